@@ -1,0 +1,784 @@
+//! The machine of dispatch: its own replica, a mirror of each city, and what browsers and scripts ask for.
+//!
+//! It carries gossip between random pairs of cities, pulls from a random city (the poll), observes every city, and hands out
+//! views. Invariants: it commands, it never writes for a city; a command has one answer, within its time; what it does not
+//! know it does not claim.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use fake::Fake;
+use fake::faker::name::en::Name;
+use rand::seq::IteratorRandom;
+use rand::{Rng, RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+
+use shared::crdt::{Entry, Fingerprint, Value};
+use shared::hero::{Hero, Location};
+use shared::id::{HeroId, Incarnation, NodeName, Origin};
+use shared::machine::{Input, LinkDown, Machine, Output, Timer, earliest};
+use shared::message::{Command, Done, Envelope, Frame, Observation, Refusal, Step};
+use shared::replica::{self, Replica};
+use shared::time::{Now, UnixMillis};
+
+use crate::ledger::Ledger;
+use crate::mirror::{Mirror, Status};
+use crate::view::{self, View};
+
+/// A city does not act on a command later than this.
+const COMMAND_EXPIRES: Duration = Duration::from_secs(1);
+/// How long a city's answer is waited for: a command that has expired by then did not happen.
+const ANSWER_PATIENCE: Duration = Duration::from_millis(1_700);
+/// How long an observation may be overdue before it is asked for again.
+const OBSERVATION_PATIENCE: Duration = Duration::from_secs(3);
+/// The least time between two views pushed to browsers.
+const VIEW_INTERVAL: Duration = Duration::from_millis(250);
+/// How many happenings are remembered.
+const HAPPENINGS_MAX: usize = 1_000;
+/// How many idempotency keys are remembered.
+const KEYS_MAX: usize = 1_000;
+/// The most heroes created by one request.
+pub const CREATE_MAX: u32 = 10_000;
+
+/// How dispatch behaves. An interval of `None` switches the activity off.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The cities, in the order of the page's columns.
+    pub cities: Vec<NodeName>,
+    /// Between two rounds carried from a random city to another.
+    pub gossip_interval: Option<Duration>,
+    /// Between two pulls from a random city into dispatch's own replica.
+    pub poll_interval: Option<Duration>,
+    /// The replica's limits.
+    pub replica: replica::Config,
+}
+
+/// Something asked of dispatch; its answer carries the same ticket.
+#[derive(Clone, Debug)]
+pub struct Ask {
+    /// Chosen by the asker, unique among open ones.
+    pub ticket: u64,
+    /// The asker's idempotency key: asked again with the same one, it is not done again.
+    pub key: Option<String>,
+    /// What.
+    pub verb: Verb,
+}
+
+/// What can be asked of dispatch.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verb {
+    /// Create one hero with this name, or with an invented one.
+    Create {
+        /// Already checked.
+        name: Option<String>,
+    },
+    /// Create this many heroes with invented names, at most [`CREATE_MAX`].
+    CreateMany {
+        /// How many.
+        count: u32,
+    },
+    /// Move a hero.
+    Assign {
+        /// Which.
+        hero: HeroId,
+        /// Where to.
+        to: Location,
+    },
+    /// End a hero.
+    Terminate {
+        /// Which.
+        hero: HeroId,
+    },
+    /// Crash a city's replica; a random one where none is named.
+    Bomb {
+        /// Which.
+        city: Option<NodeName>,
+    },
+    /// What is known at this moment.
+    View,
+}
+
+/// What became of an [`Ask`].
+#[derive(Clone, Debug)]
+pub enum Answer {
+    /// The heroes were created.
+    Created(Vec<(HeroId, Arc<Entry>)>),
+    /// The hero was moved by this write.
+    Assigned(HeroId, Arc<Entry>),
+    /// The hero is dead.
+    Terminated,
+    /// The city is about to crash.
+    Bombed(NodeName),
+    /// What is known.
+    View(Arc<View>),
+    /// It was not done; nothing was changed.
+    Refused(NotDone),
+}
+
+/// Why something asked was not done. Nothing was changed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NotDone {
+    /// No node that can be asked knows the hero.
+    #[error("nobody here has heard of hero {0}")]
+    NeverHeardOf(HeroId),
+    /// The hero is dead.
+    #[error("hero {0} has been terminated")]
+    Deleted(HeroId),
+    /// The city does not know the hero, and may not be told.
+    #[error("{city} has not heard of this hero")]
+    CityHasNotHeard {
+        /// The city.
+        city: NodeName,
+    },
+    /// The city gives no answer.
+    #[error("{city} does not answer; nothing was changed")]
+    NoAnswer {
+        /// The city.
+        city: NodeName,
+    },
+    /// No city gives an answer.
+    #[error("no city answers; nothing was changed")]
+    NoCity,
+    /// The node has just started.
+    #[error("{node} has just started and has not caught up yet; nothing was changed")]
+    Joining {
+        /// The node.
+        node: NodeName,
+    },
+    /// The idempotency key belongs to something else.
+    #[error("this Idempotency-Key was used for a different request")]
+    KeyReused,
+    /// The same request is under way.
+    #[error("a request with this Idempotency-Key is under way")]
+    UnderWay,
+}
+
+/// What dispatch tells its process.
+#[derive(Clone, Debug)]
+pub enum Event {
+    /// An ask has its answer.
+    Answer {
+        /// The ask's ticket.
+        ticket: u64,
+        /// What became of it.
+        answer: Answer,
+    },
+    /// Something changed: what is known now.
+    View(Arc<View>),
+    /// Something happened that people may want to know.
+    Happened(Happening),
+    /// Something happened in a replication round.
+    Replica(replica::Event),
+}
+
+/// A line of the event log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Happening {
+    /// Counts from 1.
+    pub number: u64,
+    /// When, by dispatch's wall clock.
+    pub at: UnixMillis,
+    /// Which node it is about.
+    pub node: NodeName,
+    /// What kind of thing happened.
+    pub kind: Kind,
+    /// What happened, for people.
+    pub text: String,
+}
+
+/// Kinds of happenings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Heroes were created.
+    Created,
+    /// A hero was moved.
+    Assigned,
+    /// A hero was terminated.
+    Terminated,
+    /// A city was bombed.
+    Destroyed,
+    /// A city answers again, or for the first time.
+    Answers,
+    /// A city stopped answering.
+    Lost,
+    /// All cities agree again.
+    Agreed,
+    /// Something is wrong with replication.
+    Alarm,
+}
+
+impl Kind {
+    /// The word of the API.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Created => "created",
+            Self::Assigned => "assigned",
+            Self::Terminated => "terminated",
+            Self::Destroyed => "destroyed",
+            Self::Answers => "answers",
+            Self::Lost => "lost",
+            Self::Agreed => "agreed",
+            Self::Alarm => "alarm",
+        }
+    }
+}
+
+/// A command sent to a city, waiting for its answer.
+#[derive(Debug)]
+struct Pending {
+    ticket: u64,
+    key: Option<String>,
+    city: NodeName,
+    verb: Verb,
+    deadline: Duration,
+}
+
+/// The machine of dispatch.
+#[derive(Debug)]
+pub struct Dispatch {
+    replica: Replica,
+    cities: Vec<Mirror>,
+    links: BTreeMap<NodeName, Incarnation>,
+    names: BTreeMap<HeroId, Arc<str>>,
+    pending: BTreeMap<u64, Pending>,
+    next_request: u64,
+    asked: BTreeMap<NodeName, Duration>,
+    keys: BTreeMap<String, (Verb, Option<Answer>)>,
+    keys_by_age: VecDeque<String>,
+    ledger: Ledger,
+    differs_since: BTreeMap<HeroId, Duration>,
+    happenings: VecDeque<Happening>,
+    next_happening: u64,
+    agreed: bool,
+    rows: Arc<Vec<view::Row>>,
+    rows_stale: bool,
+    view_at: Duration,
+    view_due: bool,
+    rng: ChaCha8Rng,
+    gossip: Timer,
+    poll: Timer,
+    out: VecDeque<Output<Event>>,
+}
+
+impl Dispatch {
+    /// Dispatch at the beginning of the life `me`, knowing nothing.
+    #[must_use]
+    pub fn new(me: Origin, config: Config, seed: u64, now: Now) -> Self {
+        let mut rng = ChaCha8Rng::seed_from_u64(seed);
+        let mut timer = |interval| Timer::new(interval, rng.random_range(0.0..1.0), now);
+        let (gossip, poll) = (timer(config.gossip_interval), timer(config.poll_interval));
+        Self {
+            replica: Replica::new(me, config.replica, now),
+            cities: config.cities.into_iter().map(Mirror::new).collect(),
+            links: BTreeMap::new(),
+            names: BTreeMap::new(),
+            pending: BTreeMap::new(),
+            next_request: 1,
+            asked: BTreeMap::new(),
+            keys: BTreeMap::new(),
+            keys_by_age: VecDeque::new(),
+            ledger: Ledger::default(),
+            differs_since: BTreeMap::new(),
+            happenings: VecDeque::new(),
+            next_happening: 1,
+            agreed: false,
+            rows: Arc::default(),
+            rows_stale: true,
+            view_at: now.mono,
+            view_due: true,
+            rng,
+            gossip,
+            poll,
+            out: VecDeque::new(),
+        }
+    }
+
+    /// Dispatch's own copy of the map.
+    #[must_use]
+    pub fn replica(&self) -> &Replica {
+        &self.replica
+    }
+
+    fn me(&self) -> NodeName {
+        self.replica.me().node
+    }
+
+    fn city(&mut self, name: NodeName) -> Option<&mut Mirror> {
+        self.cities.iter_mut().find(|city| city.name == name)
+    }
+
+    fn linked(&self, name: NodeName) -> Option<Origin> {
+        self.links.get(&name).map(|incarnation| Origin { node: name, incarnation: *incarnation })
+    }
+
+    fn linked_cities(&self) -> Vec<Origin> {
+        self.cities.iter().filter_map(|city| self.linked(city.name)).collect()
+    }
+
+    // What others say.
+
+    fn on_link_up(&mut self, now: Now, peer: NodeName, incarnation: Incarnation) {
+        self.links.insert(peer, incarnation);
+        let Some(city) = self.city(peer) else { return };
+        let was = (city.status, city.incarnation);
+        let since = city.link_up(incarnation, now.mono);
+        match was {
+            (Status::Up, _) | (_, None) => {}
+            (_, Some(before)) if before == incarnation => self.happened(now, peer, Kind::Answers, format!("{peer} answers again")),
+            (_, Some(_)) => self.happened(now, peer, Kind::Answers, format!("{peer} is back, empty, in a new life")),
+        }
+        self.observe(now, peer, since);
+        self.touch();
+    }
+
+    fn on_link_down(&mut self, now: Now, peer: NodeName, cause: LinkDown) {
+        self.links.remove(&peer);
+        self.asked.remove(&peer);
+        self.replica.link_down(peer);
+        let given_up: Vec<u64> = self.pending.iter().filter(|(_, pending)| pending.city == peer).map(|(request, _)| *request).collect();
+        for request in given_up {
+            self.no_answer(request);
+        }
+        let Some(city) = self.city(peer) else { return };
+        let was = city.status;
+        city.link_down(cause);
+        let is = city.status;
+        if was != is {
+            let text = match is {
+                Status::Up => return,
+                Status::Down => format!("{peer} has stopped"),
+                Status::Unreachable => format!("{peer} gives no answer"),
+            };
+            // A bombed city is gone for a moment only; that it was bombed has been said.
+            if is == Status::Down || cause == LinkDown::Silent {
+                self.happened(now, peer, Kind::Lost, text);
+            }
+            self.touch();
+        }
+    }
+
+    fn on_frame(&mut self, now: Now, from: NodeName, frame: Frame) {
+        match frame {
+            Frame::Round(envelope) if envelope.to.node == self.me() => {
+                self.replica.handle(now, from, envelope);
+                self.rows_stale = true;
+                self.touch();
+            }
+            Frame::Round(envelope) => self.carry(from, envelope),
+            Frame::Observation(observation) => self.on_observation(now, from, observation),
+            Frame::Answer { request, result } => self.on_answer(now, from, request, result),
+            // Dispatch obeys nobody and shows itself to browsers only.
+            Frame::Command { .. } | Frame::Observe { .. } => {}
+        }
+    }
+
+    /// Passes a step of a carried round on. Only its author can hand it in, and only a linked life receives it.
+    fn carry(&mut self, from: NodeName, envelope: Envelope) {
+        if envelope.from.node == from && self.linked(envelope.to.node) == Some(envelope.to) {
+            self.send(envelope.to.node, Frame::Round(envelope));
+        }
+    }
+
+    fn on_observation(&mut self, now: Now, from: NodeName, observation: Observation) {
+        if self.asked.remove(&from).is_none() {
+            return;
+        }
+        for (id, entry) in &observation.entries {
+            if let Some(hero) = entry.hero() {
+                self.names.entry(*id).or_insert_with(|| Arc::clone(&hero.name));
+            }
+        }
+        let changed = !observation.entries.is_empty();
+        let Some(city) = self.city(from) else { return };
+        let joined_before = city.joined;
+        let since = city.observe(observation, now.mono);
+        if changed || city.joined != joined_before {
+            self.rows_stale = true;
+            self.touch();
+        }
+        self.observe(now, from, since);
+    }
+
+    fn observe(&mut self, now: Now, city: NodeName, since: u64) {
+        self.asked.insert(city, now.mono);
+        self.send(city, Frame::Observe { since });
+    }
+
+    fn on_answer(&mut self, now: Now, from: NodeName, request: u64, result: Result<Done, Refusal>) {
+        if self.pending.get(&request).is_none_or(|pending| pending.city != from) {
+            return;
+        }
+        let pending = self.pending.remove(&request).expect("the request that was just found");
+        let Verb::Assign { hero, .. } = pending.verb else {
+            if result == Ok(Done::Bombed) {
+                self.happened(now, from, Kind::Destroyed, format!("{from} has been destroyed"));
+                return self.answer(pending.ticket, pending.key, Answer::Bombed(from));
+            }
+            return self.answer(pending.ticket, pending.key, Answer::Refused(NotDone::NoAnswer { city: from }));
+        };
+        let answer = match result {
+            Ok(Done::Assigned(entry)) => {
+                self.ledger.saved(hero, &entry);
+                let name = self.name_of(hero);
+                self.happened(now, from, Kind::Assigned, format!("{name} was assigned to {from}"));
+                // Hear of it soon, rather than at the next poll.
+                if let Some(city) = self.linked(from) {
+                    self.replica.pull(now, city, from, true);
+                }
+                Answer::Assigned(hero, entry)
+            }
+            Ok(Done::Bombed) | Err(Refusal::Expired) => Answer::Refused(NotDone::NoAnswer { city: from }),
+            Err(Refusal::Deleted) => Answer::Refused(NotDone::Deleted(hero)),
+            Err(Refusal::Joining) => Answer::Refused(NotDone::Joining { node: from }),
+            Err(Refusal::NotHeardOf) => Answer::Refused(NotDone::CityHasNotHeard { city: from }),
+        };
+        self.answer(pending.ticket, pending.key, answer);
+    }
+
+    fn no_answer(&mut self, request: u64) {
+        if let Some(pending) = self.pending.remove(&request) {
+            self.answer(pending.ticket, pending.key, Answer::Refused(NotDone::NoAnswer { city: pending.city }));
+        }
+    }
+
+    // What is asked.
+
+    fn on_ask(&mut self, now: Now, Ask { ticket, key, verb }: Ask) {
+        if let Some(key) = &key {
+            if let Some((before, answer)) = self.keys.get(key) {
+                let answer = match answer {
+                    _ if *before != verb => Answer::Refused(NotDone::KeyReused),
+                    Some(answer) => answer.clone(),
+                    None => Answer::Refused(NotDone::UnderWay),
+                };
+                return self.event(Event::Answer { ticket, answer });
+            }
+            self.remember(key.clone(), verb.clone());
+        }
+        match verb {
+            Verb::Create { name } => {
+                let name = name.unwrap_or_else(|| Name().fake_with_rng(&mut self.rng));
+                self.create(now, ticket, key, vec![name]);
+            }
+            Verb::CreateMany { count } => {
+                let names = (0..count.min(CREATE_MAX)).map(|_| Name().fake_with_rng(&mut self.rng)).collect();
+                self.create(now, ticket, key, names);
+            }
+            Verb::Assign { hero, to: Location::Home } => {
+                let answer = self.send_home(now, hero).map_or_else(Answer::Refused, |entry| Answer::Assigned(hero, entry));
+                self.answer(ticket, key, answer);
+            }
+            Verb::Assign { hero, to: to @ Location::City(city) } => match self.find(hero) {
+                Ok(copy) => self.command(now, ticket, key, city, Verb::Assign { hero, to }, Command::Assign { hero, to, copy: Some(copy) }),
+                Err(refusal) => self.answer(ticket, key, Answer::Refused(refusal)),
+            },
+            Verb::Terminate { hero } => {
+                let answer = self.terminate(now, hero).map_or_else(Answer::Refused, |()| Answer::Terminated);
+                self.answer(ticket, key, answer);
+            }
+            Verb::Bomb { city } => {
+                let city = city.or_else(|| self.linked_cities().into_iter().choose(&mut self.rng).map(|city| city.node));
+                match city {
+                    Some(city) => self.command(now, ticket, key, city, verb, Command::Bomb),
+                    None => self.answer(ticket, key, Answer::Refused(NotDone::NoCity)),
+                }
+            }
+            Verb::View => {
+                let view = self.view(now);
+                self.answer(ticket, key, Answer::View(view));
+            }
+        }
+    }
+
+    fn create(&mut self, now: Now, ticket: u64, key: Option<String>, names: Vec<String>) {
+        let mut created = Vec::with_capacity(names.len());
+        for name in names {
+            let mut bytes = [0; 16];
+            self.rng.fill_bytes(&mut bytes);
+            let id = HeroId(uuid::Builder::from_random_bytes(bytes).into_uuid());
+            let hero = Hero::new(name.into());
+            self.names.insert(id, Arc::clone(&hero.name));
+            match self.write(now, id, Value::Live(hero)) {
+                Ok(entry) => created.push((id, entry)),
+                Err(refusal) => return self.answer(ticket, key, Answer::Refused(refusal)),
+            }
+        }
+        let text = match created.as_slice() {
+            [(id, _)] => format!("{} was created", self.name_of(*id)),
+            many => format!("{} superheroes were created", many.len()),
+        };
+        self.happened(now, self.me(), Kind::Created, text);
+        self.answer(ticket, key, Answer::Created(created));
+    }
+
+    fn send_home(&mut self, now: Now, id: HeroId) -> Result<Arc<Entry>, NotDone> {
+        let copy = self.find(id)?;
+        let hero = copy.hero().ok_or(NotDone::Deleted(id))?.assigned(Location::Home);
+        let entry = self.write_over(now, id, Value::Live(hero), &copy)?;
+        let name = self.name_of(id);
+        self.happened(now, self.me(), Kind::Assigned, format!("{name} was sent home"));
+        Ok(entry)
+    }
+
+    fn terminate(&mut self, now: Now, id: HeroId) -> Result<(), NotDone> {
+        let copy = self.find(id)?;
+        self.write_over(now, id, Value::Tombstone, &copy)?;
+        let name = self.name_of(id);
+        self.happened(now, self.me(), Kind::Terminated, format!("{name} was terminated"));
+        Ok(())
+    }
+
+    /// A living copy of the hero: dispatch's own, or else the newest that a city showed.
+    fn find(&self, id: HeroId) -> Result<Arc<Entry>, NotDone> {
+        let own = self.replica.map().get(id);
+        let seen = || self.cities.iter().filter_map(|city| city.entries.get(&id)).max_by_key(|entry| (entry.is_tombstone(), entry.stamp));
+        let copy = own.or_else(seen).ok_or(NotDone::NeverHeardOf(id))?;
+        if copy.is_tombstone() { Err(NotDone::Deleted(id)) } else { Ok(Arc::clone(copy)) }
+    }
+
+    fn write(&mut self, now: Now, id: HeroId, value: Value) -> Result<Arc<Entry>, NotDone> {
+        let written = self.replica.write(now, id, value);
+        self.written(id, written)
+    }
+
+    fn write_over(&mut self, now: Now, id: HeroId, value: Value, over: &Entry) -> Result<Arc<Entry>, NotDone> {
+        let written = self.replica.write_over(now, id, value, Some(over));
+        self.written(id, written)
+    }
+
+    fn written(&mut self, id: HeroId, written: Result<Arc<Entry>, replica::Joining>) -> Result<Arc<Entry>, NotDone> {
+        let entry = written.map_err(|replica::Joining| NotDone::Joining { node: self.me() })?;
+        self.ledger.saved(id, &entry);
+        self.rows_stale = true;
+        self.touch();
+        Ok(entry)
+    }
+
+    fn command(&mut self, now: Now, ticket: u64, key: Option<String>, city: NodeName, verb: Verb, command: Command) {
+        if self.linked(city).is_none() {
+            return self.answer(ticket, key, Answer::Refused(NotDone::NoAnswer { city }));
+        }
+        let request = self.next_request;
+        self.next_request += 1;
+        self.pending.insert(request, Pending { ticket, key, city, verb, deadline: now.mono + ANSWER_PATIENCE });
+        self.send(city, Frame::Command { request, expires: now.wall.plus(COMMAND_EXPIRES), command });
+    }
+
+    fn answer(&mut self, ticket: u64, key: Option<String>, answer: Answer) {
+        if let Some(key) = key {
+            match &answer {
+                // What was not done may be tried again.
+                Answer::Refused(_) => {
+                    self.keys.remove(&key);
+                }
+                done => {
+                    if let Some((_, slot)) = self.keys.get_mut(&key) {
+                        *slot = Some(done.clone());
+                    }
+                }
+            }
+        }
+        self.event(Event::Answer { ticket, answer });
+    }
+
+    fn remember(&mut self, key: String, verb: Verb) {
+        self.keys_by_age.push_back(key.clone());
+        self.keys.insert(key, (verb, None));
+        while self.keys_by_age.len() > KEYS_MAX {
+            let oldest = self.keys_by_age.pop_front().expect("more than none are left");
+            self.keys.remove(&oldest);
+        }
+    }
+
+    // What is known.
+
+    fn name_of(&self, id: HeroId) -> Arc<str> {
+        self.names.get(&id).map_or_else(|| id.to_string().into(), Arc::clone)
+    }
+
+    fn touch(&mut self) {
+        self.view_due = true;
+    }
+
+    /// What is known at this moment. The rows are made anew only when an entry changed.
+    fn view(&mut self, now: Now) -> Arc<View> {
+        self.collect_replica_outputs(now);
+        if self.rows_stale {
+            self.rows = Arc::new(view::rows(self.replica.map(), &self.cities, &self.names));
+            self.rows_stale = false;
+            let differing: BTreeSet<HeroId> = self.rows.iter().filter(|row| row.differs()).map(|row| row.id).collect();
+            self.differs_since.retain(|id, _| differing.contains(id));
+            for id in differing {
+                self.differs_since.entry(id).or_insert(now.mono);
+            }
+            self.settle_ledger();
+        }
+        let known: Vec<(NodeName, Fingerprint)> =
+            self.cities.iter().map(|city| (city.name, city.fingerprint)).chain([(self.me(), self.replica.map().fingerprint())]).collect();
+        for city in &mut self.cities {
+            city.recovering &= !known.iter().any(|(name, fingerprint)| *name != city.name && *fingerprint == city.fingerprint);
+        }
+        let oldest = self.differs_since.values().min().map(|since| now.mono.saturating_sub(*since));
+        let view = View::new(now, &self.replica, &self.cities, &self.rows, oldest, self.ledger.lost(), &self.happenings);
+        if view.verdict.converged != self.agreed {
+            self.agreed = view.verdict.converged;
+            if self.agreed {
+                self.happened(now, self.me(), Kind::Agreed, view.verdict.sentence.clone());
+            }
+        }
+        Arc::new(view)
+    }
+
+    fn settle_ledger(&mut self) {
+        if self.cities.iter().all(|city| city.status == Status::Up && city.is_complete()) {
+            let (own, cities) = (self.replica.map(), &self.cities);
+            let lives = self
+                .links
+                .iter()
+                .map(|(name, life)| (*name, *life))
+                .chain([(self.replica.me().node, self.replica.me().incarnation)])
+                .collect();
+            self.ledger.settle(|id| cities.iter().map(|city| city.entries.get(&id)).chain([own.get(id)]).collect(), &lives);
+        }
+    }
+
+    fn happened(&mut self, now: Now, node: NodeName, kind: Kind, text: String) {
+        let happening = Happening { number: self.next_happening, at: now.wall, node, kind, text };
+        self.next_happening += 1;
+        self.happenings.push_back(happening.clone());
+        if self.happenings.len() > HAPPENINGS_MAX {
+            self.happenings.pop_front();
+        }
+        self.event(Event::Happened(happening));
+        self.touch();
+    }
+
+    // What is due.
+
+    /// Has a random city pull from another, through dispatch.
+    fn carry_gossip(&mut self) {
+        let cities = self.linked_cities();
+        let pairs = cities.iter().flat_map(|source| cities.iter().map(move |puller| (*source, *puller)));
+        if let Some((source, puller)) = pairs.filter(|(source, puller)| source != puller).choose(&mut self.rng) {
+            let invite = Envelope { from: self.replica.me(), to: puller, round: 0, step: Step::Invite { source } };
+            self.send(puller.node, Frame::Round(invite));
+        }
+    }
+
+    fn poll_a_city(&mut self, now: Now) {
+        if let Some(city) = self.linked_cities().into_iter().choose(&mut self.rng) {
+            self.replica.pull(now, city, city.node, true);
+        }
+    }
+
+    fn view_deadline(&self) -> Option<Duration> {
+        // A city that gives no answer grows older on the page by the second.
+        let ageing = self.cities.iter().any(|city| city.status != Status::Up);
+        let wait = if self.view_due { VIEW_INTERVAL } else { Duration::from_secs(1) };
+        (self.view_due || ageing).then_some(self.view_at + wait)
+    }
+
+    fn push_view(&mut self, now: Now) {
+        self.view_at = now.mono;
+        self.view_due = false;
+        let view = self.view(now);
+        self.event(Event::View(view));
+    }
+
+    fn collect_replica_outputs(&mut self, now: Now) {
+        while let Some(output) = self.replica.poll() {
+            match output {
+                replica::Output::Send { via, envelope } => self.send(via, Frame::Round(envelope)),
+                replica::Output::Event(event) => {
+                    if let Some((node, text)) = alarm(&event) {
+                        self.happened(now, node, Kind::Alarm, text);
+                    }
+                    self.event(Event::Replica(event));
+                }
+            }
+        }
+    }
+
+    fn send(&mut self, to: NodeName, frame: Frame) {
+        self.out.push_back(Output::Send { to, frame });
+    }
+
+    fn event(&mut self, event: Event) {
+        self.out.push_back(Output::Event(event));
+    }
+}
+
+/// What people should be told of a replica's event, if it is bad news.
+fn alarm(event: &replica::Event) -> Option<(NodeName, String)> {
+    match event {
+        replica::Event::TooFarAhead { source, writer, ahead_ms } => {
+            Some((writer.node, format!("a round from {} was refused: the clock of {} is {ahead_ms} ms ahead", source.node, writer.node)))
+        }
+        replica::Event::OriginStolen { source } => {
+            Some((source.node, format!("a round from {} was refused: it claims writes that dispatch never made", source.node)))
+        }
+        replica::Event::Diverged { peer } => {
+            Some((peer.node, format!("DIVERGED: {} covers the same writes and holds something else", peer.node)))
+        }
+        replica::Event::Committed { .. }
+        | replica::Event::TimedOut { .. }
+        | replica::Event::Joined { .. }
+        | replica::Event::Superseded { .. } => None,
+    }
+}
+
+impl Machine for Dispatch {
+    type Command = Ask;
+    type Event = Event;
+
+    fn handle(&mut self, now: Now, input: Input<Ask>) {
+        match input {
+            Input::LinkUp { peer, incarnation } => self.on_link_up(now, peer, incarnation),
+            Input::LinkDown { peer, cause } => self.on_link_down(now, peer, cause),
+            Input::Frame { from, frame } => self.on_frame(now, from, frame),
+            Input::Command(ask) => self.on_ask(now, ask),
+        }
+        self.collect_replica_outputs(now);
+    }
+
+    fn poll(&mut self) -> Option<Output<Event>> {
+        self.out.pop_front()
+    }
+
+    fn deadline(&self) -> Option<Duration> {
+        let pending = self.pending.values().map(|pending| pending.deadline).min();
+        let overdue = self.asked.values().map(|asked| *asked + OBSERVATION_PATIENCE).min();
+        earliest([self.replica.deadline(), self.gossip.deadline(), self.poll.deadline(), pending, overdue, self.view_deadline()])
+    }
+
+    fn tick(&mut self, now: Now) {
+        self.replica.tick(now);
+        if self.gossip.is_due(now) {
+            self.carry_gossip();
+        }
+        if self.poll.is_due(now) {
+            self.poll_a_city(now);
+        }
+        let expired: Vec<u64> =
+            self.pending.iter().filter(|(_, pending)| pending.deadline <= now.mono).map(|(request, _)| *request).collect();
+        for request in expired {
+            self.no_answer(request);
+        }
+        let overdue: Vec<NodeName> =
+            self.asked.iter().filter(|(_, asked)| **asked + OBSERVATION_PATIENCE <= now.mono).map(|(city, _)| *city).collect();
+        for city in overdue {
+            if let Some(since) = self.city(city).map(|city| city.since()) {
+                self.observe(now, city, since);
+            }
+        }
+        if self.view_deadline().is_some_and(|at| at <= now.mono) {
+            self.push_view(now);
+        }
+        self.collect_replica_outputs(now);
+    }
+}
+
+#[cfg(test)]
+mod tests;

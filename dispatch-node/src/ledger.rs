@@ -1,0 +1,120 @@
+//! The ledger of lost writes: answered as saved, and later gone everywhere, overwritten by somebody who had not seen them.
+//! That is the price of answering without asking the others first; it is counted, not hidden.
+//!
+//! Invariant: a write is counted at most once, and only when no node that could still bring it back holds it.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use shared::clock::Stamp;
+use shared::crdt::Entry;
+use shared::id::{HeroId, Incarnation, NodeName};
+
+/// Writes answered as saved whose fate is open, and how many were lost.
+#[derive(Debug, Default)]
+pub(crate) struct Ledger {
+    open: BTreeMap<HeroId, Vec<(Stamp, bool)>>,
+    lost: u64,
+}
+
+impl Ledger {
+    /// The write with this stamp was answered as saved; `deletes` says that it made a tombstone.
+    pub(crate) fn saved(&mut self, key: HeroId, entry: &Entry) {
+        self.open.entry(key).or_default().push((entry.stamp, entry.is_tombstone()));
+    }
+
+    /// How many writes were lost so far.
+    pub(crate) fn lost(&self) -> u64 {
+        self.lost
+    }
+
+    /// Closes what can be closed. Call it only when every member has been read to its end: `holdings` gives each member's
+    /// entry for a key, `lives` the present life of each member.
+    pub(crate) fn settle<'a>(&mut self, holdings: impl Fn(HeroId) -> Vec<Option<&'a Arc<Entry>>>, lives: &BTreeMap<NodeName, Incarnation>) {
+        let mut lost = 0;
+        self.open.retain(|key, writes| {
+            let held = holdings(*key);
+            writes.retain(|(stamp, is_tombstone)| {
+                let fate = fate(*stamp, *is_tombstone, &held, lives);
+                lost += u64::from(fate == Fate::Lost);
+                fate == Fate::Open
+            });
+            !writes.is_empty()
+        });
+        self.lost += lost;
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Fate {
+    /// Still held somewhere, or still on its way.
+    Open,
+    /// Overwritten by somebody who knew it.
+    Succeeded,
+    /// Gone, and whoever overwrote it did not know it.
+    Lost,
+}
+
+fn fate(write: Stamp, is_tombstone: bool, held: &[Option<&Arc<Entry>>], lives: &BTreeMap<NodeName, Incarnation>) -> Fate {
+    if held.iter().flatten().any(|entry| entry.stamp != write && entry.had_seen(write)) {
+        return Fate::Succeeded;
+    }
+    let beaten = |entry: &Entry| (entry.is_tombstone(), entry.stamp) > (is_tombstone, write);
+    let forgotten = lives.get(&write.origin.node).is_some_and(|life| *life != write.origin.incarnation);
+    // Beaten where something newer stands; elsewhere gone only if its writer's memory is gone too.
+    let gone = held.iter().all(|entry| entry.map_or(forgotten, |entry| entry.stamp != write && (beaten(entry) || forgotten)));
+    if gone { Fate::Lost } else { Fate::Open }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use shared::clock::Hlc;
+    use shared::crdt::Value;
+    use shared::hero::Hero;
+    use shared::id::Origin;
+    use shared::time::UnixMillis;
+
+    fn stamp(node: &str, incarnation: u64, wall: u64) -> Stamp {
+        let origin = Origin { node: node.parse().unwrap(), incarnation: Incarnation(incarnation) };
+        Stamp { hlc: Hlc { wall: UnixMillis(wall), logical: 0 }, origin }
+    }
+
+    fn live(stamp: Stamp, over: Option<&Entry>) -> Arc<Entry> {
+        Arc::new(Entry::written(Value::Live(Hero::new("Granite".into())), stamp, over))
+    }
+
+    fn lost_after(written: &Entry, held: [Option<&Arc<Entry>>; 2], gotham_life: u64) -> (u64, bool) {
+        let key = HeroId(uuid::Uuid::nil());
+        let lives = BTreeMap::from([("gotham".parse().unwrap(), Incarnation(gotham_life))]);
+        let mut ledger = Ledger::default();
+        ledger.saved(key, written);
+        ledger.settle(|_| held.to_vec(), &lives);
+        (ledger.lost(), ledger.open.is_empty())
+    }
+
+    #[test]
+    fn a_write_overwritten_by_one_who_saw_it_is_no_loss() {
+        let first = live(stamp("gotham", 1, 10), None);
+        let second = live(stamp("capitol", 1, 20), Some(&first));
+        assert_eq!(lost_after(&first, [Some(&second), Some(&second)], 1), (0, true));
+    }
+
+    #[test]
+    fn a_write_overwritten_everywhere_by_one_who_had_not_seen_it_is_lost_once() {
+        let base = live(stamp("dispatch", 1, 1), None);
+        let first = live(stamp("gotham", 1, 10), Some(&base));
+        let second = live(stamp("capitol", 1, 20), Some(&base));
+        assert_eq!(lost_after(&first, [Some(&first), Some(&second)], 1), (0, false));
+        assert_eq!(lost_after(&first, [Some(&second), Some(&second)], 1), (1, true));
+        assert_eq!(lost_after(&second, [Some(&second), Some(&second)], 1), (0, false));
+    }
+
+    #[test]
+    fn a_write_that_only_a_bombed_city_held_is_lost_and_one_under_way_is_not() {
+        let base = live(stamp("dispatch", 1, 1), None);
+        let first = live(stamp("gotham", 1, 10), Some(&base));
+        assert_eq!(lost_after(&first, [Some(&base), None], 1), (0, false));
+        assert_eq!(lost_after(&first, [Some(&base), None], 2), (1, true));
+    }
+}

@@ -1,0 +1,131 @@
+//! What dispatch has seen of one city: that city's own truth as last read, apart from dispatch's merged replica, so that
+//! looking never heals and never hides a difference.
+//!
+//! Invariant: a mirror holds entries of one life of its city only. After a bomb it is as empty as the city.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use shared::crdt::{Entry, Fingerprint, VersionVector};
+use shared::id::{HeroId, Incarnation, NodeName};
+use shared::machine::LinkDown;
+use shared::message::Observation;
+
+/// What dispatch knows of a node's process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Status {
+    /// It answers.
+    Up,
+    /// It cannot be reached from here, or gives no answer; whether it runs is not known.
+    Unreachable,
+    /// Its process has stopped: nobody listens where it should.
+    Down,
+}
+
+impl Status {
+    /// The word of the API.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Up => "up",
+            Self::Unreachable => "unreachable",
+            Self::Down => "down",
+        }
+    }
+}
+
+/// One city as last read.
+#[derive(Debug)]
+pub(crate) struct Mirror {
+    pub(crate) name: NodeName,
+    pub(crate) status: Status,
+    pub(crate) incarnation: Option<Incarnation>,
+    pub(crate) entries: BTreeMap<HeroId, Arc<Entry>>,
+    pub(crate) heroes: u64,
+    pub(crate) tombstones: u64,
+    pub(crate) fingerprint: Fingerprint,
+    pub(crate) vector: VersionVector,
+    pub(crate) crashes: u32,
+    pub(crate) joined: bool,
+    /// Whether it lost its memory and has not got it back: another life than before, and never yet the same as anybody.
+    pub(crate) recovering: bool,
+    /// When the city was last heard, on the machine's own clock.
+    pub(crate) heard_at: Option<Duration>,
+    since: u64,
+    head: u64,
+}
+
+impl Mirror {
+    pub(crate) fn new(name: NodeName) -> Self {
+        Self {
+            name,
+            status: Status::Unreachable,
+            incarnation: None,
+            entries: BTreeMap::new(),
+            heroes: 0,
+            tombstones: 0,
+            fingerprint: Fingerprint::default(),
+            vector: VersionVector::new(),
+            crashes: 0,
+            joined: false,
+            recovering: false,
+            heard_at: None,
+            since: 0,
+            head: 0,
+        }
+    }
+
+    /// The city answers, in this life. Returns what to ask for next.
+    pub(crate) fn link_up(&mut self, incarnation: Incarnation, at: Duration) -> u64 {
+        self.status = Status::Up;
+        self.heard_at = Some(at);
+        if self.incarnation != Some(incarnation) {
+            let recovering = self.incarnation.is_some();
+            *self = Self { status: Status::Up, incarnation: Some(incarnation), recovering, heard_at: Some(at), ..Self::new(self.name) };
+        }
+        self.since
+    }
+
+    /// The city does not answer. What was last known stays.
+    pub(crate) fn link_down(&mut self, cause: LinkDown) {
+        self.status = match cause {
+            LinkDown::Refused => Status::Down,
+            // A link that broke says nothing of the process; the next attempt will.
+            LinkDown::Lost if self.status == Status::Down => Status::Down,
+            LinkDown::Lost | LinkDown::Silent => Status::Unreachable,
+        };
+    }
+
+    /// Takes an observation in. Returns what to ask for next.
+    pub(crate) fn observe(&mut self, observation: Observation, at: Duration) -> u64 {
+        self.heard_at = Some(at);
+        if observation.since != self.since {
+            // Not the continuation of what is here: only a start from nothing can be used.
+            if observation.since != 0 {
+                return self.since;
+            }
+            self.entries.clear();
+        }
+        self.entries.extend(observation.entries);
+        self.since = observation.until;
+        self.head = observation.head;
+        self.heroes = observation.heroes;
+        self.tombstones = observation.tombstones;
+        self.fingerprint = observation.fingerprint;
+        self.vector = observation.vector;
+        self.crashes = observation.crashes;
+        self.joined = observation.joined;
+        self.since
+    }
+
+    /// What to ask for when an answer is overdue.
+    pub(crate) fn since(&self) -> u64 {
+        self.since
+    }
+
+    /// Whether everything the city had when last read is here.
+    pub(crate) fn is_complete(&self) -> bool {
+        self.since == self.head
+    }
+}

@@ -1,0 +1,215 @@
+//! The verdict: one or two plain sentences about the cluster, always true. One pure function of what is known makes the page's
+//! heading, its title, the screen reader's news and the API's answer.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use shared::id::NodeName;
+
+use crate::mirror::Status;
+use crate::view::{NodeView, Row, RowState};
+
+/// What the cluster's state amounts to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Verdict {
+    /// Every city answers, and all of them and dispatch hold the same.
+    pub converged: bool,
+    /// The sentences.
+    pub sentence: String,
+    /// The sentences in their parts, for a page that colours them.
+    pub phrases: Vec<Phrase>,
+    /// Heroes of which the answering cities do not all say the same.
+    pub differences: usize,
+    /// Heroes that one node alone holds.
+    pub only_copies: usize,
+    /// Writes answered as saved, and later overwritten everywhere by somebody who had not seen them.
+    pub lost_writes: u64,
+    /// How long ago the oldest of the differences was first seen.
+    pub oldest_difference: Option<Duration>,
+    /// Living heroes of which all answering cities say the same.
+    pub agreed_on: usize,
+    /// Living heroes.
+    pub heroes: usize,
+}
+
+/// A part of the verdict.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Phrase {
+    /// Words.
+    Plain(String),
+    /// A city's name.
+    City(NodeName),
+    /// A difference.
+    Apart(String),
+    /// A city that does not answer, or lost its memory.
+    Bad(String),
+}
+
+impl Verdict {
+    /// The verdict over these nodes and rows.
+    #[must_use]
+    pub fn of(
+        dispatch: &NodeView,
+        cities: &[NodeView],
+        rows: &Arc<Vec<Row>>,
+        oldest_difference: Option<Duration>,
+        lost_writes: u64,
+    ) -> Self {
+        let living = || rows.iter().filter(|row| row.lives());
+        let differences = rows.iter().filter(|row| row.differs()).count();
+        let all_up = cities.iter().all(|city| city.status == Status::Up);
+        let converged = all_up && differences == 0 && cities.iter().all(|city| city.fingerprint == dispatch.fingerprint);
+        let phrases = phrases(cities, rows, differences);
+        Self {
+            converged,
+            sentence: phrases.iter().map(Phrase::to_string).collect(),
+            phrases,
+            differences,
+            only_copies: rows.iter().filter(|row| row.state == RowState::OnlyCopy).count(),
+            lost_writes,
+            oldest_difference,
+            agreed_on: living().filter(|row| !row.differs()).count(),
+            heroes: living().count(),
+        }
+    }
+}
+
+impl std::fmt::Display for Phrase {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Plain(text) | Self::Apart(text) | Self::Bad(text) => f.write_str(text),
+            Self::City(name) => f.write_str(&title(*name)),
+        }
+    }
+}
+
+/// A node's name as people write it.
+#[must_use]
+pub fn title(name: NodeName) -> String {
+    let text = name.as_str();
+    let (first, rest) = text.split_at(1);
+    first.to_ascii_uppercase() + rest
+}
+
+/// A number with its noun.
+#[must_use]
+pub fn counted(number: usize, one: &str, many: &str) -> String {
+    format!("{} {}", grouped(number as u64), if number == 1 { one } else { many })
+}
+
+/// A number with thin spaces between its groups of three, as in 10 000.
+#[must_use]
+pub fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            text.push('\u{202f}');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+fn phrases(cities: &[NodeView], rows: &[Row], differences: usize) -> Vec<Phrase> {
+    let up: Vec<usize> = (0..cities.len()).filter(|city| cities[*city].status == Status::Up).collect();
+    let mut sentence = match groups(cities, &up).as_slice() {
+        [] => vec![Phrase::Bad("No city answers.".into())],
+        [all] if all.len() == 1 => {
+            [vec![Phrase::Plain("Only ".into())], names(cities, all), vec![Phrase::Plain(" answers.".into())]].concat()
+        }
+        [all] => agreement(cities, all, rows),
+        [most, others @ ..] if most.len() > 1 => {
+            let mut sentence = [names(cities, most), vec![Phrase::Plain(" agree.".into())]].concat();
+            for city in others.iter().flatten() {
+                sentence.extend(apart(cities, *city, most[0], rows));
+            }
+            sentence
+        }
+        [_, _] => {
+            let apart = counted(changes(rows, up[0], up[1]), "change", "changes");
+            [names(cities, &up), vec![Phrase::Plain(" are ".into()), Phrase::Apart(apart), Phrase::Plain(" apart.".into())]].concat()
+        }
+        _ => vec![
+            Phrase::Plain("No two cities agree: ".into()),
+            Phrase::Apart(counted(differences, "hero differs", "heroes differ")),
+            Phrase::Plain(".".into()),
+        ],
+    };
+    for city in cities.iter().filter(|_| !up.is_empty()) {
+        let word = match city.status {
+            Status::Up => continue,
+            Status::Down => "has stopped",
+            Status::Unreachable => "gives no answer",
+        };
+        sentence.extend([
+            Phrase::Plain(" ".into()),
+            Phrase::City(city.name),
+            Phrase::Plain(" ".into()),
+            Phrase::Bad(word.into()),
+            Phrase::Plain(".".into()),
+        ]);
+    }
+    sentence
+}
+
+/// The cities of `up` in groups that hold the same, the largest first.
+fn groups(cities: &[NodeView], up: &[usize]) -> Vec<Vec<usize>> {
+    let mut groups: Vec<Vec<usize>> = Vec::new();
+    for city in up {
+        match groups.iter_mut().find(|group| cities[group[0]].fingerprint == cities[*city].fingerprint) {
+            Some(group) => group.push(*city),
+            None => groups.push(vec![*city]),
+        }
+    }
+    groups.sort_by_key(|group| std::cmp::Reverse(group.len()));
+    groups
+}
+
+fn agreement(cities: &[NodeView], all: &[usize], rows: &[Row]) -> Vec<Phrase> {
+    let heroes = cities[all[0]].heroes;
+    let ending = match (heroes, rows.iter().any(Row::lives)) {
+        (0, false) => " agree: there are no heroes yet.".to_owned(),
+        (0, true) => " agree: they have heard of no hero yet.".to_owned(),
+        _ => format!(" agree on {}.", counted(usize::try_from(heroes).unwrap_or(usize::MAX), "hero", "heroes")),
+    };
+    [names(cities, all), vec![Phrase::Plain(ending)]].concat()
+}
+
+fn apart(cities: &[NodeView], city: usize, from: usize, rows: &[Row]) -> Vec<Phrase> {
+    let (name, here, there) = (Phrase::City(cities[city].name), cities[city].heroes, cities[from].heroes);
+    if cities[city].recovering && here < there {
+        let count = format!("{} of {}", grouped(here), counted(usize::try_from(there).unwrap_or(usize::MAX), "hero", "heroes"));
+        return vec![
+            Phrase::Plain(" ".into()),
+            name,
+            Phrase::Plain(" was ".into()),
+            Phrase::Bad("destroyed".into()),
+            Phrase::Plain(" and holds ".into()),
+            Phrase::Apart(count),
+            Phrase::Plain(".".into()),
+        ];
+    }
+    let changes = counted(changes(rows, city, from), "change", "changes");
+    vec![Phrase::Plain(" ".into()), name, Phrase::Plain(" is ".into()), Phrase::Apart(changes), Phrase::Plain(" apart.".into())]
+}
+
+/// Of how many heroes these two cities do not say the same.
+pub(crate) fn changes(rows: &[Row], a: usize, b: usize) -> usize {
+    rows.iter().filter(|row| row.cells[a].as_ref().map(|entry| entry.stamp) != row.cells[b].as_ref().map(|entry| entry.stamp)).count()
+}
+
+fn names(cities: &[NodeView], group: &[usize]) -> Vec<Phrase> {
+    let mut phrases = Vec::new();
+    for (position, city) in group.iter().enumerate() {
+        if position > 0 {
+            let last = position + 1 == group.len();
+            phrases.push(Phrase::Plain(if last { " and " } else { ", " }.into()));
+        }
+        phrases.push(Phrase::City(cities[*city].name));
+    }
+    phrases
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,312 @@
+//! The machine of a city: patrols and fights on its own heroes, commands from dispatch, gossip with its peers, and
+//! observation by whoever asks.
+//!
+//! Invariants: a city writes only to heroes that its own copy says are alive; it never acts on a command after its time;
+//! each observer has at most one question open, so a slow one costs nothing.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use rand::seq::{IndexedRandom, IteratorRandom};
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+
+use shared::crdt::{Entry, Value};
+use shared::hero::{Hero, Location};
+use shared::id::{HeroId, Incarnation, NodeName, Origin};
+use shared::machine::{Input, Machine, Output, Timer, earliest};
+use shared::message::{Command, Done, Frame, Observation, Refusal};
+use shared::replica::{self, Replica};
+use shared::time::Now;
+
+/// The least time between two answers to one observer, so that a busy city sends batches.
+const OBSERVATION_INTERVAL_MIN: Duration = Duration::from_millis(100);
+/// The longest an observer waits for an answer when nothing changes: it learns that the city lives.
+const OBSERVATION_INTERVAL_MAX: Duration = Duration::from_secs(1);
+/// The most entries in one observation; the rest follows at once.
+const OBSERVATION_ENTRIES_MAX: usize = 2_000;
+/// What a fight costs, in points of health.
+const DAMAGE: std::ops::RangeInclusive<u8> = 5..=15;
+
+/// How a city behaves. An interval of `None` switches the activity off.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Between two pulls from a random peer.
+    pub gossip_interval: Option<Duration>,
+    /// Between two heroes sent on patrol.
+    pub patrol_interval: Option<Duration>,
+    /// Between two fights.
+    pub fight_interval: Option<Duration>,
+    /// The replica's limits.
+    pub replica: replica::Config,
+}
+
+/// What a city tells its process.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Event {
+    /// It was bombed: this life ends here, with all its memory.
+    Bombed,
+    /// Dispatch assigned a hero here.
+    Assigned {
+        /// Which.
+        hero: HeroId,
+    },
+    /// A hero went on patrol.
+    Patrols {
+        /// Which.
+        hero: HeroId,
+    },
+    /// A hero met a villain.
+    Fought {
+        /// Which.
+        hero: HeroId,
+        /// What it cost, in points.
+        damage: u8,
+        /// Whether it was the last fight.
+        died: bool,
+    },
+    /// Something happened in a replication round.
+    Replica(replica::Event),
+}
+
+/// Somebody who watches this city.
+#[derive(Debug)]
+struct Observer {
+    since: u64,
+    not_before: Duration,
+    not_after: Duration,
+}
+
+/// The machine of one life of a city.
+#[derive(Debug)]
+pub struct City {
+    replica: Replica,
+    crashes: u32,
+    links: BTreeMap<NodeName, Incarnation>,
+    observers: BTreeMap<NodeName, Observer>,
+    rng: ChaCha8Rng,
+    gossip: Timer,
+    patrol: Timer,
+    fight: Timer,
+    out: VecDeque<Output<Event>>,
+}
+
+impl City {
+    /// A city at the beginning of the life `me`, empty, after `crashes` earlier lives of its process.
+    #[must_use]
+    pub fn new(me: Origin, config: Config, crashes: u32, seed: u64, now: Now) -> Self {
+        let mut rng = ChaCha8Rng::seed_from_u64(seed);
+        let mut timer = |interval| Timer::new(interval, rng.random_range(0.0..1.0), now);
+        let (gossip, patrol, fight) = (timer(config.gossip_interval), timer(config.patrol_interval), timer(config.fight_interval));
+        Self {
+            replica: Replica::new(me, config.replica, now),
+            crashes,
+            links: BTreeMap::new(),
+            observers: BTreeMap::new(),
+            rng,
+            gossip,
+            patrol,
+            fight,
+            out: VecDeque::new(),
+        }
+    }
+
+    /// The city's copy of the map.
+    #[must_use]
+    pub fn replica(&self) -> &Replica {
+        &self.replica
+    }
+
+    fn here(&self) -> Location {
+        Location::City(self.replica.me().node)
+    }
+
+    fn on_frame(&mut self, now: Now, from: NodeName, frame: Frame) {
+        match frame {
+            Frame::Round(envelope) => self.replica.handle(now, from, envelope),
+            Frame::Command { request, expires, command } => {
+                let result = if now.wall > expires { Err(Refusal::Expired) } else { self.obey(now, &command) };
+                let bombed = result == Ok(Done::Bombed);
+                self.send(from, Frame::Answer { request, result });
+                if bombed {
+                    self.event(Event::Bombed);
+                }
+            }
+            Frame::Observe { since } => self.on_observe(now, from, since),
+            // A city asks nobody anything.
+            Frame::Answer { .. } | Frame::Observation(_) => {}
+        }
+    }
+
+    fn obey(&mut self, now: Now, command: &Command) -> Result<Done, Refusal> {
+        match command {
+            Command::Bomb => Ok(Done::Bombed),
+            Command::Assign { hero, to, copy } => self.assign(now, *hero, *to, copy.as_deref()).map(Done::Assigned),
+        }
+    }
+
+    fn assign(&mut self, now: Now, id: HeroId, to: Location, copy: Option<&Entry>) -> Result<Arc<Entry>, Refusal> {
+        let held = self.replica.map().get(id).cloned();
+        let over = held.as_deref().or(copy).ok_or(Refusal::NotHeardOf)?;
+        let hero = over.hero().ok_or(Refusal::Deleted)?.assigned(to);
+        let entry = self.replica.write_over(now, id, Value::Live(hero), Some(over)).map_err(|replica::Joining| Refusal::Joining)?;
+        self.event(Event::Assigned { hero: id });
+        Ok(entry)
+    }
+
+    fn on_observe(&mut self, now: Now, from: NodeName, since: u64) {
+        // A number from another life, or from the future, starts over.
+        let since = if since > self.replica.map().changes() { 0 } else { since };
+        let not_before = match self.observers.get(&from) {
+            // More is waiting than one answer takes: go on without a pause.
+            Some(_) if self.replica.map().changes() > since + OBSERVATION_ENTRIES_MAX as u64 => now.mono,
+            Some(observer) => observer.not_before,
+            None => now.mono,
+        };
+        self.observers.insert(from, Observer { since, not_before, not_after: now.mono + OBSERVATION_INTERVAL_MAX });
+        self.answer_observers(now);
+    }
+
+    fn observer_deadline(&self, observer: &Observer) -> Duration {
+        if observer.since < self.replica.map().changes() { observer.not_before } else { observer.not_after }
+    }
+
+    fn answer_observers(&mut self, now: Now) {
+        let due: Vec<NodeName> =
+            self.observers.iter().filter(|(_, o)| self.observer_deadline(o) <= now.mono).map(|(name, _)| *name).collect();
+        for name in due {
+            let observer = self.observers.get_mut(&name).expect("due observers are observers");
+            let since = observer.since;
+            // The question is answered; until the next one nothing is due.
+            observer.since = u64::MAX;
+            observer.not_before = now.mono + OBSERVATION_INTERVAL_MIN;
+            observer.not_after = Duration::MAX;
+            let observation = self.observation(since);
+            self.send(name, Frame::Observation(observation));
+        }
+    }
+
+    fn observation(&self, since: u64) -> Observation {
+        let map = self.replica.map();
+        let mut until = since;
+        let mut entries = Vec::new();
+        for (change, key, entry) in map.changed_since(since).take(OBSERVATION_ENTRIES_MAX) {
+            until = change;
+            entries.push((key, Arc::clone(entry)));
+        }
+        if entries.len() < OBSERVATION_ENTRIES_MAX {
+            until = map.changes();
+        }
+        Observation {
+            since,
+            until,
+            head: map.changes(),
+            entries,
+            heroes: map.live() as u64,
+            tombstones: map.tombstones() as u64,
+            fingerprint: map.fingerprint(),
+            vector: self.replica.vector().clone(),
+            crashes: self.crashes,
+            joined: self.replica.joined(),
+        }
+    }
+
+    fn gossip(&mut self, now: Now) {
+        let peer = self.links.iter().choose(&mut self.rng).map(|(node, incarnation)| Origin { node: *node, incarnation: *incarnation });
+        if let Some(peer) = peer {
+            self.replica.pull(now, peer, peer.node, true);
+        }
+    }
+
+    fn patrol(&mut self, now: Now) {
+        let Some((id, hero)) = self.pick(|_| true) else { return };
+        if !hero.is_patrolling && self.replica.write(now, id, Value::Live(hero.patrolling())).is_ok() {
+            self.event(Event::Patrols { hero: id });
+        }
+    }
+
+    fn fight(&mut self, now: Now) {
+        let Some((id, hero)) = self.pick(|hero| hero.is_patrolling) else { return };
+        let damage = self.rng.random_range(DAMAGE);
+        let wounded = hero.wounded(damage);
+        let died = wounded.is_none();
+        if self.replica.write(now, id, wounded.map_or(Value::Tombstone, Value::Live)).is_ok() {
+            self.event(Event::Fought { hero: id, damage, died });
+        }
+    }
+
+    /// One of the heroes here that `fits`, at random.
+    fn pick(&mut self, fits: impl Fn(&Hero) -> bool) -> Option<(HeroId, Hero)> {
+        let here = self.here();
+        let heroes = self.replica.map().iter().filter_map(|(id, entry)| Some((id, entry.hero()?)));
+        let fitting: Vec<_> = heroes.filter(|(_, hero)| hero.location == here && fits(hero)).collect();
+        fitting.choose(&mut self.rng).map(|(id, hero)| (*id, (*hero).clone()))
+    }
+
+    fn collect_replica_outputs(&mut self) {
+        while let Some(output) = self.replica.poll() {
+            self.out.push_back(match output {
+                replica::Output::Send { via, envelope } => Output::Send { to: via, frame: Frame::Round(envelope) },
+                replica::Output::Event(event) => Output::Event(Event::Replica(event)),
+            });
+        }
+    }
+
+    fn send(&mut self, to: NodeName, frame: Frame) {
+        self.out.push_back(Output::Send { to, frame });
+    }
+
+    fn event(&mut self, event: Event) {
+        self.out.push_back(Output::Event(event));
+    }
+}
+
+impl Machine for City {
+    type Command = std::convert::Infallible;
+    type Event = Event;
+
+    fn handle(&mut self, now: Now, input: Input<Self::Command>) {
+        match input {
+            Input::LinkUp { peer, incarnation } => {
+                self.links.insert(peer, incarnation);
+            }
+            Input::LinkDown { peer, cause: _ } => {
+                self.links.remove(&peer);
+                self.observers.remove(&peer);
+                self.replica.link_down(peer);
+            }
+            Input::Frame { from, frame } => self.on_frame(now, from, frame),
+            Input::Command(never) => match never {},
+        }
+        self.collect_replica_outputs();
+        self.answer_observers(now);
+    }
+
+    fn poll(&mut self) -> Option<Output<Event>> {
+        self.out.pop_front()
+    }
+
+    fn deadline(&self) -> Option<Duration> {
+        let observers = self.observers.values().map(|observer| self.observer_deadline(observer)).min();
+        earliest([self.replica.deadline(), self.gossip.deadline(), self.patrol.deadline(), self.fight.deadline(), observers])
+    }
+
+    fn tick(&mut self, now: Now) {
+        self.replica.tick(now);
+        if self.gossip.is_due(now) {
+            self.gossip(now);
+        }
+        if self.patrol.is_due(now) {
+            self.patrol(now);
+        }
+        if self.fight.is_due(now) {
+            self.fight(now);
+        }
+        self.collect_replica_outputs();
+        self.answer_observers(now);
+    }
+}
+
+#[cfg(test)]
+mod tests;

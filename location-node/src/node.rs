@@ -1,0 +1,85 @@
+//! The process of a city: options in, exit code out.
+
+use std::ops::ControlFlow;
+use std::process::ExitCode;
+
+use axum::Router;
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+use tracing::{debug, info};
+
+use shared::link::driver::Neighbourhood;
+use shared::link::process::{self, EXIT_UNUSABLE, LifeEnd, Node, Process};
+use shared::membership::Roster;
+use shared::options::{well_known_cities, well_known_name};
+use shared::replica::{self, Replica};
+use shared::supervise::Intensity;
+use shared::{membership, telemetry};
+
+use crate::city::{City, Config, Event};
+use crate::options::Options;
+
+/// Runs the city `name` until it is told to stop.
+#[must_use]
+pub fn main(name: &'static str) -> ExitCode {
+    let options = Options::parse_for(name);
+    telemetry::init(options.node.log_format);
+    let listen = options.listen(name);
+    let name = well_known_name(name);
+    let (addresses, cookie) = match options.node.peers(name).and_then(|peers| Ok((peers, options.node.cookie(listen)?))) {
+        Ok(usable) => usable,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            return ExitCode::from(EXIT_UNUSABLE);
+        }
+    };
+    let members = well_known_cities().into_iter().chain([well_known_name(membership::DISPATCH)]).chain(addresses.keys().copied());
+    let neighbourhood = Neighbourhood { roster: Roster::new(name, members), addresses, cookie: cookie.into() };
+    process::block_on(async move {
+        let process = Process {
+            name,
+            listener: process::bind(listen).await?,
+            neighbourhood,
+            intensity: Intensity::new(options.max_restarts, options.max_restart_window),
+            stop: CancellationToken::new(),
+        };
+        let config = Config {
+            gossip_interval: options.gossip_interval.0,
+            patrol_interval: options.patrol_interval.0,
+            fight_interval: options.fight_interval.0,
+            replica: replica::Config::default(),
+        };
+        // Each life gets a seed of its own, all from the one given.
+        let mut seeds = ChaCha8Rng::seed_from_u64(options.node.seed());
+        let begin = move |me, crashes, now| City::new(me, config.clone(), crashes, seeds.random(), now);
+        let (_nobody_commands_a_city_from_inside, commands) = mpsc::channel(1);
+        process::run(process, Router::new(), commands, begin, on_event).await
+    })
+}
+
+fn on_event(event: Event) -> ControlFlow<LifeEnd> {
+    match event {
+        Event::Bombed => return ControlFlow::Break(LifeEnd::Crashed("it was bombed".into())),
+        Event::Assigned { hero } => info!(%hero, "assigned here"),
+        Event::Patrols { hero } => debug!(%hero, "patrols"),
+        Event::Fought { hero, damage, died: false } => debug!(%hero, damage, "fought"),
+        Event::Fought { hero, damage, died: true } => info!(%hero, damage, "fell in a fight"),
+        Event::Replica(_) => {}
+    }
+    ControlFlow::Continue(())
+}
+
+impl Node for City {
+    fn replica(&self) -> &Replica {
+        City::replica(self)
+    }
+
+    fn replica_event(event: &Event) -> Option<&replica::Event> {
+        match event {
+            Event::Replica(event) => Some(event),
+            Event::Bombed | Event::Assigned { .. } | Event::Patrols { .. } | Event::Fought { .. } => None,
+        }
+    }
+}

@@ -1,0 +1,169 @@
+//! The map itself, with the indexes that let a delta cost its own size and never a scan.
+//!
+//! Invariants: every entry is in `by_stamp` once and in `by_change` once; the fingerprint and the counts are
+//! those of the entries, kept as they change.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::ops::Bound;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use xxhash_rust::xxh3::Xxh3;
+
+use crate::clock::Hlc;
+use crate::crdt::{Entry, Value, VersionVector};
+use crate::hero::Location;
+use crate::id::{HeroId, Origin};
+
+/// A hash of everything a map holds, tombstones included. It is a sum of the entries' hashes, so it does not
+/// depend on the order in which they arrived, and one change costs one addition.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Fingerprint(u128);
+
+impl Fingerprint {
+    fn of(key: HeroId, entry: &Entry) -> Self {
+        let mut hash = Xxh3::new();
+        hash.update(key.0.as_bytes());
+        hash.update(entry.stamp.origin.node.as_str().as_bytes());
+        hash.update(&[0]);
+        hash.update(&entry.stamp.origin.incarnation.0.to_le_bytes());
+        hash.update(&entry.stamp.hlc.wall.0.to_le_bytes());
+        hash.update(&entry.stamp.hlc.logical.to_le_bytes());
+        match &entry.value {
+            Value::Tombstone => hash.update(&[0]),
+            // The stamp names the value; hashing the value too makes a broken promise show.
+            Value::Live(hero) => {
+                let place = match &hero.location {
+                    Location::Home => "",
+                    Location::City(name) => name.as_str(),
+                };
+                hash.update(&[1, u8::from(hero.is_patrolling), hero.health]);
+                hash.update(place.as_bytes());
+                hash.update(&[0]);
+                hash.update(hero.name.as_bytes());
+            }
+        }
+        Self(hash.digest128())
+    }
+
+    fn add(&mut self, other: Self) {
+        self.0 = self.0.wrapping_add(other.0);
+    }
+
+    fn subtract(&mut self, other: Self) {
+        self.0 = self.0.wrapping_sub(other.0);
+    }
+}
+
+impl fmt::Display for Fingerprint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:032x}", self.0)
+    }
+}
+
+/// An entry and its place in the order of this map's own changes.
+#[derive(Clone, Debug)]
+struct Slot {
+    entry: Arc<Entry>,
+    change: u64,
+}
+
+/// All that one replica holds: a live entry or a tombstone for every hero it has heard of.
+#[derive(Clone, Debug, Default)]
+pub struct Map {
+    slots: BTreeMap<HeroId, Slot>,
+    by_stamp: BTreeMap<(Origin, Hlc), HeroId>,
+    by_change: BTreeMap<u64, HeroId>,
+    changes: u64,
+    fingerprint: Fingerprint,
+    tombstones: usize,
+}
+
+impl Map {
+    /// What is held under `key`.
+    #[must_use]
+    pub fn get(&self, key: HeroId) -> Option<&Arc<Entry>> {
+        self.slots.get(&key).map(|slot| &slot.entry)
+    }
+
+    /// Everything, by key.
+    pub fn iter(&self) -> impl Iterator<Item = (HeroId, &Arc<Entry>)> {
+        self.slots.iter().map(|(key, slot)| (*key, &slot.entry))
+    }
+
+    /// How many heroes live here.
+    #[must_use]
+    pub fn live(&self) -> usize {
+        self.slots.len() - self.tombstones
+    }
+
+    /// How many tombstones stand here.
+    #[must_use]
+    pub fn tombstones(&self) -> usize {
+        self.tombstones
+    }
+
+    /// The hash of all of it.
+    #[must_use]
+    pub fn fingerprint(&self) -> Fingerprint {
+        self.fingerprint
+    }
+
+    /// Takes `entry` if it beats what is held under `key`; says whether it did.
+    pub fn merge(&mut self, key: HeroId, entry: Arc<Entry>) -> bool {
+        if let Some(held) = self.slots.get(&key) {
+            if !entry.beats(&held.entry) {
+                return false;
+            }
+            self.by_stamp.remove(&(held.entry.stamp.origin, held.entry.stamp.hlc));
+            self.by_change.remove(&held.change);
+            self.tombstones -= usize::from(held.entry.is_tombstone());
+            self.fingerprint.subtract(Fingerprint::of(key, &held.entry));
+        }
+        self.changes += 1;
+        self.by_stamp.insert((entry.stamp.origin, entry.stamp.hlc), key);
+        self.by_change.insert(self.changes, key);
+        self.tombstones += usize::from(entry.is_tombstone());
+        self.fingerprint.add(Fingerprint::of(key, &entry));
+        self.slots.insert(key, Slot { entry, change: self.changes });
+        true
+    }
+
+    /// What a replica with this vector lacks: every entry whose stamp it does not cover, per origin in the order
+    /// of the stamps.
+    pub fn delta<'a>(&'a self, base: &'a VersionVector) -> impl Iterator<Item = (HeroId, &'a Arc<Entry>)> {
+        // Walks the origins by seeking past each one's last possible reading, so an origin the base covers
+        // costs one look-up.
+        let mut from = Bound::Unbounded;
+        let origins = std::iter::from_fn(move || {
+            let (origin, _) = *self.by_stamp.range((from, Bound::Unbounded)).next()?.0;
+            from = Bound::Excluded((origin, HLC_LAST));
+            Some(origin)
+        });
+        origins
+            .flat_map(move |origin| {
+                let after = match base.highest(origin) {
+                    Some(hlc) => Bound::Excluded((origin, hlc)),
+                    None => Bound::Included((origin, Hlc::default())),
+                };
+                self.by_stamp.range((after, Bound::Included((origin, HLC_LAST))))
+            })
+            .filter_map(|(_, key)| Some((*key, self.get(*key)?)))
+    }
+
+    /// The number of the newest change, counted from this map's beginning; 0 before the first.
+    #[must_use]
+    pub fn changes(&self) -> u64 {
+        self.changes
+    }
+
+    /// What changed after the change numbered `since`, oldest first, each key once.
+    pub fn changed_since(&self, since: u64) -> impl Iterator<Item = (u64, HeroId, &Arc<Entry>)> {
+        let later = self.by_change.range((Bound::Excluded(since), Bound::Unbounded));
+        later.filter_map(|(change, key)| Some((*change, *key, self.get(*key)?)))
+    }
+}
+
+/// Above every reading that a drift check lets through.
+const HLC_LAST: Hlc = Hlc { wall: crate::time::UnixMillis(u64::MAX), logical: u32::MAX };

@@ -1,0 +1,27 @@
+//! The replicated superhero map.
+//!
+//! Without features this crate is the core: deterministic, without clock, randomness or tokio. [`replica::Replica`] is the
+//! heart; [`machine::Machine`] is the contract of whoever wraps one. Feature `net` adds what a process needs around a machine:
+//! `link` (the only asynchronous part), `options`, `telemetry`.
+//!
+//! Lower names never import higher ones:
+//! `time < id < hero, clock < crdt < message < membership < machine < replica < wire < link`.
+
+pub mod clock;
+pub mod crdt;
+pub mod hero;
+pub mod id;
+pub mod machine;
+pub mod membership;
+pub mod message;
+pub mod replica;
+pub mod supervise;
+pub mod time;
+pub mod wire;
+
+#[cfg(feature = "net")]
+pub mod link;
+#[cfg(feature = "net")]
+pub mod options;
+#[cfg(feature = "net")]
+pub mod telemetry;

@@ -1,0 +1,13 @@
+//! Links: the only asynchronous part. It owns sockets, clocks and tasks, and knows of machines only their contract.
+//!
+//! - [`listener`]: a node's one port: HTTP, and at `/cluster` the door for other nodes.
+//! - `connection`: one WebSocket to one peer, from hello to close.
+//! - `dialer`: keeps trying to have a link to one peer.
+//! - [`driver`]: owns a machine and its table of links for one life.
+//! - [`process`]: life after life, with supervision, until told to stop.
+
+mod connection;
+mod dialer;
+pub mod driver;
+pub mod listener;
+pub mod process;

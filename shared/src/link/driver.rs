@@ -1,0 +1,242 @@
+//! Owns a machine and its links for one life: feeds it what happens, does what it asks.
+//!
+//! Invariants: one task owns the machine, so there is no lock; a deadline is compared with the clock before every wait, so
+//! steady input never starves the timers; a peer has at most one link here, and of two made at once both ends keep the same.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::ControlFlow;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use tokio::sync::{mpsc, watch};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tracing::{debug, info, warn};
+
+use crate::id::{Incarnation, NodeName, Origin};
+use crate::link::connection::{self, Admitted, End, Event, Identity};
+use crate::link::dialer;
+use crate::link::listener::Incoming;
+use crate::machine::{Input, LinkDown, Machine, Output};
+use crate::membership::{LinkRefusal, Roster};
+use crate::message::Frame;
+use crate::time::{Now, UnixMillis};
+
+/// How many happenings on links may wait for the machine; more make their links wait.
+const EVENTS_MAX: usize = 1_024;
+
+/// The real clocks.
+#[derive(Clone, Copy, Debug)]
+pub struct SystemClock {
+    started: Instant,
+}
+
+#[expect(clippy::disallowed_methods, reason = "this is where the core's `Now` comes from")]
+impl SystemClock {
+    /// Clocks that start now.
+    #[must_use]
+    pub fn start() -> Self {
+        Self { started: Instant::now() }
+    }
+
+    /// One reading of both. A wall clock before 1970 reads 0.
+    #[must_use]
+    pub fn now(&self) -> Now {
+        let wall = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
+        Now { mono: self.started.elapsed(), wall: UnixMillis(u64::try_from(wall).unwrap_or(u64::MAX)) }
+    }
+
+    fn at(&self, mono: Duration) -> Instant {
+        self.started + mono
+    }
+}
+
+/// What a life knows of its cluster.
+#[derive(Clone)]
+pub struct Neighbourhood {
+    /// Who belongs to it.
+    pub roster: Roster,
+    /// Where to dial whom.
+    pub addresses: BTreeMap<NodeName, String>,
+    /// What all of them share.
+    pub cookie: Arc<str>,
+}
+
+/// A link that stands.
+struct Link {
+    connection: u64,
+    peer: Origin,
+    dialled_by: NodeName,
+    address: String,
+    outgoing: mpsc::Sender<Frame>,
+}
+
+/// Drives `machine` in the life `me` until `on_event` breaks (then `Some`) or `stop` is cancelled (then `None`).
+///
+/// When it returns, or is dropped, its links close after what was sent before.
+pub async fn drive<M, B>(
+    machine: &mut M,
+    me: Origin,
+    neighbourhood: &Neighbourhood,
+    clock: SystemClock,
+    door: &mut mpsc::Receiver<Incoming>,
+    commands: &mut mpsc::Receiver<M::Command>,
+    mut on_event: impl FnMut(&M, M::Event) -> ControlFlow<B>,
+    stop: &CancellationToken,
+    tasks: &TaskTracker,
+) -> Option<B>
+where
+    M: Machine,
+{
+    let (events, mut happened) = mpsc::channel(EVENTS_MAX);
+    let mut links = Links {
+        me,
+        roster: neighbourhood.roster.clone(),
+        links: BTreeMap::new(),
+        linked: watch::Sender::default(),
+        lost: Vec::new(),
+        next_connection: 1,
+    };
+    let identity = Identity { me, cookie: Arc::clone(&neighbourhood.cookie) };
+    for (peer, address) in &neighbourhood.addresses {
+        tasks.spawn(dialer::keep_dialling(*peer, address.clone(), identity.clone(), links.linked.subscribe(), events.clone()));
+    }
+    loop {
+        let now = clock.now();
+        if machine.deadline().is_some_and(|deadline| deadline <= now.mono) {
+            machine.tick(now);
+        }
+        while let Some(output) = machine.poll() {
+            match output {
+                Output::Send { to, frame } => links.send(to, frame),
+                Output::Event(event) => {
+                    if let ControlFlow::Break(reason) = on_event(machine, event) {
+                        return Some(reason);
+                    }
+                }
+            }
+        }
+        for peer in std::mem::take(&mut links.lost) {
+            machine.handle(clock.now(), Input::LinkDown { peer, cause: LinkDown::Lost });
+        }
+        let deadline = machine.deadline();
+        let due = async {
+            match deadline {
+                Some(deadline) => tokio::time::sleep_until(clock.at(deadline)).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            () = stop.cancelled() => return None,
+            () = due => {}
+            Some(event) = happened.recv() => {
+                for input in links.on_event(event) {
+                    machine.handle(clock.now(), input);
+                }
+            }
+            Some(Incoming { socket, address }) = door.recv() => {
+                let (identity, events) = (identity.clone(), events.clone());
+                tasks.spawn(async move {
+                    let ended = connection::run(socket, End::Listener, &identity, &address, &events).await;
+                    match ended {
+                        connection::Ended::Closed | connection::Ended::OwnEnd => debug!(%address, "link ended: {ended}"),
+                        _ => warn!(%address, "link ended: {ended}"),
+                    }
+                });
+            }
+            Some(command) = commands.recv() => machine.handle(clock.now(), Input::Command(command)),
+        }
+    }
+}
+
+/// The table of links.
+struct Links {
+    me: Origin,
+    roster: Roster,
+    links: BTreeMap<NodeName, Link>,
+    linked: watch::Sender<BTreeSet<NodeName>>,
+    /// Links dropped here, of which the machine has not been told.
+    lost: Vec<NodeName>,
+    next_connection: u64,
+}
+
+impl Links {
+    fn send(&mut self, to: NodeName, frame: Frame) {
+        if let Some(link) = self.links.get(&to)
+            && link.outgoing.try_send(frame).is_err()
+        {
+            warn!(peer = %to, "too slow for what it is sent, or gone: link dropped");
+            self.remove(to);
+            self.lost.push(to);
+        }
+    }
+
+    fn on_event<C>(&mut self, event: Event) -> Vec<Input<C>> {
+        match event {
+            Event::Introduced { peer, end, address, decision } => {
+                let (answer, inputs) = match self.admit(peer, end, address) {
+                    Ok((admitted, inputs)) => (Ok(admitted), inputs),
+                    Err(refusal) => (Err(refusal), Vec::new()),
+                };
+                // A connection that is gone already reports its end by a closed queue.
+                let _ = decision.send(answer);
+                inputs
+            }
+            Event::Frame { connection, frame } => match self.links.iter().find(|(_, link)| link.connection == connection) {
+                Some((from, _)) => vec![Input::Frame { from: *from, frame }],
+                None => Vec::new(),
+            },
+            Event::Ended { connection, cause } => {
+                match self.links.iter().find(|(_, link)| link.connection == connection).map(|(peer, _)| *peer) {
+                    Some(peer) => {
+                        self.remove(peer);
+                        info!(%peer, "link lost");
+                        vec![Input::LinkDown { peer, cause }]
+                    }
+                    None => Vec::new(),
+                }
+            }
+            Event::NotReached { peer, cause } if !self.links.contains_key(&peer) => vec![Input::LinkDown { peer, cause }],
+            Event::NotReached { .. } => Vec::new(),
+        }
+    }
+
+    fn admit<C>(&mut self, peer: Origin, end: End, address: String) -> Result<(Admitted, Vec<Input<C>>), LinkRefusal> {
+        let lives: BTreeMap<NodeName, Incarnation> = self.links.iter().map(|(name, link)| (*name, link.peer.incarnation)).collect();
+        self.roster.admit(peer, &lives).inspect_err(|refusal| match (refusal, self.links.get(&peer.node)) {
+            (LinkRefusal::AliveElsewhere { .. }, Some(link)) => warn!(%address, %peer, held_by = %link.address, "refused: {refusal}"),
+            _ => warn!(%address, %peer, "refused: {refusal}"),
+        })?;
+        let dialled_by = match end {
+            End::Dialer(_) => self.me.node,
+            End::Listener => peer.node,
+        };
+        let connection = self.next_connection;
+        self.next_connection += 1;
+        let (outgoing, queue) = mpsc::channel(connection::OUTGOING_MAX);
+        let mut inputs = Vec::new();
+        match self.links.get(&peer.node) {
+            // Both dialled at once. Both ends keep the one that the lesser name dialled; the other end's queue is dropped.
+            Some(link) if link.dialled_by.min(dialled_by) == link.dialled_by => {
+                return Ok((Admitted { connection, outgoing: queue }, inputs));
+            }
+            Some(_) => inputs.push(Input::LinkDown { peer: peer.node, cause: LinkDown::Lost }),
+            None => {}
+        }
+        info!(%peer, %address, "linked");
+        self.links.insert(peer.node, Link { connection, peer, dialled_by, address, outgoing });
+        self.publish();
+        inputs.push(Input::LinkUp { peer: peer.node, incarnation: peer.incarnation });
+        Ok((Admitted { connection, outgoing: queue }, inputs))
+    }
+
+    fn remove(&mut self, peer: NodeName) {
+        self.links.remove(&peer);
+        self.publish();
+    }
+
+    fn publish(&self) {
+        self.linked.send_replace(self.links.keys().copied().collect());
+    }
+}

@@ -1,0 +1,231 @@
+//! A node as a process: life after life of a machine, with supervision, until it is told to stop.
+//!
+//! A crash (a bomb, or a panic, which is a bug) ends a life and all its memory; the next begins at once with a higher
+//! incarnation. More crashes than the intensity allows end the process.
+
+use std::net::SocketAddr;
+use std::ops::ControlFlow;
+use std::panic::AssertUnwindSafe;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use axum::Router;
+use axum::http::StatusCode;
+use axum::routing::get;
+use futures_util::FutureExt as _;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::{mpsc, watch};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tracing::{debug, error, info, warn};
+
+use crate::id::{Incarnation, NodeName, Origin};
+use crate::link::driver::{self, Neighbourhood, SystemClock};
+use crate::link::listener::{self, Incoming};
+use crate::machine::Machine;
+use crate::replica::{self, Replica};
+use crate::supervise::Intensity;
+use crate::time::Now;
+
+/// How many peers may wait at the door.
+const DOOR_MAX: usize = 64;
+/// How long links and connections may take to say goodbye.
+const GOODBYE_PATIENCE: Duration = Duration::from_secs(1);
+
+/// Exit code: asked to stop.
+pub const EXIT_STOPPED: u8 = 0;
+/// Exit code: failed while running.
+pub const EXIT_FAILED: u8 = 1;
+/// Exit code: unusable flags or configuration.
+pub const EXIT_UNUSABLE: u8 = 2;
+
+/// A machine around a replica, as a process runs it.
+pub trait Node: Machine {
+    /// The replica inside.
+    fn replica(&self) -> &Replica;
+
+    /// The replica's event inside this event, if there is one.
+    fn replica_event(event: &Self::Event) -> Option<&replica::Event>;
+}
+
+/// Why a life ended by itself.
+pub enum LifeEnd {
+    /// It crashed, for this reason.
+    Crashed(String),
+    /// Another life of this name, begun later, is writing.
+    Superseded {
+        /// The other life.
+        by: Incarnation,
+        /// Whether this life may have written.
+        joined: bool,
+    },
+}
+
+/// What a process is told.
+pub struct Process {
+    /// The node's name.
+    pub name: NodeName,
+    /// Its port.
+    pub listener: TcpListener,
+    /// Its cluster.
+    pub neighbourhood: Neighbourhood,
+    /// How many crashes it may have in which time.
+    pub intensity: Intensity,
+    /// Ends it from inside; signals end it from outside.
+    pub stop: CancellationToken,
+}
+
+/// Takes the port at `address`.
+///
+/// # Errors
+/// Says why it cannot be had.
+pub async fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {
+    let listener = TcpListener::bind(address).await;
+    listener.map_err(|error| match error.kind() {
+        std::io::ErrorKind::AddrInUse => anyhow::anyhow!("cannot listen on {address}: the address is in use (is another node running?)"),
+        std::io::ErrorKind::PermissionDenied => {
+            anyhow::anyhow!("cannot listen on {address}: not allowed to (ports below 1024 need privileges)")
+        }
+        std::io::ErrorKind::AddrNotAvailable => anyhow::anyhow!("cannot listen on {address}: this machine has no such address"),
+        _ => anyhow::anyhow!("cannot listen on {address}: {error}"),
+    })
+}
+
+/// Runs a process: sets up the runtime, turns what `run` says into an exit code, and leaves no task behind.
+pub fn block_on(run: impl Future<Output = anyhow::Result<ExitCode>>) -> ExitCode {
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            error!("cannot start: {error}");
+            return ExitCode::from(EXIT_FAILED);
+        }
+    };
+    let code = runtime.block_on(run).unwrap_or_else(|error| {
+        error!("{error:#}");
+        ExitCode::from(EXIT_FAILED)
+    });
+    runtime.shutdown_timeout(Duration::from_millis(200));
+    code
+}
+
+/// Runs a node until it is told to stop or gives up. `begin` makes the machine of each life, from who it is, how many lives
+/// crashed before, and the time; `on_event` does what an event asks of the process.
+///
+/// # Errors
+/// When the process cannot be set up.
+pub async fn run<M: Node>(
+    process: Process,
+    router: Router,
+    mut commands: mpsc::Receiver<M::Command>,
+    mut begin: impl FnMut(Origin, u32, Now) -> M,
+    mut on_event: impl FnMut(M::Event) -> ControlFlow<LifeEnd>,
+) -> anyhow::Result<ExitCode> {
+    let Process { name, listener, neighbourhood, mut intensity, stop } = process;
+    stop_on_signals(stop.clone())?;
+    let clock = SystemClock::start();
+    let tasks = TaskTracker::new();
+    let (door, mut peers) = mpsc::channel::<Incoming>(DOOR_MAX);
+    let (ready, readiness) = watch::channel(false);
+    let address = listener.local_addr().context("asking for the port")?;
+    let router = router.merge(listener::cluster_door(door)).merge(probes(readiness));
+    tasks.spawn(listener::serve(listener, router, stop.clone(), tasks.clone()));
+    info!("{name} listens on http://{address}");
+
+    let mut crashes = 0;
+    let mut above = Incarnation(0);
+    let code = loop {
+        let now = clock.now();
+        let me = Origin { node: name, incarnation: Incarnation(now.wall.0.max(above.0 + 1)) };
+        above = me.incarnation;
+        ready.send_replace(false);
+        info!(incarnation = %me.incarnation, crashes, "{name} begins a life");
+        let mut machine = begin(me, crashes, now);
+        let on_event = |machine: &M, event: M::Event| {
+            if let Some(event) = M::replica_event(&event) {
+                log(event);
+                match event {
+                    replica::Event::Joined { .. } => {
+                        ready.send_replace(true);
+                    }
+                    replica::Event::Superseded { by } => {
+                        return ControlFlow::Break(LifeEnd::Superseded { by: *by, joined: machine.replica().joined() });
+                    }
+                    _ => {}
+                }
+            }
+            on_event(event)
+        };
+        // The driver borrows what outlives it; after a panic nothing of this life is used again.
+        let life =
+            AssertUnwindSafe(driver::drive(&mut machine, me, &neighbourhood, clock, &mut peers, &mut commands, on_event, &stop, &tasks))
+                .catch_unwind()
+                .await;
+        let reason = match life {
+            Ok(None) => break EXIT_STOPPED,
+            Ok(Some(LifeEnd::Crashed(reason))) => reason,
+            Ok(Some(LifeEnd::Superseded { by, joined: false })) => {
+                warn!("an earlier life of {name} was {by}, later than this one: the clock must have gone back; beginning a later life");
+                above = by;
+                continue;
+            }
+            Ok(Some(LifeEnd::Superseded { by, joined: true })) => {
+                error!("another process is {name}/{by}, a later life than this one: {name}/{} halts", me.incarnation);
+                break EXIT_FAILED;
+            }
+            Err(_) => "it panicked".to_owned(),
+        };
+        crashes += 1;
+        if !intensity.allows_restart_after_crash(clock.now().mono) {
+            error!("{name} crashed too often ({reason}; crash {crashes}): giving up");
+            break EXIT_FAILED;
+        }
+        warn!("{name} crashed ({reason}; crash {crashes}): all its memory is lost; restarting");
+    };
+    stop.cancel();
+    tasks.close();
+    if tokio::time::timeout(GOODBYE_PATIENCE, tasks.wait()).await.is_err() {
+        debug!("some connections did not close in time");
+    }
+    info!("{name} has stopped");
+    Ok(ExitCode::from(code))
+}
+
+fn stop_on_signals(stop: CancellationToken) -> anyhow::Result<()> {
+    let mut interrupt = signal(SignalKind::interrupt()).context("listening for SIGINT")?;
+    let mut terminate = signal(SignalKind::terminate()).context("listening for SIGTERM")?;
+    tokio::spawn(async move {
+        tokio::select! {
+            _ = interrupt.recv() => info!("interrupted: stopping"),
+            _ = terminate.recv() => info!("asked to stop"),
+        }
+        stop.cancel();
+    });
+    Ok(())
+}
+
+/// What orchestrators ask: is it alive, may it be used.
+fn probes(ready: watch::Receiver<bool>) -> Router {
+    let readyz = move || {
+        let ready = *ready.borrow();
+        async move { if ready { (StatusCode::OK, "joined\n") } else { (StatusCode::SERVICE_UNAVAILABLE, "not joined yet\n") } }
+    };
+    Router::new().route("/healthz", get(|| async { "alive\n" })).route("/readyz", get(readyz))
+}
+
+fn log(event: &replica::Event) {
+    match event {
+        replica::Event::Committed { source, entries, changed: 0 } => debug!(%source, entries, "pulled"),
+        replica::Event::Committed { source, entries, changed } => info!(source = %source.node, entries, changed, "pulled"),
+        replica::Event::TooFarAhead { source, writer, ahead_ms } => {
+            warn!(source = %source.node, %writer, ahead_ms, "round refused: its newest stamp is too far ahead of this clock");
+        }
+        replica::Event::OriginStolen { source } => error!(%source, "round refused: it claims writes of this life that were never made"),
+        replica::Event::Diverged { peer } => error!(%peer, "DIVERGED: covers the same and holds something else"),
+        replica::Event::TimedOut { source } => debug!(%source, "pull given up"),
+        replica::Event::Joined { through: Some(source) } => info!(through = %source, "joined"),
+        replica::Event::Joined { through: None } => info!("joined: nobody here has joined before"),
+        replica::Event::Superseded { by } => warn!(%by, "a later life of this name exists"),
+    }
+}

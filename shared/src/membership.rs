@@ -1,0 +1,89 @@
+//! Who belongs to a cluster, and who may link to whom.
+//!
+//! Invariant: at any time a node has at most one link to a name, and so at most one life of it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::id::{Incarnation, NodeName, Origin};
+
+/// The cluster as it comes: three cities, and dispatch.
+pub const WELL_KNOWN_CITIES: [&str; 3] = ["gotham", "metropolis", "capitol"];
+/// The node that serves the page.
+pub const DISPATCH: &str = "dispatch";
+
+/// Who belongs to the cluster, from the point of view of one of them.
+#[derive(Clone, Debug)]
+pub struct Roster {
+    me: NodeName,
+    names: BTreeSet<NodeName>,
+}
+
+/// Why a node may not link. Nothing was changed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum LinkRefusal {
+    /// The peer carries this node's own name.
+    #[error("{0} is this node's own name; another process carries it")]
+    OwnName(Origin),
+    /// The peer is not on the roster.
+    #[error("{0} is not a member of this cluster")]
+    Stranger(NodeName),
+    /// Another life of the name is linked and alive.
+    #[error("{name} is alive elsewhere, as {name}/{alive}")]
+    AliveElsewhere {
+        /// The name in question.
+        name: NodeName,
+        /// The life that holds it.
+        alive: Incarnation,
+    },
+}
+
+impl Roster {
+    /// The cluster of `me` and `names`.
+    #[must_use]
+    pub fn new(me: NodeName, names: impl IntoIterator<Item = NodeName>) -> Self {
+        Self { me, names: names.into_iter().chain([me]).collect() }
+    }
+
+    /// All members but this node.
+    pub fn peers(&self) -> impl Iterator<Item = NodeName> {
+        self.names.iter().copied().filter(|name| *name != self.me)
+    }
+
+    /// Whether a link to `peer` may be made, given the lives that are linked now.
+    ///
+    /// # Errors
+    /// The [`LinkRefusal`] that applies.
+    pub fn admit(&self, peer: Origin, linked: &BTreeMap<NodeName, Incarnation>) -> Result<(), LinkRefusal> {
+        if peer.node == self.me {
+            return Err(LinkRefusal::OwnName(peer));
+        }
+        if !self.names.contains(&peer.node) {
+            return Err(LinkRefusal::Stranger(peer.node));
+        }
+        match linked.get(&peer.node) {
+            Some(alive) if *alive != peer.incarnation => Err(LinkRefusal::AliveElsewhere { name: peer.node, alive: *alive }),
+            Some(_) | None => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_life_of_a_known_name_may_link_and_nobody_else() {
+        let name = |text: &str| text.parse::<NodeName>().unwrap();
+        let life = |node, incarnation| Origin { node: name(node), incarnation: Incarnation(incarnation) };
+        let roster = Roster::new(name("gotham"), ["capitol", "dispatch"].map(name));
+        let linked = BTreeMap::from([(name("capitol"), Incarnation(7))]);
+        assert_eq!(roster.admit(life("dispatch", 1), &linked), Ok(()));
+        assert_eq!(roster.admit(life("capitol", 7), &linked), Ok(()));
+        assert_eq!(
+            roster.admit(life("capitol", 8), &linked),
+            Err(LinkRefusal::AliveElsewhere { name: name("capitol"), alive: Incarnation(7) })
+        );
+        assert_eq!(roster.admit(life("gotham", 9), &linked), Err(LinkRefusal::OwnName(life("gotham", 9))));
+        assert_eq!(roster.admit(life("riverdale", 1), &linked), Err(LinkRefusal::Stranger(name("riverdale"))));
+    }
+}

@@ -1,0 +1,180 @@
+//! What nodes say to each other over a link. Three conversations share it: replication rounds, commands, and observation.
+//!
+//! Rounds name their two ends by origin (node and incarnation), because a third node may carry them. Commands and
+//! observation stay between the two ends of the link.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use crate::crdt::{Entry, Fingerprint, VersionVector};
+use crate::hero::Location;
+use crate::id::{HeroId, Origin};
+use crate::time::UnixMillis;
+
+/// One message on a link.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum Frame {
+    /// A step of an anti-entropy round.
+    Round(Envelope),
+    /// Dispatch asks a city to do something.
+    Command {
+        /// Chosen by the sender, repeated in the answer.
+        request: u64,
+        /// A city does not act on a command later than this, by its own wall clock: a command that outlived its
+        /// sender's patience (in a frozen city's buffers, say) must not happen after all.
+        expires: UnixMillis,
+        /// What to do.
+        command: Command,
+    },
+    /// A city says what became of a command.
+    Answer {
+        /// The number of the command.
+        request: u64,
+        /// What became of it.
+        result: Result<Done, Refusal>,
+    },
+    /// Asks for what changed at the receiver after its change numbered `since`. Answered when there is something,
+    /// and at the latest after a second with nothing.
+    Observe {
+        /// The number of the newest change the sender knows of; 0 for none.
+        since: u64,
+    },
+    /// The receiver's own truth, or the part of it that changed.
+    Observation(Observation),
+}
+
+/// A step of a round with its two ends. The receiver of a round (the one that lacks something) pulls it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Envelope {
+    /// Who says it.
+    pub from: Origin,
+    /// To whom; another life of that node drops it.
+    pub to: Origin,
+    /// The puller's number for this round.
+    pub round: u64,
+    /// What is said.
+    pub step: Step,
+}
+
+/// The steps of a round from a (the source) to b (the puller). Idle: `Pull`, `Same`. Otherwise: `Pull`, `Which`,
+/// `Pull` with the vector, then `Chunk`s answered by `Ack`s, and `End`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum Step {
+    /// A third node to b: pull from `source`, through me.
+    Invite {
+        /// Whom to pull from.
+        source: Origin,
+    },
+    /// b to a: send me what I lack.
+    Pull {
+        /// Hashes of what b has.
+        summary: Summary,
+        /// What b covers; sent only after a asked which, or where b knows that a's differs.
+        vector: Option<VersionVector>,
+        /// Whether a should pull back if b has something that a lacks.
+        mutual: bool,
+    },
+    /// a to b: I have what you have.
+    Same {
+        /// Hashes of what a has.
+        summary: Summary,
+        /// Whether a has joined the cluster.
+        joined: bool,
+    },
+    /// a to b: I have something else; which vector have you?
+    Which,
+    /// a to b: a part of the delta.
+    Chunk {
+        /// From 0, without gaps.
+        number: u32,
+        /// Entries that b's vector does not cover.
+        entries: Vec<(HeroId, Arc<Entry>)>,
+    },
+    /// b to a: I hold this many chunks of the round.
+    Ack {
+        /// How many.
+        chunks: u32,
+    },
+    /// a to b: that was all.
+    End {
+        /// How many chunks there were.
+        chunks: u32,
+        /// What a covered when it took the snapshot that the chunks are of.
+        vector: VersionVector,
+        /// Whether a has joined the cluster.
+        joined: bool,
+    },
+}
+
+/// Hashes that are equal exactly when two replicas cover and hold the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Summary {
+    /// Of the version vector.
+    pub vector: u64,
+    /// Of the entries.
+    pub fingerprint: Fingerprint,
+}
+
+/// What dispatch may ask of a city.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum Command {
+    /// Take this hero in.
+    Assign {
+        /// Which.
+        hero: HeroId,
+        /// Where to.
+        to: Location,
+        /// Dispatch's copy, for a city that has not heard of the hero.
+        copy: Option<Arc<Entry>>,
+    },
+    /// Crash: lose all memory and begin a new life.
+    Bomb,
+}
+
+/// What a city did.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum Done {
+    /// It took the hero in; this is its write.
+    Assigned(Arc<Entry>),
+    /// It is about to crash.
+    Bombed,
+}
+
+/// Why a city did not do what it was asked. Nothing was changed there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Refusal {
+    /// It has never heard of the hero, and no copy came along.
+    NotHeardOf,
+    /// The hero is dead.
+    Deleted,
+    /// It has just started and has not caught up yet.
+    Joining,
+    /// The command arrived after its time.
+    Expired,
+}
+
+/// A city's own truth: its counts, and the entries that changed since a point the observer named.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Observation {
+    /// The point it starts after.
+    pub since: u64,
+    /// The point it goes up to; what lies after it follows in the next.
+    pub until: u64,
+    /// The number of the city's newest change.
+    pub head: u64,
+    /// What changed between the two, oldest first.
+    pub entries: Vec<(HeroId, Arc<Entry>)>,
+    /// Living heroes at the city.
+    pub heroes: u64,
+    /// Tombstones at the city.
+    pub tombstones: u64,
+    /// Hash of all the city holds.
+    pub fingerprint: Fingerprint,
+    /// What the city covers.
+    pub vector: VersionVector,
+    /// How often the city has crashed since its process started.
+    pub crashes: u32,
+    /// Whether it has joined the cluster.
+    pub joined: bool,
+}

@@ -1,0 +1,466 @@
+//! One node's copy of the map, and the anti-entropy rounds that bring copies together.
+//!
+//! **The invariant.** If the version vector covers a write, the replica holds that write, or something that beats it.
+//!
+//! Everything here keeps that sentence true:
+//! - A local write enters the map and the vector in one step.
+//! - A round is staged, and at its end merged in one step together with the source's vector ([`Replica::handle`]): half a
+//!   round would claim what it did not bring.
+//! - The source sends from a snapshot, taken with the vector that it announces at the end.
+//! - A round belongs to one life of each end: the puller's number and both incarnations are in every frame. The base is the
+//!   puller's own vector at the time of the pull, which within one life only grows. A round is served once, so its parts are
+//!   all of one snapshot.
+//! - A round that holds a stamp too far in the future, or one that claims this replica's own origin, is refused whole, with
+//!   the vector as it was.
+//!
+//! What bounds it: one pull a source and one serving a puller at a time, each with a deadline; a window of unacknowledged
+//! chunks, each of bounded size; a limit on staged entries.
+
+mod pull;
+mod serve;
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::clock::{Clock, Hlc, Stamp};
+use crate::crdt::{Entry, Map, Value, VersionVector};
+use crate::id::{HeroId, Incarnation, NodeName, Origin};
+use crate::message::{Envelope, Step, Summary};
+use crate::time::{Now, UnixMillis};
+
+use pull::{Progress, Pull};
+use serve::Serve;
+
+/// What a replica's rounds may cost and how long they may take.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// How far ahead of this node's wall clock a stamp may be. The same on every node of a cluster: a laxer one would
+    /// relay what the others must refuse.
+    pub drift_max: Duration,
+    /// How long a new life looks for a member that has joined before it takes itself for the first.
+    pub join_patience: Duration,
+    /// How long a round may stand still before it is given up.
+    pub round_timeout: Duration,
+    /// Roughly how many bytes of entries go into a chunk.
+    pub chunk_bytes: usize,
+    /// How many chunks may be under way unacknowledged.
+    pub window: u32,
+    /// How many entries a round may bring; a larger one is given up.
+    pub staged_max: usize,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            drift_max: Duration::from_secs(2),
+            join_patience: Duration::from_secs(1),
+            round_timeout: Duration::from_secs(3),
+            chunk_bytes: 64 * 1024,
+            window: 8,
+            staged_max: 4_000_000,
+        }
+    }
+}
+
+/// A write is refused because this life has not joined yet; nothing was changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("has just started and has not caught up with the cluster yet")]
+pub struct Joining;
+
+/// What a replica asks of the machine around it.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Output {
+    /// Send this step over the link to `via`.
+    Send {
+        /// The node at the other end of the link.
+        via: NodeName,
+        /// The step.
+        envelope: Envelope,
+    },
+    /// Something happened that an operator may want to know.
+    Event(Event),
+}
+
+/// What happened in the rounds of a replica.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// A round ended and was merged.
+    Committed {
+        /// Where it came from.
+        source: Origin,
+        /// How many entries it brought.
+        entries: usize,
+        /// How many of them beat what was held.
+        changed: usize,
+    },
+    /// A round was refused whole: it holds a stamp beyond the accepted drift. Nothing was changed.
+    TooFarAhead {
+        /// Who sent the round.
+        source: Origin,
+        /// Who wrote the stamp.
+        writer: Origin,
+        /// How far it is ahead of this node's wall clock, in milliseconds.
+        ahead_ms: u64,
+    },
+    /// A round was refused whole: it claims writes of this very life that it never made. Nothing was changed.
+    OriginStolen {
+        /// Who sent the round.
+        source: Origin,
+    },
+    /// The alarm that should never ring: same vectors, different entries.
+    Diverged {
+        /// The other side.
+        peer: Origin,
+    },
+    /// A pull stood still for too long and was given up. Nothing was changed.
+    TimedOut {
+        /// Where it was to come from.
+        source: Origin,
+    },
+    /// This life may write from now on.
+    Joined {
+        /// The member that brought it up to date, or `None` where none was found: it is the first.
+        through: Option<Origin>,
+    },
+    /// A newer life of this name has written somewhere.
+    Superseded {
+        /// The newer life.
+        by: Incarnation,
+    },
+}
+
+/// One node's copy of the map and its engine. Sans-io: inputs through its methods, outputs through [`poll`](Self::poll).
+#[derive(Debug)]
+pub struct Replica {
+    me: Origin,
+    config: Config,
+    clock: Clock,
+    map: Map,
+    vector: VersionVector,
+    joined: bool,
+    join_at: Duration,
+    next_round: u64,
+    pulls: BTreeMap<NodeName, Pull>,
+    serves: BTreeMap<NodeName, Serve>,
+    /// The newest round served to each puller: a repeated question must not be answered from another moment's snapshot.
+    served: BTreeMap<NodeName, (Incarnation, u64)>,
+    out: VecDeque<Output>,
+}
+
+impl Replica {
+    /// An empty replica at the beginning of the life `me`.
+    ///
+    /// Its clock starts past the accepted drift: whatever its dead self acknowledged was within that drift, so
+    /// nothing it writes now can be stamped below it.
+    #[must_use]
+    pub fn new(me: Origin, config: Config, now: Now) -> Self {
+        Self {
+            me,
+            clock: Clock::starting_past(now.wall.plus(config.drift_max)),
+            join_at: now.mono + config.join_patience,
+            config,
+            map: Map::default(),
+            vector: VersionVector::new(),
+            joined: false,
+            next_round: 1,
+            pulls: BTreeMap::new(),
+            serves: BTreeMap::new(),
+            served: BTreeMap::new(),
+            out: VecDeque::new(),
+        }
+    }
+
+    /// Whose replica this is.
+    #[must_use]
+    pub fn me(&self) -> Origin {
+        self.me
+    }
+
+    /// All it holds.
+    #[must_use]
+    pub fn map(&self) -> &Map {
+        &self.map
+    }
+
+    /// What it covers.
+    #[must_use]
+    pub fn vector(&self) -> &VersionVector {
+        &self.vector
+    }
+
+    /// Whether it may write.
+    #[must_use]
+    pub fn joined(&self) -> bool {
+        self.joined
+    }
+
+    /// Hashes of what it covers and holds.
+    #[must_use]
+    pub fn summary(&self) -> Summary {
+        Summary { vector: self.vector.hash(), fingerprint: self.map.fingerprint() }
+    }
+
+    /// Writes `value` under `key` on top of what is held there, with a new stamp, and returns the entry written.
+    ///
+    /// # Errors
+    /// [`Joining`] before this life has joined; nothing was changed.
+    ///
+    /// # Panics
+    /// When `key` holds a tombstone: callers answer "gone" instead of writing to the dead.
+    pub fn write(&mut self, now: Now, key: HeroId, value: Value) -> Result<Arc<Entry>, Joining> {
+        let over = self.map.get(key).cloned();
+        self.write_over(now, key, value, over.as_deref())
+    }
+
+    /// As [`write`](Self::write), on top of `over`: a copy that came with a command, for a key not held here. The copy
+    /// itself is not taken in, since the vector does not cover it.
+    ///
+    /// # Errors
+    /// [`Joining`] before this life has joined; nothing was changed.
+    ///
+    /// # Panics
+    /// When `key` holds a tombstone.
+    pub fn write_over(&mut self, now: Now, key: HeroId, value: Value, over: Option<&Entry>) -> Result<Arc<Entry>, Joining> {
+        if !self.joined {
+            return Err(Joining);
+        }
+        if let Some(over) = over {
+            self.clock.observe(over.stamp.hlc);
+        }
+        let stamp = Stamp { hlc: self.clock.tick(now.wall), origin: self.me };
+        let entry = Arc::new(Entry::written(value, stamp, over));
+        let won = self.map.merge(key, Arc::clone(&entry));
+        assert!(won, "a local write of {key} at {stamp} lost against what was held");
+        self.vector.advance(stamp);
+        Ok(entry)
+    }
+
+    /// Begins a pull from `source` over the link to `via`, unless one from it is under way. With `mutual`, the source is
+    /// asked to pull back what it lacks itself.
+    pub fn pull(&mut self, now: Now, source: Origin, via: NodeName, mutual: bool) {
+        if source.node == self.me.node || self.pulls.contains_key(&source.node) {
+            return;
+        }
+        let round = self.next_round;
+        self.next_round += 1;
+        let pull = Pull::new(source, via, round, mutual, now.mono + self.config.round_timeout);
+        self.pulls.insert(source.node, pull);
+        let step = Step::Pull { summary: self.summary(), vector: None, mutual };
+        self.send(via, source, round, step);
+    }
+
+    /// Takes a step of a round that arrived over the link to `via`. A step for another life of this node, or of a round
+    /// that is not under way, is dropped: whatever it was computed for is gone.
+    pub fn handle(&mut self, now: Now, via: NodeName, envelope: Envelope) {
+        let Envelope { from, to, round, step } = envelope;
+        if to != self.me || from.node == self.me.node {
+            return;
+        }
+        match step {
+            Step::Invite { source } => self.pull(now, source, via, false),
+            Step::Pull { summary, vector, mutual } => self.on_pull(now, via, from, round, summary, vector, mutual),
+            Step::Ack { chunks } => self.on_ack(now, from, round, chunks),
+            Step::Same { summary, joined } => self.on_same(from, round, summary, joined),
+            Step::Which => self.on_which(now, from, round),
+            Step::Chunk { number, entries } => {
+                let staged_max = self.config.staged_max;
+                self.on_part(now, from, round, |pull| pull.stage(number, entries, staged_max));
+            }
+            Step::End { chunks, vector, joined } => self.on_part(now, from, round, |pull| pull.end(chunks, vector, joined)),
+        }
+    }
+
+    /// Forgets the rounds over the link to `via`, which is gone.
+    pub fn link_down(&mut self, via: NodeName) {
+        self.pulls.retain(|_, pull| pull.via != via);
+        self.serves.retain(|_, serve| serve.via != via);
+    }
+
+    /// The next output, oldest first.
+    pub fn poll(&mut self) -> Option<Output> {
+        self.out.pop_front()
+    }
+
+    /// When [`tick`](Self::tick) has something to do.
+    #[must_use]
+    pub fn deadline(&self) -> Option<Duration> {
+        let pulls = self.pulls.values().map(|pull| pull.deadline);
+        let serves = self.serves.values().map(|serve| serve.deadline);
+        pulls.chain(serves).chain((!self.joined).then_some(self.join_at)).min()
+    }
+
+    /// Gives up the rounds that stood still, and joins as the first when nobody who has joined was found in time.
+    pub fn tick(&mut self, now: Now) {
+        let (overdue, alive) = std::mem::take(&mut self.pulls).into_iter().partition(|(_, pull)| pull.deadline <= now.mono);
+        self.pulls = alive;
+        for (_, pull) in BTreeMap::<NodeName, Pull>::into_iter(overdue) {
+            self.event(Event::TimedOut { source: pull.source });
+        }
+        self.serves.retain(|_, serve| serve.deadline > now.mono);
+        if !self.joined && self.join_at <= now.mono {
+            self.join(None);
+        }
+    }
+
+    fn on_pull(
+        &mut self,
+        now: Now,
+        via: NodeName,
+        puller: Origin,
+        round: u64,
+        theirs: Summary,
+        vector: Option<VersionVector>,
+        mutual: bool,
+    ) {
+        let mine = self.summary();
+        let Some(base) = vector else {
+            if theirs.vector == mine.vector {
+                self.compare(puller, theirs);
+                self.send(via, puller, round, Step::Same { summary: mine, joined: self.joined });
+            } else {
+                self.send(via, puller, round, Step::Which);
+            }
+            return;
+        };
+        let asked = (puller.incarnation, round);
+        if self.served.get(&puller.node).is_some_and(|served| *served >= asked) {
+            return;
+        }
+        self.served.insert(puller.node, asked);
+        let snapshot: Vec<(HeroId, Arc<Entry>)> = self.map.delta(&base).map(|(key, entry)| (key, Arc::clone(entry))).collect();
+        let deadline = now.mono + self.config.round_timeout;
+        self.serves.insert(puller.node, Serve::new(puller, via, round, snapshot, self.vector.clone(), deadline));
+        self.serve(puller.node);
+        if mutual && !self.vector.covers_all(&base) {
+            self.pull(now, puller, via, false);
+        }
+    }
+
+    fn on_ack(&mut self, now: Now, puller: Origin, round: u64, chunks: u32) {
+        let deadline = now.mono + self.config.round_timeout;
+        let Some(serve) = self.serves.get_mut(&puller.node).filter(|serve| serve.puller == puller && serve.round == round) else {
+            return;
+        };
+        serve.acknowledged(chunks, deadline);
+        self.serve(puller.node);
+    }
+
+    /// Sends what the window allows of the round served to `puller`, and its end after the last chunk.
+    fn serve(&mut self, puller: NodeName) {
+        while let Some(serve) = self.serves.get_mut(&puller) {
+            let Some(step) = serve.next(self.config.chunk_bytes, self.config.window, self.joined) else { return };
+            let (via, to, round) = (serve.via, serve.puller, serve.round);
+            if matches!(step, Step::End { .. }) {
+                self.serves.remove(&puller);
+            }
+            self.send(via, to, round, step);
+        }
+    }
+
+    fn on_same(&mut self, source: Origin, round: u64, theirs: Summary, joined: bool) {
+        if self.pull_of(source, round).is_none() {
+            return;
+        }
+        self.pulls.remove(&source.node);
+        self.compare(source, theirs);
+        if joined {
+            self.join(Some(source));
+        }
+    }
+
+    /// Rings the alarm when `theirs` says that `peer` covers just what this replica covers, and holds something else.
+    fn compare(&mut self, peer: Origin, theirs: Summary) {
+        let mine = self.summary();
+        if theirs.vector == mine.vector && theirs.fingerprint != mine.fingerprint {
+            self.event(Event::Diverged { peer });
+        }
+    }
+
+    fn on_which(&mut self, now: Now, source: Origin, round: u64) {
+        let deadline = now.mono + self.config.round_timeout;
+        let summary = self.summary();
+        let vector = self.vector.clone();
+        let Some(pull) = self.pull_of(source, round) else { return };
+        pull.deadline = deadline;
+        let (via, mutual) = (pull.via, pull.mutual);
+        self.send(via, source, round, Step::Pull { summary, vector: Some(vector), mutual });
+    }
+
+    /// Puts a part of a pulled round where it belongs, and commits the round when it is whole.
+    fn on_part(&mut self, now: Now, source: Origin, round: u64, stage: impl FnOnce(&mut Pull) -> Progress) {
+        let deadline = now.mono + self.config.round_timeout;
+        let Some(pull) = self.pull_of(source, round) else { return };
+        pull.deadline = deadline;
+        let via = pull.via;
+        match stage(pull) {
+            Progress::Waiting => {}
+            Progress::Staged(chunks) => self.send(via, source, round, Step::Ack { chunks }),
+            Progress::TooLarge => {
+                self.pulls.remove(&source.node);
+                self.event(Event::TimedOut { source });
+            }
+            Progress::Whole => {
+                let pull = self.pulls.remove(&source.node).expect("the pull that was just staged");
+                self.commit(now, pull);
+            }
+        }
+    }
+
+    /// Merges a whole round and its vector, in one step or not at all.
+    fn commit(&mut self, now: Now, pull: Pull) {
+        let source = pull.source;
+        let (entries, vector, joined) = pull.into_round();
+        let stamps = || entries.iter().map(|(_, entry)| entry.stamp).chain(vector.iter());
+        if stamps().any(|stamp| stamp.origin == self.me && !self.vector.covers(stamp)) {
+            return self.event(Event::OriginStolen { source });
+        }
+        let limit = Hlc { wall: now.wall.plus(self.config.drift_max), logical: u32::MAX };
+        if let Some(ahead) = stamps().filter(|stamp| stamp.hlc > limit).max() {
+            let UnixMillis(wall) = ahead.hlc.wall;
+            return self.event(Event::TooFarAhead { source, writer: ahead.origin, ahead_ms: wall - now.wall.0 });
+        }
+        if let Some(newest) = stamps().max() {
+            self.clock.observe(newest.hlc);
+        }
+        let newer_life = vector.iter().map(|stamp| stamp.origin).filter(|origin| origin.node == self.me.node).max();
+        let count = entries.len();
+        let mut changed = 0;
+        for (key, entry) in entries {
+            // What is covered already is either held or beaten: a late copy must not come back to life.
+            if !self.vector.covers(entry.stamp) && self.map.merge(key, entry) {
+                changed += 1;
+            }
+        }
+        self.vector.merge(&vector);
+        self.event(Event::Committed { source, entries: count, changed });
+        match newer_life {
+            // Of two lives of one name the older one ends; it must not begin to write now.
+            Some(newer) if newer.incarnation > self.me.incarnation => self.event(Event::Superseded { by: newer.incarnation }),
+            Some(_) | None if joined => self.join(Some(source)),
+            Some(_) | None => {}
+        }
+    }
+
+    fn join(&mut self, through: Option<Origin>) {
+        if !self.joined {
+            self.joined = true;
+            self.event(Event::Joined { through });
+        }
+    }
+
+    fn pull_of(&mut self, source: Origin, round: u64) -> Option<&mut Pull> {
+        self.pulls.get_mut(&source.node).filter(|pull| pull.source == source && pull.round == round)
+    }
+
+    fn send(&mut self, via: NodeName, to: Origin, round: u64, step: Step) {
+        self.out.push_back(Output::Send { via, envelope: Envelope { from: self.me, to, round, step } });
+    }
+
+    fn event(&mut self, event: Event) {
+        self.out.push_back(Output::Event(event));
+    }
+}
+
+#[cfg(test)]
+mod tests;

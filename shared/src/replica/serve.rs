@@ -1,0 +1,72 @@
+//! The sending side of a round: a snapshot, cut into chunks, no more of them under way than the window allows.
+//!
+//! Invariant: the chunks and the vector at the end are of one moment.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::crdt::{Entry, Value, VersionVector};
+use crate::id::{HeroId, NodeName, Origin};
+use crate::message::Step;
+
+/// A round being served.
+#[derive(Debug)]
+pub(super) struct Serve {
+    pub(super) puller: Origin,
+    pub(super) via: NodeName,
+    pub(super) round: u64,
+    pub(super) deadline: Duration,
+    snapshot: std::vec::IntoIter<(HeroId, Arc<Entry>)>,
+    vector: VersionVector,
+    sent: u32,
+    acknowledged: u32,
+}
+
+impl Serve {
+    pub(super) fn new(
+        puller: Origin,
+        via: NodeName,
+        round: u64,
+        snapshot: Vec<(HeroId, Arc<Entry>)>,
+        vector: VersionVector,
+        deadline: Duration,
+    ) -> Self {
+        Self { puller, via, round, deadline, snapshot: snapshot.into_iter(), vector, sent: 0, acknowledged: 0 }
+    }
+
+    pub(super) fn acknowledged(&mut self, chunks: u32, deadline: Duration) {
+        self.acknowledged = self.acknowledged.max(chunks.min(self.sent));
+        self.deadline = deadline;
+    }
+
+    /// The next chunk, or the end after the last one, or nothing while the window is full.
+    pub(super) fn next(&mut self, chunk_bytes: usize, window: u32, joined: bool) -> Option<Step> {
+        if self.snapshot.len() == 0 {
+            return Some(Step::End { chunks: self.sent, vector: std::mem::take(&mut self.vector), joined });
+        }
+        if self.sent - self.acknowledged >= window {
+            return None;
+        }
+        let mut entries = Vec::new();
+        let mut bytes = 0;
+        while let Some((key, entry)) = self.snapshot.next() {
+            bytes += size_estimate(&entry);
+            entries.push((key, entry));
+            if bytes >= chunk_bytes {
+                break;
+            }
+        }
+        let number = self.sent;
+        self.sent += 1;
+        Some(Step::Chunk { number, entries })
+    }
+}
+
+/// Roughly what an entry takes on the wire, in bytes.
+pub(super) fn size_estimate(entry: &Entry) -> usize {
+    let value = match &entry.value {
+        Value::Live(hero) => hero.name.len() + 16,
+        Value::Tombstone => 1,
+    };
+    48 + value + 32 * entry.seen.len()
+}

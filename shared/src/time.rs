@@ -1,0 +1,37 @@
+//! Readings of the clocks, taken by whoever drives a machine and handed in; the core never reads a clock itself.
+
+use std::fmt;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+/// Wall-clock time: milliseconds since the Unix epoch, UTC.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct UnixMillis(pub u64);
+
+impl UnixMillis {
+    /// This time and `later` after it, or the end of time where that would overflow.
+    #[must_use]
+    pub fn plus(self, later: Duration) -> Self {
+        let millis = u64::try_from(later.as_millis()).unwrap_or(u64::MAX);
+        Self(self.0.saturating_add(millis))
+    }
+}
+
+impl fmt::Display for UnixMillis {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// One reading of both clocks, taken once per input.
+///
+/// Timers use `mono`, which only goes forwards. Stamps use `wall`, which people may set: nothing that must
+/// happen after a while may depend on it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Now {
+    /// Time since the driver started, from a clock that never goes back.
+    pub mono: Duration,
+    /// What this machine believes the time of day to be.
+    pub wall: UnixMillis,
+}

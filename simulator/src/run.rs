@@ -1,0 +1,59 @@
+//! One seed, from beginning to end: hurt, heal, converge.
+
+use std::time::Duration;
+
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+
+use crate::cluster::{Cluster, Tally};
+use crate::faults::Faults;
+
+/// How long the cluster is hurt, in virtual time.
+pub const HURT: Duration = Duration::from_secs(30);
+/// How long after healing what was under way may still arrive, in virtual time.
+const SETTLE: Duration = Duration::from_secs(3);
+/// How long it may take to converge after healing, in virtual time.
+pub const CONVERGE_MAX: Duration = Duration::from_secs(90);
+
+/// What a seed that held came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Outcome {
+    /// How long after healing every replica knew all that any had known then.
+    pub converged_after: Duration,
+    /// A hash of everything that happened.
+    pub trace: u64,
+    /// What happened, in numbers.
+    pub tally: Tally,
+}
+
+/// Runs a seed.
+///
+/// # Errors
+/// Says what was violated, and when in virtual time.
+pub fn run(seed: u64, log: bool) -> Result<Outcome, String> {
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    let cities = rng.random_range(2..=6);
+    let faults = Faults::draw(&mut rng);
+    if log {
+        println!("seed {seed}: {cities} cities, {faults:?}");
+    }
+    let fights = faults.fights;
+    let mut cluster = Cluster::new(rng.random(), cities, faults, log);
+    cluster.run(HURT, true, true)?;
+    cluster.heal();
+    // A bomb that was under way may still fall; what it destroys cannot be asked for afterwards.
+    cluster.run(SETTLE, false, false)?;
+    let at_heal = cluster.vectors();
+    let mut converged_after = Duration::ZERO;
+    let step = Duration::from_millis(200);
+    // Where fights go on there is always something new; then what was known at healing must be known everywhere.
+    while !(cluster.all_cover(&at_heal) && (fights || cluster.agrees())) {
+        if converged_after >= CONVERGE_MAX {
+            return Err(format!("not converged {CONVERGE_MAX:?} after healing"));
+        }
+        cluster.run(step, false, false)?;
+        converged_after += step;
+    }
+    cluster.check_acknowledged(&at_heal)?;
+    Ok(Outcome { converged_after, trace: cluster.trace(), tally: cluster.tally })
+}
