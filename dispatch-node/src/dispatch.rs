@@ -330,7 +330,12 @@ impl Dispatch {
             (_, Some(_)) => self.happened(now, peer, Kind::Answers, format!("{peer} is back, empty, in a new life")),
         }
         self.observe(now, peer, since);
+        self.rows_stale = true;
         self.touch();
+        if was.1.is_some_and(|before| before != incarnation) {
+            // An emptied city may be full again before the next view is due; people should see what they did.
+            self.push_view(now);
+        }
     }
 
     fn on_link_down(&mut self, now: Now, peer: NodeName, cause: LinkDown) {
@@ -355,6 +360,7 @@ impl Dispatch {
             if is == Status::Down || cause == LinkDown::Silent {
                 self.happened(now, peer, Kind::Lost, text);
             }
+            self.rows_stale = true;
             self.touch();
         }
     }

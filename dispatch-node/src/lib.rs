@@ -4,5 +4,11 @@
 pub mod dispatch;
 mod ledger;
 mod mirror;
+mod node;
+mod options;
 pub mod verdict;
 pub mod view;
+pub mod web;
+
+pub use mirror::Status;
+pub use node::main;

@@ -1,1 +1,5 @@
-fn main() {}
+//! Dispatch, as a process.
+
+fn main() -> std::process::ExitCode {
+    dispatch_node::main()
+}

@@ -166,6 +166,12 @@ fn groups(cities: &[NodeView], up: &[usize]) -> Vec<Vec<usize>> {
     groups
 }
 
+/// A city that holds what most of those that answer hold.
+pub(crate) fn leader(cities: &[NodeView]) -> Option<usize> {
+    let up: Vec<usize> = (0..cities.len()).filter(|city| cities[*city].status == Status::Up).collect();
+    groups(cities, &up).first().map(|group| group[0])
+}
+
 fn agreement(cities: &[NodeView], all: &[usize], rows: &[Row]) -> Vec<Phrase> {
     let heroes = cities[all[0]].heroes;
     let ending = match (heroes, rows.iter().any(Row::lives)) {

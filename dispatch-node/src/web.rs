@@ -1,0 +1,17 @@
+//! The web around dispatch: the page, its live socket, and the API. Nothing here holds a replica: it asks the machine through
+//! the [`Desk`] and shows [views](crate::view::View).
+
+mod api;
+mod assets;
+mod desk;
+mod error;
+mod forms;
+mod guard;
+mod input;
+mod live;
+mod page;
+pub mod panels;
+mod router;
+
+pub use desk::{Counter, Desk};
+pub use router::router;

@@ -1,0 +1,120 @@
+//! Where requests meet the machine: a queue of asks in, answers back by ticket, and the newest view for all to see.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::time::timeout;
+
+use shared::id::NodeName;
+
+use crate::dispatch::{Answer, Ask, NotDone, Verb};
+use crate::view::View;
+use crate::web::error::Problem;
+
+/// How many asks may wait for the machine; further ones are refused.
+const ASKS_MAX: usize = 1_024;
+/// How long an answer is waited for. The machine itself gives up sooner, unless it crashed.
+const ANSWER_PATIENCE: Duration = Duration::from_millis(1_900);
+
+type OpenTickets = Arc<Mutex<(u64, BTreeMap<u64, oneshot::Sender<Answer>>)>>;
+
+/// The web's side of the desk.
+#[derive(Clone)]
+pub struct Desk {
+    asks: mpsc::Sender<Ask>,
+    open: OpenTickets,
+    view: watch::Receiver<Option<Arc<View>>>,
+    cities: Arc<[NodeName]>,
+}
+
+/// The machine's side of the desk.
+pub struct Counter {
+    open: OpenTickets,
+    view: watch::Sender<Option<Arc<View>>>,
+}
+
+impl Desk {
+    /// A desk for these cities: the web's side, the machine's side, and the queue between them.
+    #[must_use]
+    pub fn new(cities: Vec<NodeName>) -> (Self, Counter, mpsc::Receiver<Ask>) {
+        let (asks, queue) = mpsc::channel(ASKS_MAX);
+        let (shown, view) = watch::channel(None);
+        let open = OpenTickets::default();
+        let counter = Counter { open: Arc::clone(&open), view: shown };
+        (Self { asks, open, view, cities: cities.into() }, counter, queue)
+    }
+
+    /// The cities, in the order of the page's columns.
+    #[must_use]
+    pub(crate) fn cities(&self) -> &[NodeName] {
+        &self.cities
+    }
+
+    /// The views as they come, `None` before the first.
+    pub(crate) fn views(&self) -> watch::Receiver<Option<Arc<View>>> {
+        self.view.clone()
+    }
+
+    /// Asks the machine, and waits for its answer.
+    pub(crate) async fn ask(&self, verb: Verb, key: Option<String>) -> Result<Answer, Problem> {
+        let (answer, answered) = oneshot::channel();
+        let ticket = {
+            let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+            open.0 += 1;
+            let ticket = open.0;
+            open.1.insert(ticket, answer);
+            ticket
+        };
+        let outcome = match self.asks.try_send(Ask { ticket, key, verb }) {
+            Err(_) => Err(Problem::overloaded()),
+            Ok(()) => match timeout(ANSWER_PATIENCE, answered).await {
+                Ok(Ok(Answer::Refused(refusal))) => Err(refusal.into()),
+                Ok(Ok(answer)) => Ok(answer),
+                Ok(Err(_)) | Err(_) => Err(Problem::dispatch_silent()),
+            },
+        };
+        self.open.lock().unwrap_or_else(PoisonError::into_inner).1.remove(&ticket);
+        outcome
+    }
+
+    /// What is known at this moment, everything answered so far included.
+    pub(crate) async fn now(&self) -> Result<Arc<View>, Problem> {
+        match self.ask(Verb::View, None).await? {
+            Answer::View(view) => Ok(view),
+            _ => Err(Problem::dispatch_silent()),
+        }
+    }
+}
+
+impl Counter {
+    /// Hands an answer to whoever holds its ticket, if they still wait.
+    pub fn answer(&self, ticket: u64, answer: Answer) {
+        let waiting = self.open.lock().unwrap_or_else(PoisonError::into_inner).1.remove(&ticket);
+        if let Some(waiting) = waiting {
+            // Whoever no longer waits needs no answer.
+            let _ = waiting.send(answer);
+        }
+    }
+
+    /// Shows a view to everybody.
+    pub fn show(&self, view: Arc<View>) {
+        self.view.send_replace(Some(view));
+    }
+}
+
+impl From<NotDone> for Problem {
+    fn from(refusal: NotDone) -> Self {
+        let detail = refusal.to_string();
+        match refusal {
+            NotDone::NeverHeardOf(_) => Self::not_found("unknown_hero", detail),
+            NotDone::Deleted(_) => Self::gone(detail),
+            NotDone::CityHasNotHeard { .. } => Self::conflict("not_heard_of", detail),
+            NotDone::NoAnswer { .. } | NotDone::NoCity => Self::unavailable("no_answer", detail),
+            NotDone::Joining { .. } => Self::unavailable("joining", detail),
+            NotDone::KeyReused => Self::not_allowed("idempotency_key_reused", detail),
+            NotDone::UnderWay => Self::conflict("under_way", detail),
+        }
+    }
+}

@@ -1,0 +1,92 @@
+//! The page's forms. They work without JavaScript: done, the browser is sent back to the page; refused, it gets the page with
+//! the reason beside the control. With JavaScript the same forms are answered in JSON.
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::{HeaderMap, header};
+use axum::response::{IntoResponse, Redirect, Response};
+use serde::Serialize;
+
+use shared::id::{HeroId, NodeName};
+
+use crate::dispatch::{Answer, CREATE_MAX, Verb};
+use crate::web::desk::Desk;
+use crate::web::error::Problem;
+use crate::web::input::{self, CityPath, FormBody, HeroPath};
+use crate::web::page::{self, Refusal};
+
+/// The answer to a script.
+#[derive(Serialize)]
+struct Done {
+    notice: String,
+}
+
+/// `POST /heroes`
+pub(crate) async fn create(State(desk): State<Desk>, headers: HeaderMap, form: Result<FormBody, Problem>) -> Response {
+    let verb = form.and_then(|form| match (form.get("name"), form.get("count")) {
+        (_, Some(count)) => match count.parse() {
+            Ok(count @ 1..=CREATE_MAX) => Ok(Verb::CreateMany { count }),
+            Ok(_) | Err(_) => Err(Problem::not_allowed("count_out_of_range", format!("a count is 1 to {CREATE_MAX}; nothing was created"))),
+        },
+        (Some(name), None) => input::hero_name(name).map(|name| Verb::Create { name: Some(name) }),
+        (None, None) => Ok(Verb::Create { name: None }),
+    });
+    act(&desk, &headers, None, verb).await
+}
+
+/// `POST /heroes/{id}/assign`
+pub(crate) async fn assign(State(desk): State<Desk>, hero: Result<HeroPath, Problem>, headers: HeaderMap, form: Result<FormBody, Problem>) -> Response {
+    let id = hero.as_ref().ok().map(|HeroPath(id)| *id);
+    let verb = hero.and_then(|HeroPath(hero)| {
+        let form = form?;
+        let place = form.get("location").ok_or_else(|| Problem::not_allowed("no_location", "choose where to; nothing was changed"))?;
+        Ok(Verb::Assign { hero, to: input::location(&desk, place)? })
+    });
+    act(&desk, &headers, id, verb).await
+}
+
+/// `POST /heroes/{id}/terminate`
+pub(crate) async fn terminate(State(desk): State<Desk>, hero: Result<HeroPath, Problem>, headers: HeaderMap) -> Response {
+    let id = hero.as_ref().ok().map(|HeroPath(id)| *id);
+    act(&desk, &headers, id, hero.map(|HeroPath(hero)| Verb::Terminate { hero })).await
+}
+
+/// `POST /cities/{city}/bomb`
+pub(crate) async fn bomb(State(desk): State<Desk>, city: Result<CityPath, Problem>, headers: HeaderMap) -> Response {
+    act(&desk, &headers, None, city.map(|CityPath(city)| Verb::Bomb { city: Some(city) })).await
+}
+
+/// `POST /bomb`
+pub(crate) async fn bomb_random(State(desk): State<Desk>, headers: HeaderMap) -> Response {
+    act(&desk, &headers, None, Ok(Verb::Bomb { city: None })).await
+}
+
+async fn act(desk: &Desk, headers: &HeaderMap, hero: Option<HeroId>, verb: Result<Verb, Problem>) -> Response {
+    let outcome = match verb {
+        Ok(verb) => desk.ask(verb, None).await,
+        Err(problem) => Err(problem),
+    };
+    let scripted = headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok()).is_some_and(|accept| accept.contains("application/json"));
+    match outcome {
+        Ok(answer) => {
+            let destroyed = if let Answer::Bombed(city) = answer { Some(city) } else { None };
+            if scripted {
+                Json(Done { notice: destroyed.map(page::destroyed).unwrap_or_default() }).into_response()
+            } else {
+                Redirect::to(&back(headers, destroyed)).into_response()
+            }
+        }
+        Err(problem) if scripted => problem.into_response(),
+        Err(problem) => page::refused(desk, Refusal { hero, problem }).await,
+    }
+}
+
+/// The page that the form was on, with what to say there.
+fn back(headers: &HeaderMap, destroyed: Option<NodeName>) -> String {
+    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
+    let referer = headers.get(header::REFERER).and_then(|referer| referer.to_str().ok()).unwrap_or_default();
+    let here = referer.split_once("://").and_then(|(_, rest)| rest.split_once('/')).filter(|(theirs, _)| *theirs == host);
+    // Only the page itself is gone back to; its own parameters are parsed again when it is asked for.
+    let query = here.and_then(|(_, path)| path.strip_prefix('?')).unwrap_or_default();
+    page::Wish::parse(query).with_news(destroyed).href()
+}

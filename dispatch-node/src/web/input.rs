@@ -1,0 +1,161 @@
+//! What comes in from browsers and scripts, parsed: hostile until it has passed here.
+
+use axum::body::Bytes;
+use axum::extract::rejection::{BytesRejection, PathRejection};
+use axum::extract::{FromRequest, FromRequestParts, Path, Request};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::IntoResponse;
+use serde::de::DeserializeOwned;
+use serde_json::error::Category;
+
+use shared::hero::{HERO_NAME_CHARS_MAX, Location};
+use shared::id::{HeroId, NodeName};
+
+use crate::web::desk::Desk;
+use crate::web::error::Problem;
+
+/// The longest idempotency key, in bytes.
+const KEY_BYTES_MAX: usize = 200;
+/// The largest body, in bytes.
+pub(crate) const BODY_BYTES_MAX: usize = 64 * 1024;
+
+/// A body as JSON.
+pub(crate) struct JsonBody<T>(pub(crate) T);
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for JsonBody<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
+        let is_json = is_of_type(request.headers(), "application/json");
+        let has_type = request.headers().contains_key(header::CONTENT_TYPE);
+        let body = body(request, state).await?;
+        if body.is_empty() {
+            return Err(Problem::malformed("body_required", "a JSON body is required; {} will do where nothing is to be said"));
+        }
+        if !is_json {
+            let got = if has_type { "something else" } else { "none" };
+            return Err(Problem::new(
+                StatusCode::UNSUPPORTED_MEDIA_TYPE,
+                "not_json",
+                format!("Content-Type must be application/json, and it is {got}"),
+            ));
+        }
+        serde_json::from_slice(&body).map(Self).map_err(|error| match error.classify() {
+            Category::Data => Problem::not_allowed("invalid_field", error.to_string()),
+            Category::Syntax | Category::Eof | Category::Io => Problem::malformed("invalid_json", error.to_string()),
+        })
+    }
+}
+
+/// A body as an HTML form sends it: pairs of names and values.
+pub(crate) struct FormBody(Vec<(String, String)>);
+
+impl FormBody {
+    /// The value of the field, unless it is absent or empty.
+    pub(crate) fn get(&self, name: &str) -> Option<&str> {
+        self.0.iter().find(|(field, value)| field == name && !value.is_empty()).map(|(_, value)| value.as_str())
+    }
+}
+
+impl<S: Send + Sync> FromRequest<S> for FormBody {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
+        let is_form = is_of_type(request.headers(), "application/x-www-form-urlencoded");
+        let body = body(request, state).await?;
+        if body.is_empty() {
+            return Ok(Self(Vec::new()));
+        }
+        if !is_form {
+            let detail = "Content-Type must be application/x-www-form-urlencoded";
+            return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "not_a_form", detail));
+        }
+        serde_urlencoded::from_bytes(&body).map(Self).map_err(|error| Problem::malformed("invalid_form", error.to_string()))
+    }
+}
+
+async fn body<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes, Problem> {
+    Bytes::from_request(request, state).await.map_err(|rejection: BytesRejection| match rejection.into_response().status() {
+        StatusCode::PAYLOAD_TOO_LARGE => {
+            Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", format!("a body has at most {BODY_BYTES_MAX} bytes; nothing was changed"))
+        }
+        _ => Problem::malformed("invalid_body", "the body could not be read to its end; nothing was changed"),
+    })
+}
+
+fn is_of_type(headers: &HeaderMap, expected: &str) -> bool {
+    let given = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    given.split(';').next().is_some_and(|essence| essence.trim().eq_ignore_ascii_case(expected))
+}
+
+/// The hero named in the path.
+pub(crate) struct HeroPath(pub(crate) HeroId);
+
+impl<S: Send + Sync> FromRequestParts<S> for HeroPath {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let text = segment(parts, state).await?;
+        text.parse().map(Self).map_err(|error| Problem::malformed("invalid_id", format!("{text:?} is not a UUID: {error}")))
+    }
+}
+
+/// The city named in the path.
+pub(crate) struct CityPath(pub(crate) NodeName);
+
+impl FromRequestParts<Desk> for CityPath {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, desk: &Desk) -> Result<Self, Problem> {
+        let text = segment(parts, desk).await?;
+        city(desk, &text).map(Self).ok_or_else(|| Problem::not_found("unknown_city", format!("there is no city {text:?}: {}", known_cities(desk))))
+    }
+}
+
+async fn segment<S: Send + Sync>(parts: &mut Parts, state: &S) -> Result<String, Problem> {
+    let Path(text) = Path::<String>::from_request_parts(parts, state).await.map_err(|rejection: PathRejection| Problem::malformed("invalid_path", rejection.body_text()))?;
+    Ok(text.chars().take(100).collect())
+}
+
+fn city(desk: &Desk, text: &str) -> Option<NodeName> {
+    desk.cities().iter().copied().find(|city| city.as_str() == text)
+}
+
+fn known_cities(desk: &Desk) -> String {
+    let names: Vec<&str> = desk.cities().iter().map(NodeName::as_str).collect();
+    format!("it is one of {}", names.join(", "))
+}
+
+/// A place a hero can be sent to.
+pub(crate) fn location(desk: &Desk, text: &str) -> Result<Location, Problem> {
+    if text == "home" {
+        return Ok(Location::Home);
+    }
+    let text: String = text.chars().take(100).collect();
+    city(desk, &text)
+        .map(Location::City)
+        .ok_or_else(|| Problem::not_allowed("unknown_location", format!("there is no location {text:?}: {}, home; nothing was changed", known_cities(desk))))
+}
+
+/// A hero's name.
+pub(crate) fn hero_name(text: &str) -> Result<String, Problem> {
+    let name = text.trim();
+    let chars = name.chars().count();
+    if !(1..=HERO_NAME_CHARS_MAX).contains(&chars) {
+        return Err(Problem::not_allowed("invalid_name", format!("a name has 1 to {HERO_NAME_CHARS_MAX} characters, not {chars}; nothing was created")));
+    }
+    match name.chars().find(|c| c.is_control()) {
+        Some(control) => Err(Problem::not_allowed("invalid_name", format!("a name has no control characters such as {control:?}; nothing was created"))),
+        None => Ok(name.to_owned()),
+    }
+}
+
+/// The request's idempotency key, if it has one.
+pub(crate) fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Problem> {
+    let Some(value) = headers.get("idempotency-key") else { return Ok(None) };
+    match value.to_str() {
+        Ok(key) if (1..=KEY_BYTES_MAX).contains(&key.len()) => Ok(Some(key.to_owned())),
+        Ok(_) | Err(_) => Err(Problem::malformed("invalid_idempotency_key", format!("an Idempotency-Key has 1 to {KEY_BYTES_MAX} visible ASCII characters"))),
+    }
+}

@@ -1,0 +1,53 @@
+//! The site's table of contents.
+
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::http::{Method, StatusCode, Uri};
+use axum::middleware;
+use axum::routing::{get, post, put};
+use tokio_util::sync::CancellationToken;
+
+use crate::web::desk::Desk;
+use crate::web::error::Problem;
+use crate::web::live::Audience;
+use crate::web::{api, assets, forms, guard, input, live, page};
+
+/// Everything that dispatch answers to browsers and scripts. Live sockets close when `stop` is cancelled.
+pub fn router(desk: Desk, stop: CancellationToken) -> Router {
+    let live = Router::new().route("/live", get(live::live)).with_state(Audience::new(&desk, stop));
+    let api = Router::new()
+        .route("/heroes", get(api::heroes).post(api::create))
+        .route("/heroes/{id}", get(api::hero).delete(api::terminate))
+        .route("/heroes/{id}/location", put(api::assign))
+        .route("/cities/{city}/heroes", get(api::city_heroes))
+        .route("/cities/{city}/bomb", post(api::bomb))
+        .route("/bomb", post(api::bomb_random))
+        .route("/cluster", get(api::cluster))
+        .route("/verdict", get(api::verdict))
+        .route("/events", get(api::events));
+    Router::new()
+        .route("/", get(page::page))
+        .route("/static/{*path}", get(assets::asset))
+        .route("/heroes", post(forms::create))
+        .route("/heroes/{id}/assign", post(forms::assign))
+        .route("/heroes/{id}/terminate", post(forms::terminate))
+        .route("/bomb", post(forms::bomb_random))
+        .route("/cities/{city}/bomb", post(forms::bomb))
+        .nest("/api/v1", api)
+        .fallback(unknown)
+        .method_not_allowed_fallback(wrong_method)
+        .layer(DefaultBodyLimit::max(input::BODY_BYTES_MAX))
+        .with_state(desk)
+        .merge(live)
+        .layer(middleware::from_fn(guard::guard))
+}
+
+async fn unknown(uri: Uri) -> Problem {
+    let path: String = uri.path().chars().take(100).collect();
+    Problem::not_found("unknown_path", format!("there is nothing at {path}"))
+}
+
+async fn wrong_method(method: Method, uri: Uri) -> Problem {
+    let path: String = uri.path().chars().take(100).collect();
+    Problem::new(StatusCode::METHOD_NOT_ALLOWED, "wrong_method", format!("{path} does not answer to {method}"))
+}
