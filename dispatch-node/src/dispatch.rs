@@ -322,17 +322,19 @@ impl Dispatch {
     fn on_link_up(&mut self, now: Now, peer: NodeName, incarnation: Incarnation) {
         self.links.insert(peer, incarnation);
         let Some(city) = self.city(peer) else { return };
-        let was = (city.status, city.incarnation);
+        let (before, said_lost) = (city.incarnation, city.said_lost);
         let since = city.link_up(incarnation, now.mono);
-        match was {
-            (Status::Up, _) | (_, None) => {}
-            (_, Some(before)) if before == incarnation => self.happened(now, peer, Kind::Answers, format!("{peer} answers again")),
-            (_, Some(_)) => self.happened(now, peer, Kind::Answers, format!("{peer} is back, empty, in a new life")),
+        city.said_lost = false;
+        let reborn = before.is_some_and(|before| before != incarnation);
+        if reborn {
+            self.happened(now, peer, Kind::Answers, format!("{peer} is back, empty, in a new life"));
+        } else if said_lost {
+            self.happened(now, peer, Kind::Answers, format!("{peer} answers again"));
         }
         self.observe(now, peer, since);
         self.rows_stale = true;
         self.touch();
-        if was.1.is_some_and(|before| before != incarnation) {
+        if reborn {
             // An emptied city may be full again before the next view is due; people should see what they did.
             self.push_view(now);
         }
@@ -349,20 +351,22 @@ impl Dispatch {
         let Some(city) = self.city(peer) else { return };
         let was = city.status;
         city.link_down(cause);
-        let is = city.status;
-        if was != is {
-            let text = match is {
-                Status::Up => return,
-                Status::Down => format!("{peer} has stopped"),
-                Status::Unreachable => format!("{peer} gives no answer"),
-            };
-            // A bombed city is gone for a moment only; that it was bombed has been said.
-            if is == Status::Down || cause == LinkDown::Silent {
-                self.happened(now, peer, Kind::Lost, text);
-            }
-            self.rows_stale = true;
-            self.touch();
+        if city.status == was {
+            return;
         }
+        let text = match (city.status, cause) {
+            (Status::Down, _) => Some(format!("{peer} has stopped")),
+            (Status::Unreachable, LinkDown::Silent) => Some(format!("{peer} gives no answer")),
+            // A bombed city is gone for a moment only; what lasts will be said by the next attempt to reach it.
+            (Status::Unreachable | Status::Up, _) => None,
+        };
+        // One that was never heard has not been lost.
+        if let Some(text) = text.filter(|_| city.incarnation.is_some()) {
+            city.said_lost = true;
+            self.happened(now, peer, Kind::Lost, text);
+        }
+        self.rows_stale = true;
+        self.touch();
     }
 
     fn on_frame(&mut self, now: Now, from: NodeName, frame: Frame) {
@@ -574,16 +578,11 @@ impl Dispatch {
 
     fn answer(&mut self, ticket: u64, key: Option<String>, answer: Answer) {
         if let Some(key) = key {
-            match &answer {
-                // What was not done may be tried again.
-                Answer::Refused(_) => {
-                    self.keys.remove(&key);
-                }
-                done => {
-                    if let Some((_, slot)) = self.keys.get_mut(&key) {
-                        *slot = Some(done.clone());
-                    }
-                }
+            // What was not done may be tried again.
+            if matches!(answer, Answer::Refused(_)) {
+                self.keys.remove(&key);
+            } else if let Some((_, slot)) = self.keys.get_mut(&key) {
+                *slot = Some(answer.clone());
             }
         }
         self.event(Event::Answer { ticket, answer });
@@ -621,10 +620,11 @@ impl Dispatch {
             }
             self.settle_ledger();
         }
-        let known: Vec<(NodeName, Fingerprint)> =
-            self.cities.iter().map(|city| (city.name, city.fingerprint)).chain([(self.me(), self.replica.map().fingerprint())]).collect();
+        // A city that lost its memory has it back when it holds what somebody holds who did not lose theirs.
+        let unhurt = self.cities.iter().filter(|city| !city.recovering && city.status == Status::Up).map(|city| city.fingerprint);
+        let whole: Vec<Fingerprint> = unhurt.chain([self.replica.map().fingerprint()]).collect();
         for city in &mut self.cities {
-            city.recovering &= !known.iter().any(|(name, fingerprint)| *name != city.name && *fingerprint == city.fingerprint);
+            city.recovering &= !whole.contains(&city.fingerprint);
         }
         let oldest = self.differs_since.values().min().map(|since| now.mono.saturating_sub(*since));
         let view = View::new(now, &self.replica, &self.cities, &self.rows, oldest, self.ledger.lost(), &self.happenings);

@@ -50,6 +50,8 @@ pub(crate) struct Mirror {
     pub(crate) joined: bool,
     /// Whether it lost its memory and has not got it back: another life than before, and never yet the same as anybody.
     pub(crate) recovering: bool,
+    /// Whether people have been told that it does not answer.
+    pub(crate) said_lost: bool,
     /// When the city was last heard, on the machine's own clock.
     pub(crate) heard_at: Option<Duration>,
     since: u64,
@@ -70,6 +72,7 @@ impl Mirror {
             crashes: 0,
             joined: false,
             recovering: false,
+            said_lost: false,
             heard_at: None,
             since: 0,
             head: 0,

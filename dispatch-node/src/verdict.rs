@@ -59,7 +59,7 @@ impl Verdict {
         let differences = rows.iter().filter(|row| row.differs()).count();
         let all_up = cities.iter().all(|city| city.status == Status::Up);
         let converged = all_up && differences == 0 && cities.iter().all(|city| city.fingerprint == dispatch.fingerprint);
-        let phrases = phrases(cities, rows, differences);
+        let phrases = phrases(dispatch, cities, rows, differences);
         Self {
             converged,
             sentence: phrases.iter().map(Phrase::to_string).collect(),
@@ -111,24 +111,36 @@ pub fn grouped(number: u64) -> String {
     text
 }
 
-fn phrases(cities: &[NodeView], rows: &[Row], differences: usize) -> Vec<Phrase> {
-    let up: Vec<usize> = (0..cities.len()).filter(|city| cities[*city].status == Status::Up).collect();
-    let mut sentence = match groups(cities, &up).as_slice() {
-        [] => vec![Phrase::Bad("No city answers.".into())],
-        [all] if all.len() == 1 => {
+fn phrases(dispatch: &NodeView, cities: &[NodeView], rows: &[Row], differences: usize) -> Vec<Phrase> {
+    let up = || (0..cities.len()).filter(|city| cities[*city].status == Status::Up);
+    // A city that has just lost its memory is no party to the others' agreement.
+    let (hurt, standing): (Vec<usize>, Vec<usize>) = up().partition(|city| cities[*city].recovering);
+    let groups = groups(cities, &standing);
+    let mut sentence = match groups.as_slice() {
+        [] if hurt.is_empty() => return vec![Phrase::Bad("No city answers.".into())],
+        [] => vec![Phrase::Bad("No city has its memory.".into())],
+        [all] if all.len() == 1 && hurt.is_empty() => {
             [vec![Phrase::Plain("Only ".into())], names(cities, all), vec![Phrase::Plain(" answers.".into())]].concat()
         }
+        [all] if all.len() == 1 => [names(cities, all), vec![Phrase::Plain(" stands alone.".into())]].concat(),
         [all] => agreement(cities, all, rows),
         [most, others @ ..] if most.len() > 1 => {
             let mut sentence = [names(cities, most), vec![Phrase::Plain(" agree.".into())]].concat();
             for city in others.iter().flatten() {
-                sentence.extend(apart(cities, *city, most[0], rows));
+                let changes = counted(changes(rows, *city, most[0]), "change", "changes");
+                sentence.extend([
+                    Phrase::Plain(" ".into()),
+                    Phrase::City(cities[*city].name),
+                    Phrase::Plain(" is ".into()),
+                    Phrase::Apart(changes),
+                    Phrase::Plain(" apart.".into()),
+                ]);
             }
             sentence
         }
         [_, _] => {
-            let apart = counted(changes(rows, up[0], up[1]), "change", "changes");
-            [names(cities, &up), vec![Phrase::Plain(" are ".into()), Phrase::Apart(apart), Phrase::Plain(" apart.".into())]].concat()
+            let apart = counted(changes(rows, standing[0], standing[1]), "change", "changes");
+            [names(cities, &standing), vec![Phrase::Plain(" are ".into()), Phrase::Apart(apart), Phrase::Plain(" apart.".into())]].concat()
         }
         _ => vec![
             Phrase::Plain("No two cities agree: ".into()),
@@ -136,7 +148,22 @@ fn phrases(cities: &[NodeView], rows: &[Row], differences: usize) -> Vec<Phrase>
             Phrase::Plain(".".into()),
         ],
     };
-    for city in cities.iter().filter(|_| !up.is_empty()) {
+    let most = groups.first().map_or(dispatch.heroes, |group| cities[group[0]].heroes);
+    for city in hurt {
+        let count =
+            format!("{} of {}", grouped(cities[city].heroes), counted(usize::try_from(most).unwrap_or(usize::MAX), "hero", "heroes"));
+        let name = Phrase::City(cities[city].name);
+        sentence.extend([
+            Phrase::Plain(" ".into()),
+            name,
+            Phrase::Plain(" was ".into()),
+            Phrase::Bad("destroyed".into()),
+            Phrase::Plain(" and holds ".into()),
+            Phrase::Apart(count),
+            Phrase::Plain(".".into()),
+        ]);
+    }
+    for city in cities {
         let word = match city.status {
             Status::Up => continue,
             Status::Down => "has stopped",
@@ -166,10 +193,10 @@ fn groups(cities: &[NodeView], up: &[usize]) -> Vec<Vec<usize>> {
     groups
 }
 
-/// A city that holds what most of those that answer hold.
+/// A city that holds what most of those that answer hold; none where no two of several do.
 pub(crate) fn leader(cities: &[NodeView]) -> Option<usize> {
-    let up: Vec<usize> = (0..cities.len()).filter(|city| cities[*city].status == Status::Up).collect();
-    groups(cities, &up).first().map(|group| group[0])
+    let up: Vec<usize> = (0..cities.len()).filter(|city| cities[*city].status == Status::Up && !cities[*city].recovering).collect();
+    groups(cities, &up).first().filter(|group| group.len() > 1 || up.len() == 1).map(|group| group[0])
 }
 
 fn agreement(cities: &[NodeView], all: &[usize], rows: &[Row]) -> Vec<Phrase> {
@@ -180,24 +207,6 @@ fn agreement(cities: &[NodeView], all: &[usize], rows: &[Row]) -> Vec<Phrase> {
         _ => format!(" agree on {}.", counted(usize::try_from(heroes).unwrap_or(usize::MAX), "hero", "heroes")),
     };
     [names(cities, all), vec![Phrase::Plain(ending)]].concat()
-}
-
-fn apart(cities: &[NodeView], city: usize, from: usize, rows: &[Row]) -> Vec<Phrase> {
-    let (name, here, there) = (Phrase::City(cities[city].name), cities[city].heroes, cities[from].heroes);
-    if cities[city].recovering && here < there {
-        let count = format!("{} of {}", grouped(here), counted(usize::try_from(there).unwrap_or(usize::MAX), "hero", "heroes"));
-        return vec![
-            Phrase::Plain(" ".into()),
-            name,
-            Phrase::Plain(" was ".into()),
-            Phrase::Bad("destroyed".into()),
-            Phrase::Plain(" and holds ".into()),
-            Phrase::Apart(count),
-            Phrase::Plain(".".into()),
-        ];
-    }
-    let changes = counted(changes(rows, city, from), "change", "changes");
-    vec![Phrase::Plain(" ".into()), name, Phrase::Plain(" is ".into()), Phrase::Apart(changes), Phrase::Plain(" apart.".into())]
 }
 
 /// Of how many heroes these two cities do not say the same.

@@ -67,14 +67,7 @@ pub enum Step {
         source: Origin,
     },
     /// b to a: send me what I lack.
-    Pull {
-        /// Hashes of what b has.
-        summary: Summary,
-        /// What b covers; sent only after a asked which, or where b knows that a's differs.
-        vector: Option<VersionVector>,
-        /// Whether a should pull back if b has something that a lacks.
-        mutual: bool,
-    },
+    Pull(Question),
     /// a to b: I have what you have.
     Same {
         /// Hashes of what a has.
@@ -105,6 +98,17 @@ pub enum Step {
         /// Whether a has joined the cluster.
         joined: bool,
     },
+}
+
+/// What a puller says of itself.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Question {
+    /// Hashes of what it has.
+    pub summary: Summary,
+    /// What it covers; sent only after the source asked which, or where it is known that the source's differs.
+    pub vector: Option<VersionVector>,
+    /// Whether the source should pull back if the puller has something that it lacks.
+    pub mutual: bool,
 }
 
 /// Hashes that are equal exactly when two replicas cover and hold the same.

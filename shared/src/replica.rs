@@ -26,7 +26,7 @@ use std::time::Duration;
 use crate::clock::{Clock, Hlc, Stamp};
 use crate::crdt::{Entry, Map, Value, VersionVector};
 use crate::id::{HeroId, Incarnation, NodeName, Origin};
-use crate::message::{Envelope, Step, Summary};
+use crate::message::{Envelope, Question, Step, Summary};
 use crate::time::{Now, UnixMillis};
 
 use pull::{Progress, Pull};
@@ -246,7 +246,7 @@ impl Replica {
         self.next_round += 1;
         let pull = Pull::new(source, via, round, mutual, now.mono + self.config.round_timeout);
         self.pulls.insert(source.node, pull);
-        let step = Step::Pull { summary: self.summary(), vector: None, mutual };
+        let step = Step::Pull(Question { summary: self.summary(), vector: None, mutual });
         self.send(via, source, round, step);
     }
 
@@ -259,7 +259,7 @@ impl Replica {
         }
         match step {
             Step::Invite { source } => self.pull(now, source, via, false),
-            Step::Pull { summary, vector, mutual } => self.on_pull(now, via, from, round, summary, vector, mutual),
+            Step::Pull(question) => self.on_pull(now, via, from, round, question),
             Step::Ack { chunks } => self.on_ack(now, from, round, chunks),
             Step::Same { summary, joined } => self.on_same(from, round, summary, joined),
             Step::Which => self.on_which(now, from, round),
@@ -303,16 +303,8 @@ impl Replica {
         }
     }
 
-    fn on_pull(
-        &mut self,
-        now: Now,
-        via: NodeName,
-        puller: Origin,
-        round: u64,
-        theirs: Summary,
-        vector: Option<VersionVector>,
-        mutual: bool,
-    ) {
+    fn on_pull(&mut self, now: Now, via: NodeName, puller: Origin, round: u64, question: Question) {
+        let Question { summary: theirs, vector, mutual } = question;
         let mine = self.summary();
         let Some(base) = vector else {
             if theirs.vector == mine.vector {
@@ -384,7 +376,7 @@ impl Replica {
         let Some(pull) = self.pull_of(source, round) else { return };
         pull.deadline = deadline;
         let (via, mutual) = (pull.via, pull.mutual);
-        self.send(via, source, round, Step::Pull { summary, vector: Some(vector), mutual });
+        self.send(via, source, round, Step::Pull(Question { summary, vector: Some(vector), mutual }));
     }
 
     /// Puts a part of a pulled round where it belongs, and commits the round when it is whole.

@@ -1,1 +1,324 @@
+//! What dispatch does with what it is asked and told, as data in and data out.
 
+use super::*;
+use shared::clock::{Hlc, Stamp};
+use shared::crdt::VersionVector;
+use shared::message::{Question, Summary};
+
+const CITIES: [&str; 3] = ["gotham", "metropolis", "capitol"];
+
+fn name(text: &str) -> NodeName {
+    text.parse().unwrap()
+}
+
+fn at(millis: u64) -> Now {
+    Now { mono: Duration::from_millis(millis), wall: UnixMillis(1_790_000_000_000 + millis) }
+}
+
+/// Dispatch, joined, nothing happening by itself, linked to these cities.
+fn dispatch(linked: &[&str]) -> Dispatch {
+    with_timers(linked, None, None)
+}
+
+fn with_timers(linked: &[&str], gossip_interval: Option<Duration>, poll_interval: Option<Duration>) -> Dispatch {
+    let me = Origin { node: name("dispatch"), incarnation: Incarnation(1) };
+    let config = Config { cities: CITIES.map(name).to_vec(), gossip_interval, poll_interval, replica: replica::Config::default() };
+    let mut dispatch = Dispatch::new(me, config, 7, at(0));
+    for city in linked {
+        dispatch.handle(at(0), Input::LinkUp { peer: name(city), incarnation: Incarnation(1) });
+    }
+    dispatch.tick(at(1_000));
+    outputs(&mut dispatch);
+    dispatch
+}
+
+/// What it sent (observation apart), and what it answered.
+fn outputs(dispatch: &mut Dispatch) -> (Vec<(NodeName, Frame)>, Vec<Answer>) {
+    let (mut sent, mut answers) = (Vec::new(), Vec::new());
+    while let Some(output) = dispatch.poll() {
+        match output {
+            Output::Send { frame: Frame::Observe { .. }, .. } => {}
+            Output::Send { to, frame } => sent.push((to, frame)),
+            Output::Event(Event::Answer { answer, .. }) => answers.push(answer),
+            Output::Event(_) => {}
+        }
+    }
+    (sent, answers)
+}
+
+fn ask_with_key(dispatch: &mut Dispatch, now: Now, key: Option<&str>, verb: Verb) -> (Vec<(NodeName, Frame)>, Vec<Answer>) {
+    dispatch.handle(now, Input::Command(Ask { ticket: 1, key: key.map(str::to_owned), verb }));
+    outputs(dispatch)
+}
+
+fn ask(dispatch: &mut Dispatch, now: Now, verb: Verb) -> (Vec<(NodeName, Frame)>, Vec<Answer>) {
+    ask_with_key(dispatch, now, None, verb)
+}
+
+fn create(dispatch: &mut Dispatch, now: Now) -> HeroId {
+    match ask(dispatch, now, Verb::Create { name: None }).1.as_slice() {
+        [Answer::Created(created)] => created[0].0,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn refusal(answers: &[Answer]) -> &NotDone {
+    match answers {
+        [Answer::Refused(refusal)] => refusal,
+        other => panic!("expected one refusal, got {other:?}"),
+    }
+}
+
+fn to(city: &str) -> Location {
+    Location::City(name(city))
+}
+
+fn view(dispatch: &mut Dispatch, now: Now) -> Arc<View> {
+    match ask(dispatch, now, Verb::View).1.as_slice() {
+        [Answer::View(view)] => Arc::clone(view),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_city_that_is_not_linked_is_not_waited_for() {
+    let mut dispatch = dispatch(&["capitol"]);
+    let hero = create(&mut dispatch, at(1_100));
+    let (sent, answers) = ask(&mut dispatch, at(1_200), Verb::Assign { hero, to: to("gotham") });
+    assert_eq!(refusal(&answers), &NotDone::NoAnswer { city: name("gotham") });
+    assert!(sent.is_empty());
+}
+
+#[test]
+fn a_city_that_does_not_answer_is_given_up_after_its_command_has_expired() {
+    let mut dispatch = dispatch(&["gotham"]);
+    let hero = create(&mut dispatch, at(1_100));
+    let (sent, answers) = ask(&mut dispatch, at(1_200), Verb::Assign { hero, to: to("gotham") });
+    assert!(answers.is_empty());
+    let Some((_, Frame::Command { request, expires, .. })) = sent.first() else { panic!("{sent:?}") };
+    dispatch.tick(at(2_899));
+    assert!(outputs(&mut dispatch).1.is_empty());
+    dispatch.tick(at(2_900));
+    assert_eq!(refusal(&outputs(&mut dispatch).1), &NotDone::NoAnswer { city: name("gotham") });
+    assert!(*expires < at(2_900).wall, "by then it cannot happen any more");
+    // The late answer changes nothing.
+    let result = Err(Refusal::Expired);
+    dispatch.handle(at(3_000), Input::Frame { from: name("gotham"), frame: Frame::Answer { request: *request, result } });
+    assert!(outputs(&mut dispatch).1.is_empty());
+}
+
+#[test]
+fn a_lost_link_answers_what_waits_for_it_at_once() {
+    let mut dispatch = dispatch(&["gotham"]);
+    let hero = create(&mut dispatch, at(1_100));
+    ask(&mut dispatch, at(1_200), Verb::Assign { hero, to: to("gotham") });
+    dispatch.handle(at(1_300), Input::LinkDown { peer: name("gotham"), cause: LinkDown::Lost });
+    assert_eq!(refusal(&outputs(&mut dispatch).1), &NotDone::NoAnswer { city: name("gotham") });
+}
+
+#[test]
+fn the_dead_and_the_unknown_are_told_apart() {
+    let mut dispatch = dispatch(&CITIES);
+    let hero = create(&mut dispatch, at(1_100));
+    assert!(matches!(ask(&mut dispatch, at(1_200), Verb::Terminate { hero }).1[..], [Answer::Terminated]));
+    for verb in [Verb::Terminate { hero }, Verb::Assign { hero, to: to("gotham") }, Verb::Assign { hero, to: Location::Home }] {
+        assert_eq!(refusal(&ask(&mut dispatch, at(1_300), verb).1), &NotDone::Deleted(hero));
+    }
+    let nobody = HeroId(uuid::Uuid::nil());
+    for verb in [Verb::Terminate { hero: nobody }, Verb::Assign { hero: nobody, to: to("gotham") }] {
+        assert_eq!(refusal(&ask(&mut dispatch, at(1_300), verb).1), &NotDone::NeverHeardOf(nobody));
+    }
+}
+
+#[test]
+fn going_home_needs_no_city_and_rests_the_hero() {
+    let mut dispatch = dispatch(&[]);
+    let hero = create(&mut dispatch, at(1_100));
+    let (sent, answers) = ask(&mut dispatch, at(1_200), Verb::Assign { hero, to: Location::Home });
+    assert!(sent.is_empty());
+    assert!(matches!(&answers[..], [Answer::Assigned(id, entry)] if *id == hero && entry.hero().unwrap().location == Location::Home));
+}
+
+#[test]
+fn before_it_has_joined_nothing_is_created() {
+    let me = Origin { node: name("dispatch"), incarnation: Incarnation(1) };
+    let config =
+        Config { cities: CITIES.map(name).to_vec(), gossip_interval: None, poll_interval: None, replica: replica::Config::default() };
+    let mut dispatch = Dispatch::new(me, config, 7, at(0));
+    let answers = ask(&mut dispatch, at(10), Verb::CreateMany { count: 3 }).1;
+    assert_eq!(refusal(&answers), &NotDone::Joining { node: name("dispatch") });
+    assert!(view(&mut dispatch, at(20)).rows.is_empty());
+}
+
+#[test]
+fn a_repeated_key_gets_the_first_answer_and_another_request_with_it_gets_none() {
+    let mut dispatch = dispatch(&CITIES);
+    let create = |dispatch: &mut Dispatch| match &ask_with_key(dispatch, at(1_100), Some("k"), Verb::CreateMany { count: 2 }).1[..] {
+        [Answer::Created(created)] => created.iter().map(|(id, _)| *id).collect::<Vec<_>>(),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(create(&mut dispatch), create(&mut dispatch));
+    assert_eq!(view(&mut dispatch, at(1_200)).rows.len(), 2);
+    let other = ask_with_key(&mut dispatch, at(1_300), Some("k"), Verb::CreateMany { count: 3 }).1;
+    assert_eq!(refusal(&other), &NotDone::KeyReused);
+}
+
+#[test]
+fn a_request_under_way_is_not_begun_again_by_its_key_and_a_refused_one_may_be() {
+    let mut dispatch = dispatch(&["gotham"]);
+    let bomb = Verb::Bomb { city: Some(name("gotham")) };
+    let (sent, _) = ask_with_key(&mut dispatch, at(1_100), Some("k"), bomb.clone());
+    assert_eq!(sent.len(), 1);
+    let (sent, answers) = ask_with_key(&mut dispatch, at(1_200), Some("k"), bomb.clone());
+    assert_eq!((sent.len(), refusal(&answers)), (0, &NotDone::UnderWay));
+    dispatch.tick(at(2_900));
+    outputs(&mut dispatch);
+    assert_eq!(ask_with_key(&mut dispatch, at(3_000), Some("k"), bomb).0.len(), 1);
+}
+
+#[test]
+fn a_bomb_without_a_city_falls_on_one_that_answers() {
+    let mut dispatch = dispatch(&["metropolis"]);
+    for _ in 0..10 {
+        let (sent, _) = ask(&mut dispatch, at(1_100), Verb::Bomb { city: None });
+        assert!(matches!(&sent[..], [(city, Frame::Command { command: Command::Bomb, .. })] if *city == name("metropolis")));
+    }
+    let mut alone = self::dispatch(&[]);
+    assert_eq!(refusal(&ask(&mut alone, at(1_100), Verb::Bomb { city: None }).1), &NotDone::NoCity);
+}
+
+#[test]
+fn it_has_one_city_pull_from_another_and_never_from_itself() {
+    let mut dispatch = with_timers(&CITIES, Some(Duration::from_secs(1)), None);
+    let mut pairs = BTreeSet::new();
+    for millis in (1_000..200_000).step_by(500) {
+        dispatch.tick(at(millis));
+        for (to, frame) in outputs(&mut dispatch).0 {
+            let Frame::Round(Envelope { to: puller, step: Step::Invite { source }, .. }) = frame else { panic!("{frame:?}") };
+            assert_eq!(to, puller.node);
+            pairs.insert((source.node, puller.node));
+        }
+    }
+    assert_eq!(pairs.len(), 6, "all ordered pairs of three, in time: {pairs:?}");
+    assert!(pairs.iter().all(|(source, puller)| source != puller));
+}
+
+#[test]
+fn it_carries_what_an_author_hands_in_to_a_life_it_knows_and_nothing_else() {
+    let mut dispatch = dispatch(&CITIES);
+    let origin = |city: &str, incarnation| Origin { node: name(city), incarnation: Incarnation(incarnation) };
+    let summary = Summary { vector: 1, fingerprint: Fingerprint::default() };
+    let step = Step::Pull(Question { summary, vector: None, mutual: false });
+    let envelope = |from, to| Envelope { from, to, round: 3, step: step.clone() };
+    let mut carried = |from: &str, envelope: Envelope| {
+        dispatch.handle(at(1_100), Input::Frame { from: name(from), frame: Frame::Round(envelope.clone()) });
+        outputs(&mut dispatch).0 == [(envelope.to.node, Frame::Round(envelope))]
+    };
+    assert!(carried("gotham", envelope(origin("gotham", 1), origin("capitol", 1))));
+    assert!(!carried("gotham", envelope(origin("metropolis", 1), origin("capitol", 1))), "not its author");
+    assert!(!carried("gotham", envelope(origin("gotham", 1), origin("capitol", 9))), "another life");
+    assert!(!carried("gotham", envelope(origin("gotham", 1), origin("smallville", 1))), "nobody");
+}
+
+fn observation(since: u64, entries: Vec<(HeroId, Arc<Entry>)>) -> Observation {
+    Observation {
+        since,
+        until: since + entries.len() as u64,
+        head: since + entries.len() as u64,
+        heroes: entries.len() as u64,
+        entries,
+        tombstones: 0,
+        fingerprint: Fingerprint::default(),
+        vector: VersionVector::new(),
+        crashes: 0,
+        joined: true,
+    }
+}
+
+fn foreign(city: &str) -> Arc<Entry> {
+    let origin = Origin { node: name(city), incarnation: Incarnation(1) };
+    let stamp = Stamp { hlc: Hlc { wall: at(500).wall, logical: 0 }, origin };
+    Arc::new(Entry::written(Value::Live(Hero { location: to(city), ..Hero::new("Granite".into()) }), stamp, None))
+}
+
+#[test]
+fn what_is_observed_is_shown_and_never_merged() {
+    let mut dispatch = dispatch(&CITIES);
+    let hero = HeroId(uuid::Uuid::from_bytes([1; 16]));
+    let seen = observation(0, vec![(hero, foreign("gotham"))]);
+    dispatch.handle(at(1_100), Input::Frame { from: name("gotham"), frame: Frame::Observation(seen) });
+    let view = view(&mut dispatch, at(1_200));
+    assert_eq!(view.rows[0].cells.iter().map(Option::is_some).collect::<Vec<_>>(), [true, false, false]);
+    assert_eq!((view.rows[0].own.is_none(), dispatch.replica().map().live()), (true, 0));
+    assert_eq!(view.verdict.only_copies, 1);
+}
+
+#[test]
+fn a_bombed_city_is_shown_empty_at_once_and_a_silent_one_as_it_was() {
+    let mut dispatch = dispatch(&CITIES);
+    let hero = HeroId(uuid::Uuid::from_bytes([1; 16]));
+    dispatch.replica.write(at(1_050), hero, Value::Live(Hero::new("Granite".into()))).unwrap();
+    for city in CITIES {
+        let fingerprint = dispatch.replica().map().fingerprint();
+        let seen = Observation { fingerprint, ..observation(0, vec![(hero, foreign("gotham"))]) };
+        dispatch.handle(at(1_100), Input::Frame { from: name(city), frame: Frame::Observation(seen) });
+    }
+    dispatch.handle(at(1_200), Input::LinkDown { peer: name("gotham"), cause: LinkDown::Lost });
+    dispatch.handle(at(1_210), Input::LinkDown { peer: name("capitol"), cause: LinkDown::Silent });
+    dispatch.handle(at(1_250), Input::LinkUp { peer: name("gotham"), incarnation: Incarnation(2) });
+    let mut shown = None;
+    while let Some(output) = dispatch.poll() {
+        if let Output::Event(Event::View(view)) = output {
+            shown = Some(view);
+        }
+    }
+    let view = shown.expect("a view at once, before the city can be full again");
+    assert_eq!((view.cities[0].heroes, view.cities[0].recovering, view.cities[0].status), (0, true, Status::Up));
+    assert_eq!((view.cities[2].heroes, view.cities[2].recovering, view.cities[2].status), (1, false, Status::Unreachable));
+    assert_eq!(view.rows[0].cells.iter().map(Option::is_some).collect::<Vec<_>>(), [false, true, true]);
+}
+
+#[test]
+fn an_overdue_observation_is_asked_for_again() {
+    let mut dispatch = dispatch(&["gotham"]);
+    let mut asked = 0;
+    for millis in (1_000..8_000).step_by(250) {
+        dispatch.tick(at(millis));
+        while let Some(output) = dispatch.poll() {
+            asked += usize::from(matches!(output, Output::Send { frame: Frame::Observe { .. }, .. }));
+        }
+    }
+    assert_eq!(asked, 2, "each after three seconds");
+}
+
+#[test]
+fn views_come_four_times_a_second_while_things_change_and_not_at_all_otherwise() {
+    let mut dispatch = dispatch(&CITIES);
+    let views = |dispatch: &mut Dispatch, from: u64, changing: bool| {
+        let mut views = 0;
+        for millis in (from..from + 2_000).step_by(10) {
+            if changing {
+                dispatch.handle(at(millis), Input::Command(Ask { ticket: 1, key: None, verb: Verb::Create { name: None } }));
+            }
+            dispatch.tick(at(millis));
+            while let Some(output) = dispatch.poll() {
+                views += usize::from(matches!(output, Output::Event(Event::View(_))));
+            }
+        }
+        views
+    };
+    assert!((7..=9).contains(&views(&mut dispatch, 2_000, true)));
+    views(&mut dispatch, 4_000, false);
+    assert_eq!(views(&mut dispatch, 6_000, false), 0);
+}
+
+#[test]
+fn what_happened_is_kept_in_a_bounded_ring() {
+    let mut dispatch = dispatch(&CITIES);
+    for _ in 0..HAPPENINGS_MAX + 10 {
+        create(&mut dispatch, at(1_100));
+    }
+    let view = view(&mut dispatch, at(1_200));
+    assert_eq!(view.happenings.len(), HAPPENINGS_MAX);
+    assert!(view.happenings.windows(2).all(|pair| pair[1].number == pair[0].number + 1));
+}

@@ -1,1 +1,216 @@
+//! The verdict for every state a cluster can show, the degraded ones first.
 
+use super::*;
+use shared::clock::{Hlc, Stamp};
+use shared::crdt::{Entry, Map, Value, VersionVector};
+use shared::hero::Hero;
+use shared::id::{HeroId, Incarnation, Origin};
+use shared::machine::LinkDown;
+use shared::message::Observation;
+use shared::time::UnixMillis;
+use std::collections::BTreeMap;
+
+use crate::mirror::Mirror;
+use crate::view;
+
+/// A cluster as dispatch sees it: each city holds some of a few writes.
+struct Scene {
+    own: Map,
+    cities: Vec<Mirror>,
+}
+
+/// Write number `n` to hero `hero`; by convention a later number is a later write.
+fn entry(n: u64, dead: bool) -> Arc<Entry> {
+    let origin = Origin { node: "dispatch".parse().unwrap(), incarnation: Incarnation(1) };
+    let stamp = Stamp { hlc: Hlc { wall: UnixMillis(n), logical: 0 }, origin };
+    let value = if dead { Value::Tombstone } else { Value::Live(Hero::new("Granite".into())) };
+    Arc::new(Entry::written(value, stamp, None))
+}
+
+fn hero(number: u8) -> HeroId {
+    HeroId(uuid::Uuid::from_bytes([number; 16]))
+}
+
+type Holding = Vec<(u8, Arc<Entry>)>;
+
+fn map(holding: &Holding) -> Map {
+    let mut map = Map::default();
+    for (number, entry) in holding {
+        map.merge(hero(*number), Arc::clone(entry));
+    }
+    map
+}
+
+impl Scene {
+    /// Gotham, metropolis and capitol hold this, in this order, and dispatch the last.
+    fn new(holdings: [Holding; 4]) -> Self {
+        let mirror = |(name, holding): (&str, &Holding)| {
+            let map = map(holding);
+            let mut mirror = Mirror::new(name.parse().unwrap());
+            mirror.link_up(Incarnation(1), Duration::ZERO);
+            mirror.observe(observation(&map), Duration::ZERO);
+            mirror
+        };
+        Self { cities: ["gotham", "metropolis", "capitol"].into_iter().zip(&holdings).map(mirror).collect(), own: map(&holdings[3]) }
+    }
+
+    fn without(mut self, city: usize, cause: LinkDown) -> Self {
+        self.cities[city].link_down(cause);
+        self
+    }
+
+    fn reborn(mut self, city: usize) -> Self {
+        let held = std::mem::take(&mut self.cities[city].entries);
+        self.cities[city].link_up(Incarnation(2), Duration::ZERO);
+        let map = map(&held.into_iter().map(|(id, entry)| (id.0.as_bytes()[0], entry)).collect());
+        self.cities[city].observe(observation(&map), Duration::ZERO);
+        self
+    }
+
+    fn verdict(&self) -> Verdict {
+        let rows = Arc::new(view::rows(&self.own, &self.cities, &BTreeMap::new()));
+        let node = |name: &str, status, map_hash, heroes, recovering| NodeView {
+            name: name.parse().unwrap(),
+            status,
+            incarnation: None,
+            crashes: 0,
+            heroes,
+            tombstones: 0,
+            fingerprint: map_hash,
+            vector: VersionVector::new(),
+            age: None,
+            recovering,
+        };
+        let cities: Vec<NodeView> =
+            self.cities.iter().map(|city| node(city.name.as_str(), city.status, city.fingerprint, city.heroes, city.recovering)).collect();
+        let dispatch = node("dispatch", Status::Up, self.own.fingerprint(), self.own.live() as u64, false);
+        Verdict::of(&dispatch, &cities, &rows, None, 0)
+    }
+
+    fn sentence(&self) -> String {
+        self.verdict().sentence
+    }
+}
+
+fn observation(map: &Map) -> Observation {
+    Observation {
+        since: 0,
+        until: map.changes(),
+        head: map.changes(),
+        entries: map.iter().map(|(id, entry)| (id, Arc::clone(entry))).collect(),
+        heroes: map.live() as u64,
+        tombstones: map.tombstones() as u64,
+        fingerprint: map.fingerprint(),
+        vector: VersionVector::new(),
+        crashes: 0,
+        joined: true,
+    }
+}
+
+fn holding(heroes: &[u8]) -> Holding {
+    heroes.iter().map(|number| (*number, entry(u64::from(*number), false))).collect()
+}
+
+fn all_hold(heroes: &[u8]) -> Scene {
+    Scene::new([(); 4].map(|()| holding(heroes)))
+}
+
+#[test]
+fn no_city_answers() {
+    let scene = (0..3).fold(all_hold(&[1]), |scene, city| scene.without(city, LinkDown::Refused));
+    assert_eq!(scene.sentence(), "No city answers.");
+    assert!(!scene.verdict().converged);
+}
+
+#[test]
+fn one_city_answers() {
+    let scene = all_hold(&[1]).without(0, LinkDown::Refused).without(1, LinkDown::Silent);
+    assert_eq!(scene.sentence(), "Only Capitol answers. Gotham has stopped. Metropolis gives no answer.");
+}
+
+#[test]
+fn a_stopped_city_is_not_counted_among_those_that_agree() {
+    let scene = all_hold(&[1, 2]).without(1, LinkDown::Refused);
+    assert_eq!(scene.sentence(), "Gotham and Capitol agree on 2 heroes. Metropolis has stopped.");
+    assert!(!scene.verdict().converged, "what a stopped city holds is not known");
+}
+
+#[test]
+fn a_link_that_broke_is_not_a_stopped_process() {
+    assert_eq!(all_hold(&[1]).without(2, LinkDown::Lost).sentence(), "Gotham and Metropolis agree on 1 hero. Capitol gives no answer.");
+}
+
+#[test]
+fn a_bombed_city_is_destroyed_until_it_holds_what_the_others_do() {
+    let scene = Scene::new([vec![], holding(&[1, 2]), holding(&[1, 2]), holding(&[1, 2])]).reborn(0);
+    assert_eq!(scene.sentence(), "Metropolis and Capitol agree on 2 heroes. Gotham was destroyed and holds 0 of 2 heroes.");
+}
+
+#[test]
+fn cities_that_lost_their_memory_do_not_outvote_the_one_that_has_it() {
+    let scene = Scene::new([vec![], vec![], holding(&[1, 2]), holding(&[1, 2])]).reborn(0).reborn(1);
+    let hurt = "Gotham was destroyed and holds 0 of 2 heroes. Metropolis was destroyed and holds 0 of 2 heroes.";
+    assert_eq!(scene.sentence(), format!("Capitol stands alone. {hurt}"));
+    assert_eq!(scene.reborn(2).sentence(), format!("No city has its memory. {hurt} Capitol was destroyed and holds 2 of 2 heroes."));
+}
+
+#[test]
+fn one_city_is_behind() {
+    let scene = Scene::new([holding(&[1, 2, 3]), holding(&[1]), holding(&[1, 2, 3]), holding(&[1, 2, 3])]);
+    assert_eq!(scene.sentence(), "Gotham and Capitol agree. Metropolis is 2 changes apart.");
+    assert_eq!((scene.verdict().differences, scene.verdict().agreed_on, scene.verdict().heroes), (2, 1, 3));
+}
+
+#[test]
+fn two_cities_are_apart_while_the_third_is_gone() {
+    let scene = Scene::new([holding(&[1]), holding(&[1]), holding(&[1, 2]), holding(&[1])]).without(0, LinkDown::Refused);
+    assert_eq!(scene.sentence(), "Metropolis and Capitol are 1 change apart. Gotham has stopped.");
+}
+
+#[test]
+fn no_two_cities_agree() {
+    let scene = Scene::new([holding(&[1]), holding(&[2]), holding(&[3]), holding(&[1])]);
+    assert_eq!(scene.sentence(), "No two cities agree: 3 heroes differ.");
+}
+
+#[test]
+fn the_cities_agree_and_dispatch_lags() {
+    let scene = Scene::new([holding(&[1, 2]), holding(&[1, 2]), holding(&[1, 2]), holding(&[1])]);
+    assert_eq!(scene.sentence(), "Gotham, Metropolis and Capitol agree on 2 heroes.");
+    assert!(!scene.verdict().converged);
+}
+
+#[test]
+fn nothing_has_happened_yet() {
+    assert_eq!(all_hold(&[]).sentence(), "Gotham, Metropolis and Capitol agree: there are no heroes yet.");
+    let new = Scene::new([vec![], vec![], vec![], holding(&[1])]);
+    assert_eq!(new.sentence(), "Gotham, Metropolis and Capitol agree: they have heard of no hero yet.");
+    assert_eq!(new.verdict().only_copies, 1, "dispatch alone holds it");
+}
+
+#[test]
+fn all_agree() {
+    let scene = all_hold(&[1, 2]);
+    assert_eq!(scene.sentence(), "Gotham, Metropolis and Capitol agree on 2 heroes.");
+    assert!(scene.verdict().converged);
+}
+
+#[test]
+fn a_death_that_one_city_has_not_heard_is_a_difference_and_one_that_all_heard_is_none() {
+    let dead = || vec![(1, entry(9, true))];
+    let scene = Scene::new([dead(), dead(), holding(&[1]), dead()]);
+    assert_eq!(view::rows(&scene.own, &scene.cities, &BTreeMap::new())[0].state, RowState::DeathNotHeard);
+    assert_eq!(scene.verdict().differences, 1);
+    assert_eq!(Scene::new([dead(), dead(), dead(), dead()]).verdict(), Verdict { converged: true, ..all_hold(&[]).verdict() });
+}
+
+#[test]
+fn a_hero_in_one_city_alone_is_an_only_copy_and_one_that_dispatch_holds_too_is_not() {
+    assert_eq!(Scene::new([holding(&[1]), vec![], vec![], vec![]]).verdict().only_copies, 1);
+    assert_eq!(Scene::new([holding(&[1]), vec![], vec![], holding(&[1])]).verdict().only_copies, 0);
+}
+
+#[test]
+fn numbers_are_grouped_by_three() {
+    assert_eq!([7, 999, 1_000, 1_234_567].map(grouped), ["7", "999", "1\u{202f}000", "1\u{202f}234\u{202f}567"]);
+}

@@ -40,7 +40,14 @@ impl<'a> Hero<'a> {
     fn of(id: HeroId, entry: &'a Entry) -> Option<Self> {
         let hero = entry.hero()?;
         let stamp = Stamp { wall_ms: entry.stamp.hlc.wall.0, logical: entry.stamp.hlc.logical, origin: entry.stamp.origin.to_string() };
-        Some(Self { id: id.to_string(), name: &hero.name, location: hero.location.as_str(), is_patrolling: hero.is_patrolling, health: hero.health, stamp })
+        Some(Self {
+            id: id.to_string(),
+            name: &hero.name,
+            location: hero.location.as_str(),
+            is_patrolling: hero.is_patrolling,
+            health: hero.health,
+            stamp,
+        })
     }
 }
 
@@ -90,7 +97,12 @@ pub(crate) async fn create(State(desk): State<Desk>, headers: HeaderMap, JsonBod
     let verb = match (create.name, create.count) {
         (Some(_), Some(_)) => return Err(Problem::not_allowed("name_and_count", "give a name or a count, not both; nothing was created")),
         (None, Some(count @ 1..=CREATE_MAX)) => Verb::CreateMany { count },
-        (None, Some(count)) => return Err(Problem::not_allowed("count_out_of_range", format!("count is 1 to {CREATE_MAX}, not {count}; nothing was created"))),
+        (None, Some(count)) => {
+            return Err(Problem::not_allowed(
+                "count_out_of_range",
+                format!("count is 1 to {CREATE_MAX}, not {count}; nothing was created"),
+            ));
+        }
         (Some(name), None) => Verb::Create { name: Some(input::hero_name(&name)?) },
         (None, None) => Verb::Create { name: None },
     };
@@ -133,7 +145,11 @@ pub(crate) struct Assign {
 }
 
 /// `PUT /heroes/{id}/location`
-pub(crate) async fn assign(State(desk): State<Desk>, HeroPath(hero): HeroPath, JsonBody(assign): JsonBody<Assign>) -> Result<Response, Problem> {
+pub(crate) async fn assign(
+    State(desk): State<Desk>,
+    HeroPath(hero): HeroPath,
+    JsonBody(assign): JsonBody<Assign>,
+) -> Result<Response, Problem> {
     let to = input::location(&desk, &assign.location)?;
     let Answer::Assigned(id, entry) = desk.ask(Verb::Assign { hero, to }, None).await? else { return Err(Problem::dispatch_silent()) };
     Ok(Json(Hero::of(id, &entry)).into_response())
@@ -159,7 +175,8 @@ pub(crate) async fn city_heroes(State(desk): State<Desk>, CityPath(name): CityPa
     let view = desk.now().await?;
     let (index, city) = view.city(name).ok_or_else(Problem::dispatch_silent)?;
     let heroes = view.rows.iter().filter_map(|row| Hero::of(row.id, row.cells[index].as_deref()?)).collect();
-    let heroes = CityHeroes { city: city.name.as_str(), status: city.status.as_str(), age_ms: age_ms(city), heroes, tombstones: city.tombstones };
+    let heroes =
+        CityHeroes { city: city.name.as_str(), status: city.status.as_str(), age_ms: age_ms(city), heroes, tombstones: city.tombstones };
     Ok(Json(heroes).into_response())
 }
 

@@ -81,10 +81,8 @@ impl Desk {
 
     /// What is known at this moment, everything answered so far included.
     pub(crate) async fn now(&self) -> Result<Arc<View>, Problem> {
-        match self.ask(Verb::View, None).await? {
-            Answer::View(view) => Ok(view),
-            _ => Err(Problem::dispatch_silent()),
-        }
+        let Answer::View(view) = self.ask(Verb::View, None).await? else { return Err(Problem::dispatch_silent()) };
+        Ok(view)
     }
 }
 

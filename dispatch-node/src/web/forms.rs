@@ -35,7 +35,12 @@ pub(crate) async fn create(State(desk): State<Desk>, headers: HeaderMap, form: R
 }
 
 /// `POST /heroes/{id}/assign`
-pub(crate) async fn assign(State(desk): State<Desk>, hero: Result<HeroPath, Problem>, headers: HeaderMap, form: Result<FormBody, Problem>) -> Response {
+pub(crate) async fn assign(
+    State(desk): State<Desk>,
+    hero: Result<HeroPath, Problem>,
+    headers: HeaderMap,
+    form: Result<FormBody, Problem>,
+) -> Response {
     let id = hero.as_ref().ok().map(|HeroPath(id)| *id);
     let verb = hero.and_then(|HeroPath(hero)| {
         let form = form?;
@@ -66,7 +71,8 @@ async fn act(desk: &Desk, headers: &HeaderMap, hero: Option<HeroId>, verb: Resul
         Ok(verb) => desk.ask(verb, None).await,
         Err(problem) => Err(problem),
     };
-    let scripted = headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok()).is_some_and(|accept| accept.contains("application/json"));
+    let scripted =
+        headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok()).is_some_and(|accept| accept.contains("application/json"));
     match outcome {
         Ok(answer) => {
             let destroyed = if let Answer::Bombed(city) = answer { Some(city) } else { None };

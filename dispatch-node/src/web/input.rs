@@ -77,9 +77,11 @@ impl<S: Send + Sync> FromRequest<S> for FormBody {
 
 async fn body<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes, Problem> {
     Bytes::from_request(request, state).await.map_err(|rejection: BytesRejection| match rejection.into_response().status() {
-        StatusCode::PAYLOAD_TOO_LARGE => {
-            Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", format!("a body has at most {BODY_BYTES_MAX} bytes; nothing was changed"))
-        }
+        StatusCode::PAYLOAD_TOO_LARGE => Problem::new(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            "too_large",
+            format!("a body has at most {BODY_BYTES_MAX} bytes; nothing was changed"),
+        ),
         _ => Problem::malformed("invalid_body", "the body could not be read to its end; nothing was changed"),
     })
 }
@@ -109,12 +111,16 @@ impl FromRequestParts<Desk> for CityPath {
 
     async fn from_request_parts(parts: &mut Parts, desk: &Desk) -> Result<Self, Problem> {
         let text = segment(parts, desk).await?;
-        city(desk, &text).map(Self).ok_or_else(|| Problem::not_found("unknown_city", format!("there is no city {text:?}: {}", known_cities(desk))))
+        city(desk, &text)
+            .map(Self)
+            .ok_or_else(|| Problem::not_found("unknown_city", format!("there is no city {text:?}: {}", known_cities(desk))))
     }
 }
 
 async fn segment<S: Send + Sync>(parts: &mut Parts, state: &S) -> Result<String, Problem> {
-    let Path(text) = Path::<String>::from_request_parts(parts, state).await.map_err(|rejection: PathRejection| Problem::malformed("invalid_path", rejection.body_text()))?;
+    let Path(text) = Path::<String>::from_request_parts(parts, state)
+        .await
+        .map_err(|rejection: PathRejection| Problem::malformed("invalid_path", rejection.body_text()))?;
     Ok(text.chars().take(100).collect())
 }
 
@@ -133,9 +139,12 @@ pub(crate) fn location(desk: &Desk, text: &str) -> Result<Location, Problem> {
         return Ok(Location::Home);
     }
     let text: String = text.chars().take(100).collect();
-    city(desk, &text)
-        .map(Location::City)
-        .ok_or_else(|| Problem::not_allowed("unknown_location", format!("there is no location {text:?}: {}, home; nothing was changed", known_cities(desk))))
+    city(desk, &text).map(Location::City).ok_or_else(|| {
+        Problem::not_allowed(
+            "unknown_location",
+            format!("there is no location {text:?}: {}, home; nothing was changed", known_cities(desk)),
+        )
+    })
 }
 
 /// A hero's name.
@@ -143,10 +152,15 @@ pub(crate) fn hero_name(text: &str) -> Result<String, Problem> {
     let name = text.trim();
     let chars = name.chars().count();
     if !(1..=HERO_NAME_CHARS_MAX).contains(&chars) {
-        return Err(Problem::not_allowed("invalid_name", format!("a name has 1 to {HERO_NAME_CHARS_MAX} characters, not {chars}; nothing was created")));
+        return Err(Problem::not_allowed(
+            "invalid_name",
+            format!("a name has 1 to {HERO_NAME_CHARS_MAX} characters, not {chars}; nothing was created"),
+        ));
     }
     match name.chars().find(|c| c.is_control()) {
-        Some(control) => Err(Problem::not_allowed("invalid_name", format!("a name has no control characters such as {control:?}; nothing was created"))),
+        Some(control) => {
+            Err(Problem::not_allowed("invalid_name", format!("a name has no control characters such as {control:?}; nothing was created")))
+        }
         None => Ok(name.to_owned()),
     }
 }
@@ -156,6 +170,9 @@ pub(crate) fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Pro
     let Some(value) = headers.get("idempotency-key") else { return Ok(None) };
     match value.to_str() {
         Ok(key) if (1..=KEY_BYTES_MAX).contains(&key.len()) => Ok(Some(key.to_owned())),
-        Ok(_) | Err(_) => Err(Problem::malformed("invalid_idempotency_key", format!("an Idempotency-Key has 1 to {KEY_BYTES_MAX} visible ASCII characters"))),
+        Ok(_) | Err(_) => Err(Problem::malformed(
+            "invalid_idempotency_key",
+            format!("an Idempotency-Key has 1 to {KEY_BYTES_MAX} visible ASCII characters"),
+        )),
     }
 }

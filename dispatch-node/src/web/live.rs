@@ -56,7 +56,12 @@ async fn render_shared(mut views: watch::Receiver<Option<Arc<View>>>, rendered: 
 }
 
 /// `GET /live`
-pub(crate) async fn live(State(audience): State<Audience>, RawQuery(query): RawQuery, headers: HeaderMap, upgrade: WebSocketUpgrade) -> Response {
+pub(crate) async fn live(
+    State(audience): State<Audience>,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+    upgrade: WebSocketUpgrade,
+) -> Response {
     if !guard::is_same_site(&headers) {
         return Problem::new(StatusCode::FORBIDDEN, "foreign_origin", "this comes from a page of another site").into_response();
     }
@@ -69,7 +74,7 @@ pub(crate) async fn live(State(audience): State<Audience>, RawQuery(query): RawQ
 
 #[derive(Serialize)]
 #[serde(tag = "t", rename_all = "lowercase")]
-enum Frame<'a> {
+enum Push<'a> {
     Frame { s: u64, title: &'a str, panels: Panels<'a> },
     Notice { text: &'a str },
     K { s: u64 },
@@ -116,17 +121,17 @@ async fn keep_showing(socket: &mut WebSocket, audience: &mut Audience, wish: &Wi
                 let Some(shared) = audience.shared.borrow_and_update().clone() else { continue };
                 let heroes = page::heroes_html(&shared.view, wish);
                 for text in news(shown.as_ref().map(|(shared, _)| &*shared.view), &shared.view) {
-                    send(socket, &Frame::Notice { text: &text }).await?;
+                    send(socket, &Push::Notice { text: &text }).await?;
                 }
                 let panels = changed_panels(shown.as_ref().map(|(shared, heroes)| (&**shared, heroes.as_str())), &shared, &heroes);
                 if let Some(panels) = panels {
                     number += 1;
-                    send(socket, &Frame::Frame { s: number, title: &shared.title, panels }).await?;
+                    send(socket, &Push::Frame { s: number, title: &shared.title, panels }).await?;
                     keep_alive.reset();
                 }
                 shown = Some((shared, heroes));
             }
-            _ = keep_alive.tick() => send(socket, &Frame::K { s: number }).await?,
+            _ = keep_alive.tick() => send(socket, &Push::K { s: number }).await?,
             message = socket.recv() => match message {
                 Some(Ok(Message::Ping(_) | Message::Pong(_))) => {}
                 Some(Ok(Message::Text(_) | Message::Binary(_))) => return Some((1008, "this socket only shows; send commands as forms")),
@@ -158,7 +163,7 @@ fn changed_panels<'a>(before: Option<(&Shared, &str)>, now: &'a Shared, heroes: 
 }
 
 /// Sends a frame; `None` when the page does not take it.
-async fn send(socket: &mut WebSocket, frame: &Frame<'_>) -> Option<()> {
+async fn send(socket: &mut WebSocket, frame: &Push<'_>) -> Option<()> {
     let text = serde_json::to_string(frame).expect("a frame has only strings and numbers");
     timeout(SEND_PATIENCE, socket.send(Message::text(text))).await.ok()?.ok()
 }

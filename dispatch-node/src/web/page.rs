@@ -19,7 +19,8 @@ use crate::view::{self, NodeView, RowState, View};
 use crate::web::desk::Desk;
 use crate::web::error::Problem;
 use crate::web::panels::{
-    self, Cell, Chip, CityCard, ClusterPanel, Column, HappenedPanel, Happening, HeroesPanel, Notice, Page, Row, RowTone, Stat, Tone, VerdictPanel,
+    self, Cell, Chip, CityCard, ClusterPanel, Column, HappenedPanel, Happening, HeroesPanel, Notice, Page, Row, RowTone, Stat, Tone,
+    VerdictPanel,
 };
 
 /// How many heroes a page shows.
@@ -267,7 +268,11 @@ fn cluster_panel(view: &View) -> ClusterPanel {
     ClusterPanel {
         summary,
         cities: (0..view.cities.len()).map(|index| city_card(view, index, leader, most)).collect(),
-        dispatch: format!("holds {} and {}", counted_u64(view.dispatch.heroes, "hero", "heroes"), counted_u64(view.dispatch.tombstones, "tombstone", "tombstones")),
+        dispatch: format!(
+            "holds {} and {}",
+            counted_u64(view.dispatch.heroes, "hero", "heroes"),
+            counted_u64(view.dispatch.tombstones, "tombstone", "tombstones")
+        ),
     }
 }
 
@@ -277,12 +282,12 @@ fn counted_u64(number: u64, one: &str, many: &str) -> String {
 
 fn city_card(view: &View, index: usize, leader: Option<usize>, most: u64) -> CityCard {
     let city = &view.cities[index];
-    let apart = leader.map_or(0, |leader| verdict::changes(&view.rows, index, leader));
+    let apart = leader.map_or(view.verdict.differences, |leader| verdict::changes(&view.rows, index, leader));
     let (status, state) = match city.status {
         Status::Unreachable if city.age.is_none() => (panels::Status::Unreachable, "not heard yet".to_owned()),
         Status::Unreachable => (panels::Status::Unreachable, "gives no answer".to_owned()),
         Status::Down => (panels::Status::Down, "has stopped".to_owned()),
-        Status::Up if city.recovering && city.heroes < most => (panels::Status::Up, "destroyed, recovering".to_owned()),
+        Status::Up if city.recovering => (panels::Status::Up, "destroyed, recovering".to_owned()),
         Status::Up if apart > 0 => (panels::Status::Up, format!("{} apart", counted(apart, "change", "changes"))),
         Status::Up => (panels::Status::Up, "agrees".to_owned()),
     };
@@ -295,7 +300,7 @@ fn city_card(view: &View, index: usize, leader: Option<usize>, most: u64) -> Cit
         fill: u8::try_from(percent).unwrap_or(100),
         status,
         state,
-        differs: city.status == Status::Up && (apart > 0 || city.recovering && city.heroes < most),
+        differs: city.status == Status::Up && (apart > 0 || city.recovering),
         age: age(city),
         life: if city.crashes == 0 { String::new() } else { format!("{} life", ordinal(city.crashes + 1)) },
         fingerprint: if city.age.is_none() { String::new() } else { city.fingerprint.to_string().chars().take(8).collect() },
@@ -338,9 +343,17 @@ fn heroes_panel(view: &View, wish: &Wish, refusal: Option<&Refusal>) -> HeroesPa
         on: show == wish.show,
     };
     HeroesPanel {
-        columns: view.cities.iter().map(|city| Column { key: city.name.to_string(), name: title(city.name), age: age(city), stale: city.status != Status::Up }).collect(),
+        columns: view
+            .cities
+            .iter()
+            .map(|city| Column { key: city.name.to_string(), name: title(city.name), age: age(city), stale: city.status != Status::Up })
+            .collect(),
         query: wish.query.clone(),
-        range: if shown.is_empty() { String::new() } else { format!("{} to {} of {}", grouped(first as u64), grouped(last as u64), grouped(rows.len() as u64)) },
+        range: if shown.is_empty() {
+            String::new()
+        } else {
+            format!("{} to {} of {}", grouped(first as u64), grouped(last as u64), grouped(rows.len() as u64))
+        },
         previous: (page > 0).then(|| to(page - 1)),
         next: (last < rows.len()).then(|| to(page + 1)),
         filter: Show::EVERY.map(chip).to_vec(),
@@ -376,7 +389,12 @@ fn hero_row(view: &View, row: &view::Row, refusal: Option<&Refusal>) -> Row {
         short_id: format!("{}…{}", &id[..4], &id[id.len() - 3..]),
         name: row.name.to_string(),
         agreed: (same && known).then(|| cell(row.cells[0].as_deref(), reference)),
-        cells: view.cities.iter().zip(&row.cells).map(|(city, entry)| cell(entry.as_deref(), if city.status == Status::Up { reference } else { entry.as_deref() })).collect(),
+        cells: view
+            .cities
+            .iter()
+            .zip(&row.cells)
+            .map(|(city, entry)| cell(entry.as_deref(), if city.status == Status::Up { reference } else { entry.as_deref() }))
+            .collect(),
         state: state.to_owned(),
         tone,
         can_act: row.lives(),
@@ -421,7 +439,11 @@ fn cell(entry: Option<&Entry>, reference: Option<&Entry>) -> Cell {
 
 fn happened_panel(view: &View) -> HappenedPanel {
     let latest = view.happenings.iter().rev().take(HAPPENINGS_SHOWN);
-    let happening = |happening: &crate::dispatch::Happening| Happening { at: time_of_day(happening.at), key: happening.node.to_string(), text: happening.text.clone() };
+    let happening = |happening: &crate::dispatch::Happening| Happening {
+        at: time_of_day(happening.at),
+        key: happening.node.to_string(),
+        text: happening.text.clone(),
+    };
     HappenedPanel { events: latest.map(happening).collect() }
 }
 
@@ -430,7 +452,6 @@ fn time_of_day(at: UnixMillis) -> String {
     let seconds = at.0 / 1_000 % 86_400;
     format!("{:02}:{:02}:{:02}", seconds / 3_600, seconds / 60 % 60, seconds % 60)
 }
-
 
 #[cfg(test)]
 mod tests;

@@ -149,18 +149,12 @@ impl HeroesPanel {
     /// Whether the table is empty because there are no heroes at all, and not because of a search or a filter. Then the
     /// form that creates them stands where the rows would be.
     fn awaits_first_hero(&self) -> bool {
-        self.empty.is_some()
-            && self.query.is_empty()
-            && self.filter.iter().skip(1).all(|chip| !chip.on)
+        self.empty.is_some() && self.query.is_empty() && self.filter.iter().skip(1).all(|chip| !chip.on)
     }
 
     /// The value of the chosen chip's `show`, which a search has to keep.
     fn shown(&self) -> Option<&str> {
-        self.filter
-            .iter()
-            .skip(1)
-            .find(|chip| chip.on)
-            .map(|chip| chip.show)
+        self.filter.iter().skip(1).find(|chip| chip.on).map(|chip| chip.show)
     }
 }
 
@@ -258,12 +252,7 @@ impl Cell {
     /// Whether anything in this cell is marked.
     fn differs(&self) -> bool {
         match *self {
-            Self::Live {
-                place_differs,
-                health_differs,
-                patrolling_differs,
-                ..
-            } => place_differs || health_differs || patrolling_differs,
+            Self::Live { place_differs, health_differs, patrolling_differs, .. } => place_differs || health_differs || patrolling_differs,
             Self::Terminated { differs } | Self::NotHeard { differs } => differs,
         }
     }
@@ -351,13 +340,7 @@ mod tests {
     }
 
     fn chip(show: &'static str, on: bool) -> Chip {
-        Chip {
-            label: "Any",
-            show,
-            count: String::new(),
-            href: "/".into(),
-            on,
-        }
+        Chip { label: "Any", show, count: String::new(), href: "/".into(), on }
     }
 
     fn heroes(rows: Vec<Row>, query: &str, filter: Vec<Chip>) -> HeroesPanel {
@@ -378,32 +361,16 @@ mod tests {
             title: "Agreed".into(),
             verdict: VerdictPanel {
                 sentence: vec![
-                    Phrase {
-                        text: "Gotham".into(),
-                        tone: Tone::City("gotham".into()),
-                    },
-                    Phrase {
-                        text: " is ".into(),
-                        tone: Tone::Plain,
-                    },
-                    Phrase {
-                        text: "1 change".into(),
-                        tone: Tone::Mark,
-                    },
-                    Phrase {
-                        text: " apart.".into(),
-                        tone: Tone::Plain,
-                    },
+                    Phrase { text: "Gotham".into(), tone: Tone::City("gotham".into()) },
+                    Phrase { text: " is ".into(), tone: Tone::Plain },
+                    Phrase { text: "1 change".into(), tone: Tone::Mark },
+                    Phrase { text: " apart.".into(), tone: Tone::Plain },
                 ],
                 converged: false,
                 detail: String::new(),
                 stats: Vec::new(),
             },
-            cluster: ClusterPanel {
-                summary: String::new(),
-                cities: Vec::new(),
-                dispatch: String::new(),
-            },
+            cluster: ClusterPanel { summary: String::new(), cities: Vec::new(), dispatch: String::new() },
             heroes,
             happened: HappenedPanel { events: Vec::new() },
             notice: None,
@@ -417,26 +384,14 @@ mod tests {
 
     #[test]
     fn a_heros_name_is_text_wherever_it_stands() {
-        let html = html(&heroes(
-            vec![row(r#""><script>alert('hi')</script>"#)],
-            "<b>",
-            Vec::new(),
-        ));
-        assert!(
-            !html.contains("<script>") && !html.contains("<b>"),
-            "{html}"
-        );
+        let html = html(&heroes(vec![row(r#""><script>alert('hi')</script>"#)], "<b>", Vec::new()));
+        assert!(!html.contains("<script>") && !html.contains("<b>"), "{html}");
     }
 
     #[test]
     fn the_sentence_is_set_without_spaces_of_its_own() {
         let html = html(&page(heroes(Vec::new(), "", Vec::new())).verdict);
-        assert!(
-            html.contains(
-                r#"<span class="gotham">Gotham</span> is <mark>1 change</mark> apart.</h1>"#
-            ),
-            "{html}"
-        );
+        assert!(html.contains(r#"<span class="gotham">Gotham</span> is <mark>1 change</mark> apart.</h1>"#), "{html}");
     }
 
     #[test]
@@ -458,15 +413,7 @@ mod tests {
     #[test]
     fn nothing_needs_what_the_content_security_policy_forbids() {
         let html = html(&page(heroes(vec![row("Granite")], "", Vec::new())));
-        for forbidden in [
-            " style=",
-            "<style",
-            " onclick=",
-            " onchange=",
-            "javascript:",
-            "http://",
-            "https://",
-        ] {
+        for forbidden in [" style=", "<style", " onclick=", " onchange=", "javascript:", "http://", "https://"] {
             assert!(!html.contains(forbidden), "{forbidden}");
         }
     }
@@ -478,24 +425,14 @@ mod tests {
         assert!(!heroes(Vec::new(), "kestrel", chips(false)).awaits_first_hero());
         assert!(!heroes(Vec::new(), "", chips(true)).awaits_first_hero());
         assert!(!heroes(vec![row("Granite")], "", chips(false)).awaits_first_hero());
-        for panel in [
-            heroes(Vec::new(), "", chips(false)),
-            heroes(Vec::new(), "x", chips(false)),
-        ] {
+        for panel in [heroes(Vec::new(), "", chips(false)), heroes(Vec::new(), "x", chips(false))] {
             assert_eq!(html(&panel).matches("Create superhero").count(), 1);
         }
     }
 
     #[test]
     fn a_search_keeps_the_chosen_chip() {
-        let html = html(&heroes(
-            Vec::new(),
-            "x",
-            vec![chip("", false), chip("differing", true)],
-        ));
-        assert!(
-            html.contains(r#"<input type="hidden" name="show" value="differing">"#),
-            "{html}"
-        );
+        let html = html(&heroes(Vec::new(), "x", vec![chip("", false), chip("differing", true)]));
+        assert!(html.contains(r#"<input type="hidden" name="show" value="differing">"#), "{html}");
     }
 }

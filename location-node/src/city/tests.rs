@@ -1,1 +1,210 @@
+//! What a city does with what it is told, as data in and data out.
 
+use super::*;
+use shared::message::Envelope;
+use shared::time::UnixMillis;
+
+const DISPATCH: &str = "dispatch";
+
+fn name(text: &str) -> NodeName {
+    text.parse().unwrap()
+}
+
+fn at(millis: u64) -> Now {
+    Now { mono: Duration::from_millis(millis), wall: UnixMillis(1_790_000_000_000 + millis) }
+}
+
+fn id(number: u8) -> HeroId {
+    HeroId(uuid::Uuid::from_bytes([number; 16]))
+}
+
+/// Gotham, joined, linked to dispatch, with nothing happening by itself unless asked for.
+fn gotham(patrol: Option<Duration>, fight: Option<Duration>) -> City {
+    let me = Origin { node: name("gotham"), incarnation: Incarnation(1) };
+    let config = Config { gossip_interval: None, patrol_interval: patrol, fight_interval: fight, replica: replica::Config::default() };
+    let mut city = City::new(me, config, 2, 7, at(0));
+    city.tick(at(1_000));
+    city.handle(at(1_000), Input::LinkUp { peer: name(DISPATCH), incarnation: Incarnation(5) });
+    while city.poll().is_some() {}
+    city
+}
+
+fn outputs(city: &mut City) -> (Vec<Frame>, Vec<Event>) {
+    let (mut frames, mut events) = (Vec::new(), Vec::new());
+    while let Some(output) = city.poll() {
+        match output {
+            Output::Send { to, frame } => {
+                assert_eq!(to, name(DISPATCH));
+                frames.push(frame);
+            }
+            Output::Event(event) => events.push(event),
+        }
+    }
+    (frames, events)
+}
+
+fn command(city: &mut City, now: Now, command: Command) -> (Result<Done, Refusal>, Vec<Event>) {
+    let frame = Frame::Command { request: 9, expires: now.wall.plus(Duration::from_secs(1)), command };
+    city.handle(now, Input::Frame { from: name(DISPATCH), frame });
+    let (frames, events) = outputs(city);
+    match frames.as_slice() {
+        [Frame::Answer { request: 9, result }] => (result.clone(), events),
+        other => panic!("expected one answer, got {other:?}"),
+    }
+}
+
+/// A hero as dispatch made it.
+fn copy(health: u8) -> Arc<Entry> {
+    let origin = Origin { node: name(DISPATCH), incarnation: Incarnation(5) };
+    let stamp = shared::clock::Stamp { hlc: shared::clock::Hlc { wall: at(0).wall, logical: 0 }, origin };
+    Arc::new(Entry::written(Value::Live(Hero { health, ..Hero::new("Granite".into()) }), stamp, None))
+}
+
+fn assign(number: u8, copy: Option<Arc<Entry>>) -> Command {
+    Command::Assign { hero: id(number), to: Location::City(name("gotham")), copy }
+}
+
+#[test]
+fn a_hero_it_has_not_heard_of_is_taken_in_by_the_copy_and_the_copy_itself_is_not() {
+    let mut city = gotham(None, None);
+    assert_eq!(command(&mut city, at(1_100), assign(1, None)).0, Err(Refusal::NotHeardOf));
+    let (result, events) = command(&mut city, at(1_200), assign(1, Some(copy(50))));
+    let Ok(Done::Assigned(entry)) = result else { panic!("{result:?}") };
+    assert_eq!(events, [Event::Assigned { hero: id(1) }]);
+    assert_eq!(entry.hero().map(|hero| (hero.health, hero.location)), Some((70, Location::City(name("gotham")))));
+    assert!(entry.stamp.origin.node == name("gotham") && entry.stamp > copy(50).stamp && entry.had_seen(copy(50).stamp));
+    assert!(!city.replica().vector().covers(copy(50).stamp), "it never got that write by a round");
+}
+
+#[test]
+fn it_acts_on_its_own_copy_rather_than_on_the_one_sent_along() {
+    let mut city = gotham(None, None);
+    command(&mut city, at(1_100), assign(1, Some(copy(10)))).0.unwrap();
+    let Ok(Done::Assigned(entry)) = command(&mut city, at(1_200), assign(1, Some(copy(80)))).0 else { panic!("not assigned") };
+    assert_eq!(entry.hero().map(|hero| hero.health), Some(50), "10, and twice 20");
+}
+
+#[test]
+fn a_command_that_outlived_its_sender_does_nothing() {
+    let mut city = gotham(None, None);
+    let frame = Frame::Command { request: 1, expires: at(1_000).wall, command: assign(1, Some(copy(50))) };
+    city.handle(at(1_001), Input::Frame { from: name(DISPATCH), frame });
+    assert_eq!(outputs(&mut city), (vec![Frame::Answer { request: 1, result: Err(Refusal::Expired) }], vec![]));
+    assert_eq!(city.replica().map().live(), 0);
+}
+
+#[test]
+fn a_dead_hero_is_not_assigned() {
+    let mut city = gotham(None, None);
+    let over = copy(50);
+    city.replica.write_over(at(1_100), id(1), Value::Tombstone, Some(&over)).unwrap();
+    assert_eq!(command(&mut city, at(1_200), assign(1, Some(over))).0, Err(Refusal::Deleted));
+}
+
+#[test]
+fn before_it_has_joined_it_takes_nobody_in() {
+    let me = Origin { node: name("gotham"), incarnation: Incarnation(1) };
+    let config = Config { gossip_interval: None, patrol_interval: None, fight_interval: None, replica: replica::Config::default() };
+    let mut city = City::new(me, config, 0, 7, at(0));
+    assert_eq!(command(&mut city, at(100), assign(1, Some(copy(50)))).0, Err(Refusal::Joining));
+}
+
+#[test]
+fn a_bomb_is_answered_before_it_goes_off() {
+    let mut city = gotham(None, None);
+    assert_eq!(command(&mut city, at(1_100), Command::Bomb), (Ok(Done::Bombed), vec![Event::Bombed]));
+}
+
+#[test]
+fn heroes_patrol_then_fight_then_fall_and_stay_fallen() {
+    let second = Some(Duration::from_secs(1));
+    let mut city = gotham(second, second);
+    command(&mut city, at(1_100), assign(1, Some(copy(100)))).0.unwrap();
+    let mut healths = Vec::new();
+    let (mut patrols, mut fights) = (0, 0);
+    for millis in (1_200..60_000).step_by(100) {
+        city.tick(at(millis));
+        for event in outputs(&mut city).1 {
+            match event {
+                Event::Patrols { .. } => patrols += 1,
+                Event::Fought { damage, .. } => {
+                    assert!(DAMAGE.contains(&damage));
+                    fights += 1;
+                }
+                Event::Bombed | Event::Assigned { .. } | Event::Replica(_) => panic!("{event:?}"),
+            }
+        }
+        healths.extend(city.replica().map().get(id(1)).unwrap().hero().map(|hero| hero.health));
+    }
+    assert_eq!(patrols, 1, "one on patrol stays on patrol");
+    assert!((7..=20).contains(&fights), "100 points at 5 to 15 a fight, not {fights} fights");
+    assert!(healths.windows(2).all(|pair| pair[1] <= pair[0]));
+    assert!(city.replica().map().get(id(1)).unwrap().is_tombstone());
+}
+
+#[test]
+fn an_observer_hears_of_a_change_soon_of_nothing_within_a_second_and_never_twice_for_one_question() {
+    let mut city = gotham(None, None);
+    city.handle(at(1_100), Input::Frame { from: name(DISPATCH), frame: Frame::Observe { since: 0 } });
+    assert_eq!(outputs(&mut city).0, [], "nothing to tell yet");
+    assert_eq!(city.deadline(), Some(at(2_100).mono));
+    command_and_observation(&mut city, at(1_200), 1);
+
+    city.handle(at(1_210), Input::Frame { from: name(DISPATCH), frame: Frame::Observe { since: 1 } });
+    city.tick(at(2_210));
+    assert!(matches!(outputs(&mut city).0[..], [Frame::Observation(Observation { since: 1, until: 1, crashes: 2, .. })]));
+    city.tick(at(9_000));
+    assert_eq!(outputs(&mut city).0, [], "one question, one answer");
+}
+
+/// Assigns hero 1, and expects the answer and an observation of it.
+fn command_and_observation(city: &mut City, now: Now, expected_change: u64) {
+    let frame = Frame::Command { request: 9, expires: now.wall, command: assign(1, Some(copy(50))) };
+    city.handle(now, Input::Frame { from: name(DISPATCH), frame });
+    match &outputs(city).0[..] {
+        [Frame::Answer { .. }, Frame::Observation(observation)] => {
+            assert_eq!((observation.until, observation.heroes, observation.entries.len()), (expected_change, 1, 1));
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_burst_of_changes_is_one_observation() {
+    let mut city = gotham(None, None);
+    city.handle(at(1_100), Input::Frame { from: name(DISPATCH), frame: Frame::Observe { since: 0 } });
+    command_and_observation(&mut city, at(1_200), 1);
+    city.handle(at(1_201), Input::Frame { from: name(DISPATCH), frame: Frame::Observe { since: 1 } });
+    for number in 2..6 {
+        command(&mut city, at(1_210), assign(number, Some(copy(50)))).0.unwrap();
+    }
+    city.tick(at(1_300));
+    assert!(matches!(&outputs(&mut city).0[..], [Frame::Observation(observation)] if observation.entries.len() == 4));
+}
+
+#[test]
+fn a_question_about_another_life_is_answered_from_the_beginning() {
+    let mut city = gotham(None, None);
+    command(&mut city, at(1_100), assign(1, Some(copy(50)))).0.unwrap();
+    city.handle(at(1_200), Input::Frame { from: name(DISPATCH), frame: Frame::Observe { since: 4_711 } });
+    assert!(matches!(&outputs(&mut city).0[..], [Frame::Observation(Observation { since: 0, until: 1, .. })]));
+}
+
+#[test]
+fn it_gossips_with_a_linked_peer_and_with_nobody_else() {
+    let me = Origin { node: name("gotham"), incarnation: Incarnation(1) };
+    let config = Config {
+        gossip_interval: Some(Duration::from_secs(1)),
+        patrol_interval: None,
+        fight_interval: None,
+        replica: replica::Config::default(),
+    };
+    let mut city = City::new(me, config, 0, 7, at(0));
+    for millis in (0..5_000).step_by(100) {
+        city.tick(at(millis));
+    }
+    assert_eq!(outputs(&mut city).0, []);
+    city.handle(at(5_000), Input::LinkUp { peer: name(DISPATCH), incarnation: Incarnation(5) });
+    city.tick(at(6_100));
+    assert!(matches!(&outputs(&mut city).0[..], [Frame::Round(Envelope { to, .. })] if to.node == name(DISPATCH)));
+}

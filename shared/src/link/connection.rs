@@ -188,11 +188,11 @@ where
     let introduced = Event::Introduced { peer, end, address: address.to_owned(), decision };
     events.send(introduced).await.map_err(|_| Ended::OwnEnd)?;
     let admitted = decided.await.map_err(|_| Ended::OwnEnd)??;
-    if end == End::Listener {
-        if let Err(error) = socket.send(identity.hello()).await {
-            let _ = events.send(Event::Ended { connection: admitted.connection, cause: LinkDown::Lost }).await;
-            return Err(error.into());
-        }
+    if end == End::Listener
+        && let Err(error) = socket.send(identity.hello()).await
+    {
+        let _ = events.send(Event::Ended { connection: admitted.connection, cause: LinkDown::Lost }).await;
+        return Err(error.into());
     }
     Ok(admitted)
 }

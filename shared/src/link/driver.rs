@@ -63,6 +63,18 @@ pub struct Neighbourhood {
     pub cookie: Arc<str>,
 }
 
+/// What a life needs around its machine.
+pub struct Surroundings<'a> {
+    /// Its cluster.
+    pub neighbourhood: &'a Neighbourhood,
+    /// The clocks it reads.
+    pub clock: SystemClock,
+    /// Ends it from outside.
+    pub stop: &'a CancellationToken,
+    /// Where its tasks are counted.
+    pub tasks: &'a TaskTracker,
+}
+
 /// A link that stands.
 struct Link {
     connection: u64,
@@ -78,17 +90,15 @@ struct Link {
 pub async fn drive<M, B>(
     machine: &mut M,
     me: Origin,
-    neighbourhood: &Neighbourhood,
-    clock: SystemClock,
+    surroundings: Surroundings<'_>,
     door: &mut mpsc::Receiver<Incoming>,
     commands: &mut mpsc::Receiver<M::Command>,
     mut on_event: impl FnMut(&M, M::Event) -> ControlFlow<B>,
-    stop: &CancellationToken,
-    tasks: &TaskTracker,
 ) -> Option<B>
 where
     M: Machine,
 {
+    let Surroundings { neighbourhood, clock, stop, tasks } = surroundings;
     let (events, mut happened) = mpsc::channel(EVENTS_MAX);
     let mut links = Links {
         me,
@@ -139,9 +149,10 @@ where
                 let (identity, events) = (identity.clone(), events.clone());
                 tasks.spawn(async move {
                     let ended = connection::run(socket, End::Listener, &identity, &address, &events).await;
-                    match ended {
-                        connection::Ended::Closed | connection::Ended::OwnEnd => debug!(%address, "link ended: {ended}"),
-                        _ => warn!(%address, "link ended: {ended}"),
+                    if matches!(ended, connection::Ended::Closed | connection::Ended::OwnEnd) {
+                        debug!(%address, "link ended: {ended}");
+                    } else {
+                        warn!(%address, "link ended: {ended}");
                     }
                 });
             }

@@ -3,6 +3,7 @@
 //! A crash (a bomb, or a panic, which is a bug) ends a life and all its memory; the next begins at once with a higher
 //! incarnation. More crashes than the intensity allows end the process.
 
+use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::ops::ControlFlow;
 use std::panic::AssertUnwindSafe;
@@ -22,7 +23,7 @@ use tokio_util::task::TaskTracker;
 use tracing::{debug, error, info, warn};
 
 use crate::id::{Incarnation, NodeName, Origin};
-use crate::link::driver::{self, Neighbourhood, SystemClock};
+use crate::link::driver::{self, Neighbourhood, Surroundings, SystemClock};
 use crate::link::listener::{self, Incoming};
 use crate::machine::Machine;
 use crate::replica::{self, Replica};
@@ -83,13 +84,16 @@ pub struct Process {
 /// Says why it cannot be had.
 pub async fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {
     let listener = TcpListener::bind(address).await;
-    listener.map_err(|error| match error.kind() {
-        std::io::ErrorKind::AddrInUse => anyhow::anyhow!("cannot listen on {address}: the address is in use (is another node running?)"),
-        std::io::ErrorKind::PermissionDenied => {
-            anyhow::anyhow!("cannot listen on {address}: not allowed to (ports below 1024 need privileges)")
+    listener.map_err(|error| {
+        let known = [
+            (ErrorKind::AddrInUse, "the address is in use (is another node running?)"),
+            (ErrorKind::PermissionDenied, "not allowed to (ports below 1024 need privileges)"),
+            (ErrorKind::AddrNotAvailable, "this machine has no such address"),
+        ];
+        match known.into_iter().find(|(kind, _)| *kind == error.kind()) {
+            Some((_, why)) => anyhow::anyhow!("cannot listen on {address}: {why}"),
+            None => anyhow::anyhow!("cannot listen on {address}: {error}"),
         }
-        std::io::ErrorKind::AddrNotAvailable => anyhow::anyhow!("cannot listen on {address}: this machine has no such address"),
-        _ => anyhow::anyhow!("cannot listen on {address}: {error}"),
     })
 }
 
@@ -152,16 +156,19 @@ pub async fn run<M: Node>(
                     replica::Event::Superseded { by } => {
                         return ControlFlow::Break(LifeEnd::Superseded { by: *by, joined: machine.replica().joined() });
                     }
-                    _ => {}
+                    replica::Event::Committed { .. }
+                    | replica::Event::TooFarAhead { .. }
+                    | replica::Event::OriginStolen { .. }
+                    | replica::Event::Diverged { .. }
+                    | replica::Event::TimedOut { .. } => {}
                 }
             }
             on_event(event)
         };
         // The driver borrows what outlives it; after a panic nothing of this life is used again.
-        let life =
-            AssertUnwindSafe(driver::drive(&mut machine, me, &neighbourhood, clock, &mut peers, &mut commands, on_event, &stop, &tasks))
-                .catch_unwind()
-                .await;
+        let surroundings = Surroundings { neighbourhood: &neighbourhood, clock, stop: &stop, tasks: &tasks };
+        let life = driver::drive(&mut machine, me, surroundings, &mut peers, &mut commands, on_event);
+        let life = AssertUnwindSafe(life).catch_unwind().await;
         let reason = match life {
             Ok(None) => break EXIT_STOPPED,
             Ok(Some(LifeEnd::Crashed(reason))) => reason,

@@ -49,7 +49,7 @@ impl Serve {
         }
         let mut entries = Vec::new();
         let mut bytes = 0;
-        while let Some((key, entry)) = self.snapshot.next() {
+        for (key, entry) in self.snapshot.by_ref() {
             bytes += size_estimate(&entry);
             entries.push((key, entry));
             if bytes >= chunk_bytes {
