@@ -22,7 +22,7 @@ use shared::time::Now;
 
 /// The least time between two answers to one observer, so that a busy city sends batches.
 const OBSERVATION_INTERVAL_MIN: Duration = Duration::from_millis(100);
-/// The longest an observer waits for an answer when nothing changes: it learns that the city lives.
+/// The longest an observer waits for a further answer when nothing changes: it learns that the city lives.
 const OBSERVATION_INTERVAL_MAX: Duration = Duration::from_secs(1);
 /// The most entries in one observation; the rest follows at once.
 const OBSERVATION_ENTRIES_MAX: usize = 2_000;
@@ -158,13 +158,14 @@ impl City {
     fn on_observe(&mut self, now: Now, from: NodeName, since: u64) {
         // A number from another life, or from the future, starts over.
         let since = if since > self.replica.map().changes() { 0 } else { since };
-        let not_before = match self.observers.get(&from) {
+        let (not_before, not_after) = match self.observers.get(&from) {
             // More is waiting than one answer takes: go on without a pause.
-            Some(_) if self.replica.map().changes() > since + OBSERVATION_ENTRIES_MAX as u64 => now.mono,
-            Some(observer) => observer.not_before,
-            None => now.mono,
+            Some(_) if self.replica.map().changes() > since + OBSERVATION_ENTRIES_MAX as u64 => (now.mono, now.mono),
+            Some(observer) => (observer.not_before, now.mono + OBSERVATION_INTERVAL_MAX),
+            // A newcomer learns at once how things stand.
+            None => (now.mono, now.mono),
         };
-        self.observers.insert(from, Observer { since, not_before, not_after: now.mono + OBSERVATION_INTERVAL_MAX });
+        self.observers.insert(from, Observer { since, not_before, not_after });
         self.answer_observers(now);
     }
 

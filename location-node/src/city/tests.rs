@@ -145,9 +145,12 @@ fn heroes_patrol_then_fight_then_fall_and_stay_fallen() {
 #[test]
 fn an_observer_hears_of_a_change_soon_of_nothing_within_a_second_and_never_twice_for_one_question() {
     let mut city = gotham(None, None);
-    city.handle(at(1_100), Input::Frame { from: name(DISPATCH), frame: Frame::Observe { since: 0 } });
+    let observe = |city: &mut City, now, since| city.handle(now, Input::Frame { from: name(DISPATCH), frame: Frame::Observe { since } });
+    observe(&mut city, at(1_100), 0);
+    assert!(matches!(outputs(&mut city).0[..], [Frame::Observation(Observation { until: 0, .. })]), "a newcomer is told at once");
+    observe(&mut city, at(1_101), 0);
     assert_eq!(outputs(&mut city).0, [], "nothing to tell yet");
-    assert_eq!(city.deadline(), Some(at(2_100).mono));
+    assert_eq!(city.deadline(), Some(at(2_101).mono));
     command_and_observation(&mut city, at(1_200), 1);
 
     city.handle(at(1_210), Input::Frame { from: name(DISPATCH), frame: Frame::Observe { since: 1 } });
@@ -172,6 +175,8 @@ fn command_and_observation(city: &mut City, now: Now, expected_change: u64) {
 #[test]
 fn a_burst_of_changes_is_one_observation() {
     let mut city = gotham(None, None);
+    city.handle(at(1_050), Input::Frame { from: name(DISPATCH), frame: Frame::Observe { since: 0 } });
+    outputs(&mut city);
     city.handle(at(1_100), Input::Frame { from: name(DISPATCH), frame: Frame::Observe { since: 0 } });
     command_and_observation(&mut city, at(1_200), 1);
     city.handle(at(1_201), Input::Frame { from: name(DISPATCH), frame: Frame::Observe { since: 1 } });

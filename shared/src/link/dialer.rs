@@ -72,7 +72,7 @@ fn say_once(said: &mut String, peer: NodeName, address: &str, reason: &str) {
 enum DialError {
     #[error("{0}")]
     Connect(io::Error),
-    #[error("not a node of this kind: {0}")]
+    #[error("the WebSocket handshake failed: {0}")]
     Handshake(#[from] tokio_tungstenite::tungstenite::Error),
 }
 
