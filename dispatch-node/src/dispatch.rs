@@ -638,7 +638,7 @@ impl Dispatch {
     }
 
     fn settle_ledger(&mut self) {
-        if self.cities.iter().all(|city| city.status == Status::Up && city.is_complete()) {
+        if self.cities.iter().all(|city| city.status == Status::Up && city.is_read) {
             let (own, cities) = (self.replica.map(), &self.cities);
             let lives = self
                 .links

@@ -54,8 +54,10 @@ pub(crate) struct Mirror {
     pub(crate) said_lost: bool,
     /// When the city was last heard, on the machine's own clock.
     pub(crate) heard_at: Option<Duration>,
+    /// Whether this life of the city has been read to its end once.
+    pub(crate) is_read: bool,
     since: u64,
-    head: u64,
+    staged: Vec<(HeroId, Arc<Entry>)>,
 }
 
 impl Mirror {
@@ -74,8 +76,9 @@ impl Mirror {
             recovering: false,
             said_lost: false,
             heard_at: None,
+            is_read: false,
             since: 0,
-            head: 0,
+            staged: Vec::new(),
         }
     }
 
@@ -85,7 +88,15 @@ impl Mirror {
         self.heard_at = Some(at);
         if self.incarnation != Some(incarnation) {
             let recovering = self.incarnation.is_some();
-            *self = Self { status: Status::Up, incarnation: Some(incarnation), recovering, heard_at: Some(at), ..Self::new(self.name) };
+            let crashes = self.crashes;
+            *self = Self {
+                status: Status::Up,
+                incarnation: Some(incarnation),
+                recovering,
+                crashes,
+                heard_at: Some(at),
+                ..Self::new(self.name)
+            };
         }
         self.since
     }
@@ -100,7 +111,8 @@ impl Mirror {
         };
     }
 
-    /// Takes an observation in. Returns what to ask for next.
+    /// Takes an observation in. One that comes in several parts is shown when the last is here, so that what is shown was
+    /// true of the city at one moment. Returns what to ask for next.
     pub(crate) fn observe(&mut self, observation: Observation, at: Duration) -> u64 {
         self.heard_at = Some(at);
         if observation.since != self.since {
@@ -109,26 +121,25 @@ impl Mirror {
                 return self.since;
             }
             self.entries.clear();
+            self.staged.clear();
         }
-        self.entries.extend(observation.entries);
         self.since = observation.until;
-        self.head = observation.head;
-        self.heroes = observation.heroes;
-        self.tombstones = observation.tombstones;
-        self.fingerprint = observation.fingerprint;
-        self.vector = observation.vector;
-        self.crashes = observation.crashes;
-        self.joined = observation.joined;
+        self.staged.extend(observation.entries);
+        if observation.until == observation.head {
+            self.entries.extend(std::mem::take(&mut self.staged));
+            self.heroes = observation.heroes;
+            self.tombstones = observation.tombstones;
+            self.fingerprint = observation.fingerprint;
+            self.vector = observation.vector;
+            self.crashes = observation.crashes;
+            self.joined = observation.joined;
+            self.is_read = true;
+        }
         self.since
     }
 
     /// What to ask for when an answer is overdue.
     pub(crate) fn since(&self) -> u64 {
         self.since
-    }
-
-    /// Whether everything the city had when last read is here.
-    pub(crate) fn is_complete(&self) -> bool {
-        self.since == self.head
     }
 }

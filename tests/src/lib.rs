@@ -1,1 +1,31 @@
-//! x
+//! The harness of the tests that start the real binaries. It knows of the product only what it promises outside: commands,
+//! HTTP, links, the page.
+//!
+//! - [`Cluster`] starts gotham, metropolis, capitol and dispatch on a loopback address of its own, so that tests run at the
+//!   same time without choosing free ports, and ends them when it goes out of scope.
+//! - [`Api`] speaks dispatch's HTTP, [`raw`] sends bytes that no HTTP client would send, [`Link`] plays a node or a page at a
+//!   WebSocket, [`Browser`] is a real Chromium.
+//! - [`wait_until`] is how everything here waits: for a condition, with a limit, saying what was not to be seen.
+
+mod api;
+mod cluster;
+mod link;
+mod loopback;
+mod process;
+pub mod raw;
+mod wait;
+
+pub use api::{Api, CityHeroes, Hero, NodeState, Reply};
+pub use cluster::{Cluster, Heroes, Options};
+pub use link::{Ending, Link, hello, incarnation_now};
+pub use loopback::own_address;
+pub use nix::sys::signal::Signal;
+pub use process::{Finished, Process, binary, run};
+pub use wait::{Stopwatch, ensure, wait_until};
+
+/// The cities, in the order of the page.
+pub const CITIES: [&str; 3] = ["gotham", "metropolis", "capitol"];
+/// Every process.
+pub const NODES: [&str; 4] = ["gotham", "metropolis", "capitol", "dispatch"];
+/// What nodes share when nobody says otherwise.
+pub const DEVELOPMENT_COOKIE: &str = "superhero-cluster-development";

@@ -279,6 +279,23 @@ fn a_bombed_city_is_shown_empty_at_once_and_a_silent_one_as_it_was() {
 }
 
 #[test]
+fn an_observation_in_parts_is_shown_when_it_is_whole() {
+    let mut dispatch = dispatch(&["gotham"]);
+    let entries: Vec<_> = (1..4).map(|number| (HeroId(uuid::Uuid::from_bytes([number; 16])), foreign("gotham"))).collect();
+    let parts = [
+        Observation { head: 3, heroes: 3, ..observation(0, entries[..2].to_vec()) },
+        Observation { heroes: 3, ..observation(2, entries[2..].to_vec()) },
+    ];
+    let mut shown = Vec::new();
+    for part in parts {
+        dispatch.handle(at(1_100), Input::Frame { from: name("gotham"), frame: Frame::Observation(part) });
+        let view = view(&mut dispatch, at(1_200));
+        shown.push((view.rows.len(), view.cities[0].heroes));
+    }
+    assert_eq!(shown, [(0, 0), (3, 3)]);
+}
+
+#[test]
 fn an_overdue_observation_is_asked_for_again() {
     let mut dispatch = dispatch(&["gotham"]);
     let mut asked = 0;
