@@ -14,12 +14,13 @@ use rand::seq::IteratorRandom;
 use rand::{Rng, RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
+use shared::clock::Stamp;
 use shared::crdt::{Entry, Fingerprint, Value};
 use shared::hero::{Hero, Location};
 use shared::id::{HeroId, Incarnation, NodeName, Origin};
 use shared::machine::{Input, LinkDown, Machine, Output, Timer, earliest};
 use shared::message::{Command, Done, Envelope, Frame, Observation, Refusal, Step};
-use shared::replica::{self, Replica};
+use shared::replica::{self, Replica, WriteError};
 use shared::time::{Now, UnixMillis};
 
 use crate::ledger::Ledger;
@@ -38,6 +39,8 @@ const VIEW_INTERVAL: Duration = Duration::from_millis(250);
 const HAPPENINGS_MAX: usize = 1_000;
 /// How many idempotency keys are remembered.
 const KEYS_MAX: usize = 1_000;
+/// How many heroes are remembered before those that are long gone are forgotten.
+const KNOWN_MAX: usize = 2_000_000;
 /// The most heroes created by one request.
 pub const CREATE_MAX: u32 = 10_000;
 
@@ -95,6 +98,11 @@ pub enum Verb {
         /// Which.
         city: Option<NodeName>,
     },
+    /// A living copy of a hero.
+    Find {
+        /// Which.
+        hero: HeroId,
+    },
     /// What is known at this moment.
     View,
 }
@@ -110,6 +118,8 @@ pub enum Answer {
     Terminated,
     /// The city is about to crash.
     Bombed(NodeName),
+    /// The hero lives, as this.
+    Found(HeroId, Arc<Entry>),
     /// What is known.
     View(Arc<View>),
     /// It was not done; nothing was changed.
@@ -225,6 +235,13 @@ impl Kind {
     }
 }
 
+/// What is remembered of a hero that may be gone.
+#[derive(Debug)]
+struct Known {
+    name: Arc<str>,
+    born: Stamp,
+}
+
 /// A command sent to a city, waiting for its answer.
 #[derive(Debug)]
 struct Pending {
@@ -241,7 +258,7 @@ pub struct Dispatch {
     replica: Replica,
     cities: Vec<Mirror>,
     links: BTreeMap<NodeName, Incarnation>,
-    names: BTreeMap<HeroId, Arc<str>>,
+    known: BTreeMap<HeroId, Known>,
     pending: BTreeMap<u64, Pending>,
     next_request: u64,
     asked: BTreeMap<NodeName, Duration>,
@@ -273,7 +290,7 @@ impl Dispatch {
             replica: Replica::new(me, config.replica, now),
             cities: config.cities.into_iter().map(Mirror::new).collect(),
             links: BTreeMap::new(),
-            names: BTreeMap::new(),
+            known: BTreeMap::new(),
             pending: BTreeMap::new(),
             next_request: 1,
             asked: BTreeMap::new(),
@@ -396,9 +413,7 @@ impl Dispatch {
             return;
         }
         for (id, entry) in &observation.entries {
-            if let Some(hero) = entry.hero() {
-                self.names.entry(*id).or_insert_with(|| Arc::clone(&hero.name));
-            }
+            self.get_to_know(*id, entry);
         }
         let changed = !observation.entries.is_empty();
         let Some(city) = self.city(from) else { return };
@@ -495,6 +510,10 @@ impl Dispatch {
                     None => self.answer(ticket, key, Answer::Refused(NotDone::NoCity)),
                 }
             }
+            Verb::Find { hero } => {
+                let answer = self.find(hero).map_or_else(Answer::Refused, |entry| Answer::Found(hero, entry));
+                self.answer(ticket, key, answer);
+            }
             Verb::View => {
                 let view = self.view(now);
                 self.answer(ticket, key, Answer::View(view));
@@ -509,7 +528,6 @@ impl Dispatch {
             self.rng.fill_bytes(&mut bytes);
             let id = HeroId(uuid::Builder::from_random_bytes(bytes).into_uuid());
             let hero = Hero::new(name.into());
-            self.names.insert(id, Arc::clone(&hero.name));
             match self.write(now, id, Value::Live(hero)) {
                 Ok(entry) => created.push((id, entry)),
                 Err(refusal) => return self.answer(ticket, key, Answer::Refused(refusal)),
@@ -544,8 +562,13 @@ impl Dispatch {
     fn find(&self, id: HeroId) -> Result<Arc<Entry>, NotDone> {
         let own = self.replica.map().get(id);
         let seen = || self.cities.iter().filter_map(|city| city.entries.get(&id)).max_by_key(|entry| (entry.is_tombstone(), entry.stamp));
-        let copy = own.or_else(seen).ok_or(NotDone::NeverHeardOf(id))?;
-        if copy.is_tombstone() { Err(NotDone::Deleted(id)) } else { Ok(Arc::clone(copy)) }
+        match own.or_else(seen) {
+            Some(copy) if !copy.is_tombstone() && !self.replica.knows_dead(id, copy) => Ok(Arc::clone(copy)),
+            Some(_) => Err(NotDone::Deleted(id)),
+            // Dead, and the tombstone collected, or gone with the only city that knew.
+            None if self.known.get(&id).is_some_and(|known| self.replica.vector().covers(known.born)) => Err(NotDone::Deleted(id)),
+            None => Err(NotDone::NeverHeardOf(id)),
+        }
     }
 
     fn write(&mut self, now: Now, id: HeroId, value: Value) -> Result<Arc<Entry>, NotDone> {
@@ -558,8 +581,12 @@ impl Dispatch {
         self.written(id, written)
     }
 
-    fn written(&mut self, id: HeroId, written: Result<Arc<Entry>, replica::Joining>) -> Result<Arc<Entry>, NotDone> {
-        let entry = written.map_err(|replica::Joining| NotDone::Joining { node: self.me() })?;
+    fn written(&mut self, id: HeroId, written: Result<Arc<Entry>, WriteError>) -> Result<Arc<Entry>, NotDone> {
+        let entry = written.map_err(|error| match error {
+            WriteError::Joining => NotDone::Joining { node: self.me() },
+            WriteError::Dead => NotDone::Deleted(id),
+        })?;
+        self.get_to_know(id, &entry);
         self.ledger.saved(id, &entry);
         self.rows_stale = true;
         self.touch();
@@ -599,8 +626,20 @@ impl Dispatch {
 
     // What is known.
 
+    /// Remembers a hero beyond its death: what it was called, and when it was born.
+    fn get_to_know(&mut self, id: HeroId, entry: &Entry) {
+        if let Some(hero) = entry.hero() {
+            self.known.entry(id).or_insert_with(|| Known { name: Arc::clone(&hero.name), born: entry.born });
+        }
+        if self.known.len() > KNOWN_MAX {
+            let map = self.replica.map();
+            let cities = &self.cities;
+            self.known.retain(|id, _| map.get(*id).is_some() || cities.iter().any(|city| city.entries.contains_key(id)));
+        }
+    }
+
     fn name_of(&self, id: HeroId) -> Arc<str> {
-        self.names.get(&id).map_or_else(|| id.to_string().into(), Arc::clone)
+        self.known.get(&id).map_or_else(|| id.to_string().into(), |known| Arc::clone(&known.name))
     }
 
     fn touch(&mut self) {
@@ -611,7 +650,7 @@ impl Dispatch {
     fn view(&mut self, now: Now) -> Arc<View> {
         self.collect_replica_outputs(now);
         if self.rows_stale {
-            self.rows = Arc::new(view::rows(self.replica.map(), &self.cities, &self.names));
+            self.rows = Arc::new(view::rows(self.replica.map(), &self.cities, |id| self.name_of(id)));
             self.rows_stale = false;
             let differing: BTreeSet<HeroId> = self.rows.iter().filter(|row| row.differs()).map(|row| row.id).collect();
             self.differs_since.retain(|id, _| differing.contains(id));
@@ -728,7 +767,9 @@ fn alarm(event: &replica::Event) -> Option<(NodeName, String)> {
         replica::Event::Diverged { peer } => {
             Some((peer.node, format!("DIVERGED: {} covers the same writes and holds something else", peer.node)))
         }
-        replica::Event::Committed { .. }
+        replica::Event::Collected { .. }
+        | replica::Event::Buried { .. }
+        | replica::Event::Committed { .. }
         | replica::Event::TimedOut { .. }
         | replica::Event::Joined { .. }
         | replica::Event::Superseded { .. } => None,

@@ -127,6 +127,9 @@ impl Mirror {
         self.staged.extend(observation.entries);
         if observation.until == observation.head {
             self.entries.extend(std::mem::take(&mut self.staged));
+            // What the city has collected it does not hold any more.
+            let horizon = &observation.horizon;
+            self.entries.retain(|_, entry| !(entry.is_tombstone() && horizon.covers(entry.stamp)));
             self.heroes = observation.heroes;
             self.tombstones = observation.tombstones;
             self.fingerprint = observation.fingerprint;

@@ -1,5 +1,6 @@
 //! The process of dispatch: options in, exit code out; the machine on one side, the web on the other.
 
+use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 use std::process::ExitCode;
 
@@ -9,6 +10,7 @@ use rand_chacha::ChaCha8Rng;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
+use shared::id::NodeName;
 use shared::link::driver::Neighbourhood;
 use shared::link::process::{self, EXIT_UNUSABLE, Node, Process};
 use shared::membership::{self, Roster};
@@ -35,8 +37,8 @@ pub fn main() -> ExitCode {
         }
     };
     let cities = well_known_cities();
-    let members = cities.iter().copied().chain(addresses.keys().copied());
-    let neighbourhood = Neighbourhood { roster: Roster::new(name, members), addresses, cookie: cookie.into() };
+    let members: BTreeSet<NodeName> = cities.iter().copied().chain([name]).chain(addresses.keys().copied()).collect();
+    let neighbourhood = Neighbourhood { roster: Roster::new(name, members.iter().copied()), addresses, cookie: cookie.into() };
     process::block_on(async move {
         let process = Process {
             name,
@@ -49,7 +51,7 @@ pub fn main() -> ExitCode {
             cities: cities.clone(),
             gossip_interval: options.gossip_interval.0,
             poll_interval: options.poll_interval.0,
-            replica: replica::Config::default(),
+            replica: replica::Config { members, ..replica::Config::default() },
         };
         let (desk, counter, asks) = Desk::new(cities);
         let router = web::router(desk, process.stop.clone());

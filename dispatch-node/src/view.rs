@@ -1,7 +1,7 @@
 //! What dispatch knows, at one moment, as data: what the page, the API and the verdict are made of. Nothing here decides or
 //! formats; it compares.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -78,13 +78,13 @@ pub struct Row {
 pub enum RowState {
     /// All hold the same.
     Agreed,
-    /// All hold a tombstone.
+    /// Nobody holds it alive, and somebody its tombstone.
     Terminated,
     /// No city has heard of the hero yet; dispatch has.
     NotHeardOf,
     /// One node alone holds the hero, and nobody holds a tombstone.
     OnlyCopy,
-    /// Some hold a tombstone and some do not.
+    /// Some hold a tombstone, and some hold it alive.
     DeathNotHeard,
     /// Some hold something else than others.
     Differs,
@@ -105,7 +105,7 @@ impl Row {
 }
 
 /// One row a hero that any of them has heard of, sorted by name.
-pub(crate) fn rows(own: &Map, cities: &[Mirror], names: &BTreeMap<HeroId, Arc<str>>) -> Vec<Row> {
+pub(crate) fn rows(own: &Map, cities: &[Mirror], name_of: impl Fn(HeroId) -> Arc<str>) -> Vec<Row> {
     let ids: BTreeSet<HeroId> = own.iter().map(|(id, _)| id).chain(cities.iter().flat_map(|city| city.entries.keys().copied())).collect();
     let none_up = cities.iter().all(|city| city.status != Status::Up);
     let counts: Vec<bool> = cities.iter().map(|city| none_up || city.status == Status::Up).collect();
@@ -115,8 +115,7 @@ pub(crate) fn rows(own: &Map, cities: &[Mirror], names: &BTreeMap<HeroId, Arc<st
         let counted: Vec<Option<&Entry>> =
             cells.iter().zip(&counts).filter(|(_, counts)| **counts).map(|(cell, _)| cell.as_deref()).collect();
         let state = state(&counted, own.as_deref());
-        let name = names.get(&id).map_or_else(|| id.to_string().into(), Arc::clone);
-        Row { id, name, own, cells, state }
+        Row { id, name: name_of(id), own, cells, state }
     };
     let mut rows: Vec<Row> = ids.into_iter().map(row).collect();
     rows.sort_by(|a, b| (&a.name, a.id).cmp(&(&b.name, b.id)));
@@ -128,7 +127,7 @@ fn state(counted: &[Option<&Entry>], own: Option<&Entry>) -> RowState {
     let holders = counted.iter().flatten().count() + usize::from(own.is_some());
     let same = counted.windows(2).all(|pair| pair[0].map(|entry| entry.stamp) == pair[1].map(|entry| entry.stamp));
     let heard = counted.iter().any(Option::is_some);
-    if dead == counted.len() {
+    if dead > 0 && counted.iter().flatten().all(|entry| entry.is_tombstone()) && own.is_none_or(Entry::is_tombstone) {
         RowState::Terminated
     } else if same && heard {
         RowState::Agreed

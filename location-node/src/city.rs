@@ -17,7 +17,7 @@ use shared::hero::{Hero, Location};
 use shared::id::{HeroId, Incarnation, NodeName, Origin};
 use shared::machine::{Input, Machine, Output, Timer, earliest};
 use shared::message::{Command, Done, Frame, Observation, Refusal};
-use shared::replica::{self, Replica};
+use shared::replica::{self, Replica, WriteError};
 use shared::time::Now;
 
 /// The least time between two answers to one observer, so that a busy city sends batches.
@@ -150,7 +150,10 @@ impl City {
         let held = self.replica.map().get(id).cloned();
         let over = held.as_deref().or(copy).ok_or(Refusal::NotHeardOf)?;
         let hero = over.hero().ok_or(Refusal::Deleted)?.assigned(to);
-        let entry = self.replica.write_over(now, id, Value::Live(hero), Some(over)).map_err(|replica::Joining| Refusal::Joining)?;
+        let entry = self.replica.write_over(now, id, Value::Live(hero), Some(over)).map_err(|error| match error {
+            WriteError::Joining => Refusal::Joining,
+            WriteError::Dead => Refusal::Deleted,
+        })?;
         self.event(Event::Assigned { hero: id });
         Ok(entry)
     }
@@ -208,6 +211,7 @@ impl City {
             tombstones: map.tombstones() as u64,
             fingerprint: map.fingerprint(),
             vector: self.replica.vector().clone(),
+            horizon: self.replica.horizon().clone(),
             crashes: self.crashes,
             joined: self.replica.joined(),
         }

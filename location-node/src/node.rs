@@ -1,5 +1,6 @@
 //! The process of a city: options in, exit code out.
 
+use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 use std::process::ExitCode;
 
@@ -10,6 +11,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info};
 
+use shared::id::NodeName;
 use shared::link::driver::Neighbourhood;
 use shared::link::process::{self, EXIT_UNUSABLE, LifeEnd, Node, Process};
 use shared::membership::Roster;
@@ -35,8 +37,9 @@ pub fn main(name: &'static str) -> ExitCode {
             return ExitCode::from(EXIT_UNUSABLE);
         }
     };
-    let members = well_known_cities().into_iter().chain([well_known_name(membership::DISPATCH)]).chain(addresses.keys().copied());
-    let neighbourhood = Neighbourhood { roster: Roster::new(name, members), addresses, cookie: cookie.into() };
+    let members: BTreeSet<NodeName> =
+        well_known_cities().into_iter().chain([well_known_name(membership::DISPATCH)]).chain(addresses.keys().copied()).collect();
+    let neighbourhood = Neighbourhood { roster: Roster::new(name, members.iter().copied()), addresses, cookie: cookie.into() };
     process::block_on(async move {
         let process = Process {
             name,
@@ -49,7 +52,7 @@ pub fn main(name: &'static str) -> ExitCode {
             gossip_interval: options.gossip_interval.0,
             patrol_interval: options.patrol_interval.0,
             fight_interval: options.fight_interval.0,
-            replica: replica::Config::default(),
+            replica: replica::Config { members, ..replica::Config::default() },
         };
         // Each life gets a seed of its own, all from the one given.
         let mut seeds = ChaCha8Rng::seed_from_u64(options.node.seed());

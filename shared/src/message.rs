@@ -95,6 +95,11 @@ pub enum Step {
         chunks: u32,
         /// What a covered when it took the snapshot that the chunks are of.
         vector: VersionVector,
+        /// The newest tombstones that a has collected.
+        horizon: VersionVector,
+        /// Whether the chunks are all that a holds, rather than what b's vector does not cover: b has not heard of some
+        /// tombstone that a has collected.
+        full: bool,
         /// Whether a has joined the cluster.
         joined: bool,
     },
@@ -177,6 +182,8 @@ pub struct Observation {
     pub fingerprint: Fingerprint,
     /// What the city covers.
     pub vector: VersionVector,
+    /// The newest tombstones that the city has collected.
+    pub horizon: VersionVector,
     /// How often the city has crashed since its process started.
     pub crashes: u32,
     /// Whether it has joined the cluster.

@@ -1,6 +1,7 @@
 //! One node's copy of the map, and the anti-entropy rounds that bring copies together.
 //!
-//! **The invariant.** If the version vector covers a write, the replica holds that write, or something that beats it.
+//! **The invariant.** If the version vector covers a write, the replica holds that write, or something that beats it, or the
+//! newest covered write of that key was a tombstone that has been collected.
 //!
 //! Everything here keeps that sentence true:
 //! - A local write enters the map and the vector in one step.
@@ -12,14 +13,16 @@
 //!   all of one snapshot.
 //! - A round that holds a stamp too far in the future, or one that claims this replica's own origin, is refused whole, with
 //!   the vector as it was.
+//! - What has been collected leaves a trace: `collect` says when a tombstone may go, and what is owed to those who return.
 //!
 //! What bounds it: one pull a source and one serving a puller at a time, each with a deadline; a window of unacknowledged
 //! chunks, each of bounded size; a limit on staged entries.
 
+mod collect;
 mod pull;
 mod serve;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -29,12 +32,16 @@ use crate::id::{HeroId, Incarnation, NodeName, Origin};
 use crate::message::{Envelope, Question, Step, Summary};
 use crate::time::{Now, UnixMillis};
 
-use pull::{Progress, Pull};
+use collect::Proof;
+use pull::{Ending, Progress, Pull};
 use serve::Serve;
 
 /// What a replica's rounds may cost and how long they may take.
 #[derive(Clone, Debug)]
 pub struct Config {
+    /// Every member of the cluster, this node included, whether alive or not. A tombstone is kept until all of them have heard
+    /// of it; where this node is not among them, for ever.
+    pub members: BTreeSet<NodeName>,
     /// How far ahead of this node's wall clock a stamp may be. The same on every node of a cluster: a laxer one would
     /// relay what the others must refuse.
     pub drift_max: Duration,
@@ -53,6 +60,7 @@ pub struct Config {
 impl Default for Config {
     fn default() -> Self {
         Self {
+            members: BTreeSet::new(),
             drift_max: Duration::from_secs(2),
             join_patience: Duration::from_secs(1),
             round_timeout: Duration::from_secs(3),
@@ -63,10 +71,16 @@ impl Default for Config {
     }
 }
 
-/// A write is refused because this life has not joined yet; nothing was changed.
+/// Why a write is refused; nothing was changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("has just started and has not caught up with the cluster yet")]
-pub struct Joining;
+pub enum WriteError {
+    /// This life has not joined yet.
+    #[error("has just started and has not caught up with the cluster yet")]
+    Joining,
+    /// The hero is dead.
+    #[error("the hero is dead")]
+    Dead,
+}
 
 /// What a replica asks of the machine around it.
 #[derive(Clone, Debug, PartialEq)]
@@ -85,6 +99,18 @@ pub enum Output {
 /// What happened in the rounds of a replica.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event {
+    /// Tombstones that every member has heard of were dropped.
+    Collected {
+        /// How many.
+        tombstones: usize,
+    },
+    /// Writes came late, to heroes whose tombstones were collected already. They were buried anew.
+    Buried {
+        /// Who sent the round.
+        source: Origin,
+        /// How many.
+        writes: usize,
+    },
     /// A round ended and was merged.
     Committed {
         /// Where it came from.
@@ -93,6 +119,8 @@ pub enum Event {
         entries: usize,
         /// How many of them beat what was held.
         changed: usize,
+        /// Whether it brought all that the source held.
+        full: bool,
     },
     /// A round was refused whole: it holds a stamp beyond the accepted drift. Nothing was changed.
     TooFarAhead {
@@ -138,6 +166,8 @@ pub struct Replica {
     clock: Clock,
     map: Map,
     vector: VersionVector,
+    horizon: VersionVector,
+    proofs: BTreeMap<NodeName, Proof>,
     joined: bool,
     join_at: Duration,
     next_round: u64,
@@ -162,6 +192,8 @@ impl Replica {
             config,
             map: Map::default(),
             vector: VersionVector::new(),
+            horizon: VersionVector::new(),
+            proofs: BTreeMap::new(),
             joined: false,
             next_round: 1,
             pulls: BTreeMap::new(),
@@ -189,6 +221,12 @@ impl Replica {
         &self.vector
     }
 
+    /// The newest tombstones that were collected, here or where this replica learned from.
+    #[must_use]
+    pub fn horizon(&self) -> &VersionVector {
+        &self.horizon
+    }
+
     /// Whether it may write.
     #[must_use]
     pub fn joined(&self) -> bool {
@@ -204,11 +242,8 @@ impl Replica {
     /// Writes `value` under `key` on top of what is held there, with a new stamp, and returns the entry written.
     ///
     /// # Errors
-    /// [`Joining`] before this life has joined; nothing was changed.
-    ///
-    /// # Panics
-    /// When `key` holds a tombstone: callers answer "gone" instead of writing to the dead.
-    pub fn write(&mut self, now: Now, key: HeroId, value: Value) -> Result<Arc<Entry>, Joining> {
+    /// [`WriteError`]; nothing was changed.
+    pub fn write(&mut self, now: Now, key: HeroId, value: Value) -> Result<Arc<Entry>, WriteError> {
         let over = self.map.get(key).cloned();
         self.write_over(now, key, value, over.as_deref())
     }
@@ -217,23 +252,29 @@ impl Replica {
     /// itself is not taken in, since the vector does not cover it.
     ///
     /// # Errors
-    /// [`Joining`] before this life has joined; nothing was changed.
-    ///
-    /// # Panics
-    /// When `key` holds a tombstone.
-    pub fn write_over(&mut self, now: Now, key: HeroId, value: Value, over: Option<&Entry>) -> Result<Arc<Entry>, Joining> {
+    /// [`WriteError`]; nothing was changed.
+    pub fn write_over(&mut self, now: Now, key: HeroId, value: Value, over: Option<&Entry>) -> Result<Arc<Entry>, WriteError> {
         if !self.joined {
-            return Err(Joining);
+            return Err(WriteError::Joining);
         }
         if let Some(over) = over {
+            if over.is_tombstone() || self.knows_dead(key, over) {
+                return Err(WriteError::Dead);
+            }
             self.clock.observe(over.stamp.hlc);
         }
-        let stamp = Stamp { hlc: self.clock.tick(now.wall), origin: self.me };
+        let stamp = self.stamp(now);
         let entry = Arc::new(Entry::written(value, stamp, over));
         let won = self.map.merge(key, Arc::clone(&entry));
         assert!(won, "a local write of {key} at {stamp} lost against what was held");
-        self.vector.advance(stamp);
         Ok(entry)
+    }
+
+    /// The stamp of a write that enters the map now.
+    fn stamp(&mut self, now: Now) -> Stamp {
+        let stamp = Stamp { hlc: self.clock.tick(now.wall), origin: self.me };
+        self.vector.advance(stamp);
+        stamp
     }
 
     /// Begins a pull from `source` over the link to `via`, unless one from it is under way. With `mutual`, the source is
@@ -267,7 +308,9 @@ impl Replica {
                 let staged_max = self.config.staged_max;
                 self.on_part(now, from, round, |pull| pull.stage(number, entries, staged_max));
             }
-            Step::End { chunks, vector, joined } => self.on_part(now, from, round, |pull| pull.end(chunks, vector, joined)),
+            Step::End { chunks, vector, horizon, full, joined } => {
+                self.on_part(now, from, round, |pull| pull.end(chunks, Ending { vector, horizon, full, joined }));
+            }
         }
     }
 
@@ -320,9 +363,15 @@ impl Replica {
             return;
         }
         self.served.insert(puller.node, asked);
-        let snapshot: Vec<(HeroId, Arc<Entry>)> = self.map.delta(&base).map(|(key, entry)| (key, Arc::clone(entry))).collect();
+        self.learn(puller, base.clone());
+        // One who has not heard of a tombstone that is gone here can only be told by what is left.
+        let full = !base.covers_all(&self.horizon);
+        let nothing = VersionVector::new();
+        let delta = self.map.delta(if full { &nothing } else { &base });
+        let snapshot: Vec<(HeroId, Arc<Entry>)> = delta.map(|(key, entry)| (key, Arc::clone(entry))).collect();
+        let end = Ending { vector: self.vector.clone(), horizon: self.horizon.clone(), full, joined: self.joined };
         let deadline = now.mono + self.config.round_timeout;
-        self.serves.insert(puller.node, Serve::new(puller, via, round, snapshot, self.vector.clone(), deadline));
+        self.serves.insert(puller.node, Serve::new(puller, via, round, snapshot, end, deadline));
         self.serve(puller.node);
         if mutual && !self.vector.covers_all(&base) {
             self.pull(now, puller, via, false);
@@ -341,7 +390,7 @@ impl Replica {
     /// Sends what the window allows of the round served to `puller`, and its end after the last chunk.
     fn serve(&mut self, puller: NodeName) {
         while let Some(serve) = self.serves.get_mut(&puller) {
-            let Some(step) = serve.next(self.config.chunk_bytes, self.config.window, self.joined) else { return };
+            let Some(step) = serve.next(self.config.chunk_bytes, self.config.window) else { return };
             let (via, to, round) = (serve.via, serve.puller, serve.round);
             if matches!(step, Step::End { .. }) {
                 self.serves.remove(&puller);
@@ -361,11 +410,14 @@ impl Replica {
         }
     }
 
-    /// Rings the alarm when `theirs` says that `peer` covers just what this replica covers, and holds something else.
+    /// Takes note that `peer` covers what this replica covers, if it does, and rings the alarm if it holds something else.
     fn compare(&mut self, peer: Origin, theirs: Summary) {
         let mine = self.summary();
-        if theirs.vector == mine.vector && theirs.fingerprint != mine.fingerprint {
-            self.event(Event::Diverged { peer });
+        if theirs.vector == mine.vector {
+            self.learn(peer, self.vector.clone());
+            if theirs.fingerprint != mine.fingerprint {
+                self.event(Event::Diverged { peer });
+            }
         }
     }
 
@@ -402,8 +454,8 @@ impl Replica {
     /// Merges a whole round and its vector, in one step or not at all.
     fn commit(&mut self, now: Now, pull: Pull) {
         let source = pull.source;
-        let (entries, vector, joined) = pull.into_round();
-        let stamps = || entries.iter().map(|(_, entry)| entry.stamp).chain(vector.iter());
+        let (entries, Ending { vector, horizon, full, joined }) = pull.into_round();
+        let stamps = || entries.iter().map(|(_, entry)| entry.stamp).chain(vector.iter()).chain(horizon.iter());
         if stamps().any(|stamp| stamp.origin == self.me && !self.vector.covers(stamp)) {
             return self.event(Event::OriginStolen { source });
         }
@@ -412,20 +464,30 @@ impl Replica {
             let UnixMillis(wall) = ahead.hlc.wall;
             return self.event(Event::TooFarAhead { source, writer: ahead.origin, ahead_ms: wall - now.wall.0 });
         }
-        if let Some(newest) = stamps().max() {
-            self.clock.observe(newest.hlc);
+        // Past the horizon too, before anything is written here: a burial below it would be lost on those who collected.
+        if let Some(newest) = stamps().map(|stamp| stamp.hlc).max() {
+            self.clock.observe(newest);
         }
         let newer_life = vector.iter().map(|stamp| stamp.origin).filter(|origin| origin.node == self.me.node).max();
+        if full {
+            self.forget_what_is_gone_at(&vector, &entries);
+        }
         let count = entries.len();
-        let mut changed = 0;
+        let (mut changed, mut late) = (0, Vec::new());
         for (key, entry) in entries {
-            // What is covered already is either held or beaten: a late copy must not come back to life.
-            if !self.vector.covers(entry.stamp) && self.map.merge(key, entry) {
+            if self.vector.covers(entry.stamp) {
+                // It is held, or beaten, or collected: a late copy must not come back to life.
+            } else if !entry.is_tombstone() && self.knows_dead(key, &entry) {
+                late.push((key, entry));
+            } else if self.map.merge(key, entry) {
                 changed += 1;
             }
         }
         self.vector.merge(&vector);
-        self.event(Event::Committed { source, entries: count, changed });
+        self.horizon.merge(&horizon);
+        self.bury(now, source, late);
+        self.event(Event::Committed { source, entries: count, changed, full });
+        self.learn(source, vector);
         match newer_life {
             // Of two lives of one name the older one ends; it must not begin to write now.
             Some(newer) if newer.incarnation > self.me.incarnation => self.event(Event::Superseded { by: newer.incarnation }),

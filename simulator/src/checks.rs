@@ -8,7 +8,10 @@ use shared::id::HeroId;
 
 /// Every write ever seen anywhere: its key, and whether it was a death.
 #[derive(Clone, Debug, Default)]
-pub struct Writes(BTreeMap<Stamp, (HeroId, bool)>);
+pub struct Writes {
+    all: BTreeMap<Stamp, (HeroId, bool)>,
+    deaths: BTreeMap<HeroId, Vec<Stamp>>,
+}
 
 impl Writes {
     /// Takes note of a write. The same stamp must always mean the same write.
@@ -16,7 +19,10 @@ impl Writes {
     /// # Errors
     /// Says which stamp was used twice.
     pub fn note(&mut self, stamp: Stamp, key: HeroId, is_tombstone: bool) -> Result<(), String> {
-        match self.0.insert(stamp, (key, is_tombstone)) {
+        if is_tombstone && !self.all.contains_key(&stamp) {
+            self.deaths.entry(key).or_default().push(stamp);
+        }
+        match self.all.insert(stamp, (key, is_tombstone)) {
             Some(before) if before != (key, is_tombstone) => {
                 Err(format!("the stamp {stamp} names two writes: {before:?} and {:?}", (key, is_tombstone)))
             }
@@ -24,29 +30,38 @@ impl Writes {
         }
     }
 
+    /// Whether a replica that covers this much must know that the hero is dead.
+    #[must_use]
+    pub fn dead_by(&self, key: HeroId, vector: &VersionVector) -> bool {
+        self.deaths.get(&key).is_some_and(|deaths| deaths.iter().any(|death| vector.covers(*death)))
+    }
+
     /// How many there are.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.0.len()
+        self.all.len()
     }
 
     /// Whether there are none.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.all.is_empty()
     }
 }
 
-/// A version vector claims nothing that the map lacks: every covered write is held, or beaten by what is held.
+/// A version vector claims nothing that the map lacks: every covered write is held, or beaten by what is held, or its hero is
+/// dead and the tombstone collected.
 ///
 /// # Errors
 /// Names the first write that is claimed and missing.
 pub fn no_overclaim(writes: &Writes, map: &Map, vector: &VersionVector) -> Result<(), String> {
-    for (stamp, (key, is_tombstone)) in &writes.0 {
+    for (stamp, (key, is_tombstone)) in &writes.all {
         if !vector.covers(*stamp) {
             continue;
         }
         match map.get(*key) {
+            // Collected: a death of this hero is covered.
+            None if writes.dead_by(*key, vector) => {}
             None => return Err(format!("covers {stamp} of hero {key} and holds nothing there")),
             Some(held) if (held.is_tombstone(), held.stamp) < (*is_tombstone, *stamp) => {
                 return Err(format!("covers {stamp} of hero {key} and holds the lesser {}", held.stamp));
@@ -66,6 +81,14 @@ pub fn no_underclaim(map: &Map, vector: &VersionVector) -> Result<(), String> {
         Some((key, entry)) => Err(format!("holds {} of hero {key} and does not cover it", entry.stamp)),
         None => Ok(()),
     }
+}
+
+/// What was collected was covered.
+///
+/// # Errors
+/// Says that it was not.
+pub fn horizon_is_covered(horizon: &VersionVector, vector: &VersionVector) -> Result<(), String> {
+    if vector.covers_all(horizon) { Ok(()) } else { Err(format!("has collected {horizon:?} and covers only {vector:?}")) }
 }
 
 /// Replicas that cover the same hold the same.
@@ -143,6 +166,18 @@ mod tests {
     fn an_entry_that_the_vector_does_not_cover_is_caught() {
         assert!(no_underclaim(&map_with(stamp("a", 10)), &VersionVector::from_iter([stamp("a", 9)])).is_err());
         assert!(no_underclaim(&map_with(stamp("a", 10)), &VersionVector::from_iter([stamp("a", 10)])).is_ok());
+    }
+
+    #[test]
+    fn a_missing_hero_is_excused_by_a_death_that_is_covered_and_by_no_other() {
+        let mut writes = Writes::default();
+        writes.note(stamp("a", 10), KEY, false).unwrap();
+        writes.note(stamp("b", 20), KEY, true).unwrap();
+        let unaware = VersionVector::from_iter([stamp("a", 10)]);
+        let aware = VersionVector::from_iter([stamp("a", 10), stamp("b", 20)]);
+        assert!(no_overclaim(&writes, &Map::default(), &unaware).is_err());
+        assert!(no_overclaim(&writes, &Map::default(), &aware).is_ok());
+        assert!(horizon_is_covered(&aware, &unaware).is_err());
     }
 
     #[test]

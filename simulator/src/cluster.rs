@@ -91,6 +91,12 @@ pub struct Tally {
     pub writes: u64,
     /// Rounds refused for a clock too far ahead.
     pub too_far_ahead: u64,
+    /// Tombstones collected, each node's counted.
+    pub collected: u64,
+    /// Rounds that brought all the source held.
+    pub full: u64,
+    /// Late writes buried.
+    pub buried: u64,
 }
 
 impl std::ops::AddAssign for Tally {
@@ -105,6 +111,9 @@ impl std::ops::AddAssign for Tally {
         self.rounds += other.rounds;
         self.writes += other.writes;
         self.too_far_ahead += other.too_far_ahead;
+        self.collected += other.collected;
+        self.full += other.full;
+        self.buried += other.buried;
     }
 }
 
@@ -178,14 +187,14 @@ impl Cluster {
         let fights = self.faults.fights.then_some(Duration::from_secs(12));
         if cities.contains(&me.node) {
             let gossip_interval = second.filter(|_| self.faults.city_gossip);
-            let config = city::Config { gossip_interval, patrol_interval: fights, fight_interval: fights, replica: small_replica() };
+            let config = city::Config { gossip_interval, patrol_interval: fights, fight_interval: fights, replica: small_replica(cities) };
             Node::City(Box::new(City::new(me, config, crashes, seed, now)))
         } else {
             let config = dispatch::Config {
                 cities: cities.to_vec(),
                 gossip_interval: second,
                 poll_interval: Some(Duration::from_secs(2)),
-                replica: small_replica(),
+                replica: small_replica(cities),
             };
             Node::Dispatch(Box::new(Dispatch::new(me, config, seed, now)))
         }
@@ -259,6 +268,12 @@ impl Cluster {
         self.processes.iter().all(|process| vectors.iter().all(|vector| process.replica().vector().covers_all(vector)))
     }
 
+    /// How many tombstones stand anywhere.
+    #[must_use]
+    pub fn tombstones(&self) -> usize {
+        self.processes.iter().map(|process| process.replica().map().tombstones()).sum()
+    }
+
     /// Every replica's vector.
     #[must_use]
     pub fn vectors(&self) -> Vec<VersionVector> {
@@ -277,6 +292,9 @@ impl Cluster {
             }
             for process in &self.processes {
                 let held = process.replica().map().get(*key);
+                if held.is_none() && self.writes.dead_by(*key, process.replica().vector()) {
+                    continue;
+                }
                 if held.is_none_or(|held| (held.is_tombstone(), held.stamp) < (*is_tombstone, *stamp)) {
                     return Err(format!("{} does not hold {stamp} of hero {key}, which was acknowledged, nor what beats it", process.name));
                 }
@@ -391,7 +409,12 @@ impl Cluster {
     fn on_replica_event(&mut self, index: usize, event: &replica::Event) -> Option<Incarnation> {
         self.say(|cluster| format!("{}: {event:?}", cluster.processes[index].name));
         match event {
-            replica::Event::Committed { .. } => self.tally.rounds += 1,
+            replica::Event::Committed { full, .. } => {
+                self.tally.rounds += 1;
+                self.tally.full += u64::from(*full);
+            }
+            replica::Event::Collected { tombstones } => self.tally.collected += *tombstones as u64,
+            replica::Event::Buried { writes, .. } => self.tally.buried += *writes as u64,
             replica::Event::TooFarAhead { .. } => self.tally.too_far_ahead += 1,
             replica::Event::OriginStolen { .. } | replica::Event::Diverged { .. } => self.violate(index, &format!("{event:?}")),
             replica::Event::Superseded { by } => return Some(*by),
@@ -409,7 +432,11 @@ impl Cluster {
                 }
             }
             dispatch::Answer::Assigned(id, entry) => self.acknowledged.push((id, entry.stamp, false)),
-            dispatch::Answer::Terminated | dispatch::Answer::Bombed(_) | dispatch::Answer::View(_) | dispatch::Answer::Refused(_) => {}
+            dispatch::Answer::Terminated
+            | dispatch::Answer::Bombed(_)
+            | dispatch::Answer::View(_)
+            | dispatch::Answer::Found(..)
+            | dispatch::Answer::Refused(_) => {}
         }
     }
 
@@ -564,6 +591,7 @@ impl Cluster {
             let (map, vector) = (process.replica().map(), process.replica().vector());
             checks::no_overclaim(&self.writes, map, vector)
                 .and(checks::no_underclaim(map, vector))
+                .and(checks::horizon_is_covered(process.replica().horizon(), vector))
                 .map_err(|wrong| format!("at {:?}: {}: {wrong}", self.now, process.name))?;
         }
         Ok(())
@@ -582,8 +610,9 @@ impl Cluster {
 }
 
 /// Chunks of two entries or so: a delta of any size is many chunks, and every border case of a round is met often.
-fn small_replica() -> replica::Config {
-    replica::Config { chunk_bytes: 200, window: 3, ..replica::Config::default() }
+fn small_replica(cities: &[NodeName]) -> replica::Config {
+    let members = cities.iter().copied().chain(["dispatch".parse().expect("a valid name")]).collect();
+    replica::Config { members, chunk_bytes: 200, window: 3, ..replica::Config::default() }
 }
 
 /// What happens on links is the same for both kinds of machine; only their commands have different types.

@@ -15,8 +15,16 @@ fn two_hundred_seeds_hold() {
     }
     assert!(failures.is_empty(), "{failures:#?}");
     // Trouble that never struck proves nothing.
-    let Tally { frames, bytes, lost, duplicated, cuts, bombs, kills, rounds, writes, too_far_ahead: _ } = tally;
-    for (struck, what) in [(lost, "losses"), (duplicated, "duplicates"), (cuts, "cuts"), (bombs, "bombs"), (kills, "kills")] {
+    let Tally { frames, bytes, lost, duplicated, cuts, bombs, kills, rounds, writes, too_far_ahead: _, collected, full, buried: _ } = tally;
+    for (struck, what) in [
+        (lost, "losses"),
+        (duplicated, "duplicates"),
+        (cuts, "cuts"),
+        (bombs, "bombs"),
+        (kills, "kills"),
+        (collected, "collections"),
+        (full, "full rounds"),
+    ] {
         assert!(struck >= 100, "only {struck} {what}");
     }
     assert!(frames > 10_000 && bytes > frames && rounds > 1_000 && writes > 1_000, "{tally:?}");

@@ -230,6 +230,7 @@ fn observation(since: u64, entries: Vec<(HeroId, Arc<Entry>)>) -> Observation {
         tombstones: 0,
         fingerprint: Fingerprint::default(),
         vector: VersionVector::new(),
+        horizon: VersionVector::new(),
         crashes: 0,
         joined: true,
     }

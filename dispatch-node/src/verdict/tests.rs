@@ -8,7 +8,6 @@ use shared::id::{HeroId, Incarnation, Origin};
 use shared::machine::LinkDown;
 use shared::message::Observation;
 use shared::time::UnixMillis;
-use std::collections::BTreeMap;
 
 use crate::mirror::Mirror;
 use crate::view;
@@ -68,7 +67,7 @@ impl Scene {
     }
 
     fn verdict(&self) -> Verdict {
-        let rows = Arc::new(view::rows(&self.own, &self.cities, &BTreeMap::new()));
+        let rows = Arc::new(view::rows(&self.own, &self.cities, |id| id.to_string().into()));
         let node = |name: &str, status, map_hash, heroes, recovering| NodeView {
             name: name.parse().unwrap(),
             status,
@@ -102,6 +101,7 @@ fn observation(map: &Map) -> Observation {
         tombstones: map.tombstones() as u64,
         fingerprint: map.fingerprint(),
         vector: VersionVector::new(),
+        horizon: VersionVector::new(),
         crashes: 0,
         joined: true,
     }
@@ -199,7 +199,7 @@ fn all_agree() {
 fn a_death_that_one_city_has_not_heard_is_a_difference_and_one_that_all_heard_is_none() {
     let dead = || vec![(1, entry(9, true))];
     let scene = Scene::new([dead(), dead(), holding(&[1]), dead()]);
-    assert_eq!(view::rows(&scene.own, &scene.cities, &BTreeMap::new())[0].state, RowState::DeathNotHeard);
+    assert_eq!(view::rows(&scene.own, &scene.cities, |id| id.to_string().into())[0].state, RowState::DeathNotHeard);
     assert_eq!(scene.verdict().differences, 1);
     assert_eq!(Scene::new([dead(), dead(), dead(), dead()]).verdict(), Verdict { converged: true, ..all_hold(&[]).verdict() });
 }

@@ -127,12 +127,10 @@ struct HeroEverywhere<'a> {
 
 /// `GET /heroes/{id}`
 pub(crate) async fn hero(State(desk): State<Desk>, HeroPath(id): HeroPath) -> Result<Response, Problem> {
+    let Answer::Found(_, entry) = desk.ask(Verb::Find { hero: id }, None).await? else { return Err(Problem::dispatch_silent()) };
+    let hero = Hero::of(id, &entry).ok_or(NotDone::Deleted(id))?;
     let view = desk.now().await?;
     let row = view.row(id).ok_or(NotDone::NeverHeardOf(id))?;
-    // Dispatch's own copy, or the newest that a city showed.
-    let seen = row.cells.iter().flatten().max_by_key(|entry| (entry.is_tombstone(), entry.stamp));
-    let entry = row.own.as_ref().or(seen).ok_or(NotDone::NeverHeardOf(id))?;
-    let hero = Hero::of(id, entry).ok_or(NotDone::Deleted(id))?;
     let cities = view.cities.iter().zip(&row.cells).map(|(city, cell)| (city.name.as_str(), Held::of(id, cell.as_deref()))).collect();
     Ok(Json(HeroEverywhere { hero: Some(hero), cities }).into_response())
 }

@@ -28,6 +28,9 @@ pub struct Entry {
     pub value: Value,
     /// When and by whom.
     pub stamp: Stamp,
+    /// The write that made the hero. A replica that covers it and holds nothing under the key has collected the hero's
+    /// tombstone: the hero is dead, without a guess.
+    pub born: Stamp,
     /// The writes to this key that the writer had seen, the newest [`SEEN_MAX`] origins of them. Never decides
     /// who wins; tells afterwards whether the losing write was overwritten knowingly or lost unseen.
     pub seen: VersionVector,
@@ -43,7 +46,7 @@ impl Entry {
             seen.advance(over.stamp);
             seen.forget_oldest(SEEN_MAX);
         }
-        Self { value, stamp, seen }
+        Self { value, stamp, born: over.map_or(stamp, |over| over.born), seen }
     }
 
     /// Whether this entry wins over `other`. A tombstone wins over every live entry, whatever the stamps: the
@@ -62,7 +65,7 @@ impl Entry {
     /// Whether this is an entry that a node of this version can have written.
     #[must_use]
     pub fn is_possible(&self) -> bool {
-        self.seen.len() <= SEEN_MAX && self.hero().is_none_or(Hero::is_possible)
+        self.seen.len() <= SEEN_MAX && self.born.hlc <= self.stamp.hlc && self.hero().is_none_or(Hero::is_possible)
     }
 
     /// The hero, if it lives.

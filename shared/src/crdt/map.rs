@@ -1,7 +1,7 @@
 //! The map itself, with the indexes that let a delta cost its own size and never a scan.
 //!
-//! Invariants: every entry is in `by_stamp` once and in `by_change` once; the fingerprint and the counts are
-//! those of the entries, kept as they change.
+//! Invariants: every entry is in `by_stamp` once and in `by_change` once, every tombstone in `tombstones`; the fingerprint
+//! is that of the living, kept as they change.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -11,18 +11,20 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::Xxh3;
 
-use crate::clock::Hlc;
+use crate::clock::{Hlc, Stamp};
 use crate::crdt::{Entry, Value, VersionVector};
 use crate::hero::Location;
 use crate::id::{HeroId, Origin};
 
-/// A hash of everything a map holds, tombstones included. It is a sum of the entries' hashes, so it does not
-/// depend on the order in which they arrived, and one change costs one addition.
+/// A hash of every living hero a map holds. It is a sum of the entries' hashes, so it does not depend on the order in which
+/// they arrived, and one change costs one addition. Tombstones are left out: replicas that cover the same may have collected
+/// different ones, and differ in nothing that anybody can ask for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Fingerprint(u128);
 
 impl Fingerprint {
     fn of(key: HeroId, entry: &Entry) -> Self {
+        let Value::Live(hero) = &entry.value else { return Self::default() };
         let mut hash = Xxh3::new();
         hash.update(key.0.as_bytes());
         hash.update(entry.stamp.origin.node.as_str().as_bytes());
@@ -30,20 +32,15 @@ impl Fingerprint {
         hash.update(&entry.stamp.origin.incarnation.0.to_le_bytes());
         hash.update(&entry.stamp.hlc.wall.0.to_le_bytes());
         hash.update(&entry.stamp.hlc.logical.to_le_bytes());
-        match &entry.value {
-            Value::Tombstone => hash.update(&[0]),
-            // The stamp names the value; hashing the value too makes a broken promise show.
-            Value::Live(hero) => {
-                let place = match &hero.location {
-                    Location::Home => "",
-                    Location::City(name) => name.as_str(),
-                };
-                hash.update(&[1, u8::from(hero.is_patrolling), hero.health]);
-                hash.update(place.as_bytes());
-                hash.update(&[0]);
-                hash.update(hero.name.as_bytes());
-            }
-        }
+        // The stamp names the value; hashing the value too makes a broken promise show.
+        let place = match &hero.location {
+            Location::Home => "",
+            Location::City(name) => name.as_str(),
+        };
+        hash.update(&[u8::from(hero.is_patrolling), hero.health]);
+        hash.update(place.as_bytes());
+        hash.update(&[0]);
+        hash.update(hero.name.as_bytes());
         Self(hash.digest128())
     }
 
@@ -76,8 +73,8 @@ pub struct Map {
     by_stamp: BTreeMap<(Origin, Hlc), HeroId>,
     by_change: BTreeMap<u64, HeroId>,
     changes: u64,
+    tombstones: BTreeMap<(Origin, Hlc), HeroId>,
     fingerprint: Fingerprint,
-    tombstones: usize,
 }
 
 impl Map {
@@ -95,13 +92,13 @@ impl Map {
     /// How many heroes live here.
     #[must_use]
     pub fn live(&self) -> usize {
-        self.slots.len() - self.tombstones
+        self.slots.len() - self.tombstones.len()
     }
 
     /// How many tombstones stand here.
     #[must_use]
     pub fn tombstones(&self) -> usize {
-        self.tombstones
+        self.tombstones.len()
     }
 
     /// The hash of all of it.
@@ -112,22 +109,37 @@ impl Map {
 
     /// Takes `entry` if it beats what is held under `key`; says whether it did.
     pub fn merge(&mut self, key: HeroId, entry: Arc<Entry>) -> bool {
-        if let Some(held) = self.slots.get(&key) {
-            if !entry.beats(&held.entry) {
-                return false;
-            }
-            self.by_stamp.remove(&(held.entry.stamp.origin, held.entry.stamp.hlc));
-            self.by_change.remove(&held.change);
-            self.tombstones -= usize::from(held.entry.is_tombstone());
-            self.fingerprint.subtract(Fingerprint::of(key, &held.entry));
+        if self.slots.get(&key).is_some_and(|held| !entry.beats(&held.entry)) {
+            return false;
         }
+        self.remove(key);
         self.changes += 1;
-        self.by_stamp.insert((entry.stamp.origin, entry.stamp.hlc), key);
+        let (origin, hlc) = (entry.stamp.origin, entry.stamp.hlc);
+        self.by_stamp.insert((origin, hlc), key);
         self.by_change.insert(self.changes, key);
-        self.tombstones += usize::from(entry.is_tombstone());
+        if entry.is_tombstone() {
+            self.tombstones.insert((origin, hlc), key);
+        }
         self.fingerprint.add(Fingerprint::of(key, &entry));
         self.slots.insert(key, Slot { entry, change: self.changes });
         true
+    }
+
+    /// Forgets `key`, as if it had never been heard of. Only a replica that knows it to be dead may do that.
+    pub fn remove(&mut self, key: HeroId) {
+        if let Some(Slot { entry, change }) = self.slots.remove(&key) {
+            let place = (entry.stamp.origin, entry.stamp.hlc);
+            self.by_stamp.remove(&place);
+            self.by_change.remove(&change);
+            self.tombstones.remove(&place);
+            self.fingerprint.subtract(Fingerprint::of(key, &entry));
+        }
+    }
+
+    /// The tombstones that `vector` covers, with their stamps.
+    pub fn tombstones_covered_by<'a>(&'a self, vector: &'a VersionVector) -> impl Iterator<Item = (HeroId, Stamp)> + 'a {
+        let of_origin = |highest: Stamp| self.tombstones.range((highest.origin, Hlc::default())..=(highest.origin, highest.hlc));
+        vector.iter().flat_map(of_origin).map(|((origin, hlc), key)| (*key, Stamp { hlc: *hlc, origin: *origin }))
     }
 
     /// What a replica with this vector lacks: every entry whose stamp it does not cover, per origin in the order

@@ -52,6 +52,13 @@ impl VersionVector {
         other.iter().for_each(|stamp| self.advance(stamp));
     }
 
+    /// What both cover.
+    #[must_use]
+    pub fn meet(&self, other: &Self) -> Self {
+        let least = |stamp: Stamp| Some(Stamp { hlc: stamp.hlc.min(other.highest(stamp.origin)?), ..stamp });
+        self.iter().filter_map(least).collect()
+    }
+
     /// The slots, each as the stamp of the newest write it covers.
     pub fn iter(&self) -> impl Iterator<Item = Stamp> {
         self.0.iter().map(|(origin, hlc)| Stamp { hlc: *hlc, origin: *origin })

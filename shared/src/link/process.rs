@@ -157,6 +157,8 @@ pub async fn run<M: Node>(
                         return ControlFlow::Break(LifeEnd::Superseded { by: *by, joined: machine.replica().joined() });
                     }
                     replica::Event::Committed { .. }
+                    | replica::Event::Collected { .. }
+                    | replica::Event::Buried { .. }
                     | replica::Event::TooFarAhead { .. }
                     | replica::Event::OriginStolen { .. }
                     | replica::Event::Diverged { .. }
@@ -223,8 +225,10 @@ fn probes(ready: watch::Receiver<bool>) -> Router {
 
 fn log(event: &replica::Event) {
     match event {
-        replica::Event::Committed { source, entries, changed: 0 } => debug!(%source, entries, "pulled"),
-        replica::Event::Committed { source, entries, changed } => info!(source = %source.node, entries, changed, "pulled"),
+        replica::Event::Committed { source, entries, changed: 0, full } => debug!(%source, entries, full, "pulled"),
+        replica::Event::Committed { source, entries, changed, full } => info!(source = %source.node, entries, changed, full, "pulled"),
+        replica::Event::Collected { tombstones } => info!(tombstones, "collected: every member has heard of these deaths"),
+        replica::Event::Buried { source, writes } => warn!(%source, writes, "writes to the dead came late, and were buried"),
         replica::Event::TooFarAhead { source, writer, ahead_ms } => {
             warn!(source = %source.node, %writer, ahead_ms, "round refused: its newest stamp is too far ahead of this clock");
         }

@@ -19,14 +19,16 @@ pub(super) struct Pull {
     pub(super) deadline: Duration,
     chunks: BTreeMap<u32, Vec<(HeroId, Arc<Entry>)>>,
     staged: usize,
-    end: Option<End>,
+    end: Option<(u32, Ending)>,
 }
 
+/// What the end of a round says of its source.
 #[derive(Debug)]
-struct End {
-    chunks: u32,
-    vector: VersionVector,
-    joined: bool,
+pub(super) struct Ending {
+    pub(super) vector: VersionVector,
+    pub(super) horizon: VersionVector,
+    pub(super) full: bool,
+    pub(super) joined: bool,
 }
 
 /// What staging a part led to.
@@ -57,8 +59,8 @@ impl Pull {
         if self.is_whole() { Progress::Whole } else { Progress::Staged(self.held()) }
     }
 
-    pub(super) fn end(&mut self, chunks: u32, vector: VersionVector, joined: bool) -> Progress {
-        self.end = Some(End { chunks, vector, joined });
+    pub(super) fn end(&mut self, chunks: u32, ending: Ending) -> Progress {
+        self.end = Some((chunks, ending));
         if self.is_whole() { Progress::Whole } else { Progress::Waiting }
     }
 
@@ -68,13 +70,12 @@ impl Pull {
 
     fn is_whole(&self) -> bool {
         // Numbers are distinct, so holding `chunks` numbers below `chunks` is holding all of them.
-        self.end.as_ref().is_some_and(|end| self.chunks.range(..end.chunks).count() == end.chunks as usize)
+        self.end.as_ref().is_some_and(|(chunks, _)| self.chunks.range(..chunks).count() == *chunks as usize)
     }
 
-    /// What a whole round brought: its entries, the source's vector, and whether the source had joined.
-    pub(super) fn into_round(self) -> (Vec<(HeroId, Arc<Entry>)>, VersionVector, bool) {
-        let end = self.end.expect("only a whole round is taken apart");
-        let entries = self.chunks.into_values().flatten().collect();
-        (entries, end.vector, end.joined)
+    /// What a whole round brought: its entries, and what its end said.
+    pub(super) fn into_round(self) -> (Vec<(HeroId, Arc<Entry>)>, Ending) {
+        let (_, ending) = self.end.expect("only a whole round is taken apart");
+        (self.chunks.into_values().flatten().collect(), ending)
     }
 }

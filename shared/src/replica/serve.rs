@@ -5,9 +5,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::crdt::{Entry, Value, VersionVector};
+use crate::crdt::{Entry, Value};
 use crate::id::{HeroId, NodeName, Origin};
 use crate::message::Step;
+use crate::replica::pull::Ending;
 
 /// A round being served.
 #[derive(Debug)]
@@ -17,7 +18,7 @@ pub(super) struct Serve {
     pub(super) round: u64,
     pub(super) deadline: Duration,
     snapshot: std::vec::IntoIter<(HeroId, Arc<Entry>)>,
-    vector: VersionVector,
+    end: Option<Ending>,
     sent: u32,
     acknowledged: u32,
 }
@@ -28,10 +29,10 @@ impl Serve {
         via: NodeName,
         round: u64,
         snapshot: Vec<(HeroId, Arc<Entry>)>,
-        vector: VersionVector,
+        end: Ending,
         deadline: Duration,
     ) -> Self {
-        Self { puller, via, round, deadline, snapshot: snapshot.into_iter(), vector, sent: 0, acknowledged: 0 }
+        Self { puller, via, round, deadline, snapshot: snapshot.into_iter(), end: Some(end), sent: 0, acknowledged: 0 }
     }
 
     pub(super) fn acknowledged(&mut self, chunks: u32, deadline: Duration) {
@@ -40,9 +41,10 @@ impl Serve {
     }
 
     /// The next chunk, or the end after the last one, or nothing while the window is full.
-    pub(super) fn next(&mut self, chunk_bytes: usize, window: u32, joined: bool) -> Option<Step> {
+    pub(super) fn next(&mut self, chunk_bytes: usize, window: u32) -> Option<Step> {
         if self.snapshot.len() == 0 {
-            return Some(Step::End { chunks: self.sent, vector: std::mem::take(&mut self.vector), joined });
+            let Ending { vector, horizon, full, joined } = self.end.take()?;
+            return Some(Step::End { chunks: self.sent, vector, horizon, full, joined });
         }
         if self.sent - self.acknowledged >= window {
             return None;

@@ -1,0 +1,97 @@
+//! When a tombstone may go, and what is owed to those who return after it went.
+//!
+//! A tombstone is causally stable when every member has proved, in its present life, a vector that covers it, and this replica
+//! covers all that those proofs cover. Then no member holds, or can still bring, a write that the tombstone should beat: what it
+//! wrote before it heard of the death is covered here, and what it writes afterwards it does not write to the dead.
+//!
+//! Invariants: the horizon covers every collected tombstone, and the vector covers the horizon. A member that is away keeps
+//! every tombstone it has not heard of in place, however long it is away.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use crate::crdt::{Entry, Value, VersionVector};
+use crate::id::{HeroId, Incarnation, Origin};
+use crate::replica::{Event, Replica};
+use crate::time::Now;
+
+/// What a member has proved to cover, in one of its lives.
+#[derive(Debug)]
+pub(super) struct Proof {
+    incarnation: Incarnation,
+    vector: VersionVector,
+}
+
+impl Replica {
+    /// Takes note that `member` covers `vector`, from its own mouth, and collects what that makes stable. What an earlier
+    /// life proved died with it.
+    pub(super) fn learn(&mut self, member: Origin, vector: VersionVector) {
+        match self.proofs.get_mut(&member.node) {
+            Some(proof) if proof.incarnation > member.incarnation => return,
+            Some(proof) if proof.incarnation == member.incarnation => proof.vector.merge(&vector),
+            Some(_) | None => drop(self.proofs.insert(member.node, Proof { incarnation: member.incarnation, vector })),
+        }
+        self.collect();
+    }
+
+    /// Drops the tombstones that are causally stable.
+    fn collect(&mut self) {
+        if self.map.tombstones() == 0 || !self.config.members.contains(&self.me.node) {
+            return;
+        }
+        let Some(stable) = self.stable() else { return };
+        let dead: Vec<_> = self.map.tombstones_covered_by(&stable).collect();
+        for (key, stamp) in &dead {
+            self.map.remove(*key);
+            self.horizon.advance(*stamp);
+        }
+        if !dead.is_empty() {
+            self.event(Event::Collected { tombstones: dead.len() });
+        }
+    }
+
+    /// What every member has proved to cover; `None` while one has proved nothing in its present life, or proved what this
+    /// replica has not heard of itself.
+    fn stable(&self) -> Option<VersionVector> {
+        let mut stable = self.vector.clone();
+        for member in self.config.members.iter().filter(|member| **member != self.me.node) {
+            let proof = self.proofs.get(member)?;
+            let newest =
+                self.vector.iter().map(|stamp| stamp.origin).filter(|origin| origin.node == *member).map(|origin| origin.incarnation).max();
+            if newest.is_some_and(|newest| newest > proof.incarnation) || !self.vector.covers_all(&proof.vector) {
+                return None;
+            }
+            stable = stable.meet(&proof.vector);
+        }
+        Some(stable)
+    }
+
+    /// Whether the hero of `entry` is known to be dead here, although nothing is held under its key: the vector covers its
+    /// birth, so it was held, or something that beat it, and only a collected tombstone leaves nothing behind.
+    #[must_use]
+    pub fn knows_dead(&self, key: HeroId, entry: &Entry) -> bool {
+        self.map.get(key).map_or_else(|| self.vector.covers(entry.born), |held| held.is_tombstone())
+    }
+
+    /// After a full round: forgets every hero whose birth the source covered and which the source does not hold. It held
+    /// it once, and a tombstone that it has collected beat it.
+    pub(super) fn forget_what_is_gone_at(&mut self, source: &VersionVector, held_there: &[(HeroId, Arc<Entry>)]) {
+        let held_there: BTreeSet<HeroId> = held_there.iter().map(|(key, _)| *key).collect();
+        let gone = self.map.iter().filter(|(key, entry)| source.covers(entry.born) && !held_there.contains(key));
+        let gone: Vec<HeroId> = gone.map(|(key, _)| key).collect();
+        gone.into_iter().for_each(|key| self.map.remove(key));
+    }
+
+    /// Writes a tombstone of this replica's own over each of these late writes to the dead, so that all agree again.
+    pub(super) fn bury(&mut self, now: Now, source: Origin, late: Vec<(HeroId, Arc<Entry>)>) {
+        if late.is_empty() {
+            return;
+        }
+        let writes = late.len();
+        for (key, entry) in late {
+            let stamp = self.stamp(now);
+            self.map.merge(key, Arc::new(Entry::written(Value::Tombstone, stamp, Some(&entry))));
+        }
+        self.event(Event::Buried { source, writes });
+    }
+}
