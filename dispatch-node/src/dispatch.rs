@@ -114,19 +114,19 @@ pub enum Answer {
     Created(Vec<(HeroId, Arc<Entry>)>),
     /// The hero was moved by this write.
     Assigned(HeroId, Arc<Entry>),
-    /// The hero is dead.
-    Terminated,
+    /// The hero is dead, by this write.
+    Terminated(HeroId, Arc<Entry>),
     /// The city is about to crash.
     Bombed(NodeName),
     /// The hero lives, as this.
     Found(HeroId, Arc<Entry>),
     /// What is known.
     View(Arc<View>),
-    /// It was not done; nothing was changed.
+    /// It was not done.
     Refused(NotDone),
 }
 
-/// Why something asked was not done. Nothing was changed.
+/// Why something asked was not done. Nothing was changed, except perhaps where it says that this is not known.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NotDone {
     /// No node that can be asked knows the hero.
@@ -141,11 +141,29 @@ pub enum NotDone {
         /// The city.
         city: NodeName,
     },
-    /// The city gives no answer.
+    /// The city cannot be asked.
     #[error("{city} does not answer; nothing was changed")]
     NoAnswer {
         /// The city.
         city: NodeName,
+    },
+    /// The city was asked and gave no answer. The command expires there, so it will not happen later.
+    #[error("{city} was asked and gave no answer in time; the command has expired there, but whether it was done before that is not known")]
+    Unknown {
+        /// The city.
+        city: NodeName,
+    },
+    /// The command reached the city after its time.
+    #[error("the command reached {city} too late; nothing was changed")]
+    TooLate {
+        /// The city.
+        city: NodeName,
+    },
+    /// What is known of the hero is stamped further ahead than a clock may be.
+    #[error("the newest write to this hero is stamped too far in the future for {node}; nothing was changed")]
+    TooFarAhead {
+        /// Who refuses it.
+        node: NodeName,
     },
     /// No city gives an answer.
     #[error("no city answers; nothing was changed")]
@@ -265,6 +283,8 @@ pub struct Dispatch {
     keys: BTreeMap<String, (Verb, Option<Answer>)>,
     keys_by_age: VecDeque<String>,
     ledger: Ledger,
+    /// What cities answered as done, until dispatch's own copy covers it.
+    acknowledged: BTreeMap<HeroId, Arc<Entry>>,
     differs_since: BTreeMap<HeroId, Duration>,
     happenings: VecDeque<Happening>,
     next_happening: u64,
@@ -297,6 +317,7 @@ impl Dispatch {
             keys: BTreeMap::new(),
             keys_by_age: VecDeque::new(),
             ledger: Ledger::default(),
+            acknowledged: BTreeMap::new(),
             differs_since: BTreeMap::new(),
             happenings: VecDeque::new(),
             next_happening: 1,
@@ -338,6 +359,7 @@ impl Dispatch {
 
     fn on_link_up(&mut self, now: Now, peer: NodeName, incarnation: Incarnation) {
         self.links.insert(peer, incarnation);
+        self.replica.link_up(now, Origin { node: peer, incarnation });
         let Some(city) = self.city(peer) else { return };
         let (before, said_lost) = (city.incarnation, city.said_lost);
         let since = city.link_up(incarnation, now.mono);
@@ -389,9 +411,12 @@ impl Dispatch {
     fn on_frame(&mut self, now: Now, from: NodeName, frame: Frame) {
         match frame {
             Frame::Round(envelope) if envelope.to.node == self.me() => {
+                let before = self.replica.map().changes();
                 self.replica.handle(now, from, envelope);
-                self.rows_stale = true;
-                self.touch();
+                if self.replica.map().changes() != before {
+                    self.rows_stale = true;
+                    self.touch();
+                }
             }
             Frame::Round(envelope) => self.carry(from, envelope),
             Frame::Observation(observation) => self.on_observation(now, from, observation),
@@ -415,11 +440,11 @@ impl Dispatch {
         for (id, entry) in &observation.entries {
             self.get_to_know(*id, entry);
         }
-        let changed = !observation.entries.is_empty();
+        let changed = !(observation.entries.is_empty() && observation.removed.is_empty());
         let Some(city) = self.city(from) else { return };
-        let joined_before = city.joined;
-        let since = city.observe(observation, now.mono);
-        if changed || city.joined != joined_before {
+        let before = (city.joined, city.is_read);
+        let since = city.observe(observation, now);
+        if changed || (city.joined, city.is_read) != before {
             self.rows_stale = true;
             self.touch();
         }
@@ -436,16 +461,14 @@ impl Dispatch {
             return;
         }
         let pending = self.pending.remove(&request).expect("the request that was just found");
-        let Verb::Assign { hero, .. } = pending.verb else {
-            if result == Ok(Done::Bombed) {
+        let answer = match (pending.verb, result) {
+            (Verb::Bomb { .. }, Ok(Done::Bombed)) => {
                 self.happened(now, from, Kind::Destroyed, format!("{from} has been destroyed"));
-                return self.answer(pending.ticket, pending.key, Answer::Bombed(from));
+                Answer::Bombed(from)
             }
-            return self.answer(pending.ticket, pending.key, Answer::Refused(NotDone::NoAnswer { city: from }));
-        };
-        let answer = match result {
-            Ok(Done::Assigned(entry)) => {
+            (Verb::Assign { hero, .. }, Ok(Done::Assigned(entry))) => {
                 self.ledger.saved(hero, &entry);
+                self.acknowledged.insert(hero, Arc::clone(&entry));
                 let name = self.name_of(hero);
                 self.happened(now, from, Kind::Assigned, format!("{name} was assigned to {from}"));
                 // Hear of it soon, rather than at the next poll.
@@ -454,17 +477,20 @@ impl Dispatch {
                 }
                 Answer::Assigned(hero, entry)
             }
-            Ok(Done::Bombed) | Err(Refusal::Expired) => Answer::Refused(NotDone::NoAnswer { city: from }),
-            Err(Refusal::Deleted) => Answer::Refused(NotDone::Deleted(hero)),
-            Err(Refusal::Joining) => Answer::Refused(NotDone::Joining { node: from }),
-            Err(Refusal::NotHeardOf) => Answer::Refused(NotDone::CityHasNotHeard { city: from }),
+            (Verb::Assign { hero, .. }, Err(Refusal::Deleted)) => Answer::Refused(NotDone::Deleted(hero)),
+            (_, Err(Refusal::Joining)) => Answer::Refused(NotDone::Joining { node: from }),
+            (_, Err(Refusal::NotHeardOf)) => Answer::Refused(NotDone::CityHasNotHeard { city: from }),
+            (_, Err(Refusal::Expired)) => Answer::Refused(NotDone::TooLate { city: from }),
+            (_, Err(Refusal::TooFarAhead)) => Answer::Refused(NotDone::TooFarAhead { node: from }),
+            // An answer to something else than was asked.
+            (_, Ok(_) | Err(Refusal::Deleted)) => Answer::Refused(NotDone::Unknown { city: from }),
         };
         self.answer(pending.ticket, pending.key, answer);
     }
 
     fn no_answer(&mut self, request: u64) {
         if let Some(pending) = self.pending.remove(&request) {
-            self.answer(pending.ticket, pending.key, Answer::Refused(NotDone::NoAnswer { city: pending.city }));
+            self.answer(pending.ticket, pending.key, Answer::Refused(NotDone::Unknown { city: pending.city }));
         }
     }
 
@@ -500,7 +526,7 @@ impl Dispatch {
                 Err(refusal) => self.answer(ticket, key, Answer::Refused(refusal)),
             },
             Verb::Terminate { hero } => {
-                let answer = self.terminate(now, hero).map_or_else(Answer::Refused, |()| Answer::Terminated);
+                let answer = self.terminate(now, hero).map_or_else(Answer::Refused, |entry| Answer::Terminated(hero, entry));
                 self.answer(ticket, key, answer);
             }
             Verb::Bomb { city } => {
@@ -550,19 +576,21 @@ impl Dispatch {
         Ok(entry)
     }
 
-    fn terminate(&mut self, now: Now, id: HeroId) -> Result<(), NotDone> {
+    fn terminate(&mut self, now: Now, id: HeroId) -> Result<Arc<Entry>, NotDone> {
         let copy = self.find(id)?;
-        self.write_over(now, id, Value::Tombstone, &copy)?;
+        let entry = self.write_over(now, id, Value::Tombstone, &copy)?;
         let name = self.name_of(id);
         self.happened(now, self.me(), Kind::Terminated, format!("{name} was terminated"));
-        Ok(())
+        Ok(entry)
     }
 
-    /// A living copy of the hero: dispatch's own, or else the newest that a city showed.
+    /// A living copy of the hero, the newest that is known: dispatch's own, what a city showed, or what one answered. A command
+    /// over an older one would pass for a write that had not seen the newer.
     fn find(&self, id: HeroId) -> Result<Arc<Entry>, NotDone> {
-        let own = self.replica.map().get(id);
-        let seen = || self.cities.iter().filter_map(|city| city.entries.get(&id)).max_by_key(|entry| (entry.is_tombstone(), entry.stamp));
-        match own.or_else(seen) {
+        let own = self.replica.map().get(id).into_iter();
+        let seen = self.cities.iter().filter_map(|city| city.entries.get(&id));
+        let newest = own.chain(seen).chain(self.acknowledged.get(&id)).max_by_key(|entry| (entry.is_tombstone(), entry.stamp));
+        match newest {
             Some(copy) if !copy.is_tombstone() && !self.replica.knows_dead(id, copy) => Ok(Arc::clone(copy)),
             Some(_) => Err(NotDone::Deleted(id)),
             // Dead, and the tombstone collected, or gone with the only city that knew.
@@ -585,6 +613,7 @@ impl Dispatch {
         let entry = written.map_err(|error| match error {
             WriteError::Joining => NotDone::Joining { node: self.me() },
             WriteError::Dead => NotDone::Deleted(id),
+            WriteError::TooFarAhead => NotDone::TooFarAhead { node: self.me() },
         })?;
         self.get_to_know(id, &entry);
         self.ledger.saved(id, &entry);
@@ -600,14 +629,18 @@ impl Dispatch {
         let request = self.next_request;
         self.next_request += 1;
         self.pending.insert(request, Pending { ticket, key, city, verb, deadline: now.mono + ANSWER_PATIENCE });
-        self.send(city, Frame::Command { request, expires: now.wall.plus(COMMAND_EXPIRES), command });
+        // By the city's clock, as far as its last observation tells how that one runs.
+        let ahead = self.city(city).map_or(0, |mirror| mirror.clock_ahead_ms);
+        let expires = UnixMillis(now.wall.plus(COMMAND_EXPIRES).0.saturating_add_signed(ahead));
+        self.send(city, Frame::Command { request, expires, command });
     }
 
     fn answer(&mut self, ticket: u64, key: Option<String>, answer: Answer) {
         if let Some(key) = key {
-            // What was not done may be tried again.
-            if matches!(answer, Answer::Refused(_)) {
+            // What was not done may be tried again; what may have been done may not.
+            if matches!(&answer, Answer::Refused(refusal) if !matches!(refusal, NotDone::Unknown { .. })) {
                 self.keys.remove(&key);
+                self.keys_by_age.retain(|other| *other != key);
             } else if let Some((_, slot)) = self.keys.get_mut(&key) {
                 *slot = Some(answer.clone());
             }
@@ -658,9 +691,11 @@ impl Dispatch {
                 self.differs_since.entry(id).or_insert(now.mono);
             }
             self.settle_ledger();
+            self.acknowledged.retain(|_, entry| !self.replica.vector().covers(entry.stamp));
         }
         // A city that lost its memory has it back when it holds what somebody holds who did not lose theirs.
-        let unhurt = self.cities.iter().filter(|city| !city.recovering && city.status == Status::Up).map(|city| city.fingerprint);
+        let unhurt =
+            self.cities.iter().filter(|city| !city.recovering && city.is_read && city.status == Status::Up).map(|city| city.fingerprint);
         let whole: Vec<Fingerprint> = unhurt.chain([self.replica.map().fingerprint()]).collect();
         for city in &mut self.cities {
             city.recovering &= !whole.contains(&city.fingerprint);

@@ -10,6 +10,9 @@ use shared::clock::Stamp;
 use shared::crdt::Entry;
 use shared::id::{HeroId, Incarnation, NodeName};
 
+/// How many heroes may have writes whose fate is open, while a city is away, say; further ones are not counted.
+const OPEN_MAX: usize = 1_000_000;
+
 /// Writes answered as saved whose fate is open, and how many were lost.
 #[derive(Debug, Default)]
 pub(crate) struct Ledger {
@@ -20,7 +23,9 @@ pub(crate) struct Ledger {
 impl Ledger {
     /// The write with this stamp was answered as saved; `deletes` says that it made a tombstone.
     pub(crate) fn saved(&mut self, key: HeroId, entry: &Entry) {
-        self.open.entry(key).or_default().push((entry.stamp, entry.is_tombstone()));
+        if self.open.len() < OPEN_MAX || self.open.contains_key(&key) {
+            self.open.entry(key).or_default().push((entry.stamp, entry.is_tombstone()));
+        }
     }
 
     /// How many writes were lost so far.

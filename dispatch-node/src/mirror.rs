@@ -11,6 +11,7 @@ use shared::crdt::{Entry, Fingerprint, VersionVector};
 use shared::id::{HeroId, Incarnation, NodeName};
 use shared::machine::LinkDown;
 use shared::message::Observation;
+use shared::time::Now;
 
 /// What dispatch knows of a node's process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,6 +36,13 @@ impl Status {
     }
 }
 
+/// A part of an observation, until all parts are here.
+#[derive(Debug)]
+struct Observed {
+    removed: Vec<HeroId>,
+    entries: Vec<(HeroId, Arc<Entry>)>,
+}
+
 /// One city as last read.
 #[derive(Debug)]
 pub(crate) struct Mirror {
@@ -54,10 +62,12 @@ pub(crate) struct Mirror {
     pub(crate) said_lost: bool,
     /// When the city was last heard, on the machine's own clock.
     pub(crate) heard_at: Option<Duration>,
+    /// How far the city's wall clock is ahead of dispatch's, in milliseconds, as of the last observation.
+    pub(crate) clock_ahead_ms: i64,
     /// Whether this life of the city has been read to its end once.
     pub(crate) is_read: bool,
     since: u64,
-    staged: Vec<(HeroId, Arc<Entry>)>,
+    staged: Vec<Observed>,
 }
 
 impl Mirror {
@@ -76,6 +86,7 @@ impl Mirror {
             recovering: false,
             said_lost: false,
             heard_at: None,
+            clock_ahead_ms: 0,
             is_read: false,
             since: 0,
             staged: Vec::new(),
@@ -113,8 +124,9 @@ impl Mirror {
 
     /// Takes an observation in. One that comes in several parts is shown when the last is here, so that what is shown was
     /// true of the city at one moment. Returns what to ask for next.
-    pub(crate) fn observe(&mut self, observation: Observation, at: Duration) -> u64 {
-        self.heard_at = Some(at);
+    pub(crate) fn observe(&mut self, observation: Observation, now: Now) -> u64 {
+        self.heard_at = Some(now.mono);
+        self.clock_ahead_ms = i64::try_from(observation.wall.0).unwrap_or(i64::MAX).saturating_sub_unsigned(now.wall.0);
         if observation.since != self.since {
             // Not the continuation of what is here: only a start from nothing can be used.
             if observation.since != 0 {
@@ -124,12 +136,12 @@ impl Mirror {
             self.staged.clear();
         }
         self.since = observation.until;
-        self.staged.extend(observation.entries);
+        self.staged.push(Observed { removed: observation.removed, entries: observation.entries });
         if observation.until == observation.head {
-            self.entries.extend(std::mem::take(&mut self.staged));
-            // What the city has collected it does not hold any more.
-            let horizon = &observation.horizon;
-            self.entries.retain(|_, entry| !(entry.is_tombstone() && horizon.covers(entry.stamp)));
+            for Observed { removed, entries } in std::mem::take(&mut self.staged) {
+                removed.iter().for_each(|id| drop(self.entries.remove(id)));
+                self.entries.extend(entries);
+            }
             self.heroes = observation.heroes;
             self.tombstones = observation.tombstones;
             self.fingerprint = observation.fingerprint;

@@ -54,7 +54,7 @@ pub fn main() -> ExitCode {
             replica: replica::Config { members, ..replica::Config::default() },
         };
         let (desk, counter, asks) = Desk::new(cities);
-        let router = web::router(desk, process.stop.clone());
+        let router = web::router(desk, options.listen.ip().is_loopback(), process.stop.clone());
         // Each life gets a seed of its own, all from the one given.
         let mut seeds = ChaCha8Rng::seed_from_u64(options.node.seed());
         let begin = move |me, _crashes, now| Dispatch::new(me, config.clone(), seeds.random(), now);

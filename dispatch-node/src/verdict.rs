@@ -57,7 +57,7 @@ impl Verdict {
     ) -> Self {
         let living = || rows.iter().filter(|row| row.lives());
         let differences = rows.iter().filter(|row| row.differs()).count();
-        let all_up = cities.iter().all(|city| city.status == Status::Up);
+        let all_up = cities.iter().all(|city| city.status == Status::Up && city.is_read);
         let converged = all_up && differences == 0 && cities.iter().all(|city| city.fingerprint == dispatch.fingerprint);
         let phrases = phrases(dispatch, cities, rows, differences);
         Self {
@@ -114,12 +114,15 @@ pub fn grouped(number: u64) -> String {
 fn phrases(dispatch: &NodeView, cities: &[NodeView], rows: &[Row], differences: usize) -> Vec<Phrase> {
     let up = || (0..cities.len()).filter(|city| cities[*city].status == Status::Up);
     // A city that has just lost its memory is no party to the others' agreement.
-    let (hurt, standing): (Vec<usize>, Vec<usize>) = up().partition(|city| cities[*city].recovering);
+    let (hurt, standing): (Vec<usize>, Vec<usize>) =
+        up().filter(|city| cities[*city].is_read || cities[*city].recovering).partition(|city| cities[*city].recovering);
+    let unread: Vec<usize> = up().filter(|city| !cities[*city].is_read && !cities[*city].recovering).collect();
     let groups = groups(cities, &standing);
     let mut sentence = match groups.as_slice() {
-        [] if hurt.is_empty() => return vec![Phrase::Bad("No city answers.".into())],
+        [] if hurt.is_empty() && unread.is_empty() => return vec![Phrase::Bad("No city answers.".into())],
+        [] if hurt.is_empty() => vec![Phrase::Plain("No city has told yet what it holds.".into())],
         [] => vec![Phrase::Bad("No city has its memory.".into())],
-        [all] if all.len() == 1 && hurt.is_empty() => {
+        [all] if all.len() == 1 && hurt.is_empty() && unread.is_empty() => {
             [vec![Phrase::Plain("Only ".into())], names(cities, all), vec![Phrase::Plain(" answers.".into())]].concat()
         }
         [all] if all.len() == 1 => [names(cities, all), vec![Phrase::Plain(" stands alone.".into())]].concat(),
@@ -165,6 +168,7 @@ fn phrases(dispatch: &NodeView, cities: &[NodeView], rows: &[Row], differences: 
     }
     for city in cities {
         let word = match city.status {
+            Status::Up if !city.is_read && !city.recovering && !groups.is_empty() => "has not told yet what it holds",
             Status::Up => continue,
             Status::Down => "has stopped",
             Status::Unreachable => "gives no answer",
@@ -195,7 +199,8 @@ fn groups(cities: &[NodeView], up: &[usize]) -> Vec<Vec<usize>> {
 
 /// A city that holds what most of those that answer hold; none where no two of several do.
 pub(crate) fn leader(cities: &[NodeView]) -> Option<usize> {
-    let up: Vec<usize> = (0..cities.len()).filter(|city| cities[*city].status == Status::Up && !cities[*city].recovering).collect();
+    let up: Vec<usize> =
+        (0..cities.len()).filter(|city| cities[*city].status == Status::Up && cities[*city].is_read && !cities[*city].recovering).collect();
     groups(cities, &up).first().filter(|group| group.len() > 1 || up.len() == 1).map(|group| group[0])
 }
 

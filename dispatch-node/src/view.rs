@@ -56,6 +56,8 @@ pub struct NodeView {
     pub age: Option<Duration>,
     /// Whether it lost its memory and has not got it back yet.
     pub recovering: bool,
+    /// Whether it has been read in its present life. One that has not says nothing yet.
+    pub is_read: bool,
 }
 
 /// One hero, as each node holds it.
@@ -107,8 +109,10 @@ impl Row {
 /// One row a hero that any of them has heard of, sorted by name.
 pub(crate) fn rows(own: &Map, cities: &[Mirror], name_of: impl Fn(HeroId) -> Arc<str>) -> Vec<Row> {
     let ids: BTreeSet<HeroId> = own.iter().map(|(id, _)| id).chain(cities.iter().flat_map(|city| city.entries.keys().copied())).collect();
-    let none_up = cities.iter().all(|city| city.status != Status::Up);
-    let counts: Vec<bool> = cities.iter().map(|city| none_up || city.status == Status::Up).collect();
+    // A city that has lost its memory is known to hold nothing; one that has not been read yet is not known to.
+    let speaks = |city: &Mirror| city.status == Status::Up && (city.is_read || city.recovering);
+    let none_speaks = !cities.iter().any(speaks);
+    let counts: Vec<bool> = cities.iter().map(|city| none_speaks || speaks(city)).collect();
     let row = |id: HeroId| {
         let own = own.get(id).cloned();
         let cells: Vec<Option<Arc<Entry>>> = cities.iter().map(|city| city.entries.get(&id).cloned()).collect();
@@ -127,7 +131,8 @@ fn state(counted: &[Option<&Entry>], own: Option<&Entry>) -> RowState {
     let holders = counted.iter().flatten().count() + usize::from(own.is_some());
     let same = counted.windows(2).all(|pair| pair[0].map(|entry| entry.stamp) == pair[1].map(|entry| entry.stamp));
     let heard = counted.iter().any(Option::is_some);
-    if dead > 0 && counted.iter().flatten().all(|entry| entry.is_tombstone()) && own.is_none_or(Entry::is_tombstone) {
+    let known = || counted.iter().flatten().copied().chain(own);
+    if known().next().is_some() && known().all(Entry::is_tombstone) {
         RowState::Terminated
     } else if same && heard {
         RowState::Agreed
@@ -163,6 +168,7 @@ impl View {
             vector: replica.vector().clone(),
             age: Some(Duration::ZERO),
             recovering: false,
+            is_read: true,
         };
         let cities: Vec<NodeView> = cities
             .iter()
@@ -177,6 +183,7 @@ impl View {
                 vector: city.vector.clone(),
                 age: city.heard_at.map(|at| now.mono.saturating_sub(at)),
                 recovering: city.recovering,
+                is_read: city.is_read,
             })
             .collect();
         let verdict = Verdict::of(&dispatch, &cities, rows, oldest_difference, lost_writes);

@@ -24,8 +24,8 @@ use shared::time::Now;
 const OBSERVATION_INTERVAL_MIN: Duration = Duration::from_millis(100);
 /// The longest an observer waits for a further answer when nothing changes: it learns that the city lives.
 const OBSERVATION_INTERVAL_MAX: Duration = Duration::from_secs(1);
-/// The most entries in one observation; the rest follows at once.
-const OBSERVATION_ENTRIES_MAX: usize = 2_000;
+/// Roughly how many bytes of entries go into one observation; the rest follows at once.
+const OBSERVATION_BYTES: usize = 64 * 1024;
 /// What a fight costs, in points of health.
 const DAMAGE: std::ops::RangeInclusive<u8> = 5..=15;
 
@@ -73,8 +73,16 @@ pub enum Event {
 /// Somebody who watches this city.
 #[derive(Debug)]
 struct Observer {
-    since: u64,
+    /// What they asked and have not been told yet.
+    question: Option<Question>,
+    /// When they may be told again.
     not_before: Duration,
+}
+
+#[derive(Debug)]
+struct Question {
+    since: u64,
+    /// When they are told that there is nothing to tell.
     not_after: Duration,
 }
 
@@ -153,65 +161,72 @@ impl City {
         let entry = self.replica.write_over(now, id, Value::Live(hero), Some(over)).map_err(|error| match error {
             WriteError::Joining => Refusal::Joining,
             WriteError::Dead => Refusal::Deleted,
+            WriteError::TooFarAhead => Refusal::TooFarAhead,
         })?;
         self.event(Event::Assigned { hero: id });
         Ok(entry)
     }
 
     fn on_observe(&mut self, now: Now, from: NodeName, since: u64) {
-        // A number from another life, or from the future, starts over.
-        let since = if since > self.replica.map().changes() { 0 } else { since };
+        // A number from another life, from the future, or from too far back starts over.
+        let map = self.replica.map();
+        let since = if since > map.changes() || !map.remembers_since(since) { 0 } else { since };
         let (not_before, not_after) = match self.observers.get(&from) {
-            // More is waiting than one answer takes: go on without a pause.
-            Some(_) if self.replica.map().changes() > since + OBSERVATION_ENTRIES_MAX as u64 => (now.mono, now.mono),
             Some(observer) => (observer.not_before, now.mono + OBSERVATION_INTERVAL_MAX),
             // A newcomer learns at once how things stand.
             None => (now.mono, now.mono),
         };
-        self.observers.insert(from, Observer { since, not_before, not_after });
+        self.observers.insert(from, Observer { question: Some(Question { since, not_after }), not_before });
         self.answer_observers(now);
     }
 
-    fn observer_deadline(&self, observer: &Observer) -> Duration {
-        if observer.since < self.replica.map().changes() { observer.not_before } else { observer.not_after }
+    /// When this observer is told something; never while nothing is asked.
+    fn observer_deadline(&self, observer: &Observer) -> Option<Duration> {
+        let question = observer.question.as_ref()?;
+        Some(if question.since < self.replica.map().changes() { observer.not_before } else { question.not_after })
     }
 
     fn answer_observers(&mut self, now: Now) {
-        let due: Vec<NodeName> =
-            self.observers.iter().filter(|(_, o)| self.observer_deadline(o) <= now.mono).map(|(name, _)| *name).collect();
+        let is_due = |observer: &Observer| self.observer_deadline(observer).is_some_and(|at| at <= now.mono);
+        let due: Vec<NodeName> = self.observers.iter().filter(|(_, observer)| is_due(observer)).map(|(name, _)| *name).collect();
         for name in due {
-            let observer = self.observers.get_mut(&name).expect("due observers are observers");
-            let since = observer.since;
-            // The question is answered; until the next one nothing is due.
-            observer.since = u64::MAX;
-            observer.not_before = now.mono + OBSERVATION_INTERVAL_MIN;
-            observer.not_after = Duration::MAX;
-            let observation = self.observation(since);
+            let question = self.observers.get_mut(&name).and_then(|observer| observer.question.take());
+            let Some(Question { since, .. }) = question else { continue };
+            let observation = self.observation(now, since);
+            // When more is waiting than one answer takes, the next follows without a pause.
+            let pause = if observation.until < observation.head { Duration::ZERO } else { OBSERVATION_INTERVAL_MIN };
+            self.observers.insert(name, Observer { question: None, not_before: now.mono + pause });
             self.send(name, Frame::Observation(observation));
         }
     }
 
-    fn observation(&self, since: u64) -> Observation {
+    fn observation(&self, now: Now, since: u64) -> Observation {
         let map = self.replica.map();
-        let mut until = since;
+        let (mut until, mut bytes) = (since, 0);
         let mut entries = Vec::new();
-        for (change, key, entry) in map.changed_since(since).take(OBSERVATION_ENTRIES_MAX) {
+        let mut changed = map.changed_since(since);
+        for (change, key, entry) in changed.by_ref() {
             until = change;
+            bytes += entry.size_estimate();
             entries.push((key, Arc::clone(entry)));
+            if bytes >= OBSERVATION_BYTES {
+                break;
+            }
         }
-        if entries.len() < OBSERVATION_ENTRIES_MAX {
+        if changed.next().is_none() {
             until = map.changes();
         }
         Observation {
             since,
             until,
+            wall: now.wall,
             head: map.changes(),
+            removed: map.removed_between(since, until).collect(),
             entries,
             heroes: map.live() as u64,
             tombstones: map.tombstones() as u64,
             fingerprint: map.fingerprint(),
             vector: self.replica.vector().clone(),
-            horizon: self.replica.horizon().clone(),
             crashes: self.crashes,
             joined: self.replica.joined(),
         }
@@ -275,6 +290,7 @@ impl Machine for City {
         match input {
             Input::LinkUp { peer, incarnation } => {
                 self.links.insert(peer, incarnation);
+                self.replica.link_up(now, Origin { node: peer, incarnation });
             }
             Input::LinkDown { peer, cause: _ } => {
                 self.links.remove(&peer);
@@ -293,7 +309,7 @@ impl Machine for City {
     }
 
     fn deadline(&self) -> Option<Duration> {
-        let observers = self.observers.values().map(|observer| self.observer_deadline(observer)).min();
+        let observers = self.observers.values().filter_map(|observer| self.observer_deadline(observer)).min();
         earliest([self.replica.deadline(), self.gossip.deadline(), self.patrol.deadline(), self.fight.deadline(), observers])
     }
 

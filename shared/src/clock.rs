@@ -75,7 +75,7 @@ impl Clock {
         } else {
             match self.last.logical.checked_add(1) {
                 Some(logical) => Hlc { wall: self.last.wall, logical },
-                None => Hlc { wall: UnixMillis(self.last.wall.0 + 1), logical: 0 },
+                None => Hlc { wall: UnixMillis(self.last.wall.0.saturating_add(1)), logical: 0 },
             }
         };
         self.last

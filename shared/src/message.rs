@@ -79,6 +79,8 @@ pub enum Step {
     Which,
     /// a to b: a part of the delta.
     Chunk {
+        /// a's number for this serving of the round: should b have asked twice, the parts of two moments are not mixed.
+        serving: u64,
         /// From 0, without gaps.
         number: u32,
         /// Entries that b's vector does not cover.
@@ -91,6 +93,8 @@ pub enum Step {
     },
     /// a to b: that was all.
     End {
+        /// a's number for this serving.
+        serving: u64,
         /// How many chunks there were.
         chunks: u32,
         /// What a covered when it took the snapshot that the chunks are of.
@@ -161,6 +165,8 @@ pub enum Refusal {
     Joining,
     /// The command arrived after its time.
     Expired,
+    /// The copy that came along is stamped too far in the future.
+    TooFarAhead,
 }
 
 /// A city's own truth: its counts, and the entries that changed since a point the observer named.
@@ -170,8 +176,12 @@ pub struct Observation {
     pub since: u64,
     /// The point it goes up to; what lies after it follows in the next.
     pub until: u64,
+    /// What the city's wall clock reads, by which it judges whether a command has expired.
+    pub wall: UnixMillis,
     /// The number of the city's newest change.
     pub head: u64,
+    /// What was removed between the two; any of it that came back is among the entries.
+    pub removed: Vec<HeroId>,
     /// What changed between the two, oldest first.
     pub entries: Vec<(HeroId, Arc<Entry>)>,
     /// Living heroes at the city.
@@ -182,8 +192,6 @@ pub struct Observation {
     pub fingerprint: Fingerprint,
     /// What the city covers.
     pub vector: VersionVector,
-    /// The newest tombstones that the city has collected.
-    pub horizon: VersionVector,
     /// How often the city has crashed since its process started.
     pub crashes: u32,
     /// Whether it has joined the cluster.

@@ -9,8 +9,8 @@
 //!   round would claim what it did not bring.
 //! - The source sends from a snapshot, taken with the vector that it announces at the end.
 //! - A round belongs to one life of each end: the puller's number and both incarnations are in every frame. The base is the
-//!   puller's own vector at the time of the pull, which within one life only grows. A round is served once, so its parts are
-//!   all of one snapshot.
+//!   puller's own vector at the time of the pull, which within one life only grows. Each serving of a round has a
+//!   number, so its parts are all of one snapshot.
 //! - A round that holds a stamp too far in the future, or one that claims this replica's own origin, is refused whole, with
 //!   the vector as it was.
 //! - What has been collected leaves a trace: `collect` says when a tombstone may go, and what is owed to those who return.
@@ -80,6 +80,9 @@ pub enum WriteError {
     /// The hero is dead.
     #[error("the hero is dead")]
     Dead,
+    /// What it should be written over is stamped further ahead than the accepted drift.
+    #[error("the copy is stamped too far in the future")]
+    TooFarAhead,
 }
 
 /// What a replica asks of the machine around it.
@@ -168,13 +171,14 @@ pub struct Replica {
     vector: VersionVector,
     horizon: VersionVector,
     proofs: BTreeMap<NodeName, Proof>,
+    /// The life of each node that was linked last.
+    present: BTreeMap<NodeName, Incarnation>,
     joined: bool,
     join_at: Duration,
     next_round: u64,
     pulls: BTreeMap<NodeName, Pull>,
     serves: BTreeMap<NodeName, Serve>,
-    /// The newest round served to each puller: a repeated question must not be answered from another moment's snapshot.
-    served: BTreeMap<NodeName, (Incarnation, u64)>,
+    next_serving: u64,
     out: VecDeque<Output>,
 }
 
@@ -194,11 +198,12 @@ impl Replica {
             vector: VersionVector::new(),
             horizon: VersionVector::new(),
             proofs: BTreeMap::new(),
+            present: BTreeMap::new(),
             joined: false,
             next_round: 1,
             pulls: BTreeMap::new(),
             serves: BTreeMap::new(),
-            served: BTreeMap::new(),
+            next_serving: 1,
             out: VecDeque::new(),
         }
     }
@@ -261,6 +266,9 @@ impl Replica {
             if over.is_tombstone() || self.knows_dead(key, over) {
                 return Err(WriteError::Dead);
             }
+            if over.stamp.hlc > self.latest_accepted(now) {
+                return Err(WriteError::TooFarAhead);
+            }
             self.clock.observe(over.stamp.hlc);
         }
         let stamp = self.stamp(now);
@@ -268,6 +276,11 @@ impl Replica {
         let won = self.map.merge(key, Arc::clone(&entry));
         assert!(won, "a local write of {key} at {stamp} lost against what was held");
         Ok(entry)
+    }
+
+    /// The latest reading that is not too far in the future.
+    fn latest_accepted(&self, now: Now) -> Hlc {
+        Hlc { wall: now.wall.plus(self.config.drift_max), logical: u32::MAX }
     }
 
     /// The stamp of a write that enters the map now.
@@ -304,13 +317,23 @@ impl Replica {
             Step::Ack { chunks } => self.on_ack(now, from, round, chunks),
             Step::Same { summary, joined } => self.on_same(from, round, summary, joined),
             Step::Which => self.on_which(now, from, round),
-            Step::Chunk { number, entries } => {
+            Step::Chunk { serving, number, entries } => {
                 let staged_max = self.config.staged_max;
-                self.on_part(now, from, round, |pull| pull.stage(number, entries, staged_max));
+                self.on_part(now, from, round, serving, |pull| pull.stage(number, entries, staged_max));
             }
-            Step::End { chunks, vector, horizon, full, joined } => {
-                self.on_part(now, from, round, |pull| pull.end(chunks, Ending { vector, horizon, full, joined }));
+            Step::End { serving, chunks, vector, horizon, full, joined } => {
+                self.on_part(now, from, round, serving, |pull| pull.end(chunks, Ending { vector, horizon, full, joined }));
             }
+        }
+    }
+
+    /// A link to `peer` stands. What an earlier life of it proved is void; and while this life has not joined, every peer is
+    /// asked at once.
+    pub fn link_up(&mut self, now: Now, peer: Origin) {
+        self.present.insert(peer.node, peer.incarnation);
+        self.proofs.retain(|node, proof| *node != peer.node || proof.incarnation == peer.incarnation);
+        if !self.joined {
+            self.pull(now, peer, peer.node, true);
         }
     }
 
@@ -330,7 +353,7 @@ impl Replica {
     pub fn deadline(&self) -> Option<Duration> {
         let pulls = self.pulls.values().map(|pull| pull.deadline);
         let serves = self.serves.values().map(|serve| serve.deadline);
-        pulls.chain(serves).chain((!self.joined).then_some(self.join_at)).min()
+        pulls.chain(serves).chain(self.may_be_first().then_some(self.join_at)).min()
     }
 
     /// Gives up the rounds that stood still, and joins as the first when nobody who has joined was found in time.
@@ -341,7 +364,7 @@ impl Replica {
             self.event(Event::TimedOut { source: pull.source });
         }
         self.serves.retain(|_, serve| serve.deadline > now.mono);
-        if !self.joined && self.join_at <= now.mono {
+        if self.may_be_first() && self.join_at <= now.mono {
             self.join(None);
         }
     }
@@ -358,11 +381,9 @@ impl Replica {
             }
             return;
         };
-        let asked = (puller.incarnation, round);
-        if self.served.get(&puller.node).is_some_and(|served| *served >= asked) {
+        if self.serves.get(&puller.node).is_some_and(|serve| serve.puller == puller && serve.round == round) {
             return;
         }
-        self.served.insert(puller.node, asked);
         self.learn(puller, base.clone());
         // One who has not heard of a tombstone that is gone here can only be told by what is left.
         let full = !base.covers_all(&self.horizon);
@@ -371,7 +392,9 @@ impl Replica {
         let snapshot: Vec<(HeroId, Arc<Entry>)> = delta.map(|(key, entry)| (key, Arc::clone(entry))).collect();
         let end = Ending { vector: self.vector.clone(), horizon: self.horizon.clone(), full, joined: self.joined };
         let deadline = now.mono + self.config.round_timeout;
-        self.serves.insert(puller.node, Serve::new(puller, via, round, snapshot, end, deadline));
+        let number = self.next_serving;
+        self.next_serving += 1;
+        self.serves.insert(puller.node, Serve::new(puller, via, round, number, snapshot, end, deadline));
         self.serve(puller.node);
         if mutual && !self.vector.covers_all(&base) {
             self.pull(now, puller, via, false);
@@ -432,9 +455,12 @@ impl Replica {
     }
 
     /// Puts a part of a pulled round where it belongs, and commits the round when it is whole.
-    fn on_part(&mut self, now: Now, source: Origin, round: u64, stage: impl FnOnce(&mut Pull) -> Progress) {
+    fn on_part(&mut self, now: Now, source: Origin, round: u64, serving: u64, stage: impl FnOnce(&mut Pull) -> Progress) {
         let deadline = now.mono + self.config.round_timeout;
         let Some(pull) = self.pull_of(source, round) else { return };
+        if !pull.is_of(serving) {
+            return;
+        }
         pull.deadline = deadline;
         let via = pull.via;
         match stage(pull) {
@@ -459,8 +485,8 @@ impl Replica {
         if stamps().any(|stamp| stamp.origin == self.me && !self.vector.covers(stamp)) {
             return self.event(Event::OriginStolen { source });
         }
-        let limit = Hlc { wall: now.wall.plus(self.config.drift_max), logical: u32::MAX };
-        if let Some(ahead) = stamps().filter(|stamp| stamp.hlc > limit).max() {
+        let latest = self.latest_accepted(now);
+        if let Some(ahead) = stamps().filter(|stamp| stamp.hlc > latest).max() {
             let UnixMillis(wall) = ahead.hlc.wall;
             return self.event(Event::TooFarAhead { source, writer: ahead.origin, ahead_ms: wall - now.wall.0 });
         }
@@ -494,6 +520,11 @@ impl Replica {
             Some(_) | None if joined => self.join(Some(source)),
             Some(_) | None => {}
         }
+    }
+
+    /// Whether nobody is being asked who may have joined.
+    fn may_be_first(&self) -> bool {
+        !self.joined && self.pulls.is_empty()
     }
 
     fn join(&mut self, through: Option<Origin>) {

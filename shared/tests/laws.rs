@@ -123,7 +123,7 @@ proptest! {
     #[test]
     fn what_a_node_writes_a_node_reads(entries in prop::collection::vec(write(), 0..10), vector in prop::collection::vec(stamp(), 0..6), round in any::<u64>()) {
         let origin = Origin { node: "gotham".parse().unwrap(), incarnation: Incarnation(7) };
-        for step in [Step::Chunk { number: 3, entries: entries.clone() }, Step::End { chunks: 4, horizon: VersionVector::new(), vector: vector.into_iter().collect(), full: false, joined: true }] {
+        for step in [Step::Chunk { serving: 1, number: 3, entries: entries.clone() }, Step::End { serving: 1, chunks: 4, horizon: VersionVector::new(), vector: vector.into_iter().collect(), full: false, joined: true }] {
             let frame = Frame::Round(Envelope { from: origin, to: origin, round, step });
             prop_assert_eq!(wire::decode(&wire::encode(&frame)), Ok(frame));
         }

@@ -3,6 +3,7 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 use std::convert::Infallible;
+use std::sync::Arc;
 use std::time::Duration;
 
 use rand::seq::IteratorRandom;
@@ -11,6 +12,8 @@ use rand_chacha::ChaCha8Rng;
 use xxhash_rust::xxh3::Xxh3;
 
 use dispatch_node::dispatch::{self, Ask, Dispatch, Verb};
+use dispatch_node::verdict::Verdict;
+use dispatch_node::view::View;
 use location_node::city::{self, City};
 use shared::clock::Stamp;
 use shared::crdt::VersionVector;
@@ -27,6 +30,8 @@ use crate::faults::Faults;
 
 /// When the simulated world begins: some day, long enough after 1970 for clocks to be off either way.
 const EPOCH_MS: u64 = 1_790_000_000_000;
+/// How long an answer may take.
+const ANSWER_MAX: Duration = Duration::from_secs(2);
 /// How long a restarted node is without links.
 const RESTART: Duration = Duration::from_millis(100);
 
@@ -132,6 +137,9 @@ pub struct Cluster {
     acknowledged: Vec<(HeroId, Stamp, bool)>,
     heroes: Vec<HeroId>,
     next_ticket: u64,
+    /// Asks without an answer, and when they were asked.
+    open: BTreeMap<u64, Duration>,
+    view: Option<Arc<View>>,
     trace: Xxh3,
     /// What happened so far, in numbers.
     pub tally: Tally,
@@ -158,6 +166,8 @@ impl Cluster {
             acknowledged: Vec::new(),
             heroes: Vec::new(),
             next_ticket: 0,
+            open: BTreeMap::new(),
+            view: None,
             trace: Xxh3::new(),
             tally: Tally::default(),
             violation: None,
@@ -234,6 +244,7 @@ impl Cluster {
                     next_step += step;
                     self.troubles(hurt, asking, step);
                     self.check_vectors();
+                    self.check_answers();
                 }
             }
             if let Some(violation) = &self.violation {
@@ -266,6 +277,16 @@ impl Cluster {
     #[must_use]
     pub fn all_cover(&self, vectors: &[VersionVector]) -> bool {
         self.processes.iter().all(|process| vectors.iter().all(|vector| process.replica().vector().covers_all(vector)))
+    }
+
+    /// What each replica holds and covers, in a line for people.
+    #[must_use]
+    pub fn census(&self) -> String {
+        let line = |process: &Process| {
+            let (replica, map) = (process.replica(), process.replica().map());
+            format!("{} holds {} heroes and {} tombstones, covers {:?}", replica.me(), map.live(), map.tombstones(), replica.vector())
+        };
+        self.processes.iter().map(line).collect::<Vec<_>>().join("; ")
     }
 
     /// How many tombstones stand anywhere.
@@ -390,7 +411,12 @@ impl Cluster {
                     Some(Output::Send { to, frame }) => (to, frame),
                     Some(Output::Event(event)) => {
                         match event {
-                            dispatch::Event::Answer { answer, .. } => self.on_answer(answer),
+                            dispatch::Event::Answer { ticket, answer } => {
+                                if self.open.remove(&ticket).is_none() {
+                                    self.violate(index, &format!("answered ticket {ticket}, which nobody holds: {answer:?}"));
+                                }
+                                self.on_answer(answer);
+                            }
                             dispatch::Event::Replica(event) => ended = self.on_replica_event(index, &event).or(ended),
                             dispatch::Event::View(_) | dispatch::Event::Happened(_) => {}
                         }
@@ -402,7 +428,8 @@ impl Cluster {
         }
         if let Some(above) = ended {
             self.tally.bombs += 1;
-            self.restart(index, above);
+            let last = self.processes[index].me.incarnation;
+            self.restart(index, above.max(last));
         }
     }
 
@@ -432,11 +459,9 @@ impl Cluster {
                 }
             }
             dispatch::Answer::Assigned(id, entry) => self.acknowledged.push((id, entry.stamp, false)),
-            dispatch::Answer::Terminated
-            | dispatch::Answer::Bombed(_)
-            | dispatch::Answer::View(_)
-            | dispatch::Answer::Found(..)
-            | dispatch::Answer::Refused(_) => {}
+            dispatch::Answer::Terminated(id, entry) => self.acknowledged.push((id, entry.stamp, true)),
+            dispatch::Answer::View(view) => self.view = Some(view),
+            dispatch::Answer::Bombed(_) | dispatch::Answer::Found(..) | dispatch::Answer::Refused(_) => {}
         }
     }
 
@@ -479,7 +504,14 @@ impl Cluster {
             self.processes.iter().filter(|process| matches!(process.node, Node::City(_))).map(|process| process.name).collect();
         let seed = self.rng.random();
         let before = &self.processes[index];
-        let incarnation = Incarnation(now.wall.0.max(before.me.incarnation.0 + 1).max(above.0 + 1));
+        let mut incarnation = Incarnation(now.wall.0.max(above.0 + 1));
+        if incarnation == before.me.incarnation {
+            incarnation.0 += 1;
+        }
+        if matches!(before.node, Node::Dispatch(_)) {
+            self.open.clear();
+        }
+        let before = &self.processes[index];
         let me = Origin { incarnation, ..before.me };
         let crashes = before.crashes + 1;
         let node = self.start(me, crashes, seed, now, &cities);
@@ -522,6 +554,9 @@ impl Cluster {
         if strikes(&mut self.rng, self.faults.kills) {
             let index = self.rng.random_range(0..count);
             self.tally.kills += 1;
+            // A process that is started anew knows nothing of its last life, and its clock may have been set meanwhile.
+            let skew = self.faults.skew_ms;
+            self.processes[index].skew_ms = self.rng.random_range(-skew..=skew);
             self.restart(index, Incarnation(0));
         }
     }
@@ -549,6 +584,7 @@ impl Cluster {
         let index = self.processes.len() - 1;
         let now = self.clock(index);
         self.next_ticket += 1;
+        self.open.insert(self.next_ticket, self.now);
         if let Node::Dispatch(dispatch) = &mut self.processes[index].node {
             dispatch.handle(now, Input::Command(Ask { ticket: self.next_ticket, key: None, verb }));
         }
@@ -583,6 +619,39 @@ impl Cluster {
         );
         if let Err(wrong) = verdict {
             self.violation.get_or_insert(wrong);
+        }
+    }
+
+    /// Whoever asks is told something within two seconds.
+    fn check_answers(&mut self) {
+        if let Some((ticket, asked)) = self.open.iter().find(|(_, asked)| self.now - **asked > ANSWER_MAX) {
+            self.violation.get_or_insert(format!("ticket {ticket}, asked at {asked:?}, has no answer"));
+        }
+    }
+
+    /// What dispatch shows is what is, once nothing changes any more.
+    ///
+    /// # Errors
+    /// Says what it shows instead.
+    pub fn check_view(&mut self) -> Result<Verdict, String> {
+        self.ask(Verb::View);
+        let view = self.view.take().ok_or("dispatch shows nothing")?;
+        for (index, city) in view.cities.iter().enumerate() {
+            let process = self.processes.iter().find(|process| process.name == city.name).ok_or("a city that is not")?;
+            let shown = view.rows.iter().filter_map(|row| Some((row.id, row.cells[index].as_ref()?))).collect::<BTreeMap<_, _>>();
+            let held = process.replica().map().iter().collect::<BTreeMap<_, _>>();
+            if shown != held {
+                return Err(format!("dispatch shows {} entries of {}, which holds {}, or others", shown.len(), city.name, held.len()));
+            }
+        }
+        if view.verdict.converged {
+            Ok(view.verdict.clone())
+        } else {
+            Err(format!(
+                "all agree, and dispatch says {:?} of {:?}",
+                view.verdict,
+                view.rows.iter().filter(|row| row.differs()).collect::<Vec<_>>()
+            ))
         }
     }
 

@@ -5,6 +5,8 @@ use std::time::Duration;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
+use dispatch_node::verdict::Verdict;
+
 use crate::cluster::{Cluster, Tally};
 use crate::faults::Faults;
 
@@ -52,11 +54,27 @@ pub fn run(seed: u64, log: bool) -> Result<Outcome, String> {
     let done = |cluster: &Cluster| fights || cluster.agrees() && (cluster.tombstones() == 0 || !city_gossip);
     while !(cluster.all_cover(&at_heal) && done(&cluster)) {
         if converged_after >= CONVERGE_MAX {
-            return Err(format!("not converged {CONVERGE_MAX:?} after healing"));
+            return Err(format!("not converged {CONVERGE_MAX:?} after healing: {}", cluster.census()));
         }
         cluster.run(step, false, false)?;
         converged_after += step;
     }
     cluster.check_acknowledged(&at_heal)?;
+    if !fights {
+        // Long enough for the last observation.
+        cluster.run(SETTLE, false, false)?;
+        cluster.check_view()?;
+    }
     Ok(Outcome { converged_after, trace: cluster.trace(), tally: cluster.tally })
+}
+
+/// Runs a cluster that nothing troubles, while users ask for things; returns how dispatch sees it in the end.
+///
+/// # Errors
+/// Says what was violated.
+pub fn run_untroubled(seed: u64) -> Result<Verdict, String> {
+    let mut cluster = Cluster::new(seed, 3, Faults::none(), false);
+    cluster.run(HURT, false, true)?;
+    cluster.run(SETTLE * 3, false, false)?;
+    cluster.check_view()
 }

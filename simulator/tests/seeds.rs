@@ -38,3 +38,12 @@ fn the_same_seed_is_the_same_run() {
     }
     assert_ne!(run::run(0, false).unwrap().trace, run::run(1, false).unwrap().trace);
 }
+
+#[test]
+fn where_nothing_goes_wrong_nothing_is_lost() {
+    for seed in 0..20 {
+        let verdict = run::run_untroubled(seed).unwrap();
+        assert_eq!((verdict.lost_writes, verdict.only_copies, verdict.differences), (0, 0, 0), "seed {seed}");
+        assert!(verdict.heroes > 0, "seed {seed}");
+    }
+}

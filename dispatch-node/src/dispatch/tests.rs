@@ -15,19 +15,24 @@ fn at(millis: u64) -> Now {
     Now { mono: Duration::from_millis(millis), wall: UnixMillis(1_790_000_000_000 + millis) }
 }
 
-/// Dispatch, joined, nothing happening by itself, linked to these cities.
+/// Dispatch, joined, nothing happening by itself, linked to these cities, which hold nothing.
 fn dispatch(linked: &[&str]) -> Dispatch {
-    with_timers(linked, None, None)
+    let mut dispatch = with_timers(linked, None, None);
+    for city in linked {
+        dispatch.handle(at(1_000), Input::Frame { from: name(city), frame: Frame::Observation(observation(0, vec![])) });
+    }
+    outputs(&mut dispatch);
+    dispatch
 }
 
 fn with_timers(linked: &[&str], gossip_interval: Option<Duration>, poll_interval: Option<Duration>) -> Dispatch {
     let me = Origin { node: name("dispatch"), incarnation: Incarnation(1) };
     let config = Config { cities: CITIES.map(name).to_vec(), gossip_interval, poll_interval, replica: replica::Config::default() };
     let mut dispatch = Dispatch::new(me, config, 7, at(0));
-    for city in linked {
-        dispatch.handle(at(0), Input::LinkUp { peer: name(city), incarnation: Incarnation(1) });
-    }
     dispatch.tick(at(1_000));
+    for city in linked {
+        dispatch.handle(at(1_000), Input::LinkUp { peer: name(city), incarnation: Incarnation(1) });
+    }
     outputs(&mut dispatch);
     dispatch
 }
@@ -99,7 +104,7 @@ fn a_city_that_does_not_answer_is_given_up_after_its_command_has_expired() {
     dispatch.tick(at(2_899));
     assert!(outputs(&mut dispatch).1.is_empty());
     dispatch.tick(at(2_900));
-    assert_eq!(refusal(&outputs(&mut dispatch).1), &NotDone::NoAnswer { city: name("gotham") });
+    assert_eq!(refusal(&outputs(&mut dispatch).1), &NotDone::Unknown { city: name("gotham") });
     assert!(*expires < at(2_900).wall, "by then it cannot happen any more");
     // The late answer changes nothing.
     let result = Err(Refusal::Expired);
@@ -113,14 +118,14 @@ fn a_lost_link_answers_what_waits_for_it_at_once() {
     let hero = create(&mut dispatch, at(1_100));
     ask(&mut dispatch, at(1_200), Verb::Assign { hero, to: to("gotham") });
     dispatch.handle(at(1_300), Input::LinkDown { peer: name("gotham"), cause: LinkDown::Lost });
-    assert_eq!(refusal(&outputs(&mut dispatch).1), &NotDone::NoAnswer { city: name("gotham") });
+    assert_eq!(refusal(&outputs(&mut dispatch).1), &NotDone::Unknown { city: name("gotham") });
 }
 
 #[test]
 fn the_dead_and_the_unknown_are_told_apart() {
     let mut dispatch = dispatch(&CITIES);
     let hero = create(&mut dispatch, at(1_100));
-    assert!(matches!(ask(&mut dispatch, at(1_200), Verb::Terminate { hero }).1[..], [Answer::Terminated]));
+    assert!(matches!(ask(&mut dispatch, at(1_200), Verb::Terminate { hero }).1[..], [Answer::Terminated(..)]));
     for verb in [Verb::Terminate { hero }, Verb::Assign { hero, to: to("gotham") }, Verb::Assign { hero, to: Location::Home }] {
         assert_eq!(refusal(&ask(&mut dispatch, at(1_300), verb).1), &NotDone::Deleted(hero));
     }
@@ -173,7 +178,60 @@ fn a_request_under_way_is_not_begun_again_by_its_key_and_a_refused_one_may_be() 
     assert_eq!((sent.len(), refusal(&answers)), (0, &NotDone::UnderWay));
     dispatch.tick(at(2_900));
     outputs(&mut dispatch);
-    assert_eq!(ask_with_key(&mut dispatch, at(3_000), Some("k"), bomb).0.len(), 1);
+    let (sent, answers) = ask_with_key(&mut dispatch, at(3_000), Some("k"), bomb);
+    assert_eq!((sent.len(), refusal(&answers)), (0, &NotDone::Unknown { city: name("gotham") }), "it may have fallen");
+}
+
+#[test]
+fn a_key_refused_often_still_works_once() {
+    let mut dispatch = dispatch(&[]);
+    for number in 0..KEYS_MAX as u64 {
+        ask_with_key(&mut dispatch, at(1_000 + number), Some("k"), Verb::Bomb { city: None });
+    }
+    ask_with_key(&mut dispatch, at(3_000), Some("other"), Verb::Create { name: None });
+    let created =
+        [3_001, 3_002].map(|millis| match &ask_with_key(&mut dispatch, at(millis), Some("k"), Verb::Create { name: None }).1[..] {
+            [Answer::Created(created)] => created[0].0,
+            other => panic!("{other:?}"),
+        });
+    assert_eq!(created[0], created[1]);
+}
+
+#[test]
+fn what_no_city_has_shown_yet_is_not_claimed() {
+    let mut dispatch = with_timers(&CITIES, None, None);
+    let view = view(&mut dispatch, at(1_001));
+    assert!(!view.verdict.converged);
+    assert_eq!(view.verdict.sentence, "No city has told yet what it holds.");
+}
+
+#[test]
+fn a_second_command_has_seen_the_first() {
+    let mut dispatch = dispatch(&CITIES);
+    let hero = create(&mut dispatch, at(1_100));
+    let own = Arc::clone(dispatch.replica.map().get(hero).unwrap());
+    let (sent, _) = ask(&mut dispatch, at(1_200), Verb::Assign { hero, to: to("gotham") });
+    let Some((_, Frame::Command { request, .. })) = sent.first() else { panic!("{sent:?}") };
+    let origin = Origin { node: name("gotham"), incarnation: Incarnation(1) };
+    // Gotham was bombed a moment ago: its clock runs ahead, within the accepted drift.
+    let stamp = Stamp { hlc: Hlc { wall: at(3_100).wall, logical: 1 }, origin };
+    let written = Arc::new(Entry::written(Value::Live(own.hero().unwrap().assigned(to("gotham"))), stamp, Some(&own)));
+    let frame = Frame::Answer { request: *request, result: Ok(Done::Assigned(Arc::clone(&written))) };
+    dispatch.handle(at(1_210), Input::Frame { from: name("gotham"), frame });
+    outputs(&mut dispatch);
+    let answers = ask(&mut dispatch, at(1_220), Verb::Assign { hero, to: Location::Home }).1;
+    let [Answer::Assigned(_, home)] = answers.as_slice() else { panic!("{answers:?}") };
+    assert!(home.had_seen(written.stamp) && home.beats(&written));
+}
+
+#[test]
+fn a_command_expires_by_the_clock_of_its_city() {
+    let mut dispatch = dispatch(&["gotham"]);
+    let hero = create(&mut dispatch, at(1_100));
+    let ahead = Observation { wall: at(2_600).wall, ..observation(0, vec![]) };
+    dispatch.handle(at(1_100), Input::Frame { from: name("gotham"), frame: Frame::Observation(ahead) });
+    let (sent, _) = ask(&mut dispatch, at(1_200), Verb::Assign { hero, to: to("gotham") });
+    assert!(matches!(sent[..], [(_, Frame::Command { expires, .. })] if expires == at(3_700).wall), "{sent:?}");
 }
 
 #[test]
@@ -224,13 +282,14 @@ fn observation(since: u64, entries: Vec<(HeroId, Arc<Entry>)>) -> Observation {
     Observation {
         since,
         until: since + entries.len() as u64,
+        wall: at(1_100).wall,
         head: since + entries.len() as u64,
         heroes: entries.len() as u64,
         entries,
         tombstones: 0,
         fingerprint: Fingerprint::default(),
         vector: VersionVector::new(),
-        horizon: VersionVector::new(),
+        removed: Vec::new(),
         crashes: 0,
         joined: true,
     }

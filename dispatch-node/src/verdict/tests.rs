@@ -12,6 +12,8 @@ use shared::time::UnixMillis;
 use crate::mirror::Mirror;
 use crate::view;
 
+const NOW: shared::time::Now = shared::time::Now { mono: Duration::ZERO, wall: UnixMillis(0) };
+
 /// A cluster as dispatch sees it: each city holds some of a few writes.
 struct Scene {
     own: Map,
@@ -47,7 +49,7 @@ impl Scene {
             let map = map(holding);
             let mut mirror = Mirror::new(name.parse().unwrap());
             mirror.link_up(Incarnation(1), Duration::ZERO);
-            mirror.observe(observation(&map), Duration::ZERO);
+            mirror.observe(observation(&map), NOW);
             mirror
         };
         Self { cities: ["gotham", "metropolis", "capitol"].into_iter().zip(&holdings).map(mirror).collect(), own: map(&holdings[3]) }
@@ -62,7 +64,7 @@ impl Scene {
         let held = std::mem::take(&mut self.cities[city].entries);
         self.cities[city].link_up(Incarnation(2), Duration::ZERO);
         let map = map(&held.into_iter().map(|(id, entry)| (id.0.as_bytes()[0], entry)).collect());
-        self.cities[city].observe(observation(&map), Duration::ZERO);
+        self.cities[city].observe(observation(&map), NOW);
         self
     }
 
@@ -79,6 +81,7 @@ impl Scene {
             vector: VersionVector::new(),
             age: None,
             recovering,
+            is_read: true,
         };
         let cities: Vec<NodeView> =
             self.cities.iter().map(|city| node(city.name.as_str(), city.status, city.fingerprint, city.heroes, city.recovering)).collect();
@@ -95,13 +98,14 @@ fn observation(map: &Map) -> Observation {
     Observation {
         since: 0,
         until: map.changes(),
+        wall: NOW.wall,
         head: map.changes(),
         entries: map.iter().map(|(id, entry)| (id, Arc::clone(entry))).collect(),
         heroes: map.live() as u64,
         tombstones: map.tombstones() as u64,
         fingerprint: map.fingerprint(),
         vector: VersionVector::new(),
-        horizon: VersionVector::new(),
+        removed: Vec::new(),
         crashes: 0,
         joined: true,
     }

@@ -1,5 +1,7 @@
 //! What comes in from browsers and scripts, parsed: hostile until it has passed here.
 
+use std::time::Duration;
+
 use axum::body::Bytes;
 use axum::extract::rejection::{BytesRejection, PathRejection};
 use axum::extract::{FromRequest, FromRequestParts, Path, Request};
@@ -8,6 +10,7 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::IntoResponse;
 use serde::de::DeserializeOwned;
 use serde_json::error::Category;
+use tokio::time::timeout;
 
 use shared::hero::{HERO_NAME_CHARS_MAX, Location};
 use shared::id::{HeroId, NodeName};
@@ -17,6 +20,8 @@ use crate::web::error::Problem;
 
 /// The longest idempotency key, in bytes.
 const KEY_BYTES_MAX: usize = 200;
+/// How long a body may take to arrive.
+const BODY_PATIENCE: Duration = Duration::from_secs(10);
 /// The largest body, in bytes.
 pub(crate) const BODY_BYTES_MAX: usize = 64 * 1024;
 
@@ -76,7 +81,10 @@ impl<S: Send + Sync> FromRequest<S> for FormBody {
 }
 
 async fn body<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes, Problem> {
-    Bytes::from_request(request, state).await.map_err(|rejection: BytesRejection| match rejection.into_response().status() {
+    let read = timeout(BODY_PATIENCE, Bytes::from_request(request, state)).await;
+    let read =
+        read.map_err(|_| Problem::new(StatusCode::REQUEST_TIMEOUT, "too_slow", "the body did not arrive in time; nothing was changed"))?;
+    read.map_err(|rejection: BytesRejection| match rejection.into_response().status() {
         StatusCode::PAYLOAD_TOO_LARGE => Problem::new(
             StatusCode::PAYLOAD_TOO_LARGE,
             "too_large",

@@ -119,9 +119,9 @@ impl Wish {
         }
     }
 
-    fn matches(&self, row: &view::Row) -> bool {
-        let query = self.query.to_lowercase();
-        query.is_empty() || row.name.to_lowercase().contains(&query) || row.id.to_string().starts_with(&query)
+    /// Whether the row is one that was searched for; `query` is the text in lower case.
+    fn matches(query: &str, row: &view::Row) -> bool {
+        query.is_empty() || row.name.to_lowercase().contains(query) || row.id.to_string().starts_with(query)
     }
 }
 
@@ -287,6 +287,7 @@ fn city_card(view: &View, index: usize, leader: Option<usize>, most: u64) -> Cit
         Status::Unreachable if city.age.is_none() => (panels::Status::Unreachable, "not heard yet".to_owned()),
         Status::Unreachable => (panels::Status::Unreachable, "gives no answer".to_owned()),
         Status::Down => (panels::Status::Down, "has stopped".to_owned()),
+        Status::Up if !city.is_read && !city.recovering => (panels::Status::Up, "not heard yet".to_owned()),
         Status::Up if city.recovering => (panels::Status::Up, "destroyed, recovering".to_owned()),
         Status::Up if apart > 0 => (panels::Status::Up, format!("{} apart", counted(apart, "change", "changes"))),
         Status::Up => (panels::Status::Up, "agrees".to_owned()),
@@ -330,7 +331,8 @@ fn ordinal(number: u32) -> String {
 
 fn heroes_panel(view: &View, wish: &Wish, refusal: Option<&Refusal>) -> HeroesPanel {
     let matching = |show: Show| view.rows.iter().filter(move |row| show.includes(row));
-    let rows: Vec<&view::Row> = matching(wish.show).filter(|row| wish.matches(row)).collect();
+    let query = wish.query.to_lowercase();
+    let rows: Vec<&view::Row> = matching(wish.show).filter(|row| Wish::matches(&query, row)).collect();
     let page = wish.page.min(rows.len().saturating_sub(1) / PAGE_ROWS);
     let shown: Vec<Row> = rows.iter().skip(page * PAGE_ROWS).take(PAGE_ROWS).map(|row| hero_row(view, row, refusal)).collect();
     let to = |page| Wish { page, destroyed: None, ..wish.clone() }.href();

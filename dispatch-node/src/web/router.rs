@@ -12,8 +12,9 @@ use crate::web::error::Problem;
 use crate::web::live::Audience;
 use crate::web::{api, assets, forms, guard, input, live, page};
 
-/// Everything that dispatch answers to browsers and scripts. Live sockets close when `stop` is cancelled.
-pub fn router(desk: Desk, stop: CancellationToken) -> Router {
+/// Everything that dispatch answers to browsers and scripts. Live sockets close when `stop` is cancelled. `on_loopback` says that
+/// it listens for this machine alone.
+pub fn router(desk: Desk, on_loopback: bool, stop: CancellationToken) -> Router {
     let live = Router::new().route("/live", get(live::live)).with_state(Audience::new(&desk, stop));
     let api = Router::new()
         .route("/heroes", get(api::heroes).post(api::create))
@@ -39,7 +40,7 @@ pub fn router(desk: Desk, stop: CancellationToken) -> Router {
         .layer(DefaultBodyLimit::max(input::BODY_BYTES_MAX))
         .with_state(desk)
         .merge(live)
-        .layer(middleware::from_fn(guard::guard))
+        .layer(middleware::from_fn_with_state(on_loopback, guard::guard))
 }
 
 async fn unknown(uri: Uri) -> Problem {

@@ -152,6 +152,7 @@ fn an_observer_hears_of_a_change_soon_of_nothing_within_a_second_and_never_twice
     assert_eq!(outputs(&mut city).0, [], "nothing to tell yet");
     assert_eq!(city.deadline(), Some(at(2_101).mono));
     command_and_observation(&mut city, at(1_200), 1);
+    assert_eq!(city.deadline(), None, "no timer, no question: nothing to wait for");
 
     city.handle(at(1_210), Input::Frame { from: name(DISPATCH), frame: Frame::Observe { since: 1 } });
     city.tick(at(2_210));
@@ -185,6 +186,25 @@ fn a_burst_of_changes_is_one_observation() {
     }
     city.tick(at(1_300));
     assert!(matches!(&outputs(&mut city).0[..], [Frame::Observation(observation)] if observation.entries.len() == 4));
+}
+
+#[test]
+fn an_observation_fits_into_a_frame_whatever_the_heroes_are_called() {
+    let mut city = gotham(None, None);
+    let name: Arc<str> = "\u{1f9b8}".repeat(shared::hero::HERO_NAME_CHARS_MAX).into();
+    for number in 0..2_000_u128 {
+        let id = HeroId(uuid::Uuid::from_u128(number));
+        city.replica.write(at(1_100), id, Value::Live(Hero::new(Arc::clone(&name)))).unwrap();
+    }
+    let (mut since, mut seen) = (0, 0);
+    while since < 2_000 {
+        city.handle(at(1_200), Input::Frame { from: self::name(DISPATCH), frame: Frame::Observe { since } });
+        let frames = outputs(&mut city).0;
+        let [Frame::Observation(observation)] = &frames[..] else { panic!("what is waiting is told at once: {frames:?}") };
+        assert!(shared::wire::encode(&frames[0]).len() < shared::wire::FRAME_BYTES_MAX / 2);
+        (since, seen) = (observation.until, seen + observation.entries.len());
+    }
+    assert_eq!(seen, 2_000);
 }
 
 #[test]

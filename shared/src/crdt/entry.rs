@@ -68,6 +68,12 @@ impl Entry {
         self.seen.len() <= SEEN_MAX && self.born.hlc <= self.stamp.hlc && self.hero().is_none_or(Hero::is_possible)
     }
 
+    /// No less than what this entry takes on the wire, in bytes; not much more.
+    #[must_use]
+    pub fn size_estimate(&self) -> usize {
+        128 + self.hero().map_or(0, |hero| hero.name.len()) + 48 * self.seen.len()
+    }
+
     /// The hero, if it lives.
     #[must_use]
     pub fn hero(&self) -> Option<&Hero> {

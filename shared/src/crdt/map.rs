@@ -59,6 +59,9 @@ impl fmt::Display for Fingerprint {
     }
 }
 
+/// How many removals a map remembers for those who follow its changes.
+const REMOVALS_MAX: usize = 10_000;
+
 /// An entry and its place in the order of this map's own changes.
 #[derive(Clone, Debug)]
 struct Slot {
@@ -72,6 +75,10 @@ pub struct Map {
     slots: BTreeMap<HeroId, Slot>,
     by_stamp: BTreeMap<(Origin, Hlc), HeroId>,
     by_change: BTreeMap<u64, HeroId>,
+    /// The newest removals, by the change that each was.
+    removals: BTreeMap<u64, HeroId>,
+    /// The newest removal that is not remembered any more; 0 for none.
+    forgotten: u64,
     changes: u64,
     tombstones: BTreeMap<(Origin, Hlc), HeroId>,
     fingerprint: Fingerprint,
@@ -112,7 +119,7 @@ impl Map {
         if self.slots.get(&key).is_some_and(|held| !entry.beats(&held.entry)) {
             return false;
         }
-        self.remove(key);
+        self.take_out(key);
         self.changes += 1;
         let (origin, hlc) = (entry.stamp.origin, entry.stamp.hlc);
         self.by_stamp.insert((origin, hlc), key);
@@ -127,13 +134,25 @@ impl Map {
 
     /// Forgets `key`, as if it had never been heard of. Only a replica that knows it to be dead may do that.
     pub fn remove(&mut self, key: HeroId) {
-        if let Some(Slot { entry, change }) = self.slots.remove(&key) {
-            let place = (entry.stamp.origin, entry.stamp.hlc);
-            self.by_stamp.remove(&place);
-            self.by_change.remove(&change);
-            self.tombstones.remove(&place);
-            self.fingerprint.subtract(Fingerprint::of(key, &entry));
+        if self.take_out(key) {
+            self.changes += 1;
+            self.removals.insert(self.changes, key);
+            if self.removals.len() > REMOVALS_MAX
+                && let Some((change, _)) = self.removals.pop_first()
+            {
+                self.forgotten = change;
+            }
         }
+    }
+
+    fn take_out(&mut self, key: HeroId) -> bool {
+        let Some(Slot { entry, change }) = self.slots.remove(&key) else { return false };
+        let place = (entry.stamp.origin, entry.stamp.hlc);
+        self.by_stamp.remove(&place);
+        self.by_change.remove(&change);
+        self.tombstones.remove(&place);
+        self.fingerprint.subtract(Fingerprint::of(key, &entry));
+        true
     }
 
     /// The tombstones that `vector` covers, with their stamps.
@@ -168,6 +187,20 @@ impl Map {
     #[must_use]
     pub fn changes(&self) -> u64 {
         self.changes
+    }
+
+    /// Whether all removals after the change numbered `since` are still remembered; if not, only a start from nothing will do.
+    #[must_use]
+    pub fn remembers_since(&self, since: u64) -> bool {
+        since >= self.forgotten
+    }
+
+    /// What was removed after the change numbered `since` and no later than `until`.
+    pub fn removed_between(&self, since: u64, until: u64) -> impl Iterator<Item = HeroId> {
+        self.removals
+            .range((Bound::Excluded(since), Bound::Included(until.max(since + 1))))
+            .filter(move |(change, _)| **change <= until)
+            .map(|(_, key)| *key)
     }
 
     /// What changed after the change numbered `since`, oldest first, each key once.

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 use tokio::time::{interval, timeout};
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
@@ -100,6 +100,8 @@ pub(super) enum Ended {
     Closed,
     #[error("{0}")]
     Broken(#[from] tungstenite::Error),
+    #[error("a frame of {0} bytes would be refused by the peer")]
+    TooLarge(usize),
     #[error("this life of the node has ended")]
     OwnEnd,
 }
@@ -117,8 +119,17 @@ impl Ended {
             Self::Wire(WireError::Malformed(_)) => Some(4006),
             Self::NotBinary => Some(1003),
             Self::OwnEnd => Some(1001),
+            Self::TooLarge(_) => Some(1011),
             Self::Broken(tungstenite::Error::Capacity(_)) => Some(1009),
             Self::Silent | Self::Closed | Self::RefusedByPeer(_) | Self::Broken(_) => None,
+        }
+    }
+
+    /// Whether one of the two ends would not have the other.
+    pub(super) fn is_refusal(&self) -> bool {
+        match self {
+            Self::NoHello | Self::Wire(_) | Self::Cookie | Self::AnotherName(_) | Self::Refused(_) | Self::RefusedByPeer(_) => true,
+            Self::NotBinary | Self::Silent | Self::Closed | Self::Broken(_) | Self::TooLarge(_) | Self::OwnEnd => false,
         }
     }
 
@@ -127,18 +138,22 @@ impl Ended {
     }
 }
 
-/// Runs a connection from hello to close, and says why it ended.
+/// Runs a connection from hello to close, and says why it ended. `stranger` is a place among those who have not introduced
+/// themselves; it is given back when they have.
 pub(super) async fn run<S>(
     mut socket: WebSocketStream<S>,
     end: End,
     identity: &Identity,
     address: &str,
     events: &mpsc::Sender<Event>,
+    stranger: Option<OwnedSemaphorePermit>,
 ) -> Ended
 where
     S: AsyncRead + AsyncWrite + Unpin + Send,
 {
-    let ended = match introduce(&mut socket, end, identity, address, events).await {
+    let introduced = introduce(&mut socket, end, identity, address, events).await;
+    drop(stranger);
+    let ended = match introduced {
         Ok(Admitted { connection, outgoing }) => {
             let ended = pump(&mut socket, connection, outgoing, events).await;
             // A driver that is gone needs no news.
@@ -233,8 +248,9 @@ where
         let mut ping = interval(PING_INTERVAL);
         loop {
             let message = tokio::select! {
-                frame = outgoing.recv() => match frame {
-                    Some(frame) => Message::binary(wire::encode(&frame)),
+                frame = outgoing.recv() => match frame.as_ref().map(wire::encode) {
+                    Some(bytes) if bytes.len() > FRAME_BYTES_MAX => return Ended::TooLarge(bytes.len()),
+                    Some(bytes) => Message::binary(bytes),
                     None => return Ended::OwnEnd,
                 },
                 _ = ping.tick() => Message::Ping(Vec::new().into()),

@@ -12,7 +12,7 @@ use tokio_tungstenite::client_async_with_config;
 use tracing::{debug, warn};
 
 use crate::id::NodeName;
-use crate::link::connection::{self, End, Ended, Event, Identity};
+use crate::link::connection::{self, End, Event, Identity};
 use crate::machine::LinkDown;
 
 /// How long connecting may take, the WebSocket handshake included.
@@ -33,14 +33,20 @@ pub(super) async fn keep_dialling(
     let mut backoff = BACKOFF_MIN;
     let mut said = String::new();
     while linked.wait_for(|linked| !linked.contains(&peer)).await.is_ok() {
-        let cause = match timeout(CONNECT_PATIENCE, dial(&address)).await {
+        // A driver that is gone takes its dialers along: they would introduce a life that has ended.
+        let dialled = tokio::select! {
+            () = events.closed() => return,
+            dialled = timeout(CONNECT_PATIENCE, dial(&address)) => dialled,
+        };
+        let cause = match dialled {
             Ok(Ok(socket)) => {
-                let ended = connection::run(socket, End::Dialer(peer), &identity, &address, &events).await;
-                if matches!(ended, Ended::OwnEnd | Ended::Closed) {
+                let ended = connection::run(socket, End::Dialer(peer), &identity, &address, &events, None).await;
+                if ended.is_refusal() {
+                    say_once(&mut said, peer, &address, &ended.to_string());
+                } else {
                     debug!(%peer, "link ended: {ended}");
                     backoff = BACKOFF_MIN;
-                } else {
-                    say_once(&mut said, peer, &address, &ended.to_string());
+                    said.clear();
                 }
                 LinkDown::Lost
             }
@@ -56,7 +62,10 @@ pub(super) async fn keep_dialling(
         }
         let pause = rand::rng().random_range(BACKOFF_MIN / 2..=backoff);
         backoff = (backoff * 2).min(BACKOFF_MAX);
-        sleep(pause).await;
+        tokio::select! {
+            () = events.closed() => return,
+            () = sleep(pause) => {}
+        }
     }
 }
 

@@ -6,9 +6,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -26,10 +27,15 @@ use crate::time::{Now, UnixMillis};
 /// How many happenings on links may wait for the machine; more make their links wait.
 const EVENTS_MAX: usize = 1_024;
 
-/// The real clocks.
-#[derive(Clone, Copy, Debug)]
+/// How many peers may be introducing themselves at once.
+const STRANGERS_MAX: usize = 64;
+
+/// The real clocks. The wall clock never goes back within a process, even where somebody sets it back: the stamps of all
+/// nodes would be in its future, and every round refused.
+#[derive(Clone, Debug)]
 pub struct SystemClock {
     started: Instant,
+    latest_wall: Arc<AtomicU64>,
 }
 
 #[expect(clippy::disallowed_methods, reason = "this is where the core's `Now` comes from")]
@@ -37,18 +43,21 @@ impl SystemClock {
     /// Clocks that start now.
     #[must_use]
     pub fn start() -> Self {
-        Self { started: Instant::now() }
+        Self { started: Instant::now(), latest_wall: Arc::default() }
     }
 
     /// One reading of both. A wall clock before 1970 reads 0.
     #[must_use]
     pub fn now(&self) -> Now {
         let wall = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
-        Now { mono: self.started.elapsed(), wall: UnixMillis(u64::try_from(wall).unwrap_or(u64::MAX)) }
+        let wall = u64::try_from(wall).unwrap_or(u64::MAX);
+        let latest = self.latest_wall.fetch_max(wall, Ordering::Relaxed).max(wall);
+        Now { mono: self.started.elapsed(), wall: UnixMillis(latest) }
     }
 
-    fn at(&self, mono: Duration) -> Instant {
-        self.started + mono
+    /// The moment that a machine calls `mono`; none where the system cannot tell one so far away.
+    fn at(&self, mono: Duration) -> Option<Instant> {
+        self.started.checked_add(mono)
     }
 }
 
@@ -68,7 +77,7 @@ pub struct Surroundings<'a> {
     /// Its cluster.
     pub neighbourhood: &'a Neighbourhood,
     /// The clocks it reads.
-    pub clock: SystemClock,
+    pub clock: &'a SystemClock,
     /// Ends it from outside.
     pub stop: &'a CancellationToken,
     /// Where its tasks are counted.
@@ -108,6 +117,7 @@ where
         lost: Vec::new(),
         next_connection: 1,
     };
+    let strangers = Arc::new(Semaphore::new(STRANGERS_MAX));
     let identity = Identity { me, cookie: Arc::clone(&neighbourhood.cookie) };
     for (peer, address) in &neighbourhood.addresses {
         tasks.spawn(dialer::keep_dialling(*peer, address.clone(), identity.clone(), links.linked.subscribe(), events.clone()));
@@ -117,23 +127,25 @@ where
         if machine.deadline().is_some_and(|deadline| deadline <= now.mono) {
             machine.tick(now);
         }
-        while let Some(output) = machine.poll() {
-            match output {
-                Output::Send { to, frame } => links.send(to, frame),
-                Output::Event(event) => {
-                    if let ControlFlow::Break(reason) = on_event(machine, event) {
-                        return Some(reason);
+        loop {
+            while let Some(output) = machine.poll() {
+                match output {
+                    Output::Send { to, frame } => links.send(to, frame),
+                    Output::Event(event) => {
+                        if let ControlFlow::Break(reason) = on_event(machine, event) {
+                            return Some(reason);
+                        }
                     }
                 }
             }
-        }
-        for peer in std::mem::take(&mut links.lost) {
+            // Sending may have cost links; what the machine says to that is taken before anything is waited for.
+            let Some(peer) = links.lost.pop() else { break };
             machine.handle(clock.now(), Input::LinkDown { peer, cause: LinkDown::Lost });
         }
         let deadline = machine.deadline();
         let due = async {
-            match deadline {
-                Some(deadline) => tokio::time::sleep_until(clock.at(deadline)).await,
+            match deadline.and_then(|deadline| clock.at(deadline)) {
+                Some(deadline) => tokio::time::sleep_until(deadline).await,
                 None => std::future::pending().await,
             }
         };
@@ -146,9 +158,13 @@ where
                 }
             }
             Some(Incoming { socket, address }) = door.recv() => {
+                let Ok(place) = Arc::clone(&strangers).try_acquire_owned() else {
+                    warn!(%address, "too many strangers at once");
+                    continue;
+                };
                 let (identity, events) = (identity.clone(), events.clone());
                 tasks.spawn(async move {
-                    let ended = connection::run(socket, End::Listener, &identity, &address, &events).await;
+                    let ended = connection::run(socket, End::Listener, &identity, &address, &events, Some(place)).await;
                     if matches!(ended, connection::Ended::Closed | connection::Ended::OwnEnd) {
                         debug!(%address, "link ended: {ended}");
                     } else {
@@ -228,8 +244,9 @@ impl Links {
         let (outgoing, queue) = mpsc::channel(connection::OUTGOING_MAX);
         let mut inputs = Vec::new();
         match self.links.get(&peer.node) {
-            // Both dialled at once. Both ends keep the one that the lesser name dialled; the other end's queue is dropped.
-            Some(link) if link.dialled_by.min(dialled_by) == link.dialled_by => {
+            // Both dialled at once. Both ends keep the one that the lesser name dialled; the other's queue is dropped. Who dials
+            // again has lost the link that this end still believes in.
+            Some(link) if link.dialled_by < dialled_by => {
                 return Ok((Admitted { connection, outgoing: queue }, inputs));
             }
             Some(_) => inputs.push(Input::LinkDown { peer: peer.node, cause: LinkDown::Lost }),

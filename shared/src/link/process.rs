@@ -141,7 +141,7 @@ pub async fn run<M: Node>(
     let mut above = Incarnation(0);
     let code = loop {
         let now = clock.now();
-        let me = Origin { node: name, incarnation: Incarnation(now.wall.0.max(above.0 + 1)) };
+        let me = Origin { node: name, incarnation: Incarnation(now.wall.0.max(above.0.saturating_add(1))) };
         above = me.incarnation;
         ready.send_replace(false);
         info!(incarnation = %me.incarnation, crashes, "{name} begins a life");
@@ -168,7 +168,7 @@ pub async fn run<M: Node>(
             on_event(event)
         };
         // The driver borrows what outlives it; after a panic nothing of this life is used again.
-        let surroundings = Surroundings { neighbourhood: &neighbourhood, clock, stop: &stop, tasks: &tasks };
+        let surroundings = Surroundings { neighbourhood: &neighbourhood, clock: &clock, stop: &stop, tasks: &tasks };
         let life = driver::drive(&mut machine, me, surroundings, &mut peers, &mut commands, on_event);
         let life = AssertUnwindSafe(life).catch_unwind().await;
         let reason = match life {

@@ -18,7 +18,7 @@ use crate::time::Now;
 /// What a member has proved to cover, in one of its lives.
 #[derive(Debug)]
 pub(super) struct Proof {
-    incarnation: Incarnation,
+    pub(super) incarnation: Incarnation,
     vector: VersionVector,
 }
 
@@ -26,6 +26,9 @@ impl Replica {
     /// Takes note that `member` covers `vector`, from its own mouth, and collects what that makes stable. What an earlier
     /// life proved died with it.
     pub(super) fn learn(&mut self, member: Origin, vector: VersionVector) {
+        if self.present.get(&member.node).is_some_and(|present| *present != member.incarnation) {
+            return;
+        }
         match self.proofs.get_mut(&member.node) {
             Some(proof) if proof.incarnation > member.incarnation => return,
             Some(proof) if proof.incarnation == member.incarnation => proof.vector.merge(&vector),

@@ -9,6 +9,9 @@ use std::time::Duration;
 use crate::crdt::{Entry, VersionVector};
 use crate::id::{HeroId, NodeName, Origin};
 
+/// How far a chunk may be ahead of the number of those held; no window is that wide.
+const AHEAD_MAX: u32 = 1_024;
+
 /// A pull under way.
 #[derive(Debug)]
 pub(super) struct Pull {
@@ -19,6 +22,7 @@ pub(super) struct Pull {
     pub(super) deadline: Duration,
     chunks: BTreeMap<u32, Vec<(HeroId, Arc<Entry>)>>,
     staged: usize,
+    serving: Option<u64>,
     end: Option<(u32, Ending)>,
 }
 
@@ -45,12 +49,17 @@ pub(super) enum Progress {
 
 impl Pull {
     pub(super) fn new(source: Origin, via: NodeName, round: u64, mutual: bool, deadline: Duration) -> Self {
-        Self { source, via, round, mutual, deadline, chunks: BTreeMap::new(), staged: 0, end: None }
+        Self { source, via, round, mutual, deadline, chunks: BTreeMap::new(), staged: 0, serving: None, end: None }
+    }
+
+    /// Whether a part of this serving belongs to the round: the first serving heard of is the one that counts.
+    pub(super) fn is_of(&mut self, serving: u64) -> bool {
+        *self.serving.get_or_insert(serving) == serving
     }
 
     pub(super) fn stage(&mut self, number: u32, entries: Vec<(HeroId, Arc<Entry>)>, staged_max: usize) -> Progress {
         self.staged += entries.len();
-        if self.staged > staged_max {
+        if self.staged > staged_max || number > self.held().saturating_add(AHEAD_MAX) {
             return Progress::TooLarge;
         }
         if let Some(twice) = self.chunks.insert(number, entries) {
@@ -69,8 +78,9 @@ impl Pull {
     }
 
     fn is_whole(&self) -> bool {
-        // Numbers are distinct, so holding `chunks` numbers below `chunks` is holding all of them.
-        self.end.as_ref().is_some_and(|(chunks, _)| self.chunks.range(..chunks).count() == *chunks as usize)
+        // Numbers are distinct, so holding `chunks` of them, all below `chunks`, is holding all.
+        let highest = self.chunks.last_key_value().map_or(0, |(number, _)| number + 1);
+        self.end.as_ref().is_some_and(|(chunks, _)| self.held() == *chunks && highest == *chunks)
     }
 
     /// What a whole round brought: its entries, and what its end said.

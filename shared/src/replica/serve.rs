@@ -5,7 +5,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::crdt::{Entry, Value};
+use crate::crdt::Entry;
 use crate::id::{HeroId, NodeName, Origin};
 use crate::message::Step;
 use crate::replica::pull::Ending;
@@ -16,6 +16,7 @@ pub(super) struct Serve {
     pub(super) puller: Origin,
     pub(super) via: NodeName,
     pub(super) round: u64,
+    number: u64,
     pub(super) deadline: Duration,
     snapshot: std::vec::IntoIter<(HeroId, Arc<Entry>)>,
     end: Option<Ending>,
@@ -24,15 +25,17 @@ pub(super) struct Serve {
 }
 
 impl Serve {
+    /// `number` is the source's own for this serving.
     pub(super) fn new(
         puller: Origin,
         via: NodeName,
         round: u64,
-        snapshot: Vec<(HeroId, Arc<Entry>)>,
+        number: u64,
+        delta: Vec<(HeroId, Arc<Entry>)>,
         end: Ending,
         deadline: Duration,
     ) -> Self {
-        Self { puller, via, round, deadline, snapshot: snapshot.into_iter(), end: Some(end), sent: 0, acknowledged: 0 }
+        Self { puller, via, round, number, deadline, snapshot: delta.into_iter(), end: Some(end), sent: 0, acknowledged: 0 }
     }
 
     pub(super) fn acknowledged(&mut self, chunks: u32, deadline: Duration) {
@@ -44,7 +47,7 @@ impl Serve {
     pub(super) fn next(&mut self, chunk_bytes: usize, window: u32) -> Option<Step> {
         if self.snapshot.len() == 0 {
             let Ending { vector, horizon, full, joined } = self.end.take()?;
-            return Some(Step::End { chunks: self.sent, vector, horizon, full, joined });
+            return Some(Step::End { serving: self.number, chunks: self.sent, vector, horizon, full, joined });
         }
         if self.sent - self.acknowledged >= window {
             return None;
@@ -52,7 +55,7 @@ impl Serve {
         let mut entries = Vec::new();
         let mut bytes = 0;
         for (key, entry) in self.snapshot.by_ref() {
-            bytes += size_estimate(&entry);
+            bytes += entry.size_estimate();
             entries.push((key, entry));
             if bytes >= chunk_bytes {
                 break;
@@ -60,15 +63,6 @@ impl Serve {
         }
         let number = self.sent;
         self.sent += 1;
-        Some(Step::Chunk { number, entries })
+        Some(Step::Chunk { serving: self.number, number, entries })
     }
-}
-
-/// Roughly what an entry takes on the wire, in bytes.
-pub(super) fn size_estimate(entry: &Entry) -> usize {
-    let value = match &entry.value {
-        Value::Live(hero) => hero.name.len() + 16,
-        Value::Tombstone => 1,
-    };
-    48 + value + 32 * entry.seen.len()
 }
