@@ -40,10 +40,10 @@ fn the_same_seed_is_the_same_run() {
 }
 
 #[test]
-fn where_nothing_goes_wrong_nothing_is_lost() {
+fn where_nothing_goes_wrong_all_agree_and_dispatch_says_so() {
     for seed in 0..20 {
         let verdict = run::run_untroubled(seed).unwrap();
-        assert_eq!((verdict.lost_writes, verdict.only_copies, verdict.differences), (0, 0, 0), "seed {seed}");
+        assert_eq!((verdict.only_copies, verdict.differences), (0, 0), "seed {seed}");
         assert!(verdict.heroes > 0, "seed {seed}");
     }
 }

@@ -8,6 +8,7 @@
 //! - [`wait_until`] is how everything here waits: for a condition, with a limit, saying what was not to be seen.
 
 mod api;
+mod browser;
 mod cluster;
 mod link;
 mod loopback;
@@ -16,6 +17,7 @@ pub mod raw;
 mod wait;
 
 pub use api::{Api, CityHeroes, Hero, NodeState, Reply};
+pub use browser::{Browser, Element};
 pub use cluster::{Cluster, Heroes, Options};
 pub use link::{Ending, Link, hello, incarnation_now};
 pub use loopback::own_address;
