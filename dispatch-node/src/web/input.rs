@@ -46,10 +46,15 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for JsonBody<T> {
                 format!("Content-Type must be application/json, and it is {got}"),
             ));
         }
-        serde_json::from_slice(&body).map(Self).map_err(|error| match error.classify() {
+        let parsed = serde_json::from_slice(&body).map(Self).map_err(|error| match error.classify() {
             Category::Data => Problem::not_allowed("invalid_field", error.to_string()),
             Category::Syntax | Category::Eof | Category::Io => Problem::malformed("invalid_json", error.to_string()),
-        })
+        })?;
+        // Serde would fill a struct from an array too.
+        match body.trim_ascii_start().first() {
+            Some(b'{') => Ok(parsed),
+            Some(_) | None => Err(Problem::not_allowed("invalid_field", "a JSON object is expected; nothing was changed")),
+        }
     }
 }
 

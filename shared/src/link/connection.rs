@@ -284,8 +284,10 @@ where
             }
         }
     };
+    // What the peer said before it went is heard before it is noticed that nothing can be sent to it any more.
     tokio::select! {
-        ended = send => ended,
+        biased;
         ended = receive => ended,
+        ended = send => ended,
     }
 }

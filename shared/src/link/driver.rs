@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -190,12 +191,16 @@ struct Links {
 
 impl Links {
     fn send(&mut self, to: NodeName, frame: Frame) {
-        if let Some(link) = self.links.get(&to)
-            && link.outgoing.try_send(frame).is_err()
-        {
-            warn!(peer = %to, "too slow for what it is sent, or gone: link dropped");
-            self.remove(to);
-            self.lost.push(to);
+        let Some(link) = self.links.get(&to) else { return };
+        match link.outgoing.try_send(frame) {
+            Ok(()) => {}
+            // The connection has ended, and its end is among the events that wait, behind what the peer said last.
+            Err(TrySendError::Closed(_)) => {}
+            Err(TrySendError::Full(_)) => {
+                warn!(peer = %to, "too slow for what it is sent: link dropped");
+                self.remove(to);
+                self.lost.push(to);
+            }
         }
     }
 

@@ -1,0 +1,272 @@
+//! Dispatch's HTTP, as scripts use it.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+use ureq::http::{Method, Request};
+
+/// How long any answer may take. Commands promise less; what they promise is measured by their tests.
+const ANSWER_PATIENCE: Duration = Duration::from_secs(10);
+
+/// An HTTP answer.
+#[derive(Clone, Debug)]
+pub struct Reply {
+    /// The status code.
+    pub status: u16,
+    /// The headers, with names in lower case.
+    pub headers: BTreeMap<String, String>,
+    /// The body, as text.
+    pub body: String,
+}
+
+impl Reply {
+    /// The body as JSON.
+    ///
+    /// # Panics
+    /// When it is none.
+    #[track_caller]
+    #[must_use]
+    pub fn json(&self) -> Value {
+        self.parse()
+    }
+
+    /// The body as JSON of this shape.
+    ///
+    /// # Panics
+    /// When it is none, or has another shape.
+    #[track_caller]
+    #[must_use]
+    pub fn parse<T: DeserializeOwned>(&self) -> T {
+        serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error} in the answer {} {:?}", self.status, self.body))
+    }
+
+    /// Expects this status.
+    ///
+    /// # Panics
+    /// When it is another.
+    #[track_caller]
+    #[must_use]
+    pub fn expect(self, status: u16) -> Self {
+        assert_eq!(self.status, status, "{}", self.body);
+        self
+    }
+
+    /// Expects a problem document (RFC 9457) of this status and type, and returns its detail.
+    ///
+    /// # Panics
+    /// When it is anything else, or does not say what was wrong.
+    #[track_caller]
+    #[must_use]
+    pub fn problem(&self, status: u16, code: &str) -> String {
+        let seen = format!("{} {:?} {}", self.status, self.headers.get("content-type"), self.body);
+        assert_eq!(self.status, status, "{seen}");
+        assert_eq!(self.headers.get("content-type").map(String::as_str), Some("application/problem+json"), "{seen}");
+        let problem = self.json();
+        assert_eq!(problem["status"], status, "{seen}");
+        assert_eq!(problem["type"], code, "{seen}");
+        assert!(problem["title"].as_str().is_some_and(|title| !title.is_empty()), "{seen}");
+        let detail = problem["detail"].as_str().unwrap_or_default();
+        assert!(!detail.is_empty(), "{seen}");
+        detail.to_owned()
+    }
+}
+
+/// A living hero, as some node holds it.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(missing_docs, reason = "the contract says what they are")]
+pub struct Hero {
+    pub id: String,
+    pub name: String,
+    pub location: String,
+    pub is_patrolling: bool,
+    pub health: u8,
+    pub stamp: Value,
+}
+
+/// A node, as dispatch last saw it.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[expect(missing_docs, reason = "the contract says what they are")]
+pub struct NodeState {
+    pub name: String,
+    pub role: String,
+    pub status: String,
+    pub incarnation: Option<u64>,
+    pub crashes: u32,
+    pub heroes: u64,
+    pub tombstones: u64,
+    pub fingerprint: String,
+    pub version_vector: BTreeMap<String, String>,
+    pub age_ms: Option<u64>,
+}
+
+/// What one city holds.
+#[derive(Clone, Debug, Deserialize)]
+#[expect(missing_docs, reason = "the contract says what they are")]
+pub struct CityHeroes {
+    pub heroes: Vec<Hero>,
+    pub tombstones: u64,
+    pub age_ms: Option<u64>,
+}
+
+/// An HTTP client for one node. Every request has a connection of its own: a test that restarts a node must not find its
+/// client holding on to a dead one.
+#[derive(Clone, Debug)]
+pub struct Api {
+    agent: ureq::Agent,
+    base: String,
+}
+
+impl Api {
+    /// A client for the node that listens on `address`.
+    #[must_use]
+    pub fn new(address: SocketAddr) -> Self {
+        let config = ureq::Agent::config_builder()
+            .http_status_as_error(false)
+            .max_redirects(0)
+            .max_idle_connections(0)
+            .proxy(None)
+            .timeout_global(Some(ANSWER_PATIENCE));
+        Self { agent: config.build().into(), base: format!("http://{address}") }
+    }
+
+    /// The address of the page.
+    #[must_use]
+    pub fn url(&self) -> String {
+        format!("{}/", self.base)
+    }
+
+    /// Sends a request.
+    ///
+    /// # Errors
+    /// Says why there was no answer.
+    pub fn try_request(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Result<Reply, String> {
+        let method = Method::from_bytes(method.as_bytes()).map_err(|error| error.to_string())?;
+        let has_body = matches!(method, Method::POST | Method::PUT | Method::PATCH);
+        let mut request = Request::builder().method(method).uri(format!("{}{path}", self.base));
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let sent = if has_body {
+            self.agent.run(request.body(body).map_err(|error| error.to_string())?)
+        } else {
+            self.agent.run(request.body(()).map_err(|error| error.to_string())?)
+        };
+        let mut response = sent.map_err(|error| error.to_string())?;
+        let headers =
+            response.headers().iter().map(|(name, value)| (name.to_string(), String::from_utf8_lossy(value.as_bytes()).into_owned()));
+        Ok(Reply {
+            status: response.status().as_u16(),
+            headers: headers.collect(),
+            body: response.body_mut().with_config().limit(64 << 20).read_to_string().map_err(|error| error.to_string())?,
+        })
+    }
+
+    /// Sends a request.
+    ///
+    /// # Panics
+    /// When there is no answer.
+    #[track_caller]
+    #[must_use]
+    pub fn request(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Reply {
+        self.try_request(method, path, headers, body).unwrap_or_else(|error| panic!("{method} {path}: {error}"))
+    }
+
+    /// `GET`
+    #[track_caller]
+    #[must_use]
+    pub fn get(&self, path: &str) -> Reply {
+        self.request("GET", path, &[], &[])
+    }
+
+    /// `POST` with JSON
+    #[track_caller]
+    #[must_use]
+    pub fn post(&self, path: &str, body: &Value) -> Reply {
+        self.request("POST", path, &[("content-type", "application/json")], body.to_string().as_bytes())
+    }
+
+    /// `PUT` with JSON
+    #[track_caller]
+    #[must_use]
+    pub fn put(&self, path: &str, body: &Value) -> Reply {
+        self.request("PUT", path, &[("content-type", "application/json")], body.to_string().as_bytes())
+    }
+
+    /// `DELETE`
+    #[track_caller]
+    #[must_use]
+    pub fn delete(&self, path: &str) -> Reply {
+        self.request("DELETE", path, &[], &[])
+    }
+
+    /// Creates heroes with invented names; their ids.
+    #[track_caller]
+    #[must_use]
+    pub fn create(&self, count: u32) -> Vec<String> {
+        let created = self.post("/api/v1/heroes", &json!({ "count": count })).expect(201).json();
+        let ids: Vec<String> = serde_json::from_value(created["ids"].clone()).expect("a list of ids");
+        assert_eq!(ids.len(), count as usize, "one id for each hero");
+        ids
+    }
+
+    /// Creates a hero with this name.
+    #[track_caller]
+    #[must_use]
+    pub fn create_named(&self, name: &str) -> Hero {
+        let hero: Hero = self.post("/api/v1/heroes", &json!({ "name": name })).expect(201).parse();
+        assert_eq!((hero.name.as_str(), hero.location.as_str(), hero.is_patrolling, hero.health), (name, "home", false, 100));
+        hero
+    }
+
+    /// Asks to move a hero.
+    #[track_caller]
+    #[must_use]
+    pub fn assign(&self, id: &str, place: &str) -> Reply {
+        self.put(&format!("/api/v1/heroes/{id}/location"), &json!({ "location": place }))
+    }
+
+    /// Asks to end a hero.
+    #[track_caller]
+    #[must_use]
+    pub fn terminate(&self, id: &str) -> Reply {
+        self.delete(&format!("/api/v1/heroes/{id}"))
+    }
+
+    /// Asks to bomb a city.
+    #[track_caller]
+    #[must_use]
+    pub fn bomb(&self, city: &str) -> Reply {
+        self.post(&format!("/api/v1/cities/{city}/bomb"), &json!({}))
+    }
+
+    /// One hero everywhere: `hero` and `cities`.
+    #[track_caller]
+    #[must_use]
+    pub fn hero(&self, id: &str) -> Reply {
+        self.get(&format!("/api/v1/heroes/{id}"))
+    }
+
+    /// What a city holds, by hero.
+    #[track_caller]
+    #[must_use]
+    pub fn city(&self, city: &str) -> CityHeroes {
+        self.get(&format!("/api/v1/cities/{city}/heroes")).expect(200).parse()
+    }
+
+    /// Every node, by name.
+    #[track_caller]
+    #[must_use]
+    pub fn nodes(&self) -> BTreeMap<String, NodeState> {
+        #[derive(Deserialize)]
+        struct Nodes {
+            nodes: Vec<NodeState>,
+        }
+        let Nodes { nodes } = self.get("/api/v1/cluster").expect(200).parse();
+        nodes.into_iter().map(|node| (node.name.clone(), node)).collect()
+    }
+}

@@ -1,0 +1,306 @@
+//! A real Chromium, driven over WebDriver.
+//!
+//! WebDriver is JSON over HTTP, and these tests speak that already: what they need of it is below, without the runtime, the
+//! TLS and the types that a client library brings, and with the browser's own log, which such libraries leave out.
+
+use std::fs::{self, File};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::api::Api;
+use crate::wait::{ensure, wait_until};
+
+/// How long chromedriver may take to listen.
+const DRIVER_PATIENCE: Duration = Duration::from_secs(20);
+/// How long the page may take to show something.
+const PAGE_PATIENCE: Duration = Duration::from_secs(15);
+/// The name under which WebDriver hands out elements.
+const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
+
+/// An element of a page. Like a person's memory of a place on a page, it may be out of date a moment later.
+#[derive(Clone, Debug)]
+pub struct Element(String);
+
+/// A Chromium with its driver. Both end with it.
+#[derive(Debug)]
+pub struct Browser {
+    driver: Child,
+    api: Api,
+    session: String,
+    _home: TempDir,
+}
+
+impl Browser {
+    /// Starts a browser as people have it.
+    ///
+    /// # Panics
+    /// When there is none: a browser test without a browser has not passed.
+    #[track_caller]
+    #[must_use]
+    pub fn start() -> Self {
+        Self::with_preferences(&json!({}))
+    }
+
+    /// Starts a browser that runs no scripts of pages.
+    ///
+    /// # Panics
+    /// When there is none.
+    #[track_caller]
+    #[must_use]
+    pub fn without_javascript() -> Self {
+        Self::with_preferences(&json!({ "profile.managed_default_content_settings.javascript": 2 }))
+    }
+
+    #[track_caller]
+    fn with_preferences(preferences: &Value) -> Self {
+        let chromium = find("chromium", "CHROMIUM");
+        let home = tempfile::tempdir().expect("a temporary directory can be made");
+        let said = home.path().join("chromedriver.log");
+        let log = File::create(&said).expect("a file in a directory of our own can be made");
+        let driver = Command::new(find("chromedriver", "CHROMEDRIVER"))
+            .arg("--port=0")
+            .env("HOME", home.path())
+            .stdin(Stdio::null())
+            .stderr(log.try_clone().expect("a file can be had twice"))
+            .stdout(log)
+            .spawn()
+            .unwrap_or_else(|error| panic!("starting chromedriver: {error}"));
+        let port = wait_until("chromedriver says which port it took", DRIVER_PATIENCE, || port_in(&said));
+        // From here on dropping ends the driver, whatever else goes wrong.
+        let mut browser = Self { driver, api: Api::new(([127, 0, 0, 1], port).into()), session: String::new(), _home: home };
+        let profile = browser._home.path().join("profile");
+        let arguments = [
+            "--headless=new",
+            // Chromium refuses to run as root with its sandbox, and containers often are root.
+            "--no-sandbox",
+            "--disable-gpu",
+            "--disable-dev-shm-usage",
+            "--disable-background-networking",
+            "--disable-component-update",
+            "--disable-sync",
+            "--no-first-run",
+            "--window-size=1400,1000",
+            &format!("--user-data-dir={}", profile.display()),
+        ];
+        let options = json!({ "binary": chromium, "args": arguments, "prefs": preferences });
+        let wishes = json!({ "browserName": "chrome", "goog:chromeOptions": options, "goog:loggingPrefs": { "browser": "ALL" } });
+        let session = browser.command("POST", "/session", &json!({ "capabilities": { "alwaysMatch": wishes } }));
+        browser.session = format!("/session/{}", session["sessionId"].as_str().expect("a session has an id"));
+        // Before any script of any page: violations of the policy, which not every one of them reaches the log.
+        let listen = "globalThis.violations = []; addEventListener('securitypolicyviolation', \
+                      (event) => violations.push(event.violatedDirective + ' ' + event.blockedURI));";
+        let early = json!({ "cmd": "Page.addScriptToEvaluateOnNewDocument", "params": { "source": listen } });
+        browser.session_command("/goog/cdp/execute", &early);
+        browser
+    }
+
+    fn try_command(&self, method: &str, path: &str, body: &Value) -> Result<Value, String> {
+        let body = if method == "POST" { body.to_string() } else { String::new() };
+        let reply = self.api.try_request(method, path, &[("content-type", "application/json")], body.as_bytes())?;
+        let value = reply.json()["value"].take();
+        if reply.status == 200 { Ok(value) } else { Err(format!("{}: {}", value["error"], value["message"])) }
+    }
+
+    #[track_caller]
+    fn command(&self, method: &str, path: &str, body: &Value) -> Value {
+        self.try_command(method, path, body).unwrap_or_else(|error| panic!("{method} {path} {body}: {error}"))
+    }
+
+    #[track_caller]
+    fn session_command(&self, path: &str, body: &Value) -> Value {
+        self.command("POST", &format!("{}{path}", self.session), body)
+    }
+
+    /// Opens an address, and waits until the page is loaded.
+    #[track_caller]
+    pub fn open(&self, url: &str) {
+        self.session_command("/url", &json!({ "url": url }));
+    }
+
+    /// Opens another page beside this one and goes there. Returns how to come back.
+    #[track_caller]
+    #[must_use]
+    pub fn open_beside(&self, url: &str) -> String {
+        let here = self.command("GET", &format!("{}/window", self.session), &Value::Null);
+        let there = self.session_command("/window/new", &json!({ "type": "window" }));
+        self.go_to(there["handle"].as_str().expect("a window has a handle"));
+        self.open(url);
+        here.as_str().expect("a window has a handle").to_owned()
+    }
+
+    /// Goes to another page; returns how to come back to this one.
+    #[track_caller]
+    pub fn go_to(&self, window: &str) -> String {
+        let here = self.command("GET", &format!("{}/window", self.session), &Value::Null);
+        self.session_command("/window", &json!({ "handle": window }));
+        here.as_str().unwrap_or_default().to_owned()
+    }
+
+    /// What this JavaScript returns.
+    ///
+    /// # Panics
+    /// When it throws.
+    #[track_caller]
+    #[must_use]
+    pub fn evaluate(&self, script: &str) -> Value {
+        self.session_command("/execute/sync", &json!({ "script": script, "args": [] }))
+    }
+
+    /// The first element with this role and accessible name, as the browser computes them for assistive technology.
+    ///
+    /// # Errors
+    /// What there is instead.
+    pub fn try_find(&self, role: &str, name: &str) -> Result<Element, String> {
+        // Candidates by tag, because asking the browser for every element's role takes a round trip each.
+        let tags = match role {
+            "button" => "button",
+            "combobox" => "select",
+            "textbox" => "input",
+            "link" => "a",
+            "rowheader" => "th",
+            _ => "[role], h1, h2, h3, table, p",
+        };
+        let found = self.try_command("POST", &format!("{}/elements", self.session), &json!({ "using": "css selector", "value": tags }))?;
+        let mut names = Vec::new();
+        for element in found.as_array().into_iter().flatten().filter_map(|element| element[ELEMENT].as_str()) {
+            let ask = |what: &str| self.try_command("GET", &format!("{}/element/{element}/{what}", self.session), &Value::Null);
+            let label = ask("computedlabel")?;
+            if label == name && ask("computedrole")? == role {
+                return Ok(Element(element.to_owned()));
+            }
+            names.push(label.as_str().unwrap_or_default().to_owned());
+        }
+        Err(format!("no {role} {name:?} among {names:?}"))
+    }
+
+    /// Waits for the element with this role and accessible name.
+    ///
+    /// # Panics
+    /// When it does not appear.
+    #[track_caller]
+    #[must_use]
+    pub fn find(&self, role: &str, name: &str) -> Element {
+        wait_until(&format!("the page has a {role} {name:?}"), PAGE_PATIENCE, || self.try_find(role, name))
+    }
+
+    fn try_act(&self, role: &str, name: &str, what: &str, body: &Value) -> Result<(), String> {
+        let Element(element) = self.try_find(role, name)?;
+        self.try_command("POST", &format!("{}/element/{element}/{what}", self.session), body).map(drop)
+    }
+
+    /// Clicks the element with this role and accessible name, as soon as it is there and can be clicked.
+    ///
+    /// # Panics
+    /// When it cannot be.
+    #[track_caller]
+    pub fn click(&self, role: &str, name: &str) {
+        wait_until(&format!("a click on the {role} {name:?}"), PAGE_PATIENCE, || self.try_act(role, name, "click", &json!({})));
+    }
+
+    /// Types into the element with this role and accessible name.
+    ///
+    /// # Panics
+    /// When that cannot be done.
+    #[track_caller]
+    pub fn type_into(&self, role: &str, name: &str, text: &str) {
+        wait_until(&format!("typing into the {role} {name:?}"), PAGE_PATIENCE, || {
+            self.try_act(role, name, "value", &json!({ "text": text }))
+        });
+    }
+
+    /// Chooses an option of a combobox, as a click on it does.
+    ///
+    /// # Panics
+    /// When there is none.
+    #[track_caller]
+    pub fn choose(&self, combobox: &str, option: &str) {
+        wait_until(&format!("{option:?} chosen in {combobox:?}"), PAGE_PATIENCE, || {
+            let Element(list) = self.try_find("combobox", combobox)?;
+            let options = format!("{}/element/{list}/elements", self.session);
+            let found = self.try_command("POST", &options, &json!({ "using": "css selector", "value": "option" }))?;
+            for element in found.as_array().into_iter().flatten().filter_map(|element| element[ELEMENT].as_str()) {
+                let text = self.try_command("GET", &format!("{}/element/{element}/text", self.session), &Value::Null)?;
+                if text == option {
+                    return self.try_command("POST", &format!("{}/element/{element}/click", self.session), &json!({})).map(drop);
+                }
+            }
+            Err("there is no such option".to_owned())
+        });
+    }
+
+    /// The text of the first element that a CSS selector finds, as people see it; nothing where there is none.
+    #[track_caller]
+    #[must_use]
+    pub fn text(&self, selector: &str) -> String {
+        self.try_text(selector).unwrap_or_default()
+    }
+
+    fn try_text(&self, selector: &str) -> Result<String, String> {
+        let path = format!("{}/element", self.session);
+        let found = self.try_command("POST", &path, &json!({ "using": "css selector", "value": selector }))?;
+        let element = found[ELEMENT].as_str().ok_or("no element")?;
+        let text = self.try_command("GET", &format!("{path}/{element}/text"), &Value::Null)?;
+        Ok(text.as_str().unwrap_or_default().to_owned())
+    }
+
+    /// Waits until the text of an element is as wanted.
+    ///
+    /// # Panics
+    /// When it is not.
+    #[track_caller]
+    pub fn wait_text(&self, selector: &str, what: &str, wanted: impl Fn(&str) -> bool) {
+        wait_until(&format!("{selector} says {what}"), PAGE_PATIENCE, || {
+            let text = self.try_text(selector)?;
+            ensure(wanted(&text), || text.clone())
+        });
+    }
+
+    /// What the browser complained about since it was last asked: errors and warnings of its console, and violations of the
+    /// page's security policy.
+    #[track_caller]
+    #[must_use]
+    pub fn complaints(&self) -> Vec<String> {
+        let log = self.session_command("/se/log", &json!({ "type": "browser" }));
+        let lines = log.as_array().into_iter().flatten();
+        let bad = lines.filter(|line| matches!(line["level"].as_str(), Some("SEVERE" | "WARNING")));
+        let mut complaints: Vec<String> = bad.map(|line| line["message"].as_str().unwrap_or_default().to_owned()).collect();
+        let violations = self.evaluate("return globalThis.violations ?? []");
+        complaints.extend(violations.as_array().into_iter().flatten().map(|violation| format!("security policy: {violation}")));
+        complaints
+    }
+}
+
+impl Drop for Browser {
+    fn drop(&mut self) {
+        if !self.session.is_empty() {
+            // Ends the browser; without its driver nobody else would.
+            let _ = self.try_command("DELETE", &self.session, &Value::Null);
+        }
+        let _ = self.driver.kill();
+        let _ = self.driver.wait();
+    }
+}
+
+/// The program that is named by the environment variable, or stands on the path.
+#[track_caller]
+fn find(program: &str, variable: &str) -> String {
+    if let Ok(path) = std::env::var(variable) {
+        return path;
+    }
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let found = std::env::split_paths(&path).map(|directory| directory.join(program)).find(|path| path.is_file());
+    let Some(found) = found else {
+        panic!("{program} is missing: browser tests need the Debian packages chromium and chromium-driver (make setup installs them)")
+    };
+    found.display().to_string()
+}
+
+fn port_in(said: &Path) -> Result<u16, String> {
+    let said = fs::read_to_string(said).map_err(|error| error.to_string())?;
+    let (_, rest) = said.split_once("successfully on port ").ok_or_else(|| said.clone())?;
+    rest.split(|c: char| !c.is_ascii_digit()).next().unwrap_or_default().parse().map_err(|_| said.clone())
+}

@@ -1,0 +1,286 @@
+//! A whole cluster of real processes.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::{Ipv4Addr, SocketAddr};
+use std::time::Duration;
+
+use nix::sys::signal::Signal;
+use tempfile::TempDir;
+
+use crate::api::{Api, NodeState};
+use crate::loopback::own_address;
+use crate::process::Process;
+use crate::wait::{ensure, wait_until};
+use crate::{CITIES, NODES};
+
+/// How long a cluster may take to be ready.
+const READY_PATIENCE: Duration = Duration::from_secs(15);
+/// How long coming to agree may take: dozens of rounds, on a machine that runs other tests too.
+const AGREEMENT_PATIENCE: Duration = Duration::from_secs(20);
+
+/// How the processes of a cluster are started. Faster than people would want it, and without patrols and fights, so that
+/// states settle.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// `--gossip-interval` of the cities.
+    pub city_gossip: &'static str,
+    /// `--gossip-interval` of dispatch.
+    pub dispatch_gossip: &'static str,
+    /// `--poll-interval` of dispatch.
+    pub poll: &'static str,
+    /// `--patrol-interval` of the cities.
+    pub patrol: &'static str,
+    /// `--fight-interval` of the cities.
+    pub fight: &'static str,
+    /// `--max-restarts` of the cities.
+    pub max_restarts: &'static str,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { city_gossip: "200ms", dispatch_gossip: "200ms", poll: "400ms", patrol: "0", fight: "0", max_restarts: "3" }
+    }
+}
+
+/// The heroes there should be.
+#[derive(Clone, Debug, Default)]
+pub struct Heroes {
+    /// Where each living hero is, by id.
+    pub living: BTreeMap<String, String>,
+    /// Who is dead.
+    pub dead: BTreeSet<String>,
+}
+
+impl Heroes {
+    /// Heroes that were just created.
+    pub fn created(&mut self, ids: impl IntoIterator<Item = String>) {
+        self.living.extend(ids.into_iter().map(|id| (id, "home".to_owned())));
+    }
+
+    /// A hero was moved.
+    pub fn assigned(&mut self, id: &str, place: &str) {
+        self.living.insert(id.to_owned(), place.to_owned());
+    }
+
+    /// A hero died.
+    pub fn died(&mut self, id: &str) {
+        self.living.remove(id);
+        self.dead.insert(id.to_owned());
+    }
+}
+
+/// Gotham, metropolis, capitol and dispatch as processes, on a loopback address of their own. They end with it.
+#[derive(Debug)]
+pub struct Cluster {
+    /// The HTTP of dispatch.
+    pub api: Api,
+    address: Ipv4Addr,
+    options: Options,
+    processes: BTreeMap<&'static str, Process>,
+    logs: TempDir,
+}
+
+impl Cluster {
+    /// Starts all four, and waits until they are ready.
+    ///
+    /// # Panics
+    /// When they do not get ready.
+    #[track_caller]
+    #[must_use]
+    pub fn start(options: Options) -> Self {
+        let address = own_address();
+        let mut cluster = Self {
+            api: Api::new(SocketAddr::from((address, port("dispatch")))),
+            address,
+            options,
+            processes: BTreeMap::new(),
+            logs: tempfile::tempdir().expect("a temporary directory can be made"),
+        };
+        for node in NODES {
+            cluster.launch(node);
+        }
+        cluster.wait_ready(&NODES);
+        cluster
+    }
+
+    /// Where a node listens.
+    #[must_use]
+    pub fn address(&self, node: &str) -> SocketAddr {
+        SocketAddr::from((self.address, port(node)))
+    }
+
+    fn launch(&mut self, node: &'static str) {
+        let Options { city_gossip, dispatch_gossip, poll, patrol, fight, max_restarts } = self.options;
+        let mut arguments = vec![format!("--listen={}", self.address(node))];
+        arguments.extend(NODES.into_iter().filter(|peer| *peer != node).map(|peer| format!("--peer={peer}={}", self.address(peer))));
+        // The same choices in every run; what differs from run to run is timing.
+        arguments.push(format!("--seed={}", port(node)));
+        arguments.extend(match node {
+            "dispatch" => vec![format!("--gossip-interval={dispatch_gossip}"), format!("--poll-interval={poll}")],
+            _ => vec![
+                format!("--gossip-interval={city_gossip}"),
+                format!("--patrol-interval={patrol}"),
+                format!("--fight-interval={fight}"),
+                format!("--max-restarts={max_restarts}"),
+            ],
+        });
+        let log = self.logs.path().join(format!("{node}.log"));
+        self.processes.insert(node, Process::start(node, &arguments, &[], log));
+    }
+
+    /// Waits until these nodes have joined.
+    ///
+    /// # Panics
+    /// When they do not.
+    #[track_caller]
+    pub fn wait_ready(&self, nodes: &[&str]) {
+        for node in nodes {
+            let api = Api::new(self.address(node));
+            wait_until(&format!("{node} is ready"), READY_PATIENCE, || {
+                let reply = api.try_request("GET", "/readyz", &[], &[])?;
+                ensure(reply.status == 200, || format!("{} {}", reply.status, reply.body))
+            });
+        }
+    }
+
+    /// The process of a node.
+    ///
+    /// # Panics
+    /// When it was killed and not started again.
+    #[track_caller]
+    #[must_use]
+    pub fn process(&mut self, node: &str) -> &mut Process {
+        self.processes.get_mut(node).unwrap_or_else(|| panic!("{node} was killed"))
+    }
+
+    /// Kills a node without warning.
+    pub fn kill9(&mut self, node: &str) {
+        // Dropping kills.
+        self.processes.remove(node);
+    }
+
+    /// Starts a node that was killed or has ended, and waits until it is ready.
+    ///
+    /// # Panics
+    /// When it does not get ready.
+    #[track_caller]
+    pub fn restart(&mut self, node: &str) {
+        let node = NODES.into_iter().find(|name| *name == node).expect("the name of a node");
+        self.kill9(node);
+        self.launch(node);
+        self.wait_ready(&[node]);
+    }
+
+    /// Asks a node to end, and returns its exit code.
+    ///
+    /// # Panics
+    /// When it does not end within `limit`.
+    #[track_caller]
+    pub fn stop(&mut self, node: &str, signal: Signal, limit: Duration) -> Option<i32> {
+        let process = self.process(node);
+        process.signal(signal);
+        process.exit_code(limit)
+    }
+
+    /// Bombs a city, and waits until dispatch sees its next life.
+    ///
+    /// # Panics
+    /// When it does not come back.
+    #[track_caller]
+    pub fn bomb(&self, city: &str) {
+        let before = self.node(city).incarnation;
+        assert_eq!(self.api.bomb(city).expect(202).json()["city"], city);
+        wait_until(&format!("{city} is back in a new life"), AGREEMENT_PATIENCE, || {
+            let node = self.node(city);
+            ensure(node.status == "up" && node.incarnation > before, || format!("{node:?}"))
+        });
+    }
+
+    /// A node, as dispatch last saw it.
+    ///
+    /// # Panics
+    /// When dispatch has no such node.
+    #[track_caller]
+    #[must_use]
+    pub fn node(&self, name: &str) -> NodeState {
+        self.api.nodes().remove(name).unwrap_or_else(|| panic!("dispatch knows no {name}"))
+    }
+
+    /// Waits until dispatch sees this status of a node.
+    ///
+    /// # Panics
+    /// When it does not.
+    #[track_caller]
+    pub fn wait_status(&self, node: &str, status: &str, limit: Duration) {
+        wait_until(&format!("{node} is {status}"), limit, || {
+            let seen = self.node(node);
+            ensure(seen.status == status, || seen.status)
+        });
+    }
+
+    /// Waits until the verdict is agreement, and all four fingerprints are the same.
+    ///
+    /// # Panics
+    /// When they do not come to agree.
+    #[track_caller]
+    pub fn wait_converged(&self) {
+        wait_until("all nodes agree", AGREEMENT_PATIENCE, || {
+            let verdict = self.api.get("/api/v1/verdict").expect(200).json();
+            ensure(verdict["converged"] == true, || verdict.to_string())?;
+            self.agree(&NODES)
+        });
+    }
+
+    /// Waits until exactly these heroes are held by each of these cities, and they and dispatch agree.
+    ///
+    /// Looking at agreement alone would be too soon: dispatch may not yet have seen what was just done anywhere.
+    ///
+    /// # Panics
+    /// When that does not come about.
+    #[track_caller]
+    pub fn wait_until_held(&self, heroes: &Heroes, cities: &[&'static str]) {
+        wait_until(&format!("{} heroes are held by {cities:?}", heroes.living.len()), AGREEMENT_PATIENCE, || {
+            for city in cities {
+                let seen = self.api.city(city);
+                let held: BTreeMap<String, String> = seen.heroes.into_iter().map(|hero| (hero.id, hero.location)).collect();
+                ensure(held == heroes.living, || format!("{city}: {}", difference(&held, heroes)))?;
+                // Fewer, where all have heard of a death and its tombstone is collected.
+                ensure(seen.tombstones <= heroes.dead.len() as u64, || format!("{city} has {} tombstones", seen.tombstones))?;
+            }
+            self.agree(&[cities, &["dispatch"]].concat())
+        });
+        if cities.len() == CITIES.len() {
+            self.wait_converged();
+        }
+    }
+
+    fn agree(&self, nodes: &[&str]) -> Result<(), String> {
+        let all = self.api.nodes();
+        let prints: BTreeMap<&str, &str> = nodes.iter().map(|name| (*name, all[*name].fingerprint.as_str())).collect();
+        let distinct: BTreeSet<&str> = prints.values().copied().collect();
+        ensure(distinct.len() == 1, || format!("{prints:?}"))
+    }
+}
+
+fn port(node: &str) -> u16 {
+    match node {
+        "dispatch" => 4900,
+        "gotham" => 4901,
+        "metropolis" => 4902,
+        "capitol" => 4903,
+        _ => panic!("there is no node {node}"),
+    }
+}
+
+fn difference(held: &BTreeMap<String, String>, heroes: &Heroes) -> String {
+    let returned: Vec<&String> = held.keys().filter(|id| heroes.dead.contains(*id)).collect();
+    let missing: Vec<&String> = heroes.living.keys().filter(|id| !held.contains_key(*id)).collect();
+    let elsewhere: Vec<String> = held
+        .iter()
+        .filter_map(|(id, place)| {
+            let expected = heroes.living.get(id)?;
+            (expected != place).then(|| format!("{id} is at {place}, not at {expected}"))
+        })
+        .collect();
+    format!("returned {returned:?}, missing {missing:?}, elsewhere {elsewhere:?}")
+}

@@ -1,0 +1,50 @@
+//! Waiting: for a condition, never for a time.
+
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// Between two looks.
+const PAUSE: Duration = Duration::from_millis(20);
+
+/// How long something takes.
+#[derive(Clone, Copy, Debug)]
+pub struct Stopwatch(Instant);
+
+impl Stopwatch {
+    /// Starts counting.
+    #[must_use]
+    #[expect(clippy::disallowed_methods, reason = "tests run in real time")]
+    pub fn start() -> Self {
+        Self(Instant::now())
+    }
+
+    /// The time since the start.
+    #[must_use]
+    pub fn elapsed(&self) -> Duration {
+        self.0.elapsed()
+    }
+}
+
+/// Looks until what it looks for is there, and returns it. `look` says what it sees instead.
+///
+/// # Panics
+/// After `limit`, saying what was waited for and what was seen last.
+#[track_caller]
+pub fn wait_until<T>(what: &str, limit: Duration, mut look: impl FnMut() -> Result<T, String>) -> T {
+    let watch = Stopwatch::start();
+    loop {
+        match look() {
+            Ok(found) => return found,
+            Err(seen) => assert!(watch.elapsed() < limit, "waited {limit:?} for this: {what}\nseen instead: {seen}"),
+        }
+        thread::sleep(PAUSE);
+    }
+}
+
+/// A condition in the form that [`wait_until`] takes.
+///
+/// # Errors
+/// What is seen instead, where the condition does not hold.
+pub fn ensure(holds: bool, seen: impl FnOnce() -> String) -> Result<(), String> {
+    if holds { Ok(()) } else { Err(seen()) }
+}

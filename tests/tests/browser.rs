@@ -1,0 +1,281 @@
+//! The page, as people use it: in a real browser, by what is written on it.
+
+use std::time::Duration;
+
+use cluster_tests::{Browser, CITIES, Cluster, Heroes, Options, ensure, wait_until};
+use serde_json::Value;
+
+/// A page that is open and live.
+fn page_of(cluster: &Cluster) -> Browser {
+    let browser = Browser::start();
+    browser.open(&cluster.api.url());
+    browser.wait_text("#contact", "Live", |text| text == "Live");
+    browser
+}
+
+/// The text of the row of the hero with this name; nothing where there is none.
+fn row(browser: &Browser, name: &str) -> String {
+    let rows = browser.evaluate(
+        "return [...document.querySelectorAll('#heroes tbody tr')].map((row) => \
+         [row.querySelector('th')?.textContent.trim(), row.querySelector('td')?.parentElement.innerText])",
+    );
+    let rows = rows.as_array().cloned().unwrap_or_default();
+    rows.iter().find(|row| row[0] == name).map(|row| row[1].as_str().unwrap_or_default().to_owned()).unwrap_or_default()
+}
+
+#[track_caller]
+fn wait_row(browser: &Browser, name: &str, what: &str, wanted: impl Fn(&str) -> bool) {
+    wait_until(&format!("the row of {name} shows {what}"), Duration::from_secs(15), || {
+        let row = row(browser, name);
+        ensure(wanted(&row), || row.clone())
+    });
+}
+
+/// No console error, no warning, no violation of the security policy, but for what the test itself caused.
+#[track_caller]
+fn no_complaints(browser: &Browser, expected: &[&str]) {
+    let mut complaints = browser.complaints();
+    for part in expected {
+        let found = complaints.iter().position(|complaint| complaint.contains(part));
+        complaints.remove(found.unwrap_or_else(|| panic!("the browser did not say {part:?}, but {complaints:?}")));
+    }
+    assert!(complaints.is_empty(), "{complaints:?}");
+}
+
+/// What the other tests lean on: had something gone wrong in the browser, they would know.
+#[test]
+fn the_browsers_complaints_are_heard() {
+    let cluster = Cluster::start(Options::default());
+    let browser = page_of(&cluster);
+    let _ = browser.evaluate(
+        "console.error('an error of the console'); \
+         const image = document.createElement('img'); \
+         image.src = 'http://evil.example/x.png'; \
+         document.body.append(image);",
+    );
+    let complaints = wait_until("the violation is reported", Duration::from_secs(5), || {
+        let complaints = browser.complaints();
+        ensure(complaints.iter().any(|complaint| complaint.starts_with("security policy")), || format!("{complaints:?}"))
+            .map(|()| complaints)
+    });
+    assert!(complaints.iter().any(|complaint| complaint.contains("an error of the console")), "{complaints:?}");
+}
+
+#[test]
+fn a_superhero_is_created_assigned_and_terminated_on_the_page() {
+    let cluster = Cluster::start(Options::default());
+    let browser = page_of(&cluster);
+
+    browser.type_into("textbox", "Hero name (optional)", "Batman");
+    browser.click("button", "Create superhero");
+    wait_row(&browser, "Batman", "home", |row| row.contains("Home"));
+
+    browser.choose("Assign Batman", "gotham");
+    wait_row(&browser, "Batman", "gotham", |row| row.contains("Gotham"));
+    let heroes = cluster.api.get("/api/v1/heroes").expect(200).json();
+    let batman = heroes["heroes"][0].clone();
+    assert_eq!((&batman["name"], &batman["location"]), (&Value::from("Batman"), &Value::from("gotham")));
+
+    // An invented name, too.
+    browser.click("button", "Create superhero");
+    wait_until("the second hero is there", Duration::from_secs(5), || {
+        let heroes = cluster.api.get("/api/v1/heroes").expect(200).json();
+        ensure(heroes["heroes"].as_array().is_some_and(|heroes| heroes.len() == 2), || heroes.to_string())
+    });
+
+    browser.click("button", "Terminate Batman");
+    wait_row(&browser, "Batman", "nothing", str::is_empty);
+    let _ = cluster.api.hero(batman["id"].as_str().expect("an id")).problem(410, "terminated");
+    browser.wait_text("h1", "agreement on one hero", |said| said.contains("agree") && said.contains('1'));
+    no_complaints(&browser, &[]);
+}
+
+#[test]
+fn a_bomb_empties_the_citys_card_and_the_others_fill_it_again() {
+    let cluster = Cluster::start(Options { city_gossip: "1s", dispatch_gossip: "1s", poll: "2s", ..Options::default() });
+    let mut heroes = Heroes::default();
+    heroes.created(cluster.api.create(120));
+    cluster.wait_until_held(&heroes, &CITIES);
+    let browser = page_of(&cluster);
+    browser.wait_text("#city-gotham .holds b", "120", |text| text == "120");
+    let _ = browser.evaluate(
+        "window.counts = []; \
+         const look = () => { \
+           const count = document.querySelector('#city-gotham .holds b').textContent; \
+           if (window.counts.at(-1) !== count) window.counts.push(count); \
+         }; \
+         look(); \
+         new MutationObserver(look).observe(document.body, { childList: true, subtree: true, characterData: true });",
+    );
+
+    browser.click("button", "Bomb Gotham");
+    browser.wait_text("#notices", "what was destroyed", |text| text == "gotham has been destroyed");
+    browser.wait_text("#city-gotham .holds b", "120 again", |text| text == "120");
+    let counts = wait_until("the count fell and rose", Duration::from_secs(15), || {
+        let counts = browser.evaluate("return window.counts");
+        ensure(counts.as_array().is_some_and(|counts| counts.len() >= 3), || counts.to_string()).map(|()| counts)
+    });
+    let counts: Vec<&str> = counts.as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+    assert_eq!((counts.first(), counts.last()), (Some(&"120"), Some(&"120")), "{counts:?}");
+    assert!(counts[1..counts.len() - 1].iter().all(|count| count.parse::<u32>().is_ok_and(|count| count < 120)), "{counts:?}");
+    assert_eq!(cluster.node("gotham").crashes, 1);
+    cluster.wait_until_held(&heroes, &CITIES);
+
+    browser.click("button", "Destroy city");
+    let city = wait_until("a city was destroyed", Duration::from_secs(10), || {
+        let nodes = cluster.api.nodes();
+        let crashes: Vec<u32> = CITIES.iter().map(|city| nodes[*city].crashes).collect();
+        let hit = CITIES.into_iter().find(|city| nodes[*city].crashes > u32::from(*city == "gotham"));
+        hit.ok_or_else(|| format!("{crashes:?}"))
+    });
+    browser.wait_text("#notices", &format!("{city} has been destroyed"), |text| text.contains(&format!("{city} has been destroyed")));
+    cluster.wait_until_held(&heroes, &CITIES);
+    no_complaints(&browser, &[]);
+}
+
+#[test]
+fn assigning_to_a_killed_city_shows_the_reason_beside_the_control() {
+    let mut cluster = Cluster::start(Options::default());
+    let id = cluster.api.create_named("Batman").id;
+    let _ = cluster.api.assign(&id, "gotham").expect(200);
+    let browser = page_of(&cluster);
+    wait_row(&browser, "Batman", "gotham", |row| row.contains("Gotham"));
+    cluster.wait_converged();
+    let before = cluster.api.hero(&id).expect(200).json();
+
+    cluster.kill9("capitol");
+    cluster.wait_status("capitol", "down", Duration::from_secs(5));
+    browser.choose("Assign Batman", "capitol");
+    browser.wait_text(".act [role=alert]", "why", |text| text.contains("capitol does not answer; nothing was changed"));
+    wait_row(&browser, "Batman", "gotham still", |row| row.contains("Gotham"));
+    browser.wait_text("h1", "who stopped", |said| said.contains("Capitol has stopped"));
+    let after = cluster.api.hero(&id).expect(200).json();
+    assert_eq!(after["hero"], before["hero"]);
+    // The browser itself reports every answer of the 500s.
+    no_complaints(&browser, &["503"]);
+}
+
+#[test]
+fn what_one_page_does_another_one_shows() {
+    let cluster = Cluster::start(Options::default());
+    let browser = page_of(&cluster);
+    let first = browser.open_beside(&cluster.api.url());
+    browser.wait_text("#contact", "Live", |text| text == "Live");
+    browser.type_into("textbox", "Hero name (optional)", "Robin");
+    browser.click("button", "Create superhero");
+    wait_row(&browser, "Robin", "home", |row| row.contains("Home"));
+
+    let second = browser.go_to(&first);
+    wait_row(&browser, "Robin", "home", |row| row.contains("Home"));
+    browser.choose("Assign Robin", "metropolis");
+    browser.click("button", "Bomb Capitol");
+    browser.wait_text("#notices", "what was destroyed", |text| text.contains("capitol has been destroyed"));
+    no_complaints(&browser, &[]);
+
+    browser.go_to(&second);
+    wait_row(&browser, "Robin", "metropolis", |row| row.contains("Metropolis"));
+    browser.wait_text("#notices", "what the other page destroyed", |text| text.contains("capitol has been destroyed"));
+    browser.click("button", "Terminate Robin");
+    browser.go_to(&first);
+    wait_row(&browser, "Robin", "nothing", str::is_empty);
+    no_complaints(&browser, &[]);
+}
+
+#[test]
+fn a_page_says_when_contact_is_lost_and_comes_back_to_life_by_itself() {
+    let mut cluster = Cluster::start(Options::default());
+    let mut heroes = Heroes::default();
+    heroes.created([cluster.api.create_named("Batman").id]);
+    cluster.wait_until_held(&heroes, &CITIES);
+    let browser = page_of(&cluster);
+    wait_row(&browser, "Batman", "home", |row| row.contains("Home"));
+    let _ = browser.evaluate("window.same = true");
+    no_complaints(&browser, &[]);
+
+    cluster.kill9("dispatch");
+    browser.wait_text("#contact", "Lost contact", |text| text == "Lost contact");
+    assert!(row(&browser, "Batman").contains("Home"), "what was known stays on the page");
+    let can_act = browser.evaluate("return [...document.querySelectorAll('main form[method=post] button')].some((b) => !b.disabled)");
+    assert_eq!(can_act, false, "nothing can be commanded without dispatch");
+
+    cluster.restart("dispatch");
+    browser.wait_text("#contact", "Live", |text| text == "Live");
+    assert_eq!(browser.evaluate("return window.same"), true, "the page was not loaded again");
+    wait_row(&browser, "Batman", "home, agreed", |row| row.contains("Home") && row.contains("Agreed"));
+    browser.choose("Assign Batman", "gotham");
+    wait_row(&browser, "Batman", "gotham", |row| row.contains("Gotham"));
+    // While dispatch was away every attempt to reach it was a complaint of the browser.
+    let others: Vec<String> = browser.complaints().into_iter().filter(|complaint| !complaint.contains("WebSocket connection to")).collect();
+    assert!(others.is_empty(), "{others:?}");
+}
+
+#[test]
+fn markup_in_a_name_is_text_on_the_page() {
+    let cluster = Cluster::start(Options::default());
+    let browser = page_of(&cluster);
+    let name = "<img src=x onerror=alert(1)><script>alert(2)</script>";
+    browser.type_into("textbox", "Hero name (optional)", name);
+    browser.click("button", "Create superhero");
+    wait_row(&browser, name, "home", |row| row.contains("Home"));
+    browser.open(&cluster.api.url());
+    browser.wait_text("#contact", "Live", |text| text == "Live");
+    wait_row(&browser, name, "home", |row| row.contains("Home"));
+    assert_eq!(browser.evaluate("return document.querySelectorAll('main img, main script').length"), 0);
+    let _ = browser.find("button", &format!("Terminate {name}"));
+    no_complaints(&browser, &[]);
+}
+
+#[test]
+fn without_javascript_everything_works_by_forms() {
+    let cluster = Cluster::start(Options::default());
+    let browser = Browser::without_javascript();
+    browser.open(&cluster.api.url());
+    assert_eq!(browser.text("#contact"), "Refreshing every 5 s", "no script has run");
+
+    browser.type_into("textbox", "Hero name (optional)", "Batman");
+    browser.click("button", "Create superhero");
+    wait_row(&browser, "Batman", "home", |row| row.contains("Home"));
+
+    browser.choose("Assign Batman", "gotham");
+    browser.click("button", "Assign");
+    wait_until("Batman is in gotham", Duration::from_secs(10), || {
+        let heroes = cluster.api.get("/api/v1/heroes").expect(200).json();
+        ensure(heroes["heroes"][0]["location"] == "gotham", || heroes.to_string())
+    });
+    cluster.wait_converged();
+    browser.open(&cluster.api.url());
+    wait_row(&browser, "Batman", "gotham", |row| row.contains("Gotham"));
+
+    browser.click("button", "Bomb Gotham");
+    browser.wait_text("#told", "what was destroyed", |text| text == "gotham has been destroyed");
+    wait_until("gotham is in its second life", Duration::from_secs(10), || {
+        let gotham = cluster.node("gotham");
+        ensure(gotham.crashes == 1 && gotham.status == "up", || format!("{gotham:?}"))
+    });
+    cluster.wait_converged();
+
+    browser.click("button", "Terminate Batman");
+    wait_until("Batman is gone", Duration::from_secs(10), || {
+        let heroes = cluster.api.get("/api/v1/heroes").expect(200).json();
+        ensure(heroes["heroes"].as_array().is_some_and(Vec::is_empty), || heroes.to_string())
+    });
+    cluster.wait_converged();
+    browser.open(&cluster.api.url());
+    assert_eq!(row(&browser, "Batman"), "");
+    no_complaints(&browser, &[]);
+}
+
+#[test]
+fn without_javascript_a_refusal_is_shown_beside_the_control() {
+    let mut cluster = Cluster::start(Options::default());
+    let _ = cluster.api.create_named("Batman");
+    cluster.wait_converged();
+    cluster.kill9("capitol");
+    cluster.wait_status("capitol", "down", Duration::from_secs(5));
+    let browser = Browser::without_javascript();
+    browser.open(&cluster.api.url());
+    browser.choose("Assign Batman", "capitol");
+    browser.click("button", "Assign");
+    browser.wait_text(".act [role=alert]", "why", |text| text.contains("capitol does not answer; nothing was changed"));
+    wait_row(&browser, "Batman", "home still", |row| row.contains("Home"));
+}
