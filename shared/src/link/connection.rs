@@ -280,7 +280,8 @@ where
                 Ok(Some(Err(error))) => return error.into(),
             };
             if events.send(Event::Frame { connection, frame }).await.is_err() {
-                return Ended::OwnEnd;
+                // This life has ended. What it still had to say is sent before the link goes; the other direction sees to that.
+                return std::future::pending().await;
             }
         }
     };

@@ -17,6 +17,8 @@ use crate::machine::LinkDown;
 
 /// How long connecting may take, the WebSocket handshake included.
 const CONNECT_PATIENCE: Duration = Duration::from_secs(2);
+/// How long the greater of two names leaves dialling to the lesser.
+const PRECEDENCE: Duration = Duration::from_millis(200);
 /// The pause after the first failure, at most.
 const BACKOFF_MIN: Duration = Duration::from_millis(50);
 /// The pause after many failures, at most.
@@ -33,6 +35,10 @@ pub(super) async fn keep_dialling(
     let mut backoff = BACKOFF_MIN;
     let mut said = String::new();
     while linked.wait_for(|linked| !linked.contains(&peer)).await.is_ok() {
+        // Where both know each other, one link is enough: the lesser name dials at once, the greater when nothing came of it.
+        if identity.me.node > peer && timeout(PRECEDENCE, linked.wait_for(|linked| linked.contains(&peer))).await.is_ok() {
+            continue;
+        }
         // A driver that is gone takes its dialers along: they would introduce a life that has ended.
         let dialled = tokio::select! {
             () = events.closed() => return,

@@ -114,6 +114,7 @@ where
         me,
         roster: neighbourhood.roster.clone(),
         links: BTreeMap::new(),
+        giving_way: BTreeMap::new(),
         linked: watch::Sender::default(),
         lost: Vec::new(),
         next_connection: 1,
@@ -183,6 +184,8 @@ struct Links {
     me: Origin,
     roster: Roster,
     links: BTreeMap<NodeName, Link>,
+    /// Connections that gave way to another of the same two lives. What they still bring is heard until they end.
+    giving_way: BTreeMap<u64, NodeName>,
     linked: watch::Sender<BTreeSet<NodeName>>,
     /// Links dropped here, of which the machine has not been told.
     lost: Vec<NodeName>,
@@ -215,23 +218,24 @@ impl Links {
                 let _ = decision.send(answer);
                 inputs
             }
-            Event::Frame { connection, frame } => match self.links.iter().find(|(_, link)| link.connection == connection) {
-                Some((from, _)) => vec![Input::Frame { from: *from, frame }],
-                None => Vec::new(),
-            },
+            Event::Frame { connection, frame } => {
+                let from = self.peer_of(connection).or_else(|| self.giving_way.get(&connection).copied());
+                from.map(|from| Input::Frame { from, frame }).into_iter().collect()
+            }
             Event::Ended { connection, cause } => {
-                match self.links.iter().find(|(_, link)| link.connection == connection).map(|(peer, _)| *peer) {
-                    Some(peer) => {
-                        self.remove(peer);
-                        info!(%peer, "link lost");
-                        vec![Input::LinkDown { peer, cause }]
-                    }
-                    None => Vec::new(),
-                }
+                self.giving_way.remove(&connection);
+                let Some(peer) = self.peer_of(connection) else { return Vec::new() };
+                self.remove(peer);
+                info!(%peer, "link lost");
+                vec![Input::LinkDown { peer, cause }]
             }
             Event::NotReached { peer, cause } if !self.links.contains_key(&peer) => vec![Input::LinkDown { peer, cause }],
             Event::NotReached { .. } => Vec::new(),
         }
+    }
+
+    fn peer_of(&self, connection: u64) -> Option<NodeName> {
+        self.links.iter().find(|(_, link)| link.connection == connection).map(|(peer, _)| *peer)
     }
 
     fn admit<C>(&mut self, peer: Origin, end: End, address: String) -> Result<(Admitted, Vec<Input<C>>), LinkRefusal> {
@@ -247,20 +251,24 @@ impl Links {
         let connection = self.next_connection;
         self.next_connection += 1;
         let (outgoing, queue) = mpsc::channel(connection::OUTGOING_MAX);
-        let mut inputs = Vec::new();
-        match self.links.get(&peer.node) {
-            // Both dialled at once. Both ends keep the one that the lesser name dialled; the other's queue is dropped. Who dials
-            // again has lost the link that this end still believes in.
+        let up = Input::LinkUp { peer: peer.node, incarnation: peer.incarnation };
+        let inputs = match self.links.get(&peer.node) {
+            // Both dialled at once. Both ends keep the one that the lesser name dialled; for the machines it is one link.
             Some(link) if link.dialled_by < dialled_by => {
-                return Ok((Admitted { connection, outgoing: queue }, inputs));
+                self.giving_way.insert(connection, peer.node);
+                return Ok((Admitted { connection, outgoing: queue }, Vec::new()));
             }
-            Some(_) => inputs.push(Input::LinkDown { peer: peer.node, cause: LinkDown::Lost }),
-            None => {}
-        }
+            Some(link) if link.dialled_by > dialled_by => {
+                self.giving_way.insert(link.connection, peer.node);
+                Vec::new()
+            }
+            // Who dials again has lost the link that this end still believes in.
+            Some(_) => vec![Input::LinkDown { peer: peer.node, cause: LinkDown::Lost }, up],
+            None => vec![up],
+        };
         info!(%peer, %address, "linked");
         self.links.insert(peer.node, Link { connection, peer, dialled_by, address, outgoing });
         self.publish();
-        inputs.push(Input::LinkUp { peer: peer.node, incarnation: peer.incarnation });
         Ok((Admitted { connection, outgoing: queue }, inputs))
     }
 
