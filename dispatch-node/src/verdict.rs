@@ -219,6 +219,13 @@ pub(crate) fn changes(rows: &[Row], a: usize, b: usize) -> usize {
     rows.iter().filter(|row| row.cells[a].as_ref().map(|entry| entry.stamp) != row.cells[b].as_ref().map(|entry| entry.stamp)).count()
 }
 
+/// Of how many heroes this city does not say the same as some other that answers and has its memory.
+pub(crate) fn changes_from_any(cities: &[NodeView], rows: &[Row], city: usize) -> usize {
+    let others: Vec<usize> = (0..cities.len()).filter(|other| cities[*other].status == Status::Up && !cities[*other].recovering).collect();
+    let stamp = |row: &Row, city: usize| row.cells[city].as_ref().map(|entry| entry.stamp);
+    rows.iter().filter(|row| others.iter().any(|other| stamp(row, *other) != stamp(row, city))).count()
+}
+
 fn names(cities: &[NodeView], group: &[usize]) -> Vec<Phrase> {
     let mut phrases = Vec::new();
     for (position, city) in group.iter().enumerate() {

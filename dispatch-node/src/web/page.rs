@@ -282,7 +282,10 @@ fn counted_u64(number: u64, one: &str, many: &str) -> String {
 
 fn city_card(view: &View, index: usize, leader: Option<usize>, most: u64) -> CityCard {
     let city = &view.cities[index];
-    let apart = leader.map_or(view.verdict.differences, |leader| verdict::changes(&view.rows, index, leader));
+    let apart = match leader {
+        Some(leader) => verdict::changes(&view.rows, index, leader),
+        None => verdict::changes_from_any(&view.cities, &view.rows, index),
+    };
     let (status, state) = match city.status {
         Status::Unreachable if city.age.is_none() => (panels::Status::Unreachable, "not heard yet".to_owned()),
         Status::Unreachable => (panels::Status::Unreachable, "gives no answer".to_owned()),
