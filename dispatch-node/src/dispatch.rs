@@ -434,7 +434,8 @@ impl Dispatch {
     }
 
     fn on_observation(&mut self, now: Now, from: NodeName, observation: Observation) {
-        if self.asked.remove(&from).is_none() {
+        // Not asked for, or of a life that has ended since.
+        if self.linked(from).map(|city| city.incarnation) != Some(observation.life) || self.asked.remove(&from).is_none() {
             return;
         }
         for (id, entry) in &observation.entries {

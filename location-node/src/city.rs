@@ -217,6 +217,7 @@ impl City {
             until = map.changes();
         }
         Observation {
+            life: self.replica.me().incarnation,
             since,
             until,
             wall: now.wall,

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::crdt::{Entry, Fingerprint, VersionVector};
 use crate::hero::Location;
-use crate::id::{HeroId, Origin};
+use crate::id::{HeroId, Incarnation, Origin};
 use crate::time::UnixMillis;
 
 /// One message on a link.
@@ -172,6 +172,8 @@ pub enum Refusal {
 /// A city's own truth: its counts, and the entries that changed since a point the observer named.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Observation {
+    /// The life of the city that this is of; changes are numbered anew in each.
+    pub life: Incarnation,
     /// The point it starts after.
     pub since: u64,
     /// The point it goes up to; what lies after it follows in the next.

@@ -638,10 +638,12 @@ impl Cluster {
         let view = self.view.take().ok_or("dispatch shows nothing")?;
         for (index, city) in view.cities.iter().enumerate() {
             let process = self.processes.iter().find(|process| process.name == city.name).ok_or("a city that is not")?;
-            let shown = view.rows.iter().filter_map(|row| Some((row.id, row.cells[index].as_ref()?))).collect::<BTreeMap<_, _>>();
-            let held = process.replica().map().iter().collect::<BTreeMap<_, _>>();
+            // The living: tombstones may still be collected at this very moment.
+            let shown = view.rows.iter().filter_map(|row| Some((row.id, row.cells[index].as_ref()?)));
+            let shown = shown.filter(|(_, entry)| !entry.is_tombstone()).collect::<BTreeMap<_, _>>();
+            let held = process.replica().map().iter().filter(|(_, entry)| !entry.is_tombstone()).collect::<BTreeMap<_, _>>();
             if shown != held {
-                return Err(format!("dispatch shows {} entries of {}, which holds {}, or others", shown.len(), city.name, held.len()));
+                return Err(format!("dispatch shows {} heroes of {}, which holds {}, or others", shown.len(), city.name, held.len()));
             }
         }
         if view.verdict.converged {

@@ -280,6 +280,7 @@ fn it_carries_what_an_author_hands_in_to_a_life_it_knows_and_nothing_else() {
 
 fn observation(since: u64, entries: Vec<(HeroId, Arc<Entry>)>) -> Observation {
     Observation {
+        life: Incarnation(1),
         since,
         until: since + entries.len() as u64,
         wall: at(1_100).wall,
@@ -353,6 +354,16 @@ fn an_observation_in_parts_is_shown_when_it_is_whole() {
         shown.push((view.rows.len(), view.cities[0].heroes));
     }
     assert_eq!(shown, [(0, 0), (3, 3)]);
+}
+
+#[test]
+fn an_observation_of_a_life_that_has_ended_is_not_shown() {
+    let mut dispatch = dispatch(&["gotham"]);
+    dispatch.handle(at(1_100), Input::LinkDown { peer: name("gotham"), cause: LinkDown::Lost });
+    dispatch.handle(at(1_100), Input::LinkUp { peer: name("gotham"), incarnation: Incarnation(2) });
+    let late = observation(0, vec![(HeroId(uuid::Uuid::from_bytes([1; 16])), foreign("gotham"))]);
+    dispatch.handle(at(1_200), Input::Frame { from: name("gotham"), frame: Frame::Observation(late) });
+    assert_eq!(view(&mut dispatch, at(1_300)).cities[0].heroes, 0);
 }
 
 #[test]

@@ -96,6 +96,7 @@ impl Scene {
 
 fn observation(map: &Map) -> Observation {
     Observation {
+        life: Incarnation(1),
         since: 0,
         until: map.changes(),
         wall: NOW.wall,
