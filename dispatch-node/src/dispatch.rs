@@ -195,7 +195,7 @@ pub enum Event {
     /// Something changed: what is known now.
     View(Arc<View>),
     /// Something happened that people may want to know.
-    Happened(Happening),
+    Happened(Arc<Happening>),
     /// Something happened in a replication round.
     Replica(replica::Event),
 }
@@ -286,7 +286,7 @@ pub struct Dispatch {
     /// What cities answered as done, until dispatch's own copy covers it.
     acknowledged: BTreeMap<HeroId, Arc<Entry>>,
     differs_since: BTreeMap<HeroId, Duration>,
-    happenings: VecDeque<Happening>,
+    happenings: VecDeque<Arc<Happening>>,
     next_happening: u64,
     agreed: bool,
     rows: Arc<Vec<view::Row>>,
@@ -726,9 +726,9 @@ impl Dispatch {
     }
 
     fn happened(&mut self, now: Now, node: NodeName, kind: Kind, text: String) {
-        let happening = Happening { number: self.next_happening, at: now.wall, node, kind, text };
+        let happening = Arc::new(Happening { number: self.next_happening, at: now.wall, node, kind, text });
         self.next_happening += 1;
-        self.happenings.push_back(happening.clone());
+        self.happenings.push_back(Arc::clone(&happening));
         if self.happenings.len() > HAPPENINGS_MAX {
             self.happenings.pop_front();
         }

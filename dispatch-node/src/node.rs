@@ -1,6 +1,5 @@
 //! The process of dispatch: options in, exit code out; the machine on one side, the web on the other.
 
-use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 use std::process::ExitCode;
 
@@ -10,10 +9,8 @@ use rand_chacha::ChaCha8Rng;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
-use shared::id::NodeName;
-use shared::link::driver::Neighbourhood;
 use shared::link::process::{self, EXIT_UNUSABLE, Node, Process};
-use shared::membership::{self, Roster};
+use shared::membership;
 use shared::options::{well_known_cities, well_known_name};
 use shared::replica::{self, Replica};
 use shared::supervise::Intensity;
@@ -29,16 +26,15 @@ pub fn main() -> ExitCode {
     let options = Options::parse();
     telemetry::init(options.node.log_format);
     let name = well_known_name(membership::DISPATCH);
-    let (addresses, cookie) = match options.node.peers(name).and_then(|peers| Ok((peers, options.node.cookie(options.listen)?))) {
-        Ok(usable) => usable,
+    let neighbourhood = match options.node.neighbourhood(name, options.listen) {
+        Ok(neighbourhood) => neighbourhood,
         Err(error) => {
             eprintln!("error: {error:#}");
             return ExitCode::from(EXIT_UNUSABLE);
         }
     };
     let cities = well_known_cities();
-    let members: BTreeSet<NodeName> = cities.iter().copied().chain([name]).chain(addresses.keys().copied()).collect();
-    let neighbourhood = Neighbourhood { roster: Roster::new(name, members.iter().copied()), addresses, cookie: cookie.into() };
+    let members = neighbourhood.roster.members().clone();
     process::block_on(async move {
         let process = Process {
             name,

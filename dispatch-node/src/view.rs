@@ -30,7 +30,7 @@ pub struct View {
     /// What it amounts to.
     pub verdict: Verdict,
     /// The event log, newest last.
-    pub happenings: Vec<Happening>,
+    pub happenings: Vec<Arc<Happening>>,
 }
 
 /// One node as last read.
@@ -155,7 +155,7 @@ impl View {
         rows: &Arc<Vec<Row>>,
         oldest_difference: Option<Duration>,
         lost_writes: u64,
-        happenings: &VecDeque<Happening>,
+        happenings: &VecDeque<Arc<Happening>>,
     ) -> Self {
         let dispatch = NodeView {
             name: replica.me().node,

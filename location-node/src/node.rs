@@ -1,6 +1,5 @@
 //! The process of a city: options in, exit code out.
 
-use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 use std::process::ExitCode;
 
@@ -11,14 +10,11 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info};
 
-use shared::id::NodeName;
-use shared::link::driver::Neighbourhood;
 use shared::link::process::{self, EXIT_UNUSABLE, LifeEnd, Node, Process};
-use shared::membership::Roster;
-use shared::options::{well_known_cities, well_known_name};
+use shared::options::well_known_name;
 use shared::replica::{self, Replica};
 use shared::supervise::Intensity;
-use shared::{membership, telemetry};
+use shared::telemetry;
 
 use crate::city::{City, Config, Event};
 use crate::options::Options;
@@ -30,16 +26,14 @@ pub fn main(name: &'static str) -> ExitCode {
     telemetry::init(options.node.log_format);
     let listen = options.listen(name);
     let name = well_known_name(name);
-    let (addresses, cookie) = match options.node.peers(name).and_then(|peers| Ok((peers, options.node.cookie(listen)?))) {
-        Ok(usable) => usable,
+    let neighbourhood = match options.node.neighbourhood(name, listen) {
+        Ok(neighbourhood) => neighbourhood,
         Err(error) => {
             eprintln!("error: {error:#}");
             return ExitCode::from(EXIT_UNUSABLE);
         }
     };
-    let members: BTreeSet<NodeName> =
-        well_known_cities().into_iter().chain([well_known_name(membership::DISPATCH)]).chain(addresses.keys().copied()).collect();
-    let neighbourhood = Neighbourhood { roster: Roster::new(name, members.iter().copied()), addresses, cookie: cookie.into() };
+    let members = neighbourhood.roster.members().clone();
     process::block_on(async move {
         let process = Process {
             name,

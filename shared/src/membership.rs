@@ -44,6 +44,12 @@ impl Roster {
         Self { me, names: names.into_iter().chain([me]).collect() }
     }
 
+    /// All members, this node included.
+    #[must_use]
+    pub fn members(&self) -> &BTreeSet<NodeName> {
+        &self.names
+    }
+
     /// All members but this node.
     pub fn peers(&self) -> impl Iterator<Item = NodeName> {
         self.names.iter().copied().filter(|name| *name != self.me)

@@ -10,7 +10,8 @@ use anyhow::Context as _;
 use clap::Args;
 
 use crate::id::NodeName;
-use crate::membership::{DISPATCH, WELL_KNOWN_CITIES};
+use crate::link::driver::Neighbourhood;
+use crate::membership::{DISPATCH, Roster, WELL_KNOWN_CITIES};
 use crate::telemetry::LogFormat;
 use crate::wire::COOKIE_BYTES_MAX;
 
@@ -137,6 +138,17 @@ impl NodeOptions {
             "--listen {listen} is reachable from other machines, and everybody knows the built-in cookie: give --cookie-file or SUPERHERO_COOKIE"
         );
         Ok(cookie)
+    }
+
+    /// The cluster of the node `me` that listens at `listen`: the well-known members and the peers given.
+    ///
+    /// # Errors
+    /// As [`peers`](Self::peers) and [`cookie`](Self::cookie).
+    pub fn neighbourhood(&self, me: NodeName, listen: SocketAddr) -> anyhow::Result<Neighbourhood> {
+        let addresses = self.peers(me)?;
+        let well_known = well_known_cities().into_iter().chain([well_known_name(DISPATCH)]);
+        let roster = Roster::new(me, well_known.chain(addresses.keys().copied()));
+        Ok(Neighbourhood { roster, addresses, cookie: self.cookie(listen)?.into() })
     }
 
     /// The seed given, or one from the operating system.

@@ -374,7 +374,7 @@ impl Replica {
         let mine = self.summary();
         let Some(base) = vector else {
             if theirs.vector == mine.vector {
-                self.compare(puller, theirs);
+                self.compare(puller, theirs, mine);
                 self.send(via, puller, round, Step::Same { summary: mine, joined: self.joined });
             } else {
                 self.send(via, puller, round, Step::Which);
@@ -427,15 +427,14 @@ impl Replica {
             return;
         }
         self.pulls.remove(&source.node);
-        self.compare(source, theirs);
+        self.compare(source, theirs, self.summary());
         if joined {
             self.join(Some(source));
         }
     }
 
     /// Takes note that `peer` covers what this replica covers, if it does, and rings the alarm if it holds something else.
-    fn compare(&mut self, peer: Origin, theirs: Summary) {
-        let mine = self.summary();
+    fn compare(&mut self, peer: Origin, theirs: Summary, mine: Summary) {
         if theirs.vector == mine.vector {
             self.learn(peer, self.vector.clone());
             if theirs.fingerprint != mine.fingerprint {

@@ -1,6 +1,7 @@
 //! The JSON API, version 1.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::{Query, State};
@@ -283,7 +284,7 @@ struct Event<'a> {
 impl<'a> Events<'a> {
     fn since(view: &'a View, since: u64) -> Self {
         let later = view.happenings.iter().filter(|happening| happening.number > since);
-        let event = |happening: &'a crate::dispatch::Happening| Event {
+        let event = |happening: &'a Arc<crate::dispatch::Happening>| Event {
             number: happening.number,
             at_ms: happening.at.0,
             node: happening.node.as_str(),
