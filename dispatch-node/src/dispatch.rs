@@ -20,7 +20,7 @@ use shared::hero::{Hero, Location};
 use shared::id::{HeroId, Incarnation, NodeName, Origin};
 use shared::machine::{Input, LinkDown, Machine, Output, Timer, earliest};
 use shared::message::{Command, Done, Envelope, Frame, Observation, Refusal, Step};
-use shared::replica::{self, Replica, WriteError};
+use shared::replica::{self, ForgetError, Replica, WriteError};
 use shared::time::{Now, UnixMillis};
 
 use crate::ledger::Ledger;
@@ -98,6 +98,11 @@ pub enum Verb {
         /// Which.
         city: Option<NodeName>,
     },
+    /// Stop waiting for a city that is gone: it no longer keeps tombstones in place.
+    Forget {
+        /// Which.
+        city: NodeName,
+    },
     /// A living copy of a hero.
     Find {
         /// Which.
@@ -118,6 +123,8 @@ pub enum Answer {
     Terminated(HeroId, Arc<Entry>),
     /// The city is about to crash.
     Bombed(NodeName),
+    /// The city is forgotten.
+    Forgotten(NodeName),
     /// The hero lives, as this.
     Found(HeroId, Arc<Entry>),
     /// What is known.
@@ -164,6 +171,12 @@ pub enum NotDone {
     TooFarAhead {
         /// Who refuses it.
         node: NodeName,
+    },
+    /// The city answers, so it is not to be forgotten.
+    #[error("{city} is alive; only a city that is gone can be forgotten")]
+    Alive {
+        /// The city.
+        city: NodeName,
     },
     /// No city gives an answer.
     #[error("no city answers; nothing was changed")]
@@ -230,6 +243,8 @@ pub enum Kind {
     Answers,
     /// A city stopped answering.
     Lost,
+    /// A city that is gone was forgotten.
+    Forgotten,
     /// All cities agree again.
     Agreed,
     /// Something is wrong with replication.
@@ -247,6 +262,7 @@ impl Kind {
             Self::Destroyed => "destroyed",
             Self::Answers => "answers",
             Self::Lost => "lost",
+            Self::Forgotten => "forgotten",
             Self::Agreed => "agreed",
             Self::Alarm => "alarm",
         }
@@ -537,6 +553,10 @@ impl Dispatch {
                     None => self.answer(ticket, key, Answer::Refused(NotDone::NoCity)),
                 }
             }
+            Verb::Forget { city } => {
+                let answer = self.forget(now, city).map_or_else(Answer::Refused, |()| Answer::Forgotten(city));
+                self.answer(ticket, key, answer);
+            }
             Verb::Find { hero } => {
                 let answer = self.find(hero).map_or_else(Answer::Refused, |entry| Answer::Found(hero, entry));
                 self.answer(ticket, key, answer);
@@ -546,6 +566,19 @@ impl Dispatch {
                 self.answer(ticket, key, Answer::View(view));
             }
         }
+    }
+
+    fn forget(&mut self, now: Now, city: NodeName) -> Result<(), NotDone> {
+        if self.linked(city).is_some() {
+            return Err(NotDone::Alive { city });
+        }
+        self.replica.forget(now, city).map_err(|error| match error {
+            ForgetError::Joining => NotDone::Joining { node: self.me() },
+            ForgetError::Myself | ForgetError::NotMember => NotDone::NoAnswer { city },
+        })?;
+        let text = format!("{city} is forgotten: it keeps nothing in place any more");
+        self.happened(now, city, Kind::Forgotten, text);
+        Ok(())
     }
 
     fn create(&mut self, now: Now, ticket: u64, key: Option<String>, names: Vec<String>) {
@@ -803,10 +836,16 @@ fn alarm(event: &replica::Event) -> Option<(NodeName, String)> {
         replica::Event::Diverged { peer } => {
             Some((peer.node, format!("DIVERGED: {} covers the same writes and holds something else", peer.node)))
         }
+        replica::Event::Fenced { source } => {
+            Some((source.node, format!("{source} is an earlier life than the newest of {}: it is not heard any more", source.node)))
+        }
         replica::Event::Collected { .. }
+        | replica::Event::Adopted { .. }
+        | replica::Event::Closed { .. }
+        | replica::Event::Forgotten { .. }
         | replica::Event::Buried { .. }
         | replica::Event::Committed { .. }
-        | replica::Event::TimedOut { .. }
+        | replica::Event::GivenUp { .. }
         | replica::Event::Joined { .. }
         | replica::Event::Superseded { .. } => None,
     }

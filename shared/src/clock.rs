@@ -22,6 +22,11 @@ pub struct Hlc {
     pub logical: u32,
 }
 
+impl Hlc {
+    /// Above every reading that a drift check lets through.
+    pub const LAST: Self = Self { wall: UnixMillis(u64::MAX), logical: u32::MAX };
+}
+
 impl fmt::Display for Hlc {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}+{}", self.wall, self.logical)

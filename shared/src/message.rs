@@ -116,8 +116,17 @@ pub struct Question {
     pub summary: Summary,
     /// What it covers; sent only after the source asked which, or where it is known that the source's differs.
     pub vector: Option<VersionVector>,
-    /// Whether the source should pull back if the puller has something that it lacks.
+    /// What the puller wants beside that.
+    pub wish: Wish,
+}
+
+/// What a puller wants beside what it lacks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Wish {
+    /// That the source pulls back, if the puller has something that it lacks.
     pub mutual: bool,
+    /// All that the source holds, since the two cover the same and hold something else.
+    pub full: bool,
 }
 
 /// Hashes that are equal exactly when two replicas cover and hold the same.

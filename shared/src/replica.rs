@@ -14,12 +14,15 @@
 //! - A round that holds a stamp too far in the future, or one that claims this replica's own origin, is refused whole, with
 //!   the vector as it was.
 //! - What has been collected leaves a trace: `collect` says when a tombstone may go, and what is owed to those who return.
+//! - A life that is over leaves a trace too: `close` says when its slot may go, and who may still bring its writes.
 //!
 //! What bounds it: one pull a source and one serving a puller at a time, each with a deadline; a window of unacknowledged
 //! chunks, each of bounded size; a limit on staged entries.
 
+mod close;
 mod collect;
 mod pull;
+mod rules;
 mod serve;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -29,11 +32,14 @@ use std::time::Duration;
 use crate::clock::{Clock, Hlc, Stamp};
 use crate::crdt::{Entry, Map, Value, VersionVector};
 use crate::id::{HeroId, Incarnation, NodeName, Origin};
-use crate::message::{Envelope, Question, Step, Summary};
+use crate::message::{Envelope, Question, Step, Summary, Wish};
 use crate::time::{Now, UnixMillis};
 
+pub use close::ForgetError;
+pub use rules::{Rule, Rules};
+
 use collect::Proof;
-use pull::{Ending, Progress, Pull};
+use pull::{Chunks, Ending, Progress, Pull, Round};
 use serve::Serve;
 
 /// What a replica's rounds may cost and how long they may take.
@@ -55,6 +61,8 @@ pub struct Config {
     pub window: u32,
     /// How many entries a round may bring; a larger one is given up.
     pub staged_max: usize,
+    /// Which rules are kept: all of them, outside tests.
+    pub rules: Rules,
 }
 
 impl Default for Config {
@@ -67,6 +75,7 @@ impl Default for Config {
             chunk_bytes: 64 * 1024,
             window: 8,
             staged_max: 4_000_000,
+            rules: Rules::default(),
         }
     }
 }
@@ -114,6 +123,30 @@ pub enum Event {
         /// How many.
         writes: usize,
     },
+    /// Writes of lives that all others had closed without having heard of them were written anew here.
+    Adopted {
+        /// Who had closed the lives.
+        source: Origin,
+        /// How many.
+        writes: usize,
+    },
+    /// Lives that are over, and of which every member has heard the same, lost their slots.
+    Closed {
+        /// The first life of that node that stays open.
+        before: Origin,
+        /// How many.
+        lives: usize,
+    },
+    /// A member was forgotten.
+    Forgotten {
+        /// Which.
+        member: NodeName,
+    },
+    /// A round was refused whole: its source is a life that a later one of its name has followed. Nothing was changed.
+    Fenced {
+        /// Who sent the round.
+        source: Origin,
+    },
     /// A round ended and was merged.
     Committed {
         /// Where it came from.
@@ -144,8 +177,9 @@ pub enum Event {
         /// The other side.
         peer: Origin,
     },
-    /// A pull stood still for too long and was given up. Nothing was changed.
-    TimedOut {
+    /// A pull was given up: it stood still for too long, brought more than this replica takes, or was overtaken by another.
+    /// Nothing was changed.
+    GivenUp {
         /// Where it was to come from.
         source: Origin,
     },
@@ -159,6 +193,17 @@ pub enum Event {
         /// The newer life.
         by: Incarnation,
     },
+}
+
+/// What two hashes of a peer say beside one's own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Comparison {
+    /// It covers something else.
+    Apart,
+    /// It covers and holds the same.
+    Equal,
+    /// It covers the same and holds something else.
+    Diverged,
 }
 
 /// One node's copy of the map and its engine. Sans-io: inputs through its methods, outputs through [`poll`](Self::poll).
@@ -189,9 +234,10 @@ impl Replica {
     /// nothing it writes now can be stamped below it.
     #[must_use]
     pub fn new(me: Origin, config: Config, now: Now) -> Self {
+        let past = if config.rules.keep(Rule::NewLivesWaitOutTheDrift) { config.drift_max } else { Duration::ZERO };
         Self {
             me,
-            clock: Clock::starting_past(now.wall.plus(config.drift_max)),
+            clock: Clock::starting_past(now.wall.plus(past)),
             join_at: now.mono + config.join_patience,
             config,
             map: Map::default(),
@@ -259,7 +305,7 @@ impl Replica {
     /// # Errors
     /// [`WriteError`]; nothing was changed.
     pub fn write_over(&mut self, now: Now, key: HeroId, value: Value, over: Option<&Entry>) -> Result<Arc<Entry>, WriteError> {
-        if !self.joined {
+        if !self.joined && self.config.rules.keep(Rule::WritersHaveJoined) {
             return Err(WriteError::Joining);
         }
         if let Some(over) = over {
@@ -285,7 +331,8 @@ impl Replica {
 
     /// The stamp of a write that enters the map now.
     fn stamp(&mut self, now: Now) -> Stamp {
-        let stamp = Stamp { hlc: self.clock.tick(now.wall), origin: self.me };
+        let incarnation = if self.config.rules.keep(Rule::OriginsCarryTheLife) { self.me.incarnation } else { Incarnation(1) };
+        let stamp = Stamp { hlc: self.clock.tick(now.wall), origin: Origin { incarnation, ..self.me } };
         self.vector.advance(stamp);
         stamp
     }
@@ -293,31 +340,41 @@ impl Replica {
     /// Begins a pull from `source` over the link to `via`, unless one from it is under way. With `mutual`, the source is
     /// asked to pull back what it lacks itself.
     pub fn pull(&mut self, now: Now, source: Origin, via: NodeName, mutual: bool) {
-        if source.node == self.me.node || self.pulls.contains_key(&source.node) {
+        self.begin_pull(now, source, via, Wish { mutual, full: false });
+    }
+
+    fn begin_pull(&mut self, now: Now, source: Origin, via: NodeName, wish: Wish) {
+        if source.node == self.me.node || self.pulls.contains_key(&source.node) || self.has_fenced(source) {
             return;
         }
         let round = self.next_round;
         self.next_round += 1;
-        let pull = Pull::new(source, via, round, mutual, now.mono + self.config.round_timeout);
-        self.pulls.insert(source.node, pull);
-        let step = Step::Pull(Question { summary: self.summary(), vector: None, mutual });
-        self.send(via, source, round, step);
+        self.pulls.insert(source.node, Pull::new(source, via, round, wish, now.mono + self.config.round_timeout));
+        let vector = wish.full.then(|| self.vector.clone());
+        self.send(via, source, round, Step::Pull(Question { summary: self.summary(), vector, wish }));
     }
 
     /// Takes a step of a round that arrived over the link to `via`. A step for another life of this node, or of a round
     /// that is not under way, is dropped: whatever it was computed for is gone.
     pub fn handle(&mut self, now: Now, via: NodeName, envelope: Envelope) {
         let Envelope { from, to, round, step } = envelope;
-        if to != self.me || from.node == self.me.node {
+        let mine = if self.config.rules.keep(Rule::RoundsAreBoundToLives) { to == self.me } else { to.node == self.me.node };
+        if !mine || from.node == self.me.node {
             return;
         }
         match step {
             Step::Invite { source } => self.pull(now, source, via, false),
             Step::Pull(question) => self.on_pull(now, via, from, round, question),
             Step::Ack { chunks } => self.on_ack(now, from, round, chunks),
-            Step::Same { summary, joined } => self.on_same(from, round, summary, joined),
+            Step::Same { summary, joined } => self.on_same(now, from, round, summary, joined),
             Step::Which => self.on_which(now, from, round),
             Step::Chunk { serving, number, entries } => {
+                if !self.config.rules.keep(Rule::VectorsWaitForTheEnd) && self.pull_of(from, round).is_some() {
+                    for (key, entry) in &entries {
+                        self.map.merge(*key, Arc::clone(entry));
+                        self.vector.advance(entry.stamp);
+                    }
+                }
                 let staged_max = self.config.staged_max;
                 self.on_part(now, from, round, serving, |pull| pull.stage(number, entries, staged_max));
             }
@@ -331,7 +388,9 @@ impl Replica {
     /// asked at once.
     pub fn link_up(&mut self, now: Now, peer: Origin) {
         self.present.insert(peer.node, peer.incarnation);
-        self.proofs.retain(|node, proof| *node != peer.node || proof.incarnation == peer.incarnation);
+        if self.config.rules.keep(Rule::ProofsDieWithTheLife) {
+            self.proofs.retain(|node, proof| *node != peer.node || proof.incarnation == peer.incarnation);
+        }
         if !self.joined {
             self.pull(now, peer, peer.node, true);
         }
@@ -361,16 +420,16 @@ impl Replica {
         let (overdue, alive) = std::mem::take(&mut self.pulls).into_iter().partition(|(_, pull)| pull.deadline <= now.mono);
         self.pulls = alive;
         for (_, pull) in BTreeMap::<NodeName, Pull>::into_iter(overdue) {
-            self.event(Event::TimedOut { source: pull.source });
+            self.event(Event::GivenUp { source: pull.source });
         }
         self.serves.retain(|_, serve| serve.deadline > now.mono);
         if self.may_be_first() && self.join_at <= now.mono {
-            self.join(None);
+            self.join(now, None);
         }
     }
 
     fn on_pull(&mut self, now: Now, via: NodeName, puller: Origin, round: u64, question: Question) {
-        let Question { summary: theirs, vector, mutual } = question;
+        let Question { summary: theirs, vector, wish } = question;
         let mine = self.summary();
         let Some(base) = vector else {
             if theirs.vector == mine.vector {
@@ -385,8 +444,7 @@ impl Replica {
             return;
         }
         self.learn(puller, base.clone());
-        // One who has not heard of a tombstone that is gone here can only be told by what is left.
-        let full = !base.covers_all(&self.horizon);
+        let full = wish.full || self.owes_full_round(&base);
         let nothing = VersionVector::new();
         let delta = self.map.delta(if full { &nothing } else { &base });
         let snapshot: Vec<(HeroId, Arc<Entry>)> = delta.map(|(key, entry)| (key, Arc::clone(entry))).collect();
@@ -396,7 +454,7 @@ impl Replica {
         self.next_serving += 1;
         self.serves.insert(puller.node, Serve::new(puller, via, round, number, snapshot, end, deadline));
         self.serve(puller.node);
-        if mutual && !self.vector.covers_all(&base) {
+        if wish.mutual && !self.vector.covers_all(&base) {
             self.pull(now, puller, via, false);
         }
     }
@@ -413,6 +471,9 @@ impl Replica {
     /// Sends what the window allows of the round served to `puller`, and its end after the last chunk.
     fn serve(&mut self, puller: NodeName) {
         while let Some(serve) = self.serves.get_mut(&puller) {
+            if !self.config.rules.keep(Rule::TheEndIsOfTheSnapshot) {
+                serve.retell(self.vector.clone());
+            }
             let Some(step) = serve.next(self.config.chunk_bytes, self.config.window) else { return };
             let (via, to, round) = (serve.via, serve.puller, serve.round);
             if matches!(step, Step::End { .. }) {
@@ -422,25 +483,30 @@ impl Replica {
         }
     }
 
-    fn on_same(&mut self, source: Origin, round: u64, theirs: Summary, joined: bool) {
+    fn on_same(&mut self, now: Now, source: Origin, round: u64, theirs: Summary, joined: bool) {
         if self.pull_of(source, round).is_none() {
             return;
         }
-        self.pulls.remove(&source.node);
-        self.compare(source, theirs, self.summary());
+        let pull = self.pulls.remove(&source.node).expect("the pull just looked at");
+        if self.compare(source, theirs, self.summary()) == Comparison::Diverged {
+            self.begin_pull(now, source, pull.via, Wish { full: true, ..pull.wish });
+        }
         if joined {
-            self.join(Some(source));
+            self.join(now, Some(source));
         }
     }
 
     /// Takes note that `peer` covers what this replica covers, if it does, and rings the alarm if it holds something else.
-    fn compare(&mut self, peer: Origin, theirs: Summary, mine: Summary) {
-        if theirs.vector == mine.vector {
-            self.learn(peer, self.vector.clone());
-            if theirs.fingerprint != mine.fingerprint {
-                self.event(Event::Diverged { peer });
-            }
+    fn compare(&mut self, peer: Origin, theirs: Summary, mine: Summary) -> Comparison {
+        if theirs.vector != mine.vector {
+            return Comparison::Apart;
         }
+        self.learn(peer, self.vector.clone());
+        if theirs.fingerprint == mine.fingerprint {
+            return Comparison::Equal;
+        }
+        self.event(Event::Diverged { peer });
+        Comparison::Diverged
     }
 
     fn on_which(&mut self, now: Now, source: Origin, round: u64) {
@@ -449,15 +515,16 @@ impl Replica {
         let vector = self.vector.clone();
         let Some(pull) = self.pull_of(source, round) else { return };
         pull.deadline = deadline;
-        let (via, mutual) = (pull.via, pull.mutual);
-        self.send(via, source, round, Step::Pull(Question { summary, vector: Some(vector), mutual }));
+        let (via, wish) = (pull.via, pull.wish);
+        self.send(via, source, round, Step::Pull(Question { summary, vector: Some(vector), wish }));
     }
 
     /// Puts a part of a pulled round where it belongs, and commits the round when it is whole.
     fn on_part(&mut self, now: Now, source: Origin, round: u64, serving: u64, stage: impl FnOnce(&mut Pull) -> Progress) {
         let deadline = now.mono + self.config.round_timeout;
+        let keep_serving = self.config.rules.keep(Rule::RoundsAreOfOneServing);
         let Some(pull) = self.pull_of(source, round) else { return };
-        if !pull.is_of(serving) {
+        if !pull.is_of(serving) && keep_serving {
             return;
         }
         pull.deadline = deadline;
@@ -467,7 +534,7 @@ impl Replica {
             Progress::Staged(chunks) => self.send(via, source, round, Step::Ack { chunks }),
             Progress::TooLarge => {
                 self.pulls.remove(&source.node);
-                self.event(Event::TimedOut { source });
+                self.event(Event::GivenUp { source });
             }
             Progress::Whole => {
                 let pull = self.pulls.remove(&source.node).expect("the pull that was just staged");
@@ -479,46 +546,82 @@ impl Replica {
     /// Merges a whole round and its vector, in one step or not at all.
     fn commit(&mut self, now: Now, pull: Pull) {
         let source = pull.source;
-        let (entries, Ending { vector, horizon, full, joined }) = pull.into_round();
-        let stamps = || entries.iter().map(|(_, entry)| entry.stamp).chain(vector.iter()).chain(horizon.iter());
-        if stamps().any(|stamp| stamp.origin == self.me && !self.vector.covers(stamp)) {
-            return self.event(Event::OriginStolen { source });
+        let Round { entries, vector, horizon, full, joined } = pull.into_round();
+        if let Some(refusal) = self.refusal(now, source, &entries, &vector, &horizon) {
+            return self.event(refusal);
         }
-        let latest = self.latest_accepted(now);
-        if let Some(ahead) = stamps().filter(|stamp| stamp.hlc > latest).max() {
-            let UnixMillis(wall) = ahead.hlc.wall;
-            return self.event(Event::TooFarAhead { source, writer: ahead.origin, ahead_ms: wall - now.wall.0 });
+        if !full && close::exceeds(&self.vector, &vector, &horizon) {
+            // This replica has heard more of a closed life since it asked. The next question says so.
+            return self.event(Event::GivenUp { source });
         }
         // Past the horizon too, before anything is written here: a burial below it would be lost on those who collected.
-        if let Some(newest) = stamps().map(|stamp| stamp.hlc).max() {
+        let stamps = entries.stamps().chain(vector.iter()).chain(horizon.iter());
+        if let Some(newest) = stamps.map(|stamp| stamp.hlc).max()
+            && self.config.rules.keep(Rule::ClocksPassWhatWasMerged)
+        {
             self.clock.observe(newest);
         }
-        let newer_life = vector.iter().map(|stamp| stamp.origin).filter(|origin| origin.node == self.me.node).max();
+        let newest_of_my_name = close::newest_known(&vector, self.me.node);
         if full {
-            self.forget_what_is_gone_at(&vector, &entries);
+            self.forget_what_is_gone_at(&vector, &horizon, &entries);
         }
         let count = entries.len();
+        let (changed, late) = self.merge(entries);
+        let orphans = if full { self.orphans(&vector, &horizon) } else { Vec::new() };
+        self.vector.merge(&vector);
+        if self.config.rules.keep(Rule::HorizonsAreInherited) {
+            self.horizon.merge(&horizon);
+            self.forget_old_closings();
+        }
+        self.bury(now, source, late);
+        self.adopt(now, source, orphans);
+        self.event(Event::Committed { source, entries: count, changed, full });
+        self.learn(source, vector);
+        match newest_of_my_name {
+            // Of two lives of one name the older one ends; it must not begin to write now.
+            Some(newer) if newer > self.me.incarnation => {
+                if self.config.rules.keep(Rule::TheOlderLifeHalts) {
+                    self.event(Event::Superseded { by: newer });
+                }
+            }
+            Some(_) | None if joined => self.join(now, Some(source)),
+            Some(_) | None => {}
+        }
+    }
+
+    /// Why a round must not be merged, if so.
+    fn refusal(&self, now: Now, source: Origin, entries: &Chunks, vector: &VersionVector, horizon: &VersionVector) -> Option<Event> {
+        if self.has_fenced(source) {
+            return Some(Event::Fenced { source });
+        }
+        let stamps = || entries.stamps().chain(vector.iter()).chain(horizon.iter());
+        if stamps().any(|stamp| stamp.origin == self.me && !self.vector.covers(stamp)) {
+            return Some(Event::OriginStolen { source });
+        }
+        let latest = self.latest_accepted(now);
+        let ahead = stamps().filter(|stamp| stamp.hlc > latest).max()?;
+        let UnixMillis(wall) = ahead.hlc.wall;
+        let refused = Event::TooFarAhead { source, writer: ahead.origin, ahead_ms: wall - now.wall.0 };
+        self.config.rules.keep(Rule::RoundsAreRefusedWhole).then_some(refused)
+    }
+
+    /// Takes what beats what is held. Returns how much that was, and the late writes to the dead, which are not taken.
+    fn merge(&mut self, entries: Chunks) -> (usize, Vec<(HeroId, Arc<Entry>)>) {
+        let keep = |rules: &Rules, rule| rules.keep(rule);
         let (mut changed, mut late) = (0, Vec::new());
-        for (key, entry) in entries {
-            if self.vector.covers(entry.stamp) {
-                // It is held, or beaten, or collected: a late copy must not come back to life.
-            } else if !entry.is_tombstone() && self.knows_dead(key, &entry) {
+        for (key, entry) in entries.into_entries() {
+            let rules = &self.config.rules;
+            if keep(rules, Rule::CoveredEntriesAreSkipped) && close::has_heard(&self.vector, &self.horizon, entry.stamp) {
+                // It is held, or beaten, or collected: a late copy must not come back to life. Merging over what stands
+                // is without danger, and mends what should never be broken.
+                changed += usize::from(self.map.get(key).is_some() && self.map.merge(key, entry));
+            } else if !entry.is_tombstone() && keep(rules, Rule::LateWritesAreBuried) && self.knows_dead(key, &entry) {
                 late.push((key, entry));
             } else if self.map.merge(key, entry) {
                 changed += 1;
             }
         }
-        self.vector.merge(&vector);
-        self.horizon.merge(&horizon);
-        self.bury(now, source, late);
-        self.event(Event::Committed { source, entries: count, changed, full });
-        self.learn(source, vector);
-        match newer_life {
-            // Of two lives of one name the older one ends; it must not begin to write now.
-            Some(newer) if newer.incarnation > self.me.incarnation => self.event(Event::Superseded { by: newer.incarnation }),
-            Some(_) | None if joined => self.join(Some(source)),
-            Some(_) | None => {}
-        }
+        (changed, late)
     }
 
     /// Whether nobody is being asked who may have joined.
@@ -526,15 +629,18 @@ impl Replica {
         !self.joined && self.pulls.is_empty()
     }
 
-    fn join(&mut self, through: Option<Origin>) {
+    /// Lets this life write from now on. It announces itself in the vector: whoever hears of it fences the lives before.
+    fn join(&mut self, now: Now, through: Option<Origin>) {
         if !self.joined {
             self.joined = true;
+            self.stamp(now);
             self.event(Event::Joined { through });
         }
     }
 
     fn pull_of(&mut self, source: Origin, round: u64) -> Option<&mut Pull> {
-        self.pulls.get_mut(&source.node).filter(|pull| pull.source == source && pull.round == round)
+        let lives = self.config.rules.keep(Rule::RoundsAreBoundToLives);
+        self.pulls.get_mut(&source.node).filter(|pull| (pull.source == source || !lives) && pull.round == round)
     }
 
     fn send(&mut self, via: NodeName, to: Origin, round: u64, step: Step) {

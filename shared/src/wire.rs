@@ -6,12 +6,12 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::crdt::Entry;
+use crate::crdt::{Entry, VersionVector};
 use crate::id::Origin;
-use crate::message::{Command, Done, Envelope, Frame, Observation, Step};
+use crate::message::{Command, Done, Envelope, Frame, Step};
 
 /// The version of everything after the first six bytes of a hello.
-pub const PROTOCOL_VERSION: u16 = 1;
+pub const PROTOCOL_VERSION: u16 = 2;
 /// The largest message a node reads, in bytes; a peer that sends more is cut off.
 pub const FRAME_BYTES_MAX: usize = 1024 * 1024;
 /// The longest cookie, in bytes.
@@ -81,16 +81,30 @@ pub fn encode(frame: &Frame) -> Vec<u8> {
 /// [`WireError::Malformed`] says what is wrong.
 pub fn decode(bytes: &[u8]) -> Result<Frame, WireError> {
     let frame = whole(bytes)?;
-    let possible = entries(&frame).all(Entry::is_possible);
-    if possible { Ok(frame) } else { Err(WireError::Malformed("an entry that no node can have written".into())) }
+    if !entries(&frame).all(Entry::is_possible) {
+        return Err(WireError::Malformed("an entry that no node can have written".into()));
+    }
+    if !vectors(&frame).all(VersionVector::is_possible) {
+        return Err(WireError::Malformed("a version vector with a slot for a closed life".into()));
+    }
+    Ok(frame)
+}
+
+/// The version vectors that a frame carries.
+fn vectors(frame: &Frame) -> Box<dyn Iterator<Item = &VersionVector> + '_> {
+    match frame {
+        Frame::Round(Envelope { step: Step::End { vector, horizon, .. }, .. }) => Box::new([vector, horizon].into_iter()),
+        Frame::Round(Envelope { step: Step::Pull(question), .. }) => Box::new(question.vector.iter()),
+        Frame::Observation(observation) => Box::new(std::iter::once(&observation.vector)),
+        Frame::Round(_) | Frame::Command { .. } | Frame::Answer { .. } | Frame::Observe { .. } => Box::new(std::iter::empty()),
+    }
 }
 
 /// The entries that a frame carries.
 fn entries(frame: &Frame) -> Box<dyn Iterator<Item = &Entry> + '_> {
     match frame {
-        Frame::Round(Envelope { step: Step::Chunk { entries, .. }, .. }) | Frame::Observation(Observation { entries, .. }) => {
-            Box::new(entries.iter().map(|(_, entry)| &**entry))
-        }
+        Frame::Round(Envelope { step: Step::Chunk { entries, .. }, .. }) => Box::new(entries.iter().map(|(_, entry)| &**entry)),
+        Frame::Observation(observation) => Box::new(observation.entries.iter().map(|(_, entry)| &**entry)),
         Frame::Command { command: Command::Assign { copy, .. }, .. } => Box::new(copy.iter().map(|entry| &**entry)),
         Frame::Answer { result: Ok(Done::Assigned(entry)), .. } => Box::new(std::iter::once(&**entry)),
         Frame::Round(_) | Frame::Command { .. } | Frame::Answer { .. } | Frame::Observe { .. } => Box::new(std::iter::empty()),
@@ -107,8 +121,17 @@ fn whole<'de, T: Deserialize<'de>>(bytes: &'de [u8]) -> Result<T, WireError> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
+    use uuid::Uuid;
+
     use super::*;
-    use crate::id::Incarnation;
+    use crate::clock::{Hlc, Stamp};
+    use crate::crdt::Value;
+    use crate::hero::Hero;
+    use crate::id::{HeroId, Incarnation};
+    use crate::message::{Question, Summary, Wish};
+    use crate::time::UnixMillis;
 
     fn hello() -> Hello {
         Hello { node: Origin { node: "gotham".parse().unwrap(), incarnation: Incarnation(1_795_217_670_917) }, cookie: "c".into() }
@@ -137,5 +160,71 @@ mod tests {
         // An answer to an observation that declares 2^60 entries in a few bytes.
         let lie = [4, 0, 0, 0, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x10];
         assert!(matches!(decode(&lie), Err(WireError::Malformed(_))));
+    }
+
+    fn hex(bytes: &[u8]) -> String {
+        bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+
+    /// The bytes of this version. Should they change, so must [`PROTOCOL_VERSION`]: another build of it could not read them.
+    #[test]
+    fn the_bytes_of_version_2_are_these() {
+        assert_eq!(PROTOCOL_VERSION, 2);
+        assert_eq!(hex(&hello().encode()), "53484331020006676f7468616d8586bfda9f340163");
+        let origin = |node: &str, incarnation| Origin { node: node.parse().unwrap(), incarnation: Incarnation(incarnation) };
+        let stamp = |wall, logical| Stamp { hlc: Hlc { wall: UnixMillis(wall), logical }, origin: origin("gotham", 300) };
+        let born = Entry::written(Value::Live(Hero::new("Ada".into())), stamp(1_000, 2), None);
+        let dead = Entry::written(Value::Tombstone, stamp(2_000, 0), Some(&born));
+        let mut vector: VersionVector = [stamp(2_000, 0)].into_iter().collect();
+        vector.close(origin("gotham", 299));
+        let summary = Summary { vector: 7, fingerprint: crate::crdt::Fingerprint::default() };
+        let step = |step| Frame::Round(Envelope { from: origin("gotham", 300), to: origin("capitol", 400), round: 5, step });
+        let key = |number| HeroId(Uuid::from_bytes([number; 16]));
+        let pull = |vector, mutual| Step::Pull(Question { summary, vector, wish: Wish { mutual, full: false } });
+        let goldens = [
+            (step(Step::Invite { source: origin("dispatch", 1) }), "0006676f7468616dac020763617069746f6c9003050008646973706174636801"),
+            (step(pull(None, true)), "0006676f7468616dac020763617069746f6c900305010700000100"),
+            (
+                step(pull(Some(vector.clone()), false)),
+                "0006676f7468616dac020763617069746f6c900305010700010106676f7468616dab020106676f7468616dac02d00f000000",
+            ),
+            (step(Step::Same { summary, joined: true }), "0006676f7468616dac020763617069746f6c90030502070001"),
+            (step(Step::Which), "0006676f7468616dac020763617069746f6c90030503"),
+            (
+                step(Step::Chunk { serving: 3, number: 1, entries: vec![(key(1), Arc::new(born)), (key(2), Arc::new(dead))] }),
+                "0006676f7468616dac020763617069746f6c9003050403010210010101010101010101010101010101010003416461000064e8070206676f7468616dac02e8070206676f7468616dac020000100202020202020202020202020202020201d00f0006676f7468616dac02e8070206676f7468616dac02000106676f7468616dac02e80702",
+            ),
+            (step(Step::Ack { chunks: 2 }), "0006676f7468616dac020763617069746f6c9003050502"),
+            (
+                step(Step::End { serving: 3, chunks: 2, vector: vector.clone(), horizon: vector, full: true, joined: true }),
+                "0006676f7468616dac020763617069746f6c9003050603020106676f7468616dab020106676f7468616dac02d00f000106676f7468616dab020106676f7468616dac02d00f000101",
+            ),
+            (Frame::Observe { since: 9 }, "0309"),
+            (Frame::Command { request: 1, expires: UnixMillis(5_000), command: Command::Bomb }, "0101882701"),
+            (Frame::Answer { request: 1, result: Ok(Done::Bombed) }, "02010001"),
+        ];
+        for (frame, golden) in goldens {
+            assert_eq!(hex(&encode(&frame)), golden, "{frame:?}");
+            assert_eq!(decode(&encode(&frame)), Ok(frame));
+        }
+    }
+
+    #[test]
+    fn a_vector_that_no_node_can_have_made_is_refused() {
+        let origin = |incarnation| Origin { node: "gotham".parse().unwrap(), incarnation: Incarnation(incarnation) };
+        let slot = Stamp { hlc: Hlc { wall: UnixMillis(5), logical: 0 }, origin: origin(3) };
+        let mut vector: VersionVector = [slot].into_iter().collect();
+        vector.close(origin(3));
+        let question = |vector| {
+            let summary = Summary { vector: 7, fingerprint: crate::crdt::Fingerprint::default() };
+            let step = Step::Pull(Question { summary, vector: Some(vector), wish: Wish { mutual: false, full: false } });
+            encode(&Frame::Round(Envelope { from: origin(1), to: origin(2), round: 5, step }))
+        };
+        let mut bytes = question(vector);
+        assert!(decode(&bytes).is_ok());
+        // The mark's 3 becomes a 4: the slot of life 3 is closed now.
+        let mark = bytes.windows(8).position(|window| window == b"\x06gotham\x03").unwrap() + 7;
+        bytes[mark] = 4;
+        assert_eq!(decode(&bytes), Err(WireError::Malformed("a version vector with a slot for a closed life".into())));
     }
 }

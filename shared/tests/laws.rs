@@ -22,6 +22,15 @@ fn stamp() -> impl Strategy<Value = Stamp> {
     })
 }
 
+/// Slots, and marks of closed lives.
+fn vector() -> impl Strategy<Value = VersionVector> {
+    (prop::collection::vec(stamp(), 0..6), prop::collection::vec(stamp(), 0..2)).prop_map(|(slots, marks)| {
+        let mut vector: VersionVector = slots.into_iter().collect();
+        marks.into_iter().for_each(|mark| vector.close(mark.origin));
+        vector
+    })
+}
+
 /// What a write with this stamp says follows from the stamp, as in life: one stamp, one write.
 fn write() -> impl Strategy<Value = Write> {
     stamp().prop_map(|stamp| {
@@ -100,8 +109,7 @@ proptest! {
     }
 
     #[test]
-    fn a_delta_brings_what_the_whole_state_would(writes in prop::collection::vec(write(), 0..20), mine in prop::collection::vec(stamp(), 0..4), theirs in prop::collection::vec(stamp(), 0..4)) {
-        let (mine, theirs): (VersionVector, VersionVector) = (mine.into_iter().collect(), theirs.into_iter().collect());
+    fn a_delta_brings_what_the_whole_state_would(writes in prop::collection::vec(write(), 0..20), mine in vector(), theirs in vector()) {
         let (here, there) = (replica(&writes, &mine), replica(&writes, &theirs));
         let delta: Vec<Write> = there.delta(&mine).map(|(key, entry)| (key, Arc::clone(entry))).collect();
         let by_delta = merged(contents(&here).iter().chain(&delta));
@@ -111,19 +119,52 @@ proptest! {
     }
 
     #[test]
-    fn a_vector_covers_what_either_covered(a in prop::collection::vec(stamp(), 0..6), b in prop::collection::vec(stamp(), 0..6), probe in stamp()) {
-        let (a, b): (VersionVector, VersionVector) = (a.into_iter().collect(), b.into_iter().collect());
+    fn a_vector_covers_what_either_covered(a in vector(), b in vector(), probe in stamp()) {
         let mut both = a.clone();
         both.merge(&b);
         prop_assert!(both.covers_all(&a) && both.covers_all(&b));
         prop_assert_eq!(both.covers(probe), a.covers(probe) || b.covers(probe));
         prop_assert_eq!(a == b, a.hash() == b.hash());
+        prop_assert!(both.is_possible());
+        let mut turned = b.clone();
+        turned.merge(&a);
+        prop_assert_eq!(&both, &turned);
+        both.merge(&turned);
+        prop_assert_eq!(&both, &turned);
     }
 
     #[test]
-    fn what_a_node_writes_a_node_reads(entries in prop::collection::vec(write(), 0..10), vector in prop::collection::vec(stamp(), 0..6), round in any::<u64>()) {
+    fn a_meet_covers_what_both_covered(a in vector(), b in vector(), probe in stamp()) {
+        let both = a.meet(&b);
+        prop_assert!(a.covers_all(&both) && b.covers_all(&both));
+        prop_assert_eq!(both.covers(probe), a.covers(probe) && b.covers(probe));
+        prop_assert!(both.is_possible());
+        prop_assert_eq!(both, b.meet(&a));
+    }
+
+    #[test]
+    fn a_closed_life_is_covered_and_takes_no_place(a in vector(), before in stamp(), probe in stamp()) {
+        let mut closed = a.clone();
+        closed.close(before.origin);
+        let over = probe.origin.node == before.origin.node && probe.origin.incarnation < before.origin.incarnation;
+        prop_assert_eq!(closed.covers(probe), a.covers(probe) || over);
+        prop_assert!(closed.lives(before.origin.node).all(|slot| slot.origin >= before.origin));
+        prop_assert!(closed.covers_all(&a) && closed.is_possible());
+    }
+
+    #[test]
+    fn the_tombstones_found_are_those_covered(writes in prop::collection::vec(write(), 0..20), vector in vector()) {
+        let map = merged(&writes);
+        let mut found: Vec<HeroId> = map.tombstones_covered_by(&vector).map(|(key, _)| key).collect();
+        found.sort();
+        let covered: Vec<HeroId> = map.iter().filter(|(_, entry)| entry.is_tombstone() && vector.covers(entry.stamp)).map(|(key, _)| key).collect();
+        prop_assert_eq!(found, covered);
+    }
+
+    #[test]
+    fn what_a_node_writes_a_node_reads(entries in prop::collection::vec(write(), 0..10), vector in vector(), horizon in vector(), round in any::<u64>()) {
         let origin = Origin { node: "gotham".parse().unwrap(), incarnation: Incarnation(7) };
-        for step in [Step::Chunk { serving: 1, number: 3, entries: entries.clone() }, Step::End { serving: 1, chunks: 4, horizon: VersionVector::new(), vector: vector.into_iter().collect(), full: false, joined: true }] {
+        for step in [Step::Chunk { serving: 1, number: 3, entries: entries.clone() }, Step::End { serving: 1, chunks: 4, horizon, vector, full: false, joined: true }] {
             let frame = Frame::Round(Envelope { from: origin, to: origin, round, step });
             prop_assert_eq!(wire::decode(&wire::encode(&frame)), Ok(frame));
         }
@@ -133,7 +174,7 @@ proptest! {
     fn no_bytes_make_the_decoders_panic(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
         let _ = wire::decode(&bytes);
         let _ = wire::Hello::decode(&bytes);
-        let with_magic = [b"SHC1\x01\x00".as_slice(), &bytes].concat();
+        let with_magic = [b"SHC1\x02\x00".as_slice(), &bytes].concat();
         let _ = wire::Hello::decode(&with_magic);
     }
 }

@@ -1,6 +1,6 @@
 //! What must hold. Each check takes plain data and names what is wrong with it, so that each can be shown a broken history.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use shared::clock::Stamp;
 use shared::crdt::{Fingerprint, Map, VersionVector};
@@ -54,9 +54,10 @@ impl Writes {
 ///
 /// # Errors
 /// Names the first write that is claimed and missing.
-pub fn no_overclaim(writes: &Writes, map: &Map, vector: &VersionVector) -> Result<(), String> {
+pub fn no_overclaim(writes: &Writes, map: &Map, vector: &VersionVector, held: &BTreeSet<Stamp>) -> Result<(), String> {
     for (stamp, (key, is_tombstone)) in &writes.all {
-        if !vector.covers(*stamp) {
+        // A mark covers all that its lives ever wrote, and some of that died with them.
+        if !vector.covers(*stamp) || vector.has_closed(stamp.origin) && !held.contains(stamp) {
             continue;
         }
         match map.get(*key) {
@@ -155,11 +156,14 @@ mod tests {
         let mut writes = Writes::default();
         writes.note(stamp("a", 10), KEY, false).unwrap();
         let vector = VersionVector::from_iter([stamp("a", 10)]);
-        assert!(no_overclaim(&writes, &map_with(stamp("a", 10)), &vector).is_ok());
-        assert!(no_overclaim(&writes, &Map::default(), &vector).unwrap_err().contains("holds nothing"));
-        assert!(no_overclaim(&writes, &map_with(stamp("a", 5)), &vector).unwrap_err().contains("lesser"));
+        assert!(no_overclaim(&writes, &map_with(stamp("a", 10)), &vector, &BTreeSet::new()).is_ok());
+        assert!(no_overclaim(&writes, &Map::default(), &vector, &BTreeSet::new()).unwrap_err().contains("holds nothing"));
+        assert!(no_overclaim(&writes, &map_with(stamp("a", 5)), &vector, &BTreeSet::new()).unwrap_err().contains("lesser"));
         writes.note(stamp("a", 3), KEY, true).unwrap();
-        assert!(no_overclaim(&writes, &map_with(stamp("a", 10)), &vector).unwrap_err().contains("lesser"), "a life on top of a death");
+        assert!(
+            no_overclaim(&writes, &map_with(stamp("a", 10)), &vector, &BTreeSet::new()).unwrap_err().contains("lesser"),
+            "a life on top of a death"
+        );
     }
 
     #[test]
@@ -175,8 +179,8 @@ mod tests {
         writes.note(stamp("b", 20), KEY, true).unwrap();
         let unaware = VersionVector::from_iter([stamp("a", 10)]);
         let aware = VersionVector::from_iter([stamp("a", 10), stamp("b", 20)]);
-        assert!(no_overclaim(&writes, &Map::default(), &unaware).is_err());
-        assert!(no_overclaim(&writes, &Map::default(), &aware).is_ok());
+        assert!(no_overclaim(&writes, &Map::default(), &unaware, &BTreeSet::new()).is_err());
+        assert!(no_overclaim(&writes, &Map::default(), &aware, &BTreeSet::new()).is_ok());
         assert!(horizon_is_covered(&aware, &unaware).is_err());
     }
 

@@ -301,23 +301,33 @@ impl Cluster {
         self.processes.iter().map(|process| process.replica().vector().clone()).collect()
     }
 
-    /// What users were told was saved, and what was known to any of these vectors, is held everywhere, or beaten.
+    /// The greatest entry that any replica holds of each hero.
+    #[must_use]
+    pub fn best(&self) -> BTreeMap<HeroId, (bool, Stamp)> {
+        let mut best: BTreeMap<HeroId, (bool, Stamp)> = BTreeMap::new();
+        for process in &self.processes {
+            for (key, entry) in process.replica().map().iter() {
+                let rank = (entry.is_tombstone(), entry.stamp);
+                best.entry(key).and_modify(|best| *best = rank.max(*best)).or_insert(rank);
+            }
+        }
+        best
+    }
+
+    /// What anybody held when `best` was taken is held everywhere, or beaten: a write that a survivor held is not lost.
     ///
     /// # Errors
     /// Names the write that is missing.
-    pub fn check_acknowledged(&self, vectors: &[VersionVector]) -> Result<(), String> {
-        for (key, stamp, is_tombstone) in &self.acknowledged {
-            // A write that only its writer held when its writer died is gone; nobody's vector covers it.
-            if !vectors.iter().any(|vector| vector.covers(*stamp)) {
-                continue;
-            }
+    pub fn check_nothing_is_lost(&self, best: &BTreeMap<HeroId, (bool, Stamp)>) -> Result<(), String> {
+        for (key, rank) in best {
             for process in &self.processes {
                 let held = process.replica().map().get(*key);
-                if held.is_none() && self.writes.dead_by(*key, process.replica().vector()) {
-                    continue;
-                }
-                if held.is_none_or(|held| (held.is_tombstone(), held.stamp) < (*is_tombstone, *stamp)) {
-                    return Err(format!("{} does not hold {stamp} of hero {key}, which was acknowledged, nor what beats it", process.name));
+                let buried = held.is_none() && self.writes.dead_by(*key, process.replica().vector());
+                if !buried && held.is_none_or(|held| (held.is_tombstone(), held.stamp) < *rank) {
+                    return Err(format!(
+                        "{} does not hold {} of hero {key}, which was held when all was healed, nor what beats it",
+                        process.name, rank.1
+                    ));
                 }
             }
         }
@@ -445,7 +455,12 @@ impl Cluster {
             replica::Event::TooFarAhead { .. } => self.tally.too_far_ahead += 1,
             replica::Event::OriginStolen { .. } | replica::Event::Diverged { .. } => self.violate(index, &format!("{event:?}")),
             replica::Event::Superseded { by } => return Some(*by),
-            replica::Event::TimedOut { .. } | replica::Event::Joined { .. } => {}
+            replica::Event::Adopted { .. }
+            | replica::Event::Closed { .. }
+            | replica::Event::Forgotten { .. }
+            | replica::Event::Fenced { .. }
+            | replica::Event::GivenUp { .. }
+            | replica::Event::Joined { .. } => {}
         }
         None
     }
@@ -461,7 +476,7 @@ impl Cluster {
             dispatch::Answer::Assigned(id, entry) => self.acknowledged.push((id, entry.stamp, false)),
             dispatch::Answer::Terminated(id, entry) => self.acknowledged.push((id, entry.stamp, true)),
             dispatch::Answer::View(view) => self.view = Some(view),
-            dispatch::Answer::Bombed(_) | dispatch::Answer::Found(..) | dispatch::Answer::Refused(_) => {}
+            dispatch::Answer::Bombed(_) | dispatch::Answer::Forgotten(_) | dispatch::Answer::Found(..) | dispatch::Answer::Refused(_) => {}
         }
     }
 
@@ -658,9 +673,10 @@ impl Cluster {
     }
 
     fn check_claims(&self) -> Result<(), String> {
+        let held = self.processes.iter().flat_map(|process| process.replica().map().iter().map(|(_, entry)| entry.stamp)).collect();
         for process in &self.processes {
             let (map, vector) = (process.replica().map(), process.replica().vector());
-            checks::no_overclaim(&self.writes, map, vector)
+            checks::no_overclaim(&self.writes, map, vector, &held)
                 .and(checks::no_underclaim(map, vector))
                 .and(checks::horizon_is_covered(process.replica().horizon(), vector))
                 .map_err(|wrong| format!("at {:?}: {}: {wrong}", self.now, process.name))?;

@@ -45,7 +45,7 @@ pub fn run(seed: u64, log: bool) -> Result<Outcome, String> {
     cluster.heal();
     // A bomb that was under way may still fall; what it destroys cannot be asked for afterwards.
     cluster.run(SETTLE, false, false)?;
-    let at_heal = cluster.vectors();
+    let (at_heal, best) = (cluster.vectors(), cluster.best());
     let mut converged_after = Duration::ZERO;
     let step = Duration::from_millis(200);
     // Where fights go on there is always something new; then what was known at healing must be known everywhere. Otherwise
@@ -59,7 +59,7 @@ pub fn run(seed: u64, log: bool) -> Result<Outcome, String> {
         cluster.run(step, false, false)?;
         converged_after += step;
     }
-    cluster.check_acknowledged(&at_heal)?;
+    cluster.check_nothing_is_lost(&best)?;
     if !fights {
         // Long enough for the last observation.
         cluster.run(SETTLE, false, false)?;

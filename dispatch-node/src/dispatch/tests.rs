@@ -3,7 +3,7 @@
 use super::*;
 use shared::clock::{Hlc, Stamp};
 use shared::crdt::VersionVector;
-use shared::message::{Question, Summary};
+use shared::message::{Question, Summary, Wish};
 
 const CITIES: [&str; 3] = ["gotham", "metropolis", "capitol"];
 
@@ -27,7 +27,9 @@ fn dispatch(linked: &[&str]) -> Dispatch {
 
 fn with_timers(linked: &[&str], gossip_interval: Option<Duration>, poll_interval: Option<Duration>) -> Dispatch {
     let me = Origin { node: name("dispatch"), incarnation: Incarnation(1) };
-    let config = Config { cities: CITIES.map(name).to_vec(), gossip_interval, poll_interval, replica: replica::Config::default() };
+    let members = CITIES.map(name).into_iter().chain([me.node]).collect();
+    let replica = replica::Config { members, ..replica::Config::default() };
+    let config = Config { cities: CITIES.map(name).to_vec(), gossip_interval, poll_interval, replica };
     let mut dispatch = Dispatch::new(me, config, 7, at(0));
     dispatch.tick(at(1_000));
     for city in linked {
@@ -266,7 +268,7 @@ fn it_carries_what_an_author_hands_in_to_a_life_it_knows_and_nothing_else() {
     let mut dispatch = dispatch(&CITIES);
     let origin = |city: &str, incarnation| Origin { node: name(city), incarnation: Incarnation(incarnation) };
     let summary = Summary { vector: 1, fingerprint: Fingerprint::default() };
-    let step = Step::Pull(Question { summary, vector: None, mutual: false });
+    let step = Step::Pull(Question { summary, vector: None, wish: Wish { mutual: false, full: false } });
     let envelope = |from, to| Envelope { from, to, round: 3, step: step.clone() };
     let mut carried = |from: &str, envelope: Envelope| {
         dispatch.handle(at(1_100), Input::Frame { from: name(from), frame: Frame::Round(envelope.clone()) });
@@ -409,4 +411,14 @@ fn what_happened_is_kept_in_a_bounded_ring() {
     let view = view(&mut dispatch, at(1_200));
     assert_eq!(view.happenings.len(), HAPPENINGS_MAX);
     assert!(view.happenings.windows(2).all(|pair| pair[1].number == pair[0].number + 1));
+}
+
+#[test]
+fn a_city_that_is_gone_is_forgotten_and_one_that_answers_is_not() {
+    let mut dispatch = dispatch(&CITIES[..2]);
+    let alive = Verb::Forget { city: CITIES[0].parse().unwrap() };
+    assert!(matches!(refusal(&ask(&mut dispatch, at(1_100), alive).1), NotDone::Alive { .. }));
+    let gone: NodeName = CITIES[2].parse().unwrap();
+    assert!(matches!(ask(&mut dispatch, at(1_100), Verb::Forget { city: gone }).1[..], [Answer::Forgotten(city)] if city == gone));
+    assert!(dispatch.replica().is_forgotten(gone));
 }

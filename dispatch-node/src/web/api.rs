@@ -193,6 +193,13 @@ pub(crate) async fn bomb_random(State(desk): State<Desk>, headers: HeaderMap) ->
     drop_bomb(&desk, None, &headers).await
 }
 
+/// `POST /cities/{city}/forget`
+pub(crate) async fn forget(State(desk): State<Desk>, CityPath(city): CityPath, headers: HeaderMap) -> Result<Response, Problem> {
+    let key = input::idempotency_key(&headers)?;
+    desk.ask(Verb::Forget { city }, key).await?;
+    Ok((StatusCode::ACCEPTED, Json(BTreeMap::from([("city", city.as_str())]))).into_response())
+}
+
 async fn drop_bomb(desk: &Desk, city: Option<NodeName>, headers: &HeaderMap) -> Result<Response, Problem> {
     let key = input::idempotency_key(headers)?;
     let Answer::Bombed(city) = desk.ask(Verb::Bomb { city }, key).await? else { return Err(Problem::dispatch_silent()) };

@@ -108,6 +108,7 @@ impl From<NotDone> for Problem {
         match refusal {
             NotDone::NeverHeardOf(_) => Self::not_found("unknown_hero", detail),
             NotDone::Deleted(_) => Self::gone(detail),
+            NotDone::Alive { .. } => Self::conflict("alive", detail),
             NotDone::CityHasNotHeard { .. } => Self::conflict("not_heard_of", detail),
             NotDone::NoAnswer { .. } | NotDone::NoCity | NotDone::TooLate { .. } => Self::unavailable("no_answer", detail),
             NotDone::Unknown { .. } => Self::unavailable("outcome_unknown", detail),

@@ -22,6 +22,7 @@ pub fn router(desk: Desk, on_loopback: bool, stop: CancellationToken) -> Router 
         .route("/heroes/{id}/location", put(api::assign))
         .route("/cities/{city}/heroes", get(api::city_heroes))
         .route("/cities/{city}/bomb", post(api::bomb))
+        .route("/cities/{city}/forget", post(api::forget))
         .route("/bomb", post(api::bomb_random))
         .route("/cluster", get(api::cluster))
         .route("/verdict", get(api::verdict))

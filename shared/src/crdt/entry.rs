@@ -65,7 +65,10 @@ impl Entry {
     /// Whether this is an entry that a node of this version can have written.
     #[must_use]
     pub fn is_possible(&self) -> bool {
-        self.seen.len() <= SEEN_MAX && self.born.hlc <= self.stamp.hlc && self.hero().is_none_or(Hero::is_possible)
+        self.seen.len() <= SEEN_MAX
+            && self.seen.marks().next().is_none()
+            && self.born.hlc <= self.stamp.hlc
+            && self.hero().is_none_or(Hero::is_possible)
     }
 
     /// No less than what this entry takes on the wire, in bytes; not much more.

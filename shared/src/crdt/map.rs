@@ -14,7 +14,7 @@ use xxhash_rust::xxh3::Xxh3;
 use crate::clock::{Hlc, Stamp};
 use crate::crdt::{Entry, Value, VersionVector};
 use crate::hero::Location;
-use crate::id::{HeroId, Origin};
+use crate::id::{HeroId, Incarnation, Origin};
 
 /// A hash of every living hero a map holds. It is a sum of the entries' hashes, so it does not depend on the order in which
 /// they arrived, and one change costs one addition. Tombstones are left out: replicas that cover the same may have collected
@@ -158,19 +158,33 @@ impl Map {
     /// The tombstones that `vector` covers, with their stamps.
     pub fn tombstones_covered_by<'a>(&'a self, vector: &'a VersionVector) -> impl Iterator<Item = (HeroId, Stamp)> + 'a {
         let of_origin = |highest: Stamp| self.tombstones.range((highest.origin, Hlc::default())..=(highest.origin, highest.hlc));
-        vector.iter().flat_map(of_origin).map(|((origin, hlc), key)| (*key, Stamp { hlc: *hlc, origin: *origin }))
+        let of_closed = |mark: Origin| {
+            let first = Origin { incarnation: Incarnation(0), ..mark };
+            self.tombstones.range((first, Hlc::default())..(mark, Hlc::default()))
+        };
+        vector
+            .marks()
+            .flat_map(of_closed)
+            .chain(vector.iter().flat_map(of_origin))
+            .map(|((origin, hlc), key)| (*key, Stamp { hlc: *hlc, origin: *origin }))
     }
 
     /// What a replica with this vector lacks: every entry whose stamp it does not cover, per origin in the order
     /// of the stamps.
     pub fn delta<'a>(&'a self, base: &'a VersionVector) -> impl Iterator<Item = (HeroId, &'a Arc<Entry>)> {
         // Walks the origins by seeking past each one's last possible reading, so an origin the base covers
-        // costs one look-up.
+        // costs one look-up, and so do all the lives of a node that the base has closed.
         let mut from = Bound::Unbounded;
         let origins = std::iter::from_fn(move || {
-            let (origin, _) = *self.by_stamp.range((from, Bound::Unbounded)).next()?.0;
-            from = Bound::Excluded((origin, HLC_LAST));
-            Some(origin)
+            loop {
+                let (origin, _) = *self.by_stamp.range((from, Bound::Unbounded)).next()?.0;
+                let open = base.closed_before(origin.node).filter(|open| origin.incarnation < *open);
+                let Some(incarnation) = open else {
+                    from = Bound::Excluded((origin, Hlc::LAST));
+                    return Some(origin);
+                };
+                from = Bound::Included((Origin { incarnation, ..origin }, Hlc::default()));
+            }
         });
         origins
             .flat_map(move |origin| {
@@ -178,9 +192,15 @@ impl Map {
                     Some(hlc) => Bound::Excluded((origin, hlc)),
                     None => Bound::Included((origin, Hlc::default())),
                 };
-                self.by_stamp.range((after, Bound::Included((origin, HLC_LAST))))
+                self.by_stamp.range((after, Bound::Included((origin, Hlc::LAST))))
             })
             .filter_map(|(_, key)| Some((*key, self.get(*key)?)))
+    }
+
+    /// What stands here of the writes of this origin, oldest first.
+    pub fn written_by(&self, origin: Origin) -> impl Iterator<Item = (HeroId, &Arc<Entry>)> {
+        let written = self.by_stamp.range((origin, Hlc::default())..=(origin, Hlc::LAST));
+        written.filter_map(|(_, key)| Some((*key, self.get(*key)?)))
     }
 
     /// The number of the newest change, counted from this map's beginning; 0 before the first.
@@ -209,6 +229,3 @@ impl Map {
         later.filter_map(|(change, key)| Some((*change, *key, self.get(*key)?)))
     }
 }
-
-/// Above every reading that a drift check lets through.
-const HLC_LAST: Hlc = Hlc { wall: crate::time::UnixMillis(u64::MAX), logical: u32::MAX };

@@ -2,6 +2,12 @@
 //!
 //! Parker et al., "Detection of Mutual Inconsistency in Distributed Systems" (1983). A slot is named by an
 //! [`Origin`], incarnation included, so a restarted node starts a slot of its own and claims nothing for the dead one.
+//!
+//! A slot for every life there ever was would make a vector grow with every restart. Lives that are over, and of which every
+//! member has heard the same, are *closed*: one mark for each node says that every life before this one is covered, whatever
+//! it wrote. `replica/close.rs` says when that is true.
+//!
+//! Invariant: a closed life has no slot.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -10,11 +16,15 @@ use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::Xxh3;
 
 use crate::clock::{Hlc, Stamp};
-use crate::id::Origin;
+use crate::id::{Incarnation, NodeName, Origin};
 
-/// Per origin, the highest reading seen. An absent origin has been heard nothing of.
-#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct VersionVector(BTreeMap<Origin, Hlc>);
+/// Per origin, the highest reading seen. An absent origin has been heard nothing of, unless its life is closed.
+#[derive(Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct VersionVector {
+    /// Every life of the node before this one is closed.
+    closed: BTreeMap<NodeName, Incarnation>,
+    slots: BTreeMap<Origin, Hlc>,
+}
 
 impl VersionVector {
     /// A vector that covers nothing.
@@ -23,10 +33,16 @@ impl VersionVector {
         Self::default()
     }
 
-    /// The highest reading of `origin` that is covered, if any is.
+    /// The highest reading of `origin` that is covered, if any is; the last possible one where its life is closed.
     #[must_use]
     pub fn highest(&self, origin: Origin) -> Option<Hlc> {
-        self.0.get(&origin).copied()
+        if self.has_closed(origin) { Some(Hlc::LAST) } else { self.slot(origin) }
+    }
+
+    /// The reading in the slot of `origin`; a closed life has none.
+    #[must_use]
+    pub fn slot(&self, origin: Origin) -> Option<Hlc> {
+        self.slots.get(&origin).copied()
     }
 
     /// Whether the write with this stamp is covered.
@@ -38,50 +54,112 @@ impl VersionVector {
     /// Whether everything that `other` covers is covered here too.
     #[must_use]
     pub fn covers_all(&self, other: &Self) -> bool {
-        other.iter().all(|stamp| self.covers(stamp))
+        other.closed.iter().all(|(node, before)| self.closed.get(node).is_some_and(|mine| mine >= before))
+            && other.iter().all(|stamp| self.covers(stamp))
     }
 
     /// Covers the write with this stamp, and with it everything its origin stamped before.
     pub fn advance(&mut self, stamp: Stamp) {
-        let slot = self.0.entry(stamp.origin).or_insert(stamp.hlc);
-        *slot = stamp.hlc.max(*slot);
+        if !self.has_closed(stamp.origin) {
+            let slot = self.slots.entry(stamp.origin).or_insert(stamp.hlc);
+            *slot = stamp.hlc.max(*slot);
+        }
+    }
+
+    /// Whether this life is closed.
+    #[must_use]
+    pub fn has_closed(&self, life: Origin) -> bool {
+        self.closed.get(&life.node).is_some_and(|before| life.incarnation < *before)
+    }
+
+    /// The first life of `node` that is not closed, if earlier ones are.
+    #[must_use]
+    pub fn closed_before(&self, node: NodeName) -> Option<Incarnation> {
+        self.closed.get(&node).copied()
+    }
+
+    /// Closes every life of `before.node` earlier than `before`.
+    pub fn close(&mut self, before: Origin) {
+        let mark = self.closed.entry(before.node).or_insert(before.incarnation);
+        *mark = before.incarnation.max(*mark);
+        let before = Origin { incarnation: *mark, ..before };
+        let over: Vec<Origin> = self.lives(before.node).map(|life| life.origin).take_while(|life| *life < before).collect();
+        for life in over {
+            self.slots.remove(&life);
+        }
+    }
+
+    /// The slots of one node's lives, oldest life first.
+    pub fn lives(&self, node: NodeName) -> impl Iterator<Item = Stamp> {
+        let life = |incarnation| Origin { node, incarnation: Incarnation(incarnation) };
+        self.slots.range(life(0)..=life(u64::MAX)).map(|(origin, hlc)| Stamp { hlc: *hlc, origin: *origin })
+    }
+
+    /// The newest life of `node` that has been heard of and is not closed.
+    #[must_use]
+    pub fn newest_life(&self, node: NodeName) -> Option<Incarnation> {
+        let life = |incarnation| Origin { node, incarnation: Incarnation(incarnation) };
+        self.slots.range(life(0)..=life(u64::MAX)).next_back().map(|(origin, _)| origin.incarnation)
     }
 
     /// Covers everything that `other` covers.
     pub fn merge(&mut self, other: &Self) {
+        other.closed.iter().for_each(|(node, before)| self.close(Origin { node: *node, incarnation: *before }));
         other.iter().for_each(|stamp| self.advance(stamp));
     }
 
     /// What both cover.
     #[must_use]
     pub fn meet(&self, other: &Self) -> Self {
-        let least = |stamp: Stamp| Some(Stamp { hlc: stamp.hlc.min(other.highest(stamp.origin)?), ..stamp });
-        self.iter().filter_map(least).collect()
+        let mut both = Self::new();
+        for (node, before) in &self.closed {
+            if let Some(theirs) = other.closed.get(node) {
+                both.close(Origin { node: *node, incarnation: *before.min(theirs) });
+            }
+        }
+        // A life that one has closed and the other has not still has a slot with the other.
+        for Stamp { origin, .. } in self.iter().chain(other.iter()) {
+            if let (Some(mine), Some(theirs)) = (self.highest(origin), other.highest(origin)) {
+                both.advance(Stamp { hlc: mine.min(theirs), origin });
+            }
+        }
+        both
+    }
+
+    /// The marks: of each node, the first life that is not closed.
+    pub fn marks(&self) -> impl Iterator<Item = Origin> {
+        self.closed.iter().map(|(node, incarnation)| Origin { node: *node, incarnation: *incarnation })
     }
 
     /// The slots, each as the stamp of the newest write it covers.
     pub fn iter(&self) -> impl Iterator<Item = Stamp> {
-        self.0.iter().map(|(origin, hlc)| Stamp { hlc: *hlc, origin: *origin })
+        self.slots.iter().map(|(origin, hlc)| Stamp { hlc: *hlc, origin: *origin })
     }
 
-    /// How many slots there are.
+    /// How many slots and marks there are.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.0.len()
+        self.slots.len() + self.closed.len()
     }
 
     /// Whether nothing is covered.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.slots.is_empty() && self.closed.is_empty()
+    }
+
+    /// Whether a node of this version can have made this vector.
+    #[must_use]
+    pub fn is_possible(&self) -> bool {
+        self.slots.keys().all(|origin| !self.has_closed(*origin))
     }
 
     /// Drops the slots with the lowest readings until `max` are left. What is dropped is then no longer covered,
     /// so this is for vectors that may forget (what a write had seen), never for a replica's own.
     pub fn forget_oldest(&mut self, max: usize) {
         while self.len() > max {
-            let oldest = self.iter().min().expect("a vector longer than max has a slot");
-            self.0.remove(&oldest.origin);
+            let Some(oldest) = self.iter().min() else { return };
+            self.slots.remove(&oldest.origin);
         }
     }
 
@@ -89,10 +167,15 @@ impl VersionVector {
     #[must_use]
     pub fn hash(&self) -> u64 {
         let mut hash = Xxh3::new();
-        for Stamp { hlc, origin } in self.iter() {
+        let life = |hash: &mut Xxh3, origin: Origin| {
             hash.update(origin.node.as_str().as_bytes());
             hash.update(&[0]);
             hash.update(&origin.incarnation.0.to_le_bytes());
+        };
+        self.marks().for_each(|mark| life(&mut hash, mark));
+        hash.update(&[0]);
+        for Stamp { hlc, origin } in self.iter() {
+            life(&mut hash, origin);
             hash.update(&hlc.wall.0.to_le_bytes());
             hash.update(&hlc.logical.to_le_bytes());
         }
@@ -110,6 +193,7 @@ impl FromIterator<Stamp> for VersionVector {
 
 impl fmt::Debug for VersionVector {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_map().entries(self.0.iter()).finish()
+        let marks = self.marks().map(|mark| (mark.node.to_string(), format!("closed before {}", mark.incarnation)));
+        f.debug_map().entries(marks).entries(self.slots.iter()).finish()
     }
 }

@@ -154,15 +154,20 @@ pub async fn run<M: Node>(
                         ready.send_replace(true);
                     }
                     replica::Event::Superseded { by } => {
+                        report_unheard(machine.replica());
                         return ControlFlow::Break(LifeEnd::Superseded { by: *by, joined: machine.replica().joined() });
                     }
                     replica::Event::Committed { .. }
                     | replica::Event::Collected { .. }
                     | replica::Event::Buried { .. }
+                    | replica::Event::Adopted { .. }
+                    | replica::Event::Closed { .. }
+                    | replica::Event::Forgotten { .. }
+                    | replica::Event::Fenced { .. }
                     | replica::Event::TooFarAhead { .. }
                     | replica::Event::OriginStolen { .. }
                     | replica::Event::Diverged { .. }
-                    | replica::Event::TimedOut { .. } => {}
+                    | replica::Event::GivenUp { .. } => {}
                 }
             }
             on_event(event)
@@ -223,8 +228,22 @@ fn probes(ready: watch::Receiver<bool>) -> Router {
     Router::new().route("/healthz", get(|| async { "alive\n" })).route("/readyz", get(readyz))
 }
 
+/// Says which writes of a life that ends for another's sake nobody else is known to have: nothing is dropped in silence.
+fn report_unheard(replica: &Replica) {
+    for (hero, entry) in replica.unheard() {
+        let name = entry.hero().map_or("(terminated)", |hero| &*hero.name);
+        error!(%hero, name, stamp = %entry.stamp, "this write has not been passed on, and ends here");
+    }
+}
+
 fn log(event: &replica::Event) {
     match event {
+        replica::Event::Adopted { source, writes } => {
+            warn!(%source, writes, "writes of lives that the others had closed were written anew");
+        }
+        replica::Event::Closed { before, lives } => debug!(%before, lives, "closed: every member has heard the same of these lives"),
+        replica::Event::Forgotten { member } => warn!(%member, "forgotten, as it was asked for"),
+        replica::Event::Fenced { source } => warn!(%source, "round refused: a later life of that name is known"),
         replica::Event::Committed { source, entries, changed: 0, full } => debug!(%source, entries, full, "pulled"),
         replica::Event::Committed { source, entries, changed, full } => info!(source = %source.node, entries, changed, full, "pulled"),
         replica::Event::Collected { tombstones } => info!(tombstones, "collected: every member has heard of these deaths"),
@@ -234,7 +253,7 @@ fn log(event: &replica::Event) {
         }
         replica::Event::OriginStolen { source } => error!(%source, "round refused: it claims writes of this life that were never made"),
         replica::Event::Diverged { peer } => error!(%peer, "DIVERGED: covers the same and holds something else"),
-        replica::Event::TimedOut { source } => debug!(%source, "pull given up"),
+        replica::Event::GivenUp { source } => debug!(%source, "pull given up"),
         replica::Event::Joined { through: Some(source) } => info!(through = %source, "joined"),
         replica::Event::Joined { through: None } => info!("joined: nobody here has joined before"),
         replica::Event::Superseded { by } => warn!(%by, "a later life of this name exists"),

@@ -12,14 +12,16 @@ use std::sync::Arc;
 
 use crate::crdt::{Entry, Value, VersionVector};
 use crate::id::{HeroId, Incarnation, Origin};
-use crate::replica::{Event, Replica};
+use crate::replica::close::{exceeds, has_heard};
+use crate::replica::pull::Chunks;
+use crate::replica::{Event, Replica, Rule};
 use crate::time::Now;
 
 /// What a member has proved to cover, in one of its lives.
 #[derive(Debug)]
 pub(super) struct Proof {
     pub(super) incarnation: Incarnation,
-    vector: VersionVector,
+    pub(super) vector: VersionVector,
 }
 
 impl Replica {
@@ -35,6 +37,7 @@ impl Replica {
             Some(_) | None => drop(self.proofs.insert(member.node, Proof { incarnation: member.incarnation, vector })),
         }
         self.collect();
+        self.close_lives();
     }
 
     /// Drops the tombstones that are causally stable.
@@ -53,34 +56,32 @@ impl Replica {
         }
     }
 
-    /// What every member has proved to cover; `None` while one has proved nothing in its present life, or proved what this
-    /// replica has not heard of itself.
+    /// What every member has proved to cover; `None` while that is not known.
     fn stable(&self) -> Option<VersionVector> {
-        let mut stable = self.vector.clone();
-        for member in self.config.members.iter().filter(|member| **member != self.me.node) {
-            let proof = self.proofs.get(member)?;
-            let newest =
-                self.vector.iter().map(|stamp| stamp.origin).filter(|origin| origin.node == *member).map(|origin| origin.incarnation).max();
-            if newest.is_some_and(|newest| newest > proof.incarnation) || !self.vector.covers_all(&proof.vector) {
-                return None;
-            }
-            stable = stable.meet(&proof.vector);
-        }
-        Some(stable)
+        let proofs = self.proofs_of_members()?;
+        Some(proofs.iter().fold(self.vector.clone(), |stable, (_, proof)| stable.meet(proof)))
+    }
+
+    /// Whether a puller with this vector has to be told all: a delta cannot tell it of a tombstone that is gone here, nor of what
+    /// it alone has heard of a life that is closed here.
+    pub(super) fn owes_full_round(&self, base: &VersionVector) -> bool {
+        let uninformed = !base.covers_all(&self.horizon) || exceeds(base, &self.vector, &self.horizon);
+        self.config.rules.keep(Rule::TheUninformedGetFullRounds) && uninformed
     }
 
     /// Whether the hero of `entry` is known to be dead here, although nothing is held under its key: the vector covers its
     /// birth, so it was held, or something that beat it, and only a collected tombstone leaves nothing behind.
     #[must_use]
     pub fn knows_dead(&self, key: HeroId, entry: &Entry) -> bool {
-        self.map.get(key).map_or_else(|| self.vector.covers(entry.born), |held| held.is_tombstone())
+        self.map.get(key).map_or_else(|| has_heard(&self.vector, &self.horizon, entry.born), |held| held.is_tombstone())
     }
 
     /// After a full round: forgets every hero whose birth the source covered and which the source does not hold. It held
     /// it once, and a tombstone that it has collected beat it.
-    pub(super) fn forget_what_is_gone_at(&mut self, source: &VersionVector, held_there: &[(HeroId, Arc<Entry>)]) {
-        let held_there: BTreeSet<HeroId> = held_there.iter().map(|(key, _)| *key).collect();
-        let gone = self.map.iter().filter(|(key, entry)| source.covers(entry.born) && !held_there.contains(key));
+    pub(super) fn forget_what_is_gone_at(&mut self, vector: &VersionVector, horizon: &VersionVector, held_there: &Chunks) {
+        let held_there: BTreeSet<HeroId> = held_there.keys().collect();
+        let heard_there = |stamp| has_heard(vector, horizon, stamp) || !self.config.rules.keep(Rule::OnlyWhatWasHeardIsForgotten);
+        let gone = self.map.iter().filter(|(key, entry)| heard_there(entry.born) && !held_there.contains(key));
         let gone: Vec<HeroId> = gone.map(|(key, _)| key).collect();
         gone.into_iter().for_each(|key| self.map.remove(key));
     }

@@ -6,8 +6,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::clock::Stamp;
 use crate::crdt::{Entry, VersionVector};
 use crate::id::{HeroId, NodeName, Origin};
+use crate::message::Wish;
 
 /// How far a chunk may be ahead of the number of those held; no window is that wide.
 const AHEAD_MAX: u32 = 1_024;
@@ -18,12 +20,45 @@ pub(super) struct Pull {
     pub(super) source: Origin,
     pub(super) via: NodeName,
     pub(super) round: u64,
-    pub(super) mutual: bool,
+    pub(super) wish: Wish,
     pub(super) deadline: Duration,
-    chunks: BTreeMap<u32, Vec<(HeroId, Arc<Entry>)>>,
+    chunks: Chunks,
     staged: usize,
     serving: Option<u64>,
     end: Option<(u32, Ending)>,
+}
+
+/// The chunks of a round by number, each once.
+#[derive(Debug, Default)]
+pub(super) struct Chunks(BTreeMap<u32, Vec<(HeroId, Arc<Entry>)>>);
+
+impl Chunks {
+    /// How many entries they hold.
+    pub(super) fn len(&self) -> usize {
+        self.0.values().map(Vec::len).sum()
+    }
+
+    pub(super) fn keys(&self) -> impl Iterator<Item = HeroId> {
+        self.0.values().flatten().map(|(key, _)| *key)
+    }
+
+    pub(super) fn stamps(&self) -> impl Iterator<Item = Stamp> {
+        self.0.values().flatten().map(|(_, entry)| entry.stamp)
+    }
+
+    /// Gives up one chunk after the other, so that a large round is not in memory twice while it moves into the map.
+    pub(super) fn into_entries(self) -> impl Iterator<Item = (HeroId, Arc<Entry>)> {
+        self.0.into_values().flatten()
+    }
+}
+
+/// A whole round: what it brought, and what its end said.
+pub(super) struct Round {
+    pub(super) entries: Chunks,
+    pub(super) vector: VersionVector,
+    pub(super) horizon: VersionVector,
+    pub(super) full: bool,
+    pub(super) joined: bool,
 }
 
 /// What the end of a round says of its source.
@@ -48,8 +83,8 @@ pub(super) enum Progress {
 }
 
 impl Pull {
-    pub(super) fn new(source: Origin, via: NodeName, round: u64, mutual: bool, deadline: Duration) -> Self {
-        Self { source, via, round, mutual, deadline, chunks: BTreeMap::new(), staged: 0, serving: None, end: None }
+    pub(super) fn new(source: Origin, via: NodeName, round: u64, wish: Wish, deadline: Duration) -> Self {
+        Self { source, via, round, wish, deadline, chunks: Chunks::default(), staged: 0, serving: None, end: None }
     }
 
     /// Whether a part of this serving belongs to the round: the first serving heard of is the one that counts.
@@ -62,7 +97,7 @@ impl Pull {
         if self.staged > staged_max || number > self.held().saturating_add(AHEAD_MAX) {
             return Progress::TooLarge;
         }
-        if let Some(twice) = self.chunks.insert(number, entries) {
+        if let Some(twice) = self.chunks.0.insert(number, entries) {
             self.staged -= twice.len();
         }
         if self.is_whole() { Progress::Whole } else { Progress::Staged(self.held()) }
@@ -74,18 +109,18 @@ impl Pull {
     }
 
     fn held(&self) -> u32 {
-        u32::try_from(self.chunks.len()).expect("chunk numbers are u32 and distinct")
+        u32::try_from(self.chunks.0.len()).expect("chunk numbers are u32 and distinct")
     }
 
     fn is_whole(&self) -> bool {
         // Numbers are distinct, so holding `chunks` of them, all below `chunks`, is holding all.
-        let highest = self.chunks.last_key_value().map_or(0, |(number, _)| number + 1);
+        let highest = self.chunks.0.last_key_value().map_or(0, |(number, _)| number + 1);
         self.end.as_ref().is_some_and(|(chunks, _)| self.held() == *chunks && highest == *chunks)
     }
 
-    /// What a whole round brought: its entries, and what its end said.
-    pub(super) fn into_round(self) -> (Vec<(HeroId, Arc<Entry>)>, Ending) {
-        let (_, ending) = self.end.expect("only a whole round is taken apart");
-        (self.chunks.into_values().flatten().collect(), ending)
+    /// What a whole round brought.
+    pub(super) fn into_round(self) -> Round {
+        let (_, Ending { vector, horizon, full, joined }) = self.end.expect("only a whole round is taken apart");
+        Round { entries: self.chunks, vector, horizon, full, joined }
     }
 }

@@ -5,7 +5,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::crdt::Entry;
+use crate::crdt::{Entry, VersionVector};
 use crate::id::{HeroId, NodeName, Origin};
 use crate::message::Step;
 use crate::replica::pull::Ending;
@@ -36,6 +36,13 @@ impl Serve {
         deadline: Duration,
     ) -> Self {
         Self { puller, via, round, number, deadline, snapshot: delta.into_iter(), end: Some(end), sent: 0, acknowledged: 0 }
+    }
+
+    /// Breaks [`Rule::TheEndIsOfTheSnapshot`](super::Rule): the end will claim this vector.
+    pub(super) fn retell(&mut self, vector: VersionVector) {
+        if let Some(end) = &mut self.end {
+            end.vector = vector;
+        }
     }
 
     pub(super) fn acknowledged(&mut self, chunks: u32, deadline: Duration) {
