@@ -3,8 +3,10 @@
 CARGO ?= cargo
 PROFILE_DIR := target/release
 SETUP := scripts/setup
+# Seeds of this commit's own, the same ones for whoever runs its tests.
+COMMIT = $(shell printf '%d' 0x$$(git rev-parse --short=8 HEAD 2>/dev/null || echo 1))
 
-.PHONY: help setup run gotham metropolis capitol dispatch test verify fix sim bench
+.PHONY: help setup run gotham metropolis capitol dispatch test verify fix sim spread bench
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 20
@@ -23,6 +25,8 @@ test: ## set up what tests need (a browser too), and run every test
 	@$(SETUP) test
 	$(CARGO) check --quiet -p shared --no-default-features
 	$(CARGO) build --workspace --all-targets
+	$(CARGO) run --quiet --release -p simulator --bin sim -- --seeds 0..10000
+	$(CARGO) run --quiet --release -p simulator --bin sim -- --seeds $(COMMIT)..$$(($(COMMIT) + 10000))
 	@if $(CARGO) nextest --version >/dev/null 2>&1; \
 	  then set -x; $(CARGO) nextest run --workspace --no-fail-fast; \
 	  else set -x; $(CARGO) test --workspace --no-fail-fast; fi
@@ -38,8 +42,12 @@ fix: ## format, and mend what the linter can
 	$(CARGO) clippy --workspace --all-targets --all-features --fix --allow-dirty --allow-staged
 	$(CARGO) fmt --all
 
-sim: ## the simulator: SEED=n prints one run, SEEDS=a..b runs many
-	$(CARGO) run --quiet --release -p simulator --bin sim -- $(if $(SEED),--seed $(SEED),$(if $(SEEDS),--seeds $(SEEDS)))
+sim: ## the simulator: SEED=n prints one run, SEEDS=a..b runs many; NODES=n (3 to 9 by chance), MINUTES=n (as long as that)
+	$(CARGO) run --quiet --release -p simulator --bin sim -- $(if $(SEED),--seed $(SEED)) $(if $(SEEDS),--seeds $(SEEDS)) \
+	  $(if $(NODES),--nodes $(NODES)) $(if $(MINUTES),--minutes $(MINUTES))
+
+spread: ## measures how many rounds news takes, by number of nodes, and draws docs/spread.svg (some minutes)
+	$(CARGO) run --quiet --release -p simulator --bin spread
 
 bench: ## the benchmarks, side by side with what others would do
 	$(CARGO) run --quiet --release -p benches

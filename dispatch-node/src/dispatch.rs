@@ -859,6 +859,7 @@ impl Machine for Dispatch {
         match input {
             Input::LinkUp { peer, incarnation } => self.on_link_up(now, peer, incarnation),
             Input::LinkDown { peer, cause } => self.on_link_down(now, peer, cause),
+            Input::Refused { alive, .. } => self.replica.refused(now, alive),
             Input::Frame { from, frame } => self.on_frame(now, from, frame),
             Input::Command(ask) => self.on_ask(now, ask),
         }

@@ -298,6 +298,7 @@ impl Machine for City {
                 self.observers.remove(&peer);
                 self.replica.link_down(peer);
             }
+            Input::Refused { alive, .. } => self.replica.refused(now, alive),
             Input::Frame { from, frame } => self.on_frame(now, from, frame),
             Input::Command(never) => match never {},
         }

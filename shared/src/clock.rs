@@ -60,19 +60,13 @@ impl fmt::Debug for Stamp {
     }
 }
 
-/// The clock of one replica.
-#[derive(Clone, Debug)]
+/// The clock of one replica. A new one is below every reading.
+#[derive(Clone, Debug, Default)]
 pub struct Clock {
     last: Hlc,
 }
 
 impl Clock {
-    /// A clock whose readings are all above `start`.
-    #[must_use]
-    pub fn starting_past(start: UnixMillis) -> Self {
-        Self { last: Hlc { wall: start, logical: 0 } }
-    }
-
     /// A reading for a write made now: above every reading issued or observed so far.
     pub fn tick(&mut self, wall: UnixMillis) -> Hlc {
         self.last = if wall > self.last.wall {
@@ -98,14 +92,14 @@ mod tests {
 
     #[test]
     fn readings_rise_while_the_wall_stands_still_or_runs_backwards() {
-        let mut clock = Clock::starting_past(UnixMillis(100));
+        let mut clock = Clock::default();
         let readings: Vec<Hlc> = [100, 100, 50, 101, 7].map(|wall| clock.tick(UnixMillis(wall))).to_vec();
         assert!(readings.windows(2).all(|pair| pair[0] < pair[1]), "{readings:?}");
     }
 
     #[test]
     fn a_write_after_an_observed_one_is_above_it_whatever_the_wall_says() {
-        let mut clock = Clock::starting_past(UnixMillis(0));
+        let mut clock = Clock::default();
         let seen = Hlc { wall: UnixMillis(5_000), logical: 3 };
         clock.observe(seen);
         assert!(clock.tick(UnixMillis(10)) > seen);
@@ -113,7 +107,7 @@ mod tests {
 
     #[test]
     fn the_counter_carries_into_the_wall_instead_of_wrapping() {
-        let mut clock = Clock::starting_past(UnixMillis(9));
+        let mut clock = Clock::default();
         clock.observe(Hlc { wall: UnixMillis(9), logical: u32::MAX });
         assert_eq!(clock.tick(UnixMillis(1)), Hlc { wall: UnixMillis(10), logical: 0 });
     }

@@ -29,6 +29,13 @@ pub enum Input<C> {
         /// What is known of the reason.
         cause: LinkDown,
     },
+    /// `peer` will not link, since another life of this node's name is alive.
+    Refused {
+        /// Who refuses.
+        peer: NodeName,
+        /// The life that it holds to.
+        alive: Incarnation,
+    },
     /// A frame arrived, decoded and within its bounds. `from` is the node at the other end of the link, which
     /// for a carried frame is not its author.
     Frame {

@@ -55,11 +55,13 @@ impl Roster {
         self.names.iter().copied().filter(|name| *name != self.me)
     }
 
-    /// Whether a link to `peer` may be made, given the lives that are linked now.
+    /// Whether a link to `peer` may be made, given the lives that are linked now. A newcomer whose name is alive does not get in; but of two
+    /// lives that have both `joined`, on two sides of a cut, the later takes the link of the earlier, which halts when it
+    /// hears why it lost it.
     ///
     /// # Errors
     /// The [`LinkRefusal`] that applies.
-    pub fn admit(&self, peer: Origin, linked: &BTreeMap<NodeName, Incarnation>) -> Result<(), LinkRefusal> {
+    pub fn admit(&self, peer: Origin, joined: bool, linked: &BTreeMap<NodeName, Incarnation>) -> Result<(), LinkRefusal> {
         if peer.node == self.me {
             return Err(LinkRefusal::OwnName(peer));
         }
@@ -67,7 +69,9 @@ impl Roster {
             return Err(LinkRefusal::Stranger(peer.node));
         }
         match linked.get(&peer.node) {
-            Some(alive) if *alive != peer.incarnation => Err(LinkRefusal::AliveElsewhere { name: peer.node, alive: *alive }),
+            Some(alive) if peer.incarnation < *alive || peer.incarnation > *alive && !joined => {
+                Err(LinkRefusal::AliveElsewhere { name: peer.node, alive: *alive })
+            }
             Some(_) | None => Ok(()),
         }
     }
@@ -83,13 +87,15 @@ mod tests {
         let life = |node, incarnation| Origin { node: name(node), incarnation: Incarnation(incarnation) };
         let roster = Roster::new(name("gotham"), ["capitol", "dispatch"].map(name));
         let linked = BTreeMap::from([(name("capitol"), Incarnation(7))]);
-        assert_eq!(roster.admit(life("dispatch", 1), &linked), Ok(()));
-        assert_eq!(roster.admit(life("capitol", 7), &linked), Ok(()));
-        assert_eq!(
-            roster.admit(life("capitol", 8), &linked),
-            Err(LinkRefusal::AliveElsewhere { name: name("capitol"), alive: Incarnation(7) })
-        );
-        assert_eq!(roster.admit(life("gotham", 9), &linked), Err(LinkRefusal::OwnName(life("gotham", 9))));
-        assert_eq!(roster.admit(life("riverdale", 1), &linked), Err(LinkRefusal::Stranger(name("riverdale"))));
+        let alive = Err(LinkRefusal::AliveElsewhere { name: name("capitol"), alive: Incarnation(7) });
+        for joined in [false, true] {
+            assert_eq!(roster.admit(life("dispatch", 1), joined, &linked), Ok(()));
+            assert_eq!(roster.admit(life("capitol", 7), joined, &linked), Ok(()));
+            assert_eq!(roster.admit(life("capitol", 6), joined, &linked), alive);
+            assert_eq!(roster.admit(life("gotham", 9), joined, &linked), Err(LinkRefusal::OwnName(life("gotham", 9))));
+            assert_eq!(roster.admit(life("riverdale", 1), joined, &linked), Err(LinkRefusal::Stranger(name("riverdale"))));
+        }
+        assert_eq!(roster.admit(life("capitol", 8), false, &linked), alive, "a newcomer");
+        assert_eq!(roster.admit(life("capitol", 8), true, &linked), Ok(()), "one that has lived on the other side of a cut");
     }
 }

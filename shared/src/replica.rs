@@ -113,8 +113,8 @@ pub enum Output {
 pub enum Event {
     /// Tombstones that every member has heard of were dropped.
     Collected {
-        /// How many.
-        tombstones: usize,
+        /// Their stamps.
+        tombstones: Vec<Stamp>,
     },
     /// Writes came late, to heroes whose tombstones were collected already. They were buried anew.
     Buried {
@@ -210,6 +210,7 @@ enum Comparison {
 #[derive(Debug)]
 pub struct Replica {
     me: Origin,
+    born: UnixMillis,
     config: Config,
     clock: Clock,
     map: Map,
@@ -229,15 +230,12 @@ pub struct Replica {
 
 impl Replica {
     /// An empty replica at the beginning of the life `me`.
-    ///
-    /// Its clock starts past the accepted drift: whatever its dead self acknowledged was within that drift, so
-    /// nothing it writes now can be stamped below it.
     #[must_use]
     pub fn new(me: Origin, config: Config, now: Now) -> Self {
-        let past = if config.rules.keep(Rule::NewLivesWaitOutTheDrift) { config.drift_max } else { Duration::ZERO };
         Self {
             me,
-            clock: Clock::starting_past(now.wall.plus(past)),
+            born: now.wall,
+            clock: Clock::default(),
             join_at: now.mono + config.join_patience,
             config,
             map: Map::default(),
@@ -284,6 +282,12 @@ impl Replica {
         self.joined
     }
 
+    /// How many rounds it takes part in at this moment, at either end.
+    #[must_use]
+    pub fn rounds_under_way(&self) -> usize {
+        self.pulls.len() + self.serves.len()
+    }
+
     /// Hashes of what it covers and holds.
     #[must_use]
     pub fn summary(&self) -> Summary {
@@ -312,7 +316,9 @@ impl Replica {
             if over.is_tombstone() || self.knows_dead(key, over) {
                 return Err(WriteError::Dead);
             }
-            if over.stamp.hlc > self.latest_accepted(now) {
+            // What is held was accepted, even if the wall clock has been set back since.
+            let is_held = self.map.get(key).is_some_and(|held| held.stamp == over.stamp);
+            if !is_held && over.stamp.hlc > self.latest_accepted(now) {
                 return Err(WriteError::TooFarAhead);
             }
             self.clock.observe(over.stamp.hlc);
@@ -330,7 +336,15 @@ impl Replica {
     }
 
     /// The stamp of a write that enters the map now.
+    ///
+    /// The first of a life is past the accepted drift: whatever its dead self acknowledged was within that drift, so nothing it
+    /// writes can be stamped below it. The drift counts from birth, so that peers need not wait for it; but from now where the clock
+    /// was set back meanwhile.
     fn stamp(&mut self, now: Now) -> Stamp {
+        if self.vector.slot(self.me).is_none() && self.config.rules.keep(Rule::NewLivesWaitOutTheDrift) {
+            let wall = now.wall.min(self.born);
+            self.clock.observe(Hlc { wall: wall.plus(self.config.drift_max), logical: u32::MAX });
+        }
         let incarnation = if self.config.rules.keep(Rule::OriginsCarryTheLife) { self.me.incarnation } else { Incarnation(1) };
         let stamp = Stamp { hlc: self.clock.tick(now.wall), origin: Origin { incarnation, ..self.me } };
         self.vector.advance(stamp);
@@ -344,8 +358,12 @@ impl Replica {
     }
 
     fn begin_pull(&mut self, now: Now, source: Origin, via: NodeName, wish: Wish) {
-        if source.node == self.me.node || self.pulls.contains_key(&source.node) || self.has_fenced(source) {
+        if source.node == self.me.node || self.pulls.contains_key(&source.node) {
             return;
+        }
+        if self.has_fenced(source) {
+            // It does not know yet that it is outlived, or forgotten. It will when it pulls from here.
+            return self.send(via, source, 0, Step::Invite { source: self.me });
         }
         let round = self.next_round;
         self.next_round += 1;
@@ -393,6 +411,16 @@ impl Replica {
         }
         if !self.joined {
             self.pull(now, peer, peer.node, true);
+        }
+    }
+
+    /// Somebody will not link, since the life `alive` of this replica's name lives. The older of two lives halts; and whoever hears that it is
+    /// not alone is not the first.
+    pub fn refused(&mut self, now: Now, alive: Incarnation) {
+        if !self.joined {
+            self.join_at = now.mono + self.config.join_patience;
+        } else if alive > self.me.incarnation && self.config.rules.keep(Rule::TheOlderLifeHalts) {
+            self.event(Event::Superseded { by: alive });
         }
     }
 

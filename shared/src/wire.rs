@@ -7,7 +7,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::crdt::{Entry, VersionVector};
-use crate::id::Origin;
+use crate::id::{Incarnation, Origin};
 use crate::message::{Command, Done, Envelope, Frame, Step};
 
 /// The version of everything after the first six bytes of a hello.
@@ -19,13 +19,17 @@ pub const COOKIE_BYTES_MAX: usize = 256;
 
 const MAGIC: [u8; 4] = *b"SHC1";
 
-/// How a node introduces itself.
+/// How a node introduces itself, or says why it will not.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Hello {
     /// Who it is.
     pub node: Origin,
     /// What it shares with every node of its cluster.
     pub cookie: String,
+    /// Whether this life has joined the cluster.
+    pub joined: bool,
+    /// It will not link, since this life of the caller's name is alive; the connection closes.
+    pub alive_elsewhere: Option<Incarnation>,
 }
 
 /// Why bytes from a peer make no sense. The link ends; nothing was changed.
@@ -129,12 +133,17 @@ mod tests {
     use crate::clock::{Hlc, Stamp};
     use crate::crdt::Value;
     use crate::hero::Hero;
-    use crate::id::{HeroId, Incarnation};
+    use crate::id::HeroId;
     use crate::message::{Question, Summary, Wish};
     use crate::time::UnixMillis;
 
     fn hello() -> Hello {
-        Hello { node: Origin { node: "gotham".parse().unwrap(), incarnation: Incarnation(1_795_217_670_917) }, cookie: "c".into() }
+        Hello {
+            node: Origin { node: "gotham".parse().unwrap(), incarnation: Incarnation(1_795_217_670_917) },
+            cookie: "c".into(),
+            joined: true,
+            alive_elsewhere: None,
+        }
     }
 
     #[test]
@@ -170,7 +179,7 @@ mod tests {
     #[test]
     fn the_bytes_of_version_2_are_these() {
         assert_eq!(PROTOCOL_VERSION, 2);
-        assert_eq!(hex(&hello().encode()), "53484331020006676f7468616d8586bfda9f340163");
+        assert_eq!(hex(&hello().encode()), "53484331020006676f7468616d8586bfda9f3401630100");
         let origin = |node: &str, incarnation| Origin { node: node.parse().unwrap(), incarnation: Incarnation(incarnation) };
         let stamp = |wall, logical| Stamp { hlc: Hlc { wall: UnixMillis(wall), logical }, origin: origin("gotham", 300) };
         let born = Entry::written(Value::Live(Hero::new("Ada".into())), stamp(1_000, 2), None);

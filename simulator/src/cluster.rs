@@ -1,17 +1,19 @@
-//! The simulated cluster: machines, links, a queue of what happens when, and the checks after every step.
+//! The simulated cluster: processes, a network, and a queue of what happens when; the checkers look on.
+//!
+//! Everything that happens is in the queue, and equal times are taken in a random order (where the network reorders), so that no run
+//! passes by luck. The production driver's part is played here: links and their loss, silence that is noticed, frames as bytes,
+//! restarts.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
-use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
-use rand::seq::IteratorRandom;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use xxhash_rust::xxh3::Xxh3;
 
-use dispatch_node::dispatch::{self, Ask, Dispatch, Verb};
+use dispatch_node::dispatch::{self, Answer, Ask, Dispatch, Verb};
 use dispatch_node::verdict::Verdict;
 use dispatch_node::view::View;
 use location_node::city::{self, City};
@@ -19,381 +21,423 @@ use shared::clock::Stamp;
 use shared::crdt::VersionVector;
 use shared::hero::Location;
 use shared::id::{HeroId, Incarnation, NodeName, Origin};
-use shared::machine::{Input, LinkDown, Machine, Output};
+use shared::machine::{Input, LinkDown};
+use shared::membership::{LinkRefusal, Roster};
 use shared::message::Frame;
-use shared::replica::{self, Replica};
-use shared::time::{Now, UnixMillis};
+use shared::replica::{self, Replica, Rules};
+use shared::supervise::Intensity;
+use shared::time::Now;
 use shared::wire;
 
-use crate::checks::{self, Deaths, Writes};
-use crate::faults::Faults;
+use crate::checker::{Witness, agreement, answers, bounds, claims, collection, rank, restarts, survival};
+use crate::network::Network;
+use crate::plan::{Act, Noise, Plan, Wish};
+use crate::process::{EPOCH_MS, Machine, Process, State, WallClock, Wanted};
+use crate::tally::Tally;
 
-/// When the simulated world begins: some day, long enough after 1970 for clocks to be off either way.
-const EPOCH_MS: u64 = 1_790_000_000_000;
-/// How long an answer may take.
-const ANSWER_MAX: Duration = Duration::from_secs(2);
-/// How long a restarted node is without links.
-const RESTART: Duration = Duration::from_millis(100);
+/// How long it takes to dial again.
+const REDIAL: Duration = Duration::from_millis(100);
+/// After how long a silent link is given up, as in `link::connection`.
+const SILENCE: Duration = Duration::from_secs(3);
+/// How often the checkers look at everybody.
+const LOOK: Duration = Duration::from_millis(250);
+/// How soon an operator starts a process again that has ended by itself.
+const OPERATOR: Duration = Duration::from_secs(1);
+/// Crashes survived within a window, as in the cities' options.
+const RESTARTS_MAX: usize = 3;
+const RESTARTS_WINDOW: Duration = Duration::from_secs(5);
 
-enum Node {
-    City(Box<City>),
-    Dispatch(Box<Dispatch>),
+/// What must hold and did not.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Violation {
+    /// When, in virtual time.
+    pub at: Duration,
+    /// Which claim.
+    pub claim: &'static str,
+    /// Where, and how.
+    pub text: String,
 }
 
-/// One process of the simulated cluster.
-struct Process {
-    name: NodeName,
-    node: Node,
-    me: Origin,
-    crashes: u32,
-    skew_ms: i64,
-    deaths: Deaths,
-    changes_seen: u64,
-}
-
-impl Process {
-    fn replica(&self) -> &Replica {
-        match &self.node {
-            Node::City(city) => city.replica(),
-            Node::Dispatch(dispatch) => dispatch.replica(),
-        }
-    }
-
-    fn deadline(&self) -> Option<Duration> {
-        match &self.node {
-            Node::City(city) => city.deadline(),
-            Node::Dispatch(dispatch) => dispatch.deadline(),
-        }
+impl std::fmt::Display for Violation {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} at {:.3}s: {}", self.claim, self.at.as_secs_f64(), self.text)
     }
 }
 
 #[derive(Debug)]
 enum Happening {
-    Deliver { from: usize, to: usize, life: Incarnation, bytes: Vec<u8> },
-    Connect { a: usize, b: usize },
+    Deliver {
+        from: NodeName,
+        to: usize,
+        life: Incarnation,
+        bytes: Vec<u8>,
+    },
+    Dial {
+        a: usize,
+        b: usize,
+    },
+    /// Whoever listens on this link notices that nothing comes any more, if so.
+    Silence {
+        a: usize,
+        b: usize,
+    },
+    Break {
+        a: usize,
+        b: usize,
+    },
+    Tick(usize),
+    Thaw(usize),
+    Start(usize),
+    SetRight {
+        node: usize,
+        by_ms: i64,
+    },
+    Forget(usize),
+    Step(usize),
+    Look,
 }
 
-/// How often each kind of trouble struck, and how much was done meanwhile.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Tally {
-    /// Frames sent.
-    pub frames: u64,
-    /// Bytes sent.
-    pub bytes: u64,
-    /// Frames lost.
-    pub lost: u64,
-    /// Frames delivered twice.
-    pub duplicated: u64,
-    /// Links cut.
-    pub cuts: u64,
-    /// Cities bombed.
-    pub bombs: u64,
-    /// Processes killed.
-    pub kills: u64,
-    /// Rounds merged.
-    pub rounds: u64,
-    /// Writes seen.
-    pub writes: u64,
-    /// Rounds refused for a clock too far ahead.
-    pub too_far_ahead: u64,
-    /// Tombstones collected, each node's counted.
-    pub collected: u64,
-    /// Rounds that brought all the source held.
-    pub full: u64,
-    /// Late writes buried.
-    pub buried: u64,
+struct Queued(Duration, u64, Happening);
+
+impl PartialEq for Queued {
+    fn eq(&self, other: &Self) -> bool {
+        (self.0, self.1) == (other.0, other.1)
+    }
 }
 
-impl std::ops::AddAssign for Tally {
-    fn add_assign(&mut self, other: Self) {
-        self.frames += other.frames;
-        self.bytes += other.bytes;
-        self.lost += other.lost;
-        self.duplicated += other.duplicated;
-        self.cuts += other.cuts;
-        self.bombs += other.bombs;
-        self.kills += other.kills;
-        self.rounds += other.rounds;
-        self.writes += other.writes;
-        self.too_far_ahead += other.too_far_ahead;
-        self.collected += other.collected;
-        self.full += other.full;
-        self.buried += other.buried;
+impl Eq for Queued {}
+
+impl PartialOrd for Queued {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Queued {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        (self.0, self.1).cmp(&(other.0, other.1))
     }
 }
 
 /// The simulated cluster.
-pub struct Cluster {
-    faults: Faults,
-    processes: Vec<Process>,
-    linked: BTreeSet<(usize, usize)>,
-    cut_until: BTreeMap<(usize, usize), Duration>,
-    queue: BinaryHeap<Reverse<(Duration, u64, usize)>>,
-    happenings: BTreeMap<usize, Happening>,
-    next: usize,
-    now: Duration,
+pub(crate) struct Cluster {
+    pub(crate) processes: Vec<Process>,
+    noise: Noise,
+    steps: Vec<Act>,
+    cities: Vec<NodeName>,
+    rules: Rules,
+    network: Network,
+    queue: BinaryHeap<Reverse<Queued>>,
+    queued: u64,
+    pub(crate) now: Duration,
     rng: ChaCha8Rng,
-    writes: Writes,
-    acknowledged: Vec<(HeroId, Stamp, bool)>,
+    writes: claims::Writes,
     heroes: Vec<HeroId>,
-    next_ticket: u64,
-    /// Asks without an answer, and when they were asked.
-    open: BTreeMap<u64, Duration>,
+    lives: BTreeSet<Origin>,
+    open: answers::Open,
+    restarts: BTreeMap<usize, restarts::Restarts>,
+    told: BTreeMap<Stamp, (HeroId, bool)>,
+    tickets: u64,
     view: Option<Arc<View>>,
     trace: Xxh3,
-    /// What happened so far, in numbers.
-    pub tally: Tally,
-    violation: Option<String>,
+    pub(crate) tally: Tally,
+    violation: Option<Violation>,
     log: bool,
 }
 
 impl Cluster {
-    /// A cluster of `cities` cities and a dispatch, all just started. With `log`, prints what happens.
-    #[must_use]
-    pub fn new(seed: u64, cities: usize, faults: Faults, log: bool) -> Self {
-        let mut rng = ChaCha8Rng::seed_from_u64(seed);
-        let names: Vec<NodeName> = (0..cities).map(|number| format!("city-{number}").parse().expect("a valid name")).collect();
-        let dispatch: NodeName = "dispatch".parse().expect("a valid name");
+    /// The cluster of this plan, just started. With `log`, prints what happens.
+    pub(crate) fn new(plan: &Plan, rules: Rules, log: bool) -> Self {
+        let cities: Vec<NodeName> = (0..plan.cities).map(|number| format!("city-{number}").parse().expect("a valid name")).collect();
         let mut cluster = Self {
             processes: Vec::new(),
-            linked: BTreeSet::new(),
-            cut_until: BTreeMap::new(),
+            noise: plan.noise.clone(),
+            steps: plan.steps.iter().map(|step| step.act.clone()).collect(),
+            cities: cities.clone(),
+            rules,
+            network: Network::default(),
             queue: BinaryHeap::new(),
-            happenings: BTreeMap::new(),
-            next: 0,
+            queued: 0,
             now: Duration::ZERO,
-            writes: Writes::default(),
-            acknowledged: Vec::new(),
+            rng: ChaCha8Rng::seed_from_u64(plan.seed),
+            writes: claims::Writes::default(),
             heroes: Vec::new(),
-            next_ticket: 0,
-            open: BTreeMap::new(),
+            lives: BTreeSet::new(),
+            open: answers::Open::default(),
+            restarts: BTreeMap::new(),
+            told: BTreeMap::new(),
+            tickets: 0,
             view: None,
             trace: Xxh3::new(),
             tally: Tally::default(),
             violation: None,
             log,
-            faults,
-            rng: ChaCha8Rng::seed_from_u64(0),
         };
-        for name in names.iter().chain([&dispatch]) {
-            let skew = cluster.faults.skew_ms;
-            let skew_ms = rng.random_range(-skew..=skew);
-            let me = Origin { node: *name, incarnation: Incarnation(EPOCH_MS.saturating_add_signed(skew_ms)) };
-            let now = Now { mono: Duration::ZERO, wall: UnixMillis(me.incarnation.0) };
-            let node = cluster.start(me, 0, rng.random(), now, &names);
-            cluster.processes.push(Process { name: *name, node, me, crashes: 0, skew_ms, deaths: Deaths::default(), changes_seen: 0 });
+        let dispatch = "dispatch".parse().expect("a valid name");
+        for name in cities.into_iter().chain([dispatch]) {
+            cluster.add_process(name);
         }
-        cluster.rng = rng;
-        for b in 0..cluster.processes.len() {
-            for a in 0..b {
-                cluster.schedule(RESTART, Happening::Connect { a, b });
-            }
+        for (number, step) in plan.steps.iter().enumerate() {
+            cluster.schedule(step.at, Happening::Step(number));
         }
+        cluster.schedule(LOOK, Happening::Look);
         cluster
     }
 
-    fn start(&self, me: Origin, crashes: u32, seed: u64, now: Now, cities: &[NodeName]) -> Node {
+    fn add_process(&mut self, name: NodeName) -> usize {
+        let (skew, drift) = (self.noise.skew_ms, self.noise.drift_ppm);
+        let (skew_ms, drift_ppm) = (self.rng.random_range(-skew..=skew), self.rng.random_range(-drift..=drift));
+        let mut clock = WallClock::new(skew_ms, drift_ppm);
+        let now = clock.read(self.now);
+        let me = self.new_life(name, Incarnation(now.wall.0));
+        let machine = self.machine(me, 0, now);
+        self.processes.push(Process {
+            name,
+            machine,
+            me,
+            state: State::Running,
+            crashes: 0,
+            intensity: Intensity::new(RESTARTS_MAX, RESTARTS_WINDOW),
+            clock,
+            frozen_until: None,
+            inbox: Vec::new(),
+            tick_at: None,
+            witness: Witness::default(),
+        });
+        let index = self.processes.len() - 1;
+        self.dial_everybody(index);
+        self.plan_tick(index);
+        index
+    }
+
+    /// A life of this name that has not been before, no earlier than `least`.
+    fn new_life(&mut self, node: NodeName, least: Incarnation) -> Origin {
+        let mut life = Origin { node, incarnation: least };
+        while !self.lives.insert(life) {
+            life.incarnation.0 += 1;
+        }
+        life
+    }
+
+    fn machine(&mut self, me: Origin, crashes: u32, now: Now) -> Machine {
         let second = Some(Duration::from_secs(1));
-        let fights = self.faults.fights.then_some(Duration::from_secs(12));
-        if cities.contains(&me.node) {
-            let gossip_interval = second.filter(|_| self.faults.city_gossip);
-            let config = city::Config { gossip_interval, patrol_interval: fights, fight_interval: fights, replica: small_replica(cities) };
-            Node::City(Box::new(City::new(me, config, crashes, seed, now)))
+        let seed = self.rng.random();
+        let members = self.cities.iter().copied().chain(["dispatch".parse().expect("a valid name")]).collect();
+        // Chunks of two entries or so: a delta of any size is many chunks, and every border case of a round is met often.
+        let replica = replica::Config { members, chunk_bytes: 300, window: 3, rules: self.rules.clone(), ..replica::Config::default() };
+        if self.cities.contains(&me.node) {
+            let fights = self.noise.fights.then_some(Duration::from_secs(6));
+            let gossip_interval = second.filter(|_| self.noise.city_gossip);
+            let config = city::Config { gossip_interval, patrol_interval: fights, fight_interval: fights, replica };
+            Machine::City(Box::new(City::new(me, config, crashes, seed, now)))
         } else {
-            let config = dispatch::Config {
-                cities: cities.to_vec(),
-                gossip_interval: second,
-                poll_interval: Some(Duration::from_secs(2)),
-                replica: small_replica(cities),
-            };
-            Node::Dispatch(Box::new(Dispatch::new(me, config, seed, now)))
+            let (cities, poll_interval) = (self.cities.clone(), Some(Duration::from_secs(2)));
+            let config = dispatch::Config { cities, gossip_interval: second, poll_interval, replica };
+            Machine::Dispatch(Box::new(Dispatch::new(me, config, seed, now)))
         }
     }
 
-    /// Runs for `span` of virtual time; with `hurt`, troubles strike, and users ask for things either way while `asking`.
-    /// Stops at the first violation.
-    ///
-    /// # Errors
-    /// Says what was violated and when.
-    pub fn run(&mut self, span: Duration, hurt: bool, asking: bool) -> Result<(), String> {
-        let end = self.now + span;
-        let step = Duration::from_millis(100);
-        let mut next_step = self.now + step;
-        while self.now < end {
-            let due = self.processes.iter().enumerate().filter_map(|(index, process)| Some((process.deadline()?, index))).min();
-            let queued = self.queue.peek().map(|Reverse((at, _, _))| *at);
-            match (queued, due) {
-                (Some(at), _) if at <= next_step && due.is_none_or(|(deadline, _)| at <= deadline) => {
-                    let Reverse((at, _, id)) = self.queue.pop().expect("the one just peeked at");
-                    self.now = self.now.max(at);
-                    if let Some(happening) = self.happenings.remove(&id) {
-                        self.happen(happening);
-                    }
-                }
-                (_, Some((deadline, index))) if deadline <= next_step => {
-                    self.now = self.now.max(deadline);
-                    let now = self.clock(index);
-                    match &mut self.processes[index].node {
-                        Node::City(city) => city.tick(now),
-                        Node::Dispatch(dispatch) => dispatch.tick(now),
-                    }
-                    self.after(index);
-                }
-                _ => {
-                    self.now = next_step;
-                    next_step += step;
-                    self.troubles(hurt, asking, step);
-                    self.check_vectors();
-                    self.check_answers();
-                }
-            }
-            if let Some(violation) = &self.violation {
-                return Err(format!("at {:?}: {violation}", self.now));
-            }
-        }
-        self.check_claims()
+    /// The number of the process that is dispatch.
+    fn dispatch(&self) -> usize {
+        self.cities.len()
     }
 
-    /// Ends every cut.
-    pub fn heal(&mut self) {
-        self.cut_until.clear();
-        self.faults = Faults { fights: self.faults.fights, city_gossip: self.faults.city_gossip, ..Faults::none() };
-        for b in 0..self.processes.len() {
-            for a in 0..b {
-                self.schedule(RESTART, Happening::Connect { a, b });
-            }
-        }
+    /// The processes that run.
+    pub(crate) fn running(&self) -> impl Iterator<Item = &Process> {
+        self.processes.iter().filter(|process| process.is_running())
     }
 
-    /// Whether all replicas hold the same.
-    #[must_use]
-    pub fn agrees(&self) -> bool {
-        let mut fingerprints = self.processes.iter().map(|process| process.replica().map().fingerprint());
-        let first = fingerprints.next();
-        fingerprints.all(|fingerprint| Some(fingerprint) == first)
-    }
-
-    /// Whether every replica covers what any covered when `vectors` were taken.
-    #[must_use]
-    pub fn all_cover(&self, vectors: &[VersionVector]) -> bool {
-        self.processes.iter().all(|process| vectors.iter().all(|vector| process.replica().vector().covers_all(vector)))
-    }
-
-    /// What each replica holds and covers, in a line for people.
-    #[must_use]
-    pub fn census(&self) -> String {
-        let line = |process: &Process| {
-            let (replica, map) = (process.replica(), process.replica().map());
-            format!("{} holds {} heroes and {} tombstones, covers {:?}", replica.me(), map.live(), map.tombstones(), replica.vector())
+    /// The processes that take part: all that run, but those that wait at the door because their name is alive.
+    fn members(&self) -> impl Iterator<Item = &Process> {
+        let waits = |process: &Process| {
+            let alive = |other: &Process| other.name == process.name && other.me != process.me && other.replica().joined();
+            !process.replica().joined() && self.running().any(alive)
         };
-        self.processes.iter().map(line).collect::<Vec<_>>().join("; ")
+        self.running().filter(move |process| !waits(process))
     }
 
-    /// How many tombstones stand anywhere.
-    #[must_use]
-    pub fn tombstones(&self) -> usize {
-        self.processes.iter().map(|process| process.replica().map().tombstones()).sum()
-    }
-
-    /// Every replica's vector.
-    #[must_use]
-    pub fn vectors(&self) -> Vec<VersionVector> {
-        self.processes.iter().map(|process| process.replica().vector().clone()).collect()
-    }
-
-    /// The greatest entry that any replica holds of each hero.
-    #[must_use]
-    pub fn best(&self) -> BTreeMap<HeroId, (bool, Stamp)> {
-        let mut best: BTreeMap<HeroId, (bool, Stamp)> = BTreeMap::new();
-        for process in &self.processes {
-            for (key, entry) in process.replica().map().iter() {
-                let rank = (entry.is_tombstone(), entry.stamp);
-                best.entry(key).and_modify(|best| *best = rank.max(*best)).or_insert(rank);
-            }
-        }
-        best
-    }
-
-    /// What anybody held when `best` was taken is held everywhere, or beaten: a write that a survivor held is not lost.
-    ///
-    /// # Errors
-    /// Names the write that is missing.
-    pub fn check_nothing_is_lost(&self, best: &BTreeMap<HeroId, (bool, Stamp)>) -> Result<(), String> {
-        for (key, rank) in best {
-            for process in &self.processes {
-                let held = process.replica().map().get(*key);
-                let buried = held.is_none() && self.writes.dead_by(*key, process.replica().vector());
-                if !buried && held.is_none_or(|held| (held.is_tombstone(), held.stamp) < *rank) {
-                    return Err(format!(
-                        "{} does not hold {} of hero {key}, which was held when all was healed, nor what beats it",
-                        process.name, rank.1
-                    ));
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// A hash of everything that happened, in order.
-    #[must_use]
-    pub fn trace(&self) -> u64 {
-        self.trace.digest()
-    }
-
-    fn clock(&self, index: usize) -> Now {
-        let millis = u64::try_from(self.now.as_millis()).expect("virtual time is short");
-        Now { mono: self.now, wall: UnixMillis((EPOCH_MS + millis).saturating_add_signed(self.processes[index].skew_ms)) }
-    }
+    // Time.
 
     fn schedule(&mut self, after: Duration, happening: Happening) {
-        let id = self.next;
-        self.next += 1;
-        self.happenings.insert(id, happening);
-        // Equal times are taken in a random order, so that no test passes by luck of the queue.
-        let tie = if self.faults.reorder { self.rng.random() } else { id as u64 };
-        self.queue.push(Reverse((self.now + after, tie, id)));
+        self.queued += 1;
+        // Equal times are taken in a random order, where the network does not keep it.
+        let tie = if self.noise.reorder { self.rng.random() } else { self.queued };
+        self.queue.push(Reverse(Queued(self.now + after, tie, happening)));
+    }
+
+    /// Runs until `end` in virtual time, or to the first violation.
+    pub(crate) fn run(&mut self, end: Duration) -> Result<(), Violation> {
+        while self.violation.is_none() && self.queue.peek().is_some_and(|Reverse(next)| next.0 <= end) {
+            let Some(Reverse(Queued(at, _, happening))) = self.queue.pop() else { break };
+            self.now = at;
+            self.happen(happening);
+        }
+        self.now = end.max(self.now);
+        self.violation.clone().map_or(Ok(()), Err)
     }
 
     fn happen(&mut self, happening: Happening) {
         match happening {
-            Happening::Deliver { from, to, life, bytes } => {
-                let connected = self.linked.contains(&pair(from, to)) && self.processes[to].me.incarnation == life;
-                if connected || (self.faults.reorder && self.processes[to].me.incarnation == life) {
-                    let frame = wire::decode(&bytes).expect("what a node wrote, a node can read");
-                    self.say(|cluster| format!("{} <- {}: {frame:?}", cluster.processes[to].name, cluster.processes[from].name));
-                    let from = self.processes[from].name;
-                    self.input(to, Input::Frame { from, frame });
+            Happening::Deliver { from, to, life, bytes } => self.deliver(from, to, life, &bytes),
+            Happening::Dial { a, b } => self.dial(a, b),
+            Happening::Silence { a, b } => {
+                let still = [a, b].iter().any(|end| self.processes[*end].frozen_until.is_some());
+                if still || self.network.blocked_until(a, b, self.now).is_some() {
+                    self.unlink(a, b, LinkDown::Silent);
                 }
             }
-            Happening::Connect { a, b } => {
-                let cut = self.cut_until.get(&(a, b)).copied().filter(|until| *until > self.now);
-                if let Some(until) = cut {
-                    self.schedule(until - self.now, Happening::Connect { a, b });
-                } else if self.linked.insert((a, b)) {
-                    for (this, other) in [(a, b), (b, a)] {
-                        let Origin { node: peer, incarnation } = self.processes[other].me;
-                        self.input(this, Input::LinkUp { peer, incarnation });
+            Happening::Break { a, b } => self.unlink(a, b, LinkDown::Lost),
+            Happening::Tick(index) => {
+                self.processes[index].tick_at = None;
+                if self.processes[index].is_awake() {
+                    let now = self.clock(index);
+                    if self.processes[index].machine.deadline().is_some_and(|deadline| deadline <= now.mono) {
+                        self.processes[index].machine.tick(now);
+                        self.after(index);
+                    } else {
+                        self.plan_tick(index);
                     }
                 }
             }
-        }
-    }
-
-    fn disconnect(&mut self, a: usize, b: usize) {
-        if self.linked.remove(&pair(a, b)) {
-            for (this, other) in [(a, b), (b, a)] {
-                let peer = self.processes[other].name;
-                self.input(this, Input::LinkDown { peer, cause: LinkDown::Lost });
+            Happening::Thaw(index) => self.thaw(index),
+            Happening::Start(index) => {
+                if self.processes[index].state == State::Down {
+                    self.start(index);
+                }
+            }
+            Happening::SetRight { node, by_ms } => self.processes[node].clock.jump_ms -= by_ms,
+            Happening::Forget(city) => {
+                let verb = Verb::Forget { city: self.processes[city].name };
+                self.ask(verb);
+            }
+            Happening::Step(number) => self.act(self.steps[number].clone()),
+            Happening::Look => {
+                self.look();
+                self.schedule(LOOK, Happening::Look);
             }
         }
     }
 
-    fn input(&mut self, index: usize, input: Input<Infallible>) {
-        let now = self.clock(index);
-        match &mut self.processes[index].node {
-            Node::City(city) => city.handle(now, input),
-            Node::Dispatch(dispatch) => dispatch.handle(now, for_dispatch(input)),
+    fn clock(&mut self, index: usize) -> Now {
+        self.processes[index].clock.read(self.now)
+    }
+
+    fn plan_tick(&mut self, index: usize) {
+        let process = &mut self.processes[index];
+        let Some(deadline) = process.machine.deadline().map(|deadline| deadline.max(self.now)) else { return };
+        if process.tick_at.is_none_or(|at| deadline < at) {
+            process.tick_at = Some(deadline);
+            let after = deadline - self.now;
+            self.schedule(after, Happening::Tick(index));
         }
+    }
+
+    // Links.
+
+    fn dial_everybody(&mut self, index: usize) {
+        for other in 0..self.processes.len() {
+            if other != index {
+                self.schedule(REDIAL, Happening::Dial { a: index, b: other });
+            }
+        }
+    }
+
+    fn dial(&mut self, a: usize, b: usize) {
+        let (this, other) = (&self.processes[a], &self.processes[b]);
+        if !this.is_awake() || !other.is_awake() || this.name == other.name || self.network.linked(a, b) {
+            return;
+        }
+        if let Some(until) = self.network.blocked_until(a, b, self.now) {
+            return self.schedule(until - self.now, Happening::Dial { a, b });
+        }
+        if !(self.admits(a, b) && self.admits(b, a)) {
+            return self.schedule(REDIAL * 5, Happening::Dial { a, b });
+        }
+        self.network.link(a, b);
+        for (this, other) in [(a, b), (b, a)] {
+            let Origin { node: peer, incarnation } = self.processes[other].me;
+            self.input(this, Input::LinkUp { peer, incarnation });
+        }
+    }
+
+    /// Whether one process admits another, as the roster of the real nodes has it. One that takes another's place takes its link.
+    fn admits(&mut self, this: usize, other: usize) -> bool {
+        let peers = self.network.peers(this);
+        let lives = peers.iter().map(|peer| &self.processes[*peer].me).map(|life| (life.node, life.incarnation)).collect();
+        let Process { me, machine, .. } = &self.processes[other];
+        let (me, joined) = (*me, machine.replica().joined());
+        let roster = Roster::new(self.processes[this].name, self.processes.iter().map(|process| process.name));
+        match roster.admit(me, joined, &lives) {
+            Ok(()) => {
+                if let Some(earlier) = peers.into_iter().find(|peer| self.processes[*peer].name == me.node) {
+                    self.unlink(this, earlier, LinkDown::Lost);
+                }
+                true
+            }
+            Err(LinkRefusal::AliveElsewhere { alive, .. }) => {
+                let peer = self.processes[this].name;
+                self.input(other, Input::Refused { peer, alive });
+                false
+            }
+            Err(LinkRefusal::OwnName(_) | LinkRefusal::Stranger(_)) => false,
+        }
+    }
+
+    fn unlink(&mut self, a: usize, b: usize, cause: LinkDown) {
+        if self.network.unlink(a, b) {
+            for (this, other) in [(a, b), (b, a)] {
+                let peer = self.processes[other].name;
+                self.input(this, Input::LinkDown { peer, cause });
+            }
+            self.schedule(REDIAL, Happening::Dial { a, b });
+        }
+    }
+
+    fn unlink_all(&mut self, index: usize) {
+        for other in self.network.peers(index) {
+            self.unlink(index, other, LinkDown::Lost);
+        }
+    }
+
+    fn transmit(&mut self, from: usize, to: NodeName, frame: &Frame) {
+        let Some(to) = self.network.peers(from).into_iter().find(|peer| self.processes[*peer].name == to) else { return };
+        let bytes = wire::encode(frame);
+        self.trace.update(&self.now.as_micros().to_le_bytes());
+        self.trace.update(&bytes);
+        self.tally.frames += 1;
+        self.tally.bytes += bytes.len() as u64;
+        let fate = self.network.fate(from, to, bytes.len(), self.now, &self.noise, &mut self.rng);
+        self.tally.lost += u64::from(fate.lost);
+        self.tally.duplicated += u64::from(fate.duplicated);
+        let (from, life) = (self.processes[from].name, self.processes[to].incarnation());
+        for delay in fate.delays {
+            self.schedule(delay, Happening::Deliver { from, to, life, bytes: bytes.clone() });
+        }
+    }
+
+    fn deliver(&mut self, from: NodeName, to: usize, life: Incarnation, bytes: &[u8]) {
+        let linked = self.network.peers(to).iter().any(|peer| self.processes[*peer].name == from);
+        let same_life = self.processes[to].incarnation() == life;
+        let frame = wire::decode(bytes).expect("what a node wrote, a node can read");
+        // A step of a round may have been carried, and outlive the connection and even the life that it was sent to.
+        let late = self.noise.reorder && (same_life || matches!(frame, Frame::Round(_)));
+        if self.processes[to].is_running() && (linked && same_life || late) {
+            self.say(|cluster| format!("{} <- {from}: {frame:?}", cluster.processes[to].name));
+            self.input(to, Input::Frame { from, frame });
+        }
+    }
+
+    fn input(&mut self, index: usize, input: Input<std::convert::Infallible>) {
+        let process = &mut self.processes[index];
+        if !process.is_running() {
+            return;
+        }
+        if process.frozen_until.is_some() {
+            process.inbox.push(input);
+            return;
+        }
+        let now = self.clock(index);
+        self.processes[index].machine.handle(now, input);
         self.after(index);
     }
 
@@ -401,61 +445,41 @@ impl Cluster {
     fn after(&mut self, index: usize) {
         self.check_changes(index);
         let mut ended = None;
-        loop {
-            let (to, frame) = match &mut self.processes[index].node {
-                Node::City(city) => match city.poll() {
-                    None => break,
-                    Some(Output::Send { to, frame }) => (to, frame),
-                    Some(Output::Event(event)) => {
-                        if event == city::Event::Bombed {
-                            ended = Some(Incarnation(0));
-                        }
-                        if let city::Event::Replica(event) = event {
-                            ended = self.on_replica_event(index, &event).or(ended);
-                        }
-                        continue;
+        while let Some(wanted) = self.processes[index].machine.poll() {
+            match wanted {
+                Wanted::Send { to, frame } => self.transmit(index, to, &frame),
+                Wanted::Bombed => ended = Some(End::Bombed),
+                Wanted::Replica(event) => {
+                    if let Some(by) = self.on_replica_event(index, &event) {
+                        ended = ended.or(Some(End::Superseded(by)));
                     }
-                },
-                Node::Dispatch(dispatch) => match dispatch.poll() {
-                    None => break,
-                    Some(Output::Send { to, frame }) => (to, frame),
-                    Some(Output::Event(event)) => {
-                        match event {
-                            dispatch::Event::Answer { ticket, answer } => {
-                                if self.open.remove(&ticket).is_none() {
-                                    self.violate(index, &format!("answered ticket {ticket}, which nobody holds: {answer:?}"));
-                                }
-                                self.on_answer(answer);
-                            }
-                            dispatch::Event::Replica(event) => ended = self.on_replica_event(index, &event).or(ended),
-                            dispatch::Event::View(_) | dispatch::Event::Happened(_) => {}
-                        }
-                        continue;
-                    }
-                },
-            };
-            self.transmit(index, to, &frame);
+                }
+                Wanted::Answer { ticket, answer } => {
+                    let verdict = self.open.answered(ticket);
+                    self.claim("answers", index, verdict);
+                    self.on_answer(answer);
+                }
+                Wanted::Nothing => {}
+            }
         }
-        if let Some(above) = ended {
-            self.tally.bombs += 1;
-            let last = self.processes[index].me.incarnation;
-            self.restart(index, above.max(last));
+        self.plan_tick(index);
+        if let Some(end) = ended {
+            self.end_life(index, end);
         }
     }
 
     fn on_replica_event(&mut self, index: usize, event: &replica::Event) -> Option<Incarnation> {
         self.say(|cluster| format!("{}: {event:?}", cluster.processes[index].name));
+        self.tally.count(event);
         match event {
-            replica::Event::Committed { full, .. } => {
-                self.tally.rounds += 1;
-                self.tally.full += u64::from(*full);
-            }
-            replica::Event::Collected { tombstones } => self.tally.collected += *tombstones as u64,
-            replica::Event::Buried { writes, .. } => self.tally.buried += *writes as u64,
-            replica::Event::TooFarAhead { .. } => self.tally.too_far_ahead += 1,
-            replica::Event::OriginStolen { .. } | replica::Event::Diverged { .. } => self.violate(index, &format!("{event:?}")),
+            replica::Event::Collected { tombstones } => self.check_collection(index, tombstones),
+            replica::Event::OriginStolen { .. } => self.claim("origins", index, Err(format!("{event:?}"))),
+            replica::Event::Diverged { .. } => self.claim("agreement", index, Err(format!("{event:?}"))),
             replica::Event::Superseded { by } => return Some(*by),
-            replica::Event::Adopted { .. }
+            replica::Event::Committed { .. }
+            | replica::Event::Buried { .. }
+            | replica::Event::TooFarAhead { .. }
+            | replica::Event::Adopted { .. }
             | replica::Event::Closed { .. }
             | replica::Event::Forgotten { .. }
             | replica::Event::Fenced { .. }
@@ -465,194 +489,439 @@ impl Cluster {
         None
     }
 
-    fn on_answer(&mut self, answer: dispatch::Answer) {
-        match answer {
-            dispatch::Answer::Created(created) => {
-                for (id, entry) in created {
-                    self.heroes.push(id);
-                    self.acknowledged.push((id, entry.stamp, false));
+    // Lives.
+
+    fn end_life(&mut self, index: usize, end: End) {
+        let process = &mut self.processes[index];
+        let joined = process.replica().joined();
+        match end {
+            End::Bombed => {
+                if process.intensity.allows_restart_after_crash(self.now) {
+                    let restart = self.restarts.entry(index).or_default().note(self.now, RESTARTS_MAX, RESTARTS_WINDOW);
+                    self.claim("restarts", index, restart);
+                    self.begin_life(index, Incarnation(0));
+                } else {
+                    self.restarts.remove(&index);
+                    self.stop(index, OPERATOR);
                 }
             }
-            dispatch::Answer::Assigned(id, entry) => self.acknowledged.push((id, entry.stamp, false)),
-            dispatch::Answer::Terminated(id, entry) => self.acknowledged.push((id, entry.stamp, true)),
-            dispatch::Answer::View(view) => self.view = Some(view),
-            dispatch::Answer::Bombed(_) | dispatch::Answer::Forgotten(_) | dispatch::Answer::Found(..) | dispatch::Answer::Refused(_) => {}
-        }
-    }
-
-    fn transmit(&mut self, from: usize, to: NodeName, frame: &Frame) {
-        let Some(to) = self.processes.iter().position(|process| process.name == to) else { return };
-        if !self.linked.contains(&pair(from, to)) {
-            return;
-        }
-        let bytes = wire::encode(frame);
-        self.trace.update(&self.now.as_micros().to_le_bytes());
-        self.trace.update(&bytes);
-        self.tally.frames += 1;
-        self.tally.bytes += bytes.len() as u64;
-        let copies = if self.rng.random_bool(self.faults.loss) {
-            self.tally.lost += 1;
-            0
-        } else if self.rng.random_bool(self.faults.duplication) {
-            self.tally.duplicated += 1;
-            2
-        } else {
-            1
-        };
-        for _ in 0..copies {
-            // Without reordering every frame takes the longest time, so that none overtakes another.
-            let (least, most) = self.faults.delay;
-            let delay = if self.faults.reorder { self.rng.random_range(least..=most) } else { most };
-            let life = self.processes[to].me.incarnation;
-            self.schedule(delay, Happening::Deliver { from, to, life, bytes: bytes.clone() });
-        }
-    }
-
-    fn restart(&mut self, index: usize, above: Incarnation) {
-        for other in 0..self.processes.len() {
-            if other != index {
-                self.disconnect(index, other);
+            End::Superseded(by) if !joined => self.begin_life(index, by),
+            End::Superseded(_) => {
+                let name = self.processes[index].name;
+                let others = self.processes.iter().enumerate();
+                let carried_on =
+                    others.filter(|(other, _)| *other != index).any(|(_, other)| other.name == name && other.state != State::Halted);
+                self.stop(index, OPERATOR);
+                if carried_on {
+                    self.processes[index].state = State::Halted;
+                }
             }
         }
+    }
+
+    /// The process crashed and its supervisor begins the next life, above that one.
+    fn begin_life(&mut self, index: usize, above: Incarnation) {
+        self.unlink_all(index);
         let now = self.clock(index);
-        let cities: Vec<NodeName> =
-            self.processes.iter().filter(|process| matches!(process.node, Node::City(_))).map(|process| process.name).collect();
-        let seed = self.rng.random();
-        let before = &self.processes[index];
-        let mut incarnation = Incarnation(now.wall.0.max(above.0 + 1));
-        if incarnation == before.me.incarnation {
-            incarnation.0 += 1;
-        }
-        if matches!(before.node, Node::Dispatch(_)) {
-            self.open.clear();
-        }
-        let before = &self.processes[index];
-        let me = Origin { incarnation, ..before.me };
-        let crashes = before.crashes + 1;
-        let node = self.start(me, crashes, seed, now, &cities);
-        self.say(|_| format!("{me} begins"));
+        let process = &self.processes[index];
+        let least = now.wall.0.max(process.me.incarnation.0 + 1).max(above.0 + 1);
+        let (name, crashes) = (process.name, process.crashes + 1);
+        let me = self.new_life(name, Incarnation(least));
+        let machine = self.machine(me, crashes, now);
         let process = &mut self.processes[index];
-        *process = Process { node, me, crashes, deaths: Deaths::default(), changes_seen: 0, ..*process };
-        for other in 0..self.processes.len() {
-            if other != index {
-                let (a, b) = pair(index, other);
-                self.schedule(RESTART, Happening::Connect { a, b });
-            }
-        }
+        (process.machine, process.me, process.crashes) = (machine, me, crashes);
+        process.witness = process.next_witness();
+        self.say(|_| format!("{me} begins"));
+        self.dial_everybody(index);
+        self.plan_tick(index);
     }
 
-    fn troubles(&mut self, hurt: bool, asking: bool, step: Duration) {
-        let share = step.as_secs_f64();
-        let strikes = |rng: &mut ChaCha8Rng, rate: f64| rng.random_bool((rate * share).min(1.0));
-        let count = self.processes.len();
-        if asking && strikes(&mut self.rng, self.faults.asks) {
-            let verb = self.wish();
-            self.ask(verb);
+    /// The process is gone; somebody starts it again after a while.
+    fn stop(&mut self, index: usize, down: Duration) {
+        self.unlink_all(index);
+        let process = &mut self.processes[index];
+        process.state = State::Down;
+        process.frozen_until = None;
+        process.inbox.clear();
+        if !process.is_city() {
+            self.open.hang_up();
         }
-        if !hurt {
+        self.schedule(down, Happening::Start(index));
+    }
+
+    /// A process that is started anew knows nothing of its last life, and its clock may have been set meanwhile.
+    fn start(&mut self, index: usize) {
+        let skew = self.noise.skew_ms;
+        let skew_ms = self.rng.random_range(-skew..=skew);
+        let process = &mut self.processes[index];
+        process.clock.skew_ms = skew_ms;
+        let now = process.clock.read(self.now);
+        let name = process.name;
+        let me = self.new_life(name, Incarnation(now.wall.0));
+        let machine = self.machine(me, 0, now);
+        let process = &mut self.processes[index];
+        (process.machine, process.me, process.crashes, process.state) = (machine, me, 0, State::Running);
+        process.intensity = Intensity::new(RESTARTS_MAX, RESTARTS_WINDOW);
+        process.witness = process.next_witness();
+        self.restarts.remove(&index);
+        self.say(|_| format!("{me} is started"));
+        self.dial_everybody(index);
+        self.plan_tick(index);
+    }
+
+    fn thaw(&mut self, index: usize) {
+        let process = &mut self.processes[index];
+        if process.frozen_until.is_none_or(|until| until > self.now) {
             return;
         }
-        if strikes(&mut self.rng, self.faults.cuts) {
-            let (a, b) = (self.rng.random_range(0..count), self.rng.random_range(0..count));
-            if a != b {
-                let until = self.now + self.rng.random_range(Duration::ZERO..=self.faults.cut_max);
-                self.tally.cuts += 1;
-                self.cut_until.insert(pair(a, b), until);
-                self.disconnect(a, b);
-                let (a, b) = pair(a, b);
-                self.schedule(until - self.now, Happening::Connect { a, b });
+        process.frozen_until = None;
+        let inbox = std::mem::take(&mut process.inbox);
+        if !process.is_city() {
+            self.open.wait_anew(self.now);
+        }
+        let life = self.processes[index].me;
+        for input in inbox {
+            if self.processes[index].me == life {
+                self.input(index, input);
             }
         }
-        if strikes(&mut self.rng, self.faults.bombs) {
-            self.ask(Verb::Bomb { city: None });
+        self.dial_everybody(index);
+        self.plan_tick(index);
+    }
+
+    // Troubles, and users.
+
+    fn act(&mut self, act: Act) {
+        self.say(|_| format!("-- {act}"));
+        if let Some(kind) = act.trouble() {
+            self.tally.troubles[kind] += 1;
         }
-        if strikes(&mut self.rng, self.faults.kills) {
-            let index = self.rng.random_range(0..count);
-            self.tally.kills += 1;
-            // A process that is started anew knows nothing of its last life, and its clock may have been set meanwhile.
-            let skew = self.faults.skew_ms;
-            self.processes[index].skew_ms = self.rng.random_range(-skew..=skew);
-            self.restart(index, Incarnation(0));
+        let nodes = self.cities.len() + 1;
+        match act {
+            Act::Ask(wish) => {
+                let verb = self.verb(&wish);
+                self.ask(verb);
+            }
+            Act::Bomb(city) => {
+                let city = Some(self.processes[city].name);
+                self.ask(Verb::Bomb { city });
+            }
+            Act::Cut { a, b, both, silent, lasts } => self.cut(a, b, both, silent, lasts),
+            Act::Split { side, lasts } => {
+                let on_side = |node: usize| side >> (node % 128) & 1 == 1;
+                for b in 0..nodes {
+                    (0..b).filter(|a| on_side(*a) != on_side(b)).for_each(|a| self.cut(a, b, true, false, lasts));
+                }
+            }
+            Act::Flap { a, b, period, times } => {
+                (0..times).for_each(|time| self.schedule(period * time, Happening::Break { a, b }));
+            }
+            Act::Freeze { node, lasts } => {
+                if self.processes[node].is_running() {
+                    self.processes[node].frozen_until = Some(self.now + lasts);
+                    self.schedule(lasts, Happening::Thaw(node));
+                    for peer in self.network.peers(node) {
+                        self.schedule(SILENCE, Happening::Silence { a: node, b: peer });
+                    }
+                }
+            }
+            Act::Reset(node) => self.unlink_all(node),
+            Act::Kill { node, down } => {
+                if self.processes[node].is_running() {
+                    self.stop(node, down);
+                }
+            }
+            Act::Jump { node, by_ms, lasts } => {
+                self.processes[node].clock.jump_ms += by_ms;
+                self.schedule(lasts, Happening::SetRight { node, by_ms });
+            }
+            Act::Forget { city, alive, away } => {
+                if alive {
+                    (0..nodes).filter(|other| *other != city).for_each(|other| self.cut(city, other, true, false, away));
+                } else if self.processes[city].is_running() {
+                    self.stop(city, away);
+                }
+                self.schedule(away / 2, Happening::Forget(city));
+            }
+            Act::Double { city, side, lasts } => {
+                let double = self.add_process(self.processes[city].name);
+                for other in (0..self.processes.len()).filter(|other| *other != city && *other != double) {
+                    let hidden = if side >> (other % 128) & 1 == 1 { city } else { double };
+                    self.cut(hidden, other, true, false, lasts);
+                }
+            }
         }
     }
 
-    /// What a user might want now.
-    fn wish(&mut self) -> Verb {
-        let hero = self.heroes.iter().choose(&mut self.rng).copied();
-        match (self.rng.random_range(0..10), hero) {
-            (0..4, _) | (_, None) => Verb::Create { name: None },
-            (4..8, Some(hero)) => {
-                let place = self.rng.random_range(0..self.processes.len());
-                let to = if matches!(self.processes[place].node, Node::City(_)) {
-                    Location::City(self.processes[place].name)
-                } else {
-                    Location::Home
-                };
-                Verb::Assign { hero, to }
-            }
-            (_, Some(hero)) => Verb::Terminate { hero },
+    fn cut(&mut self, a: usize, b: usize, both: bool, silent: bool, lasts: Duration) {
+        self.network.block(a, b, self.now + lasts);
+        if both {
+            self.network.block(b, a, self.now + lasts);
         }
+        if silent {
+            self.schedule(SILENCE, Happening::Silence { a, b });
+        } else {
+            self.unlink(a, b, LinkDown::Lost);
+        }
+    }
+
+    fn verb(&self, wish: &Wish) -> Verb {
+        let hero = |number: &u32| self.heroes.get(*number as usize % self.heroes.len().max(1)).copied();
+        let verb = match wish {
+            Wish::Create => None,
+            Wish::Assign { hero: number, to } => hero(number).map(|hero| {
+                let to = self.cities.get(*to as usize % (self.cities.len() + 1)).map_or(Location::Home, |city| Location::City(*city));
+                Verb::Assign { hero, to }
+            }),
+            Wish::Terminate { hero: number } => hero(number).map(|hero| Verb::Terminate { hero }),
+        };
+        verb.unwrap_or(Verb::Create { name: Some("Granite".into()) })
     }
 
     fn ask(&mut self, verb: Verb) {
         self.say(|_| format!("asked: {verb:?}"));
-        let index = self.processes.len() - 1;
+        let index = self.dispatch();
+        if !self.processes[index].is_awake() {
+            return;
+        }
         let now = self.clock(index);
-        self.next_ticket += 1;
-        self.open.insert(self.next_ticket, self.now);
-        if let Node::Dispatch(dispatch) = &mut self.processes[index].node {
-            dispatch.handle(now, Input::Command(Ask { ticket: self.next_ticket, key: None, verb }));
+        self.tickets += 1;
+        self.open.asked(self.tickets, self.now);
+        if let Machine::Dispatch(dispatch) = &mut self.processes[index].machine {
+            use shared::machine::Machine as _;
+            dispatch.handle(now, Input::Command(Ask { ticket: self.tickets, key: None, verb }));
         }
         self.after(index);
     }
 
+    fn on_answer(&mut self, answer: Answer) {
+        match answer {
+            Answer::Created(created) => {
+                for (id, entry) in created {
+                    self.heroes.push(id);
+                    self.told.insert(entry.stamp, (id, false));
+                }
+            }
+            Answer::Assigned(id, entry) | Answer::Terminated(id, entry) => {
+                self.told.insert(entry.stamp, (id, entry.is_tombstone()));
+            }
+            Answer::View(view) => self.view = Some(view),
+            Answer::Bombed(_) | Answer::Forgotten(_) | Answer::Found(..) | Answer::Refused(_) => {}
+        }
+    }
+
+    /// Ends all trouble. A process whose copy is further ahead than clocks may be is started anew, as its operator is told to.
+    pub(crate) fn heal(&mut self) {
+        self.steps.clear();
+        self.queue.retain(|Reverse(Queued(_, _, happening))| {
+            !matches!(happening, Happening::Step(_) | Happening::Break { .. } | Happening::Forget(_) | Happening::SetRight { .. })
+        });
+        self.noise = Noise { fights: self.noise.fights, city_gossip: self.noise.city_gossip, ..Noise::none() };
+        self.network.unblock_all();
+        for index in 0..self.processes.len() {
+            let process = &mut self.processes[index];
+            process.clock.set_right();
+            process.frozen_until = process.frozen_until.map(|_| self.now);
+            let truth = EPOCH_MS + u64::try_from(self.now.as_millis()).expect("virtual time is short");
+            let drift_max = replica::Config::default().drift_max;
+            let ahead = process.replica().vector().iter().any(|slot| slot.hlc.wall > shared::time::UnixMillis(truth).plus(drift_max));
+            if process.state == State::Down {
+                self.start(index);
+            } else if process.is_running() && ahead {
+                self.stop(index, Duration::ZERO);
+            }
+            self.thaw(index);
+            if self.processes[index].is_running() {
+                self.dial_everybody(index);
+            }
+        }
+    }
+
+    // What is seen.
+
+    fn claim(&mut self, claim: &'static str, index: usize, verdict: Result<(), String>) {
+        if let Err(text) = verdict {
+            let text = format!("{}: {text}", self.processes[index].me);
+            self.violation.get_or_insert(Violation { at: self.now, claim, text });
+        }
+    }
+
     /// Looks at what changed in a replica since it was looked at last.
     fn check_changes(&mut self, index: usize) {
-        let process = &mut self.processes[index];
-        let replica = match &process.node {
-            Node::City(city) => city.replica(),
-            Node::Dispatch(dispatch) => dispatch.replica(),
+        let now = self.clock(index);
+        let Process { machine, witness, me, clock, .. } = &mut self.processes[index];
+        if clock.was_set_back(now) {
+            witness.writers.forgive();
+        }
+        let replica = machine.replica();
+        let mut wrong: Option<(&'static str, String)> = None;
+        let mut note = |claim, verdict: Result<(), String>| {
+            if let Err(text) = verdict {
+                wrong.get_or_insert((claim, text));
+            }
         };
-        let mut wrong = None;
-        for (change, key, entry) in replica.map().changed_since(process.changes_seen) {
-            process.changes_seen = change;
-            let noted = self.writes.note(entry.stamp, key, entry.is_tombstone());
-            wrong = noted.and(process.deaths.note(key, entry.is_tombstone())).err().or(wrong);
+        let since = witness.changes_seen;
+        for (change, key, entry) in replica.map().changed_since(since) {
+            witness.changes_seen = change;
+            note("origins", self.writes.note(key, rank(entry)));
+            note("deaths", witness.deaths.note(key, entry.is_tombstone()));
+            note("monotonic reads", witness.reads.note(key, rank(entry)));
+            if entry.stamp.origin == *me {
+                // Burials are written by whoever finds them due.
+                note("writers", witness.writers.wrote(entry.stamp, replica.joined() || entry.is_tombstone()));
+            } else {
+                witness.writers.heard(entry.stamp);
+            }
         }
         self.tally.writes = self.writes.len() as u64;
-        if let Some(wrong) = wrong {
-            self.violate(index, &wrong);
+        if let Some((claim, text)) = wrong {
+            self.claim(claim, index, Err(text));
         }
     }
 
-    fn check_vectors(&mut self) {
-        let replicas =
-            self.processes.iter().map(|process| (process.name, process.replica().vector(), process.replica().map().fingerprint()));
-        let replicas: Vec<_> = replicas.collect();
-        let verdict = checks::equal_vectors_mean_equal_maps(
-            replicas.iter().map(|(name, vector, fingerprint)| (name.as_str(), *vector, *fingerprint)),
-        );
-        if let Err(wrong) = verdict {
-            self.violation.get_or_insert(wrong);
+    fn check_collection(&mut self, index: usize, collected: &[Stamp]) {
+        let replica = self.processes[index].replica();
+        let members = self.running().filter(|process| process.me != replica.me());
+        let counted = members.filter(|process| !replica.is_forgotten(process.name) && !self.is_outlived(process));
+        let lives = counted.map(|process| (process.me, process.replica().vector()));
+        let verdict = collection::all_have_heard(collected, replica.vector(), lives);
+        self.claim("collection", index, verdict);
+    }
+
+    /// Whether another process carries the same name, in a later life.
+    fn is_outlived(&self, process: &Process) -> bool {
+        self.running().any(|other| other.name == process.name && other.me > process.me)
+    }
+
+    /// Looks at everybody.
+    fn look(&mut self) {
+        let names: Vec<String> = self.running().map(|process| process.me.to_string()).collect();
+        let replicas = self.running().zip(&names);
+        let replicas = replicas.map(|(process, name)| (name.as_str(), process.replica().vector(), process.replica().map().fingerprint()));
+        let agreed = agreement::equal_vectors_mean_equal_maps(replicas);
+        let waits = self.open.none_waits_too_long(self.now);
+        let nodes = self.cities.len() + 1;
+        self.claim("agreement", self.dispatch(), agreed);
+        if self.processes[self.dispatch()].is_awake() {
+            self.claim("answers", self.dispatch(), waits);
+        }
+        for index in 0..self.processes.len() {
+            let process = &mut self.processes[index];
+            if process.is_running() {
+                let shrunk = process.witness.reads.note_vector(process.machine.replica().vector());
+                let (covered, bounded) = {
+                    let replica = process.replica();
+                    (collection::horizon_is_covered(replica.horizon(), replica.vector()), bounds::under_way(replica, nodes))
+                };
+                self.claim("monotonic reads", index, shrunk);
+                self.claim("collection", index, covered);
+                self.claim("bounds", index, bounded);
+            }
         }
     }
 
-    /// Whoever asks is told something within two seconds.
-    fn check_answers(&mut self) {
-        if let Some((ticket, asked)) = self.open.iter().find(|(_, asked)| self.now - **asked > ANSWER_MAX) {
-            self.violation.get_or_insert(format!("ticket {ticket}, asked at {asked:?}, has no answer"));
+    /// What every version vector claims is there.
+    pub(crate) fn check_claims(&mut self) -> Result<(), Violation> {
+        let held = self.running().flat_map(|process| process.replica().map().iter().map(|(_, entry)| entry.stamp)).collect();
+        for index in 0..self.processes.len() {
+            if self.processes[index].is_running() {
+                let (map, vector) = (self.processes[index].replica().map(), self.processes[index].replica().vector());
+                let verdict = claims::no_overclaim(&self.writes, map, vector, &held).and_then(|()| claims::no_underclaim(map, vector));
+                self.claim("claims", index, verdict);
+            }
         }
+        self.violation.clone().map_or(Ok(()), Err)
+    }
+
+    /// What those hold who will go on: of two lives of a name, the later.
+    pub(crate) fn survivors(&self) -> (survival::Survivors, Vec<VersionVector>) {
+        let (mut survivors, mut vectors) = (survival::Survivors::default(), Vec::new());
+        let fenced = |process: &Process| self.running().any(|other| other.replica().has_fenced(process.me));
+        for process in self.running().filter(|process| !self.is_outlived(process) && !fenced(process)) {
+            survivors.note_all(process.replica().map());
+            vectors.push(process.replica().vector().clone());
+            // What somebody was told was saved, and the writer is alive to tell.
+            for (stamp, (key, is_tombstone)) in self.told.iter().filter(|(stamp, _)| stamp.origin == process.me) {
+                survivors.note(*key, (*is_tombstone, *stamp));
+            }
+        }
+        (survivors, vectors)
+    }
+
+    /// Whether every member holds what the survivors held, or what beats it.
+    pub(crate) fn all_survive(&self, survivors: &survival::Survivors) -> Result<(), Violation> {
+        for process in self.members() {
+            let replica = process.replica();
+            let held = |key| replica.map().get(key).map(|entry| rank(entry));
+            let stand = survivors.all_stand(held, |key| self.writes.dead_by(key, replica.vector()));
+            stand.map_err(|text| self.not_true("survival", format!("{}: {text}", process.me)))?;
+        }
+        Ok(())
+    }
+
+    pub(crate) fn check_at_rest(&mut self) -> Result<(), Violation> {
+        let nodes = self.cities.len() + 1;
+        let members: Vec<Origin> = self.members().map(|process| process.me).collect();
+        for index in 0..self.processes.len() {
+            if self.processes[index].is_running() && members.contains(&self.processes[index].me) {
+                let verdict = bounds::at_rest(self.processes[index].replica(), nodes);
+                self.claim("bounds", index, verdict);
+            }
+        }
+        self.violation.clone().map_or(Ok(()), Err)
+    }
+
+    /// Whether one process carries each name, all hold the same, and nothing is left to tidy up that can be.
+    pub(crate) fn is_at_rest(&self, tidy: bool) -> bool {
+        let nodes = self.cities.len() + 1;
+        let tidied = |replica: &Replica| bounds::at_rest(replica, nodes).is_ok();
+        let mut fingerprints = self.members().map(|process| process.replica().map().fingerprint());
+        let first = fingerprints.next();
+        self.members().count() == nodes
+            && fingerprints.all(|fingerprint| Some(fingerprint) == first)
+            && (!tidy || self.members().all(|process| tidied(process.replica())))
+    }
+
+    /// Whether every replica covers all of these.
+    pub(crate) fn all_cover(&self, vectors: &[VersionVector]) -> bool {
+        self.members().all(|process| vectors.iter().all(|vector| process.replica().vector().covers_all(vector)))
+    }
+
+    /// What each replica holds and covers, in a line for people.
+    pub(crate) fn census(&self) -> String {
+        let line = |process: &Process| {
+            let (replica, map) = (process.replica(), process.replica().map());
+            let number = self.processes.iter().position(|other| other.me == process.me).expect("one of them");
+            let peers: Vec<String> = self.network.peers(number).iter().map(|peer| self.processes[*peer].name.to_string()).collect();
+            format!(
+                "{} holds {} heroes and {} tombstones, covers {:?}, is linked to {}, waits for proofs of {:?}",
+                replica.me(),
+                map.live(),
+                map.tombstones(),
+                replica.vector(),
+                peers.join(" "),
+                replica.awaited()
+            )
+        };
+        self.running().map(line).collect::<Vec<_>>().join("; ")
+    }
+
+    /// A violation of something that should have come true.
+    pub(crate) fn not_true(&self, claim: &'static str, text: String) -> Violation {
+        Violation { at: self.now, claim, text }
+    }
+
+    /// A hash of everything that happened, in order.
+    pub(crate) fn trace(&self) -> u64 {
+        self.trace.digest()
     }
 
     /// What dispatch shows is what is, once nothing changes any more.
-    ///
-    /// # Errors
-    /// Says what it shows instead.
-    pub fn check_view(&mut self) -> Result<Verdict, String> {
+    pub(crate) fn check_view(&mut self) -> Result<Verdict, String> {
         self.ask(Verb::View);
         let view = self.view.take().ok_or("dispatch shows nothing")?;
         for (index, city) in view.cities.iter().enumerate() {
-            let process = self.processes.iter().find(|process| process.name == city.name).ok_or("a city that is not")?;
+            let process = self.members().find(|process| process.name == city.name).ok_or("a city that is not")?;
             // The living: tombstones may still be collected at this very moment.
             let shown = view.rows.iter().filter_map(|row| Some((row.id, row.cells[index].as_ref()?)));
             let shown = shown.filter(|(_, entry)| !entry.is_tombstone()).collect::<BTreeMap<_, _>>();
@@ -664,29 +933,9 @@ impl Cluster {
         if view.verdict.converged {
             Ok(view.verdict.clone())
         } else {
-            Err(format!(
-                "all agree, and dispatch says {:?} of {:?}",
-                view.verdict,
-                view.rows.iter().filter(|row| row.differs()).collect::<Vec<_>>()
-            ))
+            let differing: Vec<_> = view.rows.iter().filter(|row| row.differs()).collect();
+            Err(format!("all agree, and dispatch says {:?} of {differing:?}", view.verdict))
         }
-    }
-
-    fn check_claims(&self) -> Result<(), String> {
-        let held = self.processes.iter().flat_map(|process| process.replica().map().iter().map(|(_, entry)| entry.stamp)).collect();
-        for process in &self.processes {
-            let (map, vector) = (process.replica().map(), process.replica().vector());
-            checks::no_overclaim(&self.writes, map, vector, &held)
-                .and(checks::no_underclaim(map, vector))
-                .and(checks::horizon_is_covered(process.replica().horizon(), vector))
-                .map_err(|wrong| format!("at {:?}: {}: {wrong}", self.now, process.name))?;
-        }
-        Ok(())
-    }
-
-    fn violate(&mut self, index: usize, wrong: &str) {
-        let name = self.processes[index].name;
-        self.violation.get_or_insert(format!("{name}: {wrong}"));
     }
 
     fn say(&self, text: impl FnOnce(&Self) -> String) {
@@ -696,22 +945,9 @@ impl Cluster {
     }
 }
 
-/// Chunks of two entries or so: a delta of any size is many chunks, and every border case of a round is met often.
-fn small_replica(cities: &[NodeName]) -> replica::Config {
-    let members = cities.iter().copied().chain(["dispatch".parse().expect("a valid name")]).collect();
-    replica::Config { members, chunk_bytes: 200, window: 3, ..replica::Config::default() }
-}
-
-/// What happens on links is the same for both kinds of machine; only their commands have different types.
-fn for_dispatch(input: Input<Infallible>) -> Input<Ask> {
-    match input {
-        Input::LinkUp { peer, incarnation } => Input::LinkUp { peer, incarnation },
-        Input::LinkDown { peer, cause } => Input::LinkDown { peer, cause },
-        Input::Frame { from, frame } => Input::Frame { from, frame },
-        Input::Command(never) => match never {},
-    }
-}
-
-fn pair(a: usize, b: usize) -> (usize, usize) {
-    (a.min(b), a.max(b))
+/// How a life ended by itself.
+#[derive(Clone, Copy, Debug)]
+enum End {
+    Bombed,
+    Superseded(Incarnation),
 }

@@ -2,9 +2,17 @@
 //! delays, loses, repeats and reorders, by one random generator from one seed.
 //!
 //! A run hurts the cluster for a while, then heals it, and checks all along what must always hold and at the end what must
-//! come true. A failing seed replays exactly.
+//! come true. A failing seed replays exactly, and shrinks to a few steps that a person can follow.
 
-pub mod checks;
-pub mod cluster;
-pub mod faults;
+pub mod checker;
+mod cluster;
+mod network;
+pub mod plan;
+pub mod plot;
+mod process;
 pub mod run;
+pub mod shrink;
+pub mod spread;
+pub mod tally;
+
+pub use cluster::Violation;

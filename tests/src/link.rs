@@ -160,7 +160,7 @@ impl Link {
 #[must_use]
 pub fn hello(name: &str, incarnation: u64, cookie: &str) -> Vec<u8> {
     let node = Origin { node: name.parse().expect("a valid node name"), incarnation: Incarnation(incarnation) };
-    Hello { node, cookie: cookie.to_owned() }.encode()
+    Hello { node, cookie: cookie.to_owned(), joined: false, alive_elsewhere: None }.encode()
 }
 
 /// The incarnation of a life that begins now.

@@ -1,21 +1,21 @@
 //! One WebSocket to one peer, from hello to close.
 //!
 //! The dialer says hello first; the listener answers with its own hello only after its driver admitted the peer, so a refused
-//! peer never believes itself linked. Both ends ping every second; three seconds of silence end the link.
+//! peer never believes itself linked; one whose name is alive elsewhere gets a hello that says so. Both ends ping every second; three seconds of silence end the link.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot, watch};
 use tokio::time::{interval, timeout};
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::protocol::{CloseFrame, WebSocketConfig};
 use tokio_tungstenite::tungstenite::{self, Message};
 
-use crate::id::{NodeName, Origin};
+use crate::id::{Incarnation, NodeName, Origin};
 use crate::machine::LinkDown;
 use crate::membership::LinkRefusal;
 use crate::message::Frame;
@@ -42,11 +42,14 @@ pub(super) fn limits() -> WebSocketConfig {
 pub(super) struct Identity {
     pub(super) me: Origin,
     pub(super) cookie: Arc<str>,
+    /// Whether this life has joined.
+    pub(super) joined: watch::Receiver<bool>,
 }
 
 impl Identity {
-    fn hello(&self) -> Message {
-        Message::binary(Hello { node: self.me, cookie: self.cookie.to_string() }.encode())
+    fn hello(&self, alive_elsewhere: Option<Incarnation>) -> Message {
+        let joined = *self.joined.borrow();
+        Message::binary(Hello { node: self.me, cookie: self.cookie.to_string(), joined, alive_elsewhere }.encode())
     }
 }
 
@@ -62,11 +65,13 @@ pub(super) enum End {
 /// What connections tell their driver.
 pub(super) enum Event {
     /// A peer introduced itself. The driver decides, and answers with the queue of frames for it.
-    Introduced { peer: Origin, end: End, address: String, decision: oneshot::Sender<Result<Admitted, LinkRefusal>> },
+    Introduced { peer: Origin, joined: bool, end: End, address: String, decision: oneshot::Sender<Result<Admitted, LinkRefusal>> },
     /// A frame arrived on an admitted connection.
     Frame { connection: u64, frame: Frame },
     /// An admitted connection ended.
     Ended { connection: u64, cause: LinkDown },
+    /// A peer would not link, since this life of our own name is alive.
+    AliveElsewhere { peer: NodeName, alive: Incarnation },
     /// Dialling a peer did not lead to a link.
     NotReached { peer: NodeName, cause: LinkDown },
 }
@@ -188,9 +193,10 @@ where
     S: AsyncRead + AsyncWrite + Unpin + Send,
 {
     if let End::Dialer(_) = end {
-        socket.send(identity.hello()).await?;
+        socket.send(identity.hello(None)).await?;
     }
-    let Hello { node: peer, cookie } = timeout(HELLO_PATIENCE, read_hello(socket)).await.map_err(|_| Ended::NoHello)??;
+    let Hello { node: peer, cookie, joined, alive_elsewhere } =
+        timeout(HELLO_PATIENCE, read_hello(socket)).await.map_err(|_| Ended::NoHello)??;
     if !same_secret(&cookie, &identity.cookie) {
         return Err(Ended::Cookie);
     }
@@ -199,12 +205,26 @@ where
     {
         return Err(Ended::AnotherName(peer.node));
     }
+    if let Some(alive) = alive_elsewhere {
+        events.send(Event::AliveElsewhere { peer: peer.node, alive }).await.map_err(|_| Ended::OwnEnd)?;
+        let name = identity.me.node;
+        return Err(Ended::RefusedByPeer(LinkRefusal::AliveElsewhere { name, alive }.to_string()));
+    }
     let (decision, decided) = oneshot::channel();
-    let introduced = Event::Introduced { peer, end, address: address.to_owned(), decision };
+    let introduced = Event::Introduced { peer, joined, end, address: address.to_owned(), decision };
     events.send(introduced).await.map_err(|_| Ended::OwnEnd)?;
-    let admitted = decided.await.map_err(|_| Ended::OwnEnd)??;
+    let admitted = match decided.await.map_err(|_| Ended::OwnEnd)? {
+        Ok(admitted) => admitted,
+        Err(refusal) => {
+            // Who carries a name that is taken should know, and know it from a member.
+            if let (End::Listener, LinkRefusal::AliveElsewhere { alive, .. }) = (end, &refusal) {
+                socket.send(identity.hello(Some(*alive))).await?;
+            }
+            return Err(refusal.into());
+        }
+    };
     if end == End::Listener
-        && let Err(error) = socket.send(identity.hello()).await
+        && let Err(error) = socket.send(identity.hello(None)).await
     {
         let _ = events.send(Event::Ended { connection: admitted.connection, cause: LinkDown::Lost }).await;
         return Err(error.into());

@@ -6,7 +6,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tokio::sync::mpsc::error::TrySendError;
@@ -31,12 +30,10 @@ const EVENTS_MAX: usize = 1_024;
 /// How many peers may be introducing themselves at once.
 const STRANGERS_MAX: usize = 64;
 
-/// The real clocks. The wall clock never goes back within a process, even where somebody sets it back: the stamps of all
-/// nodes would be in its future, and every round refused.
-#[derive(Clone, Debug)]
+/// The real clocks. The wall clock goes back where somebody sets it back; stamps do not (`clock`).
+#[derive(Clone, Copy, Debug)]
 pub struct SystemClock {
     started: Instant,
-    latest_wall: Arc<AtomicU64>,
 }
 
 #[expect(clippy::disallowed_methods, reason = "this is where the core's `Now` comes from")]
@@ -44,16 +41,14 @@ impl SystemClock {
     /// Clocks that start now.
     #[must_use]
     pub fn start() -> Self {
-        Self { started: Instant::now(), latest_wall: Arc::default() }
+        Self { started: Instant::now() }
     }
 
     /// One reading of both. A wall clock before 1970 reads 0.
     #[must_use]
     pub fn now(&self) -> Now {
         let wall = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
-        let wall = u64::try_from(wall).unwrap_or(u64::MAX);
-        let latest = self.latest_wall.fetch_max(wall, Ordering::Relaxed).max(wall);
-        Now { mono: self.started.elapsed(), wall: UnixMillis(latest) }
+        Now { mono: self.started.elapsed(), wall: UnixMillis(u64::try_from(wall).unwrap_or(u64::MAX)) }
     }
 
     /// The moment that a machine calls `mono`; none where the system cannot tell one so far away.
@@ -83,6 +78,8 @@ pub struct Surroundings<'a> {
     pub stop: &'a CancellationToken,
     /// Where its tasks are counted.
     pub tasks: &'a TaskTracker,
+    /// Whether this life has joined.
+    pub joined: watch::Receiver<bool>,
 }
 
 /// A link that stands.
@@ -108,7 +105,7 @@ pub async fn drive<M, B>(
 where
     M: Machine,
 {
-    let Surroundings { neighbourhood, clock, stop, tasks } = surroundings;
+    let Surroundings { neighbourhood, clock, stop, tasks, joined } = surroundings;
     let (events, mut happened) = mpsc::channel(EVENTS_MAX);
     let mut links = Links {
         me,
@@ -120,7 +117,7 @@ where
         next_connection: 1,
     };
     let strangers = Arc::new(Semaphore::new(STRANGERS_MAX));
-    let identity = Identity { me, cookie: Arc::clone(&neighbourhood.cookie) };
+    let identity = Identity { me, cookie: Arc::clone(&neighbourhood.cookie), joined };
     for (peer, address) in &neighbourhood.addresses {
         tasks.spawn(dialer::keep_dialling(*peer, address.clone(), identity.clone(), links.linked.subscribe(), events.clone()));
     }
@@ -209,8 +206,8 @@ impl Links {
 
     fn on_event<C>(&mut self, event: Event) -> Vec<Input<C>> {
         match event {
-            Event::Introduced { peer, end, address, decision } => {
-                let (answer, inputs) = match self.admit(peer, end, address) {
+            Event::Introduced { peer, joined, end, address, decision } => {
+                let (answer, inputs) = match self.admit(peer, joined, end, address) {
                     Ok((admitted, inputs)) => (Ok(admitted), inputs),
                     Err(refusal) => (Err(refusal), Vec::new()),
                 };
@@ -229,6 +226,7 @@ impl Links {
                 info!(%peer, "link lost");
                 vec![Input::LinkDown { peer, cause }]
             }
+            Event::AliveElsewhere { peer, alive } => vec![Input::Refused { peer, alive }],
             Event::NotReached { peer, cause } if !self.links.contains_key(&peer) => vec![Input::LinkDown { peer, cause }],
             Event::NotReached { .. } => Vec::new(),
         }
@@ -238,9 +236,9 @@ impl Links {
         self.links.iter().find(|(_, link)| link.connection == connection).map(|(peer, _)| *peer)
     }
 
-    fn admit<C>(&mut self, peer: Origin, end: End, address: String) -> Result<(Admitted, Vec<Input<C>>), LinkRefusal> {
+    fn admit<C>(&mut self, peer: Origin, joined: bool, end: End, address: String) -> Result<(Admitted, Vec<Input<C>>), LinkRefusal> {
         let lives: BTreeMap<NodeName, Incarnation> = self.links.iter().map(|(name, link)| (*name, link.peer.incarnation)).collect();
-        self.roster.admit(peer, &lives).inspect_err(|refusal| match (refusal, self.links.get(&peer.node)) {
+        self.roster.admit(peer, joined, &lives).inspect_err(|refusal| match (refusal, self.links.get(&peer.node)) {
             (LinkRefusal::AliveElsewhere { .. }, Some(link)) => warn!(%address, %peer, held_by = %link.address, "refused: {refusal}"),
             _ => warn!(%address, %peer, "refused: {refusal}"),
         })?;
@@ -253,6 +251,8 @@ impl Links {
         let (outgoing, queue) = mpsc::channel(connection::OUTGOING_MAX);
         let up = Input::LinkUp { peer: peer.node, incarnation: peer.incarnation };
         let inputs = match self.links.get(&peer.node) {
+            // A later life that has joined takes the place of an earlier one.
+            Some(link) if link.peer != peer => vec![Input::LinkDown { peer: peer.node, cause: LinkDown::Lost }, up],
             // Both dialled at once. Both ends keep the one that the lesser name dialled; for the machines it is one link.
             Some(link) if link.dialled_by < dialled_by => {
                 self.giving_way.insert(connection, peer.node);

@@ -173,7 +173,8 @@ pub async fn run<M: Node>(
             on_event(event)
         };
         // The driver borrows what outlives it; after a panic nothing of this life is used again.
-        let surroundings = Surroundings { neighbourhood: &neighbourhood, clock: &clock, stop: &stop, tasks: &tasks };
+        let surroundings =
+            Surroundings { neighbourhood: &neighbourhood, clock: &clock, stop: &stop, tasks: &tasks, joined: ready.subscribe() };
         let life = driver::drive(&mut machine, me, surroundings, &mut peers, &mut commands, on_event);
         let life = AssertUnwindSafe(life).catch_unwind().await;
         let reason = match life {
@@ -246,7 +247,9 @@ fn log(event: &replica::Event) {
         replica::Event::Fenced { source } => warn!(%source, "round refused: a later life of that name is known"),
         replica::Event::Committed { source, entries, changed: 0, full } => debug!(%source, entries, full, "pulled"),
         replica::Event::Committed { source, entries, changed, full } => info!(source = %source.node, entries, changed, full, "pulled"),
-        replica::Event::Collected { tombstones } => info!(tombstones, "collected: every member has heard of these deaths"),
+        replica::Event::Collected { tombstones } => {
+            info!(tombstones = tombstones.len(), "collected: every member has heard of these deaths")
+        }
         replica::Event::Buried { source, writes } => warn!(%source, writes, "writes to the dead came late, and were buried"),
         replica::Event::TooFarAhead { source, writer, ahead_ms } => {
             warn!(source = %source.node, %writer, ahead_ms, "round refused: its newest stamp is too far ahead of this clock");

@@ -57,8 +57,9 @@ pub(super) fn exceeds(holder: &VersionVector, vector: &VersionVector, horizon: &
 }
 
 impl Replica {
-    /// Whether a later life of the same name has been heard of.
-    pub(super) fn has_fenced(&self, life: Origin) -> bool {
+    /// Whether a later life of the same name has been heard of. Nothing is pulled from this one any more.
+    #[must_use]
+    pub fn has_fenced(&self, life: Origin) -> bool {
         let later = self.vector.newest_life(life.node).is_some_and(|newest| newest > life.incarnation);
         self.config.rules.keep(Rule::OldLivesAreFenced) && (later || self.vector.has_closed(life))
     }
@@ -193,19 +194,22 @@ impl Replica {
         let keep = |rule| self.config.rules.keep(rule);
         let mut proofs = Vec::new();
         for member in self.counted_members().filter(|member| *member != self.me.node) {
-            let Some(proof) = self.proofs.get(&member) else {
-                if keep(Rule::EveryMemberProves) {
-                    return None;
-                }
-                continue;
-            };
-            let outlived = self.vector.newest_life(member).is_some_and(|newest| newest > proof.incarnation);
-            if outlived && keep(Rule::ProofsDieWithTheLife) || keep(Rule::CollectorsDominate) && !self.vector.covers_all(&proof.vector) {
-                return None;
+            match self.proof_of(member) {
+                Some((_, proof)) if keep(Rule::CollectorsDominate) && !self.vector.covers_all(proof) => return None,
+                Some(proof) => proofs.push(proof),
+                None if keep(Rule::EveryMemberProves) => return None,
+                None => {}
             }
-            proofs.push((Origin { node: member, incarnation: proof.incarnation }, &proof.vector));
         }
         Some(proofs)
+    }
+
+    /// What a member has proved in its present life, if anything.
+    pub(super) fn proof_of(&self, member: NodeName) -> Option<(Origin, &VersionVector)> {
+        let proof = self.proofs.get(&member)?;
+        let outlived = self.vector.newest_life(member).is_some_and(|newest| newest > proof.incarnation);
+        let counts = !outlived || !self.config.rules.keep(Rule::ProofsDieWithTheLife);
+        counts.then_some((Origin { node: member, incarnation: proof.incarnation }, &proof.vector))
     }
 }
 

@@ -11,7 +11,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::crdt::{Entry, Value, VersionVector};
-use crate::id::{HeroId, Incarnation, Origin};
+use crate::id::{HeroId, Incarnation, NodeName, Origin};
 use crate::replica::close::{exceeds, has_heard};
 use crate::replica::pull::Chunks;
 use crate::replica::{Event, Replica, Rule};
@@ -52,7 +52,7 @@ impl Replica {
             self.horizon.advance(*stamp);
         }
         if !dead.is_empty() {
-            self.event(Event::Collected { tombstones: dead.len() });
+            self.event(Event::Collected { tombstones: dead.into_iter().map(|(_, stamp)| stamp).collect() });
         }
     }
 
@@ -60,6 +60,14 @@ impl Replica {
     fn stable(&self) -> Option<VersionVector> {
         let proofs = self.proofs_of_members()?;
         Some(proofs.iter().fold(self.vector.clone(), |stable, (_, proof)| stable.meet(proof)))
+    }
+
+    /// The members that keep tombstones in place here: they have proved nothing in their present life, or something that this
+    /// replica has not heard of itself.
+    #[must_use]
+    pub fn awaited(&self) -> Vec<NodeName> {
+        let others = self.counted_members().filter(|member| *member != self.me.node);
+        others.filter(|member| self.proof_of(*member).is_none_or(|(_, proof)| !self.vector.covers_all(proof))).collect()
     }
 
     /// Whether a puller with this vector has to be told all: a delta cannot tell it of a tombstone that is gone here, nor of what

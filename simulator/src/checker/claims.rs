@@ -1,0 +1,140 @@
+//! Version vectors tell the truth: each covered write is held, or beaten, or its hero is dead and the tombstone collected; and what is held is
+//! covered.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use shared::clock::Stamp;
+use shared::crdt::{Map, VersionVector};
+use shared::id::HeroId;
+
+use crate::checker::{Rank, rank};
+
+/// Every write ever seen anywhere.
+#[derive(Clone, Debug, Default)]
+pub struct Writes {
+    all: BTreeMap<Stamp, (HeroId, bool)>,
+    deaths: BTreeMap<HeroId, Vec<Stamp>>,
+}
+
+impl Writes {
+    /// Takes note of a write. The same stamp must always mean the same write.
+    ///
+    /// # Errors
+    /// Says which stamp was used twice.
+    pub fn note(&mut self, key: HeroId, (is_tombstone, stamp): Rank) -> Result<(), String> {
+        if is_tombstone && !self.all.contains_key(&stamp) {
+            self.deaths.entry(key).or_default().push(stamp);
+        }
+        match self.all.insert(stamp, (key, is_tombstone)) {
+            Some(before) if before != (key, is_tombstone) => {
+                Err(format!("the stamp {stamp} names two writes: {before:?} and {:?}", (key, is_tombstone)))
+            }
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    /// Whether a replica that covers this much must know that the hero is dead.
+    #[must_use]
+    pub fn dead_by(&self, key: HeroId, vector: &VersionVector) -> bool {
+        self.deaths.get(&key).is_some_and(|deaths| deaths.iter().any(|death| vector.covers(*death)))
+    }
+
+    /// How many there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.all.len()
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.all.is_empty()
+    }
+}
+
+/// A version vector claims nothing that the map lacks. `held` are the stamps of all entries that stand anywhere: a mark covers all that
+/// the closed lives ever wrote, and of that, some died with them.
+///
+/// # Errors
+/// Names the first write that is claimed and missing.
+pub fn no_overclaim(writes: &Writes, map: &Map, vector: &VersionVector, held: &BTreeSet<Stamp>) -> Result<(), String> {
+    for (stamp, (key, is_tombstone)) in &writes.all {
+        if !vector.covers(*stamp) || vector.has_closed(stamp.origin) && !held.contains(stamp) {
+            continue;
+        }
+        match map.get(*key) {
+            // Collected: a death of this hero is covered.
+            None if writes.dead_by(*key, vector) => {}
+            None => return Err(format!("covers {stamp} of hero {key} and holds nothing there")),
+            Some(held) if rank(held) < (*is_tombstone, *stamp) => {
+                return Err(format!("covers {stamp} of hero {key} and holds the lesser {}", held.stamp));
+            }
+            Some(_) => {}
+        }
+    }
+    Ok(())
+}
+
+/// Nothing is held that the vector does not cover, or a bomb elsewhere could leave it uncovered for ever.
+///
+/// # Errors
+/// Names the first such entry.
+pub fn no_underclaim(map: &Map, vector: &VersionVector) -> Result<(), String> {
+    match map.iter().find(|(_, entry)| !vector.covers(entry.stamp)) {
+        Some((key, entry)) => Err(format!("holds {} of hero {key} and does not cover it", entry.stamp)),
+        None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checker::tests::{KEY, map_with, stamp};
+
+    #[test]
+    fn a_vector_that_claims_a_missing_or_a_newer_write_is_caught() {
+        let mut writes = Writes::default();
+        writes.note(KEY, (false, stamp("a", 10))).unwrap();
+        let vector = VersionVector::from_iter([stamp("a", 10)]);
+        let check = |writes: &Writes, map: &Map| no_overclaim(writes, map, &vector, &BTreeSet::new());
+        assert!(check(&writes, &map_with(stamp("a", 10))).is_ok());
+        assert!(check(&writes, &Map::default()).unwrap_err().contains("holds nothing"));
+        assert!(check(&writes, &map_with(stamp("a", 5))).unwrap_err().contains("lesser"));
+        writes.note(KEY, (true, stamp("a", 3))).unwrap();
+        assert!(check(&writes, &map_with(stamp("a", 10))).unwrap_err().contains("lesser"), "a life on top of a death");
+    }
+
+    #[test]
+    fn a_mark_is_excused_for_what_died_with_its_life_and_for_nothing_that_stands_elsewhere() {
+        let mut writes = Writes::default();
+        writes.note(KEY, (false, stamp("a", 10))).unwrap();
+        let mut vector = VersionVector::new();
+        vector.close(shared::id::Origin { incarnation: shared::id::Incarnation(2), ..stamp("a", 0).origin });
+        assert!(no_overclaim(&writes, &Map::default(), &vector, &BTreeSet::new()).is_ok());
+        assert!(no_overclaim(&writes, &Map::default(), &vector, &BTreeSet::from([stamp("a", 10)])).is_err());
+    }
+
+    #[test]
+    fn an_entry_that_the_vector_does_not_cover_is_caught() {
+        assert!(no_underclaim(&map_with(stamp("a", 10)), &VersionVector::from_iter([stamp("a", 9)])).is_err());
+        assert!(no_underclaim(&map_with(stamp("a", 10)), &VersionVector::from_iter([stamp("a", 10)])).is_ok());
+    }
+
+    #[test]
+    fn a_missing_hero_is_excused_by_a_death_that_is_covered_and_by_no_other() {
+        let mut writes = Writes::default();
+        writes.note(KEY, (false, stamp("a", 10))).unwrap();
+        writes.note(KEY, (true, stamp("b", 20))).unwrap();
+        let unaware = VersionVector::from_iter([stamp("a", 10)]);
+        let aware = VersionVector::from_iter([stamp("a", 10), stamp("b", 20)]);
+        assert!(no_overclaim(&writes, &Map::default(), &unaware, &BTreeSet::new()).is_err());
+        assert!(no_overclaim(&writes, &Map::default(), &aware, &BTreeSet::new()).is_ok());
+    }
+
+    #[test]
+    fn a_stamp_used_twice_is_caught() {
+        let mut writes = Writes::default();
+        writes.note(KEY, (false, stamp("a", 10))).unwrap();
+        assert!(writes.note(KEY, (true, stamp("a", 10))).is_err());
+    }
+}

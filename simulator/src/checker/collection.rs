@@ -1,0 +1,59 @@
+//! Collection is safe: what was collected was covered, and every other member that the collector knew has heard of it.
+
+use shared::clock::Stamp;
+use shared::crdt::VersionVector;
+use shared::id::Origin;
+
+/// What was collected was covered.
+///
+/// # Errors
+/// Says that it was not.
+pub fn horizon_is_covered(horizon: &VersionVector, vector: &VersionVector) -> Result<(), String> {
+    if vector.covers_all(horizon) { Ok(()) } else { Err(format!("has collected {horizon:?} and covers only {vector:?}")) }
+}
+
+/// Just after a collection: each member's life that the collector has heard of covers what is gone. (One that it has not heard of began
+/// empty; the horizon tells it.) `members` are the others that count, each in its present life with its vector.
+///
+/// # Errors
+/// Names the member that has not heard.
+pub fn all_have_heard<'a>(
+    collected: &[Stamp],
+    collector: &VersionVector,
+    members: impl Iterator<Item = (Origin, &'a VersionVector)>,
+) -> Result<(), String> {
+    for (life, vector) in members {
+        if collector.slot(life).is_some()
+            && let Some(unheard) = collected.iter().find(|stamp| !vector.covers(**stamp))
+        {
+            return Err(format!("collected {unheard}, which {life} has not heard of; it covers {vector:?}"));
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checker::tests::stamp;
+    use shared::id::Incarnation;
+
+    #[test]
+    fn a_horizon_beyond_the_vector_is_caught() {
+        let (less, more) = (VersionVector::from_iter([stamp("a", 10)]), VersionVector::from_iter([stamp("a", 11)]));
+        assert!(horizon_is_covered(&more, &less).is_err());
+        assert!(horizon_is_covered(&less, &more).is_ok());
+    }
+
+    #[test]
+    fn a_member_who_has_not_heard_is_caught_and_a_life_unknown_to_the_collector_is_not() {
+        let collected = [stamp("a", 10)];
+        let heard = VersionVector::from_iter(collected);
+        let collector = VersionVector::from_iter([stamp("a", 10), stamp("b", 1)]);
+        let (b, unheard) = (stamp("b", 1).origin, VersionVector::new());
+        assert!(all_have_heard(&collected, &collector, [(b, &unheard)].into_iter()).is_err());
+        assert!(all_have_heard(&collected, &collector, [(b, &heard)].into_iter()).is_ok());
+        let newborn = Origin { incarnation: Incarnation(2), ..b };
+        assert!(all_have_heard(&collected, &collector, [(newborn, &unheard)].into_iter()).is_ok());
+    }
+}

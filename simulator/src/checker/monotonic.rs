@@ -1,0 +1,55 @@
+//! Monotonic reads: within one life of a replica, what it holds under a key never falls back, and what it covers never shrinks.
+
+use std::collections::BTreeMap;
+
+use shared::crdt::VersionVector;
+use shared::id::HeroId;
+
+use crate::checker::Rank;
+
+/// What was read of one life of one replica.
+#[derive(Clone, Debug, Default)]
+pub struct Reads {
+    ranks: BTreeMap<HeroId, Rank>,
+    vector: VersionVector,
+}
+
+impl Reads {
+    /// Takes note of what is read under a key now.
+    ///
+    /// # Errors
+    /// Says that something newer was read before.
+    pub fn note(&mut self, key: HeroId, rank: Rank) -> Result<(), String> {
+        match self.ranks.insert(key, rank) {
+            Some(before) if before > rank => Err(format!("hero {key} went back from {before:?} to {rank:?}")),
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    /// Takes note of what is covered now.
+    ///
+    /// # Errors
+    /// Says that more was covered before.
+    pub fn note_vector(&mut self, vector: &VersionVector) -> Result<(), String> {
+        if *vector == self.vector {
+            return Ok(());
+        }
+        let before = std::mem::replace(&mut self.vector, vector.clone());
+        if vector.covers_all(&before) { Ok(()) } else { Err(format!("covered {before:?} and now only {vector:?}")) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checker::tests::{KEY, stamp};
+
+    #[test]
+    fn an_older_read_and_a_smaller_vector_are_caught() {
+        let mut reads = Reads::default();
+        assert!(reads.note(KEY, (false, stamp("a", 10))).is_ok());
+        assert!(reads.note(KEY, (false, stamp("a", 9))).is_err());
+        assert!(reads.note_vector(&VersionVector::from_iter([stamp("a", 10)])).is_ok());
+        assert!(reads.note_vector(&VersionVector::from_iter([stamp("b", 10)])).is_err());
+    }
+}

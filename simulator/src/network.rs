@@ -1,0 +1,90 @@
+//! The simulated network: which links stand, which ways are blocked, and what becomes of a frame.
+//!
+//! Invariant: links stand between two processes that run, and to a process of each name at most one, as the roster of the real nodes
+//! has it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use rand::RngExt;
+use rand_chacha::ChaCha8Rng;
+
+use crate::plan::Noise;
+
+/// Links and ways between processes, which go by number.
+#[derive(Debug, Default)]
+pub(crate) struct Network {
+    links: BTreeSet<(usize, usize)>,
+    /// Until when nothing passes from one to another.
+    blocked: BTreeMap<(usize, usize), Duration>,
+    /// When a slow link has sent all that was handed to it.
+    busy: BTreeMap<(usize, usize), Duration>,
+}
+
+/// What becomes of a frame: when each of its copies arrives, and what struck it.
+#[derive(Debug, Default)]
+pub(crate) struct Fate {
+    pub(crate) delays: Vec<Duration>,
+    pub(crate) lost: bool,
+    pub(crate) duplicated: bool,
+}
+
+impl Network {
+    pub(crate) fn linked(&self, a: usize, b: usize) -> bool {
+        self.links.contains(&pair(a, b))
+    }
+
+    /// Those that `node` is linked to.
+    pub(crate) fn peers(&self, node: usize) -> Vec<usize> {
+        self.links.iter().filter_map(|(a, b)| if *a == node { Some(*b) } else { (*b == node).then_some(*a) }).collect()
+    }
+
+    pub(crate) fn link(&mut self, a: usize, b: usize) {
+        self.links.insert(pair(a, b));
+    }
+
+    /// Says whether there was a link.
+    pub(crate) fn unlink(&mut self, a: usize, b: usize) -> bool {
+        self.links.remove(&pair(a, b))
+    }
+
+    pub(crate) fn block(&mut self, from: usize, to: usize, until: Duration) {
+        let way = self.blocked.entry((from, to)).or_default();
+        *way = until.max(*way);
+    }
+
+    pub(crate) fn unblock_all(&mut self) {
+        self.blocked.clear();
+    }
+
+    /// Until when no link can be made between the two, if it cannot.
+    pub(crate) fn blocked_until(&self, a: usize, b: usize, now: Duration) -> Option<Duration> {
+        let until = |from, to| self.blocked.get(&(from, to)).copied();
+        until(a, b).max(until(b, a)).filter(|until| *until > now)
+    }
+
+    pub(crate) fn fate(&mut self, from: usize, to: usize, bytes: usize, now: Duration, noise: &Noise, rng: &mut ChaCha8Rng) -> Fate {
+        let mut fate = Fate::default();
+        if self.blocked.get(&(from, to)).is_some_and(|until| *until > now) || rng.random_bool(noise.loss) {
+            fate.lost = true;
+            return fate;
+        }
+        fate.duplicated = rng.random_bool(noise.duplication);
+        for _ in 0..=usize::from(fate.duplicated) {
+            // Without reordering every frame takes the longest time, so that none overtakes another.
+            let (least, most) = noise.delay;
+            let mut delay = if noise.reorder { rng.random_range(least..=most) } else { most };
+            if let Some(bytes_a_second) = noise.slow.filter(|_| (from + to).is_multiple_of(3)) {
+                let busy = self.busy.entry((from, to)).or_default();
+                *busy = now.max(*busy) + Duration::from_secs_f64(bytes as f64 / bytes_a_second as f64);
+                delay += *busy - now;
+            }
+            fate.delays.push(delay);
+        }
+        fate
+    }
+}
+
+fn pair(a: usize, b: usize) -> (usize, usize) {
+    (a.min(b), a.max(b))
+}

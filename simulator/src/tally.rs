@@ -1,0 +1,115 @@
+//! What happened in a run, in numbers.
+
+use shared::replica::Event;
+
+use crate::plan::Act;
+
+/// How often each kind of trouble struck, and how much was done meanwhile.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// Of each of [`Act::TROUBLES`], how many.
+    pub troubles: [u64; Act::TROUBLES.len()],
+    /// Frames sent.
+    pub frames: u64,
+    /// Bytes sent.
+    pub bytes: u64,
+    /// Frames lost, by chance or because the way was blocked.
+    pub lost: u64,
+    /// Frames delivered twice.
+    pub duplicated: u64,
+    /// Writes seen.
+    pub writes: u64,
+    /// Rounds merged.
+    pub rounds: u64,
+    /// Rounds that brought all the source held.
+    pub full: u64,
+    /// Rounds given up.
+    pub given_up: u64,
+    /// Rounds refused for a clock too far ahead.
+    pub too_far_ahead: u64,
+    /// Rounds refused because a later life of the source was known.
+    pub fenced: u64,
+    /// Tombstones collected, each node's counted.
+    pub collected: u64,
+    /// Late writes buried.
+    pub buried: u64,
+    /// Lives closed, each node's counted.
+    pub closed: u64,
+    /// Orphans adopted.
+    pub adopted: u64,
+    /// Members forgotten.
+    pub forgotten: u64,
+    /// Lives that heard of a later one of their name.
+    pub superseded: u64,
+}
+
+impl Tally {
+    /// Counts what a replica reports.
+    pub(crate) fn count(&mut self, event: &Event) {
+        match event {
+            Event::Committed { full, .. } => {
+                self.rounds += 1;
+                self.full += u64::from(*full);
+            }
+            Event::Collected { tombstones } => self.collected += tombstones.len() as u64,
+            Event::Buried { writes, .. } => self.buried += *writes as u64,
+            Event::Adopted { writes, .. } => self.adopted += *writes as u64,
+            Event::Closed { lives, .. } => self.closed += *lives as u64,
+            Event::TooFarAhead { .. } => self.too_far_ahead += 1,
+            Event::Fenced { .. } => self.fenced += 1,
+            Event::GivenUp { .. } => self.given_up += 1,
+            Event::Forgotten { .. } => self.forgotten += 1,
+            Event::Superseded { .. } => self.superseded += 1,
+            Event::Joined { .. } | Event::OriginStolen { .. } | Event::Diverged { .. } => {}
+        }
+    }
+
+    /// The numbers with their names.
+    #[must_use]
+    pub fn numbers(&self) -> Vec<(&'static str, u64)> {
+        let troubles = Act::TROUBLES.into_iter().zip(self.troubles);
+        let rest = [
+            ("frames", self.frames),
+            ("bytes", self.bytes),
+            ("lost", self.lost),
+            ("duplicated", self.duplicated),
+            ("writes", self.writes),
+            ("rounds", self.rounds),
+            ("full", self.full),
+            ("given up", self.given_up),
+            ("too far ahead", self.too_far_ahead),
+            ("fenced", self.fenced),
+            ("collected", self.collected),
+            ("buried", self.buried),
+            ("closed", self.closed),
+            ("adopted", self.adopted),
+            ("forgotten", self.forgotten),
+            ("superseded", self.superseded),
+        ];
+        troubles.chain(rest).collect()
+    }
+}
+
+impl std::ops::AddAssign for Tally {
+    fn add_assign(&mut self, other: Self) {
+        for (mine, theirs) in self.troubles.iter_mut().zip(other.troubles) {
+            *mine += theirs;
+        }
+        self.frames += other.frames;
+        self.bytes += other.bytes;
+        self.lost += other.lost;
+        self.duplicated += other.duplicated;
+        self.writes += other.writes;
+        self.rounds += other.rounds;
+        self.full += other.full;
+        self.given_up += other.given_up;
+        self.too_far_ahead += other.too_far_ahead;
+        self.fenced += other.fenced;
+        self.collected += other.collected;
+        self.buried += other.buried;
+        self.closed += other.closed;
+        self.adopted += other.adopted;
+        self.forgotten += other.forgotten;
+        self.superseded += other.superseded;
+    }
+}
