@@ -6,7 +6,7 @@ SETUP := scripts/setup
 # Seeds of this commit's own, the same ones for whoever runs its tests.
 COMMIT = $(shell printf '%d' 0x$$(git rev-parse --short=8 HEAD 2>/dev/null || echo 1))
 
-.PHONY: help setup run gotham metropolis capitol dispatch test verify fix sim spread bench
+.PHONY: help setup run gotham metropolis capitol dispatch test verify fix sim worlds spread bench
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 20
@@ -27,6 +27,8 @@ test: ## set up what tests need (a browser too), and run every test
 	$(CARGO) build --workspace --all-targets
 	$(CARGO) run --quiet --release -p simulator --bin sim -- --seeds 0..10000
 	$(CARGO) run --quiet --release -p simulator --bin sim -- --seeds $(COMMIT)..$$(($(COMMIT) + 10000))
+	$(CARGO) test --quiet -p shared --features switches --lib gate
+	$(CARGO) test --quiet -p simulator --features switches --test gate
 	@if $(CARGO) nextest --version >/dev/null 2>&1; \
 	  then set -x; $(CARGO) nextest run --workspace --no-fail-fast; \
 	  else set -x; $(CARGO) test --workspace --no-fail-fast; fi
@@ -45,6 +47,9 @@ fix: ## format, and mend what the linter can
 sim: ## the simulator: SEED=n prints one run, SEEDS=a..b runs many; NODES=n (3 to 9 by chance), MINUTES=n (as long as that)
 	$(CARGO) run --quiet --release -p simulator --bin sim -- $(if $(SEED),--seed $(SEED)) $(if $(SEEDS),--seeds $(SEEDS)) \
 	  $(if $(NODES),--nodes $(NODES)) $(if $(MINUTES),--minutes $(MINUTES))
+
+worlds: ## explores the larger small worlds, millions of states, to the end (minutes)
+	$(CARGO) test --release -p simulator --test worlds -- --ignored --nocapture
 
 spread: ## measures how many rounds news takes, by number of nodes, and draws docs/spread.svg (some minutes)
 	$(CARGO) run --quiet --release -p simulator --bin spread

@@ -61,7 +61,7 @@ impl fmt::Debug for Stamp {
 }
 
 /// The clock of one replica. A new one is below every reading.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Hash)]
 pub struct Clock {
     last: Hlc,
 }

@@ -15,7 +15,7 @@ pub const HEALTH_PER_ASSIGNMENT: u8 = 20;
 pub const HERO_NAME_CHARS_MAX: usize = 100;
 
 /// Where a hero is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Location {
     /// Resting; every hero starts here.
     Home,
@@ -41,7 +41,7 @@ impl fmt::Display for Location {
 }
 
 /// A living hero, as one write left it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Hero {
     /// What people call the hero; never changes.
     pub name: Arc<str>,

@@ -45,7 +45,7 @@ pub enum Frame {
 }
 
 /// A step of a round with its two ends. The receiver of a round (the one that lacks something) pulls it.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Hash, Serialize, Deserialize)]
 pub struct Envelope {
     /// Who says it.
     pub from: Origin,
@@ -59,7 +59,7 @@ pub struct Envelope {
 
 /// The steps of a round from a (the source) to b (the puller). Idle: `Pull`, `Same`. Otherwise: `Pull`, `Which`,
 /// `Pull` with the vector, then `Chunk`s answered by `Ack`s, and `End`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Hash, Serialize, Deserialize)]
 pub enum Step {
     /// A third node to b: pull from `source`, through me.
     Invite {
@@ -110,7 +110,7 @@ pub enum Step {
 }
 
 /// What a puller says of itself.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Hash, Serialize, Deserialize)]
 pub struct Question {
     /// Hashes of what it has.
     pub summary: Summary,
@@ -121,7 +121,7 @@ pub struct Question {
 }
 
 /// What a puller wants beside what it lacks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Wish {
     /// That the source pulls back, if the puller has something that it lacks.
     pub mutual: bool,
@@ -130,7 +130,7 @@ pub struct Wish {
 }
 
 /// Hashes that are equal exactly when two replicas cover and hold the same.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Summary {
     /// Of the version vector.
     pub vector: u64,

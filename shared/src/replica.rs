@@ -26,6 +26,7 @@ mod rules;
 mod serve;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -207,7 +208,7 @@ enum Comparison {
 }
 
 /// One node's copy of the map and its engine. Sans-io: inputs through its methods, outputs through [`poll`](Self::poll).
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Replica {
     me: Origin,
     born: UnixMillis,
@@ -226,6 +227,14 @@ pub struct Replica {
     serves: BTreeMap<NodeName, Serve>,
     next_serving: u64,
     out: VecDeque<Output>,
+}
+
+/// All that decides what it will do: whoever explores its states tells them apart by this.
+impl Hash for Replica {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        (self.me, &self.clock, &self.map, &self.vector, &self.horizon).hash(state);
+        (&self.proofs, &self.present, self.joined, &self.pulls, &self.serves, self.next_round).hash(state);
+    }
 }
 
 impl Replica {

@@ -12,6 +12,7 @@ pub mod plot;
 mod process;
 pub mod run;
 pub mod shrink;
+pub mod small_world;
 pub mod spread;
 pub mod tally;
 

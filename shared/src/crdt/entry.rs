@@ -13,7 +13,7 @@ use crate::hero::Hero;
 pub const SEEN_MAX: usize = 8;
 
 /// What a write left behind.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Value {
     /// The hero lives, like this.
     Live(Hero),
@@ -22,7 +22,7 @@ pub enum Value {
 }
 
 /// What a replica holds under one key: the write that won there so far.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Entry {
     /// What was written.
     pub value: Value,

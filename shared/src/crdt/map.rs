@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::hash::{Hash, Hasher};
 use std::ops::Bound;
 use std::sync::Arc;
 
@@ -19,7 +20,7 @@ use crate::id::{HeroId, Incarnation, Origin};
 /// A hash of every living hero a map holds. It is a sum of the entries' hashes, so it does not depend on the order in which
 /// they arrived, and one change costs one addition. Tombstones are left out: replicas that cover the same may have collected
 /// different ones, and differ in nothing that anybody can ask for.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Fingerprint(u128);
 
 impl Fingerprint {
@@ -82,6 +83,13 @@ pub struct Map {
     changes: u64,
     tombstones: BTreeMap<(Origin, Hlc), HeroId>,
     fingerprint: Fingerprint,
+}
+
+/// Two maps that hold the same have the same hash, however they came to it.
+impl Hash for Map {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.iter().for_each(|held| held.hash(state));
+    }
 }
 
 impl Map {

@@ -191,6 +191,10 @@ impl Replica {
     /// Each counted member but this one, in its present life, with what it has proved; `None` while one has proved nothing in
     /// its present life, or proved what this replica has not heard of itself.
     pub(super) fn proofs_of_members(&self) -> Option<Vec<(Origin, &VersionVector)>> {
+        if self.has_fenced(self.me) {
+            // An outlived life decides nothing any more.
+            return None;
+        }
         let keep = |rule| self.config.rules.keep(rule);
         let mut proofs = Vec::new();
         for member in self.counted_members().filter(|member| *member != self.me.node) {

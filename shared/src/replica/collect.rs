@@ -18,7 +18,7 @@ use crate::replica::{Event, Replica, Rule};
 use crate::time::Now;
 
 /// What a member has proved to cover, in one of its lives.
-#[derive(Debug)]
+#[derive(Clone, Debug, Hash)]
 pub(super) struct Proof {
     pub(super) incarnation: Incarnation,
     pub(super) vector: VersionVector,

@@ -15,7 +15,7 @@ use crate::message::Wish;
 const AHEAD_MAX: u32 = 1_024;
 
 /// A pull under way.
-#[derive(Debug)]
+#[derive(Clone, Debug, Hash)]
 pub(super) struct Pull {
     pub(super) source: Origin,
     pub(super) via: NodeName,
@@ -29,7 +29,7 @@ pub(super) struct Pull {
 }
 
 /// The chunks of a round by number, each once.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default, Hash)]
 pub(super) struct Chunks(BTreeMap<u32, Vec<(HeroId, Arc<Entry>)>>);
 
 impl Chunks {
@@ -62,7 +62,7 @@ pub(super) struct Round {
 }
 
 /// What the end of a round says of its source.
-#[derive(Debug)]
+#[derive(Clone, Debug, Hash)]
 pub(super) struct Ending {
     pub(super) vector: VersionVector,
     pub(super) horizon: VersionVector,

@@ -45,7 +45,7 @@ pub enum Rule {
     LateWritesAreBuried,
     /// Nothing is pulled from a life older than the newest known. Else what it still writes follows its own closing.
     OldLivesAreFenced,
-    /// A life is closed when every member covers the same of it. Else some never hear the rest.
+    /// A life is closed when every member covers the same of it. Else who has heard less must be sent everything.
     ClosingNeedsAgreement,
     /// Those who agree have all fenced it. Else they may hear more of it afterwards.
     ClosingNeedsFences,

@@ -2,6 +2,7 @@
 //!
 //! Invariant: the chunks and the vector at the end are of one moment.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,14 +12,14 @@ use crate::message::Step;
 use crate::replica::pull::Ending;
 
 /// A round being served.
-#[derive(Debug)]
+#[derive(Clone, Debug, Hash)]
 pub(super) struct Serve {
     pub(super) puller: Origin,
     pub(super) via: NodeName,
     pub(super) round: u64,
     number: u64,
     pub(super) deadline: Duration,
-    snapshot: std::vec::IntoIter<(HeroId, Arc<Entry>)>,
+    snapshot: VecDeque<(HeroId, Arc<Entry>)>,
     end: Option<Ending>,
     sent: u32,
     acknowledged: u32,
@@ -35,7 +36,7 @@ impl Serve {
         end: Ending,
         deadline: Duration,
     ) -> Self {
-        Self { puller, via, round, number, deadline, snapshot: delta.into_iter(), end: Some(end), sent: 0, acknowledged: 0 }
+        Self { puller, via, round, number, deadline, snapshot: delta.into(), end: Some(end), sent: 0, acknowledged: 0 }
     }
 
     /// Breaks [`Rule::TheEndIsOfTheSnapshot`](super::Rule): the end will claim this vector.
@@ -52,7 +53,7 @@ impl Serve {
 
     /// The next chunk, or the end after the last one, or nothing while the window is full.
     pub(super) fn next(&mut self, chunk_bytes: usize, window: u32) -> Option<Step> {
-        if self.snapshot.len() == 0 {
+        if self.snapshot.is_empty() {
             let Ending { vector, horizon, full, joined } = self.end.take()?;
             return Some(Step::End { serving: self.number, chunks: self.sent, vector, horizon, full, joined });
         }
@@ -61,7 +62,7 @@ impl Serve {
         }
         let mut entries = Vec::new();
         let mut bytes = 0;
-        for (key, entry) in self.snapshot.by_ref() {
+        while let Some((key, entry)) = self.snapshot.pop_front() {
             bytes += entry.size_estimate();
             entries.push((key, entry));
             if bytes >= chunk_bytes {

@@ -39,6 +39,12 @@ impl Writes {
         self.deaths.get(&key).is_some_and(|deaths| deaths.iter().any(|death| vector.covers(*death)))
     }
 
+    /// Whether anybody ever wrote this hero.
+    #[must_use]
+    pub fn knows(&self, key: HeroId) -> bool {
+        self.all.values().any(|(written, _)| *written == key)
+    }
+
     /// How many there are.
     #[must_use]
     pub fn len(&self) -> usize {
