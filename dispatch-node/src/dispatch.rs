@@ -310,6 +310,8 @@ pub struct Dispatch {
     view_at: Duration,
     view_due: bool,
     rng: ChaCha8Rng,
+    /// Makes the heroes' ids. Of every life another stream: the same seed given to a later life must not make the same heroes.
+    ids: ChaCha8Rng,
     gossip: Timer,
     poll: Timer,
     out: VecDeque<Output<Event>>,
@@ -320,6 +322,8 @@ impl Dispatch {
     #[must_use]
     pub fn new(me: Origin, config: Config, seed: u64, now: Now) -> Self {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
+        let mut ids = rng.clone();
+        ids.set_stream(me.incarnation.0);
         let mut timer = |interval| Timer::new(interval, rng.random_range(0.0..1.0), now);
         let (gossip, poll) = (timer(config.gossip_interval), timer(config.poll_interval));
         Self {
@@ -343,6 +347,7 @@ impl Dispatch {
             view_at: now.mono,
             view_due: true,
             rng,
+            ids,
             gossip,
             poll,
             out: VecDeque::new(),
@@ -585,7 +590,7 @@ impl Dispatch {
         let mut created = Vec::with_capacity(names.len());
         for name in names {
             let mut bytes = [0; 16];
-            self.rng.fill_bytes(&mut bytes);
+            self.ids.fill_bytes(&mut bytes);
             let id = HeroId(uuid::Builder::from_random_bytes(bytes).into_uuid());
             let hero = Hero::new(name.into());
             match self.write(now, id, Value::Live(hero)) {

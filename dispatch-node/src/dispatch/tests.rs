@@ -26,7 +26,11 @@ fn dispatch(linked: &[&str]) -> Dispatch {
 }
 
 fn with_timers(linked: &[&str], gossip_interval: Option<Duration>, poll_interval: Option<Duration>) -> Dispatch {
-    let me = Origin { node: name("dispatch"), incarnation: Incarnation(1) };
+    in_life(1, linked, gossip_interval, poll_interval)
+}
+
+fn in_life(life: u64, linked: &[&str], gossip_interval: Option<Duration>, poll_interval: Option<Duration>) -> Dispatch {
+    let me = Origin { node: name("dispatch"), incarnation: Incarnation(life) };
     let members = CITIES.map(name).into_iter().chain([me.node]).collect();
     let replica = replica::Config { members, ..replica::Config::default() };
     let config = Config { cities: CITIES.map(name).to_vec(), gossip_interval, poll_interval, replica };
@@ -155,6 +159,16 @@ fn before_it_has_joined_nothing_is_created() {
     let answers = ask(&mut dispatch, at(10), Verb::CreateMany { count: 3 }).1;
     assert_eq!(refusal(&answers), &NotDone::Joining { node: name("dispatch") });
     assert!(view(&mut dispatch, at(20)).rows.is_empty());
+}
+
+#[test]
+fn two_lives_with_the_same_seed_never_make_the_same_hero() {
+    let create = |life| match &ask(&mut in_life(life, &[], None, None), at(1_100), Verb::CreateMany { count: 100 }).1[..] {
+        [Answer::Created(created)] => created.iter().map(|(id, _)| *id).collect::<BTreeSet<_>>(),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(create(1), create(1), "a seed repeats the choices of a life");
+    assert!(create(1).is_disjoint(&create(2)));
 }
 
 #[test]
