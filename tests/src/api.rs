@@ -101,6 +101,7 @@ pub struct NodeState {
     pub tombstones: u64,
     pub fingerprint: String,
     pub version_vector: BTreeMap<String, String>,
+    pub closed_before: BTreeMap<String, u64>,
     pub age_ms: Option<u64>,
 }
 

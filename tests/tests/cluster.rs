@@ -312,6 +312,25 @@ fn an_assignment_restores_20_health_up_to_100_and_ends_the_patrol() {
 }
 
 #[test]
+fn the_lives_before_a_bomb_are_closed_by_all_and_the_api_names_the_first_that_is_not() {
+    let cluster = Cluster::start(Options::default());
+    let ids = cluster.api.create(3);
+    cluster.wait_converged();
+    let _ = cluster.api.assign(&ids[0], "gotham").expect(200);
+    assert_eq!(cluster.node("dispatch").closed_before, BTreeMap::new(), "nobody has died");
+    cluster.bomb("gotham");
+    let alive = cluster.node("gotham").incarnation.expect("gotham has just been heard");
+    wait_until("all four have closed what was before the bomb", Duration::from_secs(20), || {
+        let nodes = cluster.api.nodes();
+        let closed = nodes.values().all(|node| {
+            let open: Vec<&String> = node.version_vector.keys().filter(|life| life.starts_with("gotham/")).collect();
+            node.closed_before == BTreeMap::from([("gotham".into(), alive)]) && open == [&format!("gotham/{alive}")]
+        });
+        ensure(closed, || format!("{nodes:?}"))
+    });
+}
+
+#[test]
 fn a_cluster_at_rest_stays_as_it_is() {
     let cluster = Cluster::start(Options::default());
     let mut heroes = Heroes::default();

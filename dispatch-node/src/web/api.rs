@@ -222,6 +222,7 @@ struct Node<'a> {
     tombstones: u64,
     fingerprint: String,
     version_vector: BTreeMap<String, String>,
+    closed_before: BTreeMap<String, u64>,
     age_ms: Option<u64>,
 }
 
@@ -237,6 +238,7 @@ impl<'a> Node<'a> {
             tombstones: node.tombstones,
             fingerprint: node.fingerprint.to_string(),
             version_vector: node.vector.iter().map(|stamp| (stamp.origin.to_string(), stamp.hlc.to_string())).collect(),
+            closed_before: node.vector.marks().map(|mark| (mark.node.to_string(), mark.incarnation.0)).collect(),
             age_ms: age_ms(node),
         }
     }
