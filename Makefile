@@ -6,7 +6,7 @@ SETUP := scripts/setup
 # Seeds of this commit's own, the same ones for whoever runs its tests.
 COMMIT = $(shell printf '%d' 0x$$(git rev-parse --short=8 HEAD 2>/dev/null || echo 1))
 
-.PHONY: help setup run gotham metropolis capitol dispatch test verify fix sim worlds spread bench
+.PHONY: help setup run gotham metropolis capitol dispatch test verify fix sim worlds endure spread bench
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 20
@@ -50,6 +50,11 @@ sim: ## the simulator: SEED=n prints one run, SEEDS=a..b runs many; NODES=n (3 t
 
 worlds: ## explores the larger small worlds, millions of states, to the end (minutes)
 	$(CARGO) test --release -p simulator --test worlds -- --ignored --nocapture
+
+endure: ## kills and bombs the real processes CYCLES times (200) under load, and holds them to what the simulator checks (half a minute)
+	$(CARGO) build --workspace --all-targets
+	SUPERHERO_CYCLES=$(or $(CYCLES),200) $(if $(SEED),SUPERHERO_CYCLES_SEED=$(SEED)) \
+	  $(CARGO) test --workspace --test endurance -- --nocapture
 
 spread: ## measures how many rounds news takes, by number of nodes, and draws docs/spread.svg (some minutes)
 	$(CARGO) run --quiet --release -p simulator --bin spread

@@ -184,7 +184,7 @@ impl World {
         let mut hasher = Xxh3::new();
         self.nodes.hash(&mut hasher);
         // In whatever order they were sent.
-        let mut parts: Vec<u64> = self.under_way.iter().map(|part| digest(part)).collect();
+        let mut parts: Vec<u64> = self.under_way.iter().map(digest).collect();
         parts.sort_unstable();
         (parts, self.budget, self.violation.is_some()).hash(&mut hasher);
         hasher.finish()

@@ -165,10 +165,19 @@ impl Cluster {
     /// When it does not get ready.
     #[track_caller]
     pub fn restart(&mut self, node: &str) {
+        self.start_again(node);
+        self.wait_ready(&[node]);
+    }
+
+    /// Starts a node that was killed or has ended, and does not wait for it.
+    ///
+    /// # Panics
+    /// When there is no such node.
+    #[track_caller]
+    pub fn start_again(&mut self, node: &str) {
         let node = NODES.into_iter().find(|name| *name == node).expect("the name of a node");
         self.kill9(node);
         self.launch(node);
-        self.wait_ready(&[node]);
     }
 
     /// Asks a node to end, and returns its exit code.

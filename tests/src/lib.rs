@@ -5,9 +5,11 @@
 //!   same time without choosing free ports, and ends them when it goes out of scope.
 //! - [`Api`] speaks dispatch's HTTP, [`raw`] sends bytes that no HTTP client would send, [`Link`] plays a node or a page at a
 //!   WebSocket, [`Browser`] is a real Chromium.
+//! - [`Audit`] holds what dispatch shows of every node against the claims of the simulator's checkers.
 //! - [`wait_until`] is how everything here waits: for a condition, with a limit, saying what was not to be seen.
 
 mod api;
+mod audit;
 mod browser;
 mod cluster;
 mod link;
@@ -17,6 +19,7 @@ pub mod raw;
 mod wait;
 
 pub use api::{Api, CityHeroes, Hero, NodeState, Reply};
+pub use audit::{Audit, Fates, Look, entry, look, vector};
 pub use browser::{Browser, Element};
 pub use cluster::{Cluster, Heroes, Options};
 pub use link::{Ending, Link, hello, incarnation_now};
