@@ -196,6 +196,10 @@ pub enum Event {
     },
 }
 
+/// How long a life that was refused, since its name is alive, does not take itself for the first. Longer than any pause between two
+/// attempts to link.
+const REFUSED_PATIENCE: Duration = Duration::from_secs(10);
+
 /// What two hashes of a peer say beside one's own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Comparison {
@@ -363,16 +367,16 @@ impl Replica {
     /// Begins a pull from `source` over the link to `via`, unless one from it is under way. With `mutual`, the source is
     /// asked to pull back what it lacks itself.
     pub fn pull(&mut self, now: Now, source: Origin, via: NodeName, mutual: bool) {
+        if self.has_fenced(source) {
+            // It does not know yet that it is outlived, or forgotten. It will when it pulls from here.
+            return self.send(via, source, 0, Step::Invite { source: self.me });
+        }
         self.begin_pull(now, source, via, Wish { mutual, full: false });
     }
 
     fn begin_pull(&mut self, now: Now, source: Origin, via: NodeName, wish: Wish) {
         if source.node == self.me.node || self.pulls.contains_key(&source.node) {
             return;
-        }
-        if self.has_fenced(source) {
-            // It does not know yet that it is outlived, or forgotten. It will when it pulls from here.
-            return self.send(via, source, 0, Step::Invite { source: self.me });
         }
         let round = self.next_round;
         self.next_round += 1;
@@ -390,7 +394,8 @@ impl Replica {
             return;
         }
         match step {
-            Step::Invite { source } => self.pull(now, source, via, false),
+            // Even from one that is fenced: who invites may know of a later life of this node.
+            Step::Invite { source } => self.begin_pull(now, source, via, Wish { mutual: false, full: false }),
             Step::Pull(question) => self.on_pull(now, via, from, round, question),
             Step::Ack { chunks } => self.on_ack(now, from, round, chunks),
             Step::Same { summary, joined } => self.on_same(now, from, round, summary, joined),
@@ -427,7 +432,7 @@ impl Replica {
     /// not alone is not the first.
     pub fn refused(&mut self, now: Now, alive: Incarnation) {
         if !self.joined {
-            self.join_at = now.mono + self.config.join_patience;
+            self.join_at = now.mono + self.config.join_patience.max(REFUSED_PATIENCE);
         } else if alive > self.me.incarnation && self.config.rules.keep(Rule::TheOlderLifeHalts) {
             self.event(Event::Superseded { by: alive });
         }
@@ -584,6 +589,17 @@ impl Replica {
     fn commit(&mut self, now: Now, pull: Pull) {
         let source = pull.source;
         let Round { entries, vector, horizon, full, joined } = pull.into_round();
+        let outlived_by = close::newest_known(&vector, self.me.node).filter(|newest| *newest > self.me.incarnation);
+        if let Some(by) = outlived_by
+            && self.config.rules.keep(Rule::TheOlderLifeHalts)
+        {
+            // Of two lives of one name the older one ends. It must not begin to write now, nor take anything as its own.
+            return self.event(Event::Superseded { by });
+        }
+        if joined {
+            // Whatever comes of this round, somebody has joined before.
+            self.join_at = self.join_at.max(now.mono + self.config.join_patience);
+        }
         if let Some(refusal) = self.refusal(now, source, &entries, &vector, &horizon) {
             return self.event(refusal);
         }
@@ -598,7 +614,6 @@ impl Replica {
         {
             self.clock.observe(newest);
         }
-        let newest_of_my_name = close::newest_known(&vector, self.me.node);
         if full {
             self.forget_what_is_gone_at(&vector, &horizon, &entries);
         }
@@ -614,15 +629,8 @@ impl Replica {
         self.adopt(now, source, orphans);
         self.event(Event::Committed { source, entries: count, changed, full });
         self.learn(source, vector);
-        match newest_of_my_name {
-            // Of two lives of one name the older one ends; it must not begin to write now.
-            Some(newer) if newer > self.me.incarnation => {
-                if self.config.rules.keep(Rule::TheOlderLifeHalts) {
-                    self.event(Event::Superseded { by: newer });
-                }
-            }
-            Some(_) | None if joined => self.join(now, Some(source)),
-            Some(_) | None => {}
+        if joined {
+            self.join(now, Some(source));
         }
     }
 

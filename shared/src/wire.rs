@@ -91,6 +91,11 @@ pub fn decode(bytes: &[u8]) -> Result<Frame, WireError> {
     if !vectors(&frame).all(VersionVector::is_possible) {
         return Err(WireError::Malformed("a version vector with a slot for a closed life".into()));
     }
+    if let Frame::Round(Envelope { step: Step::End { vector, horizon, .. }, .. }) = &frame
+        && !vector.covers_all(horizon)
+    {
+        return Err(WireError::Malformed("a horizon beyond the version vector".into()));
+    }
     Ok(frame)
 }
 
@@ -235,5 +240,22 @@ mod tests {
         let mark = bytes.windows(8).position(|window| window == b"\x06gotham\x03").unwrap() + 7;
         bytes[mark] = 4;
         assert_eq!(decode(&bytes), Err(WireError::Malformed("a version vector with a slot for a closed life".into())));
+    }
+
+    #[test]
+    fn a_horizon_beyond_the_vector_and_a_life_at_the_end_of_time_are_refused() {
+        let origin = |incarnation| Origin { node: "gotham".parse().unwrap(), incarnation: Incarnation(incarnation) };
+        let slot = |incarnation| Stamp { hlc: Hlc { wall: UnixMillis(5), logical: 0 }, origin: origin(incarnation) };
+        let end = |vector: VersionVector, horizon| {
+            let step = Step::End { serving: 1, chunks: 0, vector, horizon, full: false, joined: true };
+            decode(&encode(&Frame::Round(Envelope { from: origin(1), to: origin(2), round: 5, step })))
+        };
+        let one = VersionVector::from_iter([slot(1)]);
+        assert!(end(one.clone(), one.clone()).is_ok());
+        assert!(end(one.clone(), VersionVector::from_iter([slot(2)])).is_err());
+        let mut closed = one.clone();
+        closed.close(origin(9));
+        assert!(end(one.clone(), closed.clone()).is_err() && end(closed, one).is_ok());
+        assert!(end(VersionVector::from_iter([slot(u64::MAX)]), VersionVector::new()).is_err());
     }
 }

@@ -164,6 +164,8 @@ proptest! {
     #[test]
     fn what_a_node_writes_a_node_reads(entries in prop::collection::vec(write(), 0..10), vector in vector(), horizon in vector(), round in any::<u64>()) {
         let origin = Origin { node: "gotham".parse().unwrap(), incarnation: Incarnation(7) };
+        let mut vector = vector;
+        vector.merge(&horizon);
         for step in [Step::Chunk { serving: 1, number: 3, entries: entries.clone() }, Step::End { serving: 1, chunks: 4, horizon, vector, full: false, joined: true }] {
             let frame = Frame::Round(Envelope { from: origin, to: origin, round, step });
             prop_assert_eq!(wire::decode(&wire::encode(&frame)), Ok(frame));

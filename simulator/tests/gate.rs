@@ -21,7 +21,6 @@ fn seeds_notice_a_broken_rule() {
         Rule::RoundsAreOfOneServing,
         Rule::TheEndIsOfTheSnapshot,
         Rule::ClocksPassWhatWasMerged,
-        Rule::RoundsAreRefusedWhole,
         Rule::WritersHaveJoined,
         Rule::NewLivesWaitOutTheDrift,
         Rule::EveryMemberProves,

@@ -236,7 +236,7 @@ fn strike(trouble: Trouble, cluster: &mut Cluster, run: &Run, rng: &mut ChaCha8R
 }
 
 /// What all four show when nothing is under way any more.
-fn wait_for_rest(cluster: &Cluster) -> Vec<Look> {
+fn wait_for_rest(cluster: &Cluster, kills_of_dispatch: usize) -> Vec<Look> {
     wait_until("all is at rest", REST_PATIENCE, || {
         let looks = look(&cluster.api)?;
         let nodes = cluster.api.nodes();
@@ -245,7 +245,8 @@ fn wait_for_rest(cluster: &Cluster) -> Vec<Look> {
         for Look { life, map, vector, tombstones } in &looks {
             ensure(vector.is_some(), || format!("{life} changes"))?;
             ensure(map.fingerprint() == looks[0].map.fingerprint(), || format!("{life} holds other heroes"))?;
-            ensure(*tombstones == 0, || format!("{life} holds {tombstones} tombstones"))?;
+            // A killed dispatch may take the births of some heroes with it that a city had heard of by a copy; their tombstones stay.
+            ensure(*tombstones <= 5 * kills_of_dispatch as u64, || format!("{life} holds {tombstones} tombstones"))?;
         }
         for node in nodes.values() {
             let small = node.version_vector.len() <= NODES.len() && node.closed_before.len() <= NODES.len();
@@ -293,7 +294,7 @@ fn kills_and_bombs_under_load_break_no_promise() {
     let troubled = watch.elapsed();
     run.no_violation();
 
-    let looks = wait_for_rest(&cluster);
+    let looks = wait_for_rest(&cluster, struck.get(&Trouble::Kill("dispatch")).copied().unwrap_or_default());
     let mut audit = lock(&run.audit);
     let fates = audit.look(&looks).and_then(|()| audit.rest(&looks, run.dispatch.load(Ordering::SeqCst)));
     let fates = fates.unwrap_or_else(|text| panic!("{text}"));

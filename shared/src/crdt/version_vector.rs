@@ -18,6 +18,9 @@ use xxhash_rust::xxh3::Xxh3;
 use crate::clock::{Hlc, Stamp};
 use crate::id::{Incarnation, NodeName, Origin};
 
+/// No life begins later than this, in the year 10889; so there is always a later one.
+const INCARNATION_MAX: Incarnation = Incarnation(1 << 48);
+
 /// Per origin, the highest reading seen. An absent origin has been heard nothing of, unless its life is closed.
 #[derive(Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct VersionVector {
@@ -151,7 +154,8 @@ impl VersionVector {
     /// Whether a node of this version can have made this vector.
     #[must_use]
     pub fn is_possible(&self) -> bool {
-        self.slots.keys().all(|origin| !self.has_closed(*origin))
+        let lives = self.slots.keys().map(|origin| origin.incarnation).chain(self.closed.values().copied());
+        lives.max().is_none_or(|newest| newest <= INCARNATION_MAX) && self.slots.keys().all(|origin| !self.has_closed(*origin))
     }
 
     /// Drops the slots with the lowest readings until `max` are left. What is dropped is then no longer covered,

@@ -205,7 +205,8 @@ where
     {
         return Err(Ended::AnotherName(peer.node));
     }
-    if let Some(alive) = alive_elsewhere {
+    // Only who was dialled refuses by a hello.
+    if let (End::Dialer(_), Some(alive)) = (end, alive_elsewhere) {
         events.send(Event::AliveElsewhere { peer: peer.node, alive }).await.map_err(|_| Ended::OwnEnd)?;
         let name = identity.me.node;
         return Err(Ended::RefusedByPeer(LinkRefusal::AliveElsewhere { name, alive }.to_string()));

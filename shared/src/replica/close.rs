@@ -2,8 +2,10 @@
 //!
 //! A life of a node is *fenced* by whoever has heard of a later one: nothing is pulled from it any more. A fenced life is *closed*
 //! when every member, in its present life, has proved the same slot for it after fencing it, and has fenced the earlier lives of
-//! all other members too. Then nobody holds more of it, and nobody can come to hold more: by induction over the pulls after those
-//! proofs, each is from a life that had proved the same, or from a later life, which began empty. So one mark replaces the slots
+//! all other members too. Then no life that proved holds more of it, nor can come to hold
+//! more: by induction over the pulls after those proofs, each is from a life that had proved the same, or from one that began empty
+//! since. (Only where the closed life runs on, a second process of its name, can such a newcomer bring more. That is what orphans
+//! are about, below.) So one mark replaces the slots
 //! of all closed lives of a node, and a city bombed ten thousand times costs a vector one mark and one slot.
 //!
 //! What the closers had heard of a closed life, its last stamp, stays in the horizon for a while. A puller whose vector says the
@@ -146,7 +148,8 @@ impl Replica {
         let known = [newest_known(&self.vector, member), proved, self.present.get(&member).copied()];
         let newest = known.into_iter().flatten().max().unwrap_or(Incarnation(now.wall.0));
         if !self.is_forgotten(member) {
-            let incarnation = Incarnation(newest.0.saturating_add(1));
+            // A life that began before it was forgotten is fenced too, even if nobody has heard of it.
+            let incarnation = Incarnation(newest.0.saturating_add(1).max(now.wall.0));
             self.vector.advance(Stamp { hlc: OBITUARY, origin: Origin { node: member, incarnation } });
             self.event(Event::Forgotten { member });
         }
@@ -185,7 +188,7 @@ impl Replica {
         for proof in self.proofs.values() {
             heard.merge(&proof.vector);
         }
-        self.map.written_by(self.me).filter(move |(_, entry)| !heard.covers(entry.stamp))
+        self.map.written_by(self.me).filter(move |(_, entry)| !has_heard(&heard, &self.horizon, entry.stamp))
     }
 
     /// Each counted member but this one, in its present life, with what it has proved; `None` while one has proved nothing in

@@ -10,6 +10,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use crate::clock::Stamp;
 use crate::crdt::{Entry, Value, VersionVector};
 use crate::id::{HeroId, Incarnation, NodeName, Origin};
 use crate::replica::close::{exceeds, has_heard};
@@ -46,7 +47,9 @@ impl Replica {
             return;
         }
         let Some(stable) = self.stable() else { return };
-        let dead: Vec<_> = self.map.tombstones_covered_by(&stable).collect();
+        // Once it is gone, only its hero's birth, if covered, tells that it was there. One who wrote it over a copy may not have heard.
+        let leaves_a_trace = |key: &HeroId| self.map.get(*key).is_some_and(|entry| has_heard(&self.vector, &self.horizon, entry.born));
+        let dead: Vec<_> = self.map.tombstones_covered_by(&stable).filter(|(key, _)| leaves_a_trace(key)).collect();
         for (key, stamp) in &dead {
             self.map.remove(*key);
             self.horizon.advance(*stamp);
@@ -75,6 +78,12 @@ impl Replica {
     pub(super) fn owes_full_round(&self, base: &VersionVector) -> bool {
         let uninformed = !base.covers_all(&self.horizon) || exceeds(base, &self.vector, &self.horizon);
         self.config.rules.keep(Rule::TheUninformedGetFullRounds) && uninformed
+    }
+
+    /// Whether the write with this stamp has been heard of, rather than covered because its life is closed.
+    #[must_use]
+    pub fn has_heard(&self, stamp: Stamp) -> bool {
+        has_heard(&self.vector, &self.horizon, stamp)
     }
 
     /// Whether the hero of `entry` is known to be dead here, although nothing is held under its key: the vector covers its
