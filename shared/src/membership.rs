@@ -98,4 +98,14 @@ mod tests {
         assert_eq!(roster.admit(life("capitol", 8), false, &linked), alive, "a newcomer");
         assert_eq!(roster.admit(life("capitol", 8), true, &linked), Ok(()), "one that has lived on the other side of a cut");
     }
+
+    #[test]
+    fn a_node_is_a_member_and_not_its_own_peer() {
+        let [gotham, capitol, dispatch] = ["gotham", "capitol", "dispatch"].map(|text| text.parse::<NodeName>().unwrap());
+        for names in [vec![capitol, dispatch], vec![gotham, capitol, dispatch]] {
+            let roster = Roster::new(gotham, names);
+            assert_eq!(roster.members(), &BTreeSet::from([gotham, capitol, dispatch]));
+            assert_eq!(roster.peers().collect::<Vec<_>>(), [capitol, dispatch]);
+        }
+    }
 }

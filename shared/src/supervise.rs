@@ -39,7 +39,9 @@ mod tests {
 
     #[test]
     fn the_fourth_crash_within_the_window_is_one_too_many() {
-        assert_eq!(allowed(&[0, 1_000, 2_000, 5_000]), [true, true, true, false]);
+        for first in [0, 3_600_000] {
+            assert_eq!(allowed(&[0, 1_000, 2_000, 5_000].map(|later| first + later)), [true, true, true, false]);
+        }
     }
 
     #[test]

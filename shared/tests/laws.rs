@@ -123,6 +123,7 @@ proptest! {
         let mut both = a.clone();
         both.merge(&b);
         prop_assert!(both.covers_all(&a) && both.covers_all(&b));
+        prop_assert_eq!(a.covers_all(&b), both == a);
         prop_assert_eq!(both.covers(probe), a.covers(probe) || b.covers(probe));
         prop_assert_eq!(a == b, a.hash() == b.hash());
         prop_assert!(both.is_possible());
@@ -150,6 +151,31 @@ proptest! {
         prop_assert_eq!(closed.covers(probe), a.covers(probe) || over);
         prop_assert!(closed.lives(before.origin.node).all(|slot| slot.origin >= before.origin));
         prop_assert!(closed.covers_all(&a) && closed.is_possible());
+    }
+
+    #[test]
+    fn a_vector_knows_its_length_and_its_newest_lives(a in vector()) {
+        let places = a.iter().count() + a.marks().count();
+        prop_assert_eq!((a.len(), a.is_empty()), (places, places == 0));
+        for node in ["gotham", "metropolis", "capitol"].map(|name| name.parse::<NodeName>().expect("a valid name")) {
+            let oldest_first: Vec<Incarnation> = a.lives(node).map(|slot| slot.origin.incarnation).collect();
+            prop_assert!(oldest_first.is_sorted());
+            prop_assert_eq!(a.newest_life(node), oldest_first.last().copied());
+            prop_assert_eq!(a.closed_before(node), a.marks().find(|mark| mark.node == node).map(|mark| mark.incarnation));
+        }
+    }
+
+    #[test]
+    fn the_slots_forgotten_are_the_oldest_and_no_more_than_needed(a in vector(), max in 0..8_usize) {
+        let mut shorter = a.clone();
+        shorter.forget_oldest(max);
+        prop_assert_eq!(shorter.len(), a.len().min(max.max(a.marks().count())));
+        let mut oldest_first: Vec<Stamp> = a.iter().collect();
+        oldest_first.sort();
+        let mut kept: Vec<Stamp> = shorter.iter().collect();
+        kept.sort();
+        prop_assert!(oldest_first.ends_with(&kept));
+        prop_assert!(shorter.marks().eq(a.marks()));
     }
 
     #[test]

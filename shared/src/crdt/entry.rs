@@ -94,3 +94,101 @@ impl Entry {
         stamp == self.stamp || forgotten || self.seen.covers(stamp)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::Hlc;
+    use crate::hero::HERO_NAME_CHARS_MAX;
+    use crate::id::{HeroId, Incarnation, Origin};
+    use crate::message::{Envelope, Frame, Step};
+    use crate::time::UnixMillis;
+    use crate::wire;
+
+    fn stamp(node: &str, wall: u64) -> Stamp {
+        Stamp {
+            hlc: Hlc { wall: UnixMillis(wall), logical: 0 },
+            origin: Origin { node: node.parse().unwrap(), incarnation: Incarnation(1) },
+        }
+    }
+
+    fn live(name: &str) -> Value {
+        Value::Live(Hero::new(name.into()))
+    }
+
+    /// One write after the other, each over the one before.
+    fn chain(writes: impl IntoIterator<Item = Stamp>) -> Entry {
+        let last = writes.into_iter().fold(None, |over: Option<Entry>, stamp| Some(Entry::written(live("Ada"), stamp, over.as_ref())));
+        last.expect("at least one write")
+    }
+
+    #[test]
+    fn a_write_has_seen_itself_and_what_it_was_written_over_and_nothing_beside() {
+        let entry = chain([stamp("a", 10), stamp("b", 20), stamp("c", 30)]);
+        for known in [stamp("a", 10), stamp("a", 9), stamp("b", 20), stamp("c", 30)] {
+            assert!(entry.had_seen(known), "{known}");
+        }
+        for unknown in [stamp("a", 11), stamp("b", 21), stamp("c", 29), stamp("c", 31), stamp("d", 5), stamp("d", 30)] {
+            assert!(!entry.had_seen(unknown), "{unknown}");
+        }
+    }
+
+    #[test]
+    fn what_is_older_than_all_that_is_remembered_counts_as_known() {
+        let writers = ["a", "b", "c", "d", "e", "f", "g", "h", "i", "j"];
+        let writes = || writers.iter().zip(10..).map(|(node, wall)| stamp(node, wall));
+        let entry = chain(writes());
+        assert_eq!(
+            entry.seen.iter().map(|seen| seen.hlc.wall.0).collect::<Vec<_>>(),
+            [11, 12, 13, 14, 15, 16, 17, 18],
+            "a's was forgotten"
+        );
+        assert!(entry.had_seen(stamp("a", 10)) && entry.had_seen(stamp("z", 10)));
+        assert!(!entry.had_seen(stamp("z", 11)) && !entry.had_seen(stamp("z", 15)));
+        let shorter = chain(writes().skip(2));
+        assert_eq!(shorter.seen.len(), SEEN_MAX - 1);
+        assert!(!shorter.had_seen(stamp("z", 5)), "it has forgotten nothing");
+    }
+
+    #[test]
+    fn an_entry_that_no_node_can_have_written_is_told() {
+        let possible = chain([stamp("a", 10), stamp("b", 20)]);
+        assert!(possible.is_possible() && chain([stamp("a", 10)]).is_possible());
+        assert!(Entry { value: Value::Tombstone, ..possible.clone() }.is_possible());
+        let nameless = Entry { value: live(""), ..possible.clone() };
+        let unborn = Entry { born: stamp("a", 21), ..possible.clone() };
+        let mut closed = possible.clone();
+        closed.seen.close(stamp("c", 0).origin);
+        let seen = |count| ["a", "b", "c", "d", "e", "f", "g", "h", "i"][..count].iter().map(|node| stamp(node, 5)).collect();
+        assert!(Entry { seen: seen(SEEN_MAX), ..possible.clone() }.is_possible());
+        let all_seeing = Entry { seen: seen(SEEN_MAX + 1), ..possible };
+        for impossible in [nameless, unborn, closed, all_seeing] {
+            assert!(!impossible.is_possible(), "{impossible:?}");
+        }
+    }
+
+    #[test]
+    fn the_size_estimate_is_no_less_than_the_bytes_on_the_wire_and_not_twice_as_much() {
+        let widest = |node: u8| {
+            let name = format!("a-name-so-wide-{node}");
+            let origin = Origin { node: name.parse().unwrap(), incarnation: Incarnation(u64::MAX) };
+            Stamp { hlc: Hlc { wall: UnixMillis(u64::MAX - u64::from(node)), logical: u32::MAX }, origin }
+        };
+        let bytes_of_a_chunk = |entries: Vec<_>| {
+            let step = Step::Chunk { serving: 1, number: 1, entries };
+            wire::encode(&Frame::Round(Envelope { from: widest(1).origin, to: widest(2).origin, round: 1, step })).len()
+        };
+        let id = HeroId(uuid::Uuid::max());
+        for name in ["A".to_owned(), "\u{1f9b8}".repeat(HERO_NAME_CHARS_MAX)] {
+            for seen in [0, SEEN_MAX as u8] {
+                let Entry { value, .. } = Entry::written(live(&name), widest(9), None);
+                for value in [value, Value::Tombstone] {
+                    let entry = Entry { value, stamp: widest(9), born: widest(9), seen: (0..seen).map(widest).collect() };
+                    let estimate = entry.size_estimate();
+                    let bytes = bytes_of_a_chunk(vec![(id, entry.into())]) - bytes_of_a_chunk(vec![]);
+                    assert!((bytes..2 * bytes).contains(&estimate), "{estimate} for {bytes} bytes");
+                }
+            }
+        }
+    }
+}

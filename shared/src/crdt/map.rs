@@ -237,3 +237,87 @@ impl Map {
         later.filter_map(|(change, key)| Some((*change, *key, self.get(*key)?)))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::hero::Hero;
+    use crate::time::UnixMillis;
+
+    fn key(number: u128) -> HeroId {
+        HeroId(uuid::Uuid::from_u128(number))
+    }
+
+    fn stamp(node: &str, incarnation: u64, wall: u64) -> Stamp {
+        let origin = Origin { node: node.parse().unwrap(), incarnation: Incarnation(incarnation) };
+        Stamp { hlc: Hlc { wall: UnixMillis(wall), logical: 0 }, origin }
+    }
+
+    fn live(stamp: Stamp) -> Arc<Entry> {
+        Arc::new(Entry::written(Value::Live(Hero::new("Ada".into())), stamp, None))
+    }
+
+    #[test]
+    fn changes_and_removals_share_one_count_and_each_is_told_to_those_who_follow() {
+        let mut map = Map::default();
+        assert_eq!(map.changes(), 0);
+        for number in 1..=4 {
+            assert!(map.merge(key(number.into()), live(stamp("a", 1, number))));
+        }
+        map.remove(key(2));
+        map.remove(key(7));
+        map.remove(key(4));
+        assert!(map.merge(key(1), live(stamp("a", 1, 20))));
+        assert!(!map.merge(key(1), live(stamp("a", 1, 15))), "beaten, and no change");
+        assert!(!map.merge(key(1), live(stamp("a", 1, 20))), "the same again, and no change");
+        assert_eq!(map.changes(), 7, "four heroes, two removals of what was held, one newer write");
+        assert_eq!(map.changed_since(0).map(|(change, key, _)| (change, key)).collect::<Vec<_>>(), [(3, key(3)), (7, key(1))]);
+        let removed = |since, until| map.removed_between(since, until).collect::<Vec<_>>();
+        assert_eq!(removed(0, 7), [key(2), key(4)]);
+        assert_eq!((removed(4, 5), removed(5, 6)), (vec![key(2)], vec![key(4)]));
+        assert_eq!((removed(0, 4), removed(5, 5), removed(5, 3), removed(6, 7)), (vec![], vec![], vec![], vec![]));
+    }
+
+    #[test]
+    fn only_the_newest_removals_are_remembered_and_it_is_known_since_when() {
+        let mut map = Map::default();
+        let held = REMOVALS_MAX as u64 + 2;
+        (0..held).for_each(|number| assert!(map.merge(key(number.into()), live(stamp("a", 1, number)))));
+        let before = map.changes();
+        (0..held - 2).for_each(|number| map.remove(key(number.into())));
+        assert!(map.remembers_since(0), "all of them, yet");
+        map.remove(key((held - 2).into()));
+        assert_eq!([before, before + 1, before + 2].map(|since| map.remembers_since(since)), [false, true, true]);
+        map.remove(key((held - 1).into()));
+        assert_eq!([before, before + 1, before + 2].map(|since| map.remembers_since(since)), [false, false, true]);
+        assert_eq!(map.removed_between(0, map.changes()).count(), REMOVALS_MAX);
+        assert_eq!(map.removed_between(0, map.changes()).next(), Some(key(2)));
+    }
+
+    #[test]
+    fn what_one_life_wrote_and_still_stands_is_found_oldest_first() {
+        let mut map = Map::default();
+        for (number, stamp) in
+            [(1, stamp("b", 2, 30)), (2, stamp("b", 2, 10)), (3, stamp("b", 1, 5)), (4, stamp("a", 2, 5)), (5, stamp("b", 2, 20))]
+        {
+            map.merge(key(number), live(stamp));
+        }
+        map.merge(key(5), live(stamp("a", 2, 40)));
+        let written: Vec<HeroId> = map.written_by(stamp("b", 2, 0).origin).map(|(key, _)| key).collect();
+        assert_eq!(written, [key(2), key(1)]);
+    }
+
+    #[test]
+    fn the_living_and_the_dead_are_counted_apart() {
+        let mut map = Map::default();
+        for number in 1..=5 {
+            map.merge(key(number.into()), live(stamp("a", 1, number)));
+        }
+        for number in 1..=2 {
+            map.merge(key(number.into()), Arc::new(Entry::written(Value::Tombstone, stamp("a", 1, 10 + number), None)));
+        }
+        assert_eq!((map.live(), map.tombstones()), (3, 2));
+        map.remove(key(1));
+        assert_eq!((map.live(), map.tombstones()), (3, 1));
+    }
+}

@@ -124,3 +124,70 @@ impl Pull {
         Round { entries: self.chunks, vector, horizon, full, joined }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::Hlc;
+    use crate::crdt::Value;
+    use crate::id::Incarnation;
+
+    fn pull() -> Pull {
+        let source = Origin { node: "a".parse().unwrap(), incarnation: Incarnation(1) };
+        Pull::new(source, source.node, 1, Wish { mutual: false, full: false }, Duration::ZERO)
+    }
+
+    /// As many entries, which differ in nothing.
+    fn entries(count: usize) -> Vec<(HeroId, Arc<Entry>)> {
+        let stamp = Stamp { hlc: Hlc::default(), origin: pull().source };
+        vec![(HeroId(uuid::Uuid::nil()), Arc::new(Entry::written(Value::Tombstone, stamp, None))); count]
+    }
+
+    fn end(pull: &mut Pull, chunks: u32) -> Progress {
+        pull.end(chunks, Ending { vector: VersionVector::new(), horizon: VersionVector::new(), full: false, joined: true })
+    }
+
+    #[test]
+    fn a_round_is_whole_when_its_end_and_all_chunks_are_in_whatever_came_last() {
+        assert!(matches!(end(&mut pull(), 0), Progress::Whole), "nothing to bring");
+        let mut end_last = pull();
+        assert!(matches!(end_last.stage(1, entries(2), 9), Progress::Staged(1)));
+        assert!(matches!(end_last.stage(0, entries(3), 9), Progress::Staged(2)));
+        assert!(matches!(end(&mut end_last, 2), Progress::Whole));
+        assert_eq!(end_last.into_round().entries.len(), 5);
+        let mut end_first = pull();
+        assert!(matches!(end(&mut end_first, 2), Progress::Waiting));
+        assert!(matches!(end_first.stage(1, entries(2), 9), Progress::Staged(1)));
+        assert!(matches!(end_first.stage(0, entries(3), 9), Progress::Whole));
+    }
+
+    #[test]
+    fn a_round_whose_chunks_do_not_fit_its_end_is_never_whole() {
+        for (numbers, chunks) in [(vec![0, 2], 2), (vec![1, 2], 2), (vec![0, 1, 2], 2), (vec![0, 1], 3), (vec![2], 3), (vec![0], 0)] {
+            let mut pull = pull();
+            for number in &numbers {
+                assert!(matches!(pull.stage(*number, entries(1), 9), Progress::Staged(_)));
+            }
+            assert!(matches!(end(&mut pull, chunks), Progress::Waiting), "{numbers:?} of {chunks}");
+        }
+    }
+
+    #[test]
+    fn a_round_of_more_than_the_limit_is_too_large_and_what_comes_twice_counts_once() {
+        let mut pull = pull();
+        for _ in 0..3 {
+            assert!(matches!(pull.stage(0, entries(4), 10), Progress::Staged(1)));
+        }
+        assert!(matches!(pull.stage(1, entries(6), 10), Progress::Staged(2)));
+        assert!(matches!(pull.stage(2, entries(1), 10), Progress::TooLarge));
+    }
+
+    #[test]
+    fn a_chunk_further_ahead_than_any_window_is_too_much() {
+        let mut pull = pull();
+        assert!(matches!(pull.stage(AHEAD_MAX + 1, vec![], 10), Progress::TooLarge));
+        assert!(matches!(pull.stage(AHEAD_MAX, vec![], 10), Progress::Staged(1)));
+        assert!(matches!(pull.stage(AHEAD_MAX + 1, vec![], 10), Progress::Staged(2)));
+        assert!(matches!(pull.stage(u32::MAX, vec![], 10), Progress::TooLarge));
+    }
+}

@@ -111,9 +111,11 @@ fn a_mutual_pull_leaves_both_the_same() {
         b.write(at(2_000), key(100 + number), live(60)).unwrap();
     }
     b.pull(at(2_001), a.me(), a.me().node, true);
-    talk(at(2_001), &mut a, &mut b);
+    let events = talk(at(2_001), &mut a, &mut b);
     assert_eq!(a.summary(), b.summary());
     assert_eq!(a.map().live(), 10);
+    let committed = |replica: &Replica| Event::Committed { source: replica.me(), entries: 5, changed: 5, full: false };
+    assert_eq!(events, [committed(&a), committed(&b)], "and nothing else, although each is told of its own life");
 }
 
 #[test]
@@ -234,6 +236,8 @@ fn a_life_born_under_a_wrong_clock_stamps_by_the_right_one_if_it_is_set_before_i
     a.tick(at(1_000));
     let stamp = a.write(at(1_000), key(1), live(20)).unwrap().stamp;
     assert!(stamp.hlc.wall < UnixMillis(START + 10_000), "{stamp}");
+    let stamp = a.write(at(20_000), key(1), live(30)).unwrap().stamp;
+    assert_eq!(stamp.hlc.wall, at(20_000).wall, "the wrong clock counts for the first write only, if at all");
 }
 
 /// S12: a delta made for the old life reaches the new one, which must not believe that it has the rest.
@@ -254,6 +258,19 @@ fn a_round_made_for_another_life_is_dropped() {
     assert!(knows_only_itself(&b2));
     talk(at(2_006), &mut a, &mut b2);
     assert_eq!((health(&b2, 1), health(&b2, 2)), (Some(10), Some(20)));
+}
+
+#[test]
+fn a_round_from_another_life_than_the_one_asked_is_dropped() {
+    let (mut a, mut b) = (replica("a", 1), replica("b", 1));
+    a.write(at(2_000), key(1), live(10)).unwrap();
+    let parts = answer_to_pull(at(2_001), &mut a, &mut b);
+    for part in parts.iter().cloned() {
+        b.handle(at(2_002), a.me().node, Envelope { from: origin("a", 2), ..part });
+    }
+    assert_eq!(drain(&mut b), (vec![], vec![]));
+    parts.into_iter().for_each(|part| b.handle(at(2_003), a.me().node, part));
+    assert_eq!(health(&b, 1), Some(10));
 }
 
 #[test]
@@ -288,10 +305,51 @@ fn a_repeated_question_is_not_answered_from_another_moment() {
     a.handle(at(2_004), b.me().node, question);
     let second = drain(&mut a).0;
     // Parts of both, as a network that reorders might deliver them.
-    second.into_iter().chain(first.clone()).for_each(|envelope| b.handle(at(2_005), a.me().node, envelope));
-    first.into_iter().for_each(|envelope| b.handle(at(2_005), a.me().node, envelope));
-    pull(at(2_006), &mut a, &mut b);
+    let ([chunk, end], [other_chunk, other_end]) = (first.try_into().unwrap(), second.try_into().unwrap());
+    for envelope in [chunk, other_end, other_chunk, end] {
+        assert!(knows_only_itself(&b), "the end of the one is not the end of the other");
+        b.handle(at(2_005), a.me().node, envelope);
+    }
+    assert_eq!(health(&b, 1), Some(10));
+    let events = pull(at(2_006), &mut a, &mut b);
+    assert!(!events.iter().any(|event| matches!(event, Event::Diverged { .. })), "{events:?}");
     assert_eq!(health(&b, 1), Some(20));
+}
+
+/// A puller that gave up asks again, as another round, while the old one is still served; a network repeats a question.
+#[test]
+fn a_round_being_served_is_begun_anew_for_another_question_and_not_for_the_same() {
+    let (mut a, mut b) = (replica("a", 1), replica("b", 1));
+    (0..4).for_each(|number| drop(a.write(at(2_000), key(number), live(50)).unwrap()));
+    let served = answer_to_pull(at(2_001), &mut a, &mut b);
+    let [Envelope { round, step: Step::Chunk { serving, .. }, .. }, _] = served[..] else { panic!("{served:?}") };
+    let mut ask = |life: Origin, round| {
+        let wish = Wish { mutual: false, full: false };
+        let question = Question { summary: b.summary(), vector: Some(b.vector().clone()), wish };
+        a.handle(at(2_002), life.node, Envelope { from: life, to: a.me(), round, step: Step::Pull(question) });
+        drain(&mut a).0.iter().find_map(|Envelope { to, round, step, .. }| {
+            let Step::Chunk { serving, .. } = step else { return None };
+            Some((*to, *round, *serving))
+        })
+    };
+    let (life, next_life) = (origin("b", 1), origin("b", 2));
+    assert_eq!(ask(life, round), None, "that is under way");
+    assert_eq!(ask(life, round + 1), Some((life, round + 1, serving + 1)));
+    assert_eq!(ask(next_life, round + 1), Some((next_life, round + 1, serving + 2)), "the number is the same by chance");
+}
+
+#[test]
+fn what_is_said_of_another_round_or_by_another_life_acknowledges_nothing() {
+    let (mut a, mut b) = (replica("a", 1), replica("b", 1));
+    (0..4).for_each(|number| drop(a.write(at(2_000), key(number), live(50)).unwrap()));
+    let round = answer_to_pull(at(2_001), &mut a, &mut b)[0].round;
+    let mut acknowledge = |life: Origin, round| {
+        a.handle(at(2_002), life.node, Envelope { from: life, to: a.me(), round, step: Step::Ack { chunks: 1 } });
+        drain(&mut a).0.len()
+    };
+    assert_eq!(acknowledge(b.me(), round + 1), 0);
+    assert_eq!(acknowledge(origin("b", 2), round), 0);
+    assert_eq!(acknowledge(b.me(), round), 1, "the window was full, and has room for one now");
 }
 
 #[test]
@@ -319,6 +377,40 @@ fn a_round_from_a_clock_too_far_ahead_is_refused_whole_and_taken_once_time_has_c
     assert!(knows_only_itself(&b) && b.map().live() == 0, "half a refused round is a hole");
     pull(at(10_001), &mut fast, &mut b);
     assert_eq!(b.map().live(), 2);
+}
+
+#[test]
+fn the_last_reading_within_the_drift_is_taken_and_the_next_is_not() {
+    let (mut fast, mut b) = (replica("a", 1), replica("b", 1));
+    let wall = UnixMillis(at(2_000).wall.0 + 2_000);
+    fast.clock.observe(Hlc { wall, logical: u32::MAX - 1 });
+    let written = fast.write(at(2_000), key(1), live(10)).unwrap().stamp;
+    assert_eq!(written.hlc, Hlc { wall, logical: u32::MAX });
+    assert_eq!(pull(at(1_999), &mut fast, &mut b), [Event::TooFarAhead { source: fast.me(), writer: fast.me(), ahead_ms: 2_001 }]);
+    pull(at(2_000), &mut fast, &mut b);
+    assert_eq!(health(&b, 1), Some(10));
+}
+
+/// What a closed life wrote has no slot that speaks for it: the entries are looked at themselves.
+#[test]
+fn the_stamps_of_the_entries_count_even_where_the_vector_of_the_round_has_no_slot_for_them() {
+    let (mut b, source) = (replica("b", 1), origin("a", 1));
+    let written = Stamp { hlc: Hlc { wall: UnixMillis(START + 5_000), logical: 7 }, origin: origin("c", 1) };
+    let mut vector = VersionVector::new();
+    vector.close(origin("c", 2));
+    let mut round = |now| {
+        b.pull(now, source, source.node, false);
+        let round = drain(&mut b).0[0].round;
+        let entries = vec![(key(1), Arc::new(Entry::written(live(10), written, None)))];
+        let end = Step::End { serving: 1, chunks: 1, vector: vector.clone(), horizon: VersionVector::new(), full: true, joined: true };
+        for step in [Step::Chunk { serving: 1, number: 0, entries }, end] {
+            b.handle(now, source.node, Envelope { from: source, to: b.me(), round, step });
+        }
+        drain(&mut b).1
+    };
+    assert_eq!(round(at(2_000)), [Event::TooFarAhead { source, writer: written.origin, ahead_ms: 3_000 }]);
+    assert_eq!(round(at(4_000)), [Event::Committed { source, entries: 1, changed: 1, full: true }]);
+    assert!(b.write(at(4_000), key(2), live(20)).unwrap().stamp.hlc > written.hlc, "the clock has passed them");
 }
 
 #[test]
@@ -459,11 +551,12 @@ fn everybody_hears(now: Now, a: &mut Replica, b: &mut Replica, c: &mut Replica) 
 #[test]
 fn a_tombstone_that_every_member_has_heard_of_is_collected_and_the_hero_stays_dead() {
     let (mut a, mut b, mut c) = three_with_a_hero();
-    a.write(at(3_000), key(1), Value::Tombstone).unwrap();
+    let tombstone = a.write(at(3_000), key(1), Value::Tombstone).unwrap().stamp;
     let events = everybody_hears(at(3_001), &mut a, &mut b, &mut c);
     assert_eq!(collected(&events), 3, "{events:?}");
     for replica in [&a, &b, &c] {
         assert_eq!((replica.map().live(), replica.map().tombstones()), (0, 0));
+        assert!(replica.horizon().covers(tombstone) && replica.vector().covers_all(replica.horizon()));
     }
     let dead = Entry::written(live(50), Stamp { hlc: Hlc::default(), origin: a.me() }, None);
     assert_eq!(c.write_over(at(3_002), key(1), live(70), Some(&dead)), Err(WriteError::Dead), "not even by an old copy");
@@ -587,7 +680,7 @@ fn a_full_round_leaves_what_its_source_has_not_heard_of() {
     a.write(at(5_000), key(1), Value::Tombstone).unwrap();
     everybody_hears(at(5_001), &mut a, &mut b, &mut c);
     let events = pull(at(5_100), &mut a, &mut outsider);
-    assert!(events.iter().any(|event| matches!(event, Event::Committed { full: true, .. })), "{events:?}");
+    assert!(matches!(events[..], [Event::Committed { full: true, .. }]), "{events:?}");
     assert_eq!((health(&outsider, 1), health(&outsider, 7)), (None, Some(70)));
     pull(at(5_101), &mut outsider, &mut a);
     assert_eq!(health(&a, 7), Some(70));
@@ -641,8 +734,46 @@ fn a_life_is_not_closed_while_one_member_has_heard_less_of_it() {
         assert!(!events.iter().any(|event| matches!(event, Event::Closed { .. })), "b has not spoken");
     }
     let events = everybody_hears_all(at(3_002), &mut a, &mut b, &mut c2);
-    assert!(events.contains(&Event::Closed { before: c2.me(), lives: 1 }), "{events:?}");
+    let mut closed = events.iter().filter(|event| matches!(event, Event::Closed { .. })).peekable();
+    assert!(closed.peek().is_some() && closed.all(|event| *event == Event::Closed { before: c2.me(), lives: 1 }), "{events:?}");
     assert_eq!([&a, &b, &c2].map(|replica| health(replica, 2)), [Some(20); 3]);
+}
+
+#[test]
+fn the_horizon_keeps_the_last_stamps_of_the_newest_closed_lives_and_all_of_the_open_ones() {
+    let mut a = replica("a", 1);
+    let last = |life| Stamp { hlc: Hlc { wall: UnixMillis(START), logical: 0 }, origin: origin("c", life) };
+    let horizon = |closed: std::ops::RangeInclusive<u64>| closed.chain([100, 101]).map(last).collect::<VersionVector>();
+    a.vector.close(origin("c", 100));
+    a.horizon = horizon(5..=20);
+    a.forget_old_closings();
+    assert_eq!(a.horizon, horizon(5..=20), "sixteen are kept");
+    a.horizon = horizon(1..=20);
+    a.forget_old_closings();
+    assert!(a.horizon.iter().eq(horizon(5..=20).iter()), "{:?}", a.horizon);
+    assert_eq!(a.horizon.marks().collect::<Vec<_>>(), [origin("c", 5)]);
+}
+
+/// It would speak for a cluster that does not ask it.
+#[test]
+fn one_who_is_no_member_collects_and_closes_nothing() {
+    let (mut a, mut b, mut c) = three_with_a_hero();
+    everybody_hears(at(2_050), &mut a, &mut b, &mut c);
+    let mut outsider = newborn("d", 1, at(2_100));
+    pull(at(2_101), &mut a, &mut outsider);
+    let mut c2 = reborn(&c, 2, at(3_000), &mut a);
+    a.write(at(3_100), key(1), Value::Tombstone).unwrap();
+    let mut events = Vec::new();
+    for _ in 0..3 {
+        for member in [&mut a, &mut b, &mut c2] {
+            events.extend([pull(at(3_200), member, &mut outsider), pull(at(3_200), &mut outsider, member)].concat());
+        }
+    }
+    assert!(outsider.awaited().is_empty() && outsider.has_fenced(c.me()), "it knows that all have heard the same");
+    assert!(events.iter().all(|event| matches!(event, Event::Committed { .. })), "{events:?}");
+    assert_eq!(outsider.map().tombstones(), 1);
+    everybody_hears_all(at(3_300), &mut a, &mut b, &mut c2);
+    assert!(a.vector().has_closed(c.me()) && a.map().tombstones() == 0);
 }
 
 /// Who proved before it fenced a life may have heard more of that life since.
@@ -672,7 +803,7 @@ fn orphans_of_a_closed_life_are_written_anew_by_their_holder() {
     everybody_hears_all(at(2_600), &mut a, &mut b, &mut c2);
     assert!(a.vector().has_closed(c.me()));
     // c lives on, in a corner where b has just been reborn and knows nothing better.
-    c.write(at(2_700), key(1), live(11)).unwrap();
+    let born = c.write(at(2_700), key(1), live(11)).unwrap().born;
     c.write(at(2_700), key(9), live(90)).unwrap();
     c.write(at(2_700), key(8), live(80)).unwrap();
     let mut b2 = newborn("b", 2, at(2_710));
@@ -682,6 +813,9 @@ fn orphans_of_a_closed_life_are_written_anew_by_their_holder() {
     assert!(events.contains(&Event::Adopted { source: a.me(), writes: 3 }), "{events:?}");
     for replica in [&a, &b2, &c2] {
         assert_eq!((health(replica, 1), health(replica, 9), health(replica, 8)), (Some(11), Some(90), Some(81)));
+        let [known, unknown] = [1, 9].map(|number| replica.map().get(key(number)).unwrap());
+        assert_eq!((known.born, known.stamp.origin), (born, b2.me()));
+        assert_eq!((unknown.born, unknown.stamp.origin), (unknown.stamp, b2.me()), "nobody else has heard of its birth");
     }
     assert!(!events.iter().any(|event| matches!(event, Event::Diverged { .. })));
 }
@@ -770,6 +904,20 @@ fn a_forgotten_member_keeps_nothing_in_place_and_is_one_again_when_it_returns() 
 }
 
 #[test]
+fn a_forgotten_member_counts_again_as_soon_as_a_later_life_of_it_is_linked() {
+    let (mut a, _, c) = three_with_a_hero();
+    a.link_up(at(2_200), c.me());
+    a.forget(at(2_201), c.me().node).unwrap();
+    assert!(a.is_forgotten(c.me().node), "the life that was linked does not count");
+    for life in [2_202, 2_203] {
+        a.link_up(at(2_300), origin("c", at(life).wall.0));
+        assert!(!a.is_forgotten(c.me().node));
+        a.link_up(at(2_300), c.me());
+        assert!(a.is_forgotten(c.me().node));
+    }
+}
+
+#[test]
 fn nobody_forgets_itself_or_a_stranger_or_before_it_has_joined() {
     let mut a = replica("a", 1);
     assert_eq!(a.forget(at(2_000), a.me().node), Err(ForgetError::Myself));
@@ -793,6 +941,7 @@ fn replicas_that_cover_the_same_and_differ_ring_the_alarm_and_are_mended() {
     c.map.merge(key(2), Arc::new(older));
     let events = everybody_hears_all(at(2_700), &mut a, &mut b, &mut c);
     assert!(events.iter().any(|event| matches!(event, Event::Diverged { .. })), "{events:?}");
+    assert!(events.iter().any(|event| matches!(event, Event::Committed { full: true, changed: 1, .. })), "{events:?}");
     assert!(hold_the_same(&a, &b) && hold_the_same(&b, &c));
     assert_eq!((health(&a, 1), health(&c, 2)), (None, Some(20)), "a newer write is taken; what one has dropped counts as dead");
     let events = everybody_hears(at(2_800), &mut a, &mut b, &mut c);
@@ -935,4 +1084,161 @@ fn a_tombstone_stays_until_the_birth_of_its_hero_has_been_heard_of() {
     let events = everybody_hears_all(at(2_700), &mut a, &mut b, &mut c);
     assert_eq!(collected(&events), 0, "{events:?}");
     assert_eq!(a.write_over(at(2_800), key(1), live(70), Some(&copy)), Err(WriteError::Dead));
+}
+
+/// The question that a pull begins with, if one of these envelopes is one: of which round, and whether it is mutual.
+fn question(sent: &[Envelope]) -> Option<(Origin, u64, bool)> {
+    sent.iter().find_map(|Envelope { to, round, step, .. }| {
+        let Step::Pull(question) = step else { return None };
+        Some((*to, *round, question.wish.mutual))
+    })
+}
+
+#[test]
+fn a_copy_may_be_stamped_as_far_ahead_as_the_drift_allows_and_no_further() {
+    let copy = |ahead: u64, logical| {
+        let wall = UnixMillis(at(2_000).wall.0 + ahead);
+        Entry::written(live(50), Stamp { hlc: Hlc { wall, logical }, origin: origin("c", 1) }, None)
+    };
+    let mut a = replica("a", 1);
+    assert!(a.write_over(at(2_000), key(1), live(70), Some(&copy(2_000, u32::MAX))).is_ok());
+    assert_eq!(a.write_over(at(2_000), key(2), live(70), Some(&copy(2_001, 0))), Err(WriteError::TooFarAhead));
+}
+
+#[test]
+fn a_peer_that_comes_up_is_asked_at_once_by_one_who_has_not_joined_and_not_by_others() {
+    let (mut a, mut b) = (replica("a", 1), newborn("b", 1, at(0)));
+    b.link_up(at(500), a.me());
+    assert_eq!(question(&drain(&mut b).0), Some((a.me(), 1, true)));
+    a.link_up(at(500), b.me());
+    assert_eq!(drain(&mut a).0, []);
+}
+
+#[test]
+fn the_members_awaited_are_those_who_have_proved_nothing_in_the_life_that_is_linked() {
+    let [b_name, c_name] = ["b", "c"].map(|name| name.parse::<NodeName>().unwrap());
+    let (mut a, mut b, mut c) = three_with_a_hero();
+    assert_eq!(replica("a", 1).awaited(), [b_name, c_name]);
+    everybody_hears_all(at(2_100), &mut a, &mut b, &mut c);
+    assert_eq!(a.awaited(), []);
+    a.link_up(at(2_200), b.me());
+    assert_eq!(a.awaited(), [], "the same life as before");
+    a.link_up(at(2_200), origin("c", 2));
+    assert_eq!(a.awaited(), [c_name], "another life, of which nothing but its link is known");
+    a.write(at(2_300), key(1), Value::Tombstone).unwrap();
+    let events = [pull(at(2_301), &mut a, &mut b), pull(at(2_301), &mut b, &mut a)].concat();
+    assert_eq!(collected(&events), 0, "{events:?}");
+    pull(at(2_302), &mut c, &mut a);
+    assert_eq!(a.awaited(), [c_name], "what a third hands on of the earlier life proves nothing");
+    let mut c2 = newborn("c", 2, at(2_400));
+    pull(at(2_401), &mut a, &mut c2);
+    pull(at(2_402), &mut c2, &mut a);
+    assert_eq!(a.awaited(), []);
+}
+
+#[test]
+fn the_proof_of_a_later_life_replaces_that_of_an_earlier_one_and_never_the_other_way_round() {
+    let (mut a, mut b, mut c) = three_with_a_hero();
+    everybody_hears_all(at(2_100), &mut a, &mut b, &mut c);
+    let mut c2 = reborn(&c, 2, at(2_200), &mut a);
+    pull(at(2_201), &mut c2, &mut a);
+    assert_eq!(a.awaited(), []);
+    a.write(at(2_300), key(1), live(30)).unwrap();
+    pull(at(2_301), &mut a, &mut c);
+    assert_eq!((a.awaited(), a.unheard().count()), (vec![], 1), "the earlier life asks and is served, and proves nothing");
+    pull(at(2_302), &mut a, &mut c2);
+    pull(at(2_302), &mut a, &mut c2);
+    assert_eq!(a.unheard().count(), 0);
+}
+
+#[test]
+fn a_question_that_comes_late_takes_nothing_back() {
+    let (mut a, mut b) = (replica("a", 1), replica("b", 1));
+    a.write(at(2_000), key(1), live(10)).unwrap();
+    let wish = Wish { mutual: false, full: false };
+    let step = Step::Pull(Question { summary: b.summary(), vector: Some(b.vector().clone()), wish });
+    let late = Envelope { from: b.me(), to: a.me(), round: 1, step };
+    pull(at(2_001), &mut a, &mut b);
+    assert_eq!(a.unheard().count(), 1, "b has not said yet that it came through");
+    pull(at(2_002), &mut a, &mut b);
+    assert_eq!(a.unheard().count(), 0);
+    a.handle(at(2_003), b.me().node, late);
+    assert_eq!(a.unheard().count(), 0);
+}
+
+#[test]
+fn one_that_has_joined_halts_for_a_later_life_only_and_one_that_has_not_waits_for_longer() {
+    let mut a = replica("a", 5);
+    for alive in [4, 5] {
+        a.refused(at(2_000), Incarnation(alive));
+        assert_eq!(drain(&mut a).1, []);
+    }
+    a.refused(at(2_000), Incarnation(6));
+    assert_eq!(drain(&mut a).1, [Event::Superseded { by: Incarnation(6) }]);
+    let mut new = newborn("a", 5, at(0));
+    new.refused(at(600), Incarnation(6));
+    assert_eq!(new.deadline(), Some(at(10_600).mono));
+    new.tick(at(10_599));
+    assert_eq!((drain(&mut new).1, new.joined()), (vec![], false));
+}
+
+#[test]
+fn the_rounds_over_a_lost_link_are_forgotten_and_no_others() {
+    let (mut a, mut b, c) = (replica("a", 1), replica("b", 1), replica("c", 1));
+    (0..4).for_each(|number| drop(a.write(at(2_000), key(number), live(50)).unwrap()));
+    answer_to_pull(at(2_001), &mut a, &mut b);
+    assert_eq!((a.rounds_under_way(), b.rounds_under_way()), (1, 1), "the window is full");
+    a.pull(at(2_001), c.me(), c.me().node, false);
+    assert_eq!(a.rounds_under_way(), 2, "one that it serves, and one that it pulls");
+    a.link_down(origin("d", 1).node);
+    assert_eq!(a.rounds_under_way(), 2);
+    a.link_down(c.me().node);
+    assert_eq!(a.rounds_under_way(), 1);
+    a.pull(at(2_001), c.me(), c.me().node, false);
+    a.link_down(b.me().node);
+    assert_eq!(a.rounds_under_way(), 1);
+    drain(&mut a);
+    a.pull(at(2_002), c.me(), c.me().node, false);
+    assert_eq!(drain(&mut a).0, [], "the pull from c is still under way");
+}
+
+#[test]
+fn every_step_gives_a_round_its_whole_time_again_at_either_end() {
+    let (mut a, mut b) = (replica("a", 1), replica("b", 1));
+    (0..8).for_each(|number| drop(a.write(at(2_000), key(number), live(50)).unwrap()));
+    b.pull(at(2_000), a.me(), a.me().node, false);
+    assert_eq!(b.deadline(), Some(at(5_000).mono), "since the question");
+    let mut now = at(2_000);
+    let mut hand_over = |a: &mut Replica, b: &mut Replica, step_at| {
+        now = at(step_at);
+        for envelope in drain(b).0 {
+            a.handle(now, b.me().node, envelope);
+        }
+        for envelope in drain(a).0 {
+            b.handle(now, a.me().node, envelope);
+        }
+        (a.deadline(), b.deadline())
+    };
+    assert_eq!(hand_over(&mut a, &mut b, 2_100), (None, Some(at(5_100).mono)), "since it was asked which");
+    assert_eq!(hand_over(&mut a, &mut b, 2_200), (Some(at(5_200).mono), Some(at(5_200).mono)), "since the first chunks");
+    assert_eq!(hand_over(&mut a, &mut b, 2_300), (Some(at(5_300).mono), Some(at(5_300).mono)), "since the first was acknowledged");
+    for replica in [&mut a, &mut b] {
+        replica.tick(at(5_299));
+        assert_eq!(replica.rounds_under_way(), 1);
+        replica.tick(at(5_300));
+        assert_eq!((replica.rounds_under_way(), replica.deadline()), (0, None));
+    }
+}
+
+/// The rounds of one life have numbers of their own: what was given up does not come back as part of the next.
+#[test]
+fn the_parts_of_a_round_that_was_given_up_are_not_taken_for_the_next() {
+    let (mut a, mut b) = (replica("a", 1), replica("b", 1));
+    a.write(at(2_000), key(1), live(10)).unwrap();
+    let late = answer_to_pull(at(2_001), &mut a, &mut b);
+    b.tick(at(5_001));
+    b.pull(at(5_002), a.me(), a.me().node, false);
+    drain(&mut b);
+    late.into_iter().for_each(|part| b.handle(at(5_003), a.me().node, part));
+    assert_eq!(drain(&mut b), (vec![], vec![]));
 }
