@@ -24,7 +24,6 @@ fn seeds_notice_a_broken_rule() {
         Rule::WritersHaveJoined,
         Rule::NewLivesWaitOutTheDrift,
         Rule::EveryMemberProves,
-        Rule::HorizonsAreInherited,
         Rule::OnlyWhatWasHeardIsForgotten,
         Rule::TheOlderLifeHalts,
     ];
