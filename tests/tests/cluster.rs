@@ -336,7 +336,13 @@ fn a_cluster_at_rest_stays_as_it_is() {
     let mut heroes = Heroes::default();
     heroes.created(cluster.api.create(10));
     cluster.wait_until_held(&heroes, &CITIES);
-    let before = cluster.api.nodes();
+    // Agreement on heroes is not rest yet: the stamp with which a life announces itself may still be under way.
+    let before = wait_until("all have heard the same of each other", Duration::from_secs(10), || {
+        let nodes = cluster.api.nodes();
+        let vectors = NODES.map(|node| &nodes[node].version_vector);
+        ensure(vectors.iter().all(|vector| vector.len() == NODES.len() && *vector == vectors[0]), || format!("{vectors:?}"))?;
+        Ok(nodes)
+    });
     // A later observation of each city must show the very same.
     for city in CITIES {
         let vector = before[city].version_vector.clone();
