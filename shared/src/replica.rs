@@ -52,7 +52,8 @@ pub struct Config {
     /// How far ahead of this node's wall clock a stamp may be. The same on every node of a cluster: a laxer one would
     /// relay what the others must refuse.
     pub drift_max: Duration,
-    /// How long a new life looks for a member that has joined before it takes itself for the first.
+    /// How long a new life looks for a member that has joined before it takes itself for the first; and how often it asks those
+    /// again who are linked and have not said.
     pub join_patience: Duration,
     /// How long a round may stand still before it is given up.
     pub round_timeout: Duration,
@@ -226,6 +227,10 @@ pub struct Replica {
     present: BTreeMap<NodeName, Incarnation>,
     joined: bool,
     join_at: Duration,
+    /// While this life has not joined: the linked members that have not said that they have not joined either.
+    undecided: BTreeMap<NodeName, Origin>,
+    /// Whether it begins no rounds of its own accord.
+    paused: bool,
     next_round: u64,
     pulls: BTreeMap<NodeName, Pull>,
     serves: BTreeMap<NodeName, Serve>,
@@ -237,7 +242,8 @@ pub struct Replica {
 impl Hash for Replica {
     fn hash<H: Hasher>(&self, state: &mut H) {
         (self.me, &self.clock, &self.map, &self.vector, &self.horizon).hash(state);
-        (&self.proofs, &self.present, self.joined, &self.pulls, &self.serves, self.next_round).hash(state);
+        (&self.proofs, &self.present, self.joined, &self.undecided, self.paused).hash(state);
+        (&self.pulls, &self.serves, self.next_round).hash(state);
     }
 }
 
@@ -257,6 +263,8 @@ impl Replica {
             proofs: BTreeMap::new(),
             present: BTreeMap::new(),
             joined: false,
+            undecided: BTreeMap::new(),
+            paused: false,
             next_round: 1,
             pulls: BTreeMap::new(),
             serves: BTreeMap::new(),
@@ -364,9 +372,17 @@ impl Replica {
         stamp
     }
 
-    /// Begins a pull from `source` over the link to `via`, unless one from it is under way. With `mutual`, the source is
-    /// asked to pull back what it lacks itself.
+    /// From now on begins no round of its own accord, or does again. It still serves, and pulls where it is invited to.
+    pub fn pause(&mut self, paused: bool) {
+        self.paused = paused;
+    }
+
+    /// Begins a pull from `source` over the link to `via`, unless one from it is under way, or rounds are paused. With `mutual`, the
+    /// source is asked to pull back what it lacks itself.
     pub fn pull(&mut self, now: Now, source: Origin, via: NodeName, mutual: bool) {
+        if self.paused {
+            return;
+        }
         if self.has_fenced(source) {
             // It does not know yet that it is outlived, or forgotten. It will when it pulls from here.
             return self.send(via, source, 0, Step::Invite { source: self.me });
@@ -424,6 +440,7 @@ impl Replica {
             self.proofs.retain(|node, proof| *node != peer.node || proof.incarnation == peer.incarnation);
         }
         if !self.joined {
+            self.undecided.insert(peer.node, peer);
             self.pull(now, peer, peer.node, true);
         }
     }
@@ -440,6 +457,7 @@ impl Replica {
 
     /// Forgets the rounds over the link to `via`, which is gone.
     pub fn link_down(&mut self, via: NodeName) {
+        self.undecided.remove(&via);
         self.pulls.retain(|_, pull| pull.via != via);
         self.serves.retain(|_, serve| serve.via != via);
     }
@@ -454,7 +472,7 @@ impl Replica {
     pub fn deadline(&self) -> Option<Duration> {
         let pulls = self.pulls.values().map(|pull| pull.deadline);
         let serves = self.serves.values().map(|serve| serve.deadline);
-        pulls.chain(serves).chain(self.may_be_first().then_some(self.join_at)).min()
+        pulls.chain(serves).chain(self.is_looking().then_some(self.join_at)).min()
     }
 
     /// Gives up the rounds that stood still, and joins as the first when nobody who has joined was found in time.
@@ -465,8 +483,8 @@ impl Replica {
             self.event(Event::GivenUp { source: pull.source });
         }
         self.serves.retain(|_, serve| serve.deadline > now.mono);
-        if self.may_be_first() && self.join_at <= now.mono {
-            self.join(now, None);
+        if self.is_looking() && self.join_at <= now.mono {
+            self.ask_again_or_join(now);
         }
     }
 
@@ -529,6 +547,7 @@ impl Replica {
         if self.pull_of(source, round).is_none() {
             return;
         }
+        self.hear_whether_joined(source, joined);
         let pull = self.pulls.remove(&source.node).expect("the pull just looked at");
         if self.compare(source, theirs, self.summary()) == Comparison::Diverged {
             self.begin_pull(now, source, pull.via, Wish { full: true, ..pull.wish });
@@ -589,6 +608,7 @@ impl Replica {
     fn commit(&mut self, now: Now, pull: Pull) {
         let source = pull.source;
         let Round { entries, vector, horizon, full, joined } = pull.into_round();
+        self.hear_whether_joined(source, joined);
         let outlived_by = close::newest_known(&vector, self.me.node).filter(|newest| *newest > self.me.incarnation);
         if let Some(by) = outlived_by
             && self.config.rules.keep(Rule::TheOlderLifeHalts)
@@ -669,15 +689,34 @@ impl Replica {
         (changed, late)
     }
 
-    /// Whether nobody is being asked who may have joined.
-    fn may_be_first(&self) -> bool {
-        !self.joined && self.pulls.is_empty()
+    /// Whether it looks for a member that has joined, and has no question open.
+    fn is_looking(&self) -> bool {
+        !self.joined && !self.paused && self.pulls.is_empty()
+    }
+
+    /// Joins as the first, or asks those again who may know better.
+    fn ask_again_or_join(&mut self, now: Now) {
+        if self.undecided.is_empty() || !self.config.rules.keep(Rule::TheFirstHasAskedAll) {
+            return self.join(now, None);
+        }
+        self.join_at = now.mono + self.config.join_patience;
+        for peer in self.undecided.values().copied().collect::<Vec<_>>() {
+            self.pull(now, peer, peer.node, true);
+        }
+    }
+
+    /// Takes note of whether `source` has joined, as it says.
+    fn hear_whether_joined(&mut self, source: Origin, joined: bool) {
+        if !joined && self.undecided.get(&source.node) == Some(&source) {
+            self.undecided.remove(&source.node);
+        }
     }
 
     /// Lets this life write from now on. It announces itself in the vector: whoever hears of it fences the lives before.
     fn join(&mut self, now: Now, through: Option<Origin>) {
         if !self.joined {
             self.joined = true;
+            self.undecided.clear();
             self.stamp(now);
             self.event(Event::Joined { through });
         }

@@ -27,6 +27,8 @@ pub enum Rule {
     RoundsAreRefusedWhole,
     /// A new life writes after it has heard from one who joined. Else it acts on an empty map as if that were the truth.
     WritersHaveJoined,
+    /// The first has been told by every linked member that it has not joined either. Else a bombed member behind a cut begins anew alone.
+    TheFirstHasAskedAll,
     /// A new life's clock starts past the accepted drift. Else it may stamp below what its dead self acknowledged.
     NewLivesWaitOutTheDrift,
     /// Collection asks every member. Else one who was away brings the hero back.
@@ -57,7 +59,7 @@ pub enum Rule {
 
 impl Rule {
     /// All of them.
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 23] = [
         Self::OriginsCarryTheLife,
         Self::VectorsWaitForTheEnd,
         Self::RoundsAreBoundToLives,
@@ -67,6 +69,7 @@ impl Rule {
         Self::ClocksPassWhatWasMerged,
         Self::RoundsAreRefusedWhole,
         Self::WritersHaveJoined,
+        Self::TheFirstHasAskedAll,
         Self::NewLivesWaitOutTheDrift,
         Self::EveryMemberProves,
         Self::CollectorsDominate,

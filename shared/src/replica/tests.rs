@@ -454,6 +454,62 @@ fn a_new_life_writes_only_after_it_has_caught_up_or_found_nobody() {
 }
 
 #[test]
+fn a_new_life_that_is_linked_and_gets_no_answer_is_not_the_first() {
+    let mut a = replica("a", 1);
+    a.write(at(2_000), key(1), live(50)).unwrap();
+    let mut b = newborn("b", 2, at(2_000));
+    b.link_up(at(2_000), a.me());
+    // Whatever it asks is lost, for a minute.
+    for second in 2..62 {
+        b.tick(at(second * 1_000 + 500));
+        drain(&mut b);
+        assert!(!b.joined(), "{second} s");
+    }
+    // Then it is heard: it asks again by itself.
+    b.tick(at(66_000));
+    talk(at(66_000), &mut a, &mut b);
+    assert!(b.joined() && hold_the_same(&a, &b));
+}
+
+#[test]
+fn a_new_life_whose_rounds_are_refused_is_not_the_first_either() {
+    let mut a = replica("a", 1);
+    a.write(at(60_000), key(1), live(50)).unwrap();
+    // Its clock is a minute behind: whatever it hears is too far ahead.
+    let mut b = newborn("b", 2, at(0));
+    b.link_up(at(0), a.me());
+    for second in 0..30 {
+        b.tick(at(second * 1_000));
+        talk(at(second * 1_000), &mut a, &mut b);
+        assert!(!b.joined(), "{second} s");
+    }
+    // Nobody is left to ask.
+    b.link_down(a.me().node);
+    b.tick(at(40_000));
+    assert!(b.joined());
+}
+
+#[test]
+fn one_that_is_paused_serves_and_is_led_and_asks_nobody() {
+    let (mut a, mut b) = (replica("a", 1), newborn("b", 2, at(2_000)));
+    a.write(at(2_000), key(1), live(50)).unwrap();
+    b.pause(true);
+    b.link_up(at(2_000), a.me());
+    b.pull(at(2_000), a.me(), a.me().node, true);
+    b.tick(at(60_000));
+    assert!(drain(&mut b).0.is_empty() && !b.joined() && b.deadline().is_none());
+    let invite = |from: &Replica, to: &Replica| Envelope { from: from.me(), to: to.me(), round: 0, step: Step::Invite { source: from.me() } };
+    b.handle(at(60_000), a.me().node, invite(&a, &b));
+    talk(at(60_000), &mut a, &mut b);
+    assert!(b.joined() && hold_the_same(&a, &b));
+    a.write(at(61_000), key(2), live(50)).unwrap();
+    b.pause(false);
+    b.pull(at(61_000), a.me(), a.me().node, true);
+    talk(at(61_000), &mut a, &mut b);
+    assert!(hold_the_same(&a, &b));
+}
+
+#[test]
 fn a_pull_that_stands_still_is_given_up_and_can_begin_again() {
     let (mut a, mut b) = (replica("a", 1), replica("b", 1));
     a.write(at(2_000), key(1), live(10)).unwrap();

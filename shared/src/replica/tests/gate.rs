@@ -27,7 +27,7 @@ pub(super) fn rules() -> Rules {
 fn every_rule_that_is_broken_fails_the_scenario_that_tells_its_story() {
     use crate::replica::Rule;
 
-    let stories: [(Rule, fn()); 21] = [
+    let stories: [(Rule, fn()); 22] = [
         (Rule::OriginsCarryTheLife, super::a_new_life_does_not_claim_the_writes_of_the_old),
         (Rule::VectorsWaitForTheEnd, super::half_a_round_claims_nothing),
         (Rule::RoundsAreBoundToLives, super::a_round_made_for_another_life_is_dropped),
@@ -36,6 +36,7 @@ fn every_rule_that_is_broken_fails_the_scenario_that_tells_its_story() {
         (Rule::ClocksPassWhatWasMerged, super::what_is_written_after_a_round_is_stamped_above_all_that_it_brought),
         (Rule::RoundsAreRefusedWhole, super::a_round_from_a_clock_too_far_ahead_is_refused_whole_and_taken_once_time_has_caught_up),
         (Rule::WritersHaveJoined, super::a_new_life_writes_only_after_it_has_caught_up_or_found_nobody),
+        (Rule::TheFirstHasAskedAll, super::a_new_life_that_is_linked_and_gets_no_answer_is_not_the_first),
         (Rule::NewLivesWaitOutTheDrift, super::a_new_life_stamps_above_all_that_the_old_one_acknowledged),
         (Rule::EveryMemberProves, super::a_member_that_is_away_keeps_the_tombstone),
         (Rule::CollectorsDominate, super::what_was_proved_but_not_received_keeps_the_tombstone),
