@@ -1,7 +1,9 @@
 //! Dispatch: the [`dispatch::Dispatch`] machine (its own replica, a mirror of each city, the gossip and poll timers), and the
 //! web around it.
 
+pub mod ask;
 pub mod dispatch;
+pub mod happening;
 mod ledger;
 mod mirror;
 mod node;

@@ -16,7 +16,8 @@ use shared::replica::{self, Replica};
 use shared::supervise::Intensity;
 use shared::telemetry;
 
-use crate::dispatch::{Config, Dispatch, Event, Kind};
+use crate::dispatch::{Config, Dispatch, Event};
+use crate::happening::Kind;
 use crate::options::Options;
 use crate::web::{self, Desk};
 

@@ -10,7 +10,7 @@ use shared::id::{HeroId, Incarnation, NodeName};
 use shared::replica::Replica;
 use shared::time::UnixMillis;
 
-use crate::dispatch::Happening;
+use crate::happening::Happening;
 use crate::mirror::{Mirror, Status};
 use crate::verdict::Verdict;
 

@@ -13,7 +13,8 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use xxhash_rust::xxh3::Xxh3;
 
-use dispatch_node::dispatch::{self, Answer, Ask, Dispatch, Verb};
+use dispatch_node::ask::{Answer, Ask, Verb};
+use dispatch_node::dispatch::{self, Dispatch};
 use dispatch_node::verdict::Verdict;
 use dispatch_node::view::View;
 use location_node::city::{self, City};

@@ -3,7 +3,8 @@
 use std::convert::Infallible;
 use std::time::Duration;
 
-use dispatch_node::dispatch::{self, Ask, Dispatch};
+use dispatch_node::ask::{Answer, Ask};
+use dispatch_node::dispatch::{self, Dispatch};
 use location_node::city::{self, City};
 use shared::id::{Incarnation, NodeName, Origin};
 use shared::machine::{Input, Machine as _, Output};
@@ -29,7 +30,7 @@ pub(crate) enum Wanted {
     Send { to: NodeName, frame: Frame },
     Bombed,
     Replica(replica::Event),
-    Answer { ticket: u64, answer: dispatch::Answer },
+    Answer { ticket: u64, answer: Answer },
     Nothing,
 }
 

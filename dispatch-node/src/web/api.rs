@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use shared::crdt::Entry;
 use shared::id::{HeroId, NodeName};
 
-use crate::dispatch::{Answer, CREATE_MAX, NotDone, Verb};
+use crate::ask::{Answer, CREATE_MAX, NotDone, Verb};
 use crate::view::{NodeView, View};
 use crate::web::desk::Desk;
 use crate::web::error::Problem;
@@ -293,7 +293,7 @@ struct Event<'a> {
 impl<'a> Events<'a> {
     fn since(view: &'a View, since: u64) -> Self {
         let later = view.happenings.iter().filter(|happening| happening.number > since);
-        let event = |happening: &'a Arc<crate::dispatch::Happening>| Event {
+        let event = |happening: &'a Arc<crate::happening::Happening>| Event {
             number: happening.number,
             at_ms: happening.at.0,
             node: happening.node.as_str(),

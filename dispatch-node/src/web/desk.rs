@@ -9,7 +9,7 @@ use tokio::time::timeout;
 
 use shared::id::NodeName;
 
-use crate::dispatch::{Answer, Ask, NotDone, Verb};
+use crate::ask::{Answer, Ask, NotDone, Verb};
 use crate::view::View;
 use crate::web::error::Problem;
 

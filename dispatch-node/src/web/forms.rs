@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use shared::id::{HeroId, NodeName};
 
-use crate::dispatch::{Answer, CREATE_MAX, Verb};
+use crate::ask::{Answer, CREATE_MAX, Verb};
 use crate::web::desk::Desk;
 use crate::web::error::Problem;
 use crate::web::input::{self, CityPath, FormBody, HeroPath};

@@ -15,7 +15,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::{interval, timeout};
 use tokio_util::sync::CancellationToken;
 
-use crate::dispatch::Kind;
+use crate::happening::Kind;
 use crate::view::View;
 use crate::web::desk::Desk;
 use crate::web::error::Problem;

@@ -444,7 +444,7 @@ fn cell(entry: Option<&Entry>, reference: Option<&Entry>) -> Cell {
 
 fn happened_panel(view: &View) -> HappenedPanel {
     let latest = view.happenings.iter().rev().take(HAPPENINGS_SHOWN);
-    let happening = |happening: &Arc<crate::dispatch::Happening>| Happening {
+    let happening = |happening: &Arc<crate::happening::Happening>| Happening {
         at: time_of_day(happening.at),
         key: happening.node.to_string(),
         text: happening.text.clone(),
