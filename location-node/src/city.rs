@@ -13,6 +13,7 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 use shared::crdt::{Entry, Value};
+use shared::fault::Pace;
 use shared::hero::{Hero, Location};
 use shared::id::{HeroId, Incarnation, NodeName, Origin};
 use shared::machine::{Input, Machine, Output, Timer, earliest};
@@ -95,6 +96,8 @@ pub struct City {
     observers: BTreeMap<NodeName, Observer>,
     rng: ChaCha8Rng,
     gossip: Timer,
+    /// When gossip runs free again, if dispatch does not say otherwise until then.
+    free_at: Option<Duration>,
     patrol: Timer,
     fight: Timer,
     out: VecDeque<Output<Event>>,
@@ -114,6 +117,7 @@ impl City {
             observers: BTreeMap::new(),
             rng,
             gossip,
+            free_at: None,
             patrol,
             fight,
             out: VecDeque::new(),
@@ -142,8 +146,8 @@ impl City {
                 }
             }
             Frame::Observe { since } => self.on_observe(now, from, since),
-            // A city asks nobody anything.
-            Frame::Answer { .. } | Frame::Observation(_) => {}
+            // A city asks nobody anything, and what is asked of its process it does not hear.
+            Frame::Answer { .. } | Frame::Observation(_) | Frame::Control(_) | Frame::Report(_) => {}
         }
     }
 
@@ -155,6 +159,10 @@ impl City {
     }
 
     fn assign(&mut self, now: Now, id: HeroId, to: Location, copy: Option<&Entry>) -> Result<Arc<Entry>, Refusal> {
+        // One that has lost its memory has not "never heard of" anybody.
+        if !self.replica.joined() {
+            return Err(Refusal::Joining);
+        }
         let held = self.replica.map().get(id).cloned();
         let over = held.as_deref().or(copy).ok_or(Refusal::NotHeardOf)?;
         let hero = over.hero().ok_or(Refusal::Deleted)?.assigned(to);
@@ -233,6 +241,11 @@ impl City {
         }
     }
 
+    fn set_pace(&mut self, now: Now, pace: Pace) {
+        self.gossip.set_pace(pace, now);
+        self.replica.pause(pace == Pace::PAUSED);
+    }
+
     fn gossip(&mut self, now: Now) {
         let peer = self.links.iter().choose(&mut self.rng).map(|(node, incarnation)| Origin { node: *node, incarnation: *incarnation });
         if let Some(peer) = peer {
@@ -300,6 +313,10 @@ impl Machine for City {
             }
             Input::Refused { alive, .. } => self.replica.refused(now, alive),
             Input::Frame { from, frame } => self.on_frame(now, from, frame),
+            Input::Pace(pace) => {
+                self.set_pace(now, pace);
+                self.free_at = (pace != Pace::FREE).then(|| now.mono + Pace::LEASE);
+            }
             Input::Command(never) => match never {},
         }
         self.collect_replica_outputs();
@@ -312,10 +329,14 @@ impl Machine for City {
 
     fn deadline(&self) -> Option<Duration> {
         let observers = self.observers.values().filter_map(|observer| self.observer_deadline(observer)).min();
-        earliest([self.replica.deadline(), self.gossip.deadline(), self.patrol.deadline(), self.fight.deadline(), observers])
+        earliest([self.replica.deadline(), self.gossip.deadline(), self.free_at, self.patrol.deadline(), self.fight.deadline(), observers])
     }
 
     fn tick(&mut self, now: Now) {
+        if self.free_at.is_some_and(|at| at <= now.mono) {
+            self.free_at = None;
+            self.set_pace(now, Pace::FREE);
+        }
         self.replica.tick(now);
         if self.gossip.is_due(now) {
             self.gossip(now);

@@ -41,6 +41,7 @@ pub fn main(name: &'static str) -> ExitCode {
             neighbourhood,
             intensity: Intensity::new(options.max_restarts, options.max_restart_window),
             stop: CancellationToken::new(),
+            seed: options.node.seed(),
         };
         let config = Config {
             gossip_interval: options.gossip_interval.0,

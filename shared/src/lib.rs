@@ -5,10 +5,11 @@
 //! `link` (the only asynchronous part), `options`, `telemetry`.
 //!
 //! Lower names never import higher ones:
-//! `time < id < hero, clock < crdt < message < membership < machine < replica < wire < link`.
+//! `time < id < hero, clock, fault < crdt < message < membership < machine < replica < wire < link`.
 
 pub mod clock;
 pub mod crdt;
+pub mod fault;
 pub mod hero;
 pub mod id;
 pub mod machine;

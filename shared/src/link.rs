@@ -3,11 +3,16 @@
 //! - [`listener`]: a node's one port: HTTP, and at `/cluster` the door for other nodes.
 //! - `connection`: one WebSocket to one peer, from hello to close.
 //! - `dialer`: keeps trying to have a link to one peer.
+//! - `faults`, `controls`: the faults in force at this process, and all that dispatch asks of it rather than of its machine.
+//! - [`freeze`]: a process that does nothing, and how it is woken.
 //! - [`driver`]: owns a machine and its table of links for one life.
 //! - [`process`]: life after life, with supervision, until told to stop.
 
 mod connection;
+mod controls;
 mod dialer;
 pub mod driver;
+mod faults;
+pub mod freeze;
 pub mod listener;
 pub mod process;

@@ -7,6 +7,7 @@
 use std::fmt::Debug;
 use std::time::Duration;
 
+use crate::fault::Pace;
 use crate::id::{Incarnation, NodeName};
 use crate::message::Frame;
 use crate::time::Now;
@@ -44,6 +45,8 @@ pub enum Input<C> {
         /// What it sent.
         frame: Frame,
     },
+    /// Dispatch wants gossip at this pace, until [`Pace::LEASE`] is over.
+    Pace(Pace),
     /// The outside asks for something.
     Command(C),
 }
@@ -98,6 +101,7 @@ pub trait Machine {
 pub struct Timer {
     interval: Option<Duration>,
     at: Option<Duration>,
+    pace: Pace,
 }
 
 impl Timer {
@@ -105,7 +109,21 @@ impl Timer {
     /// Machines that start together take a random fraction, or they would do everything in step.
     #[must_use]
     pub fn new(interval: Option<Duration>, first_fraction: f64, now: Now) -> Self {
-        Self { interval, at: interval.map(|interval| now.mono + interval.mul_f64(first_fraction)) }
+        Self { interval, at: interval.map(|interval| now.mono + interval.mul_f64(first_fraction)), pace: Pace::FREE }
+    }
+
+    /// Goes at this pace from now on: what is left of the present interval is stretched or shrunk; while paused it stands still.
+    pub fn set_pace(&mut self, pace: Pace, now: Now) {
+        if pace == self.pace {
+            return;
+        }
+        self.pace = pace;
+        self.at = self.paced().map(|interval| self.at.unwrap_or(Duration::MAX).min(now.mono + interval));
+    }
+
+    fn paced(&self) -> Option<Duration> {
+        let percent = u32::from(self.pace.percent);
+        self.interval.filter(|_| percent > 0).map(|interval| interval * 100 / percent)
     }
 
     /// When it is due next.
@@ -118,7 +136,7 @@ impl Timer {
     pub fn is_due(&mut self, now: Now) -> bool {
         let due = self.at.is_some_and(|at| at <= now.mono);
         if due {
-            self.at = self.interval.map(|interval| now.mono + interval);
+            self.at = self.paced().map(|interval| now.mono + interval);
         }
         due
     }

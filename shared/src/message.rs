@@ -1,13 +1,14 @@
-//! What nodes say to each other over a link. Three conversations share it: replication rounds, commands, and observation.
+//! What nodes say to each other over a link. Four conversations share it: replication rounds, commands, observation, and control.
 //!
-//! Rounds name their two ends by origin (node and incarnation), because a third node may carry them. Commands and
-//! observation stay between the two ends of the link.
+//! Rounds name their two ends by origin (node and incarnation), because a third node may carry them. The others stay between the
+//! two ends of the link, and no fault touches them.
 
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
 use crate::crdt::{Entry, Fingerprint, VersionVector};
+use crate::fault::{Control, Report};
 use crate::hero::Location;
 use crate::id::{HeroId, Incarnation, Origin};
 use crate::time::UnixMillis;
@@ -42,6 +43,10 @@ pub enum Frame {
     },
     /// The receiver's own truth, or the part of it that changed.
     Observation(Observation),
+    /// Dispatch asks something of a node's process. No machine sees it.
+    Control(Control),
+    /// A node's process tells dispatch what is in force there.
+    Report(Report),
 }
 
 /// A step of a round with its two ends. The receiver of a round (the one that lacks something) pulls it.

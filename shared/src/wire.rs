@@ -7,11 +7,12 @@
 use serde::{Deserialize, Serialize};
 
 use crate::crdt::{Entry, VersionVector};
+use crate::fault::{Control, Fault, HEAL_AFTER};
 use crate::id::{Incarnation, Origin};
 use crate::message::{Command, Done, Envelope, Frame, Step};
 
 /// The version of everything after the first six bytes of a hello.
-pub const PROTOCOL_VERSION: u16 = 2;
+pub const PROTOCOL_VERSION: u16 = 3;
 /// The largest message a node reads, in bytes; a peer that sends more is cut off.
 pub const FRAME_BYTES_MAX: usize = 1024 * 1024;
 /// The longest cookie, in bytes.
@@ -96,7 +97,38 @@ pub fn decode(bytes: &[u8]) -> Result<Frame, WireError> {
     {
         return Err(WireError::Malformed("a horizon beyond the version vector".into()));
     }
+    if !faults(&frame).all(Fault::is_possible) {
+        return Err(WireError::Malformed("a fault that cannot be".into()));
+    }
+    let control_is_possible = match &frame {
+        Frame::Control(Control::Inject { heal_after, .. }) => HEAL_AFTER.contains(heal_after),
+        Frame::Control(Control::Pace(pace)) => pace.is_possible(),
+        Frame::Control(Control::Heal(_) | Control::Stop | Control::Kill)
+        | Frame::Round(_)
+        | Frame::Command { .. }
+        | Frame::Answer { .. }
+        | Frame::Observe { .. }
+        | Frame::Observation(_)
+        | Frame::Report(_) => true,
+    };
+    if !control_is_possible {
+        return Err(WireError::Malformed("a time or a pace that cannot be".into()));
+    }
     Ok(frame)
+}
+
+/// The faults that a frame carries.
+fn faults(frame: &Frame) -> Box<dyn Iterator<Item = &Fault> + '_> {
+    match frame {
+        Frame::Control(Control::Inject { fault, .. }) => Box::new(std::iter::once(fault)),
+        Frame::Report(report) => Box::new(report.faults.iter().map(|in_force| &in_force.fault)),
+        Frame::Control(_)
+        | Frame::Round(_)
+        | Frame::Command { .. }
+        | Frame::Answer { .. }
+        | Frame::Observe { .. }
+        | Frame::Observation(_) => Box::new(std::iter::empty()),
+    }
 }
 
 /// The version vectors that a frame carries.
@@ -105,7 +137,9 @@ fn vectors(frame: &Frame) -> Box<dyn Iterator<Item = &VersionVector> + '_> {
         Frame::Round(Envelope { step: Step::End { vector, horizon, .. }, .. }) => Box::new([vector, horizon].into_iter()),
         Frame::Round(Envelope { step: Step::Pull(question), .. }) => Box::new(question.vector.iter()),
         Frame::Observation(observation) => Box::new(std::iter::once(&observation.vector)),
-        Frame::Round(_) | Frame::Command { .. } | Frame::Answer { .. } | Frame::Observe { .. } => Box::new(std::iter::empty()),
+        Frame::Round(_) | Frame::Command { .. } | Frame::Answer { .. } | Frame::Observe { .. } | Frame::Control(_) | Frame::Report(_) => {
+            Box::new(std::iter::empty())
+        }
     }
 }
 
@@ -116,7 +150,9 @@ fn entries(frame: &Frame) -> Box<dyn Iterator<Item = &Entry> + '_> {
         Frame::Observation(observation) => Box::new(observation.entries.iter().map(|(_, entry)| &**entry)),
         Frame::Command { command: Command::Assign { copy, .. }, .. } => Box::new(copy.iter().map(|entry| &**entry)),
         Frame::Answer { result: Ok(Done::Assigned(entry)), .. } => Box::new(std::iter::once(&**entry)),
-        Frame::Round(_) | Frame::Command { .. } | Frame::Answer { .. } | Frame::Observe { .. } => Box::new(std::iter::empty()),
+        Frame::Round(_) | Frame::Command { .. } | Frame::Answer { .. } | Frame::Observe { .. } | Frame::Control(_) | Frame::Report(_) => {
+            Box::new(std::iter::empty())
+        }
     }
 }
 
@@ -131,12 +167,14 @@ fn whole<'de, T: Deserialize<'de>>(bytes: &'de [u8]) -> Result<T, WireError> {
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
+    use std::time::Duration;
 
     use uuid::Uuid;
 
     use super::*;
     use crate::clock::{Hlc, Stamp};
     use crate::crdt::Value;
+    use crate::fault::{FaultId, Frames, InForce, Pace, Report, Trouble};
     use crate::hero::Hero;
     use crate::id::HeroId;
     use crate::message::{Question, Summary, Wish};
@@ -182,9 +220,9 @@ mod tests {
 
     /// The bytes of this version. Should they change, so must [`PROTOCOL_VERSION`]: another build of it could not read them.
     #[test]
-    fn the_bytes_of_version_2_are_these() {
-        assert_eq!(PROTOCOL_VERSION, 2);
-        assert_eq!(hex(&hello().encode()), "53484331020006676f7468616d8586bfda9f3401630100");
+    fn the_bytes_of_version_3_are_these() {
+        assert_eq!(PROTOCOL_VERSION, 3);
+        assert_eq!(hex(&hello().encode()), "53484331030006676f7468616d8586bfda9f3401630100");
         let origin = |node: &str, incarnation| Origin { node: node.parse().unwrap(), incarnation: Incarnation(incarnation) };
         let stamp = |wall, logical| Stamp { hlc: Hlc { wall: UnixMillis(wall), logical }, origin: origin("gotham", 300) };
         let born = Entry::written(Value::Live(Hero::new("Ada".into())), stamp(1_000, 2), None);
@@ -194,6 +232,10 @@ mod tests {
         let summary = Summary { vector: 7, fingerprint: crate::crdt::Fingerprint::default() };
         let step = |step| Frame::Round(Envelope { from: origin("gotham", 300), to: origin("capitol", 400), round: 5, step });
         let key = |number| HeroId(Uuid::from_bytes([number; 16]));
+        let by = Duration::from_millis(300);
+        let trouble = Trouble::Delay { by, jitter: by };
+        let fault = Fault { id: FaultId(77), trouble, from: "gotham".parse().unwrap(), to: None, both: true };
+        let frames = Frames { seen: 9, dropped: 1, delayed: 8, duplicated: 0 };
         let pull = |vector, mutual| Step::Pull(Question { summary, vector, wish: Wish { mutual, full: false } });
         let goldens = [
             (step(Step::Invite { source: origin("dispatch", 1) }), "0006676f7468616dac020763617069746f6c9003050008646973706174636801"),
@@ -216,6 +258,20 @@ mod tests {
             (Frame::Observe { since: 9 }, "0309"),
             (Frame::Command { request: 1, expires: UnixMillis(5_000), command: Command::Bomb }, "0101882701"),
             (Frame::Answer { request: 1, result: Ok(Done::Bombed) }, "02010001"),
+            (
+                Frame::Control(Control::Inject { fault, heal_after: Duration::from_secs(20) }),
+                "05004d010080c6868f010080c6868f0106676f7468616d00011400",
+            ),
+            (Frame::Control(Control::Heal(fault.id)), "05014d"),
+            (Frame::Control(Control::Pace(Pace::PAUSED)), "050200"),
+            (Frame::Control(Control::Stop), "0503"),
+            (
+                Frame::Report(Report {
+                    faults: vec![InForce { fault, remaining: Duration::from_millis(1_500), frames }],
+                    wall: UnixMillis(5),
+                }),
+                "06014d010080c6868f010080c6868f0106676f7468616d00010180cab5ee010901080005",
+            ),
         ];
         for (frame, golden) in goldens {
             assert_eq!(hex(&encode(&frame)), golden, "{frame:?}");

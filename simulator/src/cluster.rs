@@ -707,7 +707,15 @@ impl Cluster {
                 self.told.insert(entry.stamp, (id, entry.is_tombstone()));
             }
             Answer::View(view) => self.view = Some(view),
-            Answer::Bombed(_) | Answer::Forgotten(_) | Answer::Found(..) | Answer::Refused(_) => {}
+            Answer::Bombed(_)
+            | Answer::Forgotten(_)
+            | Answer::Injected(_)
+            | Answer::Healed
+            | Answer::Gossip(_)
+            | Answer::Exchanged(_)
+            | Answer::Ended(_)
+            | Answer::Found(..)
+            | Answer::Refused(_) => {}
         }
     }
 

@@ -163,7 +163,7 @@ impl Machine {
                 Output::Send { to, frame } => Wanted::Send { to, frame },
                 Output::Event(dispatch::Event::Answer { ticket, answer }) => Wanted::Answer { ticket, answer },
                 Output::Event(dispatch::Event::Replica(event)) => Wanted::Replica(event),
-                Output::Event(dispatch::Event::View(_) | dispatch::Event::Happened(_)) => Wanted::Nothing,
+                Output::Event(dispatch::Event::View(_) | dispatch::Event::Happened(_) | dispatch::Event::Thaw(_)) => Wanted::Nothing,
             }),
         }
     }
@@ -176,6 +176,7 @@ fn for_dispatch(input: Input<Infallible>) -> Input<Ask> {
         Input::LinkDown { peer, cause } => Input::LinkDown { peer, cause },
         Input::Refused { peer, alive } => Input::Refused { peer, alive },
         Input::Frame { from, frame } => Input::Frame { from, frame },
+        Input::Pace(pace) => Input::Pace(pace),
         Input::Command(never) => match never {},
     }
 }

@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tokio::sync::mpsc::error::TrySendError;
@@ -15,12 +16,16 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{debug, info, warn};
 
+use crate::fault::Control;
 use crate::id::{Incarnation, NodeName, Origin};
 use crate::link::connection::{self, Admitted, End, Event, Identity};
+use crate::link::controls::{self, Controls};
 use crate::link::dialer;
+use crate::link::faults::Faults;
+use crate::link::freeze::freezable;
 use crate::link::listener::Incoming;
 use crate::machine::{Input, LinkDown, Machine, Output};
-use crate::membership::{LinkRefusal, Roster};
+use crate::membership::{DISPATCH, LinkRefusal, Roster};
 use crate::message::Frame;
 use crate::time::{Now, UnixMillis};
 
@@ -31,9 +36,11 @@ const EVENTS_MAX: usize = 1_024;
 const STRANGERS_MAX: usize = 64;
 
 /// The real clocks. The wall clock goes back where somebody sets it back; stamps do not (`clock`).
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 pub struct SystemClock {
     started: Instant,
+    /// How far the wall clock is made to be off, in milliseconds.
+    skew_ms: AtomicI64,
 }
 
 #[expect(clippy::disallowed_methods, reason = "this is where the core's `Now` comes from")]
@@ -41,14 +48,20 @@ impl SystemClock {
     /// Clocks that start now.
     #[must_use]
     pub fn start() -> Self {
-        Self { started: Instant::now() }
+        Self { started: Instant::now(), skew_ms: AtomicI64::new(0) }
+    }
+
+    /// From now on the wall clock is this far off; 0 mends it.
+    pub(super) fn skew(&self, ms: i64) {
+        self.skew_ms.store(ms, Ordering::Relaxed);
     }
 
     /// One reading of both. A wall clock before 1970 reads 0.
     #[must_use]
     pub fn now(&self) -> Now {
         let wall = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
-        Now { mono: self.started.elapsed(), wall: UnixMillis(u64::try_from(wall).unwrap_or(u64::MAX)) }
+        let wall = u64::try_from(wall).unwrap_or(u64::MAX).saturating_add_signed(self.skew_ms.load(Ordering::Relaxed));
+        Now { mono: self.started.elapsed(), wall: UnixMillis(wall) }
     }
 
     /// The moment that a machine calls `mono`; none where the system cannot tell one so far away.
@@ -80,6 +93,18 @@ pub struct Surroundings<'a> {
     pub tasks: &'a TaskTracker,
     /// Whether this life has joined.
     pub joined: watch::Receiver<bool>,
+    /// What dispatch has asked of the process.
+    pub(super) controls: &'a mut Controls,
+}
+
+/// How a life came to its end.
+pub enum Ended<B> {
+    /// It was told to stop.
+    Stopped,
+    /// Its process was told to end at once.
+    Killed,
+    /// Its own event said so.
+    Broke(B),
 }
 
 /// A link that stands.
@@ -91,7 +116,7 @@ struct Link {
     outgoing: mpsc::Sender<Frame>,
 }
 
-/// Drives `machine` in the life `me` until `on_event` breaks (then `Some`) or `stop` is cancelled (then `None`).
+/// Drives `machine` in the life `me` until `on_event` breaks, `stop` is cancelled, or dispatch ends the process.
 ///
 /// When it returns, or is dropped, its links close after what was sent before.
 pub async fn drive<M, B>(
@@ -101,11 +126,12 @@ pub async fn drive<M, B>(
     door: &mut mpsc::Receiver<Incoming>,
     commands: &mut mpsc::Receiver<M::Command>,
     mut on_event: impl FnMut(&M, M::Event) -> ControlFlow<B>,
-) -> Option<B>
+) -> Ended<B>
 where
     M: Machine,
 {
-    let Surroundings { neighbourhood, clock, stop, tasks, joined } = surroundings;
+    let Surroundings { neighbourhood, clock, stop, tasks, joined, controls } = surroundings;
+    let dispatch = neighbourhood.roster.members().iter().copied().find(|member| member.as_str() == DISPATCH);
     let (events, mut happened) = mpsc::channel(EVENTS_MAX);
     let mut links = Links {
         me,
@@ -119,29 +145,63 @@ where
     let strangers = Arc::new(Semaphore::new(STRANGERS_MAX));
     let identity = Identity { me, cookie: Arc::clone(&neighbourhood.cookie), joined };
     for (peer, address) in &neighbourhood.addresses {
-        tasks.spawn(dialer::keep_dialling(*peer, address.clone(), identity.clone(), links.linked.subscribe(), events.clone()));
+        let dialling = dialer::keep_dialling(*peer, address.clone(), identity.clone(), links.linked.subscribe(), events.clone());
+        tasks.spawn(freezable(controls.frozen(), dialling));
+    }
+    controls.faults.forget_waiting();
+    if let Some(pace) = controls.pace(clock.now()) {
+        machine.handle(clock.now(), Input::Pace(pace));
     }
     loop {
         let now = clock.now();
+        controls.update(now, clock);
+        if controls.is_frozen(now) {
+            tokio::select! {
+                () = stop.cancelled() => return Ended::Stopped,
+                () = controls.sleep(now) => {}
+            }
+            continue;
+        }
+        while let Some((to, frame)) = controls.faults.due(now.mono) {
+            links.send(to, frame);
+        }
         if machine.deadline().is_some_and(|deadline| deadline <= now.mono) {
             machine.tick(now);
         }
         loop {
             while let Some(output) = machine.poll() {
                 match output {
-                    Output::Send { to, frame } => links.send(to, frame),
+                    // Dispatch asks itself, too.
+                    Output::Send { to, frame: Frame::Control(control) } if to == me.node => {
+                        if let ControlFlow::Break(end) = obey(controls, clock, machine, control) {
+                            return end_of(end, stop);
+                        }
+                    }
+                    Output::Send { to, frame } => links.pass(&mut controls.faults, clock.now(), to, frame),
                     Output::Event(event) => {
                         if let ControlFlow::Break(reason) = on_event(machine, event) {
-                            return Some(reason);
+                            return Ended::Broke(reason);
                         }
                     }
                 }
             }
             // Sending may have cost links; what the machine says to that is taken before anything is waited for.
-            let Some(peer) = links.lost.pop() else { break };
-            machine.handle(clock.now(), Input::LinkDown { peer, cause: LinkDown::Lost });
+            if let Some(peer) = links.lost.pop() {
+                machine.handle(clock.now(), Input::LinkDown { peer, cause: LinkDown::Lost });
+            } else if let Some(dispatch) = dispatch
+                && let Some(report) = controls.report(clock.now())
+            {
+                let report = Frame::Report(report);
+                if dispatch == me.node {
+                    machine.handle(clock.now(), Input::Frame { from: dispatch, frame: report });
+                } else {
+                    links.send(dispatch, report);
+                }
+            } else {
+                break;
+            }
         }
-        let deadline = machine.deadline();
+        let deadline = machine.deadline().into_iter().chain(controls.deadline(clock.now())).min();
         let due = async {
             match deadline.and_then(|deadline| clock.at(deadline)) {
                 Some(deadline) => tokio::time::sleep_until(deadline).await,
@@ -149,11 +209,25 @@ where
             }
         };
         tokio::select! {
-            () = stop.cancelled() => return None,
+            () = stop.cancelled() => return Ended::Stopped,
             () = due => {}
             Some(event) = happened.recv() => {
                 for input in links.on_event(event) {
-                    machine.handle(clock.now(), input);
+                    match input {
+                        Input::Frame { from, frame: Frame::Control(control) } => {
+                            if Some(from) != dispatch {
+                                warn!(%from, "asks for what only dispatch may ask for");
+                            } else if let ControlFlow::Break(end) = obey(controls, clock, machine, control) {
+                                return end_of(end, stop);
+                            }
+                        }
+                        input => {
+                            if matches!(&input, Input::LinkUp { peer, .. } if Some(*peer) == dispatch) {
+                                controls.report_soon();
+                            }
+                            machine.handle(clock.now(), input);
+                        }
+                    }
                 }
             }
             Some(Incoming { socket, address }) = door.recv() => {
@@ -162,17 +236,38 @@ where
                     continue;
                 };
                 let (identity, events) = (identity.clone(), events.clone());
-                tasks.spawn(async move {
+                tasks.spawn(freezable(controls.frozen(), async move {
                     let ended = connection::run(socket, End::Listener, &identity, &address, &events, Some(place)).await;
                     if matches!(ended, connection::Ended::Closed | connection::Ended::OwnEnd) {
                         debug!(%address, "link ended: {ended}");
                     } else {
                         warn!(%address, "link ended: {ended}");
                     }
-                });
+                }));
             }
             Some(command) = commands.recv() => machine.handle(clock.now(), Input::Command(command)),
         }
+    }
+}
+
+/// Does what dispatch asks of the process, and tells the machine what concerns it.
+fn obey<M: Machine>(controls: &mut Controls, clock: &SystemClock, machine: &mut M, control: Control) -> ControlFlow<controls::End> {
+    let pace = controls.obey(clock.now(), control)?;
+    controls.update(clock.now(), clock);
+    if let Some(pace) = pace {
+        machine.handle(clock.now(), Input::Pace(pace));
+    }
+    ControlFlow::Continue(())
+}
+
+fn end_of<B>(end: controls::End, stop: &CancellationToken) -> Ended<B> {
+    match end {
+        controls::End::Stop => {
+            info!("asked to stop");
+            stop.cancel();
+            Ended::Stopped
+        }
+        controls::End::Kill => Ended::Killed,
     }
 }
 
@@ -190,6 +285,13 @@ struct Links {
 }
 
 impl Links {
+    /// Sends what the faults in force let through.
+    fn pass(&mut self, faults: &mut Faults, now: Now, to: NodeName, frame: Frame) {
+        if let Some(frame) = faults.pass(now.mono, to, frame) {
+            self.send(to, frame);
+        }
+    }
+
     fn send(&mut self, to: NodeName, frame: Frame) {
         let Some(link) = self.links.get(&to) else { return };
         match link.outgoing.try_send(frame) {

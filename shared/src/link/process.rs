@@ -8,6 +8,7 @@ use std::net::SocketAddr;
 use std::ops::ControlFlow;
 use std::panic::AssertUnwindSafe;
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -23,7 +24,8 @@ use tokio_util::task::TaskTracker;
 use tracing::{debug, error, info, warn};
 
 use crate::id::{Incarnation, NodeName, Origin};
-use crate::link::driver::{self, Neighbourhood, Surroundings, SystemClock};
+use crate::link::controls::Controls;
+use crate::link::driver::{self, Ended, Neighbourhood, Surroundings, SystemClock};
 use crate::link::listener::{self, Incoming};
 use crate::machine::Machine;
 use crate::replica::{self, Replica};
@@ -41,6 +43,8 @@ pub const EXIT_STOPPED: u8 = 0;
 pub const EXIT_FAILED: u8 = 1;
 /// Exit code: unusable flags or configuration.
 pub const EXIT_UNUSABLE: u8 = 2;
+/// Exit code: told to end at once; what a shell says of a process that `kill -9` ended.
+const EXIT_KILLED: i32 = 137;
 
 /// A machine around a replica, as a process runs it.
 pub trait Node: Machine {
@@ -76,6 +80,8 @@ pub struct Process {
     pub intensity: Intensity,
     /// Ends it from inside; signals end it from outside.
     pub stop: CancellationToken,
+    /// Decides which frames meet with the faults in force.
+    pub seed: u64,
 }
 
 /// Takes the port at `address`.
@@ -126,14 +132,16 @@ pub async fn run<M: Node>(
     mut begin: impl FnMut(Origin, u32, Now) -> M,
     mut on_event: impl FnMut(M::Event) -> ControlFlow<LifeEnd>,
 ) -> anyhow::Result<ExitCode> {
-    let Process { name, listener, neighbourhood, mut intensity, stop } = process;
+    let Process { name, listener, neighbourhood, mut intensity, stop, seed } = process;
     stop_on_signals(stop.clone())?;
     let clock = SystemClock::start();
     let tasks = TaskTracker::new();
     let (door, mut peers) = mpsc::channel::<Incoming>(DOOR_MAX);
     let (ready, readiness) = watch::channel(false);
     let address = listener.local_addr().context("asking for the port")?;
+    let mut controls = Controls::new(name, seed);
     let router = router.merge(listener::cluster_door(door)).merge(probes(readiness));
+    let router = controls.gate(router, Arc::clone(&neighbourhood.cookie));
     tasks.spawn(listener::serve(listener, router, stop.clone(), tasks.clone()));
     info!("{name} listens on http://{address}");
 
@@ -173,19 +181,29 @@ pub async fn run<M: Node>(
             on_event(event)
         };
         // The driver borrows what outlives it; after a panic nothing of this life is used again.
-        let surroundings =
-            Surroundings { neighbourhood: &neighbourhood, clock: &clock, stop: &stop, tasks: &tasks, joined: ready.subscribe() };
+        let surroundings = Surroundings {
+            neighbourhood: &neighbourhood,
+            clock: &clock,
+            stop: &stop,
+            tasks: &tasks,
+            joined: ready.subscribe(),
+            controls: &mut controls,
+        };
         let life = driver::drive(&mut machine, me, surroundings, &mut peers, &mut commands, on_event);
         let life = AssertUnwindSafe(life).catch_unwind().await;
         let reason = match life {
-            Ok(None) => break EXIT_STOPPED,
-            Ok(Some(LifeEnd::Crashed(reason))) => reason,
-            Ok(Some(LifeEnd::Superseded { by, joined: false })) => {
+            Ok(Ended::Stopped) => break EXIT_STOPPED,
+            Ok(Ended::Killed) => {
+                error!("{name} was told to end at once");
+                std::process::exit(EXIT_KILLED);
+            }
+            Ok(Ended::Broke(LifeEnd::Crashed(reason))) => reason,
+            Ok(Ended::Broke(LifeEnd::Superseded { by, joined: false })) => {
                 warn!("an earlier life of {name} was {by}, later than this one: the clock must have gone back; beginning a later life");
                 above = by;
                 continue;
             }
-            Ok(Some(LifeEnd::Superseded { by, joined: true })) => {
+            Ok(Ended::Broke(LifeEnd::Superseded { by, joined: true })) => {
                 error!("another process is {name}/{by}, a later life than this one: {name}/{} halts", me.incarnation);
                 break EXIT_FAILED;
             }

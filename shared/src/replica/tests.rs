@@ -498,7 +498,8 @@ fn one_that_is_paused_serves_and_is_led_and_asks_nobody() {
     b.pull(at(2_000), a.me(), a.me().node, true);
     b.tick(at(60_000));
     assert!(drain(&mut b).0.is_empty() && !b.joined() && b.deadline().is_none());
-    let invite = |from: &Replica, to: &Replica| Envelope { from: from.me(), to: to.me(), round: 0, step: Step::Invite { source: from.me() } };
+    let invite =
+        |from: &Replica, to: &Replica| Envelope { from: from.me(), to: to.me(), round: 0, step: Step::Invite { source: from.me() } };
     b.handle(at(60_000), a.me().node, invite(&a, &b));
     talk(at(60_000), &mut a, &mut b);
     assert!(b.joined() && hold_the_same(&a, &b));

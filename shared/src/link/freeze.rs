@@ -1,0 +1,117 @@
+//! A process that does nothing, as if stopped by SIGSTOP, and how it is woken before its time.
+//!
+//! While it is frozen, none of its connections is read, written or answered, and its machine is told nothing: from outside it cannot be
+//! told from a stopped process. One thing still works, or nobody could wake it: `POST /thaw`, with the cluster's cookie.
+
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use axum::Router;
+use axum::extract::{Request, State};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse, Response};
+use axum::routing::post;
+use hyper_util::rt::TokioIo;
+use tokio::net::TcpStream;
+use tokio::sync::{mpsc, watch};
+use tokio::time::timeout;
+
+use crate::link::connection::same_secret;
+
+/// How long waking a process may take.
+const THAW_PATIENCE: Duration = Duration::from_secs(2);
+/// Where a process is woken.
+const THAW_PATH: &str = "/thaw";
+
+/// Runs `future`, but not while the process is frozen.
+pub(super) async fn freezable<F: Future>(mut frozen: watch::Receiver<bool>, future: F) -> F::Output {
+    let mut future = pin!(future);
+    // A process that has ended is frozen no more.
+    while becomes(&mut frozen, false).await {
+        tokio::select! {
+            biased;
+            lives = becomes(&mut frozen, true) => if !lives { break },
+            output = &mut future => return output,
+        }
+    }
+    future.await
+}
+
+/// Waits until the process is frozen, or is not; `false` where it has ended.
+async fn becomes(frozen: &mut watch::Receiver<bool>, state: bool) -> bool {
+    frozen.wait_for(|now| *now == state).await.is_ok()
+}
+
+/// Has `router` answer nothing while the process is frozen, but to who wakes it.
+pub(super) fn gate(router: Router, frozen: watch::Receiver<bool>, thaw: mpsc::Sender<()>, cookie: Arc<str>) -> Router {
+    let wait = async |State(frozen): State<watch::Receiver<bool>>, request: Request, next: Next| freezable(frozen, next.run(request)).await;
+    let wake = Router::new().route(THAW_PATH, post(wake)).with_state((thaw, cookie));
+    router.layer(middleware::from_fn_with_state(frozen, wait)).merge(wake)
+}
+
+async fn wake(State((thaw, cookie)): State<(mpsc::Sender<()>, Arc<str>)>, headers: HeaderMap) -> Response {
+    let given = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok()?.strip_prefix("Bearer "));
+    if !given.is_some_and(|given| same_secret(given, &cookie)) {
+        return (StatusCode::UNAUTHORIZED, "this is for members of the cluster\n").into_response();
+    }
+    // One that waits already wakes it as well.
+    let _ = thaw.try_send(());
+    (StatusCode::ACCEPTED, "waking up\n").into_response()
+}
+
+/// Wakes the process at `address` (HOST:PORT), if it is frozen.
+///
+/// # Errors
+/// When it cannot be reached in time, or refuses.
+pub async fn thaw(address: &str, cookie: &str) -> anyhow::Result<()> {
+    let asked = async {
+        let stream = TcpStream::connect(address).await.with_context(|| format!("connecting to {address}"))?;
+        let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
+        let request = hyper::Request::post(THAW_PATH)
+            .header(header::HOST, address)
+            .header(header::AUTHORIZATION, format!("Bearer {cookie}"))
+            .body(String::new())?;
+        let answer = sender.send_request(request);
+        tokio::select! {
+            biased;
+            answer = answer => Ok(answer?.status()),
+            ended = connection => Err(ended.map_or_else(anyhow::Error::from, |()| anyhow::anyhow!("{address} closed the connection"))),
+        }
+    };
+    let status = timeout(THAW_PATIENCE, asked).await.with_context(|| format!("{address} gives no answer"))??;
+    anyhow::ensure!(status == StatusCode::ACCEPTED, "{address} answers {status}");
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn nothing_happens_while_frozen_and_all_of_it_afterwards() {
+        let (freeze, frozen) = watch::channel(true);
+        let (send, mut receive) = mpsc::channel(1);
+        let task = tokio::spawn(freezable(frozen, async move { send.send("awake").await }));
+        tokio::task::yield_now().await;
+        assert!(receive.try_recv().is_err() && !task.is_finished());
+        freeze.send_replace(false);
+        assert_eq!(receive.recv().await, Some("awake"));
+    }
+
+    #[tokio::test]
+    async fn a_future_that_waits_is_frozen_in_the_middle() {
+        let (freeze, frozen) = watch::channel(false);
+        let (send, mut steps) = mpsc::channel::<u8>(4);
+        let task = tokio::spawn(freezable(frozen, async move { (steps.recv().await, steps.recv().await) }));
+        send.send(1).await.expect("there is room");
+        freeze.send_replace(true);
+        send.send(2).await.expect("there is room");
+        tokio::task::yield_now().await;
+        assert!(!task.is_finished());
+        drop(freeze);
+        assert_eq!(task.await.expect("it does not panic"), (Some(1), Some(2)));
+    }
+}
