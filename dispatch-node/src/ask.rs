@@ -1,11 +1,15 @@
 //! What can be asked of dispatch, and what comes of it.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use shared::crdt::Entry;
+use shared::fault::{FaultId, Pace, Trouble};
 use shared::hero::Location;
 use shared::id::{HeroId, NodeName};
 
+use crate::exchange::Exchange;
+use crate::trouble::FaultView;
 use crate::view::View;
 
 /// The most heroes created by one request.
@@ -57,6 +61,46 @@ pub enum Verb {
         /// Which.
         city: NodeName,
     },
+    /// Cause trouble.
+    Inject {
+        /// What; already checked.
+        trouble: Trouble,
+        /// See [`Fault::from`](shared::fault::Fault::from).
+        from: NodeName,
+        /// See [`Fault::to`](shared::fault::Fault::to).
+        to: Option<NodeName>,
+        /// See [`Fault::both`](shared::fault::Fault::both).
+        both: bool,
+        /// For how long.
+        heal_after: Duration,
+    },
+    /// Heal a fault; all of them where none is named.
+    Heal {
+        /// Which.
+        fault: Option<FaultId>,
+    },
+    /// Let gossip go at this pace.
+    Gossip {
+        /// How fast.
+        pace: Pace,
+    },
+    /// Have one node pull from another, once; both at random where they are not named.
+    Exchange {
+        /// From whom.
+        source: Option<NodeName>,
+        /// Who pulls.
+        puller: Option<NodeName>,
+    },
+    /// End a city's process, as if it were asked to.
+    Stop {
+        /// Which.
+        city: NodeName,
+    },
+    /// End a city's process at once.
+    Kill {
+        /// Which.
+        city: NodeName,
+    },
     /// A living copy of a hero.
     Find {
         /// Which.
@@ -79,6 +123,16 @@ pub enum Answer {
     Bombed(NodeName),
     /// The city is forgotten.
     Forgotten(NodeName),
+    /// The fault is in force.
+    Injected(FaultView),
+    /// What was to be healed is.
+    Healed,
+    /// Gossip goes at this pace.
+    Gossip(Pace),
+    /// The exchange, as far as it came.
+    Exchanged(Exchange),
+    /// The city's process was told to end.
+    Ended(NodeName),
     /// The hero lives, as this.
     Found(HeroId, Arc<Entry>),
     /// What is known.
@@ -132,6 +186,21 @@ pub enum NotDone {
         /// The city.
         city: NodeName,
     },
+    /// No such fault was ever in force.
+    #[error("there is no fault {0}")]
+    UnknownFault(FaultId),
+    /// The fault is over.
+    #[error("fault {0} is healed already")]
+    HealedAlready(FaultId),
+    /// More faults than can be in force.
+    #[error("{0} faults are in force already; nothing was changed")]
+    TooManyFaults(usize),
+    /// An exchange is under way.
+    #[error("another exchange is under way; nothing was changed")]
+    ExchangeUnderWay,
+    /// Nobody to exchange with.
+    #[error("fewer than two nodes answer; nothing was exchanged")]
+    NobodyToExchange,
     /// No city gives an answer.
     #[error("no city answers; nothing was changed")]
     NoCity,

@@ -16,17 +16,20 @@ use rand_chacha::ChaCha8Rng;
 
 use shared::clock::Stamp;
 use shared::crdt::{Entry, Fingerprint, Value};
+use shared::fault::{Control, FAULTS_MAX, Fault, FaultId, Pace, Report, Trouble};
 use shared::hero::{Hero, Location};
 use shared::id::{HeroId, Incarnation, NodeName, Origin};
 use shared::machine::{Input, LinkDown, Machine, Output, Timer, earliest};
 use shared::message::{Command, Done, Envelope, Frame, Observation, Refusal, Step};
 use shared::replica::{self, ForgetError, Replica, WriteError};
-use shared::time::{Now, UnixMillis};
+use shared::time::Now;
 
 use crate::ask::{Answer, Ask, CREATE_MAX, NotDone, Verb};
-use crate::happening::{Happening, Kind};
+use crate::exchange::{Exchange, UnderWay};
+use crate::happening::{Happening, Kind, Write};
 use crate::ledger::Ledger;
 use crate::mirror::{Mirror, Status};
+use crate::trouble::{Troubles, describe};
 use crate::view::{self, View};
 
 /// A city does not act on a command later than this.
@@ -38,7 +41,9 @@ const OBSERVATION_PATIENCE: Duration = Duration::from_secs(3);
 /// The least time between two views pushed to browsers.
 const VIEW_INTERVAL: Duration = Duration::from_millis(250);
 /// How many happenings are remembered.
-const HAPPENINGS_MAX: usize = 1_000;
+const HAPPENINGS_MAX: usize = 4_000;
+/// The least time between two alarms about one node.
+const ALARM_INTERVAL: Duration = Duration::from_secs(10);
 /// How many idempotency keys are remembered.
 const KEYS_MAX: usize = 1_000;
 /// How many heroes are remembered before those that are long gone are forgotten.
@@ -71,6 +76,8 @@ pub enum Event {
     View(Arc<View>),
     /// Something happened that people may want to know.
     Happened(Arc<Happening>),
+    /// Wake this node's process, which is frozen and hears no frame.
+    Thaw(NodeName),
     /// Something happened in a replication round.
     Replica(replica::Event),
 }
@@ -90,6 +97,23 @@ struct Pending {
     city: NodeName,
     verb: Verb,
     deadline: Duration,
+}
+
+/// A fault to be in force, or to be over, before the answer is given.
+#[derive(Debug)]
+struct Confirming {
+    ticket: u64,
+    key: Option<String>,
+    what: Awaited,
+    deadline: Duration,
+}
+
+#[derive(Debug)]
+enum Awaited {
+    /// In force at all these nodes.
+    InForce(FaultId, BTreeSet<NodeName>),
+    /// In force at no node that answers.
+    Over(Vec<FaultId>),
 }
 
 /// The machine of dispatch.
@@ -116,6 +140,18 @@ pub struct Dispatch {
     view_at: Duration,
     view_due: bool,
     rng: ChaCha8Rng,
+    troubles: Troubles,
+    confirming: Vec<Confirming>,
+    /// What each node's process reports to be in force.
+    reported: BTreeMap<NodeName, BTreeSet<FaultId>>,
+    /// How far ahead a stamp may be.
+    drift_max: Duration,
+    pace: Pace,
+    /// When the cities are told of the pace again, while it is not the usual one.
+    pace_at: Option<Duration>,
+    exchange: Option<UnderWay>,
+    /// When people were told of a clock last.
+    alarmed: BTreeMap<NodeName, Duration>,
     /// Makes the heroes' ids. Of every life another stream: the same seed given to a later life must not make the same heroes.
     ids: ChaCha8Rng,
     gossip: Timer,
@@ -133,6 +169,7 @@ impl Dispatch {
         let mut timer = |interval| Timer::new(interval, rng.random_range(0.0..1.0), now);
         let (gossip, poll) = (timer(config.gossip_interval), timer(config.poll_interval));
         Self {
+            drift_max: config.replica.drift_max,
             replica: Replica::new(me, config.replica, now),
             cities: config.cities.into_iter().map(Mirror::new).collect(),
             links: BTreeMap::new(),
@@ -152,6 +189,13 @@ impl Dispatch {
             rows_stale: true,
             view_at: now.mono,
             view_due: true,
+            troubles: Troubles::default(),
+            confirming: Vec::new(),
+            reported: BTreeMap::new(),
+            pace: Pace::FREE,
+            pace_at: None,
+            exchange: None,
+            alarmed: BTreeMap::new(),
             rng,
             ids,
             gossip,
@@ -187,6 +231,9 @@ impl Dispatch {
     fn on_link_up(&mut self, now: Now, peer: NodeName, incarnation: Incarnation) {
         self.links.insert(peer, incarnation);
         self.replica.link_up(now, Origin { node: peer, incarnation });
+        if self.pace != Pace::FREE {
+            self.send(peer, Frame::Control(Control::Pace(self.pace)));
+        }
         let Some(city) = self.city(peer) else { return };
         let (before, said_lost) = (city.incarnation, city.said_lost);
         let since = city.link_up(incarnation, now.mono);
@@ -238,6 +285,7 @@ impl Dispatch {
     fn on_frame(&mut self, now: Now, from: NodeName, frame: Frame) {
         match frame {
             Frame::Round(envelope) if envelope.to.node == self.me() => {
+                self.count_exchange(now, &envelope);
                 let before = self.replica.map().changes();
                 self.replica.handle(now, from, envelope);
                 if self.replica.map().changes() != before {
@@ -245,17 +293,19 @@ impl Dispatch {
                     self.touch();
                 }
             }
-            Frame::Round(envelope) => self.carry(from, envelope),
+            Frame::Round(envelope) => self.carry(now, from, envelope),
             Frame::Observation(observation) => self.on_observation(now, from, observation),
             Frame::Answer { request, result } => self.on_answer(now, from, request, result),
+            Frame::Report(report) => self.on_report(now, from, &report),
             // Dispatch obeys nobody and shows itself to browsers only.
-            Frame::Command { .. } | Frame::Observe { .. } => {}
+            Frame::Command { .. } | Frame::Observe { .. } | Frame::Control(_) => {}
         }
     }
 
     /// Passes a step of a carried round on. Only its author can hand it in, and only a linked life receives it.
-    fn carry(&mut self, from: NodeName, envelope: Envelope) {
+    fn carry(&mut self, now: Now, from: NodeName, envelope: Envelope) {
         if envelope.from.node == from && self.linked(envelope.to.node) == Some(envelope.to) {
+            self.count_exchange(now, &envelope);
             self.send(envelope.to.node, Frame::Round(envelope));
         }
     }
@@ -276,6 +326,7 @@ impl Dispatch {
             self.rows_stale = true;
             self.touch();
         }
+        self.look_at_the_clock(now, from);
         self.observe(now, from, since);
     }
 
@@ -298,7 +349,7 @@ impl Dispatch {
                 self.ledger.saved(hero, &entry);
                 self.acknowledged.insert(hero, Arc::clone(&entry));
                 let name = self.name_of(hero);
-                self.happened(now, from, Kind::Assigned, format!("{name} was assigned to {from}"));
+                self.wrote(now, from, Kind::Assigned, format!("{name} was assigned to {from}"), Write::of(hero, &entry));
                 // Hear of it soon, rather than at the next poll.
                 if let Some(city) = self.linked(from) {
                     self.replica.pull(now, city, from, true);
@@ -349,8 +400,8 @@ impl Dispatch {
                 let answer = self.send_home(now, hero).map_or_else(Answer::Refused, |entry| Answer::Assigned(hero, entry));
                 self.answer(ticket, key, answer);
             }
-            Verb::Assign { hero, to: to @ Location::City(city) } => match self.find(hero) {
-                Ok(copy) => self.command(now, ticket, key, city, Verb::Assign { hero, to }, Command::Assign { hero, to, copy: Some(copy) }),
+            Verb::Assign { hero, to: to @ Location::City(city) } => match self.copy_for(city, hero) {
+                Ok(copy) => self.command(now, ticket, key, city, Verb::Assign { hero, to }, Command::Assign { hero, to, copy }),
                 Err(refusal) => self.answer(ticket, key, Answer::Refused(refusal)),
             },
             Verb::Terminate { hero } => {
@@ -368,6 +419,18 @@ impl Dispatch {
                 let answer = self.forget(now, city).map_or_else(Answer::Refused, |()| Answer::Forgotten(city));
                 self.answer(ticket, key, answer);
             }
+            Verb::Inject { trouble, from, to, both, heal_after } => {
+                let fault = Fault { id: FaultId(self.rng.random()), trouble, from, to, both };
+                self.inject(now, ticket, key, fault, heal_after);
+            }
+            Verb::Heal { fault } => self.heal(now, ticket, key, fault),
+            Verb::Gossip { pace } => {
+                self.set_pace(now, pace);
+                self.answer(ticket, key, Answer::Gossip(pace));
+            }
+            Verb::Exchange { source, puller } => self.begin_exchange(now, ticket, key, source, puller),
+            Verb::Stop { city } => self.end_process(now, ticket, key, city, Control::Stop),
+            Verb::Kill { city } => self.end_process(now, ticket, key, city, Control::Kill),
             Verb::Find { hero } => {
                 let answer = self.find(hero).map_or_else(Answer::Refused, |entry| Answer::Found(hero, entry));
                 self.answer(ticket, key, answer);
@@ -404,28 +467,30 @@ impl Dispatch {
                 Err(refusal) => return self.answer(ticket, key, Answer::Refused(refusal)),
             }
         }
-        let text = match created.as_slice() {
-            [(id, _)] => format!("{} was created", self.name_of(*id)),
-            many => format!("{} superheroes were created", many.len()),
-        };
-        self.happened(now, self.me(), Kind::Created, text);
+        match created.as_slice() {
+            [(id, entry)] => {
+                let text = format!("{} was created", self.name_of(*id));
+                self.wrote(now, self.me(), Kind::Created, text, Write::of(*id, entry));
+            }
+            many => self.happened(now, self.me(), Kind::Created, format!("{} superheroes were created", many.len())),
+        }
         self.answer(ticket, key, Answer::Created(created));
     }
 
     fn send_home(&mut self, now: Now, id: HeroId) -> Result<Arc<Entry>, NotDone> {
-        let copy = self.find(id)?;
+        let copy = self.copy(id)?;
         let hero = copy.hero().ok_or(NotDone::Deleted(id))?.assigned(Location::Home);
         let entry = self.write_over(now, id, Value::Live(hero), &copy)?;
         let name = self.name_of(id);
-        self.happened(now, self.me(), Kind::Assigned, format!("{name} was sent home"));
+        self.wrote(now, self.me(), Kind::Assigned, format!("{name} was sent home"), Write::of(id, &entry));
         Ok(entry)
     }
 
     fn terminate(&mut self, now: Now, id: HeroId) -> Result<Arc<Entry>, NotDone> {
-        let copy = self.find(id)?;
+        let copy = self.copy(id)?;
         let entry = self.write_over(now, id, Value::Tombstone, &copy)?;
         let name = self.name_of(id);
-        self.happened(now, self.me(), Kind::Terminated, format!("{name} was terminated"));
+        self.wrote(now, self.me(), Kind::Terminated, format!("{name} was terminated"), Write::of(id, &entry));
         Ok(entry)
     }
 
@@ -441,6 +506,33 @@ impl Dispatch {
             // Dead, and the tombstone collected, or gone with the only city that knew.
             None if self.known.get(&id).is_some_and(|known| self.replica.vector().covers(known.born)) => Err(NotDone::Deleted(id)),
             None => Err(NotDone::NeverHeardOf(id)),
+        }
+    }
+
+    /// As [`find`](Self::find), for a command. While anything is cut, only dispatch's own copy: what it has merely seen of a city it
+    /// has not heard, and a command over it would carry news past the cut.
+    fn copy(&self, id: HeroId) -> Result<Arc<Entry>, NotDone> {
+        if !self.troubles.any_cut() {
+            return self.find(id);
+        }
+        match self.replica.map().get(id) {
+            Some(own) if !own.is_tombstone() => Ok(Arc::clone(own)),
+            Some(_) => Err(NotDone::Deleted(id)),
+            None => Err(self.find(id).err().unwrap_or(NotDone::CityHasNotHeard { city: self.me() })),
+        }
+    }
+
+    /// The copy that goes to a city with a command; none where replication to it is cut: then it acts on what it holds.
+    fn copy_for(&self, city: NodeName, id: HeroId) -> Result<Option<Arc<Entry>>, NotDone> {
+        if self.troubles.is_cut(self.me(), city) {
+            return match self.find(id) {
+                Err(never @ NotDone::NeverHeardOf(_)) => Err(never),
+                Ok(_) | Err(_) => Ok(None),
+            };
+        }
+        match self.copy(id) {
+            Err(NotDone::CityHasNotHeard { .. }) => Ok(None),
+            copy => copy.map(Some),
         }
     }
 
@@ -474,9 +566,8 @@ impl Dispatch {
         let request = self.next_request;
         self.next_request += 1;
         self.pending.insert(request, Pending { ticket, key, city, verb, deadline: now.mono + ANSWER_PATIENCE });
-        // By the city's clock, as far as its last observation tells how that one runs.
-        let ahead = self.city(city).map_or(0, |mirror| mirror.clock_ahead_ms);
-        let expires = UnixMillis(now.wall.plus(COMMAND_EXPIRES).0.saturating_add_signed(ahead));
+        // By the city's clock, as far as its last word tells how that one runs.
+        let expires = self.city(city).map_or(now.wall, |mirror| mirror.wall(now)).plus(COMMAND_EXPIRES);
         self.send(city, Frame::Command { request, expires, command });
     }
 
@@ -500,6 +591,173 @@ impl Dispatch {
             let oldest = self.keys_by_age.pop_front().expect("more than none are left");
             self.keys.remove(&oldest);
         }
+    }
+
+    // Trouble, and the pace of gossip.
+
+    fn inject(&mut self, now: Now, ticket: u64, key: Option<String>, fault: Fault, heal_after: Duration) {
+        if self.troubles.len() >= FAULTS_MAX {
+            return self.answer(ticket, key, Answer::Refused(NotDone::TooManyFaults(FAULTS_MAX)));
+        }
+        let nodes = self.links.keys().copied().chain([self.me()]);
+        let told: BTreeSet<NodeName> = nodes.filter(|node| fault.concerns(*node)).collect();
+        if told.is_empty() {
+            return self.answer(ticket, key, Answer::Refused(NotDone::NoAnswer { city: fault.from }));
+        }
+        self.troubles.begin(now.mono, fault, heal_after);
+        for node in &told {
+            self.send(*node, Frame::Control(Control::Inject { fault, heal_after }));
+        }
+        let text = format!("{}, for {}", describe(&fault), seconds(heal_after));
+        self.happened(now, fault.from, Kind::Injected, text);
+        self.confirm(now, ticket, key, Awaited::InForce(fault.id, told));
+    }
+
+    fn heal(&mut self, now: Now, ticket: u64, key: Option<String>, fault: Option<FaultId>) {
+        let ids = match fault {
+            Some(id) if self.troubles.has_ended(id) => {
+                return self.answer(ticket, key, Answer::Refused(NotDone::HealedAlready(id)));
+            }
+            Some(id) => vec![id],
+            None => self.troubles.ids(),
+        };
+        for id in &ids {
+            let at: Vec<NodeName> = self.troubles.at(*id).collect();
+            let Some(fault) = self.troubles.end(*id) else {
+                return self.answer(ticket, key, Answer::Refused(NotDone::UnknownFault(*id)));
+            };
+            for node in self.links.keys().copied().chain([self.me()]).collect::<Vec<_>>() {
+                self.send(node, Frame::Control(Control::Heal(*id)));
+            }
+            if fault.trouble == Trouble::Freeze && at.contains(&fault.from) {
+                self.event(Event::Thaw(fault.from));
+            }
+            self.happened(now, fault.from, Kind::Healed, format!("healed: {}", describe(&fault)));
+        }
+        self.confirm(now, ticket, key, Awaited::Over(ids));
+    }
+
+    /// Answers when it has come about, or when waiting for it is of no use.
+    fn confirm(&mut self, now: Now, ticket: u64, key: Option<String>, what: Awaited) {
+        self.confirming.push(Confirming { ticket, key, what, deadline: now.mono + ANSWER_PATIENCE });
+        self.answer_confirmed(now);
+    }
+
+    fn answer_confirmed(&mut self, now: Now) {
+        let confirming = std::mem::take(&mut self.confirming);
+        let reports = |node: &NodeName, id: &FaultId| self.reported.get(node).is_some_and(|ids| ids.contains(id));
+        let here = |node: &NodeName| *node == self.me() || self.links.contains_key(node);
+        let is_done = |confirming: &Confirming| match &confirming.what {
+            Awaited::InForce(id, nodes) => nodes.iter().all(|node| reports(node, id) || !here(node)),
+            Awaited::Over(ids) => !self.reported.keys().filter(|node| here(node)).any(|node| ids.iter().any(|id| reports(node, id))),
+        };
+        let is_over = |confirming: &Confirming| is_done(confirming) || confirming.deadline <= now.mono;
+        let (over, waiting): (Vec<Confirming>, Vec<Confirming>) = confirming.into_iter().partition(is_over);
+        self.confirming = waiting;
+        for Confirming { ticket, key, what, .. } in over {
+            let answer = match what {
+                Awaited::Over(_) => Answer::Healed,
+                // Whatever was not told in time is told again when it is heard of.
+                Awaited::InForce(id, _) => self.troubles.view(now.mono, id).map_or(Answer::Healed, Answer::Injected),
+            };
+            self.answer(ticket, key, answer);
+        }
+    }
+
+    fn on_report(&mut self, now: Now, from: NodeName, report: &Report) {
+        let (controls, over) = self.troubles.on_report(now.mono, from, report);
+        for control in controls {
+            self.send(from, Frame::Control(control));
+        }
+        for fault in over {
+            self.happened(now, fault.from, Kind::Healed, format!("over: {}", describe(&fault)));
+        }
+        self.reported.insert(from, report.faults.iter().map(|in_force| in_force.fault.id).collect());
+        if let Some(city) = self.city(from) {
+            city.clock = Some((report.wall, now.mono));
+        }
+        self.look_at_the_clock(now, from);
+        self.answer_confirmed(now);
+        self.touch();
+    }
+
+    fn set_pace(&mut self, now: Now, pace: Pace) {
+        if pace != self.pace {
+            let (kind, text) = match pace.percent {
+                0 => (Kind::Paused, "gossip is paused".to_owned()),
+                100 => (Kind::Resumed, "gossip goes on".to_owned()),
+                percent => (Kind::Resumed, format!("gossip goes on at {percent} % of its pace")),
+            };
+            self.happened(now, self.me(), kind, text);
+        }
+        self.pace = pace;
+        self.gossip.set_pace(pace, now);
+        self.poll.set_pace(pace, now);
+        self.replica.pause(pace == Pace::PAUSED);
+        self.tell_pace(now);
+    }
+
+    /// Tells the cities of the pace; and again before they forget it.
+    fn tell_pace(&mut self, now: Now) {
+        for city in self.linked_cities() {
+            self.send(city.node, Frame::Control(Control::Pace(self.pace)));
+        }
+        self.pace_at = (self.pace != Pace::FREE).then_some(now.mono + Pace::LEASE / 3);
+    }
+
+    fn end_process(&mut self, now: Now, ticket: u64, key: Option<String>, city: NodeName, how: Control) {
+        if self.linked(city).is_none() {
+            return self.answer(ticket, key, Answer::Refused(NotDone::NoAnswer { city }));
+        }
+        let (kind, text) = match how {
+            Control::Kill => (Kind::Killed, format!("{city} was killed")),
+            Control::Stop | Control::Inject { .. } | Control::Heal(_) | Control::Pace(_) => {
+                (Kind::Stopped, format!("{city} was told to stop"))
+            }
+        };
+        self.happened(now, city, kind, text);
+        self.send(city, Frame::Control(how));
+        self.answer(ticket, key, Answer::Ended(city));
+    }
+
+    fn begin_exchange(&mut self, now: Now, ticket: u64, key: Option<String>, source: Option<NodeName>, puller: Option<NodeName>) {
+        if self.exchange.is_some() {
+            return self.answer(ticket, key, Answer::Refused(NotDone::ExchangeUnderWay));
+        }
+        let nodes: Vec<Origin> = self.linked_cities().into_iter().chain([self.replica.me()]).collect();
+        let pairs = nodes.iter().flat_map(|source| nodes.iter().map(move |puller| (*source, *puller)));
+        let fits = |wanted: Option<NodeName>, node: Origin| wanted.is_none_or(|wanted| wanted == node.node);
+        let fitting = pairs.filter(|(from, to)| from != to && fits(source, *from) && fits(puller, *to));
+        let Some((source, puller)) = fitting.choose(&mut self.rng) else {
+            return self.answer(ticket, key, Answer::Refused(NotDone::NobodyToExchange));
+        };
+        self.exchange = Some(UnderWay::new(ticket, key, now.mono, source, puller));
+        if puller == self.replica.me() {
+            // As if it had been invited: paused or not, it pulls.
+            let invite = Envelope { from: source, to: puller, round: 0, step: Step::Invite { source } };
+            self.replica.handle(now, source.node, invite);
+        } else {
+            self.invite(source, puller);
+        }
+    }
+
+    /// Takes note of a frame of a round that passes here.
+    fn count_exchange(&mut self, now: Now, envelope: &Envelope) {
+        if self.exchange.as_mut().is_some_and(|exchange| exchange.pass(envelope)) {
+            self.end_exchange(now);
+        }
+    }
+
+    fn end_exchange(&mut self, now: Now) {
+        let Some(UnderWay { ticket, key, so_far, .. }) = self.exchange.take() else { return };
+        let Exchange { source, puller, completed, entries, bytes } = so_far;
+        let text = if completed {
+            format!("{puller} pulled {entries} entries ({bytes} bytes) from {source}")
+        } else {
+            format!("{puller} was to pull from {source}, and it was lost on the way")
+        };
+        self.happened(now, puller, Kind::Stepped, text);
+        self.answer(ticket, key, Answer::Exchanged(so_far));
     }
 
     // What is known.
@@ -546,7 +804,12 @@ impl Dispatch {
             city.recovering &= !whole.contains(&city.fingerprint);
         }
         let oldest = self.differs_since.values().min().map(|since| now.mono.saturating_sub(*since));
-        let view = View::new(now, &self.replica, &self.cities, &self.rows, oldest, self.ledger.lost(), &self.happenings);
+        let mut view = View::new(now, &self.replica, &self.cities, &self.rows, oldest, self.ledger.lost(), &self.happenings);
+        view.pace = self.pace;
+        view.faults = self.troubles.views(now.mono);
+        for city in &mut view.cities {
+            city.frozen = self.troubles.is_frozen(city.name);
+        }
         if view.verdict.converged != self.agreed {
             self.agreed = view.verdict.converged;
             if self.agreed {
@@ -570,7 +833,15 @@ impl Dispatch {
     }
 
     fn happened(&mut self, now: Now, node: NodeName, kind: Kind, text: String) {
-        let happening = Arc::new(Happening { number: self.next_happening, at: now.wall, node, kind, text });
+        self.log(Happening { number: self.next_happening, at: now.wall, node, kind, text, write: None });
+    }
+
+    fn wrote(&mut self, now: Now, node: NodeName, kind: Kind, text: String, write: Write) {
+        self.log(Happening { number: self.next_happening, at: now.wall, node, kind, text, write: Some(write) });
+    }
+
+    fn log(&mut self, happening: Happening) {
+        let happening = Arc::new(happening);
         self.next_happening += 1;
         self.happenings.push_back(Arc::clone(&happening));
         if self.happenings.len() > HAPPENINGS_MAX {
@@ -587,9 +858,13 @@ impl Dispatch {
         let cities = self.linked_cities();
         let pairs = cities.iter().flat_map(|source| cities.iter().map(move |puller| (*source, *puller)));
         if let Some((source, puller)) = pairs.filter(|(source, puller)| source != puller).choose(&mut self.rng) {
-            let invite = Envelope { from: self.replica.me(), to: puller, round: 0, step: Step::Invite { source } };
-            self.send(puller.node, Frame::Round(invite));
+            self.invite(source, puller);
         }
+    }
+
+    fn invite(&mut self, source: Origin, puller: Origin) {
+        let invite = Envelope { from: self.replica.me(), to: puller, round: 0, step: Step::Invite { source } };
+        self.send(puller.node, Frame::Round(invite));
     }
 
     fn poll_a_city(&mut self, now: Now) {
@@ -599,8 +874,8 @@ impl Dispatch {
     }
 
     fn view_deadline(&self) -> Option<Duration> {
-        // A city that gives no answer grows older on the page by the second.
-        let ageing = self.cities.iter().any(|city| city.status != Status::Up);
+        // A city that gives no answer grows older on the page by the second, and trouble comes nearer to its end.
+        let ageing = self.troubles.len() > 0 || self.cities.iter().any(|city| city.status != Status::Up);
         let wait = if self.view_due { VIEW_INTERVAL } else { Duration::from_secs(1) };
         (self.view_due || ageing).then_some(self.view_at + wait)
     }
@@ -615,15 +890,50 @@ impl Dispatch {
     fn collect_replica_outputs(&mut self, now: Now) {
         while let Some(output) = self.replica.poll() {
             match output {
-                replica::Output::Send { via, envelope } => self.send(via, Frame::Round(envelope)),
+                replica::Output::Send { via, envelope } => {
+                    self.count_exchange(now, &envelope);
+                    self.send(via, Frame::Round(envelope));
+                }
                 replica::Output::Event(event) => {
-                    if let Some((node, text)) = alarm(&event) {
+                    if let Some((node, text)) = alarm(&event).filter(|(node, _)| self.may_alarm(now, *node)) {
                         self.happened(now, node, Kind::Alarm, text);
                     }
                     self.event(Event::Replica(event));
                 }
             }
         }
+    }
+
+    /// Tells people when a city's clock has come to be off by more than is accepted.
+    fn look_at_the_clock(&mut self, now: Now, name: NodeName) {
+        let drift_max = self.drift_max;
+        let Some(city) = self.city(name) else { return };
+        let ahead_ms = city.clock_ahead_ms(now).unwrap_or(0);
+        let is_off = u128::from(ahead_ms.unsigned_abs()) > drift_max.as_millis();
+        if is_off && !city.clock_is_off {
+            let (off, what) = match ahead_ms {
+                0.. => ("ahead", "the others refuse what it writes"),
+                _ => ("behind", "it refuses what the others write"),
+            };
+            let text = format!(
+                "the clock of {name} is {} {off}; beyond {} {what}",
+                seconds(Duration::from_millis(ahead_ms.unsigned_abs())),
+                seconds(drift_max)
+            );
+            city.clock_is_off = true;
+            self.happened(now, name, Kind::Alarm, text);
+        } else if !is_off {
+            city.clock_is_off = false;
+        }
+    }
+
+    /// Whether people have not been told of this node's trouble just now. What is refused in every round need not be told in every round.
+    fn may_alarm(&mut self, now: Now, node: NodeName) -> bool {
+        let quiet = self.alarmed.get(&node).is_none_or(|at| *at + ALARM_INTERVAL <= now.mono);
+        if quiet {
+            self.alarmed.insert(node, now.mono);
+        }
+        quiet
     }
 
     fn send(&mut self, to: NodeName, frame: Frame) {
@@ -633,6 +943,11 @@ impl Dispatch {
     fn event(&mut self, event: Event) {
         self.out.push_back(Output::Event(event));
     }
+}
+
+/// A span of time, for people.
+fn seconds(span: Duration) -> String {
+    format!("{} s", span.as_secs_f64())
 }
 
 /// What people should be told of a replica's event, if it is bad news.
@@ -672,6 +987,8 @@ impl Machine for Dispatch {
             Input::LinkDown { peer, cause } => self.on_link_down(now, peer, cause),
             Input::Refused { alive, .. } => self.replica.refused(now, alive),
             Input::Frame { from, frame } => self.on_frame(now, from, frame),
+            // It sets the pace itself.
+            Input::Pace(_) => {}
             Input::Command(ask) => self.on_ask(now, ask),
         }
         self.collect_replica_outputs(now);
@@ -684,7 +1001,10 @@ impl Machine for Dispatch {
     fn deadline(&self) -> Option<Duration> {
         let pending = self.pending.values().map(|pending| pending.deadline).min();
         let overdue = self.asked.values().map(|asked| *asked + OBSERVATION_PATIENCE).min();
-        earliest([self.replica.deadline(), self.gossip.deadline(), self.poll.deadline(), pending, overdue, self.view_deadline()])
+        let confirming = self.confirming.iter().map(|confirming| confirming.deadline).min();
+        let exchange = self.exchange.as_ref().map(|exchange| exchange.deadline);
+        let due = [self.replica.deadline(), self.gossip.deadline(), self.poll.deadline(), self.pace_at, self.troubles.deadline()];
+        earliest([earliest(due), pending, overdue, confirming, exchange, self.view_deadline()])
     }
 
     fn tick(&mut self, now: Now) {
@@ -706,6 +1026,16 @@ impl Machine for Dispatch {
             if let Some(since) = self.city(city).map(|city| city.since()) {
                 self.observe(now, city, since);
             }
+        }
+        if self.pace_at.is_some_and(|at| at <= now.mono) {
+            self.tell_pace(now);
+        }
+        for fault in self.troubles.expire(now.mono) {
+            self.happened(now, fault.from, Kind::Healed, format!("healed by itself: {}", describe(&fault)));
+        }
+        self.answer_confirmed(now);
+        if self.exchange.as_ref().is_some_and(|exchange| exchange.deadline <= now.mono) {
+            self.end_exchange(now);
         }
         if self.view_deadline().is_some_and(|at| at <= now.mono) {
             self.push_view(now);

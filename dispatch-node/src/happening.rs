@@ -1,6 +1,8 @@
 //! The event log: what happened that people may want to know.
 
-use shared::id::NodeName;
+use shared::clock::Stamp;
+use shared::crdt::Entry;
+use shared::id::{HeroId, NodeName};
 use shared::time::UnixMillis;
 
 /// A line of the event log.
@@ -16,6 +18,27 @@ pub struct Happening {
     pub kind: Kind,
     /// What happened, for people.
     pub text: String,
+    /// The write that it was, if it was one.
+    pub write: Option<Write>,
+}
+
+/// A write of which the log tells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Write {
+    /// To which hero.
+    pub hero: HeroId,
+    /// By whom and when.
+    pub stamp: Stamp,
+    /// The write that it was made over; none where it made the hero.
+    pub over: Option<Stamp>,
+}
+
+impl Write {
+    /// The write that made this entry.
+    #[must_use]
+    pub fn of(hero: HeroId, entry: &Entry) -> Self {
+        Self { hero, stamp: entry.stamp, over: entry.seen.iter().max() }
+    }
 }
 
 /// Kinds of happenings.
@@ -35,6 +58,20 @@ pub enum Kind {
     Lost,
     /// A city that is gone was forgotten.
     Forgotten,
+    /// A fault was caused.
+    Injected,
+    /// A fault is over.
+    Healed,
+    /// Gossip stands still.
+    Paused,
+    /// Gossip goes on, or at another pace.
+    Resumed,
+    /// A single exchange was asked for.
+    Stepped,
+    /// A city was told to stop.
+    Stopped,
+    /// A city was told to end at once.
+    Killed,
     /// All cities agree again.
     Agreed,
     /// Something is wrong with replication.
@@ -53,6 +90,13 @@ impl Kind {
             Self::Answers => "answers",
             Self::Lost => "lost",
             Self::Forgotten => "forgotten",
+            Self::Injected => "injected",
+            Self::Healed => "healed",
+            Self::Paused => "paused",
+            Self::Resumed => "resumed",
+            Self::Stepped => "stepped",
+            Self::Stopped => "stopped",
+            Self::Killed => "killed",
             Self::Agreed => "agreed",
             Self::Alarm => "alarm",
         }

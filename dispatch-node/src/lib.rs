@@ -3,11 +3,13 @@
 
 pub mod ask;
 pub mod dispatch;
+pub mod exchange;
 pub mod happening;
 mod ledger;
 mod mirror;
 mod node;
 mod options;
+pub mod trouble;
 pub mod verdict;
 pub mod view;
 pub mod web;

@@ -11,7 +11,7 @@ use shared::crdt::{Entry, Fingerprint, VersionVector};
 use shared::id::{HeroId, Incarnation, NodeName};
 use shared::machine::LinkDown;
 use shared::message::Observation;
-use shared::time::Now;
+use shared::time::{Now, UnixMillis};
 
 /// What dispatch knows of a node's process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,8 +62,10 @@ pub(crate) struct Mirror {
     pub(crate) said_lost: bool,
     /// When the city was last heard, on the machine's own clock.
     pub(crate) heard_at: Option<Duration>,
-    /// How far the city's wall clock is ahead of dispatch's, in milliseconds, as of the last observation.
-    pub(crate) clock_ahead_ms: i64,
+    /// What the city's wall clock read, and when, on the machine's own clock.
+    pub(crate) clock: Option<(UnixMillis, Duration)>,
+    /// Whether people have been told that its clock is off.
+    pub(crate) clock_is_off: bool,
     /// Whether this life of the city has been read to its end once.
     pub(crate) is_read: bool,
     since: u64,
@@ -86,7 +88,8 @@ impl Mirror {
             recovering: false,
             said_lost: false,
             heard_at: None,
-            clock_ahead_ms: 0,
+            clock: None,
+            clock_is_off: false,
             is_read: false,
             since: 0,
             staged: Vec::new(),
@@ -126,7 +129,7 @@ impl Mirror {
     /// true of the city at one moment. Returns what to ask for next.
     pub(crate) fn observe(&mut self, observation: Observation, now: Now) -> u64 {
         self.heard_at = Some(now.mono);
-        self.clock_ahead_ms = i64::try_from(observation.wall.0).unwrap_or(i64::MAX).saturating_sub_unsigned(now.wall.0);
+        self.clock = Some((observation.wall, now.mono));
         if observation.since != self.since {
             // Not the continuation of what is here: only a start from nothing can be used.
             if observation.since != 0 {
@@ -151,6 +154,16 @@ impl Mirror {
             self.is_read = true;
         }
         self.since
+    }
+
+    /// What the city's wall clock reads by now; as far as is known, what ours does.
+    pub(crate) fn wall(&self, now: Now) -> UnixMillis {
+        self.clock.map_or(now.wall, |(wall, at)| wall.plus(now.mono.saturating_sub(at)))
+    }
+
+    /// How far the city's wall clock is ahead of ours, in milliseconds, if it has been heard.
+    pub(crate) fn clock_ahead_ms(&self, now: Now) -> Option<i64> {
+        self.clock.map(|_| self.wall(now).0.cast_signed().saturating_sub_unsigned(now.wall.0))
     }
 
     /// What to ask for when an answer is overdue.

@@ -2,6 +2,7 @@
 
 use std::ops::ControlFlow;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use clap::Parser as _;
 use rand::{RngExt, SeedableRng};
@@ -9,6 +10,7 @@ use rand_chacha::ChaCha8Rng;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
+use shared::link::freeze;
 use shared::link::process::{self, EXIT_UNUSABLE, Node, Process};
 use shared::membership;
 use shared::options::{well_known_cities, well_known_name};
@@ -43,7 +45,9 @@ pub fn main() -> ExitCode {
             neighbourhood,
             intensity: Intensity::new(options.max_restarts, options.max_restart_window),
             stop: CancellationToken::new(),
+            seed: options.node.seed(),
         };
+        let (addresses, cookie) = (process.neighbourhood.addresses.clone(), Arc::clone(&process.neighbourhood.cookie));
         let config = Config {
             cities: cities.clone(),
             gossip_interval: options.gossip_interval.0,
@@ -61,6 +65,16 @@ pub fn main() -> ExitCode {
                 Event::View(view) => counter.show(view),
                 Event::Happened(happening) if happening.kind == Kind::Alarm => warn!("{}", happening.text),
                 Event::Happened(happening) => info!("{}", happening.text),
+                Event::Thaw(node) => {
+                    if let Some(address) = addresses.get(&node).cloned() {
+                        let cookie = Arc::clone(&cookie);
+                        tokio::spawn(async move {
+                            if let Err(error) = freeze::thaw(&address, &cookie).await {
+                                warn!(%node, "cannot be woken: {error:#}");
+                            }
+                        });
+                    }
+                }
                 Event::Replica(_) => {}
             }
             ControlFlow::Continue(())
@@ -77,7 +91,7 @@ impl Node for Dispatch {
     fn replica_event(event: &Event) -> Option<&replica::Event> {
         match event {
             Event::Replica(event) => Some(event),
-            Event::Answer { .. } | Event::View(_) | Event::Happened(_) => None,
+            Event::Answer { .. } | Event::View(_) | Event::Happened(_) | Event::Thaw(_) => None,
         }
     }
 }

@@ -6,12 +6,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use shared::crdt::{Entry, Fingerprint, Map, VersionVector};
+use shared::fault::Pace;
 use shared::id::{HeroId, Incarnation, NodeName};
 use shared::replica::Replica;
 use shared::time::UnixMillis;
 
 use crate::happening::Happening;
 use crate::mirror::{Mirror, Status};
+use crate::trouble::FaultView;
 use crate::verdict::Verdict;
 
 /// Everything known at one moment.
@@ -31,6 +33,10 @@ pub struct View {
     pub verdict: Verdict,
     /// The event log, newest last.
     pub happenings: Vec<Arc<Happening>>,
+    /// The faults in force, oldest first.
+    pub faults: Vec<FaultView>,
+    /// The pace of gossip.
+    pub pace: Pace,
 }
 
 /// One node as last read.
@@ -56,6 +62,10 @@ pub struct NodeView {
     pub age: Option<Duration>,
     /// Whether it lost its memory and has not got it back yet.
     pub recovering: bool,
+    /// How far its wall clock is ahead of dispatch's, in milliseconds, if it has ever been heard.
+    pub clock_ahead_ms: Option<i64>,
+    /// Whether it was frozen from here, and is still.
+    pub frozen: bool,
     /// Whether it has been read in its present life. One that has not says nothing yet.
     pub is_read: bool,
 }
@@ -168,6 +178,8 @@ impl View {
             vector: replica.vector().clone(),
             age: Some(Duration::ZERO),
             recovering: false,
+            clock_ahead_ms: Some(0),
+            frozen: false,
             is_read: true,
         };
         let cities: Vec<NodeView> = cities
@@ -183,6 +195,8 @@ impl View {
                 vector: city.vector.clone(),
                 age: city.heard_at.map(|at| now.mono.saturating_sub(at)),
                 recovering: city.recovering,
+                clock_ahead_ms: city.clock_ahead_ms(now),
+                frozen: false,
                 is_read: city.is_read,
             })
             .collect();
@@ -195,6 +209,8 @@ impl View {
             rows: Arc::clone(rows),
             verdict,
             happenings: happenings.iter().cloned().collect(),
+            faults: Vec::new(),
+            pace: Pace::FREE,
         }
     }
 

@@ -5,6 +5,7 @@ mod api;
 mod assets;
 mod desk;
 mod error;
+mod faults;
 mod forms;
 mod guard;
 mod input;

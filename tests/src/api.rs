@@ -49,7 +49,6 @@ impl Reply {
     /// # Panics
     /// When it is another.
     #[track_caller]
-    #[must_use]
     pub fn expect(self, status: u16) -> Self {
         assert_eq!(self.status, status, "{}", self.body);
         self
@@ -60,7 +59,6 @@ impl Reply {
     /// # Panics
     /// When it is anything else, or does not say what was wrong.
     #[track_caller]
-    #[must_use]
     pub fn problem(&self, status: u16, code: &str) -> String {
         let seen = format!("{} {:?} {}", self.status, self.headers.get("content-type"), self.body);
         assert_eq!(self.status, status, "{seen}");
@@ -103,6 +101,54 @@ pub struct NodeState {
     pub version_vector: BTreeMap<String, String>,
     pub closed_before: BTreeMap<String, u64>,
     pub age_ms: Option<u64>,
+    pub clock_ahead_ms: Option<i64>,
+    pub frozen: bool,
+}
+
+/// A fault in force.
+#[derive(Clone, Debug, Deserialize)]
+#[expect(missing_docs, reason = "the contract says what they are")]
+pub struct Fault {
+    pub id: String,
+    pub kind: String,
+    pub from: String,
+    pub to: Option<String>,
+    pub both: Option<bool>,
+    pub heals_in_ms: u64,
+    pub in_force_at: Vec<String>,
+    pub frames: Frames,
+}
+
+/// What a fault did to frames so far.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[expect(missing_docs, reason = "the contract says what they are")]
+pub struct Frames {
+    pub seen: u64,
+    pub dropped: u64,
+    pub delayed: u64,
+    pub duplicated: u64,
+}
+
+/// When and by whom something was written. Ordered as stamps are.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[expect(missing_docs, reason = "the contract says what they are")]
+pub struct Stamp {
+    pub wall_ms: u64,
+    pub logical: u32,
+    pub origin: String,
+}
+
+/// A line of the event log.
+#[derive(Clone, Debug, Deserialize)]
+#[expect(missing_docs, reason = "the contract says what they are")]
+pub struct Event {
+    pub number: u64,
+    pub node: String,
+    pub kind: String,
+    pub text: String,
+    pub hero: Option<String>,
+    pub stamp: Option<Stamp>,
+    pub over: Option<Stamp>,
 }
 
 /// What one city holds.
@@ -257,6 +303,42 @@ impl Api {
     #[must_use]
     pub fn city(&self, city: &str) -> CityHeroes {
         self.get(&format!("/api/v1/cities/{city}/heroes")).expect(200).parse()
+    }
+
+    /// Causes a fault, which must be accepted.
+    #[track_caller]
+    pub fn inject(&self, fault: &Value) -> Fault {
+        self.post("/api/v1/faults", fault).expect(201).parse()
+    }
+
+    /// The faults in force.
+    #[track_caller]
+    #[must_use]
+    pub fn faults(&self) -> Vec<Fault> {
+        #[derive(Deserialize)]
+        struct Faults {
+            faults: Vec<Fault>,
+        }
+        let Faults { faults } = self.get("/api/v1/faults").expect(200).parse();
+        faults
+    }
+
+    /// Heals all faults.
+    #[track_caller]
+    pub fn heal_all(&self) {
+        self.delete("/api/v1/faults").expect(204);
+    }
+
+    /// What happened after the event with this number.
+    #[track_caller]
+    #[must_use]
+    pub fn events(&self, since: u64) -> Vec<Event> {
+        #[derive(Deserialize)]
+        struct Events {
+            events: Vec<Event>,
+        }
+        let Events { events } = self.get(&format!("/api/v1/events?since={since}")).expect(200).parse();
+        events
     }
 
     /// Every node, by name.

@@ -18,7 +18,7 @@ mod process;
 pub mod raw;
 mod wait;
 
-pub use api::{Api, CityHeroes, Hero, NodeState, Reply};
+pub use api::{Api, CityHeroes, Event, Fault, Frames, Hero, NodeState, Reply, Stamp};
 pub use audit::{Audit, Fates, Look, entry, look, vector};
 pub use browser::{Browser, Element};
 pub use cluster::{Cluster, Heroes, Options};

@@ -4,6 +4,7 @@ use super::*;
 use shared::clock::{Hlc, Stamp};
 use shared::crdt::VersionVector;
 use shared::message::{Question, Summary, Wish};
+use shared::time::UnixMillis;
 
 const CITIES: [&str; 3] = ["gotham", "metropolis", "capitol"];
 

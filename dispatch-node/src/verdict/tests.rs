@@ -81,6 +81,8 @@ impl Scene {
             vector: VersionVector::new(),
             age: None,
             recovering,
+            clock_ahead_ms: Some(0),
+            frozen: false,
             is_read: true,
         };
         let cities: Vec<NodeView> =

@@ -36,18 +36,23 @@ struct Stamp {
     origin: String,
 }
 
+impl Stamp {
+    fn of(stamp: shared::clock::Stamp) -> Self {
+        Self { wall_ms: stamp.hlc.wall.0, logical: stamp.hlc.logical, origin: stamp.origin.to_string() }
+    }
+}
+
 impl<'a> Hero<'a> {
     /// The hero of this entry, unless it is a tombstone.
     fn of(id: HeroId, entry: &'a Entry) -> Option<Self> {
         let hero = entry.hero()?;
-        let stamp = Stamp { wall_ms: entry.stamp.hlc.wall.0, logical: entry.stamp.hlc.logical, origin: entry.stamp.origin.to_string() };
         Some(Self {
             id: id.to_string(),
             name: &hero.name,
             location: hero.location.as_str(),
             is_patrolling: hero.is_patrolling,
             health: hero.health,
-            stamp,
+            stamp: Stamp::of(entry.stamp),
         })
     }
 }
@@ -200,6 +205,22 @@ pub(crate) async fn forget(State(desk): State<Desk>, CityPath(city): CityPath, h
     Ok((StatusCode::ACCEPTED, Json(BTreeMap::from([("city", city.as_str())]))).into_response())
 }
 
+/// `POST /cities/{city}/stop`
+pub(crate) async fn stop(State(desk): State<Desk>, CityPath(city): CityPath, headers: HeaderMap) -> Result<Response, Problem> {
+    end(&desk, Verb::Stop { city }, &headers).await
+}
+
+/// `POST /cities/{city}/kill`
+pub(crate) async fn kill(State(desk): State<Desk>, CityPath(city): CityPath, headers: HeaderMap) -> Result<Response, Problem> {
+    end(&desk, Verb::Kill { city }, &headers).await
+}
+
+async fn end(desk: &Desk, verb: Verb, headers: &HeaderMap) -> Result<Response, Problem> {
+    let key = input::idempotency_key(headers)?;
+    let Answer::Ended(city) = desk.ask(verb, key).await? else { return Err(Problem::dispatch_silent()) };
+    Ok((StatusCode::ACCEPTED, Json(BTreeMap::from([("city", city.as_str())]))).into_response())
+}
+
 async fn drop_bomb(desk: &Desk, city: Option<NodeName>, headers: &HeaderMap) -> Result<Response, Problem> {
     let key = input::idempotency_key(headers)?;
     let Answer::Bombed(city) = desk.ask(Verb::Bomb { city }, key).await? else { return Err(Problem::dispatch_silent()) };
@@ -224,6 +245,8 @@ struct Node<'a> {
     version_vector: BTreeMap<String, String>,
     closed_before: BTreeMap<String, u64>,
     age_ms: Option<u64>,
+    clock_ahead_ms: Option<i64>,
+    frozen: bool,
 }
 
 impl<'a> Node<'a> {
@@ -240,6 +263,8 @@ impl<'a> Node<'a> {
             version_vector: node.vector.iter().map(|stamp| (stamp.origin.to_string(), stamp.hlc.to_string())).collect(),
             closed_before: node.vector.marks().map(|mark| (mark.node.to_string(), mark.incarnation.0)).collect(),
             age_ms: age_ms(node),
+            clock_ahead_ms: node.clock_ahead_ms,
+            frozen: node.frozen,
         }
     }
 }
@@ -288,6 +313,12 @@ struct Event<'a> {
     node: &'a str,
     kind: &'static str,
     text: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    hero: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    stamp: Option<Stamp>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    over: Option<Stamp>,
 }
 
 impl<'a> Events<'a> {
@@ -299,6 +330,9 @@ impl<'a> Events<'a> {
             node: happening.node.as_str(),
             kind: happening.kind.as_str(),
             text: &happening.text,
+            hero: happening.write.map(|write| write.hero.to_string()),
+            stamp: happening.write.map(|write| Stamp::of(write.stamp)),
+            over: happening.write.and_then(|write| write.over).map(Stamp::of),
         };
         Self { events: later.map(event).collect() }
     }

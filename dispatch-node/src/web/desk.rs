@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use axum::http::StatusCode;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::timeout;
 
@@ -108,6 +109,11 @@ impl From<NotDone> for Problem {
         match refusal {
             NotDone::NeverHeardOf(_) => Self::not_found("unknown_hero", detail),
             NotDone::Deleted(_) => Self::gone(detail),
+            NotDone::UnknownFault(_) => Self::not_found("unknown_fault", detail),
+            NotDone::HealedAlready(_) => Self::new(StatusCode::GONE, "healed", detail),
+            NotDone::TooManyFaults(_) => Self::conflict("too_many_faults", detail),
+            NotDone::ExchangeUnderWay => Self::conflict("under_way", detail),
+            NotDone::NobodyToExchange => Self::unavailable("no_answer", detail),
             NotDone::Alive { .. } => Self::conflict("alive", detail),
             NotDone::CityHasNotHeard { .. } => Self::conflict("not_heard_of", detail),
             NotDone::NoAnswer { .. } | NotDone::NoCity | NotDone::TooLate { .. } => Self::unavailable("no_answer", detail),

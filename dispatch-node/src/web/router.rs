@@ -4,13 +4,13 @@ use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::http::{Method, StatusCode, Uri};
 use axum::middleware;
-use axum::routing::{get, post, put};
+use axum::routing::{delete, get, post, put};
 use tokio_util::sync::CancellationToken;
 
 use crate::web::desk::Desk;
 use crate::web::error::Problem;
 use crate::web::live::Audience;
-use crate::web::{api, assets, forms, guard, input, live, page};
+use crate::web::{api, assets, faults, forms, guard, input, live, page};
 
 /// Everything that dispatch answers to browsers and scripts. Live sockets close when `stop` is cancelled. `on_loopback` says that
 /// it listens for this machine alone.
@@ -23,7 +23,16 @@ pub fn router(desk: Desk, on_loopback: bool, stop: CancellationToken) -> Router 
         .route("/cities/{city}/heroes", get(api::city_heroes))
         .route("/cities/{city}/bomb", post(api::bomb))
         .route("/cities/{city}/forget", post(api::forget))
+        .route("/cities/{city}/stop", post(api::stop))
+        .route("/cities/{city}/kill", post(api::kill))
         .route("/bomb", post(api::bomb_random))
+        .route("/faults", get(faults::list).post(faults::inject).delete(faults::heal_all))
+        .route("/faults/{id}", delete(faults::heal))
+        .route("/gossip", get(faults::gossip))
+        .route("/gossip/pause", post(faults::pause))
+        .route("/gossip/resume", post(faults::resume))
+        .route("/gossip/speed", post(faults::speed))
+        .route("/gossip/step", post(faults::step))
         .route("/cluster", get(api::cluster))
         .route("/verdict", get(api::verdict))
         .route("/events", get(api::events));

@@ -1,0 +1,283 @@
+//! The faults that people have caused, as dispatch knows them: what it asked for, and what the nodes report to be in force.
+//!
+//! The nodes carry faults out and heal them by themselves; dispatch compares. Invariant: a fault that has ended here is never taken for a
+//! new one, and one that a node lacks is asked for again only while it lasts.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
+
+use shared::fault::{Control, Fault, FaultId, Frames, InForce, Report, Trouble};
+use shared::id::NodeName;
+
+use crate::verdict::title;
+
+/// How many ended faults are remembered, to tell one that was from one that never was.
+const ENDED_MAX: usize = 256;
+/// What has less time left than this is not asked for again.
+const REMAINING_MIN: Duration = Duration::from_millis(500);
+
+/// A fault in force, for people.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FaultView {
+    /// What and where.
+    pub fault: Fault,
+    /// How long it was to last.
+    pub heal_after: Duration,
+    /// How long it still lasts.
+    pub remaining: Duration,
+    /// The nodes that report it in force.
+    pub at: Vec<NodeName>,
+    /// What it did to frames so far, at all of them together.
+    pub frames: Frames,
+}
+
+#[derive(Debug)]
+struct Known {
+    fault: Fault,
+    heal_after: Duration,
+    until: Duration,
+    at: BTreeMap<NodeName, Frames>,
+}
+
+/// All that is known of faults.
+#[derive(Debug, Default)]
+pub(crate) struct Troubles {
+    /// In the order in which they began.
+    known: Vec<Known>,
+    /// The newest that have ended.
+    ended: VecDeque<FaultId>,
+}
+
+impl Troubles {
+    pub(crate) fn begin(&mut self, now: Duration, fault: Fault, heal_after: Duration) {
+        self.known.push(Known { fault, heal_after, until: now + heal_after, at: BTreeMap::new() });
+    }
+
+    /// The fault is healed, as far as dispatch is concerned; `None` where it is not in force.
+    pub(crate) fn end(&mut self, id: FaultId) -> Option<Fault> {
+        let place = self.known.iter().position(|known| known.fault.id == id)?;
+        self.ended.push_back(id);
+        if self.ended.len() > ENDED_MAX {
+            self.ended.pop_front();
+        }
+        Some(self.known.remove(place).fault)
+    }
+
+    /// Whether this one was in force once.
+    pub(crate) fn has_ended(&self, id: FaultId) -> bool {
+        self.ended.contains(&id)
+    }
+
+    /// The faults whose time is over.
+    pub(crate) fn expire(&mut self, now: Duration) -> Vec<Fault> {
+        let over: Vec<FaultId> = self.known.iter().filter(|known| known.until <= now).map(|known| known.fault.id).collect();
+        over.into_iter().filter_map(|id| self.end(id)).collect()
+    }
+
+    /// Takes in what is in force at `node`. Returns what it must be told, and what has ended with its process.
+    pub(crate) fn on_report(&mut self, now: Duration, node: NodeName, report: &Report) -> (Vec<Control>, Vec<Fault>) {
+        let mut controls = Vec::new();
+        for InForce { fault, remaining, frames } in &report.faults {
+            if let Some(known) = self.known.iter_mut().find(|known| known.fault.id == fault.id) {
+                known.at.insert(node, *frames);
+            } else if self.has_ended(fault.id) {
+                controls.push(Control::Heal(fault.id));
+            } else {
+                // Of a dispatch before this one.
+                let at = BTreeMap::from([(node, *frames)]);
+                self.known.push(Known { fault: *fault, heal_after: *remaining, until: now + *remaining, at });
+            }
+        }
+        let mut over = Vec::new();
+        for known in &mut self.known {
+            if !known.fault.concerns(node) || report.faults.iter().any(|in_force| in_force.fault.id == known.fault.id) {
+                continue;
+            }
+            let was_there = known.at.remove(&node).is_some();
+            let remaining = known.until.saturating_sub(now);
+            if known.fault.trouble == Trouble::Freeze && was_there {
+                // Somebody else has woken it, or it is another process.
+                over.push(known.fault.id);
+            } else if remaining >= REMAINING_MIN {
+                controls.push(Control::Inject { fault: known.fault, heal_after: remaining });
+            }
+        }
+        (controls, over.into_iter().filter_map(|id| self.end(id)).collect())
+    }
+
+    /// The nodes at which this fault is in force.
+    pub(crate) fn at(&self, id: FaultId) -> impl Iterator<Item = NodeName> {
+        self.known.iter().filter(move |known| known.fault.id == id).flat_map(|known| known.at.keys().copied())
+    }
+
+    /// All of them.
+    pub(crate) fn ids(&self) -> Vec<FaultId> {
+        self.known.iter().map(|known| known.fault.id).collect()
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.known.len()
+    }
+
+    /// When the next one ends by itself.
+    pub(crate) fn deadline(&self) -> Option<Duration> {
+        self.known.iter().map(|known| known.until).min()
+    }
+
+    /// Whether replication from `sender` to `receiver` is cut.
+    pub(crate) fn is_cut(&self, sender: NodeName, receiver: NodeName) -> bool {
+        self.cuts().any(|fault| fault.befalls(sender, receiver))
+    }
+
+    /// Whether anything is cut anywhere.
+    pub(crate) fn any_cut(&self) -> bool {
+        self.cuts().next().is_some()
+    }
+
+    fn cuts(&self) -> impl Iterator<Item = &Fault> {
+        self.known.iter().map(|known| &known.fault).filter(|fault| fault.trouble == Trouble::Cut)
+    }
+
+    /// Whether this node was frozen from here.
+    pub(crate) fn is_frozen(&self, node: NodeName) -> bool {
+        self.known.iter().any(|known| known.fault.trouble == Trouble::Freeze && known.fault.from == node && known.at.contains_key(&node))
+    }
+
+    /// One of them, for people.
+    pub(crate) fn view(&self, now: Duration, id: FaultId) -> Option<FaultView> {
+        self.views(now).into_iter().find(|view| view.fault.id == id)
+    }
+
+    /// All of them, for people, oldest first.
+    pub(crate) fn views(&self, now: Duration) -> Vec<FaultView> {
+        let view = |known: &Known| {
+            let frames = known.at.values().fold(Frames::default(), |sum, frames| Frames {
+                seen: sum.seen + frames.seen,
+                dropped: sum.dropped + frames.dropped,
+                delayed: sum.delayed + frames.delayed,
+                duplicated: sum.duplicated + frames.duplicated,
+            });
+            FaultView {
+                fault: known.fault,
+                heal_after: known.heal_after,
+                remaining: known.until.saturating_sub(now),
+                at: known.at.keys().copied().collect(),
+                frames,
+            }
+        };
+        self.known.iter().map(view).collect()
+    }
+}
+
+/// A fault in words, as the subject of a sentence is followed by it: `Gotham is cut from every other node, both ways`.
+#[must_use]
+pub fn describe(fault: &Fault) -> String {
+    let from = title(fault.from);
+    let to = fault.to.map_or_else(|| "every other node".to_owned(), title);
+    let ways = if fault.both { "both ways" } else { "one way" };
+    match fault.trouble {
+        Trouble::Cut => format!("{from} is cut from {to}, {ways}"),
+        Trouble::Delay { by, jitter } if jitter.is_zero() => {
+            format!("rounds from {from} to {to} take {} ms longer, {ways}", by.as_millis())
+        }
+        Trouble::Delay { by, jitter } => {
+            format!("rounds from {from} to {to} take {} ± {} ms longer, {ways}", by.as_millis(), jitter.as_millis())
+        }
+        Trouble::Loss(chance) => format!("{} % of what {from} sends to {to} is lost, {ways}", chance.percent()),
+        Trouble::Duplicate(chance) => format!("{} % of what {from} sends to {to} arrives twice, {ways}", chance.percent()),
+        Trouble::Reorder(chance) => format!("{} % of what {from} sends to {to} is overtaken, {ways}", chance.percent()),
+        Trouble::Throttle(bytes_per_s) => format!("{bytes_per_s} bytes a second pass from {from} to {to}, {ways}"),
+        Trouble::Freeze => format!("{from} is frozen"),
+        Trouble::Skew(ms) if ms > 0 => format!("the clock of {from} is {ms} ms ahead"),
+        Trouble::Skew(ms) => format!("the clock of {from} is {} ms behind", ms.unsigned_abs()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use shared::fault::Permille;
+    use shared::time::UnixMillis;
+
+    fn name(text: &str) -> NodeName {
+        text.parse().unwrap()
+    }
+
+    fn fault(id: u32, trouble: Trouble) -> Fault {
+        Fault { id: FaultId(id), trouble, from: name("gotham"), to: Some(name("capitol")), both: true }
+    }
+
+    fn s(seconds: u64) -> Duration {
+        Duration::from_secs(seconds)
+    }
+
+    fn report(faults: &[Fault]) -> Report {
+        let frames = Frames { seen: 2, dropped: 1, ..Frames::default() };
+        let faults = faults.iter().map(|fault| InForce { fault: *fault, remaining: s(9), frames }).collect();
+        Report { faults, wall: UnixMillis(0) }
+    }
+
+    #[test]
+    fn a_fault_is_in_force_where_it_is_reported_and_asked_for_again_where_it_is_not() {
+        let mut troubles = Troubles::default();
+        let cut = fault(1, Trouble::Cut);
+        troubles.begin(s(0), cut, s(30));
+        assert_eq!(troubles.on_report(s(0), name("gotham"), &report(&[cut])).0, []);
+        assert_eq!(troubles.on_report(s(10), name("capitol"), &report(&[])).0, [Control::Inject { fault: cut, heal_after: s(20) }]);
+        assert_eq!(troubles.on_report(s(10), name("metropolis"), &report(&[])).0, [], "it is no concern of that one");
+        assert_eq!(troubles.at(cut.id).collect::<Vec<_>>(), [name("gotham")]);
+        troubles.on_report(s(10), name("capitol"), &report(&[cut]));
+        let view = troubles.view(s(10), cut.id).expect("it is in force");
+        assert_eq!((view.remaining, view.frames.seen, view.frames.dropped), (s(20), 4, 2));
+        // The process of gotham is another one now, and knows of nothing.
+        assert_eq!(troubles.on_report(s(20), name("gotham"), &report(&[])).0, [Control::Inject { fault: cut, heal_after: s(10) }]);
+        assert!(troubles.is_cut(name("capitol"), name("gotham")) && !troubles.is_cut(name("capitol"), name("metropolis")));
+    }
+
+    #[test]
+    fn what_has_ended_here_is_healed_where_it_is_still_reported() {
+        let mut troubles = Troubles::default();
+        let cut = fault(1, Trouble::Cut);
+        troubles.begin(s(0), cut, s(30));
+        assert_eq!(troubles.end(cut.id), Some(cut));
+        assert_eq!(troubles.end(cut.id), None);
+        assert!(troubles.has_ended(cut.id) && !troubles.has_ended(FaultId(2)));
+        assert_eq!(troubles.on_report(s(1), name("gotham"), &report(&[cut])).0, [Control::Heal(cut.id)]);
+        troubles.begin(s(0), fault(2, Trouble::Cut), s(30));
+        assert_eq!((troubles.expire(s(29)), troubles.expire(s(30))), (vec![], vec![fault(2, Trouble::Cut)]));
+    }
+
+    #[test]
+    fn a_dispatch_that_knows_nothing_learns_of_faults_from_reports() {
+        let mut troubles = Troubles::default();
+        let cut = fault(1, Trouble::Cut);
+        assert_eq!(troubles.on_report(s(5), name("gotham"), &report(&[cut])).0, []);
+        let view = troubles.view(s(5), cut.id).expect("it was adopted");
+        assert_eq!((view.remaining, view.at), (s(9), vec![name("gotham")]));
+        assert!(troubles.any_cut());
+    }
+
+    #[test]
+    fn a_process_that_was_woken_is_not_frozen_again() {
+        let mut troubles = Troubles::default();
+        let freeze = fault(1, Trouble::Freeze);
+        troubles.begin(s(0), freeze, s(30));
+        // A report from before it was asked.
+        assert_eq!(troubles.on_report(s(0), name("gotham"), &report(&[])).0, [Control::Inject { fault: freeze, heal_after: s(30) }]);
+        troubles.on_report(s(0), name("gotham"), &report(&[freeze]));
+        assert!(troubles.is_frozen(name("gotham")));
+        assert_eq!(troubles.on_report(s(5), name("gotham"), &report(&[])), (vec![], vec![freeze]));
+        assert!(!troubles.is_frozen(name("gotham")));
+    }
+
+    #[test]
+    fn a_fault_reads_as_a_sentence() {
+        let five = Permille::from_percent(5.0).expect("it is a chance");
+        let told = |trouble| describe(&fault(1, trouble));
+        assert_eq!(told(Trouble::Cut), "Gotham is cut from Capitol, both ways");
+        assert_eq!(told(Trouble::Loss(five)), "5 % of what Gotham sends to Capitol is lost, both ways");
+        assert_eq!(told(Trouble::Skew(-1_500)), "the clock of Gotham is 1500 ms behind");
+        let to_all = Fault { to: None, both: false, ..fault(1, Trouble::Delay { by: s(1), jitter: Duration::ZERO }) };
+        assert_eq!(describe(&to_all), "rounds from Gotham to every other node take 1000 ms longer, one way");
+    }
+}
