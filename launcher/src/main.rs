@@ -1,120 +1,109 @@
 //! `superhero-cluster`: starts gotham, metropolis, capitol and dispatch from the directory that it stands in itself, shows
 //! their lines behind their names, and stops all four when it is stopped.
 //!
-//! Each child is a process group of its own: Ctrl-C reaches this process alone, which then asks each child once. A child that
-//! ends by itself is reported and not started again; the others go on.
+//! - `children`: the processes. One that ends by itself is reported and not started again, unless somebody asks.
+//! - `socket`: where dispatch asks, when its page is told to rebuild a city.
+//! - `lines`: what is shown.
+//!
+//! Each child is a process group of its own: Ctrl-C reaches this process alone, which then asks each child once.
 
-use std::os::unix::process::CommandExt as _;
-use std::path::Path;
-use std::process::{ExitCode, ExitStatus, Stdio};
+mod children;
+mod lines;
+mod socket;
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::Context as _;
 use clap::Parser;
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
-use tokio::io::{AsyncBufReadExt as _, AsyncRead, BufReader};
-use tokio::process::{Child, Command};
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::task::JoinSet;
-use tokio::time::timeout;
+use tokio::sync::mpsc;
 
-/// Who is started, and the colour of each one's name (the page's colours, in a terminal's 256).
-const NODES: [(&str, u8); 4] = [("gotham", 98), ("metropolis", 36), ("capitol", 172), ("dispatch", 245)];
-/// How long a child may take to stop when asked.
-const STOP_PATIENCE: Duration = Duration::from_secs(3);
+use children::{Children, NODES};
+use lines::say;
+use socket::{Request, Socket};
+
+/// How long the end waits for a terminal that takes no more lines.
+const GOODBYE_PATIENCE: Duration = Duration::from_millis(200);
 
 /// Starts the four processes of the superhero cluster, and stops them together
 #[derive(Parser)]
 #[command(name = "superhero-cluster", version, about)]
-struct Options {}
-
-#[tokio::main(flavor = "current_thread")]
-async fn main() -> ExitCode {
-    Options::parse();
-    match run().await {
-        Ok(code) => code,
-        Err(error) => {
-            eprintln!("error: {error:#}");
-            ExitCode::FAILURE
-        }
-    }
+struct Options {
+    /// The address whose ports 4900 to 4903 the four listen on; another one of loopback lets clusters run side by side
+    #[arg(long, value_name = "ADDRESS", default_value_t = IpAddr::V4(Ipv4Addr::LOCALHOST), env = "SUPERHERO_HOST")]
+    host: IpAddr,
 }
 
-async fn run() -> anyhow::Result<ExitCode> {
+fn main() -> ExitCode {
+    let options = Options::parse();
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            eprintln!("error: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    let ended = runtime.block_on(run(&options));
+    runtime.shutdown_timeout(GOODBYE_PATIENCE);
+    ended.unwrap_or_else(|error| {
+        // Not by `eprintln!`, which panics where the terminal is gone.
+        let _ = std::io::Write::write_fmt(&mut std::io::stderr(), format_args!("error: {error:#}\n"));
+        ExitCode::FAILURE
+    })
+}
+
+async fn run(options: &Options) -> anyhow::Result<ExitCode> {
     let here = std::env::current_exe().context("finding the directory of the binaries")?;
     let here = here.parent().context("finding the directory of the binaries")?;
     let mut interrupt = signal(SignalKind::interrupt()).context("listening for SIGINT")?;
     let mut terminate = signal(SignalKind::terminate()).context("listening for SIGTERM")?;
-    let mut children = JoinSet::new();
-    let mut running = Vec::new();
-    for (name, colour) in NODES {
-        let child = start(here, name, colour)?;
-        running.push((name, Pid::from_raw(i32::try_from(child.id().context("asking for a process id")?)?)));
-        children.spawn(wait(name, child));
+    // A terminal that is closed takes its foreground with it, and the children are not in there.
+    let mut hang_up = signal(SignalKind::hangup()).context("listening for SIGHUP")?;
+    let (asks, mut asked) = mpsc::channel(1);
+    // The directory goes when this goes: however `run` is left.
+    let socket = match Socket::open(asks) {
+        Ok(socket) => Some(socket),
+        Err(error) => {
+            say(&format!("The page cannot rebuild cities: {error:#}")).await;
+            None
+        }
+    };
+    let mut children = Children::new(here, options.host, socket.as_ref().map(Socket::path));
+    for node in &NODES {
+        children.start(node)?;
     }
-    println!("The page: http://localhost:4900   (Ctrl-C stops all four)");
+    say(&format!("The page: {}   (Ctrl-C stops all four)", children.page())).await;
     let mut failed = false;
     loop {
         tokio::select! {
-            Some(ended) = children.join_next() => {
-                let (name, status) = ended.context("waiting for a process")?;
-                running.retain(|(other, _)| *other != name);
+            Some((node, status)) = children.ended() => {
                 failed |= !status.success();
-                println!("{name} has ended ({status}); {}", if running.is_empty() { "nobody is left".to_owned() } else { format!("bring it back with: make {name}") });
-                if running.is_empty() {
+                say(&children.report(node, status).await).await;
+                // While any of them runs, dispatch above all, there is something to stop, and somebody who may ask.
+                if children.none_runs() {
                     return Ok(if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS });
                 }
             }
+            Some(Request { node, answer }) = asked.recv() => {
+                let outcome = children.start_again(node).await;
+                let line = match &outcome {
+                    Ok(()) => format!("{} is started again", node.name),
+                    Err(refusal) => format!("{} is not started again: {refusal}", node.name),
+                };
+                // Whoever asked may have lost patience; the city is started all the same.
+                let _ = answer.send(outcome);
+                say(&line).await;
+            }
             _ = interrupt.recv() => break,
             _ = terminate.recv() => break,
+            _ = hang_up.recv() => break,
         }
     }
-    stop(&running, Signal::SIGTERM);
-    let all_stopped = timeout(STOP_PATIENCE, async {
-        while let Some(Ok((name, _))) = children.join_next().await {
-            running.retain(|(other, _)| *other != name);
-        }
-    });
-    if all_stopped.await.is_err() {
-        stop(&running, Signal::SIGKILL);
-        anyhow::bail!("did not stop within {} s and were killed: {running:?}", STOP_PATIENCE.as_secs());
-    }
-    println!("All have stopped.");
+    // From here on whoever asks is refused.
+    drop(asked);
+    children.stop().await?;
+    say("All have stopped.").await;
     Ok(ExitCode::SUCCESS)
-}
-
-fn start(here: &Path, name: &'static str, colour: u8) -> anyhow::Result<Child> {
-    let mut command = std::process::Command::new(here.join(name));
-    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
-    let mut child =
-        Command::from(command).kill_on_drop(true).spawn().with_context(|| format!("starting {name} from {}", here.display()))?;
-    let prefix = if std::io::IsTerminal::is_terminal(&std::io::stdout()) {
-        format!("\u{1b}[38;5;{colour}m{name:<10}\u{1b}[0m | ")
-    } else {
-        format!("{name:<10} | ")
-    };
-    let (out, err) = (child.stdout.take().context("taking its output")?, child.stderr.take().context("taking its errors")?);
-    tokio::spawn(show(out, prefix.clone()));
-    tokio::spawn(show(err, prefix));
-    Ok(child)
-}
-
-async fn show(lines: impl AsyncRead + Unpin, prefix: String) {
-    let mut lines = BufReader::new(lines).lines();
-    while let Ok(Some(line)) = lines.next_line().await {
-        println!("{prefix}{line}");
-    }
-}
-
-async fn wait(name: &'static str, mut child: Child) -> (&'static str, ExitStatus) {
-    let status = child.wait().await.expect("a child that was started can be waited for");
-    (name, status)
-}
-
-fn stop(running: &[(&str, Pid)], signal: Signal) {
-    for (_, pid) in running {
-        // One that has just ended needs no signal.
-        let _ = kill(*pid, signal);
-    }
 }
