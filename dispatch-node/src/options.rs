@@ -1,6 +1,7 @@
 //! What dispatch can be told on its command line or by environment variables.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Parser;
@@ -33,4 +34,8 @@ pub(crate) struct Options {
     /// See --max-restarts
     #[arg(long, value_name = "TIME", default_value = "1s", value_parser = duration, env = "SUPERHERO_MAX_RESTART_WINDOW")]
     pub(crate) max_restart_window: Duration,
+
+    /// The socket of the launcher that started this process; through it the page can start cities again
+    #[arg(long, value_name = "PATH", env = "SUPERHERO_LAUNCHER")]
+    pub(crate) launcher: Option<PathBuf>,
 }

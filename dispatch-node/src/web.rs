@@ -12,7 +12,9 @@ mod input;
 mod live;
 mod page;
 pub mod panels;
+mod rebuild;
 mod router;
 
 pub use desk::{Counter, Desk};
+pub use rebuild::Rebuilder;
 pub use router::router;

@@ -17,6 +17,7 @@ use crate::view::{NodeView, View};
 use crate::web::desk::Desk;
 use crate::web::error::Problem;
 use crate::web::input::{self, CityPath, HeroPath, JsonBody};
+use crate::web::rebuild;
 
 /// A living hero.
 #[derive(Serialize)]
@@ -218,6 +219,12 @@ pub(crate) async fn kill(State(desk): State<Desk>, CityPath(city): CityPath, hea
 async fn end(desk: &Desk, verb: Verb, headers: &HeaderMap) -> Result<Response, Problem> {
     let key = input::idempotency_key(headers)?;
     let Answer::Ended(city) = desk.ask(verb, key).await? else { return Err(Problem::dispatch_silent()) };
+    Ok((StatusCode::ACCEPTED, Json(BTreeMap::from([("city", city.as_str())]))).into_response())
+}
+
+/// `POST /cities/{city}/rebuild`
+pub(crate) async fn rebuild(State(desk): State<Desk>, CityPath(city): CityPath) -> Result<Response, Problem> {
+    rebuild::rebuild(&desk, city).await?;
     Ok((StatusCode::ACCEPTED, Json(BTreeMap::from([("city", city.as_str())]))).into_response())
 }
 

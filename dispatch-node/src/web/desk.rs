@@ -13,6 +13,7 @@ use shared::id::NodeName;
 use crate::ask::{Answer, Ask, NotDone, Verb};
 use crate::view::View;
 use crate::web::error::Problem;
+use crate::web::rebuild::Rebuilder;
 
 /// How many asks may wait for the machine; further ones are refused.
 const ASKS_MAX: usize = 1_024;
@@ -28,6 +29,7 @@ pub struct Desk {
     open: OpenTickets,
     view: watch::Receiver<Option<Arc<View>>>,
     cities: Arc<[NodeName]>,
+    rebuilder: Rebuilder,
 }
 
 /// The machine's side of the desk.
@@ -37,20 +39,25 @@ pub struct Counter {
 }
 
 impl Desk {
-    /// A desk for these cities: the web's side, the machine's side, and the queue between them.
+    /// A desk for these cities, and whoever can rebuild them: the web's side, the machine's side, and the queue between them.
     #[must_use]
-    pub fn new(cities: Vec<NodeName>) -> (Self, Counter, mpsc::Receiver<Ask>) {
+    pub fn new(cities: Vec<NodeName>, rebuilder: Rebuilder) -> (Self, Counter, mpsc::Receiver<Ask>) {
         let (asks, queue) = mpsc::channel(ASKS_MAX);
         let (shown, view) = watch::channel(None);
         let open = OpenTickets::default();
         let counter = Counter { open: Arc::clone(&open), view: shown };
-        (Self { asks, open, view, cities: cities.into() }, counter, queue)
+        (Self { asks, open, view, cities: cities.into(), rebuilder }, counter, queue)
     }
 
     /// The cities, in the order of the page's columns.
     #[must_use]
     pub(crate) fn cities(&self) -> &[NodeName] {
         &self.cities
+    }
+
+    /// Who can rebuild a city.
+    pub(crate) fn rebuilder(&self) -> &Rebuilder {
+        &self.rebuilder
     }
 
     /// The views as they come, `None` before the first.

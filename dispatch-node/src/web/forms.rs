@@ -14,6 +14,7 @@ use crate::web::desk::Desk;
 use crate::web::error::Problem;
 use crate::web::input::{self, CityPath, FormBody, HeroPath};
 use crate::web::page::{self, Refusal};
+use crate::web::rebuild;
 
 /// The answer to a script.
 #[derive(Serialize)]
@@ -66,22 +67,32 @@ pub(crate) async fn bomb_random(State(desk): State<Desk>, headers: HeaderMap) ->
     act(&desk, &headers, None, Ok(Verb::Bomb { city: None })).await
 }
 
+/// `POST /cities/{city}/rebuild`
+pub(crate) async fn rebuild(State(desk): State<Desk>, city: Result<CityPath, Problem>, headers: HeaderMap) -> Response {
+    let outcome = match city {
+        Ok(CityPath(city)) => rebuild::rebuild(&desk, city).await,
+        Err(problem) => Err(problem),
+    };
+    // What came of it shows on the city's card.
+    answer(&desk, &headers, None, outcome.map(|()| None)).await
+}
+
 async fn act(desk: &Desk, headers: &HeaderMap, hero: Option<HeroId>, verb: Result<Verb, Problem>) -> Response {
     let outcome = match verb {
         Ok(verb) => desk.ask(verb, None).await,
         Err(problem) => Err(problem),
     };
+    let destroyed = outcome.map(|answer| if let Answer::Bombed(city) = answer { Some(city) } else { None });
+    answer(desk, headers, hero, destroyed).await
+}
+
+/// Tells whoever sent a form what came of it: perhaps a city was destroyed.
+async fn answer(desk: &Desk, headers: &HeaderMap, hero: Option<HeroId>, outcome: Result<Option<NodeName>, Problem>) -> Response {
     let scripted =
         headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok()).is_some_and(|accept| accept.contains("application/json"));
     match outcome {
-        Ok(answer) => {
-            let destroyed = if let Answer::Bombed(city) = answer { Some(city) } else { None };
-            if scripted {
-                Json(Done { notice: destroyed.map(page::destroyed).unwrap_or_default() }).into_response()
-            } else {
-                Redirect::to(&back(headers, destroyed)).into_response()
-            }
-        }
+        Ok(destroyed) if scripted => Json(Done { notice: destroyed.map(page::destroyed).unwrap_or_default() }).into_response(),
+        Ok(destroyed) => Redirect::to(&back(headers, destroyed)).into_response(),
         Err(problem) if scripted => problem.into_response(),
         Err(problem) => page::refused(desk, Refusal { hero, problem }).await,
     }

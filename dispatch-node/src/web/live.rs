@@ -21,6 +21,7 @@ use crate::web::desk::Desk;
 use crate::web::error::Problem;
 use crate::web::guard;
 use crate::web::page::{self, Shared, Wish};
+use crate::web::rebuild::Rebuilder;
 
 /// How many pages may be open at once.
 const PAGES_MAX: usize = 2_000;
@@ -42,16 +43,16 @@ pub(crate) struct Audience {
 impl Audience {
     pub(crate) fn new(desk: &Desk, stop: CancellationToken) -> Self {
         let (rendered, shared) = watch::channel(None);
-        tokio::spawn(render_shared(desk.views(), rendered));
+        tokio::spawn(render_shared(desk.views(), desk.rebuilder().clone(), rendered));
         Self { shared, places: Arc::new(Semaphore::new(PAGES_MAX)), stop }
     }
 }
 
 /// Renders, once for everybody, what is the same for everybody.
-async fn render_shared(mut views: watch::Receiver<Option<Arc<View>>>, rendered: watch::Sender<Option<Arc<Shared>>>) {
+async fn render_shared(mut views: watch::Receiver<Option<Arc<View>>>, rebuilder: Rebuilder, rendered: watch::Sender<Option<Arc<Shared>>>) {
     while views.changed().await.is_ok() {
         let view = views.borrow_and_update().clone();
-        rendered.send_replace(view.map(|view| Arc::new(Shared::render(view))));
+        rendered.send_replace(view.map(|view| Arc::new(Shared::render(view, &rebuilder))));
     }
 }
 

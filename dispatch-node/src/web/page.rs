@@ -22,6 +22,7 @@ use crate::web::panels::{
     self, Cell, Chip, CityCard, ClusterPanel, Column, HappenedPanel, Happening, HeroesPanel, Notice, Page, Row, RowTone, Stat, Tone,
     VerdictPanel,
 };
+use crate::web::rebuild::Rebuilder;
 
 /// How many heroes a page shows.
 const PAGE_ROWS: usize = 50;
@@ -146,11 +147,11 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
-    pub(crate) fn render(view: Arc<View>) -> Self {
+    pub(crate) fn render(view: Arc<View>, rebuilder: &Rebuilder) -> Self {
         Self {
             title: document_title(&view),
             verdict: html(verdict_panel(&view).render()),
-            cluster: html(cluster_panel(&view).render()),
+            cluster: html(cluster_panel(&view, rebuilder).render()),
             happened: html(happened_panel(&view).render()),
             view,
         }
@@ -172,7 +173,7 @@ pub(crate) async fn page(State(desk): State<Desk>, RawQuery(query): RawQuery) ->
     let view = desk.now().await?;
     let news = wish.destroyed.as_deref().and_then(|name| desk.cities().iter().find(|city| city.as_str() == name));
     let notice = news.map(|city| Notice { text: destroyed(*city), bad: false });
-    Ok(document(&view, &wish, notice, None).into_response())
+    Ok(document(&desk, &view, &wish, notice, None).into_response())
 }
 
 /// The page, with why a command was refused.
@@ -181,17 +182,17 @@ pub(crate) async fn refused(desk: &Desk, refusal: Refusal) -> Response {
     match desk.now().await {
         Ok(view) => {
             let notice = Notice { text: refusal.problem.detail.clone(), bad: true };
-            (status, document(&view, &Wish::default(), Some(notice), Some(&refusal))).into_response()
+            (status, document(desk, &view, &Wish::default(), Some(notice), Some(&refusal))).into_response()
         }
         Err(problem) => problem.into_response(),
     }
 }
 
-fn document(view: &View, wish: &Wish, notice: Option<Notice>, refusal: Option<&Refusal>) -> Html<String> {
+fn document(desk: &Desk, view: &View, wish: &Wish, notice: Option<Notice>, refusal: Option<&Refusal>) -> Html<String> {
     let page = Page {
         title: document_title(view),
         verdict: verdict_panel(view),
-        cluster: cluster_panel(view),
+        cluster: cluster_panel(view, desk.rebuilder()),
         heroes: heroes_panel(view, wish, refusal),
         happened: happened_panel(view),
         notice,
@@ -256,7 +257,7 @@ fn detail(view: &View) -> String {
 
 // The processes.
 
-fn cluster_panel(view: &View) -> ClusterPanel {
+fn cluster_panel(view: &View, rebuilder: &Rebuilder) -> ClusterPanel {
     let silent = view.cities.iter().filter(|city| city.status != Status::Up).count();
     let processes = view.cities.len() + 1;
     let summary = match silent {
@@ -267,7 +268,7 @@ fn cluster_panel(view: &View) -> ClusterPanel {
     let leader = verdict::leader(&view.cities);
     ClusterPanel {
         summary,
-        cities: (0..view.cities.len()).map(|index| city_card(view, index, leader, most)).collect(),
+        cities: (0..view.cities.len()).map(|index| city_card(view, index, leader, most, rebuilder)).collect(),
         dispatch: format!(
             "holds {} and {}",
             counted_u64(view.dispatch.heroes, "hero", "heroes"),
@@ -280,7 +281,7 @@ fn counted_u64(number: u64, one: &str, many: &str) -> String {
     counted(usize::try_from(number).unwrap_or(usize::MAX), one, many)
 }
 
-fn city_card(view: &View, index: usize, leader: Option<usize>, most: u64) -> CityCard {
+fn city_card(view: &View, index: usize, leader: Option<usize>, most: u64, rebuilder: &Rebuilder) -> CityCard {
     let city = &view.cities[index];
     let apart = match leader {
         Some(leader) => verdict::changes(&view.rows, index, leader),
@@ -308,6 +309,10 @@ fn city_card(view: &View, index: usize, leader: Option<usize>, most: u64) -> Cit
         age: age(city),
         life: if city.crashes == 0 { String::new() } else { format!("{} life", ordinal(city.crashes + 1)) },
         fingerprint: if city.age.is_none() { String::new() } else { city.fingerprint.to_string().chars().take(8).collect() },
+        rebuild: (city.status == Status::Down).then(|| match rebuilder.by_hand(city.name) {
+            None => panels::Rebuild::Button,
+            Some(how) => panels::Rebuild::ByHand(format!("To start it again, {how}.")),
+        }),
     }
 }
 

@@ -99,6 +99,17 @@ pub struct CityCard {
     pub life: String,
     /// Eight hexadecimal digits over everything it holds. Equal fingerprints mean equal maps. May be empty.
     pub fingerprint: String,
+    /// How it is started again, where its process has ended. Such a city cannot be bombed.
+    pub rebuild: Option<Rebuild>,
+}
+
+/// How a city is started again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Rebuild {
+    /// From the page.
+    Button,
+    /// By hand, as these words say.
+    ByHand(String),
 }
 
 /// Whether a city answers.
