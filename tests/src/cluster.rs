@@ -34,11 +34,21 @@ pub struct Options {
     pub fight: &'static str,
     /// `--max-restarts` of the cities.
     pub max_restarts: &'static str,
+    /// Environment variables of all of them.
+    pub environment: Vec<(&'static str, String)>,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { city_gossip: "200ms", dispatch_gossip: "200ms", poll: "400ms", patrol: "0", fight: "0", max_restarts: "3" }
+        Self {
+            city_gossip: "200ms",
+            dispatch_gossip: "200ms",
+            poll: "400ms",
+            patrol: "0",
+            fight: "0",
+            max_restarts: "3",
+            environment: Vec::new(),
+        }
     }
 }
 
@@ -88,19 +98,23 @@ impl Cluster {
     #[track_caller]
     #[must_use]
     pub fn start(options: Options) -> Self {
-        let address = own_address();
-        let mut cluster = Self {
-            api: Api::new(SocketAddr::from((address, port("dispatch")))),
-            address,
-            options,
-            processes: BTreeMap::new(),
-            logs: tempfile::tempdir().expect("a temporary directory can be made"),
-        };
+        let mut cluster = Self::at(own_address(), options);
         for node in NODES {
             cluster.launch(node);
         }
         cluster.wait_ready(&NODES);
         cluster
+    }
+
+    /// A cluster at this address, of which nothing is started.
+    pub(crate) fn at(address: Ipv4Addr, options: Options) -> Self {
+        Self {
+            api: Api::new(SocketAddr::from((address, port("dispatch")))),
+            address,
+            options,
+            processes: BTreeMap::new(),
+            logs: tempfile::tempdir().expect("a temporary directory can be made"),
+        }
     }
 
     /// Where a node listens.
@@ -110,7 +124,8 @@ impl Cluster {
     }
 
     fn launch(&mut self, node: &'static str) {
-        let Options { city_gossip, dispatch_gossip, poll, patrol, fight, max_restarts } = self.options;
+        let Options { city_gossip, dispatch_gossip, poll, patrol, fight, max_restarts, ref environment } = self.options;
+        let environment: Vec<(&str, &str)> = environment.iter().map(|(name, value)| (*name, value.as_str())).collect();
         let mut arguments = vec![format!("--listen={}", self.address(node))];
         arguments.extend(NODES.into_iter().filter(|peer| *peer != node).map(|peer| format!("--peer={peer}={}", self.address(peer))));
         // The same choices in every run; what differs from run to run is timing.
@@ -125,7 +140,7 @@ impl Cluster {
             ],
         });
         let log = self.logs.path().join(format!("{node}.log"));
-        self.processes.insert(node, Process::start(node, &arguments, &[], log));
+        self.processes.insert(node, Process::start(node, &arguments, &environment, log));
     }
 
     /// Waits until these nodes have joined.

@@ -3,6 +3,7 @@
 //!
 //! - [`Cluster`] starts gotham, metropolis, capitol and dispatch on a loopback address of its own, so that tests run at the
 //!   same time without choosing free ports, and ends them when it goes out of scope.
+//! - [`Launched`] is such a cluster under its launcher, as `make run` starts it.
 //! - [`Api`] speaks dispatch's HTTP, [`raw`] sends bytes that no HTTP client would send, [`Link`] plays a node or a page at a
 //!   WebSocket, [`Browser`] is a real Chromium.
 //! - [`Audit`] holds what dispatch shows of every node against the claims of the simulator's checkers.
@@ -12,6 +13,7 @@ mod api;
 mod audit;
 mod browser;
 mod cluster;
+mod launched;
 mod link;
 mod loopback;
 mod process;
@@ -22,10 +24,11 @@ pub use api::{Api, CityHeroes, Event, Fault, Frames, Hero, NodeState, Reply, Sta
 pub use audit::{Audit, Fates, Look, entry, look, vector};
 pub use browser::{Browser, Element};
 pub use cluster::{Cluster, Heroes, Options};
+pub use launched::{Launched, processes_at};
 pub use link::{Ending, Link, hello, incarnation_now};
 pub use loopback::own_address;
 pub use nix::sys::signal::Signal;
-pub use process::{Finished, Process, binary, run};
+pub use process::{Finished, Process, binary, command, run};
 pub use wait::{Stopwatch, ensure, wait_until};
 
 /// The cities, in the order of the page.

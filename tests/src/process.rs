@@ -30,10 +30,14 @@ pub fn binary(name: &str) -> PathBuf {
 }
 
 /// A command for this binary that hears nothing of the environment this test happens to run in.
-fn command(name: &str) -> Command {
+///
+/// # Panics
+/// When it has not been built.
+#[must_use]
+pub fn command(name: &str) -> Command {
     let mut command = Command::new(binary(name));
     for (key, _) in std::env::vars_os() {
-        if key.to_string_lossy().starts_with("SUPERHERO_") || key == "RUST_LOG" {
+        if key.to_string_lossy().starts_with("SUPERHERO_") || key == "RUST_LOG" || key == "TERM_PROGRAM" {
             command.env_remove(key);
         }
     }

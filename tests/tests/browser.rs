@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use cluster_tests::{Browser, CITIES, Cluster, Heroes, Options, ensure, wait_until};
+use cluster_tests::{Browser, CITIES, Cluster, Heroes, Launched, Options, ensure, wait_until};
 use serde_json::Value;
 
 /// A page that is open and live.
@@ -278,4 +278,56 @@ fn without_javascript_a_refusal_is_shown_beside_the_control() {
     browser.click("button", "Assign");
     browser.wait_text(".act [role=alert]", "why", |text| text.contains("capitol does not answer; nothing was changed"));
     wait_row(&browser, "Batman", "home still", |row| row.contains("Home"));
+}
+
+/// A killed city's card offers to rebuild it, and does.
+#[track_caller]
+fn rebuild_gotham(launched: &Launched, browser: &Browser, heroes: &Heroes) {
+    launched.kill9("gotham");
+    browser.wait_text("#city-gotham .doing", "that it has stopped", |text| text == "has stopped");
+    assert!(browser.try_find("button", "Bomb Gotham").is_err(), "there is nothing to bomb");
+    browser.click("button", "Rebuild Gotham");
+    launched.cluster.wait_until_held(heroes, &CITIES);
+    browser.wait_text("#city-gotham .doing", "that it agrees", |text| text == "agrees");
+    browser.wait_text("#city-gotham .holds b", "30", |text| text == "30");
+    let _ = browser.find("button", "Bomb Gotham");
+    assert!(browser.try_find("button", "Rebuild Gotham").is_err(), "there is nothing to rebuild");
+}
+
+#[test]
+fn a_city_that_was_killed_is_rebuilt_from_its_card() {
+    let launched = Launched::start();
+    let mut heroes = Heroes::default();
+    heroes.created(launched.cluster.api.create(30));
+    launched.cluster.wait_until_held(&heroes, &CITIES);
+    let browser = page_of(&launched.cluster);
+    rebuild_gotham(&launched, &browser, &heroes);
+    let focused = browser.evaluate("return document.activeElement.textContent.trim().startsWith('Bomb')");
+    assert_eq!(focused, false, "who presses Enter again does not bomb what has just been rebuilt");
+    no_complaints(&browser, &[]);
+}
+
+#[test]
+fn without_javascript_a_city_is_rebuilt_by_a_form() {
+    let launched = Launched::start();
+    let mut heroes = Heroes::default();
+    heroes.created(launched.cluster.api.create(30));
+    launched.cluster.wait_until_held(&heroes, &CITIES);
+    let browser = Browser::without_javascript();
+    browser.open(&launched.cluster.api.url());
+    rebuild_gotham(&launched, &browser, &heroes);
+    no_complaints(&browser, &[]);
+}
+
+#[test]
+fn a_city_that_nobody_here_can_rebuild_says_how_a_person_does_it() {
+    let mut cluster = Cluster::start(Options::default());
+    let browser = page_of(&cluster);
+    cluster.kill9("gotham");
+    browser.wait_text("#city-gotham .by-hand", "how", |text| text == "To start it again, run in a terminal: make gotham.");
+    assert!(browser.try_find("button", "Rebuild Gotham").is_err());
+    cluster.restart("gotham");
+    let _ = browser.find("button", "Bomb Gotham");
+    assert_eq!(browser.text("#city-gotham .by-hand"), "");
+    no_complaints(&browser, &[]);
 }
