@@ -3,10 +3,10 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::io::{BufRead as _, BufReader, Write as _};
-use std::net::TcpListener;
+use std::net::{Ipv4Addr, TcpListener};
 use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::net::{UnixListener, UnixStream};
-use std::process::Stdio;
+use std::process::{Child, Stdio};
 use std::thread;
 use std::time::Duration;
 
@@ -148,10 +148,24 @@ fn one_that_does_not_stop_is_killed() {
     assert!(log.ends_with("error: did not stop within 3 s and were killed: capitol\n"), "{log}");
 }
 
+/// A launcher with its cluster, which end with this, whatever else goes wrong.
+struct Ends(Child, Ipv4Addr);
+
+impl Drop for Ends {
+    fn drop(&mut self) {
+        // Those that have ended need no signal.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+        for id in processes_at(self.1).into_values() {
+            let _ = kill(id, Signal::SIGKILL);
+        }
+    }
+}
+
 #[test]
 fn a_terminal_that_is_gone_leaves_nobody_behind() {
     let (address, temporary) = (own_address(), tempfile::tempdir().expect("a temporary directory can be made"));
-    let mut launcher = command("superhero-cluster")
+    let launcher = command("superhero-cluster")
         .arg(format!("--host={address}"))
         .env("TMPDIR", temporary.path())
         .stdin(Stdio::null())
@@ -159,8 +173,9 @@ fn a_terminal_that_is_gone_leaves_nobody_behind() {
         .stderr(Stdio::piped())
         .spawn()
         .expect("it can be started");
-    drop(launcher.stderr.take());
-    let mut lines = BufReader::new(launcher.stdout.take().expect("a pipe")).lines();
+    let mut launcher = Ends(launcher, address);
+    drop(launcher.0.stderr.take());
+    let mut lines = BufReader::new(launcher.0.stdout.take().expect("a pipe")).lines();
     // All four run, and have more to say; from here on nobody reads.
     let mut silent: BTreeSet<String> = NODES.map(|node| format!("{node} listens on")).into();
     while !silent.is_empty() {
@@ -168,10 +183,10 @@ fn a_terminal_that_is_gone_leaves_nobody_behind() {
         silent.retain(|said| !line.contains(said));
     }
     drop(lines);
-    let id = Pid::from_raw(i32::try_from(launcher.id()).expect("process ids fit"));
+    let id = Pid::from_raw(i32::try_from(launcher.0.id()).expect("process ids fit"));
     kill(id, Signal::SIGHUP).expect("one may signal one's own child");
     let code = wait_until("the launcher ends", STOPS, || {
-        launcher.try_wait().map_err(|error| error.to_string())?.ok_or_else(|| "it runs".to_owned())
+        launcher.0.try_wait().map_err(|error| error.to_string())?.ok_or_else(|| "it runs".to_owned())
     });
     assert_eq!(code.code(), Some(0));
     assert!(processes_at(address).is_empty());
