@@ -38,6 +38,8 @@ const LAUNCHER_VARIABLE: &str = "SUPERHERO_LAUNCHER";
 const STOP_PATIENCE: Duration = Duration::from_secs(3);
 /// How long a child may take to die when killed.
 const DEATH_PATIENCE: Duration = Duration::from_secs(1);
+/// How long a terminal may take to show the last lines of a child.
+const LINES_PATIENCE: Duration = Duration::from_millis(500);
 /// How long a port may take to answer.
 const PORT_PATIENCE: Duration = Duration::from_millis(500);
 
@@ -131,10 +133,11 @@ impl Children {
         };
         let (out, err) = (child.stdout.take().context("taking its output")?, child.stderr.take().context("taking its errors")?);
         let signals = self.signal.subscribe();
+        let shown = tokio::spawn(async move { tokio::join!(show(out, &prefix, stdout()), show(err, &prefix, stdout())) });
         self.tasks.spawn(async move {
-            // Its last lines are shown before its end is reported.
-            let shown = async { tokio::join!(show(out, &prefix, stdout()), show(err, &prefix, stdout())) };
-            let (status, _) = tokio::join!(wait(child, signals), shown);
+            let status = wait(child, signals).await;
+            // Its last lines are shown before its end is reported, unless the terminal takes none.
+            let _ = timeout(LINES_PATIENCE, shown).await;
             (node, status)
         });
         self.running.insert(name);

@@ -19,7 +19,8 @@ fn help_and_version_are_printed_and_nothing_else_happens() {
         {
             assert!(help.stdout.contains(flag), "{node}: {flag} is missing in\n{}", help.stdout);
         }
-        let own = if node == "dispatch" { ["--poll-interval"].as_slice() } else { &["--patrol-interval", "--fight-interval"] };
+        let own =
+            if node == "dispatch" { ["--poll-interval", "--launcher"].as_slice() } else { &["--patrol-interval", "--fight-interval"] };
         assert!(own.iter().all(|flag| help.stdout.contains(flag)), "{node}: {}", help.stdout);
         assert!(help.stdout.contains(node), "{node} calls itself by its name:\n{}", help.stdout);
 

@@ -2,15 +2,18 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::io::{BufRead as _, BufReader, Write as _};
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{Ipv4Addr, TcpListener};
 use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::Path;
 use std::process::{Child, Stdio};
 use std::thread;
 use std::time::Duration;
 
-use cluster_tests::{CITIES, Cluster, Heroes, Launched, NODES, Options, Signal, Stopwatch, command, own_address, processes_at, wait_until};
+use cluster_tests::{
+    Api, CITIES, Cluster, Heroes, Launched, NODES, Options, Signal, Stopwatch, command, ensure, own_address, processes_at, run, wait_until,
+};
 use nix::sys::signal::kill;
 use nix::unistd::Pid;
 use serde_json::json;
@@ -162,18 +165,33 @@ impl Drop for Ends {
     }
 }
 
+impl Ends {
+    /// Starts a launcher whose terminal is a pipe.
+    fn start(address: Ipv4Addr, temporary: &Path) -> Self {
+        let mut command = command("superhero-cluster");
+        command.arg(format!("--host={address}")).env("TMPDIR", temporary);
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        Self(command.spawn().expect("it can be started"), address)
+    }
+
+    /// Sends a signal, and waits for the end, of which nothing may be left. Returns the exit code.
+    #[track_caller]
+    fn end(&mut self, signal: Signal, limit: Duration, temporary: &Path) -> Option<i32> {
+        let id = Pid::from_raw(i32::try_from(self.0.id()).expect("process ids fit"));
+        kill(id, signal).expect("one may signal one's own child");
+        let ended = wait_until("the launcher ends", limit, || {
+            self.0.try_wait().map_err(|error| error.to_string())?.ok_or_else(|| "it runs".to_owned())
+        });
+        assert!(processes_at(self.1).is_empty(), "{:?}", processes_at(self.1));
+        assert_eq!(fs::read_dir(temporary).expect("a directory of our own").count(), 0);
+        ended.code()
+    }
+}
+
 #[test]
 fn a_terminal_that_is_gone_leaves_nobody_behind() {
     let (address, temporary) = (own_address(), tempfile::tempdir().expect("a temporary directory can be made"));
-    let launcher = command("superhero-cluster")
-        .arg(format!("--host={address}"))
-        .env("TMPDIR", temporary.path())
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .expect("it can be started");
-    let mut launcher = Ends(launcher, address);
+    let mut launcher = Ends::start(address, temporary.path());
     drop(launcher.0.stderr.take());
     let mut lines = BufReader::new(launcher.0.stdout.take().expect("a pipe")).lines();
     // All four run, and have more to say; from here on nobody reads.
@@ -183,14 +201,28 @@ fn a_terminal_that_is_gone_leaves_nobody_behind() {
         silent.retain(|said| !line.contains(said));
     }
     drop(lines);
-    let id = Pid::from_raw(i32::try_from(launcher.0.id()).expect("process ids fit"));
-    kill(id, Signal::SIGHUP).expect("one may signal one's own child");
-    let code = wait_until("the launcher ends", STOPS, || {
-        launcher.0.try_wait().map_err(|error| error.to_string())?.ok_or_else(|| "it runs".to_owned())
+    assert_eq!(launcher.end(Signal::SIGHUP, STOPS, temporary.path()), Some(0));
+}
+
+#[test]
+fn a_terminal_that_takes_no_more_lines_keeps_nobody_from_stopping() {
+    let (address, temporary) = (own_address(), tempfile::tempdir().expect("a temporary directory can be made"));
+    let mut launcher = Ends::start(address, temporary.path());
+    // The pipe stays open, and nobody reads: as where Ctrl-S was pressed.
+    let api = Api::new((address, 4900).into());
+    let create = || api.try_request("POST", "/api/v1/heroes", &[("content-type", "application/json")], b"{}").map(|reply| reply.status);
+    wait_until("dispatch creates", Duration::from_secs(15), || {
+        let outcome = create();
+        ensure(outcome == Ok(201), || format!("{outcome:?}"))
     });
-    assert_eq!(code.code(), Some(0));
-    assert!(processes_at(address).is_empty());
-    assert_eq!(fs::read_dir(temporary.path()).expect("a directory of our own").count(), 0);
+    wait_until("dispatch waits for its lines to be shown", Duration::from_secs(60), || {
+        let created = (0..100).take_while(|_| create() == Ok(201)).count();
+        ensure(created < 100, || "it goes on".to_owned())
+    });
+    assert_eq!(launcher.end(Signal::SIGTERM, Duration::from_secs(8), temporary.path()), Some(1));
+    let mut said = String::new();
+    launcher.0.stderr.take().expect("a pipe").read_to_string(&mut said).expect("text");
+    assert!(said.contains("did not stop within 3 s and were killed"), "{said}");
 }
 
 #[test]
@@ -356,4 +388,13 @@ fn a_launcher_that_does_not_do_its_part_is_told_of_in_time() {
     });
     let _ = rebuild(&cluster, "gotham").problem(503, "outcome_unknown");
     endless.join().expect("dispatch went away");
+}
+
+#[test]
+fn a_host_that_is_none_is_refused_before_anything_is_started() {
+    for (arguments, environment) in [(&["--host=nowhere"][..], &[][..]), (&[], &[("SUPERHERO_HOST", "nowhere")])] {
+        let ended = run("superhero-cluster", arguments, environment, Duration::from_secs(5));
+        assert_eq!(ended.code, Some(2), "{ended:?}");
+        assert!(ended.stderr.contains("--host") && ended.stdout.is_empty(), "{ended:?}");
+    }
 }
