@@ -1,0 +1,217 @@
+//! What each command asks, and what it prints of the answer.
+
+use std::thread;
+use std::time::{Duration, SystemTime};
+
+use clap::CommandFactory as _;
+
+use superhero::api::{Event, Exchange, FaultInForce, Gossip, Hero, Node, Verdict};
+use superhero::{Answer, Api, Stopwatch, span};
+
+use crate::options::{Command, Options};
+use crate::output::{Failure, Output};
+use crate::watch;
+
+/// Between two looks at the verdict.
+const PAUSE: Duration = Duration::from_millis(100);
+/// How much of an id people are shown, in characters. It will do to name a hero.
+const SHORT_ID: usize = 8;
+
+/// Does what the command line says.
+pub(crate) fn run(Options { url: api, json, command }: Options) -> Result<(), Failure> {
+    let print = Printer { out: Output::standard(), json };
+    match command {
+        Command::Heroes { city } => {
+            let heroes = city.map_or_else(|| api.heroes(), |city| api.city_heroes(&city))?;
+            print.table(&heroes, &HERO, |heroes| heroes.heroes.iter().map(|hero| print.hero(hero)).collect())
+        }
+        Command::Create { name: _, count: Some(count) } => {
+            let ids = api.create_many(count)?;
+            print.table(&ids, &["ID"], |ids| ids.ids.iter().map(|id| vec![id.clone()]).collect())
+        }
+        Command::Create { name, count: None } => print.one(&api.create(name.as_deref())?, &HERO, |hero| print.hero(hero)),
+        Command::Assign { hero, place } => {
+            let id = find(&api, &hero)?;
+            print.one(&api.assign(&id, &place)?, &HERO, |hero| print.hero(hero))
+        }
+        Command::Terminate { hero } => Ok(api.terminate(&find(&api, &hero)?)?),
+        Command::Bomb { city } => print.city(&api.bomb(city.as_deref())?),
+        Command::Stop { city } => print.city(&api.to_city(&city, "stop")?),
+        Command::Kill { city } => print.city(&api.to_city(&city, "kill")?),
+        Command::Rebuild { city } => print.city(&api.to_city(&city, "rebuild")?),
+        Command::Forget { city } => print.city(&api.to_city(&city, "forget")?),
+        Command::Cluster => print.table(&api.cluster()?, &NODE, |cluster| cluster.nodes.iter().map(node).collect()),
+        Command::Verdict { wait_converged: Some(limit), .. } => verdict(&api, print, true, limit),
+        Command::Verdict { wait_apart: Some(limit), .. } => verdict(&api, print, false, limit),
+        Command::Verdict { wait_converged: None, wait_apart: None } => print.verdict(&api.verdict()?),
+        Command::Fault(fault) => {
+            let fault = fault.fault();
+            fault.body().map_err(Failure::Unusable)?;
+            print.one(&api.inject(&fault)?, &FAULT, in_force)
+        }
+        Command::Faults => print.table(&api.faults()?, &FAULT, |faults| faults.faults.iter().map(in_force).collect()),
+        Command::Heal { id: Some(id) } => Ok(api.heal(&id)?),
+        Command::Heal { id: None } => Ok(api.heal_all()?),
+        Command::Pause => print.gossip(&api.pause()?),
+        Command::Resume => print.gossip(&api.resume()?),
+        Command::Speed { percent } => print.gossip(&api.speed(percent)?),
+        Command::Step { from, to } => {
+            let exchange = api.step(from.as_deref().zip(to.as_deref()))?;
+            let completed = exchange.value.completed;
+            print.one(&exchange, &EXCHANGE, step)?;
+            if completed { Ok(()) } else { Err(Failure::No("the round was lost on its way".into())) }
+        }
+        Command::Events { since } => {
+            print.table(&api.events(since)?, &["NUMBER", "AT", "NODE", "KIND", "TEXT"], |events| events.events.iter().map(event).collect())
+        }
+        Command::Watch => watch::watch(&api, print.out, json),
+        Command::Completions { shell } => {
+            // Into memory first: the generator would panic on a closed pipe.
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Options::command(), "superhero", &mut script);
+            print.out.bytes(&script)
+        }
+    }
+}
+
+#[derive(Clone, Copy)]
+struct Printer {
+    out: Output,
+    json: bool,
+}
+
+const HERO: [&str; 5] = ["ID", "NAME", "LOCATION", "PATROLS", "HEALTH"];
+const NODE: [&str; 9] = ["NODE", "STATUS", "LIFE", "CRASHES", "HEROES", "TOMBSTONES", "FINGERPRINT", "CLOCK", "AGE"];
+const FAULT: [&str; 9] = ["ID", "KIND", "FROM", "TO", "BOTH WAYS", "AMOUNT", "HEALS IN", "AT", "FRAMES"];
+const EXCHANGE: [&str; 5] = ["FROM", "TO", "COMPLETED", "ENTRIES", "BYTES"];
+
+impl Printer {
+    fn table<T>(self, answer: &Answer<T>, headings: &[&str], rows: impl Fn(&T) -> Vec<Vec<String>>) -> Result<(), Failure> {
+        if self.json { self.out.line(&answer.body) } else { self.out.table(headings, &rows(&answer.value)) }
+    }
+
+    fn one<T>(self, answer: &Answer<T>, headings: &[&str], row: impl Fn(&T) -> Vec<String>) -> Result<(), Failure> {
+        self.table(answer, headings, |value| vec![row(value)])
+    }
+
+    fn city(self, answer: &Answer<superhero::api::City>) -> Result<(), Failure> {
+        self.one(answer, &["CITY"], |city| vec![city.city.clone()])
+    }
+
+    fn gossip(self, answer: &Answer<Gossip>) -> Result<(), Failure> {
+        self.one(answer, &["PAUSED", "PERCENT"], |gossip| vec![yes(gossip.paused), gossip.percent.to_string()])
+    }
+
+    fn verdict(self, answer: &Answer<Verdict>) -> Result<(), Failure> {
+        if self.json {
+            return self.out.line(&answer.body);
+        }
+        let verdict = &answer.value;
+        self.out.line(&verdict.sentence)?;
+        let oldest = verdict.oldest_difference_ms.map_or_else(String::new, |ms| span::written(Duration::from_millis(ms)));
+        let row = [
+            yes(verdict.converged),
+            verdict.differences.to_string(),
+            verdict.only_copies.to_string(),
+            verdict.lost_writes.to_string(),
+            oldest,
+        ];
+        self.out.table(&["CONVERGED", "DIFFERENCES", "ONLY COPIES", "LOST WRITES", "OLDEST DIFFERENCE"], &[row.to_vec()])
+    }
+
+    fn hero(self, hero: &Hero) -> Vec<String> {
+        let id = if self.out.is_terminal() { hero.id.chars().take(SHORT_ID).collect() } else { hero.id.clone() };
+        vec![id, hero.name.clone(), hero.location.clone(), yes(hero.is_patrolling), hero.health.to_string()]
+    }
+}
+
+fn yes(holds: bool) -> String {
+    if holds { "yes" } else { "no" }.to_owned()
+}
+
+fn node(node: &Node) -> Vec<String> {
+    let ms = |ms: Option<u64>| ms.map_or_else(String::new, |ms| span::written(Duration::from_millis(ms)));
+    vec![
+        node.name.clone(),
+        if node.frozen { format!("{}, frozen", node.status) } else { node.status.clone() },
+        node.incarnation.map_or_else(String::new, |life| life.to_string()),
+        node.crashes.to_string(),
+        node.heroes.to_string(),
+        node.tombstones.to_string(),
+        node.fingerprint.clone(),
+        node.clock_ahead_ms.map_or_else(String::new, span::written_signed),
+        ms(node.age_ms),
+    ]
+}
+
+fn in_force(fault: &FaultInForce) -> Vec<String> {
+    let amount = |(name, value): (&String, &serde_json::Value)| format!("{name}={value}");
+    let amounts = fault.amounts.iter().filter(|(name, value)| *name != "heal_after_s" && !value.is_null()).map(amount);
+    let frames = &fault.frames;
+    vec![
+        fault.id.clone(),
+        fault.kind.clone(),
+        fault.from.clone(),
+        fault.to.clone().unwrap_or_default(),
+        fault.to.as_ref().map_or_else(String::new, |_| yes(fault.both)),
+        amounts.collect::<Vec<_>>().join(" "),
+        fault.heals_in_ms.map_or_else(String::new, |ms| span::written(Duration::from_millis(ms))),
+        fault.in_force_at.join(" "),
+        format!("{} seen, {} dropped, {} delayed, {} duplicated", frames.seen, frames.dropped, frames.delayed, frames.duplicated),
+    ]
+}
+
+fn step(exchange: &Exchange) -> Vec<String> {
+    let Exchange { from, to, completed, entries, bytes } = exchange;
+    vec![from.clone(), to.clone(), yes(*completed), entries.to_string(), bytes.to_string()]
+}
+
+fn event(event: &Event) -> Vec<String> {
+    vec![event.number.to_string(), at(event.at_ms), event.node.clone(), event.kind.clone(), event.text.clone()]
+}
+
+/// A moment as people write it, in UTC.
+pub(crate) fn at(unix_ms: u64) -> String {
+    // Beyond the year 9999 the number itself must do.
+    let known = SystemTime::UNIX_EPOCH.checked_add(Duration::from_millis(unix_ms)).filter(|_| unix_ms < 253_402_300_800_000);
+    known.map_or_else(|| unix_ms.to_string(), |at| humantime::format_rfc3339_millis(at).to_string())
+}
+
+/// Waits until the cluster agrees, or until it does not, and prints the verdict either way.
+fn verdict(api: &Api, print: Printer, converged: bool, limit: Duration) -> Result<(), Failure> {
+    let watch = Stopwatch::start();
+    loop {
+        let seen = api.verdict()?;
+        if seen.value.converged == converged {
+            return print.verdict(&seen);
+        }
+        if watch.elapsed() >= limit {
+            print.verdict(&seen)?;
+            let wanted = if converged { "they do not all agree" } else { "they all agree" };
+            return Err(Failure::No(format!("{wanted} after {}", span::written(limit))));
+        }
+        thread::sleep(PAUSE);
+    }
+}
+
+/// The id of the hero that is meant.
+fn find(api: &Api, meant: &str) -> Result<String, Failure> {
+    let is_id = meant.len() == 36 && meant.chars().all(|c| c.is_ascii_hexdigit() || c == '-');
+    if is_id {
+        // Also when dispatch has not heard of the hero yet.
+        return Ok(meant.to_ascii_lowercase());
+    }
+    let heroes = api.heroes()?.value.heroes;
+    let prefix = meant.to_ascii_lowercase();
+    let found: Vec<&Hero> =
+        heroes.iter().filter(|hero| hero.name == meant || (!prefix.is_empty() && hero.id.starts_with(&prefix))).collect();
+    match found.as_slice() {
+        [hero] => Ok(hero.id.clone()),
+        [] => Err(Failure::No(format!("no living hero has the name {meant:?} or an id that begins so"))),
+        many => {
+            let some: Vec<String> = many.iter().take(3).map(|hero| format!("{} ({})", hero.id, hero.name)).collect();
+            let more = if many.len() > some.len() { ", …" } else { "" };
+            Err(Failure::No(format!("{meant:?} can be any of {} heroes, so say which by id: {}{more}", many.len(), some.join(", "))))
+        }
+    }
+}

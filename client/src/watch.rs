@@ -1,0 +1,168 @@
+//! `superhero watch`: what changes, as it changes, over dispatch's live socket.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::net::{TcpStream, ToSocketAddrs as _};
+
+use serde::Deserialize;
+use tungstenite::client::IntoClientRequest as _;
+use tungstenite::error::Error as SocketError;
+use tungstenite::protocol::WebSocketConfig;
+use tungstenite::{HandshakeError, Message, WebSocket};
+
+use superhero::api::{Event, FaultInForce, Gossip, PATIENCE, Verdict};
+use superhero::{Api, Error};
+
+use crate::commands::at;
+use crate::output::{Failure, Output};
+
+/// The largest frame that is taken.
+const FRAME_BYTES_MAX: usize = 16 << 20;
+
+/// What dispatch says on the live socket. Kinds that are not known here are passed over: a later dispatch may say more.
+#[derive(Deserialize)]
+struct Frame {
+    t: String,
+    verdict: Option<Verdict>,
+    #[serde(default)]
+    faults: Option<Vec<FaultInForce>>,
+    gossip: Option<Gossip>,
+    #[serde(default)]
+    events: Vec<Event>,
+}
+
+/// Prints a line for each change, or the frames as they come, until dispatch goes or nobody reads.
+pub(crate) fn watch(api: &Api, out: Output, json: bool) -> Result<(), Failure> {
+    let mut socket = open(api)?;
+    let mut seen = Seen::default();
+    loop {
+        let gone = |why: String| Failure::from(Error::NoAnswer { url: api.url().to_owned(), why });
+        match socket.read() {
+            Ok(Message::Text(text)) if json => out.line(&text)?,
+            Ok(Message::Text(text)) => {
+                let frame: Frame = serde_json::from_str(&text)
+                    .map_err(|error| Failure::from(Error::NotDispatch { url: api.url().to_owned(), why: error.to_string() }))?;
+                for line in seen.news(frame) {
+                    out.line(&line)?;
+                }
+            }
+            Ok(Message::Binary(_) | Message::Ping(_) | Message::Pong(_) | Message::Frame(_)) => {}
+            Ok(Message::Close(why)) => return Err(gone(why.map_or_else(|| "it hung up".into(), |why| why.reason.to_string()))),
+            Err(SocketError::Io(error)) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) => {
+                return Err(gone(format!("it said nothing for {} s", PATIENCE.as_secs())));
+            }
+            Err(error) => return Err(gone(error.to_string())),
+        }
+    }
+}
+
+fn open(api: &Api) -> Result<WebSocket<TcpStream>, Failure> {
+    let no_answer = |why: String| Failure::from(Error::NoAnswer { url: api.url().to_owned(), why });
+    let stream = connect(api.authority()).map_err(|error| no_answer(error.to_string()))?;
+    let url = format!("ws://{}/live?as=data", api.authority());
+    let request = url.into_client_request().map_err(|error| no_answer(error.to_string()))?;
+    let config = WebSocketConfig::default().max_message_size(Some(FRAME_BYTES_MAX)).max_frame_size(Some(FRAME_BYTES_MAX));
+    match tungstenite::client::client_with_config(request, stream, Some(config)) {
+        Ok((socket, _)) => Ok(socket),
+        Err(HandshakeError::Failure(SocketError::Http(refusal))) => {
+            Err(Failure::No(format!("dispatch opens no live socket: {}", refusal.status())))
+        }
+        Err(error) => Err(no_answer(error.to_string())),
+    }
+}
+
+/// Connects to the first of the host's addresses that answers.
+fn connect(authority: &str) -> io::Result<TcpStream> {
+    let has_port = authority.rsplit_once(':').is_some_and(|(_, port)| !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit()));
+    let address = if has_port { authority.to_owned() } else { format!("{authority}:80") };
+    let mut failed = io::Error::other("the host has no address");
+    for address in address.to_socket_addrs()? {
+        match TcpStream::connect_timeout(&address, PATIENCE) {
+            Ok(stream) => {
+                // Dispatch says something every second.
+                stream.set_read_timeout(Some(PATIENCE))?;
+                stream.set_write_timeout(Some(PATIENCE))?;
+                return Ok(stream);
+            }
+            Err(error) => failed = error,
+        }
+    }
+    Err(failed)
+}
+
+/// What has been printed.
+#[derive(Default)]
+struct Seen {
+    sentence: String,
+    lost_writes: Option<u64>,
+    faults: BTreeMap<String, String>,
+    gossip: Option<Gossip>,
+}
+
+impl Seen {
+    /// A line for each thing that is new in this frame.
+    fn news(&mut self, frame: Frame) -> Vec<String> {
+        let mut lines = Vec::new();
+        if frame.t != "data" {
+            return lines;
+        }
+        // A frame has the events since the one before.
+        lines.extend(frame.events.iter().map(|event| format!("{}  {}: {}", at(event.at_ms), event.kind, event.text)));
+        if let Some(faults) = frame.faults {
+            let faults: BTreeMap<String, String> = faults.iter().map(|fault| (fault.id.clone(), described(fault))).collect();
+            lines.extend(faults.iter().filter(|(id, _)| !self.faults.contains_key(*id)).map(|(id, fault)| format!("fault {id}: {fault}")));
+            lines.extend(self.faults.keys().filter(|id| !faults.contains_key(*id)).map(|id| format!("fault {id} is healed")));
+            self.faults = faults;
+        }
+        if let Some(gossip) = frame.gossip.filter(|gossip| self.gossip.as_ref() != Some(gossip)) {
+            let is_paused = if gossip.paused { "is paused" } else { "goes on" };
+            lines.push(format!("gossip {is_paused}, at {} %", gossip.percent));
+            self.gossip = Some(gossip);
+        }
+        if let Some(verdict) = frame.verdict {
+            if verdict.sentence != self.sentence {
+                lines.push(verdict.sentence.clone());
+                self.sentence = verdict.sentence;
+            }
+            if self.lost_writes.is_some_and(|lost| lost != verdict.lost_writes) {
+                lines.push(format!("writes lost for good: {}", verdict.lost_writes));
+            }
+            self.lost_writes = Some(verdict.lost_writes);
+        }
+        lines
+    }
+}
+
+fn described(fault: &FaultInForce) -> String {
+    let to = fault.to.as_ref().map_or_else(String::new, |to| format!(" {} {to}", if fault.both { "<->" } else { "->" }));
+    format!("{} {}{to}", fault.kind, fault.from)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::{Value, json};
+
+    fn frame(value: Value) -> Frame {
+        serde_json::from_value(value).expect("a frame")
+    }
+
+    #[test]
+    fn each_change_is_a_line_and_what_stays_is_none() {
+        let mut seen = Seen::default();
+        let verdict = |sentence: &str, lost: u64| json!({ "converged": true, "sentence": sentence, "differences": 0, "only_copies": 0, "lost_writes": lost, "oldest_difference_ms": null });
+        let event =
+            json!({ "number": 7, "at_ms": 1_790_000_000_123_u64, "node": "gotham", "kind": "destroyed", "text": "boom", "hero": "?" });
+        let cut = json!({ "id": "3", "kind": "cut", "from": "gotham", "to": "*", "both": true });
+        let gossip = json!({ "paused": false, "percent": 100 });
+        let standing = |events: Value| json!({ "t": "data", "verdict": verdict("All agree.", 1), "faults": [cut], "gossip": gossip, "events": events });
+        assert_eq!(
+            seen.news(frame(standing(json!([event])))),
+            ["2026-09-21T14:13:20.123Z  destroyed: boom", "fault 3: cut gotham <-> *", "gossip goes on, at 100 %", "All agree."]
+        );
+        assert_eq!(seen.news(frame(standing(json!([])))), [""; 0]);
+        assert_eq!(seen.news(frame(json!({ "t": "k" }))), [""; 0]);
+        let later = json!({ "t": "data", "verdict": verdict("All agree.", 2), "faults": [], "gossip": { "paused": true, "percent": 100 }, "events": [] });
+        assert_eq!(seen.news(frame(later)), ["fault 3 is healed", "gossip is paused, at 100 %", "writes lost for good: 2"]);
+    }
+}

@@ -1,0 +1,159 @@
+//! What each command asks of dispatch, what it prints, and how it ends; with a dispatch that says what a test tells it to.
+
+mod stub;
+
+use std::process::{Command, Output, Stdio};
+
+use stub::{Stub, problem};
+
+fn superhero(url: &str, arguments: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_superhero"));
+    command.env_remove("SUPERHERO_URL").args(["--url", url]).args(arguments).stdin(Stdio::null());
+    command.output().expect("the binary runs")
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8(bytes.to_vec()).expect("what is printed is text")
+}
+
+const CITY: &str = r#"{"city":"gotham"}"#;
+const GOSSIP: &str = r#"{"paused":true,"percent":0}"#;
+const FAULT: &str = r#"{"id":"00c0ffee","kind":"delay","from":"gotham","to":"*","both":true,"delay_ms":300,"jitter_ms":50,"heal_after_s":20.0,"heals_in_ms":19500,"in_force_at":["gotham","capitol"],"frames":{"seen":7,"dropped":0,"delayed":7,"duplicated":0}}"#;
+
+#[test]
+fn each_command_asks_one_thing_and_prints_its_answer() {
+    let exchange = r#"{"from":"gotham","to":"capitol","completed":true,"entries":3,"bytes":412}"#;
+    let fault_row = "00c0ffee\tdelay\tgotham\t*\tyes\tdelay_ms=300 jitter_ms=50\t19s 500ms\tgotham capitol\t7 seen, 0 dropped, 7 delayed, 0 duplicated\n";
+    let faults = format!(r#"{{"faults":[{FAULT}]}}"#);
+    for (arguments, line, sent, status, answer, printed) in [
+        ("stop gotham", "POST /cities/gotham/stop", "{}", 202, CITY, "gotham\n"),
+        ("kill gotham", "POST /cities/gotham/kill", "{}", 202, CITY, "gotham\n"),
+        ("rebuild gotham", "POST /cities/gotham/rebuild", "{}", 202, CITY, "gotham\n"),
+        ("forget gotham", "POST /cities/gotham/forget", "{}", 202, CITY, "gotham\n"),
+        ("bomb", "POST /bomb", "{}", 202, CITY, "gotham\n"),
+        ("pause", "POST /gossip/pause", "{}", 200, GOSSIP, "yes\t0\n"),
+        ("resume", "POST /gossip/resume", "{}", 200, GOSSIP, "yes\t0\n"),
+        ("speed 300", "POST /gossip/speed", r#"{"percent":300}"#, 200, GOSSIP, "yes\t0\n"),
+        (
+            "step gotham capitol",
+            "POST /gossip/step",
+            r#"{"from":"gotham","to":"capitol"}"#,
+            200,
+            exchange,
+            "gotham\tcapitol\tyes\t3\t412\n",
+        ),
+        ("step", "POST /gossip/step", "{}", 200, exchange, "gotham\tcapitol\tyes\t3\t412\n"),
+        ("faults", "GET /faults", "", 200, &faults, fault_row),
+        ("heal", "DELETE /faults", "", 204, "", ""),
+        ("heal 00c0ffee", "DELETE /faults/00c0ffee", "", 204, "", ""),
+        (
+            "fault delay gotham all --by 300ms --jitter 50ms --for 20s",
+            "POST /faults",
+            r#"{"both":true,"delay_ms":300,"from":"gotham","heal_after_s":20,"jitter_ms":50,"kind":"delay","to":"*"}"#,
+            201,
+            FAULT,
+            fault_row,
+        ),
+        ("fault skew gotham --by -3s", "POST /faults", r#"{"from":"gotham","kind":"skew","skew_ms":-3000}"#, 201, FAULT, fault_row),
+    ] {
+        let reply = answer.to_owned();
+        let stub = Stub::start(move |_| (status, reply.clone()));
+        let words: Vec<&str> = arguments.split(' ').collect();
+        let done = superhero(&stub.url, &words);
+        assert_eq!((done.status.code(), text(&done.stderr).as_str()), (Some(0), ""), "{arguments}");
+        assert_eq!(text(&done.stdout), printed, "{arguments}");
+        assert_eq!((stub.seen(), stub.bodies(line)), (vec![line.to_owned()], vec![sent.to_owned()]), "{arguments}");
+        let json = superhero(&stub.url, &[&words[..], &["--json"]].concat());
+        assert_eq!(text(&json.stdout).trim_end(), answer, "{arguments} --json");
+    }
+}
+
+#[test]
+fn a_refusal_ends_with_1_and_its_detail() {
+    let stub = Stub::start(|_| problem(410, "healed"));
+    let done = superhero(&stub.url, &["heal", "1"]);
+    assert_eq!(done.status.code(), Some(1));
+    assert_eq!(text(&done.stderr), "error: the detail of healed (healed)\n");
+    assert_eq!(text(&done.stdout), "");
+}
+
+#[test]
+fn a_round_that_was_lost_ends_with_1() {
+    let stub = Stub::start(|_| (200, r#"{"from":"gotham","to":"capitol","completed":false}"#.into()));
+    let done = superhero(&stub.url, &["step"]);
+    assert_eq!((done.status.code(), text(&done.stdout).as_str()), (Some(1), "gotham\tcapitol\tno\t0\t0\n"));
+}
+
+#[test]
+fn what_is_not_dispatch_ends_with_3_whatever_it_says() {
+    let huge = "x".repeat(65 << 20);
+    for answer in ["", "<html>", "[]", "{\"faults\":7}", "\u{1b}[2J", huge.as_str()] {
+        let reply = answer.to_owned();
+        let stub = Stub::start(move |_| (200, reply.clone()));
+        let done = superhero(&stub.url, &["faults"]);
+        let said = text(&done.stderr);
+        assert_eq!(done.status.code(), Some(3), "{said}");
+        assert!(said.contains(&stub.url) && said.lines().count() == 1 && !said.contains('\u{1b}'), "{said}");
+    }
+    let stub = Stub::start(|_| (302, String::new()));
+    assert_eq!(superhero(&stub.url, &["faults"]).status.code(), Some(3));
+}
+
+#[test]
+fn a_dispatch_that_never_answers_ends_with_3_within_its_time() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port on loopback");
+    let url = format!("http://{}", listener.local_addr().expect("a bound address"));
+    for command in ["verdict", "watch"] {
+        let watch = superhero::Stopwatch::start();
+        let done = superhero(&url, &[command]);
+        assert_eq!(done.status.code(), Some(3), "{command}");
+        assert!(text(&done.stderr).contains(&url), "{command}: {}", text(&done.stderr));
+        assert!(watch.elapsed().as_secs() < 8, "{command} took {:?}", watch.elapsed());
+    }
+}
+
+#[test]
+fn a_hero_is_found_by_id_by_its_beginning_or_by_a_name_that_only_one_has() {
+    let hero = |id: &str, name: &str| {
+        format!(
+            r#"{{"id":"{id}","name":"{name}","location":"home","is_patrolling":false,"health":100,"stamp":{{"wall_ms":1,"logical":0,"origin":"dispatch/1"}}}}"#
+        )
+    };
+    let (ada, bob, twin) =
+        ("aaaaaaaa-0000-4000-8000-000000000001", "bbbbbbbb-0000-4000-8000-000000000002", "bbcccccc-0000-4000-8000-000000000003");
+    let stub = Stub::start(move |request| match request.line.split_once(' ') {
+        Some(("GET", _)) => {
+            let heroes = [hero(ada, "Ada"), hero(bob, "Twin"), hero(twin, "Twin")].join(",");
+            (200, format!(r#"{{"heroes":[{heroes}],"tombstones":0}}"#))
+        }
+        _ => (204, String::new()),
+    });
+    for (meant, found) in [(ada, ada), (&ada.to_uppercase(), ada), ("aaaa", ada), ("AAAA", ada), ("Ada", ada), ("bbb", bob), ("bbc", twin)]
+    {
+        let done = superhero(&stub.url, &["terminate", meant]);
+        assert_eq!(done.status.code(), Some(0), "{meant}: {}", text(&done.stderr));
+        assert_eq!(stub.seen().last(), Some(&format!("DELETE /heroes/{found}")), "{meant}");
+    }
+    for (meant, said) in
+        [("Twin", "2 heroes"), ("bb", "2 heroes"), ("ada", "no living hero"), ("", "no living hero"), ("../faults", "no living hero")]
+    {
+        let done = superhero(&stub.url, &["terminate", meant]);
+        assert_eq!(done.status.code(), Some(1), "{meant}");
+        assert!(text(&done.stderr).contains(said), "{meant}: {}", text(&done.stderr));
+    }
+    assert_eq!(stub.seen().iter().filter(|line| line.starts_with("DELETE")).count(), 7, "what is not clear is not done");
+}
+
+#[test]
+fn a_closed_pipe_ends_quietly() {
+    let stub = Stub::start(|_| (200, r#"{"events":[]}"#.replace("[]", &format!("[{}]", vec![EVENT; 10_000].join(",")))));
+    const EVENT: &str = r#"{"number":1,"at_ms":1,"node":"gotham","kind":"lost","text":"a line that is long enough to fill a pipe"}"#;
+    for arguments in [&["events"][..], &["events", "--json"], &["completions", "bash"]] {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_superhero"));
+        command.args(["--url", &stub.url]).args(arguments).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().expect("the binary runs");
+        drop(child.stdout.take());
+        let done = child.wait_with_output().expect("it ends");
+        assert_eq!((done.status.code(), text(&done.stderr).as_str()), (Some(0), ""), "{arguments:?}");
+    }
+}

@@ -1,0 +1,85 @@
+//! A dispatch that answers what a test tells it to. One request a connection, each on a thread of its own.
+
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
+use std::sync::{Arc, Mutex};
+use std::thread;
+
+/// A request, as far as a test wants to know it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Request {
+    /// `POST /faults`: the method, and the path below `/api/v1`.
+    pub(crate) line: String,
+    pub(crate) body: String,
+}
+
+type Handler = dyn Fn(&Request) -> (u16, String) + Send + Sync;
+
+/// A dispatch that answers what a test tells it to, until the test ends.
+pub(crate) struct Stub {
+    pub(crate) url: String,
+    seen: Arc<Mutex<Vec<Request>>>,
+}
+
+impl Stub {
+    pub(crate) fn start(handler: impl Fn(&Request) -> (u16, String) + Send + Sync + 'static) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port on loopback");
+        let url = format!("http://{}", listener.local_addr().expect("a bound address"));
+        let seen = Arc::new(Mutex::new(Vec::new()));
+        let (log, handler): (_, Arc<Handler>) = (Arc::clone(&seen), Arc::new(handler));
+        thread::spawn(move || {
+            for stream in listener.incoming().flatten() {
+                let (log, handler) = (Arc::clone(&log), Arc::clone(&handler));
+                // A client that goes away ends its own request, and nothing else.
+                thread::spawn(move || answer(stream, &log, &*handler).unwrap_or(()));
+            }
+        });
+        Self { url, seen }
+    }
+
+    /// The requests so far, in the order in which they came.
+    pub(crate) fn seen(&self) -> Vec<String> {
+        self.seen.lock().expect("nothing panics with it").iter().map(|request| request.line.clone()).collect()
+    }
+
+    /// The bodies of the requests with this line.
+    #[allow(dead_code, reason = "not every test file asks")]
+    pub(crate) fn bodies(&self, line: &str) -> Vec<String> {
+        let seen = self.seen.lock().expect("nothing panics with it");
+        seen.iter().filter(|request| request.line == line).map(|request| request.body.clone()).collect()
+    }
+}
+
+fn answer(stream: TcpStream, log: &Mutex<Vec<Request>>, handler: &Handler) -> std::io::Result<()> {
+    let mut reader = BufReader::new(stream);
+    let mut first = String::new();
+    reader.read_line(&mut first)?;
+    let mut length = 0;
+    loop {
+        let mut header = String::new();
+        reader.read_line(&mut header)?;
+        let header = header.trim().to_ascii_lowercase();
+        if header.is_empty() {
+            break;
+        }
+        if let Some(value) = header.strip_prefix("content-length:") {
+            length = value.trim().parse().unwrap_or(0);
+        }
+    }
+    let mut body = vec![0; length];
+    reader.read_exact(&mut body)?;
+    let line = first.trim_end().trim_end_matches(" HTTP/1.1").replacen("/api/v1", "", 1);
+    let request = Request { line, body: String::from_utf8_lossy(&body).into_owned() };
+    log.lock().expect("nothing panics with it").push(request.clone());
+    let (status, body) = handler(&request);
+    write!(
+        reader.get_mut(),
+        "HTTP/1.1 {status} Status\r\ncontent-type: application/json\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}",
+        body.len()
+    )
+}
+
+/// A problem document.
+pub(crate) fn problem(status: u16, kind: &str) -> (u16, String) {
+    (status, format!(r#"{{"type":"{kind}","title":"T","status":{status},"detail":"the detail of {kind}"}}"#))
+}
