@@ -10,7 +10,7 @@ use superhero::{Answer, Api, Stopwatch, span};
 
 use crate::options::{Command, Options};
 use crate::output::{Failure, Output};
-use crate::watch;
+use crate::{play, watch};
 
 /// Between two looks at the verdict.
 const PAUSE: Duration = Duration::from_millis(100);
@@ -65,6 +65,8 @@ pub(crate) fn run(Options { url: api, json, command }: Options) -> Result<(), Fa
             print.table(&api.events(since)?, &["NUMBER", "AT", "NODE", "KIND", "TEXT"], |events| events.events.iter().map(event).collect())
         }
         Command::Watch => watch::watch(&api, print.out, json),
+        Command::Play { scenarios, junit } => play::play(&api, print.out, json, &scenarios, junit.as_deref()),
+        Command::Scenarios => play::list(print.out, json),
         Command::Completions { shell } => {
             // Into memory first: the generator would panic on a closed pipe.
             let mut script = Vec::new();

@@ -1,14 +1,16 @@
-//! The superhero cluster, from outside: a blocking client of dispatch's HTTP API.
+//! The superhero cluster, from outside: a blocking client of dispatch's HTTP API, and a player of scenarios.
 //!
 //! - [`Api`] asks, with a limit on how long and how much; [`Error`] says what came instead of an answer.
 //! - [`Fault`] is a disturbance as people word it, checked before it is sent.
+//! - [`scenario`] reads scenario files and plays them: what is done, and what must then be seen.
 //!
-//! The library prints nothing and knows no exit codes; the binary `superhero` does.
+//! The library prints nothing and knows no exit codes; the binary `superhero` and dispatch's page both use it.
 
 pub mod api;
 mod clock;
 mod error;
 mod fault;
+pub mod scenario;
 pub mod span;
 
 pub use api::{Answer, Api};

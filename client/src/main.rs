@@ -3,6 +3,7 @@
 mod commands;
 mod options;
 mod output;
+mod play;
 mod table;
 mod watch;
 

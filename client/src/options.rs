@@ -1,5 +1,6 @@
 //! The command line.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
@@ -10,8 +11,8 @@ use superhero::{Api, Disturbance, EVERYBODY, Fault, span};
 const AFTER_HELP: &str = "\
 Exit codes:
   0  done
-  1  refused; or the cluster did not come to be as waited for
-  2  the command line cannot be used; nothing was asked of dispatch
+  1  refused; or an expectation failed, or the cluster did not come to be as waited for
+  2  the command line or a scenario file cannot be used; nothing was asked of dispatch
   3  dispatch does not answer (within 5 s)
 
 Tables have columns and headings on a terminal; elsewhere they are lines with tabs. NO_COLOR is respected.";
@@ -133,6 +134,17 @@ pub(crate) enum Command {
     },
     /// Print what changes as it changes, until Ctrl-C
     Watch,
+    /// Play scenarios: shipped ones by name, or files
+    Play {
+        /// As `scenarios` lists them, or the path of a file
+        #[arg(required = true, value_name = "NAME|FILE")]
+        scenarios: Vec<String>,
+        /// Write a JUnit report there
+        #[arg(long, value_name = "PATH")]
+        junit: Option<PathBuf>,
+    },
+    /// List the shipped scenarios
+    Scenarios,
     /// Print what makes a shell complete these commands
     Completions {
         /// Which

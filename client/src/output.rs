@@ -10,9 +10,11 @@ use crate::table::{self, Look, clean};
 /// Why a command did not do what it was asked to.
 #[derive(Debug)]
 pub(crate) enum Failure {
-    /// It was refused, or what was waited for did not come about. 1.
+    /// It was refused, or what was expected did not come about. 1.
     No(String),
-    /// The command line cannot be used. 2.
+    /// The same, and all has been said. 1.
+    Said,
+    /// The command line or a file cannot be used. 2.
     Unusable(String),
     /// Dispatch does not answer. 3.
     NoAnswer(String),
@@ -25,6 +27,7 @@ impl Failure {
     pub(crate) fn end(self) -> ExitCode {
         let (code, said) = match self {
             Self::No(said) => (1, Some(said)),
+            Self::Said => (1, None),
             Self::Unusable(said) => (2, Some(said)),
             Self::NoAnswer(said) => (3, Some(said)),
             Self::Closed => (0, None),

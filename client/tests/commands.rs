@@ -157,3 +157,37 @@ fn a_closed_pipe_ends_quietly() {
         assert_eq!((done.status.code(), text(&done.stderr).as_str()), (Some(0), ""), "{arguments:?}");
     }
 }
+
+#[test]
+fn scenario_files_that_cannot_be_used_end_with_2_before_anything_is_asked() {
+    let stub = Stub::start(|_| problem(500, "asked"));
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let file = directory.path().join("mine.toml");
+    std::fs::write(&file, "title = \"T\"\n[[step]]\nbomb = \"riverdale\"\n").expect("a file of our own");
+    let path = file.to_str().expect("a path in UTF-8");
+    let fits = directory.path().join("fits.toml");
+    std::fs::write(&fits, "title = \"T\"\n[[step]]\npause = true\n").expect("a file of our own");
+    let fits = fits.to_str().expect("a path in UTF-8");
+    for (arguments, said) in [
+        (vec!["play", path], format!("{path}:3:8: there is no city \"riverdale\"")),
+        (vec!["play", fits, path], format!("{path}:3:8")),
+        (vec!["play", "nonsense"], "split-brain, fast-clock".to_owned()),
+        (vec!["play", fits, "--junit", "/no/such/place.xml"], "/no/such/place.xml".to_owned()),
+        (vec!["play"], "NAME|FILE".to_owned()),
+    ] {
+        let done = superhero(&stub.url, &arguments);
+        assert_eq!(done.status.code(), Some(2), "{arguments:?}: {}", text(&done.stderr));
+        assert!(text(&done.stderr).contains(&said), "{arguments:?}: {}", text(&done.stderr));
+    }
+    assert_eq!(stub.seen(), [""; 0]);
+}
+
+#[test]
+fn the_shipped_scenarios_are_listed_without_asking() {
+    let listed = superhero("http://127.0.0.1:9", &["scenarios"]);
+    let lines = text(&listed.stdout);
+    assert_eq!((listed.status.code(), lines.lines().count()), (Some(0), 6));
+    assert!(lines.starts_with("split-brain\t"), "{lines}");
+    let json: serde_json::Value = serde_json::from_slice(&superhero("http://127.0.0.1:9", &["scenarios", "--json"]).stdout).expect("JSON");
+    assert_eq!(json["scenarios"].as_array().map(Vec::len), Some(6));
+}

@@ -1,0 +1,141 @@
+//! `superhero play` and `superhero scenarios`.
+
+use std::fs;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use serde_json::{Value, json};
+
+use superhero::Api;
+use superhero::scenario::{Outcome, Progress, Report, Scenario, junit, play as play_scenario, shipped, shipped_by_name};
+use superhero::span::written;
+
+use crate::output::{Failure, Output};
+
+/// Plays these scenarios, one after the other, and reports.
+pub(crate) fn play(api: &Api, out: Output, json: bool, named: &[String], report_to: Option<&Path>) -> Result<(), Failure> {
+    let scenarios: Vec<Scenario> = named.iter().map(|name| find(name)).collect::<Result<_, _>>()?;
+    if let Some(path) = report_to {
+        // Before anything is done: a report that cannot be written is a mistake of the command line.
+        fs::write(path, junit(&[])).map_err(|error| Failure::Unusable(format!("--junit {}: {error}", path.display())))?;
+    }
+    let stop = Arc::new(AtomicBool::new(false));
+    let interrupted = Arc::clone(&stop);
+    // Ctrl-C ends the scenario, and what it did is healed.
+    ctrlc::set_handler(move || interrupted.store(true, Ordering::Relaxed))
+        .map_err(|error| Failure::No(format!("no Ctrl-C here: {error}")))?;
+    // Dispatch is there at all, before anything is said to be played.
+    api.verdict()?;
+    let mut reports = Vec::new();
+    let mut unprinted = None;
+    for scenario in &scenarios {
+        if stop.load(Ordering::Relaxed) {
+            break;
+        }
+        let mut print = |line: String| {
+            // Where nobody reads, the scenario ends; what it did is healed all the same.
+            if unprinted.is_none()
+                && let Err(failure) = out.line(&line)
+            {
+                stop.store(true, Ordering::Relaxed);
+                unprinted = Some(failure);
+            }
+        };
+        if !json {
+            print(format!("{}: {}", scenario.name, scenario.title));
+        }
+        let report = play_scenario(api, scenario, &stop, &mut |progress| {
+            if !json && let Some(line) = line(&progress, scenario.steps.len()) {
+                print(line);
+            }
+        });
+        if json {
+            print(described(&report).to_string())
+        } else {
+            conclusion(&report).into_iter().for_each(&mut print)
+        }
+        reports.push(report);
+        if let Some(path) = report_to {
+            // After each: one that is killed has reported what it did so far.
+            fs::write(path, junit(&reports)).map_err(|error| Failure::No(format!("--junit {}: {error}", path.display())))?;
+        }
+    }
+    if let Some(failure) = unprinted {
+        return Err(failure);
+    }
+    let passed = reports.len() == scenarios.len() && reports.iter().all(Report::passed);
+    if passed {
+        return Ok(());
+    }
+    // Dispatch may have gone while it was played with.
+    if reports.last().is_some_and(|report| report.verdict.is_none()) {
+        api.verdict()?;
+    }
+    Err(if stop.load(Ordering::Relaxed) { Failure::No("interrupted".into()) } else { Failure::Said })
+}
+
+fn find(name: &str) -> Result<Scenario, Failure> {
+    if let Some(scenario) = shipped_by_name(name) {
+        return Ok(scenario);
+    }
+    let path = Path::new(name);
+    if !path.exists() {
+        let names: Vec<String> = shipped().into_iter().map(|scenario| scenario.name).collect();
+        return Err(Failure::Unusable(format!("there is no scenario and no file {name:?}; the shipped ones are {}", names.join(", "))));
+    }
+    Scenario::read(path).map_err(|invalid| Failure::Unusable(invalid.to_string()))
+}
+
+/// What is printed of this, if anything.
+fn line(progress: &Progress<'_>, steps: usize) -> Option<String> {
+    match progress {
+        Progress::Note(text) => Some(format!("  {text}")),
+        // Its end tells the same and more.
+        Progress::Began { .. } => None,
+        Progress::Ended { step, report } => {
+            let mark = match report.outcome {
+                Outcome::Passed => "ok    ",
+                Outcome::Failed => "FAILED",
+                Outcome::Skipped => "-     ",
+            };
+            let detail = if report.detail.is_empty() { String::new() } else { format!("  [{}]", report.detail) };
+            Some(format!("  {mark} {:>2}/{steps}  {}{detail}", step + 1, report.text))
+        }
+    }
+}
+
+fn conclusion(report: &Report) -> Vec<String> {
+    let mut lines: Vec<String> = report.failure.iter().map(|failure| format!("  FAILED {failure}")).collect();
+    lines.extend(report.verdict.iter().map(|verdict| format!("  {}", verdict.sentence)));
+    let outcome = if report.passed() { "passed" } else { "failed" };
+    lines.push(format!("{}: {outcome} after {:.1} s", report.name, report.took.as_secs_f64()));
+    lines
+}
+
+/// The report in the shape of the API's.
+fn described(report: &Report) -> Value {
+    let state = |outcome| match outcome {
+        Outcome::Passed => "done",
+        Outcome::Failed => "failed",
+        Outcome::Skipped => "waiting",
+    };
+    let steps = report.steps.iter().map(|step| json!({ "text": step.text, "state": state(step.outcome), "detail": step.detail }));
+    let outcome = if report.passed() { "passed" } else { "failed" };
+    json!({ "name": report.name, "steps": steps.collect::<Vec<_>>(), "outcome": outcome, "failure": report.failure })
+}
+
+/// Lists the shipped scenarios.
+pub(crate) fn list(out: Output, json: bool) -> Result<(), Failure> {
+    let shipped = shipped();
+    if json {
+        let described = shipped.iter().map(|scenario| {
+            let takes_s = scenario.takes.map(|takes| takes.as_secs());
+            json!({ "name": scenario.name, "title": scenario.title, "about": scenario.about, "takes_s": takes_s })
+        });
+        return out.line(&json!({ "scenarios": described.collect::<Vec<_>>() }).to_string());
+    }
+    let rows: Vec<Vec<String>> =
+        shipped.into_iter().map(|scenario| vec![scenario.name, scenario.takes.map_or_else(String::new, written), scenario.about]).collect();
+    out.table(&["NAME", "TAKES ABOUT", "SHOWS"], &rows)
+}
