@@ -6,7 +6,8 @@
 //! - [`Launched`] is such a cluster under its launcher, as `make run` starts it.
 //! - [`Api`] speaks dispatch's HTTP, [`raw`] sends bytes that no HTTP client would send, [`Link`] plays a node or a page at a
 //!   WebSocket, [`Browser`] is a real Chromium.
-//! - [`Audit`] holds what dispatch shows of every node against the claims of the simulator's checkers.
+//! - [`Load`] is clients that write and somebody who looks, all the time; [`Audit`] holds what they were told and saw against the
+//!   claims of the simulator's checkers.
 //! - [`wait_until`] is how everything here waits: for a condition, with a limit, saying what was not to be seen.
 
 mod api;
@@ -15,6 +16,7 @@ mod browser;
 mod cluster;
 mod launched;
 mod link;
+mod load;
 mod loopback;
 mod process;
 pub mod raw;
@@ -26,6 +28,7 @@ pub use browser::{Browser, Element};
 pub use cluster::{Cluster, Heroes, Options};
 pub use launched::{Launched, processes_at};
 pub use link::{Ending, Link, hello, incarnation_now};
+pub use load::{Load, Requests};
 pub use loopback::own_address;
 pub use nix::sys::signal::Signal;
 pub use process::{Finished, Process, binary, command, run};
