@@ -1,7 +1,10 @@
 //! A whole cluster of real processes.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use nix::sys::signal::Signal;
@@ -79,26 +82,70 @@ impl Heroes {
     }
 }
 
-/// Gotham, metropolis, capitol and dispatch as processes, on a loopback address of their own. They end with it.
+/// What a cluster stands on.
+pub trait Ground: fmt::Debug + Send + Sync {
+    /// Where a node listens.
+    fn listens(&self, node: &str) -> SocketAddr;
+    /// HOST:PORT, as its peers are told it.
+    fn dialled(&self, node: &str) -> String;
+    /// Where the test reaches it.
+    fn reached(&self, node: &str) -> SocketAddr;
+    /// Starts it there.
+    fn start(&self, node: &str, arguments: &[String], environment: &[(&str, &str)], log: PathBuf) -> Process;
+}
+
+/// One address of this machine for all nodes.
+#[derive(Debug)]
+pub(crate) struct Loopback(pub(crate) Ipv4Addr);
+
+impl Ground for Loopback {
+    fn listens(&self, node: &str) -> SocketAddr {
+        SocketAddr::from((self.0, port(node)))
+    }
+
+    fn dialled(&self, node: &str) -> String {
+        self.listens(node).to_string()
+    }
+
+    fn reached(&self, node: &str) -> SocketAddr {
+        self.listens(node)
+    }
+
+    fn start(&self, node: &str, arguments: &[String], environment: &[(&str, &str)], log: PathBuf) -> Process {
+        Process::start(node, arguments, environment, log)
+    }
+}
+
+/// Gotham, metropolis, capitol and dispatch as processes. They end with it.
 #[derive(Debug)]
 pub struct Cluster {
     /// The HTTP of dispatch.
     pub api: Api,
-    address: Ipv4Addr,
+    ground: Arc<dyn Ground>,
     options: Options,
     processes: BTreeMap<&'static str, Process>,
     logs: TempDir,
 }
 
 impl Cluster {
-    /// Starts all four, and waits until they are ready.
+    /// Starts all four on a loopback address of their own, and waits until they are ready.
     ///
     /// # Panics
     /// When they do not get ready.
     #[track_caller]
     #[must_use]
     pub fn start(options: Options) -> Self {
-        let mut cluster = Self::at(own_address(), options);
+        Self::start_on(Arc::new(Loopback(own_address())), options)
+    }
+
+    /// Starts all four there, and waits until they are ready.
+    ///
+    /// # Panics
+    /// When they do not get ready.
+    #[track_caller]
+    #[must_use]
+    pub fn start_on(ground: Arc<dyn Ground>, options: Options) -> Self {
+        let mut cluster = Self::at(ground, options);
         for node in NODES {
             cluster.launch(node);
         }
@@ -106,28 +153,28 @@ impl Cluster {
         cluster
     }
 
-    /// A cluster at this address, of which nothing is started.
-    pub(crate) fn at(address: Ipv4Addr, options: Options) -> Self {
+    /// A cluster on this ground, of which nothing is started.
+    pub(crate) fn at(ground: Arc<dyn Ground>, options: Options) -> Self {
         Self {
-            api: Api::new(SocketAddr::from((address, port("dispatch")))),
-            address,
+            api: Api::new(ground.reached("dispatch")),
+            ground,
             options,
             processes: BTreeMap::new(),
             logs: tempfile::tempdir().expect("a temporary directory can be made"),
         }
     }
 
-    /// Where a node listens.
+    /// Where the test reaches a node.
     #[must_use]
     pub fn address(&self, node: &str) -> SocketAddr {
-        SocketAddr::from((self.address, port(node)))
+        self.ground.reached(node)
     }
 
     fn launch(&mut self, node: &'static str) {
         let Options { city_gossip, dispatch_gossip, poll, patrol, fight, max_restarts, ref environment } = self.options;
         let environment: Vec<(&str, &str)> = environment.iter().map(|(name, value)| (*name, value.as_str())).collect();
-        let mut arguments = vec![format!("--listen={}", self.address(node))];
-        arguments.extend(NODES.into_iter().filter(|peer| *peer != node).map(|peer| format!("--peer={peer}={}", self.address(peer))));
+        let mut arguments = vec![format!("--listen={}", self.ground.listens(node))];
+        arguments.extend(NODES.into_iter().filter(|peer| *peer != node).map(|peer| format!("--peer={peer}={}", self.ground.dialled(peer))));
         // The same choices in every run; what differs from run to run is timing.
         arguments.push(format!("--seed={}", port(node)));
         arguments.extend(match node {
@@ -140,7 +187,7 @@ impl Cluster {
             ],
         });
         let log = self.logs.path().join(format!("{node}.log"));
-        self.processes.insert(node, Process::start(node, &arguments, &environment, log));
+        self.processes.insert(node, self.ground.start(node, &arguments, &environment, log));
     }
 
     /// Waits until these nodes have joined.
@@ -286,7 +333,8 @@ impl Cluster {
     }
 }
 
-fn port(node: &str) -> u16 {
+/// The port on which a node listens.
+pub(crate) fn port(node: &str) -> u16 {
     match node {
         "dispatch" => 4900,
         "gotham" => 4901,

@@ -16,7 +16,7 @@ use nix::unistd::Pid;
 use tempfile::TempDir;
 
 use crate::NODES;
-use crate::cluster::{Cluster, Options};
+use crate::cluster::{Loopback, Cluster, Options};
 use crate::loopback::own_address;
 use crate::process::Process;
 use crate::wait::{Stopwatch, ensure, wait_until};
@@ -71,7 +71,7 @@ impl Launched {
         ];
         let host = format!("--host={address}");
         let launcher = Process::start("superhero-cluster", &[host], &environment, logs.path().join("launcher.log"));
-        Self { cluster: Cluster::at(address, options), launcher, address, temporary, _logs: logs }
+        Self { cluster: Cluster::at(Arc::new(Loopback(address)), options), launcher, address, temporary, _logs: logs }
     }
 
     /// The processes of this cluster that run, whoever started them.

@@ -25,7 +25,7 @@ mod wait;
 pub use api::{Api, CityHeroes, Event, Fault, Frames, Hero, NodeState, Reply, Stamp};
 pub use audit::{Audit, Fates, Look, entry, look, vector};
 pub use browser::{Browser, Element};
-pub use cluster::{Cluster, Heroes, Options};
+pub use cluster::{Cluster, Ground, Heroes, Options};
 pub use launched::{Launched, processes_at};
 pub use link::{Ending, Link, hello, incarnation_now};
 pub use load::{Load, Requests};
