@@ -9,6 +9,7 @@ use std::io::{Read as _, Write as _};
 use std::net::{Ipv4Addr, Shutdown};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use nix::sys::signal::{self, Signal};
@@ -16,7 +17,7 @@ use nix::unistd::Pid;
 use tempfile::TempDir;
 
 use crate::NODES;
-use crate::cluster::{Loopback, Cluster, Options};
+use crate::cluster::{Cluster, Loopback, Options};
 use crate::loopback::own_address;
 use crate::process::Process;
 use crate::wait::{Stopwatch, ensure, wait_until};

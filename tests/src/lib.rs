@@ -8,16 +8,21 @@
 //!   WebSocket, [`Browser`] is a real Chromium.
 //! - [`Load`] is clients that write and somebody who looks, all the time; [`Audit`] holds what they were told and saw against the
 //!   claims of the simulator's checkers.
+//! - [`Network`] is a [`Ground`] of four hosts and a switch that can be cut and unplugged, [`Forwarder`] makes its lines bad.
 //! - [`wait_until`] is how everything here waits: for a condition, with a limit, saying what was not to be seen.
 
 mod api;
 mod audit;
 mod browser;
 mod cluster;
+#[cfg(target_os = "linux")]
+mod forwarder;
 mod launched;
 mod link;
 mod load;
 mod loopback;
+#[cfg(target_os = "linux")]
+mod netns;
 mod process;
 pub mod raw;
 mod wait;
@@ -26,10 +31,14 @@ pub use api::{Api, CityHeroes, Event, Fault, Frames, Hero, NodeState, Reply, Sta
 pub use audit::{Audit, Fates, Look, entry, look, vector};
 pub use browser::{Browser, Element};
 pub use cluster::{Cluster, Ground, Heroes, Options};
+#[cfg(target_os = "linux")]
+pub use forwarder::{Done, Faults, Forwarder};
 pub use launched::{Launched, processes_at};
 pub use link::{Ending, Link, hello, incarnation_now};
 pub use load::{Load, Requests};
 pub use loopback::own_address;
+#[cfg(target_os = "linux")]
+pub use netns::{Host, Network};
 pub use nix::sys::signal::Signal;
 pub use process::{Finished, Process, binary, command, run};
 pub use wait::{Stopwatch, ensure, wait_until};
