@@ -6,7 +6,7 @@ SETUP := scripts/setup
 # Seeds of this commit's own, the same ones for whoever runs its tests.
 COMMIT = $(shell printf '%d' 0x$$(git rev-parse --short=8 HEAD 2>/dev/null || echo 1))
 
-.PHONY: help setup run gotham metropolis capitol dispatch test verify fix sim worlds endure spread bench
+.PHONY: help setup run gotham metropolis capitol dispatch test verify fix sim worlds endure network spread bench
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 20
@@ -32,6 +32,7 @@ test: ## set up what tests need (a browser too), and run every test
 	@if $(CARGO) nextest --version >/dev/null 2>&1; \
 	  then set -x; $(CARGO) nextest run --workspace --no-fail-fast; \
 	  else set -x; $(CARGO) test --workspace --no-fail-fast; fi
+	@CARGO="$(CARGO)" scripts/network || [ $$? -eq 3 ]  # 3: this machine cannot; that has just been said, last of all
 
 verify: ## the read-only gate: format, lints, docs, tests
 	@$(SETUP) test
@@ -55,6 +56,11 @@ endure: ## kills and bombs the real processes CYCLES times (200) under load, and
 	$(CARGO) build --workspace --all-targets
 	SUPERHERO_CYCLES=$(or $(CYCLES),200) $(if $(SEED),SUPERHERO_CYCLES_SEED=$(SEED)) \
 	  $(CARGO) test --workspace --test endurance -- --nocapture
+
+network: ## four hosts on a network that loses, delays, repeats, is cut, renumbered and unplugged (Linux, root; a minute)
+	@$(SETUP) test
+	$(CARGO) build --workspace --all-targets
+	@CARGO="$(CARGO)" scripts/network
 
 spread: ## measures how many rounds news takes, by number of nodes, and draws docs/spread.svg (some minutes)
 	$(CARGO) run --quiet --release -p simulator --bin spread

@@ -250,7 +250,7 @@ fn a_clock_beyond_the_drift_is_refused_by_name_and_nothing_is_lost() {
             ensure(told, || format!("{events:?}"))
         });
         cluster.api.assign(&ids[0], writer).expect(200);
-        cluster.api.create_named("Nobody hears of it yet");
+        let _ = cluster.api.create_named("Nobody hears of it yet");
         let known = |city: &str| place(&cluster.api, city, &ids[0]);
         wait_until("capitol and gotham do not say the same", PATIENCE, || {
             ensure(known("capitol") != known("gotham"), || format!("both say {:?}", known("gotham")))
