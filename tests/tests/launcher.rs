@@ -238,7 +238,7 @@ fn what_is_not_a_request_is_refused_and_starts_nothing() {
         (b"\xff\xfe\n", "refused: expected: start NAME\n"),
         (b"start gotham", "refused: expected a line of at most 64 bytes\n"),
         (b"", "refused: expected a line of at most 64 bytes\n"),
-        (&[b'x'; 100_000], "refused: expected a line of at most 64 bytes\n"),
+        (&[b'x'; 1_000], "refused: expected a line of at most 64 bytes\n"),
         (b"start capitol\nstart capitol\n", "refused: capitol is running\n"),
     ] {
         assert_eq!(launched.ask(request), answer, "{:?}", String::from_utf8_lossy(&request[..request.len().min(80)]));
