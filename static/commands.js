@@ -33,7 +33,7 @@ export function commands({ onNotice }) {
     const refusal = await post(action, body, onNotice);
     busy.delete(form);
     refresh(form);
-    for (const select of form.querySelectorAll('select')) select.selectedIndex = 0;
+    if (!('fields' in form.dataset)) for (const select of form.querySelectorAll('select')) select.selectedIndex = 0;
     if (refusal) refuse(place, refusal);
     else if ('clears' in form.dataset) form.reset();
   }
@@ -101,7 +101,8 @@ function choosing(onChosen) {
   const pending = new WeakSet();
   let steps = false;
 
-  const isList = (element) => element instanceof HTMLSelectElement && element.form?.matches(commandForms);
+  // A form with several fields is sent by its button.
+  const isList = (element) => element instanceof HTMLSelectElement && element.form?.matches(`${commandForms}:not([data-fields])`);
   const settle = (select) => {
     if (pending.delete(select)) onChosen(select);
   };

@@ -9,6 +9,7 @@ use shared::hero::Location;
 use shared::id::{HeroId, NodeName};
 
 use crate::exchange::Exchange;
+use crate::happening::Kind;
 use crate::trouble::FaultView;
 use crate::view::View;
 
@@ -101,6 +102,15 @@ pub enum Verb {
         /// Which.
         city: NodeName,
     },
+    /// Write this into the event log: it was done beside the machine.
+    Log {
+        /// Which node it is about.
+        node: NodeName,
+        /// What kind of thing it is.
+        kind: Kind,
+        /// For people.
+        text: String,
+    },
     /// A living copy of a hero.
     Find {
         /// Which.
@@ -133,6 +143,8 @@ pub enum Answer {
     Exchanged(Exchange),
     /// The city's process was told to end.
     Ended(NodeName),
+    /// It is in the log.
+    Logged,
     /// The hero lives, as this.
     Found(HeroId, Arc<Entry>),
     /// What is known.

@@ -431,6 +431,10 @@ impl Dispatch {
             Verb::Exchange { source, puller } => self.begin_exchange(now, ticket, key, source, puller),
             Verb::Stop { city } => self.end_process(now, ticket, key, city, Control::Stop),
             Verb::Kill { city } => self.end_process(now, ticket, key, city, Control::Kill),
+            Verb::Log { node, kind, text } => {
+                self.happened(now, node, kind, text);
+                self.answer(ticket, key, Answer::Logged);
+            }
             Verb::Find { hero } => {
                 let answer = self.find(hero).map_or_else(Answer::Refused, |entry| Answer::Found(hero, entry));
                 self.answer(ticket, key, answer);

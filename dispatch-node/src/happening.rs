@@ -72,6 +72,10 @@ pub enum Kind {
     Stopped,
     /// A city was told to end at once.
     Killed,
+    /// A city was started again.
+    Rebuilt,
+    /// A scenario was begun, or has ended.
+    Played,
     /// All cities agree again.
     Agreed,
     /// Something is wrong with replication.
@@ -97,6 +101,8 @@ impl Kind {
             Self::Stepped => "stepped",
             Self::Stopped => "stopped",
             Self::Killed => "killed",
+            Self::Rebuilt => "rebuilt",
+            Self::Played => "played",
             Self::Agreed => "agreed",
             Self::Alarm => "alarm",
         }

@@ -21,7 +21,7 @@ use shared::telemetry;
 use crate::dispatch::{Config, Dispatch, Event};
 use crate::happening::Kind;
 use crate::options::Options;
-use crate::web::{self, Desk, Rebuilder};
+use crate::web::{self, Desk, Rebuilder, Stage};
 
 /// Runs dispatch until it is told to stop.
 #[must_use]
@@ -54,7 +54,8 @@ pub fn main() -> ExitCode {
             poll_interval: options.poll_interval.0,
             replica: replica::Config { members, ..replica::Config::default() },
         };
-        let (desk, counter, asks) = Desk::new(cities, Rebuilder::of(options.launcher));
+        let stage = Stage::new(process.listener.local_addr()?, process.stop.clone());
+        let (desk, counter, asks) = Desk::new(cities, Rebuilder::of(options.launcher), stage);
         let router = web::router(desk, options.listen.ip().is_loopback(), process.stop.clone());
         // Each life gets a seed of its own, all from the one given.
         let mut seeds = ChaCha8Rng::seed_from_u64(options.node.seed());

@@ -3,6 +3,7 @@
 
 mod api;
 mod assets;
+mod data;
 mod desk;
 mod error;
 mod faults;
@@ -14,7 +15,10 @@ mod page;
 pub mod panels;
 mod rebuild;
 mod router;
+mod stage;
+mod trouble;
 
 pub use desk::{Counter, Desk};
 pub use rebuild::Rebuilder;
 pub use router::router;
+pub use stage::Stage;

@@ -714,6 +714,7 @@ impl Cluster {
             | Answer::Gossip(_)
             | Answer::Exchanged(_)
             | Answer::Ended(_)
+            | Answer::Logged
             | Answer::Found(..)
             | Answer::Refused(_) => {}
         }

@@ -13,6 +13,7 @@ use shared::crdt::Entry;
 use shared::id::{HeroId, NodeName};
 
 use crate::ask::{Answer, CREATE_MAX, NotDone, Verb};
+use crate::verdict::Verdict;
 use crate::view::{NodeView, View};
 use crate::web::desk::Desk;
 use crate::web::error::Problem;
@@ -283,8 +284,9 @@ pub(crate) async fn cluster(State(desk): State<Desk>) -> Result<Response, Proble
     Ok(Json(Cluster { nodes: cities.chain([Node::of(&view.dispatch, "dispatch")]).collect() }).into_response())
 }
 
+/// The verdict, for programs.
 #[derive(Serialize)]
-struct VerdictAnswer<'a> {
+pub(crate) struct VerdictAnswer<'a> {
     converged: bool,
     sentence: &'a str,
     differences: usize,
@@ -293,19 +295,23 @@ struct VerdictAnswer<'a> {
     oldest_difference_ms: Option<u128>,
 }
 
+impl<'a> VerdictAnswer<'a> {
+    pub(crate) fn of(verdict: &'a Verdict) -> Self {
+        Self {
+            converged: verdict.converged,
+            sentence: &verdict.sentence,
+            differences: verdict.differences,
+            only_copies: verdict.only_copies,
+            lost_writes: verdict.lost_writes,
+            oldest_difference_ms: verdict.oldest_difference.map(|age| age.as_millis()),
+        }
+    }
+}
+
 /// `GET /verdict`
 pub(crate) async fn verdict(State(desk): State<Desk>) -> Result<Response, Problem> {
     let view = desk.now().await?;
-    let verdict = &view.verdict;
-    let answer = VerdictAnswer {
-        converged: verdict.converged,
-        sentence: &verdict.sentence,
-        differences: verdict.differences,
-        only_copies: verdict.only_copies,
-        lost_writes: verdict.lost_writes,
-        oldest_difference_ms: verdict.oldest_difference.map(|age| age.as_millis()),
-    };
-    Ok(Json(answer).into_response())
+    Ok(Json(VerdictAnswer::of(&view.verdict)).into_response())
 }
 
 #[derive(Serialize)]
@@ -313,8 +319,9 @@ struct Events<'a> {
     events: Vec<Event<'a>>,
 }
 
+/// A line of the event log, for programs.
 #[derive(Serialize)]
-struct Event<'a> {
+pub(crate) struct Event<'a> {
     number: u64,
     at_ms: u64,
     node: &'a str,
@@ -328,8 +335,9 @@ struct Event<'a> {
     over: Option<Stamp>,
 }
 
-impl<'a> Events<'a> {
-    fn since(view: &'a View, since: u64) -> Self {
+impl<'a> Event<'a> {
+    /// What happened after the event with this number.
+    pub(crate) fn since(view: &'a View, since: u64) -> Vec<Self> {
         let later = view.happenings.iter().filter(|happening| happening.number > since);
         let event = |happening: &'a Arc<crate::happening::Happening>| Event {
             number: happening.number,
@@ -341,7 +349,7 @@ impl<'a> Events<'a> {
             stamp: happening.write.map(|write| Stamp::of(write.stamp)),
             over: happening.write.and_then(|write| write.over).map(Stamp::of),
         };
-        Self { events: later.map(event).collect() }
+        later.map(event).collect()
     }
 }
 
@@ -350,5 +358,5 @@ pub(crate) async fn events(State(desk): State<Desk>, Query(query): Query<BTreeMa
     let since = query.get("since").map_or(Ok(0), |since| since.parse());
     let since = since.map_err(|_| Problem::malformed("invalid_since", "since is the number of an event"))?;
     let view = desk.now().await?;
-    Ok(Json(Events::since(&view, since)).into_response())
+    Ok(Json(Events { events: Event::since(&view, since) }).into_response())
 }

@@ -14,6 +14,7 @@ use crate::ask::{Answer, Ask, NotDone, Verb};
 use crate::view::View;
 use crate::web::error::Problem;
 use crate::web::rebuild::Rebuilder;
+use crate::web::stage::Stage;
 
 /// How many asks may wait for the machine; further ones are refused.
 const ASKS_MAX: usize = 1_024;
@@ -30,6 +31,7 @@ pub struct Desk {
     view: watch::Receiver<Option<Arc<View>>>,
     cities: Arc<[NodeName]>,
     rebuilder: Rebuilder,
+    stage: Stage,
 }
 
 /// The machine's side of the desk.
@@ -39,20 +41,25 @@ pub struct Counter {
 }
 
 impl Desk {
-    /// A desk for these cities, and whoever can rebuild them: the web's side, the machine's side, and the queue between them.
+    /// A desk for these cities, whoever can rebuild them, and where scenarios are played: the web's side, the machine's side, and the queue between them.
     #[must_use]
-    pub fn new(cities: Vec<NodeName>, rebuilder: Rebuilder) -> (Self, Counter, mpsc::Receiver<Ask>) {
+    pub fn new(cities: Vec<NodeName>, rebuilder: Rebuilder, stage: Stage) -> (Self, Counter, mpsc::Receiver<Ask>) {
         let (asks, queue) = mpsc::channel(ASKS_MAX);
         let (shown, view) = watch::channel(None);
         let open = OpenTickets::default();
         let counter = Counter { open: Arc::clone(&open), view: shown };
-        (Self { asks, open, view, cities: cities.into(), rebuilder }, counter, queue)
+        (Self { asks, open, view, cities: cities.into(), rebuilder, stage }, counter, queue)
     }
 
     /// The cities, in the order of the page's columns.
     #[must_use]
     pub(crate) fn cities(&self) -> &[NodeName] {
         &self.cities
+    }
+
+    /// Where scenarios are played.
+    pub(crate) fn stage(&self) -> &Stage {
+        &self.stage
     }
 
     /// Who can rebuild a city.

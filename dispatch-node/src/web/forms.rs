@@ -14,7 +14,7 @@ use crate::web::desk::Desk;
 use crate::web::error::Problem;
 use crate::web::input::{self, CityPath, FormBody, HeroPath};
 use crate::web::page::{self, Refusal};
-use crate::web::rebuild;
+use crate::web::{rebuild, trouble};
 
 /// The answer to a script.
 #[derive(Serialize)]
@@ -74,25 +74,40 @@ pub(crate) async fn rebuild(State(desk): State<Desk>, city: Result<CityPath, Pro
         Err(problem) => Err(problem),
     };
     // What came of it shows on the city's card.
-    answer(&desk, &headers, None, outcome.map(|()| None)).await
+    answer(&desk, &headers, None, outcome.map(|()| News::default())).await
 }
 
-async fn act(desk: &Desk, headers: &HeaderMap, hero: Option<HeroId>, verb: Result<Verb, Problem>) -> Response {
+/// What came of a command that the page would not show otherwise.
+#[derive(Default)]
+pub(crate) struct News {
+    /// A city was destroyed.
+    destroyed: Option<NodeName>,
+    /// Something else.
+    text: Option<String>,
+}
+
+/// Has the machine do what a form asks, and tells whoever sent it.
+pub(crate) async fn act(desk: &Desk, headers: &HeaderMap, hero: Option<HeroId>, verb: Result<Verb, Problem>) -> Response {
     let outcome = match verb {
         Ok(verb) => desk.ask(verb, None).await,
         Err(problem) => Err(problem),
     };
-    let destroyed = outcome.map(|answer| if let Answer::Bombed(city) = answer { Some(city) } else { None });
-    answer(desk, headers, hero, destroyed).await
+    let news = outcome.map(|answer| News {
+        destroyed: if let Answer::Bombed(city) = answer { Some(city) } else { None },
+        text: trouble::notice(&answer),
+    });
+    self::answer(desk, headers, hero, news).await
 }
 
-/// Tells whoever sent a form what came of it: perhaps a city was destroyed.
-async fn answer(desk: &Desk, headers: &HeaderMap, hero: Option<HeroId>, outcome: Result<Option<NodeName>, Problem>) -> Response {
+/// Tells whoever sent a form what came of it.
+pub(crate) async fn answer(desk: &Desk, headers: &HeaderMap, hero: Option<HeroId>, outcome: Result<News, Problem>) -> Response {
     let scripted =
         headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok()).is_some_and(|accept| accept.contains("application/json"));
     match outcome {
-        Ok(destroyed) if scripted => Json(Done { notice: destroyed.map(page::destroyed).unwrap_or_default() }).into_response(),
-        Ok(destroyed) => Redirect::to(&back(headers, destroyed)).into_response(),
+        Ok(News { destroyed, text }) if scripted => {
+            Json(Done { notice: destroyed.map(page::destroyed).or(text).unwrap_or_default() }).into_response()
+        }
+        Ok(News { destroyed, .. }) => Redirect::to(&back(headers, destroyed)).into_response(),
         Err(problem) if scripted => problem.into_response(),
         Err(problem) => page::refused(desk, Refusal { hero, problem }).await,
     }

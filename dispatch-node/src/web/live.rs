@@ -17,11 +17,11 @@ use tokio_util::sync::CancellationToken;
 
 use crate::happening::Kind;
 use crate::view::View;
+use crate::web::data;
 use crate::web::desk::Desk;
 use crate::web::error::Problem;
 use crate::web::guard;
 use crate::web::page::{self, Shared, Wish};
-use crate::web::rebuild::Rebuilder;
 
 /// How many pages may be open at once.
 const PAGES_MAX: usize = 2_000;
@@ -35,6 +35,7 @@ const MESSAGE_BYTES_MAX: usize = 4_096;
 /// What all live sockets share.
 #[derive(Clone)]
 pub(crate) struct Audience {
+    desk: Desk,
     shared: watch::Receiver<Option<Arc<Shared>>>,
     places: Arc<Semaphore>,
     stop: CancellationToken,
@@ -43,16 +44,25 @@ pub(crate) struct Audience {
 impl Audience {
     pub(crate) fn new(desk: &Desk, stop: CancellationToken) -> Self {
         let (rendered, shared) = watch::channel(None);
-        tokio::spawn(render_shared(desk.views(), desk.rebuilder().clone(), rendered));
-        Self { shared, places: Arc::new(Semaphore::new(PAGES_MAX)), stop }
+        tokio::spawn(render_shared(desk.clone(), rendered));
+        Self { desk: desk.clone(), shared, places: Arc::new(Semaphore::new(PAGES_MAX)), stop }
     }
 }
 
 /// Renders, once for everybody, what is the same for everybody.
-async fn render_shared(mut views: watch::Receiver<Option<Arc<View>>>, rebuilder: Rebuilder, rendered: watch::Sender<Option<Arc<Shared>>>) {
-    while views.changed().await.is_ok() {
+async fn render_shared(desk: Desk, rendered: watch::Sender<Option<Arc<Shared>>>) {
+    let (mut views, mut playing) = (desk.views(), desk.stage().playing());
+    loop {
+        let changed = tokio::select! {
+            changed = views.changed() => changed,
+            changed = playing.changed() => changed,
+        };
+        if changed.is_err() {
+            return;
+        }
         let view = views.borrow_and_update().clone();
-        rendered.send_replace(view.map(|view| Arc::new(Shared::render(view, &rebuilder))));
+        let playing = playing.borrow_and_update();
+        rendered.send_replace(view.map(|view| Arc::new(Shared::render(view, desk.rebuilder(), playing.as_ref()))));
     }
 }
 
@@ -69,7 +79,12 @@ pub(crate) async fn live(
     let Ok(place) = Arc::clone(&audience.places).try_acquire_owned() else {
         return Problem::unavailable("full", format!("{PAGES_MAX} pages are open already")).into_response();
     };
-    let wish = Wish::parse(&query.unwrap_or_default());
+    let query = query.unwrap_or_default();
+    if data::is_wanted(&query) {
+        let (desk, stop) = (audience.desk, audience.stop);
+        return upgrade.max_message_size(MESSAGE_BYTES_MAX).on_upgrade(move |socket| data::tell(socket, desk, stop, place));
+    }
+    let wish = Wish::parse(&query);
     upgrade.max_message_size(MESSAGE_BYTES_MAX).on_upgrade(move |socket| show(socket, audience, wish, place))
 }
 
@@ -88,6 +103,8 @@ struct Panels<'a> {
     verdict: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     cluster: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    trouble: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     happened: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -156,10 +173,11 @@ fn changed_panels<'a>(before: Option<(&Shared, &str)>, now: &'a Shared, heroes: 
     let panels = Panels {
         verdict: if_new(before.map(|(shared, _)| shared.verdict.as_str()), &now.verdict),
         cluster: if_new(before.map(|(shared, _)| shared.cluster.as_str()), &now.cluster),
+        trouble: if_new(before.map(|(shared, _)| shared.trouble.as_str()), &now.trouble),
         happened: if_new(before.map(|(shared, _)| shared.happened.as_str()), &now.happened),
         heroes: if_new(before.map(|(_, heroes)| heroes), heroes),
     };
-    let any = [panels.verdict, panels.cluster, panels.happened, panels.heroes].iter().any(Option::is_some);
+    let any = [panels.verdict, panels.cluster, panels.trouble, panels.happened, panels.heroes].iter().any(Option::is_some);
     any.then_some(panels)
 }
 

@@ -23,6 +23,8 @@ use crate::web::panels::{
     VerdictPanel,
 };
 use crate::web::rebuild::Rebuilder;
+use crate::web::stage::Playing;
+use crate::web::trouble::{CauseForms, TroublePanel};
 
 /// How many heroes a page shows.
 const PAGE_ROWS: usize = 50;
@@ -30,6 +32,8 @@ const PAGE_ROWS: usize = 50;
 const HAPPENINGS_SHOWN: usize = 12;
 /// Knowledge younger than this counts as the present.
 const PRESENT: Duration = Duration::from_millis(1_500);
+/// From how far off a clock is spoken of, in milliseconds: less comes and goes with the way that the news takes.
+const CLOCK_TOLD_MS: u64 = 500;
 /// The longest search text, in characters.
 const QUERY_CHARS_MAX: usize = 100;
 
@@ -143,15 +147,17 @@ pub(crate) struct Shared {
     pub(crate) title: String,
     pub(crate) verdict: String,
     pub(crate) cluster: String,
+    pub(crate) trouble: String,
     pub(crate) happened: String,
 }
 
 impl Shared {
-    pub(crate) fn render(view: Arc<View>, rebuilder: &Rebuilder) -> Self {
+    pub(crate) fn render(view: Arc<View>, rebuilder: &Rebuilder, playing: Option<&Playing>) -> Self {
         Self {
             title: document_title(&view),
             verdict: html(verdict_panel(&view).render()),
             cluster: html(cluster_panel(&view, rebuilder).render()),
+            trouble: html(TroublePanel::of(&view, playing).render()),
             happened: html(happened_panel(&view).render()),
             view,
         }
@@ -194,6 +200,8 @@ fn document(desk: &Desk, view: &View, wish: &Wish, notice: Option<Notice>, refus
         verdict: verdict_panel(view),
         cluster: cluster_panel(view, desk.rebuilder()),
         heroes: heroes_panel(view, wish, refusal),
+        trouble: html(TroublePanel::of(view, desk.stage().playing().borrow().as_ref()).render()),
+        cause: html(CauseForms::of(desk.cities()).render()),
         happened: happened_panel(view),
         notice,
         refresh_href: Wish { destroyed: None, ..wish.clone() }.href(),
@@ -289,12 +297,17 @@ fn city_card(view: &View, index: usize, leader: Option<usize>, most: u64, rebuil
     };
     let (status, state) = match city.status {
         Status::Unreachable if city.age.is_none() => (panels::Status::Unreachable, "not heard yet".to_owned()),
+        Status::Unreachable if city.frozen => (panels::Status::Unreachable, "frozen from here".to_owned()),
         Status::Unreachable => (panels::Status::Unreachable, "gives no answer".to_owned()),
         Status::Down => (panels::Status::Down, "has stopped".to_owned()),
         Status::Up if !city.is_read && !city.recovering => (panels::Status::Up, "not heard yet".to_owned()),
         Status::Up if city.recovering => (panels::Status::Up, "destroyed, recovering".to_owned()),
         Status::Up if apart > 0 => (panels::Status::Up, format!("{} apart", counted(apart, "change", "changes"))),
         Status::Up => (panels::Status::Up, "agrees".to_owned()),
+    };
+    let state = match clock(city) {
+        Some(clock) => format!("{state}, {clock}"),
+        None => state,
     };
     let percent = (city.heroes * 100).checked_div(most).unwrap_or(100);
     CityCard {
@@ -314,6 +327,13 @@ fn city_card(view: &View, index: usize, leader: Option<usize>, most: u64, rebuil
             Some(how) => panels::Rebuild::ByHand(format!("To start it again, {how}.")),
         }),
     }
+}
+
+/// What is wrong with the clock of a city that answers, if it is worth telling.
+fn clock(city: &NodeView) -> Option<String> {
+    let ahead_ms = city.clock_ahead_ms.filter(|ahead_ms| city.status == Status::Up && ahead_ms.unsigned_abs() >= CLOCK_TOLD_MS)?;
+    let tenths = ahead_ms.unsigned_abs().div_ceil(100);
+    Some(format!("clock {}.{} s {}", tenths / 10, tenths % 10, if ahead_ms > 0 { "ahead" } else { "behind" }))
 }
 
 fn age(city: &NodeView) -> String {

@@ -315,6 +315,10 @@ pub struct Page {
     pub cluster: ClusterPanel,
     /// The table.
     pub heroes: HeroesPanel,
+    /// The panel of what is in force, rendered.
+    pub trouble: String,
+    /// The forms that cause trouble, rendered.
+    pub cause: String,
     /// The list of events.
     pub happened: HappenedPanel,
     /// The outcome of a command that was sent without JavaScript.
@@ -383,6 +387,8 @@ mod tests {
             },
             cluster: ClusterPanel { summary: String::new(), cities: Vec::new(), dispatch: String::new() },
             heroes,
+            trouble: String::new(),
+            cause: String::new(),
             happened: HappenedPanel { events: Vec::new() },
             notice: None,
             refresh_href: "/".into(),

@@ -12,6 +12,8 @@ use tokio::time::timeout;
 
 use shared::id::NodeName;
 
+use crate::ask::Verb;
+use crate::happening::Kind;
 use crate::mirror::Status;
 use crate::verdict::title;
 use crate::web::desk::Desk;
@@ -78,7 +80,11 @@ pub(crate) async fn rebuild(desk: &Desk, city: NodeName) -> Result<(), Problem> 
         }
     };
     match timeout(LAUNCHER_PATIENCE, ask(launcher, city)).await {
-        Ok(Ok(answer)) => understand(&answer, city),
+        Ok(Ok(answer)) => {
+            understand(&answer, city)?;
+            let text = format!("{city} was started again");
+            desk.ask(Verb::Log { node: city, kind: Kind::Rebuilt, text }, None).await.map(drop)
+        }
         Ok(Err(error)) => {
             Err(Problem::conflict("not_ours", format!("the launcher cannot be reached ({error}); to start {city} again, run: make {city}")))
         }

@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 use crate::web::desk::Desk;
 use crate::web::error::Problem;
 use crate::web::live::Audience;
-use crate::web::{api, assets, faults, forms, guard, input, live, page};
+use crate::web::{api, assets, faults, forms, guard, input, live, page, stage, trouble};
 
 /// Everything that dispatch answers to browsers and scripts. Live sockets close when `stop` is cancelled. `on_loopback` says that
 /// it listens for this machine alone.
@@ -34,6 +34,8 @@ pub fn router(desk: Desk, on_loopback: bool, stop: CancellationToken) -> Router 
         .route("/gossip/resume", post(faults::resume))
         .route("/gossip/speed", post(faults::speed))
         .route("/gossip/step", post(faults::step))
+        .route("/scenarios", get(stage::list))
+        .route("/scenarios/{name}/play", post(stage::begin))
         .route("/cluster", get(api::cluster))
         .route("/verdict", get(api::verdict))
         .route("/events", get(api::events));
@@ -45,6 +47,13 @@ pub fn router(desk: Desk, on_loopback: bool, stop: CancellationToken) -> Router 
         .route("/heroes/{id}/terminate", post(forms::terminate))
         .route("/bomb", post(forms::bomb_random))
         .route("/cities/{city}/bomb", post(forms::bomb))
+        .route("/faults", post(trouble::cause))
+        .route("/faults/heal", post(trouble::heal_all))
+        .route("/faults/{id}/heal", post(trouble::heal))
+        .route("/gossip/pause", post(trouble::pause))
+        .route("/gossip/resume", post(trouble::resume))
+        .route("/gossip/step", post(trouble::step))
+        .route("/scenarios", post(trouble::play))
         .route("/cities/{city}/rebuild", post(forms::rebuild))
         .nest("/api/v1", api)
         .fallback(unknown)

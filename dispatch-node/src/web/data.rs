@@ -1,0 +1,98 @@
+//! The live socket for programs, `GET /live?as=data`: the verdict, the faults, the pace of gossip and what happened, as JSON.
+//!
+//! Invariant: as for pages, nobody waits for another. A program that is slow skips views, but no event that dispatch still remembers.
+
+use std::time::Duration;
+
+use axum::extract::ws::{CloseFrame, Message, WebSocket};
+use serde::Serialize;
+use tokio::sync::OwnedSemaphorePermit;
+use tokio::time::{interval, timeout};
+use tokio_util::sync::CancellationToken;
+
+use crate::view::View;
+use crate::web::api::{Event, VerdictAnswer};
+use crate::web::desk::Desk;
+use crate::web::faults::{FaultJson, GossipJson};
+
+/// How often a program hears something, changed or not.
+const KEEP_ALIVE: Duration = Duration::from_secs(1);
+/// How long a program may take to accept one frame.
+const SEND_PATIENCE: Duration = Duration::from_secs(10);
+/// How many of the last events a newcomer is told.
+const EVENTS_AT_FIRST: u64 = 20;
+
+#[derive(Serialize)]
+#[serde(tag = "t", rename_all = "lowercase")]
+enum Push<'a> {
+    Data(Box<Data<'a>>),
+    K,
+}
+
+#[derive(Serialize)]
+struct Data<'a> {
+    verdict: VerdictAnswer<'a>,
+    faults: Vec<FaultJson>,
+    gossip: GossipJson,
+    events: Vec<Event<'a>>,
+}
+
+/// Whether this query asks for data.
+pub(crate) fn is_wanted(query: &str) -> bool {
+    query.split('&').any(|field| field == "as=data")
+}
+
+/// Tells a program all that changes, until it goes or must go.
+pub(crate) async fn tell(mut socket: WebSocket, desk: Desk, stop: CancellationToken, _place: OwnedSemaphorePermit) {
+    let close = tokio::select! {
+        close = keep_telling(&mut socket, &desk) => close,
+        () = stop.cancelled() => Some((1001, "dispatch is stopping")),
+    };
+    if let Some((code, reason)) = close {
+        // A program that is gone cannot be told.
+        let _ = timeout(KEEP_ALIVE, socket.send(Message::Close(Some(CloseFrame { code, reason: reason.into() })))).await;
+    }
+}
+
+async fn keep_telling(socket: &mut WebSocket, desk: &Desk) -> Option<(u16, &'static str)> {
+    let mut views = desk.views();
+    let mut keep_alive = interval(KEEP_ALIVE);
+    let mut last = None;
+    views.mark_changed();
+    loop {
+        tokio::select! {
+            changed = views.changed() => {
+                if changed.is_err() {
+                    return Some((1001, "dispatch is stopping"));
+                }
+                let Some(view) = views.borrow_and_update().clone() else { continue };
+                let newest = view.happenings.last().map_or(0, |happening| happening.number);
+                let since = last.unwrap_or(newest.saturating_sub(EVENTS_AT_FIRST));
+                send(socket, &Push::Data(Box::new(data(&view, since)))).await?;
+                last = Some(newest);
+                keep_alive.reset();
+            }
+            _ = keep_alive.tick() => send(socket, &Push::K).await?,
+            message = socket.recv() => match message {
+                Some(Ok(Message::Ping(_) | Message::Pong(_))) => {}
+                Some(Ok(Message::Text(_) | Message::Binary(_))) => return Some((1008, "this socket only tells; send commands by the API")),
+                Some(Ok(Message::Close(_)) | Err(_)) | None => return None,
+            },
+        }
+    }
+}
+
+fn data(view: &View, since: u64) -> Data<'_> {
+    Data {
+        verdict: VerdictAnswer::of(&view.verdict),
+        faults: view.faults.iter().map(FaultJson::of).collect(),
+        gossip: GossipJson::of(view.pace),
+        events: Event::since(view, since),
+    }
+}
+
+/// Sends a frame; `None` when the program does not take it.
+async fn send(socket: &mut WebSocket, frame: &Push<'_>) -> Option<()> {
+    let text = serde_json::to_string(frame).expect("a frame has only strings and numbers");
+    timeout(SEND_PATIENCE, socket.send(Message::text(text))).await.ok()?.ok()
+}

@@ -1,0 +1,178 @@
+//! Scenarios, played on the page's behalf: the very player of `superhero play`, against this dispatch's own API.
+//!
+//! Invariant: one scenario is played at a time. What is told of it is data; the page and the API show the same.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use axum::Json;
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+use superhero::api::Api;
+use superhero::scenario::{Outcome, Progress, Scenario, StepReport, play, shipped, shipped_by_name};
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+use crate::web::desk::Desk;
+use crate::web::error::Problem;
+
+/// A scenario that is being played, or was last.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Playing {
+    pub(crate) name: String,
+    #[serde(skip)]
+    pub(crate) title: String,
+    pub(crate) steps: Vec<StepLine>,
+    /// `passed` or `failed`, when it has ended.
+    pub(crate) outcome: Option<&'static str>,
+    /// What went wrong beside the steps. Usually empty.
+    pub(crate) failure: String,
+}
+
+/// A step of it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub(crate) struct StepLine {
+    pub(crate) text: String,
+    pub(crate) state: &'static str,
+    pub(crate) detail: String,
+}
+
+/// Where scenarios are played.
+#[derive(Clone)]
+pub struct Stage {
+    url: Arc<str>,
+    playing: watch::Sender<Option<Playing>>,
+    stop: CancellationToken,
+}
+
+impl Stage {
+    /// A stage before the dispatch that listens at `address`, until `stop`.
+    #[must_use]
+    pub fn new(address: SocketAddr, stop: CancellationToken) -> Self {
+        // One that listens everywhere is reached at home.
+        let host = match address.ip() {
+            IpAddr::V4(Ipv4Addr::UNSPECIFIED) => IpAddr::V4(Ipv4Addr::LOCALHOST),
+            IpAddr::V6(Ipv6Addr::UNSPECIFIED) => IpAddr::V6(Ipv6Addr::LOCALHOST),
+            host => host,
+        };
+        let url = format!("http://{}", SocketAddr::new(host, address.port()));
+        Self { url: url.into(), playing: watch::Sender::new(None), stop }
+    }
+
+    pub(crate) fn playing(&self) -> watch::Receiver<Option<Playing>> {
+        self.playing.subscribe()
+    }
+
+    /// Begins to play the scenario of this name.
+    ///
+    /// # Errors
+    /// `unknown_scenario`; `playing`: one is under way. Nothing was begun.
+    pub(crate) fn play(&self, name: &str) -> Result<(), Problem> {
+        let scenario = shipped_by_name(name).ok_or_else(|| {
+            let names: Vec<String> = shipped().into_iter().map(|scenario| scenario.name).collect();
+            let shown: String = name.chars().take(40).collect();
+            Problem::not_found("unknown_scenario", format!("there is no scenario {shown:?}: it is one of {}", names.join(", ")))
+        })?;
+        let api = Api::new(&self.url).map_err(|error| Problem::unavailable("no_answer", error.to_string()))?;
+        let mut running = None;
+        self.playing.send_if_modified(|playing| {
+            running = playing.as_ref().filter(|playing| playing.outcome.is_none()).map(|playing| playing.title.clone());
+            if running.is_none() {
+                *playing = Some(Playing::of(&scenario));
+            }
+            running.is_none()
+        });
+        if let Some(title) = running {
+            return Err(Problem::conflict("playing", format!("{title:?} is being played; nothing was begun")));
+        }
+        let (playing, ended, stop) = (self.playing.clone(), CancellationToken::new(), Arc::new(AtomicBool::new(false)));
+        let (dispatch_stops, has_ended, told_to_stop) = (self.stop.clone(), ended.clone(), Arc::clone(&stop));
+        tokio::spawn(async move {
+            tokio::select! {
+                () = dispatch_stops.cancelled() => told_to_stop.store(true, Ordering::Relaxed),
+                () = has_ended.cancelled() => {}
+            }
+        });
+        tokio::task::spawn_blocking(move || {
+            let report = play(&api, &scenario, &stop, &mut |progress| playing.send_modify(|playing| tell(playing.as_mut(), progress)));
+            playing.send_modify(|playing| {
+                if let Some(playing) = playing {
+                    playing.failure = report.failure.clone().unwrap_or_default();
+                    playing.outcome = Some(if report.passed() { "passed" } else { "failed" });
+                }
+            });
+            ended.cancel();
+        });
+        Ok(())
+    }
+}
+
+impl Playing {
+    fn of(scenario: &Scenario) -> Self {
+        let waiting = |step: &superhero::scenario::Step| StepLine { text: step.to_string(), state: "waiting", detail: String::new() };
+        Self {
+            name: scenario.name.clone(),
+            title: scenario.title.clone(),
+            steps: scenario.steps.iter().map(waiting).collect(),
+            outcome: None,
+            failure: String::new(),
+        }
+    }
+}
+
+fn tell(playing: Option<&mut Playing>, progress: Progress<'_>) {
+    let Some(playing) = playing else { return };
+    match progress {
+        Progress::Note(_) => {}
+        Progress::Began { step, text } => {
+            if let Some(line) = playing.steps.get_mut(step) {
+                *line = StepLine { text: text.to_owned(), state: "running", detail: String::new() };
+            }
+        }
+        Progress::Ended { step, report: StepReport { text, outcome, detail, .. } } => {
+            let state = match outcome {
+                Outcome::Passed => "done",
+                Outcome::Failed => "failed",
+                Outcome::Skipped => "skipped",
+            };
+            if let Some(line) = playing.steps.get_mut(step) {
+                *line = StepLine { text: text.clone(), state, detail: detail.clone() };
+            }
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct Scenarios {
+    scenarios: Vec<Listed>,
+    playing: Option<Playing>,
+}
+
+#[derive(Serialize)]
+struct Listed {
+    name: String,
+    title: String,
+    about: String,
+    takes_s: Option<u64>,
+}
+
+/// `GET /scenarios`
+pub(crate) async fn list(State(desk): State<Desk>) -> Response {
+    let listed = |scenario: Scenario| Listed {
+        name: scenario.name,
+        title: scenario.title,
+        about: scenario.about,
+        takes_s: scenario.takes.map(|takes| takes.as_secs()),
+    };
+    let playing = desk.stage().playing().borrow().clone();
+    Json(Scenarios { scenarios: shipped().into_iter().map(listed).collect(), playing }).into_response()
+}
+
+/// `POST /scenarios/{name}/play`
+pub(crate) async fn begin(State(desk): State<Desk>, Path(name): Path<String>) -> Result<StatusCode, Problem> {
+    desk.stage().play(&name)?;
+    Ok(StatusCode::ACCEPTED)
+}

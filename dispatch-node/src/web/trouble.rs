@@ -1,0 +1,221 @@
+//! The part of the page that causes trouble, shows what is in force, and heals it: a panel that lives, and forms that do not change.
+
+use askama::Template;
+use axum::extract::{Path, State};
+use axum::http::HeaderMap;
+use axum::response::Response;
+
+use shared::fault::Pace;
+use shared::id::NodeName;
+use shared::membership::DISPATCH;
+use superhero::scenario::shipped;
+
+use crate::ask::{Answer, Verb};
+use crate::exchange::Exchange;
+use crate::trouble::{FaultView, describe};
+use crate::verdict::{counted, title};
+use crate::view::View;
+use crate::web::desk::Desk;
+use crate::web::error::Problem;
+use crate::web::faults::{FaultWish, fault_id};
+use crate::web::forms;
+use crate::web::input::FormBody;
+use crate::web::stage::{Playing, StepLine};
+
+/// What is in force, how gossip goes, and the scenario that is played.
+#[derive(Debug, Template)]
+#[template(path = "trouble.html")]
+pub(crate) struct TroublePanel {
+    paused: bool,
+    /// How gossip goes, in words.
+    gossip: String,
+    faults: Vec<FaultLine>,
+    playing: Option<PlayingPanel>,
+}
+
+#[derive(Debug)]
+struct FaultLine {
+    id: String,
+    /// `Gotham is cut from every other node, both ways`.
+    text: String,
+    /// `12 frames lost`. May be empty.
+    did: String,
+    /// `heals in 12 s`.
+    left: String,
+}
+
+#[derive(Debug)]
+struct PlayingPanel {
+    title: String,
+    /// `is being played`, or how it ended.
+    outcome: String,
+    steps: Vec<StepLine>,
+}
+
+impl TroublePanel {
+    pub(crate) fn of(view: &View, playing: Option<&Playing>) -> Self {
+        let gossip = match view.pace.percent {
+            0 => "Gossip is paused: nobody hears of anything, until it goes on or one exchange is run.".to_owned(),
+            100 => String::new(),
+            percent => format!("Gossip goes at {percent} % of its pace."),
+        };
+        let playing = playing.map(|playing| PlayingPanel {
+            title: playing.title.clone(),
+            outcome: match playing.outcome {
+                None => "is being played".to_owned(),
+                Some("passed") => "passed: everything came about as it says".to_owned(),
+                Some(_) if playing.failure.is_empty() => "failed".to_owned(),
+                Some(_) => format!("failed: {}", playing.failure),
+            },
+            steps: playing.steps.clone(),
+        });
+        Self { paused: view.pace == Pace::PAUSED, gossip, faults: view.faults.iter().map(FaultLine::of).collect(), playing }
+    }
+}
+
+impl FaultLine {
+    fn of(view: &FaultView) -> Self {
+        let text = describe(&view.fault);
+        let (first, rest) = text.split_at(1);
+        let frames = view.frames;
+        let did = [(frames.dropped, "lost"), (frames.delayed, "late"), (frames.duplicated, "repeated")]
+            .into_iter()
+            .filter(|(count, _)| *count > 0)
+            .map(|(count, what)| format!("{} {what}", counted(usize::try_from(count).unwrap_or(usize::MAX), "frame", "frames")));
+        Self {
+            id: view.fault.id.to_string(),
+            text: first.to_uppercase() + rest,
+            did: did.collect::<Vec<_>>().join(", "),
+            left: format!("heals in {} s", view.remaining.as_secs_f64().ceil()),
+        }
+    }
+}
+
+/// The forms that cause trouble and play scenarios.
+#[derive(Debug, Template)]
+#[template(path = "cause.html")]
+pub(crate) struct CauseForms {
+    kinds: Vec<Kind>,
+    /// Key and name.
+    nodes: Vec<(String, String)>,
+    /// Name and title.
+    scenarios: Vec<(String, String)>,
+}
+
+#[derive(Debug)]
+struct Kind {
+    value: &'static str,
+    label: &'static str,
+}
+
+impl CauseForms {
+    pub(crate) fn of(cities: &[NodeName]) -> Self {
+        let kinds = [
+            ("cut", "Cut"),
+            ("delay", "Delay"),
+            ("loss", "Loss"),
+            ("duplicate", "Repetition"),
+            ("reorder", "Overtaking"),
+            ("throttle", "Throttle"),
+            ("freeze", "Freeze (from)"),
+            ("skew", "Wrong clock (from)"),
+        ];
+        let node = |name: &NodeName| (name.to_string(), title(*name));
+        Self {
+            kinds: kinds.map(|(value, label)| Kind { value, label }).into(),
+            nodes: cities.iter().map(node).chain([(DISPATCH.to_owned(), "Dispatch".to_owned())]).collect(),
+            scenarios: shipped().into_iter().map(|scenario| (scenario.name, scenario.title)).collect(),
+        }
+    }
+}
+
+/// `POST /faults`
+pub(crate) async fn cause(State(desk): State<Desk>, headers: HeaderMap, form: Result<FormBody, Problem>) -> Response {
+    let verb = form.and_then(|form| wish(&form)).and_then(|wish| wish.parse(&desk));
+    forms::act(&desk, &headers, None, verb).await
+}
+
+/// What the form's fields ask for. Its one size means what the kind of trouble makes of it.
+fn wish(form: &FormBody) -> Result<FaultWish, Problem> {
+    let number = |field: &str, otherwise: f64| match form.get(field) {
+        None => Ok(otherwise),
+        Some(text) => text.trim().replace('−', "-").parse::<f64>().map_err(|_| {
+            let shown: String = text.chars().take(20).collect();
+            Problem::not_allowed("out_of_range", format!("{shown:?} is not a number; nothing was changed"))
+        }),
+    };
+    let field = |name| form.get(name).unwrap_or_default().to_owned();
+    let kind = field("kind");
+    let mut wish = FaultWish {
+        from: field("from"),
+        to: form.get("to").map(str::to_owned),
+        both: form.get("both").map(|both| both == "true"),
+        heal_after_s: Some(number("heal_after_s", 30.0)?),
+        ..FaultWish::default()
+    };
+    match kind.as_str() {
+        "delay" => wish.delay_ms = Some(number("size", 300.0)?),
+        "loss" | "duplicate" | "reorder" => wish.percent = Some(number("size", 20.0)?),
+        "throttle" => wish.bytes_per_s = Some(number("size", 2_000.0)?),
+        "skew" => wish.skew_ms = Some(number("size", 3_000.0)?),
+        _ => {}
+    }
+    Ok(FaultWish { kind, ..wish })
+}
+
+/// `POST /faults/{id}/heal`
+pub(crate) async fn heal(State(desk): State<Desk>, Path(id): Path<String>, headers: HeaderMap) -> Response {
+    forms::act(&desk, &headers, None, fault_id(&id).map(|fault| Verb::Heal { fault: Some(fault) })).await
+}
+
+/// `POST /faults/heal`
+pub(crate) async fn heal_all(State(desk): State<Desk>, headers: HeaderMap) -> Response {
+    forms::act(&desk, &headers, None, Ok(Verb::Heal { fault: None })).await
+}
+
+/// `POST /gossip/pause`
+pub(crate) async fn pause(State(desk): State<Desk>, headers: HeaderMap) -> Response {
+    forms::act(&desk, &headers, None, Ok(Verb::Gossip { pace: Pace::PAUSED })).await
+}
+
+/// `POST /gossip/resume`
+pub(crate) async fn resume(State(desk): State<Desk>, headers: HeaderMap) -> Response {
+    forms::act(&desk, &headers, None, Ok(Verb::Gossip { pace: Pace::FREE })).await
+}
+
+/// `POST /gossip/step`
+pub(crate) async fn step(State(desk): State<Desk>, headers: HeaderMap) -> Response {
+    forms::act(&desk, &headers, None, Ok(Verb::Exchange { source: None, puller: None })).await
+}
+
+/// `POST /scenarios`
+pub(crate) async fn play(State(desk): State<Desk>, headers: HeaderMap, form: Result<FormBody, Problem>) -> Response {
+    let begun = form.and_then(|form| desk.stage().play(form.get("name").unwrap_or_default()));
+    forms::answer(&desk, &headers, None, begun.map(|()| forms::News::default())).await
+}
+
+/// What came of a command, where the page would not show it otherwise.
+pub(crate) fn notice(answer: &Answer) -> Option<String> {
+    match answer {
+        Answer::Exchanged(Exchange { source, puller, completed: true, entries, bytes }) => {
+            let entries = counted(*entries, "entry", "entries");
+            Some(format!("{} pulled {entries} from {} ({bytes} bytes)", title(*puller), title(*source)))
+        }
+        Answer::Exchanged(Exchange { source, puller, completed: false, .. }) => {
+            Some(format!("{} was to pull from {}, and it was lost on the way", title(*puller), title(*source)))
+        }
+        Answer::Created(_)
+        | Answer::Assigned(..)
+        | Answer::Terminated(..)
+        | Answer::Bombed(_)
+        | Answer::Forgotten(_)
+        | Answer::Injected(_)
+        | Answer::Healed
+        | Answer::Gossip(_)
+        | Answer::Ended(_)
+        | Answer::Logged
+        | Answer::Found(..)
+        | Answer::View(_)
+        | Answer::Refused(_) => None,
+    }
+}
