@@ -377,7 +377,8 @@ impl Replica {
         self.paused = paused;
     }
 
-    /// Begins a pull from `source` over the link to `via`, unless one from it is under way, or rounds are paused. With `mutual`, the
+    /// Begins a pull from `source` over the link to `via`, unless one from it is under way (its question is repeated where nothing has
+    /// been heard to it), or rounds are paused. With `mutual`, the
     /// source is asked to pull back what it lacks itself.
     pub fn pull(&mut self, now: Now, source: Origin, via: NodeName, mutual: bool) {
         if self.paused {
@@ -391,7 +392,16 @@ impl Replica {
     }
 
     fn begin_pull(&mut self, now: Now, source: Origin, via: NodeName, wish: Wish) {
-        if source.node == self.me.node || self.pulls.contains_key(&source.node) {
+        if source.node == self.me.node {
+            return;
+        }
+        if let Some(pull) = self.pulls.get(&source.node) {
+            // A question that was lost need not be waited for: it is asked again, as the same one.
+            if pull.source == source && !pull.heard {
+                let (via, round, wish) = (pull.via, pull.round, pull.wish);
+                let vector = wish.full.then(|| self.vector.clone());
+                self.send(via, source, round, Step::Pull(Question { summary: self.summary(), vector, wish }));
+            }
             return;
         }
         let round = self.next_round;
@@ -576,6 +586,7 @@ impl Replica {
         let vector = self.vector.clone();
         let Some(pull) = self.pull_of(source, round) else { return };
         pull.deadline = deadline;
+        pull.heard = true;
         let (via, wish) = (pull.via, pull.wish);
         self.send(via, source, round, Step::Pull(Question { summary, vector: Some(vector), wish }));
     }
@@ -589,6 +600,7 @@ impl Replica {
             return;
         }
         pull.deadline = deadline;
+        pull.heard = true;
         let via = pull.via;
         match stage(pull) {
             Progress::Waiting => {}

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use cluster_tests::{Browser, CITIES, Cluster, Heroes, Launched, Options, ensure, wait_until};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// A page that is open and live.
 fn page_of(cluster: &Cluster) -> Browser {
@@ -329,5 +329,106 @@ fn a_city_that_nobody_here_can_rebuild_says_how_a_person_does_it() {
     cluster.restart("gotham");
     let _ = browser.find("button", "Bomb Gotham");
     assert_eq!(browser.text("#city-gotham .by-hand"), "");
+    no_complaints(&browser, &[]);
+}
+
+/// Chooses in the form that causes trouble, which is folded away at first.
+fn cause(browser: &Browser, kind: &str, from: &str, to: &str) {
+    let _ = browser.evaluate("document.getElementById('causes').open = true");
+    for (list, choice) in [("Trouble", kind), ("From", from), ("To", to)] {
+        browser.choose(list, choice);
+    }
+    browser.click("button", "Cause trouble");
+}
+
+#[test]
+fn trouble_is_caused_seen_in_force_and_healed_on_the_page() {
+    let cluster = Cluster::start(Options::default());
+    let mut heroes = Heroes::default();
+    let id = cluster.api.create_named("Granite").id;
+    heroes.created([id.clone()]);
+    cluster.wait_until_held(&heroes, &CITIES);
+    let browser = page_of(&cluster);
+    cause(&browser, "Cut", "Gotham", "Every other");
+    browser.wait_text(".faults", "the cut", |text| {
+        text.contains("Gotham is cut from every other node, both ways") && text.contains("heals in")
+    });
+    assert_eq!(cluster.api.faults().len(), 1);
+    browser.choose("Assign Granite", "gotham");
+    wait_row(&browser, "Granite", "that they differ", |row| {
+        row.contains("Gotham") && row.contains("Home") && row.contains("Only copy") || row.contains("Differs")
+    });
+    browser.wait_text(".faults .did", "what it does", |text| text.contains("lost"));
+    browser.click("button", "Heal: Gotham is cut from every other node, both ways");
+    browser.wait_text("#trouble", "that nothing is in force", |text| text.contains("No trouble is in force."));
+    heroes.assigned(&id, "gotham");
+    cluster.wait_until_held(&heroes, &CITIES);
+
+    cause(&browser, "Delay", "Gotham", "Gotham");
+    browser.wait_text("#cause [role=alert]", "why not", |text| text.contains("from and to are both gotham"));
+    cause(&browser, "Wrong clock (from)", "Capitol", "Every other");
+    browser.wait_text("#city-capitol .doing", "the clock", |text| text.contains("clock 3.0 s ahead"));
+    cause(&browser, "Freeze (from)", "Metropolis", "Every other");
+    browser.wait_text("#city-metropolis .doing", "that it is frozen", |text| text == "frozen from here");
+    browser.wait_text("h1", "what is the case", |text| text.contains("Metropolis gives no answer"));
+    browser.click("button", "Heal all");
+    browser.wait_text("#city-metropolis .doing", "that it agrees", |text| text == "agrees");
+    cluster.wait_until_held(&heroes, &CITIES);
+    assert!(cluster.api.faults().is_empty());
+    no_complaints(&browser, &["422"]);
+}
+
+#[test]
+fn gossip_is_paused_stepped_and_resumed_on_the_page() {
+    let cluster = Cluster::start(Options::default());
+    let browser = page_of(&cluster);
+    browser.click("button", "Pause gossip");
+    browser.wait_text("#trouble", "that it is paused", |text| text.contains("Gossip is paused"));
+    let mut heroes = Heroes::default();
+    heroes.created([cluster.api.create_named("Granite").id]);
+    wait_row(&browser, "Granite", "nobody has heard", |row| row.contains("not heard of"));
+    browser.click("button", "One exchange");
+    browser.wait_text("#notices", "what it was", |text| text.contains(" pulled ") && text.contains("bytes"));
+    browser.click("button", "Resume gossip");
+    cluster.wait_until_held(&heroes, &CITIES);
+    let _ = browser.find("button", "Pause gossip");
+    no_complaints(&browser, &[]);
+}
+
+#[test]
+fn a_scenario_is_played_on_the_page_to_its_end() {
+    let cluster = Cluster::start(Options::default());
+    let browser = page_of(&cluster);
+    let _ = browser.evaluate("document.getElementById('causes').open = true");
+    browser.choose("Scenario", "Only copy");
+    browser.click("button", "Play");
+    browser.wait_text(".playing", "that it is played", |text| text.contains("Only copy") && text.contains("is being played"));
+    cluster.api.post("/api/v1/scenarios/split-brain/play", &json!({})).problem(409, "playing");
+    cluster.api.post("/api/v1/scenarios/no-such/play", &json!({})).problem(404, "unknown_scenario");
+    wait_until("it has passed", Duration::from_secs(60), || {
+        let played = cluster.api.get("/api/v1/scenarios").expect(200).json()["playing"].clone();
+        ensure(played["outcome"] == "passed", || played.to_string())
+    });
+    browser.wait_text(".playing", "that it has passed", |text| text.contains("passed: everything came about as it says"));
+    assert_eq!(cluster.api.get("/api/v1/scenarios").expect(200).json()["scenarios"].as_array().map(Vec::len), Some(6));
+    no_complaints(&browser, &[]);
+}
+
+#[test]
+fn without_javascript_trouble_is_caused_and_healed_by_forms() {
+    let cluster = Cluster::start(Options::default());
+    let browser = Browser::without_javascript();
+    browser.open(&cluster.api.url());
+    browser.click("button", "Pause gossip");
+    wait_until("gossip is paused", Duration::from_secs(10), || {
+        let gossip = cluster.api.get("/api/v1/gossip").expect(200).json();
+        ensure(gossip["paused"] == true, || gossip.to_string())
+    });
+    let _ = cluster.api.inject(&json!({"kind": "cut", "from": "gotham", "to": "*", "heal_after_s": 120}));
+    browser.open(&cluster.api.url());
+    browser.wait_text(".faults", "the cut", |text| text.contains("Gotham is cut from every other node"));
+    browser.click("button", "Heal all");
+    wait_until("all is healed", Duration::from_secs(10), || ensure(cluster.api.faults().is_empty(), || "not yet".into()));
+    browser.click("button", "Resume gossip");
     no_complaints(&browser, &[]);
 }

@@ -22,6 +22,8 @@ pub(super) struct Pull {
     pub(super) round: u64,
     pub(super) wish: Wish,
     pub(super) deadline: Duration,
+    /// Whether the source has been heard to know of it.
+    pub(super) heard: bool,
     chunks: Chunks,
     staged: usize,
     serving: Option<u64>,
@@ -84,7 +86,7 @@ pub(super) enum Progress {
 
 impl Pull {
     pub(super) fn new(source: Origin, via: NodeName, round: u64, wish: Wish, deadline: Duration) -> Self {
-        Self { source, via, round, wish, deadline, chunks: Chunks::default(), staged: 0, serving: None, end: None }
+        Self { source, via, round, wish, deadline, heard: false, chunks: Chunks::default(), staged: 0, serving: None, end: None }
     }
 
     /// Whether a part of this serving belongs to the round: the first serving heard of is the one that counts.
