@@ -767,7 +767,8 @@ impl Dispatch {
     // What is known.
 
     /// Remembers a hero beyond its death: what it was called, and when it was born.
-    fn get_to_know(&mut self, id: HeroId, entry: &Entry) {
+    fn get_to_know(&mut self, id: HeroId, entry: &Arc<Entry>) {
+        self.ledger.heard(id, entry);
         if let Some(hero) = entry.hero() {
             self.known.entry(id).or_insert_with(|| Known { name: Arc::clone(&hero.name), born: entry.born });
         }

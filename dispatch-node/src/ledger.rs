@@ -16,15 +16,37 @@ const OPEN_MAX: usize = 1_000_000;
 /// Writes answered as saved whose fate is open, and how many were lost.
 #[derive(Debug, Default)]
 pub(crate) struct Ledger {
-    open: BTreeMap<HeroId, Vec<(Stamp, bool)>>,
+    open: BTreeMap<HeroId, Vec<Open>>,
     lost: u64,
 }
 
+/// A write whose fate is open.
+#[derive(Debug)]
+struct Open {
+    entry: Arc<Entry>,
+    /// A tombstone that beats it, and which may be collected before anybody looks.
+    killed_by: Option<Arc<Entry>>,
+}
+
 impl Ledger {
-    /// The write with this stamp was answered as saved; `deletes` says that it made a tombstone.
-    pub(crate) fn saved(&mut self, key: HeroId, entry: &Entry) {
+    /// This write was answered as saved.
+    pub(crate) fn saved(&mut self, key: HeroId, entry: &Arc<Entry>) {
         if self.open.len() < OPEN_MAX || self.open.contains_key(&key) {
-            self.open.entry(key).or_default().push((entry.stamp, entry.is_tombstone()));
+            let writes = self.open.entry(key).or_default();
+            let killed_by = writes.iter().map(|open| &open.entry).find(|death| death.is_tombstone() && death.beats(entry)).cloned();
+            writes.push(Open { entry: Arc::clone(entry), killed_by });
+        }
+        self.heard(key, entry);
+    }
+
+    /// This entry has been heard of. A tombstone is remembered by the writes that it beats: it may be collected.
+    pub(crate) fn heard(&mut self, key: HeroId, entry: &Arc<Entry>) {
+        if entry.is_tombstone() {
+            for open in self.open.get_mut(&key).into_iter().flatten() {
+                if entry.beats(&open.entry) && open.killed_by.is_none() {
+                    open.killed_by = Some(Arc::clone(entry));
+                }
+            }
         }
     }
 
@@ -39,8 +61,8 @@ impl Ledger {
         let mut lost = 0;
         self.open.retain(|key, writes| {
             let held = holdings(*key);
-            writes.retain(|(stamp, is_tombstone)| {
-                let fate = fate(*stamp, *is_tombstone, &held, lives);
+            writes.retain(|open| {
+                let fate = fate(open, &held, lives);
                 lost += u64::from(fate == Fate::Lost);
                 fate == Fate::Open
             });
@@ -60,7 +82,16 @@ enum Fate {
     Lost,
 }
 
-fn fate(write: Stamp, is_tombstone: bool, held: &[Option<&Arc<Entry>>], lives: &BTreeMap<NodeName, Incarnation>) -> Fate {
+fn fate(open: &Open, held: &[Option<&Arc<Entry>>], lives: &BTreeMap<NodeName, Incarnation>) -> Fate {
+    let (write, is_tombstone) = (open.entry.stamp, open.entry.is_tombstone());
+    // Where nobody holds anything, all have heard of a death, and collected its tombstone.
+    if held.iter().all(Option::is_none) {
+        match &open.killed_by {
+            Some(death) => return if death.had_seen(write) { Fate::Succeeded } else { Fate::Lost },
+            None if is_tombstone => return Fate::Succeeded,
+            None => {}
+        }
+    }
     if held.iter().flatten().any(|entry| entry.stamp != write && entry.had_seen(write)) {
         return Fate::Succeeded;
     }
@@ -89,7 +120,7 @@ mod tests {
         Arc::new(Entry::written(Value::Live(Hero::new("Granite".into())), stamp, over))
     }
 
-    fn lost_after(written: &Entry, held: [Option<&Arc<Entry>>; 2], gotham_life: u64) -> (u64, bool) {
+    fn lost_after(written: &Arc<Entry>, held: [Option<&Arc<Entry>>; 2], gotham_life: u64) -> (u64, bool) {
         let key = HeroId(uuid::Uuid::nil());
         let lives = BTreeMap::from([("gotham".parse().unwrap(), Incarnation(gotham_life))]);
         let mut ledger = Ledger::default();
@@ -113,6 +144,26 @@ mod tests {
         assert_eq!(lost_after(&first, [Some(&first), Some(&second)], 1), (0, false));
         assert_eq!(lost_after(&first, [Some(&second), Some(&second)], 1), (1, true));
         assert_eq!(lost_after(&second, [Some(&second), Some(&second)], 1), (0, false));
+    }
+
+    #[test]
+    fn a_write_beaten_by_a_death_is_lost_even_when_the_tombstone_is_collected_before_anybody_looks() {
+        let key = HeroId(uuid::Uuid::nil());
+        let base = live(stamp("dispatch", 1, 1), None);
+        let unseen = live(stamp("gotham", 1, 10), Some(&base));
+        let death = Arc::new(Entry::written(Value::Tombstone, stamp("dispatch", 1, 5), Some(&base)));
+        for (writes, lost) in [([&unseen, &death], 1), ([&death, &unseen], 1), ([&base, &death], 0)] {
+            let mut ledger = Ledger::default();
+            writes.iter().for_each(|write| ledger.saved(key, write));
+            ledger.settle(|_| vec![None, None], &BTreeMap::new());
+            assert_eq!((ledger.lost(), ledger.open.len()), (lost, 0), "{writes:?}");
+        }
+        // One that a city wrote is heard of only.
+        let mut ledger = Ledger::default();
+        ledger.saved(key, &unseen);
+        ledger.heard(key, &death);
+        ledger.settle(|_| vec![None, None], &BTreeMap::new());
+        assert_eq!(ledger.lost(), 1);
     }
 
     #[test]
