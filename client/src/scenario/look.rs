@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::Condition;
 use super::act::{Stage, Unwell, broken};
-use super::{Condition, and};
 use crate::CITIES;
 use crate::api::{Held, Hero, Node, Stamp};
 use crate::clock::Stopwatch;
@@ -214,6 +214,5 @@ fn either(holds: bool, seen: String) -> Result<String, String> {
 }
 
 fn listed(seen: &[(&str, impl AsRef<str>)]) -> String {
-    let seen: Vec<String> = seen.iter().map(|(name, what)| format!("{name}: {}", what.as_ref())).collect();
-    and(&seen)
+    seen.iter().map(|(name, what)| format!("{name}: {}", what.as_ref())).collect::<Vec<_>>().join(", ")
 }
