@@ -1,6 +1,6 @@
 //! Dispatch's HTTP API: what can be asked, and the answers as types.
 //!
-//! Invariant: every call ends within [`PATIENCE`], and takes no more than [`BODY_BYTES_MAX`] of whoever answers.
+//! Invariant: every call ends within [`PATIENCE`], and takes no more than a bounded body from whoever answers.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
