@@ -3,7 +3,7 @@
 use std::net::TcpListener;
 use std::time::Duration;
 
-use cluster_tests::{CITIES, Cluster, Finished, Heroes, Options, ensure, own_address, run, wait_until};
+use cluster_tests::{CITIES, Cluster, Finished, Heroes, Options, Process, Signal, ensure, own_address, run, wait_until};
 use serde_json::Value;
 
 /// More than enough for a command: an answer is waited for five seconds.
@@ -125,6 +125,107 @@ fn the_cluster_its_verdict_and_its_events_are_shown() {
     done(&cluster, &["verdict", "--wait-converged", "10s"]);
     let waited = superhero(&cluster, &["verdict", "--wait-apart", "0"]);
     assert!(waited.code == Some(1) && waited.stderr.contains("all agree"), "{waited:?}");
+}
+
+#[test]
+fn trouble_is_caused_listed_and_healed_from_a_terminal() {
+    let cluster = Cluster::start(Options::default());
+    let cut = rows(&cluster, &["fault", "cut", "gotham", "all", "--for", "60s"])[0].clone();
+    let skew = rows(&cluster, &["fault", "skew", "capitol", "--by", "-3s"])[0].clone();
+    assert_eq!((cut[1..5].join(" "), skew[1..3].join(" ")), ("cut gotham * yes".into(), "skew capitol".into()));
+    for amount in [
+        &["delay", "gotham", "capitol", "--by", "300ms", "--jitter", "50ms", "--one-way"][..],
+        &["loss", "gotham", "capitol", "--percent", "0.5"],
+        &["duplicate", "gotham", "capitol", "--percent", "5"],
+        &["reorder", "dispatch", "capitol", "--percent", "100"],
+        &["throttle", "gotham", "capitol", "--bytes-per-s", "8192"],
+        &["freeze", "metropolis", "--for", "200ms"],
+    ] {
+        assert_eq!(rows(&cluster, &[&["fault"], amount].concat())[0][1], amount[0]);
+    }
+    let listed = rows(&cluster, &["faults"]);
+    assert!(listed.iter().any(|row| row[0] == cut[0]) && listed.iter().any(|row| row[0] == skew[0]), "{listed:?}");
+    let in_force = json(&cluster, &["faults"])["faults"].as_array().map(Vec::len);
+    assert!(in_force.is_some_and(|count| count >= 7), "{in_force:?}");
+    refused(&cluster, &["fault", "cut", "gotham", "riverdale"], "unknown_node");
+    refused(&cluster, &["fault", "freeze", "dispatch"], "not_allowed");
+
+    assert_eq!(done(&cluster, &["heal", &skew[0]]), "");
+    refused(&cluster, &["heal", &skew[0]], "healed");
+    refused(&cluster, &["heal", "nonsense"], "unknown_fault");
+    assert_eq!(done(&cluster, &["heal"]), "");
+    assert_eq!(rows(&cluster, &["faults"]), Vec::<Vec<String>>::new());
+}
+
+#[test]
+fn gossip_is_paused_stepped_and_resumed_from_a_terminal() {
+    let cluster = Cluster::start(Options::default());
+    assert_eq!(rows(&cluster, &["speed", "300"]), [["no", "300"].map(str::to_owned)]);
+    assert_eq!(rows(&cluster, &["pause"])[0][0], "yes");
+    let id = rows(&cluster, &["create", "Courier"])[0][0].clone();
+    let moved = rows(&cluster, &["step", "dispatch", "gotham"]);
+    assert_eq!(moved[0][..4], ["dispatch", "gotham", "yes", "1"].map(str::to_owned));
+    wait_until("gotham has heard of the hero", LIMIT, || {
+        let held = rows(&cluster, &["heroes", "--city", "gotham"]);
+        ensure(held.iter().any(|row| row[0] == id), || format!("{held:?}"))
+    });
+    assert_eq!(rows(&cluster, &["heroes", "--city", "capitol"]), Vec::<Vec<String>>::new(), "nothing moves by itself");
+    done(&cluster, &["fault", "cut", "gotham", "capitol", "--one-way"]);
+    let lost = superhero(&cluster, &["step", "gotham", "capitol"]);
+    assert!(lost.code == Some(1) && lost.stdout.contains("\tno\t") && lost.stderr.contains("lost"), "{lost:?}");
+    done(&cluster, &["heal"]);
+    assert_eq!(rows(&cluster, &["resume"]), [["no", "100"].map(str::to_owned)]);
+    done(&cluster, &["verdict", "--wait-converged", "10s"]);
+}
+
+#[test]
+fn a_city_is_stopped_and_killed_from_a_terminal() {
+    let mut cluster = Cluster::start(Options::default());
+    assert_eq!(done(&cluster, &["stop", "gotham"]), "gotham\n");
+    assert_eq!(cluster.process("gotham").exit_code(LIMIT), Some(0));
+    assert_eq!(done(&cluster, &["kill", "capitol"]), "capitol\n");
+    assert_eq!(cluster.process("capitol").exit_code(LIMIT), Some(137), "as by kill -9");
+    refused(&cluster, &["rebuild", "metropolis"], "alive");
+    refused(&cluster, &["rebuild", "gotham"], "not_ours");
+    cluster.wait_status("gotham", "down", LIMIT);
+    assert_eq!(done(&cluster, &["forget", "gotham"]), "gotham\n");
+}
+
+#[test]
+fn what_changes_is_printed_as_it_changes() {
+    let cluster = Cluster::start(Options::default());
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let start = |more: &[&str], log: &str| {
+        let url = format!("--url=http://{}", cluster.address("dispatch"));
+        let arguments: Vec<String> = [url, "watch".to_owned()].into_iter().chain(more.iter().map(|word| (*word).to_owned())).collect();
+        Process::start("superhero", &arguments, &[], directory.path().join(log))
+    };
+    let (mut lines, mut frames) = (start(&[], "lines"), start(&["--json"], "frames"));
+    let wait_for = |process: &Process, what: &str| {
+        wait_until(what, LIMIT, || {
+            let log = process.log();
+            ensure(log.contains(what), || log)
+        });
+    };
+    wait_for(&lines, "gossip goes on, at 100 %");
+    done(&cluster, &["create", "Nightjar"]);
+    wait_for(&lines, "Z  created: Nightjar");
+    let fault = rows(&cluster, &["fault", "cut", "gotham", "all"])[0][0].clone();
+    wait_for(&lines, &format!("fault {fault}: cut gotham <-> *"));
+    done(&cluster, &["heal"]);
+    wait_for(&lines, &format!("fault {fault} is healed"));
+    wait_for(&frames, "Nightjar");
+    frames.signal(Signal::SIGINT);
+    assert_eq!(frames.exit_code(LIMIT), None, "Ctrl-C ends it");
+    // The last line may be a part of a frame.
+    let whole = frames.log();
+    let whole = &whole[..whole.rfind('\n').expect("a frame at least")];
+    for line in whole.lines() {
+        let frame: Value = serde_json::from_str(line).unwrap_or_else(|error| panic!("{error} in {line}"));
+        assert!(frame["t"] == "data" || frame["t"] == "k", "{line}");
+    }
+    drop(cluster);
+    assert_eq!(lines.exit_code(LIMIT), Some(3), "dispatch has gone");
 }
 
 #[test]
