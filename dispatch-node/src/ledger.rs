@@ -92,8 +92,10 @@ fn fate(open: &Open, held: &[Option<&Arc<Entry>>], lives: &BTreeMap<NodeName, In
             None => {}
         }
     }
-    if held.iter().flatten().any(|entry| entry.stamp != write && entry.had_seen(write)) {
-        return Fate::Succeeded;
+    // What one of them has written over it may itself lose against what others hold: only what all hold decides.
+    let know = held.iter().filter(|entry| entry.is_some_and(|entry| entry.stamp != write && entry.had_seen(write))).count();
+    if know > 0 {
+        return if know == held.len() { Fate::Succeeded } else { Fate::Open };
     }
     let beaten = |entry: &Entry| (entry.is_tombstone(), entry.stamp) > (is_tombstone, write);
     let forgotten = lives.get(&write.origin.node).is_some_and(|life| *life != write.origin.incarnation);
@@ -144,6 +146,20 @@ mod tests {
         assert_eq!(lost_after(&first, [Some(&first), Some(&second)], 1), (0, false));
         assert_eq!(lost_after(&first, [Some(&second), Some(&second)], 1), (1, true));
         assert_eq!(lost_after(&second, [Some(&second), Some(&second)], 1), (0, false));
+    }
+
+    #[test]
+    fn a_write_that_was_followed_up_is_lost_with_what_followed_it() {
+        let base = live(stamp("dispatch", 1, 1), None);
+        let ours = live(stamp("gotham", 1, 10), Some(&base));
+        let ours_again = live(stamp("gotham", 1, 30), Some(&ours));
+        let theirs = live(stamp("capitol", 1, 20), Some(&base));
+        let theirs_again = live(stamp("capitol", 1, 40), Some(&theirs));
+        assert_eq!(lost_after(&ours, [Some(&ours_again), Some(&theirs_again)], 1), (0, false), "they are apart");
+        assert_eq!(lost_after(&ours, [Some(&theirs_again), Some(&theirs_again)], 1), (1, true));
+        assert_eq!(lost_after(&theirs, [Some(&theirs_again), Some(&theirs_again)], 1), (0, true));
+        // Where what followed it dies with a bombed city, so does it.
+        assert_eq!(lost_after(&ours, [Some(&base), None], 2), (1, true));
     }
 
     #[test]
