@@ -94,11 +94,14 @@ impl Replica {
     }
 
     /// After a full round: forgets every hero whose birth the source covered and which the source does not hold. It held
-    /// it once, and a tombstone that it has collected beat it.
+    /// it once, and a tombstone that it has collected beat it. A tombstone that the source has not heard of stays, for nobody has
+    /// collected that: this vector covers it, and whoever takes it over takes the tombstone along.
     pub(super) fn forget_what_is_gone_at(&mut self, vector: &VersionVector, horizon: &VersionVector, held_there: &Chunks) {
         let held_there: BTreeSet<HeroId> = held_there.keys().collect();
-        let heard_there = |stamp| has_heard(vector, horizon, stamp) || !self.config.rules.keep(Rule::OnlyWhatWasHeardIsForgotten);
-        let gone = self.map.iter().filter(|(key, entry)| heard_there(entry.born) && !held_there.contains(key));
+        let keep = |rule| self.config.rules.keep(rule);
+        let heard_there = |stamp| has_heard(vector, horizon, stamp) || !keep(Rule::OnlyWhatWasHeardIsForgotten);
+        let stays = |entry: &Entry| entry.is_tombstone() && !heard_there(entry.stamp) && keep(Rule::UnheardTombstonesStay);
+        let gone = self.map.iter().filter(|(key, entry)| heard_there(entry.born) && !stays(entry) && !held_there.contains(key));
         let gone: Vec<HeroId> = gone.map(|(key, _)| key).collect();
         gone.into_iter().for_each(|key| self.map.remove(key));
     }

@@ -43,6 +43,8 @@ pub enum Rule {
     TheUninformedGetFullRounds,
     /// A full round takes away only what its source has heard of. Else it takes away what nobody else has heard of yet.
     OnlyWhatWasHeardIsForgotten,
+    /// A full round leaves a tombstone that its source has not heard of. Else it is covered, held by nobody, and was never collected.
+    UnheardTombstonesStay,
     /// A late write to the dead is buried by a new tombstone. Else it stands at some and not at others.
     LateWritesAreBuried,
     /// Nothing is pulled from a life older than the newest known. Else what it still writes follows its own closing.
@@ -59,7 +61,7 @@ pub enum Rule {
 
 impl Rule {
     /// All of them.
-    pub const ALL: [Self; 23] = [
+    pub const ALL: [Self; 24] = [
         Self::OriginsCarryTheLife,
         Self::VectorsWaitForTheEnd,
         Self::RoundsAreBoundToLives,
@@ -77,6 +79,7 @@ impl Rule {
         Self::HorizonsAreInherited,
         Self::TheUninformedGetFullRounds,
         Self::OnlyWhatWasHeardIsForgotten,
+        Self::UnheardTombstonesStay,
         Self::LateWritesAreBuried,
         Self::OldLivesAreFenced,
         Self::ClosingNeedsAgreement,

@@ -749,6 +749,30 @@ fn a_full_round_leaves_what_its_source_has_not_heard_of() {
     assert_eq!(health(&a, 7), Some(70));
 }
 
+/// Found by the simulator, in 1 of 170,000 seeds: two ended one hero, one of them a joiner that the collectors had not heard of. It was told in
+/// full by one who had collected the other tombstone, dropped its own, and went on claiming it to those who still held the other.
+#[test]
+fn a_full_round_leaves_a_tombstone_that_its_source_has_not_heard_of() {
+    let (mut a, mut b, mut c) = three_with_a_hero();
+    everybody_hears(at(2_050), &mut a, &mut b, &mut c);
+    let mut c2 = reborn(&c, 2, at(2_100), &mut b);
+    a.write(at(3_000), key(1), Value::Tombstone).unwrap();
+    for _ in 0..2 {
+        pull(at(3_001), &mut a, &mut b);
+        pull(at(3_001), &mut a, &mut c);
+    }
+    assert_eq!([&a, &b].map(|replica| replica.map().tombstones()), [0, 1], "a has both proofs, b has not");
+    let unheard = c2.write(at(3_100), key(1), Value::Tombstone).unwrap().stamp;
+    let events = pull(at(3_101), &mut a, &mut c2);
+    assert!(matches!(events[..], [Event::Committed { full: true, .. }]), "{events:?}");
+    pull(at(3_102), &mut c2, &mut b);
+    for replica in [&c2, &b] {
+        assert_eq!(replica.map().get(key(1)).map(|entry| entry.stamp), Some(unheard), "it is covered, and nobody has collected it");
+    }
+    everybody_hears_all(at(3_103), &mut a, &mut b, &mut c2);
+    assert_eq!([&a, &b, &c2].map(|replica| replica.map().iter().count()), [0; 3]);
+}
+
 /// A new life of `old`, brought up to date by `through`.
 fn reborn(old: &Replica, incarnation: u64, now: Now, through: &mut Replica) -> Replica {
     let mut new = newborn(old.me().node.as_str(), incarnation, now);

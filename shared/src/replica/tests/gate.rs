@@ -27,7 +27,7 @@ pub(super) fn rules() -> Rules {
 fn every_rule_that_is_broken_fails_the_scenario_that_tells_its_story() {
     use crate::replica::Rule;
 
-    let stories: [(Rule, fn()); 22] = [
+    let stories: [(Rule, fn()); 23] = [
         (Rule::OriginsCarryTheLife, super::a_new_life_does_not_claim_the_writes_of_the_old),
         (Rule::VectorsWaitForTheEnd, super::half_a_round_claims_nothing),
         (Rule::RoundsAreBoundToLives, super::a_round_made_for_another_life_is_dropped),
@@ -44,6 +44,7 @@ fn every_rule_that_is_broken_fails_the_scenario_that_tells_its_story() {
         (Rule::HorizonsAreInherited, super::one_who_missed_a_collected_death_gets_a_full_round_and_forgets_the_hero),
         (Rule::TheUninformedGetFullRounds, super::one_who_missed_a_collected_death_gets_a_full_round_and_forgets_the_hero),
         (Rule::OnlyWhatWasHeardIsForgotten, super::a_full_round_leaves_what_its_source_has_not_heard_of),
+        (Rule::UnheardTombstonesStay, super::a_full_round_leaves_a_tombstone_that_its_source_has_not_heard_of),
         (Rule::LateWritesAreBuried, super::a_late_write_to_the_dead_is_buried),
         (Rule::OldLivesAreFenced, super::a_round_from_a_life_that_was_fenced_meanwhile_is_refused),
         (Rule::ClosingNeedsAgreement, super::a_life_stays_open_until_all_have_heard_as_much_of_it),
