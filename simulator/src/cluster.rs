@@ -473,7 +473,10 @@ impl Cluster {
         self.say(|cluster| format!("{}: {event:?}", cluster.processes[index].name));
         self.tally.count(event);
         match event {
-            replica::Event::Collected { tombstones } => self.check_collection(index, tombstones),
+            replica::Event::Collected { tombstones } => {
+                self.writes.note_collected(tombstones);
+                self.check_collection(index, tombstones);
+            }
             replica::Event::OriginStolen { .. } => self.claim("origins", index, Err(format!("{event:?}"))),
             replica::Event::Diverged { .. } => self.claim("agreement", index, Err(format!("{event:?}"))),
             replica::Event::Superseded { by } => return Some(*by),

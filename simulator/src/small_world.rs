@@ -359,6 +359,7 @@ impl World {
                     self.violation.get_or_insert(format!("{}: {event:?}", self.node(node).me()));
                 }
                 Some(Output::Event(Event::Superseded { .. })) => superseded = true,
+                Some(Output::Event(Event::Collected { tombstones })) => Arc::make_mut(&mut self.writes).note_collected(&tombstones),
                 Some(Output::Event(_)) => {}
             }
         }

@@ -42,12 +42,18 @@ fn seeds_notice_a_broken_rule() {
 #[test]
 fn small_worlds_notice_a_broken_rule() {
     let death_and_bomb = Budget { keys: 1, deaths: 1, rounds: 5, bombs: 1, ..Budget::default() };
+    let two_deaths_and_bomb = Budget { deaths: 2, rounds: 4, ..death_and_bomb };
+    let rules = [
+        (Rule::TheUninformedGetFullRounds, death_and_bomb),
+        (Rule::ClosingNeedsFences, death_and_bomb),
+        (Rule::UnheardTombstonesStay, two_deaths_and_bomb),
+    ];
     let mut unnoticed = Vec::new();
-    for rule in [Rule::TheUninformedGetFullRounds, Rule::ClosingNeedsFences] {
-        match explore(death_and_bomb, &Rules::without([rule]), 100_000) {
+    for (rule, budget) in rules {
+        match explore(budget, &Rules::without([rule]), 120_000) {
             Err(found) => println!("{rule:?}: after {} states: {} by {:?}", found.states, found.violation, found.actions),
             Ok(_) => unnoticed.push(rule),
         }
     }
-    assert!(unnoticed.is_empty(), "100,000 states each did not notice {unnoticed:?}");
+    assert!(unnoticed.is_empty(), "120,000 states each did not notice {unnoticed:?}");
 }

@@ -38,6 +38,11 @@ fn a_death_and_two_lives_of_a_joiner() {
 }
 
 #[test]
+fn two_deaths_of_one_hero_with_a_bomb() {
+    holds(Budget { deaths: 2, rounds: 4, bombs: 1, ..NOTHING }, 110_983);
+}
+
+#[test]
 fn two_processes_of_one_name() {
     holds(Budget { writes: 1, rounds: 3, doubles: 1, ..NOTHING }, 10_465);
 }

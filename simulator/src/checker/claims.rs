@@ -1,5 +1,5 @@
-//! Version vectors tell the truth: each covered write is held, or beaten, or its hero is dead and the tombstone collected; and what is held is
-//! covered.
+//! Version vectors tell the truth: each covered write is held, or beaten by what is held, or by a tombstone that is covered and was collected;
+//! and what is held is covered.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,6 +14,7 @@ use crate::checker::{Rank, rank};
 pub struct Writes {
     all: BTreeMap<Stamp, (HeroId, bool)>,
     deaths: BTreeMap<HeroId, Vec<Stamp>>,
+    collected: BTreeSet<Stamp>,
 }
 
 impl Writes {
@@ -37,6 +38,17 @@ impl Writes {
     #[must_use]
     pub fn dead_by(&self, key: HeroId, vector: &VersionVector) -> bool {
         self.deaths.get(&key).is_some_and(|deaths| deaths.iter().any(|death| vector.covers(*death)))
+    }
+
+    /// Takes note that somebody has collected these tombstones.
+    pub fn note_collected(&mut self, tombstones: &[Stamp]) {
+        self.collected.extend(tombstones);
+    }
+
+    /// The greatest tombstone of this hero that is covered and was collected.
+    fn collected(&self, key: HeroId, vector: &VersionVector) -> Option<Rank> {
+        let collected = self.deaths.get(&key)?.iter().filter(|death| self.collected.contains(death) && vector.covers(**death));
+        collected.max().map(|death| (true, *death))
     }
 
     /// Whether anybody ever wrote this hero.
@@ -68,14 +80,10 @@ pub fn no_overclaim(writes: &Writes, map: &Map, vector: &VersionVector, held: &B
         if !vector.covers(*stamp) || vector.has_closed(stamp.origin) && !held.contains(stamp) {
             continue;
         }
-        match map.get(*key) {
-            // Collected: a death of this hero is covered.
-            None if writes.dead_by(*key, vector) => {}
-            None => return Err(format!("covers {stamp} of hero {key} and holds nothing there")),
-            Some(held) if rank(held) < (*is_tombstone, *stamp) => {
-                return Err(format!("covers {stamp} of hero {key} and holds the lesser {}", held.stamp));
-            }
-            Some(_) => {}
+        let standing = map.get(*key).map(|entry| rank(entry));
+        if standing.max(writes.collected(*key, vector)) < Some((*is_tombstone, *stamp)) {
+            let lacking = standing.map_or("nothing there".into(), |(_, held)| format!("the lesser {held}"));
+            return Err(format!("covers {stamp} of hero {key} and holds {lacking}"));
         }
     }
     Ok(())
@@ -94,6 +102,10 @@ pub fn no_underclaim(map: &Map, vector: &VersionVector) -> Result<(), String> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
+    use shared::crdt::{Entry, Value};
+
     use super::*;
     use crate::checker::tests::{KEY, map_with, stamp};
 
@@ -127,14 +139,39 @@ mod tests {
     }
 
     #[test]
-    fn a_missing_hero_is_excused_by_a_death_that_is_covered_and_by_no_other() {
+    fn a_missing_hero_is_excused_by_a_death_that_is_covered_and_was_collected_and_by_no_other() {
+        let death = stamp("b", 20);
         let mut writes = Writes::default();
         writes.note(KEY, (false, stamp("a", 10))).unwrap();
-        writes.note(KEY, (true, stamp("b", 20))).unwrap();
+        writes.note(KEY, (true, death)).unwrap();
         let unaware = VersionVector::from_iter([stamp("a", 10)]);
-        let aware = VersionVector::from_iter([stamp("a", 10), stamp("b", 20)]);
-        assert!(no_overclaim(&writes, &Map::default(), &unaware, &BTreeSet::new()).is_err());
-        assert!(no_overclaim(&writes, &Map::default(), &aware, &BTreeSet::new()).is_ok());
+        let aware = VersionVector::from_iter([stamp("a", 10), death]);
+        let check = |writes: &Writes, vector| no_overclaim(writes, &Map::default(), vector, &BTreeSet::new());
+        assert!(check(&writes, &aware).is_err(), "it is lost");
+        writes.note_collected(&[death]);
+        assert!(check(&writes, &aware).is_ok());
+        assert!(check(&writes, &unaware).is_err());
+    }
+
+    #[test]
+    fn of_two_deaths_the_later_is_held_or_was_collected_and_then_the_earlier_may_still_stand() {
+        let (earlier, later) = (stamp("a", 20), stamp("b", 30));
+        let mut writes = Writes::default();
+        [earlier, later].into_iter().for_each(|death| writes.note(KEY, (true, death)).unwrap());
+        let vector = VersionVector::from_iter([earlier, later]);
+        let buried = |death| {
+            let mut map = Map::default();
+            map.merge(KEY, Arc::new(Entry::written(Value::Tombstone, death, None)));
+            map
+        };
+        let check = |writes: &Writes, map: &Map| no_overclaim(writes, map, &vector, &BTreeSet::new());
+        writes.note_collected(&[earlier]);
+        assert!(check(&writes, &buried(later)).is_ok());
+        assert!(check(&writes, &buried(earlier)).unwrap_err().contains("lesser"));
+        assert!(check(&writes, &Map::default()).unwrap_err().contains("nothing"), "the later was never collected");
+        writes.note_collected(&[later]);
+        assert!(check(&writes, &buried(earlier)).is_ok());
+        assert!(check(&writes, &Map::default()).is_ok());
     }
 
     #[test]
