@@ -6,7 +6,6 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use shared::clock::Stamp;
 use shared::crdt::Entry;
 use shared::id::{HeroId, Incarnation, NodeName};
 
@@ -107,7 +106,7 @@ fn fate(open: &Open, held: &[Option<&Arc<Entry>>], lives: &BTreeMap<NodeName, In
 #[cfg(test)]
 mod tests {
     use super::*;
-    use shared::clock::Hlc;
+    use shared::clock::{Hlc, Stamp};
     use shared::crdt::Value;
     use shared::hero::Hero;
     use shared::id::Origin;

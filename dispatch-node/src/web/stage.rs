@@ -53,11 +53,8 @@ impl Stage {
     #[must_use]
     pub fn new(address: SocketAddr, stop: CancellationToken) -> Self {
         // One that listens everywhere is reached at home.
-        let host = match address.ip() {
-            IpAddr::V4(Ipv4Addr::UNSPECIFIED) => IpAddr::V4(Ipv4Addr::LOCALHOST),
-            IpAddr::V6(Ipv6Addr::UNSPECIFIED) => IpAddr::V6(Ipv6Addr::LOCALHOST),
-            host => host,
-        };
+        let home = if address.is_ipv4() { IpAddr::V4(Ipv4Addr::LOCALHOST) } else { IpAddr::V6(Ipv6Addr::LOCALHOST) };
+        let host = if address.ip().is_unspecified() { home } else { address.ip() };
         let url = format!("http://{}", SocketAddr::new(host, address.port()));
         Self { url: url.into(), playing: watch::Sender::new(None), stop }
     }

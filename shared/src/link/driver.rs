@@ -213,21 +213,18 @@ where
             () = due => {}
             Some(event) = happened.recv() => {
                 for input in links.on_event(event) {
-                    match input {
-                        Input::Frame { from, frame: Frame::Control(control) } => {
-                            if Some(from) != dispatch {
-                                warn!(%from, "asks for what only dispatch may ask for");
-                            } else if let ControlFlow::Break(end) = obey(controls, clock, machine, control) {
-                                return end_of(end, stop);
-                            }
+                    if let Input::Frame { from, frame: Frame::Control(control) } = input {
+                        if Some(from) != dispatch {
+                            warn!(%from, "asks for what only dispatch may ask for");
+                        } else if let ControlFlow::Break(end) = obey(controls, clock, machine, control) {
+                            return end_of(end, stop);
                         }
-                        input => {
-                            if matches!(&input, Input::LinkUp { peer, .. } if Some(*peer) == dispatch) {
-                                controls.report_soon();
-                            }
-                            machine.handle(clock.now(), input);
-                        }
+                        continue;
                     }
+                    if matches!(&input, Input::LinkUp { peer, .. } if Some(*peer) == dispatch) {
+                        controls.report_soon();
+                    }
+                    machine.handle(clock.now(), input);
                 }
             }
             Some(Incoming { socket, address }) = door.recv() => {

@@ -240,10 +240,8 @@ mod tests {
     }
 
     fn number(frame: &Frame) -> u32 {
-        match frame {
-            Frame::Round(Envelope { step: Step::Ack { chunks }, .. }) => *chunks,
-            other => panic!("not one of these tests' frames: {other:?}"),
-        }
+        let Frame::Round(Envelope { step: Step::Ack { chunks }, .. }) = frame else { panic!("not one of these tests' frames: {frame:?}") };
+        *chunks
     }
 
     fn with(trouble: Trouble, to: Option<&str>) -> Faults {
