@@ -238,6 +238,15 @@ pub struct Report {
     pub wall: UnixMillis,
 }
 
+impl Report {
+    /// Whether a node that keeps to the bounds can say this.
+    #[must_use]
+    pub fn is_possible(&self) -> bool {
+        let can_last = |in_force: &InForce| in_force.remaining <= *HEAL_AFTER.end();
+        self.faults.len() <= FAULTS_MAX && self.faults.iter().all(|in_force| in_force.fault.is_possible() && can_last(in_force))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

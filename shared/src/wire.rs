@@ -7,7 +7,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::crdt::{Entry, VersionVector};
-use crate::fault::{Control, Fault, HEAL_AFTER};
+use crate::fault::{Control, HEAL_AFTER};
 use crate::id::{Incarnation, Origin};
 use crate::message::{Command, Done, Envelope, Frame, Step};
 
@@ -97,38 +97,21 @@ pub fn decode(bytes: &[u8]) -> Result<Frame, WireError> {
     {
         return Err(WireError::Malformed("a horizon beyond the version vector".into()));
     }
-    if !faults(&frame).all(Fault::is_possible) {
-        return Err(WireError::Malformed("a fault that cannot be".into()));
-    }
-    let control_is_possible = match &frame {
-        Frame::Control(Control::Inject { heal_after, .. }) => HEAL_AFTER.contains(heal_after),
+    let is_possible = match &frame {
+        Frame::Control(Control::Inject { fault, heal_after }) => fault.is_possible() && HEAL_AFTER.contains(heal_after),
+        Frame::Report(report) => report.is_possible(),
         Frame::Control(Control::Pace(pace)) => pace.is_possible(),
         Frame::Control(Control::Heal(_) | Control::Stop | Control::Kill)
         | Frame::Round(_)
         | Frame::Command { .. }
         | Frame::Answer { .. }
         | Frame::Observe { .. }
-        | Frame::Observation(_)
-        | Frame::Report(_) => true,
+        | Frame::Observation(_) => true,
     };
-    if !control_is_possible {
-        return Err(WireError::Malformed("a time or a pace that cannot be".into()));
+    if !is_possible {
+        return Err(WireError::Malformed("a fault, a time or a pace that cannot be".into()));
     }
     Ok(frame)
-}
-
-/// The faults that a frame carries.
-fn faults(frame: &Frame) -> Box<dyn Iterator<Item = &Fault> + '_> {
-    match frame {
-        Frame::Control(Control::Inject { fault, .. }) => Box::new(std::iter::once(fault)),
-        Frame::Report(report) => Box::new(report.faults.iter().map(|in_force| &in_force.fault)),
-        Frame::Control(_)
-        | Frame::Round(_)
-        | Frame::Command { .. }
-        | Frame::Answer { .. }
-        | Frame::Observe { .. }
-        | Frame::Observation(_) => Box::new(std::iter::empty()),
-    }
 }
 
 /// The version vectors that a frame carries.
@@ -174,7 +157,7 @@ mod tests {
     use super::*;
     use crate::clock::{Hlc, Stamp};
     use crate::crdt::Value;
-    use crate::fault::{FaultId, Frames, InForce, Pace, Report, Trouble};
+    use crate::fault::{FAULTS_MAX, Fault, FaultId, Frames, InForce, Pace, Report, Trouble};
     use crate::hero::Hero;
     use crate::id::HeroId;
     use crate::message::{Question, Summary, Wish};
@@ -313,5 +296,18 @@ mod tests {
         closed.close(origin(9));
         assert!(end(one.clone(), closed.clone()).is_err() && end(closed, one).is_ok());
         assert!(end(VersionVector::from_iter([slot(u64::MAX)]), VersionVector::new()).is_err());
+    }
+    #[test]
+    fn a_report_that_no_node_can_make_is_refused() {
+        let fault = |id| Fault { id: FaultId(id), trouble: Trouble::Cut, from: "gotham".parse().unwrap(), to: None, both: true };
+        let in_force = |id, remaining| InForce { fault: fault(id), remaining, frames: Frames::default() };
+        let report = |faults| decode(&encode(&Frame::Report(Report { faults, wall: UnixMillis(5) })));
+        let hour = Duration::from_secs(3_600);
+        assert!(report(vec![in_force(1, hour)]).is_ok() && report(vec![]).is_ok());
+        assert!(report(vec![in_force(1, hour + Duration::from_millis(1))]).is_err());
+        assert!(report(vec![in_force(1, Duration::MAX)]).is_err());
+        let many = |count| (0..count).map(|id| in_force(id, hour)).collect::<Vec<_>>();
+        let most = u32::try_from(FAULTS_MAX).unwrap();
+        assert!(report(many(most)).is_ok() && report(many(most + 1)).is_err());
     }
 }
