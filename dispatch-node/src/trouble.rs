@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
-use shared::fault::{Control, Fault, FaultId, Frames, InForce, Report, Trouble};
+use shared::fault::{Control, FAULTS_MAX, Fault, FaultId, Frames, InForce, Report, Trouble};
 use shared::id::NodeName;
 
 use crate::verdict::title;
@@ -80,7 +80,8 @@ impl Troubles {
         for InForce { fault, remaining, frames } in &report.faults {
             if let Some(known) = self.known.iter_mut().find(|known| known.fault.id == fault.id) {
                 known.at.insert(node, *frames);
-            } else if self.has_ended(fault.id) {
+            } else if self.has_ended(fault.id) || self.known.len() >= FAULTS_MAX {
+                // The nodes ignore what is one too many: to ask for it again and again would never end.
                 controls.push(Control::Heal(fault.id));
             } else {
                 // Of a dispatch before this one.
@@ -152,10 +153,10 @@ impl Troubles {
     pub(crate) fn views(&self, now: Duration) -> Vec<FaultView> {
         let view = |known: &Known| {
             let frames = known.at.values().fold(Frames::default(), |sum, frames| Frames {
-                seen: sum.seen + frames.seen,
-                dropped: sum.dropped + frames.dropped,
-                delayed: sum.delayed + frames.delayed,
-                duplicated: sum.duplicated + frames.duplicated,
+                seen: sum.seen.saturating_add(frames.seen),
+                dropped: sum.dropped.saturating_add(frames.dropped),
+                delayed: sum.delayed.saturating_add(frames.delayed),
+                duplicated: sum.duplicated.saturating_add(frames.duplicated),
             });
             FaultView {
                 fault: known.fault,
@@ -255,6 +256,18 @@ mod tests {
         let view = troubles.view(s(5), cut.id).expect("it was adopted");
         assert_eq!((view.remaining, view.at), (s(9), vec![name("gotham")]));
         assert!(troubles.any_cut());
+    }
+
+    #[test]
+    fn no_more_faults_are_learned_of_than_can_be_in_force() {
+        let mut troubles = Troubles::default();
+        let most = u32::try_from(FAULTS_MAX).expect("a small number");
+        let all: Vec<Fault> = (0..most).map(|id| fault(id, Trouble::Cut)).collect();
+        assert_eq!(troubles.on_report(s(0), name("gotham"), &report(&all)).0, []);
+        let one_more = fault(most, Trouble::Cut);
+        let (told, _) = troubles.on_report(s(0), name("capitol"), &report(&[all.as_slice(), &[one_more]].concat()));
+        assert_eq!(told, [Control::Heal(one_more.id)]);
+        assert_eq!(troubles.len(), FAULTS_MAX);
     }
 
     #[test]
