@@ -29,7 +29,7 @@ use crate::exchange::{Exchange, UnderWay};
 use crate::happening::{Happening, Kind, Write};
 use crate::ledger::Ledger;
 use crate::mirror::{Mirror, Status};
-use crate::trouble::{Troubles, describe};
+use crate::trouble::{FaultView, Troubles, describe};
 use crate::view::{self, View};
 
 /// A city does not act on a command later than this.
@@ -111,7 +111,7 @@ struct Confirming {
 #[derive(Debug)]
 enum Awaited {
     /// In force at all these nodes.
-    InForce(FaultId, BTreeSet<NodeName>),
+    InForce(Fault, Duration, BTreeSet<NodeName>),
     /// In force at no node that answers.
     Over(Vec<FaultId>),
 }
@@ -261,6 +261,7 @@ impl Dispatch {
         for request in given_up {
             self.no_answer(request);
         }
+        self.answer_confirmed(now);
         let Some(city) = self.city(peer) else { return };
         let was = city.status;
         city.link_down(cause);
@@ -614,7 +615,7 @@ impl Dispatch {
         }
         let text = format!("{}, for {}", describe(&fault), seconds(heal_after));
         self.happened(now, fault.from, Kind::Injected, text);
-        self.confirm(now, ticket, key, Awaited::InForce(fault.id, told));
+        self.confirm(now, ticket, key, Awaited::InForce(fault, heal_after, told));
     }
 
     fn heal(&mut self, now: Now, ticket: u64, key: Option<String>, fault: Option<FaultId>) {
@@ -652,7 +653,7 @@ impl Dispatch {
         let reports = |node: &NodeName, id: &FaultId| self.reported.get(node).is_some_and(|ids| ids.contains(id));
         let here = |node: &NodeName| *node == self.me() || self.links.contains_key(node);
         let is_done = |confirming: &Confirming| match &confirming.what {
-            Awaited::InForce(id, nodes) => nodes.iter().all(|node| reports(node, id) || !here(node)),
+            Awaited::InForce(fault, _, nodes) => nodes.iter().all(|node| reports(node, &fault.id) || !here(node)),
             Awaited::Over(ids) => !self.reported.keys().filter(|node| here(node)).any(|node| ids.iter().any(|id| reports(node, id))),
         };
         let is_over = |confirming: &Confirming| is_done(confirming) || confirming.deadline <= now.mono;
@@ -661,8 +662,11 @@ impl Dispatch {
         for Confirming { ticket, key, what, .. } in over {
             let answer = match what {
                 Awaited::Over(_) => Answer::Healed,
-                // Whatever was not told in time is told again when it is heard of.
-                Awaited::InForce(id, _) => self.troubles.view(now.mono, id).map_or(Answer::Healed, Answer::Injected),
+                // Whatever was not told in time is told again when it is heard of. It may be over by now; it was caused all the same.
+                Awaited::InForce(fault, heal_after, _) => {
+                    let view = self.troubles.view(now.mono, fault.id);
+                    Answer::Injected(view.unwrap_or_else(|| FaultView::over(fault, heal_after)))
+                }
             };
             self.answer(ticket, key, answer);
         }

@@ -31,6 +31,13 @@ pub struct FaultView {
     pub frames: Frames,
 }
 
+impl FaultView {
+    /// One that is over, and of which no node has said what it did.
+    pub(crate) fn over(fault: Fault, heal_after: Duration) -> Self {
+        Self { fault, heal_after, remaining: Duration::ZERO, at: Vec::new(), frames: Frames::default() }
+    }
+}
+
 #[derive(Debug)]
 struct Known {
     fault: Fault,

@@ -437,3 +437,38 @@ fn a_city_that_is_gone_is_forgotten_and_one_that_answers_is_not() {
     assert!(matches!(ask(&mut dispatch, at(1_100), Verb::Forget { city: gone }).1[..], [Answer::Forgotten(city)] if city == gone));
     assert!(dispatch.replica().is_forgotten(gone));
 }
+
+fn inject(trouble: Trouble, from: &str, to: Option<&str>, both: bool, heal_after_ms: u64) -> Verb {
+    Verb::Inject { trouble, from: name(from), to: to.map(name), both, heal_after: Duration::from_millis(heal_after_ms) }
+}
+
+/// The faults that these frames cause, and where.
+fn injected(sent: &[(NodeName, Frame)]) -> Vec<(NodeName, Fault)> {
+    let fault = |(to, frame): &(NodeName, Frame)| match frame {
+        Frame::Control(Control::Inject { fault, .. }) => Some((*to, *fault)),
+        _ => None,
+    };
+    sent.iter().filter_map(fault).collect()
+}
+
+#[test]
+fn a_fault_that_is_over_before_all_have_said_that_it_is_in_force_was_caused_all_the_same() {
+    let mut dispatch = dispatch(&CITIES);
+    let (sent, answers) = ask(&mut dispatch, at(2_000), inject(Trouble::Cut, "gotham", Some("capitol"), true, 500));
+    let [(_, fault), ..] = injected(&sent)[..] else { panic!("{sent:?}") };
+    assert!(answers.is_empty(), "capitol has not said anything");
+    // It heals by itself, and capitol still has not said anything.
+    dispatch.tick(at(2_500));
+    dispatch.tick(at(3_700));
+    let answers = outputs(&mut dispatch).1;
+    let [Answer::Injected(view)] = &answers[..] else { panic!("{answers:?}") };
+    assert_eq!((view.fault, view.heal_after, view.remaining), (fault, Duration::from_millis(500), Duration::ZERO));
+}
+
+#[test]
+fn a_lost_link_answers_whoever_waits_for_a_fault_to_be_in_force_there() {
+    let mut dispatch = dispatch(&CITIES);
+    assert!(ask(&mut dispatch, at(2_000), inject(Trouble::Cut, "gotham", Some("capitol"), false, 9_000)).1.is_empty());
+    dispatch.handle(at(2_100), Input::LinkDown { peer: name("gotham"), cause: LinkDown::Lost });
+    assert!(matches!(outputs(&mut dispatch).1[..], [Answer::Injected(_)]));
+}
