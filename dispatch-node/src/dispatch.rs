@@ -152,7 +152,7 @@ pub struct Dispatch {
     exchange: Option<UnderWay>,
     /// When people were told of a clock last.
     alarmed: BTreeMap<NodeName, Duration>,
-    /// Makes the heroes' ids. Of every life another stream: the same seed given to a later life must not make the same heroes.
+    /// Makes the ids of heroes and faults. Of every life another stream: the same seed given to a later life must not make the same.
     ids: ChaCha8Rng,
     gossip: Timer,
     poll: Timer,
@@ -421,7 +421,7 @@ impl Dispatch {
                 self.answer(ticket, key, answer);
             }
             Verb::Inject { trouble, from, to, both, heal_after } => {
-                let fault = Fault { id: FaultId(self.rng.random()), trouble, from, to, both };
+                let fault = Fault { id: FaultId(self.ids.random()), trouble, from, to, both };
                 self.inject(now, ticket, key, fault, heal_after);
             }
             Verb::Heal { fault } => self.heal(now, ticket, key, fault),

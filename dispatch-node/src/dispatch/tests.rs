@@ -472,3 +472,12 @@ fn a_lost_link_answers_whoever_waits_for_a_fault_to_be_in_force_there() {
     dispatch.handle(at(2_100), Input::LinkDown { peer: name("gotham"), cause: LinkDown::Lost });
     assert!(matches!(outputs(&mut dispatch).1[..], [Answer::Injected(_)]));
 }
+
+#[test]
+fn two_lives_with_the_same_seed_never_name_two_faults_the_same() {
+    let fault = |life| {
+        let mut dispatch = in_life(life, &CITIES, None, None);
+        injected(&ask(&mut dispatch, at(2_000), inject(Trouble::Cut, "gotham", None, true, 9_000)).0)[0].1.id
+    };
+    assert_ne!(fault(1), fault(2));
+}
