@@ -529,7 +529,8 @@ impl Dispatch {
 
     /// The copy that goes to a city with a command; none where replication to it is cut: then it acts on what it holds.
     fn copy_for(&self, city: NodeName, id: HeroId) -> Result<Option<Arc<Entry>>, NotDone> {
-        if self.troubles.is_cut(self.me(), city) {
+        // A pull needs both directions, so one that is cut stops both.
+        if self.troubles.is_cut(self.me(), city) || self.troubles.is_cut(city, self.me()) {
             return match self.find(id) {
                 Err(never @ NotDone::NeverHeardOf(_)) => Err(never),
                 Ok(_) | Err(_) => Ok(None),

@@ -481,3 +481,21 @@ fn two_lives_with_the_same_seed_never_name_two_faults_the_same() {
     };
     assert_ne!(fault(1), fault(2));
 }
+
+#[test]
+fn a_city_is_sent_no_copy_while_either_direction_between_it_and_dispatch_is_cut() {
+    for (from, cut_to) in [("dispatch", "gotham"), ("gotham", "dispatch")] {
+        let mut dispatch = dispatch(&CITIES);
+        let hero = create(&mut dispatch, at(1_100));
+        ask(&mut dispatch, at(2_000), inject(Trouble::Cut, from, Some(cut_to), false, 9_000));
+        let (sent, _) = ask(&mut dispatch, at(2_100), Verb::Assign { hero, to: to("gotham") });
+        let copies: Vec<bool> = sent
+            .iter()
+            .filter_map(|(_, frame)| match frame {
+                Frame::Command { command: Command::Assign { copy, .. }, .. } => Some(copy.is_some()),
+                _ => None,
+            })
+            .collect();
+        assert_eq!(copies, [false], "from {from} to {cut_to}");
+    }
+}
