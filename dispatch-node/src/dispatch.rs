@@ -76,8 +76,8 @@ pub enum Event {
     View(Arc<View>),
     /// Something happened that people may want to know.
     Happened(Arc<Happening>),
-    /// Wake this node's process, which is frozen and hears no frame.
-    Thaw(NodeName),
+    /// Wake this node's process, which this fault keeps frozen, so that it hears no frame.
+    Thaw(NodeName, FaultId),
     /// Something happened in a replication round.
     Replica(replica::Event),
 }
@@ -628,15 +628,15 @@ impl Dispatch {
             None => self.troubles.ids(),
         };
         for id in &ids {
-            let at: Vec<NodeName> = self.troubles.at(*id).collect();
             let Some(fault) = self.troubles.end(*id) else {
                 return self.answer(ticket, key, Answer::Refused(NotDone::UnknownFault(*id)));
             };
             for node in self.links.keys().copied().chain([self.me()]).collect::<Vec<_>>() {
                 self.send(node, Frame::Control(Control::Heal(*id)));
             }
-            if fault.trouble == Trouble::Freeze && at.contains(&fault.from) {
-                self.event(Event::Thaw(fault.from));
+            // Whether or not it has said so, it may be frozen by now.
+            if fault.trouble == Trouble::Freeze {
+                self.event(Event::Thaw(fault.from, *id));
             }
             self.happened(now, fault.from, Kind::Healed, format!("healed: {}", describe(&fault)));
         }
@@ -676,6 +676,11 @@ impl Dispatch {
     fn on_report(&mut self, now: Now, from: NodeName, report: &Report) {
         let (controls, over) = self.troubles.on_report(now.mono, from, report);
         for control in controls {
+            let mut freezes = report.faults.iter().map(|in_force| in_force.fault).filter(|fault| fault.trouble == Trouble::Freeze);
+            // By the time that the frame arrives, it may hear no frame.
+            if let Some(freeze) = freezes.find(|freeze| control == Control::Heal(freeze.id)) {
+                self.event(Event::Thaw(from, freeze.id));
+            }
             self.send(from, Frame::Control(control));
         }
         for fault in over {

@@ -66,11 +66,11 @@ pub fn main() -> ExitCode {
                 Event::View(view) => counter.show(view),
                 Event::Happened(happening) if happening.kind == Kind::Alarm => warn!("{}", happening.text),
                 Event::Happened(happening) => info!("{}", happening.text),
-                Event::Thaw(node) => {
+                Event::Thaw(node, freeze) => {
                     if let Some(address) = addresses.get(&node).cloned() {
                         let cookie = Arc::clone(&cookie);
                         tokio::spawn(async move {
-                            if let Err(error) = freeze::thaw(&address, &cookie).await {
+                            if let Err(error) = freeze::thaw(&address, &cookie, freeze).await {
                                 warn!(%node, "cannot be woken: {error:#}");
                             }
                         });
@@ -92,7 +92,7 @@ impl Node for Dispatch {
     fn replica_event(event: &Event) -> Option<&replica::Event> {
         match event {
             Event::Replica(event) => Some(event),
-            Event::Answer { .. } | Event::View(_) | Event::Happened(_) | Event::Thaw(_) => None,
+            Event::Answer { .. } | Event::View(_) | Event::Happened(_) | Event::Thaw(..) => None,
         }
     }
 }

@@ -113,11 +113,6 @@ impl Troubles {
         (controls, over.into_iter().filter_map(|id| self.end(id)).collect())
     }
 
-    /// The nodes at which this fault is in force.
-    pub(crate) fn at(&self, id: FaultId) -> impl Iterator<Item = NodeName> {
-        self.known.iter().filter(move |known| known.fault.id == id).flat_map(|known| known.at.keys().copied())
-    }
-
     /// All of them.
     pub(crate) fn ids(&self) -> Vec<FaultId> {
         self.known.iter().map(|known| known.fault.id).collect()
@@ -233,7 +228,7 @@ mod tests {
         assert_eq!(troubles.on_report(s(0), name("gotham"), &report(&[cut])).0, []);
         assert_eq!(troubles.on_report(s(10), name("capitol"), &report(&[])).0, [Control::Inject { fault: cut, heal_after: s(20) }]);
         assert_eq!(troubles.on_report(s(10), name("metropolis"), &report(&[])).0, [], "it is no concern of that one");
-        assert_eq!(troubles.at(cut.id).collect::<Vec<_>>(), [name("gotham")]);
+        assert_eq!(troubles.view(s(10), cut.id).map(|view| view.at), Some(vec![name("gotham")]));
         troubles.on_report(s(10), name("capitol"), &report(&[cut]));
         let view = troubles.view(s(10), cut.id).expect("it is in force");
         assert_eq!((view.remaining, view.frames.seen, view.frames.dropped), (s(20), 4, 2));

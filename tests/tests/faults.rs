@@ -219,8 +219,8 @@ fn a_frozen_city_wakes_by_itself() {
 fn nobody_without_the_cookie_wakes_a_city() {
     let cluster = Cluster::start(Options::default());
     let city = Api::new(cluster.address("gotham"));
-    city.post("/thaw", &json!({})).expect(401);
-    city.request("POST", "/thaw", &[("authorization", "Bearer superhero-cluster-developmen")], &[]).expect(401);
+    city.post("/thaw/00000001", &json!({})).expect(401);
+    city.request("POST", "/thaw/00000001", &[("authorization", "Bearer superhero-cluster-developmen")], &[]).expect(401);
 }
 
 #[test]

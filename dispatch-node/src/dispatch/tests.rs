@@ -3,6 +3,7 @@
 use super::*;
 use shared::clock::{Hlc, Stamp};
 use shared::crdt::VersionVector;
+use shared::fault::{Frames, InForce};
 use shared::message::{Question, Summary, Wish};
 use shared::time::UnixMillis;
 
@@ -498,4 +499,24 @@ fn a_city_is_sent_no_copy_while_either_direction_between_it_and_dispatch_is_cut(
             .collect();
         assert_eq!(copies, [false], "from {from} to {cut_to}");
     }
+}
+
+#[test]
+fn a_city_is_woken_by_the_name_of_its_freeze_though_it_has_not_said_that_it_is_frozen() {
+    let mut dispatch = dispatch(&CITIES);
+    let (sent, _) = ask(&mut dispatch, at(2_000), inject(Trouble::Freeze, "gotham", None, false, 9_000));
+    let [(_, freeze)] = injected(&sent)[..] else { panic!("{sent:?}") };
+    let thawed = |dispatch: &mut Dispatch| {
+        let outputs = std::iter::from_fn(|| dispatch.poll());
+        outputs
+            .filter(|output| matches!(output, Output::Event(Event::Thaw(node, id)) if (*node, *id) == (name("gotham"), freeze.id)))
+            .count()
+    };
+    dispatch.handle(at(2_010), Input::Command(Ask { ticket: 2, key: None, verb: Verb::Heal { fault: None } }));
+    assert_eq!(thawed(&mut dispatch), 1);
+    // What it said before it froze comes late.
+    let faults = vec![InForce { fault: freeze, remaining: Duration::from_secs(9), frames: Frames::default() }];
+    let report = Frame::Report(Report { faults, wall: at(2_050).wall });
+    dispatch.handle(at(2_050), Input::Frame { from: name("gotham"), frame: report });
+    assert_eq!(thawed(&mut dispatch), 1);
 }

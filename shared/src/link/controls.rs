@@ -9,7 +9,7 @@ use axum::Router;
 use tokio::sync::{mpsc, watch};
 use tracing::info;
 
-use crate::fault::{Control, Pace, Report};
+use crate::fault::{Control, FAULTS_MAX, FaultId, Pace, Report};
 use crate::id::NodeName;
 use crate::link::driver::SystemClock;
 use crate::link::faults::Faults;
@@ -34,7 +34,8 @@ pub(super) struct Controls {
     /// What dispatch last said, and until when it holds if it is not repeated.
     pace: Option<(Pace, Duration)>,
     frozen: watch::Sender<bool>,
-    thaw: (mpsc::Sender<()>, mpsc::Receiver<()>),
+    /// The freezes that somebody wants over.
+    thaw: (mpsc::Sender<FaultId>, mpsc::Receiver<FaultId>),
     report_at: Duration,
 }
 
@@ -44,7 +45,7 @@ impl Controls {
             faults: Faults::new(me, seed),
             pace: None,
             frozen: watch::Sender::new(false),
-            thaw: mpsc::channel(1),
+            thaw: mpsc::channel(FAULTS_MAX),
             report_at: Duration::ZERO,
         }
     }
@@ -64,12 +65,13 @@ impl Controls {
         self.faults.is_frozen(now.mono)
     }
 
-    /// Waits until somebody wakes the process, or until a fault ends by itself.
+    /// Waits until somebody ends a freeze, or until a fault ends by itself.
     pub(super) async fn sleep(&mut self, now: Now) {
         let at_most = self.faults.ends_at().unwrap_or(now.mono).saturating_sub(now.mono);
-        if tokio::time::timeout(at_most, self.thaw.1.recv()).await.is_ok() {
-            info!("woken up");
-            self.faults.thaw();
+        if let Ok(Some(fault)) = tokio::time::timeout(at_most, self.thaw.1.recv()).await {
+            info!(%fault, "trouble is healed");
+            // Only that one: it may have come too late for one that is over, and another may be in force.
+            self.faults.heal(fault);
         }
         self.report_at = Duration::ZERO;
     }
@@ -131,5 +133,34 @@ impl Controls {
     /// The pace that a life begins with, if it is not the usual one.
     pub(super) fn pace(&self, now: Now) -> Option<Pace> {
         self.pace.filter(|(_, until)| *until > now.mono).map(|(pace, _)| pace)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fault::{Fault, Trouble};
+    use crate::time::UnixMillis;
+
+    fn at(ms: u64) -> Now {
+        Now { mono: Duration::from_millis(ms), wall: UnixMillis(ms) }
+    }
+
+    #[tokio::test]
+    async fn only_who_ends_the_freeze_in_force_wakes_the_process() {
+        let me: NodeName = "gotham".parse().unwrap();
+        let mut controls = Controls::new(me, 7);
+        let freeze = |id| Fault { id: FaultId(id), trouble: Trouble::Freeze, from: me, to: None, both: false };
+        let inject = |id| Control::Inject { fault: freeze(id), heal_after: Duration::from_secs(30) };
+        // The first is over before it took hold, and what should wake the process comes late.
+        assert!(controls.obey(at(0), inject(1)).is_continue());
+        assert!(controls.obey(at(10), Control::Heal(FaultId(1))).is_continue());
+        controls.thaw.0.try_send(FaultId(1)).unwrap();
+        assert!(controls.obey(at(20), inject(2)).is_continue() && controls.obey(at(20), inject(3)).is_continue());
+        for (ends, stays_frozen) in [(None, true), (Some(2), true), (Some(3), false)] {
+            ends.into_iter().for_each(|id| controls.thaw.0.try_send(FaultId(id)).unwrap());
+            controls.sleep(at(200)).await;
+            assert_eq!(controls.is_frozen(at(200)), stays_frozen, "{ends:?}");
+        }
     }
 }

@@ -90,11 +90,6 @@ impl Faults {
         !self.in_force.is_empty()
     }
 
-    /// Ends what keeps this process frozen.
-    pub(super) fn thaw(&mut self) {
-        self.in_force.retain(|_, state| state.fault.trouble != Trouble::Freeze);
-    }
-
     /// Whether this process is to do nothing.
     pub(super) fn is_frozen(&self, now: Duration) -> bool {
         self.freezes_at().is_some_and(|at| at <= now)
@@ -382,7 +377,7 @@ mod tests {
         assert!(!faults.is_frozen(ms(99)) && faults.is_frozen(ms(100)) && faults.skew_ms() == 1_500);
         assert_eq!((faults.deadline(ms(0)), faults.deadline(ms(100))), (Some(ms(100)), Some(ms(9_000))));
         assert!(faults.pass(ms(0), name("capitol"), frame("capitol", 1)).is_some());
-        faults.thaw();
+        faults.heal(FaultId(2));
         assert!(!faults.is_frozen(ms(100)) && faults.skew_ms() == 1_500);
     }
 }

@@ -1,7 +1,7 @@
 //! A process that does nothing, as if stopped by SIGSTOP, and how it is woken before its time.
 //!
 //! While it is frozen, none of its connections is read, written or answered, and its machine is told nothing: from outside it cannot be
-//! told from a stopped process. One thing still works, or nobody could wake it: `POST /thaw`, with the cluster's cookie.
+//! told from a stopped process. One thing still works, or nobody could wake it: `POST /thaw/FAULT`, with the cluster's cookie.
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use axum::Router;
-use axum::extract::{Request, State};
+use axum::extract::{Path, Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
@@ -19,12 +19,13 @@ use tokio::net::TcpStream;
 use tokio::sync::{mpsc, watch};
 use tokio::time::timeout;
 
+use crate::fault::FaultId;
 use crate::link::connection::same_secret;
 
 /// How long waking a process may take.
 const THAW_PATIENCE: Duration = Duration::from_secs(2);
-/// Where a process is woken.
-const THAW_PATH: &str = "/thaw";
+/// Where a process is woken, before the freeze that is to end.
+const THAW_PATH: &str = "/thaw/";
 
 /// Runs `future`, but not while the process is frozen.
 pub(super) async fn freezable<F: Future>(mut frozen: watch::Receiver<bool>, future: F) -> F::Output {
@@ -46,31 +47,33 @@ async fn becomes(frozen: &mut watch::Receiver<bool>, state: bool) -> bool {
 }
 
 /// Has `router` answer nothing while the process is frozen, but to who wakes it.
-pub(super) fn gate(router: Router, frozen: watch::Receiver<bool>, thaw: mpsc::Sender<()>, cookie: Arc<str>) -> Router {
+pub(super) fn gate(router: Router, frozen: watch::Receiver<bool>, thaw: mpsc::Sender<FaultId>, cookie: Arc<str>) -> Router {
     let wait = async |State(frozen): State<watch::Receiver<bool>>, request: Request, next: Next| freezable(frozen, next.run(request)).await;
-    let wake = Router::new().route(THAW_PATH, post(wake)).with_state((thaw, cookie));
+    let wake = Router::new().route(&format!("{THAW_PATH}{{fault}}"), post(wake)).with_state((thaw, cookie));
     router.layer(middleware::from_fn_with_state(frozen, wait)).merge(wake)
 }
 
-async fn wake(State((thaw, cookie)): State<(mpsc::Sender<()>, Arc<str>)>, headers: HeaderMap) -> Response {
+async fn wake(State((thaw, cookie)): State<(mpsc::Sender<FaultId>, Arc<str>)>, Path(fault): Path<String>, headers: HeaderMap) -> Response {
     let given = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok()?.strip_prefix("Bearer "));
     if !given.is_some_and(|given| same_secret(given, &cookie)) {
         return (StatusCode::UNAUTHORIZED, "this is for members of the cluster\n").into_response();
     }
-    // One that waits already wakes it as well.
-    let _ = thaw.try_send(());
-    (StatusCode::ACCEPTED, "waking up\n").into_response()
+    let Ok(fault) = fault.parse() else { return (StatusCode::NOT_FOUND, "this is no fault\n").into_response() };
+    match thaw.try_send(fault) {
+        Ok(()) => (StatusCode::ACCEPTED, "waking up\n").into_response(),
+        Err(_) => (StatusCode::TOO_MANY_REQUESTS, "too many want to wake it at once\n").into_response(),
+    }
 }
 
-/// Wakes the process at `address` (HOST:PORT), if it is frozen.
+/// Wakes the process at `address` (HOST:PORT), if `freeze` is what keeps it frozen.
 ///
 /// # Errors
 /// When it cannot be reached in time, or refuses.
-pub async fn thaw(address: &str, cookie: &str) -> anyhow::Result<()> {
+pub async fn thaw(address: &str, cookie: &str, freeze: FaultId) -> anyhow::Result<()> {
     let asked = async {
         let stream = TcpStream::connect(address).await.with_context(|| format!("connecting to {address}"))?;
         let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
-        let request = hyper::Request::post(THAW_PATH)
+        let request = hyper::Request::post(format!("{THAW_PATH}{freeze}"))
             .header(header::HOST, address)
             .header(header::AUTHORIZATION, format!("Bearer {cookie}"))
             .body(String::new())?;
