@@ -61,7 +61,7 @@ impl Problem {
 
     /// The machine did not answer: it crashed, or is drowned in work.
     pub(crate) fn dispatch_silent() -> Self {
-        Self::unavailable("no_answer", "dispatch itself gave no answer; whether anything was changed is not known")
+        Self::unavailable("outcome_unknown", "dispatch itself gave no answer; whether anything was changed is not known")
     }
 }
 
@@ -74,5 +74,16 @@ impl IntoResponse for Problem {
             headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
         }
         response
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_was_surely_not_done_says_that_there_was_no_answer() {
+        let silent = Problem::dispatch_silent();
+        assert_eq!(silent.code, "outcome_unknown", "{}", silent.detail);
     }
 }
