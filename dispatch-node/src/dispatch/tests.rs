@@ -3,7 +3,7 @@
 use super::*;
 use shared::clock::{Hlc, Stamp};
 use shared::crdt::VersionVector;
-use shared::fault::{Frames, InForce};
+use shared::fault::{Frames, InForce, Report, Trouble};
 use shared::message::{Question, Summary, Wish};
 use shared::time::UnixMillis;
 
@@ -445,9 +445,8 @@ fn inject(trouble: Trouble, from: &str, to: Option<&str>, both: bool, heal_after
 
 /// The faults that these frames cause, and where.
 fn injected(sent: &[(NodeName, Frame)]) -> Vec<(NodeName, Fault)> {
-    let fault = |(to, frame): &(NodeName, Frame)| match frame {
-        Frame::Control(Control::Inject { fault, .. }) => Some((*to, *fault)),
-        _ => None,
+    let fault = |(to, frame): &(NodeName, Frame)| {
+        if let Frame::Control(Control::Inject { fault, .. }) = frame { Some((*to, *fault)) } else { None }
     };
     sent.iter().filter_map(fault).collect()
 }
@@ -490,13 +489,12 @@ fn a_city_is_sent_no_copy_while_either_direction_between_it_and_dispatch_is_cut(
         let hero = create(&mut dispatch, at(1_100));
         ask(&mut dispatch, at(2_000), inject(Trouble::Cut, from, Some(cut_to), false, 9_000));
         let (sent, _) = ask(&mut dispatch, at(2_100), Verb::Assign { hero, to: to("gotham") });
-        let copies: Vec<bool> = sent
-            .iter()
-            .filter_map(|(_, frame)| match frame {
-                Frame::Command { command: Command::Assign { copy, .. }, .. } => Some(copy.is_some()),
-                _ => None,
-            })
-            .collect();
+        let copies: Vec<bool> =
+            sent.iter()
+                .filter_map(|(_, frame)| {
+                    if let Frame::Command { command: Command::Assign { copy, .. }, .. } = frame { Some(copy.is_some()) } else { None }
+                })
+                .collect();
         assert_eq!(copies, [false], "from {from} to {cut_to}");
     }
 }
