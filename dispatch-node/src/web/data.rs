@@ -67,7 +67,8 @@ async fn keep_telling(socket: &mut WebSocket, desk: &Desk) -> Option<(u16, &'sta
                 }
                 let Some(view) = views.borrow_and_update().clone() else { continue };
                 let newest = view.happenings.last().map_or(0, |happening| happening.number);
-                let since = last.unwrap_or(newest.saturating_sub(EVENTS_AT_FIRST));
+                // After a crash of dispatch's machine the numbers begin anew.
+                let since = last.filter(|last| *last <= newest).unwrap_or(newest.saturating_sub(EVENTS_AT_FIRST));
                 send(socket, &Push::Data(Box::new(data(&view, since)))).await?;
                 last = Some(newest);
                 keep_alive.reset();

@@ -12,7 +12,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use superhero::api::Api;
-use superhero::scenario::{Outcome, Progress, Scenario, StepReport, play, shipped, shipped_by_name};
+use superhero::scenario::{Outcome, Progress, Report, Scenario, StepReport, play, shipped, shipped_by_name};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
@@ -85,23 +85,27 @@ impl Stage {
         if let Some(title) = running {
             return Err(Problem::conflict("playing", format!("{title:?} is being played; nothing was begun")));
         }
-        let (playing, ended, stop) = (self.playing.clone(), CancellationToken::new(), Arc::new(AtomicBool::new(false)));
-        let (dispatch_stops, has_ended, told_to_stop) = (self.stop.clone(), ended.clone(), Arc::clone(&stop));
-        tokio::spawn(async move {
-            tokio::select! {
-                () = dispatch_stops.cancelled() => told_to_stop.store(true, Ordering::Relaxed),
-                () = has_ended.cancelled() => {}
-            }
+        let (playing, told_to_stop, dispatch_stops) = (self.playing.clone(), Arc::new(AtomicBool::new(false)), self.stop.clone());
+        let (watched, stop) = (self.playing.clone(), Arc::clone(&told_to_stop));
+        let mut player = tokio::task::spawn_blocking(move || {
+            play(&api, &scenario, &stop, &mut |progress| watched.send_modify(|playing| tell(playing.as_mut(), progress)))
         });
-        tokio::task::spawn_blocking(move || {
-            let report = play(&api, &scenario, &stop, &mut |progress| playing.send_modify(|playing| tell(playing.as_mut(), progress)));
+        tokio::spawn(async move {
+            let report = tokio::select! {
+                report = &mut player => report,
+                () = dispatch_stops.cancelled() => {
+                    told_to_stop.store(true, Ordering::Relaxed);
+                    player.await
+                }
+            };
+            // Whatever became of the player: the stage is free again.
             playing.send_modify(|playing| {
                 if let Some(playing) = playing {
-                    playing.failure = report.failure.clone().unwrap_or_default();
-                    playing.outcome = Some(if report.passed() { "passed" } else { "failed" });
+                    let passed = report.as_ref().is_ok_and(Report::passed);
+                    playing.failure = report.map_or_else(|error| error.to_string(), |report| report.failure.unwrap_or_default());
+                    playing.outcome = Some(if passed { "passed" } else { "failed" });
                 }
             });
-            ended.cancel();
         });
         Ok(())
     }

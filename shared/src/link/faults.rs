@@ -16,7 +16,7 @@ use crate::wire;
 
 /// How many frames may be held back at once.
 const WAITING_MAX: usize = 4_096;
-/// How long the queue before a throttle may be.
+/// How long the queue before a throttle may be for a frame to join it.
 const QUEUE_MAX: Duration = Duration::from_secs(10);
 /// How long after it is asked for a freeze takes hold: long enough that dispatch is told of it before.
 const FREEZE_LAG: Duration = Duration::from_millis(100);
@@ -177,12 +177,13 @@ impl Faults {
                 }
                 Trouble::Throttle(bytes_per_s) => {
                     let bytes = u32::try_from(wire::encode(&frame).len()).unwrap_or(u32::MAX);
-                    let free_at = state.free_at.max(now) + Duration::from_secs(1) * bytes / bytes_per_s;
-                    let fits = free_at - now <= QUEUE_MAX;
+                    let begins_at = state.free_at.max(now);
+                    // However large it is, one that finds no queue passes in the end.
+                    let fits = begins_at - now <= QUEUE_MAX;
                     if fits {
-                        state.free_at = free_at;
+                        state.free_at = begins_at + Duration::from_secs(1) * bytes / bytes_per_s;
                         state.frames.delayed += 1;
-                        due += free_at - now;
+                        due += state.free_at - now;
                     }
                     fits
                 }
