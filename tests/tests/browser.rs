@@ -373,9 +373,13 @@ fn trouble_is_caused_seen_in_force_and_healed_on_the_page() {
     browser.wait_text("h1", "what is the case", |text| text.contains("Metropolis gives no answer"));
     browser.click("button", "Heal all");
     browser.wait_text("#city-metropolis .doing", "that it agrees", |text| text == "agrees");
+    cause(&browser, "Stop the process (from)", "Dispatch", "Every other");
+    browser.wait_text("#cause [role=alert]", "why not", |text| text.contains("only a city's process is ended from here"));
     cluster.wait_until_held(&heroes, &CITIES);
     assert!(cluster.api.faults().is_empty());
-    no_complaints(&browser, &["422"]);
+    cause(&browser, "Kill the process (from)", "Gotham", "Every other");
+    browser.wait_text("#city-gotham .doing", "that it has stopped", |text| text == "has stopped");
+    no_complaints(&browser, &["422", "422"]);
 }
 
 #[test]

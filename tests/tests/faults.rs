@@ -11,7 +11,11 @@ const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A cluster that agrees on these many heroes.
 fn with_heroes(count: u32) -> (Cluster, Heroes, Vec<String>) {
-    let cluster = Cluster::start(Options::default());
+    with_heroes_and(count, Options::default())
+}
+
+fn with_heroes_and(count: u32, options: Options) -> (Cluster, Heroes, Vec<String>) {
+    let cluster = Cluster::start(options);
     let mut heroes = Heroes::default();
     let ids = cluster.api.create(count);
     heroes.created(ids.clone());
@@ -454,14 +458,15 @@ fn recount(api: &Api, outcome: &BTreeMap<String, Stamp>, since: u64) -> u64 {
 
 #[test]
 fn a_thousand_heroes_written_on_each_side_of_a_cut_end_the_same_and_what_is_lost_is_counted() {
-    let (cluster, mut heroes, ids) = with_heroes(1_000);
+    // At the pace that people know, of which the promise speaks.
+    let (cluster, mut heroes, ids) =
+        with_heroes_and(1_000, Options { city_gossip: "1s", dispatch_gossip: "1s", poll: "2s", ..Options::default() });
     let begun = cluster.api.events(0).last().map_or(0, |event| event.number);
     for (from, to) in [("gotham", "metropolis"), ("gotham", "capitol"), ("metropolis", "capitol"), ("dispatch", "*")] {
         cluster.api.inject(&json!({"kind": "cut", "from": from, "to": to, "heal_after_s": 600}));
     }
-    // Gotham writes to all of them, metropolis to half: those are written on both sides.
     std::thread::scope(|scope| {
-        for (city, ids) in [("gotham", &ids[..]), ("metropolis", &ids[..500])] {
+        for (city, ids) in ["gotham", "metropolis"].map(|city| (city, &ids)) {
             let api = cluster.api.clone();
             scope.spawn(move || ids.iter().for_each(|id| drop(api.assign(id, city).expect(200))));
         }
@@ -475,8 +480,7 @@ fn a_thousand_heroes_written_on_each_side_of_a_cut_end_the_same_and_what_is_lost
     cluster.api.heal_all();
     let watch = Stopwatch::start();
     cluster.wait_converged();
-    // Ten gossip intervals of 200 ms would be 2 s; the wait itself looks that often only on an idle machine.
-    println!("one fingerprint after {:?}", watch.elapsed());
+    assert!(watch.elapsed() < Duration::from_secs(10), "ten gossip intervals, and it took {:?}", watch.elapsed());
     let outcome: BTreeMap<String, Stamp> = cluster
         .api
         .city("capitol")
@@ -490,7 +494,7 @@ fn a_thousand_heroes_written_on_each_side_of_a_cut_end_the_same_and_what_is_lost
     cluster.wait_until_held(&heroes, &CITIES);
     assert_eq!(heroes.living.len(), 1_000);
     let recounted = recount(&cluster.api, &outcome, begun);
-    assert!((500..=600).contains(&recounted), "{recounted}");
+    assert!((1_000..=1_100).contains(&recounted), "{recounted}");
     wait_until("the ledger says the same", PATIENCE, || {
         let verdict = cluster.api.get("/api/v1/verdict").expect(200).json();
         ensure(verdict["lost_writes"] == recounted, || format!("{verdict}, recounted {recounted}"))

@@ -119,6 +119,8 @@ impl CauseForms {
             ("throttle", "Throttle"),
             ("freeze", "Freeze (from)"),
             ("skew", "Wrong clock (from)"),
+            ("stop", "Stop the process (from)"),
+            ("kill", "Kill the process (from)"),
         ];
         let node = |name: &NodeName| (name.to_string(), title(*name));
         Self {
@@ -131,8 +133,22 @@ impl CauseForms {
 
 /// `POST /faults`
 pub(crate) async fn cause(State(desk): State<Desk>, headers: HeaderMap, form: Result<FormBody, Problem>) -> Response {
-    let verb = form.and_then(|form| wish(&form)).and_then(|wish| wish.parse(&desk));
+    let verb = form.and_then(|form| match form.get("kind") {
+        Some("stop") => city(&desk, &form).map(|city| Verb::Stop { city }),
+        Some("kill") => city(&desk, &form).map(|city| Verb::Kill { city }),
+        Some(_) | None => wish(&form).and_then(|wish| wish.parse(&desk)),
+    });
     forms::act(&desk, &headers, None, verb).await
+}
+
+/// The city whose process is to end.
+fn city(desk: &Desk, form: &FormBody) -> Result<NodeName, Problem> {
+    let from = form.get("from").unwrap_or_default();
+    desk.cities()
+        .iter()
+        .copied()
+        .find(|city| city.as_str() == from)
+        .ok_or_else(|| Problem::not_allowed("unknown_node", "only a city's process is ended from here; nothing was changed"))
 }
 
 /// What the form's fields ask for. Its one size means what the kind of trouble makes of it.
