@@ -270,6 +270,7 @@ impl Dispatch {
         if city.status == was {
             return;
         }
+        let ended = city.status == Status::Down;
         let text = match (city.status, cause) {
             (Status::Down, _) => Some(format!("{peer} has stopped")),
             (Status::Unreachable, LinkDown::Silent) => Some(format!("{peer} gives no answer")),
@@ -280,6 +281,11 @@ impl Dispatch {
         if let Some(text) = text.filter(|_| city.incarnation.is_some()) {
             city.said_lost = true;
             self.happened(now, peer, Kind::Lost, text);
+        }
+        if ended {
+            for fault in self.troubles.on_end(peer) {
+                self.happened(now, peer, Kind::Healed, format!("over: {}", describe(&fault)));
+            }
         }
         self.rows_stale = true;
         self.touch();

@@ -113,6 +113,16 @@ impl Troubles {
         (controls, over.into_iter().filter_map(|id| self.end(id)).collect())
     }
 
+    /// The process of `node` has ended, and with it what was in force there. Returns the freezes that are over for good.
+    pub(crate) fn on_end(&mut self, node: NodeName) -> Vec<Fault> {
+        let froze = |known: &Known| known.fault.trouble == Trouble::Freeze && known.at.contains_key(&node);
+        let over: Vec<FaultId> = self.known.iter().filter(|known| froze(known)).map(|known| known.fault.id).collect();
+        for known in &mut self.known {
+            known.at.remove(&node);
+        }
+        over.into_iter().filter_map(|id| self.end(id)).collect()
+    }
+
     /// All of them.
     pub(crate) fn ids(&self) -> Vec<FaultId> {
         self.known.iter().map(|known| known.fault.id).collect()
@@ -283,6 +293,21 @@ mod tests {
         assert!(troubles.is_frozen(name("gotham")));
         assert_eq!(troubles.on_report(s(5), name("gotham"), &report(&[])), (vec![], vec![freeze]));
         assert!(!troubles.is_frozen(name("gotham")));
+    }
+
+    #[test]
+    fn what_was_in_force_at_a_process_is_not_when_it_has_ended() {
+        let mut troubles = Troubles::default();
+        let (freeze, cut) = (fault(1, Trouble::Freeze), fault(2, Trouble::Cut));
+        for fault in [freeze, cut] {
+            troubles.begin(s(0), fault, s(30));
+        }
+        for (node, there) in [("gotham", &[freeze, cut][..]), ("capitol", &[cut])] {
+            troubles.on_report(s(0), name(node), &report(there));
+        }
+        assert_eq!(troubles.on_end(name("gotham")), [freeze]);
+        assert!(!troubles.is_frozen(name("gotham")));
+        assert_eq!(troubles.view(s(0), cut.id).map(|view| view.at), Some(vec![name("capitol")]));
     }
 
     #[test]

@@ -194,7 +194,7 @@ impl Dispatch {
         let text = if completed {
             format!("{puller} pulled {entries} entries ({bytes} bytes) from {source}")
         } else {
-            format!("{puller} was to pull from {source}, and it was lost on the way")
+            format!("{puller} was to pull from {source}, and no end of it was seen in time")
         };
         self.happened(now, puller, Kind::Stepped, text);
         self.answer(ticket, key, Answer::Exchanged(so_far));

@@ -218,7 +218,7 @@ pub(crate) fn notice(answer: &Answer) -> Option<String> {
             Some(format!("{} pulled {entries} from {} ({bytes} bytes)", title(*puller), title(*source)))
         }
         Answer::Exchanged(Exchange { source, puller, completed: false, .. }) => {
-            Some(format!("{} was to pull from {}, and it was lost on the way", title(*puller), title(*source)))
+            Some(format!("{} was to pull from {}, and no end of it was seen in time", title(*puller), title(*source)))
         }
         Answer::Created(_)
         | Answer::Assigned(..)

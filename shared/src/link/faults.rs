@@ -71,7 +71,15 @@ impl Faults {
     /// Ends this fault. What it held back comes when it is due; what is sent from now on need not wait behind it.
     pub(super) fn heal(&mut self, fault: FaultId) {
         self.in_force.remove(&fault);
-        self.in_order.clear();
+        self.forget_order();
+    }
+
+    /// Lets what is sent from now on pass what is held back, unless something still holds back.
+    fn forget_order(&mut self) {
+        let holds_back = |state: &State| matches!(state.fault.trouble, Trouble::Delay { .. } | Trouble::Throttle(_));
+        if !self.in_force.values().any(holds_back) {
+            self.in_order.clear();
+        }
     }
 
     /// Ends the faults whose time is over. Whether there were any.
@@ -80,7 +88,7 @@ impl Faults {
         self.in_force.retain(|_, state| state.until > now);
         let ended = self.in_force.len() < before;
         if ended {
-            self.in_order.clear();
+            self.forget_order();
         }
         ended
     }
