@@ -242,6 +242,11 @@ impl Dispatch {
         city.said_lost = false;
         let reborn = before.is_some_and(|before| before != incarnation);
         if reborn {
+            // Its answer was lost with its old life, perhaps; that it has a new one tells as much.
+            let hits = self.pending.iter().filter(|(_, pending)| pending.city == peer && matches!(pending.verb, Verb::Bomb { .. }));
+            for request in hits.map(|(request, _)| *request).collect::<Vec<_>>() {
+                self.on_answer(now, peer, request, Ok(Done::Bombed));
+            }
             self.happened(now, peer, Kind::Answers, format!("{peer} is back, empty, in a new life"));
         } else if said_lost {
             self.happened(now, peer, Kind::Answers, format!("{peer} answers again"));
@@ -259,7 +264,9 @@ impl Dispatch {
         self.links.remove(&peer);
         self.asked.remove(&peer);
         self.replica.link_down(peer);
-        let given_up: Vec<u64> = self.pending.iter().filter(|(_, pending)| pending.city == peer).map(|(request, _)| *request).collect();
+        // A bomb may well be why: whether it hit is known when the city is back.
+        let is_given_up = |pending: &Pending| pending.city == peer && !matches!(pending.verb, Verb::Bomb { .. });
+        let given_up: Vec<u64> = self.pending.iter().filter(|(_, pending)| is_given_up(pending)).map(|(request, _)| *request).collect();
         for request in given_up {
             self.no_answer(request);
         }

@@ -130,6 +130,26 @@ fn a_lost_link_answers_what_waits_for_it_at_once() {
 }
 
 #[test]
+fn a_bomb_whose_answer_was_lost_has_hit_if_the_city_comes_back_in_another_life() {
+    let bomb = Verb::Bomb { city: Some(name("gotham")) };
+    let lost = |dispatch: &mut Dispatch| {
+        ask(dispatch, at(1_200), bomb.clone());
+        dispatch.handle(at(1_300), Input::LinkDown { peer: name("gotham"), cause: LinkDown::Lost });
+        assert!(outputs(dispatch).1.is_empty());
+    };
+    for (life, hit) in [(2, true), (1, false)] {
+        let mut dispatch = dispatch(&CITIES);
+        lost(&mut dispatch);
+        dispatch.handle(at(1_400), Input::LinkUp { peer: name("gotham"), incarnation: Incarnation(life) });
+        let answers = outputs(&mut dispatch).1;
+        assert_eq!(matches!(answers[..], [Answer::Bombed(_)]), hit, "{answers:?}");
+        dispatch.tick(at(3_000));
+        let answers = outputs(&mut dispatch).1;
+        assert_eq!(matches!(answers[..], [Answer::Refused(NotDone::Unknown { .. })]), !hit, "{answers:?}");
+    }
+}
+
+#[test]
 fn the_dead_and_the_unknown_are_told_apart() {
     let mut dispatch = dispatch(&CITIES);
     let hero = create(&mut dispatch, at(1_100));
