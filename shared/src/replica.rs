@@ -190,10 +190,12 @@ pub enum Event {
         /// The member that brought it up to date, or `None` where none was found: it is the first.
         through: Option<Origin>,
     },
-    /// A newer life of this name has written somewhere.
+    /// A newer life of this name has written somewhere. This one is over.
     Superseded {
         /// The newer life.
         by: Incarnation,
+        /// Whether its process ends with it. If not, it is to begin a life later than that one.
+        halts: bool,
     },
 }
 
@@ -461,7 +463,7 @@ impl Replica {
         if !self.joined {
             self.join_at = now.mono + self.config.join_patience.max(REFUSED_PATIENCE);
         } else if alive > self.me.incarnation && self.config.rules.keep(Rule::TheOlderLifeHalts) {
-            self.event(Event::Superseded { by: alive });
+            self.event(Event::Superseded { by: alive, halts: true });
         }
     }
 
@@ -626,7 +628,7 @@ impl Replica {
             && self.config.rules.keep(Rule::TheOlderLifeHalts)
         {
             // Of two lives of one name the older one ends. It must not begin to write now, nor take anything as its own.
-            return self.event(Event::Superseded { by });
+            return self.event(Event::Superseded { by, halts: self.joined && !self.is_outlived_by_an_error(now, by) });
         }
         if joined {
             // Whatever comes of this round, somebody has joined before.

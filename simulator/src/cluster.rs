@@ -451,9 +451,8 @@ impl Cluster {
                 Wanted::Send { to, frame } => self.transmit(index, to, &frame),
                 Wanted::Bombed => ended = Some(End::Bombed),
                 Wanted::Replica(event) => {
-                    if let Some(by) = self.on_replica_event(index, &event) {
-                        ended = ended.or(Some(End::Superseded(by)));
-                    }
+                    let end = self.on_replica_event(index, &event);
+                    ended = ended.or(end);
                 }
                 Wanted::Answer { ticket, answer } => {
                     let verdict = self.open.answered(ticket);
@@ -469,7 +468,7 @@ impl Cluster {
         }
     }
 
-    fn on_replica_event(&mut self, index: usize, event: &replica::Event) -> Option<Incarnation> {
+    fn on_replica_event(&mut self, index: usize, event: &replica::Event) -> Option<End> {
         self.say(|cluster| format!("{}: {event:?}", cluster.processes[index].name));
         self.tally.count(event);
         match event {
@@ -479,7 +478,8 @@ impl Cluster {
             }
             replica::Event::OriginStolen { .. } => self.claim("origins", index, Err(format!("{event:?}"))),
             replica::Event::Diverged { .. } => self.claim("agreement", index, Err(format!("{event:?}"))),
-            replica::Event::Superseded { by } => return Some(*by),
+            replica::Event::Superseded { by, halts: false } => return Some(End::Outlived(*by)),
+            replica::Event::Superseded { halts: true, .. } => return Some(End::Halted),
             replica::Event::Committed { .. }
             | replica::Event::Buried { .. }
             | replica::Event::TooFarAhead { .. }
@@ -496,11 +496,9 @@ impl Cluster {
     // Lives.
 
     fn end_life(&mut self, index: usize, end: End) {
-        let process = &mut self.processes[index];
-        let joined = process.replica().joined();
         match end {
             End::Bombed => {
-                if process.intensity.allows_restart_after_crash(self.now) {
+                if self.processes[index].intensity.allows_restart_after_crash(self.now) {
                     let restart = self.restarts.entry(index).or_default().note(self.now, RESTARTS_MAX, RESTARTS_WINDOW);
                     self.claim("restarts", index, restart);
                     self.begin_life(index, Incarnation(0));
@@ -509,8 +507,8 @@ impl Cluster {
                     self.stop(index, OPERATOR);
                 }
             }
-            End::Superseded(by) if !joined => self.begin_life(index, by),
-            End::Superseded(_) => {
+            End::Outlived(by) => self.begin_life(index, by),
+            End::Halted => {
                 let name = self.processes[index].name;
                 let others = self.processes.iter().enumerate();
                 let carried_on =
@@ -962,5 +960,7 @@ impl Cluster {
 #[derive(Clone, Copy, Debug)]
 enum End {
     Bombed,
-    Superseded(Incarnation),
+    /// The process goes on, as a life above that one.
+    Outlived(Incarnation),
+    Halted,
 }

@@ -350,7 +350,7 @@ impl World {
     /// Takes what a replica says, and notices what must not happen to it.
     fn drain(&mut self, node: usize, rules: &Rules) -> Vec<Envelope> {
         let mut said = Vec::new();
-        let mut superseded = false;
+        let mut superseded = None;
         loop {
             match self.change(node, Replica::poll) {
                 None => break,
@@ -358,14 +358,14 @@ impl World {
                 Some(Output::Event(event @ (Event::Diverged { .. } | Event::OriginStolen { .. }))) => {
                     self.violation.get_or_insert(format!("{}: {event:?}", self.node(node).me()));
                 }
-                Some(Output::Event(Event::Superseded { .. })) => superseded = true,
+                Some(Output::Event(Event::Superseded { halts, .. })) => superseded = superseded.or(Some(halts)),
                 Some(Output::Event(Event::Collected { tombstones })) => Arc::make_mut(&mut self.writes).note_collected(&tombstones),
                 Some(Output::Event(_)) => {}
             }
         }
-        if superseded {
-            let (name, joined) = (self.node(node).me().node, self.node(node).joined());
-            self.nodes[node] = if joined { None } else { Some(self.newborn(name, rules)) };
+        if let Some(halts) = superseded {
+            let name = self.node(node).me().node;
+            self.nodes[node] = if halts { None } else { Some(self.newborn(name, rules)) };
         }
         said.retain(|envelope| !matches!(envelope.step, Step::Ack { .. }));
         said

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use shared::replica::Rules;
-use simulator::plan::{Act, Plan, Step};
+use simulator::plan::{Act, Noise, Plan, Step, Wish};
 use simulator::tally::Tally;
 use simulator::{run, shrink};
 
@@ -50,6 +50,26 @@ fn thirty_nodes_come_to_rest_too() {
     for seed in 0..4 {
         run::run(&Plan::draw(seed, Some(30)), &Rules::default(), false).unwrap();
     }
+}
+
+/// Dispatch, the only one that carries, lives for a while on a clock an hour ahead. City 1 hears of that life, city 0 does not. Started again
+/// under the right clock, dispatch joins through city 0, whom it links to first, and is outlived by what it hears from city 1.
+#[test]
+fn one_whose_clock_was_an_hour_ahead_in_its_last_life_does_not_halt_again_and_again() {
+    let (ms, dispatch) = (Duration::from_millis, 3);
+    let alone = |at, node: usize, lasts| (at, Act::Split { side: 1 << node, lasts: ms(lasts) });
+    let steps = [
+        alone(1_500, 0, 20_000),
+        alone(1_500, dispatch, 2_500),
+        (1_600, Act::Jump { node: dispatch, by_ms: 3_600_000, lasts: ms(900) }),
+        (1_700, Act::Kill { node: dispatch, down: Duration::ZERO }),
+        (3_500, Act::Ask(Wish::Create)),
+        (11_000, Act::Kill { node: dispatch, down: ms(1_000) }),
+    ];
+    let steps = steps.into_iter().map(|(at, act)| Step { at: ms(at), act }).collect();
+    let noise = Noise { city_gossip: false, ..Noise::none() };
+    let outcome = run::run(&Plan { seed: 1, cities: 3, hurt: ms(11_100), noise, steps }, &Rules::default(), false).unwrap();
+    assert_eq!(outcome.tally.superseded, 1, "it was outlived");
 }
 
 /// A plan that fails for one step among many comes down to that step.

@@ -63,8 +63,8 @@ pub enum LifeEnd {
     Superseded {
         /// The other life.
         by: Incarnation,
-        /// Whether this life may have written.
-        joined: bool,
+        /// Whether the process ends with this life, rather than beginning one later than both.
+        halts: bool,
     },
 }
 
@@ -161,9 +161,9 @@ pub async fn run<M: Node>(
                     replica::Event::Joined { .. } => {
                         ready.send_replace(true);
                     }
-                    replica::Event::Superseded { by } => {
+                    replica::Event::Superseded { by, halts } => {
                         report_unheard(machine.replica());
-                        return ControlFlow::Break(LifeEnd::Superseded { by: *by, joined: machine.replica().joined() });
+                        return ControlFlow::Break(LifeEnd::Superseded { by: *by, halts: *halts });
                     }
                     replica::Event::Committed { .. }
                     | replica::Event::Collected { .. }
@@ -198,12 +198,12 @@ pub async fn run<M: Node>(
                 std::process::exit(EXIT_KILLED);
             }
             Ok(Ended::Broke(LifeEnd::Crashed(reason))) => reason,
-            Ok(Ended::Broke(LifeEnd::Superseded { by, joined: false })) => {
+            Ok(Ended::Broke(LifeEnd::Superseded { by, halts: false })) => {
                 warn!("an earlier life of {name} was {by}, later than this one: the clock must have gone back; beginning a later life");
                 above = by;
                 continue;
             }
-            Ok(Ended::Broke(LifeEnd::Superseded { by, joined: true })) => {
+            Ok(Ended::Broke(LifeEnd::Superseded { by, halts: true })) => {
                 error!("another process is {name}/{by}, a later life than this one: {name}/{} halts", me.incarnation);
                 break EXIT_FAILED;
             }
@@ -277,6 +277,6 @@ fn log(event: &replica::Event) {
         replica::Event::GivenUp { source } => debug!(%source, "pull given up"),
         replica::Event::Joined { through: Some(source) } => info!(through = %source, "joined"),
         replica::Event::Joined { through: None } => info!("joined: nobody here has joined before"),
-        replica::Event::Superseded { by } => warn!(%by, "a later life of this name exists"),
+        replica::Event::Superseded { by, .. } => warn!(%by, "a later life of this name exists"),
     }
 }

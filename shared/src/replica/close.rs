@@ -66,6 +66,14 @@ impl Replica {
         self.config.rules.keep(Rule::OldLivesAreFenced) && (later || self.vector.has_closed(life))
     }
 
+    /// Whether `by` is a later life by its date only: no clock says that yet, while this life's own date has come. It began under a clock
+    /// that was wrong, and most likely is long over. Any process started under the right clock is dated before it and would halt in its
+    /// turn, so this one is to begin a later life. It does so once: that life is dated in the future too.
+    pub(super) fn is_outlived_by_an_error(&self, now: Now, by: Incarnation) -> bool {
+        let UnixMillis(latest) = self.latest_accepted(now).wall;
+        by.0 > latest && self.me.incarnation.0 <= latest && self.config.rules.keep(Rule::TheMisdatedAreOutlived)
+    }
+
     /// The members that count: all but those that are forgotten and have not come back.
     pub(super) fn counted_members(&self) -> impl Iterator<Item = NodeName> {
         self.config.members.iter().copied().filter(|member| !self.is_forgotten(*member))

@@ -57,11 +57,14 @@ pub enum Rule {
     OrphansAreAdopted,
     /// Of two lives of one name the older halts.
     TheOlderLifeHalts,
+    /// Who hears of a life dated in the future begins a later one, even after it has joined. Else each process that joins through one who has
+    /// not heard of it halts, until the clocks have caught up.
+    TheMisdatedAreOutlived,
 }
 
 impl Rule {
     /// All of them.
-    pub const ALL: [Self; 24] = [
+    pub const ALL: [Self; 25] = [
         Self::OriginsCarryTheLife,
         Self::VectorsWaitForTheEnd,
         Self::RoundsAreBoundToLives,
@@ -86,6 +89,7 @@ impl Rule {
         Self::ClosingNeedsFences,
         Self::OrphansAreAdopted,
         Self::TheOlderLifeHalts,
+        Self::TheMisdatedAreOutlived,
     ];
 }
 

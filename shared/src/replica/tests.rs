@@ -431,7 +431,7 @@ fn a_life_that_meets_a_later_life_of_its_name_is_told_and_does_not_join() {
     pull(at(2_001), &mut newer, &mut a);
     let mut older = newborn("b", 3, at(2_002));
     let events = pull(at(2_003), &mut a, &mut older);
-    assert_eq!(events.last(), Some(&Event::Superseded { by: Incarnation(9) }));
+    assert_eq!(events.last(), Some(&Event::Superseded { by: Incarnation(9), halts: false }));
     assert!(!older.joined());
 }
 
@@ -922,7 +922,7 @@ fn of_two_lives_of_one_name_the_older_halts_and_tells_what_it_leaves() {
     // a has heard of the younger one: it takes nothing from the older, and has it listen instead.
     let events = pull(at(2_701), &mut old, &mut a);
     assert_eq!(health(&a, 5), None);
-    assert!(events.contains(&Event::Superseded { by: Incarnation(2) }), "{events:?}");
+    assert!(events.contains(&Event::Superseded { by: Incarnation(2), halts: true }), "{events:?}");
     assert_eq!(old.unheard().map(|(key, _)| key).collect::<Vec<_>>(), [key(5)]);
     everybody_hears_all(at(2_800), &mut a, &mut b, &mut new);
     for replica in [&a, &b, &new] {
@@ -945,7 +945,7 @@ fn an_outlived_life_collects_nothing() {
     c.pull(at(3_004), b.me(), b.me().node, false);
     talk(at(3_004), &mut b, &mut c);
     let events = [pull(at(3_005), &mut b, &mut a), pull(at(3_006), &mut c, &mut a)].concat();
-    assert!(events.contains(&Event::Superseded { by: Incarnation(2) }), "{events:?}");
+    assert!(events.contains(&Event::Superseded { by: Incarnation(2), halts: true }), "{events:?}");
     assert_eq!((collected(&events), a.map().tombstones()), (0, 1));
 }
 
@@ -1103,7 +1103,7 @@ fn a_life_under_a_slow_clock_hears_that_it_is_outlived_and_does_not_join_alone()
     let slow = |millis: u64| Now { wall: UnixMillis(START - 60_000 + millis), ..at(millis) };
     c = newborn("c", 5, slow(4_000));
     let events = pull(slow(4_001), &mut a, &mut c);
-    assert!(events.contains(&Event::Superseded { by: Incarnation(9) }), "{events:?}");
+    assert!(events.contains(&Event::Superseded { by: Incarnation(9), halts: false }), "{events:?}");
     // Nor one that nobody has outlived, but whose clock lets it take nothing from those who have joined.
     let mut d = newborn("d", 1, slow(4_000));
     let events = pull(slow(4_900), &mut a, &mut d);
@@ -1135,6 +1135,44 @@ fn two_that_have_forgotten_each_other_come_to_an_end_and_hear_of_it() {
     assert!(events.iter().any(|event| matches!(event, Event::Superseded { .. })), "{events:?}");
 }
 
+/// Found by the simulator, in 1 of 1,600,000 seeds: c was started once under a clock an hour ahead, and later again under the right one. Each
+/// time it joined through b, which had not heard of that life, and halted for what a had heard; c alone could have told b.
+#[test]
+fn one_that_is_outlived_by_a_life_dated_in_the_future_begins_a_later_one_instead_of_halting() {
+    let hour = 3_600_000;
+    let (mut a, mut b, old) = three_with_a_hero();
+    let mut ahead = reborn(&old, at(2_000 + hour).wall.0, at(2_000), &mut a);
+    ahead.write(at(2_500), key(7), live(70)).unwrap();
+    pull(at(3_000), &mut ahead, &mut a);
+    let mut c = reborn(&old, at(4_000).wall.0, at(4_000), &mut b);
+    assert!(c.joined(), "through one who has not heard of the life before");
+    let events = pull(at(4_100), &mut a, &mut c);
+    assert_eq!(events, [Event::Superseded { by: ahead.me().incarnation, halts: false }]);
+    // The life that follows is told no such thing, and brings b what it lacked.
+    let mut last = reborn(&old, ahead.me().incarnation.0 + 1, at(4_200), &mut b);
+    let events = [pull(at(4_300), &mut a, &mut last), pull(at(4_400), &mut last, &mut b)].concat();
+    assert!(!events.iter().any(|event| matches!(event, Event::Superseded { .. })), "{events:?}");
+    assert_eq!(health(&b, 7), Some(70));
+}
+
+/// Else two processes of one name, on two sides of a cut, would go on outliving each other.
+#[test]
+fn one_that_is_dated_in_the_future_itself_or_hears_of_a_present_life_halts_for_a_later_one() {
+    let hour = 3_600_000;
+    for (mine, later) in [(2_000 + hour, 2_001 + hour), (2_000, 4_000), (2_000, 6_100)] {
+        let (mut a, mut b, old) = three_with_a_hero();
+        let mut c = reborn(&old, at(mine).wall.0, at(2_000), &mut b);
+        let mut other = reborn(&old, at(later).wall.0, at(2_001), &mut a);
+        pull(at(4_000), &mut other, &mut a);
+        let events = pull(at(4_100), &mut a, &mut c);
+        assert_eq!(events, [Event::Superseded { by: other.me().incarnation, halts: true }]);
+    }
+    // And whoever is told that the other is alive leaves the name to it.
+    let mut c = replica("c", at(0).wall.0);
+    c.refused(at(2_000), Incarnation(at(hour).wall.0));
+    assert_eq!(drain(&mut c).1, [Event::Superseded { by: Incarnation(at(hour).wall.0), halts: true }]);
+}
+
 #[test]
 fn what_a_halting_life_leaves_is_told_even_after_it_was_closed() {
     let (mut a, mut b, mut c) = three_with_a_hero();
@@ -1144,7 +1182,7 @@ fn what_a_halting_life_leaves_is_told_even_after_it_was_closed() {
     assert!(a.vector().has_closed(c.me()));
     c.write(at(2_400), key(9), live(90)).unwrap();
     let events = [pull(at(2_500), &mut c, &mut a), pull(at(2_501), &mut a, &mut c)].concat();
-    assert!(events.contains(&Event::Superseded { by: Incarnation(2) }), "{events:?}");
+    assert!(events.contains(&Event::Superseded { by: Incarnation(2), halts: true }), "{events:?}");
     assert!(!events.iter().any(|event| matches!(event, Event::Adopted { .. })), "a life that ends adopts nothing: {events:?}");
     assert_eq!(c.unheard().map(|(key, _)| key).collect::<Vec<_>>(), [key(9)]);
 }
@@ -1261,7 +1299,7 @@ fn one_that_has_joined_halts_for_a_later_life_only_and_one_that_has_not_waits_fo
         assert_eq!(drain(&mut a).1, []);
     }
     a.refused(at(2_000), Incarnation(6));
-    assert_eq!(drain(&mut a).1, [Event::Superseded { by: Incarnation(6) }]);
+    assert_eq!(drain(&mut a).1, [Event::Superseded { by: Incarnation(6), halts: true }]);
     let mut new = newborn("a", 5, at(0));
     new.refused(at(600), Incarnation(6));
     assert_eq!(new.deadline(), Some(at(10_600).mono));

@@ -27,7 +27,7 @@ pub(super) fn rules() -> Rules {
 fn every_rule_that_is_broken_fails_the_scenario_that_tells_its_story() {
     use crate::replica::Rule;
 
-    let stories: [(Rule, fn()); 23] = [
+    let stories: [(Rule, fn()); 24] = [
         (Rule::OriginsCarryTheLife, super::a_new_life_does_not_claim_the_writes_of_the_old),
         (Rule::VectorsWaitForTheEnd, super::half_a_round_claims_nothing),
         (Rule::RoundsAreBoundToLives, super::a_round_made_for_another_life_is_dropped),
@@ -51,6 +51,7 @@ fn every_rule_that_is_broken_fails_the_scenario_that_tells_its_story() {
         (Rule::ClosingNeedsFences, super::a_life_is_not_closed_on_proofs_given_before_it_was_fenced),
         (Rule::OrphansAreAdopted, super::orphans_of_a_closed_life_are_written_anew_by_their_holder),
         (Rule::TheOlderLifeHalts, super::of_two_lives_of_one_name_the_older_halts_and_tells_what_it_leaves),
+        (Rule::TheMisdatedAreOutlived, super::one_that_is_outlived_by_a_life_dated_in_the_future_begins_a_later_one_instead_of_halting),
     ];
     // Only seeds bring this one to light: the parts of two servings mix where frames are repeated and overtake each other.
     let by_seeds = [Rule::RoundsAreOfOneServing];
