@@ -32,6 +32,8 @@ use crate::replica::{self, Replica};
 use crate::supervise::Intensity;
 use crate::time::Now;
 
+/// By how much less than this a life is above an earlier one that was dated later than now.
+const LIFE_JUMP: u64 = 65_536;
 /// How many peers may wait at the door.
 const DOOR_MAX: usize = 64;
 /// How long links and connections may take to say goodbye.
@@ -200,7 +202,8 @@ pub async fn run<M: Node>(
             Ok(Ended::Broke(LifeEnd::Crashed(reason))) => reason,
             Ok(Ended::Broke(LifeEnd::Superseded { by, halts: false })) => {
                 warn!("an earlier life of {name} was {by}, later than this one: the clock must have gone back; beginning a later life");
-                above = by;
+                // Somebody may have begun a life just above it before, and be gone: not that very one again.
+                above = Incarnation(by.0.saturating_add(clock.now().wall.0 % LIFE_JUMP));
                 continue;
             }
             Ok(Ended::Broke(LifeEnd::Superseded { by, halts: true })) => {
