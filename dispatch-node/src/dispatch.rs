@@ -750,6 +750,9 @@ impl Dispatch {
                     self.send(via, Frame::Round(envelope));
                 }
                 replica::Output::Event(event) => {
+                    if matches!(event, replica::Event::Superseded { .. }) {
+                        self.answer_everybody();
+                    }
                     if let Some((node, text)) = alarm(&event).filter(|(node, _)| self.may_alarm(now, *node)) {
                         self.happened(now, node, Kind::Alarm, text);
                     }
@@ -779,6 +782,13 @@ impl Dispatch {
             self.happened(now, name, Kind::Alarm, text);
         } else if !is_off {
             city.clock_is_off = false;
+        }
+    }
+
+    /// This life is over: whoever waits for something learns that its outcome is not known.
+    fn answer_everybody(&mut self) {
+        for request in self.pending.keys().copied().collect::<Vec<_>>() {
+            self.no_answer(request);
         }
     }
 

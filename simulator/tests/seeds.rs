@@ -85,3 +85,13 @@ fn a_failing_plan_shrinks_to_what_makes_it_fail() {
     assert_eq!((smallest.steps.len(), violation.claim), (1, "no panic"));
     assert!(smallest.hurt < half + Duration::from_secs(1));
 }
+
+/// What the long runs found, and what was mended since.
+#[test]
+fn seeds_that_failed_once_hold() {
+    for seed in [1_160_914, 1_169_522, 1_311_133, 1_356_422, 1_613_179] {
+        if let Err(violation) = run::run(&Plan::draw(seed, None), &Rules::default(), false) {
+            panic!("seed {seed}: {violation:?}");
+        }
+    }
+}

@@ -150,6 +150,18 @@ fn a_bomb_whose_answer_was_lost_has_hit_if_the_city_comes_back_in_another_life()
 }
 
 #[test]
+fn whoever_waits_when_the_life_is_over_is_answered() {
+    let mut dispatch = dispatch(&CITIES);
+    let hero = create(&mut dispatch, at(1_100));
+    for verb in [Verb::Bomb { city: Some(name("gotham")) }, Verb::Assign { hero, to: to("capitol") }] {
+        ask(&mut dispatch, at(1_200), verb);
+    }
+    dispatch.handle(at(1_300), Input::Refused { peer: name("metropolis"), alive: Incarnation(9) });
+    let answers = outputs(&mut dispatch).1;
+    assert!(matches!(answers[..], [Answer::Refused(NotDone::Unknown { .. }), Answer::Refused(NotDone::Unknown { .. })]), "{answers:?}");
+}
+
+#[test]
 fn the_dead_and_the_unknown_are_told_apart() {
     let mut dispatch = dispatch(&CITIES);
     let hero = create(&mut dispatch, at(1_100));

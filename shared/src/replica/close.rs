@@ -58,6 +58,10 @@ pub(super) fn exceeds(holder: &VersionVector, vector: &VersionVector, horizon: &
     holder.iter().any(|slot| vector.has_closed(slot.origin) && !horizon.covers(slot))
 }
 
+/// How far an obituary is above the newest life that is known. Lives that begin under a clock that was set back are numbered one by one, and
+/// none of them may come to be the one that the obituary names.
+const OBITUARY_GAP: u64 = 1_000;
+
 impl Replica {
     /// Whether a later life of the same name has been heard of. Nothing is pulled from this one any more.
     #[must_use]
@@ -157,7 +161,7 @@ impl Replica {
         let newest = known.into_iter().flatten().max().unwrap_or(Incarnation(now.wall.0));
         if !self.is_forgotten(member) {
             // A life that began before it was forgotten is fenced too, even if nobody has heard of it.
-            let incarnation = Incarnation(newest.0.saturating_add(1).max(now.wall.0));
+            let incarnation = Incarnation(newest.0.saturating_add(OBITUARY_GAP).max(now.wall.0));
             self.vector.advance(Stamp { hlc: OBITUARY, origin: Origin { node: member, incarnation } });
             self.event(Event::Forgotten { member });
         }

@@ -1005,6 +1005,17 @@ fn a_forgotten_member_counts_again_as_soon_as_a_later_life_of_it_is_linked() {
 }
 
 #[test]
+fn an_obituary_names_no_life_that_a_clock_set_back_leads_to() {
+    let mut a = replica("a", 1);
+    // Its clock says an hour less now; its next lives are numbered one by one.
+    let c = origin("c", at(3_600_000).wall.0);
+    a.link_up(at(2_000), c);
+    a.forget(at(2_100), c.node).unwrap();
+    let obituary = a.vector().iter().map(|slot| slot.origin).find(|life| life.node == c.node).expect("an obituary");
+    assert!(obituary.incarnation.0 > c.incarnation.0 + 100, "{obituary}");
+}
+
+#[test]
 fn nobody_forgets_itself_or_a_stranger_or_before_it_has_joined() {
     let mut a = replica("a", 1);
     assert_eq!(a.forget(at(2_000), a.me().node), Err(ForgetError::Myself));
