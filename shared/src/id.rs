@@ -6,6 +6,8 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use crate::time::UnixMillis;
+
 /// The longest node name, in bytes.
 pub const NODE_NAME_BYTES_MAX: usize = 16;
 
@@ -76,8 +78,31 @@ impl<'de> Deserialize<'de> for NodeName {
 
 /// One life of a node: a restart that lost memory begins a new, higher one. It is the wall time of that start
 /// in milliseconds, raised where needed so that no two lives of a name share it.
+///
+/// Lives have even numbers. The odd ones are left to obituaries, which name the end of a member and not a life: so no process can ever
+/// begin, under whatever clock, the life that an obituary has named.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Incarnation(pub u64);
+
+impl Incarnation {
+    /// The life that begins at this wall time, or up to a millisecond later.
+    #[must_use]
+    pub fn begun_at(wall: UnixMillis) -> Self {
+        Self(wall.0.saturating_add(1) & !1)
+    }
+
+    /// The first life after this one, or after this obituary.
+    #[must_use]
+    pub fn next_life(self) -> Self {
+        Self(self.0.saturating_add(2) & !1)
+    }
+
+    /// The first obituary after this life, or after this obituary.
+    #[must_use]
+    pub fn next_obituary(self) -> Self {
+        Self(self.0.saturating_add(1) | 1)
+    }
+}
 
 impl fmt::Display for Incarnation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -149,5 +174,17 @@ mod tests {
         assert_eq!("a-name-of-17-char".parse::<NodeName>(), Err(NodeNameError::Length(17)));
         assert_eq!("Gotham".parse::<NodeName>(), Err(NodeNameError::Character('G')));
         assert_eq!("a\0b".parse::<NodeName>(), Err(NodeNameError::Character('\0')));
+    }
+
+    #[test]
+    fn lives_and_obituaries_rise_and_never_share_a_number() {
+        for wall in [0, 1, 2, 1_795_217_670_917] {
+            let life = Incarnation::begun_at(UnixMillis(wall));
+            assert!(life.0.is_multiple_of(2) && (wall..=wall + 1).contains(&life.0), "{life}");
+            let of_life = [life.next_life(), life.next_obituary()];
+            assert_eq!(of_life, [Incarnation(life.0 + 2), Incarnation(life.0 + 1)]);
+            let of_obituary = [of_life[1].next_life(), of_life[1].next_obituary()];
+            assert_eq!(of_obituary, [Incarnation(life.0 + 2), Incarnation(life.0 + 3)]);
+        }
     }
 }

@@ -190,7 +190,7 @@ impl Cluster {
         let (skew_ms, drift_ppm) = (self.rng.random_range(-skew..=skew), self.rng.random_range(-drift..=drift));
         let mut clock = WallClock::new(skew_ms, drift_ppm);
         let now = clock.read(self.now);
-        let me = self.new_life(name, Incarnation(now.wall.0));
+        let me = self.new_life(name, Incarnation::begun_at(now.wall));
         let machine = self.machine(me, 0, now);
         self.processes.push(Process {
             name,
@@ -215,7 +215,7 @@ impl Cluster {
     fn new_life(&mut self, node: NodeName, least: Incarnation) -> Origin {
         let mut life = Origin { node, incarnation: least };
         while !self.lives.insert(life) {
-            life.incarnation.0 += 1;
+            life.incarnation = life.incarnation.next_life();
         }
         life
     }
@@ -526,9 +526,9 @@ impl Cluster {
         self.unlink_all(index);
         let now = self.clock(index);
         let process = &self.processes[index];
-        let least = now.wall.0.max(process.me.incarnation.0 + 1).max(above.0 + 1);
+        let least = Incarnation::begun_at(now.wall).max(process.me.incarnation.next_life()).max(above.next_life());
         let (name, crashes) = (process.name, process.crashes + 1);
-        let me = self.new_life(name, Incarnation(least));
+        let me = self.new_life(name, least);
         let machine = self.machine(me, crashes, now);
         let process = &mut self.processes[index];
         (process.machine, process.me, process.crashes) = (machine, me, crashes);
@@ -559,7 +559,7 @@ impl Cluster {
         process.clock.skew_ms = skew_ms;
         let now = process.clock.read(self.now);
         let name = process.name;
-        let me = self.new_life(name, Incarnation(now.wall.0));
+        let me = self.new_life(name, Incarnation::begun_at(now.wall));
         let machine = self.machine(me, 0, now);
         let process = &mut self.processes[index];
         (process.machine, process.me, process.crashes, process.state) = (machine, me, 0, State::Running);

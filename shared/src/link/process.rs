@@ -151,7 +151,7 @@ pub async fn run<M: Node>(
     let mut above = Incarnation(0);
     let code = loop {
         let now = clock.now();
-        let me = Origin { node: name, incarnation: Incarnation(now.wall.0.max(above.0.saturating_add(1))) };
+        let me = Origin { node: name, incarnation: Incarnation::begun_at(now.wall).max(above.next_life()) };
         above = me.incarnation;
         ready.send_replace(false);
         info!(incarnation = %me.incarnation, crashes, "{name} begins a life");

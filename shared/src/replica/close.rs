@@ -13,7 +13,7 @@
 //! ran under a name twice, or learned from one that did. What it holds beyond that last stamp are *orphans*: it writes them anew, so
 //! that nothing is lost.
 //!
-//! *Forgetting* a member is an obituary: the slot of a later life that never lives, with the first reading there is. It fences the
+//! *Forgetting* a member is an obituary: a later slot with a number that no life can have, and the first reading there is. It fences the
 //! lives before it, and while it is the newest of its name the member does not count. A process that starts under the name later
 //! is a member again.
 //!
@@ -31,7 +31,7 @@ use crate::time::{Now, UnixMillis};
 /// round, in which whatever is missing at the source counts as dead.
 const CLOSED_KEPT: usize = 16;
 
-/// The reading in the slot of a life that never lived. Those of real lives are later.
+/// The reading in the slot of an obituary. Those of real lives are later.
 const OBITUARY: Hlc = Hlc { wall: UnixMillis(0), logical: 0 };
 
 /// Why a member cannot be forgotten. Nothing was changed.
@@ -57,10 +57,6 @@ pub(super) fn has_heard(vector: &VersionVector, horizon: &VersionVector, stamp: 
 pub(super) fn exceeds(holder: &VersionVector, vector: &VersionVector, horizon: &VersionVector) -> bool {
     holder.iter().any(|slot| vector.has_closed(slot.origin) && !horizon.covers(slot))
 }
-
-/// How far an obituary is above the newest life that is known. Lives that begin under a clock that was set back are numbered one by one, and
-/// none of them may come to be the one that the obituary names.
-const OBITUARY_GAP: u64 = 1_000;
 
 impl Replica {
     /// Whether a later life of the same name has been heard of. Nothing is pulled from this one any more.
@@ -161,7 +157,7 @@ impl Replica {
         let newest = known.into_iter().flatten().max().unwrap_or(Incarnation(now.wall.0));
         if !self.is_forgotten(member) {
             // A life that began before it was forgotten is fenced too, even if nobody has heard of it.
-            let incarnation = Incarnation(newest.0.saturating_add(OBITUARY_GAP).max(now.wall.0));
+            let incarnation = newest.max(Incarnation(now.wall.0)).next_obituary();
             self.vector.advance(Stamp { hlc: OBITUARY, origin: Origin { node: member, incarnation } });
             self.event(Event::Forgotten { member });
         }
