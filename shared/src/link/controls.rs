@@ -73,7 +73,7 @@ impl Controls {
             // Only that one: it may have come too late for one that is over, and another may be in force.
             self.faults.heal(fault);
         }
-        self.report_at = Duration::ZERO;
+        self.report_soon();
     }
 
     /// Does what dispatch asks. Returns the pace to go at from now on, if that is what it asked.
@@ -82,12 +82,12 @@ impl Controls {
             Control::Inject { fault, heal_after } => {
                 info!(fault = %fault.id, kind = fault.trouble.as_str(), from = %fault.from, to = ?fault.to, ?heal_after, "trouble begins");
                 self.faults.inject(now.mono, fault, heal_after);
-                self.report_at = Duration::ZERO;
+                self.report_soon();
             }
             Control::Heal(fault) => {
                 info!(%fault, "trouble is healed");
                 self.faults.heal(fault);
-                self.report_at = Duration::ZERO;
+                self.report_soon();
             }
             Control::Pace(pace) => {
                 self.pace = Some((pace, now.mono + Pace::LEASE));
@@ -103,7 +103,7 @@ impl Controls {
     pub(super) fn update(&mut self, now: Now, clock: &SystemClock) {
         if self.faults.expire(now.mono) {
             info!("trouble has healed by itself");
-            self.report_at = Duration::ZERO;
+            self.report_soon();
         }
         clock.skew(self.faults.skew_ms());
         let frozen = self.is_frozen(now);

@@ -177,7 +177,7 @@ where
                             return end_of(end, stop);
                         }
                     }
-                    Output::Send { to, frame } => links.pass(&mut controls.faults, clock.now(), to, frame),
+                    Output::Send { to, frame } => links.pass(&mut controls.faults, now, to, frame),
                     Output::Event(event) => {
                         if let ControlFlow::Break(reason) = on_event(machine, event) {
                             return Ended::Broke(reason);
