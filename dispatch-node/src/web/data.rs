@@ -2,23 +2,18 @@
 //!
 //! Invariant: as for pages, nobody waits for another. A program that is slow skips views, but no event that dispatch still remembers.
 
-use std::time::Duration;
-
-use axum::extract::ws::{CloseFrame, Message, WebSocket};
+use axum::extract::ws::{Message, WebSocket};
 use serde::Serialize;
 use tokio::sync::OwnedSemaphorePermit;
-use tokio::time::{interval, timeout};
+use tokio::time::interval;
 use tokio_util::sync::CancellationToken;
 
 use crate::view::View;
 use crate::web::api::{Event, VerdictAnswer};
 use crate::web::desk::Desk;
 use crate::web::faults::{FaultJson, GossipJson};
+use crate::web::live::{KEEP_ALIVE, say_goodbye, send};
 
-/// How often a program hears something, changed or not.
-const KEEP_ALIVE: Duration = Duration::from_secs(1);
-/// How long a program may take to accept one frame.
-const SEND_PATIENCE: Duration = Duration::from_secs(10);
 /// How many of the last events a newcomer is told.
 const EVENTS_AT_FIRST: u64 = 20;
 
@@ -48,10 +43,7 @@ pub(crate) async fn tell(mut socket: WebSocket, desk: Desk, stop: CancellationTo
         close = keep_telling(&mut socket, &desk) => close,
         () = stop.cancelled() => Some((1001, "dispatch is stopping")),
     };
-    if let Some((code, reason)) = close {
-        // A program that is gone cannot be told.
-        let _ = timeout(KEEP_ALIVE, socket.send(Message::Close(Some(CloseFrame { code, reason: reason.into() })))).await;
-    }
+    say_goodbye(&mut socket, close).await;
 }
 
 async fn keep_telling(socket: &mut WebSocket, desk: &Desk) -> Option<(u16, &'static str)> {
@@ -90,10 +82,4 @@ fn data(view: &View, since: u64) -> Data<'_> {
         gossip: GossipJson::of(view.pace),
         events: Event::since(view, since),
     }
-}
-
-/// Sends a frame; `None` when the program does not take it.
-async fn send(socket: &mut WebSocket, frame: &Push<'_>) -> Option<()> {
-    let text = serde_json::to_string(frame).expect("a frame has only strings and numbers");
-    timeout(SEND_PATIENCE, socket.send(Message::text(text))).await.ok()?.ok()
 }

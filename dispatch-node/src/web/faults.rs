@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use shared::fault::{BYTES_PER_S, DELAY, Fault, FaultId, HEAL_AFTER, Pace, Permille, SKEW_MS, Trouble};
 use shared::id::NodeName;
 use shared::membership::DISPATCH;
+use shared::options::well_known_name;
 
 use crate::ask::{Answer, Verb};
 use crate::exchange::Exchange;
@@ -119,7 +120,7 @@ impl FaultWish {
                 Trouble::Skew(ms)
             }
             unknown => {
-                let shown: String = unknown.chars().take(40).collect();
+                let shown = input::shortened(unknown, 40);
                 let detail = format!("there is no fault of the kind {shown:?}: it is one of {}; nothing was changed", KINDS.join(", "));
                 return Err(Problem::not_allowed("unknown_kind", detail));
             }
@@ -129,11 +130,10 @@ impl FaultWish {
 
 /// A node of this cluster, dispatch included.
 fn node(desk: &Desk, field: &str, text: &str) -> Result<NodeName, Problem> {
-    let nodes = || desk.cities().iter().map(NodeName::as_str).chain([DISPATCH]);
-    let shown: String = text.chars().take(40).collect();
-    let known = nodes().any(|node| node == text).then(|| text.parse().ok()).flatten();
-    known.ok_or_else(|| {
-        let all: Vec<&str> = nodes().collect();
+    let dispatch = (text == DISPATCH).then(|| well_known_name(DISPATCH));
+    input::city(desk, text).or(dispatch).ok_or_else(|| {
+        let all: Vec<&str> = desk.cities().iter().map(NodeName::as_str).chain([DISPATCH]).collect();
+        let shown = input::shortened(text, 40);
         Problem::not_allowed("unknown_node", format!("{field} is one of {}, not {shown:?}; nothing was changed", all.join(", ")))
     })
 }
@@ -239,7 +239,7 @@ pub(crate) async fn heal(State(desk): State<Desk>, Path(id): Path<String>) -> Re
 /// A fault named in a path.
 pub(crate) fn fault_id(text: &str) -> Result<FaultId, Problem> {
     text.parse().map_err(|_| {
-        let shown: String = text.chars().take(40).collect();
+        let shown = input::shortened(text, 40);
         Problem::not_found("unknown_fault", format!("there is no fault {shown:?}; nothing was changed"))
     })
 }

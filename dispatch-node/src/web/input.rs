@@ -148,10 +148,16 @@ async fn segment<S: Send + Sync>(parts: &mut Parts, state: &S) -> Result<String,
     let Path(text) = Path::<String>::from_request_parts(parts, state)
         .await
         .map_err(|rejection: PathRejection| Problem::malformed("invalid_path", rejection.body_text()))?;
-    Ok(text.chars().take(100).collect())
+    Ok(shortened(&text, 100))
 }
 
-fn city(desk: &Desk, text: &str) -> Option<NodeName> {
+/// As much of what somebody sent as is worth repeating to them.
+pub(crate) fn shortened(text: &str, chars: usize) -> String {
+    text.chars().take(chars).collect()
+}
+
+/// The city of this name.
+pub(crate) fn city(desk: &Desk, text: &str) -> Option<NodeName> {
     desk.cities().iter().copied().find(|city| city.as_str() == text)
 }
 
@@ -165,7 +171,7 @@ pub(crate) fn location(desk: &Desk, text: &str) -> Result<Location, Problem> {
     if text == "home" {
         return Ok(Location::Home);
     }
-    let text: String = text.chars().take(100).collect();
+    let text = shortened(text, 100);
     city(desk, &text).map(Location::City).ok_or_else(|| {
         Problem::not_allowed(
             "unknown_location",

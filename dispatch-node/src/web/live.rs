@@ -26,7 +26,7 @@ use crate::web::page::{self, Shared, Wish};
 /// How many pages may be open at once.
 const PAGES_MAX: usize = 2_000;
 /// How often a page hears something, changed or not.
-const KEEP_ALIVE: Duration = Duration::from_secs(1);
+pub(super) const KEEP_ALIVE: Duration = Duration::from_secs(1);
 /// How long a page may take to accept one frame.
 const SEND_PATIENCE: Duration = Duration::from_secs(10);
 /// The largest message a page may send; the present page sends none.
@@ -117,8 +117,13 @@ async fn show(mut socket: WebSocket, mut audience: Audience, wish: Wish, _place:
         close = keep_showing(&mut socket, &mut audience, &wish) => close,
         () = stop.cancelled() => Some((1001, "dispatch is stopping")),
     };
+    say_goodbye(&mut socket, close).await;
+}
+
+/// Closes with this code and reason, if there is somebody to tell.
+pub(super) async fn say_goodbye(socket: &mut WebSocket, close: Option<(u16, &'static str)>) {
     if let Some((code, reason)) = close {
-        // A page that is gone cannot be told.
+        // Whoever is gone cannot be told.
         let _ = timeout(KEEP_ALIVE, socket.send(Message::Close(Some(CloseFrame { code, reason: reason.into() })))).await;
     }
 }
@@ -181,8 +186,8 @@ fn changed_panels<'a>(before: Option<(&Shared, &str)>, now: &'a Shared, heroes: 
     any.then_some(panels)
 }
 
-/// Sends a frame; `None` when the page does not take it.
-async fn send(socket: &mut WebSocket, frame: &Push<'_>) -> Option<()> {
+/// Sends a frame; `None` when the other end does not take it.
+pub(super) async fn send(socket: &mut WebSocket, frame: &impl Serialize) -> Option<()> {
     let text = serde_json::to_string(frame).expect("a frame has only strings and numbers");
     timeout(SEND_PATIENCE, socket.send(Message::text(text))).await.ok()?.ok()
 }

@@ -65,11 +65,11 @@ pub fn router(desk: Desk, on_loopback: bool, stop: CancellationToken) -> Router 
 }
 
 async fn unknown(uri: Uri) -> Problem {
-    let path: String = uri.path().chars().take(100).collect();
+    let path = input::shortened(uri.path(), 100);
     Problem::not_found("unknown_path", format!("there is nothing at {path}"))
 }
 
 async fn wrong_method(method: Method, uri: Uri) -> Problem {
-    let path: String = uri.path().chars().take(100).collect();
+    let path = input::shortened(uri.path(), 100);
     Problem::new(StatusCode::METHOD_NOT_ALLOWED, "wrong_method", format!("{path} does not answer to {method}"))
 }

@@ -18,6 +18,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::web::desk::Desk;
 use crate::web::error::Problem;
+use crate::web::input;
 
 /// A scenario that is being played, or was last.
 #[derive(Clone, Debug, Serialize)]
@@ -70,7 +71,7 @@ impl Stage {
     pub(crate) fn play(&self, name: &str) -> Result<(), Problem> {
         let scenario = shipped_by_name(name).ok_or_else(|| {
             let names: Vec<String> = shipped().into_iter().map(|scenario| scenario.name).collect();
-            let shown: String = name.chars().take(40).collect();
+            let shown = input::shortened(name, 40);
             Problem::not_found("unknown_scenario", format!("there is no scenario {shown:?}: it is one of {}", names.join(", ")))
         })?;
         let api = Api::new(&self.url).map_err(|error| Problem::unavailable("no_answer", error.to_string()))?;

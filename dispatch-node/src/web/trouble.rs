@@ -19,7 +19,7 @@ use crate::web::desk::Desk;
 use crate::web::error::Problem;
 use crate::web::faults::{FaultWish, fault_id};
 use crate::web::forms;
-use crate::web::input::FormBody;
+use crate::web::input::{self, FormBody};
 use crate::web::stage::{Playing, StepLine};
 
 /// What is in force, how gossip goes, and the scenario that is played.
@@ -144,10 +144,7 @@ pub(crate) async fn cause(State(desk): State<Desk>, headers: HeaderMap, form: Re
 /// The city whose process is to end.
 fn city(desk: &Desk, form: &FormBody) -> Result<NodeName, Problem> {
     let from = form.get("from").unwrap_or_default();
-    desk.cities()
-        .iter()
-        .copied()
-        .find(|city| city.as_str() == from)
+    input::city(desk, from)
         .ok_or_else(|| Problem::not_allowed("unknown_node", "only a city's process is ended from here; nothing was changed"))
 }
 
@@ -156,7 +153,7 @@ fn wish(form: &FormBody) -> Result<FaultWish, Problem> {
     let number = |field: &str, otherwise: f64| match form.get(field) {
         None => Ok(otherwise),
         Some(text) => text.trim().replace('−', "-").parse::<f64>().map_err(|_| {
-            let shown: String = text.chars().take(20).collect();
+            let shown = input::shortened(text, 20);
             Problem::not_allowed("out_of_range", format!("{shown:?} is not a number; nothing was changed"))
         }),
     };
