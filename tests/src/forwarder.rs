@@ -21,7 +21,7 @@ use tun_rs::{DeviceBuilder, SyncDevice};
 
 use crate::NODES;
 use crate::netns::Network;
-use crate::wait::Stopwatch;
+use superhero::Stopwatch;
 
 /// The largest packet, as everywhere on Ethernet.
 const MTU: u16 = 1_500;

@@ -20,7 +20,9 @@ use crate::NODES;
 use crate::cluster::{Cluster, Loopback, Options};
 use crate::loopback::own_address;
 use crate::process::Process;
-use crate::wait::{Stopwatch, ensure, wait_until};
+use superhero::Stopwatch;
+
+use crate::wait::{ensure, wait_until};
 
 /// How long the launcher may take to stop all: it gives them three seconds before it kills them.
 const STOP_PATIENCE: Duration = Duration::from_secs(8);

@@ -41,7 +41,8 @@ pub use loopback::own_address;
 pub use netns::{Host, Network};
 pub use nix::sys::signal::Signal;
 pub use process::{Finished, Process, binary, command, run};
-pub use wait::{Stopwatch, ensure, wait_until};
+pub use superhero::Stopwatch;
+pub use wait::{ensure, wait_until};
 
 /// The cities, in the order of the page.
 pub const CITIES: [&str; 3] = ["gotham", "metropolis", "capitol"];

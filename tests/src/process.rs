@@ -10,8 +10,9 @@ use std::time::Duration;
 
 use nix::sys::signal::{self, Signal};
 use nix::unistd::Pid;
+use superhero::Stopwatch;
 
-use crate::wait::{Stopwatch, wait_until};
+use crate::wait::wait_until;
 
 /// How long a process may take to die of SIGKILL.
 const DEATH_PATIENCE: Duration = Duration::from_secs(5);

@@ -1,29 +1,12 @@
 //! Waiting: for a condition, never for a time.
 
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use superhero::Stopwatch;
 
 /// Between two looks.
 const PAUSE: Duration = Duration::from_millis(20);
-
-/// How long something takes.
-#[derive(Clone, Copy, Debug)]
-pub struct Stopwatch(Instant);
-
-impl Stopwatch {
-    /// Starts counting.
-    #[must_use]
-    #[expect(clippy::disallowed_methods, reason = "tests run in real time")]
-    pub fn start() -> Self {
-        Self(Instant::now())
-    }
-
-    /// The time since the start.
-    #[must_use]
-    pub fn elapsed(&self) -> Duration {
-        self.0.elapsed()
-    }
-}
 
 /// Looks until what it looks for is there, and returns it. `look` says what it sees instead.
 ///
