@@ -1,10 +1,14 @@
 //! What dispatch does with what it is asked and told, as data in and data out.
 
 use super::*;
+use crate::ask::NotDone;
+use crate::mirror::Status;
 use shared::clock::{Hlc, Stamp};
-use shared::crdt::VersionVector;
-use shared::fault::{Frames, InForce, Report, Trouble};
-use shared::message::{Question, Summary, Wish};
+use shared::crdt::{Fingerprint, Value, VersionVector};
+use shared::fault::{Control, Frames, InForce, Report, Trouble};
+use shared::hero::{Hero, Location};
+use shared::machine::LinkDown;
+use shared::message::{Command, Done, Observation, Question, Refusal, Summary, Wish};
 use shared::time::UnixMillis;
 
 const CITIES: [&str; 3] = ["gotham", "metropolis", "capitol"];

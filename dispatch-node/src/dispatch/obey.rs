@@ -1,0 +1,285 @@
+//! The part of dispatch that does what it is asked: its own writes, commands to cities, and their answers.
+//!
+//! Invariant: each ask is answered once, whatever becomes of it.
+
+use std::sync::Arc;
+
+use fake::Fake;
+use fake::faker::name::en::Name;
+use rand::seq::IteratorRandom;
+use rand::{Rng, RngExt};
+
+use shared::crdt::{Entry, Value};
+use shared::fault::{Control, Fault, FaultId};
+use shared::hero::{Hero, Location};
+use shared::id::{HeroId, NodeName};
+use shared::message::{Command, Done, Frame, Refusal};
+use shared::replica::{ForgetError, WriteError};
+use shared::time::Now;
+
+use super::{ANSWER_PATIENCE, COMMAND_EXPIRES, Dispatch, Event, KEYS_MAX, Pending};
+use crate::ask::{Answer, Ask, CREATE_MAX, NotDone, Verb};
+use crate::happening::{Kind, Write};
+
+impl Dispatch {
+    pub(super) fn on_ask(&mut self, now: Now, Ask { ticket, key, verb }: Ask) {
+        if let Some(key) = &key {
+            if let Some((before, answer)) = self.keys.get(key) {
+                let answer = match answer {
+                    _ if *before != verb => Answer::Refused(NotDone::KeyReused),
+                    Some(answer) => answer.clone(),
+                    None => Answer::Refused(NotDone::UnderWay),
+                };
+                return self.event(Event::Answer { ticket, answer });
+            }
+            self.remember(key.clone(), verb.clone());
+        }
+        match verb {
+            Verb::Create { name } => {
+                let name = name.unwrap_or_else(|| Name().fake_with_rng(&mut self.rng));
+                self.create(now, ticket, key, vec![name]);
+            }
+            Verb::CreateMany { count } => {
+                let names = (0..count.min(CREATE_MAX)).map(|_| Name().fake_with_rng(&mut self.rng)).collect();
+                self.create(now, ticket, key, names);
+            }
+            Verb::Assign { hero, to: Location::Home } => {
+                let answer = self.send_home(now, hero).map_or_else(Answer::Refused, |entry| Answer::Assigned(hero, entry));
+                self.answer(ticket, key, answer);
+            }
+            Verb::Assign { hero, to: to @ Location::City(city) } => match self.copy_for(city, hero) {
+                Ok(copy) => self.command(now, ticket, key, city, Verb::Assign { hero, to }, Command::Assign { hero, to, copy }),
+                Err(refusal) => self.answer(ticket, key, Answer::Refused(refusal)),
+            },
+            Verb::Terminate { hero } => {
+                let answer = self.terminate(now, hero).map_or_else(Answer::Refused, |entry| Answer::Terminated(hero, entry));
+                self.answer(ticket, key, answer);
+            }
+            Verb::Bomb { city } => {
+                let city = city.or_else(|| self.linked_cities().into_iter().choose(&mut self.rng).map(|city| city.node));
+                match city {
+                    Some(city) => self.command(now, ticket, key, city, verb, Command::Bomb),
+                    None => self.answer(ticket, key, Answer::Refused(NotDone::NoCity)),
+                }
+            }
+            Verb::Forget { city } => {
+                let answer = self.forget(now, city).map_or_else(Answer::Refused, |()| Answer::Forgotten(city));
+                self.answer(ticket, key, answer);
+            }
+            Verb::Inject { trouble, from, to, both, heal_after } => {
+                let fault = Fault { id: FaultId(self.ids.random()), trouble, from, to, both };
+                self.inject(now, ticket, key, fault, heal_after);
+            }
+            Verb::Heal { fault } => self.heal(now, ticket, key, fault),
+            Verb::Gossip { pace } => {
+                self.set_pace(now, pace);
+                self.answer(ticket, key, Answer::Gossip(pace));
+            }
+            Verb::Exchange { source, puller } => self.begin_exchange(now, ticket, key, source, puller),
+            Verb::Stop { city } => self.end_process(now, ticket, key, city, Control::Stop),
+            Verb::Kill { city } => self.end_process(now, ticket, key, city, Control::Kill),
+            Verb::Log { node, kind, text } => {
+                self.happened(now, node, kind, text);
+                self.answer(ticket, key, Answer::Logged);
+            }
+            Verb::Find { hero } => {
+                let answer = self.find(hero).map_or_else(Answer::Refused, |entry| Answer::Found(hero, entry));
+                self.answer(ticket, key, answer);
+            }
+            Verb::View => {
+                let view = self.view(now);
+                self.answer(ticket, key, Answer::View(view));
+            }
+        }
+    }
+
+    pub(super) fn forget(&mut self, now: Now, city: NodeName) -> Result<(), NotDone> {
+        if self.linked(city).is_some() {
+            return Err(NotDone::Alive { city });
+        }
+        self.replica.forget(now, city).map_err(|error| match error {
+            ForgetError::Joining => NotDone::Joining { node: self.me() },
+            ForgetError::Myself | ForgetError::NotMember => NotDone::NoAnswer { city },
+        })?;
+        let text = format!("{city} is forgotten: it keeps nothing in place any more");
+        self.happened(now, city, Kind::Forgotten, text);
+        Ok(())
+    }
+
+    pub(super) fn create(&mut self, now: Now, ticket: u64, key: Option<String>, names: Vec<String>) {
+        let mut created = Vec::with_capacity(names.len());
+        for name in names {
+            let mut bytes = [0; 16];
+            self.ids.fill_bytes(&mut bytes);
+            let id = HeroId(uuid::Builder::from_random_bytes(bytes).into_uuid());
+            let hero = Hero::new(name.into());
+            match self.write(now, id, Value::Live(hero)) {
+                Ok(entry) => created.push((id, entry)),
+                Err(refusal) => return self.answer(ticket, key, Answer::Refused(refusal)),
+            }
+        }
+        match created.as_slice() {
+            [(id, entry)] => {
+                let text = format!("{} was created", self.name_of(*id));
+                self.wrote(now, self.me(), Kind::Created, text, Write::of(*id, entry));
+            }
+            many => self.happened(now, self.me(), Kind::Created, format!("{} superheroes were created", many.len())),
+        }
+        self.answer(ticket, key, Answer::Created(created));
+    }
+
+    pub(super) fn send_home(&mut self, now: Now, id: HeroId) -> Result<Arc<Entry>, NotDone> {
+        let copy = self.copy(id)?;
+        let hero = copy.hero().ok_or(NotDone::Deleted(id))?.assigned(Location::Home);
+        let entry = self.write_over(now, id, Value::Live(hero), &copy)?;
+        let name = self.name_of(id);
+        self.wrote(now, self.me(), Kind::Assigned, format!("{name} was sent home"), Write::of(id, &entry));
+        Ok(entry)
+    }
+
+    pub(super) fn terminate(&mut self, now: Now, id: HeroId) -> Result<Arc<Entry>, NotDone> {
+        let copy = self.copy(id)?;
+        let entry = self.write_over(now, id, Value::Tombstone, &copy)?;
+        let name = self.name_of(id);
+        self.wrote(now, self.me(), Kind::Terminated, format!("{name} was terminated"), Write::of(id, &entry));
+        Ok(entry)
+    }
+
+    /// A living copy of the hero, the newest that is known: dispatch's own, what a city showed, or what one answered. A command
+    /// over an older one would pass for a write that had not seen the newer.
+    pub(super) fn find(&self, id: HeroId) -> Result<Arc<Entry>, NotDone> {
+        let own = self.replica.map().get(id).into_iter();
+        let seen = self.cities.iter().filter_map(|city| city.entries.get(&id));
+        let newest = own.chain(seen).chain(self.acknowledged.get(&id)).max_by_key(|entry| (entry.is_tombstone(), entry.stamp));
+        match newest {
+            Some(copy) if !copy.is_tombstone() && !self.replica.knows_dead(id, copy) => Ok(Arc::clone(copy)),
+            Some(_) => Err(NotDone::Deleted(id)),
+            // Dead, and the tombstone collected, or gone with the only city that knew.
+            None if self.known.get(&id).is_some_and(|known| self.replica.vector().covers(known.born)) => Err(NotDone::Deleted(id)),
+            None => Err(NotDone::NeverHeardOf(id)),
+        }
+    }
+
+    /// As [`find`](Self::find), for a command. While anything is cut, only dispatch's own copy: what it has merely seen of a city it
+    /// has not heard, and a command over it would carry news past the cut.
+    pub(super) fn copy(&self, id: HeroId) -> Result<Arc<Entry>, NotDone> {
+        if !self.troubles.any_cut() {
+            return self.find(id);
+        }
+        match self.replica.map().get(id) {
+            Some(own) if !own.is_tombstone() => Ok(Arc::clone(own)),
+            Some(_) => Err(NotDone::Deleted(id)),
+            None => Err(self.find(id).err().unwrap_or(NotDone::CityHasNotHeard { city: self.me() })),
+        }
+    }
+
+    /// The copy that goes to a city with a command; none where replication to it is cut: then it acts on what it holds.
+    pub(super) fn copy_for(&self, city: NodeName, id: HeroId) -> Result<Option<Arc<Entry>>, NotDone> {
+        // A pull needs both directions, so one that is cut stops both.
+        if self.troubles.is_cut(self.me(), city) || self.troubles.is_cut(city, self.me()) {
+            return match self.find(id) {
+                Err(never @ NotDone::NeverHeardOf(_)) => Err(never),
+                Ok(_) | Err(_) => Ok(None),
+            };
+        }
+        match self.copy(id) {
+            Err(NotDone::CityHasNotHeard { .. }) => Ok(None),
+            copy => copy.map(Some),
+        }
+    }
+
+    pub(super) fn write(&mut self, now: Now, id: HeroId, value: Value) -> Result<Arc<Entry>, NotDone> {
+        let written = self.replica.write(now, id, value);
+        self.written(id, written)
+    }
+
+    pub(super) fn write_over(&mut self, now: Now, id: HeroId, value: Value, over: &Entry) -> Result<Arc<Entry>, NotDone> {
+        let written = self.replica.write_over(now, id, value, Some(over));
+        self.written(id, written)
+    }
+
+    pub(super) fn written(&mut self, id: HeroId, written: Result<Arc<Entry>, WriteError>) -> Result<Arc<Entry>, NotDone> {
+        let entry = written.map_err(|error| match error {
+            WriteError::Joining => NotDone::Joining { node: self.me() },
+            WriteError::Dead => NotDone::Deleted(id),
+            WriteError::TooFarAhead => NotDone::TooFarAhead { node: self.me() },
+        })?;
+        self.get_to_know(id, &entry);
+        self.ledger.saved(id, &entry);
+        self.rows_stale = true;
+        self.touch();
+        Ok(entry)
+    }
+
+    pub(super) fn command(&mut self, now: Now, ticket: u64, key: Option<String>, city: NodeName, verb: Verb, command: Command) {
+        if self.linked(city).is_none() {
+            return self.answer(ticket, key, Answer::Refused(NotDone::NoAnswer { city }));
+        }
+        let request = self.next_request;
+        self.next_request += 1;
+        self.pending.insert(request, Pending { ticket, key, city, verb, deadline: now.mono + ANSWER_PATIENCE });
+        // By the city's clock, as far as its last word tells how that one runs.
+        let expires = self.city(city).map_or(now.wall, |mirror| mirror.wall(now)).plus(COMMAND_EXPIRES);
+        self.send(city, Frame::Command { request, expires, command });
+    }
+
+    pub(super) fn answer(&mut self, ticket: u64, key: Option<String>, answer: Answer) {
+        if let Some(key) = key {
+            // What was not done may be tried again; what may have been done may not.
+            if matches!(&answer, Answer::Refused(refusal) if !matches!(refusal, NotDone::Unknown { .. })) {
+                self.keys.remove(&key);
+                self.keys_by_age.retain(|other| *other != key);
+            } else if let Some((_, slot)) = self.keys.get_mut(&key) {
+                *slot = Some(answer.clone());
+            }
+        }
+        self.event(Event::Answer { ticket, answer });
+    }
+
+    pub(super) fn remember(&mut self, key: String, verb: Verb) {
+        self.keys_by_age.push_back(key.clone());
+        self.keys.insert(key, (verb, None));
+        while self.keys_by_age.len() > KEYS_MAX {
+            let oldest = self.keys_by_age.pop_front().expect("more than none are left");
+            self.keys.remove(&oldest);
+        }
+    }
+
+    pub(super) fn on_answer(&mut self, now: Now, from: NodeName, request: u64, result: Result<Done, Refusal>) {
+        if self.pending.get(&request).is_none_or(|pending| pending.city != from) {
+            return;
+        }
+        let pending = self.pending.remove(&request).expect("the request that was just found");
+        let answer = match (pending.verb, result) {
+            (Verb::Bomb { .. }, Ok(Done::Bombed)) => {
+                self.happened(now, from, Kind::Destroyed, format!("{from} has been destroyed"));
+                Answer::Bombed(from)
+            }
+            (Verb::Assign { hero, .. }, Ok(Done::Assigned(entry))) => {
+                self.ledger.saved(hero, &entry);
+                self.acknowledged.insert(hero, Arc::clone(&entry));
+                let name = self.name_of(hero);
+                self.wrote(now, from, Kind::Assigned, format!("{name} was assigned to {from}"), Write::of(hero, &entry));
+                // Hear of it soon, rather than at the next poll.
+                if let Some(city) = self.linked(from) {
+                    self.replica.pull(now, city, from, true);
+                }
+                Answer::Assigned(hero, entry)
+            }
+            (Verb::Assign { hero, .. }, Err(Refusal::Deleted)) => Answer::Refused(NotDone::Deleted(hero)),
+            (_, Err(Refusal::Joining)) => Answer::Refused(NotDone::Joining { node: from }),
+            (_, Err(Refusal::NotHeardOf)) => Answer::Refused(NotDone::CityHasNotHeard { city: from }),
+            (_, Err(Refusal::Expired)) => Answer::Refused(NotDone::TooLate { city: from }),
+            (_, Err(Refusal::TooFarAhead)) => Answer::Refused(NotDone::TooFarAhead { node: from }),
+            // An answer to something else than was asked.
+            (_, Ok(_) | Err(Refusal::Deleted)) => Answer::Refused(NotDone::Unknown { city: from }),
+        };
+        self.answer(pending.ticket, pending.key, answer);
+    }
+
+    pub(super) fn no_answer(&mut self, request: u64) {
+        if let Some(pending) = self.pending.remove(&request) {
+            self.answer(pending.ticket, pending.key, Answer::Refused(NotDone::Unknown { city: pending.city }));
+        }
+    }
+}
