@@ -13,6 +13,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
+use imbl::Vector;
 use rand::seq::IteratorRandom;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -29,10 +30,12 @@ use shared::time::Now;
 use crate::ask::{Answer, Ask, Verb};
 use crate::exchange::UnderWay;
 use crate::happening::{Happening, Kind};
+use crate::history::History;
 use crate::ledger::Ledger;
 use crate::mirror::Mirror;
+use crate::rows::Rows;
 use crate::trouble::{Troubles, describe};
-use crate::view::{self, View};
+use crate::view::{Aftermath, View};
 
 /// A city does not act on a command later than this.
 const COMMAND_EXPIRES: Duration = Duration::from_secs(1);
@@ -98,6 +101,8 @@ struct Pending {
     key: Option<String>,
     city: NodeName,
     verb: Verb,
+    /// What a bomb puts at stake.
+    at_stake: Vec<(HeroId, Arc<str>)>,
     deadline: Duration,
 }
 
@@ -134,11 +139,22 @@ pub struct Dispatch {
     /// What cities answered as done, until dispatch's own copy covers it.
     acknowledged: BTreeMap<HeroId, Arc<Entry>>,
     differs_since: BTreeMap<HeroId, Duration>,
-    happenings: VecDeque<Arc<Happening>>,
+    happenings: Vector<Arc<Happening>>,
     next_happening: u64,
     agreed: bool,
-    rows: Arc<Vec<view::Row>>,
-    rows_stale: bool,
+    rows: Rows,
+    /// Whether each city counts when copies are compared.
+    counted: Vec<bool>,
+    /// Whether somebody has come to hold something else, or another life, since the ledger was looked through.
+    holdings_changed: bool,
+    /// Up to which of its own replica's changes and pulls dispatch has looked.
+    own_changes: u64,
+    own_pulls: u64,
+    history: History,
+    /// Whether the history has grown since the last view, by what can wait.
+    history_grew: bool,
+    /// What the last bombs put at stake, newest last.
+    aftermaths: VecDeque<Arc<Aftermath>>,
     view_at: Duration,
     view_due: bool,
     rng: ChaCha8Rng,
@@ -184,11 +200,17 @@ impl Dispatch {
             ledger: Ledger::default(),
             acknowledged: BTreeMap::new(),
             differs_since: BTreeMap::new(),
-            happenings: VecDeque::new(),
+            happenings: Vector::new(),
             next_happening: 1,
             agreed: false,
-            rows: Arc::default(),
-            rows_stale: true,
+            rows: Rows::default(),
+            counted: Vec::new(),
+            holdings_changed: true,
+            own_changes: 0,
+            own_pulls: 0,
+            history: History::default(),
+            history_grew: false,
+            aftermaths: VecDeque::new(),
             view_at: now.mono,
             view_due: true,
             troubles: Troubles::default(),
@@ -310,9 +332,7 @@ impl Machine for Dispatch {
         let overdue: Vec<NodeName> =
             self.asked.iter().filter(|(_, asked)| **asked + OBSERVATION_PATIENCE <= now.mono).map(|(city, _)| *city).collect();
         for city in overdue {
-            if let Some(since) = self.city(city).map(|city| city.since()) {
-                self.observe(now, city, since);
-            }
+            self.observe(now, city);
         }
         if self.pace_at.is_some_and(|at| at <= now.mono) {
             self.tell_pace(now);

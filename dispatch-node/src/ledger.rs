@@ -6,34 +6,59 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use imbl::Vector;
+
 use shared::crdt::Entry;
 use shared::id::{HeroId, Incarnation, NodeName};
+use shared::time::UnixMillis;
 
 /// How many heroes may have writes whose fate is open, while a city is away, say; further ones are not counted.
 const OPEN_MAX: usize = 1_000_000;
 
-/// Writes answered as saved whose fate is open, and how many were lost.
+/// How many lost writes are listed; the count goes on.
+const LISTED_MAX: usize = 1_000;
+
+/// Writes answered as saved whose fate is open, and those that were lost.
 #[derive(Debug, Default)]
 pub(crate) struct Ledger {
     open: BTreeMap<HeroId, Vec<Open>>,
     lost: u64,
+    listed: Vector<Arc<Lost>>,
+}
+
+/// A write that was answered as saved and stands nowhere any more, though nobody who knew it replaced it.
+#[derive(Clone, Debug)]
+pub struct Lost {
+    /// Counts from 1.
+    pub number: u64,
+    /// Of which hero.
+    pub hero: HeroId,
+    /// What was written.
+    pub entry: Arc<Entry>,
+    /// When it was answered as saved, by dispatch's clock.
+    pub saved: UnixMillis,
+    /// When it was found to be lost.
+    pub found: UnixMillis,
+    /// What stands in its place, or beat it and was collected since; nothing where it went with its only holder.
+    pub to: Option<Arc<Entry>>,
 }
 
 /// A write whose fate is open.
 #[derive(Debug)]
 struct Open {
     entry: Arc<Entry>,
+    saved: UnixMillis,
     /// A tombstone that beats it, and which may be collected before anybody looks.
     killed_by: Option<Arc<Entry>>,
 }
 
 impl Ledger {
     /// This write was answered as saved.
-    pub(crate) fn saved(&mut self, key: HeroId, entry: &Arc<Entry>) {
+    pub(crate) fn saved(&mut self, at: UnixMillis, key: HeroId, entry: &Arc<Entry>) {
         if self.open.len() < OPEN_MAX || self.open.contains_key(&key) {
             let writes = self.open.entry(key).or_default();
             let killed_by = writes.iter().map(|open| &open.entry).find(|death| death.is_tombstone() && death.beats(entry)).cloned();
-            writes.push(Open { entry: Arc::clone(entry), killed_by });
+            writes.push(Open { entry: Arc::clone(entry), saved: at, killed_by });
         }
         self.heard(key, entry);
     }
@@ -54,20 +79,40 @@ impl Ledger {
         self.lost
     }
 
+    /// The newest of them, newest last.
+    pub(crate) fn listed(&self) -> &Vector<Arc<Lost>> {
+        &self.listed
+    }
+
     /// Closes what can be closed. Call it only when every member has been read to its end: `holdings` gives each member's
     /// entry for a key, `lives` the present life of each member.
-    pub(crate) fn settle<'a>(&mut self, holdings: impl Fn(HeroId) -> Vec<Option<&'a Arc<Entry>>>, lives: &BTreeMap<NodeName, Incarnation>) {
-        let mut lost = 0;
+    pub(crate) fn settle<'a>(
+        &mut self,
+        at: UnixMillis,
+        holdings: impl Fn(HeroId) -> Vec<Option<&'a Arc<Entry>>>,
+        lives: &BTreeMap<NodeName, Incarnation>,
+    ) {
+        let mut lost = Vec::new();
         self.open.retain(|key, writes| {
             let held = holdings(*key);
             writes.retain(|open| {
                 let fate = fate(open, &held, lives);
-                lost += u64::from(fate == Fate::Lost);
+                if fate == Fate::Lost {
+                    let stands =
+                        held.iter().flatten().copied().chain(&open.killed_by).max_by_key(|entry| (entry.is_tombstone(), entry.stamp));
+                    lost.push((*key, Arc::clone(&open.entry), open.saved, stands.cloned()));
+                }
                 fate == Fate::Open
             });
             !writes.is_empty()
         });
-        self.lost += lost;
+        for (hero, entry, saved, to) in lost {
+            self.lost += 1;
+            self.listed.push_back(Arc::new(Lost { number: self.lost, hero, entry, saved, found: at, to }));
+            if self.listed.len() > LISTED_MAX {
+                self.listed.pop_front();
+            }
+        }
     }
 }
 
@@ -110,7 +155,8 @@ mod tests {
     use shared::crdt::Value;
     use shared::hero::Hero;
     use shared::id::Origin;
-    use shared::time::UnixMillis;
+
+    const NOW: UnixMillis = UnixMillis(99);
 
     fn stamp(node: &str, incarnation: u64, wall: u64) -> Stamp {
         let origin = Origin { node: node.parse().unwrap(), incarnation: Incarnation(incarnation) };
@@ -125,8 +171,8 @@ mod tests {
         let key = HeroId(uuid::Uuid::nil());
         let lives = BTreeMap::from([("gotham".parse().unwrap(), Incarnation(gotham_life))]);
         let mut ledger = Ledger::default();
-        ledger.saved(key, written);
-        ledger.settle(|_| held.to_vec(), &lives);
+        ledger.saved(NOW, key, written);
+        ledger.settle(NOW, |_| held.to_vec(), &lives);
         (ledger.lost(), ledger.open.is_empty())
     }
 
@@ -169,15 +215,15 @@ mod tests {
         let death = Arc::new(Entry::written(Value::Tombstone, stamp("dispatch", 1, 5), Some(&base)));
         for (writes, lost) in [([&unseen, &death], 1), ([&death, &unseen], 1), ([&base, &death], 0)] {
             let mut ledger = Ledger::default();
-            writes.iter().for_each(|write| ledger.saved(key, write));
-            ledger.settle(|_| vec![None, None], &BTreeMap::new());
+            writes.iter().for_each(|write| ledger.saved(NOW, key, write));
+            ledger.settle(NOW, |_| vec![None, None], &BTreeMap::new());
             assert_eq!((ledger.lost(), ledger.open.len()), (lost, 0), "{writes:?}");
         }
         // One that a city wrote is heard of only.
         let mut ledger = Ledger::default();
-        ledger.saved(key, &unseen);
+        ledger.saved(NOW, key, &unseen);
         ledger.heard(key, &death);
-        ledger.settle(|_| vec![None, None], &BTreeMap::new());
+        ledger.settle(NOW, |_| vec![None, None], &BTreeMap::new());
         assert_eq!(ledger.lost(), 1);
     }
 

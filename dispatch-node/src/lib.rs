@@ -5,14 +5,17 @@ pub mod ask;
 pub mod dispatch;
 pub mod exchange;
 pub mod happening;
+pub mod history;
 mod ledger;
 mod mirror;
 mod node;
 mod options;
+pub mod rows;
 pub mod trouble;
 pub mod verdict;
 pub mod view;
 pub mod web;
 
-pub use mirror::Status;
+pub use ledger::Lost;
+pub use mirror::{Status, Way};
 pub use node::main;

@@ -3,14 +3,15 @@
 //!
 //! Invariant: a mirror holds entries of one life of its city only. After a bomb it is as empty as the city.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::Duration;
 
 use shared::crdt::{Entry, Fingerprint, VersionVector};
 use shared::id::{HeroId, Incarnation, NodeName};
 use shared::machine::LinkDown;
-use shared::message::Observation;
+use shared::message::{Change, Frame, Observation, PullOutcome, Pulled};
 use shared::time::{Now, UnixMillis};
 
 /// What dispatch knows of a node's process.
@@ -40,7 +41,39 @@ impl Status {
 #[derive(Debug)]
 struct Observed {
     removed: Vec<HeroId>,
-    entries: Vec<(HeroId, Arc<Entry>)>,
+    entries: Vec<Change>,
+}
+
+/// How many of a city's rounds are remembered, to tell from whom it heard what.
+const ROUNDS_MAX: usize = 256;
+
+/// A round that changed something at the city.
+#[derive(Debug)]
+struct Round {
+    changes: RangeInclusive<u64>,
+    source: NodeName,
+    at: Duration,
+}
+
+/// Something that the city holds since it was last looked at.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Arrival {
+    pub(crate) hero: HeroId,
+    pub(crate) entry: Arc<Entry>,
+    /// How and when it came there, as far as is known.
+    pub(crate) way: Way,
+    pub(crate) at: Duration,
+}
+
+/// How a write came to be at a node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Way {
+    /// It was written there.
+    Written,
+    /// It was heard from this node, in a round.
+    Heard(NodeName),
+    /// It was there already when it was first looked at, or nobody remembers.
+    Unknown,
 }
 
 /// One city as last read.
@@ -70,6 +103,13 @@ pub(crate) struct Mirror {
     pub(crate) is_read: bool,
     since: u64,
     staged: Vec<Observed>,
+    /// The number of the city's newest pull that is known.
+    pulls: u64,
+    rounds: VecDeque<Round>,
+    /// Of which heroes it holds something else than when this was last emptied.
+    pub(crate) changed: Vec<HeroId>,
+    /// What it has come to hold since this was last emptied.
+    pub(crate) arrivals: Vec<Arrival>,
 }
 
 impl Mirror {
@@ -93,26 +133,31 @@ impl Mirror {
             is_read: false,
             since: 0,
             staged: Vec::new(),
+            pulls: 0,
+            rounds: VecDeque::new(),
+            changed: Vec::new(),
+            arrivals: Vec::new(),
         }
     }
 
-    /// The city answers, in this life. Returns what to ask for next.
-    pub(crate) fn link_up(&mut self, incarnation: Incarnation, at: Duration) -> u64 {
+    /// The city answers, in this life.
+    pub(crate) fn link_up(&mut self, incarnation: Incarnation, at: Duration) {
         self.status = Status::Up;
         self.heard_at = Some(at);
         if self.incarnation != Some(incarnation) {
             let recovering = self.incarnation.is_some();
             let crashes = self.crashes;
+            let changed = std::mem::take(&mut self.entries).into_keys().collect();
             *self = Self {
                 status: Status::Up,
                 incarnation: Some(incarnation),
                 recovering,
                 crashes,
                 heard_at: Some(at),
+                changed,
                 ..Self::new(self.name)
             };
         }
-        self.since
     }
 
     /// The city does not answer. What was last known stays.
@@ -126,24 +171,29 @@ impl Mirror {
     }
 
     /// Takes an observation in. One that comes in several parts is shown when the last is here, so that what is shown was
-    /// true of the city at one moment. Returns what to ask for next.
-    pub(crate) fn observe(&mut self, observation: Observation, now: Now) -> u64 {
+    /// true of the city at one moment.
+    pub(crate) fn observe(&mut self, observation: Observation, now: Now) {
         self.heard_at = Some(now.mono);
         self.clock = Some((observation.wall, now.mono));
         if observation.since != self.since {
             // Not the continuation of what is here: only a start from nothing can be used.
             if observation.since != 0 {
-                return self.since;
+                return;
             }
-            self.entries.clear();
+            self.changed.extend(std::mem::take(&mut self.entries).into_keys());
             self.staged.clear();
         }
+        self.note_rounds(&observation.pulls, now);
+        self.pulls = observation.pulls_until;
         self.since = observation.until;
         self.staged.push(Observed { removed: observation.removed, entries: observation.entries });
         if observation.until == observation.head {
             for Observed { removed, entries } in std::mem::take(&mut self.staged) {
-                removed.iter().for_each(|id| drop(self.entries.remove(id)));
-                self.entries.extend(entries);
+                for hero in removed {
+                    self.entries.remove(&hero);
+                    self.changed.push(hero);
+                }
+                entries.into_iter().for_each(|change| self.take(change, now));
             }
             self.heroes = observation.heroes;
             self.tombstones = observation.tombstones;
@@ -153,7 +203,34 @@ impl Mirror {
             self.joined = observation.joined;
             self.is_read = true;
         }
-        self.since
+    }
+
+    fn note_rounds(&mut self, pulls: &[Pulled], now: Now) {
+        for Pulled { source, ended_ago, outcome, .. } in pulls {
+            if let PullOutcome::Merged { changes, .. } = outcome
+                && !changes.is_empty()
+            {
+                self.rounds.push_back(Round { changes: changes.clone(), source: *source, at: now.mono.saturating_sub(*ended_ago) });
+            }
+        }
+        while self.rounds.len() > ROUNDS_MAX {
+            self.rounds.pop_front();
+        }
+    }
+
+    fn take(&mut self, Change { number, hero, entry }: Change, now: Now) {
+        let is_own = entry.stamp.origin.node == self.name && Some(entry.stamp.origin.incarnation) == self.incarnation;
+        let (way, at) = match self.rounds.iter().rev().find(|round| round.changes.contains(&number)) {
+            // What it writes while it merges, a burial say, is its own all the same.
+            Some(round) if !is_own => (Way::Heard(round.source), round.at),
+            None if !(is_own && self.is_read) => (Way::Unknown, now.mono),
+            Some(_) | None => (Way::Written, now.mono),
+        };
+        if self.entries.get(&hero).is_none_or(|held| held.stamp != entry.stamp) {
+            self.arrivals.push(Arrival { hero, entry: Arc::clone(&entry), way, at });
+        }
+        self.entries.insert(hero, entry);
+        self.changed.push(hero);
     }
 
     /// What the city's wall clock reads by now; as far as is known, what ours does.
@@ -166,8 +243,80 @@ impl Mirror {
         self.clock.map(|_| self.wall(now).0.cast_signed().saturating_sub_unsigned(now.wall.0))
     }
 
-    /// What to ask for when an answer is overdue.
-    pub(crate) fn since(&self) -> u64 {
-        self.since
+    /// The question that goes on from what is known.
+    pub(crate) fn question(&self) -> Frame {
+        Frame::Observe { since: self.since, pulls: self.pulls }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use shared::clock::{Hlc, Stamp};
+    use shared::crdt::Value;
+    use shared::id::Origin;
+
+    fn at(millis: u64) -> Now {
+        Now { mono: Duration::from_millis(millis), wall: UnixMillis(1_790_000_000_000 + millis) }
+    }
+
+    fn change(number: u64, hero: u8, writer: &str) -> Change {
+        let origin = Origin { node: writer.parse().unwrap(), incarnation: Incarnation(2) };
+        let stamp = Stamp { hlc: Hlc { wall: UnixMillis(number), logical: 0 }, origin };
+        Change { number, hero: HeroId(uuid::Uuid::from_bytes([hero; 16])), entry: Arc::new(Entry::written(Value::Tombstone, stamp, None)) }
+    }
+
+    fn merged(source: &str, changes: RangeInclusive<u64>, ended_ago: u64) -> Pulled {
+        let outcome = PullOutcome::Merged { entries: 1, bytes: 100, changes };
+        let ended_ago = Duration::from_millis(ended_ago);
+        Pulled { source: source.parse().unwrap(), asked_ago: ended_ago, ended_ago, outcome }
+    }
+
+    fn observation(since: u64, entries: Vec<Change>, pulls: Vec<Pulled>) -> Observation {
+        Observation {
+            life: Incarnation(2),
+            since,
+            until: since + entries.len() as u64,
+            head: since + entries.len() as u64,
+            wall: at(0).wall,
+            heroes: 0,
+            entries,
+            pulls_until: pulls.len() as u64,
+            pulls,
+            tombstones: 0,
+            fingerprint: Fingerprint::default(),
+            vector: VersionVector::new(),
+            removed: Vec::new(),
+            crashes: 0,
+            joined: true,
+        }
+    }
+
+    fn arrivals(mirror: &mut Mirror) -> Vec<(u8, Way, u128)> {
+        let told = |arrival: Arrival| (arrival.hero.0.as_bytes()[0], arrival.way, arrival.at.as_millis());
+        std::mem::take(&mut mirror.arrivals).into_iter().map(told).collect()
+    }
+
+    #[test]
+    fn it_knows_from_whom_a_city_heard_what_it_holds_and_when() {
+        let heard = |from: &str| Way::Heard(from.parse().unwrap());
+        let mut gotham = Mirror::new("gotham".parse().unwrap());
+        gotham.link_up(Incarnation(2), Duration::ZERO);
+        // When dispatch sees the city for the first time, it holds what it holds.
+        gotham
+            .observe(observation(0, vec![change(1, 1, "gotham"), change(2, 2, "capitol")], vec![merged("capitol", 2..=2, 700)]), at(1_000));
+        assert_eq!(arrivals(&mut gotham), [(1, Way::Unknown, 1_000), (2, heard("capitol"), 300)]);
+        let news = vec![change(3, 3, "gotham"), change(4, 4, "capitol"), change(5, 5, "capitol"), change(6, 6, "gotham")];
+        gotham.observe(observation(2, news, vec![merged("metropolis", 4..=4, 50), merged("capitol", 6..=6, 40)]), at(2_000));
+        let expected = [(3, Way::Written, 2_000), (4, heard("metropolis"), 1_950), (5, Way::Unknown, 2_000), (6, Way::Written, 2_000)];
+        assert_eq!(arrivals(&mut gotham), expected, "what it writes while it merges is its own");
+        assert_eq!(gotham.changed.len(), 6);
+        // The same over again, and a start from nothing in the same life, are no news.
+        gotham.observe(observation(0, vec![change(3, 3, "gotham")], Vec::new()), at(3_000));
+        assert_eq!(arrivals(&mut gotham).len(), 1, "what had been dropped has come back");
+        assert_eq!(gotham.entries.len(), 1);
+        assert!(gotham.changed.len() > 6, "who is gone has changed too");
+        gotham.link_up(Incarnation(4), Duration::from_secs(4));
+        assert_eq!((gotham.entries.len(), gotham.changed.len()), (0, 1));
     }
 }

@@ -128,6 +128,10 @@ impl Troubles {
         self.known.iter().map(|known| known.fault.id).collect()
     }
 
+    pub(crate) fn faults(&self) -> impl Iterator<Item = &Fault> + Clone {
+        self.known.iter().map(|known| &known.fault)
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.known.len()
     }

@@ -1,13 +1,13 @@
 //! The verdict: one or two plain sentences about the cluster, always true. One pure function of what is known makes the page's
 //! heading, its title, the screen reader's news and the API's answer.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use shared::id::NodeName;
 
 use crate::mirror::Status;
-use crate::view::{NodeView, Row, RowState};
+use crate::rows::{Pattern, RowState, Rows};
+use crate::view::NodeView;
 
 /// What the cluster's state amounts to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,12 +51,13 @@ impl Verdict {
     pub fn of(
         dispatch: &NodeView,
         cities: &[NodeView],
-        rows: &Arc<Vec<Row>>,
+        rows: &Rows,
+        counted: &[bool],
         oldest_difference: Option<Duration>,
         lost_writes: u64,
     ) -> Self {
-        let living = || rows.iter().filter(|row| row.lives());
-        let differences = rows.iter().filter(|row| row.differs()).count();
+        let differs = |pattern: &Pattern| pattern.state(counted).differs();
+        let differences = rows.count(differs);
         let all_up = cities.iter().all(|city| city.status == Status::Up && city.is_read);
         let converged = all_up && differences == 0 && cities.iter().all(|city| city.fingerprint == dispatch.fingerprint);
         let phrases = phrases(dispatch, cities, rows, differences);
@@ -65,11 +66,11 @@ impl Verdict {
             sentence: phrases.iter().map(Phrase::to_string).collect(),
             phrases,
             differences,
-            only_copies: rows.iter().filter(|row| row.state == RowState::OnlyCopy).count(),
+            only_copies: rows.count(|pattern| pattern.state(counted) == RowState::OnlyCopy),
             lost_writes,
             oldest_difference,
-            agreed_on: living().filter(|row| !row.differs()).count(),
-            heroes: living().count(),
+            agreed_on: rows.count(|pattern| pattern.lives() && !differs(pattern)),
+            heroes: rows.count(Pattern::lives),
         }
     }
 }
@@ -111,7 +112,7 @@ pub fn grouped(number: u64) -> String {
     text
 }
 
-fn phrases(dispatch: &NodeView, cities: &[NodeView], rows: &[Row], differences: usize) -> Vec<Phrase> {
+fn phrases(dispatch: &NodeView, cities: &[NodeView], rows: &Rows, differences: usize) -> Vec<Phrase> {
     let up = || (0..cities.len()).filter(|city| cities[*city].status == Status::Up);
     // A city that has just lost its memory is no party to the others' agreement.
     let (hurt, standing): (Vec<usize>, Vec<usize>) =
@@ -204,9 +205,9 @@ pub(crate) fn leader(cities: &[NodeView]) -> Option<usize> {
     groups(cities, &up).first().filter(|group| group.len() > 1 || up.len() == 1).map(|group| group[0])
 }
 
-fn agreement(cities: &[NodeView], all: &[usize], rows: &[Row]) -> Vec<Phrase> {
+fn agreement(cities: &[NodeView], all: &[usize], rows: &Rows) -> Vec<Phrase> {
     let heroes = cities[all[0]].heroes;
-    let ending = match (heroes, rows.iter().any(Row::lives)) {
+    let ending = match (heroes, rows.count(Pattern::lives) > 0) {
         (0, false) => " agree: there are no heroes yet.".to_owned(),
         (0, true) => " agree: they have heard of no hero yet.".to_owned(),
         _ => format!(" agree on {}.", counted(usize::try_from(heroes).unwrap_or(usize::MAX), "hero", "heroes")),
@@ -215,15 +216,14 @@ fn agreement(cities: &[NodeView], all: &[usize], rows: &[Row]) -> Vec<Phrase> {
 }
 
 /// Of how many heroes these two cities do not say the same.
-pub(crate) fn changes(rows: &[Row], a: usize, b: usize) -> usize {
-    rows.iter().filter(|row| row.cells[a].as_ref().map(|entry| entry.stamp) != row.cells[b].as_ref().map(|entry| entry.stamp)).count()
+pub(crate) fn changes(rows: &Rows, a: usize, b: usize) -> usize {
+    rows.count(|pattern| pattern.is_apart(a, b))
 }
 
 /// Of how many heroes this city does not say the same as some other that answers and has its memory.
-pub(crate) fn changes_from_any(cities: &[NodeView], rows: &[Row], city: usize) -> usize {
+pub(crate) fn changes_from_any(cities: &[NodeView], rows: &Rows, city: usize) -> usize {
     let others: Vec<usize> = (0..cities.len()).filter(|other| cities[*other].status == Status::Up && !cities[*other].recovering).collect();
-    let stamp = |row: &Row, city: usize| row.cells[city].as_ref().map(|entry| entry.stamp);
-    rows.iter().filter(|row| others.iter().any(|other| stamp(row, *other) != stamp(row, city))).count()
+    rows.count(|pattern| others.iter().any(|other| pattern.is_apart(*other, city)))
 }
 
 fn names(cities: &[NodeView], group: &[usize]) -> Vec<Phrase> {

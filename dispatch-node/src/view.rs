@@ -1,42 +1,67 @@
 //! What dispatch knows, at one moment, as data: what the page, the API and the verdict are made of. Nothing here decides or
 //! formats; it compares.
 
-use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use shared::crdt::{Entry, Fingerprint, Map, VersionVector};
+use imbl::Vector;
+
+use shared::crdt::{Fingerprint, VersionVector};
 use shared::fault::Pace;
 use shared::id::{HeroId, Incarnation, NodeName};
 use shared::replica::Replica;
-use shared::time::UnixMillis;
+use shared::time::Now;
 
 use crate::happening::Happening;
+use crate::history::History;
+use crate::ledger::Lost;
 use crate::mirror::{Mirror, Status};
+use crate::rows::{Row, RowState, Rows};
 use crate::trouble::FaultView;
 use crate::verdict::Verdict;
 
 /// Everything known at one moment.
 #[derive(Clone, Debug)]
 pub struct View {
-    /// When, by dispatch's wall clock.
-    pub at: UnixMillis,
+    /// When.
+    pub at: Now,
     /// Dispatch's own replica.
     pub dispatch: NodeView,
     /// Whether dispatch may write.
     pub joined: bool,
     /// The cities, in the order of the rows' cells.
     pub cities: Vec<NodeView>,
+    /// Whether each city counts when copies are compared.
+    pub counted: Vec<bool>,
     /// Every hero anybody has heard of, by name.
-    pub rows: Arc<Vec<Row>>,
+    pub rows: Rows,
     /// What it amounts to.
     pub verdict: Verdict,
     /// The event log, newest last.
-    pub happenings: Vec<Arc<Happening>>,
+    pub happenings: Vector<Arc<Happening>>,
     /// The faults in force, oldest first.
     pub faults: Vec<FaultView>,
     /// The pace of gossip.
     pub pace: Pace,
+    /// What happened lately.
+    pub history: History,
+    /// The writes that were lost, newest last.
+    pub lost: Vector<Arc<Lost>>,
+    /// What the last bombs put at stake.
+    pub aftermaths: Vec<Arc<Aftermath>>,
+}
+
+/// What a bomb put at stake: the heroes that nobody else held.
+#[derive(Clone, Debug)]
+pub struct Aftermath {
+    /// The city that was bombed.
+    pub city: NodeName,
+    /// The number of its line in the event log.
+    pub happening: u64,
+    /// The heroes that the city alone held when it was hit; of very many, the first.
+    pub only_there: Vec<(HeroId, Arc<str>)>,
+    /// How many those were.
+    pub count: usize,
 }
 
 /// One node as last read.
@@ -70,104 +95,23 @@ pub struct NodeView {
     pub is_read: bool,
 }
 
-/// One hero, as each node holds it.
-#[derive(Clone, Debug)]
-pub struct Row {
-    /// Which hero.
-    pub id: HeroId,
-    /// The hero's name.
-    pub name: Arc<str>,
-    /// What dispatch holds.
-    pub own: Option<Arc<Entry>>,
-    /// What each city holds, in the order of [`View::cities`].
-    pub cells: Vec<Option<Arc<Entry>>>,
-    /// What it amounts to.
-    pub state: RowState,
-}
-
-/// How a hero's copies compare, among the cities that answer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum RowState {
-    /// All hold the same.
-    Agreed,
-    /// Nobody holds it alive, and somebody its tombstone.
-    Terminated,
-    /// No city has heard of the hero yet; dispatch has.
-    NotHeardOf,
-    /// One node alone holds the hero, and nobody holds a tombstone.
-    OnlyCopy,
-    /// Some hold a tombstone, and some hold it alive.
-    DeathNotHeard,
-    /// Some hold something else than others.
-    Differs,
-}
-
-impl Row {
-    /// Whether the cities do not say the same of this hero.
-    #[must_use]
-    pub fn differs(&self) -> bool {
-        !matches!(self.state, RowState::Agreed | RowState::Terminated)
-    }
-
-    /// Whether the hero lives anywhere.
-    #[must_use]
-    pub fn lives(&self) -> bool {
-        self.cells.iter().chain([&self.own]).flatten().any(|entry| !entry.is_tombstone())
-    }
-}
-
-/// One row a hero that any of them has heard of, sorted by name.
-pub(crate) fn rows(own: &Map, cities: &[Mirror], name_of: impl Fn(HeroId) -> Arc<str>) -> Vec<Row> {
-    let ids: BTreeSet<HeroId> = own.iter().map(|(id, _)| id).chain(cities.iter().flat_map(|city| city.entries.keys().copied())).collect();
-    // A city that has lost its memory is known to hold nothing; one that has not been read yet is not known to.
-    let speaks = |city: &Mirror| city.status == Status::Up && (city.is_read || city.recovering);
-    let none_speaks = !cities.iter().any(speaks);
-    let counts: Vec<bool> = cities.iter().map(|city| none_speaks || speaks(city)).collect();
-    let row = |id: HeroId| {
-        let own = own.get(id).cloned();
-        let cells: Vec<Option<Arc<Entry>>> = cities.iter().map(|city| city.entries.get(&id).cloned()).collect();
-        let counted: Vec<Option<&Entry>> =
-            cells.iter().zip(&counts).filter(|(_, counts)| **counts).map(|(cell, _)| cell.as_deref()).collect();
-        let state = state(&counted, own.as_deref());
-        Row { id, name: name_of(id), own, cells, state }
-    };
-    let mut rows: Vec<Row> = ids.into_iter().map(row).collect();
-    rows.sort_by(|a, b| (&a.name, a.id).cmp(&(&b.name, b.id)));
-    rows
-}
-
-fn state(counted: &[Option<&Entry>], own: Option<&Entry>) -> RowState {
-    let dead = counted.iter().flatten().filter(|entry| entry.is_tombstone()).count();
-    let holders = counted.iter().flatten().count() + usize::from(own.is_some());
-    let same = counted.windows(2).all(|pair| pair[0].map(|entry| entry.stamp) == pair[1].map(|entry| entry.stamp));
-    let heard = counted.iter().any(Option::is_some);
-    let known = || counted.iter().flatten().copied().chain(own);
-    if known().next().is_some() && known().all(Entry::is_tombstone) {
-        RowState::Terminated
-    } else if same && heard {
-        RowState::Agreed
-    } else if dead > 0 {
-        RowState::DeathNotHeard
-    } else if holders == 1 {
-        RowState::OnlyCopy
-    } else if !heard {
-        RowState::NotHeardOf
-    } else {
-        RowState::Differs
-    }
-}
-
 impl View {
-    pub(crate) fn new(
-        now: shared::time::Now,
-        replica: &Replica,
-        cities: &[Mirror],
-        rows: &Arc<Vec<Row>>,
-        oldest_difference: Option<Duration>,
-        lost_writes: u64,
-        happenings: &VecDeque<Arc<Happening>>,
-    ) -> Self {
-        let dispatch = NodeView {
+    /// The node of this name.
+    #[must_use]
+    pub fn city(&self, name: NodeName) -> Option<(usize, &NodeView)> {
+        self.cities.iter().enumerate().find(|(_, city)| city.name == name)
+    }
+
+    /// What the copies of this row's hero amount to.
+    #[must_use]
+    pub fn state(&self, row: &Row) -> RowState {
+        row.pattern.state(&self.counted)
+    }
+}
+
+impl NodeView {
+    pub(crate) fn of_dispatch(replica: &Replica) -> Self {
+        Self {
             name: replica.me().node,
             status: Status::Up,
             incarnation: Some(replica.me().incarnation),
@@ -181,48 +125,32 @@ impl View {
             clock_ahead_ms: Some(0),
             frozen: false,
             is_read: true,
-        };
-        let cities: Vec<NodeView> = cities
-            .iter()
-            .map(|city| NodeView {
-                name: city.name,
-                status: city.status,
-                incarnation: city.incarnation,
-                crashes: city.crashes,
-                heroes: city.heroes,
-                tombstones: city.tombstones,
-                fingerprint: city.fingerprint,
-                vector: city.vector.clone(),
-                age: city.heard_at.map(|at| now.mono.saturating_sub(at)),
-                recovering: city.recovering,
-                clock_ahead_ms: city.clock_ahead_ms(now),
-                frozen: false,
-                is_read: city.is_read,
-            })
-            .collect();
-        let verdict = Verdict::of(&dispatch, &cities, rows, oldest_difference, lost_writes);
-        Self {
-            at: now.wall,
-            dispatch,
-            joined: replica.joined(),
-            cities,
-            rows: Arc::clone(rows),
-            verdict,
-            happenings: happenings.iter().cloned().collect(),
-            faults: Vec::new(),
-            pace: Pace::FREE,
         }
     }
 
-    /// The node of this name.
-    #[must_use]
-    pub fn city(&self, name: NodeName) -> Option<(usize, &NodeView)> {
-        self.cities.iter().enumerate().find(|(_, city)| city.name == name)
+    pub(crate) fn of_city(city: &Mirror, frozen: bool, now: Now) -> Self {
+        Self {
+            name: city.name,
+            status: city.status,
+            incarnation: city.incarnation,
+            crashes: city.crashes,
+            heroes: city.heroes,
+            tombstones: city.tombstones,
+            fingerprint: city.fingerprint,
+            vector: city.vector.clone(),
+            age: city.heard_at.map(|at| now.mono.saturating_sub(at)),
+            recovering: city.recovering,
+            clock_ahead_ms: city.clock_ahead_ms(now),
+            frozen,
+            is_read: city.is_read,
+        }
     }
+}
 
-    /// The row of this hero.
-    #[must_use]
-    pub fn row(&self, id: HeroId) -> Option<&Row> {
-        self.rows.iter().find(|row| row.id == id)
-    }
+/// Which cities count when copies are compared: those that say what they hold; all, where none does. One that has lost its memory is
+/// known to hold nothing; one that has not been read yet is not known to.
+pub(crate) fn counted(cities: &[Mirror]) -> Vec<bool> {
+    let speaks = |city: &Mirror| city.status == Status::Up && (city.is_read || city.recovering);
+    let none_speaks = !cities.iter().any(speaks);
+    cities.iter().map(|city| none_speaks || speaks(city)).collect()
 }

@@ -17,8 +17,8 @@ use shared::fault::Pace;
 use shared::hero::{Hero, Location};
 use shared::id::{HeroId, Incarnation, NodeName, Origin};
 use shared::machine::{Input, Machine, Output, Timer, earliest};
-use shared::message::{Command, Done, Frame, Observation, Refusal};
-use shared::replica::{self, Replica, WriteError};
+use shared::message::{Change, Command, Done, Frame, Observation, Pulled, Refusal};
+use shared::replica::{self, PullRecord, Replica, WriteError};
 use shared::time::Now;
 
 /// The least time between two answers to one observer, so that a busy city sends batches.
@@ -83,6 +83,7 @@ struct Observer {
 #[derive(Debug)]
 struct Question {
     since: u64,
+    pulls: u64,
     /// When they are told that there is nothing to tell.
     not_after: Duration,
 }
@@ -145,7 +146,7 @@ impl City {
                     self.event(Event::Bombed);
                 }
             }
-            Frame::Observe { since } => self.on_observe(now, from, since),
+            Frame::Observe { since, pulls } => self.on_observe(now, from, since, pulls),
             // A city asks nobody anything, and what is asked of its process it does not hear.
             Frame::Answer { .. } | Frame::Observation(_) | Frame::Control(_) | Frame::Report(_) => {}
         }
@@ -175,7 +176,7 @@ impl City {
         Ok(entry)
     }
 
-    fn on_observe(&mut self, now: Now, from: NodeName, since: u64) {
+    fn on_observe(&mut self, now: Now, from: NodeName, since: u64, pulls: u64) {
         // A number from another life, from the future, or from too far back starts over.
         let map = self.replica.map();
         let since = if since > map.changes() || !map.remembers_since(since) { 0 } else { since };
@@ -184,7 +185,7 @@ impl City {
             // A newcomer learns at once how things stand.
             None => (now.mono, now.mono),
         };
-        self.observers.insert(from, Observer { question: Some(Question { since, not_after }), not_before });
+        self.observers.insert(from, Observer { question: Some(Question { since, pulls, not_after }), not_before });
         self.answer_observers(now);
     }
 
@@ -199,8 +200,8 @@ impl City {
         let due: Vec<NodeName> = self.observers.iter().filter(|(_, observer)| is_due(observer)).map(|(name, _)| *name).collect();
         for name in due {
             let question = self.observers.get_mut(&name).and_then(|observer| observer.question.take());
-            let Some(Question { since, .. }) = question else { continue };
-            let observation = self.observation(now, since);
+            let Some(Question { since, pulls, .. }) = question else { continue };
+            let observation = self.observation(now, since, pulls);
             // When more is waiting than one answer takes, the next follows without a pause.
             let pause = if observation.until < observation.head { Duration::ZERO } else { OBSERVATION_INTERVAL_MIN };
             self.observers.insert(name, Observer { question: None, not_before: now.mono + pause });
@@ -208,15 +209,15 @@ impl City {
         }
     }
 
-    fn observation(&self, now: Now, since: u64) -> Observation {
+    fn observation(&self, now: Now, since: u64, pulls: u64) -> Observation {
         let map = self.replica.map();
         let (mut until, mut bytes) = (since, 0);
         let mut entries = Vec::new();
         let mut changed = map.changed_since(since);
-        for (change, key, entry) in changed.by_ref() {
-            until = change;
+        for (number, hero, entry) in changed.by_ref() {
+            until = number;
             bytes += entry.size_estimate();
-            entries.push((key, Arc::clone(entry)));
+            entries.push(Change { number, hero, entry: Arc::clone(entry) });
             if bytes >= OBSERVATION_BYTES {
                 break;
             }
@@ -232,6 +233,8 @@ impl City {
             head: map.changes(),
             removed: map.removed_between(since, until).collect(),
             entries,
+            pulls: self.replica.journal().since(pulls).map(|record| pulled(now, record)).collect(),
+            pulls_until: self.replica.journal().written(),
             heroes: map.live() as u64,
             tombstones: map.tombstones() as u64,
             fingerprint: map.fingerprint(),
@@ -293,6 +296,15 @@ impl City {
 
     fn event(&mut self, event: Event) {
         self.out.push_back(Output::Event(event));
+    }
+}
+
+fn pulled(now: Now, record: &PullRecord) -> Pulled {
+    Pulled {
+        source: record.source.node,
+        asked_ago: now.mono.saturating_sub(record.asked),
+        ended_ago: now.mono.saturating_sub(record.ended),
+        outcome: record.outcome.clone(),
     }
 }
 

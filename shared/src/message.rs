@@ -3,14 +3,16 @@
 //! Rounds name their two ends by origin (node and incarnation), because a third node may carry them. The others stay between the
 //! two ends of the link, and no fault touches them.
 
+use std::ops::RangeInclusive;
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use crate::crdt::{Entry, Fingerprint, VersionVector};
 use crate::fault::{Control, Report};
 use crate::hero::Location;
-use crate::id::{HeroId, Incarnation, Origin};
+use crate::id::{HeroId, Incarnation, NodeName, Origin};
 use crate::time::UnixMillis;
 
 /// One message on a link.
@@ -40,6 +42,8 @@ pub enum Frame {
     Observe {
         /// The number of the newest change the sender knows of; 0 for none.
         since: u64,
+        /// The number of the newest pull the sender knows of; 0 for none.
+        pulls: u64,
     },
     /// The receiver's own truth, or the part of it that changed.
     Observation(Observation),
@@ -199,7 +203,11 @@ pub struct Observation {
     /// What was removed between the two; any of it that came back is among the entries.
     pub removed: Vec<HeroId>,
     /// What changed between the two, oldest first.
-    pub entries: Vec<(HeroId, Arc<Entry>)>,
+    pub entries: Vec<Change>,
+    /// What became of the city's pulls after the one that the observer named; the newest, if there are more than are kept.
+    pub pulls: Vec<Pulled>,
+    /// The number of the newest pull.
+    pub pulls_until: u64,
     /// Living heroes at the city.
     pub heroes: u64,
     /// Tombstones at the city.
@@ -212,4 +220,48 @@ pub struct Observation {
     pub crashes: u32,
     /// Whether it has joined the cluster.
     pub joined: bool,
+}
+
+/// A change of a city's map.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Change {
+    /// The city's number for it.
+    pub number: u64,
+    /// Of which hero.
+    pub hero: HeroId,
+    /// What the city holds since.
+    pub entry: Arc<Entry>,
+}
+
+/// What became of a pull, told by its puller. Times are spans before the telling: the puller's clock may be wrong.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Pulled {
+    /// Who was asked.
+    pub source: NodeName,
+    /// How long ago.
+    pub asked_ago: Duration,
+    /// How long ago that was over.
+    pub ended_ago: Duration,
+    /// What came of it.
+    pub outcome: PullOutcome,
+}
+
+/// What came of a question.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum PullOutcome {
+    /// Both covered the same.
+    Same,
+    /// A round was merged.
+    Merged {
+        /// How many entries it brought.
+        entries: usize,
+        /// Roughly how many bytes they take on a link.
+        bytes: usize,
+        /// The changes of the map that came of it, by number; empty where none did.
+        changes: RangeInclusive<u64>,
+    },
+    /// No answer came before it was asked again, or given up: the question or its answer was lost, or is slow.
+    Unanswered,
+    /// What came was not taken.
+    Refused,
 }

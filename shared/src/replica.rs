@@ -21,6 +21,7 @@
 
 mod close;
 mod collect;
+mod journal;
 mod pull;
 mod rules;
 mod serve;
@@ -33,15 +34,19 @@ use std::time::Duration;
 use crate::clock::{Clock, Hlc, Stamp};
 use crate::crdt::{Entry, Map, Value, VersionVector};
 use crate::id::{HeroId, Incarnation, NodeName, Origin};
-use crate::message::{Envelope, Question, Step, Summary, Wish};
+use crate::message::{Envelope, PullOutcome, Question, Step, Summary, Wish};
 use crate::time::{Now, UnixMillis};
 
 pub use close::ForgetError;
+pub use journal::{Journal, PullRecord};
 pub use rules::{Rule, Rules};
 
 use collect::Proof;
 use pull::{Chunks, Ending, Progress, Pull, Round};
 use serve::Serve;
+
+/// How many records of its pulls a replica keeps: those of a minute or so.
+pub const JOURNAL_MAX: usize = 256;
 
 /// What a replica's rounds may cost and how long they may take.
 #[derive(Clone, Debug)]
@@ -63,6 +68,8 @@ pub struct Config {
     pub window: u32,
     /// How many entries a round may bring; a larger one is given up.
     pub staged_max: usize,
+    /// How many records of its pulls a replica keeps.
+    pub journal_max: usize,
     /// Which rules are kept: all of them, outside tests.
     pub rules: Rules,
 }
@@ -77,6 +84,7 @@ impl Default for Config {
             chunk_bytes: 64 * 1024,
             window: 8,
             staged_max: 4_000_000,
+            journal_max: JOURNAL_MAX,
             rules: Rules::default(),
         }
     }
@@ -203,6 +211,12 @@ pub enum Event {
 /// attempts to link.
 const REFUSED_PATIENCE: Duration = Duration::from_secs(10);
 
+/// What a round that was merged had brought.
+struct Merged {
+    entries: usize,
+    bytes: usize,
+}
+
 /// What two hashes of a peer say beside one's own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Comparison {
@@ -237,6 +251,7 @@ pub struct Replica {
     pulls: BTreeMap<NodeName, Pull>,
     serves: BTreeMap<NodeName, Serve>,
     next_serving: u64,
+    journal: Journal,
     out: VecDeque<Output>,
 }
 
@@ -258,6 +273,7 @@ impl Replica {
             born: now.wall,
             clock: Clock::default(),
             join_at: now.mono + config.join_patience,
+            journal: Journal::new(config.journal_max),
             config,
             map: Map::default(),
             vector: VersionVector::new(),
@@ -309,6 +325,12 @@ impl Replica {
     #[must_use]
     pub fn rounds_under_way(&self) -> usize {
         self.pulls.len() + self.serves.len()
+    }
+
+    /// What became of its pulls.
+    #[must_use]
+    pub fn journal(&self) -> &Journal {
+        &self.journal
     }
 
     /// Hashes of what it covers and holds.
@@ -401,6 +423,8 @@ impl Replica {
             // A question that was lost need not be waited for: it is asked again, as the same one.
             if pull.source == source && !pull.heard {
                 let (via, round, wish) = (pull.via, pull.round, pull.wish);
+                self.journal.ended(source, now.mono, PullOutcome::Unanswered);
+                self.journal.asked(source, now.mono);
                 let vector = wish.full.then(|| self.vector.clone());
                 self.send(via, source, round, Step::Pull(Question { summary: self.summary(), vector, wish }));
             }
@@ -408,6 +432,7 @@ impl Replica {
         }
         let round = self.next_round;
         self.next_round += 1;
+        self.journal.asked(source, now.mono);
         self.pulls.insert(source.node, Pull::new(source, via, round, wish, now.mono + self.config.round_timeout));
         let vector = wish.full.then(|| self.vector.clone());
         self.send(via, source, round, Step::Pull(Question { summary: self.summary(), vector, wish }));
@@ -492,6 +517,7 @@ impl Replica {
         let (overdue, alive) = std::mem::take(&mut self.pulls).into_iter().partition(|(_, pull)| pull.deadline <= now.mono);
         self.pulls = alive;
         for (_, pull) in BTreeMap::<NodeName, Pull>::into_iter(overdue) {
+            self.journal.ended(pull.source, now.mono, PullOutcome::Unanswered);
             self.event(Event::GivenUp { source: pull.source });
         }
         self.serves.retain(|_, serve| serve.deadline > now.mono);
@@ -561,6 +587,7 @@ impl Replica {
         }
         self.hear_whether_joined(source, joined);
         let pull = self.pulls.remove(&source.node).expect("the pull just looked at");
+        self.journal.ended(source, now.mono, PullOutcome::Same);
         if self.compare(source, theirs, self.summary()) == Comparison::Diverged {
             self.begin_pull(now, source, pull.via, Wish { full: true, ..pull.wish });
         }
@@ -609,17 +636,24 @@ impl Replica {
             Progress::Staged(chunks) => self.send(via, source, round, Step::Ack { chunks }),
             Progress::TooLarge => {
                 self.pulls.remove(&source.node);
+                self.journal.ended(source, now.mono, PullOutcome::Refused);
                 self.event(Event::GivenUp { source });
             }
             Progress::Whole => {
                 let pull = self.pulls.remove(&source.node).expect("the pull that was just staged");
-                self.commit(now, pull);
+                let before = self.map.changes();
+                let outcome = self.commit(now, pull).map_or(PullOutcome::Refused, |Merged { entries, bytes }| PullOutcome::Merged {
+                    entries,
+                    bytes,
+                    changes: before + 1..=self.map.changes(),
+                });
+                self.journal.ended(source, now.mono, outcome);
             }
         }
     }
 
-    /// Merges a whole round and its vector, in one step or not at all.
-    fn commit(&mut self, now: Now, pull: Pull) {
+    /// Merges a whole round and its vector, in one step or not at all. Returns what it brought, if it was.
+    fn commit(&mut self, now: Now, pull: Pull) -> Option<Merged> {
         let source = pull.source;
         let Round { entries, vector, horizon, full, joined } = pull.into_round();
         self.hear_whether_joined(source, joined);
@@ -628,18 +662,21 @@ impl Replica {
             && self.config.rules.keep(Rule::TheOlderLifeHalts)
         {
             // Of two lives of one name the older one ends. It must not begin to write now, nor take anything as its own.
-            return self.event(Event::Superseded { by, halts: self.joined && !self.is_outlived_by_an_error(now, by) });
+            self.event(Event::Superseded { by, halts: self.joined && !self.is_outlived_by_an_error(now, by) });
+            return None;
         }
         if joined {
             // Whatever comes of this round, somebody has joined before.
             self.join_at = self.join_at.max(now.mono + self.config.join_patience);
         }
         if let Some(refusal) = self.refusal(now, source, &entries, &vector, &horizon) {
-            return self.event(refusal);
+            self.event(refusal);
+            return None;
         }
         if !full && close::exceeds(&self.vector, &vector, &horizon) {
             // This replica has heard more of a closed life since it asked. The next question says so.
-            return self.event(Event::GivenUp { source });
+            self.event(Event::GivenUp { source });
+            return None;
         }
         // Past the horizon too, before anything is written here: a burial below it would be lost on those who collected.
         let stamps = entries.stamps().chain(vector.iter()).chain(horizon.iter());
@@ -651,7 +688,7 @@ impl Replica {
         if full {
             self.forget_what_is_gone_at(&vector, &horizon, &entries);
         }
-        let count = entries.len();
+        let brought = Merged { entries: entries.len(), bytes: entries.size_estimate() };
         let (changed, late) = self.merge(entries);
         let orphans = if full { self.orphans(&vector, &horizon) } else { Vec::new() };
         self.vector.merge(&vector);
@@ -661,11 +698,12 @@ impl Replica {
         }
         self.bury(now, source, late);
         self.adopt(now, source, orphans);
-        self.event(Event::Committed { source, entries: count, changed, full });
+        self.event(Event::Committed { source, entries: brought.entries, changed, full });
         self.learn(source, vector);
         if joined {
             self.join(now, Some(source));
         }
+        Some(brought)
     }
 
     /// Why a round must not be merged, if so.

@@ -12,7 +12,7 @@ use crate::id::{Incarnation, Origin};
 use crate::message::{Command, Done, Envelope, Frame, Step};
 
 /// The version of everything after the first six bytes of a hello.
-pub const PROTOCOL_VERSION: u16 = 3;
+pub const PROTOCOL_VERSION: u16 = 4;
 /// The largest message a node reads, in bytes; a peer that sends more is cut off.
 pub const FRAME_BYTES_MAX: usize = 1024 * 1024;
 /// The longest cookie, in bytes.
@@ -130,7 +130,7 @@ fn vectors(frame: &Frame) -> Box<dyn Iterator<Item = &VersionVector> + '_> {
 fn entries(frame: &Frame) -> Box<dyn Iterator<Item = &Entry> + '_> {
     match frame {
         Frame::Round(Envelope { step: Step::Chunk { entries, .. }, .. }) => Box::new(entries.iter().map(|(_, entry)| &**entry)),
-        Frame::Observation(observation) => Box::new(observation.entries.iter().map(|(_, entry)| &**entry)),
+        Frame::Observation(observation) => Box::new(observation.entries.iter().map(|change| &*change.entry)),
         Frame::Command { command: Command::Assign { copy, .. }, .. } => Box::new(copy.iter().map(|entry| &**entry)),
         Frame::Answer { result: Ok(Done::Assigned(entry)), .. } => Box::new(std::iter::once(&**entry)),
         Frame::Round(_) | Frame::Command { .. } | Frame::Answer { .. } | Frame::Observe { .. } | Frame::Control(_) | Frame::Report(_) => {
@@ -188,8 +188,8 @@ mod tests {
 
     #[test]
     fn bytes_after_a_frame_are_an_error_and_a_lying_length_is_not_believed() {
-        let mut bytes = encode(&Frame::Observe { since: 3 });
-        assert_eq!(decode(&bytes), Ok(Frame::Observe { since: 3 }));
+        let mut bytes = encode(&Frame::Observe { since: 3, pulls: 4 });
+        assert_eq!(decode(&bytes), Ok(Frame::Observe { since: 3, pulls: 4 }));
         bytes.push(0);
         assert!(matches!(decode(&bytes), Err(WireError::Malformed(_))));
         // An answer to an observation that declares 2^60 entries in a few bytes.
@@ -203,9 +203,9 @@ mod tests {
 
     /// The bytes of this version. Should they change, so must [`PROTOCOL_VERSION`]: another build of it could not read them.
     #[test]
-    fn the_bytes_of_version_3_are_these() {
-        assert_eq!(PROTOCOL_VERSION, 3);
-        assert_eq!(hex(&hello().encode()), "53484331030006676f7468616d8586bfda9f3401630100");
+    fn the_bytes_of_version_4_are_these() {
+        assert_eq!(PROTOCOL_VERSION, 4);
+        assert_eq!(hex(&hello().encode()), "53484331040006676f7468616d8586bfda9f3401630100");
         let origin = |node: &str, incarnation| Origin { node: node.parse().unwrap(), incarnation: Incarnation(incarnation) };
         let stamp = |wall, logical| Stamp { hlc: Hlc { wall: UnixMillis(wall), logical }, origin: origin("gotham", 300) };
         let born = Entry::written(Value::Live(Hero::new("Ada".into())), stamp(1_000, 2), None);
@@ -238,7 +238,7 @@ mod tests {
                 step(Step::End { serving: 3, chunks: 2, vector: vector.clone(), horizon: vector, full: true, joined: true }),
                 "0006676f7468616dac020763617069746f6c9003050603020106676f7468616dab020106676f7468616dac02d00f000106676f7468616dab020106676f7468616dac02d00f000101",
             ),
-            (Frame::Observe { since: 9 }, "0309"),
+            (Frame::Observe { since: 9, pulls: 4 }, "030904"),
             (Frame::Command { request: 1, expires: UnixMillis(5_000), command: Command::Bomb }, "0101882701"),
             (Frame::Answer { request: 1, result: Ok(Done::Bombed) }, "02010001"),
             (

@@ -944,7 +944,7 @@ impl Cluster {
         if view.verdict.converged {
             Ok(view.verdict.clone())
         } else {
-            let differing: Vec<_> = view.rows.iter().filter(|row| row.differs()).collect();
+            let differing: Vec<_> = view.rows.iter().filter(|row| view.state(row).differs()).collect();
             Err(format!("all agree, and dispatch says {:?} of {differing:?}", view.verdict))
         }
     }

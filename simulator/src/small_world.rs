@@ -451,7 +451,7 @@ fn digest(value: &impl Hash) -> u64 {
 fn newborn(node: NodeName, incarnation: Incarnation, seconds: u64, rules: &Rules) -> Replica {
     let members = NAMES.map(|name| name.parse().expect("a valid name")).into();
     // Each entry is a chunk of its own, and none waits for an acknowledgement.
-    let config = Config { members, chunk_bytes: 1, window: 1_000, rules: rules.clone(), ..Config::default() };
+    let config = Config { members, chunk_bytes: 1, window: 1_000, journal_max: 0, rules: rules.clone(), ..Config::default() };
     let now = Now { mono: Duration::from_secs(seconds), wall: UnixMillis(EPOCH_MS + seconds * 1_000) };
     Replica::new(Origin { node, incarnation }, config, now)
 }

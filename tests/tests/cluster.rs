@@ -134,7 +134,7 @@ fn with_dispatch_stopped_the_cities_converge_among_themselves() {
     for city in ["metropolis", "capitol"] {
         wait_until(&format!("{city} holds what gotham wrote"), Duration::from_secs(10), || {
             let seen = observe(&cluster, city, me).map_err(|ending| format!("{ending:?}"))?;
-            let held = seen.entries.iter().find(|(held, _)| *held == id).map(|(_, entry)| entry.clone());
+            let held = seen.entries.iter().find(|change| change.hero == id).map(|change| change.entry.clone());
             ensure(held.as_ref() == Some(&written), || format!("{held:?}"))
         });
     }
@@ -146,7 +146,7 @@ fn with_dispatch_stopped_the_cities_converge_among_themselves() {
 /// A small city's whole truth, as dispatch would read it.
 fn observe(cluster: &Cluster, city: &str, me: u64) -> Result<Observation, Ending> {
     let mut link = Link::as_member(cluster.address(city), "dispatch", me)?;
-    link.send_frame(&Frame::Observe { since: 0 });
+    link.send_frame(&Frame::Observe { since: 0, pulls: 0 });
     let seen = link.receive_frame(|frame| if let Frame::Observation(seen) = frame { Some(seen) } else { None });
     link.close();
     seen

@@ -26,7 +26,7 @@ impl Dispatch {
         }
         let Some(city) = self.city(peer) else { return };
         let (before, said_lost) = (city.incarnation, city.said_lost);
-        let since = city.link_up(incarnation, now.mono);
+        city.link_up(incarnation, now.mono);
         city.said_lost = false;
         let reborn = before.is_some_and(|before| before != incarnation);
         if reborn {
@@ -39,8 +39,8 @@ impl Dispatch {
         } else if said_lost {
             self.happened(now, peer, Kind::Answers, format!("{peer} answers again"));
         }
-        self.observe(now, peer, since);
-        self.rows_stale = true;
+        self.observe(now, peer);
+        self.holdings_changed = true;
         self.touch();
         if reborn {
             // An emptied city may be full again before the next view is due; people should see what they did.
@@ -82,7 +82,7 @@ impl Dispatch {
                 self.happened(now, peer, Kind::Healed, format!("over: {}", describe(&fault)));
             }
         }
-        self.rows_stale = true;
+        self.holdings_changed = true;
         self.touch();
     }
 
@@ -93,7 +93,7 @@ impl Dispatch {
                 let before = self.replica.map().changes();
                 self.replica.handle(now, from, envelope);
                 if self.replica.map().changes() != before {
-                    self.rows_stale = true;
+                    self.holdings_changed = true;
                     self.touch();
                 }
             }
@@ -119,24 +119,31 @@ impl Dispatch {
         if self.linked(from).map(|city| city.incarnation) != Some(observation.life) || self.asked.remove(&from).is_none() {
             return;
         }
-        for (id, entry) in &observation.entries {
-            self.get_to_know(*id, entry);
+        for change in &observation.entries {
+            self.get_to_know(change.hero, &change.entry);
         }
+        for pulled in &observation.pulls {
+            self.history.pulled(now, from, pulled);
+        }
+        self.history_grew |= !observation.pulls.is_empty();
         let changed = !(observation.entries.is_empty() && observation.removed.is_empty());
         let Some(city) = self.city(from) else { return };
         let before = (city.joined, city.is_read);
-        let since = city.observe(observation, now);
+        city.observe(observation, now);
         if changed || (city.joined, city.is_read) != before {
-            self.rows_stale = true;
+            self.holdings_changed = true;
             self.touch();
         }
         self.look_at_the_clock(now, from);
-        self.observe(now, from, since);
+        self.observe(now, from);
     }
 
-    pub(super) fn observe(&mut self, now: Now, city: NodeName, since: u64) {
-        self.asked.insert(city, now.mono);
-        self.send(city, Frame::Observe { since });
+    /// Asks the city what has changed there, if it is one that is observed.
+    pub(super) fn observe(&mut self, now: Now, city: NodeName) {
+        if let Some(question) = self.city(city).map(|city| city.question()) {
+            self.asked.insert(city, now.mono);
+            self.send(city, question);
+        }
     }
 
     pub(super) fn collect_replica_outputs(&mut self, now: Now) {

@@ -190,23 +190,23 @@ impl Dispatch {
 
     pub(super) fn write(&mut self, now: Now, id: HeroId, value: Value) -> Result<Arc<Entry>, NotDone> {
         let written = self.replica.write(now, id, value);
-        self.written(id, written)
+        self.written(now, id, written)
     }
 
     pub(super) fn write_over(&mut self, now: Now, id: HeroId, value: Value, over: &Entry) -> Result<Arc<Entry>, NotDone> {
         let written = self.replica.write_over(now, id, value, Some(over));
-        self.written(id, written)
+        self.written(now, id, written)
     }
 
-    pub(super) fn written(&mut self, id: HeroId, written: Result<Arc<Entry>, WriteError>) -> Result<Arc<Entry>, NotDone> {
+    pub(super) fn written(&mut self, now: Now, id: HeroId, written: Result<Arc<Entry>, WriteError>) -> Result<Arc<Entry>, NotDone> {
         let entry = written.map_err(|error| match error {
             WriteError::Joining => NotDone::Joining { node: self.me() },
             WriteError::Dead => NotDone::Deleted(id),
             WriteError::TooFarAhead => NotDone::TooFarAhead { node: self.me() },
         })?;
         self.get_to_know(id, &entry);
-        self.ledger.saved(id, &entry);
-        self.rows_stale = true;
+        self.ledger.saved(now.wall, id, &entry);
+        self.holdings_changed = true;
         self.touch();
         Ok(entry)
     }
@@ -217,7 +217,8 @@ impl Dispatch {
         }
         let request = self.next_request;
         self.next_request += 1;
-        self.pending.insert(request, Pending { ticket, key, city, verb, deadline: now.mono + ANSWER_PATIENCE });
+        let at_stake = if command == Command::Bomb { self.at_stake(now, city) } else { Vec::new() };
+        self.pending.insert(request, Pending { ticket, key, city, verb, at_stake, deadline: now.mono + ANSWER_PATIENCE });
         // By the city's clock, as far as its last word tells how that one runs.
         let expires = self.city(city).map_or(now.wall, |mirror| mirror.wall(now)).plus(COMMAND_EXPIRES);
         self.send(city, Frame::Command { request, expires, command });
@@ -252,11 +253,12 @@ impl Dispatch {
         let pending = self.pending.remove(&request).expect("the request that was just found");
         let answer = match (pending.verb, result) {
             (Verb::Bomb { .. }, Ok(Done::Bombed)) => {
-                self.happened(now, from, Kind::Destroyed, format!("{from} has been destroyed"));
+                self.destroyed(now, from, pending.at_stake);
                 Answer::Bombed(from)
             }
             (Verb::Assign { hero, .. }, Ok(Done::Assigned(entry))) => {
-                self.ledger.saved(hero, &entry);
+                self.ledger.saved(now.wall, hero, &entry);
+                self.holdings_changed = true;
                 self.acknowledged.insert(hero, Arc::clone(&entry));
                 let name = self.name_of(hero);
                 self.wrote(now, from, Kind::Assigned, format!("{name} was assigned to {from}"), Write::of(hero, &entry));

@@ -8,7 +8,7 @@ use shared::crdt::{Fingerprint, Value, VersionVector};
 use shared::fault::{Control, Frames, InForce, Report, Trouble};
 use shared::hero::{Hero, Location};
 use shared::machine::LinkDown;
-use shared::message::{Command, Done, Observation, Question, Refusal, Summary, Wish};
+use shared::message::{Change, Command, Done, Observation, Question, Refusal, Summary, Wish};
 use shared::time::UnixMillis;
 
 const CITIES: [&str; 3] = ["gotham", "metropolis", "capitol"];
@@ -340,7 +340,9 @@ fn observation(since: u64, entries: Vec<(HeroId, Arc<Entry>)>) -> Observation {
         wall: at(1_100).wall,
         head: since + entries.len() as u64,
         heroes: entries.len() as u64,
-        entries,
+        entries: (since + 1..).zip(entries).map(|(number, (hero, entry))| Change { number, hero, entry }).collect(),
+        pulls: Vec::new(),
+        pulls_until: 0,
         tombstones: 0,
         fingerprint: Fingerprint::default(),
         vector: VersionVector::new(),
@@ -363,8 +365,8 @@ fn what_is_observed_is_shown_and_never_merged() {
     let seen = observation(0, vec![(hero, foreign("gotham"))]);
     dispatch.handle(at(1_100), Input::Frame { from: name("gotham"), frame: Frame::Observation(seen) });
     let view = view(&mut dispatch, at(1_200));
-    assert_eq!(view.rows[0].cells.iter().map(Option::is_some).collect::<Vec<_>>(), [true, false, false]);
-    assert_eq!((view.rows[0].own.is_none(), dispatch.replica().map().live()), (true, 0));
+    assert_eq!(view.rows.iter().next().unwrap().cells.iter().map(Option::is_some).collect::<Vec<_>>(), [true, false, false]);
+    assert_eq!((view.rows.iter().next().unwrap().own.is_none(), dispatch.replica().map().live()), (true, 0));
     assert_eq!(view.verdict.only_copies, 1);
 }
 
@@ -390,7 +392,7 @@ fn a_bombed_city_is_shown_empty_at_once_and_a_silent_one_as_it_was() {
     let view = shown.expect("a view at once, before the city can be full again");
     assert_eq!((view.cities[0].heroes, view.cities[0].recovering, view.cities[0].status), (0, true, Status::Up));
     assert_eq!((view.cities[2].heroes, view.cities[2].recovering, view.cities[2].status), (1, false, Status::Unreachable));
-    assert_eq!(view.rows[0].cells.iter().map(Option::is_some).collect::<Vec<_>>(), [false, true, true]);
+    assert_eq!(view.rows.iter().next().unwrap().cells.iter().map(Option::is_some).collect::<Vec<_>>(), [false, true, true]);
 }
 
 #[test]
@@ -462,7 +464,7 @@ fn what_happened_is_kept_in_a_bounded_ring() {
     }
     let view = view(&mut dispatch, at(1_200));
     assert_eq!(view.happenings.len(), HAPPENINGS_MAX);
-    assert!(view.happenings.windows(2).all(|pair| pair[1].number == pair[0].number + 1));
+    assert!(view.happenings.iter().zip(view.happenings.iter().skip(1)).all(|(one, next)| next.number == one.number + 1));
 }
 
 #[test]

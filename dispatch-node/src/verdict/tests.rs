@@ -1,15 +1,18 @@
 //! The verdict for every state a cluster can show, the degraded ones first.
 
+use std::sync::Arc;
+
 use super::*;
 use shared::clock::{Hlc, Stamp};
 use shared::crdt::{Entry, Map, Value, VersionVector};
 use shared::hero::Hero;
 use shared::id::{HeroId, Incarnation, Origin};
 use shared::machine::LinkDown;
-use shared::message::Observation;
+use shared::message::{Change, Observation};
 use shared::time::UnixMillis;
 
-use crate::mirror::Mirror;
+use crate::mirror::{Mirror, Status};
+use crate::rows::Row;
 use crate::view;
 
 const NOW: shared::time::Now = shared::time::Now { mono: Duration::ZERO, wall: UnixMillis(0) };
@@ -68,8 +71,17 @@ impl Scene {
         self
     }
 
+    fn rows(&self) -> Rows {
+        let mut rows = Rows::default();
+        for id in self.own.iter().map(|(id, _)| id).chain(self.cities.iter().flat_map(|city| city.entries.keys().copied())) {
+            let cells = self.cities.iter().map(|city| city.entries.get(&id).cloned()).collect();
+            rows.put(id, Row::of(id, id.to_string().into(), self.own.get(id).cloned(), cells));
+        }
+        rows
+    }
+
     fn verdict(&self) -> Verdict {
-        let rows = Arc::new(view::rows(&self.own, &self.cities, |id| id.to_string().into()));
+        let (rows, counted) = (self.rows(), view::counted(&self.cities));
         let node = |name: &str, status, map_hash, heroes, recovering| NodeView {
             name: name.parse().unwrap(),
             status,
@@ -88,7 +100,7 @@ impl Scene {
         let cities: Vec<NodeView> =
             self.cities.iter().map(|city| node(city.name.as_str(), city.status, city.fingerprint, city.heroes, city.recovering)).collect();
         let dispatch = node("dispatch", Status::Up, self.own.fingerprint(), self.own.live() as u64, false);
-        Verdict::of(&dispatch, &cities, &rows, None, 0)
+        Verdict::of(&dispatch, &cities, &rows, &counted, None, 0)
     }
 
     fn sentence(&self) -> String {
@@ -103,7 +115,9 @@ fn observation(map: &Map) -> Observation {
         until: map.changes(),
         wall: NOW.wall,
         head: map.changes(),
-        entries: map.iter().map(|(id, entry)| (id, Arc::clone(entry))).collect(),
+        entries: map.iter().map(|(hero, entry)| Change { number: 1, hero, entry: Arc::clone(entry) }).collect(),
+        pulls: Vec::new(),
+        pulls_until: 0,
         heroes: map.live() as u64,
         tombstones: map.tombstones() as u64,
         fingerprint: map.fingerprint(),
@@ -206,7 +220,8 @@ fn all_agree() {
 fn a_death_that_one_city_has_not_heard_is_a_difference_and_one_that_all_heard_is_none() {
     let dead = || vec![(1, entry(9, true))];
     let scene = Scene::new([dead(), dead(), holding(&[1]), dead()]);
-    assert_eq!(view::rows(&scene.own, &scene.cities, |id| id.to_string().into())[0].state, RowState::DeathNotHeard);
+    let counted = view::counted(&scene.cities);
+    assert_eq!(scene.rows().count(|pattern| pattern.state(&counted) == RowState::DeathNotHeard), 1);
     assert_eq!(scene.verdict().differences, 1);
     assert_eq!(Scene::new([dead(), dead(), dead(), dead()]).verdict(), Verdict { converged: true, ..all_hold(&[]).verdict() });
 }

@@ -138,7 +138,7 @@ pub(crate) async fn hero(State(desk): State<Desk>, HeroPath(id): HeroPath) -> Re
     let Answer::Found(_, entry) = desk.ask(Verb::Find { hero: id }, None).await? else { return Err(Problem::dispatch_silent()) };
     let hero = Hero::of(id, &entry).ok_or(NotDone::Deleted(id))?;
     let view = desk.now().await?;
-    let row = view.row(id).ok_or(NotDone::NeverHeardOf(id))?;
+    let row = view.rows.get(id).ok_or(NotDone::NeverHeardOf(id))?;
     let cities = view.cities.iter().zip(&row.cells).map(|(city, cell)| (city.name.as_str(), Held::of(id, cell.as_deref()))).collect();
     Ok(Json(HeroEverywhere { hero: Some(hero), cities }).into_response())
 }

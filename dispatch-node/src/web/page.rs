@@ -14,8 +14,9 @@ use shared::id::{HeroId, NodeName};
 use shared::time::UnixMillis;
 
 use crate::mirror::Status;
+use crate::rows::{self, RowState};
 use crate::verdict::{self, Phrase, Verdict, counted, grouped, title};
-use crate::view::{self, NodeView, RowState, View};
+use crate::view::{NodeView, View};
 use crate::web::desk::Desk;
 use crate::web::error::Problem;
 use crate::web::panels::{
@@ -69,13 +70,13 @@ impl Show {
         }
     }
 
-    fn includes(self, row: &view::Row) -> bool {
+    fn includes(self, state: RowState) -> bool {
         match self {
             // A hero is gone from the list only when everybody knows of the death.
-            Self::All => row.state != RowState::Terminated,
-            Self::Differing => row.differs(),
-            Self::OnlyCopy => row.state == RowState::OnlyCopy,
-            Self::Terminated => row.state == RowState::Terminated,
+            Self::All => state != RowState::Terminated,
+            Self::Differing => state.differs(),
+            Self::OnlyCopy => state == RowState::OnlyCopy,
+            Self::Terminated => state == RowState::Terminated,
         }
     }
 }
@@ -125,7 +126,7 @@ impl Wish {
     }
 
     /// Whether the row is one that was searched for; `query` is the text in lower case.
-    fn matches(query: &str, row: &view::Row) -> bool {
+    fn matches(query: &str, row: &rows::Row) -> bool {
         query.is_empty() || row.name.to_lowercase().contains(query) || row.id.to_string().starts_with(query)
     }
 }
@@ -358,9 +359,9 @@ fn ordinal(number: u32) -> String {
 // The table.
 
 fn heroes_panel(view: &View, wish: &Wish, refusal: Option<&Refusal>) -> HeroesPanel {
-    let matching = |show: Show| view.rows.iter().filter(move |row| show.includes(row));
     let query = wish.query.to_lowercase();
-    let rows: Vec<&view::Row> = matching(wish.show).filter(|row| Wish::matches(&query, row)).collect();
+    let fits = |row: &&Arc<rows::Row>| wish.show.includes(view.state(row)) && Wish::matches(&query, row);
+    let rows: Vec<&Arc<rows::Row>> = view.rows.iter().filter(fits).collect();
     let page = wish.page.min(rows.len().saturating_sub(1) / PAGE_ROWS);
     let shown: Vec<Row> = rows.iter().skip(page * PAGE_ROWS).take(PAGE_ROWS).map(|row| hero_row(view, row, refusal)).collect();
     let to = |page| Wish { page, destroyed: None, ..wish.clone() }.href();
@@ -368,7 +369,7 @@ fn heroes_panel(view: &View, wish: &Wish, refusal: Option<&Refusal>) -> HeroesPa
     let chip = |show: Show| Chip {
         label: show.label(),
         show: show.key(),
-        count: grouped(matching(show).count() as u64),
+        count: grouped(view.rows.count(|pattern| show.includes(pattern.state(&view.counted))) as u64),
         href: Wish { show, page: 0, destroyed: None, ..wish.clone() }.href(),
         on: show == wish.show,
     };
@@ -402,15 +403,14 @@ fn nothing(wish: &Wish) -> &'static str {
     }
 }
 
-fn hero_row(view: &View, row: &view::Row, refusal: Option<&Refusal>) -> Row {
+fn hero_row(view: &View, row: &rows::Row, refusal: Option<&Refusal>) -> Row {
     let id = row.id.to_string();
     let reference = most_held(&row.cells);
     let same = row.cells.windows(2).all(|pair| stamp(&pair[0]) == stamp(&pair[1]));
     let known = row.cells.first().is_some_and(Option::is_some);
-    let (state, tone) = match row.state {
+    let (state, tone) = match view.state(row) {
         RowState::Agreed => ("Agreed", RowTone::Quiet),
         RowState::Terminated => ("Terminated", RowTone::Quiet),
-        RowState::NotHeardOf => ("Not heard of yet", RowTone::Warn),
         RowState::OnlyCopy => ("Only copy", RowTone::Bad),
         RowState::DeathNotHeard => ("Delete not heard", RowTone::Warn),
         RowState::Differs => ("Differs", RowTone::Warn),
@@ -427,7 +427,7 @@ fn hero_row(view: &View, row: &view::Row, refusal: Option<&Refusal>) -> Row {
             .collect(),
         state: state.to_owned(),
         tone,
-        can_act: row.lives(),
+        can_act: row.pattern.lives(),
         error: refusal.filter(|refusal| refusal.hero == Some(row.id)).map(|refusal| refusal.problem.detail.clone()).unwrap_or_default(),
         id,
     }

@@ -145,7 +145,8 @@ fn heroes_patrol_then_fight_then_fall_and_stay_fallen() {
 #[test]
 fn an_observer_hears_of_a_change_soon_of_nothing_within_a_second_and_never_twice_for_one_question() {
     let mut city = gotham(None, None);
-    let observe = |city: &mut City, now, since| city.handle(now, Input::Frame { from: name(DISPATCH), frame: Frame::Observe { since } });
+    let observe =
+        |city: &mut City, now, since| city.handle(now, Input::Frame { from: name(DISPATCH), frame: Frame::Observe { since, pulls: 0 } });
     observe(&mut city, at(1_100), 0);
     assert!(matches!(outputs(&mut city).0[..], [Frame::Observation(Observation { until: 0, .. })]), "a newcomer is told at once");
     observe(&mut city, at(1_101), 0);
@@ -154,7 +155,7 @@ fn an_observer_hears_of_a_change_soon_of_nothing_within_a_second_and_never_twice
     command_and_observation(&mut city, at(1_200), 1);
     assert_eq!(city.deadline(), None, "no timer, no question: nothing to wait for");
 
-    city.handle(at(1_210), Input::Frame { from: name(DISPATCH), frame: Frame::Observe { since: 1 } });
+    city.handle(at(1_210), Input::Frame { from: name(DISPATCH), frame: Frame::Observe { since: 1, pulls: 0 } });
     city.tick(at(2_210));
     assert!(matches!(outputs(&mut city).0[..], [Frame::Observation(Observation { since: 1, until: 1, crashes: 2, .. })]));
     city.tick(at(9_000));
@@ -176,11 +177,11 @@ fn command_and_observation(city: &mut City, now: Now, expected_change: u64) {
 #[test]
 fn a_burst_of_changes_is_one_observation() {
     let mut city = gotham(None, None);
-    city.handle(at(1_050), Input::Frame { from: name(DISPATCH), frame: Frame::Observe { since: 0 } });
+    city.handle(at(1_050), Input::Frame { from: name(DISPATCH), frame: Frame::Observe { since: 0, pulls: 0 } });
     outputs(&mut city);
-    city.handle(at(1_100), Input::Frame { from: name(DISPATCH), frame: Frame::Observe { since: 0 } });
+    city.handle(at(1_100), Input::Frame { from: name(DISPATCH), frame: Frame::Observe { since: 0, pulls: 0 } });
     command_and_observation(&mut city, at(1_200), 1);
-    city.handle(at(1_201), Input::Frame { from: name(DISPATCH), frame: Frame::Observe { since: 1 } });
+    city.handle(at(1_201), Input::Frame { from: name(DISPATCH), frame: Frame::Observe { since: 1, pulls: 0 } });
     for number in 2..6 {
         command(&mut city, at(1_210), assign(number, Some(copy(50)))).0.unwrap();
     }
@@ -198,7 +199,7 @@ fn an_observation_fits_into_a_frame_whatever_the_heroes_are_called() {
     }
     let (mut since, mut seen) = (0, 0);
     while since < 2_000 {
-        city.handle(at(1_200), Input::Frame { from: self::name(DISPATCH), frame: Frame::Observe { since } });
+        city.handle(at(1_200), Input::Frame { from: self::name(DISPATCH), frame: Frame::Observe { since, pulls: 0 } });
         let frames = outputs(&mut city).0;
         let [Frame::Observation(observation)] = &frames[..] else { panic!("what is waiting is told at once: {frames:?}") };
         assert!(shared::wire::encode(&frames[0]).len() < shared::wire::FRAME_BYTES_MAX / 2);
@@ -211,7 +212,7 @@ fn an_observation_fits_into_a_frame_whatever_the_heroes_are_called() {
 fn a_question_about_another_life_is_answered_from_the_beginning() {
     let mut city = gotham(None, None);
     command(&mut city, at(1_100), assign(1, Some(copy(50)))).0.unwrap();
-    city.handle(at(1_200), Input::Frame { from: name(DISPATCH), frame: Frame::Observe { since: 4_711 } });
+    city.handle(at(1_200), Input::Frame { from: name(DISPATCH), frame: Frame::Observe { since: 4_711, pulls: 0 } });
     assert!(matches!(&outputs(&mut city).0[..], [Frame::Observation(Observation { since: 0, until: 1, .. })]));
 }
 
@@ -232,4 +233,25 @@ fn it_gossips_with_a_linked_peer_and_with_nobody_else() {
     city.handle(at(5_000), Input::LinkUp { peer: name(DISPATCH), incarnation: Incarnation(5) });
     city.tick(at(6_100));
     assert!(matches!(&outputs(&mut city).0[..], [Frame::Round(Envelope { to, .. })] if to.node == name(DISPATCH)));
+}
+
+#[test]
+fn an_observation_tells_of_the_pulls_since_the_last_one_in_spans_and_not_in_times() {
+    let mut city = gotham(None, None);
+    let peer = Origin { node: name("capitol"), incarnation: Incarnation(4) };
+    city.handle(at(1_100), Input::LinkUp { peer: peer.node, incarnation: peer.incarnation });
+    city.replica.pull(at(1_100), peer, peer.node, false);
+    city.tick(at(4_100));
+    while city.poll().is_some() {}
+    let mut told = |pulls| {
+        city.handle(at(4_300), Input::LinkDown { peer: name(DISPATCH), cause: shared::machine::LinkDown::Lost });
+        city.handle(at(4_300), Input::Frame { from: name(DISPATCH), frame: Frame::Observe { since: 0, pulls } });
+        match &outputs(&mut city).0[..] {
+            [Frame::Observation(observation)] => (observation.pulls.clone(), observation.pulls_until),
+            other => panic!("{other:?}"),
+        }
+    };
+    let (ms, outcome) = (Duration::from_millis, shared::message::PullOutcome::Unanswered);
+    assert_eq!(told(0), (vec![Pulled { source: peer.node, asked_ago: ms(3_200), ended_ago: ms(200), outcome }], 1));
+    assert_eq!(told(1), (vec![], 1));
 }

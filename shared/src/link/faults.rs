@@ -284,7 +284,7 @@ mod tests {
         assert_eq!(faults.pass(ms(1), name("metropolis"), frame("metropolis", 1)), None);
         assert_eq!(faults.pass(ms(1), name("dispatch"), frame("metropolis", 1)), None, "nor by way of a third");
         assert!(faults.pass(ms(1), name("capitol"), frame("capitol", 1)).is_some());
-        assert!(faults.pass(ms(1), name("metropolis"), Frame::Observe { since: 0 }).is_some(), "observation is exempt");
+        assert!(faults.pass(ms(1), name("metropolis"), Frame::Observe { since: 0, pulls: 0 }).is_some(), "observation is exempt");
         assert_eq!(frames(&faults), Frames { seen: 2, dropped: 2, ..Frames::default() });
     }
 

@@ -40,6 +40,11 @@ impl Chunks {
         self.0.values().map(Vec::len).sum()
     }
 
+    /// Roughly how many bytes they take on a link.
+    pub(super) fn size_estimate(&self) -> usize {
+        self.0.values().flatten().map(|(_, entry)| entry.size_estimate()).sum()
+    }
+
     pub(super) fn keys(&self) -> impl Iterator<Item = HeroId> {
         self.0.values().flatten().map(|(key, _)| *key)
     }

@@ -991,6 +991,36 @@ fn a_forgotten_member_keeps_nothing_in_place_and_is_one_again_when_it_returns() 
 }
 
 #[test]
+fn the_journal_tells_of_each_question_when_it_was_asked_and_what_came_of_it() {
+    let (mut a, mut b) = (replica("a", 1), replica("b", 1));
+    b.write(at(2_000), key(9), live(9)).unwrap();
+    let before = b.map().changes();
+    a.write(at(2_000), key(1), live(10)).unwrap();
+    a.write(at(2_000), key(2), live(20)).unwrap();
+    // Lost, asked again, and heard.
+    b.pull(at(2_100), a.me(), a.me().node, false);
+    drain(&mut b);
+    b.pull(at(3_100), a.me(), a.me().node, false);
+    talk(at(3_150), &mut a, &mut b);
+    a.pull(at(3_200), b.me(), b.me().node, false);
+    talk(at(3_200), &mut b, &mut a);
+    b.pull(at(4_000), a.me(), a.me().node, false);
+    talk(at(4_010), &mut a, &mut b);
+    // Lost for good.
+    b.pull(at(5_000), a.me(), a.me().node, false);
+    b.tick(at(8_000));
+    let told = |record: &PullRecord| (record.asked.as_millis(), record.ended.as_millis(), record.outcome.clone());
+    let told: Vec<_> = b.journal().since(0).map(told).collect();
+    let PullOutcome::Merged { entries: 2, bytes, changes } = told[1].2.clone() else { panic!("{told:?}") };
+    assert_eq!((changes, bytes > 200), (before + 1..=before + 2, true));
+    let times: Vec<_> = told.iter().map(|(asked, ended, _)| (*asked, *ended)).collect();
+    assert_eq!(times, [(2_100, 3_100), (3_100, 3_150), (4_000, 4_010), (5_000, 8_000)]);
+    assert_eq!([&told[0].2, &told[2].2, &told[3].2], [&PullOutcome::Unanswered, &PullOutcome::Same, &PullOutcome::Unanswered]);
+    assert!(told.iter().all(|(_, _, outcome)| *outcome != PullOutcome::Refused));
+    assert_eq!(b.journal().since(3).map(|record| record.number).collect::<Vec<_>>(), [4]);
+}
+
+#[test]
 fn a_forgotten_member_counts_again_as_soon_as_a_later_life_of_it_is_linked() {
     let (mut a, _, c) = three_with_a_hero();
     a.link_up(at(2_200), c.me());

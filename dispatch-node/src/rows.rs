@@ -1,0 +1,308 @@
+//! One row a hero that anybody has heard of: what each node holds, side by side. Rows are kept as entries change, and shared as they
+//! are with every view, so that looking costs what changed and never a scan.
+//!
+//! How the copies of a hero compare is its row's [`Pattern`]. There are few patterns, however many heroes: all that is counted
+//! (differences, only copies, who is how far apart) is counted over patterns.
+//!
+//! Invariant: the number of rows of each pattern is that of the rows themselves.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use imbl::OrdMap;
+
+use shared::crdt::Entry;
+use shared::id::HeroId;
+
+/// One hero, as each node holds it.
+#[derive(Clone, Debug)]
+pub struct Row {
+    /// Which hero.
+    pub id: HeroId,
+    /// The hero's name.
+    pub name: Arc<str>,
+    /// What dispatch holds.
+    pub own: Option<Arc<Entry>>,
+    /// What each city holds, in the order of [`View::cities`](crate::view::View::cities).
+    pub cells: Vec<Option<Arc<Entry>>>,
+    /// How these compare.
+    pub pattern: Pattern,
+}
+
+/// How the copies of one hero compare: of each column the rank of what stands there among all that stand (1 beats 2), and whether
+/// it is a tombstone. The first column is dispatch's, the others are the cities'.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Pattern(Box<[Column]>);
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+enum Column {
+    NotHeard,
+    Dead(u8),
+    Live(u8),
+}
+
+/// How a hero's copies compare, among the cities that answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RowState {
+    /// All hold the same.
+    Agreed,
+    /// Nobody holds it alive, and somebody its tombstone.
+    Terminated,
+    /// One node alone, dispatch perhaps, holds the hero, and nobody holds a tombstone.
+    OnlyCopy,
+    /// Some hold a tombstone, and some hold it alive.
+    DeathNotHeard,
+    /// Some hold something else than others.
+    Differs,
+}
+
+impl RowState {
+    /// Whether the cities do not say the same of such a hero.
+    #[must_use]
+    pub fn differs(self) -> bool {
+        !matches!(self, Self::Agreed | Self::Terminated)
+    }
+}
+
+impl Row {
+    /// The row of this hero, of whom dispatch and the cities hold this; none where nobody has heard of it.
+    #[must_use]
+    pub fn of(id: HeroId, name: Arc<str>, own: Option<Arc<Entry>>, cells: Vec<Option<Arc<Entry>>>) -> Option<Self> {
+        let pattern = Pattern::of(&own, &cells);
+        pattern.is_heard().then_some(Self { id, name, own, cells, pattern })
+    }
+}
+
+impl Pattern {
+    fn of(own: &Option<Arc<Entry>>, cells: &[Option<Arc<Entry>>]) -> Self {
+        let columns = || std::iter::once(own).chain(cells);
+        let mut standing: Vec<_> = columns().flatten().map(|entry| (entry.is_tombstone(), entry.stamp)).collect();
+        standing.sort_unstable_by(|a, b| b.cmp(a));
+        standing.dedup();
+        let column = |entry: &Option<Arc<Entry>>| {
+            let Some(entry) = entry else { return Column::NotHeard };
+            let better = standing.partition_point(|other| *other > (entry.is_tombstone(), entry.stamp));
+            let rank = u8::try_from(better + 1).unwrap_or(u8::MAX);
+            if entry.is_tombstone() { Column::Dead(rank) } else { Column::Live(rank) }
+        };
+        Self(columns().map(column).collect())
+    }
+
+    fn is_heard(&self) -> bool {
+        self.0.iter().any(|column| *column != Column::NotHeard)
+    }
+
+    /// Whether the hero lives anywhere.
+    #[must_use]
+    pub fn lives(&self) -> bool {
+        self.0.iter().any(|column| matches!(column, Column::Live(_)))
+    }
+
+    /// Whether these two cities hold something else.
+    #[must_use]
+    pub fn is_apart(&self, a: usize, b: usize) -> bool {
+        self.0[a + 1] != self.0[b + 1]
+    }
+
+    /// Which nodes hold what beats all else that stands: dispatch first, then the cities.
+    pub fn newest_at(&self) -> impl Iterator<Item = bool> + '_ {
+        self.0.iter().map(|column| matches!(column, Column::Dead(1) | Column::Live(1)))
+    }
+
+    /// The city that alone holds the hero; none where somebody else does, or dispatch.
+    #[must_use]
+    pub fn only_at(&self, counted: &[bool]) -> Option<usize> {
+        let holders = || (0..counted.len()).filter(|city| self.0[city + 1] != Column::NotHeard);
+        if self.0[0] != Column::NotHeard || self.state(counted) != RowState::OnlyCopy {
+            return None;
+        }
+        holders().find(|city| counted[*city])
+    }
+
+    /// What it amounts to among the cities that are `counted`: those that say what they hold.
+    #[must_use]
+    pub fn state(&self, counted: &[bool]) -> RowState {
+        let own = self.0[0];
+        let cities = || self.0[1..].iter().copied().zip(counted).filter(|(_, counted)| **counted).map(|(column, _)| column);
+        let is_dead = |column: &Column| matches!(column, Column::Dead(_));
+        let is_heard = |column: &Column| *column != Column::NotHeard;
+        let known = || cities().chain([own]).filter(is_heard);
+        let heard = cities().any(|column| is_heard(&column));
+        let mut pairs = cities().zip(cities().skip(1));
+        if known().next().is_some() && known().all(|column| is_dead(&column)) {
+            RowState::Terminated
+        } else if heard && pairs.all(|(a, b)| a == b) {
+            RowState::Agreed
+        } else if cities().any(|column| is_dead(&column)) {
+            RowState::DeathNotHeard
+        } else if known().count() == 1 {
+            RowState::OnlyCopy
+        } else {
+            RowState::Differs
+        }
+    }
+}
+
+/// All rows, by name. A clone is the same rows at this moment, and costs next to nothing.
+#[derive(Clone, Debug, Default)]
+pub struct Rows {
+    by_name: OrdMap<(Arc<str>, HeroId), Arc<Row>>,
+    names: OrdMap<HeroId, Arc<str>>,
+    patterns: BTreeMap<Pattern, usize>,
+    changes: u64,
+}
+
+impl Rows {
+    /// Puts a row in the place of what was there of this hero; or takes that out.
+    pub fn put(&mut self, id: HeroId, row: Option<Row>) {
+        let before = self.names.remove(&id).and_then(|name| self.by_name.remove(&(name, id)));
+        if let Some(count) = before.and_then(|before| self.patterns.get_mut(&before.pattern)) {
+            *count -= 1;
+        }
+        self.patterns.retain(|_, count| *count > 0);
+        if let Some(row) = row {
+            *self.patterns.entry(row.pattern.clone()).or_default() += 1;
+            self.names.insert(id, Arc::clone(&row.name));
+            self.by_name.insert((Arc::clone(&row.name), id), Arc::new(row));
+        }
+        self.changes += 1;
+    }
+
+    /// The row of this hero.
+    #[must_use]
+    pub fn get(&self, id: HeroId) -> Option<&Arc<Row>> {
+        self.by_name.get(&(Arc::clone(self.names.get(&id)?), id))
+    }
+
+    /// All of them, by name.
+    pub fn iter(&self) -> impl Iterator<Item = &Arc<Row>> {
+        self.by_name.values()
+    }
+
+    /// Each hero that has a row.
+    pub fn ids(&self) -> impl Iterator<Item = HeroId> {
+        self.names.keys().copied()
+    }
+
+    /// How many there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.by_name.len()
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.by_name.is_empty()
+    }
+
+    /// How many of them have a pattern that `fits`.
+    #[must_use]
+    pub fn count(&self, fits: impl Fn(&Pattern) -> bool) -> usize {
+        self.patterns.iter().filter(|(pattern, _)| fits(pattern)).map(|(_, count)| count).sum()
+    }
+
+    /// Each pattern that there is, and how many rows have it.
+    pub fn patterns(&self) -> impl Iterator<Item = (&Pattern, usize)> {
+        self.patterns.iter().map(|(pattern, count)| (pattern, *count))
+    }
+
+    /// How often a row was put, since the beginning.
+    #[must_use]
+    pub fn changes(&self) -> u64 {
+        self.changes
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use shared::clock::{Hlc, Stamp};
+    use shared::crdt::Value;
+    use shared::hero::Hero;
+    use shared::id::{Incarnation, Origin};
+    use shared::time::UnixMillis;
+
+    fn id(number: u8) -> HeroId {
+        HeroId(uuid::Uuid::from_bytes([number; 16]))
+    }
+
+    /// Write number `n`, later than those before; from 100 on, a death.
+    fn entry(n: u8) -> Option<Arc<Entry>> {
+        let origin = Origin { node: "gotham".parse().unwrap(), incarnation: Incarnation(2) };
+        let stamp = Stamp { hlc: Hlc { wall: UnixMillis(n.into()), logical: 0 }, origin };
+        let value = if n >= 100 { Value::Tombstone } else { Value::Live(Hero::new("Granite".into())) };
+        (n > 0).then(|| Arc::new(Entry::written(value, stamp, None)))
+    }
+
+    fn row(hero: u8, name: &str, [own, a, b, c]: [u8; 4]) -> Option<Row> {
+        Row::of(id(hero), name.into(), entry(own), vec![entry(a), entry(b), entry(c)])
+    }
+
+    fn state(columns: [u8; 4]) -> RowState {
+        row(1, "Granite", columns).unwrap().pattern.state(&[true; 3])
+    }
+
+    #[test]
+    fn what_copies_amount_to() {
+        use RowState::{Agreed, DeathNotHeard, Differs, OnlyCopy, Terminated};
+        let cases = [
+            ([1, 1, 1, 1], Agreed),
+            ([2, 1, 1, 1], Agreed),
+            ([100, 100, 100, 0], Terminated),
+            ([100, 0, 0, 0], Terminated),
+            ([1, 0, 0, 0], OnlyCopy),
+            ([0, 0, 1, 0], OnlyCopy),
+            ([1, 0, 1, 0], Differs),
+            ([1, 1, 2, 1], Differs),
+            ([1, 1, 100, 1], DeathNotHeard),
+            ([100, 1, 1, 1], Agreed),
+            ([100, 1, 2, 1], Differs),
+        ];
+        for (columns, expected) in cases {
+            assert_eq!(state(columns), expected, "{columns:?}");
+        }
+        let unread = row(1, "Granite", [1, 0, 0, 2]).unwrap().pattern;
+        assert_eq!(unread.state(&[true, true, false]), OnlyCopy, "who says nothing does not count");
+    }
+
+    #[test]
+    fn an_only_copy_is_at_a_city_only_if_dispatch_does_not_hold_it_either() {
+        let only_at = |columns| row(1, "Granite", columns).unwrap().pattern.only_at(&[true; 3]);
+        assert_eq!([only_at([0, 0, 0, 1]), only_at([0, 1, 0, 0])], [Some(2), Some(0)]);
+        assert_eq!([only_at([1, 0, 0, 1]), only_at([1, 0, 0, 0]), only_at([0, 1, 1, 0]), only_at([0, 100, 0, 0])], [None; 4]);
+    }
+
+    #[test]
+    fn a_hero_whose_name_becomes_known_moves_to_its_place() {
+        let mut rows = Rows::default();
+        rows.put(id(1), row(1, "0101", [100, 0, 0, 0]));
+        rows.put(id(2), row(2, "Granite", [1, 1, 1, 1]));
+        rows.put(id(1), row(1, "Nightjar", [100, 1, 0, 0]));
+        assert_eq!(rows.iter().map(|row| &*row.name).collect::<Vec<_>>(), ["Granite", "Nightjar"]);
+        rows.put(id(2), None);
+        assert_eq!((rows.len(), rows.get(id(2)).is_none(), rows.ids().collect::<Vec<_>>()), (1, true, vec![id(1)]));
+    }
+
+    proptest! {
+        #[test]
+        fn the_counts_are_those_of_the_rows(puts in proptest::collection::vec((0..6_u8, prop::array::uniform4(prop_oneof![0..3_u8, 100..102_u8])), 0..60)) {
+            let mut rows = Rows::default();
+            let mut model: BTreeMap<HeroId, [u8; 4]> = BTreeMap::new();
+            for (hero, columns) in puts {
+                rows.put(id(hero), row(hero, &format!("Hero {}", hero % 2), columns));
+                model.insert(id(hero), columns);
+            }
+            model.retain(|_, columns| *columns != [0; 4]);
+            prop_assert_eq!(rows.ids().collect::<Vec<_>>(), model.keys().copied().collect::<Vec<_>>());
+            for counted in [[true; 3], [true, false, true]] {
+                let differing = |pattern: &Pattern| pattern.state(&counted).differs();
+                prop_assert_eq!(rows.count(differing), rows.iter().filter(|row| differing(&row.pattern)).count());
+            }
+            let apart = model.values().filter(|columns| columns[1] != columns[3]).count();
+            prop_assert_eq!(rows.count(|pattern| pattern.is_apart(0, 2)), apart);
+            prop_assert_eq!(rows.patterns().map(|(_, count)| count).sum::<usize>(), rows.len());
+        }
+    }
+}
