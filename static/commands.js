@@ -24,7 +24,7 @@ export function commands({ onNotice }) {
   }
 
   async function send(form, submitter) {
-    const action = submitter?.getAttribute('formaction') ?? form.getAttribute('action');
+    const action = form.getAttribute('action');
     const body = new URLSearchParams(new FormData(form, submitter));
     const place = form.closest('.act, .beside');
     place.querySelectorAll('.refusal').forEach((old) => old.remove());

@@ -1,41 +1,49 @@
-// The live socket: opens it, notices when it falls silent, opens it again.
+// The live socket: opens it, notices when it falls silent, opens it again, and keeps count of the frames.
 //
-// Every frame stands for itself: the first one on a socket brings all panels, the following ones those that changed. So a
-// new socket needs no memory of the old one, and any doubt about a frame is answered by opening a new socket.
+// Each frame says from which number on it tells the news. Whoever has that number, or a later one, can take it; who has missed
+// something asks for all since. So a new socket goes on where the old one ended, and a lost frame mends itself.
 
 const SILENCE_MS = 3000; // keep-alives come each second: three missed are no accident
 const BACKOFF_MS_MIN = 250;
 const BACKOFF_MS_MAX = 5000;
 
 /**
- * @param address    () => the address to connect to, asked anew for each socket
- * @param onFrame    (frame) => void; may throw, which drops the socket
- * @param onNotice   (text) => void
+ * @param page       {epoch, frame}: the run of dispatch that this page is of, and the number of the frame that it shows
+ * @param address    (epoch, frame) => the address to connect to, asked anew for each socket
+ * @param onFrame    (frame) => void; may throw, which drops the socket and everything known of frames
  * @param onContact  (state) => void, where state is {name: 'live'} or {name: 'lost', since: Date, retryAt: Date | null};
  *                   also called when only `retryAt` changes. `retryAt` is null while an attempt is under way.
  */
-export function live({ address, onFrame, onNotice, onContact }) {
+export function live({ page, address, onFrame, onContact }) {
+  let { epoch, frame: last } = page;
   let socket = null;
   let opened = 0; // when the socket was
-  let heard = Date.now(); // when the last frame came; until one does, when the page did
+  let heard = Date.now(); // when the last message came; until one does, when the page did
   let state = 'connecting'; // then 'live' or 'lost'
   let failures = 0;
   let retryAt = null;
   let retryTimer;
+  let asked = false; // for what was missed
+  let awaited = 0; // how often another view was asked for and has not come yet
 
   function open() {
     drop();
     clearTimeout(retryTimer);
     retryAt = null;
     opened = Date.now();
-    const mine = new WebSocket(address());
+    asked = false;
+    // What was shown before is of no use where something else is wanted by now.
+    if (awaited > 0) last = 0;
+    awaited = 0;
+    const mine = new WebSocket(address(epoch, last));
     socket = mine;
     mine.onmessage = ({ data }) => {
       if (mine !== socket) return;
       try {
         receive(JSON.parse(data));
       } catch (reason) {
-        console.warn('live: a frame that cannot be used; opening a new socket', reason);
+        console.warn('live: a frame that cannot be used; beginning anew', reason);
+        last = 0;
         retryLater();
       }
     };
@@ -52,16 +60,35 @@ export function live({ address, onFrame, onNotice, onContact }) {
     old?.close();
   }
 
-  function receive(frame) {
-    if (frame.t === 'frame') onFrame(frame);
-    else if (frame.t === 'notice') onNotice(frame.text);
-    else if (frame.t !== 'k') return; // from a newer server
+  function receive(message) {
+    if (message.t === 'hello') {
+      epoch = message.epoch;
+      if (!message.resume) last = 0;
+    } else if (message.t === 'd') take(message);
+    else if (message.t !== 'k') return; // from a newer server
     heard = Date.now();
     failures = 0;
     if (state !== 'live') {
       state = 'live';
       tell();
     }
+  }
+
+  function take(frame) {
+    if (frame.from > last) {
+      if (!asked) say({ t: 'resync', since: last });
+      asked = true;
+      return;
+    }
+    asked = false;
+    if (frame.whole) awaited = Math.max(0, awaited - 1);
+    last = frame.s;
+    onFrame(frame);
+    say({ t: 'ack', s: frame.s });
+  }
+
+  function say(message) {
+    if (socket?.readyState === WebSocket.OPEN) socket.send(JSON.stringify(message));
   }
 
   // Full jitter: when dispatch comes back, its visitors do not all knock at the same moment.
@@ -75,7 +102,7 @@ export function live({ address, onFrame, onNotice, onContact }) {
     if (state === 'lost') tell();
   }
 
-  // Silence counts from the last frame, however many sockets came and went since; a socket gets as long to speak up.
+  // Silence counts from the last message, however many sockets came and went since; a socket gets as long to speak up.
   function listen() {
     const now = Date.now();
     if (socket && now - Math.max(heard, opened) >= SILENCE_MS) retryLater();
@@ -94,7 +121,12 @@ export function live({ address, onFrame, onNotice, onContact }) {
 
   return {
     isLive: () => state === 'live',
-    /** Opens a socket at once, to the address as it is now. */
+    /** Opens a socket at once. */
     open,
+    /** Asks for what another address shows; with `pin`, for these heroes' rows, wherever they would stand. */
+    watch(view, pin = []) {
+      awaited += 1;
+      say({ t: 'watch', view, pin });
+    },
   };
 }

@@ -3,11 +3,16 @@
 import { spaced } from './announce.js';
 import { commands } from './commands.js';
 import { contact } from './contact.js';
+import { orderHold, pageHold } from './hold.js';
+import { keys } from './keys.js';
 import { live } from './live.js';
-import { morph } from './morph.js';
+import { arrange, morph } from './morph.js';
 import { notices } from './notices.js';
 import { themeSwitch } from './theme.js';
 import { view } from './view.js';
+
+const root = document.documentElement;
+const rows = document.getElementById('heroes-rows');
 
 themeSwitch(document.getElementById('theme'));
 
@@ -15,18 +20,36 @@ const notice = notices(document.getElementById('notices'));
 const command = commands({ onNotice: (text) => notice(text, 'answer') });
 const shown = contact({ onRetry: () => socket.open() });
 
+const order = orderHold(
+  rows,
+  (standing) => socket.watch(location.search.slice(1), standing.flatMap((id) => (id.startsWith('h-') ? [id.slice(2)] : []))),
+  () => socket.watch(location.search.slice(1)),
+);
+
+const hold = pageHold(document.getElementById('hold'), ({ html = {}, lists = {}, news = [] }) => {
+  for (const [id, piece] of Object.entries(html)) {
+    if (id === 'title') document.title = piece;
+    else morph(id, piece);
+  }
+  for (const [id, change] of Object.entries(lists)) arrange(id, id === rows.id ? order(change) : change);
+  for (const { text } of news) notice(text, 'broadcast');
+  spaced(document.querySelector('#verdict [aria-live]'));
+});
+
 const socket = live({
-  address: () => `${location.origin.replace(/^http/, 'ws')}/live${location.search}`,
-  onFrame({ title, panels }) {
-    for (const [id, html] of Object.entries(panels)) morph(id, html);
-    if (title !== undefined) document.title = title;
-    spaced(document.querySelector('#verdict [aria-live]'));
+  page: { epoch: root.dataset.epoch, frame: Number(root.dataset.frame) },
+  address: (epoch, frame) => {
+    const query = new URLSearchParams(location.search);
+    query.set('epoch', epoch);
+    query.set('since', frame);
+    return `${location.origin.replace(/^http/, 'ws')}/live?${query}`;
   },
-  onNotice: (text) => notice(text, 'broadcast'),
+  onFrame: (frame) => hold.take(frame),
   onContact(state) {
     shown(state);
     command.allow(state.name !== 'lost');
   },
 });
 
-view({ canFollow: () => socket.isLive(), onMove: () => socket.open() });
+view({ canFollow: () => socket.isLive(), onMove: () => socket.watch(location.search.slice(1)) });
+keys({ hold: () => hold.toggle() });

@@ -1,13 +1,14 @@
-// Turns a panel into its next version in place, and knows what in it belongs to the person and not to the server.
+// Turns pieces of the page into their next version in place, and knows what in them belongs to the person and not to the server.
 
 // The one place where text becomes markup. It comes from our own templates, which escape every value.
 const policy = globalThis.trustedTypes?.createPolicy('superhero', { createHTML: (html) => html })
   ?? { createHTML: (html) => html };
 
 const callbacks = {
-  // What was typed, what is disabled, and whether a region keeps quiet: all this is decided here, never by a frame.
+  // What was typed, what is disabled, what is unfolded, and whether a region keeps quiet: all this is decided here, never by a frame.
   beforeAttributeUpdated(name, element) {
     if (name === 'value') return !(element instanceof HTMLInputElement) || element.type === 'hidden';
+    if (name === 'open') return !(element instanceof HTMLDetailsElement);
     return name !== 'disabled' && name !== 'aria-busy';
   },
   // The choices never change, and an open list has to stay open.
@@ -16,13 +17,42 @@ const callbacks = {
   beforeNodeRemoved: (node) => !(node instanceof Element && node.matches('.refusal')),
 };
 
+/** The element that this markup is, to stand inside of `parent`. */
+function element(html, parent) {
+  const isPicture = parent instanceof SVGElement;
+  const template = document.createElement('template');
+  template.innerHTML = policy.createHTML(isPicture ? `<svg>${html}</svg>` : html);
+  return isPicture ? template.content.firstElementChild.firstElementChild : template.content.firstElementChild;
+}
+
 /** Morphs the element `id` into `html`, one element with the same id. A panel this page does not have is skipped. */
 export function morph(id, html) {
   const panel = document.getElementById(id);
   if (!panel) return;
-  const template = document.createElement('template');
-  template.innerHTML = policy.createHTML(html);
-  const next = template.content.firstElementChild;
+  const next = element(html, panel.parentElement);
   if (next?.id !== id) throw new Error(`panel ${id} has no such root`);
   globalThis.Idiomorph.morph(panel, next, { callbacks });
+}
+
+/** Brings the children of the element `id` up to date: those that changed, which there are, and in which order. */
+export function arrange(id, { order, items = {} }) {
+  const list = document.getElementById(id);
+  if (!list) return;
+  const kept = order && new Set(order);
+  if (kept) for (const child of [...list.children]) if (!kept.has(child.id)) child.remove();
+  for (const [key, html] of Object.entries(items)) {
+    if (document.getElementById(key)) morph(key, html);
+    else if (!kept || kept.has(key)) list.append(element(html, list));
+  }
+  if (!order) return;
+  // Moves only what stands in the wrong place, so that an open list in a row that stays is not disturbed.
+  let place = list.firstElementChild;
+  for (const key of order) {
+    if (place?.id === key) place = place.nextElementSibling;
+    else {
+      const child = document.getElementById(key);
+      if (!child) throw new Error(`item ${key} of ${id} never came`);
+      list.insertBefore(child, place);
+    }
+  }
 }

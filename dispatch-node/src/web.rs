@@ -3,20 +3,26 @@
 
 mod api;
 mod assets;
+mod board;
+mod cluster;
 mod data;
 mod desk;
 mod error;
 mod faults;
 mod forms;
+mod fragments;
 mod guard;
+mod heroes;
 mod input;
 mod live;
 mod page;
-pub mod panels;
+mod panels;
 mod rebuild;
 mod router;
+mod site;
 mod stage;
 mod trouble;
+mod wish;
 
 pub use desk::{Counter, Desk};
 pub use rebuild::Rebuilder;

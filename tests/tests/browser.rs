@@ -387,7 +387,7 @@ fn gossip_is_paused_stepped_and_resumed_on_the_page() {
     let cluster = Cluster::start(Options::default());
     let browser = page_of(&cluster);
     browser.click("button", "Pause gossip");
-    browser.wait_text("#trouble", "that it is paused", |text| text.contains("Gossip is paused"));
+    browser.wait_text("#gossip", "that it is paused", |text| text.contains("Gossip is paused"));
     let mut heroes = Heroes::default();
     heroes.created([cluster.api.create_named("Granite").id]);
     wait_row(&browser, "Granite", "nobody has heard", |row| row.contains("not heard of"));

@@ -10,10 +10,11 @@ use serde::Serialize;
 use shared::id::{HeroId, NodeName};
 
 use crate::ask::{Answer, CREATE_MAX, Verb};
-use crate::web::desk::Desk;
 use crate::web::error::Problem;
 use crate::web::input::{self, CityPath, FormBody, HeroPath};
 use crate::web::page::{self, Refusal};
+use crate::web::site::Site;
+use crate::web::wish::Wish;
 use crate::web::{rebuild, trouble};
 
 /// The answer to a script.
@@ -23,7 +24,7 @@ struct Done {
 }
 
 /// `POST /heroes`
-pub(crate) async fn create(State(desk): State<Desk>, headers: HeaderMap, form: Result<FormBody, Problem>) -> Response {
+pub(crate) async fn create(State(site): State<Site>, headers: HeaderMap, form: Result<FormBody, Problem>) -> Response {
     let verb = form.and_then(|form| match (form.get("name"), form.get("count")) {
         (_, Some(count)) => match count.parse() {
             Ok(count @ 1..=CREATE_MAX) => Ok(Verb::CreateMany { count }),
@@ -32,12 +33,12 @@ pub(crate) async fn create(State(desk): State<Desk>, headers: HeaderMap, form: R
         (Some(name), None) => input::hero_name(name).map(|name| Verb::Create { name: Some(name) }),
         (None, None) => Ok(Verb::Create { name: None }),
     });
-    act(&desk, &headers, None, verb).await
+    act(&site, &headers, None, verb).await
 }
 
-/// `POST /heroes/{id}/assign`
-pub(crate) async fn assign(
-    State(desk): State<Desk>,
+/// `POST /heroes/{id}`: one form a row, with a list that assigns and a button that terminates.
+pub(crate) async fn command(
+    State(site): State<Site>,
     hero: Result<HeroPath, Problem>,
     headers: HeaderMap,
     form: Result<FormBody, Problem>,
@@ -45,36 +46,33 @@ pub(crate) async fn assign(
     let id = hero.as_ref().ok().map(|HeroPath(id)| *id);
     let verb = hero.and_then(|HeroPath(hero)| {
         let form = form?;
+        if form.get("terminate").is_some() {
+            return Ok(Verb::Terminate { hero });
+        }
         let place = form.get("location").ok_or_else(|| Problem::not_allowed("no_location", "choose where to; nothing was changed"))?;
-        Ok(Verb::Assign { hero, to: input::location(&desk, place)? })
+        Ok(Verb::Assign { hero, to: input::location(&site.desk, place)? })
     });
-    act(&desk, &headers, id, verb).await
-}
-
-/// `POST /heroes/{id}/terminate`
-pub(crate) async fn terminate(State(desk): State<Desk>, hero: Result<HeroPath, Problem>, headers: HeaderMap) -> Response {
-    let id = hero.as_ref().ok().map(|HeroPath(id)| *id);
-    act(&desk, &headers, id, hero.map(|HeroPath(hero)| Verb::Terminate { hero })).await
+    act(&site, &headers, id, verb).await
 }
 
 /// `POST /cities/{city}/bomb`
-pub(crate) async fn bomb(State(desk): State<Desk>, city: Result<CityPath, Problem>, headers: HeaderMap) -> Response {
-    act(&desk, &headers, None, city.map(|CityPath(city)| Verb::Bomb { city: Some(city) })).await
+pub(crate) async fn bomb(State(site): State<Site>, city: Result<CityPath, Problem>, headers: HeaderMap) -> Response {
+    act(&site, &headers, None, city.map(|CityPath(city)| Verb::Bomb { city: Some(city) })).await
 }
 
 /// `POST /bomb`
-pub(crate) async fn bomb_random(State(desk): State<Desk>, headers: HeaderMap) -> Response {
-    act(&desk, &headers, None, Ok(Verb::Bomb { city: None })).await
+pub(crate) async fn bomb_random(State(site): State<Site>, headers: HeaderMap) -> Response {
+    act(&site, &headers, None, Ok(Verb::Bomb { city: None })).await
 }
 
 /// `POST /cities/{city}/rebuild`
-pub(crate) async fn rebuild(State(desk): State<Desk>, city: Result<CityPath, Problem>, headers: HeaderMap) -> Response {
+pub(crate) async fn rebuild(State(site): State<Site>, city: Result<CityPath, Problem>, headers: HeaderMap) -> Response {
     let outcome = match city {
-        Ok(CityPath(city)) => rebuild::rebuild(&desk, city).await,
+        Ok(CityPath(city)) => rebuild::rebuild(&site.desk, city).await,
         Err(problem) => Err(problem),
     };
     // What came of it shows on the city's card.
-    answer(&desk, &headers, None, outcome.map(|()| News::default())).await
+    answer(&site, &headers, None, outcome.map(|()| News::default())).await
 }
 
 /// What came of a command that the page would not show otherwise.
@@ -87,38 +85,37 @@ pub(crate) struct News {
 }
 
 /// Has the machine do what a form asks, and tells whoever sent it.
-pub(crate) async fn act(desk: &Desk, headers: &HeaderMap, hero: Option<HeroId>, verb: Result<Verb, Problem>) -> Response {
+pub(crate) async fn act(site: &Site, headers: &HeaderMap, hero: Option<HeroId>, verb: Result<Verb, Problem>) -> Response {
     let outcome = match verb {
-        Ok(verb) => desk.ask(verb, None).await,
+        Ok(verb) => site.desk.ask(verb, None).await,
         Err(problem) => Err(problem),
     };
     let news = outcome.map(|answer| News {
         destroyed: if let Answer::Bombed(city) = answer { Some(city) } else { None },
         text: trouble::notice(&answer),
     });
-    self::answer(desk, headers, hero, news).await
+    self::answer(site, headers, hero, news).await
 }
 
 /// Tells whoever sent a form what came of it.
-pub(crate) async fn answer(desk: &Desk, headers: &HeaderMap, hero: Option<HeroId>, outcome: Result<News, Problem>) -> Response {
+pub(crate) async fn answer(site: &Site, headers: &HeaderMap, hero: Option<HeroId>, outcome: Result<News, Problem>) -> Response {
     let scripted =
         headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok()).is_some_and(|accept| accept.contains("application/json"));
     match outcome {
         Ok(News { destroyed, text }) if scripted => {
             Json(Done { notice: destroyed.map(page::destroyed).or(text).unwrap_or_default() }).into_response()
         }
-        Ok(News { destroyed, .. }) => Redirect::to(&back(headers, destroyed)).into_response(),
+        Ok(News { destroyed, .. }) => Redirect::to(&here(headers).href_with(destroyed)).into_response(),
         Err(problem) if scripted => problem.into_response(),
-        Err(problem) => page::refused(desk, Refusal { hero, problem }).await,
+        Err(problem) => page::refused(site, here(headers), Refusal { hero, problem }).await,
     }
 }
 
-/// The page that the form was on, with what to say there.
-fn back(headers: &HeaderMap, destroyed: Option<NodeName>) -> String {
+/// What the page showed that the form was on.
+fn here(headers: &HeaderMap) -> Wish {
     let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
     let referer = headers.get(header::REFERER).and_then(|referer| referer.to_str().ok()).unwrap_or_default();
     let here = referer.split_once("://").and_then(|(_, rest)| rest.split_once('/')).filter(|(theirs, _)| *theirs == host);
     // Only the page itself is gone back to; its own parameters are parsed again when it is asked for.
-    let query = here.and_then(|(_, path)| path.strip_prefix('?')).unwrap_or_default();
-    page::Wish::parse(query).with_news(destroyed).href()
+    Wish::parse(here.and_then(|(_, path)| path.strip_prefix('?')).unwrap_or_default())
 }

@@ -17,6 +17,7 @@ use shared::id::{HeroId, NodeName};
 
 use crate::web::desk::Desk;
 use crate::web::error::Problem;
+use crate::web::site::Site;
 
 /// The longest idempotency key, in bytes.
 const KEY_BYTES_MAX: usize = 200;
@@ -133,11 +134,11 @@ impl<S: Send + Sync> FromRequestParts<S> for HeroPath {
 /// The city named in the path.
 pub(crate) struct CityPath(pub(crate) NodeName);
 
-impl FromRequestParts<Desk> for CityPath {
+impl FromRequestParts<Site> for CityPath {
     type Rejection = Problem;
 
-    async fn from_request_parts(parts: &mut Parts, desk: &Desk) -> Result<Self, Problem> {
-        let text = segment(parts, desk).await?;
+    async fn from_request_parts(parts: &mut Parts, site: &Site) -> Result<Self, Problem> {
+        let (text, desk) = (segment(parts, site).await?, &site.desk);
         city(desk, &text)
             .map(Self)
             .ok_or_else(|| Problem::not_found("unknown_city", format!("there is no city {text:?}: {}", known_cities(desk))))

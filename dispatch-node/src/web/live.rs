@@ -1,193 +1,258 @@
-//! The live socket: each open page gets what changed of its four panels, at most four times a second.
+//! The live socket of a page. It is told the number of each frame, says which ones it has, and is sent what is newer, at most four times a second.
 //!
-//! Invariant: no page waits for another. Each socket watches the newest view and, when it is ready for more, sends what is new
-//! then; one that is slow skips what was in between. Panels that are the same for everybody are rendered once.
+//! Invariants: no page waits for another. A page is sent the next frame only while few are unacknowledged, so a slow one skips to the newest
+//! instead of holding anything up; whatever it missed comes with the next frame that it takes.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade};
+use axum::extract::ws::{CloseFrame, Message, Utf8Bytes, WebSocket, WebSocketUpgrade};
 use axum::extract::{RawQuery, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
-use serde::Serialize;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
-use tokio::time::{interval, timeout};
-use tokio_util::sync::CancellationToken;
+use serde::{Deserialize, Serialize};
+use tokio::sync::{OwnedSemaphorePermit, watch};
+use tokio::time::{Instant, interval, sleep_until, timeout};
 
-use crate::happening::Kind;
-use crate::view::View;
+use shared::id::HeroId;
+
+use crate::web::board::{Board, Snapshot};
 use crate::web::data;
-use crate::web::desk::Desk;
 use crate::web::error::Problem;
+use crate::web::fragments::Number;
 use crate::web::guard;
-use crate::web::page::{self, Shared, Wish};
+use crate::web::site::{PLACES, Site};
+use crate::web::wish::Wish;
 
-/// How many pages may be open at once.
-const PAGES_MAX: usize = 2_000;
+/// The version of what is said here. It is told in the first message.
+const PROTOCOL: u32 = 1;
+/// How many frames a second a page gets at most.
+const FRAMES_PER_S: u32 = 4;
+/// The least time between two frames to a page, a little less than that of the views.
+const FRAME_INTERVAL_MIN: Duration = Duration::from_millis(200);
 /// How often a page hears something, changed or not.
 pub(super) const KEEP_ALIVE: Duration = Duration::from_secs(1);
 /// How long a page may take to accept one frame.
 const SEND_PATIENCE: Duration = Duration::from_secs(10);
-/// The largest message a page may send; the present page sends none.
-const MESSAGE_BYTES_MAX: usize = 4_096;
-
-/// What all live sockets share.
-#[derive(Clone)]
-pub(crate) struct Audience {
-    desk: Desk,
-    shared: watch::Receiver<Option<Arc<Shared>>>,
-    places: Arc<Semaphore>,
-    stop: CancellationToken,
-}
-
-impl Audience {
-    pub(crate) fn new(desk: &Desk, stop: CancellationToken) -> Self {
-        let (rendered, shared) = watch::channel(None);
-        tokio::spawn(render_shared(desk.clone(), rendered));
-        Self { desk: desk.clone(), shared, places: Arc::new(Semaphore::new(PAGES_MAX)), stop }
-    }
-}
-
-/// Renders, once for everybody, what is the same for everybody.
-async fn render_shared(desk: Desk, rendered: watch::Sender<Option<Arc<Shared>>>) {
-    let (mut views, mut playing) = (desk.views(), desk.stage().playing());
-    loop {
-        let changed = tokio::select! {
-            changed = views.changed() => changed,
-            changed = playing.changed() => changed,
-        };
-        if changed.is_err() {
-            return;
-        }
-        let view = views.borrow_and_update().clone();
-        let playing = playing.borrow_and_update();
-        rendered.send_replace(view.map(|view| Arc::new(Shared::render(view, desk.rebuilder(), playing.as_ref()))));
-    }
-}
+/// How many frames may be under way unacknowledged, and how long the oldest of them.
+const UNACKNOWLEDGED_MAX: usize = 8;
+const ACKNOWLEDGE_PATIENCE: Duration = Duration::from_secs(60);
+/// The largest message a page may send.
+const MESSAGE_BYTES_MAX: usize = 8_192;
+/// How many messages a page may send at once, and a second in the long run.
+const MESSAGES_BURST: u32 = 60;
+const MESSAGES_PER_S: u32 = 20;
 
 /// `GET /live`
-pub(crate) async fn live(
-    State(audience): State<Audience>,
-    RawQuery(query): RawQuery,
-    headers: HeaderMap,
-    upgrade: WebSocketUpgrade,
-) -> Response {
+pub(crate) async fn live(State(site): State<Site>, RawQuery(query): RawQuery, headers: HeaderMap, upgrade: WebSocketUpgrade) -> Response {
     if !guard::is_same_site(&headers) {
         return Problem::new(StatusCode::FORBIDDEN, "foreign_origin", "this comes from a page of another site").into_response();
     }
-    let Ok(place) = Arc::clone(&audience.places).try_acquire_owned() else {
-        return Problem::unavailable("full", format!("{PAGES_MAX} pages are open already")).into_response();
+    let Ok(place) = Arc::clone(&site.places).try_acquire_owned() else {
+        return Problem::unavailable("full", format!("{PLACES} pages are open already")).into_response();
     };
     let query = query.unwrap_or_default();
+    let upgrade = upgrade.max_message_size(MESSAGE_BYTES_MAX);
     if data::is_wanted(&query) {
-        let (desk, stop) = (audience.desk, audience.stop);
-        return upgrade.max_message_size(MESSAGE_BYTES_MAX).on_upgrade(move |socket| data::tell(socket, desk, stop, place));
+        let (desk, stop) = (site.desk, site.stop);
+        return upgrade.on_upgrade(move |socket| data::tell(socket, desk, stop, place));
     }
-    let wish = Wish::parse(&query);
-    upgrade.max_message_size(MESSAGE_BYTES_MAX).on_upgrade(move |socket| show(socket, audience, wish, place))
+    upgrade.on_upgrade(move |socket| show(socket, site, query, place))
+}
+
+/// What a page says.
+#[derive(Debug, Deserialize)]
+#[serde(tag = "t", rename_all = "lowercase", deny_unknown_fields)]
+enum Said {
+    /// It has frame `s`.
+    Ack { s: Number },
+    /// It has missed something: it has nothing later than frame `since`.
+    Resync { since: Number },
+    /// It is to show something else.
+    Watch {
+        /// The query of its address, without the question mark.
+        view: String,
+        /// The heroes whose rows are to stand still.
+        #[serde(default)]
+        pin: Vec<HeroId>,
+    },
+}
+
+/// The first message.
+#[derive(Serialize)]
+struct Hello<'a> {
+    t: &'static str,
+    proto: u32,
+    epoch: &'a str,
+    head: Number,
+    hz: u32,
+    /// Whether what follows goes on from the frame that the page said it had.
+    resume: bool,
 }
 
 #[derive(Serialize)]
-#[serde(tag = "t", rename_all = "lowercase")]
-enum Push<'a> {
-    Frame { s: u64, title: &'a str, panels: Panels<'a> },
-    Notice { text: &'a str },
-    K { s: u64 },
+struct KeepAlive {
+    t: &'static str,
+    s: Number,
 }
 
-/// The panels that changed.
-#[derive(Default, Serialize)]
-struct Panels<'a> {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    verdict: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    cluster: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    trouble: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    happened: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    heroes: Option<&'a str>,
-}
+/// Why a socket is closed: code and reason.
+type Close = (u16, &'static str);
 
-async fn show(mut socket: WebSocket, mut audience: Audience, wish: Wish, _place: OwnedSemaphorePermit) {
-    let stop = audience.stop.clone();
+async fn show(mut socket: WebSocket, site: Site, query: String, _place: OwnedSemaphorePermit) {
+    let stop = site.stop.clone();
     let close = tokio::select! {
-        close = keep_showing(&mut socket, &mut audience, &wish) => close,
+        close = keep_showing(&mut socket, &site, &query) => close,
         () = stop.cancelled() => Some((1001, "dispatch is stopping")),
     };
     say_goodbye(&mut socket, close).await;
 }
 
-/// Closes with this code and reason, if there is somebody to tell.
-pub(super) async fn say_goodbye(socket: &mut WebSocket, close: Option<(u16, &'static str)>) {
+/// Tells a page, or a program, why the socket is closed.
+pub(super) async fn say_goodbye(socket: &mut WebSocket, close: Option<Close>) {
     if let Some((code, reason)) = close {
-        // Whoever is gone cannot be told.
+        // One that is gone cannot be told.
         let _ = timeout(KEEP_ALIVE, socket.send(Message::Close(Some(CloseFrame { code, reason: reason.into() })))).await;
     }
 }
 
-/// Shows until the page goes or must go; then with what close code and reason.
-async fn keep_showing(socket: &mut WebSocket, audience: &mut Audience, wish: &Wish) -> Option<(u16, &'static str)> {
+/// One page, as far as it is known here.
+struct Page {
+    window: watch::Receiver<Arc<Snapshot>>,
+    /// The newest frame that it was sent; and that of what only its window shows.
+    shared_sent: Number,
+    window_sent: Number,
+    /// The frames under way, with when they were sent.
+    under_way: Vec<(Number, Instant)>,
+    /// When it may be sent the next one.
+    not_before: Instant,
+    allowance: Allowance,
+}
+
+/// How many messages it may still send.
+struct Allowance {
+    left: u32,
+    since: Instant,
+}
+
+/// Shows until the page goes or must go.
+async fn keep_showing(socket: &mut WebSocket, site: &Site, query: &str) -> Option<Close> {
+    let resumed = resumed(query, site.board.epoch());
+    let Ok(window) = site.board.follow(Wish::parse(query), None).await else { return Some((1013, "too many pages at once")) };
+    let allowance = Allowance { left: MESSAGES_BURST, since: Instant::now() };
+    let mut page = Page { window, shared_sent: 0, window_sent: 0, under_way: Vec::new(), not_before: Instant::now(), allowance };
+    let head = page.window.borrow().number;
+    let resumed = resumed.filter(|since| *since <= head);
+    (page.shared_sent, page.window_sent) = (resumed.unwrap_or(0), resumed.unwrap_or(0));
+    let hello = Hello { t: "hello", proto: PROTOCOL, epoch: site.board.epoch(), head, hz: FRAMES_PER_S, resume: resumed.is_some() };
+    send(socket, &hello).await?;
     let mut keep_alive = interval(KEEP_ALIVE);
-    let mut shown: Option<(Arc<Shared>, String)> = None;
-    let mut number = 0;
-    // What there is already is news to this page.
-    audience.shared.mark_changed();
+    page.window.mark_changed();
     loop {
+        let may_send = page.under_way.len() < UNACKNOWLEDGED_MAX;
         tokio::select! {
-            changed = audience.shared.changed() => {
+            changed = page.next(), if may_send => {
                 if changed.is_err() {
                     return Some((1001, "dispatch is stopping"));
                 }
-                let Some(shared) = audience.shared.borrow_and_update().clone() else { continue };
-                let heroes = page::heroes_html(&shared.view, wish);
-                for text in news(shown.as_ref().map(|(shared, _)| &*shared.view), &shared.view) {
-                    send(socket, &Push::Notice { text: &text }).await?;
-                }
-                let panels = changed_panels(shown.as_ref().map(|(shared, heroes)| (&**shared, heroes.as_str())), &shared, &heroes);
-                if let Some(panels) = panels {
-                    number += 1;
-                    send(socket, &Push::Frame { s: number, title: &shared.title, panels }).await?;
+                if page.send_newest(socket).await? {
                     keep_alive.reset();
                 }
-                shown = Some((shared, heroes));
             }
-            _ = keep_alive.tick() => send(socket, &Push::K { s: number }).await?,
+            _ = keep_alive.tick() => {
+                if page.under_way.first().is_some_and(|(_, sent)| sent.elapsed() > ACKNOWLEDGE_PATIENCE) {
+                    return Some((1008, "frames are not acknowledged"));
+                }
+                send(socket, &KeepAlive { t: "k", s: page.shared_sent }).await?;
+            }
             message = socket.recv() => match message {
                 Some(Ok(Message::Ping(_) | Message::Pong(_))) => {}
-                Some(Ok(Message::Text(_) | Message::Binary(_))) => return Some((1008, "this socket only shows; send commands as forms")),
-                Some(Ok(Message::Close(_)) | Err(_)) | None => return None,
+                Some(Ok(Message::Text(text))) => {
+                    if !page.allowance.take() {
+                        return Some((1008, "too many messages"));
+                    }
+                    let Ok(said) = serde_json::from_str(&text) else { return Some((1008, "unknown message; send commands as forms")) };
+                    if let Some(close) = page.hear(said, &site.board).await {
+                        return Some(close);
+                    }
+                }
+                Some(Ok(Message::Binary(_))) => return Some((1003, "this socket takes text only")),
+                Some(Ok(Message::Close(_))) | None => return None,
+                Some(Err(_)) => return Some((1009, "a message that is too large or broken")),
             },
         }
     }
 }
 
-/// What was destroyed between two views.
-fn news(before: Option<&View>, now: &View) -> Vec<String> {
-    let Some(last) = before.map(|view| view.happenings.last().map_or(0, |happening| happening.number)) else { return Vec::new() };
-    let destroyed = now.happenings.iter().filter(|happening| happening.number > last && happening.kind == Kind::Destroyed);
-    destroyed.map(|happening| happening.text.clone()).collect()
+/// The frame that the page says it has, if that is of this run of dispatch.
+fn resumed(query: &str, epoch: &str) -> Option<Number> {
+    let fields: std::collections::BTreeMap<String, String> = serde_urlencoded::from_str(query).unwrap_or_default();
+    fields.get("epoch").filter(|theirs| *theirs == epoch).and_then(|_| fields.get("since")?.parse().ok())
 }
 
-fn changed_panels<'a>(before: Option<(&Shared, &str)>, now: &'a Shared, heroes: &'a str) -> Option<Panels<'a>> {
-    fn if_new<'a>(before: Option<&str>, now: &'a str) -> Option<&'a str> {
-        (before != Some(now)).then_some(now)
+impl Page {
+    /// Waits until there is something newer, and until it is time for it.
+    async fn next(&mut self) -> Result<(), watch::error::RecvError> {
+        sleep_until(self.not_before).await;
+        self.window.changed().await
     }
-    let panels = Panels {
-        verdict: if_new(before.map(|(shared, _)| shared.verdict.as_str()), &now.verdict),
-        cluster: if_new(before.map(|(shared, _)| shared.cluster.as_str()), &now.cluster),
-        trouble: if_new(before.map(|(shared, _)| shared.trouble.as_str()), &now.trouble),
-        happened: if_new(before.map(|(shared, _)| shared.happened.as_str()), &now.happened),
-        heroes: if_new(before.map(|(_, heroes)| heroes), heroes),
-    };
-    let any = [panels.verdict, panels.cluster, panels.trouble, panels.happened, panels.heroes].iter().any(Option::is_some);
-    any.then_some(panels)
+
+    /// Sends what the page lacks, if anything. Whether it was.
+    async fn send_newest(&mut self, socket: &mut WebSocket) -> Option<bool> {
+        let snapshot = Arc::clone(&self.window.borrow_and_update());
+        let Some(frame) = snapshot.since(self.shared_sent, self.window_sent) else { return Some(false) };
+        send_text(socket, frame).await?;
+        (self.shared_sent, self.window_sent) = (snapshot.number, snapshot.number);
+        let now = Instant::now();
+        self.under_way.push((snapshot.number, now));
+        self.not_before = now + FRAME_INTERVAL_MIN;
+        Some(true)
+    }
+
+    /// Does what the page says; why it must go, if it must.
+    async fn hear(&mut self, said: Said, board: &Board) -> Option<Close> {
+        match said {
+            Said::Ack { s } => self.under_way.retain(|(number, _)| *number > s),
+            Said::Resync { since } => {
+                self.under_way.clear();
+                self.not_before = Instant::now();
+                (self.shared_sent, self.window_sent) = (since.min(self.shared_sent), since.min(self.window_sent));
+                self.window.mark_changed();
+            }
+            Said::Watch { view, pin } => {
+                let Ok(window) = board.follow(Wish::parse(&view).with_pinned(pin), None).await else {
+                    return Some((1013, "too many pages at once"));
+                };
+                self.window = window;
+                self.window_sent = 0;
+                self.not_before = Instant::now();
+                self.window.mark_changed();
+            }
+        }
+        None
+    }
 }
 
-/// Sends a frame; `None` when the other end does not take it.
-pub(super) async fn send(socket: &mut WebSocket, frame: &impl Serialize) -> Option<()> {
-    let text = serde_json::to_string(frame).expect("a frame has only strings and numbers");
-    timeout(SEND_PATIENCE, socket.send(Message::text(text))).await.ok()?.ok()
+impl Allowance {
+    fn take(&mut self) -> bool {
+        let earned = self.since.elapsed().as_secs_f64() * f64::from(MESSAGES_PER_S);
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "no more than the burst, and not negative")]
+        let earned = earned.min(f64::from(MESSAGES_BURST)) as u32;
+        if earned > 0 {
+            self.left = (self.left + earned).min(MESSAGES_BURST);
+            self.since = Instant::now();
+        }
+        let allowed = self.left > 0;
+        self.left = self.left.saturating_sub(1);
+        allowed
+    }
+}
+
+/// Sends a message; `None` when it is not taken.
+pub(super) async fn send(socket: &mut WebSocket, message: &impl Serialize) -> Option<()> {
+    send_text(socket, serde_json::to_string(message).expect("a message has only strings and numbers").into()).await
+}
+
+async fn send_text(socket: &mut WebSocket, text: Utf8Bytes) -> Option<()> {
+    timeout(SEND_PATIENCE, socket.send(Message::Text(text))).await.ok()?.ok()
 }

@@ -6,16 +6,16 @@ use axum::http::{Method, StatusCode, Uri};
 use axum::middleware;
 use axum::routing::{delete, get, post, put};
 use tokio_util::sync::CancellationToken;
+use tower_http::compression::CompressionLayer;
 
 use crate::web::desk::Desk;
 use crate::web::error::Problem;
-use crate::web::live::Audience;
+use crate::web::site::Site;
 use crate::web::{api, assets, faults, forms, guard, input, live, page, stage, trouble};
 
 /// Everything that dispatch answers to browsers and scripts. Live sockets close when `stop` is cancelled. `on_loopback` says that
 /// it listens for this machine alone.
 pub fn router(desk: Desk, on_loopback: bool, stop: CancellationToken) -> Router {
-    let live = Router::new().route("/live", get(live::live)).with_state(Audience::new(&desk, stop));
     let api = Router::new()
         .route("/heroes", get(api::heroes).post(api::create))
         .route("/heroes/{id}", get(api::hero).delete(api::terminate))
@@ -41,10 +41,10 @@ pub fn router(desk: Desk, on_loopback: bool, stop: CancellationToken) -> Router 
         .route("/events", get(api::events));
     Router::new()
         .route("/", get(page::page))
+        .route("/live", get(live::live))
         .route("/static/{*path}", get(assets::asset))
         .route("/heroes", post(forms::create))
-        .route("/heroes/{id}/assign", post(forms::assign))
-        .route("/heroes/{id}/terminate", post(forms::terminate))
+        .route("/heroes/{id}", post(forms::command))
         .route("/bomb", post(forms::bomb_random))
         .route("/cities/{city}/bomb", post(forms::bomb))
         .route("/faults", post(trouble::cause))
@@ -53,14 +53,15 @@ pub fn router(desk: Desk, on_loopback: bool, stop: CancellationToken) -> Router 
         .route("/gossip/pause", post(trouble::pause))
         .route("/gossip/resume", post(trouble::resume))
         .route("/gossip/step", post(trouble::step))
+        .route("/gossip/speed", post(trouble::speed))
         .route("/scenarios", post(trouble::play))
         .route("/cities/{city}/rebuild", post(forms::rebuild))
         .nest("/api/v1", api)
         .fallback(unknown)
         .method_not_allowed_fallback(wrong_method)
+        .layer(CompressionLayer::new())
         .layer(DefaultBodyLimit::max(input::BODY_BYTES_MAX))
-        .with_state(desk)
-        .merge(live)
+        .with_state(Site::new(desk, stop))
         .layer(middleware::from_fn_with_state(on_loopback, guard::guard))
 }
 

@@ -20,17 +20,38 @@ use crate::web::error::Problem;
 use crate::web::faults::{FaultWish, fault_id};
 use crate::web::forms;
 use crate::web::input::{self, FormBody};
+use crate::web::site::Site;
 use crate::web::stage::{Playing, StepLine};
 
 /// What is in force, how gossip goes, and the scenario that is played.
 #[derive(Debug, Template)]
 #[template(path = "trouble.html")]
 pub(crate) struct TroublePanel {
-    paused: bool,
-    /// How gossip goes, in words.
-    gossip: String,
     faults: Vec<FaultLine>,
     playing: Option<PlayingPanel>,
+}
+
+/// How gossip goes, and what sets it.
+#[derive(Debug, Template)]
+#[template(path = "gossip.html")]
+pub(crate) struct GossipPanel {
+    paused: bool,
+    /// The paces that can be chosen: label, percent, whether it is chosen.
+    paces: [(&'static str, u16, bool); 3],
+    /// How gossip goes, in words; empty where it goes as usual.
+    text: String,
+}
+
+impl GossipPanel {
+    pub(crate) fn of(view: &View) -> Self {
+        let text = match view.pace.percent {
+            0 => "Gossip is paused: nobody hears of anything, until it goes on or one exchange is run.".to_owned(),
+            100 => String::new(),
+            percent => format!("Gossip goes at {percent} % of its pace."),
+        };
+        let pace = |label, percent| (label, percent, view.pace.percent == percent);
+        Self { paused: view.pace == Pace::PAUSED, paces: [pace("1×", 100), pace("½×", 50), pace("⅒×", 10)], text }
+    }
 }
 
 #[derive(Debug)]
@@ -54,11 +75,6 @@ struct PlayingPanel {
 
 impl TroublePanel {
     pub(crate) fn of(view: &View, playing: Option<&Playing>) -> Self {
-        let gossip = match view.pace.percent {
-            0 => "Gossip is paused: nobody hears of anything, until it goes on or one exchange is run.".to_owned(),
-            100 => String::new(),
-            percent => format!("Gossip goes at {percent} % of its pace."),
-        };
         let playing = playing.map(|playing| PlayingPanel {
             title: playing.title.clone(),
             outcome: match playing.outcome {
@@ -69,7 +85,7 @@ impl TroublePanel {
             },
             steps: playing.steps.clone(),
         });
-        Self { paused: view.pace == Pace::PAUSED, gossip, faults: view.faults.iter().map(FaultLine::of).collect(), playing }
+        Self { faults: view.faults.iter().map(FaultLine::of).collect(), playing }
     }
 }
 
@@ -132,13 +148,13 @@ impl CauseForms {
 }
 
 /// `POST /faults`
-pub(crate) async fn cause(State(desk): State<Desk>, headers: HeaderMap, form: Result<FormBody, Problem>) -> Response {
+pub(crate) async fn cause(State(site): State<Site>, headers: HeaderMap, form: Result<FormBody, Problem>) -> Response {
     let verb = form.and_then(|form| match form.get("kind") {
-        Some("stop") => city(&desk, &form).map(|city| Verb::Stop { city }),
-        Some("kill") => city(&desk, &form).map(|city| Verb::Kill { city }),
-        Some(_) | None => wish(&form).and_then(|wish| wish.parse(&desk)),
+        Some("stop") => city(&site.desk, &form).map(|city| Verb::Stop { city }),
+        Some("kill") => city(&site.desk, &form).map(|city| Verb::Kill { city }),
+        Some(_) | None => wish(&form).and_then(|wish| wish.parse(&site.desk)),
     });
-    forms::act(&desk, &headers, None, verb).await
+    forms::act(&site, &headers, None, verb).await
 }
 
 /// The city whose process is to end.
@@ -177,34 +193,44 @@ fn wish(form: &FormBody) -> Result<FaultWish, Problem> {
 }
 
 /// `POST /faults/{id}/heal`
-pub(crate) async fn heal(State(desk): State<Desk>, Path(id): Path<String>, headers: HeaderMap) -> Response {
-    forms::act(&desk, &headers, None, fault_id(&id).map(|fault| Verb::Heal { fault: Some(fault) })).await
+pub(crate) async fn heal(State(site): State<Site>, Path(id): Path<String>, headers: HeaderMap) -> Response {
+    forms::act(&site, &headers, None, fault_id(&id).map(|fault| Verb::Heal { fault: Some(fault) })).await
 }
 
 /// `POST /faults/heal`
-pub(crate) async fn heal_all(State(desk): State<Desk>, headers: HeaderMap) -> Response {
-    forms::act(&desk, &headers, None, Ok(Verb::Heal { fault: None })).await
+pub(crate) async fn heal_all(State(site): State<Site>, headers: HeaderMap) -> Response {
+    forms::act(&site, &headers, None, Ok(Verb::Heal { fault: None })).await
 }
 
 /// `POST /gossip/pause`
-pub(crate) async fn pause(State(desk): State<Desk>, headers: HeaderMap) -> Response {
-    forms::act(&desk, &headers, None, Ok(Verb::Gossip { pace: Pace::PAUSED })).await
+pub(crate) async fn pause(State(site): State<Site>, headers: HeaderMap) -> Response {
+    forms::act(&site, &headers, None, Ok(Verb::Gossip { pace: Pace::PAUSED })).await
 }
 
 /// `POST /gossip/resume`
-pub(crate) async fn resume(State(desk): State<Desk>, headers: HeaderMap) -> Response {
-    forms::act(&desk, &headers, None, Ok(Verb::Gossip { pace: Pace::FREE })).await
+pub(crate) async fn resume(State(site): State<Site>, headers: HeaderMap) -> Response {
+    forms::act(&site, &headers, None, Ok(Verb::Gossip { pace: Pace::FREE })).await
+}
+
+/// `POST /gossip/speed`
+pub(crate) async fn speed(State(site): State<Site>, headers: HeaderMap, form: Result<FormBody, Problem>) -> Response {
+    let verb = form.and_then(|form| {
+        let percent = form.get("percent").and_then(|percent| percent.parse().ok()).filter(|percent| Pace::RANGE.contains(percent));
+        let refused = || Problem::not_allowed("out_of_range", "the speed is 10 to 1000 percent; nothing was changed");
+        percent.map(|percent| Verb::Gossip { pace: Pace { percent } }).ok_or_else(refused)
+    });
+    forms::act(&site, &headers, None, verb).await
 }
 
 /// `POST /gossip/step`
-pub(crate) async fn step(State(desk): State<Desk>, headers: HeaderMap) -> Response {
-    forms::act(&desk, &headers, None, Ok(Verb::Exchange { source: None, puller: None })).await
+pub(crate) async fn step(State(site): State<Site>, headers: HeaderMap) -> Response {
+    forms::act(&site, &headers, None, Ok(Verb::Exchange { source: None, puller: None })).await
 }
 
 /// `POST /scenarios`
-pub(crate) async fn play(State(desk): State<Desk>, headers: HeaderMap, form: Result<FormBody, Problem>) -> Response {
-    let begun = form.and_then(|form| desk.stage().play(form.get("name").unwrap_or_default()));
-    forms::answer(&desk, &headers, None, begun.map(|()| forms::News::default())).await
+pub(crate) async fn play(State(site): State<Site>, headers: HeaderMap, form: Result<FormBody, Problem>) -> Response {
+    let begun = form.and_then(|form| site.desk.stage().play(form.get("name").unwrap_or_default()));
+    forms::answer(&site, &headers, None, begun.map(|()| forms::News::default())).await
 }
 
 /// What came of a command, where the page would not show it otherwise.

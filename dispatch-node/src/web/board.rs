@@ -1,0 +1,273 @@
+//! The board: what all pages show, rendered once for everybody. One task owns it; it turns each view into fragments, and keeps a *window*
+//! for each different thing that pages were asked to show (a search, a page of heroes, a hero looked at closely).
+//!
+//! Frames are numbered. A page says which it has, and is told what is newer, whether that is one frame or a minute's worth; those in step with each
+//! other get the very same bytes. Invariant: numbers rise, and a later number is of a later view.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use axum::extract::ws::Utf8Bytes;
+use rand::RngExt;
+use serde::Serialize;
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::time::Instant;
+
+use crate::happening::Kind;
+use crate::view::View;
+use crate::web::desk::Desk;
+use crate::web::error::Problem;
+use crate::web::fragments::{Fragments, Newer, Number};
+use crate::web::heroes::{self, RowCache};
+use crate::web::page;
+use crate::web::stage::Playing;
+use crate::web::wish::Wish;
+
+/// How many pages may wait to be shown something.
+const REQUESTS_MAX: usize = 2_048;
+/// How many windows are kept, and for how long when nobody looks: a page that lost its connection will be back.
+const WINDOWS_MAX: usize = 4_096;
+const WINDOW_PATIENCE: Duration = Duration::from_secs(30);
+/// How many pieces of news are kept for those who were away.
+const NEWS_MAX: usize = 16;
+
+/// The web's side of the board.
+#[derive(Clone)]
+pub(crate) struct Board {
+    requests: mpsc::Sender<Request>,
+    epoch: Arc<str>,
+}
+
+struct Request {
+    wish: Wish,
+    /// A view that is to be shown at least.
+    view: Option<Arc<View>>,
+    reply: oneshot::Sender<watch::Receiver<Arc<Snapshot>>>,
+}
+
+/// What a window shows, at one moment.
+pub(crate) struct Snapshot {
+    pub(crate) number: Number,
+    pub(crate) shared: Fragments,
+    pub(crate) window: Fragments,
+    news: Vec<News>,
+    /// How many changes of rows there have been.
+    changes: u64,
+    /// On dispatch's own clock, in milliseconds.
+    at_ms: u64,
+    /// The frames that somebody needed, by the numbers that they had.
+    frames: Mutex<BTreeMap<(Number, Number), Option<Utf8Bytes>>>,
+}
+
+/// A short message to everybody.
+#[derive(Clone, Debug, Serialize)]
+struct News {
+    /// The number of its line in the event log.
+    n: u64,
+    text: String,
+    #[serde(skip)]
+    since: Number,
+}
+
+#[derive(Serialize)]
+struct Frame<'a> {
+    t: &'static str,
+    s: Number,
+    from: Number,
+    at: u64,
+    changes: u64,
+    /// Whether this is all that the window shows.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    whole: bool,
+    #[serde(flatten)]
+    newer: Newer<'a>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    news: Vec<&'a News>,
+}
+
+impl Board {
+    /// A board for whoever works at this desk.
+    pub(crate) fn new(desk: Desk) -> Self {
+        let (requests, queue) = mpsc::channel(REQUESTS_MAX);
+        let epoch = format!("{:08x}", rand::rng().random::<u32>());
+        tokio::spawn(keep(desk, queue));
+        Self { requests, epoch: epoch.into() }
+    }
+
+    /// Names this run of dispatch: numbers of another mean nothing here.
+    pub(crate) fn epoch(&self) -> &str {
+        &self.epoch
+    }
+
+    /// What a page that was asked to show this shows from now on; at least `view`, if one is given.
+    pub(crate) async fn follow(&self, wish: Wish, view: Option<Arc<View>>) -> Result<watch::Receiver<Arc<Snapshot>>, Problem> {
+        let (reply, answered) = oneshot::channel();
+        self.requests.try_send(Request { wish, view, reply }).map_err(|_| Problem::overloaded())?;
+        answered.await.map_err(|_| Problem::dispatch_silent())
+    }
+}
+
+impl Snapshot {
+    /// The frame for a page that has frame `shared`, and of what only this window shows, frame `window`; none where nothing is newer.
+    pub(crate) fn since(&self, shared: Number, window: Number) -> Option<Utf8Bytes> {
+        let mut frames = self.frames.lock().unwrap_or_else(PoisonError::into_inner);
+        frames.entry((shared, window)).or_insert_with(|| self.frame(shared, window)).clone()
+    }
+
+    /// The same with another window.
+    pub(crate) fn with_window(&self, window: Fragments) -> Self {
+        let Self { number, shared, news, changes, at_ms, .. } = self;
+        Self {
+            number: *number,
+            shared: shared.clone(),
+            window,
+            news: news.clone(),
+            changes: *changes,
+            at_ms: *at_ms,
+            frames: Mutex::default(),
+        }
+    }
+
+    fn frame(&self, shared: Number, window: Number) -> Option<Utf8Bytes> {
+        let mut newer = Newer::default();
+        self.shared.since(shared, &mut newer);
+        self.window.since(window, &mut newer);
+        // To a newcomer nothing is news.
+        let news: Vec<&News> = self.news.iter().filter(|news| shared > 0 && news.since > shared).collect();
+        if newer.is_empty() && news.is_empty() {
+            return None;
+        }
+        let frame = Frame { t: "d", s: self.number, from: shared, at: self.at_ms, changes: self.changes, whole: window == 0, newer, news };
+        Some(serde_json::to_string(&frame).expect("a frame has only strings and numbers").into())
+    }
+}
+
+/// The board itself.
+struct Keeper {
+    desk: Desk,
+    number: Number,
+    view: Option<Arc<View>>,
+    shared: Fragments,
+    windows: BTreeMap<Wish, Window>,
+    news: Vec<News>,
+    seconds: page::SecondCache,
+}
+
+struct Window {
+    fragments: Fragments,
+    cache: RowCache,
+    shown: watch::Sender<Arc<Snapshot>>,
+    /// Since when nobody has looked.
+    idle: Option<Instant>,
+}
+
+async fn keep(desk: Desk, mut requests: mpsc::Receiver<Request>) {
+    let (mut views, mut playing) = (desk.views(), desk.stage().playing());
+    let mut keeper = Keeper {
+        desk,
+        number: 0,
+        view: None,
+        shared: Fragments::default(),
+        windows: BTreeMap::new(),
+        news: Vec::new(),
+        seconds: page::SecondCache::new(),
+    };
+    let mut waiting = Vec::new();
+    loop {
+        tokio::select! {
+            changed = views.changed() => {
+                let Ok(()) = changed else { return };
+                let view = views.borrow_and_update().clone();
+                keeper.show(view, playing.borrow().as_ref());
+            }
+            changed = playing.changed() => {
+                let Ok(()) = changed else { return };
+                let view = keeper.view.clone();
+                keeper.show(view, playing.borrow_and_update().as_ref());
+            }
+            // Many pages that open at once are shown one and the same.
+            count = requests.recv_many(&mut waiting, REQUESTS_MAX) => {
+                if count == 0 {
+                    return;
+                }
+                let newest = waiting.iter().filter_map(|request: &Request| request.view.clone()).max_by_key(|view| view.at.mono);
+                keeper.show(newest, playing.borrow().as_ref());
+            }
+        }
+        if keeper.view.is_some() {
+            waiting.drain(..).for_each(|request| keeper.answer(request));
+        }
+    }
+}
+
+impl Keeper {
+    fn show(&mut self, view: Option<Arc<View>>, playing: Option<&Playing>) {
+        let Some(view) = view.filter(|view| self.view.as_ref().is_none_or(|shown| shown.at.mono <= view.at.mono)) else { return };
+        self.number += 1;
+        self.note_news(&view);
+        page::shared(&mut self.shared, self.number, &view, self.desk.rebuilder(), playing, &mut self.seconds);
+        self.view = Some(view);
+        let now = Instant::now();
+        self.windows.retain(|_, window| {
+            let idle = (window.shown.receiver_count() == 0).then(|| window.idle.unwrap_or(now));
+            window.idle = idle;
+            idle.is_none_or(|since| now.duration_since(since) < WINDOW_PATIENCE)
+        });
+        for (wish, mut window) in std::mem::take(&mut self.windows) {
+            self.render(&wish, &mut window.fragments, &mut window.cache);
+            let snapshot = self.snapshot(&window.fragments);
+            window.shown.send_replace(Arc::new(snapshot));
+            self.windows.insert(wish, window);
+        }
+    }
+
+    /// What was destroyed since the view before.
+    fn note_news(&mut self, view: &View) {
+        let Some(before) = &self.view else { return };
+        let last = before.happenings.last().map_or(0, |happening| happening.number);
+        let destroyed = view.happenings.iter().rev().take_while(|happening| happening.number > last);
+        let destroyed = destroyed.filter(|happening| happening.kind == Kind::Destroyed);
+        let mut news: Vec<News> =
+            destroyed.map(|happening| News { n: happening.number, text: happening.text.clone(), since: self.number }).collect();
+        news.reverse();
+        self.news.extend(news);
+        self.news.drain(..self.news.len().saturating_sub(NEWS_MAX));
+    }
+
+    fn render(&self, wish: &Wish, fragments: &mut Fragments, cache: &mut RowCache) {
+        let Some(view) = &self.view else { return };
+        let selection = wish.select(view);
+        fragments.panel(self.number, "heroes-chips", heroes::chips(view, wish));
+        fragments.panel(self.number, "heroes-columns", heroes::columns(view));
+        fragments.panel(self.number, "heroes-foot", heroes::foot(wish, &selection));
+        fragments.list(self.number, "heroes-rows", heroes::rows(view, wish, &selection, None, cache));
+    }
+
+    fn snapshot(&self, window: &Fragments) -> Snapshot {
+        let (changes, at) = self.view.as_ref().map_or((0, Duration::ZERO), |view| (view.rows.changes(), view.at.mono));
+        Snapshot {
+            number: self.number,
+            shared: self.shared.clone(),
+            window: window.clone(),
+            news: self.news.clone(),
+            changes,
+            at_ms: u64::try_from(at.as_millis()).unwrap_or(u64::MAX),
+            frames: Mutex::default(),
+        }
+    }
+
+    fn answer(&mut self, Request { wish, reply, .. }: Request) {
+        if !self.windows.contains_key(&wish) {
+            if self.windows.len() >= WINDOWS_MAX {
+                self.windows.retain(|_, window| window.idle.is_none());
+            }
+            let (mut fragments, mut cache) = (Fragments::default(), RowCache::default());
+            self.render(&wish, &mut fragments, &mut cache);
+            let shown = watch::Sender::new(Arc::new(self.snapshot(&fragments)));
+            self.windows.insert(wish.clone(), Window { fragments, cache, shown, idle: None });
+        }
+        // Whoever has gone meanwhile needs no answer.
+        let _ = reply.send(self.windows[&wish].shown.subscribe());
+    }
+}

@@ -1,0 +1,196 @@
+//! What a page is made of: panels, and lists of items. Each is a piece of HTML whose root has an id of its own, and knows in which frame
+//! it changed last. So one question answers for all who watch, the one in step, the one who was away and the newcomer: what is newer
+//! than the frame that you have?
+//!
+//! Invariant: whoever has frame n, and is told [`since`](Fragments::since) n, has what there is.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde::Serialize;
+
+/// The number of a frame. 0 is before the first.
+pub(crate) type Number = u64;
+
+/// All the pieces, at one moment. A clone shares them.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Fragments {
+    panels: BTreeMap<&'static str, Fragment>,
+    lists: BTreeMap<&'static str, List>,
+}
+
+#[derive(Clone, Debug)]
+struct Fragment {
+    html: Arc<str>,
+    changed: Number,
+}
+
+#[derive(Clone, Debug, Default)]
+struct List {
+    order: Arc<[Arc<str>]>,
+    reordered: Number,
+    items: BTreeMap<Arc<str>, Fragment>,
+}
+
+/// What is newer than some frame.
+#[derive(Debug, Default, Serialize, PartialEq)]
+pub(crate) struct Newer<'a> {
+    /// Panels by id.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    html: BTreeMap<&'a str, &'a str>,
+    /// Lists by the id of the element whose children their items are.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    lists: BTreeMap<&'a str, NewerItems<'a>>,
+}
+
+#[derive(Debug, Default, Serialize, PartialEq)]
+struct NewerItems<'a> {
+    /// The ids of all items, if they are others than before or stand otherwise.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    order: Option<Vec<&'a str>>,
+    /// The items that changed, or came.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    items: BTreeMap<&'a str, &'a str>,
+}
+
+impl Fragments {
+    /// In frame `number` this panel reads so. Its root has the panel's id.
+    pub(crate) fn panel(&mut self, number: Number, id: &'static str, html: impl Into<Arc<str>>) {
+        let html = html.into();
+        if self.panels.get(id).is_none_or(|panel| panel.html != html) {
+            self.panels.insert(id, Fragment { html, changed: number });
+        }
+    }
+
+    /// In frame `number` this list has these items, by the ids of their roots.
+    pub(crate) fn list(&mut self, number: Number, id: &'static str, items: Vec<(Arc<str>, Arc<str>)>) {
+        let list = self.lists.entry(id).or_default();
+        let order: Arc<[Arc<str>]> = items.iter().map(|(key, _)| Arc::clone(key)).collect();
+        if list.order != order {
+            (list.order, list.reordered) = (order, number);
+        }
+        let mut before = std::mem::take(&mut list.items);
+        let item = |(key, html): (Arc<str>, Arc<str>)| {
+            let same = before.remove(&key).filter(|item| item.html == html);
+            (key, same.unwrap_or(Fragment { html, changed: number }))
+        };
+        list.items = items.into_iter().map(item).collect();
+    }
+
+    /// A panel's HTML.
+    pub(crate) fn html(&self, id: &str) -> &str {
+        self.panels.get(id).map_or("", |panel| &panel.html)
+    }
+
+    /// The HTML of all items of a list.
+    pub(crate) fn list_html(&self, id: &str) -> String {
+        let list = self.lists.get(id);
+        let items = list.into_iter().flat_map(|list| list.order.iter().filter_map(|key| list.items.get(key)));
+        items.map(|item| &*item.html).collect()
+    }
+
+    /// Adds what is newer than frame `number` to `newer`.
+    pub(crate) fn since<'a>(&'a self, number: Number, newer: &mut Newer<'a>) {
+        newer.html.extend(self.panels.iter().filter(|(_, panel)| panel.changed > number).map(|(id, panel)| (*id, &*panel.html)));
+        for (id, list) in &self.lists {
+            let order = (list.reordered > number).then(|| list.order.iter().map(|key| &**key).collect());
+            let changed = list.items.iter().filter(|(_, item)| item.changed > number);
+            let items: BTreeMap<&str, &str> = changed.map(|(key, item)| (&**key, &*item.html)).collect();
+            if order.is_some() || !items.is_empty() {
+                newer.lists.insert(id, NewerItems { order, items });
+            }
+        }
+    }
+}
+
+impl Newer<'_> {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.html.is_empty() && self.lists.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn items(items: &[(&str, &str)]) -> Vec<(Arc<str>, Arc<str>)> {
+        items.iter().map(|(key, html)| ((*key).into(), (*html).into())).collect()
+    }
+
+    fn newer(fragments: &Fragments, number: Number) -> serde_json::Value {
+        let mut newer = Newer::default();
+        fragments.since(number, &mut newer);
+        serde_json::to_value(newer).unwrap()
+    }
+
+    #[test]
+    fn each_is_told_what_is_newer_than_what_they_have() {
+        let mut fragments = Fragments::default();
+        fragments.panel(1, "verdict", "agree");
+        fragments.list(1, "rows", items(&[("a", "A"), ("b", "B")]));
+        fragments.panel(2, "verdict", "agree");
+        fragments.list(2, "rows", items(&[("a", "A2"), ("b", "B")]));
+        fragments.list(3, "rows", items(&[("b", "B"), ("c", "C")]));
+        // Who went away comes back as news: somebody may have dropped it.
+        fragments.list(4, "rows", items(&[("a", "A2"), ("b", "B"), ("c", "C")]));
+        let all = serde_json::json!({"html": {"verdict": "agree"}, "lists": {"rows": {"order": ["a", "b", "c"], "items": {"a": "A2", "b": "B", "c": "C"}}}});
+        assert_eq!(newer(&fragments, 0), all);
+        assert_eq!(
+            newer(&fragments, 2),
+            serde_json::json!({"lists": {"rows": {"order": ["a", "b", "c"], "items": {"a": "A2", "c": "C"}}}})
+        );
+        assert_eq!(newer(&fragments, 3), serde_json::json!({"lists": {"rows": {"order": ["a", "b", "c"], "items": {"a": "A2"}}}}));
+        assert_eq!(newer(&fragments, 4), serde_json::json!({}));
+        assert_eq!((fragments.html("verdict"), fragments.list_html("rows").as_str(), fragments.html("none")), ("agree", "A2BC", ""));
+    }
+
+    /// A page, as the script in it keeps it.
+    #[derive(Default)]
+    struct Page {
+        has: Number,
+        panel: String,
+        order: Vec<String>,
+        items: BTreeMap<String, String>,
+    }
+
+    impl Page {
+        fn take(&mut self, fragments: &Fragments, number: Number) {
+            let newer = newer(fragments, self.has);
+            let text = |value: &serde_json::Value| value.as_str().unwrap().to_owned();
+            if let Some(html) = newer.pointer("/html/p") {
+                self.panel = text(html);
+            }
+            for (key, html) in newer.pointer("/lists/l/items").and_then(|items| items.as_object()).into_iter().flatten() {
+                self.items.insert(key.clone(), text(html));
+            }
+            if let Some(order) = newer.pointer("/lists/l/order").and_then(|order| order.as_array()) {
+                self.order = order.iter().map(text).collect();
+                self.items.retain(|key, _| self.order.contains(key));
+            }
+            self.has = number;
+        }
+    }
+
+    proptest! {
+        /// However many frames a page misses, and whichever: with the next one it has what there is.
+        #[test]
+        fn a_page_that_skips_frames_comes_to_have_what_there_is(
+            frames in proptest::collection::vec((0..3_u8, proptest::collection::vec((0..4_u8, 0..3_u8), 0..4), any::<bool>()), 1..20),
+        ) {
+            let (mut fragments, mut page) = (Fragments::default(), Page::default());
+            for (number, (panel, list, arrives)) in (1..).zip(frames) {
+                let list: BTreeMap<u8, u8> = list.into_iter().collect();
+                fragments.panel(number, "p", panel.to_string());
+                fragments.list(number, "l", list.iter().map(|(key, html)| (key.to_string().into(), html.to_string().into())).collect());
+                if arrives {
+                    page.take(&fragments, number);
+                    prop_assert_eq!(&page.panel, &panel.to_string());
+                    prop_assert_eq!(&page.order, &list.keys().map(u8::to_string).collect::<Vec<_>>());
+                    let expected: BTreeMap<String, String> = list.iter().map(|(key, html)| (key.to_string(), html.to_string())).collect();
+                    prop_assert_eq!(&page.items, &expected);
+                }
+            }
+        }
+    }
+}
