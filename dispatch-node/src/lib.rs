@@ -4,6 +4,7 @@
 pub mod ask;
 pub mod dispatch;
 pub mod exchange;
+pub mod forecast;
 pub mod happening;
 pub mod history;
 mod ledger;
