@@ -10,6 +10,7 @@ mod network;
 pub mod plan;
 pub mod plot;
 mod process;
+pub mod recovery;
 pub mod run;
 pub mod shrink;
 pub mod small_world;
