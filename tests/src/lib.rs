@@ -5,7 +5,7 @@
 //!   same time without choosing free ports, and ends them when it goes out of scope.
 //! - [`Launched`] is such a cluster under its launcher, as `make run` starts it.
 //! - [`Api`] speaks dispatch's HTTP, [`raw`] sends bytes that no HTTP client would send, [`Link`] plays a node or a page at a
-//!   WebSocket, [`Browser`] is a real Chromium.
+//!   WebSocket, [`Browser`] is a real Chromium, and [`axe`] looks at what it shows for what shuts people out.
 //! - [`Load`] is clients that write and somebody who looks, all the time; [`Audit`] holds what they were told and saw against the
 //!   claims of the simulator's checkers.
 //! - [`Network`] is a [`Ground`] of four hosts and a switch that can be cut and unplugged, [`Forwarder`] makes its lines bad.
@@ -13,6 +13,7 @@
 
 mod api;
 mod audit;
+pub mod axe;
 mod browser;
 mod cluster;
 #[cfg(target_os = "linux")]
