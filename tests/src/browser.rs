@@ -93,8 +93,7 @@ impl Browser {
         // Before any script of any page: violations of the policy, which not every one of them reaches the log.
         let listen = "globalThis.violations = []; addEventListener('securitypolicyviolation', \
                       (event) => violations.push(event.violatedDirective + ' ' + event.blockedURI));";
-        let early = json!({ "cmd": "Page.addScriptToEvaluateOnNewDocument", "params": { "source": listen } });
-        browser.session_command("/goog/cdp/execute", &early);
+        browser.devtools("Page.addScriptToEvaluateOnNewDocument", &json!({ "source": listen }));
         browser
     }
 
@@ -113,6 +112,33 @@ impl Browser {
     #[track_caller]
     fn session_command(&self, path: &str, body: &Value) -> Value {
         self.command("POST", &format!("{}{path}", self.session), body)
+    }
+
+    /// Says something to the browser in its own protocol, for what WebDriver has no words.
+    #[track_caller]
+    fn devtools(&self, command: &str, parameters: &Value) -> Value {
+        self.session_command("/goog/cdp/execute", &json!({ "cmd": command, "params": parameters }))
+    }
+
+    /// Gives the page this much room, whatever the window has.
+    #[track_caller]
+    pub fn resize(&self, width: u32, height: u32) {
+        let size = json!({ "width": width, "height": height, "deviceScaleFactor": 1, "mobile": false });
+        self.devtools("Emulation.setDeviceMetricsOverride", &size);
+    }
+
+    /// Tells the page what its reader has wished for in the system's settings, as media features; what is not named is as it comes.
+    #[track_caller]
+    pub fn wish(&self, features: &[(&str, &str)]) {
+        let features: Vec<Value> = features.iter().map(|(name, value)| json!({ "name": name, "value": value })).collect();
+        self.devtools("Emulation.setEmulatedMedia", &json!({ "features": features }));
+    }
+
+    /// Forbids scripts to the pages that are opened from now on, or allows them again. Unlike [`Browser::without_javascript`], a page that
+    /// was loaded without any can then be looked at by one.
+    #[track_caller]
+    pub fn allow_scripts(&self, allowed: bool) {
+        self.devtools("Emulation.setScriptExecutionDisabled", &json!({ "value": !allowed }));
     }
 
     /// Opens an address, and waits until the page is loaded.
@@ -159,7 +185,7 @@ impl Browser {
         let tags = match role {
             "button" => "button",
             "combobox" => "select",
-            "textbox" => "input",
+            "textbox" | "searchbox" => "input",
             "link" => "a",
             "rowheader" => "th",
             _ => "[role], h1, h2, h3, table, p",

@@ -24,6 +24,7 @@ mod load;
 mod loopback;
 #[cfg(target_os = "linux")]
 mod netns;
+mod page;
 mod process;
 pub mod raw;
 mod wait;
@@ -41,6 +42,7 @@ pub use loopback::own_address;
 #[cfg(target_os = "linux")]
 pub use netns::{Host, Network};
 pub use nix::sys::signal::Signal;
+pub use page::{no_complaints, page_of, settled, wait_verdict};
 pub use process::{Finished, Process, binary, command, run};
 pub use superhero::Stopwatch;
 pub use wait::{ensure, wait_until};

@@ -2,16 +2,8 @@
 
 use std::time::Duration;
 
-use cluster_tests::{Browser, CITIES, Cluster, Heroes, Launched, Options, ensure, wait_until};
+use cluster_tests::{Browser, CITIES, Cluster, Heroes, Launched, Options, ensure, no_complaints, page_of, wait_until};
 use serde_json::{Value, json};
-
-/// A page that is open and live.
-fn page_of(cluster: &Cluster) -> Browser {
-    let browser = Browser::start();
-    browser.open(&cluster.api.url());
-    browser.wait_text("#contact", "Live", |text| text == "Live");
-    browser
-}
 
 /// The text of the row of the hero with this name; nothing where there is none.
 fn row(browser: &Browser, name: &str) -> String {
@@ -29,17 +21,6 @@ fn wait_row(browser: &Browser, name: &str, what: &str, wanted: impl Fn(&str) -> 
         let row = row(browser, name);
         ensure(wanted(&row), || row.clone())
     });
-}
-
-/// No console error, no warning, no violation of the security policy, but for what the test itself caused.
-#[track_caller]
-fn no_complaints(browser: &Browser, expected: &[&str]) {
-    let mut complaints = browser.complaints();
-    for part in expected {
-        let found = complaints.iter().position(|complaint| complaint.contains(part));
-        complaints.remove(found.unwrap_or_else(|| panic!("the browser did not say {part:?}, but {complaints:?}")));
-    }
-    assert!(complaints.is_empty(), "{complaints:?}");
 }
 
 /// What the other tests lean on: had something gone wrong in the browser, they would know.

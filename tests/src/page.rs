@@ -1,0 +1,57 @@
+//! The page in a browser, and what every test of it asks.
+
+use std::time::Duration;
+
+use crate::browser::Browser;
+use crate::cluster::Cluster;
+use crate::wait::{ensure, wait_until};
+
+/// How long the page may take to say what dispatch says.
+const VERDICT_PATIENCE: Duration = Duration::from_secs(15);
+
+/// A page that is open and live.
+#[track_caller]
+#[must_use]
+pub fn page_of(cluster: &Cluster) -> Browser {
+    let browser = Browser::start();
+    browser.open(&cluster.api.url());
+    browser.wait_text("#contact", "Live", |text| text == "Live");
+    browser
+}
+
+/// No console error, no warning, no violation of the security policy, but for what the test itself caused.
+///
+/// # Panics
+/// When the browser complained about anything else.
+#[track_caller]
+pub fn no_complaints(browser: &Browser, expected: &[&str]) {
+    let mut complaints = browser.complaints();
+    for part in expected {
+        let found = complaints.iter().position(|complaint| complaint.contains(part));
+        complaints.remove(found.unwrap_or_else(|| panic!("the browser did not say {part:?}, but {complaints:?}")));
+    }
+    assert!(complaints.is_empty(), "{complaints:?}");
+}
+
+/// Waits until dispatch's verdict is as wanted, and the page says the same.
+///
+/// # Panics
+/// When that does not come about.
+#[track_caller]
+pub fn wait_verdict(cluster: &Cluster, browser: &Browser, what: &str, wanted: impl Fn(&serde_json::Value) -> bool) {
+    wait_until(&format!("the verdict is {what}, on the page too"), VERDICT_PATIENCE, || {
+        let verdict = cluster.api.get("/api/v1/verdict").expect(200).json();
+        ensure(wanted(&verdict), || verdict.to_string())?;
+        let shown = browser.text("h1");
+        ensure(verdict["sentence"] == shown, || format!("{shown:?} on the page, of {verdict}"))
+    });
+}
+
+/// Waits for fonts, and for what is on its way from one look to another.
+#[track_caller]
+pub fn settled(browser: &Browser) {
+    let _ = browser.evaluate(
+        "const ends = document.getAnimations().filter((one) => one.effect.getComputedTiming().endTime !== Infinity); \
+         return Promise.allSettled([document.fonts.ready, ...ends.map((one) => one.finished)]).then(() => null)",
+    );
+}
