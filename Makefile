@@ -6,7 +6,7 @@ SETUP := scripts/setup
 # Seeds of this commit's own, the same ones for whoever runs its tests.
 COMMIT = $(shell printf '%d' 0x$$(git rev-parse --short=8 HEAD 2>/dev/null || echo 1))
 
-.PHONY: help setup run gotham metropolis capitol dispatch test verify fix sim worlds endure network spread bench
+.PHONY: help setup run gotham metropolis capitol dispatch test verify fix sim worlds endure network spread pictures bench
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 20
@@ -64,6 +64,11 @@ network: ## four hosts on a network that loses, delays, repeats, is cut, renumbe
 
 spread: ## measures how many rounds news takes, by number of nodes, and draws docs/spread.svg (some minutes)
 	$(CARGO) run --quiet --release -p simulator --bin spread
+
+pictures: ## takes the pictures of the page anew, from a cluster of its own, into docs/pictures
+	@$(SETUP) test
+	$(CARGO) build --workspace --all-targets
+	$(CARGO) test --workspace --test pictures -- --ignored --nocapture
 
 bench: ## the benchmarks, side by side with what others would do
 	$(CARGO) run --quiet --release -p benches

@@ -8,6 +8,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
+use data_encoding::BASE64;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -283,6 +284,15 @@ impl Browser {
             let text = self.try_text(selector)?;
             ensure(wanted(&text), || text.clone())
         });
+    }
+
+    /// What the window shows, as a PNG.
+    #[track_caller]
+    #[must_use]
+    pub fn picture(&self) -> Vec<u8> {
+        self.devtools("Emulation.setScrollbarsHidden", &json!({ "hidden": true }));
+        let picture = self.command("GET", &format!("{}/screenshot", self.session), &Value::Null);
+        BASE64.decode(picture.as_str().expect("a picture comes as text").as_bytes()).expect("WebDriver sends pictures in base64")
     }
 
     /// What the browser complained about since it was last asked: errors and warnings of its console, and violations of the
