@@ -15,6 +15,7 @@ mod guard;
 mod heroes;
 mod input;
 mod live;
+pub mod lost;
 mod page;
 mod panels;
 mod rebuild;
@@ -23,6 +24,9 @@ mod site;
 mod stage;
 mod trouble;
 mod wish;
+#[cfg(test)]
+mod scene;
+mod wording;
 
 pub use desk::{Counter, Desk};
 pub use rebuild::Rebuilder;

@@ -22,7 +22,7 @@ use crate::web::rebuild;
 
 /// A living hero.
 #[derive(Serialize)]
-struct Hero<'a> {
+pub(crate) struct Hero<'a> {
     id: String,
     name: &'a str,
     location: &'a str,
@@ -31,15 +31,16 @@ struct Hero<'a> {
     stamp: Stamp,
 }
 
+/// When and by whom something was written.
 #[derive(Serialize)]
-struct Stamp {
+pub(crate) struct Stamp {
     wall_ms: u64,
     logical: u32,
     origin: String,
 }
 
 impl Stamp {
-    fn of(stamp: shared::clock::Stamp) -> Self {
+    pub(crate) fn of(stamp: shared::clock::Stamp) -> Self {
         Self { wall_ms: stamp.hlc.wall.0, logical: stamp.hlc.logical, origin: stamp.origin.to_string() }
     }
 }
@@ -62,14 +63,14 @@ impl<'a> Hero<'a> {
 /// What one city holds of a hero.
 #[derive(Serialize)]
 #[serde(untagged)]
-enum Held<'a> {
+pub(crate) enum Held<'a> {
     Live(Hero<'a>),
     Tombstone(&'static str),
     NotHeardOf,
 }
 
 impl<'a> Held<'a> {
-    fn of(id: HeroId, entry: Option<&'a Entry>) -> Self {
+    pub(crate) fn of(id: HeroId, entry: Option<&'a Entry>) -> Self {
         match entry {
             None => Self::NotHeardOf,
             Some(entry) => Hero::of(id, entry).map_or(Self::Tombstone("tombstone"), Self::Live),
@@ -355,8 +356,7 @@ impl<'a> Event<'a> {
 
 /// `GET /events?since=n`
 pub(crate) async fn events(State(desk): State<Desk>, Query(query): Query<BTreeMap<String, String>>) -> Result<Response, Problem> {
-    let since = query.get("since").map_or(Ok(0), |since| since.parse());
-    let since = since.map_err(|_| Problem::malformed("invalid_since", "since is the number of an event"))?;
+    let since = input::since(&query, "an event")?;
     let view = desk.now().await?;
     Ok(Json(Events { events: Event::since(&view, since) }).into_response())
 }

@@ -1,5 +1,6 @@
 //! What comes in from browsers and scripts, parsed: hostile until it has passed here.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use axum::body::{Bytes, HttpBody as _};
@@ -197,6 +198,12 @@ pub(crate) fn hero_name(text: &str) -> Result<String, Problem> {
         }
         None => Ok(name.to_owned()),
     }
+}
+
+/// After which number somebody wants to be told; `what` has it.
+pub(crate) fn since(query: &BTreeMap<String, String>, what: &str) -> Result<u64, Problem> {
+    let since = query.get("since").map_or(Ok(0), |since| since.parse());
+    since.map_err(|_| Problem::malformed("invalid_since", format!("since is the number of {what}")))
 }
 
 /// The request's idempotency key, if it has one.

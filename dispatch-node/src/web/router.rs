@@ -11,7 +11,7 @@ use tower_http::compression::CompressionLayer;
 use crate::web::desk::Desk;
 use crate::web::error::Problem;
 use crate::web::site::Site;
-use crate::web::{api, assets, faults, forms, guard, input, live, page, stage, trouble};
+use crate::web::{api, assets, faults, forms, guard, input, live, lost, page, stage, trouble};
 
 /// Everything that dispatch answers to browsers and scripts. Live sockets close when `stop` is cancelled. `on_loopback` says that
 /// it listens for this machine alone.
@@ -38,7 +38,9 @@ pub fn router(desk: Desk, on_loopback: bool, stop: CancellationToken) -> Router 
         .route("/scenarios/{name}/play", post(stage::begin))
         .route("/cluster", get(api::cluster))
         .route("/verdict", get(api::verdict))
-        .route("/events", get(api::events));
+        .route("/events", get(api::events))
+        .route("/lost", get(lost::json))
+        .route("/lost.csv", get(lost::csv));
     Router::new()
         .route("/", get(page::page))
         .route("/live", get(live::live))

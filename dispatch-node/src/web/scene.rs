@@ -1,0 +1,112 @@
+//! A made-up view for tests: three cities, one or more heroes, and what each node holds of them.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use imbl::Vector;
+
+use shared::clock::{Hlc, Stamp};
+use shared::crdt::{Entry, Fingerprint, Value, VersionVector};
+use shared::fault::Pace;
+use shared::hero::{Hero, Location};
+use shared::id::{HeroId, Incarnation, NodeName, Origin};
+use shared::time::{Now, UnixMillis};
+
+use crate::history::History;
+use crate::ledger::Lost;
+use crate::mirror::Status;
+use crate::rows::{Row, Rows};
+use crate::verdict::Verdict;
+use crate::view::{NodeView, View};
+
+/// When every scene is looked at: 12:41:40 UTC, 100 seconds after dispatch began.
+pub(crate) const NOW: Now = Now { mono: Duration::from_secs(100), wall: UnixMillis(1_789_994_500_000) };
+/// When a life of a node began, unless something else is said.
+pub(crate) const LIFE: Incarnation = Incarnation(1_789_990_000_000);
+
+/// A view that is made up piece by piece.
+pub(crate) struct Scene {
+    pub(crate) view: View,
+}
+
+pub(crate) fn name(text: &str) -> NodeName {
+    text.parse().unwrap()
+}
+
+pub(crate) fn id(number: u8) -> HeroId {
+    HeroId(uuid::Uuid::from_bytes([number; 16]))
+}
+
+/// A stamp of this node, so many milliseconds before now; after it, where that is negative.
+pub(crate) fn stamp(node: &str, ago_ms: i64) -> Stamp {
+    let wall = UnixMillis(NOW.wall.0.saturating_add_signed(-ago_ms));
+    Stamp { hlc: Hlc { wall, logical: 0 }, origin: Origin { node: name(node), incarnation: LIFE } }
+}
+
+/// The hero patrols its writer's city, or rests at home where dispatch wrote.
+pub(crate) fn live(stamp: Stamp, health: u8, over: Option<&Entry>) -> Arc<Entry> {
+    let location = if stamp.origin.node.as_str() == "dispatch" { Location::Home } else { Location::City(stamp.origin.node) };
+    let hero = Hero { name: "Silver Kestrel".into(), location, is_patrolling: location != Location::Home, health };
+    Arc::new(Entry::written(Value::Live(hero), stamp, over))
+}
+
+pub(crate) fn dead(stamp: Stamp, over: Option<&Entry>) -> Arc<Entry> {
+    Arc::new(Entry::written(Value::Tombstone, stamp, over))
+}
+
+impl Scene {
+    /// Three cities that answer, and nothing that they hold.
+    pub(crate) fn new() -> Self {
+        let node = |text: &str| NodeView {
+            name: name(text),
+            status: Status::Up,
+            incarnation: Some(LIFE),
+            crashes: 0,
+            heroes: 0,
+            tombstones: 0,
+            fingerprint: Fingerprint::default(),
+            vector: VersionVector::new(),
+            age: Some(Duration::ZERO),
+            recovering: false,
+            clock_ahead_ms: Some(0),
+            frozen: false,
+            is_read: true,
+        };
+        let cities = ["gotham", "metropolis", "capitol"].map(node).to_vec();
+        let (dispatch, rows, counted) = (node("dispatch"), Rows::default(), vec![true; 3]);
+        let verdict = Verdict::of(&dispatch, &cities, &rows, &counted, None, 0);
+        let view = View {
+            at: NOW,
+            dispatch,
+            joined: true,
+            cities,
+            counted,
+            rows,
+            verdict,
+            happenings: Vector::new(),
+            faults: Vec::new(),
+            pace: Pace::FREE,
+            history: History::default(),
+            lost: Vector::new(),
+            aftermaths: Vec::new(),
+        };
+        Self { view }
+    }
+
+    /// Gotham, metropolis, capitol and dispatch hold this of a hero, in this order.
+    pub(crate) fn hold(mut self, hero: u8, hero_name: &str, held: [Option<&Arc<Entry>>; 4]) -> Self {
+        let [cells @ .., own] = held.map(|entry| entry.cloned());
+        self.view.rows.put(id(hero), Row::of(id(hero), hero_name.into(), own, cells.to_vec()));
+        self
+    }
+
+    /// This write of a hero was saved ten seconds ago and lost to the other.
+    pub(crate) fn lost(mut self, hero: u8, entry: &Arc<Entry>, to: Option<&Arc<Entry>>) -> Self {
+        self.view.verdict.lost_writes += 1;
+        let saved = UnixMillis(NOW.wall.0 - 10_000);
+        let number = self.view.verdict.lost_writes;
+        let lost = Lost { number, hero: id(hero), entry: Arc::clone(entry), saved, found: NOW.wall, to: to.cloned() };
+        self.view.lost.push_back(Arc::new(lost));
+        self
+    }
+}
