@@ -16,6 +16,7 @@ mod heroes;
 mod input;
 mod live;
 pub mod lost;
+pub mod only_copies;
 mod page;
 mod panels;
 mod rebuild;

@@ -12,6 +12,7 @@ use shared::hero::{Hero, Location};
 use shared::id::{HeroId, Incarnation, NodeName, Origin};
 use shared::time::{Now, UnixMillis};
 
+use crate::happening::{Happening, Kind};
 use crate::history::History;
 use crate::ledger::Lost;
 use crate::mirror::Status;
@@ -100,6 +101,17 @@ impl Scene {
         self
     }
 
+    pub(crate) fn city(mut self, city: &str, change: impl FnOnce(&mut NodeView)) -> Self {
+        let (index, _) = self.view.city(name(city)).unwrap();
+        change(&mut self.view.cities[index]);
+        self.view.counted = self.view.cities.iter().map(|city| city.status == Status::Up && city.is_read).collect();
+        self
+    }
+
+    pub(crate) fn status(self, city: &str, status: Status) -> Self {
+        self.city(city, |city| city.status = status)
+    }
+
     /// This write of a hero was saved ten seconds ago and lost to the other.
     pub(crate) fn lost(mut self, hero: u8, entry: &Arc<Entry>, to: Option<&Arc<Entry>>) -> Self {
         self.view.verdict.lost_writes += 1;
@@ -107,6 +119,14 @@ impl Scene {
         let number = self.view.verdict.lost_writes;
         let lost = Lost { number, hero: id(hero), entry: Arc::clone(entry), saved, found: NOW.wall, to: to.cloned() };
         self.view.lost.push_back(Arc::new(lost));
+        self
+    }
+
+    /// This happened to the city.
+    pub(crate) fn happened(mut self, city: &str, kind: Kind) -> Self {
+        let number = self.view.happenings.len() as u64 + 1;
+        let happening = Happening { number, at: NOW.wall, node: name(city), kind, text: String::new(), write: None };
+        self.view.happenings.push_back(Arc::new(happening));
         self
     }
 }

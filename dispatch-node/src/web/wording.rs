@@ -1,4 +1,4 @@
-//! How single things are said where a person reads them: a time of day, and what a write says.
+//! How single things are said where a person reads them: a time of day, what a write says, several names in a row.
 
 use shared::crdt::Entry;
 use shared::hero::Location;
@@ -22,6 +22,15 @@ pub(crate) fn says(entry: &Entry) -> String {
     format!("{place} {} {}", hero.health, if hero.is_patrolling { "patrolling" } else { "idle" })
 }
 
+/// Names in a row: `Ada, Bela and Cleo`.
+pub(crate) fn listed(names: &[String], conjunction: &str) -> String {
+    match names {
+        [] => String::new(),
+        [one] => one.clone(),
+        [most @ .., last] => format!("{} {conjunction} {last}", most.join(", ")),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -30,5 +39,11 @@ mod tests {
     fn the_time_of_day_is_that_of_the_clock_to_the_millisecond() {
         assert_eq!(time_of_day(UnixMillis(1_795_217_670_917)), "23:34:30.917");
         assert_eq!(time_of_day(UnixMillis(5)), "00:00:00.005");
+    }
+
+    #[test]
+    fn names_in_a_row_read_as_one_says_them() {
+        let names = |count: usize| listed(&["Ada", "Bela", "Cleo"].map(str::to_owned)[..count], "and");
+        assert_eq!([names(0), names(1), names(2), names(3)], ["", "Ada", "Ada and Bela", "Ada, Bela and Cleo"]);
     }
 }
