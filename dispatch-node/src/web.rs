@@ -14,6 +14,7 @@ mod fragments;
 mod guard;
 mod heroes;
 mod input;
+pub mod inspector;
 mod live;
 pub mod lost;
 pub mod only_copies;

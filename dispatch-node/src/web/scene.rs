@@ -7,7 +7,7 @@ use imbl::Vector;
 
 use shared::clock::{Hlc, Stamp};
 use shared::crdt::{Entry, Fingerprint, Value, VersionVector};
-use shared::fault::Pace;
+use shared::fault::{Fault, FaultId, Frames, Pace, Trouble};
 use shared::hero::{Hero, Location};
 use shared::id::{HeroId, Incarnation, NodeName, Origin};
 use shared::time::{Now, UnixMillis};
@@ -15,8 +15,9 @@ use shared::time::{Now, UnixMillis};
 use crate::happening::{Happening, Kind};
 use crate::history::History;
 use crate::ledger::Lost;
-use crate::mirror::Status;
+use crate::mirror::{Arrival, Status, Way};
 use crate::rows::{Row, Rows};
+use crate::trouble::FaultView;
 use crate::verdict::Verdict;
 use crate::view::{NodeView, View};
 
@@ -98,6 +99,36 @@ impl Scene {
     pub(crate) fn hold(mut self, hero: u8, hero_name: &str, held: [Option<&Arc<Entry>>; 4]) -> Self {
         let [cells @ .., own] = held.map(|entry| entry.cloned());
         self.view.rows.put(id(hero), Row::of(id(hero), hero_name.into(), own, cells.to_vec()));
+        self
+    }
+
+    /// They hold this of the first hero.
+    pub(crate) fn held(self, held: [Option<&Arc<Entry>>; 4]) -> Self {
+        self.hold(1, "Silver Kestrel", held)
+    }
+
+    /// This write came to this node so many milliseconds ago.
+    pub(crate) fn step(mut self, ago_ms: u64, node: &str, entry: &Arc<Entry>, way: Way) -> Self {
+        let at = NOW.mono - Duration::from_millis(ago_ms);
+        self.view.history.arrived(NOW, name(node), Arrival { hero: id(1), entry: Arc::clone(entry), way, at });
+        self
+    }
+
+    pub(crate) fn heard(self, ago_ms: u64, node: &str, entry: &Arc<Entry>, from: &str) -> Self {
+        self.step(ago_ms, node, entry, Way::Heard(name(from)))
+    }
+
+    pub(crate) fn wrote(self, ago_ms: u64, entry: &Arc<Entry>) -> Self {
+        let node = entry.stamp.origin.node;
+        self.step(ago_ms, node.as_str(), entry, Way::Written)
+    }
+
+    /// This trouble is in force for so many seconds more.
+    pub(crate) fn fault(mut self, trouble: Trouble, from: &str, to: Option<&str>, seconds: u64) -> Self {
+        let number = u32::try_from(self.view.faults.len()).unwrap();
+        let fault = Fault { id: FaultId(number), trouble, from: name(from), to: to.map(name), both: true };
+        let remaining = Duration::from_secs(seconds);
+        self.view.faults.push(FaultView { fault, heal_after: remaining, remaining, at: vec![name(from)], frames: Frames::default() });
         self
     }
 

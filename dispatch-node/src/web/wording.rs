@@ -1,15 +1,32 @@
-//! How single things are said where a person reads them: a time of day, what a write says, several names in a row.
+//! How single things are said where a person reads them: a time of day, what a write says, who wrote it, several names in a row.
+
+use std::time::Duration;
 
 use shared::crdt::Entry;
 use shared::hero::Location;
+use shared::id::NodeName;
 use shared::time::UnixMillis;
 
 use crate::verdict::title;
+use crate::view::View;
+use crate::web::panels::{Phrase, Tone};
 
 /// Hours, minutes, seconds and milliseconds, UTC.
 pub(crate) fn time_of_day(at: UnixMillis) -> String {
     let seconds = at.0 / 1_000 % 86_400;
     format!("{:02}:{:02}:{:02}.{:03}", seconds / 3_600, seconds / 60 % 60, seconds % 60, at.0 % 1_000)
+}
+
+/// What the wall clock of dispatch read when its own clock read `at`.
+pub(crate) fn wall(view: &View, at: Duration) -> UnixMillis {
+    let ago = u64::try_from(view.at.mono.saturating_sub(at).as_millis()).unwrap_or(u64::MAX);
+    UnixMillis(view.at.wall.0.saturating_sub(ago))
+}
+
+/// So many milliseconds as seconds with one decimal: `1.9 s`.
+pub(crate) fn tenths(millis: u64) -> String {
+    let tenths = millis.saturating_add(50) / 100;
+    format!("{}.{} s", tenths / 10, tenths % 10)
 }
 
 /// What a write says: `Gotham 84 patrolling`, `terminated`.
@@ -31,6 +48,22 @@ pub(crate) fn listed(names: &[String], conjunction: &str) -> String {
     }
 }
 
+/// The names of nodes in a row: `Gotham or Capitol`.
+pub(crate) fn nodes(nodes: &[NodeName], conjunction: &str) -> String {
+    listed(&nodes.iter().map(|node| title(*node)).collect::<Vec<_>>(), conjunction)
+}
+
+/// Words in a sentence.
+pub(crate) fn plain(text: impl Into<String>) -> Phrase {
+    Phrase { text: text.into(), tone: Tone::Plain }
+}
+
+/// The name of a node in a sentence, in its hue where it is a city's.
+pub(crate) fn node(view: &View, name: NodeName) -> Phrase {
+    let tone = if view.city(name).is_some() { Tone::City(name.to_string()) } else { Tone::Plain };
+    Phrase { text: title(name), tone }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -45,5 +78,10 @@ mod tests {
     fn names_in_a_row_read_as_one_says_them() {
         let names = |count: usize| listed(&["Ada", "Bela", "Cleo"].map(str::to_owned)[..count], "and");
         assert_eq!([names(0), names(1), names(2), names(3)], ["", "Ada", "Ada and Bela", "Ada, Bela and Cleo"]);
+    }
+
+    #[test]
+    fn milliseconds_are_rounded_to_tenths_of_a_second() {
+        assert_eq!([0, 49, 50, 1_949, 1_950, 12_000].map(tenths), ["0.0 s", "0.0 s", "0.1 s", "1.9 s", "2.0 s", "12.0 s"]);
     }
 }

@@ -1,0 +1,138 @@
+//! The writes of one hero that are in question, and what becomes of each by the rule of [`Entry::beats`] and the record of [`Entry::had_seen`].
+
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use shared::clock::Stamp;
+use shared::crdt::Entry;
+use shared::id::NodeName;
+
+use crate::history::Step;
+use crate::mirror::{Status, Way};
+use crate::rows::Row;
+use crate::view::{NodeView, View};
+
+/// All that is known of the writes of one hero.
+pub(super) struct Weighing<'a> {
+    /// Those that stand somewhere come first, and of these the one that beats all others.
+    pub(super) candidates: Vec<Candidate<'a>>,
+    /// Whether each city holds what wins.
+    pub(super) all_cities_hold_it: bool,
+}
+
+/// One write.
+pub(super) struct Candidate<'a> {
+    pub(super) entry: &'a Entry,
+    /// Who holds it, as far as is known.
+    pub(super) holders: Vec<NodeName>,
+    /// Who held it and has stopped: their memory is gone.
+    pub(super) stopped: Vec<NodeName>,
+    /// How it came to where it is or was, oldest first.
+    pub(super) steps: Vec<&'a Step>,
+}
+
+/// What becomes of a write.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Fate {
+    /// All cities hold it.
+    Stands,
+    /// It beats all others.
+    Wins,
+    /// What wins was written by somebody who knew it.
+    BuiltUpon,
+    /// It is a deletion, and so is what wins.
+    SaysTheSame,
+    /// It still stands, and whoever wrote what wins did not know it.
+    WillBeLost,
+    /// As that, but it stands no more by itself: somebody has written over it, who will lose as well.
+    GoesWith(NodeName),
+    /// It stands nowhere, and nobody whose write does had seen it.
+    IsNowhere,
+    /// It stood only where a process has stopped.
+    Stopped,
+}
+
+impl Candidate<'_> {
+    /// When it was seen where it was written.
+    pub(super) fn written_at(&self) -> Option<Duration> {
+        self.steps.iter().find(|step| step.way == Way::Written).map(|step| step.at)
+    }
+
+    pub(super) fn writer(&self) -> NodeName {
+        self.entry.stamp.origin.node
+    }
+
+    pub(super) fn stands(&self) -> bool {
+        !self.holders.is_empty()
+    }
+}
+
+/// Each node, and what it holds of this row's hero.
+pub(super) fn holdings<'a>(view: &'a View, row: &'a Row) -> impl Iterator<Item = (&'a NodeView, Option<&'a Arc<Entry>>)> {
+    let cities = view.cities.iter().zip(row.cells.iter().map(Option::as_ref));
+    cities.chain([(&view.dispatch, row.own.as_ref())])
+}
+
+impl<'a> Weighing<'a> {
+    pub(super) fn of(view: &'a View, row: &'a Row) -> Self {
+        let mut by_stamp: BTreeMap<Stamp, Candidate<'a>> = BTreeMap::new();
+        let fresh = |entry: &'a Entry| Candidate { entry, holders: Vec::new(), stopped: Vec::new(), steps: Vec::new() };
+        for (node, entry) in holdings(view, row) {
+            let Some(entry) = entry else { continue };
+            let candidate = by_stamp.entry(entry.stamp).or_insert_with(|| fresh(entry));
+            let holders = if node.status == Status::Down { &mut candidate.stopped } else { &mut candidate.holders };
+            holders.push(node.name);
+        }
+        for step in view.history.trail(row.id) {
+            by_stamp.entry(step.stamp).or_insert_with(|| fresh(&step.entry)).steps.push(step);
+        }
+        let mut candidates: Vec<Candidate<'a>> = by_stamp.into_values().collect();
+        for candidate in &mut candidates {
+            candidate.steps.sort_by_key(|step| step.at);
+        }
+        let rank =
+            |candidate: &Candidate<'_>| (candidate.stands(), candidate.entry.is_tombstone() && candidate.stands(), candidate.entry.stamp);
+        candidates.sort_by_key(|candidate| Reverse(rank(candidate)));
+        let winner = candidates.first().filter(|candidate| candidate.stands()).map(|candidate| candidate.entry.stamp);
+        let all_cities_hold_it = winner.is_some() && row.cells.iter().all(|cell| cell.as_ref().map(|entry| entry.stamp) == winner);
+        Self { candidates, all_cities_hold_it }
+    }
+
+    /// What beats all else that stands; none where nothing does.
+    pub(super) fn winner(&self) -> Option<&Candidate<'a>> {
+        self.candidates.first().filter(|candidate| candidate.stands())
+    }
+
+    /// The writes that what wins was not built upon, and that say something else.
+    pub(super) fn unseen(&self) -> impl Iterator<Item = &Candidate<'a>> {
+        let lost = |candidate: &&Candidate<'_>| {
+            matches!(self.fate(candidate), Fate::WillBeLost | Fate::GoesWith(_) | Fate::IsNowhere) && !candidate.entry.is_tombstone()
+        };
+        self.candidates.iter().filter(lost)
+    }
+
+    pub(super) fn fate(&self, candidate: &Candidate<'_>) -> Fate {
+        let Some(winner) = self.winner() else { return if candidate.stopped.is_empty() { Fate::IsNowhere } else { Fate::Stopped } };
+        let stamp = candidate.entry.stamp;
+        if stamp == winner.entry.stamp {
+            return if self.all_cities_hold_it { Fate::Stands } else { Fate::Wins };
+        }
+        if winner.entry.had_seen(stamp) {
+            return Fate::BuiltUpon;
+        }
+        if candidate.entry.is_tombstone() && winner.entry.is_tombstone() {
+            return Fate::SaysTheSame;
+        }
+        if candidate.stands() {
+            return Fate::WillBeLost;
+        }
+        let heir = self.candidates.iter().find(|other| other.stands() && other.entry.had_seen(stamp));
+        match heir {
+            Some(heir) => Fate::GoesWith(heir.writer()),
+            None if candidate.stopped.is_empty() => Fate::IsNowhere,
+            None => Fate::Stopped,
+        }
+    }
+}
