@@ -23,6 +23,11 @@ mod panels;
 mod rebuild;
 mod router;
 mod site;
+pub mod map;
+pub mod panels;
+mod picture;
+#[cfg(test)]
+mod scene;
 mod stage;
 mod trouble;
 mod wish;

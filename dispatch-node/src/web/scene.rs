@@ -1,4 +1,4 @@
-//! A made-up view for tests: three cities, one or more heroes, and what each node holds of them.
+//! Made-up views for tests: clusters as dispatch might see them, and what each node holds of a hero or more.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -56,42 +56,58 @@ pub(crate) fn dead(stamp: Stamp, over: Option<&Entry>) -> Arc<Entry> {
     Arc::new(Entry::written(Value::Tombstone, stamp, over))
 }
 
+pub(crate) const THREE: [&str; 3] = ["gotham", "metropolis", "capitol"];
+
+pub(crate) fn at(millis: u64) -> Now {
+    Now { mono: Duration::from_millis(millis), wall: UnixMillis(1_790_000_000_000 + millis) }
+}
+
+/// A node that is well and holds nothing.
+pub(crate) fn node(text: &str) -> NodeView {
+    NodeView {
+        name: name(text),
+        status: Status::Up,
+        incarnation: Some(LIFE),
+        crashes: 0,
+        heroes: 0,
+        tombstones: 0,
+        fingerprint: Fingerprint::default(),
+        vector: VersionVector::new(),
+        age: Some(Duration::ZERO),
+        recovering: false,
+        clock_ahead_ms: Some(0),
+        frozen: false,
+        is_read: true,
+    }
+}
+
+/// These cities, all well, at this time.
+pub(crate) fn view(cities: &[&str], millis: u64) -> View {
+    let cities: Vec<NodeView> = cities.iter().map(|city| node(city)).collect();
+    let counted = vec![true; cities.len()];
+    let (dispatch, rows) = (node("dispatch"), Rows::default());
+    View {
+        at: at(millis),
+        joined: true,
+        verdict: Verdict::of(&dispatch, &cities, &rows, &counted, None, 0),
+        dispatch,
+        counted,
+        cities,
+        rows,
+        happenings: Vector::new(),
+        faults: Vec::new(),
+        pace: Pace::FREE,
+        history: History::default(),
+        lost: Vector::new(),
+        aftermaths: Vec::new(),
+    }
+}
+
 impl Scene {
     /// Three cities that answer, and nothing that they hold.
     pub(crate) fn new() -> Self {
-        let node = |text: &str| NodeView {
-            name: name(text),
-            status: Status::Up,
-            incarnation: Some(LIFE),
-            crashes: 0,
-            heroes: 0,
-            tombstones: 0,
-            fingerprint: Fingerprint::default(),
-            vector: VersionVector::new(),
-            age: Some(Duration::ZERO),
-            recovering: false,
-            clock_ahead_ms: Some(0),
-            frozen: false,
-            is_read: true,
-        };
-        let cities = ["gotham", "metropolis", "capitol"].map(node).to_vec();
-        let (dispatch, rows, counted) = (node("dispatch"), Rows::default(), vec![true; 3]);
-        let verdict = Verdict::of(&dispatch, &cities, &rows, &counted, None, 0);
-        let view = View {
-            at: NOW,
-            dispatch,
-            joined: true,
-            cities,
-            counted,
-            rows,
-            verdict,
-            happenings: Vector::new(),
-            faults: Vec::new(),
-            pace: Pace::FREE,
-            history: History::default(),
-            lost: Vector::new(),
-            aftermaths: Vec::new(),
-        };
+        let mut view = view(&THREE, 0);
+        view.at = NOW;
         Self { view }
     }
 

@@ -1,0 +1,42 @@
+//! What the pictures of the page are drawn with.
+
+use shared::id::NodeName;
+use shared::time::UnixMillis;
+
+/// A coordinate: to a tenth of a pixel, in as few characters as that takes.
+pub(crate) struct Px(pub(crate) f64);
+/// Two of them.
+pub(crate) struct Xy(pub(crate) f64, pub(crate) f64);
+
+impl std::fmt::Display for Px {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let tenths = (self.0 * 10.0).round();
+        // Minus nothing is nothing.
+        write!(f, "{}", if tenths == 0.0 { 0.0 } else { tenths / 10.0 })
+    }
+}
+
+impl std::fmt::Display for Xy {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let y = Px(self.1).to_string();
+        // A sign sets them apart as well.
+        write!(f, "{}{}{y}", Px(self.0), if y.starts_with('-') { "" } else { " " })
+    }
+}
+
+/// The shape of this node around a point, as a path: Gotham's triangle, Metropolis's disc, Capitol's square, and a lozenge for any other.
+pub(crate) fn shape(node: NodeName, x: f64, y: f64, size: f64) -> String {
+    let (s, r) = (Px(size), Px(2.0 * size));
+    match node.as_str() {
+        "gotham" => format!("M{}l{}h-{r}z", Xy(x, y - size), Xy(size, 1.85 * size)),
+        "metropolis" | "dispatch" => format!("M{}a{s} {s} 0 1 0 {r} 0a{s} {s} 0 1 0-{r} 0z", Xy(x - size, y)),
+        "capitol" => format!("M{}h{side}v{side}h-{side}z", Xy(x - 0.9 * size, y - 0.9 * size), side = Px(1.8 * size)),
+        _ => format!("M{}l{s} {s}l-{s} {s}l-{s}-{s}z", Xy(x, y - size)),
+    }
+}
+
+/// Hours, minutes and seconds, UTC.
+pub(crate) fn time_of_day(at: UnixMillis) -> String {
+    let seconds = at.0 / 1_000 % 86_400;
+    format!("{:02}:{:02}:{:02}", seconds / 3_600, seconds / 60 % 60, seconds % 60)
+}
