@@ -14,25 +14,23 @@ mod fragments;
 mod guard;
 mod heroes;
 mod input;
-pub mod inspector;
+mod inspector;
 mod live;
-pub mod lost;
-pub mod only_copies;
+mod lost;
+mod map;
+mod only_copies;
 mod page;
 mod panels;
+mod picture;
 mod rebuild;
 mod router;
-mod site;
-pub mod map;
-pub mod panels;
-mod picture;
 #[cfg(test)]
 mod scene;
+mod site;
 mod stage;
+mod timeline;
 mod trouble;
 mod wish;
-#[cfg(test)]
-mod scene;
 mod wording;
 
 pub use desk::{Counter, Desk};
