@@ -1,5 +1,7 @@
 // Keys, one letter each, for those who have their hands on them. They press what is on the page anyway, and can be switched off.
 
+import { parsed } from './morph.js';
+
 const STORED = 'keys';
 const press = (selector) => document.querySelector(selector)?.click();
 const focus = (selector) => {
@@ -11,7 +13,33 @@ const focus = (selector) => {
 /** @param hold  () => void, holds the page or lets it go */
 export function keys({ hold }) {
   const help = document.getElementById('help');
-  const on = document.getElementById('keys-on');
+  let on = stored() !== 'off';
+
+  // What helps is a page of its own, for those without scripts; here it is laid over.
+  async function showHelp() {
+    if (!help.firstChild) {
+      const page = await fetch('/help').then((answer) => answer.text()).catch(() => '');
+      const text = parsed(page).querySelector('#help-text');
+      if (!text) return;
+      help.append(button('Close', () => help.close()), ...text.childNodes, switching());
+    }
+    help.showModal();
+  }
+
+  function switching() {
+    const label = document.createElement('label');
+    label.className = 'keys-on';
+    const box = document.createElement('input');
+    box.type = 'checkbox';
+    box.checked = on;
+    box.addEventListener('change', () => {
+      on = box.checked;
+      stored(on ? 'on' : 'off');
+    });
+    label.append(box, ' Keys are on');
+    return label;
+  }
+
   const bound = {
     ' ': hold,
     g: () => press(':is(#gossip-pause, #gossip-resume) button'),
@@ -22,22 +50,19 @@ export function keys({ hold }) {
     h: () => press('#heal-all button'),
     '[': () => press('#heroes-foot [rel=prev]'),
     ']': () => press('#heroes-foot [rel=next]'),
-    '?': () => help.showModal(),
+    '?': showHelp,
   };
   for (const place of [1, 2, 3]) bound[place] = () => focus(`.cities > :nth-child(${place}) button`);
 
-  try {
-    on.checked = localStorage.getItem(STORED) !== 'off';
-    on.addEventListener('change', () => localStorage.setItem(STORED, on.checked ? 'on' : 'off'));
-  } catch {
-    // Storage may be forbidden; the choice lasts as long as the page.
-  }
-  document.getElementById('help-open').addEventListener('click', () => help.showModal());
+  document.getElementById('help-open').addEventListener('click', (event) => {
+    event.preventDefault();
+    showHelp();
+  });
 
   document.addEventListener('keydown', (event) => {
     const action = bound[event.key.length === 1 ? event.key.toLowerCase() : event.key];
     const isPlain = !(event.ctrlKey || event.metaKey || event.altKey || event.repeat || event.defaultPrevented);
-    if (!action || !isPlain || !on.checked || help.open) return;
+    if (!action || !isPlain || !on || help.open) return;
     // Where a key means something of its own, it keeps that meaning.
     const { target } = event;
     if (target.closest('input, select, textarea, dialog')) return;
@@ -45,4 +70,23 @@ export function keys({ hold }) {
     event.preventDefault();
     action();
   });
+}
+
+/** Remembers a choice, if one is given; says which was made. */
+function stored(choice) {
+  try {
+    if (choice) localStorage.setItem(STORED, choice);
+    return localStorage.getItem(STORED);
+  } catch {
+    return choice; // storage may be forbidden; the choice lasts as long as the page
+  }
+}
+
+function button(text, onClick) {
+  const made = document.createElement('button');
+  made.type = 'button';
+  made.className = 'small';
+  made.textContent = text;
+  made.addEventListener('click', onClick);
+  return made;
 }

@@ -9,7 +9,7 @@ const BACKOFF_MS_MAX = 5000;
 
 /**
  * @param page       {epoch, frame}: the run of dispatch that this page is of, and the number of the frame that it shows
- * @param address    (epoch, frame) => the address to connect to, asked anew for each socket
+ * @param address    (epoch, frame, bare) => the address to connect to, asked anew for each socket
  * @param onFrame    (frame) => void; may throw, which drops the socket and everything known of frames
  * @param onContact  (state) => void, where state is {name: 'live'} or {name: 'lost', since: Date, retryAt: Date | null};
  *                   also called when only `retryAt` changes. `retryAt` is null while an attempt is under way.
@@ -24,6 +24,7 @@ export function live({ page, address, onFrame, onContact }) {
   let retryAt = null;
   let retryTimer;
   let asked = false; // for what was missed
+  let bare = true; // the page comes without its history
   let awaited = 0; // how often another view was asked for and has not come yet
 
   function open() {
@@ -35,7 +36,7 @@ export function live({ page, address, onFrame, onContact }) {
     // What was shown before is of no use where something else is wanted by now.
     if (awaited > 0) last = 0;
     awaited = 0;
-    const mine = new WebSocket(address(epoch, last));
+    const mine = new WebSocket(address(epoch, last, bare));
     socket = mine;
     mine.onmessage = ({ data }) => {
       if (mine !== socket) return;
@@ -83,6 +84,7 @@ export function live({ page, address, onFrame, onContact }) {
     asked = false;
     if (frame.whole) awaited = Math.max(0, awaited - 1);
     last = frame.s;
+    bare = false;
     onFrame(frame);
     say({ t: 'ack', s: frame.s });
   }

@@ -26,22 +26,24 @@ const order = orderHold(
   () => socket.watch(location.search.slice(1)),
 );
 
-const hold = pageHold(document.getElementById('hold'), ({ html = {}, lists = {}, news = [] }) => {
+const hold = pageHold(document.getElementById('hold'), ({ html = {}, lists = {}, news = [], moving }) => {
   for (const [id, piece] of Object.entries(html)) {
     if (id === 'title') document.title = piece;
     else morph(id, piece);
   }
   for (const [id, change] of Object.entries(lists)) arrange(id, id === rows.id ? order(change) : change);
+  document.getElementById('timeline-moving').setAttribute('transform', moving);
   for (const { text } of news) notice(text, 'broadcast');
   spaced(document.querySelector('#verdict [aria-live]'));
 });
 
 const socket = live({
   page: { epoch: root.dataset.epoch, frame: Number(root.dataset.frame) },
-  address: (epoch, frame) => {
+  address: (epoch, frame, bare) => {
     const query = new URLSearchParams(location.search);
     query.set('epoch', epoch);
     query.set('since', frame);
+    if (bare) query.set('bare', '');
     return `${location.origin.replace(/^http/, 'ws')}/live?${query}`;
   },
   onFrame: (frame) => hold.take(frame),

@@ -17,12 +17,18 @@ const callbacks = {
   beforeNodeRemoved: (node) => !(node instanceof Element && node.matches('.refusal')),
 };
 
+/** The markup of one of our own templates, as nodes. */
+export function parsed(html) {
+  const template = document.createElement('template');
+  template.innerHTML = policy.createHTML(html);
+  return template.content;
+}
+
 /** The element that this markup is, to stand inside of `parent`. */
 function element(html, parent) {
   const isPicture = parent instanceof SVGElement;
-  const template = document.createElement('template');
-  template.innerHTML = policy.createHTML(isPicture ? `<svg>${html}</svg>` : html);
-  return isPicture ? template.content.firstElementChild.firstElementChild : template.content.firstElementChild;
+  const top = parsed(isPicture ? `<svg>${html}</svg>` : html).firstElementChild;
+  return isPicture ? top.firstElementChild : top;
 }
 
 /** Morphs the element `id` into `html`, one element with the same id. A panel this page does not have is skipped. */

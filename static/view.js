@@ -15,7 +15,7 @@ export function view({ canFollow, onMove }) {
   }
 
   document.addEventListener('click', (event) => {
-    const link = event.target.closest('a[data-view]');
+    const link = event.target.closest('a[href="/"], a[href^="/?"]');
     const isPlain = event.button === 0 && !(event.metaKey || event.ctrlKey || event.shiftKey || event.altKey);
     if (!link || !isPlain || event.defaultPrevented || !canFollow()) return;
     event.preventDefault();

@@ -103,6 +103,8 @@ pub(crate) struct Mirror {
     pub(crate) is_read: bool,
     since: u64,
     staged: Vec<Observed>,
+    /// How often the city begins a pull of its own, if at all.
+    pub(crate) gossip_interval: Option<Duration>,
     /// The number of the city's newest pull that is known.
     pulls: u64,
     rounds: VecDeque<Round>,
@@ -133,6 +135,7 @@ impl Mirror {
             is_read: false,
             since: 0,
             staged: Vec::new(),
+            gossip_interval: None,
             pulls: 0,
             rounds: VecDeque::new(),
             changed: Vec::new(),
@@ -185,6 +188,7 @@ impl Mirror {
         }
         self.note_rounds(&observation.pulls, now);
         self.pulls = observation.pulls_until;
+        self.gossip_interval = observation.gossip_interval;
         self.since = observation.until;
         self.staged.push(Observed { removed: observation.removed, entries: observation.entries });
         if observation.until == observation.head {
@@ -282,6 +286,7 @@ mod tests {
             heroes: 0,
             entries,
             pulls_until: pulls.len() as u64,
+            gossip_interval: None,
             pulls,
             tombstones: 0,
             fingerprint: Fingerprint::default(),

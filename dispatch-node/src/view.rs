@@ -12,6 +12,7 @@ use shared::id::{HeroId, Incarnation, NodeName};
 use shared::replica::Replica;
 use shared::time::Now;
 
+use crate::forecast::Intervals;
 use crate::happening::Happening;
 use crate::history::History;
 use crate::ledger::Lost;
@@ -43,6 +44,8 @@ pub struct View {
     pub faults: Vec<FaultView>,
     /// The pace of gossip.
     pub pace: Pace,
+    /// How often there is gossip, at its usual pace.
+    pub intervals: Intervals,
     /// What happened lately.
     pub history: History,
     /// The writes that were lost, newest last.

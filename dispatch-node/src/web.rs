@@ -22,6 +22,7 @@ mod only_copies;
 mod page;
 mod panels;
 mod picture;
+mod predicted;
 mod rebuild;
 mod router;
 #[cfg(test)]

@@ -235,6 +235,7 @@ impl City {
             entries,
             pulls: self.replica.journal().since(pulls).map(|record| pulled(now, record)).collect(),
             pulls_until: self.replica.journal().written(),
+            gossip_interval: self.gossip.interval(),
             heroes: map.live() as u64,
             tombstones: map.tombstones() as u64,
             fingerprint: map.fingerprint(),

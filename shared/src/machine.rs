@@ -126,6 +126,12 @@ impl Timer {
         self.interval.filter(|_| percent > 0).map(|interval| interval * 100 / percent)
     }
 
+    /// How long it waits between two times at its usual pace; `None` if it is never due.
+    #[must_use]
+    pub fn interval(&self) -> Option<Duration> {
+        self.interval
+    }
+
     /// When it is due next.
     #[must_use]
     pub fn deadline(&self) -> Option<Duration> {

@@ -208,6 +208,8 @@ pub struct Observation {
     pub pulls: Vec<Pulled>,
     /// The number of the newest pull.
     pub pulls_until: u64,
+    /// How often the city begins a pull of its own, if at all.
+    pub gossip_interval: Option<Duration>,
     /// Living heroes at the city.
     pub heroes: u64,
     /// Tombstones at the city.

@@ -11,6 +11,7 @@ use shared::replica::PullRecord;
 use shared::time::Now;
 
 use super::{Dispatch, Event, HAPPENINGS_MAX, KNOWN_MAX, Known, VIEW_INTERVAL};
+use crate::forecast::Intervals;
 use crate::happening::{Happening, Kind, Write};
 use crate::mirror::{Arrival, Status, Way};
 use crate::rows::{Pattern, Row};
@@ -82,6 +83,11 @@ impl Dispatch {
             happenings: self.happenings.clone(),
             faults: self.troubles.views(now.mono),
             pace: self.pace,
+            intervals: Intervals {
+                city: self.cities.iter().find_map(|city| city.gossip_interval),
+                carried: self.gossip.interval(),
+                poll: self.poll.interval(),
+            },
             history: self.history.clone(),
             lost: self.ledger.listed().clone(),
             aftermaths: self.aftermaths.iter().cloned().collect(),

@@ -343,6 +343,7 @@ fn observation(since: u64, entries: Vec<(HeroId, Arc<Entry>)>) -> Observation {
         entries: (since + 1..).zip(entries).map(|(number, (hero, entry))| Change { number, hero, entry }).collect(),
         pulls: Vec::new(),
         pulls_until: 0,
+        gossip_interval: None,
         tombstones: 0,
         fingerprint: Fingerprint::default(),
         vector: VersionVector::new(),

@@ -118,6 +118,7 @@ fn observation(map: &Map) -> Observation {
         entries: map.iter().map(|(hero, entry)| Change { number: 1, hero, entry: Arc::clone(entry) }).collect(),
         pulls: Vec::new(),
         pulls_until: 0,
+        gossip_interval: None,
         heroes: map.live() as u64,
         tombstones: map.tombstones() as u64,
         fingerprint: map.fingerprint(),

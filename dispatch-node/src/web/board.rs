@@ -5,23 +5,28 @@
 //! other get the very same bytes. Invariant: numbers rise, and a later number is of a later view.
 
 use std::collections::BTreeMap;
+use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use axum::extract::ws::Utf8Bytes;
+use futures_util::FutureExt as _;
 use rand::RngExt;
 use serde::Serialize;
 use tokio::sync::{mpsc, oneshot, watch};
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep};
+use tracing::error;
 
 use crate::happening::Kind;
 use crate::view::View;
 use crate::web::desk::Desk;
 use crate::web::error::Problem;
 use crate::web::fragments::{Fragments, Newer, Number};
-use crate::web::heroes::{self, RowCache};
+use crate::web::heroes::RowCache;
 use crate::web::page;
+use crate::web::predicted::Predictor;
 use crate::web::stage::Playing;
+use crate::web::timeline::{self, SecondCache};
 use crate::web::wish::Wish;
 
 /// How many pages may wait to be shown something.
@@ -29,6 +34,8 @@ const REQUESTS_MAX: usize = 2_048;
 /// How many windows are kept, and for how long when nobody looks: a page that lost its connection will be back.
 const WINDOWS_MAX: usize = 4_096;
 const WINDOW_PATIENCE: Duration = Duration::from_secs(30);
+/// How long a board that broke takes breath: should the next view break it again, the log is not flooded.
+const AFTER_BREAKING: Duration = Duration::from_secs(1);
 /// How many pieces of news are kept for those who were away.
 const NEWS_MAX: usize = 16;
 
@@ -49,15 +56,34 @@ struct Request {
 /// What a window shows, at one moment.
 pub(crate) struct Snapshot {
     pub(crate) number: Number,
+    pub(crate) view: Arc<View>,
     pub(crate) shared: Fragments,
+    /// The seconds of the timeline, and its table. They are much, and only a page with scripts asks for them.
+    pub(crate) history: Fragments,
     pub(crate) window: Fragments,
     news: Vec<News>,
-    /// How many changes of rows there have been.
-    changes: u64,
-    /// On dispatch's own clock, in milliseconds.
-    at_ms: u64,
-    /// The frames that somebody needed, by the numbers that they had.
-    frames: Mutex<BTreeMap<(Number, Number), Option<Utf8Bytes>>>,
+    /// The frames that somebody needed, by what they had.
+    frames: Mutex<BTreeMap<Has, Option<Utf8Bytes>>>,
+}
+
+/// Which frame a page has: of what all pages show, of the history, and of what its window shows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Has {
+    pub(crate) shared: Number,
+    pub(crate) history: Number,
+    pub(crate) window: Number,
+}
+
+impl Has {
+    /// All of frame `number`.
+    pub(crate) fn all(number: Number) -> Self {
+        Self { shared: number, history: number, window: number }
+    }
+
+    /// At most frame `number`.
+    pub(crate) fn at_most(self, number: Number) -> Self {
+        Self { shared: self.shared.min(number), history: self.history.min(number), window: self.window.min(number) }
+    }
 }
 
 /// A short message to everybody.
@@ -75,7 +101,9 @@ struct Frame<'a> {
     t: &'static str,
     s: Number,
     from: Number,
-    at: u64,
+    /// The transform that puts now where it belongs on the timeline.
+    moving: String,
+    /// How many changes of rows there have been.
     changes: u64,
     /// Whether this is all that the window shows.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
@@ -109,49 +137,55 @@ impl Board {
 }
 
 impl Snapshot {
-    /// The frame for a page that has frame `shared`, and of what only this window shows, frame `window`; none where nothing is newer.
-    pub(crate) fn since(&self, shared: Number, window: Number) -> Option<Utf8Bytes> {
+    /// The frame for a page that has this; none where nothing is newer.
+    pub(crate) fn since(&self, has: Has) -> Option<Utf8Bytes> {
         let mut frames = self.frames.lock().unwrap_or_else(PoisonError::into_inner);
-        frames.entry((shared, window)).or_insert_with(|| self.frame(shared, window)).clone()
+        frames.entry(has).or_insert_with(|| self.frame(has)).clone()
+    }
+
+    fn frame(&self, has: Has) -> Option<Utf8Bytes> {
+        let mut newer = Newer::default();
+        self.shared.since(has.shared, &mut newer);
+        self.history.since(has.history, &mut newer);
+        self.window.since(has.window, &mut newer);
+        // To a newcomer nothing is news.
+        let news: Vec<&News> = self.news.iter().filter(|news| has.shared > 0 && news.since > has.shared).collect();
+        if newer.is_empty() && news.is_empty() {
+            return None;
+        }
+        let frame = Frame {
+            t: "d",
+            s: self.number,
+            from: has.shared,
+            moving: timeline::moving_transform(&self.view),
+            changes: self.view.rows.changes(),
+            whole: has.window == 0,
+            newer,
+            news,
+        };
+        Some(serde_json::to_string(&frame).expect("a frame has only strings and numbers").into())
     }
 
     /// The same with another window.
     pub(crate) fn with_window(&self, window: Fragments) -> Self {
-        let Self { number, shared, news, changes, at_ms, .. } = self;
-        Self {
-            number: *number,
-            shared: shared.clone(),
-            window,
-            news: news.clone(),
-            changes: *changes,
-            at_ms: *at_ms,
-            frames: Mutex::default(),
-        }
-    }
-
-    fn frame(&self, shared: Number, window: Number) -> Option<Utf8Bytes> {
-        let mut newer = Newer::default();
-        self.shared.since(shared, &mut newer);
-        self.window.since(window, &mut newer);
-        // To a newcomer nothing is news.
-        let news: Vec<&News> = self.news.iter().filter(|news| shared > 0 && news.since > shared).collect();
-        if newer.is_empty() && news.is_empty() {
-            return None;
-        }
-        let frame = Frame { t: "d", s: self.number, from: shared, at: self.at_ms, changes: self.changes, whole: window == 0, newer, news };
-        Some(serde_json::to_string(&frame).expect("a frame has only strings and numbers").into())
+        let Self { number, view, shared, history, news, .. } = self;
+        let (view, shared, history) = (Arc::clone(view), shared.clone(), history.clone());
+        Self { number: *number, view, shared, history, window, news: news.clone(), frames: Mutex::default() }
     }
 }
 
 /// The board itself.
-struct Keeper {
+struct Keeper<'a> {
     desk: Desk,
-    number: Number,
+    /// Of the newest frame. It goes on rising whatever becomes of this board.
+    number: &'a mut Number,
     view: Option<Arc<View>>,
     shared: Fragments,
+    history: Fragments,
     windows: BTreeMap<Wish, Window>,
     news: Vec<News>,
-    seconds: page::SecondCache,
+    seconds: SecondCache,
+    predictor: Predictor,
 }
 
 struct Window {
@@ -162,18 +196,21 @@ struct Window {
     idle: Option<Instant>,
 }
 
+/// Keeps the board until nobody is left to look. Should rendering fail, it is told and begun anew: pages connect again, replication does not notice.
 async fn keep(desk: Desk, mut requests: mpsc::Receiver<Request>) {
+    let mut number = 0;
+    while let Err(panic) = AssertUnwindSafe(run(&desk, &mut requests, &mut number)).catch_unwind().await {
+        let text = panic.downcast_ref::<String>().cloned().or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()));
+        error!("the board broke, and begins anew: {}", text.unwrap_or_default());
+        sleep(AFTER_BREAKING).await;
+    }
+}
+
+async fn run(desk: &Desk, requests: &mut mpsc::Receiver<Request>, number: &mut Number) {
     let (mut views, mut playing) = (desk.views(), desk.stage().playing());
-    let mut keeper = Keeper {
-        desk,
-        number: 0,
-        view: None,
-        shared: Fragments::default(),
-        windows: BTreeMap::new(),
-        news: Vec::new(),
-        seconds: page::SecondCache::new(),
-    };
+    let mut keeper = Keeper::new(desk.clone(), number);
     let mut waiting = Vec::new();
+    views.mark_changed();
     loop {
         tokio::select! {
             changed = views.changed() => {
@@ -195,19 +232,36 @@ async fn keep(desk: Desk, mut requests: mpsc::Receiver<Request>) {
                 keeper.show(newest, playing.borrow().as_ref());
             }
         }
-        if keeper.view.is_some() {
-            waiting.drain(..).for_each(|request| keeper.answer(request));
+        if let Some(view) = keeper.view.clone() {
+            waiting.drain(..).for_each(|request| keeper.answer(&view, request));
         }
     }
 }
 
-impl Keeper {
+impl<'a> Keeper<'a> {
+    fn new(desk: Desk, number: &'a mut Number) -> Self {
+        Self {
+            desk,
+            number,
+            view: None,
+            shared: Fragments::default(),
+            history: Fragments::default(),
+            windows: BTreeMap::new(),
+            news: Vec::new(),
+            seconds: SecondCache::default(),
+            predictor: Predictor::default(),
+        }
+    }
+
     fn show(&mut self, view: Option<Arc<View>>, playing: Option<&Playing>) {
         let Some(view) = view.filter(|view| self.view.as_ref().is_none_or(|shown| shown.at.mono <= view.at.mono)) else { return };
-        self.number += 1;
+        *self.number += 1;
         self.note_news(&view);
-        page::shared(&mut self.shared, self.number, &view, self.desk.rebuilder(), playing, &mut self.seconds);
-        self.view = Some(view);
+        let predicted = self.predictor.predict(&view);
+        page::shared(&mut self.shared, *self.number, &view, self.desk.rebuilder(), playing, predicted.as_ref());
+        self.history.list(*self.number, "timeline-seconds", timeline::seconds(&view, &mut self.seconds));
+        self.history.list(*self.number, "timeline-rows", timeline::table_rows(&view));
+        self.view = Some(Arc::clone(&view));
         let now = Instant::now();
         self.windows.retain(|_, window| {
             let idle = (window.shown.receiver_count() == 0).then(|| window.idle.unwrap_or(now));
@@ -215,8 +269,8 @@ impl Keeper {
             idle.is_none_or(|since| now.duration_since(since) < WINDOW_PATIENCE)
         });
         for (wish, mut window) in std::mem::take(&mut self.windows) {
-            self.render(&wish, &mut window.fragments, &mut window.cache);
-            let snapshot = self.snapshot(&window.fragments);
+            page::window(&mut window.fragments, *self.number, &view, &wish, &mut window.cache);
+            let snapshot = self.snapshot(&view, &window.fragments);
             window.shown.send_replace(Arc::new(snapshot));
             self.windows.insert(wish, window);
         }
@@ -229,42 +283,32 @@ impl Keeper {
         let destroyed = view.happenings.iter().rev().take_while(|happening| happening.number > last);
         let destroyed = destroyed.filter(|happening| happening.kind == Kind::Destroyed);
         let mut news: Vec<News> =
-            destroyed.map(|happening| News { n: happening.number, text: happening.text.clone(), since: self.number }).collect();
+            destroyed.map(|happening| News { n: happening.number, text: happening.text.clone(), since: *self.number }).collect();
         news.reverse();
         self.news.extend(news);
         self.news.drain(..self.news.len().saturating_sub(NEWS_MAX));
     }
 
-    fn render(&self, wish: &Wish, fragments: &mut Fragments, cache: &mut RowCache) {
-        let Some(view) = &self.view else { return };
-        let selection = wish.select(view);
-        fragments.panel(self.number, "heroes-chips", heroes::chips(view, wish));
-        fragments.panel(self.number, "heroes-columns", heroes::columns(view));
-        fragments.panel(self.number, "heroes-foot", heroes::foot(wish, &selection));
-        fragments.list(self.number, "heroes-rows", heroes::rows(view, wish, &selection, None, cache));
-    }
-
-    fn snapshot(&self, window: &Fragments) -> Snapshot {
-        let (changes, at) = self.view.as_ref().map_or((0, Duration::ZERO), |view| (view.rows.changes(), view.at.mono));
+    fn snapshot(&self, view: &Arc<View>, window: &Fragments) -> Snapshot {
         Snapshot {
-            number: self.number,
+            number: *self.number,
+            view: Arc::clone(view),
             shared: self.shared.clone(),
+            history: self.history.clone(),
             window: window.clone(),
             news: self.news.clone(),
-            changes,
-            at_ms: u64::try_from(at.as_millis()).unwrap_or(u64::MAX),
             frames: Mutex::default(),
         }
     }
 
-    fn answer(&mut self, Request { wish, reply, .. }: Request) {
+    fn answer(&mut self, view: &Arc<View>, Request { wish, reply, .. }: Request) {
         if !self.windows.contains_key(&wish) {
             if self.windows.len() >= WINDOWS_MAX {
                 self.windows.retain(|_, window| window.idle.is_none());
             }
             let (mut fragments, mut cache) = (Fragments::default(), RowCache::default());
-            self.render(&wish, &mut fragments, &mut cache);
-            let shown = watch::Sender::new(Arc::new(self.snapshot(&fragments)));
+            page::window(&mut fragments, *self.number, view, &wish, &mut cache);
+            let shown = watch::Sender::new(Arc::new(self.snapshot(view, &fragments)));
             self.windows.insert(wish.clone(), Window { fragments, cache, shown, idle: None });
         }
         // Whoever has gone meanwhile needs no answer.

@@ -2,13 +2,12 @@
 
 use crate::mirror::Status;
 use crate::verdict::{self, counted, grouped, title};
-use crate::view::{NodeView, View};
+use crate::view::View;
+use crate::web::only_copies;
 use crate::web::page::age;
 use crate::web::panels::{self, CityCard, ClusterPanel};
 use crate::web::rebuild::Rebuilder;
-
-/// From how far off a clock is spoken of, in milliseconds: less comes and goes with the way that the news takes.
-const CLOCK_TOLD_MS: u64 = 500;
+use crate::web::wording::clock;
 
 pub(crate) fn cluster_panel(view: &View, rebuilder: &Rebuilder) -> ClusterPanel {
     let silent = view.cities.iter().filter(|city| city.status != Status::Up).count();
@@ -67,18 +66,12 @@ fn city_card(view: &View, index: usize, leader: Option<usize>, most: u64, rebuil
         age: age(city),
         life: if city.crashes == 0 { String::new() } else { format!("{} life", ordinal(city.crashes + 1)) },
         fingerprint: if city.age.is_none() { String::new() } else { city.fingerprint.to_string().chars().take(8).collect() },
+        at_stake: only_copies::at_stake(view, index).unwrap_or_default(),
         rebuild: (city.status == Status::Down).then(|| match rebuilder.by_hand(city.name) {
             None => panels::Rebuild::Button,
             Some(how) => panels::Rebuild::ByHand(format!("To start it again, {how}.")),
         }),
     }
-}
-
-/// What is wrong with the clock of a city that answers, if it is worth telling.
-fn clock(city: &NodeView) -> Option<String> {
-    let ahead_ms = city.clock_ahead_ms.filter(|ahead_ms| city.status == Status::Up && ahead_ms.unsigned_abs() >= CLOCK_TOLD_MS)?;
-    let tenths = ahead_ms.unsigned_abs().div_ceil(100);
-    Some(format!("clock {}.{} s {}", tenths / 10, tenths % 10, if ahead_ms > 0 { "ahead" } else { "behind" }))
 }
 
 fn ordinal(number: u32) -> String {

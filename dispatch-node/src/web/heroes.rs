@@ -76,6 +76,7 @@ struct Row<'a> {
     cells: Vec<Cell>,
     /// In words: `Agreed`, `Only copy`, `Delete not heard`, `Differs`, `Terminated`.
     state: &'static str,
+    /// `warn`, `bad`, or nothing.
     tone: &'static str,
     /// The page that looks at this hero closely.
     why: String,
@@ -221,8 +222,8 @@ fn hero_row(view: &View, wish: &Wish, row: &rows::Row, refusal: Option<&Refusal>
     let same = row.cells.windows(2).all(|pair| stamp(&pair[0]) == stamp(&pair[1]));
     let known = row.cells.first().is_some_and(Option::is_some);
     let (state, tone) = match view.state(row) {
-        RowState::Agreed => ("Agreed", "quiet"),
-        RowState::Terminated => ("Terminated", "quiet"),
+        RowState::Agreed => ("Agreed", ""),
+        RowState::Terminated => ("Terminated", ""),
         RowState::OnlyCopy => ("Only copy", "bad"),
         RowState::DeathNotHeard => ("Delete not heard", "warn"),
         RowState::Differs => ("Differs", "warn"),
@@ -232,7 +233,8 @@ fn hero_row(view: &View, wish: &Wish, row: &rows::Row, refusal: Option<&Refusal>
         columns,
         short_id: format!("{}…{}", &id[..4], &id[id.len() - 3..]),
         name: &row.name,
-        agreed: (same && known).then(|| cell(row.cells[0].as_deref(), reference)),
+        // What one of them said a while ago it may not say now.
+        agreed: (same && known && columns.iter().all(|column| !column.stale)).then(|| cell(row.cells[0].as_deref(), reference)),
         cells: cells
             .map(|(city, entry)| cell(entry.as_deref(), if city.status == Status::Up { reference } else { entry.as_deref() }))
             .collect(),

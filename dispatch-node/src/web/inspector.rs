@@ -22,7 +22,7 @@ use crate::verdict::{counted, title};
 use crate::view::View;
 use crate::web::lost;
 use crate::web::panels::{CityKey, Phrase, Tone};
-use crate::web::wording::{self, plain, says, time_of_day, wall};
+use crate::web::wording::{self, moment, plain, says, wall};
 
 use next::Next;
 use picture::Picture;
@@ -35,8 +35,8 @@ const LOST_MAX: usize = 12;
 
 /// One hero's writes, weighed.
 #[derive(Debug, Template)]
-#[template(path = "inspector.html")]
-pub struct InspectorPanel {
+#[template(path = "inspector.html", whitespace = "minimize")]
+pub(crate) struct InspectorPanel {
     /// The hero's name, where one was chosen and is known.
     hero: String,
     /// Who wins, in pieces that bring their own spaces.
@@ -87,8 +87,7 @@ struct StepLine {
 
 impl InspectorPanel {
     /// What is known of this hero's writes; a hint, where none is chosen.
-    #[must_use]
-    pub fn of(view: &View, hero: Option<HeroId>) -> Self {
+    pub(crate) fn of(view: &View, hero: Option<HeroId>) -> Self {
         let Some(hero) = hero else {
             return Self::saying(String::new(), "Choose a hero’s state to see who wrote what, and what happens next.");
         };
@@ -152,7 +151,7 @@ fn write_lines(view: &View, weighing: &Weighing<'_>, steps_max: usize) -> (Vec<W
             fate,
             tone,
             why,
-            stamp: time_of_day(entry.stamp.hlc.wall),
+            stamp: moment(entry.stamp.hlc.wall),
             seen: seen(view, candidate),
             origin: entry.stamp.origin.to_string(),
             held: held(candidate),
@@ -185,8 +184,8 @@ fn fate(weighing: &Weighing<'_>, candidate: &Candidate<'_>) -> (&'static str, &'
 fn seen(view: &View, candidate: &Candidate<'_>) -> String {
     match candidate.steps.first() {
         None => "before what is remembered".to_owned(),
-        Some(step) if step.way == Way::Written => time_of_day(wall(view, step.at)),
-        Some(step) => format!("{} at {}", time_of_day(wall(view, step.at)), title(step.node)),
+        Some(step) if step.way == Way::Written => moment(wall(view, step.at)),
+        Some(step) => format!("{} at {}", moment(wall(view, step.at)), title(step.node)),
     }
 }
 
@@ -206,7 +205,7 @@ fn step_line(view: &View, step: &Step) -> StepLine {
         Way::Heard(from) => format!("{node} heard it from {}", title(from)),
         Way::Unknown => format!("{node} held it; how it came there is not known"),
     };
-    StepLine { at: time_of_day(wall(view, step.at)), key: step.node.to_string(), text }
+    StepLine { at: moment(wall(view, step.at)), key: step.node.to_string(), text }
 }
 
 /// The lost writes of this hero, newest first.
@@ -214,7 +213,7 @@ fn lost_lines(view: &View, hero: HeroId) -> (Vec<String>, String) {
     let of_hero = || view.lost.iter().rev().filter(|lost| lost.hero == hero);
     let line = |lost: &Arc<Lost>| {
         let writer = title(lost.entry.stamp.origin.node);
-        format!("{} {writer} wrote “{}”: {}", time_of_day(lost.saved), says(&lost.entry), lost::why(lost))
+        format!("{} {writer} wrote “{}”: {}", moment(lost.saved), says(&lost.entry), lost::why(lost))
     };
     let lines = of_hero().take(LOST_MAX).map(line).collect();
     (lines, more(of_hero().count().saturating_sub(LOST_MAX), "earlier one", "earlier ones"))

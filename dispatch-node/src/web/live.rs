@@ -16,7 +16,7 @@ use tokio::time::{Instant, interval, sleep_until, timeout};
 
 use shared::id::HeroId;
 
-use crate::web::board::{Board, Snapshot};
+use crate::web::board::{Board, Has, Snapshot};
 use crate::web::data;
 use crate::web::error::Problem;
 use crate::web::fragments::Number;
@@ -119,9 +119,8 @@ pub(super) async fn say_goodbye(socket: &mut WebSocket, close: Option<Close>) {
 /// One page, as far as it is known here.
 struct Page {
     window: watch::Receiver<Arc<Snapshot>>,
-    /// The newest frame that it was sent; and that of what only its window shows.
-    shared_sent: Number,
-    window_sent: Number,
+    /// What it was sent.
+    sent: Has,
     /// The frames under way, with when they were sent.
     under_way: Vec<(Number, Instant)>,
     /// When it may be sent the next one.
@@ -140,10 +139,10 @@ async fn keep_showing(socket: &mut WebSocket, site: &Site, query: &str) -> Optio
     let resumed = resumed(query, site.board.epoch());
     let Ok(window) = site.board.follow(Wish::parse(query), None).await else { return Some((1013, "too many pages at once")) };
     let allowance = Allowance { left: MESSAGES_BURST, since: Instant::now() };
-    let mut page = Page { window, shared_sent: 0, window_sent: 0, under_way: Vec::new(), not_before: Instant::now(), allowance };
-    let head = page.window.borrow().number;
-    let resumed = resumed.filter(|since| *since <= head);
-    (page.shared_sent, page.window_sent) = (resumed.unwrap_or(0), resumed.unwrap_or(0));
+    let head = window.borrow().number;
+    let resumed = resumed.filter(|has| has.shared <= head);
+    let sent = resumed.unwrap_or_default();
+    let mut page = Page { window, sent, under_way: Vec::new(), not_before: Instant::now(), allowance };
     let hello = Hello { t: "hello", proto: PROTOCOL, epoch: site.board.epoch(), head, hz: FRAMES_PER_S, resume: resumed.is_some() };
     send(socket, &hello).await?;
     let mut keep_alive = interval(KEEP_ALIVE);
@@ -163,7 +162,7 @@ async fn keep_showing(socket: &mut WebSocket, site: &Site, query: &str) -> Optio
                 if page.under_way.first().is_some_and(|(_, sent)| sent.elapsed() > ACKNOWLEDGE_PATIENCE) {
                     return Some((1008, "frames are not acknowledged"));
                 }
-                send(socket, &KeepAlive { t: "k", s: page.shared_sent }).await?;
+                send(socket, &KeepAlive { t: "k", s: page.sent.shared }).await?;
             }
             message = socket.recv() => match message {
                 Some(Ok(Message::Ping(_) | Message::Pong(_))) => {}
@@ -184,10 +183,12 @@ async fn keep_showing(socket: &mut WebSocket, site: &Site, query: &str) -> Optio
     }
 }
 
-/// The frame that the page says it has, if that is of this run of dispatch.
-fn resumed(query: &str, epoch: &str) -> Option<Number> {
+/// What the page says that it has, if that is of this run of dispatch. Without the history, where it says so.
+fn resumed(query: &str, epoch: &str) -> Option<Has> {
     let fields: std::collections::BTreeMap<String, String> = serde_urlencoded::from_str(query).unwrap_or_default();
-    fields.get("epoch").filter(|theirs| *theirs == epoch).and_then(|_| fields.get("since")?.parse().ok())
+    let since = fields.get("epoch").filter(|theirs| *theirs == epoch).and_then(|_| fields.get("since")?.parse().ok())?;
+    let history = if fields.contains_key("bare") { 0 } else { since };
+    Some(Has { history, ..Has::all(since) })
 }
 
 impl Page {
@@ -200,9 +201,9 @@ impl Page {
     /// Sends what the page lacks, if anything. Whether it was.
     async fn send_newest(&mut self, socket: &mut WebSocket) -> Option<bool> {
         let snapshot = Arc::clone(&self.window.borrow_and_update());
-        let Some(frame) = snapshot.since(self.shared_sent, self.window_sent) else { return Some(false) };
+        let Some(frame) = snapshot.since(self.sent) else { return Some(false) };
         send_text(socket, frame).await?;
-        (self.shared_sent, self.window_sent) = (snapshot.number, snapshot.number);
+        self.sent = Has::all(snapshot.number);
         let now = Instant::now();
         self.under_way.push((snapshot.number, now));
         self.not_before = now + FRAME_INTERVAL_MIN;
@@ -216,7 +217,7 @@ impl Page {
             Said::Resync { since } => {
                 self.under_way.clear();
                 self.not_before = Instant::now();
-                (self.shared_sent, self.window_sent) = (since.min(self.shared_sent), since.min(self.window_sent));
+                self.sent = self.sent.at_most(since);
                 self.window.mark_changed();
             }
             Said::Watch { view, pin } => {
@@ -224,7 +225,7 @@ impl Page {
                     return Some((1013, "too many pages at once"));
                 };
                 self.window = window;
-                self.window_sent = 0;
+                self.sent.window = 0;
                 self.not_before = Instant::now();
                 self.window.mark_changed();
             }

@@ -23,7 +23,7 @@ use crate::web::desk::Desk;
 use crate::web::error::Problem;
 use crate::web::input;
 use crate::web::panels::CityKey;
-use crate::web::wording::{says, time_of_day};
+use crate::web::wording::{moment, says};
 
 /// How many lost writes the page shows.
 const SHOWN_MAX: usize = 50;
@@ -52,8 +52,8 @@ pub(crate) fn why(lost: &Lost) -> String {
 
 /// The writes lost for good.
 #[derive(Debug, Template)]
-#[template(path = "lost.html")]
-pub struct LostPanel {
+#[template(path = "lost.html", whitespace = "minimize")]
+pub(crate) struct LostPanel {
     /// How many there are.
     count: String,
     /// The newest of them, newest first.
@@ -78,13 +78,12 @@ struct LostLine {
 
 impl LostPanel {
     /// The newest writes of which the view knows that they are lost.
-    #[must_use]
-    pub fn of(view: &View) -> Self {
+    pub(crate) fn of(view: &View) -> Self {
         let line = |lost: &Arc<Lost>| {
             let writer = lost.entry.stamp.origin.node;
             let to = beaten_by(lost);
             LostLine {
-                saved: time_of_day(lost.saved),
+                saved: moment(lost.saved),
                 hero: name(view, lost),
                 says: says(&lost.entry),
                 key: writer.to_string(),

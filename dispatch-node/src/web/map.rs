@@ -15,10 +15,9 @@ use crate::mirror::Status;
 use crate::trouble::FaultView;
 use crate::verdict::{grouped, title};
 use crate::view::{NodeView, View};
-use crate::web::picture::{Px, Xy, shape, time_of_day};
+use crate::web::picture::{Px, Xy, shape};
+use crate::web::wording::{clock, time_of_day};
 
-/// From how far off a clock is spoken of, in milliseconds: less comes and goes with the way that the news takes.
-const CLOCK_TOLD_MS: u64 = 500;
 /// How far the map reaches around the outermost discs: sideways for words, above and below for a name and two lines.
 const SIDE: f64 = 32.0;
 const OUTSIDE: f64 = 54.0;
@@ -30,7 +29,7 @@ const LABELS_MAX: usize = 3;
 /// The picture and its table.
 #[derive(Debug, Template)]
 #[template(path = "map.html", whitespace = "minimize")]
-pub struct Map {
+pub(crate) struct Map {
     width: f64,
     height: f64,
     /// The essentials in a sentence.
@@ -111,8 +110,7 @@ struct OnWay<'a> {
 
 impl Map {
     /// The map of what is known.
-    #[must_use]
-    pub fn of(view: &View) -> Self {
+    pub(crate) fn of(view: &View) -> Self {
         let layout = Layout::of(view.cities.len());
         let nodes: Vec<&NodeView> = view.cities.iter().chain([&view.dispatch]).collect();
         let mut pairs = Vec::new();
@@ -148,13 +146,6 @@ fn condition(node: &NodeView) -> (&'static str, &'static str) {
         Status::Up if !node.is_read => ("silent", "not heard yet"),
         Status::Up => ("up", ""),
     }
-}
-
-/// What is wrong with the clock of a city that answers, if it is worth telling.
-fn clock(city: &NodeView) -> Option<String> {
-    let ahead_ms = city.clock_ahead_ms.filter(|ahead_ms| city.status == Status::Up && ahead_ms.unsigned_abs() >= CLOCK_TOLD_MS)?;
-    let tenths = ahead_ms.unsigned_abs().div_ceil(100);
-    Some(format!("clock {}.{} s {}", tenths / 10, tenths % 10, if ahead_ms > 0 { "ahead" } else { "behind" }))
 }
 
 /// What is on the way between these two, the worst first.

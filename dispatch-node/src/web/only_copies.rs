@@ -12,14 +12,13 @@ use crate::rows::Pattern;
 use crate::verdict::{counted, grouped, title};
 use crate::view::{self, View};
 use crate::web::panels::CityKey;
-use crate::web::wording::{listed, time_of_day};
+use crate::web::wording::{listed, moment};
 
 /// How many heroes are called by name.
 const NAMED: usize = 3;
 
 /// What a bomb on this city would take with it now; nothing where others have heard of all that it holds, or it gives no answer.
-#[must_use]
-pub fn at_stake(view: &View, city: usize) -> Option<String> {
+pub(crate) fn at_stake(view: &View, city: usize) -> Option<String> {
     let node = view.cities.get(city).filter(|node| node.status == Status::Up)?;
     let is_only_there = |pattern: &Pattern| pattern.only_at(&view.counted) == Some(city);
     let count = view.rows.count(is_only_there);
@@ -43,41 +42,33 @@ fn names(some: &[String], count: usize) -> String {
 /// What became of what the last bombs put at stake.
 #[derive(Debug, Template)]
 #[template(path = "only_copies.html")]
-pub struct AftermathPanel {
+pub(crate) struct AftermathPanel {
     /// Newest first.
-    pub lines: Vec<Aftermath>,
+    pub(crate) lines: Vec<Aftermath>,
 }
 
 /// What became of what one bomb put at stake.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Aftermath {
+pub(crate) struct Aftermath {
     /// When the bomb fell; empty where nobody remembers.
-    pub at: String,
+    pub(crate) at: String,
     /// Where.
-    pub key: CityKey,
+    pub(crate) key: CityKey,
     /// `Of the 3 heroes that Gotham alone held, 1 has come back (Ada) and 2 are gone (Bela, Cleo).`
-    pub text: String,
+    pub(crate) text: String,
 }
 
 impl AftermathPanel {
     /// What became of the heroes that the last bombs put at stake.
-    #[must_use]
-    pub fn of(view: &View) -> Self {
+    pub(crate) fn of(view: &View) -> Self {
         Self { lines: aftermath(view) }
     }
 }
 
 /// The same of each bomb that put something at stake, newest first.
-#[must_use]
-pub fn aftermath(view: &View) -> Vec<Aftermath> {
+pub(crate) fn aftermath(view: &View) -> Vec<Aftermath> {
     let line = |bomb: &view::Aftermath| Aftermath {
-        at: view
-            .happenings
-            .iter()
-            .rev()
-            .find(|happening| happening.number == bomb.happening)
-            .map(|it| time_of_day(it.at))
-            .unwrap_or_default(),
+        at: view.happenings.iter().rev().find(|happening| happening.number == bomb.happening).map(|it| moment(it.at)).unwrap_or_default(),
         key: bomb.city.to_string(),
         text: became(view, bomb),
     };

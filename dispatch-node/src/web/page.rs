@@ -8,32 +8,35 @@ use askama::Template;
 use axum::extract::{RawQuery, State};
 use axum::response::{Html, IntoResponse, Response};
 
+use shared::fault::{Pace, Trouble};
 use shared::id::{HeroId, NodeName};
-use shared::time::UnixMillis;
 
-use crate::history::Second;
 use crate::mirror::Status;
-use crate::verdict::{Phrase, Verdict, counted, grouped};
+use crate::trouble::describe;
+use crate::verdict::{Phrase, Verdict, counted, grouped, title};
 use crate::view::{NodeView, View};
 use crate::web::board::Snapshot;
 use crate::web::cluster::cluster_panel;
 use crate::web::error::Problem;
 use crate::web::fragments::{Fragments, Number};
 use crate::web::heroes::{self, RowCache};
+use crate::web::inspector::InspectorPanel;
+use crate::web::lost::LostPanel;
+use crate::web::map::Map;
+use crate::web::only_copies::AftermathPanel;
 use crate::web::panels::{self, HappenedPanel, Happening, Notice, Page, Stat, Tone, VerdictPanel};
 use crate::web::rebuild::Rebuilder;
 use crate::web::site::Site;
 use crate::web::stage::Playing;
+use crate::web::timeline::{self, Pieces, Predicted};
 use crate::web::trouble::{CauseForms, GossipPanel, TroublePanel};
 use crate::web::wish::Wish;
+use crate::web::wording::{CLOCK_TOLD_MS, capitalised, tenths, time_of_day};
 
 /// How many happenings a page shows.
 const HAPPENINGS_SHOWN: usize = 12;
 /// Knowledge younger than this counts as the present.
 const PRESENT: Duration = Duration::from_millis(1_500);
-
-/// The seconds of the timeline that were rendered last.
-pub(crate) type SecondCache = BTreeMap<u64, (Arc<Second>, Arc<str>)>;
 
 /// A command that was refused, to be shown beside its control.
 pub(crate) struct Refusal {
@@ -53,7 +56,7 @@ pub(crate) fn shared(
     view: &View,
     rebuilder: &Rebuilder,
     playing: Option<&Playing>,
-    _seconds: &mut SecondCache,
+    predicted: Option<&Predicted>,
 ) {
     fragments.panel(number, "title", format!("{} · Superhero Cluster", view.verdict.sentence));
     fragments.panel(number, "verdict", html(&verdict_panel(view)));
@@ -61,6 +64,23 @@ pub(crate) fn shared(
     fragments.panel(number, "cluster", html(&cluster_panel(view, rebuilder)));
     fragments.panel(number, "trouble", html(&TroublePanel::of(view, playing)));
     fragments.panel(number, "happened", html(&happened_panel(view)));
+    fragments.panel(number, "map", html(&Map::of(view)));
+    fragments.panel(number, "aftermath", html(&AftermathPanel::of(view)));
+    fragments.panel(number, "lost-writes", html(&LostPanel::of(view)));
+    fragments.panel(number, "timeline-summary", timeline::summary(view));
+    fragments.panel(number, "timeline-spans", timeline::spans(view));
+    fragments.panel(number, "timeline-differences", timeline::differences(view, predicted));
+    fragments.panel(number, "timeline-forecast", timeline::forecast(view, predicted));
+}
+
+/// Renders what only those pages show that were asked for this.
+pub(crate) fn window(fragments: &mut Fragments, number: Number, view: &View, wish: &Wish, cache: &mut RowCache) {
+    let selection = wish.select(view);
+    fragments.panel(number, "heroes-chips", heroes::chips(view, wish));
+    fragments.panel(number, "heroes-columns", heroes::columns(view));
+    fragments.panel(number, "heroes-foot", heroes::foot(wish, &selection));
+    fragments.list(number, "heroes-rows", heroes::rows(view, wish, &selection, None, cache));
+    fragments.panel(number, "inspector", html(&InspectorPanel::of(view, wish.hero)));
 }
 
 pub(crate) fn html(template: &impl Template) -> String {
@@ -78,6 +98,15 @@ pub(crate) async fn page(State(site): State<Site>, RawQuery(query): RawQuery) ->
     let view = desk.now().await?;
     let snapshot = Arc::clone(&site.board.follow(wish.clone(), Some(view)).await?.borrow());
     Ok(document(&site, &snapshot, &wish, notice).into_response())
+}
+
+#[derive(Template)]
+#[template(path = "help.html")]
+struct Help;
+
+/// `GET /help`
+pub(crate) async fn help() -> Html<String> {
+    Html(html(&Help))
 }
 
 /// The page, with why a command was refused.
@@ -99,22 +128,55 @@ async fn with_refusal(site: &Site, wish: &Wish, refusal: Refusal) -> Result<Html
     Ok(document(site, &snapshot, wish, Some(Notice { text: refusal.problem.detail, bad: true })))
 }
 
+/// What of the page is not in fragments, nor in what was wished for.
+struct Surroundings<'a> {
+    epoch: &'a str,
+    cause: String,
+    notice: Option<Notice>,
+}
+
 fn document(site: &Site, snapshot: &Snapshot, wish: &Wish, notice: Option<Notice>) -> Html<String> {
-    let Snapshot { shared, window, .. } = snapshot;
-    Html(html(&Page {
-        epoch: site.board.epoch(),
-        number: snapshot.number,
+    let Snapshot { number, view, shared, history, window, .. } = snapshot;
+    let surroundings = Surroundings { epoch: site.board.epoch(), cause: html(&CauseForms::of(site.desk.cities())), notice };
+    Html(whole(view, *number, shared, history, window, wish, surroundings))
+}
+
+fn whole(
+    view: &View,
+    number: Number,
+    shared: &Fragments,
+    history: &Fragments,
+    window: &Fragments,
+    wish: &Wish,
+    surroundings: Surroundings,
+) -> String {
+    let all = |list| if wish.with_history { history.list_html(list) } else { String::new() };
+    let pieces = Pieces {
+        summary: shared.html("timeline-summary"),
+        spans: shared.html("timeline-spans"),
+        differences: shared.html("timeline-differences"),
+        forecast: shared.html("timeline-forecast"),
+        seconds: &all("timeline-seconds"),
+        rows: &all("timeline-rows"),
+    };
+    let other = |other: Wish| other.href();
+    html(&Page {
+        epoch: surroundings.epoch,
+        number,
         shared,
         window,
         rows: window.list_html("heroes-rows"),
+        timeline: timeline::skeleton(view, &pieces),
+        with_history: wish.with_history,
+        history_href: other(Wish { with_history: !wish.with_history, ..wish.clone() }),
         query: &wish.query,
         kept: wish.kept_by_a_search(),
-        cause: html(&CauseForms::of(site.desk.cities())),
-        notice,
+        cause: surroundings.cause,
+        notice: surroundings.notice,
         refreshes: !wish.still,
         here: wish.href(),
-        other_pace: Wish { still: !wish.still, ..wish.clone() }.href(),
-    }))
+        other_pace: other(Wish { still: !wish.still, ..wish.clone() }),
+    })
 }
 
 fn verdict_panel(view: &View) -> VerdictPanel {
@@ -147,22 +209,45 @@ fn verdict_panel(view: &View) -> VerdictPanel {
 }
 
 fn detail(view: &View) -> String {
-    let Verdict { converged, differences, only_copies, .. } = view.verdict;
-    if !view.joined {
+    let Verdict { converged, differences, only_copies, heroes, .. } = view.verdict;
+    let case = if !view.joined {
         "Dispatch has just started and looks for cities that know more.".into()
-    } else if converged && view.verdict.heroes == 0 {
+    } else if converged && heroes == 0 {
         "Create some heroes, assign them to cities, then bomb one and watch the others bring it back.".into()
     } else if converged {
         "Dispatch holds the same. Bomb a city and watch the others bring it back.".into()
     } else if only_copies > 0 {
         format!("{} by one node alone: if that one goes now, so do they.", counted(only_copies, "hero is held", "heroes are held"))
     } else if differences > 0 {
-        format!("{} heard the same everywhere; gossip will tell.", counted(differences, "hero is not", "heroes are not"))
+        format!("{} heard the same everywhere.", counted(differences, "hero is not", "heroes are not"))
     } else if view.cities.iter().any(|city| city.status != Status::Up) {
         "What is shown of a city that does not answer is what was last known.".into()
     } else {
         "Dispatch's own copy is still catching up.".into()
+    };
+    [case]
+        .into_iter()
+        .chain(hindrance(view, differences > 0))
+        .chain(view.cities.iter().filter_map(fast_clock))
+        .collect::<Vec<_>>()
+        .join(" ")
+}
+
+/// Why what differs does not come to agree, or that it will.
+fn hindrance(view: &View, differs: bool) -> Option<String> {
+    let cut = view.faults.iter().map(|fault| &fault.fault).find(|fault| fault.trouble == Trouble::Cut);
+    match (view.pace == Pace::PAUSED, cut) {
+        (true, _) => Some("Gossip is paused.".into()),
+        (false, Some(cut)) => Some(format!("{}.", capitalised(&describe(cut)))),
+        (false, None) => (differs && view.cities.iter().all(|city| city.status == Status::Up)).then(|| "Gossip will tell.".into()),
     }
+}
+
+/// What comes of a city's clock that is ahead.
+fn fast_clock(city: &NodeView) -> Option<String> {
+    let ahead = city.clock_ahead_ms.and_then(|ahead| u64::try_from(ahead).ok()).filter(|ahead| *ahead >= CLOCK_TOLD_MS)?;
+    let is_known = city.status == Status::Up;
+    is_known.then(|| format!("{}'s clock is {} ahead: its writes beat later ones.", title(city.name), tenths(ahead)))
 }
 
 pub(crate) fn age(city: &NodeView) -> String {
@@ -183,12 +268,6 @@ fn happened_panel(view: &View) -> HappenedPanel {
         text: happening.text.clone(),
     };
     HappenedPanel { events: latest.map(happening).collect() }
-}
-
-/// Hours, minutes and seconds, UTC.
-pub(crate) fn time_of_day(at: UnixMillis) -> String {
-    let seconds = at.0 / 1_000 % 86_400;
-    format!("{:02}:{:02}:{:02}", seconds / 3_600, seconds / 60 % 60, seconds % 60)
 }
 
 #[cfg(test)]

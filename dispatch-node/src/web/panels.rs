@@ -66,7 +66,7 @@ pub(crate) struct Stat {
 
 /// The processes: a card a city, and dispatch in one line.
 #[derive(Debug, Clone, PartialEq, Eq, Template)]
-#[template(path = "cluster.html")]
+#[template(path = "cluster.html", whitespace = "minimize")]
 pub(crate) struct ClusterPanel {
     /// Beside the heading: `4 processes, all running`.
     pub(crate) summary: String,
@@ -101,6 +101,8 @@ pub(crate) struct CityCard {
     pub(crate) life: String,
     /// Eight hexadecimal digits over everything it holds. Equal fingerprints mean equal maps. May be empty.
     pub(crate) fingerprint: String,
+    /// What a bomb would lose for good: the heroes that nobody else has heard of. May be empty.
+    pub(crate) at_stake: String,
     /// How it is started again, where its process has ended. Such a city cannot be bombed.
     pub(crate) rebuild: Option<Rebuild>,
 }
@@ -157,7 +159,7 @@ pub(crate) struct Happening {
 
 /// The whole document: the fragments in their places, and what never changes around them.
 #[derive(Template)]
-#[template(path = "page.html")]
+#[template(path = "page.html", whitespace = "minimize")]
 pub(crate) struct Page<'a> {
     /// The run of dispatch, and the number of the frame, that this page shows.
     pub(crate) epoch: &'a str,
@@ -166,6 +168,10 @@ pub(crate) struct Page<'a> {
     pub(crate) window: &'a Fragments,
     /// The rows of the table.
     pub(crate) rows: String,
+    /// The timeline, rendered; whether its seconds and its table are there; and the page where that is the other way round.
+    pub(crate) timeline: String,
+    pub(crate) with_history: bool,
+    pub(crate) history_href: String,
     /// What was searched for.
     pub(crate) query: &'a str,
     /// The parameters that a search has to keep.

@@ -1,7 +1,6 @@
 //! What the pictures of the page are drawn with.
 
 use shared::id::NodeName;
-use shared::time::UnixMillis;
 
 /// A coordinate: to a tenth of a pixel, in as few characters as that takes.
 pub(crate) struct Px(pub(crate) f64);
@@ -33,10 +32,4 @@ pub(crate) fn shape(node: NodeName, x: f64, y: f64, size: f64) -> String {
         "capitol" => format!("M{}h{side}v{side}h-{side}z", Xy(x - 0.9 * size, y - 0.9 * size), side = Px(1.8 * size)),
         _ => format!("M{}l{s} {s}l-{s} {s}l-{s}-{s}z", Xy(x, y - size)),
     }
-}
-
-/// Hours, minutes and seconds, UTC.
-pub(crate) fn time_of_day(at: UnixMillis) -> String {
-    let seconds = at.0 / 1_000 % 86_400;
-    format!("{:02}:{:02}:{:02}", seconds / 3_600, seconds / 60 % 60, seconds % 60)
 }

@@ -43,6 +43,7 @@ pub fn router(desk: Desk, on_loopback: bool, stop: CancellationToken) -> Router 
         .route("/lost.csv", get(lost::csv));
     Router::new()
         .route("/", get(page::page))
+        .route("/help", get(page::help))
         .route("/live", get(live::live))
         .route("/static/{*path}", get(assets::asset))
         .route("/heroes", post(forms::create))

@@ -12,6 +12,7 @@ use shared::hero::{Hero, Location};
 use shared::id::{HeroId, Incarnation, NodeName, Origin};
 use shared::time::{Now, UnixMillis};
 
+use crate::forecast::Intervals;
 use crate::happening::{Happening, Kind};
 use crate::history::History;
 use crate::ledger::Lost;
@@ -62,14 +63,14 @@ pub(crate) fn at(millis: u64) -> Now {
     Now { mono: Duration::from_millis(millis), wall: UnixMillis(1_790_000_000_000 + millis) }
 }
 
-/// A node that is well and holds nothing.
+/// A node that is well and holds 120 heroes.
 pub(crate) fn node(text: &str) -> NodeView {
     NodeView {
         name: name(text),
         status: Status::Up,
         incarnation: Some(LIFE),
         crashes: 0,
-        heroes: 0,
+        heroes: 120,
         tombstones: 0,
         fingerprint: Fingerprint::default(),
         vector: VersionVector::new(),
@@ -97,6 +98,11 @@ pub(crate) fn view(cities: &[&str], millis: u64) -> View {
         happenings: Vector::new(),
         faults: Vec::new(),
         pace: Pace::FREE,
+        intervals: Intervals {
+            city: Some(Duration::from_secs(1)),
+            carried: Some(Duration::from_secs(1)),
+            poll: Some(Duration::from_secs(2)),
+        },
         history: History::default(),
         lost: Vector::new(),
         aftermaths: Vec::new(),
@@ -108,6 +114,7 @@ impl Scene {
     pub(crate) fn new() -> Self {
         let mut view = view(&THREE, 0);
         view.at = NOW;
+        view.cities.iter_mut().chain([&mut view.dispatch]).for_each(|node| node.heroes = 0);
         Self { view }
     }
 
@@ -151,7 +158,9 @@ impl Scene {
     pub(crate) fn city(mut self, city: &str, change: impl FnOnce(&mut NodeView)) -> Self {
         let (index, _) = self.view.city(name(city)).unwrap();
         change(&mut self.view.cities[index]);
-        self.view.counted = self.view.cities.iter().map(|city| city.status == Status::Up && city.is_read).collect();
+        let speaks = |city: &NodeView| city.status == Status::Up && (city.is_read || city.recovering);
+        let none_speaks = !self.view.cities.iter().any(speaks);
+        self.view.counted = self.view.cities.iter().map(|city| none_speaks || speaks(city)).collect();
         self
     }
 

@@ -13,6 +13,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::sync::Arc;
 use std::time::Duration;
 
 use askama::Template;
@@ -27,10 +28,11 @@ use crate::history::{Pull, Second, Span, Write};
 use crate::trouble::describe;
 use crate::verdict::{counted, grouped, title};
 use crate::view::View;
-use crate::web::picture::{Px, Xy, shape, time_of_day};
+use crate::web::picture::{Px, Xy, shape};
+use crate::web::wording::time_of_day;
 
 /// How wide a second is, in pixels.
-pub const SECOND_WIDTH: f64 = 24.0;
+pub(crate) const SECOND_WIDTH: f64 = 24.0;
 /// How many seconds the picture shows: so many that were, and so many that may be.
 const PAST_S: u64 = 50;
 const FUTURE_S: u64 = 10;
@@ -61,29 +63,29 @@ const STEP: Duration = Duration::from_millis(100);
 
 /// What is predicted, from now on.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Predicted {
+pub(crate) struct Predicted {
     /// In the order of time.
-    pub points: Vec<PredictedPoint>,
+    pub(crate) points: Vec<PredictedPoint>,
     /// The same in words: `Agreed in 2 to 5 s, nine runs in ten`.
-    pub sentence: String,
+    pub(crate) sentence: String,
 }
 
 /// How many heroes are predicted to differ at a time.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct PredictedPoint {
+pub(crate) struct PredictedPoint {
     /// How long from now, in seconds.
-    pub after_s: f64,
+    pub(crate) after_s: f64,
     /// In the mean.
-    pub mean: f64,
+    pub(crate) mean: f64,
     /// At least, in most cases.
-    pub low: f64,
+    pub(crate) low: f64,
     /// At most, in most cases.
-    pub high: f64,
+    pub(crate) high: f64,
 }
 
 #[derive(Template)]
 #[template(path = "timeline.html", whitespace = "minimize")]
-struct Skeleton {
+struct Skeleton<'a> {
     width: f64,
     height: f64,
     now_x: f64,
@@ -95,13 +97,8 @@ struct Skeleton {
     axis_y: f64,
     /// Where a line goes up, and what stands below it.
     ticks: Vec<(f64, String)>,
-    summary: String,
     moving: String,
-    spans: String,
-    differences: String,
-    seconds: String,
-    forecast: String,
-    rows: String,
+    pieces: &'a Pieces<'a>,
 }
 
 struct Lane {
@@ -234,9 +231,9 @@ impl<'a> Stage<'a> {
         (self.second_x(inside.saturating_sub(20)), self.second_x(inside), self.second_x(inside + PAST_S + FUTURE_S))
     }
 
-    fn seconds(&self) -> impl DoubleEndedIterator<Item = &'a Second> {
+    fn seconds(&self) -> impl DoubleEndedIterator<Item = &'a Arc<Second>> {
         let first = self.first();
-        self.view.history.seconds().map(|second| &**second).filter(move |second| second.number >= first)
+        self.view.history.seconds().filter(move |second| second.number >= first)
     }
 
     /// The most differences that the curve has to show.
@@ -265,9 +262,18 @@ fn lane_y(lane: usize) -> f64 {
     LANE_Y + LANE_HEIGHT * lane as f64
 }
 
-/// All of it, for the first answer and for a browser without JavaScript: a section `timeline`.
-#[must_use]
-pub fn skeleton(view: &View, predicted: Option<&Predicted>) -> String {
+/// What of the picture changes, rendered.
+pub(crate) struct Pieces<'a> {
+    pub(crate) summary: &'a str,
+    pub(crate) spans: &'a str,
+    pub(crate) differences: &'a str,
+    pub(crate) forecast: &'a str,
+    pub(crate) seconds: &'a str,
+    pub(crate) rows: &'a str,
+}
+
+/// The picture with these pieces in their places: a section `timeline`.
+pub(crate) fn skeleton(view: &View, pieces: &Pieces) -> String {
     let stage = Stage::of(view);
     let nodes: Vec<NodeName> = view.cities.iter().map(|city| city.name).chain([view.dispatch.name]).collect();
     let lane = |node: &NodeName| Lane {
@@ -293,28 +299,21 @@ pub fn skeleton(view: &View, predicted: Option<&Predicted>) -> String {
             axis_y: stage.curve_y() + 18.0,
             // What would hang over the edge is left out.
             ticks: ticks.filter(|(x, _)| *x > 0.0 && *x < WIDTH).collect(),
-            summary: summary(view),
             moving: moving_transform(view),
-            spans: spans(view),
-            differences: differences(view, predicted),
-            seconds: seconds(view).into_iter().map(|(_, html)| html).collect(),
-            forecast: forecast(view, predicted),
-            rows: table_rows(view).into_iter().map(|(_, html)| html).collect(),
+            pieces,
         }
         .render(),
     )
 }
 
 /// The transform of `timeline-moving` that puts now where it belongs.
-#[must_use]
-pub fn moving_transform(view: &View) -> String {
+pub(crate) fn moving_transform(view: &View) -> String {
     let x = NOW_X - Stage::of(view).x(view.at.mono);
     format!("translate({x:.2},0)")
 }
 
 /// What the picture amounts to: a paragraph `timeline-summary`.
-#[must_use]
-pub fn summary(view: &View) -> String {
+pub(crate) fn summary(view: &View) -> String {
     let stage = Stage::of(view);
     let pulls = || stage.seconds().flat_map(|second| &second.pulls);
     let failed = pulls().filter(|pull| matches!(pull.outcome, PullOutcome::Unanswered | PullOutcome::Refused)).count();
@@ -335,11 +334,30 @@ pub fn summary(view: &View) -> String {
     format!("<p class=\"sub\" id=\"timeline-summary\">{text}</p>")
 }
 
-/// Each second that the picture shows: its number, and a group `second-N`.
-#[must_use]
-pub fn seconds(view: &View) -> Vec<(u64, String)> {
+/// The seconds that were drawn last. One in which nothing has been added since is not drawn again.
+#[derive(Debug, Default)]
+pub(crate) struct SecondCache {
+    /// In which hour they stand.
+    hour: u64,
+    seconds: BTreeMap<u64, (Arc<Second>, Arc<str>)>,
+}
+
+/// Each second that the picture shows: the id of its group, and the group.
+pub(crate) fn seconds(view: &View, cache: &mut SecondCache) -> Vec<(Arc<str>, Arc<str>)> {
     let stage = Stage::of(view);
-    stage.seconds().map(|second| (second.number, html(stage.second(second).render()))).collect()
+    let hour = view.at.mono.as_secs() / HOUR_S;
+    let mut before = std::mem::take(&mut cache.seconds);
+    if std::mem::replace(&mut cache.hour, hour) != hour {
+        before.clear();
+    }
+    let mut items = Vec::new();
+    for second in stage.seconds() {
+        let known = before.remove(&second.number).filter(|(same, _)| Arc::ptr_eq(same, second));
+        let (second, html) = known.unwrap_or_else(|| (Arc::clone(second), html(stage.second(second).render()).into()));
+        items.push((format!("second-{}", second.number).into(), Arc::clone(&html)));
+        cache.seconds.insert(second.number, (second, html));
+    }
+    items
 }
 
 impl Stage<'_> {
@@ -547,8 +565,7 @@ fn word(kind: Kind) -> Option<(&'static str, bool)> {
 }
 
 /// The troubles that were or are in force: a group `timeline-spans`.
-#[must_use]
-pub fn spans(view: &View) -> String {
+pub(crate) fn spans(view: &View) -> String {
     let stage = Stage::of(view);
     let first = Duration::from_secs(stage.first());
     let shown: Vec<&Span> = view.history.spans().filter(|span| span.ended.is_none_or(|ended| ended >= first)).collect();
@@ -620,8 +637,7 @@ fn seconds_of(ms: u64) -> String {
 }
 
 /// How many heroes differed: a group `timeline-differences` within the moving one. It is drawn to the scale that `predicted` needs too.
-#[must_use]
-pub fn differences(view: &View, predicted: Option<&Predicted>) -> String {
+pub(crate) fn differences(view: &View, predicted: Option<&Predicted>) -> String {
     let stage = Stage::of(view);
     let most = stage.most(predicted);
     let y = |count: usize| stage.curve_y() - Stage::up(count as f64, most);
@@ -645,8 +661,7 @@ pub fn differences(view: &View, predicted: Option<&Predicted>) -> String {
 }
 
 /// What is predicted, and the scale: a group `timeline-forecast` beside the moving one.
-#[must_use]
-pub fn forecast(view: &View, predicted: Option<&Predicted>) -> String {
+pub(crate) fn forecast(view: &View, predicted: Option<&Predicted>) -> String {
     let stage = Stage::of(view);
     let most = stage.most(predicted);
     let at = |after_s: f64, count: f64| Xy(NOW_X + after_s * SECOND_WIDTH, stage.curve_y() - Stage::up(count, most)).to_string();
@@ -688,8 +703,7 @@ fn wrapped(sentence: &str) -> Vec<String> {
 }
 
 /// The last pulls and writes as lines of a table, newest first: the id of each, and its `tr`.
-#[must_use]
-pub fn table_rows(view: &View) -> Vec<(String, String)> {
+pub(crate) fn table_rows(view: &View) -> Vec<(Arc<str>, Arc<str>)> {
     let stage = Stage::of(view);
     let mut rows: Vec<(Duration, String, String)> = Vec::new();
     for second in view.history.seconds().rev() {
@@ -701,7 +715,7 @@ pub fn table_rows(view: &View) -> Vec<(String, String)> {
     }
     rows.sort_by(|a, b| b.cmp(a));
     rows.truncate(ROWS_MAX);
-    rows.into_iter().map(|(_, key, html)| (key, html)).collect()
+    rows.into_iter().map(|(_, key, html)| (key.into(), html.into())).collect()
 }
 
 impl Stage<'_> {

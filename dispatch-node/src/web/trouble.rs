@@ -22,10 +22,11 @@ use crate::web::forms;
 use crate::web::input::{self, FormBody};
 use crate::web::site::Site;
 use crate::web::stage::{Playing, StepLine};
+use crate::web::wording::capitalised;
 
 /// What is in force, how gossip goes, and the scenario that is played.
 #[derive(Debug, Template)]
-#[template(path = "trouble.html")]
+#[template(path = "trouble.html", whitespace = "minimize")]
 pub(crate) struct TroublePanel {
     faults: Vec<FaultLine>,
     playing: Option<PlayingPanel>,
@@ -91,8 +92,6 @@ impl TroublePanel {
 
 impl FaultLine {
     fn of(view: &FaultView) -> Self {
-        let text = describe(&view.fault);
-        let (first, rest) = text.split_at(1);
         let frames = view.frames;
         let did = [(frames.dropped, "lost"), (frames.delayed, "late"), (frames.duplicated, "repeated")]
             .into_iter()
@@ -100,7 +99,7 @@ impl FaultLine {
             .map(|(count, what)| format!("{} {what}", counted(usize::try_from(count).unwrap_or(usize::MAX), "frame", "frames")));
         Self {
             id: view.fault.id.to_string(),
-            text: first.to_uppercase() + rest,
+            text: capitalised(&describe(&view.fault)),
             did: did.collect::<Vec<_>>().join(", "),
             left: format!("heals in {} s", view.remaining.as_secs_f64().ceil()),
         }
@@ -109,7 +108,7 @@ impl FaultLine {
 
 /// The forms that cause trouble and play scenarios.
 #[derive(Debug, Template)]
-#[template(path = "cause.html")]
+#[template(path = "cause.html", whitespace = "minimize")]
 pub(crate) struct CauseForms {
     kinds: Vec<Kind>,
     /// Key and name.

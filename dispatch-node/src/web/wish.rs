@@ -91,6 +91,8 @@ pub(crate) struct Wish {
     pub(super) rows: Option<usize>,
     /// Not to be loaded again and again, where there is no JavaScript.
     pub(crate) still: bool,
+    /// With the whole history, for a browser without JavaScript.
+    pub(crate) with_history: bool,
     /// The hero that is looked at closely.
     pub(crate) hero: Option<HeroId>,
     /// The heroes whose rows are to stand still, whatever their places would be.
@@ -119,6 +121,7 @@ impl Wish {
             page: field("page").parse::<usize>().unwrap_or(1).saturating_sub(1),
             rows: field("rows").parse().ok().filter(|rows| *rows != ROWS && ROWS_CHOICES.contains(rows)),
             still: fields.contains_key("still"),
+            with_history: fields.contains_key("history"),
             hero: field("hero").parse().ok(),
             pinned: Vec::new(),
         }
@@ -167,6 +170,7 @@ impl Wish {
             ("rows", rows.as_deref()),
             ("hero", hero.as_deref()),
             ("still", self.still.then_some("1")),
+            ("history", self.with_history.then_some("1")),
             ("destroyed", destroyed.as_ref().map(NodeName::as_str)),
         ];
         let fields: Vec<(&str, &str)> = fields.into_iter().filter_map(|(name, value)| Some((name, value?))).collect();

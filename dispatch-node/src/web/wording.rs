@@ -7,14 +7,36 @@ use shared::hero::Location;
 use shared::id::NodeName;
 use shared::time::UnixMillis;
 
+use crate::mirror::Status;
 use crate::verdict::title;
-use crate::view::View;
+use crate::view::{NodeView, View};
 use crate::web::panels::{Phrase, Tone};
 
-/// Hours, minutes, seconds and milliseconds, UTC.
+/// From how far off a clock is spoken of, in milliseconds: less comes and goes with the way that the news takes.
+pub(crate) const CLOCK_TOLD_MS: u64 = 500;
+
+/// What is wrong with the clock of a city that answers, if it is worth telling.
+pub(crate) fn clock(city: &NodeView) -> Option<String> {
+    let ahead_ms = city.clock_ahead_ms.filter(|ahead_ms| city.status == Status::Up && ahead_ms.unsigned_abs() >= CLOCK_TOLD_MS)?;
+    let tenths = ahead_ms.unsigned_abs().div_ceil(100);
+    Some(format!("clock {}.{} s {}", tenths / 10, tenths % 10, if ahead_ms > 0 { "ahead" } else { "behind" }))
+}
+
+/// With a capital.
+pub(crate) fn capitalised(text: &str) -> String {
+    let mut chars = text.chars();
+    chars.next().into_iter().flat_map(char::to_uppercase).chain(chars).collect()
+}
+
+/// Hours, minutes and seconds, UTC.
 pub(crate) fn time_of_day(at: UnixMillis) -> String {
     let seconds = at.0 / 1_000 % 86_400;
-    format!("{:02}:{:02}:{:02}.{:03}", seconds / 3_600, seconds / 60 % 60, seconds % 60, at.0 % 1_000)
+    format!("{:02}:{:02}:{:02}", seconds / 3_600, seconds / 60 % 60, seconds % 60)
+}
+
+/// A time of day to the millisecond.
+pub(crate) fn moment(at: UnixMillis) -> String {
+    format!("{}.{:03}", time_of_day(at), at.0 % 1_000)
 }
 
 /// What the wall clock of dispatch read when its own clock read `at`.
@@ -70,8 +92,8 @@ mod tests {
 
     #[test]
     fn the_time_of_day_is_that_of_the_clock_to_the_millisecond() {
-        assert_eq!(time_of_day(UnixMillis(1_795_217_670_917)), "23:34:30.917");
-        assert_eq!(time_of_day(UnixMillis(5)), "00:00:00.005");
+        assert_eq!(moment(UnixMillis(1_795_217_670_917)), "23:34:30.917");
+        assert_eq!((moment(UnixMillis(5)), time_of_day(UnixMillis(5_000))), ("00:00:00.005".into(), "00:00:05".into()));
     }
 
     #[test]

@@ -6,7 +6,7 @@ use shared::time::UnixMillis;
 use crate::verdict::title;
 use crate::view::View;
 use crate::web::panels::CityKey;
-use crate::web::wording::{says, time_of_day, wall};
+use crate::web::wording::{moment, says, wall};
 
 use super::weighing::{Candidate, Fate, Weighing};
 
@@ -95,8 +95,8 @@ impl Picture {
                 wins,
                 wins_x: format!("{:.1}", if right { stamp_x + 11.0 } else { stamp_x - 11.0 }),
                 wins_anchor: if right { "start" } else { "end" },
-                seen: seen.map_or_else(|| "not seen".to_owned(), time_of_day),
-                stamp: time_of_day(stamp),
+                seen: seen.map_or_else(|| "not seen".to_owned(), moment),
+                stamp: moment(stamp),
             }
         };
         let marks: Vec<Mark> = drawn.iter().map(|candidate| mark(candidate)).collect();
@@ -120,7 +120,7 @@ impl Scale {
 
     /// As much of a time as tells it from the others.
     fn label(&self, at: UnixMillis) -> String {
-        let (text, last) = (time_of_day(at), self.first.0 + self.span);
+        let (text, last) = (moment(at), self.first.0 + self.span);
         match self.span {
             ..60_000 if self.first.0 / 60_000 == last / 60_000 => format!(":{}", &text[6..11]),
             ..600_000 => text[3..11].to_owned(),

@@ -54,9 +54,39 @@ fn brought(entries: usize) -> PullOutcome {
 
 /// The one second in which something happened.
 fn second(view: &View) -> String {
-    let mut seconds = seconds(view);
+    let mut seconds = drawn(view);
     assert_eq!(seconds.len(), 1);
-    seconds.remove(0).1
+    seconds.remove(0).1.to_string()
+}
+
+/// The seconds, each drawn anew.
+fn drawn(view: &View) -> Vec<(Arc<str>, Arc<str>)> {
+    seconds(view, &mut SecondCache::default())
+}
+
+/// The whole picture.
+fn whole(view: &View, predicted: Option<&Predicted>) -> String {
+    let joined = |items: Vec<(Arc<str>, Arc<str>)>| items.into_iter().map(|(_, html)| html.to_string()).collect::<String>();
+    let pieces = Pieces {
+        summary: &summary(view),
+        spans: &spans(view),
+        differences: &differences(view, predicted),
+        forecast: &forecast(view, predicted),
+        seconds: &joined(drawn(view)),
+        rows: &joined(table_rows(view)),
+    };
+    skeleton(view, &pieces)
+}
+
+#[test]
+fn a_second_is_drawn_again_only_when_something_was_added_to_it_or_the_hour_is_another() {
+    let mut cache = SecondCache::default();
+    let view = minute(8, 0);
+    let once = seconds(&view, &mut cache);
+    let again = seconds(&view, &mut cache);
+    assert!(!once.is_empty() && once.iter().zip(&again).all(|(a, b)| Arc::ptr_eq(&a.1, &b.1)));
+    cache.hour += 1;
+    assert!(seconds(&view, &mut cache).iter().zip(&once).all(|(a, b)| !Arc::ptr_eq(&a.1, &b.1)));
 }
 
 #[test]
@@ -100,7 +130,7 @@ fn a_write_is_told_with_the_heros_name_as_text() {
     let mut view = three(100_000);
     view.writes(99_100, "gotham", 1, "<script>alert(1)</script>", true);
     view.writes(99_200, "capitol", 2, "Granite", false);
-    let html = second(&view) + &table_rows(&view).into_iter().map(|(_, html)| html).collect::<String>();
+    let html = second(&view) + &table_rows(&view).into_iter().map(|(_, html)| html.to_string()).collect::<String>();
     assert!(!html.contains("<script"), "{html}");
     assert!(html.contains(r#"class="write gotham""#) && html.contains("created, Gotham, health 100 at Gotham</title>"), "{html}");
     assert!(html.contains(r#"class="grave capitol""#) && html.contains("<title>Granite: terminated at Capitol</title>"), "{html}");
@@ -133,16 +163,16 @@ fn a_second_that_is_over_does_not_change_and_the_moving_does_it_all() {
     view.writes(99_600, "gotham", 1, "Granite", true);
     view.history.marked(at(99_700), name("gotham"), Kind::Destroyed);
     view.history.differ(at(99_700), 3);
-    let (before, moving) = ((seconds(&view), differences(&view, None), forecast(&view, None)), moving_transform(&view));
+    let (before, moving) = ((drawn(&view), differences(&view, None), forecast(&view, None)), moving_transform(&view));
     for later in [100_250, 104_000, 109_999] {
         view.at = at(later);
-        assert_eq!((seconds(&view), differences(&view, None), forecast(&view, None)), before);
+        assert_eq!((drawn(&view), differences(&view, None), forecast(&view, None)), before);
     }
     assert_eq!((moving.as_str(), moving_transform(&view).as_str()), ("translate(-1200.00,0)", "translate(-1439.98,0)"));
     view.at = at(149_999);
-    assert_eq!(seconds(&view).len(), 1, "its end is still to be seen");
+    assert_eq!(drawn(&view).len(), 1, "its end is still to be seen");
     view.at = at(150_000);
-    assert_eq!(seconds(&view), [], "it is out of sight");
+    assert_eq!(drawn(&view), [], "it is out of sight");
 }
 
 #[test]
@@ -226,7 +256,7 @@ fn a_long_sentence_takes_several_lines_and_no_scale_is_shown_where_nothing_diffe
 fn a_quiet_minute_still_says_how_many_differ() {
     let mut view = three(300_000);
     view.history.differ(at(100_000), 5);
-    assert_eq!(seconds(&view), []);
+    assert_eq!(drawn(&view), []);
     let line = differences(&view, None);
     assert_eq!(line.matches("212H").count(), 2, "{line}");
     assert!(summary(&view).contains("5 heroes differ now."), "{}", summary(&view));
@@ -248,7 +278,7 @@ fn the_table_has_the_last_40_newest_first_and_a_line_keeps_its_key() {
     view.pulls(101_000, "gotham", "capitol", brought(1));
     let after = table_rows(&view);
     assert_eq!(after[1..], before[..ROWS_MAX - 1]);
-    let keys: std::collections::BTreeSet<&String> = after.iter().map(|(key, _)| key).collect();
+    let keys: std::collections::BTreeSet<&Arc<str>> = after.iter().map(|(key, _)| key).collect();
     assert_eq!(keys.len(), after.len());
 }
 
@@ -256,7 +286,7 @@ fn the_table_has_the_last_40_newest_first_and_a_line_keeps_its_key() {
 fn the_skeleton_holds_every_fragment_once() {
     let mut view = three(100_000);
     view.pulls(99_500, "gotham", "capitol", brought(2));
-    let html = skeleton(&view, None);
+    let html = whole(&view, None);
     for id in [
         "timeline",
         "timeline-summary",
@@ -270,8 +300,8 @@ fn the_skeleton_holds_every_fragment_once() {
     ] {
         assert_eq!(html.matches(&format!(r#" id="{id}""#)).count(), 1, "{id}");
     }
-    for (_, second) in seconds(&view) {
-        assert!(html.contains(&second));
+    for (_, second) in drawn(&view) {
+        assert!(html.contains(&*second));
     }
     for forbidden in [" style=", "<style", "<script", "<animate", "href="] {
         assert!(!html.contains(forbidden), "{forbidden}");
@@ -304,7 +334,7 @@ fn minute(pulls: u64, writes: u64) -> View {
 
 #[test]
 fn a_busy_minute_and_an_idle_one_stay_within_their_bounds() {
-    let (busy, idle) = (skeleton(&minute(60, 60), None).len(), skeleton(&minute(8, 0), None).len());
+    let (busy, idle) = (whole(&minute(60, 60), None).len(), whole(&minute(8, 0), None).len());
     assert!((50_000..400_000).contains(&busy), "{busy}");
     assert!((5_000..60_000).contains(&idle), "{idle}");
 }
