@@ -13,6 +13,7 @@ use std::sync::Arc;
 
 use askama::Template;
 
+use shared::clock::Stamp;
 use shared::id::HeroId;
 
 use crate::history::Step;
@@ -56,6 +57,10 @@ pub(crate) struct InspectorPanel {
 /// One write.
 #[derive(Debug)]
 struct WriteLine {
+    /// Tells it from the hero's other writes.
+    id: String,
+    /// Whether it is no part of what is the case any more: built upon, and held by nobody. Such a one is folded.
+    is_past: bool,
     key: CityKey,
     writer: String,
     /// `Gotham 84 patrolling`.
@@ -144,7 +149,10 @@ fn write_lines(view: &View, weighing: &Weighing<'_>, steps_max: usize) -> (Vec<W
         let shown = candidate.steps.len().min(steps_left);
         steps_left -= shown;
         let (fate, tone, why) = fate(weighing, candidate);
+        let Stamp { hlc, origin } = entry.stamp;
         WriteLine {
+            id: format!("{}-{}-{}-{}", origin.node, origin.incarnation, hlc.wall.0, hlc.logical),
+            is_past: matches!(weighing.fate(candidate), Fate::BuiltUpon) && candidate.holders.is_empty(),
             key: entry.stamp.origin.node.to_string(),
             writer: title(entry.stamp.origin.node),
             says: says(entry),

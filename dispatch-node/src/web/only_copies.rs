@@ -225,6 +225,6 @@ mod tests {
         scene.view.aftermaths = vec![Arc::new(view::Aftermath { city: name("gotham"), happening: 1, only_there, count: 1 })];
         let html = AftermathPanel::of(&scene.view).render().expect("rendering into a string");
         assert!(!html.contains("<img") && html.contains("alert(1)"), "{html}");
-        assert!(html.starts_with(r#"<div id="aftermath""#), "{html}");
+        assert!(html.starts_with(r#"<div class="card aftermaths" id="aftermath""#), "{html}");
     }
 }
