@@ -31,8 +31,8 @@ use crate::web::wish::Wish;
 
 /// How many pages may wait to be shown something.
 const REQUESTS_MAX: usize = 2_048;
-/// How many windows are kept, and for how long when nobody looks: a page that lost its connection will be back.
-const WINDOWS_MAX: usize = 4_096;
+/// How many windows are kept that nobody looks at, and for how long: a page that lost its connection will be back.
+const IDLE_MAX: usize = 200;
 const WINDOW_PATIENCE: Duration = Duration::from_secs(30);
 /// How long a board that broke takes breath: should the next view break it again, the log is not flooded.
 const AFTER_BREAKING: Duration = Duration::from_secs(1);
@@ -301,11 +301,23 @@ impl<'a> Keeper<'a> {
         }
     }
 
+    /// Drops the windows that nobody has looked at for longest, where there are too many.
+    fn drop_idle(&mut self) {
+        if self.windows.len() < IDLE_MAX {
+            return;
+        }
+        let now = Instant::now();
+        let idle = self.windows.iter().filter(|(_, window)| window.shown.receiver_count() == 0);
+        let mut idle: Vec<(Instant, Wish)> = idle.map(|(wish, window)| (window.idle.unwrap_or(now), wish.clone())).collect();
+        idle.sort();
+        for (_, wish) in idle.iter().take((idle.len() + 1).saturating_sub(IDLE_MAX)) {
+            self.windows.remove(wish);
+        }
+    }
+
     fn answer(&mut self, view: &Arc<View>, Request { wish, reply, .. }: Request) {
         if !self.windows.contains_key(&wish) {
-            if self.windows.len() >= WINDOWS_MAX {
-                self.windows.retain(|_, window| window.idle.is_none());
-            }
+            self.drop_idle();
             let (mut fragments, mut cache) = (Fragments::default(), RowCache::default());
             page::window(&mut fragments, *self.number, view, &wish, &mut cache);
             let shown = watch::Sender::new(Arc::new(self.snapshot(view, &fragments)));
