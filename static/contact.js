@@ -9,9 +9,22 @@ export function contact({ onRetry }) {
   const what = document.getElementById('lost-what');
   const next = document.getElementById('lost-next');
   let countdown;
+  let title; // as it was while there was contact
 
   document.getElementById('lost-retry').addEventListener('click', onRetry);
   status.textContent = 'Connecting';
+
+  // What the page says was the case then; whether it is now, nobody here knows.
+  function tell(since) {
+    const now = document.getElementById('verdict-now');
+    const then = document.getElementById('verdict-then');
+    then.textContent = since ? `At ${clock(since)}: ${now.dataset.past}` : '';
+    then.hidden = !since;
+    now.hidden = Boolean(since);
+    if (since) title = document.title;
+    if (since || title) document.title = since ? `Lost contact · ${then.textContent}` : title;
+    if (!since) title = undefined;
+  }
 
   return (state) => {
     clearInterval(countdown);
@@ -23,6 +36,7 @@ export function contact({ onRetry }) {
       what.textContent = isLost
         ? `Lost contact with dispatch at ${clock(state.since)}. What you see is what was known then.`
         : '';
+      tell(isLost && state.since);
     }
     if (!isLost) return;
     // Outside of the alert: counting down aloud would drown everything else.

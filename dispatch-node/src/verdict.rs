@@ -75,6 +75,42 @@ impl Verdict {
     }
 }
 
+impl Verdict {
+    /// The sentences as what was the case: for a page that has lost dispatch, and cannot know what is.
+    #[must_use]
+    pub fn past(&self) -> String {
+        self.phrases.iter().map(Phrase::past).collect()
+    }
+}
+
+impl Phrase {
+    /// The phrase of the past. Names are not looked at: nobody is called by a verb, but who knows.
+    fn past(&self) -> String {
+        match self {
+            Self::City(_) => self.to_string(),
+            Self::Plain(text) | Self::Apart(text) | Self::Bad(text) => text.split_inclusive([' ', '.', ':', ',']).map(past).collect(),
+        }
+    }
+}
+
+/// A word, with what ends it, as it reads in the past.
+fn past(word: &str) -> String {
+    let (word, end) = word.split_at(word.trim_end_matches([' ', '.', ':', ',']).len());
+    let past = match word {
+        "agree" => "agreed",
+        "is" => "was",
+        "are" => "were",
+        "has" | "have" => "had",
+        "holds" => "held",
+        "answers" => "answered",
+        "gives" => "gave",
+        "stands" => "stood",
+        "differ" | "differs" => "differed",
+        other => other,
+    };
+    [past, end].concat()
+}
+
 impl std::fmt::Display for Phrase {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {

@@ -176,12 +176,14 @@ fn a_page_says_when_contact_is_lost_and_comes_back_to_life_by_itself() {
     cluster.kill9("dispatch");
     browser.wait_text("#contact", "Lost contact", |text| text == "Lost contact");
     assert!(row(&browser, "Batman").contains("Home"), "what was known stays on the page");
+    browser.wait_text("#verdict-then", "what was the case", |text| text.starts_with("At ") && text.ends_with("agreed on 1 hero."));
     let can_act = browser.evaluate("return [...document.querySelectorAll('main form[method=post] button')].some((b) => !b.disabled)");
     assert_eq!(can_act, false, "nothing can be commanded without dispatch");
 
     cluster.restart("dispatch");
     browser.wait_text("#contact", "Live", |text| text == "Live");
     assert_eq!(browser.evaluate("return window.same"), true, "the page was not loaded again");
+    browser.wait_text("h1", "what is the case", |said| said.ends_with("agree on 1 hero."));
     wait_row(&browser, "Batman", "home, agreed", |row| row.contains("Home") && row.contains("Agreed"));
     browser.choose("Assign Batman", "gotham");
     wait_row(&browser, "Batman", "gotham", |row| row.contains("Gotham"));

@@ -237,3 +237,21 @@ fn a_hero_in_one_city_alone_is_an_only_copy_and_one_that_dispatch_holds_too_is_n
 fn numbers_are_grouped_by_three() {
     assert_eq!([7, 999, 1_000, 1_234_567].map(grouped), ["7", "999", "1\u{202f}000", "1\u{202f}234\u{202f}567"]);
 }
+
+#[test]
+fn every_sentence_can_be_told_as_what_was_the_case() {
+    let past = |scene: &Scene| scene.verdict().past();
+    let agreed = all_hold(&[1, 2]);
+    assert_eq!(past(&agreed), "Gotham, Metropolis and Capitol agreed on 2 heroes.");
+    assert_eq!(past(&all_hold(&[])), "Gotham, Metropolis and Capitol agreed: there were no heroes yet.");
+    let apart = Scene::new([holding(&[1, 2]), holding(&[1, 2]), holding(&[1]), holding(&[1, 2])]);
+    assert_eq!(past(&apart), "Gotham and Metropolis agreed. Capitol was 1 change apart.");
+    let nobody = Scene::new([holding(&[1, 2]), holding(&[2]), holding(&[1]), holding(&[1, 2])]);
+    assert_eq!(past(&nobody), "No two cities agreed: 2 heroes differed.");
+    let silent = all_hold(&[1]).without(0, LinkDown::Refused).without(1, LinkDown::Silent);
+    assert_eq!(past(&silent), "Only Capitol answered. Gotham had stopped. Metropolis gave no answer.");
+    let none = all_hold(&[1]).without(0, LinkDown::Refused).without(1, LinkDown::Silent).without(2, LinkDown::Silent);
+    assert_eq!(past(&none), none.sentence().replace("answers", "answered"));
+    let reborn = Scene::new([holding(&[1]), holding(&[1, 2]), holding(&[1, 2]), holding(&[1, 2])]).reborn(0);
+    assert_eq!(past(&reborn), "Metropolis and Capitol agreed on 2 heroes. Gotham was destroyed and held 1 of 2 heroes.");
+}

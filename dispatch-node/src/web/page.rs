@@ -197,6 +197,7 @@ fn verdict_panel(view: &View) -> VerdictPanel {
     let stat = |label, value, unit: String, bad| Stat { label, value, unit, bad };
     VerdictPanel {
         sentence: verdict.phrases.iter().map(phrase).collect(),
+        past: verdict.past(),
         converged: verdict.converged,
         detail: detail(view),
         stats: vec![

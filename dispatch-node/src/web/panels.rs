@@ -21,6 +21,8 @@ pub(crate) type CityKey = String;
 pub(crate) struct VerdictPanel {
     /// The sentence in pieces. They are set one after the other as they stand, so each brings its own spaces.
     pub(crate) sentence: Vec<Phrase>,
+    /// The same as what was the case, for a page that has lost contact.
+    pub(crate) past: String,
     /// Whether every city that answers holds the same. Takes the colour out of the page.
     pub(crate) converged: bool,
     /// A second, quieter sentence: why, or what happens next. May be empty.
