@@ -11,10 +11,11 @@ const BACKOFF_MS_MAX = 5000;
  * @param page       {epoch, frame}: the run of dispatch that this page is of, and the number of the frame that it shows
  * @param address    (epoch, frame, bare) => the address to connect to, asked anew for each socket
  * @param onFrame    (frame) => void; may throw, which drops the socket and everything known of frames
+ * @param onSkip     () => void, when this browser was too slow, and frames in between were left out
  * @param onContact  (state) => void, where state is {name: 'live'} or {name: 'lost', since: Date, retryAt: Date | null};
  *                   also called when only `retryAt` changes. `retryAt` is null while an attempt is under way.
  */
-export function live({ page, address, onFrame, onContact }) {
+export function live({ page, address, onFrame, onSkip, onContact }) {
   let { epoch, frame: last } = page;
   let socket = null;
   let opened = 0; // when the socket was
@@ -66,6 +67,7 @@ export function live({ page, address, onFrame, onContact }) {
       epoch = message.epoch;
       if (!message.resume) last = 0;
     } else if (message.t === 'd') take(message);
+    else if (message.t === 'skips') onSkip();
     else if (message.t !== 'k') return; // from a newer server
     heard = Date.now();
     failures = 0;

@@ -26,6 +26,8 @@ const order = orderHold(
   () => socket.watch(location.search.slice(1)),
 );
 
+let skipped = 0; // when this browser was told last that it is slow
+
 const hold = pageHold(document.getElementById('hold'), ({ html = {}, lists = {}, news = [], moving }) => {
   for (const [id, piece] of Object.entries(html)) {
     if (id === 'title') document.title = piece;
@@ -47,6 +49,10 @@ const socket = live({
     return `${location.origin.replace(/^http/, 'ws')}/live?${query}`;
   },
   onFrame: (frame) => hold.take(frame),
+  onSkip() {
+    if (Date.now() - skipped > 10_000) notice('This browser is slow: skipping to the newest.', 'skips');
+    skipped = Date.now();
+  },
   onContact(state) {
     shown(state);
     command.allow(state.name !== 'lost');

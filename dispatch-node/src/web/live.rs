@@ -34,6 +34,8 @@ const FRAME_INTERVAL_MIN: Duration = Duration::from_millis(200);
 pub(super) const KEEP_ALIVE: Duration = Duration::from_secs(1);
 /// How long a page may take to accept one frame.
 const SEND_PATIENCE: Duration = Duration::from_secs(10);
+/// A page that has acknowledged nothing for so long is told that it skips frames.
+const SLOW: Duration = Duration::from_secs(1);
 /// How many frames may be under way unacknowledged, and how long the oldest of them.
 const UNACKNOWLEDGED_MAX: usize = 8;
 const ACKNOWLEDGE_PATIENCE: Duration = Duration::from_secs(60);
@@ -90,6 +92,12 @@ struct Hello<'a> {
     resume: bool,
 }
 
+/// What follows skips to the newest: the page was too slow for what was in between.
+#[derive(Serialize)]
+struct Skips {
+    t: &'static str,
+}
+
 #[derive(Serialize)]
 struct KeepAlive {
     t: &'static str,
@@ -123,6 +131,8 @@ struct Page {
     sent: Has,
     /// The frames under way, with when they were sent.
     under_way: Vec<(Number, Instant)>,
+    /// Since when as many are as may be.
+    full_since: Option<Instant>,
     /// When it may be sent the next one.
     not_before: Instant,
     allowance: Allowance,
@@ -142,7 +152,7 @@ async fn keep_showing(socket: &mut WebSocket, site: &Site, query: &str) -> Optio
     let head = window.borrow().number;
     let resumed = resumed.filter(|has| has.shared <= head);
     let sent = resumed.unwrap_or_default();
-    let mut page = Page { window, sent, under_way: Vec::new(), not_before: Instant::now(), allowance };
+    let mut page = Page { window, sent, under_way: Vec::new(), full_since: None, not_before: Instant::now(), allowance };
     let hello = Hello { t: "hello", proto: PROTOCOL, epoch: site.board.epoch(), head, hz: FRAMES_PER_S, resume: resumed.is_some() };
     send(socket, &hello).await?;
     let mut keep_alive = interval(KEEP_ALIVE);
@@ -202,10 +212,14 @@ impl Page {
     async fn send_newest(&mut self, socket: &mut WebSocket) -> Option<bool> {
         let snapshot = Arc::clone(&self.window.borrow_and_update());
         let Some(frame) = snapshot.since(self.sent) else { return Some(false) };
+        if self.full_since.take().is_some_and(|since| since.elapsed() > SLOW) {
+            send(socket, &Skips { t: "skips" }).await?;
+        }
         send_text(socket, frame).await?;
         self.sent = Has::all(snapshot.number);
         let now = Instant::now();
         self.under_way.push((snapshot.number, now));
+        self.full_since = (self.under_way.len() >= UNACKNOWLEDGED_MAX).then_some(now);
         self.not_before = now + FRAME_INTERVAL_MIN;
         Some(true)
     }
