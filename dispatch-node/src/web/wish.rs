@@ -1,6 +1,7 @@
 //! What a page was asked to show: the parameters of its address. What makes no sense is left out, not refused.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use shared::id::{HeroId, NodeName};
 
@@ -101,7 +102,7 @@ pub(crate) struct Wish {
 
 /// What of the heroes a page shows.
 pub(crate) struct Selection<'a> {
-    pub(crate) rows: Vec<&'a std::sync::Arc<Row>>,
+    pub(crate) rows: Vec<&'a Arc<Row>>,
     /// The place of the first of them among all that match, from 0.
     pub(crate) first: usize,
     /// How many match.
@@ -184,20 +185,22 @@ impl Wish {
     pub(crate) fn select<'a>(&self, view: &'a View) -> Selection<'a> {
         let query = self.query.to_lowercase();
         let fits = |row: &Row| self.show.includes(view.state(row)) && matches(&query, row);
-        let all: Box<dyn Iterator<Item = _>> = match (self.show, self.sort) {
-            (Show::Lost, _) => Box::new(lost_heroes(view).filter_map(|id| view.rows.get(id))),
-            (_, Sort::Name) => Box::new(view.rows.iter()),
-            (_, Sort::DifferingFirst) => {
-                let of = |differing| view.rows.iter().filter(move |row| view.state(row).differs() == differing);
-                Box::new(of(true).chain(of(false)))
+        let all = || -> Box<dyn Iterator<Item = &Arc<Row>>> {
+            match (self.show, self.sort) {
+                (Show::Lost, _) => Box::new(lost_heroes(view).filter_map(|id| view.rows.get(id))),
+                (_, Sort::Name) => Box::new(view.rows.iter()),
+                (_, Sort::DifferingFirst) => {
+                    let of = |differing| view.rows.iter().filter(move |row| view.state(row).differs() == differing);
+                    Box::new(of(true).chain(of(false)))
+                }
             }
         };
         let per_page = self.rows();
-        let matching = if query.is_empty() { self.show.count(view) } else { view.rows.iter().filter(|row| fits(row)).count() };
+        let matching = if query.is_empty() { self.show.count(view) } else { all().filter(|row| fits(row)).count() };
         let page = self.page.min(matching.saturating_sub(1) / per_page);
         let first = page * per_page;
         let rows = if self.pinned.is_empty() {
-            all.filter(|row| fits(row)).skip(first).take(per_page).collect()
+            all().filter(|row| fits(row)).skip(first).take(per_page).collect()
         } else {
             self.pinned.iter().filter_map(|id| view.rows.get(*id)).filter(|row| fits(row)).collect()
         };
@@ -219,6 +222,7 @@ fn lost_heroes(view: &View) -> impl Iterator<Item = HeroId> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::web::scene::{Scene, live, stamp};
 
     #[test]
     fn what_makes_no_sense_in_an_address_is_left_out() {
@@ -240,5 +244,13 @@ mod tests {
         let wish = Wish { query: "a&b=c é".into(), show: Show::Lost, page: 4, rows: Some(100), hero, ..Wish::default() };
         assert_eq!(Wish::parse(wish.href().strip_prefix("/?").unwrap()), wish);
         assert!(wish.href_with(Some("gotham".parse().unwrap())).ends_with("&destroyed=gotham"));
+    }
+
+    #[test]
+    fn a_search_among_the_heroes_that_lost_a_write_counts_these_only() {
+        let entry = live(stamp("gotham", 9_000), 84, None);
+        let scene = (1..=60).fold(Scene::new(), |scene, hero| scene.hold(hero, "Granite", [Some(&entry); 4])).lost(7, &entry, None);
+        let selection = Wish { query: "granite".into(), show: Show::Lost, page: 1, ..Wish::default() }.select(&scene.view);
+        assert_eq!((selection.matching, selection.page, selection.rows.len()), (1, 0, 1));
     }
 }
