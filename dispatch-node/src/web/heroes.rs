@@ -171,8 +171,8 @@ pub(crate) fn foot(wish: &Wish, selection: &Selection) -> String {
 /// The rows that were made last, by hero: one whose holders hold the same and whose surroundings are the same need not be made again.
 #[derive(Debug, Default)]
 pub(crate) struct RowCache {
-    /// Which cities answer, and the address of the page.
-    surroundings: (Vec<Status>, String),
+    /// Which cities answer, which of them count, and the address of the page.
+    surroundings: (Vec<Status>, Vec<bool>, String),
     rows: std::collections::BTreeMap<HeroId, (Arc<rows::Row>, Arc<str>)>,
 }
 
@@ -185,7 +185,7 @@ pub(crate) fn rows(
     cache: &mut RowCache,
 ) -> Vec<(Arc<str>, Arc<str>)> {
     let columns = columns_of(view);
-    let surroundings = (view.cities.iter().map(|city| city.status).collect(), wish.href());
+    let surroundings = (view.cities.iter().map(|city| city.status).collect(), view.counted.clone(), wish.href());
     if cache.surroundings != surroundings || refusal.is_some() {
         *cache = RowCache { surroundings, ..RowCache::default() };
     }
@@ -277,5 +277,23 @@ fn cell(entry: Option<&Entry>, reference: Option<&Entry>) -> Cell {
         place_differs: unlike(|a, b| a.location == b.location),
         health_differs: unlike(|a, b| a.health == b.health),
         patrolling_differs: unlike(|a, b| a.is_patrolling == b.is_patrolling),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::web::scene::{Scene, live, stamp};
+
+    #[test]
+    fn a_row_is_made_again_when_a_city_comes_to_count() {
+        let entry = live(stamp("gotham", 9_000), 84, None);
+        let mut scene = Scene::new().held([Some(&entry), Some(&entry), None, Some(&entry)]);
+        let (wish, mut cache) = (Wish::default(), RowCache::default());
+        let mut differs = |view: &View| rows(view, &wish, &wish.select(view), None, &mut cache)[0].1.contains("Differs");
+        scene.view.counted = vec![true, true, false];
+        assert!(!differs(&scene.view), "the third has not been read yet");
+        scene.view.counted = vec![true; 3];
+        assert!(differs(&scene.view), "it has, and holds nothing");
     }
 }
