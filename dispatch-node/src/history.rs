@@ -37,8 +37,10 @@ pub struct History {
     seconds: VecDeque<Arc<Second>>,
     spans: VecDeque<Span>,
     trails: OrdMap<HeroId, Arc<VecDeque<Step>>>,
-    /// Of which hero each arrival was, oldest first.
-    by_age: Vector<HeroId>,
+    /// How many arrivals there were.
+    arrivals: u64,
+    /// The number of each arrival that is kept or was, and of which hero it was, oldest first.
+    by_age: Vector<(u64, HeroId)>,
     differences: usize,
 }
 
@@ -124,6 +126,8 @@ pub struct Step {
     pub entry: Arc<Entry>,
     /// How.
     pub way: Way,
+    /// Its number among all arrivals.
+    number: u64,
 }
 
 impl History {
@@ -170,19 +174,22 @@ impl History {
                 second.more_writes += 1;
             }
         }
+        self.arrivals += 1;
         let trail = Arc::make_mut(self.trails.entry(hero).or_default());
-        trail.push_back(Step { at, node, stamp: entry.stamp, entry, way });
+        trail.push_back(Step { at, node, stamp: entry.stamp, entry, way, number: self.arrivals });
         if trail.len() > TRAIL_MAX {
             trail.pop_front();
         }
-        self.by_age.push_back(hero);
+        self.by_age.push_back((self.arrivals, hero));
         while self.by_age.len() > ARRIVALS_MAX {
-            let oldest = self.by_age.pop_front().expect("more than none are left");
-            if let Some(trail) = self.trails.get_mut(&oldest) {
+            let (number, oldest) = self.by_age.pop_front().expect("more than none are left");
+            let Some(trail) = self.trails.get_mut(&oldest) else { continue };
+            // A long trail has dropped its first steps by itself.
+            if trail.front().is_some_and(|step| step.number == number) {
                 Arc::make_mut(trail).pop_front();
-                if trail.is_empty() {
-                    self.trails.remove(&oldest);
-                }
+            }
+            if trail.is_empty() {
+                self.trails.remove(&oldest);
             }
         }
     }
@@ -322,6 +329,20 @@ mod tests {
         assert_eq!(history.trail(hero).count(), 0);
         assert!(history.trails.values().all(|trail| trail.len() <= TRAIL_MAX));
         assert!(history.by_age.len() <= ARRIVALS_MAX);
+    }
+
+    #[test]
+    fn of_a_hero_with_many_arrivals_the_newest_are_remembered_when_the_oldest_of_all_are_forgotten() {
+        let mut history = History::default();
+        for number in 0..100 {
+            history.arrived(at(100), name("gotham"), arrival(1, number, Way::Written, 90));
+        }
+        for number in 0..ARRIVALS_MAX as u64 - 40 {
+            history.arrived(at(300), name("gotham"), arrival(2 + (number % 250) as u8, number, Way::Unknown, 300));
+        }
+        let hero = arrival(1, 0, Way::Unknown, 0).hero;
+        let walls: Vec<u64> = history.trail(hero).map(|step| step.stamp.hlc.wall.0).collect();
+        assert_eq!(walls, (60..100).collect::<Vec<_>>(), "sixty of all are forgotten, and they were the first of this hero");
     }
 
     #[test]
