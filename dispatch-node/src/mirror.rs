@@ -103,6 +103,8 @@ pub(crate) struct Mirror {
     pub(crate) is_read: bool,
     since: u64,
     staged: Vec<Observed>,
+    /// Whether what is staged begins from nothing, and takes the place of all that is here.
+    begun_anew: bool,
     /// How often the city begins a pull of its own, if at all.
     pub(crate) gossip_interval: Option<Duration>,
     /// The number of the city's newest pull that is known.
@@ -135,6 +137,7 @@ impl Mirror {
             is_read: false,
             since: 0,
             staged: Vec::new(),
+            begun_anew: false,
             gossip_interval: None,
             pulls: 0,
             rounds: VecDeque::new(),
@@ -183,8 +186,8 @@ impl Mirror {
             if observation.since != 0 {
                 return;
             }
-            self.changed.extend(std::mem::take(&mut self.entries).into_keys());
             self.staged.clear();
+            self.begun_anew = true;
         }
         self.note_rounds(&observation.pulls, now);
         self.pulls = observation.pulls_until;
@@ -192,13 +195,15 @@ impl Mirror {
         self.since = observation.until;
         self.staged.push(Observed { removed: observation.removed, entries: observation.entries });
         if observation.until == observation.head {
+            let before = if std::mem::take(&mut self.begun_anew) { std::mem::take(&mut self.entries) } else { BTreeMap::new() };
             for Observed { removed, entries } in std::mem::take(&mut self.staged) {
                 for hero in removed {
                     self.entries.remove(&hero);
                     self.changed.push(hero);
                 }
-                entries.into_iter().for_each(|change| self.take(change, now));
+                entries.into_iter().for_each(|change| self.take(change, &before, now));
             }
+            self.changed.extend(before.into_keys());
             self.heroes = observation.heroes;
             self.tombstones = observation.tombstones;
             self.fingerprint = observation.fingerprint;
@@ -222,7 +227,8 @@ impl Mirror {
         }
     }
 
-    fn take(&mut self, Change { number, hero, entry }: Change, now: Now) {
+    /// Takes in what the city holds of a hero; `before` is what it was known to hold when it began to tell anew.
+    fn take(&mut self, Change { number, hero, entry }: Change, before: &BTreeMap<HeroId, Arc<Entry>>, now: Now) {
         let is_own = entry.stamp.origin.node == self.name && Some(entry.stamp.origin.incarnation) == self.incarnation;
         let (way, at) = match self.rounds.iter().rev().find(|round| round.changes.contains(&number)) {
             // What it writes while it merges, a burial say, is its own all the same.
@@ -230,7 +236,7 @@ impl Mirror {
             None if !(is_own && self.is_read) => (Way::Unknown, now.mono),
             Some(_) | None => (Way::Written, now.mono),
         };
-        if self.entries.get(&hero).is_none_or(|held| held.stamp != entry.stamp) {
+        if self.entries.get(&hero).or(before.get(&hero)).is_none_or(|held| held.stamp != entry.stamp) {
             self.arrivals.push(Arrival { hero, entry: Arc::clone(&entry), way, at });
         }
         self.entries.insert(hero, entry);
@@ -312,16 +318,32 @@ mod tests {
             .observe(observation(0, vec![change(1, 1, "gotham"), change(2, 2, "capitol")], vec![merged("capitol", 2..=2, 700)]), at(1_000));
         assert_eq!(arrivals(&mut gotham), [(1, Way::Unknown, 1_000), (2, heard("capitol"), 300)]);
         let news = vec![change(3, 3, "gotham"), change(4, 4, "capitol"), change(5, 5, "capitol"), change(6, 6, "gotham")];
-        gotham.observe(observation(2, news, vec![merged("metropolis", 4..=4, 50), merged("capitol", 6..=6, 40)]), at(2_000));
+        let pulls = vec![merged("metropolis", 4..=4, 50), merged("capitol", 6..=6, 40)];
+        gotham.observe(Observation { pulls_until: 3, ..observation(2, news, pulls) }, at(2_000));
         let expected = [(3, Way::Written, 2_000), (4, heard("metropolis"), 1_950), (5, Way::Unknown, 2_000), (6, Way::Written, 2_000)];
         assert_eq!(arrivals(&mut gotham), expected, "what it writes while it merges is its own");
         assert_eq!(gotham.changed.len(), 6);
         // The same over again, and a start from nothing in the same life, are no news.
         gotham.observe(observation(0, vec![change(3, 3, "gotham")], Vec::new()), at(3_000));
-        assert_eq!(arrivals(&mut gotham).len(), 1, "what had been dropped has come back");
+        assert_eq!(arrivals(&mut gotham), []);
         assert_eq!(gotham.entries.len(), 1);
         assert!(gotham.changed.len() > 6, "who is gone has changed too");
         gotham.link_up(Incarnation(4), Duration::from_secs(4));
         assert_eq!((gotham.entries.len(), gotham.changed.len()), (0, 1));
+    }
+
+    #[test]
+    fn a_start_from_nothing_in_the_same_life_is_shown_when_it_is_whole_and_only_what_is_new_is_news() {
+        let mut gotham = Mirror::new("gotham".parse().unwrap());
+        gotham.link_up(Incarnation(2), Duration::ZERO);
+        gotham.observe(observation(0, vec![change(1, 1, "gotham"), change(2, 2, "capitol")], Vec::new()), at(1_000));
+        (gotham.arrivals, gotham.changed) = (Vec::new(), Vec::new());
+        gotham.observe(Observation { head: 3, ..observation(0, vec![change(1, 1, "gotham")], Vec::new()) }, at(2_000));
+        assert_eq!((gotham.entries.len(), gotham.changed.len()), (2, 0), "the rest is under way");
+        gotham.observe(Observation { until: 3, head: 3, ..observation(1, vec![change(3, 3, "gotham")], Vec::new()) }, at(2_100));
+        assert_eq!(arrivals(&mut gotham), [(3, Way::Written, 2_100)]);
+        let numbers = |heroes: &mut dyn Iterator<Item = HeroId>| heroes.map(|hero| hero.0.as_bytes()[0]).collect::<Vec<_>>();
+        assert_eq!(numbers(&mut gotham.entries.keys().copied()), [1, 3]);
+        assert!(numbers(&mut gotham.changed.iter().copied()).contains(&2), "who is gone has changed too");
     }
 }
