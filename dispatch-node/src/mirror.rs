@@ -189,7 +189,7 @@ impl Mirror {
             self.staged.clear();
             self.begun_anew = true;
         }
-        self.note_rounds(&observation.pulls, now);
+        self.note_rounds(self.news(&observation), now);
         self.pulls = observation.pulls_until;
         self.gossip_interval = observation.gossip_interval;
         self.since = observation.until;
@@ -214,12 +214,19 @@ impl Mirror {
         }
     }
 
-    fn note_rounds(&mut self, pulls: &[Pulled], now: Now) {
+    /// Those of the pulls told of that had not been told of before: one question may be answered twice.
+    pub(crate) fn news(&self, observation: &Observation) -> Vec<Pulled> {
+        let first = observation.pulls_until.saturating_sub(observation.pulls.len() as u64) + 1;
+        let news = (first..).zip(&observation.pulls).filter(|(number, _)| *number > self.pulls);
+        news.map(|(_, pulled)| pulled.clone()).collect()
+    }
+
+    fn note_rounds(&mut self, pulls: Vec<Pulled>, now: Now) {
         for Pulled { source, ended_ago, outcome, .. } in pulls {
             if let PullOutcome::Merged { changes, .. } = outcome
                 && !changes.is_empty()
             {
-                self.rounds.push_back(Round { changes: changes.clone(), source: *source, at: now.mono.saturating_sub(*ended_ago) });
+                self.rounds.push_back(Round { changes, source, at: now.mono.saturating_sub(ended_ago) });
             }
         }
         while self.rounds.len() > ROUNDS_MAX {

@@ -122,10 +122,11 @@ impl Dispatch {
         for change in &observation.entries {
             self.get_to_know(change.hero, &change.entry);
         }
-        for pulled in &observation.pulls {
+        let pulls = self.city(from).map(|city| city.news(&observation)).unwrap_or_default();
+        for pulled in &pulls {
             self.history.pulled(now, from, pulled);
         }
-        self.history_grew |= !observation.pulls.is_empty();
+        self.history_grew |= !pulls.is_empty();
         let changed = !(observation.entries.is_empty() && observation.removed.is_empty());
         let Some(city) = self.city(from) else { return };
         let before = (city.joined, city.is_read);

@@ -8,7 +8,7 @@ use shared::crdt::{Fingerprint, Value, VersionVector};
 use shared::fault::{Control, Frames, InForce, Report, Trouble};
 use shared::hero::{Hero, Location};
 use shared::machine::LinkDown;
-use shared::message::{Change, Command, Done, Observation, Question, Refusal, Summary, Wish};
+use shared::message::{Change, Command, Done, Observation, Pulled, Question, Refusal, Summary, Wish};
 use shared::time::UnixMillis;
 
 const CITIES: [&str; 3] = ["gotham", "metropolis", "capitol"];
@@ -556,4 +556,24 @@ fn a_city_is_woken_by_the_name_of_its_freeze_though_it_has_not_said_that_it_is_f
     let report = Frame::Report(Report { faults, wall: at(2_050).wall });
     dispatch.handle(at(2_050), Input::Frame { from: name("gotham"), frame: report });
     assert_eq!(thawed(&mut dispatch), 1);
+}
+
+#[test]
+fn a_pull_that_two_answers_tell_of_happened_once() {
+    let mut dispatch = dispatch(&CITIES);
+    let outcome = shared::message::PullOutcome::Same;
+    let pull = |ago| Pulled {
+        source: name("capitol"),
+        asked_ago: Duration::from_millis(ago),
+        ended_ago: Duration::from_millis(ago),
+        outcome: outcome.clone(),
+    };
+    // A question that was overdue was asked again, and in the end both were answered.
+    let mut tell = |now, pulls: Vec<Pulled>| {
+        let observation = Observation { pulls_until: pulls.len() as u64, pulls, ..observation(0, vec![]) };
+        dispatch.handle(now, Input::Frame { from: name("gotham"), frame: Frame::Observation(observation) });
+        dispatch.view(now).history.seconds().map(|second| second.pulls.len()).sum::<usize>()
+    };
+    assert_eq!(tell(at(2_000), vec![pull(100)]), 1);
+    assert_eq!(tell(at(2_100), vec![pull(200), pull(50)]), 2);
 }
