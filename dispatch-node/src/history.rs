@@ -154,8 +154,9 @@ impl History {
 
     /// A node tells of a pull.
     pub(crate) fn pulled(&mut self, now: Now, puller: NodeName, pulled: &Pulled) {
-        let ago = |span| now.mono.saturating_sub(span);
-        let (asked, ended) = (ago(pulled.asked_ago), ago(pulled.ended_ago));
+        // Before dispatch began there was no second.
+        let Some(ended) = now.mono.checked_sub(pulled.ended_ago) else { return };
+        let asked = now.mono.saturating_sub(pulled.asked_ago);
         let pull = Pull { puller, source: pulled.source, asked, ended, outcome: pulled.outcome.clone() };
         if let Some(second) = self.second(now, ended).filter(|second| second.pulls.len() < PER_SECOND_MAX) {
             second.pulls.push(pull);
@@ -300,6 +301,16 @@ mod tests {
         history.pulled(at(70_000), name("gotham"), &pulled(59_500));
         let seconds: Vec<u64> = history.seconds().map(|second| second.number).collect();
         assert_eq!(seconds, [10, 69]);
+    }
+
+    #[test]
+    fn what_happened_before_dispatch_began_stands_nowhere() {
+        let mut history = History::default();
+        history.pulled(at(5_000), name("gotham"), &pulled(9_000));
+        assert_eq!(history.seconds().count(), 0);
+        history.pulled(at(5_000), name("gotham"), &pulled(4_995));
+        let asked: Vec<_> = history.seconds().flat_map(|second| &second.pulls).map(|pull| (pull.asked, pull.ended)).collect();
+        assert_eq!(asked, [(Duration::ZERO, Duration::from_millis(5))], "one that was under way then ended within the time of dispatch");
     }
 
     #[test]

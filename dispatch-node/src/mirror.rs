@@ -223,10 +223,12 @@ impl Mirror {
 
     fn note_rounds(&mut self, pulls: Vec<Pulled>, now: Now) {
         for Pulled { source, ended_ago, outcome, .. } in pulls {
+            // Of what happened before dispatch began it cannot say when.
             if let PullOutcome::Merged { changes, .. } = outcome
                 && !changes.is_empty()
+                && let Some(at) = now.mono.checked_sub(ended_ago)
             {
-                self.rounds.push_back(Round { changes, source, at: now.mono.saturating_sub(ended_ago) });
+                self.rounds.push_back(Round { changes, source, at });
             }
         }
         while self.rounds.len() > ROUNDS_MAX {
@@ -352,5 +354,13 @@ mod tests {
         let numbers = |heroes: &mut dyn Iterator<Item = HeroId>| heroes.map(|hero| hero.0.as_bytes()[0]).collect::<Vec<_>>();
         assert_eq!(numbers(&mut gotham.entries.keys().copied()), [1, 3]);
         assert!(numbers(&mut gotham.changed.iter().copied()).contains(&2), "who is gone has changed too");
+    }
+
+    #[test]
+    fn who_told_a_city_before_dispatch_began_is_not_told_as_if_it_had_been_since() {
+        let mut gotham = Mirror::new("gotham".parse().unwrap());
+        gotham.link_up(Incarnation(2), Duration::ZERO);
+        gotham.observe(observation(0, vec![change(1, 1, "capitol")], vec![merged("capitol", 1..=1, 60_000)]), at(1_000));
+        assert_eq!(arrivals(&mut gotham), [(1, Way::Unknown, 1_000)]);
     }
 }
