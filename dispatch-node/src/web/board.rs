@@ -36,6 +36,8 @@ const IDLE_MAX: usize = 200;
 const WINDOW_PATIENCE: Duration = Duration::from_secs(30);
 /// How long a board that broke takes breath: should the next view break it again, the log is not flooded.
 const AFTER_BREAKING: Duration = Duration::from_secs(1);
+/// How many frames are kept at most of one moment. Pages in step need one; more are made for those who ask for odd ones.
+const FRAMES_MAX: usize = 64;
 /// How many pieces of news are kept for those who were away.
 const NEWS_MAX: usize = 16;
 
@@ -140,7 +142,14 @@ impl Snapshot {
     /// The frame for a page that has this; none where nothing is newer.
     pub(crate) fn since(&self, has: Has) -> Option<Utf8Bytes> {
         let mut frames = self.frames.lock().unwrap_or_else(PoisonError::into_inner);
-        frames.entry(has).or_insert_with(|| self.frame(has)).clone()
+        if let Some(frame) = frames.get(&has) {
+            return frame.clone();
+        }
+        let frame = self.frame(has);
+        if frames.len() < FRAMES_MAX {
+            frames.insert(has, frame.clone());
+        }
+        frame
     }
 
     fn frame(&self, has: Has) -> Option<Utf8Bytes> {
@@ -269,11 +278,17 @@ impl<'a> Keeper<'a> {
             idle.is_none_or(|since| now.duration_since(since) < WINDOW_PATIENCE)
         });
         for (wish, mut window) in std::mem::take(&mut self.windows) {
-            page::window(&mut window.fragments, *self.number, &view, &wish, &mut window.cache);
-            let snapshot = self.snapshot(&view, &window.fragments);
-            window.shown.send_replace(Arc::new(snapshot));
+            // One that nobody looks at is brought up to date when somebody does.
+            if window.idle.is_none() {
+                self.render(&view, &wish, &mut window);
+            }
             self.windows.insert(wish, window);
         }
+    }
+
+    fn render(&self, view: &Arc<View>, wish: &Wish, window: &mut Window) {
+        page::window(&mut window.fragments, *self.number, view, wish, &mut window.cache);
+        window.shown.send_replace(Arc::new(self.snapshot(view, &window.fragments)));
     }
 
     /// What was destroyed since the view before.
@@ -316,14 +331,70 @@ impl<'a> Keeper<'a> {
     }
 
     fn answer(&mut self, view: &Arc<View>, Request { wish, reply, .. }: Request) {
-        if !self.windows.contains_key(&wish) {
+        let window = if let Some(mut window) = self.windows.remove(&wish) {
+            if window.shown.borrow().number < *self.number {
+                self.render(view, &wish, &mut window);
+            }
+            window
+        } else {
             self.drop_idle();
             let (mut fragments, mut cache) = (Fragments::default(), RowCache::default());
             page::window(&mut fragments, *self.number, view, &wish, &mut cache);
             let shown = watch::Sender::new(Arc::new(self.snapshot(view, &fragments)));
-            self.windows.insert(wish.clone(), Window { fragments, cache, shown, idle: None });
-        }
+            Window { fragments, cache, shown, idle: None }
+        };
         // Whoever has gone meanwhile needs no answer.
-        let _ = reply.send(self.windows[&wish].shown.subscribe());
+        let _ = reply.send(window.shown.subscribe());
+        self.windows.insert(wish, window);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio_util::sync::CancellationToken;
+
+    use crate::web::rebuild::Rebuilder;
+    use crate::web::scene::{Scene, live, stamp, view};
+    use crate::web::stage::Stage;
+
+    fn desk() -> Desk {
+        Desk::new(Vec::new(), Rebuilder::of(None), Stage::new(([127, 0, 0, 1], 1).into(), CancellationToken::new())).0
+    }
+
+    #[test]
+    fn frames_for_pages_that_claim_to_have_all_kinds_of_frames_are_not_all_kept() {
+        let mut number = 0;
+        let mut keeper = Keeper::new(desk(), &mut number);
+        for millis in 0..200 {
+            keeper.show(Some(Arc::new(view(&["gotham"], millis * 1_000))), None);
+        }
+        let snapshot = keeper.snapshot(&keeper.view.clone().unwrap(), &Fragments::default());
+        for has in 0..200 {
+            snapshot.since(Has::all(has));
+        }
+        assert_eq!(snapshot.frames.lock().unwrap().len(), FRAMES_MAX);
+    }
+
+    #[test]
+    fn a_window_that_nobody_looks_at_is_brought_up_to_date_when_somebody_does() {
+        let mut number = 0;
+        let mut keeper = Keeper::new(desk(), &mut number);
+        let follow = |keeper: &mut Keeper<'_>| {
+            let (reply, mut answered) = oneshot::channel();
+            let view = keeper.view.clone().unwrap();
+            keeper.answer(&view, Request { wish: Wish::default(), view: None, reply });
+            answered.try_recv().unwrap()
+        };
+        keeper.show(Some(Arc::new(Scene::new().view)), None);
+        let before = follow(&mut keeper).borrow().number;
+        let entry = live(stamp("gotham", 9_000), 84, None);
+        keeper.show(Some(Arc::new(Scene::new().hold(1, "Granite", [Some(&entry); 4]).view)), None);
+        assert_eq!(keeper.windows[&Wish::default()].shown.borrow().number, before, "nobody looks");
+        let window = follow(&mut keeper);
+        assert!(window.borrow().number > before);
+        assert!(window.borrow().since(Has::all(before)).unwrap().contains("Granite"));
+        keeper.show(Some(Arc::new(Scene::new().view)), None);
+        assert!(window.borrow().since(Has::all(before)).unwrap().contains("heroes-empty"), "somebody looks");
     }
 }
