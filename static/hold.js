@@ -11,7 +11,8 @@
 export function pageHold(button, apply) {
   const words = button.textContent;
   let waiting = null;
-  let seen = 0; // how many changes this page has shown
+  let changes = 0; // how many wait
+  let counted; // how many dispatch had counted by the newest frame
   let held = false;
 
   function toggle() {
@@ -27,12 +28,11 @@ export function pageHold(button, apply) {
   }
 
   function label() {
-    const changes = waiting ? waiting.changes - seen : 0;
     button.textContent = held ? `Held: ${changes} ${changes === 1 ? 'change' : 'changes'} waiting` : words;
   }
 
   function show(frame) {
-    seen = frame.changes;
+    changes = 0;
     apply(frame);
   }
 
@@ -41,6 +41,9 @@ export function pageHold(button, apply) {
   return {
     toggle,
     take(frame) {
+      // Dispatch that has begun anew counts anew.
+      changes += frame.changes - (frame.changes < counted ? 0 : counted ?? frame.changes);
+      counted = frame.changes;
       if (!held) return show(frame);
       waiting = waiting ? laidOver(waiting, frame) : frame;
       label();
