@@ -58,7 +58,8 @@ function laidOver(below, above) {
     if (both.order) for (const key of Object.keys(both.items)) if (!both.order.includes(key)) delete both.items[key];
     lists[id] = both;
   }
-  return { ...above, html: { ...below.html, ...above.html }, lists, news: [...(below.news ?? []), ...(above.news ?? [])] };
+  const whole = below.whole || above.whole;
+  return { ...above, whole, html: { ...below.html, ...above.html }, lists, news: [...(below.news ?? []), ...(above.news ?? [])] };
 }
 
 const REST_MS = 8000; // pointer or focus that has not stirred for so long is not in the way any more
@@ -69,41 +70,62 @@ const GONE_MS = 2000; // what is gone stays for so long: nobody shall hit what s
  *
  * @param onHold  (keys) => void, when another order came: these are the children that stand still
  * @param onFree  () => void, when it may be brought about after all
- * @returns {(change) => change} what of a change of the list is to be carried out now
+ * @returns {{take(change, whole: boolean): change, release(): void, standing(): string[]}} `take` says what of a change of the list is to be
+ *          carried out now, where `whole` is whether it is all of a view; `release` is to be called when another list was asked for, which
+ *          is shown wherever the pointer is; `standing` are the children that stand still, if any
  */
 export function orderHold(list, onHold, onFree) {
   let stirred = 0;
   let held = false;
+  let released = false; // until the whole of the other list is here
+  let wanted = new Set(); // what is in the list by the newest order
   let look;
 
   const isBusy = () => Date.now() - stirred < REST_MS && (list.matches(':hover') || list.contains(document.activeElement));
   const keys = () => [...list.children].map((child) => child.id);
 
+  function letGo() {
+    clearInterval(look);
+    held = false;
+  }
+
   // Looked at while something is held only.
   function free() {
     if (isBusy()) return;
-    clearInterval(look);
-    held = false;
+    letGo();
     onFree();
   }
   for (const event of ['pointermove', 'pointerdown', 'keydown', 'focusin']) {
     list.addEventListener(event, () => { stirred = Date.now(); }, { passive: true });
   }
 
-  return (change) => {
+  function take(change, whole) {
+    const isFree = released || !(held || (change.order && isBusy()));
+    if (whole) released = false;
+    if (isFree) return change;
     const now = keys();
-    if (!change.order || !(held || isBusy())) return change;
-    const coming = new Set(change.order);
-    for (const key of now) {
-      if (!coming.has(key)) setTimeout(() => held && document.getElementById(key)?.remove(), GONE_MS);
-    }
-    if (change.order.length === now.length && change.order.every((key, place) => key === now[place])) return change;
-    if (!held) {
-      held = true;
-      look = setInterval(free, 250);
-      onHold(now);
+    if (change.order) {
+      wanted = new Set(change.order);
+      for (const key of now) {
+        if (!wanted.has(key)) setTimeout(() => held && !wanted.has(key) && document.getElementById(key)?.remove(), GONE_MS);
+      }
+      if (change.order.length === now.length && change.order.every((key, place) => key === now[place])) return change;
+      if (!held) {
+        held = true;
+        look = setInterval(free, 250);
+        onHold(now);
+      }
     }
     // Only what stands here already; what is asked for now brings the news of the rest.
     return { items: Object.fromEntries(Object.entries(change.items ?? {}).filter(([key]) => now.includes(key))) };
+  }
+
+  return {
+    take,
+    release() {
+      letGo();
+      released = true;
+    },
+    standing: () => (held ? keys() : []),
   };
 }

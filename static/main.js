@@ -20,20 +20,36 @@ const notice = notices(document.getElementById('notices'));
 const command = commands({ onNotice: (text) => notice(text, 'answer') });
 const shown = contact({ onRetry: () => socket.open() });
 
-const order = orderHold(
-  rows,
-  (standing) => socket.watch(location.search.slice(1), standing.flatMap((id) => (id.startsWith('h-') ? [id.slice(2)] : []))),
-  () => socket.watch(location.search.slice(1)),
-);
+const order = orderHold(rows, watch, () => watch());
 
 let skipped = 0; // when this browser was told last that it is slow
 
-const hold = pageHold(document.getElementById('hold'), ({ html = {}, lists = {}, news = [], moving }) => {
+/** Asks for what the address says; with these rows, wherever they would stand. */
+function watch(standing = []) {
+  socket.watch(location.search.slice(1), standing.flatMap((id) => (id.startsWith('h-') ? [id.slice(2)] : [])));
+}
+
+/** What of the address says which rows there are: all but who is looked at closely. */
+function listed() {
+  const asked = new URLSearchParams(location.search);
+  asked.delete('hero');
+  return asked.toString();
+}
+
+let shownList = listed();
+
+function moved() {
+  if (listed() !== shownList) order.release();
+  shownList = listed();
+  watch(order.standing());
+}
+
+const hold = pageHold(document.getElementById('hold'), ({ html = {}, lists = {}, news = [], moving, whole }) => {
   for (const [id, piece] of Object.entries(html)) {
     if (id === 'title') document.title = piece;
     else morph(id, piece);
   }
-  for (const [id, change] of Object.entries(lists)) arrange(id, id === rows.id ? order(change) : change);
+  for (const [id, change] of Object.entries(lists)) arrange(id, id === rows.id ? order.take(change, whole) : change);
   document.getElementById('timeline-moving').setAttribute('transform', moving);
   for (const { text } of news) notice(text, 'broadcast');
   spaced(document.querySelector('#verdict [aria-live]'));
@@ -59,5 +75,5 @@ const socket = live({
   },
 });
 
-view({ canFollow: () => socket.isLive(), onMove: () => socket.watch(location.search.slice(1)) });
+view({ canFollow: () => socket.isLive(), onMove: moved });
 keys({ hold: () => hold.toggle() });
