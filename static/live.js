@@ -26,7 +26,7 @@ export function live({ page, address, onFrame, onSkip, onContact }) {
   let retryTimer;
   let asked = false; // for what was missed
   let bare = true; // the page comes without its history
-  let awaited = 0; // how often another view was asked for and has not come yet
+  let awaited = 0; // how many frames with the whole of a view have yet to come, at most
 
   function open() {
     drop();
@@ -36,7 +36,7 @@ export function live({ page, address, onFrame, onSkip, onContact }) {
     asked = false;
     // What was shown before is of no use where something else is wanted by now.
     if (awaited > 0) last = 0;
-    awaited = 0;
+    awaited = last === 0 ? 1 : 0;
     const mine = new WebSocket(address(epoch, last, bare));
     socket = mine;
     mine.onmessage = ({ data }) => {
@@ -65,10 +65,14 @@ export function live({ page, address, onFrame, onSkip, onContact }) {
   function receive(message) {
     if (message.t === 'hello') {
       epoch = message.epoch;
-      if (!message.resume) last = 0;
+      if (!message.resume && last > 0) {
+        last = 0;
+        awaited += 1;
+      }
     } else if (message.t === 'd') take(message);
     else if (message.t === 'skips') onSkip();
     else if (message.t !== 'k') return; // from a newer server
+    else if (message.s > last) ask();
     heard = Date.now();
     failures = 0;
     if (state !== 'live') {
@@ -79,8 +83,7 @@ export function live({ page, address, onFrame, onSkip, onContact }) {
 
   function take(frame) {
     if (frame.from > last) {
-      if (!asked) say({ t: 'resync', since: last });
-      asked = true;
+      ask();
       return;
     }
     asked = false;
@@ -89,6 +92,12 @@ export function live({ page, address, onFrame, onSkip, onContact }) {
     bare = false;
     onFrame(frame);
     say({ t: 'ack', s: frame.s });
+  }
+
+  // What was missed may have been the whole of a view.
+  function ask() {
+    if (!asked) say({ t: 'resync', since: awaited > 0 ? 0 : last });
+    asked = true;
   }
 
   function say(message) {
@@ -130,7 +139,9 @@ export function live({ page, address, onFrame, onSkip, onContact }) {
     /** Asks for what another address shows; with `pin`, for these heroes' rows, wherever they would stand. */
     watch(view, pin = []) {
       awaited += 1;
-      say({ t: 'watch', view, pin });
+      // One that is only just opening was opened to the address before, and hears nothing yet.
+      if (socket && socket.readyState !== WebSocket.OPEN) open();
+      else say({ t: 'watch', view, pin });
     },
   };
 }
