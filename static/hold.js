@@ -78,6 +78,7 @@ export function orderHold(list, onHold, onFree) {
   let stirred = 0;
   let held = false;
   let released = false; // until the whole of the other list is here
+  let partial = false; // whether news of rows that do not stand was dropped, until the whole is here
   let wanted = new Set(); // what is in the list by the newest order
   let look;
 
@@ -100,11 +101,13 @@ export function orderHold(list, onHold, onFree) {
   }
 
   function take(change, whole) {
-    const isFree = released || !(held || (change.order && isBusy()));
-    if (whole) released = false;
-    if (isFree) return change;
+    const isFree = released ? whole : !(held || (partial && !whole) || (change.order && isBusy()));
+    if (isFree) {
+      if (whole) released = partial = false;
+      return change;
+    }
     const now = keys();
-    if (change.order) {
+    if (change.order && !released && (held || isBusy())) {
       wanted = new Set(change.order);
       for (const key of now) {
         if (!wanted.has(key)) setTimeout(() => held && !wanted.has(key) && document.getElementById(key)?.remove(), GONE_MS);
@@ -117,6 +120,7 @@ export function orderHold(list, onHold, onFree) {
       }
     }
     // Only what stands here already; what is asked for now brings the news of the rest.
+    partial = true;
     return { items: Object.fromEntries(Object.entries(change.items ?? {}).filter(([key]) => now.includes(key))) };
   }
 
