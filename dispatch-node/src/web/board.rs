@@ -297,8 +297,9 @@ impl<'a> Keeper<'a> {
         let last = before.happenings.last().map_or(0, |happening| happening.number);
         let destroyed = view.happenings.iter().rev().take_while(|happening| happening.number > last);
         let destroyed = destroyed.filter(|happening| happening.kind == Kind::Destroyed);
+        // In the words in which who did it is answered: a page shows the two as one.
         let mut news: Vec<News> =
-            destroyed.map(|happening| News { n: happening.number, text: happening.text.clone(), since: *self.number }).collect();
+            destroyed.map(|happening| News { n: happening.number, text: page::destroyed(happening.node), since: *self.number }).collect();
         news.reverse();
         self.news.extend(news);
         self.news.drain(..self.news.len().saturating_sub(NEWS_MAX));
@@ -396,5 +397,18 @@ mod tests {
         assert!(window.borrow().since(Has::all(before)).unwrap().contains("Granite"));
         keeper.show(Some(Arc::new(Scene::new().view)), None);
         assert!(window.borrow().since(Has::all(before)).unwrap().contains("heroes-empty"), "somebody looks");
+    }
+
+    #[test]
+    fn a_destroyed_city_is_news_in_the_words_of_the_answer_to_who_destroyed_it() {
+        let mut number = 0;
+        let mut keeper = Keeper::new(desk(), &mut number);
+        keeper.show(Some(Arc::new(Scene::new().view)), None);
+        let mut scene = Scene::new().happened("gotham", Kind::Destroyed);
+        let told = Arc::make_mut(&mut scene.view.happenings[0]);
+        told.text = "gotham has been destroyed, and it alone had heard of Granite".to_owned();
+        keeper.show(Some(Arc::new(scene.view)), None);
+        let news: Vec<&str> = keeper.news.iter().map(|news| news.text.as_str()).collect();
+        assert_eq!(news, ["gotham has been destroyed"]);
     }
 }
