@@ -116,11 +116,17 @@ async fn show(mut socket: WebSocket, site: Site, query: String, _place: OwnedSem
     say_goodbye(&mut socket, close).await;
 }
 
-/// Tells a page, or a program, why the socket is closed.
+/// Tells a page, or a program, why the socket is closed. What it has still said is heard and dropped: left unread, it would break the connection
+/// before the reason is read.
 pub(super) async fn say_goodbye(socket: &mut WebSocket, close: Option<Close>) {
     if let Some((code, reason)) = close {
-        // One that is gone cannot be told.
-        let _ = timeout(KEEP_ALIVE, socket.send(Message::Close(Some(CloseFrame { code, reason: reason.into() })))).await;
+        let goodbye = async {
+            // One that is gone cannot be told.
+            if socket.send(Message::Close(Some(CloseFrame { code, reason: reason.into() }))).await.is_ok() {
+                while let Some(Ok(_)) = socket.recv().await {}
+            }
+        };
+        let _ = timeout(KEEP_ALIVE, goodbye).await;
     }
 }
 
