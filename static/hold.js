@@ -28,7 +28,7 @@ export function pageHold(button, apply) {
   }
 
   function label() {
-    button.textContent = held ? `Held: ${changes} ${changes === 1 ? 'change' : 'changes'} waiting` : words;
+    button.textContent = held ? `${words}: ${changes} ${changes === 1 ? 'change' : 'changes'} waiting` : words;
   }
 
   function show(frame) {
@@ -40,6 +40,10 @@ export function pageHold(button, apply) {
 
   return {
     toggle,
+    /** Lets go, if it is held. */
+    free() {
+      if (held) toggle();
+    },
     take(frame) {
       // Dispatch that has begun anew counts anew.
       changes += frame.changes - (frame.changes < counted ? 0 : counted ?? frame.changes);

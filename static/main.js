@@ -39,6 +39,8 @@ function listed() {
 let shownList = listed();
 
 function moved() {
+  // Who asks for something else wants to see it.
+  hold.free();
   if (listed() !== shownList) order.release();
   shownList = listed();
   watch(order.standing());

@@ -104,9 +104,15 @@ impl Pattern {
         self.0[a + 1] != self.0[b + 1]
     }
 
-    /// Which nodes hold what beats all else that stands: dispatch first, then the cities.
-    pub fn newest_at(&self) -> impl Iterator<Item = bool> + '_ {
-        self.0.iter().map(|column| matches!(column, Column::Dead(1) | Column::Live(1)))
+    /// Which nodes hold what beats all else that stands at dispatch and the cities that are `counted`: dispatch first, then the cities.
+    pub fn newest_at<'a>(&'a self, counted: &'a [bool]) -> impl Iterator<Item = bool> + 'a {
+        let rank = |column: &Column| match column {
+            Column::NotHeard => None,
+            Column::Dead(rank) | Column::Live(rank) => Some(*rank),
+        };
+        let counts = std::iter::once(true).chain(counted.iter().copied());
+        let best = self.0.iter().zip(counts).filter(|(_, counts)| *counts).filter_map(|(column, _)| rank(column)).min();
+        self.0.iter().map(move |column| rank(column).is_some() && rank(column) == best)
     }
 
     /// The city that alone holds the hero; none where somebody else does, or dispatch.

@@ -228,16 +228,15 @@ fn hero_row(view: &View, wish: &Wish, row: &rows::Row, refusal: Option<&Refusal>
         RowState::DeathNotHeard => ("Delete not heard", "warn"),
         RowState::Differs => ("Differs", "warn"),
     };
-    let cells = view.cities.iter().zip(&row.cells);
+    // Where a city does not say what it holds, nothing is known to differ.
+    let cells = view.counted.iter().zip(&row.cells);
     html(&Row {
         columns,
         short_id: format!("{}…{}", &id[..4], &id[id.len() - 3..]),
         name: &row.name,
         // What one of them said a while ago it may not say now.
         agreed: (same && known && columns.iter().all(|column| !column.stale)).then(|| cell(row.cells[0].as_deref(), reference)),
-        cells: cells
-            .map(|(city, entry)| cell(entry.as_deref(), if city.status == Status::Up { reference } else { entry.as_deref() }))
-            .collect(),
+        cells: cells.map(|(counts, entry)| cell(entry.as_deref(), if *counts { reference } else { entry.as_deref() })).collect(),
         state,
         tone,
         why: Wish { hero: Some(row.id), ..wish.clone() }.href(),

@@ -236,7 +236,6 @@ impl Page {
             Said::Ack { s } => self.under_way.retain(|(number, _)| *number > s),
             Said::Resync { since } => {
                 self.under_way.clear();
-                self.not_before = Instant::now();
                 self.sent = self.sent.at_most(since);
                 self.window.mark_changed();
             }
