@@ -94,7 +94,7 @@ impl Browser {
         // Before any script of any page: violations of the policy, which not every one of them reaches the log.
         let listen = "globalThis.violations = []; addEventListener('securitypolicyviolation', \
                       (event) => violations.push(event.violatedDirective + ' ' + event.blockedURI));";
-        browser.devtools("Page.addScriptToEvaluateOnNewDocument", &json!({ "source": listen }));
+        browser.run_first(listen);
         browser
     }
 
@@ -140,6 +140,12 @@ impl Browser {
     #[track_caller]
     pub fn allow_scripts(&self, allowed: bool) {
         self.devtools("Emulation.setScriptExecutionDisabled", &json!({ "value": !allowed }));
+    }
+
+    /// Runs this JavaScript in each page that is opened from now on, before any of the page's own.
+    #[track_caller]
+    pub fn run_first(&self, script: &str) {
+        self.devtools("Page.addScriptToEvaluateOnNewDocument", &json!({ "source": script }));
     }
 
     /// Opens an address, and waits until the page is loaded.

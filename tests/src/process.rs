@@ -1,10 +1,10 @@
-//! The product's processes: found beside the running test, started with a clean environment, and ended by whoever started them.
+//! The product's processes: found beside the running test or benchmark, started with a clean environment, and ended by whoever started them.
 //!
 //! A test that is killed cannot end its processes. They stay in its process group, though, so that whoever ends a hanging test
 //! by its group (cargo-nextest, or Ctrl-C in a terminal) ends them too.
 
 use std::fs::{self, File, OpenOptions};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::Duration;
 
@@ -23,8 +23,10 @@ const DEATH_PATIENCE: Duration = Duration::from_secs(5);
 /// When it has not been built: cargo builds no binaries of other packages for a test.
 #[must_use]
 pub fn binary(name: &str) -> PathBuf {
-    let test = std::env::current_exe().expect("a running test has a path");
-    let profile = test.parent().and_then(Path::parent).expect("tests are built into PROFILE/deps");
+    let program = std::env::current_exe().expect("a running program has a path");
+    // Tests are built into PROFILE/deps, benchmarks beside the product's own binaries.
+    let directory = program.parent().expect("a program stands in a directory");
+    let profile = if directory.ends_with("deps") { directory.parent().unwrap_or(directory) } else { directory };
     let path = profile.join(name);
     assert!(path.is_file(), "{} is missing: run `cargo build --workspace --bins` first (make test does)", path.display());
     path
@@ -70,6 +72,12 @@ impl Process {
             .spawn()
             .unwrap_or_else(|error| panic!("starting {name}: {error}"));
         Self { child, ended: None, log }
+    }
+
+    /// Its number in the system.
+    #[must_use]
+    pub fn id(&self) -> u32 {
+        self.child.id()
     }
 
     /// All it has said so far, in all its lives.
