@@ -70,5 +70,8 @@ pictures: ## takes the pictures of the page anew, from a cluster of its own, int
 	$(CARGO) build --workspace --all-targets
 	$(CARGO) test --workspace --test pictures -- --ignored --nocapture
 
-bench: ## the benchmarks, side by side with what others would do
-	$(CARGO) run --quiet --release -p benches
+bench: ## the benchmarks, side by side with what others would do, and the page beside its budgets (five minutes)
+	@$(SETUP) test
+	$(CARGO) run --quiet --release -p benches --bin benches
+	$(CARGO) build --quiet --release -p location-node -p dispatch-node --bins
+	$(CARGO) run --quiet --release -p benches --bin page

@@ -1,0 +1,71 @@
+//! The page in a real browser, under load: whether it ever keeps a person waiting.
+
+use std::thread::sleep;
+use std::time::Duration;
+
+use cluster_tests::Browser;
+
+use crate::Scene;
+use crate::load::{Load, Where};
+use crate::table::{Spread, kb, line, part, promised};
+
+/// How long the page has to settle, and how long it is looked at.
+const SETTLE: Duration = Duration::from_secs(5);
+const LOOK: Duration = Duration::from_secs(30);
+/// What a browser calls a long task, in milliseconds, and what no task may be.
+const LONG_MS: &str = "50 ms";
+
+/// Listens to the page: to the browser's own notes of long tasks, and to each frame on its way to the page's script.
+const LISTEN: &str = r#"
+globalThis.measured = { tasks: [], frames: [] };
+new PerformanceObserver((list) => {
+  for (const { duration } of list.getEntries()) measured.tasks.push(duration);
+}).observe({ type: 'longtask', buffered: true });
+const own = Object.getOwnPropertyDescriptor(WebSocket.prototype, 'onmessage');
+Object.defineProperty(WebSocket.prototype, 'onmessage', {
+  get: own.get,
+  set(take) {
+    own.set.call(this, (event) => {
+      take(event);
+      if (!event.data.startsWith('{"t":"d"')) return;
+      const frame = { size: event.data.length, handled: performance.now() - event.timeStamp };
+      measured.frames.push(frame);
+      requestAnimationFrame(() => setTimeout(() => { frame.painted = performance.now() - event.timeStamp; }));
+    });
+  },
+});"#;
+
+pub(crate) fn measure(scene: &Scene) {
+    let address = scene.cluster.address("dispatch");
+    let browser = Browser::start();
+    browser.run_first(LISTEN);
+    browser.resize(1440, 900);
+    for (spread, title) in [(Where::Anywhere, "none of them on the page"), (Where::OnThePage, "25 of them on the page")] {
+        part(&format!("A browser, 1440 px, while 100 heroes are moved at a time, {title}"));
+        browser.open(&scene.cluster.api.url());
+        browser.wait_text("#contact", "Live", |text| text == "Live");
+        let load = Load::start(&scene.runtime, address, &scene.heroes, spread);
+        sleep(SETTLE);
+        let opened = browser.evaluate("return Math.max(0, ...measured.tasks)").as_f64().unwrap_or(0.0);
+        let _ = browser.evaluate("measured.tasks.length = measured.frames.length = 0");
+        sleep(LOOK);
+        let measured = browser.evaluate("return { ...measured, elements: document.querySelectorAll('*').length }");
+        line("writes saved", &load.end());
+        let numbers = |list: &str, field: Option<&str>| {
+            let list = measured[list].as_array().into_iter().flatten();
+            Spread::of(list.filter_map(|one| field.map_or(one, |field| &one[field]).as_f64()))
+        };
+        let (tasks, sizes) = (numbers("tasks", None), numbers("frames", Some("size")));
+        assert!(sizes.len() > 0, "frames reach the page");
+        let long = format!("{}, longest {:.0} ms", tasks.len(), tasks.at(1.0));
+        promised(&format!("tasks longer than that in {} s", LOOK.as_secs()), &long, LONG_MS, tasks.len() == 0);
+        line("longest task while it was opened, if any was long", &format!("{opened:.0} ms"));
+        let seconds = LOOK.as_secs_f64();
+        line("frames", &format!("{:.1} a second", sizes.len() as f64 / seconds));
+        line("characters in them", &format!("{} a second", kb(sizes.sum() / seconds)));
+        line("characters in one", &format!("p50 {}, max {}", kb(sizes.at(0.5)), kb(sizes.at(1.0))));
+        line("from a frame's arrival until it is on the page", &numbers("frames", Some("handled")).ms());
+        line("from a frame's arrival until it is painted", &numbers("frames", Some("painted")).ms());
+        line("elements on the page", &measured["elements"].to_string());
+    }
+}
