@@ -41,6 +41,8 @@ const UNACKNOWLEDGED_MAX: usize = 8;
 const ACKNOWLEDGE_PATIENCE: Duration = Duration::from_secs(60);
 /// The largest message a page may send.
 const MESSAGE_BYTES_MAX: usize = 8_192;
+/// How much is read from a page at once. It says little, and the usual 128 KiB are set aside, and cleared at each look, for every page.
+const READ_BYTES: usize = 1_024;
 /// How many messages a page may send at once, and a second in the long run.
 const MESSAGES_BURST: u32 = 60;
 const MESSAGES_PER_S: u32 = 20;
@@ -54,7 +56,7 @@ pub(crate) async fn live(State(site): State<Site>, RawQuery(query): RawQuery, he
         return Problem::unavailable("full", format!("{PLACES} pages are open already")).into_response();
     };
     let query = query.unwrap_or_default();
-    let upgrade = upgrade.max_message_size(MESSAGE_BYTES_MAX);
+    let upgrade = upgrade.max_message_size(MESSAGE_BYTES_MAX).read_buffer_size(READ_BYTES);
     if data::is_wanted(&query) {
         let (desk, stop) = (site.desk, site.stop);
         return upgrade.on_upgrade(move |socket| data::tell(socket, desk, stop, place));
