@@ -3,6 +3,8 @@
 use std::io::Read as _;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::thread::sleep;
+use std::time::Duration;
 
 use flate2::read::GzDecoder;
 use tokio::sync::Barrier;
@@ -16,11 +18,14 @@ use crate::sockets::{frame_number, next_text, open};
 use crate::table::{Spread, in_ms, kb, line, part};
 
 const CLIENTS: usize = 1_000;
+/// How long the page before, or the load, has to settle.
+const SETTLE: Duration = Duration::from_secs(5);
 
 pub(crate) fn measure(scene: &Scene) {
     for (is_loaded, title) in [(false, "nobody writes"), (true, "100 heroes are moved at a time")] {
         part(&format!("{CLIENTS} open the page at the same moment, {title}"));
         let load = is_loaded.then(|| Load::start(&scene.runtime, scene.cluster.address("dispatch"), &scene.heroes, Where::Anywhere));
+        sleep(SETTLE);
         scene.runtime.block_on(storm(scene));
         if let Some(load) = load {
             line("writes saved", &load.end());

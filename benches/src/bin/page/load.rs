@@ -122,7 +122,7 @@ impl Load {
     /// Ends it; what came of it, in words.
     ///
     /// # Panics
-    /// When as good as nothing was written: then nothing was measured.
+    /// When nothing was written: then nothing was measured.
     pub(crate) fn end(self) -> String {
         let (written, took) = (self.written.load(Ordering::Relaxed), self.began.elapsed().as_secs_f64());
         let refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner).clone();
@@ -131,7 +131,7 @@ impl Load {
         if let Some(why) = refused.first() {
             println!("  {} writes were refused: {why}", refused.len());
         }
-        assert!(written > refused.len() as u64, "most writes are refused");
+        assert!(written > 0, "no write is saved");
         format!("{:.0} a second", written as f64 / took)
     }
 }

@@ -52,7 +52,10 @@ pub(crate) fn measure(scene: &Scene) {
     part(&format!("{} sockets, {DEAF} of them never read", READERS + DEAF));
     let with_deaf = look(Where::Anywhere, READERS, DEAF);
     with_deaf.print(&alone);
-    line("p99 of a frame, with those who never read and without", &format!("{:.1} and {:.1} ms", with_deaf.fan_out.at(0.99), all_read.fan_out.at(0.99)));
+    line(
+        "p99 of a frame, with those who never read and without",
+        &format!("{:.1} and {:.1} ms", with_deaf.fan_out.at(0.99), all_read.fan_out.at(0.99)),
+    );
     let (with, without) = (with_deaf.delays.at(0.99), all_read.delays.at(0.99));
     line("p99 of a write, with those who never read and without", &format!("{with:.0} and {without:.0} ms"));
     part(&format!("{} sockets, {DEAF} of them never read, 25 of the moved heroes on the page", READERS + DEAF));
@@ -114,7 +117,12 @@ async fn look(scene: &Scene, spread: Where, readers: usize, deaf: usize) -> Seen
 
     let from = Instant::now();
     let (dispatch, clients) = (Use::of(&scene.dispatch.to_string()), Use::of("self"));
-    let marks = if readers.is_empty() { sleep(LOOK).await; Vec::new() } else { mark(address, &scene.heroes, began).await };
+    let marks = if readers.is_empty() {
+        sleep(LOOK).await;
+        Vec::new()
+    } else {
+        mark(address, &scene.heroes, began).await
+    };
     let (dispatch, clients, took) = (dispatch.share(), clients.share(), from.elapsed());
     let resident = resident_mb(scene.dispatch);
     let written = load.end();
