@@ -40,13 +40,19 @@ pub(crate) struct Scene {
     pub(crate) dispatch: u32,
 }
 
+type Measure = fn(&Scene);
+
 fn main() {
     let wanted: Vec<String> = std::env::args().skip(1).collect();
-    let all: [(&str, fn(&Scene)); 4] =
+    let all: [(&str, Measure); 4] =
         [("document", document::measure), ("browser", browser::measure), ("sockets", sockets::measure), ("cold", cold::measure)];
     if let Some(unknown) = wanted.iter().find(|name| !all.iter().any(|(known, _)| known == name)) {
         eprintln!("there is no {unknown}; there are {}", all.map(|(name, _)| name).join(", "));
         std::process::exit(2);
+    }
+    if !cfg!(target_os = "linux") {
+        println!("the page is measured on Linux only, which tells what a process takes");
+        return;
     }
     allow_many_files();
     let scene = Scene::new();
