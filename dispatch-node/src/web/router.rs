@@ -6,6 +6,7 @@ use axum::http::{Method, StatusCode, Uri};
 use axum::middleware;
 use axum::routing::{delete, get, post, put};
 use tokio_util::sync::CancellationToken;
+use tower_http::CompressionLevel;
 use tower_http::compression::CompressionLayer;
 
 use crate::web::desk::Desk;
@@ -62,7 +63,7 @@ pub fn router(desk: Desk, on_loopback: bool, stop: CancellationToken) -> Router 
         .nest("/api/v1", api)
         .fallback(unknown)
         .method_not_allowed_fallback(wrong_method)
-        .layer(CompressionLayer::new())
+        .layer(CompressionLayer::new().quality(CompressionLevel::Fastest))
         .layer(DefaultBodyLimit::max(input::BODY_BYTES_MAX))
         .with_state(Site::new(desk, stop))
         .layer(middleware::from_fn_with_state(on_loopback, guard::guard))
