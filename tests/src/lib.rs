@@ -42,7 +42,7 @@ pub use loopback::own_address;
 #[cfg(target_os = "linux")]
 pub use netns::{Host, Network};
 pub use nix::sys::signal::Signal;
-pub use page::{no_complaints, page_of, settled, wait_verdict};
+pub use page::{no_complaints, page_of, row, settled, wait_row, wait_verdict};
 pub use process::{Finished, Process, binary, command, run};
 pub use superhero::Stopwatch;
 pub use wait::{ensure, wait_until};

@@ -8,6 +8,8 @@ use crate::wait::{ensure, wait_until};
 
 /// How long the page may take to say what dispatch says.
 const VERDICT_PATIENCE: Duration = Duration::from_secs(15);
+/// How long the table may take to say what a city says.
+const ROW_PATIENCE: Duration = Duration::from_secs(15);
 
 /// A page that is open and live.
 #[track_caller]
@@ -31,6 +33,30 @@ pub fn no_complaints(browser: &Browser, expected: &[&str]) {
         complaints.remove(found.unwrap_or_else(|| panic!("the browser did not say {part:?}, but {complaints:?}")));
     }
     assert!(complaints.is_empty(), "{complaints:?}");
+}
+
+/// The text of the row of the hero with this name; nothing where there is none.
+#[track_caller]
+#[must_use]
+pub fn row(browser: &Browser, name: &str) -> String {
+    let rows = browser.evaluate(
+        "return [...document.querySelectorAll('#heroes tbody tr')].map((row) => \
+         [row.querySelector('th')?.textContent.trim(), row.querySelector('td')?.parentElement.innerText])",
+    );
+    let rows = rows.as_array().cloned().unwrap_or_default();
+    rows.iter().find(|row| row[0] == name).map(|row| row[1].as_str().unwrap_or_default().to_owned()).unwrap_or_default()
+}
+
+/// Waits until the row of the hero with this name is as wanted.
+///
+/// # Panics
+/// When it does not come to be.
+#[track_caller]
+pub fn wait_row(browser: &Browser, name: &str, what: &str, wanted: impl Fn(&str) -> bool) {
+    wait_until(&format!("the row of {name} shows {what}"), ROW_PATIENCE, || {
+        let row = row(browser, name);
+        ensure(wanted(&row), || row.clone())
+    });
 }
 
 /// Waits until dispatch's verdict is as wanted, and the page says the same.

@@ -2,26 +2,8 @@
 
 use std::time::Duration;
 
-use cluster_tests::{Browser, CITIES, Cluster, Heroes, Launched, Options, ensure, no_complaints, page_of, wait_until};
+use cluster_tests::{Browser, CITIES, Cluster, Heroes, Launched, Options, ensure, no_complaints, page_of, row, wait_row, wait_until};
 use serde_json::{Value, json};
-
-/// The text of the row of the hero with this name; nothing where there is none.
-fn row(browser: &Browser, name: &str) -> String {
-    let rows = browser.evaluate(
-        "return [...document.querySelectorAll('#heroes tbody tr')].map((row) => \
-         [row.querySelector('th')?.textContent.trim(), row.querySelector('td')?.parentElement.innerText])",
-    );
-    let rows = rows.as_array().cloned().unwrap_or_default();
-    rows.iter().find(|row| row[0] == name).map(|row| row[1].as_str().unwrap_or_default().to_owned()).unwrap_or_default()
-}
-
-#[track_caller]
-fn wait_row(browser: &Browser, name: &str, what: &str, wanted: impl Fn(&str) -> bool) {
-    wait_until(&format!("the row of {name} shows {what}"), Duration::from_secs(15), || {
-        let row = row(browser, name);
-        ensure(wanted(&row), || row.clone())
-    });
-}
 
 /// What the other tests lean on: had something gone wrong in the browser, they would know.
 #[test]
