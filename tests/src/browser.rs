@@ -142,7 +142,7 @@ impl Browser {
         self.devtools("Emulation.setScriptExecutionDisabled", &json!({ "value": !allowed }));
     }
 
-    /// Runs this JavaScript in each page that is opened from now on, before any of the page's own.
+    /// Runs this JavaScript in each page that is opened in this window from now on, before any of the page's own.
     #[track_caller]
     pub fn run_first(&self, script: &str) {
         self.devtools("Page.addScriptToEvaluateOnNewDocument", &json!({ "source": script }));
@@ -152,6 +152,12 @@ impl Browser {
     #[track_caller]
     pub fn open(&self, url: &str) {
         self.session_command("/url", &json!({ "url": url }));
+    }
+
+    /// Goes back to where this window was before, as its button does.
+    #[track_caller]
+    pub fn back(&self) {
+        self.session_command("/back", &json!({}));
     }
 
     /// Opens another page beside this one and goes there. Returns how to come back.
@@ -262,6 +268,31 @@ impl Browser {
                 }
             }
             Err("there is no such option".to_owned())
+        });
+    }
+
+    /// Presses these keys, one after the other, wherever the focus is.
+    #[track_caller]
+    pub fn press(&self, keys: &str) {
+        let press = |key: char| [("keyDown", key), ("keyUp", key)];
+        let strokes: Vec<Value> = keys.chars().flat_map(press).map(|(what, key)| json!({ "type": what, "value": key })).collect();
+        self.session_command("/actions", &json!({ "actions": [{ "type": "key", "id": "keys", "actions": strokes }] }));
+    }
+
+    /// Brings the first element that a CSS selector finds into sight and moves the pointer onto it, so far to the right of its middle.
+    ///
+    /// # Panics
+    /// When it cannot be pointed at.
+    #[track_caller]
+    pub fn point_at(&self, selector: &str, right: i32) {
+        wait_until(&format!("the pointer is on {selector}"), PAGE_PATIENCE, || {
+            let using = json!({ "using": "css selector", "value": selector });
+            let element = self.try_command("POST", &format!("{}/element", self.session), &using)?;
+            let scroll = json!({ "script": "arguments[0].scrollIntoView({ block: 'center' })", "args": [element] });
+            self.try_command("POST", &format!("{}/execute/sync", self.session), &scroll)?;
+            let step = json!({ "type": "pointerMove", "duration": 0, "origin": element, "x": right, "y": 0 });
+            let pointer = json!({ "type": "pointer", "id": "mouse", "parameters": { "pointerType": "mouse" }, "actions": [step] });
+            self.try_command("POST", &format!("{}/actions", self.session), &json!({ "actions": [pointer] })).map(drop)
         });
     }
 
