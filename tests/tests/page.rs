@@ -415,7 +415,7 @@ fn a_page_that_is_held_counts_what_waits_and_shows_it_when_let_go() {
     let browser = recorded_page_of(&cluster);
     wait_row(&browser, "Ash", "that all agree", |row| row.contains("Agreed"));
     browser.click("button", "Hold view");
-    browser.wait_text("#hold", "that nothing waits", |text| text == "Held: 0 changes waiting");
+    browser.wait_text("#hold", "that nothing waits", |text| text == "Hold view: 0 changes waiting");
     let held = browser.evaluate("return Date.now()").as_u64().expect("a time");
     let shown = browser.evaluate("return [document.getElementById('heroes').querySelector('table').innerHTML, document.title]");
     let changes = "return heard.findLast((message) => message.t === 'd').changes";
@@ -431,7 +431,9 @@ fn a_page_that_is_held_counts_what_waits_and_shows_it_when_let_go() {
     wait_until("the button says how many changes wait", PATIENCE, || {
         let after = browser.evaluate(changes).as_u64().expect("a number");
         let said = browser.text("#hold");
-        ensure(after > before && said == format!("Held: {} changes waiting", after - before), || format!("{said}, of {before} to {after}"))
+        ensure(after > before && said == format!("Hold view: {} changes waiting", after - before), || {
+            format!("{said}, of {before} to {after}")
+        })
     });
     let still = browser.evaluate("return [document.getElementById('heroes').querySelector('table').innerHTML, document.title]");
     assert_eq!(shown, still, "a page that is held does not change");
@@ -445,7 +447,7 @@ fn a_page_that_is_held_counts_what_waits_and_shows_it_when_let_go() {
     // And again, by a key.
     let _ = browser.evaluate("document.activeElement.blur()");
     browser.press(" ");
-    browser.wait_text("#hold", "that it is held", |text| text.starts_with("Held: "));
+    browser.wait_text("#hold", "that it is held", |text| text.starts_with("Hold view: "));
     browser.press(" ");
     browser.wait_text("#hold", "that it may be held", |text| text == "Hold view");
     was_not_loaded_again(&browser);

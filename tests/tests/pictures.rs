@@ -15,7 +15,7 @@ use serde_json::json;
 const WIDE: u32 = 1440;
 const NARROW: u32 = 390;
 /// No higher than this, however much there is below.
-const HEIGHT_MAX: u32 = 1180;
+const HEIGHT_MAX: u32 = 2100;
 /// Pictures stay in the history of the repository for ever.
 const BYTES_MAX: usize = 250_000;
 
@@ -118,12 +118,20 @@ fn pictures_of_the_page() {
         let _ = cluster.api.assign(id, "metropolis").expect(200);
         heroes.assigned(id, "metropolis");
     }
+    // One of them on the other side too, and looked at closely.
+    let _ = cluster.api.assign(&ids[0], "capitol").expect(200);
     wait_verdict(&cluster, &browser, "three differences", |verdict| verdict["differences"] == 3);
+    browser.open(&format!("{}?hero={}", cluster.api.url(), ids[0]));
+    browser.wait_text("#contact", "Live", |text| text == "Live");
+    browser.wait_text("#inspector", "which write wins", |text| text.contains("will win"));
     album.take("behind", "light", WIDE);
     album.take("dark", "dark", WIDE);
     album.take("narrow", "light", NARROW);
     cluster.api.heal_all();
+    heroes.assigned(&ids[0], "capitol");
     cluster.wait_until_held(&heroes, &CITIES);
+    browser.open(&cluster.api.url());
+    browser.wait_text("#contact", "Live", |text| text == "Live");
 
     cluster.api.post("/api/v1/gossip/pause", &json!({})).expect(200);
     cluster.bomb("gotham");
