@@ -447,9 +447,15 @@ fn a_page_that_is_held_counts_what_waits_and_shows_it_when_let_go() {
     // And again, by a key.
     let _ = browser.evaluate("document.activeElement.blur()");
     browser.press(" ");
-    browser.wait_text("#hold", "that it is held", |text| text.starts_with("Hold view: "));
+    browser.wait_text("#hold", "that it is held", |text| text.ends_with(" waiting"));
     browser.press(" ");
     browser.wait_text("#hold", "that it may be held", |text| text == "Hold view");
+    // Who goes elsewhere lets go.
+    browser.press(" ");
+    browser.wait_text("#hold", "that it is held", |text| text.ends_with(" waiting"));
+    browser.click("link", "Terminated 0");
+    browser.wait_text("#heroes-rows", "what was asked for", |text| text == "No hero has been terminated.");
+    assert_eq!(browser.text("#hold"), "Hold view");
     was_not_loaded_again(&browser);
     no_complaints(&browser, &[]);
 }
