@@ -235,9 +235,14 @@ impl Page {
     /// Does what the page says; why it must go, if it must.
     async fn hear(&mut self, said: Said, board: &Board) -> Option<Close> {
         match said {
-            Said::Ack { s } => self.under_way.retain(|(number, _)| *number > s),
+            Said::Ack { s } => {
+                self.under_way.retain(|(number, _)| *number > s);
+                // Acknowledged in time: nothing was left out.
+                self.full_since = self.full_since.filter(|since| since.elapsed() > SLOW);
+            }
             Said::Resync { since } => {
                 self.under_way.clear();
+                self.full_since = None;
                 self.sent = self.sent.at_most(since);
                 self.window.mark_changed();
             }
