@@ -3,6 +3,8 @@
 //! Invariant: every call ends within [`PATIENCE`], and takes no more than a bounded body from whoever answers.
 
 use std::collections::BTreeMap;
+use std::io;
+use std::net::{TcpStream, ToSocketAddrs as _};
 use std::time::Duration;
 
 use serde::Deserialize;
@@ -10,6 +12,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use ureq::http::{Method, Request, Uri};
 
+use crate::access::{Access, Connection};
 use crate::error::Error;
 use crate::fault::Fault;
 
@@ -272,6 +275,7 @@ pub struct Api {
     agent: ureq::Agent,
     url: String,
     authority: String,
+    access: Access,
 }
 
 impl Api {
@@ -280,14 +284,25 @@ impl Api {
     /// # Errors
     /// [`Error::Address`]
     pub fn new(url: &str) -> Result<Self, Error> {
+        Self::with(url, Access::default())
+    }
+
+    /// The dispatch at this address, `http://HOST:PORT` or `https://HOST:PORT`, which lets in who has this access. Nothing is asked yet.
+    ///
+    /// # Errors
+    /// [`Error::Address`]
+    pub fn with(url: &str, access: Access) -> Result<Self, Error> {
         let odd = |why: &str| Error::Address { url: url.chars().take(ODD_CHARS_MAX).collect(), why: why.to_owned() };
         let uri: Uri = url.parse().map_err(|error: ureq::http::uri::InvalidUri| odd(&error.to_string()))?;
-        if uri.scheme_str() != Some("http") {
-            return Err(odd("it does not begin with http://"));
-        }
+        let scheme = match uri.scheme_str() {
+            Some("http") => "http",
+            Some("https") if access.believes_somebody() => "https",
+            Some("https") => return Err(odd("--ca FILE must say whose certificates are believed")),
+            Some(_) | None => return Err(odd("it does not begin with http:// or https://")),
+        };
         let authority = uri.authority().ok_or_else(|| odd("there is no host"))?;
         if authority.as_str().contains('@') {
-            return Err(odd("dispatch knows no users"));
+            return Err(odd("a token is what lets in, no user and no password"));
         }
         if !matches!(uri.path(), "" | "/") || uri.query().is_some() {
             return Err(odd("there is something behind the host"));
@@ -297,10 +312,25 @@ impl Api {
             .max_redirects(0)
             .max_idle_connections(0)
             .proxy(None)
+            .tls_config(access.for_http())
             .user_agent(concat!("superhero/", env!("CARGO_PKG_VERSION")))
             .timeout_global(Some(PATIENCE));
         let authority = authority.to_string();
-        Ok(Self { agent: config.build().into(), url: format!("http://{authority}"), authority })
+        Ok(Self { agent: config.build().into(), url: format!("{scheme}://{authority}"), authority, access })
+    }
+
+    /// Opens a connection of its own to dispatch, for a socket; and the headers that let it in.
+    ///
+    /// # Errors
+    /// [`Error::NoAnswer`]
+    pub fn connect(&self) -> Result<(Box<dyn Connection>, Vec<(&'static str, String)>), Error> {
+        let no_answer = |why: String| Error::NoAnswer { url: self.url.clone(), why };
+        let encrypted = self.url.starts_with("https:");
+        let stream = connect(&self.authority, if encrypted { 443 } else { 80 }).map_err(|error| no_answer(error.to_string()))?;
+        let host = self.authority.rsplit_once(':').filter(|(_, port)| port.bytes().all(|byte| byte.is_ascii_digit()));
+        let host = host.map_or(&*self.authority, |(host, _)| host);
+        let connection = if encrypted { self.access.encrypt(host, stream).map_err(no_answer)? } else { Box::new(stream) };
+        Ok((connection, self.access.token.iter().map(|token| ("authorization", format!("Bearer {token}"))).collect()))
     }
 
     /// The address, without a slash at its end.
@@ -507,7 +537,10 @@ impl Api {
 
     /// The body of a successful answer.
     fn send(&self, method: Method, path: &str, body: Option<&Value>) -> Result<String, Error> {
-        let request = Request::builder().method(method).uri(format!("{}/api/v1{path}", self.url));
+        let mut request = Request::builder().method(method).uri(format!("{}/api/v1{path}", self.url));
+        if let Some(token) = &self.access.token {
+            request = request.header("authorization", format!("Bearer {token}"));
+        }
         let unasked = |error: ureq::http::Error| self.odd(error.to_string());
         let sent = match body {
             Some(body) => self.agent.run(request.header("content-type", "application/json").body(body.to_string()).map_err(unasked)?),
@@ -542,6 +575,25 @@ impl Api {
     }
 }
 
+/// Connects to the first of the host's addresses that answers.
+fn connect(authority: &str, usual_port: u16) -> io::Result<TcpStream> {
+    let has_port = authority.rsplit_once(':').is_some_and(|(_, port)| !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit()));
+    let address = if has_port { authority.to_owned() } else { format!("{authority}:{usual_port}") };
+    let mut failed = io::Error::other("the host has no address");
+    for address in address.to_socket_addrs()? {
+        match TcpStream::connect_timeout(&address, PATIENCE) {
+            Ok(stream) => {
+                // Dispatch says something every second.
+                stream.set_read_timeout(Some(PATIENCE))?;
+                stream.set_write_timeout(Some(PATIENCE))?;
+                return Ok(stream);
+            }
+            Err(error) => failed = error,
+        }
+    }
+    Err(failed)
+}
+
 /// A part of a path, whatever is in it.
 fn segment(text: &str) -> String {
     let mut safe = String::with_capacity(text.len());
@@ -569,11 +621,12 @@ mod tests {
             assert!(Api::new(url).is_ok(), "{url}");
         }
         for (url, why) in [
-            ("https://localhost:4900", "http://"),
+            ("https://localhost:4900", "--ca"),
+            ("ftp://localhost:4900", "http://"),
             ("localhost:4900", "http://"),
             ("http://localhost:4900/heroes", "behind"),
             ("http://localhost:4900/?x", "behind"),
-            ("http://me:secret@localhost", "users"),
+            ("http://me:secret@localhost", "token"),
             ("http://local host", "uri"),
             ("", "empty"),
         ] {

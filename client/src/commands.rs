@@ -18,7 +18,9 @@ const PAUSE: Duration = Duration::from_millis(100);
 const SHORT_ID: usize = 8;
 
 /// Does what the command line says.
-pub(crate) fn run(Options { url: api, json, command }: Options) -> Result<(), Failure> {
+pub(crate) fn run(options: Options) -> Result<(), Failure> {
+    let api = options.api()?;
+    let Options { json, command, .. } = options;
     let print = Printer { out: Output::standard(), json };
     match command {
         Command::Heroes { city } => {

@@ -11,6 +11,14 @@ pub enum Error {
         /// What is wrong with it.
         why: String,
     },
+    /// What it takes to be let in is not to be had. Nothing was asked.
+    #[error("{path}: {why}")]
+    Access {
+        /// The file.
+        path: String,
+        /// What is wrong with it.
+        why: String,
+    },
     /// Nobody answered in time. Whether something was changed is not known.
     #[error("dispatch does not answer at {url}: {why}")]
     NoAnswer {
@@ -45,7 +53,7 @@ impl Error {
     pub fn refusal(&self) -> Option<&str> {
         match self {
             Self::Refused { kind, .. } => Some(kind),
-            Self::Address { .. } | Self::NoAnswer { .. } | Self::NotDispatch { .. } => None,
+            Self::Address { .. } | Self::Access { .. } | Self::NoAnswer { .. } | Self::NotDispatch { .. } => None,
         }
     }
 
@@ -54,7 +62,7 @@ impl Error {
     pub fn is_silence(&self) -> bool {
         match self {
             Self::NoAnswer { .. } | Self::NotDispatch { .. } => true,
-            Self::Address { .. } | Self::Refused { .. } => false,
+            Self::Address { .. } | Self::Access { .. } | Self::Refused { .. } => false,
         }
     }
 }

@@ -1,11 +1,13 @@
 //! The superhero cluster, from outside: a blocking client of dispatch's HTTP API, and a player of scenarios.
 //!
 //! - [`Api`] asks, with a limit on how long and how much; [`Error`] says what came instead of an answer.
+//! - [`Access`] is what it takes to be let in by a dispatch that is not on this machine alone.
 //! - [`Fault`] is a disturbance as people word it, checked before it is sent.
 //! - [`scenario`] reads scenario files and plays them: what is done, and what must then be seen.
 //!
 //! The library prints nothing and knows no exit codes; the binary `superhero` and dispatch's page both use it.
 
+mod access;
 pub mod api;
 mod clock;
 mod error;
@@ -13,6 +15,7 @@ mod fault;
 pub mod scenario;
 pub mod span;
 
+pub use access::{Access, Connection};
 pub use api::{Answer, Api};
 pub use clock::Stopwatch;
 pub use error::Error;

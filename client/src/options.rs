@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 
-use superhero::{Api, Disturbance, EVERYBODY, Fault, span};
+use superhero::{Access, Api, Disturbance, EVERYBODY, Fault, span};
 
 const AFTER_HELP: &str = "\
 Exit codes:
@@ -22,8 +22,16 @@ Tables have columns and headings on a terminal; elsewhere they are lines with ta
 #[command(name = "superhero", version, about, after_help = AFTER_HELP, arg_required_else_help = true)]
 pub(crate) struct Options {
     /// Where dispatch answers
-    #[arg(long, global = true, value_name = "URL", default_value = "http://127.0.0.1:4900", env = "SUPERHERO_URL", value_parser = api)]
-    pub(crate) url: Api,
+    #[arg(long, global = true, value_name = "URL", default_value = "http://127.0.0.1:4900", env = "SUPERHERO_URL")]
+    pub(crate) url: String,
+
+    /// Believe the certificates that those in this file (PEM) have signed; https needs it
+    #[arg(long, global = true, value_name = "PATH", env = "SUPERHERO_CA")]
+    pub(crate) ca: Option<PathBuf>,
+
+    /// Send the token in this file, where dispatch asks for one
+    #[arg(long, global = true, value_name = "PATH", env = "SUPERHERO_TOKEN_FILE")]
+    pub(crate) token_file: Option<PathBuf>,
 
     /// Print the API's JSON
     #[arg(long, global = true)]
@@ -235,8 +243,11 @@ pub(crate) struct Lasts {
     lasts: Option<Duration>,
 }
 
-fn api(url: &str) -> Result<Api, superhero::Error> {
-    Api::new(url)
+impl Options {
+    /// The dispatch that is to be asked.
+    pub(crate) fn api(&self) -> Result<Api, superhero::Error> {
+        Api::with(&self.url, Access::read(self.token_file.as_deref(), self.ca.as_deref())?)
+    }
 }
 
 impl FaultCommand {

@@ -44,7 +44,7 @@ impl From<Error> for Failure {
     fn from(error: Error) -> Self {
         let said = error.to_string();
         match error {
-            Error::Address { .. } => Self::Unusable(said),
+            Error::Address { .. } | Error::Access { .. } => Self::Unusable(said),
             Error::NoAnswer { .. } | Error::NotDispatch { .. } => Self::NoAnswer(said),
             Error::Refused { .. } => Self::No(said),
         }

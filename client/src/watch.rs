@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::io;
-use std::net::{TcpStream, ToSocketAddrs as _};
 
 use serde::Deserialize;
 use tungstenite::client::IntoClientRequest as _;
@@ -11,7 +10,7 @@ use tungstenite::protocol::WebSocketConfig;
 use tungstenite::{HandshakeError, Message, WebSocket};
 
 use superhero::api::{Event, FaultInForce, Gossip, PATIENCE, Verdict};
-use superhero::{Api, Error};
+use superhero::{Api, Connection, Error};
 
 use crate::commands::at;
 use crate::output::{Failure, Output};
@@ -56,38 +55,22 @@ pub(crate) fn watch(api: &Api, out: Output, json: bool) -> Result<(), Failure> {
     }
 }
 
-fn open(api: &Api) -> Result<WebSocket<TcpStream>, Failure> {
+fn open(api: &Api) -> Result<WebSocket<Box<dyn Connection>>, Failure> {
     let no_answer = |why: String| Failure::from(Error::NoAnswer { url: api.url().to_owned(), why });
-    let stream = connect(api.authority()).map_err(|error| no_answer(error.to_string()))?;
+    let (connection, headers) = api.connect().map_err(Failure::from)?;
     let url = format!("ws://{}/live?as=data", api.authority());
-    let request = url.into_client_request().map_err(|error| no_answer(error.to_string()))?;
+    let mut request = url.into_client_request().map_err(|error| no_answer(error.to_string()))?;
+    for (name, value) in headers {
+        request.headers_mut().insert(name, value.parse().map_err(|_| no_answer("the token cannot be sent".into()))?);
+    }
     let config = WebSocketConfig::default().max_message_size(Some(FRAME_BYTES_MAX)).max_frame_size(Some(FRAME_BYTES_MAX));
-    match tungstenite::client::client_with_config(request, stream, Some(config)) {
+    match tungstenite::client::client_with_config(request, connection, Some(config)) {
         Ok((socket, _)) => Ok(socket),
         Err(HandshakeError::Failure(SocketError::Http(refusal))) => {
             Err(Failure::No(format!("dispatch opens no live socket: {}", refusal.status())))
         }
         Err(error) => Err(no_answer(error.to_string())),
     }
-}
-
-/// Connects to the first of the host's addresses that answers.
-fn connect(authority: &str) -> io::Result<TcpStream> {
-    let has_port = authority.rsplit_once(':').is_some_and(|(_, port)| !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit()));
-    let address = if has_port { authority.to_owned() } else { format!("{authority}:80") };
-    let mut failed = io::Error::other("the host has no address");
-    for address in address.to_socket_addrs()? {
-        match TcpStream::connect_timeout(&address, PATIENCE) {
-            Ok(stream) => {
-                // Dispatch says something every second.
-                stream.set_read_timeout(Some(PATIENCE))?;
-                stream.set_write_timeout(Some(PATIENCE))?;
-                return Ok(stream);
-            }
-            Err(error) => failed = error,
-        }
-    }
-    Err(failed)
 }
 
 /// What has been printed.
