@@ -6,7 +6,7 @@ SETUP := scripts/setup
 # Seeds of this commit's own, the same ones for whoever runs its tests.
 COMMIT = $(shell printf '%d' 0x$$(git rev-parse --short=8 HEAD 2>/dev/null || echo 1))
 
-.PHONY: help setup run gotham metropolis capitol dispatch test verify fix sim worlds endure network spread pictures bench
+.PHONY: help setup run certs gotham metropolis capitol dispatch test verify fix sim worlds endure network spread pictures bench
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 20
@@ -15,8 +15,11 @@ setup: ## check the toolchain, install what is missing where that can be done, b
 	@$(SETUP) build
 	$(CARGO) build --release --workspace --bins
 
-run: setup ## start gotham, metropolis, capitol and dispatch; Ctrl-C stops all four
-	@$(PROFILE_DIR)/superhero-cluster
+run: setup ## start gotham, metropolis, capitol and dispatch; Ctrl-C stops all four. CERTS=directory: with TLS
+	@$(PROFILE_DIR)/superhero-cluster $(if $(CERTS),--certs $(CERTS))
+
+certs: setup ## an authority and certificates for the four, to try TLS with: CERTS=directory (my-certs), HOSTS="names and addresses"
+	@$(PROFILE_DIR)/superhero-certs $(or $(CERTS),my-certs) $(addprefix --host ,$(HOSTS))
 
 gotham metropolis capitol dispatch: setup ## one process in the foreground
 	@$(PROFILE_DIR)/$@

@@ -2,7 +2,7 @@
 // Only a refusal is shown at once, beside the control that was used.
 
 const PATIENCE_MS = 10_000;
-const commandForms = 'form[method=post]';
+const commandForms = 'form[method=post]:not([data-leaves])';
 const busy = new WeakSet();
 
 /**

@@ -207,6 +207,12 @@ pub enum NotDone {
     /// More faults than can be in force.
     #[error("{0} faults are in force already; nothing was changed")]
     TooManyFaults(usize),
+    /// As many heroes live as may.
+    #[error("as many heroes live as may, or would with these (--max-heroes); nothing was created")]
+    TooManyHeroes,
+    /// As many tombstones wait as may.
+    #[error("too many tombstones wait for every city to hear of them (--max-tombstones); nothing was changed")]
+    TooManyTombstones,
     /// An exchange is under way.
     #[error("another exchange is under way; nothing was changed")]
     ExchangeUnderWay,

@@ -45,8 +45,6 @@ const ANSWER_PATIENCE: Duration = Duration::from_millis(1_700);
 const OBSERVATION_PATIENCE: Duration = Duration::from_secs(3);
 /// The least time between two views pushed to browsers.
 const VIEW_INTERVAL: Duration = Duration::from_millis(250);
-/// How many happenings are remembered.
-const HAPPENINGS_MAX: usize = 4_000;
 /// The least time between two alarms about one node.
 const ALARM_INTERVAL: Duration = Duration::from_secs(10);
 /// How many idempotency keys are remembered.
@@ -63,6 +61,8 @@ pub struct Config {
     pub gossip_interval: Option<Duration>,
     /// Between two pulls from a random city into dispatch's own replica.
     pub poll_interval: Option<Duration>,
+    /// How many happenings are remembered.
+    pub happenings_max: usize,
     /// The replica's limits.
     pub replica: replica::Config,
 }
@@ -140,6 +140,7 @@ pub struct Dispatch {
     acknowledged: BTreeMap<HeroId, Arc<Entry>>,
     differs_since: BTreeMap<HeroId, Duration>,
     happenings: Vector<Arc<Happening>>,
+    happenings_max: usize,
     next_happening: u64,
     agreed: bool,
     rows: Rows,
@@ -201,6 +202,7 @@ impl Dispatch {
             acknowledged: BTreeMap::new(),
             differs_since: BTreeMap::new(),
             happenings: Vector::new(),
+            happenings_max: config.happenings_max,
             next_happening: 1,
             agreed: false,
             rows: Rows::default(),

@@ -1,16 +1,19 @@
 //! The process of dispatch: options in, exit code out; the machine on one side, the web on the other.
 
+use std::net::Ipv4Addr;
 use std::ops::ControlFlow;
 use std::process::ExitCode;
-use std::sync::Arc;
 
 use clap::Parser as _;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
+use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 use tracing::{info, warn};
 
 use shared::link::freeze;
+use shared::link::listener::{self, Port};
 use shared::link::process::{self, EXIT_UNUSABLE, Node, Process};
 use shared::membership;
 use shared::options::{well_known_cities, well_known_name};
@@ -21,7 +24,7 @@ use shared::telemetry;
 use crate::dispatch::{Config, Dispatch, Event};
 use crate::happening::Kind;
 use crate::options::Options;
-use crate::web::{self, Desk, Rebuilder, Stage};
+use crate::web::{self, Desk, Entrance, Limits, Rebuilder, Settings, Stage};
 
 /// Runs dispatch until it is told to stop.
 #[must_use]
@@ -29,8 +32,9 @@ pub fn main() -> ExitCode {
     let options = Options::parse();
     telemetry::init(options.node.log_format);
     let name = well_known_name(membership::DISPATCH);
-    let neighbourhood = match options.node.neighbourhood(name, options.listen) {
-        Ok(neighbourhood) => neighbourhood,
+    let known = options.node.neighbourhood(name, options.listen).and_then(|known| Ok((known, options.entrance.tokens()?)));
+    let ((neighbourhood, unsafe_for), tokens) = match known {
+        Ok(known) => known,
         Err(error) => {
             eprintln!("error: {error:#}");
             return ExitCode::from(EXIT_UNUSABLE);
@@ -39,24 +43,40 @@ pub fn main() -> ExitCode {
     let cities = well_known_cities();
     let members = neighbourhood.roster.members().clone();
     process::block_on(async move {
-        let process = Process {
-            name,
-            listener: process::bind(options.listen).await?,
-            neighbourhood,
-            intensity: Intensity::new(options.max_restarts, options.max_restart_window),
-            stop: CancellationToken::new(),
-            seed: options.node.seed(),
-        };
-        let (addresses, cookie) = (process.neighbourhood.addresses.clone(), Arc::clone(&process.neighbourhood.cookie));
+        let (tls, limits) = (neighbourhood.tls.clone(), options.node.limits.connections());
+        let encrypted = tls.is_some();
+        let port = Port { listener: process::bind(options.listen).await?, tls, limits };
+        let address = port.listener.local_addr()?;
+        let stop = CancellationToken::new();
         let config = Config {
             cities: cities.clone(),
             gossip_interval: options.gossip_interval.0,
             poll_interval: options.poll_interval.0,
-            replica: replica::Config { members, ..replica::Config::default() },
+            happenings_max: options.web.max_events,
+            replica: replica::Config { members, ..options.node.limits.replica() },
         };
-        let stage = Stage::new(process.listener.local_addr()?, process.stop.clone());
-        let (desk, counter, asks) = Desk::new(cities, Rebuilder::of(options.launcher), stage);
-        let router = web::router(desk, options.listen.ip().is_loopback(), process.stop.clone());
+        // Scenarios are played over HTTP like everybody's requests; where that is encrypted, or lets in only some, by a door of their own.
+        let own_door = if encrypted || tokens.are_asked_for() { Some(TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?) } else { None };
+        let player = tokens.player();
+        let stage = Stage::new(own_door.as_ref().map_or(Ok(address), TcpListener::local_addr)?, player, stop.clone());
+        let limits = Limits { asks: options.web.max_requests, name_chars: options.web.max_name_chars };
+        let (desk, counter, asks) = Desk::new(cities, Rebuilder::of(options.launcher), stage, limits);
+        let on_loopback = options.listen.ip().is_loopback();
+        let (hosts, origins) = (options.entrance.allow_hosts, options.entrance.allow_origins);
+        let settings = Settings {
+            entrance: Entrance { on_loopback, hosts, origins, tokens, encrypted },
+            unsafe_for: unsafe_for.clone(),
+            browsers_max: options.web.max_browsers,
+            browsers_per_address_max: options.web.max_browsers_per_address,
+        };
+        let router = web::router(desk, settings, stop.clone());
+        if let Some(listener) = own_door {
+            let port = Port { listener, tls: None, limits: options.node.limits.connections() };
+            tokio::spawn(listener::serve(port, router.clone(), stop.clone(), TaskTracker::new()));
+        }
+        let known = neighbourhood.clone();
+        let intensity = Intensity::new(options.max_restarts, options.max_restart_window);
+        let process = Process { name, port, neighbourhood, unsafe_for, intensity, stop, seed: options.node.seed() };
         // Each life gets a seed of its own, all from the one given.
         let mut seeds = ChaCha8Rng::seed_from_u64(options.node.seed());
         let begin = move |me, _crashes, now| Dispatch::new(me, config.clone(), seeds.random(), now);
@@ -67,14 +87,12 @@ pub fn main() -> ExitCode {
                 Event::Happened(happening) if happening.kind == Kind::Alarm => warn!("{}", happening.text),
                 Event::Happened(happening) => info!("{}", happening.text),
                 Event::Thaw(node, freeze) => {
-                    if let Some(address) = addresses.get(&node).cloned() {
-                        let cookie = Arc::clone(&cookie);
-                        tokio::spawn(async move {
-                            if let Err(error) = freeze::thaw(&address, &cookie, freeze).await {
-                                warn!(%node, "cannot be woken: {error:#}");
-                            }
-                        });
-                    }
+                    let known = known.clone();
+                    tokio::spawn(async move {
+                        if let Err(error) = freeze::thaw(&known, node, freeze).await {
+                            warn!(%node, "cannot be woken: {error:#}");
+                        }
+                    });
                 }
                 Event::Replica(_) => {}
             }

@@ -46,6 +46,8 @@ pub struct View {
     pub pace: Pace,
     /// How often there is gossip, at its usual pace.
     pub intervals: Intervals,
+    /// How far ahead a stamp may be, in milliseconds.
+    pub drift_max_ms: u64,
     /// What happened lately.
     pub history: History,
     /// The writes that were lost, newest last.

@@ -22,19 +22,25 @@ mod only_copies;
 mod page;
 mod panels;
 mod picture;
+mod places;
 mod predicted;
 mod rebuild;
 mod router;
 #[cfg(test)]
 mod scene;
+mod sign_in;
 mod site;
 mod stage;
 mod timeline;
+mod tokens;
 mod trouble;
 mod wish;
 mod wording;
 
-pub use desk::{Counter, Desk};
+pub use desk::{Counter, Desk, Limits};
+pub use guard::Entrance;
 pub use rebuild::Rebuilder;
 pub use router::router;
+pub use site::Settings;
 pub use stage::Stage;
+pub use tokens::Tokens;

@@ -77,6 +77,8 @@ pub(crate) struct Children {
     binaries: PathBuf,
     host: IpAddr,
     socket: Option<PathBuf>,
+    /// Where the certificates are, if the four are to speak TLS.
+    certificates: Option<PathBuf>,
     tasks: JoinSet<(&'static Node, ExitStatus)>,
     running: BTreeSet<&'static str>,
     /// The signal that all children are to get, once there is one.
@@ -85,12 +87,13 @@ pub(crate) struct Children {
 
 impl Children {
     /// The cluster on this address, none of it started yet: with its binaries in this directory, and the socket where dispatch
-    /// may ask for a city, if there is one.
-    pub(crate) fn new(binaries: &Path, host: IpAddr, socket: Option<&Path>) -> Self {
+    /// may ask for a city, if there is one. They speak TLS where there is a directory with certificates, as `make certs` fills it.
+    pub(crate) fn new(binaries: &Path, host: IpAddr, socket: Option<&Path>, certificates: Option<&Path>) -> Self {
         Self {
             binaries: binaries.to_owned(),
             host,
             socket: socket.map(Path::to_owned),
+            certificates: certificates.map(Path::to_owned),
             tasks: JoinSet::new(),
             running: BTreeSet::new(),
             signal: watch::Sender::new(None),
@@ -100,8 +103,9 @@ impl Children {
     /// The address of the page, as people write it.
     pub(crate) fn page(&self) -> String {
         let address = self.address(DISPATCH);
+        let scheme = if self.certificates.is_some() { "https" } else { "http" };
         let default = address == well_known_address(DISPATCH);
-        if default { format!("http://localhost:{}", address.port()) } else { format!("http://{address}") }
+        if default { format!("{scheme}://localhost:{}", address.port()) } else { format!("{scheme}://{address}") }
     }
 
     fn address(&self, name: &str) -> SocketAddr {
@@ -118,6 +122,10 @@ impl Children {
         command.arg(format!("--listen={}", self.address(name)));
         let peers = NODES.iter().filter(|peer| peer.name != name);
         command.args(peers.map(|peer| format!("--peer={}={}", peer.name, self.address(peer.name))));
+        if let Some(directory) = &self.certificates {
+            let files = [("cert", format!("{name}.pem")), ("key", format!("{name}-key.pem")), ("ca", "ca.pem".to_owned())];
+            command.args(files.map(|(option, file)| format!("--tls-{option}={}", directory.join(file).display())));
+        }
         // Dispatch alone may ask, and only this launcher.
         match &self.socket {
             Some(socket) if name == DISPATCH => command.env(LAUNCHER_VARIABLE, socket),

@@ -12,6 +12,7 @@ mod lines;
 mod socket;
 
 use std::net::{IpAddr, Ipv4Addr};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -34,6 +35,10 @@ struct Options {
     /// The address whose ports 4900 to 4903 the four listen on; another one of loopback lets clusters run side by side
     #[arg(long, value_name = "ADDRESS", default_value_t = IpAddr::V4(Ipv4Addr::LOCALHOST), env = "SUPERHERO_HOST")]
     host: IpAddr,
+
+    /// Speak TLS, with the certificates in this directory: ca.pem, and NODE.pem and NODE-key.pem for each of the four, as `make certs` makes them
+    #[arg(long, value_name = "DIRECTORY", env = "SUPERHERO_CERTS")]
+    certs: Option<PathBuf>,
 }
 
 fn main() -> ExitCode {
@@ -70,7 +75,7 @@ async fn run(options: &Options) -> anyhow::Result<ExitCode> {
             None
         }
     };
-    let mut children = Children::new(here, options.host, socket.as_ref().map(Socket::path));
+    let mut children = Children::new(here, options.host, socket.as_ref().map(Socket::path), options.certs.as_deref());
     for node in &NODES {
         children.start(node)?;
     }

@@ -171,6 +171,7 @@ impl City {
             WriteError::Joining => Refusal::Joining,
             WriteError::Dead => Refusal::Deleted,
             WriteError::TooFarAhead => Refusal::TooFarAhead,
+            WriteError::TooManyHeroes | WriteError::TooManyTombstones => unreachable!("an assignment begins and ends no life"),
         })?;
         self.event(Event::Assigned { hero: id });
         Ok(entry)

@@ -10,6 +10,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info};
 
+use shared::link::listener::Port;
 use shared::link::process::{self, EXIT_UNUSABLE, LifeEnd, Node, Process};
 use shared::options::well_known_name;
 use shared::replica::{self, Replica};
@@ -26,8 +27,8 @@ pub fn main(name: &'static str) -> ExitCode {
     telemetry::init(options.node.log_format);
     let listen = options.listen(name);
     let name = well_known_name(name);
-    let neighbourhood = match options.node.neighbourhood(name, listen) {
-        Ok(neighbourhood) => neighbourhood,
+    let (neighbourhood, unsafe_for) = match options.node.neighbourhood(name, listen) {
+        Ok(both) => both,
         Err(error) => {
             eprintln!("error: {error:#}");
             return ExitCode::from(EXIT_UNUSABLE);
@@ -37,8 +38,13 @@ pub fn main(name: &'static str) -> ExitCode {
     process::block_on(async move {
         let process = Process {
             name,
-            listener: process::bind(listen).await?,
+            port: Port {
+                listener: process::bind(listen).await?,
+                tls: neighbourhood.tls.clone(),
+                limits: options.node.limits.connections(),
+            },
             neighbourhood,
+            unsafe_for,
             intensity: Intensity::new(options.max_restarts, options.max_restart_window),
             stop: CancellationToken::new(),
             seed: options.node.seed(),
@@ -47,7 +53,7 @@ pub fn main(name: &'static str) -> ExitCode {
             gossip_interval: options.gossip_interval.0,
             patrol_interval: options.patrol_interval.0,
             fight_interval: options.fight_interval.0,
-            replica: replica::Config { members, ..replica::Config::default() },
+            replica: replica::Config { members, ..options.node.limits.replica() },
         };
         // Each life gets a seed of its own, all from the one given.
         let mut seeds = ChaCha8Rng::seed_from_u64(options.node.seed());

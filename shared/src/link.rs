@@ -1,7 +1,8 @@
 //! Links: the only asynchronous part. It owns sockets, clocks and tasks, and knows of machines only their contract.
 //!
 //! - [`listener`]: a node's one port: HTTP, and at `/cluster` the door for other nodes.
-//! - `connection`: one WebSocket to one peer, from hello to close.
+//! - [`secret`], [`tls`]: what proves who belongs to the cluster, and what keeps its talk to itself.
+//! - `handshake`: how two ends come to know each other. `connection`: one WebSocket to one peer, from hello to close.
 //! - `dialer`: keeps trying to have a link to one peer.
 //! - `faults`, `controls`: the faults in force at this process, and all that dispatch asks of it rather than of its machine.
 //! - [`freeze`]: a process that does nothing, and how it is woken.
@@ -14,5 +15,8 @@ mod dialer;
 pub mod driver;
 mod faults;
 pub mod freeze;
+mod handshake;
 pub mod listener;
 pub mod process;
+pub mod secret;
+pub mod tls;

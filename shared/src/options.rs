@@ -1,5 +1,8 @@
 //! What every node can be told on its command line or, with the same meaning, by environment variables.
 
+mod limits;
+mod security;
+
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -11,9 +14,14 @@ use clap::Args;
 
 use crate::id::NodeName;
 use crate::link::driver::Neighbourhood;
+use crate::link::secret::Secret;
+use crate::link::tls::Tls;
 use crate::membership::{DISPATCH, Roster, WELL_KNOWN_CITIES};
 use crate::telemetry::LogFormat;
 use crate::wire::COOKIE_BYTES_MAX;
+
+pub use limits::LimitOptions;
+pub use security::SecurityOptions;
 
 /// What nodes share when nobody says otherwise. Everybody knows it, so it is accepted on loopback only.
 const DEVELOPMENT_COOKIE: &str = "superhero-cluster-development";
@@ -30,6 +38,14 @@ pub struct NodeOptions {
     /// Read the cluster's cookie from this file instead of SUPERHERO_COOKIE
     #[arg(long, value_name = "PATH", env = "SUPERHERO_COOKIE_FILE")]
     pub cookie_file: Option<PathBuf>,
+
+    /// What keeps strangers out.
+    #[command(flatten)]
+    pub security: SecurityOptions,
+
+    /// What it may be made to hold, to wait for and to believe.
+    #[command(flatten)]
+    pub limits: LimitOptions,
 
     /// Make this node's own choices repeatable
     #[arg(long, value_name = "N", env = "SUPERHERO_SEED")]
@@ -117,11 +133,7 @@ impl NodeOptions {
     }
 
     /// What this node shares with all nodes of its cluster.
-    ///
-    /// # Errors
-    /// When the file cannot be read, the cookie is empty or too long, or the development cookie would be used on `listen`
-    /// beyond loopback.
-    pub fn cookie(&self, listen: SocketAddr) -> anyhow::Result<String> {
+    fn cookie(&self) -> anyhow::Result<String> {
         let cookie = match &self.cookie_file {
             Some(path) => {
                 std::fs::read_to_string(path).with_context(|| format!("reading the cookie from {}", path.display()))?.trim().to_owned()
@@ -133,22 +145,25 @@ impl NodeOptions {
             "the cookie has 1 to {COOKIE_BYTES_MAX} bytes, not {}",
             cookie.len()
         );
-        anyhow::ensure!(
-            listen.ip().is_loopback() || cookie != DEVELOPMENT_COOKIE,
-            "--listen {listen} is reachable from other machines, and everybody knows the built-in cookie: give --cookie-file or SUPERHERO_COOKIE"
-        );
         Ok(cookie)
     }
 
-    /// The cluster of the node `me` that listens at `listen`: the well-known members and the peers given.
+    /// The cluster of the node `me` that listens at `listen`: the well-known members and the peers given; and what is unsafe about
+    /// that, in words, where that was asked for.
     ///
     /// # Errors
-    /// As [`peers`](Self::peers) and [`cookie`](Self::cookie).
-    pub fn neighbourhood(&self, me: NodeName, listen: SocketAddr) -> anyhow::Result<Neighbourhood> {
+    /// As [`peers`](Self::peers); when a file cannot be used or the cookie is empty or too long; and when other machines could reach `listen`
+    /// without knowing a secret, or overhear what is said, and nobody has said that this is wanted.
+    pub fn neighbourhood(&self, me: NodeName, listen: SocketAddr) -> anyhow::Result<(Neighbourhood, Option<String>)> {
         let addresses = self.peers(me)?;
         let well_known = well_known_cities().into_iter().chain([well_known_name(DISPATCH)]);
         let roster = Roster::new(me, well_known.chain(addresses.keys().copied()));
-        Ok(Neighbourhood { roster, addresses, cookie: self.cookie(listen)?.into() })
+        let cookie = self.cookie()?;
+        let tls = self.security.files().map(|files| Tls::load(me, &files)).transpose()?;
+        let unsafe_for = self.security.judge(listen, cookie == DEVELOPMENT_COOKIE)?;
+        let neighbourhood =
+            Neighbourhood { roster, addresses, secret: Secret::new(&cookie), tls, frame_bytes_max: self.limits.max_frame_bytes };
+        Ok((neighbourhood, unsafe_for))
     }
 
     /// The seed given, or one from the operating system.

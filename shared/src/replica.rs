@@ -68,6 +68,10 @@ pub struct Config {
     pub window: u32,
     /// How many entries a round may bring; a larger one is given up.
     pub staged_max: usize,
+    /// How many heroes may live before no more are born here. What others bring is always taken.
+    pub heroes_max: usize,
+    /// How many tombstones may be kept before nobody is ended here.
+    pub tombstones_max: usize,
     /// How many records of its pulls a replica keeps.
     pub journal_max: usize,
     /// Which rules are kept: all of them, outside tests.
@@ -84,6 +88,8 @@ impl Default for Config {
             chunk_bytes: 64 * 1024,
             window: 8,
             staged_max: 4_000_000,
+            heroes_max: 1_000_000,
+            tombstones_max: 1_000_000,
             journal_max: JOURNAL_MAX,
             rules: Rules::default(),
         }
@@ -102,6 +108,12 @@ pub enum WriteError {
     /// What it should be written over is stamped further ahead than the accepted drift.
     #[error("the copy is stamped too far in the future")]
     TooFarAhead,
+    /// As many heroes live here as may.
+    #[error("as many heroes live as may")]
+    TooManyHeroes,
+    /// As many tombstones wait here as may for every member to hear of them.
+    #[error("as many tombstones wait as may")]
+    TooManyTombstones,
 }
 
 /// What a replica asks of the machine around it.
@@ -366,6 +378,13 @@ impl Replica {
             if !is_held && over.stamp.hlc > self.latest_accepted(now) {
                 return Err(WriteError::TooFarAhead);
             }
+        }
+        match value {
+            Value::Live(_) if over.is_none() && self.room_for_heroes() == 0 => return Err(WriteError::TooManyHeroes),
+            Value::Tombstone if self.map.tombstones() >= self.config.tombstones_max => return Err(WriteError::TooManyTombstones),
+            Value::Live(_) | Value::Tombstone => {}
+        }
+        if let Some(over) = over {
             self.clock.observe(over.stamp.hlc);
         }
         let stamp = self.stamp(now);
@@ -373,6 +392,12 @@ impl Replica {
         let won = self.map.merge(key, Arc::clone(&entry));
         assert!(won, "a local write of {key} at {stamp} lost against what was held");
         Ok(entry)
+    }
+
+    /// How many heroes may still be born here.
+    #[must_use]
+    pub fn room_for_heroes(&self) -> usize {
+        self.config.heroes_max.saturating_sub(self.map.live())
     }
 
     /// The latest reading that is not too far in the future.

@@ -1,8 +1,9 @@
 //! Frames as bytes: postcard behind a hello that every version can read.
 //!
 //! A link carries binary messages. The first in each direction is a [`Hello`]: four bytes `SHC1`, the protocol version as
-//! two bytes little-endian, then postcard. Every later one is a postcard [`Frame`]. A peer of another version is told so
-//! by name, because the first six bytes never change their meaning.
+//! two bytes little-endian, then postcard. A peer of another version is told so by name, because the first six bytes never change
+//! their meaning. Then the dialer sends its [`Proof`] and the listener its [`Welcome`], both postcard, and every later message is a
+//! postcard [`Frame`].
 
 use serde::{Deserialize, Serialize};
 
@@ -12,7 +13,7 @@ use crate::id::{Incarnation, Origin};
 use crate::message::{Command, Done, Envelope, Frame, Step};
 
 /// The version of everything after the first six bytes of a hello.
-pub const PROTOCOL_VERSION: u16 = 4;
+pub const PROTOCOL_VERSION: u16 = 5;
 /// The largest message a node reads, in bytes; a peer that sends more is cut off.
 pub const FRAME_BYTES_MAX: usize = 1024 * 1024;
 /// The longest cookie, in bytes.
@@ -20,16 +21,28 @@ pub const COOKIE_BYTES_MAX: usize = 256;
 
 const MAGIC: [u8; 4] = *b"SHC1";
 
-/// How a node introduces itself, or says why it will not.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+/// How a node introduces itself.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Hello {
     /// Who it is.
     pub node: Origin,
-    /// What it shares with every node of its cluster.
-    pub cookie: String,
     /// Whether this life has joined the cluster.
     pub joined: bool,
-    /// It will not link, since this life of the caller's name is alive; the connection closes.
+    /// Random bytes, never said before: what the peer proves, it proves for this connection.
+    pub nonce: Nonce,
+}
+
+/// Random bytes that make each introduction another one.
+pub type Nonce = [u8; 32];
+/// What only who knows the cluster's cookie can say to two hellos.
+pub type Proof = [u8; 32];
+
+/// What the listener says to a dialer who has proved that it belongs here.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Welcome {
+    /// That the listener belongs here too.
+    pub proof: Proof,
+    /// No welcome: this life of the dialer's name is alive; the connection closes.
     pub alive_elsewhere: Option<Incarnation>,
 }
 
@@ -71,6 +84,22 @@ impl Hello {
             return Err(WireError::Version { theirs });
         }
         whole(rest)
+    }
+}
+
+impl Welcome {
+    /// The bytes of this welcome.
+    #[must_use]
+    pub fn encode(&self) -> Vec<u8> {
+        postcard::to_stdvec(self).expect("a welcome has no types that postcard cannot write")
+    }
+
+    /// The welcome in these bytes.
+    ///
+    /// # Errors
+    /// [`WireError::Malformed`] says what is wrong.
+    pub fn decode(bytes: &[u8]) -> Result<Self, WireError> {
+        whole(bytes)
     }
 }
 
@@ -166,9 +195,8 @@ mod tests {
     fn hello() -> Hello {
         Hello {
             node: Origin { node: "gotham".parse().unwrap(), incarnation: Incarnation(1_795_217_670_917) },
-            cookie: "c".into(),
             joined: true,
-            alive_elsewhere: None,
+            nonce: [7; 32],
         }
     }
 
@@ -203,9 +231,12 @@ mod tests {
 
     /// The bytes of this version. Should they change, so must [`PROTOCOL_VERSION`]: another build of it could not read them.
     #[test]
-    fn the_bytes_of_version_4_are_these() {
-        assert_eq!(PROTOCOL_VERSION, 4);
-        assert_eq!(hex(&hello().encode()), "53484331040006676f7468616d8586bfda9f3401630100");
+    fn the_bytes_of_version_5_are_these() {
+        assert_eq!(PROTOCOL_VERSION, 5);
+        assert_eq!(hex(&hello().encode()), format!("53484331050006676f7468616d8586bfda9f3401{}", "07".repeat(32)));
+        let welcome = Welcome { proof: [9; 32], alive_elsewhere: Some(Incarnation(300)) };
+        assert_eq!(hex(&welcome.encode()), format!("{}01ac02", "09".repeat(32)));
+        assert_eq!(Welcome::decode(&welcome.encode()), Ok(welcome));
         let origin = |node: &str, incarnation| Origin { node: node.parse().unwrap(), incarnation: Incarnation(incarnation) };
         let stamp = |wall, logical| Stamp { hlc: Hlc { wall: UnixMillis(wall), logical }, origin: origin("gotham", 300) };
         let born = Entry::written(Value::Live(Hero::new("Ada".into())), stamp(1_000, 2), None);

@@ -233,7 +233,7 @@ impl Cluster {
             Machine::City(Box::new(City::new(me, config, crashes, seed, now)))
         } else {
             let (cities, poll_interval) = (self.cities.clone(), Some(Duration::from_secs(2)));
-            let config = dispatch::Config { cities, gossip_interval: second, poll_interval, replica };
+            let config = dispatch::Config { cities, gossip_interval: second, poll_interval, happenings_max: 4_000, replica };
             Machine::Dispatch(Box::new(Dispatch::new(me, config, seed, now)))
         }
     }

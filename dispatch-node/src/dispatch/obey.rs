@@ -107,6 +107,10 @@ impl Dispatch {
     }
 
     pub(super) fn create(&mut self, now: Now, ticket: u64, key: Option<String>, names: Vec<String>) {
+        // All of them or none.
+        if names.len() > self.replica.room_for_heroes() {
+            return self.answer(ticket, key, Answer::Refused(NotDone::TooManyHeroes));
+        }
         let mut created = Vec::with_capacity(names.len());
         for name in names {
             let mut bytes = [0; 16];
@@ -203,6 +207,8 @@ impl Dispatch {
             WriteError::Joining => NotDone::Joining { node: self.me() },
             WriteError::Dead => NotDone::Deleted(id),
             WriteError::TooFarAhead => NotDone::TooFarAhead { node: self.me() },
+            WriteError::TooManyHeroes => NotDone::TooManyHeroes,
+            WriteError::TooManyTombstones => NotDone::TooManyTombstones,
         })?;
         self.get_to_know(id, &entry);
         self.ledger.saved(now.wall, id, &entry);

@@ -10,7 +10,7 @@ use shared::message::{PullOutcome, Pulled};
 use shared::replica::PullRecord;
 use shared::time::Now;
 
-use super::{Dispatch, Event, HAPPENINGS_MAX, KNOWN_MAX, Known, VIEW_INTERVAL};
+use super::{Dispatch, Event, KNOWN_MAX, Known, VIEW_INTERVAL};
 use crate::forecast::Intervals;
 use crate::happening::{Happening, Kind, Write};
 use crate::mirror::{Arrival, Status, Way};
@@ -83,6 +83,7 @@ impl Dispatch {
             happenings: self.happenings.clone(),
             faults: self.troubles.views(now.mono),
             pace: self.pace,
+            drift_max_ms: u64::try_from(self.drift_max.as_millis()).unwrap_or(u64::MAX),
             intervals: Intervals {
                 city: self.cities.iter().find_map(|city| city.gossip_interval),
                 carried: self.gossip.interval(),
@@ -210,7 +211,7 @@ impl Dispatch {
         self.next_happening += 1;
         self.history.marked(now, happening.node, happening.kind);
         self.happenings.push_back(Arc::clone(&happening));
-        if self.happenings.len() > HAPPENINGS_MAX {
+        if self.happenings.len() > self.happenings_max {
             self.happenings.pop_front();
         }
         self.event(Event::Happened(happening));

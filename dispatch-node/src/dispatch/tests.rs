@@ -11,6 +11,7 @@ use shared::machine::LinkDown;
 use shared::message::{Change, Command, Done, Observation, Pulled, Question, Refusal, Summary, Wish};
 use shared::time::UnixMillis;
 
+const HAPPENINGS_MAX: usize = 100;
 const CITIES: [&str; 3] = ["gotham", "metropolis", "capitol"];
 
 fn name(text: &str) -> NodeName {
@@ -39,7 +40,7 @@ fn in_life(life: u64, linked: &[&str], gossip_interval: Option<Duration>, poll_i
     let me = Origin { node: name("dispatch"), incarnation: Incarnation(life) };
     let members = CITIES.map(name).into_iter().chain([me.node]).collect();
     let replica = replica::Config { members, ..replica::Config::default() };
-    let config = Config { cities: CITIES.map(name).to_vec(), gossip_interval, poll_interval, replica };
+    let config = Config { cities: CITIES.map(name).to_vec(), gossip_interval, poll_interval, happenings_max: HAPPENINGS_MAX, replica };
     let mut dispatch = Dispatch::new(me, config, 7, at(0));
     dispatch.tick(at(1_000));
     for city in linked {
@@ -191,8 +192,13 @@ fn going_home_needs_no_city_and_rests_the_hero() {
 #[test]
 fn before_it_has_joined_nothing_is_created() {
     let me = Origin { node: name("dispatch"), incarnation: Incarnation(1) };
-    let config =
-        Config { cities: CITIES.map(name).to_vec(), gossip_interval: None, poll_interval: None, replica: replica::Config::default() };
+    let config = Config {
+        cities: CITIES.map(name).to_vec(),
+        gossip_interval: None,
+        poll_interval: None,
+        happenings_max: HAPPENINGS_MAX,
+        replica: replica::Config::default(),
+    };
     let mut dispatch = Dispatch::new(me, config, 7, at(0));
     let answers = ask(&mut dispatch, at(10), Verb::CreateMany { count: 3 }).1;
     assert_eq!(refusal(&answers), &NotDone::Joining { node: name("dispatch") });

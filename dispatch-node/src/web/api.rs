@@ -112,7 +112,7 @@ pub(crate) async fn create(State(desk): State<Desk>, headers: HeaderMap, JsonBod
                 format!("count is 1 to {CREATE_MAX}, not {count}; nothing was created"),
             ));
         }
-        (Some(name), None) => Verb::Create { name: Some(input::hero_name(&name)?) },
+        (Some(name), None) => Verb::Create { name: Some(input::hero_name(&desk, &name)?) },
         (None, None) => Verb::Create { name: None },
     };
     let Answer::Created(created) = desk.ask(verb, key).await? else { return Err(Problem::dispatch_silent()) };

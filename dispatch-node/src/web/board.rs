@@ -360,7 +360,8 @@ mod tests {
     use crate::web::stage::Stage;
 
     fn desk() -> Desk {
-        Desk::new(Vec::new(), Rebuilder::of(None), Stage::new(([127, 0, 0, 1], 1).into(), CancellationToken::new())).0
+        let stage = Stage::new(([127, 0, 0, 1], 1).into(), None, CancellationToken::new());
+        Desk::new(Vec::new(), Rebuilder::of(None), stage, crate::web::Limits { asks: 8, name_chars: 100 }).0
     }
 
     #[test]

@@ -4,7 +4,6 @@
 
 use axum::extract::ws::{Message, WebSocket};
 use serde::Serialize;
-use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::interval;
 use tokio_util::sync::CancellationToken;
 
@@ -13,6 +12,7 @@ use crate::web::api::{Event, VerdictAnswer};
 use crate::web::desk::Desk;
 use crate::web::faults::{FaultJson, GossipJson};
 use crate::web::live::{KEEP_ALIVE, say_goodbye, send};
+use crate::web::places::Place;
 
 /// How many of the last events a newcomer is told.
 const EVENTS_AT_FIRST: u64 = 20;
@@ -38,7 +38,7 @@ pub(crate) fn is_wanted(query: &str) -> bool {
 }
 
 /// Tells a program all that changes, until it goes or must go.
-pub(crate) async fn tell(mut socket: WebSocket, desk: Desk, stop: CancellationToken, _place: OwnedSemaphorePermit) {
+pub(crate) async fn tell(mut socket: WebSocket, desk: Desk, stop: CancellationToken, _place: Place) {
     let close = tokio::select! {
         close = keep_telling(&mut socket, &desk) => close,
         () = stop.cancelled() => Some((1001, "dispatch is stopping")),

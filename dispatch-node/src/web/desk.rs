@@ -16,8 +16,6 @@ use crate::web::error::Problem;
 use crate::web::rebuild::Rebuilder;
 use crate::web::stage::Stage;
 
-/// How many asks may wait for the machine; further ones are refused.
-const ASKS_MAX: usize = 1_024;
 /// How long an answer is waited for. The machine itself gives up sooner, unless it crashed.
 const ANSWER_PATIENCE: Duration = Duration::from_millis(1_900);
 
@@ -32,6 +30,16 @@ pub struct Desk {
     cities: Arc<[NodeName]>,
     rebuilder: Rebuilder,
     stage: Stage,
+    name_chars_max: usize,
+}
+
+/// What may be asked for.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// How many asks may wait for the machine; further ones are refused.
+    pub asks: usize,
+    /// The longest name of a new hero, in characters.
+    pub name_chars: usize,
 }
 
 /// The machine's side of the desk.
@@ -43,18 +51,23 @@ pub struct Counter {
 impl Desk {
     /// A desk for these cities, whoever can rebuild them, and where scenarios are played: the web's side, the machine's side, and the queue between them.
     #[must_use]
-    pub fn new(cities: Vec<NodeName>, rebuilder: Rebuilder, stage: Stage) -> (Self, Counter, mpsc::Receiver<Ask>) {
-        let (asks, queue) = mpsc::channel(ASKS_MAX);
+    pub fn new(cities: Vec<NodeName>, rebuilder: Rebuilder, stage: Stage, limits: Limits) -> (Self, Counter, mpsc::Receiver<Ask>) {
+        let (asks, queue) = mpsc::channel(limits.asks);
         let (shown, view) = watch::channel(None);
         let open = OpenTickets::default();
         let counter = Counter { open: Arc::clone(&open), view: shown };
-        (Self { asks, open, view, cities: cities.into(), rebuilder, stage }, counter, queue)
+        (Self { asks, open, view, cities: cities.into(), rebuilder, stage, name_chars_max: limits.name_chars }, counter, queue)
     }
 
     /// The cities, in the order of the page's columns.
     #[must_use]
     pub(crate) fn cities(&self) -> &[NodeName] {
         &self.cities
+    }
+
+    /// The longest name of a new hero, in characters.
+    pub(crate) fn name_chars_max(&self) -> usize {
+        self.name_chars_max
     }
 
     /// Where scenarios are played.
@@ -126,6 +139,8 @@ impl From<NotDone> for Problem {
             NotDone::UnknownFault(_) => Self::not_found("unknown_fault", detail),
             NotDone::HealedAlready(_) => Self::new(StatusCode::GONE, "healed", detail),
             NotDone::TooManyFaults(_) => Self::conflict("too_many_faults", detail),
+            NotDone::TooManyHeroes => Self::conflict("too_many_heroes", detail),
+            NotDone::TooManyTombstones => Self::unavailable("too_many_tombstones", detail),
             NotDone::ExchangeUnderWay => Self::conflict("under_way", detail),
             NotDone::NobodyToExchange => Self::unavailable("no_answer", detail),
             NotDone::Alive { .. } => Self::conflict("alive", detail),
@@ -137,5 +152,26 @@ impl From<NotDone> for Problem {
             NotDone::KeyReused => Self::not_allowed("idempotency_key_reused", detail),
             NotDone::UnderWay => Self::conflict("under_way", detail),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio_util::sync::CancellationToken;
+
+    #[tokio::test]
+    async fn who_finds_the_queue_full_is_told_at_once_that_nothing_was_changed() {
+        let stage = Stage::new(([127, 0, 0, 1], 1).into(), None, CancellationToken::new());
+        let limits = Limits { asks: 1, name_chars: 100 };
+        let (desk, _counter, _nobody_takes_them) = Desk::new(Vec::new(), Rebuilder::of(None), stage, limits);
+        let first = tokio::spawn({
+            let desk = desk.clone();
+            async move { desk.now().await }
+        });
+        tokio::task::yield_now().await;
+        let problem = desk.now().await.expect_err("one waits already");
+        assert_eq!((problem.code, problem.status), ("overloaded", StatusCode::TOO_MANY_REQUESTS));
+        first.abort();
     }
 }

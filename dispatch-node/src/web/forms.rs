@@ -30,7 +30,7 @@ pub(crate) async fn create(State(site): State<Site>, headers: HeaderMap, form: R
             Ok(count @ 1..=CREATE_MAX) => Ok(Verb::CreateMany { count }),
             Ok(_) | Err(_) => Err(Problem::not_allowed("count_out_of_range", format!("a count is 1 to {CREATE_MAX}; nothing was created"))),
         },
-        (Some(name), None) => input::hero_name(name).map(|name| Verb::Create { name: Some(name) }),
+        (Some(name), None) => input::hero_name(&site.desk, name).map(|name| Verb::Create { name: Some(name) }),
         (None, None) => Ok(Verb::Create { name: None }),
     });
     act(&site, &headers, None, verb).await

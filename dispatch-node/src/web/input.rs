@@ -13,7 +13,7 @@ use serde::de::DeserializeOwned;
 use serde_json::error::Category;
 use tokio::time::timeout;
 
-use shared::hero::{HERO_NAME_CHARS_MAX, Location};
+use shared::hero::Location;
 use shared::id::{HeroId, NodeName};
 
 use crate::web::desk::Desk;
@@ -183,14 +183,12 @@ pub(crate) fn location(desk: &Desk, text: &str) -> Result<Location, Problem> {
 }
 
 /// A hero's name.
-pub(crate) fn hero_name(text: &str) -> Result<String, Problem> {
+pub(crate) fn hero_name(desk: &Desk, text: &str) -> Result<String, Problem> {
+    let max = desk.name_chars_max();
     let name = text.trim();
     let chars = name.chars().count();
-    if !(1..=HERO_NAME_CHARS_MAX).contains(&chars) {
-        return Err(Problem::not_allowed(
-            "invalid_name",
-            format!("a name has 1 to {HERO_NAME_CHARS_MAX} characters, not {chars}; nothing was created"),
-        ));
+    if !(1..=max).contains(&chars) {
+        return Err(Problem::not_allowed("invalid_name", format!("a name has 1 to {max} characters, not {chars}; nothing was created")));
     }
     match name.chars().find(|c| c.is_control()) {
         Some(control) => {

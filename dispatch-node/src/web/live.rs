@@ -3,15 +3,16 @@
 //! Invariants: no page waits for another. A page is sent the next frame only while few are unacknowledged, so a slow one skips to the newest
 //! instead of holding anything up; whatever it missed comes with the next frame that it takes.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::ws::{CloseFrame, Message, Utf8Bytes, WebSocket, WebSocketUpgrade};
-use axum::extract::{RawQuery, State};
+use axum::extract::{ConnectInfo, RawQuery, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
-use tokio::sync::{OwnedSemaphorePermit, watch};
+use tokio::sync::watch;
 use tokio::time::{Instant, interval, sleep_until, timeout};
 
 use shared::id::HeroId;
@@ -20,8 +21,8 @@ use crate::web::board::{Board, Has, Snapshot};
 use crate::web::data;
 use crate::web::error::Problem;
 use crate::web::fragments::Number;
-use crate::web::guard;
-use crate::web::site::{PLACES, Site};
+use crate::web::places::Place;
+use crate::web::site::Site;
 use crate::web::wish::Wish;
 
 /// The version of what is said here. It is told in the first message.
@@ -48,12 +49,20 @@ const MESSAGES_BURST: u32 = 60;
 const MESSAGES_PER_S: u32 = 20;
 
 /// `GET /live`
-pub(crate) async fn live(State(site): State<Site>, RawQuery(query): RawQuery, headers: HeaderMap, upgrade: WebSocketUpgrade) -> Response {
-    if !guard::is_same_site(&headers) {
+pub(crate) async fn live(
+    State(site): State<Site>,
+    ConnectInfo(address): ConnectInfo<SocketAddr>,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+    upgrade: WebSocketUpgrade,
+) -> Response {
+    // What a socket shows, a page of another site could read.
+    if !site.entrance.is_same_site(&headers) {
         return Problem::new(StatusCode::FORBIDDEN, "foreign_origin", "this comes from a page of another site").into_response();
     }
-    let Ok(place) = Arc::clone(&site.places).try_acquire_owned() else {
-        return Problem::unavailable("full", format!("{PLACES} pages are open already")).into_response();
+    let place = match site.places.take(address.ip()) {
+        Ok(place) => place,
+        Err(problem) => return problem.into_response(),
     };
     let query = query.unwrap_or_default();
     let upgrade = upgrade.max_message_size(MESSAGE_BYTES_MAX).read_buffer_size(READ_BYTES);
@@ -109,7 +118,7 @@ struct KeepAlive {
 /// Why a socket is closed: code and reason.
 type Close = (u16, &'static str);
 
-async fn show(mut socket: WebSocket, site: Site, query: String, _place: OwnedSemaphorePermit) {
+async fn show(mut socket: WebSocket, site: Site, query: String, _place: Place) {
     let stop = site.stop.clone();
     let close = tokio::select! {
         close = keep_showing(&mut socket, &site, &query) => close,

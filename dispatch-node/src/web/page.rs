@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use askama::Template;
-use axum::extract::{RawQuery, State};
+use axum::extract::{Extension, RawQuery, State};
 use axum::response::{Html, IntoResponse, Response};
 
 use shared::fault::{Pace, Trouble};
@@ -29,6 +29,7 @@ use crate::web::rebuild::Rebuilder;
 use crate::web::site::Site;
 use crate::web::stage::Playing;
 use crate::web::timeline::{self, Pieces, Predicted};
+use crate::web::tokens::Role;
 use crate::web::trouble::{CauseForms, GossipPanel, TroublePanel};
 use crate::web::wish::Wish;
 use crate::web::wording::{CLOCK_TOLD_MS, capitalised, tenths, time_of_day};
@@ -88,7 +89,11 @@ pub(crate) fn html(template: &impl Template) -> String {
 }
 
 /// `GET /`
-pub(crate) async fn page(State(site): State<Site>, RawQuery(query): RawQuery) -> Result<Response, Problem> {
+pub(crate) async fn page(
+    State(site): State<Site>,
+    Extension(role): Extension<Role>,
+    RawQuery(query): RawQuery,
+) -> Result<Response, Problem> {
     let query = query.unwrap_or_default();
     let (desk, wish) = (&site.desk, Wish::parse(&query));
     let fields: BTreeMap<String, String> = serde_urlencoded::from_str(&query).unwrap_or_default();
@@ -97,7 +102,7 @@ pub(crate) async fn page(State(site): State<Site>, RawQuery(query): RawQuery) ->
     // Whoever has just sent a form sees what came of it.
     let view = desk.now().await?;
     let snapshot = Arc::clone(&site.board.follow(wish.clone(), Some(view)).await?.borrow());
-    Ok(document(&site, &snapshot, &wish, notice).into_response())
+    Ok(document(&site, role, &snapshot, &wish, notice).into_response())
 }
 
 #[derive(Template)]
@@ -125,7 +130,8 @@ async fn with_refusal(site: &Site, wish: &Wish, refusal: Refusal) -> Result<Html
     let mut window = snapshot.window.clone();
     window.list(snapshot.number, "heroes-rows", rows);
     let snapshot = snapshot.with_window(window);
-    Ok(document(site, &snapshot, wish, Some(Notice { text: refusal.problem.detail, bad: true })))
+    // Only a host's commands get as far as to be refused here.
+    Ok(document(site, Role::Host, &snapshot, wish, Some(Notice { text: refusal.problem.detail, bad: true })))
 }
 
 /// What of the page is not in fragments, nor in what was wished for.
@@ -133,11 +139,19 @@ struct Surroundings<'a> {
     epoch: &'a str,
     cause: String,
     notice: Option<Notice>,
+    role: Option<Role>,
+    unsafe_for: Option<&'a str>,
 }
 
-fn document(site: &Site, snapshot: &Snapshot, wish: &Wish, notice: Option<Notice>) -> Html<String> {
+fn document(site: &Site, role: Role, snapshot: &Snapshot, wish: &Wish, notice: Option<Notice>) -> Html<String> {
     let Snapshot { number, view, shared, history, window, .. } = snapshot;
-    let surroundings = Surroundings { epoch: site.board.epoch(), cause: html(&CauseForms::of(site.desk.cities())), notice };
+    let surroundings = Surroundings {
+        epoch: site.board.epoch(),
+        cause: html(&CauseForms::of(site.desk.cities())),
+        notice,
+        role: site.entrance.tokens.are_asked_for().then_some(role),
+        unsafe_for: site.unsafe_for.as_deref(),
+    };
     Html(whole(view, *number, shared, history, window, wish, surroundings))
 }
 
@@ -173,6 +187,8 @@ fn whole(
         kept: wish.kept_by_a_search(),
         cause: surroundings.cause,
         notice: surroundings.notice,
+        role: surroundings.role,
+        unsafe_for: surroundings.unsafe_for,
         refreshes: !wish.still,
         here: wish.href(),
         other_pace: other(Wish { still: !wish.still, ..wish.clone() }),

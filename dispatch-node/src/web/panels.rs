@@ -10,6 +10,7 @@
 use askama::Template;
 
 use crate::web::fragments::{Fragments, Number};
+use crate::web::tokens::Role;
 
 /// A city's key: its name in lower case, `gotham`. It is the value in URLs and forms, and the class that gives hue and
 /// shape.
@@ -182,6 +183,10 @@ pub(crate) struct Page<'a> {
     pub(crate) cause: String,
     /// The outcome of a command that was sent without JavaScript.
     pub(crate) notice: Option<Notice>,
+    /// What who looks may do, where people are told apart. A viewer's page has all buttons and shows none: it is made of the same pieces.
+    pub(crate) role: Option<Role>,
+    /// What is unsafe about how dispatch was started, in words.
+    pub(crate) unsafe_for: Option<&'a str>,
     /// Whether a browser without JavaScript loads the page again and again.
     pub(crate) refreshes: bool,
     /// This very page; and the same where it does the other thing.

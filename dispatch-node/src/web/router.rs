@@ -1,5 +1,7 @@
 //! The site's table of contents.
 
+use std::sync::Arc;
+
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::http::{Method, StatusCode, Uri};
@@ -11,12 +13,14 @@ use tower_http::compression::CompressionLayer;
 
 use crate::web::desk::Desk;
 use crate::web::error::Problem;
-use crate::web::site::Site;
-use crate::web::{api, assets, faults, forms, guard, input, live, lost, page, stage, trouble};
+use crate::web::sign_in::{SIGN_IN, SIGN_OUT};
+use crate::web::site::{Settings, Site};
+use crate::web::{api, assets, faults, forms, guard, input, live, lost, page, sign_in, stage, trouble};
 
-/// Everything that dispatch answers to browsers and scripts. Live sockets close when `stop` is cancelled. `on_loopback` says that
-/// it listens for this machine alone.
-pub fn router(desk: Desk, on_loopback: bool, stop: CancellationToken) -> Router {
+/// Everything that dispatch answers to browsers and scripts. Live sockets close when `stop` is cancelled.
+pub fn router(desk: Desk, settings: Settings, stop: CancellationToken) -> Router {
+    let site = Site::new(desk, settings, stop);
+    let entrance = Arc::clone(&site.entrance);
     let api = Router::new()
         .route("/heroes", get(api::heroes).post(api::create))
         .route("/heroes/{id}", get(api::hero).delete(api::terminate))
@@ -45,6 +49,8 @@ pub fn router(desk: Desk, on_loopback: bool, stop: CancellationToken) -> Router 
     Router::new()
         .route("/", get(page::page))
         .route("/help", get(page::help))
+        .route(SIGN_IN, get(sign_in::form).post(sign_in::sign_in))
+        .route(SIGN_OUT, post(sign_in::sign_out))
         .route("/live", get(live::live))
         .route("/static/{*path}", get(assets::asset))
         .route("/heroes", post(forms::create))
@@ -65,8 +71,8 @@ pub fn router(desk: Desk, on_loopback: bool, stop: CancellationToken) -> Router 
         .method_not_allowed_fallback(wrong_method)
         .layer(CompressionLayer::new().quality(CompressionLevel::Fastest))
         .layer(DefaultBodyLimit::max(input::BODY_BYTES_MAX))
-        .with_state(Site::new(desk, stop))
-        .layer(middleware::from_fn_with_state(on_loopback, guard::guard))
+        .with_state(site)
+        .layer(middleware::from_fn_with_state(entrance, guard::guard))
 }
 
 async fn unknown(uri: Uri) -> Problem {

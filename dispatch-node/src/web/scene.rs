@@ -98,6 +98,7 @@ pub(crate) fn view(cities: &[&str], millis: u64) -> View {
         happenings: Vector::new(),
         faults: Vec::new(),
         pace: Pace::FREE,
+        drift_max_ms: 2_000,
         intervals: Intervals {
             city: Some(Duration::from_secs(1)),
             carried: Some(Duration::from_secs(1)),

@@ -11,8 +11,8 @@ use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
-use superhero::api::Api;
 use superhero::scenario::{Outcome, Progress, Report, Scenario, StepReport, play, shipped, shipped_by_name};
+use superhero::{Access, Api};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
@@ -45,19 +45,20 @@ pub(crate) struct StepLine {
 #[derive(Clone)]
 pub struct Stage {
     url: Arc<str>,
+    token: Option<String>,
     playing: watch::Sender<Option<Playing>>,
     stop: CancellationToken,
 }
 
 impl Stage {
-    /// A stage before the dispatch that listens at `address`, until `stop`.
+    /// A stage before the dispatch that listens at `address`, and plays as who knows `token`, until `stop`.
     #[must_use]
-    pub fn new(address: SocketAddr, stop: CancellationToken) -> Self {
+    pub fn new(address: SocketAddr, token: Option<String>, stop: CancellationToken) -> Self {
         // One that listens everywhere is reached at home.
         let home = if address.is_ipv4() { IpAddr::V4(Ipv4Addr::LOCALHOST) } else { IpAddr::V6(Ipv6Addr::LOCALHOST) };
         let host = if address.ip().is_unspecified() { home } else { address.ip() };
         let url = format!("http://{}", SocketAddr::new(host, address.port()));
-        Self { url: url.into(), playing: watch::Sender::new(None), stop }
+        Self { url: url.into(), token, playing: watch::Sender::new(None), stop }
     }
 
     pub(crate) fn playing(&self) -> watch::Receiver<Option<Playing>> {
@@ -74,7 +75,8 @@ impl Stage {
             let shown = input::shortened(name, 40);
             Problem::not_found("unknown_scenario", format!("there is no scenario {shown:?}: it is one of {}", names.join(", ")))
         })?;
-        let api = Api::new(&self.url).map_err(|error| Problem::unavailable("no_answer", error.to_string()))?;
+        let api = Api::with(&self.url, Access::default().with_token(self.token.clone()))
+            .map_err(|error| Problem::unavailable("no_answer", error.to_string()))?;
         let mut running = None;
         self.playing.send_if_modified(|playing| {
             running = playing.as_ref().filter(|playing| playing.outcome.is_none()).map(|playing| playing.title.clone());

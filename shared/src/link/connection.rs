@@ -1,14 +1,11 @@
-//! One WebSocket to one peer, from hello to close.
-//!
-//! The dialer says hello first; the listener answers with its own hello only after its driver admitted the peer, so a refused
-//! peer never believes itself linked; one whose name is alive elsewhere gets a hello that says so. Both ends ping every second; three seconds of silence end the link.
+//! One WebSocket to one peer, from hello to close. Nothing but what introduces the two is read before both have proved that they
+//! belong to the cluster (`handshake`). Both ends ping every second; three seconds of silence end the link.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot, watch};
+use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 use tokio::time::{interval, timeout};
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
@@ -16,13 +13,13 @@ use tokio_tungstenite::tungstenite::protocol::{CloseFrame, WebSocketConfig};
 use tokio_tungstenite::tungstenite::{self, Message};
 
 use crate::id::{Incarnation, NodeName, Origin};
+use crate::link::handshake::{self, HELLO_PATIENCE, Identity};
+use crate::link::tls::Certificate;
 use crate::machine::LinkDown;
 use crate::membership::LinkRefusal;
 use crate::message::Frame;
-use crate::wire::{self, FRAME_BYTES_MAX, Hello, WireError};
+use crate::wire::{self, WireError};
 
-/// How long a peer may take to say hello.
-const HELLO_PATIENCE: Duration = Duration::from_secs(5);
 /// How often each end shows that it lives.
 const PING_INTERVAL: Duration = Duration::from_secs(1);
 /// How long nothing at all may be heard, or one message may take to be sent, before the link is given up.
@@ -33,33 +30,17 @@ pub(super) const OUTGOING_MAX: usize = 1_024;
 const CLOSE_REASON_BYTES_MAX: usize = 123;
 
 /// The WebSocket limits of every link.
-pub(super) fn limits() -> WebSocketConfig {
-    WebSocketConfig::default().max_message_size(Some(FRAME_BYTES_MAX)).max_frame_size(Some(FRAME_BYTES_MAX))
-}
-
-/// Who we are, to peers.
-#[derive(Clone)]
-pub(super) struct Identity {
-    pub(super) me: Origin,
-    pub(super) cookie: Arc<str>,
-    /// Whether this life has joined.
-    pub(super) joined: watch::Receiver<bool>,
-}
-
-impl Identity {
-    fn hello(&self, alive_elsewhere: Option<Incarnation>) -> Message {
-        let joined = *self.joined.borrow();
-        Message::binary(Hello { node: self.me, cookie: self.cookie.to_string(), joined, alive_elsewhere }.encode())
-    }
+pub(super) fn limits(frame_bytes_max: usize) -> WebSocketConfig {
+    WebSocketConfig::default().max_message_size(Some(frame_bytes_max)).max_frame_size(Some(frame_bytes_max))
 }
 
 /// Which end of a connection this is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub(super) enum End {
     /// It dialled, and expects this peer.
     Dialer(NodeName),
-    /// It was dialled.
-    Listener,
+    /// It was dialled, over TLS by somebody with this certificate.
+    Listener(Option<Certificate>),
 }
 
 /// What connections tell their driver.
@@ -93,6 +74,8 @@ pub(super) enum Ended {
     Cookie,
     #[error("answers as {0}")]
     AnotherName(NodeName),
+    #[error("shows a certificate that is not one for {0}")]
+    AnothersCertificate(NodeName),
     #[error(transparent)]
     Refused(#[from] LinkRefusal),
     #[error("refuses us: {0}")]
@@ -117,7 +100,7 @@ impl Ended {
         match self {
             Self::NoHello | Self::Wire(WireError::NotHello) => Some(4000),
             Self::Wire(WireError::Version { .. }) => Some(4001),
-            Self::Cookie => Some(4002),
+            Self::Cookie | Self::AnothersCertificate(_) => Some(4002),
             Self::Refused(LinkRefusal::OwnName(_)) | Self::AnotherName(_) => Some(4003),
             Self::Refused(LinkRefusal::AliveElsewhere { .. }) => Some(4004),
             Self::Refused(LinkRefusal::Stranger(_)) => Some(4005),
@@ -133,7 +116,13 @@ impl Ended {
     /// Whether one of the two ends would not have the other.
     pub(super) fn is_refusal(&self) -> bool {
         match self {
-            Self::NoHello | Self::Wire(_) | Self::Cookie | Self::AnotherName(_) | Self::Refused(_) | Self::RefusedByPeer(_) => true,
+            Self::NoHello
+            | Self::Wire(_)
+            | Self::Cookie
+            | Self::AnotherName(_)
+            | Self::AnothersCertificate(_)
+            | Self::Refused(_)
+            | Self::RefusedByPeer(_) => true,
             Self::NotBinary | Self::Silent | Self::Closed | Self::Broken(_) | Self::TooLarge(_) | Self::OwnEnd => false,
         }
     }
@@ -156,11 +145,11 @@ pub(super) async fn run<S>(
 where
     S: AsyncRead + AsyncWrite + Unpin + Send,
 {
-    let introduced = introduce(&mut socket, end, identity, address, events).await;
+    let introduced = handshake::introduce(&mut socket, end, identity, address, events).await;
     drop(stranger);
     let ended = match introduced {
         Ok(Admitted { connection, outgoing }) => {
-            let ended = pump(&mut socket, connection, outgoing, events).await;
+            let ended = pump(&mut socket, connection, outgoing, events, identity.frame_bytes_max).await;
             // A driver that is gone needs no news.
             let _ = events.send(Event::Ended { connection, cause: ended.cause() }).await;
             ended
@@ -182,84 +171,13 @@ where
     ended
 }
 
-async fn introduce<S>(
-    socket: &mut WebSocketStream<S>,
-    end: End,
-    identity: &Identity,
-    address: &str,
-    events: &mpsc::Sender<Event>,
-) -> Result<Admitted, Ended>
-where
-    S: AsyncRead + AsyncWrite + Unpin + Send,
-{
-    if let End::Dialer(_) = end {
-        socket.send(identity.hello(None)).await?;
-    }
-    let Hello { node: peer, cookie, joined, alive_elsewhere } =
-        timeout(HELLO_PATIENCE, read_hello(socket)).await.map_err(|_| Ended::NoHello)??;
-    if !same_secret(&cookie, &identity.cookie) {
-        return Err(Ended::Cookie);
-    }
-    if let End::Dialer(expected) = end
-        && expected != peer.node
-    {
-        return Err(Ended::AnotherName(peer.node));
-    }
-    // Only who was dialled refuses by a hello.
-    if let (End::Dialer(_), Some(alive)) = (end, alive_elsewhere) {
-        events.send(Event::AliveElsewhere { peer: peer.node, alive }).await.map_err(|_| Ended::OwnEnd)?;
-        let name = identity.me.node;
-        return Err(Ended::RefusedByPeer(LinkRefusal::AliveElsewhere { name, alive }.to_string()));
-    }
-    let (decision, decided) = oneshot::channel();
-    let introduced = Event::Introduced { peer, joined, end, address: address.to_owned(), decision };
-    events.send(introduced).await.map_err(|_| Ended::OwnEnd)?;
-    let admitted = match decided.await.map_err(|_| Ended::OwnEnd)? {
-        Ok(admitted) => admitted,
-        Err(refusal) => {
-            // Who carries a name that is taken should know, and know it from a member.
-            if let (End::Listener, LinkRefusal::AliveElsewhere { alive, .. }) = (end, &refusal) {
-                socket.send(identity.hello(Some(*alive))).await?;
-            }
-            return Err(refusal.into());
-        }
-    };
-    if end == End::Listener
-        && let Err(error) = socket.send(identity.hello(None)).await
-    {
-        let _ = events.send(Event::Ended { connection: admitted.connection, cause: LinkDown::Lost }).await;
-        return Err(error.into());
-    }
-    Ok(admitted)
-}
-
-async fn read_hello<S>(socket: &mut WebSocketStream<S>) -> Result<Hello, Ended>
-where
-    S: AsyncRead + AsyncWrite + Unpin + Send,
-{
-    loop {
-        match socket.next().await {
-            Some(Ok(Message::Binary(bytes))) => return Ok(Hello::decode(&bytes)?),
-            Some(Ok(Message::Ping(_) | Message::Pong(_))) => {}
-            Some(Ok(Message::Text(_) | Message::Frame(_))) => return Err(WireError::NotHello.into()),
-            Some(Ok(Message::Close(Some(close)))) => return Err(Ended::RefusedByPeer(close.reason.to_string())),
-            Some(Ok(Message::Close(None))) | None => return Err(Ended::Closed),
-            Some(Err(error)) => return Err(error.into()),
-        }
-    }
-}
-
-/// Compares without giving away by its duration where the difference is.
-pub(super) fn same_secret(a: &str, b: &str) -> bool {
-    a.len() == b.len() && a.bytes().zip(b.bytes()).fold(0, |differences, (a, b)| differences | (a ^ b)) == 0
-}
-
 /// Sends and receives at the same time, so that two peers with full buffers never wait for each other.
 async fn pump<S>(
     socket: &mut WebSocketStream<S>,
     connection: u64,
     mut outgoing: mpsc::Receiver<Frame>,
     events: &mpsc::Sender<Event>,
+    frame_bytes_max: usize,
 ) -> Ended
 where
     S: AsyncRead + AsyncWrite + Unpin + Send,
@@ -270,7 +188,7 @@ where
         loop {
             let message = tokio::select! {
                 frame = outgoing.recv() => match frame.as_ref().map(wire::encode) {
-                    Some(bytes) if bytes.len() > FRAME_BYTES_MAX => return Ended::TooLarge(bytes.len()),
+                    Some(bytes) if bytes.len() > frame_bytes_max => return Ended::TooLarge(bytes.len()),
                     Some(bytes) => Message::binary(bytes),
                     None => return Ended::OwnEnd,
                 },

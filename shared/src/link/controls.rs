@@ -2,7 +2,6 @@
 //! of its lives, so a bomb heals nothing.
 
 use std::ops::ControlFlow;
-use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
@@ -13,7 +12,8 @@ use crate::fault::{Control, FAULTS_MAX, FaultId, Pace, Report};
 use crate::id::NodeName;
 use crate::link::driver::SystemClock;
 use crate::link::faults::Faults;
-use crate::link::freeze;
+use crate::link::freeze::{self, Bedside};
+use crate::link::secret::Secret;
 use crate::time::Now;
 
 /// How often dispatch is told what faults do, while there are any.
@@ -56,8 +56,9 @@ impl Controls {
     }
 
     /// Has `router` answer nothing while the process is frozen, but to who wakes it.
-    pub(super) fn gate(&self, router: Router, cookie: Arc<str>) -> Router {
-        freeze::gate(router, self.frozen(), self.thaw.0.clone(), cookie)
+    pub(super) fn gate(&self, router: Router, me: NodeName, secret: Secret) -> Router {
+        let thaw = self.thaw.0.clone();
+        freeze::gate(router, self.frozen(), Bedside { me, secret, thaw })
     }
 
     /// Whether the process is to do nothing.

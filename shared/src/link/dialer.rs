@@ -1,22 +1,29 @@
-//! Keeps trying to have a link to one peer: dials while there is none, with a growing, jittered pause between attempts.
+//! Keeps trying to have a link to one peer: dials while there is none, with a growing, jittered pause between attempts. The peer's name is looked up
+//! at each attempt, and each of its addresses is tried: behind one name there may be others, or those who were there before.
 
 use std::collections::BTreeSet;
 use std::io;
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use rand::RngExt;
-use tokio::net::TcpStream;
+use tokio::net::{TcpStream, lookup_host};
 use tokio::sync::{mpsc, watch};
 use tokio::time::{sleep, timeout};
-use tokio_tungstenite::client_async_with_config;
+use tokio_tungstenite::{WebSocketStream, client_async_with_config};
+use tokio_util::either::Either;
 use tracing::{debug, warn};
 
 use crate::id::NodeName;
-use crate::link::connection::{self, End, Event, Identity};
+use crate::link::connection::{self, End, Event};
+use crate::link::handshake::Identity;
+use crate::link::tls::{Stream, Tls};
 use crate::machine::LinkDown;
 
-/// How long connecting may take, the WebSocket handshake included.
+/// How long connecting to one address may take, the WebSocket handshake included; and how long looking them up.
 const CONNECT_PATIENCE: Duration = Duration::from_secs(2);
+/// How many addresses of a name are tried.
+const ADDRESSES_MAX: usize = 16;
 /// How long the greater of two names leaves dialling to the lesser.
 const PRECEDENCE: Duration = Duration::from_millis(200);
 /// The pause after the first failure, at most.
@@ -24,14 +31,20 @@ const BACKOFF_MIN: Duration = Duration::from_millis(50);
 /// The pause after many failures, at most.
 const BACKOFF_MAX: Duration = Duration::from_secs(1);
 
-/// Dials `peer` at `address` whenever it is not among `linked`, until its driver is gone.
-pub(super) async fn keep_dialling(
-    peer: NodeName,
-    address: String,
-    identity: Identity,
-    mut linked: watch::Receiver<BTreeSet<NodeName>>,
-    events: mpsc::Sender<Event>,
-) {
+/// Who is to be dialled, and how.
+pub(super) struct Dialler {
+    pub(super) peer: NodeName,
+    /// HOST:PORT.
+    pub(super) address: String,
+    pub(super) identity: Identity,
+    pub(super) tls: Option<Tls>,
+    pub(super) events: mpsc::Sender<Event>,
+}
+
+/// Dials whenever the peer is not among `linked`, until the driver is gone.
+pub(super) async fn keep_dialling(dialler: Dialler, mut linked: watch::Receiver<BTreeSet<NodeName>>) {
+    let Dialler { peer, address, identity, events, .. } = &dialler;
+    let peer = *peer;
     let mut backoff = BACKOFF_MIN;
     let mut said = String::new();
     while linked.wait_for(|linked| !linked.contains(&peer)).await.is_ok() {
@@ -40,29 +53,56 @@ pub(super) async fn keep_dialling(
             continue;
         }
         // A driver that is gone takes its dialers along: they would introduce a life that has ended.
-        let dialled = tokio::select! {
+        let looked_up = tokio::select! {
             () = events.closed() => return,
-            dialled = timeout(CONNECT_PATIENCE, dial(&address)) => dialled,
+            looked_up = timeout(CONNECT_PATIENCE, lookup_host(address)) => looked_up,
         };
-        let cause = match dialled {
-            Ok(Ok(socket)) => {
-                let ended = connection::run(socket, End::Dialer(peer), &identity, &address, &events, None).await;
-                if ended.is_refusal() {
-                    say_once(&mut said, peer, &address, &ended.to_string());
-                } else {
-                    debug!(%peer, "link ended: {ended}");
-                    backoff = BACKOFF_MIN;
-                    said.clear();
+        let mut cause = LinkDown::Silent;
+        match looked_up {
+            Ok(Ok(addresses)) => {
+                for address in addresses.take(ADDRESSES_MAX) {
+                    // It may have dialled us meanwhile.
+                    if linked.borrow().contains(&peer) {
+                        break;
+                    }
+                    let dialled = tokio::select! {
+                        () = events.closed() => return,
+                        dialled = timeout(CONNECT_PATIENCE, dialler.dial(address)) => dialled,
+                    };
+                    let socket = match dialled {
+                        Ok(Ok(socket)) => socket,
+                        Ok(Err(DialError::Connect(error))) if error.kind() == io::ErrorKind::ConnectionRefused => {
+                            cause = LinkDown::Refused;
+                            continue;
+                        }
+                        Ok(Err(error)) => {
+                            say_once(&mut said, peer, &address.to_string(), &error.to_string());
+                            cause = LinkDown::Lost;
+                            continue;
+                        }
+                        Err(_) => {
+                            cause = LinkDown::Silent;
+                            continue;
+                        }
+                    };
+                    let ended = connection::run(socket, End::Dialer(peer), identity, &address.to_string(), events, None).await;
+                    cause = LinkDown::Lost;
+                    if ended.is_refusal() {
+                        say_once(&mut said, peer, &address.to_string(), &ended.to_string());
+                    } else {
+                        debug!(%peer, "link ended: {ended}");
+                        backoff = BACKOFF_MIN;
+                        said.clear();
+                        break;
+                    }
                 }
-                LinkDown::Lost
             }
-            Ok(Err(DialError::Connect(error))) if error.kind() == io::ErrorKind::ConnectionRefused => LinkDown::Refused,
             Ok(Err(error)) => {
-                say_once(&mut said, peer, &address, &error.to_string());
-                LinkDown::Lost
+                say_once(&mut said, peer, address, &error.to_string());
+                cause = LinkDown::Lost;
             }
-            Err(_) => LinkDown::Silent,
-        };
+            Err(_) => say_once(&mut said, peer, address, "its name cannot be looked up in time"),
+        }
         if events.send(Event::NotReached { peer, cause }).await.is_err() {
             return;
         }
@@ -72,6 +112,24 @@ pub(super) async fn keep_dialling(
             () = events.closed() => return,
             () = sleep(pause) => {}
         }
+    }
+}
+
+impl Dialler {
+    async fn dial(&self, address: SocketAddr) -> Result<WebSocketStream<Stream>, DialError> {
+        let stream = TcpStream::connect(address).await.map_err(DialError::Connect)?;
+        stream.set_nodelay(true).map_err(DialError::Connect)?;
+        let (scheme, stream) = match &self.tls {
+            None => ("ws", Either::Left(stream)),
+            Some(tls) => ("wss", tls.connect(self.peer, stream).await.map_err(DialError::Tls)?),
+        };
+        let (socket, _) = client_async_with_config(
+            format!("{scheme}://{}/cluster", self.address),
+            stream,
+            Some(connection::limits(self.identity.frame_bytes_max)),
+        )
+        .await?;
+        Ok(socket)
     }
 }
 
@@ -87,13 +145,8 @@ fn say_once(said: &mut String, peer: NodeName, address: &str, reason: &str) {
 enum DialError {
     #[error("{0}")]
     Connect(io::Error),
+    #[error("no TLS: {0}")]
+    Tls(io::Error),
     #[error("the WebSocket handshake failed: {0}")]
     Handshake(#[from] tokio_tungstenite::tungstenite::Error),
-}
-
-async fn dial(address: &str) -> Result<tokio_tungstenite::WebSocketStream<TcpStream>, DialError> {
-    let stream = TcpStream::connect(address).await.map_err(DialError::Connect)?;
-    stream.set_nodelay(true).map_err(DialError::Connect)?;
-    let (socket, _) = client_async_with_config(format!("ws://{address}/cluster"), stream, Some(connection::limits())).await?;
-    Ok(socket)
 }

@@ -18,12 +18,15 @@ use tracing::{debug, info, warn};
 
 use crate::fault::Control;
 use crate::id::{Incarnation, NodeName, Origin};
-use crate::link::connection::{self, Admitted, End, Event, Identity};
+use crate::link::connection::{self, Admitted, End, Event};
 use crate::link::controls::{self, Controls};
-use crate::link::dialer;
+use crate::link::dialer::{self, Dialler};
 use crate::link::faults::Faults;
 use crate::link::freeze::freezable;
+use crate::link::handshake::Identity;
 use crate::link::listener::Incoming;
+use crate::link::secret::Secret;
+use crate::link::tls::Tls;
 use crate::machine::{Input, LinkDown, Machine, Output};
 use crate::membership::{DISPATCH, LinkRefusal, Roster};
 use crate::message::Frame;
@@ -78,7 +81,11 @@ pub struct Neighbourhood {
     /// Where to dial whom.
     pub addresses: BTreeMap<NodeName, String>,
     /// What all of them share.
-    pub cookie: Arc<str>,
+    pub secret: Secret,
+    /// What links are encrypted by, if they are.
+    pub tls: Option<Tls>,
+    /// The largest frame that is read, in bytes.
+    pub frame_bytes_max: usize,
 }
 
 /// What a life needs around its machine.
@@ -143,9 +150,10 @@ where
         next_connection: 1,
     };
     let strangers = Arc::new(Semaphore::new(STRANGERS_MAX));
-    let identity = Identity { me, cookie: Arc::clone(&neighbourhood.cookie), joined };
+    let identity = Identity { me, secret: neighbourhood.secret.clone(), joined, frame_bytes_max: neighbourhood.frame_bytes_max };
     for (peer, address) in &neighbourhood.addresses {
-        let dialling = dialer::keep_dialling(*peer, address.clone(), identity.clone(), links.linked.subscribe(), events.clone());
+        let (address, identity, tls, events) = (address.clone(), identity.clone(), neighbourhood.tls.clone(), events.clone());
+        let dialling = dialer::keep_dialling(Dialler { peer: *peer, address, identity, tls, events }, links.linked.subscribe());
         tasks.spawn(freezable(controls.frozen(), dialling));
     }
     controls.faults.forget_waiting();
@@ -227,14 +235,14 @@ where
                     machine.handle(clock.now(), input);
                 }
             }
-            Some(Incoming { socket, address }) = door.recv() => {
+            Some(Incoming { socket, address, certificate }) = door.recv() => {
                 let Ok(place) = Arc::clone(&strangers).try_acquire_owned() else {
                     warn!(%address, "too many strangers at once");
                     continue;
                 };
                 let (identity, events) = (identity.clone(), events.clone());
                 tasks.spawn(freezable(controls.frozen(), async move {
-                    let ended = connection::run(socket, End::Listener, &identity, &address, &events, Some(place)).await;
+                    let ended = connection::run(socket, End::Listener(certificate), &identity, &address, &events, Some(place)).await;
                     if matches!(ended, connection::Ended::Closed | connection::Ended::OwnEnd) {
                         debug!(%address, "link ended: {ended}");
                     } else {
@@ -343,7 +351,7 @@ impl Links {
         })?;
         let dialled_by = match end {
             End::Dialer(_) => self.me.node,
-            End::Listener => peer.node,
+            End::Listener(_) => peer.node,
         };
         let connection = self.next_connection;
         self.next_connection += 1;

@@ -1,10 +1,10 @@
 //! A process that does nothing, as if stopped by SIGSTOP, and how it is woken before its time.
 //!
 //! While it is frozen, none of its connections is read, written or answered, and its machine is told nothing: from outside it cannot be
-//! told from a stopped process. One thing still works, or nobody could wake it: `POST /thaw/FAULT`, with the cluster's cookie.
+//! told from a stopped process. One thing still works, or nobody could wake it: `POST /thaw/FAULT`, with a proof that one knows the cluster's cookie.
+//! Who overhears that proof can end this freeze of this node with it, and nothing else.
 
 use std::pin::pin;
-use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -14,18 +14,24 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
+use data_encoding::HEXLOWER;
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 use tokio::sync::{mpsc, watch};
 use tokio::time::timeout;
+use tokio_util::either::Either;
 
 use crate::fault::FaultId;
-use crate::link::connection::same_secret;
+use crate::id::NodeName;
+use crate::link::driver::Neighbourhood;
+use crate::link::secret::{Purpose, Secret};
 
 /// How long waking a process may take.
 const THAW_PATIENCE: Duration = Duration::from_secs(2);
 /// Where a process is woken, before the freeze that is to end.
 const THAW_PATH: &str = "/thaw/";
+/// How the proof is shown.
+const SCHEME: &str = "Superhero-Proof ";
 
 /// Runs `future`, but not while the process is frozen.
 pub(super) async fn freezable<F: Future>(mut frozen: watch::Receiver<bool>, future: F) -> F::Output {
@@ -46,16 +52,26 @@ async fn becomes(frozen: &mut watch::Receiver<bool>, state: bool) -> bool {
     frozen.wait_for(|now| *now == state).await.is_ok()
 }
 
+/// What is known to who keeps watch over a frozen process.
+#[derive(Clone)]
+pub(super) struct Bedside {
+    pub(super) me: NodeName,
+    pub(super) secret: Secret,
+    /// The freezes that somebody wants over.
+    pub(super) thaw: mpsc::Sender<FaultId>,
+}
+
 /// Has `router` answer nothing while the process is frozen, but to who wakes it.
-pub(super) fn gate(router: Router, frozen: watch::Receiver<bool>, thaw: mpsc::Sender<FaultId>, cookie: Arc<str>) -> Router {
+pub(super) fn gate(router: Router, frozen: watch::Receiver<bool>, bedside: Bedside) -> Router {
     let wait = async |State(frozen): State<watch::Receiver<bool>>, request: Request, next: Next| freezable(frozen, next.run(request)).await;
-    let wake = Router::new().route(&format!("{THAW_PATH}{{fault}}"), post(wake)).with_state((thaw, cookie));
+    let wake = Router::new().route(&format!("{THAW_PATH}{{fault}}"), post(wake)).with_state(bedside);
     router.layer(middleware::from_fn_with_state(frozen, wait)).merge(wake)
 }
 
-async fn wake(State((thaw, cookie)): State<(mpsc::Sender<FaultId>, Arc<str>)>, Path(fault): Path<String>, headers: HeaderMap) -> Response {
-    let given = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok()?.strip_prefix("Bearer "));
-    if !given.is_some_and(|given| same_secret(given, &cookie)) {
+async fn wake(State(Bedside { me, secret, thaw }): State<Bedside>, Path(fault): Path<String>, headers: HeaderMap) -> Response {
+    let given = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok()?.strip_prefix(SCHEME));
+    let proof = given.and_then(|given| HEXLOWER.decode(given.as_bytes()).ok()).unwrap_or_default();
+    if !secret.is_proved(Purpose::Thawing, &[me.as_str().as_bytes(), fault.as_bytes()], &proof) {
         return (StatusCode::UNAUTHORIZED, "this is for members of the cluster\n").into_response();
     }
     let Ok(fault) = fault.parse() else { return (StatusCode::NOT_FOUND, "this is no fault\n").into_response() };
@@ -65,17 +81,24 @@ async fn wake(State((thaw, cookie)): State<(mpsc::Sender<FaultId>, Arc<str>)>, P
     }
 }
 
-/// Wakes the process at `address` (HOST:PORT), if `freeze` is what keeps it frozen.
+/// Wakes the process of `node`, if `freeze` is what keeps it frozen.
 ///
 /// # Errors
 /// When it cannot be reached in time, or refuses.
-pub async fn thaw(address: &str, cookie: &str, freeze: FaultId) -> anyhow::Result<()> {
+pub async fn thaw(neighbourhood: &Neighbourhood, node: NodeName, freeze: FaultId) -> anyhow::Result<()> {
+    let address = neighbourhood.addresses.get(&node).with_context(|| format!("nobody has said where {node} is"))?;
+    let freeze = freeze.to_string();
+    let proof = neighbourhood.secret.prove(Purpose::Thawing, &[node.as_str().as_bytes(), freeze.as_bytes()]);
     let asked = async {
         let stream = TcpStream::connect(address).await.with_context(|| format!("connecting to {address}"))?;
+        let stream = match &neighbourhood.tls {
+            None => Either::Left(stream),
+            Some(tls) => tls.connect(node, stream).await.with_context(|| format!("speaking TLS with {address}"))?,
+        };
         let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
         let request = hyper::Request::post(format!("{THAW_PATH}{freeze}"))
             .header(header::HOST, address)
-            .header(header::AUTHORIZATION, format!("Bearer {cookie}"))
+            .header(header::AUTHORIZATION, format!("{SCHEME}{}", HEXLOWER.encode(&proof)))
             .body(String::new())?;
         let answer = sender.send_request(request);
         tokio::select! {

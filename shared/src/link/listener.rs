@@ -1,15 +1,17 @@
 //! A node's one port: HTTP/1.1 with its own accept loop, and at `/cluster` the door for other nodes.
 //!
 //! The loop is our own because `axum::serve` gives hyper no timer, so a client that never finishes its headers would be
-//! waited for without end.
+//! waited for without end. Invariant: whatever comes in, those who are connected already are served as before; who finds no place
+//! is told so.
 
 use std::convert::Infallible;
+use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::extract::{ConnectInfo, Request, State};
+use axum::extract::{ConnectInfo, Extension, Request, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::any;
@@ -17,37 +19,90 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::upgrade::Upgraded;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::net::TcpListener;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, mpsc};
+use tokio::time::timeout;
+use tokio_io_timeout::TimeoutStream;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use tokio_tungstenite::tungstenite::protocol::Role;
+use tokio_util::either::Either;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower_service::Service;
 use tracing::{debug, warn};
 
 use crate::link::connection;
+use crate::link::tls::{Certificate, Stream, Tls};
 
-/// How long a client may take to send its headers.
-const HEADERS_PATIENCE: Duration = Duration::from_secs(10);
-/// How many connections a node serves at once; further ones wait.
-const CONNECTIONS_MAX: usize = 4_096;
 /// How long accepting pauses when the process has no file descriptors left.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// How many who find no place are told so at the same time; further ones are just dropped.
+const REFUSALS_MAX: usize = 64;
+/// How long somebody who is refused may take to read why.
+const REFUSAL_PATIENCE: Duration = Duration::from_secs(1);
+/// How every conversation in TLS begins.
+const TLS_HANDSHAKE: u8 = 0x16;
+
+/// What connections may cost.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// How many are served at once; further ones are refused with 503.
+    pub connections: usize,
+    /// How long a client may take to begin, and to send the headers of each request; so long may it also be silent between two.
+    pub header_timeout: Duration,
+    /// How long a client may take nothing of what it is sent.
+    pub idle_timeout: Duration,
+}
+
+/// A node's port, and how it is kept.
+#[derive(Debug)]
+pub struct Port {
+    /// Where connections come in.
+    pub listener: TcpListener,
+    /// Everything on this port is encrypted by this, if there is one.
+    pub tls: Option<Tls>,
+    /// What connections may cost.
+    pub limits: Limits,
+}
 
 /// A peer at the door, not yet introduced.
 pub struct Incoming {
     pub(super) socket: WebSocketStream<TokioIo<Upgraded>>,
     pub(super) address: String,
+    pub(super) certificate: Option<Certificate>,
+}
+
+/// Who is at the other end of a connection, as far as TLS knows.
+#[derive(Clone, Debug)]
+pub(super) enum Caller {
+    /// It came without TLS, since there is none here.
+    Plain,
+    /// It showed no certificate: a browser, or a stranger.
+    Unknown,
+    /// It showed one of this cluster's.
+    Certified(Certificate),
 }
 
 /// The way into a node for other nodes.
-pub fn cluster_door(door: mpsc::Sender<Incoming>) -> Router {
-    Router::new().route("/cluster", any(open)).with_state(door)
+pub fn cluster_door(door: mpsc::Sender<Incoming>, frame_bytes_max: usize) -> Router {
+    Router::new().route("/cluster", any(open)).with_state((door, frame_bytes_max))
 }
 
-async fn open(State(door): State<mpsc::Sender<Incoming>>, ConnectInfo(address): ConnectInfo<SocketAddr>, mut request: Request) -> Response {
+async fn open(
+    State((door, frame_bytes_max)): State<(mpsc::Sender<Incoming>, usize)>,
+    ConnectInfo(address): ConnectInfo<SocketAddr>,
+    Extension(caller): Extension<Caller>,
+    mut request: Request,
+) -> Response {
+    let certificate = match caller {
+        Caller::Plain => None,
+        Caller::Certified(certificate) => Some(certificate),
+        Caller::Unknown => {
+            return (StatusCode::FORBIDDEN, "this is the door for nodes, which show a certificate of this cluster\n").into_response();
+        }
+    };
     let accept = match accept_key(request.headers()) {
         Ok(accept) => accept,
         Err(refusal) => return refusal.into_response(),
@@ -56,9 +111,10 @@ async fn open(State(door): State<mpsc::Sender<Incoming>>, ConnectInfo(address): 
     tokio::spawn(async move {
         match upgrade.await {
             Ok(upgraded) => {
-                let socket = WebSocketStream::from_raw_socket(TokioIo::new(upgraded), Role::Server, Some(connection::limits())).await;
+                let limits = connection::limits(frame_bytes_max);
+                let socket = WebSocketStream::from_raw_socket(TokioIo::new(upgraded), Role::Server, Some(limits)).await;
                 // A full door means more strangers than can be looked at: this one is dropped and may come again.
-                if door.try_send(Incoming { socket, address: address.to_string() }).is_err() {
+                if door.try_send(Incoming { socket, address: address.to_string(), certificate }).is_err() {
                     warn!(%address, "too many peers at the door");
                 }
             }
@@ -91,11 +147,11 @@ fn accept_key(headers: &HeaderMap) -> Result<HeaderValue, impl IntoResponse + us
     accept.ok_or((StatusCode::BAD_REQUEST, version, "Sec-WebSocket-Key is missing or malformed\n"))
 }
 
-/// Serves `router` on `listener` until `stop`, each connection as a task of `tasks`.
-pub async fn serve(listener: TcpListener, router: Router, stop: CancellationToken, tasks: TaskTracker) {
-    let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+/// Serves `router` on `port` until `stop`, each connection as a task of `tasks`.
+pub async fn serve(port: Port, router: Router, stop: CancellationToken, tasks: TaskTracker) {
+    let Port { listener, tls, limits } = port;
+    let (places, refusals) = (Arc::new(Semaphore::new(limits.connections)), Arc::new(Semaphore::new(REFUSALS_MAX)));
     loop {
-        let place = Arc::clone(&places).acquire_owned().await.expect("the semaphore is never closed");
         let (stream, address) = tokio::select! {
             () = stop.cancelled() => return,
             accepted = listener.accept() => match accepted {
@@ -109,31 +165,99 @@ pub async fn serve(listener: TcpListener, router: Router, stop: CancellationToke
             },
         };
         let _ = stream.set_nodelay(true);
-        let (router, stop) = (router.clone(), stop.clone());
+        let Ok(place) = Arc::clone(&places).try_acquire_owned() else {
+            debug!(%address, "no place for one more connection");
+            // Who speaks TLS could not read it; who finds no place even here is dropped.
+            if let (None, Ok(turn)) = (&tls, Arc::clone(&refusals).try_acquire_owned()) {
+                tasks.spawn(async move {
+                    refuse(stream, NO_PLACE).await;
+                    drop(turn);
+                });
+            }
+            continue;
+        };
+        let (router, stop, tls) = (router.clone(), stop.clone(), tls.clone());
         tasks.spawn(async move {
-            let service = service_fn(move |mut request: hyper::Request<hyper::body::Incoming>| {
-                request.extensions_mut().insert(ConnectInfo(address));
-                let mut router = router.clone();
-                async move { Ok::<_, Infallible>(router.call(request).await.unwrap_or_else(|never| match never {})) }
-            });
-            let connection = http1::Builder::new()
-                .timer(TokioTimer::new())
-                .header_read_timeout(HEADERS_PATIENCE)
-                .max_headers(100)
-                .serve_connection(TokioIo::new(stream), service)
-                .with_upgrades();
-            let mut connection = std::pin::pin!(connection);
-            let served = tokio::select! {
-                served = connection.as_mut() => served,
-                () = stop.cancelled() => {
-                    connection.as_mut().graceful_shutdown();
-                    connection.await
-                }
+            let opened = tokio::select! {
+                opened = timeout(limits.header_timeout, begin(stream, tls.as_ref())) => opened,
+                () = stop.cancelled() => return,
             };
-            if let Err(error) = served {
-                debug!(%address, "connection ended: {error}");
+            match opened {
+                Ok(Ok((stream, caller))) => converse(stream, Whom { address, caller }, router, limits, stop).await,
+                Ok(Err(error)) => debug!(%address, "no TLS: {error}"),
+                Err(_) => debug!(%address, "said nothing"),
             }
             drop(place);
         });
     }
 }
+
+/// Begins the conversation: with TLS, where there is some.
+async fn begin(stream: TcpStream, tls: Option<&Tls>) -> io::Result<(Stream, Caller)> {
+    let Some(tls) = tls else { return Ok((Either::Left(stream), Caller::Plain)) };
+    let mut first = [0];
+    if stream.peek(&mut first).await? == 1 && first != [TLS_HANDSHAKE] {
+        refuse(stream, NO_TLS).await;
+        return Err(io::Error::new(io::ErrorKind::InvalidData, "speaks no TLS, and was told to"));
+    }
+    let (stream, certificate) = tls.accept(stream).await?;
+    Ok((stream, certificate.map_or(Caller::Unknown, Caller::Certified)))
+}
+
+/// Who is at the other end.
+#[derive(Clone)]
+struct Whom {
+    address: SocketAddr,
+    caller: Caller,
+}
+
+/// Answers the requests of one connection until it ends.
+async fn converse(stream: Stream, whom: Whom, router: Router, limits: Limits, stop: CancellationToken) {
+    let address = whom.address;
+    let service = service_fn(move |mut request: hyper::Request<hyper::body::Incoming>| {
+        request.extensions_mut().insert(ConnectInfo(whom.address));
+        request.extensions_mut().insert(whom.caller.clone());
+        let mut router = router.clone();
+        async move { Ok::<_, Infallible>(router.call(request).await.unwrap_or_else(|never| match never {})) }
+    });
+    // Reading has its own patience: that of headers, bodies and live sockets.
+    let mut stream = TimeoutStream::new(stream);
+    stream.set_write_timeout(Some(limits.idle_timeout));
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(limits.header_timeout)
+        .max_headers(100)
+        .serve_connection(TokioIo::new(Box::pin(stream)), service)
+        .with_upgrades();
+    let mut connection = std::pin::pin!(connection);
+    let served = tokio::select! {
+        served = connection.as_mut() => served,
+        () = stop.cancelled() => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    if let Err(error) = served {
+        debug!(%address, "connection ended: {error}");
+    }
+}
+
+/// Says why there will be no conversation. What was said meanwhile is dropped: left unread, it would break the connection before the reason
+/// is read.
+async fn refuse(mut stream: TcpStream, answer: &'static str) {
+    let _ = timeout(REFUSAL_PATIENCE, async {
+        stream.write_all(answer.as_bytes()).await?;
+        stream.shutdown().await?;
+        let mut dropped = [0; 1_024];
+        while stream.read(&mut dropped).await? > 0 {}
+        io::Result::Ok(())
+    })
+    .await;
+}
+
+const NO_PLACE: &str = "HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/problem+json\r\nRetry-After: 1\r\nConnection: close\r\n\r\n\
+     {\"type\":\"no_place\",\"title\":\"Service Unavailable\",\"status\":503,\
+     \"detail\":\"too many connections are open; nothing was changed\"}\n";
+const NO_TLS: &str = "HTTP/1.1 400 Bad Request\r\nContent-Type: application/problem+json\r\nConnection: close\r\n\r\n\
+     {\"type\":\"tls_required\",\"title\":\"Bad Request\",\"status\":400,\
+     \"detail\":\"this port speaks TLS: the address begins with https; nothing was changed\"}\n";

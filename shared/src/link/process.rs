@@ -8,7 +8,6 @@ use std::net::SocketAddr;
 use std::ops::ControlFlow;
 use std::panic::AssertUnwindSafe;
 use std::process::ExitCode;
-use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -26,7 +25,7 @@ use tracing::{debug, error, info, warn};
 use crate::id::{Incarnation, NodeName, Origin};
 use crate::link::controls::Controls;
 use crate::link::driver::{self, Ended, Neighbourhood, Surroundings, SystemClock};
-use crate::link::listener::{self, Incoming};
+use crate::link::listener::{self, Incoming, Port};
 use crate::machine::Machine;
 use crate::replica::{self, Replica};
 use crate::supervise::Intensity;
@@ -75,9 +74,11 @@ pub struct Process {
     /// The node's name.
     pub name: NodeName,
     /// Its port.
-    pub listener: TcpListener,
+    pub port: Port,
     /// Its cluster.
     pub neighbourhood: Neighbourhood,
+    /// What is unsafe about how it was started, in words.
+    pub unsafe_for: Option<String>,
     /// How many crashes it may have in which time.
     pub intensity: Intensity,
     /// Ends it from inside; signals end it from outside.
@@ -134,18 +135,22 @@ pub async fn run<M: Node>(
     mut begin: impl FnMut(Origin, u32, Now) -> M,
     mut on_event: impl FnMut(M::Event) -> ControlFlow<LifeEnd>,
 ) -> anyhow::Result<ExitCode> {
-    let Process { name, listener, neighbourhood, mut intensity, stop, seed } = process;
+    let Process { name, port, neighbourhood, unsafe_for, mut intensity, stop, seed } = process;
     stop_on_signals(stop.clone())?;
     let clock = SystemClock::start();
     let tasks = TaskTracker::new();
     let (door, mut peers) = mpsc::channel::<Incoming>(DOOR_MAX);
     let (ready, readiness) = watch::channel(false);
-    let address = listener.local_addr().context("asking for the port")?;
+    let address = port.listener.local_addr().context("asking for the port")?;
+    let scheme = if port.tls.is_some() { "https" } else { "http" };
     let mut controls = Controls::new(name, seed);
-    let router = router.merge(listener::cluster_door(door)).merge(probes(readiness));
-    let router = controls.gate(router, Arc::clone(&neighbourhood.cookie));
-    tasks.spawn(listener::serve(listener, router, stop.clone(), tasks.clone()));
-    info!("{name} listens on http://{address}");
+    let router = router.merge(listener::cluster_door(door, neighbourhood.frame_bytes_max)).merge(probes(readiness));
+    let router = controls.gate(router, name, neighbourhood.secret.clone());
+    tasks.spawn(listener::serve(port, router, stop.clone(), tasks.clone()));
+    info!("{name} listens on {scheme}://{address}");
+    if let Some(unsafe_for) = unsafe_for {
+        warn!("INSECURE, as was asked for: {unsafe_for}");
+    }
 
     let mut crashes = 0;
     let mut above = Incarnation(0);

@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use shared::fault::{Fault, Trouble};
 use shared::id::NodeName;
-use shared::replica;
 
 use crate::mirror::Status;
 use crate::rows::Row;
@@ -89,7 +88,7 @@ fn takes(view: &View, winner: &Candidate<'_>, node: &NodeView) -> String {
 /// How long this node still refuses what wins because its stamp is too far ahead, in milliseconds, if it does.
 fn refused_for(view: &View, winner: &Candidate<'_>, node: &NodeView) -> Option<u64> {
     let theirs = view.at.wall.0.saturating_add_signed(node.clock_ahead_ms.unwrap_or(0));
-    let drift = u64::try_from(replica::Config::default().drift_max.as_millis()).unwrap_or(u64::MAX);
+    let drift = view.drift_max_ms;
     winner.entry.stamp.hlc.wall.0.checked_sub(theirs.saturating_add(drift)).filter(|early| *early > 0)
 }
 

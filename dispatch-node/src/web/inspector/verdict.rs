@@ -4,20 +4,17 @@ use std::time::Duration;
 
 use shared::fault::Trouble;
 use shared::id::NodeName;
-use shared::replica;
 
 use crate::mirror::Status;
 use crate::verdict::title;
 use crate::view::View;
 use crate::web::panels::Phrase;
-use crate::web::wording::{self, node, plain, says, tenths, wall};
+use crate::web::wording::{self, CLOCK_TOLD_MS, node, plain, says, tenths, wall};
 
 use super::weighing::{Candidate, Weighing};
 
 /// Two writes that were seen less apart than this cannot be told by that which came first: cities show what they hold ten times a second.
 const TOLD_APART: Duration = Duration::from_millis(250);
-/// From how far off a clock is named, in milliseconds: less comes and goes with the way that the news takes.
-const CLOCK_TOLD_MS: i64 = 500;
 /// A write that is seen longer than this after its stamp was held up on its way here, in milliseconds.
 const SEEN_LATE_MS: i64 = 1_000;
 /// Of how many writes it is said that they will be gone.
@@ -123,7 +120,7 @@ fn clock_off(view: &View, candidate: &Candidate<'_>) -> Option<(i64, &'static st
     // One that has come to be off since has nothing to do with this write, whose stamp would be off by as much.
     let ahead = ahead_of_seen(view, candidate)?;
     let shows = |ms: i64| ahead.signum() == ms.signum() && ahead.abs() >= ms.abs() / 2;
-    skewed.or(present).filter(|(ms, _)| ms.abs() >= CLOCK_TOLD_MS && shows(*ms))
+    skewed.or(present).filter(|(ms, _)| ms.unsigned_abs() >= CLOCK_TOLD_MS && shows(*ms))
 }
 
 fn is_seen_late(view: &View, loser: &Candidate<'_>) -> bool {
@@ -146,7 +143,7 @@ fn why(view: &View, winner: &Candidate<'_>, loser: &Candidate<'_>) -> Option<Str
         return Some(format!("What {loser_name} wrote was seen {late} later than its stamp: the stamps alone tell which came first."));
     }
     let ahead = ahead_of_seen(view, winner).filter(|ahead| *ahead > 0)?;
-    let drift = u64::try_from(replica::Config::default().drift_max.as_millis()).unwrap_or(u64::MAX);
+    let drift = view.drift_max_ms;
     let born = winner.entry.stamp.origin.incarnation.0;
     let seen = wall(view, winner.written_at()?).0;
     Some(if seen.saturating_sub(born) <= drift {

@@ -16,7 +16,7 @@ fn page_of(view: &View, wish: &Wish, refusal: Option<&Refusal>) -> String {
     }
     let notice = refusal.map(|refusal| Notice { text: refusal.problem.detail.clone(), bad: true });
     let cities: Vec<NodeName> = view.cities.iter().map(|city| city.name).collect();
-    let surroundings = Surroundings { epoch: "e", cause: html(&CauseForms::of(&cities)), notice };
+    let surroundings = Surroundings { epoch: "e", cause: html(&CauseForms::of(&cities)), notice, role: None, unsafe_for: None };
     whole(view, 1, &shared, &Fragments::default(), &window, wish, surroundings)
 }
 
