@@ -2,12 +2,15 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
+use crate::certificates::Certificates;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use ureq::http::{Method, Request};
+use ureq::tls::{Certificate, RootCerts, TlsConfig};
 
 /// How long any answer may take. Commands promise less; what they promise is measured by their tests.
 const ANSWER_PATIENCE: Duration = Duration::from_secs(10);
@@ -172,13 +175,18 @@ impl Api {
     /// A client for the node that listens on `address`.
     #[must_use]
     pub fn new(address: SocketAddr) -> Self {
-        let config = ureq::Agent::config_builder()
-            .http_status_as_error(false)
-            .max_redirects(0)
-            .max_idle_connections(0)
-            .proxy(None)
-            .timeout_global(Some(ANSWER_PATIENCE));
-        Self { agent: config.build().into(), base: format!("http://{address}") }
+        Self { agent: agent(TlsConfig::default()), base: format!("http://{address}") }
+    }
+
+    /// A client for the node that speaks TLS on `address`, with a certificate that the authority of `certificates` has signed.
+    #[must_use]
+    pub fn encrypted(address: SocketAddr, certificates: &Certificates) -> Self {
+        let authority = Certificate::from_der(&certificates.authority()).to_owned();
+        let tls = TlsConfig::builder()
+            .unversioned_rustls_crypto_provider(Arc::new(rustls::crypto::ring::default_provider()))
+            .root_certs(RootCerts::new_with_certs(&[authority]))
+            .build();
+        Self { agent: agent(tls), base: format!("https://{address}") }
     }
 
     /// The address of the page.
@@ -352,4 +360,15 @@ impl Api {
         let Nodes { nodes } = self.get("/api/v1/cluster").expect(200).parse();
         nodes.into_iter().map(|node| (node.name.clone(), node)).collect()
     }
+}
+
+fn agent(tls: TlsConfig) -> ureq::Agent {
+    let config = ureq::Agent::config_builder()
+        .http_status_as_error(false)
+        .max_redirects(0)
+        .max_idle_connections(0)
+        .proxy(None)
+        .tls_config(tls)
+        .timeout_global(Some(ANSWER_PATIENCE));
+    config.build().into()
 }

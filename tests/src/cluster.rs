@@ -11,6 +11,7 @@ use nix::sys::signal::Signal;
 use tempfile::TempDir;
 
 use crate::api::{Api, NodeState};
+use crate::certificates::Certificates;
 use crate::loopback::own_address;
 use crate::process::Process;
 use crate::wait::{ensure, wait_until};
@@ -39,6 +40,10 @@ pub struct Options {
     pub max_restarts: &'static str,
     /// Environment variables of all of them.
     pub environment: Vec<(&'static str, String)>,
+    /// Further flags of dispatch.
+    pub dispatch: Vec<String>,
+    /// With what certificates they speak TLS, if they do.
+    pub certificates: Option<Arc<Certificates>>,
 }
 
 impl Default for Options {
@@ -51,6 +56,8 @@ impl Default for Options {
             fight: "0",
             max_restarts: "3",
             environment: Vec::new(),
+            dispatch: Vec::new(),
+            certificates: None,
         }
     }
 }
@@ -80,6 +87,11 @@ impl Heroes {
         self.living.remove(id);
         self.dead.insert(id.to_owned());
     }
+}
+
+/// Speaks with a node as it wants to be spoken with.
+fn api(address: SocketAddr, options: &Options) -> Api {
+    options.certificates.as_ref().map_or_else(|| Api::new(address), |certificates| Api::encrypted(address, certificates))
 }
 
 /// What a cluster stands on.
@@ -138,6 +150,18 @@ impl Cluster {
         Self::start_on(Arc::new(Loopback(own_address())), options)
     }
 
+    /// As [`start`](Self::start), with TLS.
+    ///
+    /// # Panics
+    /// When they do not get ready.
+    #[track_caller]
+    #[must_use]
+    pub fn start_encrypted(options: Options) -> Self {
+        let address = own_address();
+        let certificates = Some(Arc::new(Certificates::at(address.into())));
+        Self::start_on(Arc::new(Loopback(address)), Options { certificates, ..options })
+    }
+
     /// Starts all four there, and waits until they are ready.
     ///
     /// # Panics
@@ -156,12 +180,22 @@ impl Cluster {
     /// A cluster on this ground, of which nothing is started.
     pub(crate) fn at(ground: Arc<dyn Ground>, options: Options) -> Self {
         Self {
-            api: Api::new(ground.reached("dispatch")),
+            api: api(ground.reached("dispatch"), &options),
             ground,
             options,
             processes: BTreeMap::new(),
             logs: tempfile::tempdir().expect("a temporary directory can be made"),
         }
+    }
+
+    /// By what its nodes are certified.
+    ///
+    /// # Panics
+    /// When they speak no TLS.
+    #[track_caller]
+    #[must_use]
+    pub fn certificates(&self) -> Arc<Certificates> {
+        Arc::clone(self.options.certificates.as_ref().expect("a cluster that speaks TLS"))
     }
 
     /// Where the test reaches a node.
@@ -171,12 +205,15 @@ impl Cluster {
     }
 
     fn launch(&mut self, node: &'static str) {
-        let Options { city_gossip, dispatch_gossip, poll, patrol, fight, max_restarts, ref environment } = self.options;
+        let Options { city_gossip, dispatch_gossip, poll, patrol, fight, max_restarts, ref environment, ref dispatch, ref certificates } =
+            self.options;
         let environment: Vec<(&str, &str)> = environment.iter().map(|(name, value)| (*name, value.as_str())).collect();
         let mut arguments = vec![format!("--listen={}", self.ground.listens(node))];
         arguments.extend(NODES.into_iter().filter(|peer| *peer != node).map(|peer| format!("--peer={peer}={}", self.ground.dialled(peer))));
         // The same choices in every run; what differs from run to run is timing.
         arguments.push(format!("--seed={}", port(node)));
+        arguments.extend(certificates.iter().flat_map(|certificates| certificates.options(node)));
+        arguments.extend(if node == "dispatch" { dispatch.clone() } else { Vec::new() });
         arguments.extend(match node {
             "dispatch" => vec![format!("--gossip-interval={dispatch_gossip}"), format!("--poll-interval={poll}")],
             _ => vec![
@@ -197,7 +234,7 @@ impl Cluster {
     #[track_caller]
     pub fn wait_ready(&self, nodes: &[&str]) {
         for node in nodes {
-            let api = Api::new(self.address(node));
+            let api = api(self.address(node), &self.options);
             wait_until(&format!("{node} is ready"), READY_PATIENCE, || {
                 let reply = api.try_request("GET", "/readyz", &[], &[])?;
                 ensure(reply.status == 200, || format!("{} {}", reply.status, reply.body))

@@ -3,6 +3,7 @@
 //!
 //! - [`Cluster`] starts gotham, metropolis, capitol and dispatch on a loopback address of its own, so that tests run at the
 //!   same time without choosing free ports, and ends them when it goes out of scope.
+//! - [`Certificates`] let a cluster speak TLS.
 //! - [`Launched`] is such a cluster under its launcher, as `make run` starts it.
 //! - [`Api`] speaks dispatch's HTTP, [`raw`] sends bytes that no HTTP client would send, [`Link`] plays a node or a page at a
 //!   WebSocket, [`Browser`] is a real Chromium, and [`axe`] looks at what it shows for what shuts people out.
@@ -15,6 +16,7 @@ mod api;
 mod audit;
 pub mod axe;
 mod browser;
+mod certificates;
 mod cluster;
 #[cfg(target_os = "linux")]
 mod forwarder;
@@ -32,6 +34,7 @@ mod wait;
 pub use api::{Api, CityHeroes, Event, Fault, Frames, Hero, NodeState, Reply, Stamp};
 pub use audit::{Audit, Fates, Look, entry, look, vector};
 pub use browser::{Browser, Element};
+pub use certificates::Certificates;
 pub use cluster::{Cluster, Ground, Heroes, Options};
 #[cfg(target_os = "linux")]
 pub use forwarder::{Done, Faults, Forwarder};

@@ -2,18 +2,24 @@
 
 use std::io;
 use std::net::{SocketAddr, TcpStream};
+use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
+use superhero::Connection;
 use tungstenite::client::IntoClientRequest as _;
 use tungstenite::error::Error;
 use tungstenite::http::{HeaderName, HeaderValue};
 use tungstenite::{HandshakeError, Message, WebSocket};
 
 use shared::id::{Incarnation, Origin};
+use shared::link::secret::{Purpose, Secret};
 use shared::message::Frame;
-use shared::wire::{self, Hello};
+use shared::wire::{self, Hello, Welcome};
 
-use crate::DEVELOPMENT_COOKIE;
+use crate::{Certificates, DEVELOPMENT_COOKIE};
 
 /// How long the other end may be silent.
 const SILENCE_MAX: Duration = Duration::from_secs(10);
@@ -27,10 +33,17 @@ pub enum Ending {
     Gone,
 }
 
+/// Why there is no WebSocket.
+enum NotOpened {
+    /// It was refused, with this HTTP status.
+    Refused(u16),
+    /// The other end went, or speaks something else.
+    Broken(String),
+}
+
 /// One end of a WebSocket.
-#[derive(Debug)]
 pub struct Link {
-    socket: WebSocket<TcpStream>,
+    socket: WebSocket<Box<dyn Connection>>,
 }
 
 impl Link {
@@ -43,9 +56,53 @@ impl Link {
     /// When the server does not speak HTTP at all.
     #[track_caller]
     pub fn open(address: SocketAddr, path: &str, headers: &[(&str, &str)]) -> Result<Self, u16> {
-        let stream = TcpStream::connect(address).unwrap_or_else(|error| panic!("connecting to {address}: {error}"));
-        stream.set_read_timeout(Some(SILENCE_MAX)).expect("a timeout above zero");
-        stream.set_write_timeout(Some(SILENCE_MAX)).expect("a timeout above zero");
+        Self::over(Box::new(connect(address)), address, path, headers).map_err(|why| match why {
+            NotOpened::Refused(status) => status,
+            NotOpened::Broken(why) => panic!("no WebSocket at {address}{path}: {why}"),
+        })
+    }
+
+    /// Opens a WebSocket at `path` of the node `name`, which speaks TLS; as the node `me`, or as somebody without a certificate.
+    ///
+    /// # Errors
+    /// The HTTP status of the refusal, or why there is no TLS.
+    ///
+    /// # Panics
+    /// When nobody listens there.
+    pub fn open_encrypted(
+        address: SocketAddr,
+        name: &str,
+        path: &str,
+        certificates: &Certificates,
+        me: Option<&str>,
+    ) -> Result<Self, String> {
+        let mut roots = RootCertStore::empty();
+        roots.add(certificates.authority()).expect("an authority");
+        let builder = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+            .with_safe_default_protocol_versions()
+            .expect("versions that this provider has")
+            .with_root_certificates(roots);
+        let config = match me {
+            None => builder.with_no_client_auth(),
+            Some(me) => {
+                let certificate = CertificateDer::from_pem_file(certificates.file(&format!("{me}.pem"))).expect("a certificate");
+                let key = PrivateKeyDer::from_pem_file(certificates.file(&format!("{me}-key.pem"))).expect("a key");
+                builder.with_client_auth_cert(vec![certificate], key).expect("a certificate and its key")
+            }
+        };
+        let name = ServerName::try_from(name.to_owned()).expect("a name");
+        let mut connection = ClientConnection::new(Arc::new(config), name).expect("a configuration that can be used");
+        let mut stream = connect(address);
+        while connection.is_handshaking() {
+            connection.complete_io(&mut stream).map_err(|error| error.to_string())?;
+        }
+        Self::over(Box::new(StreamOwned::new(connection, stream)), address, path, &[]).map_err(|why| match why {
+            NotOpened::Refused(status) => status.to_string(),
+            NotOpened::Broken(why) => why,
+        })
+    }
+
+    fn over(stream: Box<dyn Connection>, address: SocketAddr, path: &str, headers: &[(&str, &str)]) -> Result<Self, NotOpened> {
         let mut request = format!("ws://{address}{path}").into_client_request().expect("a valid address");
         for (name, value) in headers {
             let name = HeaderName::from_bytes(name.as_bytes()).expect("a valid header name");
@@ -53,8 +110,8 @@ impl Link {
         }
         match tungstenite::client(request, stream) {
             Ok((socket, _)) => Ok(Self { socket }),
-            Err(HandshakeError::Failure(Error::Http(response))) => Err(response.status().as_u16()),
-            Err(error) => panic!("no WebSocket at {address}{path}: {error}"),
+            Err(HandshakeError::Failure(Error::Http(response))) => Err(NotOpened::Refused(response.status().as_u16())),
+            Err(error) => Err(NotOpened::Broken(error.to_string())),
         }
     }
 
@@ -75,9 +132,29 @@ impl Link {
     #[track_caller]
     pub fn as_member(address: SocketAddr, name: &str, incarnation: u64) -> Result<Self, Ending> {
         let mut link = Self::to_node(address);
-        link.send(hello(name, incarnation, DEVELOPMENT_COOKIE));
-        link.receive()?;
+        let welcome = link.introduce(&hello(name, incarnation), DEVELOPMENT_COOKIE)?;
+        if welcome.alive_elsewhere.is_some() {
+            return Err(link.ending());
+        }
         Ok(link)
+    }
+
+    /// Says this hello and proves to know this cookie, as far as one is let; and believes the node only if it proves the same.
+    ///
+    /// # Errors
+    /// How the node refused.
+    ///
+    /// # Panics
+    /// When the node does not know the cookie, and says that it does.
+    #[track_caller]
+    pub fn introduce(&mut self, hello: &[u8], cookie: &str) -> Result<Welcome, Ending> {
+        self.send(hello.to_vec());
+        let theirs = self.receive()?;
+        let (secret, occasion) = (Secret::new(cookie), [hello, &theirs[..]]);
+        self.send(secret.prove(Purpose::Dialling, &occasion).to_vec());
+        let welcome = Welcome::decode(&self.receive()?).expect("a node welcomes, or closes");
+        assert!(secret.is_proved(Purpose::Listening, &occasion, &welcome.proof), "the node does not know the cookie");
+        Ok(welcome)
     }
 
     /// Sends a message. An error shows when something is received.
@@ -156,11 +233,19 @@ impl Link {
     }
 }
 
+#[track_caller]
+fn connect(address: SocketAddr) -> TcpStream {
+    let stream = TcpStream::connect(address).unwrap_or_else(|error| panic!("connecting to {address}: {error}"));
+    stream.set_read_timeout(Some(SILENCE_MAX)).expect("a timeout above zero");
+    stream.set_write_timeout(Some(SILENCE_MAX)).expect("a timeout above zero");
+    stream
+}
+
 /// The hello of a node.
 #[must_use]
-pub fn hello(name: &str, incarnation: u64, cookie: &str) -> Vec<u8> {
+pub fn hello(name: &str, incarnation: u64) -> Vec<u8> {
     let node = Origin { node: name.parse().expect("a valid node name"), incarnation: Incarnation(incarnation) };
-    Hello { node, cookie: cookie.to_owned(), joined: false, alive_elsewhere: None }.encode()
+    Hello { node, joined: false, nonce: rand::random() }.encode()
 }
 
 /// The incarnation of a life that begins now.

@@ -23,7 +23,7 @@ use crate::NODES;
 use crate::cluster::{Ground, port};
 use crate::process::Process;
 
-/// What the nodes of a test share: beyond loopback they refuse the development cookie.
+/// What the nodes of a test share: beyond loopback they refuse the development cookie, and want to be told to do without TLS.
 const COOKIE: &str = "a cookie of the tests on real networks";
 /// Where the test itself is.
 const SWITCH: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 254);
@@ -255,7 +255,8 @@ impl Ground for Network {
                 let file = self.file(path);
                 mount(Some(&file), path, nothing, MsFlags::MS_BIND, nothing).unwrap_or_else(|error| panic!("mounting on {path}: {error}"));
             }
-            let environment: Vec<(&str, &str)> = environment.iter().copied().chain([("SUPERHERO_COOKIE", COOKIE)]).collect();
+            let environment: Vec<(&str, &str)> =
+                environment.iter().copied().chain([("SUPERHERO_COOKIE", COOKIE), ("SUPERHERO_INSECURE", "true")]).collect();
             Process::start(node, arguments, &environment, log)
         })
     }

@@ -71,7 +71,9 @@ fn unusable_flags_end_with_2_and_are_named() {
 #[test]
 fn a_refusal_to_listen_to_the_world_says_what_to_do() {
     let ended = run("gotham", &["--listen", "0.0.0.0:0"], &[], LIMIT);
-    assert!(ended.stderr.contains("--cookie-file") && ended.stderr.contains("SUPERHERO_COOKIE"), "{}", ended.stderr);
+    for remedy in ["--cookie-file", "SUPERHERO_COOKIE", "--tls-cert", "make certs", "--insecure"] {
+        assert!(ended.stderr.contains(remedy), "{}", ended.stderr);
+    }
     for empty in [("SUPERHERO_COOKIE", ""), ("SUPERHERO_COOKIE", &"x".repeat(257))] {
         let ended = run("gotham", &["--listen", "127.0.0.1:0"], &[empty], LIMIT);
         assert_eq!(ended.code, Some(2), "{ended:?}");
@@ -186,10 +188,15 @@ fn a_shared_cookie_lets_a_node_listen_beyond_loopback() {
     let directory = tempfile::tempdir().expect("a temporary directory");
     let cookie = directory.path().join("cookie");
     std::fs::write(&cookie, "a secret\n").expect("a file in a directory of our own");
-    let arguments =
-        ["--listen=0.0.0.0:0".to_owned(), format!("--cookie-file={}", cookie.display()), format!("--peer=capitol={}:9", own_address())];
+    let arguments = [
+        "--listen=0.0.0.0:0".to_owned(),
+        "--insecure".to_owned(),
+        format!("--cookie-file={}", cookie.display()),
+        format!("--peer=capitol={}:9", own_address()),
+    ];
     let process = Process::start("gotham", &arguments, &[], directory.path().join("gotham.log"));
     let port = address_of(&process).port();
     assert_eq!(Api::new(SocketAddr::from((own_address(), port))).get("/healthz").status, 200);
     assert!(!process.log().contains("a secret"), "a cookie has no place in a log");
+    assert!(process.log().contains("INSECURE, as was asked for: what is said here is not encrypted"), "{}", process.log());
 }

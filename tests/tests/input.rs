@@ -8,6 +8,8 @@ use cluster_tests::{
 use serde_json::json;
 use std::time::Duration;
 
+use shared::link::secret::{Purpose, Secret};
+use shared::message::Frame;
 use shared::wire::{FRAME_BYTES_MAX, PROTOCOL_VERSION};
 
 /// A cluster with something to lose.
@@ -367,26 +369,62 @@ fn strangers_at_a_nodes_door_are_told_why_they_may_not_enter() {
         closed(says(Vec::new()), 4000);
         closed(says(b"SHC1".to_vec()), 4000);
 
-        let mut other_version = hello("capitol", now, DEVELOPMENT_COOKIE);
+        let mut other_version = hello("capitol", now);
         other_version[4..6].copy_from_slice(&999_u16.to_le_bytes());
         let reason = closed(says(other_version), 4001);
         assert!(reason.contains("999") && reason.contains(&PROTOCOL_VERSION.to_string()), "{reason}");
 
-        let reason = closed(says(hello("capitol", now, "another cookie")), 4002);
+        let refused = |code: u16, name: &str, life: u64, cookie: &str| {
+            let mut link = Link::to_node(door);
+            match link.introduce(&hello(name, life), cookie) {
+                Err(Ending::Closed(seen, reason)) if seen == code => reason,
+                Err(other) => panic!("expected close code {code}, got {other:?}"),
+                // Who carries a name that is taken is told so by a member, and then closed on.
+                Ok(welcome) => {
+                    assert!(code == 4004 && welcome.alive_elsewhere.is_some(), "{welcome:?}");
+                    closed(link, code)
+                }
+            }
+        };
+        let reason = refused(4002, "capitol", now, "another cookie");
         assert!(!reason.contains(DEVELOPMENT_COOKIE), "{reason}");
-        closed(says(hello("capitol", now, "")), 4002);
-        let reason = closed(says(hello(own_name, now, DEVELOPMENT_COOKIE)), 4003);
+        refused(4002, "capitol", now, "");
+        // Whoever asks from outside learns nothing about names before it has proved that it belongs here.
+        refused(4002, own_name, now, "another cookie");
+        refused(4002, "riverdale", now, "another cookie");
+        let reason = refused(4003, own_name, now, DEVELOPMENT_COOKIE);
         assert!(reason.contains(own_name), "{reason}");
         // A later life of a city that is up.
-        let reason = closed(says(hello("capitol", now + 1_000, DEVELOPMENT_COOKIE)), 4004);
+        let reason = refused(4004, "capitol", now + 1_000, DEVELOPMENT_COOKIE);
         assert!(reason.contains("capitol is alive elsewhere"), "{reason}");
-        closed(says(hello("riverdale", now, DEVELOPMENT_COOKIE)), 4005);
+        refused(4005, "riverdale", now, DEVELOPMENT_COOKIE);
+
+        // A proof for one connection is none for another, whoever overheard it.
+        let (mut first, mut second) = (Link::to_node(door), Link::to_node(door));
+        let ours = hello("capitol", now);
+        let overheard = [&mut first, &mut second].map(|link| {
+            link.send(ours.clone());
+            link.receive().expect("a node answers a hello with its own")
+        });
+        assert_ne!(overheard[0], overheard[1], "each hello is another one");
+        let proof = Secret::new(DEVELOPMENT_COOKIE).prove(Purpose::Dialling, &[&ours, &overheard[0]]);
+        second.send(proof.to_vec());
+        closed(second, 4002);
+        // Nor is the listener's own kind of proof one of a dialler.
+        first.send(Secret::new(DEVELOPMENT_COOKIE).prove(Purpose::Listening, &[&ours, &overheard[0]]).to_vec());
+        closed(first, 4002);
+        // A frame before the proof is none.
+        let mut early = Link::to_node(door);
+        early.send(hello("capitol", now));
+        early.send_frame(&Frame::Observe { since: 0, pulls: 0 });
+        early.receive().expect("a hello");
+        closed(early, 4002);
 
         // A hello whose rest is cut off or goes on too long.
-        let mut cut = hello("capitol", now, DEVELOPMENT_COOKIE);
+        let mut cut = hello("capitol", now);
         cut.truncate(12);
         closed(says(cut), 4006);
-        let mut longer = hello("capitol", now, DEVELOPMENT_COOKIE);
+        let mut longer = hello("capitol", now);
         longer.push(0);
         closed(says(longer), 4006);
 

@@ -1,0 +1,60 @@
+//! Certificates for the nodes of a test, from an authority of its own.
+
+use std::net::IpAddr;
+use std::path::PathBuf;
+
+use certs::{Authority, Validity};
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject as _;
+use tempfile::TempDir;
+use time::OffsetDateTime;
+
+use crate::NODES;
+
+/// An authority's certificate, and one for each node with its key, in files.
+#[derive(Debug)]
+pub struct Certificates(TempDir);
+
+impl Certificates {
+    /// Certificates for nodes at this address, which hold for a day.
+    ///
+    /// # Panics
+    /// When they cannot be made.
+    #[must_use]
+    #[expect(clippy::disallowed_methods, reason = "a certificate holds by the real clock")]
+    pub fn at(address: IpAddr) -> Self {
+        let directory = tempfile::tempdir().expect("a temporary directory can be made");
+        let validity = Validity::days(OffsetDateTime::now_utc(), 1);
+        let authority = Authority::new(validity).expect("an authority");
+        let write = |name: String, text: &str| std::fs::write(directory.path().join(name), text).expect("a file in a directory of our own");
+        write("ca.pem".into(), &authority.certificate());
+        for node in NODES {
+            let signed = authority.sign(node, &[address.to_string(), "localhost".into()], validity).expect("a certificate");
+            write(format!("{node}.pem"), &signed.certificate);
+            write(format!("{node}-key.pem"), &signed.key);
+        }
+        Self(directory)
+    }
+
+    /// A file: `ca.pem`, `gotham.pem`, `gotham-key.pem`.
+    #[must_use]
+    pub fn file(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    /// The options by which a node uses its own.
+    #[must_use]
+    pub fn options(&self, node: &str) -> [String; 3] {
+        [("cert", format!("{node}.pem")), ("key", format!("{node}-key.pem")), ("ca", "ca.pem".into())]
+            .map(|(option, file)| format!("--tls-{option}={}", self.file(&file).display()))
+    }
+
+    /// The authority's certificate.
+    ///
+    /// # Panics
+    /// When somebody has taken the file away.
+    #[must_use]
+    pub fn authority(&self) -> CertificateDer<'static> {
+        CertificateDer::from_pem_file(self.file("ca.pem")).expect("a certificate was written there")
+    }
+}
