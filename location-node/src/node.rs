@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, info};
 
 use shared::link::listener::Port;
+use shared::link::problem::unknown_path;
 use shared::link::process::{self, EXIT_UNUSABLE, LifeEnd, Node, Process};
 use shared::options::well_known_name;
 use shared::replica::{self, Replica};
@@ -59,7 +60,7 @@ pub fn main(name: &'static str) -> ExitCode {
         let mut seeds = ChaCha8Rng::seed_from_u64(options.node.seed());
         let begin = move |me, crashes, now| City::new(me, config.clone(), crashes, seeds.random(), now);
         let (_nobody_commands_a_city_from_inside, commands) = mpsc::channel(1);
-        process::run(process, Router::new(), commands, begin, on_event).await
+        process::run(process, Router::new().fallback(unknown_path), commands, begin, on_event).await
     })
 }
 

@@ -1,6 +1,8 @@
 //! Links: the only asynchronous part. It owns sockets, clocks and tasks, and knows of machines only their contract.
 //!
 //! - [`listener`]: a node's one port: HTTP, and at `/cluster` the door for other nodes.
+//! - [`problem`]: what went wrong, for whoever asked by HTTP.
+//! - [`upgrade`], [`farewell`]: how a WebSocket begins, and how it is ended so that the other side learns why.
 //! - [`secret`], [`tls`]: what proves who belongs to the cluster, and what keeps its talk to itself.
 //! - `handshake`: how two ends come to know each other. `connection`: one WebSocket to one peer, from hello to close.
 //! - `dialer`: keeps trying to have a link to one peer.
@@ -13,10 +15,13 @@ mod connection;
 mod controls;
 mod dialer;
 pub mod driver;
+pub mod farewell;
 mod faults;
 pub mod freeze;
 mod handshake;
 pub mod listener;
+pub mod problem;
 pub mod process;
 pub mod secret;
 pub mod tls;
+pub mod upgrade;

@@ -8,11 +8,11 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 use tokio::time::{interval, timeout};
 use tokio_tungstenite::WebSocketStream;
-use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
-use tokio_tungstenite::tungstenite::protocol::{CloseFrame, WebSocketConfig};
+use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use tokio_tungstenite::tungstenite::{self, Message};
 
 use crate::id::{Incarnation, NodeName, Origin};
+use crate::link::farewell::{close_code, farewell};
 use crate::link::handshake::{self, HELLO_PATIENCE, Identity};
 use crate::link::tls::Certificate;
 use crate::machine::LinkDown;
@@ -26,8 +26,6 @@ const PING_INTERVAL: Duration = Duration::from_secs(1);
 const SILENCE_MAX: Duration = Duration::from_secs(3);
 /// How many frames may wait to be sent; a peer that lets more wait is cut off and starts again.
 pub(super) const OUTGOING_MAX: usize = 1_024;
-/// The longest reason that fits into a WebSocket close frame, in bytes.
-const CLOSE_REASON_BYTES_MAX: usize = 123;
 
 /// The WebSocket limits of every link.
 pub(super) fn limits(frame_bytes_max: usize) -> WebSocketConfig {
@@ -108,8 +106,8 @@ impl Ended {
             Self::NotBinary => Some(1003),
             Self::OwnEnd => Some(1001),
             Self::TooLarge(_) => Some(1011),
-            Self::Broken(tungstenite::Error::Capacity(_)) => Some(1009),
-            Self::Silent | Self::Closed | Self::RefusedByPeer(_) | Self::Broken(_) => None,
+            Self::Broken(error) => close_code(error),
+            Self::Silent | Self::Closed | Self::RefusedByPeer(_) => None,
         }
     }
 
@@ -156,17 +154,11 @@ where
         }
         Err(ended) => ended,
     };
-    if let Some(code) = ended.close_code() {
-        let mut reason = ended.to_string();
-        reason.truncate(reason.floor_char_boundary(CLOSE_REASON_BYTES_MAX));
-        let close = CloseFrame { code: CloseCode::from(code), reason: reason.into() };
-        // The peer may be gone; then there is nobody to tell. It gets a moment to read the reason before the socket goes.
-        let _ = timeout(PING_INTERVAL, async {
-            socket.close(Some(close)).await?;
-            while let Some(Ok(_)) = socket.next().await {}
-            Ok::<(), tungstenite::Error>(())
-        })
-        .await;
+    match (&ended, ended.close_code()) {
+        (reason, Some(code)) => farewell(&mut socket, Some((code, &reason.to_string()))).await,
+        (Ended::Closed | Ended::RefusedByPeer(_), None) => farewell(&mut socket, None).await,
+        // There is nobody to tell.
+        (_, None) => {}
     }
     ended
 }

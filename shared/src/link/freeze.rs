@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use axum::Router;
+use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::middleware::{self, Next};
@@ -24,6 +25,7 @@ use tokio_util::either::Either;
 use crate::fault::FaultId;
 use crate::id::NodeName;
 use crate::link::driver::Neighbourhood;
+use crate::link::problem::{Problem, wrong_method};
 use crate::link::secret::{Purpose, Secret};
 
 /// How long waking a process may take.
@@ -64,20 +66,31 @@ pub(super) struct Bedside {
 /// Has `router` answer nothing while the process is frozen, but to who wakes it.
 pub(super) fn gate(router: Router, frozen: watch::Receiver<bool>, bedside: Bedside) -> Router {
     let wait = async |State(frozen): State<watch::Receiver<bool>>, request: Request, next: Next| freezable(frozen, next.run(request)).await;
-    let wake = Router::new().route(&format!("{THAW_PATH}{{fault}}"), post(wake)).with_state(bedside);
+    let wake = Router::new()
+        .route(&format!("{THAW_PATH}{{fault}}"), post(wake))
+        .method_not_allowed_fallback(wrong_method)
+        .with_state(bedside);
     router.layer(middleware::from_fn_with_state(frozen, wait)).merge(wake)
 }
 
-async fn wake(State(Bedside { me, secret, thaw }): State<Bedside>, Path(fault): Path<String>, headers: HeaderMap) -> Response {
+async fn wake(
+    State(Bedside { me, secret, thaw }): State<Bedside>,
+    fault: Result<Path<String>, PathRejection>,
+    headers: HeaderMap,
+) -> Response {
+    let fault = fault.map(|Path(fault)| fault).unwrap_or_default();
     let given = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok()?.strip_prefix(SCHEME));
     let proof = given.and_then(|given| HEXLOWER.decode(given.as_bytes()).ok()).unwrap_or_default();
     if !secret.is_proved(Purpose::Thawing, &[me.as_str().as_bytes(), fault.as_bytes()], &proof) {
-        return (StatusCode::UNAUTHORIZED, "this is for members of the cluster\n").into_response();
+        let problem = Problem::new(StatusCode::UNAUTHORIZED, "not_a_member", "this is for members of the cluster");
+        return ([(header::WWW_AUTHENTICATE, SCHEME.trim_end())], problem).into_response();
     }
-    let Ok(fault) = fault.parse() else { return (StatusCode::NOT_FOUND, "this is no fault\n").into_response() };
+    let Ok(fault) = fault.parse() else {
+        return Problem::not_found("unknown_fault", "this is no fault").into_response();
+    };
     match thaw.try_send(fault) {
         Ok(()) => (StatusCode::ACCEPTED, "waking up\n").into_response(),
-        Err(_) => (StatusCode::TOO_MANY_REQUESTS, "too many want to wake it at once\n").into_response(),
+        Err(_) => Problem::overloaded().into_response(),
     }
 }
 

@@ -12,21 +12,17 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::extract::{ConnectInfo, Extension, Request, State};
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
-use axum::response::{IntoResponse, Response};
-use axum::routing::any;
+use axum::http::{StatusCode, header};
+use axum::response::Response;
+use axum::routing::get;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper::upgrade::Upgraded;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, mpsc};
 use tokio::time::timeout;
 use tokio_io_timeout::TimeoutStream;
-use tokio_tungstenite::WebSocketStream;
-use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
-use tokio_tungstenite::tungstenite::protocol::Role;
 use tokio_util::either::Either;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -35,6 +31,8 @@ use tracing::{debug, warn};
 
 use crate::link::connection;
 use crate::link::tls::{Certificate, Stream, Tls};
+use crate::link::problem::Problem;
+use crate::link::upgrade::{Socket, not_upgraded, upgrade};
 
 /// How long accepting pauses when the process has no file descriptors left.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -69,7 +67,7 @@ pub struct Port {
 
 /// A peer at the door, not yet introduced.
 pub struct Incoming {
-    pub(super) socket: WebSocketStream<TokioIo<Upgraded>>,
+    pub(super) socket: Socket,
     pub(super) address: String,
     pub(super) certificate: Option<Certificate>,
 }
@@ -87,64 +85,30 @@ pub(super) enum Caller {
 
 /// The way into a node for other nodes.
 pub fn cluster_door(door: mpsc::Sender<Incoming>, frame_bytes_max: usize) -> Router {
-    Router::new().route("/cluster", any(open)).with_state((door, frame_bytes_max))
+    Router::new().route("/cluster", get(open)).with_state((door, frame_bytes_max))
 }
 
 async fn open(
     State((door, frame_bytes_max)): State<(mpsc::Sender<Incoming>, usize)>,
     ConnectInfo(address): ConnectInfo<SocketAddr>,
     Extension(caller): Extension<Caller>,
-    mut request: Request,
+    request: Request,
 ) -> Response {
+    let refused = |code, detail| not_upgraded(Problem::new(StatusCode::FORBIDDEN, code, detail));
+    if request.headers().contains_key(header::ORIGIN) {
+        return refused("foreign_origin", "this is the door for nodes, not for browsers");
+    }
     let certificate = match caller {
         Caller::Plain => None,
         Caller::Certified(certificate) => Some(certificate),
-        Caller::Unknown => {
-            return (StatusCode::FORBIDDEN, "this is the door for nodes, which show a certificate of this cluster\n").into_response();
+        Caller::Unknown => return refused("not_a_member", "this is the door for nodes, which show a certificate of this cluster"),
+    };
+    upgrade(request, connection::limits(frame_bytes_max), async move |socket| {
+        // A full door means more strangers than can be looked at: this one is dropped and may come again.
+        if door.try_send(Incoming { socket, address: address.to_string(), certificate }).is_err() {
+            warn!(%address, "too many peers at the door");
         }
-    };
-    let accept = match accept_key(request.headers()) {
-        Ok(accept) => accept,
-        Err(refusal) => return refusal.into_response(),
-    };
-    let upgrade = hyper::upgrade::on(&mut request);
-    tokio::spawn(async move {
-        match upgrade.await {
-            Ok(upgraded) => {
-                let limits = connection::limits(frame_bytes_max);
-                let socket = WebSocketStream::from_raw_socket(TokioIo::new(upgraded), Role::Server, Some(limits)).await;
-                // A full door means more strangers than can be looked at: this one is dropped and may come again.
-                if door.try_send(Incoming { socket, address: address.to_string(), certificate }).is_err() {
-                    warn!(%address, "too many peers at the door");
-                }
-            }
-            Err(error) => debug!(%address, "upgrade failed: {error}"),
-        }
-    });
-    let headers = [
-        (header::CONNECTION, HeaderValue::from_static("Upgrade")),
-        (header::UPGRADE, HeaderValue::from_static("websocket")),
-        (header::SEC_WEBSOCKET_ACCEPT, accept),
-    ];
-    (StatusCode::SWITCHING_PROTOCOLS, headers).into_response()
-}
-
-/// The answer to the key of a WebSocket request (RFC 6455, section 4.2.1), or why this is none that a node would send.
-fn accept_key(headers: &HeaderMap) -> Result<HeaderValue, impl IntoResponse + use<>> {
-    let has = |name, token: &str| {
-        let value = headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
-        value.split(',').any(|part| part.trim().eq_ignore_ascii_case(token))
-    };
-    let version = [(header::UPGRADE, "websocket"), (header::SEC_WEBSOCKET_VERSION, "13")];
-    if headers.contains_key(header::ORIGIN) {
-        return Err((StatusCode::FORBIDDEN, version, "this is the door for nodes, not for browsers\n"));
-    }
-    if !has(header::CONNECTION, "upgrade") || !has(header::UPGRADE, "websocket") || !has(header::SEC_WEBSOCKET_VERSION, "13") {
-        return Err((StatusCode::UPGRADE_REQUIRED, version, "this is a WebSocket endpoint for the nodes of a superhero cluster\n"));
-    }
-    let key = headers.get(header::SEC_WEBSOCKET_KEY).filter(|key| key.len() == 24);
-    let accept = key.and_then(|key| HeaderValue::from_str(&derive_accept_key(key.as_bytes())).ok());
-    accept.ok_or((StatusCode::BAD_REQUEST, version, "Sec-WebSocket-Key is missing or malformed\n"))
+    })
 }
 
 /// Serves `router` on `port` until `stop`, each connection as a task of `tasks`.

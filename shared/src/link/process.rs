@@ -26,6 +26,7 @@ use crate::id::{Incarnation, NodeName, Origin};
 use crate::link::controls::Controls;
 use crate::link::driver::{self, Ended, Neighbourhood, Surroundings, SystemClock};
 use crate::link::listener::{self, Incoming, Port};
+use crate::link::problem::wrong_method;
 use crate::machine::Machine;
 use crate::replica::{self, Replica};
 use crate::supervise::Intensity;
@@ -144,7 +145,8 @@ pub async fn run<M: Node>(
     let address = port.listener.local_addr().context("asking for the port")?;
     let scheme = if port.tls.is_some() { "https" } else { "http" };
     let mut controls = Controls::new(name, seed);
-    let router = router.merge(listener::cluster_door(door, neighbourhood.frame_bytes_max)).merge(probes(readiness));
+    let door = listener::cluster_door(door, neighbourhood.frame_bytes_max);
+    let router = router.merge(door).merge(probes(readiness)).method_not_allowed_fallback(wrong_method);
     let router = controls.gate(router, name, neighbourhood.secret.clone());
     tasks.spawn(listener::serve(port, router, stop.clone(), tasks.clone()));
     info!("{name} listens on {scheme}://{address}");
