@@ -21,6 +21,7 @@ mod map;
 mod only_copies;
 mod page;
 mod panels;
+mod parameters;
 mod picture;
 mod places;
 mod predicted;

@@ -1,20 +1,25 @@
 //! The page's own files, out of the binary.
 
 use axum::extract::Path;
+use axum::extract::rejection::PathRejection;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use rust_embed::RustEmbed;
 
-use crate::web::error::Problem;
+use crate::web::error::{Problem, shortened};
 
 #[derive(RustEmbed)]
 #[folder = "../static"]
 struct Assets;
 
 /// One file. It is asked for again each time and sent again only when it changed.
-pub(crate) async fn asset(Path(path): Path<String>, headers: HeaderMap) -> Response {
+pub(crate) async fn asset(path: Result<Path<String>, PathRejection>, headers: HeaderMap) -> Response {
+    let path = match path {
+        Ok(Path(path)) => path,
+        Err(rejection) => return Problem::malformed("invalid_path", rejection.body_text()).into_response(),
+    };
     let Some(file) = Assets::get(&path) else {
-        return Problem::not_found("unknown_file", format!("there is no file {path:?}")).into_response();
+        return Problem::not_found("unknown_file", format!("there is no file {:?}", shortened(&path, 100))).into_response();
     };
     let hash: String = file.metadata.sha256_hash()[..8].iter().map(|byte| format!("{byte:02x}")).collect();
     let tag = format!("\"{hash}\"");

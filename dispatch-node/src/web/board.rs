@@ -9,18 +9,18 @@ use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use axum::extract::ws::Utf8Bytes;
 use futures_util::FutureExt as _;
 use rand::RngExt;
 use serde::Serialize;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Instant, sleep};
+use tokio_tungstenite::tungstenite::Utf8Bytes;
 use tracing::error;
 
 use crate::happening::Kind;
 use crate::view::View;
 use crate::web::desk::Desk;
-use crate::web::error::Problem;
+use crate::web::error::{Problem, dispatch_silent};
 use crate::web::fragments::{Fragments, Newer, Number};
 use crate::web::heroes::RowCache;
 use crate::web::page;
@@ -134,7 +134,7 @@ impl Board {
     pub(crate) async fn follow(&self, wish: Wish, view: Option<Arc<View>>) -> Result<watch::Receiver<Arc<Snapshot>>, Problem> {
         let (reply, answered) = oneshot::channel();
         self.requests.try_send(Request { wish, view, reply }).map_err(|_| Problem::overloaded())?;
-        answered.await.map_err(|_| Problem::dispatch_silent())
+        answered.await.map_err(|_| dispatch_silent())
     }
 }
 

@@ -2,16 +2,20 @@
 //!
 //! Invariant: as for pages, nobody waits for another. A program that is slow skips views, but no event that dispatch still remembers.
 
-use axum::extract::ws::{Message, WebSocket};
+use futures_util::StreamExt as _;
 use serde::Serialize;
 use tokio::time::interval;
 use tokio_util::sync::CancellationToken;
 
+use shared::link::farewell::farewell;
+use shared::link::upgrade::Socket;
+
 use crate::view::View;
-use crate::web::api::{Event, VerdictAnswer};
+use crate::web::api::cluster::{Event, VerdictAnswer};
+use crate::web::api::faults::FaultJson;
+use crate::web::api::gossip::GossipJson;
 use crate::web::desk::Desk;
-use crate::web::faults::{FaultJson, GossipJson};
-use crate::web::live::{KEEP_ALIVE, say_goodbye, send};
+use crate::web::live::{Allowance, Close, KEEP_ALIVE, heard, send};
 use crate::web::places::Place;
 
 /// How many of the last events a newcomer is told.
@@ -38,17 +42,18 @@ pub(crate) fn is_wanted(query: &str) -> bool {
 }
 
 /// Tells a program all that changes, until it goes or must go.
-pub(crate) async fn tell(mut socket: WebSocket, desk: Desk, stop: CancellationToken, _place: Place) {
+pub(crate) async fn tell(mut socket: Socket, desk: Desk, stop: CancellationToken, _place: Place) {
     let close = tokio::select! {
         close = keep_telling(&mut socket, &desk) => close,
         () = stop.cancelled() => Some((1001, "dispatch is stopping")),
     };
-    say_goodbye(&mut socket, close).await;
+    farewell(&mut socket, close).await;
 }
 
-async fn keep_telling(socket: &mut WebSocket, desk: &Desk) -> Option<(u16, &'static str)> {
+async fn keep_telling(socket: &mut Socket, desk: &Desk) -> Option<Close> {
     let mut views = desk.views();
     let mut keep_alive = interval(KEEP_ALIVE);
+    let mut allowance = Allowance::new();
     let mut last = None;
     views.mark_changed();
     loop {
@@ -66,10 +71,10 @@ async fn keep_telling(socket: &mut WebSocket, desk: &Desk) -> Option<(u16, &'sta
                 keep_alive.reset();
             }
             _ = keep_alive.tick() => send(socket, &Push::K).await?,
-            message = socket.recv() => match message {
-                Some(Ok(Message::Ping(_) | Message::Pong(_))) => {}
-                Some(Ok(Message::Text(_) | Message::Binary(_))) => return Some((1008, "this socket only tells; send commands by the API")),
-                Some(Ok(Message::Close(_)) | Err(_)) | None => return None,
+            message = socket.next() => match heard(message, &mut allowance) {
+                Err(close) => return close,
+                Ok(None) => {}
+                Ok(Some(_)) => return Some((1008, "this socket only tells; send commands by the API")),
             },
         }
     }

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use axum::http::StatusCode;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::timeout;
 
@@ -12,7 +11,7 @@ use shared::id::NodeName;
 
 use crate::ask::{Answer, Ask, NotDone, Verb};
 use crate::view::View;
-use crate::web::error::Problem;
+use crate::web::error::{Problem, dispatch_silent};
 use crate::web::rebuild::Rebuilder;
 use crate::web::stage::Stage;
 
@@ -100,7 +99,7 @@ impl Desk {
             Ok(()) => match timeout(ANSWER_PATIENCE, answered).await {
                 Ok(Ok(Answer::Refused(refusal))) => Err(refusal.into()),
                 Ok(Ok(answer)) => Ok(answer),
-                Ok(Err(_)) | Err(_) => Err(Problem::dispatch_silent()),
+                Ok(Err(_)) | Err(_) => Err(dispatch_silent()),
             },
         };
         self.open.lock().unwrap_or_else(PoisonError::into_inner).1.remove(&ticket);
@@ -109,7 +108,7 @@ impl Desk {
 
     /// What is known at this moment, everything answered so far included.
     pub(crate) async fn now(&self) -> Result<Arc<View>, Problem> {
-        let Answer::View(view) = self.ask(Verb::View, None).await? else { return Err(Problem::dispatch_silent()) };
+        let Answer::View(view) = self.ask(Verb::View, None).await? else { return Err(dispatch_silent()) };
         Ok(view)
     }
 }
@@ -135,9 +134,9 @@ impl From<NotDone> for Problem {
         let detail = refusal.to_string();
         match refusal {
             NotDone::NeverHeardOf(_) => Self::not_found("unknown_hero", detail),
-            NotDone::Deleted(_) => Self::gone(detail),
+            NotDone::Deleted(_) => Self::gone("terminated", detail),
             NotDone::UnknownFault(_) => Self::not_found("unknown_fault", detail),
-            NotDone::HealedAlready(_) => Self::new(StatusCode::GONE, "healed", detail),
+            NotDone::HealedAlready(_) => Self::gone("healed", detail),
             NotDone::TooManyFaults(_) => Self::conflict("too_many_faults", detail),
             NotDone::TooManyHeroes => Self::conflict("too_many_heroes", detail),
             NotDone::TooManyTombstones => Self::unavailable("too_many_tombstones", detail),

@@ -1,24 +1,20 @@
-//! Trouble and the pace of gossip, over HTTP: what comes in is parsed here, and what is in force is shown.
+//! What asks for trouble, parsed: from the API as from the page's form.
 
 use std::time::Duration;
 
-use axum::Json;
-use axum::extract::{Path, State};
-use axum::http::{HeaderMap, StatusCode, header};
-use axum::response::{IntoResponse, Response};
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
+use utoipa::ToSchema;
 
-use shared::fault::{BYTES_PER_S, DELAY, Fault, FaultId, HEAL_AFTER, Pace, Permille, SKEW_MS, Trouble};
+use shared::fault::{BYTES_PER_S, DELAY, FaultId, HEAL_AFTER, Permille, SKEW_MS, Trouble};
 use shared::id::NodeName;
 use shared::membership::DISPATCH;
 use shared::options::well_known_name;
 
-use crate::ask::{Answer, Verb};
-use crate::exchange::Exchange;
-use crate::trouble::FaultView;
+use crate::ask::Verb;
 use crate::web::desk::Desk;
-use crate::web::error::Problem;
-use crate::web::input::{self, JsonBody, OptionalJsonBody};
+use crate::web::error::{Problem, shortened};
+use crate::web::input;
+use crate::web::parameters::{FaultKind, FaultTarget, NodeWord};
 
 /// How long a fault lasts when nobody says.
 const HEAL_AFTER_DEFAULT: Duration = Duration::from_secs(30);
@@ -26,18 +22,37 @@ const HEAL_AFTER_DEFAULT: Duration = Duration::from_secs(30);
 const KINDS: [&str; 8] = ["cut", "delay", "loss", "duplicate", "reorder", "throttle", "freeze", "skew"];
 
 /// What asks for a fault. Amounts that its kind does not have are ignored.
-#[derive(Default, Deserialize)]
+#[derive(Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(example = json!({ "kind": "cut", "from": "gotham", "to": "*", "heal_after_s": 30 }))]
 pub(crate) struct FaultWish {
+    #[schema(value_type = FaultKind)]
     pub(crate) kind: String,
+    /// The node that sends what is held up; of `freeze` and `skew`, the node that has it.
+    #[schema(value_type = NodeWord)]
     pub(crate) from: String,
+    /// Another node, or `*` for every other, dispatch included. Not for `freeze` and `skew`.
+    #[schema(value_type = Option<FaultTarget>)]
     pub(crate) to: Option<String>,
+    /// In the other direction too.
+    #[schema(default = true)]
     pub(crate) both: Option<bool>,
+    /// Of a `delay`: by how much, in the middle.
+    #[schema(minimum = 1, maximum = 10_000)]
     pub(crate) delay_ms: Option<f64>,
+    /// Of a `delay`: how far from that, either way; not more than `delay_ms`.
+    #[schema(minimum = 0, maximum = 10_000)]
     pub(crate) jitter_ms: Option<f64>,
+    /// Of `loss`, `duplicate` and `reorder`: how many frames in a hundred.
+    #[schema(minimum = 0.1, maximum = 100)]
     pub(crate) percent: Option<f64>,
+    /// Of a `throttle`: how much still passes.
+    #[schema(minimum = 256, maximum = 1_000_000_000)]
     pub(crate) bytes_per_s: Option<f64>,
+    /// Of a `skew`: how far the clock is ahead; below 0, behind. Not 0.
+    #[schema(minimum = -3_600_000, maximum = 3_600_000)]
     pub(crate) skew_ms: Option<f64>,
+    #[schema(minimum = 0.1, maximum = 3_600, default = 30)]
     pub(crate) heal_after_s: Option<f64>,
 }
 
@@ -45,7 +60,7 @@ fn missing(kind: &str, field: &str) -> Problem {
     Problem::not_allowed("missing_field", format!("a {kind} needs {field}; nothing was changed"))
 }
 
-fn out_of_range(field: &str, allowed: &str, given: f64) -> Problem {
+pub(super) fn out_of_range(field: &str, allowed: &str, given: f64) -> Problem {
     Problem::not_allowed("out_of_range", format!("{field} is {allowed}, not {given}; nothing was changed"))
 }
 
@@ -83,7 +98,9 @@ impl FaultWish {
         let kind = self.kind.as_str();
         let chance = || {
             let percent = self.percent.ok_or_else(|| missing(kind, "percent"))?;
-            Permille::from_percent(percent).ok_or_else(|| out_of_range("percent", "0.1 to 100", percent))
+            // What would only be in bounds once rounded is not.
+            let within = (0.1..=100.0).contains(&percent).then(|| Permille::from_percent(percent)).flatten();
+            within.ok_or_else(|| out_of_range("percent", "0.1 to 100", percent))
         };
         Ok(match kind {
             "cut" => Trouble::Cut,
@@ -112,15 +129,17 @@ impl FaultWish {
             "freeze" => Trouble::Freeze,
             "skew" => {
                 let given = self.skew_ms.ok_or_else(|| missing(kind, "skew_ms"))?;
+                #[expect(clippy::cast_precision_loss, reason = "its bounds are a few million")]
+                let allowed = *SKEW_MS.start() as f64..=*SKEW_MS.end() as f64;
                 #[expect(clippy::cast_possible_truncation, reason = "what does not fit saturates, and is refused just below")]
                 let ms = given as i64;
-                if !SKEW_MS.contains(&ms) || ms == 0 {
+                if !allowed.contains(&given) || ms == 0 {
                     return Err(out_of_range("skew_ms", "-3600000 to 3600000, and not 0", given));
                 }
                 Trouble::Skew(ms)
             }
             unknown => {
-                let shown = input::shortened(unknown, 40);
+                let shown = shortened(unknown, 40);
                 let detail = format!("there is no fault of the kind {shown:?}: it is one of {}; nothing was changed", KINDS.join(", "));
                 return Err(Problem::not_allowed("unknown_kind", detail));
             }
@@ -129,208 +148,19 @@ impl FaultWish {
 }
 
 /// A node of this cluster, dispatch included.
-fn node(desk: &Desk, field: &str, text: &str) -> Result<NodeName, Problem> {
+pub(super) fn node(desk: &Desk, field: &str, text: &str) -> Result<NodeName, Problem> {
     let dispatch = (text == DISPATCH).then(|| well_known_name(DISPATCH));
     input::city(desk, text).or(dispatch).ok_or_else(|| {
         let all: Vec<&str> = desk.cities().iter().map(NodeName::as_str).chain([DISPATCH]).collect();
-        let shown = input::shortened(text, 40);
+        let shown = shortened(text, 40);
         Problem::not_allowed("unknown_node", format!("{field} is one of {}, not {shown:?}; nothing was changed", all.join(", ")))
     })
-}
-
-/// A fault in force.
-#[derive(Serialize)]
-pub(crate) struct FaultJson {
-    id: String,
-    kind: &'static str,
-    from: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    to: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    both: Option<bool>,
-    #[serde(flatten)]
-    amount: Amount,
-    heal_after_s: f64,
-    heals_in_ms: u64,
-    in_force_at: Vec<String>,
-    frames: FramesJson,
-}
-
-#[derive(Serialize)]
-#[serde(untagged)]
-enum Amount {
-    None {},
-    Delay { delay_ms: u64, jitter_ms: u64 },
-    Percent { percent: f64 },
-    Throttle { bytes_per_s: u32 },
-    Skew { skew_ms: i64 },
-}
-
-#[derive(Serialize)]
-struct FramesJson {
-    seen: u64,
-    dropped: u64,
-    delayed: u64,
-    duplicated: u64,
-}
-
-fn millis(span: Duration) -> u64 {
-    u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
-}
-
-impl FaultJson {
-    pub(crate) fn of(view: &FaultView) -> Self {
-        let Fault { id, trouble, from, to, both } = view.fault;
-        let amount = match trouble {
-            Trouble::Cut | Trouble::Freeze => Amount::None {},
-            Trouble::Delay { by, jitter } => Amount::Delay { delay_ms: millis(by), jitter_ms: millis(jitter) },
-            Trouble::Loss(chance) | Trouble::Duplicate(chance) | Trouble::Reorder(chance) => Amount::Percent { percent: chance.percent() },
-            Trouble::Throttle(bytes_per_s) => Amount::Throttle { bytes_per_s },
-            Trouble::Skew(skew_ms) => Amount::Skew { skew_ms },
-        };
-        let between = trouble.is_between_nodes();
-        Self {
-            id: id.to_string(),
-            kind: trouble.as_str(),
-            from: from.to_string(),
-            to: between.then(|| to.map_or_else(|| "*".to_owned(), |to| to.to_string())),
-            both: between.then_some(both),
-            amount,
-            heal_after_s: view.heal_after.as_secs_f64(),
-            heals_in_ms: millis(view.remaining),
-            in_force_at: view.at.iter().map(NodeName::to_string).collect(),
-            frames: FramesJson {
-                seen: view.frames.seen,
-                dropped: view.frames.dropped,
-                delayed: view.frames.delayed,
-                duplicated: view.frames.duplicated,
-            },
-        }
-    }
-}
-
-#[derive(Serialize)]
-struct Faults {
-    faults: Vec<FaultJson>,
-}
-
-/// `GET /faults`
-pub(crate) async fn list(State(desk): State<Desk>) -> Result<Response, Problem> {
-    let view = desk.now().await?;
-    Ok(Json(Faults { faults: view.faults.iter().map(FaultJson::of).collect() }).into_response())
-}
-
-/// `POST /faults`
-pub(crate) async fn inject(State(desk): State<Desk>, headers: HeaderMap, JsonBody(wish): JsonBody<FaultWish>) -> Result<Response, Problem> {
-    let key = input::idempotency_key(&headers)?;
-    let verb = wish.parse(&desk)?;
-    let Answer::Injected(fault) = desk.ask(verb, key).await? else { return Err(Problem::dispatch_silent()) };
-    let location = [(header::LOCATION, format!("/api/v1/faults/{}", fault.fault.id))];
-    Ok((StatusCode::CREATED, location, Json(FaultJson::of(&fault))).into_response())
-}
-
-/// `DELETE /faults/{id}`
-pub(crate) async fn heal(State(desk): State<Desk>, Path(id): Path<String>) -> Result<StatusCode, Problem> {
-    let fault = fault_id(&id)?;
-    desk.ask(Verb::Heal { fault: Some(fault) }, None).await?;
-    Ok(StatusCode::NO_CONTENT)
 }
 
 /// A fault named in a path.
 pub(crate) fn fault_id(text: &str) -> Result<FaultId, Problem> {
     text.parse().map_err(|_| {
-        let shown = input::shortened(text, 40);
+        let shown = shortened(text, 40);
         Problem::not_found("unknown_fault", format!("there is no fault {shown:?}; nothing was changed"))
     })
-}
-
-/// `DELETE /faults`
-pub(crate) async fn heal_all(State(desk): State<Desk>) -> Result<StatusCode, Problem> {
-    desk.ask(Verb::Heal { fault: None }, None).await?;
-    Ok(StatusCode::NO_CONTENT)
-}
-
-/// How fast gossip goes.
-#[derive(Serialize)]
-pub(crate) struct GossipJson {
-    paused: bool,
-    percent: u16,
-}
-
-impl GossipJson {
-    pub(crate) fn of(pace: Pace) -> Self {
-        Self { paused: pace == Pace::PAUSED, percent: pace.percent }
-    }
-}
-
-/// `GET /gossip`
-pub(crate) async fn gossip(State(desk): State<Desk>) -> Result<Response, Problem> {
-    let view = desk.now().await?;
-    Ok(Json(GossipJson::of(view.pace)).into_response())
-}
-
-/// `POST /gossip/pause`
-pub(crate) async fn pause(State(desk): State<Desk>) -> Result<Response, Problem> {
-    set_pace(&desk, Pace::PAUSED).await
-}
-
-/// `POST /gossip/resume`
-pub(crate) async fn resume(State(desk): State<Desk>) -> Result<Response, Problem> {
-    set_pace(&desk, Pace::FREE).await
-}
-
-/// What `POST /gossip/speed` says.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Speed {
-    percent: f64,
-}
-
-/// `POST /gossip/speed`
-pub(crate) async fn speed(State(desk): State<Desk>, JsonBody(speed): JsonBody<Speed>) -> Result<Response, Problem> {
-    let allowed = f64::from(*Pace::RANGE.start())..=f64::from(*Pace::RANGE.end());
-    if !allowed.contains(&speed.percent) {
-        return Err(out_of_range("percent", "10 to 1000", speed.percent));
-    }
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "it is within the bounds just checked")]
-    let percent = speed.percent as u16;
-    set_pace(&desk, Pace { percent }).await
-}
-
-async fn set_pace(desk: &Desk, pace: Pace) -> Result<Response, Problem> {
-    let Answer::Gossip(pace) = desk.ask(Verb::Gossip { pace }, None).await? else { return Err(Problem::dispatch_silent()) };
-    Ok(Json(GossipJson::of(pace)).into_response())
-}
-
-/// What `POST /gossip/step` may say.
-#[derive(Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct StepWish {
-    from: Option<String>,
-    to: Option<String>,
-}
-
-#[derive(Serialize)]
-struct ExchangeJson {
-    from: String,
-    to: String,
-    completed: bool,
-    entries: usize,
-    bytes: usize,
-}
-
-/// `POST /gossip/step`
-pub(crate) async fn step(State(desk): State<Desk>, OptionalJsonBody(wish): OptionalJsonBody<StepWish>) -> Result<Response, Problem> {
-    let source = wish.from.map(|name| node(&desk, "from", &name)).transpose()?;
-    let puller = wish.to.map(|name| node(&desk, "to", &name)).transpose()?;
-    if let (Some(source), Some(puller)) = (source, puller)
-        && source == puller
-    {
-        return Err(Problem::not_allowed("same_node", format!("from and to are both {source}; nothing was exchanged")));
-    }
-    let Answer::Exchanged(exchange) = desk.ask(Verb::Exchange { source, puller }, None).await? else {
-        return Err(Problem::dispatch_silent());
-    };
-    let Exchange { source, puller, completed, entries, bytes } = exchange;
-    Ok(Json(ExchangeJson { from: source.to_string(), to: puller.to_string(), completed, entries, bytes }).into_response())
 }

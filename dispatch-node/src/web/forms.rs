@@ -11,8 +11,9 @@ use shared::id::{HeroId, NodeName};
 
 use crate::ask::{Answer, CREATE_MAX, Verb};
 use crate::web::error::Problem;
-use crate::web::input::{self, CityPath, FormBody, HeroPath};
+use crate::web::input::{self, FormBody};
 use crate::web::page::{self, Refusal};
+use crate::web::parameters::{CityPath, HeroPath};
 use crate::web::site::Site;
 use crate::web::wish::Wish;
 use crate::web::{rebuild, trouble};

@@ -46,6 +46,7 @@ pub(crate) async fn guard(State(entrance): State<Arc<Entrance>>, mut request: Re
         Err(Refused::Problem(problem)) => problem.into_response(),
     };
     let headers = response.headers_mut();
+    // A page that has a policy of its own keeps it.
     headers.entry(header::CONTENT_SECURITY_POLICY).or_insert(HeaderValue::from_static(CONTENT_SECURITY_POLICY));
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("same-origin"));

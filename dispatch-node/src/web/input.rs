@@ -1,12 +1,11 @@
-//! What comes in from browsers and scripts, parsed: hostile until it has passed here.
+//! What comes in from browsers and scripts in bodies, parsed: hostile until it has passed here. What comes in otherwise is in
+//! [`parameters`](crate::web::parameters).
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use axum::body::{Bytes, HttpBody as _};
-use axum::extract::rejection::{BytesRejection, PathRejection};
-use axum::extract::{FromRequest, FromRequestParts, Path, Request};
-use axum::http::request::Parts;
+use axum::extract::rejection::BytesRejection;
+use axum::extract::{FromRequest, Request};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::IntoResponse;
 use serde::de::DeserializeOwned;
@@ -14,14 +13,11 @@ use serde_json::error::Category;
 use tokio::time::timeout;
 
 use shared::hero::Location;
-use shared::id::{HeroId, NodeName};
+use shared::id::NodeName;
 
 use crate::web::desk::Desk;
-use crate::web::error::Problem;
-use crate::web::site::Site;
+use crate::web::error::{Problem, shortened};
 
-/// The longest idempotency key, in bytes.
-const KEY_BYTES_MAX: usize = 200;
 /// How long a body may take to arrive.
 const BODY_PATIENCE: Duration = Duration::from_secs(10);
 /// The largest body, in bytes.
@@ -120,50 +116,12 @@ fn is_of_type(headers: &HeaderMap, expected: &str) -> bool {
     given.split(';').next().is_some_and(|essence| essence.trim().eq_ignore_ascii_case(expected))
 }
 
-/// The hero named in the path.
-pub(crate) struct HeroPath(pub(crate) HeroId);
-
-impl<S: Send + Sync> FromRequestParts<S> for HeroPath {
-    type Rejection = Problem;
-
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
-        let text = segment(parts, state).await?;
-        text.parse().map(Self).map_err(|error| Problem::malformed("invalid_id", format!("{text:?} is not a UUID: {error}")))
-    }
-}
-
-/// The city named in the path.
-pub(crate) struct CityPath(pub(crate) NodeName);
-
-impl FromRequestParts<Site> for CityPath {
-    type Rejection = Problem;
-
-    async fn from_request_parts(parts: &mut Parts, site: &Site) -> Result<Self, Problem> {
-        let (text, desk) = (segment(parts, site).await?, &site.desk);
-        city(desk, &text)
-            .map(Self)
-            .ok_or_else(|| Problem::not_found("unknown_city", format!("there is no city {text:?}: {}", known_cities(desk))))
-    }
-}
-
-async fn segment<S: Send + Sync>(parts: &mut Parts, state: &S) -> Result<String, Problem> {
-    let Path(text) = Path::<String>::from_request_parts(parts, state)
-        .await
-        .map_err(|rejection: PathRejection| Problem::malformed("invalid_path", rejection.body_text()))?;
-    Ok(shortened(&text, 100))
-}
-
-/// As much of what somebody sent as is worth repeating to them.
-pub(crate) fn shortened(text: &str, chars: usize) -> String {
-    text.chars().take(chars).collect()
-}
-
 /// The city of this name.
 pub(crate) fn city(desk: &Desk, text: &str) -> Option<NodeName> {
     desk.cities().iter().copied().find(|city| city.as_str() == text)
 }
 
-fn known_cities(desk: &Desk) -> String {
+pub(crate) fn known_cities(desk: &Desk) -> String {
     let names: Vec<&str> = desk.cities().iter().map(NodeName::as_str).collect();
     format!("it is one of {}", names.join(", "))
 }
@@ -195,23 +153,5 @@ pub(crate) fn hero_name(desk: &Desk, text: &str) -> Result<String, Problem> {
             Err(Problem::not_allowed("invalid_name", format!("a name has no control characters such as {control:?}; nothing was created")))
         }
         None => Ok(name.to_owned()),
-    }
-}
-
-/// After which number somebody wants to be told; `what` has it.
-pub(crate) fn since(query: &BTreeMap<String, String>, what: &str) -> Result<u64, Problem> {
-    let since = query.get("since").map_or(Ok(0), |since| since.parse());
-    since.map_err(|_| Problem::malformed("invalid_since", format!("since is the number of {what}")))
-}
-
-/// The request's idempotency key, if it has one.
-pub(crate) fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Problem> {
-    let Some(value) = headers.get("idempotency-key") else { return Ok(None) };
-    match value.to_str() {
-        Ok(key) if (1..=KEY_BYTES_MAX).contains(&key.len()) => Ok(Some(key.to_owned())),
-        Ok(_) | Err(_) => Err(Problem::malformed(
-            "invalid_idempotency_key",
-            format!("an Idempotency-Key has 1 to {KEY_BYTES_MAX} visible ASCII characters"),
-        )),
     }
 }

@@ -7,15 +7,19 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::ws::{CloseFrame, Message, Utf8Bytes, WebSocket, WebSocketUpgrade};
-use axum::extract::{ConnectInfo, RawQuery, State};
-use axum::http::{HeaderMap, StatusCode};
-use axum::response::{IntoResponse, Response};
+use axum::extract::{ConnectInfo, RawQuery, Request, State};
+use axum::http::StatusCode;
+use axum::response::Response;
+use futures_util::{SinkExt as _, StreamExt as _};
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 use tokio::time::{Instant, interval, sleep_until, timeout};
+use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
+use tokio_tungstenite::tungstenite::{Error, Message, Utf8Bytes};
 
 use shared::id::HeroId;
+use shared::link::farewell::{close_code, farewell};
+use shared::link::upgrade::{Socket, not_upgraded, upgrade};
 
 use crate::web::board::{Board, Has, Snapshot};
 use crate::web::data;
@@ -53,24 +57,26 @@ pub(crate) async fn live(
     State(site): State<Site>,
     ConnectInfo(address): ConnectInfo<SocketAddr>,
     RawQuery(query): RawQuery,
-    headers: HeaderMap,
-    upgrade: WebSocketUpgrade,
+    request: Request,
 ) -> Response {
     // What a socket shows, a page of another site could read.
-    if !site.entrance.is_same_site(&headers) {
-        return Problem::new(StatusCode::FORBIDDEN, "foreign_origin", "this comes from a page of another site").into_response();
+    if !site.entrance.is_same_site(request.headers()) {
+        return not_upgraded(Problem::new(StatusCode::FORBIDDEN, "foreign_origin", "this comes from a page of another site"));
     }
     let place = match site.places.take(address.ip()) {
         Ok(place) => place,
-        Err(problem) => return problem.into_response(),
+        Err(problem) => return not_upgraded(problem),
     };
     let query = query.unwrap_or_default();
-    let upgrade = upgrade.max_message_size(MESSAGE_BYTES_MAX).read_buffer_size(READ_BYTES);
+    let limits = WebSocketConfig::default()
+        .max_message_size(Some(MESSAGE_BYTES_MAX))
+        .max_frame_size(Some(MESSAGE_BYTES_MAX))
+        .read_buffer_size(READ_BYTES);
     if data::is_wanted(&query) {
         let (desk, stop) = (site.desk, site.stop);
-        return upgrade.on_upgrade(move |socket| data::tell(socket, desk, stop, place));
+        return upgrade(request, limits, move |socket| data::tell(socket, desk, stop, place));
     }
-    upgrade.on_upgrade(move |socket| show(socket, site, query, place))
+    upgrade(request, limits, move |socket| show(socket, site, query, place))
 }
 
 /// What a page says.
@@ -116,28 +122,41 @@ struct KeepAlive {
 }
 
 /// Why a socket is closed: code and reason.
-type Close = (u16, &'static str);
+pub(super) type Close = (u16, &'static str);
 
-async fn show(mut socket: WebSocket, site: Site, query: String, _place: Place) {
+async fn show(mut socket: Socket, site: Site, query: String, _place: Place) {
     let stop = site.stop.clone();
     let close = tokio::select! {
         close = keep_showing(&mut socket, &site, &query) => close,
         () = stop.cancelled() => Some((1001, "dispatch is stopping")),
     };
-    say_goodbye(&mut socket, close).await;
+    farewell(&mut socket, close).await;
 }
 
-/// Tells a page, or a program, why the socket is closed. What it has still said is heard and dropped: left unread, it would break the connection
-/// before the reason is read.
-pub(super) async fn say_goodbye(socket: &mut WebSocket, close: Option<Close>) {
-    if let Some((code, reason)) = close {
-        let goodbye = async {
-            // One that is gone cannot be told.
-            if socket.send(Message::Close(Some(CloseFrame { code, reason: reason.into() }))).await.is_ok() {
-                while let Some(Ok(_)) = socket.recv().await {}
-            }
-        };
-        let _ = timeout(KEEP_ALIVE, goodbye).await;
+/// What came from a page, or a program: the text of a message, nothing that it need know of, or why its socket is closed.
+pub(super) fn heard(message: Option<Result<Message, Error>>, allowance: &mut Allowance) -> Result<Option<Utf8Bytes>, Option<Close>> {
+    let message = match message {
+        None | Some(Ok(Message::Close(_))) => return Err(None),
+        Some(Err(error)) => return Err(close_code(&error).map(|code| (code, wrong_with(code)))),
+        Some(Ok(message)) => message,
+    };
+    // Each costs a look and some an answer, whatever is in it.
+    if !allowance.take() {
+        return Err(Some((1008, "too many messages")));
+    }
+    match message {
+        Message::Text(text) => Ok(Some(text)),
+        Message::Ping(_) | Message::Pong(_) | Message::Frame(_) | Message::Close(_) => Ok(None),
+        Message::Binary(_) => Err(Some((1003, "this socket takes text only"))),
+    }
+}
+
+/// In words, what a close code says of what was sent.
+fn wrong_with(code: u16) -> &'static str {
+    match code {
+        1007 => "text that is not UTF-8",
+        1009 => "a message that is too large",
+        _ => "this is not how WebSockets speak",
     }
 }
 
@@ -155,17 +174,17 @@ struct Page {
     allowance: Allowance,
 }
 
-/// How many messages it may still send.
-struct Allowance {
+/// How many messages somebody may still send.
+pub(super) struct Allowance {
     left: u32,
     since: Instant,
 }
 
 /// Shows until the page goes or must go.
-async fn keep_showing(socket: &mut WebSocket, site: &Site, query: &str) -> Option<Close> {
+async fn keep_showing(socket: &mut Socket, site: &Site, query: &str) -> Option<Close> {
     let resumed = resumed(query, site.board.epoch());
     let Ok(window) = site.board.follow(Wish::parse(query), None).await else { return Some((1013, "too many pages at once")) };
-    let allowance = Allowance { left: MESSAGES_BURST, since: Instant::now() };
+    let allowance = Allowance::new();
     let head = window.borrow().number;
     let resumed = resumed.filter(|has| has.shared <= head);
     let sent = resumed.unwrap_or_default();
@@ -191,20 +210,15 @@ async fn keep_showing(socket: &mut WebSocket, site: &Site, query: &str) -> Optio
                 }
                 send(socket, &KeepAlive { t: "k", s: page.sent.shared }).await?;
             }
-            message = socket.recv() => match message {
-                Some(Ok(Message::Ping(_) | Message::Pong(_))) => {}
-                Some(Ok(Message::Text(text))) => {
-                    if !page.allowance.take() {
-                        return Some((1008, "too many messages"));
-                    }
+            message = socket.next() => match heard(message, &mut page.allowance) {
+                Err(close) => return close,
+                Ok(None) => {}
+                Ok(Some(text)) => {
                     let Ok(said) = serde_json::from_str(&text) else { return Some((1008, "unknown message; send commands as forms")) };
                     if let Some(close) = page.hear(said, &site.board).await {
                         return Some(close);
                     }
                 }
-                Some(Ok(Message::Binary(_))) => return Some((1003, "this socket takes text only")),
-                Some(Ok(Message::Close(_))) | None => return None,
-                Some(Err(_)) => return Some((1009, "a message that is too large or broken")),
             },
         }
     }
@@ -226,7 +240,7 @@ impl Page {
     }
 
     /// Sends what the page lacks, if anything. Whether it was.
-    async fn send_newest(&mut self, socket: &mut WebSocket) -> Option<bool> {
+    async fn send_newest(&mut self, socket: &mut Socket) -> Option<bool> {
         let snapshot = Arc::clone(&self.window.borrow_and_update());
         let Some(frame) = snapshot.since(self.sent) else { return Some(false) };
         if self.full_since.take().is_some_and(|since| since.elapsed() > SLOW) {
@@ -270,6 +284,10 @@ impl Page {
 }
 
 impl Allowance {
+    pub(super) fn new() -> Self {
+        Self { left: MESSAGES_BURST, since: Instant::now() }
+    }
+
     fn take(&mut self) -> bool {
         let earned = self.since.elapsed().as_secs_f64() * f64::from(MESSAGES_PER_S);
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "no more than the burst, and not negative")]
@@ -285,10 +303,10 @@ impl Allowance {
 }
 
 /// Sends a message; `None` when it is not taken.
-pub(super) async fn send(socket: &mut WebSocket, message: &impl Serialize) -> Option<()> {
+pub(super) async fn send(socket: &mut Socket, message: &impl Serialize) -> Option<()> {
     send_text(socket, serde_json::to_string(message).expect("a message has only strings and numbers").into()).await
 }
 
-async fn send_text(socket: &mut WebSocket, text: Utf8Bytes) -> Option<()> {
+async fn send_text(socket: &mut Socket, text: Utf8Bytes) -> Option<()> {
     timeout(SEND_PATIENCE, socket.send(Message::Text(text))).await.ok()?.ok()
 }

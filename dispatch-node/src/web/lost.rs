@@ -2,27 +2,28 @@
 //!
 //! A spreadsheet takes some text for a formula, and a hero's name is arbitrary text: invariant of the CSV, no cell begins like one.
 
-use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::sync::Arc;
 
 use askama::Template;
 use axum::Json;
-use axum::extract::{Query, State};
+use axum::extract::State;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use shared::crdt::Entry;
 
 use crate::ledger::Lost;
 use crate::verdict::{counted, grouped, title};
 use crate::view::View;
+use crate::web::api::refusals::ReadingSince;
 use crate::web::api::{Held, Stamp};
 use crate::web::desk::Desk;
 use crate::web::error::Problem;
-use crate::web::input;
 use crate::web::panels::CityKey;
+use crate::web::parameters::Since;
 use crate::web::wording::{moment, says};
 
 /// How many lost writes the page shows.
@@ -109,21 +110,28 @@ impl LostPanel {
 
 // For programs.
 
-#[derive(Serialize)]
-struct LostWrites<'a> {
+/// The writes lost for good, newest last.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct LostWrites<'a> {
+    /// How many there were since dispatch began.
     count: u64,
     lost: Vec<LostWrite<'a>>,
 }
 
-#[derive(Serialize)]
+/// A write lost for good.
+#[derive(Serialize, ToSchema)]
 struct LostWrite<'a> {
+    /// Counts from 1.
     number: u64,
+    #[schema(format = Uuid)]
     hero: String,
     name: String,
+    /// What was saved and is gone.
     wrote: Held<'a>,
     stamp: Stamp,
     saved_at_ms: u64,
     found_at_ms: u64,
+    /// What was found in its place. Where that does not beat what was saved, or is null, the write went with its only holder.
     to: Held<'a>,
 }
 
@@ -146,17 +154,25 @@ fn since(view: &View, since: u64) -> impl Iterator<Item = &Arc<Lost>> {
     view.lost.iter().filter(move |lost| lost.number > since)
 }
 
-/// `GET /lost?since=n`
-pub(crate) async fn json(State(desk): State<Desk>, Query(query): Query<BTreeMap<String, String>>) -> Result<Response, Problem> {
-    let number = input::since(&query, "a lost write")?;
+/// Lost writes
+///
+/// Those answered as saved, and later overwritten everywhere by a write that had not seen them, or gone with a bombed city. The last 1000
+/// are remembered.
+#[utoipa::path(get, path = "/lost", tag = "cluster", params(Since), responses((status = 200, description = "lost after that, newest last", body = LostWrites), ReadingSince))]
+pub(crate) async fn lost_writes(State(desk): State<Desk>, Since(number): Since) -> Result<Response, Problem> {
     let view = desk.now().await?;
     let lost = since(&view, number).map(|lost| LostWrite::of(&view, lost)).collect();
     Ok(Json(LostWrites { count: view.verdict.lost_writes, lost }).into_response())
 }
 
-/// `GET /lost.csv?since=n`
-pub(crate) async fn csv(State(desk): State<Desk>, Query(query): Query<BTreeMap<String, String>>) -> Result<Response, Problem> {
-    let number = input::since(&query, "a lost write")?;
+/// Lost writes, for spreadsheets
+///
+/// The same as `/lost`, as RFC 4180 has it, with a line of names. A cell that a spreadsheet would take for a formula begins with `'`.
+#[utoipa::path(get, path = "/lost.csv", tag = "cluster", params(Since), responses(
+    (status = 200, description = "lost after that, newest last", body = String, content_type = "text/csv"),
+    ReadingSince,
+))]
+pub(crate) async fn lost_writes_csv(State(desk): State<Desk>, Since(number): Since) -> Result<Response, Problem> {
     let view = desk.now().await?;
     Ok(download(table(&view, number)))
 }

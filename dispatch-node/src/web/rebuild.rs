@@ -17,7 +17,7 @@ use crate::happening::Kind;
 use crate::mirror::Status;
 use crate::verdict::title;
 use crate::web::desk::Desk;
-use crate::web::error::Problem;
+use crate::web::error::{Problem, dispatch_silent};
 
 /// How long the launcher may take.
 const LAUNCHER_PATIENCE: Duration = Duration::from_secs(2);
@@ -68,7 +68,7 @@ fn task(city: NodeName) -> String {
 /// `outcome_unknown`: the launcher gave no answer.
 pub(crate) async fn rebuild(desk: &Desk, city: NodeName) -> Result<(), Problem> {
     let view = desk.now().await?;
-    let (_, seen) = view.city(city).ok_or_else(Problem::dispatch_silent)?;
+    let (_, seen) = view.city(city).ok_or_else(dispatch_silent)?;
     if seen.status == Status::Up {
         return Err(Problem::conflict("alive", format!("{city} is alive; only a city that has ended can be rebuilt")));
     }

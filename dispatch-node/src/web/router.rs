@@ -4,48 +4,28 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
-use axum::http::{Method, StatusCode, Uri};
 use axum::middleware;
-use axum::routing::{delete, get, post, put};
+use axum::routing::{get, post};
 use tokio_util::sync::CancellationToken;
 use tower_http::CompressionLevel;
 use tower_http::compression::CompressionLayer;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
+use shared::link::problem::{unknown_path, wrong_method};
+
+use crate::web::api::{cities, cluster, description, faults, gossip, heroes};
 use crate::web::desk::Desk;
-use crate::web::error::Problem;
 use crate::web::sign_in::{SIGN_IN, SIGN_OUT};
 use crate::web::site::{Settings, Site};
-use crate::web::{api, assets, faults, forms, guard, input, live, lost, page, sign_in, stage, trouble};
+use crate::web::{assets, forms, guard, input, live, lost, page, sign_in, stage, trouble};
 
 /// Everything that dispatch answers to browsers and scripts. Live sockets close when `stop` is cancelled.
 pub fn router(desk: Desk, settings: Settings, stop: CancellationToken) -> Router {
     let site = Site::new(desk, settings, stop);
     let entrance = Arc::clone(&site.entrance);
-    let api = Router::new()
-        .route("/heroes", get(api::heroes).post(api::create))
-        .route("/heroes/{id}", get(api::hero).delete(api::terminate))
-        .route("/heroes/{id}/location", put(api::assign))
-        .route("/cities/{city}/heroes", get(api::city_heroes))
-        .route("/cities/{city}/bomb", post(api::bomb))
-        .route("/cities/{city}/forget", post(api::forget))
-        .route("/cities/{city}/stop", post(api::stop))
-        .route("/cities/{city}/kill", post(api::kill))
-        .route("/cities/{city}/rebuild", post(api::rebuild))
-        .route("/bomb", post(api::bomb_random))
-        .route("/faults", get(faults::list).post(faults::inject).delete(faults::heal_all))
-        .route("/faults/{id}", delete(faults::heal))
-        .route("/gossip", get(faults::gossip))
-        .route("/gossip/pause", post(faults::pause))
-        .route("/gossip/resume", post(faults::resume))
-        .route("/gossip/speed", post(faults::speed))
-        .route("/gossip/step", post(faults::step))
-        .route("/scenarios", get(stage::list))
-        .route("/scenarios/{name}/play", post(stage::begin))
-        .route("/cluster", get(api::cluster))
-        .route("/verdict", get(api::verdict))
-        .route("/events", get(api::events))
-        .route("/lost", get(lost::json))
-        .route("/lost.csv", get(lost::csv));
+    let (api, described) = api().split_for_parts();
+    let described = description::written(&described);
     Router::new()
         .route("/", get(page::page))
         .route("/help", get(page::help))
@@ -66,8 +46,10 @@ pub fn router(desk: Desk, settings: Settings, stop: CancellationToken) -> Router
         .route("/gossip/speed", post(trouble::speed))
         .route("/scenarios", post(trouble::play))
         .route("/cities/{city}/rebuild", post(forms::rebuild))
-        .nest("/api/v1", api)
-        .fallback(unknown)
+        .route("/api", get(description::page))
+        .route("/api/openapi.json", get(move || description::openapi(described)))
+        .merge(api)
+        .fallback(unknown_path)
         .method_not_allowed_fallback(wrong_method)
         .layer(CompressionLayer::new().quality(CompressionLevel::Fastest))
         .layer(DefaultBodyLimit::max(input::BODY_BYTES_MAX))
@@ -75,12 +57,32 @@ pub fn router(desk: Desk, settings: Settings, stop: CancellationToken) -> Router
         .layer(middleware::from_fn_with_state(entrance, guard::guard))
 }
 
-async fn unknown(uri: Uri) -> Problem {
-    let path = input::shortened(uri.path(), 100);
-    Problem::not_found("unknown_path", format!("there is nothing at {path}"))
-}
-
-async fn wrong_method(method: Method, uri: Uri) -> Problem {
-    let path = input::shortened(uri.path(), 100);
-    Problem::new(StatusCode::METHOD_NOT_ALLOWED, "wrong_method", format!("{path} does not answer to {method}"))
+/// The API for programs: each call's path and method stand at its handler, with its description.
+fn api() -> OpenApiRouter<Site> {
+    let calls = OpenApiRouter::new()
+        .routes(routes!(heroes::heroes, heroes::create))
+        .routes(routes!(heroes::hero, heroes::terminate))
+        .routes(routes!(heroes::assign))
+        .routes(routes!(cities::city_heroes))
+        .routes(routes!(cities::bomb))
+        .routes(routes!(cities::bomb_random))
+        .routes(routes!(cities::forget))
+        .routes(routes!(cities::stop))
+        .routes(routes!(cities::kill))
+        .routes(routes!(cities::rebuild))
+        .routes(routes!(faults::faults, faults::inject, faults::heal_all))
+        .routes(routes!(faults::heal))
+        .routes(routes!(gossip::gossip))
+        .routes(routes!(gossip::pause))
+        .routes(routes!(gossip::resume))
+        .routes(routes!(gossip::speed))
+        .routes(routes!(gossip::step))
+        .routes(routes!(stage::scenarios))
+        .routes(routes!(stage::play_scenario))
+        .routes(routes!(cluster::cluster))
+        .routes(routes!(cluster::verdict))
+        .routes(routes!(cluster::events))
+        .routes(routes!(lost::lost_writes))
+        .routes(routes!(lost::lost_writes_csv));
+    OpenApiRouter::with_openapi(description::beginning()).nest("/api/v1", calls)
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
@@ -15,13 +15,15 @@ use superhero::scenario::{Outcome, Progress, Report, Scenario, StepReport, play,
 use superhero::{Access, Api};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
+use utoipa::ToSchema;
 
+use crate::web::api::refusals::{Beginning, Reading};
 use crate::web::desk::Desk;
-use crate::web::error::Problem;
-use crate::web::input;
+use crate::web::error::{Problem, shortened};
+use crate::web::parameters::ScenarioPath;
 
 /// A scenario that is being played, or was last.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 pub(crate) struct Playing {
     pub(crate) name: String,
     #[serde(skip)]
@@ -34,9 +36,10 @@ pub(crate) struct Playing {
 }
 
 /// A step of it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub(crate) struct StepLine {
     pub(crate) text: String,
+    /// `waiting`, `running`, `done`, `failed` or `skipped`.
     pub(crate) state: &'static str,
     pub(crate) detail: String,
 }
@@ -72,7 +75,7 @@ impl Stage {
     pub(crate) fn play(&self, name: &str) -> Result<(), Problem> {
         let scenario = shipped_by_name(name).ok_or_else(|| {
             let names: Vec<String> = shipped().into_iter().map(|scenario| scenario.name).collect();
-            let shown = input::shortened(name, 40);
+            let shown = shortened(name, 40);
             Problem::not_found("unknown_scenario", format!("there is no scenario {shown:?}: it is one of {}", names.join(", ")))
         })?;
         let api = Api::with(&self.url, Access::default().with_token(self.token.clone()))
@@ -149,22 +152,28 @@ fn tell(playing: Option<&mut Playing>, progress: Progress<'_>) {
     }
 }
 
-#[derive(Serialize)]
-struct Scenarios {
+/// The scenarios that there are, and the one that is played, or was last.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Scenarios {
     scenarios: Vec<Listed>,
     playing: Option<Playing>,
 }
 
-#[derive(Serialize)]
+/// A scenario that can be played.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Scenario)]
 struct Listed {
+    #[schema(example = "split-brain")]
     name: String,
     title: String,
     about: String,
+    /// About how long it takes, in seconds.
     takes_s: Option<u64>,
 }
 
-/// `GET /scenarios`
-pub(crate) async fn list(State(desk): State<Desk>) -> Response {
+/// All scenarios
+#[utoipa::path(get, path = "/scenarios", tag = "scenarios", responses((status = 200, description = "the scenarios", body = Scenarios), Reading))]
+pub(crate) async fn scenarios(State(desk): State<Desk>) -> Response {
     let listed = |scenario: Scenario| Listed {
         name: scenario.name,
         title: scenario.title,
@@ -175,8 +184,11 @@ pub(crate) async fn list(State(desk): State<Desk>) -> Response {
     Json(Scenarios { scenarios: shipped().into_iter().map(listed).collect(), playing }).into_response()
 }
 
-/// `POST /scenarios/{name}/play`
-pub(crate) async fn begin(State(desk): State<Desk>, Path(name): Path<String>) -> Result<StatusCode, Problem> {
+/// Play a scenario
+///
+/// One at a time. How it goes is told by `GET /scenarios`.
+#[utoipa::path(post, path = "/scenarios/{name}/play", tag = "scenarios", params(ScenarioPath), responses((status = 202, description = "it has begun"), Beginning))]
+pub(crate) async fn play_scenario(State(desk): State<Desk>, ScenarioPath(name): ScenarioPath) -> Result<StatusCode, Problem> {
     desk.stage().play(&name)?;
     Ok(StatusCode::ACCEPTED)
 }

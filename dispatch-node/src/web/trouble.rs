@@ -1,7 +1,7 @@
 //! The part of the page that causes trouble, shows what is in force, and heals it: a panel that lives, and forms that do not change.
 
 use askama::Template;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::Response;
 
@@ -16,10 +16,11 @@ use crate::trouble::{FaultView, describe};
 use crate::verdict::{counted, title};
 use crate::view::View;
 use crate::web::desk::Desk;
-use crate::web::error::Problem;
-use crate::web::faults::{FaultWish, fault_id};
+use crate::web::error::{Problem, shortened};
+use crate::web::faults::FaultWish;
 use crate::web::forms;
 use crate::web::input::{self, FormBody};
+use crate::web::parameters::FaultPath;
 use crate::web::site::Site;
 use crate::web::stage::{Playing, StepLine};
 use crate::web::wording::capitalised;
@@ -168,7 +169,7 @@ fn wish(form: &FormBody) -> Result<FaultWish, Problem> {
     let number = |field: &str, otherwise: f64| match form.get(field) {
         None => Ok(otherwise),
         Some(text) => text.trim().replace('−', "-").parse::<f64>().map_err(|_| {
-            let shown = input::shortened(text, 20);
+            let shown = shortened(text, 20);
             Problem::not_allowed("out_of_range", format!("{shown:?} is not a number; nothing was changed"))
         }),
     };
@@ -192,8 +193,8 @@ fn wish(form: &FormBody) -> Result<FaultWish, Problem> {
 }
 
 /// `POST /faults/{id}/heal`
-pub(crate) async fn heal(State(site): State<Site>, Path(id): Path<String>, headers: HeaderMap) -> Response {
-    forms::act(&site, &headers, None, fault_id(&id).map(|fault| Verb::Heal { fault: Some(fault) })).await
+pub(crate) async fn heal(State(site): State<Site>, fault: Result<FaultPath, Problem>, headers: HeaderMap) -> Response {
+    forms::act(&site, &headers, None, fault.map(|FaultPath(fault)| Verb::Heal { fault: Some(fault) })).await
 }
 
 /// `POST /faults/heal`

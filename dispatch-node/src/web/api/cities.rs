@@ -1,0 +1,152 @@
+//! Cities: what each holds, and what can be done to one.
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use shared::id::NodeName;
+
+use crate::ask::{Answer, Verb};
+use crate::view::NodeView;
+use crate::web::api::refusals::{Bombing, BombingAny, Ending, Forgetting, OfCity, Rebuilding};
+use crate::web::api::{City, Hero};
+use crate::web::desk::Desk;
+use crate::web::error::{Problem, dispatch_silent};
+use crate::web::parameters::{CityPath, IdempotencyKey, Reached};
+use crate::web::rebuild;
+
+/// What a city holds.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct CityHeroes<'a> {
+    #[schema(example = "gotham")]
+    city: &'a str,
+    #[schema(value_type = Reached)]
+    status: &'static str,
+    /// How old this is, in milliseconds; null where the city was never heard.
+    age_ms: Option<u64>,
+    heroes: Vec<Hero<'a>>,
+    tombstones: u64,
+}
+
+/// A city's heroes
+///
+/// That city's own truth, as last read.
+#[utoipa::path(get, path = "/cities/{city}/heroes", tag = "cities", params(CityPath), responses(
+    (status = 200, description = "what the city holds", body = CityHeroes),
+    OfCity,
+))]
+pub(crate) async fn city_heroes(State(desk): State<Desk>, CityPath(name): CityPath) -> Result<Response, Problem> {
+    let view = desk.now().await?;
+    let (index, city) = view.city(name).ok_or_else(dispatch_silent)?;
+    let heroes = view.rows.iter().filter_map(|row| Hero::of(row.id, row.cells[index].as_deref()?)).collect();
+    let heroes =
+        CityHeroes { city: city.name.as_str(), status: city.status.as_str(), age_ms: age_ms(city), heroes, tombstones: city.tombstones };
+    Ok(Json(heroes).into_response())
+}
+
+pub(super) fn age_ms(node: &NodeView) -> Option<u64> {
+    node.age.map(|age| u64::try_from(age.as_millis()).unwrap_or(u64::MAX))
+}
+
+/// Bomb a city
+///
+/// Its replica crashes: it begins a new life at once, empty, and recovers by gossip.
+#[utoipa::path(post, path = "/cities/{city}/bomb", tag = "cities", params(CityPath, IdempotencyKey), responses(
+    (status = 202, description = "it is about to crash", body = City),
+    Bombing,
+))]
+pub(crate) async fn bomb(
+    State(desk): State<Desk>,
+    CityPath(city): CityPath,
+    IdempotencyKey(key): IdempotencyKey,
+) -> Result<Response, Problem> {
+    drop_bomb(&desk, Some(city), key).await
+}
+
+/// Bomb any city
+///
+/// One that answers, at random.
+#[utoipa::path(post, path = "/bomb", tag = "cities", params(IdempotencyKey), responses(
+    (status = 202, description = "this one is about to crash", body = City),
+    BombingAny,
+))]
+pub(crate) async fn bomb_random(State(desk): State<Desk>, IdempotencyKey(key): IdempotencyKey) -> Result<Response, Problem> {
+    drop_bomb(&desk, None, key).await
+}
+
+async fn drop_bomb(desk: &Desk, city: Option<NodeName>, key: Option<String>) -> Result<Response, Problem> {
+    let Answer::Bombed(city) = desk.ask(Verb::Bomb { city }, key).await? else { return Err(dispatch_silent()) };
+    Ok(accepted(city))
+}
+
+/// Forget a city
+///
+/// One that is gone for good no longer keeps tombstones in place. If it was only cut off it halts when it hears of this; started again,
+/// it is a member again.
+#[utoipa::path(post, path = "/cities/{city}/forget", tag = "cities", params(CityPath, IdempotencyKey), responses(
+    (status = 202, description = "it is forgotten", body = City),
+    Forgetting,
+))]
+pub(crate) async fn forget(
+    State(desk): State<Desk>,
+    CityPath(city): CityPath,
+    IdempotencyKey(key): IdempotencyKey,
+) -> Result<Response, Problem> {
+    desk.ask(Verb::Forget { city }, key).await?;
+    Ok(accepted(city))
+}
+
+/// Stop a city
+///
+/// Its process ends as if asked to, with exit code 0.
+#[utoipa::path(post, path = "/cities/{city}/stop", tag = "cities", params(CityPath, IdempotencyKey), responses(
+    (status = 202, description = "it was told to", body = City),
+    Ending,
+))]
+pub(crate) async fn stop(
+    State(desk): State<Desk>,
+    CityPath(city): CityPath,
+    IdempotencyKey(key): IdempotencyKey,
+) -> Result<Response, Problem> {
+    end(&desk, Verb::Stop { city }, key).await
+}
+
+/// Kill a city
+///
+/// Its process ends at once, as by `kill -9`.
+#[utoipa::path(post, path = "/cities/{city}/kill", tag = "cities", params(CityPath, IdempotencyKey), responses(
+    (status = 202, description = "it was told to", body = City),
+    Ending,
+))]
+pub(crate) async fn kill(
+    State(desk): State<Desk>,
+    CityPath(city): CityPath,
+    IdempotencyKey(key): IdempotencyKey,
+) -> Result<Response, Problem> {
+    end(&desk, Verb::Kill { city }, key).await
+}
+
+async fn end(desk: &Desk, verb: Verb, key: Option<String>) -> Result<Response, Problem> {
+    let Answer::Ended(city) = desk.ask(verb, key).await? else { return Err(dispatch_silent()) };
+    Ok(accepted(city))
+}
+
+/// Rebuild a city
+///
+/// The process of a city that has ended is started again, where dispatch has a launcher (`make run`). Repeated, it finds the city
+/// `alive`, so no `Idempotency-Key` is kept for it.
+#[utoipa::path(post, path = "/cities/{city}/rebuild", tag = "cities", params(CityPath), responses(
+    (status = 202, description = "it was started", body = City),
+    Rebuilding,
+))]
+pub(crate) async fn rebuild(State(desk): State<Desk>, CityPath(city): CityPath) -> Result<Response, Problem> {
+    rebuild::rebuild(&desk, city).await?;
+    Ok(accepted(city))
+}
+
+fn accepted(city: NodeName) -> Response {
+    (StatusCode::ACCEPTED, Json(City::named(city))).into_response()
+}

@@ -1,0 +1,162 @@
+//! Heroes: all of them, one of them, and what can be done to one.
+
+use std::collections::BTreeMap;
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::ask::{Answer, CREATE_MAX, NotDone, Verb};
+use crate::web::api::refusals::{Assigning, Creating, OfHero, Reading, Terminating};
+use crate::web::api::{Held, Hero};
+use crate::web::desk::Desk;
+use crate::web::error::{Problem, dispatch_silent};
+use crate::web::input::{self, JsonBody};
+use crate::web::parameters::{HeroPath, IdempotencyKey, Place};
+
+/// The living heroes, and how many are remembered as dead.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Heroes<'a> {
+    heroes: Vec<Hero<'a>>,
+    /// Falls again: a tombstone that every member has heard of is dropped.
+    tombstones: u64,
+}
+
+/// All heroes
+///
+/// Dispatch's own view. What each city has is under `/cities/{city}/heroes`.
+#[utoipa::path(get, path = "/heroes", tag = "heroes", responses((status = 200, description = "the heroes", body = Heroes), Reading))]
+pub(crate) async fn heroes(State(desk): State<Desk>) -> Result<Response, Problem> {
+    let view = desk.now().await?;
+    let heroes = view.rows.iter().filter_map(|row| Hero::of(row.id, row.own.as_deref()?)).collect();
+    Ok(Json(Heroes { heroes, tombstones: view.dispatch.tombstones }).into_response())
+}
+
+/// What is to be created: one hero with a name or an invented one, or so many with invented names.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Create {
+    /// Without control characters; blanks around it are dropped.
+    #[schema(min_length = 1, max_length = 100, pattern = r"^[^\x00-\x1f\x7f-\x9f]*[^\x00-\x1f\x7f-\x9f\s][^\x00-\x1f\x7f-\x9f]*$")]
+    name: Option<String>,
+    /// Not together with a name.
+    #[schema(minimum = 1, maximum = 10_000)]
+    count: Option<u32>,
+}
+
+/// Who was created, where a count was asked for.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Ids {
+    #[schema(value_type = Vec<uuid::Uuid>)]
+    ids: Vec<String>,
+}
+
+/// One hero, or many.
+#[derive(Serialize, ToSchema)]
+#[serde(untagged)]
+pub(crate) enum Created<'a> {
+    /// Where no count was given.
+    One(Hero<'a>),
+    /// Where a count was.
+    Many(Ids),
+}
+
+/// Create heroes
+///
+/// `{}` creates one with an invented name. They begin at home, and gossip carries them to the cities.
+#[utoipa::path(post, path = "/heroes", tag = "heroes", params(IdempotencyKey), request_body = Create, responses(
+    (status = 201, description = "created; `Location` is there for a single one", body = Created, headers(("Location" = Option<String>, description = "where it can be asked about"))),
+    Creating,
+))]
+pub(crate) async fn create(
+    State(desk): State<Desk>,
+    IdempotencyKey(key): IdempotencyKey,
+    JsonBody(create): JsonBody<Create>,
+) -> Result<Response, Problem> {
+    let many = create.count.is_some();
+    let verb = match (create.name, create.count) {
+        (Some(_), Some(_)) => return Err(Problem::not_allowed("name_and_count", "give a name or a count, not both; nothing was created")),
+        (None, Some(count @ 1..=CREATE_MAX)) => Verb::CreateMany { count },
+        (None, Some(count)) => {
+            return Err(Problem::not_allowed(
+                "count_out_of_range",
+                format!("count is 1 to {CREATE_MAX}, not {count}; nothing was created"),
+            ));
+        }
+        (Some(name), None) => Verb::Create { name: Some(input::hero_name(&desk, &name)?) },
+        (None, None) => Verb::Create { name: None },
+    };
+    let Answer::Created(created) = desk.ask(verb, key).await? else { return Err(dispatch_silent()) };
+    match created.as_slice() {
+        [(id, entry)] if !many => {
+            let location = [(header::LOCATION, format!("/api/v1/heroes/{id}"))];
+            let hero = Hero::of(*id, entry).ok_or(NotDone::Deleted(*id))?;
+            Ok((StatusCode::CREATED, location, Json(Created::One(hero))).into_response())
+        }
+        created => {
+            let ids = created.iter().map(|(id, _)| id.to_string()).collect();
+            Ok((StatusCode::CREATED, Json(Created::Many(Ids { ids }))).into_response())
+        }
+    }
+}
+
+/// A hero, and what each city has of it.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct HeroEverywhere<'a> {
+    hero: Hero<'a>,
+    cities: BTreeMap<&'a str, Held<'a>>,
+}
+
+/// One hero
+///
+/// As dispatch has it, and as each city has it.
+#[utoipa::path(get, path = "/heroes/{id}", tag = "heroes", params(HeroPath), responses(
+    (status = 200, description = "the hero", body = HeroEverywhere),
+    OfHero,
+))]
+pub(crate) async fn hero(State(desk): State<Desk>, HeroPath(id): HeroPath) -> Result<Response, Problem> {
+    let Answer::Found(_, entry) = desk.ask(Verb::Find { hero: id }, None).await? else { return Err(dispatch_silent()) };
+    let hero = Hero::of(id, &entry).ok_or(NotDone::Deleted(id))?;
+    let view = desk.now().await?;
+    let row = view.rows.get(id).ok_or(NotDone::NeverHeardOf(id))?;
+    let cities = view.cities.iter().zip(&row.cells).map(|(city, cell)| (city.name.as_str(), Held::of(id, cell.as_deref()))).collect();
+    Ok(Json(HeroEverywhere { hero, cities }).into_response())
+}
+
+/// Where a hero is to go.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Assign {
+    #[schema(value_type = Place)]
+    location: String,
+}
+
+/// Assign a hero
+///
+/// The city's own act: it writes, and answers with what it wrote. Dispatch hears of it by gossip, like everybody. An assignment
+/// restores 20 points of health and ends a patrol.
+#[utoipa::path(put, path = "/heroes/{id}/location", tag = "heroes", params(HeroPath), request_body = Assign, responses(
+    (status = 200, description = "the hero, as the city wrote it", body = Hero),
+    Assigning,
+))]
+pub(crate) async fn assign(
+    State(desk): State<Desk>,
+    HeroPath(hero): HeroPath,
+    JsonBody(assign): JsonBody<Assign>,
+) -> Result<Response, Problem> {
+    let to = input::location(&desk, &assign.location)?;
+    let Answer::Assigned(id, entry) = desk.ask(Verb::Assign { hero, to }, None).await? else { return Err(dispatch_silent()) };
+    Ok(Json(Hero::of(id, &entry)).into_response())
+}
+
+/// Terminate a hero
+///
+/// For ever: a tombstone beats every other write.
+#[utoipa::path(delete, path = "/heroes/{id}", tag = "heroes", params(HeroPath), responses((status = 204, description = "the hero is dead"), Terminating))]
+pub(crate) async fn terminate(State(desk): State<Desk>, HeroPath(hero): HeroPath) -> Result<StatusCode, Problem> {
+    desk.ask(Verb::Terminate { hero }, None).await?;
+    Ok(StatusCode::NO_CONTENT)
+}

@@ -1,0 +1,133 @@
+//! The problems with which calls are refused: all of them by name, and for each kind of call which it can meet.
+//!
+//! Invariant: a description names no problem that is not in [`ALL`], and merges those of one status into one answer.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+use utoipa::IntoResponses;
+use utoipa::openapi::{RefOr, Response};
+
+/// Every problem: its status, its type, and what it means.
+#[rustfmt::skip]
+const ALL: &[(u16, &str, &str)] = &[
+    (400, "body_required", "there is no body, and one is needed"),
+    (400, "invalid_body", "the body broke off"),
+    (400, "invalid_id", "this is no UUID"),
+    (400, "invalid_idempotency_key", "the key is too long, or not of visible ASCII characters"),
+    (400, "invalid_json", "the body is no JSON"),
+    (400, "invalid_path", "the path is no text"),
+    (400, "invalid_since", "this is no number"),
+    (401, "token_required", "dispatch was started with tokens, and none of them was given"),
+    (403, "foreign_origin", "a page of another site asks for this"),
+    (403, "host_only", "the token is one for viewers"),
+    (404, "unknown_city", "there is no such city"),
+    (404, "unknown_fault", "there never was such a fault"),
+    (404, "unknown_hero", "nobody here has heard of this hero"),
+    (404, "unknown_scenario", "there is no such scenario"),
+    (408, "too_slow", "the body did not arrive within 10 s"),
+    (409, "alive", "the city is alive"),
+    (409, "not_heard_of", "the city has not heard of this hero, and while anything is cut it may not be told"),
+    (409, "not_ours", "the city was not started together with dispatch; the detail says how to start it by hand"),
+    (409, "playing", "a scenario is being played"),
+    (409, "too_far_ahead", "the newest write to this hero is from a clock that is too far ahead"),
+    (409, "too_many_faults", "64 faults are in force"),
+    (409, "under_way", "the same is under way"),
+    (410, "healed", "the fault is healed already"),
+    (410, "terminated", "the hero is dead"),
+    (413, "too_large", "the body has more than 64 KiB"),
+    (415, "not_json", "Content-Type must be application/json"),
+    (421, "foreign_host", "this is not the host that was asked for"),
+    (422, "count_out_of_range", "a count is 1 to 10000"),
+    (422, "idempotency_key_reused", "this key was used for a different request"),
+    (422, "invalid_field", "a field is missing, unknown, or of another type"),
+    (422, "invalid_name", "a name has 1 to 100 characters, and no control characters"),
+    (422, "missing_field", "a fault of this kind needs an amount, or a second node"),
+    (422, "name_and_count", "give a name or a count, not both"),
+    (422, "not_allowed", "dispatch cannot be frozen"),
+    (422, "out_of_range", "an amount is out of its range"),
+    (422, "same_node", "from and to are the same node"),
+    (422, "unknown_kind", "there is no such kind of fault"),
+    (422, "unknown_location", "there is no such place"),
+    (422, "unknown_node", "there is no such node"),
+    (429, "overloaded", "more is asked at once than can be queued"),
+    (503, "joining", "the node has just started, and has not caught up"),
+    (503, "no_answer", "who is needed for it cannot be reached; nothing was changed"),
+    (503, "outcome_unknown", "it was asked for, and there was no answer; it will not happen later, and whether it happened is not known"),
+];
+
+/// What any call can meet.
+const ANY: &[&str] = &["token_required", "foreign_host", "overloaded", "outcome_unknown"];
+/// What any call can meet that changes something.
+const CHANGE: &[&str] = &["foreign_origin", "host_only"];
+const BODY: &[&str] = &["body_required", "invalid_body", "invalid_json", "too_slow", "too_large", "not_json", "invalid_field"];
+const KEY: &[&str] = &["invalid_idempotency_key", "under_way", "idempotency_key_reused"];
+const HERO: &[&str] = &["invalid_id", "invalid_path", "unknown_hero", "terminated"];
+const CITY: &[&str] = &["invalid_path", "unknown_city"];
+
+/// Types that stand for what each kind of call can meet.
+macro_rules! refusals {
+    ($($name:ident: $($codes:expr),*;)*) => {$(
+        /// What such a call can meet.
+        pub(crate) enum $name {}
+
+        impl IntoResponses for $name {
+            fn responses() -> BTreeMap<String, RefOr<Response>> {
+                merged(&[ANY, $($codes),*])
+            }
+        }
+    )*};
+}
+
+refusals! {
+    Reading: ;
+    ReadingSince: &["invalid_since"];
+    OfHero: HERO;
+    OfCity: CITY;
+    Changing: CHANGE;
+    Creating: CHANGE, KEY, BODY, &["name_and_count", "count_out_of_range", "invalid_name", "joining"];
+    Assigning: CHANGE, HERO, BODY, &["unknown_location", "not_heard_of", "too_far_ahead", "no_answer", "joining"];
+    Terminating: CHANGE, HERO, &["not_heard_of", "too_far_ahead", "no_answer", "joining"];
+    Bombing: CHANGE, KEY, CITY, &["no_answer", "joining"];
+    BombingAny: CHANGE, KEY, &["no_answer", "joining"];
+    Forgetting: CHANGE, KEY, CITY, &["alive", "no_answer", "joining"];
+    Ending: CHANGE, KEY, CITY, &["no_answer"];
+    Rebuilding: CHANGE, CITY, &["alive", "not_ours"];
+    Injecting: CHANGE, KEY, BODY, &["missing_field", "not_allowed", "out_of_range", "same_node", "unknown_kind", "unknown_node", "too_many_faults", "no_answer"];
+    Healing: CHANGE, &["invalid_path", "unknown_fault", "healed"];
+    Pacing: CHANGE, BODY, &["out_of_range"];
+    Stepping: CHANGE, BODY, &["same_node", "unknown_node", "under_way", "no_answer"];
+    Beginning: CHANGE, &["invalid_path", "unknown_scenario", "playing", "no_answer"];
+}
+
+fn merged(families: &[&[&str]]) -> BTreeMap<String, RefOr<Response>> {
+    let codes: Vec<&str> = families.concat();
+    let mut statuses: BTreeMap<u16, Vec<(&str, &str)>> = BTreeMap::new();
+    for code in codes {
+        let (status, code, meaning) = ALL.iter().find(|(_, known, _)| *known == code).expect("a problem that has a meaning");
+        statuses.entry(*status).or_default().push((code, meaning));
+    }
+    statuses.into_iter().map(|(status, problems)| (status.to_string(), response(status, &problems))).collect()
+}
+
+/// One answer, which is one of these problems.
+fn response(status: u16, problems: &[(&str, &str)]) -> RefOr<Response> {
+    let codes: Vec<&str> = problems.iter().map(|(code, _)| *code).collect();
+    let meanings: Vec<String> = problems.iter().map(|(code, meaning)| format!("`{code}`: {meaning}")).collect();
+    let schema = json!({ "allOf": [
+        { "$ref": "#/components/schemas/Problem" },
+        { "type": "object", "properties": { "type": { "type": "string", "enum": codes }, "status": { "type": "integer", "enum": [status] } } },
+    ] });
+    let header = |description: &str, schema: Value| json!({ "description": description, "required": true, "schema": schema });
+    let headers = match status {
+        401 => json!({ "WWW-Authenticate": header("how to say who one is", json!({ "type": "string" })) }),
+        429 | 503 => json!({ "Retry-After": header("in how many seconds to ask again", json!({ "type": "integer", "minimum": 1 })) }),
+        _ => json!({}),
+    };
+    let response = json!({
+        "description": meanings.join("; "),
+        "headers": headers,
+        "content": { "application/problem+json": { "schema": schema } },
+    });
+    RefOr::T(serde_json::from_value(response).expect("a response of OpenAPI"))
+}
