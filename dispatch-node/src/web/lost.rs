@@ -158,7 +158,10 @@ fn since(view: &View, since: u64) -> impl Iterator<Item = &Arc<Lost>> {
 ///
 /// Those answered as saved, and later overwritten everywhere by a write that had not seen them, or gone with a bombed city. The last 1000
 /// are remembered.
-#[utoipa::path(get, path = "/lost", tag = "cluster", params(Since), responses((status = 200, description = "lost after that, newest last", body = LostWrites), ReadingSince))]
+#[utoipa::path(get, path = "/lost", tag = "cluster", params(Since), responses(
+    (status = 200, description = "lost after that, newest last", body = LostWrites),
+    ReadingSince,
+))]
 pub(crate) async fn lost_writes(State(desk): State<Desk>, Since(number): Since) -> Result<Response, Problem> {
     let view = desk.now().await?;
     let lost = since(&view, number).map(|lost| LostWrite::of(&view, lost)).collect();

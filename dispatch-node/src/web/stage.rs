@@ -172,7 +172,10 @@ struct Listed {
 }
 
 /// All scenarios
-#[utoipa::path(get, path = "/scenarios", tag = "scenarios", responses((status = 200, description = "the scenarios", body = Scenarios), Reading))]
+#[utoipa::path(get, path = "/scenarios", tag = "scenarios", responses(
+    (status = 200, description = "the scenarios", body = Scenarios),
+    Reading,
+))]
 pub(crate) async fn scenarios(State(desk): State<Desk>) -> Response {
     let listed = |scenario: Scenario| Listed {
         name: scenario.name,
@@ -187,7 +190,10 @@ pub(crate) async fn scenarios(State(desk): State<Desk>) -> Response {
 /// Play a scenario
 ///
 /// One at a time. How it goes is told by `GET /scenarios`.
-#[utoipa::path(post, path = "/scenarios/{name}/play", tag = "scenarios", params(ScenarioPath), responses((status = 202, description = "it has begun"), Beginning))]
+#[utoipa::path(post, path = "/scenarios/{name}/play", tag = "scenarios", params(ScenarioPath), responses(
+    (status = 202, description = "it has begun"),
+    Beginning,
+))]
 pub(crate) async fn play_scenario(State(desk): State<Desk>, ScenarioPath(name): ScenarioPath) -> Result<StatusCode, Problem> {
     desk.stage().play(&name)?;
     Ok(StatusCode::ACCEPTED)

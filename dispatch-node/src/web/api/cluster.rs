@@ -115,7 +115,10 @@ impl<'a> VerdictAnswer<'a> {
 }
 
 /// Do they agree?
-#[utoipa::path(get, path = "/verdict", tag = "cluster", responses((status = 200, description = "the verdict", body = VerdictAnswer), Reading))]
+#[utoipa::path(get, path = "/verdict", tag = "cluster", responses(
+    (status = 200, description = "the verdict", body = VerdictAnswer),
+    Reading,
+))]
 pub(crate) async fn verdict(State(desk): State<Desk>) -> Result<Response, Problem> {
     let view = desk.now().await?;
     Ok(Json(VerdictAnswer::of(&view.verdict)).into_response())

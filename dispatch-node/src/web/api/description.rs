@@ -9,9 +9,8 @@ use axum::response::{Html, IntoResponse, Response};
 use serde_json::{Value, json};
 use utoipa::openapi::OpenApi;
 
-/// The page's own files and no others. Styles are set by its script, which is why they may be inline; what it makes of HTML is not by
-/// the policy of the main page, and so without trusted types.
-const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; connect-src 'self'; \
+/// The page's own files and no others. As strict as that of the main page but for trusted types: Swagger UI makes HTML without them.
+const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; \
      img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 /// What the description begins with, before there are any calls in it.
@@ -36,7 +35,9 @@ pub(crate) fn beginning() -> OpenApi {
             { "name": "probes", "description": "what orchestrators ask; every node has them" },
         ],
         "components": {
-            "securitySchemes": { "token": { "type": "http", "scheme": "bearer", "description": "Needed only where dispatch was started with tokens." } },
+            "securitySchemes": {
+                "token": { "type": "http", "scheme": "bearer", "description": "Needed only where dispatch was started with tokens." },
+            },
             "schemas": { "Problem": problem() },
         },
         "paths": {

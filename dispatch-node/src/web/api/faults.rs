@@ -129,7 +129,9 @@ pub(crate) async fn faults(State(desk): State<Desk>) -> Result<Response, Problem
 /// hundred, a `throttle` lets only so much pass, a `freeze` stops the process of a city, and a `skew` sets a wall clock wrong. They act on
 /// replication, never on commands. Each heals by itself. At most 64 are in force at once.
 #[utoipa::path(post, path = "/faults", tag = "trouble", params(IdempotencyKey), request_body = FaultWish, responses(
-    (status = 201, description = "the nodes concerned have it in force", body = FaultJson, headers(("Location" = String, description = "what to delete, to heal it"))),
+    (status = 201, description = "the nodes concerned have it in force", body = FaultJson, headers(
+        ("Location" = String, description = "what to delete, to heal it"),
+    )),
     Injecting,
 ))]
 pub(crate) async fn inject(
@@ -144,7 +146,10 @@ pub(crate) async fn inject(
 }
 
 /// Heal a fault
-#[utoipa::path(delete, path = "/faults/{id}", tag = "trouble", params(FaultPath), responses((status = 204, description = "it is healed"), Healing))]
+#[utoipa::path(delete, path = "/faults/{id}", tag = "trouble", params(FaultPath), responses(
+    (status = 204, description = "it is healed"),
+    Healing,
+))]
 pub(crate) async fn heal(State(desk): State<Desk>, FaultPath(fault): FaultPath) -> Result<StatusCode, Problem> {
     desk.ask(Verb::Heal { fault: Some(fault) }, None).await?;
     Ok(StatusCode::NO_CONTENT)

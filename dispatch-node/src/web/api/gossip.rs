@@ -34,7 +34,10 @@ impl GossipJson {
 }
 
 /// The pace
-#[utoipa::path(get, path = "/gossip", tag = "gossip", responses((status = 200, description = "the pace as it is now", body = GossipJson), Reading))]
+#[utoipa::path(get, path = "/gossip", tag = "gossip", responses(
+    (status = 200, description = "the pace as it is now", body = GossipJson),
+    Reading,
+))]
 pub(crate) async fn gossip(State(desk): State<Desk>) -> Result<Response, Problem> {
     let view = desk.now().await?;
     Ok(Json(GossipJson::of(view.pace)).into_response())
@@ -43,7 +46,10 @@ pub(crate) async fn gossip(State(desk): State<Desk>) -> Result<Response, Problem
 /// Pause gossip
 ///
 /// No node begins a round of its own accord, not even a city that was bombed.
-#[utoipa::path(post, path = "/gossip/pause", tag = "gossip", responses((status = 200, description = "the pace as it is now", body = GossipJson), Changing))]
+#[utoipa::path(post, path = "/gossip/pause", tag = "gossip", responses(
+    (status = 200, description = "the pace as it is now", body = GossipJson),
+    Changing,
+))]
 pub(crate) async fn pause(State(desk): State<Desk>) -> Result<Response, Problem> {
     set_pace(&desk, Pace::PAUSED).await
 }
@@ -51,7 +57,10 @@ pub(crate) async fn pause(State(desk): State<Desk>) -> Result<Response, Problem>
 /// Resume gossip
 ///
 /// At the pace that the nodes were started with.
-#[utoipa::path(post, path = "/gossip/resume", tag = "gossip", responses((status = 200, description = "the pace as it is now", body = GossipJson), Changing))]
+#[utoipa::path(post, path = "/gossip/resume", tag = "gossip", responses(
+    (status = 200, description = "the pace as it is now", body = GossipJson),
+    Changing,
+))]
 pub(crate) async fn resume(State(desk): State<Desk>) -> Result<Response, Problem> {
     set_pace(&desk, Pace::FREE).await
 }
@@ -66,7 +75,10 @@ pub(crate) struct Speed {
 }
 
 /// Set the pace
-#[utoipa::path(post, path = "/gossip/speed", tag = "gossip", request_body = Speed, responses((status = 200, description = "the pace as it is now", body = GossipJson), Pacing))]
+#[utoipa::path(post, path = "/gossip/speed", tag = "gossip", request_body = Speed, responses(
+    (status = 200, description = "the pace as it is now", body = GossipJson),
+    Pacing,
+))]
 pub(crate) async fn speed(State(desk): State<Desk>, JsonBody(speed): JsonBody<Speed>) -> Result<Response, Problem> {
     let allowed = f64::from(*Pace::RANGE.start())..=f64::from(*Pace::RANGE.end());
     if !allowed.contains(&speed.percent) {

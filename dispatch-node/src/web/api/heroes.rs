@@ -68,7 +68,9 @@ pub(crate) enum Created<'a> {
 ///
 /// `{}` creates one with an invented name. They begin at home, and gossip carries them to the cities.
 #[utoipa::path(post, path = "/heroes", tag = "heroes", params(IdempotencyKey), request_body = Create, responses(
-    (status = 201, description = "created; `Location` is there for a single one", body = Created, headers(("Location" = Option<String>, description = "where it can be asked about"))),
+    (status = 201, description = "created", body = Created, headers(
+        ("Location" = Option<String>, description = "where it can be asked about, if it is a single one"),
+    )),
     Creating,
 ))]
 pub(crate) async fn create(
@@ -155,7 +157,10 @@ pub(crate) async fn assign(
 /// Terminate a hero
 ///
 /// For ever: a tombstone beats every other write.
-#[utoipa::path(delete, path = "/heroes/{id}", tag = "heroes", params(HeroPath), responses((status = 204, description = "the hero is dead"), Terminating))]
+#[utoipa::path(delete, path = "/heroes/{id}", tag = "heroes", params(HeroPath), responses(
+    (status = 204, description = "the hero is dead"),
+    Terminating,
+))]
 pub(crate) async fn terminate(State(desk): State<Desk>, HeroPath(hero): HeroPath) -> Result<StatusCode, Problem> {
     desk.ask(Verb::Terminate { hero }, None).await?;
     Ok(StatusCode::NO_CONTENT)

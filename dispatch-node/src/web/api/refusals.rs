@@ -93,7 +93,8 @@ refusals! {
     Forgetting: CHANGE, KEY, CITY, &["alive", "no_answer", "joining"];
     Ending: CHANGE, KEY, CITY, &["no_answer"];
     Rebuilding: CHANGE, CITY, &["alive", "not_ours"];
-    Injecting: CHANGE, KEY, BODY, &["missing_field", "not_allowed", "out_of_range", "same_node", "unknown_kind", "unknown_node", "too_many_faults", "no_answer"];
+    Injecting: CHANGE, KEY, BODY, &["missing_field", "not_allowed", "out_of_range", "same_node", "unknown_kind", "unknown_node"],
+        &["too_many_faults", "no_answer"];
     Healing: CHANGE, &["invalid_path", "unknown_fault", "healed"];
     Pacing: CHANGE, BODY, &["out_of_range"];
     Stepping: CHANGE, BODY, &["same_node", "unknown_node", "under_way", "no_answer"];
