@@ -10,6 +10,7 @@
 //! - [`Load`] is clients that write and somebody who looks, all the time; [`Audit`] holds what they were told and saw against the
 //!   claims of the simulator's checkers.
 //! - [`Network`] is a [`Ground`] of four hosts and a switch that can be cut and unplugged, [`Forwarder`] makes its lines bad.
+//! - [`python_tool`] is a program of others, at the version that this project names.
 //! - [`wait_until`] is how everything here waits: for a condition, with a limit, saying what was not to be seen.
 
 mod api;
@@ -29,6 +30,7 @@ mod netns;
 mod page;
 mod process;
 pub mod raw;
+mod tools;
 mod wait;
 
 pub use api::{Api, CityHeroes, Event, Fault, Frames, Hero, NodeState, Reply, Stamp};
@@ -48,6 +50,7 @@ pub use nix::sys::signal::Signal;
 pub use page::{no_complaints, page_of, row, settled, wait_row, wait_verdict};
 pub use process::{Finished, Process, binary, command, run};
 pub use superhero::Stopwatch;
+pub use tools::python_tool;
 pub use wait::{ensure, wait_until};
 
 /// The cities, in the order of the page.
