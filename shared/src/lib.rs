@@ -2,7 +2,7 @@
 //!
 //! Without features this crate is the core: deterministic, without clock, randomness or tokio. [`replica::Replica`] is the
 //! heart; [`machine::Machine`] is the contract of whoever wraps one. Feature `net` adds what a process needs around a machine:
-//! `link` (the only asynchronous part), `options`, `telemetry`.
+//! `link` (the only asynchronous part), `meter`, `options`, `telemetry`.
 //!
 //! Lower names never import higher ones:
 //! `time < id < hero, clock, fault < crdt < message < membership < machine < replica < wire < link`.
@@ -22,6 +22,8 @@ pub mod wire;
 
 #[cfg(feature = "net")]
 pub mod link;
+#[cfg(feature = "net")]
+pub mod meter;
 #[cfg(feature = "net")]
 pub mod options;
 #[cfg(feature = "net")]

@@ -53,6 +53,30 @@ pub enum Frame {
     Report(Report),
 }
 
+impl Frame {
+    /// What kind of frame it is, in a word.
+    #[must_use]
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Round(Envelope { step, .. }) => match step {
+                Step::Invite { .. } => "invite",
+                Step::Pull(_) => "pull",
+                Step::Same { .. } => "same",
+                Step::Which => "which",
+                Step::Chunk { .. } => "chunk",
+                Step::Ack { .. } => "ack",
+                Step::End { .. } => "end",
+            },
+            Self::Command { .. } => "command",
+            Self::Answer { .. } => "answer",
+            Self::Observe { .. } => "observe",
+            Self::Observation(_) => "observation",
+            Self::Control(_) => "control",
+            Self::Report(_) => "report",
+        }
+    }
+}
+
 /// A step of a round with its two ends. The receiver of a round (the one that lacks something) pulls it.
 #[derive(Clone, Debug, PartialEq, Hash, Serialize, Deserialize)]
 pub struct Envelope {

@@ -156,7 +156,7 @@ fn vectors(frame: &Frame) -> Box<dyn Iterator<Item = &VersionVector> + '_> {
 }
 
 /// The entries that a frame carries.
-fn entries(frame: &Frame) -> Box<dyn Iterator<Item = &Entry> + '_> {
+pub(crate) fn entries(frame: &Frame) -> Box<dyn Iterator<Item = &Entry> + '_> {
     match frame {
         Frame::Round(Envelope { step: Step::Chunk { entries, .. }, .. }) => Box::new(entries.iter().map(|(_, entry)| &**entry)),
         Frame::Observation(observation) => Box::new(observation.entries.iter().map(|change| &*change.entry)),

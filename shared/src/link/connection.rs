@@ -18,6 +18,7 @@ use crate::link::tls::Certificate;
 use crate::machine::LinkDown;
 use crate::membership::LinkRefusal;
 use crate::message::Frame;
+use crate::meter::{counter, node};
 use crate::wire::{self, WireError};
 
 /// How often each end shows that it lives.
@@ -125,6 +126,29 @@ impl Ended {
         }
     }
 
+    /// Why a stranger was not let in, in a word to count by; none where a connection came to another end.
+    pub(super) fn turned_away(&self) -> Option<&'static str> {
+        match self {
+            Self::NoHello => Some("no_hello"),
+            Self::Wire(WireError::NotHello) => Some("not_a_hello"),
+            Self::Wire(WireError::Version { .. }) => Some("version"),
+            Self::Wire(WireError::Malformed(_)) => Some("malformed"),
+            Self::Cookie => Some("cookie"),
+            Self::AnothersCertificate(_) => Some("certificate"),
+            Self::Refused(LinkRefusal::OwnName(_)) => Some("own_name"),
+            Self::Refused(LinkRefusal::Stranger(_)) => Some("not_a_member"),
+            Self::Refused(LinkRefusal::AliveElsewhere { .. }) => Some("alive_elsewhere"),
+            Self::AnotherName(_)
+            | Self::RefusedByPeer(_)
+            | Self::NotBinary
+            | Self::Silent
+            | Self::Closed
+            | Self::Broken(_)
+            | Self::TooLarge(_)
+            | Self::OwnEnd => None,
+        }
+    }
+
     fn cause(&self) -> LinkDown {
         if matches!(self, Self::Silent) { LinkDown::Silent } else { LinkDown::Lost }
     }
@@ -163,6 +187,17 @@ where
     ended
 }
 
+/// Counts a frame over a link.
+fn count(direction: &'static str, frame: &Frame, bytes: usize) {
+    let labels = [("direction", direction), ("kind", frame.kind())];
+    counter!(node::FRAMES.name, &labels).increment(1);
+    counter!(node::BYTES.name, &labels).increment(bytes as u64);
+    match wire::entries(frame).count() as u64 {
+        0 => {}
+        entries => counter!(node::ENTRIES.name, &labels).increment(entries),
+    }
+}
+
 /// Sends and receives at the same time, so that two peers with full buffers never wait for each other.
 async fn pump<S>(
     socket: &mut WebSocketStream<S>,
@@ -179,9 +214,12 @@ where
         let mut ping = interval(PING_INTERVAL);
         loop {
             let message = tokio::select! {
-                frame = outgoing.recv() => match frame.as_ref().map(wire::encode) {
-                    Some(bytes) if bytes.len() > frame_bytes_max => return Ended::TooLarge(bytes.len()),
-                    Some(bytes) => Message::binary(bytes),
+                frame = outgoing.recv() => match frame.map(|frame| (wire::encode(&frame), frame)) {
+                    Some((bytes, _)) if bytes.len() > frame_bytes_max => return Ended::TooLarge(bytes.len()),
+                    Some((bytes, frame)) => {
+                        count("out", &frame, bytes.len());
+                        Message::binary(bytes)
+                    }
                     None => return Ended::OwnEnd,
                 },
                 _ = ping.tick() => Message::Ping(Vec::new().into()),
@@ -205,7 +243,10 @@ where
                 Ok(Some(Ok(Message::Ping(_) | Message::Pong(_)))) => continue,
                 Ok(Some(Ok(Message::Text(_) | Message::Frame(_)))) => return Ended::NotBinary,
                 Ok(Some(Ok(Message::Binary(bytes)))) => match wire::decode(&bytes) {
-                    Ok(frame) => frame,
+                    Ok(frame) => {
+                        count("in", &frame, bytes.len());
+                        frame
+                    }
                     Err(error) => return error.into(),
                 },
                 Ok(Some(Err(error))) => return error.into(),

@@ -14,7 +14,7 @@ use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use tracing::{debug, info, warn};
+use tracing::{Instrument as _, debug, info, warn};
 
 use crate::fault::Control;
 use crate::id::{Incarnation, NodeName, Origin};
@@ -30,6 +30,7 @@ use crate::link::tls::Tls;
 use crate::machine::{Input, LinkDown, Machine, Output};
 use crate::membership::{DISPATCH, LinkRefusal, Roster};
 use crate::message::Frame;
+use crate::meter::{counter, gauge, node};
 use crate::time::{Now, UnixMillis};
 
 /// How many happenings on links may wait for the machine; more make their links wait.
@@ -125,6 +126,8 @@ struct Link {
 
 /// Drives `machine` in the life `me` until `on_event` breaks, `stop` is cancelled, or dispatch ends the process.
 ///
+/// Before each wait, `look` is shown the machine.
+///
 /// When it returns, or is dropped, its links close after what was sent before.
 pub async fn drive<M, B>(
     machine: &mut M,
@@ -133,6 +136,7 @@ pub async fn drive<M, B>(
     door: &mut mpsc::Receiver<Incoming>,
     commands: &mut mpsc::Receiver<M::Command>,
     mut on_event: impl FnMut(&M, M::Event) -> ControlFlow<B>,
+    mut look: impl FnMut(&M),
 ) -> Ended<B>
 where
     M: Machine,
@@ -154,8 +158,9 @@ where
     for (peer, address) in &neighbourhood.addresses {
         let (address, identity, tls, events) = (address.clone(), identity.clone(), neighbourhood.tls.clone(), events.clone());
         let dialling = dialer::keep_dialling(Dialler { peer: *peer, address, identity, tls, events }, links.linked.subscribe());
-        tasks.spawn(freezable(controls.frozen(), dialling));
+        tasks.spawn(freezable(controls.frozen(), dialling).in_current_span());
     }
+    neighbourhood.roster.peers().for_each(|peer| note_link(peer, Some(LinkDown::Lost)));
     controls.faults.forget_waiting();
     if let Some(pace) = controls.pace(clock.now()) {
         machine.handle(clock.now(), Input::Pace(pace));
@@ -195,6 +200,7 @@ where
             }
             // Sending may have cost links; what the machine says to that is taken before anything is waited for.
             if let Some(peer) = links.lost.pop() {
+                note_link(peer, Some(LinkDown::Lost));
                 machine.handle(clock.now(), Input::LinkDown { peer, cause: LinkDown::Lost });
             } else if let Some(dispatch) = dispatch
                 && let Some(report) = controls.report(clock.now())
@@ -209,6 +215,7 @@ where
                 break;
             }
         }
+        look(machine);
         let deadline = machine.deadline().into_iter().chain(controls.deadline(clock.now())).min();
         let due = async {
             match deadline.and_then(|deadline| clock.at(deadline)) {
@@ -229,29 +236,51 @@ where
                         }
                         continue;
                     }
-                    if matches!(&input, Input::LinkUp { peer, .. } if Some(*peer) == dispatch) {
-                        controls.report_soon();
+                    if let Input::LinkUp { peer, .. } = &input {
+                        note_link(*peer, None);
+                        if Some(*peer) == dispatch {
+                            controls.report_soon();
+                        }
+                    } else if let Input::LinkDown { peer, cause } = &input {
+                        note_link(*peer, Some(*cause));
                     }
                     machine.handle(clock.now(), input);
                 }
             }
             Some(Incoming { socket, address, certificate }) = door.recv() => {
                 let Ok(place) = Arc::clone(&strangers).try_acquire_owned() else {
+                    counter!(node::STRANGERS.name, "reason" => "too_many").increment(1);
                     warn!(%address, "too many strangers at once");
                     continue;
                 };
                 let (identity, events) = (identity.clone(), events.clone());
-                tasks.spawn(freezable(controls.frozen(), async move {
+                let link = async move {
                     let ended = connection::run(socket, End::Listener(certificate), &identity, &address, &events, Some(place)).await;
+                    if let Some(reason) = ended.turned_away() {
+                        counter!(node::STRANGERS.name, "reason" => reason).increment(1);
+                    }
                     if matches!(ended, connection::Ended::Closed | connection::Ended::OwnEnd) {
                         debug!(%address, "link ended: {ended}");
                     } else {
                         warn!(%address, "link ended: {ended}");
                     }
-                }));
+                };
+                tasks.spawn(freezable(controls.frozen(), link).in_current_span());
             }
             Some(command) = commands.recv() => machine.handle(clock.now(), Input::Command(command)),
         }
+    }
+}
+
+/// Takes note of the state of the link to `peer`: why there is none, if so.
+fn note_link(peer: NodeName, down: Option<LinkDown>) {
+    let state = match down {
+        None => "linked",
+        Some(LinkDown::Refused) => "down",
+        Some(LinkDown::Lost | LinkDown::Silent) => "unreachable",
+    };
+    for other in ["linked", "unreachable", "down"] {
+        gauge!(node::LINK_STATE.name, "peer" => peer.to_string(), "state" => other).set(f64::from(u8::from(other == state)));
     }
 }
 
@@ -304,6 +333,7 @@ impl Links {
             // The connection has ended, and its end is among the events that wait, behind what the peer said last.
             Err(TrySendError::Closed(_)) => {}
             Err(TrySendError::Full(_)) => {
+                counter!(node::OVERFLOWS.name).increment(1);
                 warn!(peer = %to, "too slow for what it is sent: link dropped");
                 self.remove(to);
                 self.lost.push(to);

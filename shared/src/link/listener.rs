@@ -30,9 +30,10 @@ use tower_service::Service;
 use tracing::{debug, warn};
 
 use crate::link::connection;
-use crate::link::tls::{Certificate, Stream, Tls};
 use crate::link::problem::Problem;
+use crate::link::tls::{Certificate, Stream, Tls};
 use crate::link::upgrade::{Socket, not_upgraded, upgrade};
+use crate::meter::{counter, node};
 
 /// How long accepting pauses when the process has no file descriptors left.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -106,6 +107,7 @@ async fn open(
     upgrade(request, connection::limits(frame_bytes_max), async move |socket| {
         // A full door means more strangers than can be looked at: this one is dropped and may come again.
         if door.try_send(Incoming { socket, address: address.to_string(), certificate }).is_err() {
+            counter!(node::STRANGERS.name, "reason" => "too_many").increment(1);
             warn!(%address, "too many peers at the door");
         }
     })

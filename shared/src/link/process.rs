@@ -13,6 +13,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use axum::Router;
 use axum::http::StatusCode;
+use axum::middleware;
 use axum::routing::get;
 use futures_util::FutureExt as _;
 use tokio::net::TcpListener;
@@ -20,7 +21,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use tracing::{debug, error, info, warn};
+use tracing::{Instrument as _, debug, error, error_span, info, warn};
 
 use crate::id::{Incarnation, NodeName, Origin};
 use crate::link::controls::Controls;
@@ -28,6 +29,7 @@ use crate::link::driver::{self, Ended, Neighbourhood, Surroundings, SystemClock}
 use crate::link::listener::{self, Incoming, Port};
 use crate::link::problem::wrong_method;
 use crate::machine::Machine;
+use crate::meter::{self, Metric, counter, gauge};
 use crate::replica::{self, Replica};
 use crate::supervise::Intensity;
 use crate::time::Now;
@@ -50,6 +52,9 @@ const EXIT_KILLED: i32 = 137;
 
 /// A machine around a replica, as a process runs it.
 pub trait Node: Machine {
+    /// What is counted beside what every node counts.
+    const METRICS: &'static [Metric] = &[];
+
     /// The replica inside.
     fn replica(&self) -> &Replica;
 
@@ -138,6 +143,7 @@ pub async fn run<M: Node>(
 ) -> anyhow::Result<ExitCode> {
     let Process { name, port, neighbourhood, unsafe_for, mut intensity, stop, seed } = process;
     stop_on_signals(stop.clone())?;
+    meter::begin(name, &[meter::node::ALL, M::METRICS]);
     let clock = SystemClock::start();
     let tasks = TaskTracker::new();
     let (door, mut peers) = mpsc::channel::<Incoming>(DOOR_MAX);
@@ -146,9 +152,11 @@ pub async fn run<M: Node>(
     let scheme = if port.tls.is_some() { "https" } else { "http" };
     let mut controls = Controls::new(name, seed);
     let door = listener::cluster_door(door, neighbourhood.frame_bytes_max);
-    let router = router.merge(door).merge(probes(readiness)).method_not_allowed_fallback(wrong_method);
+    let router = router.merge(door).merge(probes(readiness)).merge(meter::router()).method_not_allowed_fallback(wrong_method);
+    let router = router.layer(middleware::from_fn(meter::requests::count));
     let router = controls.gate(router, name, neighbourhood.secret.clone());
     tasks.spawn(listener::serve(port, router, stop.clone(), tasks.clone()));
+    tasks.spawn(meter::keep_up(stop.clone()));
     info!("{name} listens on {scheme}://{address}");
     if let Some(unsafe_for) = unsafe_for {
         warn!("INSECURE, as was asked for: {unsafe_for}");
@@ -161,11 +169,15 @@ pub async fn run<M: Node>(
         let me = Origin { node: name, incarnation: Incarnation::begun_at(now.wall).max(above.next_life()) };
         above = me.incarnation;
         ready.send_replace(false);
-        info!(incarnation = %me.incarnation, crashes, "{name} begins a life");
+        info!(incarnation = me.incarnation.0, crashes, "{name} begins a life");
+        gauge!(meter::node::LIFE_START.name).set(Duration::from_millis(me.incarnation.0));
+        // An error's, so that no filter of lines takes it from those that it lets through.
+        let span = error_span!("life", incarnation = me.incarnation.0);
         let mut machine = begin(me, crashes, now);
         let on_event = |machine: &M, event: M::Event| {
             if let Some(event) = M::replica_event(&event) {
                 log(event);
+                meter::replica::count(event);
                 match event {
                     replica::Event::Joined { .. } => {
                         ready.send_replace(true);
@@ -198,33 +210,39 @@ pub async fn run<M: Node>(
             joined: ready.subscribe(),
             controls: &mut controls,
         };
-        let life = driver::drive(&mut machine, me, surroundings, &mut peers, &mut commands, on_event);
-        let life = AssertUnwindSafe(life).catch_unwind().await;
-        let reason = match life {
+        let mut watcher = meter::replica::Watcher::new();
+        let look = |machine: &M| watcher.look(machine.replica());
+        let life = driver::drive(&mut machine, me, surroundings, &mut peers, &mut commands, on_event, look);
+        let life = AssertUnwindSafe(life.instrument(span)).catch_unwind().await;
+        let (cause, reason) = match life {
             Ok(Ended::Stopped) => break EXIT_STOPPED,
             Ok(Ended::Killed) => {
                 error!("{name} was told to end at once");
                 std::process::exit(EXIT_KILLED);
             }
-            Ok(Ended::Broke(LifeEnd::Crashed(reason))) => reason,
+            Ok(Ended::Broke(LifeEnd::Crashed(reason))) => ("bomb", reason),
             Ok(Ended::Broke(LifeEnd::Superseded { by, halts: false })) => {
                 warn!("an earlier life of {name} was {by}, later than this one: the clock must have gone back; beginning a later life");
                 // Somebody may have begun a life just above it before, and be gone: not that very one again.
                 above = Incarnation(by.0.saturating_add(clock.now().wall.0 % LIFE_JUMP));
+                counter!(meter::node::RESTARTS.name).increment(1);
                 continue;
             }
             Ok(Ended::Broke(LifeEnd::Superseded { by, halts: true })) => {
                 error!("another process is {name}/{by}, a later life than this one: {name}/{} halts", me.incarnation);
                 break EXIT_FAILED;
             }
-            Err(_) => "it panicked".to_owned(),
+            Err(_) => ("panic", "it panicked".to_owned()),
         };
         crashes += 1;
+        counter!(meter::node::CRASHES.name, "cause" => cause).increment(1);
+        let incarnation = me.incarnation.0;
         if !intensity.allows_restart_after_crash(clock.now().mono) {
-            error!("{name} crashed too often ({reason}; crash {crashes}): giving up");
+            error!(incarnation, "{name} crashed too often ({reason}; crash {crashes}): giving up");
             break EXIT_FAILED;
         }
-        warn!("{name} crashed ({reason}; crash {crashes}): all its memory is lost; restarting");
+        counter!(meter::node::RESTARTS.name).increment(1);
+        warn!(incarnation, "{name} crashed ({reason}; crash {crashes}): all its memory is lost; restarting");
     };
     stop.cancel();
     tasks.close();

@@ -32,6 +32,7 @@ pub struct Journal {
     open: BTreeMap<NodeName, Duration>,
     records: VecDeque<PullRecord>,
     written: u64,
+    asked: u64,
     kept_max: usize,
 }
 
@@ -43,6 +44,7 @@ impl Journal {
     pub(super) fn asked(&mut self, source: Origin, at: Duration) {
         if self.kept_max > 0 {
             self.open.insert(source.node, at);
+            self.asked += 1;
         }
     }
 
@@ -59,6 +61,12 @@ impl Journal {
     #[must_use]
     pub fn written(&self) -> u64 {
         self.written
+    }
+
+    /// How many questions were asked, each time that one was asked again included.
+    #[must_use]
+    pub fn asked_so_far(&self) -> u64 {
+        self.asked
     }
 
     /// The records that are kept of those after the one numbered `since`, oldest first.
@@ -80,6 +88,8 @@ mod tests {
             journal.asked(source, Duration::from_secs(second));
             journal.ended(source, Duration::from_secs(second + 1), PullOutcome::Same);
         }
+        journal.asked(source, Duration::from_secs(9));
+        assert_eq!(journal.asked_so_far(), 6, "one of them is open");
         let numbers = |since| journal.since(since).map(|record| record.number).collect::<Vec<_>>();
         assert_eq!((journal.written(), numbers(0), numbers(4), numbers(5)), (5, vec![3, 4, 5], vec![5], vec![]));
     }
