@@ -30,8 +30,8 @@ use crate::web::{self, Desk, Entrance, Limits, Rebuilder, Settings, Stage};
 #[must_use]
 pub fn main() -> ExitCode {
     let options = Options::parse();
-    telemetry::init(options.node.log_format);
     let name = well_known_name(membership::DISPATCH);
+    telemetry::init(name, options.node.log_format);
     let known = options.node.neighbourhood(name, options.listen).and_then(|known| Ok((known, options.entrance.tokens()?)));
     let ((neighbourhood, unsafe_for), tokens) = match known {
         Ok(known) => known,
@@ -90,7 +90,7 @@ pub fn main() -> ExitCode {
                     let known = known.clone();
                     tokio::spawn(async move {
                         if let Err(error) = freeze::thaw(&known, node, freeze).await {
-                            warn!(%node, "cannot be woken: {error:#}");
+                            warn!(city = %node, "cannot be woken: {error:#}");
                         }
                     });
                 }

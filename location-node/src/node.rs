@@ -25,9 +25,9 @@ use crate::options::Options;
 #[must_use]
 pub fn main(name: &'static str) -> ExitCode {
     let options = Options::parse_for(name);
-    telemetry::init(options.node.log_format);
     let listen = options.listen(name);
     let name = well_known_name(name);
+    telemetry::init(name, options.node.log_format);
     let (neighbourhood, unsafe_for) = match options.node.neighbourhood(name, listen) {
         Ok(both) => both,
         Err(error) => {
