@@ -31,6 +31,7 @@ use crate::ask::{Answer, Ask, Verb};
 use crate::exchange::UnderWay;
 use crate::happening::{Happening, Kind};
 use crate::history::History;
+use crate::lag::Lags;
 use crate::ledger::Ledger;
 use crate::mirror::Mirror;
 use crate::rows::Rows;
@@ -81,6 +82,8 @@ pub enum Event {
     View(Arc<View>),
     /// Something happened that people may want to know.
     Happened(Arc<Happening>),
+    /// Writes have arrived at every city that answers, after this long.
+    Arrived(Vec<Duration>),
     /// Wake this node's process, which this fault keeps frozen, so that it hears no frame.
     Thaw(NodeName, FaultId),
     /// Something happened in a replication round.
@@ -136,6 +139,7 @@ pub struct Dispatch {
     keys: BTreeMap<String, (Verb, Option<Answer>)>,
     keys_by_age: VecDeque<String>,
     ledger: Ledger,
+    lags: Lags,
     /// What cities answered as done, until dispatch's own copy covers it.
     acknowledged: BTreeMap<HeroId, Arc<Entry>>,
     differs_since: BTreeMap<HeroId, Duration>,
@@ -199,6 +203,7 @@ impl Dispatch {
             keys: BTreeMap::new(),
             keys_by_age: VecDeque::new(),
             ledger: Ledger::default(),
+            lags: Lags::new(now),
             acknowledged: BTreeMap::new(),
             differs_since: BTreeMap::new(),
             happenings: Vector::new(),

@@ -16,6 +16,7 @@ use shared::link::freeze;
 use shared::link::listener::{self, Port};
 use shared::link::process::{self, EXIT_UNUSABLE, Node, Process};
 use shared::membership;
+use shared::meter::Metric;
 use shared::options::{well_known_cities, well_known_name};
 use shared::replica::{self, Replica};
 use shared::supervise::Intensity;
@@ -23,6 +24,7 @@ use shared::telemetry;
 
 use crate::dispatch::{Config, Dispatch, Event};
 use crate::happening::Kind;
+use crate::measures::{self, Measures};
 use crate::options::Options;
 use crate::web::{self, Desk, Entrance, Limits, Rebuilder, Settings, Stage};
 
@@ -80,10 +82,15 @@ pub fn main() -> ExitCode {
         // Each life gets a seed of its own, all from the one given.
         let mut seeds = ChaCha8Rng::seed_from_u64(options.node.seed());
         let begin = move |me, _crashes, now| Dispatch::new(me, config.clone(), seeds.random(), now);
+        let mut measures = Measures::default();
         let on_event = move |event| {
             match event {
                 Event::Answer { ticket, answer } => counter.answer(ticket, answer),
-                Event::View(view) => counter.show(view),
+                Event::View(view) => {
+                    measures.look(&view);
+                    counter.show(view);
+                }
+                Event::Arrived(lags) => measures::arrived(&lags),
                 Event::Happened(happening) if happening.kind == Kind::Alarm => warn!("{}", happening.text),
                 Event::Happened(happening) => info!("{}", happening.text),
                 Event::Thaw(node, freeze) => {
@@ -103,6 +110,8 @@ pub fn main() -> ExitCode {
 }
 
 impl Node for Dispatch {
+    const METRICS: &'static [Metric] = measures::ALL;
+
     fn replica(&self) -> &Replica {
         Dispatch::replica(self)
     }
@@ -110,7 +119,7 @@ impl Node for Dispatch {
     fn replica_event(event: &Event) -> Option<&replica::Event> {
         match event {
             Event::Replica(event) => Some(event),
-            Event::Answer { .. } | Event::View(_) | Event::Happened(_) | Event::Thaw(..) => None,
+            Event::Answer { .. } | Event::View(_) | Event::Happened(_) | Event::Arrived(_) | Event::Thaw(..) => None,
         }
     }
 }

@@ -28,7 +28,7 @@ mod predicted;
 mod rebuild;
 mod router;
 #[cfg(test)]
-mod scene;
+pub(crate) mod scene;
 mod sign_in;
 mod site;
 mod stage;

@@ -109,6 +109,10 @@ impl Dispatch {
         for id in &changed {
             let cells = self.cities.iter().map(|city| city.entries.get(id).cloned()).collect();
             let row = Row::of(*id, self.name_of(*id), self.replica.map().get(*id).cloned(), cells);
+            match &row {
+                Some(row) => self.lags.heard(now, self.rows.get(*id).map(|before| &**before), row),
+                None => self.lags.forgotten(now, *id),
+            }
             self.rows.put(*id, row);
         }
         let counted = view::counted(&self.cities);
@@ -117,6 +121,9 @@ impl Dispatch {
             changed.extend(self.rows.ids());
         }
         for id in changed {
+            if let Some(row) = self.rows.get(id) {
+                self.lags.look(now, row, &self.counted);
+            }
             if self.rows.get(id).is_some_and(|row| row.pattern.state(&self.counted).differs()) {
                 self.differs_since.entry(id).or_insert(now.mono);
             } else {
@@ -231,5 +238,9 @@ impl Dispatch {
         self.history_grew = false;
         let view = self.view(now);
         self.event(Event::View(view));
+        let arrived = self.lags.take();
+        if !arrived.is_empty() {
+            self.event(Event::Arrived(arrived));
+        }
     }
 }

@@ -9,7 +9,9 @@ use tokio_util::sync::CancellationToken;
 
 use shared::link::farewell::farewell;
 use shared::link::upgrade::Socket;
+use shared::meter::counter;
 
+use crate::measures::{self, Watched};
 use crate::view::View;
 use crate::web::api::cluster::{Event, VerdictAnswer};
 use crate::web::api::faults::FaultJson;
@@ -43,6 +45,7 @@ pub(crate) fn is_wanted(query: &str) -> bool {
 
 /// Tells a program all that changes, until it goes or must go.
 pub(crate) async fn tell(mut socket: Socket, desk: Desk, stop: CancellationToken, _place: Place) {
+    let _watched = Watched::by("program");
     let close = tokio::select! {
         close = keep_telling(&mut socket, &desk) => close,
         () = stop.cancelled() => Some((1001, "dispatch is stopping")),
@@ -67,6 +70,7 @@ async fn keep_telling(socket: &mut Socket, desk: &Desk) -> Option<Close> {
                 // After a crash of dispatch's machine the numbers begin anew.
                 let since = last.filter(|last| *last <= newest).unwrap_or(newest.saturating_sub(EVENTS_AT_FIRST));
                 send(socket, &Push::Data(Box::new(data(&view, since)))).await?;
+                counter!(measures::FRAMES_SENT.name, "to" => "program").increment(1);
                 last = Some(newest);
                 keep_alive.reset();
             }

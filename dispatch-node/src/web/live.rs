@@ -20,7 +20,9 @@ use tokio_tungstenite::tungstenite::{Error, Message, Utf8Bytes};
 use shared::id::HeroId;
 use shared::link::farewell::{close_code, farewell};
 use shared::link::upgrade::{Socket, not_upgraded, upgrade};
+use shared::meter::counter;
 
+use crate::measures::{self, Watched};
 use crate::web::board::{Board, Has, Snapshot};
 use crate::web::data;
 use crate::web::error::Problem;
@@ -125,6 +127,7 @@ struct KeepAlive {
 pub(super) type Close = (u16, &'static str);
 
 async fn show(mut socket: Socket, site: Site, query: String, _place: Place) {
+    let _watched = Watched::by("page");
     let stop = site.stop.clone();
     let close = tokio::select! {
         close = keep_showing(&mut socket, &site, &query) => close,
@@ -244,9 +247,11 @@ impl Page {
         let snapshot = Arc::clone(&self.window.borrow_and_update());
         let Some(frame) = snapshot.since(self.sent) else { return Some(false) };
         if self.full_since.take().is_some_and(|since| since.elapsed() > SLOW) {
+            counter!(measures::FRAMES_SKIPPED.name).increment(snapshot.number.saturating_sub(self.sent.shared + 1));
             send(socket, &Skips { t: "skips" }).await?;
         }
         send_text(socket, frame).await?;
+        counter!(measures::FRAMES_SENT.name, "to" => "page").increment(1);
         self.sent = Has::all(snapshot.number);
         let now = Instant::now();
         self.under_way.push((snapshot.number, now));

@@ -1,0 +1,157 @@
+//! How long writes take to reach everybody: from when dispatch knows of one until every city that answers holds it, or something that beats it.
+//!
+//! Invariant: a write is measured once. Writes of before dispatch began are not: nobody here knows for how long they have been known.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use shared::clock::Stamp;
+use shared::crdt::Entry;
+use shared::id::HeroId;
+use shared::time::Now;
+
+use crate::rows::Row;
+
+/// How many heroes may have writes that are under way; those of further ones are not measured.
+const HEROES_MAX: usize = 100_000;
+/// How many writes to one hero may be under way.
+const WRITES_MAX: usize = 16;
+
+/// The writes that are under way.
+#[derive(Debug)]
+pub(crate) struct Lags {
+    began: Now,
+    open: BTreeMap<HeroId, Vec<UnderWay>>,
+    /// How long those took that have arrived everywhere since somebody asked.
+    arrived: Vec<Duration>,
+}
+
+#[derive(Debug)]
+struct UnderWay {
+    entry: Arc<Entry>,
+    since: Duration,
+}
+
+impl Lags {
+    /// For a life that begins.
+    pub(crate) fn new(began: Now) -> Self {
+        Self { began, open: BTreeMap::new(), arrived: Vec::new() }
+    }
+
+    /// A hero's row is another now: what stands in it and did not before is under way.
+    pub(crate) fn heard(&mut self, now: Now, before: Option<&Row>, row: &Row) {
+        let knew = |stamp: Stamp| before.is_some_and(|before| standing(before).any(|entry| entry.stamp >= stamp));
+        let is_news = |entry: &&Arc<Entry>| entry.stamp.hlc.wall >= self.began.wall && !knew(entry.stamp);
+        for entry in standing(row).filter(is_news) {
+            if self.open.len() >= HEROES_MAX && !self.open.contains_key(&row.id) {
+                return;
+            }
+            let open = self.open.entry(row.id).or_default();
+            if open.len() < WRITES_MAX && open.iter().all(|write| write.entry.stamp != entry.stamp) {
+                open.push(UnderWay { entry: Arc::clone(entry), since: now.mono });
+            }
+        }
+    }
+
+    /// Takes note of what has arrived everywhere by this row, among the cities that are `counted`: those that say what they hold.
+    pub(crate) fn look(&mut self, now: Now, row: &Row, counted: &[bool]) {
+        let Some(open) = self.open.get_mut(&row.id) else { return };
+        let agreed = !row.pattern.state(counted).differs();
+        let cells = || row.cells.iter().zip(counted).filter(|(_, counted)| **counted).map(|(cell, _)| cell);
+        open.retain(|write| {
+            let arrived = agreed || cells().all(|cell| holds(cell, &write.entry));
+            if arrived {
+                self.arrived.push(now.mono.saturating_sub(write.since));
+            }
+            !arrived
+        });
+        if open.is_empty() {
+            self.open.remove(&row.id);
+        }
+    }
+
+    /// A hero has no row any more: nobody holds anything of it, so all have heard of its death.
+    pub(crate) fn forgotten(&mut self, now: Now, hero: HeroId) {
+        let open = self.open.remove(&hero).unwrap_or_default();
+        self.arrived.extend(open.into_iter().map(|write| now.mono.saturating_sub(write.since)));
+    }
+
+    /// How long the writes took that have arrived everywhere since this was asked last.
+    pub(crate) fn take(&mut self) -> Vec<Duration> {
+        std::mem::take(&mut self.arrived)
+    }
+}
+
+/// All that stands of a hero, anywhere.
+fn standing(row: &Row) -> impl Iterator<Item = &Arc<Entry>> {
+    std::iter::once(&row.own).chain(&row.cells).flatten()
+}
+
+fn holds(cell: &Option<Arc<Entry>>, write: &Entry) -> bool {
+    cell.as_ref().is_some_and(|held| held.stamp == write.stamp || held.beats(write))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::web::scene::{NOW, dead, id, live, stamp};
+
+    fn row(own: Option<&Arc<Entry>>, cells: [Option<&Arc<Entry>>; 2]) -> Row {
+        Row::of(id(1), "Granite".into(), own.cloned(), cells.map(Option::<&Arc<Entry>>::cloned).to_vec()).unwrap()
+    }
+
+    fn after(seconds: u64) -> Now {
+        Now { mono: NOW.mono + Duration::from_secs(seconds), ..NOW }
+    }
+
+    /// What was measured, in seconds, after each of these rows, a second apart.
+    fn measured(rows: &[Row], counted: [bool; 2]) -> Vec<Vec<u64>> {
+        let mut lags = Lags::new(NOW);
+        let mut before = None;
+        let mut second = 0;
+        rows.iter()
+            .map(|row| {
+                lags.heard(after(second), before.replace(row), row);
+                lags.look(after(second), row, &counted);
+                second += 1;
+                lags.take().iter().map(Duration::as_secs).collect()
+            })
+            .collect()
+    }
+
+    #[test]
+    fn a_write_is_measured_once_when_the_last_city_that_answers_holds_it_or_what_beats_it() {
+        let first = live(stamp("dispatch", -10), 100, None);
+        let second = live(stamp("gotham", -20), 90, Some(&first));
+        let alone = row(Some(&first), [None, None]);
+        let one = row(Some(&first), [Some(&first), None]);
+        let both = row(Some(&first), [Some(&first), Some(&first)]);
+        assert_eq!(measured(&[alone.clone(), one.clone(), both.clone(), both], [true, true]), [vec![], vec![], vec![2], vec![]]);
+        assert_eq!(measured(&[alone.clone(), one], [true, false]), [vec![], vec![1]], "one that does not answer is not waited for");
+        let overtaken = row(Some(&first), [Some(&second), None]);
+        let all_over = row(Some(&first), [Some(&second), Some(&second)]);
+        assert_eq!(measured(&[alone, overtaken, all_over], [true, true]), [vec![], vec![], vec![2, 1]]);
+    }
+
+    #[test]
+    fn what_a_city_hears_again_after_it_lost_its_memory_and_what_is_older_than_dispatch_is_not_measured() {
+        let old = live(stamp("gotham", 10), 100, None);
+        assert_eq!(measured(&[row(None, [Some(&old), None]), row(None, [Some(&old), Some(&old)])], [true, true]), [[], []]);
+        let new = live(stamp("gotham", -10), 100, None);
+        let (all, lost) = (row(None, [Some(&new), Some(&new)]), row(None, [Some(&new), None]));
+        assert_eq!(measured(&[all.clone(), lost, all], [true, true]), [vec![0], vec![], vec![]]);
+    }
+
+    #[test]
+    fn a_death_is_measured_though_its_tombstone_is_collected_before_anybody_looks() {
+        let born = live(stamp("gotham", 10), 100, None);
+        let death = dead(stamp("gotham", -10), Some(&born));
+        let mut lags = Lags::new(NOW);
+        lags.heard(after(0), Some(&row(None, [Some(&born), Some(&born)])), &row(None, [Some(&death), Some(&born)]));
+        lags.look(after(0), &row(None, [Some(&death), Some(&born)]), &[true, true]);
+        assert_eq!(lags.take(), []);
+        lags.forgotten(after(3), id(1));
+        assert_eq!((lags.take(), lags.open.len()), (vec![Duration::from_secs(3)], 0));
+    }
+}

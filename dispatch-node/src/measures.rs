@@ -1,0 +1,104 @@
+//! What dispatch counts beside what every node does: what it knows of the whole cluster, and who looks at it. `docs/metrics.md` is held to this
+//! table by a test.
+//!
+//! Invariant: a view is measured once, by whoever hands it on; nothing here decides anything.
+
+use std::time::Duration;
+
+use shared::meter::Kind::{Counter, Gauge, Histogram};
+use shared::meter::Unit::{Count, Seconds};
+use shared::meter::{Gauge as Handle, Metric, counter, gauge, histogram};
+
+use crate::view::View;
+
+/// Bounds for how long writes take: a round or a few, or as long as a cut lasts.
+const LAG: &[f64] = &[0.1, 0.25, 0.5, 1.0, 1.5, 2.0, 3.0, 5.0, 10.0, 30.0, 60.0, 300.0];
+
+const CONVERGED: Metric =
+    Metric::new("superhero_converged", Gauge, Count, "1 where all cities answer and hold what dispatch holds, 0 otherwise.");
+const DIFFERENCES: Metric =
+    Metric::new("superhero_differences", Gauge, Count, "Heroes of whom the cities that answer do not hold the same.");
+const OLDEST: Metric = Metric::new(
+    "superhero_oldest_difference_seconds",
+    Gauge,
+    Seconds,
+    "For how long the hero who differs for longest has differed; 0 where none does.",
+);
+const ONLY_COPIES: Metric =
+    Metric::new("superhero_only_copies", Gauge, Count, "Heroes whom one node alone holds: they are lost where it crashes now.");
+const LOST: Metric = Metric::new(
+    "superhero_lost_writes_total",
+    Counter,
+    Count,
+    "Writes that were answered as saved, and later stood nowhere, overwritten by somebody who had not seen them.",
+);
+const FAULTS: Metric = Metric::new("superhero_faults", Gauge, Count, "Faults that people have put in force and that are not over.");
+const CONVERGENCE_LAG: Metric = Metric::new(
+    "superhero_convergence_lag_seconds",
+    Histogram(LAG),
+    Seconds,
+    "From when dispatch knows of a write until every city that answers is seen to hold it, or something that beats it.",
+);
+const BROWSERS: Metric = Metric::new("superhero_browsers", Gauge, Count, "Sockets of pages, and of programs that watch, which are open.")
+    .by(&[("kind", &["page", "program"])]);
+/// Frames to whoever watches.
+pub(crate) const FRAMES_SENT: Metric =
+    Metric::new("superhero_browser_frames_sent_total", Counter, Count, "Frames sent to whoever watches.")
+        .by(&[("to", &["page", "program"])]);
+/// Frames that were left out.
+pub(crate) const FRAMES_SKIPPED: Metric = Metric::new(
+    "superhero_browser_frames_skipped_total",
+    Counter,
+    Count,
+    "Frames that pages were never sent, since they were too slow for them; what they said came with a later one.",
+);
+
+/// All of them.
+pub(crate) const ALL: &[Metric] =
+    &[CONVERGED, DIFFERENCES, OLDEST, ONLY_COPIES, LOST, FAULTS, CONVERGENCE_LAG, BROWSERS, FRAMES_SENT, FRAMES_SKIPPED];
+
+/// What was measured of the views so far.
+#[derive(Debug, Default)]
+pub(crate) struct Measures {
+    lost: u64,
+}
+
+impl Measures {
+    /// Measures a view.
+    #[expect(clippy::cast_precision_loss, reason = "nobody holds 2^53 heroes")]
+    pub(crate) fn look(&mut self, view: &View) {
+        let verdict = &view.verdict;
+        gauge!(CONVERGED.name).set(f64::from(u8::from(verdict.converged)));
+        gauge!(DIFFERENCES.name).set(verdict.differences as f64);
+        gauge!(ONLY_COPIES.name).set(verdict.only_copies as f64);
+        gauge!(OLDEST.name).set(verdict.oldest_difference.unwrap_or_default());
+        gauge!(FAULTS.name).set(view.faults.len() as f64);
+        // A new life of dispatch's machine counts from 0 again.
+        counter!(LOST.name).increment(verdict.lost_writes.saturating_sub(self.lost));
+        self.lost = verdict.lost_writes;
+    }
+}
+
+/// Writes have arrived everywhere, after this long.
+pub(crate) fn arrived(lags: &[Duration]) {
+    let histogram = histogram!(CONVERGENCE_LAG.name);
+    lags.iter().for_each(|lag| histogram.record(*lag));
+}
+
+/// A socket of somebody who watches: one more while it is held.
+pub(crate) struct Watched(Handle);
+
+impl Watched {
+    /// By a page, or by a program.
+    pub(crate) fn by(kind: &'static str) -> Self {
+        let open = gauge!(BROWSERS.name, "kind" => kind);
+        open.increment(1.0);
+        Self(open)
+    }
+}
+
+impl Drop for Watched {
+    fn drop(&mut self) {
+        self.0.decrement(1.0);
+    }
+}
