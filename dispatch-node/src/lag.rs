@@ -137,7 +137,10 @@ mod tests {
     #[test]
     fn what_a_city_hears_again_after_it_lost_its_memory_and_what_is_older_than_dispatch_is_not_measured() {
         let old = live(stamp("gotham", 10), 100, None);
-        assert_eq!(measured(&[row(None, [Some(&old), None]), row(None, [Some(&old), Some(&old)])], [true, true]), [[], []]);
+        assert_eq!(
+            measured(&[row(None, [Some(&old), None]), row(None, [Some(&old), Some(&old)])], [true, true]),
+            vec![Vec::<u64>::new(); 2]
+        );
         let new = live(stamp("gotham", -10), 100, None);
         let (all, lost) = (row(None, [Some(&new), Some(&new)]), row(None, [Some(&new), None]));
         assert_eq!(measured(&[all.clone(), lost, all], [true, true]), [vec![0], vec![], vec![]]);
