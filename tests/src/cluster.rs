@@ -12,6 +12,7 @@ use tempfile::TempDir;
 
 use crate::api::{Api, NodeState};
 use crate::certificates::Certificates;
+use crate::exposition::Exposition;
 use crate::loopback::own_address;
 use crate::process::Process;
 use crate::wait::{ensure, wait_until};
@@ -302,6 +303,18 @@ impl Cluster {
             let node = self.node(city);
             ensure(node.status == "up" && node.incarnation > before, || format!("{node:?}"))
         });
+    }
+
+    /// What a node counts now.
+    ///
+    /// # Panics
+    /// When it does not say, or not in Prometheus' format.
+    #[track_caller]
+    #[must_use]
+    pub fn metrics(&self, node: &str) -> Exposition {
+        let reply = Api::new(self.address(node)).get("/metrics").expect(200);
+        assert_eq!(reply.headers["content-type"], "text/plain; version=0.0.4; charset=utf-8");
+        Exposition::parse(&reply.body)
     }
 
     /// A node, as dispatch last saw it.

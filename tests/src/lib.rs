@@ -11,6 +11,7 @@
 //!   claims of the simulator's checkers.
 //! - [`Network`] is a [`Ground`] of four hosts and a switch that can be cut and unplugged, [`Forwarder`] makes its lines bad.
 //! - [`python_tool`] is a program of others, at the version that this project names.
+//! - [`Exposition`] is what a node says at `/metrics`, and [`promtool`] says whether Prometheus would like it.
 //! - [`wait_until`] is how everything here waits: for a condition, with a limit, saying what was not to be seen.
 
 mod api;
@@ -19,6 +20,7 @@ pub mod axe;
 mod browser;
 mod certificates;
 mod cluster;
+mod exposition;
 #[cfg(target_os = "linux")]
 mod forwarder;
 mod launched;
@@ -29,6 +31,7 @@ mod loopback;
 mod netns;
 mod page;
 mod process;
+mod promtool;
 pub mod raw;
 mod tools;
 mod wait;
@@ -38,6 +41,7 @@ pub use audit::{Audit, Fates, Look, entry, look, vector};
 pub use browser::{Browser, Element};
 pub use certificates::Certificates;
 pub use cluster::{Cluster, Ground, Heroes, Options};
+pub use exposition::{Exposition, Family, Sample};
 #[cfg(target_os = "linux")]
 pub use forwarder::{Done, Faults, Forwarder};
 pub use launched::{Launched, processes_at};
@@ -49,6 +53,7 @@ pub use netns::{Host, Network};
 pub use nix::sys::signal::Signal;
 pub use page::{no_complaints, page_of, row, settled, wait_row, wait_verdict};
 pub use process::{Finished, Process, binary, command, run};
+pub use promtool::promtool;
 pub use superhero::Stopwatch;
 pub use tools::python_tool;
 pub use wait::{ensure, wait_until};
