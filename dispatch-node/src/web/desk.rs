@@ -157,6 +157,7 @@ impl From<NotDone> for Problem {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use axum::http::StatusCode;
     use tokio_util::sync::CancellationToken;
 
     #[tokio::test]
