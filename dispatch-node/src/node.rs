@@ -42,6 +42,13 @@ pub fn main() -> ExitCode {
             return ExitCode::from(EXIT_UNUSABLE);
         }
     };
+    let _exporting = match options.node.export_traces(name) {
+        Ok(exporting) => exporting,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            return ExitCode::from(EXIT_UNUSABLE);
+        }
+    };
     let cities = well_known_cities();
     let members = neighbourhood.roster.members().clone();
     process::block_on(async move {

@@ -35,6 +35,13 @@ pub fn main(name: &'static str) -> ExitCode {
             return ExitCode::from(EXIT_UNUSABLE);
         }
     };
+    let _exporting = match options.node.export_traces(name) {
+        Ok(exporting) => exporting,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            return ExitCode::from(EXIT_UNUSABLE);
+        }
+    };
     let members = neighbourhood.roster.members().clone();
     process::block_on(async move {
         let process = Process {

@@ -2,10 +2,10 @@
 //!
 //! Without features this crate is the core: deterministic, without clock, randomness or tokio. [`replica::Replica`] is the
 //! heart; [`machine::Machine`] is the contract of whoever wraps one. Feature `net` adds what a process needs around a machine:
-//! `link` (the only asynchronous part), `meter`, `options`, `telemetry`.
+//! `link` (the only asynchronous part), `meter`, `options`, `telemetry`, `spans`.
 //!
 //! Lower names never import higher ones:
-//! `time < id < hero, clock, fault < crdt < message < membership < machine < replica < wire < link`.
+//! `time, trace < id < hero, clock, fault < crdt < message < membership < machine < replica < wire < link`.
 
 pub mod clock;
 pub mod crdt;
@@ -18,6 +18,7 @@ pub mod message;
 pub mod replica;
 pub mod supervise;
 pub mod time;
+pub mod trace;
 pub mod wire;
 
 #[cfg(feature = "net")]
@@ -26,5 +27,7 @@ pub mod link;
 pub mod meter;
 #[cfg(feature = "net")]
 pub mod options;
+#[cfg(feature = "net")]
+pub mod spans;
 #[cfg(feature = "net")]
 pub mod telemetry;

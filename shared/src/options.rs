@@ -17,6 +17,7 @@ use crate::link::driver::Neighbourhood;
 use crate::link::secret::Secret;
 use crate::link::tls::Tls;
 use crate::membership::{DISPATCH, Roster, WELL_KNOWN_CITIES};
+use crate::spans::{self, Exporting};
 use crate::telemetry::LogFormat;
 use crate::wire::COOKIE_BYTES_MAX;
 
@@ -50,6 +51,10 @@ pub struct NodeOptions {
     /// Make this node's own choices repeatable
     #[arg(long, value_name = "N", env = "SUPERHERO_SEED")]
     pub seed: Option<u64>,
+
+    /// Send traces to the OpenTelemetry collector at this address, over OTLP/HTTP; also OTEL_EXPORTER_OTLP_ENDPOINT
+    #[arg(long, value_name = "URL", env = "SUPERHERO_OTLP_ENDPOINT")]
+    pub otlp_endpoint: Option<String>,
 
     /// How log lines look; RUST_LOG says which there are
     #[arg(long, value_enum, default_value = "text", env = "SUPERHERO_LOG_FORMAT")]
@@ -164,6 +169,15 @@ impl NodeOptions {
         let neighbourhood =
             Neighbourhood { roster, addresses, secret: Secret::new(&cookie), tls, frame_bytes_max: self.limits.max_frame_bytes };
         Ok((neighbourhood, unsafe_for))
+    }
+
+    /// Begins to export traces of the node `me`, where an endpoint is given, here or as OpenTelemetry's own tools read it.
+    ///
+    /// # Errors
+    /// When the endpoint is unusable.
+    pub fn export_traces(&self, me: NodeName) -> anyhow::Result<Exporting> {
+        let endpoint = self.otlp_endpoint.clone().or_else(|| std::env::var("OTEL_EXPORTER_OTLP_ENDPOINT").ok());
+        spans::start(endpoint.as_deref().filter(|endpoint| !endpoint.is_empty()), me.as_str())
     }
 
     /// The seed given, or one from the operating system.
