@@ -7,6 +7,7 @@ use shared::crdt::Entry;
 use shared::fault::{FaultId, Pace, Trouble};
 use shared::hero::Location;
 use shared::id::{HeroId, NodeName};
+use shared::trace::TraceContext;
 
 use crate::exchange::Exchange;
 use crate::happening::Kind;
@@ -25,6 +26,8 @@ pub struct Ask {
     pub key: Option<String>,
     /// What.
     pub verb: Verb,
+    /// The span of the asking, if a trace of it is kept: a command to a city is sent in its course.
+    pub trace: Option<TraceContext>,
 }
 
 /// What can be asked of dispatch.

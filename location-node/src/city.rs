@@ -138,7 +138,7 @@ impl City {
     fn on_frame(&mut self, now: Now, from: NodeName, frame: Frame) {
         match frame {
             Frame::Round(envelope) => self.replica.handle(now, from, envelope),
-            Frame::Command { request, expires, command } => {
+            Frame::Command { request, expires, command, trace: _ } => {
                 let result = if now.wall > expires { Err(Refusal::Expired) } else { self.obey(now, &command) };
                 let bombed = result == Ok(Done::Bombed);
                 self.send(from, Frame::Answer { request, result });

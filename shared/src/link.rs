@@ -8,6 +8,7 @@
 //! - `dialer`: keeps trying to have a link to one peer.
 //! - `faults`, `controls`: the faults in force at this process, and all that dispatch asks of it rather than of its machine.
 //! - [`freeze`]: a process that does nothing, and how it is woken.
+//! - `traced`: the spans of commands that pass a link.
 //! - [`driver`]: owns a machine and its table of links for one life.
 //! - [`process`]: life after life, with supervision, until told to stop.
 
@@ -24,4 +25,5 @@ pub mod problem;
 pub mod process;
 pub mod secret;
 pub mod tls;
+mod traced;
 pub mod upgrade;

@@ -14,6 +14,7 @@ use crate::fault::{Control, Report};
 use crate::hero::Location;
 use crate::id::{HeroId, Incarnation, NodeName, Origin};
 use crate::time::UnixMillis;
+use crate::trace::TraceContext;
 
 /// One message on a link.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -27,6 +28,8 @@ pub enum Frame {
         /// A city does not act on a command later than this, by its own wall clock: a command that outlived its
         /// sender's patience (in a frozen city's buffers, say) must not happen after all.
         expires: UnixMillis,
+        /// The span in whose course it is asked for, if a trace of that is kept.
+        trace: Option<TraceContext>,
         /// What to do.
         command: Command,
     },

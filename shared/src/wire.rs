@@ -178,6 +178,7 @@ fn whole<'de, T: Deserialize<'de>>(bytes: &'de [u8]) -> Result<T, WireError> {
 
 #[cfg(test)]
 mod tests {
+    use std::num::{NonZeroU64, NonZeroU128};
     use std::sync::Arc;
     use std::time::Duration;
 
@@ -191,6 +192,7 @@ mod tests {
     use crate::id::HeroId;
     use crate::message::{Question, Summary, Wish};
     use crate::time::UnixMillis;
+    use crate::trace::TraceContext;
 
     fn hello() -> Hello {
         Hello {
@@ -251,6 +253,7 @@ mod tests {
         let fault = Fault { id: FaultId(77), trouble, from: "gotham".parse().unwrap(), to: None, both: true };
         let frames = Frames { seen: 9, dropped: 1, delayed: 8, duplicated: 0 };
         let pull = |vector, mutual| Step::Pull(Question { summary, vector, wish: Wish { mutual, full: false } });
+        let trace = TraceContext { trace: NonZeroU128::new(1 << 127).unwrap(), span: NonZeroU64::new(300).unwrap() };
         let goldens = [
             (step(Step::Invite { source: origin("dispatch", 1) }), "0006676f7468616dac020763617069746f6c9003050008646973706174636801"),
             (step(pull(None, true)), "0006676f7468616dac020763617069746f6c900305010700000100"),
@@ -270,7 +273,8 @@ mod tests {
                 "0006676f7468616dac020763617069746f6c9003050603020106676f7468616dab020106676f7468616dac02d00f000106676f7468616dab020106676f7468616dac02d00f000101",
             ),
             (Frame::Observe { since: 9, pulls: 4 }, "030904"),
-            (Frame::Command { request: 1, expires: UnixMillis(5_000), command: Command::Bomb }, "0101882701"),
+            (Frame::Command { request: 1, expires: UnixMillis(5_000), trace: None, command: Command::Bomb }, "010188270001"),
+            (Frame::Command { request: 1, expires: UnixMillis(5_000), trace: Some(trace), command: Command::Bomb }, "01018827010702"),
             (Frame::Answer { request: 1, result: Ok(Done::Bombed) }, "02010001"),
             (
                 Frame::Control(Control::Inject { fault, heal_after: Duration::from_secs(20) }),

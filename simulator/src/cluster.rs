@@ -691,7 +691,7 @@ impl Cluster {
         self.open.asked(self.tickets, self.now);
         if let Machine::Dispatch(dispatch) = &mut self.processes[index].machine {
             use shared::machine::Machine as _;
-            dispatch.handle(now, Input::Command(Ask { ticket: self.tickets, key: None, verb }));
+            dispatch.handle(now, Input::Command(Ask { ticket: self.tickets, key: None, verb, trace: None }));
         }
         self.after(index);
     }

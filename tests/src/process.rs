@@ -40,7 +40,10 @@ pub fn binary(name: &str) -> PathBuf {
 pub fn command(name: &str) -> Command {
     let mut command = Command::new(binary(name));
     for (key, _) in std::env::vars_os() {
-        if key.to_string_lossy().starts_with("SUPERHERO_") || key == "RUST_LOG" || key == "TERM_PROGRAM" {
+        if ["SUPERHERO_", "OTEL_"].iter().any(|prefix| key.to_string_lossy().starts_with(prefix))
+            || key == "RUST_LOG"
+            || key == "TERM_PROGRAM"
+        {
             command.env_remove(key);
         }
     }

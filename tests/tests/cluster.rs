@@ -126,7 +126,7 @@ fn with_dispatch_stopped_the_cities_converge_among_themselves() {
     });
     let to = Location::City("gotham".parse().expect("a valid node name"));
     let never = UnixMillis(me + 3_600_000);
-    link.send_frame(&Frame::Command { request: 1, expires: never, command: Command::Assign { hero: id, to, copy: None } });
+    link.send_frame(&Frame::Command { request: 1, expires: never, trace: None, command: Command::Assign { hero: id, to, copy: None } });
     let answered = link.receive_frame(|frame| if let Frame::Answer { request: 1, result } = frame { Some(result) } else { None });
     let Ok(Ok(Done::Assigned(written))) = answered else { panic!("gotham answered {answered:?}") };
     link.close();

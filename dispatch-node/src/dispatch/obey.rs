@@ -22,7 +22,7 @@ use crate::ask::{Answer, Ask, CREATE_MAX, NotDone, Verb};
 use crate::happening::{Kind, Write};
 
 impl Dispatch {
-    pub(super) fn on_ask(&mut self, now: Now, Ask { ticket, key, verb }: Ask) {
+    pub(super) fn on_ask(&mut self, now: Now, Ask { ticket, key, verb, trace }: Ask) {
         if let Some(key) = &key {
             if let Some((before, answer)) = self.keys.get(key) {
                 let answer = match answer {
@@ -48,7 +48,10 @@ impl Dispatch {
                 self.answer(ticket, key, answer);
             }
             Verb::Assign { hero, to: to @ Location::City(city) } => match self.copy_for(city, hero) {
-                Ok(copy) => self.command(now, ticket, key, city, Verb::Assign { hero, to }, Command::Assign { hero, to, copy }),
+                Ok(copy) => {
+                    let ask = Ask { ticket, key, verb: Verb::Assign { hero, to }, trace };
+                    self.command(now, ask, city, Command::Assign { hero, to, copy });
+                }
                 Err(refusal) => self.answer(ticket, key, Answer::Refused(refusal)),
             },
             Verb::Terminate { hero } => {
@@ -58,7 +61,7 @@ impl Dispatch {
             Verb::Bomb { city } => {
                 let city = city.or_else(|| self.linked_cities().into_iter().choose(&mut self.rng).map(|city| city.node));
                 match city {
-                    Some(city) => self.command(now, ticket, key, city, verb, Command::Bomb),
+                    Some(city) => self.command(now, Ask { ticket, key, verb, trace }, city, Command::Bomb),
                     None => self.answer(ticket, key, Answer::Refused(NotDone::NoCity)),
                 }
             }
@@ -217,7 +220,7 @@ impl Dispatch {
         Ok(entry)
     }
 
-    pub(super) fn command(&mut self, now: Now, ticket: u64, key: Option<String>, city: NodeName, verb: Verb, command: Command) {
+    pub(super) fn command(&mut self, now: Now, Ask { ticket, key, verb, trace }: Ask, city: NodeName, command: Command) {
         if self.linked(city).is_none() {
             return self.answer(ticket, key, Answer::Refused(NotDone::NoAnswer { city }));
         }
@@ -227,7 +230,7 @@ impl Dispatch {
         self.pending.insert(request, Pending { ticket, key, city, verb, at_stake, deadline: now.mono + ANSWER_PATIENCE });
         // By the city's clock, as far as its last word tells how that one runs.
         let expires = self.city(city).map_or(now.wall, |mirror| mirror.wall(now)).plus(COMMAND_EXPIRES);
-        self.send(city, Frame::Command { request, expires, command });
+        self.send(city, Frame::Command { request, expires, trace, command });
     }
 
     pub(super) fn answer(&mut self, ticket: u64, key: Option<String>, answer: Answer) {

@@ -65,7 +65,7 @@ fn outputs(dispatch: &mut Dispatch) -> (Vec<(NodeName, Frame)>, Vec<Answer>) {
 }
 
 fn ask_with_key(dispatch: &mut Dispatch, now: Now, key: Option<&str>, verb: Verb) -> (Vec<(NodeName, Frame)>, Vec<Answer>) {
-    dispatch.handle(now, Input::Command(Ask { ticket: 1, key: key.map(str::to_owned), verb }));
+    dispatch.handle(now, Input::Command(Ask { ticket: 1, key: key.map(str::to_owned), verb, trace: None }));
     outputs(dispatch)
 }
 
@@ -449,7 +449,7 @@ fn views_come_four_times_a_second_while_things_change_and_not_at_all_otherwise()
         let mut views = 0;
         for millis in (from..from + 2_000).step_by(10) {
             if changing {
-                dispatch.handle(at(millis), Input::Command(Ask { ticket: 1, key: None, verb: Verb::Create { name: None } }));
+                dispatch.handle(at(millis), Input::Command(Ask { ticket: 1, key: None, verb: Verb::Create { name: None }, trace: None }));
             }
             dispatch.tick(at(millis));
             while let Some(output) = dispatch.poll() {
@@ -555,7 +555,7 @@ fn a_city_is_woken_by_the_name_of_its_freeze_though_it_has_not_said_that_it_is_f
             .filter(|output| matches!(output, Output::Event(Event::Thaw(node, id)) if (*node, *id) == (name("gotham"), freeze.id)))
             .count()
     };
-    dispatch.handle(at(2_010), Input::Command(Ask { ticket: 2, key: None, verb: Verb::Heal { fault: None } }));
+    dispatch.handle(at(2_010), Input::Command(Ask { ticket: 2, key: None, verb: Verb::Heal { fault: None }, trace: None }));
     assert_eq!(thawed(&mut dispatch), 1);
     // What it said before it froze comes late.
     let faults = vec![InForce { fault: freeze, remaining: Duration::from_secs(9), frames: Frames::default() }];

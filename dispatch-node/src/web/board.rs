@@ -271,6 +271,7 @@ impl<'a> Keeper<'a> {
         self.history.list(*self.number, "timeline-seconds", timeline::seconds(&view, &mut self.seconds));
         self.history.list(*self.number, "timeline-rows", timeline::table_rows(&view));
         self.view = Some(Arc::clone(&view));
+        self.desk.followed().show(&view, *self.number);
         let now = Instant::now();
         self.windows.retain(|_, window| {
             let idle = (window.shown.receiver_count() == 0).then(|| window.idle.unwrap_or(now));

@@ -8,17 +8,26 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::timeout;
 
 use shared::id::NodeName;
+use shared::trace::TraceContext;
 
 use crate::ask::{Answer, Ask, NotDone, Verb};
 use crate::view::View;
 use crate::web::error::{Problem, dispatch_silent};
+use crate::web::followed::Followed;
 use crate::web::rebuild::Rebuilder;
 use crate::web::stage::Stage;
+use crate::web::traced;
 
 /// How long an answer is waited for. The machine itself gives up sooner, unless it crashed.
 const ANSWER_PATIENCE: Duration = Duration::from_millis(1_900);
 
-type OpenTickets = Arc<Mutex<(u64, BTreeMap<u64, oneshot::Sender<Answer>>)>>;
+type OpenTickets = Arc<Mutex<(u64, BTreeMap<u64, Waiting>)>>;
+
+/// Whoever waits for an answer.
+struct Waiting {
+    answer: oneshot::Sender<Answer>,
+    trace: Option<TraceContext>,
+}
 
 /// The web's side of the desk.
 #[derive(Clone)]
@@ -30,6 +39,7 @@ pub struct Desk {
     rebuilder: Rebuilder,
     stage: Stage,
     name_chars_max: usize,
+    followed: Followed,
 }
 
 /// What may be asked for.
@@ -45,6 +55,7 @@ pub struct Limits {
 pub struct Counter {
     open: OpenTickets,
     view: watch::Sender<Option<Arc<View>>>,
+    followed: Followed,
 }
 
 impl Desk {
@@ -54,8 +65,9 @@ impl Desk {
         let (asks, queue) = mpsc::channel(limits.asks);
         let (shown, view) = watch::channel(None);
         let open = OpenTickets::default();
-        let counter = Counter { open: Arc::clone(&open), view: shown };
-        (Self { asks, open, view, cities: cities.into(), rebuilder, stage, name_chars_max: limits.name_chars }, counter, queue)
+        let followed = Followed::default();
+        let counter = Counter { open: Arc::clone(&open), view: shown, followed: followed.clone() };
+        (Self { asks, open, view, cities: cities.into(), rebuilder, stage, name_chars_max: limits.name_chars, followed }, counter, queue)
     }
 
     /// The cities, in the order of the page's columns.
@@ -74,6 +86,11 @@ impl Desk {
         &self.stage
     }
 
+    /// The writes whose traces end where a page shows them.
+    pub(crate) fn followed(&self) -> &Followed {
+        &self.followed
+    }
+
     /// Who can rebuild a city.
     pub(crate) fn rebuilder(&self) -> &Rebuilder {
         &self.rebuilder
@@ -87,14 +104,16 @@ impl Desk {
     /// Asks the machine, and waits for its answer.
     pub(crate) async fn ask(&self, verb: Verb, key: Option<String>) -> Result<Answer, Problem> {
         let (answer, answered) = oneshot::channel();
+        let mut span = traced::ask(&verb);
+        let trace = span.context();
         let ticket = {
             let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
             open.0 += 1;
             let ticket = open.0;
-            open.1.insert(ticket, answer);
+            open.1.insert(ticket, Waiting { answer, trace });
             ticket
         };
-        let outcome = match self.asks.try_send(Ask { ticket, key, verb }) {
+        let outcome = match self.asks.try_send(Ask { ticket, key, verb, trace }) {
             Err(_) => Err(Problem::overloaded()),
             Ok(()) => match timeout(ANSWER_PATIENCE, answered).await {
                 Ok(Ok(Answer::Refused(refusal))) => Err(refusal.into()),
@@ -103,6 +122,9 @@ impl Desk {
             },
         };
         self.open.lock().unwrap_or_else(PoisonError::into_inner).1.remove(&ticket);
+        if let Err(problem) = &outcome {
+            span.fail(|| problem.detail.clone());
+        }
         outcome
     }
 
@@ -118,8 +140,10 @@ impl Counter {
     pub fn answer(&self, ticket: u64, answer: Answer) {
         let waiting = self.open.lock().unwrap_or_else(PoisonError::into_inner).1.remove(&ticket);
         if let Some(waiting) = waiting {
+            // Before anybody can be shown what is answered here.
+            self.followed.follow(&answer, waiting.trace);
             // Whoever no longer waits needs no answer.
-            let _ = waiting.send(answer);
+            let _ = waiting.answer.send(answer);
         }
     }
 

@@ -26,6 +26,7 @@ use crate::measures::{self, Watched};
 use crate::web::board::{Board, Has, Snapshot};
 use crate::web::data;
 use crate::web::error::Problem;
+use crate::web::followed::Followed;
 use crate::web::fragments::Number;
 use crate::web::places::Place;
 use crate::web::site::Site;
@@ -203,7 +204,7 @@ async fn keep_showing(socket: &mut Socket, site: &Site, query: &str) -> Option<C
                 if changed.is_err() {
                     return Some((1001, "dispatch is stopping"));
                 }
-                if page.send_newest(socket).await? {
+                if page.send_newest(socket, site.desk.followed()).await? {
                     keep_alive.reset();
                 }
             }
@@ -243,15 +244,17 @@ impl Page {
     }
 
     /// Sends what the page lacks, if anything. Whether it was.
-    async fn send_newest(&mut self, socket: &mut Socket) -> Option<bool> {
+    async fn send_newest(&mut self, socket: &mut Socket, followed: &Followed) -> Option<bool> {
         let snapshot = Arc::clone(&self.window.borrow_and_update());
         let Some(frame) = snapshot.since(self.sent) else { return Some(false) };
         if self.full_since.take().is_some_and(|since| since.elapsed() > SLOW) {
             counter!(measures::FRAMES_SKIPPED.name).increment(snapshot.number.saturating_sub(self.sent.shared + 1));
             send(socket, &Skips { t: "skips" }).await?;
         }
+        let pushes = followed.push(snapshot.number);
         send_text(socket, frame).await?;
         counter!(measures::FRAMES_SENT.name, "to" => "page").increment(1);
+        drop(pushes);
         self.sent = Has::all(snapshot.number);
         let now = Instant::now();
         self.under_way.push((snapshot.number, now));

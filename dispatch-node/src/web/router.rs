@@ -18,7 +18,7 @@ use crate::web::api::{cities, cluster, description, faults, gossip, heroes};
 use crate::web::desk::Desk;
 use crate::web::sign_in::{SIGN_IN, SIGN_OUT};
 use crate::web::site::{Settings, Site};
-use crate::web::{assets, forms, guard, input, live, lost, page, sign_in, stage, trouble};
+use crate::web::{assets, forms, guard, input, live, lost, page, sign_in, stage, traced, trouble};
 
 /// Everything that dispatch answers to browsers and scripts. Live sockets close when `stop` is cancelled.
 pub fn router(desk: Desk, settings: Settings, stop: CancellationToken) -> Router {
@@ -55,6 +55,7 @@ pub fn router(desk: Desk, settings: Settings, stop: CancellationToken) -> Router
         .layer(DefaultBodyLimit::max(input::BODY_BYTES_MAX))
         .with_state(site)
         .layer(middleware::from_fn_with_state(entrance, guard::guard))
+        .layer(middleware::from_fn(traced::request))
 }
 
 /// The API for programs: each call's path and method stand at its handler, with its description.

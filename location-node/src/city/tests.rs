@@ -44,7 +44,7 @@ fn outputs(city: &mut City) -> (Vec<Frame>, Vec<Event>) {
 }
 
 fn command(city: &mut City, now: Now, command: Command) -> (Result<Done, Refusal>, Vec<Event>) {
-    let frame = Frame::Command { request: 9, expires: now.wall.plus(Duration::from_secs(1)), command };
+    let frame = Frame::Command { request: 9, expires: now.wall.plus(Duration::from_secs(1)), trace: None, command };
     city.handle(now, Input::Frame { from: name(DISPATCH), frame });
     let (frames, events) = outputs(city);
     match frames.as_slice() {
@@ -87,7 +87,7 @@ fn it_acts_on_its_own_copy_rather_than_on_the_one_sent_along() {
 #[test]
 fn a_command_that_outlived_its_sender_does_nothing() {
     let mut city = gotham(None, None);
-    let frame = Frame::Command { request: 1, expires: at(1_000).wall, command: assign(1, Some(copy(50))) };
+    let frame = Frame::Command { request: 1, expires: at(1_000).wall, trace: None, command: assign(1, Some(copy(50))) };
     city.handle(at(1_001), Input::Frame { from: name(DISPATCH), frame });
     assert_eq!(outputs(&mut city), (vec![Frame::Answer { request: 1, result: Err(Refusal::Expired) }], vec![]));
     assert_eq!(city.replica().map().live(), 0);
@@ -164,7 +164,7 @@ fn an_observer_hears_of_a_change_soon_of_nothing_within_a_second_and_never_twice
 
 /// Assigns hero 1, and expects the answer and an observation of it.
 fn command_and_observation(city: &mut City, now: Now, expected_change: u64) {
-    let frame = Frame::Command { request: 9, expires: now.wall, command: assign(1, Some(copy(50))) };
+    let frame = Frame::Command { request: 9, expires: now.wall, trace: None, command: assign(1, Some(copy(50))) };
     city.handle(now, Input::Frame { from: name(DISPATCH), frame });
     match &outputs(city).0[..] {
         [Frame::Answer { .. }, Frame::Observation(observation)] => {

@@ -27,6 +27,7 @@ use crate::link::handshake::Identity;
 use crate::link::listener::Incoming;
 use crate::link::secret::Secret;
 use crate::link::tls::Tls;
+use crate::link::traced::Traced;
 use crate::machine::{Input, LinkDown, Machine, Output};
 use crate::membership::{DISPATCH, LinkRefusal, Roster};
 use crate::message::Frame;
@@ -153,6 +154,7 @@ where
         lost: Vec::new(),
         next_connection: 1,
     };
+    let mut traced = Traced::new(me);
     let strangers = Arc::new(Semaphore::new(STRANGERS_MAX));
     let identity = Identity { me, secret: neighbourhood.secret.clone(), joined, frame_bytes_max: neighbourhood.frame_bytes_max };
     for (peer, address) in &neighbourhood.addresses {
@@ -168,6 +170,7 @@ where
     loop {
         let now = clock.now();
         controls.update(now, clock);
+        traced.expire(now.mono);
         if controls.is_frozen(now) {
             tokio::select! {
                 () = stop.cancelled() => return Ended::Stopped,
@@ -190,7 +193,10 @@ where
                             return end_of(end, stop);
                         }
                     }
-                    Output::Send { to, frame } => links.pass(&mut controls.faults, now, to, frame),
+                    Output::Send { to, mut frame } => {
+                        traced.sends(now.mono, to, &mut frame);
+                        links.pass(&mut controls.faults, now, to, frame);
+                    }
                     Output::Event(event) => {
                         if let ControlFlow::Break(reason) = on_event(machine, event) {
                             return Ended::Broke(reason);
@@ -243,6 +249,9 @@ where
                         }
                     } else if let Input::LinkDown { peer, cause } = &input {
                         note_link(*peer, Some(*cause));
+                    }
+                    if let Input::Frame { from, frame } = &input {
+                        traced.hears(clock.now().mono, *from, frame);
                     }
                     machine.handle(clock.now(), input);
                 }

@@ -1,0 +1,78 @@
+//! The spans of requests. Whatever a handler asks of the machine is a part of its request, without being handed the span.
+
+use axum::extract::{MatchedPath, Request};
+use axum::http::{HeaderValue, Method};
+use axum::middleware::Next;
+use axum::response::Response;
+
+use shared::link::problem::shortened;
+use shared::spans::{self, Part, Span};
+use shared::trace::TraceContext;
+
+use crate::ask::Verb;
+
+/// The answer's header that says in which trace the request is to be found.
+const TRACE_ID: &str = "x-trace-id";
+/// How much of a path is told.
+const PATH_MAX: usize = 200;
+
+tokio::task_local! {
+    /// The request that this task is answering, where a trace of it is kept.
+    static REQUEST: Option<TraceContext>;
+}
+
+/// Keeps a span of each request, named by its method and its route.
+pub(crate) async fn request(request: Request, next: Next) -> Response {
+    if !spans::are_kept() {
+        return next.run(request).await;
+    }
+    let method = known(request.method());
+    let route = request.extensions().get::<MatchedPath>().map(|path| path.as_str().to_owned());
+    let name = route.as_ref().map_or_else(|| method.to_owned(), |route| format!("{method} {route}"));
+    let mut span = Span::of_request(name, request.headers());
+    span.set("http.request.method", || method);
+    span.set("url.path", || shortened(request.uri().path(), PATH_MAX));
+    if let Some(route) = route {
+        span.set("http.route", || route);
+    }
+    let context = span.context();
+    let mut response = REQUEST.scope(context, next.run(request)).await;
+    let status = response.status();
+    span.set("http.response.status_code", || i64::from(status.as_u16()));
+    if status.is_server_error() {
+        span.fail(|| status.canonical_reason().unwrap_or_default());
+    }
+    if let Some(id) = context.and_then(|context| HeaderValue::try_from(context.trace_id().to_string()).ok()) {
+        response.headers_mut().insert(TRACE_ID, id);
+    }
+    response
+}
+
+/// The span of an ask, from when it is put until it is answered; a part of the request at hand.
+pub(crate) fn ask(verb: &Verb) -> Span {
+    let name = match verb {
+        Verb::Create { .. } => "ask create",
+        Verb::CreateMany { .. } => "ask create many",
+        Verb::Assign { .. } => "ask assign",
+        Verb::Terminate { .. } => "ask terminate",
+        Verb::Bomb { .. } => "ask bomb",
+        Verb::Forget { .. } => "ask forget",
+        Verb::Inject { .. } => "ask inject",
+        Verb::Heal { .. } => "ask heal",
+        Verb::Gossip { .. } => "ask gossip",
+        Verb::Exchange { .. } => "ask exchange",
+        Verb::Stop { .. } => "ask stop",
+        Verb::Kill { .. } => "ask kill",
+        Verb::Log { .. } => "ask log",
+        Verb::Find { .. } => "ask find",
+        Verb::View => "ask view",
+    };
+    Span::child(name, Part::Own, REQUEST.try_get().ok().flatten())
+}
+
+/// The method, if it is one that people have heard of: whoever asks must not choose how many names of spans there are.
+fn known(method: &Method) -> &'static str {
+    let usual = [Method::GET, Method::POST, Method::PUT, Method::DELETE, Method::HEAD, Method::OPTIONS, Method::PATCH];
+    let names = ["GET", "POST", "PUT", "DELETE", "HEAD", "OPTIONS", "PATCH"];
+    usual.iter().zip(names).find(|(usual, _)| *usual == method).map_or("_OTHER", |(_, name)| name)
+}

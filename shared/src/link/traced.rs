@@ -1,0 +1,125 @@
+//! The spans of commands under way. Dispatch has one from the sending of a command until its answer is heard; a city has one, the child of that,
+//! from the hearing of a command until its answer is sent.
+//!
+//! Both ends are seen from the driver, so machines know of no spans. Invariant: bounded, in number and in time, whatever a peer does.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use crate::id::{NodeName, Origin};
+use crate::message::{Command, Frame};
+use crate::spans::{Part, Span};
+use crate::trace::TraceContext;
+
+/// How many commands under way have spans; further ones go without.
+const UNDER_WAY_MAX: usize = 256;
+/// How long a command may be under way: longer than whoever asked for it waits.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// The commands under way at one node, which either asks or obeys.
+#[derive(Debug)]
+pub(super) struct Traced {
+    me: Origin,
+    /// By peer and number: the span, and until when it may last.
+    under_way: BTreeMap<(NodeName, u64), (Span, Duration)>,
+}
+
+impl Traced {
+    /// Nothing is under way at the beginning of the life `me`.
+    pub(super) fn new(me: Origin) -> Self {
+        Self { me, under_way: BTreeMap::new() }
+    }
+
+    /// `frame` is about to be sent to `to`. A command is told its span.
+    pub(super) fn sends(&mut self, now: Duration, to: NodeName, frame: &mut Frame) {
+        match frame {
+            Frame::Command { request, command, trace: trace @ Some(_), .. } => {
+                let name = match command {
+                    Command::Assign { .. } => "command assign",
+                    Command::Bomb => "command bomb",
+                };
+                let span = self.span(name, Part::Asks, to, *trace);
+                *trace = span.context().or(*trace);
+                self.begin(now, to, *request, span);
+            }
+            Frame::Answer { request, result } => self.end(to, *request, result),
+            Frame::Command { trace: None, .. }
+            | Frame::Round(_)
+            | Frame::Observe { .. }
+            | Frame::Observation(_)
+            | Frame::Control(_)
+            | Frame::Report(_) => {}
+        }
+    }
+
+    /// The machine is about to hear `frame`.
+    pub(super) fn hears(&mut self, now: Duration, from: NodeName, frame: &Frame) {
+        match frame {
+            Frame::Command { request, command, trace: trace @ Some(_), .. } => {
+                let name = match command {
+                    Command::Assign { .. } => "obey assign",
+                    Command::Bomb => "obey bomb",
+                };
+                let span = self.span(name, Part::Serves, from, *trace);
+                self.begin(now, from, *request, span);
+            }
+            Frame::Answer { request, result } => self.end(from, *request, result),
+            Frame::Command { trace: None, .. }
+            | Frame::Round(_)
+            | Frame::Observe { .. }
+            | Frame::Observation(_)
+            | Frame::Control(_)
+            | Frame::Report(_) => {}
+        }
+    }
+
+    /// Ends the spans of commands that have been under way for too long.
+    pub(super) fn expire(&mut self, now: Duration) {
+        for (_, (mut span, _)) in self.under_way.extract_if(.., |_, (_, until)| *until <= now) {
+            span.fail(|| "no answer");
+        }
+    }
+
+    fn span(&self, name: &'static str, part: Part, peer: NodeName, parent: Option<TraceContext>) -> Span {
+        let mut span = Span::child(name, part, parent);
+        span.set("superhero.peer", || peer.to_string());
+        span.set("superhero.incarnation", || self.me.incarnation.to_string());
+        span
+    }
+
+    fn begin(&mut self, now: Duration, peer: NodeName, request: u64, span: Span) {
+        if span.context().is_some() && self.under_way.len() < UNDER_WAY_MAX {
+            self.under_way.insert((peer, request), (span, now + PATIENCE));
+        }
+    }
+
+    fn end<T, E: std::fmt::Debug>(&mut self, peer: NodeName, request: u64, result: &Result<T, E>) {
+        if let Some((mut span, _)) = self.under_way.remove(&(peer, request))
+            && let Err(refusal) = result
+        {
+            span.fail(|| format!("{refusal:?}"));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::num::{NonZeroU64, NonZeroU128};
+
+    use super::*;
+    use crate::id::Incarnation;
+    use crate::time::UnixMillis;
+
+    /// Without a collector here, a trace that passes stays as it is: whoever obeys may have one.
+    #[test]
+    fn a_command_keeps_its_trace_where_no_span_is_made_of_it() {
+        let name = |name: &str| name.parse::<NodeName>().unwrap();
+        let mut traced = Traced::new(Origin { node: name("dispatch"), incarnation: Incarnation(2) });
+        let trace = Some(TraceContext { trace: NonZeroU128::MIN, span: NonZeroU64::MIN });
+        let mut frame = Frame::Command { request: 1, expires: UnixMillis(5), trace, command: Command::Bomb };
+        let before = frame.clone();
+        traced.sends(Duration::ZERO, name("gotham"), &mut frame);
+        assert_eq!(frame, before);
+        assert!(traced.under_way.is_empty());
+    }
+}
