@@ -12,6 +12,7 @@
 //! - [`Network`] is a [`Ground`] of four hosts and a switch that can be cut and unplugged, [`Forwarder`] makes its lines bad.
 //! - [`python_tool`] is a program of others, at the version that this project names.
 //! - [`Exposition`] is what a node says at `/metrics`, and [`promtool`] says whether Prometheus would like it.
+//! - [`Collector`] takes the traces that they send.
 //! - [`wait_until`] is how everything here waits: for a condition, with a limit, saying what was not to be seen.
 
 mod api;
@@ -20,6 +21,7 @@ pub mod axe;
 mod browser;
 mod certificates;
 mod cluster;
+mod collector;
 mod exposition;
 #[cfg(target_os = "linux")]
 mod forwarder;
@@ -41,6 +43,7 @@ pub use audit::{Audit, Fates, Look, entry, look, vector};
 pub use browser::{Browser, Element};
 pub use certificates::Certificates;
 pub use cluster::{Cluster, Ground, Heroes, Options};
+pub use collector::{Collector, Span};
 pub use exposition::{Exposition, Family, Sample};
 #[cfg(target_os = "linux")]
 pub use forwarder::{Done, Faults, Forwarder};
