@@ -274,7 +274,10 @@ mod tests {
             ),
             (Frame::Observe { since: 9, pulls: 4 }, "030904"),
             (Frame::Command { request: 1, expires: UnixMillis(5_000), trace: None, command: Command::Bomb }, "010188270001"),
-            (Frame::Command { request: 1, expires: UnixMillis(5_000), trace: Some(trace), command: Command::Bomb }, "01018827010702"),
+            (
+                Frame::Command { request: 1, expires: UnixMillis(5_000), trace: Some(trace), command: Command::Bomb },
+                "010188270180808080808080808080808080808080808002ac0201",
+            ),
             (Frame::Answer { request: 1, result: Ok(Done::Bombed) }, "02010001"),
             (
                 Frame::Control(Control::Inject { fault, heal_after: Duration::from_secs(20) }),

@@ -123,3 +123,45 @@ fn has(view: &View, hero: HeroId, stamp: Stamp) -> bool {
     };
     held.is_some_and(|entry| entry.stamp >= stamp)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::web::scene::{Scene, id, live, stamp};
+
+    use std::num::{NonZeroU64, NonZeroU128};
+
+    const ASK: Option<TraceContext> = Some(TraceContext { trace: NonZeroU128::MIN, span: NonZeroU64::MIN });
+
+    /// All in one test: spans are made from the one export that a process has.
+    #[test]
+    fn a_write_is_followed_to_the_first_page_that_is_shown_it_and_no_more_than_a_few_are() {
+        let followed = Followed::default();
+        let (before, after) = (live(stamp("dispatch", 9_000), 84, None), live(stamp("gotham", 1_000), 100, None));
+        let assigned = Answer::Assigned(id(1), Arc::clone(&after));
+        followed.follow(&assigned, ASK);
+        assert!(followed.writes().is_empty(), "without a collector nothing is");
+
+        let _exporting = shared::spans::start(Some("http://127.0.0.1:1"), "dispatch").unwrap();
+        followed.follow(&assigned, None);
+        followed.follow(&Answer::Healed, ASK);
+        assert!(followed.writes().is_empty(), "neither what is of no trace, nor what is no write");
+
+        followed.follow(&assigned, ASK);
+        // Dispatch has it, and another city; that gotham does is not known yet.
+        let unseen = Scene::new().hold(1, "Granite", [Some(&before), Some(&after), None, Some(&after)]).view;
+        followed.show(&unseen, 7);
+        assert_eq!(followed.push(7).len(), 0);
+        let seen = Scene::new().hold(1, "Granite", [Some(&after), None, None, None]).view;
+        followed.show(&seen, 8);
+        assert_eq!(followed.push(7).len(), 0, "a page that is sent an earlier frame");
+        assert_eq!(followed.push(9).len(), 1, "one that skips to a later");
+        assert_eq!(followed.push(9).len(), 0, "no other page after it");
+
+        (0..2 * FOLLOWED_MAX).for_each(|_| followed.follow(&assigned, ASK));
+        assert_eq!(followed.writes().len(), FOLLOWED_MAX);
+        followed.writes().iter_mut().for_each(|write| write.since -= 2 * PATIENCE);
+        followed.show(&unseen, 10);
+        assert!(followed.writes().is_empty(), "nor for longer than it takes");
+    }
+}

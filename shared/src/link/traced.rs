@@ -108,18 +108,47 @@ mod tests {
 
     use super::*;
     use crate::id::Incarnation;
+    use crate::message::{Done, Refusal};
     use crate::time::UnixMillis;
 
-    /// Without a collector here, a trace that passes stays as it is: whoever obeys may have one.
+    fn name(name: &str) -> NodeName {
+        name.parse().unwrap()
+    }
+
+    fn bomb(request: u64, trace: Option<TraceContext>) -> Frame {
+        Frame::Command { request, expires: UnixMillis(5), trace, command: Command::Bomb }
+    }
+
+    /// All in one test: spans are made from the one export that a process has.
     #[test]
-    fn a_command_keeps_its_trace_where_no_span_is_made_of_it() {
-        let name = |name: &str| name.parse::<NodeName>().unwrap();
+    fn a_command_is_told_its_span_and_no_more_than_some_are_kept_nor_for_long() {
+        let (gotham, start) = (name("gotham"), Duration::ZERO);
         let mut traced = Traced::new(Origin { node: name("dispatch"), incarnation: Incarnation(2) });
-        let trace = Some(TraceContext { trace: NonZeroU128::MIN, span: NonZeroU64::MIN });
-        let mut frame = Frame::Command { request: 1, expires: UnixMillis(5), trace, command: Command::Bomb };
-        let before = frame.clone();
-        traced.sends(Duration::ZERO, name("gotham"), &mut frame);
-        assert_eq!(frame, before);
-        assert!(traced.under_way.is_empty());
+        let ask = TraceContext { trace: NonZeroU128::MIN, span: NonZeroU64::MIN };
+        let mut frame = bomb(1, Some(ask));
+        traced.sends(start, gotham, &mut frame);
+        assert_eq!((frame, traced.under_way.len()), (bomb(1, Some(ask)), 0), "without a collector here, it stays as it is for others");
+
+        let _exporting = crate::spans::start(Some("http://127.0.0.1:1"), "dispatch").unwrap();
+        let mut frame = bomb(1, None);
+        traced.sends(start, gotham, &mut frame);
+        assert_eq!((frame, traced.under_way.len()), (bomb(1, None), 0), "nobody keeps a trace of it");
+        let mut frame = bomb(1, Some(ask));
+        traced.sends(start, gotham, &mut frame);
+        let Frame::Command { trace: Some(told), .. } = frame else { panic!("{frame:?}") };
+        assert!(told.trace == ask.trace && told.span != ask.span, "{told:?}");
+        traced.hears(start, name("capitol"), &Frame::Answer { request: 1, result: Ok(Done::Bombed) });
+        assert_eq!(traced.under_way.len(), 1, "another peer's answer");
+        traced.hears(start, gotham, &Frame::Answer { request: 1, result: Err(Refusal::Joining) });
+        assert_eq!(traced.under_way.len(), 0);
+
+        for request in 0..2 * UNDER_WAY_MAX as u64 {
+            traced.hears(start, gotham, &bomb(request, Some(ask)));
+        }
+        assert_eq!(traced.under_way.len(), UNDER_WAY_MAX);
+        traced.expire(PATIENCE - Duration::from_millis(1));
+        assert_eq!(traced.under_way.len(), UNDER_WAY_MAX);
+        traced.expire(PATIENCE);
+        assert_eq!(traced.under_way.len(), 0);
     }
 }
