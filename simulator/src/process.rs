@@ -163,7 +163,9 @@ impl Machine {
                 Output::Send { to, frame } => Wanted::Send { to, frame },
                 Output::Event(dispatch::Event::Answer { ticket, answer }) => Wanted::Answer { ticket, answer },
                 Output::Event(dispatch::Event::Replica(event)) => Wanted::Replica(event),
-                Output::Event(dispatch::Event::View(_) | dispatch::Event::Happened(_) | dispatch::Event::Thaw(..)) => Wanted::Nothing,
+                Output::Event(
+                    dispatch::Event::View(_) | dispatch::Event::Happened(_) | dispatch::Event::Arrived(_) | dispatch::Event::Thaw(..),
+                ) => Wanted::Nothing,
             }),
         }
     }

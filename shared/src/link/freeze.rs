@@ -66,10 +66,8 @@ pub(super) struct Bedside {
 /// Has `router` answer nothing while the process is frozen, but to who wakes it.
 pub(super) fn gate(router: Router, frozen: watch::Receiver<bool>, bedside: Bedside) -> Router {
     let wait = async |State(frozen): State<watch::Receiver<bool>>, request: Request, next: Next| freezable(frozen, next.run(request)).await;
-    let wake = Router::new()
-        .route(&format!("{THAW_PATH}{{fault}}"), post(wake))
-        .method_not_allowed_fallback(wrong_method)
-        .with_state(bedside);
+    let wake =
+        Router::new().route(&format!("{THAW_PATH}{{fault}}"), post(wake)).method_not_allowed_fallback(wrong_method).with_state(bedside);
     router.layer(middleware::from_fn_with_state(frozen, wait)).merge(wake)
 }
 
