@@ -7,6 +7,8 @@ SETUP := scripts/setup
 COMMIT = $(shell printf '%d' 0x$$(git rev-parse --short=8 HEAD 2>/dev/null || echo 1))
 
 .PHONY: help setup run certs gotham metropolis capitol dispatch test verify fix sim worlds endure network spread pictures bench
+.PHONY: help setup run gotham metropolis capitol dispatch test verify fix sim worlds endure network spread pictures bench
+.PHONY: deny
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 20
@@ -37,12 +39,13 @@ test: ## set up what tests need (a browser too), and run every test
 	  else set -x; $(CARGO) test --workspace --no-fail-fast; fi
 	@CARGO="$(CARGO)" scripts/network || [ $$? -eq 3 ]  # 3: this machine cannot; that has just been said, last of all
 
-verify: ## the read-only gate: format, lints, docs, tests
+verify: ## the read-only gate: format, lints, docs, tests, dependencies
 	@$(SETUP) test
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets --all-features -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps --document-private-items
 	$(MAKE) test
+	@$(MAKE) --no-print-directory deny
 
 fix: ## format, and mend what the linter can
 	$(CARGO) clippy --workspace --all-targets --all-features --fix --allow-dirty --allow-staged
@@ -78,3 +81,7 @@ bench: ## the benchmarks, side by side with what others would do, and the page b
 	$(CARGO) run --quiet --release -p benches --bin benches
 	$(CARGO) build --quiet --release -p location-node -p dispatch-node --bins
 	$(CARGO) run --quiet --release -p benches --bin page
+
+deny: ## judges the dependencies by deny.toml: licences, sources, versions that are there twice, known holes
+	@$(SETUP) deny
+	@scripts/deny || [ $$? -eq 3 ]  # 3: the list of known holes cannot be had; that has just been said, last of all
