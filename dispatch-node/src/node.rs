@@ -50,6 +50,9 @@ pub fn main() -> ExitCode {
         }
     };
     let cities = well_known_cities();
+    if options.node.healthcheck {
+        return process::healthcheck(&neighbourhood, name, options.listen);
+    }
     let members = neighbourhood.roster.members().clone();
     process::block_on(async move {
         let (tls, limits) = (neighbourhood.tls.clone(), options.node.limits.connections());

@@ -42,6 +42,9 @@ pub fn main(name: &'static str) -> ExitCode {
             return ExitCode::from(EXIT_UNUSABLE);
         }
     };
+    if options.node.healthcheck {
+        return process::healthcheck(&neighbourhood, name, listen);
+    }
     let members = neighbourhood.roster.members().clone();
     process::block_on(async move {
         let process = Process {

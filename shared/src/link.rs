@@ -9,6 +9,7 @@
 //! - `faults`, `controls`: the faults in force at this process, and all that dispatch asks of it rather than of its machine.
 //! - [`freeze`]: a process that does nothing, and how it is woken.
 //! - `traced`: the spans of commands that pass a link.
+//! - `probe`: asks the node at this machine's own port whether it has joined.
 //! - [`driver`]: owns a machine and its table of links for one life.
 //! - [`process`]: life after life, with supervision, until told to stop.
 
@@ -22,6 +23,7 @@ pub mod freeze;
 mod handshake;
 pub mod listener;
 pub mod problem;
+mod probe;
 pub mod process;
 pub mod secret;
 pub mod tls;

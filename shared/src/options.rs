@@ -59,6 +59,11 @@ pub struct NodeOptions {
     /// How log lines look; RUST_LOG says which there are
     #[arg(long, value_enum, default_value = "text", env = "SUPERHERO_LOG_FORMAT")]
     pub log_format: LogFormat,
+
+    /// Start nothing: ask the node that listens at --listen whether it has joined, and exit with 0 if so, 1 if not
+    // Without an environment twin: where that were set, no node would ever start.
+    #[arg(long)]
+    pub healthcheck: bool,
 }
 
 /// A peer and its address.

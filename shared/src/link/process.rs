@@ -27,6 +27,7 @@ use crate::id::{Incarnation, NodeName, Origin};
 use crate::link::controls::Controls;
 use crate::link::driver::{self, Ended, Neighbourhood, Surroundings, SystemClock};
 use crate::link::listener::{self, Incoming, Port};
+use crate::link::probe;
 use crate::link::problem::wrong_method;
 use crate::machine::Machine;
 use crate::meter::{self, Metric, counter, gauge};
@@ -110,6 +111,12 @@ pub async fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {
             None => anyhow::anyhow!("cannot listen on {address}: {error}"),
         }
     })
+}
+
+/// Asks the node `me` at `listen` whether it has joined; the exit code is the answer.
+#[must_use]
+pub fn healthcheck(neighbourhood: &Neighbourhood, me: NodeName, listen: SocketAddr) -> ExitCode {
+    block_on(async move { probe::ready(neighbourhood, me, listen).await.map(|()| ExitCode::SUCCESS) })
 }
 
 /// Runs a process: sets up the runtime, turns what `run` says into an exit code, and leaves no task behind.
