@@ -8,7 +8,7 @@ COMMIT = $(shell printf '%d' 0x$$(git rev-parse --short=8 HEAD 2>/dev/null || ec
 
 .PHONY: help setup run certs gotham metropolis capitol dispatch test verify fix sim worlds endure network spread pictures bench
 .PHONY: help setup run gotham metropolis capitol dispatch test verify fix sim worlds endure network spread pictures bench
-.PHONY: deny
+.PHONY: deny dist
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 20
@@ -85,3 +85,7 @@ bench: ## the benchmarks, side by side with what others would do, and the page b
 deny: ## judges the dependencies by deny.toml: licences, sources, versions that are there twice, known holes
 	@$(SETUP) deny
 	@scripts/deny || [ $$? -eq 3 ]  # 3: the list of known holes cannot be had; that has just been said, last of all
+
+dist: ## stripped binaries with docs, deploy/ and all licences as target/distribution/*.tar.gz, the same bytes wherever built
+	@$(SETUP) dist
+	@CARGO="$(CARGO)" scripts/dist
