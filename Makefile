@@ -86,6 +86,6 @@ deny: ## judges the dependencies by deny.toml: licences, sources, versions that 
 	@$(SETUP) deny
 	@scripts/deny || [ $$? -eq 3 ]  # 3: the list of known holes cannot be had; that has just been said, last of all
 
-dist: ## stripped binaries with docs, deploy/ and all licences as target/distribution/*.tar.gz, the same bytes wherever built
+dist: ## stripped binaries with docs, deploy/ and all licences as target/distribution/*.tar.gz
 	@$(SETUP) dist
 	@CARGO="$(CARGO)" scripts/dist
