@@ -74,7 +74,10 @@ pub fn start(endpoint: Option<&str>, node: &str) -> anyhow::Result<Exporting> {
 /// Where a collector at this address takes traces.
 fn traces_at(endpoint: &str) -> anyhow::Result<String> {
     let uri: Uri = endpoint.parse().with_context(|| format!("--otlp-endpoint {endpoint}"))?;
-    let is_usable = uri.scheme_str() == Some("http") && uri.host().is_some_and(|host| !host.is_empty()) && uri.query().is_none();
+    // A port that is none is no error to the parser, and a name and a password would be sent to nobody.
+    let address = format!("{}{}", uri.host().unwrap_or_default(), uri.port_u16().map_or_else(String::new, |port| format!(":{port}")));
+    let is_address = !address.is_empty() && uri.authority().is_some_and(|authority| authority.as_str() == address);
+    let is_usable = uri.scheme_str() == Some("http") && is_address && uri.query().is_none();
     anyhow::ensure!(
         is_usable,
         "--otlp-endpoint {endpoint}: expected http://HOST:PORT, the address of a collector that speaks OTLP over HTTP"
@@ -159,9 +162,17 @@ mod tests {
     fn an_endpoint_is_the_address_of_a_collector_and_nothing_else() {
         assert_eq!(traces_at("http://localhost:4318").unwrap(), "http://localhost:4318/v1/traces");
         assert_eq!(traces_at("http://[::1]:4318/otlp/").unwrap(), "http://[::1]:4318/otlp/v1/traces");
-        for wrong in
-            ["", "localhost:4318", "grpc://localhost:4317", "http://", "/v1/traces", "http://host/?a=b", "http://a b", "http://h:99999"]
-        {
+        for wrong in [
+            "",
+            "localhost:4318",
+            "grpc://localhost:4317",
+            "http://",
+            "/v1/traces",
+            "http://host/?a=b",
+            "http://a b",
+            "http://h:99999",
+            "http://a:b@h",
+        ] {
             assert!(traces_at(wrong).is_err(), "{wrong:?}");
         }
     }
