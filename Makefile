@@ -6,8 +6,7 @@ SETUP := scripts/setup
 # Seeds of this commit's own, the same ones for whoever runs its tests.
 COMMIT = $(shell printf '%d' 0x$$(git rev-parse --short=8 HEAD 2>/dev/null || echo 1))
 
-.PHONY: help setup run certs gotham metropolis capitol dispatch test verify fix sim worlds endure network spread pictures bench
-.PHONY: help setup run gotham metropolis capitol dispatch test verify fix sim worlds endure network spread pictures bench
+.PHONY: help setup run certs gotham metropolis capitol dispatch test verify fix sim worlds endure network spread pictures bench fuzz
 .PHONY: deny dist
 
 help: ## this list
@@ -67,6 +66,9 @@ network: ## four hosts on a network that loses, delays, repeats, is cut, renumbe
 	@$(SETUP) test
 	$(CARGO) build --workspace --all-targets
 	@CARGO="$(CARGO)" scripts/network
+
+fuzz: ## lets a fuzzer make up what comes in from outside, MINUTES=n (1) for each target, or for TARGET=name alone
+	@CARGO="$(CARGO)" scripts/fuzz $(or $(MINUTES),1) $(TARGET)
 
 spread: ## measures how many rounds news takes, by number of nodes, and draws docs/spread.svg (some minutes)
 	$(CARGO) run --quiet --release -p simulator --bin spread

@@ -1,0 +1,4 @@
+//! See `hostile::TARGETS`.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| (hostile::target("city").run)(bytes));

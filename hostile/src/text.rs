@@ -1,0 +1,86 @@
+//! What people write: names, numbers, spans, and scenario files.
+//!
+//! Claims: nothing panics; what is taken is printed as something that is taken as the same; a mistake is said in words.
+
+use std::fmt::{Debug, Display};
+use std::str::FromStr;
+
+use shared::fault::FaultId;
+use shared::id::{HeroId, NodeName};
+use shared::options::{self, Interval, Peer};
+use superhero::scenario::Scenario;
+use superhero::span;
+
+/// A word of a command line, a path or a query.
+///
+/// # Panics
+/// When a claim does not hold.
+pub fn words(bytes: &[u8]) {
+    let Ok(text) = str::from_utf8(bytes) else { return };
+    printed_and_read::<NodeName>(text);
+    printed_and_read::<HeroId>(text);
+    printed_and_read::<FaultId>(text);
+    let _ = text.parse::<Interval>();
+    if let Ok(Peer { name, address }) = text.parse() {
+        let again: Result<Peer, String> = format!("{name}={address}").parse();
+        assert_eq!(again, Ok(Peer { name, address }));
+    }
+    if let Err(why) = options::duration(text) {
+        assert!(!why.is_empty(), "{text:?} is refused without a word");
+    }
+    if let Ok(span) = span::duration(text) {
+        assert_eq!(span::duration(&span::written(span)), Ok(span), "{text:?}");
+    }
+    if let Ok(ms) = span::signed_ms(text) {
+        assert_eq!(span::signed_ms(&span::written_signed(ms)), Ok(ms), "{text:?}");
+    }
+}
+
+fn printed_and_read<T: FromStr<Err: Display> + Display + PartialEq + Debug>(text: &str) {
+    match text.parse::<T>() {
+        Ok(value) => assert_eq!(value.to_string().parse::<T>().ok(), Some(value), "{text:?}"),
+        Err(why) => assert!(!why.to_string().is_empty(), "{text:?} is refused without a word"),
+    }
+}
+
+/// A scenario file.
+///
+/// # Panics
+/// When a claim does not hold.
+pub fn scenario(bytes: &[u8]) {
+    let text = String::from_utf8_lossy(bytes);
+    match Scenario::parse("made-up", "made-up.toml", &text) {
+        Ok(scenario) => {
+            for step in scenario.expectations() {
+                assert!(scenario.inverted(step).is_some(), "a step that expects something can be inverted");
+            }
+        }
+        Err(wrong) => {
+            assert!(!wrong.what.is_empty(), "{wrong:?} does not say what is wrong");
+            assert!(wrong.line <= 1 + text.matches('\n').count(), "{wrong:?} is behind the end");
+        }
+    }
+}
+
+/// Words that are taken, and some that are not.
+#[must_use]
+pub fn word_seeds() -> Vec<Vec<u8>> {
+    let id = HeroId(uuid::Uuid::from_u128(0x1234_5678_9abc_def0_1122_3344_5566_7788)).to_string();
+    let words = ["gotham", &id, "0badcafe", "250ms", "1h 30m", "0", "-1500ms", "+2s", "capitol=[::1]:4903", "metropolis=host.example:4902"];
+    words.iter().map(|word| word.as_bytes().to_vec()).collect()
+}
+
+/// The shipped scenarios.
+#[must_use]
+pub fn scenario_seeds() -> Vec<Vec<u8>> {
+    SHIPPED.iter().map(|text| text.as_bytes().to_vec()).collect()
+}
+
+const SHIPPED: [&str; 6] = [
+    include_str!("../../scenarios/delete-against-a-cut.toml"),
+    include_str!("../../scenarios/fast-clock.toml"),
+    include_str!("../../scenarios/one-way-street.toml"),
+    include_str!("../../scenarios/only-copy.toml"),
+    include_str!("../../scenarios/same-millisecond.toml"),
+    include_str!("../../scenarios/split-brain.toml"),
+];
