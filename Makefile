@@ -6,7 +6,7 @@ SETUP := scripts/setup
 # Seeds of this commit's own, the same ones for whoever runs its tests.
 COMMIT = $(shell printf '%d' 0x$$(git rev-parse --short=8 HEAD 2>/dev/null || echo 1))
 
-.PHONY: help setup run certs gotham metropolis capitol dispatch test verify fix sim worlds endure network spread pictures bench fuzz
+.PHONY: help setup run certs gotham metropolis capitol dispatch test verify fix sim worlds endure network spread pictures bench fuzz autobahn
 .PHONY: deny dist
 
 help: ## this list
@@ -36,6 +36,7 @@ test: ## set up what tests need (a browser too), and run every test
 	@if $(CARGO) nextest --version >/dev/null 2>&1; \
 	  then set -x; $(CARGO) nextest run --workspace --no-fail-fast; \
 	  else set -x; $(CARGO) test --workspace --no-fail-fast; fi
+	@CARGO="$(CARGO)" scripts/autobahn || [ $$? -eq 3 ]
 	@CARGO="$(CARGO)" scripts/network || [ $$? -eq 3 ]  # 3: this machine cannot; that has just been said, last of all
 
 verify: ## the read-only gate: format, lints, docs, tests, dependencies
@@ -69,6 +70,9 @@ network: ## four hosts on a network that loses, delays, repeats, is cut, renumbe
 
 fuzz: ## lets a fuzzer make up what comes in from outside, MINUTES=n (1) for each target, or for TARGET=name alone
 	@CARGO="$(CARGO)" scripts/fuzz $(or $(MINUTES),1) $(TARGET)
+
+autobahn: ## holds the WebSockets to RFC 6455 by Autobahn's test suite (Python 2.7; a minute)
+	@CARGO="$(CARGO)" scripts/autobahn
 
 spread: ## measures how many rounds news takes, by number of nodes, and draws docs/spread.svg (some minutes)
 	$(CARGO) run --quiet --release -p simulator --bin spread

@@ -7,6 +7,8 @@ mod board;
 mod cluster;
 mod data;
 mod desk;
+#[cfg(feature = "echo")]
+pub mod echo;
 mod error;
 mod faults;
 mod followed;

@@ -18,6 +18,8 @@ mod controls;
 mod dialer;
 pub mod driver;
 pub mod farewell;
+#[cfg(feature = "echo")]
+pub mod echo;
 mod faults;
 pub mod freeze;
 mod handshake;

@@ -71,15 +71,17 @@ pub(crate) async fn live(
         Err(problem) => return not_upgraded(problem),
     };
     let query = query.unwrap_or_default();
-    let limits = WebSocketConfig::default()
-        .max_message_size(Some(MESSAGE_BYTES_MAX))
-        .max_frame_size(Some(MESSAGE_BYTES_MAX))
-        .read_buffer_size(READ_BYTES);
+    let limits = limits(MESSAGE_BYTES_MAX);
     if data::is_wanted(&query) {
         let (desk, stop) = (site.desk, site.stop);
         return upgrade(request, limits, move |socket| data::tell(socket, desk, stop, place));
     }
     upgrade(request, limits, move |socket| show(socket, site, query, place))
+}
+
+/// The socket's settings, but for the size of what may be said.
+pub(super) fn limits(message_bytes_max: usize) -> WebSocketConfig {
+    WebSocketConfig::default().max_message_size(Some(message_bytes_max)).max_frame_size(Some(message_bytes_max)).read_buffer_size(READ_BYTES)
 }
 
 /// What a page says.

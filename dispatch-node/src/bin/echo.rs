@@ -1,0 +1,22 @@
+//! Both sockets of a node, `/cluster` and `/live`, saying back whatever they are told, on a port of their own: for `make autobahn`.
+
+use std::net::Ipv4Addr;
+use std::time::Duration;
+
+use dispatch_node::web::echo;
+use shared::link::listener::{Limits, Port};
+use shared::link::{echo as link, listener};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+    println!("{}", listener.local_addr()?);
+    let patience = Duration::from_secs(30);
+    let limits = Limits { connections: 64, header_timeout: patience, idle_timeout: patience };
+    let port = Port { listener, tls: None, limits };
+    listener::serve(port, link::door().merge(echo::door()), CancellationToken::new(), TaskTracker::new()).await;
+    Ok(())
+}
