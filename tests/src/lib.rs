@@ -9,6 +9,7 @@
 //!   WebSocket, [`Browser`] is a real Chromium, and [`axe`] looks at what it shows for what shuts people out.
 //! - [`Load`] is clients that write and somebody who looks, all the time; [`Audit`] holds what they were told and saw against the
 //!   claims of the simulator's checkers.
+//! - [`Onlooker`] is a user like any other while somebody floods the cluster, and [`resources`] what its processes take.
 //! - [`Network`] is a [`Ground`] of four hosts and a switch that can be cut and unplugged, [`Forwarder`] makes its lines bad.
 //! - [`python_tool`] is a program of others, at the version that this project names.
 //! - [`Exposition`] is what a node says at `/metrics`, and [`promtool`] says whether Prometheus would like it.
@@ -31,10 +32,13 @@ mod load;
 mod loopback;
 #[cfg(target_os = "linux")]
 mod netns;
+mod onlooker;
 mod page;
 mod process;
 mod promtool;
 pub mod raw;
+#[cfg(target_os = "linux")]
+pub mod resources;
 mod tools;
 mod wait;
 
@@ -54,6 +58,7 @@ pub use loopback::own_address;
 #[cfg(target_os = "linux")]
 pub use netns::{Host, Network};
 pub use nix::sys::signal::Signal;
+pub use onlooker::{Onlooker, Waits};
 pub use page::{no_complaints, page_of, row, settled, wait_row, wait_verdict};
 pub use process::{Finished, Process, binary, command, run};
 pub use promtool::promtool;

@@ -1,4 +1,4 @@
-//! HTTP as bytes: what no HTTP client would send.
+//! HTTP as bytes: what no HTTP client would send, and a connection that is held on to.
 
 use std::io::{self, Read as _, Write as _};
 use std::net::{Shutdown, SocketAddr, TcpStream};
@@ -66,4 +66,65 @@ pub fn request(address: SocketAddr, method: &str, target: &[u8], headers: &[(&st
     bytes.extend(format!("content-length: {}\r\n\r\n", body.len()).into_bytes());
     bytes.extend(body);
     bytes
+}
+
+/// A connection for one request after the other.
+#[derive(Debug)]
+pub struct Held {
+    stream: TcpStream,
+    address: SocketAddr,
+}
+
+impl Held {
+    /// Opens it.
+    ///
+    /// # Errors
+    /// Why it cannot be had.
+    pub fn open(address: SocketAddr, patience: Duration) -> io::Result<Self> {
+        let stream = TcpStream::connect(address)?;
+        stream.set_read_timeout(Some(patience))?;
+        stream.set_write_timeout(Some(patience))?;
+        stream.set_nodelay(true)?;
+        Ok(Self { stream, address })
+    }
+
+    /// Asks, and waits for the answer: status and body.
+    ///
+    /// # Errors
+    /// Why there is none.
+    pub fn request(&mut self, method: &str, path: &str, body: &str) -> io::Result<(u16, String)> {
+        let (address, length) = (self.address, body.len());
+        let head =
+            format!("{method} {path} HTTP/1.1\r\nhost: {address}\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n\r\n");
+        self.stream.write_all((head + body).as_bytes())?;
+        self.answer()
+    }
+
+    /// Says this, and waits for nothing.
+    ///
+    /// # Errors
+    /// When nobody takes it.
+    pub fn say(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.stream.write_all(bytes)
+    }
+
+    /// Waits for an answer of a length that is said before: status and body.
+    ///
+    /// # Errors
+    /// Why there is none.
+    pub fn answer(&mut self) -> io::Result<(u16, String)> {
+        let wrong = |what: &str| io::Error::new(io::ErrorKind::InvalidData, what.to_owned());
+        let mut head = Vec::new();
+        while !head.ends_with(b"\r\n\r\n") {
+            let mut byte = [0];
+            self.stream.read_exact(&mut byte)?;
+            head.extend(byte);
+        }
+        let head = String::from_utf8(head).map_err(|_| wrong("headers that are no text"))?.to_ascii_lowercase();
+        let status = head.get(9..12).and_then(|status| status.parse().ok()).ok_or_else(|| wrong("no status"))?;
+        let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")?.parse().ok());
+        let mut body = vec![0; length.ok_or_else(|| wrong("no length"))?];
+        self.stream.read_exact(&mut body)?;
+        Ok((status, String::from_utf8_lossy(&body).into_owned()))
+    }
 }
