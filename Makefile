@@ -6,7 +6,7 @@ SETUP := scripts/setup
 # Seeds of this commit's own, the same ones for whoever runs its tests.
 COMMIT = $(shell printf '%d' 0x$$(git rev-parse --short=8 HEAD 2>/dev/null || echo 1))
 
-.PHONY: help setup run certs gotham metropolis capitol dispatch test verify fix sim worlds endure network spread pictures bench fuzz autobahn
+.PHONY: help setup run certs gotham metropolis capitol dispatch test verify fix sim worlds endure network spread pictures bench fuzz autobahn floods
 .PHONY: deny dist
 
 help: ## this list
@@ -73,6 +73,10 @@ fuzz: ## lets a fuzzer make up what comes in from outside, MINUTES=n (1) for eac
 
 autobahn: ## holds the WebSockets to RFC 6455 by Autobahn's test suite (Python 2.7; a minute)
 	@CARGO="$(CARGO)" scripts/autobahn
+
+floods: ## floods the real processes for SECONDS (20) each, twice, and holds them to what others wait (minutes)
+	$(CARGO) build --workspace --all-targets
+	SUPERHERO_FLOOD_SECONDS=$(or $(SECONDS),20) $(CARGO) test --workspace --test floods -- --nocapture --test-threads 1
 
 spread: ## measures how many rounds news takes, by number of nodes, and draws docs/spread.svg (some minutes)
 	$(CARGO) run --quiet --release -p simulator --bin spread
