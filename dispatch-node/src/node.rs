@@ -4,7 +4,7 @@ use std::net::Ipv4Addr;
 use std::ops::ControlFlow;
 use std::process::ExitCode;
 
-use clap::Parser as _;
+use clap::CommandFactory as _;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use tokio::net::TcpListener;
@@ -12,9 +12,10 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{info, warn};
 
+use shared::configuration::{self, Loaded};
 use shared::link::freeze;
 use shared::link::listener::{self, Port};
-use shared::link::process::{self, EXIT_UNUSABLE, Node, Process};
+use shared::link::process::{self, Node, Process};
 use shared::membership;
 use shared::meter::Metric;
 use shared::options::{well_known_cities, well_known_name};
@@ -31,28 +32,25 @@ use crate::web::{self, Desk, Entrance, Limits, Rebuilder, Settings, Stage};
 /// Runs dispatch until it is told to stop.
 #[must_use]
 pub fn main() -> ExitCode {
-    let options = Options::parse();
+    let Loaded { options, printout, .. } = configuration::load::<Options>(membership::DISPATCH, Options::command());
     let name = well_known_name(membership::DISPATCH);
     telemetry::init(name, options.node.log_format);
     let known = options.node.neighbourhood(name, options.listen).and_then(|known| Ok((known, options.entrance.tokens()?)));
     let ((neighbourhood, unsafe_for), tokens) = match known {
         Ok(known) => known,
-        Err(error) => {
-            eprintln!("error: {error:#}");
-            return ExitCode::from(EXIT_UNUSABLE);
-        }
+        Err(error) => return configuration::unusable(&error),
     };
-    let _exporting = match options.node.export_traces(name) {
-        Ok(exporting) => exporting,
-        Err(error) => {
-            eprintln!("error: {error:#}");
-            return ExitCode::from(EXIT_UNUSABLE);
-        }
-    };
-    let cities = well_known_cities();
+    if let Some(printout) = printout {
+        return printout.print();
+    }
     if options.node.healthcheck {
         return process::healthcheck(&neighbourhood, name, options.listen);
     }
+    let _exporting = match options.node.export_traces(name) {
+        Ok(exporting) => exporting,
+        Err(error) => return configuration::unusable(&error),
+    };
+    let cities = well_known_cities();
     let members = neighbourhood.roster.members().clone();
     process::block_on(async move {
         let (tls, limits) = (neighbourhood.tls.clone(), options.node.limits.connections());

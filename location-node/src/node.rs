@@ -10,9 +10,10 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info};
 
+use shared::configuration::{self, Loaded};
 use shared::link::listener::Port;
 use shared::link::problem::unknown_path;
-use shared::link::process::{self, EXIT_UNUSABLE, LifeEnd, Node, Process};
+use shared::link::process::{self, LifeEnd, Node, Process};
 use shared::options::well_known_name;
 use shared::replica::{self, Replica};
 use shared::supervise::Intensity;
@@ -24,33 +25,29 @@ use crate::options::Options;
 /// Runs the city `name` until it is told to stop.
 #[must_use]
 pub fn main(name: &'static str) -> ExitCode {
-    let options = Options::parse_for(name);
-    let listen = options.listen(name);
+    let Loaded { options, printout, .. } = configuration::load::<Options>(name, Options::of(name));
     let name = well_known_name(name);
     telemetry::init(name, options.node.log_format);
-    let (neighbourhood, unsafe_for) = match options.node.neighbourhood(name, listen) {
+    let (neighbourhood, unsafe_for) = match options.node.neighbourhood(name, options.listen) {
         Ok(both) => both,
-        Err(error) => {
-            eprintln!("error: {error:#}");
-            return ExitCode::from(EXIT_UNUSABLE);
-        }
+        Err(error) => return configuration::unusable(&error),
     };
+    if let Some(printout) = printout {
+        return printout.print();
+    }
+    if options.node.healthcheck {
+        return process::healthcheck(&neighbourhood, name, options.listen);
+    }
     let _exporting = match options.node.export_traces(name) {
         Ok(exporting) => exporting,
-        Err(error) => {
-            eprintln!("error: {error:#}");
-            return ExitCode::from(EXIT_UNUSABLE);
-        }
+        Err(error) => return configuration::unusable(&error),
     };
-    if options.node.healthcheck {
-        return process::healthcheck(&neighbourhood, name, listen);
-    }
     let members = neighbourhood.roster.members().clone();
     process::block_on(async move {
         let process = Process {
             name,
             port: Port {
-                listener: process::bind(listen).await?,
+                listener: process::bind(options.listen).await?,
                 tls: neighbourhood.tls.clone(),
                 limits: options.node.limits.connections(),
             },

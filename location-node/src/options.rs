@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use clap::{CommandFactory, FromArgMatches, Parser};
+use clap::{Command, CommandFactory, Parser};
 
 use shared::options::{Interval, NodeOptions, duration, well_known_address};
 
@@ -12,8 +12,8 @@ use shared::options::{Interval, NodeOptions, duration, well_known_address};
 #[command(version, about)]
 pub(crate) struct Options {
     /// Where to listen for nodes and probes; port 0 picks one and prints it
-    #[arg(long, value_name = "ADDR", env = "SUPERHERO_LISTEN")]
-    pub(crate) listen: Option<SocketAddr>,
+    #[arg(long, value_name = "ADDR", required = false, env = "SUPERHERO_LISTEN")]
+    pub(crate) listen: SocketAddr,
 
     #[command(flatten)]
     pub(crate) node: NodeOptions,
@@ -40,13 +40,11 @@ pub(crate) struct Options {
 }
 
 impl Options {
-    /// Parses the command line of the city `name`. Ends the process for `--help`, `--version` and what cannot be used.
-    pub(crate) fn parse_for(name: &'static str) -> Self {
-        let matches = Self::command().name(name).get_matches();
-        Self::from_arg_matches(&matches).unwrap_or_else(|error| error.exit())
-    }
-
-    pub(crate) fn listen(&self, name: &str) -> SocketAddr {
-        self.listen.unwrap_or_else(|| well_known_address(name))
+    /// The command line of the city `name`. Each city listens at a port of its own when nobody says otherwise.
+    pub(crate) fn of(name: &'static str) -> Command {
+        Self::command().name(name).mut_args(|option| match option.get_id().as_str() {
+            "listen" => option.default_value(well_known_address(name).to_string()),
+            _ => option,
+        })
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! Without features this crate is the core: deterministic, without clock, randomness or tokio. [`replica::Replica`] is the
 //! heart; [`machine::Machine`] is the contract of whoever wraps one. Feature `net` adds what a process needs around a machine:
-//! `link` (the only asynchronous part), `meter`, `options`, `telemetry`, `spans`.
+//! `link` (the only asynchronous part), `meter`, `options`, `configuration`, `telemetry`, `spans`.
 //!
 //! Lower names never import higher ones:
 //! `time, trace < id < hero, clock, fault < crdt < message < membership < machine < replica < wire < link`.
@@ -21,6 +21,8 @@ pub mod time;
 pub mod trace;
 pub mod wire;
 
+#[cfg(feature = "net")]
+pub mod configuration;
 #[cfg(feature = "net")]
 pub mod link;
 #[cfg(feature = "net")]
