@@ -38,6 +38,8 @@ const LAUNCHER_VARIABLE: &str = "SUPERHERO_LAUNCHER";
 const STOP_PATIENCE: Duration = Duration::from_secs(3);
 /// How long a child may take to die when killed.
 const DEATH_PATIENCE: Duration = Duration::from_secs(1);
+/// How long a child may take to say what its options are.
+const ANSWER_PATIENCE: Duration = Duration::from_secs(10);
 /// How long a terminal may take to show the last lines of a child.
 const LINES_PATIENCE: Duration = Duration::from_millis(500);
 /// How long a port may take to answer.
@@ -76,6 +78,7 @@ impl fmt::Display for Refusal {
 pub(crate) struct Children {
     binaries: PathBuf,
     host: IpAddr,
+    config: Option<PathBuf>,
     socket: Option<PathBuf>,
     /// Where the certificates are, if the four are to speak TLS.
     certificates: Option<PathBuf>,
@@ -87,11 +90,19 @@ pub(crate) struct Children {
 
 impl Children {
     /// The cluster on this address, none of it started yet: with its binaries in this directory, and the socket where dispatch
-    /// may ask for a city, if there is one. They speak TLS where there is a directory with certificates, as `make certs` fills it.
-    pub(crate) fn new(binaries: &Path, host: IpAddr, socket: Option<&Path>, certificates: Option<&Path>) -> Self {
+    /// may ask for a city, if there is one. All of them read the same configuration file, if there is one, and speak TLS where there is a
+    /// directory with certificates, as `make certs` fills it.
+    pub(crate) fn new(
+        binaries: &Path,
+        host: IpAddr,
+        config: Option<&Path>,
+        certificates: Option<&Path>,
+        socket: Option<&Path>,
+    ) -> Self {
         Self {
             binaries: binaries.to_owned(),
             host,
+            config: config.map(Path::to_owned),
             socket: socket.map(Path::to_owned),
             certificates: certificates.map(Path::to_owned),
             tasks: JoinSet::new(),
@@ -112,12 +123,26 @@ impl Children {
         SocketAddr::new(self.host, well_known_address(name).port())
     }
 
-    /// Starts a node.
+    /// What the first node that cannot use the configuration file says of it: better before any is started than after some are.
     ///
     /// # Errors
-    /// When the system does not start it.
-    pub(crate) fn start(&mut self, node: &'static Node) -> anyhow::Result<()> {
-        let Node { name, colour } = *node;
+    /// When the system does not start a node.
+    pub(crate) async fn refusal(&self) -> anyhow::Result<Option<Vec<u8>>> {
+        if self.config.is_none() {
+            return Ok(None);
+        }
+        for node in &NODES {
+            let asked = Command::from(self.command(node.name)).arg("--print-config").kill_on_drop(true).output();
+            let answer = timeout(ANSWER_PATIENCE, asked).await.with_context(|| format!("{} does not read its options", node.name))?;
+            let answer = answer.with_context(|| format!("starting {} from {}", node.name, self.binaries.display()))?;
+            if !answer.status.success() {
+                return Ok(Some(answer.stderr));
+            }
+        }
+        Ok(None)
+    }
+
+    fn command(&self, name: &str) -> std::process::Command {
         let mut command = std::process::Command::new(self.binaries.join(name));
         command.arg(format!("--listen={}", self.address(name)));
         let peers = NODES.iter().filter(|peer| peer.name != name);
@@ -126,12 +151,25 @@ impl Children {
             let files = [("cert", format!("{name}.pem")), ("key", format!("{name}-key.pem")), ("ca", "ca.pem".to_owned())];
             command.args(files.map(|(option, file)| format!("--tls-{option}={}", directory.join(file).display())));
         }
+        if let Some(config) = &self.config {
+            command.arg("--config").arg(config);
+        }
         // Dispatch alone may ask, and only this launcher.
         match &self.socket {
             Some(socket) if name == DISPATCH => command.env(LAUNCHER_VARIABLE, socket),
             Some(_) | None => command.env_remove(LAUNCHER_VARIABLE),
         };
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
+        command
+    }
+
+    /// Starts a node.
+    ///
+    /// # Errors
+    /// When the system does not start it.
+    pub(crate) fn start(&mut self, node: &'static Node) -> anyhow::Result<()> {
+        let Node { name, colour } = *node;
+        let command = self.command(name);
         let child = Command::from(command).kill_on_drop(true).spawn();
         let mut child = child.with_context(|| format!("starting {name} from {}", self.binaries.display()))?;
         let prefix = if std::io::IsTerminal::is_terminal(&std::io::stdout()) {

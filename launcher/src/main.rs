@@ -12,14 +12,17 @@ mod lines;
 mod socket;
 
 use std::net::{IpAddr, Ipv4Addr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use clap::Parser;
+use clap::{CommandFactory as _, Parser};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
+
+use shared::configuration::{self, LAUNCHER, Loaded};
+use shared::link::process::EXIT_UNUSABLE;
 
 use children::{Children, NODES};
 use lines::say;
@@ -42,7 +45,10 @@ struct Options {
 }
 
 fn main() -> ExitCode {
-    let options = Options::parse();
+    let Loaded { options, config, printout } = configuration::load::<Options>(LAUNCHER, Options::command());
+    if let Some(printout) = printout {
+        return printout.print();
+    }
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -50,7 +56,7 @@ fn main() -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    let ended = runtime.block_on(run(&options));
+    let ended = runtime.block_on(run(&options, config.as_deref()));
     runtime.shutdown_timeout(GOODBYE_PATIENCE);
     ended.unwrap_or_else(|error| {
         // Not by `eprintln!`, which panics where the terminal is gone.
@@ -59,7 +65,7 @@ fn main() -> ExitCode {
     })
 }
 
-async fn run(options: &Options) -> anyhow::Result<ExitCode> {
+async fn run(options: &Options, config: Option<&Path>) -> anyhow::Result<ExitCode> {
     let here = std::env::current_exe().context("finding the directory of the binaries")?;
     let here = here.parent().context("finding the directory of the binaries")?;
     let mut interrupt = signal(SignalKind::interrupt()).context("listening for SIGINT")?;
@@ -75,7 +81,11 @@ async fn run(options: &Options) -> anyhow::Result<ExitCode> {
             None
         }
     };
-    let mut children = Children::new(here, options.host, socket.as_ref().map(Socket::path), options.certs.as_deref());
+    let mut children = Children::new(here, options.host, config, options.certs.as_deref(), socket.as_ref().map(Socket::path));
+    if let Some(refusal) = children.refusal().await? {
+        let _ = std::io::Write::write_all(&mut std::io::stderr(), &refusal);
+        return Ok(ExitCode::from(EXIT_UNUSABLE));
+    }
     for node in &NODES {
         children.start(node)?;
     }
