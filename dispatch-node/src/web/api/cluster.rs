@@ -22,6 +22,9 @@ use crate::web::parameters::{Reached, Role, Since};
 /// The nodes: the cities first, dispatch last.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct Cluster<'a> {
+    /// Which dispatch answers.
+    #[schema(example = "0.1.0")]
+    version: &'static str,
     nodes: Vec<Node<'a>>,
 }
 
@@ -81,7 +84,8 @@ impl<'a> Node<'a> {
 pub(crate) async fn cluster(State(desk): State<Desk>) -> Result<Response, Problem> {
     let view = desk.now().await?;
     let cities = view.cities.iter().map(|city| Node::of(city, "city"));
-    Ok(Json(Cluster { nodes: cities.chain([Node::of(&view.dispatch, "dispatch")]).collect() }).into_response())
+    let nodes = cities.chain([Node::of(&view.dispatch, "dispatch")]).collect();
+    Ok(Json(Cluster { version: env!("CARGO_PKG_VERSION"), nodes }).into_response())
 }
 
 /// Whether the nodes agree.
