@@ -143,6 +143,9 @@ pub struct Node {
 /// Every node.
 #[derive(Clone, Debug, Deserialize)]
 pub struct Cluster {
+    /// The version of dispatch; `None` if it is too old to say.
+    #[serde(default)]
+    pub version: Option<String>,
     /// The cities, then dispatch.
     pub nodes: Vec<Node>,
 }

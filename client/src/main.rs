@@ -1,6 +1,7 @@
 //! `superhero`: the superhero cluster from a terminal.
 
 mod commands;
+mod doctor;
 mod options;
 mod output;
 mod play;

@@ -153,6 +153,12 @@ pub(crate) enum Command {
     },
     /// List the shipped scenarios
     Scenarios,
+    /// Say what is wrong with a set-up, and what to do about it; exit code 1 when something is
+    Doctor {
+        /// Also say whether each node can use this configuration file, and whether the files that it names are in order
+        #[arg(long, value_name = "PATH", env = "SUPERHERO_CONFIG")]
+        config: Option<PathBuf>,
+    },
     /// Print what makes a shell complete these commands
     Completions {
         /// Which

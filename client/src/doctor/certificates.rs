@@ -1,0 +1,131 @@
+//! Whether nodes would believe each other's certificates: by the very checks that they make, today and in two weeks.
+
+use std::path::Path;
+use std::time::Duration;
+
+use rustls::client::{verify_server_cert_signed_by_trust_anchor, verify_server_name};
+use rustls::crypto::{CryptoProvider, ring};
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
+use rustls::server::ParsedCertificate;
+use rustls::sign::CertifiedKey;
+use rustls::{CertificateError, Error, RootCertStore};
+
+use superhero::NODES;
+
+use super::Finding;
+use super::configuration::Known;
+use crate::commands::at;
+
+/// So long before its end a certificate is spoken of.
+const WARNING: Duration = Duration::from_secs(14 * 24 * 3600);
+/// How many certificates of a file are looked at.
+const CERTIFICATES_MAX: usize = 100;
+
+/// Looks at the certificates of each node that has any.
+pub(super) fn examine(known: &Known, findings: &mut Vec<Finding>) {
+    for node in NODES {
+        let path = |key| known.text(node, key).map(Path::new);
+        if let (Some(cert), Some(key), Some(ca)) = (path("tls-cert"), path("tls-key"), path("tls-ca")) {
+            let check = format!("certificate of {node}");
+            findings.push(match look(node, cert, key, ca, UnixTime::now()) {
+                Ok(found) => Finding::ok(check, found),
+                Err(Trouble::Soon(found)) => Finding::warn(check, found, "make a new one before that, and start the node anew"),
+                Err(Trouble::Now(found)) => Finding::fail(check, found, "make a new one, signed by the CA of tls-ca, for this node"),
+            });
+        }
+    }
+}
+
+/// What is wrong with a certificate.
+#[derive(Debug, PartialEq, Eq)]
+enum Trouble {
+    Now(String),
+    /// Not yet.
+    Soon(String),
+}
+
+fn look(node: &str, cert: &Path, key: &Path, ca: &Path, now: UnixTime) -> Result<String, Trouble> {
+    let wrong = |path: &Path, why: &dyn std::fmt::Display| Trouble::Now(format!("{}: {why}", path.display()));
+    let provider = ring::default_provider();
+    let authorities = certificates(ca).map_err(|why| wrong(ca, &why))?;
+    let mut chain = certificates(cert).map_err(|why| wrong(cert, &why))?;
+    let mut roots = RootCertStore::empty();
+    for authority in &authorities {
+        roots.add(authority.clone()).map_err(|error| wrong(ca, &error))?;
+    }
+
+    let end = chain[0].clone();
+    let parsed = ParsedCertificate::try_from(&end).map_err(|error| wrong(cert, &error))?;
+    let soon = UnixTime::since_unix_epoch(Duration::from_secs(now.as_secs()) + WARNING);
+    let believed = |at| verify(&provider, &roots, &end, &chain[1..], at);
+    believed(now).map_err(|error| wrong(cert, &said(&error, ca)))?;
+    let name = ServerName::try_from(node).map_err(|error| wrong(cert, &error))?;
+    verify_server_name(&parsed, &name).map_err(|_| wrong(cert, &format!("it is not made out for {node}")))?;
+    for authority in &authorities {
+        // A CA signs, and serves nobody; but before that is found odd, its dates are looked at.
+        if let Err(error) = verify(&provider, &roots, authority, &[], now)
+            && is_of_dates(&error)
+        {
+            return Err(wrong(ca, &said(&error, ca)));
+        }
+    }
+    let later = believed(soon).map_err(|error| format!("{}: {}", cert.display(), said(&error, ca)));
+    let key_der = PrivateKeyDer::from_pem_file(key).map_err(|error| wrong(key, &error))?;
+    chain.truncate(1);
+    CertifiedKey::from_der(chain, key_der, &provider).map_err(|error| {
+        let is_of_another = matches!(error, Error::InconsistentKeys(_));
+        if is_of_another { wrong(key, &format!("it is not the key of {}", cert.display())) } else { wrong(key, &error) }
+    })?;
+    later.map_err(Trouble::Soon)?;
+    Ok(format!("{} is signed by {} and good for two weeks at least", cert.display(), ca.display()))
+}
+
+fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
+    let read = CertificateDer::pem_file_iter(path).map_err(|error| error.to_string())?;
+    let certificates: Result<Vec<_>, _> = read.take(CERTIFICATES_MAX).collect();
+    let certificates = certificates.map_err(|error| error.to_string())?;
+    if certificates.is_empty() { Err("there is no certificate in it".into()) } else { Ok(certificates) }
+}
+
+fn verify(
+    provider: &CryptoProvider,
+    roots: &RootCertStore,
+    end: &CertificateDer<'_>,
+    between: &[CertificateDer<'_>],
+    at: UnixTime,
+) -> Result<(), Error> {
+    let algorithms = provider.signature_verification_algorithms.all;
+    verify_server_cert_signed_by_trust_anchor(&ParsedCertificate::try_from(end)?, roots, between, at, algorithms)
+}
+
+fn is_of_dates(error: &Error) -> bool {
+    matches!(
+        error,
+        Error::InvalidCertificate(
+            CertificateError::Expired
+                | CertificateError::ExpiredContext { .. }
+                | CertificateError::NotValidYet
+                | CertificateError::NotValidYetContext { .. }
+        )
+    )
+}
+
+fn said(error: &Error, ca: &Path) -> String {
+    let date = |time: &UnixTime| at(time.as_secs().saturating_mul(1_000));
+    if let Error::InvalidCertificate(invalid) = error {
+        if let CertificateError::ExpiredContext { not_after, .. } = invalid {
+            return format!("its time is over at {}", date(not_after));
+        }
+        if let CertificateError::NotValidYetContext { not_before, .. } = invalid {
+            return format!("its time begins at {} only", date(not_before));
+        }
+        if matches!(invalid, CertificateError::UnknownIssuer | CertificateError::BadSignature) {
+            return format!("it was not signed by the CA in {}", ca.display());
+        }
+    }
+    error.to_string()
+}
+
+#[cfg(test)]
+mod tests;
