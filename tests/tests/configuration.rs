@@ -131,15 +131,20 @@ fn a_file_that_says_nothing_changes_nothing() {
 
 #[test]
 fn a_flag_beats_the_environment_that_beats_the_file_and_that_beats_the_default() {
-    let file = Written::new("gossip-interval = \"3s\"\npeer = [\"capitol=h:3\"]\nmax-restarts = 3\n[gotham]\nmax-restarts = 4\n");
+    let file = Written::new("gossip-interval = \"3s\"\npeer = [\"dispatch=h:3\"]\nmax-restarts = 3\n[gotham]\nmax-restarts = 4\n");
     let path = file.path.display();
-    let (flag, variable) = (&["--gossip-interval=5s", "--peer=capitol=h:5"][..], [("SUPERHERO_GOSSIP_INTERVAL", "4s"), ("SUPERHERO_PEER", "capitol=h:4,metropolis=h:4")]);
+    let (flag, variable) = (
+        &["--gossip-interval=5s", "--peer=dispatch=h:5"][..],
+        [("SUPERHERO_GOSSIP_INTERVAL", "4s"), ("SUPERHERO_PEER", "dispatch=h:4,metropolis=h:4")],
+    );
     let interval = |value: &str, origin: &str| format!("gossip-interval = \"{value}\"  # {origin}\n");
     let peer = |value: &str, origin: &str| format!("peer = [{value}]  # {origin}\n");
-    let of_file = [interval("3s", &format!("file {path}:1")), peer("\"capitol=h:3\"", &format!("file {path}:2"))];
-    let of_environment =
-        [interval("4s", "environment SUPERHERO_GOSSIP_INTERVAL"), peer("\"capitol=h:4\", \"metropolis=h:4\"", "environment SUPERHERO_PEER")];
-    let of_flag = [interval("5s", "flag"), peer("\"capitol=h:5\"", "flag")];
+    let of_file = [interval("3s", &format!("file {path}:1")), peer("\"dispatch=h:3\"", &format!("file {path}:2"))];
+    let of_environment = [
+        interval("4s", "environment SUPERHERO_GOSSIP_INTERVAL"),
+        peer("\"dispatch=h:4\", \"metropolis=h:4\"", "environment SUPERHERO_PEER"),
+    ];
+    let of_flag = [interval("5s", "flag"), peer("\"dispatch=h:5\"", "flag")];
     for (config, flags, environment, expected) in [
         (None, &[][..], &[][..], &[interval("1s", "default")][..]),
         (Some(file.path.as_path()), &[], &[], &of_file),
@@ -158,7 +163,10 @@ fn a_flag_beats_the_environment_that_beats_the_file_and_that_beats_the_default()
     assert!(printed("gotham", None, &[], &named).contains(&format!("max-restarts = 4  # file {path}:5\n")));
     assert!(printed("capitol", None, &[], &named).contains(&format!("max-restarts = 3  # file {path}:3\n")));
     let other = Written::new("max-restarts = 9\n");
-    assert!(printed("gotham", Some(&other.path), &[], &named).contains("max-restarts = 9  # file"), "a flag beats the environment here too");
+    assert!(
+        printed("gotham", Some(&other.path), &[], &named).contains("max-restarts = 9  # file"),
+        "a flag beats the environment here too"
+    );
 }
 
 #[test]
@@ -192,8 +200,9 @@ fn rules_between_options_hold_wherever_these_come_from() {
 #[test]
 fn what_is_printed_can_be_read_again_and_is_the_same() {
     let values = |text: &str| text.lines().map(|line| line.split("  # ").next().unwrap_or_default().to_owned()).collect::<Vec<_>>();
-    let flags = ["--peer=capitol=h:1", "--seed=18446744073709551615", "--gossip-interval=1m 5s"];
     for node in NODES {
+        let peer = format!("--peer={}=h:1", if node == "dispatch" { "capitol" } else { "dispatch" });
+        let flags = [peer.as_str(), "--seed=18446744073709551615", "--gossip-interval=1m 5s"];
         let first = printed(node, None, &flags, &[("SUPERHERO_LOG_FORMAT", "json"), ("SUPERHERO_COOKIE", "wonderland")]);
         let second = printed(node, Some(&Written::new(&first).path), &[], &[("SUPERHERO_COOKIE", "wonderland")]);
         assert_eq!(values(&first), values(&second));
@@ -212,7 +221,10 @@ fn no_secret_is_printed() {
             printed(node, None, &[], &[]),
         ];
         assert!(!printed.concat().contains("wonderland"), "{node}: {printed:?}");
-        assert!(printed[1].contains("SUPERHERO_COOKIE is set, and not shown") && printed[2].contains("SUPERHERO_COOKIE is not set"), "{printed:?}");
+        assert!(
+            printed[1].contains("SUPERHERO_COOKIE is set, and not shown") && printed[2].contains("SUPERHERO_COOKIE is not set"),
+            "{printed:?}"
+        );
     }
 }
 
@@ -260,7 +272,10 @@ fn every_option_is_documented_with_its_variable() {
             let help = run(process, &["--help"], &[], LIMIT).stdout;
             let variable = row[2].trim_matches('`');
             assert!(variable.is_empty() || help.contains(&format!("[env: {variable}=")), "{process} --{key} is not told by {variable:?}");
-            assert!(variable.is_empty() != help.contains(&format!("[env: SUPERHERO_{}=", key.to_uppercase().replace('-', "_"))), "{process} --{key}");
+            assert!(
+                variable.is_empty() != help.contains(&format!("[env: SUPERHERO_{}=", key.to_uppercase().replace('-', "_"))),
+                "{process} --{key}"
+            );
             assert!(!row[4].is_empty(), "--{key} has no meaning in docs/configuration.md");
         }
     }
@@ -269,7 +284,9 @@ fn every_option_is_documented_with_its_variable() {
 #[test]
 fn the_launcher_starts_nothing_with_a_file_that_a_node_cannot_use() {
     let host = format!("--host={}", own_address());
-    for (text, who) in [("[capitol]\nseed = \"many\"\n", "seed cannot be"), ("[dispatch]\npatrol-interval = 0\n", "dispatch has no patrol-interval")] {
+    for (text, who) in
+        [("[capitol]\nseed = \"many\"\n", "seed cannot be"), ("[dispatch]\npatrol-interval = 0\n", "dispatch has no patrol-interval")]
+    {
         let file = Written::new(text);
         let config = format!("--config={}", file.path.display());
         let ended = run("superhero-cluster", &[&host, &config], &[], LIMIT);

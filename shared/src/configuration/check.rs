@@ -65,8 +65,11 @@ pub(super) fn check(command: &Command, me: &str, file: &File) -> Result<Given, I
             }
         } else if is_table(entry.key) {
             return Err(file.mistake(&entry.value_at, format!("{0} is a table: write [{0}]", entry.key)));
-        } else if option(command, entry.key).is_some() || !KEYS.contains(entry.key) {
+        } else if option(command, entry.key).is_some() {
             set(command, me, file, &entry, &mut given)?;
+        } else if !KEYS.contains(entry.key) {
+            let of_all = KEYS.iter().copied().chain(command.get_arguments().filter_map(configured));
+            return Err(unknown(file, &entry, of_all));
         }
     }
     // Last, for it beats what is said to all.
@@ -145,16 +148,11 @@ fn texts(file: &File, entry: &Entry<'_>, repeats: bool) -> Result<Vec<(String, R
         }
     };
     match entry.value {
-        DeValue::Array(values) if repeats => {
-            values.iter().map(|value| Ok((text(value.get_ref(), &value.span())?, value.span()))).collect()
-        }
+        DeValue::Array(values) if repeats => values.iter().map(|value| Ok((text(value.get_ref(), &value.span())?, value.span()))).collect(),
         DeValue::Array(_) => Err(file.mistake(&entry.value_at, format!("{} has one value, and is no array", entry.key))),
-        DeValue::String(_)
-        | DeValue::Integer(_)
-        | DeValue::Float(_)
-        | DeValue::Boolean(_)
-        | DeValue::Datetime(_)
-        | DeValue::Table(_) => Ok(vec![(text(entry.value, &entry.value_at)?, entry.value_at.clone())]),
+        DeValue::String(_) | DeValue::Integer(_) | DeValue::Float(_) | DeValue::Boolean(_) | DeValue::Datetime(_) | DeValue::Table(_) => {
+            Ok(vec![(text(entry.value, &entry.value_at)?, entry.value_at.clone())])
+        }
     }
 }
 

@@ -74,9 +74,7 @@ fn origin(option: &Arg, matches: &ArgMatches, file: &str, given: &Given) -> Opti
     #[expect(clippy::wildcard_enum_match_arm, reason = "a non-exhaustive enum of another crate")]
     match matches.value_source(option.get_id().as_str())? {
         ValueSource::CommandLine => Some("flag".into()),
-        ValueSource::EnvVariable => {
-            Some(format!("environment {}", option.get_env().map(OsStr::to_string_lossy).unwrap_or_default()))
-        }
+        ValueSource::EnvVariable => Some(format!("environment {}", option.get_env().map(OsStr::to_string_lossy).unwrap_or_default())),
         ValueSource::DefaultValue => Some(match given.place(option) {
             Some(place) => format!("file {}:{}", file.escape_debug(), place.line),
             None => "default".into(),
