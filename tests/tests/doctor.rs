@@ -59,7 +59,9 @@ fn a_healthy_cluster_is_found_well() {
     cluster.wait_converged();
     let said = doctor(cluster.address("dispatch"), &[]);
     assert_eq!((said.code, said.stderr.as_str()), (Some(0), ""), "{said:?}");
-    for check in ["dispatch", "version", "gotham", "metropolis", "capitol", "clocks", "crashes", "faults", "gossip", "agreement", "lost writes"] {
+    for check in
+        ["dispatch", "version", "gotham", "metropolis", "capitol", "clocks", "crashes", "faults", "gossip", "agreement", "lost writes"]
+    {
         let of_check = lines(&said, check);
         assert!(!of_check.is_empty() && of_check.iter().all(|line| line.starts_with("ok: ") && line.ends_with(": ")), "{check}: {said:?}");
     }
@@ -84,7 +86,8 @@ fn a_city_that_is_gone_is_told_from_one_whose_port_somebody_has() {
 #[test]
 fn trouble_that_was_left_behind_is_a_warning() {
     let cluster = Cluster::start(Options::default());
-    let cut = cluster.api.post("/api/v1/faults", &json!({ "kind": "cut", "from": "gotham", "to": "*", "heal_after_s": 600 })).expect(201).json();
+    let cut =
+        cluster.api.post("/api/v1/faults", &json!({ "kind": "cut", "from": "gotham", "to": "*", "heal_after_s": 600 })).expect(201).json();
     let id = cut["id"].as_str().expect("an id");
     wait_said(&cluster, 0, "faults", &["warn", "cut gotham * is in force", &format!("superhero heal {id}")]);
     cluster.api.post("/api/v1/gossip/pause", &json!({})).expect(200);

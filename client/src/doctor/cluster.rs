@@ -68,7 +68,9 @@ fn address(api: &Api, known: &Known, node: &str) -> Option<String> {
 fn silence(api: &Api, found: &Found, error: &Error) -> Finding {
     let url = api.url();
     let (what, remedy) = match found {
-        Found::Refused => (format!("nobody listens at {url}"), "start dispatch (make run starts all four), or say where it is by --url".into()),
+        Found::Refused => {
+            (format!("nobody listens at {url}"), "start dispatch (make run starts all four), or say where it is by --url".into())
+        }
         Found::Silent => (
             format!("somebody is at {url} and answers nothing"),
             "if it is dispatch, look at its log and at the load of its machine; a firewall can look like this too".into(),
@@ -93,7 +95,9 @@ fn version(theirs: Option<&str>) -> Finding {
     const OURS: &str = env!("CARGO_PKG_VERSION");
     match theirs {
         Some(OURS) => Finding::ok("version", format!("{OURS}, like this program's")),
-        Some(theirs) => Finding::warn("version", format!("dispatch is {theirs}, this program is {OURS}"), "use those of one version together"),
+        Some(theirs) => {
+            Finding::warn("version", format!("dispatch is {theirs}, this program is {OURS}"), "use those of one version together")
+        }
         None => Finding::warn("version", format!("dispatch does not say; this program is {OURS}"), "use those of one version together"),
     }
 }
@@ -104,14 +108,20 @@ fn reach(node: &Node, address: Option<&str>) -> Finding {
     let found = address.map(port::look);
     let at = address.unwrap_or_default();
     if let (Some(Found::Stranger(said)), false) = (&found, node.status == "up") {
-        return Finding::fail(name, format!("something that is no node has its port, {at}, and says {said:?}"), format!("stop that: {}", who_has(at)));
+        return Finding::fail(
+            name,
+            format!("something that is no node has its port, {at}, and says {said:?}"),
+            format!("stop that: {}", who_has(at)),
+        );
     }
     let start = format!("superhero rebuild {name}, or make {name}");
     match (node.status.as_str(), found) {
         (_, _) if node.frozen => Finding::warn(name, "frozen: it takes no part until it is healed", "superhero faults, superhero heal"),
-        ("up", Some(Found::Node { ready: false })) => {
-            Finding::warn(name, "up, and has not joined yet", "wait a few seconds; if that does not help, see whether it can reach its peers")
-        }
+        ("up", Some(Found::Node { ready: false })) => Finding::warn(
+            name,
+            "up, and has not joined yet",
+            "wait a few seconds; if that does not help, see whether it can reach its peers",
+        ),
         ("up", Some(Found::Node { ready: true })) => Finding::ok(name, format!("up and joined, {} heroes", node.heroes)),
         ("up", _) => Finding::ok(name, format!("up, {} heroes", node.heroes)),
         ("unreachable", Some(Found::Node { .. } | Found::Tls)) => Finding::fail(
@@ -119,13 +129,17 @@ fn reach(node: &Node, address: Option<&str>) -> Finding {
             format!("runs at {at}, and has no link with dispatch"),
             "see who refused whom in both logs: another version, another cookie, other certificates, or a clock far off",
         ),
-        ("unreachable", Some(Found::Silent)) => {
-            Finding::fail(name, format!("is at {at} and answers nothing"), "it may be stopped (SIGCONT lets it go on), or its machine is out of reach")
-        }
+        ("unreachable", Some(Found::Silent)) => Finding::fail(
+            name,
+            format!("is at {at} and answers nothing"),
+            "it may be stopped (SIGCONT lets it go on), or its machine is out of reach",
+        ),
         ("unreachable", _) => Finding::fail(name, "unreachable for dispatch", "look at its machine, and at the network between the two"),
-        ("down", Some(Found::Node { .. } | Found::Tls)) => {
-            Finding::fail(name, format!("runs at {at}, but dispatch is refused where it dials"), "compare dispatch's --peer with the city's --listen")
-        }
+        ("down", Some(Found::Node { .. } | Found::Tls)) => Finding::fail(
+            name,
+            format!("runs at {at}, but dispatch is refused where it dials"),
+            "compare dispatch's --peer with the city's --listen",
+        ),
         (_, _) => Finding::fail(name, "down: its process does not run", start),
     }
 }
@@ -136,9 +150,11 @@ fn alone(node: &str, address: &str) -> Finding {
         Found::Node { ready: true } => Finding::ok(node, format!("runs at {address}, and has joined")),
         Found::Node { ready: false } => Finding::warn(node, format!("runs at {address}, and has not joined"), "start dispatch"),
         Found::Tls => Finding::ok(node, format!("something at {address} speaks TLS")),
-        Found::Stranger(said) => {
-            Finding::fail(node, format!("something that is no node has its port, {address}, and says {said:?}"), format!("stop that: {}", who_has(address)))
-        }
+        Found::Stranger(said) => Finding::fail(
+            node,
+            format!("something that is no node has its port, {address}, and says {said:?}"),
+            format!("stop that: {}", who_has(address)),
+        ),
         Found::Refused => Finding::fail(node, format!("nobody listens at {address}"), format!("make {node}, or make run")),
         Found::Silent => Finding::fail(node, format!("somebody is at {address} and answers nothing"), "look at its log"),
         Found::NoWay(why) => Finding::fail(node, format!("there is no way to {address}: {why}"), "look at the network"),
@@ -171,7 +187,13 @@ fn clocks(cluster: &Cluster, known: &Known) -> Vec<Finding> {
 fn crashes(cluster: &Cluster) -> Vec<Finding> {
     let crashed = cluster.nodes.iter().filter(|node| node.crashes > 0);
     let mut findings: Vec<Finding> = crashed
-        .map(|node| Finding::warn("crashes", format!("{} of {} since its process began", node.crashes, node.name), "its log says why, if it was no bomb"))
+        .map(|node| {
+            Finding::warn(
+                "crashes",
+                format!("{} of {} since its process began", node.crashes, node.name),
+                "its log says why, if it was no bomb",
+            )
+        })
         .collect();
     if findings.is_empty() {
         findings.push(Finding::ok("crashes", "none"));

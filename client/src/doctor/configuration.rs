@@ -25,9 +25,7 @@ pub(super) struct Known {
 impl Known {
     /// All options that are texts, with their nodes.
     pub(super) fn texts(&self) -> impl Iterator<Item = (&'static str, &str, &str)> {
-        self.nodes.iter().flat_map(|(node, options)| {
-            options.iter().filter_map(|(key, value)| Some((*node, key.as_str(), value.as_str()?)))
-        })
+        self.nodes.iter().flat_map(|(node, options)| options.iter().filter_map(|(key, value)| Some((*node, key.as_str(), value.as_str()?))))
     }
 
     /// What a node is told by this option.

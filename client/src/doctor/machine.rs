@@ -13,7 +13,11 @@ pub(super) fn examine(findings: &mut Vec<Finding>) {
     findings.push(match getrlimit(Resource::RLIMIT_NOFILE) {
         Ok((soft, _)) if soft >= FILES => Finding::ok(CHECK, format!("{soft} are allowed here")),
         Ok((soft, hard)) => {
-            let remedy = if hard >= FILES { format!("ulimit -n {FILES} before a node is started here") } else { "raise the limit of this user".into() };
+            let remedy = if hard >= FILES {
+                format!("ulimit -n {FILES} before a node is started here")
+            } else {
+                "raise the limit of this user".into()
+            };
             Finding::warn(CHECK, format!("{soft} are allowed here; a node with all its connections needs {FILES}"), remedy)
         }
         Err(error) => Finding::warn(CHECK, format!("the system does not say how many are allowed: {error}"), ""),
