@@ -73,7 +73,7 @@ const MISTAKES: [(&str, &str, &[&str]); 27] = [
     ("[riverdale]\n", "1:2:", &["there is no node \"riverdale\""]),
     ("gotham = 1\n", "1:10:", &["write [gotham]"]),
     ("[seed]\n", "1:2:", &["seed has a value, and is no table"]),
-    ("[gotham.seed]\n", "1:9:", &["seed is a string, a number, or true or false"]),
+    ("[gotham.seed]\n", "1:1:", &["seed is a string, a number, or true or false"]),
     ("gossip-interval = \"5\"\n", "1:19:", &["gossip-interval cannot be \"5\"", "250ms"]),
     ("gossip-interval = \"1ms\"\n", "1:19:", &["0 (off) or at least 10ms"]),
     ("gossip-interval = -1\n", "1:19:", &["gossip-interval cannot be \"-1\""]),
