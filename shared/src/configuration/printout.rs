@@ -65,13 +65,12 @@ fn line(option: &Arg, key: &str, matches: &ArgMatches, origin: Option<String>) -
     let Some(texts) = values.map(OsStr::to_str).collect::<Option<Vec<_>>>() else {
         return format!("# {key} is set, and no file can say so: it is not UTF-8  # {origin}");
     };
-    let values = texts.into_iter().map(|text| value(option, text));
-    let value = if repeats(option) { Value::Array(values.collect()) } else { values.last().unwrap_or_else(|| Value::from("")) };
+    let mut values = texts.into_iter().map(|text| value(option, text));
+    let value = if repeats(option) { Value::Array(values.collect()) } else { values.next_back().unwrap_or_else(|| Value::from("")) };
     format!("{key} = {value}  # {origin}")
 }
 
 fn origin(option: &Arg, matches: &ArgMatches, file: &str, given: &Given) -> Option<String> {
-    #[expect(clippy::wildcard_enum_match_arm, reason = "a non-exhaustive enum of another crate")]
     match matches.value_source(option.get_id().as_str())? {
         ValueSource::CommandLine => Some("flag".into()),
         ValueSource::EnvVariable => Some(format!("environment {}", option.get_env().map(OsStr::to_string_lossy).unwrap_or_default())),
