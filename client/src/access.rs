@@ -19,6 +19,14 @@ pub struct Access {
     authorities: Option<Vec<CertificateDer<'static>>>,
 }
 
+/// A connection to dispatch, and the headers that let it in.
+pub struct Opened {
+    /// The connection.
+    pub connection: Box<dyn Connection>,
+    /// Names and values.
+    pub headers: Vec<(&'static str, String)>,
+}
+
 /// A connection, encrypted or not.
 pub trait Connection: Read + Write {}
 impl<T: Read + Write> Connection for T {}

@@ -12,7 +12,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use ureq::http::{Method, Request, Uri};
 
-use crate::access::{Access, Connection};
+use crate::access::{Access, Connection, Opened};
 use crate::error::Error;
 use crate::fault::Fault;
 
@@ -322,18 +322,20 @@ impl Api {
         Ok(Self { agent: config.build().into(), url: format!("{scheme}://{authority}"), authority, access })
     }
 
-    /// Opens a connection of its own to dispatch, for a socket; and the headers that let it in.
+    /// Opens a connection of its own to dispatch, for a socket.
     ///
     /// # Errors
     /// [`Error::NoAnswer`]
-    pub fn connect(&self) -> Result<(Box<dyn Connection>, Vec<(&'static str, String)>), Error> {
+    pub fn connect(&self) -> Result<Opened, Error> {
         let no_answer = |why: String| Error::NoAnswer { url: self.url.clone(), why };
         let encrypted = self.url.starts_with("https:");
         let stream = connect(&self.authority, if encrypted { 443 } else { 80 }).map_err(|error| no_answer(error.to_string()))?;
         let host = self.authority.rsplit_once(':').filter(|(_, port)| port.bytes().all(|byte| byte.is_ascii_digit()));
         let host = host.map_or(&*self.authority, |(host, _)| host);
-        let connection = if encrypted { self.access.encrypt(host, stream).map_err(no_answer)? } else { Box::new(stream) };
-        Ok((connection, self.access.token.iter().map(|token| ("authorization", format!("Bearer {token}"))).collect()))
+        let connection: Box<dyn Connection> =
+            if encrypted { self.access.encrypt(host, stream).map_err(no_answer)? } else { Box::new(stream) };
+        let headers = self.access.token.iter().map(|token| ("authorization", format!("Bearer {token}"))).collect();
+        Ok(Opened { connection, headers })
     }
 
     /// The address, without a slash at its end.

@@ -15,7 +15,7 @@ mod fault;
 pub mod scenario;
 pub mod span;
 
-pub use access::{Access, Connection};
+pub use access::{Access, Connection, Opened};
 pub use api::{Answer, Api};
 pub use clock::Stopwatch;
 pub use error::Error;

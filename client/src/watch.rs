@@ -10,7 +10,7 @@ use tungstenite::protocol::WebSocketConfig;
 use tungstenite::{HandshakeError, Message, WebSocket};
 
 use superhero::api::{Event, FaultInForce, Gossip, PATIENCE, Verdict};
-use superhero::{Api, Connection, Error};
+use superhero::{Api, Connection, Error, Opened};
 
 use crate::commands::at;
 use crate::output::{Failure, Output};
@@ -57,7 +57,7 @@ pub(crate) fn watch(api: &Api, out: Output, json: bool) -> Result<(), Failure> {
 
 fn open(api: &Api) -> Result<WebSocket<Box<dyn Connection>>, Failure> {
     let no_answer = |why: String| Failure::from(Error::NoAnswer { url: api.url().to_owned(), why });
-    let (connection, headers) = api.connect().map_err(Failure::from)?;
+    let Opened { connection, headers } = api.connect().map_err(Failure::from)?;
     let url = format!("ws://{}/live?as=data", api.authority());
     let mut request = url.into_client_request().map_err(|error| no_answer(error.to_string()))?;
     for (name, value) in headers {

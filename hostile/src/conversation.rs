@@ -125,7 +125,7 @@ impl Conversation {
     #[must_use]
     pub fn hello() -> Hello {
         let node = Origin { node: well_known_name(NAMES[0]), incarnation: Incarnation(1_795_217_670_917) };
-        Hello { node, cookie: "a cookie".into(), joined: true, alive_elsewhere: None }
+        Hello { node, joined: true, nonce: [7; 32] }
     }
 }
 

@@ -7,8 +7,9 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::OnceLock;
 use std::time::Duration;
 
+use axum::extract::ConnectInfo;
 use dispatch_node::dispatch::Event;
-use dispatch_node::web::{self, Desk, Rebuilder, Stage};
+use dispatch_node::web::{self, Desk, Entrance, Limits, Rebuilder, Settings, Stage, Tokens};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
@@ -106,10 +107,16 @@ async fn talk(stream: DuplexStream, bytes: &[u8]) -> Vec<u8> {
 /// Dispatch: the router, the machine behind it, and a connection. Goes on when the connection has ended.
 async fn serve(stream: DuplexStream, stop: CancellationToken) -> Infallible {
     // Nobody listens there, so a scenario that is begun is over at once.
-    let stage = Stage::new(SocketAddr::from((Ipv4Addr::LOCALHOST, 1)), stop.clone());
-    let (desk, counter, mut asks) = Desk::new(well_known_cities(), Rebuilder::of(None), stage);
-    let router = web::router(desk, false, stop);
-    let service = service_fn(move |request: hyper::Request<hyper::body::Incoming>| {
+    let nobody = SocketAddr::from((Ipv4Addr::LOCALHOST, 1));
+    let stage = Stage::new(nobody, None, stop.clone());
+    let limits = Limits { asks: 1_024, name_chars: 100 };
+    let (desk, counter, mut asks) = Desk::new(well_known_cities(), Rebuilder::of(None), stage, limits);
+    let tokens = Tokens::new(None, None).expect("none is not the same as none");
+    let entrance = Entrance { on_loopback: false, hosts: Vec::new(), origins: Vec::new(), tokens, encrypted: false };
+    let settings = Settings { entrance, unsafe_for: None, browsers_max: 100, browsers_per_address_max: 100 };
+    let router = web::router(desk, settings, stop);
+    let service = service_fn(move |mut request: hyper::Request<hyper::body::Incoming>| {
+        request.extensions_mut().insert(ConnectInfo(nobody));
         let mut router = router.clone();
         async move { Ok::<_, Infallible>(router.call(request).await.unwrap_or_else(|never| match never {})) }
     });
@@ -120,7 +127,7 @@ async fn serve(stream: DuplexStream, stop: CancellationToken) -> Infallible {
             match event {
                 Event::Answer { ticket, answer } => counter.answer(ticket, answer),
                 Event::View(view) => counter.show(view),
-                Event::Happened(_) | Event::Thaw(..) | Event::Replica(_) => {}
+                Event::Happened(_) | Event::Arrived(_) | Event::Thaw(..) | Event::Replica(_) => {}
             }
         }
     };

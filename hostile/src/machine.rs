@@ -81,7 +81,7 @@ impl Staged<Dispatch> {
     pub fn dispatch() -> Self {
         let often = Some(Duration::from_secs(1));
         let cities = well_known_cities();
-        let config = dispatch::Config { cities, gossip_interval: often, poll_interval: often, replica: replica_config() };
+        let config = dispatch::Config { cities, gossip_interval: often, poll_interval: often, happenings_max: 4_000, replica: replica_config() };
         Self::new(3, |me| Dispatch::new(me, config, 7, BEGIN))
     }
 }
@@ -231,7 +231,7 @@ pub fn asked(dispatch: &Dispatch, what: u8, which: u8) -> Ask {
         _ => Verb::View,
     };
     let key = (what >= 128).then(|| which.to_string());
-    Ask { ticket: u64::from(what) << 8 | u64::from(which), key, verb }
+    Ask { ticket: u64::from(what) << 8 | u64::from(which), key, verb, trace: None }
 }
 
 /// What gotham is told in a real conversation, as a whole and by parts.

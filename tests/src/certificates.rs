@@ -21,7 +21,6 @@ impl Certificates {
     /// # Panics
     /// When they cannot be made.
     #[must_use]
-    #[expect(clippy::disallowed_methods, reason = "a certificate holds by the real clock")]
     pub fn at(address: IpAddr) -> Self {
         let directory = tempfile::tempdir().expect("a temporary directory can be made");
         let validity = Validity::days(OffsetDateTime::now_utc(), 1);

@@ -28,7 +28,7 @@ fn used() -> Cluster {
     cluster.api.heal_all();
     let page = Link::open(cluster.address("dispatch"), "/live?", &[]).expect("a place for a page");
     page.close();
-    refused(&cluster, hello("joker", 2, DEVELOPMENT_COOKIE));
+    refused(&cluster, &hello("joker", 2), DEVELOPMENT_COOKIE);
     cluster.wait_converged();
     cluster
 }
@@ -39,10 +39,9 @@ fn cut_off(city: &str) -> Value {
 
 /// A stranger who says this to metropolis, and is not let in.
 #[track_caller]
-fn refused(cluster: &Cluster, says: Vec<u8>) {
-    let mut stranger = Link::to_node(cluster.address("metropolis"));
-    stranger.send(says);
-    let _ = stranger.ending();
+fn refused(cluster: &Cluster, says: &[u8], cookie: &str) {
+    let refused = Link::to_node(cluster.address("metropolis")).introduce(says, cookie);
+    assert!(matches!(refused, Err(Ending::Closed(4000.., _))), "{refused:?}");
 }
 
 /// Waits until this is the value of that sample at that node.
@@ -155,18 +154,18 @@ fn what_a_node_holds_and_the_rounds_that_brought_it_are_counted() {
 fn a_stranger_who_is_not_let_in_is_counted_by_why() {
     let cluster = Cluster::start(Options::default());
     let count = |reason| cluster.metrics("metropolis").sum("superhero_strangers_refused_total", &[("reason", reason)]);
-    let mut other_version = hello("capitol", 2, DEVELOPMENT_COOKIE);
+    let mut other_version = hello("capitol", 2);
     other_version[4] = 99;
     let strangers = [
-        ("not_a_hello", b"let me in".to_vec()),
-        ("version", other_version),
-        ("cookie", hello("capitol", 2, "guessed")),
-        ("not_a_member", hello("joker", 2, DEVELOPMENT_COOKIE)),
-        ("own_name", hello("metropolis", 2, DEVELOPMENT_COOKIE)),
+        ("not_a_hello", b"let me in".to_vec(), DEVELOPMENT_COOKIE),
+        ("version", other_version, DEVELOPMENT_COOKIE),
+        ("cookie", hello("capitol", 2), "guessed"),
+        ("not_a_member", hello("joker", 2), DEVELOPMENT_COOKIE),
+        ("own_name", hello("metropolis", 2), DEVELOPMENT_COOKIE),
     ];
-    for (reason, says) in strangers {
+    for (reason, says, cookie) in strangers {
         assert_eq!(count(reason), 0.0, "{reason}");
-        refused(&cluster, says);
+        refused(&cluster, &says, cookie);
         wait_value(&cluster, "metropolis", "superhero_strangers_refused_total", &[("reason", reason)], |count| count == 1.0);
     }
 }
