@@ -149,7 +149,7 @@ fn a_client_from_another_site_is_refused_with_a_problem() {
 fn what_is_no_websocket_request_gets_a_problem_that_says_what_is_missing() {
     let cluster = Cluster::start(Options::default());
     let whole = [
-        ("connection", "upgrade"),
+        ("connection", "upgrade, close"),
         ("upgrade", "websocket"),
         ("sec-websocket-version", "13"),
         ("sec-websocket-key", "AAAAAAAAAAAAAAAAAAAAAA=="),
@@ -166,7 +166,9 @@ fn what_is_no_websocket_request_gets_a_problem_that_says_what_is_missing() {
         let headers: Vec<(&str, &str)> = others.chain(instead.map(|value| (missing, value))).collect();
         for (node, path) in [("dispatch", "/live"), ("dispatch", "/cluster"), ("gotham", "/cluster")] {
             let address = cluster.address(node);
-            let answer = raw::exchange(address, &raw::request(address, "GET", path.as_bytes(), &headers, b""), true);
+            let mut request = format!("GET {path} HTTP/1.1\r\nhost: {address}\r\n");
+            request.extend(headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")));
+            let answer = raw::exchange(address, format!("{request}\r\n").as_bytes(), false);
             let problem: Value = serde_json::from_str(answer.body()).unwrap_or_else(|error| panic!("{error}: {answer:?}"));
             assert_eq!((answer.status(), &problem["type"]), (Some(status), &json!(code)), "{path}: {answer:?}");
             let head = answer.text.to_ascii_lowercase();
