@@ -34,6 +34,10 @@ struct Options {
     #[arg(long = "host", value_name = "NAME")]
     hosts: Vec<String>,
 
+    /// Do nothing where there is an authority in the directory already
+    #[arg(long)]
+    keep: bool,
+
     /// For how many days they hold
     #[arg(long, value_name = "N", default_value = "30", value_parser = clap::value_parser!(u16).range(1..=825))]
     days: u16,
@@ -49,8 +53,12 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(Options { directory, nodes, hosts, days }: &Options) -> anyhow::Result<()> {
+fn run(Options { directory, nodes, hosts, keep, days }: &Options) -> anyhow::Result<()> {
     fs::create_dir_all(directory).with_context(|| format!("making {}", directory.display()))?;
+    if *keep && directory.join("ca.pem").exists() {
+        println!("{}: kept as it is", directory.display());
+        return Ok(());
+    }
     let validity = Validity::days(OffsetDateTime::now_utc(), *days);
     let authority = Authority::new(validity)?;
     let mut names: Vec<String> = ["localhost", "127.0.0.1", "::1"].map(str::to_owned).to_vec();

@@ -72,7 +72,7 @@ pub(crate) struct EntranceOptions {
     pub(crate) host_token_file: Option<PathBuf>,
 
     /// Only who knows the token in this file, or the host's, may look on
-    #[arg(long, value_name = "PATH", env = "SUPERHERO_VIEWER_TOKEN_FILE", requires = "host_token_file")]
+    #[arg(long, value_name = "PATH", env = "SUPERHERO_VIEWER_TOKEN_FILE")]
     pub(crate) viewer_token_file: Option<PathBuf>,
 }
 
@@ -119,6 +119,7 @@ impl EntranceOptions {
             anyhow::Ok(token)
         };
         let (host, viewer) = (self.host_token_file.as_ref(), self.viewer_token_file.as_ref());
+        anyhow::ensure!(host.is_some() || viewer.is_none(), "--viewer-token-file is of no use without --host-token-file");
         Tokens::new(host.map(token).transpose()?, viewer.map(token).transpose()?)
     }
 }

@@ -81,7 +81,8 @@ impl Staged<Dispatch> {
     pub fn dispatch() -> Self {
         let often = Some(Duration::from_secs(1));
         let cities = well_known_cities();
-        let config = dispatch::Config { cities, gossip_interval: often, poll_interval: often, happenings_max: 4_000, replica: replica_config() };
+        let config =
+            dispatch::Config { cities, gossip_interval: often, poll_interval: often, happenings_max: 4_000, replica: replica_config() };
         Self::new(3, |me| Dispatch::new(me, config, 7, BEGIN))
     }
 }

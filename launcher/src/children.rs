@@ -92,13 +92,7 @@ impl Children {
     /// The cluster on this address, none of it started yet: with its binaries in this directory, and the socket where dispatch
     /// may ask for a city, if there is one. All of them read the same configuration file, if there is one, and speak TLS where there is a
     /// directory with certificates, as `make certs` fills it.
-    pub(crate) fn new(
-        binaries: &Path,
-        host: IpAddr,
-        config: Option<&Path>,
-        certificates: Option<&Path>,
-        socket: Option<&Path>,
-    ) -> Self {
+    pub(crate) fn new(binaries: &Path, host: IpAddr, config: Option<&Path>, certificates: Option<&Path>, socket: Option<&Path>) -> Self {
         Self {
             binaries: binaries.to_owned(),
             host,

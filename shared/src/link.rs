@@ -17,15 +17,15 @@ mod connection;
 mod controls;
 mod dialer;
 pub mod driver;
-pub mod farewell;
 #[cfg(feature = "echo")]
 pub mod echo;
+pub mod farewell;
 mod faults;
 pub mod freeze;
 mod handshake;
 pub mod listener;
-pub mod problem;
 mod probe;
+pub mod problem;
 pub mod process;
 pub mod secret;
 pub mod tls;

@@ -169,7 +169,7 @@ impl NodeOptions {
         let well_known = well_known_cities().into_iter().chain([well_known_name(DISPATCH)]);
         let roster = Roster::new(me, well_known.chain(addresses.keys().copied()));
         let cookie = self.cookie()?;
-        let tls = self.security.files().map(|files| Tls::load(me, &files)).transpose()?;
+        let tls = self.security.files()?.map(|files| Tls::load(me, &files)).transpose()?;
         let unsafe_for = self.security.judge(listen, cookie == DEVELOPMENT_COOKIE)?;
         let neighbourhood =
             Neighbourhood { roster, addresses, secret: Secret::new(&cookie), tls, frame_bytes_max: self.limits.max_frame_bytes };

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use cluster_tests::{
-    CITIES, Cluster, DEVELOPMENT_COOKIE, Exposition, Family, Link, NODES, Options, ensure, hello, promtool, raw, wait_until,
+    CITIES, Cluster, DEVELOPMENT_COOKIE, Ending, Exposition, Family, Link, NODES, Options, ensure, hello, promtool, raw, wait_until,
 };
 use serde_json::{Value, json};
 

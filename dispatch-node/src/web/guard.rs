@@ -43,6 +43,9 @@ pub(crate) async fn guard(State(entrance): State<Arc<Entrance>>, mut request: Re
             next.run(request).await
         }
         Err(Refused::SignIn) => Redirect::to(SIGN_IN).into_response(),
+        Err(Refused::Problem(problem)) if problem.status == StatusCode::UNAUTHORIZED => {
+            ([(header::WWW_AUTHENTICATE, "Bearer realm=\"superhero cluster\"")], problem).into_response()
+        }
         Err(Refused::Problem(problem)) => problem.into_response(),
     };
     let headers = response.headers_mut();

@@ -81,7 +81,10 @@ pub(crate) async fn live(
 
 /// The socket's settings, but for the size of what may be said.
 pub(super) fn limits(message_bytes_max: usize) -> WebSocketConfig {
-    WebSocketConfig::default().max_message_size(Some(message_bytes_max)).max_frame_size(Some(message_bytes_max)).read_buffer_size(READ_BYTES)
+    WebSocketConfig::default()
+        .max_message_size(Some(message_bytes_max))
+        .max_frame_size(Some(message_bytes_max))
+        .read_buffer_size(READ_BYTES)
 }
 
 /// What a page says.

@@ -193,6 +193,8 @@ async fn converse(stream: Stream, whom: Whom, router: Router, limits: Limits, st
         .timer(TokioTimer::new())
         .header_read_timeout(limits.header_timeout)
         .max_headers(100)
+        // Who has said all that it will say may still want the answer.
+        .half_close(true)
         .serve_connection(TokioIo::new(Box::pin(stream)), service)
         .with_upgrades();
     let mut connection = std::pin::pin!(connection);

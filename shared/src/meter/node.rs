@@ -85,7 +85,18 @@ pub(crate) const STRANGERS: Metric =
     Metric::new("superhero_strangers_refused_total", Counter, Count, "Connections to the door for nodes that were not let in, by why.").by(
         &[(
             "reason",
-            &["no_hello", "not_a_hello", "version", "malformed", "cookie", "certificate", "own_name", "not_a_member", "alive_elsewhere", "too_many"],
+            &[
+                "no_hello",
+                "not_a_hello",
+                "version",
+                "malformed",
+                "cookie",
+                "certificate",
+                "own_name",
+                "not_a_member",
+                "alive_elsewhere",
+                "too_many",
+            ],
         )],
     );
 

@@ -14,15 +14,15 @@ use crate::link::tls::Files;
 #[command(next_help_heading = "Security")]
 pub struct SecurityOptions {
     /// This node's certificate, in PEM, with its name as a DNS name; the whole port then speaks TLS. `make certs` makes some to try
-    #[arg(long, value_name = "PATH", env = "SUPERHERO_TLS_CERT", requires_all = ["tls_key", "tls_ca"])]
+    #[arg(long, value_name = "PATH", env = "SUPERHERO_TLS_CERT")]
     pub tls_cert: Option<PathBuf>,
 
     /// The key to --tls-cert, in PEM
-    #[arg(long, value_name = "PATH", env = "SUPERHERO_TLS_KEY", requires = "tls_cert")]
+    #[arg(long, value_name = "PATH", env = "SUPERHERO_TLS_KEY")]
     pub tls_key: Option<PathBuf>,
 
     /// The certificates of the authorities that sign for nodes of this cluster, in PEM
-    #[arg(long, value_name = "PATH", env = "SUPERHERO_TLS_CA", requires = "tls_cert")]
+    #[arg(long, value_name = "PATH", env = "SUPERHERO_TLS_CA")]
     pub tls_ca: Option<PathBuf>,
 
     /// Listen beyond this machine without TLS, or with the cookie that everybody knows; the log and the page say so
@@ -32,9 +32,15 @@ pub struct SecurityOptions {
 
 impl SecurityOptions {
     /// Where the certificates are, if there are any.
-    pub(super) fn files(&self) -> Option<Files> {
-        let (certificate, key, authorities) = (self.tls_cert.clone()?, self.tls_key.clone()?, self.tls_ca.clone()?);
-        Some(Files { certificate, key, authorities })
+    ///
+    /// # Errors
+    /// When only some of the three files are given. (Not by clap's `requires`, which knows nothing of the configuration file.)
+    pub(super) fn files(&self) -> anyhow::Result<Option<Files>> {
+        match (self.tls_cert.clone(), self.tls_key.clone(), self.tls_ca.clone()) {
+            (None, None, None) => Ok(None),
+            (Some(certificate), Some(key), Some(authorities)) => Ok(Some(Files { certificate, key, authorities })),
+            _ => anyhow::bail!("--tls-cert, --tls-key and --tls-ca belong together: give all three, or none"),
+        }
     }
 
     /// What is unsafe about listening at `listen`, if anything is.

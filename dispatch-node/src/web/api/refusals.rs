@@ -18,9 +18,9 @@ const ALL: &[(u16, &str, &str)] = &[
     (400, "invalid_json", "the body is no JSON"),
     (400, "invalid_path", "the path is no text"),
     (400, "invalid_since", "this is no number"),
-    (401, "token_required", "dispatch was started with tokens, and none of them was given"),
+    (401, "sign_in", "dispatch was started with tokens, and none of them was given"),
     (403, "foreign_origin", "a page of another site asks for this"),
-    (403, "host_only", "the token is one for viewers"),
+    (403, "viewer", "viewers look on; this takes the host's token"),
     (404, "unknown_city", "there is no such city"),
     (404, "unknown_fault", "there never was such a fault"),
     (404, "unknown_hero", "nobody here has heard of this hero"),
@@ -32,6 +32,7 @@ const ALL: &[(u16, &str, &str)] = &[
     (409, "playing", "a scenario is being played"),
     (409, "too_far_ahead", "the newest write to this hero is from a clock that is too far ahead"),
     (409, "too_many_faults", "64 faults are in force"),
+    (409, "too_many_heroes", "as many heroes live as may (--max-heroes)"),
     (409, "under_way", "the same is under way"),
     (410, "healed", "the fault is healed already"),
     (410, "terminated", "the hero is dead"),
@@ -53,13 +54,15 @@ const ALL: &[(u16, &str, &str)] = &[
     (429, "overloaded", "more is asked at once than can be queued"),
     (503, "joining", "the node has just started, and has not caught up"),
     (503, "no_answer", "who is needed for it cannot be reached; nothing was changed"),
+    (503, "no_place", "as many connections are open as may be (--max-connections)"),
     (503, "outcome_unknown", "it was asked for, and there was no answer; it will not happen later, and whether it happened is not known"),
+    (503, "too_many_tombstones", "too many of the dead are not known to every city yet (--max-tombstones)"),
 ];
 
 /// What any call can meet.
-const ANY: &[&str] = &["token_required", "foreign_host", "overloaded", "outcome_unknown"];
+const ANY: &[&str] = &["sign_in", "foreign_host", "overloaded", "no_place", "outcome_unknown"];
 /// What any call can meet that changes something.
-const CHANGE: &[&str] = &["foreign_origin", "host_only"];
+const CHANGE: &[&str] = &["foreign_origin", "viewer"];
 const BODY: &[&str] = &["body_required", "invalid_body", "invalid_json", "too_slow", "too_large", "not_json", "invalid_field"];
 const KEY: &[&str] = &["invalid_idempotency_key", "under_way", "idempotency_key_reused"];
 const HERO: &[&str] = &["invalid_id", "invalid_path", "unknown_hero", "terminated"];
@@ -85,9 +88,9 @@ refusals! {
     OfHero: HERO;
     OfCity: CITY;
     Changing: CHANGE;
-    Creating: CHANGE, KEY, BODY, &["name_and_count", "count_out_of_range", "invalid_name", "joining"];
+    Creating: CHANGE, KEY, BODY, &["name_and_count", "count_out_of_range", "invalid_name", "too_many_heroes", "joining"];
     Assigning: CHANGE, HERO, BODY, &["unknown_location", "not_heard_of", "too_far_ahead", "no_answer", "joining"];
-    Terminating: CHANGE, HERO, &["not_heard_of", "too_far_ahead", "no_answer", "joining"];
+    Terminating: CHANGE, HERO, &["not_heard_of", "too_far_ahead", "too_many_tombstones", "no_answer", "joining"];
     Bombing: CHANGE, KEY, CITY, &["no_answer", "joining"];
     BombingAny: CHANGE, KEY, &["no_answer", "joining"];
     Forgetting: CHANGE, KEY, CITY, &["alive", "no_answer", "joining"];
