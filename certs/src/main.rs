@@ -61,6 +61,10 @@ fn run(Options { directory, nodes, hosts, keep, days }: &Options) -> anyhow::Res
     }
     let validity = Validity::days(OffsetDateTime::now_utc(), *days);
     let authority = Authority::new(validity)?;
+    // Else every node's certificate would be that node's, too.
+    if let Some(node) = hosts.iter().find(|host| nodes.iter().any(|node| node.eq_ignore_ascii_case(host))) {
+        anyhow::bail!("--host {node}: that is a node's name, which its own certificate has anyway");
+    }
     let mut names: Vec<String> = ["localhost", "127.0.0.1", "::1"].map(str::to_owned).to_vec();
     names.extend(hosts.iter().cloned());
     write(&directory.join("ca.pem"), &authority.certificate(), PUBLIC)?;

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::io;
-use std::net::{TcpStream, ToSocketAddrs as _};
+use std::net::{IpAddr, TcpStream, ToSocketAddrs as _};
 use std::time::Duration;
 
 use serde::Deserialize;
@@ -307,6 +307,11 @@ impl Api {
         if authority.as_str().contains('@') {
             return Err(odd("a token is what lets in, no user and no password"));
         }
+        let host = authority.host().trim_start_matches('[').trim_end_matches(']');
+        let is_here = host == "localhost" || host.parse().is_ok_and(|address: IpAddr| address.is_loopback());
+        if access.token.is_some() && scheme == "http" && !is_here {
+            return Err(odd("a token is not sent in clear: https keeps it"));
+        }
         if !matches!(uri.path(), "" | "/") || uri.query().is_some() {
             return Err(odd("there is something behind the host"));
         }
@@ -329,9 +334,9 @@ impl Api {
     pub fn connect(&self) -> Result<Opened, Error> {
         let no_answer = |why: String| Error::NoAnswer { url: self.url.clone(), why };
         let encrypted = self.url.starts_with("https:");
-        let stream = connect(&self.authority, if encrypted { 443 } else { 80 }).map_err(|error| no_answer(error.to_string()))?;
-        let host = self.authority.rsplit_once(':').filter(|(_, port)| port.bytes().all(|byte| byte.is_ascii_digit()));
-        let host = host.map_or(&*self.authority, |(host, _)| host);
+        let address = self.address();
+        let stream = connect(&address).map_err(|error| no_answer(error.to_string()))?;
+        let host = address.rsplit_once(':').map_or(&*address, |(host, _)| host);
         let connection: Box<dyn Connection> =
             if encrypted { self.access.encrypt(host, stream).map_err(no_answer)? } else { Box::new(stream) };
         let headers = self.access.token.iter().map(|token| ("authorization", format!("Bearer {token}"))).collect();
@@ -344,7 +349,17 @@ impl Api {
         &self.url
     }
 
-    /// The host and port.
+    /// HOST:PORT, with the usual port where none was given.
+    #[must_use]
+    pub fn address(&self) -> String {
+        let authority = &self.authority;
+        let has_port =
+            authority.rsplit_once(':').is_some_and(|(_, port)| !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit()));
+        let usual = if self.url.starts_with("https:") { 443 } else { 80 };
+        if has_port { authority.clone() } else { format!("{authority}:{usual}") }
+    }
+
+    /// The host, and the port if one was given.
     #[must_use]
     pub fn authority(&self) -> &str {
         &self.authority
@@ -581,9 +596,7 @@ impl Api {
 }
 
 /// Connects to the first of the host's addresses that answers.
-fn connect(authority: &str, usual_port: u16) -> io::Result<TcpStream> {
-    let has_port = authority.rsplit_once(':').is_some_and(|(_, port)| !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit()));
-    let address = if has_port { authority.to_owned() } else { format!("{authority}:{usual_port}") };
+fn connect(address: &str) -> io::Result<TcpStream> {
     let mut failed = io::Error::other("the host has no address");
     for address in address.to_socket_addrs()? {
         match TcpStream::connect_timeout(&address, PATIENCE) {

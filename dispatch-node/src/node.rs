@@ -40,6 +40,9 @@ pub fn main() -> ExitCode {
         Ok(known) => known,
         Err(error) => return configuration::unusable(&error),
     };
+    if !options.listen.ip().is_loopback() && !tokens.are_asked_for() {
+        warn!("whoever reaches {} may press buttons: --host-token-file leaves that to who knows a token", options.listen);
+    }
     if let Some(printout) = printout {
         return printout.print();
     }

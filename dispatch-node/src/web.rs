@@ -26,7 +26,6 @@ mod page;
 mod panels;
 mod parameters;
 mod picture;
-mod places;
 mod predicted;
 mod rebuild;
 mod router;

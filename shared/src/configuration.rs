@@ -32,7 +32,7 @@ pub const LAUNCHER: &str = "superhero-cluster";
 const CONFIG: &str = "config";
 const PRINT: &str = "print-config";
 /// Options that ask for something else than to run as configured.
-const NOT_CONFIGURED: [&str; 4] = [CONFIG, PRINT, "help", "version"];
+const NOT_CONFIGURED: [&str; 5] = [CONFIG, PRINT, "healthcheck", "help", "version"];
 
 /// A process's options, and what there is to print if that was asked for.
 #[derive(Clone, Debug)]

@@ -1,6 +1,7 @@
 //! Links: the only asynchronous part. It owns sockets, clocks and tasks, and knows of machines only their contract.
 //!
 //! - [`listener`]: a node's one port: HTTP, and at `/cluster` the door for other nodes.
+//! - [`places`]: how many may come, in all and from one address.
 //! - [`problem`]: what went wrong, for whoever asked by HTTP.
 //! - [`upgrade`], [`farewell`]: how a WebSocket begins, and how it is ended so that the other side learns why.
 //! - [`secret`], [`tls`]: what proves who belongs to the cluster, and what keeps its talk to itself.
@@ -24,6 +25,7 @@ mod faults;
 pub mod freeze;
 mod handshake;
 pub mod listener;
+pub mod places;
 mod probe;
 pub mod problem;
 pub mod process;

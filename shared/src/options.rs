@@ -26,6 +26,8 @@ pub use security::SecurityOptions;
 
 /// What nodes share when nobody says otherwise. Everybody knows it, so it is accepted on loopback only.
 const DEVELOPMENT_COOKIE: &str = "superhero-cluster-development";
+/// A shorter cookie could be found by trying, by who has heard a proof of it. In bytes.
+const COOKIE_BYTES_MIN: usize = 16;
 /// No activity may repeat faster than this.
 const INTERVAL_MIN: Duration = Duration::from_millis(10);
 
@@ -151,8 +153,8 @@ impl NodeOptions {
             None => std::env::var("SUPERHERO_COOKIE").unwrap_or_else(|_| DEVELOPMENT_COOKIE.to_owned()),
         };
         anyhow::ensure!(
-            (1..=COOKIE_BYTES_MAX).contains(&cookie.len()),
-            "the cookie has 1 to {COOKIE_BYTES_MAX} bytes, not {}",
+            (COOKIE_BYTES_MIN..=COOKIE_BYTES_MAX).contains(&cookie.len()),
+            "the cookie has {COOKIE_BYTES_MIN} to {COOKIE_BYTES_MAX} bytes, not {}: openssl rand -hex 32 makes one",
             cookie.len()
         );
         Ok(cookie)
@@ -170,7 +172,7 @@ impl NodeOptions {
         let roster = Roster::new(me, well_known.chain(addresses.keys().copied()));
         let cookie = self.cookie()?;
         let tls = self.security.files()?.map(|files| Tls::load(me, &files)).transpose()?;
-        let unsafe_for = self.security.judge(listen, cookie == DEVELOPMENT_COOKIE)?;
+        let unsafe_for = self.security.judge(listen, addresses.values().map(String::as_str), cookie == DEVELOPMENT_COOKIE)?;
         let neighbourhood =
             Neighbourhood { roster, addresses, secret: Secret::new(&cookie), tls, frame_bytes_max: self.limits.max_frame_bytes };
         Ok((neighbourhood, unsafe_for))

@@ -353,12 +353,24 @@ impl Api {
     #[track_caller]
     #[must_use]
     pub fn nodes(&self) -> BTreeMap<String, NodeState> {
+        self.try_nodes().unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    /// Every node, by name.
+    ///
+    /// # Errors
+    /// Says why there was no answer, or not that one.
+    pub fn try_nodes(&self) -> Result<BTreeMap<String, NodeState>, String> {
         #[derive(Deserialize)]
         struct Nodes {
             nodes: Vec<NodeState>,
         }
-        let Nodes { nodes } = self.get("/api/v1/cluster").expect(200).parse();
-        nodes.into_iter().map(|node| (node.name.clone(), node)).collect()
+        let reply = self.try_request("GET", "/api/v1/cluster", &[], &[])?;
+        if reply.status != 200 {
+            return Err(format!("/api/v1/cluster: {reply:?}"));
+        }
+        let Nodes { nodes } = reply.parse();
+        Ok(nodes.into_iter().map(|node| (node.name.clone(), node)).collect())
     }
 }
 

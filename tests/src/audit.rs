@@ -64,8 +64,7 @@ fn seen(list: &CityHeroes, before: &NodeState, after: &NodeState) -> Option<Look
 }
 
 fn nodes(api: &Api) -> Result<BTreeMap<String, NodeState>, String> {
-    let nodes: BTreeMap<String, Vec<NodeState>> = read(api, "/api/v1/cluster")?;
-    let nodes: BTreeMap<String, NodeState> = nodes.into_values().flatten().map(|node| (node.name.clone(), node)).collect();
+    let nodes = api.try_nodes()?;
     ensure(NODES.iter().all(|node| nodes.contains_key(*node)), || format!("{nodes:?}")).map(|()| nodes)
 }
 

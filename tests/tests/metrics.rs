@@ -226,7 +226,9 @@ fn odd_paths_and_methods_make_no_labels_and_no_more_series_the_more_of_them_ther
 #[test]
 fn the_documentation_lists_what_is_served_and_nothing_else() {
     let cluster = used();
-    let mut rows: BTreeMap<String, (BTreeSet<&str>, String, String, BTreeSet<String>)> = BTreeMap::new();
+    /// Whose it is, its kind and its help, and its labels.
+    type Row<'a> = (BTreeSet<&'a str>, String, String, BTreeSet<String>);
+    let mut rows: BTreeMap<String, Row<'_>> = BTreeMap::new();
     for node in NODES {
         for (name, family) in cluster.metrics(node).families {
             let row = rows.entry(name).or_insert_with(|| (BTreeSet::new(), family.kind, family.help, BTreeSet::new()));

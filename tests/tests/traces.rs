@@ -205,7 +205,7 @@ fn works_and_stops(endpoint: String) {
     cluster.wait_converged();
     let watch = Stopwatch::start();
     assert_eq!(choose(&cluster, &hero, "gotham").status, 200);
-    assert!(watch.elapsed() < Duration::from_secs(2), "an answer within the time of any: {:?}", watch.elapsed());
+    assert!(watch.elapsed() < Duration::from_secs(5), "an answer in the time of any: {:?}", watch.elapsed());
     cluster.wait_converged();
     for node in NODES {
         assert_eq!(cluster.stop(node, Signal::SIGTERM, STOPPED), Some(0), "{node}");

@@ -18,7 +18,7 @@ const ALARMS_MAX: usize = 3;
 
 /// Looks at dispatch, and by it at all others.
 pub(super) fn examine(api: &Api, known: &Known, findings: &mut Vec<Finding>) {
-    let dispatch = port::look(&with_port(api.authority()));
+    let dispatch = port::look(&api.address());
     match api.cluster() {
         Ok(cluster) => {
             findings.push(Finding::ok("dispatch", format!("answers at {}", api.url())));
@@ -40,16 +40,10 @@ pub(super) fn examine(api: &Api, known: &Known, findings: &mut Vec<Finding>) {
     }
 }
 
-/// HOST:PORT of what may be a host alone.
-fn with_port(authority: &str) -> String {
-    let port = authority.rsplit_once(':').is_some_and(|(_, port)| !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit()));
-    if port { authority.to_owned() } else { format!("{authority}:80") }
-}
-
 /// Where a node is: as configured, or at its well-known port where dispatch is at its own, on this machine.
 fn address(api: &Api, known: &Known, node: &str) -> Option<String> {
     if node == "dispatch" {
-        return Some(with_port(api.authority()));
+        return Some(api.address());
     }
     if let Some(address) = known.address(node) {
         return Some(address.to_owned());

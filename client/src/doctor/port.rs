@@ -12,8 +12,10 @@ use superhero::Stopwatch;
 const PATIENCE: Duration = Duration::from_secs(3);
 /// How much of an answer is read.
 const BYTES_MAX: usize = 4_096;
-/// By this a node is known: what it says to whoever comes to the door for nodes and is none.
-const DOOR: &str = "for the nodes of a superhero cluster";
+/// By this a node is known: what it says at the door for nodes to whoever asks for no WebSocket.
+const DOOR: &str = "\"not_a_websocket\"";
+/// By this, one that speaks TLS, to whoever does not.
+const TLS_REQUIRED: &str = "\"tls_required\"";
 /// The beginning of a TLS conversation, and no more: whoever speaks TLS objects in TLS.
 const EMPTY_CLIENT_HELLO: [u8; 9] = [0x16, 3, 1, 0, 4, 1, 0, 0, 0];
 /// What a TLS record begins with: an alert, or a handshake.
@@ -46,15 +48,16 @@ pub(super) fn look(address: &str) -> Found {
         Ok(said) => said,
         Err(found) => return found,
     };
-    if String::from_utf8_lossy(&said).contains(DOOR) {
+    let text = String::from_utf8_lossy(&said);
+    if text.contains(DOOR) {
         let ready = get("/readyz").is_ok_and(|said| said.starts_with(b"HTTP/1.1 200"));
         return Found::Node { ready };
     }
     let is_tls = |said: &[u8]| said.first().is_some_and(|first| TLS_RECORDS.contains(first));
-    if is_tls(&said) || ask(address, &EMPTY_CLIENT_HELLO).is_ok_and(|said| is_tls(&said)) {
+    if text.contains(TLS_REQUIRED) || is_tls(&said) || ask(address, &EMPTY_CLIENT_HELLO).is_ok_and(|said| is_tls(&said)) {
         return Found::Tls;
     }
-    let first = String::from_utf8_lossy(&said).lines().next().unwrap_or_default().chars().take(60).collect::<String>();
+    let first = text.lines().next().unwrap_or_default().chars().take(60).collect::<String>();
     Found::Stranger(first)
 }
 

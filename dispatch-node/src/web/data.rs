@@ -8,6 +8,7 @@ use tokio::time::interval;
 use tokio_util::sync::CancellationToken;
 
 use shared::link::farewell::farewell;
+use shared::link::places::Place;
 use shared::link::upgrade::Socket;
 use shared::meter::counter;
 
@@ -18,7 +19,6 @@ use crate::web::api::faults::FaultJson;
 use crate::web::api::gossip::GossipJson;
 use crate::web::desk::Desk;
 use crate::web::live::{Allowance, Close, KEEP_ALIVE, heard, send};
-use crate::web::places::Place;
 
 /// How many of the last events a newcomer is told.
 const EVENTS_AT_FIRST: u64 = 20;

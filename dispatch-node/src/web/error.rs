@@ -6,14 +6,3 @@ pub(crate) use shared::link::problem::{Problem, shortened};
 pub(crate) fn dispatch_silent() -> Problem {
     Problem::unavailable("outcome_unknown", "dispatch itself gave no answer; whether anything was changed is not known")
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_what_was_surely_not_done_says_that_there_was_no_answer() {
-        let silent = dispatch_silent();
-        assert_eq!(silent.code, "outcome_unknown", "{}", silent.detail);
-    }
-}

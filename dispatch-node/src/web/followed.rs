@@ -55,8 +55,10 @@ impl Followed {
         span.set("superhero.peer", || entry.stamp.origin.node.to_string());
         span.set("superhero.hero", || hero.to_string());
         let mut writes = self.writes();
-        if writes.len() >= FOLLOWED_MAX {
-            writes.remove(0);
+        if writes.len() >= FOLLOWED_MAX
+            && let Way::Observing(span) = &mut writes.remove(0).way
+        {
+            span.fail(|| "gave way to newer writes");
         }
         writes.push(Write { hero, stamp: entry.stamp, since: Instant::now(), way: Way::Observing(span) });
     }

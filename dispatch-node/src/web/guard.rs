@@ -116,7 +116,9 @@ impl Entrance {
         let Some(origin) = headers.get(header::ORIGIN) else { return true };
         let Ok(origin) = origin.to_str() else { return false };
         let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
-        let own = origin.split_once("://").is_some_and(|(_, theirs)| Some(theirs) == host);
+        // Without TLS of our own there may be somebody in front who has it.
+        let is_ours = |scheme| scheme == "https" || !self.encrypted;
+        let own = origin.split_once("://").is_some_and(|(scheme, theirs)| Some(theirs) == host && is_ours(scheme));
         own || self.origins.iter().any(|allowed| allowed.eq_ignore_ascii_case(origin))
     }
 }
@@ -177,6 +179,9 @@ mod tests {
             assert_eq!(verdict(&entrance, Method::POST, "/bomb", &headers("localhost:4900", Some(foreign))), "foreign_origin");
             assert_eq!(verdict(&entrance, Method::GET, "/", &headers("localhost:4900", Some(foreign))), "host", "looking changes nothing");
         }
+        entrance.encrypted = true;
+        assert!(!entrance.is_same_site(&headers("localhost:4900", Some("http://localhost:4900"))), "what is not encrypted is another site");
+        assert!(entrance.is_same_site(&headers("localhost:4900", Some("https://localhost:4900"))));
         entrance.origins = vec!["https://class.example".into()];
         assert!(entrance.is_same_site(&headers("localhost:4900", Some("https://class.example"))));
         assert!(!entrance.is_same_site(&headers("localhost:4900", Some("http://class.example"))));

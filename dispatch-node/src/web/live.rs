@@ -19,6 +19,7 @@ use tokio_tungstenite::tungstenite::{Error, Message, Utf8Bytes};
 
 use shared::id::HeroId;
 use shared::link::farewell::{close_code, farewell};
+use shared::link::places::{NoPlace, Place};
 use shared::link::upgrade::{Socket, not_upgraded, upgrade};
 use shared::meter::counter;
 
@@ -28,7 +29,6 @@ use crate::web::data;
 use crate::web::error::Problem;
 use crate::web::followed::Followed;
 use crate::web::fragments::Number;
-use crate::web::places::Place;
 use crate::web::site::Site;
 use crate::web::wish::Wish;
 
@@ -68,7 +68,11 @@ pub(crate) async fn live(
     }
     let place = match site.places.take(address.ip()) {
         Ok(place) => place,
-        Err(problem) => return not_upgraded(problem),
+        Err(NoPlace::Full(max)) => return not_upgraded(Problem::unavailable("full", format!("{max} pages are open already"))),
+        Err(NoPlace::FullForAddress(max)) => {
+            let detail = format!("{max} pages are open from this address already");
+            return not_upgraded(Problem::new(StatusCode::TOO_MANY_REQUESTS, "too_many_from_address", detail));
+        }
     };
     let query = query.unwrap_or_default();
     let limits = limits(MESSAGE_BYTES_MAX);

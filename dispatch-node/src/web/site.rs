@@ -5,10 +5,11 @@ use std::sync::Arc;
 use axum::extract::FromRef;
 use tokio_util::sync::CancellationToken;
 
+use shared::link::places::Places;
+
 use crate::web::board::Board;
 use crate::web::desk::Desk;
 use crate::web::guard::Entrance;
-use crate::web::places::Places;
 
 /// What all handlers share.
 #[derive(Clone)]

@@ -155,22 +155,22 @@ impl Ended {
 }
 
 /// Runs a connection from hello to close, and says why it ended. `stranger` is a place among those who have not introduced
-/// themselves; it is given back when they have.
+/// themselves; it is given back when they have, or have gone.
 pub(super) async fn run<S>(
     mut socket: WebSocketStream<S>,
     end: End,
     identity: &Identity,
     address: &str,
     events: &mpsc::Sender<Event>,
-    stranger: Option<OwnedSemaphorePermit>,
+    mut stranger: Option<OwnedSemaphorePermit>,
 ) -> Ended
 where
     S: AsyncRead + AsyncWrite + Unpin + Send,
 {
     let introduced = handshake::introduce(&mut socket, end, identity, address, events).await;
-    drop(stranger);
     let ended = match introduced {
         Ok(Admitted { connection, outgoing }) => {
+            drop(stranger.take());
             let ended = pump(&mut socket, connection, outgoing, events, identity.frame_bytes_max).await;
             // A driver that is gone needs no news.
             let _ = events.send(Event::Ended { connection, cause: ended.cause() }).await;

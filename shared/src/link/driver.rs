@@ -256,7 +256,7 @@ where
                     machine.handle(clock.now(), input);
                 }
             }
-            Some(Incoming { socket, address, certificate }) = door.recv() => {
+            Some(Incoming { socket, address, certificate, place: seat }) = door.recv() => {
                 let Ok(place) = Arc::clone(&strangers).try_acquire_owned() else {
                     counter!(node::STRANGERS.name, "reason" => "too_many").increment(1);
                     warn!(%address, "too many strangers at once");
@@ -264,6 +264,7 @@ where
                 };
                 let (identity, events) = (identity.clone(), events.clone());
                 let link = async move {
+                    let _seat = seat;
                     let ended = connection::run(socket, End::Listener(certificate), &identity, &address, &events, Some(place)).await;
                     if let Some(reason) = ended.turned_away() {
                         counter!(node::STRANGERS.name, "reason" => reason).increment(1);

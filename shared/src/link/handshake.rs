@@ -9,8 +9,8 @@
 //!   | <---- Welcome{proof of the cookie} - |
 //! ```
 //!
-//! Invariants: the cookie itself is never sent. The dialer proves first, so a stranger gets nothing that it could guess the cookie
-//! by. The listener welcomes after its driver admitted the peer, so a refused peer never believes itself linked. Where there are
+//! Invariants: the cookie itself is never sent. The dialer proves first, so a stranger who dials gets nothing that it could guess the
+//! cookie by. The listener welcomes after its driver admitted the peer, so a refused peer never believes itself linked. Where there are
 //! certificates, each end's is one for the name in its hello.
 
 use std::time::Duration;

@@ -30,6 +30,7 @@ use tower_service::Service;
 use tracing::{debug, warn};
 
 use crate::link::connection;
+use crate::link::places::{Place, Places};
 use crate::link::problem::Problem;
 use crate::link::tls::{Certificate, Stream, Tls};
 use crate::link::upgrade::{Socket, not_upgraded, upgrade};
@@ -41,14 +42,18 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 const REFUSALS_MAX: usize = 64;
 /// How long somebody who is refused may take to read why.
 const REFUSAL_PATIENCE: Duration = Duration::from_secs(1);
+/// How much of a connection is held that has not been looked at, in bytes. The headers of a request must fit.
+const BUFFER_BYTES_MAX: usize = 64 * 1024;
 /// How every conversation in TLS begins.
 const TLS_HANDSHAKE: u8 = 0x16;
 
 /// What connections may cost.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// How many are served at once; further ones are refused with 503.
+    /// How many are served at once, live sockets and links among them; further ones are refused with 503.
     pub connections: usize,
+    /// How many of them from one address.
+    pub connections_per_address: usize,
     /// How long a client may take to begin, and to send the headers of each request; so long may it also be silent between two.
     pub header_timeout: Duration,
     /// How long a client may take nothing of what it is sent.
@@ -71,6 +76,8 @@ pub struct Incoming {
     pub(super) socket: Socket,
     pub(super) address: String,
     pub(super) certificate: Option<Certificate>,
+    /// Its place among the connections.
+    pub(super) place: Arc<Place>,
 }
 
 /// Who is at the other end of a connection, as far as TLS knows.
@@ -93,6 +100,7 @@ async fn open(
     State((door, frame_bytes_max)): State<(mpsc::Sender<Incoming>, usize)>,
     ConnectInfo(address): ConnectInfo<SocketAddr>,
     Extension(caller): Extension<Caller>,
+    Extension(place): Extension<Arc<Place>>,
     request: Request,
 ) -> Response {
     let refused = |code, detail| not_upgraded(Problem::new(StatusCode::FORBIDDEN, code, detail));
@@ -106,7 +114,7 @@ async fn open(
     };
     upgrade(request, connection::limits(frame_bytes_max), async move |socket| {
         // A full door means more strangers than can be looked at: this one is dropped and may come again.
-        if door.try_send(Incoming { socket, address: address.to_string(), certificate }).is_err() {
+        if door.try_send(Incoming { socket, address: address.to_string(), certificate, place }).is_err() {
             counter!(node::STRANGERS.name, "reason" => "too_many").increment(1);
             warn!(%address, "too many peers at the door");
         }
@@ -116,7 +124,8 @@ async fn open(
 /// Serves `router` on `port` until `stop`, each connection as a task of `tasks`.
 pub async fn serve(port: Port, router: Router, stop: CancellationToken, tasks: TaskTracker) {
     let Port { listener, tls, limits } = port;
-    let (places, refusals) = (Arc::new(Semaphore::new(limits.connections)), Arc::new(Semaphore::new(REFUSALS_MAX)));
+    let places = Places::new(limits.connections, limits.connections_per_address);
+    let refusals = Arc::new(Semaphore::new(REFUSALS_MAX));
     loop {
         let (stream, address) = tokio::select! {
             () = stop.cancelled() => return,
@@ -131,7 +140,7 @@ pub async fn serve(port: Port, router: Router, stop: CancellationToken, tasks: T
             },
         };
         let _ = stream.set_nodelay(true);
-        let Ok(place) = Arc::clone(&places).try_acquire_owned() else {
+        let Ok(place) = places.take(address.ip()) else {
             debug!(%address, "no place for one more connection");
             // Who speaks TLS could not read it; who finds no place even here is dropped.
             if let (None, Ok(turn)) = (&tls, Arc::clone(&refusals).try_acquire_owned()) {
@@ -149,11 +158,10 @@ pub async fn serve(port: Port, router: Router, stop: CancellationToken, tasks: T
                 () = stop.cancelled() => return,
             };
             match opened {
-                Ok(Ok((stream, caller))) => converse(stream, Whom { address, caller }, router, limits, stop).await,
+                Ok(Ok((stream, caller))) => converse(stream, Whom { address, caller, place: Arc::new(place) }, router, limits, stop).await,
                 Ok(Err(error)) => debug!(%address, "no TLS: {error}"),
                 Err(_) => debug!(%address, "said nothing"),
             }
-            drop(place);
         });
     }
 }
@@ -175,6 +183,8 @@ async fn begin(stream: TcpStream, tls: Option<&Tls>) -> io::Result<(Stream, Call
 struct Whom {
     address: SocketAddr,
     caller: Caller,
+    /// A socket that the connection becomes keeps it.
+    place: Arc<Place>,
 }
 
 /// Answers the requests of one connection until it ends.
@@ -183,6 +193,7 @@ async fn converse(stream: Stream, whom: Whom, router: Router, limits: Limits, st
     let service = service_fn(move |mut request: hyper::Request<hyper::body::Incoming>| {
         request.extensions_mut().insert(ConnectInfo(whom.address));
         request.extensions_mut().insert(whom.caller.clone());
+        request.extensions_mut().insert(Arc::clone(&whom.place));
         let mut router = router.clone();
         async move { Ok::<_, Infallible>(router.call(request).await.unwrap_or_else(|never| match never {})) }
     });
@@ -193,8 +204,7 @@ async fn converse(stream: Stream, whom: Whom, router: Router, limits: Limits, st
         .timer(TokioTimer::new())
         .header_read_timeout(limits.header_timeout)
         .max_headers(100)
-        // Who has said all that it will say may still want the answer.
-        .half_close(true)
+        .max_buf_size(BUFFER_BYTES_MAX)
         .serve_connection(TokioIo::new(Box::pin(stream)), service)
         .with_upgrades();
     let mut connection = std::pin::pin!(connection);

@@ -16,6 +16,7 @@ use axum::http::StatusCode;
 use axum::middleware;
 use axum::routing::get;
 use futures_util::FutureExt as _;
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, watch};
@@ -39,6 +40,8 @@ use crate::time::Now;
 const LIFE_JUMP: u64 = 65_536;
 /// How many peers may wait at the door.
 const DOOR_MAX: usize = 64;
+/// How many files a process asks to be allowed to have open; some systems name no limit at all.
+const OPEN_FILES_MAX: u64 = 65_536;
 /// How long links and connections may take to say goodbye.
 const GOODBYE_PATIENCE: Duration = Duration::from_secs(1);
 
@@ -119,8 +122,20 @@ pub fn healthcheck(neighbourhood: &Neighbourhood, me: NodeName, listen: SocketAd
     block_on(async move { probe::ready(neighbourhood, me, listen).await.map(|()| ExitCode::SUCCESS) })
 }
 
+/// Allows this process as many open files as the system lets it have: the usual soft limit is below the connections that a node serves.
+fn allow_open_files() {
+    let allowed = getrlimit(Resource::RLIMIT_NOFILE).and_then(|(soft, hard)| {
+        let wanted = hard.min(OPEN_FILES_MAX);
+        if soft < wanted { setrlimit(Resource::RLIMIT_NOFILE, wanted, hard) } else { Ok(()) }
+    });
+    if let Err(error) = allowed {
+        debug!("the limit on open files stays as it is: {error}");
+    }
+}
+
 /// Runs a process: sets up the runtime, turns what `run` says into an exit code, and leaves no task behind.
 pub fn block_on(run: impl Future<Output = anyhow::Result<ExitCode>>) -> ExitCode {
+    allow_open_files();
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -166,7 +181,7 @@ pub async fn run<M: Node>(
     tasks.spawn(meter::keep_up(stop.clone()));
     info!("{name} listens on {scheme}://{address}");
     if let Some(unsafe_for) = unsafe_for {
-        warn!("INSECURE, as was asked for: {unsafe_for}");
+        warn!("INSECURE: {unsafe_for}");
     }
 
     let mut crashes = 0;

@@ -3,6 +3,8 @@
 //! Our own, because only so the connection beneath the socket is in our hands when it is [ended](crate::link::farewell), and because
 //! what is no WebSocket request gets a problem document.
 
+use std::sync::Arc;
+
 use axum::extract::Request;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -13,6 +15,7 @@ use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
 use tracing::debug;
 
+use crate::link::places::Place;
 use crate::link::problem::Problem;
 
 /// The server's end of a WebSocket.
@@ -30,8 +33,11 @@ pub fn upgrade<F: Future<Output = ()> + Send>(
         Ok(accept) => accept,
         Err(problem) => return not_upgraded(problem),
     };
+    // The connection that this was has ended; its place goes on with the socket.
+    let place = request.extensions().get::<Arc<Place>>().cloned();
     let upgraded = hyper::upgrade::on(&mut request);
     tokio::spawn(async move {
+        let _place = place;
         match upgraded.await {
             Ok(upgraded) => then(WebSocketStream::from_raw_socket(TokioIo::new(upgraded), Role::Server, Some(config)).await).await,
             Err(error) => debug!("upgrade failed: {error}"),

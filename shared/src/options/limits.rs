@@ -18,6 +18,10 @@ pub struct LimitOptions {
     #[arg(long, value_name = "N", default_value = "4096", value_parser = RangedU64ValueParser::<usize>::new().range(8..=1_000_000), env = "SUPERHERO_MAX_CONNECTIONS")]
     pub max_connections: usize,
 
+    /// As --max-connections, from one address (IPv6: one network of 64 bits)
+    #[arg(long, value_name = "N", default_value = "2048", value_parser = RangedU64ValueParser::<usize>::new().range(8..=1_000_000), env = "SUPERHERO_MAX_CONNECTIONS_PER_ADDRESS")]
+    pub max_connections_per_address: usize,
+
     /// How long a client may take to begin, to send the headers of a request, and to think between two
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = patience, env = "SUPERHERO_HEADER_TIMEOUT")]
     pub header_timeout: Duration,
@@ -38,7 +42,7 @@ pub struct LimitOptions {
     #[arg(long, value_name = "N", default_value = "1000000", value_parser = RangedU64ValueParser::<usize>::new().range(1..=10_000_000), env = "SUPERHERO_MAX_HEROES")]
     pub max_heroes: usize,
 
-    /// Tombstones that may wait for every city to hear of them; beyond that nobody is terminated, and nobody fights
+    /// Tombstones that may wait for every city to hear of them; beyond that nobody is terminated, and nobody falls
     #[arg(long, value_name = "N", default_value = "1000000", value_parser = RangedU64ValueParser::<usize>::new().range(1..=10_000_000), env = "SUPERHERO_MAX_TOMBSTONES")]
     pub max_tombstones: usize,
 
@@ -51,7 +55,12 @@ impl LimitOptions {
     /// What connections may cost.
     #[must_use]
     pub fn connections(&self) -> listener::Limits {
-        listener::Limits { connections: self.max_connections, header_timeout: self.header_timeout, idle_timeout: self.idle_timeout }
+        listener::Limits {
+            connections: self.max_connections,
+            connections_per_address: self.max_connections_per_address,
+            header_timeout: self.header_timeout,
+            idle_timeout: self.idle_timeout,
+        }
     }
 
     /// What replication may cost, and whom it believes.

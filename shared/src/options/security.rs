@@ -2,7 +2,7 @@
 //!
 //! Invariant: nothing that other machines can reach is unencrypted or open to everybody, unless somebody has said so in so many words.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
 use clap::Args;
@@ -43,13 +43,19 @@ impl SecurityOptions {
         }
     }
 
-    /// What is unsafe about listening at `listen`, if anything is.
+    /// What is unsafe about listening at `listen` and dialling `peers` (HOST:PORT), if anything is.
     ///
     /// # Errors
-    /// When that was not asked for.
-    pub(super) fn judge(&self, listen: SocketAddr, everybody_knows_the_cookie: bool) -> anyhow::Result<Option<String>> {
+    /// When other machines could reach this one so, and that was not asked for.
+    pub(super) fn judge<'a>(
+        &self,
+        listen: SocketAddr,
+        peers: impl IntoIterator<Item = &'a str>,
+        everybody_knows_the_cookie: bool,
+    ) -> anyhow::Result<Option<String>> {
         if listen.ip().is_loopback() {
-            return Ok(None);
+            let goes_out = peers.into_iter().any(|peer| !is_local(peer)) && (self.tls_cert.is_none() || everybody_knows_the_cookie);
+            return Ok(goes_out.then(|| "nodes on other machines are dialled without TLS, or with the cookie that everybody knows".into()));
         }
         let (mut unsafe_for, mut remedies) = (Vec::new(), Vec::new());
         if everybody_knows_the_cookie {
@@ -73,6 +79,12 @@ impl SecurityOptions {
     }
 }
 
+/// Whether this HOST:PORT is one of this machine.
+fn is_local(peer: &str) -> bool {
+    let host = peer.rsplit_once(':').map_or(peer, |(host, _)| host).trim_start_matches('[').trim_end_matches(']');
+    host == "localhost" || host.parse().is_ok_and(|address: IpAddr| address.is_loopback())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -80,13 +92,21 @@ mod tests {
     fn judge(listen: &str, tls: bool, insecure: bool, known: bool) -> Result<Option<String>, String> {
         let path = tls.then(PathBuf::new);
         let options = SecurityOptions { tls_cert: path.clone(), tls_key: path.clone(), tls_ca: path, insecure };
-        options.judge(listen.parse().unwrap(), known).map_err(|error| error.to_string())
+        options.judge(listen.parse().unwrap(), [], known).map_err(|error| error.to_string())
     }
 
     #[test]
     fn what_others_can_reach_has_a_cookie_and_a_certificate_or_says_that_it_has_not() {
         for local in ["127.0.0.1:1", "127.9.8.7:1", "[::1]:1"] {
             assert_eq!(judge(local, false, false, true), Ok(None), "{local}");
+        }
+        let none = SecurityOptions { tls_cert: None, tls_key: None, tls_ca: None, insecure: false };
+        let dialling = |peer, known| none.judge("127.0.0.1:1".parse().unwrap(), [peer], known).unwrap();
+        for here in ["127.0.0.1:4901", "[::1]:4901", "localhost:4901", "127.9.9.9:1"] {
+            assert_eq!(dialling(here, true), None, "{here}");
+        }
+        for elsewhere in ["10.0.0.1:4901", "gotham:4901", "[fe80::1]:4901"] {
+            assert!(dialling(elsewhere, false).is_some_and(|unsafe_for| unsafe_for.contains("dialled without TLS")), "{elsewhere}");
         }
         for open in ["0.0.0.0:1", "10.0.0.1:1", "[::]:1", "[fe80::1]:1"] {
             assert_eq!(judge(open, true, false, false), Ok(None), "{open}");

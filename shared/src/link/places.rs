@@ -1,16 +1,12 @@
-//! The places on the live socket: so many in all, and so many for one address. Who goes, gives the place back.
+//! Places for who comes from outside: so many in all, and so many for one address. Who goes, gives the place back.
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use axum::http::StatusCode;
-
-use crate::web::error::Problem;
-
 /// The places.
 #[derive(Clone, Debug)]
-pub(crate) struct Places {
+pub struct Places {
     taken: Arc<Mutex<Taken>>,
     max: usize,
     per_address_max: usize,
@@ -24,32 +20,41 @@ struct Taken {
 
 /// A place that is taken, until this is dropped.
 #[derive(Debug)]
-pub(crate) struct Place {
+pub struct Place {
     taken: Arc<Mutex<Taken>>,
     address: IpAddr,
 }
 
+/// Why there is no place. Nobody who has one loses it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NoPlace {
+    /// All of them are taken; so many there are.
+    Full(usize),
+    /// This address has as many as one may.
+    FullForAddress(usize),
+}
+
 impl Places {
     /// So many places.
-    pub(crate) fn new(max: usize, per_address_max: usize) -> Self {
+    #[must_use]
+    pub fn new(max: usize, per_address_max: usize) -> Self {
         Self { taken: Arc::default(), max, per_address_max }
     }
 
     /// A place for somebody at this address.
     ///
     /// # Errors
-    /// `full`; `too_many_from_address`. Nobody who has a place loses it.
-    pub(crate) fn take(&self, address: IpAddr) -> Result<Place, Problem> {
+    /// [`NoPlace`]
+    pub fn take(&self, address: IpAddr) -> Result<Place, NoPlace> {
         let address = network(address);
         let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
         if taken.all >= self.max {
-            return Err(Problem::unavailable("full", format!("{} pages are open already", self.max)));
+            return Err(NoPlace::Full(self.max));
         }
         let Taken { all, by_address } = &mut *taken;
         let here = by_address.entry(address).or_default();
         if *here >= self.per_address_max {
-            let detail = format!("{} pages are open from this address already", self.per_address_max);
-            return Err(Problem::new(StatusCode::TOO_MANY_REQUESTS, "too_many_from_address", detail));
+            return Err(NoPlace::FullForAddress(self.per_address_max));
         }
         *here += 1;
         *all += 1;
@@ -82,8 +87,8 @@ fn network(address: IpAddr) -> IpAddr {
 mod tests {
     use super::*;
 
-    fn refusal(places: &Places, address: &str) -> &'static str {
-        places.take(address.parse().unwrap()).expect_err("there is no place").code
+    fn refusal(places: &Places, address: &str) -> NoPlace {
+        places.take(address.parse().unwrap()).expect_err("there is no place")
     }
 
     #[test]
@@ -92,14 +97,14 @@ mod tests {
         let take = |address: &str| places.take(address.parse().unwrap()).unwrap();
         let first = take("10.0.0.1");
         let _second = take("::ffff:10.0.0.1");
-        assert_eq!(refusal(&places, "10.0.0.1"), "too_many_from_address");
+        assert_eq!(refusal(&places, "10.0.0.1"), NoPlace::FullForAddress(2));
         let third = take("2001:db8::1");
-        assert_eq!(refusal(&places, "10.0.0.2"), "full");
+        assert_eq!(refusal(&places, "10.0.0.2"), NoPlace::Full(3));
         drop(first);
         let _fourth = take("2001:db8::2");
         drop(third);
         let _fifth = take("2001:db8:0:0:ffff::1");
-        assert_eq!(refusal(&places, "2001:db8::5"), "full");
+        assert_eq!(refusal(&places, "2001:db8::5"), NoPlace::Full(3));
     }
 
     #[test]
