@@ -63,7 +63,7 @@ pub(crate) struct EntranceOptions {
     #[arg(long = "allow-host", value_name = "NAME", env = "SUPERHERO_ALLOW_HOST", value_delimiter = ',')]
     pub(crate) allow_hosts: Vec<String>,
 
-    /// Another site whose pages may press buttons here: https://HOST[:PORT]. Repeat it for each
+    /// Another site whose pages may press buttons here: https://HOST or https://HOST:PORT. Repeat it for each
     #[arg(long = "allow-origin", value_name = "ORIGIN", env = "SUPERHERO_ALLOW_ORIGIN", value_delimiter = ',', value_parser = origin)]
     pub(crate) allow_origins: Vec<String>,
 

@@ -12,7 +12,7 @@
 //! - [`Onlooker`] is a user like any other while somebody floods the cluster, and [`resources`] what its processes take.
 //! - [`Network`] is a [`Ground`] of four hosts and a switch that can be cut and unplugged, [`Forwarder`] makes its lines bad.
 //! - [`python_tool`] is a program of others, at the version that this project names.
-//! - [`Exposition`] is what a node says at `/metrics`, and [`promtool`] says whether Prometheus would like it.
+//! - [`Exposition`] is what a node says at `/metrics`, and [`promtool()`] says whether Prometheus would like it.
 //! - [`Collector`] takes the traces that they send.
 //! - [`wait_until`] is how everything here waits: for a condition, with a limit, saying what was not to be seen.
 

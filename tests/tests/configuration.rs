@@ -203,8 +203,8 @@ fn what_is_printed_can_be_read_again_and_is_the_same() {
     for node in NODES {
         let peer = format!("--peer={}=h:1", if node == "dispatch" { "capitol" } else { "dispatch" });
         let flags = [peer.as_str(), "--seed=18446744073709551615", "--gossip-interval=1m 5s"];
-        let first = printed(node, None, &flags, &[("SUPERHERO_LOG_FORMAT", "json"), ("SUPERHERO_COOKIE", "wonderland")]);
-        let second = printed(node, Some(&Written::new(&first).path), &[], &[("SUPERHERO_COOKIE", "wonderland")]);
+        let first = printed(node, None, &flags, &[("SUPERHERO_LOG_FORMAT", "json"), ("SUPERHERO_COOKIE", "through the looking glass")]);
+        let second = printed(node, Some(&Written::new(&first).path), &[], &[("SUPERHERO_COOKIE", "through the looking glass")]);
         assert_eq!(values(&first), values(&second));
         assert!(second.contains("seed = \"18446744073709551615\"") && second.contains("log-format = \"json\""), "{second}");
     }
@@ -212,15 +212,15 @@ fn what_is_printed_can_be_read_again_and_is_the_same() {
 
 #[test]
 fn no_secret_is_printed() {
-    let cookie = Written::new("wonderland\n");
+    let cookie = Written::new("through the looking glass\n");
     let flag = format!("--cookie-file={}", cookie.path.display());
     for node in NODES {
         let printed = [
             printed(node, None, &[&flag], &[]),
-            printed(node, None, &[], &[("SUPERHERO_COOKIE", "wonderland")]),
+            printed(node, None, &[], &[("SUPERHERO_COOKIE", "through the looking glass")]),
             printed(node, None, &[], &[]),
         ];
-        assert!(!printed.concat().contains("wonderland"), "{node}: {printed:?}");
+        assert!(!printed.concat().contains("through the looking glass"), "{node}: {printed:?}");
         assert!(
             printed[1].contains("SUPERHERO_COOKIE is set, and not shown") && printed[2].contains("SUPERHERO_COOKIE is not set"),
             "{printed:?}"

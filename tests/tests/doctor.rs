@@ -145,7 +145,7 @@ fn a_configuration_is_held_to_what_each_node_says_of_it() {
     let nobody = SocketAddr::from((own_address(), 4900));
     let said = |text: &str, mode| {
         fs::write(&config, text).expect("a file in a directory of our own");
-        fs::write(&cookie, "wonderland\n").expect("a file in a directory of our own");
+        fs::write(&cookie, "through the looking glass\n").expect("a file in a directory of our own");
         fs::set_permissions(&cookie, fs::Permissions::from_mode(mode)).expect("a file of our own");
         doctor(nobody, &["--config", config.to_str().expect("a path that is text")])
     };
