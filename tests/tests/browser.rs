@@ -401,3 +401,39 @@ fn without_javascript_trouble_is_caused_and_healed_by_forms() {
     browser.click("button", "Resume gossip");
     no_complaints(&browser, &[]);
 }
+
+#[test]
+fn a_viewers_page_has_no_buttons_to_press_until_somebody_signs_in() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let token = directory.path().join("token");
+    std::fs::write(&token, "the-token-of-the-host").expect("a file of our own");
+    let dispatch = vec![format!("--host-token-file={}", token.display())];
+    let cluster = Cluster::start(Options { dispatch, ..Options::default() });
+    let browser = page_of(&cluster);
+    let buttons = ["Create superhero", "Bomb Gotham", "Pause gossip", "Heal all", "Sign out"];
+    for button in buttons {
+        assert!(browser.try_find("button", button).is_err(), "a viewer is shown {button}");
+    }
+    // Who gets round that gets no further.
+    let refused = browser.evaluate(
+        "document.querySelector('#bomb-gotham').requestSubmit(); \
+         return document.querySelector('#bomb-gotham').method",
+    );
+    assert_eq!(refused, "post");
+    browser.click("link", "Sign in");
+    browser.type_into("textbox", "Token", "the-token-of-the-host");
+    browser.click("button", "Sign in");
+    wait_until("the buttons are there", Duration::from_secs(5), || {
+        buttons.iter().try_for_each(|button| browser.try_find("button", button).map(drop))
+    });
+    browser.click("button", "Create superhero");
+    wait_until("there is a hero", Duration::from_secs(5), || {
+        let heroes = cluster.api.get("/api/v1/heroes").expect(200).json();
+        ensure(heroes["heroes"].as_array().is_some_and(|heroes| heroes.len() == 1), || heroes.to_string())
+    });
+    assert_eq!(cluster.api.nodes()["gotham"].crashes, 0, "what a viewer sent was not done");
+    browser.click("button", "Sign out");
+    wait_until("the buttons are gone", Duration::from_secs(5), || {
+        ensure(browser.try_find("button", "Create superhero").is_err(), || "still there".into())
+    });
+}
