@@ -40,14 +40,14 @@ pub fn main() -> ExitCode {
         Ok(known) => known,
         Err(error) => return configuration::unusable(&error),
     };
-    if !options.listen.ip().is_loopback() && !tokens.are_asked_for() {
-        warn!("whoever reaches {} may press buttons: --host-token-file leaves that to who knows a token", options.listen);
-    }
     if let Some(printout) = printout {
         return printout.print();
     }
     if options.node.healthcheck {
         return process::healthcheck(&neighbourhood, name, options.listen);
+    }
+    if !options.listen.ip().is_loopback() && !tokens.are_asked_for() {
+        warn!("whoever reaches {} may press buttons: --host-token-file leaves that to who knows a token", options.listen);
     }
     let _exporting = match options.node.export_traces(name) {
         Ok(exporting) => exporting,
