@@ -10,7 +10,7 @@
 //! - `faults`, `controls`: the faults in force at this process, and all that dispatch asks of it rather than of its machine.
 //! - [`freeze`]: a process that does nothing, and how it is woken.
 //! - `traced`: the spans of commands that pass a link.
-//! - `probe`: asks the node at this machine's own port whether it has joined.
+//! - `errand`: one request to one node, for what is not said over a link. `probe`: asks the node at this machine's own port whether it has joined.
 //! - [`driver`]: owns a machine and its table of links for one life.
 //! - [`process`]: life after life, with supervision, until told to stop.
 
@@ -20,6 +20,7 @@ mod dialer;
 pub mod driver;
 #[cfg(feature = "echo")]
 pub mod echo;
+mod errand;
 pub mod farewell;
 mod faults;
 pub mod freeze;

@@ -11,13 +11,12 @@ use tokio::net::{TcpStream, lookup_host};
 use tokio::sync::{mpsc, watch};
 use tokio::time::{sleep, timeout};
 use tokio_tungstenite::{WebSocketStream, client_async_with_config};
-use tokio_util::either::Either;
 use tracing::{debug, warn};
 
 use crate::id::NodeName;
 use crate::link::connection::{self, End, Event};
 use crate::link::handshake::Identity;
-use crate::link::tls::{Stream, Tls};
+use crate::link::tls::{self, Stream, Tls};
 use crate::machine::LinkDown;
 
 /// How long connecting to one address may take, the WebSocket handshake included; and how long looking them up.
@@ -119,10 +118,8 @@ impl Dialler {
     async fn dial(&self, address: SocketAddr) -> Result<WebSocketStream<Stream>, DialError> {
         let stream = TcpStream::connect(address).await.map_err(DialError::Connect)?;
         stream.set_nodelay(true).map_err(DialError::Connect)?;
-        let (scheme, stream) = match &self.tls {
-            None => ("ws", Either::Left(stream)),
-            Some(tls) => ("wss", tls.connect(self.peer, stream).await.map_err(DialError::Tls)?),
-        };
+        let scheme = if self.tls.is_some() { "wss" } else { "ws" };
+        let stream = tls::connect(self.tls.as_ref(), self.peer, stream).await.map_err(DialError::Tls)?;
         let (socket, _) = client_async_with_config(
             format!("{scheme}://{}/cluster", self.address),
             stream,

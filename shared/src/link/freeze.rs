@@ -5,7 +5,6 @@
 //! Who overhears that proof can end this freeze of this node with it, and nothing else.
 
 use std::pin::pin;
-use std::time::Duration;
 
 use anyhow::Context as _;
 use axum::Router;
@@ -16,20 +15,15 @@ use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use data_encoding::HEXLOWER;
-use hyper_util::rt::TokioIo;
-use tokio::net::TcpStream;
 use tokio::sync::{mpsc, watch};
-use tokio::time::timeout;
-use tokio_util::either::Either;
 
 use crate::fault::FaultId;
 use crate::id::NodeName;
 use crate::link::driver::Neighbourhood;
+use crate::link::errand;
 use crate::link::problem::{Problem, wrong_method};
 use crate::link::secret::{Purpose, Secret};
 
-/// How long waking a process may take.
-const THAW_PATIENCE: Duration = Duration::from_secs(2);
 /// Where a process is woken, before the freeze that is to end.
 const THAW_PATH: &str = "/thaw/";
 /// How the proof is shown.
@@ -100,27 +94,11 @@ pub async fn thaw(neighbourhood: &Neighbourhood, node: NodeName, freeze: FaultId
     let address = neighbourhood.addresses.get(&node).with_context(|| format!("nobody has said where {node} is"))?;
     let freeze = freeze.to_string();
     let proof = neighbourhood.secret.prove(Purpose::Thawing, &[node.as_str().as_bytes(), freeze.as_bytes()]);
-    let asked = async {
-        let stream = TcpStream::connect(address).await.with_context(|| format!("connecting to {address}"))?;
-        let stream = match &neighbourhood.tls {
-            None => Either::Left(stream),
-            Some(tls) => tls.connect(node, stream).await.with_context(|| format!("speaking TLS with {address}"))?,
-        };
-        let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
-        let request = hyper::Request::post(format!("{THAW_PATH}{freeze}"))
-            .header(header::HOST, address)
-            .header(header::AUTHORIZATION, format!("{SCHEME}{}", HEXLOWER.encode(&proof)))
-            .body(String::new())?;
-        let answer = sender.send_request(request);
-        tokio::select! {
-            biased;
-            answer = answer => Ok(answer?.status()),
-            ended = connection => Err(ended.map_or_else(anyhow::Error::from, |()| anyhow::anyhow!("{address} closed the connection"))),
-        }
-    };
-    let status = timeout(THAW_PATIENCE, asked).await.with_context(|| format!("{address} gives no answer"))??;
-    anyhow::ensure!(status == StatusCode::ACCEPTED, "{address} answers {status}");
-    Ok(())
+    let request = hyper::Request::post(format!("{THAW_PATH}{freeze}"))
+        .header(header::HOST, address)
+        .header(header::AUTHORIZATION, format!("{SCHEME}{}", HEXLOWER.encode(&proof)))
+        .body(String::new())?;
+    errand::ask(neighbourhood, node, address, request, StatusCode::ACCEPTED).await
 }
 
 #[cfg(test)]

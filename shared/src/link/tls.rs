@@ -94,10 +94,17 @@ impl Tls {
         Ok((Either::Right(Box::new(stream.into())), certificate))
     }
 
-    /// Goes on with TLS where `peer` should be. Only who has a certificate for that name can answer.
-    pub(super) async fn connect(&self, peer: NodeName, stream: TcpStream) -> io::Result<Stream> {
+    async fn connect(&self, peer: NodeName, stream: TcpStream) -> io::Result<Stream> {
         let stream = self.connector.connect(server_name(peer)?, stream).await?;
         Ok(Either::Right(Box::new(stream.into())))
+    }
+}
+
+/// Goes on to speak with who should be `peer`: by TLS, where there is some. Then only who has a certificate for that name can answer.
+pub(super) async fn connect(tls: Option<&Tls>, peer: NodeName, stream: TcpStream) -> io::Result<Stream> {
+    match tls {
+        None => Ok(Either::Left(stream)),
+        Some(tls) => tls.connect(peer, stream).await,
     }
 }
 
