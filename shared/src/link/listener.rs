@@ -11,9 +11,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use axum::body::to_bytes;
 use axum::extract::{ConnectInfo, Extension, Request, State};
 use axum::http::{StatusCode, header};
-use axum::response::Response;
+use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -145,7 +146,7 @@ pub async fn serve(port: Port, router: Router, stop: CancellationToken, tasks: T
             // Who speaks TLS could not read it; who finds no place even here is dropped.
             if let (None, Ok(turn)) = (&tls, Arc::clone(&refusals).try_acquire_owned()) {
                 tasks.spawn(async move {
-                    refuse(stream, NO_PLACE).await;
+                    refuse(stream, Problem::unavailable("no_place", "too many connections are open; nothing was changed")).await;
                     drop(turn);
                 });
             }
@@ -171,7 +172,8 @@ async fn begin(stream: TcpStream, tls: Option<&Tls>) -> io::Result<(Stream, Call
     let Some(tls) = tls else { return Ok((Either::Left(stream), Caller::Plain)) };
     let mut first = [0];
     if stream.peek(&mut first).await? == 1 && first != [TLS_HANDSHAKE] {
-        refuse(stream, NO_TLS).await;
+        let why = "this port speaks TLS: the address begins with https; nothing was changed";
+        refuse(stream, Problem::malformed("tls_required", why)).await;
         return Err(io::Error::new(io::ErrorKind::InvalidData, "speaks no TLS, and was told to"));
     }
     let (stream, certificate) = tls.accept(stream).await?;
@@ -222,9 +224,16 @@ async fn converse(stream: Stream, whom: Whom, router: Router, limits: Limits, st
 
 /// Says why there will be no conversation. What was said meanwhile is dropped: left unread, it would break the connection before the reason
 /// is read.
-async fn refuse(mut stream: TcpStream, answer: &'static str) {
+async fn refuse(mut stream: TcpStream, why: Problem) {
     let _ = timeout(REFUSAL_PATIENCE, async {
-        stream.write_all(answer.as_bytes()).await?;
+        let (head, body) = why.into_response().into_parts();
+        let mut answer = format!("HTTP/1.1 {}\r\nconnection: close\r\n", head.status).into_bytes();
+        for (name, value) in &head.headers {
+            answer.extend([name.as_str().as_bytes(), b": ", value.as_bytes(), b"\r\n"].concat());
+        }
+        answer.extend(b"\r\n");
+        answer.extend(to_bytes(body, BUFFER_BYTES_MAX).await.map_err(io::Error::other)?);
+        stream.write_all(&answer).await?;
         stream.shutdown().await?;
         let mut dropped = [0; 1_024];
         while stream.read(&mut dropped).await? > 0 {}
@@ -232,10 +241,3 @@ async fn refuse(mut stream: TcpStream, answer: &'static str) {
     })
     .await;
 }
-
-const NO_PLACE: &str = "HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/problem+json\r\nRetry-After: 1\r\nConnection: close\r\n\r\n\
-     {\"type\":\"no_place\",\"title\":\"Service Unavailable\",\"status\":503,\
-     \"detail\":\"too many connections are open; nothing was changed\"}\n";
-const NO_TLS: &str = "HTTP/1.1 400 Bad Request\r\nContent-Type: application/problem+json\r\nConnection: close\r\n\r\n\
-     {\"type\":\"tls_required\",\"title\":\"Bad Request\",\"status\":400,\
-     \"detail\":\"this port speaks TLS: the address begins with https; nothing was changed\"}\n";
