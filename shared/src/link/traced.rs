@@ -32,44 +32,42 @@ impl Traced {
 
     /// `frame` is about to be sent to `to`. A command is told its span.
     pub(super) fn sends(&mut self, now: Duration, to: NodeName, frame: &mut Frame) {
-        match frame {
-            Frame::Command { request, command, trace: trace @ Some(_), .. } => {
-                let name = match command {
-                    Command::Assign { .. } => "command assign",
-                    Command::Bomb => "command bomb",
-                };
-                let span = self.span(name, Part::Asks, to, *trace);
-                *trace = span.context().or(*trace);
-                self.begin(now, to, *request, span);
-            }
-            Frame::Answer { request, result } => self.end(to, *request, result),
-            Frame::Command { trace: None, .. }
-            | Frame::Round(_)
-            | Frame::Observe { .. }
-            | Frame::Observation(_)
-            | Frame::Control(_)
-            | Frame::Report(_) => {}
+        let own = self.passes(now, Part::Asks, to, frame);
+        if let (Some(own), Frame::Command { trace, .. }) = (own, frame) {
+            *trace = Some(own);
         }
     }
 
     /// The machine is about to hear `frame`.
     pub(super) fn hears(&mut self, now: Duration, from: NodeName, frame: &Frame) {
+        self.passes(now, Part::Serves, from, frame);
+    }
+
+    /// A command begins a span, whose place in the trace is returned; its answer ends it, whichever way they go.
+    fn passes(&mut self, now: Duration, part: Part, peer: NodeName, frame: &Frame) -> Option<TraceContext> {
         match frame {
             Frame::Command { request, command, trace: trace @ Some(_), .. } => {
-                let name = match command {
-                    Command::Assign { .. } => "obey assign",
-                    Command::Bomb => "obey bomb",
+                let name = match (command, part == Part::Asks) {
+                    (Command::Assign { .. }, true) => "command assign",
+                    (Command::Assign { .. }, false) => "obey assign",
+                    (Command::Bomb, true) => "command bomb",
+                    (Command::Bomb, false) => "obey bomb",
                 };
-                let span = self.span(name, Part::Serves, from, *trace);
-                self.begin(now, from, *request, span);
+                let span = self.span(name, part, peer, *trace);
+                let own = span.context();
+                self.begin(now, peer, *request, span);
+                own
             }
-            Frame::Answer { request, result } => self.end(from, *request, result),
+            Frame::Answer { request, result } => {
+                self.end(peer, *request, result);
+                None
+            }
             Frame::Command { trace: None, .. }
             | Frame::Round(_)
             | Frame::Observe { .. }
             | Frame::Observation(_)
             | Frame::Control(_)
-            | Frame::Report(_) => {}
+            | Frame::Report(_) => None,
         }
     }
 
