@@ -4,7 +4,6 @@
 //! Times are CPU on one core, both sides together, medians of several runs; machines are noisy, so read the ratios. Bytes are
 //! those of all messages both ways.
 
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use shared::crdt::{Entry, Map, Value};
@@ -77,13 +76,13 @@ fn row(what: &str, heroes: u32, changed: u32, puller: &dyn Fn(&mut Replica) -> R
         let (source, puller) = scene();
         let mut map = Map::default();
         for (key, entry) in puller.map().iter() {
-            map.merge(key, Arc::clone(entry));
+            map.merge(key, &entry.as_entry_ref());
         }
         let start = now();
-        let state: State = source.map().iter().map(|(key, entry)| (key, Arc::clone(entry))).collect();
+        let state: State = source.map().iter().collect();
         let bytes = postcard::to_stdvec(&state).expect("a state can be written");
         for (key, entry) in postcard::from_bytes::<State>(&bytes).expect("what was written can be read") {
-            map.merge(key, entry);
+            map.merge(key, &entry.as_entry_ref());
         }
         let took = start.elapsed();
         assert_eq!(map.fingerprint(), source.map().fingerprint(), "the exchange did its work");
@@ -93,7 +92,7 @@ fn row(what: &str, heroes: u32, changed: u32, puller: &dyn Fn(&mut Replica) -> R
     println!("  {what:<26}{}  {}   {:>8.1} x", cell(ours), cell(whole), whole.0.as_secs_f64() / ours.0.as_secs_f64());
 }
 
-type State = Vec<(HeroId, Arc<Entry>)>;
+type State = Vec<(HeroId, Entry)>;
 
 fn at() -> Now {
     Now { mono: Duration::from_secs(10), wall: UnixMillis(1_790_000_000_000) }

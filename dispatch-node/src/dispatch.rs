@@ -21,6 +21,7 @@ use rand_chacha::ChaCha8Rng;
 use shared::clock::Stamp;
 use shared::crdt::Entry;
 use shared::fault::{Fault, FaultId, Pace};
+use shared::hero::HeroName;
 use shared::id::{HeroId, Incarnation, NodeName, Origin};
 use shared::machine::{Input, Machine, Output, Timer, earliest};
 use shared::message::{Envelope, Frame, Step};
@@ -93,7 +94,7 @@ pub enum Event {
 /// What is remembered of a hero that may be gone.
 #[derive(Debug)]
 struct Known {
-    name: Arc<str>,
+    name: HeroName,
     born: Stamp,
 }
 
@@ -105,7 +106,7 @@ struct Pending {
     city: NodeName,
     verb: Verb,
     /// What a bomb puts at stake.
-    at_stake: Vec<(HeroId, Arc<str>)>,
+    at_stake: Vec<(HeroId, HeroName)>,
     deadline: Duration,
 }
 

@@ -37,7 +37,7 @@ impl Write {
     /// The write that made this entry.
     #[must_use]
     pub fn of(hero: HeroId, entry: &Entry) -> Self {
-        Self { hero, stamp: entry.stamp, over: entry.seen.iter().max() }
+        Self { hero, stamp: entry.stamp, over: entry.seen.newest() }
     }
 }
 

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use imbl::Vector;
 
-use shared::crdt::Entry;
+use shared::crdt::{Entry, EntryRef};
 use shared::id::{HeroId, Incarnation, NodeName};
 use shared::time::UnixMillis;
 
@@ -60,15 +60,15 @@ impl Ledger {
             let killed_by = writes.iter().map(|open| &open.entry).find(|death| death.is_tombstone() && death.beats(entry)).cloned();
             writes.push(Open { entry: Arc::clone(entry), saved: at, killed_by });
         }
-        self.heard(key, entry);
+        self.heard(key, &entry.as_entry_ref());
     }
 
     /// This entry has been heard of. A tombstone is remembered by the writes that it beats: it may be collected.
-    pub(crate) fn heard(&mut self, key: HeroId, entry: &Arc<Entry>) {
-        if entry.is_tombstone() {
+    pub(crate) fn heard(&mut self, key: HeroId, entry: &EntryRef<'_>) {
+        if entry.rank().is_tombstone {
             for open in self.open.get_mut(&key).into_iter().flatten() {
-                if entry.beats(&open.entry) && open.killed_by.is_none() {
-                    open.killed_by = Some(Arc::clone(entry));
+                if entry.rank() > open.entry.rank() && open.killed_by.is_none() {
+                    open.killed_by = Some(Arc::new(entry.to_entry()));
                 }
             }
         }
@@ -86,10 +86,10 @@ impl Ledger {
 
     /// Closes what can be closed. Call it only when every member has been read to its end: `holdings` gives each member's
     /// entry for a key, `lives` the present life of each member.
-    pub(crate) fn settle<'a>(
+    pub(crate) fn settle(
         &mut self,
         at: UnixMillis,
-        holdings: impl Fn(HeroId) -> Vec<Option<&'a Arc<Entry>>>,
+        holdings: impl Fn(HeroId) -> Vec<Option<Arc<Entry>>>,
         lives: &BTreeMap<NodeName, Incarnation>,
     ) {
         let mut lost = Vec::new();
@@ -98,8 +98,7 @@ impl Ledger {
             writes.retain(|open| {
                 let fate = fate(open, &held, lives);
                 if fate == Fate::Lost {
-                    let stands =
-                        held.iter().flatten().copied().chain(&open.killed_by).max_by_key(|entry| (entry.is_tombstone(), entry.stamp));
+                    let stands = held.iter().flatten().chain(&open.killed_by).max_by_key(|entry| entry.rank());
                     lost.push((*key, Arc::clone(&open.entry), open.saved, stands.cloned()));
                 }
                 fate == Fate::Open
@@ -126,7 +125,7 @@ enum Fate {
     Lost,
 }
 
-fn fate(open: &Open, held: &[Option<&Arc<Entry>>], lives: &BTreeMap<NodeName, Incarnation>) -> Fate {
+fn fate(open: &Open, held: &[Option<Arc<Entry>>], lives: &BTreeMap<NodeName, Incarnation>) -> Fate {
     let (write, is_tombstone) = (open.entry.stamp, open.entry.is_tombstone());
     // Where nobody holds anything, all have heard of a death, and collected its tombstone.
     if held.iter().all(Option::is_none) {
@@ -137,14 +136,14 @@ fn fate(open: &Open, held: &[Option<&Arc<Entry>>], lives: &BTreeMap<NodeName, In
         }
     }
     // What one of them has written over it may itself lose against what others hold: only what all hold decides.
-    let know = held.iter().filter(|entry| entry.is_some_and(|entry| entry.stamp != write && entry.had_seen(write))).count();
+    let know = held.iter().filter(|entry| entry.as_ref().is_some_and(|entry| entry.stamp != write && entry.had_seen(write))).count();
     if know > 0 {
         return if know == held.len() { Fate::Succeeded } else { Fate::Open };
     }
-    let beaten = |entry: &Entry| (entry.is_tombstone(), entry.stamp) > (is_tombstone, write);
+    let beaten = |entry: &Entry| entry.beats(&open.entry);
     let forgotten = lives.get(&write.origin.node).is_some_and(|life| *life != write.origin.incarnation);
     // Beaten where something newer stands; elsewhere gone only if its writer's memory is gone too.
-    let gone = held.iter().all(|entry| entry.map_or(forgotten, |entry| entry.stamp != write && (beaten(entry) || forgotten)));
+    let gone = held.iter().all(|entry| entry.as_ref().map_or(forgotten, |entry| entry.stamp != write && (beaten(entry) || forgotten)));
     if gone { Fate::Lost } else { Fate::Open }
 }
 
@@ -172,7 +171,7 @@ mod tests {
         let lives = BTreeMap::from([("gotham".parse().unwrap(), Incarnation(gotham_life))]);
         let mut ledger = Ledger::default();
         ledger.saved(NOW, key, written);
-        ledger.settle(NOW, |_| held.to_vec(), &lives);
+        ledger.settle(NOW, |_| held.iter().map(|entry| entry.cloned()).collect(), &lives);
         (ledger.lost(), ledger.open.is_empty())
     }
 
@@ -222,7 +221,7 @@ mod tests {
         // One that a city wrote is heard of only.
         let mut ledger = Ledger::default();
         ledger.saved(NOW, key, &unseen);
-        ledger.heard(key, &death);
+        ledger.heard(key, &death.as_entry_ref());
         ledger.settle(NOW, |_| vec![None, None], &BTreeMap::new());
         assert_eq!(ledger.lost(), 1);
     }

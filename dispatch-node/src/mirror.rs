@@ -11,7 +11,7 @@ use std::time::Duration;
 use shared::crdt::{Entry, Fingerprint, VersionVector};
 use shared::id::{HeroId, Incarnation, NodeName};
 use shared::machine::LinkDown;
-use shared::message::{Change, Frame, Observation, PullOutcome, Pulled};
+use shared::message::{Change, Changes, Frame, Observation, PullOutcome, Pulled};
 use shared::time::{Now, UnixMillis};
 
 /// What dispatch knows of a node's process.
@@ -41,7 +41,7 @@ impl Status {
 #[derive(Debug)]
 struct Observed {
     removed: Vec<HeroId>,
-    entries: Vec<Change>,
+    changes: Changes,
 }
 
 /// How many of a city's rounds are remembered, to tell from whom it heard what.
@@ -193,15 +193,16 @@ impl Mirror {
         self.pulls = observation.pulls_until;
         self.gossip_interval = observation.gossip_interval;
         self.since = observation.until;
-        self.staged.push(Observed { removed: observation.removed, entries: observation.entries });
+        let Observation { removed, changes, .. } = observation;
+        self.staged.push(Observed { removed, changes });
         if observation.until == observation.head {
             let before = if std::mem::take(&mut self.begun_anew) { std::mem::take(&mut self.entries) } else { BTreeMap::new() };
-            for Observed { removed, entries } in std::mem::take(&mut self.staged) {
+            for Observed { removed, changes } in std::mem::take(&mut self.staged) {
                 for hero in removed {
                     self.entries.remove(&hero);
                     self.changed.push(hero);
                 }
-                entries.into_iter().for_each(|change| self.take(change, &before, now));
+                changes.iter().for_each(|change| self.take(change, &before, now));
             }
             self.changed.extend(before.into_keys());
             self.heroes = observation.heroes;
@@ -291,15 +292,15 @@ mod tests {
         Pulled { source: source.parse().unwrap(), asked_ago: ended_ago, ended_ago, outcome }
     }
 
-    fn observation(since: u64, entries: Vec<Change>, pulls: Vec<Pulled>) -> Observation {
+    fn observation(since: u64, changes: Vec<Change>, pulls: Vec<Pulled>) -> Observation {
         Observation {
             life: Incarnation(2),
             since,
-            until: since + entries.len() as u64,
-            head: since + entries.len() as u64,
+            until: since + changes.len() as u64,
+            head: since + changes.len() as u64,
             wall: at(0).wall,
             heroes: 0,
-            entries,
+            changes: changes.into_iter().collect(),
             pulls_until: pulls.len() as u64,
             gossip_interval: None,
             pulls,

@@ -12,6 +12,7 @@ use std::sync::Arc;
 use imbl::OrdMap;
 
 use shared::crdt::Entry;
+use shared::hero::HeroName;
 use shared::id::HeroId;
 
 /// One hero, as each node holds it.
@@ -20,7 +21,7 @@ pub struct Row {
     /// Which hero.
     pub id: HeroId,
     /// The hero's name.
-    pub name: Arc<str>,
+    pub name: HeroName,
     /// What dispatch holds.
     pub own: Option<Arc<Entry>>,
     /// What each city holds, in the order of [`View::cities`](crate::view::View::cities).
@@ -67,7 +68,7 @@ impl RowState {
 impl Row {
     /// The row of this hero, of whom dispatch and the cities hold this; none where nobody has heard of it.
     #[must_use]
-    pub fn of(id: HeroId, name: Arc<str>, own: Option<Arc<Entry>>, cells: Vec<Option<Arc<Entry>>>) -> Option<Self> {
+    pub fn of(id: HeroId, name: HeroName, own: Option<Arc<Entry>>, cells: Vec<Option<Arc<Entry>>>) -> Option<Self> {
         let pattern = Pattern::of(&own, &cells);
         pattern.is_heard().then_some(Self { id, name, own, cells, pattern })
     }
@@ -152,8 +153,8 @@ impl Pattern {
 /// All rows, by name. A clone is the same rows at this moment, and costs next to nothing.
 #[derive(Clone, Debug, Default)]
 pub struct Rows {
-    by_name: OrdMap<(Arc<str>, HeroId), Arc<Row>>,
-    names: OrdMap<HeroId, Arc<str>>,
+    by_name: OrdMap<(HeroName, HeroId), Arc<Row>>,
+    names: OrdMap<HeroId, HeroName>,
     patterns: BTreeMap<Pattern, usize>,
     changes: u64,
 }
@@ -168,8 +169,8 @@ impl Rows {
         self.patterns.retain(|_, count| *count > 0);
         if let Some(row) = row {
             *self.patterns.entry(row.pattern.clone()).or_default() += 1;
-            self.names.insert(id, Arc::clone(&row.name));
-            self.by_name.insert((Arc::clone(&row.name), id), Arc::new(row));
+            self.names.insert(id, row.name.clone());
+            self.by_name.insert((row.name.clone(), id), Arc::new(row));
         }
         self.changes += 1;
     }
@@ -177,7 +178,7 @@ impl Rows {
     /// The row of this hero.
     #[must_use]
     pub fn get(&self, id: HeroId) -> Option<&Arc<Row>> {
-        self.by_name.get(&(Arc::clone(self.names.get(&id)?), id))
+        self.by_name.get(&(self.names.get(&id)?.clone(), id))
     }
 
     /// All of them, by name.

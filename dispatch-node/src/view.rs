@@ -8,6 +8,7 @@ use imbl::Vector;
 
 use shared::crdt::{Fingerprint, VersionVector};
 use shared::fault::Pace;
+use shared::hero::HeroName;
 use shared::id::{HeroId, Incarnation, NodeName};
 use shared::replica::Replica;
 use shared::time::Now;
@@ -64,7 +65,7 @@ pub struct Aftermath {
     /// The number of its line in the event log.
     pub happening: u64,
     /// The heroes that the city alone held when it was hit; of very many, the first.
-    pub only_there: Vec<(HeroId, Arc<str>)>,
+    pub only_there: Vec<(HeroId, HeroName)>,
     /// How many those were.
     pub count: usize,
 }

@@ -8,16 +8,16 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use rand::seq::{IndexedRandom, IteratorRandom};
+use rand::seq::IteratorRandom;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 use shared::crdt::{Entry, Value};
 use shared::fault::Pace;
-use shared::hero::{Hero, Location};
+use shared::hero::{Hero, HeroRef, Location};
 use shared::id::{HeroId, Incarnation, NodeName, Origin};
 use shared::machine::{Input, Machine, Output, Timer, earliest};
-use shared::message::{Change, Command, Done, Frame, Observation, Pulled, Refusal};
+use shared::message::{Changes, Command, Done, Frame, Observation, Pulled, Refusal};
 use shared::replica::{self, PullRecord, Replica, WriteError};
 use shared::time::Now;
 
@@ -25,7 +25,7 @@ use shared::time::Now;
 const OBSERVATION_INTERVAL_MIN: Duration = Duration::from_millis(100);
 /// The longest an observer waits for a further answer when nothing changes: it learns that the city lives.
 const OBSERVATION_INTERVAL_MAX: Duration = Duration::from_secs(1);
-/// Roughly how many bytes of entries go into one observation; the rest follows at once.
+/// After how many bytes of entries an observation is full; the rest follows at once.
 const OBSERVATION_BYTES: usize = 64 * 1024;
 /// What a fight costs, in points of health.
 const DAMAGE: std::ops::RangeInclusive<u8> = 5..=15;
@@ -164,8 +164,8 @@ impl City {
         if !self.replica.joined() {
             return Err(Refusal::Joining);
         }
-        let held = self.replica.map().get(id).cloned();
-        let over = held.as_deref().or(copy).ok_or(Refusal::NotHeardOf)?;
+        let held = self.replica.map().get(id);
+        let over = held.as_ref().or(copy).ok_or(Refusal::NotHeardOf)?;
         let hero = over.hero().ok_or(Refusal::Deleted)?.assigned(to);
         let entry = self.replica.write_over(now, id, Value::Live(hero), Some(over)).map_err(|error| match error {
             WriteError::Joining => Refusal::Joining,
@@ -174,7 +174,7 @@ impl City {
             WriteError::TooManyHeroes | WriteError::TooManyTombstones => unreachable!("an assignment begins and ends no life"),
         })?;
         self.event(Event::Assigned { hero: id });
-        Ok(entry)
+        Ok(Arc::new(entry))
     }
 
     fn on_observe(&mut self, now: Now, from: NodeName, since: u64, pulls: u64) {
@@ -212,20 +212,9 @@ impl City {
 
     fn observation(&self, now: Now, since: u64, pulls: u64) -> Observation {
         let map = self.replica.map();
-        let (mut until, mut bytes) = (since, 0);
-        let mut entries = Vec::new();
-        let mut changed = map.changed_since(since);
-        for (number, hero, entry) in changed.by_ref() {
-            until = number;
-            bytes += entry.size_estimate();
-            entries.push(Change { number, hero, entry: Arc::clone(entry) });
-            if bytes >= OBSERVATION_BYTES {
-                break;
-            }
-        }
-        if changed.next().is_none() {
-            until = map.changes();
-        }
+        let (numbers, entries) = map.packed_changes(since, OBSERVATION_BYTES);
+        let last = numbers.last().copied().unwrap_or(since);
+        let until = if map.has_changed_since(last) { last } else { map.changes() };
         Observation {
             life: self.replica.me().incarnation,
             since,
@@ -233,7 +222,7 @@ impl City {
             wall: now.wall,
             head: map.changes(),
             removed: map.removed_between(since, until).collect(),
-            entries,
+            changes: Changes { numbers, entries },
             pulls: self.replica.journal().since(pulls).map(|record| pulled(now, record)).collect(),
             pulls_until: self.replica.journal().written(),
             gossip_interval: self.gossip.interval(),
@@ -276,11 +265,10 @@ impl City {
     }
 
     /// One of the heroes here that `fits`, at random.
-    fn pick(&mut self, fits: impl Fn(&Hero) -> bool) -> Option<(HeroId, Hero)> {
+    fn pick(&mut self, fits: impl Fn(HeroRef<'_>) -> bool) -> Option<(HeroId, Hero)> {
         let here = self.here();
-        let heroes = self.replica.map().iter().filter_map(|(id, entry)| Some((id, entry.hero()?)));
-        let fitting: Vec<_> = heroes.filter(|(_, hero)| hero.location == here && fits(hero)).collect();
-        fitting.choose(&mut self.rng).map(|(id, hero)| (*id, (*hero).clone()))
+        let fitting = self.replica.map().heroes().filter(|(_, hero)| hero.location == here && fits(*hero));
+        fitting.choose(&mut self.rng).map(|(id, hero)| (id, hero.to_hero()))
     }
 
     fn collect_replica_outputs(&mut self) {

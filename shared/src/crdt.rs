@@ -1,9 +1,13 @@
 //! The replicated data type: a last-writer-wins map with remove-wins tombstones, and the vectors that say what of it is known.
 
+mod batch;
 mod entry;
+mod fingerprint;
 mod map;
 mod version_vector;
 
-pub use entry::{Entry, SEEN_MAX, Value};
-pub use map::{Fingerprint, Map};
+pub use batch::{Batch, BatchError, Packer, Rows};
+pub use entry::{Entry, EntryRef, Rank, SEEN_MAX, Seen, Value};
+pub use fingerprint::Fingerprint;
+pub use map::Map;
 pub use version_vector::VersionVector;

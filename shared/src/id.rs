@@ -33,6 +33,12 @@ impl NodeName {
         let end = self.0.iter().position(|b| *b == 0).unwrap_or(NODE_NAME_BYTES_MAX);
         std::str::from_utf8(&self.0[..end]).expect("a node name is ASCII by construction")
     }
+
+    /// The name and zeros after it, up to the longest name.
+    #[must_use]
+    pub fn padded(&self) -> &[u8; NODE_NAME_BYTES_MAX] {
+        &self.0
+    }
 }
 
 impl FromStr for NodeName {
@@ -118,6 +124,11 @@ pub struct Origin {
     pub node: NodeName,
     /// Its life.
     pub incarnation: Incarnation,
+}
+
+impl Origin {
+    /// Before every origin there is.
+    pub const FIRST: Self = Self { node: NodeName([0; NODE_NAME_BYTES_MAX]), incarnation: Incarnation(0) };
 }
 
 impl fmt::Display for Origin {

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::crdt::{Entry, Fingerprint, VersionVector};
+use crate::crdt::{Batch, Entry, Fingerprint, VersionVector};
 use crate::fault::{Control, Report};
 use crate::hero::Location;
 use crate::id::{HeroId, Incarnation, NodeName, Origin};
@@ -120,7 +120,7 @@ pub enum Step {
         /// From 0, without gaps.
         number: u32,
         /// Entries that b's vector does not cover.
-        entries: Vec<(HeroId, Arc<Entry>)>,
+        entries: Batch,
     },
     /// b to a: I hold this many chunks of the round.
     Ack {
@@ -230,7 +230,7 @@ pub struct Observation {
     /// What was removed between the two; any of it that came back is among the entries.
     pub removed: Vec<HeroId>,
     /// What changed between the two, oldest first.
-    pub entries: Vec<Change>,
+    pub changes: Changes,
     /// What became of the city's pulls after the one that the observer named; the newest, if there are more than are kept.
     pub pulls: Vec<Pulled>,
     /// The number of the newest pull.
@@ -251,8 +251,17 @@ pub struct Observation {
     pub joined: bool,
 }
 
+/// Changes of a city's map, packed.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Changes {
+    /// The city's number for each.
+    pub numbers: Vec<u64>,
+    /// What the city holds since.
+    pub entries: Batch,
+}
+
 /// A change of a city's map.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Change {
     /// The city's number for it.
     pub number: u64,
@@ -260,6 +269,37 @@ pub struct Change {
     pub hero: HeroId,
     /// What the city holds since.
     pub entry: Arc<Entry>,
+}
+
+impl Changes {
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.numbers.is_empty()
+    }
+
+    /// Whether a node of this version can have told them: each has its number.
+    #[must_use]
+    pub fn is_possible(&self) -> bool {
+        self.numbers.len() == self.entries.len()
+    }
+
+    /// Each of them, standing by itself.
+    pub fn iter(&self) -> impl Iterator<Item = Change> {
+        self.numbers.iter().zip(self.entries.iter()).map(|(number, (hero, entry))| Change { number: *number, hero, entry: entry.into() })
+    }
+}
+
+impl FromIterator<Change> for Changes {
+    fn from_iter<I: IntoIterator<Item = Change>>(changes: I) -> Self {
+        let mut numbers = Vec::new();
+        let with_its_number = |Change { number, hero, entry }: Change| {
+            numbers.push(number);
+            (hero, Arc::unwrap_or_clone(entry))
+        };
+        let entries = changes.into_iter().map(with_its_number).collect();
+        Self { numbers, entries }
+    }
 }
 
 /// What became of a pull, told by its puller. Times are spans before the telling: the puller's clock may be wrong.

@@ -28,7 +28,6 @@ mod serve;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::hash::{Hash, Hasher};
-use std::sync::Arc;
 use std::time::Duration;
 
 use crate::clock::{Clock, Hlc, Stamp};
@@ -62,7 +61,7 @@ pub struct Config {
     pub join_patience: Duration,
     /// How long a round may stand still before it is given up.
     pub round_timeout: Duration,
-    /// Roughly how many bytes of entries go into a chunk.
+    /// After how many bytes of entries a chunk is full.
     pub chunk_bytes: usize,
     /// How many chunks may be under way unacknowledged.
     pub window: u32,
@@ -355,9 +354,9 @@ impl Replica {
     ///
     /// # Errors
     /// [`WriteError`]; nothing was changed.
-    pub fn write(&mut self, now: Now, key: HeroId, value: Value) -> Result<Arc<Entry>, WriteError> {
-        let over = self.map.get(key).cloned();
-        self.write_over(now, key, value, over.as_deref())
+    pub fn write(&mut self, now: Now, key: HeroId, value: Value) -> Result<Entry, WriteError> {
+        let over = self.map.get(key);
+        self.write_over(now, key, value, over.as_ref())
     }
 
     /// As [`write`](Self::write), on top of `over`: a copy that came with a command, for a key not held here. The copy
@@ -365,7 +364,7 @@ impl Replica {
     ///
     /// # Errors
     /// [`WriteError`]; nothing was changed.
-    pub fn write_over(&mut self, now: Now, key: HeroId, value: Value, over: Option<&Entry>) -> Result<Arc<Entry>, WriteError> {
+    pub fn write_over(&mut self, now: Now, key: HeroId, value: Value, over: Option<&Entry>) -> Result<Entry, WriteError> {
         if !self.joined && self.config.rules.keep(Rule::WritersHaveJoined) {
             return Err(WriteError::Joining);
         }
@@ -374,7 +373,7 @@ impl Replica {
                 return Err(WriteError::Dead);
             }
             // What is held was accepted, even if the wall clock has been set back since.
-            let is_held = self.map.get(key).is_some_and(|held| held.stamp == over.stamp);
+            let is_held = self.map.rank(key).is_some_and(|held| held.stamp == over.stamp);
             if !is_held && over.stamp.hlc > self.latest_accepted(now) {
                 return Err(WriteError::TooFarAhead);
             }
@@ -388,8 +387,8 @@ impl Replica {
             self.clock.observe(over.stamp.hlc);
         }
         let stamp = self.stamp(now);
-        let entry = Arc::new(Entry::written(value, stamp, over));
-        let won = self.map.merge(key, Arc::clone(&entry));
+        let entry = Entry::written(value, stamp, over);
+        let won = self.map.merge(key, &entry.as_entry_ref());
         assert!(won, "a local write of {key} at {stamp} lost against what was held");
         Ok(entry)
     }
@@ -480,8 +479,8 @@ impl Replica {
             Step::Which => self.on_which(now, from, round),
             Step::Chunk { serving, number, entries } => {
                 if !self.config.rules.keep(Rule::VectorsWaitForTheEnd) && self.pull_of(from, round).is_some() {
-                    for (key, entry) in &entries {
-                        self.map.merge(*key, Arc::clone(entry));
+                    for (key, entry) in entries.iter() {
+                        self.map.merge(key, &entry.as_entry_ref());
                         self.vector.advance(entry.stamp);
                     }
                 }
@@ -569,8 +568,7 @@ impl Replica {
         self.learn(puller, base.clone());
         let full = wish.full || self.owes_full_round(&base);
         let nothing = VersionVector::new();
-        let delta = self.map.delta(if full { &nothing } else { &base });
-        let snapshot: Vec<(HeroId, Arc<Entry>)> = delta.map(|(key, entry)| (key, Arc::clone(entry))).collect();
+        let snapshot = self.map.packed_delta(if full { &nothing } else { &base }, self.config.chunk_bytes);
         let end = Ending { vector: self.vector.clone(), horizon: self.horizon.clone(), full, joined: self.joined };
         let deadline = now.mono + self.config.round_timeout;
         let number = self.next_serving;
@@ -597,7 +595,7 @@ impl Replica {
             if !self.config.rules.keep(Rule::TheEndIsOfTheSnapshot) {
                 serve.retell(self.vector.clone());
             }
-            let Some(step) = serve.next(self.config.chunk_bytes, self.config.window) else { return };
+            let Some(step) = serve.next(self.config.window) else { return };
             let (via, to, round) = (serve.via, serve.puller, serve.round);
             if matches!(step, Step::End { .. }) {
                 self.serves.remove(&puller);
@@ -704,7 +702,7 @@ impl Replica {
             return None;
         }
         // Past the horizon too, before anything is written here: a burial below it would be lost on those who collected.
-        let stamps = entries.stamps().chain(vector.iter()).chain(horizon.iter());
+        let stamps = entries.highest().chain(vector.iter()).chain(horizon.iter());
         if let Some(newest) = stamps.map(|stamp| stamp.hlc).max()
             && self.config.rules.keep(Rule::ClocksPassWhatWasMerged)
         {
@@ -713,7 +711,7 @@ impl Replica {
         if full {
             self.forget_what_is_gone_at(&vector, &horizon, &entries);
         }
-        let brought = Merged { entries: entries.len(), bytes: entries.size_estimate() };
+        let brought = Merged { entries: entries.len(), bytes: entries.size() };
         let (changed, late) = self.merge(entries);
         let orphans = if full { self.orphans(&vector, &horizon) } else { Vec::new() };
         self.vector.merge(&vector);
@@ -736,7 +734,7 @@ impl Replica {
         if self.has_fenced(source) {
             return Some(Event::Fenced { source });
         }
-        let stamps = || entries.stamps().chain(vector.iter()).chain(horizon.iter());
+        let stamps = || entries.highest().chain(vector.iter()).chain(horizon.iter());
         if stamps().any(|stamp| stamp.origin == self.me && !self.vector.covers(stamp)) {
             return Some(Event::OriginStolen { source });
         }
@@ -748,19 +746,28 @@ impl Replica {
     }
 
     /// Takes what beats what is held. Returns how much that was, and the late writes to the dead, which are not taken.
-    fn merge(&mut self, entries: Chunks) -> (usize, Vec<(HeroId, Arc<Entry>)>) {
-        let keep = |rules: &Rules, rule| rules.keep(rule);
+    fn merge(&mut self, entries: Chunks) -> (usize, Vec<(HeroId, Entry)>) {
+        let skip_covered = self.config.rules.keep(Rule::CoveredEntriesAreSkipped);
+        let bury = self.config.rules.keep(Rule::LateWritesAreBuried);
         let (mut changed, mut late) = (0, Vec::new());
-        for (key, entry) in entries.into_entries() {
-            let rules = &self.config.rules;
-            if keep(rules, Rule::CoveredEntriesAreSkipped) && close::has_heard(&self.vector, &self.horizon, entry.stamp) {
-                // It is held, or beaten, or collected: a late copy must not come back to life. Merging over what stands
-                // is without danger, and mends what should never be broken.
-                changed += usize::from(self.map.get(key).is_some() && self.map.merge(key, entry));
-            } else if !entry.is_tombstone() && keep(rules, Rule::LateWritesAreBuried) && self.knows_dead(key, &entry) {
-                late.push((key, entry));
-            } else if self.map.merge(key, entry) {
-                changed += 1;
+        self.map.make_room(entries.len());
+        for batch in entries.into_batches() {
+            // The vector waits for the end, so what has been heard of an origin is the same for all rows.
+            let mut heard = close::Heard::new(&self.vector, &self.horizon);
+            let mut rows = batch.rows();
+            while let Some((key, entry)) = rows.advance() {
+                let is_late_over = |is_dead: bool| is_dead && bury && entry.hero.is_some();
+                if skip_covered && heard.has(entry.stamp) {
+                    // It is held, or beaten, or collected: a late copy must not come back to life. Merging over what stands
+                    // is without danger, and mends what should never be broken.
+                    changed += usize::from(self.map.holds(key) && self.map.merge(key, &entry));
+                } else if is_late_over(heard.has(entry.born) && !self.map.holds(key)) {
+                    late.push((key, entry.to_entry()));
+                } else if self.map.merge(key, &entry) {
+                    changed += 1;
+                } else if is_late_over(self.map.rank(key).is_some_and(|held| held.is_tombstone)) {
+                    late.push((key, entry.to_entry()));
+                }
             }
         }
         (changed, late)

@@ -13,7 +13,7 @@ use crate::id::{Incarnation, Origin};
 use crate::message::{Command, Done, Envelope, Frame, Step};
 
 /// The version of everything after the first six bytes of a hello.
-pub const PROTOCOL_VERSION: u16 = 5;
+pub const PROTOCOL_VERSION: u16 = 6;
 /// The largest message a node reads, in bytes; a peer that sends more is cut off.
 pub const FRAME_BYTES_MAX: usize = 1024 * 1024;
 /// The longest cookie, in bytes.
@@ -115,7 +115,7 @@ pub fn encode(frame: &Frame) -> Vec<u8> {
 /// [`WireError::Malformed`] says what is wrong.
 pub fn decode(bytes: &[u8]) -> Result<Frame, WireError> {
     let frame = whole(bytes)?;
-    if !entries(&frame).all(Entry::is_possible) {
+    if entry(&frame).is_some_and(|entry| !entry.is_possible()) {
         return Err(WireError::Malformed("an entry that no node can have written".into()));
     }
     if !vectors(&frame).all(VersionVector::is_possible) {
@@ -130,15 +130,15 @@ pub fn decode(bytes: &[u8]) -> Result<Frame, WireError> {
         Frame::Control(Control::Inject { fault, heal_after }) => fault.is_possible() && HEAL_AFTER.contains(heal_after),
         Frame::Report(report) => report.is_possible(),
         Frame::Control(Control::Pace(pace)) => pace.is_possible(),
+        Frame::Observation(observation) => observation.changes.is_possible(),
         Frame::Control(Control::Heal(_) | Control::Stop | Control::Kill)
         | Frame::Round(_)
         | Frame::Command { .. }
         | Frame::Answer { .. }
-        | Frame::Observe { .. }
-        | Frame::Observation(_) => true,
+        | Frame::Observe { .. } => true,
     };
     if !is_possible {
-        return Err(WireError::Malformed("a fault, a time or a pace that cannot be".into()));
+        return Err(WireError::Malformed("a fault, a time, a pace or an observation that cannot be".into()));
     }
     Ok(frame)
 }
@@ -155,15 +155,29 @@ fn vectors(frame: &Frame) -> Box<dyn Iterator<Item = &VersionVector> + '_> {
     }
 }
 
-/// The entries that a frame carries.
-pub(crate) fn entries(frame: &Frame) -> Box<dyn Iterator<Item = &Entry> + '_> {
+/// The entry that a frame carries by itself. Those of batches were judged when the batch was read.
+fn entry(frame: &Frame) -> Option<&Entry> {
     match frame {
-        Frame::Round(Envelope { step: Step::Chunk { entries, .. }, .. }) => Box::new(entries.iter().map(|(_, entry)| &**entry)),
-        Frame::Observation(observation) => Box::new(observation.entries.iter().map(|change| &*change.entry)),
-        Frame::Command { command: Command::Assign { copy, .. }, .. } => Box::new(copy.iter().map(|entry| &**entry)),
-        Frame::Answer { result: Ok(Done::Assigned(entry)), .. } => Box::new(std::iter::once(&**entry)),
+        Frame::Command { command: Command::Assign { copy, .. }, .. } => copy.as_deref(),
+        Frame::Answer { result: Ok(Done::Assigned(entry)), .. } => Some(entry),
+        Frame::Round(_)
+        | Frame::Command { .. }
+        | Frame::Answer { .. }
+        | Frame::Observe { .. }
+        | Frame::Observation(_)
+        | Frame::Control(_)
+        | Frame::Report(_) => None,
+    }
+}
+
+/// How many entries a frame carries.
+#[must_use]
+pub fn entries(frame: &Frame) -> usize {
+    match frame {
+        Frame::Round(Envelope { step: Step::Chunk { entries, .. }, .. }) => entries.len(),
+        Frame::Observation(observation) => observation.changes.entries.len(),
         Frame::Round(_) | Frame::Command { .. } | Frame::Answer { .. } | Frame::Observe { .. } | Frame::Control(_) | Frame::Report(_) => {
-            Box::new(std::iter::empty())
+            usize::from(entry(frame).is_some())
         }
     }
 }
@@ -179,7 +193,6 @@ fn whole<'de, T: Deserialize<'de>>(bytes: &'de [u8]) -> Result<T, WireError> {
 #[cfg(test)]
 mod tests {
     use std::num::{NonZeroU64, NonZeroU128};
-    use std::sync::Arc;
     use std::time::Duration;
 
     use uuid::Uuid;
@@ -233,9 +246,9 @@ mod tests {
 
     /// The bytes of this version. Should they change, so must [`PROTOCOL_VERSION`]: another build of it could not read them.
     #[test]
-    fn the_bytes_of_version_5_are_these() {
-        assert_eq!(PROTOCOL_VERSION, 5);
-        assert_eq!(hex(&hello().encode()), format!("53484331050006676f7468616d8586bfda9f3401{}", "07".repeat(32)));
+    fn the_bytes_of_version_6_are_these() {
+        assert_eq!(PROTOCOL_VERSION, 6);
+        assert_eq!(hex(&hello().encode()), format!("53484331060006676f7468616d8586bfda9f3401{}", "07".repeat(32)));
         let welcome = Welcome { proof: [9; 32], alive_elsewhere: Some(Incarnation(300)) };
         assert_eq!(hex(&welcome.encode()), format!("{}01ac02", "09".repeat(32)));
         assert_eq!(Welcome::decode(&welcome.encode()), Ok(welcome));
@@ -264,8 +277,8 @@ mod tests {
             (step(Step::Same { summary, joined: true }), "0006676f7468616dac020763617069746f6c90030502070001"),
             (step(Step::Which), "0006676f7468616dac020763617069746f6c90030503"),
             (
-                step(Step::Chunk { serving: 3, number: 1, entries: vec![(key(1), Arc::new(born)), (key(2), Arc::new(dead))] }),
-                "0006676f7468616dac020763617069746f6c9003050403010210010101010101010101010101010101010003416461000064e8070206676f7468616dac02e8070206676f7468616dac020000100202020202020202020202020202020201d00f0006676f7468616dac02e8070206676f7468616dac02000106676f7468616dac02e80702",
+                step(Step::Chunk { serving: 3, number: 1, entries: [(key(1), born), (key(2), dead)].into_iter().collect() }),
+                "0006676f7468616dac020763617069746f6c9003050403013d01010101010101010101010101010101000006676f7468616dac02d00f0264034164610202020202020202020202020202020239d00f0000cf0f020100",
             ),
             (step(Step::Ack { chunks: 2 }), "0006676f7468616dac020763617069746f6c9003050502"),
             (

@@ -1,18 +1,16 @@
 //! The laws of the map, over real values: whatever is merged, in whatever order and however often, the result is the same.
 
-use std::sync::Arc;
-
 use proptest::prelude::*;
 
 use shared::clock::{Hlc, Stamp};
-use shared::crdt::{Entry, Map, Value, VersionVector};
-use shared::hero::{Hero, Location};
+use shared::crdt::{Batch, Entry, Map, Value, VersionVector};
+use shared::hero::{HEALTH_MAX, HERO_NAME_CHARS_MAX, Hero, Location};
 use shared::id::{HeroId, Incarnation, NodeName, Origin};
 use shared::message::{Envelope, Frame, Step};
 use shared::time::UnixMillis;
 use shared::wire;
 
-type Write = (HeroId, Arc<Entry>);
+type Write = (HeroId, Entry);
 
 /// Few names, times and keys, so that the same reading on two nodes and the same key from many are common.
 fn stamp() -> impl Strategy<Value = Stamp> {
@@ -41,20 +39,46 @@ fn write() -> impl Strategy<Value = Write> {
             Hero { location: Location::City(stamp.origin.node), health, is_patrolling: seed.is_multiple_of(2), ..Hero::new("Ada".into()) };
         let value = if seed.is_multiple_of(5) { Value::Tombstone } else { Value::Live(hero) };
         let key = HeroId(uuid::Uuid::from_u128(u128::from(seed % 4)));
-        (key, Arc::new(Entry::written(value, stamp, None)))
+        (key, Entry::written(value, stamp, None))
     })
 }
 
 fn merged<'a>(writes: impl IntoIterator<Item = &'a Write>) -> Map {
     let mut map = Map::default();
     for (key, entry) in writes {
-        map.merge(*key, Arc::clone(entry));
+        map.merge(*key, &entry.as_entry_ref());
     }
     map
 }
 
 fn contents(map: &Map) -> Vec<Write> {
-    map.iter().map(|(key, entry)| (key, Arc::clone(entry))).collect()
+    let mut held: Vec<Write> = map.iter().collect();
+    held.sort_by_key(|(key, _)| *key);
+    held
+}
+
+/// A write of any shape that a node can have made, which follows from nothing. Names and readings are near each other and far from each other.
+fn any_write() -> impl Strategy<Value = Write> {
+    let reading = (prop_oneof![0..4_u64, Just(1_790_000_000_000), any::<u64>()], prop_oneof![0..3_u32, any::<u32>()]);
+    let name = prop::sample::select(vec!["a", "gotham", "sixteen-letters-"]);
+    let stamp = (reading, name, prop_oneof![0..3_u64, any::<u64>()]).prop_map(|((wall, logical), node, incarnation)| Stamp {
+        hlc: Hlc { wall: UnixMillis(wall), logical },
+        origin: Origin { node: node.parse().expect("a valid name"), incarnation: Incarnation(incarnation) },
+    });
+    let hero_name = prop_oneof!["[a-z ]{1,30}", Just("\u{1f9b8}".repeat(HERO_NAME_CHARS_MAX))];
+    let hero = (hero_name, prop::option::of(prop::sample::select(vec!["gotham", "capitol"])), any::<bool>(), 1..=HEALTH_MAX);
+    let value = prop::option::of(hero.prop_map(|(name, city, is_patrolling, health)| {
+        let location = city.map_or(Location::Home, |city| Location::City(city.parse().expect("a valid name")));
+        Hero { name: name.into(), location, is_patrolling, health }
+    }));
+    (any::<u128>(), value, prop::collection::vec(stamp, 1..12)).prop_map(|(key, value, mut stamps)| {
+        stamps.sort();
+        let over = stamps
+            .iter()
+            .fold(None, |over: Option<Entry>, stamp| Some(Entry::written(Value::Live(Hero::new("Ada".into())), *stamp, over.as_ref())));
+        let entry = Entry { value: value.map_or(Value::Tombstone, Value::Live), ..over.expect("at least one write") };
+        (HeroId(uuid::Uuid::from_u128(key)), entry)
+    })
 }
 
 /// A replica's state as rounds make it: all the writes below its vector, and no others.
@@ -88,7 +112,7 @@ proptest! {
         prop_assert_eq!(contents(&left), contents(&right));
         for (key, before) in a.iter() {
             let after = left.get(key).unwrap();
-            prop_assert!(after == before || after.beats(before));
+            prop_assert!(after == before || after.beats(&before));
         }
     }
 
@@ -98,11 +122,11 @@ proptest! {
         let fresh = merged(&contents(&map));
         prop_assert_eq!(map.fingerprint(), fresh.fingerprint());
         let everything = VersionVector::new();
-        let mut by_stamp: Vec<Write> = map.delta(&everything).map(|(key, entry)| (key, Arc::clone(entry))).collect();
+        let mut by_stamp: Vec<Write> = map.delta(&everything).collect();
         prop_assert!(by_stamp.windows(2).all(|pair| (pair[0].1.stamp.origin, pair[0].1.stamp.hlc) < (pair[1].1.stamp.origin, pair[1].1.stamp.hlc)));
         by_stamp.sort_by_key(|(key, _)| *key);
         prop_assert_eq!(&by_stamp, &contents(&map));
-        let mut by_change: Vec<Write> = map.changed_since(0).map(|(_, key, entry)| (key, Arc::clone(entry))).collect();
+        let mut by_change: Vec<Write> = map.changed_since(0).map(|(_, key, entry)| (key, entry)).collect();
         by_change.sort_by_key(|(key, _)| *key);
         prop_assert_eq!(&by_change, &contents(&map));
         prop_assert!(map.changed_since(map.changes()).next().is_none());
@@ -111,7 +135,7 @@ proptest! {
     #[test]
     fn a_delta_brings_what_the_whole_state_would(writes in prop::collection::vec(write(), 0..20), mine in vector(), theirs in vector()) {
         let (here, there) = (replica(&writes, &mine), replica(&writes, &theirs));
-        let delta: Vec<Write> = there.delta(&mine).map(|(key, entry)| (key, Arc::clone(entry))).collect();
+        let delta: Vec<Write> = there.delta(&mine).collect();
         let by_delta = merged(contents(&here).iter().chain(&delta));
         let by_state = merged(contents(&here).iter().chain(&contents(&there)));
         prop_assert_eq!(contents(&by_delta), contents(&by_state));
@@ -166,25 +190,73 @@ proptest! {
     }
 
     #[test]
-    fn the_slots_forgotten_are_the_oldest_and_no_more_than_needed(a in vector(), max in 0..8_usize) {
-        let mut shorter = a.clone();
-        shorter.forget_oldest(max);
-        prop_assert_eq!(shorter.len(), a.len().min(max.max(a.marks().count())));
-        let mut oldest_first: Vec<Stamp> = a.iter().collect();
-        oldest_first.sort();
-        let mut kept: Vec<Stamp> = shorter.iter().collect();
-        kept.sort();
-        prop_assert!(oldest_first.ends_with(&kept));
-        prop_assert!(shorter.marks().eq(a.marks()));
+    fn the_tombstones_found_are_those_covered(writes in prop::collection::vec(write(), 0..20), vector in vector()) {
+        let map = merged(&writes);
+        let mut found: Vec<HeroId> = map.tombstones_covered_by(&vector).map(|(key, ..)| key).collect();
+        found.sort();
+        let covered: Vec<HeroId> = contents(&map).iter().filter(|(_, entry)| entry.is_tombstone() && vector.covers(entry.stamp)).map(|(key, _)| *key).collect();
+        prop_assert_eq!(found, covered);
     }
 
     #[test]
-    fn the_tombstones_found_are_those_covered(writes in prop::collection::vec(write(), 0..20), vector in vector()) {
+    fn a_batch_holds_what_was_packed_in_the_order_in_which_it_was(writes in prop::collection::vec(any_write(), 0..20)) {
+        let batch: Batch = writes.iter().cloned().collect();
+        prop_assert_eq!(&batch.iter().collect::<Vec<_>>(), &writes);
+        prop_assert_eq!((batch.len(), batch.is_empty()), (writes.len(), writes.is_empty()));
+        prop_assert!(batch.keys().eq(writes.iter().map(|(key, _)| *key)));
+        let highest: VersionVector = batch.highest().iter().copied().collect();
+        prop_assert_eq!(highest.len(), batch.highest().len());
+        prop_assert_eq!(highest, writes.iter().map(|(_, entry)| entry.stamp).collect());
+        let bytes = postcard::to_stdvec(&batch).expect("a batch can be written");
+        prop_assert_eq!(postcard::from_bytes::<Batch>(&bytes), Ok(batch));
+    }
+
+    #[test]
+    fn a_map_keeps_entries_as_they_are_and_packs_them_as_they_would_be_packed(writes in prop::collection::vec(any_write(), 0..20), limit in 0..2_000_usize) {
         let map = merged(&writes);
-        let mut found: Vec<HeroId> = map.tombstones_covered_by(&vector).map(|(key, _)| key).collect();
-        found.sort();
-        let covered: Vec<HeroId> = map.iter().filter(|(_, entry)| entry.is_tombstone() && vector.covers(entry.stamp)).map(|(key, _)| key).collect();
-        prop_assert_eq!(found, covered);
+        prop_assert!(map.iter().all(|held| writes.contains(&held) && map.get(held.0) == Some(held.1.clone())));
+        prop_assert_eq!(map.live() + map.tombstones(), map.iter().count());
+        let everything = VersionVector::new();
+        let delta: Vec<Write> = map.delta(&everything).collect();
+        let batches = map.packed_delta(&everything, limit);
+        prop_assert_eq!(&batches.iter().flat_map(Batch::iter).collect::<Vec<_>>(), &delta);
+        prop_assert!(batches.iter().rev().skip(1).all(|batch| batch.size() >= limit));
+        let (numbers, changes) = map.packed_changes(0, usize::MAX);
+        prop_assert!(map.changed_since(0).eq(numbers.into_iter().zip(changes.iter()).map(|(number, (key, entry))| (number, key, entry))));
+    }
+
+    #[test]
+    fn a_map_that_was_emptied_is_as_new(writes in prop::collection::vec(any_write(), 0..20), again in prop::collection::vec(any_write(), 0..20)) {
+        let mut used = merged(&writes);
+        contents(&used).into_iter().for_each(|(key, _)| used.remove(key));
+        prop_assert_eq!((used.is_empty(), used.origins().count(), used.fingerprint()), (true, 0, Map::default().fingerprint()));
+        prop_assert!(used.delta(&VersionVector::new()).next().is_none() && used.changed_since(0).next().is_none());
+        let fresh = merged(&again);
+        for (key, entry) in &again {
+            used.merge(*key, &entry.as_entry_ref());
+        }
+        prop_assert_eq!(contents(&used), contents(&fresh));
+        prop_assert_eq!(used.fingerprint(), fresh.fingerprint());
+        let delta = |map: &Map| map.delta(&VersionVector::new()).collect::<Vec<_>>();
+        prop_assert_eq!(delta(&used), delta(&fresh));
+    }
+
+    #[test]
+    fn a_batch_with_another_byte_is_a_batch_of_possible_entries_or_none(writes in prop::collection::vec(any_write(), 1..4), at in any::<prop::sample::Index>(), byte in any::<u8>()) {
+        let batch: Batch = writes.into_iter().collect();
+        let mut bytes = postcard::to_stdvec(&batch).expect("a batch can be written");
+        let header = bytes.len() - batch.size();
+        let at = header + at.index(batch.size());
+        bytes[at] = byte;
+        if let Ok(other) = Batch::parse(&bytes[header..]) {
+            prop_assert_eq!(other.iter().count(), other.len());
+            prop_assert!(other.iter().all(|(_, entry)| entry.is_possible()));
+        }
+        for end in 0..batch.size() {
+            if let Ok(part) = Batch::parse(&bytes[header..header + end]) {
+                prop_assert_eq!(part.iter().count(), part.len());
+            }
+        }
     }
 
     #[test]
@@ -192,7 +264,7 @@ proptest! {
         let origin = Origin { node: "gotham".parse().unwrap(), incarnation: Incarnation(7) };
         let mut vector = vector;
         vector.merge(&horizon);
-        for step in [Step::Chunk { serving: 1, number: 3, entries: entries.clone() }, Step::End { serving: 1, chunks: 4, horizon, vector, full: false, joined: true }] {
+        for step in [Step::Chunk { serving: 1, number: 3, entries: entries.iter().cloned().collect() }, Step::End { serving: 1, chunks: 4, horizon, vector, full: false, joined: true }] {
             let frame = Frame::Round(Envelope { from: origin, to: origin, round, step });
             prop_assert_eq!(wire::decode(&wire::encode(&frame)), Ok(frame));
         }

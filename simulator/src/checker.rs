@@ -37,8 +37,6 @@ pub(crate) struct Witness {
 mod tests {
     //! Histories for the checkers to object to.
 
-    use std::sync::Arc;
-
     use shared::clock::{Hlc, Stamp};
     use shared::crdt::{Entry, Map, Value};
     use shared::hero::Hero;
@@ -56,7 +54,7 @@ mod tests {
 
     pub(crate) fn map_with(stamp: Stamp) -> Map {
         let mut map = Map::default();
-        map.merge(KEY, Arc::new(Entry::written(Value::Live(Hero::new("Granite".into())), stamp, None)));
+        map.merge(KEY, &Entry::written(Value::Live(Hero::new("Granite".into())), stamp, None).as_entry_ref());
         map
     }
 }

@@ -19,7 +19,7 @@ use dispatch_node::verdict::Verdict;
 use dispatch_node::view::View;
 use location_node::city::{self, City};
 use shared::clock::Stamp;
-use shared::crdt::VersionVector;
+use shared::crdt::{Entry, VersionVector};
 use shared::hero::Location;
 use shared::id::{HeroId, Incarnation, NodeName, Origin};
 use shared::machine::{Input, LinkDown};
@@ -774,9 +774,9 @@ impl Cluster {
         let since = witness.changes_seen;
         for (change, key, entry) in replica.map().changed_since(since) {
             witness.changes_seen = change;
-            note("origins", self.writes.note(key, rank(entry)));
+            note("origins", self.writes.note(key, rank(&entry)));
             note("deaths", witness.deaths.note(key, entry.is_tombstone()));
-            note("monotonic reads", witness.reads.note(key, rank(entry)));
+            note("monotonic reads", witness.reads.note(key, rank(&entry)));
             if entry.stamp.origin == *me {
                 // Burials are written by whoever finds them due.
                 note("writers", witness.writers.wrote(entry.stamp, replica.joined() || entry.is_tombstone()));
@@ -863,7 +863,7 @@ impl Cluster {
     pub(crate) fn all_survive(&self, survivors: &survival::Survivors) -> Result<(), Violation> {
         for process in self.members() {
             let replica = process.replica();
-            let held = |key| replica.map().get(key).map(|entry| rank(entry));
+            let held = |key| replica.map().get(key).map(|entry| rank(&entry));
             let stand = survivors.all_stand(held, |key| self.writes.dead_by(key, replica.vector()));
             stand.map_err(|text| self.not_true("survival", format!("{}: {text}", process.me)))?;
         }
@@ -934,7 +934,7 @@ impl Cluster {
         for (index, city) in view.cities.iter().enumerate() {
             let process = self.members().find(|process| process.name == city.name).ok_or("a city that is not")?;
             // The living: tombstones may still be collected at this very moment.
-            let shown = view.rows.iter().filter_map(|row| Some((row.id, row.cells[index].as_ref()?)));
+            let shown = view.rows.iter().filter_map(|row| Some((row.id, Entry::clone(row.cells[index].as_ref()?))));
             let shown = shown.filter(|(_, entry)| !entry.is_tombstone()).collect::<BTreeMap<_, _>>();
             let held = process.replica().map().iter().filter(|(_, entry)| !entry.is_tombstone()).collect::<BTreeMap<_, _>>();
             if shown != held {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use dispatch_node::forecast::News;
-use shared::crdt::Entry;
+use shared::crdt::Rank;
 use shared::id::HeroId;
 use shared::replica::Rules;
 
@@ -28,18 +28,12 @@ pub struct Recovery {
 pub fn follow(plan: &Plan, from: Duration, step: Duration, looks: u32) -> Result<Recovery, Violation> {
     let mut cluster = Cluster::new(plan, Rules::default(), false);
     cluster.run(from)?;
-    let mut newest: BTreeMap<HeroId, &Entry> = BTreeMap::new();
-    for (id, entry) in cluster.running().flat_map(|process| process.replica().map().iter()) {
-        newest
-            .entry(id)
-            .and_modify(|held| {
-                if entry.beats(held) {
-                    *held = entry
-                }
-            })
-            .or_insert(entry);
+    let mut newest: BTreeMap<HeroId, Rank> = BTreeMap::new();
+    for (id, held, _) in cluster.running().flat_map(|process| process.replica().map().stamps()) {
+        let rank = newest.entry(id).or_insert(held);
+        *rank = held.max(*rank);
     }
-    let stamps: Vec<_> = newest.values().map(|entry| entry.stamp).collect();
+    let stamps: Vec<_> = newest.values().map(|newest| newest.stamp).collect();
     let holders = |cluster: &Cluster| -> Vec<u8> {
         let holds = |stamp| cluster.running().zip(0..).map(move |(process, bit)| u8::from(process.replica().vector().covers(stamp)) << bit);
         stamps.iter().map(|stamp| holds(*stamp).sum()).collect()

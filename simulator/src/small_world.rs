@@ -207,8 +207,8 @@ impl World {
         let mut actions: Vec<Action> = (0..self.under_way.len()).map(Action::Deliver).collect();
         for (node, replica) in self.alive() {
             for number in 0..keys {
-                let held = replica.map().get(key(number));
-                let lives = held.is_some_and(|entry| !entry.is_tombstone());
+                let held = replica.map().rank(key(number));
+                let lives = held.is_some_and(|held| !held.is_tombstone);
                 let second = number == 1 && node == 1 && held.is_none() && self.writes.len() < 64 && !self.writes.knows(key(1));
                 if writes > 0 && replica.joined() && (lives || second) {
                     actions.push(Action::Write(node, number));
@@ -285,7 +285,7 @@ impl World {
         if replica.map().changes() != changes {
             let writes = Arc::make_mut(&mut self.writes);
             for (_, key, entry) in replica.map().changed_since(changes) {
-                if let Err(twice) = writes.note(key, rank(entry)) {
+                if let Err(twice) = writes.note(key, rank(&entry)) {
                     self.violation.get_or_insert(twice);
                 }
             }
@@ -431,7 +431,7 @@ impl World {
             if Some(replica.map().fingerprint()) != first {
                 return Err(format!("after healing: {} holds something else", replica.me()));
             }
-            let held = |key| replica.map().get(key).map(|entry| rank(entry));
+            let held = |key| replica.map().get(key).map(|entry| rank(&entry));
             let stand = survivors.all_stand(held, |key| world.writes.dead_by(key, replica.vector()));
             stand.map_err(|wrong| format!("after healing: {}: {wrong}", replica.me()))?;
             if world.alive().count() == NAMES.len() && replica.joined() && replica.map().tombstones() > 0 {

@@ -55,7 +55,7 @@ fn seen(list: &CityHeroes, before: &NodeState, after: &NodeState) -> Option<Look
     let mut map = Map::default();
     for hero in &list.heroes {
         let (key, entry) = entry(hero);
-        map.merge(key, entry.into());
+        map.merge(key, &entry.as_entry_ref());
     }
     let fingerprint = map.fingerprint().to_string();
     let same = [before, after].into_iter().find(|node| node.fingerprint == fingerprint);
@@ -218,11 +218,11 @@ impl Audit {
 
     fn look_at(&mut self, Look { life, map, vector, tombstones: _ }: &Look) -> Result<(), String> {
         self.shown += 1;
-        map.iter().try_for_each(|(key, entry)| self.note(key, entry))?;
+        map.iter().try_for_each(|(key, entry)| self.note(key, &entry))?;
         let known = self.lives.entry(*life).or_default();
         for (key, entry) in map.iter() {
             known.deaths.note(key, false)?;
-            known.reads.note(key, rank(entry))?;
+            known.reads.note(key, rank(&entry))?;
         }
         // Who was there and is not has died: a life forgets nobody else.
         let held: BTreeSet<HeroId> = map.iter().map(|(key, _)| key).collect();
@@ -282,7 +282,7 @@ impl Audit {
 }
 
 fn best(map: &Map, key: HeroId) -> Option<Rank> {
-    map.get(key).map(|entry| rank(entry))
+    map.get(key).map(|entry| rank(&entry))
 }
 
 /// Who covers the same holds the same.
@@ -311,7 +311,7 @@ mod tests {
     fn look(node: &str, covered: u64, heroes: &[(HeroId, Entry)]) -> Look {
         let mut map = Map::default();
         heroes.iter().for_each(|(key, entry)| {
-            map.merge(*key, entry.clone().into());
+            map.merge(*key, &entry.as_entry_ref());
         });
         let hlc = Hlc { wall: UnixMillis(covered), logical: 0 };
         let vector = VersionVector::from_iter([Stamp { hlc, origin: origin("dispatch/1") }]);

@@ -134,7 +134,7 @@ fn with_dispatch_stopped_the_cities_converge_among_themselves() {
     for city in ["metropolis", "capitol"] {
         wait_until(&format!("{city} holds what gotham wrote"), Duration::from_secs(10), || {
             let seen = observe(&cluster, city, me).map_err(|ending| format!("{ending:?}"))?;
-            let held = seen.entries.iter().find(|change| change.hero == id).map(|change| change.entry.clone());
+            let held = seen.changes.iter().find(|change| change.hero == id).map(|change| change.entry);
             ensure(held.as_ref() == Some(&written), || format!("{held:?}"))
         });
     }

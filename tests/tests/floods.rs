@@ -7,7 +7,6 @@
 
 use std::io::{Read as _, Write as _};
 use std::net::{Shutdown, SocketAddr, TcpStream};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::Duration;
@@ -17,7 +16,7 @@ use cluster_tests::{CITIES, Cluster, Heroes, Link, NODES, Onlooker, Options, Sto
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use shared::clock::{Hlc, Stamp};
-use shared::crdt::{Entry, Value, VersionVector};
+use shared::crdt::{Batch, Entry, Value, VersionVector};
 use shared::hero::Hero;
 use shared::id::{HeroId, Incarnation, Origin};
 use shared::message::{Envelope, Frame, Step};
@@ -206,7 +205,7 @@ fn ten_thousand_requests_a_second_leave_room_for_others() {
 }
 
 /// A capitol that is not: it answers each pull of gotham with what `serve` says, which is served in the name of `me`.
-fn serve_gotham(cluster: &Cluster, flood: &Flood, serve: impl Fn(Origin, u64) -> (Vec<(HeroId, Arc<Entry>)>, VersionVector)) {
+fn serve_gotham(cluster: &Cluster, flood: &Flood, serve: impl Fn(Origin, u64) -> (Batch, VersionVector)) {
     let me = Origin { node: "capitol".parse().expect("a name"), incarnation: Incarnation(incarnation_now() & !1) };
     let mut link = wait_until("capitol's place is free", PATIENCE, || {
         Link::as_member(cluster.address("gotham"), "capitol", me.incarnation.0).map_err(|ending| format!("{ending:?}"))
@@ -233,11 +232,11 @@ fn from_afar(number: u64) -> HeroId {
 }
 
 /// A hero that `writer` made, stamped so many milliseconds after now.
-fn made(writer: Origin, number: u64, ahead_ms: u64) -> (HeroId, Arc<Entry>, Stamp) {
+fn made(writer: Origin, number: u64, ahead_ms: u64) -> (HeroId, Entry, Stamp) {
     let hlc = Hlc { wall: UnixMillis(incarnation_now() + ahead_ms), logical: 0 };
     let stamp = Stamp { hlc, origin: writer };
     let hero = Hero::new(format!("From afar {number}").into());
-    (from_afar(number), Arc::new(Entry::written(Value::Live(hero), stamp, None)), stamp)
+    (from_afar(number), Entry::written(Value::Live(hero), stamp, None), stamp)
 }
 
 #[test]
@@ -248,7 +247,7 @@ fn a_member_whose_stamps_are_ten_years_ahead_moves_nobodys_clock() {
     survives("ten years ahead", cluster, Heroes::default(), &["gotham", "metropolis"], |cluster, flood| {
         serve_gotham(cluster, flood, |me, serving| {
             let (key, entry, stamp) = made(me, serving, TEN_YEARS_MS);
-            (vec![(key, entry)], [stamp].into_iter().collect())
+            ([(key, entry)].into_iter().collect(), [stamp].into_iter().collect())
         });
     });
 }
@@ -263,13 +262,13 @@ fn a_member_that_replays_old_deltas_changes_nothing() {
     (0..OLD).for_each(|number| heroes.died(&from_afar(number).to_string()));
     survives("old deltas", cluster, heroes, &["gotham", "metropolis"], |cluster, flood| {
         // The same hundred deaths in an earlier life each time, and a vector that says it never heard of anything else.
-        let old: Vec<(HeroId, Arc<Entry>)> = (0..OLD)
+        let old: Batch = (0..OLD)
             .map(|number| {
                 let (key, born, mut stamp) = made(dead, number, 0);
                 stamp.hlc = Hlc { wall: UnixMillis(dead.incarnation.0 + number), logical: 0 };
-                let (born, mut death) = (Entry { stamp, born: stamp, ..Entry::clone(&born) }, stamp);
+                let (born, mut death) = (Entry { stamp, born: stamp, ..born }, stamp);
                 death.hlc.logical = 1;
-                (key, Arc::new(Entry::written(Value::Tombstone, death, Some(&born))))
+                (key, Entry::written(Value::Tombstone, death, Some(&born)))
             })
             .collect();
         let vector: VersionVector = old.iter().map(|(_, entry)| entry.stamp).collect();

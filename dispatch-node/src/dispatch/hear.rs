@@ -119,15 +119,16 @@ impl Dispatch {
         if self.linked(from).map(|city| city.incarnation) != Some(observation.life) || self.asked.remove(&from).is_none() {
             return;
         }
-        for change in &observation.entries {
-            self.get_to_know(change.hero, &change.entry);
+        let mut rows = observation.changes.entries.rows();
+        while let Some((hero, entry)) = rows.advance() {
+            self.get_to_know(hero, &entry);
         }
         let pulls = self.city(from).map(|city| city.news(&observation)).unwrap_or_default();
         for pulled in &pulls {
             self.history.pulled(now, from, pulled);
         }
         self.history_grew |= !pulls.is_empty();
-        let changed = !(observation.entries.is_empty() && observation.removed.is_empty());
+        let changed = !(observation.changes.is_empty() && observation.removed.is_empty());
         let Some(city) = self.city(from) else { return };
         let before = (city.joined, city.is_read);
         city.observe(observation, now);

@@ -155,9 +155,9 @@ impl Dispatch {
     /// A living copy of the hero, the newest that is known: dispatch's own, what a city showed, or what one answered. A command
     /// over an older one would pass for a write that had not seen the newer.
     pub(super) fn find(&self, id: HeroId) -> Result<Arc<Entry>, NotDone> {
-        let own = self.replica.map().get(id).into_iter();
+        let own = self.replica.map().get(id).map(Arc::new);
         let seen = self.cities.iter().filter_map(|city| city.entries.get(&id));
-        let newest = own.chain(seen).chain(self.acknowledged.get(&id)).max_by_key(|entry| (entry.is_tombstone(), entry.stamp));
+        let newest = own.iter().chain(seen).chain(self.acknowledged.get(&id)).max_by_key(|entry| entry.rank());
         match newest {
             Some(copy) if !copy.is_tombstone() && !self.replica.knows_dead(id, copy) => Ok(Arc::clone(copy)),
             Some(_) => Err(NotDone::Deleted(id)),
@@ -174,7 +174,7 @@ impl Dispatch {
             return self.find(id);
         }
         match self.replica.map().get(id) {
-            Some(own) if !own.is_tombstone() => Ok(Arc::clone(own)),
+            Some(own) if !own.is_tombstone() => Ok(own.into()),
             Some(_) => Err(NotDone::Deleted(id)),
             None => Err(self.find(id).err().unwrap_or(NotDone::CityHasNotHeard { city: self.me() })),
         }
@@ -205,7 +205,7 @@ impl Dispatch {
         self.written(now, id, written)
     }
 
-    pub(super) fn written(&mut self, now: Now, id: HeroId, written: Result<Arc<Entry>, WriteError>) -> Result<Arc<Entry>, NotDone> {
+    pub(super) fn written(&mut self, now: Now, id: HeroId, written: Result<Entry, WriteError>) -> Result<Arc<Entry>, NotDone> {
         let entry = written.map_err(|error| match error {
             WriteError::Joining => NotDone::Joining { node: self.me() },
             WriteError::Dead => NotDone::Deleted(id),
@@ -213,7 +213,8 @@ impl Dispatch {
             WriteError::TooManyHeroes => NotDone::TooManyHeroes,
             WriteError::TooManyTombstones => NotDone::TooManyTombstones,
         })?;
-        self.get_to_know(id, &entry);
+        let entry = Arc::new(entry);
+        self.get_to_know(id, &entry.as_entry_ref());
         self.ledger.saved(now.wall, id, &entry);
         self.holdings_changed = true;
         self.touch();

@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use shared::crdt::{Entry, Fingerprint};
+use shared::crdt::{Entry, EntryRef, Fingerprint};
+use shared::hero::HeroName;
 use shared::id::{HeroId, NodeName};
 use shared::message::{PullOutcome, Pulled};
 use shared::replica::PullRecord;
@@ -24,10 +25,10 @@ const AFTERMATHS_MAX: usize = 8;
 
 impl Dispatch {
     /// Remembers a hero beyond its death: what it was called, and when it was born.
-    pub(super) fn get_to_know(&mut self, id: HeroId, entry: &Arc<Entry>) {
+    pub(super) fn get_to_know(&mut self, id: HeroId, entry: &EntryRef<'_>) {
         self.ledger.heard(id, entry);
-        if let Some(hero) = entry.hero() {
-            self.known.entry(id).or_insert_with(|| Known { name: Arc::clone(&hero.name), born: entry.born });
+        if let Some(hero) = entry.hero {
+            self.known.entry(id).or_insert_with(|| Known { name: hero.name.into(), born: entry.born });
         }
         if self.known.len() > KNOWN_MAX {
             let map = self.replica.map();
@@ -36,8 +37,8 @@ impl Dispatch {
         }
     }
 
-    pub(super) fn name_of(&self, id: HeroId) -> Arc<str> {
-        self.known.get(&id).map_or_else(|| id.to_string().into(), |known| Arc::clone(&known.name))
+    pub(super) fn name_of(&self, id: HeroId) -> HeroName {
+        self.known.get(&id).map_or_else(|| id.to_string().into(), |known| known.name.clone())
     }
 
     pub(super) fn touch(&mut self) {
@@ -108,7 +109,7 @@ impl Dispatch {
         self.holdings_changed |= !changed.is_empty();
         for id in &changed {
             let cells = self.cities.iter().map(|city| city.entries.get(id).cloned()).collect();
-            let row = Row::of(*id, self.name_of(*id), self.replica.map().get(*id).cloned(), cells);
+            let row = Row::of(*id, self.name_of(*id), self.replica.map().get(*id).map(Arc::new), cells);
             match &row {
                 Some(row) => self.lags.heard(now, self.rows.get(*id).map(|before| &**before), row),
                 None => self.lags.forgotten(now, *id),
@@ -150,7 +151,7 @@ impl Dispatch {
             changed.extend(self.rows.ids());
         }
         let entries: Vec<(u64, HeroId, Arc<Entry>)> =
-            map.changed_since(since).map(|(number, id, entry)| (number, id, Arc::clone(entry))).collect();
+            map.changed_since(since).map(|(number, id, entry)| (number, id, Arc::new(entry))).collect();
         for (number, hero, entry) in entries {
             let brought = |pull: &&PullRecord| matches!(&pull.outcome, PullOutcome::Merged { changes, .. } if changes.contains(&number));
             let (way, at) = match pulls.iter().find(brought) {
@@ -158,25 +159,25 @@ impl Dispatch {
                 None if entry.stamp.origin != me => (Way::Unknown, now.mono),
                 Some(_) | None => (Way::Written, now.mono),
             };
-            self.get_to_know(hero, &entry);
+            self.get_to_know(hero, &entry.as_entry_ref());
             changed.insert(hero);
             self.history.arrived(now, me.node, Arrival { hero, entry, way, at });
         }
     }
 
     /// What the city alone holds as far as is known: a bomb there puts it at stake.
-    pub(super) fn at_stake(&mut self, now: Now, city: NodeName) -> Vec<(HeroId, Arc<str>)> {
+    pub(super) fn at_stake(&mut self, now: Now, city: NodeName) -> Vec<(HeroId, HeroName)> {
         self.refresh_rows(now);
         let Some(index) = self.cities.iter().position(|mirror| mirror.name == city) else { return Vec::new() };
         let is_only_there = |pattern: &Pattern| pattern.only_at(&self.counted) == Some(index);
         if self.rows.count(is_only_there) == 0 {
             return Vec::new();
         }
-        self.rows.iter().filter(|row| is_only_there(&row.pattern)).map(|row| (row.id, Arc::clone(&row.name))).collect()
+        self.rows.iter().filter(|row| is_only_there(&row.pattern)).map(|row| (row.id, row.name.clone())).collect()
     }
 
     /// A bomb has hit the city, and this was at stake.
-    pub(super) fn destroyed(&mut self, now: Now, city: NodeName, mut only_there: Vec<(HeroId, Arc<str>)>) {
+    pub(super) fn destroyed(&mut self, now: Now, city: NodeName, mut only_there: Vec<(HeroId, HeroName)>) {
         let count = only_there.len();
         only_there.truncate(AT_STAKE_MAX);
         let text = match count {
@@ -201,7 +202,11 @@ impl Dispatch {
                 .map(|(name, life)| (*name, *life))
                 .chain([(self.replica.me().node, self.replica.me().incarnation)])
                 .collect();
-            self.ledger.settle(now.wall, |id| cities.iter().map(|city| city.entries.get(&id)).chain([own.get(id)]).collect(), &lives);
+            self.ledger.settle(
+                now.wall,
+                |id| cities.iter().map(|city| city.entries.get(&id).cloned()).chain([own.get(id).map(Arc::new)]).collect(),
+                &lives,
+            );
         }
     }
 

@@ -269,7 +269,7 @@ fn what_no_city_has_shown_yet_is_not_claimed() {
 fn a_second_command_has_seen_the_first() {
     let mut dispatch = dispatch(&CITIES);
     let hero = create(&mut dispatch, at(1_100));
-    let own = Arc::clone(dispatch.replica.map().get(hero).unwrap());
+    let own = Arc::new(dispatch.replica.map().get(hero).unwrap());
     let (sent, _) = ask(&mut dispatch, at(1_200), Verb::Assign { hero, to: to("gotham") });
     let Some((_, Frame::Command { request, .. })) = sent.first() else { panic!("{sent:?}") };
     let origin = Origin { node: name("gotham"), incarnation: Incarnation(1) };
@@ -346,7 +346,7 @@ fn observation(since: u64, entries: Vec<(HeroId, Arc<Entry>)>) -> Observation {
         wall: at(1_100).wall,
         head: since + entries.len() as u64,
         heroes: entries.len() as u64,
-        entries: (since + 1..).zip(entries).map(|(number, (hero, entry))| Change { number, hero, entry }).collect(),
+        changes: (since + 1..).zip(entries).map(|(number, (hero, entry))| Change { number, hero, entry }).collect(),
         pulls: Vec::new(),
         pulls_until: 0,
         gossip_interval: None,

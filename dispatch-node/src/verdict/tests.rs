@@ -40,7 +40,7 @@ type Holding = Vec<(u8, Arc<Entry>)>;
 fn map(holding: &Holding) -> Map {
     let mut map = Map::default();
     for (number, entry) in holding {
-        map.merge(hero(*number), Arc::clone(entry));
+        map.merge(hero(*number), &entry.as_entry_ref());
     }
     map
 }
@@ -75,7 +75,7 @@ impl Scene {
         let mut rows = Rows::default();
         for id in self.own.iter().map(|(id, _)| id).chain(self.cities.iter().flat_map(|city| city.entries.keys().copied())) {
             let cells = self.cities.iter().map(|city| city.entries.get(&id).cloned()).collect();
-            rows.put(id, Row::of(id, id.to_string().into(), self.own.get(id).cloned(), cells));
+            rows.put(id, Row::of(id, id.to_string().into(), self.own.get(id).map(Arc::new), cells));
         }
         rows
     }
@@ -115,7 +115,7 @@ fn observation(map: &Map) -> Observation {
         until: map.changes(),
         wall: NOW.wall,
         head: map.changes(),
-        entries: map.iter().map(|(hero, entry)| Change { number: 1, hero, entry: Arc::clone(entry) }).collect(),
+        changes: map.iter().map(|(hero, entry)| Change { number: 1, hero, entry: entry.into() }).collect(),
         pulls: Vec::new(),
         pulls_until: 0,
         gossip_interval: None,

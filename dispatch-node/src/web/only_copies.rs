@@ -1,9 +1,8 @@
 //! What a bomb would take with it, and what became of what the last bombs put at stake: heroes of whom one city alone had heard.
 
-use std::sync::Arc;
-
 use askama::Template;
 
+use shared::hero::HeroName;
 use shared::id::HeroId;
 
 use crate::happening::Kind;
@@ -98,7 +97,7 @@ fn became(view: &View, bomb: &view::Aftermath) -> String {
         let what = if back.is_empty() { is_gone(false) } else { "has come back" };
         return format!("The one hero that {city} alone held, {name}, {what}.");
     }
-    let told = |some: &[&(HeroId, Arc<str>)], verb: &str| {
+    let told = |some: &[&(HeroId, HeroName)], verb: &str| {
         let some_names: Vec<String> = some.iter().take(NAMED).map(|(_, name)| name.to_string()).collect();
         let more = some.len() - some_names.len();
         let more = if more == 0 { String::new() } else { format!(" and {} more", grouped(more as u64)) };
@@ -126,6 +125,8 @@ fn is_back(view: &View, bomb: &view::Aftermath) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
     use crate::web::scene::{Scene, id, live, name, stamp};
 
@@ -143,7 +144,7 @@ mod tests {
         let entry = live(stamp("gotham", 5_000), 84, None);
         let hold = |scene: Scene, number: usize| scene.hold(number as u8, NAMES[number], [None, Some(&entry), None, None]);
         let mut scene = (0..back).fold(Scene::new(), hold).happened("gotham", Kind::Destroyed).happened("gotham", Kind::Answers);
-        let only_there = (0..count).map(|number| (id(number as u8), Arc::from(NAMES[number]))).collect();
+        let only_there = (0..count).map(|number| (id(number as u8), NAMES[number].into())).collect();
         scene.view.aftermaths.push(Arc::new(view::Aftermath { city: name("gotham"), happening: 1, only_there, count }));
         scene
     }
@@ -221,7 +222,7 @@ mod tests {
     #[test]
     fn a_name_is_text_on_the_page_whatever_it_says() {
         let mut scene = bombed(1, 0);
-        let only_there = vec![(id(0), Arc::from("<img src=x onerror=alert(1)>"))];
+        let only_there = vec![(id(0), "<img src=x onerror=alert(1)>".into())];
         scene.view.aftermaths = vec![Arc::new(view::Aftermath { city: name("gotham"), happening: 1, only_there, count: 1 })];
         let html = AftermathPanel::of(&scene.view).render().expect("rendering into a string");
         assert!(!html.contains("<img") && html.contains("alert(1)"), "{html}");

@@ -168,7 +168,7 @@ fn command_and_observation(city: &mut City, now: Now, expected_change: u64) {
     city.handle(now, Input::Frame { from: name(DISPATCH), frame });
     match &outputs(city).0[..] {
         [Frame::Answer { .. }, Frame::Observation(observation)] => {
-            assert_eq!((observation.until, observation.heroes, observation.entries.len()), (expected_change, 1, 1));
+            assert_eq!((observation.until, observation.heroes, observation.changes.numbers.len()), (expected_change, 1, 1));
         }
         other => panic!("{other:?}"),
     }
@@ -186,16 +186,16 @@ fn a_burst_of_changes_is_one_observation() {
         command(&mut city, at(1_210), assign(number, Some(copy(50)))).0.unwrap();
     }
     city.tick(at(1_300));
-    assert!(matches!(&outputs(&mut city).0[..], [Frame::Observation(observation)] if observation.entries.len() == 4));
+    assert!(matches!(&outputs(&mut city).0[..], [Frame::Observation(observation)] if observation.changes.numbers.len() == 4));
 }
 
 #[test]
 fn an_observation_fits_into_a_frame_whatever_the_heroes_are_called() {
     let mut city = gotham(None, None);
-    let name: Arc<str> = "\u{1f9b8}".repeat(shared::hero::HERO_NAME_CHARS_MAX).into();
+    let name: shared::hero::HeroName = "\u{1f9b8}".repeat(shared::hero::HERO_NAME_CHARS_MAX).into();
     for number in 0..2_000_u128 {
         let id = HeroId(uuid::Uuid::from_u128(number));
-        city.replica.write(at(1_100), id, Value::Live(Hero::new(Arc::clone(&name)))).unwrap();
+        city.replica.write(at(1_100), id, Value::Live(Hero::new(name.clone()))).unwrap();
     }
     let (mut since, mut seen) = (0, 0);
     while since < 2_000 {
@@ -203,7 +203,7 @@ fn an_observation_fits_into_a_frame_whatever_the_heroes_are_called() {
         let frames = outputs(&mut city).0;
         let [Frame::Observation(observation)] = &frames[..] else { panic!("what is waiting is told at once: {frames:?}") };
         assert!(shared::wire::encode(&frames[0]).len() < shared::wire::FRAME_BYTES_MAX / 2);
-        (since, seen) = (observation.until, seen + observation.entries.len());
+        (since, seen) = (observation.until, seen + observation.changes.numbers.len());
     }
     assert_eq!(seen, 2_000);
 }

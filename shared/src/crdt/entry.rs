@@ -6,8 +6,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::clock::Stamp;
-use crate::crdt::VersionVector;
-use crate::hero::Hero;
+use crate::hero::{Hero, HeroRef};
 
 /// How many origins an entry's [`seen`](Entry::seen) remembers.
 pub const SEEN_MAX: usize = 8;
@@ -31,29 +30,92 @@ pub struct Entry {
     /// The write that made the hero. A replica that covers it and holds nothing under the key has collected the hero's
     /// tombstone: the hero is dead, without a guess.
     pub born: Stamp,
-    /// The writes to this key that the writer had seen, the newest [`SEEN_MAX`] origins of them. Never decides
-    /// who wins; tells afterwards whether the losing write was overwritten knowingly or lost unseen.
-    pub seen: VersionVector,
+    /// The writes to this key that the writer had seen. Never decides who wins; tells afterwards whether the losing write was
+    /// overwritten knowingly or lost unseen.
+    pub seen: Seen,
+}
+
+/// The newest write of each origin that somebody had seen under one key, of no more than the [`SEEN_MAX`] origins that wrote last.
+///
+/// Invariant: in the order of the origins, each once.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Seen(Vec<Stamp>);
+
+/// What decides between two entries of a key: the higher one wins. A tombstone is above every live entry, whatever the stamps:
+/// the dead stay dead. Within a kind the later stamp is above.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Rank {
+    /// Whether the hero is dead.
+    pub is_tombstone: bool,
+    /// When and by whom it was written.
+    pub stamp: Stamp,
+}
+
+/// An [`Entry`] that lies somewhere in another form: in a [`Batch`](super::Batch), or in a map.
+#[derive(Clone, Copy, Debug)]
+pub struct EntryRef<'a> {
+    /// The hero, if it lives.
+    pub hero: Option<HeroRef<'a>>,
+    /// When and by whom it was written.
+    pub stamp: Stamp,
+    /// The write that made the hero.
+    pub born: Stamp,
+    /// What the writer had seen, as [`Seen`] has it.
+    pub seen: &'a [Stamp],
+}
+
+impl Seen {
+    /// What one has seen who writes over this entry.
+    fn after(over: &Entry) -> Self {
+        let Self(mut seen) = over.seen.clone();
+        match seen.binary_search_by_key(&over.stamp.origin, |stamp| stamp.origin) {
+            Ok(at) => seen[at].hlc = seen[at].hlc.max(over.stamp.hlc),
+            Err(at) => seen.insert(at, over.stamp),
+        }
+        while seen.len() > SEEN_MAX
+            && let Some(oldest) = seen.iter().min().copied()
+        {
+            seen.retain(|stamp| *stamp != oldest);
+        }
+        Self(seen)
+    }
+
+    /// The writes, in the order of their origins.
+    #[must_use]
+    pub fn stamps(&self) -> &[Stamp] {
+        &self.0
+    }
+
+    /// The newest of them.
+    #[must_use]
+    pub fn newest(&self) -> Option<Stamp> {
+        self.0.iter().max().copied()
+    }
+
+    /// Whether this write was seen, or a later one of its origin.
+    #[must_use]
+    pub fn covers(&self, stamp: Stamp) -> bool {
+        self.0.iter().any(|seen| seen.origin == stamp.origin && stamp.hlc <= seen.hlc)
+    }
 }
 
 impl Entry {
     /// A write with this stamp by somebody who saw `over` (nothing, for a new key).
     #[must_use]
     pub fn written(value: Value, stamp: Stamp, over: Option<&Self>) -> Self {
-        let mut seen = VersionVector::new();
-        if let Some(over) = over {
-            seen.merge(&over.seen);
-            seen.advance(over.stamp);
-            seen.forget_oldest(SEEN_MAX);
-        }
-        Self { value, stamp, born: over.map_or(stamp, |over| over.born), seen }
+        Self { value, stamp, born: over.map_or(stamp, |over| over.born), seen: over.map(Seen::after).unwrap_or_default() }
     }
 
-    /// Whether this entry wins over `other`. A tombstone wins over every live entry, whatever the stamps: the
-    /// dead stay dead. Within a kind the later stamp wins.
+    /// What decides between this entry and another one of its key.
+    #[must_use]
+    pub fn rank(&self) -> Rank {
+        Rank { is_tombstone: self.is_tombstone(), stamp: self.stamp }
+    }
+
+    /// Whether this entry wins over `other`.
     #[must_use]
     pub fn beats(&self, other: &Self) -> bool {
-        (self.is_tombstone(), self.stamp) > (other.is_tombstone(), other.stamp)
+        self.rank() > other.rank()
     }
 
     /// Whether the hero is dead.
@@ -65,16 +127,7 @@ impl Entry {
     /// Whether this is an entry that a node of this version can have written.
     #[must_use]
     pub fn is_possible(&self) -> bool {
-        self.seen.len() <= SEEN_MAX
-            && self.seen.marks().next().is_none()
-            && self.born.hlc <= self.stamp.hlc
-            && self.hero().is_none_or(Hero::is_possible)
-    }
-
-    /// No less than what this entry takes on the wire, in bytes; not much more.
-    #[must_use]
-    pub fn size_estimate(&self) -> usize {
-        128 + self.hero().map_or(0, |hero| hero.name.len()) + 48 * self.seen.len()
+        self.as_entry_ref().is_possible()
     }
 
     /// The hero, if it lives.
@@ -90,8 +143,39 @@ impl Entry {
     /// still remembers counts as known.
     #[must_use]
     pub fn had_seen(&self, stamp: Stamp) -> bool {
-        let forgotten = self.seen.len() == SEEN_MAX && self.seen.iter().all(|remembered| stamp.hlc < remembered.hlc);
+        let seen = self.seen.stamps();
+        let forgotten = seen.len() == SEEN_MAX && seen.iter().all(|remembered| stamp.hlc < remembered.hlc);
         stamp == self.stamp || forgotten || self.seen.covers(stamp)
+    }
+
+    /// This entry as one that lies somewhere.
+    #[must_use]
+    pub fn as_entry_ref(&self) -> EntryRef<'_> {
+        EntryRef { hero: self.hero().map(Hero::as_hero_ref), stamp: self.stamp, born: self.born, seen: self.seen.stamps() }
+    }
+}
+
+impl EntryRef<'_> {
+    /// What decides between this entry and another one of its key.
+    #[must_use]
+    pub fn rank(&self) -> Rank {
+        Rank { is_tombstone: self.hero.is_none(), stamp: self.stamp }
+    }
+
+    /// Whether this is an entry that a node of this version can have written.
+    #[must_use]
+    pub fn is_possible(&self) -> bool {
+        self.seen.len() <= SEEN_MAX
+            && self.seen.is_sorted_by(|a, b| a.origin < b.origin)
+            && self.born.hlc <= self.stamp.hlc
+            && self.hero.is_none_or(|hero| hero.is_possible())
+    }
+
+    /// This entry, standing by itself.
+    #[must_use]
+    pub fn to_entry(&self) -> Entry {
+        let value = self.hero.map_or(Value::Tombstone, |hero| Value::Live(hero.to_hero()));
+        Entry { value, stamp: self.stamp, born: self.born, seen: Seen(self.seen.to_vec()) }
     }
 }
 
@@ -99,11 +183,8 @@ impl Entry {
 mod tests {
     use super::*;
     use crate::clock::Hlc;
-    use crate::hero::HERO_NAME_CHARS_MAX;
-    use crate::id::{HeroId, Incarnation, Origin};
-    use crate::message::{Envelope, Frame, Step};
+    use crate::id::{Incarnation, Origin};
     use crate::time::UnixMillis;
-    use crate::wire;
 
     fn stamp(node: &str, wall: u64) -> Stamp {
         Stamp {
@@ -139,14 +220,14 @@ mod tests {
         let writes = || writers.iter().zip(10..).map(|(node, wall)| stamp(node, wall));
         let entry = chain(writes());
         assert_eq!(
-            entry.seen.iter().map(|seen| seen.hlc.wall.0).collect::<Vec<_>>(),
+            entry.seen.stamps().iter().map(|seen| seen.hlc.wall.0).collect::<Vec<_>>(),
             [11, 12, 13, 14, 15, 16, 17, 18],
             "a's was forgotten"
         );
         assert!(entry.had_seen(stamp("a", 10)) && entry.had_seen(stamp("z", 10)));
         assert!(!entry.had_seen(stamp("z", 11)) && !entry.had_seen(stamp("z", 15)));
         let shorter = chain(writes().skip(2));
-        assert_eq!(shorter.seen.len(), SEEN_MAX - 1);
+        assert_eq!(shorter.seen.stamps().len(), SEEN_MAX - 1);
         assert!(!shorter.had_seen(stamp("z", 5)), "it has forgotten nothing");
     }
 
@@ -157,38 +238,14 @@ mod tests {
         assert!(Entry { value: Value::Tombstone, ..possible.clone() }.is_possible());
         let nameless = Entry { value: live(""), ..possible.clone() };
         let unborn = Entry { born: stamp("a", 21), ..possible.clone() };
-        let mut closed = possible.clone();
-        closed.seen.close(stamp("c", 0).origin);
-        let seen = |count| ["a", "b", "c", "d", "e", "f", "g", "h", "i"][..count].iter().map(|node| stamp(node, 5)).collect();
-        assert!(Entry { seen: seen(SEEN_MAX), ..possible.clone() }.is_possible());
-        let all_seeing = Entry { seen: seen(SEEN_MAX + 1), ..possible };
-        for impossible in [nameless, unborn, closed, all_seeing] {
+        let seen = |nodes: &[&str]| Seen(nodes.iter().map(|node| stamp(node, 5)).collect());
+        let nodes = ["a", "b", "c", "d", "e", "f", "g", "h", "i"];
+        assert!(Entry { seen: seen(&nodes[..SEEN_MAX]), ..possible.clone() }.is_possible());
+        let all_seeing = Entry { seen: seen(&nodes), ..possible.clone() };
+        let twice = Entry { seen: seen(&["a", "a"]), ..possible.clone() };
+        let unsorted = Entry { seen: seen(&["b", "a"]), ..possible };
+        for impossible in [nameless, unborn, all_seeing, twice, unsorted] {
             assert!(!impossible.is_possible(), "{impossible:?}");
-        }
-    }
-
-    #[test]
-    fn the_size_estimate_is_no_less_than_the_bytes_on_the_wire_and_not_twice_as_much() {
-        let widest = |node: u8| {
-            let name = format!("a-name-so-wide-{node}");
-            let origin = Origin { node: name.parse().unwrap(), incarnation: Incarnation(u64::MAX) };
-            Stamp { hlc: Hlc { wall: UnixMillis(u64::MAX - u64::from(node)), logical: u32::MAX }, origin }
-        };
-        let bytes_of_a_chunk = |entries: Vec<_>| {
-            let step = Step::Chunk { serving: 1, number: 1, entries };
-            wire::encode(&Frame::Round(Envelope { from: widest(1).origin, to: widest(2).origin, round: 1, step })).len()
-        };
-        let id = HeroId(uuid::Uuid::max());
-        for name in ["A".to_owned(), "\u{1f9b8}".repeat(HERO_NAME_CHARS_MAX)] {
-            for seen in [0, SEEN_MAX as u8] {
-                let Entry { value, .. } = Entry::written(live(&name), widest(9), None);
-                for value in [value, Value::Tombstone] {
-                    let entry = Entry { value, stamp: widest(9), born: widest(9), seen: (0..seen).map(widest).collect() };
-                    let estimate = entry.size_estimate();
-                    let bytes = bytes_of_a_chunk(vec![(id, entry.into())]) - bytes_of_a_chunk(vec![]);
-                    assert!((bytes..2 * bytes).contains(&estimate), "{estimate} for {bytes} bytes");
-                }
-            }
         }
     }
 }

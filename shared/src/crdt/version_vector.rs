@@ -158,15 +158,6 @@ impl VersionVector {
         lives.max().is_none_or(|newest| newest <= INCARNATION_MAX) && self.slots.keys().all(|origin| !self.has_closed(*origin))
     }
 
-    /// Drops the slots with the lowest readings until `max` are left. What is dropped is then no longer covered,
-    /// so this is for vectors that may forget (what a write had seen), never for a replica's own.
-    pub fn forget_oldest(&mut self, max: usize) {
-        while self.len() > max {
-            let Some(oldest) = self.iter().min() else { return };
-            self.slots.remove(&oldest.origin);
-        }
-    }
-
     /// A hash of the whole vector: equal vectors have equal hashes, and others practically never.
     #[must_use]
     pub fn hash(&self) -> u64 {

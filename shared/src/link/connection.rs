@@ -192,7 +192,7 @@ fn count(direction: &'static str, frame: &Frame, bytes: usize) {
     let labels = [("direction", direction), ("kind", frame.kind())];
     counter!(node::FRAMES.name, &labels).increment(1);
     counter!(node::BYTES.name, &labels).increment(bytes as u64);
-    match wire::entries(frame).count() as u64 {
+    match wire::entries(frame) as u64 {
         0 => {}
         entries => counter!(node::ENTRIES.name, &labels).increment(entries),
     }

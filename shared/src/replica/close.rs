@@ -19,10 +19,8 @@
 //!
 //! Invariants: a closed life is never opened again; the horizon says of a closed life how much of it was heard, or has let go of it.
 
-use std::sync::Arc;
-
 use crate::clock::{Hlc, Stamp};
-use crate::crdt::{Entry, VersionVector};
+use crate::crdt::{Entry, Rank, VersionVector};
 use crate::id::{HeroId, Incarnation, NodeName, Origin};
 use crate::replica::{Event, Replica, Rule};
 use crate::time::{Now, UnixMillis};
@@ -50,7 +48,34 @@ pub enum ForgetError {
 
 /// Whether one with this vector and horizon has heard of the write itself, rather than covering it because its life is closed.
 pub(super) fn has_heard(vector: &VersionVector, horizon: &VersionVector, stamp: Stamp) -> bool {
-    if vector.has_closed(stamp.origin) { horizon.covers(stamp) } else { vector.covers(stamp) }
+    Some(stamp.hlc) <= heard_of(vector, horizon, stamp.origin)
+}
+
+/// The newest write of `origin` that one with this vector and horizon has heard of, rather than covering it because its life is closed.
+fn heard_of(vector: &VersionVector, horizon: &VersionVector, origin: Origin) -> Option<Hlc> {
+    if vector.has_closed(origin) { horizon.highest(origin) } else { vector.slot(origin) }
+}
+
+/// [`has_heard`] for many writes. Those of one origin mostly follow each other.
+pub(super) struct Heard<'a> {
+    vector: &'a VersionVector,
+    horizon: &'a VersionVector,
+    last: Option<(Origin, Option<Hlc>)>,
+}
+
+impl<'a> Heard<'a> {
+    pub(super) fn new(vector: &'a VersionVector, horizon: &'a VersionVector) -> Self {
+        Self { vector, horizon, last: None }
+    }
+
+    pub(super) fn has(&mut self, stamp: Stamp) -> bool {
+        let of = match self.last {
+            Some((origin, of)) if origin == stamp.origin => of,
+            Some(_) | None => heard_of(self.vector, self.horizon, stamp.origin),
+        };
+        self.last = Some((stamp.origin, of));
+        Some(stamp.hlc) <= of
+    }
 }
 
 /// Whether `holder` has, of some life that `vector` has closed, more than the closers had heard.
@@ -169,7 +194,10 @@ impl Replica {
         let unheard = |stamp: Stamp| {
             vector.has_closed(stamp.origin) && !has_heard(vector, horizon, stamp) && has_heard(&self.vector, &self.horizon, stamp)
         };
-        self.map.iter().filter(|(_, entry)| unheard(entry.stamp) || unheard(entry.born)).map(|(key, _)| key).collect()
+        if !self.map.origins().any(|origin| vector.has_closed(origin)) {
+            return Vec::new();
+        }
+        self.map.stamps().filter(|(_, Rank { stamp, .. }, born)| unheard(*stamp) || unheard(*born)).map(|(key, ..)| key).collect()
     }
 
     /// Writes these entries anew, as this replica's own. A hero of whose birth nobody else has heard is born again.
@@ -179,19 +207,19 @@ impl Replica {
         }
         let writes = orphans.len();
         for key in orphans {
-            let Some(orphan) = self.map.get(key).cloned() else { continue };
+            let Some(orphan) = self.map.get(key) else { continue };
             let stamp = self.stamp(now);
             let mut entry = Entry::written(orphan.value.clone(), stamp, Some(&orphan));
             if !has_heard(&self.vector, &self.horizon, entry.born) {
                 entry.born = stamp;
             }
-            self.map.merge(key, Arc::new(entry));
+            self.map.merge(key, &entry.as_entry_ref());
         }
         self.event(Event::Adopted { source, writes });
     }
 
     /// What this life has written and no other node has proved to cover, as far as is known here.
-    pub fn unheard(&self) -> impl Iterator<Item = (HeroId, &Arc<Entry>)> {
+    pub fn unheard(&self) -> impl Iterator<Item = (HeroId, Entry)> {
         let mut heard = VersionVector::new();
         for proof in self.proofs.values() {
             heard.merge(&proof.vector);

@@ -7,11 +7,8 @@
 //! Invariants: the horizon covers every collected tombstone, and the vector covers the horizon. A member that is away keeps
 //! every tombstone it has not heard of in place, however long it is away.
 
-use std::collections::BTreeSet;
-use std::sync::Arc;
-
 use crate::clock::Stamp;
-use crate::crdt::{Entry, Value, VersionVector};
+use crate::crdt::{Entry, Rank, Value, VersionVector};
 use crate::id::{HeroId, Incarnation, NodeName, Origin};
 use crate::replica::close::{exceeds, has_heard};
 use crate::replica::pull::Chunks;
@@ -48,14 +45,14 @@ impl Replica {
         }
         let Some(stable) = self.stable() else { return };
         // Once it is gone, only its hero's birth, if covered, tells that it was there. One who wrote it over a copy may not have heard.
-        let leaves_a_trace = |key: &HeroId| self.map.get(*key).is_some_and(|entry| has_heard(&self.vector, &self.horizon, entry.born));
-        let dead: Vec<_> = self.map.tombstones_covered_by(&stable).filter(|(key, _)| leaves_a_trace(key)).collect();
-        for (key, stamp) in &dead {
+        let leaves_a_trace = |born: Stamp| has_heard(&self.vector, &self.horizon, born);
+        let dead: Vec<_> = self.map.tombstones_covered_by(&stable).filter(|(_, _, born)| leaves_a_trace(*born)).collect();
+        for (key, stamp, _) in &dead {
             self.map.remove(*key);
             self.horizon.advance(*stamp);
         }
         if !dead.is_empty() {
-            self.event(Event::Collected { tombstones: dead.into_iter().map(|(_, stamp)| stamp).collect() });
+            self.event(Event::Collected { tombstones: dead.into_iter().map(|(_, stamp, _)| stamp).collect() });
         }
     }
 
@@ -90,31 +87,36 @@ impl Replica {
     /// birth, so it was held, or something that beat it, and only a collected tombstone leaves nothing behind.
     #[must_use]
     pub fn knows_dead(&self, key: HeroId, entry: &Entry) -> bool {
-        self.map.get(key).map_or_else(|| has_heard(&self.vector, &self.horizon, entry.born), |held| held.is_tombstone())
+        self.map.rank(key).map_or_else(|| has_heard(&self.vector, &self.horizon, entry.born), |held| held.is_tombstone)
     }
 
     /// After a full round: forgets every hero whose birth the source covered and which the source does not hold. It held
     /// it once, and a tombstone that it has collected beat it. A tombstone that the source has not heard of stays, for nobody has
     /// collected that: this vector covers it, and whoever takes it over takes the tombstone along.
     pub(super) fn forget_what_is_gone_at(&mut self, vector: &VersionVector, horizon: &VersionVector, held_there: &Chunks) {
-        let held_there: BTreeSet<HeroId> = held_there.keys().collect();
+        if self.map.is_empty() {
+            return;
+        }
+        let mut held_there: Vec<HeroId> = held_there.keys().collect();
+        held_there.sort_unstable();
         let keep = |rule| self.config.rules.keep(rule);
         let heard_there = |stamp| has_heard(vector, horizon, stamp) || !keep(Rule::OnlyWhatWasHeardIsForgotten);
-        let stays = |entry: &Entry| entry.is_tombstone() && !heard_there(entry.stamp) && keep(Rule::UnheardTombstonesStay);
-        let gone = self.map.iter().filter(|(key, entry)| heard_there(entry.born) && !stays(entry) && !held_there.contains(key));
-        let gone: Vec<HeroId> = gone.map(|(key, _)| key).collect();
+        let stays = |held: Rank| held.is_tombstone && !heard_there(held.stamp) && keep(Rule::UnheardTombstonesStay);
+        let is_held_there = |key: &HeroId| held_there.binary_search(key).is_ok();
+        let gone = self.map.stamps().filter(|(key, held, born)| heard_there(*born) && !stays(*held) && !is_held_there(key));
+        let gone: Vec<HeroId> = gone.map(|(key, ..)| key).collect();
         gone.into_iter().for_each(|key| self.map.remove(key));
     }
 
     /// Writes a tombstone of this replica's own over each of these late writes to the dead, so that all agree again.
-    pub(super) fn bury(&mut self, now: Now, source: Origin, late: Vec<(HeroId, Arc<Entry>)>) {
+    pub(super) fn bury(&mut self, now: Now, source: Origin, late: Vec<(HeroId, Entry)>) {
         if late.is_empty() {
             return;
         }
         let writes = late.len();
         for (key, entry) in late {
             let stamp = self.stamp(now);
-            self.map.merge(key, Arc::new(Entry::written(Value::Tombstone, stamp, Some(&entry))));
+            self.map.merge(key, &Entry::written(Value::Tombstone, stamp, Some(&entry)).as_entry_ref());
         }
         self.event(Event::Buried { source, writes });
     }

@@ -3,11 +3,10 @@
 //! Invariant: nothing of a round reaches the map before all of it is here.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::time::Duration;
 
 use crate::clock::Stamp;
-use crate::crdt::{Entry, VersionVector};
+use crate::crdt::{Batch, VersionVector};
 use crate::id::{HeroId, NodeName, Origin};
 use crate::message::Wish;
 
@@ -32,30 +31,31 @@ pub(super) struct Pull {
 
 /// The chunks of a round by number, each once.
 #[derive(Clone, Debug, Default, Hash)]
-pub(super) struct Chunks(BTreeMap<u32, Vec<(HeroId, Arc<Entry>)>>);
+pub(super) struct Chunks(BTreeMap<u32, Batch>);
 
 impl Chunks {
     /// How many entries they hold.
     pub(super) fn len(&self) -> usize {
-        self.0.values().map(Vec::len).sum()
+        self.0.values().map(Batch::len).sum()
     }
 
-    /// Roughly how many bytes they take on a link.
-    pub(super) fn size_estimate(&self) -> usize {
-        self.0.values().flatten().map(|(_, entry)| entry.size_estimate()).sum()
+    /// How many bytes they take on a link.
+    pub(super) fn size(&self) -> usize {
+        self.0.values().map(Batch::size).sum()
     }
 
     pub(super) fn keys(&self) -> impl Iterator<Item = HeroId> {
-        self.0.values().flatten().map(|(key, _)| *key)
+        self.0.values().flat_map(Batch::keys)
     }
 
-    pub(super) fn stamps(&self) -> impl Iterator<Item = Stamp> {
-        self.0.values().flatten().map(|(_, entry)| entry.stamp)
+    /// The newest stamps of each origin among them, and some more of theirs.
+    pub(super) fn highest(&self) -> impl Iterator<Item = Stamp> {
+        self.0.values().flat_map(Batch::highest).copied()
     }
 
     /// Gives up one chunk after the other, so that a large round is not in memory twice while it moves into the map.
-    pub(super) fn into_entries(self) -> impl Iterator<Item = (HeroId, Arc<Entry>)> {
-        self.0.into_values().flatten()
+    pub(super) fn into_batches(self) -> impl Iterator<Item = Batch> {
+        self.0.into_values()
     }
 }
 
@@ -99,7 +99,7 @@ impl Pull {
         *self.serving.get_or_insert(serving) == serving
     }
 
-    pub(super) fn stage(&mut self, number: u32, entries: Vec<(HeroId, Arc<Entry>)>, staged_max: usize) -> Progress {
+    pub(super) fn stage(&mut self, number: u32, entries: Batch, staged_max: usize) -> Progress {
         self.staged += entries.len();
         if self.staged > staged_max || number > self.held().saturating_add(AHEAD_MAX) {
             return Progress::TooLarge;
@@ -136,7 +136,7 @@ impl Pull {
 mod tests {
     use super::*;
     use crate::clock::Hlc;
-    use crate::crdt::Value;
+    use crate::crdt::{Entry, Value};
     use crate::id::Incarnation;
 
     fn pull() -> Pull {
@@ -145,9 +145,9 @@ mod tests {
     }
 
     /// As many entries, which differ in nothing.
-    fn entries(count: usize) -> Vec<(HeroId, Arc<Entry>)> {
+    fn entries(count: usize) -> Batch {
         let stamp = Stamp { hlc: Hlc::default(), origin: pull().source };
-        vec![(HeroId(uuid::Uuid::nil()), Arc::new(Entry::written(Value::Tombstone, stamp, None))); count]
+        (0..count).map(|_| (HeroId(uuid::Uuid::nil()), Entry::written(Value::Tombstone, stamp, None))).collect()
     }
 
     fn end(pull: &mut Pull, chunks: u32) -> Progress {
@@ -192,9 +192,9 @@ mod tests {
     #[test]
     fn a_chunk_further_ahead_than_any_window_is_too_much() {
         let mut pull = pull();
-        assert!(matches!(pull.stage(AHEAD_MAX + 1, vec![], 10), Progress::TooLarge));
-        assert!(matches!(pull.stage(AHEAD_MAX, vec![], 10), Progress::Staged(1)));
-        assert!(matches!(pull.stage(AHEAD_MAX + 1, vec![], 10), Progress::Staged(2)));
-        assert!(matches!(pull.stage(u32::MAX, vec![], 10), Progress::TooLarge));
+        assert!(matches!(pull.stage(AHEAD_MAX + 1, Batch::default(), 10), Progress::TooLarge));
+        assert!(matches!(pull.stage(AHEAD_MAX, Batch::default(), 10), Progress::Staged(1)));
+        assert!(matches!(pull.stage(AHEAD_MAX + 1, Batch::default(), 10), Progress::Staged(2)));
+        assert!(matches!(pull.stage(u32::MAX, Batch::default(), 10), Progress::TooLarge));
     }
 }

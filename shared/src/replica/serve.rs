@@ -1,13 +1,12 @@
-//! The sending side of a round: a snapshot, cut into chunks, no more of them under way than the window allows.
+//! The sending side of a round: a snapshot, packed as it will travel, no more batches of it under way than the window allows.
 //!
 //! Invariant: the chunks and the vector at the end are of one moment.
 
 use std::collections::VecDeque;
-use std::sync::Arc;
 use std::time::Duration;
 
-use crate::crdt::{Entry, VersionVector};
-use crate::id::{HeroId, NodeName, Origin};
+use crate::crdt::{Batch, VersionVector};
+use crate::id::{NodeName, Origin};
 use crate::message::Step;
 use crate::replica::pull::Ending;
 
@@ -19,7 +18,7 @@ pub(super) struct Serve {
     pub(super) round: u64,
     number: u64,
     pub(super) deadline: Duration,
-    snapshot: VecDeque<(HeroId, Arc<Entry>)>,
+    snapshot: VecDeque<Batch>,
     end: Option<Ending>,
     sent: u32,
     acknowledged: u32,
@@ -27,15 +26,7 @@ pub(super) struct Serve {
 
 impl Serve {
     /// `number` is the source's own for this serving.
-    pub(super) fn new(
-        puller: Origin,
-        via: NodeName,
-        round: u64,
-        number: u64,
-        delta: Vec<(HeroId, Arc<Entry>)>,
-        end: Ending,
-        deadline: Duration,
-    ) -> Self {
+    pub(super) fn new(puller: Origin, via: NodeName, round: u64, number: u64, delta: Vec<Batch>, end: Ending, deadline: Duration) -> Self {
         Self { puller, via, round, number, deadline, snapshot: delta.into(), end: Some(end), sent: 0, acknowledged: 0 }
     }
 
@@ -52,7 +43,7 @@ impl Serve {
     }
 
     /// The next chunk, or the end after the last one, or nothing while the window is full.
-    pub(super) fn next(&mut self, chunk_bytes: usize, window: u32) -> Option<Step> {
+    pub(super) fn next(&mut self, window: u32) -> Option<Step> {
         if self.snapshot.is_empty() {
             let Ending { vector, horizon, full, joined } = self.end.take()?;
             return Some(Step::End { serving: self.number, chunks: self.sent, vector, horizon, full, joined });
@@ -60,15 +51,7 @@ impl Serve {
         if self.sent - self.acknowledged >= window {
             return None;
         }
-        let mut entries = Vec::new();
-        let mut bytes = 0;
-        while let Some((key, entry)) = self.snapshot.pop_front() {
-            bytes += entry.size_estimate();
-            entries.push((key, entry));
-            if bytes >= chunk_bytes {
-                break;
-            }
-        }
+        let entries = self.snapshot.pop_front()?;
         let number = self.sent;
         self.sent += 1;
         Some(Step::Chunk { serving: self.number, number, entries })

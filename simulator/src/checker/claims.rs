@@ -80,7 +80,7 @@ pub fn no_overclaim(writes: &Writes, map: &Map, vector: &VersionVector, held: &B
         if !vector.covers(*stamp) || vector.has_closed(stamp.origin) && !held.contains(stamp) {
             continue;
         }
-        let standing = map.get(*key).map(|entry| rank(entry));
+        let standing = map.get(*key).map(|entry| rank(&entry));
         if standing.max(writes.collected(*key, vector)) < Some((*is_tombstone, *stamp)) {
             let lacking = standing.map_or("nothing there".into(), |(_, held)| format!("the lesser {held}"));
             return Err(format!("covers {stamp} of hero {key} and holds {lacking}"));
@@ -102,8 +102,6 @@ pub fn no_underclaim(map: &Map, vector: &VersionVector) -> Result<(), String> {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use shared::crdt::{Entry, Value};
 
     use super::*;
@@ -161,7 +159,7 @@ mod tests {
         let vector = VersionVector::from_iter([earlier, later]);
         let buried = |death| {
             let mut map = Map::default();
-            map.merge(KEY, Arc::new(Entry::written(Value::Tombstone, death, None)));
+            map.merge(KEY, &Entry::written(Value::Tombstone, death, None).as_entry_ref());
             map
         };
         let check = |writes: &Writes, map: &Map| no_overclaim(writes, map, &vector, &BTreeSet::new());

@@ -19,7 +19,7 @@ impl Survivors {
 
     /// Takes note of all that a survivor holds.
     pub fn note_all(&mut self, map: &Map) {
-        map.iter().for_each(|(key, entry)| self.note(key, rank(entry)));
+        map.iter().for_each(|(key, entry)| self.note(key, rank(&entry)));
     }
 
     /// Looks for each of them. `held` tells what is held under a key; `buried`, whether the hero is rightly gone.

@@ -45,7 +45,7 @@ fn said(mut scene: Scene, wish: &Wish) -> String {
     let fingerprint = |column: &dyn Fn(&crate::rows::Row) -> Option<Arc<Entry>>| {
         let mut map = shared::crdt::Map::default();
         for (id, entry) in view.rows.iter().filter_map(|row| Some((row.id, column(row)?))) {
-            map.merge(id, entry);
+            map.merge(id, &entry.as_entry_ref());
         }
         (map.fingerprint(), map.live() as u64)
     };

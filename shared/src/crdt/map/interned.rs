@@ -1,0 +1,89 @@
+//! Values that very many records share, each kept once and told by a number for as long as somebody uses it.
+//!
+//! Invariant: a number stands for one value from its first use to its last. Then it may stand for another.
+
+use std::collections::BTreeMap;
+
+#[derive(Clone, Debug)]
+pub(super) struct Interned<T> {
+    numbers: BTreeMap<T, u32>,
+    /// By number: the value, and how often it is in use.
+    values: Vec<(T, usize)>,
+    unused: Vec<u32>,
+}
+
+impl<T> Default for Interned<T> {
+    fn default() -> Self {
+        Self { numbers: BTreeMap::new(), values: Vec::new(), unused: Vec::new() }
+    }
+}
+
+impl<T: Copy + Ord> Interned<T> {
+    /// The number of `value`, which is in use once more from now on.
+    pub(super) fn take(&mut self, value: T) -> u32 {
+        let number = match self.numbers.get(&value) {
+            Some(number) => *number,
+            None => self.begin(value),
+        };
+        self.values[number as usize].1 += 1;
+        number
+    }
+
+    fn begin(&mut self, value: T) -> u32 {
+        let number = self.unused.pop().unwrap_or_else(|| u32::try_from(self.values.len()).expect("fewer than there are places"));
+        if number as usize == self.values.len() {
+            self.values.push((value, 0));
+        } else {
+            self.values[number as usize].0 = value;
+        }
+        self.numbers.insert(value, number);
+        number
+    }
+
+    /// Gives back one use; says whether it was the last.
+    pub(super) fn give_back(&mut self, number: u32) -> bool {
+        let (value, uses) = &mut self.values[number as usize];
+        *uses -= 1;
+        if *uses == 0 {
+            self.numbers.remove(value);
+            self.unused.push(number);
+        }
+        self.values[number as usize].1 == 0
+    }
+
+    pub(super) fn get(&self, number: u32) -> T {
+        self.values[number as usize].0
+    }
+
+    pub(super) fn number_of(&self, value: T) -> Option<u32> {
+        self.numbers.get(&value).copied()
+    }
+
+    /// The values in use from `from` on with their numbers, in the order of the values.
+    pub(super) fn starting(&self, from: T) -> impl Iterator<Item = (T, u32)> {
+        self.numbers.range(from..).map(|(value, number)| (*value, *number))
+    }
+
+    /// The values in use with their numbers, in the order of the values.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (T, u32)> {
+        self.numbers.iter().map(|(value, number)| (*value, *number))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_number_stands_for_its_value_until_its_last_use_and_is_used_again() {
+        let mut names = Interned::default();
+        let (a, b) = (names.take("a"), names.take("b"));
+        assert_eq!((names.take("a"), names.get(a), names.get(b)), (a, "a", "b"));
+        assert!(!names.give_back(a));
+        assert_eq!((names.get(a), names.number_of("a")), ("a", Some(a)));
+        assert!(names.give_back(a));
+        assert_eq!(names.number_of("a"), None);
+        assert_eq!((names.take("c"), names.get(a)), (a, "c"));
+        assert!(names.iter().eq([("b", b), ("c", a)]) && names.starting("c").eq([("c", a)]));
+    }
+}
