@@ -5,6 +5,7 @@
 //! know it does not claim.
 
 mod control;
+mod follow;
 mod hear;
 mod obey;
 mod show;
@@ -47,6 +48,10 @@ const ANSWER_PATIENCE: Duration = Duration::from_millis(1_700);
 const OBSERVATION_PATIENCE: Duration = Duration::from_secs(3);
 /// The least time between two views pushed to browsers.
 const VIEW_INTERVAL: Duration = Duration::from_millis(250);
+/// How long a view may wait for what has changed to be followed.
+const VIEW_LATE_MAX: Duration = Duration::from_secs(1);
+/// The least time between two pulls from a city because it has written something.
+const HEAR_INTERVAL: Duration = Duration::from_millis(50);
 /// The least time between two alarms about one node.
 const ALARM_INTERVAL: Duration = Duration::from_secs(10);
 /// How many idempotency keys are remembered.
@@ -153,6 +158,13 @@ pub struct Dispatch {
     counted: Vec<bool>,
     /// Whether somebody has come to hold something else, or another life, since the ledger was looked through.
     holdings_changed: bool,
+    /// When the cities that have written something are pulled from next, and when each was last for that.
+    to_hear: BTreeMap<NodeName, Duration>,
+    heard: BTreeMap<NodeName, Duration>,
+    /// The heroes whose rows are to be made anew.
+    stale: BTreeSet<HeroId>,
+    /// Whether not all that has changed has been followed.
+    is_behind: bool,
     /// Up to which of its own replica's changes and pulls dispatch has looked.
     own_changes: u64,
     own_pulls: u64,
@@ -214,6 +226,10 @@ impl Dispatch {
             rows: Rows::default(),
             counted: Vec::new(),
             holdings_changed: true,
+            to_hear: BTreeMap::new(),
+            heard: BTreeMap::new(),
+            stale: BTreeSet::new(),
+            is_behind: false,
             own_changes: 0,
             own_pulls: 0,
             history: History::default(),
@@ -274,6 +290,24 @@ impl Dispatch {
         self.send(puller.node, Frame::Round(invite));
     }
 
+    /// Pulls from a city that has written something, rather than at the next poll; but not for each of very many writes.
+    fn hear_soon(&mut self, now: Now, city: NodeName) {
+        let earliest = self.heard.get(&city).map_or(now.mono, |last| *last + HEAR_INTERVAL);
+        self.to_hear.entry(city).or_insert(earliest);
+        self.hear_what_is_due(now);
+    }
+
+    fn hear_what_is_due(&mut self, now: Now) {
+        let due: Vec<NodeName> = self.to_hear.iter().filter(|(_, at)| **at <= now.mono).map(|(city, _)| *city).collect();
+        for city in due {
+            self.to_hear.remove(&city);
+            self.heard.insert(city, now.mono);
+            if let Some(origin) = self.linked(city) {
+                self.replica.pull(now, origin, city, true);
+            }
+        }
+    }
+
     fn poll_a_city(&mut self, now: Now) {
         if let Some(city) = self.linked_cities().into_iter().choose(&mut self.rng) {
             self.replica.pull(now, city, city.node, true);
@@ -321,7 +355,9 @@ impl Machine for Dispatch {
         let confirming = self.confirming.iter().map(|confirming| confirming.deadline).min();
         let exchange = self.exchange.as_ref().map(|exchange| exchange.deadline);
         let due = [self.replica.deadline(), self.gossip.deadline(), self.poll.deadline(), self.pace_at, self.troubles.deadline()];
-        earliest([earliest(due), pending, overdue, confirming, exchange, self.view_deadline()])
+        let to_hear = self.to_hear.values().min().copied();
+        let behind = self.is_behind.then_some(Duration::ZERO);
+        earliest([earliest(due), pending, overdue, confirming, exchange, to_hear, behind, self.view_deadline()])
     }
 
     fn tick(&mut self, now: Now) {
@@ -352,9 +388,8 @@ impl Machine for Dispatch {
         if self.exchange.as_ref().is_some_and(|exchange| exchange.deadline <= now.mono) {
             self.end_exchange(now);
         }
-        if self.view_deadline().is_some_and(|at| at <= now.mono) {
-            self.push_view(now);
-        }
+        self.hear_what_is_due(now);
+        self.show(now);
         self.collect_replica_outputs(now);
     }
 }

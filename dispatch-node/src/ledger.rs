@@ -3,7 +3,7 @@
 //!
 //! Invariant: a write is counted at most once, and only when no node that could still bring it back holds it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use imbl::Vector;
@@ -22,6 +22,10 @@ const LISTED_MAX: usize = 1_000;
 #[derive(Debug, Default)]
 pub(crate) struct Ledger {
     open: BTreeMap<HeroId, Vec<Open>>,
+    /// Those of the open ones whose fate may be another than when it was last looked at.
+    due: BTreeSet<HeroId>,
+    /// The present life of each member when it was last looked at.
+    lives: BTreeMap<NodeName, Incarnation>,
     lost: u64,
     listed: Vector<Arc<Lost>>,
 }
@@ -59,6 +63,7 @@ impl Ledger {
             let writes = self.open.entry(key).or_default();
             let killed_by = writes.iter().map(|open| &open.entry).find(|death| death.is_tombstone() && death.beats(entry)).cloned();
             writes.push(Open { entry: Arc::clone(entry), saved: at, killed_by });
+            self.due.insert(key);
         }
         self.heard(key, &entry.as_entry_ref());
     }
@@ -69,8 +74,16 @@ impl Ledger {
             for open in self.open.get_mut(&key).into_iter().flatten() {
                 if entry.rank() > open.entry.rank() && open.killed_by.is_none() {
                     open.killed_by = Some(Arc::new(entry.to_entry()));
+                    self.due.insert(key);
                 }
             }
+        }
+    }
+
+    /// Some member holds something else under `key` than before.
+    pub(crate) fn changed(&mut self, key: HeroId) {
+        if self.open.contains_key(&key) {
+            self.due.insert(key);
         }
     }
 
@@ -85,26 +98,36 @@ impl Ledger {
     }
 
     /// Closes what can be closed. Call it only when every member has been read to its end: `holdings` gives each member's
-    /// entry for a key, `lives` the present life of each member.
+    /// entry for a key, `lives` the present life of each member. Looks at `at_most` so many heroes; says whether those were all.
     pub(crate) fn settle(
         &mut self,
         at: UnixMillis,
+        at_most: usize,
         holdings: impl Fn(HeroId) -> Vec<Option<Arc<Entry>>>,
-        lives: &BTreeMap<NodeName, Incarnation>,
-    ) {
+        lives: BTreeMap<NodeName, Incarnation>,
+    ) -> bool {
+        // What a write's fate follows from is what is held under its key, what beat it, and who still lives.
+        if self.lives != lives {
+            self.lives = lives;
+            self.due.extend(self.open.keys());
+        }
         let mut lost = Vec::new();
-        self.open.retain(|key, writes| {
-            let held = holdings(*key);
+        for _ in 0..at_most {
+            let Some(key) = self.due.pop_first() else { break };
+            let Some(writes) = self.open.get_mut(&key) else { continue };
+            let held = holdings(key);
             writes.retain(|open| {
-                let fate = fate(open, &held, lives);
+                let fate = fate(open, &held, &self.lives);
                 if fate == Fate::Lost {
                     let stands = held.iter().flatten().chain(&open.killed_by).max_by_key(|entry| entry.rank());
-                    lost.push((*key, Arc::clone(&open.entry), open.saved, stands.cloned()));
+                    lost.push((key, Arc::clone(&open.entry), open.saved, stands.cloned()));
                 }
                 fate == Fate::Open
             });
-            !writes.is_empty()
-        });
+            if writes.is_empty() {
+                self.open.remove(&key);
+            }
+        }
         for (hero, entry, saved, to) in lost {
             self.lost += 1;
             self.listed.push_back(Arc::new(Lost { number: self.lost, hero, entry, saved, found: at, to }));
@@ -112,6 +135,7 @@ impl Ledger {
                 self.listed.pop_front();
             }
         }
+        self.due.is_empty()
     }
 }
 
@@ -171,7 +195,7 @@ mod tests {
         let lives = BTreeMap::from([("gotham".parse().unwrap(), Incarnation(gotham_life))]);
         let mut ledger = Ledger::default();
         ledger.saved(NOW, key, written);
-        ledger.settle(NOW, |_| held.iter().map(|entry| entry.cloned()).collect(), &lives);
+        ledger.settle(NOW, usize::MAX, |_| held.iter().map(|entry| entry.cloned()).collect(), lives);
         (ledger.lost(), ledger.open.is_empty())
     }
 
@@ -215,14 +239,14 @@ mod tests {
         for (writes, lost) in [([&unseen, &death], 1), ([&death, &unseen], 1), ([&base, &death], 0)] {
             let mut ledger = Ledger::default();
             writes.iter().for_each(|write| ledger.saved(NOW, key, write));
-            ledger.settle(NOW, |_| vec![None, None], &BTreeMap::new());
+            ledger.settle(NOW, usize::MAX, |_| vec![None, None], BTreeMap::new());
             assert_eq!((ledger.lost(), ledger.open.len()), (lost, 0), "{writes:?}");
         }
         // One that a city wrote is heard of only.
         let mut ledger = Ledger::default();
         ledger.saved(NOW, key, &unseen);
         ledger.heard(key, &death.as_entry_ref());
-        ledger.settle(NOW, |_| vec![None, None], &BTreeMap::new());
+        ledger.settle(NOW, usize::MAX, |_| vec![None, None], BTreeMap::new());
         assert_eq!(ledger.lost(), 1);
     }
 

@@ -44,6 +44,13 @@ struct Observed {
     changes: Changes,
 }
 
+/// What a city holds, told from nothing on, until all of it is here.
+#[derive(Debug, Default)]
+struct Anew {
+    entries: BTreeMap<HeroId, Arc<Entry>>,
+    arrivals: Vec<Arrival>,
+}
+
 /// How many of a city's rounds are remembered, to tell from whom it heard what.
 const ROUNDS_MAX: usize = 256;
 
@@ -102,9 +109,10 @@ pub(crate) struct Mirror {
     /// Whether this life of the city has been read to its end once.
     pub(crate) is_read: bool,
     since: u64,
+    /// The parts so far of what goes on from what is here.
     staged: Vec<Observed>,
-    /// Whether what is staged begins from nothing, and takes the place of all that is here.
-    begun_anew: bool,
+    /// What begins from nothing, as far as it has come. It takes the place of all that is here, and is unpacked as it comes, since there may be much of it.
+    anew: Option<Anew>,
     /// How often the city begins a pull of its own, if at all.
     pub(crate) gossip_interval: Option<Duration>,
     /// The number of the city's newest pull that is known.
@@ -137,7 +145,7 @@ impl Mirror {
             is_read: false,
             since: 0,
             staged: Vec::new(),
-            begun_anew: false,
+            anew: None,
             gossip_interval: None,
             pulls: 0,
             rounds: VecDeque::new(),
@@ -186,25 +194,45 @@ impl Mirror {
             if observation.since != 0 {
                 return;
             }
+        }
+        if observation.since == 0 {
             self.staged.clear();
-            self.begun_anew = true;
+            self.anew = Some(Anew::default());
         }
         self.note_rounds(self.news(&observation), now);
         self.pulls = observation.pulls_until;
         self.gossip_interval = observation.gossip_interval;
         self.since = observation.until;
         let Observation { removed, changes, .. } = observation;
-        self.staged.push(Observed { removed, changes });
+        match self.anew.take() {
+            Some(mut anew) => {
+                removed.iter().for_each(|hero| drop(anew.entries.remove(hero)));
+                for change in changes.iter() {
+                    let held = anew.entries.get(&change.hero).or_else(|| self.entries.get(&change.hero));
+                    anew.arrivals.extend(self.arrival(&change, held, now));
+                    anew.entries.insert(change.hero, change.entry);
+                }
+                self.anew = Some(anew);
+            }
+            None => self.staged.push(Observed { removed, changes }),
+        }
         if observation.until == observation.head {
-            let before = if std::mem::take(&mut self.begun_anew) { std::mem::take(&mut self.entries) } else { BTreeMap::new() };
+            if let Some(Anew { entries, arrivals }) = self.anew.take() {
+                let before = std::mem::replace(&mut self.entries, entries);
+                self.changed.extend(before.into_keys().chain(self.entries.keys().copied()));
+                self.arrivals.extend(arrivals);
+            }
             for Observed { removed, changes } in std::mem::take(&mut self.staged) {
                 for hero in removed {
                     self.entries.remove(&hero);
                     self.changed.push(hero);
                 }
-                changes.iter().for_each(|change| self.take(change, &before, now));
+                for change in changes.iter() {
+                    self.arrivals.extend(self.arrival(&change, self.entries.get(&change.hero), now));
+                    self.changed.push(change.hero);
+                    self.entries.insert(change.hero, change.entry);
+                }
             }
-            self.changed.extend(before.into_keys());
             self.heroes = observation.heroes;
             self.tombstones = observation.tombstones;
             self.fingerprint = observation.fingerprint;
@@ -237,20 +265,19 @@ impl Mirror {
         }
     }
 
-    /// Takes in what the city holds of a hero; `before` is what it was known to hold when it began to tell anew.
-    fn take(&mut self, Change { number, hero, entry }: Change, before: &BTreeMap<HeroId, Arc<Entry>>, now: Now) {
+    /// How and when this came to be at the city, unless it was known to hold that: `held`.
+    fn arrival(&self, Change { number, hero, entry }: &Change, held: Option<&Arc<Entry>>, now: Now) -> Option<Arrival> {
+        if held.is_some_and(|held| held.stamp == entry.stamp) {
+            return None;
+        }
         let is_own = entry.stamp.origin.node == self.name && Some(entry.stamp.origin.incarnation) == self.incarnation;
-        let (way, at) = match self.rounds.iter().rev().find(|round| round.changes.contains(&number)) {
+        let (way, at) = match self.rounds.iter().rev().find(|round| round.changes.contains(number)) {
             // What it writes while it merges, a burial say, is its own all the same.
             Some(round) if !is_own => (Way::Heard(round.source), round.at),
             None if !(is_own && self.is_read) => (Way::Unknown, now.mono),
             Some(_) | None => (Way::Written, now.mono),
         };
-        if self.entries.get(&hero).or(before.get(&hero)).is_none_or(|held| held.stamp != entry.stamp) {
-            self.arrivals.push(Arrival { hero, entry: Arc::clone(&entry), way, at });
-        }
-        self.entries.insert(hero, entry);
-        self.changed.push(hero);
+        Some(Arrival { hero: *hero, entry: Arc::clone(entry), way, at })
     }
 
     /// What the city's wall clock reads by now; as far as is known, what ours does.

@@ -154,7 +154,7 @@ impl Pattern {
 #[derive(Clone, Debug, Default)]
 pub struct Rows {
     by_name: OrdMap<(HeroName, HeroId), Arc<Row>>,
-    names: OrdMap<HeroId, HeroName>,
+    by_id: OrdMap<HeroId, Arc<Row>>,
     patterns: BTreeMap<Pattern, usize>,
     changes: u64,
 }
@@ -162,23 +162,40 @@ pub struct Rows {
 impl Rows {
     /// Puts a row in the place of what was there of this hero; or takes that out.
     pub fn put(&mut self, id: HeroId, row: Option<Row>) {
-        let before = self.names.remove(&id).and_then(|name| self.by_name.remove(&(name, id)));
-        if let Some(count) = before.and_then(|before| self.patterns.get_mut(&before.pattern)) {
-            *count -= 1;
+        let row = row.map(Arc::new);
+        let before = match &row {
+            Some(row) => self.by_id.insert(id, Arc::clone(row)),
+            None => self.by_id.remove(&id),
+        };
+        if let Some(before) = before {
+            self.count_one_less(&before.pattern);
+            if row.as_ref().is_none_or(|row| row.name != before.name) {
+                self.by_name.remove(&(before.name.clone(), id));
+            }
         }
-        self.patterns.retain(|_, count| *count > 0);
         if let Some(row) = row {
-            *self.patterns.entry(row.pattern.clone()).or_default() += 1;
-            self.names.insert(id, row.name.clone());
-            self.by_name.insert((row.name.clone(), id), Arc::new(row));
+            match self.patterns.get_mut(&row.pattern) {
+                Some(count) => *count += 1,
+                None => drop(self.patterns.insert(row.pattern.clone(), 1)),
+            }
+            self.by_name.insert((row.name.clone(), id), row);
         }
         self.changes += 1;
+    }
+
+    fn count_one_less(&mut self, pattern: &Pattern) {
+        if let Some(count) = self.patterns.get_mut(pattern) {
+            *count -= 1;
+            if *count == 0 {
+                self.patterns.remove(pattern);
+            }
+        }
     }
 
     /// The row of this hero.
     #[must_use]
     pub fn get(&self, id: HeroId) -> Option<&Arc<Row>> {
-        self.by_name.get(&(self.names.get(&id)?.clone(), id))
+        self.by_id.get(&id)
     }
 
     /// All of them, by name.
@@ -188,7 +205,7 @@ impl Rows {
 
     /// Each hero that has a row.
     pub fn ids(&self) -> impl Iterator<Item = HeroId> {
-        self.names.keys().copied()
+        self.by_id.keys().copied()
     }
 
     /// How many there are.

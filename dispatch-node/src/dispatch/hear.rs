@@ -11,6 +11,7 @@ use shared::message::{Done, Envelope, Frame, Observation};
 use shared::replica;
 use shared::time::Now;
 
+use super::follow::STEP;
 use super::{ALARM_INTERVAL, Dispatch, Event, Pending, seconds};
 use crate::ask::Verb;
 use crate::happening::Kind;
@@ -44,6 +45,7 @@ impl Dispatch {
         self.touch();
         if reborn {
             // An emptied city may be full again before the next view is due; people should see what they did.
+            self.catch_up(now, STEP);
             self.push_view(now);
         }
     }

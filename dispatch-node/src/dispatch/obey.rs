@@ -17,6 +17,7 @@ use shared::message::{Command, Done, Frame, Refusal};
 use shared::replica::{ForgetError, WriteError};
 use shared::time::Now;
 
+use super::follow::STEP;
 use super::{ANSWER_PATIENCE, COMMAND_EXPIRES, Dispatch, Event, KEYS_MAX, Pending};
 use crate::ask::{Answer, Ask, CREATE_MAX, NotDone, Verb};
 use crate::happening::{Kind, Write};
@@ -90,6 +91,10 @@ impl Dispatch {
                 self.answer(ticket, key, answer);
             }
             Verb::View => {
+                // Who reads sees what was written before; while there is much to follow, as far as that has come.
+                if !self.is_behind {
+                    self.catch_up(now, STEP);
+                }
                 let view = self.view(now);
                 self.answer(ticket, key, Answer::View(view));
             }
@@ -272,10 +277,7 @@ impl Dispatch {
                 self.acknowledged.insert(hero, Arc::clone(&entry));
                 let name = self.name_of(hero);
                 self.wrote(now, from, Kind::Assigned, format!("{name} was assigned to {from}"), Write::of(hero, &entry));
-                // Hear of it soon, rather than at the next poll.
-                if let Some(city) = self.linked(from) {
-                    self.replica.pull(now, city, from, true);
-                }
+                self.hear_soon(now, from);
                 Answer::Assigned(hero, entry)
             }
             (Verb::Assign { hero, .. }, Err(Refusal::Deleted)) => Answer::Refused(NotDone::Deleted(hero)),

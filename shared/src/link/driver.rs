@@ -34,6 +34,8 @@ use crate::message::Frame;
 use crate::meter::{counter, gauge, node};
 use crate::time::{Now, UnixMillis};
 
+/// How long what comes in may keep a machine from what is due. One that has much to catch up with, and is always due, hears everybody in between.
+const TICK_PAUSE: Duration = Duration::from_millis(5);
 /// How many happenings on links may wait for the machine; more make their links wait.
 const EVENTS_MAX: usize = 1_024;
 
@@ -167,6 +169,7 @@ where
     if let Some(pace) = controls.pace(clock.now()) {
         machine.handle(clock.now(), Input::Pace(pace));
     }
+    let mut ticked = Duration::ZERO;
     loop {
         let now = clock.now();
         controls.update(now, clock);
@@ -181,8 +184,10 @@ where
         while let Some((to, frame)) = controls.faults.due(now.mono) {
             links.send(to, frame);
         }
-        if machine.deadline().is_some_and(|deadline| deadline <= now.mono) {
+        let is_asked = !(happened.is_empty() && commands.is_empty());
+        if machine.deadline().is_some_and(|deadline| deadline <= now.mono) && (!is_asked || ticked + TICK_PAUSE <= now.mono) {
             machine.tick(now);
+            ticked = clock.now().mono;
         }
         loop {
             while let Some(output) = machine.poll() {

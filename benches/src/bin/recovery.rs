@@ -1,0 +1,139 @@
+//! How long a bombed city takes to hold everything again, and what others wait meanwhile: real processes, over real sockets.
+//!
+//! It is counted from the answer to the bomb until the city itself tells that it holds as many heroes as before (asked again and again on its own
+//! port). Meanwhile requests are due every few milliseconds, some that dispatch answers itself and some that another city must write; each is counted from when it
+//! was due, so whoever waits behind a slow one is counted, too.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use benches::http::Http;
+use benches::process::{Use, machine_load, percent, resident_mb};
+use benches::table::{Spread, in_ms, line, part, promised};
+use cluster_tests::{Cluster, Options, wait_until};
+use tokio::runtime::Runtime;
+use tokio::time::{Instant, interval, sleep_until};
+
+/// The most heroes that are created at once.
+const CREATE_MAX: u32 = 10_000;
+/// How long coming to agree on all heroes may take.
+const AGREEMENT_PATIENCE: Duration = Duration::from_secs(180);
+/// How often the city is asked how much it holds.
+const LOOK: Duration = Duration::from_millis(5);
+/// How often a request of others is due.
+const PROBE: Duration = Duration::from_millis(10);
+/// How many bombs fall, one after the other.
+const BOMBS: usize = 5;
+
+fn main() {
+    let heroes: Vec<u32> = std::env::args().skip(1).map(|heroes| heroes.parse().expect("a number of heroes")).collect();
+    let heroes = if heroes.is_empty() { vec![100_000] } else { heroes };
+    println!("load of this machine: {}", machine_load());
+    for heroes in heroes {
+        measure(heroes);
+    }
+    println!("\nload of this machine at the end: {}", machine_load());
+}
+
+fn measure(heroes: u32) {
+    // As people start it, but that nobody writes unasked, and that no line is logged for each write.
+    let environment = vec![("RUST_LOG", "warn".to_owned())];
+    let options = Options { city_gossip: "1s", dispatch_gossip: "1s", poll: "2s", environment, ..Options::default() };
+    let mut cluster = Cluster::start(options);
+    let marker = cluster.api.create_named("Marker").id;
+    let mut left = heroes - 1;
+    while left > 0 {
+        let _ = cluster.api.create(left.min(CREATE_MAX));
+        left -= left.min(CREATE_MAX);
+    }
+    wait_until("all agree on all heroes", AGREEMENT_PATIENCE, || {
+        // While it takes in a hundred thousand heroes it may not be there for the question.
+        let reply = cluster.api.get("/api/v1/verdict");
+        if reply.status == 200 && reply.json()["converged"] == true { Ok(()) } else { Err(format!("{reply:?}")) }
+    });
+    part(&format!("{heroes} heroes"));
+    for node in ["gotham", "dispatch"] {
+        let process = cluster.process(node).id();
+        let used = Use::of(&process.to_string());
+        std::thread::sleep(Duration::from_secs(3));
+        line(&format!("{node}, nothing happens"), &format!("{}, {}", percent(used.share()), resident_mb(process)));
+    }
+    let runtime = Runtime::new().expect("a runtime can be had");
+    let (dispatch, gotham) = (cluster.address("dispatch"), cluster.address("gotham"));
+    let [mut whole, mut shown, mut others, mut pages] = [const { Vec::new() }; 4];
+    for bombs in 1..=BOMBS {
+        let over = Arc::new(AtomicBool::new(false));
+        let probes = [
+            runtime.spawn(probe(dispatch, Arc::clone(&over), Some(marker.clone()))),
+            runtime.spawn(probe(dispatch, Arc::clone(&over), None)),
+        ];
+        assert_eq!(cluster.api.bomb("gotham").expect(202).json()["city"], "gotham");
+        let fallen = Instant::now();
+        let took = runtime.block_on(wait_whole(gotham, heroes, bombs, fallen));
+        whole.push(in_ms(took));
+        // What dispatch does to see it is part of what others wait for.
+        wait_until("dispatch shows the city whole", AGREEMENT_PATIENCE, || {
+            let reply = cluster.api.get("/api/v1/cluster");
+            let nodes = if reply.status == 200 { reply.json()["nodes"].as_array().cloned() } else { None };
+            let gotham = nodes.iter().flatten().find(|city| city["name"] == "gotham");
+            if gotham.is_some_and(|gotham| gotham["heroes"] == heroes) { Ok(()) } else { Err(format!("{gotham:?}")) }
+        });
+        shown.push(in_ms(fallen.elapsed()));
+        over.store(true, Ordering::Relaxed);
+        let [writes, reads] = probes.map(|probe| runtime.block_on(probe).expect("a probe ends by itself"));
+        others.extend(writes);
+        pages.extend(reads);
+    }
+    let budget = if heroes > 100_000 { 6_000.0 } else { 500.0 };
+    let whole = Spread::of(whole);
+    promised("from the bomb until the city is whole again", &whole.ms(), &format!("{budget} ms"), whole.at(1.0) <= budget);
+    line("from the bomb until dispatch shows it whole", &Spread::of(shown).ms());
+    for (what, waited) in [("a write at another city", others), ("the verdict from dispatch", pages)] {
+        let waited = Spread::of(waited);
+        promised(&format!("{what} meanwhile ({} times)", waited.len()), &waited.ms(), "p99 50 ms", waited.at(0.99) <= 50.0);
+    }
+    for node in ["gotham", "dispatch"] {
+        line(&format!("{node} in memory, at the end"), &resident_mb(cluster.process(node).id()));
+    }
+}
+
+/// Asks the city how much it holds until so many bombs have hit it and it holds all again.
+async fn wait_whole(city: SocketAddr, heroes: u32, bombs: usize, since: Instant) -> Duration {
+    let told = [
+        format!("superhero_crashes_total{{node=\"gotham\",cause=\"bomb\"}} {bombs}"),
+        format!("superhero_heroes{{node=\"gotham\"}} {heroes}"),
+    ];
+    let mut looks = interval(LOOK);
+    loop {
+        looks.tick().await;
+        let Ok(mut http) = Http::connect(city).await else { continue };
+        let Ok(reply) = http.get("/metrics", "identity").await else { continue };
+        let body = String::from_utf8_lossy(&reply.body);
+        if told.iter().all(|told| body.lines().any(|line| line == told)) {
+            return since.elapsed();
+        }
+        assert!(
+            since.elapsed() < AGREEMENT_PATIENCE,
+            "it is not whole again: {}",
+            body.lines().filter(|line| line.starts_with("superhero_heroes")).collect::<String>()
+        );
+    }
+}
+
+/// How long requests took that were due again and again, in milliseconds, from when they were due: moves of `hero`, or the verdict.
+async fn probe(dispatch: SocketAddr, over: Arc<AtomicBool>, hero: Option<String>) -> Vec<f64> {
+    let mut http = Http::connect(dispatch).await.expect("dispatch can be reached");
+    let (mut waited, mut due) = (Vec::new(), Instant::now());
+    while !over.load(Ordering::Relaxed) {
+        sleep_until(due).await;
+        match &hero {
+            Some(hero) => http.assign(hero, ["metropolis", "capitol"][waited.len() % 2]).await.expect("another city writes"),
+            None => assert!(http.get("/api/v1/verdict", "identity").await.expect("dispatch answers").status.is_success()),
+        }
+        waited.push(in_ms(due.elapsed()));
+        due += PROBE;
+    }
+    waited
+}

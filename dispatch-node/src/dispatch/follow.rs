@@ -1,0 +1,133 @@
+//! What has changed at the cities and in dispatch's own copy, followed a step at a time: rows, lags, the history and the ledger of lost writes.
+//!
+//! A city of a hundred thousand heroes that is bombed, and is whole again a moment later, changes all of them twice. That takes dispatch half a
+//! second, in which others want to be answered: so no step takes more than [`STEP`] heroes, and whatever else has come is heard in between.
+//!
+//! Invariants: a hero whose row is not that of what is held is in `stale`. The ledger is asked only when no row is stale.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use shared::crdt::Entry;
+use shared::id::{HeroId, Incarnation, NodeName};
+use shared::message::{PullOutcome, Pulled};
+use shared::replica::PullRecord;
+use shared::time::Now;
+
+use super::Dispatch;
+use crate::mirror::Status;
+use crate::mirror::{Arrival, Way};
+use crate::rows::Row;
+use crate::view;
+
+/// How many heroes are followed in one step: a millisecond or two.
+pub(super) const STEP: usize = 128;
+
+impl Dispatch {
+    /// Follows what has changed, `at_most` so many heroes of it.
+    pub(super) fn catch_up(&mut self, now: Now, at_most: usize) {
+        self.hear_what_changed(now, at_most);
+        self.view_due |= !self.stale.is_empty();
+        for _ in 0..at_most {
+            let Some(id) = self.stale.pop_first() else { break };
+            self.refresh_row(now, id);
+        }
+        if self.holdings_changed && self.stale.is_empty() {
+            self.holdings_changed = !self.settle_ledger(now, at_most);
+            self.acknowledged.retain(|_, entry| !self.replica.vector().covers(entry.stamp));
+        }
+        self.is_behind = !self.stale.is_empty() || self.holdings_changed || self.cities.iter().any(|city| !city.arrivals.is_empty());
+    }
+
+    fn hear_what_changed(&mut self, now: Now, at_most: usize) {
+        for index in 0..self.cities.len() {
+            let city = &mut self.cities[index];
+            self.stale.extend(city.changed.drain(..));
+            let arrivals: Vec<Arrival> = city.arrivals.drain(..city.arrivals.len().min(at_most)).collect();
+            let name = city.name;
+            arrivals.into_iter().for_each(|arrival| self.history.arrived(now, name, arrival));
+        }
+        self.follow_own_map(now);
+        let counted = view::counted(&self.cities);
+        if counted != self.counted {
+            self.counted = counted;
+            self.stale.extend(self.rows.ids());
+        }
+        self.holdings_changed |= !self.stale.is_empty();
+    }
+
+    /// Makes the row of this hero anew, and judges it.
+    fn refresh_row(&mut self, now: Now, id: HeroId) {
+        let before = self.rows.get(id);
+        let cells = self.cities.iter().map(|city| city.entries.get(&id).cloned()).collect();
+        let row = Row::of(id, self.name_of(id), self.own(id, before), cells);
+        match &row {
+            Some(row) => {
+                self.lags.heard(now, before.map(|before| &**before), row);
+                self.lags.look(now, row, &self.counted);
+            }
+            None => self.lags.forgotten(now, id),
+        }
+        if row.as_ref().is_some_and(|row| row.pattern.state(&self.counted).differs()) {
+            self.differs_since.entry(id).or_insert(now.mono);
+        } else {
+            self.differs_since.remove(&id);
+        }
+        self.rows.put(id, row);
+        self.ledger.changed(id);
+    }
+
+    /// What dispatch's own copy holds of the hero; the same as in its row where that has not changed.
+    fn own(&self, id: HeroId, row: Option<&Arc<Row>>) -> Option<Arc<Entry>> {
+        let map = self.replica.map();
+        let rank = map.rank(id)?;
+        let shown = row.and_then(|row| row.own.clone()).filter(|shown| shown.rank() == rank);
+        shown.or_else(|| map.get(id).map(Arc::new))
+    }
+
+    /// Takes note of what has changed in dispatch's own copy, and how it came there.
+    fn follow_own_map(&mut self, now: Now) {
+        let me = self.replica.me();
+        let pulls: Vec<PullRecord> = self.replica.journal().since(self.own_pulls).cloned().collect();
+        self.own_pulls = self.replica.journal().written();
+        for PullRecord { source, asked, ended, outcome, .. } in &pulls {
+            let ago = |at: Duration| now.mono.saturating_sub(at);
+            let pulled = Pulled { source: source.node, asked_ago: ago(*asked), ended_ago: ago(*ended), outcome: outcome.clone() };
+            self.history.pulled(now, me.node, &pulled);
+        }
+        let map = self.replica.map();
+        let since = std::mem::replace(&mut self.own_changes, map.changes());
+        if map.remembers_since(since) {
+            self.stale.extend(map.removed_between(since, map.changes()));
+        } else {
+            self.stale.extend(self.rows.ids());
+        }
+        let entries: Vec<(u64, HeroId, Arc<Entry>)> =
+            map.changed_since(since).map(|(number, id, entry)| (number, id, Arc::new(entry))).collect();
+        for (number, hero, entry) in entries {
+            let brought = |pull: &&PullRecord| matches!(&pull.outcome, PullOutcome::Merged { changes, .. } if changes.contains(&number));
+            let (way, at) = match pulls.iter().find(brought) {
+                Some(pull) if entry.stamp.origin != me => (Way::Heard(pull.source.node), pull.ended),
+                None if entry.stamp.origin != me => (Way::Unknown, now.mono),
+                Some(_) | None => (Way::Written, now.mono),
+            };
+            self.get_to_know(hero, &entry.as_entry_ref());
+            self.stale.insert(hero);
+            self.history.arrived(now, me.node, Arrival { hero, entry, way, at });
+        }
+    }
+
+    /// Closes those of the acknowledged writes whose fate is known now; says whether that was all of them.
+    fn settle_ledger(&mut self, now: Now, at_most: usize) -> bool {
+        if self.cities.iter().any(|city| city.status != Status::Up || !city.is_read) {
+            return true;
+        }
+        let nobody = vec![None; self.cities.len() + 1];
+        let holdings = |id| self.rows.get(id).map_or_else(|| nobody.clone(), |row| row.cells.iter().chain([&row.own]).cloned().collect());
+        let me = self.replica.me();
+        let lives: BTreeMap<NodeName, Incarnation> =
+            self.links.iter().map(|(name, life)| (*name, *life)).chain([(me.node, me.incarnation)]).collect();
+        self.ledger.settle(now.wall, at_most, holdings, lives)
+    }
+}
