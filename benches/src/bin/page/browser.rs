@@ -3,11 +3,11 @@
 use std::thread::sleep;
 use std::time::Duration;
 
+use benches::table::{Spread, kb, line, part, promised};
 use cluster_tests::Browser;
 
 use crate::Scene;
 use crate::load::{Load, Where};
-use crate::table::{Spread, kb, line, part, promised};
 
 /// How long the page has to settle, and how long it is looked at.
 const SETTLE: Duration = Duration::from_secs(5);
@@ -54,13 +54,13 @@ pub(crate) fn measure(scene: &Scene) {
             Spread::of(list.filter_map(|one| field.map_or(one, |field| &one[field]).as_f64()))
         };
         let (tasks, sizes) = (numbers("tasks", None), numbers("frames", Some("size")));
-        assert!(sizes.len() > 0, "frames reach the page");
-        let long = format!("{}, longest {:.0} ms", tasks.len(), tasks.at(1.0));
+        assert!(sizes.count() > 0, "frames reach the page");
+        let long = format!("{}, longest {:.0} ms", tasks.count(), tasks.at(1.0));
         // Browsers call a task long from there on.
-        promised(&format!("tasks longer than 50 ms in {} s", LOOK.as_secs()), &long, "none", tasks.len() == 0);
+        promised(&format!("tasks longer than 50 ms in {} s", LOOK.as_secs()), &long, "none", tasks.count() == 0);
         line("longest task while it was opened, if any was long", &format!("{opened:.0} ms"));
         let seconds = LOOK.as_secs_f64();
-        line("frames", &format!("{:.1} a second", sizes.len() as f64 / seconds));
+        line("frames", &format!("{:.1} a second", sizes.count() as f64 / seconds));
         line("characters in them", &format!("{} a second", kb(sizes.sum() / seconds)));
         line("characters in one", &format!("p50 {}, max {}", kb(sizes.at(0.5)), kb(sizes.at(1.0))));
         line("from a frame's arrival until it is on the page", &numbers("frames", Some("handled")).ms());

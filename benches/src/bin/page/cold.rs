@@ -6,16 +6,16 @@ use std::sync::Arc;
 use std::thread::sleep;
 use std::time::Duration;
 
+use benches::http::Http;
+use benches::process::resident_mb;
+use benches::table::{Spread, in_ms, kb, line, part};
 use flate2::read::GzDecoder;
 use tokio::sync::Barrier;
 use tokio::time::Instant;
 
 use crate::Scene;
-use crate::http::Http;
 use crate::load::{Load, Where};
-use crate::process::resident_mb;
 use crate::sockets::{frame_number, next_text, open};
-use crate::table::{Spread, in_ms, kb, line, part};
 
 const CLIENTS: usize = 1_000;
 /// How long the page before, or the load, has to settle.

@@ -2,9 +2,10 @@
 
 use std::collections::BTreeSet;
 
+use benches::http::Http;
+use benches::table::{Spread, in_ms, kb, line, part, promised};
+
 use crate::Scene;
-use crate::http::Http;
-use crate::table::{Spread, in_ms, kb, line, part, promised};
 
 /// How often the page is asked for.
 const REQUESTS: usize = 200;

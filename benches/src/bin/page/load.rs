@@ -5,13 +5,12 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use benches::http::Http;
 use cluster_tests::{Api, CITIES};
 use serde_json::Value;
 use tokio::runtime::Runtime;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, MissedTickBehavior, interval};
-
-use crate::http::Http;
 
 /// How many heroes are moved at a time, and how often that is done.
 const AT_A_TIME: usize = 100;

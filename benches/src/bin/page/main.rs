@@ -9,15 +9,13 @@
 mod browser;
 mod cold;
 mod document;
-mod http;
 mod load;
-mod process;
 mod sockets;
-mod table;
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use benches::process;
 use cluster_tests::{Cluster, Options, wait_until};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use tokio::runtime::Runtime;

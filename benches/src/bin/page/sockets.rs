@@ -4,6 +4,9 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use benches::http::Http;
+use benches::process::{Use, percent, resident_mb};
+use benches::table::{Spread, in_ms, kb, line, part, promised};
 use futures_util::future::join_all;
 use futures_util::{SinkExt, StreamExt};
 use tokio::net::{TcpSocket, TcpStream};
@@ -14,10 +17,7 @@ use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::{WebSocketStream, client_async};
 
 use crate::Scene;
-use crate::http::Http;
 use crate::load::{Heroes, Load, Where};
-use crate::process::{Use, percent, resident_mb};
-use crate::table::{Spread, in_ms, kb, line, part, promised};
 
 /// How many pages read what they are sent, and how many never do.
 const READERS: usize = 900;
@@ -94,7 +94,7 @@ impl Seen {
             "p99 250 ms",
             self.fan_out.at(0.99) <= DELAY_MS_MAX,
         );
-        let what = format!("from a write's answer to its frame, {} times", self.delays.len());
+        let what = format!("from a write's answer to its frame, {} times", self.delays.count());
         promised(&what, &self.delays.ms(), "p99 250 ms", self.delays.at(0.99) <= DELAY_MS_MAX);
         line("dispatch in memory", &self.resident);
     }
