@@ -86,9 +86,9 @@ pictures: ## takes the pictures of the page anew, from a cluster of its own, int
 	$(CARGO) build --workspace --all-targets
 	$(CARGO) test --workspace --test pictures -- --ignored --nocapture
 
-bench: ## the benchmarks, side by side with what others would do, and the page beside its budgets (five minutes)
+bench: ## the core beside its peers, and the page beside its budgets (a quarter of an hour, the peers' own build not included)
 	@$(SETUP) test
-	$(CARGO) run --quiet --release -p benches --bin benches
+	$(CARGO) run --quiet --release -p benches --features peers --bin engine
 	$(CARGO) build --quiet --release -p location-node -p dispatch-node --bins
 	$(CARGO) run --quiet --release -p benches --bin page
 
