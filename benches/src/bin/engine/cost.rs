@@ -52,6 +52,13 @@ pub(crate) fn allocated() -> usize {
     HEAP.current_usage()
 }
 
+/// How many bytes are allocated at most while `work` runs.
+pub(crate) fn most_allocated(work: impl FnOnce()) -> usize {
+    HEAP.reset_peak_usage();
+    work();
+    HEAP.peak_usage()
+}
+
 fn cpu_time() -> Duration {
     clock_gettime(ClockId::CLOCK_PROCESS_CPUTIME_ID).expect("every process has this clock").into()
 }

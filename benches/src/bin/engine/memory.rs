@@ -1,6 +1,6 @@
 //! What a replica of this project holds in memory, after more than its own writes.
 
-use crate::cost::allocated;
+use crate::cost::{allocated, most_allocated};
 use crate::hero::writes;
 use crate::ours::Ours;
 use crate::peer::Peer;
@@ -18,6 +18,9 @@ pub(crate) struct Memory {
     pub(crate) rewritten: f64,
     /// After it has then ended one in twenty.
     pub(crate) buried: f64,
+    /// After an empty replica has caught up with all heroes; and at most meanwhile, both ends of the round together: nothing may stand there twice.
+    pub(crate) caught_up: f64,
+    pub(crate) catching_up: f64,
 }
 
 impl Memory {
@@ -27,8 +30,10 @@ impl Memory {
         let mut replica: Ours = filled(&writes(0..heroes, 0, 0));
         let made = a_hero();
 
+        let empty = allocated();
         let mut other = Ours::empty(1);
-        other.catch_up(&mut replica);
+        let most = most_allocated(|| _ = other.catch_up(&mut replica));
+        let [caught_up, catching_up] = [allocated(), most].map(|bytes| bytes.saturating_sub(empty) as f64 / f64::from(heroes));
         other.write(&writes(0..heroes, 1, 1));
         replica.catch_up(&mut other);
         assert_eq!(replica.held(), other.held(), "it holds what the other wrote");
@@ -36,8 +41,8 @@ impl Memory {
         let rewritten = a_hero();
 
         replica.bury((0..heroes).step_by(DIES as usize));
-        let heroes = heroes as usize;
-        assert_eq!((replica.entries(), replica.held().heroes), (heroes, heroes - heroes.div_ceil(DIES as usize)), "some have died");
-        Self { made, rewritten, buried: a_hero() }
+        let dead = heroes.div_ceil(DIES);
+        assert_eq!((replica.entries(), replica.held().heroes), (heroes as usize, (heroes - dead) as usize), "some have died");
+        Self { made, rewritten, buried: a_hero(), caught_up, catching_up }
     }
 }

@@ -55,13 +55,16 @@ fn insert(cost: Option<Cost>) {
 fn memory(is_measured: bool) {
     const WANTED: f64 = 160.0;
     let memory = is_measured.then(|| Memory::measure(HEROES));
-    let line = |what: &str, of: fn(Memory) -> f64| {
+    let told = |what: &str, of: fn(Memory) -> f64| {
         let measured = memory.map(of).map(|bytes| (format!("{bytes:.0}"), bytes <= WANTED));
         line(&format!("memory, bytes a hero, {what}"), &format!("at most {WANTED}"), measured);
     };
-    line("all of them made here", |memory| memory.made);
-    line("each then written by another node", |memory| memory.rewritten);
-    line("one in twenty then dead", |memory| memory.buried);
+    told("all of them made here", |memory| memory.made);
+    told("each then written by another node", |memory| memory.rewritten);
+    told("one in twenty then dead", |memory| memory.buried);
+    told("caught up with all of them", |memory| memory.caught_up);
+    let twice = memory.map(|memory| memory.catching_up / memory.caught_up);
+    line("memory, times as much while it catches up", "under 2", twice.map(|twice| (format!("{twice:.2}"), twice < 2.0)));
 }
 
 fn whole(cost: Option<Cost>) {
