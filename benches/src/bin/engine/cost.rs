@@ -2,7 +2,7 @@
 //!
 //! Time is that of this process on all its threads, so what else runs on the machine disturbs it little.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use nix::time::{ClockId, clock_gettime};
 use peak_alloc::PeakAlloc;
@@ -12,8 +12,9 @@ use crate::peer::Bytes;
 #[global_allocator]
 static HEAP: PeakAlloc = PeakAlloc;
 
-/// How often something is measured at least.
+/// How often something is measured at least, where that takes no longer than so many times the patience.
 const RUNS_MIN: usize = 3;
+const PATIENCE_MAX: u32 = 4;
 /// How often at most.
 pub(crate) const RUNS_MAX: usize = 101;
 /// How often at most where each run leaves something behind: many peers keep what once was, and get slower by it.
@@ -35,12 +36,15 @@ pub(crate) fn timed<T>(work: impl FnOnce() -> T) -> (Duration, T) {
 
 /// The median of several runs, as many as fit into `patience` and no more than `runs_max`. Each says what it has measured of what it did.
 pub(crate) fn median(runs_max: usize, patience: Duration, mut run: impl FnMut() -> Cost) -> Cost {
-    let until = now() + patience;
-    let mut runs = Vec::new();
-    while runs.len() < RUNS_MIN || (runs.len() < runs_max && now() < until) {
+    let (mut runs, start) = (Vec::new(), cpu_time());
+    loop {
         runs.push(run());
+        let patience = if runs.len() < RUNS_MIN { PATIENCE_MAX * patience } else { patience };
+        if runs.len() == runs_max || cpu_time().saturating_sub(start) > patience {
+            break;
+        }
     }
-    let middle = runs.len() / 2;
+    let middle = (runs.len() - 1) / 2;
     runs.sort_by_key(|cost| cost.bytes.total());
     let bytes = runs[middle].bytes;
     runs.sort_by_key(|cost| cost.cpu);
@@ -61,9 +65,4 @@ pub(crate) fn most_allocated(work: impl FnOnce()) -> usize {
 
 fn cpu_time() -> Duration {
     clock_gettime(ClockId::CLOCK_PROCESS_CPUTIME_ID).expect("every process has this clock").into()
-}
-
-#[expect(clippy::disallowed_methods, reason = "a benchmark measures time")]
-fn now() -> Instant {
-    Instant::now()
 }

@@ -41,7 +41,7 @@ struct Options {
     /// With how many heroes, separated by commas.
     #[arg(long, value_delimiter = ',', default_value = "1000,100000,1000000", value_parser = clap::value_parser!(u32).range(1..))]
     heroes: Vec<u32>,
-    /// How long one cost of one peer is measured, and three times at least.
+    /// How long one cost of one peer is measured: three times at least, where that takes no longer than four times this.
     #[arg(long, default_value = "500ms")]
     patience: humantime::Duration,
     /// Leave the peers out.

@@ -13,6 +13,7 @@ use crate::peer::{Bytes, Held, Peer};
 /// Which encoding is spoken.
 pub(crate) trait Encoding {
     const NAME: &'static str;
+    const HEROES_MAX: u32 = u32::MAX;
 
     fn difference<T: ReadTxn>(document: &T, since: &StateVector) -> Vec<u8>;
     fn update(bytes: &[u8]) -> Update;
@@ -36,6 +37,7 @@ pub(crate) struct V2;
 
 impl Encoding for V2 {
     const NAME: &'static str = "yrs, second encoding";
+    const HEROES_MAX: u32 = 100_000;
 
     fn difference<T: ReadTxn>(document: &T, since: &StateVector) -> Vec<u8> {
         document.encode_diff_v2(since)
@@ -58,6 +60,8 @@ fn record(value: Out) -> Option<Vec<u8>> {
 
 impl<E: Encoding> Peer for Yrs<E> {
     const NAME: &'static str = E::NAME;
+    const HEROES_MAX: u32 = E::HEROES_MAX;
+    const LEFT_OUT: &'static str = "its first encoding stands for it";
 
     fn empty(node: u8) -> Self {
         let document = Doc::with_client_id(u64::from(node) + 1);
