@@ -7,7 +7,7 @@ SETUP := scripts/setup
 COMMIT = $(shell printf '%d' 0x$$(git rev-parse --short=8 HEAD 2>/dev/null || echo 1))
 
 .PHONY: help setup run certs gotham metropolis capitol dispatch test verify fix sim worlds endure network spread pictures bench fuzz autobahn floods
-.PHONY: deny dist
+.PHONY: deny dist instructions
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 20
@@ -86,11 +86,14 @@ pictures: ## takes the pictures of the page anew, from a cluster of its own, int
 	$(CARGO) build --workspace --all-targets
 	$(CARGO) test --workspace --test pictures -- --ignored --nocapture
 
-bench: ## the benchmarks, side by side with what others would do, and the page beside its budgets (five minutes)
+bench: ## the core beside its peers, and the page beside its budgets (a quarter of an hour, the peers' own build not included)
 	@$(SETUP) test
-	$(CARGO) run --quiet --release -p benches --bin benches
+	$(CARGO) run --quiet --release -p benches --features peers --bin engine
 	$(CARGO) build --quiet --release -p location-node -p dispatch-node --bins
 	$(CARGO) run --quiet --release -p benches --bin page
+
+instructions: ## counts the core's instructions, and fails where they are over 5 % more than benches/instructions.txt says; RECORD=1 writes that file
+	@CARGO="$(CARGO)" scripts/instructions $(if $(RECORD),record)
 
 deny: ## judges the dependencies by deny.toml: licences, sources, versions that are there twice, known holes
 	@$(SETUP) deny

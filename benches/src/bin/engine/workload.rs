@@ -1,0 +1,201 @@
+//! What is measured. Every exchange is looked at afterwards: one that did no work is a defect.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::time::Duration;
+
+use crate::cost::{self, CHANGES_MAX, Cost, RUNS_MAX, allocated, timed};
+use crate::hero::{Write, health, writes};
+use crate::peer::{Bytes, Peer};
+use crate::table::grouped;
+
+/// How many heroes one side changes.
+const CHANGED: [u32; 3] = [1, 100, 1_000];
+/// How many both change.
+const BOTH_CHANGE: u32 = 1_000;
+
+/// Something that a cluster does all day.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Workload {
+    /// All heroes are made at one node.
+    Insert,
+    /// An empty replica catches up with one that holds all of them.
+    Whole,
+    /// One of two that hold the same catches up.
+    Nothing,
+    /// Of two that hold the same, one changes so many heroes, and the other catches up.
+    Changed(u32),
+    /// Both change the same heroes, and catch up with each other.
+    Both,
+}
+
+impl Workload {
+    pub(crate) const ALL: [Self; 7] = [
+        Self::Insert,
+        Self::Whole,
+        Self::Nothing,
+        Self::Changed(CHANGED[0]),
+        Self::Changed(CHANGED[1]),
+        Self::Changed(CHANGED[2]),
+        Self::Both,
+    ];
+
+    /// Its name, to say which is meant.
+    pub(crate) fn name(self) -> String {
+        match self {
+            Self::Insert => "W1".into(),
+            Self::Whole => "W2".into(),
+            Self::Nothing => "W4".into(),
+            Self::Changed(changed) => format!("W3-{changed}"),
+            Self::Both => "W5".into(),
+        }
+    }
+}
+
+impl fmt::Display for Workload {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = self.name();
+        match self {
+            Self::Insert => write!(f, "{name}: all heroes are made at one node"),
+            Self::Whole => write!(f, "{name}: the whole state into an empty replica"),
+            Self::Nothing => write!(f, "{name}: two equal replicas, one exchange"),
+            Self::Changed(1) => write!(f, "{name}: one side changes a hero, the other catches up"),
+            Self::Changed(changed) => write!(f, "{name}: one side changes {} heroes, the other catches up", grouped(*changed)),
+            Self::Both => write!(f, "{name}: both change the same {} heroes, then catch up with each other", grouped(BOTH_CHANGE)),
+        }
+    }
+}
+
+/// What each workload costs. That of [`Workload::Insert`] sends nothing; its bytes are those that a replica then holds in memory.
+pub(crate) type Costs = BTreeMap<Workload, Cost>;
+
+/// All workloads, with so many heroes.
+pub(crate) fn measure<P: Peer>(heroes: u32, patience: Duration) -> Costs {
+    let made = writes(0..heroes, 0, 0);
+    let mut costs = Costs::from([(Workload::Insert, insert::<P>(&made, patience))]);
+    let (whole, mut pair) = whole::<P>(heroes, &made, patience);
+    drop(made);
+    costs.insert(Workload::Whole, whole);
+    costs.insert(Workload::Nothing, cost::median(RUNS_MAX, patience, || pair.exchange()));
+    drop(pair);
+    let mut changes = |workload, change: &dyn Fn(&mut Pair<P>) -> Cost| {
+        let mut pair = Pair::new(heroes);
+        costs.insert(workload, cost::median(CHANGES_MAX, patience, || change(&mut pair)));
+        pair.assert_equal();
+    };
+    for changed in CHANGED {
+        changes(Workload::Changed(changed), &|pair| pair.change(changed));
+    }
+    changes(Workload::Both, &Pair::change_both);
+    costs
+}
+
+fn insert<P: Peer>(made: &[Write], patience: Duration) -> Cost {
+    cost::median(RUNS_MAX, patience, || {
+        let before = allocated();
+        let (cpu, replica) = timed(|| filled::<P>(made));
+        let bytes = Bytes { asked: 0, answered: allocated().saturating_sub(before) };
+        assert_eq!(replica.held().heroes, made.len(), "{} holds what was written", P::NAME);
+        Cost { cpu, bytes }
+    })
+}
+
+fn whole<P: Peer>(heroes: u32, made: &[Write], patience: Duration) -> (Cost, Pair<P>) {
+    let mut source: P = filled(made);
+    let held = source.held();
+    let mut puller = P::empty(1);
+    let cost = cost::median(RUNS_MAX, patience, || {
+        puller = P::empty(1);
+        assert_eq!(puller.held().heroes, 0, "{} begins with nothing", P::NAME);
+        let (cpu, bytes) = timed(|| puller.catch_up(&mut source));
+        assert_eq!(puller.held(), held, "{} has caught up", P::NAME);
+        Cost { cpu, bytes }
+    });
+    (cost, Pair::of(source, puller, heroes))
+}
+
+/// A replica that holds what was made.
+pub(crate) fn filled<P: Peer>(made: &[Write]) -> P {
+    let mut replica = P::empty(0);
+    replica.write(made);
+    replica
+}
+
+/// Two replicas that hold the same heroes.
+pub(crate) struct Pair<P> {
+    pub(crate) source: P,
+    pub(crate) puller: P,
+    heroes: u32,
+    /// How often heroes were changed.
+    turn: u32,
+}
+
+impl<P: Peer> Pair<P> {
+    pub(crate) fn new(heroes: u32) -> Self {
+        let mut source: P = filled(&writes(0..heroes, 0, 0));
+        let mut puller = P::empty(1);
+        puller.catch_up(&mut source);
+        Self::of(source, puller, heroes)
+    }
+
+    pub(crate) fn of(mut source: P, mut puller: P, heroes: u32) -> Self {
+        // It has yet to hear of the other's life.
+        source.catch_up(&mut puller);
+        let pair = Self { source, puller, heroes, turn: 0 };
+        pair.assert_equal();
+        pair
+    }
+
+    /// That both hold the same, and all heroes.
+    pub(crate) fn assert_equal(&self) {
+        let held = self.source.held();
+        assert_eq!(held, self.puller.held(), "both replicas of {} hold the same", P::NAME);
+        assert_eq!(held.heroes, self.heroes as usize, "{} holds all heroes", P::NAME);
+    }
+
+    /// The puller catches up, whether there is something or not.
+    pub(crate) fn exchange(&mut self) -> Cost {
+        let (cpu, bytes) = timed(|| self.puller.catch_up(&mut self.source));
+        Cost { cpu, bytes }
+    }
+
+    /// The source changes so many heroes, or all it has, and the puller catches up. The change itself is not measured.
+    pub(crate) fn change(&mut self, changed: u32) -> Cost {
+        let changed = changed.min(self.heroes);
+        let health = self.write(changed);
+        let last = changed - 1;
+        assert_ne!(self.puller.health(last), Some(health), "{} has something to catch up with", P::NAME);
+        let cost = self.exchange();
+        for number in [0, last] {
+            assert_eq!(self.puller.health(number), Some(health), "{} has caught up", P::NAME);
+        }
+        cost
+    }
+
+    /// Both change the same heroes and catch up with each other. The changes themselves are not measured.
+    pub(crate) fn change_both(&mut self) -> Cost {
+        let changed = BOTH_CHANGE.min(self.heroes);
+        let healths = self.write_both(changed);
+        let (cpu, bytes) = timed(|| self.puller.sync(&mut self.source));
+        for number in [0, changed - 1] {
+            let agreed = self.source.health(number);
+            assert_eq!(agreed, self.puller.health(number), "{} agrees", P::NAME);
+            assert!(healths.map(Some).contains(&agreed), "{} agrees on what one of them wrote", P::NAME);
+        }
+        Cost { cpu, bytes }
+    }
+
+    /// The source writes these heroes anew. Returns their health from then on.
+    pub(crate) fn write(&mut self, changed: u32) -> u8 {
+        self.turn += 1;
+        self.source.write(&writes(0..changed, 0, self.turn));
+        health(0, self.turn)
+    }
+
+    /// Both write these heroes anew, each something else. Returns what health that is.
+    pub(crate) fn write_both(&mut self, changed: u32) -> [u8; 2] {
+        self.write(changed);
+        self.puller.write(&writes(0..changed, 1, self.turn));
+        [0, 1].map(|node| health(node, self.turn))
+    }
+}
