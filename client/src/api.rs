@@ -10,7 +10,9 @@ use std::time::Duration;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
+use ureq::config::ConfigBuilder;
 use ureq::http::{Method, Request, Uri};
+use ureq::typestate::AgentScope;
 
 use crate::access::{Access, Connection, Opened};
 use crate::error::Error;
@@ -325,14 +327,22 @@ impl Api {
             return Err(odd("there is something behind the host"));
         }
         let authority = authority.to_string();
-        Ok(Self { agent: agent(&access, 0), url: format!("{scheme}://{authority}"), authority, access })
+        let config = config(&access).max_idle_connections(0).timeout_global(Some(PATIENCE));
+        Ok(Self { agent: config.build().into(), url: format!("{scheme}://{authority}"), authority, access })
     }
 
     /// The same dispatch, over one connection that is kept for the next call, if that comes within [`IDLE_MAX`]. For one thread: of two calls at
     /// once, one has a connection of its own. A call over a connection that dispatch is just closing ends as [`Error::NoAnswer`].
+    ///
+    /// Each step of a call may take [`PATIENCE`], and not all of them together: for that, each call would look up the host on a thread of its own, which
+    /// costs more than the call.
     #[must_use]
     pub fn kept(&self) -> Self {
-        Self { agent: agent(&self.access, 1), ..self.clone() }
+        let limit = Some(PATIENCE);
+        let config = config(&self.access).max_idle_connections(1).max_idle_age(IDLE_MAX);
+        let config = config.timeout_connect(limit).timeout_send_request(limit).timeout_send_body(limit);
+        let config = config.timeout_recv_response(limit).timeout_recv_body(limit);
+        Self { agent: config.build().into(), ..self.clone() }
     }
 
     /// Opens a connection of its own to dispatch, for a socket.
@@ -611,18 +621,14 @@ impl Api {
     }
 }
 
-/// What asks, and keeps so many connections between two questions.
-fn agent(access: &Access, connections_kept: usize) -> ureq::Agent {
-    let config = ureq::Agent::config_builder()
+/// How every call is made.
+fn config(access: &Access) -> ConfigBuilder<AgentScope> {
+    ureq::Agent::config_builder()
         .http_status_as_error(false)
         .max_redirects(0)
-        .max_idle_connections(connections_kept)
-        .max_idle_age(IDLE_MAX)
         .proxy(None)
         .tls_config(access.for_http())
         .user_agent(concat!("superhero/", env!("CARGO_PKG_VERSION")))
-        .timeout_global(Some(PATIENCE));
-    config.build().into()
 }
 
 /// Connects to the first of the host's addresses that answers.
