@@ -1,14 +1,15 @@
 //! How far it is: a bar on a terminal, a line every few seconds elsewhere. Both go to standard error: standard output is for what was measured.
 
+use std::fmt::Write;
 use std::io::{self, IsTerminal as _, Write as _};
 use std::time::Duration;
 
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{ProgressBar, ProgressState, ProgressStyle};
 use superhero::Stopwatch;
 
 /// Between two lines.
 const EVERY: Duration = Duration::from_secs(5);
-const STYLE: &str = "{prefix:9} {bar:30} {pos} of {len}, {per_sec}, {eta} left  {msg}";
+const STYLE: &str = "{prefix:9} {bar:30} {pos} of {len}, {rate}, {eta} left  {msg}";
 
 /// How far something is that takes a while. What is drawn is gone with it.
 pub(super) struct Progress {
@@ -23,6 +24,10 @@ impl Progress {
     pub(super) fn start(what: &'static str, total: u64) -> Self {
         let bar = io::stderr().is_terminal().then(|| {
             let style = ProgressStyle::with_template(STYLE).expect("the template above is one");
+            let style = style.with_key("rate", |state: &ProgressState, text: &mut dyn Write| {
+                // A bar that cannot be drawn is not drawn.
+                let _ = write!(text, "{:.0}/s", state.per_sec());
+            });
             ProgressBar::new(total).with_style(style).with_prefix(what)
         });
         Self { what, total, watch: Stopwatch::start(), lines: 0, bar }
