@@ -10,7 +10,9 @@ use std::time::Duration;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
+use ureq::config::ConfigBuilder;
 use ureq::http::{Method, Request, Uri};
+use ureq::typestate::AgentScope;
 
 use crate::access::{Access, Connection, Opened};
 use crate::error::Error;
@@ -18,6 +20,8 @@ use crate::fault::Fault;
 
 /// How long an answer is waited for. Dispatch promises less than two seconds.
 pub const PATIENCE: Duration = Duration::from_secs(5);
+/// For how long a connection that is kept may be idle: dispatch closes one that is for ten seconds.
+pub const IDLE_MAX: Duration = Duration::from_secs(5);
 /// The largest answer that is taken: hundreds of thousands of heroes.
 const BODY_BYTES_MAX: u64 = 64 << 20;
 /// How much of an odd answer is repeated.
@@ -130,6 +134,12 @@ pub struct Node {
     pub tombstones: u64,
     /// Hash of all it holds.
     pub fingerprint: String,
+    /// What it covers of each life that is open, `gotham/1790000000000`: the highest stamp, as milliseconds and counter, `1790000012345+0`.
+    #[serde(default)]
+    pub version_vector: BTreeMap<String, String>,
+    /// The first life of each node that is not closed: of all earlier ones it covers everything.
+    #[serde(default)]
+    pub closed_before: BTreeMap<String, u64>,
     /// How old this is, in milliseconds; `None` if it was never heard.
     pub age_ms: Option<u64>,
     /// How far its wall clock is ahead of dispatch's, in milliseconds.
@@ -272,7 +282,8 @@ struct Problem {
     detail: String,
 }
 
-/// Dispatch, at an address. Every call has a connection of its own: a client must not hold on to one that is dead.
+/// Dispatch, at an address. Every call has a connection of its own: a client must not hold on to one that is dead. One that asks thousands of
+/// times a second is [`kept`](Self::kept).
 #[derive(Clone, Debug)]
 pub struct Api {
     agent: ureq::Agent,
@@ -315,16 +326,23 @@ impl Api {
         if !matches!(uri.path(), "" | "/") || uri.query().is_some() {
             return Err(odd("there is something behind the host"));
         }
-        let config = ureq::Agent::config_builder()
-            .http_status_as_error(false)
-            .max_redirects(0)
-            .max_idle_connections(0)
-            .proxy(None)
-            .tls_config(access.for_http())
-            .user_agent(concat!("superhero/", env!("CARGO_PKG_VERSION")))
-            .timeout_global(Some(PATIENCE));
         let authority = authority.to_string();
+        let config = config(&access).max_idle_connections(0).timeout_global(Some(PATIENCE));
         Ok(Self { agent: config.build().into(), url: format!("{scheme}://{authority}"), authority, access })
+    }
+
+    /// The same dispatch, over one connection that is kept for the next call, if that comes within [`IDLE_MAX`]. For one thread: of two calls at
+    /// once, one has a connection of its own. A call over a connection that dispatch is just closing ends as [`Error::NoAnswer`].
+    ///
+    /// Each step of a call may take [`PATIENCE`], and not all of them together: for that, each call would look up the host on a thread of its own, which
+    /// costs more than the call.
+    #[must_use]
+    pub fn kept(&self) -> Self {
+        let limit = Some(PATIENCE);
+        let config = config(&self.access).max_idle_connections(1).max_idle_age(IDLE_MAX);
+        let config = config.timeout_connect(limit).timeout_send_request(limit).timeout_send_body(limit);
+        let config = config.timeout_recv_response(limit).timeout_recv_body(limit);
+        Self { agent: config.build().into(), ..self.clone() }
     }
 
     /// Opens a connection of its own to dispatch, for a socket.
@@ -448,6 +466,14 @@ impl Api {
         self.get("/cluster")
     }
 
+    /// What dispatch counts, as Prometheus reads it.
+    ///
+    /// # Errors
+    /// As above.
+    pub fn metrics(&self) -> Result<String, Error> {
+        self.send(Method::GET, "/metrics", None)
+    }
+
     /// What the cluster's state amounts to.
     ///
     /// # Errors
@@ -546,18 +572,18 @@ impl Api {
     }
 
     fn nothing(&self, path: &str) -> Result<(), Error> {
-        self.send(Method::DELETE, path, None).map(drop)
+        self.send(Method::DELETE, &format!("/api/v1{path}"), None).map(drop)
     }
 
     fn json<T: DeserializeOwned>(&self, method: Method, path: &str, body: Option<&Value>) -> Result<Answer<T>, Error> {
-        let body = self.send(method, path, body)?;
+        let body = self.send(method, &format!("/api/v1{path}"), body)?;
         let value = serde_json::from_str(&body).map_err(|error| self.odd(format!("{error} in {}", shortened(&body))))?;
         Ok(Answer { value, body })
     }
 
     /// The body of a successful answer.
     fn send(&self, method: Method, path: &str, body: Option<&Value>) -> Result<String, Error> {
-        let mut request = Request::builder().method(method).uri(format!("{}/api/v1{path}", self.url));
+        let mut request = Request::builder().method(method).uri(format!("{}{path}", self.url));
         if let Some(token) = &self.access.token {
             request = request.header("authorization", format!("Bearer {token}"));
         }
@@ -593,6 +619,16 @@ impl Api {
             other => self.odd(other.to_string()),
         }
     }
+}
+
+/// How every call is made.
+fn config(access: &Access) -> ConfigBuilder<AgentScope> {
+    ureq::Agent::config_builder()
+        .http_status_as_error(false)
+        .max_redirects(0)
+        .proxy(None)
+        .tls_config(access.for_http())
+        .user_agent(concat!("superhero/", env!("CARGO_PKG_VERSION")))
 }
 
 /// Connects to the first of the host's addresses that answers.

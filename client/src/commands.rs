@@ -10,7 +10,7 @@ use superhero::{Answer, Api, Stopwatch, span};
 
 use crate::options::{Command, Options};
 use crate::output::{Failure, Output};
-use crate::{doctor, play, watch};
+use crate::{doctor, load, play, watch};
 
 /// Between two looks at the verdict.
 const PAUSE: Duration = Duration::from_millis(100);
@@ -69,6 +69,7 @@ pub(crate) fn run(options: Options) -> Result<(), Failure> {
         Command::Watch => watch::watch(&api, print.out, json),
         Command::Play { scenarios, junit } => play::play(&api, print.out, json, &scenarios, junit.as_deref()),
         Command::Scenarios => play::list(print.out, json),
+        Command::Load(options) => load::load(&api, print.out, json, &options),
         Command::Doctor { config } => doctor::examine(&api, print.out, json, config.as_deref()),
         Command::Completions { shell } => {
             // Into memory first: the generator would panic on a closed pipe.

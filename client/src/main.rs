@@ -2,6 +2,7 @@
 
 mod commands;
 mod doctor;
+mod load;
 mod options;
 mod output;
 mod play;

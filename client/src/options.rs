@@ -3,10 +3,13 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use clap::builder::RangedU64ValueParser;
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 
 use superhero::{Access, Api, Disturbance, EVERYBODY, Fault, span};
+
+use crate::load::{Mix, rate};
 
 const AFTER_HELP: &str = "\
 Exit codes:
@@ -153,6 +156,8 @@ pub(crate) enum Command {
     },
     /// List the shipped scenarios
     Scenarios,
+    /// Put a load on the cluster: say how long writes take, and how soon all cities have heard of them
+    Load(LoadOptions),
     /// Say what is wrong with a set-up, and what to do about it; exit code 1 when something is
     Doctor {
         /// Also say whether each node can use this configuration file, and whether the files that it names are in order
@@ -215,6 +220,40 @@ pub(crate) enum FaultCommand {
         #[command(flatten)]
         lasts: Lasts,
     },
+}
+
+/// What load.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct LoadOptions {
+    /// Create heroes until so many live; those that live already take part
+    #[arg(long, value_name = "N", default_value = "1000", value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
+    pub(crate) heroes: u64,
+    /// How many writes are due, evenly spread, however late answers are; 0/s for none
+    #[arg(long, value_name = "N/s", default_value = "100/s", value_parser = rate)]
+    pub(crate) writes: u32,
+    /// For how long
+    #[arg(long, value_name = "N", default_value = "30", value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    pub(crate) seconds: u64,
+    /// What writes do: send a hero to a city, create one, delete one that this load has created; each with its part
+    #[arg(long, value_name = "KIND=PART,…", default_value = "assign=100")]
+    pub(crate) mix: Mix,
+    /// So many writes may wait for an answer at once; what is due beyond that waits, and its time counts
+    #[arg(long, value_name = "N", default_value = "16", value_parser = RangedU64ValueParser::<usize>::new().range(1..=1_000))]
+    pub(crate) connections: usize,
+    /// How long the cities may take to agree, before the load and after it; exit code 1 when they do not
+    #[arg(long, value_name = "TIME", default_value = "60s", value_parser = span::duration)]
+    pub(crate) wait: Duration,
+    /// What cities were started with: the API does not say, and times are also told in these
+    #[arg(long, value_name = "TIME", default_value = "1s", value_parser = interval)]
+    pub(crate) gossip_interval: Duration,
+    /// Leave the heroes that were created; else they are deleted at the end
+    #[arg(long)]
+    pub(crate) keep: bool,
+}
+
+/// A span of time in which something is done once.
+fn interval(text: &str) -> Result<Duration, String> {
+    span::duration(text).and_then(|span| if span.is_zero() { Err("more than 0".into()) } else { Ok(span) })
 }
 
 /// A fault of a part of what passes.

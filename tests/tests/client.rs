@@ -76,6 +76,42 @@ fn heroes_are_created_moved_and_ended_from_a_terminal() {
 }
 
 #[test]
+fn a_load_fills_the_cluster_writes_and_leaves_it_as_it_was() {
+    let cluster = Cluster::start(Options::default());
+    done(&cluster, &["create", "Silver Kestrel"]);
+    let load = ["load", "--heroes", "30", "--writes", "200/s", "--seconds", "1", "--mix", "assign=4,create=1,delete=1"];
+    let said = json(&cluster, &load);
+    let count = |of: &Value| of.as_u64().unwrap_or_else(|| panic!("a count in {said}"));
+    assert_eq!((count(&said["heroes"]["found"]), count(&said["heroes"]["created"])), (1, 29));
+    let writes = &said["writes"];
+    assert_eq!((count(&writes["done"]) + count(&writes["not_sent"]), count(&writes["refused"])), (200, 0), "{said}");
+    let kinds = said["kinds"].as_object().expect("writes by their kind");
+    assert_eq!(kinds.keys().collect::<Vec<_>>(), ["assign", "create", "delete"]);
+    assert_eq!(kinds.values().map(|kind| count(&kind["done"])).sum::<u64>(), count(&writes["done"]));
+    assert!(said["latency_ms"]["from_due"]["p99_9"].is_number() && said["latency_ms"]["from_sent"]["max"].is_number(), "{said}");
+    assert!(said["convergence"]["arrived_ms"].is_u64() && said["convergence"]["agreed_ms"].is_u64(), "{said}");
+    assert!(count(&said["convergence"]["lag"]["writes"]) > 0, "dispatch has measured them too: {said}");
+    assert_eq!(said["refusals"], Value::from(Vec::<Value>::new()));
+    let names: Vec<String> = rows(&cluster, &["heroes"]).into_iter().map(|row| row[1].clone()).collect();
+    assert_eq!(names, ["Silver Kestrel"], "what the load has created is gone");
+
+    // As lines, and the heroes stay.
+    let table = rows(&cluster, &[&load[..], &["--keep"]].concat());
+    let latencies: Vec<String> = table.iter().take(8).map(|row| row[..2].join(" ")).collect();
+    assert_eq!(
+        latencies,
+        ["all due", "all sent", "assign due", "assign sent", "create due", "create sent", "delete due", "delete sent"],
+        "{table:?}"
+    );
+    for measure in ["heroes found", "writes refused", "all cities had heard after", "lag of a write, p99", "this client took"] {
+        assert!(table.iter().any(|row| row[0] == measure), "{measure}: {table:?}");
+    }
+    assert!(rows(&cluster, &["heroes"]).len() > 1, "what the load has created is kept");
+    let nothing = json(&cluster, &["load", "--heroes", "1", "--writes", "0/s", "--seconds", "1"]);
+    assert_eq!((count(&nothing["writes"]["done"]), &nothing["latency_ms"]["from_due"]), (0, &Value::Null));
+}
+
+#[test]
 fn cities_are_bombed_and_forgotten_from_a_terminal() {
     let cluster = Cluster::start(Options::default());
     let mut heroes = Heroes::default();

@@ -1,0 +1,30 @@
+//! Ctrl-C.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use crate::output::Failure;
+
+/// How often Ctrl-C was pressed.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Interrupt(Arc<AtomicU32>);
+
+impl Interrupt {
+    /// Listens from now on.
+    pub(super) fn listen() -> Result<Self, Failure> {
+        let interrupt = Self::default();
+        let pressed = Arc::clone(&interrupt.0);
+        ctrlc::set_handler(move || _ = pressed.fetch_add(1, Ordering::Relaxed))
+            .map_err(|error| Failure::No(format!("no Ctrl-C here: {error}")))?;
+        Ok(interrupt)
+    }
+
+    pub(super) fn is_set(&self) -> bool {
+        self.times() > 0
+    }
+
+    /// How often it was pressed so far.
+    pub(super) fn times(&self) -> u32 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
