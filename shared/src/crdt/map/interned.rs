@@ -10,23 +10,28 @@ pub(super) struct Interned<T> {
     /// By number: the value, and how often it is in use.
     values: Vec<(T, usize)>,
     unused: Vec<u32>,
+    /// The number taken last: entries of one origin follow each other.
+    last: u32,
 }
 
 impl<T> Default for Interned<T> {
     fn default() -> Self {
-        Self { numbers: BTreeMap::new(), values: Vec::new(), unused: Vec::new() }
+        Self { numbers: BTreeMap::new(), values: Vec::new(), unused: Vec::new(), last: 0 }
     }
 }
 
 impl<T: Copy + Ord> Interned<T> {
     /// The number of `value`, which is in use once more from now on.
     pub(super) fn take(&mut self, value: T) -> u32 {
-        let number = match self.numbers.get(&value) {
-            Some(number) => *number,
-            None => self.begin(value),
-        };
-        self.values[number as usize].1 += 1;
-        number
+        let is_last = self.values.get(self.last as usize).is_some_and(|(last, uses)| *uses > 0 && *last == value);
+        if !is_last {
+            self.last = match self.numbers.get(&value) {
+                Some(number) => *number,
+                None => self.begin(value),
+            };
+        }
+        self.values[self.last as usize].1 += 1;
+        self.last
     }
 
     fn begin(&mut self, value: T) -> u32 {
