@@ -36,6 +36,7 @@ test: ## set up what tests need (a browser too), and run every test
 	@if $(CARGO) nextest --version >/dev/null 2>&1; \
 	  then set -x; $(CARGO) nextest run --workspace --no-fail-fast; \
 	  else set -x; $(CARGO) test --workspace --no-fail-fast; fi
+	@CARGO="$(CARGO)" scripts/instructions || [ $$? -eq 3 ]
 	@CARGO="$(CARGO)" scripts/autobahn || [ $$? -eq 3 ]
 	@CARGO="$(CARGO)" scripts/network || [ $$? -eq 3 ]  # 3: this machine cannot; that has just been said, last of all
 

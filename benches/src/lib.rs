@@ -1,5 +1,8 @@
 //! What the benchmarks of real processes have in common.
 
+#[cfg(feature = "processes")]
 pub mod http;
+#[cfg(feature = "processes")]
 pub mod process;
+#[cfg(feature = "processes")]
 pub mod table;
