@@ -42,7 +42,7 @@ pub(crate) use mix::Mix;
 pub(crate) use schedule::rate;
 
 /// Dispatch counts what has arrived with the next view that it shows: this long after, all of it is counted.
-const COUNTED_AFTER: Duration = Duration::from_millis(600);
+const COUNTED_AFTER: Duration = Duration::from_millis(1_500);
 
 /// Puts a load on the cluster, and reports.
 pub(crate) fn load(api: &Api, out: Output, json: bool, options: &LoadOptions) -> Result<(), Failure> {
@@ -61,6 +61,10 @@ pub(crate) fn load(api: &Api, out: Output, json: bool, options: &LoadOptions) ->
 /// Fills the cluster, writes, and waits until all agree.
 fn measure(api: &Api, options: &LoadOptions, interrupt: &Interrupt, heroes: &mut Heroes) -> Result<(Report, Tally, Took), Failure> {
     let filled = fill(api, options, interrupt, heroes)?;
+    // Else those of the filling would be taken for those of the load.
+    if !interrupt.is_set() {
+        thread::sleep(COUNTED_AFTER);
+    }
     let before = lags(api);
     let schedule = Schedule { per_s: options.writes, lasts: Duration::from_secs(options.seconds) };
     // No more than there are heroes: each write needs one of its own.

@@ -19,6 +19,8 @@ use rand::seq::IteratorRandom;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
+use uuid::Uuid;
+
 use shared::clock::Stamp;
 use shared::crdt::Entry;
 use shared::fault::{Fault, FaultId, Pace};
@@ -163,6 +165,10 @@ pub struct Dispatch {
     heard: BTreeMap<NodeName, Duration>,
     /// The heroes whose rows are to be made anew.
     stale: BTreeSet<HeroId>,
+    /// Whose row was made anew last.
+    followed: HeroId,
+    /// Of those, what dispatch itself has written.
+    written: BTreeSet<HeroId>,
     /// Whether not all that has changed has been followed.
     is_behind: bool,
     /// Up to which of its own replica's changes and pulls dispatch has looked.
@@ -229,6 +235,8 @@ impl Dispatch {
             to_hear: BTreeMap::new(),
             heard: BTreeMap::new(),
             stale: BTreeSet::new(),
+            followed: HeroId(Uuid::nil()),
+            written: BTreeSet::new(),
             is_behind: false,
             own_changes: 0,
             own_pulls: 0,

@@ -121,7 +121,7 @@ pub(crate) struct Mirror {
     /// Of which heroes it holds something else than when this was last emptied.
     pub(crate) changed: Vec<HeroId>,
     /// What it has come to hold since this was last emptied.
-    pub(crate) arrivals: Vec<Arrival>,
+    pub(crate) arrivals: VecDeque<Arrival>,
 }
 
 impl Mirror {
@@ -150,7 +150,7 @@ impl Mirror {
             pulls: 0,
             rounds: VecDeque::new(),
             changed: Vec::new(),
-            arrivals: Vec::new(),
+            arrivals: VecDeque::new(),
         }
     }
 
@@ -161,7 +161,9 @@ impl Mirror {
         if self.incarnation != Some(incarnation) {
             let recovering = self.incarnation.is_some();
             let crashes = self.crashes;
-            let changed = std::mem::take(&mut self.entries).into_keys().collect();
+            let mut changed = std::mem::take(&mut self.changed);
+            changed.extend(std::mem::take(&mut self.entries).into_keys());
+            let arrivals = std::mem::take(&mut self.arrivals);
             *self = Self {
                 status: Status::Up,
                 incarnation: Some(incarnation),
@@ -169,6 +171,7 @@ impl Mirror {
                 crashes,
                 heard_at: Some(at),
                 changed,
+                arrivals,
                 ..Self::new(self.name)
             };
         }
@@ -365,8 +368,9 @@ mod tests {
         assert_eq!(arrivals(&mut gotham), []);
         assert_eq!(gotham.entries.len(), 1);
         assert!(gotham.changed.len() > 6, "who is gone has changed too");
+        let before = gotham.changed.len();
         gotham.link_up(Incarnation(4), Duration::from_secs(4));
-        assert_eq!((gotham.entries.len(), gotham.changed.len()), (0, 1));
+        assert_eq!((gotham.entries.len(), gotham.changed.len()), (0, before + 1), "what nobody has looked at yet is not forgotten");
     }
 
     #[test]
@@ -374,7 +378,7 @@ mod tests {
         let mut gotham = Mirror::new("gotham".parse().unwrap());
         gotham.link_up(Incarnation(2), Duration::ZERO);
         gotham.observe(observation(0, vec![change(1, 1, "gotham"), change(2, 2, "capitol")], Vec::new()), at(1_000));
-        (gotham.arrivals, gotham.changed) = (Vec::new(), Vec::new());
+        (gotham.arrivals, gotham.changed) = (VecDeque::new(), Vec::new());
         gotham.observe(Observation { head: 3, ..observation(0, vec![change(1, 1, "gotham")], Vec::new()) }, at(2_000));
         assert_eq!((gotham.entries.len(), gotham.changed.len()), (2, 0), "the rest is under way");
         gotham.observe(Observation { until: 3, head: 3, ..observation(1, vec![change(3, 3, "gotham")], Vec::new()) }, at(2_100));

@@ -126,11 +126,6 @@ pub struct Origin {
     pub incarnation: Incarnation,
 }
 
-impl Origin {
-    /// Before every origin there is.
-    pub const FIRST: Self = Self { node: NodeName([0; NODE_NAME_BYTES_MAX]), incarnation: Incarnation(0) };
-}
-
 impl fmt::Display for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}/{}", self.node, self.incarnation)

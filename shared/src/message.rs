@@ -324,7 +324,7 @@ pub enum PullOutcome {
     Merged {
         /// How many entries it brought.
         entries: usize,
-        /// Roughly how many bytes they take on a link.
+        /// How many bytes they took on the link.
         bytes: usize,
         /// The changes of the map that came of it, by number; empty where none did.
         changes: RangeInclusive<u64>,

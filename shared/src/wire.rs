@@ -186,6 +186,8 @@ fn whole<'de, T: Deserialize<'de>>(bytes: &'de [u8]) -> Result<T, WireError> {
     match postcard::take_from_bytes(bytes) {
         Ok((value, [])) => Ok(value),
         Ok((_, rest)) => Err(WireError::Malformed(format!("{} bytes too many", rest.len()))),
+        // Why, postcard does not pass on.
+        Err(postcard::Error::SerdeDeCustom) => Err(WireError::Malformed("a name, a text or an entry that no node can have written".into())),
         Err(error) => Err(WireError::Malformed(error.to_string())),
     }
 }

@@ -1,11 +1,13 @@
 //! What has changed at the cities and in dispatch's own copy, followed a step at a time: rows, lags, the history and the ledger of lost writes.
 //!
 //! A city of a hundred thousand heroes that is bombed, and is whole again a moment later, changes all of them twice. That takes dispatch half a
-//! second, in which others want to be answered: so no step takes more than [`STEP`] heroes, and whatever else has come is heard in between.
+//! second, in which others want to be answered: so a step makes no more than [`STEP`] rows anew, and whatever else has come is heard in between. What dispatch
+//! itself has pulled is taken note of at once.
 //!
 //! Invariants: a hero whose row is not that of what is held is in `stale`. The ledger is asked only when no row is stale.
 
 use std::collections::BTreeMap;
+use std::ops::Bound;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -23,21 +25,43 @@ use crate::view;
 
 /// How many heroes are followed in one step: a millisecond or two.
 pub(super) const STEP: usize = 128;
+/// How many are followed at once where somebody wants to see what has just been done: some twenty milliseconds.
+pub(super) const STEP_TO_BE_SEEN: usize = 4_096;
 
 impl Dispatch {
     /// Follows what has changed, `at_most` so many heroes of it.
     pub(super) fn catch_up(&mut self, now: Now, at_most: usize) {
+        let was_behind = self.is_behind;
         self.hear_what_changed(now, at_most);
         self.view_due |= !self.stale.is_empty();
         for _ in 0..at_most {
-            let Some(id) = self.stale.pop_first() else { break };
+            // On from the last one: were it from the first, those behind would never have their turn while others change again and again.
+            let after = (Bound::Excluded(self.followed), Bound::Unbounded);
+            let Some(id) = self.stale.range(after).next().or_else(|| self.stale.first()).copied() else { break };
+            self.followed = id;
             self.refresh_row(now, id);
         }
         if self.holdings_changed && self.stale.is_empty() {
             self.holdings_changed = !self.settle_ledger(now, at_most);
+        }
+        if !self.holdings_changed {
             self.acknowledged.retain(|_, entry| !self.replica.vector().covers(entry.stamp));
         }
         self.is_behind = !self.stale.is_empty() || self.holdings_changed || self.cities.iter().any(|city| !city.arrivals.is_empty());
+        self.view_due |= was_behind && !self.is_behind;
+        if !self.is_behind {
+            self.written.clear();
+        }
+    }
+
+    /// Follows what dispatch itself has written and answered, so that who reads next sees it; and all else unless there is much of it.
+    pub(super) fn catch_up_to_be_seen(&mut self, now: Now) {
+        if !self.is_behind {
+            self.catch_up(now, STEP_TO_BE_SEEN);
+        }
+        for id in std::mem::take(&mut self.written) {
+            self.refresh_row(now, id);
+        }
     }
 
     fn hear_what_changed(&mut self, now: Now, at_most: usize) {
@@ -59,6 +83,7 @@ impl Dispatch {
 
     /// Makes the row of this hero anew, and judges it.
     fn refresh_row(&mut self, now: Now, id: HeroId) {
+        self.stale.remove(&id);
         let before = self.rows.get(id);
         let cells = self.cities.iter().map(|city| city.entries.get(&id).cloned()).collect();
         let row = Row::of(id, self.name_of(id), self.own(id, before), cells);

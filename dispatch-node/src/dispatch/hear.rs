@@ -11,7 +11,7 @@ use shared::message::{Done, Envelope, Frame, Observation};
 use shared::replica;
 use shared::time::Now;
 
-use super::follow::STEP;
+use super::follow::STEP_TO_BE_SEEN;
 use super::{ALARM_INTERVAL, Dispatch, Event, Pending, seconds};
 use crate::ask::Verb;
 use crate::happening::Kind;
@@ -44,8 +44,9 @@ impl Dispatch {
         self.holdings_changed = true;
         self.touch();
         if reborn {
-            // An emptied city may be full again before the next view is due; people should see what they did.
-            self.catch_up(now, STEP);
+            // An emptied city may be full again before the next view is due; people should see what they did. Where it held very many heroes, the rows
+            // of most are as they were.
+            self.catch_up(now, STEP_TO_BE_SEEN);
             self.push_view(now);
         }
     }

@@ -17,7 +17,6 @@ use shared::message::{Command, Done, Frame, Refusal};
 use shared::replica::{ForgetError, WriteError};
 use shared::time::Now;
 
-use super::follow::STEP;
 use super::{ANSWER_PATIENCE, COMMAND_EXPIRES, Dispatch, Event, KEYS_MAX, Pending};
 use crate::ask::{Answer, Ask, CREATE_MAX, NotDone, Verb};
 use crate::happening::{Kind, Write};
@@ -91,10 +90,7 @@ impl Dispatch {
                 self.answer(ticket, key, answer);
             }
             Verb::View => {
-                // Who reads sees what was written before; while there is much to follow, as far as that has come.
-                if !self.is_behind {
-                    self.catch_up(now, STEP);
-                }
+                self.catch_up_to_be_seen(now);
                 let view = self.view(now);
                 self.answer(ticket, key, Answer::View(view));
             }
@@ -219,6 +215,7 @@ impl Dispatch {
             WriteError::TooManyTombstones => NotDone::TooManyTombstones,
         })?;
         let entry = Arc::new(entry);
+        self.written.insert(id);
         self.get_to_know(id, &entry.as_entry_ref());
         self.ledger.saved(now.wall, id, &entry);
         self.holdings_changed = true;

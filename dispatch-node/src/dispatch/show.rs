@@ -8,7 +8,7 @@ use shared::hero::HeroName;
 use shared::id::{HeroId, NodeName};
 use shared::time::Now;
 
-use super::follow::STEP;
+use super::follow::{STEP, STEP_TO_BE_SEEN};
 use super::{Dispatch, Event, KNOWN_MAX, Known, VIEW_INTERVAL, VIEW_LATE_MAX};
 use crate::forecast::Intervals;
 use crate::happening::{Happening, Kind, Write};
@@ -91,7 +91,7 @@ impl Dispatch {
 
     /// What the city alone holds as far as is known: a bomb there puts it at stake.
     pub(super) fn at_stake(&mut self, now: Now, city: NodeName) -> Vec<(HeroId, HeroName)> {
-        self.catch_up(now, usize::MAX);
+        self.catch_up(now, STEP_TO_BE_SEEN);
         let Some(index) = self.cities.iter().position(|mirror| mirror.name == city) else { return Vec::new() };
         let is_only_there = |pattern: &Pattern| pattern.only_at(&self.counted) == Some(index);
         if self.rows.count(is_only_there) == 0 {

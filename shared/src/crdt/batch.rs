@@ -13,12 +13,13 @@
 //! reading  = the wall's difference, zigzag; then the counter, or where the wall is the same its difference, zigzag
 //! ```
 //!
-//! A row's reading is told by its difference to the row before, those of birth and of what was seen by theirs to the row's own. Sorted by origin and stamp,
+//! A row's reading is told by its difference to the row before (the first's to zero), those of birth and of what was seen by theirs to the row's own. Sorted by origin and stamp,
 //! as deltas are, a stamp takes some three bytes.
 //!
 //! Invariants: every batch is well-formed, and every entry in it one that a node can have written. Whoever reads bytes makes a
 //! batch of them or says why not.
 
+use std::cmp::Reverse;
 use std::sync::Arc;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
@@ -36,6 +37,9 @@ const BORN_BEFORE: u8 = 1 << 3;
 const HAS_SEEN: u8 = 1 << 4;
 const SAME_ORIGIN: u8 = 1 << 5;
 const FLAGS: u8 = TOMBSTONE | PATROLLING | IN_A_CITY | BORN_BEFORE | HAS_SEEN | SAME_ORIGIN;
+
+/// After how many origins a batch is full.
+const ORIGINS_MAX: usize = 256;
 
 /// Packed entries. Cheap to clone.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
@@ -83,7 +87,7 @@ impl Batch {
             highest.note(entry.stamp);
             len += 1;
         }
-        Ok(Self(Arc::new(Packed { bytes: bytes.into(), len, highest: highest.0 })))
+        Ok(Self(Arc::new(Packed { bytes: bytes.into(), len, highest: highest.finish() })))
     }
 
     /// How many entries it holds.
@@ -149,17 +153,24 @@ impl<'de> Deserialize<'de> for Batch {
     }
 }
 
-/// The newest stamp of each origin.
+/// The newest stamp of each origin, as far as it has come.
 #[derive(Debug, Default)]
 struct Highest(Vec<Stamp>);
 
 impl Highest {
     fn note(&mut self, stamp: Stamp) {
-        // Rows of one origin follow each other.
-        match self.0.iter_mut().rev().find(|highest| highest.origin == stamp.origin) {
-            Some(highest) => highest.hlc = highest.hlc.max(stamp.hlc),
-            None => self.0.push(stamp),
+        // Rows of one origin mostly follow each other.
+        match self.0.last_mut() {
+            Some(last) if last.origin == stamp.origin => last.hlc = last.hlc.max(stamp.hlc),
+            Some(_) | None => self.0.push(stamp),
         }
+    }
+
+    /// Each origin once.
+    fn finish(mut self) -> Vec<Stamp> {
+        self.0.sort_unstable_by_key(|stamp| (stamp.origin, Reverse(stamp.hlc)));
+        self.0.dedup_by_key(|stamp| stamp.origin);
+        self.0
     }
 }
 
@@ -175,10 +186,10 @@ pub struct Packer {
 }
 
 impl Packer {
-    /// How many bytes there are so far.
+    /// Whether there are so many bytes, or so many origins that looking for one among them would take long.
     #[must_use]
-    pub fn size(&self) -> usize {
-        self.bytes.len()
+    pub fn is_full(&self, bytes_max: usize) -> bool {
+        self.bytes.len() >= bytes_max || self.origins.len() >= ORIGINS_MAX
     }
 
     /// Whether there is nothing in it so far.
@@ -189,8 +200,9 @@ impl Packer {
 
     /// The batch of all that was pushed.
     #[must_use]
-    pub fn finish(self) -> Batch {
-        Batch(Arc::new(Packed { bytes: self.bytes, len: self.len, highest: self.highest.0 }))
+    pub fn finish(mut self) -> Batch {
+        self.bytes.shrink_to_fit();
+        Batch(Arc::new(Packed { bytes: self.bytes, len: self.len, highest: self.highest.finish() }))
     }
 
     /// Adds an entry, one that [is possible](EntryRef::is_possible).

@@ -6,6 +6,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::clock::Stamp;
+use crate::crdt::version_vector::INCARNATION_MAX;
 use crate::hero::{Hero, HeroRef};
 
 /// How many origins an entry's [`seen`](Entry::seen) remembers.
@@ -168,6 +169,7 @@ impl EntryRef<'_> {
         self.seen.len() <= SEEN_MAX
             && self.seen.is_sorted_by(|a, b| a.origin < b.origin)
             && self.born.hlc <= self.stamp.hlc
+            && self.seen.iter().chain([&self.stamp, &self.born]).all(|stamp| stamp.origin.incarnation <= INCARNATION_MAX)
             && self.hero.is_none_or(|hero| hero.is_possible())
     }
 
@@ -243,8 +245,14 @@ mod tests {
         assert!(Entry { seen: seen(&nodes[..SEEN_MAX]), ..possible.clone() }.is_possible());
         let all_seeing = Entry { seen: seen(&nodes), ..possible.clone() };
         let twice = Entry { seen: seen(&["a", "a"]), ..possible.clone() };
-        let unsorted = Entry { seen: seen(&["b", "a"]), ..possible };
-        for impossible in [nameless, unborn, all_seeing, twice, unsorted] {
+        let unsorted = Entry { seen: seen(&["b", "a"]), ..possible.clone() };
+        let late = Stamp { origin: Origin { incarnation: Incarnation(u64::MAX), ..stamp("z", 1).origin }, ..stamp("z", 1) };
+        let by_a_late_life = [
+            Entry { stamp: Stamp { origin: late.origin, ..possible.stamp }, ..possible.clone() },
+            Entry { born: late, ..possible.clone() },
+            Entry { seen: Seen(vec![late]), ..possible },
+        ];
+        for impossible in [nameless, unborn, all_seeing, twice, unsorted].into_iter().chain(by_a_late_life) {
             assert!(!impossible.is_possible(), "{impossible:?}");
         }
     }

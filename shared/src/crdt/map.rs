@@ -6,7 +6,7 @@
 //!
 //! Invariants: every record has its place in the table once, in the order of changes once, and once in the order of its origin's writes; every
 //! tombstone also in that of its origin's tombstones. The fingerprint is that of the living, kept as they change. An origin or a city is
-//! interned as long as a record names it.
+//! interned as long as a record names it. Places and numbers that become free are used again; memory is given back with the map.
 
 mod interned;
 mod order;
@@ -24,7 +24,7 @@ use crate::clock::{Hlc, Stamp};
 use crate::crdt::batch::Packer;
 use crate::crdt::{Batch, Entry, EntryRef, Fingerprint, Rank, VersionVector};
 use crate::hero::{HeroRef, Location};
-use crate::id::{HeroId, Incarnation, NodeName, Origin};
+use crate::id::{HeroId, NodeName, Origin};
 use interned::Interned;
 use order::{Order, Place};
 use records::{Mark, NOWHERE, Record, Records};
@@ -309,7 +309,7 @@ impl Map {
         let (mut batches, mut packer, mut seen) = (Vec::new(), Packer::default(), Vec::new());
         for record in self.lacking(base) {
             packer.push(record.key, &self.entry_ref(record, &mut seen));
-            if packer.size() >= batch_bytes {
+            if packer.is_full(batch_bytes) {
                 batches.push(std::mem::take(&mut packer).finish());
             }
         }
@@ -330,16 +330,16 @@ impl Map {
     /// The numbers of the origins that wrote some of all this, in their order, each with the highest reading that `base` covers, if any; but for
     /// those that it has closed. All the lives of a node that it has closed cost one look-up.
     fn open_origins(&self, base: &VersionVector) -> impl Iterator<Item = (u32, Option<Hlc>)> {
-        let mut from = Some(Origin::FIRST);
+        let mut from = Bound::Unbounded;
         std::iter::from_fn(move || {
             loop {
-                let (origin, number) = self.origins.starting(from?).next()?;
+                let (origin, number) = self.origins.starting(from).next()?;
                 let open = base.closed_before(origin.node).filter(|open| origin.incarnation < *open);
                 if let Some(incarnation) = open {
-                    from = Some(Origin { incarnation, ..origin });
+                    from = Bound::Included(Origin { incarnation, ..origin });
                     continue;
                 }
-                from = origin.incarnation.0.checked_add(1).map(|next| Origin { incarnation: Incarnation(next), ..origin });
+                from = Bound::Excluded(origin);
                 if self.writes_of(number).is_some() {
                     return Some((number, base.slot(origin)));
                 }
@@ -399,7 +399,7 @@ impl Map {
         for record in self.records_since(since) {
             packer.push(record.key, &self.entry_ref(record, &mut seen));
             numbers.push(record.change);
-            if packer.size() >= bytes_max {
+            if packer.is_full(bytes_max) {
                 break;
             }
         }
@@ -416,6 +416,7 @@ mod tests {
     use super::*;
     use crate::crdt::Value;
     use crate::hero::Hero;
+    use crate::id::Incarnation;
     use crate::time::UnixMillis;
 
     fn key(number: u128) -> HeroId {

@@ -19,7 +19,7 @@ use crate::clock::{Hlc, Stamp};
 use crate::id::{Incarnation, NodeName, Origin};
 
 /// No life begins later than this, in the year 10889; so there is always a later one.
-const INCARNATION_MAX: Incarnation = Incarnation(1 << 48);
+pub(super) const INCARNATION_MAX: Incarnation = Incarnation(1 << 48);
 
 /// Per origin, the highest reading seen. An absent origin has been heard nothing of, unless its life is closed.
 #[derive(Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]

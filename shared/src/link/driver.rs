@@ -35,7 +35,7 @@ use crate::meter::{counter, gauge, node};
 use crate::time::{Now, UnixMillis};
 
 /// How long what comes in may keep a machine from what is due. One that has much to catch up with, and is always due, hears everybody in between.
-const TICK_PAUSE: Duration = Duration::from_millis(5);
+const TICK_PAUSE: Duration = Duration::from_millis(2);
 /// How many happenings on links may wait for the machine; more make their links wait.
 const EVENTS_MAX: usize = 1_024;
 
@@ -227,7 +227,9 @@ where
             }
         }
         look(machine);
-        let deadline = machine.deadline().into_iter().chain(controls.deadline(clock.now())).min();
+        let is_asked = !(happened.is_empty() && commands.is_empty());
+        let tick = machine.deadline().map(|deadline| if is_asked { deadline.max(ticked + TICK_PAUSE) } else { deadline });
+        let deadline = tick.into_iter().chain(controls.deadline(clock.now())).min();
         let due = async {
             match deadline.and_then(|deadline| clock.at(deadline)) {
                 Some(deadline) => tokio::time::sleep_until(deadline).await,

@@ -197,7 +197,11 @@ impl Replica {
         if !self.map.origins().any(|origin| vector.has_closed(origin)) {
             return Vec::new();
         }
-        self.map.stamps().filter(|(_, Rank { stamp, .. }, born)| unheard(*stamp) || unheard(*born)).map(|(key, ..)| key).collect()
+        let orphans = self.map.stamps().filter(|(_, Rank { stamp, .. }, born)| unheard(*stamp) || unheard(*born));
+        let mut orphans: Vec<HeroId> = orphans.map(|(key, ..)| key).collect();
+        // What is done with them must not depend on where the map happens to keep them.
+        orphans.sort_unstable();
+        orphans
     }
 
     /// Writes these entries anew, as this replica's own. A hero of whose birth nobody else has heard is born again.

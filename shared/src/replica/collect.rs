@@ -104,7 +104,8 @@ impl Replica {
         let stays = |held: Rank| held.is_tombstone && !heard_there(held.stamp) && keep(Rule::UnheardTombstonesStay);
         let is_held_there = |key: &HeroId| held_there.binary_search(key).is_ok();
         let gone = self.map.stamps().filter(|(key, held, born)| heard_there(*born) && !stays(*held) && !is_held_there(key));
-        let gone: Vec<HeroId> = gone.map(|(key, ..)| key).collect();
+        let mut gone: Vec<HeroId> = gone.map(|(key, ..)| key).collect();
+        gone.sort_unstable();
         gone.into_iter().for_each(|key| self.map.remove(key));
     }
 

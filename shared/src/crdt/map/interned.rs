@@ -3,6 +3,7 @@
 //! Invariant: a number stands for one value from its first use to its last. Then it may stand for another.
 
 use std::collections::BTreeMap;
+use std::ops::Bound;
 
 #[derive(Clone, Debug)]
 pub(super) struct Interned<T> {
@@ -45,15 +46,14 @@ impl<T: Copy + Ord> Interned<T> {
         number
     }
 
-    /// Gives back one use; says whether it was the last.
-    pub(super) fn give_back(&mut self, number: u32) -> bool {
+    /// Gives back one use.
+    pub(super) fn give_back(&mut self, number: u32) {
         let (value, uses) = &mut self.values[number as usize];
         *uses -= 1;
         if *uses == 0 {
             self.numbers.remove(value);
             self.unused.push(number);
         }
-        self.values[number as usize].1 == 0
     }
 
     pub(super) fn get(&self, number: u32) -> T {
@@ -65,8 +65,8 @@ impl<T: Copy + Ord> Interned<T> {
     }
 
     /// The values in use from `from` on with their numbers, in the order of the values.
-    pub(super) fn starting(&self, from: T) -> impl Iterator<Item = (T, u32)> {
-        self.numbers.range(from..).map(|(value, number)| (*value, *number))
+    pub(super) fn starting(&self, from: Bound<T>) -> impl Iterator<Item = (T, u32)> {
+        self.numbers.range((from, Bound::Unbounded)).map(|(value, number)| (*value, *number))
     }
 
     /// The values in use with their numbers, in the order of the values.
@@ -84,11 +84,11 @@ mod tests {
         let mut names = Interned::default();
         let (a, b) = (names.take("a"), names.take("b"));
         assert_eq!((names.take("a"), names.get(a), names.get(b)), (a, "a", "b"));
-        assert!(!names.give_back(a));
+        names.give_back(a);
         assert_eq!((names.get(a), names.number_of("a")), ("a", Some(a)));
-        assert!(names.give_back(a));
+        names.give_back(a);
         assert_eq!(names.number_of("a"), None);
         assert_eq!((names.take("c"), names.get(a)), (a, "c"));
-        assert!(names.iter().eq([("b", b), ("c", a)]) && names.starting("c").eq([("c", a)]));
+        assert!(names.iter().eq([("b", b), ("c", a)]) && names.starting(Bound::Excluded("b")).eq([("c", a)]));
     }
 }

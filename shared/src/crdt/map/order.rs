@@ -1,7 +1,7 @@
 //! Places of records in the order of some key of theirs. A place is four bytes; its key is the record's, which is asked for it.
 //!
 //! A list of blocks, each a sorted list of places, with a bound that no key in it is below. Almost everything arrives in order and is
-//! appended; what does not is put into its block. Nothing ever moves more than a block.
+//! appended; what does not is put into its block. No place moves further than within its block, or to the one beside it.
 //!
 //! Invariant: keys rise from place to place and from block to block (places decide between equal keys), and no block is empty.
 
@@ -47,6 +47,9 @@ impl<K: Copy + Ord> Order<K> {
         if block.places.last().is_some_and(|last| of(*last) < at) {
             if block.places.len() < BLOCK {
                 block.places.push(place);
+            } else if let Some(next) = self.blocks.get_mut(number + 1).filter(|next| next.places.len() < BLOCK) {
+                next.places.insert(0, place);
+                next.from = at;
             } else {
                 self.blocks.insert(number + 1, Block { from: at, places: vec![place] });
             }
@@ -62,14 +65,23 @@ impl<K: Copy + Ord> Order<K> {
     /// Takes out `place`, whose record has, or had, this key.
     pub(super) fn remove(&mut self, key: K, place: Place) {
         let number = self.block_of((key, place));
-        let block = self.blocks.get_mut(number).filter(|block| !block.places.is_empty());
-        let (block, index) = block
+        let (block, index) = self
+            .blocks
+            .get_mut(number)
             .and_then(|block| block.places.iter().position(|held| *held == place).map(|index| (block, index)))
             .expect("only what was put in is taken out");
         block.places.remove(index);
         if block.places.is_empty() {
             self.blocks.remove(number);
-        } else if let [block, next, ..] = &mut self.blocks[number..]
+        } else {
+            self.join(number);
+            number.checked_sub(1).into_iter().for_each(|before| self.join(before));
+        }
+    }
+
+    /// Makes one block of this and the next, if both are nearly empty.
+    fn join(&mut self, number: usize) {
+        if let [block, next, ..] = &mut self.blocks[number..]
             && block.places.len() + next.places.len() <= BLOCK / 2
         {
             block.places.append(&mut next.places);
@@ -143,6 +155,18 @@ mod tests {
             }
         }
         check(&order, &set);
+    }
+
+    #[test]
+    fn what_arrives_in_falling_order_fills_its_blocks_too_and_what_goes_in_rising_order_leaves_few() {
+        let mut order = Order::default();
+        (0..128).chain((10_000..20_000).rev()).for_each(|place| order.insert(u64::from(place), place, u64::from));
+        assert!(order.iter().eq((0..128).chain(10_000..20_000)));
+        assert!(order.blocks.len() <= 2 + 10_000 / (BLOCK / 2), "{}", order.blocks.len());
+        // Of each ten one is left.
+        (10_000..20_000).filter(|place| place % 10 > 0).for_each(|place| order.remove(u64::from(place), place));
+        assert_eq!(order.iter().count(), 1_128);
+        assert!(order.blocks.len() <= 2 + 4 * 1_128 / (BLOCK / 2), "{}", order.blocks.len());
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Where the records of a map lie: in lists of bounded size, so that a map that grows never moves what it holds.
+//! Where the records of a map lie: in lists of bounded size, so that a map that grows moves no more than the last of them.
 
 use crate::crdt::map::order::Place;
 use crate::hero::HeroName;
