@@ -403,6 +403,33 @@ fn a_bombed_city_is_shown_empty_at_once_and_a_silent_one_as_it_was() {
 }
 
 #[test]
+fn much_that_changes_is_followed_in_steps_and_who_has_been_answered_sees_it_at_once() {
+    const MANY: u8 = 250;
+    let mut dispatch = dispatch(&["gotham", "metropolis", "capitol"]);
+    // More than fits into a step of those to be seen: gotham shows 17 times as many.
+    let heroes =
+        (0..17 * u64::from(MANY)).map(|number| (HeroId(uuid::Uuid::from_u128(u128::from(number + 1) << 64)), foreign("gotham"))).collect();
+    dispatch.handle(at(1_100), Input::Frame { from: name("gotham"), frame: Frame::Observation(observation(0, heroes)) });
+    // A read follows so many, and no more.
+    let seen = view(&mut dispatch, at(1_110));
+    assert_eq!((seen.rows.len(), dispatch.is_behind), (follow::STEP_TO_BE_SEEN, true));
+    assert!(dispatch.deadline().is_some_and(|at| at <= Duration::from_millis(1_110)), "the rest is due at once");
+    let Answer::Created(created) = &ask(&mut dispatch, at(1_120), Verb::CreateMany { count: MANY.into() }).1[0] else {
+        panic!("not created")
+    };
+    let seen = view(&mut dispatch, at(1_120));
+    assert!(created.iter().all(|(id, _)| seen.rows.get(*id).is_some()), "what was answered is seen by who reads next");
+    let mut steps = 0;
+    while dispatch.is_behind {
+        dispatch.tick(at(1_130));
+        steps += 1;
+        assert!(steps < 100, "it comes to an end");
+    }
+    assert_eq!(view(&mut dispatch, at(1_140)).rows.len(), 18 * usize::from(MANY));
+    assert!(steps > 1);
+}
+
+#[test]
 fn an_observation_in_parts_is_shown_when_it_is_whole() {
     let mut dispatch = dispatch(&["gotham"]);
     let entries: Vec<_> = (1..4).map(|number| (HeroId(uuid::Uuid::from_bytes([number; 16])), foreign("gotham"))).collect();

@@ -487,6 +487,17 @@ mod tests {
     }
 
     #[test]
+    fn a_life_as_late_as_a_number_can_say_hides_no_other_writes() {
+        let mut map = Map::default();
+        let mut entry = Entry::written(Value::Tombstone, stamp("c", 1, 9), None);
+        entry.born = stamp("a", u64::MAX, 1);
+        map.merge(key(1), &entry.as_entry_ref());
+        write(&mut map, 2, stamp("a", u64::MAX, 2));
+        write(&mut map, 3, stamp("b", 1, 3));
+        assert_eq!(map.delta(&VersionVector::new()).map(|(key, _)| key).collect::<Vec<_>>(), [key(2), key(3), key(1)]);
+    }
+
+    #[test]
     fn the_living_and_the_dead_are_counted_apart() {
         let mut map = Map::default();
         for number in 1..=5 {

@@ -123,8 +123,10 @@ pub(crate) async fn hero(State(desk): State<Desk>, HeroPath(id): HeroPath) -> Re
     let Answer::Found(_, entry) = desk.ask(Verb::Find { hero: id }, None).await? else { return Err(dispatch_silent()) };
     let hero = Hero::of(id, &entry).ok_or(NotDone::Deleted(id))?;
     let view = desk.now().await?;
-    let row = view.rows.get(id).ok_or(NotDone::NeverHeardOf(id))?;
-    let cities = view.cities.iter().zip(&row.cells).map(|(city, cell)| (city.name.as_str(), Held::of(id, cell.as_deref()))).collect();
+    // Where dispatch has much to follow, a hero it knows of may have no row yet.
+    let nobody = vec![None; view.cities.len()];
+    let cells = view.rows.get(id).map_or(&nobody, |row| &row.cells);
+    let cities = view.cities.iter().zip(cells).map(|(city, cell)| (city.name.as_str(), Held::of(id, cell.as_deref()))).collect();
     Ok(Json(HeroEverywhere { hero, cities }).into_response())
 }
 
