@@ -33,7 +33,8 @@ impl Schedule {
 
     /// When the write of this number, from 0, is due, counted from the beginning; `None` where there is none.
     pub(super) fn due(&self, number: u64) -> Option<Duration> {
-        (number < self.total()).then(|| Duration::from_nanos(number * 1_000_000_000 / u64::from(self.per_s)))
+        let per_s = u64::from(self.per_s);
+        (number < self.total()).then(|| Duration::from_secs(number / per_s) + Duration::from_nanos(number % per_s * 1_000_000_000 / per_s))
     }
 
     /// How many are due before this time has passed.
