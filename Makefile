@@ -93,7 +93,7 @@ bench: ## the core beside its peers, and the page beside its budgets (a quarter 
 	@$(SETUP) test
 	$(CARGO) run --quiet --release -p benches --features peers --bin engine
 	$(CARGO) build --quiet --release -p location-node -p dispatch-node --bins
-	$(CARGO) run --quiet --release -p benches --bin recovery -- 100000 1000000
+	$(CARGO) run --quiet --release -p benches --bin recovery
 	$(CARGO) run --quiet --release -p benches --bin page
 
 instructions: ## counts the core's instructions, and fails where they are over 5 % more than benches/instructions.txt says; RECORD=1 writes that file
