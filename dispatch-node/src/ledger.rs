@@ -150,17 +150,21 @@ enum Fate {
 }
 
 fn fate(open: &Open, held: &[Option<Arc<Entry>>], lives: &BTreeMap<NodeName, Incarnation>) -> Fate {
-    let (write, is_tombstone) = (open.entry.stamp, open.entry.is_tombstone());
-    // Where nobody holds anything, all have heard of a death, and collected its tombstone.
-    if held.iter().all(Option::is_none) {
+    let write = open.entry.stamp;
+    // What a death says is said by a later death as well, whether its writer knew of the first or had collected it.
+    let follows = |entry: &Entry| entry.had_seen(write) || (open.entry.is_tombstone() && entry.is_tombstone());
+    // Nothing brings a hero back whom nobody holds alive; where nobody holds anything, all have heard of a death, and collected it.
+    if held.iter().flatten().all(|entry| entry.is_tombstone()) {
+        let is_collected = held.iter().all(Option::is_none);
         match &open.killed_by {
-            Some(death) => return if death.had_seen(write) { Fate::Succeeded } else { Fate::Lost },
-            None if is_tombstone => return Fate::Succeeded,
-            None => {}
+            Some(death) if follows(death) => return Fate::Succeeded,
+            Some(_) if is_collected => return Fate::Lost,
+            None if is_collected && open.entry.is_tombstone() => return Fate::Succeeded,
+            Some(_) | None => {}
         }
     }
     // What one of them has written over it may itself lose against what others hold: only what all hold decides.
-    let know = held.iter().filter(|entry| entry.as_ref().is_some_and(|entry| entry.stamp != write && entry.had_seen(write))).count();
+    let know = held.iter().filter(|entry| entry.as_ref().is_some_and(|entry| entry.stamp != write && follows(entry))).count();
     if know > 0 {
         return if know == held.len() { Fate::Succeeded } else { Fate::Open };
     }
@@ -248,6 +252,34 @@ mod tests {
         ledger.heard(key, &death.as_entry_ref());
         ledger.settle(NOW, usize::MAX, |_| vec![None, None], BTreeMap::new());
         assert_eq!(ledger.lost(), 1);
+    }
+
+    #[test]
+    fn a_death_is_not_lost_to_another_death() {
+        let base = live(stamp("dispatch", 1, 1), None);
+        let death = Arc::new(Entry::written(Value::Tombstone, stamp("dispatch", 1, 5), Some(&base)));
+        // Who had collected it buried a late write of gotham's with a death that has seen neither.
+        let late = live(stamp("gotham", 1, 10), Some(&base));
+        let burial = Arc::new(Entry::written(Value::Tombstone, stamp("capitol", 1, 20), Some(&base)));
+        assert_eq!(lost_after(&death, [Some(&burial), Some(&burial)], 1), (0, true));
+        assert_eq!(lost_after(&death, [Some(&death), Some(&burial)], 1), (0, false), "gotham has not heard of the other");
+        assert_eq!(lost_after(&death, [None, Some(&burial)], 1), (0, false), "gotham has not heard of any");
+        for held in [Some(&burial), None] {
+            let key = HeroId(uuid::Uuid::nil());
+            let mut ledger = Ledger::default();
+            ledger.saved(NOW, key, &death);
+            ledger.heard(key, &burial.as_entry_ref());
+            ledger.settle(NOW, usize::MAX, |_| vec![held.cloned(); 2], BTreeMap::new());
+            assert_eq!((ledger.lost(), ledger.open.len()), (0, 0), "{held:?}");
+        }
+        // What the first death had seen is not lost to the second, though that knows only of the birth.
+        let moved = live(stamp("dispatch", 1, 3), Some(&base));
+        let death = Arc::new(Entry::written(Value::Tombstone, stamp("dispatch", 1, 5), Some(&moved)));
+        let mut ledger = Ledger::default();
+        [&base, &moved, &death, &late].iter().for_each(|write| ledger.saved(NOW, HeroId(uuid::Uuid::nil()), write));
+        ledger.settle(NOW, usize::MAX, |_| vec![Some(Arc::clone(&burial)); 2], BTreeMap::new());
+        let lost: Vec<Stamp> = ledger.listed().iter().map(|lost| lost.entry.stamp).collect();
+        assert_eq!((lost, ledger.open.len()), (vec![late.stamp], 0));
     }
 
     #[test]

@@ -109,7 +109,8 @@ impl Replica {
         gone.into_iter().for_each(|key| self.map.remove(key));
     }
 
-    /// Writes a tombstone of this replica's own over each of these late writes to the dead, so that all agree again.
+    /// Writes a tombstone of this replica's own against each of these late writes to the dead, so that all agree again. It takes the
+    /// place of the death that they came after, and has seen what that had: the late writes are lost, as they would have been to it.
     pub(super) fn bury(&mut self, now: Now, source: Origin, late: Vec<(HeroId, Entry)>) {
         if late.is_empty() {
             return;
@@ -117,7 +118,9 @@ impl Replica {
         let writes = late.len();
         for (key, entry) in late {
             let stamp = self.stamp(now);
-            self.map.merge(key, &Entry::written(Value::Tombstone, stamp, Some(&entry)).as_entry_ref());
+            // Of a death that was collected only this is known: it had seen the birth.
+            let over = self.map.get(key).unwrap_or_else(|| Entry::written(Value::Tombstone, entry.born, None));
+            self.map.merge(key, &Entry::written(Value::Tombstone, stamp, Some(&over)).as_entry_ref());
         }
         self.event(Event::Buried { source, writes });
     }

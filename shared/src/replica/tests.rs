@@ -702,6 +702,35 @@ fn a_late_write_to_the_dead_is_buried() {
     assert_eq!(a.summary().fingerprint, outsider.summary().fingerprint);
 }
 
+/// Found on a busy machine: the burial said that it had seen the write which it buries, and not the death whose place it takes. So who
+/// counted lost writes counted the death, which stands, and not the write, which is gone.
+#[test]
+fn a_burial_has_seen_what_the_death_had_and_not_what_it_buries() {
+    for is_collected in [false, true] {
+        let (mut a, mut b, mut c) = three_with_a_hero();
+        let birth = a.map().get(key(1)).unwrap().born;
+        let mut outsider = newborn("d", 1, at(2_100));
+        pull(at(2_101), &mut a, &mut outsider);
+        let mut copy = outsider.map().get(key(1)).unwrap();
+        for written in [2_200, 2_300] {
+            outsider.write_over(at(written), key(1), live(90), Some(&copy)).unwrap();
+            copy = outsider.map().get(key(1)).unwrap();
+        }
+        a.write(at(3_000), key(1), Value::Tombstone).unwrap();
+        let death = a.map().get(key(1)).unwrap();
+        if is_collected {
+            everybody_hears(at(3_001), &mut a, &mut b, &mut c);
+        }
+        assert_eq!(a.map().get(key(1)).is_none(), is_collected);
+        pull(at(3_100), &mut outsider, &mut a);
+        let burial = a.map().get(key(1)).unwrap();
+        assert!(burial.is_tombstone() && burial.beats(&death) && burial.born == birth);
+        assert!(burial.had_seen(birth) && copy.seen.stamps().iter().all(|seen| *seen == birth || !burial.had_seen(*seen)));
+        assert!(!burial.had_seen(copy.stamp));
+        assert_eq!(burial.had_seen(death.stamp), !is_collected, "whoever has collected a death knows that there was one, not which");
+    }
+}
+
 /// S7: a joiner that the collectors have not heard of writes to the hero they bury. Its write is late, and is buried too.
 #[test]
 fn a_write_by_a_joiner_nobody_knew_of_does_not_split_the_cluster() {
