@@ -5,4 +5,6 @@ pub mod http;
 #[cfg(feature = "processes")]
 pub mod process;
 #[cfg(feature = "processes")]
+pub mod scene;
+#[cfg(feature = "processes")]
 pub mod table;

@@ -18,7 +18,6 @@ use imbl::Vector;
 use rand::seq::IteratorRandom;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-
 use uuid::Uuid;
 
 use shared::clock::Stamp;
@@ -165,10 +164,10 @@ pub struct Dispatch {
     heard: BTreeMap<NodeName, Duration>,
     /// The heroes whose rows are to be made anew.
     stale: BTreeSet<HeroId>,
+    /// Those of them that dispatch itself has written.
+    written: BTreeSet<HeroId>,
     /// Whose row was made anew last.
     followed: HeroId,
-    /// Of those, what dispatch itself has written.
-    written: BTreeSet<HeroId>,
     /// Whether not all that has changed has been followed.
     is_behind: bool,
     /// Up to which of its own replica's changes and pulls dispatch has looked.
@@ -235,8 +234,8 @@ impl Dispatch {
             to_hear: BTreeMap::new(),
             heard: BTreeMap::new(),
             stale: BTreeSet::new(),
-            followed: HeroId(Uuid::nil()),
             written: BTreeSet::new(),
+            followed: HeroId(Uuid::nil()),
             is_behind: false,
             own_changes: 0,
             own_pulls: 0,

@@ -77,12 +77,12 @@ impl Row {
 impl Pattern {
     fn of(own: &Option<Arc<Entry>>, cells: &[Option<Arc<Entry>>]) -> Self {
         let columns = || std::iter::once(own).chain(cells);
-        let mut standing: Vec<_> = columns().flatten().map(|entry| (entry.is_tombstone(), entry.stamp)).collect();
+        let mut standing: Vec<_> = columns().flatten().map(|entry| entry.rank()).collect();
         standing.sort_unstable_by(|a, b| b.cmp(a));
         standing.dedup();
         let column = |entry: &Option<Arc<Entry>>| {
             let Some(entry) = entry else { return Column::NotHeard };
-            let better = standing.partition_point(|other| *other > (entry.is_tombstone(), entry.stamp));
+            let better = standing.partition_point(|other| *other > entry.rank());
             let rank = u8::try_from(better + 1).unwrap_or(u8::MAX);
             if entry.is_tombstone() { Column::Dead(rank) } else { Column::Live(rank) }
         };

@@ -6,7 +6,7 @@ mod fingerprint;
 mod map;
 mod version_vector;
 
-pub use batch::{Batch, BatchError, Packer, Rows};
+pub use batch::{Batch, BatchError, Rows};
 pub use entry::{Entry, EntryRef, Rank, SEEN_MAX, Seen, Value};
 pub use fingerprint::Fingerprint;
 pub use map::Map;

@@ -751,9 +751,9 @@ impl Replica {
         let bury = self.config.rules.keep(Rule::LateWritesAreBuried);
         let (mut changed, mut late) = (0, Vec::new());
         self.map.make_room(entries.len());
+        // The vector waits for the end, so what has been heard of an origin is the same for all rows.
+        let mut heard = close::Heard::new(&self.vector, &self.horizon);
         for batch in entries.into_batches() {
-            // The vector waits for the end, so what has been heard of an origin is the same for all rows.
-            let mut heard = close::Heard::new(&self.vector, &self.horizon);
             let mut rows = batch.rows();
             while let Some((key, entry)) = rows.advance() {
                 let is_late_over = |is_dead: bool| is_dead && bury && entry.hero.is_some();

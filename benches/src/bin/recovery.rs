@@ -11,8 +11,9 @@ use std::time::Duration;
 
 use benches::http::Http;
 use benches::process::{Use, machine_load, percent, resident_mb};
+use benches::scene::{quiet_cluster, wait_agreed};
 use benches::table::{Spread, in_ms, line, part, promised};
-use cluster_tests::{Cluster, Options, wait_until};
+use cluster_tests::wait_until;
 use tokio::runtime::Runtime;
 use tokio::time::{Instant, interval, sleep_until};
 
@@ -40,21 +41,14 @@ fn main() {
 }
 
 fn measure(heroes: u32) {
-    // As people start it, but that nobody writes unasked, and that no line is logged for each write.
-    let environment = vec![("RUST_LOG", "warn".to_owned())];
-    let options = Options { city_gossip: "1s", dispatch_gossip: "1s", poll: "2s", environment, ..Options::default() };
-    let mut cluster = Cluster::start(options);
+    let mut cluster = quiet_cluster();
     let marker = cluster.api.create_named("Marker").id;
     let mut left = heroes - 1;
     while left > 0 {
         let _ = cluster.api.create(left.min(CREATE_MAX));
         left -= left.min(CREATE_MAX);
     }
-    wait_until("all agree on all heroes", AGREEMENT_PATIENCE, || {
-        // While it takes in a hundred thousand heroes it may not be there for the question.
-        let reply = cluster.api.get("/api/v1/verdict");
-        if reply.status == 200 && reply.json()["converged"] == true { Ok(()) } else { Err(format!("{reply:?}")) }
-    });
+    wait_agreed(&cluster, AGREEMENT_PATIENCE);
     part(&format!("{heroes} heroes"));
     for node in ["gotham", "dispatch"] {
         let process = cluster.process(node).id();

@@ -18,8 +18,7 @@ use shared::replica::PullRecord;
 use shared::time::Now;
 
 use super::Dispatch;
-use crate::mirror::Status;
-use crate::mirror::{Arrival, Way};
+use crate::mirror::{Arrival, Status, Way};
 use crate::rows::Row;
 use crate::view;
 

@@ -254,7 +254,7 @@ fn stamp(entry: &Option<Arc<Entry>>) -> Option<shared::clock::Stamp> {
 /// What most cities hold; of as many, what wins.
 fn most_held(cells: &[Option<Arc<Entry>>]) -> Option<&Entry> {
     let holders = |entry: &Option<Arc<Entry>>| cells.iter().filter(|other| stamp(other) == stamp(entry)).count();
-    let rank = |entry: &&Option<Arc<Entry>>| (holders(entry), entry.as_ref().map(|entry| (entry.is_tombstone(), entry.stamp)));
+    let rank = |entry: &&Option<Arc<Entry>>| (holders(entry), entry.as_ref().map(|entry| entry.rank()));
     cells.iter().max_by_key(rank).and_then(|entry| entry.as_deref())
 }
 

@@ -176,7 +176,7 @@ impl Highest {
 
 /// Makes a batch, an entry at a time.
 #[derive(Debug, Default)]
-pub struct Packer {
+pub(super) struct Packer {
     bytes: Vec<u8>,
     len: usize,
     highest: Highest,
@@ -187,26 +187,23 @@ pub struct Packer {
 
 impl Packer {
     /// Whether there are so many bytes, or so many origins that looking for one among them would take long.
-    #[must_use]
-    pub fn is_full(&self, bytes_max: usize) -> bool {
+    pub(super) fn is_full(&self, bytes_max: usize) -> bool {
         self.bytes.len() >= bytes_max || self.origins.len() >= ORIGINS_MAX
     }
 
     /// Whether there is nothing in it so far.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
+    pub(super) fn is_empty(&self) -> bool {
         self.len == 0
     }
 
     /// The batch of all that was pushed.
-    #[must_use]
-    pub fn finish(mut self) -> Batch {
+    pub(super) fn finish(mut self) -> Batch {
         self.bytes.shrink_to_fit();
         Batch(Arc::new(Packed { bytes: self.bytes, len: self.len, highest: self.highest.finish() }))
     }
 
     /// Adds an entry, one that [is possible](EntryRef::is_possible).
-    pub fn push(&mut self, key: HeroId, entry: &EntryRef<'_>) {
+    pub(super) fn push(&mut self, key: HeroId, entry: &EntryRef<'_>) {
         let EntryRef { hero, stamp, born, seen } = *entry;
         let same_origin = self.last.is_some_and(|last| last.origin == stamp.origin);
         let of_hero = hero
@@ -269,25 +266,31 @@ impl Packer {
 
     /// The origin's number and `plus`; and what it means, where nobody has said so yet.
     fn origin(&mut self, origin: Origin, plus: u64) {
-        let known = self.origins.iter().position(|known| *known == origin);
-        let number = known.unwrap_or(self.origins.len());
-        self.number(number as u64 + plus);
-        if known.is_none() {
-            self.origins.push(origin);
+        let (number, is_new) = number_of(&mut self.origins, origin);
+        self.number(number + plus);
+        if is_new {
             self.text(origin.node.as_str());
             self.number(origin.incarnation.0);
         }
     }
 
     fn place(&mut self, place: NodeName) {
-        let known = self.places.iter().position(|known| *known == place);
-        let number = known.unwrap_or(self.places.len());
-        self.number(number as u64);
-        if known.is_none() {
-            self.places.push(place);
+        let (number, is_new) = number_of(&mut self.places, place);
+        self.number(number);
+        if is_new {
             self.text(place.as_str());
         }
     }
+}
+
+/// The number of `value` among those that are known, of which it is one from now on; and whether it was not.
+fn number_of<T: Copy + PartialEq>(known: &mut Vec<T>, value: T) -> (u64, bool) {
+    let found = known.iter().position(|known| *known == value);
+    let number = found.unwrap_or(known.len());
+    if found.is_none() {
+        known.push(value);
+    }
+    (number as u64, found.is_none())
 }
 
 /// Reads the rows of a batch, one after the other.

@@ -5,7 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::{xxh3_64, xxh3_128_with_seed};
 
-use crate::crdt::EntryRef;
+use crate::clock::Stamp;
 use crate::hero::{HeroRef, Location};
 use crate::id::{HeroId, NODE_NAME_BYTES_MAX};
 
@@ -17,8 +17,8 @@ pub struct Fingerprint(u128);
 
 impl Fingerprint {
     /// Of one entry alone. The stamp names the value; hashing the value too makes a broken promise show.
-    pub(super) fn of(key: HeroId, entry: &EntryRef<'_>) -> Self {
-        let Some(HeroRef { name, location, is_patrolling, health }) = entry.hero else { return Self::default() };
+    pub(super) fn of(key: HeroId, stamp: Stamp, hero: Option<HeroRef<'_>>) -> Self {
+        let Some(HeroRef { name, location, is_patrolling, health }) = hero else { return Self::default() };
         // Every field has its own place in a row of fixed width, so no two entries have the same row and name.
         let mut row = [0; 16 + NODE_NAME_BYTES_MAX + 8 + 8 + 4 + 1 + 1 + NODE_NAME_BYTES_MAX];
         let mut rest = &mut row[..];
@@ -28,10 +28,10 @@ impl Fingerprint {
             rest = after;
         };
         put(key.0.as_bytes());
-        put(entry.stamp.origin.node.padded());
-        put(&entry.stamp.origin.incarnation.0.to_le_bytes());
-        put(&entry.stamp.hlc.wall.0.to_le_bytes());
-        put(&entry.stamp.hlc.logical.to_le_bytes());
+        put(stamp.origin.node.padded());
+        put(&stamp.origin.incarnation.0.to_le_bytes());
+        put(&stamp.hlc.wall.0.to_le_bytes());
+        put(&stamp.hlc.logical.to_le_bytes());
         put(&[u8::from(is_patrolling), health]);
         if let Location::City(city) = location {
             put(city.padded());

@@ -137,7 +137,7 @@ impl Map {
 
     /// The origins of all that is held here, of births and of what was seen too, in their order.
     pub fn origins(&self) -> impl Iterator<Item = Origin> {
-        self.origins.iter().map(|(origin, _)| origin)
+        self.origins.starting(Bound::Unbounded).map(|(origin, _)| origin)
     }
 
     /// Makes room for so many keys in all, since they are about to come.
@@ -169,7 +169,7 @@ impl Map {
                 place
             }
         };
-        self.fingerprint.add(Fingerprint::of(key, entry));
+        self.fingerprint.add(Fingerprint::of(key, entry.stamp, entry.hero));
         self.list(place);
         true
     }
@@ -231,7 +231,7 @@ impl Map {
     /// Takes the record at `place` out of the orders and the fingerprint, and gives back what it had interned.
     fn let_go(&mut self, place: Place) {
         let record = self.records.at(place);
-        self.fingerprint.subtract(self.fingerprint_of(record));
+        self.fingerprint.subtract(Fingerprint::of(record.key, self.stamp(record.stamp), self.hero(record)));
         self.by_change.remove(record.change, place);
         let writes = &mut self.writes[record.stamp.origin as usize];
         writes.all.remove(record.stamp.hlc(), place);
@@ -280,21 +280,17 @@ impl Map {
         self.entry_ref(record, &mut Vec::new()).to_entry()
     }
 
-    fn fingerprint_of(&self, record: &Record) -> Fingerprint {
-        let entry = EntryRef { hero: self.hero(record), stamp: self.stamp(record.stamp), born: self.stamp(record.stamp), seen: &[] };
-        Fingerprint::of(record.key, &entry)
-    }
-
     /// The tombstones that `vector` covers, with their stamps and those of their births.
     pub fn tombstones_covered_by<'a>(&'a self, vector: &'a VersionVector) -> impl Iterator<Item = (HeroId, Stamp, Stamp)> + 'a {
-        self.origins.iter().filter(|(_, number)| self.writes_of(*number).is_some_and(|writes| !writes.tombstones.is_empty())).flat_map(
-            |(origin, number)| {
+        self.origins
+            .starting(Bound::Unbounded)
+            .filter(|(_, number)| self.writes_of(*number).is_some_and(|writes| !writes.tombstones.is_empty()))
+            .flat_map(|(origin, number)| {
                 let highest = vector.highest(origin);
                 let tombstones = self.writes[number as usize].tombstones.iter().map(|place| self.records.at(place));
                 let covered = tombstones.take_while(move |record| highest.is_some_and(|highest| record.stamp.hlc() <= highest));
                 covered.map(|record| (record.key, self.stamp(record.stamp), self.stamp(record.born)))
-            },
-        )
+            })
     }
 
     /// What a replica with this vector lacks: every entry whose stamp it does not cover, per origin in the order

@@ -16,7 +16,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use benches::process;
-use cluster_tests::{Cluster, Options, wait_until};
+use benches::scene::{quiet_cluster, wait_agreed};
+use cluster_tests::Cluster;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use tokio::runtime::Runtime;
 
@@ -72,17 +73,11 @@ fn allow_many_files() {
 impl Scene {
     /// Everybody agrees on all heroes.
     fn new() -> Self {
-        // As people start it, but that nobody writes unasked, and that no line is logged for each write.
-        let environment = vec![("RUST_LOG", "warn".to_owned())];
-        let options = Options { city_gossip: "1s", dispatch_gossip: "1s", poll: "2s", environment, ..Options::default() };
-        let mut cluster = Cluster::start(options);
+        let mut cluster = quiet_cluster();
         let markers: Vec<String> = (0..MARKERS).map(|number| cluster.api.create_named(&format!("0 Marker {number:02}")).id).collect();
         let others = HEROES - u32::try_from(MARKERS).unwrap_or(0);
         let _ = cluster.api.create(others);
-        wait_until("all agree on all heroes", AGREEMENT_PATIENCE, || {
-            let verdict = cluster.api.get("/api/v1/verdict").expect(200).json();
-            if verdict["converged"] == true { Ok(()) } else { Err(verdict.to_string()) }
-        });
+        wait_agreed(&cluster, AGREEMENT_PATIENCE);
         let heroes = Arc::new(Heroes::of(&cluster.api, markers));
         let dispatch = cluster.process("dispatch").id();
         Self { cluster, runtime: Runtime::new().expect("a runtime can be had"), heroes, dispatch }

@@ -1,0 +1,27 @@
+//! Real processes as people start them, to be measured.
+
+use std::time::Duration;
+
+use cluster_tests::{Cluster, Options, wait_until};
+
+/// A cluster with the intervals of `make run`, in which nobody writes unasked, and no line is logged for each write.
+///
+/// # Panics
+/// Where it does not come up.
+#[must_use]
+pub fn quiet_cluster() -> Cluster {
+    let environment = vec![("RUST_LOG", "warn".to_owned())];
+    Cluster::start(Options { city_gossip: "1s", dispatch_gossip: "1s", poll: "2s", environment, ..Options::default() })
+}
+
+/// Waits until all agree on all heroes, however many they are.
+///
+/// # Panics
+/// After `patience`, with what the verdict is instead.
+pub fn wait_agreed(cluster: &Cluster, patience: Duration) {
+    wait_until("all agree on all heroes", patience, || {
+        // While it takes in very many heroes it may not be there for the question.
+        let reply = cluster.api.get("/api/v1/verdict");
+        if reply.status == 200 && reply.json()["converged"] == true { Ok(()) } else { Err(format!("{reply:?}")) }
+    });
+}
