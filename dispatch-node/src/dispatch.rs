@@ -49,6 +49,8 @@ const ANSWER_PATIENCE: Duration = Duration::from_millis(1_700);
 const OBSERVATION_PATIENCE: Duration = Duration::from_secs(3);
 /// The least time between two views pushed to browsers.
 const VIEW_INTERVAL: Duration = Duration::from_millis(250);
+/// How long a view waits for what belongs to the change that it shows first: a city answers an order, and tells a moment later what it did.
+const VIEW_GATHERS: Duration = Duration::from_millis(15);
 /// How long a view may wait for what has changed to be followed.
 const VIEW_LATE_MAX: Duration = Duration::from_secs(1);
 /// The least time between two pulls from a city because it has written something.
@@ -178,8 +180,10 @@ pub struct Dispatch {
     history_grew: bool,
     /// What the last bombs put at stake, newest last.
     aftermaths: VecDeque<Arc<Aftermath>>,
+    /// When the last view was shown.
     view_at: Duration,
-    view_due: bool,
+    /// Since when there is something to show that it does not.
+    touched_at: Option<Duration>,
     rng: ChaCha8Rng,
     troubles: Troubles,
     confirming: Vec<Confirming>,
@@ -243,7 +247,7 @@ impl Dispatch {
             history_grew: false,
             aftermaths: VecDeque::new(),
             view_at: now.mono,
-            view_due: true,
+            touched_at: Some(now.mono),
             troubles: Troubles::default(),
             confirming: Vec::new(),
             reported: BTreeMap::new(),

@@ -110,7 +110,7 @@ impl Dispatch {
         }
         self.look_at_the_clock(now, from);
         self.answer_confirmed(now);
-        self.touch();
+        self.touch(now);
     }
 
     pub(super) fn set_pace(&mut self, now: Now, pace: Pace) {

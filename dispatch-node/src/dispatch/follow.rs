@@ -32,7 +32,9 @@ impl Dispatch {
     pub(super) fn catch_up(&mut self, now: Now, at_most: usize) {
         let was_behind = self.is_behind;
         self.hear_what_changed(now, at_most);
-        self.view_due |= !self.stale.is_empty();
+        if !self.stale.is_empty() {
+            self.touch(now);
+        }
         for _ in 0..at_most {
             // On from the last one: were it from the first, those behind would never have their turn while others change again and again.
             let after = (Bound::Excluded(self.followed), Bound::Unbounded);
@@ -47,7 +49,9 @@ impl Dispatch {
             self.acknowledged.retain(|_, entry| !self.replica.vector().covers(entry.stamp));
         }
         self.is_behind = !self.stale.is_empty() || self.holdings_changed || self.cities.iter().any(|city| !city.arrivals.is_empty());
-        self.view_due |= was_behind && !self.is_behind;
+        if was_behind && !self.is_behind {
+            self.touch(now);
+        }
         if !self.is_behind {
             self.written.clear();
         }

@@ -42,7 +42,7 @@ impl Dispatch {
         }
         self.observe(now, peer);
         self.holdings_changed = true;
-        self.touch();
+        self.touch(now);
         if reborn {
             // An emptied city may be full again before the next view is due; people should see what they did. Where it held very many heroes, the rows
             // of most are as they were.
@@ -86,7 +86,7 @@ impl Dispatch {
             }
         }
         self.holdings_changed = true;
-        self.touch();
+        self.touch(now);
     }
 
     pub(super) fn on_frame(&mut self, now: Now, from: NodeName, frame: Frame) {
@@ -97,7 +97,7 @@ impl Dispatch {
                 self.replica.handle(now, from, envelope);
                 if self.replica.map().changes() != before {
                     self.holdings_changed = true;
-                    self.touch();
+                    self.touch(now);
                 }
             }
             Frame::Round(envelope) => self.carry(now, from, envelope),
@@ -137,7 +137,7 @@ impl Dispatch {
         city.observe(observation, now);
         if changed || (city.joined, city.is_read) != before {
             self.holdings_changed = true;
-            self.touch();
+            self.touch(now);
         }
         self.look_at_the_clock(now, from);
         self.observe(now, from);

@@ -219,7 +219,7 @@ impl Dispatch {
         self.get_to_know(id, &entry.as_entry_ref());
         self.ledger.saved(now.wall, id, &entry);
         self.holdings_changed = true;
-        self.touch();
+        self.touch(now);
         Ok(entry)
     }
 

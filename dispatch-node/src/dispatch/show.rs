@@ -6,10 +6,11 @@ use std::time::Duration;
 use shared::crdt::{EntryRef, Fingerprint};
 use shared::hero::HeroName;
 use shared::id::{HeroId, NodeName};
+use shared::machine::earliest;
 use shared::time::Now;
 
 use super::follow::{STEP, STEP_TO_BE_SEEN};
-use super::{Dispatch, Event, KNOWN_MAX, Known, VIEW_INTERVAL, VIEW_LATE_MAX};
+use super::{Dispatch, Event, KNOWN_MAX, Known, VIEW_GATHERS, VIEW_INTERVAL, VIEW_LATE_MAX};
 use crate::forecast::Intervals;
 use crate::happening::{Happening, Kind, Write};
 use crate::mirror::Status;
@@ -39,8 +40,9 @@ impl Dispatch {
         self.known.get(&id).map_or_else(|| id.to_string().into(), |known| known.name.clone())
     }
 
-    pub(super) fn touch(&mut self) {
-        self.view_due = true;
+    /// There is something to show.
+    pub(super) fn touch(&mut self, now: Now) {
+        self.touched_at.get_or_insert(now.mono);
     }
 
     /// What is known at this moment, of what has been followed.
@@ -134,14 +136,14 @@ impl Dispatch {
             self.happenings.pop_front();
         }
         self.event(Event::Happened(happening));
-        self.touch();
+        self.touch(now);
     }
 
     pub(super) fn view_deadline(&self) -> Option<Duration> {
         // A city that gives no answer grows older on the page by the second, and trouble comes nearer to its end.
         let ageing = self.history_grew || self.troubles.len() > 0 || self.cities.iter().any(|city| city.status != Status::Up);
-        let wait = if self.view_due { VIEW_INTERVAL } else { Duration::from_secs(1) };
-        (self.view_due || ageing).then_some(self.view_at + wait)
+        let due = self.touched_at.map(|touched| (self.view_at + VIEW_INTERVAL).max(touched + VIEW_GATHERS));
+        earliest([due, ageing.then_some(self.view_at + Duration::from_secs(1))])
     }
 
     /// Follows what is left to follow, and shows what is known when its time has come: once all has been followed, unless that takes too long.
@@ -157,7 +159,7 @@ impl Dispatch {
 
     pub(super) fn push_view(&mut self, now: Now) {
         self.view_at = now.mono;
-        self.view_due = false;
+        self.touched_at = None;
         self.history_grew = false;
         let view = self.view(now);
         self.event(Event::View(view));

@@ -491,6 +491,36 @@ fn views_come_four_times_a_second_while_things_change_and_not_at_all_otherwise()
 }
 
 #[test]
+fn an_orders_answer_and_what_the_city_tells_of_it_a_moment_later_are_shown_at_once() {
+    let mut dispatch = dispatch(&CITIES);
+    let hero = create(&mut dispatch, at(2_000));
+    let shown = |dispatch: &mut Dispatch| -> Vec<Arc<View>> {
+        std::iter::from_fn(|| dispatch.poll())
+            .filter_map(|output| if let Output::Event(Event::View(view)) = output { Some(view) } else { None })
+            .collect()
+    };
+    dispatch.tick(at(3_000));
+    shown(&mut dispatch);
+
+    let (sent, _) = ask(&mut dispatch, at(4_000), Verb::Assign { hero, to: to("gotham") });
+    let Some((_, Frame::Command { request, .. })) = sent.first() else { panic!("{sent:?}") };
+    let (request, written) = (*request, foreign("gotham"));
+    let result = Ok(Done::Assigned(Arc::clone(&written)));
+    dispatch.handle(at(4_001), Input::Frame { from: name("gotham"), frame: Frame::Answer { request, result } });
+    dispatch.tick(at(4_001));
+    let told = Frame::Observation(observation(0, vec![(hero, written)]));
+    dispatch.handle(at(4_003), Input::Frame { from: name("gotham"), frame: told });
+    dispatch.tick(at(4_015));
+    assert!(shown(&mut dispatch).is_empty());
+    assert_eq!(dispatch.deadline(), Some(Duration::from_millis(4_016)));
+    dispatch.tick(at(4_016));
+    let views = shown(&mut dispatch);
+    assert_eq!(views.len(), 1);
+    assert!(views[0].happenings.iter().any(|happening| happening.kind == Kind::Assigned));
+    assert!(views[0].rows.get(hero).is_some_and(|row| row.cells[0].is_some()), "gotham's own truth is in the same view");
+}
+
+#[test]
 fn what_happened_is_kept_in_a_bounded_ring() {
     let mut dispatch = dispatch(&CITIES);
     for _ in 0..HAPPENINGS_MAX + 10 {

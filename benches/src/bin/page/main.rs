@@ -43,8 +43,13 @@ type Measure = fn(&Scene);
 
 fn main() {
     let wanted: Vec<String> = std::env::args().skip(1).collect();
-    let all: [(&str, Measure); 4] =
-        [("document", document::measure), ("browser", browser::measure), ("sockets", sockets::measure), ("cold", cold::measure)];
+    let all: [(&str, Measure); 5] = [
+        ("document", document::measure),
+        ("browser", browser::measure),
+        ("idle", sockets::measure_idle),
+        ("sockets", sockets::measure),
+        ("cold", cold::measure),
+    ];
     if let Some(unknown) = wanted.iter().find(|name| !all.iter().any(|(known, _)| known == name)) {
         eprintln!("there is no {unknown}; there are {}", all.map(|(name, _)| name).join(", "));
         std::process::exit(2);

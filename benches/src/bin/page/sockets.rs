@@ -1,4 +1,5 @@
-//! A thousand pages at once, some of whom take nothing in: what that costs dispatch, and whether anybody waits for another.
+//! A thousand pages at once, some of whom take nothing in: what that costs dispatch, and whether anybody waits for another. And how soon
+//! each page has a write where nothing else happens.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -34,11 +35,23 @@ const MARK_EVERY: Duration = Duration::from_millis(467);
 /// The budgets.
 const CORE_MAX: f64 = 0.5;
 const DELAY_MS_MAX: f64 = 250.0;
+/// The same where nothing else happens: a tick, and 20 ms.
+const IDLE_DELAY_MS_MAX: f64 = 270.0;
+/// How many pages look on where nothing else happens.
+const ONLOOKERS: usize = 100;
 
 pub(crate) type Socket = WebSocketStream<TcpStream>;
 
+pub(crate) fn measure_idle(scene: &Scene) {
+    part(&format!("{ONLOOKERS} sockets, and nothing happens but the writes that are waited for"));
+    let seen = scene.runtime.block_on(look(scene, None, ONLOOKERS, 0));
+    line("dispatch", &percent(seen.dispatch));
+    let what = format!("from a write's answer to its frame, {} times", seen.delays.count());
+    promised(&what, &seen.delays.ms(), "p99 270 ms", seen.delays.at(0.99) <= IDLE_DELAY_MS_MAX);
+}
+
 pub(crate) fn measure(scene: &Scene) {
-    let look = |spread, readers, deaf| scene.runtime.block_on(look(scene, spread, readers, deaf));
+    let look = |spread, readers, deaf| scene.runtime.block_on(look(scene, Some(spread), readers, deaf));
     let before = resident_mb(scene.dispatch);
 
     part("No sockets, 100 heroes moved at a time");
@@ -100,9 +113,10 @@ impl Seen {
     }
 }
 
-async fn look(scene: &Scene, spread: Where, readers: usize, deaf: usize) -> Seen {
+/// What is seen while heroes are moved there, if anywhere.
+async fn look(scene: &Scene, spread: Option<Where>, readers: usize, deaf: usize) -> Seen {
     let address = scene.cluster.address("dispatch");
-    let load = Load::start(&scene.runtime, address, &scene.heroes, spread);
+    let load = spread.map(|spread| Load::start(&scene.runtime, address, &scene.heroes, spread));
     let (stop, stopped) = watch::channel(());
     let began = Instant::now();
     let reader = |number: usize| {
@@ -125,7 +139,7 @@ async fn look(scene: &Scene, spread: Where, readers: usize, deaf: usize) -> Seen
     };
     let (dispatch, clients, took) = (dispatch.share(), clients.share(), from.elapsed());
     let resident = resident_mb(scene.dispatch);
-    let written = load.end();
+    let written = load.map_or_else(|| "none".to_owned(), Load::end);
 
     // What was written last is on its way.
     sleep(SETTLE / 5).await;
