@@ -31,6 +31,7 @@ use shared::replica::{self, Replica};
 use shared::time::Now;
 
 use crate::ask::{Answer, Ask, Verb};
+use crate::differing::Differing;
 use crate::exchange::UnderWay;
 use crate::happening::{Happening, Kind};
 use crate::history::History;
@@ -151,7 +152,7 @@ pub struct Dispatch {
     lags: Lags,
     /// What cities answered as done, until dispatch's own copy covers it.
     acknowledged: BTreeMap<HeroId, Arc<Entry>>,
-    differs_since: BTreeMap<HeroId, Duration>,
+    differing: Differing,
     happenings: Vector<Arc<Happening>>,
     happenings_max: usize,
     next_happening: u64,
@@ -227,7 +228,7 @@ impl Dispatch {
             ledger: Ledger::default(),
             lags: Lags::new(now),
             acknowledged: BTreeMap::new(),
-            differs_since: BTreeMap::new(),
+            differing: Differing::default(),
             happenings: Vector::new(),
             happenings_max: config.happenings_max,
             next_happening: 1,

@@ -71,6 +71,11 @@ impl Lags {
         }
     }
 
+    /// The heroes that have writes under way.
+    pub(crate) fn heroes(&self) -> impl Iterator<Item = HeroId> {
+        self.open.keys().copied()
+    }
+
     /// A hero has no row any more: nobody holds anything of it, so all have heard of its death.
     pub(crate) fn forgotten(&mut self, now: Now, hero: HeroId) {
         let open = self.open.remove(&hero).unwrap_or_default();

@@ -2,6 +2,7 @@
 //! web around it.
 
 pub mod ask;
+mod differing;
 pub mod dispatch;
 pub mod exchange;
 pub mod forecast;

@@ -203,6 +203,11 @@ impl Rows {
         self.by_name.values()
     }
 
+    /// Those whose pattern `fits`, in the order of their heroes.
+    pub fn having(&self, fits: impl Fn(&Pattern) -> bool) -> impl Iterator<Item = &Arc<Row>> {
+        self.by_id.values().filter(move |row| fits(&row.pattern))
+    }
+
     /// Each hero that has a row.
     pub fn ids(&self) -> impl Iterator<Item = HeroId> {
         self.by_id.keys().copied()

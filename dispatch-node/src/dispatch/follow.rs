@@ -19,19 +19,21 @@ use shared::time::Now;
 
 use super::Dispatch;
 use crate::mirror::{Arrival, Status, Way};
-use crate::rows::Row;
+use crate::rows::{Pattern, Row};
 use crate::view;
 
 /// How many heroes are followed in one step: a millisecond or two.
 pub(super) const STEP: usize = 128;
-/// How many are followed at once where somebody wants to see what has just been done: some twenty milliseconds.
-pub(super) const STEP_TO_BE_SEEN: usize = 4_096;
+/// So few are followed at once where somebody wants to see what has just been done. Of more the first step alone: most of them could not be
+/// seen in time anyway, and everybody else would wait.
+pub(super) const FEW: usize = 2_048;
 
 impl Dispatch {
-    /// Follows what has changed, `at_most` so many heroes of it.
-    pub(super) fn catch_up(&mut self, now: Now, at_most: usize) {
+    /// Follows what has changed if that is no more than `at_once` heroes, and else a step of it.
+    pub(super) fn catch_up(&mut self, now: Now, at_once: usize) {
         let was_behind = self.is_behind;
-        self.hear_what_changed(now, at_most);
+        self.hear_what_changed(now, at_once);
+        let at_most = if self.stale.len() > at_once { STEP } else { at_once };
         if !self.stale.is_empty() {
             self.touch(now);
         }
@@ -60,28 +62,51 @@ impl Dispatch {
     /// Follows what dispatch itself has written and answered, so that who reads next sees it; and all else unless there is much of it.
     pub(super) fn catch_up_to_be_seen(&mut self, now: Now) {
         if !self.is_behind {
-            self.catch_up(now, STEP_TO_BE_SEEN);
+            self.catch_up(now, FEW);
         }
         for id in std::mem::take(&mut self.written) {
             self.refresh_row(now, id);
         }
     }
 
+    /// Dispatch has written this, and who reads next is to see it. They wait for it, so these are few: who writes very many waits himself.
+    pub(super) fn is_to_be_seen(&mut self, now: Now, id: HeroId) {
+        self.written.insert(id);
+        if self.written.len() > FEW
+            && let Some(first) = self.written.pop_first()
+        {
+            self.refresh_row(now, first);
+        }
+    }
+
     fn hear_what_changed(&mut self, now: Now, at_most: usize) {
         for index in 0..self.cities.len() {
             let city = &mut self.cities[index];
-            self.stale.extend(city.changed.drain(..));
+            let (name, changed) = (city.name, std::mem::take(&mut city.changed));
             let arrivals: Vec<Arrival> = city.arrivals.drain(..city.arrivals.len().min(at_most)).collect();
-            let name = city.name;
+            self.are_stale(changed);
             arrivals.into_iter().for_each(|arrival| self.history.arrived(now, name, arrival));
         }
         self.follow_own_map(now);
         let counted = view::counted(&self.cities);
         if counted != self.counted {
-            self.counted = counted;
-            self.stale.extend(self.rows.ids());
+            let before = std::mem::replace(&mut self.counted, counted);
+            // The rows are as they were; whether they differ may be otherwise, and whether what is under way has arrived.
+            let turns = |pattern: &Pattern| pattern.state(&before).differs() != pattern.state(&self.counted).differs();
+            let turned = if self.rows.count(turns) == 0 { Vec::new() } else { self.rows.having(turns).map(|row| row.id).collect() };
+            self.are_stale(turned);
+            self.are_stale(self.lags.heroes().collect());
         }
         self.holdings_changed |= !self.stale.is_empty();
+    }
+
+    fn are_stale(&mut self, heroes: Vec<HeroId>) {
+        if heroes.len() > self.stale.len() {
+            // A set made at once, and joined with another, costs less than putting in one after the other.
+            self.stale.append(&mut heroes.into_iter().collect());
+        } else {
+            self.stale.extend(heroes);
+        }
     }
 
     /// Makes the row of this hero anew, and judges it.
@@ -89,7 +114,9 @@ impl Dispatch {
         self.stale.remove(&id);
         let before = self.rows.get(id);
         let cells = self.cities.iter().map(|city| city.entries.get(&id).cloned()).collect();
-        let row = Row::of(id, self.name_of(id), self.own(id, before), cells);
+        // Whoever lives anywhere is called by the name that was heard with it.
+        let name = before.filter(|before| before.pattern.lives()).map_or_else(|| self.name_of(id), |before| before.name.clone());
+        let row = Row::of(id, name, self.own(id, before), cells);
         match &row {
             Some(row) => {
                 self.lags.heard(now, before.map(|before| &**before), row);
@@ -97,11 +124,8 @@ impl Dispatch {
             }
             None => self.lags.forgotten(now, id),
         }
-        if row.as_ref().is_some_and(|row| row.pattern.state(&self.counted).differs()) {
-            self.differs_since.entry(id).or_insert(now.mono);
-        } else {
-            self.differs_since.remove(&id);
-        }
+        let differs = row.as_ref().is_some_and(|row| row.pattern.state(&self.counted).differs());
+        self.differing.look(id, differs, now.mono);
         self.rows.put(id, row);
         self.ledger.changed(id);
     }
@@ -126,11 +150,10 @@ impl Dispatch {
         }
         let map = self.replica.map();
         let since = std::mem::replace(&mut self.own_changes, map.changes());
-        if map.remembers_since(since) {
-            self.stale.extend(map.removed_between(since, map.changes()));
-        } else {
-            self.stale.extend(self.rows.ids());
-        }
+        let removed =
+            if map.remembers_since(since) { map.removed_between(since, map.changes()).collect() } else { self.rows.ids().collect() };
+        self.are_stale(removed);
+        let map = self.replica.map();
         let entries: Vec<(u64, HeroId, Arc<Entry>)> =
             map.changed_since(since).map(|(number, id, entry)| (number, id, Arc::new(entry))).collect();
         for (number, hero, entry) in entries {

@@ -11,7 +11,7 @@ use shared::message::{Done, Envelope, Frame, Observation};
 use shared::replica;
 use shared::time::Now;
 
-use super::follow::STEP_TO_BE_SEEN;
+use super::follow::FEW;
 use super::{ALARM_INTERVAL, Dispatch, Event, Pending, seconds};
 use crate::ask::Verb;
 use crate::happening::Kind;
@@ -46,7 +46,7 @@ impl Dispatch {
         if reborn {
             // An emptied city may be full again before the next view is due; people should see what they did. Where it held very many heroes, the rows
             // of most are as they were.
-            self.catch_up(now, STEP_TO_BE_SEEN);
+            self.catch_up(now, FEW);
             self.push_view(now);
         }
     }

@@ -215,7 +215,7 @@ impl Dispatch {
             WriteError::TooManyTombstones => NotDone::TooManyTombstones,
         })?;
         let entry = Arc::new(entry);
-        self.written.insert(id);
+        self.is_to_be_seen(now, id);
         self.get_to_know(id, &entry.as_entry_ref());
         self.ledger.saved(now.wall, id, &entry);
         self.holdings_changed = true;

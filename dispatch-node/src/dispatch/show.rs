@@ -9,7 +9,7 @@ use shared::id::{HeroId, NodeName};
 use shared::machine::earliest;
 use shared::time::Now;
 
-use super::follow::{STEP, STEP_TO_BE_SEEN};
+use super::follow::{FEW, STEP};
 use super::{Dispatch, Event, KNOWN_MAX, Known, VIEW_GATHERS, VIEW_INTERVAL, VIEW_LATE_MAX};
 use crate::forecast::Intervals;
 use crate::happening::{Happening, Kind, Write};
@@ -58,7 +58,7 @@ impl Dispatch {
         let dispatch = NodeView::of_dispatch(&self.replica);
         let cities: Vec<NodeView> =
             self.cities.iter().map(|city| NodeView::of_city(city, self.troubles.is_frozen(city.name), now)).collect();
-        let oldest = self.differs_since.values().min().map(|since| now.mono.saturating_sub(*since));
+        let oldest = self.differing.oldest().map(|since| now.mono.saturating_sub(since));
         let verdict = Verdict::of(&dispatch, &cities, &self.rows, &self.counted, oldest, self.ledger.lost());
         if verdict.converged != self.agreed {
             self.agreed = verdict.converged;
@@ -93,7 +93,7 @@ impl Dispatch {
 
     /// What the city alone holds as far as is known: a bomb there puts it at stake.
     pub(super) fn at_stake(&mut self, now: Now, city: NodeName) -> Vec<(HeroId, HeroName)> {
-        self.catch_up(now, STEP_TO_BE_SEEN);
+        self.catch_up(now, FEW);
         let Some(index) = self.cities.iter().position(|mirror| mirror.name == city) else { return Vec::new() };
         let is_only_there = |pattern: &Pattern| pattern.only_at(&self.counted) == Some(index);
         if self.rows.count(is_only_there) == 0 {

@@ -1,7 +1,7 @@
 //! What dispatch does with what it is asked and told, as data in and data out.
 
 use super::*;
-use crate::ask::NotDone;
+use crate::ask::{CREATE_MAX, NotDone};
 use crate::mirror::Status;
 use shared::clock::{Hlc, Stamp};
 use shared::crdt::{Fingerprint, Value, VersionVector};
@@ -406,13 +406,13 @@ fn a_bombed_city_is_shown_empty_at_once_and_a_silent_one_as_it_was() {
 fn much_that_changes_is_followed_in_steps_and_who_has_been_answered_sees_it_at_once() {
     const MANY: u8 = 250;
     let mut dispatch = dispatch(&["gotham", "metropolis", "capitol"]);
-    // More than fits into a step of those to be seen: gotham shows 17 times as many.
+    // More than few: gotham shows 17 times as many.
     let heroes =
         (0..17 * u64::from(MANY)).map(|number| (HeroId(uuid::Uuid::from_u128(u128::from(number + 1) << 64)), foreign("gotham"))).collect();
     dispatch.handle(at(1_100), Input::Frame { from: name("gotham"), frame: Frame::Observation(observation(0, heroes)) });
-    // A read follows so many, and no more.
+    // A read does not wait for them.
     let seen = view(&mut dispatch, at(1_110));
-    assert_eq!((seen.rows.len(), dispatch.is_behind), (follow::STEP_TO_BE_SEEN, true));
+    assert_eq!((seen.rows.len(), dispatch.is_behind), (follow::STEP, true));
     assert!(dispatch.deadline().is_some_and(|at| at <= Duration::from_millis(1_110)), "the rest is due at once");
     let Answer::Created(created) = &ask(&mut dispatch, at(1_120), Verb::CreateMany { count: MANY.into() }).1[0] else {
         panic!("not created")
@@ -427,6 +427,19 @@ fn much_that_changes_is_followed_in_steps_and_who_has_been_answered_sees_it_at_o
     }
     assert_eq!(view(&mut dispatch, at(1_140)).rows.len(), 18 * usize::from(MANY));
     assert!(steps > 1);
+}
+
+/// Found with a million heroes: all that was created since somebody had read last was followed by who read next, who waited for six seconds.
+#[test]
+fn who_creates_very_many_waits_for_them_and_not_who_reads_next() {
+    let mut dispatch = dispatch(&CITIES);
+    let Answer::Created(created) = &ask(&mut dispatch, at(1_100), Verb::CreateMany { count: CREATE_MAX }).1[0] else {
+        panic!("not created")
+    };
+    assert_eq!(dispatch.written.len(), follow::FEW);
+    let seen = view(&mut dispatch, at(1_110));
+    assert!(created.len() > follow::FEW && created.iter().all(|(id, _)| seen.rows.get(*id).is_some()));
+    assert!(dispatch.is_behind, "how they came there is followed in steps");
 }
 
 #[test]

@@ -1,0 +1,68 @@
+//! Since when the cities have not said the same of which heroes.
+//!
+//! Invariant: `began` counts what is in `since`, so the oldest is known without looking at all of them.
+
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+use std::time::Duration;
+
+use shared::id::HeroId;
+
+/// The heroes of whom the cities do not say the same.
+#[derive(Debug, Default)]
+pub(crate) struct Differing {
+    since: BTreeMap<HeroId, Duration>,
+    began: BTreeMap<Duration, usize>,
+}
+
+impl Differing {
+    /// Whether they say the same of this hero is known anew.
+    pub(crate) fn look(&mut self, hero: HeroId, differs: bool, now: Duration) {
+        match self.since.entry(hero) {
+            Entry::Vacant(vacant) if differs => {
+                vacant.insert(now);
+                *self.began.entry(now).or_default() += 1;
+            }
+            Entry::Occupied(occupied) if !differs => {
+                let since = occupied.remove();
+                if let Entry::Occupied(mut count) = self.began.entry(since) {
+                    *count.get_mut() -= 1;
+                    if *count.get() == 0 {
+                        count.remove();
+                    }
+                }
+            }
+            Entry::Vacant(_) | Entry::Occupied(_) => {}
+        }
+    }
+
+    /// When the difference began that has lasted longest.
+    pub(crate) fn oldest(&self) -> Option<Duration> {
+        self.began.first_key_value().map(|(since, _)| *since)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn the_oldest_is_that_of_a_look_at_all(looks in prop::collection::vec((0_u8..6, any::<bool>(), 0_u64..5), 0..60)) {
+            let (mut differing, mut naive, mut now) = (Differing::default(), BTreeMap::new(), 0);
+            for (hero, differs, later) in looks {
+                now += later;
+                let (hero, at) = (HeroId(uuid::Uuid::from_bytes([hero; 16])), Duration::from_secs(now));
+                differing.look(hero, differs, at);
+                if differs {
+                    naive.entry(hero).or_insert(at);
+                } else {
+                    naive.remove(&hero);
+                }
+                prop_assert_eq!(differing.oldest(), naive.values().min().copied());
+                prop_assert_eq!(differing.began.values().sum::<usize>(), naive.len());
+            }
+        }
+    }
+}
