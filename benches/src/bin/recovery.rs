@@ -109,26 +109,24 @@ struct Probed {
     refused: usize,
 }
 
-/// Asks the city how much it holds until so many bombs have hit it and it holds all again.
+/// Asks the city how much it holds until so many bombs have hit it and it holds all again. It has to be seen with less first: what a life held is
+/// told until the next one looks.
 async fn wait_whole(city: SocketAddr, heroes: u32, bombs: usize, since: Instant) -> Duration {
-    let told = [
-        format!("superhero_crashes_total{{node=\"gotham\",cause=\"bomb\"}} {bombs}"),
-        format!("superhero_heroes{{node=\"gotham\"}} {heroes}"),
-    ];
+    let hit = format!("superhero_crashes_total{{node=\"gotham\",cause=\"bomb\"}} {bombs}");
+    let whole = format!("superhero_heroes{{node=\"gotham\"}} {heroes}");
+    let mut has_fallen = false;
     let mut looks = interval(LOOK);
     loop {
         looks.tick().await;
+        assert!(since.elapsed() < AGREEMENT_PATIENCE, "it is not whole again, or was never seen with less: {has_fallen}");
         let Ok(mut http) = Http::connect(city).await else { continue };
         let Ok(reply) = http.get("/metrics", "identity").await else { continue };
         let body = String::from_utf8_lossy(&reply.body);
-        if told.iter().all(|told| body.lines().any(|line| line == told)) {
+        let tells = |what: &str| body.lines().any(|line| line == what);
+        has_fallen |= tells(&hit) && !tells(&whole);
+        if has_fallen && tells(&whole) {
             return since.elapsed();
         }
-        assert!(
-            since.elapsed() < AGREEMENT_PATIENCE,
-            "it is not whole again: {}",
-            body.lines().filter(|line| line.starts_with("superhero_heroes")).collect::<String>()
-        );
     }
 }
 

@@ -162,8 +162,12 @@ impl<P: Peer> Pair<P> {
     /// The source changes so many heroes, or all it has, and the puller catches up. The change itself is not measured.
     pub(crate) fn change(&mut self, changed: u32) -> Cost {
         let changed = changed.min(self.heroes);
-        let health = self.write(changed);
         let last = changed - 1;
+        // Health comes round again: a hero that was written a whole round ago would be written as it is.
+        if self.puller.health(last) == Some(health(0, self.turn + 1)) {
+            self.turn += 1;
+        }
+        let health = self.write(changed);
         assert_ne!(self.puller.health(last), Some(health), "{} has something to catch up with", P::NAME);
         let cost = self.exchange();
         for number in [0, last] {
