@@ -50,8 +50,9 @@ const ANSWER_PATIENCE: Duration = Duration::from_millis(1_700);
 const OBSERVATION_PATIENCE: Duration = Duration::from_secs(3);
 /// The least time between two views pushed to browsers.
 const VIEW_INTERVAL: Duration = Duration::from_millis(250);
-/// How long a view waits for what belongs to the change that it shows first: a city answers an order, and tells a moment later what it did.
-const VIEW_GATHERS: Duration = Duration::from_millis(15);
+/// How long a view waits for what belongs to the change that it shows first: a city answers an order, and tells a moment later what it did, after
+/// a pause of up to 20 ms.
+const VIEW_GATHERS: Duration = Duration::from_millis(25);
 /// How long a view may wait for what has changed to be followed.
 const VIEW_LATE_MAX: Duration = Duration::from_secs(1);
 /// The least time between two pulls from a city because it has written something.

@@ -1,6 +1,6 @@
 //! Whether every city has heard of the writes, and whether all hold the same.
 //!
-//! Dispatch shows what it last read of a city, at most about 100 ms ago. So equal fingerprints right after a write say nothing: they may all be of before
+//! Dispatch shows what it last read of a city, some 20 ms ago at best. So equal fingerprints right after a write say nothing: they may all be of before
 //! it. What each city covers, by its version vector, tells the two apart.
 
 use std::collections::BTreeMap;

@@ -113,10 +113,11 @@ impl Dispatch {
     fn refresh_row(&mut self, now: Now, id: HeroId) {
         self.stale.remove(&id);
         let before = self.rows.get(id);
-        let cells = self.cities.iter().map(|city| city.entries.get(&id).cloned()).collect();
-        // Whoever lives anywhere is called by the name that was heard with it.
-        let name = before.filter(|before| before.pattern.lives()).map_or_else(|| self.name_of(id), |before| before.name.clone());
-        let row = Row::of(id, name, self.own(id, before), cells);
+        let own = self.own(id, before);
+        let cells: Vec<_> = self.cities.iter().map(|city| city.entries.get(&id).cloned()).collect();
+        let hero = own.iter().chain(cells.iter().flatten()).find_map(|entry| entry.hero());
+        let name = hero.map_or_else(|| self.name_of(id), |hero| hero.name.clone());
+        let row = Row::of(id, name, own, cells);
         match &row {
             Some(row) => {
                 self.lags.heard(now, before.map(|before| &**before), row);

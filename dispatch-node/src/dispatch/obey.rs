@@ -215,8 +215,8 @@ impl Dispatch {
             WriteError::TooManyTombstones => NotDone::TooManyTombstones,
         })?;
         let entry = Arc::new(entry);
-        self.is_to_be_seen(now, id);
         self.get_to_know(id, &entry.as_entry_ref());
+        self.is_to_be_seen(now, id);
         self.ledger.saved(now.wall, id, &entry);
         self.holdings_changed = true;
         self.touch(now);
