@@ -52,7 +52,7 @@ pub struct Lost {
 struct Open {
     entry: Arc<Entry>,
     saved: UnixMillis,
-    /// A tombstone that beats it, and which may be collected before anybody looks.
+    /// A tombstone that beats it, and which may be collected before anybody looks; one whose writer knew it, if there is one.
     killed_by: Option<Arc<Entry>>,
 }
 
@@ -61,7 +61,8 @@ impl Ledger {
     pub(crate) fn saved(&mut self, at: UnixMillis, key: HeroId, entry: &Arc<Entry>) {
         if self.open.len() < OPEN_MAX || self.open.contains_key(&key) {
             let writes = self.open.entry(key).or_default();
-            let killed_by = writes.iter().map(|open| &open.entry).find(|death| death.is_tombstone() && death.beats(entry)).cloned();
+            let deaths = writes.iter().map(|open| &open.entry).filter(|death| death.is_tombstone() && death.beats(entry));
+            let killed_by = deaths.max_by_key(|death| death.had_seen(entry.stamp)).cloned();
             writes.push(Open { entry: Arc::clone(entry), saved: at, killed_by });
             self.due.insert(key);
         }
@@ -72,7 +73,9 @@ impl Ledger {
     pub(crate) fn heard(&mut self, key: HeroId, entry: &EntryRef<'_>) {
         if entry.rank().is_tombstone {
             for open in self.open.get_mut(&key).into_iter().flatten() {
-                if entry.rank() > open.entry.rank() && open.killed_by.is_none() {
+                let write = open.entry.stamp;
+                let is_news = open.killed_by.as_ref().is_none_or(|known| !known.had_seen(write) && entry.had_seen(write));
+                if entry.rank() > open.entry.rank() && is_news {
                     open.killed_by = Some(Arc::new(entry.to_entry()));
                     self.due.insert(key);
                 }
@@ -280,6 +283,24 @@ mod tests {
         ledger.settle(NOW, usize::MAX, |_| vec![Some(Arc::clone(&burial)); 2], BTreeMap::new());
         let lost: Vec<Stamp> = ledger.listed().iter().map(|lost| lost.entry.stamp).collect();
         assert_eq!((lost, ledger.open.len()), (vec![late.stamp], 0));
+    }
+
+    #[test]
+    fn of_two_deaths_one_that_had_seen_a_write_keeps_it_from_being_lost_in_whatever_order_they_are_heard() {
+        let base = live(stamp("dispatch", 1, 1), None);
+        let write = live(stamp("gotham", 1, 10), Some(&base));
+        let blind = Arc::new(Entry::written(Value::Tombstone, stamp("dispatch", 1, 20), Some(&base)));
+        let fell = Arc::new(Entry::written(Value::Tombstone, stamp("gotham", 1, 15), Some(&write)));
+        for deaths in [[&blind, &fell], [&fell, &blind]] {
+            for held in [Some(&blind), None] {
+                let key = HeroId(uuid::Uuid::nil());
+                let mut ledger = Ledger::default();
+                ledger.saved(NOW, key, &write);
+                deaths.iter().for_each(|death| ledger.heard(key, &death.as_entry_ref()));
+                ledger.settle(NOW, usize::MAX, |_| vec![held.cloned(); 2], BTreeMap::new());
+                assert_eq!((ledger.lost(), ledger.open.len()), (0, 0), "{deaths:?} {held:?}");
+            }
+        }
     }
 
     #[test]

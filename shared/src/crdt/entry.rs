@@ -92,12 +92,6 @@ impl Seen {
     pub fn newest(&self) -> Option<Stamp> {
         self.0.iter().max().copied()
     }
-
-    /// Whether this write was seen, or a later one of its origin.
-    #[must_use]
-    pub fn covers(&self, stamp: Stamp) -> bool {
-        self.0.iter().any(|seen| seen.origin == stamp.origin && stamp.hlc <= seen.hlc)
-    }
 }
 
 impl Entry {
@@ -144,9 +138,7 @@ impl Entry {
     /// still remembers counts as known.
     #[must_use]
     pub fn had_seen(&self, stamp: Stamp) -> bool {
-        let seen = self.seen.stamps();
-        let forgotten = seen.len() == SEEN_MAX && seen.iter().all(|remembered| stamp.hlc < remembered.hlc);
-        stamp == self.stamp || forgotten || self.seen.covers(stamp)
+        self.as_entry_ref().had_seen(stamp)
     }
 
     /// This entry as one that lies somewhere.
@@ -161,6 +153,13 @@ impl EntryRef<'_> {
     #[must_use]
     pub fn rank(&self) -> Rank {
         Rank { is_tombstone: self.hero.is_none(), stamp: self.stamp }
+    }
+
+    /// Whether the writer of this entry knew of the write with this stamp, as [`Entry::had_seen`] has it.
+    #[must_use]
+    pub fn had_seen(&self, stamp: Stamp) -> bool {
+        let forgotten = self.seen.len() == SEEN_MAX && self.seen.iter().all(|remembered| stamp.hlc < remembered.hlc);
+        stamp == self.stamp || forgotten || self.seen.iter().any(|seen| seen.origin == stamp.origin && stamp.hlc <= seen.hlc)
     }
 
     /// Whether this is an entry that a node of this version can have written.

@@ -197,6 +197,20 @@ fn of_two_deletions_none_is_lost() {
     assert_eq!(said.fates[1], "Gotham says the same, one deletion is as good as another: Gotham");
 }
 
+/// A late write was buried by somebody who had collected the first deletion, and knows of it no more than of the birth.
+#[test]
+fn what_the_first_of_two_deletions_had_seen_is_not_lost_to_the_second() {
+    let base = base();
+    let moved = live(stamp("capitol", 9_000), 84, Some(&base));
+    let (first, burial) = (dead(stamp("dispatch", 8_000), Some(&moved)), dead(stamp("metropolis", 5_000), Some(&base)));
+    let late = live(stamp("gotham", 7_000), 64, Some(&moved));
+    let wrote = [(9_000, &moved), (8_000, &first), (7_000, &late), (5_000, &burial)];
+    let scene = wrote.iter().fold(Scene::new().held([Some(&burial); 4]), |scene, (at, entry)| scene.wrote(*at, entry));
+    let fates = said(&scene).fates;
+    assert!(fates.iter().any(|fate| fate.starts_with("Capitol was built upon, the deletion was written over it")), "{fates:?}");
+    assert!(fates.iter().any(|fate| fate.starts_with("Gotham is nowhere any more, the deletion had not seen it")), "{fates:?}");
+}
+
 #[test]
 fn all_agree_and_who_wrote_it_last() {
     let base = base();

@@ -119,7 +119,9 @@ impl<'a> Weighing<'a> {
         if stamp == winner.entry.stamp {
             return if self.all_cities_hold_it { Fate::Stands } else { Fate::Wins };
         }
-        if winner.entry.had_seen(stamp) {
+        // Where a deletion wins, another one that had seen the write has ended the hero as well.
+        let is_end = |other: &Candidate<'_>| winner.entry.is_tombstone() && other.entry.is_tombstone() && other.entry.stamp != stamp;
+        if winner.entry.had_seen(stamp) || self.candidates.iter().any(|other| is_end(other) && other.entry.had_seen(stamp)) {
             return Fate::BuiltUpon;
         }
         if candidate.entry.is_tombstone() && winner.entry.is_tombstone() {
