@@ -56,14 +56,29 @@ struct Open {
     killed_by: Option<Arc<Entry>>,
 }
 
+impl Open {
+    /// Remembers this death if it beats the write, and none is known whose writer knew the write. Says whether it does.
+    fn hear_of_death(&mut self, death: &EntryRef<'_>) -> bool {
+        let write = self.entry.stamp;
+        let tells_more = self.killed_by.as_ref().is_none_or(|known| !known.had_seen(write) && death.had_seen(write));
+        let is_remembered = death.rank() > self.entry.rank() && tells_more;
+        if is_remembered {
+            self.killed_by = Some(Arc::new(death.to_entry()));
+        }
+        is_remembered
+    }
+}
+
 impl Ledger {
     /// This write was answered as saved.
     pub(crate) fn saved(&mut self, at: UnixMillis, key: HeroId, entry: &Arc<Entry>) {
         if self.open.len() < OPEN_MAX || self.open.contains_key(&key) {
             let writes = self.open.entry(key).or_default();
-            let deaths = writes.iter().map(|open| &open.entry).filter(|death| death.is_tombstone() && death.beats(entry));
-            let killed_by = deaths.max_by_key(|death| death.had_seen(entry.stamp)).cloned();
-            writes.push(Open { entry: Arc::clone(entry), saved: at, killed_by });
+            let mut open = Open { entry: Arc::clone(entry), saved: at, killed_by: None };
+            for death in writes.iter().map(|open| &open.entry).filter(|death| death.is_tombstone()) {
+                open.hear_of_death(&death.as_entry_ref());
+            }
+            writes.push(open);
             self.due.insert(key);
         }
         self.heard(key, &entry.as_entry_ref());
@@ -73,10 +88,7 @@ impl Ledger {
     pub(crate) fn heard(&mut self, key: HeroId, entry: &EntryRef<'_>) {
         if entry.rank().is_tombstone {
             for open in self.open.get_mut(&key).into_iter().flatten() {
-                let write = open.entry.stamp;
-                let is_news = open.killed_by.as_ref().is_none_or(|known| !known.had_seen(write) && entry.had_seen(write));
-                if entry.rank() > open.entry.rank() && is_news {
-                    open.killed_by = Some(Arc::new(entry.to_entry()));
+                if open.hear_of_death(entry) {
                     self.due.insert(key);
                 }
             }

@@ -291,7 +291,7 @@ fn an_assignment_restores_20_health_up_to_100_and_ends_the_patrol() {
     let _ = cluster.api.assign(&id, "gotham").expect(200);
     wait_until("Batman is badly hurt", Duration::from_secs(30), || {
         let seen = cluster.api.city("gotham").heroes;
-        ensure(seen.iter().any(|hero| hero.health < 60 && hero.is_patrolling), || format!("{seen:?}"))
+        ensure(seen.iter().any(|hero| hero.health < 50 && hero.is_patrolling), || format!("{seen:?}"))
     });
     // At home nobody is hurt. A fight that gotham had begun meanwhile may win over the first order to go there.
     let mut health = wait_until("Batman is at home", Duration::from_secs(10), || {
