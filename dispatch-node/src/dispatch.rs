@@ -4,11 +4,11 @@
 //! views. Invariants: it commands, it never writes for a city; a command has one answer, within its time; what it does not
 //! know it does not claim.
 
-mod control;
-mod follow;
-mod hear;
-mod obey;
-mod show;
+mod commands;
+mod faults;
+mod observe;
+mod publish;
+mod refresh;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -30,17 +30,17 @@ use shared::message::{Envelope, Frame, Step};
 use shared::replica::{self, Replica};
 use shared::time::Now;
 
-use crate::ask::{Answer, Ask, Verb};
-use crate::differing::Differing;
-use crate::exchange::UnderWay;
-use crate::happening::{Happening, Kind};
-use crate::history::History;
-use crate::lag::Lags;
-use crate::ledger::Ledger;
-use crate::mirror::Mirror;
-use crate::rows::Rows;
-use crate::trouble::{Troubles, describe};
-use crate::view::{Aftermath, View};
+use crate::event_log::{Happening, Kind};
+use crate::model::city_state::Mirror;
+use crate::model::difference_age::Differing;
+use crate::model::exchange::UnderWay;
+use crate::model::faults::{Troubles, describe};
+use crate::model::history::History;
+use crate::model::lost_writes::Ledger;
+use crate::model::rows::Rows;
+use crate::model::view::{Aftermath, View};
+use crate::model::write_lag::Lags;
+use crate::request::{Answer, Ask, Verb};
 
 /// A city does not act on a command later than this.
 const COMMAND_EXPIRES: Duration = Duration::from_secs(1);

@@ -1,25 +1,18 @@
-//! Dispatch: the [`dispatch::Dispatch`] machine (its own replica, a mirror of each city, the gossip and poll timers), and the
-//! web around it.
+//! Dispatch: the [`dispatch::Dispatch`] machine, the [`model`] of the cluster that it keeps, and the
+//! [`web`] around it.
+//!
+//! Imports go one way: `text`, `event_log` and `forecast` know none of the others, the model knows
+//! those, the machine knows the model, the web knows all of them.
 
-pub mod ask;
-mod differing;
 pub mod dispatch;
-pub mod exchange;
+pub mod event_log;
 pub mod forecast;
-pub mod happening;
-pub mod history;
-mod lag;
-mod ledger;
-mod measures;
-mod mirror;
+mod metrics;
+pub mod model;
 mod node;
 mod options;
-pub mod rows;
-pub mod trouble;
-pub mod verdict;
-pub mod view;
+pub mod request;
+pub mod text;
 pub mod web;
 
-pub use ledger::Lost;
-pub use mirror::{Status, Way};
 pub use node::main;

@@ -24,8 +24,8 @@ use shared::supervise::Intensity;
 use shared::telemetry;
 
 use crate::dispatch::{Config, Dispatch, Event};
-use crate::happening::Kind;
-use crate::measures::{self, Measures};
+use crate::event_log::Kind;
+use crate::metrics::{self, Measures};
 use crate::options::Options;
 use crate::web::{self, Desk, Entrance, Limits, Rebuilder, Settings, Stage};
 
@@ -101,7 +101,7 @@ pub fn main() -> ExitCode {
                     measures.look(&view);
                     counter.show(view);
                 }
-                Event::Arrived(lags) => measures::arrived(&lags),
+                Event::Arrived(lags) => metrics::arrived(&lags),
                 Event::Happened(happening) if happening.kind == Kind::Alarm => warn!("{}", happening.text),
                 Event::Happened(happening) => info!("{}", happening.text),
                 Event::Thaw(node, freeze) => {
@@ -121,7 +121,7 @@ pub fn main() -> ExitCode {
 }
 
 impl Node for Dispatch {
-    const METRICS: &'static [Metric] = measures::ALL;
+    const METRICS: &'static [Metric] = metrics::ALL;
 
     fn replica(&self) -> &Replica {
         Dispatch::replica(self)

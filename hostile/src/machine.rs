@@ -7,8 +7,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use dispatch_node::ask::{Ask, Verb};
 use dispatch_node::dispatch::{self, Dispatch};
+use dispatch_node::request::{Ask, Verb};
 use location_node::city::{self, City};
 use shared::fault::{Pace, Trouble};
 use shared::hero::Location;

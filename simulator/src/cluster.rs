@@ -13,10 +13,10 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use xxhash_rust::xxh3::Xxh3;
 
-use dispatch_node::ask::{Answer, Ask, Verb};
 use dispatch_node::dispatch::{self, Dispatch};
-use dispatch_node::verdict::Verdict;
-use dispatch_node::view::View;
+use dispatch_node::model::status::Verdict;
+use dispatch_node::model::view::View;
+use dispatch_node::request::{Answer, Ask, Verb};
 use location_node::city::{self, City};
 use shared::clock::Stamp;
 use shared::crdt::{Entry, VersionVector};

@@ -3,8 +3,8 @@
 use std::convert::Infallible;
 use std::time::Duration;
 
-use dispatch_node::ask::{Answer, Ask};
 use dispatch_node::dispatch::{self, Dispatch};
+use dispatch_node::request::{Answer, Ask};
 use location_node::city::{self, City};
 use shared::id::{Incarnation, NodeName, Origin};
 use shared::machine::{Input, Machine as _, Output};

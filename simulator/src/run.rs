@@ -3,7 +3,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
-use dispatch_node::verdict::Verdict;
+use dispatch_node::model::status::Verdict;
 use shared::replica::Rules;
 
 use crate::cluster::{Cluster, Violation};

@@ -1,8 +1,8 @@
 //! What dispatch does with what it is asked and told, as data in and data out.
 
 use super::*;
-use crate::ask::{CREATE_MAX, NotDone};
-use crate::mirror::Status;
+use crate::model::node_state::Status;
+use crate::request::{CREATE_MAX, NotDone};
 use shared::clock::{Hlc, Stamp};
 use shared::crdt::{Fingerprint, Value, VersionVector};
 use shared::fault::{Control, Frames, InForce, Report, Trouble};

@@ -17,8 +17,8 @@ use tokio::time::{Instant, sleep};
 use tokio_tungstenite::tungstenite::Utf8Bytes;
 use tracing::error;
 
-use crate::happening::Kind;
-use crate::view::View;
+use crate::event_log::Kind;
+use crate::model::view::View;
 use crate::web::desk::Desk;
 use crate::web::error::{Problem, dispatch_silent};
 use crate::web::fragments::{Fragments, Newer, Number};

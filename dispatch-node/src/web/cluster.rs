@@ -1,8 +1,9 @@
 //! The processes, a card each: whether they answer, what they hold, and what can be done to them.
 
-use crate::mirror::Status;
-use crate::verdict::{self, counted, grouped, title};
-use crate::view::View;
+use crate::model::node_state::Status;
+use crate::model::status;
+use crate::model::view::View;
+use crate::text::{counted, grouped, title};
 use crate::web::only_copies;
 use crate::web::page::age;
 use crate::web::panels::{self, CityCard, ClusterPanel};
@@ -17,7 +18,7 @@ pub(crate) fn cluster_panel(view: &View, rebuilder: &Rebuilder) -> ClusterPanel 
         _ => format!("{processes} processes, {silent} without an answer"),
     };
     let most = view.cities.iter().chain([&view.dispatch]).map(|node| node.heroes).max().unwrap_or(0);
-    let leader = verdict::leader(&view.cities);
+    let leader = status::leader(&view.cities);
     ClusterPanel {
         summary,
         cities: (0..view.cities.len()).map(|index| city_card(view, index, leader, most, rebuilder)).collect(),
@@ -36,8 +37,8 @@ fn counted_u64(number: u64, one: &str, many: &str) -> String {
 fn city_card(view: &View, index: usize, leader: Option<usize>, most: u64, rebuilder: &Rebuilder) -> CityCard {
     let city = &view.cities[index];
     let apart = match leader {
-        Some(leader) => verdict::changes(&view.rows, index, leader),
-        None => verdict::changes_from_any(&view.cities, &view.rows, index),
+        Some(leader) => status::changes(&view.rows, index, leader),
+        None => status::changes_from_any(&view.cities, &view.rows, index),
     };
     let (status, state) = match city.status {
         Status::Unreachable if city.age.is_none() => (panels::Status::Unreachable, "not heard yet".to_owned()),

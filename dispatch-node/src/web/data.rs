@@ -12,8 +12,8 @@ use shared::link::places::Place;
 use shared::link::upgrade::Socket;
 use shared::meter::counter;
 
-use crate::measures::{self, Watched};
-use crate::view::View;
+use crate::metrics::{self, Watched};
+use crate::model::view::View;
 use crate::web::api::cluster::{Event, VerdictAnswer};
 use crate::web::api::faults::FaultJson;
 use crate::web::api::gossip::GossipJson;
@@ -70,7 +70,7 @@ async fn keep_telling(socket: &mut Socket, desk: &Desk) -> Option<Close> {
                 // After a crash of dispatch's machine the numbers begin anew.
                 let since = last.filter(|last| *last <= newest).unwrap_or(newest.saturating_sub(EVENTS_AT_FIRST));
                 send(socket, &Push::Data(Box::new(data(&view, since)))).await?;
-                counter!(measures::FRAMES_SENT.name, "to" => "program").increment(1);
+                counter!(metrics::FRAMES_SENT.name, "to" => "program").increment(1);
                 last = Some(newest);
                 keep_alive.reset();
             }

@@ -10,8 +10,8 @@ use tokio::time::timeout;
 use shared::id::NodeName;
 use shared::trace::TraceContext;
 
-use crate::ask::{Answer, Ask, NotDone, Verb};
-use crate::view::View;
+use crate::model::view::View;
+use crate::request::{Answer, Ask, NotDone, Verb};
 use crate::web::error::{Problem, dispatch_silent};
 use crate::web::followed::Followed;
 use crate::web::rebuild::Rebuilder;

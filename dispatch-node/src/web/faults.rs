@@ -10,7 +10,7 @@ use shared::id::NodeName;
 use shared::membership::DISPATCH;
 use shared::options::well_known_name;
 
-use crate::ask::Verb;
+use crate::request::Verb;
 use crate::web::desk::Desk;
 use crate::web::error::{Problem, shortened};
 use crate::web::input;

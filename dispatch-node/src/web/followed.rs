@@ -14,8 +14,8 @@ use shared::id::HeroId;
 use shared::spans::{Part, Span};
 use shared::trace::TraceContext;
 
-use crate::ask::Answer;
-use crate::view::View;
+use crate::model::view::View;
+use crate::request::Answer;
 use crate::web::fragments::Number;
 
 /// How many writes are followed; of more, the newest.

@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use shared::id::{HeroId, NodeName};
 
-use crate::ask::{Answer, CREATE_MAX, Verb};
+use crate::request::{Answer, CREATE_MAX, Verb};
 use crate::web::error::Problem;
 use crate::web::input::{self, FormBody};
 use crate::web::page::{self, Refusal};

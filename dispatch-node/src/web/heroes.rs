@@ -8,10 +8,11 @@ use shared::crdt::Entry;
 use shared::hero::{Hero, Location};
 use shared::id::HeroId;
 
-use crate::mirror::Status;
-use crate::rows::{self, RowState};
-use crate::verdict::{grouped, title};
-use crate::view::{NodeView, View};
+use crate::model::node_state::NodeView;
+use crate::model::node_state::Status;
+use crate::model::rows::{self, RowState};
+use crate::model::view::View;
+use crate::text::{grouped, title};
 use crate::web::page::{Refusal, age, html};
 use crate::web::wish::{Selection, Show, Sort, Wish};
 

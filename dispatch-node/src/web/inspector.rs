@@ -16,11 +16,11 @@ use askama::Template;
 use shared::clock::Stamp;
 use shared::id::HeroId;
 
-use crate::history::Step;
-use crate::ledger::Lost;
-use crate::mirror::Way;
-use crate::verdict::{counted, title};
-use crate::view::View;
+use crate::model::city_state::Way;
+use crate::model::history::Step;
+use crate::model::lost_writes::Lost;
+use crate::model::view::View;
+use crate::text::{counted, title};
 use crate::web::lost;
 use crate::web::panels::{CityKey, Phrase, Tone};
 use crate::web::wording::{self, moment, plain, says, wall};

@@ -23,7 +23,7 @@ use shared::link::places::{NoPlace, Place};
 use shared::link::upgrade::{Socket, not_upgraded, upgrade};
 use shared::meter::counter;
 
-use crate::measures::{self, Watched};
+use crate::metrics::{self, Watched};
 use crate::web::board::{Board, Has, Snapshot};
 use crate::web::data;
 use crate::web::error::Problem;
@@ -257,12 +257,12 @@ impl Page {
         let snapshot = Arc::clone(&self.window.borrow_and_update());
         let Some(frame) = snapshot.since(self.sent) else { return Some(false) };
         if self.full_since.take().is_some_and(|since| since.elapsed() > SLOW) {
-            counter!(measures::FRAMES_SKIPPED.name).increment(snapshot.number.saturating_sub(self.sent.shared + 1));
+            counter!(metrics::FRAMES_SKIPPED.name).increment(snapshot.number.saturating_sub(self.sent.shared + 1));
             send(socket, &Skips { t: "skips" }).await?;
         }
         let pushes = followed.push(snapshot.number);
         send_text(socket, frame).await?;
-        counter!(measures::FRAMES_SENT.name, "to" => "page").increment(1);
+        counter!(metrics::FRAMES_SENT.name, "to" => "page").increment(1);
         drop(pushes);
         self.sent = Has::all(snapshot.number);
         let now = Instant::now();

@@ -15,9 +15,9 @@ use utoipa::ToSchema;
 
 use shared::crdt::Entry;
 
-use crate::ledger::Lost;
-use crate::verdict::{counted, grouped, title};
-use crate::view::View;
+use crate::model::lost_writes::Lost;
+use crate::model::view::View;
+use crate::text::{counted, grouped, title};
 use crate::web::api::refusals::ReadingSince;
 use crate::web::api::{Held, Stamp};
 use crate::web::desk::Desk;

@@ -11,10 +11,11 @@ use askama::Template;
 use shared::fault::Trouble;
 use shared::id::NodeName;
 
-use crate::mirror::Status;
-use crate::trouble::FaultView;
-use crate::verdict::{grouped, title};
-use crate::view::{NodeView, View};
+use crate::model::faults::FaultView;
+use crate::model::node_state::NodeView;
+use crate::model::node_state::Status;
+use crate::model::view::View;
+use crate::text::{grouped, title};
 use crate::web::picture::{Px, Xy, shape};
 use crate::web::wording::{clock, time_of_day};
 

@@ -5,11 +5,11 @@ use askama::Template;
 use shared::hero::HeroName;
 use shared::id::HeroId;
 
-use crate::happening::Kind;
-use crate::mirror::Status;
-use crate::rows::Pattern;
-use crate::verdict::{counted, grouped, title};
-use crate::view::{self, View};
+use crate::event_log::Kind;
+use crate::model::node_state::Status;
+use crate::model::rows::Pattern;
+use crate::model::view::{self, View};
+use crate::text::{counted, grouped, title};
 use crate::web::panels::CityKey;
 use crate::web::wording::{listed, moment};
 

@@ -11,10 +11,12 @@ use axum::response::{Html, IntoResponse, Response};
 use shared::fault::{Pace, Trouble};
 use shared::id::{HeroId, NodeName};
 
-use crate::mirror::Status;
-use crate::trouble::describe;
-use crate::verdict::{Phrase, Verdict, counted, grouped, title};
-use crate::view::{NodeView, View};
+use crate::model::faults::describe;
+use crate::model::node_state::NodeView;
+use crate::model::node_state::Status;
+use crate::model::status::{Phrase, Verdict};
+use crate::model::view::View;
+use crate::text::{counted, grouped, title};
 use crate::web::board::Snapshot;
 use crate::web::cluster::cluster_panel;
 use crate::web::error::Problem;
@@ -279,7 +281,7 @@ pub(crate) fn age(city: &NodeView) -> String {
 
 fn happened_panel(view: &View) -> HappenedPanel {
     let latest = view.happenings.iter().rev().take(HAPPENINGS_SHOWN);
-    let happening = |happening: &Arc<crate::happening::Happening>| Happening {
+    let happening = |happening: &Arc<crate::event_log::Happening>| Happening {
         at: time_of_day(happening.at),
         key: happening.node.to_string(),
         text: happening.text.clone(),

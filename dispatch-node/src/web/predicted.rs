@@ -6,9 +6,9 @@ use shared::fault::Trouble;
 use shared::id::NodeName;
 
 use crate::forecast::{Forecast, Gossip, News, Way, forecast};
-use crate::mirror::Status;
-use crate::verdict::counted;
-use crate::view::View;
+use crate::model::node_state::Status;
+use crate::model::view::View;
+use crate::text::counted;
 use crate::web::timeline::{Predicted, PredictedPoint};
 
 /// How far is looked ahead, and in which steps.

@@ -12,10 +12,10 @@ use tokio::time::timeout;
 
 use shared::id::NodeName;
 
-use crate::ask::Verb;
-use crate::happening::Kind;
-use crate::mirror::Status;
-use crate::verdict::title;
+use crate::event_log::Kind;
+use crate::model::node_state::Status;
+use crate::request::Verb;
+use crate::text::title;
 use crate::web::desk::Desk;
 use crate::web::error::{Problem, dispatch_silent};
 

@@ -12,15 +12,17 @@ use shared::hero::{Hero, Location};
 use shared::id::{HeroId, Incarnation, NodeName, Origin};
 use shared::time::{Now, UnixMillis};
 
+use crate::event_log::{Happening, Kind};
 use crate::forecast::Intervals;
-use crate::happening::{Happening, Kind};
-use crate::history::History;
-use crate::ledger::Lost;
-use crate::mirror::{Arrival, Status, Way};
-use crate::rows::{Row, Rows};
-use crate::trouble::FaultView;
-use crate::verdict::Verdict;
-use crate::view::{NodeView, View};
+use crate::model::city_state::{Arrival, Way};
+use crate::model::faults::FaultView;
+use crate::model::history::History;
+use crate::model::lost_writes::Lost;
+use crate::model::node_state::NodeView;
+use crate::model::node_state::Status;
+use crate::model::rows::{Row, Rows};
+use crate::model::status::Verdict;
+use crate::model::view::View;
 
 /// When every scene is looked at: 12:41:40 UTC, 100 seconds after dispatch began.
 pub(crate) const NOW: Now = Now { mono: Duration::from_secs(100), wall: UnixMillis(1_789_994_500_000) };

@@ -23,11 +23,11 @@ use shared::id::{HeroId, NodeName};
 use shared::message::PullOutcome;
 use shared::time::UnixMillis;
 
-use crate::happening::Kind;
-use crate::history::{Pull, Second, Span, Write};
-use crate::trouble::describe;
-use crate::verdict::{counted, grouped, title};
-use crate::view::View;
+use crate::event_log::Kind;
+use crate::model::faults::describe;
+use crate::model::history::{Pull, Second, Span, Write};
+use crate::model::view::View;
+use crate::text::{counted, grouped, title};
 use crate::web::picture::{Px, Xy, shape};
 use crate::web::wording::time_of_day;
 

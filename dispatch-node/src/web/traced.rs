@@ -9,7 +9,7 @@ use shared::link::problem::shortened;
 use shared::spans::{self, Part, Span};
 use shared::trace::TraceContext;
 
-use crate::ask::Verb;
+use crate::request::Verb;
 
 /// The answer's header that says in which trace the request is to be found.
 const TRACE_ID: &str = "x-trace-id";

@@ -10,11 +10,11 @@ use shared::id::NodeName;
 use shared::membership::DISPATCH;
 use superhero::scenario::shipped;
 
-use crate::ask::{Answer, Verb};
-use crate::exchange::Exchange;
-use crate::trouble::{FaultView, describe};
-use crate::verdict::{counted, title};
-use crate::view::View;
+use crate::model::exchange::Exchange;
+use crate::model::faults::{FaultView, describe};
+use crate::model::view::View;
+use crate::request::{Answer, Verb};
+use crate::text::{counted, title};
 use crate::web::desk::Desk;
 use crate::web::error::{Problem, shortened};
 use crate::web::faults::FaultWish;

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use shared::id::{HeroId, NodeName};
 
-use crate::rows::{Row, RowState};
-use crate::view::View;
+use crate::model::rows::{Row, RowState};
+use crate::model::view::View;
 
 /// How many heroes a page shows, and how many it can be asked to.
 const ROWS: usize = 50;

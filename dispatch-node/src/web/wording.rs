@@ -7,9 +7,10 @@ use shared::hero::Location;
 use shared::id::NodeName;
 use shared::time::UnixMillis;
 
-use crate::mirror::Status;
-use crate::verdict::title;
-use crate::view::{NodeView, View};
+use crate::model::node_state::NodeView;
+use crate::model::node_state::Status;
+use crate::model::view::View;
+use crate::text::title;
 use crate::web::panels::{Phrase, Tone};
 
 /// From how far off a clock is spoken of, in milliseconds: less comes and goes with the way that the news takes.

@@ -9,8 +9,8 @@ use utoipa::ToSchema;
 
 use shared::id::NodeName;
 
-use crate::ask::{Answer, Verb};
-use crate::view::NodeView;
+use crate::model::node_state::NodeView;
+use crate::request::{Answer, Verb};
 use crate::web::api::refusals::{Bombing, BombingAny, Ending, Forgetting, OfCity, Rebuilding};
 use crate::web::api::{City, Hero};
 use crate::web::desk::Desk;

@@ -9,9 +9,10 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::happening::Happening;
-use crate::verdict::Verdict;
-use crate::view::{NodeView, View};
+use crate::event_log::Happening;
+use crate::model::node_state::NodeView;
+use crate::model::status::Verdict;
+use crate::model::view::View;
 use crate::web::api::Stamp;
 use crate::web::api::cities::age_ms;
 use crate::web::api::refusals::{Reading, ReadingSince};

@@ -12,8 +12,8 @@ use utoipa::ToSchema;
 use shared::fault::{Fault, Trouble};
 use shared::id::NodeName;
 
-use crate::ask::{Answer, Verb};
-use crate::trouble::FaultView;
+use crate::model::faults::FaultView;
+use crate::request::{Answer, Verb};
 use crate::web::api::refusals::{Changing, Healing, Injecting, Reading};
 use crate::web::desk::Desk;
 use crate::web::error::{Problem, dispatch_silent};

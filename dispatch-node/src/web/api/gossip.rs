@@ -8,8 +8,8 @@ use utoipa::ToSchema;
 
 use shared::fault::Pace;
 
-use crate::ask::{Answer, Verb};
-use crate::exchange::Exchange;
+use crate::model::exchange::Exchange;
+use crate::request::{Answer, Verb};
 use crate::web::api::refusals::{Changing, Pacing, Reading, Stepping};
 use crate::web::desk::Desk;
 use crate::web::error::{Problem, dispatch_silent};

@@ -9,7 +9,7 @@ use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::ask::{Answer, CREATE_MAX, NotDone, Verb};
+use crate::request::{Answer, CREATE_MAX, NotDone, Verb};
 use crate::web::api::refusals::{Assigning, Creating, OfHero, Reading, Terminating};
 use crate::web::api::{Held, Hero};
 use crate::web::desk::Desk;

@@ -8,11 +8,12 @@ use std::time::Duration;
 use shared::fault::{Fault, Trouble};
 use shared::id::NodeName;
 
-use crate::mirror::Status;
-use crate::rows::Row;
-use crate::trouble::FaultView;
-use crate::verdict::title;
-use crate::view::{NodeView, View};
+use crate::model::faults::FaultView;
+use crate::model::node_state::NodeView;
+use crate::model::node_state::Status;
+use crate::model::rows::Row;
+use crate::model::view::View;
+use crate::text::title;
 use crate::web::panels::CityKey;
 use crate::web::wording::{nodes, tenths};
 

@@ -3,8 +3,8 @@
 
 use shared::time::UnixMillis;
 
-use crate::verdict::title;
-use crate::view::View;
+use crate::model::view::View;
+use crate::text::title;
 use crate::web::panels::CityKey;
 use crate::web::wording::{moment, says, wall};
 

@@ -10,7 +10,7 @@ use shared::id::Incarnation;
 use shared::time::Now;
 
 use super::*;
-use crate::mirror::Status;
+use crate::model::node_state::Status;
 use crate::web::scene::{NOW, Scene, dead, id, live, name, stamp};
 
 /// What the panel says of the first hero.

@@ -5,9 +5,9 @@ use std::time::Duration;
 use shared::fault::Trouble;
 use shared::id::NodeName;
 
-use crate::mirror::Status;
-use crate::verdict::title;
-use crate::view::View;
+use crate::model::node_state::Status;
+use crate::model::view::View;
+use crate::text::title;
 use crate::web::panels::Phrase;
 use crate::web::wording::{self, CLOCK_TOLD_MS, node, plain, says, tenths, wall};
 

@@ -9,10 +9,12 @@ use shared::clock::Stamp;
 use shared::crdt::Entry;
 use shared::id::NodeName;
 
-use crate::history::Step;
-use crate::mirror::{Status, Way};
-use crate::rows::Row;
-use crate::view::{NodeView, View};
+use crate::model::city_state::Way;
+use crate::model::history::Step;
+use crate::model::node_state::NodeView;
+use crate::model::node_state::Status;
+use crate::model::rows::Row;
+use crate::model::view::View;
 
 /// All that is known of the writes of one hero.
 pub(super) struct Weighing<'a> {

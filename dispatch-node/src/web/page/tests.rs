@@ -42,7 +42,7 @@ fn words(html: &str) -> String {
 fn said(mut scene: Scene, wish: &Wish) -> String {
     let view = &mut scene.view;
     // What the pieces of a scene amount to together.
-    let fingerprint = |column: &dyn Fn(&crate::rows::Row) -> Option<Arc<Entry>>| {
+    let fingerprint = |column: &dyn Fn(&crate::model::rows::Row) -> Option<Arc<Entry>>| {
         let mut map = shared::crdt::Map::default();
         for (id, entry) in view.rows.iter().filter_map(|row| Some((row.id, column(row)?))) {
             map.merge(id, &entry.as_entry_ref());

@@ -10,8 +10,8 @@ use shared::id::{Incarnation, Origin};
 use shared::message::Pulled;
 
 use super::*;
-use crate::mirror::{Arrival, Way};
-use crate::rows::Row;
+use crate::model::city_state::{Arrival, Way};
+use crate::model::rows::Row;
 use crate::web::scene::{self, THREE, at, name};
 
 fn three(millis: u64) -> View {

@@ -13,10 +13,10 @@ use shared::message::{Envelope, Frame, Step};
 use shared::time::Now;
 
 use super::{ANSWER_PATIENCE, Awaited, Confirming, Dispatch, Event, seconds};
-use crate::ask::{Answer, NotDone};
-use crate::exchange::{Exchange, UnderWay};
-use crate::happening::Kind;
-use crate::trouble::{FaultView, describe};
+use crate::event_log::Kind;
+use crate::model::exchange::{Exchange, UnderWay};
+use crate::model::faults::{FaultView, describe};
+use crate::request::{Answer, NotDone};
 
 impl Dispatch {
     pub(super) fn inject(&mut self, now: Now, ticket: u64, key: Option<String>, fault: Fault, heal_after: Duration) {

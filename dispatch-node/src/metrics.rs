@@ -9,7 +9,7 @@ use shared::meter::Kind::{Counter, Gauge, Histogram};
 use shared::meter::Unit::{Count, Seconds};
 use shared::meter::{Gauge as Handle, Metric, counter, gauge, histogram};
 
-use crate::view::View;
+use crate::model::view::View;
 
 /// Bounds for how long writes take: a round or a few, or as long as a cut lasts.
 const LAG: &[f64] = &[0.1, 0.25, 0.5, 1.0, 1.5, 2.0, 3.0, 5.0, 10.0, 30.0, 60.0, 300.0];

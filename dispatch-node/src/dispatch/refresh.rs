@@ -18,9 +18,10 @@ use shared::replica::PullRecord;
 use shared::time::Now;
 
 use super::Dispatch;
-use crate::mirror::{Arrival, Status, Way};
-use crate::rows::{Pattern, Row};
-use crate::view;
+use crate::model::city_state::{Arrival, Way};
+use crate::model::node_state::Status;
+use crate::model::rows::{Pattern, Row};
+use crate::model::view;
 
 /// How many heroes are followed in one step: a millisecond or two.
 pub(super) const STEP: usize = 128;

@@ -9,7 +9,7 @@ use std::time::Duration;
 use shared::fault::{Control, FAULTS_MAX, Fault, FaultId, Frames, InForce, Report, Trouble};
 use shared::id::NodeName;
 
-use crate::verdict::title;
+use crate::text::title;
 
 /// How many ended faults are remembered, to tell one that was from one that never was.
 const ENDED_MAX: usize = 256;

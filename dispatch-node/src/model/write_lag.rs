@@ -11,7 +11,7 @@ use shared::crdt::Entry;
 use shared::id::HeroId;
 use shared::time::Now;
 
-use crate::rows::Row;
+use crate::model::rows::Row;
 
 /// How many heroes may have writes that are under way; those of further ones are not measured.
 const HEROES_MAX: usize = 100_000;

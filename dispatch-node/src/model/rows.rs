@@ -24,7 +24,7 @@ pub struct Row {
     pub name: HeroName,
     /// What dispatch holds.
     pub own: Option<Arc<Entry>>,
-    /// What each city holds, in the order of [`View::cities`](crate::view::View::cities).
+    /// What each city holds, in the order of [`View::cities`](crate::model::view::View::cities).
     pub cells: Vec<Option<Arc<Entry>>>,
     /// How these compare.
     pub pattern: Pattern,

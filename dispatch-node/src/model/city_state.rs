@@ -14,28 +14,7 @@ use shared::machine::LinkDown;
 use shared::message::{Change, Changes, Frame, Observation, PullOutcome, Pulled};
 use shared::time::{Now, UnixMillis};
 
-/// What dispatch knows of a node's process.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Status {
-    /// It answers.
-    Up,
-    /// It cannot be reached from here, or gives no answer; whether it runs is not known.
-    Unreachable,
-    /// Its process has stopped: nobody listens where it should.
-    Down,
-}
-
-impl Status {
-    /// The word of the API.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Up => "up",
-            Self::Unreachable => "unreachable",
-            Self::Down => "down",
-        }
-    }
-}
+use crate::model::node_state::{NodeView, Status};
 
 /// A part of an observation, until all parts are here.
 #[derive(Debug)]
@@ -291,6 +270,25 @@ impl Mirror {
     /// How far the city's wall clock is ahead of ours, in milliseconds, if it has been heard.
     pub(crate) fn clock_ahead_ms(&self, now: Now) -> Option<i64> {
         self.clock.map(|_| self.wall(now).0.cast_signed().saturating_sub_unsigned(now.wall.0))
+    }
+
+    /// Returns the state of the city as a node of the view.
+    pub(crate) fn node_state(&self, frozen: bool, now: Now) -> NodeView {
+        NodeView {
+            name: self.name,
+            status: self.status,
+            incarnation: self.incarnation,
+            crashes: self.crashes,
+            heroes: self.heroes,
+            tombstones: self.tombstones,
+            fingerprint: self.fingerprint,
+            vector: self.vector.clone(),
+            age: self.heard_at.map(|at| now.mono.saturating_sub(at)),
+            recovering: self.recovering,
+            clock_ahead_ms: self.clock_ahead_ms(now),
+            frozen,
+            is_read: self.is_read,
+        }
     }
 
     /// The question that goes on from what is known.

@@ -18,8 +18,8 @@ use shared::replica::{ForgetError, WriteError};
 use shared::time::Now;
 
 use super::{ANSWER_PATIENCE, COMMAND_EXPIRES, Dispatch, Event, KEYS_MAX, Pending};
-use crate::ask::{Answer, Ask, CREATE_MAX, NotDone, Verb};
-use crate::happening::{Kind, Write};
+use crate::event_log::{Kind, Write};
+use crate::request::{Answer, Ask, CREATE_MAX, NotDone, Verb};
 
 impl Dispatch {
     pub(super) fn on_ask(&mut self, now: Now, Ask { ticket, key, verb, trace }: Ask) {

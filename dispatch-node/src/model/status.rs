@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use shared::id::NodeName;
 
-use crate::mirror::Status;
-use crate::rows::{Pattern, RowState, Rows};
-use crate::view::NodeView;
+use crate::model::node_state::NodeView;
+use crate::model::node_state::Status;
+use crate::model::rows::{Pattern, RowState, Rows};
+use crate::text::{counted, grouped, title};
 
 /// What the cluster's state amounts to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -118,34 +119,6 @@ impl std::fmt::Display for Phrase {
             Self::City(name) => f.write_str(&title(*name)),
         }
     }
-}
-
-/// A node's name as people write it.
-#[must_use]
-pub fn title(name: NodeName) -> String {
-    let text = name.as_str();
-    let (first, rest) = text.split_at(1);
-    first.to_ascii_uppercase() + rest
-}
-
-/// A number with its noun.
-#[must_use]
-pub fn counted(number: usize, one: &str, many: &str) -> String {
-    format!("{} {}", grouped(number as u64), if number == 1 { one } else { many })
-}
-
-/// A number with thin spaces between its groups of three, as in 10 000.
-#[must_use]
-pub fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            text.push('\u{202f}');
-        }
-        text.push(digit);
-    }
-    text
 }
 
 fn phrases(dispatch: &NodeView, cities: &[NodeView], rows: &Rows, differences: usize) -> Vec<Phrase> {

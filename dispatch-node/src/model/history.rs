@@ -18,8 +18,8 @@ use shared::id::{HeroId, NodeName};
 use shared::message::{PullOutcome, Pulled};
 use shared::time::Now;
 
-use crate::happening::Kind;
-use crate::mirror::{Arrival, Way};
+use crate::event_log::Kind;
+use crate::model::city_state::{Arrival, Way};
 
 /// How long what happened is kept.
 pub const KEPT: Duration = Duration::from_secs(60);

@@ -11,12 +11,12 @@ use shared::message::{Done, Envelope, Frame, Observation};
 use shared::replica;
 use shared::time::Now;
 
-use super::follow::FEW;
+use super::refresh::FEW;
 use super::{ALARM_INTERVAL, Dispatch, Event, Pending, seconds};
-use crate::ask::Verb;
-use crate::happening::Kind;
-use crate::mirror::Status;
-use crate::trouble::describe;
+use crate::event_log::Kind;
+use crate::model::faults::describe;
+use crate::model::node_state::Status;
+use crate::request::Verb;
 
 impl Dispatch {
     pub(super) fn on_link_up(&mut self, now: Now, peer: NodeName, incarnation: Incarnation) {

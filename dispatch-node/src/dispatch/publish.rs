@@ -9,14 +9,15 @@ use shared::id::{HeroId, NodeName};
 use shared::machine::earliest;
 use shared::time::Now;
 
-use super::follow::{FEW, STEP};
+use super::refresh::{FEW, STEP};
 use super::{Dispatch, Event, KNOWN_MAX, Known, VIEW_GATHERS, VIEW_INTERVAL, VIEW_LATE_MAX};
+use crate::event_log::{Happening, Kind, Write};
 use crate::forecast::Intervals;
-use crate::happening::{Happening, Kind, Write};
-use crate::mirror::Status;
-use crate::rows::Pattern;
-use crate::verdict::Verdict;
-use crate::view::{Aftermath, NodeView, View};
+use crate::model::node_state::NodeView;
+use crate::model::node_state::Status;
+use crate::model::rows::Pattern;
+use crate::model::status::Verdict;
+use crate::model::view::{Aftermath, View};
 
 /// How many of the heroes that a bomb put at stake are remembered, and of how many bombs.
 const AT_STAKE_MAX: usize = 200;
@@ -56,8 +57,7 @@ impl Dispatch {
             city.recovering &= !whole.contains(&city.fingerprint);
         }
         let dispatch = NodeView::of_dispatch(&self.replica);
-        let cities: Vec<NodeView> =
-            self.cities.iter().map(|city| NodeView::of_city(city, self.troubles.is_frozen(city.name), now)).collect();
+        let cities: Vec<NodeView> = self.cities.iter().map(|city| city.node_state(self.troubles.is_frozen(city.name), now)).collect();
         let oldest = self.differing.oldest().map(|since| now.mono.saturating_sub(since));
         let verdict = Verdict::of(&dispatch, &cities, &self.rows, &self.counted, oldest, self.ledger.lost());
         if verdict.converged != self.agreed {

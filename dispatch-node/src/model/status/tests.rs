@@ -11,9 +11,10 @@ use shared::machine::LinkDown;
 use shared::message::{Change, Observation};
 use shared::time::UnixMillis;
 
-use crate::mirror::{Mirror, Status};
-use crate::rows::Row;
-use crate::view;
+use crate::model::city_state::Mirror;
+use crate::model::node_state::Status;
+use crate::model::rows::Row;
+use crate::model::view;
 
 const NOW: shared::time::Now = shared::time::Now { mono: Duration::ZERO, wall: UnixMillis(0) };
 

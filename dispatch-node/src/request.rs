@@ -9,10 +9,10 @@ use shared::hero::Location;
 use shared::id::{HeroId, NodeName};
 use shared::trace::TraceContext;
 
-use crate::exchange::Exchange;
-use crate::happening::Kind;
-use crate::trouble::FaultView;
-use crate::view::View;
+use crate::event_log::Kind;
+use crate::model::exchange::Exchange;
+use crate::model::faults::FaultView;
+use crate::model::view::View;
 
 /// The most heroes created by one request.
 pub const CREATE_MAX: u32 = 10_000;

@@ -1,0 +1,15 @@
+//! The state of the cluster as dispatch sees it, apart from the machine that keeps it.
+//!
+//! Invariant: nothing here sends a frame, reads a clock or knows the machine or the web.
+
+pub mod city_state;
+mod difference_age;
+pub mod exchange;
+pub mod faults;
+pub mod history;
+pub mod lost_writes;
+pub mod node_state;
+pub mod rows;
+pub mod status;
+pub mod view;
+mod write_lag;

@@ -1,0 +1,91 @@
+//! What dispatch knows, at one moment, as data: what the page, the API and the verdict are made of. Nothing here decides or
+//! formats; it compares.
+
+use std::sync::Arc;
+
+use imbl::Vector;
+
+use shared::fault::Pace;
+use shared::hero::HeroName;
+use shared::id::{HeroId, NodeName};
+use shared::time::Now;
+
+use crate::event_log::Happening;
+use crate::forecast::Intervals;
+use crate::model::city_state::Mirror;
+use crate::model::faults::FaultView;
+use crate::model::history::History;
+use crate::model::lost_writes::Lost;
+use crate::model::node_state::{NodeView, Status};
+use crate::model::rows::{Row, RowState, Rows};
+use crate::model::status::Verdict;
+
+/// Everything known at one moment.
+#[derive(Clone, Debug)]
+pub struct View {
+    /// When.
+    pub at: Now,
+    /// Dispatch's own replica.
+    pub dispatch: NodeView,
+    /// Whether dispatch may write.
+    pub joined: bool,
+    /// The cities, in the order of the rows' cells.
+    pub cities: Vec<NodeView>,
+    /// Whether each city counts when copies are compared.
+    pub counted: Vec<bool>,
+    /// Every hero anybody has heard of, by name.
+    pub rows: Rows,
+    /// What it amounts to.
+    pub verdict: Verdict,
+    /// The event log, newest last.
+    pub happenings: Vector<Arc<Happening>>,
+    /// The faults in force, oldest first.
+    pub faults: Vec<FaultView>,
+    /// The pace of gossip.
+    pub pace: Pace,
+    /// How often there is gossip, at its usual pace.
+    pub intervals: Intervals,
+    /// How far ahead a stamp may be, in milliseconds.
+    pub drift_max_ms: u64,
+    /// What happened lately.
+    pub history: History,
+    /// The writes that were lost, newest last.
+    pub lost: Vector<Arc<Lost>>,
+    /// What the last bombs put at stake.
+    pub aftermaths: Vec<Arc<Aftermath>>,
+}
+
+/// What a bomb put at stake: the heroes that nobody else held.
+#[derive(Clone, Debug)]
+pub struct Aftermath {
+    /// The city that was bombed.
+    pub city: NodeName,
+    /// The number of its line in the event log.
+    pub happening: u64,
+    /// The heroes that the city alone held when it was hit; of very many, the first.
+    pub only_there: Vec<(HeroId, HeroName)>,
+    /// How many those were.
+    pub count: usize,
+}
+
+impl View {
+    /// The node of this name.
+    #[must_use]
+    pub fn city(&self, name: NodeName) -> Option<(usize, &NodeView)> {
+        self.cities.iter().enumerate().find(|(_, city)| city.name == name)
+    }
+
+    /// What the copies of this row's hero amount to.
+    #[must_use]
+    pub fn state(&self, row: &Row) -> RowState {
+        row.pattern.state(&self.counted)
+    }
+}
+
+/// Which cities count when copies are compared: those that say what they hold; all, where none does. One that has lost its memory is
+/// known to hold nothing; one that has not been read yet is not known to.
+pub(crate) fn counted(cities: &[Mirror]) -> Vec<bool> {
+    let speaks = |city: &Mirror| city.status == Status::Up && (city.is_read || city.recovering);
+    let none_speaks = !cities.iter().any(speaks);
+    cities.iter().map(|city| none_speaks || speaks(city)).collect()
+}

@@ -1,0 +1,33 @@
+//! Names and numbers as people write them.
+//!
+//! Invariant: nothing here knows what the text is about.
+
+use shared::id::NodeName;
+
+/// A node's name as people write it.
+#[must_use]
+pub fn title(name: NodeName) -> String {
+    let text = name.as_str();
+    let (first, rest) = text.split_at(1);
+    first.to_ascii_uppercase() + rest
+}
+
+/// A number with its noun.
+#[must_use]
+pub fn counted(number: usize, one: &str, many: &str) -> String {
+    format!("{} {}", grouped(number as u64), if number == 1 { one } else { many })
+}
+
+/// A number with thin spaces between its groups of three, as in 10 000.
+#[must_use]
+pub fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            text.push('\u{202f}');
+        }
+        text.push(digit);
+    }
+    text
+}
