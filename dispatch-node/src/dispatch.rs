@@ -30,17 +30,17 @@ use shared::message::{Envelope, Frame, Step};
 use shared::replica::{self, Replica};
 use shared::time::Now;
 
-use crate::event_log::{Happening, Kind};
-use crate::model::city_state::Mirror;
-use crate::model::difference_age::Differing;
-use crate::model::exchange::UnderWay;
-use crate::model::faults::{Troubles, describe};
+use crate::event_log::{EventKind, LoggedEvent};
+use crate::model::city_state::CityState;
+use crate::model::difference_age::DifferenceAges;
+use crate::model::exchange::PendingExchange;
+use crate::model::faults::{Faults, describe};
 use crate::model::history::History;
-use crate::model::lost_writes::Ledger;
+use crate::model::lost_writes::LostWrites;
 use crate::model::rows::Rows;
 use crate::model::view::{Aftermath, View};
-use crate::model::write_lag::Lags;
-use crate::request::{Answer, Ask, Verb};
+use crate::model::write_lag::WriteLags;
+use crate::request::{Action, Reply, Request};
 
 /// A city does not act on a command later than this.
 const COMMAND_EXPIRES: Duration = Duration::from_secs(1);
@@ -73,8 +73,8 @@ pub struct Config {
     pub gossip_interval: Option<Duration>,
     /// Between two pulls from a random city into dispatch's own replica.
     pub poll_interval: Option<Duration>,
-    /// How many happenings are remembered.
-    pub happenings_max: usize,
+    /// The number of logged events that are kept.
+    pub events_max: usize,
     /// The replica's limits.
     pub replica: replica::Config,
 }
@@ -82,17 +82,17 @@ pub struct Config {
 /// What dispatch tells its process.
 #[derive(Clone, Debug)]
 pub enum Event {
-    /// An ask has its answer.
-    Answer {
+    /// The reply to a request.
+    Reply {
         /// The ask's ticket.
         ticket: u64,
         /// What became of it.
-        answer: Answer,
+        reply: Reply,
     },
     /// Something changed: what is known now.
     View(Arc<View>),
     /// Something happened that people may want to know.
-    Happened(Arc<Happening>),
+    Logged(Arc<LoggedEvent>),
     /// Writes have arrived at every city that answers, after this long.
     Arrived(Vec<Duration>),
     /// Wake this node's process, which this fault keeps frozen, so that it hears no frame.
@@ -114,7 +114,7 @@ struct Pending {
     ticket: u64,
     key: Option<String>,
     city: NodeName,
-    verb: Verb,
+    action: Action,
     /// What a bomb puts at stake.
     at_stake: Vec<(HeroId, HeroName)>,
     deadline: Duration,
@@ -141,22 +141,22 @@ enum Awaited {
 #[derive(Debug)]
 pub struct Dispatch {
     replica: Replica,
-    cities: Vec<Mirror>,
+    cities: Vec<CityState>,
     links: BTreeMap<NodeName, Incarnation>,
     known: BTreeMap<HeroId, Known>,
     pending: BTreeMap<u64, Pending>,
     next_request: u64,
     asked: BTreeMap<NodeName, Duration>,
-    keys: BTreeMap<String, (Verb, Option<Answer>)>,
+    keys: BTreeMap<String, (Action, Option<Reply>)>,
     keys_by_age: VecDeque<String>,
-    ledger: Ledger,
-    lags: Lags,
+    ledger: LostWrites,
+    lags: WriteLags,
     /// What cities answered as done, until dispatch's own copy covers it.
     acknowledged: BTreeMap<HeroId, Arc<Entry>>,
-    differing: Differing,
-    happenings: Vector<Arc<Happening>>,
-    happenings_max: usize,
-    next_happening: u64,
+    differing: DifferenceAges,
+    events: Vector<Arc<LoggedEvent>>,
+    events_max: usize,
+    next_event: u64,
     agreed: bool,
     rows: Rows,
     /// Whether each city counts when copies are compared.
@@ -187,7 +187,7 @@ pub struct Dispatch {
     /// Since when there is something to show that it does not.
     touched_at: Option<Duration>,
     rng: ChaCha8Rng,
-    troubles: Troubles,
+    troubles: Faults,
     confirming: Vec<Confirming>,
     /// What each node's process reports to be in force.
     reported: BTreeMap<NodeName, BTreeSet<FaultId>>,
@@ -196,7 +196,7 @@ pub struct Dispatch {
     pace: Pace,
     /// When the cities are told of the pace again, while it is not the usual one.
     pace_at: Option<Duration>,
-    exchange: Option<UnderWay>,
+    exchange: Option<PendingExchange>,
     /// When people were told of a clock last.
     alarmed: BTreeMap<NodeName, Duration>,
     /// Makes the ids of heroes and faults. Of every life another stream: the same seed given to a later life must not make the same.
@@ -218,7 +218,7 @@ impl Dispatch {
         Self {
             drift_max: config.replica.drift_max,
             replica: Replica::new(me, config.replica, now),
-            cities: config.cities.into_iter().map(Mirror::new).collect(),
+            cities: config.cities.into_iter().map(CityState::new).collect(),
             links: BTreeMap::new(),
             known: BTreeMap::new(),
             pending: BTreeMap::new(),
@@ -226,13 +226,13 @@ impl Dispatch {
             asked: BTreeMap::new(),
             keys: BTreeMap::new(),
             keys_by_age: VecDeque::new(),
-            ledger: Ledger::default(),
-            lags: Lags::new(now),
+            ledger: LostWrites::default(),
+            lags: WriteLags::new(now),
             acknowledged: BTreeMap::new(),
-            differing: Differing::default(),
-            happenings: Vector::new(),
-            happenings_max: config.happenings_max,
-            next_happening: 1,
+            differing: DifferenceAges::default(),
+            events: Vector::new(),
+            events_max: config.events_max,
+            next_event: 1,
             agreed: false,
             rows: Rows::default(),
             counted: Vec::new(),
@@ -250,7 +250,7 @@ impl Dispatch {
             aftermaths: VecDeque::new(),
             view_at: now.mono,
             touched_at: Some(now.mono),
-            troubles: Troubles::default(),
+            troubles: Faults::default(),
             confirming: Vec::new(),
             reported: BTreeMap::new(),
             pace: Pace::FREE,
@@ -275,7 +275,7 @@ impl Dispatch {
         self.replica.me().node
     }
 
-    fn city(&mut self, name: NodeName) -> Option<&mut Mirror> {
+    fn city(&mut self, name: NodeName) -> Option<&mut CityState> {
         self.cities.iter_mut().find(|city| city.name == name)
     }
 
@@ -342,10 +342,10 @@ fn seconds(span: Duration) -> String {
 }
 
 impl Machine for Dispatch {
-    type Command = Ask;
+    type Command = Request;
     type Event = Event;
 
-    fn handle(&mut self, now: Now, input: Input<Ask>) {
+    fn handle(&mut self, now: Now, input: Input<Request>) {
         match input {
             Input::LinkUp { peer, incarnation } => self.on_link_up(now, peer, incarnation),
             Input::LinkDown { peer, cause } => self.on_link_down(now, peer, cause),
@@ -395,7 +395,7 @@ impl Machine for Dispatch {
             self.tell_pace(now);
         }
         for fault in self.troubles.expire(now.mono) {
-            self.happened(now, fault.from, Kind::Healed, format!("healed by itself: {}", describe(&fault)));
+            self.happened(now, fault.from, EventKind::Healed, format!("healed by itself: {}", describe(&fault)));
         }
         self.answer_confirmed(now);
         if self.exchange.as_ref().is_some_and(|exchange| exchange.deadline <= now.mono) {

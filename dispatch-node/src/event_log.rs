@@ -7,7 +7,7 @@ use shared::time::UnixMillis;
 
 /// A line of the event log.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Happening {
+pub struct LoggedEvent {
     /// Counts from 1.
     pub number: u64,
     /// When, by dispatch's wall clock.
@@ -15,16 +15,16 @@ pub struct Happening {
     /// Which node it is about.
     pub node: NodeName,
     /// What kind of thing happened.
-    pub kind: Kind,
+    pub kind: EventKind,
     /// What happened, for people.
     pub text: String,
     /// The write that it was, if it was one.
-    pub write: Option<Write>,
+    pub write: Option<LoggedWrite>,
 }
 
 /// A write of which the log tells.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Write {
+pub struct LoggedWrite {
     /// To which hero.
     pub hero: HeroId,
     /// By whom and when.
@@ -33,7 +33,7 @@ pub struct Write {
     pub over: Option<Stamp>,
 }
 
-impl Write {
+impl LoggedWrite {
     /// The write that made this entry.
     #[must_use]
     pub fn of(hero: HeroId, entry: &Entry) -> Self {
@@ -41,9 +41,9 @@ impl Write {
     }
 }
 
-/// Kinds of happenings.
+/// A kind of logged event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum EventKind {
     /// Heroes were created.
     Created,
     /// A hero was moved.
@@ -82,7 +82,7 @@ pub enum Kind {
     Alarm,
 }
 
-impl Kind {
+impl EventKind {
     /// The word of the API.
     #[must_use]
     pub fn as_str(self) -> &'static str {

@@ -67,7 +67,7 @@ impl Measures {
     /// Measures a view.
     #[expect(clippy::cast_precision_loss, reason = "nobody holds 2^53 heroes")]
     pub(crate) fn look(&mut self, view: &View) {
-        let verdict = &view.verdict;
+        let verdict = &view.status;
         gauge!(CONVERGED.name).set(f64::from(u8::from(verdict.converged)));
         gauge!(DIFFERENCES.name).set(verdict.differences as f64);
         gauge!(ONLY_COPIES.name).set(verdict.only_copies as f64);

@@ -3,7 +3,7 @@
 //! Invariant: nothing here sends a frame, reads a clock or knows the machine or the web.
 
 pub mod city_state;
-mod difference_age;
+pub(crate) mod difference_age;
 pub mod exchange;
 pub mod faults;
 pub mod history;
@@ -12,4 +12,4 @@ pub mod node_state;
 pub mod rows;
 pub mod status;
 pub mod view;
-mod write_lag;
+pub(crate) mod write_lag;

@@ -24,7 +24,7 @@ use shared::supervise::Intensity;
 use shared::telemetry;
 
 use crate::dispatch::{Config, Dispatch, Event};
-use crate::event_log::Kind;
+use crate::event_log::EventKind;
 use crate::metrics::{self, Measures};
 use crate::options::Options;
 use crate::web::{self, Desk, Entrance, Limits, Rebuilder, Settings, Stage};
@@ -65,7 +65,7 @@ pub fn main() -> ExitCode {
             cities: cities.clone(),
             gossip_interval: options.gossip_interval.0,
             poll_interval: options.poll_interval.0,
-            happenings_max: options.web.max_events,
+            events_max: options.web.max_events,
             replica: replica::Config { members, ..options.node.limits.replica() },
         };
         // Scenarios are played over HTTP like everybody's requests; where that is encrypted, or lets in only some, by a door of their own.
@@ -96,14 +96,14 @@ pub fn main() -> ExitCode {
         let mut measures = Measures::default();
         let on_event = move |event| {
             match event {
-                Event::Answer { ticket, answer } => counter.answer(ticket, answer),
+                Event::Reply { ticket, reply } => counter.answer(ticket, reply),
                 Event::View(view) => {
                     measures.look(&view);
                     counter.show(view);
                 }
                 Event::Arrived(lags) => metrics::arrived(&lags),
-                Event::Happened(happening) if happening.kind == Kind::Alarm => warn!("{}", happening.text),
-                Event::Happened(happening) => info!("{}", happening.text),
+                Event::Logged(event) if event.kind == EventKind::Alarm => warn!("{}", event.text),
+                Event::Logged(event) => info!("{}", event.text),
                 Event::Thaw(node, freeze) => {
                     let known = known.clone();
                     tokio::spawn(async move {
@@ -130,7 +130,7 @@ impl Node for Dispatch {
     fn replica_event(event: &Event) -> Option<&replica::Event> {
         match event {
             Event::Replica(event) => Some(event),
-            Event::Answer { .. } | Event::View(_) | Event::Happened(_) | Event::Arrived(_) | Event::Thaw(..) => None,
+            Event::Reply { .. } | Event::View(_) | Event::Logged(_) | Event::Arrived(_) | Event::Thaw(..) => None,
         }
     }
 }

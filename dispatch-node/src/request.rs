@@ -9,7 +9,7 @@ use shared::hero::Location;
 use shared::id::{HeroId, NodeName};
 use shared::trace::TraceContext;
 
-use crate::event_log::Kind;
+use crate::event_log::EventKind;
 use crate::model::exchange::Exchange;
 use crate::model::faults::FaultView;
 use crate::model::view::View;
@@ -19,20 +19,20 @@ pub const CREATE_MAX: u32 = 10_000;
 
 /// Something asked of dispatch; its answer carries the same ticket.
 #[derive(Clone, Debug)]
-pub struct Ask {
+pub struct Request {
     /// Chosen by the asker, unique among open ones.
     pub ticket: u64,
     /// The asker's idempotency key: asked again with the same one, it is not done again.
     pub key: Option<String>,
     /// What.
-    pub verb: Verb,
+    pub action: Action,
     /// The span of the asking, if a trace of it is kept: a command to a city is sent in its course.
     pub trace: Option<TraceContext>,
 }
 
 /// What can be asked of dispatch.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Verb {
+pub enum Action {
     /// Create one hero with this name, or with an invented one.
     Create {
         /// Already checked.
@@ -110,7 +110,7 @@ pub enum Verb {
         /// Which node it is about.
         node: NodeName,
         /// What kind of thing it is.
-        kind: Kind,
+        kind: EventKind,
         /// For people.
         text: String,
     },
@@ -123,9 +123,9 @@ pub enum Verb {
     View,
 }
 
-/// What became of an [`Ask`].
+/// What became of an [`Request`].
 #[derive(Clone, Debug)]
-pub enum Answer {
+pub enum Reply {
     /// The heroes were created.
     Created(Vec<(HeroId, Arc<Entry>)>),
     /// The hero was moved by this write.
@@ -153,12 +153,12 @@ pub enum Answer {
     /// What is known.
     View(Arc<View>),
     /// It was not done.
-    Refused(NotDone),
+    Refused(RequestError),
 }
 
 /// Why something asked was not done. Nothing was changed, except perhaps where it says that this is not known.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum NotDone {
+pub enum RequestError {
     /// No node that can be asked knows the hero.
     #[error("nobody here has heard of hero {0}")]
     NeverHeardOf(HeroId),

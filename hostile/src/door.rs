@@ -125,9 +125,9 @@ async fn serve(stream: DuplexStream, stop: CancellationToken) -> Infallible {
         let (_, events) = dispatch.tell(told, |_, _, _| ask);
         for event in events {
             match event {
-                Event::Answer { ticket, answer } => counter.answer(ticket, answer),
+                Event::Reply { ticket, reply } => counter.answer(ticket, reply),
                 Event::View(view) => counter.show(view),
-                Event::Happened(_) | Event::Arrived(_) | Event::Thaw(..) | Event::Replica(_) => {}
+                Event::Logged(_) | Event::Arrived(_) | Event::Thaw(..) | Event::Replica(_) => {}
             }
         }
     };

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use dispatch_node::dispatch::{self, Dispatch};
-use dispatch_node::request::{Ask, Verb};
+use dispatch_node::request::{Action, Request};
 use location_node::city::{self, City};
 use shared::fault::{Pace, Trouble};
 use shared::hero::Location;
@@ -82,7 +82,7 @@ impl Staged<Dispatch> {
         let often = Some(Duration::from_secs(1));
         let cities = well_known_cities();
         let config =
-            dispatch::Config { cities, gossip_interval: often, poll_interval: often, happenings_max: 4_000, replica: replica_config() };
+            dispatch::Config { cities, gossip_interval: often, poll_interval: often, events_max: 4_000, replica: replica_config() };
         Self::new(3, |me| Dispatch::new(me, config, 7, BEGIN))
     }
 }
@@ -214,25 +214,25 @@ pub fn dispatch(story: &[u8]) {
 
 /// Something that dispatch may be asked, by number.
 #[must_use]
-pub fn asked(dispatch: &Dispatch, what: u8, which: u8) -> Ask {
+pub fn asked(dispatch: &Dispatch, what: u8, which: u8) -> Request {
     let number = usize::from(which);
     let hero = dispatch.replica().map().iter().nth(number / 4).map_or(HeroId(uuid::Uuid::nil()), |(hero, _)| hero);
     let city = named(number % 3);
     let verb = match what % 11 {
-        0 => Verb::Create { name: None },
-        1 => Verb::Assign { hero, to: Location::City(city) },
-        2 => Verb::Assign { hero, to: Location::Home },
-        3 => Verb::Terminate { hero },
-        4 => Verb::Bomb { city: Some(city) },
-        5 => Verb::Forget { city },
-        6 => Verb::Inject { trouble: Trouble::Cut, from: city, to: None, both: true, heal_after: Duration::from_secs(1) },
-        7 => Verb::Heal { fault: None },
-        8 => Verb::Gossip { pace: if number.is_multiple_of(2) { Pace::PAUSED } else { Pace::FREE } },
-        9 => Verb::Exchange { source: None, puller: Some(city) },
-        _ => Verb::View,
+        0 => Action::Create { name: None },
+        1 => Action::Assign { hero, to: Location::City(city) },
+        2 => Action::Assign { hero, to: Location::Home },
+        3 => Action::Terminate { hero },
+        4 => Action::Bomb { city: Some(city) },
+        5 => Action::Forget { city },
+        6 => Action::Inject { trouble: Trouble::Cut, from: city, to: None, both: true, heal_after: Duration::from_secs(1) },
+        7 => Action::Heal { fault: None },
+        8 => Action::Gossip { pace: if number.is_multiple_of(2) { Pace::PAUSED } else { Pace::FREE } },
+        9 => Action::Exchange { source: None, puller: Some(city) },
+        _ => Action::View,
     };
     let key = (what >= 128).then(|| which.to_string());
-    Ask { ticket: u64::from(what) << 8 | u64::from(which), key, verb, trace: None }
+    Request { ticket: u64::from(what) << 8 | u64::from(which), key, action: verb, trace: None }
 }
 
 /// What gotham is told in a real conversation, as a whole and by parts.
@@ -268,7 +268,7 @@ mod tests {
         let (mut dispatch, told_dispatch) = (Staged::dispatch(), whole(dispatch_seeds()));
         let ask = |dispatch: &Dispatch, what, which| Some(asked(dispatch, what, which));
         let events = told::read(&told_dispatch).flat_map(|told| dispatch.tell(told, ask).1);
-        let answers = events.filter(|event| matches!(event, dispatch::Event::Answer { .. })).count();
+        let answers = events.filter(|event| matches!(event, dispatch::Event::Reply { .. })).count();
         assert!(answers > 5, "{answers} answers");
         for replica in [gotham.machine.replica(), dispatch.machine.replica()] {
             assert!(replica.joined() && replica.map().live() > 0 && replica.vector().len() > 1, "{:?}", replica.vector());

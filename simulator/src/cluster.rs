@@ -14,9 +14,9 @@ use rand_chacha::ChaCha8Rng;
 use xxhash_rust::xxh3::Xxh3;
 
 use dispatch_node::dispatch::{self, Dispatch};
-use dispatch_node::model::status::Verdict;
+use dispatch_node::model::status::ClusterStatus;
 use dispatch_node::model::view::View;
-use dispatch_node::request::{Answer, Ask, Verb};
+use dispatch_node::request::{Action, Reply, Request};
 use location_node::city::{self, City};
 use shared::clock::Stamp;
 use shared::crdt::{Entry, VersionVector};
@@ -233,7 +233,7 @@ impl Cluster {
             Machine::City(Box::new(City::new(me, config, crashes, seed, now)))
         } else {
             let (cities, poll_interval) = (self.cities.clone(), Some(Duration::from_secs(2)));
-            let config = dispatch::Config { cities, gossip_interval: second, poll_interval, happenings_max: 4_000, replica };
+            let config = dispatch::Config { cities, gossip_interval: second, poll_interval, events_max: 4_000, replica };
             Machine::Dispatch(Box::new(Dispatch::new(me, config, seed, now)))
         }
     }
@@ -308,7 +308,7 @@ impl Cluster {
             }
             Happening::SetRight { node, by_ms } => self.processes[node].clock.jump_ms -= by_ms,
             Happening::Forget(city) => {
-                let verb = Verb::Forget { city: self.processes[city].name };
+                let verb = Action::Forget { city: self.processes[city].name };
                 self.ask(verb);
             }
             Happening::Step(number) => self.act(self.steps[number].clone()),
@@ -606,7 +606,7 @@ impl Cluster {
             }
             Act::Bomb(city) => {
                 let city = Some(self.processes[city].name);
-                self.ask(Verb::Bomb { city });
+                self.ask(Action::Bomb { city });
             }
             Act::Cut { a, b, both, silent, lasts } => self.cut(a, b, both, silent, lasts),
             Act::Split { side, lasts } => {
@@ -667,20 +667,20 @@ impl Cluster {
         }
     }
 
-    fn verb(&self, wish: &Wish) -> Verb {
+    fn verb(&self, wish: &Wish) -> Action {
         let hero = |number: &u32| self.heroes.get(*number as usize % self.heroes.len().max(1)).copied();
         let verb = match wish {
             Wish::Create => None,
             Wish::Assign { hero: number, to } => hero(number).map(|hero| {
                 let to = self.cities.get(*to as usize % (self.cities.len() + 1)).map_or(Location::Home, |city| Location::City(*city));
-                Verb::Assign { hero, to }
+                Action::Assign { hero, to }
             }),
-            Wish::Terminate { hero: number } => hero(number).map(|hero| Verb::Terminate { hero }),
+            Wish::Terminate { hero: number } => hero(number).map(|hero| Action::Terminate { hero }),
         };
-        verb.unwrap_or(Verb::Create { name: Some("Granite".into()) })
+        verb.unwrap_or(Action::Create { name: Some("Granite".into()) })
     }
 
-    fn ask(&mut self, verb: Verb) {
+    fn ask(&mut self, verb: Action) {
         self.say(|_| format!("asked: {verb:?}"));
         let index = self.dispatch();
         if !self.processes[index].is_awake() {
@@ -691,33 +691,33 @@ impl Cluster {
         self.open.asked(self.tickets, self.now);
         if let Machine::Dispatch(dispatch) = &mut self.processes[index].machine {
             use shared::machine::Machine as _;
-            dispatch.handle(now, Input::Command(Ask { ticket: self.tickets, key: None, verb, trace: None }));
+            dispatch.handle(now, Input::Command(Request { ticket: self.tickets, key: None, action: verb, trace: None }));
         }
         self.after(index);
     }
 
-    fn on_answer(&mut self, answer: Answer) {
+    fn on_answer(&mut self, answer: Reply) {
         match answer {
-            Answer::Created(created) => {
+            Reply::Created(created) => {
                 for (id, entry) in created {
                     self.heroes.push(id);
                     self.told.insert(entry.stamp, (id, false));
                 }
             }
-            Answer::Assigned(id, entry) | Answer::Terminated(id, entry) => {
+            Reply::Assigned(id, entry) | Reply::Terminated(id, entry) => {
                 self.told.insert(entry.stamp, (id, entry.is_tombstone()));
             }
-            Answer::View(view) => self.view = Some(view),
-            Answer::Bombed(_)
-            | Answer::Forgotten(_)
-            | Answer::Injected(_)
-            | Answer::Healed
-            | Answer::Gossip(_)
-            | Answer::Exchanged(_)
-            | Answer::Ended(_)
-            | Answer::Logged
-            | Answer::Found(..)
-            | Answer::Refused(_) => {}
+            Reply::View(view) => self.view = Some(view),
+            Reply::Bombed(_)
+            | Reply::Forgotten(_)
+            | Reply::Injected(_)
+            | Reply::Healed
+            | Reply::Gossip(_)
+            | Reply::Exchanged(_)
+            | Reply::Ended(_)
+            | Reply::Logged
+            | Reply::Found(..)
+            | Reply::Refused(_) => {}
         }
     }
 
@@ -928,8 +928,8 @@ impl Cluster {
     }
 
     /// What dispatch shows is what is, once nothing changes any more.
-    pub(crate) fn check_view(&mut self) -> Result<Verdict, String> {
-        self.ask(Verb::View);
+    pub(crate) fn check_view(&mut self) -> Result<ClusterStatus, String> {
+        self.ask(Action::View);
         let view = self.view.take().ok_or("dispatch shows nothing")?;
         for (index, city) in view.cities.iter().enumerate() {
             let process = self.members().find(|process| process.name == city.name).ok_or("a city that is not")?;
@@ -941,11 +941,11 @@ impl Cluster {
                 return Err(format!("dispatch shows {} heroes of {}, which holds {}, or others", shown.len(), city.name, held.len()));
             }
         }
-        if view.verdict.converged {
-            Ok(view.verdict.clone())
+        if view.status.converged {
+            Ok(view.status.clone())
         } else {
             let differing: Vec<_> = view.rows.iter().filter(|row| view.state(row).differs()).collect();
-            Err(format!("all agree, and dispatch says {:?} of {differing:?}", view.verdict))
+            Err(format!("all agree, and dispatch says {:?} of {differing:?}", view.status))
         }
     }
 

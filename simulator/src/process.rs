@@ -4,7 +4,7 @@ use std::convert::Infallible;
 use std::time::Duration;
 
 use dispatch_node::dispatch::{self, Dispatch};
-use dispatch_node::request::{Answer, Ask};
+use dispatch_node::request::{Reply, Request};
 use location_node::city::{self, City};
 use shared::id::{Incarnation, NodeName, Origin};
 use shared::machine::{Input, Machine as _, Output};
@@ -30,7 +30,7 @@ pub(crate) enum Wanted {
     Send { to: NodeName, frame: Frame },
     Bombed,
     Replica(replica::Event),
-    Answer { ticket: u64, answer: Answer },
+    Answer { ticket: u64, answer: Reply },
     Nothing,
 }
 
@@ -161,10 +161,10 @@ impl Machine {
             }),
             Self::Dispatch(dispatch) => dispatch.poll().map(|output| match output {
                 Output::Send { to, frame } => Wanted::Send { to, frame },
-                Output::Event(dispatch::Event::Answer { ticket, answer }) => Wanted::Answer { ticket, answer },
+                Output::Event(dispatch::Event::Reply { ticket, reply: answer }) => Wanted::Answer { ticket, answer },
                 Output::Event(dispatch::Event::Replica(event)) => Wanted::Replica(event),
                 Output::Event(
-                    dispatch::Event::View(_) | dispatch::Event::Happened(_) | dispatch::Event::Arrived(_) | dispatch::Event::Thaw(..),
+                    dispatch::Event::View(_) | dispatch::Event::Logged(_) | dispatch::Event::Arrived(_) | dispatch::Event::Thaw(..),
                 ) => Wanted::Nothing,
             }),
         }
@@ -172,7 +172,7 @@ impl Machine {
 }
 
 /// What happens on links is the same for both kinds of machine; only their commands have different types.
-fn for_dispatch(input: Input<Infallible>) -> Input<Ask> {
+fn for_dispatch(input: Input<Infallible>) -> Input<Request> {
     match input {
         Input::LinkUp { peer, incarnation } => Input::LinkUp { peer, incarnation },
         Input::LinkDown { peer, cause } => Input::LinkDown { peer, cause },

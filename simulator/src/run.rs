@@ -3,7 +3,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
-use dispatch_node::model::status::Verdict;
+use dispatch_node::model::status::ClusterStatus;
 use shared::replica::Rules;
 
 use crate::cluster::{Cluster, Violation};
@@ -93,7 +93,7 @@ fn run_whole(plan: &Plan, rules: &Rules, log: bool) -> Result<Outcome, Violation
 ///
 /// # Errors
 /// What was violated.
-pub fn run_untroubled(seed: u64) -> Result<Verdict, Violation> {
+pub fn run_untroubled(seed: u64) -> Result<ClusterStatus, Violation> {
     let plan = Plan::untroubled(seed);
     let mut cluster = Cluster::new(&plan, Rules::default(), false);
     cluster.run(plan.hurt + SETTLE * 3)?;

@@ -13,41 +13,41 @@ use shared::message::{Envelope, Frame, Step};
 use shared::time::Now;
 
 use super::{ANSWER_PATIENCE, Awaited, Confirming, Dispatch, Event, seconds};
-use crate::event_log::Kind;
-use crate::model::exchange::{Exchange, UnderWay};
+use crate::event_log::EventKind;
+use crate::model::exchange::{Exchange, PendingExchange};
 use crate::model::faults::{FaultView, describe};
-use crate::request::{Answer, NotDone};
+use crate::request::{Reply, RequestError};
 
 impl Dispatch {
     pub(super) fn inject(&mut self, now: Now, ticket: u64, key: Option<String>, fault: Fault, heal_after: Duration) {
         if self.troubles.len() >= FAULTS_MAX {
-            return self.answer(ticket, key, Answer::Refused(NotDone::TooManyFaults(FAULTS_MAX)));
+            return self.answer(ticket, key, Reply::Refused(RequestError::TooManyFaults(FAULTS_MAX)));
         }
         let nodes = self.links.keys().copied().chain([self.me()]);
         let told: BTreeSet<NodeName> = nodes.filter(|node| fault.concerns(*node)).collect();
         if told.is_empty() {
-            return self.answer(ticket, key, Answer::Refused(NotDone::NoAnswer { city: fault.from }));
+            return self.answer(ticket, key, Reply::Refused(RequestError::NoAnswer { city: fault.from }));
         }
         self.troubles.begin(now.mono, fault, heal_after);
         for node in &told {
             self.send(*node, Frame::Control(Control::Inject { fault, heal_after }));
         }
         let text = format!("{}, for {}", describe(&fault), seconds(heal_after));
-        self.happened(now, fault.from, Kind::Injected, text);
+        self.happened(now, fault.from, EventKind::Injected, text);
         self.confirm(now, ticket, key, Awaited::InForce(fault, heal_after, told));
     }
 
     pub(super) fn heal(&mut self, now: Now, ticket: u64, key: Option<String>, fault: Option<FaultId>) {
         let ids = match fault {
             Some(id) if self.troubles.has_ended(id) => {
-                return self.answer(ticket, key, Answer::Refused(NotDone::HealedAlready(id)));
+                return self.answer(ticket, key, Reply::Refused(RequestError::HealedAlready(id)));
             }
             Some(id) => vec![id],
             None => self.troubles.ids(),
         };
         for id in &ids {
             let Some(fault) = self.troubles.end(*id) else {
-                return self.answer(ticket, key, Answer::Refused(NotDone::UnknownFault(*id)));
+                return self.answer(ticket, key, Reply::Refused(RequestError::UnknownFault(*id)));
             };
             for node in self.links.keys().copied().chain([self.me()]).collect::<Vec<_>>() {
                 self.send(node, Frame::Control(Control::Heal(*id)));
@@ -56,7 +56,7 @@ impl Dispatch {
             if fault.trouble == Trouble::Freeze {
                 self.event(Event::Thaw(fault.from, *id));
             }
-            self.happened(now, fault.from, Kind::Healed, format!("healed: {}", describe(&fault)));
+            self.happened(now, fault.from, EventKind::Healed, format!("healed: {}", describe(&fault)));
         }
         self.confirm(now, ticket, key, Awaited::Over(ids));
     }
@@ -80,11 +80,11 @@ impl Dispatch {
         self.confirming = waiting;
         for Confirming { ticket, key, what, .. } in over {
             let answer = match what {
-                Awaited::Over(_) => Answer::Healed,
+                Awaited::Over(_) => Reply::Healed,
                 // Whatever was not told in time is told again when it is heard of. It may be over by now; it was caused all the same.
                 Awaited::InForce(fault, heal_after, _) => {
                     let view = self.troubles.view(now.mono, fault.id);
-                    Answer::Injected(view.unwrap_or_else(|| FaultView::over(fault, heal_after)))
+                    Reply::Injected(view.unwrap_or_else(|| FaultView::over(fault, heal_after)))
                 }
             };
             self.answer(ticket, key, answer);
@@ -102,7 +102,7 @@ impl Dispatch {
             self.send(from, Frame::Control(control));
         }
         for fault in over {
-            self.happened(now, fault.from, Kind::Healed, format!("over: {}", describe(&fault)));
+            self.happened(now, fault.from, EventKind::Healed, format!("over: {}", describe(&fault)));
         }
         self.reported.insert(from, report.faults.iter().map(|in_force| in_force.fault.id).collect());
         if let Some(city) = self.city(from) {
@@ -116,9 +116,9 @@ impl Dispatch {
     pub(super) fn set_pace(&mut self, now: Now, pace: Pace) {
         if pace != self.pace {
             let (kind, text) = match pace.percent {
-                0 => (Kind::Paused, "gossip is paused".to_owned()),
-                100 => (Kind::Resumed, "gossip goes on".to_owned()),
-                percent => (Kind::Resumed, format!("gossip goes on at {percent} % of its pace")),
+                0 => (EventKind::Paused, "gossip is paused".to_owned()),
+                100 => (EventKind::Resumed, "gossip goes on".to_owned()),
+                percent => (EventKind::Resumed, format!("gossip goes on at {percent} % of its pace")),
             };
             self.happened(now, self.me(), kind, text);
         }
@@ -140,17 +140,17 @@ impl Dispatch {
     pub(super) fn end_process(&mut self, now: Now, ticket: u64, key: Option<String>, city: NodeName, how: Control) {
         // A frozen one would do it when it wakes, long after anybody wants it.
         if self.linked(city).is_none() || self.troubles.is_frozen(city) {
-            return self.answer(ticket, key, Answer::Refused(NotDone::NoAnswer { city }));
+            return self.answer(ticket, key, Reply::Refused(RequestError::NoAnswer { city }));
         }
         let (kind, text) = match how {
-            Control::Kill => (Kind::Killed, format!("{city} was killed")),
+            Control::Kill => (EventKind::Killed, format!("{city} was killed")),
             Control::Stop | Control::Inject { .. } | Control::Heal(_) | Control::Pace(_) => {
-                (Kind::Stopped, format!("{city} was told to stop"))
+                (EventKind::Stopped, format!("{city} was told to stop"))
             }
         };
         self.happened(now, city, kind, text);
         self.send(city, Frame::Control(how));
-        self.answer(ticket, key, Answer::Ended(city));
+        self.answer(ticket, key, Reply::Ended(city));
     }
 
     pub(super) fn begin_exchange(
@@ -162,16 +162,16 @@ impl Dispatch {
         puller: Option<NodeName>,
     ) {
         if self.exchange.is_some() {
-            return self.answer(ticket, key, Answer::Refused(NotDone::ExchangeUnderWay));
+            return self.answer(ticket, key, Reply::Refused(RequestError::ExchangeUnderWay));
         }
         let nodes: Vec<Origin> = self.linked_cities().into_iter().chain([self.replica.me()]).collect();
         let pairs = nodes.iter().flat_map(|source| nodes.iter().map(move |puller| (*source, *puller)));
         let fits = |wanted: Option<NodeName>, node: Origin| wanted.is_none_or(|wanted| wanted == node.node);
         let fitting = pairs.filter(|(from, to)| from != to && fits(source, *from) && fits(puller, *to));
         let Some((source, puller)) = fitting.choose(&mut self.rng) else {
-            return self.answer(ticket, key, Answer::Refused(NotDone::NobodyToExchange));
+            return self.answer(ticket, key, Reply::Refused(RequestError::NobodyToExchange));
         };
-        self.exchange = Some(UnderWay::new(ticket, key, now.mono, source, puller));
+        self.exchange = Some(PendingExchange::new(ticket, key, now.mono, source, puller));
         if puller == self.replica.me() {
             // As if it had been invited: paused or not, it pulls.
             let invite = Envelope { from: source, to: puller, round: 0, step: Step::Invite { source } };
@@ -189,14 +189,14 @@ impl Dispatch {
     }
 
     pub(super) fn end_exchange(&mut self, now: Now) {
-        let Some(UnderWay { ticket, key, so_far, .. }) = self.exchange.take() else { return };
+        let Some(PendingExchange { ticket, key, so_far, .. }) = self.exchange.take() else { return };
         let Exchange { source, puller, completed, entries, bytes } = so_far;
         let text = if completed {
             format!("{puller} pulled {entries} entries ({bytes} bytes) from {source}")
         } else {
             format!("{puller} was to pull from {source}, and no end of it was seen in time")
         };
-        self.happened(now, puller, Kind::Stepped, text);
-        self.answer(ticket, key, Answer::Exchanged(so_far));
+        self.happened(now, puller, EventKind::Stepped, text);
+        self.answer(ticket, key, Reply::Exchanged(so_far));
     }
 }

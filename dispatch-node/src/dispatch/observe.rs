@@ -13,10 +13,10 @@ use shared::time::Now;
 
 use super::refresh::FEW;
 use super::{ALARM_INTERVAL, Dispatch, Event, Pending, seconds};
-use crate::event_log::Kind;
+use crate::event_log::EventKind;
 use crate::model::faults::describe;
-use crate::model::node_state::Status;
-use crate::request::Verb;
+use crate::model::node_state::NodeStatus;
+use crate::request::Action;
 
 impl Dispatch {
     pub(super) fn on_link_up(&mut self, now: Now, peer: NodeName, incarnation: Incarnation) {
@@ -32,13 +32,13 @@ impl Dispatch {
         let reborn = before.is_some_and(|before| before != incarnation);
         if reborn {
             // Its answer was lost with its old life, perhaps; that it has a new one tells as much.
-            let hits = self.pending.iter().filter(|(_, pending)| pending.city == peer && matches!(pending.verb, Verb::Bomb { .. }));
+            let hits = self.pending.iter().filter(|(_, pending)| pending.city == peer && matches!(pending.action, Action::Bomb { .. }));
             for request in hits.map(|(request, _)| *request).collect::<Vec<_>>() {
                 self.on_answer(now, peer, request, Ok(Done::Bombed));
             }
-            self.happened(now, peer, Kind::Answers, format!("{peer} is back, empty, in a new life"));
+            self.happened(now, peer, EventKind::Answers, format!("{peer} is back, empty, in a new life"));
         } else if said_lost {
-            self.happened(now, peer, Kind::Answers, format!("{peer} answers again"));
+            self.happened(now, peer, EventKind::Answers, format!("{peer} answers again"));
         }
         self.observe(now, peer);
         self.holdings_changed = true;
@@ -56,7 +56,7 @@ impl Dispatch {
         self.asked.remove(&peer);
         self.replica.link_down(peer);
         // A bomb may well be why: whether it hit is known when the city is back.
-        let is_given_up = |pending: &Pending| pending.city == peer && !matches!(pending.verb, Verb::Bomb { .. });
+        let is_given_up = |pending: &Pending| pending.city == peer && !matches!(pending.action, Action::Bomb { .. });
         let given_up: Vec<u64> = self.pending.iter().filter(|(_, pending)| is_given_up(pending)).map(|(request, _)| *request).collect();
         for request in given_up {
             self.no_answer(request);
@@ -68,21 +68,21 @@ impl Dispatch {
         if city.status == was {
             return;
         }
-        let ended = city.status == Status::Down;
+        let ended = city.status == NodeStatus::Down;
         let text = match (city.status, cause) {
-            (Status::Down, _) => Some(format!("{peer} has stopped")),
-            (Status::Unreachable, LinkDown::Silent) => Some(format!("{peer} gives no answer")),
+            (NodeStatus::Down, _) => Some(format!("{peer} has stopped")),
+            (NodeStatus::Unreachable, LinkDown::Silent) => Some(format!("{peer} gives no answer")),
             // A bombed city is gone for a moment only; what lasts will be said by the next attempt to reach it.
-            (Status::Unreachable | Status::Up, _) => None,
+            (NodeStatus::Unreachable | NodeStatus::Up, _) => None,
         };
         // One that was never heard has not been lost.
         if let Some(text) = text.filter(|_| city.incarnation.is_some()) {
             city.said_lost = true;
-            self.happened(now, peer, Kind::Lost, text);
+            self.happened(now, peer, EventKind::Lost, text);
         }
         if ended {
             for fault in self.troubles.on_end(peer) {
-                self.happened(now, peer, Kind::Healed, format!("over: {}", describe(&fault)));
+                self.happened(now, peer, EventKind::Healed, format!("over: {}", describe(&fault)));
             }
         }
         self.holdings_changed = true;
@@ -163,7 +163,7 @@ impl Dispatch {
                         self.answer_everybody();
                     }
                     if let Some((node, text)) = alarm(&event).filter(|(node, _)| self.may_alarm(now, *node)) {
-                        self.happened(now, node, Kind::Alarm, text);
+                        self.happened(now, node, EventKind::Alarm, text);
                     }
                     self.event(Event::Replica(event));
                 }
@@ -188,7 +188,7 @@ impl Dispatch {
                 seconds(drift_max)
             );
             city.clock_is_off = true;
-            self.happened(now, name, Kind::Alarm, text);
+            self.happened(now, name, EventKind::Alarm, text);
         } else if !is_off {
             city.clock_is_off = false;
         }

@@ -1,4 +1,4 @@
-//! The part of dispatch that says what it knows: views, the verdict, the event log.
+//! The part of dispatch that says what it knows: views, the cluster status, the event log.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,12 +11,12 @@ use shared::time::Now;
 
 use super::refresh::{FEW, STEP};
 use super::{Dispatch, Event, KNOWN_MAX, Known, VIEW_GATHERS, VIEW_INTERVAL, VIEW_LATE_MAX};
-use crate::event_log::{Happening, Kind, Write};
+use crate::event_log::{EventKind, LoggedEvent, LoggedWrite};
 use crate::forecast::Intervals;
-use crate::model::node_state::NodeView;
-use crate::model::node_state::Status;
+use crate::model::node_state::NodeState;
+use crate::model::node_state::NodeStatus;
 use crate::model::rows::Pattern;
-use crate::model::status::Verdict;
+use crate::model::status::ClusterStatus;
 use crate::model::view::{Aftermath, View};
 
 /// How many of the heroes that a bomb put at stake are remembered, and of how many bombs.
@@ -50,23 +50,26 @@ impl Dispatch {
     pub(super) fn view(&mut self, now: Now) -> Arc<View> {
         self.collect_replica_outputs(now);
         // A city that lost its memory has it back when it holds what somebody holds who did not lose theirs.
-        let unhurt =
-            self.cities.iter().filter(|city| !city.recovering && city.is_read && city.status == Status::Up).map(|city| city.fingerprint);
+        let unhurt = self
+            .cities
+            .iter()
+            .filter(|city| !city.recovering && city.is_read && city.status == NodeStatus::Up)
+            .map(|city| city.fingerprint);
         let whole: Vec<Fingerprint> = unhurt.chain([self.replica.map().fingerprint()]).collect();
         for city in &mut self.cities {
             city.recovering &= !whole.contains(&city.fingerprint);
         }
-        let dispatch = NodeView::of_dispatch(&self.replica);
-        let cities: Vec<NodeView> = self.cities.iter().map(|city| city.node_state(self.troubles.is_frozen(city.name), now)).collect();
+        let dispatch = NodeState::of_dispatch(&self.replica);
+        let cities: Vec<NodeState> = self.cities.iter().map(|city| city.node_state(self.troubles.is_frozen(city.name), now)).collect();
         let oldest = self.differing.oldest().map(|since| now.mono.saturating_sub(since));
-        let verdict = Verdict::of(&dispatch, &cities, &self.rows, &self.counted, oldest, self.ledger.lost());
-        if verdict.converged != self.agreed {
-            self.agreed = verdict.converged;
+        let status = ClusterStatus::of(&dispatch, &cities, &self.rows, &self.counted, oldest, self.ledger.lost());
+        if status.converged != self.agreed {
+            self.agreed = status.converged;
             if self.agreed {
-                self.happened(now, self.me(), Kind::Agreed, verdict.sentence.clone());
+                self.happened(now, self.me(), EventKind::Agreed, status.sentence.clone());
             }
         }
-        self.history.differ(now, verdict.differences);
+        self.history.differ(now, status.differences);
         self.history.in_force(now, self.troubles.faults());
         Arc::new(View {
             at: now,
@@ -75,8 +78,8 @@ impl Dispatch {
             cities,
             counted: self.counted.clone(),
             rows: self.rows.clone(),
-            verdict,
-            happenings: self.happenings.clone(),
+            status,
+            events: self.events.clone(),
             faults: self.troubles.views(now.mono),
             pace: self.pace,
             drift_max_ms: u64::try_from(self.drift_max.as_millis()).unwrap_or(u64::MAX),
@@ -111,37 +114,37 @@ impl Dispatch {
             1 => format!("{city} has been destroyed, and it alone had heard of {}", only_there[0].1),
             _ => format!("{city} has been destroyed, and it alone had heard of {count} heroes"),
         };
-        let happening = self.next_happening;
-        self.happened(now, city, Kind::Destroyed, text);
-        self.aftermaths.push_back(Arc::new(Aftermath { city, happening, only_there, count }));
+        let event = self.next_event;
+        self.happened(now, city, EventKind::Destroyed, text);
+        self.aftermaths.push_back(Arc::new(Aftermath { city, event, only_there, count }));
         if self.aftermaths.len() > AFTERMATHS_MAX {
             self.aftermaths.pop_front();
         }
     }
 
-    pub(super) fn happened(&mut self, now: Now, node: NodeName, kind: Kind, text: String) {
-        self.log(now, Happening { number: self.next_happening, at: now.wall, node, kind, text, write: None });
+    pub(super) fn happened(&mut self, now: Now, node: NodeName, kind: EventKind, text: String) {
+        self.log(now, LoggedEvent { number: self.next_event, at: now.wall, node, kind, text, write: None });
     }
 
-    pub(super) fn wrote(&mut self, now: Now, node: NodeName, kind: Kind, text: String, write: Write) {
-        self.log(now, Happening { number: self.next_happening, at: now.wall, node, kind, text, write: Some(write) });
+    pub(super) fn wrote(&mut self, now: Now, node: NodeName, kind: EventKind, text: String, write: LoggedWrite) {
+        self.log(now, LoggedEvent { number: self.next_event, at: now.wall, node, kind, text, write: Some(write) });
     }
 
-    pub(super) fn log(&mut self, now: Now, happening: Happening) {
-        let happening = Arc::new(happening);
-        self.next_happening += 1;
-        self.history.marked(now, happening.node, happening.kind);
-        self.happenings.push_back(Arc::clone(&happening));
-        if self.happenings.len() > self.happenings_max {
-            self.happenings.pop_front();
+    pub(super) fn log(&mut self, now: Now, event: LoggedEvent) {
+        let event = Arc::new(event);
+        self.next_event += 1;
+        self.history.marked(now, event.node, event.kind);
+        self.events.push_back(Arc::clone(&event));
+        if self.events.len() > self.events_max {
+            self.events.pop_front();
         }
-        self.event(Event::Happened(happening));
+        self.event(Event::Logged(event));
         self.touch(now);
     }
 
     pub(super) fn view_deadline(&self) -> Option<Duration> {
         // A city that gives no answer grows older on the page by the second, and trouble comes nearer to its end.
-        let ageing = self.history_grew || self.troubles.len() > 0 || self.cities.iter().any(|city| city.status != Status::Up);
+        let ageing = self.history_grew || self.troubles.len() > 0 || self.cities.iter().any(|city| city.status != NodeStatus::Up);
         let due = self.touched_at.map(|touched| (self.view_at + VIEW_INTERVAL).max(touched + VIEW_GATHERS));
         earliest([due, ageing.then_some(self.view_at + Duration::from_secs(1))])
     }

@@ -19,7 +19,7 @@ use shared::time::Now;
 
 use super::Dispatch;
 use crate::model::city_state::{Arrival, Way};
-use crate::model::node_state::Status;
+use crate::model::node_state::NodeStatus;
 use crate::model::rows::{Pattern, Row};
 use crate::model::view;
 
@@ -161,7 +161,7 @@ impl Dispatch {
         for (number, hero, entry) in entries {
             let brought = |pull: &&PullRecord| matches!(&pull.outcome, PullOutcome::Merged { changes, .. } if changes.contains(&number));
             let (way, at) = match pulls.iter().find(brought) {
-                Some(pull) if entry.stamp.origin != me => (Way::Heard(pull.source.node), pull.ended),
+                Some(pull) if entry.stamp.origin != me => (Way::Received(pull.source.node), pull.ended),
                 None if entry.stamp.origin != me => (Way::Unknown, now.mono),
                 Some(_) | None => (Way::Written, now.mono),
             };
@@ -173,7 +173,7 @@ impl Dispatch {
 
     /// Closes those of the acknowledged writes whose fate is known now; says whether that was all of them.
     fn settle_ledger(&mut self, now: Now, at_most: usize) -> bool {
-        if self.cities.iter().any(|city| city.status != Status::Up || !city.is_read) {
+        if self.cities.iter().any(|city| city.status != NodeStatus::Up || !city.is_read) {
             return true;
         }
         let nobody = vec![None; self.cities.len() + 1];

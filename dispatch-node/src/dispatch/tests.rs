@@ -1,8 +1,8 @@
 //! What dispatch does with what it is asked and told, as data in and data out.
 
 use super::*;
-use crate::model::node_state::Status;
-use crate::request::{CREATE_MAX, NotDone};
+use crate::model::node_state::NodeStatus;
+use crate::request::{CREATE_MAX, RequestError};
 use shared::clock::{Hlc, Stamp};
 use shared::crdt::{Fingerprint, Value, VersionVector};
 use shared::fault::{Control, Frames, InForce, Report, Trouble};
@@ -11,7 +11,7 @@ use shared::machine::LinkDown;
 use shared::message::{Change, Command, Done, Observation, Pulled, Question, Refusal, Summary, Wish};
 use shared::time::UnixMillis;
 
-const HAPPENINGS_MAX: usize = 100;
+const EVENTS_MAX: usize = 100;
 const CITIES: [&str; 3] = ["gotham", "metropolis", "capitol"];
 
 fn name(text: &str) -> NodeName {
@@ -40,7 +40,7 @@ fn in_life(life: u64, linked: &[&str], gossip_interval: Option<Duration>, poll_i
     let me = Origin { node: name("dispatch"), incarnation: Incarnation(life) };
     let members = CITIES.map(name).into_iter().chain([me.node]).collect();
     let replica = replica::Config { members, ..replica::Config::default() };
-    let config = Config { cities: CITIES.map(name).to_vec(), gossip_interval, poll_interval, happenings_max: HAPPENINGS_MAX, replica };
+    let config = Config { cities: CITIES.map(name).to_vec(), gossip_interval, poll_interval, events_max: EVENTS_MAX, replica };
     let mut dispatch = Dispatch::new(me, config, 7, at(0));
     dispatch.tick(at(1_000));
     for city in linked {
@@ -51,38 +51,38 @@ fn in_life(life: u64, linked: &[&str], gossip_interval: Option<Duration>, poll_i
 }
 
 /// What it sent (observation apart), and what it answered.
-fn outputs(dispatch: &mut Dispatch) -> (Vec<(NodeName, Frame)>, Vec<Answer>) {
+fn outputs(dispatch: &mut Dispatch) -> (Vec<(NodeName, Frame)>, Vec<Reply>) {
     let (mut sent, mut answers) = (Vec::new(), Vec::new());
     while let Some(output) = dispatch.poll() {
         match output {
             Output::Send { frame: Frame::Observe { .. }, .. } => {}
             Output::Send { to, frame } => sent.push((to, frame)),
-            Output::Event(Event::Answer { answer, .. }) => answers.push(answer),
+            Output::Event(Event::Reply { reply: answer, .. }) => answers.push(answer),
             Output::Event(_) => {}
         }
     }
     (sent, answers)
 }
 
-fn ask_with_key(dispatch: &mut Dispatch, now: Now, key: Option<&str>, verb: Verb) -> (Vec<(NodeName, Frame)>, Vec<Answer>) {
-    dispatch.handle(now, Input::Command(Ask { ticket: 1, key: key.map(str::to_owned), verb, trace: None }));
+fn ask_with_key(dispatch: &mut Dispatch, now: Now, key: Option<&str>, action: Action) -> (Vec<(NodeName, Frame)>, Vec<Reply>) {
+    dispatch.handle(now, Input::Command(Request { ticket: 1, key: key.map(str::to_owned), action, trace: None }));
     outputs(dispatch)
 }
 
-fn ask(dispatch: &mut Dispatch, now: Now, verb: Verb) -> (Vec<(NodeName, Frame)>, Vec<Answer>) {
-    ask_with_key(dispatch, now, None, verb)
+fn ask(dispatch: &mut Dispatch, now: Now, action: Action) -> (Vec<(NodeName, Frame)>, Vec<Reply>) {
+    ask_with_key(dispatch, now, None, action)
 }
 
 fn create(dispatch: &mut Dispatch, now: Now) -> HeroId {
-    match ask(dispatch, now, Verb::Create { name: None }).1.as_slice() {
-        [Answer::Created(created)] => created[0].0,
+    match ask(dispatch, now, Action::Create { name: None }).1.as_slice() {
+        [Reply::Created(created)] => created[0].0,
         other => panic!("{other:?}"),
     }
 }
 
-fn refusal(answers: &[Answer]) -> &NotDone {
+fn refusal(answers: &[Reply]) -> &RequestError {
     match answers {
-        [Answer::Refused(refusal)] => refusal,
+        [Reply::Refused(refusal)] => refusal,
         other => panic!("expected one refusal, got {other:?}"),
     }
 }
@@ -92,8 +92,8 @@ fn to(city: &str) -> Location {
 }
 
 fn view(dispatch: &mut Dispatch, now: Now) -> Arc<View> {
-    match ask(dispatch, now, Verb::View).1.as_slice() {
-        [Answer::View(view)] => Arc::clone(view),
+    match ask(dispatch, now, Action::View).1.as_slice() {
+        [Reply::View(view)] => Arc::clone(view),
         other => panic!("{other:?}"),
     }
 }
@@ -102,8 +102,8 @@ fn view(dispatch: &mut Dispatch, now: Now) -> Arc<View> {
 fn a_city_that_is_not_linked_is_not_waited_for() {
     let mut dispatch = dispatch(&["capitol"]);
     let hero = create(&mut dispatch, at(1_100));
-    let (sent, answers) = ask(&mut dispatch, at(1_200), Verb::Assign { hero, to: to("gotham") });
-    assert_eq!(refusal(&answers), &NotDone::NoAnswer { city: name("gotham") });
+    let (sent, answers) = ask(&mut dispatch, at(1_200), Action::Assign { hero, to: to("gotham") });
+    assert_eq!(refusal(&answers), &RequestError::NoAnswer { city: name("gotham") });
     assert!(sent.is_empty());
 }
 
@@ -111,13 +111,13 @@ fn a_city_that_is_not_linked_is_not_waited_for() {
 fn a_city_that_does_not_answer_is_given_up_after_its_command_has_expired() {
     let mut dispatch = dispatch(&["gotham"]);
     let hero = create(&mut dispatch, at(1_100));
-    let (sent, answers) = ask(&mut dispatch, at(1_200), Verb::Assign { hero, to: to("gotham") });
+    let (sent, answers) = ask(&mut dispatch, at(1_200), Action::Assign { hero, to: to("gotham") });
     assert!(answers.is_empty());
     let Some((_, Frame::Command { request, expires, .. })) = sent.first() else { panic!("{sent:?}") };
     dispatch.tick(at(2_899));
     assert!(outputs(&mut dispatch).1.is_empty());
     dispatch.tick(at(2_900));
-    assert_eq!(refusal(&outputs(&mut dispatch).1), &NotDone::Unknown { city: name("gotham") });
+    assert_eq!(refusal(&outputs(&mut dispatch).1), &RequestError::Unknown { city: name("gotham") });
     assert!(*expires < at(2_900).wall, "by then it cannot happen any more");
     // The late answer changes nothing.
     let result = Err(Refusal::Expired);
@@ -129,14 +129,14 @@ fn a_city_that_does_not_answer_is_given_up_after_its_command_has_expired() {
 fn a_lost_link_answers_what_waits_for_it_at_once() {
     let mut dispatch = dispatch(&["gotham"]);
     let hero = create(&mut dispatch, at(1_100));
-    ask(&mut dispatch, at(1_200), Verb::Assign { hero, to: to("gotham") });
+    ask(&mut dispatch, at(1_200), Action::Assign { hero, to: to("gotham") });
     dispatch.handle(at(1_300), Input::LinkDown { peer: name("gotham"), cause: LinkDown::Lost });
-    assert_eq!(refusal(&outputs(&mut dispatch).1), &NotDone::Unknown { city: name("gotham") });
+    assert_eq!(refusal(&outputs(&mut dispatch).1), &RequestError::Unknown { city: name("gotham") });
 }
 
 #[test]
 fn a_bomb_whose_answer_was_lost_has_hit_if_the_city_comes_back_in_another_life() {
-    let bomb = Verb::Bomb { city: Some(name("gotham")) };
+    let bomb = Action::Bomb { city: Some(name("gotham")) };
     let lost = |dispatch: &mut Dispatch| {
         ask(dispatch, at(1_200), bomb.clone());
         dispatch.handle(at(1_300), Input::LinkDown { peer: name("gotham"), cause: LinkDown::Lost });
@@ -147,10 +147,10 @@ fn a_bomb_whose_answer_was_lost_has_hit_if_the_city_comes_back_in_another_life()
         lost(&mut dispatch);
         dispatch.handle(at(1_400), Input::LinkUp { peer: name("gotham"), incarnation: Incarnation(life) });
         let answers = outputs(&mut dispatch).1;
-        assert_eq!(matches!(answers[..], [Answer::Bombed(_)]), hit, "{answers:?}");
+        assert_eq!(matches!(answers[..], [Reply::Bombed(_)]), hit, "{answers:?}");
         dispatch.tick(at(3_000));
         let answers = outputs(&mut dispatch).1;
-        assert_eq!(matches!(answers[..], [Answer::Refused(NotDone::Unknown { .. })]), !hit, "{answers:?}");
+        assert_eq!(matches!(answers[..], [Reply::Refused(RequestError::Unknown { .. })]), !hit, "{answers:?}");
     }
 }
 
@@ -158,25 +158,28 @@ fn a_bomb_whose_answer_was_lost_has_hit_if_the_city_comes_back_in_another_life()
 fn whoever_waits_when_the_life_is_over_is_answered() {
     let mut dispatch = dispatch(&CITIES);
     let hero = create(&mut dispatch, at(1_100));
-    for verb in [Verb::Bomb { city: Some(name("gotham")) }, Verb::Assign { hero, to: to("capitol") }] {
-        ask(&mut dispatch, at(1_200), verb);
+    for action in [Action::Bomb { city: Some(name("gotham")) }, Action::Assign { hero, to: to("capitol") }] {
+        ask(&mut dispatch, at(1_200), action);
     }
     dispatch.handle(at(1_300), Input::Refused { peer: name("metropolis"), alive: Incarnation(9) });
     let answers = outputs(&mut dispatch).1;
-    assert!(matches!(answers[..], [Answer::Refused(NotDone::Unknown { .. }), Answer::Refused(NotDone::Unknown { .. })]), "{answers:?}");
+    assert!(
+        matches!(answers[..], [Reply::Refused(RequestError::Unknown { .. }), Reply::Refused(RequestError::Unknown { .. })]),
+        "{answers:?}"
+    );
 }
 
 #[test]
 fn the_dead_and_the_unknown_are_told_apart() {
     let mut dispatch = dispatch(&CITIES);
     let hero = create(&mut dispatch, at(1_100));
-    assert!(matches!(ask(&mut dispatch, at(1_200), Verb::Terminate { hero }).1[..], [Answer::Terminated(..)]));
-    for verb in [Verb::Terminate { hero }, Verb::Assign { hero, to: to("gotham") }, Verb::Assign { hero, to: Location::Home }] {
-        assert_eq!(refusal(&ask(&mut dispatch, at(1_300), verb).1), &NotDone::Deleted(hero));
+    assert!(matches!(ask(&mut dispatch, at(1_200), Action::Terminate { hero }).1[..], [Reply::Terminated(..)]));
+    for action in [Action::Terminate { hero }, Action::Assign { hero, to: to("gotham") }, Action::Assign { hero, to: Location::Home }] {
+        assert_eq!(refusal(&ask(&mut dispatch, at(1_300), action).1), &RequestError::Deleted(hero));
     }
     let nobody = HeroId(uuid::Uuid::nil());
-    for verb in [Verb::Terminate { hero: nobody }, Verb::Assign { hero: nobody, to: to("gotham") }] {
-        assert_eq!(refusal(&ask(&mut dispatch, at(1_300), verb).1), &NotDone::NeverHeardOf(nobody));
+    for action in [Action::Terminate { hero: nobody }, Action::Assign { hero: nobody, to: to("gotham") }] {
+        assert_eq!(refusal(&ask(&mut dispatch, at(1_300), action).1), &RequestError::NeverHeardOf(nobody));
     }
 }
 
@@ -184,9 +187,9 @@ fn the_dead_and_the_unknown_are_told_apart() {
 fn going_home_needs_no_city_and_rests_the_hero() {
     let mut dispatch = dispatch(&[]);
     let hero = create(&mut dispatch, at(1_100));
-    let (sent, answers) = ask(&mut dispatch, at(1_200), Verb::Assign { hero, to: Location::Home });
+    let (sent, answers) = ask(&mut dispatch, at(1_200), Action::Assign { hero, to: Location::Home });
     assert!(sent.is_empty());
-    assert!(matches!(&answers[..], [Answer::Assigned(id, entry)] if *id == hero && entry.hero().unwrap().location == Location::Home));
+    assert!(matches!(&answers[..], [Reply::Assigned(id, entry)] if *id == hero && entry.hero().unwrap().location == Location::Home));
 }
 
 #[test]
@@ -196,19 +199,19 @@ fn before_it_has_joined_nothing_is_created() {
         cities: CITIES.map(name).to_vec(),
         gossip_interval: None,
         poll_interval: None,
-        happenings_max: HAPPENINGS_MAX,
+        events_max: EVENTS_MAX,
         replica: replica::Config::default(),
     };
     let mut dispatch = Dispatch::new(me, config, 7, at(0));
-    let answers = ask(&mut dispatch, at(10), Verb::CreateMany { count: 3 }).1;
-    assert_eq!(refusal(&answers), &NotDone::Joining { node: name("dispatch") });
+    let answers = ask(&mut dispatch, at(10), Action::CreateMany { count: 3 }).1;
+    assert_eq!(refusal(&answers), &RequestError::Joining { node: name("dispatch") });
     assert!(view(&mut dispatch, at(20)).rows.is_empty());
 }
 
 #[test]
 fn two_lives_with_the_same_seed_never_make_the_same_hero() {
-    let create = |life| match &ask(&mut in_life(life, &[], None, None), at(1_100), Verb::CreateMany { count: 100 }).1[..] {
-        [Answer::Created(created)] => created.iter().map(|(id, _)| *id).collect::<BTreeSet<_>>(),
+    let create = |life| match &ask(&mut in_life(life, &[], None, None), at(1_100), Action::CreateMany { count: 100 }).1[..] {
+        [Reply::Created(created)] => created.iter().map(|(id, _)| *id).collect::<BTreeSet<_>>(),
         other => panic!("{other:?}"),
     };
     assert_eq!(create(1), create(1), "a seed repeats the choices of a life");
@@ -218,40 +221,40 @@ fn two_lives_with_the_same_seed_never_make_the_same_hero() {
 #[test]
 fn a_repeated_key_gets_the_first_answer_and_another_request_with_it_gets_none() {
     let mut dispatch = dispatch(&CITIES);
-    let create = |dispatch: &mut Dispatch| match &ask_with_key(dispatch, at(1_100), Some("k"), Verb::CreateMany { count: 2 }).1[..] {
-        [Answer::Created(created)] => created.iter().map(|(id, _)| *id).collect::<Vec<_>>(),
+    let create = |dispatch: &mut Dispatch| match &ask_with_key(dispatch, at(1_100), Some("k"), Action::CreateMany { count: 2 }).1[..] {
+        [Reply::Created(created)] => created.iter().map(|(id, _)| *id).collect::<Vec<_>>(),
         other => panic!("{other:?}"),
     };
     assert_eq!(create(&mut dispatch), create(&mut dispatch));
     assert_eq!(view(&mut dispatch, at(1_200)).rows.len(), 2);
-    let other = ask_with_key(&mut dispatch, at(1_300), Some("k"), Verb::CreateMany { count: 3 }).1;
-    assert_eq!(refusal(&other), &NotDone::KeyReused);
+    let other = ask_with_key(&mut dispatch, at(1_300), Some("k"), Action::CreateMany { count: 3 }).1;
+    assert_eq!(refusal(&other), &RequestError::KeyReused);
 }
 
 #[test]
 fn a_request_under_way_is_not_begun_again_by_its_key_and_a_refused_one_may_be() {
     let mut dispatch = dispatch(&["gotham"]);
-    let bomb = Verb::Bomb { city: Some(name("gotham")) };
+    let bomb = Action::Bomb { city: Some(name("gotham")) };
     let (sent, _) = ask_with_key(&mut dispatch, at(1_100), Some("k"), bomb.clone());
     assert_eq!(sent.len(), 1);
     let (sent, answers) = ask_with_key(&mut dispatch, at(1_200), Some("k"), bomb.clone());
-    assert_eq!((sent.len(), refusal(&answers)), (0, &NotDone::UnderWay));
+    assert_eq!((sent.len(), refusal(&answers)), (0, &RequestError::UnderWay));
     dispatch.tick(at(2_900));
     outputs(&mut dispatch);
     let (sent, answers) = ask_with_key(&mut dispatch, at(3_000), Some("k"), bomb);
-    assert_eq!((sent.len(), refusal(&answers)), (0, &NotDone::Unknown { city: name("gotham") }), "it may have fallen");
+    assert_eq!((sent.len(), refusal(&answers)), (0, &RequestError::Unknown { city: name("gotham") }), "it may have fallen");
 }
 
 #[test]
 fn a_key_refused_often_still_works_once() {
     let mut dispatch = dispatch(&[]);
     for number in 0..KEYS_MAX as u64 {
-        ask_with_key(&mut dispatch, at(1_000 + number), Some("k"), Verb::Bomb { city: None });
+        ask_with_key(&mut dispatch, at(1_000 + number), Some("k"), Action::Bomb { city: None });
     }
-    ask_with_key(&mut dispatch, at(3_000), Some("other"), Verb::Create { name: None });
+    ask_with_key(&mut dispatch, at(3_000), Some("other"), Action::Create { name: None });
     let created =
-        [3_001, 3_002].map(|millis| match &ask_with_key(&mut dispatch, at(millis), Some("k"), Verb::Create { name: None }).1[..] {
-            [Answer::Created(created)] => created[0].0,
+        [3_001, 3_002].map(|millis| match &ask_with_key(&mut dispatch, at(millis), Some("k"), Action::Create { name: None }).1[..] {
+            [Reply::Created(created)] => created[0].0,
             other => panic!("{other:?}"),
         });
     assert_eq!(created[0], created[1]);
@@ -261,8 +264,8 @@ fn a_key_refused_often_still_works_once() {
 fn what_no_city_has_shown_yet_is_not_claimed() {
     let mut dispatch = with_timers(&CITIES, None, None);
     let view = view(&mut dispatch, at(1_001));
-    assert!(!view.verdict.converged);
-    assert_eq!(view.verdict.sentence, "No city has told yet what it holds.");
+    assert!(!view.status.converged);
+    assert_eq!(view.status.sentence, "No city has told yet what it holds.");
 }
 
 #[test]
@@ -270,7 +273,7 @@ fn a_second_command_has_seen_the_first() {
     let mut dispatch = dispatch(&CITIES);
     let hero = create(&mut dispatch, at(1_100));
     let own = Arc::new(dispatch.replica.map().get(hero).unwrap());
-    let (sent, _) = ask(&mut dispatch, at(1_200), Verb::Assign { hero, to: to("gotham") });
+    let (sent, _) = ask(&mut dispatch, at(1_200), Action::Assign { hero, to: to("gotham") });
     let Some((_, Frame::Command { request, .. })) = sent.first() else { panic!("{sent:?}") };
     let origin = Origin { node: name("gotham"), incarnation: Incarnation(1) };
     // Gotham was bombed a moment ago: its clock runs ahead, within the accepted drift.
@@ -279,8 +282,8 @@ fn a_second_command_has_seen_the_first() {
     let frame = Frame::Answer { request: *request, result: Ok(Done::Assigned(Arc::clone(&written))) };
     dispatch.handle(at(1_210), Input::Frame { from: name("gotham"), frame });
     outputs(&mut dispatch);
-    let answers = ask(&mut dispatch, at(1_220), Verb::Assign { hero, to: Location::Home }).1;
-    let [Answer::Assigned(_, home)] = answers.as_slice() else { panic!("{answers:?}") };
+    let answers = ask(&mut dispatch, at(1_220), Action::Assign { hero, to: Location::Home }).1;
+    let [Reply::Assigned(_, home)] = answers.as_slice() else { panic!("{answers:?}") };
     assert!(home.had_seen(written.stamp) && home.beats(&written));
 }
 
@@ -290,7 +293,7 @@ fn a_command_expires_by_the_clock_of_its_city() {
     let hero = create(&mut dispatch, at(1_100));
     let ahead = Observation { wall: at(2_600).wall, ..observation(0, vec![]) };
     dispatch.handle(at(1_100), Input::Frame { from: name("gotham"), frame: Frame::Observation(ahead) });
-    let (sent, _) = ask(&mut dispatch, at(1_200), Verb::Assign { hero, to: to("gotham") });
+    let (sent, _) = ask(&mut dispatch, at(1_200), Action::Assign { hero, to: to("gotham") });
     assert!(matches!(sent[..], [(_, Frame::Command { expires, .. })] if expires == at(3_700).wall), "{sent:?}");
 }
 
@@ -298,11 +301,11 @@ fn a_command_expires_by_the_clock_of_its_city() {
 fn a_bomb_without_a_city_falls_on_one_that_answers() {
     let mut dispatch = dispatch(&["metropolis"]);
     for _ in 0..10 {
-        let (sent, _) = ask(&mut dispatch, at(1_100), Verb::Bomb { city: None });
+        let (sent, _) = ask(&mut dispatch, at(1_100), Action::Bomb { city: None });
         assert!(matches!(&sent[..], [(city, Frame::Command { command: Command::Bomb, .. })] if *city == name("metropolis")));
     }
     let mut alone = self::dispatch(&[]);
-    assert_eq!(refusal(&ask(&mut alone, at(1_100), Verb::Bomb { city: None }).1), &NotDone::NoCity);
+    assert_eq!(refusal(&ask(&mut alone, at(1_100), Action::Bomb { city: None }).1), &RequestError::NoCity);
 }
 
 #[test]
@@ -374,7 +377,7 @@ fn what_is_observed_is_shown_and_never_merged() {
     let view = view(&mut dispatch, at(1_200));
     assert_eq!(view.rows.iter().next().unwrap().cells.iter().map(Option::is_some).collect::<Vec<_>>(), [true, false, false]);
     assert_eq!((view.rows.iter().next().unwrap().own.is_none(), dispatch.replica().map().live()), (true, 0));
-    assert_eq!(view.verdict.only_copies, 1);
+    assert_eq!(view.status.only_copies, 1);
 }
 
 #[test]
@@ -397,8 +400,8 @@ fn a_bombed_city_is_shown_empty_at_once_and_a_silent_one_as_it_was() {
         }
     }
     let view = shown.expect("a view at once, before the city can be full again");
-    assert_eq!((view.cities[0].heroes, view.cities[0].recovering, view.cities[0].status), (0, true, Status::Up));
-    assert_eq!((view.cities[2].heroes, view.cities[2].recovering, view.cities[2].status), (1, false, Status::Unreachable));
+    assert_eq!((view.cities[0].heroes, view.cities[0].recovering, view.cities[0].status), (0, true, NodeStatus::Up));
+    assert_eq!((view.cities[2].heroes, view.cities[2].recovering, view.cities[2].status), (1, false, NodeStatus::Unreachable));
     assert_eq!(view.rows.iter().next().unwrap().cells.iter().map(Option::is_some).collect::<Vec<_>>(), [false, true, true]);
 }
 
@@ -412,9 +415,9 @@ fn much_that_changes_is_followed_in_steps_and_who_has_been_answered_sees_it_at_o
     dispatch.handle(at(1_100), Input::Frame { from: name("gotham"), frame: Frame::Observation(observation(0, heroes)) });
     // A read does not wait for them.
     let seen = view(&mut dispatch, at(1_110));
-    assert_eq!((seen.rows.len(), dispatch.is_behind), (follow::STEP, true));
+    assert_eq!((seen.rows.len(), dispatch.is_behind), (refresh::STEP, true));
     assert!(dispatch.deadline().is_some_and(|at| at <= Duration::from_millis(1_110)), "the rest is due at once");
-    let Answer::Created(created) = &ask(&mut dispatch, at(1_120), Verb::CreateMany { count: MANY.into() }).1[0] else {
+    let Reply::Created(created) = &ask(&mut dispatch, at(1_120), Action::CreateMany { count: MANY.into() }).1[0] else {
         panic!("not created")
     };
     let seen = view(&mut dispatch, at(1_120));
@@ -433,14 +436,14 @@ fn much_that_changes_is_followed_in_steps_and_who_has_been_answered_sees_it_at_o
 #[test]
 fn who_creates_very_many_waits_for_them_and_not_who_reads_next() {
     let mut dispatch = dispatch(&CITIES);
-    let Answer::Created(created) = &ask(&mut dispatch, at(1_100), Verb::CreateMany { count: CREATE_MAX }).1[0] else {
+    let Reply::Created(created) = &ask(&mut dispatch, at(1_100), Action::CreateMany { count: CREATE_MAX }).1[0] else {
         panic!("not created")
     };
-    assert_eq!(dispatch.written.len(), follow::FEW);
+    assert_eq!(dispatch.written.len(), refresh::FEW);
     let seen = view(&mut dispatch, at(1_110));
     let is_shown =
         |id: &HeroId, entry: &Entry| seen.rows.get(*id).is_some_and(|row| Some(&row.name) == entry.hero().map(|hero| &hero.name));
-    assert!(created.len() > follow::FEW && created.iter().all(|(id, entry)| is_shown(id, entry)));
+    assert!(created.len() > refresh::FEW && created.iter().all(|(id, entry)| is_shown(id, entry)));
     assert!(dispatch.is_behind, "how they came there is followed in steps");
 }
 
@@ -491,7 +494,10 @@ fn views_come_four_times_a_second_while_things_change_and_not_at_all_otherwise()
         let mut views = 0;
         for millis in (from..from + 2_000).step_by(10) {
             if changing {
-                dispatch.handle(at(millis), Input::Command(Ask { ticket: 1, key: None, verb: Verb::Create { name: None }, trace: None }));
+                dispatch.handle(
+                    at(millis),
+                    Input::Command(Request { ticket: 1, key: None, action: Action::Create { name: None }, trace: None }),
+                );
             }
             dispatch.tick(at(millis));
             while let Some(output) = dispatch.poll() {
@@ -517,7 +523,7 @@ fn an_orders_answer_and_what_the_city_tells_of_it_a_moment_later_are_shown_at_on
     dispatch.tick(at(3_000));
     shown(&mut dispatch);
 
-    let (sent, _) = ask(&mut dispatch, at(4_000), Verb::Assign { hero, to: to("gotham") });
+    let (sent, _) = ask(&mut dispatch, at(4_000), Action::Assign { hero, to: to("gotham") });
     let Some((_, Frame::Command { request, .. })) = sent.first() else { panic!("{sent:?}") };
     let (request, written) = (*request, foreign("gotham"));
     let result = Ok(Done::Assigned(Arc::clone(&written)));
@@ -532,33 +538,33 @@ fn an_orders_answer_and_what_the_city_tells_of_it_a_moment_later_are_shown_at_on
     dispatch.tick(at(4_026));
     let views = shown(&mut dispatch);
     assert_eq!(views.len(), 1);
-    assert!(views[0].happenings.iter().any(|happening| happening.kind == Kind::Assigned));
+    assert!(views[0].events.iter().any(|event| event.kind == EventKind::Assigned));
     assert!(views[0].rows.get(hero).is_some_and(|row| row.cells[0].is_some()), "gotham's own truth is in the same view");
 }
 
 #[test]
 fn what_happened_is_kept_in_a_bounded_ring() {
     let mut dispatch = dispatch(&CITIES);
-    for _ in 0..HAPPENINGS_MAX + 10 {
+    for _ in 0..EVENTS_MAX + 10 {
         create(&mut dispatch, at(1_100));
     }
     let view = view(&mut dispatch, at(1_200));
-    assert_eq!(view.happenings.len(), HAPPENINGS_MAX);
-    assert!(view.happenings.iter().zip(view.happenings.iter().skip(1)).all(|(one, next)| next.number == one.number + 1));
+    assert_eq!(view.events.len(), EVENTS_MAX);
+    assert!(view.events.iter().zip(view.events.iter().skip(1)).all(|(one, next)| next.number == one.number + 1));
 }
 
 #[test]
 fn a_city_that_is_gone_is_forgotten_and_one_that_answers_is_not() {
     let mut dispatch = dispatch(&CITIES[..2]);
-    let alive = Verb::Forget { city: CITIES[0].parse().unwrap() };
-    assert!(matches!(refusal(&ask(&mut dispatch, at(1_100), alive).1), NotDone::Alive { .. }));
+    let alive = Action::Forget { city: CITIES[0].parse().unwrap() };
+    assert!(matches!(refusal(&ask(&mut dispatch, at(1_100), alive).1), RequestError::Alive { .. }));
     let gone: NodeName = CITIES[2].parse().unwrap();
-    assert!(matches!(ask(&mut dispatch, at(1_100), Verb::Forget { city: gone }).1[..], [Answer::Forgotten(city)] if city == gone));
+    assert!(matches!(ask(&mut dispatch, at(1_100), Action::Forget { city: gone }).1[..], [Reply::Forgotten(city)] if city == gone));
     assert!(dispatch.replica().is_forgotten(gone));
 }
 
-fn inject(trouble: Trouble, from: &str, to: Option<&str>, both: bool, heal_after_ms: u64) -> Verb {
-    Verb::Inject { trouble, from: name(from), to: to.map(name), both, heal_after: Duration::from_millis(heal_after_ms) }
+fn inject(trouble: Trouble, from: &str, to: Option<&str>, both: bool, heal_after_ms: u64) -> Action {
+    Action::Inject { trouble, from: name(from), to: to.map(name), both, heal_after: Duration::from_millis(heal_after_ms) }
 }
 
 /// The faults that these frames cause, and where.
@@ -579,7 +585,7 @@ fn a_fault_that_is_over_before_all_have_said_that_it_is_in_force_was_caused_all_
     dispatch.tick(at(2_500));
     dispatch.tick(at(3_700));
     let answers = outputs(&mut dispatch).1;
-    let [Answer::Injected(view)] = &answers[..] else { panic!("{answers:?}") };
+    let [Reply::Injected(view)] = &answers[..] else { panic!("{answers:?}") };
     assert_eq!((view.fault, view.heal_after, view.remaining), (fault, Duration::from_millis(500), Duration::ZERO));
 }
 
@@ -588,7 +594,7 @@ fn a_lost_link_answers_whoever_waits_for_a_fault_to_be_in_force_there() {
     let mut dispatch = dispatch(&CITIES);
     assert!(ask(&mut dispatch, at(2_000), inject(Trouble::Cut, "gotham", Some("capitol"), false, 9_000)).1.is_empty());
     dispatch.handle(at(2_100), Input::LinkDown { peer: name("gotham"), cause: LinkDown::Lost });
-    assert!(matches!(outputs(&mut dispatch).1[..], [Answer::Injected(_)]));
+    assert!(matches!(outputs(&mut dispatch).1[..], [Reply::Injected(_)]));
 }
 
 #[test]
@@ -606,7 +612,7 @@ fn a_city_is_sent_no_copy_while_either_direction_between_it_and_dispatch_is_cut(
         let mut dispatch = dispatch(&CITIES);
         let hero = create(&mut dispatch, at(1_100));
         ask(&mut dispatch, at(2_000), inject(Trouble::Cut, from, Some(cut_to), false, 9_000));
-        let (sent, _) = ask(&mut dispatch, at(2_100), Verb::Assign { hero, to: to("gotham") });
+        let (sent, _) = ask(&mut dispatch, at(2_100), Action::Assign { hero, to: to("gotham") });
         let copies: Vec<bool> =
             sent.iter()
                 .filter_map(|(_, frame)| {
@@ -628,7 +634,7 @@ fn a_city_is_woken_by_the_name_of_its_freeze_though_it_has_not_said_that_it_is_f
             .filter(|output| matches!(output, Output::Event(Event::Thaw(node, id)) if (*node, *id) == (name("gotham"), freeze.id)))
             .count()
     };
-    dispatch.handle(at(2_010), Input::Command(Ask { ticket: 2, key: None, verb: Verb::Heal { fault: None }, trace: None }));
+    dispatch.handle(at(2_010), Input::Command(Request { ticket: 2, key: None, action: Action::Heal { fault: None }, trace: None }));
     assert_eq!(thawed(&mut dispatch), 1);
     // What it said before it froze comes late.
     let faults = vec![InForce { fault: freeze, remaining: Duration::from_secs(9), frames: Frames::default() }];

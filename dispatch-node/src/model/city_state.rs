@@ -14,7 +14,7 @@ use shared::machine::LinkDown;
 use shared::message::{Change, Changes, Frame, Observation, PullOutcome, Pulled};
 use shared::time::{Now, UnixMillis};
 
-use crate::model::node_state::{NodeView, Status};
+use crate::model::node_state::{NodeState, NodeStatus};
 
 /// A part of an observation, until all parts are here.
 #[derive(Debug)]
@@ -57,16 +57,16 @@ pub enum Way {
     /// It was written there.
     Written,
     /// It was heard from this node, in a round.
-    Heard(NodeName),
+    Received(NodeName),
     /// It was there already when it was first looked at, or nobody remembers.
     Unknown,
 }
 
 /// One city as last read.
 #[derive(Debug)]
-pub(crate) struct Mirror {
+pub(crate) struct CityState {
     pub(crate) name: NodeName,
-    pub(crate) status: Status,
+    pub(crate) status: NodeStatus,
     pub(crate) incarnation: Option<Incarnation>,
     pub(crate) entries: BTreeMap<HeroId, Arc<Entry>>,
     pub(crate) heroes: u64,
@@ -103,11 +103,11 @@ pub(crate) struct Mirror {
     pub(crate) arrivals: VecDeque<Arrival>,
 }
 
-impl Mirror {
+impl CityState {
     pub(crate) fn new(name: NodeName) -> Self {
         Self {
             name,
-            status: Status::Unreachable,
+            status: NodeStatus::Unreachable,
             incarnation: None,
             entries: BTreeMap::new(),
             heroes: 0,
@@ -135,7 +135,7 @@ impl Mirror {
 
     /// The city answers, in this life.
     pub(crate) fn link_up(&mut self, incarnation: Incarnation, at: Duration) {
-        self.status = Status::Up;
+        self.status = NodeStatus::Up;
         self.heard_at = Some(at);
         if self.incarnation != Some(incarnation) {
             let recovering = self.incarnation.is_some();
@@ -144,7 +144,7 @@ impl Mirror {
             changed.extend(std::mem::take(&mut self.entries).into_keys());
             let arrivals = std::mem::take(&mut self.arrivals);
             *self = Self {
-                status: Status::Up,
+                status: NodeStatus::Up,
                 incarnation: Some(incarnation),
                 recovering,
                 crashes,
@@ -159,10 +159,10 @@ impl Mirror {
     /// The city does not answer. What was last known stays.
     pub(crate) fn link_down(&mut self, cause: LinkDown) {
         self.status = match cause {
-            LinkDown::Refused => Status::Down,
+            LinkDown::Refused => NodeStatus::Down,
             // A link that broke says nothing of the process; the next attempt will.
-            LinkDown::Lost if self.status == Status::Down => Status::Down,
-            LinkDown::Lost | LinkDown::Silent => Status::Unreachable,
+            LinkDown::Lost if self.status == NodeStatus::Down => NodeStatus::Down,
+            LinkDown::Lost | LinkDown::Silent => NodeStatus::Unreachable,
         };
     }
 
@@ -255,7 +255,7 @@ impl Mirror {
         let is_own = entry.stamp.origin.node == self.name && Some(entry.stamp.origin.incarnation) == self.incarnation;
         let (way, at) = match self.rounds.iter().rev().find(|round| round.changes.contains(number)) {
             // What it writes while it merges, a burial say, is its own all the same.
-            Some(round) if !is_own => (Way::Heard(round.source), round.at),
+            Some(round) if !is_own => (Way::Received(round.source), round.at),
             None if !(is_own && self.is_read) => (Way::Unknown, now.mono),
             Some(_) | None => (Way::Written, now.mono),
         };
@@ -273,8 +273,8 @@ impl Mirror {
     }
 
     /// Returns the state of the city as a node of the view.
-    pub(crate) fn node_state(&self, frozen: bool, now: Now) -> NodeView {
-        NodeView {
+    pub(crate) fn node_state(&self, frozen: bool, now: Now) -> NodeState {
+        NodeState {
             name: self.name,
             status: self.status,
             incarnation: self.incarnation,
@@ -341,15 +341,15 @@ mod tests {
         }
     }
 
-    fn arrivals(mirror: &mut Mirror) -> Vec<(u8, Way, u128)> {
+    fn arrivals(mirror: &mut CityState) -> Vec<(u8, Way, u128)> {
         let told = |arrival: Arrival| (arrival.hero.0.as_bytes()[0], arrival.way, arrival.at.as_millis());
         std::mem::take(&mut mirror.arrivals).into_iter().map(told).collect()
     }
 
     #[test]
     fn it_knows_from_whom_a_city_heard_what_it_holds_and_when() {
-        let heard = |from: &str| Way::Heard(from.parse().unwrap());
-        let mut gotham = Mirror::new("gotham".parse().unwrap());
+        let heard = |from: &str| Way::Received(from.parse().unwrap());
+        let mut gotham = CityState::new("gotham".parse().unwrap());
         gotham.link_up(Incarnation(2), Duration::ZERO);
         // When dispatch sees the city for the first time, it holds what it holds.
         gotham
@@ -373,7 +373,7 @@ mod tests {
 
     #[test]
     fn a_start_from_nothing_in_the_same_life_is_shown_when_it_is_whole_and_only_what_is_new_is_news() {
-        let mut gotham = Mirror::new("gotham".parse().unwrap());
+        let mut gotham = CityState::new("gotham".parse().unwrap());
         gotham.link_up(Incarnation(2), Duration::ZERO);
         gotham.observe(observation(0, vec![change(1, 1, "gotham"), change(2, 2, "capitol")], Vec::new()), at(1_000));
         (gotham.arrivals, gotham.changed) = (VecDeque::new(), Vec::new());
@@ -388,7 +388,7 @@ mod tests {
 
     #[test]
     fn who_told_a_city_before_dispatch_began_is_not_told_as_if_it_had_been_since() {
-        let mut gotham = Mirror::new("gotham".parse().unwrap());
+        let mut gotham = CityState::new("gotham".parse().unwrap());
         gotham.link_up(Incarnation(2), Duration::ZERO);
         gotham.observe(observation(0, vec![change(1, 1, "capitol")], vec![merged("capitol", 1..=1, 60_000)]), at(1_000));
         assert_eq!(arrivals(&mut gotham), [(1, Way::Unknown, 1_000)]);

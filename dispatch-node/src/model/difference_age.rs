@@ -10,12 +10,12 @@ use shared::id::HeroId;
 
 /// The heroes of whom the cities do not say the same.
 #[derive(Debug, Default)]
-pub(crate) struct Differing {
+pub(crate) struct DifferenceAges {
     since: BTreeMap<HeroId, Duration>,
     began: BTreeMap<Duration, usize>,
 }
 
-impl Differing {
+impl DifferenceAges {
     /// Whether they say the same of this hero is known anew.
     pub(crate) fn look(&mut self, hero: HeroId, differs: bool, now: Duration) {
         match self.since.entry(hero) {
@@ -50,7 +50,7 @@ mod tests {
     proptest! {
         #[test]
         fn the_oldest_is_that_of_a_look_at_all(looks in prop::collection::vec((0_u8..6, any::<bool>(), 0_u64..5), 0..60)) {
-            let (mut differing, mut naive, mut now) = (Differing::default(), BTreeMap::new(), 0);
+            let (mut differing, mut naive, mut now) = (DifferenceAges::default(), BTreeMap::new(), 0);
             for (hero, differs, later) in looks {
                 now += later;
                 let (hero, at) = (HeroId(uuid::Uuid::from_bytes([hero; 16])), Duration::from_secs(now));

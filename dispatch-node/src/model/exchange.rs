@@ -26,7 +26,7 @@ pub struct Exchange {
 
 /// An exchange under way.
 #[derive(Debug)]
-pub(crate) struct UnderWay {
+pub(crate) struct PendingExchange {
     pub(crate) ticket: u64,
     pub(crate) key: Option<String>,
     pub(crate) deadline: Duration,
@@ -36,7 +36,7 @@ pub(crate) struct UnderWay {
     pub(crate) so_far: Exchange,
 }
 
-impl UnderWay {
+impl PendingExchange {
     pub(crate) fn new(ticket: u64, key: Option<String>, now: Duration, source: Origin, puller: Origin) -> Self {
         let so_far = Exchange { source: source.node, puller: puller.node, completed: false, entries: 0, bytes: 0 };
         Self { ticket, key, deadline: now + PATIENCE, ends: (source, puller), round: None, so_far }
@@ -99,7 +99,7 @@ mod tests {
 
     #[test]
     fn it_counts_its_own_round_from_the_question_to_the_end() {
-        let mut exchange = UnderWay::new(1, None, Duration::ZERO, origin("gotham"), origin("capitol"));
+        let mut exchange = PendingExchange::new(1, None, Duration::ZERO, origin("gotham"), origin("capitol"));
         for stranger in
             [envelope("gotham", "capitol", 4, end()), envelope("gotham", "metropolis", 5, end()), envelope("gotham", "capitol", 9, pull())]
         {

@@ -48,14 +48,14 @@ struct Known {
 
 /// All that is known of faults.
 #[derive(Debug, Default)]
-pub(crate) struct Troubles {
+pub(crate) struct Faults {
     /// In the order in which they began.
     known: Vec<Known>,
     /// The newest that have ended.
     ended: VecDeque<FaultId>,
 }
 
-impl Troubles {
+impl Faults {
     pub(crate) fn begin(&mut self, now: Duration, fault: Fault, heal_after: Duration) {
         self.known.push(Known { fault, heal_after, until: now + heal_after, at: BTreeMap::new() });
     }
@@ -236,7 +236,7 @@ mod tests {
 
     #[test]
     fn a_fault_is_in_force_where_it_is_reported_and_asked_for_again_where_it_is_not() {
-        let mut troubles = Troubles::default();
+        let mut troubles = Faults::default();
         let cut = fault(1, Trouble::Cut);
         troubles.begin(s(0), cut, s(30));
         assert_eq!(troubles.on_report(s(0), name("gotham"), &report(&[cut])).0, []);
@@ -253,7 +253,7 @@ mod tests {
 
     #[test]
     fn what_has_ended_here_is_healed_where_it_is_still_reported() {
-        let mut troubles = Troubles::default();
+        let mut troubles = Faults::default();
         let cut = fault(1, Trouble::Cut);
         troubles.begin(s(0), cut, s(30));
         assert_eq!(troubles.end(cut.id), Some(cut));
@@ -266,7 +266,7 @@ mod tests {
 
     #[test]
     fn a_dispatch_that_knows_nothing_learns_of_faults_from_reports() {
-        let mut troubles = Troubles::default();
+        let mut troubles = Faults::default();
         let cut = fault(1, Trouble::Cut);
         assert_eq!(troubles.on_report(s(5), name("gotham"), &report(&[cut])).0, []);
         let view = troubles.view(s(5), cut.id).expect("it was adopted");
@@ -276,7 +276,7 @@ mod tests {
 
     #[test]
     fn no_more_faults_are_learned_of_than_can_be_in_force() {
-        let mut troubles = Troubles::default();
+        let mut troubles = Faults::default();
         let most = u32::try_from(FAULTS_MAX).expect("a small number");
         let all: Vec<Fault> = (0..most).map(|id| fault(id, Trouble::Cut)).collect();
         assert_eq!(troubles.on_report(s(0), name("gotham"), &report(&all)).0, []);
@@ -288,7 +288,7 @@ mod tests {
 
     #[test]
     fn a_process_that_was_woken_is_not_frozen_again() {
-        let mut troubles = Troubles::default();
+        let mut troubles = Faults::default();
         let freeze = fault(1, Trouble::Freeze);
         troubles.begin(s(0), freeze, s(30));
         // A report from before it was asked.
@@ -301,7 +301,7 @@ mod tests {
 
     #[test]
     fn what_was_in_force_at_a_process_is_not_when_it_has_ended() {
-        let mut troubles = Troubles::default();
+        let mut troubles = Faults::default();
         let (freeze, cut) = (fault(1, Trouble::Freeze), fault(2, Trouble::Cut));
         for fault in [freeze, cut] {
             troubles.begin(s(0), fault, s(30));

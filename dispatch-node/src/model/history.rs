@@ -18,7 +18,7 @@ use shared::id::{HeroId, NodeName};
 use shared::message::{PullOutcome, Pulled};
 use shared::time::Now;
 
-use crate::event_log::Kind;
+use crate::event_log::EventKind;
 use crate::model::city_state::{Arrival, Way};
 
 /// How long what happened is kept.
@@ -99,7 +99,7 @@ pub struct Mark {
     /// To which.
     pub node: NodeName,
     /// What.
-    pub kind: Kind,
+    pub kind: EventKind,
 }
 
 /// How long a trouble was in force.
@@ -207,7 +207,7 @@ impl History {
     }
 
     /// Something happened to a node.
-    pub(crate) fn marked(&mut self, now: Now, node: NodeName, kind: Kind) {
+    pub(crate) fn marked(&mut self, now: Now, node: NodeName, kind: EventKind) {
         if let Some(second) = self.second(now, now.mono).filter(|second| second.marks.len() < PER_SECOND_MAX) {
             second.marks.push(Mark { at: now.mono, node, kind });
         }
@@ -329,10 +329,10 @@ mod tests {
     fn a_trail_tells_how_a_write_came_to_each_node_and_the_oldest_is_forgotten() {
         let mut history = History::default();
         history.arrived(at(100), name("gotham"), arrival(1, 5, Way::Written, 90));
-        history.arrived(at(200), name("capitol"), arrival(1, 5, Way::Heard(name("gotham")), 150));
+        history.arrived(at(200), name("capitol"), arrival(1, 5, Way::Received(name("gotham")), 150));
         let hero = arrival(1, 0, Way::Unknown, 0).hero;
         let trail: Vec<_> = history.trail(hero).map(|step| (step.node.to_string(), step.way, step.at.as_millis())).collect();
-        assert_eq!(trail, [("gotham".to_owned(), Way::Written, 90), ("capitol".to_owned(), Way::Heard(name("gotham")), 150)]);
+        assert_eq!(trail, [("gotham".to_owned(), Way::Written, 90), ("capitol".to_owned(), Way::Received(name("gotham")), 150)]);
         assert_eq!(history.seconds().map(|second| second.writes.len()).sum::<usize>(), 1, "what was heard is no write");
         for number in 0..ARRIVALS_MAX as u64 {
             history.arrived(at(300), name("gotham"), arrival(2 + (number % 250) as u8, number, Way::Unknown, 300));

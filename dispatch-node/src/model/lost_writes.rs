@@ -20,7 +20,7 @@ const LISTED_MAX: usize = 1_000;
 
 /// Writes answered as saved whose fate is open, and those that were lost.
 #[derive(Debug, Default)]
-pub(crate) struct Ledger {
+pub(crate) struct LostWrites {
     open: BTreeMap<HeroId, Vec<Open>>,
     /// Those of the open ones whose fate may be another than when it was last looked at.
     due: BTreeSet<HeroId>,
@@ -69,7 +69,7 @@ impl Open {
     }
 }
 
-impl Ledger {
+impl LostWrites {
     /// This write was answered as saved.
     pub(crate) fn saved(&mut self, at: UnixMillis, key: HeroId, entry: &Arc<Entry>) {
         if self.open.len() < OPEN_MAX || self.open.contains_key(&key) {
@@ -212,7 +212,7 @@ mod tests {
     fn lost_after(written: &Arc<Entry>, held: [Option<&Arc<Entry>>; 2], gotham_life: u64) -> (u64, bool) {
         let key = HeroId(uuid::Uuid::nil());
         let lives = BTreeMap::from([("gotham".parse().unwrap(), Incarnation(gotham_life))]);
-        let mut ledger = Ledger::default();
+        let mut ledger = LostWrites::default();
         ledger.saved(NOW, key, written);
         ledger.settle(NOW, usize::MAX, |_| held.iter().map(|entry| entry.cloned()).collect(), lives);
         (ledger.lost(), ledger.open.is_empty())
@@ -256,13 +256,13 @@ mod tests {
         let unseen = live(stamp("gotham", 1, 10), Some(&base));
         let death = Arc::new(Entry::written(Value::Tombstone, stamp("dispatch", 1, 5), Some(&base)));
         for (writes, lost) in [([&unseen, &death], 1), ([&death, &unseen], 1), ([&base, &death], 0)] {
-            let mut ledger = Ledger::default();
+            let mut ledger = LostWrites::default();
             writes.iter().for_each(|write| ledger.saved(NOW, key, write));
             ledger.settle(NOW, usize::MAX, |_| vec![None, None], BTreeMap::new());
             assert_eq!((ledger.lost(), ledger.open.len()), (lost, 0), "{writes:?}");
         }
         // One that a city wrote is heard of only.
-        let mut ledger = Ledger::default();
+        let mut ledger = LostWrites::default();
         ledger.saved(NOW, key, &unseen);
         ledger.heard(key, &death.as_entry_ref());
         ledger.settle(NOW, usize::MAX, |_| vec![None, None], BTreeMap::new());
@@ -281,7 +281,7 @@ mod tests {
         assert_eq!(lost_after(&death, [None, Some(&burial)], 1), (0, false), "gotham has not heard of any");
         for held in [Some(&burial), None] {
             let key = HeroId(uuid::Uuid::nil());
-            let mut ledger = Ledger::default();
+            let mut ledger = LostWrites::default();
             ledger.saved(NOW, key, &death);
             ledger.heard(key, &burial.as_entry_ref());
             ledger.settle(NOW, usize::MAX, |_| vec![held.cloned(); 2], BTreeMap::new());
@@ -290,7 +290,7 @@ mod tests {
         // What the first death had seen is not lost to the second, though that knows only of the birth.
         let moved = live(stamp("dispatch", 1, 3), Some(&base));
         let death = Arc::new(Entry::written(Value::Tombstone, stamp("dispatch", 1, 5), Some(&moved)));
-        let mut ledger = Ledger::default();
+        let mut ledger = LostWrites::default();
         [&base, &moved, &death, &late].iter().for_each(|write| ledger.saved(NOW, HeroId(uuid::Uuid::nil()), write));
         ledger.settle(NOW, usize::MAX, |_| vec![Some(Arc::clone(&burial)); 2], BTreeMap::new());
         let lost: Vec<Stamp> = ledger.listed().iter().map(|lost| lost.entry.stamp).collect();
@@ -306,7 +306,7 @@ mod tests {
         for deaths in [[&blind, &fell], [&fell, &blind]] {
             for held in [Some(&blind), None] {
                 let key = HeroId(uuid::Uuid::nil());
-                let mut ledger = Ledger::default();
+                let mut ledger = LostWrites::default();
                 ledger.saved(NOW, key, &write);
                 deaths.iter().for_each(|death| ledger.heard(key, &death.as_entry_ref()));
                 ledger.settle(NOW, usize::MAX, |_| vec![held.cloned(); 2], BTreeMap::new());

@@ -10,7 +10,7 @@ use shared::replica::Replica;
 
 /// What dispatch knows of a node's process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Status {
+pub enum NodeStatus {
     /// It answers.
     Up,
     /// It cannot be reached from here, or gives no answer; whether it runs is not known.
@@ -19,7 +19,7 @@ pub enum Status {
     Down,
 }
 
-impl Status {
+impl NodeStatus {
     /// The word of the API.
     #[must_use]
     pub fn as_str(self) -> &'static str {
@@ -33,11 +33,11 @@ impl Status {
 
 /// One node as last read.
 #[derive(Clone, Debug)]
-pub struct NodeView {
+pub struct NodeState {
     /// Its name.
     pub name: NodeName,
     /// Whether it answers.
-    pub status: Status,
+    pub status: NodeStatus,
     /// Its life, if it has ever been heard.
     pub incarnation: Option<Incarnation>,
     /// How often it has crashed since its process started.
@@ -62,11 +62,11 @@ pub struct NodeView {
     pub is_read: bool,
 }
 
-impl NodeView {
+impl NodeState {
     pub(crate) fn of_dispatch(replica: &Replica) -> Self {
         Self {
             name: replica.me().node,
-            status: Status::Up,
+            status: NodeStatus::Up,
             incarnation: Some(replica.me().incarnation),
             crashes: 0,
             heroes: replica.map().live() as u64,

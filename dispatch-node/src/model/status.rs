@@ -5,14 +5,14 @@ use std::time::Duration;
 
 use shared::id::NodeName;
 
-use crate::model::node_state::NodeView;
-use crate::model::node_state::Status;
+use crate::model::node_state::NodeState;
+use crate::model::node_state::NodeStatus;
 use crate::model::rows::{Pattern, RowState, Rows};
 use crate::text::{counted, grouped, title};
 
 /// What the cluster's state amounts to.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Verdict {
+pub struct ClusterStatus {
     /// Every city answers, and all of them and dispatch hold the same.
     pub converged: bool,
     /// The sentences.
@@ -46,12 +46,12 @@ pub enum Phrase {
     Bad(String),
 }
 
-impl Verdict {
+impl ClusterStatus {
     /// The verdict over these nodes and rows.
     #[must_use]
     pub fn of(
-        dispatch: &NodeView,
-        cities: &[NodeView],
+        dispatch: &NodeState,
+        cities: &[NodeState],
         rows: &Rows,
         counted: &[bool],
         oldest_difference: Option<Duration>,
@@ -59,7 +59,7 @@ impl Verdict {
     ) -> Self {
         let differs = |pattern: &Pattern| pattern.state(counted).differs();
         let differences = rows.count(differs);
-        let all_up = cities.iter().all(|city| city.status == Status::Up && city.is_read);
+        let all_up = cities.iter().all(|city| city.status == NodeStatus::Up && city.is_read);
         let converged = all_up && differences == 0 && cities.iter().all(|city| city.fingerprint == dispatch.fingerprint);
         let phrases = phrases(dispatch, cities, rows, differences);
         Self {
@@ -76,7 +76,7 @@ impl Verdict {
     }
 }
 
-impl Verdict {
+impl ClusterStatus {
     /// The sentences as what was the case: for a page that has lost dispatch, and cannot know what is.
     #[must_use]
     pub fn past(&self) -> String {
@@ -85,7 +85,7 @@ impl Verdict {
 }
 
 impl Phrase {
-    /// The phrase of the past. Names are not looked at: nobody is called by a verb, but who knows.
+    /// The phrase of the past. Names are not looked at: nobody is called by a action, but who knows.
     fn past(&self) -> String {
         match self {
             Self::City(_) => self.to_string(),
@@ -121,8 +121,8 @@ impl std::fmt::Display for Phrase {
     }
 }
 
-fn phrases(dispatch: &NodeView, cities: &[NodeView], rows: &Rows, differences: usize) -> Vec<Phrase> {
-    let up = || (0..cities.len()).filter(|city| cities[*city].status == Status::Up);
+fn phrases(dispatch: &NodeState, cities: &[NodeState], rows: &Rows, differences: usize) -> Vec<Phrase> {
+    let up = || (0..cities.len()).filter(|city| cities[*city].status == NodeStatus::Up);
     // A city that has just lost its memory is no party to the others' agreement.
     let (hurt, standing): (Vec<usize>, Vec<usize>) =
         up().filter(|city| cities[*city].is_read || cities[*city].recovering).partition(|city| cities[*city].recovering);
@@ -178,10 +178,10 @@ fn phrases(dispatch: &NodeView, cities: &[NodeView], rows: &Rows, differences: u
     }
     for city in cities {
         let word = match city.status {
-            Status::Up if !city.is_read && !city.recovering && !groups.is_empty() => "has not told yet what it holds",
-            Status::Up => continue,
-            Status::Down => "has stopped",
-            Status::Unreachable => "gives no answer",
+            NodeStatus::Up if !city.is_read && !city.recovering && !groups.is_empty() => "has not told yet what it holds",
+            NodeStatus::Up => continue,
+            NodeStatus::Down => "has stopped",
+            NodeStatus::Unreachable => "gives no answer",
         };
         sentence.extend([
             Phrase::Plain(" ".into()),
@@ -195,7 +195,7 @@ fn phrases(dispatch: &NodeView, cities: &[NodeView], rows: &Rows, differences: u
 }
 
 /// The cities of `up` in groups that hold the same, the largest first.
-fn groups(cities: &[NodeView], up: &[usize]) -> Vec<Vec<usize>> {
+fn groups(cities: &[NodeState], up: &[usize]) -> Vec<Vec<usize>> {
     let mut groups: Vec<Vec<usize>> = Vec::new();
     for city in up {
         match groups.iter_mut().find(|group| cities[group[0]].fingerprint == cities[*city].fingerprint) {
@@ -208,13 +208,14 @@ fn groups(cities: &[NodeView], up: &[usize]) -> Vec<Vec<usize>> {
 }
 
 /// A city that holds what most of those that answer hold; none where no two of several do.
-pub(crate) fn leader(cities: &[NodeView]) -> Option<usize> {
-    let up: Vec<usize> =
-        (0..cities.len()).filter(|city| cities[*city].status == Status::Up && cities[*city].is_read && !cities[*city].recovering).collect();
+pub(crate) fn leader(cities: &[NodeState]) -> Option<usize> {
+    let up: Vec<usize> = (0..cities.len())
+        .filter(|city| cities[*city].status == NodeStatus::Up && cities[*city].is_read && !cities[*city].recovering)
+        .collect();
     groups(cities, &up).first().filter(|group| group.len() > 1 || up.len() == 1).map(|group| group[0])
 }
 
-fn agreement(cities: &[NodeView], all: &[usize], rows: &Rows) -> Vec<Phrase> {
+fn agreement(cities: &[NodeState], all: &[usize], rows: &Rows) -> Vec<Phrase> {
     let heroes = cities[all[0]].heroes;
     let ending = match (heroes, rows.count(Pattern::lives) > 0) {
         (0, false) => " agree: there are no heroes yet.".to_owned(),
@@ -230,12 +231,13 @@ pub(crate) fn changes(rows: &Rows, a: usize, b: usize) -> usize {
 }
 
 /// Of how many heroes this city does not say the same as some other that answers and has its memory.
-pub(crate) fn changes_from_any(cities: &[NodeView], rows: &Rows, city: usize) -> usize {
-    let others: Vec<usize> = (0..cities.len()).filter(|other| cities[*other].status == Status::Up && !cities[*other].recovering).collect();
+pub(crate) fn changes_from_any(cities: &[NodeState], rows: &Rows, city: usize) -> usize {
+    let others: Vec<usize> =
+        (0..cities.len()).filter(|other| cities[*other].status == NodeStatus::Up && !cities[*other].recovering).collect();
     rows.count(|pattern| others.iter().any(|other| pattern.is_apart(*other, city)))
 }
 
-fn names(cities: &[NodeView], group: &[usize]) -> Vec<Phrase> {
+fn names(cities: &[NodeState], group: &[usize]) -> Vec<Phrase> {
     let mut phrases = Vec::new();
     for (position, city) in group.iter().enumerate() {
         if position > 0 {

@@ -1,4 +1,4 @@
-//! What dispatch knows, at one moment, as data: what the page, the API and the verdict are made of. Nothing here decides or
+//! What dispatch knows, at one moment, as data: what the page, the API and the cluster status are made of. Nothing here decides or
 //! formats; it compares.
 
 use std::sync::Arc;
@@ -10,15 +10,15 @@ use shared::hero::HeroName;
 use shared::id::{HeroId, NodeName};
 use shared::time::Now;
 
-use crate::event_log::Happening;
+use crate::event_log::LoggedEvent;
 use crate::forecast::Intervals;
-use crate::model::city_state::Mirror;
+use crate::model::city_state::CityState;
 use crate::model::faults::FaultView;
 use crate::model::history::History;
 use crate::model::lost_writes::Lost;
-use crate::model::node_state::{NodeView, Status};
+use crate::model::node_state::{NodeState, NodeStatus};
 use crate::model::rows::{Row, RowState, Rows};
-use crate::model::status::Verdict;
+use crate::model::status::ClusterStatus;
 
 /// Everything known at one moment.
 #[derive(Clone, Debug)]
@@ -26,19 +26,19 @@ pub struct View {
     /// When.
     pub at: Now,
     /// Dispatch's own replica.
-    pub dispatch: NodeView,
+    pub dispatch: NodeState,
     /// Whether dispatch may write.
     pub joined: bool,
     /// The cities, in the order of the rows' cells.
-    pub cities: Vec<NodeView>,
+    pub cities: Vec<NodeState>,
     /// Whether each city counts when copies are compared.
     pub counted: Vec<bool>,
     /// Every hero anybody has heard of, by name.
     pub rows: Rows,
     /// What it amounts to.
-    pub verdict: Verdict,
+    pub status: ClusterStatus,
     /// The event log, newest last.
-    pub happenings: Vector<Arc<Happening>>,
+    pub events: Vector<Arc<LoggedEvent>>,
     /// The faults in force, oldest first.
     pub faults: Vec<FaultView>,
     /// The pace of gossip.
@@ -61,7 +61,7 @@ pub struct Aftermath {
     /// The city that was bombed.
     pub city: NodeName,
     /// The number of its line in the event log.
-    pub happening: u64,
+    pub event: u64,
     /// The heroes that the city alone held when it was hit; of very many, the first.
     pub only_there: Vec<(HeroId, HeroName)>,
     /// How many those were.
@@ -71,7 +71,7 @@ pub struct Aftermath {
 impl View {
     /// The node of this name.
     #[must_use]
-    pub fn city(&self, name: NodeName) -> Option<(usize, &NodeView)> {
+    pub fn city(&self, name: NodeName) -> Option<(usize, &NodeState)> {
         self.cities.iter().enumerate().find(|(_, city)| city.name == name)
     }
 
@@ -84,8 +84,8 @@ impl View {
 
 /// Which cities count when copies are compared: those that say what they hold; all, where none does. One that has lost its memory is
 /// known to hold nothing; one that has not been read yet is not known to.
-pub(crate) fn counted(cities: &[Mirror]) -> Vec<bool> {
-    let speaks = |city: &Mirror| city.status == Status::Up && (city.is_read || city.recovering);
+pub(crate) fn counted(cities: &[CityState]) -> Vec<bool> {
+    let speaks = |city: &CityState| city.status == NodeStatus::Up && (city.is_read || city.recovering);
     let none_speaks = !cities.iter().any(speaks);
     cities.iter().map(|city| none_speaks || speaks(city)).collect()
 }

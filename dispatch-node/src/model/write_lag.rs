@@ -20,7 +20,7 @@ const WRITES_MAX: usize = 16;
 
 /// The writes that are under way.
 #[derive(Debug)]
-pub(crate) struct Lags {
+pub(crate) struct WriteLags {
     began: Now,
     open: BTreeMap<HeroId, Vec<UnderWay>>,
     /// How long those took that have arrived everywhere since somebody asked.
@@ -33,7 +33,7 @@ struct UnderWay {
     since: Duration,
 }
 
-impl Lags {
+impl WriteLags {
     /// For a life that begins.
     pub(crate) fn new(began: Now) -> Self {
         Self { began, open: BTreeMap::new(), arrived: Vec::new() }
@@ -112,7 +112,7 @@ mod tests {
 
     /// What was measured, in seconds, after each of these rows, a second apart.
     fn measured(rows: &[Row], counted: [bool; 2]) -> Vec<Vec<u64>> {
-        let mut lags = Lags::new(NOW);
+        let mut lags = WriteLags::new(NOW);
         let mut before = None;
         let mut second = 0;
         rows.iter()
@@ -155,7 +155,7 @@ mod tests {
     fn a_death_is_measured_though_its_tombstone_is_collected_before_anybody_looks() {
         let born = live(stamp("gotham", 10), 100, None);
         let death = dead(stamp("gotham", -10), Some(&born));
-        let mut lags = Lags::new(NOW);
+        let mut lags = WriteLags::new(NOW);
         lags.heard(after(0), Some(&row(None, [Some(&born), Some(&born)])), &row(None, [Some(&death), Some(&born)]));
         lags.look(after(0), &row(None, [Some(&death), Some(&born)]), &[true, true]);
         assert_eq!(lags.take(), []);

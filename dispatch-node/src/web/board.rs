@@ -17,7 +17,7 @@ use tokio::time::{Instant, sleep};
 use tokio_tungstenite::tungstenite::Utf8Bytes;
 use tracing::error;
 
-use crate::event_log::Kind;
+use crate::event_log::EventKind;
 use crate::model::view::View;
 use crate::web::desk::Desk;
 use crate::web::error::{Problem, dispatch_silent};
@@ -295,9 +295,9 @@ impl<'a> Keeper<'a> {
     /// What was destroyed since the view before.
     fn note_news(&mut self, view: &View) {
         let Some(before) = &self.view else { return };
-        let last = before.happenings.last().map_or(0, |happening| happening.number);
-        let destroyed = view.happenings.iter().rev().take_while(|happening| happening.number > last);
-        let destroyed = destroyed.filter(|happening| happening.kind == Kind::Destroyed);
+        let last = before.events.last().map_or(0, |happening| happening.number);
+        let destroyed = view.events.iter().rev().take_while(|happening| happening.number > last);
+        let destroyed = destroyed.filter(|happening| happening.kind == EventKind::Destroyed);
         // In the words in which who did it is answered: a page shows the two as one.
         let mut news: Vec<News> =
             destroyed.map(|happening| News { n: happening.number, text: page::destroyed(happening.node), since: *self.number }).collect();
@@ -406,8 +406,8 @@ mod tests {
         let mut number = 0;
         let mut keeper = Keeper::new(desk(), &mut number);
         keeper.show(Some(Arc::new(Scene::new().view)), None);
-        let mut scene = Scene::new().happened("gotham", Kind::Destroyed);
-        let told = Arc::make_mut(&mut scene.view.happenings[0]);
+        let mut scene = Scene::new().happened("gotham", EventKind::Destroyed);
+        let told = Arc::make_mut(&mut scene.view.events[0]);
         told.text = "gotham has been destroyed, and it alone had heard of Granite".to_owned();
         keeper.show(Some(Arc::new(scene.view)), None);
         let news: Vec<&str> = keeper.news.iter().map(|news| news.text.as_str()).collect();

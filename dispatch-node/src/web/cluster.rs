@@ -1,6 +1,6 @@
 //! The processes, a card each: whether they answer, what they hold, and what can be done to them.
 
-use crate::model::node_state::Status;
+use crate::model::node_state::NodeStatus;
 use crate::model::status;
 use crate::model::view::View;
 use crate::text::{counted, grouped, title};
@@ -11,7 +11,7 @@ use crate::web::rebuild::Rebuilder;
 use crate::web::wording::clock;
 
 pub(crate) fn cluster_panel(view: &View, rebuilder: &Rebuilder) -> ClusterPanel {
-    let silent = view.cities.iter().filter(|city| city.status != Status::Up).count();
+    let silent = view.cities.iter().filter(|city| city.status != NodeStatus::Up).count();
     let processes = view.cities.len() + 1;
     let summary = match silent {
         0 => format!("{processes} processes, all answer"),
@@ -41,14 +41,14 @@ fn city_card(view: &View, index: usize, leader: Option<usize>, most: u64, rebuil
         None => status::changes_from_any(&view.cities, &view.rows, index),
     };
     let (status, state) = match city.status {
-        Status::Unreachable if city.age.is_none() => (panels::Status::Unreachable, "not heard yet".to_owned()),
-        Status::Unreachable if city.frozen => (panels::Status::Unreachable, "frozen from here".to_owned()),
-        Status::Unreachable => (panels::Status::Unreachable, "gives no answer".to_owned()),
-        Status::Down => (panels::Status::Down, "has stopped".to_owned()),
-        Status::Up if !city.is_read && !city.recovering => (panels::Status::Up, "not heard yet".to_owned()),
-        Status::Up if city.recovering => (panels::Status::Up, "destroyed, recovering".to_owned()),
-        Status::Up if apart > 0 => (panels::Status::Up, format!("{} apart", counted(apart, "change", "changes"))),
-        Status::Up => (panels::Status::Up, "agrees".to_owned()),
+        NodeStatus::Unreachable if city.age.is_none() => (panels::Status::Unreachable, "not heard yet".to_owned()),
+        NodeStatus::Unreachable if city.frozen => (panels::Status::Unreachable, "frozen from here".to_owned()),
+        NodeStatus::Unreachable => (panels::Status::Unreachable, "gives no answer".to_owned()),
+        NodeStatus::Down => (panels::Status::Down, "has stopped".to_owned()),
+        NodeStatus::Up if !city.is_read && !city.recovering => (panels::Status::Up, "not heard yet".to_owned()),
+        NodeStatus::Up if city.recovering => (panels::Status::Up, "destroyed, recovering".to_owned()),
+        NodeStatus::Up if apart > 0 => (panels::Status::Up, format!("{} apart", counted(apart, "change", "changes"))),
+        NodeStatus::Up => (panels::Status::Up, "agrees".to_owned()),
     };
     let state = match clock(city) {
         Some(clock) => format!("{state}, {clock}"),
@@ -63,12 +63,12 @@ fn city_card(view: &View, index: usize, leader: Option<usize>, most: u64, rebuil
         fill: u8::try_from(percent).unwrap_or(100),
         status,
         state,
-        differs: city.status == Status::Up && (apart > 0 || city.recovering),
+        differs: city.status == NodeStatus::Up && (apart > 0 || city.recovering),
         age: age(city),
         life: if city.crashes == 0 { String::new() } else { format!("{} life", ordinal(city.crashes + 1)) },
         fingerprint: if city.age.is_none() { String::new() } else { city.fingerprint.to_string().chars().take(8).collect() },
         at_stake: only_copies::at_stake(view, index).unwrap_or_default(),
-        rebuild: (city.status == Status::Down).then(|| match rebuilder.by_hand(city.name) {
+        rebuild: (city.status == NodeStatus::Down).then(|| match rebuilder.by_hand(city.name) {
             None => panels::Rebuild::Button,
             Some(how) => panels::Rebuild::ByHand(format!("To start it again, {how}.")),
         }),

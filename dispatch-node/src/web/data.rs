@@ -66,7 +66,7 @@ async fn keep_telling(socket: &mut Socket, desk: &Desk) -> Option<Close> {
                     return Some((1001, "dispatch is stopping"));
                 }
                 let Some(view) = views.borrow_and_update().clone() else { continue };
-                let newest = view.happenings.last().map_or(0, |happening| happening.number);
+                let newest = view.events.last().map_or(0, |happening| happening.number);
                 // After a crash of dispatch's machine the numbers begin anew.
                 let since = last.filter(|last| *last <= newest).unwrap_or(newest.saturating_sub(EVENTS_AT_FIRST));
                 send(socket, &Push::Data(Box::new(data(&view, since)))).await?;
@@ -86,7 +86,7 @@ async fn keep_telling(socket: &mut Socket, desk: &Desk) -> Option<Close> {
 
 fn data(view: &View, since: u64) -> Data<'_> {
     Data {
-        verdict: VerdictAnswer::of(&view.verdict),
+        verdict: VerdictAnswer::of(&view.status),
         faults: view.faults.iter().map(FaultJson::of).collect(),
         gossip: GossipJson::of(view.pace),
         events: Event::since(view, since),

@@ -11,7 +11,7 @@ use shared::id::NodeName;
 use shared::trace::TraceContext;
 
 use crate::model::view::View;
-use crate::request::{Answer, Ask, NotDone, Verb};
+use crate::request::{Action, Reply, Request, RequestError};
 use crate::web::error::{Problem, dispatch_silent};
 use crate::web::followed::Followed;
 use crate::web::rebuild::Rebuilder;
@@ -25,14 +25,14 @@ type OpenTickets = Arc<Mutex<(u64, BTreeMap<u64, Waiting>)>>;
 
 /// Whoever waits for an answer.
 struct Waiting {
-    answer: oneshot::Sender<Answer>,
+    answer: oneshot::Sender<Reply>,
     trace: Option<TraceContext>,
 }
 
 /// The web's side of the desk.
 #[derive(Clone)]
 pub struct Desk {
-    asks: mpsc::Sender<Ask>,
+    asks: mpsc::Sender<Request>,
     open: OpenTickets,
     view: watch::Receiver<Option<Arc<View>>>,
     cities: Arc<[NodeName]>,
@@ -61,7 +61,7 @@ pub struct Counter {
 impl Desk {
     /// A desk for these cities, whoever can rebuild them, and where scenarios are played: the web's side, the machine's side, and the queue between them.
     #[must_use]
-    pub fn new(cities: Vec<NodeName>, rebuilder: Rebuilder, stage: Stage, limits: Limits) -> (Self, Counter, mpsc::Receiver<Ask>) {
+    pub fn new(cities: Vec<NodeName>, rebuilder: Rebuilder, stage: Stage, limits: Limits) -> (Self, Counter, mpsc::Receiver<Request>) {
         let (asks, queue) = mpsc::channel(limits.asks);
         let (shown, view) = watch::channel(None);
         let open = OpenTickets::default();
@@ -102,9 +102,9 @@ impl Desk {
     }
 
     /// Asks the machine, and waits for its answer.
-    pub(crate) async fn ask(&self, verb: Verb, key: Option<String>) -> Result<Answer, Problem> {
+    pub(crate) async fn ask(&self, action: Action, key: Option<String>) -> Result<Reply, Problem> {
         let (answer, answered) = oneshot::channel();
-        let mut span = traced::ask(&verb);
+        let mut span = traced::ask(&action);
         let trace = span.context();
         let ticket = {
             let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
@@ -113,10 +113,10 @@ impl Desk {
             open.1.insert(ticket, Waiting { answer, trace });
             ticket
         };
-        let outcome = match self.asks.try_send(Ask { ticket, key, verb, trace }) {
+        let outcome = match self.asks.try_send(Request { ticket, key, action, trace }) {
             Err(_) => Err(Problem::overloaded()),
             Ok(()) => match timeout(ANSWER_PATIENCE, answered).await {
-                Ok(Ok(Answer::Refused(refusal))) => Err(refusal.into()),
+                Ok(Ok(Reply::Refused(refusal))) => Err(refusal.into()),
                 Ok(Ok(answer)) => Ok(answer),
                 Ok(Err(_)) | Err(_) => Err(dispatch_silent()),
             },
@@ -130,14 +130,14 @@ impl Desk {
 
     /// What is known at this moment, everything answered so far included.
     pub(crate) async fn now(&self) -> Result<Arc<View>, Problem> {
-        let Answer::View(view) = self.ask(Verb::View, None).await? else { return Err(dispatch_silent()) };
+        let Reply::View(view) = self.ask(Action::View, None).await? else { return Err(dispatch_silent()) };
         Ok(view)
     }
 }
 
 impl Counter {
     /// Hands an answer to whoever holds its ticket, if they still wait.
-    pub fn answer(&self, ticket: u64, answer: Answer) {
+    pub fn answer(&self, ticket: u64, answer: Reply) {
         let waiting = self.open.lock().unwrap_or_else(PoisonError::into_inner).1.remove(&ticket);
         if let Some(waiting) = waiting {
             // Before anybody can be shown what is answered here.
@@ -153,27 +153,27 @@ impl Counter {
     }
 }
 
-impl From<NotDone> for Problem {
-    fn from(refusal: NotDone) -> Self {
+impl From<RequestError> for Problem {
+    fn from(refusal: RequestError) -> Self {
         let detail = refusal.to_string();
         match refusal {
-            NotDone::NeverHeardOf(_) => Self::not_found("unknown_hero", detail),
-            NotDone::Deleted(_) => Self::gone("terminated", detail),
-            NotDone::UnknownFault(_) => Self::not_found("unknown_fault", detail),
-            NotDone::HealedAlready(_) => Self::gone("healed", detail),
-            NotDone::TooManyFaults(_) => Self::conflict("too_many_faults", detail),
-            NotDone::TooManyHeroes => Self::conflict("too_many_heroes", detail),
-            NotDone::TooManyTombstones => Self::unavailable("too_many_tombstones", detail),
-            NotDone::ExchangeUnderWay => Self::conflict("under_way", detail),
-            NotDone::NobodyToExchange => Self::unavailable("no_answer", detail),
-            NotDone::Alive { .. } => Self::conflict("alive", detail),
-            NotDone::CityHasNotHeard { .. } => Self::conflict("not_heard_of", detail),
-            NotDone::NoAnswer { .. } | NotDone::NoCity | NotDone::TooLate { .. } => Self::unavailable("no_answer", detail),
-            NotDone::Unknown { .. } => Self::unavailable("outcome_unknown", detail),
-            NotDone::TooFarAhead { .. } => Self::conflict("too_far_ahead", detail),
-            NotDone::Joining { .. } => Self::unavailable("joining", detail),
-            NotDone::KeyReused => Self::not_allowed("idempotency_key_reused", detail),
-            NotDone::UnderWay => Self::conflict("under_way", detail),
+            RequestError::NeverHeardOf(_) => Self::not_found("unknown_hero", detail),
+            RequestError::Deleted(_) => Self::gone("terminated", detail),
+            RequestError::UnknownFault(_) => Self::not_found("unknown_fault", detail),
+            RequestError::HealedAlready(_) => Self::gone("healed", detail),
+            RequestError::TooManyFaults(_) => Self::conflict("too_many_faults", detail),
+            RequestError::TooManyHeroes => Self::conflict("too_many_heroes", detail),
+            RequestError::TooManyTombstones => Self::unavailable("too_many_tombstones", detail),
+            RequestError::ExchangeUnderWay => Self::conflict("under_way", detail),
+            RequestError::NobodyToExchange => Self::unavailable("no_answer", detail),
+            RequestError::Alive { .. } => Self::conflict("alive", detail),
+            RequestError::CityHasNotHeard { .. } => Self::conflict("not_heard_of", detail),
+            RequestError::NoAnswer { .. } | RequestError::NoCity | RequestError::TooLate { .. } => Self::unavailable("no_answer", detail),
+            RequestError::Unknown { .. } => Self::unavailable("outcome_unknown", detail),
+            RequestError::TooFarAhead { .. } => Self::conflict("too_far_ahead", detail),
+            RequestError::Joining { .. } => Self::unavailable("joining", detail),
+            RequestError::KeyReused => Self::not_allowed("idempotency_key_reused", detail),
+            RequestError::UnderWay => Self::conflict("under_way", detail),
         }
     }
 }

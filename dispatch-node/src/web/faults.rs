@@ -10,7 +10,7 @@ use shared::id::NodeName;
 use shared::membership::DISPATCH;
 use shared::options::well_known_name;
 
-use crate::request::Verb;
+use crate::request::Action;
 use crate::web::desk::Desk;
 use crate::web::error::{Problem, shortened};
 use crate::web::input;
@@ -71,7 +71,7 @@ fn span(seconds: f64) -> Option<Duration> {
 
 impl FaultWish {
     /// What is asked for, if it can be.
-    pub(crate) fn parse(&self, desk: &Desk) -> Result<Verb, Problem> {
+    pub(crate) fn parse(&self, desk: &Desk) -> Result<Action, Problem> {
         let trouble = self.trouble()?;
         let from = node(desk, "from", &self.from)?;
         if trouble == Trouble::Freeze && from.as_str() == DISPATCH {
@@ -91,7 +91,7 @@ impl FaultWish {
             None => HEAL_AFTER_DEFAULT,
             Some(s) => span(s).filter(|span| HEAL_AFTER.contains(span)).ok_or_else(|| out_of_range("heal_after_s", "0.1 to 3600", s))?,
         };
-        Ok(Verb::Inject { trouble, from, to, both: self.both.unwrap_or(true), heal_after })
+        Ok(Action::Inject { trouble, from, to, both: self.both.unwrap_or(true), heal_after })
     }
 
     fn trouble(&self) -> Result<Trouble, Problem> {

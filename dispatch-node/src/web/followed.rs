@@ -15,7 +15,7 @@ use shared::spans::{Part, Span};
 use shared::trace::TraceContext;
 
 use crate::model::view::View;
-use crate::request::Answer;
+use crate::request::Reply;
 use crate::web::fragments::Number;
 
 /// How many writes are followed; of more, the newest.
@@ -46,7 +46,7 @@ enum Way {
 
 impl Followed {
     /// Follows the write of this answer, if it is one, as a part of what `ask` stands for.
-    pub(crate) fn follow(&self, answer: &Answer, ask: Option<TraceContext>) {
+    pub(crate) fn follow(&self, answer: &Reply, ask: Option<TraceContext>) {
         let Some((hero, entry)) = written(answer) else { return };
         let mut span = Span::child("observe", Part::Own, ask);
         if span.context().is_none() {
@@ -98,21 +98,21 @@ impl Followed {
 }
 
 /// What the answer says was written; of several, the last.
-fn written(answer: &Answer) -> Option<(HeroId, &Entry)> {
+fn written(answer: &Reply) -> Option<(HeroId, &Entry)> {
     match answer {
-        Answer::Created(created) => created.last().map(|(hero, entry)| (*hero, &**entry)),
-        Answer::Assigned(hero, entry) | Answer::Terminated(hero, entry) => Some((*hero, entry)),
-        Answer::Bombed(_)
-        | Answer::Forgotten(_)
-        | Answer::Injected(_)
-        | Answer::Healed
-        | Answer::Gossip(_)
-        | Answer::Exchanged(_)
-        | Answer::Ended(_)
-        | Answer::Logged
-        | Answer::Found(..)
-        | Answer::View(_)
-        | Answer::Refused(_) => None,
+        Reply::Created(created) => created.last().map(|(hero, entry)| (*hero, &**entry)),
+        Reply::Assigned(hero, entry) | Reply::Terminated(hero, entry) => Some((*hero, entry)),
+        Reply::Bombed(_)
+        | Reply::Forgotten(_)
+        | Reply::Injected(_)
+        | Reply::Healed
+        | Reply::Gossip(_)
+        | Reply::Exchanged(_)
+        | Reply::Ended(_)
+        | Reply::Logged
+        | Reply::Found(..)
+        | Reply::View(_)
+        | Reply::Refused(_) => None,
     }
 }
 
@@ -140,13 +140,13 @@ mod tests {
     fn a_write_is_followed_to_the_first_page_that_is_shown_it_and_no_more_than_a_few_are() {
         let followed = Followed::default();
         let (before, after) = (live(stamp("dispatch", 9_000), 84, None), live(stamp("gotham", 1_000), 100, None));
-        let assigned = Answer::Assigned(id(1), Arc::clone(&after));
+        let assigned = Reply::Assigned(id(1), Arc::clone(&after));
         followed.follow(&assigned, ASK);
         assert!(followed.writes().is_empty(), "without a collector nothing is");
 
         let _exporting = shared::spans::start(Some("http://127.0.0.1:1"), "dispatch").unwrap();
         followed.follow(&assigned, None);
-        followed.follow(&Answer::Healed, ASK);
+        followed.follow(&Reply::Healed, ASK);
         assert!(followed.writes().is_empty(), "neither what is of no trace, nor what is no write");
 
         followed.follow(&assigned, ASK);

@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use shared::id::{HeroId, NodeName};
 
-use crate::request::{Answer, CREATE_MAX, Verb};
+use crate::request::{Action, CREATE_MAX, Reply};
 use crate::web::error::Problem;
 use crate::web::input::{self, FormBody};
 use crate::web::page::{self, Refusal};
@@ -26,15 +26,15 @@ struct Done {
 
 /// `POST /heroes`
 pub(crate) async fn create(State(site): State<Site>, headers: HeaderMap, form: Result<FormBody, Problem>) -> Response {
-    let verb = form.and_then(|form| match (form.get("name"), form.get("count")) {
+    let action = form.and_then(|form| match (form.get("name"), form.get("count")) {
         (_, Some(count)) => match count.parse() {
-            Ok(count @ 1..=CREATE_MAX) => Ok(Verb::CreateMany { count }),
+            Ok(count @ 1..=CREATE_MAX) => Ok(Action::CreateMany { count }),
             Ok(_) | Err(_) => Err(Problem::not_allowed("count_out_of_range", format!("a count is 1 to {CREATE_MAX}; nothing was created"))),
         },
-        (Some(name), None) => input::hero_name(&site.desk, name).map(|name| Verb::Create { name: Some(name) }),
-        (None, None) => Ok(Verb::Create { name: None }),
+        (Some(name), None) => input::hero_name(&site.desk, name).map(|name| Action::Create { name: Some(name) }),
+        (None, None) => Ok(Action::Create { name: None }),
     });
-    act(&site, &headers, None, verb).await
+    act(&site, &headers, None, action).await
 }
 
 /// `POST /heroes/{id}`: one form a row, with a list that assigns and a button that terminates.
@@ -45,25 +45,25 @@ pub(crate) async fn command(
     form: Result<FormBody, Problem>,
 ) -> Response {
     let id = hero.as_ref().ok().map(|HeroPath(id)| *id);
-    let verb = hero.and_then(|HeroPath(hero)| {
+    let action = hero.and_then(|HeroPath(hero)| {
         let form = form?;
         if form.get("terminate").is_some() {
-            return Ok(Verb::Terminate { hero });
+            return Ok(Action::Terminate { hero });
         }
         let place = form.get("location").ok_or_else(|| Problem::not_allowed("no_location", "choose where to; nothing was changed"))?;
-        Ok(Verb::Assign { hero, to: input::location(&site.desk, place)? })
+        Ok(Action::Assign { hero, to: input::location(&site.desk, place)? })
     });
-    act(&site, &headers, id, verb).await
+    act(&site, &headers, id, action).await
 }
 
 /// `POST /cities/{city}/bomb`
 pub(crate) async fn bomb(State(site): State<Site>, city: Result<CityPath, Problem>, headers: HeaderMap) -> Response {
-    act(&site, &headers, None, city.map(|CityPath(city)| Verb::Bomb { city: Some(city) })).await
+    act(&site, &headers, None, city.map(|CityPath(city)| Action::Bomb { city: Some(city) })).await
 }
 
 /// `POST /bomb`
 pub(crate) async fn bomb_random(State(site): State<Site>, headers: HeaderMap) -> Response {
-    act(&site, &headers, None, Ok(Verb::Bomb { city: None })).await
+    act(&site, &headers, None, Ok(Action::Bomb { city: None })).await
 }
 
 /// `POST /cities/{city}/rebuild`
@@ -86,15 +86,13 @@ pub(crate) struct News {
 }
 
 /// Has the machine do what a form asks, and tells whoever sent it.
-pub(crate) async fn act(site: &Site, headers: &HeaderMap, hero: Option<HeroId>, verb: Result<Verb, Problem>) -> Response {
-    let outcome = match verb {
-        Ok(verb) => site.desk.ask(verb, None).await,
+pub(crate) async fn act(site: &Site, headers: &HeaderMap, hero: Option<HeroId>, action: Result<Action, Problem>) -> Response {
+    let outcome = match action {
+        Ok(action) => site.desk.ask(action, None).await,
         Err(problem) => Err(problem),
     };
-    let news = outcome.map(|answer| News {
-        destroyed: if let Answer::Bombed(city) = answer { Some(city) } else { None },
-        text: trouble::notice(&answer),
-    });
+    let news = outcome
+        .map(|answer| News { destroyed: if let Reply::Bombed(city) = answer { Some(city) } else { None }, text: trouble::notice(&answer) });
     self::answer(site, headers, hero, news).await
 }
 

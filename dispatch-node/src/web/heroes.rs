@@ -8,8 +8,8 @@ use shared::crdt::Entry;
 use shared::hero::{Hero, Location};
 use shared::id::HeroId;
 
-use crate::model::node_state::NodeView;
-use crate::model::node_state::Status;
+use crate::model::node_state::NodeState;
+use crate::model::node_state::NodeStatus;
 use crate::model::rows::{self, RowState};
 use crate::model::view::View;
 use crate::text::{grouped, title};
@@ -142,7 +142,7 @@ pub(crate) fn chips(view: &View, wish: &Wish) -> String {
     let first = wish.sort == Sort::DifferingFirst;
     let other = if first { Sort::Name } else { Sort::DifferingFirst };
     let sort =
-        Chip { label: "Differing first", count: String::new(), href: Wish { sort: other, page: 0, ..wish.clone() }.href(), on: first };
+        Chip { label: "DifferenceAges first", count: String::new(), href: Wish { sort: other, page: 0, ..wish.clone() }.href(), on: first };
     html(&Chips { chips: Show::EVERY.map(chip).into(), sort })
 }
 
@@ -151,8 +151,12 @@ pub(crate) fn columns(view: &View) -> String {
 }
 
 fn columns_of(view: &View) -> Vec<Column> {
-    let column =
-        |city: &NodeView| Column { key: city.name.to_string(), name: title(city.name), age: age(city), stale: city.status != Status::Up };
+    let column = |city: &NodeState| Column {
+        key: city.name.to_string(),
+        name: title(city.name),
+        age: age(city),
+        stale: city.status != NodeStatus::Up,
+    };
     view.cities.iter().map(column).collect()
 }
 
@@ -173,7 +177,7 @@ pub(crate) fn foot(wish: &Wish, selection: &Selection) -> String {
 #[derive(Debug, Default)]
 pub(crate) struct RowCache {
     /// Which cities answer, which of them count, and the address of the page.
-    surroundings: (Vec<Status>, Vec<bool>, String),
+    surroundings: (Vec<NodeStatus>, Vec<bool>, String),
     rows: std::collections::BTreeMap<HeroId, (Arc<rows::Row>, Arc<str>)>,
 }
 
@@ -210,7 +214,7 @@ fn nothing(wish: &Wish) -> &'static str {
     match wish.show {
         _ if !wish.query.is_empty() => "No hero matches this search.",
         Show::All => "There are no heroes yet.",
-        Show::Differing => "The cities say the same of every hero.",
+        Show::DifferenceAges => "The cities say the same of every hero.",
         Show::OnlyCopy => "Every hero is held by more than one node.",
         Show::Lost => "No hero has lost a write.",
         Show::Terminated => "No hero has been terminated.",

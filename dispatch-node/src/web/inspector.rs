@@ -210,7 +210,7 @@ fn step_line(view: &View, step: &Step) -> StepLine {
     let node = title(step.node);
     let text = match step.way {
         Way::Written => format!("{node} wrote it"),
-        Way::Heard(from) => format!("{node} heard it from {}", title(from)),
+        Way::Received(from) => format!("{node} heard it from {}", title(from)),
         Way::Unknown => format!("{node} held it; how it came there is not known"),
     };
     StepLine { at: moment(wall(view, step.at)), key: step.node.to_string(), text }

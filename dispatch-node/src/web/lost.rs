@@ -99,9 +99,9 @@ impl LostPanel {
             }
         };
         let lines: Vec<LostLine> = view.lost.iter().rev().take(SHOWN_MAX).map(line).collect();
-        let more = usize::try_from(view.verdict.lost_writes).unwrap_or(usize::MAX).saturating_sub(lines.len());
+        let more = usize::try_from(view.status.lost_writes).unwrap_or(usize::MAX).saturating_sub(lines.len());
         Self {
-            count: grouped(view.verdict.lost_writes),
+            count: grouped(view.status.lost_writes),
             more: if more == 0 { String::new() } else { format!("and {}", counted(more, "earlier one", "earlier ones")) },
             lines,
         }
@@ -165,7 +165,7 @@ fn since(view: &View, since: u64) -> impl Iterator<Item = &Arc<Lost>> {
 pub(crate) async fn lost_writes(State(desk): State<Desk>, Since(number): Since) -> Result<Response, Problem> {
     let view = desk.now().await?;
     let lost = since(&view, number).map(|lost| LostWrite::of(&view, lost)).collect();
-    Ok(Json(LostWrites { count: view.verdict.lost_writes, lost }).into_response())
+    Ok(Json(LostWrites { count: view.status.lost_writes, lost }).into_response())
 }
 
 /// Lost writes, for spreadsheets

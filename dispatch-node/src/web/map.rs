@@ -12,8 +12,8 @@ use shared::fault::Trouble;
 use shared::id::NodeName;
 
 use crate::model::faults::FaultView;
-use crate::model::node_state::NodeView;
-use crate::model::node_state::Status;
+use crate::model::node_state::NodeState;
+use crate::model::node_state::NodeStatus;
 use crate::model::view::View;
 use crate::text::{grouped, title};
 use crate::web::picture::{Px, Xy, shape};
@@ -113,7 +113,7 @@ impl Map {
     /// The map of what is known.
     pub(crate) fn of(view: &View) -> Self {
         let layout = Layout::of(view.cities.len());
-        let nodes: Vec<&NodeView> = view.cities.iter().chain([&view.dispatch]).collect();
+        let nodes: Vec<&NodeState> = view.cities.iter().chain([&view.dispatch]).collect();
         let mut pairs = Vec::new();
         for a in 0..nodes.len() {
             pairs.extend((a + 1..nodes.len()).map(|b| (a, b)));
@@ -137,15 +137,15 @@ impl Map {
 }
 
 /// What a node is like, if it is not as it should be, and the class that sets it.
-fn condition(node: &NodeView) -> (&'static str, &'static str) {
+fn condition(node: &NodeState) -> (&'static str, &'static str) {
     match node.status {
-        Status::Down => ("stopped", "has stopped"),
-        Status::Unreachable if node.age.is_none() => ("silent", "not heard yet"),
-        Status::Unreachable | Status::Up if node.frozen => ("frozen", "frozen"),
-        Status::Unreachable => ("silent", "gives no answer"),
-        Status::Up if node.recovering => ("recovering", "recovering"),
-        Status::Up if !node.is_read => ("silent", "not heard yet"),
-        Status::Up => ("up", ""),
+        NodeStatus::Down => ("stopped", "has stopped"),
+        NodeStatus::Unreachable if node.age.is_none() => ("silent", "not heard yet"),
+        NodeStatus::Unreachable | NodeStatus::Up if node.frozen => ("frozen", "frozen"),
+        NodeStatus::Unreachable => ("silent", "gives no answer"),
+        NodeStatus::Up if node.recovering => ("recovering", "recovering"),
+        NodeStatus::Up if !node.is_read => ("silent", "not heard yet"),
+        NodeStatus::Up => ("up", ""),
     }
 }
 
@@ -231,9 +231,9 @@ impl OnWay<'_> {
 }
 
 /// Why nothing goes between these two although no trouble is on the way: the ends that do not answer.
-fn dead_ends(a: &NodeView, b: &NodeView) -> Vec<String> {
-    let is_dead = |node: &&&NodeView| matches!(condition(node).0, "stopped" | "frozen" | "silent");
-    let told = |node: &&NodeView| match condition(node).1 {
+fn dead_ends(a: &NodeState, b: &NodeState) -> Vec<String> {
+    let is_dead = |node: &&&NodeState| matches!(condition(node).0, "stopped" | "frozen" | "silent");
+    let told = |node: &&NodeState| match condition(node).1 {
         "frozen" => format!("{} is frozen", title(node.name)),
         "not heard yet" => format!("{} was not heard yet", title(node.name)),
         words => format!("{} {words}", title(node.name)),
@@ -241,7 +241,7 @@ fn dead_ends(a: &NodeView, b: &NodeView) -> Vec<String> {
     [a, b].iter().filter(is_dead).map(told).collect()
 }
 
-fn essence(view: &View, nodes: &[&NodeView], pairs: &[(usize, usize)]) -> String {
+fn essence(view: &View, nodes: &[&NodeState], pairs: &[(usize, usize)]) -> String {
     let cities = view.cities.iter().filter_map(|city| {
         let states: Vec<String> = [condition(city).1.to_owned()].into_iter().chain(clock(city)).filter(|words| !words.is_empty()).collect();
         (!states.is_empty()).then(|| format!("{}: {}", title(city.name), states.join(", ")))
@@ -255,7 +255,7 @@ fn essence(view: &View, nodes: &[&NodeView], pairs: &[(usize, usize)]) -> String
     if told.is_empty() { shown + "All ways are open." } else { shown + &told.join(". ") + "." }
 }
 
-fn rows(view: &View, nodes: &[&NodeView], pairs: &[(usize, usize)]) -> Vec<Row> {
+fn rows(view: &View, nodes: &[&NodeState], pairs: &[(usize, usize)]) -> Vec<Row> {
     let mut rows = Vec::new();
     for (a, b) in pairs.iter().map(|(a, b)| (nodes[*a], nodes[*b])) {
         let troubles = on_way(view, a.name, b.name);
@@ -335,7 +335,7 @@ impl Layout {
         self.cities.get(node).map_or((self.middle, DISPATCH_RADIUS), |at| (*at, self.radius))
     }
 
-    fn city(&self, city: &NodeView, index: usize, most: u64) -> City {
+    fn city(&self, city: &NodeState, index: usize, most: u64) -> City {
         let (at, radius) = self.place(index);
         let (class, words) = condition(city);
         let is_above = at.y < self.middle.y + 1.0;
@@ -361,7 +361,7 @@ impl Layout {
         }
     }
 
-    fn way(&self, view: &View, a: &NodeView, a_place: usize, b: &NodeView, b_place: usize) -> Way {
+    fn way(&self, view: &View, a: &NodeState, a_place: usize, b: &NodeState, b_place: usize) -> Way {
         let ((from, from_radius), (to, to_radius)) = (self.place(a_place), self.place(b_place));
         let is_faint = b_place == self.cities.len();
         let curve = Curve::between(from, from_radius + 2.0, to, to_radius + 2.0, self.middle, !is_faint);

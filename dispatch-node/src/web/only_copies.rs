@@ -5,8 +5,8 @@ use askama::Template;
 use shared::hero::HeroName;
 use shared::id::HeroId;
 
-use crate::event_log::Kind;
-use crate::model::node_state::Status;
+use crate::event_log::EventKind;
+use crate::model::node_state::NodeStatus;
 use crate::model::rows::Pattern;
 use crate::model::view::{self, View};
 use crate::text::{counted, grouped, title};
@@ -18,7 +18,7 @@ const NAMED: usize = 3;
 
 /// What a bomb on this city would take with it now; nothing where others have heard of all that it holds, or it gives no answer.
 pub(crate) fn at_stake(view: &View, city: usize) -> Option<String> {
-    let node = view.cities.get(city).filter(|node| node.status == Status::Up)?;
+    let node = view.cities.get(city).filter(|node| node.status == NodeStatus::Up)?;
     let is_only_there = |pattern: &Pattern| pattern.only_at(&view.counted) == Some(city);
     let count = view.rows.count(is_only_there);
     if count == 0 {
@@ -67,7 +67,7 @@ impl AftermathPanel {
 /// The same of each bomb that put something at stake, newest first.
 pub(crate) fn aftermath(view: &View) -> Vec<Aftermath> {
     let line = |bomb: &view::Aftermath| Aftermath {
-        at: view.happenings.iter().rev().find(|happening| happening.number == bomb.happening).map(|it| moment(it.at)).unwrap_or_default(),
+        at: view.events.iter().rev().find(|happening| happening.number == bomb.event).map(|it| moment(it.at)).unwrap_or_default(),
         key: bomb.city.to_string(),
         text: became(view, bomb),
     };
@@ -84,7 +84,7 @@ fn became(view: &View, bomb: &view::Aftermath) -> String {
     let lives = |id| view.rows.get(id).is_some_and(|row| row.pattern.lives());
     let (back, gone): (Vec<_>, Vec<_>) = bomb.only_there.iter().partition(|(id, _)| lives(*id));
     // Somebody who gives no answer may have heard of them, and bring them back.
-    let all_answer = view.cities.iter().zip(&view.counted).all(|(city, counted)| *counted && city.status == Status::Up);
+    let all_answer = view.cities.iter().zip(&view.counted).all(|(city, counted)| *counted && city.status == NodeStatus::Up);
     let is_gone = |many| match (all_answer, many) {
         (true, false) => "is gone",
         (true, true) => "are gone",
@@ -97,17 +97,17 @@ fn became(view: &View, bomb: &view::Aftermath) -> String {
         let what = if back.is_empty() { is_gone(false) } else { "has come back" };
         return format!("The one hero that {city} alone held, {name}, {what}.");
     }
-    let told = |some: &[&(HeroId, HeroName)], verb: &str| {
+    let told = |some: &[&(HeroId, HeroName)], action: &str| {
         let some_names: Vec<String> = some.iter().take(NAMED).map(|(_, name)| name.to_string()).collect();
         let more = some.len() - some_names.len();
         let more = if more == 0 { String::new() } else { format!(" and {} more", grouped(more as u64)) };
-        format!("{} {verb} ({}{more})", grouped(some.len() as u64), some_names.join(", "))
+        format!("{} {action} ({}{more})", grouped(some.len() as u64), some_names.join(", "))
     };
     let has = if back.len() == 1 { "has come back" } else { "have come back" };
     let parts: Vec<String> = [(&back, has), (&gone, is_gone(gone.len() != 1))]
         .into_iter()
         .filter(|(some, _)| !some.is_empty())
-        .map(|(some, verb)| told(some, verb))
+        .map(|(some, action)| told(some, action))
         .collect();
     let of = match bomb.only_there.len() {
         known if known < bomb.count => format!("{} of the {heroes}", grouped(known as u64)),
@@ -118,9 +118,9 @@ fn became(view: &View, bomb: &view::Aftermath) -> String {
 
 /// Whether the city has been heard since. Until then it is shown as it last was, with what the bomb has taken.
 fn is_back(view: &View, bomb: &view::Aftermath) -> bool {
-    let mut since = view.happenings.iter().rev().take_while(|happening| happening.number > bomb.happening);
-    let forgotten = view.happenings.front().is_some_and(|oldest| oldest.number > bomb.happening);
-    forgotten || since.any(|happening| happening.node == bomb.city && happening.kind == Kind::Answers)
+    let mut since = view.events.iter().rev().take_while(|happening| happening.number > bomb.event);
+    let forgotten = view.events.front().is_some_and(|oldest| oldest.number > bomb.event);
+    forgotten || since.any(|happening| happening.node == bomb.city && happening.kind == EventKind::Answers)
 }
 
 #[cfg(test)]
@@ -143,9 +143,9 @@ mod tests {
     fn bombed(count: usize, back: usize) -> Scene {
         let entry = live(stamp("gotham", 5_000), 84, None);
         let hold = |scene: Scene, number: usize| scene.hold(number as u8, NAMES[number], [None, Some(&entry), None, None]);
-        let mut scene = (0..back).fold(Scene::new(), hold).happened("gotham", Kind::Destroyed).happened("gotham", Kind::Answers);
+        let mut scene = (0..back).fold(Scene::new(), hold).happened("gotham", EventKind::Destroyed).happened("gotham", EventKind::Answers);
         let only_there = (0..count).map(|number| (id(number as u8), NAMES[number].into())).collect();
-        scene.view.aftermaths.push(Arc::new(view::Aftermath { city: name("gotham"), happening: 1, only_there, count }));
+        scene.view.aftermaths.push(Arc::new(view::Aftermath { city: name("gotham"), event: 1, only_there, count }));
         scene
     }
 
@@ -166,12 +166,12 @@ mod tests {
 
     #[test]
     fn who_gives_no_answer_may_have_heard_of_what_a_bomb_would_lose() {
-        let scene = only_gotham(1).status("capitol", Status::Unreachable);
+        let scene = only_gotham(1).status("capitol", NodeStatus::Unreachable);
         assert_eq!(
             at_stake(&scene.view, 0).unwrap(),
             "Bombing Gotham now would lose 1 hero that nobody else that answers has heard of: Ada."
         );
-        assert_eq!(at_stake(&only_gotham(1).status("gotham", Status::Down).view, 0), None, "it cannot be bombed");
+        assert_eq!(at_stake(&only_gotham(1).status("gotham", NodeStatus::Down).view, 0), None, "it cannot be bombed");
     }
 
     #[test]
@@ -190,27 +190,27 @@ mod tests {
 
     #[test]
     fn nobody_is_gone_for_good_while_somebody_gives_no_answer() {
-        let scene = bombed(2, 1).status("capitol", Status::Unreachable);
+        let scene = bombed(2, 1).status("capitol", NodeStatus::Unreachable);
         assert_eq!(told(&scene), ["Of the 2 heroes that Gotham alone held, 1 has come back (Ada) and 1 has not come back yet (Bela)."]);
     }
 
     #[test]
     fn a_city_that_is_not_back_yet_is_still_shown_as_it_was_and_that_counts_for_nothing() {
         let mut scene = bombed(2, 2);
-        scene.view.happenings.pop_back();
+        scene.view.events.pop_back();
         assert_eq!(told(&scene), ["Gotham alone had heard of 2 heroes when it was bombed (Ada and Bela), and is not back yet."]);
     }
 
     #[test]
     fn the_newest_bomb_comes_first_and_one_that_put_nothing_at_stake_is_not_told_of() {
         let mut scene = bombed(1, 0);
-        let bomb = |happening, count, name: &str| view::Aftermath {
+        let bomb = |event, count, name: &str| view::Aftermath {
             city: crate::web::scene::name("capitol"),
-            happening,
+            event,
             only_there: vec![(id(9), name.into())],
             count,
         };
-        scene = scene.happened("capitol", Kind::Destroyed).happened("capitol", Kind::Answers);
+        scene = scene.happened("capitol", EventKind::Destroyed).happened("capitol", EventKind::Answers);
         scene.view.aftermaths.push(Arc::new(bomb(3, 300, "Zoe")));
         scene.view.aftermaths.push(Arc::new(view::Aftermath { only_there: Vec::new(), ..bomb(3, 0, "") }));
         let expected =
@@ -223,7 +223,7 @@ mod tests {
     fn a_name_is_text_on_the_page_whatever_it_says() {
         let mut scene = bombed(1, 0);
         let only_there = vec![(id(0), "<img src=x onerror=alert(1)>".into())];
-        scene.view.aftermaths = vec![Arc::new(view::Aftermath { city: name("gotham"), happening: 1, only_there, count: 1 })];
+        scene.view.aftermaths = vec![Arc::new(view::Aftermath { city: name("gotham"), event: 1, only_there, count: 1 })];
         let html = AftermathPanel::of(&scene.view).render().expect("rendering into a string");
         assert!(!html.contains("<img") && html.contains("alert(1)"), "{html}");
         assert!(html.starts_with(r#"<div class="card aftermaths" id="aftermath""#), "{html}");

@@ -12,9 +12,9 @@ use shared::fault::{Pace, Trouble};
 use shared::id::{HeroId, NodeName};
 
 use crate::model::faults::describe;
-use crate::model::node_state::NodeView;
-use crate::model::node_state::Status;
-use crate::model::status::{Phrase, Verdict};
+use crate::model::node_state::NodeState;
+use crate::model::node_state::NodeStatus;
+use crate::model::status::{ClusterStatus, Phrase};
 use crate::model::view::View;
 use crate::text::{counted, grouped, title};
 use crate::web::board::Snapshot;
@@ -61,7 +61,7 @@ pub(crate) fn shared(
     playing: Option<&Playing>,
     predicted: Option<&Predicted>,
 ) {
-    fragments.panel(number, "title", format!("{} · Superhero Cluster", view.verdict.sentence));
+    fragments.panel(number, "title", format!("{} · Superhero Cluster", view.status.sentence));
     fragments.panel(number, "verdict", html(&verdict_panel(view)));
     fragments.panel(number, "gossip", html(&GossipPanel::of(view)));
     fragments.panel(number, "cluster", html(&cluster_panel(view, rebuilder)));
@@ -198,7 +198,7 @@ fn whole(
 }
 
 fn verdict_panel(view: &View) -> VerdictPanel {
-    let verdict = &view.verdict;
+    let verdict = &view.status;
     let phrase = |phrase: &Phrase| panels::Phrase {
         text: phrase.to_string(),
         tone: match phrase {
@@ -228,7 +228,7 @@ fn verdict_panel(view: &View) -> VerdictPanel {
 }
 
 fn detail(view: &View) -> String {
-    let Verdict { converged, differences, only_copies, heroes, .. } = view.verdict;
+    let ClusterStatus { converged, differences, only_copies, heroes, .. } = view.status;
     let case = if !view.joined {
         "Dispatch has just started and looks for cities that know more.".into()
     } else if converged && heroes == 0 {
@@ -239,7 +239,7 @@ fn detail(view: &View) -> String {
         format!("{} by one node alone: if that one goes now, so do they.", counted(only_copies, "hero is held", "heroes are held"))
     } else if differences > 0 {
         format!("{} heard the same everywhere.", counted(differences, "hero is not", "heroes are not"))
-    } else if view.cities.iter().any(|city| city.status != Status::Up) {
+    } else if view.cities.iter().any(|city| city.status != NodeStatus::Up) {
         "What is shown of a city that does not answer is what was last known.".into()
     } else {
         "Dispatch's own copy is still catching up.".into()
@@ -258,18 +258,18 @@ fn hindrance(view: &View, differs: bool) -> Option<String> {
     match (view.pace == Pace::PAUSED, cut) {
         (true, _) => Some("Gossip is paused.".into()),
         (false, Some(cut)) => Some(format!("{}.", capitalised(&describe(cut)))),
-        (false, None) => (differs && view.cities.iter().all(|city| city.status == Status::Up)).then(|| "Gossip will tell.".into()),
+        (false, None) => (differs && view.cities.iter().all(|city| city.status == NodeStatus::Up)).then(|| "Gossip will tell.".into()),
     }
 }
 
 /// What comes of a city's clock that is ahead.
-fn fast_clock(city: &NodeView) -> Option<String> {
+fn fast_clock(city: &NodeState) -> Option<String> {
     let ahead = city.clock_ahead_ms.and_then(|ahead| u64::try_from(ahead).ok()).filter(|ahead| *ahead >= CLOCK_TOLD_MS)?;
-    let is_known = city.status == Status::Up;
+    let is_known = city.status == NodeStatus::Up;
     is_known.then(|| format!("{}'s clock is {} ahead: its writes beat later ones.", title(city.name), tenths(ahead)))
 }
 
-pub(crate) fn age(city: &NodeView) -> String {
+pub(crate) fn age(city: &NodeState) -> String {
     match city.age {
         None => "never heard".into(),
         Some(age) if age < PRESENT => "as of now".into(),
@@ -280,8 +280,8 @@ pub(crate) fn age(city: &NodeView) -> String {
 // What happened.
 
 fn happened_panel(view: &View) -> HappenedPanel {
-    let latest = view.happenings.iter().rev().take(HAPPENINGS_SHOWN);
-    let happening = |happening: &Arc<crate::event_log::Happening>| Happening {
+    let latest = view.events.iter().rev().take(HAPPENINGS_SHOWN);
+    let happening = |happening: &Arc<crate::event_log::LoggedEvent>| Happening {
         at: time_of_day(happening.at),
         key: happening.node.to_string(),
         text: happening.text.clone(),

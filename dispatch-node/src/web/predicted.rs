@@ -6,7 +6,7 @@ use shared::fault::Trouble;
 use shared::id::NodeName;
 
 use crate::forecast::{Forecast, Gossip, News, Way, forecast};
-use crate::model::node_state::Status;
+use crate::model::node_state::NodeStatus;
 use crate::model::view::View;
 use crate::text::counted;
 use crate::web::timeline::{Predicted, PredictedPoint};
@@ -64,7 +64,7 @@ fn way(view: &View, a: usize, b: usize) -> Way {
         |from: NodeName, to: NodeName| view.faults.iter().any(|fault| fault.fault.trouble == Trouble::Cut && fault.fault.befalls(from, to));
     if a.frozen || b.frozen || is_cut(a.name, b.name) || is_cut(b.name, a.name) {
         Way::Cut
-    } else if a.status != Status::Up || b.status != Status::Up {
+    } else if a.status != NodeStatus::Up || b.status != NodeStatus::Up {
         Way::Unlinked
     } else {
         Way::Open
@@ -111,11 +111,11 @@ mod tests {
         let cut = apart().fault(Trouble::Cut, "gotham", None, 30);
         assert_eq!(said(cut).unwrap(), "1 hero stays apart, as links are");
         // What only a stopped city holds goes nowhere: it is no news of anybody.
-        assert_eq!(said(apart().status("gotham", Status::Down)), None);
+        assert_eq!(said(apart().status("gotham", NodeStatus::Down)), None);
         let behind = live(stamp("metropolis", 500), 80, None);
         let base = live(stamp("dispatch", 9_000), 100, None);
         let gone = live(stamp("gotham", 100), 70, Some(&base));
-        let rest = Scene::new().held([Some(&gone), Some(&behind), Some(&base), Some(&base)]).status("gotham", Status::Down);
+        let rest = Scene::new().held([Some(&gone), Some(&behind), Some(&base), Some(&base)]).status("gotham", NodeStatus::Down);
         assert!(said(rest).unwrap().starts_with("Agreed in "), "those that run agree among themselves");
     }
 

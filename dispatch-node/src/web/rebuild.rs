@@ -12,9 +12,9 @@ use tokio::time::timeout;
 
 use shared::id::NodeName;
 
-use crate::event_log::Kind;
-use crate::model::node_state::Status;
-use crate::request::Verb;
+use crate::event_log::EventKind;
+use crate::model::node_state::NodeStatus;
+use crate::request::Action;
 use crate::text::title;
 use crate::web::desk::Desk;
 use crate::web::error::{Problem, dispatch_silent};
@@ -69,7 +69,7 @@ fn task(city: NodeName) -> String {
 pub(crate) async fn rebuild(desk: &Desk, city: NodeName) -> Result<(), Problem> {
     let view = desk.now().await?;
     let (_, seen) = view.city(city).ok_or_else(dispatch_silent)?;
-    if seen.status == Status::Up {
+    if seen.status == NodeStatus::Up {
         return Err(Problem::conflict("alive", format!("{city} is alive; only a city that has ended can be rebuilt")));
     }
     let launcher = match desk.rebuilder() {
@@ -83,7 +83,7 @@ pub(crate) async fn rebuild(desk: &Desk, city: NodeName) -> Result<(), Problem> 
         Ok(Ok(answer)) => {
             understand(&answer, city)?;
             let text = format!("{city} was started again");
-            desk.ask(Verb::Log { node: city, kind: Kind::Rebuilt, text }, None).await.map(drop)
+            desk.ask(Action::Log { node: city, kind: EventKind::Rebuilt, text }, None).await.map(drop)
         }
         Ok(Err(error)) => {
             Err(Problem::conflict("not_ours", format!("the launcher cannot be reached ({error}); to start {city} again, run: make {city}")))

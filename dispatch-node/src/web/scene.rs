@@ -12,16 +12,16 @@ use shared::hero::{Hero, Location};
 use shared::id::{HeroId, Incarnation, NodeName, Origin};
 use shared::time::{Now, UnixMillis};
 
-use crate::event_log::{Happening, Kind};
+use crate::event_log::{EventKind, LoggedEvent};
 use crate::forecast::Intervals;
 use crate::model::city_state::{Arrival, Way};
 use crate::model::faults::FaultView;
 use crate::model::history::History;
 use crate::model::lost_writes::Lost;
-use crate::model::node_state::NodeView;
-use crate::model::node_state::Status;
+use crate::model::node_state::NodeState;
+use crate::model::node_state::NodeStatus;
 use crate::model::rows::{Row, Rows};
-use crate::model::status::Verdict;
+use crate::model::status::ClusterStatus;
 use crate::model::view::View;
 
 /// When every scene is looked at: 12:41:40 UTC, 100 seconds after dispatch began.
@@ -66,10 +66,10 @@ pub(crate) fn at(millis: u64) -> Now {
 }
 
 /// A node that is well and holds 120 heroes.
-pub(crate) fn node(text: &str) -> NodeView {
-    NodeView {
+pub(crate) fn node(text: &str) -> NodeState {
+    NodeState {
         name: name(text),
-        status: Status::Up,
+        status: NodeStatus::Up,
         incarnation: Some(LIFE),
         crashes: 0,
         heroes: 120,
@@ -86,18 +86,18 @@ pub(crate) fn node(text: &str) -> NodeView {
 
 /// These cities, all well, at this time.
 pub(crate) fn view(cities: &[&str], millis: u64) -> View {
-    let cities: Vec<NodeView> = cities.iter().map(|city| node(city)).collect();
+    let cities: Vec<NodeState> = cities.iter().map(|city| node(city)).collect();
     let counted = vec![true; cities.len()];
     let (dispatch, rows) = (node("dispatch"), Rows::default());
     View {
         at: at(millis),
         joined: true,
-        verdict: Verdict::of(&dispatch, &cities, &rows, &counted, None, 0),
+        status: ClusterStatus::of(&dispatch, &cities, &rows, &counted, None, 0),
         dispatch,
         counted,
         cities,
         rows,
-        happenings: Vector::new(),
+        events: Vector::new(),
         faults: Vec::new(),
         pace: Pace::FREE,
         drift_max_ms: 2_000,
@@ -141,7 +141,7 @@ impl Scene {
     }
 
     pub(crate) fn heard(self, ago_ms: u64, node: &str, entry: &Arc<Entry>, from: &str) -> Self {
-        self.step(ago_ms, node, entry, Way::Heard(name(from)))
+        self.step(ago_ms, node, entry, Way::Received(name(from)))
     }
 
     pub(crate) fn wrote(self, ago_ms: u64, entry: &Arc<Entry>) -> Self {
@@ -158,34 +158,34 @@ impl Scene {
         self
     }
 
-    pub(crate) fn city(mut self, city: &str, change: impl FnOnce(&mut NodeView)) -> Self {
+    pub(crate) fn city(mut self, city: &str, change: impl FnOnce(&mut NodeState)) -> Self {
         let (index, _) = self.view.city(name(city)).unwrap();
         change(&mut self.view.cities[index]);
-        let speaks = |city: &NodeView| city.status == Status::Up && (city.is_read || city.recovering);
+        let speaks = |city: &NodeState| city.status == NodeStatus::Up && (city.is_read || city.recovering);
         let none_speaks = !self.view.cities.iter().any(speaks);
         self.view.counted = self.view.cities.iter().map(|city| none_speaks || speaks(city)).collect();
         self
     }
 
-    pub(crate) fn status(self, city: &str, status: Status) -> Self {
+    pub(crate) fn status(self, city: &str, status: NodeStatus) -> Self {
         self.city(city, |city| city.status = status)
     }
 
     /// This write of a hero was saved ten seconds ago and lost to the other.
     pub(crate) fn lost(mut self, hero: u8, entry: &Arc<Entry>, to: Option<&Arc<Entry>>) -> Self {
-        self.view.verdict.lost_writes += 1;
+        self.view.status.lost_writes += 1;
         let saved = UnixMillis(NOW.wall.0 - 10_000);
-        let number = self.view.verdict.lost_writes;
+        let number = self.view.status.lost_writes;
         let lost = Lost { number, hero: id(hero), entry: Arc::clone(entry), saved, found: NOW.wall, to: to.cloned() };
         self.view.lost.push_back(Arc::new(lost));
         self
     }
 
     /// This happened to the city.
-    pub(crate) fn happened(mut self, city: &str, kind: Kind) -> Self {
-        let number = self.view.happenings.len() as u64 + 1;
-        let happening = Happening { number, at: NOW.wall, node: name(city), kind, text: String::new(), write: None };
-        self.view.happenings.push_back(Arc::new(happening));
+    pub(crate) fn happened(mut self, city: &str, kind: EventKind) -> Self {
+        let number = self.view.events.len() as u64 + 1;
+        let happening = LoggedEvent { number, at: NOW.wall, node: name(city), kind, text: String::new(), write: None };
+        self.view.events.push_back(Arc::new(happening));
         self
     }
 }

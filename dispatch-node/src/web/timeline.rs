@@ -23,7 +23,7 @@ use shared::id::{HeroId, NodeName};
 use shared::message::PullOutcome;
 use shared::time::UnixMillis;
 
-use crate::event_log::Kind;
+use crate::event_log::EventKind;
 use crate::model::faults::describe;
 use crate::model::history::{Pull, Second, Span, Write};
 use crate::model::view::View;
@@ -547,20 +547,26 @@ fn stub(from: (f64, f64), towards_y: f64, is_refused: bool) -> String {
 }
 
 /// What is written at a lane when such a thing happened there, and whether something is lost by it. What else is drawn has no word.
-fn word(kind: Kind) -> Option<(&'static str, bool)> {
+fn word(kind: EventKind) -> Option<(&'static str, bool)> {
     match kind {
-        Kind::Destroyed => Some(("bombed", true)),
-        Kind::Lost => Some(("fell silent", true)),
-        Kind::Killed => Some(("killed", true)),
-        Kind::Stopped => Some(("told to stop", false)),
-        Kind::Answers => Some(("answers", false)),
-        Kind::Rebuilt => Some(("started", false)),
-        Kind::Forgotten => Some(("forgotten", false)),
-        Kind::Paused => Some(("gossip paused", false)),
-        Kind::Resumed => Some(("gossip goes on", false)),
-        Kind::Agreed => Some(("all agree", false)),
-        Kind::Alarm => Some(("alarm", false)),
-        Kind::Created | Kind::Assigned | Kind::Terminated | Kind::Injected | Kind::Healed | Kind::Stepped | Kind::Played => None,
+        EventKind::Destroyed => Some(("bombed", true)),
+        EventKind::Lost => Some(("fell silent", true)),
+        EventKind::Killed => Some(("killed", true)),
+        EventKind::Stopped => Some(("told to stop", false)),
+        EventKind::Answers => Some(("answers", false)),
+        EventKind::Rebuilt => Some(("started", false)),
+        EventKind::Forgotten => Some(("forgotten", false)),
+        EventKind::Paused => Some(("gossip paused", false)),
+        EventKind::Resumed => Some(("gossip goes on", false)),
+        EventKind::Agreed => Some(("all agree", false)),
+        EventKind::Alarm => Some(("alarm", false)),
+        EventKind::Created
+        | EventKind::Assigned
+        | EventKind::Terminated
+        | EventKind::Injected
+        | EventKind::Healed
+        | EventKind::Stepped
+        | EventKind::Played => None,
     }
 }
 

@@ -9,7 +9,7 @@ use shared::link::problem::shortened;
 use shared::spans::{self, Part, Span};
 use shared::trace::TraceContext;
 
-use crate::request::Verb;
+use crate::request::Action;
 
 /// The answer's header that says in which trace the request is to be found.
 const TRACE_ID: &str = "x-trace-id";
@@ -49,23 +49,23 @@ pub(crate) async fn request(request: Request, next: Next) -> Response {
 }
 
 /// The span of an ask, from when it is put until it is answered; a part of the request at hand.
-pub(crate) fn ask(verb: &Verb) -> Span {
-    let name = match verb {
-        Verb::Create { .. } => "ask create",
-        Verb::CreateMany { .. } => "ask create many",
-        Verb::Assign { .. } => "ask assign",
-        Verb::Terminate { .. } => "ask terminate",
-        Verb::Bomb { .. } => "ask bomb",
-        Verb::Forget { .. } => "ask forget",
-        Verb::Inject { .. } => "ask inject",
-        Verb::Heal { .. } => "ask heal",
-        Verb::Gossip { .. } => "ask gossip",
-        Verb::Exchange { .. } => "ask exchange",
-        Verb::Stop { .. } => "ask stop",
-        Verb::Kill { .. } => "ask kill",
-        Verb::Log { .. } => "ask log",
-        Verb::Find { .. } => "ask find",
-        Verb::View => "ask view",
+pub(crate) fn ask(action: &Action) -> Span {
+    let name = match action {
+        Action::Create { .. } => "ask create",
+        Action::CreateMany { .. } => "ask create many",
+        Action::Assign { .. } => "ask assign",
+        Action::Terminate { .. } => "ask terminate",
+        Action::Bomb { .. } => "ask bomb",
+        Action::Forget { .. } => "ask forget",
+        Action::Inject { .. } => "ask inject",
+        Action::Heal { .. } => "ask heal",
+        Action::Gossip { .. } => "ask gossip",
+        Action::Exchange { .. } => "ask exchange",
+        Action::Stop { .. } => "ask stop",
+        Action::Kill { .. } => "ask kill",
+        Action::Log { .. } => "ask log",
+        Action::Find { .. } => "ask find",
+        Action::View => "ask view",
     };
     Span::child(name, Part::Own, REQUEST.try_get().ok().flatten())
 }

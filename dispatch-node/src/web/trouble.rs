@@ -13,7 +13,7 @@ use superhero::scenario::shipped;
 use crate::model::exchange::Exchange;
 use crate::model::faults::{FaultView, describe};
 use crate::model::view::View;
-use crate::request::{Answer, Verb};
+use crate::request::{Action, Reply};
 use crate::text::{counted, title};
 use crate::web::desk::Desk;
 use crate::web::error::{Problem, shortened};
@@ -149,12 +149,12 @@ impl CauseForms {
 
 /// `POST /faults`
 pub(crate) async fn cause(State(site): State<Site>, headers: HeaderMap, form: Result<FormBody, Problem>) -> Response {
-    let verb = form.and_then(|form| match form.get("kind") {
-        Some("stop") => city(&site.desk, &form).map(|city| Verb::Stop { city }),
-        Some("kill") => city(&site.desk, &form).map(|city| Verb::Kill { city }),
+    let action = form.and_then(|form| match form.get("kind") {
+        Some("stop") => city(&site.desk, &form).map(|city| Action::Stop { city }),
+        Some("kill") => city(&site.desk, &form).map(|city| Action::Kill { city }),
         Some(_) | None => wish(&form).and_then(|wish| wish.parse(&site.desk)),
     });
-    forms::act(&site, &headers, None, verb).await
+    forms::act(&site, &headers, None, action).await
 }
 
 /// The city whose process is to end.
@@ -194,37 +194,37 @@ fn wish(form: &FormBody) -> Result<FaultWish, Problem> {
 
 /// `POST /faults/{id}/heal`
 pub(crate) async fn heal(State(site): State<Site>, fault: Result<FaultPath, Problem>, headers: HeaderMap) -> Response {
-    forms::act(&site, &headers, None, fault.map(|FaultPath(fault)| Verb::Heal { fault: Some(fault) })).await
+    forms::act(&site, &headers, None, fault.map(|FaultPath(fault)| Action::Heal { fault: Some(fault) })).await
 }
 
 /// `POST /faults/heal`
 pub(crate) async fn heal_all(State(site): State<Site>, headers: HeaderMap) -> Response {
-    forms::act(&site, &headers, None, Ok(Verb::Heal { fault: None })).await
+    forms::act(&site, &headers, None, Ok(Action::Heal { fault: None })).await
 }
 
 /// `POST /gossip/pause`
 pub(crate) async fn pause(State(site): State<Site>, headers: HeaderMap) -> Response {
-    forms::act(&site, &headers, None, Ok(Verb::Gossip { pace: Pace::PAUSED })).await
+    forms::act(&site, &headers, None, Ok(Action::Gossip { pace: Pace::PAUSED })).await
 }
 
 /// `POST /gossip/resume`
 pub(crate) async fn resume(State(site): State<Site>, headers: HeaderMap) -> Response {
-    forms::act(&site, &headers, None, Ok(Verb::Gossip { pace: Pace::FREE })).await
+    forms::act(&site, &headers, None, Ok(Action::Gossip { pace: Pace::FREE })).await
 }
 
 /// `POST /gossip/speed`
 pub(crate) async fn speed(State(site): State<Site>, headers: HeaderMap, form: Result<FormBody, Problem>) -> Response {
-    let verb = form.and_then(|form| {
+    let action = form.and_then(|form| {
         let percent = form.get("percent").and_then(|percent| percent.parse().ok()).filter(|percent| Pace::RANGE.contains(percent));
         let refused = || Problem::not_allowed("out_of_range", "the speed is 10 to 1000 percent; nothing was changed");
-        percent.map(|percent| Verb::Gossip { pace: Pace { percent } }).ok_or_else(refused)
+        percent.map(|percent| Action::Gossip { pace: Pace { percent } }).ok_or_else(refused)
     });
-    forms::act(&site, &headers, None, verb).await
+    forms::act(&site, &headers, None, action).await
 }
 
 /// `POST /gossip/step`
 pub(crate) async fn step(State(site): State<Site>, headers: HeaderMap) -> Response {
-    forms::act(&site, &headers, None, Ok(Verb::Exchange { source: None, puller: None })).await
+    forms::act(&site, &headers, None, Ok(Action::Exchange { source: None, puller: None })).await
 }
 
 /// `POST /scenarios`
@@ -234,27 +234,27 @@ pub(crate) async fn play(State(site): State<Site>, headers: HeaderMap, form: Res
 }
 
 /// What came of a command, where the page would not show it otherwise.
-pub(crate) fn notice(answer: &Answer) -> Option<String> {
+pub(crate) fn notice(answer: &Reply) -> Option<String> {
     match answer {
-        Answer::Exchanged(Exchange { source, puller, completed: true, entries, bytes }) => {
+        Reply::Exchanged(Exchange { source, puller, completed: true, entries, bytes }) => {
             let entries = counted(*entries, "entry", "entries");
             Some(format!("{} pulled {entries} from {} ({bytes} bytes)", title(*puller), title(*source)))
         }
-        Answer::Exchanged(Exchange { source, puller, completed: false, .. }) => {
+        Reply::Exchanged(Exchange { source, puller, completed: false, .. }) => {
             Some(format!("{} was to pull from {}, and no end of it was seen in time", title(*puller), title(*source)))
         }
-        Answer::Created(_)
-        | Answer::Assigned(..)
-        | Answer::Terminated(..)
-        | Answer::Bombed(_)
-        | Answer::Forgotten(_)
-        | Answer::Injected(_)
-        | Answer::Healed
-        | Answer::Gossip(_)
-        | Answer::Ended(_)
-        | Answer::Logged
-        | Answer::Found(..)
-        | Answer::View(_)
-        | Answer::Refused(_) => None,
+        Reply::Created(_)
+        | Reply::Assigned(..)
+        | Reply::Terminated(..)
+        | Reply::Bombed(_)
+        | Reply::Forgotten(_)
+        | Reply::Injected(_)
+        | Reply::Healed
+        | Reply::Gossip(_)
+        | Reply::Ended(_)
+        | Reply::Logged
+        | Reply::Found(..)
+        | Reply::View(_)
+        | Reply::Refused(_) => None,
     }
 }

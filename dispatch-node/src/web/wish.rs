@@ -19,20 +19,20 @@ const QUERY_CHARS_MAX: usize = 100;
 pub(crate) enum Show {
     #[default]
     All,
-    Differing,
+    DifferenceAges,
     OnlyCopy,
     Lost,
     Terminated,
 }
 
 impl Show {
-    pub(crate) const EVERY: [Self; 5] = [Self::All, Self::Differing, Self::OnlyCopy, Self::Lost, Self::Terminated];
+    pub(crate) const EVERY: [Self; 5] = [Self::All, Self::DifferenceAges, Self::OnlyCopy, Self::Lost, Self::Terminated];
 
     /// Its value in the address.
     pub(crate) fn key(self) -> &'static str {
         match self {
             Self::All => "",
-            Self::Differing => "differing",
+            Self::DifferenceAges => "differing",
             Self::OnlyCopy => "only-copy",
             Self::Lost => "lost",
             Self::Terminated => "terminated",
@@ -42,7 +42,7 @@ impl Show {
     pub(crate) fn label(self) -> &'static str {
         match self {
             Self::All => "All",
-            Self::Differing => "Differing",
+            Self::DifferenceAges => "DifferenceAges",
             Self::OnlyCopy => "Only copy",
             Self::Lost => "Lost a write",
             Self::Terminated => "Terminated",
@@ -54,7 +54,7 @@ impl Show {
         match self {
             // A hero is gone from the list only when everybody knows of the death.
             Self::All => state != RowState::Terminated,
-            Self::Differing => state.differs(),
+            Self::DifferenceAges => state.differs(),
             Self::OnlyCopy => state == RowState::OnlyCopy,
             Self::Lost => true,
             Self::Terminated => state == RowState::Terminated,
@@ -65,7 +65,7 @@ impl Show {
     pub(crate) fn count(self, view: &View) -> usize {
         match self {
             Self::Lost => lost_heroes(view).count(),
-            Self::All | Self::Differing | Self::OnlyCopy | Self::Terminated => {
+            Self::All | Self::DifferenceAges | Self::OnlyCopy | Self::Terminated => {
                 view.rows.count(|pattern| self.includes(pattern.state(&view.counted)))
             }
         }
@@ -227,8 +227,14 @@ mod tests {
     #[test]
     fn what_makes_no_sense_in_an_address_is_left_out() {
         let wish = Wish::parse("q=%20Kestrel%20&show=differing&sort=differing&page=3&rows=25&junk=1&destroyed=gotham");
-        let expected =
-            Wish { query: "Kestrel".into(), show: Show::Differing, sort: Sort::DifferingFirst, page: 2, rows: Some(25), ..Wish::default() };
+        let expected = Wish {
+            query: "Kestrel".into(),
+            show: Show::DifferenceAges,
+            sort: Sort::DifferingFirst,
+            page: 2,
+            rows: Some(25),
+            ..Wish::default()
+        };
         assert_eq!(wish, expected);
         let nonsense = ["page=-1", "page=0", "page=x", "show=everything", "sort=up", "rows=7", "rows=50", "hero=batman", "%zz", "q=", ""];
         for nonsense in nonsense {

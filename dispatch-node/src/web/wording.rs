@@ -7,8 +7,8 @@ use shared::hero::Location;
 use shared::id::NodeName;
 use shared::time::UnixMillis;
 
-use crate::model::node_state::NodeView;
-use crate::model::node_state::Status;
+use crate::model::node_state::NodeState;
+use crate::model::node_state::NodeStatus;
 use crate::model::view::View;
 use crate::text::title;
 use crate::web::panels::{Phrase, Tone};
@@ -17,8 +17,8 @@ use crate::web::panels::{Phrase, Tone};
 pub(crate) const CLOCK_TOLD_MS: u64 = 500;
 
 /// What is wrong with the clock of a city that answers, if it is worth telling.
-pub(crate) fn clock(city: &NodeView) -> Option<String> {
-    let ahead_ms = city.clock_ahead_ms.filter(|ahead_ms| city.status == Status::Up && ahead_ms.unsigned_abs() >= CLOCK_TOLD_MS)?;
+pub(crate) fn clock(city: &NodeState) -> Option<String> {
+    let ahead_ms = city.clock_ahead_ms.filter(|ahead_ms| city.status == NodeStatus::Up && ahead_ms.unsigned_abs() >= CLOCK_TOLD_MS)?;
     let tenths = ahead_ms.unsigned_abs().div_ceil(100);
     Some(format!("clock {}.{} s {}", tenths / 10, tenths % 10, if ahead_ms > 0 { "ahead" } else { "behind" }))
 }

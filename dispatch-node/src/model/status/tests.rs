@@ -11,8 +11,8 @@ use shared::machine::LinkDown;
 use shared::message::{Change, Observation};
 use shared::time::UnixMillis;
 
-use crate::model::city_state::Mirror;
-use crate::model::node_state::Status;
+use crate::model::city_state::CityState;
+use crate::model::node_state::NodeStatus;
 use crate::model::rows::Row;
 use crate::model::view;
 
@@ -21,7 +21,7 @@ const NOW: shared::time::Now = shared::time::Now { mono: Duration::ZERO, wall: U
 /// A cluster as dispatch sees it: each city holds some of a few writes.
 struct Scene {
     own: Map,
-    cities: Vec<Mirror>,
+    cities: Vec<CityState>,
 }
 
 /// Write number `n` to hero `hero`; by convention a later number is a later write.
@@ -51,7 +51,7 @@ impl Scene {
     fn new(holdings: [Holding; 4]) -> Self {
         let mirror = |(name, holding): (&str, &Holding)| {
             let map = map(holding);
-            let mut mirror = Mirror::new(name.parse().unwrap());
+            let mut mirror = CityState::new(name.parse().unwrap());
             mirror.link_up(Incarnation(1), Duration::ZERO);
             mirror.observe(observation(&map), NOW);
             mirror
@@ -81,9 +81,9 @@ impl Scene {
         rows
     }
 
-    fn verdict(&self) -> Verdict {
+    fn verdict(&self) -> ClusterStatus {
         let (rows, counted) = (self.rows(), view::counted(&self.cities));
-        let node = |name: &str, status, map_hash, heroes, recovering| NodeView {
+        let node = |name: &str, status, map_hash, heroes, recovering| NodeState {
             name: name.parse().unwrap(),
             status,
             incarnation: None,
@@ -98,10 +98,10 @@ impl Scene {
             frozen: false,
             is_read: true,
         };
-        let cities: Vec<NodeView> =
+        let cities: Vec<NodeState> =
             self.cities.iter().map(|city| node(city.name.as_str(), city.status, city.fingerprint, city.heroes, city.recovering)).collect();
-        let dispatch = node("dispatch", Status::Up, self.own.fingerprint(), self.own.live() as u64, false);
-        Verdict::of(&dispatch, &cities, &rows, &counted, None, 0)
+        let dispatch = node("dispatch", NodeStatus::Up, self.own.fingerprint(), self.own.live() as u64, false);
+        ClusterStatus::of(&dispatch, &cities, &rows, &counted, None, 0)
     }
 
     fn sentence(&self) -> String {
@@ -225,7 +225,7 @@ fn a_death_that_one_city_has_not_heard_is_a_difference_and_one_that_all_heard_is
     let counted = view::counted(&scene.cities);
     assert_eq!(scene.rows().count(|pattern| pattern.state(&counted) == RowState::DeathNotHeard), 1);
     assert_eq!(scene.verdict().differences, 1);
-    assert_eq!(Scene::new([dead(), dead(), dead(), dead()]).verdict(), Verdict { converged: true, ..all_hold(&[]).verdict() });
+    assert_eq!(Scene::new([dead(), dead(), dead(), dead()]).verdict(), ClusterStatus { converged: true, ..all_hold(&[]).verdict() });
 }
 
 #[test]

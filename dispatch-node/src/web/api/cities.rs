@@ -9,8 +9,8 @@ use utoipa::ToSchema;
 
 use shared::id::NodeName;
 
-use crate::model::node_state::NodeView;
-use crate::request::{Answer, Verb};
+use crate::model::node_state::NodeState;
+use crate::request::{Action, Reply};
 use crate::web::api::refusals::{Bombing, BombingAny, Ending, Forgetting, OfCity, Rebuilding};
 use crate::web::api::{City, Hero};
 use crate::web::desk::Desk;
@@ -47,7 +47,7 @@ pub(crate) async fn city_heroes(State(desk): State<Desk>, CityPath(name): CityPa
     Ok(Json(heroes).into_response())
 }
 
-pub(super) fn age_ms(node: &NodeView) -> Option<u64> {
+pub(super) fn age_ms(node: &NodeState) -> Option<u64> {
     node.age.map(|age| u64::try_from(age.as_millis()).unwrap_or(u64::MAX))
 }
 
@@ -78,7 +78,7 @@ pub(crate) async fn bomb_random(State(desk): State<Desk>, IdempotencyKey(key): I
 }
 
 async fn drop_bomb(desk: &Desk, city: Option<NodeName>, key: Option<String>) -> Result<Response, Problem> {
-    let Answer::Bombed(city) = desk.ask(Verb::Bomb { city }, key).await? else { return Err(dispatch_silent()) };
+    let Reply::Bombed(city) = desk.ask(Action::Bomb { city }, key).await? else { return Err(dispatch_silent()) };
     Ok(accepted(city))
 }
 
@@ -95,7 +95,7 @@ pub(crate) async fn forget(
     CityPath(city): CityPath,
     IdempotencyKey(key): IdempotencyKey,
 ) -> Result<Response, Problem> {
-    desk.ask(Verb::Forget { city }, key).await?;
+    desk.ask(Action::Forget { city }, key).await?;
     Ok(accepted(city))
 }
 
@@ -111,7 +111,7 @@ pub(crate) async fn stop(
     CityPath(city): CityPath,
     IdempotencyKey(key): IdempotencyKey,
 ) -> Result<Response, Problem> {
-    end(&desk, Verb::Stop { city }, key).await
+    end(&desk, Action::Stop { city }, key).await
 }
 
 /// Kill a city
@@ -126,11 +126,11 @@ pub(crate) async fn kill(
     CityPath(city): CityPath,
     IdempotencyKey(key): IdempotencyKey,
 ) -> Result<Response, Problem> {
-    end(&desk, Verb::Kill { city }, key).await
+    end(&desk, Action::Kill { city }, key).await
 }
 
-async fn end(desk: &Desk, verb: Verb, key: Option<String>) -> Result<Response, Problem> {
-    let Answer::Ended(city) = desk.ask(verb, key).await? else { return Err(dispatch_silent()) };
+async fn end(desk: &Desk, action: Action, key: Option<String>) -> Result<Response, Problem> {
+    let Reply::Ended(city) = desk.ask(action, key).await? else { return Err(dispatch_silent()) };
     Ok(accepted(city))
 }
 

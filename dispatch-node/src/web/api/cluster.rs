@@ -9,9 +9,9 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::event_log::Happening;
-use crate::model::node_state::NodeView;
-use crate::model::status::Verdict;
+use crate::event_log::LoggedEvent;
+use crate::model::node_state::NodeState;
+use crate::model::status::ClusterStatus;
 use crate::model::view::View;
 use crate::web::api::Stamp;
 use crate::web::api::cities::age_ms;
@@ -61,7 +61,7 @@ struct Node<'a> {
 }
 
 impl<'a> Node<'a> {
-    fn of(node: &'a NodeView, role: &'static str) -> Self {
+    fn of(node: &'a NodeState, role: &'static str) -> Self {
         Self {
             name: node.name.as_str(),
             role,
@@ -107,7 +107,7 @@ pub(crate) struct VerdictAnswer<'a> {
 }
 
 impl<'a> VerdictAnswer<'a> {
-    pub(crate) fn of(verdict: &'a Verdict) -> Self {
+    pub(crate) fn of(verdict: &'a ClusterStatus) -> Self {
         Self {
             converged: verdict.converged,
             sentence: &verdict.sentence,
@@ -126,7 +126,7 @@ impl<'a> VerdictAnswer<'a> {
 ))]
 pub(crate) async fn verdict(State(desk): State<Desk>) -> Result<Response, Problem> {
     let view = desk.now().await?;
-    Ok(Json(VerdictAnswer::of(&view.verdict)).into_response())
+    Ok(Json(VerdictAnswer::of(&view.status)).into_response())
 }
 
 /// What happened, newest last.
@@ -164,8 +164,8 @@ pub(crate) struct Event<'a> {
 impl<'a> Event<'a> {
     /// What happened after the event with this number.
     pub(crate) fn since(view: &'a View, since: u64) -> Vec<Self> {
-        let later = view.happenings.iter().filter(|happening| happening.number > since);
-        let event = |happening: &'a Arc<Happening>| Event {
+        let later = view.events.iter().filter(|happening| happening.number > since);
+        let event = |happening: &'a Arc<LoggedEvent>| Event {
             number: happening.number,
             at_ms: happening.at.0,
             node: happening.node.as_str(),

@@ -13,7 +13,7 @@ use shared::fault::{Fault, Trouble};
 use shared::id::NodeName;
 
 use crate::model::faults::FaultView;
-use crate::request::{Answer, Verb};
+use crate::request::{Action, Reply};
 use crate::web::api::refusals::{Changing, Healing, Injecting, Reading};
 use crate::web::desk::Desk;
 use crate::web::error::{Problem, dispatch_silent};
@@ -139,8 +139,8 @@ pub(crate) async fn inject(
     IdempotencyKey(key): IdempotencyKey,
     JsonBody(wish): JsonBody<FaultWish>,
 ) -> Result<Response, Problem> {
-    let verb = wish.parse(&desk)?;
-    let Answer::Injected(fault) = desk.ask(verb, key).await? else { return Err(dispatch_silent()) };
+    let action = wish.parse(&desk)?;
+    let Reply::Injected(fault) = desk.ask(action, key).await? else { return Err(dispatch_silent()) };
     let location = [(header::LOCATION, format!("/api/v1/faults/{}", fault.fault.id))];
     Ok((StatusCode::CREATED, location, Json(FaultJson::of(&fault))).into_response())
 }
@@ -151,13 +151,13 @@ pub(crate) async fn inject(
     Healing,
 ))]
 pub(crate) async fn heal(State(desk): State<Desk>, FaultPath(fault): FaultPath) -> Result<StatusCode, Problem> {
-    desk.ask(Verb::Heal { fault: Some(fault) }, None).await?;
+    desk.ask(Action::Heal { fault: Some(fault) }, None).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
 /// Heal all
 #[utoipa::path(delete, path = "/faults", tag = "trouble", responses((status = 204, description = "nothing is in force"), Changing))]
 pub(crate) async fn heal_all(State(desk): State<Desk>) -> Result<StatusCode, Problem> {
-    desk.ask(Verb::Heal { fault: None }, None).await?;
+    desk.ask(Action::Heal { fault: None }, None).await?;
     Ok(StatusCode::NO_CONTENT)
 }

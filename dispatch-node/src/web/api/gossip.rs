@@ -9,7 +9,7 @@ use utoipa::ToSchema;
 use shared::fault::Pace;
 
 use crate::model::exchange::Exchange;
-use crate::request::{Answer, Verb};
+use crate::request::{Action, Reply};
 use crate::web::api::refusals::{Changing, Pacing, Reading, Stepping};
 use crate::web::desk::Desk;
 use crate::web::error::{Problem, dispatch_silent};
@@ -90,7 +90,7 @@ pub(crate) async fn speed(State(desk): State<Desk>, JsonBody(speed): JsonBody<Sp
 }
 
 async fn set_pace(desk: &Desk, pace: Pace) -> Result<Response, Problem> {
-    let Answer::Gossip(pace) = desk.ask(Verb::Gossip { pace }, None).await? else { return Err(dispatch_silent()) };
+    let Reply::Gossip(pace) = desk.ask(Action::Gossip { pace }, None).await? else { return Err(dispatch_silent()) };
     Ok(Json(GossipJson::of(pace)).into_response())
 }
 
@@ -136,7 +136,7 @@ pub(crate) async fn step(State(desk): State<Desk>, OptionalJsonBody(wish): Optio
     {
         return Err(Problem::not_allowed("same_node", format!("from and to are both {source}; nothing was exchanged")));
     }
-    let Answer::Exchanged(exchange) = desk.ask(Verb::Exchange { source, puller }, None).await? else {
+    let Reply::Exchanged(exchange) = desk.ask(Action::Exchange { source, puller }, None).await? else {
         return Err(dispatch_silent());
     };
     let Exchange { source, puller, completed, entries, bytes } = exchange;

@@ -9,7 +9,7 @@ use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::request::{Answer, CREATE_MAX, NotDone, Verb};
+use crate::request::{Action, CREATE_MAX, Reply, RequestError};
 use crate::web::api::refusals::{Assigning, Creating, OfHero, Reading, Terminating};
 use crate::web::api::{Held, Hero};
 use crate::web::desk::Desk;
@@ -79,23 +79,23 @@ pub(crate) async fn create(
     JsonBody(create): JsonBody<Create>,
 ) -> Result<Response, Problem> {
     let many = create.count.is_some();
-    let verb = match (create.name, create.count) {
+    let action = match (create.name, create.count) {
         (Some(_), Some(_)) => return Err(Problem::not_allowed("name_and_count", "give a name or a count, not both; nothing was created")),
-        (None, Some(count @ 1..=CREATE_MAX)) => Verb::CreateMany { count },
+        (None, Some(count @ 1..=CREATE_MAX)) => Action::CreateMany { count },
         (None, Some(count)) => {
             return Err(Problem::not_allowed(
                 "count_out_of_range",
                 format!("count is 1 to {CREATE_MAX}, not {count}; nothing was created"),
             ));
         }
-        (Some(name), None) => Verb::Create { name: Some(input::hero_name(&desk, &name)?) },
-        (None, None) => Verb::Create { name: None },
+        (Some(name), None) => Action::Create { name: Some(input::hero_name(&desk, &name)?) },
+        (None, None) => Action::Create { name: None },
     };
-    let Answer::Created(created) = desk.ask(verb, key).await? else { return Err(dispatch_silent()) };
+    let Reply::Created(created) = desk.ask(action, key).await? else { return Err(dispatch_silent()) };
     match created.as_slice() {
         [(id, entry)] if !many => {
             let location = [(header::LOCATION, format!("/api/v1/heroes/{id}"))];
-            let hero = Hero::of(*id, entry).ok_or(NotDone::Deleted(*id))?;
+            let hero = Hero::of(*id, entry).ok_or(RequestError::Deleted(*id))?;
             Ok((StatusCode::CREATED, location, Json(Created::One(hero))).into_response())
         }
         created => {
@@ -120,8 +120,8 @@ pub(crate) struct HeroEverywhere<'a> {
     OfHero,
 ))]
 pub(crate) async fn hero(State(desk): State<Desk>, HeroPath(id): HeroPath) -> Result<Response, Problem> {
-    let Answer::Found(_, entry) = desk.ask(Verb::Find { hero: id }, None).await? else { return Err(dispatch_silent()) };
-    let hero = Hero::of(id, &entry).ok_or(NotDone::Deleted(id))?;
+    let Reply::Found(_, entry) = desk.ask(Action::Find { hero: id }, None).await? else { return Err(dispatch_silent()) };
+    let hero = Hero::of(id, &entry).ok_or(RequestError::Deleted(id))?;
     let view = desk.now().await?;
     // Where dispatch has much to follow, a hero it knows of may have no row yet.
     let nobody = vec![None; view.cities.len()];
@@ -152,7 +152,7 @@ pub(crate) async fn assign(
     JsonBody(assign): JsonBody<Assign>,
 ) -> Result<Response, Problem> {
     let to = input::location(&desk, &assign.location)?;
-    let Answer::Assigned(id, entry) = desk.ask(Verb::Assign { hero, to }, None).await? else { return Err(dispatch_silent()) };
+    let Reply::Assigned(id, entry) = desk.ask(Action::Assign { hero, to }, None).await? else { return Err(dispatch_silent()) };
     Ok(Json(Hero::of(id, &entry)).into_response())
 }
 
@@ -164,6 +164,6 @@ pub(crate) async fn assign(
     Terminating,
 ))]
 pub(crate) async fn terminate(State(desk): State<Desk>, HeroPath(hero): HeroPath) -> Result<StatusCode, Problem> {
-    desk.ask(Verb::Terminate { hero }, None).await?;
+    desk.ask(Action::Terminate { hero }, None).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -9,8 +9,8 @@ use shared::fault::{Fault, Trouble};
 use shared::id::NodeName;
 
 use crate::model::faults::FaultView;
-use crate::model::node_state::NodeView;
-use crate::model::node_state::Status;
+use crate::model::node_state::NodeState;
+use crate::model::node_state::NodeStatus;
 use crate::model::rows::Row;
 use crate::model::view::View;
 use crate::text::title;
@@ -33,7 +33,7 @@ pub(super) fn of(view: &View, row: &Row, weighing: &Weighing<'_>) -> Vec<Next> {
     let Some(winner) = weighing.winner() else {
         return vec![all("Nothing: unless another city brings it back, the hero is gone.")];
     };
-    let lacking: Vec<&NodeView> = holdings(view, row)
+    let lacking: Vec<&NodeState> = holdings(view, row)
         .filter(|(_, entry)| entry.is_none_or(|entry| entry.stamp != winner.entry.stamp))
         .map(|(node, _)| node)
         .collect();
@@ -42,17 +42,17 @@ pub(super) fn of(view: &View, row: &Row, weighing: &Weighing<'_>) -> Vec<Next> {
     }
     let paused =
         (view.pace.percent == 0).then(|| all("Gossip is paused: nobody hears of anything until it goes on, or one exchange is run."));
-    let line = |node: &NodeView| Next { key: node.name.to_string(), text: takes(view, winner, node) };
+    let line = |node: &NodeState| Next { key: node.name.to_string(), text: takes(view, winner, node) };
     paused.into_iter().chain(lacking.into_iter().map(line)).collect()
 }
 
 /// When this node takes what wins.
-fn takes(view: &View, winner: &Candidate<'_>, node: &NodeView) -> String {
+fn takes(view: &View, winner: &Candidate<'_>, node: &NodeState) -> String {
     let name = title(node.name);
-    if node.status == Status::Down {
+    if node.status == NodeStatus::Down {
         return format!("{name} has stopped. Started again, it hears of it from the others.");
     }
-    if node.status == Status::Unreachable && !node.frozen {
+    if node.status == NodeStatus::Unreachable && !node.frozen {
         return format!("{name} gives no answer; whether it hears of it is not known.");
     }
     if let Some(early) = refused_for(view, winner, node) {
@@ -87,7 +87,7 @@ fn takes(view: &View, winner: &Candidate<'_>, node: &NodeView) -> String {
 }
 
 /// How long this node still refuses what wins because its stamp is too far ahead, in milliseconds, if it does.
-fn refused_for(view: &View, winner: &Candidate<'_>, node: &NodeView) -> Option<u64> {
+fn refused_for(view: &View, winner: &Candidate<'_>, node: &NodeState) -> Option<u64> {
     let theirs = view.at.wall.0.saturating_add_signed(node.clock_ahead_ms.unwrap_or(0));
     let drift = view.drift_max_ms;
     winner.entry.stamp.hlc.wall.0.checked_sub(theirs.saturating_add(drift)).filter(|early| *early > 0)
@@ -116,9 +116,9 @@ fn runs(view: &View, name: NodeName, after: Duration) -> bool {
     let Some((_, city)) = view.city(name) else { return true };
     let frozen = || lasting(view, after).any(|fault| fault.fault.trouble == Trouble::Freeze && fault.fault.from == name);
     match city.status {
-        Status::Up => !frozen(),
-        Status::Unreachable => city.frozen && !frozen(),
-        Status::Down => false,
+        NodeStatus::Up => !frozen(),
+        NodeStatus::Unreachable => city.frozen && !frozen(),
+        NodeStatus::Down => false,
     }
 }
 

@@ -10,7 +10,7 @@ use shared::id::Incarnation;
 use shared::time::Now;
 
 use super::*;
-use crate::model::node_state::Status;
+use crate::model::node_state::NodeStatus;
 use crate::web::scene::{NOW, Scene, dead, id, live, name, stamp};
 
 /// What the panel says of the first hero.
@@ -228,7 +228,7 @@ fn all_agree_and_who_wrote_it_last() {
         said_of(&all),
         ("All three agree: Gotham wrote it last.".into(), fates.map(str::to_owned).into(), next.map(str::to_owned).into())
     );
-    let silent = Scene::new().held([Some(&ours); 4]).status("capitol", Status::Unreachable);
+    let silent = Scene::new().held([Some(&ours); 4]).status("capitol", NodeStatus::Unreachable);
     assert_eq!(said_of(&silent).0, "All three agree, as far as is known: Gotham wrote it last.");
     let death = dead(stamp("capitol", 8_000), Some(&ours));
     assert_eq!(said_of(&Scene::new().held([Some(&death); 4])).0, "All three agree: Capitol deleted it.");
@@ -323,7 +323,7 @@ fn a_frozen_city_takes_it_not_before_it_wakes_and_gives_it_not_before() {
     let base = base();
     let ours = live(stamp("gotham", 300), 84, Some(&base));
     let freeze = |scene: Scene, city: &str| {
-        let frozen = scene.status(city, Status::Unreachable).city(city, |city| city.frozen = true);
+        let frozen = scene.status(city, NodeStatus::Unreachable).city(city, |city| city.frozen = true);
         said(&frozen.fault(Trouble::Freeze, city, None, 12))
     };
     let scene = || Scene::new().held([Some(&ours), Some(&base), Some(&base), Some(&base)]);
@@ -338,7 +338,7 @@ fn a_frozen_city_takes_it_not_before_it_wakes_and_gives_it_not_before() {
 fn what_only_a_stopped_city_held_cannot_win() {
     let base = base();
     let ours = live(stamp("gotham", 300), 84, Some(&base));
-    let scene = Scene::new().held([Some(&ours), Some(&base), Some(&base), Some(&base)]).status("gotham", Status::Down);
+    let scene = Scene::new().held([Some(&ours), Some(&base), Some(&base), Some(&base)]).status("gotham", NodeStatus::Down);
     let said_then = said(&scene);
     assert_eq!(said_then.fates[0], "Dispatch wins: Metropolis, Capitol and Dispatch");
     assert_eq!(
@@ -346,7 +346,7 @@ fn what_only_a_stopped_city_held_cannot_win() {
         "Gotham went with its city, Gotham stopped, and nobody else held it: nobody; Gotham did until it stopped"
     );
     assert_eq!(said_then.next, ["Gotham has stopped. Started again, it hears of it from the others."]);
-    let alone = said(&Scene::new().held([Some(&ours), None, None, None]).status("gotham", Status::Down));
+    let alone = said(&Scene::new().held([Some(&ours), None, None, None]).status("gotham", NodeStatus::Down));
     assert_eq!(alone.sentence, "Nobody who runs holds this hero.");
     assert_eq!(alone.reasons, "Gotham had heard of it, and has stopped.");
     assert_eq!(alone.next, ["Nothing: unless another city brings it back, the hero is gone."]);
@@ -357,14 +357,14 @@ fn of_a_city_that_gives_no_answer_nothing_is_promised() {
     let base = base();
     let ours = live(stamp("gotham", 300), 84, Some(&base));
     let scene = || Scene::new().held([Some(&ours), Some(&base), Some(&base), Some(&base)]);
-    let holder = said(&scene().status("gotham", Status::Unreachable));
+    let holder = said(&scene().status("gotham", NodeStatus::Unreachable));
     assert!(
         holder.reasons.ends_with("Nobody but Gotham is known to hold it, and Gotham gives no answer: it wins if it is still there."),
         "{}",
         holder.reasons
     );
     assert_eq!(holder.next[0], "Metropolis takes it when Gotham can be heard again, and still holds it.");
-    let other = said(&scene().status("capitol", Status::Unreachable));
+    let other = said(&scene().status("capitol", NodeStatus::Unreachable));
     assert_eq!(other.next[1], "Capitol gives no answer; whether it hears of it is not known.");
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use shared::fault::Trouble;
 use shared::id::NodeName;
 
-use crate::model::node_state::Status;
+use crate::model::node_state::NodeStatus;
 use crate::model::view::View;
 use crate::text::title;
 use crate::web::panels::Phrase;
@@ -71,7 +71,7 @@ fn head(view: &View, weighing: &Weighing<'_>, winner: &Candidate<'_>, surprising
             3 => "All three agree",
             _ => "All cities agree",
         };
-        let known = if view.cities.iter().all(|city| city.status == Status::Up) { "" } else { ", as far as is known" };
+        let known = if view.cities.iter().all(|city| city.status == NodeStatus::Up) { "" } else { ", as far as is known" };
         return match (deletion, surprising) {
             (true, true) => vec![plain(format!("{all}{known} on the deletion by ")), writer],
             (true, false) => vec![plain(format!("{all}{known}: ")), writer, plain(" deleted it")],
@@ -161,7 +161,7 @@ fn why(view: &View, winner: &Candidate<'_>, loser: &Candidate<'_>) -> Option<Str
 
 /// What is to be said where no holder of what wins gives an answer.
 fn holders_silent(view: &View, winner: &Candidate<'_>) -> Option<String> {
-    let answers = |name: &NodeName| view.city(*name).is_none_or(|(_, city)| city.status == Status::Up || city.frozen);
+    let answers = |name: &NodeName| view.city(*name).is_none_or(|(_, city)| city.status == NodeStatus::Up || city.frozen);
     if winner.holders.iter().any(answers) {
         return None;
     }

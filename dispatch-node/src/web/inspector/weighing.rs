@@ -11,8 +11,8 @@ use shared::id::NodeName;
 
 use crate::model::city_state::Way;
 use crate::model::history::Step;
-use crate::model::node_state::NodeView;
-use crate::model::node_state::Status;
+use crate::model::node_state::NodeState;
+use crate::model::node_state::NodeStatus;
 use crate::model::rows::Row;
 use crate::model::view::View;
 
@@ -72,7 +72,7 @@ impl Candidate<'_> {
 }
 
 /// Each node, and what it holds of this row's hero.
-pub(super) fn holdings<'a>(view: &'a View, row: &'a Row) -> impl Iterator<Item = (&'a NodeView, Option<&'a Arc<Entry>>)> {
+pub(super) fn holdings<'a>(view: &'a View, row: &'a Row) -> impl Iterator<Item = (&'a NodeState, Option<&'a Arc<Entry>>)> {
     let cities = view.cities.iter().zip(row.cells.iter().map(Option::as_ref));
     cities.chain([(&view.dispatch, row.own.as_ref())])
 }
@@ -84,7 +84,7 @@ impl<'a> Weighing<'a> {
         for (node, entry) in holdings(view, row) {
             let Some(entry) = entry else { continue };
             let candidate = by_stamp.entry(entry.stamp).or_insert_with(|| fresh(entry));
-            let holders = if node.status == Status::Down { &mut candidate.stopped } else { &mut candidate.holders };
+            let holders = if node.status == NodeStatus::Down { &mut candidate.stopped } else { &mut candidate.holders };
             holders.push(node.name);
         }
         for step in view.history.trail(row.id) {

@@ -121,9 +121,11 @@ fn the_worst_of_several_troubles_gives_the_look_and_all_are_told() {
 #[test]
 fn frozen_stopped_and_no_answer_are_never_mixed() {
     let words = ["frozen", "has stopped", "gives no answer"];
-    for (status, frozen, expected) in
-        [(Status::Unreachable, true, "frozen"), (Status::Down, false, "has stopped"), (Status::Unreachable, false, "gives no answer")]
-    {
+    for (status, frozen, expected) in [
+        (NodeStatus::Unreachable, true, "frozen"),
+        (NodeStatus::Down, false, "has stopped"),
+        (NodeStatus::Unreachable, false, "gives no answer"),
+    ] {
         let mut view = three();
         (view.cities[1].status, view.cities[1].frozen) = (status, frozen);
         let html = html(&view);

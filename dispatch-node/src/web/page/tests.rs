@@ -56,9 +56,9 @@ fn said(mut scene: Scene, wish: &Wish) -> String {
     }
     (view.dispatch.fingerprint, view.dispatch.heroes) = own;
     let lost = view.lost.len() as u64;
-    let verdict = Verdict::of(&view.dispatch, &view.cities, &view.rows, &view.counted, None, lost);
+    let verdict = ClusterStatus::of(&view.dispatch, &view.cities, &view.rows, &view.counted, None, lost);
     let age = (verdict.differences > 0).then_some(Duration::from_secs(9));
-    view.verdict = Verdict { oldest_difference: age, ..verdict };
+    view.status = ClusterStatus { oldest_difference: age, ..verdict };
     let (mut shared, mut window) = (Fragments::default(), Fragments::default());
     super::shared(&mut shared, 1, view, &Rebuilder::Person { in_vs_code: false }, None, None);
     super::window(&mut window, 1, view, wish, &mut RowCache::default());
@@ -87,7 +87,7 @@ fn three_heroes() -> Scene {
 fn every_city_is_down() {
     let scene = ["gotham", "metropolis", "capitol"].into_iter().fold(three_heroes(), |scene, city| {
         scene.city(city, |city| {
-            city.status = Status::Down;
+            city.status = NodeStatus::Down;
             city.age = Some(Duration::from_secs(6));
         })
     });
@@ -96,8 +96,8 @@ fn every_city_is_down() {
 
 #[test]
 fn a_city_gives_no_answer_and_another_is_frozen_from_here() {
-    let silent = |city: &mut NodeView| {
-        city.status = Status::Unreachable;
+    let silent = |city: &mut NodeState| {
+        city.status = NodeStatus::Unreachable;
         city.age = Some(Duration::from_secs(6));
     };
     let scene = three_heroes().city("gotham", silent).city("capitol", |city| {

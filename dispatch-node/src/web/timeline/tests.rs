@@ -150,7 +150,7 @@ fn writes_that_were_too_many_are_counted() {
 #[test]
 fn marks_of_a_second_are_words_at_their_lane() {
     let mut view = three(100_000);
-    for kind in [Kind::Destroyed, Kind::Answers, Kind::Created] {
+    for kind in [EventKind::Destroyed, EventKind::Answers, EventKind::Created] {
         view.history.marked(at(98_500), name("metropolis"), kind);
     }
     assert!(second(&view).contains(r#"<text class="mark bad" x="8" y="81">bombed, answers</text>"#), "{}", second(&view));
@@ -161,7 +161,7 @@ fn a_second_that_is_over_does_not_change_and_the_moving_does_it_all() {
     let mut view = three(100_000);
     view.pulls(99_500, "gotham", "capitol", brought(2));
     view.writes(99_600, "gotham", 1, "Granite", true);
-    view.history.marked(at(99_700), name("gotham"), Kind::Destroyed);
+    view.history.marked(at(99_700), name("gotham"), EventKind::Destroyed);
     view.history.differ(at(99_700), 3);
     let (before, moving) = ((drawn(&view), differences(&view, None), forecast(&view, None)), moving_transform(&view));
     for later in [100_250, 104_000, 109_999] {
