@@ -15,10 +15,17 @@ use utoipa_axum::routes;
 use shared::link::problem::{unknown_path, wrong_method};
 
 use crate::web::api::{cities, cluster, description, faults, gossip, heroes};
-use crate::web::desk::Desk;
-use crate::web::sign_in::{SIGN_IN, SIGN_OUT};
-use crate::web::site::{Settings, Site};
-use crate::web::{assets, forms, guard, input, live, lost, page, sign_in, stage, traced, trouble};
+use crate::web::assets;
+use crate::web::auth::middleware as access;
+use crate::web::dispatch_handle::Desk;
+use crate::web::extract::body;
+use crate::web::live::page_socket;
+use crate::web::pages::sign_in::{SIGN_IN, SIGN_OUT};
+use crate::web::pages::{forms, index, sign_in};
+use crate::web::render::{faults as fault_forms, lost_writes};
+use crate::web::scenario_runner;
+use crate::web::spans::requests;
+use crate::web::state::{Settings, Site};
 
 /// Everything that dispatch answers to browsers and scripts. Live sockets close when `stop` is cancelled.
 pub fn router(desk: Desk, settings: Settings, stop: CancellationToken) -> Router {
@@ -27,24 +34,24 @@ pub fn router(desk: Desk, settings: Settings, stop: CancellationToken) -> Router
     let (api, described) = api().split_for_parts();
     let described = description::written(&described);
     Router::new()
-        .route("/", get(page::page))
-        .route("/help", get(page::help))
+        .route("/", get(index::page))
+        .route("/help", get(index::help))
         .route(SIGN_IN, get(sign_in::form).post(sign_in::sign_in))
         .route(SIGN_OUT, post(sign_in::sign_out))
-        .route("/live", get(live::live))
+        .route("/live", get(page_socket::live))
         .route("/static/{*path}", get(assets::asset))
         .route("/heroes", post(forms::create))
         .route("/heroes/{id}", post(forms::command))
         .route("/bomb", post(forms::bomb_random))
         .route("/cities/{city}/bomb", post(forms::bomb))
-        .route("/faults", post(trouble::cause))
-        .route("/faults/heal", post(trouble::heal_all))
-        .route("/faults/{id}/heal", post(trouble::heal))
-        .route("/gossip/pause", post(trouble::pause))
-        .route("/gossip/resume", post(trouble::resume))
-        .route("/gossip/step", post(trouble::step))
-        .route("/gossip/speed", post(trouble::speed))
-        .route("/scenarios", post(trouble::play))
+        .route("/faults", post(fault_forms::cause))
+        .route("/faults/heal", post(fault_forms::heal_all))
+        .route("/faults/{id}/heal", post(fault_forms::heal))
+        .route("/gossip/pause", post(fault_forms::pause))
+        .route("/gossip/resume", post(fault_forms::resume))
+        .route("/gossip/step", post(fault_forms::step))
+        .route("/gossip/speed", post(fault_forms::speed))
+        .route("/scenarios", post(fault_forms::play))
         .route("/cities/{city}/rebuild", post(forms::rebuild))
         .route("/api", get(description::page))
         .route("/api/openapi.json", get(move || description::openapi(described)))
@@ -52,10 +59,10 @@ pub fn router(desk: Desk, settings: Settings, stop: CancellationToken) -> Router
         .fallback(unknown_path)
         .method_not_allowed_fallback(wrong_method)
         .layer(CompressionLayer::new().quality(CompressionLevel::Fastest))
-        .layer(DefaultBodyLimit::max(input::BODY_BYTES_MAX))
+        .layer(DefaultBodyLimit::max(body::BODY_BYTES_MAX))
         .with_state(site)
-        .layer(middleware::from_fn_with_state(entrance, guard::guard))
-        .layer(middleware::from_fn(traced::request))
+        .layer(middleware::from_fn_with_state(entrance, access::guard))
+        .layer(middleware::from_fn(requests::request))
 }
 
 /// The API for programs: each call's path and method stand at its handler, with its description.
@@ -78,12 +85,12 @@ fn api() -> OpenApiRouter<Site> {
         .routes(routes!(gossip::resume))
         .routes(routes!(gossip::speed))
         .routes(routes!(gossip::step))
-        .routes(routes!(stage::scenarios))
-        .routes(routes!(stage::play_scenario))
+        .routes(routes!(scenario_runner::scenarios))
+        .routes(routes!(scenario_runner::play_scenario))
         .routes(routes!(cluster::cluster))
         .routes(routes!(cluster::verdict))
         .routes(routes!(cluster::events))
-        .routes(routes!(lost::lost_writes))
-        .routes(routes!(lost::lost_writes_csv));
+        .routes(routes!(lost_writes::lost_writes))
+        .routes(routes!(lost_writes::lost_writes_csv));
     OpenApiRouter::with_openapi(description::beginning()).nest("/api/v1", calls)
 }

@@ -13,10 +13,10 @@ use crate::model::node_state::NodeState;
 use crate::request::{Action, Reply};
 use crate::web::api::refusals::{Bombing, BombingAny, Ending, Forgetting, OfCity, Rebuilding};
 use crate::web::api::{City, Hero};
-use crate::web::desk::Desk;
+use crate::web::dispatch_handle::Desk;
 use crate::web::error::{Problem, dispatch_silent};
-use crate::web::parameters::{CityPath, IdempotencyKey, Reached};
-use crate::web::rebuild;
+use crate::web::extract::parameters::{CityPath, IdempotencyKey, Reached};
+use crate::web::launcher;
 
 /// What a city holds.
 #[derive(Serialize, ToSchema)]
@@ -143,7 +143,7 @@ async fn end(desk: &Desk, action: Action, key: Option<String>) -> Result<Respons
     Rebuilding,
 ))]
 pub(crate) async fn rebuild(State(desk): State<Desk>, CityPath(city): CityPath) -> Result<Response, Problem> {
-    rebuild::rebuild(&desk, city).await?;
+    launcher::rebuild(&desk, city).await?;
     Ok(accepted(city))
 }
 

@@ -16,9 +16,9 @@ use crate::model::view::View;
 use crate::web::api::Stamp;
 use crate::web::api::cities::age_ms;
 use crate::web::api::refusals::{Reading, ReadingSince};
-use crate::web::desk::Desk;
+use crate::web::dispatch_handle::Desk;
 use crate::web::error::Problem;
-use crate::web::parameters::{Reached, Role, Since};
+use crate::web::extract::parameters::{Reached, Role, Since};
 
 /// The nodes: the cities first, dispatch last.
 #[derive(Serialize, ToSchema)]

@@ -15,11 +15,11 @@ use shared::id::NodeName;
 use crate::model::faults::FaultView;
 use crate::request::{Action, Reply};
 use crate::web::api::refusals::{Changing, Healing, Injecting, Reading};
-use crate::web::desk::Desk;
+use crate::web::dispatch_handle::Desk;
 use crate::web::error::{Problem, dispatch_silent};
-use crate::web::faults::FaultWish;
-use crate::web::input::JsonBody;
-use crate::web::parameters::{FaultKind, FaultPath, FaultTarget, IdempotencyKey, NodeWord};
+use crate::web::extract::body::JsonBody;
+use crate::web::extract::fault::FaultWish;
+use crate::web::extract::parameters::{FaultKind, FaultPath, FaultTarget, IdempotencyKey, NodeWord};
 
 /// A fault in force.
 #[derive(Serialize, ToSchema)]

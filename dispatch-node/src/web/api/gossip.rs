@@ -11,11 +11,11 @@ use shared::fault::Pace;
 use crate::model::exchange::Exchange;
 use crate::request::{Action, Reply};
 use crate::web::api::refusals::{Changing, Pacing, Reading, Stepping};
-use crate::web::desk::Desk;
+use crate::web::dispatch_handle::Desk;
 use crate::web::error::{Problem, dispatch_silent};
-use crate::web::faults::{node, out_of_range};
-use crate::web::input::{JsonBody, OptionalJsonBody};
-use crate::web::parameters::NodeWord;
+use crate::web::extract::body::{JsonBody, OptionalJsonBody};
+use crate::web::extract::fault::{node, out_of_range};
+use crate::web::extract::parameters::NodeWord;
 
 /// How fast gossip goes.
 #[derive(Serialize, ToSchema)]

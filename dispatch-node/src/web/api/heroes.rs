@@ -12,10 +12,10 @@ use utoipa::ToSchema;
 use crate::request::{Action, CREATE_MAX, Reply, RequestError};
 use crate::web::api::refusals::{Assigning, Creating, OfHero, Reading, Terminating};
 use crate::web::api::{Held, Hero};
-use crate::web::desk::Desk;
+use crate::web::dispatch_handle::Desk;
 use crate::web::error::{Problem, dispatch_silent};
-use crate::web::input::{self, JsonBody};
-use crate::web::parameters::{HeroPath, IdempotencyKey, Place};
+use crate::web::extract::body::{self, JsonBody};
+use crate::web::extract::parameters::{HeroPath, IdempotencyKey, Place};
 
 /// The living heroes, and how many are remembered as dead.
 #[derive(Serialize, ToSchema)]
@@ -88,7 +88,7 @@ pub(crate) async fn create(
                 format!("count is 1 to {CREATE_MAX}, not {count}; nothing was created"),
             ));
         }
-        (Some(name), None) => Action::Create { name: Some(input::hero_name(&desk, &name)?) },
+        (Some(name), None) => Action::Create { name: Some(body::hero_name(&desk, &name)?) },
         (None, None) => Action::Create { name: None },
     };
     let Reply::Created(created) = desk.ask(action, key).await? else { return Err(dispatch_silent()) };
@@ -151,7 +151,7 @@ pub(crate) async fn assign(
     HeroPath(hero): HeroPath,
     JsonBody(assign): JsonBody<Assign>,
 ) -> Result<Response, Problem> {
-    let to = input::location(&desk, &assign.location)?;
+    let to = body::location(&desk, &assign.location)?;
     let Reply::Assigned(id, entry) = desk.ask(Action::Assign { hero, to }, None).await? else { return Err(dispatch_silent()) };
     Ok(Json(Hero::of(id, &entry)).into_response())
 }

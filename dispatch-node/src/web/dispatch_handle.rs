@@ -1,0 +1,201 @@
+//! Where requests meet the machine: a queue of asks in, answers back by ticket, and the newest view for all to see.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::time::timeout;
+
+use shared::id::NodeName;
+use shared::trace::TraceContext;
+
+use crate::model::view::View;
+use crate::request::{Action, Reply, Request, RequestError};
+use crate::web::error::{Problem, dispatch_silent};
+use crate::web::launcher::Rebuilder;
+use crate::web::scenario_runner::Stage;
+use crate::web::spans::requests;
+use crate::web::spans::writes::Followed;
+
+/// How long an answer is waited for. The machine itself gives up sooner, unless it crashed.
+const ANSWER_PATIENCE: Duration = Duration::from_millis(1_900);
+
+type OpenTickets = Arc<Mutex<(u64, BTreeMap<u64, Waiting>)>>;
+
+/// Whoever waits for an answer.
+struct Waiting {
+    answer: oneshot::Sender<Reply>,
+    trace: Option<TraceContext>,
+}
+
+/// The web's side of the desk.
+#[derive(Clone)]
+pub struct Desk {
+    asks: mpsc::Sender<Request>,
+    open: OpenTickets,
+    view: watch::Receiver<Option<Arc<View>>>,
+    cities: Arc<[NodeName]>,
+    rebuilder: Rebuilder,
+    stage: Stage,
+    name_chars_max: usize,
+    followed: Followed,
+}
+
+/// What may be asked for.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// How many asks may wait for the machine; further ones are refused.
+    pub asks: usize,
+    /// The longest name of a new hero, in characters.
+    pub name_chars: usize,
+}
+
+/// The machine's side of the desk.
+pub struct Counter {
+    open: OpenTickets,
+    view: watch::Sender<Option<Arc<View>>>,
+    followed: Followed,
+}
+
+impl Desk {
+    /// A desk for these cities, whoever can rebuild them, and where scenarios are played: the web's side, the machine's side, and the queue between them.
+    #[must_use]
+    pub fn new(cities: Vec<NodeName>, rebuilder: Rebuilder, stage: Stage, limits: Limits) -> (Self, Counter, mpsc::Receiver<Request>) {
+        let (asks, queue) = mpsc::channel(limits.asks);
+        let (shown, view) = watch::channel(None);
+        let open = OpenTickets::default();
+        let followed = Followed::default();
+        let counter = Counter { open: Arc::clone(&open), view: shown, followed: followed.clone() };
+        (Self { asks, open, view, cities: cities.into(), rebuilder, stage, name_chars_max: limits.name_chars, followed }, counter, queue)
+    }
+
+    /// The cities, in the order of the page's columns.
+    #[must_use]
+    pub(crate) fn cities(&self) -> &[NodeName] {
+        &self.cities
+    }
+
+    /// The longest name of a new hero, in characters.
+    pub(crate) fn name_chars_max(&self) -> usize {
+        self.name_chars_max
+    }
+
+    /// Where scenarios are played.
+    pub(crate) fn stage(&self) -> &Stage {
+        &self.stage
+    }
+
+    /// The writes whose traces end where a page shows them.
+    pub(crate) fn followed(&self) -> &Followed {
+        &self.followed
+    }
+
+    /// Who can rebuild a city.
+    pub(crate) fn rebuilder(&self) -> &Rebuilder {
+        &self.rebuilder
+    }
+
+    /// The views as they come, `None` before the first.
+    pub(crate) fn views(&self) -> watch::Receiver<Option<Arc<View>>> {
+        self.view.clone()
+    }
+
+    /// Asks the machine, and waits for its answer.
+    pub(crate) async fn ask(&self, action: Action, key: Option<String>) -> Result<Reply, Problem> {
+        let (answer, answered) = oneshot::channel();
+        let mut span = requests::ask(&action);
+        let trace = span.context();
+        let ticket = {
+            let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+            open.0 += 1;
+            let ticket = open.0;
+            open.1.insert(ticket, Waiting { answer, trace });
+            ticket
+        };
+        let outcome = match self.asks.try_send(Request { ticket, key, action, trace }) {
+            Err(_) => Err(Problem::overloaded()),
+            Ok(()) => match timeout(ANSWER_PATIENCE, answered).await {
+                Ok(Ok(Reply::Refused(refusal))) => Err(refusal.into()),
+                Ok(Ok(answer)) => Ok(answer),
+                Ok(Err(_)) | Err(_) => Err(dispatch_silent()),
+            },
+        };
+        self.open.lock().unwrap_or_else(PoisonError::into_inner).1.remove(&ticket);
+        if let Err(problem) = &outcome {
+            span.fail(|| problem.detail.clone());
+        }
+        outcome
+    }
+
+    /// What is known at this moment, everything answered so far included.
+    pub(crate) async fn now(&self) -> Result<Arc<View>, Problem> {
+        let Reply::View(view) = self.ask(Action::View, None).await? else { return Err(dispatch_silent()) };
+        Ok(view)
+    }
+}
+
+impl Counter {
+    /// Hands an answer to whoever holds its ticket, if they still wait.
+    pub fn answer(&self, ticket: u64, answer: Reply) {
+        let waiting = self.open.lock().unwrap_or_else(PoisonError::into_inner).1.remove(&ticket);
+        if let Some(waiting) = waiting {
+            // Before anybody can be shown what is answered here.
+            self.followed.follow(&answer, waiting.trace);
+            // Whoever no longer waits needs no answer.
+            let _ = waiting.answer.send(answer);
+        }
+    }
+
+    /// Shows a view to everybody.
+    pub fn show(&self, view: Arc<View>) {
+        self.view.send_replace(Some(view));
+    }
+}
+
+impl From<RequestError> for Problem {
+    fn from(refusal: RequestError) -> Self {
+        let detail = refusal.to_string();
+        match refusal {
+            RequestError::NeverHeardOf(_) => Self::not_found("unknown_hero", detail),
+            RequestError::Deleted(_) => Self::gone("terminated", detail),
+            RequestError::UnknownFault(_) => Self::not_found("unknown_fault", detail),
+            RequestError::HealedAlready(_) => Self::gone("healed", detail),
+            RequestError::TooManyFaults(_) => Self::conflict("too_many_faults", detail),
+            RequestError::TooManyHeroes => Self::conflict("too_many_heroes", detail),
+            RequestError::TooManyTombstones => Self::unavailable("too_many_tombstones", detail),
+            RequestError::ExchangeUnderWay => Self::conflict("under_way", detail),
+            RequestError::NobodyToExchange => Self::unavailable("no_answer", detail),
+            RequestError::Alive { .. } => Self::conflict("alive", detail),
+            RequestError::CityHasNotHeard { .. } => Self::conflict("not_heard_of", detail),
+            RequestError::NoAnswer { .. } | RequestError::NoCity | RequestError::TooLate { .. } => Self::unavailable("no_answer", detail),
+            RequestError::Unknown { .. } => Self::unavailable("outcome_unknown", detail),
+            RequestError::TooFarAhead { .. } => Self::conflict("too_far_ahead", detail),
+            RequestError::Joining { .. } => Self::unavailable("joining", detail),
+            RequestError::KeyReused => Self::not_allowed("idempotency_key_reused", detail),
+            RequestError::UnderWay => Self::conflict("under_way", detail),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use axum::http::StatusCode;
+    use tokio_util::sync::CancellationToken;
+
+    #[tokio::test]
+    async fn who_finds_the_queue_full_is_told_at_once_that_nothing_was_changed() {
+        let stage = Stage::new(([127, 0, 0, 1], 1).into(), None, CancellationToken::new());
+        let limits = Limits { asks: 1, name_chars: 100 };
+        let (desk, _counter, _nobody_takes_them) = Desk::new(Vec::new(), Rebuilder::of(None), stage, limits);
+        let first = tokio::spawn({
+            let desk = desk.clone();
+            async move { desk.now().await }
+        });
+        tokio::task::yield_now().await;
+        let problem = desk.now().await.expect_err("one waits already");
+        assert_eq!((problem.code, problem.status), ("overloaded", StatusCode::TOO_MANY_REQUESTS));
+        first.abort();
+    }
+}

@@ -1,0 +1,157 @@
+//! What comes in from browsers and scripts in bodies, parsed: hostile until it has passed here. What comes in otherwise is in
+//! [`parameters`](crate::web::extract::parameters).
+
+use std::time::Duration;
+
+use axum::body::{Bytes, HttpBody as _};
+use axum::extract::rejection::BytesRejection;
+use axum::extract::{FromRequest, Request};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::IntoResponse;
+use serde::de::DeserializeOwned;
+use serde_json::error::Category;
+use tokio::time::timeout;
+
+use shared::hero::Location;
+use shared::id::NodeName;
+
+use crate::web::dispatch_handle::Desk;
+use crate::web::error::{Problem, shortened};
+
+/// How long a body may take to arrive.
+const BODY_PATIENCE: Duration = Duration::from_secs(10);
+/// The largest body, in bytes.
+pub(crate) const BODY_BYTES_MAX: usize = 64 * 1024;
+
+/// A body as JSON, or nothing at all.
+pub(crate) struct OptionalJsonBody<T>(pub(crate) T);
+
+impl<T: DeserializeOwned + Default, S: Send + Sync> FromRequest<S> for OptionalJsonBody<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
+        if request.body().is_end_stream() {
+            return Ok(Self(T::default()));
+        }
+        JsonBody::from_request(request, state).await.map(|JsonBody(parsed)| Self(parsed))
+    }
+}
+
+/// A body as JSON.
+pub(crate) struct JsonBody<T>(pub(crate) T);
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for JsonBody<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
+        let is_json = is_of_type(request.headers(), "application/json");
+        let has_type = request.headers().contains_key(header::CONTENT_TYPE);
+        let body = bytes(request, state).await?;
+        if body.is_empty() {
+            return Err(Problem::malformed("body_required", "a JSON body is required; {} will do where nothing is to be said"));
+        }
+        if !is_json {
+            let got = if has_type { "something else" } else { "none" };
+            return Err(Problem::new(
+                StatusCode::UNSUPPORTED_MEDIA_TYPE,
+                "not_json",
+                format!("Content-Type must be application/json, and it is {got}"),
+            ));
+        }
+        let parsed = serde_json::from_slice(&body).map(Self).map_err(|error| match error.classify() {
+            Category::Data => Problem::not_allowed("invalid_field", error.to_string()),
+            Category::Syntax | Category::Eof | Category::Io => Problem::malformed("invalid_json", error.to_string()),
+        })?;
+        // Serde would fill a struct from an array too.
+        match body.trim_ascii_start().first() {
+            Some(b'{') => Ok(parsed),
+            Some(_) | None => Err(Problem::not_allowed("invalid_field", "a JSON object is expected; nothing was changed")),
+        }
+    }
+}
+
+/// A body as an HTML form sends it: pairs of names and values.
+pub(crate) struct FormBody(Vec<(String, String)>);
+
+impl FormBody {
+    /// The value of the field, unless it is absent or empty.
+    pub(crate) fn get(&self, name: &str) -> Option<&str> {
+        self.0.iter().find(|(field, value)| field == name && !value.is_empty()).map(|(_, value)| value.as_str())
+    }
+}
+
+impl<S: Send + Sync> FromRequest<S> for FormBody {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
+        let is_form = is_of_type(request.headers(), "application/x-www-form-urlencoded");
+        let body = bytes(request, state).await?;
+        if body.is_empty() {
+            return Ok(Self(Vec::new()));
+        }
+        if !is_form {
+            let detail = "Content-Type must be application/x-www-form-urlencoded";
+            return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "not_a_form", detail));
+        }
+        serde_urlencoded::from_bytes(&body).map(Self).map_err(|error| Problem::malformed("invalid_form", error.to_string()))
+    }
+}
+
+async fn bytes<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes, Problem> {
+    let read = timeout(BODY_PATIENCE, Bytes::from_request(request, state)).await;
+    let read =
+        read.map_err(|_| Problem::new(StatusCode::REQUEST_TIMEOUT, "too_slow", "the body did not arrive in time; nothing was changed"))?;
+    read.map_err(|rejection: BytesRejection| match rejection.into_response().status() {
+        StatusCode::PAYLOAD_TOO_LARGE => Problem::new(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            "too_large",
+            format!("a body has at most {BODY_BYTES_MAX} bytes; nothing was changed"),
+        ),
+        _ => Problem::malformed("invalid_body", "the body could not be read to its end; nothing was changed"),
+    })
+}
+
+fn is_of_type(headers: &HeaderMap, expected: &str) -> bool {
+    let given = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    given.split(';').next().is_some_and(|essence| essence.trim().eq_ignore_ascii_case(expected))
+}
+
+/// The city of this name.
+pub(crate) fn city(desk: &Desk, text: &str) -> Option<NodeName> {
+    desk.cities().iter().copied().find(|city| city.as_str() == text)
+}
+
+pub(crate) fn known_cities(desk: &Desk) -> String {
+    let names: Vec<&str> = desk.cities().iter().map(NodeName::as_str).collect();
+    format!("it is one of {}", names.join(", "))
+}
+
+/// A place a hero can be sent to.
+pub(crate) fn location(desk: &Desk, text: &str) -> Result<Location, Problem> {
+    if text == "home" {
+        return Ok(Location::Home);
+    }
+    let text = shortened(text, 100);
+    city(desk, &text).map(Location::City).ok_or_else(|| {
+        Problem::not_allowed(
+            "unknown_location",
+            format!("there is no location {text:?}: {}, home; nothing was changed", known_cities(desk)),
+        )
+    })
+}
+
+/// A hero's name.
+pub(crate) fn hero_name(desk: &Desk, text: &str) -> Result<String, Problem> {
+    let max = desk.name_chars_max();
+    let name = text.trim();
+    let chars = name.chars().count();
+    if !(1..=max).contains(&chars) {
+        return Err(Problem::not_allowed("invalid_name", format!("a name has 1 to {max} characters, not {chars}; nothing was created")));
+    }
+    match name.chars().find(|c| c.is_control()) {
+        Some(control) => {
+            Err(Problem::not_allowed("invalid_name", format!("a name has no control characters such as {control:?}; nothing was created")))
+        }
+        None => Ok(name.to_owned()),
+    }
+}

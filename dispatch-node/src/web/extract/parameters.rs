@@ -1,0 +1,197 @@
+//! What comes in beside a body: in the path, in the query, in headers. Each is parsed here, and described here for who reads the
+//! API's description. Hostile until it has passed.
+
+use axum::extract::rejection::PathRejection;
+use axum::extract::{FromRequestParts, Path, RawQuery};
+use axum::http::request::Parts;
+use serde_json::{Value, json};
+use utoipa::openapi::path::{Parameter, ParameterIn};
+use utoipa::openapi::{RefOr, Schema};
+use utoipa::{IntoParams, PartialSchema, ToSchema};
+
+use shared::fault::FaultId;
+use shared::id::{HeroId, NodeName};
+
+use crate::web::error::{Problem, shortened};
+use crate::web::extract::body;
+use crate::web::extract::fault::fault_id;
+use crate::web::state::Site;
+
+/// The longest idempotency key, in bytes.
+const KEY_BYTES_MAX: usize = 200;
+/// The highest number that JSON's numbers have exactly.
+const NUMBER_MAX: u64 = (1 << 53) - 1;
+/// How much of a path is repeated to who sent it, in characters.
+const SHOWN_CHARS_MAX: usize = 100;
+
+/// The hero named in the path.
+pub(crate) struct HeroPath(pub(crate) HeroId);
+
+impl<S: Send + Sync> FromRequestParts<S> for HeroPath {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let text = segment(parts, state).await?;
+        text.parse().map(Self).map_err(|error| Problem::malformed("invalid_id", format!("{text:?} is not a UUID: {error}")))
+    }
+}
+
+/// The city named in the path.
+pub(crate) struct CityPath(pub(crate) NodeName);
+
+impl FromRequestParts<Site> for CityPath {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, site: &Site) -> Result<Self, Problem> {
+        let (text, desk) = (segment(parts, site).await?, &site.desk);
+        let unknown = || Problem::not_found("unknown_city", format!("there is no city {text:?}: {}", body::known_cities(desk)));
+        body::city(desk, &text).map(Self).ok_or_else(unknown)
+    }
+}
+
+/// The fault named in the path.
+pub(crate) struct FaultPath(pub(crate) FaultId);
+
+impl<S: Send + Sync> FromRequestParts<S> for FaultPath {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        fault_id(&segment(parts, state).await?).map(Self)
+    }
+}
+
+/// The scenario named in the path, whether or not there is one of that name.
+pub(crate) struct ScenarioPath(pub(crate) String);
+
+impl<S: Send + Sync> FromRequestParts<S> for ScenarioPath {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        segment(parts, state).await.map(Self)
+    }
+}
+
+async fn segment<S: Send + Sync>(parts: &mut Parts, state: &S) -> Result<String, Problem> {
+    let Path(text) = Path::<String>::from_request_parts(parts, state)
+        .await
+        .map_err(|rejection: PathRejection| Problem::malformed("invalid_path", rejection.body_text()))?;
+    Ok(shortened(&text, SHOWN_CHARS_MAX))
+}
+
+/// After which number somebody wants to be told; from the first, where they do not say.
+pub(crate) struct Since(pub(crate) u64);
+
+impl<S: Send + Sync> FromRequestParts<S> for Since {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let query = RawQuery::from_request_parts(parts, state).await.unwrap_or_else(|never| match never {}).0.unwrap_or_default();
+        let fields: Vec<(String, String)> = serde_urlencoded::from_str(&query).unwrap_or_default();
+        let Some((_, since)) = fields.iter().rev().find(|(name, _)| name == "since") else { return Ok(Self(0)) };
+        let number = since.parse().ok().filter(|number| *number <= NUMBER_MAX && since.bytes().all(|byte| byte.is_ascii_digit()));
+        number.map(Self).ok_or_else(|| Problem::malformed("invalid_since", format!("since is a number, 0 to {NUMBER_MAX}")))
+    }
+}
+
+/// The request's idempotency key, if it has one.
+pub(crate) struct IdempotencyKey(pub(crate) Option<String>);
+
+impl<S: Send + Sync> FromRequestParts<S> for IdempotencyKey {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Problem> {
+        let Some(value) = parts.headers.get("idempotency-key") else { return Ok(Self(None)) };
+        let key =
+            value.to_str().ok().filter(|key| (1..=KEY_BYTES_MAX).contains(&key.len()) && key.bytes().all(|byte| byte.is_ascii_graphic()));
+        key.map(|key| Self(Some(key.to_owned()))).ok_or_else(|| {
+            let detail = format!("an Idempotency-Key has 1 to {KEY_BYTES_MAX} visible ASCII characters; nothing was changed");
+            Problem::malformed("invalid_idempotency_key", detail)
+        })
+    }
+}
+
+/// Describes one parameter.
+fn described(name: &str, place: ParameterIn, description: &str, schema: Value) -> Vec<Parameter> {
+    let required = place == ParameterIn::Path;
+    let parameter = json!({ "name": name, "in": place, "required": required, "description": description, "schema": schema });
+    vec![serde_json::from_value(parameter).expect("a parameter of OpenAPI")]
+}
+
+/// Has parameters describe themselves: where each is, its name, what it is, and its schema.
+macro_rules! described {
+    ($($parameter:ty: $place:ident $name:literal, $description:expr, $schema:tt;)*) => {$(
+        impl IntoParams for $parameter {
+            fn into_params(_place: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
+                described($name, ParameterIn::$place, $description, json!($schema))
+            }
+        }
+    )*};
+}
+
+described! {
+    HeroPath: Path "id", "which hero", { "type": "string", "format": "uuid" };
+    CityPath: Path "city", "which city", (CityWord::schema());
+    FaultPath: Path "id", "which fault", { "type": "string", "pattern": "^[0-9a-f]{8}$" };
+    ScenarioPath: Path "name", "which scenario", { "type": "string", "minLength": 1, "maxLength": 100 };
+    Since: Query "since", "the number of the last one that is known already", { "type": "integer", "minimum": 0, "maximum": NUMBER_MAX };
+    IdempotencyKey: Header "Idempotency-Key",
+        "Chosen by who asks, and new for each thing asked for. Repeated, the request is answered again and not done again.",
+        { "type": "string", "pattern": "^[!-~]{1,200}$" };
+}
+
+/// Words of which one is said: a type for descriptions only.
+macro_rules! words {
+    ($($(#[$meaning:meta])* $name:ident: $($word:literal)*;)*) => {$(
+        $(#[$meaning])*
+        pub(crate) enum $name {}
+
+        impl PartialSchema for $name {
+            fn schema() -> RefOr<Schema> {
+                serde_json::from_value(json!({ "type": "string", "enum": [$($word),*] })).expect("a schema of OpenAPI")
+            }
+        }
+
+        impl ToSchema for $name {
+            fn name() -> std::borrow::Cow<'static, str> {
+                stringify!($name).into()
+            }
+        }
+    )*};
+}
+
+words! {
+    /// A city.
+    CityWord: "gotham" "metropolis" "capitol";
+    /// Where a hero can be.
+    Place: "home" "gotham" "metropolis" "capitol";
+    /// A node.
+    NodeWord: "gotham" "metropolis" "capitol" "dispatch";
+    /// One node, or every other.
+    FaultTarget: "*" "gotham" "metropolis" "capitol" "dispatch";
+    /// The kinds of trouble.
+    FaultKind: "cut" "delay" "loss" "duplicate" "reorder" "throttle" "freeze" "skew";
+    /// What a node is.
+    Role: "city" "dispatch";
+    /// Whether a node is heard.
+    Reached: "up" "unreachable" "down";
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    use shared::options::{well_known_cities, well_known_name};
+
+    #[test]
+    fn the_words_of_the_description_are_the_names_of_this_cluster() {
+        let words = |schema: RefOr<Schema>| serde_json::to_value(schema).expect("JSON")["enum"].clone();
+        let cities: Vec<String> = well_known_cities().iter().map(ToString::to_string).collect();
+        let with = |word: &str, first: bool| {
+            let (before, after) = if first { (Some(word), None) } else { (None, Some(word)) };
+            json!(before.into_iter().chain(cities.iter().map(String::as_str)).chain(after).collect::<Vec<_>>())
+        };
+        assert_eq!(words(CityWord::schema()), json!(cities));
+        assert_eq!(words(Place::schema()), with("home", true));
+        assert_eq!(words(NodeWord::schema()), with(well_known_name("dispatch").as_str(), false));
+    }
+}

@@ -1,0 +1,94 @@
+//! The live socket for programs, `GET /live?as=data`: the verdict, the faults, the pace of gossip and what happened, as JSON.
+//!
+//! Invariant: as for pages, nobody waits for another. A program that is slow skips views, but no event that dispatch still remembers.
+
+use futures_util::StreamExt as _;
+use serde::Serialize;
+use tokio::time::interval;
+use tokio_util::sync::CancellationToken;
+
+use shared::link::farewell::farewell;
+use shared::link::places::Place;
+use shared::link::upgrade::Socket;
+use shared::meter::counter;
+
+use crate::metrics::{self, Watched};
+use crate::model::view::View;
+use crate::web::api::cluster::{Event, VerdictAnswer};
+use crate::web::api::faults::FaultJson;
+use crate::web::api::gossip::GossipJson;
+use crate::web::dispatch_handle::Desk;
+use crate::web::live::page_socket::{Allowance, Close, KEEP_ALIVE, heard, send};
+
+/// How many of the last events a newcomer is told.
+const EVENTS_AT_FIRST: u64 = 20;
+
+#[derive(Serialize)]
+#[serde(tag = "t", rename_all = "lowercase")]
+enum Push<'a> {
+    Data(Box<Data<'a>>),
+    K,
+}
+
+#[derive(Serialize)]
+struct Data<'a> {
+    verdict: VerdictAnswer<'a>,
+    faults: Vec<FaultJson>,
+    gossip: GossipJson,
+    events: Vec<Event<'a>>,
+}
+
+/// Whether this query asks for data.
+pub(crate) fn is_wanted(query: &str) -> bool {
+    query.split('&').any(|field| field == "as=data")
+}
+
+/// Tells a program all that changes, until it goes or must go.
+pub(crate) async fn tell(mut socket: Socket, desk: Desk, stop: CancellationToken, _place: Place) {
+    let _watched = Watched::by("program");
+    let close = tokio::select! {
+        close = keep_telling(&mut socket, &desk) => close,
+        () = stop.cancelled() => Some((1001, "dispatch is stopping")),
+    };
+    farewell(&mut socket, close).await;
+}
+
+async fn keep_telling(socket: &mut Socket, desk: &Desk) -> Option<Close> {
+    let mut views = desk.views();
+    let mut keep_alive = interval(KEEP_ALIVE);
+    let mut allowance = Allowance::new();
+    let mut last = None;
+    views.mark_changed();
+    loop {
+        tokio::select! {
+            changed = views.changed() => {
+                if changed.is_err() {
+                    return Some((1001, "dispatch is stopping"));
+                }
+                let Some(view) = views.borrow_and_update().clone() else { continue };
+                let newest = view.events.last().map_or(0, |happening| happening.number);
+                // After a crash of dispatch's machine the numbers begin anew.
+                let since = last.filter(|last| *last <= newest).unwrap_or(newest.saturating_sub(EVENTS_AT_FIRST));
+                send(socket, &Push::Data(Box::new(data(&view, since)))).await?;
+                counter!(metrics::FRAMES_SENT.name, "to" => "program").increment(1);
+                last = Some(newest);
+                keep_alive.reset();
+            }
+            _ = keep_alive.tick() => send(socket, &Push::K).await?,
+            message = socket.next() => match heard(message, &mut allowance) {
+                Err(close) => return close,
+                Ok(None) => {}
+                Ok(Some(_)) => return Some((1008, "this socket only tells; send commands by the API")),
+            },
+        }
+    }
+}
+
+fn data(view: &View, since: u64) -> Data<'_> {
+    Data {
+        verdict: VerdictAnswer::of(&view.status),
+        faults: view.faults.iter().map(FaultJson::of).collect(),
+        gossip: GossipJson::of(view.pace),
+        events: Event::since(view, since),
+    }
+}

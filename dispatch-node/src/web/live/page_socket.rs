@@ -1,0 +1,329 @@
+//! The live socket of a page. It is told the number of each frame, says which ones it has, and is sent what is newer, at most four times a second.
+//!
+//! Invariants: no page waits for another. A page is sent the next frame only while few are unacknowledged, so a slow one skips to the newest
+//! instead of holding anything up; whatever it missed comes with the next frame that it takes.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::{ConnectInfo, RawQuery, Request, State};
+use axum::http::StatusCode;
+use axum::response::Response;
+use futures_util::{SinkExt as _, StreamExt as _};
+use serde::{Deserialize, Serialize};
+use tokio::sync::watch;
+use tokio::time::{Instant, interval, sleep_until, timeout};
+use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
+use tokio_tungstenite::tungstenite::{Error, Message, Utf8Bytes};
+
+use shared::id::HeroId;
+use shared::link::farewell::{close_code, farewell};
+use shared::link::places::{NoPlace, Place};
+use shared::link::upgrade::{Socket, not_upgraded, upgrade};
+use shared::meter::counter;
+
+use crate::metrics::{self, Watched};
+use crate::web::error::Problem;
+use crate::web::fragments::Number;
+use crate::web::live::broadcaster::{Board, Has, Snapshot};
+use crate::web::live::data_socket;
+use crate::web::page_query::Wish;
+use crate::web::spans::writes::Followed;
+use crate::web::state::Site;
+
+/// The version of what is said here. It is told in the first message.
+const PROTOCOL: u32 = 1;
+/// How many frames a second a page gets at most.
+const FRAMES_PER_S: u32 = 4;
+/// The least time between two frames to a page, a little less than that of the views.
+const FRAME_INTERVAL_MIN: Duration = Duration::from_millis(200);
+/// How often a page hears something, changed or not.
+pub(super) const KEEP_ALIVE: Duration = Duration::from_secs(1);
+/// How long a page may take to accept one frame.
+const SEND_PATIENCE: Duration = Duration::from_secs(10);
+/// A page that has acknowledged nothing for so long is told that it skips frames.
+const SLOW: Duration = Duration::from_secs(1);
+/// How many frames may be under way unacknowledged, and how long the oldest of them.
+const UNACKNOWLEDGED_MAX: usize = 8;
+const ACKNOWLEDGE_PATIENCE: Duration = Duration::from_secs(60);
+/// The largest message a page may send.
+const MESSAGE_BYTES_MAX: usize = 8_192;
+/// How much is read from a page at once. It says little, and the usual 128 KiB are set aside, and cleared at each look, for every page.
+const READ_BYTES: usize = 1_024;
+/// How many messages a page may send at once, and a second in the long run.
+const MESSAGES_BURST: u32 = 60;
+const MESSAGES_PER_S: u32 = 20;
+
+/// `GET /live`
+pub(crate) async fn live(
+    State(site): State<Site>,
+    ConnectInfo(address): ConnectInfo<SocketAddr>,
+    RawQuery(query): RawQuery,
+    request: Request,
+) -> Response {
+    // What a socket shows, a page of another site could read.
+    if !site.entrance.is_same_site(request.headers()) {
+        return not_upgraded(Problem::new(StatusCode::FORBIDDEN, "foreign_origin", "this comes from a page of another site"));
+    }
+    let place = match site.places.take(address.ip()) {
+        Ok(place) => place,
+        Err(NoPlace::Full(max)) => return not_upgraded(Problem::unavailable("full", format!("{max} pages are open already"))),
+        Err(NoPlace::FullForAddress(max)) => {
+            let detail = format!("{max} pages are open from this address already");
+            return not_upgraded(Problem::new(StatusCode::TOO_MANY_REQUESTS, "too_many_from_address", detail));
+        }
+    };
+    let query = query.unwrap_or_default();
+    let limits = limits(MESSAGE_BYTES_MAX);
+    if data_socket::is_wanted(&query) {
+        let (desk, stop) = (site.desk, site.stop);
+        return upgrade(request, limits, move |socket| data_socket::tell(socket, desk, stop, place));
+    }
+    upgrade(request, limits, move |socket| show(socket, site, query, place))
+}
+
+/// The socket's settings, but for the size of what may be said.
+pub(crate) fn limits(message_bytes_max: usize) -> WebSocketConfig {
+    WebSocketConfig::default()
+        .max_message_size(Some(message_bytes_max))
+        .max_frame_size(Some(message_bytes_max))
+        .read_buffer_size(READ_BYTES)
+}
+
+/// What a page says.
+#[derive(Debug, Deserialize)]
+#[serde(tag = "t", rename_all = "lowercase", deny_unknown_fields)]
+enum Said {
+    /// It has frame `s`.
+    Ack { s: Number },
+    /// It has missed something: it has nothing later than frame `since`.
+    Resync { since: Number },
+    /// It is to show something else.
+    Watch {
+        /// The query of its address, without the question mark.
+        view: String,
+        /// The heroes whose rows are to stand still.
+        #[serde(default)]
+        pin: Vec<HeroId>,
+    },
+}
+
+/// The first message.
+#[derive(Serialize)]
+struct Hello<'a> {
+    t: &'static str,
+    proto: u32,
+    epoch: &'a str,
+    head: Number,
+    hz: u32,
+    /// Whether what follows goes on from the frame that the page said it had.
+    resume: bool,
+}
+
+/// What follows skips to the newest: the page was too slow for what was in between.
+#[derive(Serialize)]
+struct Skips {
+    t: &'static str,
+}
+
+#[derive(Serialize)]
+struct KeepAlive {
+    t: &'static str,
+    s: Number,
+}
+
+/// Why a socket is closed: code and reason.
+pub(super) type Close = (u16, &'static str);
+
+async fn show(mut socket: Socket, site: Site, query: String, _place: Place) {
+    let _watched = Watched::by("page");
+    let stop = site.stop.clone();
+    let close = tokio::select! {
+        close = keep_showing(&mut socket, &site, &query) => close,
+        () = stop.cancelled() => Some((1001, "dispatch is stopping")),
+    };
+    farewell(&mut socket, close).await;
+}
+
+/// What came from a page, or a program: the text of a message, nothing that it need know of, or why its socket is closed.
+pub(super) fn heard(message: Option<Result<Message, Error>>, allowance: &mut Allowance) -> Result<Option<Utf8Bytes>, Option<Close>> {
+    let message = match message {
+        None | Some(Ok(Message::Close(_))) => return Err(None),
+        Some(Err(error)) => return Err(close_code(&error).map(|code| (code, wrong_with(code)))),
+        Some(Ok(message)) => message,
+    };
+    // Each costs a look and some an answer, whatever is in it.
+    if !allowance.take() {
+        return Err(Some((1008, "too many messages")));
+    }
+    match message {
+        Message::Text(text) => Ok(Some(text)),
+        Message::Ping(_) | Message::Pong(_) | Message::Frame(_) | Message::Close(_) => Ok(None),
+        Message::Binary(_) => Err(Some((1003, "this socket takes text only"))),
+    }
+}
+
+/// In words, what a close code says of what was sent.
+fn wrong_with(code: u16) -> &'static str {
+    match code {
+        1007 => "text that is not UTF-8",
+        1009 => "a message that is too large",
+        _ => "this is not how WebSockets speak",
+    }
+}
+
+/// One page, as far as it is known here.
+struct Page {
+    window: watch::Receiver<Arc<Snapshot>>,
+    /// What it was sent.
+    sent: Has,
+    /// The frames under way, with when they were sent.
+    under_way: Vec<(Number, Instant)>,
+    /// Since when as many are as may be.
+    full_since: Option<Instant>,
+    /// When it may be sent the next one.
+    not_before: Instant,
+    allowance: Allowance,
+}
+
+/// How many messages somebody may still send.
+pub(super) struct Allowance {
+    left: u32,
+    since: Instant,
+}
+
+/// Shows until the page goes or must go.
+async fn keep_showing(socket: &mut Socket, site: &Site, query: &str) -> Option<Close> {
+    let resumed = resumed(query, site.board.epoch());
+    let Ok(window) = site.board.follow(Wish::parse(query), None).await else { return Some((1013, "too many pages at once")) };
+    let allowance = Allowance::new();
+    let head = window.borrow().number;
+    let resumed = resumed.filter(|has| has.shared <= head);
+    let sent = resumed.unwrap_or_default();
+    let mut page = Page { window, sent, under_way: Vec::new(), full_since: None, not_before: Instant::now(), allowance };
+    let hello = Hello { t: "hello", proto: PROTOCOL, epoch: site.board.epoch(), head, hz: FRAMES_PER_S, resume: resumed.is_some() };
+    send(socket, &hello).await?;
+    let mut keep_alive = interval(KEEP_ALIVE);
+    page.window.mark_changed();
+    loop {
+        let may_send = page.under_way.len() < UNACKNOWLEDGED_MAX;
+        tokio::select! {
+            changed = page.next(), if may_send => {
+                if changed.is_err() {
+                    return Some((1001, "dispatch is stopping"));
+                }
+                if page.send_newest(socket, site.desk.followed()).await? {
+                    keep_alive.reset();
+                }
+            }
+            _ = keep_alive.tick() => {
+                if page.under_way.first().is_some_and(|(_, sent)| sent.elapsed() > ACKNOWLEDGE_PATIENCE) {
+                    return Some((1008, "frames are not acknowledged"));
+                }
+                send(socket, &KeepAlive { t: "k", s: page.sent.shared }).await?;
+            }
+            message = socket.next() => match heard(message, &mut page.allowance) {
+                Err(close) => return close,
+                Ok(None) => {}
+                Ok(Some(text)) => {
+                    let Ok(said) = serde_json::from_str(&text) else { return Some((1008, "unknown message; send commands as forms")) };
+                    if let Some(close) = page.hear(said, &site.board).await {
+                        return Some(close);
+                    }
+                }
+            },
+        }
+    }
+}
+
+/// What the page says that it has, if that is of this run of dispatch. Without the history, where it says so.
+fn resumed(query: &str, epoch: &str) -> Option<Has> {
+    let fields: std::collections::BTreeMap<String, String> = serde_urlencoded::from_str(query).unwrap_or_default();
+    let since = fields.get("epoch").filter(|theirs| *theirs == epoch).and_then(|_| fields.get("since")?.parse().ok())?;
+    let history = if fields.contains_key("bare") { 0 } else { since };
+    Some(Has { history, ..Has::all(since) })
+}
+
+impl Page {
+    /// Waits until there is something newer, and until it is time for it.
+    async fn next(&mut self) -> Result<(), watch::error::RecvError> {
+        sleep_until(self.not_before).await;
+        self.window.changed().await
+    }
+
+    /// Sends what the page lacks, if anything. Whether it was.
+    async fn send_newest(&mut self, socket: &mut Socket, followed: &Followed) -> Option<bool> {
+        let snapshot = Arc::clone(&self.window.borrow_and_update());
+        let Some(frame) = snapshot.since(self.sent) else { return Some(false) };
+        if self.full_since.take().is_some_and(|since| since.elapsed() > SLOW) {
+            counter!(metrics::FRAMES_SKIPPED.name).increment(snapshot.number.saturating_sub(self.sent.shared + 1));
+            send(socket, &Skips { t: "skips" }).await?;
+        }
+        let pushes = followed.push(snapshot.number);
+        send_text(socket, frame).await?;
+        counter!(metrics::FRAMES_SENT.name, "to" => "page").increment(1);
+        drop(pushes);
+        self.sent = Has::all(snapshot.number);
+        let now = Instant::now();
+        self.under_way.push((snapshot.number, now));
+        self.full_since = (self.under_way.len() >= UNACKNOWLEDGED_MAX).then_some(now);
+        self.not_before = now + FRAME_INTERVAL_MIN;
+        Some(true)
+    }
+
+    /// Does what the page says; why it must go, if it must.
+    async fn hear(&mut self, said: Said, board: &Board) -> Option<Close> {
+        match said {
+            Said::Ack { s } => {
+                self.under_way.retain(|(number, _)| *number > s);
+                // Acknowledged in time: nothing was left out.
+                self.full_since = self.full_since.filter(|since| since.elapsed() > SLOW);
+            }
+            Said::Resync { since } => {
+                self.under_way.clear();
+                self.full_since = None;
+                self.sent = self.sent.at_most(since);
+                self.window.mark_changed();
+            }
+            Said::Watch { view, pin } => {
+                let Ok(window) = board.follow(Wish::parse(&view).with_pinned(pin), None).await else {
+                    return Some((1013, "too many pages at once"));
+                };
+                self.window = window;
+                self.sent.window = 0;
+                self.not_before = Instant::now();
+                self.window.mark_changed();
+            }
+        }
+        None
+    }
+}
+
+impl Allowance {
+    pub(super) fn new() -> Self {
+        Self { left: MESSAGES_BURST, since: Instant::now() }
+    }
+
+    fn take(&mut self) -> bool {
+        let earned = self.since.elapsed().as_secs_f64() * f64::from(MESSAGES_PER_S);
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "no more than the burst, and not negative")]
+        let earned = earned.min(f64::from(MESSAGES_BURST)) as u32;
+        if earned > 0 {
+            self.left = (self.left + earned).min(MESSAGES_BURST);
+            self.since = Instant::now();
+        }
+        let allowed = self.left > 0;
+        self.left = self.left.saturating_sub(1);
+        allowed
+    }
+}
+
+/// Sends a message; `None` when it is not taken.
+pub(super) async fn send(socket: &mut Socket, message: &impl Serialize) -> Option<()> {
+    send_text(socket, serde_json::to_string(message).expect("a message has only strings and numbers").into()).await
+}
+
+async fn send_text(socket: &mut Socket, text: Utf8Bytes) -> Option<()> {
+    timeout(SEND_PATIENCE, socket.send(Message::Text(text))).await.ok()?.ok()
+}

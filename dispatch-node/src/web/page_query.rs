@@ -1,0 +1,256 @@
+//! What a page was asked to show: the parameters of its address. What makes no sense is left out, not refused.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use shared::id::{HeroId, NodeName};
+
+use crate::model::rows::{Row, RowState};
+use crate::model::view::View;
+
+/// How many heroes a page shows, and how many it can be asked to.
+const ROWS: usize = 50;
+const ROWS_CHOICES: [usize; 3] = [25, 50, 100];
+/// The longest search text, in characters.
+const QUERY_CHARS_MAX: usize = 100;
+
+/// Which heroes a page shows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) enum Show {
+    #[default]
+    All,
+    Differing,
+    OnlyCopy,
+    Lost,
+    Terminated,
+}
+
+impl Show {
+    pub(crate) const EVERY: [Self; 5] = [Self::All, Self::Differing, Self::OnlyCopy, Self::Lost, Self::Terminated];
+
+    /// Its value in the address.
+    pub(crate) fn key(self) -> &'static str {
+        match self {
+            Self::All => "",
+            Self::Differing => "differing",
+            Self::OnlyCopy => "only-copy",
+            Self::Lost => "lost",
+            Self::Terminated => "terminated",
+        }
+    }
+
+    pub(crate) fn label(self) -> &'static str {
+        match self {
+            Self::All => "All",
+            Self::Differing => "Differing",
+            Self::OnlyCopy => "Only copy",
+            Self::Lost => "Lost a write",
+            Self::Terminated => "Terminated",
+        }
+    }
+
+    /// Whether it shows heroes of this state; of lost writes the state says nothing.
+    pub(crate) fn includes(self, state: RowState) -> bool {
+        match self {
+            // A hero is gone from the list only when everybody knows of the death.
+            Self::All => state != RowState::Terminated,
+            Self::Differing => state.differs(),
+            Self::OnlyCopy => state == RowState::OnlyCopy,
+            Self::Lost => true,
+            Self::Terminated => state == RowState::Terminated,
+        }
+    }
+
+    /// How many heroes it shows.
+    pub(crate) fn count(self, view: &View) -> usize {
+        match self {
+            Self::Lost => lost_heroes(view).count(),
+            Self::All | Self::Differing | Self::OnlyCopy | Self::Terminated => {
+                view.rows.count(|pattern| self.includes(pattern.state(&view.counted)))
+            }
+        }
+    }
+}
+
+/// In which order.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) enum Sort {
+    #[default]
+    Name,
+    /// Those that differ before those that agree.
+    DifferingFirst,
+}
+
+/// What a page was asked to show.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Wish {
+    pub(crate) query: String,
+    pub(crate) show: Show,
+    pub(crate) sort: Sort,
+    /// From 0.
+    pub(crate) page: usize,
+    pub(crate) rows: Option<usize>,
+    /// Not to be loaded again and again, where there is no JavaScript.
+    pub(crate) still: bool,
+    /// With the whole history, for a browser without JavaScript.
+    pub(crate) with_history: bool,
+    /// The hero that is looked at closely.
+    pub(crate) hero: Option<HeroId>,
+    /// The heroes whose rows are to stand still, whatever their places would be.
+    pub(crate) pinned: Vec<HeroId>,
+}
+
+/// What of the heroes a page shows.
+pub(crate) struct Selection<'a> {
+    pub(crate) rows: Vec<&'a Arc<Row>>,
+    /// The place of the first of them among all that match, from 0.
+    pub(crate) first: usize,
+    /// How many match.
+    pub(crate) matching: usize,
+    /// The page that this is; the last one, where a later one was wished for.
+    pub(crate) page: usize,
+}
+
+impl Wish {
+    pub(crate) fn parse(query: &str) -> Self {
+        let fields: BTreeMap<String, String> = serde_urlencoded::from_str(query).unwrap_or_default();
+        let field = |name| fields.get(name).map(String::as_str).unwrap_or_default();
+        Self {
+            query: field("q").trim().chars().take(QUERY_CHARS_MAX).collect(),
+            show: Show::EVERY.into_iter().find(|show| show.key() == field("show")).unwrap_or_default(),
+            sort: if field("sort") == "differing" { Sort::DifferingFirst } else { Sort::Name },
+            page: field("page").parse::<usize>().unwrap_or(1).saturating_sub(1),
+            rows: field("rows").parse().ok().filter(|rows| *rows != ROWS && ROWS_CHOICES.contains(rows)),
+            still: fields.contains_key("still"),
+            with_history: fields.contains_key("history"),
+            hero: field("hero").parse().ok(),
+            pinned: Vec::new(),
+        }
+    }
+
+    /// The same, but with the rows of these heroes standing still.
+    pub(crate) fn with_pinned(mut self, heroes: Vec<HeroId>) -> Self {
+        self.pinned = heroes;
+        self.pinned.truncate(ROWS_CHOICES[2]);
+        self
+    }
+
+    pub(crate) fn rows(&self) -> usize {
+        self.rows.unwrap_or(ROWS)
+    }
+
+    /// How many rows a page can have, each with its address, and whether it is the present choice.
+    pub(crate) fn rows_choices(&self) -> Vec<(usize, String, bool)> {
+        let href = |rows| Self { rows: Some(rows).filter(|rows| *rows != ROWS), page: 0, ..self.clone() }.href();
+        ROWS_CHOICES.map(|rows| (rows, href(rows), rows == self.rows())).to_vec()
+    }
+
+    /// The parameters that a search has to keep.
+    pub(crate) fn kept_by_a_search(&self) -> Vec<(&'static str, String)> {
+        let kept = Self { query: String::new(), page: 0, hero: None, ..self.clone() }.href();
+        let kept: BTreeMap<String, String> =
+            kept.strip_prefix("/?").and_then(|query| serde_urlencoded::from_str(query).ok()).unwrap_or_default();
+        let named = |name| kept.get(name).map(|value| (name, value.clone()));
+        ["show", "sort", "rows", "still"].into_iter().filter_map(named).collect()
+    }
+
+    /// The address of the page that shows this.
+    pub(crate) fn href(&self) -> String {
+        self.href_with(None)
+    }
+
+    /// The address of the page that shows this, and tells that this city was destroyed.
+    pub(crate) fn href_with(&self, destroyed: Option<NodeName>) -> String {
+        let page = (self.page + 1).to_string();
+        let (rows, hero) = (self.rows.map(|rows| rows.to_string()), self.hero.map(|hero| hero.to_string()));
+        let fields = [
+            ("q", Some(self.query.as_str()).filter(|query| !query.is_empty())),
+            ("show", Some(self.show.key()).filter(|show| !show.is_empty())),
+            ("sort", (self.sort == Sort::DifferingFirst).then_some("differing")),
+            ("page", Some(page.as_str()).filter(|_| self.page > 0)),
+            ("rows", rows.as_deref()),
+            ("hero", hero.as_deref()),
+            ("still", self.still.then_some("1")),
+            ("history", self.with_history.then_some("1")),
+            ("destroyed", destroyed.as_ref().map(NodeName::as_str)),
+        ];
+        let fields: Vec<(&str, &str)> = fields.into_iter().filter_map(|(name, value)| Some((name, value?))).collect();
+        match serde_urlencoded::to_string(fields) {
+            Ok(query) if !query.is_empty() => format!("/?{query}"),
+            Ok(_) | Err(_) => "/".to_owned(),
+        }
+    }
+
+    /// The heroes to show.
+    pub(crate) fn select<'a>(&self, view: &'a View) -> Selection<'a> {
+        let query = self.query.to_lowercase();
+        let fits = |row: &Row| self.show.includes(view.state(row)) && matches(&query, row);
+        let all = || -> Box<dyn Iterator<Item = &Arc<Row>>> {
+            match (self.show, self.sort) {
+                (Show::Lost, _) => Box::new(lost_heroes(view).filter_map(|id| view.rows.get(id))),
+                (_, Sort::Name) => Box::new(view.rows.iter()),
+                (_, Sort::DifferingFirst) => {
+                    let of = |differing| view.rows.iter().filter(move |row| view.state(row).differs() == differing);
+                    Box::new(of(true).chain(of(false)))
+                }
+            }
+        };
+        let per_page = self.rows();
+        let matching = if query.is_empty() { self.show.count(view) } else { all().filter(|row| fits(row)).count() };
+        let page = self.page.min(matching.saturating_sub(1) / per_page);
+        let first = page * per_page;
+        let rows = if self.pinned.is_empty() {
+            all().filter(|row| fits(row)).skip(first).take(per_page).collect()
+        } else {
+            self.pinned.iter().filter_map(|id| view.rows.get(*id)).filter(|row| fits(row)).collect()
+        };
+        Selection { rows, first, matching, page }
+    }
+}
+
+/// Whether the row is one that was searched for; `query` is the text in lower case.
+fn matches(query: &str, row: &Row) -> bool {
+    query.is_empty() || row.name.to_lowercase().contains(query) || row.id.to_string().starts_with(query)
+}
+
+/// The heroes that lost a write lately and are still shown, each once.
+fn lost_heroes(view: &View) -> impl Iterator<Item = HeroId> {
+    let heroes: std::collections::BTreeSet<HeroId> = view.lost.iter().map(|lost| lost.hero).collect();
+    heroes.into_iter().filter(|hero| view.rows.get(*hero).is_some())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::web::fixtures::{Scene, live, stamp};
+
+    #[test]
+    fn what_makes_no_sense_in_an_address_is_left_out() {
+        let wish = Wish::parse("q=%20Kestrel%20&show=differing&sort=differing&page=3&rows=25&junk=1&destroyed=gotham");
+        let expected =
+            Wish { query: "Kestrel".into(), show: Show::Differing, sort: Sort::DifferingFirst, page: 2, rows: Some(25), ..Wish::default() };
+        assert_eq!(wish, expected);
+        let nonsense = ["page=-1", "page=0", "page=x", "show=everything", "sort=up", "rows=7", "rows=50", "hero=batman", "%zz", "q=", ""];
+        for nonsense in nonsense {
+            assert_eq!(Wish::parse(nonsense), Wish::default(), "{nonsense}");
+        }
+        assert_eq!(Wish::parse(&format!("q={}", "x".repeat(500))).query.len(), QUERY_CHARS_MAX);
+    }
+
+    #[test]
+    fn an_address_says_what_is_not_usual_and_survives_being_parsed() {
+        assert_eq!(Wish::default().href(), "/");
+        let hero = Some(HeroId(uuid::Uuid::from_u128(7)));
+        let wish = Wish { query: "a&b=c é".into(), show: Show::Lost, page: 4, rows: Some(100), hero, ..Wish::default() };
+        assert_eq!(Wish::parse(wish.href().strip_prefix("/?").unwrap()), wish);
+        assert!(wish.href_with(Some("gotham".parse().unwrap())).ends_with("&destroyed=gotham"));
+    }
+
+    #[test]
+    fn a_search_among_the_heroes_that_lost_a_write_counts_these_only() {
+        let entry = live(stamp("gotham", 9_000), 84, None);
+        let scene = (1..=60).fold(Scene::new(), |scene, hero| scene.hold(hero, "Granite", [Some(&entry); 4])).lost(7, &entry, None);
+        let selection = Wish { query: "granite".into(), show: Show::Lost, page: 1, ..Wish::default() }.select(&scene.view);
+        assert_eq!((selection.matching, selection.page, selection.rows.len()), (1, 0, 1));
+    }
+}

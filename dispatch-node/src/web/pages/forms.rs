@@ -1,0 +1,121 @@
+//! The page's forms. They work without JavaScript: done, the browser is sent back to the page; refused, it gets the page with
+//! the reason beside the control. With JavaScript the same forms are answered in JSON.
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::{HeaderMap, header};
+use axum::response::{IntoResponse, Redirect, Response};
+use serde::Serialize;
+
+use shared::id::{HeroId, NodeName};
+
+use crate::request::{Action, CREATE_MAX, Reply};
+use crate::web::error::Problem;
+use crate::web::extract::body::{self, FormBody};
+use crate::web::extract::parameters::{CityPath, HeroPath};
+use crate::web::launcher;
+use crate::web::page_query::Wish;
+use crate::web::pages::index::{self, Refusal};
+use crate::web::render::faults;
+use crate::web::state::Site;
+
+/// The answer to a script.
+#[derive(Serialize)]
+struct Done {
+    notice: String,
+}
+
+/// `POST /heroes`
+pub(crate) async fn create(State(site): State<Site>, headers: HeaderMap, form: Result<FormBody, Problem>) -> Response {
+    let action = form.and_then(|form| match (form.get("name"), form.get("count")) {
+        (_, Some(count)) => match count.parse() {
+            Ok(count @ 1..=CREATE_MAX) => Ok(Action::CreateMany { count }),
+            Ok(_) | Err(_) => Err(Problem::not_allowed("count_out_of_range", format!("a count is 1 to {CREATE_MAX}; nothing was created"))),
+        },
+        (Some(name), None) => body::hero_name(&site.desk, name).map(|name| Action::Create { name: Some(name) }),
+        (None, None) => Ok(Action::Create { name: None }),
+    });
+    act(&site, &headers, None, action).await
+}
+
+/// `POST /heroes/{id}`: one form a row, with a list that assigns and a button that terminates.
+pub(crate) async fn command(
+    State(site): State<Site>,
+    hero: Result<HeroPath, Problem>,
+    headers: HeaderMap,
+    form: Result<FormBody, Problem>,
+) -> Response {
+    let id = hero.as_ref().ok().map(|HeroPath(id)| *id);
+    let action = hero.and_then(|HeroPath(hero)| {
+        let form = form?;
+        if form.get("terminate").is_some() {
+            return Ok(Action::Terminate { hero });
+        }
+        let place = form.get("location").ok_or_else(|| Problem::not_allowed("no_location", "choose where to; nothing was changed"))?;
+        Ok(Action::Assign { hero, to: body::location(&site.desk, place)? })
+    });
+    act(&site, &headers, id, action).await
+}
+
+/// `POST /cities/{city}/bomb`
+pub(crate) async fn bomb(State(site): State<Site>, city: Result<CityPath, Problem>, headers: HeaderMap) -> Response {
+    act(&site, &headers, None, city.map(|CityPath(city)| Action::Bomb { city: Some(city) })).await
+}
+
+/// `POST /bomb`
+pub(crate) async fn bomb_random(State(site): State<Site>, headers: HeaderMap) -> Response {
+    act(&site, &headers, None, Ok(Action::Bomb { city: None })).await
+}
+
+/// `POST /cities/{city}/rebuild`
+pub(crate) async fn rebuild(State(site): State<Site>, city: Result<CityPath, Problem>, headers: HeaderMap) -> Response {
+    let outcome = match city {
+        Ok(CityPath(city)) => launcher::rebuild(&site.desk, city).await,
+        Err(problem) => Err(problem),
+    };
+    // What came of it shows on the city's card.
+    answer(&site, &headers, None, outcome.map(|()| News::default())).await
+}
+
+/// What came of a command that the page would not show otherwise.
+#[derive(Default)]
+pub(crate) struct News {
+    /// A city was destroyed.
+    destroyed: Option<NodeName>,
+    /// Something else.
+    text: Option<String>,
+}
+
+/// Has the machine do what a form asks, and tells whoever sent it.
+pub(crate) async fn act(site: &Site, headers: &HeaderMap, hero: Option<HeroId>, action: Result<Action, Problem>) -> Response {
+    let outcome = match action {
+        Ok(action) => site.desk.ask(action, None).await,
+        Err(problem) => Err(problem),
+    };
+    let news = outcome
+        .map(|answer| News { destroyed: if let Reply::Bombed(city) = answer { Some(city) } else { None }, text: faults::notice(&answer) });
+    self::answer(site, headers, hero, news).await
+}
+
+/// Tells whoever sent a form what came of it.
+pub(crate) async fn answer(site: &Site, headers: &HeaderMap, hero: Option<HeroId>, outcome: Result<News, Problem>) -> Response {
+    let scripted =
+        headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok()).is_some_and(|accept| accept.contains("application/json"));
+    match outcome {
+        Ok(News { destroyed, text }) if scripted => {
+            Json(Done { notice: destroyed.map(index::destroyed).or(text).unwrap_or_default() }).into_response()
+        }
+        Ok(News { destroyed, .. }) => Redirect::to(&here(headers).href_with(destroyed)).into_response(),
+        Err(problem) if scripted => problem.into_response(),
+        Err(problem) => index::refused(site, here(headers), Refusal { hero, problem }).await,
+    }
+}
+
+/// What the page showed that the form was on.
+fn here(headers: &HeaderMap) -> Wish {
+    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
+    let referer = headers.get(header::REFERER).and_then(|referer| referer.to_str().ok()).unwrap_or_default();
+    let here = referer.split_once("://").and_then(|(_, rest)| rest.split_once('/')).filter(|(theirs, _)| *theirs == host);
+    // Only the page itself is gone back to; its own parameters are parsed again when it is asked for.
+    Wish::parse(here.and_then(|(_, path)| path.strip_prefix('?')).unwrap_or_default())
+}

@@ -1,0 +1,201 @@
+//! What the page says in each state that a cluster can be in, the degraded ones first: as a person reads it, without the markup.
+
+use super::*;
+use crate::web::fixtures::{Scene, dead, id, live, stamp};
+use crate::web::render::faults::CauseForms;
+use shared::crdt::Entry;
+use shared::fault::Trouble;
+
+/// The page, as a browser gets it.
+fn page_of(view: &View, wish: &Wish, refusal: Option<&Refusal>) -> String {
+    let (mut shared, mut window) = (Fragments::default(), Fragments::default());
+    super::shared(&mut shared, 1, view, &Rebuilder::Person { in_vs_code: false }, None, None);
+    super::window(&mut window, 1, view, wish, &mut RowCache::default());
+    if refusal.is_some() {
+        window.list(1, "heroes-rows", heroes::rows(view, wish, &wish.select(view), refusal, &mut RowCache::default()));
+    }
+    let notice = refusal.map(|refusal| Notice { text: refusal.problem.detail.clone(), bad: true });
+    let cities: Vec<NodeName> = view.cities.iter().map(|city| city.name).collect();
+    let surroundings = Surroundings { epoch: "e", cause: html(&CauseForms::of(&cities)), notice, role: None, unsafe_for: None };
+    whole(view, 1, &shared, &Fragments::default(), &window, wish, surroundings)
+}
+
+/// What a person reads of `html`: its words, a line for each stretch of text.
+fn words(html: &str) -> String {
+    let mut text = String::new();
+    let mut rest = html;
+    while let Some((before, after)) = rest.split_once('<') {
+        let (tag, after) = after.split_once('>').expect("tags end");
+        text.push_str(before);
+        let name = tag.trim_start_matches('/').split([' ', '\n']).next().unwrap_or_default();
+        if !["b", "i", "s", "small", "span", "mark", "bdi", "time", "a"].contains(&name) {
+            text.push('\n');
+        }
+        rest = if tag.starts_with("select") { after.split_once("</select>").expect("lists end").1 } else { after };
+    }
+    text.push_str(rest);
+    let lines = text.lines().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" "));
+    lines.filter(|line| !line.is_empty()).collect::<Vec<_>>().join("\n").replace("&#39;", "'").replace("&#34;", "\"")
+}
+
+/// What the page says that differs from state to state, piece by piece.
+fn said(mut scene: Scene, wish: &Wish) -> String {
+    let view = &mut scene.view;
+    // What the pieces of a scene amount to together.
+    let fingerprint = |column: &dyn Fn(&crate::model::rows::Row) -> Option<Arc<Entry>>| {
+        let mut map = shared::crdt::Map::default();
+        for (id, entry) in view.rows.iter().filter_map(|row| Some((row.id, column(row)?))) {
+            map.merge(id, &entry.as_entry_ref());
+        }
+        (map.fingerprint(), map.live() as u64)
+    };
+    let columns: Vec<_> = (0..view.cities.len()).map(|city| fingerprint(&|row| row.cells[city].clone())).collect();
+    let own = fingerprint(&|row| row.own.clone());
+    for (city, holds) in view.cities.iter_mut().zip(columns) {
+        (city.fingerprint, city.heroes) = holds;
+    }
+    (view.dispatch.fingerprint, view.dispatch.heroes) = own;
+    let lost = view.lost.len() as u64;
+    let verdict = ClusterStatus::of(&view.dispatch, &view.cities, &view.rows, &view.counted, None, lost);
+    let age = (verdict.differences > 0).then_some(Duration::from_secs(9));
+    view.status = ClusterStatus { oldest_difference: age, ..verdict };
+    let (mut shared, mut window) = (Fragments::default(), Fragments::default());
+    super::shared(&mut shared, 1, view, &Rebuilder::Person { in_vs_code: false }, None, None);
+    super::window(&mut window, 1, view, wish, &mut RowCache::default());
+    let pieces = ["title", "verdict", "gossip", "map", "cluster", "aftermath", "trouble"].map(|id| (id, shared.html(id).to_owned()));
+    let table = [window.html("heroes-chips"), window.html("heroes-columns"), &window.list_html("heroes-rows"), window.html("heroes-foot")];
+    let rest = [
+        ("heroes", table.concat()),
+        ("lost-writes", shared.html("lost-writes").to_owned()),
+        ("inspector", window.html("inspector").to_owned()),
+    ];
+    let piece = |(id, html): (&str, String)| format!("# {id}\n{}\n", words(&html));
+    pieces.into_iter().chain(rest).map(piece).collect()
+}
+
+fn base() -> Arc<Entry> {
+    live(stamp("dispatch", 60_000), 100, None)
+}
+
+/// Three heroes, which all hold.
+fn three_heroes() -> Scene {
+    let scene = Scene::new();
+    (1..4).zip(["Ada", "Bela", "Cleo"]).fold(scene, |scene, (number, name)| scene.hold(number, name, [Some(&base()); 4]))
+}
+
+#[test]
+fn every_city_is_down() {
+    let scene = ["gotham", "metropolis", "capitol"].into_iter().fold(three_heroes(), |scene, city| {
+        scene.city(city, |city| {
+            city.status = NodeStatus::Down;
+            city.age = Some(Duration::from_secs(6));
+        })
+    });
+    insta::assert_snapshot!(said(scene, &Wish::default()));
+}
+
+#[test]
+fn a_city_gives_no_answer_and_another_is_frozen_from_here() {
+    let silent = |city: &mut NodeState| {
+        city.status = NodeStatus::Unreachable;
+        city.age = Some(Duration::from_secs(6));
+    };
+    let scene = three_heroes().city("gotham", silent).city("capitol", |city| {
+        silent(city);
+        city.frozen = true;
+    });
+    insta::assert_snapshot!(said(scene.fault(Trouble::Freeze, "capitol", None, 20), &Wish::default()));
+}
+
+#[test]
+fn a_city_was_just_destroyed_and_recovers() {
+    let scene = three_heroes().hold(2, "Bela", [None, Some(&base()), Some(&base()), Some(&base())]);
+    let scene = scene.city("gotham", |city| {
+        city.recovering = true;
+        city.crashes = 1;
+    });
+    insta::assert_snapshot!(said(scene, &Wish::default()));
+}
+
+#[test]
+fn two_sides_of_a_cut_have_written_to_one_hero() {
+    let ours = live(stamp("metropolis", 3_000), 64, Some(&base()));
+    let theirs = live(stamp("gotham", 2_000), 84, Some(&base()));
+    let scene = three_heroes().hold(2, "Bela", [Some(&theirs), Some(&ours), Some(&theirs), Some(&theirs)]);
+    let scene = scene.fault(Trouble::Cut, "metropolis", None, 30);
+    insta::assert_snapshot!(said(scene, &Wish { hero: Some(id(2)), ..Wish::default() }));
+}
+
+#[test]
+fn a_death_is_not_heard_and_one_city_holds_an_only_copy() {
+    let death = dead(stamp("dispatch", 2_000), Some(&base()));
+    let only = live(stamp("capitol", 1_000), 50, None);
+    let scene = three_heroes().hold(1, "Ada", [Some(&death), Some(&base()), Some(&death), Some(&death)]);
+    let scene = scene.hold(4, "Dora", [None, None, Some(&only), None]);
+    insta::assert_snapshot!(said(scene, &Wish::default()));
+}
+
+#[test]
+fn one_city_is_behind_and_a_write_was_lost() {
+    let newer = live(stamp("gotham", 1_000), 80, Some(&base()));
+    let lost = live(stamp("capitol", 5_000), 70, Some(&base()));
+    let scene = three_heroes().hold(3, "Cleo", [Some(&newer), Some(&base()), Some(&newer), Some(&newer)]).lost(3, &lost, Some(&newer));
+    insta::assert_snapshot!(said(scene, &Wish::default()));
+}
+
+#[test]
+fn all_agree() {
+    insta::assert_snapshot!(said(three_heroes(), &Wish::default()));
+}
+
+#[test]
+fn there_are_no_heroes_yet_and_a_search_finds_none() {
+    insta::assert_snapshot!(said(Scene::new(), &Wish::default()));
+    let searched = said(three_heroes(), &Wish { query: "Zora".into(), ..Wish::default() });
+    assert!(searched.contains("No hero matches this search."), "{searched}");
+}
+
+#[test]
+fn a_command_that_failed_says_why_beside_its_form_and_what_was_not_done() {
+    let problem = Problem::unavailable("no_answer", "capitol does not answer; nothing was changed".to_owned());
+    let page = page_of(&three_heroes().view, &Wish::default(), Some(&Refusal { hero: Some(id(2)), problem }));
+    let row = page.split("<tr ").find(|row| row.contains(">Bela<")).unwrap();
+    assert!(row.contains(r"role=alert>capitol does not answer; nothing was changed</p>"), "{row}");
+    assert_eq!(page.matches("nothing was changed").count(), 2, "in the row, and at the top of the page");
+}
+
+#[test]
+fn a_name_is_text_wherever_it_stands() {
+    let name = r#""><script>alert('hi')</script>"#;
+    let scene = Scene::new().hold(1, name, [Some(&base()), None, None, None]);
+    let page = page_of(&scene.view, &Wish { query: "<b>".into(), hero: Some(id(1)), ..Wish::default() }, None);
+    assert!(!page.contains("<script>") && !page.contains("<b>\""), "{page}");
+    let page = page_of(&scene.view, &Wish { hero: Some(id(1)), ..Wish::default() }, None);
+    assert!(!page.contains("<script>") && page.contains("&#60;script&#62;"), "{page}");
+}
+
+#[test]
+fn each_id_is_there_once_and_nothing_needs_what_the_security_policy_forbids() {
+    let page = page_of(&three_heroes().view, &Wish { hero: Some(id(1)), with_history: true, ..Wish::default() }, None);
+    let ids: Vec<&str> = page.split(" id=").skip(1).filter_map(|rest| rest.trim_start_matches('"').split(['"', ' ', '>']).next()).collect();
+    let once: std::collections::BTreeSet<&str> = ids.iter().copied().collect();
+    assert!(ids.len() > 40 && once.len() == ids.len(), "{ids:?}");
+    for forbidden in [" style=", "<style", " onclick=", " onchange=", "javascript:", "http://", "https://"] {
+        assert!(!page.contains(forbidden), "{forbidden}");
+    }
+}
+
+#[test]
+fn a_search_keeps_what_was_chosen() {
+    let wish = Wish::parse("show=differing&rows=25&q=x");
+    let page = page_of(&three_heroes().view, &wish, None);
+    assert!(page.contains(r#"<input type="hidden" name="show" value="differing"><input type="hidden" name="rows" value="25">"#), "{page}");
+}
+
+/// The first answer of fifty heroes, without compression: what a browser has to parse before it can show anything.
+#[test]
+fn a_first_page_of_fifty_heroes_is_small() {
+    let scene = (0..60).fold(Scene::new(), |scene, number| scene.hold(number, &format!("Silver Kestrel {number}"), [Some(&base()); 4]));
+    let bytes = page_of(&scene.view, &Wish::default(), None).len();
+    assert!(bytes <= 60_000, "{bytes}");
+}

@@ -1,0 +1,43 @@
+//! Where a browser shows a token once, and is known by a cookie from then on.
+
+use askama::Template;
+use axum::extract::State;
+use axum::http::{StatusCode, header};
+use axum::response::{Html, IntoResponse, Redirect, Response};
+
+use crate::web::auth::tokens;
+use crate::web::error::Problem;
+use crate::web::extract::body::FormBody;
+use crate::web::pages::index;
+use crate::web::state::Site;
+
+/// Where to sign in and out.
+pub(crate) const SIGN_IN: &str = "/sign-in";
+pub(crate) const SIGN_OUT: &str = "/sign-out";
+
+#[derive(Template)]
+#[template(path = "sign_in.html")]
+struct SignIn {
+    /// The token that was shown is nobody's.
+    failed: bool,
+}
+
+/// `GET /sign-in`
+pub(crate) async fn form() -> Html<String> {
+    Html(index::html(&SignIn { failed: false }))
+}
+
+/// `POST /sign-in`
+pub(crate) async fn sign_in(State(site): State<Site>, form: FormBody) -> Result<Response, Problem> {
+    let entrance = &site.entrance;
+    let token = form.get("token").ok_or_else(|| Problem::not_allowed("no_token", "there is no token in this form"))?;
+    Ok(match entrance.tokens.sign_in(token.trim(), entrance.encrypted) {
+        Some(cookie) => ([(header::SET_COOKIE, cookie)], Redirect::to("/")).into_response(),
+        None => (StatusCode::FORBIDDEN, Html(index::html(&SignIn { failed: true }))).into_response(),
+    })
+}
+
+/// `POST /sign-out`
+pub(crate) async fn sign_out(State(site): State<Site>) -> Response {
+    ([(header::SET_COOKIE, tokens::sign_out(site.entrance.encrypted))], Redirect::to("/")).into_response()
+}

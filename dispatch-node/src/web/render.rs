@@ -1,0 +1,14 @@
+//! Views as HTML. Nothing here is a handler: a function takes what dispatch knows and returns markup.
+
+pub(crate) mod at_risk;
+pub(crate) mod cluster;
+pub(crate) mod faults;
+pub(crate) mod forecast;
+pub(crate) mod heroes;
+pub(crate) mod inspector;
+pub(crate) mod lost_writes;
+pub(crate) mod panels;
+pub(crate) mod svg;
+pub(crate) mod timeline;
+pub(crate) mod topology;
+pub(crate) mod wording;

@@ -1,0 +1,231 @@
+//! What a bomb would take with it, and what became of what the last bombs put at stake: heroes of whom one city alone had heard.
+
+use askama::Template;
+
+use shared::hero::HeroName;
+use shared::id::HeroId;
+
+use crate::event_log::EventKind;
+use crate::model::node_state::NodeStatus;
+use crate::model::rows::Pattern;
+use crate::model::view::{self, View};
+use crate::text::{counted, grouped, title};
+use crate::web::render::panels::CityKey;
+use crate::web::render::wording::{listed, moment};
+
+/// How many heroes are called by name.
+const NAMED: usize = 3;
+
+/// What a bomb on this city would take with it now; nothing where others have heard of all that it holds, or it gives no answer.
+pub(crate) fn at_stake(view: &View, city: usize) -> Option<String> {
+    let node = view.cities.get(city).filter(|node| node.status == NodeStatus::Up)?;
+    let is_only_there = |pattern: &Pattern| pattern.only_at(&view.counted) == Some(city);
+    let count = view.rows.count(is_only_there);
+    if count == 0 {
+        return None;
+    }
+    let named: Vec<String> =
+        view.rows.iter().filter(|row| is_only_there(&row.pattern)).take(NAMED).map(|row| row.name.to_string()).collect();
+    let else_ = if view.counted.iter().all(|counted| *counted) { "nobody else" } else { "nobody else that answers" };
+    let heroes = counted(count, "hero", "heroes");
+    Some(format!("Bombing {} now would lose {heroes} that {else_} has heard of: {}.", title(node.name), names(&named, count)))
+}
+
+/// The first of so many heroes by name, and how many more there are.
+fn names(some: &[String], count: usize) -> String {
+    let named = &some[..some.len().min(NAMED)];
+    let more = count - named.len();
+    if more == 0 { listed(named, "and") } else { format!("{} and {} more", named.join(", "), grouped(more as u64)) }
+}
+
+/// What became of what the last bombs put at stake.
+#[derive(Debug, Template)]
+#[template(path = "only_copies.html")]
+pub(crate) struct AftermathPanel {
+    /// Newest first.
+    pub(crate) lines: Vec<Aftermath>,
+}
+
+/// What became of what one bomb put at stake.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Aftermath {
+    /// When the bomb fell; empty where nobody remembers.
+    pub(crate) at: String,
+    /// Where.
+    pub(crate) key: CityKey,
+    /// `Of the 3 heroes that Gotham alone held, 1 has come back (Ada) and 2 are gone (Bela, Cleo).`
+    pub(crate) text: String,
+}
+
+impl AftermathPanel {
+    /// What became of the heroes that the last bombs put at stake.
+    pub(crate) fn of(view: &View) -> Self {
+        Self { lines: aftermath(view) }
+    }
+}
+
+/// The same of each bomb that put something at stake, newest first.
+pub(crate) fn aftermath(view: &View) -> Vec<Aftermath> {
+    let line = |bomb: &view::Aftermath| Aftermath {
+        at: view.events.iter().rev().find(|happening| happening.number == bomb.event).map(|it| moment(it.at)).unwrap_or_default(),
+        key: bomb.city.to_string(),
+        text: became(view, bomb),
+    };
+    view.aftermaths.iter().rev().filter(|bomb| bomb.count > 0).map(|bomb| line(bomb)).collect()
+}
+
+fn became(view: &View, bomb: &view::Aftermath) -> String {
+    let city = title(bomb.city);
+    let all: Vec<String> = bomb.only_there.iter().map(|(_, name)| name.to_string()).collect();
+    let heroes = counted(bomb.count, "hero", "heroes");
+    if !is_back(view, bomb) {
+        return format!("{city} alone had heard of {heroes} when it was bombed ({}), and is not back yet.", names(&all, bomb.count));
+    }
+    let lives = |id| view.rows.get(id).is_some_and(|row| row.pattern.lives());
+    let (back, gone): (Vec<_>, Vec<_>) = bomb.only_there.iter().partition(|(id, _)| lives(*id));
+    // Somebody who gives no answer may have heard of them, and bring them back.
+    let all_answer = view.cities.iter().zip(&view.counted).all(|(city, counted)| *counted && city.status == NodeStatus::Up);
+    let is_gone = |many| match (all_answer, many) {
+        (true, false) => "is gone",
+        (true, true) => "are gone",
+        (false, false) => "has not come back yet",
+        (false, true) => "have not come back yet",
+    };
+    if let [(_, name)] = bomb.only_there.as_slice()
+        && bomb.count == 1
+    {
+        let what = if back.is_empty() { is_gone(false) } else { "has come back" };
+        return format!("The one hero that {city} alone held, {name}, {what}.");
+    }
+    let told = |some: &[&(HeroId, HeroName)], action: &str| {
+        let some_names: Vec<String> = some.iter().take(NAMED).map(|(_, name)| name.to_string()).collect();
+        let more = some.len() - some_names.len();
+        let more = if more == 0 { String::new() } else { format!(" and {} more", grouped(more as u64)) };
+        format!("{} {verb} ({}{more})", grouped(some.len() as u64), some_names.join(", "))
+    };
+    let has = if back.len() == 1 { "has come back" } else { "have come back" };
+    let parts: Vec<String> = [(&back, has), (&gone, is_gone(gone.len() != 1))]
+        .into_iter()
+        .filter(|(some, _)| !some.is_empty())
+        .map(|(some, verb)| told(some, verb))
+        .collect();
+    let of = match bomb.only_there.len() {
+        known if known < bomb.count => format!("{} of the {heroes}", grouped(known as u64)),
+        _ => format!("the {heroes}"),
+    };
+    format!("Of {of} that {city} alone held, {}.", parts.join(" and "))
+}
+
+/// Whether the city has been heard since. Until then it is shown as it last was, with what the bomb has taken.
+fn is_back(view: &View, bomb: &view::Aftermath) -> bool {
+    let mut since = view.events.iter().rev().take_while(|happening| happening.number > bomb.event);
+    let forgotten = view.events.front().is_some_and(|oldest| oldest.number > bomb.event);
+    forgotten || since.any(|happening| happening.node == bomb.city && happening.kind == EventKind::Answers)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::web::fixtures::{Scene, id, live, name, stamp};
+
+    const NAMES: [&str; 5] = ["Ada", "Bela", "Cleo", "Dora", "Emma"];
+
+    /// Gotham alone holds so many heroes.
+    fn only_gotham(count: usize) -> Scene {
+        let entry = live(stamp("gotham", 5_000), 84, None);
+        let hold = |scene: Scene, number: usize| scene.hold(number as u8, NAMES[number], [Some(&entry), None, None, None]);
+        (0..count).fold(Scene::new(), hold)
+    }
+
+    /// Gotham, back since, was bombed while it alone held so many heroes; of these, that many have come back.
+    fn bombed(count: usize, back: usize) -> Scene {
+        let entry = live(stamp("gotham", 5_000), 84, None);
+        let hold = |scene: Scene, number: usize| scene.hold(number as u8, NAMES[number], [None, Some(&entry), None, None]);
+        let mut scene = (0..back).fold(Scene::new(), hold).happened("gotham", EventKind::Destroyed).happened("gotham", EventKind::Answers);
+        let only_there = (0..count).map(|number| (id(number as u8), NAMES[number].into())).collect();
+        scene.view.aftermaths.push(Arc::new(view::Aftermath { city: name("gotham"), event: 1, only_there, count }));
+        scene
+    }
+
+    fn told(scene: &Scene) -> Vec<String> {
+        aftermath(&scene.view).into_iter().map(|line| line.text).collect()
+    }
+
+    #[test]
+    fn a_bomb_would_lose_what_nobody_else_has_heard_of() {
+        let stake = |count| at_stake(&only_gotham(count).view, 0);
+        assert_eq!(stake(0), None);
+        assert_eq!(stake(1).unwrap(), "Bombing Gotham now would lose 1 hero that nobody else has heard of: Ada.");
+        assert_eq!(stake(3).unwrap(), "Bombing Gotham now would lose 3 heroes that nobody else has heard of: Ada, Bela and Cleo.");
+        assert_eq!(stake(5).unwrap(), "Bombing Gotham now would lose 5 heroes that nobody else has heard of: Ada, Bela, Cleo and 2 more.");
+        assert_eq!(at_stake(&only_gotham(3).view, 1), None, "another city holds none of them");
+        assert_eq!(at_stake(&only_gotham(3).view, 9), None, "there is no such city");
+    }
+
+    #[test]
+    fn who_gives_no_answer_may_have_heard_of_what_a_bomb_would_lose() {
+        let scene = only_gotham(1).status("capitol", NodeStatus::Unreachable);
+        assert_eq!(
+            at_stake(&scene.view, 0).unwrap(),
+            "Bombing Gotham now would lose 1 hero that nobody else that answers has heard of: Ada."
+        );
+        assert_eq!(at_stake(&only_gotham(1).status("gotham", NodeStatus::Down).view, 0), None, "it cannot be bombed");
+    }
+
+    #[test]
+    fn of_what_a_bomb_put_at_stake_some_comes_back_and_some_is_gone() {
+        for (count, back, expected) in [
+            (3, 1, "Of the 3 heroes that Gotham alone held, 1 has come back (Ada) and 2 are gone (Bela, Cleo)."),
+            (3, 2, "Of the 3 heroes that Gotham alone held, 2 have come back (Ada, Bela) and 1 is gone (Cleo)."),
+            (2, 2, "Of the 2 heroes that Gotham alone held, 2 have come back (Ada, Bela)."),
+            (5, 0, "Of the 5 heroes that Gotham alone held, 5 are gone (Ada, Bela, Cleo and 2 more)."),
+            (1, 0, "The one hero that Gotham alone held, Ada, is gone."),
+            (1, 1, "The one hero that Gotham alone held, Ada, has come back."),
+        ] {
+            assert_eq!(told(&bombed(count, back)), [expected]);
+        }
+    }
+
+    #[test]
+    fn nobody_is_gone_for_good_while_somebody_gives_no_answer() {
+        let scene = bombed(2, 1).status("capitol", NodeStatus::Unreachable);
+        assert_eq!(told(&scene), ["Of the 2 heroes that Gotham alone held, 1 has come back (Ada) and 1 has not come back yet (Bela)."]);
+    }
+
+    #[test]
+    fn a_city_that_is_not_back_yet_is_still_shown_as_it_was_and_that_counts_for_nothing() {
+        let mut scene = bombed(2, 2);
+        scene.view.events.pop_back();
+        assert_eq!(told(&scene), ["Gotham alone had heard of 2 heroes when it was bombed (Ada and Bela), and is not back yet."]);
+    }
+
+    #[test]
+    fn the_newest_bomb_comes_first_and_one_that_put_nothing_at_stake_is_not_told_of() {
+        let mut scene = bombed(1, 0);
+        let bomb = |event, count, name: &str| view::Aftermath {
+            city: crate::web::fixtures::name("capitol"),
+            event,
+            only_there: vec![(id(9), name.into())],
+            count,
+        };
+        scene = scene.happened("capitol", EventKind::Destroyed).happened("capitol", EventKind::Answers);
+        scene.view.aftermaths.push(Arc::new(bomb(3, 300, "Zoe")));
+        scene.view.aftermaths.push(Arc::new(view::Aftermath { only_there: Vec::new(), ..bomb(3, 0, "") }));
+        let expected =
+            ["Of 1 of the 300 heroes that Capitol alone held, 1 is gone (Zoe).", "The one hero that Gotham alone held, Ada, is gone."];
+        assert_eq!(told(&scene), expected);
+        assert_eq!(aftermath(&scene.view)[0].at, "12:41:40.000");
+    }
+
+    #[test]
+    fn a_name_is_text_on_the_page_whatever_it_says() {
+        let mut scene = bombed(1, 0);
+        let only_there = vec![(id(0), "<img src=x onerror=alert(1)>".into())];
+        scene.view.aftermaths = vec![Arc::new(view::Aftermath { city: name("gotham"), event: 1, only_there, count: 1 })];
+        let html = AftermathPanel::of(&scene.view).render().expect("rendering into a string");
+        assert!(!html.contains("<img") && html.contains("alert(1)"), "{html}");
+        assert!(html.starts_with(r#"<div class="card aftermaths" id="aftermath""#), "{html}");
+    }
+}

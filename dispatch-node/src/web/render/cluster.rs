@@ -1,0 +1,100 @@
+//! The processes, a card each: whether they answer, what they hold, and what can be done to them.
+
+use crate::model::node_state::NodeStatus;
+use crate::model::status;
+use crate::model::view::View;
+use crate::text::{counted, grouped, title};
+use crate::web::launcher::Rebuilder;
+use crate::web::pages::index::age;
+use crate::web::render::at_risk;
+use crate::web::render::panels::{self, CityCard, ClusterPanel};
+use crate::web::render::wording::clock;
+
+pub(crate) fn cluster_panel(view: &View, rebuilder: &Rebuilder) -> ClusterPanel {
+    let silent = view.cities.iter().filter(|city| city.status != NodeStatus::Up).count();
+    let processes = view.cities.len() + 1;
+    let summary = match silent {
+        0 => format!("{processes} processes, all answer"),
+        _ => format!("{processes} processes, {silent} without an answer"),
+    };
+    let most = view.cities.iter().chain([&view.dispatch]).map(|node| node.heroes).max().unwrap_or(0);
+    let leader = status::leader(&view.cities);
+    ClusterPanel {
+        summary,
+        cities: (0..view.cities.len()).map(|index| city_card(view, index, leader, most, rebuilder)).collect(),
+        dispatch: format!(
+            "holds {} and {}",
+            counted_u64(view.dispatch.heroes, "hero", "heroes"),
+            counted_u64(view.dispatch.tombstones, "tombstone", "tombstones")
+        ),
+    }
+}
+
+fn counted_u64(number: u64, one: &str, many: &str) -> String {
+    counted(usize::try_from(number).unwrap_or(usize::MAX), one, many)
+}
+
+fn city_card(view: &View, index: usize, leader: Option<usize>, most: u64, rebuilder: &Rebuilder) -> CityCard {
+    let city = &view.cities[index];
+    let apart = match leader {
+        Some(leader) => status::changes(&view.rows, index, leader),
+        None => status::changes_from_any(&view.cities, &view.rows, index),
+    };
+    let (status, state) = match city.status {
+        NodeStatus::Unreachable if city.age.is_none() => (panels::Status::Unreachable, "not heard yet".to_owned()),
+        NodeStatus::Unreachable if city.frozen => (panels::Status::Unreachable, "frozen from here".to_owned()),
+        NodeStatus::Unreachable => (panels::Status::Unreachable, "gives no answer".to_owned()),
+        NodeStatus::Down => (panels::Status::Down, "has stopped".to_owned()),
+        NodeStatus::Up if !city.is_read && !city.recovering => (panels::Status::Up, "not heard yet".to_owned()),
+        NodeStatus::Up if city.recovering => (panels::Status::Up, "destroyed, recovering".to_owned()),
+        NodeStatus::Up if apart > 0 => (panels::Status::Up, format!("{} apart", counted(apart, "change", "changes"))),
+        NodeStatus::Up => (panels::Status::Up, "agrees".to_owned()),
+    };
+    let state = match clock(city) {
+        Some(clock) => format!("{state}, {clock}"),
+        None => state,
+    };
+    let percent = (city.heroes * 100).checked_div(most).unwrap_or(100);
+    CityCard {
+        key: city.name.to_string(),
+        name: title(city.name),
+        heroes: grouped(city.heroes),
+        of: if city.heroes < most { format!("of {}", grouped(most)) } else { String::new() },
+        fill: u8::try_from(percent).unwrap_or(100),
+        status,
+        state,
+        differs: city.status == NodeStatus::Up && (apart > 0 || city.recovering),
+        age: age(city),
+        life: if city.crashes == 0 { String::new() } else { format!("{} life", ordinal(city.crashes + 1)) },
+        fingerprint: if city.age.is_none() { String::new() } else { city.fingerprint.to_string().chars().take(8).collect() },
+        at_stake: at_risk::at_stake(view, index).unwrap_or_default(),
+        rebuild: (city.status == NodeStatus::Down).then(|| match rebuilder.by_hand(city.name) {
+            None => panels::Rebuild::Button,
+            Some(how) => panels::Rebuild::ByHand(format!("To start it again, {how}.")),
+        }),
+    }
+}
+
+fn ordinal(number: u32) -> String {
+    let ending = match (number % 10, number % 100) {
+        (_, 11..=13) => "th",
+        (1, _) => "st",
+        (2, _) => "nd",
+        (3, _) => "rd",
+        _ => "th",
+    };
+    format!("{number}{ending}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lives_are_counted_as_people_do() {
+        assert_eq!(
+            [1, 2, 3, 4, 11, 12, 13, 21, 101, 111].map(ordinal),
+            ["1st", "2nd", "3rd", "4th", "11th", "12th", "13th", "21st", "101st", "111th"]
+        );
+    }
+}

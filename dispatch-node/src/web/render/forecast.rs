@@ -1,0 +1,133 @@
+//! What is predicted of the view, in words and as a curve. Made anew only when what it depends on is another.
+
+use std::time::Duration;
+
+use shared::fault::Trouble;
+use shared::id::NodeName;
+
+use crate::forecast::{Forecast, Gossip, News, Way, forecast};
+use crate::model::node_state::NodeStatus;
+use crate::model::view::View;
+use crate::text::counted;
+use crate::web::render::timeline::{Predicted, PredictedPoint};
+
+/// How far is looked ahead, and in which steps.
+const HORIZON: Duration = Duration::from_secs(20);
+const STEP: Duration = Duration::from_millis(250);
+
+/// The last prediction, and what it was made of.
+#[derive(Debug, Default)]
+pub(crate) struct Predictor {
+    last: Option<(Gossip, Vec<News>, Option<Predicted>)>,
+}
+
+impl Predictor {
+    /// How the number of differences is going to fall; `None` where nothing differs, or there are too many nodes to tell.
+    pub(crate) fn predict(&mut self, view: &View) -> Option<Predicted> {
+        let news = news(view);
+        if news.is_empty() {
+            return None;
+        }
+        let gossip = Gossip::of_cities(view.cities.len(), view.intervals, view.pace, |a, b| way(view, a, b));
+        if let Some((same_gossip, same_news, predicted)) = &self.last
+            && (same_gossip, same_news) == (&gossip, &news)
+        {
+            return predicted.clone();
+        }
+        let predicted = forecast(&gossip, &news, HORIZON, STEP).map(|forecast| predicted(&forecast));
+        self.last = Some((gossip, news, predicted.clone()));
+        predicted
+    }
+}
+
+/// The heroes that differ, by who holds the newest write: a bit a city, and the last for dispatch.
+fn news(view: &View) -> Vec<News> {
+    let cities = view.cities.len();
+    let differing = view.rows.patterns().filter(|(pattern, _)| pattern.state(&view.counted).differs());
+    let holders = differing.filter_map(|(pattern, heroes)| {
+        // Dispatch stands first in a pattern, and is the last node of a forecast.
+        let holds = pattern.newest_at(&view.counted);
+        // Nobody waits for one that does not answer; and it passes nothing on.
+        let counts = std::iter::once(true).chain(view.counted.iter().copied());
+        let is_done = holds.zip(counts).map(|(holds, counts)| holds || !counts);
+        let places = [cities].into_iter().chain(0..cities).zip(is_done).filter(|(_, is_done)| *is_done);
+        let bits = places.map(|(place, _)| 1_u8.checked_shl(u32::try_from(place).ok()?)).collect::<Option<Vec<u8>>>()?;
+        Some(News { holders: bits.into_iter().fold(0, |holders, bit| holders | bit), heroes })
+    });
+    holders.collect()
+}
+
+fn way(view: &View, a: usize, b: usize) -> Way {
+    let node = |place: usize| view.cities.get(place).unwrap_or(&view.dispatch);
+    let (a, b) = (node(a), node(b));
+    let is_cut =
+        |from: NodeName, to: NodeName| view.faults.iter().any(|fault| fault.fault.trouble == Trouble::Cut && fault.fault.befalls(from, to));
+    if a.frozen || b.frozen || is_cut(a.name, b.name) || is_cut(b.name, a.name) {
+        Way::Cut
+    } else if a.status != NodeStatus::Up || b.status != NodeStatus::Up {
+        Way::Unlinked
+    } else {
+        Way::Open
+    }
+}
+
+fn predicted(forecast: &Forecast) -> Predicted {
+    let point = |point: &crate::forecast::Point| PredictedPoint {
+        after_s: point.after.as_secs_f64(),
+        mean: point.mean,
+        low: point.low as f64,
+        high: point.high as f64,
+    };
+    let tenths = |span: Duration| (span.as_secs_f64() * 10.0).round() / 10.0;
+    let sentence = match (forecast.out_of_reach, forecast.agreed_within) {
+        (0, Some((from, to))) => format!("Agreed in {} to {} s, nine runs in ten", tenths(from), tenths(to)),
+        (0, None) => format!("Not agreed within {} s", HORIZON.as_secs()),
+        (apart, _) => format!("{} apart, as links are", counted(apart, "hero stays", "heroes stay")),
+    };
+    Predicted { points: forecast.points.iter().map(point).collect(), sentence }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::web::fixtures::{Scene, live, stamp};
+
+    /// A scene in which gotham alone holds the newest of a hero.
+    fn apart() -> Scene {
+        let base = live(stamp("dispatch", 9_000), 100, None);
+        let newer = live(stamp("gotham", 1_000), 90, Some(&base));
+        Scene::new().held([Some(&newer), Some(&base), Some(&base), Some(&base)])
+    }
+
+    fn said(scene: Scene) -> Option<String> {
+        Predictor::default().predict(&scene.view).map(|predicted| predicted.sentence)
+    }
+
+    #[test]
+    fn what_differs_is_predicted_to_be_agreed_on_unless_a_cut_keeps_it_apart() {
+        assert_eq!(said(Scene::new()), None, "nothing differs");
+        let sentence = said(apart()).unwrap();
+        assert!(sentence.starts_with("Agreed in ") && sentence.ends_with(" s, nine runs in ten"), "{sentence}");
+        let cut = apart().fault(Trouble::Cut, "gotham", None, 30);
+        assert_eq!(said(cut).unwrap(), "1 hero stays apart, as links are");
+        // What only a stopped city holds goes nowhere: it is no news of anybody.
+        assert_eq!(said(apart().status("gotham", NodeStatus::Down)), None);
+        let behind = live(stamp("metropolis", 500), 80, None);
+        let base = live(stamp("dispatch", 9_000), 100, None);
+        let gone = live(stamp("gotham", 100), 70, Some(&base));
+        let rest = Scene::new().held([Some(&gone), Some(&behind), Some(&base), Some(&base)]).status("gotham", NodeStatus::Down);
+        assert!(said(rest).unwrap().starts_with("Agreed in "), "those that run agree among themselves");
+    }
+
+    #[test]
+    fn the_curve_begins_with_what_differs_and_is_made_once_for_the_same() {
+        let mut predictor = Predictor::default();
+        let scene = apart();
+        let predicted = predictor.predict(&scene.view).unwrap();
+        let (first, last) = (predicted.points[0], *predicted.points.last().unwrap());
+        assert!((first.after_s, first.mean) == (0.0, 1.0) && last.mean < 0.01, "{first:?} {last:?}");
+        let made_of = predictor.last.as_ref().map(|(gossip, _, _)| std::ptr::from_ref(&gossip.actors[0]));
+        assert_eq!(predictor.predict(&scene.view), Some(predicted));
+        assert_eq!(predictor.last.as_ref().map(|(gossip, _, _)| std::ptr::from_ref(&gossip.actors[0])), made_of);
+    }
+}

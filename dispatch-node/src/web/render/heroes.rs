@@ -1,0 +1,303 @@
+//! The table of heroes: a row a hero, a cell a city. Its pieces are fragments of their own, so that a page hears of the rows that changed.
+
+use std::sync::Arc;
+
+use askama::Template;
+
+use shared::crdt::Entry;
+use shared::hero::{Hero, Location};
+use shared::id::HeroId;
+
+use crate::model::node_state::NodeState;
+use crate::model::node_state::NodeStatus;
+use crate::model::rows::{self, RowState};
+use crate::model::view::View;
+use crate::text::{grouped, title};
+use crate::web::page_query::{Selection, Show, Sort, Wish};
+use crate::web::pages::index::{Refusal, age, html};
+
+/// The ways to narrow the list, and to order it.
+#[derive(Debug, Template)]
+#[template(path = "heroes_chips.html")]
+struct Chips {
+    chips: Vec<Chip>,
+    sort: Chip,
+}
+
+#[derive(Debug)]
+struct Chip {
+    label: &'static str,
+    /// How many heroes that leaves; may be empty.
+    count: String,
+    href: String,
+    on: bool,
+}
+
+/// The names of the columns, and how old each is.
+#[derive(Debug, Template)]
+#[template(path = "heroes_columns.html", whitespace = "minimize")]
+struct Columns {
+    columns: Vec<Column>,
+}
+
+#[derive(Debug)]
+struct Column {
+    key: String,
+    name: String,
+    /// How old the column is: `as of 4 s ago`.
+    age: String,
+    /// Whether that is too old to be taken for the present: the city gives no answer.
+    stale: bool,
+}
+
+/// Which rows of how many, and the way to the others.
+#[derive(Debug, Template)]
+#[template(path = "heroes_foot.html")]
+struct Foot {
+    /// `1 to 50 of 10 000`. Empty where there is nothing.
+    range: String,
+    previous: Option<String>,
+    next: Option<String>,
+    /// How many rows a page can have: number, address, whether it has.
+    sizes: Vec<(usize, String, bool)>,
+}
+
+/// One hero.
+#[derive(Debug, Template)]
+#[template(path = "heroes_row.html", whitespace = "minimize")]
+struct Row<'a> {
+    columns: &'a [Column],
+    id: String,
+    /// The same, short enough to be read: `7f3a…c41`.
+    short_id: String,
+    name: &'a str,
+    /// What all cities say, where they say the same.
+    agreed: Option<Cell>,
+    /// What each city says, in the order of the columns.
+    cells: Vec<Cell>,
+    /// In words: `Agreed`, `Only copy`, `Delete not heard`, `Differs`, `Terminated`.
+    state: &'static str,
+    /// `warn`, `bad`, or nothing.
+    tone: &'static str,
+    /// The page that looks at this hero closely.
+    why: String,
+    chosen: bool,
+    /// Whether there is still something to command.
+    can_act: bool,
+    /// Why the last command to this hero was refused, for a browser without JavaScript.
+    error: &'a str,
+}
+
+/// What stands where no row does.
+#[derive(Debug, Template)]
+#[template(path = "heroes_empty.html", whitespace = "minimize")]
+struct Empty {
+    width: usize,
+    text: &'static str,
+    /// Whether there are no heroes at all.
+    awaits_first_hero: bool,
+}
+
+/// What one city, or all of them, says about one hero.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Cell {
+    /// The hero is alive.
+    Live {
+        /// Where: `gotham`, or `home`.
+        place_key: String,
+        /// The same as a name.
+        place: String,
+        /// Health, 0 to 100.
+        health: u8,
+        patrolling: bool,
+        /// Whether it is not what the other cities say.
+        place_differs: bool,
+        health_differs: bool,
+        patrolling_differs: bool,
+    },
+    /// The hero is gone for good, and the city knows.
+    Terminated { differs: bool },
+    /// The city has never heard of the hero.
+    NotHeard { differs: bool },
+}
+
+impl Cell {
+    /// Whether anything in this cell is marked.
+    fn differs(&self) -> bool {
+        match *self {
+            Self::Live { place_differs, health_differs, patrolling_differs, .. } => place_differs || health_differs || patrolling_differs,
+            Self::Terminated { differs } | Self::NotHeard { differs } => differs,
+        }
+    }
+}
+
+/// The chips, the head and the foot of a table that shows this selection.
+pub(crate) fn chips(view: &View, wish: &Wish) -> String {
+    let chip = |show: Show| Chip {
+        label: show.label(),
+        count: grouped(show.count(view) as u64),
+        href: Wish { show, page: 0, ..wish.clone() }.href(),
+        on: show == wish.show,
+    };
+    let first = wish.sort == Sort::DifferingFirst;
+    let other = if first { Sort::Name } else { Sort::DifferingFirst };
+    let sort =
+        Chip { label: "Differing first", count: String::new(), href: Wish { sort: other, page: 0, ..wish.clone() }.href(), on: first };
+    html(&Chips { chips: Show::EVERY.map(chip).into(), sort })
+}
+
+pub(crate) fn columns(view: &View) -> String {
+    html(&Columns { columns: columns_of(view) })
+}
+
+fn columns_of(view: &View) -> Vec<Column> {
+    let column = |city: &NodeState| Column {
+        key: city.name.to_string(),
+        name: title(city.name),
+        age: age(city),
+        stale: city.status != NodeStatus::Up,
+    };
+    view.cities.iter().map(column).collect()
+}
+
+pub(crate) fn foot(wish: &Wish, selection: &Selection) -> String {
+    let Selection { rows, first, matching, page } = selection;
+    let to = |page| Wish { page, ..wish.clone() }.href();
+    let last = first + rows.len();
+    let number = |number: usize| grouped(number as u64);
+    html(&Foot {
+        range: if rows.is_empty() { String::new() } else { format!("{} to {} of {}", number(first + 1), number(last), number(*matching)) },
+        previous: (*page > 0).then(|| to(page - 1)),
+        next: (last < *matching).then(|| to(page + 1)),
+        sizes: wish.rows_choices(),
+    })
+}
+
+/// The rows that were made last, by hero: one whose holders hold the same and whose surroundings are the same need not be made again.
+#[derive(Debug, Default)]
+pub(crate) struct RowCache {
+    /// Which cities answer, which of them count, and the address of the page.
+    surroundings: (Vec<NodeStatus>, Vec<bool>, String),
+    rows: std::collections::BTreeMap<HeroId, (Arc<rows::Row>, Arc<str>)>,
+}
+
+/// The items of the table's body, by id.
+pub(crate) fn rows(
+    view: &View,
+    wish: &Wish,
+    selection: &Selection,
+    refusal: Option<&Refusal>,
+    cache: &mut RowCache,
+) -> Vec<(Arc<str>, Arc<str>)> {
+    let columns = columns_of(view);
+    let surroundings = (view.cities.iter().map(|city| city.status).collect(), view.counted.clone(), wish.href());
+    if cache.surroundings != surroundings || refusal.is_some() {
+        *cache = RowCache { surroundings, ..RowCache::default() };
+    }
+    if selection.rows.is_empty() {
+        let awaits_first_hero = wish.query.is_empty() && wish.show == Show::All;
+        let empty = Empty { width: columns.len() + 3, text: nothing(wish), awaits_first_hero };
+        return vec![("heroes-empty".into(), html(&empty).into())];
+    }
+    let mut before = std::mem::take(&mut cache.rows);
+    let mut items = Vec::with_capacity(selection.rows.len());
+    for row in &selection.rows {
+        let known = before.remove(&row.id).filter(|(same, _)| Arc::ptr_eq(same, row));
+        let (row, html) = known.unwrap_or_else(|| (Arc::clone(row), hero_row(view, wish, row, refusal, &columns).into()));
+        items.push((format!("h-{}", row.id).into(), Arc::clone(&html)));
+        cache.rows.insert(row.id, (row, html));
+    }
+    items
+}
+
+fn nothing(wish: &Wish) -> &'static str {
+    match wish.show {
+        _ if !wish.query.is_empty() => "No hero matches this search.",
+        Show::All => "There are no heroes yet.",
+        Show::Differing => "The cities say the same of every hero.",
+        Show::OnlyCopy => "Every hero is held by more than one node.",
+        Show::Lost => "No hero has lost a write.",
+        Show::Terminated => "No hero has been terminated.",
+    }
+}
+
+fn hero_row(view: &View, wish: &Wish, row: &rows::Row, refusal: Option<&Refusal>, columns: &[Column]) -> String {
+    let id = row.id.to_string();
+    let reference = most_held(&row.cells);
+    let same = row.cells.windows(2).all(|pair| stamp(&pair[0]) == stamp(&pair[1]));
+    let known = row.cells.first().is_some_and(Option::is_some);
+    let (state, tone) = match view.state(row) {
+        RowState::Agreed => ("Agreed", ""),
+        RowState::Terminated => ("Terminated", ""),
+        RowState::OnlyCopy => ("Only copy", "bad"),
+        RowState::DeathNotHeard => ("Delete not heard", "warn"),
+        RowState::Differs => ("Differs", "warn"),
+    };
+    // Where a city does not say what it holds, nothing is known to differ.
+    let cells = view.counted.iter().zip(&row.cells);
+    html(&Row {
+        columns,
+        short_id: format!("{}…{}", &id[..4], &id[id.len() - 3..]),
+        name: &row.name,
+        // What one of them said a while ago it may not say now.
+        agreed: (same && known && columns.iter().all(|column| !column.stale)).then(|| cell(row.cells[0].as_deref(), reference)),
+        cells: cells.map(|(counts, entry)| cell(entry.as_deref(), if *counts { reference } else { entry.as_deref() })).collect(),
+        state,
+        tone,
+        why: Wish { hero: Some(row.id), ..wish.clone() }.href(),
+        chosen: wish.hero == Some(row.id),
+        can_act: row.pattern.lives(),
+        error: refusal.filter(|refusal| refusal.hero == Some(row.id)).map_or("", |refusal| &refusal.problem.detail),
+        id,
+    })
+}
+
+fn stamp(entry: &Option<Arc<Entry>>) -> Option<shared::clock::Stamp> {
+    entry.as_ref().map(|entry| entry.stamp)
+}
+
+/// What most cities hold; of as many, what wins.
+fn most_held(cells: &[Option<Arc<Entry>>]) -> Option<&Entry> {
+    let holders = |entry: &Option<Arc<Entry>>| cells.iter().filter(|other| stamp(other) == stamp(entry)).count();
+    let rank = |entry: &&Option<Arc<Entry>>| (holders(entry), entry.as_ref().map(|entry| entry.rank()));
+    cells.iter().max_by_key(rank).and_then(|entry| entry.as_deref())
+}
+
+/// A city's cell, with what differs from `reference` marked.
+fn cell(entry: Option<&Entry>, reference: Option<&Entry>) -> Cell {
+    let differs = entry.map(|entry| entry.stamp) != reference.map(|entry| entry.stamp);
+    let Some(entry) = entry else { return Cell::NotHeard { differs } };
+    let Some(hero) = entry.hero() else { return Cell::Terminated { differs } };
+    let other = reference.and_then(Entry::hero);
+    let unlike = |same: fn(&Hero, &Hero) -> bool| differs && other.is_none_or(|other| !same(hero, other));
+    Cell::Live {
+        place_key: hero.location.to_string(),
+        place: match hero.location {
+            Location::Home => "Home".into(),
+            Location::City(name) => title(name),
+        },
+        health: hero.health,
+        patrolling: hero.is_patrolling,
+        place_differs: unlike(|a, b| a.location == b.location),
+        health_differs: unlike(|a, b| a.health == b.health),
+        patrolling_differs: unlike(|a, b| a.is_patrolling == b.is_patrolling),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::web::fixtures::{Scene, live, stamp};
+
+    #[test]
+    fn a_row_is_made_again_when_a_city_comes_to_count() {
+        let entry = live(stamp("gotham", 9_000), 84, None);
+        let mut scene = Scene::new().held([Some(&entry), Some(&entry), None, Some(&entry)]);
+        let (wish, mut cache) = (Wish::default(), RowCache::default());
+        let mut differs = |view: &View| rows(view, &wish, &wish.select(view), None, &mut cache)[0].1.contains("Differs");
+        scene.view.counted = vec![true, true, false];
+        assert!(!differs(&scene.view), "the third has not been read yet");
+        scene.view.counted = vec![true; 3];
+        assert!(differs(&scene.view), "it has, and holds nothing");
+    }
+}

@@ -1,0 +1,235 @@
+//! Why this write wins: of one hero, every write that is still in question, in what order they were seen and in what order their stamps put them,
+//! how each came to where it is, and what happens next.
+//!
+//! Invariant: nothing is claimed beyond what is known. What was seen is told from what a stamp claims; what a city that gives no answer
+//! holds, from what it held.
+
+mod comparison;
+mod explanation;
+mod next;
+mod picture;
+
+use std::sync::Arc;
+
+use askama::Template;
+
+use shared::clock::Stamp;
+use shared::id::HeroId;
+
+use crate::model::city_state::Way;
+use crate::model::history::Step;
+use crate::model::lost_writes::Lost;
+use crate::model::view::View;
+use crate::text::{counted, title};
+use crate::web::render::lost_writes;
+use crate::web::render::panels::{CityKey, Phrase, Tone};
+use crate::web::render::wording::{self, moment, plain, says, wall};
+
+use comparison::{Candidate, Fate, Weighing};
+use next::Next;
+use picture::Picture;
+
+/// How many writes are told of, how many steps of their ways, and how many lost writes of one hero.
+const WRITES_MAX: usize = 12;
+const STEPS_MAX: usize = 60;
+const LOST_MAX: usize = 12;
+
+/// One hero's writes, weighed.
+#[derive(Debug, Template)]
+#[template(path = "inspector.html", whitespace = "minimize")]
+pub(crate) struct InspectorPanel {
+    /// The hero's name, where one was chosen and is known.
+    hero: String,
+    /// Who wins, in pieces that bring their own spaces.
+    sentence: Vec<Phrase>,
+    /// Why that is so, and what it costs. May be empty.
+    reasons: Vec<String>,
+    picture: Option<Picture>,
+    writes: Vec<WriteLine>,
+    /// `and 3 earlier writes`. May be empty.
+    more_writes: String,
+    next: Vec<Next>,
+    lost: Vec<String>,
+    /// `and 3 earlier ones`. May be empty.
+    more_lost: String,
+}
+
+/// One write.
+#[derive(Debug)]
+struct WriteLine {
+    /// Tells it from the hero's other writes.
+    id: String,
+    /// Whether it is no part of what is the case any more: built upon, and held by nobody. Such a one is folded.
+    is_past: bool,
+    key: CityKey,
+    writer: String,
+    /// `Gotham 84 patrolling`.
+    says: String,
+    /// What becomes of it, in a word or two, and why.
+    fate: &'static str,
+    tone: &'static str,
+    why: String,
+    /// When it was made, as its stamp claims.
+    stamp: String,
+    /// When it was seen, and where.
+    seen: String,
+    /// Which life of which node wrote it.
+    origin: String,
+    /// Who holds it.
+    held: String,
+    steps: Vec<StepLine>,
+    /// `and 3 more steps`. May be empty.
+    more_steps: String,
+}
+
+/// One step of a write's way.
+#[derive(Debug)]
+struct StepLine {
+    at: String,
+    key: CityKey,
+    text: String,
+}
+
+impl InspectorPanel {
+    /// What is known of this hero's writes; a hint, where none is chosen.
+    pub(crate) fn of(view: &View, hero: Option<HeroId>) -> Self {
+        let Some(hero) = hero else {
+            return Self::saying(String::new(), "Choose a hero’s state to see who wrote what, and what happens next.");
+        };
+        let (lost, more_lost) = lost_lines(view, hero);
+        let Some(row) = view.rows.get(hero) else {
+            let name = view
+                .lost
+                .iter()
+                .rev()
+                .find(|lost| lost.hero == hero)
+                .map_or_else(|| hero.to_string(), |lost| lost_writes::name(view, lost));
+            return Self { lost, more_lost, ..Self::saying(name, "Nobody has heard of this hero any more.") };
+        };
+        let weighing = Weighing::of(view, row);
+        let (sentence, reasons) = explanation::of(view, &weighing);
+        let (writes, more_writes) = write_lines(view, &weighing, STEPS_MAX);
+        Self {
+            hero: row.name.to_string(),
+            sentence,
+            reasons,
+            picture: Picture::of(view, &weighing),
+            writes,
+            more_writes,
+            next: next::of(view, row, &weighing),
+            lost,
+            more_lost,
+        }
+    }
+
+    fn saying(hero: String, text: &str) -> Self {
+        Self {
+            hero,
+            sentence: vec![plain(text)],
+            reasons: Vec::new(),
+            picture: None,
+            writes: Vec::new(),
+            more_writes: String::new(),
+            next: Vec::new(),
+            lost: Vec::new(),
+            more_lost: String::new(),
+        }
+    }
+
+    /// Whether no hero was chosen.
+    fn is_hint(&self) -> bool {
+        self.hero.is_empty()
+    }
+}
+
+fn more(count: usize, one: &str, many: &str) -> String {
+    if count == 0 { String::new() } else { format!("and {}", counted(count, one, many)) }
+}
+
+fn write_lines(view: &View, weighing: &Weighing<'_>, steps_max: usize) -> (Vec<WriteLine>, String) {
+    let mut steps_left = steps_max;
+    let line = |candidate: &Candidate<'_>| {
+        let entry = candidate.entry;
+        let shown = candidate.steps.len().min(steps_left);
+        steps_left -= shown;
+        let (fate, tone, why) = fate(weighing, candidate);
+        let Stamp { hlc, origin } = entry.stamp;
+        WriteLine {
+            id: format!("{}-{}-{}-{}", origin.node, origin.incarnation, hlc.wall.0, hlc.logical),
+            is_past: matches!(weighing.fate(candidate), Fate::BuiltUpon) && candidate.holders.is_empty(),
+            key: entry.stamp.origin.node.to_string(),
+            writer: title(entry.stamp.origin.node),
+            says: says(entry),
+            fate,
+            tone,
+            why,
+            stamp: moment(entry.stamp.hlc.wall),
+            seen: seen(view, candidate),
+            origin: entry.stamp.origin.to_string(),
+            held: held(candidate),
+            steps: candidate.steps.iter().take(shown).map(|step| step_line(view, step)).collect(),
+            more_steps: more(candidate.steps.len() - shown, "more step", "more steps"),
+        }
+    };
+    let lines = weighing.candidates.iter().take(WRITES_MAX).map(line).collect();
+    (lines, more(weighing.candidates.len().saturating_sub(WRITES_MAX), "earlier write", "earlier writes"))
+}
+
+/// What becomes of a write: in a word or two, how that is set, and why.
+fn fate(weighing: &Weighing<'_>, candidate: &Candidate<'_>) -> (&'static str, &'static str, String) {
+    let deletion = weighing.winner().is_some_and(|winner| winner.entry.is_tombstone());
+    let winner = if deletion { "the deletion" } else { "the winner" };
+    match weighing.fate(candidate) {
+        Fate::Stands => ("stands", "wins", String::new()),
+        Fate::Wins => ("wins", "wins", String::new()),
+        Fate::BuiltUpon => ("was built upon", "", format!("{winner} was written over it")),
+        Fate::SaysTheSame => ("says the same", "", "one deletion is as good as another".to_owned()),
+        Fate::WillBeLost => ("will be lost", "bad", format!("{winner} had not seen it")),
+        Fate::GoesWith(heir) => ("goes with a later one", "bad", format!("{} built upon it", title(heir))),
+        Fate::IsNowhere => ("is nowhere any more", "bad", format!("{winner} had not seen it")),
+        Fate::Stopped => {
+            ("went with its city", "bad", format!("{} stopped, and nobody else held it", wording::nodes(&candidate.stopped, "and")))
+        }
+    }
+}
+
+fn seen(view: &View, candidate: &Candidate<'_>) -> String {
+    match candidate.steps.first() {
+        None => "before what is remembered".to_owned(),
+        Some(step) if step.way == Way::Written => moment(wall(view, step.at)),
+        Some(step) => format!("{} at {}", moment(wall(view, step.at)), title(step.node)),
+    }
+}
+
+fn held(candidate: &Candidate<'_>) -> String {
+    let (holders, stopped) = (&candidate.holders, &candidate.stopped);
+    match (holders.len(), stopped.len()) {
+        (0, 0) => "nobody".to_owned(),
+        (0, _) => format!("nobody; {} did until it stopped", wording::nodes(stopped, "and")),
+        _ => wording::nodes(holders, "and"),
+    }
+}
+
+fn step_line(view: &View, step: &Step) -> StepLine {
+    let node = title(step.node);
+    let text = match step.way {
+        Way::Written => format!("{node} wrote it"),
+        Way::Received(from) => format!("{node} heard it from {}", title(from)),
+        Way::Unknown => format!("{node} held it; how it came there is not known"),
+    };
+    StepLine { at: moment(wall(view, step.at)), key: step.node.to_string(), text }
+}
+
+/// The lost writes of this hero, newest first.
+fn lost_lines(view: &View, hero: HeroId) -> (Vec<String>, String) {
+    let of_hero = || view.lost.iter().rev().filter(|lost| lost.hero == hero);
+    let line = |lost: &Arc<Lost>| {
+        let writer = title(lost.entry.stamp.origin.node);
+        format!("{} {writer} wrote “{}”: {}", moment(lost.saved), says(&lost.entry), lost_writes::why(lost))
+    };
+    let lines = of_hero().take(LOST_MAX).map(line).collect();
+    (lines, more(of_hero().count().saturating_sub(LOST_MAX), "earlier one", "earlier ones"))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,171 @@
+//! Who wins, in a sentence; and why, where that is a surprise.
+
+use std::time::Duration;
+
+use shared::fault::Trouble;
+use shared::id::NodeName;
+
+use crate::model::node_state::NodeStatus;
+use crate::model::view::View;
+use crate::text::title;
+use crate::web::render::panels::Phrase;
+use crate::web::render::wording::{self, CLOCK_TOLD_MS, node, plain, says, tenths, wall};
+
+use super::comparison::{Candidate, Weighing};
+
+/// Two writes that were seen less apart than this cannot be told by that which came first: cities show what they hold ten times a second.
+const TOLD_APART: Duration = Duration::from_millis(250);
+/// A write that is seen longer than this after its stamp was held up on its way here, in milliseconds.
+const SEEN_LATE_MS: i64 = 1_000;
+/// Of how many writes it is said that they will be gone.
+const GONE_TOLD: usize = 3;
+
+/// The sentence and its reasons.
+pub(super) fn of(view: &View, weighing: &Weighing<'_>) -> (Vec<Phrase>, Vec<String>) {
+    let Some(winner) = weighing.winner() else {
+        let stopped: Vec<NodeName> = weighing.candidates.iter().flat_map(|candidate| candidate.stopped.iter().copied()).collect();
+        let reason = format!("{} had heard of it, and has stopped.", wording::nodes(&stopped, "and"));
+        return (vec![plain("Nobody who runs holds this hero.")], vec![reason]);
+    };
+    let later = later_than(weighing, winner);
+    let late = later.is_some_and(|loser| is_seen_late(view, loser));
+    let mut sentence = head(view, weighing, winner, later.is_some());
+    let mut reasons = Vec::new();
+    if let Some(loser) = later {
+        let what = if late { "’s write was seen last." } else { " wrote last." };
+        sentence.extend([plain(", although "), node(view, loser.writer()), plain(what)]);
+    } else {
+        sentence.push(plain("."));
+    }
+    if winner.entry.is_tombstone() {
+        if !weighing.all_cities_hold_it || weighing.unseen().next().is_some() {
+            reasons.push("A deletion beats every write, earlier or later.".to_owned());
+        }
+    } else if let Some(loser) = later {
+        reasons.extend(why(view, winner, loser));
+    } else if weighing.unseen().any(Candidate::stands) {
+        reasons.push("Its stamp is the later one, and it had not seen the other.".to_owned());
+    } else if !weighing.all_cities_hold_it && weighing.candidates.iter().skip(1).any(Candidate::stands) {
+        reasons.push("It was written over what the others still hold.".to_owned());
+    }
+    let gone: Vec<String> = weighing
+        .unseen()
+        .filter(|candidate| candidate.stands())
+        .take(GONE_TOLD)
+        .map(|candidate| format!("what {} wrote ({})", title(candidate.writer()), says(candidate.entry)))
+        .collect();
+    if !gone.is_empty() {
+        let are = if gone.len() == 1 { "is" } else { "are" };
+        reasons.push(format!("When they meet, {} {are} gone everywhere.", wording::listed(&gone, "and")));
+    }
+    reasons.extend(holders_silent(view, winner));
+    (sentence, reasons)
+}
+
+/// The sentence up to where it is said what is surprising.
+fn head(view: &View, weighing: &Weighing<'_>, winner: &Candidate<'_>, surprising: bool) -> Vec<Phrase> {
+    let writer = node(view, winner.writer());
+    let deletion = winner.entry.is_tombstone();
+    if weighing.all_cities_hold_it {
+        let all = match view.cities.len() {
+            3 => "All three agree",
+            _ => "All cities agree",
+        };
+        let known = if view.cities.iter().all(|city| city.status == NodeStatus::Up) { "" } else { ", as far as is known" };
+        return match (deletion, surprising) {
+            (true, true) => vec![plain(format!("{all}{known} on the deletion by ")), writer],
+            (true, false) => vec![plain(format!("{all}{known}: ")), writer, plain(" deleted it")],
+            (false, true) => vec![plain(format!("{all}{known} on what ")), writer, plain(" wrote")],
+            (false, false) => vec![plain(format!("{all}{known}: ")), writer, plain(" wrote it last")],
+        };
+    }
+    if deletion {
+        return vec![writer, plain("’s deletion will win")];
+    }
+    let others_stand = weighing.candidates.iter().skip(1).any(Candidate::stands);
+    match (others_stand, weighing.unseen().any(Candidate::stands)) {
+        (false, _) if surprising => vec![plain("Only what "), writer, plain(" wrote stands")],
+        (false, _) => vec![plain("Nothing else stands than what "), writer, plain(" wrote")],
+        (true, false) if !surprising => vec![writer, plain(" wrote last, and will win")],
+        (true, _) => vec![writer, plain(" will win")],
+    }
+}
+
+/// Of the writes that lose or have lost, the last one that came after what wins.
+fn later_than<'w, 'a>(weighing: &'w Weighing<'a>, winner: &Candidate<'_>) -> Option<&'w Candidate<'a>> {
+    let is_later = |loser: &&Candidate<'_>| match (winner.written_at(), loser.written_at()) {
+        (Some(won), Some(lost)) => lost > won + TOLD_APART,
+        // A deletion beats what is stamped later too; that much is known without having seen either.
+        _ => winner.entry.is_tombstone() && loser.entry.stamp > winner.entry.stamp,
+    };
+    weighing.unseen().filter(is_later).max_by_key(|loser| (loser.written_at(), loser.entry.stamp))
+}
+
+/// How far the stamp is ahead of the moment at which the write was seen, in milliseconds; behind, where negative.
+fn ahead_of_seen(view: &View, candidate: &Candidate<'_>) -> Option<i64> {
+    let seen = wall(view, candidate.written_at()?);
+    Some(candidate.entry.stamp.hlc.wall.0.cast_signed().saturating_sub_unsigned(seen.0))
+}
+
+/// How far off the clock was by which this was written, in milliseconds, if that is known and worth telling; and whether it still is.
+fn clock_off(view: &View, candidate: &Candidate<'_>) -> Option<(i64, &'static str)> {
+    let writer = candidate.writer();
+    let at = candidate.written_at();
+    let skewed = view.history.spans().find_map(|span| {
+        let Trouble::Skew(ms) = span.fault.trouble else { return None };
+        let then = at.is_some_and(|at| span.began <= at && span.ended.is_some_and(|ended| at <= ended));
+        (span.fault.from == writer && then).then_some((ms, "was"))
+    });
+    let present = view.city(writer).and_then(|(_, city)| city.clock_ahead_ms).map(|ms| (ms, "is"));
+    // One that has come to be off since has nothing to do with this write, whose stamp would be off by as much.
+    let ahead = ahead_of_seen(view, candidate)?;
+    let shows = |ms: i64| ahead.signum() == ms.signum() && ahead.abs() >= ms.abs() / 2;
+    skewed.or(present).filter(|(ms, _)| ms.unsigned_abs() >= CLOCK_TOLD_MS && shows(*ms))
+}
+
+fn is_seen_late(view: &View, loser: &Candidate<'_>) -> bool {
+    let behind = clock_off(view, loser).is_some_and(|(ms, _)| ms < 0);
+    !behind && ahead_of_seen(view, loser).is_some_and(|ahead| ahead < -SEEN_LATE_MS)
+}
+
+/// Why the write that came first carries the later stamp.
+fn why(view: &View, winner: &Candidate<'_>, loser: &Candidate<'_>) -> Option<String> {
+    let clock = |candidate| clock_off(view, candidate).map(|(ms, is)| (ms, is, tenths(ms.unsigned_abs())));
+    let (winner_name, loser_name) = (title(winner.writer()), title(loser.writer()));
+    if let Some((1.., is, off)) = clock(winner) {
+        return Some(format!("The clock of {winner_name} {is} {off} ahead, so its older write carries the later stamp."));
+    }
+    if let Some((..0, is, off)) = clock(loser) {
+        return Some(format!("The clock of {loser_name} {is} {off} behind, so its newer write carries the earlier stamp."));
+    }
+    if is_seen_late(view, loser) {
+        let late = tenths(ahead_of_seen(view, loser)?.unsigned_abs());
+        return Some(format!("What {loser_name} wrote was seen {late} later than its stamp: the stamps alone tell which came first."));
+    }
+    let ahead = ahead_of_seen(view, winner).filter(|ahead| *ahead > 0)?;
+    let drift = view.drift_max_ms;
+    let born = winner.entry.stamp.origin.incarnation.0;
+    let seen = wall(view, winner.written_at()?).0;
+    Some(if seen.saturating_sub(born) <= drift {
+        format!(
+            "{winner_name} had just begun a new life, whose stamps begin {} ahead, lest they fall behind those of its last: so its older write carries the later stamp.",
+            tenths(drift)
+        )
+    } else {
+        format!(
+            "Its stamp claims {} later than it was seen: its writer’s clock ran ahead, or had heard of one that did.",
+            tenths(ahead.unsigned_abs())
+        )
+    })
+}
+
+/// What is to be said where no holder of what wins gives an answer.
+fn holders_silent(view: &View, winner: &Candidate<'_>) -> Option<String> {
+    let answers = |name: &NodeName| view.city(*name).is_none_or(|(_, city)| city.status == NodeStatus::Up || city.frozen);
+    if winner.holders.iter().any(answers) {
+        return None;
+    }
+    let holders = wording::nodes(&winner.holders, "and");
+    let give = if winner.holders.len() == 1 { "gives" } else { "give" };
+    Some(format!("Nobody but {holders} is known to hold it, and {holders} {give} no answer: it wins if it is still there."))
+}

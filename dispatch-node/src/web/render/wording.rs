@@ -1,0 +1,110 @@
+//! How single things are said where a person reads them: a time of day, what a write says, who wrote it, several names in a row.
+
+use std::time::Duration;
+
+use shared::crdt::Entry;
+use shared::hero::Location;
+use shared::id::NodeName;
+use shared::time::UnixMillis;
+
+use crate::model::node_state::NodeState;
+use crate::model::node_state::NodeStatus;
+use crate::model::view::View;
+use crate::text::title;
+use crate::web::render::panels::{Phrase, Tone};
+
+/// From how far off a clock is spoken of, in milliseconds: less comes and goes with the way that the news takes.
+pub(crate) const CLOCK_TOLD_MS: u64 = 500;
+
+/// What is wrong with the clock of a city that answers, if it is worth telling.
+pub(crate) fn clock(city: &NodeState) -> Option<String> {
+    let ahead_ms = city.clock_ahead_ms.filter(|ahead_ms| city.status == NodeStatus::Up && ahead_ms.unsigned_abs() >= CLOCK_TOLD_MS)?;
+    let tenths = ahead_ms.unsigned_abs().div_ceil(100);
+    Some(format!("clock {}.{} s {}", tenths / 10, tenths % 10, if ahead_ms > 0 { "ahead" } else { "behind" }))
+}
+
+/// With a capital.
+pub(crate) fn capitalised(text: &str) -> String {
+    let mut chars = text.chars();
+    chars.next().into_iter().flat_map(char::to_uppercase).chain(chars).collect()
+}
+
+/// Hours, minutes and seconds, UTC.
+pub(crate) fn time_of_day(at: UnixMillis) -> String {
+    let seconds = at.0 / 1_000 % 86_400;
+    format!("{:02}:{:02}:{:02}", seconds / 3_600, seconds / 60 % 60, seconds % 60)
+}
+
+/// A time of day to the millisecond.
+pub(crate) fn moment(at: UnixMillis) -> String {
+    format!("{}.{:03}", time_of_day(at), at.0 % 1_000)
+}
+
+/// What the wall clock of dispatch read when its own clock read `at`.
+pub(crate) fn wall(view: &View, at: Duration) -> UnixMillis {
+    let ago = u64::try_from(view.at.mono.saturating_sub(at).as_millis()).unwrap_or(u64::MAX);
+    UnixMillis(view.at.wall.0.saturating_sub(ago))
+}
+
+/// So many milliseconds as seconds with one decimal: `1.9 s`.
+pub(crate) fn tenths(millis: u64) -> String {
+    let tenths = millis.saturating_add(50) / 100;
+    format!("{}.{} s", tenths / 10, tenths % 10)
+}
+
+/// What a write says: `Gotham 84 patrolling`, `terminated`.
+pub(crate) fn says(entry: &Entry) -> String {
+    let Some(hero) = entry.hero() else { return "terminated".to_owned() };
+    let place = match hero.location {
+        Location::Home => "Home".to_owned(),
+        Location::City(name) => title(name),
+    };
+    format!("{place} {} {}", hero.health, if hero.is_patrolling { "patrolling" } else { "idle" })
+}
+
+/// Names in a row: `Ada, Bela and Cleo`.
+pub(crate) fn listed(names: &[String], conjunction: &str) -> String {
+    match names {
+        [] => String::new(),
+        [one] => one.clone(),
+        [most @ .., last] => format!("{} {conjunction} {last}", most.join(", ")),
+    }
+}
+
+/// The names of nodes in a row: `Gotham or Capitol`.
+pub(crate) fn nodes(nodes: &[NodeName], conjunction: &str) -> String {
+    listed(&nodes.iter().map(|node| title(*node)).collect::<Vec<_>>(), conjunction)
+}
+
+/// Words in a sentence.
+pub(crate) fn plain(text: impl Into<String>) -> Phrase {
+    Phrase { text: text.into(), tone: Tone::Plain }
+}
+
+/// The name of a node in a sentence, in its hue where it is a city's.
+pub(crate) fn node(view: &View, name: NodeName) -> Phrase {
+    let tone = if view.city(name).is_some() { Tone::City(name.to_string()) } else { Tone::Plain };
+    Phrase { text: title(name), tone }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_time_of_day_is_that_of_the_clock_to_the_millisecond() {
+        assert_eq!(moment(UnixMillis(1_795_217_670_917)), "23:34:30.917");
+        assert_eq!((moment(UnixMillis(5)), time_of_day(UnixMillis(5_000))), ("00:00:00.005".into(), "00:00:05".into()));
+    }
+
+    #[test]
+    fn names_in_a_row_read_as_one_says_them() {
+        let names = |count: usize| listed(&["Ada", "Bela", "Cleo"].map(str::to_owned)[..count], "and");
+        assert_eq!([names(0), names(1), names(2), names(3)], ["", "Ada", "Ada and Bela", "Ada, Bela and Cleo"]);
+    }
+
+    #[test]
+    fn milliseconds_are_rounded_to_tenths_of_a_second() {
+        assert_eq!([0, 49, 50, 1_949, 1_950, 12_000].map(tenths), ["0.0 s", "0.0 s", "0.1 s", "1.9 s", "2.0 s", "12.0 s"]);
+    }
+}

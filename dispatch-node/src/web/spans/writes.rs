@@ -1,0 +1,169 @@
+//! Writes that are followed until a page shows them: the last part of their traces. First the one who wrote is *observed* to hold the write, in a
+//! view; then the first page is *pushed* the frame of that view.
+//!
+//! Invariant: bounded, in number and in time. Only writes of traces that are kept are followed.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use shared::clock::Stamp;
+use shared::crdt::Entry;
+use shared::id::HeroId;
+use shared::spans::{Part, Span};
+use shared::trace::TraceContext;
+
+use crate::model::view::View;
+use crate::request::Reply;
+use crate::web::fragments::Number;
+
+/// How many writes are followed; of more, the newest.
+const FOLLOWED_MAX: usize = 64;
+/// How long a write is followed.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// The writes that are on their way to a page.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Followed(Arc<Mutex<Vec<Write>>>);
+
+#[derive(Debug)]
+struct Write {
+    hero: HeroId,
+    stamp: Stamp,
+    since: Instant,
+    way: Way,
+}
+
+/// How far a write has come.
+#[derive(Debug)]
+enum Way {
+    /// No view has it yet.
+    Observing(Span),
+    /// This frame is the first that has it.
+    Shown(Number, Option<TraceContext>),
+}
+
+impl Followed {
+    /// Follows the write of this answer, if it is one, as a part of what `ask` stands for.
+    pub(crate) fn follow(&self, answer: &Reply, ask: Option<TraceContext>) {
+        let Some((hero, entry)) = written(answer) else { return };
+        let mut span = Span::child("observe", Part::Own, ask);
+        if span.context().is_none() {
+            return;
+        }
+        span.set("superhero.peer", || entry.stamp.origin.node.to_string());
+        span.set("superhero.hero", || hero.to_string());
+        let mut writes = self.writes();
+        if writes.len() >= FOLLOWED_MAX
+            && let Way::Observing(span) = &mut writes.remove(0).way
+        {
+            span.fail(|| "gave way to newer writes");
+        }
+        writes.push(Write { hero, stamp: entry.stamp, since: Instant::now(), way: Way::Observing(span) });
+    }
+
+    /// `view` is about to be shown in frame `number`.
+    pub(crate) fn show(&self, view: &View, number: Number) {
+        self.writes().retain_mut(|write| {
+            if write.since.elapsed() > PATIENCE {
+                if let Way::Observing(span) = &mut write.way {
+                    span.fail(|| "no view had it in time");
+                }
+                return false;
+            }
+            if let Way::Observing(span) = &write.way
+                && has(view, write.hero, write.stamp)
+            {
+                write.way = Way::Shown(number, span.context());
+            }
+            true
+        });
+    }
+
+    /// A page is about to be sent what it lacks up to frame `number`: the spans of that, for the writes that no page was sent before.
+    pub(crate) fn push(&self, number: Number) -> Vec<Span> {
+        let is_in_it = |write: &mut Write| matches!(write.way, Way::Shown(first, _) if first <= number);
+        let mut writes = self.writes();
+        let shown = writes.extract_if(.., is_in_it).filter_map(|write| match write.way {
+            Way::Shown(_, observed) => Some(Span::child("push", Part::Own, observed)),
+            Way::Observing(_) => None,
+        });
+        shown.collect()
+    }
+
+    fn writes(&self) -> MutexGuard<'_, Vec<Write>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What the answer says was written; of several, the last.
+fn written(answer: &Reply) -> Option<(HeroId, &Entry)> {
+    match answer {
+        Reply::Created(created) => created.last().map(|(hero, entry)| (*hero, &**entry)),
+        Reply::Assigned(hero, entry) | Reply::Terminated(hero, entry) => Some((*hero, entry)),
+        Reply::Bombed(_)
+        | Reply::Forgotten(_)
+        | Reply::Injected(_)
+        | Reply::Healed
+        | Reply::Gossip(_)
+        | Reply::Exchanged(_)
+        | Reply::Ended(_)
+        | Reply::Logged
+        | Reply::Found(..)
+        | Reply::View(_)
+        | Reply::Refused(_) => None,
+    }
+}
+
+/// Whether whoever made this write is seen to hold it, or a later one of that hero.
+fn has(view: &View, hero: HeroId, stamp: Stamp) -> bool {
+    let Some(row) = view.rows.get(hero) else { return false };
+    let held = match view.city(stamp.origin.node) {
+        Some((column, _)) => row.cells.get(column).and_then(Option::as_ref),
+        None => row.own.as_ref(),
+    };
+    held.is_some_and(|entry| entry.stamp >= stamp)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::web::fixtures::{Scene, id, live, stamp};
+
+    use std::num::{NonZeroU64, NonZeroU128};
+
+    const ASK: Option<TraceContext> = Some(TraceContext { trace: NonZeroU128::MIN, span: NonZeroU64::MIN });
+
+    /// All in one test: spans are made from the one export that a process has.
+    #[test]
+    fn a_write_is_followed_to_the_first_page_that_is_shown_it_and_no_more_than_a_few_are() {
+        let followed = Followed::default();
+        let (before, after) = (live(stamp("dispatch", 9_000), 84, None), live(stamp("gotham", 1_000), 100, None));
+        let assigned = Reply::Assigned(id(1), Arc::clone(&after));
+        followed.follow(&assigned, ASK);
+        assert!(followed.writes().is_empty(), "without a collector nothing is");
+
+        let _exporting = shared::spans::start(Some("http://127.0.0.1:1"), "dispatch").unwrap();
+        followed.follow(&assigned, None);
+        followed.follow(&Reply::Healed, ASK);
+        assert!(followed.writes().is_empty(), "neither what is of no trace, nor what is no write");
+
+        followed.follow(&assigned, ASK);
+        // Dispatch has it, and another city; that gotham does is not known yet.
+        let unseen = Scene::new().hold(1, "Granite", [Some(&before), Some(&after), None, Some(&after)]).view;
+        followed.show(&unseen, 7);
+        assert_eq!(followed.push(7).len(), 0);
+        let seen = Scene::new().hold(1, "Granite", [Some(&after), None, None, None]).view;
+        followed.show(&seen, 8);
+        assert_eq!(followed.push(7).len(), 0, "a page that is sent an earlier frame");
+        assert_eq!(followed.push(9).len(), 1, "one that skips to a later");
+        assert_eq!(followed.push(9).len(), 0, "no other page after it");
+
+        (0..2 * FOLLOWED_MAX).for_each(|_| followed.follow(&assigned, ASK));
+        assert_eq!(followed.writes().len(), FOLLOWED_MAX);
+        followed.writes().iter_mut().for_each(|write| write.since -= 2 * PATIENCE);
+        followed.show(&unseen, 10);
+        assert!(followed.writes().is_empty(), "nor for longer than it takes");
+    }
+}
