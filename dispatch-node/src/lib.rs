@@ -6,6 +6,8 @@
 
 pub mod dispatch;
 pub mod event_log;
+#[cfg(test)]
+mod fixtures;
 pub mod forecast;
 mod metrics;
 pub mod model;

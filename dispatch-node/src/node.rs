@@ -27,7 +27,7 @@ use crate::dispatch::{Config, Dispatch, Event};
 use crate::event_log::EventKind;
 use crate::metrics::{self, Measures};
 use crate::options::Options;
-use crate::web::{self, Desk, Entrance, Limits, Rebuilder, Settings, Stage};
+use crate::web::{self, Desk, Entrance, Limits, Rebuilder, Settings, Stage, Tokens};
 
 /// Runs dispatch until it is told to stop.
 #[must_use]
@@ -35,7 +35,10 @@ pub fn main() -> ExitCode {
     let Loaded { options, printout, .. } = configuration::load::<Options>(membership::DISPATCH, Options::command());
     let name = well_known_name(membership::DISPATCH);
     telemetry::init(name, options.node.log_format);
-    let known = options.node.neighbourhood(name, options.listen).and_then(|known| Ok((known, options.entrance.tokens()?)));
+    let known = options.node.neighbourhood(name, options.listen).and_then(|known| {
+        let (host, viewer) = options.entrance.tokens()?;
+        Ok((known, Tokens::new(host, viewer)?))
+    });
     let ((neighbourhood, unsafe_for), tokens) = match known {
         Ok(known) => known,
         Err(error) => return configuration::unusable(&error),
@@ -72,15 +75,20 @@ pub fn main() -> ExitCode {
         let own_door = if encrypted || tokens.are_asked_for() { Some(TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?) } else { None };
         let player = tokens.player();
         let stage = Stage::new(own_door.as_ref().map_or(Ok(address), TcpListener::local_addr)?, player, stop.clone());
-        let limits = Limits { asks: options.web.max_requests, name_chars: options.web.max_name_chars };
-        let (desk, counter, asks) = Desk::new(cities, Rebuilder::of(options.launcher), stage, limits);
+        let (desk, counter, asks) = Desk::new(options.web.max_requests);
         let on_loopback = options.listen.ip().is_loopback();
         let (hosts, origins) = (options.entrance.allow_hosts, options.entrance.allow_origins);
         let settings = Settings {
+            cities,
             entrance: Entrance { on_loopback, hosts, origins, tokens, encrypted },
+            launcher: Rebuilder::of(options.launcher),
+            scenarios: stage,
             unsafe_for: unsafe_for.clone(),
-            browsers_max: options.web.max_browsers,
-            browsers_per_address_max: options.web.max_browsers_per_address,
+            limits: Limits {
+                name_chars: options.web.max_name_chars,
+                browsers: options.web.max_browsers,
+                browsers_per_address: options.web.max_browsers_per_address,
+            },
         };
         let router = web::router(desk, settings, stop.clone());
         if let Some(listener) = own_door {

@@ -11,8 +11,6 @@ use clap::{Args, Parser};
 use shared::hero::HERO_NAME_CHARS_MAX;
 use shared::options::{Interval, NodeOptions, duration};
 
-use crate::web::Tokens;
-
 /// A shorter token could be guessed; a longer one is a mistake. In bytes.
 const TOKEN_BYTES_MIN: usize = 16;
 const TOKEN_BYTES_MAX: usize = 256;
@@ -102,11 +100,11 @@ pub(crate) struct WebOptions {
 }
 
 impl EntranceOptions {
-    /// The tokens in the files named.
+    /// The tokens in the files named: that of hosts, and that of viewers.
     ///
     /// # Errors
     /// When a file cannot be read, or holds something that could be guessed.
-    pub(crate) fn tokens(&self) -> anyhow::Result<Tokens> {
+    pub(crate) fn tokens(&self) -> anyhow::Result<(Option<String>, Option<String>)> {
         let token = |path: &PathBuf| {
             let token = std::fs::read_to_string(path).with_context(|| format!("reading the token in {}", path.display()))?;
             let token = token.trim().to_owned();
@@ -120,7 +118,7 @@ impl EntranceOptions {
         };
         let (host, viewer) = (self.host_token_file.as_ref(), self.viewer_token_file.as_ref());
         anyhow::ensure!(host.is_some() || viewer.is_none(), "--viewer-token-file is of no use without --host-token-file");
-        Tokens::new(host.map(token).transpose()?, viewer.map(token).transpose()?)
+        Ok((host.map(token).transpose()?, viewer.map(token).transpose()?))
     }
 }
 

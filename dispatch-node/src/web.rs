@@ -1,5 +1,5 @@
 //! The web around dispatch: the page, its live socket, and the API. Nothing here holds a replica: it asks the machine through
-//! the [`Desk`] and shows [views](crate::model::view::View).
+//! the [`Desk`] and shows [views](crate::view::View).
 
 mod api;
 mod assets;
@@ -9,8 +9,6 @@ mod dispatch_handle;
 pub mod echo;
 mod error;
 mod extract;
-#[cfg(test)]
-pub(crate) mod fixtures;
 mod fragments;
 mod launcher;
 mod live;
@@ -22,10 +20,10 @@ mod scenario_runner;
 mod spans;
 mod state;
 
-pub use auth::middleware::Entrance;
+pub use auth::policy::Entrance;
 pub use auth::tokens::Tokens;
-pub use dispatch_handle::{Counter, Desk, Limits};
+pub use dispatch_handle::{Counter, Desk};
 pub use launcher::Rebuilder;
 pub use router::router;
 pub use scenario_runner::Stage;
-pub use state::Settings;
+pub use state::{Limits, Settings};

@@ -109,11 +109,17 @@ async fn serve(stream: DuplexStream, stop: CancellationToken) -> Infallible {
     // Nobody listens there, so a scenario that is begun is over at once.
     let nobody = SocketAddr::from((Ipv4Addr::LOCALHOST, 1));
     let stage = Stage::new(nobody, None, stop.clone());
-    let limits = Limits { asks: 1_024, name_chars: 100 };
-    let (desk, counter, mut asks) = Desk::new(well_known_cities(), Rebuilder::of(None), stage, limits);
+    let (desk, counter, mut asks) = Desk::new(1_024);
     let tokens = Tokens::new(None, None).expect("none is not the same as none");
     let entrance = Entrance { on_loopback: false, hosts: Vec::new(), origins: Vec::new(), tokens, encrypted: false };
-    let settings = Settings { entrance, unsafe_for: None, browsers_max: 100, browsers_per_address_max: 100 };
+    let settings = Settings {
+        cities: well_known_cities(),
+        entrance,
+        launcher: Rebuilder::of(None),
+        scenarios: stage,
+        unsafe_for: None,
+        limits: Limits { name_chars: 100, browsers: 100, browsers_per_address: 100 },
+    };
     let router = web::router(desk, settings, stop);
     let service = service_fn(move |mut request: hyper::Request<hyper::body::Incoming>| {
         request.extensions_mut().insert(ConnectInfo(nobody));

@@ -100,7 +100,7 @@ fn holds(cell: &Option<Arc<Entry>>, write: &Entry) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::web::fixtures::{NOW, dead, id, live, stamp};
+    use crate::fixtures::{NOW, dead, id, live, stamp};
 
     fn row(own: Option<&Arc<Entry>>, cells: [Option<&Arc<Entry>>; 2]) -> Row {
         Row::of(id(1), "Granite".into(), own.cloned(), cells.map(Option::<&Arc<Entry>>::cloned).to_vec()).unwrap()

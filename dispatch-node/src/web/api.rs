@@ -8,7 +8,9 @@ pub(crate) mod description;
 pub(crate) mod faults;
 pub(crate) mod gossip;
 pub(crate) mod heroes;
+pub(crate) mod lost_writes;
 pub(crate) mod refusals;
+pub(crate) mod scenarios;
 
 use serde::Serialize;
 use utoipa::openapi::schema::{ObjectBuilder, OneOfBuilder, Type};

@@ -7,14 +7,11 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::timeout;
 
-use shared::id::NodeName;
 use shared::trace::TraceContext;
 
 use crate::model::view::View;
 use crate::request::{Action, Reply, Request, RequestError};
 use crate::web::error::{Problem, dispatch_silent};
-use crate::web::launcher::Rebuilder;
-use crate::web::scenario_runner::Stage;
 use crate::web::spans::requests;
 use crate::web::spans::writes::Followed;
 
@@ -35,20 +32,7 @@ pub struct Desk {
     asks: mpsc::Sender<Request>,
     open: OpenTickets,
     view: watch::Receiver<Option<Arc<View>>>,
-    cities: Arc<[NodeName]>,
-    rebuilder: Rebuilder,
-    stage: Stage,
-    name_chars_max: usize,
     followed: Followed,
-}
-
-/// What may be asked for.
-#[derive(Clone, Copy, Debug)]
-pub struct Limits {
-    /// How many asks may wait for the machine; further ones are refused.
-    pub asks: usize,
-    /// The longest name of a new hero, in characters.
-    pub name_chars: usize,
 }
 
 /// The machine's side of the desk.
@@ -59,41 +43,20 @@ pub struct Counter {
 }
 
 impl Desk {
-    /// A desk for these cities, whoever can rebuild them, and where scenarios are played: the web's side, the machine's side, and the queue between them.
+    /// The two sides, and the queue between them, in which at most `requests_max` wait; further ones are refused.
     #[must_use]
-    pub fn new(cities: Vec<NodeName>, rebuilder: Rebuilder, stage: Stage, limits: Limits) -> (Self, Counter, mpsc::Receiver<Request>) {
-        let (asks, queue) = mpsc::channel(limits.asks);
+    pub fn new(requests_max: usize) -> (Self, Counter, mpsc::Receiver<Request>) {
+        let (asks, queue) = mpsc::channel(requests_max);
         let (shown, view) = watch::channel(None);
         let open = OpenTickets::default();
         let followed = Followed::default();
         let counter = Counter { open: Arc::clone(&open), view: shown, followed: followed.clone() };
-        (Self { asks, open, view, cities: cities.into(), rebuilder, stage, name_chars_max: limits.name_chars, followed }, counter, queue)
-    }
-
-    /// The cities, in the order of the page's columns.
-    #[must_use]
-    pub(crate) fn cities(&self) -> &[NodeName] {
-        &self.cities
-    }
-
-    /// The longest name of a new hero, in characters.
-    pub(crate) fn name_chars_max(&self) -> usize {
-        self.name_chars_max
-    }
-
-    /// Where scenarios are played.
-    pub(crate) fn stage(&self) -> &Stage {
-        &self.stage
+        (Self { asks, open, view, followed }, counter, queue)
     }
 
     /// The writes whose traces end where a page shows them.
     pub(crate) fn followed(&self) -> &Followed {
         &self.followed
-    }
-
-    /// Who can rebuild a city.
-    pub(crate) fn rebuilder(&self) -> &Rebuilder {
-        &self.rebuilder
     }
 
     /// The views as they come, `None` before the first.
@@ -102,9 +65,9 @@ impl Desk {
     }
 
     /// Asks the machine, and waits for its answer.
-    pub(crate) async fn ask(&self, action: Action, key: Option<String>) -> Result<Reply, Problem> {
+    pub(crate) async fn ask(&self, verb: Action, key: Option<String>) -> Result<Reply, Problem> {
         let (answer, answered) = oneshot::channel();
-        let mut span = requests::ask(&action);
+        let mut span = requests::ask(&verb);
         let trace = span.context();
         let ticket = {
             let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
@@ -113,7 +76,7 @@ impl Desk {
             open.1.insert(ticket, Waiting { answer, trace });
             ticket
         };
-        let outcome = match self.asks.try_send(Request { ticket, key, action, trace }) {
+        let outcome = match self.asks.try_send(Request { ticket, key, verb, trace }) {
             Err(_) => Err(Problem::overloaded()),
             Ok(()) => match timeout(ANSWER_PATIENCE, answered).await {
                 Ok(Ok(Reply::Refused(refusal))) => Err(refusal.into()),
@@ -182,13 +145,10 @@ impl From<RequestError> for Problem {
 mod tests {
     use super::*;
     use axum::http::StatusCode;
-    use tokio_util::sync::CancellationToken;
 
     #[tokio::test]
     async fn who_finds_the_queue_full_is_told_at_once_that_nothing_was_changed() {
-        let stage = Stage::new(([127, 0, 0, 1], 1).into(), None, CancellationToken::new());
-        let limits = Limits { asks: 1, name_chars: 100 };
-        let (desk, _counter, _nobody_takes_them) = Desk::new(Vec::new(), Rebuilder::of(None), stage, limits);
+        let (desk, _counter, _nobody_takes_them) = Desk::new(1);
         let first = tokio::spawn({
             let desk = desk.clone();
             async move { desk.now().await }

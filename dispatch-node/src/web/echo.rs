@@ -10,9 +10,9 @@ use axum::routing::get;
 use shared::link::echo::{MESSAGE_BYTES_MAX, echo};
 use shared::link::upgrade::upgrade;
 
-use crate::web::live::page_socket;
+use crate::web::live::socket;
 
 /// `/live`, where whoever comes hears what they said.
 pub fn door() -> Router {
-    Router::new().route("/live", get(async |request: Request| upgrade(request, page_socket::limits(MESSAGE_BYTES_MAX), echo)))
+    Router::new().route("/live", get(async |request: Request| upgrade(request, socket::limits(MESSAGE_BYTES_MAX), echo)))
 }

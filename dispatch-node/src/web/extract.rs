@@ -2,5 +2,7 @@
 //! problem document.
 
 pub(crate) mod body;
+pub(crate) mod domain;
 pub(crate) mod fault;
 pub(crate) mod parameters;
+pub(crate) mod schema;

@@ -66,13 +66,13 @@ fn task(city: NodeName) -> String {
 /// # Errors
 /// `alive`: there is nothing to rebuild. `not_ours`: it cannot be done from here; the detail says how to do it by hand.
 /// `outcome_unknown`: the launcher gave no answer.
-pub(crate) async fn rebuild(desk: &Desk, city: NodeName) -> Result<(), Problem> {
+pub(crate) async fn rebuild(desk: &Desk, rebuilder: &Rebuilder, city: NodeName) -> Result<(), Problem> {
     let view = desk.now().await?;
     let (_, seen) = view.city(city).ok_or_else(dispatch_silent)?;
     if seen.status == NodeStatus::Up {
         return Err(Problem::conflict("alive", format!("{city} is alive; only a city that has ended can be rebuilt")));
     }
-    let launcher = match desk.rebuilder() {
+    let launcher = match rebuilder {
         Rebuilder::Launcher(path) => path,
         person @ Rebuilder::Person { .. } => {
             let how = person.by_hand(city).unwrap_or_default();

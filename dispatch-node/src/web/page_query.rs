@@ -222,7 +222,7 @@ fn lost_heroes(view: &View) -> impl Iterator<Item = HeroId> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::web::fixtures::{Scene, live, stamp};
+    use crate::fixtures::{Scene, live, stamp};
 
     #[test]
     fn what_makes_no_sense_in_an_address_is_left_out() {

@@ -1,5 +1,9 @@
 //! The handlers of the page and of its forms.
 
+pub(crate) mod faults;
 pub(crate) mod forms;
+pub(crate) mod gossip;
 pub(crate) mod index;
+pub(crate) mod live;
+pub(crate) mod scenarios;
 pub(crate) mod sign_in;

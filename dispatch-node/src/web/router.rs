@@ -14,16 +14,14 @@ use utoipa_axum::routes;
 
 use shared::link::problem::{unknown_path, wrong_method};
 
-use crate::web::api::{cities, cluster, description, faults, gossip, heroes};
+use crate::web::api::{cities, cluster, description, faults, gossip, heroes, lost_writes, scenarios};
 use crate::web::assets;
 use crate::web::auth::middleware as access;
+use crate::web::auth::policy::{SIGN_IN, SIGN_OUT};
 use crate::web::dispatch_handle::Desk;
-use crate::web::extract::body;
-use crate::web::live::page_socket;
-use crate::web::pages::sign_in::{SIGN_IN, SIGN_OUT};
+use crate::web::extract::body::BODY_BYTES_MAX;
+use crate::web::pages;
 use crate::web::pages::{forms, index, sign_in};
-use crate::web::render::{faults as fault_forms, lost_writes};
-use crate::web::scenario_runner;
 use crate::web::spans::requests;
 use crate::web::state::{Settings, Site};
 
@@ -38,20 +36,20 @@ pub fn router(desk: Desk, settings: Settings, stop: CancellationToken) -> Router
         .route("/help", get(index::help))
         .route(SIGN_IN, get(sign_in::form).post(sign_in::sign_in))
         .route(SIGN_OUT, post(sign_in::sign_out))
-        .route("/live", get(page_socket::live))
+        .route("/live", get(pages::live::live))
         .route("/static/{*path}", get(assets::asset))
         .route("/heroes", post(forms::create))
         .route("/heroes/{id}", post(forms::command))
         .route("/bomb", post(forms::bomb_random))
         .route("/cities/{city}/bomb", post(forms::bomb))
-        .route("/faults", post(fault_forms::cause))
-        .route("/faults/heal", post(fault_forms::heal_all))
-        .route("/faults/{id}/heal", post(fault_forms::heal))
-        .route("/gossip/pause", post(fault_forms::pause))
-        .route("/gossip/resume", post(fault_forms::resume))
-        .route("/gossip/step", post(fault_forms::step))
-        .route("/gossip/speed", post(fault_forms::speed))
-        .route("/scenarios", post(fault_forms::play))
+        .route("/faults", post(pages::faults::cause))
+        .route("/faults/heal", post(pages::faults::heal_all))
+        .route("/faults/{id}/heal", post(pages::faults::heal))
+        .route("/gossip/pause", post(pages::gossip::pause))
+        .route("/gossip/resume", post(pages::gossip::resume))
+        .route("/gossip/step", post(pages::gossip::step))
+        .route("/gossip/speed", post(pages::gossip::speed))
+        .route("/scenarios", post(pages::scenarios::play))
         .route("/cities/{city}/rebuild", post(forms::rebuild))
         .route("/api", get(description::page))
         .route("/api/openapi.json", get(move || description::openapi(described)))
@@ -59,7 +57,7 @@ pub fn router(desk: Desk, settings: Settings, stop: CancellationToken) -> Router
         .fallback(unknown_path)
         .method_not_allowed_fallback(wrong_method)
         .layer(CompressionLayer::new().quality(CompressionLevel::Fastest))
-        .layer(DefaultBodyLimit::max(body::BODY_BYTES_MAX))
+        .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
         .with_state(site)
         .layer(middleware::from_fn_with_state(entrance, access::guard))
         .layer(middleware::from_fn(requests::request))
@@ -85,8 +83,8 @@ fn api() -> OpenApiRouter<Site> {
         .routes(routes!(gossip::resume))
         .routes(routes!(gossip::speed))
         .routes(routes!(gossip::step))
-        .routes(routes!(scenario_runner::scenarios))
-        .routes(routes!(scenario_runner::play_scenario))
+        .routes(routes!(scenarios::scenarios))
+        .routes(routes!(scenarios::play_scenario))
         .routes(routes!(cluster::cluster))
         .routes(routes!(cluster::verdict))
         .routes(routes!(cluster::events))

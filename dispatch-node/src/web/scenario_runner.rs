@@ -6,10 +6,6 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use axum::Json;
-use axum::extract::State;
-use axum::http::StatusCode;
-use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use superhero::scenario::{Outcome, Progress, Report, Scenario, StepReport, play, shipped, shipped_by_name};
 use superhero::{Access, Api};
@@ -17,10 +13,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use utoipa::ToSchema;
 
-use crate::web::api::refusals::{Beginning, Reading};
-use crate::web::dispatch_handle::Desk;
 use crate::web::error::{Problem, shortened};
-use crate::web::extract::parameters::ScenarioPath;
 
 /// A scenario that is being played, or was last.
 #[derive(Clone, Debug, Serialize, ToSchema)]
@@ -150,51 +143,4 @@ fn tell(playing: Option<&mut Playing>, progress: Progress<'_>) {
             }
         }
     }
-}
-
-/// The scenarios that there are, and the one that is played, or was last.
-#[derive(Serialize, ToSchema)]
-pub(crate) struct Scenarios {
-    scenarios: Vec<Listed>,
-    playing: Option<Playing>,
-}
-
-/// A scenario that can be played.
-#[derive(Serialize, ToSchema)]
-#[schema(as = Scenario)]
-struct Listed {
-    #[schema(example = "split-brain")]
-    name: String,
-    title: String,
-    about: String,
-    /// About how long it takes, in seconds.
-    takes_s: Option<u64>,
-}
-
-/// All scenarios
-#[utoipa::path(get, path = "/scenarios", tag = "scenarios", responses(
-    (status = 200, description = "the scenarios", body = Scenarios),
-    Reading,
-))]
-pub(crate) async fn scenarios(State(desk): State<Desk>) -> Response {
-    let listed = |scenario: Scenario| Listed {
-        name: scenario.name,
-        title: scenario.title,
-        about: scenario.about,
-        takes_s: scenario.takes.map(|takes| takes.as_secs()),
-    };
-    let playing = desk.stage().playing().borrow().clone();
-    Json(Scenarios { scenarios: shipped().into_iter().map(listed).collect(), playing }).into_response()
-}
-
-/// Play a scenario
-///
-/// One at a time. How it goes is told by `GET /scenarios`.
-#[utoipa::path(post, path = "/scenarios/{name}/play", tag = "scenarios", params(ScenarioPath), responses(
-    (status = 202, description = "it has begun"),
-    Beginning,
-))]
-pub(crate) async fn play_scenario(State(desk): State<Desk>, ScenarioPath(name): ScenarioPath) -> Result<StatusCode, Problem> {
-    desk.stage().play(&name)?;
-    Ok(StatusCode::ACCEPTED)
 }

@@ -15,8 +15,9 @@ use crate::web::api::refusals::{Bombing, BombingAny, Ending, Forgetting, OfCity,
 use crate::web::api::{City, Hero};
 use crate::web::dispatch_handle::Desk;
 use crate::web::error::{Problem, dispatch_silent};
-use crate::web::extract::parameters::{CityPath, IdempotencyKey, Reached};
-use crate::web::launcher;
+use crate::web::extract::parameters::{CityPath, IdempotencyKey};
+use crate::web::extract::schema::Reached;
+use crate::web::launcher::{self, Rebuilder};
 
 /// What a city holds.
 #[derive(Serialize, ToSchema)]
@@ -129,8 +130,8 @@ pub(crate) async fn kill(
     end(&desk, Action::Kill { city }, key).await
 }
 
-async fn end(desk: &Desk, action: Action, key: Option<String>) -> Result<Response, Problem> {
-    let Reply::Ended(city) = desk.ask(action, key).await? else { return Err(dispatch_silent()) };
+async fn end(desk: &Desk, verb: Action, key: Option<String>) -> Result<Response, Problem> {
+    let Reply::Ended(city) = desk.ask(verb, key).await? else { return Err(dispatch_silent()) };
     Ok(accepted(city))
 }
 
@@ -142,8 +143,12 @@ async fn end(desk: &Desk, action: Action, key: Option<String>) -> Result<Respons
     (status = 202, description = "it was started", body = City),
     Rebuilding,
 ))]
-pub(crate) async fn rebuild(State(desk): State<Desk>, CityPath(city): CityPath) -> Result<Response, Problem> {
-    launcher::rebuild(&desk, city).await?;
+pub(crate) async fn rebuild(
+    State(desk): State<Desk>,
+    State(launcher): State<Rebuilder>,
+    CityPath(city): CityPath,
+) -> Result<Response, Problem> {
+    launcher::rebuild(&desk, &launcher, city).await?;
     Ok(accepted(city))
 }
 

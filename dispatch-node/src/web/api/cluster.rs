@@ -18,7 +18,8 @@ use crate::web::api::cities::age_ms;
 use crate::web::api::refusals::{Reading, ReadingSince};
 use crate::web::dispatch_handle::Desk;
 use crate::web::error::Problem;
-use crate::web::extract::parameters::{Reached, Role, Since};
+use crate::web::extract::parameters::Since;
+use crate::web::extract::schema::{Reached, Role};
 
 /// The nodes: the cities first, dispatch last.
 #[derive(Serialize, ToSchema)]
@@ -165,7 +166,7 @@ impl<'a> Event<'a> {
     /// What happened after the event with this number.
     pub(crate) fn since(view: &'a View, since: u64) -> Vec<Self> {
         let later = view.events.iter().filter(|happening| happening.number > since);
-        let event = |happening: &'a Arc<LoggedEvent>| Event {
+        let event = |happening: &'a Arc<Happening>| Event {
             number: happening.number,
             at_ms: happening.at.0,
             node: happening.node.as_str(),

@@ -18,8 +18,10 @@ use crate::web::api::refusals::{Changing, Healing, Injecting, Reading};
 use crate::web::dispatch_handle::Desk;
 use crate::web::error::{Problem, dispatch_silent};
 use crate::web::extract::body::JsonBody;
+use crate::web::extract::domain::Domain;
 use crate::web::extract::fault::FaultWish;
-use crate::web::extract::parameters::{FaultKind, FaultPath, FaultTarget, IdempotencyKey, NodeWord};
+use crate::web::extract::parameters::{FaultPath, IdempotencyKey};
+use crate::web::extract::schema::{FaultKind, FaultTarget, NodeWord};
 
 /// A fault in force.
 #[derive(Serialize, ToSchema)]
@@ -136,11 +138,12 @@ pub(crate) async fn faults(State(desk): State<Desk>) -> Result<Response, Problem
 ))]
 pub(crate) async fn inject(
     State(desk): State<Desk>,
+    State(domain): State<Domain>,
     IdempotencyKey(key): IdempotencyKey,
     JsonBody(wish): JsonBody<FaultWish>,
 ) -> Result<Response, Problem> {
-    let action = wish.parse(&desk)?;
-    let Reply::Injected(fault) = desk.ask(action, key).await? else { return Err(dispatch_silent()) };
+    let verb = wish.parse(&domain)?;
+    let Reply::Injected(fault) = desk.ask(verb, key).await? else { return Err(dispatch_silent()) };
     let location = [(header::LOCATION, format!("/api/v1/faults/{}", fault.fault.id))];
     Ok((StatusCode::CREATED, location, Json(FaultJson::of(&fault))).into_response())
 }

@@ -12,10 +12,10 @@ use crate::model::exchange::Exchange;
 use crate::request::{Action, Reply};
 use crate::web::api::refusals::{Changing, Pacing, Reading, Stepping};
 use crate::web::dispatch_handle::Desk;
-use crate::web::error::{Problem, dispatch_silent};
+use crate::web::error::{Problem, dispatch_silent, out_of_range};
 use crate::web::extract::body::{JsonBody, OptionalJsonBody};
-use crate::web::extract::fault::{node, out_of_range};
-use crate::web::extract::parameters::NodeWord;
+use crate::web::extract::domain::Domain;
+use crate::web::extract::schema::NodeWord;
 
 /// How fast gossip goes.
 #[derive(Serialize, ToSchema)]
@@ -128,9 +128,13 @@ pub(crate) struct ExchangeJson {
     (status = 200, description = "what passed", body = ExchangeJson),
     Stepping,
 ))]
-pub(crate) async fn step(State(desk): State<Desk>, OptionalJsonBody(wish): OptionalJsonBody<StepWish>) -> Result<Response, Problem> {
-    let source = wish.from.map(|name| node(&desk, "from", &name)).transpose()?;
-    let puller = wish.to.map(|name| node(&desk, "to", &name)).transpose()?;
+pub(crate) async fn step(
+    State(desk): State<Desk>,
+    State(domain): State<Domain>,
+    OptionalJsonBody(wish): OptionalJsonBody<StepWish>,
+) -> Result<Response, Problem> {
+    let source = wish.from.map(|name| domain.node("from", &name)).transpose()?;
+    let puller = wish.to.map(|name| domain.node("to", &name)).transpose()?;
     if let (Some(source), Some(puller)) = (source, puller)
         && source == puller
     {

@@ -14,8 +14,10 @@ use crate::web::api::refusals::{Assigning, Creating, OfHero, Reading, Terminatin
 use crate::web::api::{Held, Hero};
 use crate::web::dispatch_handle::Desk;
 use crate::web::error::{Problem, dispatch_silent};
-use crate::web::extract::body::{self, JsonBody};
-use crate::web::extract::parameters::{HeroPath, IdempotencyKey, Place};
+use crate::web::extract::body::JsonBody;
+use crate::web::extract::domain::Domain;
+use crate::web::extract::parameters::{HeroPath, IdempotencyKey};
+use crate::web::extract::schema::Place;
 
 /// The living heroes, and how many are remembered as dead.
 #[derive(Serialize, ToSchema)]
@@ -75,11 +77,12 @@ pub(crate) enum Created<'a> {
 ))]
 pub(crate) async fn create(
     State(desk): State<Desk>,
+    State(domain): State<Domain>,
     IdempotencyKey(key): IdempotencyKey,
     JsonBody(create): JsonBody<Create>,
 ) -> Result<Response, Problem> {
     let many = create.count.is_some();
-    let action = match (create.name, create.count) {
+    let verb = match (create.name, create.count) {
         (Some(_), Some(_)) => return Err(Problem::not_allowed("name_and_count", "give a name or a count, not both; nothing was created")),
         (None, Some(count @ 1..=CREATE_MAX)) => Action::CreateMany { count },
         (None, Some(count)) => {
@@ -88,10 +91,10 @@ pub(crate) async fn create(
                 format!("count is 1 to {CREATE_MAX}, not {count}; nothing was created"),
             ));
         }
-        (Some(name), None) => Action::Create { name: Some(body::hero_name(&desk, &name)?) },
+        (Some(name), None) => Action::Create { name: Some(domain.hero_name(&name)?) },
         (None, None) => Action::Create { name: None },
     };
-    let Reply::Created(created) = desk.ask(action, key).await? else { return Err(dispatch_silent()) };
+    let Reply::Created(created) = desk.ask(verb, key).await? else { return Err(dispatch_silent()) };
     match created.as_slice() {
         [(id, entry)] if !many => {
             let location = [(header::LOCATION, format!("/api/v1/heroes/{id}"))];
@@ -148,10 +151,11 @@ pub(crate) struct Assign {
 ))]
 pub(crate) async fn assign(
     State(desk): State<Desk>,
+    State(domain): State<Domain>,
     HeroPath(hero): HeroPath,
     JsonBody(assign): JsonBody<Assign>,
 ) -> Result<Response, Problem> {
-    let to = body::location(&desk, &assign.location)?;
+    let to = domain.location(&assign.location)?;
     let Reply::Assigned(id, entry) = desk.ask(Action::Assign { hero, to }, None).await? else { return Err(dispatch_silent()) };
     Ok(Json(Hero::of(id, &entry)).into_response())
 }

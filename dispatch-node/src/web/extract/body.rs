@@ -1,5 +1,4 @@
-//! What comes in from browsers and scripts in bodies, parsed: hostile until it has passed here. What comes in otherwise is in
-//! [`parameters`](crate::web::extract::parameters).
+//! Bodies, read within a limit of size and time and parsed as JSON or as a form.
 
 use std::time::Duration;
 
@@ -12,11 +11,7 @@ use serde::de::DeserializeOwned;
 use serde_json::error::Category;
 use tokio::time::timeout;
 
-use shared::hero::Location;
-use shared::id::NodeName;
-
-use crate::web::dispatch_handle::Desk;
-use crate::web::error::{Problem, shortened};
+use crate::web::error::Problem;
 
 /// How long a body may take to arrive.
 const BODY_PATIENCE: Duration = Duration::from_secs(10);
@@ -114,44 +109,4 @@ async fn bytes<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes, Pro
 fn is_of_type(headers: &HeaderMap, expected: &str) -> bool {
     let given = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     given.split(';').next().is_some_and(|essence| essence.trim().eq_ignore_ascii_case(expected))
-}
-
-/// The city of this name.
-pub(crate) fn city(desk: &Desk, text: &str) -> Option<NodeName> {
-    desk.cities().iter().copied().find(|city| city.as_str() == text)
-}
-
-pub(crate) fn known_cities(desk: &Desk) -> String {
-    let names: Vec<&str> = desk.cities().iter().map(NodeName::as_str).collect();
-    format!("it is one of {}", names.join(", "))
-}
-
-/// A place a hero can be sent to.
-pub(crate) fn location(desk: &Desk, text: &str) -> Result<Location, Problem> {
-    if text == "home" {
-        return Ok(Location::Home);
-    }
-    let text = shortened(text, 100);
-    city(desk, &text).map(Location::City).ok_or_else(|| {
-        Problem::not_allowed(
-            "unknown_location",
-            format!("there is no location {text:?}: {}, home; nothing was changed", known_cities(desk)),
-        )
-    })
-}
-
-/// A hero's name.
-pub(crate) fn hero_name(desk: &Desk, text: &str) -> Result<String, Problem> {
-    let max = desk.name_chars_max();
-    let name = text.trim();
-    let chars = name.chars().count();
-    if !(1..=max).contains(&chars) {
-        return Err(Problem::not_allowed("invalid_name", format!("a name has 1 to {max} characters, not {chars}; nothing was created")));
-    }
-    match name.chars().find(|c| c.is_control()) {
-        Some(control) => {
-            Err(Problem::not_allowed("invalid_name", format!("a name has no control characters such as {control:?}; nothing was created")))
-        }
-        None => Ok(name.to_owned()),
-    }
 }

@@ -5,16 +5,13 @@ use std::time::Duration;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use shared::fault::{BYTES_PER_S, DELAY, FaultId, HEAL_AFTER, Permille, SKEW_MS, Trouble};
-use shared::id::NodeName;
+use shared::fault::{BYTES_PER_S, DELAY, HEAL_AFTER, Permille, SKEW_MS, Trouble};
 use shared::membership::DISPATCH;
-use shared::options::well_known_name;
 
 use crate::request::Action;
-use crate::web::dispatch_handle::Desk;
-use crate::web::error::{Problem, shortened};
-use crate::web::extract::body;
-use crate::web::extract::parameters::{FaultKind, FaultTarget, NodeWord};
+use crate::web::error::{Problem, out_of_range, shortened};
+use crate::web::extract::domain::Domain;
+use crate::web::extract::schema::{FaultKind, FaultTarget, NodeWord};
 
 /// How long a fault lasts when nobody says.
 const HEAL_AFTER_DEFAULT: Duration = Duration::from_secs(30);
@@ -60,10 +57,6 @@ fn missing(kind: &str, field: &str) -> Problem {
     Problem::not_allowed("missing_field", format!("a {kind} needs {field}; nothing was changed"))
 }
 
-pub(crate) fn out_of_range(field: &str, allowed: &str, given: f64) -> Problem {
-    Problem::not_allowed("out_of_range", format!("{field} is {allowed}, not {given}; nothing was changed"))
-}
-
 /// This many seconds, if that is a span of time at all.
 fn span(seconds: f64) -> Option<Duration> {
     Duration::try_from_secs_f64(seconds).ok()
@@ -71,9 +64,9 @@ fn span(seconds: f64) -> Option<Duration> {
 
 impl FaultWish {
     /// What is asked for, if it can be.
-    pub(crate) fn parse(&self, desk: &Desk) -> Result<Action, Problem> {
+    pub(crate) fn parse(&self, domain: &Domain) -> Result<Action, Problem> {
         let trouble = self.trouble()?;
-        let from = node(desk, "from", &self.from)?;
+        let from = domain.node("from", &self.from)?;
         if trouble == Trouble::Freeze && from.as_str() == DISPATCH {
             let detail = "dispatch cannot be frozen from here, since it would not hear when to wake up: send its process SIGSTOP";
             return Err(Problem::not_allowed("not_allowed", detail));
@@ -82,7 +75,7 @@ impl FaultWish {
             _ if !trouble.is_between_nodes() => None,
             None | Some("") => return Err(missing(&self.kind, "\"to\": a node's name, or \"*\" for every other")),
             Some("*") => None,
-            Some(to) => Some(node(desk, "to", to)?),
+            Some(to) => Some(domain.node("to", to)?),
         };
         if to == Some(from) {
             return Err(Problem::not_allowed("same_node", format!("from and to are both {from}; nothing was changed")));
@@ -145,22 +138,4 @@ impl FaultWish {
             }
         })
     }
-}
-
-/// A node of this cluster, dispatch included.
-pub(crate) fn node(desk: &Desk, field: &str, text: &str) -> Result<NodeName, Problem> {
-    let dispatch = (text == DISPATCH).then(|| well_known_name(DISPATCH));
-    body::city(desk, text).or(dispatch).ok_or_else(|| {
-        let all: Vec<&str> = desk.cities().iter().map(NodeName::as_str).chain([DISPATCH]).collect();
-        let shown = shortened(text, 40);
-        Problem::not_allowed("unknown_node", format!("{field} is one of {}, not {shown:?}; nothing was changed", all.join(", ")))
-    })
-}
-
-/// A fault named in a path.
-pub(crate) fn fault_id(text: &str) -> Result<FaultId, Problem> {
-    text.parse().map_err(|_| {
-        let shown = shortened(text, 40);
-        Problem::not_found("unknown_fault", format!("there is no fault {shown:?}; nothing was changed"))
-    })
 }

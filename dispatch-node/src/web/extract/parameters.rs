@@ -2,20 +2,18 @@
 //! API's description. Hostile until it has passed.
 
 use axum::extract::rejection::PathRejection;
-use axum::extract::{FromRequestParts, Path, RawQuery};
+use axum::extract::{FromRef, FromRequestParts, Path, RawQuery};
 use axum::http::request::Parts;
 use serde_json::{Value, json};
 use utoipa::openapi::path::{Parameter, ParameterIn};
-use utoipa::openapi::{RefOr, Schema};
-use utoipa::{IntoParams, PartialSchema, ToSchema};
+use utoipa::{IntoParams, PartialSchema as _};
 
 use shared::fault::FaultId;
 use shared::id::{HeroId, NodeName};
 
 use crate::web::error::{Problem, shortened};
-use crate::web::extract::body;
-use crate::web::extract::fault::fault_id;
-use crate::web::state::Site;
+use crate::web::extract::domain::Domain;
+use crate::web::extract::schema::CityWord;
 
 /// The longest idempotency key, in bytes.
 const KEY_BYTES_MAX: usize = 200;
@@ -39,13 +37,16 @@ impl<S: Send + Sync> FromRequestParts<S> for HeroPath {
 /// The city named in the path.
 pub(crate) struct CityPath(pub(crate) NodeName);
 
-impl FromRequestParts<Site> for CityPath {
+impl<S: Send + Sync> FromRequestParts<S> for CityPath
+where
+    Domain: FromRef<S>,
+{
     type Rejection = Problem;
 
-    async fn from_request_parts(parts: &mut Parts, site: &Site) -> Result<Self, Problem> {
-        let (text, desk) = (segment(parts, site).await?, &site.desk);
-        let unknown = || Problem::not_found("unknown_city", format!("there is no city {text:?}: {}", body::known_cities(desk)));
-        body::city(desk, &text).map(Self).ok_or_else(unknown)
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let (text, domain) = (segment(parts, state).await?, Domain::from_ref(state));
+        let unknown = || Problem::not_found("unknown_city", format!("there is no city {text:?}: {}", domain.known_cities()));
+        domain.city(&text).map(Self).ok_or_else(unknown)
     }
 }
 
@@ -56,7 +57,11 @@ impl<S: Send + Sync> FromRequestParts<S> for FaultPath {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
-        fault_id(&segment(parts, state).await?).map(Self)
+        let text = segment(parts, state).await?;
+        text.parse().map(Self).map_err(|_| {
+            let shown = shortened(&text, 40);
+            Problem::not_found("unknown_fault", format!("there is no fault {shown:?}; nothing was changed"))
+        })
     }
 }
 
@@ -137,61 +142,4 @@ described! {
     IdempotencyKey: Header "Idempotency-Key",
         "Chosen by who asks, and new for each thing asked for. Repeated, the request is answered again and not done again.",
         { "type": "string", "pattern": "^[!-~]{1,200}$" };
-}
-
-/// Words of which one is said: a type for descriptions only.
-macro_rules! words {
-    ($($(#[$meaning:meta])* $name:ident: $($word:literal)*;)*) => {$(
-        $(#[$meaning])*
-        pub(crate) enum $name {}
-
-        impl PartialSchema for $name {
-            fn schema() -> RefOr<Schema> {
-                serde_json::from_value(json!({ "type": "string", "enum": [$($word),*] })).expect("a schema of OpenAPI")
-            }
-        }
-
-        impl ToSchema for $name {
-            fn name() -> std::borrow::Cow<'static, str> {
-                stringify!($name).into()
-            }
-        }
-    )*};
-}
-
-words! {
-    /// A city.
-    CityWord: "gotham" "metropolis" "capitol";
-    /// Where a hero can be.
-    Place: "home" "gotham" "metropolis" "capitol";
-    /// A node.
-    NodeWord: "gotham" "metropolis" "capitol" "dispatch";
-    /// One node, or every other.
-    FaultTarget: "*" "gotham" "metropolis" "capitol" "dispatch";
-    /// The kinds of trouble.
-    FaultKind: "cut" "delay" "loss" "duplicate" "reorder" "throttle" "freeze" "skew";
-    /// What a node is.
-    Role: "city" "dispatch";
-    /// Whether a node is heard.
-    Reached: "up" "unreachable" "down";
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    use shared::options::{well_known_cities, well_known_name};
-
-    #[test]
-    fn the_words_of_the_description_are_the_names_of_this_cluster() {
-        let words = |schema: RefOr<Schema>| serde_json::to_value(schema).expect("JSON")["enum"].clone();
-        let cities: Vec<String> = well_known_cities().iter().map(ToString::to_string).collect();
-        let with = |word: &str, first: bool| {
-            let (before, after) = if first { (Some(word), None) } else { (None, Some(word)) };
-            json!(before.into_iter().chain(cities.iter().map(String::as_str)).chain(after).collect::<Vec<_>>())
-        };
-        assert_eq!(words(CityWord::schema()), json!(cities));
-        assert_eq!(words(Place::schema()), with("home", true));
-        assert_eq!(words(NodeWord::schema()), with(well_known_name("dispatch").as_str(), false));
-    }
 }

@@ -6,28 +6,30 @@
 
 use std::collections::BTreeMap;
 use std::panic::AssertUnwindSafe;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::FutureExt as _;
 use rand::RngExt;
-use serde::Serialize;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Instant, sleep};
-use tokio_tungstenite::tungstenite::Utf8Bytes;
 use tracing::error;
 
 use crate::event_log::EventKind;
 use crate::model::view::View;
-use crate::web::dispatch_handle::Desk;
 use crate::web::error::{Problem, dispatch_silent};
-use crate::web::fragments::{Fragments, Newer, Number};
+use crate::web::fragments::{Fragments, Number};
+use crate::web::launcher::Rebuilder;
+use crate::web::live::snapshot::{News, Snapshot};
 use crate::web::page_query::Wish;
-use crate::web::pages::index;
+use crate::web::render::events::destroyed as destroyed_text;
 use crate::web::render::forecast::Predictor;
 use crate::web::render::heroes::RowCache;
-use crate::web::render::timeline::{self, SecondCache};
+use crate::web::render::page;
+use crate::web::render::timeline::seconds::{SecondCache, seconds};
+use crate::web::render::timeline::table::table_rows;
 use crate::web::scenario_runner::Playing;
+use crate::web::spans::writes::Followed;
 
 /// How many pages may wait to be shown something.
 const REQUESTS_MAX: usize = 2_048;
@@ -36,8 +38,6 @@ const IDLE_MAX: usize = 200;
 const WINDOW_PATIENCE: Duration = Duration::from_secs(30);
 /// How long a board that broke takes breath: should the next view break it again, the log is not flooded.
 const AFTER_BREAKING: Duration = Duration::from_secs(1);
-/// How many frames are kept at most of one moment. Pages in step need one; more are made for those who ask for odd ones.
-const FRAMES_MAX: usize = 64;
 /// How many pieces of news are kept for those who were away.
 const NEWS_MAX: usize = 16;
 
@@ -48,6 +48,19 @@ pub(crate) struct Board {
     epoch: Arc<str>,
 }
 
+/// What the frames are made of.
+#[derive(Clone)]
+pub(crate) struct Sources {
+    /// The views as they come, `None` before the first.
+    pub(crate) views: watch::Receiver<Option<Arc<View>>>,
+    /// The scenario that is played, or was last.
+    pub(crate) playing: watch::Receiver<Option<Playing>>,
+    /// How a city that has ended is started again.
+    pub(crate) launcher: Rebuilder,
+    /// The writes whose traces end where a page shows them.
+    pub(crate) write_spans: Followed,
+}
+
 struct Request {
     wish: Wish,
     /// A view that is to be shown at least.
@@ -55,73 +68,12 @@ struct Request {
     reply: oneshot::Sender<watch::Receiver<Arc<Snapshot>>>,
 }
 
-/// What a window shows, at one moment.
-pub(crate) struct Snapshot {
-    pub(crate) number: Number,
-    pub(crate) view: Arc<View>,
-    pub(crate) shared: Fragments,
-    /// The seconds of the timeline, and its table. They are much, and only a page with scripts asks for them.
-    pub(crate) history: Fragments,
-    pub(crate) window: Fragments,
-    news: Vec<News>,
-    /// The frames that somebody needed, by what they had.
-    frames: Mutex<BTreeMap<Has, Option<Utf8Bytes>>>,
-}
-
-/// Which frame a page has: of what all pages show, of the history, and of what its window shows.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Has {
-    pub(crate) shared: Number,
-    pub(crate) history: Number,
-    pub(crate) window: Number,
-}
-
-impl Has {
-    /// All of frame `number`.
-    pub(crate) fn all(number: Number) -> Self {
-        Self { shared: number, history: number, window: number }
-    }
-
-    /// At most frame `number`.
-    pub(crate) fn at_most(self, number: Number) -> Self {
-        Self { shared: self.shared.min(number), history: self.history.min(number), window: self.window.min(number) }
-    }
-}
-
-/// A short message to everybody.
-#[derive(Clone, Debug, Serialize)]
-struct News {
-    /// The number of its line in the event log.
-    n: u64,
-    text: String,
-    #[serde(skip)]
-    since: Number,
-}
-
-#[derive(Serialize)]
-struct Frame<'a> {
-    t: &'static str,
-    s: Number,
-    from: Number,
-    /// The transform that puts now where it belongs on the timeline.
-    moving: String,
-    /// How many changes of rows there have been.
-    changes: u64,
-    /// Whether this is all that the window shows.
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
-    whole: bool,
-    #[serde(flatten)]
-    newer: Newer<'a>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    news: Vec<&'a News>,
-}
-
 impl Board {
-    /// A board for whoever works at this desk.
-    pub(crate) fn new(desk: Desk) -> Self {
+    /// A board of what these sources tell.
+    pub(crate) fn new(sources: Sources) -> Self {
         let (requests, queue) = mpsc::channel(REQUESTS_MAX);
         let epoch = format!("{:08x}", rand::rng().random::<u32>());
-        tokio::spawn(keep(desk, queue));
+        tokio::spawn(keep(sources, queue));
         Self { requests, epoch: epoch.into() }
     }
 
@@ -138,54 +90,9 @@ impl Board {
     }
 }
 
-impl Snapshot {
-    /// The frame for a page that has this; none where nothing is newer.
-    pub(crate) fn since(&self, has: Has) -> Option<Utf8Bytes> {
-        let mut frames = self.frames.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(frame) = frames.get(&has) {
-            return frame.clone();
-        }
-        let frame = self.frame(has);
-        if frames.len() < FRAMES_MAX {
-            frames.insert(has, frame.clone());
-        }
-        frame
-    }
-
-    fn frame(&self, has: Has) -> Option<Utf8Bytes> {
-        let mut newer = Newer::default();
-        self.shared.since(has.shared, &mut newer);
-        self.history.since(has.history, &mut newer);
-        self.window.since(has.window, &mut newer);
-        // To a newcomer nothing is news.
-        let news: Vec<&News> = self.news.iter().filter(|news| has.shared > 0 && news.since > has.shared).collect();
-        if newer.is_empty() && news.is_empty() {
-            return None;
-        }
-        let frame = Frame {
-            t: "d",
-            s: self.number,
-            from: has.shared,
-            moving: timeline::moving_transform(&self.view),
-            changes: self.view.rows.changes(),
-            whole: has.window == 0,
-            newer,
-            news,
-        };
-        Some(serde_json::to_string(&frame).expect("a frame has only strings and numbers").into())
-    }
-
-    /// The same with another window.
-    pub(crate) fn with_window(&self, window: Fragments) -> Self {
-        let Self { number, view, shared, history, news, .. } = self;
-        let (view, shared, history) = (Arc::clone(view), shared.clone(), history.clone());
-        Self { number: *number, view, shared, history, window, news: news.clone(), frames: Mutex::default() }
-    }
-}
-
 /// The board itself.
 struct Keeper<'a> {
-    desk: Desk,
+    sources: &'a Sources,
     /// Of the newest frame. It goes on rising whatever becomes of this board.
     number: &'a mut Number,
     view: Option<Arc<View>>,
@@ -206,18 +113,18 @@ struct Window {
 }
 
 /// Keeps the board until nobody is left to look. Should rendering fail, it is told and begun anew: pages connect again, replication does not notice.
-async fn keep(desk: Desk, mut requests: mpsc::Receiver<Request>) {
+async fn keep(sources: Sources, mut requests: mpsc::Receiver<Request>) {
     let mut number = 0;
-    while let Err(panic) = AssertUnwindSafe(run(&desk, &mut requests, &mut number)).catch_unwind().await {
+    while let Err(panic) = AssertUnwindSafe(run(&sources, &mut requests, &mut number)).catch_unwind().await {
         let text = panic.downcast_ref::<String>().cloned().or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()));
         error!("the board broke, and begins anew: {}", text.unwrap_or_default());
         sleep(AFTER_BREAKING).await;
     }
 }
 
-async fn run(desk: &Desk, requests: &mut mpsc::Receiver<Request>, number: &mut Number) {
-    let (mut views, mut playing) = (desk.views(), desk.stage().playing());
-    let mut keeper = Keeper::new(desk.clone(), number);
+async fn run(sources: &Sources, requests: &mut mpsc::Receiver<Request>, number: &mut Number) {
+    let (mut views, mut playing) = (sources.views.clone(), sources.playing.clone());
+    let mut keeper = Keeper::new(sources, number);
     let mut waiting = Vec::new();
     views.mark_changed();
     loop {
@@ -248,9 +155,9 @@ async fn run(desk: &Desk, requests: &mut mpsc::Receiver<Request>, number: &mut N
 }
 
 impl<'a> Keeper<'a> {
-    fn new(desk: Desk, number: &'a mut Number) -> Self {
+    fn new(sources: &'a Sources, number: &'a mut Number) -> Self {
         Self {
-            desk,
+            sources,
             number,
             view: None,
             shared: Fragments::default(),
@@ -267,11 +174,11 @@ impl<'a> Keeper<'a> {
         *self.number += 1;
         self.note_news(&view);
         let predicted = self.predictor.predict(&view);
-        index::shared(&mut self.shared, *self.number, &view, self.desk.rebuilder(), playing, predicted.as_ref());
-        self.history.list(*self.number, "timeline-seconds", timeline::seconds(&view, &mut self.seconds));
-        self.history.list(*self.number, "timeline-rows", timeline::table_rows(&view));
+        page::shared(&mut self.shared, *self.number, &view, &self.sources.launcher, playing, predicted.as_ref());
+        self.history.list(*self.number, "timeline-seconds", seconds(&view, &mut self.seconds));
+        self.history.list(*self.number, "timeline-rows", table_rows(&view));
         self.view = Some(Arc::clone(&view));
-        self.desk.followed().show(&view, *self.number);
+        self.sources.write_spans.show(&view, *self.number);
         let now = Instant::now();
         self.windows.retain(|_, window| {
             let idle = (window.shown.receiver_count() == 0).then(|| window.idle.unwrap_or(now));
@@ -287,8 +194,13 @@ impl<'a> Keeper<'a> {
         }
     }
 
+    fn snapshot(&self, view: &Arc<View>, window: &Fragments) -> Snapshot {
+        let (shared, history) = (self.shared.clone(), self.history.clone());
+        Snapshot::new(*self.number, Arc::clone(view), shared, history, window.clone(), self.news.clone())
+    }
+
     fn render(&self, view: &Arc<View>, wish: &Wish, window: &mut Window) {
-        index::window(&mut window.fragments, *self.number, view, wish, &mut window.cache);
+        page::window(&mut window.fragments, *self.number, view, wish, &mut window.cache);
         window.shown.send_replace(Arc::new(self.snapshot(view, &window.fragments)));
     }
 
@@ -300,22 +212,10 @@ impl<'a> Keeper<'a> {
         let destroyed = destroyed.filter(|happening| happening.kind == EventKind::Destroyed);
         // In the words in which who did it is answered: a page shows the two as one.
         let mut news: Vec<News> =
-            destroyed.map(|happening| News { n: happening.number, text: index::destroyed(happening.node), since: *self.number }).collect();
+            destroyed.map(|happening| News { n: happening.number, text: destroyed_text(happening.node), since: *self.number }).collect();
         news.reverse();
         self.news.extend(news);
         self.news.drain(..self.news.len().saturating_sub(NEWS_MAX));
-    }
-
-    fn snapshot(&self, view: &Arc<View>, window: &Fragments) -> Snapshot {
-        Snapshot {
-            number: *self.number,
-            view: Arc::clone(view),
-            shared: self.shared.clone(),
-            history: self.history.clone(),
-            window: window.clone(),
-            news: self.news.clone(),
-            frames: Mutex::default(),
-        }
     }
 
     /// Drops the windows that nobody has looked at for longest, where there are too many.
@@ -341,7 +241,7 @@ impl<'a> Keeper<'a> {
         } else {
             self.drop_idle();
             let (mut fragments, mut cache) = (Fragments::default(), RowCache::default());
-            index::window(&mut fragments, *self.number, view, &wish, &mut cache);
+            page::window(&mut fragments, *self.number, view, &wish, &mut cache);
             let shown = watch::Sender::new(Arc::new(self.snapshot(view, &fragments)));
             Window { fragments, cache, shown, idle: None }
         };
@@ -354,35 +254,19 @@ impl<'a> Keeper<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use tokio_util::sync::CancellationToken;
 
-    use crate::web::fixtures::{Scene, live, stamp, view};
-    use crate::web::launcher::Rebuilder;
-    use crate::web::scenario_runner::Stage;
+    use crate::fixtures::{Scene, live, stamp};
+    use crate::web::live::snapshot::Has;
 
-    fn desk() -> Desk {
-        let stage = Stage::new(([127, 0, 0, 1], 1).into(), None, CancellationToken::new());
-        Desk::new(Vec::new(), Rebuilder::of(None), stage, crate::web::Limits { asks: 8, name_chars: 100 }).0
-    }
-
-    #[test]
-    fn frames_for_pages_that_claim_to_have_all_kinds_of_frames_are_not_all_kept() {
-        let mut number = 0;
-        let mut keeper = Keeper::new(desk(), &mut number);
-        for millis in 0..200 {
-            keeper.show(Some(Arc::new(view(&["gotham"], millis * 1_000))), None);
-        }
-        let snapshot = keeper.snapshot(&keeper.view.clone().unwrap(), &Fragments::default());
-        for has in 0..200 {
-            snapshot.since(Has::all(has));
-        }
-        assert_eq!(snapshot.frames.lock().unwrap().len(), FRAMES_MAX);
+    fn sources() -> Sources {
+        let (views, playing) = (watch::Sender::new(None).subscribe(), watch::Sender::new(None).subscribe());
+        Sources { views, playing, launcher: Rebuilder::of(None), write_spans: Followed::default() }
     }
 
     #[test]
     fn a_window_that_nobody_looks_at_is_brought_up_to_date_when_somebody_does() {
-        let mut number = 0;
-        let mut keeper = Keeper::new(desk(), &mut number);
+        let (sources, mut number) = (sources(), 0);
+        let mut keeper = Keeper::new(&sources, &mut number);
         let follow = |keeper: &mut Keeper<'_>| {
             let (reply, mut answered) = oneshot::channel();
             let view = keeper.view.clone().unwrap();
@@ -403,8 +287,8 @@ mod tests {
 
     #[test]
     fn a_destroyed_city_is_news_in_the_words_of_the_answer_to_who_destroyed_it() {
-        let mut number = 0;
-        let mut keeper = Keeper::new(desk(), &mut number);
+        let (sources, mut number) = (sources(), 0);
+        let mut keeper = Keeper::new(&sources, &mut number);
         keeper.show(Some(Arc::new(Scene::new().view)), None);
         let mut scene = Scene::new().happened("gotham", EventKind::Destroyed);
         let told = Arc::make_mut(&mut scene.view.events[0]);

@@ -2,8 +2,11 @@
 //!
 //! Invariant: as for pages, nobody waits for another. A program that is slow skips views, but no event that dispatch still remembers.
 
+use std::sync::Arc;
+
 use futures_util::StreamExt as _;
 use serde::Serialize;
+use tokio::sync::watch;
 use tokio::time::interval;
 use tokio_util::sync::CancellationToken;
 
@@ -17,11 +20,13 @@ use crate::model::view::View;
 use crate::web::api::cluster::{Event, VerdictAnswer};
 use crate::web::api::faults::FaultJson;
 use crate::web::api::gossip::GossipJson;
-use crate::web::dispatch_handle::Desk;
-use crate::web::live::page_socket::{Allowance, Close, KEEP_ALIVE, heard, send};
+use crate::web::live::socket::{Allowance, Close, KEEP_ALIVE, heard, send};
 
 /// How many of the last events a newcomer is told.
 const EVENTS_AT_FIRST: u64 = 20;
+
+/// The views as they come, `None` before the first.
+type Views = watch::Receiver<Option<Arc<View>>>;
 
 #[derive(Serialize)]
 #[serde(tag = "t", rename_all = "lowercase")]
@@ -44,17 +49,16 @@ pub(crate) fn is_wanted(query: &str) -> bool {
 }
 
 /// Tells a program all that changes, until it goes or must go.
-pub(crate) async fn tell(mut socket: Socket, desk: Desk, stop: CancellationToken, _place: Place) {
+pub(crate) async fn tell(mut socket: Socket, views: Views, stop: CancellationToken, _place: Place) {
     let _watched = Watched::by("program");
     let close = tokio::select! {
-        close = keep_telling(&mut socket, &desk) => close,
+        close = keep_telling(&mut socket, views) => close,
         () = stop.cancelled() => Some((1001, "dispatch is stopping")),
     };
     farewell(&mut socket, close).await;
 }
 
-async fn keep_telling(socket: &mut Socket, desk: &Desk) -> Option<Close> {
-    let mut views = desk.views();
+async fn keep_telling(socket: &mut Socket, mut views: Views) -> Option<Close> {
     let mut keep_alive = interval(KEEP_ALIVE);
     let mut allowance = Allowance::new();
     let mut last = None;

@@ -3,34 +3,28 @@
 //! Invariants: no page waits for another. A page is sent the next frame only while few are unacknowledged, so a slow one skips to the newest
 //! instead of holding anything up; whatever it missed comes with the next frame that it takes.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::{ConnectInfo, RawQuery, Request, State};
-use axum::http::StatusCode;
-use axum::response::Response;
-use futures_util::{SinkExt as _, StreamExt as _};
+use futures_util::StreamExt as _;
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
-use tokio::time::{Instant, interval, sleep_until, timeout};
-use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
-use tokio_tungstenite::tungstenite::{Error, Message, Utf8Bytes};
+use tokio::time::{Instant, interval, sleep_until};
+use tokio_util::sync::CancellationToken;
 
 use shared::id::HeroId;
-use shared::link::farewell::{close_code, farewell};
-use shared::link::places::{NoPlace, Place};
-use shared::link::upgrade::{Socket, not_upgraded, upgrade};
+use shared::link::farewell::farewell;
+use shared::link::places::Place;
+use shared::link::upgrade::Socket;
 use shared::meter::counter;
 
 use crate::metrics::{self, Watched};
-use crate::web::error::Problem;
 use crate::web::fragments::Number;
-use crate::web::live::broadcaster::{Board, Has, Snapshot};
-use crate::web::live::data_socket;
+use crate::web::live::broadcaster::Board;
+use crate::web::live::snapshot::{Has, Snapshot};
+use crate::web::live::socket::{Allowance, Close, KEEP_ALIVE, heard, send, send_text};
 use crate::web::page_query::Wish;
 use crate::web::spans::writes::Followed;
-use crate::web::state::Site;
 
 /// The version of what is said here. It is told in the first message.
 const PROTOCOL: u32 = 1;
@@ -38,59 +32,11 @@ const PROTOCOL: u32 = 1;
 const FRAMES_PER_S: u32 = 4;
 /// The least time between two frames to a page, a little less than that of the views.
 const FRAME_INTERVAL_MIN: Duration = Duration::from_millis(200);
-/// How often a page hears something, changed or not.
-pub(super) const KEEP_ALIVE: Duration = Duration::from_secs(1);
-/// How long a page may take to accept one frame.
-const SEND_PATIENCE: Duration = Duration::from_secs(10);
 /// A page that has acknowledged nothing for so long is told that it skips frames.
 const SLOW: Duration = Duration::from_secs(1);
 /// How many frames may be under way unacknowledged, and how long the oldest of them.
 const UNACKNOWLEDGED_MAX: usize = 8;
 const ACKNOWLEDGE_PATIENCE: Duration = Duration::from_secs(60);
-/// The largest message a page may send.
-const MESSAGE_BYTES_MAX: usize = 8_192;
-/// How much is read from a page at once. It says little, and the usual 128 KiB are set aside, and cleared at each look, for every page.
-const READ_BYTES: usize = 1_024;
-/// How many messages a page may send at once, and a second in the long run.
-const MESSAGES_BURST: u32 = 60;
-const MESSAGES_PER_S: u32 = 20;
-
-/// `GET /live`
-pub(crate) async fn live(
-    State(site): State<Site>,
-    ConnectInfo(address): ConnectInfo<SocketAddr>,
-    RawQuery(query): RawQuery,
-    request: Request,
-) -> Response {
-    // What a socket shows, a page of another site could read.
-    if !site.entrance.is_same_site(request.headers()) {
-        return not_upgraded(Problem::new(StatusCode::FORBIDDEN, "foreign_origin", "this comes from a page of another site"));
-    }
-    let place = match site.places.take(address.ip()) {
-        Ok(place) => place,
-        Err(NoPlace::Full(max)) => return not_upgraded(Problem::unavailable("full", format!("{max} pages are open already"))),
-        Err(NoPlace::FullForAddress(max)) => {
-            let detail = format!("{max} pages are open from this address already");
-            return not_upgraded(Problem::new(StatusCode::TOO_MANY_REQUESTS, "too_many_from_address", detail));
-        }
-    };
-    let query = query.unwrap_or_default();
-    let limits = limits(MESSAGE_BYTES_MAX);
-    if data_socket::is_wanted(&query) {
-        let (desk, stop) = (site.desk, site.stop);
-        return upgrade(request, limits, move |socket| data_socket::tell(socket, desk, stop, place));
-    }
-    upgrade(request, limits, move |socket| show(socket, site, query, place))
-}
-
-/// The socket's settings, but for the size of what may be said.
-pub(crate) fn limits(message_bytes_max: usize) -> WebSocketConfig {
-    WebSocketConfig::default()
-        .max_message_size(Some(message_bytes_max))
-        .max_frame_size(Some(message_bytes_max))
-        .read_buffer_size(READ_BYTES)
-}
-
 /// What a page says.
 #[derive(Debug, Deserialize)]
 #[serde(tag = "t", rename_all = "lowercase", deny_unknown_fields)]
@@ -133,44 +79,21 @@ struct KeepAlive {
     s: Number,
 }
 
-/// Why a socket is closed: code and reason.
-pub(super) type Close = (u16, &'static str);
+/// Where the frames of pages come from.
+pub(crate) struct Sources {
+    pub(crate) broadcaster: Board,
+    /// The writes whose traces end with the first page that is sent them.
+    pub(crate) write_spans: Followed,
+}
 
-async fn show(mut socket: Socket, site: Site, query: String, _place: Place) {
+/// Sends a page its frames, until it goes or must go.
+pub(crate) async fn show(mut socket: Socket, sources: Sources, query: String, stop: CancellationToken, _place: Place) {
     let _watched = Watched::by("page");
-    let stop = site.stop.clone();
     let close = tokio::select! {
-        close = keep_showing(&mut socket, &site, &query) => close,
+        close = keep_showing(&mut socket, &sources, &query) => close,
         () = stop.cancelled() => Some((1001, "dispatch is stopping")),
     };
     farewell(&mut socket, close).await;
-}
-
-/// What came from a page, or a program: the text of a message, nothing that it need know of, or why its socket is closed.
-pub(super) fn heard(message: Option<Result<Message, Error>>, allowance: &mut Allowance) -> Result<Option<Utf8Bytes>, Option<Close>> {
-    let message = match message {
-        None | Some(Ok(Message::Close(_))) => return Err(None),
-        Some(Err(error)) => return Err(close_code(&error).map(|code| (code, wrong_with(code)))),
-        Some(Ok(message)) => message,
-    };
-    // Each costs a look and some an answer, whatever is in it.
-    if !allowance.take() {
-        return Err(Some((1008, "too many messages")));
-    }
-    match message {
-        Message::Text(text) => Ok(Some(text)),
-        Message::Ping(_) | Message::Pong(_) | Message::Frame(_) | Message::Close(_) => Ok(None),
-        Message::Binary(_) => Err(Some((1003, "this socket takes text only"))),
-    }
-}
-
-/// In words, what a close code says of what was sent.
-fn wrong_with(code: u16) -> &'static str {
-    match code {
-        1007 => "text that is not UTF-8",
-        1009 => "a message that is too large",
-        _ => "this is not how WebSockets speak",
-    }
 }
 
 /// One page, as far as it is known here.
@@ -187,22 +110,17 @@ struct Page {
     allowance: Allowance,
 }
 
-/// How many messages somebody may still send.
-pub(super) struct Allowance {
-    left: u32,
-    since: Instant,
-}
-
 /// Shows until the page goes or must go.
-async fn keep_showing(socket: &mut Socket, site: &Site, query: &str) -> Option<Close> {
-    let resumed = resumed(query, site.board.epoch());
-    let Ok(window) = site.board.follow(Wish::parse(query), None).await else { return Some((1013, "too many pages at once")) };
+async fn keep_showing(socket: &mut Socket, sources: &Sources, query: &str) -> Option<Close> {
+    let resumed = resumed(query, sources.broadcaster.epoch());
+    let Ok(window) = sources.broadcaster.follow(Wish::parse(query), None).await else { return Some((1013, "too many pages at once")) };
     let allowance = Allowance::new();
     let head = window.borrow().number;
     let resumed = resumed.filter(|has| has.shared <= head);
     let sent = resumed.unwrap_or_default();
     let mut page = Page { window, sent, under_way: Vec::new(), full_since: None, not_before: Instant::now(), allowance };
-    let hello = Hello { t: "hello", proto: PROTOCOL, epoch: site.board.epoch(), head, hz: FRAMES_PER_S, resume: resumed.is_some() };
+    let hello =
+        Hello { t: "hello", proto: PROTOCOL, epoch: sources.broadcaster.epoch(), head, hz: FRAMES_PER_S, resume: resumed.is_some() };
     send(socket, &hello).await?;
     let mut keep_alive = interval(KEEP_ALIVE);
     page.window.mark_changed();
@@ -213,7 +131,7 @@ async fn keep_showing(socket: &mut Socket, site: &Site, query: &str) -> Option<C
                 if changed.is_err() {
                     return Some((1001, "dispatch is stopping"));
                 }
-                if page.send_newest(socket, site.desk.followed()).await? {
+                if page.send_newest(socket, &sources.write_spans).await? {
                     keep_alive.reset();
                 }
             }
@@ -228,7 +146,7 @@ async fn keep_showing(socket: &mut Socket, site: &Site, query: &str) -> Option<C
                 Ok(None) => {}
                 Ok(Some(text)) => {
                     let Ok(said) = serde_json::from_str(&text) else { return Some((1008, "unknown message; send commands as forms")) };
-                    if let Some(close) = page.hear(said, &site.board).await {
+                    if let Some(close) = page.hear(said, &sources.broadcaster).await {
                         return Some(close);
                     }
                 }
@@ -298,32 +216,4 @@ impl Page {
         }
         None
     }
-}
-
-impl Allowance {
-    pub(super) fn new() -> Self {
-        Self { left: MESSAGES_BURST, since: Instant::now() }
-    }
-
-    fn take(&mut self) -> bool {
-        let earned = self.since.elapsed().as_secs_f64() * f64::from(MESSAGES_PER_S);
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "no more than the burst, and not negative")]
-        let earned = earned.min(f64::from(MESSAGES_BURST)) as u32;
-        if earned > 0 {
-            self.left = (self.left + earned).min(MESSAGES_BURST);
-            self.since = Instant::now();
-        }
-        let allowed = self.left > 0;
-        self.left = self.left.saturating_sub(1);
-        allowed
-    }
-}
-
-/// Sends a message; `None` when it is not taken.
-pub(super) async fn send(socket: &mut Socket, message: &impl Serialize) -> Option<()> {
-    send_text(socket, serde_json::to_string(message).expect("a message has only strings and numbers").into()).await
-}
-
-async fn send_text(socket: &mut Socket, text: Utf8Bytes) -> Option<()> {
-    timeout(SEND_PATIENCE, socket.send(Message::Text(text))).await.ok()?.ok()
 }

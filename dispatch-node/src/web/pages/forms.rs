@@ -9,14 +9,16 @@ use serde::Serialize;
 
 use shared::id::{HeroId, NodeName};
 
+use crate::model::exchange::Exchange;
 use crate::request::{Action, CREATE_MAX, Reply};
-use crate::web::error::Problem;
-use crate::web::extract::body::{self, FormBody};
+use crate::text::{counted, title};
+use crate::web::error::{Problem, Refusal};
+use crate::web::extract::body::FormBody;
 use crate::web::extract::parameters::{CityPath, HeroPath};
 use crate::web::launcher;
 use crate::web::page_query::Wish;
-use crate::web::pages::index::{self, Refusal};
-use crate::web::render::faults;
+use crate::web::pages::index;
+use crate::web::render::events::destroyed as destroyed_text;
 use crate::web::state::Site;
 
 /// The answer to a script.
@@ -27,15 +29,15 @@ struct Done {
 
 /// `POST /heroes`
 pub(crate) async fn create(State(site): State<Site>, headers: HeaderMap, form: Result<FormBody, Problem>) -> Response {
-    let action = form.and_then(|form| match (form.get("name"), form.get("count")) {
+    let verb = form.and_then(|form| match (form.get("name"), form.get("count")) {
         (_, Some(count)) => match count.parse() {
             Ok(count @ 1..=CREATE_MAX) => Ok(Action::CreateMany { count }),
             Ok(_) | Err(_) => Err(Problem::not_allowed("count_out_of_range", format!("a count is 1 to {CREATE_MAX}; nothing was created"))),
         },
-        (Some(name), None) => body::hero_name(&site.desk, name).map(|name| Action::Create { name: Some(name) }),
+        (Some(name), None) => site.domain.hero_name(name).map(|name| Action::Create { name: Some(name) }),
         (None, None) => Ok(Action::Create { name: None }),
     });
-    act(&site, &headers, None, action).await
+    act(&site, &headers, None, verb).await
 }
 
 /// `POST /heroes/{id}`: one form a row, with a list that assigns and a button that terminates.
@@ -46,15 +48,15 @@ pub(crate) async fn command(
     form: Result<FormBody, Problem>,
 ) -> Response {
     let id = hero.as_ref().ok().map(|HeroPath(id)| *id);
-    let action = hero.and_then(|HeroPath(hero)| {
+    let verb = hero.and_then(|HeroPath(hero)| {
         let form = form?;
         if form.get("terminate").is_some() {
             return Ok(Action::Terminate { hero });
         }
         let place = form.get("location").ok_or_else(|| Problem::not_allowed("no_location", "choose where to; nothing was changed"))?;
-        Ok(Action::Assign { hero, to: body::location(&site.desk, place)? })
+        Ok(Action::Assign { hero, to: site.domain.location(place)? })
     });
-    act(&site, &headers, id, action).await
+    act(&site, &headers, id, verb).await
 }
 
 /// `POST /cities/{city}/bomb`
@@ -70,7 +72,7 @@ pub(crate) async fn bomb_random(State(site): State<Site>, headers: HeaderMap) ->
 /// `POST /cities/{city}/rebuild`
 pub(crate) async fn rebuild(State(site): State<Site>, city: Result<CityPath, Problem>, headers: HeaderMap) -> Response {
     let outcome = match city {
-        Ok(CityPath(city)) => launcher::rebuild(&site.desk, city).await,
+        Ok(CityPath(city)) => launcher::rebuild(&site.desk, &site.launcher, city).await,
         Err(problem) => Err(problem),
     };
     // What came of it shows on the city's card.
@@ -87,14 +89,40 @@ pub(crate) struct News {
 }
 
 /// Has the machine do what a form asks, and tells whoever sent it.
-pub(crate) async fn act(site: &Site, headers: &HeaderMap, hero: Option<HeroId>, action: Result<Action, Problem>) -> Response {
-    let outcome = match action {
-        Ok(action) => site.desk.ask(action, None).await,
+pub(crate) async fn act(site: &Site, headers: &HeaderMap, hero: Option<HeroId>, verb: Result<Action, Problem>) -> Response {
+    let outcome = match verb {
+        Ok(verb) => site.desk.ask(verb, None).await,
         Err(problem) => Err(problem),
     };
-    let news = outcome
-        .map(|answer| News { destroyed: if let Reply::Bombed(city) = answer { Some(city) } else { None }, text: faults::notice(&answer) });
+    let news =
+        outcome.map(|answer| News { destroyed: if let Reply::Bombed(city) = answer { Some(city) } else { None }, text: notice(&answer) });
     self::answer(site, headers, hero, news).await
+}
+
+/// What came of a command, where the page would not show it otherwise.
+fn notice(answer: &Reply) -> Option<String> {
+    match answer {
+        Reply::Exchanged(Exchange { source, puller, completed: true, entries, bytes }) => {
+            let entries = counted(*entries, "entry", "entries");
+            Some(format!("{} pulled {entries} from {} ({bytes} bytes)", title(*puller), title(*source)))
+        }
+        Reply::Exchanged(Exchange { source, puller, completed: false, .. }) => {
+            Some(format!("{} was to pull from {}, and no end of it was seen in time", title(*puller), title(*source)))
+        }
+        Reply::Created(_)
+        | Reply::Assigned(..)
+        | Reply::Terminated(..)
+        | Reply::Bombed(_)
+        | Reply::Forgotten(_)
+        | Reply::Injected(_)
+        | Reply::Healed
+        | Reply::Gossip(_)
+        | Reply::Ended(_)
+        | Reply::Logged
+        | Reply::Found(..)
+        | Reply::View(_)
+        | Reply::Refused(_) => None,
+    }
 }
 
 /// Tells whoever sent a form what came of it.
@@ -103,7 +131,7 @@ pub(crate) async fn answer(site: &Site, headers: &HeaderMap, hero: Option<HeroId
         headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok()).is_some_and(|accept| accept.contains("application/json"));
     match outcome {
         Ok(News { destroyed, text }) if scripted => {
-            Json(Done { notice: destroyed.map(index::destroyed).or(text).unwrap_or_default() }).into_response()
+            Json(Done { notice: destroyed.map(destroyed_text).or(text).unwrap_or_default() }).into_response()
         }
         Ok(News { destroyed, .. }) => Redirect::to(&here(headers).href_with(destroyed)).into_response(),
         Err(problem) if scripted => problem.into_response(),

@@ -8,12 +8,8 @@ use axum::response::{Html, IntoResponse, Redirect, Response};
 use crate::web::auth::tokens;
 use crate::web::error::Problem;
 use crate::web::extract::body::FormBody;
-use crate::web::pages::index;
+use crate::web::render::html::html;
 use crate::web::state::Site;
-
-/// Where to sign in and out.
-pub(crate) const SIGN_IN: &str = "/sign-in";
-pub(crate) const SIGN_OUT: &str = "/sign-out";
 
 #[derive(Template)]
 #[template(path = "sign_in.html")]
@@ -24,7 +20,7 @@ struct SignIn {
 
 /// `GET /sign-in`
 pub(crate) async fn form() -> Html<String> {
-    Html(index::html(&SignIn { failed: false }))
+    Html(html(&SignIn { failed: false }))
 }
 
 /// `POST /sign-in`
@@ -33,7 +29,7 @@ pub(crate) async fn sign_in(State(site): State<Site>, form: FormBody) -> Result<
     let token = form.get("token").ok_or_else(|| Problem::not_allowed("no_token", "there is no token in this form"))?;
     Ok(match entrance.tokens.sign_in(token.trim(), entrance.encrypted) {
         Some(cookie) => ([(header::SET_COOKIE, cookie)], Redirect::to("/")).into_response(),
-        None => (StatusCode::FORBIDDEN, Html(index::html(&SignIn { failed: true }))).into_response(),
+        None => (StatusCode::FORBIDDEN, Html(html(&SignIn { failed: true }))).into_response(),
     })
 }
 

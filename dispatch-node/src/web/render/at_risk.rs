@@ -10,7 +10,7 @@ use crate::model::node_state::NodeStatus;
 use crate::model::rows::Pattern;
 use crate::model::view::{self, View};
 use crate::text::{counted, grouped, title};
-use crate::web::render::panels::CityKey;
+use crate::web::render::phrase::CityKey;
 use crate::web::render::wording::{listed, moment};
 
 /// How many heroes are called by name.
@@ -97,7 +97,7 @@ fn became(view: &View, bomb: &view::Aftermath) -> String {
         let what = if back.is_empty() { is_gone(false) } else { "has come back" };
         return format!("The one hero that {city} alone held, {name}, {what}.");
     }
-    let told = |some: &[&(HeroId, HeroName)], action: &str| {
+    let told = |some: &[&(HeroId, HeroName)], verb: &str| {
         let some_names: Vec<String> = some.iter().take(NAMED).map(|(_, name)| name.to_string()).collect();
         let more = some.len() - some_names.len();
         let more = if more == 0 { String::new() } else { format!(" and {} more", grouped(more as u64)) };
@@ -128,7 +128,7 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::web::fixtures::{Scene, id, live, name, stamp};
+    use crate::fixtures::{Scene, id, live, name, stamp};
 
     const NAMES: [&str; 5] = ["Ada", "Bela", "Cleo", "Dora", "Emma"];
 
@@ -205,7 +205,7 @@ mod tests {
     fn the_newest_bomb_comes_first_and_one_that_put_nothing_at_stake_is_not_told_of() {
         let mut scene = bombed(1, 0);
         let bomb = |event, count, name: &str| view::Aftermath {
-            city: crate::web::fixtures::name("capitol"),
+            city: crate::fixtures::name("capitol"),
             event,
             only_there: vec![(id(9), name.into())],
             count,

@@ -1,32 +1,88 @@
 //! The processes, a card each: whether they answer, what they hold, and what can be done to them.
 
+use askama::Template;
+
 use crate::model::node_state::NodeStatus;
 use crate::model::status;
 use crate::model::view::View;
 use crate::text::{counted, grouped, title};
 use crate::web::launcher::Rebuilder;
-use crate::web::pages::index::age;
 use crate::web::render::at_risk;
-use crate::web::render::panels::{self, CityCard, ClusterPanel};
-use crate::web::render::wording::clock;
+use crate::web::render::phrase::CityKey;
+use crate::web::render::wording::{age, clock};
 
-pub(crate) fn cluster_panel(view: &View, rebuilder: &Rebuilder) -> ClusterPanel {
-    let silent = view.cities.iter().filter(|city| city.status != NodeStatus::Up).count();
-    let processes = view.cities.len() + 1;
-    let summary = match silent {
-        0 => format!("{processes} processes, all answer"),
-        _ => format!("{processes} processes, {silent} without an answer"),
-    };
-    let most = view.cities.iter().chain([&view.dispatch]).map(|node| node.heroes).max().unwrap_or(0);
-    let leader = status::leader(&view.cities);
-    ClusterPanel {
-        summary,
-        cities: (0..view.cities.len()).map(|index| city_card(view, index, leader, most, rebuilder)).collect(),
-        dispatch: format!(
-            "holds {} and {}",
-            counted_u64(view.dispatch.heroes, "hero", "heroes"),
-            counted_u64(view.dispatch.tombstones, "tombstone", "tombstones")
-        ),
+/// The processes: a card a city, and dispatch in one line.
+#[derive(Debug, Clone, PartialEq, Eq, Template)]
+#[template(path = "cluster.html", whitespace = "minimize")]
+pub(crate) struct ClusterPanel {
+    /// Beside the heading: `4 processes, all running`.
+    pub(crate) summary: String,
+    /// The cities, always in the same order.
+    pub(crate) cities: Vec<CityCard>,
+    /// What dispatch itself holds and does: `holds 10 000 heroes, carries a round every second`.
+    pub(crate) dispatch: String,
+}
+
+/// One city, as dispatch last saw it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct CityCard {
+    /// `gotham`.
+    pub(crate) key: CityKey,
+    /// `Gotham`.
+    pub(crate) name: String,
+    /// How many heroes it holds: `4 120`.
+    pub(crate) heroes: String,
+    /// Out of how many, while it recovers: `of 10 000`. Empty when it holds them all.
+    pub(crate) of: String,
+    /// The same as a share for the ring, in percent, 0 to 100.
+    pub(crate) fill: u8,
+    /// Whether the process answers.
+    pub(crate) status: NodeStatus,
+    /// What it is doing, in words: `agrees`, `14 changes apart`, `recovering`, `stopped`.
+    pub(crate) state: String,
+    /// Whether it holds something else than the others.
+    pub(crate) differs: bool,
+    /// How old this knowledge is: `as of 0.1 s ago`.
+    pub(crate) age: String,
+    /// Which life of the process this is: `4th life`. Empty for the first.
+    pub(crate) life: String,
+    /// Eight hexadecimal digits over everything it holds. Equal fingerprints mean equal maps. May be empty.
+    pub(crate) fingerprint: String,
+    /// What a bomb would lose for good: the heroes that nobody else has heard of. May be empty.
+    pub(crate) at_stake: String,
+    /// How it is started again, where its process has ended. Such a city cannot be bombed.
+    pub(crate) rebuild: Option<Rebuild>,
+}
+
+/// How a city is started again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Rebuild {
+    /// From the page.
+    Button,
+    /// By hand, as these words say.
+    ByHand(String),
+}
+
+impl ClusterPanel {
+    /// The processes as dispatch last saw them.
+    pub(crate) fn of(view: &View, rebuilder: &Rebuilder) -> Self {
+        let silent = view.cities.iter().filter(|city| city.status != NodeStatus::Up).count();
+        let processes = view.cities.len() + 1;
+        let summary = match silent {
+            0 => format!("{processes} processes, all answer"),
+            _ => format!("{processes} processes, {silent} without an answer"),
+        };
+        let most = view.cities.iter().chain([&view.dispatch]).map(|node| node.heroes).max().unwrap_or(0);
+        let leader = status::leader(&view.cities);
+        Self {
+            summary,
+            cities: (0..view.cities.len()).map(|index| city_card(view, index, leader, most, rebuilder)).collect(),
+            dispatch: format!(
+                "holds {} and {}",
+                counted_u64(view.dispatch.heroes, "hero", "heroes"),
+                counted_u64(view.dispatch.tombstones, "tombstone", "tombstones")
+            ),
+        }
     }
 }
 
@@ -41,14 +97,14 @@ fn city_card(view: &View, index: usize, leader: Option<usize>, most: u64, rebuil
         None => status::changes_from_any(&view.cities, &view.rows, index),
     };
     let (status, state) = match city.status {
-        NodeStatus::Unreachable if city.age.is_none() => (panels::Status::Unreachable, "not heard yet".to_owned()),
-        NodeStatus::Unreachable if city.frozen => (panels::Status::Unreachable, "frozen from here".to_owned()),
-        NodeStatus::Unreachable => (panels::Status::Unreachable, "gives no answer".to_owned()),
-        NodeStatus::Down => (panels::Status::Down, "has stopped".to_owned()),
-        NodeStatus::Up if !city.is_read && !city.recovering => (panels::Status::Up, "not heard yet".to_owned()),
-        NodeStatus::Up if city.recovering => (panels::Status::Up, "destroyed, recovering".to_owned()),
-        NodeStatus::Up if apart > 0 => (panels::Status::Up, format!("{} apart", counted(apart, "change", "changes"))),
-        NodeStatus::Up => (panels::Status::Up, "agrees".to_owned()),
+        NodeStatus::Unreachable if city.age.is_none() => (NodeStatus::Unreachable, "not heard yet".to_owned()),
+        NodeStatus::Unreachable if city.frozen => (NodeStatus::Unreachable, "frozen from here".to_owned()),
+        NodeStatus::Unreachable => (NodeStatus::Unreachable, "gives no answer".to_owned()),
+        NodeStatus::Down => (NodeStatus::Down, "has stopped".to_owned()),
+        NodeStatus::Up if !city.is_read && !city.recovering => (NodeStatus::Up, "not heard yet".to_owned()),
+        NodeStatus::Up if city.recovering => (NodeStatus::Up, "destroyed, recovering".to_owned()),
+        NodeStatus::Up if apart > 0 => (NodeStatus::Up, format!("{} apart", counted(apart, "change", "changes"))),
+        NodeStatus::Up => (NodeStatus::Up, "agrees".to_owned()),
     };
     let state = match clock(city) {
         Some(clock) => format!("{state}, {clock}"),
@@ -69,8 +125,8 @@ fn city_card(view: &View, index: usize, leader: Option<usize>, most: u64, rebuil
         fingerprint: if city.age.is_none() { String::new() } else { city.fingerprint.to_string().chars().take(8).collect() },
         at_stake: at_risk::at_stake(view, index).unwrap_or_default(),
         rebuild: (city.status == NodeStatus::Down).then(|| match rebuilder.by_hand(city.name) {
-            None => panels::Rebuild::Button,
-            Some(how) => panels::Rebuild::ByHand(format!("To start it again, {how}.")),
+            None => Rebuild::Button,
+            Some(how) => Rebuild::ByHand(format!("To start it again, {how}.")),
         }),
     }
 }

@@ -9,7 +9,7 @@ use crate::forecast::{Forecast, Gossip, News, Way, forecast};
 use crate::model::node_state::NodeStatus;
 use crate::model::view::View;
 use crate::text::counted;
-use crate::web::render::timeline::{Predicted, PredictedPoint};
+use crate::web::render::forecast_curve::{Predicted, PredictedPoint};
 
 /// How far is looked ahead, and in which steps.
 const HORIZON: Duration = Duration::from_secs(20);
@@ -90,7 +90,7 @@ fn predicted(forecast: &Forecast) -> Predicted {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::web::fixtures::{Scene, live, stamp};
+    use crate::fixtures::{Scene, live, stamp};
 
     /// A scene in which gotham alone holds the newest of a hero.
     fn apart() -> Scene {

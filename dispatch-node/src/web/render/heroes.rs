@@ -13,8 +13,10 @@ use crate::model::node_state::NodeStatus;
 use crate::model::rows::{self, RowState};
 use crate::model::view::View;
 use crate::text::{grouped, title};
+use crate::web::error::Refusal;
 use crate::web::page_query::{Selection, Show, Sort, Wish};
-use crate::web::pages::index::{Refusal, age, html};
+use crate::web::render::html::html;
+use crate::web::render::wording::age;
 
 /// The ways to narrow the list, and to order it.
 #[derive(Debug, Template)]
@@ -287,7 +289,7 @@ fn cell(entry: Option<&Entry>, reference: Option<&Entry>) -> Cell {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::web::fixtures::{Scene, live, stamp};
+    use crate::fixtures::{Scene, live, stamp};
 
     #[test]
     fn a_row_is_made_again_when_a_city_comes_to_count() {

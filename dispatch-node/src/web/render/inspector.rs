@@ -22,7 +22,7 @@ use crate::model::lost_writes::Lost;
 use crate::model::view::View;
 use crate::text::{counted, title};
 use crate::web::render::lost_writes;
-use crate::web::render::panels::{CityKey, Phrase, Tone};
+use crate::web::render::phrase::{CityKey, Phrase, Tone};
 use crate::web::render::wording::{self, moment, plain, says, wall};
 
 use comparison::{Candidate, Fate, Weighing};

@@ -1,29 +1,15 @@
-//! The writes that were lost for good: for people as a table, for programs as JSON and as CSV.
-//!
-//! A spreadsheet takes some text for a formula, and a hero's name is arbitrary text: invariant of the CSV, no cell begins like one.
+//! The writes lost for good, as a table.
 
-use std::fmt::Write as _;
 use std::sync::Arc;
 
 use askama::Template;
-use axum::Json;
-use axum::extract::State;
-use axum::http::header;
-use axum::response::{IntoResponse, Response};
-use serde::Serialize;
-use utoipa::ToSchema;
 
 use shared::crdt::Entry;
 
 use crate::model::lost_writes::Lost;
 use crate::model::view::View;
 use crate::text::{counted, grouped, title};
-use crate::web::api::refusals::ReadingSince;
-use crate::web::api::{Held, Stamp};
-use crate::web::dispatch_handle::Desk;
-use crate::web::error::Problem;
-use crate::web::extract::parameters::Since;
-use crate::web::render::panels::CityKey;
+use crate::web::render::phrase::CityKey;
 use crate::web::render::wording::{moment, says};
 
 /// How many lost writes the page shows.
@@ -48,8 +34,6 @@ pub(crate) fn why(lost: &Lost) -> String {
         None => "went with its only holder".to_owned(),
     }
 }
-
-// For people.
 
 /// The writes lost for good.
 #[derive(Debug, Template)]
@@ -108,133 +92,10 @@ impl LostPanel {
     }
 }
 
-// For programs.
-
-/// The writes lost for good, newest last.
-#[derive(Serialize, ToSchema)]
-pub(crate) struct LostWrites<'a> {
-    /// How many there were since dispatch began.
-    count: u64,
-    lost: Vec<LostWrite<'a>>,
-}
-
-/// A write lost for good.
-#[derive(Serialize, ToSchema)]
-struct LostWrite<'a> {
-    /// Counts from 1.
-    number: u64,
-    #[schema(format = Uuid)]
-    hero: String,
-    name: String,
-    /// What was saved and is gone.
-    wrote: Held<'a>,
-    stamp: Stamp,
-    saved_at_ms: u64,
-    found_at_ms: u64,
-    /// What was found in its place. Where that does not beat what was saved, or is null, the write went with its only holder.
-    to: Held<'a>,
-}
-
-impl<'a> LostWrite<'a> {
-    fn of(view: &View, lost: &'a Lost) -> Self {
-        Self {
-            number: lost.number,
-            hero: lost.hero.to_string(),
-            name: name(view, lost),
-            wrote: Held::of(lost.hero, Some(&lost.entry)),
-            stamp: Stamp::of(lost.entry.stamp),
-            saved_at_ms: lost.saved.0,
-            found_at_ms: lost.found.0,
-            to: Held::of(lost.hero, lost.to.as_deref()),
-        }
-    }
-}
-
-fn since(view: &View, since: u64) -> impl Iterator<Item = &Arc<Lost>> {
-    view.lost.iter().filter(move |lost| lost.number > since)
-}
-
-/// Lost writes
-///
-/// Those answered as saved, and later overwritten everywhere by a write that had not seen them, or gone with a bombed city. The last 1000
-/// are remembered.
-#[utoipa::path(get, path = "/lost", tag = "cluster", params(Since), responses(
-    (status = 200, description = "lost after that, newest last", body = LostWrites),
-    ReadingSince,
-))]
-pub(crate) async fn lost_writes(State(desk): State<Desk>, Since(number): Since) -> Result<Response, Problem> {
-    let view = desk.now().await?;
-    let lost = since(&view, number).map(|lost| LostWrite::of(&view, lost)).collect();
-    Ok(Json(LostWrites { count: view.status.lost_writes, lost }).into_response())
-}
-
-/// Lost writes, for spreadsheets
-///
-/// The same as `/lost`, as RFC 4180 has it, with a line of names. A cell that a spreadsheet would take for a formula begins with `'`.
-#[utoipa::path(get, path = "/lost.csv", tag = "cluster", params(Since), responses(
-    (status = 200, description = "lost after that, newest last", body = String, content_type = "text/csv"),
-    ReadingSince,
-))]
-pub(crate) async fn lost_writes_csv(State(desk): State<Desk>, Since(number): Since) -> Result<Response, Problem> {
-    let view = desk.now().await?;
-    Ok(download(table(&view, number)))
-}
-
-fn download(csv: String) -> Response {
-    let headers = [
-        (header::CONTENT_TYPE, "text/csv; charset=utf-8; header=present"),
-        (header::CONTENT_DISPOSITION, "attachment; filename=\"lost-writes.csv\""),
-    ];
-    (headers, csv).into_response()
-}
-
-/// What the CSV says of a write, and of what replaced it.
-const OF_A_WRITE: [&str; 7] = ["says", "location", "is_patrolling", "health", "wall_ms", "logical", "origin"];
-
-/// The lost writes after this number as CSV (RFC 4180).
-fn table(view: &View, number: u64) -> String {
-    let columns = |prefix: &'static str| OF_A_WRITE.map(|column| format!("{prefix}_{column}"));
-    let first = ["number", "hero", "name", "saved_at_ms", "found_at_ms"].map(str::to_owned);
-    let mut text = String::new();
-    record(&mut text, first.into_iter().chain(columns("wrote")).chain(columns("to")));
-    for lost in since(view, number) {
-        let first = [lost.number.to_string(), lost.hero.to_string(), name(view, lost), lost.saved.0.to_string(), lost.found.0.to_string()];
-        record(&mut text, first.into_iter().chain(fields(Some(&lost.entry))).chain(fields(lost.to.as_deref())));
-    }
-    text
-}
-
-/// What a write is, in the order of [`OF_A_WRITE`]; nothing, where there is none.
-fn fields(entry: Option<&Entry>) -> [String; 7] {
-    let Some(entry) = entry else { return [const { String::new() }; 7] };
-    let [location, is_patrolling, health] = entry
-        .hero()
-        .map_or([const { String::new() }; 3], |hero| [hero.location.to_string(), hero.is_patrolling.to_string(), hero.health.to_string()]);
-    let word = if entry.is_tombstone() { "tombstone" } else { "hero" };
-    let stamp = entry.stamp;
-    let [wall, logical] = [stamp.hlc.wall.0.to_string(), stamp.hlc.logical.to_string()];
-    [word.to_owned(), location, is_patrolling, health, wall, logical, stamp.origin.to_string()]
-}
-
-fn record(text: &mut String, fields: impl Iterator<Item = String>) {
-    for (position, field) in fields.enumerate() {
-        let comma = if position == 0 { "" } else { "," };
-        write!(text, "{comma}{}", cell(&field)).expect("a text grows without an error");
-    }
-    text.push_str("\r\n");
-}
-
-/// One cell: quoted where it must be, and never taken for a formula.
-fn cell(field: &str) -> String {
-    let formula = field.starts_with(['=', '+', '-', '@', '\t', '\r']);
-    let field = if formula { format!("'{field}") } else { field.to_owned() };
-    if field.contains(['"', ',', '\r', '\n']) { format!("\"{}\"", field.replace('"', "\"\"")) } else { field }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::web::fixtures::{Scene, dead, id, live, stamp};
+    use crate::fixtures::{Scene, dead, id, live, stamp};
 
     fn html(scene: &Scene) -> String {
         LostPanel::of(&scene.view).render().expect("rendering into a string")
@@ -300,77 +161,5 @@ mod tests {
         }
         let html = html(&Scene::new().lost(1, &Arc::new(hostile), None));
         assert!(!html.contains("<script") && html.contains("alert(1)"), "{html}");
-    }
-
-    #[test]
-    fn a_cell_is_quoted_where_it_must_be_and_is_never_a_formula() {
-        for (field, expected) in [
-            ("Ada", "Ada"),
-            ("", ""),
-            ("Ada, the first", "\"Ada, the first\""),
-            ("a \"b\"", "\"a \"\"b\"\"\""),
-            ("a\nb", "\"a\nb\""),
-            ("=1+1", "'=1+1"),
-            ("+1", "'+1"),
-            ("-1", "'-1"),
-            ("@SUM(A1)", "'@SUM(A1)"),
-            ("\t=1", "'\t=1"),
-            ("\r=1", "\"'\r=1\""),
-            ("=HYPERLINK(\"x\",\"y\")", "\"'=HYPERLINK(\"\"x\"\",\"\"y\"\")\""),
-            ("'=1", "'=1"),
-            ("a=b", "a=b"),
-        ] {
-            assert_eq!(cell(field), expected, "{field:?}");
-        }
-    }
-
-    #[test]
-    fn the_csv_is_a_file_to_keep_and_nothing_that_a_browser_shows() {
-        let headers = download(String::new()).headers().clone();
-        let told = [header::CONTENT_TYPE, header::CONTENT_DISPOSITION].map(|name| headers[name].to_str().unwrap().to_owned());
-        assert_eq!(told, ["text/csv; charset=utf-8; header=present", "attachment; filename=\"lost-writes.csv\""]);
-    }
-
-    #[test]
-    fn the_csv_has_a_line_of_names_and_a_line_a_write_of_as_many_cells() {
-        let ours = live(stamp("gotham", 9_000), 84, None);
-        let death = dead(stamp("capitol", 8_000), None);
-        let csv = table(&Scene::new().lost(1, &ours, Some(&death)).lost(2, &death, None).view, 0);
-        let lines: Vec<&str> = csv.split_terminator("\r\n").collect();
-        assert_eq!(
-            lines[0],
-            "number,hero,name,saved_at_ms,found_at_ms,wrote_says,wrote_location,wrote_is_patrolling,wrote_health,wrote_wall_ms,wrote_logical,\
-             wrote_origin,to_says,to_location,to_is_patrolling,to_health,to_wall_ms,to_logical,to_origin"
-        );
-        let first = id(1);
-        assert_eq!(
-            lines[1],
-            format!(
-                "1,{first},Silver Kestrel,1789994490000,1789994500000,hero,gotham,true,84,1789994491000,0,gotham/1789990000000,\
-                 tombstone,,,,1789994492000,0,capitol/1789990000000"
-            )
-        );
-        assert!(lines[2].ends_with("tombstone,,,,1789994492000,0,capitol/1789990000000,,,,,,,"), "{}", lines[2]);
-        assert!(lines.len() == 3 && csv.ends_with("\r\n") && lines.iter().all(|line| line.split(',').count() == 19), "{csv}");
-    }
-
-    #[test]
-    fn programs_get_what_was_written_what_stands_instead_and_only_what_is_new_to_them() {
-        let ours = live(stamp("gotham", 9_000), 84, None);
-        let death = dead(stamp("capitol", 8_000), None);
-        let scene = Scene::new().lost(1, &ours, Some(&death)).lost(1, &death, None);
-        let told: Vec<LostWrite<'_>> = since(&scene.view, 0).map(|lost| LostWrite::of(&scene.view, lost)).collect();
-        let told = serde_json::to_value(&told).unwrap();
-        let stamp = serde_json::json!({"wall_ms": 1_789_994_491_000_u64, "logical": 0, "origin": "gotham/1789990000000"});
-        let hero = serde_json::json!({
-            "id": id(1).to_string(), "name": "Silver Kestrel", "location": "gotham", "is_patrolling": true, "health": 84, "stamp": stamp,
-        });
-        let expected = serde_json::json!({
-            "number": 1, "hero": id(1).to_string(), "name": "Silver Kestrel", "wrote": hero, "stamp": stamp,
-            "saved_at_ms": 1_789_994_490_000_u64, "found_at_ms": 1_789_994_500_000_u64, "to": "tombstone",
-        });
-        assert_eq!(told[0], expected);
-        assert_eq!((&told[1]["wrote"], &told[1]["to"]), (&serde_json::json!("tombstone"), &serde_json::Value::Null));
-        assert_eq!(since(&scene.view, 1).map(|lost| lost.number).collect::<Vec<_>>(), [2]);
     }
 }

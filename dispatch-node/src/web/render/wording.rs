@@ -11,7 +11,7 @@ use crate::model::node_state::NodeState;
 use crate::model::node_state::NodeStatus;
 use crate::model::view::View;
 use crate::text::title;
-use crate::web::render::panels::{Phrase, Tone};
+use crate::web::render::phrase::{Phrase, Tone};
 
 /// From how far off a clock is spoken of, in milliseconds: less comes and goes with the way that the news takes.
 pub(crate) const CLOCK_TOLD_MS: u64 = 500;
@@ -21,6 +21,18 @@ pub(crate) fn clock(city: &NodeState) -> Option<String> {
     let ahead_ms = city.clock_ahead_ms.filter(|ahead_ms| city.status == NodeStatus::Up && ahead_ms.unsigned_abs() >= CLOCK_TOLD_MS)?;
     let tenths = ahead_ms.unsigned_abs().div_ceil(100);
     Some(format!("clock {}.{} s {}", tenths / 10, tenths % 10, if ahead_ms > 0 { "ahead" } else { "behind" }))
+}
+
+/// Knowledge younger than this counts as the present.
+const PRESENT: Duration = Duration::from_millis(1_500);
+
+/// How old the knowledge of this city is.
+pub(crate) fn age(city: &NodeState) -> String {
+    match city.age {
+        None => "never heard".into(),
+        Some(age) if age < PRESENT => "as of now".into(),
+        Some(age) => format!("as of {} s ago", age.as_secs()),
+    }
 }
 
 /// With a capital.

@@ -129,7 +129,7 @@ fn has(view: &View, hero: HeroId, stamp: Stamp) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::web::fixtures::{Scene, id, live, stamp};
+    use crate::fixtures::{Scene, id, live, stamp};
 
     use std::num::{NonZeroU64, NonZeroU128};
 

@@ -8,7 +8,7 @@ use shared::id::NodeName;
 use crate::model::node_state::NodeStatus;
 use crate::model::view::View;
 use crate::text::title;
-use crate::web::render::panels::Phrase;
+use crate::web::render::phrase::Phrase;
 use crate::web::render::wording::{self, CLOCK_TOLD_MS, node, plain, says, tenths, wall};
 
 use super::comparison::{Candidate, Weighing};

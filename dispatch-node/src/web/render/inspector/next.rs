@@ -14,7 +14,7 @@ use crate::model::node_state::NodeStatus;
 use crate::model::rows::Row;
 use crate::model::view::View;
 use crate::text::title;
-use crate::web::render::panels::CityKey;
+use crate::web::render::phrase::CityKey;
 use crate::web::render::wording::{nodes, tenths};
 
 use super::comparison::{Candidate, Weighing, holdings};

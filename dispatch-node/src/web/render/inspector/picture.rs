@@ -5,7 +5,7 @@ use shared::time::UnixMillis;
 
 use crate::model::view::View;
 use crate::text::title;
-use crate::web::render::panels::CityKey;
+use crate::web::render::phrase::CityKey;
 use crate::web::render::wording::{moment, says, wall};
 
 use super::comparison::{Candidate, Fate, Weighing};

@@ -10,8 +10,8 @@ use shared::id::Incarnation;
 use shared::time::Now;
 
 use super::*;
+use crate::fixtures::{NOW, Scene, dead, id, live, name, stamp};
 use crate::model::node_state::NodeStatus;
-use crate::web::fixtures::{NOW, Scene, dead, id, live, name, stamp};
 
 /// What the panel says of the first hero.
 struct Said {

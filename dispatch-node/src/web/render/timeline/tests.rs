@@ -6,13 +6,22 @@ use shared::clock::{Hlc, Stamp};
 use shared::crdt::{Entry, Value};
 use shared::fault::{Fault, FaultId, Trouble};
 use shared::hero::{Hero, Location};
-use shared::id::{Incarnation, Origin};
+use shared::id::{HeroId, Incarnation, Origin};
 use shared::message::Pulled;
 
+use std::time::Duration;
+
+use super::bands::spans;
+use super::differences::differences;
+use super::outlook::forecast;
+use super::seconds::{SecondCache, seconds};
+use super::table::{ROWS_MAX, table_rows};
 use super::*;
+use crate::event_log::EventKind;
+use crate::fixtures::{self, THREE, at, name};
 use crate::model::city_state::{Arrival, Way};
 use crate::model::rows::Row;
-use crate::web::fixtures::{self, THREE, at, name};
+use crate::web::render::forecast_curve::{Predicted, PredictedPoint};
 
 fn three(millis: u64) -> View {
     fixtures::view(&THREE, millis)

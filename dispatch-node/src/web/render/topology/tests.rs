@@ -5,7 +5,7 @@ use std::time::Duration;
 use shared::fault::{Fault, FaultId, Frames, Pace, Permille};
 
 use super::*;
-use crate::web::fixtures::{self, THREE, name};
+use crate::fixtures::{self, THREE, name};
 
 /// A fault that all who carry it out report.
 fn fault(trouble: Trouble, from: &str, to: Option<&str>, both: bool) -> FaultView {

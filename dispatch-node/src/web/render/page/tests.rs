@@ -1,10 +1,18 @@
 //! What the page says in each state that a cluster can be in, the degraded ones first: as a person reads it, without the markup.
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use super::*;
-use crate::web::fixtures::{Scene, dead, id, live, stamp};
-use crate::web::render::faults::CauseForms;
+use crate::fixtures::{Scene, dead, id, live, stamp};
+use crate::model::node_state::NodeState;
+use crate::model::node_state::NodeStatus;
+use crate::model::status::ClusterStatus;
+use crate::web::error::{Problem, Refusal};
+use crate::web::render::fault_forms::CauseForms;
 use shared::crdt::Entry;
 use shared::fault::Trouble;
+use shared::id::NodeName;
 
 /// The page, as a browser gets it.
 fn page_of(view: &View, wish: &Wish, refusal: Option<&Refusal>) -> String {
@@ -17,7 +25,7 @@ fn page_of(view: &View, wish: &Wish, refusal: Option<&Refusal>) -> String {
     let notice = refusal.map(|refusal| Notice { text: refusal.problem.detail.clone(), bad: true });
     let cities: Vec<NodeName> = view.cities.iter().map(|city| city.name).collect();
     let surroundings = Surroundings { epoch: "e", cause: html(&CauseForms::of(&cities)), notice, role: None, unsafe_for: None };
-    whole(view, 1, &shared, &Fragments::default(), &window, wish, surroundings)
+    document(view, 1, &shared, &Fragments::default(), &window, wish, surroundings)
 }
 
 /// What a person reads of `html`: its words, a line for each stretch of text.

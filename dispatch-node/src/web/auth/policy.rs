@@ -1,0 +1,180 @@
+//! The access policy: which host names, origins and roles a request may have. A page of another site changes nothing, whatever
+//! browser it runs in; neither does a viewer.
+
+use std::net::IpAddr;
+
+use axum::http::{HeaderMap, Method, StatusCode, header};
+
+use crate::web::auth::tokens::{Role, Tokens};
+use crate::web::error::Problem;
+
+/// Where to sign in and out.
+pub(crate) const SIGN_IN: &str = "/sign-in";
+pub(crate) const SIGN_OUT: &str = "/sign-out";
+
+/// Who is let in.
+#[derive(Clone, Debug)]
+pub struct Entrance {
+    /// Only this machine can reach dispatch.
+    pub on_loopback: bool,
+    /// Names by which it may be reached, beside those that are its own anyway.
+    pub hosts: Vec<String>,
+    /// Other sites whose pages may ask for changes.
+    pub origins: Vec<String>,
+    /// By what roles are known.
+    pub tokens: Tokens,
+    /// Whether browsers come by TLS.
+    pub encrypted: bool,
+}
+
+/// Why somebody is not let in.
+pub(crate) enum Refused {
+    /// A browser whose user can sign in.
+    SignIn,
+    Problem(Problem),
+}
+
+impl Entrance {
+    /// What may be done by who asks for this.
+    pub(crate) fn admit(&self, method: &Method, path: &str, headers: &HeaderMap) -> Result<Role, Refused> {
+        let refused = |status, code, detail: &str| Refused::Problem(Problem::new(status, code, detail));
+        if !self.is_named(headers) {
+            let detail = "this is not the host that was asked for; nothing was changed (--allow-host gives dispatch another name)";
+            return Err(refused(StatusCode::MISDIRECTED_REQUEST, "foreign_host", detail));
+        }
+        let asks_for_change = !method.is_safe();
+        if asks_for_change && !self.is_same_site(headers) {
+            let detail = "this comes from a page of another site; nothing was changed";
+            return Err(refused(StatusCode::FORBIDDEN, "foreign_origin", detail));
+        }
+        // Who has not signed in yet may do that, and see what that page is made of.
+        if path == SIGN_IN || path == SIGN_OUT || path.starts_with("/static/") {
+            return Ok(self.tokens.role(headers).unwrap_or(Role::Viewer));
+        }
+        match self.tokens.role(headers) {
+            Some(Role::Viewer) if asks_for_change => {
+                Err(refused(StatusCode::FORBIDDEN, "viewer", "viewers look on; nothing was changed. Sign in as host to press buttons"))
+            }
+            Some(role) => Ok(role),
+            None if path == "/" => Err(Refused::SignIn),
+            None => Err(refused(
+                StatusCode::UNAUTHORIZED,
+                "sign_in",
+                "this cluster asks who you are: send a token, or sign in; nothing was changed",
+            )),
+        }
+    }
+
+    /// Whether the host that was asked for is this one. No other site can take an address for its name, so addresses are safe, except that on
+    /// loopback only loopback's are its own.
+    fn is_named(&self, headers: &HeaderMap) -> bool {
+        let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
+        let name = if host.ends_with(']') { host } else { host.rsplit_once(':').map_or(host, |(name, _)| name) };
+        let address = name.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
+        name.eq_ignore_ascii_case("localhost")
+            || address.is_ok_and(|address| !self.on_loopback || address.is_loopback())
+            || self.hosts.iter().any(|own| own.eq_ignore_ascii_case(name) || own.eq_ignore_ascii_case(host))
+    }
+
+    /// Whether the request comes from this site's own page, from one that is as good, or from no page at all.
+    pub(crate) fn is_same_site(&self, headers: &HeaderMap) -> bool {
+        let Some(origin) = headers.get(header::ORIGIN) else { return true };
+        let Ok(origin) = origin.to_str() else { return false };
+        let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
+        // Without TLS of our own there may be somebody in front who has it.
+        let is_ours = |scheme| scheme == "https" || !self.encrypted;
+        let own = origin.split_once("://").is_some_and(|(scheme, theirs)| Some(theirs) == host && is_ours(scheme));
+        own || self.origins.iter().any(|allowed| allowed.eq_ignore_ascii_case(origin))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use axum::http::HeaderValue;
+
+    const TOKEN: &str = "the token of the host";
+
+    fn entrance(on_loopback: bool) -> Entrance {
+        let tokens = Tokens::new(None, None).unwrap();
+        Entrance { on_loopback, hosts: Vec::new(), origins: Vec::new(), tokens, encrypted: false }
+    }
+
+    fn headers(host: &'static str, origin: Option<&'static str>) -> HeaderMap {
+        let mut headers = HeaderMap::from_iter([(header::HOST, HeaderValue::from_static(host))]);
+        headers.extend(origin.map(|origin| (header::ORIGIN, HeaderValue::from_static(origin))));
+        headers
+    }
+
+    /// What was made of it: `let in` as what, the way to the sign-in page, or the code of a problem.
+    fn verdict(entrance: &Entrance, method: Method, path: &str, headers: &HeaderMap) -> &'static str {
+        match entrance.admit(&method, path, headers) {
+            Ok(Role::Host) => "host",
+            Ok(Role::Viewer) => "viewer ",
+            Err(Refused::SignIn) => "to the sign-in page",
+            Err(Refused::Problem(problem)) => problem.code,
+        }
+    }
+
+    #[test]
+    fn a_host_is_known_by_its_own_names_and_no_others() {
+        let named = |entrance: &Entrance, host| entrance.is_named(&headers(host, None));
+        let mut entrance = entrance(true);
+        for own in ["localhost", "localhost:4900", "LOCALHOST:1", "127.0.0.1:4900", "127.9.8.7", "[::1]:4900", "[::1]"] {
+            assert!(named(&entrance, own), "{own}");
+        }
+        for foreign in ["evil.example:4900", "evil.example", "10.0.0.1:4900", "localhost.evil.example", "", "127.0.0.1.evil.example:4900"] {
+            assert!(!named(&entrance, foreign), "{foreign}");
+        }
+        entrance.hosts = vec!["heroes.example".into()];
+        assert!(named(&entrance, "Heroes.Example:4900") && named(&entrance, "heroes.example") && !named(&entrance, "xheroes.example"));
+        entrance.on_loopback = false;
+        for (host, is_own) in [("10.0.0.1:4900", true), ("[fe80::1]", true), ("localhost", true), ("evil.example:4900", false), ("", false)]
+        {
+            assert_eq!(named(&entrance, host), is_own, "{host}");
+        }
+    }
+
+    #[test]
+    fn a_page_of_this_site_or_no_page_may_ask_for_changes() {
+        let mut entrance = entrance(true);
+        assert!(entrance.is_same_site(&headers("localhost:4900", None)));
+        assert!(entrance.is_same_site(&headers("localhost:4900", Some("http://localhost:4900"))));
+        for foreign in ["http://evil.example", "http://localhost:4901", "null", "https://evil.example"] {
+            assert!(!entrance.is_same_site(&headers("localhost:4900", Some(foreign))), "{foreign}");
+            assert_eq!(verdict(&entrance, Method::POST, "/bomb", &headers("localhost:4900", Some(foreign))), "foreign_origin");
+            assert_eq!(verdict(&entrance, Method::GET, "/", &headers("localhost:4900", Some(foreign))), "host", "looking changes nothing");
+        }
+        entrance.encrypted = true;
+        assert!(!entrance.is_same_site(&headers("localhost:4900", Some("http://localhost:4900"))), "what is not encrypted is another site");
+        assert!(entrance.is_same_site(&headers("localhost:4900", Some("https://localhost:4900"))));
+        entrance.origins = vec!["https://class.example".into()];
+        assert!(entrance.is_same_site(&headers("localhost:4900", Some("https://class.example"))));
+        assert!(!entrance.is_same_site(&headers("localhost:4900", Some("http://class.example"))));
+    }
+
+    #[test]
+    fn a_viewer_sees_all_and_causes_nothing_and_a_stranger_is_asked_who_it_is() {
+        let mut entrance = entrance(true);
+        let nobody = headers("localhost", None);
+        let mut host = nobody.clone();
+        host.insert(header::AUTHORIZATION, HeaderValue::from_str(&format!("Bearer {TOKEN}")).unwrap());
+        entrance.tokens = Tokens::new(Some(TOKEN.into()), None).unwrap();
+        for path in ["/", "/live", "/api/v1/heroes", "/lost"] {
+            assert_eq!(verdict(&entrance, Method::GET, path, &nobody), "viewer ", "{path}");
+            assert_eq!(verdict(&entrance, Method::GET, path, &host), "host", "{path}");
+        }
+        for method in [Method::POST, Method::PUT, Method::DELETE, Method::PATCH] {
+            assert_eq!(verdict(&entrance, method.clone(), "/api/v1/heroes", &nobody), "viewer");
+            assert_eq!(verdict(&entrance, method, "/api/v1/heroes", &host), "host");
+        }
+        entrance.tokens = Tokens::new(Some(TOKEN.into()), Some("the token of viewers".into())).unwrap();
+        assert_eq!(verdict(&entrance, Method::GET, "/", &nobody), "to the sign-in page");
+        for (method, path) in [(Method::GET, "/live"), (Method::GET, "/api/v1/heroes"), (Method::POST, "/bomb"), (Method::GET, "/help")] {
+            assert_eq!(verdict(&entrance, method, path, &nobody), "sign_in", "{path}");
+        }
+        for (method, path) in [(Method::GET, "/sign-in"), (Method::POST, "/sign-in"), (Method::GET, "/static/style.css")] {
+            assert_eq!(verdict(&entrance, method, path, &nobody), "viewer ", "{path}");
+        }
+    }
+}

@@ -1,0 +1,145 @@
+//! A snapshot of what a page shows, and the frames made of it. A page says which frame it has, and is sent what is newer; pages in
+//! step with each other are sent the very same bytes.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use serde::Serialize;
+use tokio_tungstenite::tungstenite::Utf8Bytes;
+
+use crate::model::view::View;
+use crate::web::fragments::{Fragments, Newer, Number};
+use crate::web::render::timeline;
+
+/// How many frames are kept at most of one moment. Pages in step need one; more are made for those who ask for odd ones.
+const FRAMES_MAX: usize = 64;
+
+/// What a window shows, at one moment.
+pub(crate) struct Snapshot {
+    pub(crate) number: Number,
+    pub(crate) view: Arc<View>,
+    pub(crate) shared: Fragments,
+    /// The seconds of the timeline, and its table. They are much, and only a page with scripts asks for them.
+    pub(crate) history: Fragments,
+    pub(crate) window: Fragments,
+    news: Vec<News>,
+    /// The frames that somebody needed, by what they had.
+    frames: Mutex<BTreeMap<Has, Option<Utf8Bytes>>>,
+}
+
+/// Which frame a page has: of what all pages show, of the history, and of what its window shows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Has {
+    pub(crate) shared: Number,
+    pub(crate) history: Number,
+    pub(crate) window: Number,
+}
+
+impl Has {
+    /// All of frame `number`.
+    pub(crate) fn all(number: Number) -> Self {
+        Self { shared: number, history: number, window: number }
+    }
+
+    /// At most frame `number`.
+    pub(crate) fn at_most(self, number: Number) -> Self {
+        Self { shared: self.shared.min(number), history: self.history.min(number), window: self.window.min(number) }
+    }
+}
+
+/// A short message to everybody.
+#[derive(Clone, Debug, Serialize)]
+pub(super) struct News {
+    /// The number of its line in the event log.
+    pub(super) n: u64,
+    pub(super) text: String,
+    #[serde(skip)]
+    pub(super) since: Number,
+}
+
+#[derive(Serialize)]
+struct Frame<'a> {
+    t: &'static str,
+    s: Number,
+    from: Number,
+    /// The transform that puts now where it belongs on the timeline.
+    moving: String,
+    /// How many changes of rows there have been.
+    changes: u64,
+    /// Whether this is all that the window shows.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    whole: bool,
+    #[serde(flatten)]
+    newer: Newer<'a>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    news: Vec<&'a News>,
+}
+
+impl Snapshot {
+    /// A snapshot of which no frame has been made yet.
+    pub(super) fn new(number: Number, view: Arc<View>, shared: Fragments, history: Fragments, window: Fragments, news: Vec<News>) -> Self {
+        Self { number, view, shared, history, window, news, frames: Mutex::default() }
+    }
+
+    /// The frame for a page that has this; none where nothing is newer.
+    pub(crate) fn since(&self, has: Has) -> Option<Utf8Bytes> {
+        let mut frames = self.frames.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(frame) = frames.get(&has) {
+            return frame.clone();
+        }
+        let frame = self.frame(has);
+        if frames.len() < FRAMES_MAX {
+            frames.insert(has, frame.clone());
+        }
+        frame
+    }
+
+    fn frame(&self, has: Has) -> Option<Utf8Bytes> {
+        let mut newer = Newer::default();
+        self.shared.since(has.shared, &mut newer);
+        self.history.since(has.history, &mut newer);
+        self.window.since(has.window, &mut newer);
+        // To a newcomer nothing is news.
+        let news: Vec<&News> = self.news.iter().filter(|news| has.shared > 0 && news.since > has.shared).collect();
+        if newer.is_empty() && news.is_empty() {
+            return None;
+        }
+        let frame = Frame {
+            t: "d",
+            s: self.number,
+            from: has.shared,
+            moving: timeline::moving_transform(&self.view),
+            changes: self.view.rows.changes(),
+            whole: has.window == 0,
+            newer,
+            news,
+        };
+        Some(serde_json::to_string(&frame).expect("a frame has only strings and numbers").into())
+    }
+
+    /// The same with another window.
+    pub(crate) fn with_window(&self, window: Fragments) -> Self {
+        let Self { number, view, shared, history, news, .. } = self;
+        Self::new(*number, Arc::clone(view), shared.clone(), history.clone(), window, news.clone())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixtures::view;
+
+    #[test]
+    fn frames_for_pages_that_claim_to_have_all_kinds_of_frames_are_not_all_kept() {
+        let mut shared = Fragments::default();
+        for number in 1..=200 {
+            shared.panel(number, "title", number.to_string());
+        }
+        let view = Arc::new(view(&["gotham"], 200_000));
+        let snapshot = Snapshot::new(200, view, shared, Fragments::default(), Fragments::default(), Vec::new());
+        for has in 0..200 {
+            assert!(snapshot.since(Has::all(has)).is_some());
+        }
+        assert_eq!(snapshot.frames.lock().unwrap().len(), FRAMES_MAX);
+    }
+}

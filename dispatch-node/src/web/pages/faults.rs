@@ -1,0 +1,70 @@
+//! The forms that inject and heal faults, and end the process of a city.
+
+use axum::extract::State;
+use axum::http::HeaderMap;
+use axum::response::Response;
+
+use shared::id::NodeName;
+
+use crate::request::Action;
+use crate::web::error::{Problem, shortened};
+use crate::web::extract::body::FormBody;
+use crate::web::extract::domain::Domain;
+use crate::web::extract::fault::FaultWish;
+use crate::web::extract::parameters::FaultPath;
+use crate::web::pages::forms;
+use crate::web::state::Site;
+
+/// `POST /faults`
+pub(crate) async fn cause(State(site): State<Site>, headers: HeaderMap, form: Result<FormBody, Problem>) -> Response {
+    let verb = form.and_then(|form| match form.get("kind") {
+        Some("stop") => city(&site.domain, &form).map(|city| Action::Stop { city }),
+        Some("kill") => city(&site.domain, &form).map(|city| Action::Kill { city }),
+        Some(_) | None => wish(&form).and_then(|wish| wish.parse(&site.domain)),
+    });
+    forms::act(&site, &headers, None, verb).await
+}
+
+/// The city whose process is to end.
+fn city(domain: &Domain, form: &FormBody) -> Result<NodeName, Problem> {
+    let from = form.get("from").unwrap_or_default();
+    domain.city(from).ok_or_else(|| Problem::not_allowed("unknown_node", "only a city's process is ended from here; nothing was changed"))
+}
+
+/// What the form's fields ask for. Its one size means what the kind of trouble makes of it.
+fn wish(form: &FormBody) -> Result<FaultWish, Problem> {
+    let number = |field: &str, otherwise: f64| match form.get(field) {
+        None => Ok(otherwise),
+        Some(text) => text.trim().replace('−', "-").parse::<f64>().map_err(|_| {
+            let shown = shortened(text, 20);
+            Problem::not_allowed("out_of_range", format!("{shown:?} is not a number; nothing was changed"))
+        }),
+    };
+    let field = |name| form.get(name).unwrap_or_default().to_owned();
+    let kind = field("kind");
+    let mut wish = FaultWish {
+        from: field("from"),
+        to: form.get("to").map(str::to_owned),
+        both: form.get("both").map(|both| both == "true"),
+        heal_after_s: Some(number("heal_after_s", 30.0)?),
+        ..FaultWish::default()
+    };
+    match kind.as_str() {
+        "delay" => wish.delay_ms = Some(number("size", 300.0)?),
+        "loss" | "duplicate" | "reorder" => wish.percent = Some(number("size", 20.0)?),
+        "throttle" => wish.bytes_per_s = Some(number("size", 2_000.0)?),
+        "skew" => wish.skew_ms = Some(number("size", 3_000.0)?),
+        _ => {}
+    }
+    Ok(FaultWish { kind, ..wish })
+}
+
+/// `POST /faults/{id}/heal`
+pub(crate) async fn heal(State(site): State<Site>, fault: Result<FaultPath, Problem>, headers: HeaderMap) -> Response {
+    forms::act(&site, &headers, None, fault.map(|FaultPath(fault)| Action::Heal { fault: Some(fault) })).await
+}
+
+/// `POST /faults/heal`
+pub(crate) async fn heal_all(State(site): State<Site>, headers: HeaderMap) -> Response {
+    forms::act(&site, &headers, None, Ok(Action::Heal { fault: None })).await
+}

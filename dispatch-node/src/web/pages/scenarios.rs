@@ -1,0 +1,16 @@
+//! The form that plays a scenario.
+
+use axum::extract::State;
+use axum::http::HeaderMap;
+use axum::response::Response;
+
+use crate::web::error::Problem;
+use crate::web::extract::body::FormBody;
+use crate::web::pages::forms;
+use crate::web::state::Site;
+
+/// `POST /scenarios`
+pub(crate) async fn play(State(site): State<Site>, headers: HeaderMap, form: Result<FormBody, Problem>) -> Response {
+    let begun = form.and_then(|form| site.scenarios.play(form.get("name").unwrap_or_default()));
+    forms::answer(&site, &headers, None, begun.map(|()| forms::News::default())).await
+}

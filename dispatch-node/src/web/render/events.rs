@@ -1,0 +1,51 @@
+//! The last events, as a list.
+
+use std::sync::Arc;
+
+use askama::Template;
+
+use shared::id::NodeName;
+
+use crate::event_log::LoggedEvent;
+use crate::model::view::View;
+use crate::web::render::wording::time_of_day;
+
+/// How many happenings a page shows.
+const HAPPENINGS_SHOWN: usize = 12;
+
+/// What the page says when a city was bombed.
+pub(crate) fn destroyed(city: NodeName) -> String {
+    format!("{city} has been destroyed")
+}
+
+/// The last things that happened, newest first.
+#[derive(Debug, Clone, PartialEq, Eq, Template)]
+#[template(path = "happened.html")]
+pub(crate) struct HappenedPanel {
+    /// Newest first.
+    pub(crate) events: Vec<Happening>,
+}
+
+/// One thing that happened.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Happening {
+    /// When: `12:41:07`.
+    pub(crate) at: String,
+    /// Where: a city's key, or `dispatch`.
+    pub(crate) key: String,
+    /// What, as a sentence without its full stop.
+    pub(crate) text: String,
+}
+
+impl HappenedPanel {
+    /// The newest events of this view.
+    pub(crate) fn of(view: &View) -> Self {
+        let latest = view.events.iter().rev().take(HAPPENINGS_SHOWN);
+        let happening = |happening: &Arc<LoggedEvent>| Happening {
+            at: time_of_day(happening.at),
+            key: happening.node.to_string(),
+            text: happening.text.clone(),
+        };
+        Self { events: latest.map(happening).collect() }
+    }
+}

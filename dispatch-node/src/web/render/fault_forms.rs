@@ -1,0 +1,49 @@
+//! The forms that inject faults and play scenarios. They depend on the cities only, so they are rendered with the document.
+
+use askama::Template;
+
+use shared::id::NodeName;
+use shared::membership::DISPATCH;
+use superhero::scenario::shipped;
+
+use crate::text::title;
+
+/// The forms that cause trouble and play scenarios.
+#[derive(Debug, Template)]
+#[template(path = "cause.html", whitespace = "minimize")]
+pub(crate) struct CauseForms {
+    kinds: Vec<Kind>,
+    /// Key and name.
+    nodes: Vec<(String, String)>,
+    /// Name and title.
+    scenarios: Vec<(String, String)>,
+}
+
+#[derive(Debug)]
+struct Kind {
+    value: &'static str,
+    label: &'static str,
+}
+
+impl CauseForms {
+    pub(crate) fn of(cities: &[NodeName]) -> Self {
+        let kinds = [
+            ("cut", "Cut"),
+            ("delay", "Delay"),
+            ("loss", "Loss"),
+            ("duplicate", "Repetition"),
+            ("reorder", "Overtaking"),
+            ("throttle", "Throttle"),
+            ("freeze", "Freeze (from)"),
+            ("skew", "Wrong clock (from)"),
+            ("stop", "Stop the process (from)"),
+            ("kill", "Kill the process (from)"),
+        ];
+        let node = |name: &NodeName| (name.to_string(), title(*name));
+        Self {
+            kinds: kinds.map(|(value, label)| Kind { value, label }).into(),
+            nodes: cities.iter().map(node).chain([(DISPATCH.to_owned(), "Dispatch".to_owned())]).collect(),
+            scenarios: shipped().into_iter().map(|scenario| (scenario.name, scenario.title)).collect(),
+        }
+    }
+}

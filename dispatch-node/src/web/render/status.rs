@@ -1,0 +1,119 @@
+//! The heading of the page: the verdict in words, why it is so, and the numbers behind it.
+
+use askama::Template;
+
+use shared::fault::{Pace, Trouble};
+
+use crate::model::faults::describe;
+use crate::model::node_state::NodeState;
+use crate::model::node_state::NodeStatus;
+use crate::model::status::{self, ClusterStatus};
+use crate::model::view::View;
+use crate::text::{counted, grouped, title};
+use crate::web::render::phrase::{Phrase, Tone};
+use crate::web::render::wording::{CLOCK_TOLD_MS, capitalised, tenths};
+
+/// The heading of the page: one or two sentences that are always true, and the numbers behind them.
+#[derive(Debug, Clone, PartialEq, Eq, Template)]
+#[template(path = "verdict.html")]
+pub(crate) struct VerdictPanel {
+    /// The sentence in pieces. They are set one after the other as they stand, so each brings its own spaces.
+    pub(crate) sentence: Vec<Phrase>,
+    /// The same as what was the case, for a page that has lost contact.
+    pub(crate) past: String,
+    /// Whether every city that answers holds the same. Takes the colour out of the page.
+    pub(crate) converged: bool,
+    /// A second, quieter sentence: why, or what happens next. May be empty.
+    pub(crate) detail: String,
+    /// A few numbers, in reading order.
+    pub(crate) stats: Vec<Stat>,
+}
+
+/// One number beside the verdict.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Stat {
+    /// What is counted: `Heroes agreed on`.
+    pub(crate) label: &'static str,
+    /// The number: `9 986`.
+    pub(crate) value: String,
+    /// What follows it in small type: `of 10 000`, `s`. May be empty.
+    pub(crate) unit: String,
+    /// Whether the number counts something lost.
+    pub(crate) bad: bool,
+}
+
+impl VerdictPanel {
+    /// The heading for this view.
+    pub(crate) fn of(view: &View) -> Self {
+        let verdict = &view.status;
+        let phrase = |phrase: &status::Phrase| Phrase {
+            text: phrase.to_string(),
+            tone: match phrase {
+                status::Phrase::Plain(_) => Tone::Plain,
+                status::Phrase::City(name) => Tone::City(name.to_string()),
+                status::Phrase::Apart(_) => Tone::Mark,
+                status::Phrase::Bad(_) => Tone::Bad,
+            },
+        };
+        let (oldest, oldest_unit) = match verdict.oldest_difference {
+            None => ("none".to_owned(), ""),
+            Some(age) => (age.as_secs().to_string(), "s"),
+        };
+        let stat = |label, value, unit: String, bad| Stat { label, value, unit, bad };
+        Self {
+            sentence: verdict.phrases.iter().map(phrase).collect(),
+            past: verdict.past(),
+            converged: verdict.converged,
+            detail: detail(view),
+            stats: vec![
+                stat("Heroes agreed on", grouped(verdict.agreed_on as u64), format!("of {}", grouped(verdict.heroes as u64)), false),
+                stat("Oldest difference", oldest, oldest_unit.to_owned(), false),
+                stat("Held by one node only", grouped(verdict.only_copies as u64), String::new(), verdict.only_copies > 0),
+                stat("Writes lost for good", grouped(verdict.lost_writes), String::new(), verdict.lost_writes > 0),
+            ],
+        }
+    }
+}
+
+/// The second sentence: what else is the case.
+fn detail(view: &View) -> String {
+    let ClusterStatus { converged, differences, only_copies, heroes, .. } = view.status;
+    let case = if !view.joined {
+        "Dispatch has just started and looks for cities that know more.".into()
+    } else if converged && heroes == 0 {
+        "Create some heroes, assign them to cities, then bomb one and watch the others bring it back.".into()
+    } else if converged {
+        "Dispatch holds the same. Bomb a city and watch the others bring it back.".into()
+    } else if only_copies > 0 {
+        format!("{} by one node alone: if that one goes now, so do they.", counted(only_copies, "hero is held", "heroes are held"))
+    } else if differences > 0 {
+        format!("{} heard the same everywhere.", counted(differences, "hero is not", "heroes are not"))
+    } else if view.cities.iter().any(|city| city.status != NodeStatus::Up) {
+        "What is shown of a city that does not answer is what was last known.".into()
+    } else {
+        "Dispatch's own copy is still catching up.".into()
+    };
+    [case]
+        .into_iter()
+        .chain(hindrance(view, differences > 0))
+        .chain(view.cities.iter().filter_map(fast_clock))
+        .collect::<Vec<_>>()
+        .join(" ")
+}
+
+/// Why what differs does not come to agree, or that it will.
+fn hindrance(view: &View, differs: bool) -> Option<String> {
+    let cut = view.faults.iter().map(|fault| &fault.fault).find(|fault| fault.trouble == Trouble::Cut);
+    match (view.pace == Pace::PAUSED, cut) {
+        (true, _) => Some("Gossip is paused.".into()),
+        (false, Some(cut)) => Some(format!("{}.", capitalised(&describe(cut)))),
+        (false, None) => (differs && view.cities.iter().all(|city| city.status == NodeStatus::Up)).then(|| "Gossip will tell.".into()),
+    }
+}
+
+/// What comes of a city's clock that is ahead.
+fn fast_clock(city: &NodeState) -> Option<String> {
+    let ahead = city.clock_ahead_ms.and_then(|ahead| u64::try_from(ahead).ok()).filter(|ahead| *ahead >= CLOCK_TOLD_MS)?;
+    let is_known = city.status == NodeStatus::Up;
+    is_known.then(|| format!("{}'s clock is {} ahead: its writes beat later ones.", title(city.name), tenths(ahead)))
+}

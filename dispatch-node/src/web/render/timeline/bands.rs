@@ -1,0 +1,114 @@
+//! The faults of the timeline, as bands across the lanes that they concern.
+//!
+//! Invariant: bounded. The newest faults are drawn, a band each.
+
+use std::time::Duration;
+
+use askama::Template;
+
+use shared::fault::Trouble;
+
+use crate::model::faults::describe;
+use crate::model::history::Span;
+use crate::model::view::View;
+use crate::text::title;
+use crate::web::render::html::html;
+use crate::web::render::svg::{Px, Xy};
+
+use super::layout::{Layout, WORDS_HEIGHT};
+
+/// Where the words of bands stand, and how many lines there are.
+const WORDS_Y: f64 = 13.0;
+const WORDS_LINES: usize = 2;
+/// How many bands are drawn: each trouble is one, at every lane that it concerns.
+const BANDS_MAX: usize = 64;
+
+#[derive(Template)]
+#[template(path = "timeline_spans.html")]
+struct Bands {
+    bands: Vec<Band>,
+}
+
+struct Band {
+    class: &'static str,
+    title: String,
+    x: f64,
+    width: f64,
+    lanes: Vec<f64>,
+    /// From the words down to the lanes.
+    post: String,
+    /// Where the words are, if there was room for them.
+    words: Option<(f64, f64, String)>,
+}
+
+/// The troubles that were or are in force: a group `timeline-spans`.
+pub(crate) fn spans(view: &View) -> String {
+    let layout = Layout::of(view);
+    let first = Duration::from_secs(layout.first());
+    let shown: Vec<&Span> = view.history.spans().filter(|span| span.ended.is_none_or(|ended| ended >= first)).collect();
+    let shown = shown.iter().rev().take(BANDS_MAX).rev();
+    // Where the words of each line end so far.
+    let mut ends = [f64::NEG_INFINITY; WORDS_LINES];
+    let bands = shown.map(|span| layout.band(span, &mut ends)).collect();
+    html(&Bands { bands })
+}
+
+impl Layout<'_> {
+    fn band(&self, span: &Span, ends: &mut [f64]) -> Band {
+        let (beyond_left, inside, beyond_right) = self.edges();
+        let is_older = span.began.as_secs() < self.first();
+        let x = self.x(span.began).max(beyond_left);
+        let words_x = if is_older { inside } else { x };
+        let until = span.ended.map_or(beyond_right, |ended| self.x(ended));
+        let fault = &span.fault;
+        let mut lanes = vec![self.y(fault.from)];
+        if let Some(to) = fault.to.filter(|_| fault.trouble.is_between_nodes()) {
+            lanes.push(self.y(to));
+        }
+        let text = brief(span);
+        let width = 6.6 * text.chars().count() as f64 + 16.0;
+        let free = ends.iter().position(|end| *end <= words_x);
+        let words = free.map(|line| {
+            ends[line] = words_x + width;
+            (words_x + 4.0, WORDS_Y + WORDS_HEIGHT * line as f64, text)
+        });
+        let top = words.as_ref().map_or(lanes[0], |(_, y, _)| y - 9.0);
+        let bottom = lanes.iter().copied().fold(0.0, f64::max) + 11.0;
+        Band {
+            class: if fault.trouble == Trouble::Cut { "bad" } else { "odd" },
+            title: describe(fault),
+            x,
+            width: (until - x).max(1.0),
+            lanes: lanes.iter().map(|y| y - 11.0).collect(),
+            post: if is_older { String::new() } else { format!("M{}V{}", Xy(x, top), Px(bottom)) },
+            words,
+        }
+    }
+}
+
+/// A trouble in as few words as make sense beside its lanes.
+fn brief(span: &Span) -> String {
+    let fault = &span.fault;
+    let from = title(fault.from);
+    let ends = match (fault.to.map(title), fault.both) {
+        (None, true) => from.clone(),
+        (None, false) => format!("from {from}"),
+        (Some(to), true) => format!("{from} – {to}"),
+        (Some(to), false) => format!("{from} to {to}"),
+    };
+    match fault.trouble {
+        Trouble::Cut if fault.to.is_none() && fault.both => format!("{from} cut off"),
+        Trouble::Cut => format!("{ends} cut"),
+        Trouble::Delay { by, .. } => format!("{ends} slow, {} ms", by.as_millis()),
+        Trouble::Loss(chance) => format!("{ends} loses {} %", chance.percent()),
+        Trouble::Duplicate(chance) => format!("{ends} repeats {} %", chance.percent()),
+        Trouble::Reorder(chance) => format!("{ends} overtakes {} %", chance.percent()),
+        Trouble::Throttle(_) => format!("{ends} throttled"),
+        Trouble::Freeze => format!("{from} frozen"),
+        Trouble::Skew(ms) => format!("{from} clock {} {}", seconds_of(ms.unsigned_abs()), if ms > 0 { "ahead" } else { "behind" }),
+    }
+}
+
+fn seconds_of(ms: u64) -> String {
+    format!("{}.{} s", ms / 1_000, ms / 100 % 10)
+}

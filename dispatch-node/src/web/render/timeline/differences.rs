@@ -1,0 +1,51 @@
+//! The curve of the timeline: how many heroes differed, and the scale that it shares with the forecast.
+
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use crate::model::view::View;
+use crate::web::render::forecast_curve::Predicted;
+use crate::web::render::svg::{Px, Xy};
+
+use super::layout::{CURVE_HEIGHT, Layout};
+
+/// A step of the curve is at least so long.
+const STEP: Duration = Duration::from_millis(100);
+
+/// The most differences that the curve has to show.
+pub(super) fn most(layout: &Layout<'_>, predicted: Option<&Predicted>) -> f64 {
+    let measured =
+        layout.seconds().flat_map(|second| second.differences.iter().map(|(_, count)| *count).chain([second.differences_before]));
+    let measured = measured.chain([layout.view.history.differences()]).max().unwrap_or(0) as f64;
+    let predicted = predicted.into_iter().flat_map(|predicted| &predicted.points).map(|point| point.high.max(point.mean));
+    predicted.fold(measured, f64::max)
+}
+
+/// How high the curve stands above its line.
+pub(super) fn up(count: f64, most: f64) -> f64 {
+    if most > 0.0 { CURVE_HEIGHT * count / most } else { 0.0 }
+}
+
+/// How many heroes differed: a group `timeline-differences` within the moving one. It is drawn to the scale that `predicted` needs too.
+pub(crate) fn differences(view: &View, predicted: Option<&Predicted>) -> String {
+    let layout = Layout::of(view);
+    let most = most(&layout, predicted);
+    let y = |count: usize| layout.curve_y() - up(count as f64, most);
+    let (start, _, end) = layout.edges();
+    let now = view.history.differences();
+    let before = layout.seconds().next().map_or(now, |second| second.differences_before);
+    let mut path = format!("M{}", Xy(start, y(before)));
+    let mut steps: Vec<(Duration, usize)> = Vec::new();
+    for (at, count) in layout.seconds().flat_map(|second| &second.differences) {
+        match steps.last_mut() {
+            Some((last, standing)) if at.saturating_sub(*last) < STEP => *standing = *count,
+            Some(_) | None => steps.push((*at, *count)),
+        }
+    }
+    for (at, count) in steps {
+        let _ = write!(path, "H{}V{}", Px(layout.x(at)), Px(y(count)));
+    }
+    let _ = write!(path, "H{}", Px(end));
+    let (start, base) = (Px(start), Px(layout.curve_y()));
+    format!(r#"<g id="timeline-differences"><path class="area" d="{path}V{base}H{start}z"/><path class="curve" d="{path}"/></g>"#)
+}

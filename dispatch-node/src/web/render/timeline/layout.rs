@@ -1,0 +1,99 @@
+//! The layout of the timeline: times from left to right, a lane a node from top to bottom.
+//!
+//! A second stands at [`SECOND_WIDTH`] times its number since the beginning of the hour of dispatch's uptime that contains now. So
+//! coordinates stay below a hundred thousand, where the single precision of renderers is far finer than a pixel; once an hour all
+//! fragments are rendered again.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use shared::id::{HeroId, NodeName};
+
+use crate::model::history::Second;
+use crate::model::view::View;
+
+/// How wide a second is, in pixels.
+pub(super) const SECOND_WIDTH: f64 = 24.0;
+/// How many seconds the picture shows: so many that were, and so many that may be.
+pub(super) const PAST_S: u64 = 50;
+pub(super) const FUTURE_S: u64 = 10;
+pub(super) const NOW_X: f64 = PAST_S as f64 * SECOND_WIDTH;
+pub(super) const WIDTH: f64 = (PAST_S + FUTURE_S) as f64 * SECOND_WIDTH;
+/// After so many seconds coordinates begin anew.
+pub(super) const HOUR_S: u64 = 3_600;
+
+/// Where the first lane is, and how far the next one is from it.
+const LANE_Y: f64 = 54.0;
+const LANE_HEIGHT: f64 = 34.0;
+/// How high a line of words is.
+pub(super) const WORDS_HEIGHT: f64 = 14.0;
+/// How high the curve of differences can get.
+pub(super) const CURVE_HEIGHT: f64 = 46.0;
+
+/// Where things are: times across, nodes down.
+pub(super) struct Layout<'a> {
+    pub(super) view: &'a View,
+    /// The second at which coordinates begin.
+    origin: u64,
+}
+
+impl<'a> Layout<'a> {
+    pub(super) fn of(view: &'a View) -> Self {
+        Self { view, origin: view.at.mono.as_secs() / HOUR_S * HOUR_S }
+    }
+
+    /// Across, within the moving group.
+    pub(super) fn x(&self, at: Duration) -> f64 {
+        (at.as_secs_f64() - self.origin as f64) * SECOND_WIDTH
+    }
+
+    pub(super) fn second_x(&self, number: u64) -> f64 {
+        self.x(Duration::from_secs(number))
+    }
+
+    /// The lane of this node, from the top; dispatch has the last one.
+    pub(super) fn lane(&self, node: NodeName) -> usize {
+        self.view.city(node).map_or(self.view.cities.len(), |(lane, _)| lane)
+    }
+
+    pub(super) fn y(&self, node: NodeName) -> f64 {
+        lane_y(self.lane(node))
+    }
+
+    pub(super) fn more_y(&self) -> f64 {
+        lane_y(self.view.cities.len()) + 30.0
+    }
+
+    /// The line of no differences.
+    pub(super) fn curve_y(&self) -> f64 {
+        self.more_y() + 26.0 + CURVE_HEIGHT
+    }
+
+    /// The second in which the picture begins.
+    pub(super) fn first(&self) -> u64 {
+        self.view.at.mono.as_secs().saturating_sub(PAST_S)
+    }
+
+    /// Places safely left of all that is shown, just inside of it, and right of now. They move on every ten seconds, so that what reaches
+    /// there need not be drawn anew with each frame. What is too far is clipped.
+    pub(super) fn edges(&self) -> (f64, f64, f64) {
+        let inside = (self.first() / 10 + 1) * 10;
+        (self.second_x(inside.saturating_sub(20)), self.second_x(inside), self.second_x(inside + PAST_S + FUTURE_S))
+    }
+
+    pub(super) fn seconds(&self) -> impl DoubleEndedIterator<Item = &'a Arc<Second>> {
+        let first = self.first();
+        self.view.history.seconds().filter(move |second| second.number >= first)
+    }
+
+    pub(super) fn hero(&self, hero: HeroId) -> String {
+        self.view
+            .rows
+            .get(hero)
+            .map_or_else(|| format!("Hero {}", hero.to_string().chars().take(8).collect::<String>()), |row| row.name.to_string())
+    }
+}
+
+pub(super) fn lane_y(lane: usize) -> f64 {
+    LANE_Y + LANE_HEIGHT * lane as f64
+}

@@ -1,0 +1,70 @@
+//! The forecast of the timeline, right of now, and the scale of the curve.
+
+use askama::Template;
+
+use crate::model::view::View;
+use crate::text::grouped;
+use crate::web::render::forecast_curve::{Predicted, PredictedPoint};
+use crate::web::render::html::html;
+use crate::web::render::svg::Xy;
+
+use super::differences::{most, up};
+use super::layout::{CURVE_HEIGHT, FUTURE_S, Layout, NOW_X, SECOND_WIDTH, WIDTH, WORDS_HEIGHT};
+
+/// How many characters of a sentence fit beside each other right of now.
+const LINE_CHARS_MAX: usize = 36;
+
+#[derive(Template)]
+#[template(path = "timeline_forecast.html")]
+struct Outlook {
+    band: String,
+    mean: String,
+    /// The lines of the sentence, and where each begins.
+    lines: Vec<(f64, f64, String)>,
+    top: f64,
+    width: f64,
+    /// How many heroes the top of the curve stands for. Empty where none differs.
+    scale: String,
+}
+
+/// What is predicted, and the scale: a group `timeline-forecast` beside the moving one.
+pub(crate) fn forecast(view: &View, predicted: Option<&Predicted>) -> String {
+    let layout = Layout::of(view);
+    let most = most(&layout, predicted);
+    let at = |after_s: f64, count: f64| Xy(NOW_X + after_s * SECOND_WIDTH, layout.curve_y() - up(count, most)).to_string();
+    let points: Vec<PredictedPoint> = predicted
+        .into_iter()
+        .flat_map(|predicted| predicted.points.iter().copied())
+        .filter(|point| (0.0..=FUTURE_S as f64).contains(&point.after_s))
+        .collect();
+    let lines = predicted.map(|predicted| wrapped(&predicted.sentence)).unwrap_or_default();
+    let top = layout.curve_y() - CURVE_HEIGHT;
+    let first = top - 10.0 - WORDS_HEIGHT * (lines.len() as f64 - 1.0);
+    let high = points.iter().map(|point| at(point.after_s, point.high));
+    let low = points.iter().rev().map(|point| at(point.after_s, point.low));
+    let path = |points: Vec<String>| if points.is_empty() { String::new() } else { format!("M{}", points.join("L")) };
+    let outlook = Outlook {
+        band: path(high.chain(low).collect()),
+        mean: path(points.iter().map(|point| at(point.after_s, point.mean)).collect()),
+        lines: lines.into_iter().enumerate().map(|(line, text)| (NOW_X + 10.0, first + WORDS_HEIGHT * line as f64, text)).collect(),
+        top,
+        width: WIDTH,
+        scale: if most > 0.0 { grouped(most.ceil() as u64) } else { String::new() },
+    };
+    html(&outlook)
+}
+
+/// A sentence in lines that fit right of now.
+fn wrapped(sentence: &str) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for word in sentence.split_whitespace() {
+        match lines.last_mut() {
+            Some(line) if line.chars().count() + 1 + word.chars().count() <= LINE_CHARS_MAX => {
+                line.push(' ');
+                line.push_str(word);
+            }
+            Some(_) | None => lines.push(word.to_owned()),
+        }
+    }
+    lines
+}

@@ -1,0 +1,242 @@
+//! The seconds of the timeline: gossip as arrows, writes as shapes, a fragment a second.
+//!
+//! Invariant: bounded. Beyond a few a second, pulls and writes are drawn as one path and counted.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::sync::Arc;
+use std::time::Duration;
+
+use askama::Template;
+
+use shared::message::PullOutcome;
+
+use crate::event_log::EventKind;
+use crate::model::history::{Pull, Second, Write};
+use crate::model::view::View;
+use crate::text::{counted, title};
+use crate::web::render::html::html;
+use crate::web::render::svg::{Px, Xy, shape};
+
+use super::layout::{HOUR_S, Layout, SECOND_WIDTH, lane_y};
+use super::wording::{brings, pull_sentence, write_words};
+
+/// How many pulls, and how many writes, of a second are told one by one.
+const TOLD_MAX: usize = 8;
+
+#[derive(Template)]
+#[template(path = "timeline_second.html")]
+struct SecondPicture {
+    number: u64,
+    x: f64,
+    strokes: Vec<Stroke>,
+    words: Vec<Words>,
+}
+
+/// A path, with what it means.
+struct Stroke {
+    class: String,
+    d: String,
+    title: String,
+}
+
+struct Words {
+    class: &'static str,
+    x: f64,
+    y: f64,
+    text: String,
+    title: String,
+}
+
+/// The seconds that were drawn last. One in which nothing has been added since is not drawn again.
+#[derive(Debug, Default)]
+pub(crate) struct SecondCache {
+    /// In which hour they stand.
+    pub(super) hour: u64,
+    seconds: BTreeMap<u64, (Arc<Second>, Arc<str>)>,
+}
+
+/// Each second that the picture shows: the id of its group, and the group.
+pub(crate) fn seconds(view: &View, cache: &mut SecondCache) -> Vec<(Arc<str>, Arc<str>)> {
+    let layout = Layout::of(view);
+    let hour = view.at.mono.as_secs() / HOUR_S;
+    let mut before = std::mem::take(&mut cache.seconds);
+    if std::mem::replace(&mut cache.hour, hour) != hour {
+        before.clear();
+    }
+    let mut items = Vec::new();
+    for second in layout.seconds() {
+        let known = before.remove(&second.number).filter(|(same, _)| Arc::ptr_eq(same, second));
+        let (second, html) = known.unwrap_or_else(|| (Arc::clone(second), html(&layout.second(second)).into()));
+        items.push((format!("second-{}", second.number).into(), Arc::clone(&html)));
+        cache.seconds.insert(second.number, (second, html));
+    }
+    items
+}
+
+impl Layout<'_> {
+    fn second(&self, second: &Second) -> SecondPicture {
+        let x = self.second_x(second.number);
+        let mut strokes = Vec::new();
+        self.pulls(second, x, &mut strokes);
+        self.writes(second, x, &mut strokes);
+        SecondPicture { number: second.number, x, strokes, words: self.words(second, x) }
+    }
+
+    fn pulls(&self, second: &Second, x: f64, strokes: &mut Vec<Stroke>) {
+        let across = |at: Duration| self.x(at) - x;
+        let mut same = String::new();
+        let mut sames = 0;
+        let mut news: Vec<(&Pull, String)> = Vec::new();
+        let mut vain: Vec<(&Pull, String)> = Vec::new();
+        for pull in &second.pulls {
+            let (from, to) = ((across(pull.asked), self.y(pull.source)), (across(pull.ended), self.y(pull.puller)));
+            match (&pull.outcome, brings(pull)) {
+                (PullOutcome::Unanswered | PullOutcome::Refused, _) => {
+                    vain.push((pull, stub((across(pull.asked), to.1), from.1, pull.outcome == PullOutcome::Refused)));
+                }
+                (PullOutcome::Same | PullOutcome::Merged { .. }, Some(_)) => news.push((pull, arrow(from, to))),
+                (PullOutcome::Same | PullOutcome::Merged { .. }, None) => {
+                    let _ = write!(same, "M{}{}", Xy(from.0, from.1), line((to.0 - from.0, to.1 - from.1)));
+                    sames += 1;
+                }
+            }
+        }
+        if sames > 0 {
+            strokes.push(Stroke { class: "same".into(), d: same, title: format!("{} brought nothing", counted(sames, "pull", "pulls")) });
+        }
+        let brought = |pull: &Pull| (format!("brought {}", pull.source), format!("More news from {}", title(pull.source)));
+        bundle(news, brought, pull_sentence, strokes);
+        let failed = |pull: &Pull| {
+            let refused = pull.outcome == PullOutcome::Refused;
+            let what = if refused { "More rounds were refused" } else { "More questions got no answer" };
+            (if refused { "vain refused" } else { "vain" }.to_owned(), what.to_owned())
+        };
+        bundle(vain, failed, pull_sentence, strokes);
+    }
+
+    fn writes(&self, second: &Second, x: f64, strokes: &mut Vec<Stroke>) {
+        let drawn = second.writes.iter().map(|write| {
+            let (at, y) = (self.x(write.at) - x, self.y(write.node));
+            let mut d = shape(write.node, at, y, 6.0);
+            if write.entry.is_tombstone() {
+                let _ = write!(d, "M{}l5 5m0-5l-5 5", Xy(at - 2.5, y - if write.node.as_str() == "gotham" { 1.5 } else { 2.5 }));
+            }
+            (write, d)
+        });
+        let class = |write: &Write| {
+            let kind = if write.entry.is_tombstone() { "grave" } else { "write" };
+            (format!("{kind} {}", write.node), format!("More writes at {}", title(write.node)))
+        };
+        bundle(drawn.collect(), class, |write| format!("{} at {}", write_words(self, write), title(write.node)), strokes);
+    }
+
+    fn words(&self, second: &Second, x: f64) -> Vec<Words> {
+        // By lane: where, what, and whether something is lost.
+        let mut marks: BTreeMap<usize, (f64, Vec<&str>, bool)> = BTreeMap::new();
+        for mark in &second.marks {
+            if let Some((word, is_bad)) = word(mark.kind) {
+                let (_, words, bad) = marks.entry(self.lane(mark.node)).or_insert((self.x(mark.at) - x, Vec::new(), false));
+                if !words.contains(&word) {
+                    words.push(word);
+                }
+                *bad |= is_bad;
+            }
+        }
+        let words = |(lane, (x, words, is_bad)): (usize, (f64, Vec<&str>, bool))| Words {
+            class: if is_bad { "mark bad" } else { "mark" },
+            x: x - 4.0,
+            // Those of one second stand above the lane, those of the next one below.
+            y: lane_y(lane) + if second.number.is_multiple_of(2) { -7.0 } else { 15.0 },
+            text: words.join(", "),
+            title: String::new(),
+        };
+        let mut words: Vec<Words> = marks.into_iter().map(words).collect();
+        if second.more_writes > 0 {
+            words.push(Words {
+                class: "more",
+                x: SECOND_WIDTH / 2.0,
+                // Those of two seconds in a row do not fit beside each other.
+                y: self.more_y() + if second.number.is_multiple_of(2) { 0.0 } else { 12.0 },
+                text: format!("+{}", shortened(second.more_writes)),
+                title: format!("{} more in this second", counted(second.more_writes, "write", "writes")),
+            });
+        }
+        words
+    }
+}
+
+/// A number in at most four characters and a bit.
+fn shortened(number: usize) -> String {
+    if number < 10_000 { number.to_string() } else { format!("{}k", number / 1_000) }
+}
+
+/// Draws the first few each by itself, with what it means, and the rest as one path a class.
+fn bundle<T>(drawn: Vec<(&T, String)>, class: impl Fn(&T) -> (String, String), told: impl Fn(&T) -> String, strokes: &mut Vec<Stroke>) {
+    let mut rest: BTreeMap<(String, String), (usize, String)> = BTreeMap::new();
+    for (index, (what, d)) in drawn.into_iter().enumerate() {
+        let (class, more) = class(what);
+        if index < TOLD_MAX {
+            strokes.push(Stroke { class, d, title: told(what) });
+        } else {
+            let (count, path) = rest.entry((class, more)).or_default();
+            *count += 1;
+            // What happened at the same moment is seen once.
+            if !path.ends_with(&d) {
+                path.push_str(&d);
+            }
+        }
+    }
+    strokes.extend(rest.into_iter().map(|((class, more), (count, d))| Stroke { class, d, title: format!("{more}: {count}") }));
+}
+
+/// From where the pen is, as a path.
+fn line((dx, dy): (f64, f64)) -> String {
+    if Px(dx).to_string() == "0" { format!("v{}", Px(dy)) } else { format!("l{}", Xy(dx, dy)) }
+}
+
+/// The way of news from one lane to another, with a head.
+fn arrow(from: (f64, f64), to: (f64, f64)) -> String {
+    let (dx, dy) = (to.0 - from.0, to.1 - from.1);
+    let length = dx.hypot(dy).max(0.1);
+    let (ux, uy) = (dx / length, dy / length);
+    let wing = |side: f64| (-5.5 * ux + side * 3.0 * uy, -5.5 * uy - side * 3.0 * ux);
+    let (left, right) = (wing(1.0), wing(-1.0));
+    let shaft = line((dx, dy));
+    let across = (right.0 - left.0, right.1 - left.1);
+    format!("M{}{shaft}l{}m{}L{}", Xy(from.0, from.1), Xy(left.0, left.1), Xy(across.0, across.1), Xy(to.0, to.1))
+}
+
+/// A question that came to nothing: from the lane of who asked, a bit of the way to who was asked.
+fn stub(from: (f64, f64), towards_y: f64, is_refused: bool) -> String {
+    let down = if towards_y > from.1 { 1.0 } else { -1.0 };
+    let mut d = format!("M{}l{}", Xy(from.0, from.1), Xy(3.0, 15.0 * down));
+    if is_refused {
+        let _ = write!(d, "M{}l6 6m0-6l-6 6", Xy(from.0, from.1 + 15.0 * down - 3.0));
+    }
+    d
+}
+
+/// What is written at a lane when such a thing happened there, and whether something is lost by it. What else is drawn has no word.
+fn word(kind: EventKind) -> Option<(&'static str, bool)> {
+    match kind {
+        EventKind::Destroyed => Some(("bombed", true)),
+        EventKind::Lost => Some(("fell silent", true)),
+        EventKind::Killed => Some(("killed", true)),
+        EventKind::Stopped => Some(("told to stop", false)),
+        EventKind::Answers => Some(("answers", false)),
+        EventKind::Rebuilt => Some(("started", false)),
+        EventKind::Forgotten => Some(("forgotten", false)),
+        EventKind::Paused => Some(("gossip paused", false)),
+        EventKind::Resumed => Some(("gossip goes on", false)),
+        EventKind::Agreed => Some(("all agree", false)),
+        EventKind::Alarm => Some(("alarm", false)),
+        EventKind::Created
+        | EventKind::Assigned
+        | EventKind::Terminated
+        | EventKind::Injected
+        | EventKind::Healed
+        | EventKind::Stepped
+        | EventKind::Played => None,
+    }
+}

@@ -1,0 +1,93 @@
+//! The table beside the timeline: the last pulls and writes in words.
+//!
+//! Invariant: bounded, to the newest lines.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use askama::Template;
+
+use shared::message::PullOutcome;
+
+use crate::model::history::{Pull, Write};
+use crate::model::view::View;
+use crate::text::{grouped, title};
+use crate::web::render::html::html;
+use crate::web::render::wording::{time_of_day, wall};
+
+use super::layout::Layout;
+use super::wording::{brings, took, write_words};
+
+/// How many lines the table has.
+pub(super) const ROWS_MAX: usize = 40;
+
+#[derive(Template)]
+#[template(path = "timeline_row.html")]
+struct TableRow<'a> {
+    key: &'a str,
+    at: String,
+    what: String,
+    from: String,
+    to: String,
+    entries: String,
+    bytes: String,
+    outcome: String,
+}
+
+/// The last pulls and writes as lines of a table, newest first: the id of each, and its `tr`.
+pub(crate) fn table_rows(view: &View) -> Vec<(Arc<str>, Arc<str>)> {
+    let layout = Layout::of(view);
+    let mut rows: Vec<(Duration, String, String)> = Vec::new();
+    for second in view.history.seconds().rev() {
+        rows.extend(second.pulls.iter().map(|pull| layout.pull_row(pull)));
+        rows.extend(second.writes.iter().map(|write| layout.write_row(write)));
+        if rows.len() >= ROWS_MAX {
+            break;
+        }
+    }
+    rows.sort_by(|a, b| b.cmp(a));
+    rows.truncate(ROWS_MAX);
+    rows.into_iter().map(|(_, key, html)| (key.into(), html.into())).collect()
+}
+
+impl Layout<'_> {
+    fn pull_row(&self, pull: &Pull) -> (Duration, String, String) {
+        let key = format!("pull-{}-{}-{}", pull.puller, pull.source, pull.asked.as_micros());
+        let outcome = match (&pull.outcome, brings(pull)) {
+            (_, Some(_)) => "news",
+            (PullOutcome::Unanswered, None) => "no answer",
+            (PullOutcome::Refused, None) => "refused",
+            (PullOutcome::Same | PullOutcome::Merged { .. }, None) => "nothing new",
+        };
+        let (entries, bytes) = brings(pull).map(|(entries, bytes)| (grouped(entries as u64), grouped(bytes as u64))).unwrap_or_default();
+        let row = TableRow {
+            key: &key,
+            at: time_of_day(wall(self.view, pull.ended)),
+            what: format!("pull, {}", took(pull)),
+            from: title(pull.source),
+            to: title(pull.puller),
+            entries,
+            bytes,
+            outcome: outcome.to_owned(),
+        };
+        let html = html(&row);
+        (pull.ended, key, html)
+    }
+
+    fn write_row(&self, write: &Write) -> (Duration, String, String) {
+        let stamp = write.entry.stamp;
+        let key = format!("write-{}-{}-{}-{}", write.node, write.hero, stamp.hlc.wall.0, stamp.hlc.logical);
+        let row = TableRow {
+            key: &key,
+            at: time_of_day(wall(self.view, write.at)),
+            what: "write".to_owned(),
+            from: String::new(),
+            to: title(write.node),
+            entries: String::new(),
+            bytes: String::new(),
+            outcome: write_words(self, write),
+        };
+        let html = html(&row);
+        (write.at, key, html)
+    }
+}
