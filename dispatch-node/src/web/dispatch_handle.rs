@@ -65,9 +65,9 @@ impl Desk {
     }
 
     /// Asks the machine, and waits for its answer.
-    pub(crate) async fn ask(&self, verb: Action, key: Option<String>) -> Result<Reply, Problem> {
+    pub(crate) async fn ask(&self, action: Action, key: Option<String>) -> Result<Reply, Problem> {
         let (answer, answered) = oneshot::channel();
-        let mut span = requests::ask(&verb);
+        let mut span = requests::ask(&action);
         let trace = span.context();
         let ticket = {
             let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
@@ -76,7 +76,7 @@ impl Desk {
             open.1.insert(ticket, Waiting { answer, trace });
             ticket
         };
-        let outcome = match self.asks.try_send(Request { ticket, key, verb, trace }) {
+        let outcome = match self.asks.try_send(Request { ticket, key, action, trace }) {
             Err(_) => Err(Problem::overloaded()),
             Ok(()) => match timeout(ANSWER_PATIENCE, answered).await {
                 Ok(Ok(Reply::Refused(refusal))) => Err(refusal.into()),

@@ -130,8 +130,8 @@ pub(crate) async fn kill(
     end(&desk, Action::Kill { city }, key).await
 }
 
-async fn end(desk: &Desk, verb: Action, key: Option<String>) -> Result<Response, Problem> {
-    let Reply::Ended(city) = desk.ask(verb, key).await? else { return Err(dispatch_silent()) };
+async fn end(desk: &Desk, action: Action, key: Option<String>) -> Result<Response, Problem> {
+    let Reply::Ended(city) = desk.ask(action, key).await? else { return Err(dispatch_silent()) };
     Ok(accepted(city))
 }
 

@@ -166,7 +166,7 @@ impl<'a> Event<'a> {
     /// What happened after the event with this number.
     pub(crate) fn since(view: &'a View, since: u64) -> Vec<Self> {
         let later = view.events.iter().filter(|happening| happening.number > since);
-        let event = |happening: &'a Arc<Happening>| Event {
+        let event = |happening: &'a Arc<LoggedEvent>| Event {
             number: happening.number,
             at_ms: happening.at.0,
             node: happening.node.as_str(),

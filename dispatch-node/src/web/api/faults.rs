@@ -142,8 +142,8 @@ pub(crate) async fn inject(
     IdempotencyKey(key): IdempotencyKey,
     JsonBody(wish): JsonBody<FaultWish>,
 ) -> Result<Response, Problem> {
-    let verb = wish.parse(&domain)?;
-    let Reply::Injected(fault) = desk.ask(verb, key).await? else { return Err(dispatch_silent()) };
+    let action = wish.parse(&domain)?;
+    let Reply::Injected(fault) = desk.ask(action, key).await? else { return Err(dispatch_silent()) };
     let location = [(header::LOCATION, format!("/api/v1/faults/{}", fault.fault.id))];
     Ok((StatusCode::CREATED, location, Json(FaultJson::of(&fault))).into_response())
 }

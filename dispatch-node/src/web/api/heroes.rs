@@ -82,7 +82,7 @@ pub(crate) async fn create(
     JsonBody(create): JsonBody<Create>,
 ) -> Result<Response, Problem> {
     let many = create.count.is_some();
-    let verb = match (create.name, create.count) {
+    let action = match (create.name, create.count) {
         (Some(_), Some(_)) => return Err(Problem::not_allowed("name_and_count", "give a name or a count, not both; nothing was created")),
         (None, Some(count @ 1..=CREATE_MAX)) => Action::CreateMany { count },
         (None, Some(count)) => {
@@ -94,7 +94,7 @@ pub(crate) async fn create(
         (Some(name), None) => Action::Create { name: Some(domain.hero_name(&name)?) },
         (None, None) => Action::Create { name: None },
     };
-    let Reply::Created(created) = desk.ask(verb, key).await? else { return Err(dispatch_silent()) };
+    let Reply::Created(created) = desk.ask(action, key).await? else { return Err(dispatch_silent()) };
     match created.as_slice() {
         [(id, entry)] if !many => {
             let location = [(header::LOCATION, format!("/api/v1/heroes/{id}"))];

@@ -17,12 +17,12 @@ use crate::web::state::Site;
 
 /// `POST /faults`
 pub(crate) async fn cause(State(site): State<Site>, headers: HeaderMap, form: Result<FormBody, Problem>) -> Response {
-    let verb = form.and_then(|form| match form.get("kind") {
+    let action = form.and_then(|form| match form.get("kind") {
         Some("stop") => city(&site.domain, &form).map(|city| Action::Stop { city }),
         Some("kill") => city(&site.domain, &form).map(|city| Action::Kill { city }),
         Some(_) | None => wish(&form).and_then(|wish| wish.parse(&site.domain)),
     });
-    forms::act(&site, &headers, None, verb).await
+    forms::act(&site, &headers, None, action).await
 }
 
 /// The city whose process is to end.

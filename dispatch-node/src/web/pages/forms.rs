@@ -29,7 +29,7 @@ struct Done {
 
 /// `POST /heroes`
 pub(crate) async fn create(State(site): State<Site>, headers: HeaderMap, form: Result<FormBody, Problem>) -> Response {
-    let verb = form.and_then(|form| match (form.get("name"), form.get("count")) {
+    let action = form.and_then(|form| match (form.get("name"), form.get("count")) {
         (_, Some(count)) => match count.parse() {
             Ok(count @ 1..=CREATE_MAX) => Ok(Action::CreateMany { count }),
             Ok(_) | Err(_) => Err(Problem::not_allowed("count_out_of_range", format!("a count is 1 to {CREATE_MAX}; nothing was created"))),
@@ -37,7 +37,7 @@ pub(crate) async fn create(State(site): State<Site>, headers: HeaderMap, form: R
         (Some(name), None) => site.domain.hero_name(name).map(|name| Action::Create { name: Some(name) }),
         (None, None) => Ok(Action::Create { name: None }),
     });
-    act(&site, &headers, None, verb).await
+    act(&site, &headers, None, action).await
 }
 
 /// `POST /heroes/{id}`: one form a row, with a list that assigns and a button that terminates.
@@ -48,7 +48,7 @@ pub(crate) async fn command(
     form: Result<FormBody, Problem>,
 ) -> Response {
     let id = hero.as_ref().ok().map(|HeroPath(id)| *id);
-    let verb = hero.and_then(|HeroPath(hero)| {
+    let action = hero.and_then(|HeroPath(hero)| {
         let form = form?;
         if form.get("terminate").is_some() {
             return Ok(Action::Terminate { hero });
@@ -56,7 +56,7 @@ pub(crate) async fn command(
         let place = form.get("location").ok_or_else(|| Problem::not_allowed("no_location", "choose where to; nothing was changed"))?;
         Ok(Action::Assign { hero, to: site.domain.location(place)? })
     });
-    act(&site, &headers, id, verb).await
+    act(&site, &headers, id, action).await
 }
 
 /// `POST /cities/{city}/bomb`
@@ -89,9 +89,9 @@ pub(crate) struct News {
 }
 
 /// Has the machine do what a form asks, and tells whoever sent it.
-pub(crate) async fn act(site: &Site, headers: &HeaderMap, hero: Option<HeroId>, verb: Result<Action, Problem>) -> Response {
-    let outcome = match verb {
-        Ok(verb) => site.desk.ask(verb, None).await,
+pub(crate) async fn act(site: &Site, headers: &HeaderMap, hero: Option<HeroId>, action: Result<Action, Problem>) -> Response {
+    let outcome = match action {
+        Ok(action) => site.desk.ask(action, None).await,
         Err(problem) => Err(problem),
     };
     let news =

@@ -24,12 +24,12 @@ pub(crate) async fn resume(State(site): State<Site>, headers: HeaderMap) -> Resp
 
 /// `POST /gossip/speed`
 pub(crate) async fn speed(State(site): State<Site>, headers: HeaderMap, form: Result<FormBody, Problem>) -> Response {
-    let verb = form.and_then(|form| {
+    let action = form.and_then(|form| {
         let percent = form.get("percent").and_then(|percent| percent.parse().ok()).filter(|percent| Pace::RANGE.contains(percent));
         let refused = || Problem::not_allowed("out_of_range", "the speed is 10 to 1000 percent; nothing was changed");
         percent.map(|percent| Action::Gossip { pace: Pace { percent } }).ok_or_else(refused)
     });
-    forms::act(&site, &headers, None, verb).await
+    forms::act(&site, &headers, None, action).await
 }
 
 /// `POST /gossip/step`

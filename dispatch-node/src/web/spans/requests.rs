@@ -49,8 +49,8 @@ pub(crate) async fn request(request: Request, next: Next) -> Response {
 }
 
 /// The span of an ask, from when it is put until it is answered; a part of the request at hand.
-pub(crate) fn ask(verb: &Action) -> Span {
-    let name = match verb {
+pub(crate) fn ask(action: &Action) -> Span {
+    let name = match action {
         Action::Create { .. } => "ask create",
         Action::CreateMany { .. } => "ask create many",
         Action::Assign { .. } => "ask assign",
