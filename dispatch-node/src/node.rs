@@ -27,7 +27,7 @@ use crate::dispatch::{Config, Dispatch, Event};
 use crate::event_log::EventKind;
 use crate::metrics::{self, Measures};
 use crate::options::Options;
-use crate::web::{self, Desk, Entrance, Limits, Rebuilder, Settings, Stage, Tokens};
+use crate::web::{self, AccessPolicy, DispatchHandle, LauncherClient, Limits, ScenarioRunner, Settings, Tokens};
 
 /// Runs dispatch until it is told to stop.
 #[must_use]
@@ -74,15 +74,15 @@ pub fn main() -> ExitCode {
         // Scenarios are played over HTTP like everybody's requests; where that is encrypted, or lets in only some, by a door of their own.
         let own_door = if encrypted || tokens.are_asked_for() { Some(TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?) } else { None };
         let player = tokens.player();
-        let stage = Stage::new(own_door.as_ref().map_or(Ok(address), TcpListener::local_addr)?, player, stop.clone());
-        let (desk, counter, asks) = Desk::new(options.web.max_requests);
+        let scenarios = ScenarioRunner::new(own_door.as_ref().map_or(Ok(address), TcpListener::local_addr)?, player, stop.clone());
+        let (handle, responder, asks) = DispatchHandle::new(options.web.max_requests);
         let on_loopback = options.listen.ip().is_loopback();
         let (hosts, origins) = (options.entrance.allow_hosts, options.entrance.allow_origins);
         let settings = Settings {
             cities,
-            entrance: Entrance { on_loopback, hosts, origins, tokens, encrypted },
-            launcher: Rebuilder::of(options.launcher),
-            scenarios: stage,
+            access: AccessPolicy { on_loopback, hosts, origins, tokens, encrypted },
+            launcher: LauncherClient::of(options.launcher),
+            scenarios,
             unsafe_for: unsafe_for.clone(),
             limits: Limits {
                 name_chars: options.web.max_name_chars,
@@ -90,7 +90,7 @@ pub fn main() -> ExitCode {
                 browsers_per_address: options.web.max_browsers_per_address,
             },
         };
-        let router = web::router(desk, settings, stop.clone());
+        let router = web::router(handle, settings, stop.clone());
         if let Some(listener) = own_door {
             let port = Port { listener, tls: None, limits: options.node.limits.connections() };
             tokio::spawn(listener::serve(port, router.clone(), stop.clone(), TaskTracker::new()));
@@ -104,10 +104,10 @@ pub fn main() -> ExitCode {
         let mut measures = Measures::default();
         let on_event = move |event| {
             match event {
-                Event::Reply { ticket, reply } => counter.answer(ticket, reply),
+                Event::Reply { ticket, reply } => responder.answer(ticket, reply),
                 Event::View(view) => {
                     measures.look(&view);
-                    counter.show(view);
+                    responder.show(view);
                 }
                 Event::Arrived(lags) => metrics::arrived(&lags),
                 Event::Logged(event) if event.kind == EventKind::Alarm => warn!("{}", event.text),

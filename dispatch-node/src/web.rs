@@ -1,5 +1,5 @@
 //! The web around dispatch: the page, its live socket, and the API. Nothing here holds a replica: it asks the machine through
-//! the [`Desk`] and shows [views](crate::view::View).
+//! the [`DispatchHandle`] and shows [views](crate::view::View).
 
 mod api;
 mod assets;
@@ -20,10 +20,10 @@ mod scenario_runner;
 mod spans;
 mod state;
 
-pub use auth::policy::Entrance;
+pub use auth::policy::AccessPolicy;
 pub use auth::tokens::Tokens;
-pub use dispatch_handle::{Counter, Desk};
-pub use launcher::Rebuilder;
+pub use dispatch_handle::{DispatchHandle, Responder};
+pub use launcher::LauncherClient;
 pub use router::router;
-pub use scenario_runner::Stage;
+pub use scenario_runner::ScenarioRunner;
 pub use state::{Limits, Settings};

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use axum::extract::ConnectInfo;
 use dispatch_node::dispatch::Event;
-use dispatch_node::web::{self, Desk, Entrance, Limits, Rebuilder, Settings, Stage, Tokens};
+use dispatch_node::web::{self, AccessPolicy, DispatchHandle, LauncherClient, Limits, ScenarioRunner, Settings, Tokens};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
@@ -108,19 +108,19 @@ async fn talk(stream: DuplexStream, bytes: &[u8]) -> Vec<u8> {
 async fn serve(stream: DuplexStream, stop: CancellationToken) -> Infallible {
     // Nobody listens there, so a scenario that is begun is over at once.
     let nobody = SocketAddr::from((Ipv4Addr::LOCALHOST, 1));
-    let stage = Stage::new(nobody, None, stop.clone());
-    let (desk, counter, mut asks) = Desk::new(1_024);
+    let scenarios = ScenarioRunner::new(nobody, None, stop.clone());
+    let (handle, responder, mut asks) = DispatchHandle::new(1_024);
     let tokens = Tokens::new(None, None).expect("none is not the same as none");
-    let entrance = Entrance { on_loopback: false, hosts: Vec::new(), origins: Vec::new(), tokens, encrypted: false };
+    let access = AccessPolicy { on_loopback: false, hosts: Vec::new(), origins: Vec::new(), tokens, encrypted: false };
     let settings = Settings {
         cities: well_known_cities(),
-        entrance,
-        launcher: Rebuilder::of(None),
-        scenarios: stage,
+        access,
+        launcher: LauncherClient::of(None),
+        scenarios,
         unsafe_for: None,
         limits: Limits { name_chars: 100, browsers: 100, browsers_per_address: 100 },
     };
-    let router = web::router(desk, settings, stop);
+    let router = web::router(handle, settings, stop);
     let service = service_fn(move |mut request: hyper::Request<hyper::body::Incoming>| {
         request.extensions_mut().insert(ConnectInfo(nobody));
         let mut router = router.clone();
@@ -131,8 +131,8 @@ async fn serve(stream: DuplexStream, stop: CancellationToken) -> Infallible {
         let (_, events) = dispatch.tell(told, |_, _, _| ask);
         for event in events {
             match event {
-                Event::Reply { ticket, reply } => counter.answer(ticket, reply),
-                Event::View(view) => counter.show(view),
+                Event::Reply { ticket, reply } => responder.answer(ticket, reply),
+                Event::View(view) => responder.show(view),
                 Event::Logged(_) | Event::Arrived(_) | Event::Thaw(..) | Event::Replica(_) => {}
             }
         }

@@ -13,10 +13,10 @@ use crate::model::view::View;
 use crate::request::{Action, Reply, Request, RequestError};
 use crate::web::error::{Problem, dispatch_silent};
 use crate::web::spans::requests;
-use crate::web::spans::writes::Followed;
+use crate::web::spans::writes::WriteSpans;
 
 /// How long an answer is waited for. The machine itself gives up sooner, unless it crashed.
-const ANSWER_PATIENCE: Duration = Duration::from_millis(1_900);
+const REPLY_TIMEOUT: Duration = Duration::from_millis(1_900);
 
 type OpenTickets = Arc<Mutex<(u64, BTreeMap<u64, Waiting>)>>;
 
@@ -28,35 +28,35 @@ struct Waiting {
 
 /// The web's side of the desk.
 #[derive(Clone)]
-pub struct Desk {
+pub struct DispatchHandle {
     asks: mpsc::Sender<Request>,
     open: OpenTickets,
     view: watch::Receiver<Option<Arc<View>>>,
-    followed: Followed,
+    write_spans: WriteSpans,
 }
 
 /// The machine's side of the desk.
-pub struct Counter {
+pub struct Responder {
     open: OpenTickets,
     view: watch::Sender<Option<Arc<View>>>,
-    followed: Followed,
+    write_spans: WriteSpans,
 }
 
-impl Desk {
+impl DispatchHandle {
     /// The two sides, and the queue between them, in which at most `requests_max` wait; further ones are refused.
     #[must_use]
-    pub fn new(requests_max: usize) -> (Self, Counter, mpsc::Receiver<Request>) {
+    pub fn new(requests_max: usize) -> (Self, Responder, mpsc::Receiver<Request>) {
         let (asks, queue) = mpsc::channel(requests_max);
         let (shown, view) = watch::channel(None);
         let open = OpenTickets::default();
-        let followed = Followed::default();
-        let counter = Counter { open: Arc::clone(&open), view: shown, followed: followed.clone() };
-        (Self { asks, open, view, followed }, counter, queue)
+        let write_spans = WriteSpans::default();
+        let responder = Responder { open: Arc::clone(&open), view: shown, write_spans: write_spans.clone() };
+        (Self { asks, open, view, write_spans }, responder, queue)
     }
 
     /// The writes whose traces end where a page shows them.
-    pub(crate) fn followed(&self) -> &Followed {
-        &self.followed
+    pub(crate) fn write_spans(&self) -> &WriteSpans {
+        &self.write_spans
     }
 
     /// The views as they come, `None` before the first.
@@ -78,7 +78,7 @@ impl Desk {
         };
         let outcome = match self.asks.try_send(Request { ticket, key, action, trace }) {
             Err(_) => Err(Problem::overloaded()),
-            Ok(()) => match timeout(ANSWER_PATIENCE, answered).await {
+            Ok(()) => match timeout(REPLY_TIMEOUT, answered).await {
                 Ok(Ok(Reply::Refused(refusal))) => Err(refusal.into()),
                 Ok(Ok(answer)) => Ok(answer),
                 Ok(Err(_)) | Err(_) => Err(dispatch_silent()),
@@ -98,13 +98,13 @@ impl Desk {
     }
 }
 
-impl Counter {
+impl Responder {
     /// Hands an answer to whoever holds its ticket, if they still wait.
     pub fn answer(&self, ticket: u64, answer: Reply) {
         let waiting = self.open.lock().unwrap_or_else(PoisonError::into_inner).1.remove(&ticket);
         if let Some(waiting) = waiting {
             // Before anybody can be shown what is answered here.
-            self.followed.follow(&answer, waiting.trace);
+            self.write_spans.follow(&answer, waiting.trace);
             // Whoever no longer waits needs no answer.
             let _ = waiting.answer.send(answer);
         }
@@ -148,13 +148,13 @@ mod tests {
 
     #[tokio::test]
     async fn who_finds_the_queue_full_is_told_at_once_that_nothing_was_changed() {
-        let (desk, _counter, _nobody_takes_them) = Desk::new(1);
+        let (dispatch, _counter, _nobody_takes_them) = DispatchHandle::new(1);
         let first = tokio::spawn({
-            let desk = desk.clone();
-            async move { desk.now().await }
+            let dispatch = dispatch.clone();
+            async move { dispatch.now().await }
         });
         tokio::task::yield_now().await;
-        let problem = desk.now().await.expect_err("one waits already");
+        let problem = dispatch.now().await.expect_err("one waits already");
         assert_eq!((problem.code, problem.status), ("overloaded", StatusCode::TOO_MANY_REQUESTS));
         first.abort();
     }

@@ -16,17 +16,17 @@ use crate::event_log::EventKind;
 use crate::model::node_state::NodeStatus;
 use crate::request::Action;
 use crate::text::title;
-use crate::web::dispatch_handle::Desk;
+use crate::web::dispatch_handle::DispatchHandle;
 use crate::web::error::{Problem, dispatch_silent};
 
 /// How long the launcher may take.
-const LAUNCHER_PATIENCE: Duration = Duration::from_secs(2);
+const LAUNCHER_TIMEOUT: Duration = Duration::from_secs(2);
 /// The longest answer of the launcher that is read.
 const ANSWER_BYTES_MAX: u64 = 512;
 
 /// Who can start a city again.
 #[derive(Clone, Debug)]
-pub enum Rebuilder {
+pub enum LauncherClient {
     /// The launcher that listens at this path.
     Launcher(Arc<Path>),
     /// Only a person, in a terminal.
@@ -36,7 +36,7 @@ pub enum Rebuilder {
     },
 }
 
-impl Rebuilder {
+impl LauncherClient {
     /// The launcher at this socket; without one it is a person, in the kind of terminal that this process was started from.
     #[must_use]
     pub fn of(launcher: Option<PathBuf>) -> Self {
@@ -66,24 +66,24 @@ fn task(city: NodeName) -> String {
 /// # Errors
 /// `alive`: there is nothing to rebuild. `not_ours`: it cannot be done from here; the detail says how to do it by hand.
 /// `outcome_unknown`: the launcher gave no answer.
-pub(crate) async fn rebuild(desk: &Desk, rebuilder: &Rebuilder, city: NodeName) -> Result<(), Problem> {
-    let view = desk.now().await?;
+pub(crate) async fn rebuild(dispatch: &DispatchHandle, launcher: &LauncherClient, city: NodeName) -> Result<(), Problem> {
+    let view = dispatch.now().await?;
     let (_, seen) = view.city(city).ok_or_else(dispatch_silent)?;
     if seen.status == NodeStatus::Up {
         return Err(Problem::conflict("alive", format!("{city} is alive; only a city that has ended can be rebuilt")));
     }
-    let launcher = match rebuilder {
-        Rebuilder::Launcher(path) => path,
-        person @ Rebuilder::Person { .. } => {
+    let launcher = match launcher {
+        LauncherClient::Launcher(path) => path,
+        person @ LauncherClient::Person { .. } => {
             let how = person.by_hand(city).unwrap_or_default();
             return Err(Problem::conflict("not_ours", format!("{city} was not started together with dispatch; to start it again, {how}")));
         }
     };
-    match timeout(LAUNCHER_PATIENCE, ask(launcher, city)).await {
+    match timeout(LAUNCHER_TIMEOUT, ask(launcher, city)).await {
         Ok(Ok(answer)) => {
             understand(&answer, city)?;
             let text = format!("{city} was started again");
-            desk.ask(Action::Log { node: city, kind: EventKind::Rebuilt, text }, None).await.map(drop)
+            dispatch.ask(Action::Log { node: city, kind: EventKind::Rebuilt, text }, None).await.map(drop)
         }
         Ok(Err(error)) => {
             Err(Problem::conflict("not_ours", format!("the launcher cannot be reached ({error}); to start {city} again, run: make {city}")))
@@ -141,10 +141,10 @@ mod tests {
 
     #[test]
     fn a_person_is_told_what_to_do_where_they_are() {
-        let by_hand = |in_vs_code| Rebuilder::Person { in_vs_code }.by_hand(name("capitol")).expect("words");
+        let by_hand = |in_vs_code| LauncherClient::Person { in_vs_code }.by_hand(name("capitol")).expect("words");
         assert_eq!(by_hand(false), "run in a terminal: make capitol");
         assert_eq!(by_hand(true), "run its task Capitol City again (or: make capitol)");
-        assert_eq!(Rebuilder::of(Some("/launcher".into())).by_hand(name("capitol")), None);
+        assert_eq!(LauncherClient::of(Some("/launcher".into())).by_hand(name("capitol")), None);
     }
 
     #[test]

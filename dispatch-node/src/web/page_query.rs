@@ -83,8 +83,8 @@ pub(crate) enum Sort {
 
 /// What a page was asked to show.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Wish {
-    pub(crate) query: String,
+pub(crate) struct PageQuery {
+    pub(crate) search: String,
     pub(crate) show: Show,
     pub(crate) sort: Sort,
     /// From 0.
@@ -111,12 +111,12 @@ pub(crate) struct Selection<'a> {
     pub(crate) page: usize,
 }
 
-impl Wish {
+impl PageQuery {
     pub(crate) fn parse(query: &str) -> Self {
         let fields: BTreeMap<String, String> = serde_urlencoded::from_str(query).unwrap_or_default();
         let field = |name| fields.get(name).map(String::as_str).unwrap_or_default();
         Self {
-            query: field("q").trim().chars().take(QUERY_CHARS_MAX).collect(),
+            search: field("q").trim().chars().take(QUERY_CHARS_MAX).collect(),
             show: Show::EVERY.into_iter().find(|show| show.key() == field("show")).unwrap_or_default(),
             sort: if field("sort") == "differing" { Sort::DifferingFirst } else { Sort::Name },
             page: field("page").parse::<usize>().unwrap_or(1).saturating_sub(1),
@@ -147,7 +147,7 @@ impl Wish {
 
     /// The parameters that a search has to keep.
     pub(crate) fn kept_by_a_search(&self) -> Vec<(&'static str, String)> {
-        let kept = Self { query: String::new(), page: 0, hero: None, ..self.clone() }.href();
+        let kept = Self { search: String::new(), page: 0, hero: None, ..self.clone() }.href();
         let kept: BTreeMap<String, String> =
             kept.strip_prefix("/?").and_then(|query| serde_urlencoded::from_str(query).ok()).unwrap_or_default();
         let named = |name| kept.get(name).map(|value| (name, value.clone()));
@@ -164,7 +164,7 @@ impl Wish {
         let page = (self.page + 1).to_string();
         let (rows, hero) = (self.rows.map(|rows| rows.to_string()), self.hero.map(|hero| hero.to_string()));
         let fields = [
-            ("q", Some(self.query.as_str()).filter(|query| !query.is_empty())),
+            ("q", Some(self.search.as_str()).filter(|search| !search.is_empty())),
             ("show", Some(self.show.key()).filter(|show| !show.is_empty())),
             ("sort", (self.sort == Sort::DifferingFirst).then_some("differing")),
             ("page", Some(page.as_str()).filter(|_| self.page > 0)),
@@ -183,8 +183,8 @@ impl Wish {
 
     /// The heroes to show.
     pub(crate) fn select<'a>(&self, view: &'a View) -> Selection<'a> {
-        let query = self.query.to_lowercase();
-        let fits = |row: &Row| self.show.includes(view.state(row)) && matches(&query, row);
+        let search = self.search.to_lowercase();
+        let fits = |row: &Row| self.show.includes(view.state(row)) && matches(&search, row);
         let all = || -> Box<dyn Iterator<Item = &Arc<Row>>> {
             match (self.show, self.sort) {
                 (Show::Lost, _) => Box::new(lost_heroes(view).filter_map(|id| view.rows.get(id))),
@@ -196,7 +196,7 @@ impl Wish {
             }
         };
         let per_page = self.rows();
-        let matching = if query.is_empty() { self.show.count(view) } else { all().filter(|row| fits(row)).count() };
+        let matching = if search.is_empty() { self.show.count(view) } else { all().filter(|row| fits(row)).count() };
         let page = self.page.min(matching.saturating_sub(1) / per_page);
         let first = page * per_page;
         let rows = if self.pinned.is_empty() {
@@ -208,9 +208,9 @@ impl Wish {
     }
 }
 
-/// Whether the row is one that was searched for; `query` is the text in lower case.
-fn matches(query: &str, row: &Row) -> bool {
-    query.is_empty() || row.name.to_lowercase().contains(query) || row.id.to_string().starts_with(query)
+/// Whether the row is one that was searched for; `search` is the text in lower case.
+fn matches(search: &str, row: &Row) -> bool {
+    search.is_empty() || row.name.to_lowercase().contains(search) || row.id.to_string().starts_with(search)
 }
 
 /// The heroes that lost a write lately and are still shown, each once.
@@ -226,31 +226,37 @@ mod tests {
 
     #[test]
     fn what_makes_no_sense_in_an_address_is_left_out() {
-        let wish = Wish::parse("q=%20Kestrel%20&show=differing&sort=differing&page=3&rows=25&junk=1&destroyed=gotham");
-        let expected =
-            Wish { query: "Kestrel".into(), show: Show::Differing, sort: Sort::DifferingFirst, page: 2, rows: Some(25), ..Wish::default() };
-        assert_eq!(wish, expected);
+        let query = PageQuery::parse("q=%20Kestrel%20&show=differing&sort=differing&page=3&rows=25&junk=1&destroyed=gotham");
+        let expected = PageQuery {
+            search: "Kestrel".into(),
+            show: Show::Differing,
+            sort: Sort::DifferingFirst,
+            page: 2,
+            rows: Some(25),
+            ..PageQuery::default()
+        };
+        assert_eq!(query, expected);
         let nonsense = ["page=-1", "page=0", "page=x", "show=everything", "sort=up", "rows=7", "rows=50", "hero=batman", "%zz", "q=", ""];
         for nonsense in nonsense {
-            assert_eq!(Wish::parse(nonsense), Wish::default(), "{nonsense}");
+            assert_eq!(PageQuery::parse(nonsense), PageQuery::default(), "{nonsense}");
         }
-        assert_eq!(Wish::parse(&format!("q={}", "x".repeat(500))).query.len(), QUERY_CHARS_MAX);
+        assert_eq!(PageQuery::parse(&format!("q={}", "x".repeat(500))).search.len(), QUERY_CHARS_MAX);
     }
 
     #[test]
     fn an_address_says_what_is_not_usual_and_survives_being_parsed() {
-        assert_eq!(Wish::default().href(), "/");
+        assert_eq!(PageQuery::default().href(), "/");
         let hero = Some(HeroId(uuid::Uuid::from_u128(7)));
-        let wish = Wish { query: "a&b=c é".into(), show: Show::Lost, page: 4, rows: Some(100), hero, ..Wish::default() };
-        assert_eq!(Wish::parse(wish.href().strip_prefix("/?").unwrap()), wish);
-        assert!(wish.href_with(Some("gotham".parse().unwrap())).ends_with("&destroyed=gotham"));
+        let query = PageQuery { search: "a&b=c é".into(), show: Show::Lost, page: 4, rows: Some(100), hero, ..PageQuery::default() };
+        assert_eq!(PageQuery::parse(query.href().strip_prefix("/?").unwrap()), query);
+        assert!(query.href_with(Some("gotham".parse().unwrap())).ends_with("&destroyed=gotham"));
     }
 
     #[test]
     fn a_search_among_the_heroes_that_lost_a_write_counts_these_only() {
         let entry = live(stamp("gotham", 9_000), 84, None);
         let scene = (1..=60).fold(Scene::new(), |scene, hero| scene.hold(hero, "Granite", [Some(&entry); 4])).lost(7, &entry, None);
-        let selection = Wish { query: "granite".into(), show: Show::Lost, page: 1, ..Wish::default() }.select(&scene.view);
+        let selection = PageQuery { search: "granite".into(), show: Show::Lost, page: 1, ..PageQuery::default() }.select(&scene.view);
         assert_eq!((selection.matching, selection.page, selection.rows.len()), (1, 0, 1));
     }
 }

@@ -18,17 +18,17 @@ use crate::web::api::{cities, cluster, description, faults, gossip, heroes, lost
 use crate::web::assets;
 use crate::web::auth::middleware as access;
 use crate::web::auth::policy::{SIGN_IN, SIGN_OUT};
-use crate::web::dispatch_handle::Desk;
+use crate::web::dispatch_handle::DispatchHandle;
 use crate::web::extract::body::BODY_BYTES_MAX;
 use crate::web::pages;
 use crate::web::pages::{forms, index, sign_in};
 use crate::web::spans::requests;
-use crate::web::state::{Settings, Site};
+use crate::web::state::{AppState, Settings};
 
 /// Everything that dispatch answers to browsers and scripts. Live sockets close when `stop` is cancelled.
-pub fn router(desk: Desk, settings: Settings, stop: CancellationToken) -> Router {
-    let site = Site::new(desk, settings, stop);
-    let entrance = Arc::clone(&site.entrance);
+pub fn router(dispatch: DispatchHandle, settings: Settings, stop: CancellationToken) -> Router {
+    let state = AppState::new(dispatch, settings, stop);
+    let access = Arc::clone(&state.access);
     let (api, described) = api().split_for_parts();
     let described = description::written(&described);
     Router::new()
@@ -58,13 +58,13 @@ pub fn router(desk: Desk, settings: Settings, stop: CancellationToken) -> Router
         .method_not_allowed_fallback(wrong_method)
         .layer(CompressionLayer::new().quality(CompressionLevel::Fastest))
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
-        .with_state(site)
-        .layer(middleware::from_fn_with_state(entrance, access::guard))
+        .with_state(state)
+        .layer(middleware::from_fn_with_state(access, access::guard))
         .layer(middleware::from_fn(requests::request))
 }
 
 /// The API for programs: each call's path and method stand at its handler, with its description.
-fn api() -> OpenApiRouter<Site> {
+fn api() -> OpenApiRouter<AppState> {
     let calls = OpenApiRouter::new()
         .routes(routes!(heroes::heroes, heroes::create))
         .routes(routes!(heroes::hero, heroes::terminate))

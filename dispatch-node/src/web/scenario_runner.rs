@@ -39,14 +39,14 @@ pub(crate) struct StepLine {
 
 /// Where scenarios are played.
 #[derive(Clone)]
-pub struct Stage {
+pub struct ScenarioRunner {
     url: Arc<str>,
     token: Option<String>,
     playing: watch::Sender<Option<Playing>>,
     stop: CancellationToken,
 }
 
-impl Stage {
+impl ScenarioRunner {
     /// A stage before the dispatch that listens at `address`, and plays as who knows `token`, until `stop`.
     #[must_use]
     pub fn new(address: SocketAddr, token: Option<String>, stop: CancellationToken) -> Self {

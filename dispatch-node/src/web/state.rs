@@ -8,33 +8,33 @@ use tokio_util::sync::CancellationToken;
 use shared::id::NodeName;
 use shared::link::places::Places;
 
-use crate::web::auth::policy::Entrance;
-use crate::web::dispatch_handle::Desk;
+use crate::web::auth::policy::AccessPolicy;
+use crate::web::dispatch_handle::DispatchHandle;
 use crate::web::extract::domain::Domain;
-use crate::web::launcher::Rebuilder;
-use crate::web::live::broadcaster::{Board, Sources};
-use crate::web::scenario_runner::Stage;
-use crate::web::spans::writes::Followed;
+use crate::web::launcher::LauncherClient;
+use crate::web::live::broadcaster::{Broadcaster, Sources};
+use crate::web::scenario_runner::ScenarioRunner;
+use crate::web::spans::writes::WriteSpans;
 
 /// The services of all handlers. A clone shares them.
 #[derive(Clone)]
-pub(crate) struct Site {
+pub(crate) struct AppState {
     /// The machine, by a queue of requests.
-    pub(crate) desk: Desk,
+    pub(crate) dispatch: DispatchHandle,
     /// Values that depend on this cluster.
     pub(crate) domain: Domain,
     /// Starts a city again.
-    pub(crate) launcher: Rebuilder,
+    pub(crate) launcher: LauncherClient,
     /// Plays scenarios.
-    pub(crate) scenarios: Stage,
+    pub(crate) scenarios: ScenarioRunner,
     /// The frames of all pages.
-    pub(crate) board: Board,
+    pub(crate) broadcaster: Broadcaster,
     /// The writes whose traces end with the first page that is sent them.
-    pub(crate) write_spans: Followed,
+    pub(crate) write_spans: WriteSpans,
     /// The live sockets that may be open.
     pub(crate) places: Places,
     /// The access policy.
-    pub(crate) entrance: Arc<Entrance>,
+    pub(crate) access: Arc<AccessPolicy>,
     /// The reason why dispatch, as it was started, is insecure; none where it is not.
     pub(crate) unsafe_for: Option<Arc<str>>,
     /// Cancelled when dispatch stops.
@@ -46,11 +46,11 @@ pub struct Settings {
     /// The cities, in the order of the columns of the page.
     pub cities: Vec<NodeName>,
     /// The access policy.
-    pub entrance: Entrance,
+    pub access: AccessPolicy,
     /// Starts a city again.
-    pub launcher: Rebuilder,
+    pub launcher: LauncherClient,
     /// Plays scenarios.
-    pub scenarios: Stage,
+    pub scenarios: ScenarioRunner,
     /// The reason why dispatch, as it was started, is insecure; none where it is not.
     pub unsafe_for: Option<String>,
     /// The limits on requests and live sockets.
@@ -68,47 +68,47 @@ pub struct Limits {
     pub browsers_per_address: usize,
 }
 
-impl Site {
-    pub(crate) fn new(desk: Desk, settings: Settings, stop: CancellationToken) -> Self {
-        let Settings { cities, entrance, launcher, scenarios, unsafe_for, limits } = settings;
-        let write_spans = desk.followed().clone();
+impl AppState {
+    pub(crate) fn new(dispatch: DispatchHandle, settings: Settings, stop: CancellationToken) -> Self {
+        let Settings { cities, access, launcher, scenarios, unsafe_for, limits } = settings;
+        let write_spans = dispatch.write_spans().clone();
         let sources =
-            Sources { views: desk.views(), playing: scenarios.playing(), launcher: launcher.clone(), write_spans: write_spans.clone() };
+            Sources { views: dispatch.views(), playing: scenarios.playing(), launcher: launcher.clone(), write_spans: write_spans.clone() };
         Self {
-            desk,
+            dispatch,
             domain: Domain::new(cities, limits.name_chars),
             launcher,
             scenarios,
-            board: Board::new(sources),
+            broadcaster: Broadcaster::new(sources),
             write_spans,
             places: Places::new(limits.browsers, limits.browsers_per_address),
-            entrance: Arc::new(entrance),
+            access: Arc::new(access),
             unsafe_for: unsafe_for.map(Into::into),
             stop,
         }
     }
 }
 
-impl FromRef<Site> for Desk {
-    fn from_ref(site: &Site) -> Self {
-        site.desk.clone()
+impl FromRef<AppState> for DispatchHandle {
+    fn from_ref(state: &AppState) -> Self {
+        state.dispatch.clone()
     }
 }
 
-impl FromRef<Site> for Domain {
-    fn from_ref(site: &Site) -> Self {
-        site.domain.clone()
+impl FromRef<AppState> for Domain {
+    fn from_ref(state: &AppState) -> Self {
+        state.domain.clone()
     }
 }
 
-impl FromRef<Site> for Rebuilder {
-    fn from_ref(site: &Site) -> Self {
-        site.launcher.clone()
+impl FromRef<AppState> for LauncherClient {
+    fn from_ref(state: &AppState) -> Self {
+        state.launcher.clone()
     }
 }
 
-impl FromRef<Site> for Stage {
-    fn from_ref(site: &Site) -> Self {
-        site.scenarios.clone()
+impl FromRef<AppState> for ScenarioRunner {
+    fn from_ref(state: &AppState) -> Self {
+        state.scenarios.clone()
     }
 }

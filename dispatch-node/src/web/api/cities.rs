@@ -13,11 +13,11 @@ use crate::model::node_state::NodeState;
 use crate::request::{Action, Reply};
 use crate::web::api::refusals::{Bombing, BombingAny, Ending, Forgetting, OfCity, Rebuilding};
 use crate::web::api::{City, Hero};
-use crate::web::dispatch_handle::Desk;
+use crate::web::dispatch_handle::DispatchHandle;
 use crate::web::error::{Problem, dispatch_silent};
 use crate::web::extract::parameters::{CityPath, IdempotencyKey};
 use crate::web::extract::schema::Reached;
-use crate::web::launcher::{self, Rebuilder};
+use crate::web::launcher::{self, LauncherClient};
 
 /// What a city holds.
 #[derive(Serialize, ToSchema)]
@@ -39,8 +39,8 @@ pub(crate) struct CityHeroes<'a> {
     (status = 200, description = "what the city holds", body = CityHeroes),
     OfCity,
 ))]
-pub(crate) async fn city_heroes(State(desk): State<Desk>, CityPath(name): CityPath) -> Result<Response, Problem> {
-    let view = desk.now().await?;
+pub(crate) async fn city_heroes(State(dispatch): State<DispatchHandle>, CityPath(name): CityPath) -> Result<Response, Problem> {
+    let view = dispatch.now().await?;
     let (index, city) = view.city(name).ok_or_else(dispatch_silent)?;
     let heroes = view.rows.iter().filter_map(|row| Hero::of(row.id, row.cells[index].as_deref()?)).collect();
     let heroes =
@@ -60,11 +60,11 @@ pub(super) fn age_ms(node: &NodeState) -> Option<u64> {
     Bombing,
 ))]
 pub(crate) async fn bomb(
-    State(desk): State<Desk>,
+    State(dispatch): State<DispatchHandle>,
     CityPath(city): CityPath,
     IdempotencyKey(key): IdempotencyKey,
 ) -> Result<Response, Problem> {
-    drop_bomb(&desk, Some(city), key).await
+    drop_bomb(&dispatch, Some(city), key).await
 }
 
 /// Bomb any city
@@ -74,12 +74,12 @@ pub(crate) async fn bomb(
     (status = 202, description = "this one is about to crash", body = City),
     BombingAny,
 ))]
-pub(crate) async fn bomb_random(State(desk): State<Desk>, IdempotencyKey(key): IdempotencyKey) -> Result<Response, Problem> {
-    drop_bomb(&desk, None, key).await
+pub(crate) async fn bomb_random(State(dispatch): State<DispatchHandle>, IdempotencyKey(key): IdempotencyKey) -> Result<Response, Problem> {
+    drop_bomb(&dispatch, None, key).await
 }
 
-async fn drop_bomb(desk: &Desk, city: Option<NodeName>, key: Option<String>) -> Result<Response, Problem> {
-    let Reply::Bombed(city) = desk.ask(Action::Bomb { city }, key).await? else { return Err(dispatch_silent()) };
+async fn drop_bomb(dispatch: &DispatchHandle, city: Option<NodeName>, key: Option<String>) -> Result<Response, Problem> {
+    let Reply::Bombed(city) = dispatch.ask(Action::Bomb { city }, key).await? else { return Err(dispatch_silent()) };
     Ok(accepted(city))
 }
 
@@ -92,11 +92,11 @@ async fn drop_bomb(desk: &Desk, city: Option<NodeName>, key: Option<String>) -> 
     Forgetting,
 ))]
 pub(crate) async fn forget(
-    State(desk): State<Desk>,
+    State(dispatch): State<DispatchHandle>,
     CityPath(city): CityPath,
     IdempotencyKey(key): IdempotencyKey,
 ) -> Result<Response, Problem> {
-    desk.ask(Action::Forget { city }, key).await?;
+    dispatch.ask(Action::Forget { city }, key).await?;
     Ok(accepted(city))
 }
 
@@ -108,11 +108,11 @@ pub(crate) async fn forget(
     Ending,
 ))]
 pub(crate) async fn stop(
-    State(desk): State<Desk>,
+    State(dispatch): State<DispatchHandle>,
     CityPath(city): CityPath,
     IdempotencyKey(key): IdempotencyKey,
 ) -> Result<Response, Problem> {
-    end(&desk, Action::Stop { city }, key).await
+    end(&dispatch, Action::Stop { city }, key).await
 }
 
 /// Kill a city
@@ -123,15 +123,15 @@ pub(crate) async fn stop(
     Ending,
 ))]
 pub(crate) async fn kill(
-    State(desk): State<Desk>,
+    State(dispatch): State<DispatchHandle>,
     CityPath(city): CityPath,
     IdempotencyKey(key): IdempotencyKey,
 ) -> Result<Response, Problem> {
-    end(&desk, Action::Kill { city }, key).await
+    end(&dispatch, Action::Kill { city }, key).await
 }
 
-async fn end(desk: &Desk, action: Action, key: Option<String>) -> Result<Response, Problem> {
-    let Reply::Ended(city) = desk.ask(action, key).await? else { return Err(dispatch_silent()) };
+async fn end(dispatch: &DispatchHandle, action: Action, key: Option<String>) -> Result<Response, Problem> {
+    let Reply::Ended(city) = dispatch.ask(action, key).await? else { return Err(dispatch_silent()) };
     Ok(accepted(city))
 }
 
@@ -144,11 +144,11 @@ async fn end(desk: &Desk, action: Action, key: Option<String>) -> Result<Respons
     Rebuilding,
 ))]
 pub(crate) async fn rebuild(
-    State(desk): State<Desk>,
-    State(launcher): State<Rebuilder>,
+    State(dispatch): State<DispatchHandle>,
+    State(launcher): State<LauncherClient>,
     CityPath(city): CityPath,
 ) -> Result<Response, Problem> {
-    launcher::rebuild(&desk, &launcher, city).await?;
+    launcher::rebuild(&dispatch, &launcher, city).await?;
     Ok(accepted(city))
 }
 

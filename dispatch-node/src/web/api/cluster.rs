@@ -16,7 +16,7 @@ use crate::model::view::View;
 use crate::web::api::Stamp;
 use crate::web::api::cities::age_ms;
 use crate::web::api::refusals::{Reading, ReadingSince};
-use crate::web::dispatch_handle::Desk;
+use crate::web::dispatch_handle::DispatchHandle;
 use crate::web::error::Problem;
 use crate::web::extract::parameters::Since;
 use crate::web::extract::schema::{Reached, Role};
@@ -83,8 +83,8 @@ impl<'a> Node<'a> {
 
 /// All nodes
 #[utoipa::path(get, path = "/cluster", tag = "cluster", responses((status = 200, description = "the nodes", body = Cluster), Reading))]
-pub(crate) async fn cluster(State(desk): State<Desk>) -> Result<Response, Problem> {
-    let view = desk.now().await?;
+pub(crate) async fn cluster(State(dispatch): State<DispatchHandle>) -> Result<Response, Problem> {
+    let view = dispatch.now().await?;
     let cities = view.cities.iter().map(|city| Node::of(city, "city"));
     let nodes = cities.chain([Node::of(&view.dispatch, "dispatch")]).collect();
     Ok(Json(Cluster { version: env!("CARGO_PKG_VERSION"), nodes }).into_response())
@@ -125,8 +125,8 @@ impl<'a> VerdictAnswer<'a> {
     (status = 200, description = "the verdict", body = VerdictAnswer),
     Reading,
 ))]
-pub(crate) async fn verdict(State(desk): State<Desk>) -> Result<Response, Problem> {
-    let view = desk.now().await?;
+pub(crate) async fn verdict(State(dispatch): State<DispatchHandle>) -> Result<Response, Problem> {
+    let view = dispatch.now().await?;
     Ok(Json(VerdictAnswer::of(&view.status)).into_response())
 }
 
@@ -165,16 +165,16 @@ pub(crate) struct Event<'a> {
 impl<'a> Event<'a> {
     /// What happened after the event with this number.
     pub(crate) fn since(view: &'a View, since: u64) -> Vec<Self> {
-        let later = view.events.iter().filter(|happening| happening.number > since);
-        let event = |happening: &'a Arc<LoggedEvent>| Event {
-            number: happening.number,
-            at_ms: happening.at.0,
-            node: happening.node.as_str(),
-            kind: happening.kind.as_str(),
-            text: &happening.text,
-            hero: happening.write.map(|write| write.hero.to_string()),
-            stamp: happening.write.map(|write| Stamp::of(write.stamp)),
-            over: happening.write.and_then(|write| write.over).map(Stamp::of),
+        let later = view.events.iter().filter(|event| event.number > since);
+        let event = |event: &'a Arc<LoggedEvent>| Event {
+            number: event.number,
+            at_ms: event.at.0,
+            node: event.node.as_str(),
+            kind: event.kind.as_str(),
+            text: &event.text,
+            hero: event.write.map(|write| write.hero.to_string()),
+            stamp: event.write.map(|write| Stamp::of(write.stamp)),
+            over: event.write.and_then(|write| write.over).map(Stamp::of),
         };
         later.map(event).collect()
     }
@@ -187,7 +187,7 @@ impl<'a> Event<'a> {
     (status = 200, description = "what happened after that, newest last", body = Events),
     ReadingSince,
 ))]
-pub(crate) async fn events(State(desk): State<Desk>, Since(since): Since) -> Result<Response, Problem> {
-    let view = desk.now().await?;
+pub(crate) async fn events(State(dispatch): State<DispatchHandle>, Since(since): Since) -> Result<Response, Problem> {
+    let view = dispatch.now().await?;
     Ok(Json(Events { events: Event::since(&view, since) }).into_response())
 }

@@ -15,7 +15,7 @@ use shared::id::NodeName;
 use crate::model::faults::FaultView;
 use crate::request::{Action, Reply};
 use crate::web::api::refusals::{Changing, Healing, Injecting, Reading};
-use crate::web::dispatch_handle::Desk;
+use crate::web::dispatch_handle::DispatchHandle;
 use crate::web::error::{Problem, dispatch_silent};
 use crate::web::extract::body::JsonBody;
 use crate::web::extract::domain::Domain;
@@ -120,8 +120,8 @@ pub(crate) struct Faults {
 ///
 /// What nodes report, not what was wished for.
 #[utoipa::path(get, path = "/faults", tag = "trouble", responses((status = 200, description = "the faults", body = Faults), Reading))]
-pub(crate) async fn faults(State(desk): State<Desk>) -> Result<Response, Problem> {
-    let view = desk.now().await?;
+pub(crate) async fn faults(State(dispatch): State<DispatchHandle>) -> Result<Response, Problem> {
+    let view = dispatch.now().await?;
     Ok(Json(Faults { faults: view.faults.iter().map(FaultJson::of).collect() }).into_response())
 }
 
@@ -137,13 +137,13 @@ pub(crate) async fn faults(State(desk): State<Desk>) -> Result<Response, Problem
     Injecting,
 ))]
 pub(crate) async fn inject(
-    State(desk): State<Desk>,
+    State(dispatch): State<DispatchHandle>,
     State(domain): State<Domain>,
     IdempotencyKey(key): IdempotencyKey,
-    JsonBody(wish): JsonBody<FaultWish>,
+    JsonBody(request): JsonBody<FaultWish>,
 ) -> Result<Response, Problem> {
-    let action = wish.parse(&domain)?;
-    let Reply::Injected(fault) = desk.ask(action, key).await? else { return Err(dispatch_silent()) };
+    let action = request.parse(&domain)?;
+    let Reply::Injected(fault) = dispatch.ask(action, key).await? else { return Err(dispatch_silent()) };
     let location = [(header::LOCATION, format!("/api/v1/faults/{}", fault.fault.id))];
     Ok((StatusCode::CREATED, location, Json(FaultJson::of(&fault))).into_response())
 }
@@ -153,14 +153,14 @@ pub(crate) async fn inject(
     (status = 204, description = "it is healed"),
     Healing,
 ))]
-pub(crate) async fn heal(State(desk): State<Desk>, FaultPath(fault): FaultPath) -> Result<StatusCode, Problem> {
-    desk.ask(Action::Heal { fault: Some(fault) }, None).await?;
+pub(crate) async fn heal(State(dispatch): State<DispatchHandle>, FaultPath(fault): FaultPath) -> Result<StatusCode, Problem> {
+    dispatch.ask(Action::Heal { fault: Some(fault) }, None).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
 /// Heal all
 #[utoipa::path(delete, path = "/faults", tag = "trouble", responses((status = 204, description = "nothing is in force"), Changing))]
-pub(crate) async fn heal_all(State(desk): State<Desk>) -> Result<StatusCode, Problem> {
-    desk.ask(Action::Heal { fault: None }, None).await?;
+pub(crate) async fn heal_all(State(dispatch): State<DispatchHandle>) -> Result<StatusCode, Problem> {
+    dispatch.ask(Action::Heal { fault: None }, None).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -11,7 +11,7 @@ use shared::fault::Pace;
 use crate::model::exchange::Exchange;
 use crate::request::{Action, Reply};
 use crate::web::api::refusals::{Changing, Pacing, Reading, Stepping};
-use crate::web::dispatch_handle::Desk;
+use crate::web::dispatch_handle::DispatchHandle;
 use crate::web::error::{Problem, dispatch_silent, out_of_range};
 use crate::web::extract::body::{JsonBody, OptionalJsonBody};
 use crate::web::extract::domain::Domain;
@@ -38,8 +38,8 @@ impl GossipJson {
     (status = 200, description = "the pace as it is now", body = GossipJson),
     Reading,
 ))]
-pub(crate) async fn gossip(State(desk): State<Desk>) -> Result<Response, Problem> {
-    let view = desk.now().await?;
+pub(crate) async fn gossip(State(dispatch): State<DispatchHandle>) -> Result<Response, Problem> {
+    let view = dispatch.now().await?;
     Ok(Json(GossipJson::of(view.pace)).into_response())
 }
 
@@ -50,8 +50,8 @@ pub(crate) async fn gossip(State(desk): State<Desk>) -> Result<Response, Problem
     (status = 200, description = "the pace as it is now", body = GossipJson),
     Changing,
 ))]
-pub(crate) async fn pause(State(desk): State<Desk>) -> Result<Response, Problem> {
-    set_pace(&desk, Pace::PAUSED).await
+pub(crate) async fn pause(State(dispatch): State<DispatchHandle>) -> Result<Response, Problem> {
+    set_pace(&dispatch, Pace::PAUSED).await
 }
 
 /// Resume gossip
@@ -61,8 +61,8 @@ pub(crate) async fn pause(State(desk): State<Desk>) -> Result<Response, Problem>
     (status = 200, description = "the pace as it is now", body = GossipJson),
     Changing,
 ))]
-pub(crate) async fn resume(State(desk): State<Desk>) -> Result<Response, Problem> {
-    set_pace(&desk, Pace::FREE).await
+pub(crate) async fn resume(State(dispatch): State<DispatchHandle>) -> Result<Response, Problem> {
+    set_pace(&dispatch, Pace::FREE).await
 }
 
 /// How fast gossip is to go.
@@ -79,18 +79,18 @@ pub(crate) struct Speed {
     (status = 200, description = "the pace as it is now", body = GossipJson),
     Pacing,
 ))]
-pub(crate) async fn speed(State(desk): State<Desk>, JsonBody(speed): JsonBody<Speed>) -> Result<Response, Problem> {
+pub(crate) async fn speed(State(dispatch): State<DispatchHandle>, JsonBody(speed): JsonBody<Speed>) -> Result<Response, Problem> {
     let allowed = f64::from(*Pace::RANGE.start())..=f64::from(*Pace::RANGE.end());
     if !allowed.contains(&speed.percent) {
         return Err(out_of_range("percent", "10 to 1000", speed.percent));
     }
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "it is within the bounds just checked")]
     let percent = speed.percent as u16;
-    set_pace(&desk, Pace { percent }).await
+    set_pace(&dispatch, Pace { percent }).await
 }
 
-async fn set_pace(desk: &Desk, pace: Pace) -> Result<Response, Problem> {
-    let Reply::Gossip(pace) = desk.ask(Action::Gossip { pace }, None).await? else { return Err(dispatch_silent()) };
+async fn set_pace(dispatch: &DispatchHandle, pace: Pace) -> Result<Response, Problem> {
+    let Reply::Gossip(pace) = dispatch.ask(Action::Gossip { pace }, None).await? else { return Err(dispatch_silent()) };
     Ok(Json(GossipJson::of(pace)).into_response())
 }
 
@@ -129,18 +129,18 @@ pub(crate) struct ExchangeJson {
     Stepping,
 ))]
 pub(crate) async fn step(
-    State(desk): State<Desk>,
+    State(dispatch): State<DispatchHandle>,
     State(domain): State<Domain>,
-    OptionalJsonBody(wish): OptionalJsonBody<StepWish>,
+    OptionalJsonBody(request): OptionalJsonBody<StepWish>,
 ) -> Result<Response, Problem> {
-    let source = wish.from.map(|name| domain.node("from", &name)).transpose()?;
-    let puller = wish.to.map(|name| domain.node("to", &name)).transpose()?;
+    let source = request.from.map(|name| domain.node("from", &name)).transpose()?;
+    let puller = request.to.map(|name| domain.node("to", &name)).transpose()?;
     if let (Some(source), Some(puller)) = (source, puller)
         && source == puller
     {
         return Err(Problem::not_allowed("same_node", format!("from and to are both {source}; nothing was exchanged")));
     }
-    let Reply::Exchanged(exchange) = desk.ask(Action::Exchange { source, puller }, None).await? else {
+    let Reply::Exchanged(exchange) = dispatch.ask(Action::Exchange { source, puller }, None).await? else {
         return Err(dispatch_silent());
     };
     let Exchange { source, puller, completed, entries, bytes } = exchange;

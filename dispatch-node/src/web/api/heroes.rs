@@ -12,7 +12,7 @@ use utoipa::ToSchema;
 use crate::request::{Action, CREATE_MAX, Reply, RequestError};
 use crate::web::api::refusals::{Assigning, Creating, OfHero, Reading, Terminating};
 use crate::web::api::{Held, Hero};
-use crate::web::dispatch_handle::Desk;
+use crate::web::dispatch_handle::DispatchHandle;
 use crate::web::error::{Problem, dispatch_silent};
 use crate::web::extract::body::JsonBody;
 use crate::web::extract::domain::Domain;
@@ -31,8 +31,8 @@ pub(crate) struct Heroes<'a> {
 ///
 /// Dispatch's own view. What each city has is under `/cities/{city}/heroes`.
 #[utoipa::path(get, path = "/heroes", tag = "heroes", responses((status = 200, description = "the heroes", body = Heroes), Reading))]
-pub(crate) async fn heroes(State(desk): State<Desk>) -> Result<Response, Problem> {
-    let view = desk.now().await?;
+pub(crate) async fn heroes(State(dispatch): State<DispatchHandle>) -> Result<Response, Problem> {
+    let view = dispatch.now().await?;
     let heroes = view.rows.iter().filter_map(|row| Hero::of(row.id, row.own.as_deref()?)).collect();
     Ok(Json(Heroes { heroes, tombstones: view.dispatch.tombstones }).into_response())
 }
@@ -76,7 +76,7 @@ pub(crate) enum Created<'a> {
     Creating,
 ))]
 pub(crate) async fn create(
-    State(desk): State<Desk>,
+    State(dispatch): State<DispatchHandle>,
     State(domain): State<Domain>,
     IdempotencyKey(key): IdempotencyKey,
     JsonBody(create): JsonBody<Create>,
@@ -94,7 +94,7 @@ pub(crate) async fn create(
         (Some(name), None) => Action::Create { name: Some(domain.hero_name(&name)?) },
         (None, None) => Action::Create { name: None },
     };
-    let Reply::Created(created) = desk.ask(action, key).await? else { return Err(dispatch_silent()) };
+    let Reply::Created(created) = dispatch.ask(action, key).await? else { return Err(dispatch_silent()) };
     match created.as_slice() {
         [(id, entry)] if !many => {
             let location = [(header::LOCATION, format!("/api/v1/heroes/{id}"))];
@@ -122,10 +122,10 @@ pub(crate) struct HeroEverywhere<'a> {
     (status = 200, description = "the hero", body = HeroEverywhere),
     OfHero,
 ))]
-pub(crate) async fn hero(State(desk): State<Desk>, HeroPath(id): HeroPath) -> Result<Response, Problem> {
-    let Reply::Found(_, entry) = desk.ask(Action::Find { hero: id }, None).await? else { return Err(dispatch_silent()) };
+pub(crate) async fn hero(State(dispatch): State<DispatchHandle>, HeroPath(id): HeroPath) -> Result<Response, Problem> {
+    let Reply::Found(_, entry) = dispatch.ask(Action::Find { hero: id }, None).await? else { return Err(dispatch_silent()) };
     let hero = Hero::of(id, &entry).ok_or(RequestError::Deleted(id))?;
-    let view = desk.now().await?;
+    let view = dispatch.now().await?;
     // Where dispatch has much to follow, a hero it knows of may have no row yet.
     let nobody = vec![None; view.cities.len()];
     let cells = view.rows.get(id).map_or(&nobody, |row| &row.cells);
@@ -150,13 +150,13 @@ pub(crate) struct Assign {
     Assigning,
 ))]
 pub(crate) async fn assign(
-    State(desk): State<Desk>,
+    State(dispatch): State<DispatchHandle>,
     State(domain): State<Domain>,
     HeroPath(hero): HeroPath,
     JsonBody(assign): JsonBody<Assign>,
 ) -> Result<Response, Problem> {
     let to = domain.location(&assign.location)?;
-    let Reply::Assigned(id, entry) = desk.ask(Action::Assign { hero, to }, None).await? else { return Err(dispatch_silent()) };
+    let Reply::Assigned(id, entry) = dispatch.ask(Action::Assign { hero, to }, None).await? else { return Err(dispatch_silent()) };
     Ok(Json(Hero::of(id, &entry)).into_response())
 }
 
@@ -167,7 +167,7 @@ pub(crate) async fn assign(
     (status = 204, description = "the hero is dead"),
     Terminating,
 ))]
-pub(crate) async fn terminate(State(desk): State<Desk>, HeroPath(hero): HeroPath) -> Result<StatusCode, Problem> {
-    desk.ask(Action::Terminate { hero }, None).await?;
+pub(crate) async fn terminate(State(dispatch): State<DispatchHandle>, HeroPath(hero): HeroPath) -> Result<StatusCode, Problem> {
+    dispatch.ask(Action::Terminate { hero }, None).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -19,7 +19,7 @@ use crate::model::lost_writes::Lost;
 use crate::model::view::View;
 use crate::web::api::refusals::ReadingSince;
 use crate::web::api::{Held, Stamp};
-use crate::web::dispatch_handle::Desk;
+use crate::web::dispatch_handle::DispatchHandle;
 use crate::web::error::Problem;
 use crate::web::extract::parameters::Since;
 use crate::web::render::lost_writes::name;
@@ -76,8 +76,8 @@ fn since(view: &View, since: u64) -> impl Iterator<Item = &Arc<Lost>> {
     (status = 200, description = "lost after that, newest last", body = LostWrites),
     ReadingSince,
 ))]
-pub(crate) async fn lost_writes(State(desk): State<Desk>, Since(number): Since) -> Result<Response, Problem> {
-    let view = desk.now().await?;
+pub(crate) async fn lost_writes(State(dispatch): State<DispatchHandle>, Since(number): Since) -> Result<Response, Problem> {
+    let view = dispatch.now().await?;
     let lost = since(&view, number).map(|lost| LostWrite::of(&view, lost)).collect();
     Ok(Json(LostWrites { count: view.status.lost_writes, lost }).into_response())
 }
@@ -89,8 +89,8 @@ pub(crate) async fn lost_writes(State(desk): State<Desk>, Since(number): Since) 
     (status = 200, description = "lost after that, newest last", body = String, content_type = "text/csv"),
     ReadingSince,
 ))]
-pub(crate) async fn lost_writes_csv(State(desk): State<Desk>, Since(number): Since) -> Result<Response, Problem> {
-    let view = desk.now().await?;
+pub(crate) async fn lost_writes_csv(State(dispatch): State<DispatchHandle>, Since(number): Since) -> Result<Response, Problem> {
+    let view = dispatch.now().await?;
     Ok(download(table(&view, number)))
 }
 

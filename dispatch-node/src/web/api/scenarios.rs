@@ -11,7 +11,7 @@ use utoipa::ToSchema;
 use crate::web::api::refusals::{Beginning, Reading};
 use crate::web::error::Problem;
 use crate::web::extract::parameters::ScenarioPath;
-use crate::web::scenario_runner::{Playing, Stage};
+use crate::web::scenario_runner::{Playing, ScenarioRunner};
 
 /// The scenarios that there are, and the one that is played, or was last.
 #[derive(Serialize, ToSchema)]
@@ -37,7 +37,7 @@ struct Listed {
     (status = 200, description = "the scenarios", body = Scenarios),
     Reading,
 ))]
-pub(crate) async fn scenarios(State(runner): State<Stage>) -> Response {
+pub(crate) async fn scenarios(State(runner): State<ScenarioRunner>) -> Response {
     let listed = |scenario: Scenario| Listed {
         name: scenario.name,
         title: scenario.title,
@@ -55,7 +55,7 @@ pub(crate) async fn scenarios(State(runner): State<Stage>) -> Response {
     (status = 202, description = "it has begun"),
     Beginning,
 ))]
-pub(crate) async fn play_scenario(State(runner): State<Stage>, ScenarioPath(name): ScenarioPath) -> Result<StatusCode, Problem> {
+pub(crate) async fn play_scenario(State(runner): State<ScenarioRunner>, ScenarioPath(name): ScenarioPath) -> Result<StatusCode, Problem> {
     runner.play(&name)?;
     Ok(StatusCode::ACCEPTED)
 }

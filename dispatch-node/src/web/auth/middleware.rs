@@ -7,7 +7,7 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Redirect, Response};
 
-use crate::web::auth::policy::{Entrance, Refused, SIGN_IN};
+use crate::web::auth::policy::{AccessPolicy, Refused, SIGN_IN};
 
 /// The page runs its own scripts and styles only, and its scripts make HTML only through one policy.
 const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; font-src 'self'; connect-src 'self'; \
@@ -18,8 +18,8 @@ const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; st
 ///
 /// A request that was meant for another host is refused: a foreign name that was made to point here (DNS rebinding) would otherwise pass
 /// for this site's own. So is a change that another site's page asks for, and one that a viewer asks for.
-pub(crate) async fn guard(State(entrance): State<Arc<Entrance>>, mut request: Request, next: Next) -> Response {
-    let mut response = match entrance.admit(request.method(), request.uri().path(), request.headers()) {
+pub(crate) async fn guard(State(access): State<Arc<AccessPolicy>>, mut request: Request, next: Next) -> Response {
+    let mut response = match access.admit(request.method(), request.uri().path(), request.headers()) {
         Ok(role) => {
             request.extensions_mut().insert(role);
             next.run(request).await
@@ -38,7 +38,7 @@ pub(crate) async fn guard(State(entrance): State<Arc<Entrance>>, mut request: Re
     headers.insert("cross-origin-opener-policy", HeaderValue::from_static("same-origin"));
     headers.insert("cross-origin-resource-policy", HeaderValue::from_static("same-origin"));
     headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
-    if entrance.encrypted {
+    if access.encrypted {
         headers.insert(header::STRICT_TRANSPORT_SECURITY, HeaderValue::from_static("max-age=31536000"));
     }
     response

@@ -14,7 +14,7 @@ pub(crate) const SIGN_OUT: &str = "/sign-out";
 
 /// Who is let in.
 #[derive(Clone, Debug)]
-pub struct Entrance {
+pub struct AccessPolicy {
     /// Only this machine can reach dispatch.
     pub on_loopback: bool,
     /// Names by which it may be reached, beside those that are its own anyway.
@@ -34,7 +34,7 @@ pub(crate) enum Refused {
     Problem(Problem),
 }
 
-impl Entrance {
+impl AccessPolicy {
     /// What may be done by who asks for this.
     pub(crate) fn admit(&self, method: &Method, path: &str, headers: &HeaderMap) -> Result<Role, Refused> {
         let refused = |status, code, detail: &str| Refused::Problem(Problem::new(status, code, detail));
@@ -95,9 +95,9 @@ mod tests {
 
     const TOKEN: &str = "the token of the host";
 
-    fn entrance(on_loopback: bool) -> Entrance {
+    fn access(on_loopback: bool) -> AccessPolicy {
         let tokens = Tokens::new(None, None).unwrap();
-        Entrance { on_loopback, hosts: Vec::new(), origins: Vec::new(), tokens, encrypted: false }
+        AccessPolicy { on_loopback, hosts: Vec::new(), origins: Vec::new(), tokens, encrypted: false }
     }
 
     fn headers(host: &'static str, origin: Option<&'static str>) -> HeaderMap {
@@ -107,8 +107,8 @@ mod tests {
     }
 
     /// What was made of it: `let in` as what, the way to the sign-in page, or the code of a problem.
-    fn verdict(entrance: &Entrance, method: Method, path: &str, headers: &HeaderMap) -> &'static str {
-        match entrance.admit(&method, path, headers) {
+    fn verdict(access: &AccessPolicy, method: Method, path: &str, headers: &HeaderMap) -> &'static str {
+        match access.admit(&method, path, headers) {
             Ok(Role::Host) => "host",
             Ok(Role::Viewer) => "viewer ",
             Err(Refused::SignIn) => "to the sign-in page",
@@ -118,63 +118,63 @@ mod tests {
 
     #[test]
     fn a_host_is_known_by_its_own_names_and_no_others() {
-        let named = |entrance: &Entrance, host| entrance.is_named(&headers(host, None));
-        let mut entrance = entrance(true);
+        let named = |access: &AccessPolicy, host| access.is_named(&headers(host, None));
+        let mut access = access(true);
         for own in ["localhost", "localhost:4900", "LOCALHOST:1", "127.0.0.1:4900", "127.9.8.7", "[::1]:4900", "[::1]"] {
-            assert!(named(&entrance, own), "{own}");
+            assert!(named(&access, own), "{own}");
         }
         for foreign in ["evil.example:4900", "evil.example", "10.0.0.1:4900", "localhost.evil.example", "", "127.0.0.1.evil.example:4900"] {
-            assert!(!named(&entrance, foreign), "{foreign}");
+            assert!(!named(&access, foreign), "{foreign}");
         }
-        entrance.hosts = vec!["heroes.example".into()];
-        assert!(named(&entrance, "Heroes.Example:4900") && named(&entrance, "heroes.example") && !named(&entrance, "xheroes.example"));
-        entrance.on_loopback = false;
+        access.hosts = vec!["heroes.example".into()];
+        assert!(named(&access, "Heroes.Example:4900") && named(&access, "heroes.example") && !named(&access, "xheroes.example"));
+        access.on_loopback = false;
         for (host, is_own) in [("10.0.0.1:4900", true), ("[fe80::1]", true), ("localhost", true), ("evil.example:4900", false), ("", false)]
         {
-            assert_eq!(named(&entrance, host), is_own, "{host}");
+            assert_eq!(named(&access, host), is_own, "{host}");
         }
     }
 
     #[test]
     fn a_page_of_this_site_or_no_page_may_ask_for_changes() {
-        let mut entrance = entrance(true);
-        assert!(entrance.is_same_site(&headers("localhost:4900", None)));
-        assert!(entrance.is_same_site(&headers("localhost:4900", Some("http://localhost:4900"))));
+        let mut access = access(true);
+        assert!(access.is_same_site(&headers("localhost:4900", None)));
+        assert!(access.is_same_site(&headers("localhost:4900", Some("http://localhost:4900"))));
         for foreign in ["http://evil.example", "http://localhost:4901", "null", "https://evil.example"] {
-            assert!(!entrance.is_same_site(&headers("localhost:4900", Some(foreign))), "{foreign}");
-            assert_eq!(verdict(&entrance, Method::POST, "/bomb", &headers("localhost:4900", Some(foreign))), "foreign_origin");
-            assert_eq!(verdict(&entrance, Method::GET, "/", &headers("localhost:4900", Some(foreign))), "host", "looking changes nothing");
+            assert!(!access.is_same_site(&headers("localhost:4900", Some(foreign))), "{foreign}");
+            assert_eq!(verdict(&access, Method::POST, "/bomb", &headers("localhost:4900", Some(foreign))), "foreign_origin");
+            assert_eq!(verdict(&access, Method::GET, "/", &headers("localhost:4900", Some(foreign))), "host", "looking changes nothing");
         }
-        entrance.encrypted = true;
-        assert!(!entrance.is_same_site(&headers("localhost:4900", Some("http://localhost:4900"))), "what is not encrypted is another site");
-        assert!(entrance.is_same_site(&headers("localhost:4900", Some("https://localhost:4900"))));
-        entrance.origins = vec!["https://class.example".into()];
-        assert!(entrance.is_same_site(&headers("localhost:4900", Some("https://class.example"))));
-        assert!(!entrance.is_same_site(&headers("localhost:4900", Some("http://class.example"))));
+        access.encrypted = true;
+        assert!(!access.is_same_site(&headers("localhost:4900", Some("http://localhost:4900"))), "what is not encrypted is another site");
+        assert!(access.is_same_site(&headers("localhost:4900", Some("https://localhost:4900"))));
+        access.origins = vec!["https://class.example".into()];
+        assert!(access.is_same_site(&headers("localhost:4900", Some("https://class.example"))));
+        assert!(!access.is_same_site(&headers("localhost:4900", Some("http://class.example"))));
     }
 
     #[test]
     fn a_viewer_sees_all_and_causes_nothing_and_a_stranger_is_asked_who_it_is() {
-        let mut entrance = entrance(true);
+        let mut access = access(true);
         let nobody = headers("localhost", None);
         let mut host = nobody.clone();
         host.insert(header::AUTHORIZATION, HeaderValue::from_str(&format!("Bearer {TOKEN}")).unwrap());
-        entrance.tokens = Tokens::new(Some(TOKEN.into()), None).unwrap();
+        access.tokens = Tokens::new(Some(TOKEN.into()), None).unwrap();
         for path in ["/", "/live", "/api/v1/heroes", "/lost"] {
-            assert_eq!(verdict(&entrance, Method::GET, path, &nobody), "viewer ", "{path}");
-            assert_eq!(verdict(&entrance, Method::GET, path, &host), "host", "{path}");
+            assert_eq!(verdict(&access, Method::GET, path, &nobody), "viewer ", "{path}");
+            assert_eq!(verdict(&access, Method::GET, path, &host), "host", "{path}");
         }
         for method in [Method::POST, Method::PUT, Method::DELETE, Method::PATCH] {
-            assert_eq!(verdict(&entrance, method.clone(), "/api/v1/heroes", &nobody), "viewer");
-            assert_eq!(verdict(&entrance, method, "/api/v1/heroes", &host), "host");
+            assert_eq!(verdict(&access, method.clone(), "/api/v1/heroes", &nobody), "viewer");
+            assert_eq!(verdict(&access, method, "/api/v1/heroes", &host), "host");
         }
-        entrance.tokens = Tokens::new(Some(TOKEN.into()), Some("the token of viewers".into())).unwrap();
-        assert_eq!(verdict(&entrance, Method::GET, "/", &nobody), "to the sign-in page");
+        access.tokens = Tokens::new(Some(TOKEN.into()), Some("the token of viewers".into())).unwrap();
+        assert_eq!(verdict(&access, Method::GET, "/", &nobody), "to the sign-in page");
         for (method, path) in [(Method::GET, "/live"), (Method::GET, "/api/v1/heroes"), (Method::POST, "/bomb"), (Method::GET, "/help")] {
-            assert_eq!(verdict(&entrance, method, path, &nobody), "sign_in", "{path}");
+            assert_eq!(verdict(&access, method, path, &nobody), "sign_in", "{path}");
         }
         for (method, path) in [(Method::GET, "/sign-in"), (Method::POST, "/sign-in"), (Method::GET, "/static/style.css")] {
-            assert_eq!(verdict(&entrance, method, path, &nobody), "viewer ", "{path}");
+            assert_eq!(verdict(&access, method, path, &nobody), "viewer ", "{path}");
         }
     }
 }

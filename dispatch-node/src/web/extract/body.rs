@@ -14,7 +14,7 @@ use tokio::time::timeout;
 use crate::web::error::Problem;
 
 /// How long a body may take to arrive.
-const BODY_PATIENCE: Duration = Duration::from_secs(10);
+const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 /// The largest body, in bytes.
 pub(crate) const BODY_BYTES_MAX: usize = 64 * 1024;
 
@@ -93,7 +93,7 @@ impl<S: Send + Sync> FromRequest<S> for FormBody {
 }
 
 async fn bytes<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes, Problem> {
-    let read = timeout(BODY_PATIENCE, Bytes::from_request(request, state)).await;
+    let read = timeout(BODY_TIMEOUT, Bytes::from_request(request, state)).await;
     let read =
         read.map_err(|_| Problem::new(StatusCode::REQUEST_TIMEOUT, "too_slow", "the body did not arrive in time; nothing was changed"))?;
     read.map_err(|rejection: BytesRejection| match rejection.into_response().status() {

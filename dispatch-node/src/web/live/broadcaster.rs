@@ -19,9 +19,9 @@ use crate::event_log::EventKind;
 use crate::model::view::View;
 use crate::web::error::{Problem, dispatch_silent};
 use crate::web::fragments::{Fragments, Number};
-use crate::web::launcher::Rebuilder;
+use crate::web::launcher::LauncherClient;
 use crate::web::live::snapshot::{News, Snapshot};
-use crate::web::page_query::Wish;
+use crate::web::page_query::PageQuery;
 use crate::web::render::events::destroyed as destroyed_text;
 use crate::web::render::forecast::Predictor;
 use crate::web::render::heroes::RowCache;
@@ -29,21 +29,21 @@ use crate::web::render::page;
 use crate::web::render::timeline::seconds::{SecondCache, seconds};
 use crate::web::render::timeline::table::table_rows;
 use crate::web::scenario_runner::Playing;
-use crate::web::spans::writes::Followed;
+use crate::web::spans::writes::WriteSpans;
 
 /// How many pages may wait to be shown something.
 const REQUESTS_MAX: usize = 2_048;
 /// How many windows are kept that nobody looks at, and for how long: a page that lost its connection will be back.
 const IDLE_MAX: usize = 200;
-const WINDOW_PATIENCE: Duration = Duration::from_secs(30);
+const SUBSCRIPTION_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long a board that broke takes breath: should the next view break it again, the log is not flooded.
-const AFTER_BREAKING: Duration = Duration::from_secs(1);
+const RESTART_DELAY: Duration = Duration::from_secs(1);
 /// How many pieces of news are kept for those who were away.
 const NEWS_MAX: usize = 16;
 
 /// The web's side of the board.
 #[derive(Clone)]
-pub(crate) struct Board {
+pub(crate) struct Broadcaster {
     requests: mpsc::Sender<Request>,
     epoch: Arc<str>,
 }
@@ -56,19 +56,19 @@ pub(crate) struct Sources {
     /// The scenario that is played, or was last.
     pub(crate) playing: watch::Receiver<Option<Playing>>,
     /// How a city that has ended is started again.
-    pub(crate) launcher: Rebuilder,
+    pub(crate) launcher: LauncherClient,
     /// The writes whose traces end where a page shows them.
-    pub(crate) write_spans: Followed,
+    pub(crate) write_spans: WriteSpans,
 }
 
 struct Request {
-    wish: Wish,
+    query: PageQuery,
     /// A view that is to be shown at least.
     view: Option<Arc<View>>,
     reply: oneshot::Sender<watch::Receiver<Arc<Snapshot>>>,
 }
 
-impl Board {
+impl Broadcaster {
     /// A board of what these sources tell.
     pub(crate) fn new(sources: Sources) -> Self {
         let (requests, queue) = mpsc::channel(REQUESTS_MAX);
@@ -83,28 +83,28 @@ impl Board {
     }
 
     /// What a page that was asked to show this shows from now on; at least `view`, if one is given.
-    pub(crate) async fn follow(&self, wish: Wish, view: Option<Arc<View>>) -> Result<watch::Receiver<Arc<Snapshot>>, Problem> {
+    pub(crate) async fn subscribe(&self, query: PageQuery, view: Option<Arc<View>>) -> Result<watch::Receiver<Arc<Snapshot>>, Problem> {
         let (reply, answered) = oneshot::channel();
-        self.requests.try_send(Request { wish, view, reply }).map_err(|_| Problem::overloaded())?;
+        self.requests.try_send(Request { query, view, reply }).map_err(|_| Problem::overloaded())?;
         answered.await.map_err(|_| dispatch_silent())
     }
 }
 
 /// The board itself.
-struct Keeper<'a> {
+struct Renderer<'a> {
     sources: &'a Sources,
     /// Of the newest frame. It goes on rising whatever becomes of this board.
     number: &'a mut Number,
     view: Option<Arc<View>>,
     shared: Fragments,
     history: Fragments,
-    windows: BTreeMap<Wish, Window>,
+    subscriptions: BTreeMap<PageQuery, Subscription>,
     news: Vec<News>,
     seconds: SecondCache,
     predictor: Predictor,
 }
 
-struct Window {
+struct Subscription {
     fragments: Fragments,
     cache: RowCache,
     shown: watch::Sender<Arc<Snapshot>>,
@@ -118,13 +118,13 @@ async fn keep(sources: Sources, mut requests: mpsc::Receiver<Request>) {
     while let Err(panic) = AssertUnwindSafe(run(&sources, &mut requests, &mut number)).catch_unwind().await {
         let text = panic.downcast_ref::<String>().cloned().or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()));
         error!("the board broke, and begins anew: {}", text.unwrap_or_default());
-        sleep(AFTER_BREAKING).await;
+        sleep(RESTART_DELAY).await;
     }
 }
 
 async fn run(sources: &Sources, requests: &mut mpsc::Receiver<Request>, number: &mut Number) {
     let (mut views, mut playing) = (sources.views.clone(), sources.playing.clone());
-    let mut keeper = Keeper::new(sources, number);
+    let mut renderer = Renderer::new(sources, number);
     let mut waiting = Vec::new();
     views.mark_changed();
     loop {
@@ -132,12 +132,12 @@ async fn run(sources: &Sources, requests: &mut mpsc::Receiver<Request>, number: 
             changed = views.changed() => {
                 let Ok(()) = changed else { return };
                 let view = views.borrow_and_update().clone();
-                keeper.show(view, playing.borrow().as_ref());
+                renderer.show(view, playing.borrow().as_ref());
             }
             changed = playing.changed() => {
                 let Ok(()) = changed else { return };
-                let view = keeper.view.clone();
-                keeper.show(view, playing.borrow_and_update().as_ref());
+                let view = renderer.view.clone();
+                renderer.show(view, playing.borrow_and_update().as_ref());
             }
             // Many pages that open at once are shown one and the same.
             count = requests.recv_many(&mut waiting, REQUESTS_MAX) => {
@@ -145,16 +145,16 @@ async fn run(sources: &Sources, requests: &mut mpsc::Receiver<Request>, number: 
                     return;
                 }
                 let newest = waiting.iter().filter_map(|request: &Request| request.view.clone()).max_by_key(|view| view.at.mono);
-                keeper.show(newest, playing.borrow().as_ref());
+                renderer.show(newest, playing.borrow().as_ref());
             }
         }
-        if let Some(view) = keeper.view.clone() {
-            waiting.drain(..).for_each(|request| keeper.answer(&view, request));
+        if let Some(view) = renderer.view.clone() {
+            waiting.drain(..).for_each(|request| renderer.answer(&view, request));
         }
     }
 }
 
-impl<'a> Keeper<'a> {
+impl<'a> Renderer<'a> {
     fn new(sources: &'a Sources, number: &'a mut Number) -> Self {
         Self {
             sources,
@@ -162,7 +162,7 @@ impl<'a> Keeper<'a> {
             view: None,
             shared: Fragments::default(),
             history: Fragments::default(),
-            windows: BTreeMap::new(),
+            subscriptions: BTreeMap::new(),
             news: Vec::new(),
             seconds: SecondCache::default(),
             predictor: Predictor::default(),
@@ -180,17 +180,17 @@ impl<'a> Keeper<'a> {
         self.view = Some(Arc::clone(&view));
         self.sources.write_spans.show(&view, *self.number);
         let now = Instant::now();
-        self.windows.retain(|_, window| {
-            let idle = (window.shown.receiver_count() == 0).then(|| window.idle.unwrap_or(now));
-            window.idle = idle;
-            idle.is_none_or(|since| now.duration_since(since) < WINDOW_PATIENCE)
+        self.subscriptions.retain(|_, subscription| {
+            let idle = (subscription.shown.receiver_count() == 0).then(|| subscription.idle.unwrap_or(now));
+            subscription.idle = idle;
+            idle.is_none_or(|since| now.duration_since(since) < SUBSCRIPTION_TIMEOUT)
         });
-        for (wish, mut window) in std::mem::take(&mut self.windows) {
+        for (query, mut subscription) in std::mem::take(&mut self.subscriptions) {
             // One that nobody looks at is brought up to date when somebody does.
-            if window.idle.is_none() {
-                self.render(&view, &wish, &mut window);
+            if subscription.idle.is_none() {
+                self.render(&view, &query, &mut subscription);
             }
-            self.windows.insert(wish, window);
+            self.subscriptions.insert(query, subscription);
         }
     }
 
@@ -199,20 +199,20 @@ impl<'a> Keeper<'a> {
         Snapshot::new(*self.number, Arc::clone(view), shared, history, window.clone(), self.news.clone())
     }
 
-    fn render(&self, view: &Arc<View>, wish: &Wish, window: &mut Window) {
-        page::window(&mut window.fragments, *self.number, view, wish, &mut window.cache);
-        window.shown.send_replace(Arc::new(self.snapshot(view, &window.fragments)));
+    fn render(&self, view: &Arc<View>, query: &PageQuery, subscription: &mut Subscription) {
+        page::window(&mut subscription.fragments, *self.number, view, query, &mut subscription.cache);
+        subscription.shown.send_replace(Arc::new(self.snapshot(view, &subscription.fragments)));
     }
 
     /// What was destroyed since the view before.
     fn note_news(&mut self, view: &View) {
         let Some(before) = &self.view else { return };
-        let last = before.events.last().map_or(0, |happening| happening.number);
-        let destroyed = view.events.iter().rev().take_while(|happening| happening.number > last);
-        let destroyed = destroyed.filter(|happening| happening.kind == EventKind::Destroyed);
+        let last = before.events.last().map_or(0, |event| event.number);
+        let destroyed = view.events.iter().rev().take_while(|event| event.number > last);
+        let destroyed = destroyed.filter(|event| event.kind == EventKind::Destroyed);
         // In the words in which who did it is answered: a page shows the two as one.
         let mut news: Vec<News> =
-            destroyed.map(|happening| News { n: happening.number, text: destroyed_text(happening.node), since: *self.number }).collect();
+            destroyed.map(|event| News { n: event.number, text: destroyed_text(event.node), since: *self.number }).collect();
         news.reverse();
         self.news.extend(news);
         self.news.drain(..self.news.len().saturating_sub(NEWS_MAX));
@@ -220,34 +220,35 @@ impl<'a> Keeper<'a> {
 
     /// Drops the windows that nobody has looked at for longest, where there are too many.
     fn drop_idle(&mut self) {
-        if self.windows.len() < IDLE_MAX {
+        if self.subscriptions.len() < IDLE_MAX {
             return;
         }
         let now = Instant::now();
-        let idle = self.windows.iter().filter(|(_, window)| window.shown.receiver_count() == 0);
-        let mut idle: Vec<(Instant, Wish)> = idle.map(|(wish, window)| (window.idle.unwrap_or(now), wish.clone())).collect();
+        let idle = self.subscriptions.iter().filter(|(_, subscription)| subscription.shown.receiver_count() == 0);
+        let mut idle: Vec<(Instant, PageQuery)> =
+            idle.map(|(query, subscription)| (subscription.idle.unwrap_or(now), query.clone())).collect();
         idle.sort();
-        for (_, wish) in idle.iter().take((idle.len() + 1).saturating_sub(IDLE_MAX)) {
-            self.windows.remove(wish);
+        for (_, query) in idle.iter().take((idle.len() + 1).saturating_sub(IDLE_MAX)) {
+            self.subscriptions.remove(query);
         }
     }
 
-    fn answer(&mut self, view: &Arc<View>, Request { wish, reply, .. }: Request) {
-        let window = if let Some(mut window) = self.windows.remove(&wish) {
-            if window.shown.borrow().number < *self.number {
-                self.render(view, &wish, &mut window);
+    fn answer(&mut self, view: &Arc<View>, Request { query, reply, .. }: Request) {
+        let subscription = if let Some(mut subscription) = self.subscriptions.remove(&query) {
+            if subscription.shown.borrow().number < *self.number {
+                self.render(view, &query, &mut subscription);
             }
-            window
+            subscription
         } else {
             self.drop_idle();
             let (mut fragments, mut cache) = (Fragments::default(), RowCache::default());
-            page::window(&mut fragments, *self.number, view, &wish, &mut cache);
+            page::window(&mut fragments, *self.number, view, &query, &mut cache);
             let shown = watch::Sender::new(Arc::new(self.snapshot(view, &fragments)));
-            Window { fragments, cache, shown, idle: None }
+            Subscription { fragments, cache, shown, idle: None }
         };
         // Whoever has gone meanwhile needs no answer.
-        let _ = reply.send(window.shown.subscribe());
-        self.windows.insert(wish, window);
+        let _ = reply.send(subscription.shown.subscribe());
+        self.subscriptions.insert(query, subscription);
     }
 }
 
@@ -260,41 +261,41 @@ mod tests {
 
     fn sources() -> Sources {
         let (views, playing) = (watch::Sender::new(None).subscribe(), watch::Sender::new(None).subscribe());
-        Sources { views, playing, launcher: Rebuilder::of(None), write_spans: Followed::default() }
+        Sources { views, playing, launcher: LauncherClient::of(None), write_spans: WriteSpans::default() }
     }
 
     #[test]
     fn a_window_that_nobody_looks_at_is_brought_up_to_date_when_somebody_does() {
         let (sources, mut number) = (sources(), 0);
-        let mut keeper = Keeper::new(&sources, &mut number);
-        let follow = |keeper: &mut Keeper<'_>| {
+        let mut renderer = Renderer::new(&sources, &mut number);
+        let follow = |renderer: &mut Renderer<'_>| {
             let (reply, mut answered) = oneshot::channel();
-            let view = keeper.view.clone().unwrap();
-            keeper.answer(&view, Request { wish: Wish::default(), view: None, reply });
+            let view = renderer.view.clone().unwrap();
+            renderer.answer(&view, Request { query: PageQuery::default(), view: None, reply });
             answered.try_recv().unwrap()
         };
-        keeper.show(Some(Arc::new(Scene::new().view)), None);
-        let before = follow(&mut keeper).borrow().number;
+        renderer.show(Some(Arc::new(Scene::new().view)), None);
+        let before = follow(&mut renderer).borrow().number;
         let entry = live(stamp("gotham", 9_000), 84, None);
-        keeper.show(Some(Arc::new(Scene::new().hold(1, "Granite", [Some(&entry); 4]).view)), None);
-        assert_eq!(keeper.windows[&Wish::default()].shown.borrow().number, before, "nobody looks");
-        let window = follow(&mut keeper);
-        assert!(window.borrow().number > before);
-        assert!(window.borrow().since(Has::all(before)).unwrap().contains("Granite"));
-        keeper.show(Some(Arc::new(Scene::new().view)), None);
-        assert!(window.borrow().since(Has::all(before)).unwrap().contains("heroes-empty"), "somebody looks");
+        renderer.show(Some(Arc::new(Scene::new().hold(1, "Granite", [Some(&entry); 4]).view)), None);
+        assert_eq!(renderer.subscriptions[&PageQuery::default()].shown.borrow().number, before, "nobody looks");
+        let subscription = follow(&mut renderer);
+        assert!(subscription.borrow().number > before);
+        assert!(subscription.borrow().since(Has::all(before)).unwrap().contains("Granite"));
+        renderer.show(Some(Arc::new(Scene::new().view)), None);
+        assert!(subscription.borrow().since(Has::all(before)).unwrap().contains("heroes-empty"), "somebody looks");
     }
 
     #[test]
     fn a_destroyed_city_is_news_in_the_words_of_the_answer_to_who_destroyed_it() {
         let (sources, mut number) = (sources(), 0);
-        let mut keeper = Keeper::new(&sources, &mut number);
-        keeper.show(Some(Arc::new(Scene::new().view)), None);
+        let mut renderer = Renderer::new(&sources, &mut number);
+        renderer.show(Some(Arc::new(Scene::new().view)), None);
         let mut scene = Scene::new().happened("gotham", EventKind::Destroyed);
         let told = Arc::make_mut(&mut scene.view.events[0]);
         told.text = "gotham has been destroyed, and it alone had heard of Granite".to_owned();
-        keeper.show(Some(Arc::new(scene.view)), None);
-        let news: Vec<&str> = keeper.news.iter().map(|news| news.text.as_str()).collect();
+        renderer.show(Some(Arc::new(scene.view)), None);
+        let news: Vec<&str> = renderer.news.iter().map(|news| news.text.as_str()).collect();
         assert_eq!(news, ["gotham has been destroyed"]);
     }
 }

@@ -70,7 +70,7 @@ async fn keep_telling(socket: &mut Socket, mut views: Views) -> Option<Close> {
                     return Some((1001, "dispatch is stopping"));
                 }
                 let Some(view) = views.borrow_and_update().clone() else { continue };
-                let newest = view.events.last().map_or(0, |happening| happening.number);
+                let newest = view.events.last().map_or(0, |event| event.number);
                 // After a crash of dispatch's machine the numbers begin anew.
                 let since = last.filter(|last| *last <= newest).unwrap_or(newest.saturating_sub(EVENTS_AT_FIRST));
                 send(socket, &Push::Data(Box::new(data(&view, since)))).await?;

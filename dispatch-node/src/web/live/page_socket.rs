@@ -20,11 +20,11 @@ use shared::meter::counter;
 
 use crate::metrics::{self, Watched};
 use crate::web::fragments::Number;
-use crate::web::live::broadcaster::Board;
+use crate::web::live::broadcaster::Broadcaster;
 use crate::web::live::snapshot::{Has, Snapshot};
 use crate::web::live::socket::{Allowance, Close, KEEP_ALIVE, heard, send, send_text};
-use crate::web::page_query::Wish;
-use crate::web::spans::writes::Followed;
+use crate::web::page_query::PageQuery;
+use crate::web::spans::writes::WriteSpans;
 
 /// The version of what is said here. It is told in the first message.
 const PROTOCOL: u32 = 1;
@@ -36,7 +36,7 @@ const FRAME_INTERVAL_MIN: Duration = Duration::from_millis(200);
 const SLOW: Duration = Duration::from_secs(1);
 /// How many frames may be under way unacknowledged, and how long the oldest of them.
 const UNACKNOWLEDGED_MAX: usize = 8;
-const ACKNOWLEDGE_PATIENCE: Duration = Duration::from_secs(60);
+const ACKNOWLEDGE_TIMEOUT: Duration = Duration::from_secs(60);
 /// What a page says.
 #[derive(Debug, Deserialize)]
 #[serde(tag = "t", rename_all = "lowercase", deny_unknown_fields)]
@@ -81,9 +81,9 @@ struct KeepAlive {
 
 /// Where the frames of pages come from.
 pub(crate) struct Sources {
-    pub(crate) broadcaster: Board,
+    pub(crate) broadcaster: Broadcaster,
     /// The writes whose traces end with the first page that is sent them.
-    pub(crate) write_spans: Followed,
+    pub(crate) write_spans: WriteSpans,
 }
 
 /// Sends a page its frames, until it goes or must go.
@@ -113,7 +113,9 @@ struct Page {
 /// Shows until the page goes or must go.
 async fn keep_showing(socket: &mut Socket, sources: &Sources, query: &str) -> Option<Close> {
     let resumed = resumed(query, sources.broadcaster.epoch());
-    let Ok(window) = sources.broadcaster.follow(Wish::parse(query), None).await else { return Some((1013, "too many pages at once")) };
+    let Ok(window) = sources.broadcaster.subscribe(PageQuery::parse(query), None).await else {
+        return Some((1013, "too many pages at once"));
+    };
     let allowance = Allowance::new();
     let head = window.borrow().number;
     let resumed = resumed.filter(|has| has.shared <= head);
@@ -136,7 +138,7 @@ async fn keep_showing(socket: &mut Socket, sources: &Sources, query: &str) -> Op
                 }
             }
             _ = keep_alive.tick() => {
-                if page.under_way.first().is_some_and(|(_, sent)| sent.elapsed() > ACKNOWLEDGE_PATIENCE) {
+                if page.under_way.first().is_some_and(|(_, sent)| sent.elapsed() > ACKNOWLEDGE_TIMEOUT) {
                     return Some((1008, "frames are not acknowledged"));
                 }
                 send(socket, &KeepAlive { t: "k", s: page.sent.shared }).await?;
@@ -171,14 +173,14 @@ impl Page {
     }
 
     /// Sends what the page lacks, if anything. Whether it was.
-    async fn send_newest(&mut self, socket: &mut Socket, followed: &Followed) -> Option<bool> {
+    async fn send_newest(&mut self, socket: &mut Socket, write_spans: &WriteSpans) -> Option<bool> {
         let snapshot = Arc::clone(&self.window.borrow_and_update());
         let Some(frame) = snapshot.since(self.sent) else { return Some(false) };
         if self.full_since.take().is_some_and(|since| since.elapsed() > SLOW) {
             counter!(metrics::FRAMES_SKIPPED.name).increment(snapshot.number.saturating_sub(self.sent.shared + 1));
             send(socket, &Skips { t: "skips" }).await?;
         }
-        let pushes = followed.push(snapshot.number);
+        let pushes = write_spans.push(snapshot.number);
         send_text(socket, frame).await?;
         counter!(metrics::FRAMES_SENT.name, "to" => "page").increment(1);
         drop(pushes);
@@ -191,7 +193,7 @@ impl Page {
     }
 
     /// Does what the page says; why it must go, if it must.
-    async fn hear(&mut self, said: Said, board: &Board) -> Option<Close> {
+    async fn hear(&mut self, said: Said, broadcaster: &Broadcaster) -> Option<Close> {
         match said {
             Said::Ack { s } => {
                 self.under_way.retain(|(number, _)| *number > s);
@@ -205,7 +207,7 @@ impl Page {
                 self.window.mark_changed();
             }
             Said::Watch { view, pin } => {
-                let Ok(window) = board.follow(Wish::parse(&view).with_pinned(pin), None).await else {
+                let Ok(window) = broadcaster.subscribe(PageQuery::parse(&view).with_pinned(pin), None).await else {
                     return Some((1013, "too many pages at once"));
                 };
                 self.window = window;

@@ -15,7 +15,7 @@ use shared::link::upgrade::Socket;
 /// How often a page hears something, changed or not.
 pub(super) const KEEP_ALIVE: Duration = Duration::from_secs(1);
 /// How long a page may take to accept one frame.
-const SEND_PATIENCE: Duration = Duration::from_secs(10);
+const SEND_TIMEOUT: Duration = Duration::from_secs(10);
 /// How much is read from a page at once. It says little, and the usual 128 KiB are set aside, and cleared at each look, for every page.
 const READ_BYTES: usize = 1_024;
 /// How many messages a page may send at once, and a second in the long run.
@@ -91,5 +91,5 @@ pub(super) async fn send(socket: &mut Socket, message: &impl Serialize) -> Optio
 }
 
 pub(super) async fn send_text(socket: &mut Socket, text: Utf8Bytes) -> Option<()> {
-    timeout(SEND_PATIENCE, socket.send(Message::Text(text))).await.ok()?.ok()
+    timeout(SEND_TIMEOUT, socket.send(Message::Text(text))).await.ok()?.ok()
 }

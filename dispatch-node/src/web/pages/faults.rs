@@ -13,16 +13,16 @@ use crate::web::extract::domain::Domain;
 use crate::web::extract::fault::FaultWish;
 use crate::web::extract::parameters::FaultPath;
 use crate::web::pages::forms;
-use crate::web::state::Site;
+use crate::web::state::AppState;
 
 /// `POST /faults`
-pub(crate) async fn cause(State(site): State<Site>, headers: HeaderMap, form: Result<FormBody, Problem>) -> Response {
+pub(crate) async fn cause(State(state): State<AppState>, headers: HeaderMap, form: Result<FormBody, Problem>) -> Response {
     let action = form.and_then(|form| match form.get("kind") {
-        Some("stop") => city(&site.domain, &form).map(|city| Action::Stop { city }),
-        Some("kill") => city(&site.domain, &form).map(|city| Action::Kill { city }),
-        Some(_) | None => wish(&form).and_then(|wish| wish.parse(&site.domain)),
+        Some("stop") => city(&state.domain, &form).map(|city| Action::Stop { city }),
+        Some("kill") => city(&state.domain, &form).map(|city| Action::Kill { city }),
+        Some(_) | None => request(&form).and_then(|request| request.parse(&state.domain)),
     });
-    forms::act(&site, &headers, None, action).await
+    forms::act(&state, &headers, None, action).await
 }
 
 /// The city whose process is to end.
@@ -32,7 +32,7 @@ fn city(domain: &Domain, form: &FormBody) -> Result<NodeName, Problem> {
 }
 
 /// What the form's fields ask for. Its one size means what the kind of trouble makes of it.
-fn wish(form: &FormBody) -> Result<FaultWish, Problem> {
+fn request(form: &FormBody) -> Result<FaultWish, Problem> {
     let number = |field: &str, otherwise: f64| match form.get(field) {
         None => Ok(otherwise),
         Some(text) => text.trim().replace('−', "-").parse::<f64>().map_err(|_| {
@@ -42,7 +42,7 @@ fn wish(form: &FormBody) -> Result<FaultWish, Problem> {
     };
     let field = |name| form.get(name).unwrap_or_default().to_owned();
     let kind = field("kind");
-    let mut wish = FaultWish {
+    let mut request = FaultWish {
         from: field("from"),
         to: form.get("to").map(str::to_owned),
         both: form.get("both").map(|both| both == "true"),
@@ -50,21 +50,21 @@ fn wish(form: &FormBody) -> Result<FaultWish, Problem> {
         ..FaultWish::default()
     };
     match kind.as_str() {
-        "delay" => wish.delay_ms = Some(number("size", 300.0)?),
-        "loss" | "duplicate" | "reorder" => wish.percent = Some(number("size", 20.0)?),
-        "throttle" => wish.bytes_per_s = Some(number("size", 2_000.0)?),
-        "skew" => wish.skew_ms = Some(number("size", 3_000.0)?),
+        "delay" => request.delay_ms = Some(number("size", 300.0)?),
+        "loss" | "duplicate" | "reorder" => request.percent = Some(number("size", 20.0)?),
+        "throttle" => request.bytes_per_s = Some(number("size", 2_000.0)?),
+        "skew" => request.skew_ms = Some(number("size", 3_000.0)?),
         _ => {}
     }
-    Ok(FaultWish { kind, ..wish })
+    Ok(FaultWish { kind, ..request })
 }
 
 /// `POST /faults/{id}/heal`
-pub(crate) async fn heal(State(site): State<Site>, fault: Result<FaultPath, Problem>, headers: HeaderMap) -> Response {
-    forms::act(&site, &headers, None, fault.map(|FaultPath(fault)| Action::Heal { fault: Some(fault) })).await
+pub(crate) async fn heal(State(state): State<AppState>, fault: Result<FaultPath, Problem>, headers: HeaderMap) -> Response {
+    forms::act(&state, &headers, None, fault.map(|FaultPath(fault)| Action::Heal { fault: Some(fault) })).await
 }
 
 /// `POST /faults/heal`
-pub(crate) async fn heal_all(State(site): State<Site>, headers: HeaderMap) -> Response {
-    forms::act(&site, &headers, None, Ok(Action::Heal { fault: None })).await
+pub(crate) async fn heal_all(State(state): State<AppState>, headers: HeaderMap) -> Response {
+    forms::act(&state, &headers, None, Ok(Action::Heal { fault: None })).await
 }

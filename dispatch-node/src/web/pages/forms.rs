@@ -16,10 +16,10 @@ use crate::web::error::{Problem, Refusal};
 use crate::web::extract::body::FormBody;
 use crate::web::extract::parameters::{CityPath, HeroPath};
 use crate::web::launcher;
-use crate::web::page_query::Wish;
+use crate::web::page_query::PageQuery;
 use crate::web::pages::index;
 use crate::web::render::events::destroyed as destroyed_text;
-use crate::web::state::Site;
+use crate::web::state::AppState;
 
 /// The answer to a script.
 #[derive(Serialize)]
@@ -28,21 +28,21 @@ struct Done {
 }
 
 /// `POST /heroes`
-pub(crate) async fn create(State(site): State<Site>, headers: HeaderMap, form: Result<FormBody, Problem>) -> Response {
+pub(crate) async fn create(State(state): State<AppState>, headers: HeaderMap, form: Result<FormBody, Problem>) -> Response {
     let action = form.and_then(|form| match (form.get("name"), form.get("count")) {
         (_, Some(count)) => match count.parse() {
             Ok(count @ 1..=CREATE_MAX) => Ok(Action::CreateMany { count }),
             Ok(_) | Err(_) => Err(Problem::not_allowed("count_out_of_range", format!("a count is 1 to {CREATE_MAX}; nothing was created"))),
         },
-        (Some(name), None) => site.domain.hero_name(name).map(|name| Action::Create { name: Some(name) }),
+        (Some(name), None) => state.domain.hero_name(name).map(|name| Action::Create { name: Some(name) }),
         (None, None) => Ok(Action::Create { name: None }),
     });
-    act(&site, &headers, None, action).await
+    act(&state, &headers, None, action).await
 }
 
 /// `POST /heroes/{id}`: one form a row, with a list that assigns and a button that terminates.
 pub(crate) async fn command(
-    State(site): State<Site>,
+    State(state): State<AppState>,
     hero: Result<HeroPath, Problem>,
     headers: HeaderMap,
     form: Result<FormBody, Problem>,
@@ -54,29 +54,29 @@ pub(crate) async fn command(
             return Ok(Action::Terminate { hero });
         }
         let place = form.get("location").ok_or_else(|| Problem::not_allowed("no_location", "choose where to; nothing was changed"))?;
-        Ok(Action::Assign { hero, to: site.domain.location(place)? })
+        Ok(Action::Assign { hero, to: state.domain.location(place)? })
     });
-    act(&site, &headers, id, action).await
+    act(&state, &headers, id, action).await
 }
 
 /// `POST /cities/{city}/bomb`
-pub(crate) async fn bomb(State(site): State<Site>, city: Result<CityPath, Problem>, headers: HeaderMap) -> Response {
-    act(&site, &headers, None, city.map(|CityPath(city)| Action::Bomb { city: Some(city) })).await
+pub(crate) async fn bomb(State(state): State<AppState>, city: Result<CityPath, Problem>, headers: HeaderMap) -> Response {
+    act(&state, &headers, None, city.map(|CityPath(city)| Action::Bomb { city: Some(city) })).await
 }
 
 /// `POST /bomb`
-pub(crate) async fn bomb_random(State(site): State<Site>, headers: HeaderMap) -> Response {
-    act(&site, &headers, None, Ok(Action::Bomb { city: None })).await
+pub(crate) async fn bomb_random(State(state): State<AppState>, headers: HeaderMap) -> Response {
+    act(&state, &headers, None, Ok(Action::Bomb { city: None })).await
 }
 
 /// `POST /cities/{city}/rebuild`
-pub(crate) async fn rebuild(State(site): State<Site>, city: Result<CityPath, Problem>, headers: HeaderMap) -> Response {
+pub(crate) async fn rebuild(State(state): State<AppState>, city: Result<CityPath, Problem>, headers: HeaderMap) -> Response {
     let outcome = match city {
-        Ok(CityPath(city)) => launcher::rebuild(&site.desk, &site.launcher, city).await,
+        Ok(CityPath(city)) => launcher::rebuild(&state.dispatch, &state.launcher, city).await,
         Err(problem) => Err(problem),
     };
     // What came of it shows on the city's card.
-    answer(&site, &headers, None, outcome.map(|()| News::default())).await
+    answer(&state, &headers, None, outcome.map(|()| News::default())).await
 }
 
 /// What came of a command that the page would not show otherwise.
@@ -89,14 +89,14 @@ pub(crate) struct News {
 }
 
 /// Has the machine do what a form asks, and tells whoever sent it.
-pub(crate) async fn act(site: &Site, headers: &HeaderMap, hero: Option<HeroId>, action: Result<Action, Problem>) -> Response {
+pub(crate) async fn act(state: &AppState, headers: &HeaderMap, hero: Option<HeroId>, action: Result<Action, Problem>) -> Response {
     let outcome = match action {
-        Ok(action) => site.desk.ask(action, None).await,
+        Ok(action) => state.dispatch.ask(action, None).await,
         Err(problem) => Err(problem),
     };
     let news =
         outcome.map(|answer| News { destroyed: if let Reply::Bombed(city) = answer { Some(city) } else { None }, text: notice(&answer) });
-    self::answer(site, headers, hero, news).await
+    self::answer(state, headers, hero, news).await
 }
 
 /// What came of a command, where the page would not show it otherwise.
@@ -126,7 +126,7 @@ fn notice(answer: &Reply) -> Option<String> {
 }
 
 /// Tells whoever sent a form what came of it.
-pub(crate) async fn answer(site: &Site, headers: &HeaderMap, hero: Option<HeroId>, outcome: Result<News, Problem>) -> Response {
+pub(crate) async fn answer(state: &AppState, headers: &HeaderMap, hero: Option<HeroId>, outcome: Result<News, Problem>) -> Response {
     let scripted =
         headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok()).is_some_and(|accept| accept.contains("application/json"));
     match outcome {
@@ -135,15 +135,15 @@ pub(crate) async fn answer(site: &Site, headers: &HeaderMap, hero: Option<HeroId
         }
         Ok(News { destroyed, .. }) => Redirect::to(&here(headers).href_with(destroyed)).into_response(),
         Err(problem) if scripted => problem.into_response(),
-        Err(problem) => index::refused(site, here(headers), Refusal { hero, problem }).await,
+        Err(problem) => index::refused(state, here(headers), Refusal { hero, problem }).await,
     }
 }
 
 /// What the page showed that the form was on.
-fn here(headers: &HeaderMap) -> Wish {
+fn here(headers: &HeaderMap) -> PageQuery {
     let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
     let referer = headers.get(header::REFERER).and_then(|referer| referer.to_str().ok()).unwrap_or_default();
     let here = referer.split_once("://").and_then(|(_, rest)| rest.split_once('/')).filter(|(theirs, _)| *theirs == host);
     // Only the page itself is gone back to; its own parameters are parsed again when it is asked for.
-    Wish::parse(here.and_then(|(_, path)| path.strip_prefix('?')).unwrap_or_default())
+    PageQuery::parse(here.and_then(|(_, path)| path.strip_prefix('?')).unwrap_or_default())
 }

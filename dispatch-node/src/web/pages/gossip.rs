@@ -10,29 +10,29 @@ use crate::request::Action;
 use crate::web::error::Problem;
 use crate::web::extract::body::FormBody;
 use crate::web::pages::forms;
-use crate::web::state::Site;
+use crate::web::state::AppState;
 
 /// `POST /gossip/pause`
-pub(crate) async fn pause(State(site): State<Site>, headers: HeaderMap) -> Response {
-    forms::act(&site, &headers, None, Ok(Action::Gossip { pace: Pace::PAUSED })).await
+pub(crate) async fn pause(State(state): State<AppState>, headers: HeaderMap) -> Response {
+    forms::act(&state, &headers, None, Ok(Action::Gossip { pace: Pace::PAUSED })).await
 }
 
 /// `POST /gossip/resume`
-pub(crate) async fn resume(State(site): State<Site>, headers: HeaderMap) -> Response {
-    forms::act(&site, &headers, None, Ok(Action::Gossip { pace: Pace::FREE })).await
+pub(crate) async fn resume(State(state): State<AppState>, headers: HeaderMap) -> Response {
+    forms::act(&state, &headers, None, Ok(Action::Gossip { pace: Pace::FREE })).await
 }
 
 /// `POST /gossip/speed`
-pub(crate) async fn speed(State(site): State<Site>, headers: HeaderMap, form: Result<FormBody, Problem>) -> Response {
+pub(crate) async fn speed(State(state): State<AppState>, headers: HeaderMap, form: Result<FormBody, Problem>) -> Response {
     let action = form.and_then(|form| {
         let percent = form.get("percent").and_then(|percent| percent.parse().ok()).filter(|percent| Pace::RANGE.contains(percent));
         let refused = || Problem::not_allowed("out_of_range", "the speed is 10 to 1000 percent; nothing was changed");
         percent.map(|percent| Action::Gossip { pace: Pace { percent } }).ok_or_else(refused)
     });
-    forms::act(&site, &headers, None, action).await
+    forms::act(&state, &headers, None, action).await
 }
 
 /// `POST /gossip/step`
-pub(crate) async fn step(State(site): State<Site>, headers: HeaderMap) -> Response {
-    forms::act(&site, &headers, None, Ok(Action::Exchange { source: None, puller: None })).await
+pub(crate) async fn step(State(state): State<AppState>, headers: HeaderMap) -> Response {
+    forms::act(&state, &headers, None, Ok(Action::Exchange { source: None, puller: None })).await
 }

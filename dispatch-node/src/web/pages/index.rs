@@ -10,29 +10,29 @@ use axum::response::{Html, IntoResponse, Response};
 use crate::web::auth::tokens::Role;
 use crate::web::error::{Problem, Refusal};
 use crate::web::live::snapshot::Snapshot;
-use crate::web::page_query::Wish;
+use crate::web::page_query::PageQuery;
 use crate::web::render::events::destroyed;
-use crate::web::render::fault_forms::CauseForms;
+use crate::web::render::fault_forms::FaultForms;
 use crate::web::render::heroes::{self, RowCache};
 use crate::web::render::html::html;
 use crate::web::render::page::{self, Notice, Surroundings};
-use crate::web::state::Site;
+use crate::web::state::AppState;
 
 /// `GET /`
 pub(crate) async fn page(
-    State(site): State<Site>,
+    State(state): State<AppState>,
     Extension(role): Extension<Role>,
-    RawQuery(query): RawQuery,
+    RawQuery(raw): RawQuery,
 ) -> Result<Response, Problem> {
-    let query = query.unwrap_or_default();
-    let wish = Wish::parse(&query);
-    let fields: BTreeMap<String, String> = serde_urlencoded::from_str(&query).unwrap_or_default();
-    let city = fields.get("destroyed").and_then(|name| site.domain.cities().iter().find(|city| city.as_str() == name));
+    let raw = raw.unwrap_or_default();
+    let query = PageQuery::parse(&raw);
+    let fields: BTreeMap<String, String> = serde_urlencoded::from_str(&raw).unwrap_or_default();
+    let city = fields.get("destroyed").and_then(|name| state.domain.cities().iter().find(|city| city.as_str() == name));
     let notice = city.map(|city| Notice { text: destroyed(*city), bad: false });
     // Whoever has just sent a form sees what came of it.
-    let view = site.desk.now().await?;
-    let snapshot = Arc::clone(&site.board.follow(wish.clone(), Some(view)).await?.borrow());
-    Ok(document(&site, role, &snapshot, &wish, notice).into_response())
+    let view = state.dispatch.now().await?;
+    let snapshot = Arc::clone(&state.broadcaster.subscribe(query.clone(), Some(view)).await?.borrow());
+    Ok(document(&state, role, &snapshot, &query, notice).into_response())
 }
 
 #[derive(Template)]
@@ -45,33 +45,33 @@ pub(crate) async fn help() -> Html<String> {
 }
 
 /// The page, with why a command was refused.
-pub(crate) async fn refused(site: &Site, wish: Wish, refusal: Refusal) -> Response {
+pub(crate) async fn refused(state: &AppState, query: PageQuery, refusal: Refusal) -> Response {
     let status = refusal.problem.status;
-    match with_refusal(site, &wish, refusal).await {
+    match with_refusal(state, &query, refusal).await {
         Ok(page) => (status, page).into_response(),
         Err(problem) => problem.into_response(),
     }
 }
 
-async fn with_refusal(site: &Site, wish: &Wish, refusal: Refusal) -> Result<Html<String>, Problem> {
-    let view = site.desk.now().await?;
-    let snapshot = Arc::clone(&site.board.follow(wish.clone(), Some(Arc::clone(&view))).await?.borrow());
-    let rows = heroes::rows(&view, wish, &wish.select(&view), Some(&refusal), &mut RowCache::default());
+async fn with_refusal(state: &AppState, query: &PageQuery, refusal: Refusal) -> Result<Html<String>, Problem> {
+    let view = state.dispatch.now().await?;
+    let snapshot = Arc::clone(&state.broadcaster.subscribe(query.clone(), Some(Arc::clone(&view))).await?.borrow());
+    let rows = heroes::rows(&view, query, &query.select(&view), Some(&refusal), &mut RowCache::default());
     let mut window = snapshot.window.clone();
     window.list(snapshot.number, "heroes-rows", rows);
     let snapshot = snapshot.with_window(window);
     // Only a host's commands get as far as to be refused here.
-    Ok(document(site, Role::Host, &snapshot, wish, Some(Notice { text: refusal.problem.detail, bad: true })))
+    Ok(document(state, Role::Host, &snapshot, query, Some(Notice { text: refusal.problem.detail, bad: true })))
 }
 
-fn document(site: &Site, role: Role, snapshot: &Snapshot, wish: &Wish, notice: Option<Notice>) -> Html<String> {
+fn document(state: &AppState, role: Role, snapshot: &Snapshot, query: &PageQuery, notice: Option<Notice>) -> Html<String> {
     let Snapshot { number, view, shared, history, window, .. } = snapshot;
     let surroundings = Surroundings {
-        epoch: site.board.epoch(),
-        cause: html(&CauseForms::of(site.domain.cities())),
+        epoch: state.broadcaster.epoch(),
+        cause: html(&FaultForms::of(state.domain.cities())),
         notice,
-        role: site.entrance.tokens.are_asked_for().then_some(role),
-        unsafe_for: site.unsafe_for.as_deref(),
+        role: state.access.tokens.are_asked_for().then_some(role),
+        unsafe_for: state.unsafe_for.as_deref(),
     };
-    Html(page::document(view, *number, shared, history, window, wish, surroundings))
+    Html(page::document(view, *number, shared, history, window, query, surroundings))
 }

@@ -12,23 +12,23 @@ use shared::link::upgrade::{not_upgraded, upgrade};
 use crate::web::error::Problem;
 use crate::web::live::socket::limits;
 use crate::web::live::{data_socket, page_socket};
-use crate::web::state::Site;
+use crate::web::state::AppState;
 
 /// The largest message a page may send.
 const MESSAGE_BYTES_MAX: usize = 8_192;
 
 /// `GET /live`
 pub(crate) async fn live(
-    State(site): State<Site>,
+    State(state): State<AppState>,
     ConnectInfo(address): ConnectInfo<SocketAddr>,
     RawQuery(query): RawQuery,
     request: Request,
 ) -> Response {
     // What a socket shows, a page of another site could read.
-    if !site.entrance.is_same_site(request.headers()) {
+    if !state.access.is_same_site(request.headers()) {
         return not_upgraded(Problem::new(StatusCode::FORBIDDEN, "foreign_origin", "this comes from a page of another site"));
     }
-    let place = match site.places.take(address.ip()) {
+    let place = match state.places.take(address.ip()) {
         Ok(place) => place,
         Err(NoPlace::Full(max)) => return not_upgraded(Problem::unavailable("full", format!("{max} pages are open already"))),
         Err(NoPlace::FullForAddress(max)) => {
@@ -39,8 +39,8 @@ pub(crate) async fn live(
     let query = query.unwrap_or_default();
     let limits = limits(MESSAGE_BYTES_MAX);
     if data_socket::is_wanted(&query) {
-        return upgrade(request, limits, move |socket| data_socket::tell(socket, site.desk.views(), site.stop, place));
+        return upgrade(request, limits, move |socket| data_socket::tell(socket, state.dispatch.views(), state.stop, place));
     }
-    let watched = page_socket::Sources { broadcaster: site.board, write_spans: site.write_spans };
-    upgrade(request, limits, move |socket| page_socket::show(socket, watched, query, site.stop, place))
+    let watched = page_socket::Sources { broadcaster: state.broadcaster, write_spans: state.write_spans };
+    upgrade(request, limits, move |socket| page_socket::show(socket, watched, query, state.stop, place))
 }

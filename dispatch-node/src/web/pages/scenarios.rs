@@ -7,10 +7,10 @@ use axum::response::Response;
 use crate::web::error::Problem;
 use crate::web::extract::body::FormBody;
 use crate::web::pages::forms;
-use crate::web::state::Site;
+use crate::web::state::AppState;
 
 /// `POST /scenarios`
-pub(crate) async fn play(State(site): State<Site>, headers: HeaderMap, form: Result<FormBody, Problem>) -> Response {
-    let begun = form.and_then(|form| site.scenarios.play(form.get("name").unwrap_or_default()));
-    forms::answer(&site, &headers, None, begun.map(|()| forms::News::default())).await
+pub(crate) async fn play(State(state): State<AppState>, headers: HeaderMap, form: Result<FormBody, Problem>) -> Response {
+    let begun = form.and_then(|form| state.scenarios.play(form.get("name").unwrap_or_default()));
+    forms::answer(&state, &headers, None, begun.map(|()| forms::News::default())).await
 }

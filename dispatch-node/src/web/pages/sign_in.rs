@@ -9,7 +9,7 @@ use crate::web::auth::tokens;
 use crate::web::error::Problem;
 use crate::web::extract::body::FormBody;
 use crate::web::render::html::html;
-use crate::web::state::Site;
+use crate::web::state::AppState;
 
 #[derive(Template)]
 #[template(path = "sign_in.html")]
@@ -24,16 +24,16 @@ pub(crate) async fn form() -> Html<String> {
 }
 
 /// `POST /sign-in`
-pub(crate) async fn sign_in(State(site): State<Site>, form: FormBody) -> Result<Response, Problem> {
-    let entrance = &site.entrance;
+pub(crate) async fn sign_in(State(state): State<AppState>, form: FormBody) -> Result<Response, Problem> {
+    let access = &state.access;
     let token = form.get("token").ok_or_else(|| Problem::not_allowed("no_token", "there is no token in this form"))?;
-    Ok(match entrance.tokens.sign_in(token.trim(), entrance.encrypted) {
+    Ok(match access.tokens.sign_in(token.trim(), access.encrypted) {
         Some(cookie) => ([(header::SET_COOKIE, cookie)], Redirect::to("/")).into_response(),
         None => (StatusCode::FORBIDDEN, Html(html(&SignIn { failed: true }))).into_response(),
     })
 }
 
 /// `POST /sign-out`
-pub(crate) async fn sign_out(State(site): State<Site>) -> Response {
-    ([(header::SET_COOKIE, tokens::sign_out(site.entrance.encrypted))], Redirect::to("/")).into_response()
+pub(crate) async fn sign_out(State(state): State<AppState>) -> Response {
+    ([(header::SET_COOKIE, tokens::sign_out(state.access.encrypted))], Redirect::to("/")).into_response()
 }

@@ -67,7 +67,7 @@ impl AftermathPanel {
 /// The same of each bomb that put something at stake, newest first.
 pub(crate) fn aftermath(view: &View) -> Vec<Aftermath> {
     let line = |bomb: &view::Aftermath| Aftermath {
-        at: view.events.iter().rev().find(|happening| happening.number == bomb.event).map(|it| moment(it.at)).unwrap_or_default(),
+        at: view.events.iter().rev().find(|event| event.number == bomb.event).map(|it| moment(it.at)).unwrap_or_default(),
         key: bomb.city.to_string(),
         text: became(view, bomb),
     };
@@ -118,9 +118,9 @@ fn became(view: &View, bomb: &view::Aftermath) -> String {
 
 /// Whether the city has been heard since. Until then it is shown as it last was, with what the bomb has taken.
 fn is_back(view: &View, bomb: &view::Aftermath) -> bool {
-    let mut since = view.events.iter().rev().take_while(|happening| happening.number > bomb.event);
+    let mut since = view.events.iter().rev().take_while(|event| event.number > bomb.event);
     let forgotten = view.events.front().is_some_and(|oldest| oldest.number > bomb.event);
-    forgotten || since.any(|happening| happening.node == bomb.city && happening.kind == EventKind::Answers)
+    forgotten || since.any(|event| event.node == bomb.city && event.kind == EventKind::Answers)
 }
 
 #[cfg(test)]

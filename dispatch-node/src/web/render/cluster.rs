@@ -6,7 +6,7 @@ use crate::model::node_state::NodeStatus;
 use crate::model::status;
 use crate::model::view::View;
 use crate::text::{counted, grouped, title};
-use crate::web::launcher::Rebuilder;
+use crate::web::launcher::LauncherClient;
 use crate::web::render::at_risk;
 use crate::web::render::phrase::CityKey;
 use crate::web::render::wording::{age, clock};
@@ -65,7 +65,7 @@ pub(crate) enum Rebuild {
 
 impl ClusterPanel {
     /// The processes as dispatch last saw them.
-    pub(crate) fn of(view: &View, rebuilder: &Rebuilder) -> Self {
+    pub(crate) fn of(view: &View, launcher: &LauncherClient) -> Self {
         let silent = view.cities.iter().filter(|city| city.status != NodeStatus::Up).count();
         let processes = view.cities.len() + 1;
         let summary = match silent {
@@ -76,7 +76,7 @@ impl ClusterPanel {
         let leader = status::leader(&view.cities);
         Self {
             summary,
-            cities: (0..view.cities.len()).map(|index| city_card(view, index, leader, most, rebuilder)).collect(),
+            cities: (0..view.cities.len()).map(|index| city_card(view, index, leader, most, launcher)).collect(),
             dispatch: format!(
                 "holds {} and {}",
                 counted_u64(view.dispatch.heroes, "hero", "heroes"),
@@ -90,7 +90,7 @@ fn counted_u64(number: u64, one: &str, many: &str) -> String {
     counted(usize::try_from(number).unwrap_or(usize::MAX), one, many)
 }
 
-fn city_card(view: &View, index: usize, leader: Option<usize>, most: u64, rebuilder: &Rebuilder) -> CityCard {
+fn city_card(view: &View, index: usize, leader: Option<usize>, most: u64, launcher: &LauncherClient) -> CityCard {
     let city = &view.cities[index];
     let apart = match leader {
         Some(leader) => status::changes(&view.rows, index, leader),
@@ -124,7 +124,7 @@ fn city_card(view: &View, index: usize, leader: Option<usize>, most: u64, rebuil
         life: if city.crashes == 0 { String::new() } else { format!("{} life", ordinal(city.crashes + 1)) },
         fingerprint: if city.age.is_none() { String::new() } else { city.fingerprint.to_string().chars().take(8).collect() },
         at_stake: at_risk::at_stake(view, index).unwrap_or_default(),
-        rebuild: (city.status == NodeStatus::Down).then(|| match rebuilder.by_hand(city.name) {
+        rebuild: (city.status == NodeStatus::Down).then(|| match launcher.by_hand(city.name) {
             None => Rebuild::Button,
             Some(how) => Rebuild::ByHand(format!("To start it again, {how}.")),
         }),

@@ -11,7 +11,7 @@ use crate::model::view::View;
 use crate::web::render::wording::time_of_day;
 
 /// How many happenings a page shows.
-const HAPPENINGS_SHOWN: usize = 12;
+const EVENTS_SHOWN: usize = 12;
 
 /// What the page says when a city was bombed.
 pub(crate) fn destroyed(city: NodeName) -> String {
@@ -21,14 +21,14 @@ pub(crate) fn destroyed(city: NodeName) -> String {
 /// The last things that happened, newest first.
 #[derive(Debug, Clone, PartialEq, Eq, Template)]
 #[template(path = "happened.html")]
-pub(crate) struct HappenedPanel {
+pub(crate) struct EventsPanel {
     /// Newest first.
-    pub(crate) events: Vec<Happening>,
+    pub(crate) events: Vec<EventLine>,
 }
 
 /// One thing that happened.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Happening {
+pub(crate) struct EventLine {
     /// When: `12:41:07`.
     pub(crate) at: String,
     /// Where: a city's key, or `dispatch`.
@@ -37,15 +37,12 @@ pub(crate) struct Happening {
     pub(crate) text: String,
 }
 
-impl HappenedPanel {
+impl EventsPanel {
     /// The newest events of this view.
     pub(crate) fn of(view: &View) -> Self {
-        let latest = view.events.iter().rev().take(HAPPENINGS_SHOWN);
-        let happening = |happening: &Arc<LoggedEvent>| Happening {
-            at: time_of_day(happening.at),
-            key: happening.node.to_string(),
-            text: happening.text.clone(),
-        };
-        Self { events: latest.map(happening).collect() }
+        let latest = view.events.iter().rev().take(EVENTS_SHOWN);
+        let event =
+            |event: &Arc<LoggedEvent>| EventLine { at: time_of_day(event.at), key: event.node.to_string(), text: event.text.clone() };
+        Self { events: latest.map(event).collect() }
     }
 }

@@ -11,7 +11,7 @@ use crate::text::title;
 /// The forms that cause trouble and play scenarios.
 #[derive(Debug, Template)]
 #[template(path = "cause.html", whitespace = "minimize")]
-pub(crate) struct CauseForms {
+pub(crate) struct FaultForms {
     kinds: Vec<Kind>,
     /// Key and name.
     nodes: Vec<(String, String)>,
@@ -25,7 +25,7 @@ struct Kind {
     label: &'static str,
 }
 
-impl CauseForms {
+impl FaultForms {
     pub(crate) fn of(cities: &[NodeName]) -> Self {
         let kinds = [
             ("cut", "Cut"),

@@ -11,7 +11,7 @@ use crate::web::scenario_runner::{Playing, StepLine};
 /// The faults in force, and the scenario that is played.
 #[derive(Debug, Template)]
 #[template(path = "trouble.html", whitespace = "minimize")]
-pub(crate) struct TroublePanel {
+pub(crate) struct FaultsPanel {
     faults: Vec<FaultLine>,
     playing: Option<PlayingPanel>,
 }
@@ -35,7 +35,7 @@ struct PlayingPanel {
     steps: Vec<StepLine>,
 }
 
-impl TroublePanel {
+impl FaultsPanel {
     pub(crate) fn of(view: &View, playing: Option<&Playing>) -> Self {
         let playing = playing.map(|playing| PlayingPanel {
             title: playing.title.clone(),

@@ -14,7 +14,7 @@ use crate::model::rows::{self, RowState};
 use crate::model::view::View;
 use crate::text::{grouped, title};
 use crate::web::error::Refusal;
-use crate::web::page_query::{Selection, Show, Sort, Wish};
+use crate::web::page_query::{PageQuery, Selection, Show, Sort};
 use crate::web::render::html::html;
 use crate::web::render::wording::age;
 
@@ -134,17 +134,21 @@ impl Cell {
 }
 
 /// The chips, the head and the foot of a table that shows this selection.
-pub(crate) fn chips(view: &View, wish: &Wish) -> String {
+pub(crate) fn chips(view: &View, query: &PageQuery) -> String {
     let chip = |show: Show| Chip {
         label: show.label(),
         count: grouped(show.count(view) as u64),
-        href: Wish { show, page: 0, ..wish.clone() }.href(),
-        on: show == wish.show,
+        href: PageQuery { show, page: 0, ..query.clone() }.href(),
+        on: show == query.show,
     };
-    let first = wish.sort == Sort::DifferingFirst;
+    let first = query.sort == Sort::DifferingFirst;
     let other = if first { Sort::Name } else { Sort::DifferingFirst };
-    let sort =
-        Chip { label: "Differing first", count: String::new(), href: Wish { sort: other, page: 0, ..wish.clone() }.href(), on: first };
+    let sort = Chip {
+        label: "Differing first",
+        count: String::new(),
+        href: PageQuery { sort: other, page: 0, ..query.clone() }.href(),
+        on: first,
+    };
     html(&Chips { chips: Show::EVERY.map(chip).into(), sort })
 }
 
@@ -162,16 +166,16 @@ fn columns_of(view: &View) -> Vec<Column> {
     view.cities.iter().map(column).collect()
 }
 
-pub(crate) fn foot(wish: &Wish, selection: &Selection) -> String {
+pub(crate) fn foot(query: &PageQuery, selection: &Selection) -> String {
     let Selection { rows, first, matching, page } = selection;
-    let to = |page| Wish { page, ..wish.clone() }.href();
+    let to = |page| PageQuery { page, ..query.clone() }.href();
     let last = first + rows.len();
     let number = |number: usize| grouped(number as u64);
     html(&Foot {
         range: if rows.is_empty() { String::new() } else { format!("{} to {} of {}", number(first + 1), number(last), number(*matching)) },
         previous: (*page > 0).then(|| to(page - 1)),
         next: (last < *matching).then(|| to(page + 1)),
-        sizes: wish.rows_choices(),
+        sizes: query.rows_choices(),
     })
 }
 
@@ -186,35 +190,35 @@ pub(crate) struct RowCache {
 /// The items of the table's body, by id.
 pub(crate) fn rows(
     view: &View,
-    wish: &Wish,
+    query: &PageQuery,
     selection: &Selection,
     refusal: Option<&Refusal>,
     cache: &mut RowCache,
 ) -> Vec<(Arc<str>, Arc<str>)> {
     let columns = columns_of(view);
-    let surroundings = (view.cities.iter().map(|city| city.status).collect(), view.counted.clone(), wish.href());
+    let surroundings = (view.cities.iter().map(|city| city.status).collect(), view.counted.clone(), query.href());
     if cache.surroundings != surroundings || refusal.is_some() {
         *cache = RowCache { surroundings, ..RowCache::default() };
     }
     if selection.rows.is_empty() {
-        let awaits_first_hero = wish.query.is_empty() && wish.show == Show::All;
-        let empty = Empty { width: columns.len() + 3, text: nothing(wish), awaits_first_hero };
+        let awaits_first_hero = query.search.is_empty() && query.show == Show::All;
+        let empty = Empty { width: columns.len() + 3, text: nothing(query), awaits_first_hero };
         return vec![("heroes-empty".into(), html(&empty).into())];
     }
     let mut before = std::mem::take(&mut cache.rows);
     let mut items = Vec::with_capacity(selection.rows.len());
     for row in &selection.rows {
         let known = before.remove(&row.id).filter(|(same, _)| Arc::ptr_eq(same, row));
-        let (row, html) = known.unwrap_or_else(|| (Arc::clone(row), hero_row(view, wish, row, refusal, &columns).into()));
+        let (row, html) = known.unwrap_or_else(|| (Arc::clone(row), hero_row(view, query, row, refusal, &columns).into()));
         items.push((format!("h-{}", row.id).into(), Arc::clone(&html)));
         cache.rows.insert(row.id, (row, html));
     }
     items
 }
 
-fn nothing(wish: &Wish) -> &'static str {
-    match wish.show {
-        _ if !wish.query.is_empty() => "No hero matches this search.",
+fn nothing(query: &PageQuery) -> &'static str {
+    match query.show {
+        _ if !query.search.is_empty() => "No hero matches this search.",
         Show::All => "There are no heroes yet.",
         Show::Differing => "The cities say the same of every hero.",
         Show::OnlyCopy => "Every hero is held by more than one node.",
@@ -223,7 +227,7 @@ fn nothing(wish: &Wish) -> &'static str {
     }
 }
 
-fn hero_row(view: &View, wish: &Wish, row: &rows::Row, refusal: Option<&Refusal>, columns: &[Column]) -> String {
+fn hero_row(view: &View, query: &PageQuery, row: &rows::Row, refusal: Option<&Refusal>, columns: &[Column]) -> String {
     let id = row.id.to_string();
     let reference = most_held(&row.cells);
     let same = row.cells.windows(2).all(|pair| stamp(&pair[0]) == stamp(&pair[1]));
@@ -246,8 +250,8 @@ fn hero_row(view: &View, wish: &Wish, row: &rows::Row, refusal: Option<&Refusal>
         cells: cells.map(|(counts, entry)| cell(entry.as_deref(), if *counts { reference } else { entry.as_deref() })).collect(),
         state,
         tone,
-        why: Wish { hero: Some(row.id), ..wish.clone() }.href(),
-        chosen: wish.hero == Some(row.id),
+        why: PageQuery { hero: Some(row.id), ..query.clone() }.href(),
+        chosen: query.hero == Some(row.id),
         can_act: row.pattern.lives(),
         error: refusal.filter(|refusal| refusal.hero == Some(row.id)).map_or("", |refusal| &refusal.problem.detail),
         id,
@@ -295,8 +299,8 @@ mod tests {
     fn a_row_is_made_again_when_a_city_comes_to_count() {
         let entry = live(stamp("gotham", 9_000), 84, None);
         let mut scene = Scene::new().held([Some(&entry), Some(&entry), None, Some(&entry)]);
-        let (wish, mut cache) = (Wish::default(), RowCache::default());
-        let mut differs = |view: &View| rows(view, &wish, &wish.select(view), None, &mut cache)[0].1.contains("Differs");
+        let (query, mut cache) = (PageQuery::default(), RowCache::default());
+        let mut differs = |view: &View| rows(view, &query, &query.select(view), None, &mut cache)[0].1.contains("Differs");
         scene.view.counted = vec![true, true, false];
         assert!(!differs(&scene.view), "the third has not been read yet");
         scene.view.counted = vec![true; 3];

@@ -25,7 +25,7 @@ use crate::web::render::lost_writes;
 use crate::web::render::phrase::{CityKey, Phrase, Tone};
 use crate::web::render::wording::{self, moment, plain, says, wall};
 
-use comparison::{Candidate, Fate, Weighing};
+use comparison::{Candidate, Comparison, Fate};
 use next::Next;
 use picture::Picture;
 
@@ -106,17 +106,17 @@ impl InspectorPanel {
                 .map_or_else(|| hero.to_string(), |lost| lost_writes::name(view, lost));
             return Self { lost, more_lost, ..Self::saying(name, "Nobody has heard of this hero any more.") };
         };
-        let weighing = Weighing::of(view, row);
-        let (sentence, reasons) = explanation::of(view, &weighing);
-        let (writes, more_writes) = write_lines(view, &weighing, STEPS_MAX);
+        let comparison = Comparison::of(view, row);
+        let (sentence, reasons) = explanation::of(view, &comparison);
+        let (writes, more_writes) = write_lines(view, &comparison, STEPS_MAX);
         Self {
             hero: row.name.to_string(),
             sentence,
             reasons,
-            picture: Picture::of(view, &weighing),
+            picture: Picture::of(view, &comparison),
             writes,
             more_writes,
-            next: next::of(view, row, &weighing),
+            next: next::of(view, row, &comparison),
             lost,
             more_lost,
         }
@@ -146,17 +146,17 @@ fn more(count: usize, one: &str, many: &str) -> String {
     if count == 0 { String::new() } else { format!("and {}", counted(count, one, many)) }
 }
 
-fn write_lines(view: &View, weighing: &Weighing<'_>, steps_max: usize) -> (Vec<WriteLine>, String) {
+fn write_lines(view: &View, comparison: &Comparison<'_>, steps_max: usize) -> (Vec<WriteLine>, String) {
     let mut steps_left = steps_max;
     let line = |candidate: &Candidate<'_>| {
         let entry = candidate.entry;
         let shown = candidate.steps.len().min(steps_left);
         steps_left -= shown;
-        let (fate, tone, why) = fate(weighing, candidate);
+        let (fate, tone, why) = fate(comparison, candidate);
         let Stamp { hlc, origin } = entry.stamp;
         WriteLine {
             id: format!("{}-{}-{}-{}", origin.node, origin.incarnation, hlc.wall.0, hlc.logical),
-            is_past: matches!(weighing.fate(candidate), Fate::BuiltUpon) && candidate.holders.is_empty(),
+            is_past: matches!(comparison.fate(candidate), Fate::BuiltUpon) && candidate.holders.is_empty(),
             key: entry.stamp.origin.node.to_string(),
             writer: title(entry.stamp.origin.node),
             says: says(entry),
@@ -171,15 +171,15 @@ fn write_lines(view: &View, weighing: &Weighing<'_>, steps_max: usize) -> (Vec<W
             more_steps: more(candidate.steps.len() - shown, "more step", "more steps"),
         }
     };
-    let lines = weighing.candidates.iter().take(WRITES_MAX).map(line).collect();
-    (lines, more(weighing.candidates.len().saturating_sub(WRITES_MAX), "earlier write", "earlier writes"))
+    let lines = comparison.candidates.iter().take(WRITES_MAX).map(line).collect();
+    (lines, more(comparison.candidates.len().saturating_sub(WRITES_MAX), "earlier write", "earlier writes"))
 }
 
 /// What becomes of a write: in a word or two, how that is set, and why.
-fn fate(weighing: &Weighing<'_>, candidate: &Candidate<'_>) -> (&'static str, &'static str, String) {
-    let deletion = weighing.winner().is_some_and(|winner| winner.entry.is_tombstone());
+fn fate(comparison: &Comparison<'_>, candidate: &Candidate<'_>) -> (&'static str, &'static str, String) {
+    let deletion = comparison.winner().is_some_and(|winner| winner.entry.is_tombstone());
     let winner = if deletion { "the deletion" } else { "the winner" };
-    match weighing.fate(candidate) {
+    match comparison.fate(candidate) {
         Fate::Stands => ("stands", "wins", String::new()),
         Fate::Wins => ("wins", "wins", String::new()),
         Fate::BuiltUpon => ("was built upon", "", format!("{winner} was written over it")),

@@ -38,17 +38,17 @@ pub(crate) fn why(lost: &Lost) -> String {
 /// The writes lost for good.
 #[derive(Debug, Template)]
 #[template(path = "lost.html", whitespace = "minimize")]
-pub(crate) struct LostPanel {
+pub(crate) struct LostWritesPanel {
     /// How many there are.
     count: String,
     /// The newest of them, newest first.
-    lines: Vec<LostLine>,
+    lines: Vec<LostWriteLine>,
     /// `and 12 earlier ones`. May be empty.
     more: String,
 }
 
 #[derive(Debug)]
-struct LostLine {
+struct LostWriteLine {
     /// When it was answered as saved, by dispatch's clock.
     saved: String,
     hero: String,
@@ -61,13 +61,13 @@ struct LostLine {
     why: String,
 }
 
-impl LostPanel {
+impl LostWritesPanel {
     /// The newest writes of which the view knows that they are lost.
     pub(crate) fn of(view: &View) -> Self {
         let line = |lost: &Arc<Lost>| {
             let writer = lost.entry.stamp.origin.node;
             let to = beaten_by(lost);
-            LostLine {
+            LostWriteLine {
                 saved: moment(lost.saved),
                 hero: name(view, lost),
                 says: says(&lost.entry),
@@ -82,7 +82,7 @@ impl LostPanel {
                 why: why(lost),
             }
         };
-        let lines: Vec<LostLine> = view.lost.iter().rev().take(SHOWN_MAX).map(line).collect();
+        let lines: Vec<LostWriteLine> = view.lost.iter().rev().take(SHOWN_MAX).map(line).collect();
         let more = usize::try_from(view.status.lost_writes).unwrap_or(usize::MAX).saturating_sub(lines.len());
         Self {
             count: grouped(view.status.lost_writes),
@@ -98,16 +98,16 @@ mod tests {
     use crate::fixtures::{Scene, dead, id, live, stamp};
 
     fn html(scene: &Scene) -> String {
-        LostPanel::of(&scene.view).render().expect("rendering into a string")
+        LostWritesPanel::of(&scene.view).render().expect("rendering into a string")
     }
 
     /// What the page's rows say, as text without markup.
     fn rows(scene: &Scene) -> Vec<[String; 6]> {
-        let row = |line: LostLine| {
+        let row = |line: LostWriteLine| {
             let by = line.to_writer.map_or_else(String::new, |(_, writer)| writer);
             [line.hero, line.says, line.writer, line.to, by, line.why]
         };
-        LostPanel::of(&scene.view).lines.into_iter().map(row).collect()
+        LostWritesPanel::of(&scene.view).lines.into_iter().map(row).collect()
     }
 
     #[test]

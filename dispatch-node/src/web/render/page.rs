@@ -5,18 +5,18 @@ use askama::Template;
 use crate::model::view::View;
 use crate::web::auth::tokens::Role;
 use crate::web::fragments::{Fragments, Number};
-use crate::web::launcher::Rebuilder;
-use crate::web::page_query::Wish;
+use crate::web::launcher::LauncherClient;
+use crate::web::page_query::PageQuery;
 use crate::web::render::at_risk::AftermathPanel;
 use crate::web::render::cluster::ClusterPanel;
-use crate::web::render::events::HappenedPanel;
-use crate::web::render::faults::TroublePanel;
+use crate::web::render::events::EventsPanel;
+use crate::web::render::faults::FaultsPanel;
 use crate::web::render::forecast_curve::Predicted;
 use crate::web::render::gossip::GossipPanel;
 use crate::web::render::heroes::{self, RowCache};
 use crate::web::render::html::html;
 use crate::web::render::inspector::InspectorPanel;
-use crate::web::render::lost_writes::LostPanel;
+use crate::web::render::lost_writes::LostWritesPanel;
 use crate::web::render::status::VerdictPanel;
 use crate::web::render::timeline::{self, Pieces};
 use crate::web::render::topology::Map;
@@ -27,19 +27,19 @@ pub(crate) fn shared(
     fragments: &mut Fragments,
     number: Number,
     view: &View,
-    rebuilder: &Rebuilder,
+    launcher: &LauncherClient,
     playing: Option<&Playing>,
     predicted: Option<&Predicted>,
 ) {
     fragments.panel(number, "title", format!("{} · Superhero Cluster", view.status.sentence));
     fragments.panel(number, "verdict", html(&VerdictPanel::of(view)));
     fragments.panel(number, "gossip", html(&GossipPanel::of(view)));
-    fragments.panel(number, "cluster", html(&ClusterPanel::of(view, rebuilder)));
-    fragments.panel(number, "trouble", html(&TroublePanel::of(view, playing)));
-    fragments.panel(number, "happened", html(&HappenedPanel::of(view)));
+    fragments.panel(number, "cluster", html(&ClusterPanel::of(view, launcher)));
+    fragments.panel(number, "trouble", html(&FaultsPanel::of(view, playing)));
+    fragments.panel(number, "happened", html(&EventsPanel::of(view)));
     fragments.panel(number, "map", html(&Map::of(view)));
     fragments.panel(number, "aftermath", html(&AftermathPanel::of(view)));
-    fragments.panel(number, "lost-writes", html(&LostPanel::of(view)));
+    fragments.panel(number, "lost-writes", html(&LostWritesPanel::of(view)));
     fragments.panel(number, "timeline-summary", timeline::summary(view));
     fragments.panel(number, "timeline-spans", timeline::bands::spans(view));
     fragments.panel(number, "timeline-differences", timeline::differences::differences(view, predicted));
@@ -47,13 +47,13 @@ pub(crate) fn shared(
 }
 
 /// Renders what only those pages show that were asked for this.
-pub(crate) fn window(fragments: &mut Fragments, number: Number, view: &View, wish: &Wish, cache: &mut RowCache) {
-    let selection = wish.select(view);
-    fragments.panel(number, "heroes-chips", heroes::chips(view, wish));
+pub(crate) fn window(fragments: &mut Fragments, number: Number, view: &View, query: &PageQuery, cache: &mut RowCache) {
+    let selection = query.select(view);
+    fragments.panel(number, "heroes-chips", heroes::chips(view, query));
     fragments.panel(number, "heroes-columns", heroes::columns(view));
-    fragments.panel(number, "heroes-foot", heroes::foot(wish, &selection));
-    fragments.list(number, "heroes-rows", heroes::rows(view, wish, &selection, None, cache));
-    fragments.panel(number, "inspector", html(&InspectorPanel::of(view, wish.hero)));
+    fragments.panel(number, "heroes-foot", heroes::foot(query, &selection));
+    fragments.list(number, "heroes-rows", heroes::rows(view, query, &selection, None, cache));
+    fragments.panel(number, "inspector", html(&InspectorPanel::of(view, query.hero)));
 }
 
 /// The whole document: the fragments in their places, and what never changes around them.
@@ -115,10 +115,10 @@ pub(crate) fn document(
     shared: &Fragments,
     history: &Fragments,
     window: &Fragments,
-    wish: &Wish,
+    query: &PageQuery,
     surroundings: Surroundings,
 ) -> String {
-    let all = |list| if wish.with_history { history.list_html(list) } else { String::new() };
+    let all = |list| if query.with_history { history.list_html(list) } else { String::new() };
     let pieces = Pieces {
         summary: shared.html("timeline-summary"),
         spans: shared.html("timeline-spans"),
@@ -127,7 +127,7 @@ pub(crate) fn document(
         seconds: &all("timeline-seconds"),
         rows: &all("timeline-rows"),
     };
-    let other = |other: Wish| other.href();
+    let other = |other: PageQuery| other.href();
     html(&Page {
         epoch: surroundings.epoch,
         number,
@@ -135,17 +135,17 @@ pub(crate) fn document(
         window,
         rows: window.list_html("heroes-rows"),
         timeline: timeline::skeleton(view, &pieces),
-        with_history: wish.with_history,
-        history_href: other(Wish { with_history: !wish.with_history, ..wish.clone() }),
-        query: &wish.query,
-        kept: wish.kept_by_a_search(),
+        with_history: query.with_history,
+        history_href: other(PageQuery { with_history: !query.with_history, ..query.clone() }),
+        query: &query.search,
+        kept: query.kept_by_a_search(),
         cause: surroundings.cause,
         notice: surroundings.notice,
         role: surroundings.role,
         unsafe_for: surroundings.unsafe_for,
-        refreshes: !wish.still,
-        here: wish.href(),
-        other_pace: other(Wish { still: !wish.still, ..wish.clone() }),
+        refreshes: !query.still,
+        here: query.href(),
+        other_pace: other(PageQuery { still: !query.still, ..query.clone() }),
     })
 }
 

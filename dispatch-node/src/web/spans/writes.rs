@@ -25,7 +25,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 /// The writes that are on their way to a page.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Followed(Arc<Mutex<Vec<Write>>>);
+pub(crate) struct WriteSpans(Arc<Mutex<Vec<Write>>>);
 
 #[derive(Debug)]
 struct Write {
@@ -44,7 +44,7 @@ enum Way {
     Shown(Number, Option<TraceContext>),
 }
 
-impl Followed {
+impl WriteSpans {
     /// Follows the write of this answer, if it is one, as a part of what `ask` stands for.
     pub(crate) fn follow(&self, answer: &Reply, ask: Option<TraceContext>) {
         let Some((hero, entry)) = written(answer) else { return };
@@ -138,32 +138,32 @@ mod tests {
     /// All in one test: spans are made from the one export that a process has.
     #[test]
     fn a_write_is_followed_to_the_first_page_that_is_shown_it_and_no_more_than_a_few_are() {
-        let followed = Followed::default();
+        let write_spans = WriteSpans::default();
         let (before, after) = (live(stamp("dispatch", 9_000), 84, None), live(stamp("gotham", 1_000), 100, None));
         let assigned = Reply::Assigned(id(1), Arc::clone(&after));
-        followed.follow(&assigned, ASK);
-        assert!(followed.writes().is_empty(), "without a collector nothing is");
+        write_spans.follow(&assigned, ASK);
+        assert!(write_spans.writes().is_empty(), "without a collector nothing is");
 
         let _exporting = shared::spans::start(Some("http://127.0.0.1:1"), "dispatch").unwrap();
-        followed.follow(&assigned, None);
-        followed.follow(&Reply::Healed, ASK);
-        assert!(followed.writes().is_empty(), "neither what is of no trace, nor what is no write");
+        write_spans.follow(&assigned, None);
+        write_spans.follow(&Reply::Healed, ASK);
+        assert!(write_spans.writes().is_empty(), "neither what is of no trace, nor what is no write");
 
-        followed.follow(&assigned, ASK);
+        write_spans.follow(&assigned, ASK);
         // Dispatch has it, and another city; that gotham does is not known yet.
         let unseen = Scene::new().hold(1, "Granite", [Some(&before), Some(&after), None, Some(&after)]).view;
-        followed.show(&unseen, 7);
-        assert_eq!(followed.push(7).len(), 0);
+        write_spans.show(&unseen, 7);
+        assert_eq!(write_spans.push(7).len(), 0);
         let seen = Scene::new().hold(1, "Granite", [Some(&after), None, None, None]).view;
-        followed.show(&seen, 8);
-        assert_eq!(followed.push(7).len(), 0, "a page that is sent an earlier frame");
-        assert_eq!(followed.push(9).len(), 1, "one that skips to a later");
-        assert_eq!(followed.push(9).len(), 0, "no other page after it");
+        write_spans.show(&seen, 8);
+        assert_eq!(write_spans.push(7).len(), 0, "a page that is sent an earlier frame");
+        assert_eq!(write_spans.push(9).len(), 1, "one that skips to a later");
+        assert_eq!(write_spans.push(9).len(), 0, "no other page after it");
 
-        (0..2 * FOLLOWED_MAX).for_each(|_| followed.follow(&assigned, ASK));
-        assert_eq!(followed.writes().len(), FOLLOWED_MAX);
-        followed.writes().iter_mut().for_each(|write| write.since -= 2 * PATIENCE);
-        followed.show(&unseen, 10);
-        assert!(followed.writes().is_empty(), "nor for longer than it takes");
+        (0..2 * FOLLOWED_MAX).for_each(|_| write_spans.follow(&assigned, ASK));
+        assert_eq!(write_spans.writes().len(), FOLLOWED_MAX);
+        write_spans.writes().iter_mut().for_each(|write| write.since -= 2 * PATIENCE);
+        write_spans.show(&unseen, 10);
+        assert!(write_spans.writes().is_empty(), "nor for longer than it takes");
     }
 }

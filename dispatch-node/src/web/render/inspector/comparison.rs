@@ -17,7 +17,7 @@ use crate::model::rows::Row;
 use crate::model::view::View;
 
 /// All that is known of the writes of one hero.
-pub(super) struct Weighing<'a> {
+pub(super) struct Comparison<'a> {
     /// Those that stand somewhere come first, and of these the one that beats all others.
     pub(super) candidates: Vec<Candidate<'a>>,
     /// Whether each city holds what wins.
@@ -77,7 +77,7 @@ pub(super) fn holdings<'a>(view: &'a View, row: &'a Row) -> impl Iterator<Item =
     cities.chain([(&view.dispatch, row.own.as_ref())])
 }
 
-impl<'a> Weighing<'a> {
+impl<'a> Comparison<'a> {
     pub(super) fn of(view: &'a View, row: &'a Row) -> Self {
         let mut by_stamp: BTreeMap<Stamp, Candidate<'a>> = BTreeMap::new();
         let fresh = |entry: &'a Entry| Candidate { entry, holders: Vec::new(), stopped: Vec::new(), steps: Vec::new() };

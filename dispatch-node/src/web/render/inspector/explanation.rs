@@ -11,7 +11,7 @@ use crate::text::title;
 use crate::web::render::phrase::Phrase;
 use crate::web::render::wording::{self, CLOCK_TOLD_MS, node, plain, says, tenths, wall};
 
-use super::comparison::{Candidate, Weighing};
+use super::comparison::{Candidate, Comparison};
 
 /// Two writes that were seen less apart than this cannot be told by that which came first: cities show what they hold ten times a second.
 const TOLD_APART: Duration = Duration::from_millis(250);
@@ -21,15 +21,15 @@ const SEEN_LATE_MS: i64 = 1_000;
 const GONE_TOLD: usize = 3;
 
 /// The sentence and its reasons.
-pub(super) fn of(view: &View, weighing: &Weighing<'_>) -> (Vec<Phrase>, Vec<String>) {
-    let Some(winner) = weighing.winner() else {
-        let stopped: Vec<NodeName> = weighing.candidates.iter().flat_map(|candidate| candidate.stopped.iter().copied()).collect();
+pub(super) fn of(view: &View, comparison: &Comparison<'_>) -> (Vec<Phrase>, Vec<String>) {
+    let Some(winner) = comparison.winner() else {
+        let stopped: Vec<NodeName> = comparison.candidates.iter().flat_map(|candidate| candidate.stopped.iter().copied()).collect();
         let reason = format!("{} had heard of it, and has stopped.", wording::nodes(&stopped, "and"));
         return (vec![plain("Nobody who runs holds this hero.")], vec![reason]);
     };
-    let later = later_than(weighing, winner);
+    let later = later_than(comparison, winner);
     let late = later.is_some_and(|loser| is_seen_late(view, loser));
-    let mut sentence = head(view, weighing, winner, later.is_some());
+    let mut sentence = head(view, comparison, winner, later.is_some());
     let mut reasons = Vec::new();
     if let Some(loser) = later {
         let what = if late { "’s write was seen last." } else { " wrote last." };
@@ -38,17 +38,17 @@ pub(super) fn of(view: &View, weighing: &Weighing<'_>) -> (Vec<Phrase>, Vec<Stri
         sentence.push(plain("."));
     }
     if winner.entry.is_tombstone() {
-        if !weighing.all_cities_hold_it || weighing.unseen().next().is_some() {
+        if !comparison.all_cities_hold_it || comparison.unseen().next().is_some() {
             reasons.push("A deletion beats every write, earlier or later.".to_owned());
         }
     } else if let Some(loser) = later {
         reasons.extend(why(view, winner, loser));
-    } else if weighing.unseen().any(Candidate::stands) {
+    } else if comparison.unseen().any(Candidate::stands) {
         reasons.push("Its stamp is the later one, and it had not seen the other.".to_owned());
-    } else if !weighing.all_cities_hold_it && weighing.candidates.iter().skip(1).any(Candidate::stands) {
+    } else if !comparison.all_cities_hold_it && comparison.candidates.iter().skip(1).any(Candidate::stands) {
         reasons.push("It was written over what the others still hold.".to_owned());
     }
-    let gone: Vec<String> = weighing
+    let gone: Vec<String> = comparison
         .unseen()
         .filter(|candidate| candidate.stands())
         .take(GONE_TOLD)
@@ -63,10 +63,10 @@ pub(super) fn of(view: &View, weighing: &Weighing<'_>) -> (Vec<Phrase>, Vec<Stri
 }
 
 /// The sentence up to where it is said what is surprising.
-fn head(view: &View, weighing: &Weighing<'_>, winner: &Candidate<'_>, surprising: bool) -> Vec<Phrase> {
+fn head(view: &View, comparison: &Comparison<'_>, winner: &Candidate<'_>, surprising: bool) -> Vec<Phrase> {
     let writer = node(view, winner.writer());
     let deletion = winner.entry.is_tombstone();
-    if weighing.all_cities_hold_it {
+    if comparison.all_cities_hold_it {
         let all = match view.cities.len() {
             3 => "All three agree",
             _ => "All cities agree",
@@ -82,8 +82,8 @@ fn head(view: &View, weighing: &Weighing<'_>, winner: &Candidate<'_>, surprising
     if deletion {
         return vec![writer, plain("’s deletion will win")];
     }
-    let others_stand = weighing.candidates.iter().skip(1).any(Candidate::stands);
-    match (others_stand, weighing.unseen().any(Candidate::stands)) {
+    let others_stand = comparison.candidates.iter().skip(1).any(Candidate::stands);
+    match (others_stand, comparison.unseen().any(Candidate::stands)) {
         (false, _) if surprising => vec![plain("Only what "), writer, plain(" wrote stands")],
         (false, _) => vec![plain("Nothing else stands than what "), writer, plain(" wrote")],
         (true, false) if !surprising => vec![writer, plain(" wrote last, and will win")],
@@ -92,13 +92,13 @@ fn head(view: &View, weighing: &Weighing<'_>, winner: &Candidate<'_>, surprising
 }
 
 /// Of the writes that lose or have lost, the last one that came after what wins.
-fn later_than<'w, 'a>(weighing: &'w Weighing<'a>, winner: &Candidate<'_>) -> Option<&'w Candidate<'a>> {
+fn later_than<'w, 'a>(comparison: &'w Comparison<'a>, winner: &Candidate<'_>) -> Option<&'w Candidate<'a>> {
     let is_later = |loser: &&Candidate<'_>| match (winner.written_at(), loser.written_at()) {
         (Some(won), Some(lost)) => lost > won + TOLD_APART,
         // A deletion beats what is stamped later too; that much is known without having seen either.
         _ => winner.entry.is_tombstone() && loser.entry.stamp > winner.entry.stamp,
     };
-    weighing.unseen().filter(is_later).max_by_key(|loser| (loser.written_at(), loser.entry.stamp))
+    comparison.unseen().filter(is_later).max_by_key(|loser| (loser.written_at(), loser.entry.stamp))
 }
 
 /// How far the stamp is ahead of the moment at which the write was seen, in milliseconds; behind, where negative.

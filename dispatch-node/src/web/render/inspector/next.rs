@@ -17,7 +17,7 @@ use crate::text::title;
 use crate::web::render::phrase::CityKey;
 use crate::web::render::wording::{nodes, tenths};
 
-use super::comparison::{Candidate, Weighing, holdings};
+use super::comparison::{Candidate, Comparison, holdings};
 
 /// What happens next at one node.
 #[derive(Debug)]
@@ -28,9 +28,9 @@ pub(super) struct Next {
 }
 
 /// What happens next.
-pub(super) fn of(view: &View, row: &Row, weighing: &Weighing<'_>) -> Vec<Next> {
+pub(super) fn of(view: &View, row: &Row, comparison: &Comparison<'_>) -> Vec<Next> {
     let all = |text: &str| Next { key: CityKey::new(), text: text.to_owned() };
-    let Some(winner) = weighing.winner() else {
+    let Some(winner) = comparison.winner() else {
         return vec![all("Nothing: unless another city brings it back, the hero is gone.")];
     };
     let lacking: Vec<&NodeState> = holdings(view, row)

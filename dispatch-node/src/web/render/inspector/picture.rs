@@ -8,7 +8,7 @@ use crate::text::title;
 use crate::web::render::phrase::CityKey;
 use crate::web::render::wording::{moment, says, wall};
 
-use super::comparison::{Candidate, Fate, Weighing};
+use super::comparison::{Candidate, Comparison, Fate};
 
 /// How many writes are drawn.
 const DRAWN_MAX: usize = 6;
@@ -58,11 +58,11 @@ impl Mark {
 
 impl Picture {
     /// None, where no write that matters was seen being made.
-    pub(super) fn of(view: &View, weighing: &Weighing<'_>) -> Option<Self> {
-        let winner = weighing.winner()?;
-        let mut drawn: Vec<&Candidate<'_>> = [winner].into_iter().chain(weighing.unseen()).collect();
+    pub(super) fn of(view: &View, comparison: &Comparison<'_>) -> Option<Self> {
+        let winner = comparison.winner()?;
+        let mut drawn: Vec<&Candidate<'_>> = [winner].into_iter().chain(comparison.unseen()).collect();
         if drawn.len() == 1 {
-            drawn = weighing.candidates.iter().collect();
+            drawn = comparison.candidates.iter().collect();
         }
         drawn.truncate(DRAWN_MAX);
         let seen_at = |candidate: &Candidate<'_>| candidate.written_at().map(|at| wall(view, at));
@@ -76,7 +76,7 @@ impl Picture {
         let mut mark = |candidate: &Candidate<'_>| {
             let (stamp, seen) = (candidate.entry.stamp.hlc.wall, seen_at(candidate));
             let (stamp_x, seen_x) = (scale.x(stamp), seen.map(|seen| scale.x(seen)));
-            let wins = match weighing.fate(candidate) {
+            let wins = match comparison.fate(candidate) {
                 Fate::Wins => "wins",
                 Fate::Stands => "stands",
                 Fate::BuiltUpon | Fate::SaysTheSame | Fate::WillBeLost | Fate::GoesWith(_) | Fate::IsNowhere | Fate::Stopped => "",

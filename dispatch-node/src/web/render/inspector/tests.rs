@@ -428,7 +428,7 @@ fn too_many_writes_and_steps_are_counted_and_what_stands_is_told_all_the_same() 
     }
     let scene = long.held([Some(&ours), Some(&other), None, None]);
     let row = scene.view.rows.get(id(1)).unwrap();
-    let (writes, _) = write_lines(&scene.view, &Weighing::of(&scene.view, row), 30);
+    let (writes, _) = write_lines(&scene.view, &Comparison::of(&scene.view, row), 30);
     let shown: Vec<_> = writes.iter().map(|write| (write.steps.len(), write.more_steps.as_str())).collect();
     assert_eq!(shown, [(24, ""), (6, "and 18 more steps")]);
 }

@@ -9,23 +9,23 @@ use crate::model::node_state::NodeState;
 use crate::model::node_state::NodeStatus;
 use crate::model::status::ClusterStatus;
 use crate::web::error::{Problem, Refusal};
-use crate::web::render::fault_forms::CauseForms;
+use crate::web::render::fault_forms::FaultForms;
 use shared::crdt::Entry;
 use shared::fault::Trouble;
 use shared::id::NodeName;
 
 /// The page, as a browser gets it.
-fn page_of(view: &View, wish: &Wish, refusal: Option<&Refusal>) -> String {
+fn page_of(view: &View, query: &PageQuery, refusal: Option<&Refusal>) -> String {
     let (mut shared, mut window) = (Fragments::default(), Fragments::default());
-    super::shared(&mut shared, 1, view, &Rebuilder::Person { in_vs_code: false }, None, None);
-    super::window(&mut window, 1, view, wish, &mut RowCache::default());
+    super::shared(&mut shared, 1, view, &LauncherClient::Person { in_vs_code: false }, None, None);
+    super::window(&mut window, 1, view, query, &mut RowCache::default());
     if refusal.is_some() {
-        window.list(1, "heroes-rows", heroes::rows(view, wish, &wish.select(view), refusal, &mut RowCache::default()));
+        window.list(1, "heroes-rows", heroes::rows(view, query, &query.select(view), refusal, &mut RowCache::default()));
     }
     let notice = refusal.map(|refusal| Notice { text: refusal.problem.detail.clone(), bad: true });
     let cities: Vec<NodeName> = view.cities.iter().map(|city| city.name).collect();
-    let surroundings = Surroundings { epoch: "e", cause: html(&CauseForms::of(&cities)), notice, role: None, unsafe_for: None };
-    document(view, 1, &shared, &Fragments::default(), &window, wish, surroundings)
+    let surroundings = Surroundings { epoch: "e", cause: html(&FaultForms::of(&cities)), notice, role: None, unsafe_for: None };
+    document(view, 1, &shared, &Fragments::default(), &window, query, surroundings)
 }
 
 /// What a person reads of `html`: its words, a line for each stretch of text.
@@ -47,7 +47,7 @@ fn words(html: &str) -> String {
 }
 
 /// What the page says that differs from state to state, piece by piece.
-fn said(mut scene: Scene, wish: &Wish) -> String {
+fn said(mut scene: Scene, query: &PageQuery) -> String {
     let view = &mut scene.view;
     // What the pieces of a scene amount to together.
     let fingerprint = |column: &dyn Fn(&crate::model::rows::Row) -> Option<Arc<Entry>>| {
@@ -68,8 +68,8 @@ fn said(mut scene: Scene, wish: &Wish) -> String {
     let age = (verdict.differences > 0).then_some(Duration::from_secs(9));
     view.status = ClusterStatus { oldest_difference: age, ..verdict };
     let (mut shared, mut window) = (Fragments::default(), Fragments::default());
-    super::shared(&mut shared, 1, view, &Rebuilder::Person { in_vs_code: false }, None, None);
-    super::window(&mut window, 1, view, wish, &mut RowCache::default());
+    super::shared(&mut shared, 1, view, &LauncherClient::Person { in_vs_code: false }, None, None);
+    super::window(&mut window, 1, view, query, &mut RowCache::default());
     let pieces = ["title", "verdict", "gossip", "map", "cluster", "aftermath", "trouble"].map(|id| (id, shared.html(id).to_owned()));
     let table = [window.html("heroes-chips"), window.html("heroes-columns"), &window.list_html("heroes-rows"), window.html("heroes-foot")];
     let rest = [
@@ -99,7 +99,7 @@ fn every_city_is_down() {
             city.age = Some(Duration::from_secs(6));
         })
     });
-    insta::assert_snapshot!(said(scene, &Wish::default()));
+    insta::assert_snapshot!(said(scene, &PageQuery::default()));
 }
 
 #[test]
@@ -112,7 +112,7 @@ fn a_city_gives_no_answer_and_another_is_frozen_from_here() {
         silent(city);
         city.frozen = true;
     });
-    insta::assert_snapshot!(said(scene.fault(Trouble::Freeze, "capitol", None, 20), &Wish::default()));
+    insta::assert_snapshot!(said(scene.fault(Trouble::Freeze, "capitol", None, 20), &PageQuery::default()));
 }
 
 #[test]
@@ -122,7 +122,7 @@ fn a_city_was_just_destroyed_and_recovers() {
         city.recovering = true;
         city.crashes = 1;
     });
-    insta::assert_snapshot!(said(scene, &Wish::default()));
+    insta::assert_snapshot!(said(scene, &PageQuery::default()));
 }
 
 #[test]
@@ -131,7 +131,7 @@ fn two_sides_of_a_cut_have_written_to_one_hero() {
     let theirs = live(stamp("gotham", 2_000), 84, Some(&base()));
     let scene = three_heroes().hold(2, "Bela", [Some(&theirs), Some(&ours), Some(&theirs), Some(&theirs)]);
     let scene = scene.fault(Trouble::Cut, "metropolis", None, 30);
-    insta::assert_snapshot!(said(scene, &Wish { hero: Some(id(2)), ..Wish::default() }));
+    insta::assert_snapshot!(said(scene, &PageQuery { hero: Some(id(2)), ..PageQuery::default() }));
 }
 
 #[test]
@@ -140,7 +140,7 @@ fn a_death_is_not_heard_and_one_city_holds_an_only_copy() {
     let only = live(stamp("capitol", 1_000), 50, None);
     let scene = three_heroes().hold(1, "Ada", [Some(&death), Some(&base()), Some(&death), Some(&death)]);
     let scene = scene.hold(4, "Dora", [None, None, Some(&only), None]);
-    insta::assert_snapshot!(said(scene, &Wish::default()));
+    insta::assert_snapshot!(said(scene, &PageQuery::default()));
 }
 
 #[test]
@@ -148,25 +148,25 @@ fn one_city_is_behind_and_a_write_was_lost() {
     let newer = live(stamp("gotham", 1_000), 80, Some(&base()));
     let lost = live(stamp("capitol", 5_000), 70, Some(&base()));
     let scene = three_heroes().hold(3, "Cleo", [Some(&newer), Some(&base()), Some(&newer), Some(&newer)]).lost(3, &lost, Some(&newer));
-    insta::assert_snapshot!(said(scene, &Wish::default()));
+    insta::assert_snapshot!(said(scene, &PageQuery::default()));
 }
 
 #[test]
 fn all_agree() {
-    insta::assert_snapshot!(said(three_heroes(), &Wish::default()));
+    insta::assert_snapshot!(said(three_heroes(), &PageQuery::default()));
 }
 
 #[test]
 fn there_are_no_heroes_yet_and_a_search_finds_none() {
-    insta::assert_snapshot!(said(Scene::new(), &Wish::default()));
-    let searched = said(three_heroes(), &Wish { query: "Zora".into(), ..Wish::default() });
+    insta::assert_snapshot!(said(Scene::new(), &PageQuery::default()));
+    let searched = said(three_heroes(), &PageQuery { search: "Zora".into(), ..PageQuery::default() });
     assert!(searched.contains("No hero matches this search."), "{searched}");
 }
 
 #[test]
 fn a_command_that_failed_says_why_beside_its_form_and_what_was_not_done() {
     let problem = Problem::unavailable("no_answer", "capitol does not answer; nothing was changed".to_owned());
-    let page = page_of(&three_heroes().view, &Wish::default(), Some(&Refusal { hero: Some(id(2)), problem }));
+    let page = page_of(&three_heroes().view, &PageQuery::default(), Some(&Refusal { hero: Some(id(2)), problem }));
     let row = page.split("<tr ").find(|row| row.contains(">Bela<")).unwrap();
     assert!(row.contains(r"role=alert>capitol does not answer; nothing was changed</p>"), "{row}");
     assert_eq!(page.matches("nothing was changed").count(), 2, "in the row, and at the top of the page");
@@ -176,15 +176,15 @@ fn a_command_that_failed_says_why_beside_its_form_and_what_was_not_done() {
 fn a_name_is_text_wherever_it_stands() {
     let name = r#""><script>alert('hi')</script>"#;
     let scene = Scene::new().hold(1, name, [Some(&base()), None, None, None]);
-    let page = page_of(&scene.view, &Wish { query: "<b>".into(), hero: Some(id(1)), ..Wish::default() }, None);
+    let page = page_of(&scene.view, &PageQuery { search: "<b>".into(), hero: Some(id(1)), ..PageQuery::default() }, None);
     assert!(!page.contains("<script>") && !page.contains("<b>\""), "{page}");
-    let page = page_of(&scene.view, &Wish { hero: Some(id(1)), ..Wish::default() }, None);
+    let page = page_of(&scene.view, &PageQuery { hero: Some(id(1)), ..PageQuery::default() }, None);
     assert!(!page.contains("<script>") && page.contains("&#60;script&#62;"), "{page}");
 }
 
 #[test]
 fn each_id_is_there_once_and_nothing_needs_what_the_security_policy_forbids() {
-    let page = page_of(&three_heroes().view, &Wish { hero: Some(id(1)), with_history: true, ..Wish::default() }, None);
+    let page = page_of(&three_heroes().view, &PageQuery { hero: Some(id(1)), with_history: true, ..PageQuery::default() }, None);
     let ids: Vec<&str> = page.split(" id=").skip(1).filter_map(|rest| rest.trim_start_matches('"').split(['"', ' ', '>']).next()).collect();
     let once: std::collections::BTreeSet<&str> = ids.iter().copied().collect();
     assert!(ids.len() > 40 && once.len() == ids.len(), "{ids:?}");
@@ -195,8 +195,8 @@ fn each_id_is_there_once_and_nothing_needs_what_the_security_policy_forbids() {
 
 #[test]
 fn a_search_keeps_what_was_chosen() {
-    let wish = Wish::parse("show=differing&rows=25&q=x");
-    let page = page_of(&three_heroes().view, &wish, None);
+    let query = PageQuery::parse("show=differing&rows=25&q=x");
+    let page = page_of(&three_heroes().view, &query, None);
     assert!(page.contains(r#"<input type="hidden" name="show" value="differing"><input type="hidden" name="rows" value="25">"#), "{page}");
 }
 
@@ -204,6 +204,6 @@ fn a_search_keeps_what_was_chosen() {
 #[test]
 fn a_first_page_of_fifty_heroes_is_small() {
     let scene = (0..60).fold(Scene::new(), |scene, number| scene.hold(number, &format!("Silver Kestrel {number}"), [Some(&base()); 4]));
-    let bytes = page_of(&scene.view, &Wish::default(), None).len();
+    let bytes = page_of(&scene.view, &PageQuery::default(), None).len();
     assert!(bytes <= 60_000, "{bytes}");
 }
