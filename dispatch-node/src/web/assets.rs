@@ -1,4 +1,4 @@
-//! The page's own files, out of the binary.
+//! The static files of the page, embedded in the binary.
 
 use axum::extract::Path;
 use axum::extract::rejection::PathRejection;
@@ -12,7 +12,8 @@ use crate::web::error::{Problem, shortened};
 #[folder = "../static"]
 struct Assets;
 
-/// One file. It is asked for again each time and sent again only when it changed.
+/// Returns one file. A browser revalidates it each time, and receives it again only when it
+/// changed.
 pub(crate) async fn asset(path: Result<Path<String>, PathRejection>, headers: HeaderMap) -> Response {
     let path = match path {
         Ok(Path(path)) => path,

@@ -1,4 +1,5 @@
-//! Where requests meet the machine: a queue of asks in, answers back by ticket, and the newest view for all to see.
+//! The boundary between web handlers and the machine: a bounded queue of requests, replies matched
+//! by ticket, and the latest view.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -15,18 +16,18 @@ use crate::web::error::{Problem, dispatch_silent};
 use crate::web::spans::requests;
 use crate::web::spans::writes::WriteSpans;
 
-/// How long an answer is waited for. The machine itself gives up sooner, unless it crashed.
+/// The time limit for a reply. The machine gives up sooner, unless it crashed.
 const REPLY_TIMEOUT: Duration = Duration::from_millis(1_900);
 
 type OpenTickets = Arc<Mutex<(u64, BTreeMap<u64, Waiting>)>>;
 
-/// Whoever waits for an answer.
+/// A caller that waits for its reply.
 struct Waiting {
     answer: oneshot::Sender<Reply>,
     trace: Option<TraceContext>,
 }
 
-/// The web's side of the desk.
+/// The side of the web handlers. A clone shares the queue.
 #[derive(Clone)]
 pub struct DispatchHandle {
     asks: mpsc::Sender<Request>,
@@ -35,7 +36,7 @@ pub struct DispatchHandle {
     write_spans: WriteSpans,
 }
 
-/// The machine's side of the desk.
+/// The side of the machine.
 pub struct Responder {
     open: OpenTickets,
     view: watch::Sender<Option<Arc<View>>>,
@@ -43,7 +44,8 @@ pub struct Responder {
 }
 
 impl DispatchHandle {
-    /// The two sides, and the queue between them, in which at most `requests_max` wait; further ones are refused.
+    /// Returns both sides, and the queue between them. At most `requests_max` requests wait in it;
+    /// further ones are refused.
     #[must_use]
     pub fn new(requests_max: usize) -> (Self, Responder, mpsc::Receiver<Request>) {
         let (asks, queue) = mpsc::channel(requests_max);
@@ -54,17 +56,17 @@ impl DispatchHandle {
         (Self { asks, open, view, write_spans }, responder, queue)
     }
 
-    /// The writes whose traces end where a page shows them.
+    /// The writes whose traces end when a page is sent them.
     pub(crate) fn write_spans(&self) -> &WriteSpans {
         &self.write_spans
     }
 
-    /// The views as they come, `None` before the first.
+    /// The views as they are published, `None` before the first.
     pub(crate) fn views(&self) -> watch::Receiver<Option<Arc<View>>> {
         self.view.clone()
     }
 
-    /// Asks the machine, and waits for its answer.
+    /// Sends a request to the machine, and waits for the reply.
     pub(crate) async fn ask(&self, action: Action, key: Option<String>) -> Result<Reply, Problem> {
         let (answer, answered) = oneshot::channel();
         let mut span = requests::ask(&action);
@@ -91,7 +93,7 @@ impl DispatchHandle {
         outcome
     }
 
-    /// What is known at this moment, everything answered so far included.
+    /// Returns the current view, which includes every reply given so far.
     pub(crate) async fn now(&self) -> Result<Arc<View>, Problem> {
         let Reply::View(view) = self.ask(Action::View, None).await? else { return Err(dispatch_silent()) };
         Ok(view)
@@ -99,18 +101,18 @@ impl DispatchHandle {
 }
 
 impl Responder {
-    /// Hands an answer to whoever holds its ticket, if they still wait.
+    /// Passes a reply to the caller that holds its ticket, if that still waits.
     pub fn answer(&self, ticket: u64, answer: Reply) {
         let waiting = self.open.lock().unwrap_or_else(PoisonError::into_inner).1.remove(&ticket);
         if let Some(waiting) = waiting {
-            // Before anybody can be shown what is answered here.
+            // First, so that the write is registered before a page can be sent it.
             self.write_spans.follow(&answer, waiting.trace);
-            // Whoever no longer waits needs no answer.
+            // The caller may have given up; then the reply is dropped.
             let _ = waiting.answer.send(answer);
         }
     }
 
-    /// Shows a view to everybody.
+    /// Publishes a view.
     pub fn show(&self, view: Arc<View>) {
         self.view.send_replace(Some(view));
     }

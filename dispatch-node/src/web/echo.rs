@@ -1,7 +1,8 @@
-//! A live socket that says back whatever it is told: what Autobahn's test suite knocks at (`make autobahn`). Behind the feature `echo`, and not
-//! in dispatch.
+//! A live socket that echoes every message, for the Autobahn test suite (`make autobahn`). Behind
+//! the feature `echo`, and not in dispatch.
 //!
-//! Invariant: the socket is set up, and ended, as `/live` is. Only the size of a message differs, for the suite has larger ones than a page sends.
+//! Invariant: the socket is set up and closed as `/live` is. Only the message size differs, since
+//! the suite sends larger messages than a page.
 
 use axum::Router;
 use axum::extract::Request;
@@ -12,7 +13,7 @@ use shared::link::upgrade::upgrade;
 
 use crate::web::live::socket;
 
-/// `/live`, where whoever comes hears what they said.
+/// Serves `/live` as an echo.
 pub fn door() -> Router {
     Router::new().route("/live", get(async |request: Request| upgrade(request, socket::limits(MESSAGE_BYTES_MAX), echo)))
 }

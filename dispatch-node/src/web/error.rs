@@ -1,19 +1,19 @@
-//! What dispatch says that went wrong: [problem documents](Problem), and the one that only it has.
+//! Errors of the web part: [problem documents](Problem), and those that several handlers return.
 
 use shared::id::HeroId;
 pub(crate) use shared::link::problem::{Problem, shortened};
 
-/// The machine did not answer: it crashed, or is drowned in work.
+/// The problem of a machine that did not reply: it crashed, or is overloaded.
 pub(crate) fn dispatch_silent() -> Problem {
     Problem::unavailable("outcome_unknown", "dispatch itself gave no answer; whether anything was changed is not known")
 }
 
-/// A number in a request is outside of its range.
+/// The problem of a number outside its range.
 pub(crate) fn out_of_range(field: &str, allowed: &str, given: f64) -> Problem {
     Problem::not_allowed("out_of_range", format!("{field} is {allowed}, not {given}; nothing was changed"))
 }
 
-/// A command that was refused, to be shown beside its control.
+/// A refused command, to be shown next to its control.
 pub(crate) struct Refusal {
     pub(crate) hero: Option<HeroId>,
     pub(crate) problem: Problem,

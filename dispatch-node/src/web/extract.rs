@@ -1,5 +1,4 @@
-//! Input from outside, parsed: bodies, parameters, and faults to inject. Each extractor either yields a valid value or refuses with a
-//! problem document.
+//! Extractors: input from outside, parsed. Each returns a valid value or a problem document.
 
 pub(crate) mod body;
 pub(crate) mod domain;

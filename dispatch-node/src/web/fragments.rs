@@ -1,8 +1,10 @@
-//! What a page is made of: panels, and lists of items. Each is a piece of HTML whose root has an id of its own, and knows in which frame
-//! it changed last. So one question answers for all who watch, the one in step, the one who was away and the newcomer: what is newer
-//! than the frame that you have?
+//! Fragments: the pieces of HTML that a page consists of, panels and lists of items. The root
+//! element of each has an id of its own, and each fragment knows the frame in which it changed
+//! last. So one query serves a page in step, one that was away and a new one: the fragments newer
+//! than its frame.
 //!
-//! Invariant: whoever has frame n, and is told [`since`](Fragments::since) n, has what there is.
+//! Invariant: a page that has frame n and applies [`since`](Fragments::since) n has the current
+//! state.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -12,7 +14,7 @@ use serde::Serialize;
 /// The number of a frame. 0 is before the first.
 pub(crate) type Number = u64;
 
-/// All the pieces, at one moment. A clone shares them.
+/// All fragments at one moment. A clone shares them.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Fragments {
     panels: BTreeMap<&'static str, Fragment>,
@@ -32,29 +34,29 @@ struct List {
     items: BTreeMap<Arc<str>, Fragment>,
 }
 
-/// What is newer than some frame.
+/// The fragments that are newer than a frame.
 #[derive(Debug, Default, Serialize, PartialEq)]
 pub(crate) struct Newer<'a> {
     /// Panels by id.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     html: BTreeMap<&'a str, &'a str>,
-    /// Lists by the id of the element whose children their items are.
+    /// Lists by the id of the element that contains their items.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     lists: BTreeMap<&'a str, NewerItems<'a>>,
 }
 
 #[derive(Debug, Default, Serialize, PartialEq)]
 struct NewerItems<'a> {
-    /// The ids of all items, if they are others than before or stand otherwise.
+    /// The ids of all items, if the set or the order changed.
     #[serde(skip_serializing_if = "Option::is_none")]
     order: Option<Vec<&'a str>>,
-    /// The items that changed, or came.
+    /// The items that changed or were added.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     items: BTreeMap<&'a str, &'a str>,
 }
 
 impl Fragments {
-    /// In frame `number` this panel reads so. Its root has the panel's id.
+    /// Sets a panel as of frame `number`. The root element of `html` has the id of the panel.
     pub(crate) fn panel(&mut self, number: Number, id: &'static str, html: impl Into<Arc<str>>) {
         let html = html.into();
         if self.panels.get(id).is_none_or(|panel| panel.html != html) {
@@ -62,7 +64,7 @@ impl Fragments {
         }
     }
 
-    /// In frame `number` this list has these items, by the ids of their roots.
+    /// Sets a list as of frame `number`, as pairs of id and HTML of each item.
     pub(crate) fn list(&mut self, number: Number, id: &'static str, items: Vec<(Arc<str>, Arc<str>)>) {
         let list = self.lists.entry(id).or_default();
         let order: Arc<[Arc<str>]> = items.iter().map(|(key, _)| Arc::clone(key)).collect();
@@ -77,7 +79,7 @@ impl Fragments {
         list.items = items.into_iter().map(item).collect();
     }
 
-    /// A panel's HTML.
+    /// The HTML of a panel.
     pub(crate) fn html(&self, id: &str) -> &str {
         self.panels.get(id).map_or("", |panel| &panel.html)
     }
@@ -89,7 +91,7 @@ impl Fragments {
         items.map(|item| &*item.html).collect()
     }
 
-    /// Adds what is newer than frame `number` to `newer`.
+    /// Adds the fragments newer than frame `number` to `newer`.
     pub(crate) fn since<'a>(&'a self, number: Number, newer: &mut Newer<'a>) {
         newer.html.extend(self.panels.iter().filter(|(_, panel)| panel.changed > number).map(|(id, panel)| (*id, &*panel.html)));
         for (id, list) in &self.lists {
@@ -132,7 +134,7 @@ mod tests {
         fragments.panel(2, "verdict", "agree");
         fragments.list(2, "rows", items(&[("a", "A2"), ("b", "B")]));
         fragments.list(3, "rows", items(&[("b", "B"), ("c", "C")]));
-        // Who went away comes back as news: somebody may have dropped it.
+        // An item that was removed and comes back counts as new: a page may have dropped it.
         fragments.list(4, "rows", items(&[("a", "A2"), ("b", "B"), ("c", "C")]));
         let all = serde_json::json!({"html": {"verdict": "agree"}, "lists": {"rows": {"order": ["a", "b", "c"], "items": {"a": "A2", "b": "B", "c": "C"}}}});
         assert_eq!(newer(&fragments, 0), all);
@@ -145,7 +147,7 @@ mod tests {
         assert_eq!((fragments.html("verdict"), fragments.list_html("rows").as_str(), fragments.html("none")), ("agree", "A2BC", ""));
     }
 
-    /// A page, as the script in it keeps it.
+    /// A page, as its script keeps it.
     #[derive(Default)]
     struct Page {
         has: Number,
@@ -173,7 +175,7 @@ mod tests {
     }
 
     proptest! {
-        /// However many frames a page misses, and whichever: with the next one it has what there is.
+        /// A page that misses any frames is complete after the next one that it applies.
         #[test]
         fn a_page_that_skips_frames_comes_to_have_what_there_is(
             frames in proptest::collection::vec((0..3_u8, proptest::collection::vec((0..4_u8, 0..3_u8), 0..4), any::<bool>()), 1..20),

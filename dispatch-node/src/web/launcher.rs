@@ -1,6 +1,7 @@
-//! A city whose process has ended is started again: by the launcher that started dispatch, or by hand.
+//! The client of the launcher, which starts the process of a city again.
 //!
-//! The launcher is asked over its Unix socket, one line each way. Whatever it answers, the city is back when it answers itself.
+//! The protocol is one line each way on a Unix socket. A city counts as back only when it answers
+//! dispatch itself, whatever the launcher replied.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -19,25 +20,26 @@ use crate::text::title;
 use crate::web::dispatch_handle::DispatchHandle;
 use crate::web::error::{Problem, dispatch_silent};
 
-/// How long the launcher may take.
+/// The time limit for the launcher.
 const LAUNCHER_TIMEOUT: Duration = Duration::from_secs(2);
-/// The longest answer of the launcher that is read.
+/// The longest reply of the launcher that is read, in bytes.
 const ANSWER_BYTES_MAX: u64 = 512;
 
-/// Who can start a city again.
+/// The way to start a city again.
 #[derive(Clone, Debug)]
 pub enum LauncherClient {
-    /// The launcher that listens at this path.
+    /// A launcher that listens at this path.
     Launcher(Arc<Path>),
-    /// Only a person, in a terminal.
+    /// By hand, in a terminal.
     Person {
-        /// Whether it is a terminal of VS Code, where each city is a task.
+        /// The terminal belongs to VS Code, where each city is a task.
         in_vs_code: bool,
     },
 }
 
 impl LauncherClient {
-    /// The launcher at this socket; without one it is a person, in the kind of terminal that this process was started from.
+    /// Returns the client for the launcher at this socket. Without one, a city is started by hand,
+    /// in the kind of terminal that this process was started from.
     #[must_use]
     pub fn of(launcher: Option<PathBuf>) -> Self {
         match launcher {
@@ -46,7 +48,7 @@ impl LauncherClient {
         }
     }
 
-    /// What a person has to do to start this city again; nothing where the page can have it done.
+    /// Returns instructions to start this city by hand; none where a launcher does it.
     pub(crate) fn by_hand(&self, city: NodeName) -> Option<String> {
         match self {
             Self::Launcher(_) => None,
@@ -61,11 +63,11 @@ fn task(city: NodeName) -> String {
     if city.as_str() == "capitol" { "Capitol City".to_owned() } else { title(city) }
 }
 
-/// Has a city started again.
+/// Starts the process of a city again.
 ///
 /// # Errors
-/// `alive`: there is nothing to rebuild. `not_ours`: it cannot be done from here; the detail says how to do it by hand.
-/// `outcome_unknown`: the launcher gave no answer.
+/// `alive`: the city runs. `not_ours`: there is no launcher for it; the detail says how to start it
+/// by hand. `outcome_unknown`: the launcher did not reply.
 pub(crate) async fn rebuild(dispatch: &DispatchHandle, launcher: &LauncherClient, city: NodeName) -> Result<(), Problem> {
     let view = dispatch.now().await?;
     let (_, seen) = view.city(city).ok_or_else(dispatch_silent)?;
@@ -103,7 +105,7 @@ async fn ask(launcher: &Path, city: NodeName) -> std::io::Result<Vec<u8>> {
     Ok(answer)
 }
 
-/// What the launcher's answer means.
+/// Parses the reply of the launcher.
 fn understand(answer: &[u8], city: NodeName) -> Result<(), Problem> {
     let answer = String::from_utf8_lossy(answer);
     let answer = answer.trim_end();

@@ -1,4 +1,4 @@
-//! What a page was asked to show: the parameters of its address. What makes no sense is left out, not refused.
+//! The query of a page: the parameters of its address. Invalid parameters are ignored, not refused.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -8,13 +8,13 @@ use shared::id::{HeroId, NodeName};
 use crate::model::rows::{Row, RowState};
 use crate::model::view::View;
 
-/// How many heroes a page shows, and how many it can be asked to.
+/// The default number of heroes a page, and the possible ones.
 const ROWS: usize = 50;
 const ROWS_CHOICES: [usize; 3] = [25, 50, 100];
 /// The longest search text, in characters.
 const QUERY_CHARS_MAX: usize = 100;
 
-/// Which heroes a page shows.
+/// The filter of the list of heroes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum Show {
     #[default]
@@ -28,7 +28,7 @@ pub(crate) enum Show {
 impl Show {
     pub(crate) const EVERY: [Self; 5] = [Self::All, Self::Differing, Self::OnlyCopy, Self::Lost, Self::Terminated];
 
-    /// Its value in the address.
+    /// The value in the address.
     pub(crate) fn key(self) -> &'static str {
         match self {
             Self::All => "",
@@ -49,10 +49,10 @@ impl Show {
         }
     }
 
-    /// Whether it shows heroes of this state; of lost writes the state says nothing.
+    /// Returns true for a state that passes the filter. Lost writes are not part of the state.
     pub(crate) fn includes(self, state: RowState) -> bool {
         match self {
-            // A hero is gone from the list only when everybody knows of the death.
+            // A hero leaves the list only when every node holds the tombstone.
             Self::All => state != RowState::Terminated,
             Self::Differing => state.differs(),
             Self::OnlyCopy => state == RowState::OnlyCopy,
@@ -61,7 +61,7 @@ impl Show {
         }
     }
 
-    /// How many heroes it shows.
+    /// The number of heroes that pass the filter.
     pub(crate) fn count(self, view: &View) -> usize {
         match self {
             Self::Lost => lost_heroes(view).count(),
@@ -72,42 +72,42 @@ impl Show {
     }
 }
 
-/// In which order.
+/// The order of the list of heroes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum Sort {
     #[default]
     Name,
-    /// Those that differ before those that agree.
+    /// Heroes that differ before those that agree.
     DifferingFirst,
 }
 
-/// What a page was asked to show.
+/// The query of a page.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct PageQuery {
     pub(crate) search: String,
     pub(crate) show: Show,
     pub(crate) sort: Sort,
-    /// From 0.
+    /// The number of the page, from 0.
     pub(crate) page: usize,
     pub(crate) rows: Option<usize>,
-    /// Not to be loaded again and again, where there is no JavaScript.
+    /// Without automatic reload, where there is no JavaScript.
     pub(crate) still: bool,
-    /// With the whole history, for a browser without JavaScript.
+    /// With the whole history, where there is no JavaScript.
     pub(crate) with_history: bool,
-    /// The hero that is looked at closely.
+    /// The inspected hero.
     pub(crate) hero: Option<HeroId>,
-    /// The heroes whose rows are to stand still, whatever their places would be.
+    /// The heroes whose rows keep their places.
     pub(crate) pinned: Vec<HeroId>,
 }
 
-/// What of the heroes a page shows.
+/// The heroes on one page of the list.
 pub(crate) struct Selection<'a> {
     pub(crate) rows: Vec<&'a Arc<Row>>,
-    /// The place of the first of them among all that match, from 0.
+    /// The position of the first of them among all matches, from 0.
     pub(crate) first: usize,
-    /// How many match.
+    /// The number of matches.
     pub(crate) matching: usize,
-    /// The page that this is; the last one, where a later one was wished for.
+    /// The number of the page; the last one, where the query names a later one.
     pub(crate) page: usize,
 }
 
@@ -128,7 +128,7 @@ impl PageQuery {
         }
     }
 
-    /// The same, but with the rows of these heroes standing still.
+    /// Returns the same query with the rows of these heroes pinned.
     pub(crate) fn with_pinned(mut self, heroes: Vec<HeroId>) -> Self {
         self.pinned = heroes;
         self.pinned.truncate(ROWS_CHOICES[2]);
@@ -139,13 +139,13 @@ impl PageQuery {
         self.rows.unwrap_or(ROWS)
     }
 
-    /// How many rows a page can have, each with its address, and whether it is the present choice.
+    /// The possible numbers of rows, each with its address, and whether it is the current one.
     pub(crate) fn rows_choices(&self) -> Vec<(usize, String, bool)> {
         let href = |rows| Self { rows: Some(rows).filter(|rows| *rows != ROWS), page: 0, ..self.clone() }.href();
         ROWS_CHOICES.map(|rows| (rows, href(rows), rows == self.rows())).to_vec()
     }
 
-    /// The parameters that a search has to keep.
+    /// The parameters that a search preserves.
     pub(crate) fn kept_by_a_search(&self) -> Vec<(&'static str, String)> {
         let kept = Self { search: String::new(), page: 0, hero: None, ..self.clone() }.href();
         let kept: BTreeMap<String, String> =
@@ -154,12 +154,12 @@ impl PageQuery {
         ["show", "sort", "rows", "still"].into_iter().filter_map(named).collect()
     }
 
-    /// The address of the page that shows this.
+    /// The address of the page for this query.
     pub(crate) fn href(&self) -> String {
         self.href_with(None)
     }
 
-    /// The address of the page that shows this, and tells that this city was destroyed.
+    /// The address of the page for this query, with a notice that this city was destroyed.
     pub(crate) fn href_with(&self, destroyed: Option<NodeName>) -> String {
         let page = (self.page + 1).to_string();
         let (rows, hero) = (self.rows.map(|rows| rows.to_string()), self.hero.map(|hero| hero.to_string()));
@@ -181,7 +181,7 @@ impl PageQuery {
         }
     }
 
-    /// The heroes to show.
+    /// Selects the heroes to show.
     pub(crate) fn select<'a>(&self, view: &'a View) -> Selection<'a> {
         let search = self.search.to_lowercase();
         let fits = |row: &Row| self.show.includes(view.state(row)) && matches(&search, row);
@@ -208,12 +208,12 @@ impl PageQuery {
     }
 }
 
-/// Whether the row is one that was searched for; `search` is the text in lower case.
+/// Returns true for a row that matches the search; `search` is the text in lower case.
 fn matches(search: &str, row: &Row) -> bool {
     search.is_empty() || row.name.to_lowercase().contains(search) || row.id.to_string().starts_with(search)
 }
 
-/// The heroes that lost a write lately and are still shown, each once.
+/// The heroes of the recent lost writes that still have a row, each once.
 fn lost_heroes(view: &View) -> impl Iterator<Item = HeroId> {
     let heroes: std::collections::BTreeSet<HeroId> = view.lost.iter().map(|lost| lost.hero).collect();
     heroes.into_iter().filter(|hero| view.rows.get(*hero).is_some())

@@ -1,4 +1,5 @@
-//! Views as HTML. Nothing here is a handler: a function takes what dispatch knows and returns markup.
+//! Views as HTML. There are no handlers here: a function takes what dispatch knows and returns
+//! markup.
 
 pub(crate) mod at_risk;
 pub(crate) mod cluster;

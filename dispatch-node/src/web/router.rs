@@ -1,4 +1,4 @@
-//! The site's table of contents.
+//! The router: every path with its handler.
 
 use std::sync::Arc;
 
@@ -25,7 +25,7 @@ use crate::web::pages::{forms, index, sign_in};
 use crate::web::spans::requests;
 use crate::web::state::{AppState, Settings};
 
-/// Everything that dispatch answers to browsers and scripts. Live sockets close when `stop` is cancelled.
+/// Returns the service for browsers and programs. Live sockets close when `stop` is cancelled.
 pub fn router(dispatch: DispatchHandle, settings: Settings, stop: CancellationToken) -> Router {
     let state = AppState::new(dispatch, settings, stop);
     let access = Arc::clone(&state.access);
@@ -63,7 +63,7 @@ pub fn router(dispatch: DispatchHandle, settings: Settings, stop: CancellationTo
         .layer(middleware::from_fn(requests::request))
 }
 
-/// The API for programs: each call's path and method stand at its handler, with its description.
+/// The API. The path and method of each call are declared at its handler, with its description.
 fn api() -> OpenApiRouter<AppState> {
     let calls = OpenApiRouter::new()
         .routes(routes!(heroes::heroes, heroes::create))

@@ -1,4 +1,4 @@
-//! Spans: of each request, and of each write until a page shows it.
+//! Spans: of each HTTP request, and of each write until a page receives it.
 
 pub(crate) mod requests;
 pub(crate) mod writes;

@@ -1,4 +1,4 @@
-//! The services that handlers use, each by name, and the settings that they are made from.
+//! The application state: the services that handlers use, and the settings that they are made from.
 
 use std::sync::Arc;
 
@@ -19,17 +19,17 @@ use crate::web::spans::writes::WriteSpans;
 /// The services of all handlers. A clone shares them.
 #[derive(Clone)]
 pub(crate) struct AppState {
-    /// The machine, by a queue of requests.
+    /// The handle to the machine.
     pub(crate) dispatch: DispatchHandle,
     /// Values that depend on this cluster.
     pub(crate) domain: Domain,
-    /// Starts a city again.
+    /// The client that starts a city again.
     pub(crate) launcher: LauncherClient,
-    /// Plays scenarios.
+    /// The player of scenarios.
     pub(crate) scenarios: ScenarioRunner,
     /// The frames of all pages.
     pub(crate) broadcaster: Broadcaster,
-    /// The writes whose traces end with the first page that is sent them.
+    /// The writes whose traces end when a page is sent them.
     pub(crate) write_spans: WriteSpans,
     /// The live sockets that may be open.
     pub(crate) places: Places,
@@ -47,9 +47,9 @@ pub struct Settings {
     pub cities: Vec<NodeName>,
     /// The access policy.
     pub access: AccessPolicy,
-    /// Starts a city again.
+    /// The client that starts a city again.
     pub launcher: LauncherClient,
-    /// Plays scenarios.
+    /// The player of scenarios.
     pub scenarios: ScenarioRunner,
     /// The reason why dispatch, as it was started, is insecure; none where it is not.
     pub unsafe_for: Option<String>,

@@ -1,4 +1,4 @@
-//! The middleware that applies the access policy, and puts the security headers on every response.
+//! The middleware that applies the access policy and sets the security headers on every response.
 
 use std::sync::Arc;
 
@@ -9,15 +9,13 @@ use axum::response::{IntoResponse, Redirect, Response};
 
 use crate::web::auth::policy::{AccessPolicy, Refused, SIGN_IN};
 
-/// The page runs its own scripts and styles only, and its scripts make HTML only through one policy.
+/// The content security policy of the page: its own scripts and styles only, and one Trusted Types
+/// policy.
 const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; font-src 'self'; connect-src 'self'; \
      img-src 'self' data:; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; \
      require-trusted-types-for 'script'; trusted-types superhero";
 
-/// Lets in who may come in, and puts the security headers on every answer.
-///
-/// A request that was meant for another host is refused: a foreign name that was made to point here (DNS rebinding) would otherwise pass
-/// for this site's own. So is a change that another site's page asks for, and one that a viewer asks for.
+/// Applies the access policy to a request, and sets the security headers on the response.
 pub(crate) async fn guard(State(access): State<Arc<AccessPolicy>>, mut request: Request, next: Next) -> Response {
     let mut response = match access.admit(request.method(), request.uri().path(), request.headers()) {
         Ok(role) => {

@@ -1,5 +1,6 @@
-//! The access policy: which host names, origins and roles a request may have. A page of another site changes nothing, whatever
-//! browser it runs in; neither does a viewer.
+//! The access policy: the host names, origins and roles that a request may have. A page of another
+//! site changes nothing, whatever browser it runs in; neither does a viewer. A foreign name that
+//! points here (DNS rebinding) is refused, since it would pass for the name of this site.
 
 use std::net::IpAddr;
 
@@ -8,26 +9,26 @@ use axum::http::{HeaderMap, Method, StatusCode, header};
 use crate::web::auth::tokens::{Role, Tokens};
 use crate::web::error::Problem;
 
-/// Where to sign in and out.
+/// The paths of signing in and out.
 pub(crate) const SIGN_IN: &str = "/sign-in";
 pub(crate) const SIGN_OUT: &str = "/sign-out";
 
-/// Who is let in.
+/// The access policy.
 #[derive(Clone, Debug)]
 pub struct AccessPolicy {
-    /// Only this machine can reach dispatch.
+    /// Dispatch is reachable from this machine only.
     pub on_loopback: bool,
-    /// Names by which it may be reached, beside those that are its own anyway.
+    /// Accepted host names, besides localhost and addresses.
     pub hosts: Vec<String>,
-    /// Other sites whose pages may ask for changes.
+    /// Other sites whose pages may request changes.
     pub origins: Vec<String>,
-    /// By what roles are known.
+    /// The tokens that give a role.
     pub tokens: Tokens,
-    /// Whether browsers come by TLS.
+    /// Browsers connect by TLS.
     pub encrypted: bool,
 }
 
-/// Why somebody is not let in.
+/// The reason why a request is not admitted.
 pub(crate) enum Refused {
     /// A browser whose user can sign in.
     SignIn,
@@ -35,7 +36,7 @@ pub(crate) enum Refused {
 }
 
 impl AccessPolicy {
-    /// What may be done by who asks for this.
+    /// Returns the role of a request, unless it is refused.
     pub(crate) fn admit(&self, method: &Method, path: &str, headers: &HeaderMap) -> Result<Role, Refused> {
         let refused = |status, code, detail: &str| Refused::Problem(Problem::new(status, code, detail));
         if !self.is_named(headers) {
@@ -47,7 +48,7 @@ impl AccessPolicy {
             let detail = "this comes from a page of another site; nothing was changed";
             return Err(refused(StatusCode::FORBIDDEN, "foreign_origin", detail));
         }
-        // Who has not signed in yet may do that, and see what that page is made of.
+        // Signing in, and the files of that page, need no role yet.
         if path == SIGN_IN || path == SIGN_OUT || path.starts_with("/static/") {
             return Ok(self.tokens.role(headers).unwrap_or(Role::Viewer));
         }
@@ -65,8 +66,8 @@ impl AccessPolicy {
         }
     }
 
-    /// Whether the host that was asked for is this one. No other site can take an address for its name, so addresses are safe, except that on
-    /// loopback only loopback's are its own.
+    /// Returns true if the requested host is this one. No other site can take an address for its
+    /// name, so addresses are safe, except that on loopback only loopback addresses are accepted.
     fn is_named(&self, headers: &HeaderMap) -> bool {
         let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
         let name = if host.ends_with(']') { host } else { host.rsplit_once(':').map_or(host, |(name, _)| name) };
@@ -76,12 +77,13 @@ impl AccessPolicy {
             || self.hosts.iter().any(|own| own.eq_ignore_ascii_case(name) || own.eq_ignore_ascii_case(host))
     }
 
-    /// Whether the request comes from this site's own page, from one that is as good, or from no page at all.
+    /// Returns true if the request comes from a page of this site, of an allowed site, or from no
+    /// page.
     pub(crate) fn is_same_site(&self, headers: &HeaderMap) -> bool {
         let Some(origin) = headers.get(header::ORIGIN) else { return true };
         let Ok(origin) = origin.to_str() else { return false };
         let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
-        // Without TLS of our own there may be somebody in front who has it.
+        // Without TLS of our own, a proxy in front may have it.
         let is_ours = |scheme| scheme == "https" || !self.encrypted;
         let own = origin.split_once("://").is_some_and(|(scheme, theirs)| Some(theirs) == host && is_ours(scheme));
         own || self.origins.iter().any(|allowed| allowed.eq_ignore_ascii_case(origin))
@@ -106,7 +108,7 @@ mod tests {
         headers
     }
 
-    /// What was made of it: `let in` as what, the way to the sign-in page, or the code of a problem.
+    /// The decision as text: a role, the redirect to the sign-in page, or the code of a problem.
     fn verdict(access: &AccessPolicy, method: Method, path: &str, headers: &HeaderMap) -> &'static str {
         match access.admit(&method, path, headers) {
             Ok(Role::Host) => "host",

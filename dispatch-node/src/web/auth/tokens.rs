@@ -1,7 +1,7 @@
-//! Who may do what: a host presses buttons, a viewer looks on. Each is known by a token that programs send, and browsers trade for a
-//! cookie by signing in.
+//! Roles: a host may change the cluster, a viewer may look at it. A program sends a token with each
+//! request; a browser trades it for a cookie by signing in.
 //!
-//! Invariant: what is compared is compared in constant time, and no token is kept in a browser.
+//! Invariant: secrets are compared in constant time, and a browser keeps no token.
 
 use axum::http::{HeaderMap, HeaderValue, header};
 use data_encoding::HEXLOWER;
@@ -9,26 +9,26 @@ use data_encoding::HEXLOWER;
 use shared::link::secret::{Purpose, Secret};
 use shared::wire::Proof;
 
-/// The cookie of who has signed in.
+/// The name of the session cookie.
 const COOKIE: &str = "superhero-session";
-/// How long a browser stays signed in, in seconds.
+/// The lifetime of a session cookie, in seconds.
 const SIGNED_IN_S: u32 = 30 * 24 * 3_600;
 
-/// What somebody may do.
+/// A role.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Role {
-    /// See all.
+    /// Reads everything.
     Viewer,
-    /// And cause it.
+    /// Reads and changes everything.
     Host,
 }
 
-/// The tokens by which roles are known.
+/// The tokens that give a role.
 #[derive(Clone)]
 pub struct Tokens {
     host: Option<Secret>,
     viewer: Option<Secret>,
-    /// Of this process, for the player of its own scenarios: who asked for one was a host.
+    /// The token of this process for its scenario runner, which acts as a host.
     player: String,
 }
 
@@ -39,35 +39,36 @@ impl std::fmt::Debug for Tokens {
 }
 
 impl Tokens {
-    /// With a host's token, only who knows it presses buttons; with a viewer's too, only who knows one of the two looks on. Without any,
-    /// everybody does everything.
+    /// Returns the tokens. With a host token, changes require it; with a viewer token too, reading
+    /// requires one of the two. Without any, every client is a host.
     ///
     /// # Errors
-    /// When both are the same.
+    /// When both tokens are the same.
     pub fn new(host: Option<String>, viewer: Option<String>) -> anyhow::Result<Self> {
         anyhow::ensure!(host.is_none() || host != viewer, "the viewers' token is the host's: every viewer would be a host");
         let player = HEXLOWER.encode(&rand::random::<[u8; 32]>());
         Ok(Self { host: host.as_deref().map(Secret::new), viewer: viewer.as_deref().map(Secret::new), player })
     }
 
-    /// By what the player of scenarios is let in, where not everybody is.
+    /// The token of the scenario runner, if tokens are required.
     pub(crate) fn player(&self) -> Option<String> {
         self.are_asked_for().then(|| self.player.clone())
     }
 
-    /// Whether there are roles at all.
+    /// Returns true if a host token is configured.
     pub(crate) fn are_asked_for(&self) -> bool {
         self.host.is_some()
     }
 
-    /// What may be done by who sends these headers; nothing, where none is returned.
+    /// Returns the role that these headers give; none without a valid token.
     pub(crate) fn role(&self, headers: &HeaderMap) -> Option<Role> {
         let bearer = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok()?.strip_prefix("Bearer "));
         let shown = bearer.map(|token| session(token).to_vec()).or_else(|| cookie(headers));
         self.role_of(&shown.unwrap_or_default())
     }
 
-    /// The `Set-Cookie` of a browser that has shown this token; none where it is nobody's.
+    /// Returns the `Set-Cookie` header for a browser that sent this token; none if the token is
+    /// unknown.
     pub(crate) fn sign_in(&self, token: &str, encrypted: bool) -> Option<HeaderValue> {
         let session = session(token);
         let is_somebodys = [&self.host, &self.viewer].into_iter().flatten().any(|secret| is_session_of(secret, &session));
@@ -84,12 +85,12 @@ impl Tokens {
     }
 }
 
-/// The `Set-Cookie` of a browser that signs out.
+/// Returns the `Set-Cookie` header that ends a session.
 pub(crate) fn sign_out(encrypted: bool) -> HeaderValue {
     set_cookie("", 0, encrypted)
 }
 
-/// What a browser keeps of a token: a proof that it once knew it.
+/// Derives the session that a browser keeps: a proof of the token, not the token.
 fn session(token: &str) -> Proof {
     Secret::new(token).prove(Purpose::SigningIn, &[])
 }
@@ -98,7 +99,7 @@ fn is_session_of(token: &Secret, session: &[u8]) -> bool {
     token.is_proved(Purpose::SigningIn, &[], session)
 }
 
-/// The session in the cookie that a browser sends.
+/// Returns the session in the cookie of a browser.
 fn cookie(headers: &HeaderMap) -> Option<Vec<u8>> {
     let all = headers.get_all(header::COOKIE).into_iter().filter_map(|value| value.to_str().ok());
     let mut pairs = all.flat_map(|cookies| cookies.split(';')).filter_map(|pair| pair.trim().split_once('='));
@@ -106,7 +107,8 @@ fn cookie(headers: &HeaderMap) -> Option<Vec<u8>> {
     HEXLOWER.decode(value.as_bytes()).ok()
 }
 
-/// Scripts cannot read it, other sites' forms do not send it, and where there is encryption it goes no other way.
+/// Builds a cookie that scripts cannot read, that forms of other sites do not send, and that
+/// travels encrypted only, where there is encryption.
 fn set_cookie(value: &str, lasts_s: u32, encrypted: bool) -> HeaderValue {
     let secure = if encrypted { "; Secure" } else { "" };
     let cookie = format!("{COOKIE}={value}; Path=/; Max-Age={lasts_s}; HttpOnly; SameSite=Lax{secure}");

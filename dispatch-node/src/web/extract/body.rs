@@ -13,12 +13,12 @@ use tokio::time::timeout;
 
 use crate::web::error::Problem;
 
-/// How long a body may take to arrive.
+/// The time limit for receiving a body.
 const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 /// The largest body, in bytes.
 pub(crate) const BODY_BYTES_MAX: usize = 64 * 1024;
 
-/// A body as JSON, or nothing at all.
+/// A JSON body, or the default value where there is no body.
 pub(crate) struct OptionalJsonBody<T>(pub(crate) T);
 
 impl<T: DeserializeOwned + Default, S: Send + Sync> FromRequest<S> for OptionalJsonBody<T> {
@@ -32,7 +32,7 @@ impl<T: DeserializeOwned + Default, S: Send + Sync> FromRequest<S> for OptionalJ
     }
 }
 
-/// A body as JSON.
+/// A JSON body.
 pub(crate) struct JsonBody<T>(pub(crate) T);
 
 impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for JsonBody<T> {
@@ -57,7 +57,7 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for JsonBody<T> {
             Category::Data => Problem::not_allowed("invalid_field", error.to_string()),
             Category::Syntax | Category::Eof | Category::Io => Problem::malformed("invalid_json", error.to_string()),
         })?;
-        // Serde would fill a struct from an array too.
+        // Serde accepts an array for a struct; the API does not.
         match body.trim_ascii_start().first() {
             Some(b'{') => Ok(parsed),
             Some(_) | None => Err(Problem::not_allowed("invalid_field", "a JSON object is expected; nothing was changed")),
@@ -65,7 +65,7 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for JsonBody<T> {
     }
 }
 
-/// A body as an HTML form sends it: pairs of names and values.
+/// The fields of an HTML form: names and values.
 pub(crate) struct FormBody(Vec<(String, String)>);
 
 impl FormBody {

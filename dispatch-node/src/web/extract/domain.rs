@@ -1,5 +1,5 @@
-//! Values that depend on this cluster: its cities, its nodes, and the limit on the name of a hero. Each function either returns a
-//! valid value or a problem that names the field and the rule.
+//! Values that depend on this cluster: its cities, its nodes, and the limit on the name of a hero.
+//! Each function returns a valid value, or a problem that names the field and the rule.
 
 use std::sync::Arc;
 
@@ -18,7 +18,8 @@ pub(crate) struct Domain {
 }
 
 impl Domain {
-    /// Values for these cities, in the order of the columns of the page, and for names of at most `name_chars_max` characters.
+    /// Returns the values for these cities, in the order of the columns of the page, and for names
+    /// of at most `name_chars_max` characters.
     pub(crate) fn new(cities: Vec<NodeName>, name_chars_max: usize) -> Self {
         Self { cities: cities.into(), name_chars_max }
     }

@@ -1,4 +1,4 @@
-//! What asks for trouble, parsed: from the API as from the page's form.
+//! A request to inject a fault, parsed: from the API as from the form of the page.
 
 use std::time::Duration;
 
@@ -13,9 +13,9 @@ use crate::web::error::{Problem, out_of_range, shortened};
 use crate::web::extract::domain::Domain;
 use crate::web::extract::schema::{FaultKind, FaultTarget, NodeWord};
 
-/// How long a fault lasts when nobody says.
+/// The duration of a fault that states none.
 const HEAL_AFTER_DEFAULT: Duration = Duration::from_secs(30);
-/// The kinds of trouble, as the API names them.
+/// The kinds of faults, as the API names them.
 const KINDS: [&str; 8] = ["cut", "delay", "loss", "duplicate", "reorder", "throttle", "freeze", "skew"];
 
 /// What asks for a fault. Amounts that its kind does not have are ignored.
@@ -57,13 +57,13 @@ fn missing(kind: &str, field: &str) -> Problem {
     Problem::not_allowed("missing_field", format!("a {kind} needs {field}; nothing was changed"))
 }
 
-/// This many seconds, if that is a span of time at all.
+/// Returns a duration of this many seconds, if there is one.
 fn span(seconds: f64) -> Option<Duration> {
     Duration::try_from_secs_f64(seconds).ok()
 }
 
 impl FaultWish {
-    /// What is asked for, if it can be.
+    /// Returns the action that injects the fault, if every field is valid.
     pub(crate) fn parse(&self, domain: &Domain) -> Result<Action, Problem> {
         let trouble = self.trouble()?;
         let from = domain.node("from", &self.from)?;
@@ -91,7 +91,7 @@ impl FaultWish {
         let kind = self.kind.as_str();
         let chance = || {
             let percent = self.percent.ok_or_else(|| missing(kind, "percent"))?;
-            // What would only be in bounds once rounded is not.
+            // Checked before rounding, so that rounding does not bring a value into bounds.
             let within = (0.1..=100.0).contains(&percent).then(|| Permille::from_percent(percent)).flatten();
             within.ok_or_else(|| out_of_range("percent", "0.1 to 100", percent))
         };

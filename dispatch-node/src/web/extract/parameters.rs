@@ -1,5 +1,4 @@
-//! What comes in beside a body: in the path, in the query, in headers. Each is parsed here, and described here for who reads the
-//! API's description. Hostile until it has passed.
+//! Parameters of requests (path, query, headers), parsed, and described for OpenAPI.
 
 use axum::extract::rejection::PathRejection;
 use axum::extract::{FromRef, FromRequestParts, Path, RawQuery};
@@ -17,9 +16,9 @@ use crate::web::extract::schema::CityWord;
 
 /// The longest idempotency key, in bytes.
 const KEY_BYTES_MAX: usize = 200;
-/// The highest number that JSON's numbers have exactly.
+/// The largest integer that JSON numbers represent exactly.
 const NUMBER_MAX: u64 = (1 << 53) - 1;
-/// How much of a path is repeated to who sent it, in characters.
+/// The longest part of a path that an error repeats, in characters.
 const SHOWN_CHARS_MAX: usize = 100;
 
 /// The hero named in the path.
@@ -65,7 +64,7 @@ impl<S: Send + Sync> FromRequestParts<S> for FaultPath {
     }
 }
 
-/// The scenario named in the path, whether or not there is one of that name.
+/// The scenario named in the path, whether it exists or not.
 pub(crate) struct ScenarioPath(pub(crate) String);
 
 impl<S: Send + Sync> FromRequestParts<S> for ScenarioPath {
@@ -83,7 +82,7 @@ async fn segment<S: Send + Sync>(parts: &mut Parts, state: &S) -> Result<String,
     Ok(shortened(&text, SHOWN_CHARS_MAX))
 }
 
-/// After which number somebody wants to be told; from the first, where they do not say.
+/// The number after which entries are returned; 0 if absent.
 pub(crate) struct Since(pub(crate) u64);
 
 impl<S: Send + Sync> FromRequestParts<S> for Since {
@@ -122,7 +121,7 @@ fn described(name: &str, place: ParameterIn, description: &str, schema: Value) -
     vec![serde_json::from_value(parameter).expect("a parameter of OpenAPI")]
 }
 
-/// Has parameters describe themselves: where each is, its name, what it is, and its schema.
+/// Implements the description of parameters: location, name, meaning and schema.
 macro_rules! described {
     ($($parameter:ty: $place:ident $name:literal, $description:expr, $schema:tt;)*) => {$(
         impl IntoParams for $parameter {

@@ -1,10 +1,11 @@
-//! The words that the description of the API lists: names of cities and nodes, kinds of faults. Types for descriptions only.
+//! The words that the description of the API lists: names of cities and nodes, kinds of faults.
+//! Types for descriptions only.
 
 use serde_json::json;
 use utoipa::openapi::{RefOr, Schema};
 use utoipa::{PartialSchema, ToSchema};
 
-/// Words of which one is said: a type for descriptions only.
+/// Defines types that only describe a set of words.
 macro_rules! words {
     ($($(#[$meaning:meta])* $name:ident: $($word:literal)*;)*) => {$(
         $(#[$meaning])*
@@ -27,17 +28,17 @@ macro_rules! words {
 words! {
     /// A city.
     CityWord: "gotham" "metropolis" "capitol";
-    /// Where a hero can be.
+    /// A location of a hero.
     Place: "home" "gotham" "metropolis" "capitol";
     /// A node.
     NodeWord: "gotham" "metropolis" "capitol" "dispatch";
-    /// One node, or every other.
+    /// A node, or all other nodes.
     FaultTarget: "*" "gotham" "metropolis" "capitol" "dispatch";
-    /// The kinds of trouble.
+    /// The kinds of faults.
     FaultKind: "cut" "delay" "loss" "duplicate" "reorder" "throttle" "freeze" "skew";
-    /// What a node is.
+    /// The role of a node.
     Role: "city" "dispatch";
-    /// Whether a node is heard.
+    /// The reachability of a node.
     Reached: "up" "unreachable" "down";
 }
 

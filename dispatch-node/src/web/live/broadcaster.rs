@@ -1,8 +1,8 @@
-//! The board: what all pages show, rendered once for everybody. One task owns it; it turns each view into fragments, and keeps a *window*
-//! for each different thing that pages were asked to show (a search, a page of heroes, a hero looked at closely).
+//! The broadcaster: renders each view once for all pages. One task turns each view into fragments,
+//! and keeps a subscription for each different page query (a search, a page of heroes, an inspected
+//! hero).
 //!
-//! Frames are numbered. A page says which it has, and is told what is newer, whether that is one frame or a minute's worth; those in step with each
-//! other get the very same bytes. Invariant: numbers rise, and a later number is of a later view.
+//! Invariant: frame numbers rise, and a later number belongs to a later view.
 
 use std::collections::BTreeMap;
 use std::panic::AssertUnwindSafe;
@@ -31,45 +31,46 @@ use crate::web::render::timeline::table::table_rows;
 use crate::web::scenario_runner::Playing;
 use crate::web::spans::writes::WriteSpans;
 
-/// How many pages may wait to be shown something.
+/// The most subscription requests that wait.
 const REQUESTS_MAX: usize = 2_048;
-/// How many windows are kept that nobody looks at, and for how long: a page that lost its connection will be back.
+/// The most subscriptions without a receiver, and how long each is kept: a page that lost its
+/// connection returns.
 const IDLE_MAX: usize = 200;
 const SUBSCRIPTION_TIMEOUT: Duration = Duration::from_secs(30);
-/// How long a board that broke takes breath: should the next view break it again, the log is not flooded.
+/// The delay after a panic, so that a view that causes one again does not flood the log.
 const RESTART_DELAY: Duration = Duration::from_secs(1);
-/// How many pieces of news are kept for those who were away.
+/// The most news kept for pages that were away.
 const NEWS_MAX: usize = 16;
 
-/// The web's side of the board.
+/// The side of the sockets and handlers. A clone shares the task.
 #[derive(Clone)]
 pub(crate) struct Broadcaster {
     requests: mpsc::Sender<Request>,
     epoch: Arc<str>,
 }
 
-/// What the frames are made of.
+/// The inputs of rendering.
 #[derive(Clone)]
 pub(crate) struct Sources {
-    /// The views as they come, `None` before the first.
+    /// The views as they are published, `None` before the first.
     pub(crate) views: watch::Receiver<Option<Arc<View>>>,
-    /// The scenario that is played, or was last.
+    /// The running or last scenario.
     pub(crate) playing: watch::Receiver<Option<Playing>>,
-    /// How a city that has ended is started again.
+    /// The way to start a city again.
     pub(crate) launcher: LauncherClient,
-    /// The writes whose traces end where a page shows them.
+    /// The writes whose traces end when a page is sent them.
     pub(crate) write_spans: WriteSpans,
 }
 
 struct Request {
     query: PageQuery,
-    /// A view that is to be shown at least.
+    /// The oldest view that the snapshot may show.
     view: Option<Arc<View>>,
     reply: oneshot::Sender<watch::Receiver<Arc<Snapshot>>>,
 }
 
 impl Broadcaster {
-    /// A board of what these sources tell.
+    /// Starts the task that renders views from these sources.
     pub(crate) fn new(sources: Sources) -> Self {
         let (requests, queue) = mpsc::channel(REQUESTS_MAX);
         let epoch = format!("{:08x}", rand::rng().random::<u32>());
@@ -77,12 +78,13 @@ impl Broadcaster {
         Self { requests, epoch: epoch.into() }
     }
 
-    /// Names this run of dispatch: numbers of another mean nothing here.
+    /// The id of this run of dispatch. Frame numbers of another run have no meaning here.
     pub(crate) fn epoch(&self) -> &str {
         &self.epoch
     }
 
-    /// What a page that was asked to show this shows from now on; at least `view`, if one is given.
+    /// Subscribes to the snapshots for a query. The first one shows `view` or a later one, if one
+    /// is given.
     pub(crate) async fn subscribe(&self, query: PageQuery, view: Option<Arc<View>>) -> Result<watch::Receiver<Arc<Snapshot>>, Problem> {
         let (reply, answered) = oneshot::channel();
         self.requests.try_send(Request { query, view, reply }).map_err(|_| Problem::overloaded())?;
@@ -90,10 +92,10 @@ impl Broadcaster {
     }
 }
 
-/// The board itself.
+/// The state of the task.
 struct Renderer<'a> {
     sources: &'a Sources,
-    /// Of the newest frame. It goes on rising whatever becomes of this board.
+    /// The number of the newest frame. It continues after a panic.
     number: &'a mut Number,
     view: Option<Arc<View>>,
     shared: Fragments,
@@ -108,16 +110,17 @@ struct Subscription {
     fragments: Fragments,
     cache: RowCache,
     shown: watch::Sender<Arc<Snapshot>>,
-    /// Since when nobody has looked.
+    /// The time since which there is no receiver.
     idle: Option<Instant>,
 }
 
-/// Keeps the board until nobody is left to look. Should rendering fail, it is told and begun anew: pages connect again, replication does not notice.
+/// Renders until all senders are gone. A panic is logged and rendering starts again: pages
+/// reconnect, and replication is not affected.
 async fn keep(sources: Sources, mut requests: mpsc::Receiver<Request>) {
     let mut number = 0;
     while let Err(panic) = AssertUnwindSafe(run(&sources, &mut requests, &mut number)).catch_unwind().await {
         let text = panic.downcast_ref::<String>().cloned().or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()));
-        error!("the board broke, and begins anew: {}", text.unwrap_or_default());
+        error!("rendering panicked, and starts again: {}", text.unwrap_or_default());
         sleep(RESTART_DELAY).await;
     }
 }
@@ -139,7 +142,7 @@ async fn run(sources: &Sources, requests: &mut mpsc::Receiver<Request>, number: 
                 let view = renderer.view.clone();
                 renderer.show(view, playing.borrow_and_update().as_ref());
             }
-            // Many pages that open at once are shown one and the same.
+            // Requests that arrive together share one view.
             count = requests.recv_many(&mut waiting, REQUESTS_MAX) => {
                 if count == 0 {
                     return;
@@ -186,7 +189,7 @@ impl<'a> Renderer<'a> {
             idle.is_none_or(|since| now.duration_since(since) < SUBSCRIPTION_TIMEOUT)
         });
         for (query, mut subscription) in std::mem::take(&mut self.subscriptions) {
-            // One that nobody looks at is brought up to date when somebody does.
+            // A subscription without a receiver is rendered when the next one subscribes.
             if subscription.idle.is_none() {
                 self.render(&view, &query, &mut subscription);
             }
@@ -204,13 +207,13 @@ impl<'a> Renderer<'a> {
         subscription.shown.send_replace(Arc::new(self.snapshot(view, &subscription.fragments)));
     }
 
-    /// What was destroyed since the view before.
+    /// Adds news of the cities destroyed since the previous view.
     fn note_news(&mut self, view: &View) {
         let Some(before) = &self.view else { return };
         let last = before.events.last().map_or(0, |event| event.number);
         let destroyed = view.events.iter().rev().take_while(|event| event.number > last);
         let destroyed = destroyed.filter(|event| event.kind == EventKind::Destroyed);
-        // In the words in which who did it is answered: a page shows the two as one.
+        // The same words as the answer to the command, so that a page shows the two as one.
         let mut news: Vec<News> =
             destroyed.map(|event| News { n: event.number, text: destroyed_text(event.node), since: *self.number }).collect();
         news.reverse();
@@ -218,7 +221,7 @@ impl<'a> Renderer<'a> {
         self.news.drain(..self.news.len().saturating_sub(NEWS_MAX));
     }
 
-    /// Drops the windows that nobody has looked at for longest, where there are too many.
+    /// Drops the subscriptions that had no receiver for longest, where there are too many.
     fn drop_idle(&mut self) {
         if self.subscriptions.len() < IDLE_MAX {
             return;
@@ -246,7 +249,7 @@ impl<'a> Renderer<'a> {
             let shown = watch::Sender::new(Arc::new(self.snapshot(view, &fragments)));
             Subscription { fragments, cache, shown, idle: None }
         };
-        // Whoever has gone meanwhile needs no answer.
+        // The page may be gone; then nothing receives the snapshot.
         let _ = reply.send(subscription.shown.subscribe());
         self.subscriptions.insert(query, subscription);
     }

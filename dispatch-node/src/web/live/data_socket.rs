@@ -1,6 +1,8 @@
-//! The live socket for programs, `GET /live?as=data`: the verdict, the faults, the pace of gossip and what happened, as JSON.
+//! The live socket for programs, `GET /live?as=data`: the verdict, the faults, the pace of gossip
+//! and the events, as JSON.
 //!
-//! Invariant: as for pages, nobody waits for another. A program that is slow skips views, but no event that dispatch still remembers.
+//! Invariant: no program waits for another. A slow program skips views, but no event that dispatch
+//! still keeps.
 
 use std::sync::Arc;
 
@@ -22,10 +24,10 @@ use crate::web::api::faults::FaultJson;
 use crate::web::api::gossip::GossipJson;
 use crate::web::live::socket::{Allowance, Close, KEEP_ALIVE, heard, send};
 
-/// How many of the last events a newcomer is told.
+/// The number of past events in the first message.
 const EVENTS_AT_FIRST: u64 = 20;
 
-/// The views as they come, `None` before the first.
+/// The views as they are published, `None` before the first.
 type Views = watch::Receiver<Option<Arc<View>>>;
 
 #[derive(Serialize)]
@@ -43,12 +45,12 @@ struct Data<'a> {
     events: Vec<Event<'a>>,
 }
 
-/// Whether this query asks for data.
+/// Returns true if this query requests data.
 pub(crate) fn is_wanted(query: &str) -> bool {
     query.split('&').any(|field| field == "as=data")
 }
 
-/// Tells a program all that changes, until it goes or must go.
+/// Sends a program every change, until it closes the socket or breaks a limit.
 pub(crate) async fn tell(mut socket: Socket, views: Views, stop: CancellationToken, _place: Place) {
     let _watched = Watched::by("program");
     let close = tokio::select! {
@@ -71,7 +73,7 @@ async fn keep_telling(socket: &mut Socket, mut views: Views) -> Option<Close> {
                 }
                 let Some(view) = views.borrow_and_update().clone() else { continue };
                 let newest = view.events.last().map_or(0, |event| event.number);
-                // After a crash of dispatch's machine the numbers begin anew.
+                // After a crash of the machine, events are numbered from 1 again.
                 let since = last.filter(|last| *last <= newest).unwrap_or(newest.saturating_sub(EVENTS_AT_FIRST));
                 send(socket, &Push::Data(Box::new(data(&view, since)))).await?;
                 counter!(metrics::FRAMES_SENT.name, "to" => "program").increment(1);

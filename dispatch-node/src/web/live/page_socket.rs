@@ -1,7 +1,9 @@
-//! The live socket of a page. It is told the number of each frame, says which ones it has, and is sent what is newer, at most four times a second.
+//! The live socket of a page: it acknowledges frames, and receives what is newer, at most four
+//! times a second.
 //!
-//! Invariants: no page waits for another. A page is sent the next frame only while few are unacknowledged, so a slow one skips to the newest
-//! instead of holding anything up; whatever it missed comes with the next frame that it takes.
+//! Invariants: no page waits for another. A page receives the next frame only while few are
+//! unacknowledged, so a slow one skips to the newest; what it missed is in the next frame that it
+//! receives.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -26,30 +28,30 @@ use crate::web::live::socket::{Allowance, Close, KEEP_ALIVE, heard, send, send_t
 use crate::web::page_query::PageQuery;
 use crate::web::spans::writes::WriteSpans;
 
-/// The version of what is said here. It is told in the first message.
+/// The version of this protocol, sent in the first message.
 const PROTOCOL: u32 = 1;
-/// How many frames a second a page gets at most.
+/// The most frames a second.
 const FRAMES_PER_S: u32 = 4;
-/// The least time between two frames to a page, a little less than that of the views.
+/// The least time between two frames, a little less than between views.
 const FRAME_INTERVAL_MIN: Duration = Duration::from_millis(200);
-/// A page that has acknowledged nothing for so long is told that it skips frames.
+/// The time without an acknowledgement after which the page is notified that it skips frames.
 const SLOW: Duration = Duration::from_secs(1);
-/// How many frames may be under way unacknowledged, and how long the oldest of them.
+/// The most unacknowledged frames, and the greatest age of the oldest.
 const UNACKNOWLEDGED_MAX: usize = 8;
 const ACKNOWLEDGE_TIMEOUT: Duration = Duration::from_secs(60);
-/// What a page says.
+/// A message of a page.
 #[derive(Debug, Deserialize)]
 #[serde(tag = "t", rename_all = "lowercase", deny_unknown_fields)]
 enum Said {
-    /// It has frame `s`.
+    /// The page has frame `s`.
     Ack { s: Number },
-    /// It has missed something: it has nothing later than frame `since`.
+    /// The page lost a frame: it has nothing later than frame `since`.
     Resync { since: Number },
-    /// It is to show something else.
+    /// The page shows something else from now on.
     Watch {
         /// The query of its address, without the question mark.
         view: String,
-        /// The heroes whose rows are to stand still.
+        /// The heroes whose rows keep their places.
         #[serde(default)]
         pin: Vec<HeroId>,
     },
@@ -63,11 +65,11 @@ struct Hello<'a> {
     epoch: &'a str,
     head: Number,
     hz: u32,
-    /// Whether what follows goes on from the frame that the page said it had.
+    /// The following frames continue from the frame that the page reported.
     resume: bool,
 }
 
-/// What follows skips to the newest: the page was too slow for what was in between.
+/// The following frame skips some, since the page was too slow.
 #[derive(Serialize)]
 struct Skips {
     t: &'static str,
@@ -79,14 +81,14 @@ struct KeepAlive {
     s: Number,
 }
 
-/// Where the frames of pages come from.
+/// The sources of frames.
 pub(crate) struct Sources {
     pub(crate) broadcaster: Broadcaster,
-    /// The writes whose traces end with the first page that is sent them.
+    /// The writes whose traces end when a page is sent them.
     pub(crate) write_spans: WriteSpans,
 }
 
-/// Sends a page its frames, until it goes or must go.
+/// Sends frames to a page, until it closes the socket or breaks a limit.
 pub(crate) async fn show(mut socket: Socket, sources: Sources, query: String, stop: CancellationToken, _place: Place) {
     let _watched = Watched::by("page");
     let close = tokio::select! {
@@ -96,21 +98,21 @@ pub(crate) async fn show(mut socket: Socket, sources: Sources, query: String, st
     farewell(&mut socket, close).await;
 }
 
-/// One page, as far as it is known here.
+/// The state of one page.
 struct Page {
     window: watch::Receiver<Arc<Snapshot>>,
-    /// What it was sent.
+    /// The frames that it was sent.
     sent: Has,
-    /// The frames under way, with when they were sent.
+    /// The unacknowledged frames, with the time when each was sent.
     under_way: Vec<(Number, Instant)>,
-    /// Since when as many are as may be.
+    /// The time since which no further frame may be sent.
     full_since: Option<Instant>,
-    /// When it may be sent the next one.
+    /// The earliest time of the next frame.
     not_before: Instant,
     allowance: Allowance,
 }
 
-/// Shows until the page goes or must go.
+/// Sends frames until the socket is to be closed; returns the reason, if there is one.
 async fn keep_showing(socket: &mut Socket, sources: &Sources, query: &str) -> Option<Close> {
     let resumed = resumed(query, sources.broadcaster.epoch());
     let Ok(window) = sources.broadcaster.subscribe(PageQuery::parse(query), None).await else {
@@ -157,7 +159,8 @@ async fn keep_showing(socket: &mut Socket, sources: &Sources, query: &str) -> Op
     }
 }
 
-/// What the page says that it has, if that is of this run of dispatch. Without the history, where it says so.
+/// Returns the frame that the page reports, if it belongs to this run of dispatch. The history is
+/// excluded where the page has none.
 fn resumed(query: &str, epoch: &str) -> Option<Has> {
     let fields: std::collections::BTreeMap<String, String> = serde_urlencoded::from_str(query).unwrap_or_default();
     let since = fields.get("epoch").filter(|theirs| *theirs == epoch).and_then(|_| fields.get("since")?.parse().ok())?;
@@ -166,13 +169,13 @@ fn resumed(query: &str, epoch: &str) -> Option<Has> {
 }
 
 impl Page {
-    /// Waits until there is something newer, and until it is time for it.
+    /// Waits for a newer snapshot, and for the time of the next frame.
     async fn next(&mut self) -> Result<(), watch::error::RecvError> {
         sleep_until(self.not_before).await;
         self.window.changed().await
     }
 
-    /// Sends what the page lacks, if anything. Whether it was.
+    /// Sends what the page lacks. Returns false if it lacks nothing.
     async fn send_newest(&mut self, socket: &mut Socket, write_spans: &WriteSpans) -> Option<bool> {
         let snapshot = Arc::clone(&self.window.borrow_and_update());
         let Some(frame) = snapshot.since(self.sent) else { return Some(false) };
@@ -192,12 +195,12 @@ impl Page {
         Some(true)
     }
 
-    /// Does what the page says; why it must go, if it must.
+    /// Applies a message of the page; returns the reason to close the socket, if there is one.
     async fn hear(&mut self, said: Said, broadcaster: &Broadcaster) -> Option<Close> {
         match said {
             Said::Ack { s } => {
                 self.under_way.retain(|(number, _)| *number > s);
-                // Acknowledged in time: nothing was left out.
+                // Acknowledged in time: no frame was skipped.
                 self.full_since = self.full_since.filter(|since| since.elapsed() > SLOW);
             }
             Said::Resync { since } => {

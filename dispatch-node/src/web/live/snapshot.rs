@@ -1,5 +1,6 @@
-//! A snapshot of what a page shows, and the frames made of it. A page says which frame it has, and is sent what is newer; pages in
-//! step with each other are sent the very same bytes.
+//! Snapshots: the content of a page at one moment, and the frames made from it. A page reports the
+//! frame that it has, and receives what is newer; pages in step with each other receive the very
+//! same bytes.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -11,23 +12,25 @@ use crate::model::view::View;
 use crate::web::fragments::{Fragments, Newer, Number};
 use crate::web::render::timeline;
 
-/// How many frames are kept at most of one moment. Pages in step need one; more are made for those who ask for odd ones.
+/// The most frames kept of one snapshot. Pages in step need one; frames beyond the limit are made
+/// for each request.
 const FRAMES_MAX: usize = 64;
 
-/// What a window shows, at one moment.
+/// The content of a page at one moment.
 pub(crate) struct Snapshot {
     pub(crate) number: Number,
     pub(crate) view: Arc<View>,
     pub(crate) shared: Fragments,
-    /// The seconds of the timeline, and its table. They are much, and only a page with scripts asks for them.
+    /// The seconds and the table of the timeline. They are large, and only a page with scripts
+    /// needs them.
     pub(crate) history: Fragments,
     pub(crate) window: Fragments,
     news: Vec<News>,
-    /// The frames that somebody needed, by what they had.
+    /// The frames made so far, by the position of the page.
     frames: Mutex<BTreeMap<Has, Option<Utf8Bytes>>>,
 }
 
-/// Which frame a page has: of what all pages show, of the history, and of what its window shows.
+/// The position of a page: its frame of the shared fragments, of the history, and of its window.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Has {
     pub(crate) shared: Number,
@@ -36,21 +39,21 @@ pub(crate) struct Has {
 }
 
 impl Has {
-    /// All of frame `number`.
+    /// The position of a page that has all of frame `number`.
     pub(crate) fn all(number: Number) -> Self {
         Self { shared: number, history: number, window: number }
     }
 
-    /// At most frame `number`.
+    /// The position, limited to frame `number`.
     pub(crate) fn at_most(self, number: Number) -> Self {
         Self { shared: self.shared.min(number), history: self.history.min(number), window: self.window.min(number) }
     }
 }
 
-/// A short message to everybody.
+/// A short message to all pages.
 #[derive(Clone, Debug, Serialize)]
 pub(super) struct News {
-    /// The number of its line in the event log.
+    /// The number of the event.
     pub(super) n: u64,
     pub(super) text: String,
     #[serde(skip)]
@@ -62,11 +65,11 @@ struct Frame<'a> {
     t: &'static str,
     s: Number,
     from: Number,
-    /// The transform that puts now where it belongs on the timeline.
+    /// The transform that moves now to its place on the timeline.
     moving: String,
-    /// How many changes of rows there have been.
+    /// The number of changes to rows so far.
     changes: u64,
-    /// Whether this is all that the window shows.
+    /// The frame contains the whole window.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     whole: bool,
     #[serde(flatten)]
@@ -76,12 +79,12 @@ struct Frame<'a> {
 }
 
 impl Snapshot {
-    /// A snapshot of which no frame has been made yet.
+    /// Returns a snapshot without frames.
     pub(super) fn new(number: Number, view: Arc<View>, shared: Fragments, history: Fragments, window: Fragments, news: Vec<News>) -> Self {
         Self { number, view, shared, history, window, news, frames: Mutex::default() }
     }
 
-    /// The frame for a page that has this; none where nothing is newer.
+    /// Returns the frame for a page at this position; none where nothing is newer.
     pub(crate) fn since(&self, has: Has) -> Option<Utf8Bytes> {
         let mut frames = self.frames.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(frame) = frames.get(&has) {
@@ -99,7 +102,7 @@ impl Snapshot {
         self.shared.since(has.shared, &mut newer);
         self.history.since(has.history, &mut newer);
         self.window.since(has.window, &mut newer);
-        // To a newcomer nothing is news.
+        // A new page has missed nothing.
         let news: Vec<&News> = self.news.iter().filter(|news| has.shared > 0 && news.since > has.shared).collect();
         if newer.is_empty() && news.is_empty() {
             return None;
@@ -117,7 +120,7 @@ impl Snapshot {
         Some(serde_json::to_string(&frame).expect("a frame has only strings and numbers").into())
     }
 
-    /// The same with another window.
+    /// Returns the same snapshot with another window.
     pub(crate) fn with_window(&self, window: Fragments) -> Self {
         let Self { number, view, shared, history, news, .. } = self;
         Self::new(*number, Arc::clone(view), shared.clone(), history.clone(), window, news.clone())

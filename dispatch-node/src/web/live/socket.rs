@@ -1,5 +1,5 @@
-//! The parts that the two kinds of live sockets share: their settings, what is read from them within an allowance, and sending
-//! within a time.
+//! The parts that both kinds of live sockets share: settings, a message allowance, and sending with
+//! a time limit.
 
 use std::time::Duration;
 
@@ -12,20 +12,21 @@ use tokio_tungstenite::tungstenite::{Error, Message, Utf8Bytes};
 use shared::link::farewell::close_code;
 use shared::link::upgrade::Socket;
 
-/// How often a page hears something, changed or not.
+/// The interval of keep-alive messages.
 pub(super) const KEEP_ALIVE: Duration = Duration::from_secs(1);
-/// How long a page may take to accept one frame.
+/// The time limit for sending one message.
 const SEND_TIMEOUT: Duration = Duration::from_secs(10);
-/// How much is read from a page at once. It says little, and the usual 128 KiB are set aside, and cleared at each look, for every page.
+/// The size of the read buffer. Messages are small, and the default of 128 KiB would be allocated
+/// and cleared for every page.
 const READ_BYTES: usize = 1_024;
-/// How many messages a page may send at once, and a second in the long run.
+/// The message allowance: a burst, and a rate a second.
 const MESSAGES_BURST: u32 = 60;
 const MESSAGES_PER_S: u32 = 20;
 
-/// Why a socket is closed: code and reason.
+/// The close code and its reason.
 pub(super) type Close = (u16, &'static str);
 
-/// The socket's settings, but for the size of what may be said.
+/// The settings of a socket, with the largest message as given.
 pub(crate) fn limits(message_bytes_max: usize) -> WebSocketConfig {
     WebSocketConfig::default()
         .max_message_size(Some(message_bytes_max))
@@ -33,14 +34,15 @@ pub(crate) fn limits(message_bytes_max: usize) -> WebSocketConfig {
         .read_buffer_size(READ_BYTES)
 }
 
-/// What came from a page, or a program: the text of a message, nothing that it need know of, or why its socket is closed.
+/// Checks an incoming message: returns its text, nothing for a control frame, or the reason to
+/// close the socket.
 pub(super) fn heard(message: Option<Result<Message, Error>>, allowance: &mut Allowance) -> Result<Option<Utf8Bytes>, Option<Close>> {
     let message = match message {
         None | Some(Ok(Message::Close(_))) => return Err(None),
         Some(Err(error)) => return Err(close_code(&error).map(|code| (code, wrong_with(code)))),
         Some(Ok(message)) => message,
     };
-    // Each costs a look and some an answer, whatever is in it.
+    // Each message costs work, whatever its kind.
     if !allowance.take() {
         return Err(Some((1008, "too many messages")));
     }
@@ -51,7 +53,7 @@ pub(super) fn heard(message: Option<Result<Message, Error>>, allowance: &mut All
     }
 }
 
-/// In words, what a close code says of what was sent.
+/// Describes a close code.
 fn wrong_with(code: u16) -> &'static str {
     match code {
         1007 => "text that is not UTF-8",
@@ -60,7 +62,7 @@ fn wrong_with(code: u16) -> &'static str {
     }
 }
 
-/// How many messages somebody may still send.
+/// The messages that a client may still send.
 pub(super) struct Allowance {
     left: u32,
     since: Instant,
@@ -85,7 +87,7 @@ impl Allowance {
     }
 }
 
-/// Sends a message; `None` when it is not taken.
+/// Sends a message as JSON; `None` if it is not accepted in time.
 pub(super) async fn send(socket: &mut Socket, message: &impl Serialize) -> Option<()> {
     send_text(socket, serde_json::to_string(message).expect("a message has only strings and numbers").into()).await
 }

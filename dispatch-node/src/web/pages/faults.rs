@@ -25,13 +25,13 @@ pub(crate) async fn cause(State(state): State<AppState>, headers: HeaderMap, for
     forms::act(&state, &headers, None, action).await
 }
 
-/// The city whose process is to end.
+/// The city whose process ends.
 fn city(domain: &Domain, form: &FormBody) -> Result<NodeName, Problem> {
     let from = form.get("from").unwrap_or_default();
     domain.city(from).ok_or_else(|| Problem::not_allowed("unknown_node", "only a city's process is ended from here; nothing was changed"))
 }
 
-/// What the form's fields ask for. Its one size means what the kind of trouble makes of it.
+/// Reads the fields of the form. Its one size is the amount that the kind of fault has.
 fn request(form: &FormBody) -> Result<FaultWish, Problem> {
     let number = |field: &str, otherwise: f64| match form.get(field) {
         None => Ok(otherwise),

@@ -1,5 +1,6 @@
-//! The page's forms. They work without JavaScript: done, the browser is sent back to the page; refused, it gets the page with
-//! the reason beside the control. With JavaScript the same forms are answered in JSON.
+//! The forms of the page. They work without JavaScript: on success the browser is redirected to the
+//! page, on refusal it receives the page with the reason next to the control. With JavaScript the
+//! same forms are answered in JSON.
 
 use axum::Json;
 use axum::extract::State;
@@ -40,7 +41,7 @@ pub(crate) async fn create(State(state): State<AppState>, headers: HeaderMap, fo
     act(&state, &headers, None, action).await
 }
 
-/// `POST /heroes/{id}`: one form a row, with a list that assigns and a button that terminates.
+/// `POST /heroes/{id}`: the form of a row, with a list that assigns and a button that terminates.
 pub(crate) async fn command(
     State(state): State<AppState>,
     hero: Result<HeroPath, Problem>,
@@ -75,20 +76,20 @@ pub(crate) async fn rebuild(State(state): State<AppState>, city: Result<CityPath
         Ok(CityPath(city)) => launcher::rebuild(&state.dispatch, &state.launcher, city).await,
         Err(problem) => Err(problem),
     };
-    // What came of it shows on the city's card.
+    // The result shows on the card of the city.
     answer(&state, &headers, None, outcome.map(|()| News::default())).await
 }
 
-/// What came of a command that the page would not show otherwise.
+/// The result of a command, as far as the page does not show it otherwise.
 #[derive(Default)]
 pub(crate) struct News {
-    /// A city was destroyed.
+    /// The city that was destroyed.
     destroyed: Option<NodeName>,
-    /// Something else.
+    /// Another notice.
     text: Option<String>,
 }
 
-/// Has the machine do what a form asks, and tells whoever sent it.
+/// Sends the action of a form to the machine, and answers the form.
 pub(crate) async fn act(state: &AppState, headers: &HeaderMap, hero: Option<HeroId>, action: Result<Action, Problem>) -> Response {
     let outcome = match action {
         Ok(action) => state.dispatch.ask(action, None).await,
@@ -99,7 +100,7 @@ pub(crate) async fn act(state: &AppState, headers: &HeaderMap, hero: Option<Hero
     self::answer(state, headers, hero, news).await
 }
 
-/// What came of a command, where the page would not show it otherwise.
+/// The notice for a reply that the page does not show otherwise.
 fn notice(answer: &Reply) -> Option<String> {
     match answer {
         Reply::Exchanged(Exchange { source, puller, completed: true, entries, bytes }) => {
@@ -125,7 +126,7 @@ fn notice(answer: &Reply) -> Option<String> {
     }
 }
 
-/// Tells whoever sent a form what came of it.
+/// Answers a form: JSON for a script, a redirect or the page for a browser.
 pub(crate) async fn answer(state: &AppState, headers: &HeaderMap, hero: Option<HeroId>, outcome: Result<News, Problem>) -> Response {
     let scripted =
         headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok()).is_some_and(|accept| accept.contains("application/json"));
@@ -139,11 +140,11 @@ pub(crate) async fn answer(state: &AppState, headers: &HeaderMap, hero: Option<H
     }
 }
 
-/// What the page showed that the form was on.
+/// Returns the query of the page that the form was on.
 fn here(headers: &HeaderMap) -> PageQuery {
     let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
     let referer = headers.get(header::REFERER).and_then(|referer| referer.to_str().ok()).unwrap_or_default();
     let here = referer.split_once("://").and_then(|(_, rest)| rest.split_once('/')).filter(|(theirs, _)| *theirs == host);
-    // Only the page itself is gone back to; its own parameters are parsed again when it is asked for.
+    // Only the page itself is a target; its parameters are parsed when the browser requests it.
     PageQuery::parse(here.and_then(|(_, path)| path.strip_prefix('?')).unwrap_or_default())
 }

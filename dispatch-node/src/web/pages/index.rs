@@ -29,7 +29,7 @@ pub(crate) async fn page(
     let fields: BTreeMap<String, String> = serde_urlencoded::from_str(&raw).unwrap_or_default();
     let city = fields.get("destroyed").and_then(|name| state.domain.cities().iter().find(|city| city.as_str() == name));
     let notice = city.map(|city| Notice { text: destroyed(*city), bad: false });
-    // Whoever has just sent a form sees what came of it.
+    // The current view, so that a browser that has just sent a form sees the result.
     let view = state.dispatch.now().await?;
     let snapshot = Arc::clone(&state.broadcaster.subscribe(query.clone(), Some(view)).await?.borrow());
     Ok(document(&state, role, &snapshot, &query, notice).into_response())
@@ -44,7 +44,7 @@ pub(crate) async fn help() -> Html<String> {
     Html(html(&Help))
 }
 
-/// The page, with why a command was refused.
+/// The page, with the reason why a command was refused.
 pub(crate) async fn refused(state: &AppState, query: PageQuery, refusal: Refusal) -> Response {
     let status = refusal.problem.status;
     match with_refusal(state, &query, refusal).await {
@@ -60,7 +60,7 @@ async fn with_refusal(state: &AppState, query: &PageQuery, refusal: Refusal) -> 
     let mut window = snapshot.window.clone();
     window.list(snapshot.number, "heroes-rows", rows);
     let snapshot = snapshot.with_window(window);
-    // Only a host's commands get as far as to be refused here.
+    // A viewer's command is refused before it reaches a handler.
     Ok(document(state, Role::Host, &snapshot, query, Some(Notice { text: refusal.problem.detail, bad: true })))
 }
 

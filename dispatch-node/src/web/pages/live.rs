@@ -1,4 +1,4 @@
-//! `GET /live`: the way to the live sockets of pages and programs.
+//! `GET /live`: opens the live socket of a page or a program.
 
 use std::net::SocketAddr;
 
@@ -14,7 +14,7 @@ use crate::web::live::socket::limits;
 use crate::web::live::{data_socket, page_socket};
 use crate::web::state::AppState;
 
-/// The largest message a page may send.
+/// The largest message of a page, in bytes.
 const MESSAGE_BYTES_MAX: usize = 8_192;
 
 /// `GET /live`
@@ -24,7 +24,7 @@ pub(crate) async fn live(
     RawQuery(query): RawQuery,
     request: Request,
 ) -> Response {
-    // What a socket shows, a page of another site could read.
+    // A page of another site could read what a socket sends.
     if !state.access.is_same_site(request.headers()) {
         return not_upgraded(Problem::new(StatusCode::FORBIDDEN, "foreign_origin", "this comes from a page of another site"));
     }

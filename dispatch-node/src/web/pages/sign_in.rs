@@ -1,4 +1,4 @@
-//! Where a browser shows a token once, and is known by a cookie from then on.
+//! Signing in: a browser sends a token once, and receives a session cookie.
 
 use askama::Template;
 use axum::extract::State;
@@ -14,7 +14,7 @@ use crate::web::state::AppState;
 #[derive(Template)]
 #[template(path = "sign_in.html")]
 struct SignIn {
-    /// The token that was shown is nobody's.
+    /// The token is unknown.
     failed: bool,
 }
 

@@ -1,4 +1,5 @@
-//! What a bomb would take with it, and what became of what the last bombs put at stake: heroes of whom one city alone had heard.
+//! The heroes that one city alone holds: those that a bomb would destroy, and the outcome for those
+//! that recent bombs put at risk.
 
 use askama::Template;
 
@@ -13,10 +14,11 @@ use crate::text::{counted, grouped, title};
 use crate::web::render::phrase::CityKey;
 use crate::web::render::wording::{listed, moment};
 
-/// How many heroes are called by name.
+/// The most heroes listed by name.
 const NAMED: usize = 3;
 
-/// What a bomb on this city would take with it now; nothing where others have heard of all that it holds, or it gives no answer.
+/// Describes the heroes that a bomb on this city would destroy now; none where other nodes hold
+/// them all, or the city does not answer.
 pub(crate) fn at_stake(view: &View, city: usize) -> Option<String> {
     let node = view.cities.get(city).filter(|node| node.status == NodeStatus::Up)?;
     let is_only_there = |pattern: &Pattern| pattern.only_at(&view.counted) == Some(city);
@@ -31,14 +33,14 @@ pub(crate) fn at_stake(view: &View, city: usize) -> Option<String> {
     Some(format!("Bombing {} now would lose {heroes} that {else_} has heard of: {}.", title(node.name), names(&named, count)))
 }
 
-/// The first of so many heroes by name, and how many more there are.
+/// Lists the first of `count` heroes by name, and the number of further ones.
 fn names(some: &[String], count: usize) -> String {
     let named = &some[..some.len().min(NAMED)];
     let more = count - named.len();
     if more == 0 { listed(named, "and") } else { format!("{} and {} more", named.join(", "), grouped(more as u64)) }
 }
 
-/// What became of what the last bombs put at stake.
+/// The outcome of the recent bombs.
 #[derive(Debug, Template)]
 #[template(path = "only_copies.html")]
 pub(crate) struct AftermathPanel {
@@ -46,25 +48,25 @@ pub(crate) struct AftermathPanel {
     pub(crate) lines: Vec<Aftermath>,
 }
 
-/// What became of what one bomb put at stake.
+/// The outcome of one bomb for the heroes that the city alone held.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Aftermath {
-    /// When the bomb fell; empty where nobody remembers.
+    /// The time of the bomb; empty where its event is no longer kept.
     pub(crate) at: String,
-    /// Where.
+    /// The city.
     pub(crate) key: CityKey,
     /// `Of the 3 heroes that Gotham alone held, 1 has come back (Ada) and 2 are gone (Bela, Cleo).`
     pub(crate) text: String,
 }
 
 impl AftermathPanel {
-    /// What became of the heroes that the last bombs put at stake.
+    /// The panel for this view.
     pub(crate) fn of(view: &View) -> Self {
         Self { lines: aftermath(view) }
     }
 }
 
-/// The same of each bomb that put something at stake, newest first.
+/// The outcome of each bomb that put heroes at risk, newest first.
 pub(crate) fn aftermath(view: &View) -> Vec<Aftermath> {
     let line = |bomb: &view::Aftermath| Aftermath {
         at: view.events.iter().rev().find(|event| event.number == bomb.event).map(|it| moment(it.at)).unwrap_or_default(),
@@ -83,7 +85,7 @@ fn became(view: &View, bomb: &view::Aftermath) -> String {
     }
     let lives = |id| view.rows.get(id).is_some_and(|row| row.pattern.lives());
     let (back, gone): (Vec<_>, Vec<_>) = bomb.only_there.iter().partition(|(id, _)| lives(*id));
-    // Somebody who gives no answer may have heard of them, and bring them back.
+    // A city that does not answer may hold them, and bring them back.
     let all_answer = view.cities.iter().zip(&view.counted).all(|(city, counted)| *counted && city.status == NodeStatus::Up);
     let is_gone = |many| match (all_answer, many) {
         (true, false) => "is gone",
@@ -116,7 +118,8 @@ fn became(view: &View, bomb: &view::Aftermath) -> String {
     format!("Of {of} that {city} alone held, {}.", parts.join(" and "))
 }
 
-/// Whether the city has been heard since. Until then it is shown as it last was, with what the bomb has taken.
+/// Returns true if the city has answered since. Until then its last state is shown, with the heroes
+/// that the bomb destroyed.
 fn is_back(view: &View, bomb: &view::Aftermath) -> bool {
     let mut since = view.events.iter().rev().take_while(|event| event.number > bomb.event);
     let forgotten = view.events.front().is_some_and(|oldest| oldest.number > bomb.event);
@@ -139,7 +142,8 @@ mod tests {
         (0..count).fold(Scene::new(), hold)
     }
 
-    /// Gotham, back since, was bombed while it alone held so many heroes; of these, that many have come back.
+    /// Gotham, back since, was bombed while it alone held `count` heroes; `back` of them have come
+    /// back.
     fn bombed(count: usize, back: usize) -> Scene {
         let entry = live(stamp("gotham", 5_000), 84, None);
         let hold = |scene: Scene, number: usize| scene.hold(number as u8, NAMES[number], [None, Some(&entry), None, None]);

@@ -1,4 +1,5 @@
-//! The processes, a card each: whether they answer, what they hold, and what can be done to them.
+//! The panel of the processes: a card a city with its state and its buttons, and dispatch in one
+//! line.
 
 use askama::Template;
 
@@ -15,7 +16,7 @@ use crate::web::render::wording::{age, clock};
 #[derive(Debug, Clone, PartialEq, Eq, Template)]
 #[template(path = "cluster.html", whitespace = "minimize")]
 pub(crate) struct ClusterPanel {
-    /// Beside the heading: `4 processes, all running`.
+    /// Next to the heading: `4 processes, all running`.
     pub(crate) summary: String,
     /// The cities, always in the same order.
     pub(crate) cities: Vec<CityCard>,
@@ -30,36 +31,36 @@ pub(crate) struct CityCard {
     pub(crate) key: CityKey,
     /// `Gotham`.
     pub(crate) name: String,
-    /// How many heroes it holds: `4 120`.
+    /// The number of heroes that it holds: `4 120`.
     pub(crate) heroes: String,
-    /// Out of how many, while it recovers: `of 10 000`. Empty when it holds them all.
+    /// The number of heroes to recover: `of 10 000`. Empty when it holds them all.
     pub(crate) of: String,
     /// The same as a share for the ring, in percent, 0 to 100.
     pub(crate) fill: u8,
-    /// Whether the process answers.
+    /// The reachability of the process.
     pub(crate) status: NodeStatus,
-    /// What it is doing, in words: `agrees`, `14 changes apart`, `recovering`, `stopped`.
+    /// The state in words: `agrees`, `14 changes apart`, `recovering`, `stopped`.
     pub(crate) state: String,
-    /// Whether it holds something else than the others.
+    /// It holds something else than the others.
     pub(crate) differs: bool,
-    /// How old this knowledge is: `as of 0.1 s ago`.
+    /// The age of this knowledge: `as of 0.1 s ago`.
     pub(crate) age: String,
-    /// Which life of the process this is: `4th life`. Empty for the first.
+    /// The incarnation, counted: `4th life`. Empty for the first.
     pub(crate) life: String,
     /// Eight hexadecimal digits over everything it holds. Equal fingerprints mean equal maps. May be empty.
     pub(crate) fingerprint: String,
-    /// What a bomb would lose for good: the heroes that nobody else has heard of. May be empty.
+    /// The heroes that a bomb would destroy, since no other node holds them. May be empty.
     pub(crate) at_stake: String,
-    /// How it is started again, where its process has ended. Such a city cannot be bombed.
+    /// The way to start it again, where its process has ended. Such a city cannot be bombed.
     pub(crate) rebuild: Option<Rebuild>,
 }
 
-/// How a city is started again.
+/// The way to start a city again.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Rebuild {
     /// From the page.
     Button,
-    /// By hand, as these words say.
+    /// By hand, with these instructions.
     ByHand(String),
 }
 

@@ -1,4 +1,4 @@
-//! The last events, as a list.
+//! The panel of the last events.
 
 use std::sync::Arc;
 
@@ -10,15 +10,15 @@ use crate::event_log::LoggedEvent;
 use crate::model::view::View;
 use crate::web::render::wording::time_of_day;
 
-/// How many happenings a page shows.
+/// The number of events that a page shows.
 const EVENTS_SHOWN: usize = 12;
 
-/// What the page says when a city was bombed.
+/// The notice that a city was bombed.
 pub(crate) fn destroyed(city: NodeName) -> String {
     format!("{city} has been destroyed")
 }
 
-/// The last things that happened, newest first.
+/// The last events, newest first.
 #[derive(Debug, Clone, PartialEq, Eq, Template)]
 #[template(path = "happened.html")]
 pub(crate) struct EventsPanel {
@@ -26,14 +26,14 @@ pub(crate) struct EventsPanel {
     pub(crate) events: Vec<EventLine>,
 }
 
-/// One thing that happened.
+/// One event.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct EventLine {
-    /// When: `12:41:07`.
+    /// The time: `12:41:07`.
     pub(crate) at: String,
-    /// Where: a city's key, or `dispatch`.
+    /// The node: a city's key, or `dispatch`.
     pub(crate) key: String,
-    /// What, as a sentence without its full stop.
+    /// A sentence without its full stop.
     pub(crate) text: String,
 }
 

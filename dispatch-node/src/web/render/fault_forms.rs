@@ -1,4 +1,5 @@
-//! The forms that inject faults and play scenarios. They depend on the cities only, so they are rendered with the document.
+//! The forms that inject faults and play scenarios. They depend on the cities only, so they are
+//! rendered with the document.
 
 use askama::Template;
 
@@ -8,7 +9,7 @@ use superhero::scenario::shipped;
 
 use crate::text::title;
 
-/// The forms that cause trouble and play scenarios.
+/// The forms that inject faults and play scenarios.
 #[derive(Debug, Template)]
 #[template(path = "cause.html", whitespace = "minimize")]
 pub(crate) struct FaultForms {

@@ -1,4 +1,4 @@
-//! The faults in force, and the scenario that is played: a panel that changes with each view.
+//! The panel of the faults in force, and of the scenario that is played.
 
 use askama::Template;
 
@@ -30,7 +30,7 @@ struct FaultLine {
 #[derive(Debug)]
 struct PlayingPanel {
     title: String,
-    /// `is being played`, or how it ended.
+    /// `is being played`, or the outcome.
     outcome: String,
     steps: Vec<StepLine>,
 }

@@ -1,4 +1,5 @@
-//! What is predicted of the view, in words and as a curve. Made anew only when what it depends on is another.
+//! The forecast for a view, as a sentence and as a curve. It is computed again only when its inputs
+//! change.
 
 use std::time::Duration;
 
@@ -11,18 +12,19 @@ use crate::model::view::View;
 use crate::text::counted;
 use crate::web::render::forecast_curve::{Predicted, PredictedPoint};
 
-/// How far is looked ahead, and in which steps.
+/// The horizon and the step of the forecast.
 const HORIZON: Duration = Duration::from_secs(20);
 const STEP: Duration = Duration::from_millis(250);
 
-/// The last prediction, and what it was made of.
+/// Keeps the last forecast with its inputs.
 #[derive(Debug, Default)]
 pub(crate) struct Predictor {
     last: Option<(Gossip, Vec<News>, Option<Predicted>)>,
 }
 
 impl Predictor {
-    /// How the number of differences is going to fall; `None` where nothing differs, or there are too many nodes to tell.
+    /// Returns the expected number of differences over time; `None` where nothing differs, or there
+    /// are too many nodes.
     pub(crate) fn predict(&mut self, view: &View) -> Option<Predicted> {
         let news = news(view);
         if news.is_empty() {
@@ -40,14 +42,15 @@ impl Predictor {
     }
 }
 
-/// The heroes that differ, by who holds the newest write: a bit a city, and the last for dispatch.
+/// The heroes that differ, by the nodes that hold the newest write: a bit a city, and the last for
+/// dispatch.
 fn news(view: &View) -> Vec<News> {
     let cities = view.cities.len();
     let differing = view.rows.patterns().filter(|(pattern, _)| pattern.state(&view.counted).differs());
     let holders = differing.filter_map(|(pattern, heroes)| {
-        // Dispatch stands first in a pattern, and is the last node of a forecast.
+        // Dispatch is first in a pattern, and last in a forecast.
         let holds = pattern.newest_at(&view.counted);
-        // Nobody waits for one that does not answer; and it passes nothing on.
+        // A city that does not answer neither receives the write nor passes it on.
         let counts = std::iter::once(true).chain(view.counted.iter().copied());
         let is_done = holds.zip(counts).map(|(holds, counts)| holds || !counts);
         let places = [cities].into_iter().chain(0..cities).zip(is_done).filter(|(_, is_done)| *is_done);
@@ -110,7 +113,7 @@ mod tests {
         assert!(sentence.starts_with("Agreed in ") && sentence.ends_with(" s, nine runs in ten"), "{sentence}");
         let cut = apart().fault(Trouble::Cut, "gotham", None, 30);
         assert_eq!(said(cut).unwrap(), "1 hero stays apart, as links are");
-        // What only a stopped city holds goes nowhere: it is no news of anybody.
+        // A write that only a stopped city holds reaches no other node.
         assert_eq!(said(apart().status("gotham", NodeStatus::Down)), None);
         let behind = live(stamp("metropolis", 500), 80, None);
         let base = live(stamp("dispatch", 9_000), 100, None);

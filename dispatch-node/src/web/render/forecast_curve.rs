@@ -1,6 +1,7 @@
-//! The forecast as a curve: data between the forecast, which makes it, and the timeline, which draws it.
+//! The forecast as a curve: data between the forecast, which makes it, and the timeline, which
+//! draws it.
 
-/// What is predicted, from now on.
+/// The expected number of differences, from now on.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Predicted {
     /// In the order of time.
@@ -9,15 +10,15 @@ pub(crate) struct Predicted {
     pub(crate) sentence: String,
 }
 
-/// How many heroes are predicted to differ at a time.
+/// The expected number of heroes that differ at one time.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct PredictedPoint {
-    /// How long from now, in seconds.
+    /// The time from now, in seconds.
     pub(crate) after_s: f64,
-    /// In the mean.
+    /// The mean.
     pub(crate) mean: f64,
-    /// At least, in most cases.
+    /// The lower bound, in most runs.
     pub(crate) low: f64,
-    /// At most, in most cases.
+    /// The upper bound, in most runs.
     pub(crate) high: f64,
 }

@@ -1,4 +1,4 @@
-//! The pace of gossip: what it is, and the buttons that set it.
+//! The pace of gossip, and the buttons that set it.
 
 use askama::Template;
 
@@ -6,14 +6,14 @@ use shared::fault::Pace;
 
 use crate::model::view::View;
 
-/// How gossip goes, and what sets it.
+/// The pace of gossip, and the buttons that set it.
 #[derive(Debug, Template)]
 #[template(path = "gossip.html")]
 pub(crate) struct GossipPanel {
     paused: bool,
-    /// The paces that can be chosen: label, percent, whether it is chosen.
+    /// The paces to choose from: label, percent, and true for the current one.
     paces: [(&'static str, u16, bool); 3],
-    /// How gossip goes, in words; empty where it goes as usual.
+    /// The pace in words; empty for the normal pace.
     text: String,
 }
 

@@ -1,4 +1,5 @@
-//! The table of heroes: a row a hero, a cell a city. Its pieces are fragments of their own, so that a page hears of the rows that changed.
+//! The table of heroes: a row a hero, a cell a city. Each row is a fragment, so that a page
+//! receives only the rows that changed.
 
 use std::sync::Arc;
 
@@ -18,7 +19,7 @@ use crate::web::page_query::{PageQuery, Selection, Show, Sort};
 use crate::web::render::html::html;
 use crate::web::render::wording::age;
 
-/// The ways to narrow the list, and to order it.
+/// The filters and the order of the list.
 #[derive(Debug, Template)]
 #[template(path = "heroes_chips.html")]
 struct Chips {
@@ -29,13 +30,13 @@ struct Chips {
 #[derive(Debug)]
 struct Chip {
     label: &'static str,
-    /// How many heroes that leaves; may be empty.
+    /// The number of heroes that pass; may be empty.
     count: String,
     href: String,
     on: bool,
 }
 
-/// The names of the columns, and how old each is.
+/// The names of the columns, and the age of each.
 #[derive(Debug, Template)]
 #[template(path = "heroes_columns.html", whitespace = "minimize")]
 struct Columns {
@@ -46,21 +47,21 @@ struct Columns {
 struct Column {
     key: String,
     name: String,
-    /// How old the column is: `as of 4 s ago`.
+    /// The age of the column: `as of 4 s ago`.
     age: String,
-    /// Whether that is too old to be taken for the present: the city gives no answer.
+    /// The column is out of date, since the city does not answer.
     stale: bool,
 }
 
-/// Which rows of how many, and the way to the others.
+/// The range of rows shown, and links to the others.
 #[derive(Debug, Template)]
 #[template(path = "heroes_foot.html")]
 struct Foot {
-    /// `1 to 50 of 10 000`. Empty where there is nothing.
+    /// `1 to 50 of 10 000`. Empty for an empty list.
     range: String,
     previous: Option<String>,
     next: Option<String>,
-    /// How many rows a page can have: number, address, whether it has.
+    /// The possible numbers of rows: number, address, and true for the current one.
     sizes: Vec<(usize, String, bool)>,
 }
 
@@ -73,58 +74,58 @@ struct Row<'a> {
     /// The same, short enough to be read: `7f3a…c41`.
     short_id: String,
     name: &'a str,
-    /// What all cities say, where they say the same.
+    /// The common value, where all cities hold the same.
     agreed: Option<Cell>,
-    /// What each city says, in the order of the columns.
+    /// The value at each city, in the order of the columns.
     cells: Vec<Cell>,
     /// In words: `Agreed`, `Only copy`, `Delete not heard`, `Differs`, `Terminated`.
     state: &'static str,
     /// `warn`, `bad`, or nothing.
     tone: &'static str,
-    /// The page that looks at this hero closely.
+    /// The address that inspects this hero.
     why: String,
     chosen: bool,
-    /// Whether there is still something to command.
+    /// The hero is alive, so its controls are shown.
     can_act: bool,
-    /// Why the last command to this hero was refused, for a browser without JavaScript.
+    /// The reason why the last command to this hero was refused, for a browser without JavaScript.
     error: &'a str,
 }
 
-/// What stands where no row does.
+/// The row of an empty table.
 #[derive(Debug, Template)]
 #[template(path = "heroes_empty.html", whitespace = "minimize")]
 struct Empty {
     width: usize,
     text: &'static str,
-    /// Whether there are no heroes at all.
+    /// There are no heroes at all.
     awaits_first_hero: bool,
 }
 
-/// What one city, or all of them, says about one hero.
+/// The value of a hero at one city, or at all of them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Cell {
     /// The hero is alive.
     Live {
-        /// Where: `gotham`, or `home`.
+        /// The location: `gotham`, or `home`.
         place_key: String,
         /// The same as a name.
         place: String,
         /// Health, 0 to 100.
         health: u8,
         patrolling: bool,
-        /// Whether it is not what the other cities say.
+        /// The value differs from that of the other cities.
         place_differs: bool,
         health_differs: bool,
         patrolling_differs: bool,
     },
-    /// The hero is gone for good, and the city knows.
+    /// The city holds the tombstone.
     Terminated { differs: bool },
-    /// The city has never heard of the hero.
+    /// The city holds no entry of the hero.
     NotHeard { differs: bool },
 }
 
 impl Cell {
-    /// Whether anything in this cell is marked.
+    /// Returns true if a part of this cell is marked.
     fn differs(&self) -> bool {
         match *self {
             Self::Live { place_differs, health_differs, patrolling_differs, .. } => place_differs || health_differs || patrolling_differs,
@@ -133,7 +134,7 @@ impl Cell {
     }
 }
 
-/// The chips, the head and the foot of a table that shows this selection.
+/// Renders the filters.
 pub(crate) fn chips(view: &View, query: &PageQuery) -> String {
     let chip = |show: Show| Chip {
         label: show.label(),
@@ -179,15 +180,15 @@ pub(crate) fn foot(query: &PageQuery, selection: &Selection) -> String {
     })
 }
 
-/// The rows that were made last, by hero: one whose holders hold the same and whose surroundings are the same need not be made again.
+/// The rows rendered last, by hero. A row is reused while its entries and its context are the same.
 #[derive(Debug, Default)]
 pub(crate) struct RowCache {
-    /// Which cities answer, which of them count, and the address of the page.
+    /// The status of each city, the cities that count, and the address of the page.
     surroundings: (Vec<NodeStatus>, Vec<bool>, String),
     rows: std::collections::BTreeMap<HeroId, (Arc<rows::Row>, Arc<str>)>,
 }
 
-/// The items of the table's body, by id.
+/// Renders the items of the table's body, with their ids.
 pub(crate) fn rows(
     view: &View,
     query: &PageQuery,
@@ -239,13 +240,13 @@ fn hero_row(view: &View, query: &PageQuery, row: &rows::Row, refusal: Option<&Re
         RowState::DeathNotHeard => ("Delete not heard", "warn"),
         RowState::Differs => ("Differs", "warn"),
     };
-    // Where a city does not say what it holds, nothing is known to differ.
+    // A city whose entries are not known is compared with itself, so nothing is marked.
     let cells = view.counted.iter().zip(&row.cells);
     html(&Row {
         columns,
         short_id: format!("{}…{}", &id[..4], &id[id.len() - 3..]),
         name: &row.name,
-        // What one of them said a while ago it may not say now.
+        // A city that does not answer may have changed its entry since.
         agreed: (same && known && columns.iter().all(|column| !column.stale)).then(|| cell(row.cells[0].as_deref(), reference)),
         cells: cells.map(|(counts, entry)| cell(entry.as_deref(), if *counts { reference } else { entry.as_deref() })).collect(),
         state,
@@ -262,14 +263,14 @@ fn stamp(entry: &Option<Arc<Entry>>) -> Option<shared::clock::Stamp> {
     entry.as_ref().map(|entry| entry.stamp)
 }
 
-/// What most cities hold; of as many, what wins.
+/// Returns the entry that most cities hold; among equals, the winning one.
 fn most_held(cells: &[Option<Arc<Entry>>]) -> Option<&Entry> {
     let holders = |entry: &Option<Arc<Entry>>| cells.iter().filter(|other| stamp(other) == stamp(entry)).count();
     let rank = |entry: &&Option<Arc<Entry>>| (holders(entry), entry.as_ref().map(|entry| entry.rank()));
     cells.iter().max_by_key(rank).and_then(|entry| entry.as_deref())
 }
 
-/// A city's cell, with what differs from `reference` marked.
+/// Renders the cell of a city, with the differences from `reference` marked.
 fn cell(entry: Option<&Entry>, reference: Option<&Entry>) -> Cell {
     let differs = entry.map(|entry| entry.stamp) != reference.map(|entry| entry.stamp);
     let Some(entry) = entry else { return Cell::NotHeard { differs } };

@@ -1,8 +1,8 @@
-//! Why this write wins: of one hero, every write that is still in question, in what order they were seen and in what order their stamps put them,
-//! how each came to where it is, and what happens next.
+//! The inspector: every relevant write of one hero, the winner and the reason, the way of each
+//! write, and the next steps.
 //!
-//! Invariant: nothing is claimed beyond what is known. What was seen is told from what a stamp claims; what a city that gives no answer
-//! holds, from what it held.
+//! Invariant: it claims nothing beyond what is known. Observations are distinguished from stamps,
+//! and the present state of a city from the last known one.
 
 mod comparison;
 mod explanation;
@@ -29,20 +29,20 @@ use comparison::{Candidate, Comparison, Fate};
 use next::Next;
 use picture::Picture;
 
-/// How many writes are told of, how many steps of their ways, and how many lost writes of one hero.
+/// The most writes, steps and lost writes that are listed.
 const WRITES_MAX: usize = 12;
 const STEPS_MAX: usize = 60;
 const LOST_MAX: usize = 12;
 
-/// One hero's writes, weighed.
+/// The writes of one hero, compared.
 #[derive(Debug, Template)]
 #[template(path = "inspector.html", whitespace = "minimize")]
 pub(crate) struct InspectorPanel {
-    /// The hero's name, where one was chosen and is known.
+    /// The hero's name, where one is chosen and known.
     hero: String,
-    /// Who wins, in pieces that bring their own spaces.
+    /// The winner, in pieces that include their spaces.
     sentence: Vec<Phrase>,
-    /// Why that is so, and what it costs. May be empty.
+    /// The reasons and the consequences. May be empty.
     reasons: Vec<String>,
     picture: Option<Picture>,
     writes: Vec<WriteLine>,
@@ -57,32 +57,32 @@ pub(crate) struct InspectorPanel {
 /// One write.
 #[derive(Debug)]
 struct WriteLine {
-    /// Tells it from the hero's other writes.
+    /// The id of the write within the hero.
     id: String,
-    /// Whether it is no part of what is the case any more: built upon, and held by nobody. Such a one is folded.
+    /// It is built upon and held by no node, so it is folded.
     is_past: bool,
     key: CityKey,
     writer: String,
     /// `Gotham 84 patrolling`.
     says: String,
-    /// What becomes of it, in a word or two, and why.
+    /// The fate in a word or two, and the reason.
     fate: &'static str,
     tone: &'static str,
     why: String,
-    /// When it was made, as its stamp claims.
+    /// The time of its stamp.
     stamp: String,
-    /// When it was seen, and where.
+    /// The time and the node of its first observation.
     seen: String,
-    /// Which life of which node wrote it.
+    /// The node and incarnation that wrote it.
     origin: String,
-    /// Who holds it.
+    /// The nodes that hold it.
     held: String,
     steps: Vec<StepLine>,
     /// `and 3 more steps`. May be empty.
     more_steps: String,
 }
 
-/// One step of a write's way.
+/// One step of the way of a write.
 #[derive(Debug)]
 struct StepLine {
     at: String,
@@ -91,7 +91,7 @@ struct StepLine {
 }
 
 impl InspectorPanel {
-    /// What is known of this hero's writes; a hint, where none is chosen.
+    /// Returns the panel for this hero; a hint, where none is chosen.
     pub(crate) fn of(view: &View, hero: Option<HeroId>) -> Self {
         let Some(hero) = hero else {
             return Self::saying(String::new(), "Choose a hero’s state to see who wrote what, and what happens next.");
@@ -136,7 +136,7 @@ impl InspectorPanel {
         }
     }
 
-    /// Whether no hero was chosen.
+    /// Returns true if no hero is chosen.
     fn is_hint(&self) -> bool {
         self.hero.is_empty()
     }
@@ -175,7 +175,7 @@ fn write_lines(view: &View, comparison: &Comparison<'_>, steps_max: usize) -> (V
     (lines, more(comparison.candidates.len().saturating_sub(WRITES_MAX), "earlier write", "earlier writes"))
 }
 
-/// What becomes of a write: in a word or two, how that is set, and why.
+/// The fate of a write: the words, their style, and the reason.
 fn fate(comparison: &Comparison<'_>, candidate: &Candidate<'_>) -> (&'static str, &'static str, String) {
     let deletion = comparison.winner().is_some_and(|winner| winner.entry.is_tombstone());
     let winner = if deletion { "the deletion" } else { "the winner" };

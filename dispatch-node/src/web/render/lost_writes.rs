@@ -1,4 +1,4 @@
-//! The writes lost for good, as a table.
+//! The panel of the writes lost for good.
 
 use std::sync::Arc;
 
@@ -12,22 +12,22 @@ use crate::text::{counted, grouped, title};
 use crate::web::render::phrase::CityKey;
 use crate::web::render::wording::{moment, says};
 
-/// How many lost writes the page shows.
+/// The most lost writes that the page shows.
 const SHOWN_MAX: usize = 50;
 
-/// The name of the hero that was written to, or the id where nobody knows the name any more.
+/// The name of the hero, or its id where the name is no longer known.
 pub(crate) fn name(view: &View, lost: &Lost) -> String {
     let written = [Some(&lost.entry), lost.to.as_ref()].into_iter().flatten().find_map(|entry| entry.hero());
     let name = written.map(|hero| &hero.name).or_else(|| view.rows.get(lost.hero).map(|row| &row.name));
     name.map_or_else(|| lost.hero.to_string(), |name| name.to_string())
 }
 
-/// What stands in its place because it beat it; none where it merely stands there still.
+/// Returns the entry that beat the lost one; none where an older entry merely remains.
 fn beaten_by(lost: &Lost) -> Option<&Entry> {
     lost.to.as_deref().filter(|to| to.beats(&lost.entry))
 }
 
-/// Why the write is lost.
+/// The reason why the write is lost.
 pub(crate) fn why(lost: &Lost) -> String {
     match beaten_by(lost) {
         Some(to) => format!("{} had not heard of it", title(to.stamp.origin.node)),
@@ -39,7 +39,7 @@ pub(crate) fn why(lost: &Lost) -> String {
 #[derive(Debug, Template)]
 #[template(path = "lost.html", whitespace = "minimize")]
 pub(crate) struct LostWritesPanel {
-    /// How many there are.
+    /// The total number.
     count: String,
     /// The newest of them, newest first.
     lines: Vec<LostWriteLine>,
@@ -49,20 +49,20 @@ pub(crate) struct LostWritesPanel {
 
 #[derive(Debug)]
 struct LostWriteLine {
-    /// When it was answered as saved, by dispatch's clock.
+    /// The time when it was confirmed, by dispatch's clock.
     saved: String,
     hero: String,
     says: String,
     key: CityKey,
     writer: String,
-    /// What replaced it, and who wrote that, where somebody did.
+    /// The entry that replaced it, and the writer of that one, if there is one.
     to: String,
     to_writer: Option<(CityKey, String)>,
     why: String,
 }
 
 impl LostWritesPanel {
-    /// The newest writes of which the view knows that they are lost.
+    /// Returns the panel for the newest lost writes of this view.
     pub(crate) fn of(view: &View) -> Self {
         let line = |lost: &Arc<Lost>| {
             let writer = lost.entry.stamp.origin.node;
@@ -101,7 +101,7 @@ mod tests {
         LostWritesPanel::of(&scene.view).render().expect("rendering into a string")
     }
 
-    /// What the page's rows say, as text without markup.
+    /// The text of the rows, without markup.
     fn rows(scene: &Scene) -> Vec<[String; 6]> {
         let row = |line: LostWriteLine| {
             let by = line.to_writer.map_or_else(String::new, |(_, writer)| writer);

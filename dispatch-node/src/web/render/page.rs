@@ -22,7 +22,7 @@ use crate::web::render::timeline::{self, Pieces};
 use crate::web::render::topology::Map;
 use crate::web::scenario_runner::Playing;
 
-/// Renders what is the same on every page.
+/// Renders the fragments that all pages share.
 pub(crate) fn shared(
     fragments: &mut Fragments,
     number: Number,
@@ -46,7 +46,7 @@ pub(crate) fn shared(
     fragments.panel(number, "timeline-forecast", timeline::outlook::forecast(view, predicted));
 }
 
-/// Renders what only those pages show that were asked for this.
+/// Renders the fragments that depend on the query.
 pub(crate) fn window(fragments: &mut Fragments, number: Number, view: &View, query: &PageQuery, cache: &mut RowCache) {
     let selection = query.select(view);
     fragments.panel(number, "heroes-chips", heroes::chips(view, query));
@@ -56,50 +56,52 @@ pub(crate) fn window(fragments: &mut Fragments, number: Number, view: &View, que
     fragments.panel(number, "inspector", html(&InspectorPanel::of(view, query.hero)));
 }
 
-/// The whole document: the fragments in their places, and what never changes around them.
+/// The document: the fragments in their places, and the fixed parts around them.
 #[derive(Template)]
 #[template(path = "page.html", whitespace = "minimize")]
 struct Page<'a> {
-    /// The run of dispatch, and the number of the frame, that this page shows.
+    /// The run of dispatch, and the number of the frame.
     epoch: &'a str,
     number: Number,
     shared: &'a Fragments,
     window: &'a Fragments,
     /// The rows of the table.
     rows: String,
-    /// The timeline, rendered; whether its seconds and its table are there; and the page where that is the other way round.
+    /// The rendered timeline; true if it contains its seconds and table; and the address of the
+    /// page with the other choice.
     timeline: String,
     with_history: bool,
     history_href: String,
-    /// What was searched for.
+    /// The search text.
     query: &'a str,
-    /// The parameters that a search has to keep.
+    /// The parameters that a search preserves.
     kept: Vec<(&'static str, String)>,
-    /// The forms that cause trouble, rendered.
+    /// The rendered forms that inject faults.
     cause: String,
-    /// The outcome of a command that was sent without JavaScript.
+    /// The result of a command that was sent without JavaScript.
     notice: Option<Notice>,
-    /// What who looks may do, where people are told apart. A viewer's page has all buttons and shows none: it is made of the same pieces.
+    /// The role, where roles are configured. The page of a viewer contains all buttons and hides
+    /// them, since its fragments are shared.
     role: Option<Role>,
-    /// What is unsafe about how dispatch was started, in words.
+    /// The reason why dispatch, as it was started, is insecure.
     unsafe_for: Option<&'a str>,
-    /// Whether a browser without JavaScript loads the page again and again.
+    /// A browser without JavaScript reloads the page.
     refreshes: bool,
-    /// This very page; and the same where it does the other thing.
+    /// The address of this page, and of the same page with the other reload choice.
     here: String,
     other_pace: String,
 }
 
-/// The outcome of a command.
+/// The result of a command.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Notice {
-    /// What came of it: `gotham has been destroyed`.
+    /// The text: `gotham has been destroyed`.
     pub(crate) text: String,
-    /// Whether the command was refused.
+    /// The command was refused.
     pub(crate) bad: bool,
 }
 
-/// What of the page is not in fragments, nor in what was wished for.
+/// The parts of the page that are neither fragments nor derived from the query.
 pub(crate) struct Surroundings<'a> {
     pub(crate) epoch: &'a str,
     pub(crate) cause: String,
@@ -108,7 +110,7 @@ pub(crate) struct Surroundings<'a> {
     pub(crate) unsafe_for: Option<&'a str>,
 }
 
-/// The document of a page that shows these fragments.
+/// Renders the document with these fragments.
 pub(crate) fn document(
     view: &View,
     number: Number,

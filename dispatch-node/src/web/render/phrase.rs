@@ -1,27 +1,28 @@
-//! Sentences in pieces, so that a template can set the name of a city in its hue and mark a difference.
+//! Phrases: sentences in pieces, so that a template can set the name of a city in its hue and mark
+//! a difference.
 
-/// A city's key: its name in lower case, `gotham`. It is the value in URLs and forms, and the class that gives hue and
-/// shape.
+/// The key of a city: its name in lower case, `gotham`. It is the value in URLs and forms, and the
+/// class that gives hue and shape.
 pub(crate) type CityKey = String;
 
-/// A piece of the verdict.
+/// A piece of a sentence.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Phrase {
     /// The words, with the spaces around them.
     pub(crate) text: String,
-    /// How they are set.
+    /// The style of the words.
     pub(crate) tone: Tone,
 }
 
-/// How a piece of the verdict is set.
+/// The style of a piece of a sentence.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Tone {
-    /// As running text.
+    /// Running text.
     Plain,
-    /// In the hue of a city, whose name the words are.
+    /// The name of a city, in its hue.
     City(CityKey),
-    /// Marked as a difference.
+    /// A marked difference.
     Mark,
-    /// As something lost or destroyed.
+    /// A loss or a destruction.
     Bad,
 }

@@ -1,4 +1,4 @@
-//! The heading of the page: the verdict in words, why it is so, and the numbers behind it.
+//! The heading of the page: the status of the cluster as a sentence, the reason, and a few numbers.
 
 use askama::Template;
 
@@ -13,32 +13,32 @@ use crate::text::{counted, grouped, title};
 use crate::web::render::phrase::{Phrase, Tone};
 use crate::web::render::wording::{CLOCK_TOLD_MS, capitalised, tenths};
 
-/// The heading of the page: one or two sentences that are always true, and the numbers behind them.
+/// The heading: one or two sentences that are always true, and the numbers behind them.
 #[derive(Debug, Clone, PartialEq, Eq, Template)]
 #[template(path = "verdict.html")]
 pub(crate) struct VerdictPanel {
-    /// The sentence in pieces. They are set one after the other as they stand, so each brings its own spaces.
+    /// The sentence in pieces. They are set one after the other, so each includes its own spaces.
     pub(crate) sentence: Vec<Phrase>,
-    /// The same as what was the case, for a page that has lost contact.
+    /// The sentence in the past tense, for a page that has lost contact.
     pub(crate) past: String,
-    /// Whether every city that answers holds the same. Takes the colour out of the page.
+    /// All cities that answer hold the same. Takes the colour out of the page.
     pub(crate) converged: bool,
-    /// A second, quieter sentence: why, or what happens next. May be empty.
+    /// A second, quieter sentence: the reason, or the next step. May be empty.
     pub(crate) detail: String,
     /// A few numbers, in reading order.
     pub(crate) stats: Vec<Stat>,
 }
 
-/// One number beside the verdict.
+/// One number of the heading.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Stat {
-    /// What is counted: `Heroes agreed on`.
+    /// The label: `Heroes agreed on`.
     pub(crate) label: &'static str,
     /// The number: `9 986`.
     pub(crate) value: String,
-    /// What follows it in small type: `of 10 000`, `s`. May be empty.
+    /// The suffix in small type: `of 10 000`, `s`. May be empty.
     pub(crate) unit: String,
-    /// Whether the number counts something lost.
+    /// The number counts a loss.
     pub(crate) bad: bool,
 }
 
@@ -75,7 +75,7 @@ impl VerdictPanel {
     }
 }
 
-/// The second sentence: what else is the case.
+/// The second sentence.
 fn detail(view: &View) -> String {
     let ClusterStatus { converged, differences, only_copies, heroes, .. } = view.status;
     let case = if !view.joined {
@@ -101,7 +101,7 @@ fn detail(view: &View) -> String {
         .join(" ")
 }
 
-/// Why what differs does not come to agree, or that it will.
+/// The reason why the differences persist, or that they will not.
 fn hindrance(view: &View, differs: bool) -> Option<String> {
     let cut = view.faults.iter().map(|fault| &fault.fault).find(|fault| fault.trouble == Trouble::Cut);
     match (view.pace == Pace::PAUSED, cut) {
@@ -111,7 +111,7 @@ fn hindrance(view: &View, differs: bool) -> Option<String> {
     }
 }
 
-/// What comes of a city's clock that is ahead.
+/// The consequence of a city's clock that is ahead.
 fn fast_clock(city: &NodeState) -> Option<String> {
     let ahead = city.clock_ahead_ms.and_then(|ahead| u64::try_from(ahead).ok()).filter(|ahead| *ahead >= CLOCK_TOLD_MS)?;
     let is_known = city.status == NodeStatus::Up;

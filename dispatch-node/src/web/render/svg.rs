@@ -1,16 +1,16 @@
-//! What the pictures of the page are drawn with.
+//! SVG primitives: coordinates in few characters, and the shapes of the nodes.
 
 use shared::id::NodeName;
 
-/// A coordinate: to a tenth of a pixel, in as few characters as that takes.
+/// A coordinate, to a tenth of a pixel, in as few characters as possible.
 pub(crate) struct Px(pub(crate) f64);
-/// Two of them.
+/// A point.
 pub(crate) struct Xy(pub(crate) f64, pub(crate) f64);
 
 impl std::fmt::Display for Px {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let tenths = (self.0 * 10.0).round();
-        // Minus nothing is nothing.
+        // Negative zero is written as zero.
         write!(f, "{}", if tenths == 0.0 { 0.0 } else { tenths / 10.0 })
     }
 }
@@ -18,12 +18,13 @@ impl std::fmt::Display for Px {
 impl std::fmt::Display for Xy {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let y = Px(self.1).to_string();
-        // A sign sets them apart as well.
+        // A minus sign separates the numbers as well.
         write!(f, "{}{}{y}", Px(self.0), if y.starts_with('-') { "" } else { " " })
     }
 }
 
-/// The shape of this node around a point, as a path: Gotham's triangle, Metropolis's disc, Capitol's square, and a lozenge for any other.
+/// The shape of a node around a point, as a path: a triangle for Gotham, a disc for Metropolis, a
+/// square for Capitol, and a diamond for any other.
 pub(crate) fn shape(node: NodeName, x: f64, y: f64, size: f64) -> String {
     let (s, r) = (Px(size), Px(2.0 * size));
     match node.as_str() {

@@ -1,9 +1,11 @@
-//! The timeline: a space-time diagram of what happened. A lane a node, time from left to right; gossip as arrows, writes as shapes,
-//! faults as bands; below them the number of heroes that differed, and right of now the forecast.
+//! The timeline: a space-time diagram of what happened. A lane a node, time from left to right;
+//! gossip as arrows, writes as shapes, faults as bands; below them the number of heroes that
+//! differed, and right of now the forecast.
 //!
-//! It is cheap to keep live, for nothing in it is drawn twice. Each second of the history is a fragment of its own, whose markup does
-//! not depend on now: only the last few change. All that moves is one transform, which [`moving_transform`] gives for now and a script
-//! carries on. What reaches past now (a band, the last step of the curve) is drawn too far and clipped there.
+//! It is cheap to update, since nothing is drawn twice. Each second of the history is a fragment of
+//! its own, whose markup does not depend on now, so only the last few change. All that moves is one
+//! transform, which [`moving_transform`] gives for now and a script continues. A shape that reaches
+//! past now (a band, the last step of the curve) is drawn too far and clipped there.
 
 pub(crate) mod bands;
 pub(crate) mod differences;
@@ -40,7 +42,7 @@ struct Skeleton<'a> {
     more_y: f64,
     curve_y: f64,
     axis_y: f64,
-    /// Where a line goes up, and what stands below it.
+    /// The positions and labels of the grid lines.
     ticks: Vec<(f64, String)>,
     moving: String,
     pieces: &'a Pieces<'a>,
@@ -53,7 +55,7 @@ struct Lane {
     shape: String,
 }
 
-/// What of the picture changes, rendered.
+/// The rendered parts that change.
 pub(crate) struct Pieces<'a> {
     pub(crate) summary: &'a str,
     pub(crate) spans: &'a str,
@@ -63,7 +65,7 @@ pub(crate) struct Pieces<'a> {
     pub(crate) rows: &'a str,
 }
 
-/// The picture with these pieces in their places: a section `timeline`.
+/// Renders the picture with these parts: a section `timeline`.
 pub(crate) fn skeleton(view: &View, pieces: &Pieces) -> String {
     let layout = Layout::of(view);
     let nodes: Vec<NodeName> = view.cities.iter().map(|city| city.name).chain([view.dispatch.name]).collect();
@@ -87,20 +89,20 @@ pub(crate) fn skeleton(view: &View, pieces: &Pieces) -> String {
         more_y: layout.more_y(),
         curve_y: layout.curve_y(),
         axis_y: layout.curve_y() + 18.0,
-        // What would hang over the edge is left out.
+        // A label at the edge would be clipped.
         ticks: ticks.filter(|(x, _)| *x > 0.0 && *x < WIDTH).collect(),
         moving: moving_transform(view),
         pieces,
     })
 }
 
-/// The transform of `timeline-moving` that puts now where it belongs.
+/// The transform that moves now to its place in the group `timeline-moving`.
 pub(crate) fn moving_transform(view: &View) -> String {
     let x = NOW_X - Layout::of(view).x(view.at.mono);
     format!("translate({x:.2},0)")
 }
 
-/// What the picture amounts to: a paragraph `timeline-summary`.
+/// Renders a summary: a paragraph `timeline-summary`.
 pub(crate) fn summary(view: &View) -> String {
     let layout = Layout::of(view);
     let pulls = || layout.seconds().flat_map(|second| &second.pulls);

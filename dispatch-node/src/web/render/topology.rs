@@ -1,8 +1,9 @@
-//! The map of the cluster: a disc a city, dispatch in the middle, and each way between two of them with the trouble that is on it; and the
-//! same as a table.
+//! The map of the cluster: a disc a city, dispatch in the middle, and each link between two nodes
+//! with its faults; and the same as a table.
 //!
-//! What is drawn is what the nodes report, and nothing else: trouble that was asked for and is not in force yet is not on the map. Nothing
-//! is said by colour alone, and the three words *frozen*, *has stopped* and *gives no answer* are never mixed.
+//! It draws what the nodes report and nothing else: a fault that was requested and is not in force
+//! yet is not on the map. Colour alone carries no meaning, and the three conditions *frozen*, *has
+//! stopped* and *gives no answer* are never mixed.
 
 use std::f64::consts::PI;
 
@@ -19,12 +20,13 @@ use crate::text::{grouped, title};
 use crate::web::render::svg::{Px, Xy, shape};
 use crate::web::render::wording::{clock, time_of_day};
 
-/// How far the map reaches around the outermost discs: sideways for words, above and below for a name and two lines.
+/// The margin around the outermost discs: sideways for words, above and below for a name and two
+/// lines.
 const SIDE: f64 = 32.0;
 const OUTSIDE: f64 = 54.0;
-/// Dispatch's disc.
+/// The radius of dispatch's disc.
 const DISPATCH_RADIUS: f64 = 16.0;
-/// How many words are written at one way; more stand in the table.
+/// The most labels at one link; the table has the rest.
 const LABELS_MAX: usize = 3;
 
 /// The picture and its table.
@@ -33,38 +35,38 @@ const LABELS_MAX: usize = 3;
 pub(crate) struct Map {
     width: f64,
     height: f64,
-    /// The essentials in a sentence.
+    /// A summary in one sentence.
     essence: String,
     ways: Vec<Way>,
     cities: Vec<City>,
     dispatch: Point,
-    /// What is the matter with gossip as a whole. Usually empty.
+    /// The pace of gossip, where it is not the normal one.
     pace: String,
     rows: Vec<Row>,
 }
 
-/// A place on the map, in its own units.
+/// A position on the map, in its own units.
 #[derive(Clone, Copy, Debug, PartialEq)]
 struct Point {
     x: f64,
     y: f64,
 }
 
-/// A way between two nodes, drawn.
+/// A link between two nodes, drawn.
 #[derive(Debug)]
 struct Way {
     class: &'static str,
-    /// Whether dispatch is at one end.
+    /// One end is dispatch.
     is_faint: bool,
     path: String,
     cross: Option<Point>,
-    /// The head of an arrow, where trouble befalls one direction only.
+    /// The arrowhead, where the fault affects one direction only.
     head: Option<String>,
     labels: Vec<Label>,
     title: String,
 }
 
-/// A line of words.
+/// A line of text.
 #[derive(Debug)]
 struct Label {
     x: f64,
@@ -87,7 +89,7 @@ struct City {
     fill: u64,
     shape: String,
     heroes: Label,
-    /// What the number counts, where there is room to say so.
+    /// The unit of the number, where there is room for it.
     unit: Option<Label>,
     states: Vec<Label>,
 }
@@ -101,16 +103,16 @@ struct Row {
     until: String,
 }
 
-/// A trouble on the way between two nodes, as the nodes report it.
+/// A fault on the link between two nodes, as the nodes report it.
 struct OnWay<'a> {
     fault: &'a FaultView,
-    /// Who sends what it befalls; both ends, or one.
+    /// The directions that it affects, from the first node to the second and back.
     forth: bool,
     back: bool,
 }
 
 impl Map {
-    /// The map of what is known.
+    /// Returns the map of this view.
     pub(crate) fn of(view: &View) -> Self {
         let layout = Layout::of(view.cities.len());
         let nodes: Vec<&NodeState> = view.cities.iter().chain([&view.dispatch]).collect();
@@ -136,7 +138,7 @@ impl Map {
     }
 }
 
-/// What a node is like, if it is not as it should be, and the class that sets it.
+/// The condition of a node and its class; empty words for a node in order.
 fn condition(node: &NodeState) -> (&'static str, &'static str) {
     match node.status {
         NodeStatus::Down => ("stopped", "has stopped"),
@@ -149,7 +151,7 @@ fn condition(node: &NodeState) -> (&'static str, &'static str) {
     }
 }
 
-/// What is on the way between these two, the worst first.
+/// The faults on the link between these two, the worst first.
 fn on_way(view: &View, a: NodeName, b: NodeName) -> Vec<OnWay<'_>> {
     let is_sent = |fault: &FaultView, sender, receiver| fault.fault.befalls(sender, receiver) && fault.at.contains(&sender);
     let found = |fault| OnWay { fault, forth: is_sent(fault, a, b), back: is_sent(fault, b, a) };
@@ -182,7 +184,7 @@ fn class(trouble: Trouble) -> &'static str {
     }
 }
 
-/// A trouble on a way in a few words, without its direction.
+/// Describes a fault on a link in a few words, without its direction.
 fn words(trouble: Trouble) -> String {
     match trouble {
         Trouble::Cut => "cut".to_owned(),
@@ -196,7 +198,7 @@ fn words(trouble: Trouble) -> String {
     }
 }
 
-/// The same as a state in a sentence.
+/// Describes the same as a state in a sentence.
 fn state(trouble: Trouble) -> String {
     match trouble {
         Trouble::Delay { .. } => format!("slow, {}", words(trouble)),
@@ -212,7 +214,7 @@ impl OnWay<'_> {
         self.fault.fault.trouble
     }
 
-    /// Whether it befalls only what is sent to `b`, or only what is sent to `a`; to whom then.
+    /// Returns the receiver if only one direction is affected.
     fn only_to(&self, a: NodeName, b: NodeName) -> Option<NodeName> {
         match (self.forth, self.back) {
             (true, false) => Some(b),
@@ -230,7 +232,7 @@ impl OnWay<'_> {
     }
 }
 
-/// Why nothing goes between these two although no trouble is on the way: the ends that do not answer.
+/// The reasons why a link without faults carries nothing: its ends that do not answer.
 fn dead_ends(a: &NodeState, b: &NodeState) -> Vec<String> {
     let is_dead = |node: &&&NodeState| matches!(condition(node).0, "stopped" | "frozen" | "silent");
     let told = |node: &&NodeState| match condition(node).1 {
@@ -290,7 +292,7 @@ fn rows(view: &View, nodes: &[&NodeState], pairs: &[(usize, usize)]) -> Vec<Row>
     rows
 }
 
-/// Where everything stands: the cities on a circle around dispatch, the first one at the upper left.
+/// The layout of the map: the cities on a circle around dispatch, the first at the upper left.
 struct Layout {
     width: f64,
     height: f64,
@@ -319,7 +321,7 @@ impl Layout {
         let reach = |of: fn(&Point) -> f64| around.iter().map(of).fold(0.0, f64::max);
         let (right, above, below) = (reach(|at| at.x), reach(|at| -at.y), reach(|at| at.y));
         let middle = Point { x: (right + radius + SIDE).max(170.0).round(), y: (above + radius + OUTSIDE).round() };
-        // Where no city is below, its words are not either, and those of dispatch are.
+        // Without a city below, the bottom margin is that of dispatch's label.
         let bottom = if below > 1.0 { below + radius + OUTSIDE } else { radius + SIDE };
         Self {
             width: 2.0 * middle.x,
@@ -330,7 +332,7 @@ impl Layout {
         }
     }
 
-    /// Where this node stands, and how big it is; dispatch comes after the cities.
+    /// The position and the radius of a node; dispatch comes after the cities.
     fn place(&self, node: usize) -> (Point, f64) {
         self.cities.get(node).map_or((self.middle, DISPATCH_RADIUS), |at| (*at, self.radius))
     }
@@ -341,7 +343,7 @@ impl Layout {
         let is_above = at.y < self.middle.y + 1.0;
         let label = |y: f64, text: String| Label { x: at.x, y, anchor: "middle", is_bad: class == "stopped", text };
         let words = [clock(city), Some(words.to_owned()).filter(|words| !words.is_empty())].into_iter().flatten();
-        // The state stands next to the name, and the clock beyond it.
+        // The state is next to the name, and the clock further out.
         let beyond =
             |line: usize| if is_above { at.y - radius - 24.0 - 14.0 * line as f64 } else { at.y + radius + 33.0 + 14.0 * line as f64 };
         let words: Vec<String> = words.collect();
@@ -392,7 +394,7 @@ impl Layout {
         }
     }
 
-    /// The words at the way between two cities: outside of it, seen from the middle.
+    /// The labels at the link between two cities, on the side away from the middle.
     fn labels(&self, troubles: &[OnWay<'_>], half: Point, a: NodeName, b: NodeName) -> Vec<Label> {
         let mut lines = Vec::new();
         for on_way in troubles {
@@ -427,7 +429,7 @@ impl Layout {
         lines.into_iter().enumerate().map(label).collect()
     }
 
-    /// One word at a way of dispatch's own, where there is little room.
+    /// One short label at a link of dispatch, where there is little room.
     fn short_labels(&self, troubles: &[OnWay<'_>], curve: &Curve) -> Vec<Label> {
         let Some(worst) = troubles.first() else { return Vec::new() };
         let at = curve.at(0.5);
@@ -438,7 +440,7 @@ impl Layout {
     }
 }
 
-/// A way: straight, or around the middle where that would be in the way.
+/// A link: straight, or curved around dispatch.
 struct Curve {
     from: Point,
     bend: Point,
@@ -473,7 +475,7 @@ impl Curve {
         format!("M{}Q{} {}", Xy(from.x, from.y), Xy(bend.x, bend.y), Xy(to.x, to.y))
     }
 
-    /// The head of an arrow on it.
+    /// An arrowhead on it.
     fn head(&self, share: f64, forth: bool) -> String {
         let (tip, before) = (self.at(share), self.at(if forth { share - 0.05 } else { share + 0.05 }));
         let (dx, dy) = (tip.x - before.x, tip.y - before.y);

@@ -1,4 +1,4 @@
-//! How single things are said where a person reads them: a time of day, what a write says, who wrote it, several names in a row.
+//! Wording shared by several panels: times, writes, clocks, and lists of names.
 
 use std::time::Duration;
 
@@ -13,20 +13,20 @@ use crate::model::view::View;
 use crate::text::title;
 use crate::web::render::phrase::{Phrase, Tone};
 
-/// From how far off a clock is spoken of, in milliseconds: less comes and goes with the way that the news takes.
+/// The least clock error that is mentioned, in milliseconds: less than that varies with latency.
 pub(crate) const CLOCK_TOLD_MS: u64 = 500;
 
-/// What is wrong with the clock of a city that answers, if it is worth telling.
+/// Describes the clock error of a city that answers, if it is worth mentioning.
 pub(crate) fn clock(city: &NodeState) -> Option<String> {
     let ahead_ms = city.clock_ahead_ms.filter(|ahead_ms| city.status == NodeStatus::Up && ahead_ms.unsigned_abs() >= CLOCK_TOLD_MS)?;
     let tenths = ahead_ms.unsigned_abs().div_ceil(100);
     Some(format!("clock {}.{} s {}", tenths / 10, tenths % 10, if ahead_ms > 0 { "ahead" } else { "behind" }))
 }
 
-/// Knowledge younger than this counts as the present.
+/// The age up to which knowledge counts as the present.
 const PRESENT: Duration = Duration::from_millis(1_500);
 
-/// How old the knowledge of this city is.
+/// Describes the age of the knowledge about a city.
 pub(crate) fn age(city: &NodeState) -> String {
     match city.age {
         None => "never heard".into(),
@@ -35,7 +35,7 @@ pub(crate) fn age(city: &NodeState) -> String {
     }
 }
 
-/// With a capital.
+/// Capitalises the first letter.
 pub(crate) fn capitalised(text: &str) -> String {
     let mut chars = text.chars();
     chars.next().into_iter().flat_map(char::to_uppercase).chain(chars).collect()
@@ -52,19 +52,19 @@ pub(crate) fn moment(at: UnixMillis) -> String {
     format!("{}.{:03}", time_of_day(at), at.0 % 1_000)
 }
 
-/// What the wall clock of dispatch read when its own clock read `at`.
+/// The wall clock of dispatch when its monotonic clock read `at`.
 pub(crate) fn wall(view: &View, at: Duration) -> UnixMillis {
     let ago = u64::try_from(view.at.mono.saturating_sub(at).as_millis()).unwrap_or(u64::MAX);
     UnixMillis(view.at.wall.0.saturating_sub(ago))
 }
 
-/// So many milliseconds as seconds with one decimal: `1.9 s`.
+/// Formats milliseconds as seconds with one decimal: `1.9 s`.
 pub(crate) fn tenths(millis: u64) -> String {
     let tenths = millis.saturating_add(50) / 100;
     format!("{}.{} s", tenths / 10, tenths % 10)
 }
 
-/// What a write says: `Gotham 84 patrolling`, `terminated`.
+/// Describes the content of a write: `Gotham 84 patrolling`, `terminated`.
 pub(crate) fn says(entry: &Entry) -> String {
     let Some(hero) = entry.hero() else { return "terminated".to_owned() };
     let place = match hero.location {
@@ -74,7 +74,7 @@ pub(crate) fn says(entry: &Entry) -> String {
     format!("{place} {} {}", hero.health, if hero.is_patrolling { "patrolling" } else { "idle" })
 }
 
-/// Names in a row: `Ada, Bela and Cleo`.
+/// Joins names: `Ada, Bela and Cleo`.
 pub(crate) fn listed(names: &[String], conjunction: &str) -> String {
     match names {
         [] => String::new(),
@@ -83,17 +83,17 @@ pub(crate) fn listed(names: &[String], conjunction: &str) -> String {
     }
 }
 
-/// The names of nodes in a row: `Gotham or Capitol`.
+/// Joins the names of nodes: `Gotham or Capitol`.
 pub(crate) fn nodes(nodes: &[NodeName], conjunction: &str) -> String {
     listed(&nodes.iter().map(|node| title(*node)).collect::<Vec<_>>(), conjunction)
 }
 
-/// Words in a sentence.
+/// A plain piece of a sentence.
 pub(crate) fn plain(text: impl Into<String>) -> Phrase {
     Phrase { text: text.into(), tone: Tone::Plain }
 }
 
-/// The name of a node in a sentence, in its hue where it is a city's.
+/// The name of a node as a piece of a sentence, in its hue where it is a city.
 pub(crate) fn node(view: &View, name: NodeName) -> Phrase {
     let tone = if view.city(name).is_some() { Tone::City(name.to_string()) } else { Tone::Plain };
     Phrase { text: title(name), tone }

@@ -1,4 +1,5 @@
-//! The spans of requests. Whatever a handler asks of the machine is a part of its request, without being handed the span.
+//! The spans of HTTP requests. A task-local context makes each request to the machine a child of
+//! its HTTP request.
 
 use axum::extract::{MatchedPath, Request};
 use axum::http::{HeaderValue, Method};
@@ -11,17 +12,17 @@ use shared::trace::TraceContext;
 
 use crate::request::Action;
 
-/// The answer's header that says in which trace the request is to be found.
+/// The response header with the id of the trace.
 const TRACE_ID: &str = "x-trace-id";
-/// How much of a path is told.
+/// The longest path in a span, in characters.
 const PATH_MAX: usize = 200;
 
 tokio::task_local! {
-    /// The request that this task is answering, where a trace of it is kept.
+    /// The HTTP request that this task answers, if its trace is kept.
     static REQUEST: Option<TraceContext>;
 }
 
-/// Keeps a span of each request, named by its method and its route.
+/// Records a span for each HTTP request, named by its method and route.
 pub(crate) async fn request(request: Request, next: Next) -> Response {
     if !spans::are_kept() {
         return next.run(request).await;
@@ -48,7 +49,7 @@ pub(crate) async fn request(request: Request, next: Next) -> Response {
     response
 }
 
-/// The span of an ask, from when it is put until it is answered; a part of the request at hand.
+/// The span of a request to the machine, from sending to the reply.
 pub(crate) fn ask(action: &Action) -> Span {
     let name = match action {
         Action::Create { .. } => "ask create",
@@ -70,7 +71,7 @@ pub(crate) fn ask(action: &Action) -> Span {
     Span::child(name, Part::Own, REQUEST.try_get().ok().flatten())
 }
 
-/// The method, if it is one that people have heard of: whoever asks must not choose how many names of spans there are.
+/// The method, if it is a standard one: clients must not create new span names.
 fn known(method: &Method) -> &'static str {
     let usual = [Method::GET, Method::POST, Method::PUT, Method::DELETE, Method::HEAD, Method::OPTIONS, Method::PATCH];
     let names = ["GET", "POST", "PUT", "DELETE", "HEAD", "OPTIONS", "PATCH"];

@@ -1,7 +1,8 @@
-//! Writes that are followed until a page shows them: the last part of their traces. First the one who wrote is *observed* to hold the write, in a
-//! view; then the first page is *pushed* the frame of that view.
+//! Spans of writes until a page receives them: the end of their traces. *observe* ends when a view
+//! shows that the writer holds the write; *push* is the sending of that view's frame to the first
+//! page.
 //!
-//! Invariant: bounded, in number and in time. Only writes of traces that are kept are followed.
+//! Invariant: bounded, in number and in time. Only writes of traces that are kept are tracked.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -18,12 +19,12 @@ use crate::model::view::View;
 use crate::request::Reply;
 use crate::web::fragments::Number;
 
-/// How many writes are followed; of more, the newest.
+/// The most writes that are tracked; the newest are kept.
 const FOLLOWED_MAX: usize = 64;
-/// How long a write is followed.
+/// The longest time that a write is tracked.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// The writes that are on their way to a page.
+/// The writes that no page has received yet.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct WriteSpans(Arc<Mutex<Vec<Write>>>);
 
@@ -35,17 +36,17 @@ struct Write {
     way: Way,
 }
 
-/// How far a write has come.
+/// The progress of a write.
 #[derive(Debug)]
 enum Way {
-    /// No view has it yet.
+    /// No view shows it yet.
     Observing(Span),
-    /// This frame is the first that has it.
+    /// The first frame that shows it.
     Shown(Number, Option<TraceContext>),
 }
 
 impl WriteSpans {
-    /// Follows the write of this answer, if it is one, as a part of what `ask` stands for.
+    /// Tracks the write of this reply, if it is one, as a child of `ask`.
     pub(crate) fn follow(&self, answer: &Reply, ask: Option<TraceContext>) {
         let Some((hero, entry)) = written(answer) else { return };
         let mut span = Span::child("observe", Part::Own, ask);
@@ -63,7 +64,7 @@ impl WriteSpans {
         writes.push(Write { hero, stamp: entry.stamp, since: Instant::now(), way: Way::Observing(span) });
     }
 
-    /// `view` is about to be shown in frame `number`.
+    /// Records that `view` is about to be sent as frame `number`.
     pub(crate) fn show(&self, view: &View, number: Number) {
         self.writes().retain_mut(|write| {
             if write.since.elapsed() > PATIENCE {
@@ -81,7 +82,8 @@ impl WriteSpans {
         });
     }
 
-    /// A page is about to be sent what it lacks up to frame `number`: the spans of that, for the writes that no page was sent before.
+    /// Returns the spans of sending a page everything up to frame `number`, for writes that no page
+    /// has received before.
     pub(crate) fn push(&self, number: Number) -> Vec<Span> {
         let is_in_it = |write: &mut Write| matches!(write.way, Way::Shown(first, _) if first <= number);
         let mut writes = self.writes();
@@ -97,7 +99,7 @@ impl WriteSpans {
     }
 }
 
-/// What the answer says was written; of several, the last.
+/// Returns the write of a reply; of several, the last.
 fn written(answer: &Reply) -> Option<(HeroId, &Entry)> {
     match answer {
         Reply::Created(created) => created.last().map(|(hero, entry)| (*hero, &**entry)),
@@ -116,7 +118,7 @@ fn written(answer: &Reply) -> Option<(HeroId, &Entry)> {
     }
 }
 
-/// Whether whoever made this write is seen to hold it, or a later one of that hero.
+/// Returns true if the writer is seen to hold this write, or a later one of that hero.
 fn has(view: &View, hero: HeroId, stamp: Stamp) -> bool {
     let Some(row) = view.rows.get(hero) else { return false };
     let held = match view.city(stamp.origin.node) {
@@ -135,7 +137,7 @@ mod tests {
 
     const ASK: Option<TraceContext> = Some(TraceContext { trace: NonZeroU128::MIN, span: NonZeroU64::MIN });
 
-    /// All in one test: spans are made from the one export that a process has.
+    /// One test, since a process has one span exporter.
     #[test]
     fn a_write_is_followed_to_the_first_page_that_is_shown_it_and_no_more_than_a_few_are() {
         let write_spans = WriteSpans::default();
@@ -150,7 +152,7 @@ mod tests {
         assert!(write_spans.writes().is_empty(), "neither what is of no trace, nor what is no write");
 
         write_spans.follow(&assigned, ASK);
-        // Dispatch has it, and another city; that gotham does is not known yet.
+        // Dispatch has it, and another city; whether gotham has is not known yet.
         let unseen = Scene::new().hold(1, "Granite", [Some(&before), Some(&after), None, Some(&after)]).view;
         write_spans.show(&unseen, 7);
         assert_eq!(write_spans.push(7).len(), 0);

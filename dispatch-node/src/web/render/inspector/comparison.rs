@@ -1,4 +1,5 @@
-//! The writes of one hero that are in question, and what becomes of each by the rule of [`Entry::beats`] and the record of [`Entry::had_seen`].
+//! The comparison of a hero's writes: the fate of each by the rule of [`Entry::beats`] and the
+//! record of [`Entry::had_seen`].
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
@@ -16,48 +17,48 @@ use crate::model::node_state::NodeStatus;
 use crate::model::rows::Row;
 use crate::model::view::View;
 
-/// All that is known of the writes of one hero.
+/// All known writes of one hero, compared.
 pub(super) struct Comparison<'a> {
-    /// Those that stand somewhere come first, and of these the one that beats all others.
+    /// Writes that a node holds come first, and among these the winner.
     pub(super) candidates: Vec<Candidate<'a>>,
-    /// Whether each city holds what wins.
+    /// Every city holds the winner.
     pub(super) all_cities_hold_it: bool,
 }
 
 /// One write.
 pub(super) struct Candidate<'a> {
     pub(super) entry: &'a Entry,
-    /// Who holds it, as far as is known.
+    /// The running nodes that hold it, as far as is known.
     pub(super) holders: Vec<NodeName>,
-    /// Who held it and has stopped: their memory is gone.
+    /// The stopped nodes that held it: their memory is gone.
     pub(super) stopped: Vec<NodeName>,
-    /// How it came to where it is or was, oldest first.
+    /// The steps of its way, oldest first.
     pub(super) steps: Vec<&'a Step>,
 }
 
-/// What becomes of a write.
+/// The fate of a write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Fate {
-    /// All cities hold it.
+    /// It won: every city holds it.
     Stands,
     /// It beats all others.
     Wins,
-    /// What wins was written by somebody who knew it.
+    /// The writer of the winner had seen it.
     BuiltUpon,
-    /// It is a deletion, and so is what wins.
+    /// Both it and the winner are deletions.
     SaysTheSame,
-    /// It still stands, and whoever wrote what wins did not know it.
+    /// A node holds it, and the writer of the winner had not seen it.
     WillBeLost,
-    /// As that, but it stands no more by itself: somebody has written over it, who will lose as well.
+    /// No node holds it; a later write had seen it, and will be lost to the winner.
     GoesWith(NodeName),
-    /// It stands nowhere, and nobody whose write does had seen it.
+    /// No node holds it, and no write that is held had seen it.
     IsNowhere,
-    /// It stood only where a process has stopped.
+    /// Only stopped processes held it.
     Stopped,
 }
 
 impl Candidate<'_> {
-    /// When it was seen where it was written.
+    /// The time when its writer was first seen to hold it.
     pub(super) fn written_at(&self) -> Option<Duration> {
         self.steps.iter().find(|step| step.way == Way::Written).map(|step| step.at)
     }
@@ -71,7 +72,7 @@ impl Candidate<'_> {
     }
 }
 
-/// Each node, and what it holds of this row's hero.
+/// Each node with its entry of this hero.
 pub(super) fn holdings<'a>(view: &'a View, row: &'a Row) -> impl Iterator<Item = (&'a NodeState, Option<&'a Arc<Entry>>)> {
     let cities = view.cities.iter().zip(row.cells.iter().map(Option::as_ref));
     cities.chain([(&view.dispatch, row.own.as_ref())])
@@ -102,12 +103,12 @@ impl<'a> Comparison<'a> {
         Self { candidates, all_cities_hold_it }
     }
 
-    /// What beats all else that stands; none where nothing does.
+    /// The write that beats all others that a node holds, if there is one.
     pub(super) fn winner(&self) -> Option<&Candidate<'a>> {
         self.candidates.first().filter(|candidate| candidate.stands())
     }
 
-    /// The writes that what wins was not built upon, and that say something else.
+    /// The writes that the winner had not seen, and that differ from it.
     pub(super) fn unseen(&self) -> impl Iterator<Item = &Candidate<'a>> {
         let lost = |candidate: &&Candidate<'_>| {
             matches!(self.fate(candidate), Fate::WillBeLost | Fate::GoesWith(_) | Fate::IsNowhere) && !candidate.entry.is_tombstone()
@@ -121,7 +122,7 @@ impl<'a> Comparison<'a> {
         if stamp == winner.entry.stamp {
             return if self.all_cities_hold_it { Fate::Stands } else { Fate::Wins };
         }
-        // Where a deletion wins, another one that had seen the write has ended the hero as well.
+        // A second deletion that had seen the write has ended the hero as well.
         let is_end = |other: &Candidate<'_>| winner.entry.is_tombstone() && other.entry.is_tombstone() && other.entry.stamp != stamp;
         if winner.entry.had_seen(stamp) || self.candidates.iter().any(|other| is_end(other) && other.entry.had_seen(stamp)) {
             return Fate::BuiltUpon;

@@ -1,4 +1,5 @@
-//! Who wins, in a sentence; and why, where that is a surprise.
+//! The explanation of the outcome: a sentence that names the winner, and reasons where the outcome
+//! is surprising.
 
 use std::time::Duration;
 
@@ -13,14 +14,14 @@ use crate::web::render::wording::{self, CLOCK_TOLD_MS, node, plain, says, tenths
 
 use super::comparison::{Candidate, Comparison};
 
-/// Two writes that were seen less apart than this cannot be told by that which came first: cities show what they hold ten times a second.
+/// The least time between two observed writes that orders them: cities publish ten times a second.
 const TOLD_APART: Duration = Duration::from_millis(250);
-/// A write that is seen longer than this after its stamp was held up on its way here, in milliseconds.
+/// The delay between stamp and observation from which a write counts as delayed, in milliseconds.
 const SEEN_LATE_MS: i64 = 1_000;
-/// Of how many writes it is said that they will be gone.
+/// The most lost writes that the reasons name.
 const GONE_TOLD: usize = 3;
 
-/// The sentence and its reasons.
+/// Returns the sentence and the reasons.
 pub(super) fn of(view: &View, comparison: &Comparison<'_>) -> (Vec<Phrase>, Vec<String>) {
     let Some(winner) = comparison.winner() else {
         let stopped: Vec<NodeName> = comparison.candidates.iter().flat_map(|candidate| candidate.stopped.iter().copied()).collect();
@@ -62,7 +63,7 @@ pub(super) fn of(view: &View, comparison: &Comparison<'_>) -> (Vec<Phrase>, Vec<
     (sentence, reasons)
 }
 
-/// The sentence up to where it is said what is surprising.
+/// The sentence up to the surprising part.
 fn head(view: &View, comparison: &Comparison<'_>, winner: &Candidate<'_>, surprising: bool) -> Vec<Phrase> {
     let writer = node(view, winner.writer());
     let deletion = winner.entry.is_tombstone();
@@ -91,23 +92,24 @@ fn head(view: &View, comparison: &Comparison<'_>, winner: &Candidate<'_>, surpri
     }
 }
 
-/// Of the writes that lose or have lost, the last one that came after what wins.
+/// The last of the losing writes that was observed after the winner.
 fn later_than<'w, 'a>(comparison: &'w Comparison<'a>, winner: &Candidate<'_>) -> Option<&'w Candidate<'a>> {
     let is_later = |loser: &&Candidate<'_>| match (winner.written_at(), loser.written_at()) {
         (Some(won), Some(lost)) => lost > won + TOLD_APART,
-        // A deletion beats what is stamped later too; that much is known without having seen either.
+        // A deletion also beats a write with a later stamp; that needs no observation.
         _ => winner.entry.is_tombstone() && loser.entry.stamp > winner.entry.stamp,
     };
     comparison.unseen().filter(is_later).max_by_key(|loser| (loser.written_at(), loser.entry.stamp))
 }
 
-/// How far the stamp is ahead of the moment at which the write was seen, in milliseconds; behind, where negative.
+/// The stamp of the write relative to its observation, in milliseconds; negative if behind.
 fn ahead_of_seen(view: &View, candidate: &Candidate<'_>) -> Option<i64> {
     let seen = wall(view, candidate.written_at()?);
     Some(candidate.entry.stamp.hlc.wall.0.cast_signed().saturating_sub_unsigned(seen.0))
 }
 
-/// How far off the clock was by which this was written, in milliseconds, if that is known and worth telling; and whether it still is.
+/// The clock error of the writer in milliseconds, if it is known and explains the stamp, and the
+/// tense that describes it.
 fn clock_off(view: &View, candidate: &Candidate<'_>) -> Option<(i64, &'static str)> {
     let writer = candidate.writer();
     let at = candidate.written_at();
@@ -117,7 +119,7 @@ fn clock_off(view: &View, candidate: &Candidate<'_>) -> Option<(i64, &'static st
         (span.fault.from == writer && then).then_some((ms, "was"))
     });
     let present = view.city(writer).and_then(|(_, city)| city.clock_ahead_ms).map(|ms| (ms, "is"));
-    // One that has come to be off since has nothing to do with this write, whose stamp would be off by as much.
+    // A clock that went wrong after this write does not explain its stamp.
     let ahead = ahead_of_seen(view, candidate)?;
     let shows = |ms: i64| ahead.signum() == ms.signum() && ahead.abs() >= ms.abs() / 2;
     skewed.or(present).filter(|(ms, _)| ms.unsigned_abs() >= CLOCK_TOLD_MS && shows(*ms))
@@ -128,7 +130,7 @@ fn is_seen_late(view: &View, loser: &Candidate<'_>) -> bool {
     !behind && ahead_of_seen(view, loser).is_some_and(|ahead| ahead < -SEEN_LATE_MS)
 }
 
-/// Why the write that came first carries the later stamp.
+/// The reason why the earlier write has the later stamp.
 fn why(view: &View, winner: &Candidate<'_>, loser: &Candidate<'_>) -> Option<String> {
     let clock = |candidate| clock_off(view, candidate).map(|(ms, is)| (ms, is, tenths(ms.unsigned_abs())));
     let (winner_name, loser_name) = (title(winner.writer()), title(loser.writer()));
@@ -159,7 +161,7 @@ fn why(view: &View, winner: &Candidate<'_>, loser: &Candidate<'_>) -> Option<Str
     })
 }
 
-/// What is to be said where no holder of what wins gives an answer.
+/// The warning that no holder of the winner answers.
 fn holders_silent(view: &View, winner: &Candidate<'_>) -> Option<String> {
     let answers = |name: &NodeName| view.city(*name).is_none_or(|(_, city)| city.status == NodeStatus::Up || city.frozen);
     if winner.holders.iter().any(answers) {

@@ -1,6 +1,7 @@
-//! What happens next: when each node that does not hold what wins comes to hold it.
+//! The next steps: the time when each node without the winner receives it.
 //!
-//! News passes between two nodes that run, unless the way between them is cut in either direction: a pull needs both.
+//! A write passes between two running nodes, unless the link is cut in either direction: a pull
+//! needs both.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -19,15 +20,15 @@ use crate::web::render::wording::{nodes, tenths};
 
 use super::comparison::{Candidate, Comparison, holdings};
 
-/// What happens next at one node.
+/// The next step at one node.
 #[derive(Debug)]
 pub(super) struct Next {
-    /// The node; nothing, where it is about all.
+    /// The node; empty where the step concerns all.
     pub(super) key: CityKey,
     pub(super) text: String,
 }
 
-/// What happens next.
+/// Returns the next steps.
 pub(super) fn of(view: &View, row: &Row, comparison: &Comparison<'_>) -> Vec<Next> {
     let all = |text: &str| Next { key: CityKey::new(), text: text.to_owned() };
     let Some(winner) = comparison.winner() else {
@@ -46,7 +47,7 @@ pub(super) fn of(view: &View, row: &Row, comparison: &Comparison<'_>) -> Vec<Nex
     paused.into_iter().chain(lacking.into_iter().map(line)).collect()
 }
 
-/// When this node takes what wins.
+/// The step at which this node receives the winner.
 fn takes(view: &View, winner: &Candidate<'_>, node: &NodeState) -> String {
     let name = title(node.name);
     if node.status == NodeStatus::Down {
@@ -66,7 +67,7 @@ fn takes(view: &View, winner: &Candidate<'_>, node: &NodeState) -> String {
         return format!("{name} takes it when {holders} can be heard again, and still holds it.");
     };
     if when > Duration::ZERO {
-        // All that ends later does not matter; the last that matters does.
+        // The fault that ends at this time opens the way; earlier ones did not.
         let last = view.faults.iter().filter(|fault| holds_up(&fault.fault) && fault.remaining == when);
         let what = last.map(|fault| ending(&fault.fault)).next().unwrap_or_default();
         return format!("{name} does not take it before {what}, in {} s.", when.as_secs_f64().ceil());
@@ -86,7 +87,8 @@ fn takes(view: &View, winner: &Candidate<'_>, node: &NodeState) -> String {
     format!("{name} takes it when it next hears from {}.", nodes(&direct, "or"))
 }
 
-/// How long this node still refuses what wins because its stamp is too far ahead, in milliseconds, if it does.
+/// The time in milliseconds for which this node refuses the winner, since its stamp is too far
+/// ahead.
 fn refused_for(view: &View, winner: &Candidate<'_>, node: &NodeState) -> Option<u64> {
     let theirs = view.at.wall.0.saturating_add_signed(node.clock_ahead_ms.unwrap_or(0));
     let drift = view.drift_max_ms;
@@ -97,7 +99,7 @@ fn holds_up(fault: &Fault) -> bool {
     matches!(fault.trouble, Trouble::Cut | Trouble::Freeze)
 }
 
-/// The end of a fault, as something that happens.
+/// The end of a fault, as a clause.
 fn ending(fault: &Fault) -> String {
     match (fault.trouble, fault.to) {
         (Trouble::Freeze, _) => format!("{} wakes", title(fault.from)),
@@ -111,7 +113,7 @@ fn lasting(view: &View, after: Duration) -> impl Iterator<Item = &FaultView> {
     view.faults.iter().filter(move |fault| after.is_zero() || fault.remaining > after)
 }
 
-/// Whether this node can pass news on, after that time.
+/// Returns true if this node can pass a write on after that time.
 fn runs(view: &View, name: NodeName, after: Duration) -> bool {
     let Some((_, city)) = view.city(name) else { return true };
     let frozen = || lasting(view, after).any(|fault| fault.fault.trouble == Trouble::Freeze && fault.fault.from == name);
@@ -122,17 +124,17 @@ fn runs(view: &View, name: NodeName, after: Duration) -> bool {
     }
 }
 
-/// Whether one of these two hears from the other, after that time.
+/// Returns true if one of these two can pull from the other after that time.
 fn is_open(view: &View, a: NodeName, b: NodeName, after: Duration) -> bool {
     let cut = |fault: &Fault| fault.trouble == Trouble::Cut && (fault.befalls(a, b) || fault.befalls(b, a));
     a != b && runs(view, a, after) && runs(view, b, after) && !lasting(view, after).any(|fault| cut(&fault.fault))
 }
 
-/// All whom what wins comes to, if nothing changes but that what is over after that time is over.
+/// The nodes that the winner reaches if only the faults that end by that time are gone.
 fn reached(view: &View, winner: &Candidate<'_>, after: Duration) -> BTreeSet<NodeName> {
     let all: Vec<NodeName> = view.cities.iter().map(|city| city.name).chain([view.dispatch.name]).collect();
     let mut reached: BTreeSet<NodeName> = winner.holders.iter().copied().filter(|holder| runs(view, *holder, after)).collect();
-    // In as many rounds as there are nodes, news is wherever it can come.
+    // As many rounds as there are nodes suffice for any path.
     for _ in &all {
         let news: Vec<NodeName> =
             all.iter().copied().filter(|node| reached.iter().any(|other| is_open(view, *other, *node, after))).collect();

@@ -1,5 +1,5 @@
-//! Two lines on one scale of time: when each write was seen, and when its stamp claims that it was made. Where two curves cross, the order that
-//! decides is not the order that was seen.
+//! The picture of a hero's writes: when each was observed, and the time of its stamp, on one scale.
+//! Where two curves cross, the order that decides is not the order of observation.
 
 use shared::time::UnixMillis;
 
@@ -10,18 +10,19 @@ use crate::web::render::wording::{moment, says, wall};
 
 use super::comparison::{Candidate, Comparison, Fate};
 
-/// How many writes are drawn.
+/// The most writes drawn.
 const DRAWN_MAX: usize = 6;
-/// From where to where marks lie, in units of the picture, which is 340 wide: a word has room beside the outermost.
+/// The range of marks, in units of the picture, which is 340 wide: a word fits next to the
+/// outermost.
 const LEFT: f64 = 46.0;
 const RIGHT: f64 = 294.0;
-/// How much a label of a time takes.
+/// The width of a time label.
 const LABEL: f64 = 44.0;
 
-/// The picture, and the same as a table.
+/// The picture, and its content for the table.
 #[derive(Debug)]
 pub(super) struct Picture {
-    /// The same in words, for whoever does not see it.
+    /// The content in words, for a screen reader.
     pub(super) label: String,
     pub(super) marks: Vec<Mark>,
 }
@@ -32,14 +33,14 @@ pub(super) struct Mark {
     pub(super) key: CityKey,
     pub(super) writer: String,
     pub(super) says: String,
-    /// The outline of its writer's shape, around 0, 0.
+    /// The outline of the writer's shape, around 0, 0.
     pub(super) shape: &'static str,
-    /// Where it was seen, if it was; and how that is labelled, where there is room.
+    /// The position of its observation, if there was one, and the label, if it fits.
     pub(super) seen_x: Option<String>,
     pub(super) seen_label: String,
     pub(super) stamp_x: String,
     pub(super) stamp_label: String,
-    /// `wins`, of the one that does, and where that stands.
+    /// `wins` for the winner, and its position.
     pub(super) wins: &'static str,
     pub(super) wins_x: String,
     pub(super) wins_anchor: &'static str,
@@ -49,7 +50,7 @@ pub(super) struct Mark {
 }
 
 impl Mark {
-    /// The line from where it was seen to where its stamp puts it.
+    /// The curve from the observation to the stamp.
     pub(super) fn curve(&self) -> Option<String> {
         let seen = self.seen_x.as_ref()?;
         Some(format!("M{seen} 44C{seen} 76 {stamp} 68 {stamp} 100", stamp = self.stamp_x))
@@ -57,7 +58,7 @@ impl Mark {
 }
 
 impl Picture {
-    /// None, where no write that matters was seen being made.
+    /// Returns the picture; none where no relevant write was observed.
     pub(super) fn of(view: &View, comparison: &Comparison<'_>) -> Option<Self> {
         let winner = comparison.winner()?;
         let mut drawn: Vec<&Candidate<'_>> = [winner].into_iter().chain(comparison.unseen()).collect();
@@ -72,7 +73,7 @@ impl Picture {
         let scale = Scale { first, span: last.0 - first.0 };
         let mut seen_labels = Labels::default();
         let mut stamp_labels = Labels::default();
-        // What wins comes first: it is labelled whatever else is.
+        // The winner comes first, so that it gets its label in any case.
         let mut mark = |candidate: &Candidate<'_>| {
             let (stamp, seen) = (candidate.entry.stamp.hlc.wall, seen_at(candidate));
             let (stamp_x, seen_x) = (scale.x(stamp), seen.map(|seen| scale.x(seen)));
@@ -81,7 +82,7 @@ impl Picture {
                 Fate::Stands => "stands",
                 Fate::BuiltUpon | Fate::SaysTheSame | Fate::WillBeLost | Fate::GoesWith(_) | Fate::IsNowhere | Fate::Stopped => "",
             };
-            // On the side from which no curve comes.
+            // On the side where no curve arrives.
             let right = seen_x.is_none_or(|seen_x| seen_x <= stamp_x + 1.0);
             Mark {
                 key: candidate.writer().to_string(),
@@ -105,7 +106,7 @@ impl Picture {
     }
 }
 
-/// Where a time lies.
+/// The scale of the picture.
 struct Scale {
     first: UnixMillis,
     span: u64,
@@ -118,7 +119,7 @@ impl Scale {
         LEFT + share * (RIGHT - LEFT)
     }
 
-    /// As much of a time as tells it from the others.
+    /// The part of a time that distinguishes it from the others.
     fn label(&self, at: UnixMillis) -> String {
         let (text, last) = (moment(at), self.first.0 + self.span);
         match self.span {
@@ -129,12 +130,12 @@ impl Scale {
     }
 }
 
-/// The labels of one line, none over another.
+/// The labels of one line. No two overlap.
 #[derive(Default)]
 struct Labels(Vec<f64>);
 
 impl Labels {
-    /// The label, if there is room for it at this place.
+    /// Returns the label, if it fits at this position.
     fn place(&mut self, x: f64, label: String) -> String {
         let width = if label.len() > 6 { LABEL + 14.0 } else { LABEL };
         if self.0.iter().any(|other| (other - x).abs() < width) {
@@ -145,7 +146,7 @@ impl Labels {
     }
 }
 
-/// A city's shape; a ring for dispatch.
+/// The shape of a city; a ring for dispatch.
 fn shape(key: &str) -> &'static str {
     match key {
         "gotham" => "M0-6.5 6.5 5.5H-6.5z",

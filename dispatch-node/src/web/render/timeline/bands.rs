@@ -17,10 +17,10 @@ use crate::web::render::svg::{Px, Xy};
 
 use super::layout::{Layout, WORDS_HEIGHT};
 
-/// Where the words of bands stand, and how many lines there are.
+/// The first baseline of the labels, and the number of lines.
 const WORDS_Y: f64 = 13.0;
 const WORDS_LINES: usize = 2;
-/// How many bands are drawn: each trouble is one, at every lane that it concerns.
+/// The most bands. A fault is one band, at every lane that it concerns.
 const BANDS_MAX: usize = 64;
 
 #[derive(Template)]
@@ -35,19 +35,19 @@ struct Band {
     x: f64,
     width: f64,
     lanes: Vec<f64>,
-    /// From the words down to the lanes.
+    /// The line from the label down to the lanes.
     post: String,
-    /// Where the words are, if there was room for them.
+    /// The position and the text of the label, if there was room for it.
     words: Option<(f64, f64, String)>,
 }
 
-/// The troubles that were or are in force: a group `timeline-spans`.
+/// Renders the past and present faults: a group `timeline-spans`.
 pub(crate) fn spans(view: &View) -> String {
     let layout = Layout::of(view);
     let first = Duration::from_secs(layout.first());
     let shown: Vec<&Span> = view.history.spans().filter(|span| span.ended.is_none_or(|ended| ended >= first)).collect();
     let shown = shown.iter().rev().take(BANDS_MAX).rev();
-    // Where the words of each line end so far.
+    // The end of the last label of each line.
     let mut ends = [f64::NEG_INFINITY; WORDS_LINES];
     let bands = shown.map(|span| layout.band(span, &mut ends)).collect();
     html(&Bands { bands })
@@ -86,7 +86,7 @@ impl Layout<'_> {
     }
 }
 
-/// A trouble in as few words as make sense beside its lanes.
+/// The label of a fault, as short as possible.
 fn brief(span: &Span) -> String {
     let fault = &span.fault;
     let from = title(fault.from);

@@ -1,4 +1,5 @@
-//! The curve of the timeline: how many heroes differed, and the scale that it shares with the forecast.
+//! The curve of the timeline: the number of heroes that differed, and the scale that it shares with
+//! the forecast.
 
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -9,10 +10,10 @@ use crate::web::render::svg::{Px, Xy};
 
 use super::layout::{CURVE_HEIGHT, Layout};
 
-/// A step of the curve is at least so long.
+/// The shortest step of the curve.
 const STEP: Duration = Duration::from_millis(100);
 
-/// The most differences that the curve has to show.
+/// The greatest number that the curve has to show.
 pub(super) fn most(layout: &Layout<'_>, predicted: Option<&Predicted>) -> f64 {
     let measured =
         layout.seconds().flat_map(|second| second.differences.iter().map(|(_, count)| *count).chain([second.differences_before]));
@@ -21,12 +22,13 @@ pub(super) fn most(layout: &Layout<'_>, predicted: Option<&Predicted>) -> f64 {
     predicted.fold(measured, f64::max)
 }
 
-/// How high the curve stands above its line.
+/// The height of the curve above its baseline.
 pub(super) fn up(count: f64, most: f64) -> f64 {
     if most > 0.0 { CURVE_HEIGHT * count / most } else { 0.0 }
 }
 
-/// How many heroes differed: a group `timeline-differences` within the moving one. It is drawn to the scale that `predicted` needs too.
+/// Renders the number of heroes that differed: a group `timeline-differences` within the moving
+/// one. Its scale also fits `predicted`.
 pub(crate) fn differences(view: &View, predicted: Option<&Predicted>) -> String {
     let layout = Layout::of(view);
     let most = most(&layout, predicted);

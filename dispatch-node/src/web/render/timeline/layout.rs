@@ -1,8 +1,8 @@
 //! The layout of the timeline: times from left to right, a lane a node from top to bottom.
 //!
-//! A second stands at [`SECOND_WIDTH`] times its number since the beginning of the hour of dispatch's uptime that contains now. So
-//! coordinates stay below a hundred thousand, where the single precision of renderers is far finer than a pixel; once an hour all
-//! fragments are rendered again.
+//! A second is at [`SECOND_WIDTH`] times its number since the beginning of the current hour of
+//! dispatch's uptime. So coordinates stay below a hundred thousand, where the single precision of
+//! renderers is far finer than a pixel. Once an hour all fragments are rendered again.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,28 +12,28 @@ use shared::id::{HeroId, NodeName};
 use crate::model::history::Second;
 use crate::model::view::View;
 
-/// How wide a second is, in pixels.
+/// The width of a second, in pixels.
 pub(super) const SECOND_WIDTH: f64 = 24.0;
-/// How many seconds the picture shows: so many that were, and so many that may be.
+/// The seconds that the picture shows: past and future.
 pub(super) const PAST_S: u64 = 50;
 pub(super) const FUTURE_S: u64 = 10;
 pub(super) const NOW_X: f64 = PAST_S as f64 * SECOND_WIDTH;
 pub(super) const WIDTH: f64 = (PAST_S + FUTURE_S) as f64 * SECOND_WIDTH;
-/// After so many seconds coordinates begin anew.
+/// The seconds after which coordinates start at 0 again.
 pub(super) const HOUR_S: u64 = 3_600;
 
-/// Where the first lane is, and how far the next one is from it.
+/// The position of the first lane, and the distance between lanes.
 const LANE_Y: f64 = 54.0;
 const LANE_HEIGHT: f64 = 34.0;
-/// How high a line of words is.
+/// The height of a line of text.
 pub(super) const WORDS_HEIGHT: f64 = 14.0;
-/// How high the curve of differences can get.
+/// The greatest height of the curve of differences.
 pub(super) const CURVE_HEIGHT: f64 = 46.0;
 
-/// Where things are: times across, nodes down.
+/// The layout for one view: times across, nodes down.
 pub(super) struct Layout<'a> {
     pub(super) view: &'a View,
-    /// The second at which coordinates begin.
+    /// The second at x = 0.
     origin: u64,
 }
 
@@ -42,7 +42,7 @@ impl<'a> Layout<'a> {
         Self { view, origin: view.at.mono.as_secs() / HOUR_S * HOUR_S }
     }
 
-    /// Across, within the moving group.
+    /// The x coordinate of a time, within the moving group.
     pub(super) fn x(&self, at: Duration) -> f64 {
         (at.as_secs_f64() - self.origin as f64) * SECOND_WIDTH
     }
@@ -51,7 +51,7 @@ impl<'a> Layout<'a> {
         self.x(Duration::from_secs(number))
     }
 
-    /// The lane of this node, from the top; dispatch has the last one.
+    /// The lane of a node, counted from the top; dispatch has the last one.
     pub(super) fn lane(&self, node: NodeName) -> usize {
         self.view.city(node).map_or(self.view.cities.len(), |(lane, _)| lane)
     }
@@ -64,18 +64,19 @@ impl<'a> Layout<'a> {
         lane_y(self.view.cities.len()) + 30.0
     }
 
-    /// The line of no differences.
+    /// The baseline of the curve.
     pub(super) fn curve_y(&self) -> f64 {
         self.more_y() + 26.0 + CURVE_HEIGHT
     }
 
-    /// The second in which the picture begins.
+    /// The first second of the picture.
     pub(super) fn first(&self) -> u64 {
         self.view.at.mono.as_secs().saturating_sub(PAST_S)
     }
 
-    /// Places safely left of all that is shown, just inside of it, and right of now. They move on every ten seconds, so that what reaches
-    /// there need not be drawn anew with each frame. What is too far is clipped.
+    /// The x coordinates left of the picture, just inside of it, and right of it. They change every
+    /// ten seconds, so that shapes that reach there need not be rendered with each frame. What is
+    /// outside is clipped.
     pub(super) fn edges(&self) -> (f64, f64, f64) {
         let inside = (self.first() / 10 + 1) * 10;
         (self.second_x(inside.saturating_sub(20)), self.second_x(inside), self.second_x(inside + PAST_S + FUTURE_S))

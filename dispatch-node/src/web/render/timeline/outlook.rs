@@ -11,7 +11,7 @@ use crate::web::render::svg::Xy;
 use super::differences::{most, up};
 use super::layout::{CURVE_HEIGHT, FUTURE_S, Layout, NOW_X, SECOND_WIDTH, WIDTH, WORDS_HEIGHT};
 
-/// How many characters of a sentence fit beside each other right of now.
+/// The most characters of a line of text right of now.
 const LINE_CHARS_MAX: usize = 36;
 
 #[derive(Template)]
@@ -19,15 +19,15 @@ const LINE_CHARS_MAX: usize = 36;
 struct Outlook {
     band: String,
     mean: String,
-    /// The lines of the sentence, and where each begins.
+    /// The lines of the sentence, with the position of each.
     lines: Vec<(f64, f64, String)>,
     top: f64,
     width: f64,
-    /// How many heroes the top of the curve stands for. Empty where none differs.
+    /// The number of heroes at the top of the curve. Empty where none differs.
     scale: String,
 }
 
-/// What is predicted, and the scale: a group `timeline-forecast` beside the moving one.
+/// Renders the forecast and the scale: a group `timeline-forecast` beside the moving one.
 pub(crate) fn forecast(view: &View, predicted: Option<&Predicted>) -> String {
     let layout = Layout::of(view);
     let most = most(&layout, predicted);
@@ -54,7 +54,7 @@ pub(crate) fn forecast(view: &View, predicted: Option<&Predicted>) -> String {
     html(&outlook)
 }
 
-/// A sentence in lines that fit right of now.
+/// Wraps a sentence into lines that fit right of now.
 fn wrapped(sentence: &str) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
     for word in sentence.split_whitespace() {

@@ -21,7 +21,7 @@ use crate::web::render::svg::{Px, Xy, shape};
 use super::layout::{HOUR_S, Layout, SECOND_WIDTH, lane_y};
 use super::wording::{brings, pull_sentence, write_words};
 
-/// How many pulls, and how many writes, of a second are told one by one.
+/// The most pulls, and the most writes, of a second that are drawn one by one.
 const TOLD_MAX: usize = 8;
 
 #[derive(Template)]
@@ -33,7 +33,7 @@ struct SecondPicture {
     words: Vec<Words>,
 }
 
-/// A path, with what it means.
+/// A path with its tooltip.
 struct Stroke {
     class: String,
     d: String,
@@ -48,15 +48,15 @@ struct Words {
     title: String,
 }
 
-/// The seconds that were drawn last. One in which nothing has been added since is not drawn again.
+/// The seconds rendered last. A second to which nothing was added is reused.
 #[derive(Debug, Default)]
 pub(crate) struct SecondCache {
-    /// In which hour they stand.
+    /// The hour that their coordinates belong to.
     pub(super) hour: u64,
     seconds: BTreeMap<u64, (Arc<Second>, Arc<str>)>,
 }
 
-/// Each second that the picture shows: the id of its group, and the group.
+/// Renders each second of the picture: the id of its group, and the group.
 pub(crate) fn seconds(view: &View, cache: &mut SecondCache) -> Vec<(Arc<str>, Arc<str>)> {
     let layout = Layout::of(view);
     let hour = view.at.mono.as_secs() / HOUR_S;
@@ -132,7 +132,7 @@ impl Layout<'_> {
     }
 
     fn words(&self, second: &Second, x: f64) -> Vec<Words> {
-        // By lane: where, what, and whether something is lost.
+        // By lane: the position, the words, and true if something is lost.
         let mut marks: BTreeMap<usize, (f64, Vec<&str>, bool)> = BTreeMap::new();
         for mark in &second.marks {
             if let Some((word, is_bad)) = word(mark.kind) {
@@ -146,7 +146,7 @@ impl Layout<'_> {
         let words = |(lane, (x, words, is_bad)): (usize, (f64, Vec<&str>, bool))| Words {
             class: if is_bad { "mark bad" } else { "mark" },
             x: x - 4.0,
-            // Those of one second stand above the lane, those of the next one below.
+            // Even seconds above the lane, odd ones below, so that neighbours do not overlap.
             y: lane_y(lane) + if second.number.is_multiple_of(2) { -7.0 } else { 15.0 },
             text: words.join(", "),
             title: String::new(),
@@ -156,7 +156,7 @@ impl Layout<'_> {
             words.push(Words {
                 class: "more",
                 x: SECOND_WIDTH / 2.0,
-                // Those of two seconds in a row do not fit beside each other.
+                // On alternating lines, since neighbours would overlap.
                 y: self.more_y() + if second.number.is_multiple_of(2) { 0.0 } else { 12.0 },
                 text: format!("+{}", shortened(second.more_writes)),
                 title: format!("{} more in this second", counted(second.more_writes, "write", "writes")),
@@ -166,12 +166,12 @@ impl Layout<'_> {
     }
 }
 
-/// A number in at most four characters and a bit.
+/// Formats a number in at most five characters.
 fn shortened(number: usize) -> String {
     if number < 10_000 { number.to_string() } else { format!("{}k", number / 1_000) }
 }
 
-/// Draws the first few each by itself, with what it means, and the rest as one path a class.
+/// Draws the first few items one by one with a tooltip each, and the rest as one path a class.
 fn bundle<T>(drawn: Vec<(&T, String)>, class: impl Fn(&T) -> (String, String), told: impl Fn(&T) -> String, strokes: &mut Vec<Stroke>) {
     let mut rest: BTreeMap<(String, String), (usize, String)> = BTreeMap::new();
     for (index, (what, d)) in drawn.into_iter().enumerate() {
@@ -181,7 +181,7 @@ fn bundle<T>(drawn: Vec<(&T, String)>, class: impl Fn(&T) -> (String, String), t
         } else {
             let (count, path) = rest.entry((class, more)).or_default();
             *count += 1;
-            // What happened at the same moment is seen once.
+            // Items at the same position are drawn once.
             if !path.ends_with(&d) {
                 path.push_str(&d);
             }
@@ -190,12 +190,12 @@ fn bundle<T>(drawn: Vec<(&T, String)>, class: impl Fn(&T) -> (String, String), t
     strokes.extend(rest.into_iter().map(|((class, more), (count, d))| Stroke { class, d, title: format!("{more}: {count}") }));
 }
 
-/// From where the pen is, as a path.
+/// A relative line, as a path.
 fn line((dx, dy): (f64, f64)) -> String {
     if Px(dx).to_string() == "0" { format!("v{}", Px(dy)) } else { format!("l{}", Xy(dx, dy)) }
 }
 
-/// The way of news from one lane to another, with a head.
+/// A line from one lane to another, with an arrowhead.
 fn arrow(from: (f64, f64), to: (f64, f64)) -> String {
     let (dx, dy) = (to.0 - from.0, to.1 - from.1);
     let length = dx.hypot(dy).max(0.1);
@@ -207,7 +207,7 @@ fn arrow(from: (f64, f64), to: (f64, f64)) -> String {
     format!("M{}{shaft}l{}m{}L{}", Xy(from.0, from.1), Xy(left.0, left.1), Xy(across.0, across.1), Xy(to.0, to.1))
 }
 
-/// A question that came to nothing: from the lane of who asked, a bit of the way to who was asked.
+/// A pull without a result: a short line from the puller towards the source.
 fn stub(from: (f64, f64), towards_y: f64, is_refused: bool) -> String {
     let down = if towards_y > from.1 { 1.0 } else { -1.0 };
     let mut d = format!("M{}l{}", Xy(from.0, from.1), Xy(3.0, 15.0 * down));
@@ -217,7 +217,8 @@ fn stub(from: (f64, f64), towards_y: f64, is_refused: bool) -> String {
     d
 }
 
-/// What is written at a lane when such a thing happened there, and whether something is lost by it. What else is drawn has no word.
+/// The label of an event at its lane, and true if something is lost. An event that is drawn
+/// otherwise has none.
 fn word(kind: EventKind) -> Option<(&'static str, bool)> {
     match kind {
         EventKind::Destroyed => Some(("bombed", true)),

@@ -18,7 +18,7 @@ use crate::web::render::wording::{time_of_day, wall};
 use super::layout::Layout;
 use super::wording::{brings, took, write_words};
 
-/// How many lines the table has.
+/// The most lines of the table.
 pub(super) const ROWS_MAX: usize = 40;
 
 #[derive(Template)]
@@ -34,7 +34,7 @@ struct TableRow<'a> {
     outcome: String,
 }
 
-/// The last pulls and writes as lines of a table, newest first: the id of each, and its `tr`.
+/// Renders the last pulls and writes, newest first: the id of each row, and the row.
 pub(crate) fn table_rows(view: &View) -> Vec<(Arc<str>, Arc<str>)> {
     let layout = Layout::of(view);
     let mut rows: Vec<(Duration, String, String)> = Vec::new();

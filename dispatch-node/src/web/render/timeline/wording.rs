@@ -7,7 +7,7 @@ use crate::text::{counted, grouped, title};
 
 use super::layout::Layout;
 
-/// How many entries the pull brought, if any.
+/// The entries and bytes that the pull brought, if any.
 pub(super) fn brings(pull: &Pull) -> Option<(usize, usize)> {
     match pull.outcome {
         PullOutcome::Merged { entries, bytes, .. } if entries > 0 => Some((entries, bytes)),
@@ -15,7 +15,7 @@ pub(super) fn brings(pull: &Pull) -> Option<(usize, usize)> {
     }
 }
 
-/// A pull in a sentence.
+/// Describes a pull.
 pub(super) fn pull_sentence(pull: &Pull) -> String {
     let (puller, source) = (title(pull.puller), title(pull.source));
     match (&pull.outcome, brings(pull)) {
@@ -34,7 +34,7 @@ pub(super) fn took(pull: &Pull) -> String {
     format!("{} ms", grouped(pull.ended.saturating_sub(pull.asked).as_millis().try_into().unwrap_or(u64::MAX)))
 }
 
-/// A write in words.
+/// Describes a write.
 pub(super) fn write_words(layout: &Layout<'_>, write: &Write) -> String {
     let name = layout.hero(write.hero);
     match write.entry.hero() {
