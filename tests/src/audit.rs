@@ -17,8 +17,8 @@ use simulator::checker::survival::Survivors;
 use simulator::checker::{Rank, agreement, claims, deaths, monotonic, rank};
 
 use crate::api::{Api, CityHeroes, Hero, NodeState};
+use crate::nodes::{CITIES, NODES};
 use crate::wait::ensure;
-use crate::{CITIES, NODES};
 
 /// One node, as dispatch showed it.
 #[derive(Clone, Debug)]
