@@ -8,7 +8,6 @@ pub mod checker;
 mod cluster;
 mod network;
 pub mod plan;
-pub mod plot;
 mod process;
 pub mod recovery;
 pub mod run;

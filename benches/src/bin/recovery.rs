@@ -9,9 +9,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use benches::fixtures::{quiet_cluster, wait_agreed};
 use benches::http::Http;
 use benches::process::{Use, machine_load, percent, resident_mb};
-use benches::scene::{quiet_cluster, wait_agreed};
 use benches::table::{Spread, in_ms, line, part, promised};
 use cluster_tests::wait_until;
 use tokio::runtime::Runtime;

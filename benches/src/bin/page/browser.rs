@@ -6,7 +6,7 @@ use std::time::Duration;
 use benches::table::{Spread, kb, line, part, promised};
 use cluster_tests::Browser;
 
-use crate::Scene;
+use crate::fixture::Fixture;
 use crate::load::{Load, Where};
 
 /// How long the page has to settle, and how long it is looked at.
@@ -33,16 +33,16 @@ Object.defineProperty(WebSocket.prototype, 'onmessage', {
   },
 });"#;
 
-pub(crate) fn measure(scene: &Scene) {
-    let address = scene.cluster.address("dispatch");
+pub(crate) fn measure(fixture: &Fixture) {
+    let address = fixture.cluster.address("dispatch");
     let browser = Browser::start();
     browser.run_first(LISTEN);
     browser.resize(1440, 900);
     for (spread, title) in [(Where::Anywhere, "none of them on the page"), (Where::OnThePage, "25 of them on the page")] {
         part(&format!("A browser, 1440 px, while 100 heroes are moved at a time, {title}"));
-        browser.open(&scene.cluster.api.url());
+        browser.open(&fixture.cluster.api.url());
         browser.wait_text("#contact", "Live", |text| text == "Live");
-        let load = Load::start(&scene.runtime, address, &scene.heroes, spread);
+        let load = Load::start(&fixture.runtime, address, &fixture.heroes, spread);
         sleep(SETTLE);
         let opened = browser.evaluate("return Math.max(0, ...measured.tasks)").as_f64().unwrap_or(0.0);
         let _ = browser.evaluate("measured.tasks.length = measured.frames.length = 0");

@@ -6,7 +6,7 @@ use automerge::sync::{Message, State, SyncDoc as _};
 use automerge::transaction::Transactable as _;
 use automerge::{ActorId, AutoCommit, ReadDoc as _, ScalarValue, Value};
 
-use super::{key_of_text, text_key};
+use super::keys::{key_of_text, text_key};
 use crate::hero::{Record, Write, key};
 use crate::peer::{Bytes, Held, Peer};
 

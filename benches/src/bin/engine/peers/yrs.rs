@@ -6,7 +6,7 @@ use yrs::updates::decoder::Decode;
 use yrs::updates::encoder::Encode;
 use yrs::{Any, Doc, Map as _, MapRef, Out, ReadTxn, StateVector, Transact as _, Update};
 
-use super::{HEROES, key_of_text, text_key};
+use super::keys::{HEROES, key_of_text, text_key};
 use crate::hero::{Record, Write, key};
 use crate::peer::{Bytes, Held, Peer};
 
