@@ -7,10 +7,10 @@ use std::time::Duration;
 pub struct Restarts(Vec<Duration>);
 
 impl Restarts {
-    /// Takes note of a restart.
+    /// Notes a restart.
     ///
     /// # Errors
-    /// Says that it was one too many.
+    /// When it was one too many.
     pub fn note(&mut self, at: Duration, max: usize, window: Duration) -> Result<(), String> {
         self.0.push(at);
         let within = self.0.iter().filter(|restart| at - **restart <= window).count();
