@@ -63,7 +63,8 @@ impl Authority {
         self.issuer.pem()
     }
 
-    /// Returns a certificate for this node, which browsers may also reach by these names and addresses.
+    /// Returns a certificate for this node, which browsers may also reach by these names and
+    /// addresses.
     ///
     /// # Errors
     /// When one of them cannot stand in a certificate, or no key can be made.

@@ -1,5 +1,5 @@
-//! `superhero-certs`: an authority and certificates for the four nodes, in files. The authority's own
-//! key is not kept: another certificate means a new authority and new certificates for all.
+//! `superhero-certs`: an authority and certificates for the four nodes, in files. The key of the
+//! authority is not kept: another certificate means a new authority and new certificates for all.
 
 use std::fs::{self, OpenOptions};
 use std::io::Write as _;

@@ -1,7 +1,9 @@
-//! The socket at which dispatch asks for a city that has ended: a Unix socket in a private directory.
+//! The socket at which dispatch asks for a city that has ended: a Unix socket in a private
+//! directory.
 //!
-//! One line in, `start gotham`, and one line out: `started gotham`, or `refused: ` and why. One request a connection, one
-//! connection at a time. What comes in is bounded in length and time, and names one of the four or is refused.
+//! One line in, `start gotham`, and one line out: `started gotham`, or `refused: ` and the reason. One
+//! request a connection, one connection at a time. A request is bounded in length and time, and
+//! names one of the four nodes or is refused.
 
 use std::fs::Permissions;
 use std::io;

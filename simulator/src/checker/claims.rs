@@ -1,5 +1,5 @@
-//! Version vectors are true: each covered write is held, or beaten by what is held, or by a tombstone
-//! that is covered and was collected; and what is held is covered.
+//! Version vectors are true: each covered write is held, or beaten by what is held, or by a
+//! tombstone that is covered and was collected; and what is held is covered.
 
 use std::collections::{BTreeMap, BTreeSet};
 

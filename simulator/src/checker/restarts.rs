@@ -1,4 +1,4 @@
-//! Supervision keeps to its intensity: in no window, wherever it begins, are there more restarts than allowed.
+//! Supervision keeps to its intensity: no window, wherever it begins, has more restarts than allowed.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! A life writes only after it has joined, and stamps above all that it or its earlier self has held.
+//! A life writes only after it has joined, and stamps above all that it or its earlier self held.
 
 use shared::clock::{Hlc, Stamp};
 

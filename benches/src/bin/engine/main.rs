@@ -38,10 +38,11 @@ use once::Once;
 #[derive(Debug, Parser)]
 #[command(about = "What the core costs, beside what others would cost in its place")]
 struct Options {
-    /// With how many heroes, separated by commas.
+    /// The numbers of heroes, separated by commas.
     #[arg(long, value_delimiter = ',', default_value = "1000,100000,1000000", value_parser = clap::value_parser!(u32).range(1..))]
     heroes: Vec<u32>,
-    /// How long one cost of one peer is measured: three times at least, where that takes no longer than four times this.
+    /// The time for measuring one cost of one peer. It is measured three times at least, if that takes
+    /// no longer than four times this.
     #[arg(long, default_value = "500ms")]
     patience: humantime::Duration,
     /// Leave the peers out.
@@ -50,7 +51,7 @@ struct Options {
     /// Draw the curves too, into this directory.
     #[arg(long)]
     curves: Option<PathBuf>,
-    /// Nothing of all that, but one workload of this project's core once, for who counts instructions.
+    /// Only run one workload of this project's core, once, to count its instructions.
     #[arg(long, conflicts_with_all = ["patience", "alone", "curves"])]
     once: Option<Once>,
 }

@@ -1,4 +1,5 @@
-//! Libraries that could stand in the core's place. Each holds a hero as one value: postcard's bytes.
+//! Libraries that could stand in the core's place. Each holds a hero as one value: the bytes of
+//! postcard.
 
 mod automerge;
 mod chitchat;

@@ -1,7 +1,7 @@
 //! Figures of costs: panels one below the other, both axes logarithmic.
 //!
-//! Invariant: lines that cross can be distinguished without their colours, and each line has its label
-//! at its end.
+//! Invariant: lines that cross can be distinguished without their colours, and each line has its
+//! label at its end.
 
 use benches::svg::{Document, push};
 

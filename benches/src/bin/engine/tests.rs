@@ -1,4 +1,5 @@
-//! The workloads of all contestants, with few heroes. That each exchange did its work is asserted where it is measured. No times.
+//! The workloads of all contestants, with few heroes and without times. The measurements themselves
+//! assert that each exchange did its work.
 
 use std::time::Duration;
 

@@ -160,7 +160,8 @@ impl<P: Peer> Pair<P> {
         Cost { cpu, bytes }
     }
 
-    /// The source changes so many heroes, or all it has, and the puller catches up. The change itself is not measured.
+    /// Changes this many heroes at the source, or all it has, and measures how the puller catches up.
+    /// The change itself is not measured.
     pub(crate) fn change(&mut self, changed: u32) -> Cost {
         let changed = changed.min(self.heroes);
         let last = changed - 1;
@@ -177,7 +178,8 @@ impl<P: Peer> Pair<P> {
         cost
     }
 
-    /// Both change the same heroes and catch up with each other. The changes themselves are not measured.
+    /// Changes the same heroes at both and measures how they catch up with each other. The changes
+    /// themselves are not measured.
     pub(crate) fn change_both(&mut self) -> Cost {
         let changed = BOTH_CHANGE.min(self.heroes);
         let healths = self.write_both(changed);

@@ -1,4 +1,4 @@
-//! The page in a real browser, under load: whether it ever keeps a person waiting.
+//! The page in a real browser, under load: its long tasks, and the delay of its frames.
 
 use std::thread::sleep;
 use std::time::Duration;
@@ -9,11 +9,11 @@ use cluster_tests::Browser;
 use crate::fixture::Fixture;
 use crate::load::{Load, Where};
 
-/// How long the page has to settle, and how long it is looked at.
+/// The time to settle, and the time of a measurement.
 const SETTLE: Duration = Duration::from_secs(5);
 const LOOK: Duration = Duration::from_secs(30);
 
-/// Listens to the page: to the browser's own notes of long tasks, and to each frame on its way to the page's script.
+/// Records the long tasks that the browser reports, and each frame on its way to the page's script.
 const LISTEN: &str = r#"
 globalThis.measured = { tasks: [], frames: [] };
 new PerformanceObserver((list) => {

@@ -1,4 +1,4 @@
-//! A thousand who have never been here open the page at the same moment.
+//! A thousand new visitors open the page at the same moment.
 
 use std::io::Read as _;
 use std::net::SocketAddr;
@@ -18,7 +18,7 @@ use crate::load::{Load, Where};
 use crate::socket::{frame_number, next_text, open};
 
 const CLIENTS: usize = 1_000;
-/// How long the page before, or the load, has to settle.
+/// The time for the measurement before, or the load, to settle.
 const SETTLE: Duration = Duration::from_secs(5);
 
 pub(crate) fn measure(fixture: &Fixture) {
@@ -51,7 +51,7 @@ async fn storm(fixture: &Fixture) {
             Err(error) => errors.push(error),
         }
     }
-    assert!(!wholes.is_empty(), "somebody sees the page: {:?}", errors.first());
+    assert!(!wholes.is_empty(), "no visitor sees the page: {:?}", errors.first());
     line("until each has the page", &Spread::of(pages).ms());
     line("until each has its first whole frame too", &Spread::of(wholes).ms());
     line("to each: page, gzip, and frame", &format!("{} and {}", kb(html), kb(frames)));
@@ -60,7 +60,7 @@ async fn storm(fixture: &Fixture) {
     line("dispatch in memory before and after", &format!("{before}, {}", resident_mb(fixture.dispatch)));
 }
 
-/// What it took a visitor to see all.
+/// The times and bytes until a visitor sees all.
 struct Visit {
     page_ms: f64,
     whole_ms: f64,

@@ -7,7 +7,7 @@ use benches::table::{Spread, in_ms, kb, line, part, promised};
 
 use crate::fixture::Fixture;
 
-/// How often the page is asked for.
+/// The number of requests for the page.
 const REQUESTS: usize = 200;
 /// The budgets.
 const HTML_BYTES_MAX: usize = 60_000;

@@ -1,5 +1,5 @@
-//! A thousand pages at once, some of which read nothing: the cost for dispatch, and the delay for the
-//! others. And the delay of a write where nothing else happens.
+//! A thousand pages at once, some of which read nothing: the cost for dispatch, and the delay for
+//! the others. And the delay of a write where nothing else happens.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;

@@ -1,4 +1,5 @@
-//! `automerge`: the root of a document, a commit for each hundred writes, and its own protocol, which remembers what it has heard from whom.
+//! `automerge`: the root of a document, a commit for each hundred writes, and its own protocol, which
+//! remembers what each peer has sent.
 
 use std::collections::BTreeMap;
 
