@@ -82,7 +82,7 @@ floods: ## floods the real processes for SECONDS (20) each, twice, and holds the
 	SUPERHERO_FLOOD_SECONDS=$(or $(SECONDS),20) $(CARGO) test --workspace --test floods -- --nocapture --test-threads 1
 
 spread: ## measures how many rounds news takes, by number of nodes, and draws docs/spread.svg (some minutes)
-	$(CARGO) run --quiet --release -p simulator --bin spread
+	$(CARGO) run --quiet --release -p benches --no-default-features --features simulation --bin spread
 
 pictures: ## takes the pictures of the page anew, from a cluster of its own, into docs/pictures
 	@$(SETUP) test

@@ -1,10 +1,11 @@
-//! What the benchmarks of real processes have in common.
+//! The parts that several benchmarks share: figures, and the handling of real processes.
 
+#[cfg(feature = "processes")]
+pub mod fixtures;
 #[cfg(feature = "processes")]
 pub mod http;
 #[cfg(feature = "processes")]
 pub mod process;
-#[cfg(feature = "processes")]
-pub mod scene;
+pub mod svg;
 #[cfg(feature = "processes")]
 pub mod table;

@@ -1,6 +1,7 @@
 //! Certificates for the nodes of a cluster: an authority, and one for each node that it signs.
 //!
-//! Invariant: a node's certificate names the node, which is how the others know it. Names and addresses that browsers use stand beside it.
+//! Invariant: a node's certificate names the node, by which the others know it. Names and addresses
+//! that browsers use come after it.
 
 use anyhow::Context as _;
 use rcgen::{
@@ -9,10 +10,10 @@ use rcgen::{
 };
 use time::{Duration, OffsetDateTime};
 
-/// Clocks of those who check may be behind.
+/// The greatest delay of a verifier's clock.
 const SLACK: Duration = Duration::hours(1);
 
-/// Who signs.
+/// A certificate authority.
 pub struct Authority {
     issuer: CertifiedIssuer<'static, KeyPair>,
 }
@@ -20,13 +21,13 @@ pub struct Authority {
 /// A certificate and the key to it, both in PEM.
 #[derive(Debug)]
 pub struct Signed {
-    /// For everybody.
+    /// The certificate, which is public.
     pub certificate: String,
-    /// For the node alone.
+    /// The key, which is secret.
     pub key: String,
 }
 
-/// From when until when something is valid.
+/// A period of validity.
 #[derive(Clone, Copy, Debug)]
 pub struct Validity {
     /// Not before this moment.
@@ -36,7 +37,7 @@ pub struct Validity {
 }
 
 impl Validity {
-    /// From `now`, for so many days.
+    /// Returns the period that begins `now` and lasts this many days.
     #[must_use]
     pub fn days(now: OffsetDateTime, days: u16) -> Self {
         Self { from: now - SLACK, until: now + Duration::days(days.into()) }
@@ -44,7 +45,7 @@ impl Validity {
 }
 
 impl Authority {
-    /// A new authority, of which nobody has heard yet.
+    /// Returns a new authority.
     ///
     /// # Errors
     /// When no key can be made.
@@ -56,13 +57,14 @@ impl Authority {
         Ok(Self { issuer: CertifiedIssuer::self_signed(params, key).context("signing the authority's certificate")? })
     }
 
-    /// Its certificate, in PEM: what nodes and clients believe.
+    /// Returns its certificate, in PEM, which nodes and clients trust.
     #[must_use]
     pub fn certificate(&self) -> String {
         self.issuer.pem()
     }
 
-    /// A certificate for this node, which browsers may also reach by these names and addresses.
+    /// Returns a certificate for this node, which browsers may also reach by these names and
+    /// addresses.
     ///
     /// # Errors
     /// When one of them cannot stand in a certificate, or no key can be made.

@@ -1,5 +1,5 @@
-//! `superhero-certs`: an authority and certificates for the four nodes, in files. The authority's own key is not kept: who needs another
-//! certificate makes all of them anew.
+//! `superhero-certs`: an authority and certificates for the four nodes, in files. The key of the
+//! authority is not kept: another certificate means a new authority and new certificates for all.
 
 use std::fs::{self, OpenOptions};
 use std::io::Write as _;
@@ -13,9 +13,9 @@ use time::OffsetDateTime;
 
 use certs::{Authority, Validity};
 
-/// Everybody may read it.
+/// The mode of a file that all may read.
 const PUBLIC: u32 = 0o644;
-/// Nobody but its owner may.
+/// The mode of a file that only its owner may read.
 const SECRET: u32 = 0o600;
 
 /// Makes an authority and certificates for the nodes of a superhero cluster, to try TLS with
@@ -77,7 +77,7 @@ fn run(Options { directory, nodes, hosts, keep, days }: &Options) -> anyhow::Res
     Ok(())
 }
 
-/// Writes a file that is not there yet: nothing that somebody may still need is replaced.
+/// Writes a file that does not exist yet: none that may still be needed is replaced.
 fn write(path: &Path, text: &str, mode: u32) -> anyhow::Result<()> {
     let file = OpenOptions::new().write(true).create_new(true).mode(mode).open(path);
     let mut file = file.with_context(|| format!("making {} (one that is there is kept; remove it first)", path.display()))?;

@@ -1,7 +1,8 @@
 //! Lines for the terminal: the children's, each behind its name, and the launcher's own.
 //!
-//! Invariant: nothing that a child writes, and nothing that becomes of the terminal, ends the launcher or keeps it from being
-//! stopped. Children's lines are bytes and are passed on as they are; a terminal that is gone is written to in vain.
+//! Invariant: no output of a child and no state of the terminal ends the launcher or keeps it from
+//! being stopped. Children's lines are bytes and are passed on as they are; writing to a terminal
+//! that is gone has no effect.
 
 use std::time::Duration;
 
@@ -10,8 +11,8 @@ use tokio::time::timeout;
 
 /// Longer lines are shown in pieces of this size.
 const LINE_BYTES_MAX: u64 = 16 * 1024;
-/// How long a terminal may hold up the launcher's own lines (Ctrl-S stops it).
-const SAY_PATIENCE: Duration = Duration::from_secs(1);
+/// The longest time that a terminal may delay the launcher's own lines (Ctrl-S stops it).
+const PRINT_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Shows every line of a child, until it writes no more.
 pub(crate) async fn show(lines: impl AsyncRead + Unpin, prefix: &str, mut to: impl AsyncWrite + Unpin) {
@@ -34,8 +35,8 @@ pub(crate) async fn show(lines: impl AsyncRead + Unpin, prefix: &str, mut to: im
 
 /// Shows a line of the launcher's own.
 pub(crate) async fn say(line: &str) {
-    // Nobody is left to be told that nobody can be told.
-    let _ = timeout(SAY_PATIENCE, write(&mut stdout(), format!("{line}\n").as_bytes())).await;
+    // A failure to print cannot be printed either.
+    let _ = timeout(PRINT_TIMEOUT, write(&mut stdout(), format!("{line}\n").as_bytes())).await;
 }
 
 async fn write(to: &mut (impl AsyncWrite + Unpin), line: &[u8]) -> std::io::Result<()> {
@@ -48,7 +49,7 @@ async fn write(to: &mut (impl AsyncWrite + Unpin), line: &[u8]) -> std::io::Resu
 mod tests {
     use super::*;
 
-    /// What is shown of what a child says.
+    /// Returns the output for these lines of a child.
     fn shown(said: &[u8]) -> Vec<u8> {
         let mut terminal = Vec::new();
         let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");

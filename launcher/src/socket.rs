@@ -1,7 +1,9 @@
-//! Where dispatch asks for a city that has ended: a Unix socket in a directory that nobody else may enter.
+//! The socket at which dispatch asks for a city that has ended: a Unix socket in a private
+//! directory.
 //!
-//! One line in, `start gotham`, and one line out: `started gotham`, or `refused: ` and why. One request a connection, one
-//! connection at a time. What comes in is bounded in length and time, and names one of the four or is refused.
+//! One line in, `start gotham`, and one line out: `started gotham`, or `refused: ` and the reason. One
+//! request a connection, one connection at a time. A request is bounded in length and time, and
+//! names one of the four nodes or is refused.
 
 use std::fs::Permissions;
 use std::io;
@@ -17,22 +19,23 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 
-use crate::children::{NODES, Node, Refusal};
+use crate::children::Refusal;
+use crate::node::{NODES, Node};
 
 /// The longest request, with its newline, in bytes.
 const REQUEST_BYTES_MAX: u64 = 64;
-/// How long a request may take to arrive, and an answer to be taken.
-const PATIENCE: Duration = Duration::from_secs(1);
-/// Between two attempts to accept, where the system has no connection to give.
+/// The longest time for a request to arrive, and for an answer to be taken.
+const TIMEOUT: Duration = Duration::from_secs(1);
+/// The pause between two attempts to accept, where the system has no connection to give.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// Somebody asks for a node to be started again.
+/// A request to start a node again.
 pub(crate) struct Request {
     pub(crate) node: &'static Node,
     pub(crate) answer: oneshot::Sender<Result<(), Refusal>>,
 }
 
-/// The socket. It goes, and its directory with it, when this goes.
+/// The socket. It is removed, and its directory with it, when this is dropped.
 pub(crate) struct Socket {
     path: PathBuf,
     serving: JoinHandle<()>,
@@ -43,7 +46,7 @@ impl Socket {
     /// Opens a socket, whose requests come out of the channel.
     ///
     /// # Errors
-    /// When there is no place for it.
+    /// When the system does not make the directory or the socket.
     pub(crate) fn open(asks: mpsc::Sender<Request>) -> anyhow::Result<Self> {
         let private = Permissions::from_mode(0o700);
         let directory = tempfile::Builder::new().prefix("superhero-").permissions(private).tempdir();
@@ -53,7 +56,7 @@ impl Socket {
         Ok(Self { path, serving: tokio::spawn(serve(listener, asks)), _directory: directory })
     }
 
-    /// Where it is.
+    /// Returns its path.
     pub(crate) fn path(&self) -> &Path {
         &self.path
     }
@@ -68,7 +71,7 @@ impl Drop for Socket {
 async fn serve(listener: UnixListener, asks: mpsc::Sender<Request>) {
     loop {
         match listener.accept().await {
-            // Whoever left before the answer needs none.
+            // A client that left before the answer needs none.
             Ok((mut stream, _)) => drop(answer(&mut stream, &asks).await),
             Err(_) => sleep(ACCEPT_PAUSE).await,
         }
@@ -76,24 +79,24 @@ async fn serve(listener: UnixListener, asks: mpsc::Sender<Request>) {
 }
 
 async fn answer(stream: &mut UnixStream, asks: &mpsc::Sender<Request>) -> io::Result<()> {
-    let answer = match timeout(PATIENCE, request(stream)).await {
+    let answer = match timeout(TIMEOUT, request(stream)).await {
         Ok(read) => match parse(&read?) {
             Ok(node) => ask(node, asks).await,
             Err(refusal) => format!("refused: {refusal}\n"),
         },
-        Err(_) => format!("refused: no line came within {} s\n", PATIENCE.as_secs()),
+        Err(_) => format!("refused: no line came within {} s\n", TIMEOUT.as_secs()),
     };
-    timeout(PATIENCE, stream.write_all(answer.as_bytes())).await?
+    timeout(TIMEOUT, stream.write_all(answer.as_bytes())).await?
 }
 
-/// The first line, or as much of it as there may be.
+/// Reads the first line, or as much of it as is allowed.
 async fn request(stream: &mut UnixStream) -> io::Result<Vec<u8>> {
     let mut line = Vec::new();
     BufReader::new(stream).take(REQUEST_BYTES_MAX).read_until(b'\n', &mut line).await?;
     Ok(line)
 }
 
-/// The node that is to be started.
+/// Returns the node that is to be started.
 fn parse(line: &[u8]) -> Result<&'static Node, String> {
     let Some(line) = line.strip_suffix(b"\n") else { return Err(format!("expected a line of at most {REQUEST_BYTES_MAX} bytes")) };
     let name = line.strip_prefix(b"start ").ok_or("expected: start NAME")?;

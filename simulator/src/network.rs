@@ -1,7 +1,7 @@
-//! The simulated network: which links stand, which ways are blocked, and what becomes of a frame.
+//! The simulated network: the links, the blocked ways, and the fate of each frame.
 //!
-//! Invariant: links stand between two processes that run, and to a process of each name at most one, as the roster of the real nodes
-//! has it.
+//! Invariant: links stand between two processes that run, and from a process to at most one of each
+//! other name, as the roster of the real nodes has it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -15,13 +15,13 @@ use crate::plan::Noise;
 #[derive(Debug, Default)]
 pub(crate) struct Network {
     links: BTreeSet<(usize, usize)>,
-    /// Until when nothing passes from one to another.
+    /// The time until which nothing passes from one to another.
     blocked: BTreeMap<(usize, usize), Duration>,
-    /// When a slow link has sent all that was handed to it.
+    /// The time at which a slow link has sent all that was handed to it.
     busy: BTreeMap<(usize, usize), Duration>,
 }
 
-/// What becomes of a frame: when each of its copies arrives, and what struck it.
+/// The fate of a frame: the delay of each of its copies, and the faults that struck it.
 #[derive(Debug, Default)]
 pub(crate) struct Fate {
     pub(crate) delays: Vec<Duration>,
@@ -34,7 +34,7 @@ impl Network {
         self.links.contains(&pair(a, b))
     }
 
-    /// Those that `node` is linked to.
+    /// Returns the processes that `node` is linked to.
     pub(crate) fn peers(&self, node: usize) -> Vec<usize> {
         self.links.iter().filter_map(|(a, b)| if *a == node { Some(*b) } else { (*b == node).then_some(*a) }).collect()
     }
@@ -43,7 +43,7 @@ impl Network {
         self.links.insert(pair(a, b));
     }
 
-    /// Says whether there was a link.
+    /// Removes a link and reports whether there was one.
     pub(crate) fn unlink(&mut self, a: usize, b: usize) -> bool {
         self.links.remove(&pair(a, b))
     }
@@ -57,7 +57,7 @@ impl Network {
         self.blocked.clear();
     }
 
-    /// Until when no link can be made between the two, if it cannot.
+    /// Returns the time until which no link can be made between the two, if it cannot.
     pub(crate) fn blocked_until(&self, a: usize, b: usize, now: Duration) -> Option<Duration> {
         let until = |from, to| self.blocked.get(&(from, to)).copied();
         until(a, b).max(until(b, a)).filter(|until| *until > now)

@@ -1,45 +1,44 @@
-//! What a seed does to a cluster, written down before it happens: how bad the network is, and a list of steps.
+//! A plan: all that happens to a cluster in one run, written down before it happens.
 //!
-//! A plan is data. The same plan is the same run, so a failing one can be made smaller step by step (`shrink`) and read by a person.
-//! Every kind of trouble is left out of some plans, so that the others are seen alone too.
+//! Invariant: a plan is data. The same plan is the same run, so a failing one can be shrunk step by
+//! step (`shrink`) and read by a person.
 
-use std::fmt;
+mod describe;
+mod draw;
+
 use std::time::Duration;
-
-use rand::{RngExt, SeedableRng};
-use rand_chacha::ChaCha8Rng;
 
 /// A run before it is run.
 #[derive(Clone, Debug)]
 pub struct Plan {
-    /// What the network and the machines draw their chances from.
+    /// The seed of all chance in the network and the machines.
     pub seed: u64,
-    /// How many cities there are, beside dispatch, which is the last node.
+    /// The number of cities. Dispatch comes on top of them and is the last node.
     pub cities: usize,
-    /// How long the cluster is hurt, in virtual time.
+    /// The virtual time for which the cluster is hurt.
     pub hurt: Duration,
-    /// What is bad all the time.
+    /// The faults that are there all the time.
     pub noise: Noise,
-    /// What happens when, in order.
+    /// The actions, in order of time.
     pub steps: Vec<Step>,
 }
 
-/// What is bad as long as a cluster is hurt.
+/// The conditions for as long as a cluster is hurt.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Noise {
-    /// How long a frame takes, at least and at most.
+    /// The least and the greatest delay of a frame.
     pub delay: (Duration, Duration),
     /// The share of frames that vanish, 0 to 1.
     pub loss: f64,
     /// The share of frames that arrive twice, 0 to 1.
     pub duplication: f64,
-    /// Whether frames may overtake each other, and outlive the connection they were sent on.
+    /// Frames may overtake each other, and outlive the connection that they were sent on.
     pub reorder: bool,
-    /// Every third link carries no more than this many bytes a second.
+    /// The bytes a second that every third link can carry; unlimited if absent.
     pub slow: Option<u64>,
-    /// How far a node's wall clock is off, at most, in milliseconds either way.
+    /// The greatest offset of a node's wall clock, in milliseconds either way.
     pub skew_ms: i64,
-    /// How much faster or slower a node's wall clock goes, at most, in millionths.
+    /// The greatest error in the rate of a node's wall clock, in millionths either way.
     pub drift_ppm: i64,
     /// Patrols and fights go on, also after healing.
     pub fights: bool,
@@ -48,7 +47,7 @@ pub struct Noise {
 }
 
 impl Noise {
-    /// A good day.
+    /// Returns the conditions of a good day.
     #[must_use]
     pub fn none() -> Self {
         Self {
@@ -65,222 +64,127 @@ impl Noise {
     }
 }
 
-/// One thing that happens.
+/// An action and its time.
 #[derive(Clone, Debug)]
 pub struct Step {
-    /// When, in virtual time.
+    /// The virtual time.
     pub at: Duration,
-    /// What.
-    pub act: Act,
+    /// The action.
+    pub action: Action,
 }
 
-/// What can happen. Nodes go by number: the cities, then dispatch.
+/// An action on the cluster. Nodes go by number: the cities, then dispatch.
 #[derive(Clone, Debug)]
-pub enum Act {
-    /// A user asks for something.
-    Ask(Wish),
+pub enum Action {
+    /// A user sends a request.
+    Ask(Request),
     /// A user bombs a city.
     Bomb(usize),
-    /// Nothing passes from `a` to `b`; nor back, if `both`. If `silent`, nobody is told.
+    /// Nothing passes from `a` to `b`.
     Cut {
-        /// From here.
+        /// The sender.
         a: usize,
-        /// To there.
+        /// The receiver.
         b: usize,
-        /// Whether also the other way.
+        /// The other direction is cut too.
         both: bool,
-        /// Whether it must be found out by silence.
+        /// Both ends find out by silence only.
         silent: bool,
-        /// For how long.
+        /// The duration.
         lasts: Duration,
     },
     /// The nodes whose bit is set are cut off from the others.
     Split {
         /// A bit a node.
         side: u128,
-        /// For how long.
+        /// The duration.
         lasts: Duration,
     },
     /// A link breaks again and again.
     Flap {
         /// One end.
         a: usize,
-        /// The other.
+        /// The other end.
         b: usize,
-        /// Between two breaks.
+        /// The time between two breaks.
         period: Duration,
-        /// How often.
+        /// The number of breaks.
         times: u32,
     },
     /// A process stands still, its memory intact.
     Freeze {
-        /// Which.
+        /// The node.
         node: usize,
-        /// For how long.
+        /// The duration.
         lasts: Duration,
     },
     /// All links of a process break; its memory stays.
     Reset(usize),
-    /// A process is killed, and started again without memory, on a clock that may have been set meanwhile.
+    /// A process is killed, and started again without memory, on a clock that may have been set
+    /// meanwhile.
     Kill {
-        /// Which.
+        /// The node.
         node: usize,
-        /// How long it is down.
+        /// The time until it starts.
         down: Duration,
     },
-    /// A node's wall clock is wrong by this much for a while.
+    /// A node's wall clock is wrong for a while.
     Jump {
-        /// Whose.
+        /// The node.
         node: usize,
-        /// By how much, in milliseconds.
+        /// The offset, in milliseconds.
         by_ms: i64,
-        /// For how long.
+        /// The duration.
         lasts: Duration,
     },
-    /// A city leaves (its process is killed, or only cut off if `alive`), is forgotten, and comes back.
+    /// A city leaves, is forgotten, and comes back.
     Forget {
-        /// Which.
+        /// The city.
         city: usize,
-        /// Whether it lives on meanwhile.
+        /// It is only cut off meanwhile. If not set, its process is killed.
         alive: bool,
-        /// How long it is away.
+        /// The duration of its absence.
         away: Duration,
     },
-    /// A second process of a city's name is started; of the other nodes, those whose bit is set see only this one, the others only the
-    /// first.
+    /// A second process of a city's name is started. Of the other nodes, those whose bit is set
+    /// see only the second, the others only the first.
     Double {
-        /// Which city.
+        /// The city.
         city: usize,
         /// A bit a node.
         side: u128,
-        /// How long the two do not share a neighbour.
+        /// The time for which the two do not share a neighbour.
         lasts: Duration,
     },
 }
 
-/// What a user asks for. Heroes and places go by any number, taken modulo how many there are by then.
+/// A request of a user. Heroes and places go by any number, taken modulo how many there are by
+/// then.
 #[derive(Clone, Debug)]
-pub enum Wish {
-    /// A new hero.
+pub enum Request {
+    /// Creates a hero.
     Create,
-    /// A hero somewhere else.
+    /// Assigns a hero to a place.
     Assign {
-        /// Which hero.
+        /// The hero.
         hero: u32,
-        /// Where to; one more than the cities is home.
+        /// The place; one more than the cities is home.
         to: u32,
     },
-    /// The end of a hero.
+    /// Ends a hero.
     Terminate {
-        /// Which.
+        /// The hero.
         hero: u32,
     },
 }
 
-impl Plan {
-    /// The plan of this seed, for `nodes` nodes, or for 3 to 9.
-    ///
-    /// # Panics
-    /// For fewer than two nodes or more than 128.
+impl Action {
+    /// The kinds of fault, as they are counted. A request is none.
+    pub const FAULTS: [&'static str; 10] = ["bomb", "cut", "split", "flap", "freeze", "reset", "kill", "jump", "forget", "double"];
+
+    /// Returns its place in [`FAULTS`](Self::FAULTS), if it is a fault.
     #[must_use]
-    pub fn draw(seed: u64, nodes: Option<usize>) -> Self {
-        let mut rng = ChaCha8Rng::seed_from_u64(seed);
-        let nodes = nodes.unwrap_or_else(|| rng.random_range(3..=9));
-        assert!((2..=128).contains(&nodes), "a cluster of {nodes} nodes");
-        let hurt = Duration::from_millis(rng.random_range(4_000..16_000));
-        let mut plan = Self { seed, cities: nodes - 1, hurt, noise: draw_noise(&mut rng), steps: Vec::new() };
-        // More nodes have more to suffer.
-        let scale = (nodes as f64 / 4.0).sqrt();
-        let mut rate = |max: f64| if rng.random_bool(0.4) { 0.0 } else { rng.random_range(0.0..max) * scale };
-        let rates = [
-            12.0_f64.min(rate(12.0) + 1.0),
-            rate(0.4),
-            rate(0.5),
-            rate(0.15),
-            rate(0.1),
-            rate(0.15),
-            rate(0.1),
-            rate(0.2),
-            rate(0.1),
-            rate(0.08),
-            rate(0.05),
-        ];
-        for (kind, rate) in rates.into_iter().enumerate() {
-            let mut at = 0.0;
-            loop {
-                at += -(1.0 - rng.random_range(0.0..1.0_f64)).ln() / rate.max(1e-9);
-                if at >= hurt.as_secs_f64() {
-                    break;
-                }
-                let act = draw_act(&mut rng, kind, nodes);
-                plan.steps.push(Step { at: Duration::from_secs_f64(at), act });
-            }
-        }
-        plan.steps.sort_by_key(|step| step.at);
-        // Two processes of one name hear of each other through those who gossip with either.
-        plan.noise.city_gossip |= plan.steps.iter().any(|step| matches!(step.act, Act::Double { .. }));
-        plan
-    }
-
-    /// A good day on which users ask for things.
-    #[must_use]
-    pub fn untroubled(seed: u64) -> Self {
-        let asks = |step: &Step| matches!(step.act, Act::Ask(_));
-        let mut plan = Self::draw(seed, Some(4));
-        plan.steps.retain(asks);
-        Self { noise: Noise::none(), ..plan }
-    }
-}
-
-fn draw_noise(rng: &mut ChaCha8Rng) -> Noise {
-    let mut rate = |max: f64| if rng.random_bool(0.4) { 0.0 } else { rng.random_range(0.0..max) };
-    let (loss, duplication) = (rate(0.3), rate(0.3));
-    Noise {
-        delay: (Duration::from_millis(1), Duration::from_millis([5, 200, 2_000][rng.random_range(0..3)])),
-        loss,
-        duplication,
-        reorder: rng.random_bool(0.5),
-        slow: rng.random_bool(0.2).then(|| rng.random_range(500..20_000)),
-        skew_ms: [0, 10, 900][rng.random_range(0..3)],
-        drift_ppm: [0, 200, 50_000][rng.random_range(0..3)],
-        fights: rng.random_bool(0.4),
-        city_gossip: rng.random_bool(0.85),
-    }
-}
-
-fn draw_act(rng: &mut ChaCha8Rng, kind: usize, nodes: usize) -> Act {
-    let cities = nodes - 1;
-    let mut lasts = |most_ms: u64| Duration::from_millis(rng.random_range(50..most_ms));
-    let (short, long) = (lasts(6_000), lasts(12_000));
-    let (a, b) = (rng.random_range(0..nodes), rng.random_range(0..nodes - 1));
-    let b = if b >= a { b + 1 } else { b };
-    let side = rng.random::<u128>();
-    match kind {
-        0 => Act::Ask(match rng.random_range(0..10) {
-            0..4 => Wish::Create,
-            4..8 => Wish::Assign { hero: rng.random(), to: rng.random() },
-            _ => Wish::Terminate { hero: rng.random() },
-        }),
-        1 => Act::Bomb(a % cities),
-        2 => Act::Cut { a, b, both: rng.random_bool(0.6), silent: rng.random_bool(0.5), lasts: long },
-        3 => Act::Split { side, lasts: long },
-        4 => Act::Flap { a, b, period: short / 10 + Duration::from_millis(20), times: rng.random_range(2..20) },
-        5 => Act::Freeze { node: a, lasts: short },
-        6 => Act::Reset(a),
-        7 => Act::Kill { node: a, down: if rng.random_bool(0.5) { Duration::ZERO } else { short } },
-        8 => Act::Jump { node: a, by_ms: [-3_600_000, -3_000, 1_500, 10_000, 3_600_000][rng.random_range(0..5)], lasts: short },
-        9 => Act::Forget { city: a % cities, alive: rng.random_bool(0.5), away: short + Duration::from_secs(1) },
-        _ => Act::Double { city: a % cities, side, lasts: long },
-    }
-}
-
-impl Act {
-    /// The kinds of trouble, as they are counted. Asking is none.
-    pub const TROUBLES: [&'static str; 10] = ["bomb", "cut", "split", "flap", "freeze", "reset", "kill", "jump", "forget", "double"];
-
-    /// Which of [`TROUBLES`](Self::TROUBLES) it is.
-    #[must_use]
-    pub fn trouble(&self) -> Option<usize> {
+    pub fn fault(&self) -> Option<usize> {
         match self {
             Self::Ask(_) => None,
             Self::Bomb(_) => Some(0),
@@ -293,38 +197,6 @@ impl Act {
             Self::Jump { .. } => Some(7),
             Self::Forget { .. } => Some(8),
             Self::Double { .. } => Some(9),
-        }
-    }
-}
-
-impl fmt::Display for Step {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:>8.3}s  {}", self.at.as_secs_f64(), self.act)
-    }
-}
-
-impl fmt::Display for Act {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Ask(Wish::Create) => f.write_str("a hero is created"),
-            Self::Ask(Wish::Assign { hero, to }) => write!(f, "hero #{hero} is assigned to place #{to}"),
-            Self::Ask(Wish::Terminate { hero }) => write!(f, "hero #{hero} is terminated"),
-            Self::Bomb(city) => write!(f, "node {city} is bombed"),
-            Self::Cut { a, b, both, silent, lasts } => {
-                let (arrow, how) = (if *both { "and" } else { "to" }, if *silent { "silently" } else { "loudly" });
-                write!(f, "the link from {a} {arrow} {b} is {how} cut for {lasts:?}")
-            }
-            Self::Split { side, lasts } => write!(f, "the nodes of {side:#x} are split from the others for {lasts:?}"),
-            Self::Flap { a, b, period, times } => write!(f, "the link between {a} and {b} breaks {times} times, every {period:?}"),
-            Self::Freeze { node, lasts } => write!(f, "node {node} stands still for {lasts:?}"),
-            Self::Reset(node) => write!(f, "all links of node {node} break"),
-            Self::Kill { node, down } => write!(f, "node {node} is killed, and started again after {down:?}"),
-            Self::Jump { node, by_ms, lasts } => write!(f, "the clock of node {node} is off by {by_ms} ms for {lasts:?}"),
-            Self::Forget { city, alive: true, away } => write!(f, "node {city} is cut off for {away:?}, and forgotten meanwhile"),
-            Self::Forget { city, alive: false, away } => write!(f, "node {city} is down for {away:?}, and forgotten meanwhile"),
-            Self::Double { city, side, lasts } => {
-                write!(f, "a second process of node {city}'s name is all that the nodes of {side:#x} see of it for {lasts:?}")
-            }
         }
     }
 }

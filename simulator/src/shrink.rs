@@ -1,4 +1,4 @@
-//! Makes a failing plan small: fewer steps, less noise, as long as the same claim is still violated.
+//! Shrinking of a failing plan: fewer steps and less noise, as long as the same claim is violated.
 //!
 //! Steps go in halves, then quarters, and so on to single ones (Zeller, "Yesterday, my program worked", 1999); then each kind of
 //! noise is taken away if the failure does not need it.
@@ -7,14 +7,14 @@ use std::time::Duration;
 
 use shared::replica::Rules;
 
-use crate::cluster::Violation;
 use crate::plan::{Noise, Plan};
 use crate::run;
+use crate::violation::Violation;
 
-/// How many runs shrinking may cost.
+/// The number of runs that shrinking may cost.
 const RUNS_MAX: usize = 2_000;
 
-/// The smallest plan found that violates the same claim, and how it does.
+/// Returns the smallest plan found that violates the same claim, and its violation.
 #[must_use]
 pub fn shrink(plan: &Plan, violation: Violation, rules: &Rules) -> (Plan, Violation) {
     let mut smallest = (plan.clone(), violation);
@@ -66,7 +66,7 @@ pub fn shrink(plan: &Plan, violation: Violation, rules: &Rules) -> (Plan, Violat
     }
 }
 
-/// The same noise with one kind of it taken away, for each kind there is.
+/// Returns the same noise without one kind of it, for each kind there is.
 fn quieter(noise: &Noise) -> Vec<Noise> {
     let none = Noise::none();
     let candidates = [

@@ -1,7 +1,9 @@
-//! How fast news spreads through the real core: rounds until every replica holds one new hero, beside what theory says.
+//! The spread of news through the real core: rounds until every replica holds one new hero, beside
+//! theory.
 //!
-//! Invariant: only whom a node asks is drawn here. Everything that is passed on, and whether it is, is the core's own doing:
-//! nothing is lost or delayed, an exchange runs to its end before the next begins, and a round is one second.
+//! Invariant: chance decides here only which node pulls from which. All that is passed on is passed
+//! on by the core: nothing is lost or delayed, an exchange runs to its end before the next begins,
+//! and a round is one second.
 
 use std::time::Duration;
 
@@ -16,14 +18,14 @@ use shared::id::{HeroId, Incarnation, Origin};
 use shared::replica::{Config, Event, Output, Replica};
 use shared::time::{Now, UnixMillis};
 
-/// When the cluster was started: some day.
+/// The wall time at which the cluster starts.
 const EPOCH: UnixMillis = UnixMillis(1_790_000_000_000);
-/// When the hero is written: long after everybody has joined.
+/// The time at which the hero is written: long after all have joined.
 const SETTLED: Duration = Duration::from_secs(10);
 /// The hero whose spread is measured.
 const NEWS: HeroId = HeroId(Uuid::from_u128(1));
 
-/// Who asks whom in a round.
+/// The pulls of a round.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Rule {
     /// Ours: each node, in random order, begins a mutual pull with one random other.
@@ -32,7 +34,7 @@ pub enum Rule {
     OneOrderedPair,
 }
 
-/// How many rounds pass until every one of `nodes` replicas holds a hero that one of them wrote.
+/// Returns the number of rounds until each of `nodes` replicas holds a hero that one of them wrote.
 ///
 /// # Panics
 /// If there are fewer than two nodes, or if the core does anything but bring the news.
@@ -50,7 +52,7 @@ pub fn rounds_to_converge(nodes: usize, rule: Rule, seed: u64) -> u32 {
     rounds
 }
 
-/// What many seeds came to, in rounds.
+/// The distribution over many seeds, in rounds.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Spread {
     /// The arithmetic mean.
@@ -103,9 +105,10 @@ struct Cluster {
 }
 
 impl Cluster {
-    /// A cluster in which all have joined and every vector covers the birth of all, so that only the news is new.
+    /// Returns a cluster in which all have joined and every vector covers the birth of all, so that
+    /// only the news is new.
     fn joined(nodes: usize, seed: u64) -> Self {
-        assert!(nodes >= 2, "news needs somebody to hear it");
+        assert!(nodes >= 2, "news needs a second node");
         let start = Now { mono: Duration::ZERO, wall: EPOCH };
         let life = |number| Origin { node: format!("city-{number}").parse().expect("a valid name"), incarnation: Incarnation(1) };
         let replicas = (0..nodes).map(|number| Replica::new(life(number), Config::default(), start)).collect();
@@ -146,7 +149,7 @@ impl Cluster {
         other + usize::from(other >= node)
     }
 
-    /// Lets `puller` pull from `source`, and carries what they say until both have said all.
+    /// Lets `puller` pull from `source`, and carries messages until both have sent all.
     fn exchange(&mut self, puller: usize, source: usize, mutual: bool) {
         let from = self.replicas[source].me();
         self.replicas[puller].pull(self.now, from, from.node, mutual);
@@ -154,7 +157,7 @@ impl Cluster {
         assert!([puller, source].iter().all(|node| self.replicas[*node].deadline().is_none()), "an exchange runs to its end");
     }
 
-    /// Carries what `from` has to say to `to`; says whether that was anything.
+    /// Carries the messages of `from` to `to`; reports whether there were any.
     fn deliver(&mut self, from: usize, to: usize) -> bool {
         let via = self.replicas[from].me().node;
         let mut any = false;

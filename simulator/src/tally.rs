@@ -1,14 +1,14 @@
-//! What happened in a run, in numbers.
+//! The counts of a run.
 
 use shared::replica::Event;
 
-use crate::plan::Act;
+use crate::plan::Action;
 
-/// How often each kind of trouble struck, and how much was done meanwhile.
+/// The number of faults of each kind, and of everything that was done meanwhile.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Tally {
-    /// Of each of [`Act::TROUBLES`], how many.
-    pub troubles: [u64; Act::TROUBLES.len()],
+    /// The count of each of [`Action::FAULTS`].
+    pub faults: [u64; Action::FAULTS.len()],
     /// Frames sent.
     pub frames: u64,
     /// Bytes sent.
@@ -39,12 +39,12 @@ pub struct Tally {
     pub adopted: u64,
     /// Members forgotten.
     pub forgotten: u64,
-    /// Lives that heard of a later one of their name.
+    /// Lives that learned of a later one of their name.
     pub superseded: u64,
 }
 
 impl Tally {
-    /// Counts what a replica reports.
+    /// Counts an event of a replica.
     pub(crate) fn count(&mut self, event: &Event) {
         match event {
             Event::Committed { full, .. } => {
@@ -64,10 +64,10 @@ impl Tally {
         }
     }
 
-    /// The numbers with their names.
+    /// Returns the numbers with their names.
     #[must_use]
     pub fn numbers(&self) -> Vec<(&'static str, u64)> {
-        let troubles = Act::TROUBLES.into_iter().zip(self.troubles);
+        let faults = Action::FAULTS.into_iter().zip(self.faults);
         let rest = [
             ("frames", self.frames),
             ("bytes", self.bytes),
@@ -86,13 +86,13 @@ impl Tally {
             ("forgotten", self.forgotten),
             ("superseded", self.superseded),
         ];
-        troubles.chain(rest).collect()
+        faults.chain(rest).collect()
     }
 }
 
 impl std::ops::AddAssign for Tally {
     fn add_assign(&mut self, other: Self) {
-        for (mine, theirs) in self.troubles.iter_mut().zip(other.troubles) {
+        for (mine, theirs) in self.faults.iter_mut().zip(other.faults) {
             *mine += theirs;
         }
         self.frames += other.frames;

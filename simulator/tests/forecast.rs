@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use dispatch_node::forecast::{Forecast, Gossip, Intervals, Way, forecast};
 use shared::fault::Pace;
-use simulator::plan::{Act, Noise, Plan, Step, Wish};
+use simulator::plan::{Action, Noise, Plan, Request, Step};
 use simulator::recovery::{Recovery, follow};
 
 const CITIES: usize = 3;
@@ -19,23 +19,23 @@ const HORIZON: Duration = Duration::from_secs(8);
 const SEEDS: u64 = 1_000;
 
 /// What happens to a cluster, by seed, beside what users ask for at first.
-type Story = fn(u64) -> Vec<(Duration, Act)>;
+type Story = fn(u64) -> Vec<(Duration, Action)>;
 
 /// When links are cut: after the heroes have been assigned, and time enough for patrols and fights on each side.
 const CUT: Duration = Duration::from_millis(4_500);
 
 /// These nodes are cut off from the others, a bit each, until all is healed.
-fn split(side: u128) -> (Duration, Act) {
-    (CUT, Act::Split { side, lasts: HEALED - CUT })
+fn split(side: u128) -> (Duration, Action) {
+    (CUT, Action::Split { side, lasts: HEALED - CUT })
 }
 
 fn plan(seed: u64, story: Story, fights: bool) -> Plan {
     let ms = Duration::from_millis;
     let asked = (0..12).flat_map(|hero: u32| {
         let at = ms(2_000) + ms(50) * hero;
-        [(at, Act::Ask(Wish::Create)), (at + ms(1_000), Act::Ask(Wish::Assign { hero, to: hero }))]
+        [(at, Action::Ask(Request::Create)), (at + ms(1_000), Action::Ask(Request::Assign { hero, to: hero }))]
     });
-    let mut steps: Vec<Step> = asked.chain(story(seed)).map(|(at, act)| Step { at, act }).collect();
+    let mut steps: Vec<Step> = asked.chain(story(seed)).map(|(at, action)| Step { at, action }).collect();
     steps.sort_by_key(|step| step.at);
     // As between processes of one host.
     let delay = (Duration::from_micros(200), Duration::from_micros(200));
@@ -118,7 +118,7 @@ fn holds(Compared { mean_off, late, in_band, agreed: [before, within, after] }: 
 fn one_write_spreads_as_forecast() {
     let story: Story = |seed| {
         let to = u32::try_from(seed % 3).unwrap();
-        vec![(HEALED, Act::Ask(Wish::Assign { hero: 0, to }))]
+        vec![(HEALED, Action::Ask(Request::Assign { hero: 0, to }))]
     };
     holds(compare(story, false, open));
 }
@@ -137,7 +137,7 @@ fn three_parts_recover_as_forecast() {
 fn four_nodes_apart_recover_as_forecast() {
     let story: Story = |_| {
         let apart = (0..=DISPATCH).map(|node| split(1 << node));
-        apart.chain([(CUT + Duration::from_secs(3), Act::Ask(Wish::Create))]).collect()
+        apart.chain([(CUT + Duration::from_secs(3), Action::Ask(Request::Create))]).collect()
     };
     holds(compare(story, true, open));
 }
@@ -147,7 +147,7 @@ fn four_nodes_apart_recover_as_forecast() {
 fn a_city_with_one_link_left_recovers_as_forecast() {
     let story: Story = |_| {
         let lasts = HEALED + HORIZON;
-        let cut = |b| (CUT, Act::Cut { a: 0, b, both: true, silent: false, lasts });
+        let cut = |b| (CUT, Action::Cut { a: 0, b, both: true, silent: false, lasts });
         vec![split(0b0001), cut(1), cut(DISPATCH)]
     };
     let way = |a: usize, b: usize| if a.min(b) == 0 && a.max(b) != 2 { Way::Unlinked } else { Way::Open };

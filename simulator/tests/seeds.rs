@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use shared::replica::Rules;
-use simulator::plan::{Act, Noise, Plan, Step, Wish};
+use simulator::plan::{Action, Noise, Plan, Request, Step};
 use simulator::tally::Tally;
 use simulator::{run, shrink};
 
@@ -57,16 +57,16 @@ fn thirty_nodes_come_to_rest_too() {
 #[test]
 fn one_whose_clock_was_an_hour_ahead_in_its_last_life_does_not_halt_again_and_again() {
     let (ms, dispatch) = (Duration::from_millis, 3);
-    let alone = |at, node: usize, lasts| (at, Act::Split { side: 1 << node, lasts: ms(lasts) });
+    let alone = |at, node: usize, lasts| (at, Action::Split { side: 1 << node, lasts: ms(lasts) });
     let steps = [
         alone(1_500, 0, 20_000),
         alone(1_500, dispatch, 2_500),
-        (1_600, Act::Jump { node: dispatch, by_ms: 3_600_000, lasts: ms(900) }),
-        (1_700, Act::Kill { node: dispatch, down: Duration::ZERO }),
-        (3_500, Act::Ask(Wish::Create)),
-        (11_000, Act::Kill { node: dispatch, down: ms(1_000) }),
+        (1_600, Action::Jump { node: dispatch, by_ms: 3_600_000, lasts: ms(900) }),
+        (1_700, Action::Kill { node: dispatch, down: Duration::ZERO }),
+        (3_500, Action::Ask(Request::Create)),
+        (11_000, Action::Kill { node: dispatch, down: ms(1_000) }),
     ];
-    let steps = steps.into_iter().map(|(at, act)| Step { at: ms(at), act }).collect();
+    let steps = steps.into_iter().map(|(at, action)| Step { at: ms(at), action }).collect();
     let noise = Noise { city_gossip: false, ..Noise::none() };
     let outcome = run::run(&Plan { seed: 1, cities: 3, hurt: ms(11_100), noise, steps }, &Rules::default(), false).unwrap();
     assert_eq!(outcome.tally.superseded, 1, "it was outlived");
@@ -78,7 +78,7 @@ fn a_failing_plan_shrinks_to_what_makes_it_fail() {
     // There is no node 9 to kill: the run panics, which counts as a violation.
     let mut plan = Plan::draw(3, Some(4));
     let half = plan.hurt / 2;
-    plan.steps.push(Step { at: half, act: Act::Kill { node: 9, down: half } });
+    plan.steps.push(Step { at: half, action: Action::Kill { node: 9, down: half } });
     plan.steps.sort_by_key(|step| step.at);
     let violation = run::run(&plan, &Rules::default(), false).unwrap_err();
     let (smallest, violation) = shrink::shrink(&plan, violation, &Rules::default());

@@ -13,12 +13,13 @@ use shared::crdt::{Entry, Map, Value, VersionVector};
 use shared::hero::Location;
 use shared::id::{HeroId, Incarnation, Origin};
 use shared::time::UnixMillis;
+use simulator::checker::rank::{Rank, rank};
 use simulator::checker::survival::Survivors;
-use simulator::checker::{Rank, agreement, claims, deaths, monotonic, rank};
+use simulator::checker::{agreement, claims, deaths, monotonic};
 
 use crate::api::{Api, CityHeroes, Hero, NodeState};
+use crate::nodes::{CITIES, NODES};
 use crate::wait::ensure;
-use crate::{CITIES, NODES};
 
 /// One node, as dispatch showed it.
 #[derive(Clone, Debug)]

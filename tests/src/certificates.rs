@@ -9,7 +9,7 @@ use rustls::pki_types::pem::PemObject as _;
 use tempfile::TempDir;
 use time::OffsetDateTime;
 
-use crate::NODES;
+use crate::nodes::NODES;
 
 /// An authority's certificate, and one for each node with its key, in files.
 #[derive(Debug)]

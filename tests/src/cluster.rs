@@ -14,9 +14,9 @@ use crate::api::{Api, NodeState};
 use crate::certificates::Certificates;
 use crate::exposition::Exposition;
 use crate::loopback::own_address;
+use crate::nodes::{CITIES, NODES};
 use crate::process::Process;
 use crate::wait::{ensure, wait_until};
-use crate::{CITIES, NODES};
 
 /// How long a cluster may take to be ready.
 const READY_PATIENCE: Duration = Duration::from_secs(15);

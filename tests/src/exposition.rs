@@ -1,4 +1,8 @@
-//! What a node says of itself at `/metrics`, taken apart as a scraper does.
+//! The text of a node's `/metrics`, parsed as a scraper does.
+//!
+//! The client reads one histogram of that text too (`client/src/load/lag.rs`), and skips lines that
+//! it does not know. This parser accepts only the format itself: tests that used the lenient one
+//! would pass with metrics that no scraper can read.
 
 use std::collections::{BTreeMap, BTreeSet};
 

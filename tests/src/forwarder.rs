@@ -19,8 +19,8 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use tun_rs::{DeviceBuilder, SyncDevice};
 
-use crate::NODES;
 use crate::netns::Network;
+use crate::nodes::NODES;
 use superhero::Stopwatch;
 
 /// The largest packet, as everywhere on Ethernet.

@@ -16,9 +16,9 @@ use nix::sys::signal::{self, Signal};
 use nix::unistd::Pid;
 use tempfile::TempDir;
 
-use crate::NODES;
 use crate::cluster::{Cluster, Loopback, Options};
 use crate::loopback::own_address;
+use crate::nodes::NODES;
 use crate::process::Process;
 use superhero::Stopwatch;
 

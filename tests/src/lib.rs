@@ -32,6 +32,7 @@ mod load;
 mod loopback;
 #[cfg(target_os = "linux")]
 mod netns;
+mod nodes;
 mod onlooker;
 mod page;
 mod process;
@@ -58,6 +59,7 @@ pub use loopback::own_address;
 #[cfg(target_os = "linux")]
 pub use netns::{Host, Network};
 pub use nix::sys::signal::Signal;
+pub use nodes::{CITIES, DEVELOPMENT_COOKIE, NODES};
 pub use onlooker::{Onlooker, Waits};
 pub use page::{no_complaints, page_of, row, settled, wait_row, wait_verdict};
 pub use process::{Finished, Process, binary, command, run};
@@ -65,10 +67,3 @@ pub use promtool::promtool;
 pub use superhero::Stopwatch;
 pub use tools::python_tool;
 pub use wait::{ensure, wait_until};
-
-/// The cities, in the order of the page.
-pub const CITIES: [&str; 3] = ["gotham", "metropolis", "capitol"];
-/// Every process.
-pub const NODES: [&str; 4] = ["gotham", "metropolis", "capitol", "dispatch"];
-/// What nodes share when nobody says otherwise.
-pub const DEVELOPMENT_COOKIE: &str = "superhero-cluster-development";

@@ -19,7 +19,8 @@ use shared::link::secret::{Purpose, Secret};
 use shared::message::Frame;
 use shared::wire::{self, Hello, Welcome};
 
-use crate::{Certificates, DEVELOPMENT_COOKIE};
+use crate::certificates::Certificates;
+use crate::nodes::DEVELOPMENT_COOKIE;
 
 /// How long the other end may be silent.
 const SILENCE_MAX: Duration = Duration::from_secs(10);

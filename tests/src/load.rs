@@ -13,10 +13,10 @@ use rand_chacha::ChaCha8Rng;
 use serde_json::json;
 use shared::id::HeroId;
 
-use crate::NODES;
 use crate::api::{Api, Hero, Reply};
 use crate::audit::{Audit, Fates, Look, entry, look};
 use crate::cluster::Cluster;
+use crate::nodes::NODES;
 use crate::wait::{ensure, wait_until};
 
 /// How many clients write.

@@ -19,8 +19,8 @@ use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, setns, unshare};
 use tempfile::TempDir;
 
-use crate::NODES;
 use crate::cluster::{Ground, port};
+use crate::nodes::NODES;
 use crate::process::Process;
 
 /// What the nodes of a test share: beyond loopback they refuse the development cookie, and want to be told to do without TLS.

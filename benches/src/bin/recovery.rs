@@ -1,17 +1,19 @@
-//! How long a bombed city takes to hold everything again, and what others wait in the two seconds from the bomb on: real processes, over real sockets.
+//! `recovery`: the time until a bombed city holds everything again, and the delay of other requests
+//! in the two seconds after the bomb: real processes, over real sockets.
 //!
-//! It is counted from the answer to the bomb until the city itself tells that it holds as many heroes as before (asked again and again on its own
-//! port). Meanwhile requests are due every few milliseconds, some that dispatch answers itself and some that another city must write; each is counted from when it
-//! was due, so whoever waits behind a slow one is counted, too.
+//! The time runs from the answer to the bomb until the city itself, polled on its own port, holds as
+//! many heroes as before. Meanwhile requests are due every few milliseconds, some that dispatch
+//! answers itself and some that another city must write. Each is timed from when it was due, so
+//! waiting behind a slow one counts too.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use benches::fixtures::{quiet_cluster, wait_agreed};
 use benches::http::Http;
 use benches::process::{Use, machine_load, percent, resident_mb};
-use benches::scene::{quiet_cluster, wait_agreed};
 use benches::table::{Spread, in_ms, line, part, promised};
 use cluster_tests::wait_until;
 use tokio::runtime::Runtime;
@@ -19,16 +21,16 @@ use tokio::time::{Instant, interval, sleep_until};
 
 /// The most heroes that are created at once.
 const CREATE_MAX: u32 = 10_000;
-/// How long coming to agree on all heroes may take.
-const AGREEMENT_PATIENCE: Duration = Duration::from_secs(180);
-/// How often the city is asked how much it holds.
+/// The longest time until all nodes agree on all heroes.
+const AGREEMENT_TIMEOUT: Duration = Duration::from_secs(180);
+/// The interval at which the city is polled.
 const LOOK: Duration = Duration::from_millis(5);
-/// How often a request of others is due.
+/// The interval at which other requests are due.
 const PROBE: Duration = Duration::from_millis(10);
-/// How many bombs fall, one after the other.
+/// The number of bombs, one after the other.
 const BOMBS: usize = 5;
-/// Between two bombs, for each 100,000 heroes, so that what one has caused is over before the next. A city that crashes more than three times within
-/// five seconds stays down.
+/// The time between two bombs, for each 100,000 heroes, so that the effects of one are over before
+/// the next. A city that crashes more than three times within five seconds stays down.
 const BETWEEN_BOMBS: Duration = Duration::from_secs(2);
 
 fn main() {
@@ -49,7 +51,7 @@ fn measure(heroes: u32) {
         let _ = cluster.api.create(left.min(CREATE_MAX));
         left -= left.min(CREATE_MAX);
     }
-    wait_agreed(&cluster, AGREEMENT_PATIENCE);
+    wait_agreed(&cluster, AGREEMENT_TIMEOUT);
     part(&format!("{heroes} heroes"));
     for node in ["gotham", "dispatch"] {
         let process = cluster.process(node).id();
@@ -72,7 +74,7 @@ fn measure(heroes: u32) {
         let took = runtime.block_on(wait_whole(gotham, heroes, bombs, fallen));
         whole.push(in_ms(took));
         // What dispatch does to see it is part of what others wait for.
-        wait_until("dispatch shows the city whole", AGREEMENT_PATIENCE, || {
+        wait_until("dispatch shows the city whole", AGREEMENT_TIMEOUT, || {
             let reply = cluster.api.get("/api/v1/cluster");
             let nodes = if reply.status == 200 { reply.json()["nodes"].as_array().cloned() } else { None };
             let gotham = nodes.iter().flatten().find(|city| city["name"] == "gotham");
@@ -103,14 +105,14 @@ fn measure(heroes: u32) {
     }
 }
 
-/// How long requests took that were done, in milliseconds, and how many were refused.
+/// The times of answered requests, in milliseconds, and the number of refused ones.
 struct Probed {
     waited: Vec<f64>,
     refused: usize,
 }
 
-/// Asks the city how much it holds until so many bombs have hit it and it holds all again. It has to be seen with less first: what a life held is
-/// told until the next one looks.
+/// Polls the city until this many bombs have hit it and it holds all again. It has to be seen with
+/// less first: the figures of a life stay until the next one is measured.
 async fn wait_whole(city: SocketAddr, heroes: u32, bombs: usize, since: Instant) -> Duration {
     let hit = format!("superhero_crashes_total{{node=\"gotham\",cause=\"bomb\"}} {bombs}");
     let whole = format!("superhero_heroes{{node=\"gotham\"}} {heroes}");
@@ -118,7 +120,7 @@ async fn wait_whole(city: SocketAddr, heroes: u32, bombs: usize, since: Instant)
     let mut looks = interval(LOOK);
     loop {
         looks.tick().await;
-        assert!(since.elapsed() < AGREEMENT_PATIENCE, "it is not whole again, or was never seen with less: {has_fallen}");
+        assert!(since.elapsed() < AGREEMENT_TIMEOUT, "it is not whole again, or was never seen with less: {has_fallen}");
         let Ok(mut http) = Http::connect(city).await else { continue };
         let Ok(reply) = http.get("/metrics", "identity").await else { continue };
         let body = String::from_utf8_lossy(&reply.body);
@@ -130,7 +132,8 @@ async fn wait_whole(city: SocketAddr, heroes: u32, bombs: usize, since: Instant)
     }
 }
 
-/// How long requests took that were due again and again, in milliseconds, from when they were due: moves of `hero`, or the verdict.
+/// Returns the times of periodic requests, in milliseconds, from when each was due: moves of `hero`,
+/// or the verdict.
 async fn probe(dispatch: SocketAddr, over: Arc<AtomicBool>, hero: Option<String>) -> Probed {
     let mut http = Http::connect(dispatch).await.expect("dispatch can be reached");
     let (mut waited, mut refused, mut turn, mut due) = (Vec::new(), 0, 0_usize, Instant::now());

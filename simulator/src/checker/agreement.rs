@@ -22,7 +22,7 @@ pub fn equal_vectors_mean_equal_maps<'a>(replicas: impl Iterator<Item = (&'a str
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::checker::tests::{map_with, stamp};
+    use crate::checker::fixtures::{map_with, stamp};
     use shared::crdt::Map;
 
     #[test]

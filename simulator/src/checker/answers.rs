@@ -1,40 +1,40 @@
-//! Whoever asks is told something, once and in time.
+//! Every request is answered, once and in time.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-/// How long an answer may take.
+/// The longest time that an answer may take.
 const ANSWER_MAX: Duration = Duration::from_secs(2);
 
-/// Asks without an answer, and when they were asked.
+/// The requests without an answer, by ticket, with their times.
 #[derive(Debug, Default)]
 pub struct Open(BTreeMap<u64, Duration>);
 
 impl Open {
-    /// Somebody asks.
+    /// Notes a request.
     pub fn asked(&mut self, ticket: u64, at: Duration) {
         self.0.insert(ticket, at);
     }
 
-    /// The one who was asked died, and so did the line.
+    /// Drops all requests: the process that took them has ended, and its connections with it.
     pub fn hang_up(&mut self) {
         self.0.clear();
     }
 
-    /// The one who was asked stood still until now, and cannot be blamed for that time.
-    pub fn wait_anew(&mut self, now: Duration) {
+    /// Restarts the time of all requests: the process was frozen until now.
+    pub fn restart_time(&mut self, now: Duration) {
         self.0.values_mut().for_each(|asked| *asked = now);
     }
 
-    /// Somebody is told.
+    /// Notes an answer.
     ///
     /// # Errors
-    /// Nobody had asked, or was told already.
+    /// When there is no such request, or it was answered already.
     pub fn answered(&mut self, ticket: u64) -> Result<(), String> {
         self.0.remove(&ticket).map(drop).ok_or_else(|| format!("answered ticket {ticket}, which nobody holds"))
     }
 
-    /// Looks for somebody who waits too long.
+    /// Looks for a request that waits too long.
     ///
     /// # Errors
     /// Names the ticket.

@@ -3,13 +3,15 @@
 use shared::crdt::Entry;
 use shared::replica::Replica;
 
-/// What a replica in a cluster of `nodes` may hold at rest, when all is healed and all have heard everything.
+/// Checks the size of a replica in a cluster of `nodes` at rest, when all is healed and all have
+/// received everything.
 ///
 /// # Errors
 /// Names what is too much.
 pub fn at_rest(replica: &Replica, nodes: usize) -> Result<(), String> {
     let (vector, horizon) = (replica.vector().len(), replica.horizon().len());
-    // One whose hero's birth nobody has heard of stays: only the birth, if covered, would tell later that it was there.
+    // A tombstone stays if no other replica covers the birth of its hero: only the birth, if
+    // covered, would show later that it was there.
     let tells = |entry: &Entry| entry.is_tombstone() && replica.has_heard(entry.born);
     let tombstones = replica.map().iter().filter(|(_, entry)| tells(entry)).count();
     if vector > 2 * nodes {
@@ -24,10 +26,10 @@ pub fn at_rest(replica: &Replica, nodes: usize) -> Result<(), String> {
     Ok(())
 }
 
-/// Of how many closed lives of a node a horizon keeps the last stamp.
+/// The number of closed lives of a node of which a horizon keeps the last stamp.
 const HORIZON_A_NODE: usize = 16;
 
-/// What a replica may have under way at any time.
+/// Checks the rounds that a replica has under way.
 ///
 /// # Errors
 /// Names what is too much.

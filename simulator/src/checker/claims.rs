@@ -1,5 +1,5 @@
-//! Version vectors tell the truth: each covered write is held, or beaten by what is held, or by a tombstone that is covered and was collected;
-//! and what is held is covered.
+//! Version vectors are true: each covered write is held, or beaten by what is held, or by a
+//! tombstone that is covered and was collected; and what is held is covered.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,9 +7,9 @@ use shared::clock::Stamp;
 use shared::crdt::{Map, VersionVector};
 use shared::id::HeroId;
 
-use crate::checker::{Rank, rank};
+use crate::checker::rank::{Rank, rank};
 
-/// Every write ever seen anywhere.
+/// Every write seen anywhere.
 #[derive(Clone, Debug, Default)]
 pub struct Writes {
     all: BTreeMap<Stamp, (HeroId, bool)>,
@@ -18,10 +18,10 @@ pub struct Writes {
 }
 
 impl Writes {
-    /// Takes note of a write. The same stamp must always mean the same write.
+    /// Notes a write. The same stamp must always mean the same write.
     ///
     /// # Errors
-    /// Says which stamp was used twice.
+    /// Names a stamp that was used twice.
     pub fn note(&mut self, key: HeroId, (is_tombstone, stamp): Rank) -> Result<(), String> {
         if is_tombstone && !self.all.contains_key(&stamp) {
             self.deaths.entry(key).or_default().push(stamp);
@@ -34,44 +34,45 @@ impl Writes {
         }
     }
 
-    /// Whether a replica that covers this much must know that the hero is dead.
+    /// Reports whether a replica that covers this much must know that the hero is dead.
     #[must_use]
     pub fn dead_by(&self, key: HeroId, vector: &VersionVector) -> bool {
         self.deaths.get(&key).is_some_and(|deaths| deaths.iter().any(|death| vector.covers(*death)))
     }
 
-    /// Takes note that somebody has collected these tombstones.
+    /// Notes that a replica has collected these tombstones.
     pub fn note_collected(&mut self, tombstones: &[Stamp]) {
         self.collected.extend(tombstones);
     }
 
-    /// The greatest tombstone of this hero that is covered and was collected.
+    /// Returns the greatest tombstone of this hero that is covered and was collected.
     fn collected(&self, key: HeroId, vector: &VersionVector) -> Option<Rank> {
         let collected = self.deaths.get(&key)?.iter().filter(|death| self.collected.contains(death) && vector.covers(**death));
         collected.max().map(|death| (true, *death))
     }
 
-    /// Whether anybody ever wrote this hero.
+    /// Reports whether there is a write of this hero.
     #[must_use]
     pub fn knows(&self, key: HeroId) -> bool {
         self.all.values().any(|(written, _)| *written == key)
     }
 
-    /// How many there are.
+    /// Returns the number of writes.
     #[must_use]
     pub fn len(&self) -> usize {
         self.all.len()
     }
 
-    /// Whether there are none.
+    /// Reports whether there are none.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.all.is_empty()
     }
 }
 
-/// A version vector claims nothing that the map lacks. `held` are the stamps of all entries that stand anywhere: a mark covers all that
-/// the closed lives ever wrote, and of that, some died with them.
+/// Checks that a version vector claims nothing that the map lacks. `held` are the stamps of all
+/// entries that stand anywhere: a mark covers all that the closed lives wrote, and some of that
+/// ended with them.
 ///
 /// # Errors
 /// Names the first write that is claimed and missing.
@@ -89,7 +90,8 @@ pub fn no_overclaim(writes: &Writes, map: &Map, vector: &VersionVector, held: &B
     Ok(())
 }
 
-/// Nothing is held that the vector does not cover, or a bomb elsewhere could leave it uncovered for ever.
+/// Checks that the vector covers all that is held. An entry that it does not cover could stay
+/// uncovered for ever after a bomb elsewhere.
 ///
 /// # Errors
 /// Names the first such entry.
@@ -105,7 +107,7 @@ mod tests {
     use shared::crdt::{Entry, Value};
 
     use super::*;
-    use crate::checker::tests::{KEY, map_with, stamp};
+    use crate::checker::fixtures::{KEY, map_with, stamp};
 
     #[test]
     fn a_vector_that_claims_a_missing_or_a_newer_write_is_caught() {

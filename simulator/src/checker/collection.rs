@@ -1,22 +1,24 @@
-//! Collection is safe: what was collected was covered, and every other member that the collector knew has heard of it.
+//! Collection is safe: what was collected was covered, and by every other member that the collector
+//! knew.
 
 use shared::clock::Stamp;
 use shared::crdt::VersionVector;
 use shared::id::Origin;
 
-/// What was collected was covered.
+/// Checks that what was collected was covered.
 ///
 /// # Errors
-/// Says that it was not.
+/// Names both vectors.
 pub fn horizon_is_covered(horizon: &VersionVector, vector: &VersionVector) -> Result<(), String> {
     if vector.covers_all(horizon) { Ok(()) } else { Err(format!("has collected {horizon:?} and covers only {vector:?}")) }
 }
 
-/// Just after a collection: each member's life that the collector has heard of covers what is gone. (One that it has not heard of began
-/// empty; the horizon tells it.) `members` are the others that count, each in its present life with its vector.
+/// Checks, just after a collection, that each life that the collector knows of covers what is gone.
+/// (A life that it does not know of began empty and learns of it by the horizon.) `members` are the
+/// others that count, each in its present life with its vector.
 ///
 /// # Errors
-/// Names the member that has not heard.
+/// Names the member that does not cover it.
 pub fn all_have_heard<'a>(
     collected: &[Stamp],
     collector: &VersionVector,
@@ -35,7 +37,7 @@ pub fn all_have_heard<'a>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::checker::tests::stamp;
+    use crate::checker::fixtures::stamp;
     use shared::id::Incarnation;
 
     #[test]

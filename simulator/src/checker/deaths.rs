@@ -1,15 +1,15 @@
-//! No resurrection: who has died once in a replica's life does not live there again.
+//! No resurrection: a hero that has died in the life of a replica does not live there again.
 
 use std::collections::BTreeSet;
 
 use shared::id::HeroId;
 
-/// Who has died at one replica.
+/// The heroes that have died at one replica.
 #[derive(Clone, Debug, Default)]
 pub struct Deaths(BTreeSet<HeroId>);
 
 impl Deaths {
-    /// Takes note of what the replica now holds.
+    /// Notes the entry that the replica now holds.
     ///
     /// # Errors
     /// Names the hero that came back.
@@ -26,7 +26,7 @@ impl Deaths {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::checker::tests::KEY;
+    use crate::checker::fixtures::KEY;
 
     #[test]
     fn a_resurrection_is_caught() {

@@ -1,13 +1,14 @@
-//! Monotonic reads: within one life of a replica, what it holds under a key never falls back, and what it covers never shrinks.
+//! Monotonic reads: within one life of a replica, what it holds under a key never goes back, and what
+//! it covers never shrinks.
 
 use std::collections::BTreeMap;
 
 use shared::crdt::VersionVector;
 use shared::id::HeroId;
 
-use crate::checker::Rank;
+use crate::checker::rank::Rank;
 
-/// What was read of one life of one replica.
+/// The latest reads of one life of one replica.
 #[derive(Clone, Debug, Default)]
 pub struct Reads {
     ranks: BTreeMap<HeroId, Rank>,
@@ -15,10 +16,10 @@ pub struct Reads {
 }
 
 impl Reads {
-    /// Takes note of what is read under a key now.
+    /// Notes the present read of a key.
     ///
     /// # Errors
-    /// Says that something newer was read before.
+    /// Names a newer entry that was read before.
     pub fn note(&mut self, key: HeroId, rank: Rank) -> Result<(), String> {
         match self.ranks.insert(key, rank) {
             Some(before) if before > rank => Err(format!("hero {key} went back from {before:?} to {rank:?}")),
@@ -26,10 +27,10 @@ impl Reads {
         }
     }
 
-    /// Takes note of what is covered now.
+    /// Notes the present version vector.
     ///
     /// # Errors
-    /// Says that more was covered before.
+    /// Names a vector that covered more before.
     pub fn note_vector(&mut self, vector: &VersionVector) -> Result<(), String> {
         if *vector == self.vector {
             return Ok(());
@@ -42,7 +43,7 @@ impl Reads {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::checker::tests::{KEY, stamp};
+    use crate::checker::fixtures::{KEY, stamp};
 
     #[test]
     fn an_older_read_and_a_smaller_vector_are_caught() {

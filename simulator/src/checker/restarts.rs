@@ -1,4 +1,4 @@
-//! Supervision keeps to its intensity: in no window, wherever it begins, are there more restarts than allowed.
+//! Supervision keeps to its intensity: no window, wherever it begins, has more restarts than allowed.
 
 use std::time::Duration;
 
@@ -7,10 +7,10 @@ use std::time::Duration;
 pub struct Restarts(Vec<Duration>);
 
 impl Restarts {
-    /// Takes note of a restart.
+    /// Notes a restart.
     ///
     /// # Errors
-    /// Says that it was one too many.
+    /// When it was one too many.
     pub fn note(&mut self, at: Duration, max: usize, window: Duration) -> Result<(), String> {
         self.0.push(at);
         let within = self.0.iter().filter(|restart| at - **restart <= window).count();

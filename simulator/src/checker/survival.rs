@@ -1,28 +1,30 @@
-//! Nothing that a survivor held is lost: once all have heard everything, each holds it, or a later write.
+//! Nothing that a survivor held is lost: once all have received everything, each holds it, or a
+//! later write.
 
 use std::collections::BTreeMap;
 
 use shared::crdt::Map;
 use shared::id::HeroId;
 
-use crate::checker::{Rank, rank};
+use crate::checker::rank::{Rank, rank};
 
-/// The greatest write of each hero that anybody who survived held, or that somebody was told was saved at one who survived.
+/// The greatest write of each hero that a survivor held, or that was acknowledged by a survivor.
 #[derive(Clone, Debug, Default)]
 pub struct Survivors(BTreeMap<HeroId, Rank>);
 
 impl Survivors {
-    /// Takes note of a write.
+    /// Notes a write.
     pub fn note(&mut self, key: HeroId, rank: Rank) {
         self.0.entry(key).and_modify(|best| *best = rank.max(*best)).or_insert(rank);
     }
 
-    /// Takes note of all that a survivor holds.
+    /// Notes all that a survivor holds.
     pub fn note_all(&mut self, map: &Map) {
         map.iter().for_each(|(key, entry)| self.note(key, rank(&entry)));
     }
 
-    /// Looks for each of them. `held` tells what is held under a key; `buried`, whether the hero is rightly gone.
+    /// Looks for each of them. `held` returns what is held under a key; `buried` reports whether the
+    /// hero is rightly gone.
     ///
     /// # Errors
     /// Names the first write that is missing.
@@ -43,7 +45,7 @@ impl Survivors {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::checker::tests::{KEY, map_with, stamp};
+    use crate::checker::fixtures::{KEY, map_with, stamp};
 
     #[test]
     fn a_write_that_is_gone_is_caught_and_a_beaten_or_buried_one_is_not() {

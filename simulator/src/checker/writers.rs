@@ -1,8 +1,8 @@
-//! Who writes has joined, and stamps above all that it, or its dead self, has held.
+//! A life writes only after it has joined, and stamps above all that it or its earlier self held.
 
 use shared::clock::{Hlc, Stamp};
 
-/// What one life must stamp above.
+/// The stamps above which one life must write.
 #[derive(Clone, Debug, Default)]
 pub struct Writers {
     dead_self: Hlc,
@@ -10,32 +10,32 @@ pub struct Writers {
 }
 
 impl Writers {
-    /// A life that follows one which held stamps up to `held`.
+    /// Returns the writers of a life that follows one which held stamps up to `held`.
     #[must_use]
     pub fn after(held: Hlc) -> Self {
         Self { dead_self: held, own: Hlc::default() }
     }
 
-    /// What the next life must stamp above.
+    /// Returns the stamp above which the next life must write.
     #[must_use]
     pub fn above(&self) -> Hlc {
         self.dead_self.max(self.own)
     }
 
-    /// The clock was set back: nobody can promise to stamp above what a dead self held.
+    /// Forgives a clock that was set back: no life can then stamp above its earlier self.
     pub fn forgive(&mut self) {
         self.dead_self = Hlc::default();
     }
 
-    /// Takes note of a stamp that the life has heard of.
+    /// Notes a stamp that the life has received.
     pub fn heard(&mut self, stamp: Stamp) {
         self.own = stamp.hlc.max(self.own);
     }
 
-    /// Takes note of a write of this life.
+    /// Notes a write of this life.
     ///
     /// # Errors
-    /// Says what is wrong with it.
+    /// Names what is wrong with it.
     pub fn wrote(&mut self, stamp: Stamp, joined: bool) -> Result<(), String> {
         if !joined {
             return Err(format!("wrote {stamp} without having joined"));
@@ -51,7 +51,7 @@ impl Writers {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::checker::tests::stamp;
+    use crate::checker::fixtures::stamp;
 
     #[test]
     fn a_write_before_joining_and_one_below_what_was_held_are_caught() {

@@ -1,26 +1,20 @@
-//! Figures, written by hand as SVG: panels one below the other, both axes logarithmic.
+//! Figures of costs: panels one below the other, both axes logarithmic.
 //!
-//! Invariant: a figure can be read in light and in dark, without its colours, and without being seen: its description holds every number.
+//! Invariant: lines that cross can be distinguished without their colours, and each line has its
+//! label at its end.
 
-use std::fmt::Write as _;
+use benches::svg::{Document, push};
 
-use crate::table::grouped;
+use crate::text::grouped;
 
-const STYLE: &str = "\
-  text { font: 14px system-ui, -apple-system, 'Segoe UI', 'DejaVu Sans', sans-serif; fill: var(--mute) }
-  svg { --card: #fffefb; --ink: #15171c; --mute: #5b606a; --line: #e4e1d8; --c0: #00695c; --c1: #a4480a; --c2: #8a6100; --c3: #6a4fb3; --c4: #a8276f;
-    --c5: #1f62b5; --c6: #3f6f1c; --c7: #b3261e; --c8: #50606e }
-  @media (prefers-color-scheme: dark) {
-    svg { --card: #151a21; --ink: #eceff3; --mute: #98a2b0; --line: #262d38; --c0: #55d3bf; --c1: #ffb066; --c2: #e3c04f; --c3: #b9a5ff; --c4: #ff8fc6;
-      --c5: #7fb8ff; --c6: #a3d977; --c7: #ff8a80; --c8: #b4c0cc }
-  }
-  .card { fill: var(--card) }
-  .head { font-size: 18px; font-weight: 600; fill: var(--ink) }
-  .title { font-weight: 600; fill: var(--ink) }
-  .grid { stroke: var(--line) }
+const LIGHT: &str = "\
+--c0: #00695c; --c1: #a4480a; --c2: #8a6100; --c3: #6a4fb3; --c4: #a8276f;
+    --c5: #1f62b5; --c6: #3f6f1c; --c7: #b3261e; --c8: #50606e";
+const DARK: &str = "\
+--c0: #55d3bf; --c1: #ffb066; --c2: #e3c04f; --c3: #b9a5ff; --c4: #ff8fc6;
+      --c5: #7fb8ff; --c6: #a3d977; --c7: #ff8a80; --c8: #b4c0cc";
+const RULES: &str = "  .title { font-weight: 600; fill: var(--ink) }
   .lead { fill: none; stroke: var(--mute); stroke-width: 0.5 }
-  .tick { text-anchor: middle; font-variant-numeric: tabular-nums }
-  .tick.y { text-anchor: end }
   .ours { font-weight: 600 }
   polyline { fill: none; stroke-width: 1.5 }
   polyline.ours { stroke-width: 3.5 }";
@@ -34,14 +28,14 @@ const LEFT: f64 = 76.0;
 const RIGHT: f64 = 612.0;
 const TOP: f64 = 34.0;
 const BOTTOM: f64 = 262.0;
-/// How far apart the baselines of two labels are at least.
+/// The least distance between the baselines of two labels.
 const LEADING: f64 = 19.0;
-/// How many colours there are.
+/// The number of colours.
 const COLOURS: usize = 9;
-/// How strokes are broken, so that lines that cross can be told apart without their colours.
+/// The dash patterns, by which lines that cross can be distinguished without their colours.
 const DASHES: [&str; 5] = ["none", "7 4", "2 3", "9 3 2 3", "14 4"];
 
-/// Some panels and what they are of.
+/// Panels below a title.
 #[derive(Debug)]
 pub(crate) struct Figure {
     pub(crate) title: String,
@@ -53,10 +47,10 @@ pub(crate) struct Figure {
 #[derive(Debug)]
 pub(crate) struct Panel {
     pub(crate) title: String,
-    /// What the axes say.
+    /// The labels of the axes.
     pub(crate) x: &'static str,
     pub(crate) y: &'static str,
-    /// This project's first.
+    /// The curves, this project's first.
     pub(crate) curves: Vec<Curve>,
 }
 
@@ -64,44 +58,46 @@ pub(crate) struct Panel {
 #[derive(Debug)]
 pub(crate) struct Curve {
     pub(crate) name: &'static str,
-    /// From left to right.
+    /// The points, from left to right.
     pub(crate) points: Vec<(f64, f64)>,
 }
 
 impl Figure {
     pub(crate) fn svg(&self) -> String {
+        let Self { title, about, .. } = self;
         let (mut numbers, mut panels) = (String::new(), String::new());
         for (place, panel) in self.panels.iter().enumerate() {
-            draw(&mut panels, format_args!(r#"<g transform="translate(0 {})">"#, HEAD + PANEL * place as f64));
+            let y = HEAD + PANEL * place as f64;
+            push(&mut panels, format_args!(r#"<g transform="translate(0 {y})">"#));
             panel.draw(&mut panels);
-            draw(&mut panels, format_args!("</g>"));
-            panel.tell(&mut numbers);
+            push(&mut panels, format_args!("</g>"));
+            panel.describe(&mut numbers);
         }
-        let height = HEAD + PANEL * self.panels.len() as f64;
-        let Self { title, about, .. } = self;
-        format!(
-            r#"<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" width="{WIDTH}" height="{height}" role="img" aria-labelledby="title desc">
-<title id="title">{title}</title>
-<desc id="desc">{about}.
-{numbers}</desc>
-<style>
-{STYLE}
-</style>
-<rect class="card" width="{WIDTH}" height="{height}" rx="10"/>
-<text class="head" x="24" y="36">{title}</text>
+        let body = format!(
+            r#"<text class="head" x="24" y="36">{title}</text>
 <text x="24" y="58">{about}; both axes are logarithmic</text>
-{panels}</svg>
-"#
-        )
+{panels}"#
+        );
+        Document {
+            width: WIDTH,
+            height: HEAD + PANEL * self.panels.len() as f64,
+            title,
+            description: &format!("{about}.\n{numbers}"),
+            light: LIGHT,
+            dark: DARK,
+            rules: RULES,
+            body: &body,
+        }
+        .svg()
     }
 }
 
 impl Panel {
-    /// Every number, in words.
-    fn tell(&self, into: &mut String) {
+    /// Writes every number as text.
+    fn describe(&self, into: &mut String) {
         for Curve { name, points } in &self.curves {
             let points: Vec<String> = points.iter().map(|(x, y)| format!("{y:.4} at {x}")).collect();
-            draw(into, format_args!("{}, {name}: {} {} {}.", self.title, self.y, points.join(", "), self.x));
+            push(into, format_args!("{}, {name}: {} {} {}.", self.title, self.y, points.join(", "), self.x));
         }
     }
 
@@ -116,21 +112,21 @@ impl Panel {
         let x = |value: f64| LEFT + (RIGHT - LEFT) * (value / first).ln() / span;
         let y = |value: f64| BOTTOM - (BOTTOM - TOP) * ((value.log10() - low) / (high - low)).max(0.0);
 
-        draw(into, format_args!(r#"<text class="title" x="24" y="16">{}, in {}</text>"#, self.title, self.y));
+        push(into, format_args!(r#"<text class="title" x="24" y="16">{}, in {}</text>"#, self.title, self.y));
         for power in (0..).map(|step| low + f64::from(step)).take_while(|power| *power <= high) {
             let value = 10_f64.powf(power);
             let y = y(value);
-            draw(into, format_args!(r#"<path class="grid" d="M{LEFT} {y:.1}H{RIGHT}"/>"#));
-            draw(into, format_args!(r#"<text class="tick y" x="{:.1}" y="{:.1}">{}</text>"#, LEFT - 8.0, y + 5.0, short(value)));
+            push(into, format_args!(r#"<path class="grid" d="M{LEFT} {y:.1}H{RIGHT}"/>"#));
+            push(into, format_args!(r#"<text class="tick y" x="{:.1}" y="{:.1}">{}</text>"#, LEFT - 8.0, y + 5.0, short(value)));
         }
         let mut places: Vec<f64> = points().map(|(x, _)| *x).collect();
         places.sort_by(f64::total_cmp);
         places.dedup();
         for place in places {
-            draw(into, format_args!(r#"<text class="tick" x="{:.1}" y="{:.1}">{}</text>"#, x(place), BOTTOM + 22.0, short(place)));
+            push(into, format_args!(r#"<text class="tick" x="{:.1}" y="{:.1}">{}</text>"#, x(place), BOTTOM + 22.0, short(place)));
         }
         let middle = (LEFT + RIGHT) / 2.0;
-        draw(into, format_args!(r#"<text class="tick" x="{middle}" y="{:.1}">{}</text>"#, BOTTOM + 44.0, self.x));
+        push(into, format_args!(r#"<text class="tick" x="{middle}" y="{:.1}">{}</text>"#, BOTTOM + 44.0, self.x));
 
         let mut labels = Vec::new();
         // This project's is drawn last, above the others.
@@ -140,7 +136,7 @@ impl Panel {
             let (class, colour) = (if place == 0 { "ours" } else { "peer" }, place % COLOURS);
             let dashes = DASHES[place % DASHES.len()];
             let stroke = format_args!(r#"style="stroke: var(--c{colour})" stroke-dasharray="{dashes}""#);
-            draw(into, format_args!(r#"<polyline class="{class}" {stroke} points="{}"/>"#, line.join(" ")));
+            push(into, format_args!(r#"<polyline class="{class}" {stroke} points="{}"/>"#, line.join(" ")));
             labels.push((end_x, end_y, class, colour, *name));
         }
         // Each label stands where its line ends, and makes room for the one above; all of them stay in the panel.
@@ -151,7 +147,7 @@ impl Panel {
             below -= 1.0;
             let label = end_y.min(BOTTOM + 10.0 - LEADING * below).max(free);
             free = label + LEADING;
-            draw(
+            push(
                 into,
                 format_args!(
                     r#"<path class="lead" d="M{:.1} {end_y:.1}H{:.1}L{:.1} {label:.1}"/>"#,
@@ -161,17 +157,17 @@ impl Panel {
                 ),
             );
             let at = format_args!(r#"x="{:.1}" y="{:.1}""#, RIGHT + 20.0, label + 5.0);
-            draw(into, format_args!(r#"<text class="{class}" style="fill: var(--c{colour})" {at}>{name}</text>"#));
+            push(into, format_args!(r#"<text class="{class}" style="fill: var(--c{colour})" {at}>{name}</text>"#));
         }
     }
 }
 
-/// The least and the greatest.
+/// Returns the least and the greatest value.
 fn limits(values: impl Iterator<Item = f64>) -> (f64, f64) {
     values.fold((f64::INFINITY, f64::NEG_INFINITY), |(least, most), value| (least.min(value), most.max(value)))
 }
 
-/// A number in few characters: a whole one, or a power of ten below one.
+/// Returns a number in few characters: a whole one, or a power of ten below one.
 fn short(number: f64) -> String {
     match number {
         1e6.. => format!("{} M", number / 1e6),
@@ -179,8 +175,4 @@ fn short(number: f64) -> String {
         1.0.. => grouped(number.round() as u32),
         _ => format!("{}", (number * 1e6).round() / 1e6),
     }
-}
-
-fn draw(into: &mut String, what: std::fmt::Arguments<'_>) {
-    writeln!(into, "{what}").expect("a string takes all that is written to it");
 }

@@ -1,23 +1,24 @@
-//! What this project wants of its core, and what has become of it.
+//! The targets of the core, each with its measurement.
 
 use std::time::Duration;
 
-use crate::Measured;
 use crate::cost::Cost;
+use crate::measured::Measured;
 use crate::memory::Memory;
 use crate::ours::Ours;
-use crate::table::{bytes, grouped, time};
+use crate::text::{bytes, grouped, time};
 use crate::workload::{Pair, Workload};
 
-/// With how many heroes the targets are meant.
+/// The number of heroes for which the targets are meant.
 const HEROES: u32 = 100_000;
-/// What must not depend on the number of heroes may cost so many times as much with the most as with the fewest.
+/// The greatest ratio between the costs with most and with fewest heroes, of what must not depend on
+/// their number.
 const INDEPENDENT: f64 = 2.0;
-/// What a round may send beside its entries, in bytes; and beside them for each byte of theirs.
+/// The bytes that a round may send on top of its entries; and the bytes for each byte of theirs.
 const ROUND_BYTES: f64 = 256.0;
 const ROUND_OVERHEAD: f64 = 1.1;
 
-/// Prints each target with what was measured. Those of numbers of heroes that were not measured are told too.
+/// Prints each target with its measurement, also where nothing was measured.
 pub(crate) fn print(ours: &Measured, sizes: &[u32]) {
     println!("\n**Targets**\n\n| | wanted | measured | |\n|---|--:|--:|---|");
     let at = |workload, heroes| ours.cost(workload, heroes);
@@ -55,14 +56,14 @@ fn insert(cost: Option<Cost>) {
 fn memory(is_measured: bool) {
     const WANTED: f64 = 160.0;
     let memory = is_measured.then(|| Memory::measure(HEROES));
-    let told = |what: &str, of: fn(Memory) -> f64| {
+    let target = |what: &str, of: fn(Memory) -> f64| {
         let measured = memory.map(of).map(|bytes| (format!("{bytes:.0}"), bytes <= WANTED));
         line(&format!("memory, bytes a hero, {what}"), &format!("at most {WANTED}"), measured);
     };
-    told("all of them made here", |memory| memory.made);
-    told("each then written by another node", |memory| memory.rewritten);
-    told("one in twenty then dead", |memory| memory.buried);
-    told("caught up with all of them", |memory| memory.caught_up);
+    target("all of them made here", |memory| memory.made);
+    target("each then written by another node", |memory| memory.rewritten);
+    target("one in twenty then dead", |memory| memory.buried);
+    target("caught up with all of them", |memory| memory.caught_up);
     let twice = memory.map(|memory| memory.catching_up / memory.caught_up);
     line("memory, times as much while it catches up", "under 2", twice.map(|twice| (format!("{twice:.2}"), twice < 2.0)));
 }
@@ -96,15 +97,15 @@ fn nothing(cost: Option<Cost>) {
     line("W4, bytes", "under 200 each way", sent);
 }
 
-/// That an exchange of nothing costs the same with the most heroes that were measured as with the fewest.
+/// Checks that an exchange of nothing costs the same with most heroes as with fewest.
 fn independent(ours: &Measured) {
     let costs: Vec<(u32, Cost)> =
         ours.costs.iter().filter_map(|(heroes, costs)| Some((*heroes, *costs.get(&Workload::Nothing)?))).collect();
     let measured = match &costs[..] {
         [(few, fewest), .., (many, most)] => {
             let factor = most.cpu.as_secs_f64() / fewest.cpu.as_secs_f64();
-            let told = format!("{factor:.2} from {} to {}", grouped(*few), grouped(*many));
-            Some((told, factor <= INDEPENDENT && most.bytes.total() <= fewest.bytes.total() + 8))
+            let text = format!("{factor:.2} from {} to {}", grouped(*few), grouped(*many));
+            Some((text, factor <= INDEPENDENT && most.bytes.total() <= fewest.bytes.total() + 8))
         }
         _ => None,
     };

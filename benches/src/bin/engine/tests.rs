@@ -1,18 +1,20 @@
-//! Everybody's workloads, with few heroes. That each exchange did its work is asserted where it is measured. No times.
+//! The workloads of all contestants, with few heroes and without times. The measurements themselves
+//! assert that each exchange did its work.
 
 use std::time::Duration;
 
 use clap::ValueEnum as _;
 
-use crate::curves::{Round, measure_members};
+use crate::measured::Measured;
 use crate::memory::Memory;
 use crate::once::Once;
 use crate::ours::Ours;
 use crate::peer::Peer;
 use crate::plot::{Curve, Figure, Panel};
+use crate::scaling::{Round, measure_members};
 use crate::whole_map::{Json, Postcard, WholeMap};
 use crate::workload::{Costs, Workload, measure};
-use crate::{Contestant, Measured, table, targets};
+use crate::{contestants, table, targets};
 
 const HEROES: u32 = 100;
 /// Long enough for everything to be done more than once.
@@ -64,9 +66,9 @@ fn each_workload_whose_instructions_are_counted_does_its_work() {
 fn tables_and_targets_are_told_whatever_was_measured() {
     for sizes in [&[HEROES, 10][..], &[1], &[]] {
         let measure = |contestant| Measured::new(contestant, sizes, PATIENCE);
-        let everybody: Vec<Measured> = Contestant::all().into_iter().take(2).map(measure).collect();
-        table::print(&everybody, sizes);
-        targets::print(&everybody[0], sizes);
+        let all: Vec<Measured> = contestants::all().into_iter().take(2).map(measure).collect();
+        table::print(&all, sizes);
+        targets::print(&all[0], sizes);
     }
 }
 
@@ -74,7 +76,7 @@ fn tables_and_targets_are_told_whatever_was_measured() {
 fn a_figure_has_a_place_for_every_point() {
     let curve = |name, points: &[(f64, f64)]| Curve { name, points: points.to_vec() };
     for curves in [
-        vec![curve("ours", &[(1.0, 0.01), (10.0, 0.0), (100.0, 5e6)]), curve("theirs", &[(1.0, 3.0)]), curve("nobody's", &[])],
+        vec![curve("ours", &[(1.0, 0.01), (10.0, 0.0), (100.0, 5e6)]), curve("theirs", &[(1.0, 3.0)]), curve("no points", &[])],
         vec![curve("one point", &[(3.0, 1.0)])],
         vec![curve("no point", &[])],
         vec![curve("nothing", &[(3.0, 0.0), (4.0, 0.0)])],

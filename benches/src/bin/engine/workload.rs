@@ -1,4 +1,4 @@
-//! What is measured. Every exchange is looked at afterwards: one that did no work is a defect.
+//! The workloads. The result of every exchange is checked: one that did no work is a defect.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -7,14 +7,14 @@ use std::time::Duration;
 use crate::cost::{self, CHANGES_MAX, Cost, RUNS_MAX, allocated, timed};
 use crate::hero::{Write, health, writes};
 use crate::peer::{Bytes, Peer};
-use crate::table::grouped;
+use crate::text::grouped;
 
-/// How many heroes one side changes.
+/// The numbers of heroes that one side changes.
 const CHANGED: [u32; 3] = [1, 100, 1_000];
-/// How many both change.
+/// The number that both change.
 const BOTH_CHANGE: u32 = 1_000;
 
-/// Something that a cluster does all day.
+/// A workload.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Workload {
     /// All heroes are made at one node.
@@ -40,7 +40,7 @@ impl Workload {
         Self::Both,
     ];
 
-    /// Its name, to say which is meant.
+    /// Returns its short name.
     pub(crate) fn name(self) -> String {
         match self {
             Self::Insert => "W1".into(),
@@ -66,10 +66,11 @@ impl fmt::Display for Workload {
     }
 }
 
-/// What each workload costs. That of [`Workload::Insert`] sends nothing; its bytes are those that a replica then holds in memory.
+/// The cost of each workload. [`Workload::Insert`] sends nothing; its bytes are those that a replica
+/// then holds in memory.
 pub(crate) type Costs = BTreeMap<Workload, Cost>;
 
-/// All workloads, with so many heroes.
+/// Measures all workloads, with this many heroes.
 pub(crate) fn measure<P: Peer>(heroes: u32, patience: Duration) -> Costs {
     let made = writes(0..heroes, 0, 0);
     let mut costs = Costs::from([(Workload::Insert, insert::<P>(&made, patience))]);
@@ -114,7 +115,7 @@ fn whole<P: Peer>(heroes: u32, made: &[Write], patience: Duration) -> (Cost, Pai
     (cost, Pair::of(source, puller, heroes))
 }
 
-/// A replica that holds what was made.
+/// Returns a replica that holds what was made.
 pub(crate) fn filled<P: Peer>(made: &[Write]) -> P {
     let mut replica = P::empty(0);
     replica.write(made);
@@ -126,7 +127,7 @@ pub(crate) struct Pair<P> {
     pub(crate) source: P,
     pub(crate) puller: P,
     heroes: u32,
-    /// How often heroes were changed.
+    /// The number of times that heroes were changed.
     turn: u32,
 }
 
@@ -159,7 +160,8 @@ impl<P: Peer> Pair<P> {
         Cost { cpu, bytes }
     }
 
-    /// The source changes so many heroes, or all it has, and the puller catches up. The change itself is not measured.
+    /// Changes this many heroes at the source, or all it has, and measures how the puller catches up.
+    /// The change itself is not measured.
     pub(crate) fn change(&mut self, changed: u32) -> Cost {
         let changed = changed.min(self.heroes);
         let last = changed - 1;
@@ -176,7 +178,8 @@ impl<P: Peer> Pair<P> {
         cost
     }
 
-    /// Both change the same heroes and catch up with each other. The changes themselves are not measured.
+    /// Changes the same heroes at both and measures how they catch up with each other. The changes
+    /// themselves are not measured.
     pub(crate) fn change_both(&mut self) -> Cost {
         let changed = BOTH_CHANGE.min(self.heroes);
         let healths = self.write_both(changed);
@@ -189,14 +192,14 @@ impl<P: Peer> Pair<P> {
         Cost { cpu, bytes }
     }
 
-    /// The source writes these heroes anew. Returns their health from then on.
+    /// Writes these heroes again at the source. Returns their health from then on.
     pub(crate) fn write(&mut self, changed: u32) -> u8 {
         self.turn += 1;
         self.source.write(&writes(0..changed, 0, self.turn));
         health(0, self.turn)
     }
 
-    /// Both write these heroes anew, each something else. Returns what health that is.
+    /// Writes these heroes again at both, each with another health. Returns both.
     pub(crate) fn write_both(&mut self, changed: u32) -> [u8; 2] {
         self.write(changed);
         self.puller.write(&writes(0..changed, 1, self.turn));

@@ -1,4 +1,4 @@
-//! The page in a real browser, under load: whether it ever keeps a person waiting.
+//! The page in a real browser, under load: its long tasks, and the delay of its frames.
 
 use std::thread::sleep;
 use std::time::Duration;
@@ -6,14 +6,14 @@ use std::time::Duration;
 use benches::table::{Spread, kb, line, part, promised};
 use cluster_tests::Browser;
 
-use crate::Scene;
+use crate::fixture::Fixture;
 use crate::load::{Load, Where};
 
-/// How long the page has to settle, and how long it is looked at.
+/// The time to settle, and the time of a measurement.
 const SETTLE: Duration = Duration::from_secs(5);
 const LOOK: Duration = Duration::from_secs(30);
 
-/// Listens to the page: to the browser's own notes of long tasks, and to each frame on its way to the page's script.
+/// Records the long tasks that the browser reports, and each frame on its way to the page's script.
 const LISTEN: &str = r#"
 globalThis.measured = { tasks: [], frames: [] };
 new PerformanceObserver((list) => {
@@ -33,16 +33,16 @@ Object.defineProperty(WebSocket.prototype, 'onmessage', {
   },
 });"#;
 
-pub(crate) fn measure(scene: &Scene) {
-    let address = scene.cluster.address("dispatch");
+pub(crate) fn measure(fixture: &Fixture) {
+    let address = fixture.cluster.address("dispatch");
     let browser = Browser::start();
     browser.run_first(LISTEN);
     browser.resize(1440, 900);
     for (spread, title) in [(Where::Anywhere, "none of them on the page"), (Where::OnThePage, "25 of them on the page")] {
         part(&format!("A browser, 1440 px, while 100 heroes are moved at a time, {title}"));
-        browser.open(&scene.cluster.api.url());
+        browser.open(&fixture.cluster.api.url());
         browser.wait_text("#contact", "Live", |text| text == "Live");
-        let load = Load::start(&scene.runtime, address, &scene.heroes, spread);
+        let load = Load::start(&fixture.runtime, address, &fixture.heroes, spread);
         sleep(SETTLE);
         let opened = browser.evaluate("return Math.max(0, ...measured.tasks)").as_f64().unwrap_or(0.0);
         let _ = browser.evaluate("measured.tasks.length = measured.frames.length = 0");

@@ -1,4 +1,4 @@
-//! A thousand who have never been here open the page at the same moment.
+//! A thousand new visitors open the page at the same moment.
 
 use std::io::Read as _;
 use std::net::SocketAddr;
@@ -13,31 +13,31 @@ use flate2::read::GzDecoder;
 use tokio::sync::Barrier;
 use tokio::time::Instant;
 
-use crate::Scene;
+use crate::fixture::Fixture;
 use crate::load::{Load, Where};
-use crate::sockets::{frame_number, next_text, open};
+use crate::socket::{frame_number, next_text, open};
 
 const CLIENTS: usize = 1_000;
-/// How long the page before, or the load, has to settle.
+/// The time for the measurement before, or the load, to settle.
 const SETTLE: Duration = Duration::from_secs(5);
 
-pub(crate) fn measure(scene: &Scene) {
+pub(crate) fn measure(fixture: &Fixture) {
     for (is_loaded, title) in [(false, "nobody writes"), (true, "100 heroes are moved at a time")] {
         part(&format!("{CLIENTS} open the page at the same moment, {title}"));
-        let load = is_loaded.then(|| Load::start(&scene.runtime, scene.cluster.address("dispatch"), &scene.heroes, Where::Anywhere));
+        let load = is_loaded.then(|| Load::start(&fixture.runtime, fixture.cluster.address("dispatch"), &fixture.heroes, Where::Anywhere));
         sleep(SETTLE);
-        scene.runtime.block_on(storm(scene));
+        fixture.runtime.block_on(storm(fixture));
         if let Some(load) = load {
             line("writes saved", &load.end());
         }
     }
-    let (rows, mb) = (scene.heroes.as_rows.len() as f64, |bytes: f64| format!("{:.1} MB", bytes / 1e6));
+    let (rows, mb) = (fixture.heroes.as_rows.len() as f64, |bytes: f64| format!("{:.1} MB", bytes / 1e6));
     line("beside it: every hero as a row of JSON, for one and for all", &format!("{} and {}", mb(rows), mb(rows * CLIENTS as f64)));
 }
 
-async fn storm(scene: &Scene) {
-    let (address, gate) = (scene.cluster.address("dispatch"), Arc::new(Barrier::new(CLIENTS)));
-    let before = resident_mb(scene.dispatch);
+async fn storm(fixture: &Fixture) {
+    let (address, gate) = (fixture.cluster.address("dispatch"), Arc::new(Barrier::new(CLIENTS)));
+    let before = resident_mb(fixture.dispatch);
     let visitors: Vec<_> = (0..CLIENTS).map(|_| tokio::spawn(visit(address, Arc::clone(&gate)))).collect();
     let (mut pages, mut wholes, mut html, mut frames, mut errors) = (Vec::new(), Vec::new(), 0.0, 0.0, Vec::new());
     for visitor in visitors {
@@ -51,16 +51,16 @@ async fn storm(scene: &Scene) {
             Err(error) => errors.push(error),
         }
     }
-    assert!(!wholes.is_empty(), "somebody sees the page: {:?}", errors.first());
+    assert!(!wholes.is_empty(), "no visitor sees the page: {:?}", errors.first());
     line("until each has the page", &Spread::of(pages).ms());
     line("until each has its first whole frame too", &Spread::of(wholes).ms());
     line("to each: page, gzip, and frame", &format!("{} and {}", kb(html), kb(frames)));
     let why = errors.first().map_or(String::new(), |error| format!(", {error}"));
     line("who did not get there", &format!("{}{why}", errors.len()));
-    line("dispatch in memory before and after", &format!("{before}, {}", resident_mb(scene.dispatch)));
+    line("dispatch in memory before and after", &format!("{before}, {}", resident_mb(fixture.dispatch)));
 }
 
-/// What it took a visitor to see all.
+/// The times and bytes until a visitor sees all.
 struct Visit {
     page_ms: f64,
     whole_ms: f64,

@@ -5,21 +5,21 @@ use std::collections::BTreeSet;
 use benches::http::Http;
 use benches::table::{Spread, in_ms, kb, line, part, promised};
 
-use crate::Scene;
+use crate::fixture::Fixture;
 
-/// How often the page is asked for.
+/// The number of requests for the page.
 const REQUESTS: usize = 200;
 /// The budgets.
 const HTML_BYTES_MAX: usize = 60_000;
 const SCRIPT_BYTES_MAX: usize = 20_000;
 
-pub(crate) fn measure(scene: &Scene) {
+pub(crate) fn measure(fixture: &Fixture) {
     part("The page when it is opened, 50 rows");
-    scene.runtime.block_on(ask(scene));
+    fixture.runtime.block_on(ask(fixture));
 }
 
-async fn ask(scene: &Scene) {
-    let mut http = Http::connect(scene.cluster.address("dispatch")).await.expect("dispatch can be reached");
+async fn ask(fixture: &Fixture) {
+    let mut http = Http::connect(fixture.cluster.address("dispatch")).await.expect("dispatch can be reached");
     let page = http.get("/", "identity").await.expect("the page is answered");
     let small = http.get("/", "gzip").await.expect("the page is answered");
     promised("HTML", &kb(page.body.len() as f64), "60 kB", page.body.len() <= HTML_BYTES_MAX);

@@ -1,5 +1,5 @@
-//! A thousand pages at once, some of whom take nothing in: what that costs dispatch, and whether anybody waits for another. And how soon
-//! each page has a write where nothing else happens.
+//! A thousand pages at once, some of which read nothing: the cost for dispatch, and the delay for
+//! the others. And the delay of a write where nothing else happens.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -8,51 +8,50 @@ use std::time::Duration;
 use benches::http::Http;
 use benches::process::{Use, percent, resident_mb};
 use benches::table::{Spread, in_ms, kb, line, part, promised};
+use futures_util::SinkExt;
 use futures_util::future::join_all;
-use futures_util::{SinkExt, StreamExt};
-use tokio::net::{TcpSocket, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
 use tokio_tungstenite::tungstenite::Message;
-use tokio_tungstenite::{WebSocketStream, client_async};
 
-use crate::Scene;
+use crate::fixture::Fixture;
 use crate::load::{Heroes, Load, Where};
+use crate::socket::{Socket, frame_number, next_text, open, rows_in};
 
-/// How many pages read what they are sent, and how many never do.
+/// The numbers of pages that read what they are sent, and that never do.
 const READERS: usize = 900;
 const DEAF: usize = 100;
-/// Of how many readers it is known which rows they were sent.
+/// The number of readers whose rows are recorded.
 const CLOSE_READERS: usize = 20;
-/// How much a page that does not read takes in, at least, before the network tells dispatch so.
+/// The receive buffer of a page that does not read, in bytes.
 const DEAF_BUFFER: u32 = 4_096;
-/// How long everything has to settle, and how long it is looked at. The deaf are sent away after a minute.
+/// The time to settle, and the time of a measurement. Pages that do not read are closed after a
+/// minute.
 const SETTLE: Duration = Duration::from_secs(5);
 const LOOK: Duration = Duration::from_secs(25);
-/// Between two writes that are waited for. It is no part of the tick's quarter of a second, so that they fall anywhere within it.
+/// The interval of the writes whose delay is measured. It is no divisor of the tick's quarter of a
+/// second, so that they fall anywhere within it.
 const MARK_EVERY: Duration = Duration::from_millis(467);
 /// The budgets.
 const CORE_MAX: f64 = 0.5;
 const DELAY_MS_MAX: f64 = 250.0;
 /// The same where nothing else happens: a tick, and 20 ms.
 const IDLE_DELAY_MS_MAX: f64 = 270.0;
-/// How many pages look on where nothing else happens.
+/// The number of pages where nothing else happens.
 const ONLOOKERS: usize = 100;
 
-pub(crate) type Socket = WebSocketStream<TcpStream>;
-
-pub(crate) fn measure_idle(scene: &Scene) {
+pub(crate) fn measure_idle(fixture: &Fixture) {
     part(&format!("{ONLOOKERS} sockets, and nothing happens but the writes that are waited for"));
-    let seen = scene.runtime.block_on(look(scene, None, ONLOOKERS, 0));
+    let seen = fixture.runtime.block_on(look(fixture, None, ONLOOKERS, 0));
     line("dispatch", &percent(seen.dispatch));
     let what = format!("from a write's answer to its frame, {} times", seen.delays.count());
     promised(&what, &seen.delays.ms(), "p99 270 ms", seen.delays.at(0.99) <= IDLE_DELAY_MS_MAX);
 }
 
-pub(crate) fn measure(scene: &Scene) {
-    let look = |spread, readers, deaf| scene.runtime.block_on(look(scene, Some(spread), readers, deaf));
-    let before = resident_mb(scene.dispatch);
+pub(crate) fn measure(fixture: &Fixture) {
+    let look = |spread, readers, deaf| fixture.runtime.block_on(look(fixture, Some(spread), readers, deaf));
+    let before = resident_mb(fixture.dispatch);
 
     part("No sockets, 100 heroes moved at a time");
     let alone = look(Where::Anywhere, 0, 0);
@@ -74,21 +73,21 @@ pub(crate) fn measure(scene: &Scene) {
     part(&format!("{} sockets, {DEAF} of them never read, 25 of the moved heroes on the page", READERS + DEAF));
     let on_the_page = look(Where::OnThePage, READERS, DEAF);
     on_the_page.print(&alone);
-    line("dispatch in memory before and after all of them", &format!("{before}, {}", resident_mb(scene.dispatch)));
+    line("dispatch in memory before and after all of them", &format!("{before}, {}", resident_mb(fixture.dispatch)));
 }
 
-/// What was seen in one go.
+/// The result of one measurement.
 struct Seen {
-    /// What dispatch and this program took.
+    /// The shares of a core that dispatch and this program took.
     dispatch: f64,
     clients: f64,
     resident: String,
     written: String,
     frames: Spread,
     frames_a_second: f64,
-    /// From when the first page has a frame until each has it.
+    /// The times from the first page that has a frame to each other.
     fan_out: Spread,
-    /// From a write's answer until pages are sent it.
+    /// The times from a write's answer to its frame.
     delays: Spread,
 }
 
@@ -113,10 +112,10 @@ impl Seen {
     }
 }
 
-/// What is seen while heroes are moved there, if anywhere.
-async fn look(scene: &Scene, spread: Option<Where>, readers: usize, deaf: usize) -> Seen {
-    let address = scene.cluster.address("dispatch");
-    let load = spread.map(|spread| Load::start(&scene.runtime, address, &scene.heroes, spread));
+/// Measures while heroes are moved there, if anywhere.
+async fn look(fixture: &Fixture, spread: Option<Where>, readers: usize, deaf: usize) -> Seen {
+    let address = fixture.cluster.address("dispatch");
+    let load = spread.map(|spread| Load::start(&fixture.runtime, address, &fixture.heroes, spread));
     let (stop, stopped) = watch::channel(());
     let began = Instant::now();
     let reader = |number: usize| {
@@ -130,15 +129,15 @@ async fn look(scene: &Scene, spread: Option<Where>, readers: usize, deaf: usize)
     sleep(SETTLE).await;
 
     let from = Instant::now();
-    let (dispatch, clients) = (Use::of(&scene.dispatch.to_string()), Use::of("self"));
+    let (dispatch, clients) = (Use::of(&fixture.dispatch.to_string()), Use::of("self"));
     let marks = if readers.is_empty() {
         sleep(LOOK).await;
         Vec::new()
     } else {
-        mark(address, &scene.heroes, began).await
+        mark(address, &fixture.heroes, began).await
     };
     let (dispatch, clients, took) = (dispatch.share(), clients.share(), from.elapsed());
-    let resident = resident_mb(scene.dispatch);
+    let resident = resident_mb(fixture.dispatch);
     let written = load.map_or_else(|| "none".to_owned(), Load::end);
 
     // What was written last is on its way.
@@ -169,14 +168,14 @@ async fn look(scene: &Scene, spread: Option<Where>, readers: usize, deaf: usize)
     }
 }
 
-/// A write, when it was asked for and when it was answered.
+/// A write, with the times of its request and its answer.
 struct Mark {
     hero: String,
     asked: Duration,
     answered: Duration,
 }
 
-/// Moves one hero after the other that nobody else moves.
+/// Moves one hero after the other of those that no load moves.
 async fn mark(address: SocketAddr, heroes: &Heroes, began: Instant) -> Vec<Mark> {
     let mut http = Http::connect(address).await.expect("dispatch can be reached");
     let mut ticks = interval(MARK_EVERY);
@@ -186,7 +185,7 @@ async fn mark(address: SocketAddr, heroes: &Heroes, began: Instant) -> Vec<Mark>
     for hero in heroes.markers.iter().cycle() {
         ticks.tick().await;
         let asked = began.elapsed();
-        http.assign(&hero.id, hero.next_place()).await.expect("a city obeys");
+        http.assign(&hero.id, hero.next_place()).await.expect("a city assigns");
         marks.push(Mark { hero: hero.id.clone(), asked, answered: began.elapsed() });
         if marks.len() as u32 * MARK_EVERY >= LOOK {
             break;
@@ -195,7 +194,8 @@ async fn mark(address: SocketAddr, heroes: &Heroes, began: Instant) -> Vec<Mark>
     marks
 }
 
-/// How long it took each of the close readers to be sent each write. Who came to have it only after the look is left out.
+/// Returns the delay of each write at each of the recorded readers. Frames after the measurement are
+/// left out.
 fn delays(marks: &[Mark], pages: &[Vec<Frame>]) -> Spread {
     let seen = |mark: &Mark, frames: &[Frame]| {
         let frame = frames.iter().find(|frame| frame.at > mark.asked && frame.rows.contains(&mark.hero))?;
@@ -209,26 +209,11 @@ struct Frame {
     number: u64,
     at: Duration,
     bytes: usize,
-    /// The heroes whose rows it brings, where anybody looks so closely.
+    /// The heroes whose rows it brings, if these are recorded.
     rows: Vec<String>,
 }
 
-/// Opens a live socket; one with a small buffer, where one is given.
-///
-/// # Errors
-/// Says why it did not open.
-pub(crate) async fn open(address: SocketAddr, path: &str, buffer: Option<u32>) -> Result<Socket, String> {
-    let socket = TcpSocket::new_v4().map_err(|error| error.to_string())?;
-    if let Some(bytes) = buffer {
-        socket.set_recv_buffer_size(bytes).map_err(|error| error.to_string())?;
-    }
-    let stream = socket.connect(address).await.map_err(|error| error.to_string())?;
-    stream.set_nodelay(true).map_err(|error| error.to_string())?;
-    let (socket, _) = client_async(format!("ws://{address}{path}"), stream).await.map_err(|error| error.to_string())?;
-    Ok(socket)
-}
-
-/// Reads as a page does, and says what it has, until it is told to stop.
+/// Reads and acknowledges frames as a page does, until it is stopped.
 async fn read(mut socket: Socket, began: Instant, closely: bool, mut stopped: watch::Receiver<()>) -> Result<Vec<Frame>, String> {
     let mut frames = Vec::new();
     loop {
@@ -243,33 +228,4 @@ async fn read(mut socket: Socket, began: Instant, closely: bool, mut stopped: wa
         let ack = format!(r#"{{"t":"ack","s":{number}}}"#);
         socket.send(Message::text(ack)).await.map_err(|error| error.to_string())?;
     }
-}
-
-/// The next text that a page is sent.
-///
-/// # Errors
-/// Why there is none.
-pub(crate) async fn next_text(socket: &mut Socket) -> Result<String, String> {
-    loop {
-        match socket.next().await {
-            Some(Ok(Message::Text(text))) => return Ok(text.to_string()),
-            Some(Ok(Message::Close(why))) => return Err(format!("{why:?}")),
-            Some(Ok(_)) => {}
-            Some(Err(error)) => return Err(error.to_string()),
-            None => return Err("the socket ended".to_owned()),
-        }
-    }
-}
-
-/// The number of the frame that this is; none where it is something else.
-pub(crate) fn frame_number(text: &str) -> Option<u64> {
-    let rest = text.strip_prefix(r#"{"t":"d","s":"#)?;
-    rest.split(',').next()?.parse().ok()
-}
-
-/// Whose rows a frame brings: `"h-ID":"<tr…`.
-fn rows_in(text: &str) -> Vec<String> {
-    const ID: usize = 36;
-    let starts = text.match_indices(r#""h-"#).map(|(at, key)| &text[at + key.len()..]);
-    starts.filter(|rest| rest.get(ID..).is_some_and(|rest| rest.starts_with(r#"":"#))).map(|rest| rest[..ID].to_owned()).collect()
 }

@@ -1,4 +1,5 @@
-//! `automerge`: the root of a document, a commit for each hundred writes, and its own protocol, which remembers what it has heard from whom.
+//! `automerge`: the root of a document, a commit for each hundred writes, and its own protocol, which
+//! remembers what each peer has sent.
 
 use std::collections::BTreeMap;
 
@@ -6,7 +7,7 @@ use automerge::sync::{Message, State, SyncDoc as _};
 use automerge::transaction::Transactable as _;
 use automerge::{ActorId, AutoCommit, ReadDoc as _, ScalarValue, Value};
 
-use super::{key_of_text, text_key};
+use super::keys::{key_of_text, text_key};
 use crate::hero::{Record, Write, key};
 use crate::peer::{Bytes, Held, Peer};
 

@@ -16,7 +16,7 @@ use data_encoding::BASE64URL_NOPAD;
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::Notify;
 
-use super::{key_of_text, text_key};
+use super::keys::{key_of_text, text_key};
 use crate::hero::{Record, Write, key};
 use crate::peer::{Bytes, Held, Peer};
 

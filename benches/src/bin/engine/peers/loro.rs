@@ -2,7 +2,7 @@
 
 use loro::{ExportMode, LoroDoc, LoroMap, LoroValue, ValueOrContainer, VersionVector};
 
-use super::{HEROES, key_of_text, text_key};
+use super::keys::{HEROES, key_of_text, text_key};
 use crate::hero::{Record, Write, key};
 use crate::peer::{Bytes, Held, Peer};
 

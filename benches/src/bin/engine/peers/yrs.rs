@@ -1,4 +1,5 @@
-//! `yrs`: one map in a document; the difference to the state vector that the other says it has, in either of its two encodings.
+//! `yrs`: one map in a document; the difference to the state vector of the other, in either of its two
+//! encodings.
 
 use std::marker::PhantomData;
 
@@ -6,7 +7,7 @@ use yrs::updates::decoder::Decode;
 use yrs::updates::encoder::Encode;
 use yrs::{Any, Doc, Map as _, MapRef, Out, ReadTxn, StateVector, Transact as _, Update};
 
-use super::{HEROES, key_of_text, text_key};
+use super::keys::{HEROES, key_of_text, text_key};
 use crate::hero::{Record, Write, key};
 use crate::peer::{Bytes, Held, Peer};
 

@@ -1,23 +1,24 @@
-//! Real processes as people start them, to be measured.
+//! Real processes as users start them, to be measured.
 
 use std::time::Duration;
 
 use cluster_tests::{Cluster, Options, wait_until};
 
-/// A cluster with the intervals of `make run`, in which nobody writes unasked, and no line is logged for each write.
+/// Returns a cluster with the intervals of `make run`, without patrols and fights, which logs no line
+/// for each write.
 ///
 /// # Panics
-/// Where it does not come up.
+/// When it does not come up.
 #[must_use]
 pub fn quiet_cluster() -> Cluster {
     let environment = vec![("RUST_LOG", "warn".to_owned())];
     Cluster::start(Options { city_gossip: "1s", dispatch_gossip: "1s", poll: "2s", environment, ..Options::default() })
 }
 
-/// Waits until all agree on all heroes, however many they are.
+/// Waits until all nodes agree on all heroes.
 ///
 /// # Panics
-/// After `patience`, with what the verdict is instead.
+/// After `patience`, with the verdict at that time.
 pub fn wait_agreed(cluster: &Cluster, patience: Duration) {
     wait_until("all agree on all heroes", patience, || {
         // While it takes in very many heroes it may not be there for the question.

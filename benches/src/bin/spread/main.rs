@@ -1,13 +1,14 @@
 //! `spread`: prints how many rounds news takes, by number of nodes, and draws `docs/spread.svg`.
 
+mod figure;
+
 use std::{fs, io};
 
-use simulator::plot;
 use simulator::spread::{self, Rule, Spread};
 
 const SIZES: [u32; 9] = [3, 5, 10, 20, 50, 100, 200, 500, 1_000];
 const FIGURE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/spread.svg");
-/// Cities in the original design.
+/// The number of cities in the original design.
 const CITIES: u32 = 3;
 
 fn main() -> io::Result<()> {
@@ -18,7 +19,7 @@ fn main() -> io::Result<()> {
     });
     println!("\none ordered pair a second, one way, as originally designed; exactly: mean 6 s, p99 17 s");
     row(CITIES, Rule::OneOrderedPair, 1_000_000, spread::ordered_pair_expectation);
-    fs::write(FIGURE, plot::svg(&measured, spread::estimate))
+    fs::write(FIGURE, figure::svg(&measured, spread::estimate))
 }
 
 /// Measures and prints one line of the table.

@@ -1,0 +1,108 @@
+//! The layout of a cluster: the address of each node, and the command that starts it.
+//!
+//! Invariant: every node gets all addresses, and dispatch alone the launcher's socket.
+
+use std::net::{IpAddr, SocketAddr};
+use std::os::unix::process::CommandExt as _;
+use std::path::PathBuf;
+use std::process::Stdio;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use shared::membership::DISPATCH;
+use shared::options::well_known_address;
+use tokio::process::Command;
+use tokio::time::timeout;
+
+use crate::node::NODES;
+
+/// The variable by which dispatch learns the path of the launcher's socket.
+const LAUNCHER_VARIABLE: &str = "SUPERHERO_LAUNCHER";
+/// The longest time that a node may take to print its options.
+const PRINT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// All that is the same for every start of a node.
+#[derive(Debug)]
+pub(crate) struct Layout {
+    /// The directory of the binaries.
+    pub(crate) binaries: PathBuf,
+    /// The address on whose well-known ports the nodes listen.
+    pub(crate) host: IpAddr,
+    /// The configuration file of all nodes.
+    pub(crate) config: Option<PathBuf>,
+    /// The directory with certificates, as `make certs` fills it. Without it nodes speak no TLS.
+    pub(crate) certificates: Option<PathBuf>,
+    /// The socket at which dispatch may ask for a city.
+    pub(crate) socket: Option<PathBuf>,
+}
+
+impl Layout {
+    /// Returns the address of a node.
+    pub(crate) fn address(&self, name: &str) -> SocketAddr {
+        SocketAddr::new(self.host, well_known_address(name).port())
+    }
+
+    /// Returns the address of the page, as people write it.
+    pub(crate) fn page(&self) -> String {
+        let address = self.address(DISPATCH);
+        let scheme = if self.certificates.is_some() { "https" } else { "http" };
+        if address == well_known_address(DISPATCH) {
+            format!("{scheme}://localhost:{}", address.port())
+        } else {
+            format!("{scheme}://{address}")
+        }
+    }
+
+    /// Returns the command that starts a node.
+    pub(crate) fn command(&self, name: &str) -> std::process::Command {
+        let mut command = std::process::Command::new(self.binaries.join(name));
+        command.arg(format!("--listen={}", self.address(name)));
+        for peer in NODES.iter().filter(|peer| peer.name != name) {
+            command.arg(format!("--peer={}={}", peer.name, self.address(peer.name)));
+        }
+        if let Some(directory) = &self.certificates {
+            let (cert, key) = (format!("{name}.pem"), format!("{name}-key.pem"));
+            for (option, file) in [("cert", cert), ("key", key), ("ca", "ca.pem".to_owned())] {
+                command.arg(format!("--tls-{option}={}", directory.join(file).display()));
+            }
+        }
+        if let Some(config) = &self.config {
+            command.arg("--config").arg(config);
+        }
+        match &self.socket {
+            Some(socket) if name == DISPATCH => command.env(LAUNCHER_VARIABLE, socket),
+            Some(_) | None => command.env_remove(LAUNCHER_VARIABLE),
+        };
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command.process_group(0);
+        command
+    }
+
+    /// Returns the error text of the first node that cannot use the configuration file, so that
+    /// none is started if one would not.
+    ///
+    /// # Errors
+    /// When the system does not start a node.
+    pub(crate) async fn configuration_error(&self) -> anyhow::Result<Option<Vec<u8>>> {
+        if self.config.is_none() {
+            return Ok(None);
+        }
+        for node in &NODES {
+            let mut command = Command::from(self.command(node.name));
+            let printed = command.arg("--print-config").kill_on_drop(true).output();
+            let output = timeout(PRINT_TIMEOUT, printed)
+                .await
+                .with_context(|| format!("{} does not read its options", node.name))?
+                .with_context(|| self.starting(node.name))?;
+            if !output.status.success() {
+                return Ok(Some(output.stderr));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Returns the context of an error in starting a node.
+    pub(crate) fn starting(&self, name: &str) -> String {
+        format!("starting {name} from {}", self.binaries.display())
+    }
+}

@@ -1,0 +1,88 @@
+//! The seeds, run: one with its log, or many on several threads.
+//!
+//! Invariant: each seed is taken by one thread, and threads share nothing else.
+
+use std::ops::Range;
+use std::process::ExitCode;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use shared::replica::Rules;
+use simulator::plan::Plan;
+use simulator::run;
+
+use crate::options::Options;
+use crate::report::{print_failed, print_header, print_held};
+use crate::summary::Summary;
+
+/// The greatest number of runs that get a line each.
+const LINES_MAX: u64 = 200;
+
+/// Runs one seed and prints everything that happens.
+pub(crate) fn run_one(seed: u64, nodes: Option<usize>) -> ExitCode {
+    let plan = Plan::draw(seed, nodes);
+    match run::run(&plan, &Rules::default(), true) {
+        Ok(outcome) => {
+            let after = outcome.converged_after;
+            println!("seed {seed} holds: converged {after:?} after healing");
+            ExitCode::SUCCESS
+        }
+        Err(violation) => {
+            print_failed(seed, nodes, &violation);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Runs many seeds and prints the failing ones and a summary.
+pub(crate) fn run_many(options: &Options) -> ExitCode {
+    let available = || thread::available_parallelism().ok().map(usize::from);
+    let jobs = options.jobs.or_else(available).unwrap_or(1);
+    let nodes = options.nodes();
+    let Range { start, end } = options.seeds;
+    let lines = options.minutes.is_none() && end.saturating_sub(start) <= LINES_MAX;
+    if lines {
+        print_header();
+    }
+    let next = AtomicU64::new(start);
+    let began = now();
+    let limit = options.minutes.map(|minutes| Duration::from_secs(minutes * 60));
+    let worker = || {
+        let mut summary = Summary::default();
+        loop {
+            let seed = next.fetch_add(1, Ordering::Relaxed);
+            if limit.map_or(seed >= end, |limit| began.elapsed() >= limit) {
+                return summary;
+            }
+            let plan = Plan::draw(seed, nodes);
+            match run::run(&plan, &Rules::default(), false) {
+                Ok(outcome) => {
+                    summary.add(&outcome);
+                    if lines {
+                        print_held(seed, &plan, &outcome);
+                    }
+                }
+                Err(violation) => {
+                    summary.add_failed();
+                    print_failed(seed, nodes, &violation);
+                }
+            }
+        }
+    };
+    let summary = thread::scope(|scope| {
+        let workers: Vec<_> = (0..jobs).map(|_| scope.spawn(worker)).collect();
+        let mut all = Summary::default();
+        for worker in workers {
+            all.merge(&worker.join().expect("a worker catches panics"));
+        }
+        all
+    });
+    summary.print(began.elapsed(), jobs);
+    if summary.all_held() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+#[expect(clippy::disallowed_methods, reason = "the summary prints how fast seeds are run")]
+fn now() -> Instant {
+    Instant::now()
+}

@@ -1,0 +1,86 @@
+//! The sum of many runs: how many failed, how long convergence took, how often each fault struck.
+
+use std::time::Duration;
+
+use simulator::plan::Action;
+use simulator::run::Outcome;
+use simulator::tally::Tally;
+
+/// The totals of some runs.
+#[derive(Default)]
+pub(crate) struct Summary {
+    runs: u64,
+    failed: u64,
+    tally: Tally,
+    converged: Duration,
+    /// The greatest share of its bound that a run needed.
+    slowest: f64,
+    /// For each fault: the runs that had it, and the sum of their times to converge.
+    with: [(u64, Duration); Action::FAULTS.len()],
+}
+
+impl Summary {
+    /// Adds a run that held.
+    pub(crate) fn add(&mut self, outcome: &Outcome) {
+        self.runs += 1;
+        self.tally += outcome.tally;
+        self.converged += outcome.converged_after;
+        let share = outcome.converged_after.as_secs_f64() / outcome.bound.as_secs_f64();
+        self.slowest = self.slowest.max(share);
+        for ((runs, converged), count) in self.with.iter_mut().zip(outcome.tally.faults) {
+            if count > 0 {
+                *runs += 1;
+                *converged += outcome.converged_after;
+            }
+        }
+    }
+
+    /// Adds a run that failed.
+    pub(crate) fn add_failed(&mut self) {
+        self.runs += 1;
+        self.failed += 1;
+    }
+
+    /// Adds all runs of another sum.
+    pub(crate) fn merge(&mut self, other: &Self) {
+        self.runs += other.runs;
+        self.failed += other.failed;
+        self.tally += other.tally;
+        self.converged += other.converged;
+        self.slowest = self.slowest.max(other.slowest);
+        for ((runs, converged), (more, longer)) in self.with.iter_mut().zip(other.with) {
+            *runs += more;
+            *converged += longer;
+        }
+    }
+
+    /// Reports whether no run failed.
+    pub(crate) fn all_held(&self) -> bool {
+        self.failed == 0
+    }
+
+    /// Prints all of it.
+    pub(crate) fn print(&self, took: Duration, jobs: usize) {
+        let Self { runs, failed, tally, converged, slowest, with } = self;
+        let rate = *runs as f64 / took.as_secs_f64();
+        println!("{runs} runs, {failed} failed; {rate:.0} runs a second on {jobs} threads");
+        println!(
+            "converged {:.2}s after healing on average; the slowest needed {:.0} % of its bound",
+            mean(*converged, runs - failed),
+            slowest * 100.0
+        );
+        println!("  {:<10} {:>9} {:>9} {:>12} {:>12}", "trouble", "struck", "in runs", "with it", "without it");
+        for (name, (count, (with, time))) in Action::FAULTS.iter().zip(tally.faults.iter().zip(with)) {
+            let without = mean(converged.saturating_sub(*time), runs - failed - with);
+            let with_it = mean(*time, *with);
+            println!("  {name:<10} {count:>9} {with:>9} {with_it:>11.2}s {without:>11.2}s");
+        }
+        for (name, count) in tally.numbers().into_iter().skip(Action::FAULTS.len()) {
+            println!("  {name:<14} {count:>14}");
+        }
+    }
+}
+
+fn mean(total: Duration, runs: u64) -> f64 {
+    total.as_secs_f64() / runs.max(1) as f64
+}

@@ -1,0 +1,137 @@
+//! Links between processes, and the frames on them.
+//!
+//! Invariant: both ends of a link get an input when it comes up and when it goes down. A frame
+//! reaches only the life that it was sent to; a step of a round, which may have been carried, is
+//! the exception where the network reorders.
+
+use std::time::Duration;
+
+use shared::id::{Incarnation, NodeName, Origin};
+use shared::machine::{Input, LinkDown};
+use shared::membership::{LinkRefusal, Roster};
+use shared::message::Frame;
+use shared::wire;
+
+use super::Cluster;
+use super::queue::Event;
+
+/// The delay before a link is dialled again.
+const REDIAL_DELAY: Duration = Duration::from_millis(100);
+/// The silence after which a link is given up, as in `link::connection`.
+pub(super) const SILENCE_TIMEOUT: Duration = Duration::from_secs(3);
+
+impl Cluster {
+    pub(super) fn dial_all(&mut self, number: usize) {
+        for other in 0..self.processes.len() {
+            if other != number {
+                self.schedule(REDIAL_DELAY, Event::Dial { a: number, b: other });
+            }
+        }
+    }
+
+    pub(super) fn dial(&mut self, a: usize, b: usize) {
+        let (this, other) = (&self.processes[a], &self.processes[b]);
+        let cannot = !this.is_awake() || !other.is_awake() || this.name == other.name;
+        if cannot || self.network.linked(a, b) {
+            return;
+        }
+        if let Some(until) = self.network.blocked_until(a, b, self.now) {
+            return self.schedule(until - self.now, Event::Dial { a, b });
+        }
+        if !(self.admits(a, b) && self.admits(b, a)) {
+            return self.schedule(REDIAL_DELAY * 5, Event::Dial { a, b });
+        }
+        self.network.link(a, b);
+        for (this, other) in [(a, b), (b, a)] {
+            let Origin { node: peer, incarnation } = self.processes[other].me;
+            self.input(this, Input::LinkUp { peer, incarnation });
+        }
+    }
+
+    /// Reports whether one process admits another, by the roster of the real nodes. A process
+    /// that takes another's place takes its link.
+    fn admits(&mut self, this: usize, other: usize) -> bool {
+        let peers = self.network.peers(this);
+        let lives = peers.iter().map(|peer| self.processes[*peer].me);
+        let lives = lives.map(|life| (life.node, life.incarnation)).collect();
+        let me = self.processes[other].me;
+        let joined = self.processes[other].replica().joined();
+        let names = self.processes.iter().map(|process| process.name);
+        let roster = Roster::new(self.processes[this].name, names);
+        match roster.admit(me, joined, &lives) {
+            Ok(()) => {
+                let same_name = |peer: &usize| self.processes[*peer].name == me.node;
+                if let Some(earlier) = peers.into_iter().find(same_name) {
+                    self.unlink(this, earlier, LinkDown::Lost);
+                }
+                true
+            }
+            Err(LinkRefusal::AliveElsewhere { alive, .. }) => {
+                let peer = self.processes[this].name;
+                self.input(other, Input::Refused { peer, alive });
+                false
+            }
+            Err(LinkRefusal::OwnName(_) | LinkRefusal::Stranger(_)) => false,
+        }
+    }
+
+    pub(super) fn unlink(&mut self, a: usize, b: usize, cause: LinkDown) {
+        if self.network.unlink(a, b) {
+            for (this, other) in [(a, b), (b, a)] {
+                let peer = self.processes[other].name;
+                self.input(this, Input::LinkDown { peer, cause });
+            }
+            self.schedule(REDIAL_DELAY, Event::Dial { a, b });
+        }
+    }
+
+    pub(super) fn unlink_all(&mut self, number: usize) {
+        for other in self.network.peers(number) {
+            self.break_link(number, other);
+        }
+    }
+
+    pub(super) fn break_link(&mut self, a: usize, b: usize) {
+        self.unlink(a, b, LinkDown::Lost);
+    }
+
+    /// Takes a link down whose ends cannot reach each other when its silence timeout is over.
+    pub(super) fn notice_silence(&mut self, a: usize, b: usize) {
+        let frozen = [a, b].iter().any(|end| self.processes[*end].frozen_until.is_some());
+        if frozen || self.network.blocked_until(a, b, self.now).is_some() {
+            self.unlink(a, b, LinkDown::Silent);
+        }
+    }
+
+    pub(super) fn transmit(&mut self, from: usize, to: NodeName, frame: &Frame) {
+        let mut peers = self.network.peers(from).into_iter();
+        let Some(to) = peers.find(|peer| self.processes[*peer].name == to) else { return };
+        let bytes = wire::encode(frame);
+        self.trace.update(&self.now.as_micros().to_le_bytes());
+        self.trace.update(&bytes);
+        self.tally.frames += 1;
+        self.tally.bytes += bytes.len() as u64;
+        let (noise, rng) = (&self.noise, &mut self.rng);
+        let fate = self.network.fate(from, to, bytes.len(), self.now, noise, rng);
+        self.tally.lost += u64::from(fate.lost);
+        self.tally.duplicated += u64::from(fate.duplicated);
+        let (from, life) = (self.processes[from].name, self.processes[to].incarnation());
+        for delay in fate.delays {
+            self.schedule(delay, Event::Deliver { from, to, life, bytes: bytes.clone() });
+        }
+    }
+
+    pub(super) fn deliver(&mut self, from: NodeName, to: usize, life: Incarnation, bytes: &[u8]) {
+        let mut peers = self.network.peers(to).into_iter();
+        let linked = peers.any(|peer| self.processes[peer].name == from);
+        let same_life = self.processes[to].incarnation() == life;
+        let frame = wire::decode(bytes).expect("what a node wrote, a node can read");
+        // A step of a round may have been carried, and outlive the connection and even the life
+        // that it was sent to.
+        let late = self.noise.reorder && (same_life || matches!(frame, Frame::Round(_)));
+        if self.processes[to].is_running() && (linked && same_life || late) {
+            self.log(|cluster| format!("{} <- {from}: {frame:?}", cluster.processes[to].name));
+            self.input(to, Input::Frame { from, frame });
+        }
+    }
+}

@@ -1,0 +1,214 @@
+//! The lives of processes: begun, ended, started again, frozen and thawed.
+//!
+//! Invariant: no two lives have the same name and incarnation, and a life that begins knows
+//! nothing of the one before it.
+
+use std::time::Duration;
+
+use dispatch_node::dispatch::{self, Dispatch};
+use location_node::city::{self, City};
+use rand::RngExt;
+use shared::id::{Incarnation, NodeName, Origin};
+use shared::replica;
+use shared::supervise::Intensity;
+use shared::time::Now;
+
+use super::Cluster;
+use super::queue::Event;
+use crate::machine::Machine;
+use crate::process::{Process, State};
+use crate::wall_clock::WallClock;
+
+/// The delay after which an operator starts a process that has ended by itself.
+const OPERATOR_DELAY: Duration = Duration::from_secs(1);
+/// Crashes survived within a window, as in the cities' options.
+const RESTARTS_MAX: usize = 3;
+const RESTARTS_WINDOW: Duration = Duration::from_secs(5);
+
+/// The way in which a life ended by itself.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum End {
+    Bombed,
+    /// The process goes on, as a life above that one.
+    Outlived(Incarnation),
+    Halted,
+}
+
+impl Cluster {
+    /// Starts a process of this name and returns its number.
+    pub(super) fn add_process(&mut self, name: NodeName) -> usize {
+        let (skew, drift) = (self.noise.skew_ms, self.noise.drift_ppm);
+        let skew_ms = self.rng.random_range(-skew..=skew);
+        let drift_ppm = self.rng.random_range(-drift..=drift);
+        let mut clock = WallClock::new(skew_ms, drift_ppm);
+        let now = clock.read(self.now);
+        let me = self.new_life(name, Incarnation::begun_at(now.wall));
+        let machine = self.machine(me, 0, now);
+        let number = self.processes.add(Process {
+            name,
+            machine,
+            me,
+            state: State::Running,
+            crashes: 0,
+            intensity: Intensity::new(RESTARTS_MAX, RESTARTS_WINDOW),
+            clock,
+            frozen_until: None,
+            inbox: Vec::new(),
+            tick_at: None,
+        });
+        self.oracle.process_added();
+        self.dial_all(number);
+        self.schedule_tick(number);
+        number
+    }
+
+    /// Returns a life of this name that has not been before, no earlier than `least`.
+    fn new_life(&mut self, node: NodeName, least: Incarnation) -> Origin {
+        let mut life = Origin { node, incarnation: least };
+        while !self.lives.insert(life) {
+            life.incarnation = life.incarnation.next_life();
+        }
+        life
+    }
+
+    fn machine(&mut self, me: Origin, crashes: u32, now: Now) -> Machine {
+        let second = Some(Duration::from_secs(1));
+        let seed = self.rng.random();
+        let dispatch = "dispatch".parse().expect("a valid name");
+        let replica = replica::Config {
+            members: self.cities.iter().copied().chain([dispatch]).collect(),
+            // Chunks of two entries or so: a delta of any size is many chunks, and every border
+            // case of a round is met often.
+            chunk_bytes: 300,
+            window: 3,
+            rules: self.rules.clone(),
+            ..replica::Config::default()
+        };
+        if self.cities.contains(&me.node) {
+            let fights = self.noise.fights.then_some(Duration::from_secs(6));
+            let config = city::Config {
+                gossip_interval: second.filter(|_| self.noise.city_gossip),
+                patrol_interval: fights,
+                fight_interval: fights,
+                replica,
+            };
+            Machine::City(Box::new(City::new(me, config, crashes, seed, now)))
+        } else {
+            let config = dispatch::Config {
+                cities: self.cities.clone(),
+                gossip_interval: second,
+                poll_interval: Some(Duration::from_secs(2)),
+                events_max: 4_000,
+                replica,
+            };
+            Machine::Dispatch(Box::new(Dispatch::new(me, config, seed, now)))
+        }
+    }
+
+    pub(super) fn end_life(&mut self, number: usize, end: End) {
+        match end {
+            End::Bombed => {
+                let (now, process) = (self.now, &mut self.processes[number]);
+                if process.intensity.allows_restart_after_crash(now) {
+                    let life = process.me;
+                    self.oracle.restarted(now, number, life, RESTARTS_MAX, RESTARTS_WINDOW);
+                    self.begin_life(number, Incarnation(0));
+                } else {
+                    self.oracle.forget_restarts(number);
+                    self.stop(number, OPERATOR_DELAY);
+                }
+            }
+            End::Outlived(by) => self.begin_life(number, by),
+            End::Halted => {
+                let name = self.processes[number].name;
+                let carries_on =
+                    |(other, process): (usize, &Process)| other != number && process.name == name && process.state != State::Halted;
+                let carried_on = self.processes.iter().enumerate().any(carries_on);
+                self.stop(number, OPERATOR_DELAY);
+                if carried_on {
+                    self.processes[number].state = State::Halted;
+                }
+            }
+        }
+    }
+
+    /// Begins the next life of a process that has crashed, above that one.
+    fn begin_life(&mut self, number: usize, above: Incarnation) {
+        self.unlink_all(number);
+        let now = self.clock(number);
+        let process = &self.processes[number];
+        let least = Incarnation::begun_at(now.wall);
+        let least = least.max(process.me.incarnation.next_life()).max(above.next_life());
+        let (name, crashes) = (process.name, process.crashes + 1);
+        let me = self.new_life(name, least);
+        let machine = self.machine(me, crashes, now);
+        let process = &mut self.processes[number];
+        (process.machine, process.me, process.crashes) = (machine, me, crashes);
+        self.oracle.life_began(number);
+        self.log(|_| format!("{me} begins"));
+        self.dial_all(number);
+        self.schedule_tick(number);
+    }
+
+    /// Ends a process and schedules its start.
+    pub(super) fn stop(&mut self, number: usize, down: Duration) {
+        self.unlink_all(number);
+        let process = &mut self.processes[number];
+        process.state = State::Down;
+        process.frozen_until = None;
+        process.inbox.clear();
+        if !process.is_city() {
+            self.oracle.connections_closed();
+        }
+        self.schedule(down, Event::Start(number));
+    }
+
+    pub(super) fn start_if_down(&mut self, number: usize) {
+        if self.processes[number].state == State::Down {
+            self.start(number);
+        }
+    }
+
+    /// Starts a process, which knows nothing of its last life; its clock may have been set
+    /// meanwhile.
+    pub(super) fn start(&mut self, number: usize) {
+        let skew = self.noise.skew_ms;
+        let skew_ms = self.rng.random_range(-skew..=skew);
+        let process = &mut self.processes[number];
+        process.clock.skew_ms = skew_ms;
+        let now = process.clock.read(self.now);
+        let name = process.name;
+        let me = self.new_life(name, Incarnation::begun_at(now.wall));
+        let machine = self.machine(me, 0, now);
+        let process = &mut self.processes[number];
+        (process.machine, process.me, process.crashes) = (machine, me, 0);
+        process.state = State::Running;
+        process.intensity = Intensity::new(RESTARTS_MAX, RESTARTS_WINDOW);
+        self.oracle.life_began(number);
+        self.oracle.forget_restarts(number);
+        self.log(|_| format!("{me} is started"));
+        self.dial_all(number);
+        self.schedule_tick(number);
+    }
+
+    /// Ends the freeze of a process if it is over, and hands it what arrived meanwhile.
+    pub(super) fn thaw(&mut self, number: usize) {
+        let process = &mut self.processes[number];
+        if process.frozen_until.is_none_or(|until| until > self.now) {
+            return;
+        }
+        process.frozen_until = None;
+        let inbox = std::mem::take(&mut process.inbox);
+        if !process.is_city() {
+            self.oracle.dispatch_thawed(self.now);
+        }
+        let life = self.processes[number].me;
+        for input in inbox {
+            if self.processes[number].me == life {
+                self.input(number, input);
+            }
+        }
+        self.dial_all(number);
+        self.schedule_tick(number);
+    }
+}

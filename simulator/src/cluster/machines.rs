@@ -1,0 +1,100 @@
+//! Inputs, deadlines and outputs of the machines.
+//!
+//! Invariant: after every input and every tick the oracle observes the replica, all outputs are
+//! taken, and the next deadline is in the queue.
+
+use std::convert::Infallible;
+
+use shared::machine::Input;
+use shared::replica;
+use shared::time::Now;
+
+use super::Cluster;
+use super::lives::End;
+use super::queue::Event;
+use crate::machine::Output;
+
+impl Cluster {
+    /// Returns both clock readings of a process.
+    pub(super) fn clock(&mut self, number: usize) -> Now {
+        self.processes[number].clock.read(self.now)
+    }
+
+    pub(super) fn input(&mut self, number: usize, input: Input<Infallible>) {
+        let process = &mut self.processes[number];
+        if !process.is_running() {
+            return;
+        }
+        if process.frozen_until.is_some() {
+            process.inbox.push(input);
+            return;
+        }
+        let now = self.clock(number);
+        self.processes[number].machine.handle(now, input);
+        self.take_outputs(number);
+    }
+
+    /// Ticks a machine that is awake, if its deadline has come.
+    pub(super) fn tick(&mut self, number: usize) {
+        self.processes[number].tick_at = None;
+        if !self.processes[number].is_awake() {
+            return;
+        }
+        let now = self.clock(number);
+        let machine = &mut self.processes[number].machine;
+        if machine.deadline().is_some_and(|deadline| deadline <= now.mono) {
+            machine.tick(now);
+            self.take_outputs(number);
+        } else {
+            self.schedule_tick(number);
+        }
+    }
+
+    pub(super) fn schedule_tick(&mut self, number: usize) {
+        let process = &mut self.processes[number];
+        let Some(deadline) = process.machine.deadline() else { return };
+        let deadline = deadline.max(self.now);
+        if process.tick_at.is_none_or(|at| deadline < at) {
+            process.tick_at = Some(deadline);
+            let after = deadline - self.now;
+            self.schedule(after, Event::Tick(number));
+        }
+    }
+
+    /// Has the oracle observe a machine that has just moved, and carries out its outputs.
+    pub(super) fn take_outputs(&mut self, number: usize) {
+        let now = self.clock(number);
+        let process = &self.processes[number];
+        self.oracle.observe(self.now, number, process, process.clock.was_set_back(now));
+        self.tally.writes = self.oracle.writes() as u64;
+        let mut ended = None;
+        while let Some(output) = self.processes[number].machine.poll() {
+            match output {
+                Output::Send { to, frame } => self.transmit(number, to, &frame),
+                Output::Bombed => ended = Some(End::Bombed),
+                Output::Replica(event) => {
+                    self.log(|cluster| format!("{}: {event:?}", cluster.processes[number].name));
+                    self.tally.count(&event);
+                    self.oracle.replica_event(self.now, &self.processes, number, &event);
+                    ended = ended.or(end_by(&event));
+                }
+                Output::Reply { ticket, reply } => {
+                    let life = self.processes[number].me;
+                    self.oracle.answered(self.now, life, ticket, &reply);
+                    self.on_reply(reply);
+                }
+                Output::Unused => {}
+            }
+        }
+        self.schedule_tick(number);
+        if let Some(end) = ended {
+            self.end_life(number, end);
+        }
+    }
+}
+
+/// Returns the end of the life whose replica reports this event, if it is one.
+fn end_by(event: &replica::Event) -> Option<End> {
+    let replica::Event::Superseded { by, halts } = event else { return None };
+    Some(if *halts { End::Halted } else { End::Outlived(*by) })
+}

@@ -1,0 +1,63 @@
+//! The requests of users to dispatch, and its replies.
+//!
+//! Invariant: a request reaches dispatch only while it is awake, each under a ticket of its own,
+//! and the oracle knows of every request that does.
+
+use dispatch_node::model::status::ClusterStatus;
+use dispatch_node::request::{self, Action, Reply};
+use shared::hero::Location;
+
+use super::Cluster;
+use crate::oracle::view;
+use crate::plan::Request;
+
+impl Cluster {
+    /// Returns the action of a request. Where there is no hero to choose yet, it creates one.
+    pub(super) fn action(&self, request: &Request) -> Action {
+        let hero = |number: u32| self.heroes.get(number as usize % self.heroes.len().max(1)).copied();
+        let action = match *request {
+            Request::Create => None,
+            Request::Assign { hero: number, to } => hero(number).map(|hero| {
+                let city = self.cities.get(to as usize % (self.cities.len() + 1));
+                let to = city.map_or(Location::Home, |city| Location::City(*city));
+                Action::Assign { hero, to }
+            }),
+            Request::Terminate { hero: number } => hero(number).map(|hero| Action::Terminate { hero }),
+        };
+        action.unwrap_or(Action::Create { name: Some("Granite".into()) })
+    }
+
+    pub(super) fn ask(&mut self, action: Action) {
+        self.log(|_| format!("asked: {action:?}"));
+        let number = self.dispatch();
+        if !self.processes[number].is_awake() {
+            return;
+        }
+        let now = self.clock(number);
+        self.tickets += 1;
+        self.oracle.asked(self.now, self.tickets);
+        let ticket = self.tickets;
+        let request = request::Request { ticket, key: None, action, trace: None };
+        self.processes[number].machine.request(now, request);
+        self.take_outputs(number);
+    }
+
+    /// Takes from a reply what later requests need.
+    pub(super) fn on_reply(&mut self, reply: Reply) {
+        if let Reply::Created(created) = reply {
+            self.heroes.extend(created.into_iter().map(|(id, _)| id));
+        } else if let Reply::View(view) = reply {
+            self.view = Some(view);
+        }
+    }
+
+    /// Asks dispatch for its view and compares that with what the cities hold.
+    ///
+    /// # Errors
+    /// Names the first difference.
+    pub(crate) fn check_view(&mut self) -> Result<ClusterStatus, String> {
+        self.ask(Action::View);
+        let view = self.view.take().ok_or("dispatch shows nothing")?;
+        view::shows_what_is_held(&view, &self.processes)
+    }
+}

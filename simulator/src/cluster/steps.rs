@@ -1,0 +1,138 @@
+//! The steps of a plan, carried out; and the end of all faults.
+//!
+//! Invariant: every fault but a clock's drift ends by itself or with `heal`, after which the
+//! network is perfect and all clocks are right.
+
+use std::time::Duration;
+
+use dispatch_node::request;
+use shared::machine::LinkDown;
+use shared::replica;
+use shared::time::UnixMillis;
+
+use super::Cluster;
+use super::links::SILENCE_TIMEOUT;
+use super::queue::Event;
+use crate::plan::{Action, Noise};
+use crate::process::State;
+use crate::wall_clock::EPOCH_MS;
+
+impl Cluster {
+    pub(super) fn carry_out(&mut self, action: Action) {
+        self.log(|_| format!("-- {action}"));
+        if let Some(kind) = action.fault() {
+            self.tally.faults[kind] += 1;
+        }
+        match action {
+            Action::Ask(request) => {
+                let action = self.action(&request);
+                self.ask(action);
+            }
+            Action::Bomb(city) => {
+                let city = Some(self.processes[city].name);
+                self.ask(request::Action::Bomb { city });
+            }
+            Action::Cut { a, b, both, silent, lasts } => self.cut(a, b, both, silent, lasts),
+            Action::Split { side, lasts } => self.split(side, lasts),
+            Action::Flap { a, b, period, times } => {
+                (0..times).for_each(|time| self.schedule(period * time, Event::Break { a, b }));
+            }
+            Action::Freeze { node, lasts } => self.freeze(node, lasts),
+            Action::Reset(node) => self.unlink_all(node),
+            Action::Kill { node, down } => {
+                if self.processes[node].is_running() {
+                    self.stop(node, down);
+                }
+            }
+            Action::Jump { node, by_ms, lasts } => {
+                self.processes[node].clock.jump_ms += by_ms;
+                self.schedule(lasts, Event::SetRight { node, by_ms });
+            }
+            Action::Forget { city, alive, away } => self.forget(city, alive, away),
+            Action::Double { city, side, lasts } => self.double(city, side, lasts),
+        }
+    }
+
+    fn cut(&mut self, a: usize, b: usize, both: bool, silent: bool, lasts: Duration) {
+        self.network.block(a, b, self.now + lasts);
+        if both {
+            self.network.block(b, a, self.now + lasts);
+        }
+        if silent {
+            self.schedule(SILENCE_TIMEOUT, Event::Silence { a, b });
+        } else {
+            self.unlink(a, b, LinkDown::Lost);
+        }
+    }
+
+    fn split(&mut self, side: u128, lasts: Duration) {
+        for b in 0..self.nodes() {
+            for a in (0..b).filter(|a| is_on(side, *a) != is_on(side, b)) {
+                self.cut(a, b, true, false, lasts);
+            }
+        }
+    }
+
+    fn freeze(&mut self, node: usize, lasts: Duration) {
+        if !self.processes[node].is_running() {
+            return;
+        }
+        self.processes[node].frozen_until = Some(self.now + lasts);
+        self.schedule(lasts, Event::Thaw(node));
+        for peer in self.network.peers(node) {
+            self.schedule(SILENCE_TIMEOUT, Event::Silence { a: node, b: peer });
+        }
+    }
+
+    fn forget(&mut self, city: usize, alive: bool, away: Duration) {
+        if alive {
+            for other in (0..self.nodes()).filter(|other| *other != city) {
+                self.cut(city, other, true, false, away);
+            }
+        } else if self.processes[city].is_running() {
+            self.stop(city, away);
+        }
+        self.schedule(away / 2, Event::Forget(city));
+    }
+
+    fn double(&mut self, city: usize, side: u128, lasts: Duration) {
+        let double = self.add_process(self.processes[city].name);
+        let others = (0..self.processes.len()).filter(|other| ![city, double].contains(other));
+        for other in others {
+            let hidden = if is_on(side, other) { city } else { double };
+            self.cut(hidden, other, true, false, lasts);
+        }
+    }
+
+    /// Ends all faults. A process whose copy is further ahead than clocks may be is restarted, as
+    /// its operator is advised to do.
+    pub(crate) fn heal(&mut self) {
+        self.steps.clear();
+        self.queue.retain(|event| !matches!(event, Event::Step(_) | Event::Break { .. } | Event::Forget(_) | Event::SetRight { .. }));
+        let Noise { fights, city_gossip, .. } = self.noise;
+        self.noise = Noise { fights, city_gossip, ..Noise::none() };
+        self.network.unblock_all();
+        for number in 0..self.processes.len() {
+            let process = &mut self.processes[number];
+            process.clock.set_right();
+            process.frozen_until = process.frozen_until.map(|_| self.now);
+            let truth = UnixMillis(EPOCH_MS + u64::try_from(self.now.as_millis()).expect("virtual time is short"));
+            let latest = truth.plus(replica::Config::default().drift_max);
+            let ahead = process.replica().vector().iter().any(|slot| slot.hlc.wall > latest);
+            if process.state == State::Down {
+                self.start(number);
+            } else if process.is_running() && ahead {
+                self.stop(number, Duration::ZERO);
+            }
+            self.thaw(number);
+            if self.processes[number].is_running() {
+                self.dial_all(number);
+            }
+        }
+    }
+}
+
+/// Reports whether the bit of this node is set.
+fn is_on(side: u128, node: usize) -> bool {
+    side >> (node % 128) & 1 == 1
+}

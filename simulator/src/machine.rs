@@ -1,0 +1,107 @@
+//! The machine of either kind of node, behind one interface.
+//!
+//! Invariant: the production machines run here unchanged. Only their outputs are brought to one
+//! type, and outputs that the simulation does not use are dropped by name.
+
+use std::convert::Infallible;
+use std::time::Duration;
+
+use dispatch_node::dispatch::{self, Dispatch};
+use dispatch_node::request::{Reply, Request};
+use location_node::city::{self, City};
+use shared::id::NodeName;
+use shared::machine::{self, Input, Machine as _};
+use shared::message::Frame;
+use shared::replica::{self, Replica};
+use shared::time::Now;
+
+/// A city or dispatch.
+pub(crate) enum Machine {
+    City(Box<City>),
+    Dispatch(Box<Dispatch>),
+}
+
+/// An output of either kind of machine.
+pub(crate) enum Output {
+    Send { to: NodeName, frame: Frame },
+    Bombed,
+    Replica(replica::Event),
+    Reply { ticket: u64, reply: Reply },
+    Unused,
+}
+
+impl Machine {
+    pub(crate) fn replica(&self) -> &Replica {
+        match self {
+            Self::City(city) => city.replica(),
+            Self::Dispatch(dispatch) => dispatch.replica(),
+        }
+    }
+
+    pub(crate) fn deadline(&self) -> Option<Duration> {
+        match self {
+            Self::City(city) => city.deadline(),
+            Self::Dispatch(dispatch) => dispatch.deadline(),
+        }
+    }
+
+    pub(crate) fn tick(&mut self, now: Now) {
+        match self {
+            Self::City(city) => city.tick(now),
+            Self::Dispatch(dispatch) => dispatch.tick(now),
+        }
+    }
+
+    pub(crate) fn handle(&mut self, now: Now, input: Input<Infallible>) {
+        match self {
+            Self::City(city) => city.handle(now, input),
+            Self::Dispatch(dispatch) => dispatch.handle(now, dispatch_input(input)),
+        }
+    }
+
+    /// Hands a user's request to dispatch. Cities take none from users.
+    pub(crate) fn request(&mut self, now: Now, request: Request) {
+        if let Self::Dispatch(dispatch) = self {
+            dispatch.handle(now, Input::Command(request));
+        }
+    }
+
+    pub(crate) fn poll(&mut self) -> Option<Output> {
+        match self {
+            Self::City(city) => city.poll().map(city_output),
+            Self::Dispatch(dispatch) => dispatch.poll().map(dispatch_output),
+        }
+    }
+}
+
+fn city_output(output: machine::Output<city::Event>) -> Output {
+    use city::Event;
+    match output {
+        machine::Output::Send { to, frame } => Output::Send { to, frame },
+        machine::Output::Event(Event::Bombed) => Output::Bombed,
+        machine::Output::Event(Event::Replica(event)) => Output::Replica(event),
+        machine::Output::Event(Event::Assigned { .. } | Event::Patrols { .. } | Event::Fought { .. }) => Output::Unused,
+    }
+}
+
+fn dispatch_output(output: machine::Output<dispatch::Event>) -> Output {
+    use dispatch::Event;
+    match output {
+        machine::Output::Send { to, frame } => Output::Send { to, frame },
+        machine::Output::Event(Event::Reply { ticket, reply }) => Output::Reply { ticket, reply },
+        machine::Output::Event(Event::Replica(event)) => Output::Replica(event),
+        machine::Output::Event(Event::View(_) | Event::Logged(_) | Event::Arrived(_) | Event::Thaw(..)) => Output::Unused,
+    }
+}
+
+/// Returns the same input with dispatch's command type: links are the same for both machines.
+fn dispatch_input(input: Input<Infallible>) -> Input<Request> {
+    match input {
+        Input::LinkUp { peer, incarnation } => Input::LinkUp { peer, incarnation },
+        Input::LinkDown { peer, cause } => Input::LinkDown { peer, cause },
+        Input::Refused { peer, alive } => Input::Refused { peer, alive },
+        Input::Frame { from, frame } => Input::Frame { from, frame },
+        Input::Pace(pace) => Input::Pace(pace),
+        Input::Command(never) => match never {},
+    }
+}

@@ -1,0 +1,211 @@
+//! The oracle: all that is known to be true of a run, and the claims that are checked against it.
+//!
+//! The driver (`cluster`) reports each event and each machine that has moved; the oracle reads the
+//! processes and never changes one. Claims that must hold at any time are checked here, those of
+//! a healed cluster in `convergence`, and dispatch's view of it in `view`.
+//!
+//! Invariant: a run keeps its first violation. Nothing that the oracle does reaches a machine, the
+//! network or the random generator, so a run is the same whatever is checked.
+
+pub(crate) mod convergence;
+pub(crate) mod view;
+mod witness;
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use dispatch_node::request::Reply;
+use shared::clock::Stamp;
+use shared::id::{HeroId, Origin};
+use shared::replica::Event;
+
+use crate::checker::rank::rank;
+use crate::checker::{agreement, answers, bounds, claims, collection, restarts};
+use crate::process::{Process, Processes};
+use crate::violation::Violation;
+use witness::Witness;
+
+/// The knowledge of one run.
+#[derive(Default)]
+pub(crate) struct Oracle {
+    writes: claims::Writes,
+    unanswered: answers::Open,
+    restarts: BTreeMap<usize, restarts::Restarts>,
+    /// The writes that an answer called saved, each with its hero and whether it is a death.
+    acknowledged: BTreeMap<Stamp, (HeroId, bool)>,
+    /// One a process, of its present life.
+    witnesses: Vec<Witness>,
+    violation: Option<Violation>,
+}
+
+impl Oracle {
+    /// Returns the first violation, if there is one.
+    pub(crate) fn violation(&self) -> Option<&Violation> {
+        self.violation.as_ref()
+    }
+
+    /// Returns the number of writes seen anywhere.
+    pub(crate) fn writes(&self) -> usize {
+        self.writes.len()
+    }
+
+    /// Records the violation of a claim by this life, if the verdict is one.
+    fn claim(&mut self, at: Duration, claim: &'static str, life: Origin, verdict: Result<(), String>) {
+        if let Err(text) = verdict {
+            let text = format!("{life}: {text}");
+            self.violation.get_or_insert(Violation { at, claim, text });
+        }
+    }
+
+    fn verdict(&self) -> Result<(), Violation> {
+        self.violation.clone().map_or(Ok(()), Err)
+    }
+
+    // Lives.
+
+    /// Records a new process, whose number is the next one.
+    pub(crate) fn process_added(&mut self) {
+        self.witnesses.push(Witness::default());
+    }
+
+    /// Records that the next life of a process has begun.
+    pub(crate) fn life_began(&mut self, number: usize) {
+        self.witnesses[number] = self.witnesses[number].next_life();
+    }
+
+    /// Checks a restart of this life after a crash against the allowed intensity.
+    pub(crate) fn restarted(&mut self, at: Duration, number: usize, life: Origin, max: usize, window: Duration) {
+        let verdict = self.restarts.entry(number).or_default().note(at, max, window);
+        self.claim(at, "restarts", life, verdict);
+    }
+
+    /// Forgets the restarts of a process: its supervisor is a new one.
+    pub(crate) fn forget_restarts(&mut self, number: usize) {
+        self.restarts.remove(&number);
+    }
+
+    // Requests.
+
+    /// Records a request to dispatch.
+    pub(crate) fn asked(&mut self, at: Duration, ticket: u64) {
+        self.unanswered.asked(ticket, at);
+    }
+
+    /// Checks that the reply was due, and remembers the writes that it calls saved.
+    pub(crate) fn answered(&mut self, at: Duration, life: Origin, ticket: u64, reply: &Reply) {
+        let verdict = self.unanswered.answered(ticket);
+        self.claim(at, "answers", life, verdict);
+        if let Reply::Created(created) = reply {
+            let births = created.iter().map(|(id, entry)| (entry.stamp, (*id, false)));
+            self.acknowledged.extend(births);
+        } else if let Reply::Assigned(id, entry) | Reply::Terminated(id, entry) = reply {
+            self.acknowledged.insert(entry.stamp, (*id, entry.is_tombstone()));
+        }
+    }
+
+    /// Records that dispatch has ended, and with it the connections of all who wait.
+    pub(crate) fn connections_closed(&mut self) {
+        self.unanswered.hang_up();
+    }
+
+    /// Records that dispatch was frozen until now: that time does not count as waiting.
+    pub(crate) fn dispatch_thawed(&mut self, at: Duration) {
+        self.unanswered.restart_time(at);
+    }
+
+    // Machines.
+
+    /// Checks all that changed in a replica since it was observed last.
+    pub(crate) fn observe(&mut self, at: Duration, number: usize, process: &Process, clock_was_set_back: bool) {
+        let (replica, me) = (process.replica(), process.me);
+        let witness = &mut self.witnesses[number];
+        if clock_was_set_back {
+            witness.writers.forgive();
+        }
+        let mut first: Option<(&'static str, String)> = None;
+        let mut note = |claim, verdict: Result<(), String>| {
+            if let Err(text) = verdict {
+                first.get_or_insert((claim, text));
+            }
+        };
+        let since = witness.changes_seen;
+        for (change, key, entry) in replica.map().changed_since(since) {
+            witness.changes_seen = change;
+            note("origins", self.writes.note(key, rank(&entry)));
+            note("deaths", witness.deaths.note(key, entry.is_tombstone()));
+            note("monotonic reads", witness.reads.note(key, rank(&entry)));
+            if entry.stamp.origin == me {
+                // Any replica may bury a late write, joined or not.
+                let may_write = replica.joined() || entry.is_tombstone();
+                note("writers", witness.writers.wrote(entry.stamp, may_write));
+            } else {
+                witness.writers.heard(entry.stamp);
+            }
+        }
+        if let Some((claim, text)) = first {
+            self.claim(at, claim, me, Err(text));
+        }
+    }
+
+    /// Checks an event of a replica.
+    pub(crate) fn replica_event(&mut self, at: Duration, processes: &Processes, number: usize, event: &Event) {
+        let life = processes[number].me;
+        match event {
+            Event::Collected { tombstones } => {
+                self.writes.note_collected(tombstones);
+                let verdict = collection_is_safe(processes, number, tombstones);
+                self.claim(at, "collection", life, verdict);
+            }
+            Event::OriginStolen { .. } => {
+                self.claim(at, "origins", life, Err(format!("{event:?}")));
+            }
+            Event::Diverged { .. } => {
+                self.claim(at, "agreement", life, Err(format!("{event:?}")));
+            }
+            Event::Committed { .. }
+            | Event::Buried { .. }
+            | Event::TooFarAhead { .. }
+            | Event::Adopted { .. }
+            | Event::Closed { .. }
+            | Event::Forgotten { .. }
+            | Event::Fenced { .. }
+            | Event::GivenUp { .. }
+            | Event::Superseded { .. }
+            | Event::Joined { .. } => {}
+        }
+    }
+
+    /// Checks all processes of a cluster of `nodes` names, of which dispatch has this number.
+    pub(crate) fn inspect(&mut self, at: Duration, processes: &Processes, dispatch: usize, nodes: usize) {
+        let names: Vec<String> = processes.running().map(|process| process.me.to_string()).collect();
+        let replicas = processes.running().zip(&names).map(|(process, name)| {
+            let replica = process.replica();
+            (name.as_str(), replica.vector(), replica.map().fingerprint())
+        });
+        let agreed = agreement::equal_vectors_mean_equal_maps(replicas);
+        self.claim(at, "agreement", processes[dispatch].me, agreed);
+        if processes[dispatch].is_awake() {
+            let waits = self.unanswered.none_waits_too_long(at);
+            self.claim(at, "answers", processes[dispatch].me, waits);
+        }
+        for (number, process) in processes.iter().enumerate() {
+            if process.is_running() {
+                let (replica, life) = (process.replica(), process.me);
+                let shrunk = self.witnesses[number].reads.note_vector(replica.vector());
+                let covered = collection::horizon_is_covered(replica.horizon(), replica.vector());
+                self.claim(at, "monotonic reads", life, shrunk);
+                self.claim(at, "collection", life, covered);
+                self.claim(at, "bounds", life, bounds::under_way(replica, nodes));
+            }
+        }
+    }
+}
+
+/// Checks that every other member that counts has heard of all tombstones just collected.
+fn collection_is_safe(processes: &Processes, collector: usize, collected: &[Stamp]) -> Result<(), String> {
+    let replica = processes[collector].replica();
+    let members = processes.running().filter(|process| process.me != replica.me());
+    let counted = members.filter(|process| !replica.is_forgotten(process.name) && !processes.is_outlived(process));
+    let lives = counted.map(|process| (process.me, process.replica().vector()));
+    collection::all_have_heard(collected, replica.vector(), lives)
+}

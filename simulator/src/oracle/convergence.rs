@@ -1,0 +1,99 @@
+//! The claims of a healed cluster: all hold the same, nothing that a survivor held is lost, and
+//! what can be tidied up is gone.
+//!
+//! Invariant: these read the processes and remember nothing but a violation.
+
+use std::time::Duration;
+
+use shared::crdt::VersionVector;
+use shared::id::Origin;
+use shared::replica::Replica;
+
+use super::Oracle;
+use crate::checker::rank::rank;
+use crate::checker::survival::Survivors;
+use crate::checker::{bounds, claims};
+use crate::process::{Process, Processes};
+use crate::violation::Violation;
+
+impl Oracle {
+    /// Checks that every write that a version vector covers is held, or beaten, or rightly gone.
+    ///
+    /// # Errors
+    /// Returns the first violation of the run.
+    pub(crate) fn check_claims(&mut self, at: Duration, processes: &Processes) -> Result<(), Violation> {
+        let entries = processes.running().flat_map(|process| process.replica().map().iter());
+        let held = entries.map(|(_, entry)| entry.stamp).collect();
+        for process in processes.running() {
+            let (map, vector) = (process.replica().map(), process.replica().vector());
+            let verdict = claims::no_overclaim(&self.writes, map, vector, &held).and_then(|()| claims::no_underclaim(map, vector));
+            self.claim(at, "claims", process.me, verdict);
+        }
+        self.verdict()
+    }
+
+    /// Returns the writes and the vectors of all that will go on: of two lives of a name, the
+    /// later.
+    pub(crate) fn survivors(&self, processes: &Processes) -> (Survivors, Vec<VersionVector>) {
+        let (mut survivors, mut vectors) = (Survivors::default(), Vec::new());
+        let fenced = |process: &Process| processes.running().any(|other| other.replica().has_fenced(process.me));
+        let outlived = |process: &Process| processes.is_outlived(process) || fenced(process);
+        for process in processes.running().filter(|process| !outlived(process)) {
+            survivors.note_all(process.replica().map());
+            vectors.push(process.replica().vector().clone());
+            // Writes that were acknowledged to a user, by a writer that is still alive.
+            let acknowledged = self.acknowledged.iter();
+            for (stamp, (key, is_tombstone)) in acknowledged.filter(|(stamp, _)| stamp.origin == process.me) {
+                survivors.note(*key, (*is_tombstone, *stamp));
+            }
+        }
+        (survivors, vectors)
+    }
+
+    /// Checks that every member holds each of the survivors' writes, or one that beats it.
+    ///
+    /// # Errors
+    /// Returns the first write that is lost.
+    pub(crate) fn all_survive(&self, at: Duration, processes: &Processes, survivors: &Survivors) -> Result<(), Violation> {
+        for process in processes.members() {
+            let replica = process.replica();
+            let held = |key| replica.map().get(key).map(|entry| rank(&entry));
+            let buried = |key| self.writes.dead_by(key, replica.vector());
+            survivors.all_stand(held, buried).map_err(|text| Violation {
+                at,
+                claim: "survival",
+                text: format!("{}: {text}", process.me),
+            })?;
+        }
+        Ok(())
+    }
+
+    /// Checks the bounds of all members of a cluster of `nodes` names at rest.
+    ///
+    /// # Errors
+    /// Returns the first violation of the run.
+    pub(crate) fn check_at_rest(&mut self, at: Duration, processes: &Processes, nodes: usize) -> Result<(), Violation> {
+        let members: Vec<Origin> = processes.members().map(|process| process.me).collect();
+        for process in processes.running().filter(|process| members.contains(&process.me)) {
+            self.claim(at, "bounds", process.me, bounds::at_rest(process.replica(), nodes));
+        }
+        self.verdict()
+    }
+}
+
+/// Reports whether each of `nodes` names has one member and all of them hold the same, and if
+/// `tidy`, whether nothing is left that can be tidied up.
+pub(crate) fn all_at_rest(processes: &Processes, nodes: usize, tidy: bool) -> bool {
+    let tidied = |replica: &Replica| bounds::at_rest(replica, nodes).is_ok();
+    let mut fingerprints = processes.members().map(|process| process.replica().map().fingerprint());
+    let first = fingerprints.next();
+    processes.members().count() == nodes
+        && fingerprints.all(|fingerprint| Some(fingerprint) == first)
+        && (!tidy || processes.members().all(|process| tidied(process.replica())))
+}
+
+/// Reports whether every member covers all of these vectors.
+pub(crate) fn all_cover(processes: &Processes, vectors: &[VersionVector]) -> bool {
+    let covers = |process: &Process| vectors.iter().all(|vector| process.replica().vector().covers_all(vector));
+    processes.members().all(covers)
+}

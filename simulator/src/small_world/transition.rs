@@ -1,0 +1,95 @@
+//! The actions that are possible in a state, and the state after each.
+//!
+//! Invariant: an action never changes the state that it starts from.
+
+use std::sync::Arc;
+
+use shared::crdt::Value;
+use shared::message::Envelope;
+use shared::replica::{Replica, Rules};
+
+use super::action::{Action, Budget};
+use super::world::{World, hero, key};
+
+impl World {
+    /// Returns all actions that are possible.
+    pub(super) fn actions(&self) -> Vec<Action> {
+        if self.violation.is_some() {
+            return Vec::new();
+        }
+        let Budget { keys, writes, deaths, rounds, slow_rounds, bombs, doubles, forgets } = self.budget;
+        let mut actions: Vec<Action> = (0..self.under_way.len()).map(Action::Deliver).collect();
+        for (node, replica) in self.alive() {
+            for number in 0..keys {
+                let held = replica.map().rank(key(number));
+                let lives = held.is_some_and(|held| !held.is_tombstone);
+                let second = number == 1 && node == 1 && held.is_none() && self.writes.len() < 64 && !self.writes.knows(key(1));
+                if writes > 0 && replica.joined() && (lives || second) {
+                    actions.push(Action::Write(node, number));
+                }
+                if deaths > 0 && replica.joined() && lives {
+                    actions.push(Action::Kill(node, number));
+                }
+            }
+            for (other, peer) in self.alive().filter(|(other, peer)| *other != node && peer.me().node != replica.me().node) {
+                actions.extend((rounds > 0).then_some(Action::Round(node, other)));
+                actions.extend((slow_rounds > 0).then_some(Action::SlowRound(node, other)));
+                let can_forget = forgets > 0 && replica.joined() && !replica.is_forgotten(peer.me().node);
+                actions.extend(can_forget.then_some(Action::Forget(node, other)));
+            }
+            actions.extend((bombs > 0).then_some(Action::Bomb(node)));
+            actions.extend((doubles > 0).then_some(Action::Double(node)));
+        }
+        actions
+    }
+
+    /// Returns the state after an action.
+    pub(super) fn after(&self, action: Action, rules: &Rules) -> Self {
+        let mut world = self.clone();
+        match action {
+            Action::Write(node, number) => {
+                world.budget.writes -= 1;
+                world.write(node, number, hero());
+            }
+            Action::Kill(node, number) => {
+                world.budget.deaths -= 1;
+                world.write(node, number, Value::Tombstone);
+            }
+            Action::Round(puller, source) => {
+                world.budget.rounds -= 1;
+                world.round(puller, source, rules);
+            }
+            Action::SlowRound(puller, source) => {
+                world.budget.slow_rounds -= 1;
+                let parts = world.open(puller, source, rules);
+                world.under_way.extend(parts.into_iter().map(Arc::new));
+            }
+            Action::Deliver(number) => {
+                let part = Envelope::clone(&world.under_way.remove(number));
+                // To the process that carries that name now; of two, to the life that is addressed.
+                let named = |(_, replica): &(usize, &Arc<Replica>)| replica.me().node == part.to.node;
+                let meant = world.alive().find(|(_, replica)| replica.me() == part.to).or_else(|| world.alive().find(named));
+                if let Some((node, _)) = meant {
+                    world.handle(node, part, rules);
+                }
+            }
+            Action::Bomb(node) => {
+                world.budget.bombs -= 1;
+                let name = world.node(node).me().node;
+                world.nodes[node] = Some(world.newborn(name, rules));
+            }
+            Action::Double(node) => {
+                world.budget.doubles -= 1;
+                let name = world.node(node).me().node;
+                let double = world.newborn(name, rules);
+                world.nodes.push(Some(double));
+            }
+            Action::Forget(node, other) => {
+                world.budget.forgets -= 1;
+                let (now, name) = (world.now(), world.node(other).me().node);
+                world.change(node, |replica| replica.forget(now, name).expect("it has joined, and the other is a member"));
+            }
+        }
+        world
+    }
+}

@@ -1,0 +1,143 @@
+//! The state of a small world: its replicas, what is under way, and what may still happen.
+//!
+//! Invariant: every write of every replica is noted as it is made, so that the claims can be
+//! checked in any state.
+
+use std::hash::{Hash, Hasher};
+use std::sync::Arc;
+use std::time::Duration;
+
+use shared::crdt::Value;
+use shared::hero::Hero;
+use shared::id::{HeroId, Incarnation, NodeName, Origin};
+use shared::message::Envelope;
+use shared::replica::{Config, Replica, Rules};
+use shared::time::{Now, UnixMillis};
+use xxhash_rust::xxh3::Xxh3;
+
+use super::action::Budget;
+use crate::checker::claims::Writes;
+use crate::checker::rank::rank;
+
+const EPOCH_MS: u64 = 1_790_000_000_000;
+/// The seconds before a new life begins, and before it acts; longer than any drift.
+const LATER: u64 = 10;
+/// The names of the replicas.
+pub(super) const NAMES: [&str; 3] = ["a", "b", "c"];
+
+/// A state.
+#[derive(Clone)]
+pub(super) struct World {
+    /// An empty place belonged to a process that has halted.
+    pub(super) nodes: Vec<Option<Arc<Replica>>>,
+    pub(super) under_way: Vec<Arc<Envelope>>,
+    pub(super) budget: Budget,
+    pub(super) writes: Arc<Writes>,
+    pub(super) violation: Option<String>,
+    seconds: u64,
+    /// The incarnation of the newest life of any name.
+    newest: u64,
+}
+
+impl World {
+    /// Returns a world in which all have joined, hold the first hero, and have proved that.
+    pub(super) fn warm(budget: Budget, rules: &Rules) -> Self {
+        let nodes = NAMES.map(|name| Some(Arc::new(newborn(name.parse().expect("a valid name"), Incarnation(1), 0, rules)))).to_vec();
+        let mut world = Self { nodes, under_way: Vec::new(), budget, seconds: LATER, newest: 1, writes: Arc::default(), violation: None };
+        for node in 0..NAMES.len() {
+            let now = world.now();
+            world.change(node, |replica| replica.tick(now));
+        }
+        world.write(0, 0, hero());
+        world.all_pull(rules);
+        world.all_pull(rules);
+        assert!(world.check().is_ok(), "{:?}", world.check());
+        world
+    }
+
+    /// Returns a life later than all before, which is about to act.
+    pub(super) fn newborn(&mut self, name: NodeName, rules: &Rules) -> Arc<Replica> {
+        self.seconds += LATER;
+        self.newest += 1;
+        let replica = newborn(name, Incarnation(self.newest), self.seconds, rules);
+        self.seconds += LATER;
+        Arc::new(replica)
+    }
+
+    pub(super) fn now(&self) -> Now {
+        Now { mono: Duration::from_secs(self.seconds), wall: UnixMillis(EPOCH_MS + self.seconds * 1_000) }
+    }
+
+    /// Returns the violation, if there was one on the way here.
+    pub(super) fn violation(&self) -> Option<String> {
+        self.violation.clone()
+    }
+
+    /// Returns a hash of the replicas alone.
+    pub(super) fn digest_of_replicas(&self) -> u64 {
+        digest(&self.nodes)
+    }
+
+    /// Returns a hash of the whole state.
+    pub(super) fn digest(&self) -> u64 {
+        let mut hasher = Xxh3::new();
+        self.nodes.hash(&mut hasher);
+        // The order in which they were sent makes no difference.
+        let mut parts: Vec<u64> = self.under_way.iter().map(digest).collect();
+        parts.sort_unstable();
+        (parts, self.budget, self.violation.is_some()).hash(&mut hasher);
+        hasher.finish()
+    }
+
+    pub(super) fn alive(&self) -> impl Iterator<Item = (usize, &Arc<Replica>)> {
+        self.nodes.iter().enumerate().filter_map(|(number, node)| Some((number, node.as_ref()?)))
+    }
+
+    pub(super) fn node(&self, number: usize) -> &Replica {
+        self.nodes[number].as_ref().expect("one that is alive")
+    }
+
+    /// Changes a replica and notes what it wrote.
+    pub(super) fn change<T>(&mut self, node: usize, change: impl FnOnce(&mut Replica) -> T) -> T {
+        let replica = Arc::make_mut(self.nodes[node].as_mut().expect("one that is alive"));
+        let changes = replica.map().changes();
+        let result = change(replica);
+        if replica.map().changes() != changes {
+            let writes = Arc::make_mut(&mut self.writes);
+            for (_, key, entry) in replica.map().changed_since(changes) {
+                if let Err(twice) = writes.note(key, rank(&entry)) {
+                    self.violation.get_or_insert(twice);
+                }
+            }
+        }
+        result
+    }
+
+    pub(super) fn write(&mut self, node: usize, number: u8, value: Value) {
+        let now = self.now();
+        let written = self.change(node, |replica| replica.write(now, key(number), value));
+        written.expect("it has joined, and the hero lives");
+    }
+}
+
+pub(super) fn key(number: u8) -> HeroId {
+    HeroId(uuid::Uuid::from_bytes([number; 16]))
+}
+
+pub(super) fn hero() -> Value {
+    Value::Live(Hero::new("Granite".into()))
+}
+
+fn digest(value: &impl Hash) -> u64 {
+    let mut hasher = Xxh3::new();
+    value.hash(&mut hasher);
+    hasher.finish()
+}
+
+fn newborn(node: NodeName, incarnation: Incarnation, seconds: u64, rules: &Rules) -> Replica {
+    let members = NAMES.map(|name| name.parse().expect("a valid name")).into();
+    // Each entry is a chunk of its own, and none waits for an acknowledgement.
+    let config = Config { members, chunk_bytes: 1, window: 1_000, journal_max: 0, rules: rules.clone(), ..Config::default() };
+    let now = Now { mono: Duration::from_secs(seconds), wall: UnixMillis(EPOCH_MS + seconds * 1_000) };
+    Replica::new(Origin { node, incarnation }, config, now)
+}
