@@ -19,7 +19,7 @@ use crate::web::render::inspector::InspectorPanel;
 use crate::web::render::lost_writes::LostWritesPanel;
 use crate::web::render::status::VerdictPanel;
 use crate::web::render::timeline::{self, Pieces};
-use crate::web::render::topology::Map;
+use crate::web::render::topology::Topology;
 use crate::web::scenario_runner::Playing;
 
 /// Renders the fragments that all pages share.
@@ -37,7 +37,7 @@ pub(crate) fn shared(
     fragments.panel(number, "cluster", html(&ClusterPanel::of(view, launcher)));
     fragments.panel(number, "trouble", html(&FaultsPanel::of(view, playing)));
     fragments.panel(number, "happened", html(&EventsPanel::of(view)));
-    fragments.panel(number, "map", html(&Map::of(view)));
+    fragments.panel(number, "map", html(&Topology::of(view)));
     fragments.panel(number, "aftermath", html(&AftermathPanel::of(view)));
     fragments.panel(number, "lost-writes", html(&LostWritesPanel::of(view)));
     fragments.panel(number, "timeline-summary", timeline::summary(view));

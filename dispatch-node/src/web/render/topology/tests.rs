@@ -4,8 +4,11 @@ use std::time::Duration;
 
 use shared::fault::{Fault, FaultId, Frames, Pace, Permille};
 
+use super::layout::{Curve, DISPATCH_RADIUS};
 use super::*;
 use crate::fixtures::{self, THREE, name};
+use crate::model::faults::FaultView;
+use crate::model::node_state::NodeStatus;
 
 /// A fault that all who carry it out report.
 fn fault(trouble: Trouble, from: &str, to: Option<&str>, both: bool) -> FaultView {
@@ -16,7 +19,7 @@ fn fault(trouble: Trouble, from: &str, to: Option<&str>, both: bool) -> FaultVie
 }
 
 fn html(view: &View) -> String {
-    Map::of(view).render().unwrap()
+    Topology::of(view).render().unwrap()
 }
 
 fn three() -> View {
@@ -160,7 +163,7 @@ fn two_to_eight_cities_of_any_name_have_room_and_no_way_leads_through_dispatch()
         let names: Vec<String> = (0..count).map(|city| format!("a-long-name-n-{city}")).collect();
         let names: Vec<&str> = names.iter().map(String::as_str).collect();
         let view = fixtures::view(&names, 100_000);
-        let (layout, map) = (Layout::of(count), Map::of(&view));
+        let (layout, map) = (Layout::of(count), Topology::of(&view));
         assert_eq!(map.ways.len(), count * (count + 1) / 2);
         for (a, at) in layout.cities.iter().enumerate() {
             assert!(at.x - layout.radius >= 0.0 && at.x + layout.radius <= map.width, "{count}");

@@ -1,0 +1,163 @@
+//! The drawn parts of the map: cities, links and their labels, at the positions of the layout.
+
+use shared::fault::Trouble;
+use shared::id::NodeName;
+
+use crate::model::node_state::NodeState;
+use crate::model::view::View;
+use crate::text::{grouped, title};
+use crate::web::render::svg::shape;
+use crate::web::render::wording::clock;
+
+use super::condition::{condition, dead_ends};
+use super::layout::{Curve, Layout, Point};
+use super::link_faults::{LinkFault, class, link_faults, words};
+
+/// The most labels at one link; the table has the rest.
+const LABELS_MAX: usize = 3;
+
+/// A link between two nodes, drawn.
+#[derive(Debug)]
+pub(super) struct Link {
+    pub(super) class: &'static str,
+    /// One end is dispatch.
+    pub(super) is_faint: bool,
+    pub(super) path: String,
+    pub(super) cross: Option<Point>,
+    /// The arrowhead, where the fault affects one direction only.
+    pub(super) head: Option<String>,
+    pub(super) labels: Vec<Label>,
+    pub(super) title: String,
+}
+
+/// A line of text.
+#[derive(Debug)]
+pub(super) struct Label {
+    pub(super) x: f64,
+    pub(super) y: f64,
+    pub(super) anchor: &'static str,
+    pub(super) is_bad: bool,
+    pub(super) text: String,
+}
+
+/// A city, drawn.
+#[derive(Debug)]
+pub(super) struct City {
+    pub(super) key: String,
+    pub(super) name: Label,
+    pub(super) at: Point,
+    pub(super) radius: f64,
+    pub(super) ring: f64,
+    pub(super) class: &'static str,
+    /// The share of all heroes that it holds, in percent.
+    pub(super) fill: u64,
+    pub(super) shape: String,
+    pub(super) heroes: Label,
+    /// The unit of the number, where there is room for it.
+    pub(super) unit: Option<Label>,
+    pub(super) states: Vec<Label>,
+}
+
+impl Layout {
+    pub(super) fn city(&self, city: &NodeState, index: usize, most: u64) -> City {
+        let (at, radius) = self.place(index);
+        let (class, words) = condition(city);
+        let is_above = at.y < self.middle.y + 1.0;
+        let label = |y: f64, text: String| Label { x: at.x, y, anchor: "middle", is_bad: class == "stopped", text };
+        let words = [clock(city), Some(words.to_owned()).filter(|words| !words.is_empty())].into_iter().flatten();
+        // The state is next to the name, and the clock further out.
+        let beyond =
+            |line: usize| if is_above { at.y - radius - 24.0 - 14.0 * line as f64 } else { at.y + radius + 33.0 + 14.0 * line as f64 };
+        let words: Vec<String> = words.collect();
+        let is_roomy = radius > 36.0;
+        City {
+            key: city.name.to_string(),
+            name: label(if is_above { at.y - radius - 8.0 } else { at.y + radius + 18.0 }, title(city.name)),
+            at,
+            radius,
+            ring: radius - 5.0,
+            class,
+            fill: (city.heroes * 100).checked_div(most).unwrap_or(100),
+            shape: shape(city.name, at.x, at.y - if is_roomy { 17.0 } else { 12.0 }, 6.0),
+            heroes: label(at.y + if is_roomy { 6.0 } else { 9.0 }, grouped(city.heroes)),
+            unit: is_roomy.then(|| label(at.y + 20.0, if city.recovering { format!("of {}", grouped(most)) } else { "heroes".to_owned() })),
+            states: words.into_iter().rev().enumerate().map(|(line, words)| label(beyond(line), words)).collect(),
+        }
+    }
+
+    pub(super) fn way(&self, view: &View, a: &NodeState, a_place: usize, b: &NodeState, b_place: usize) -> Link {
+        let ((from, from_radius), (to, to_radius)) = (self.place(a_place), self.place(b_place));
+        let is_faint = b_place == self.cities.len();
+        let curve = Curve::between(from, from_radius + 2.0, to, to_radius + 2.0, self.middle, !is_faint);
+        let troubles = link_faults(view, a.name, b.name);
+        let ends = dead_ends(a, b);
+        let worst = troubles.first();
+        let half = curve.at(0.5);
+        let told: Vec<String> = ends.into_iter().chain(troubles.iter().map(|fault| fault.sentence(a.name, b.name))).collect();
+        Link {
+            class: match worst {
+                Some(worst) => class(worst.trouble()),
+                None if told.is_empty() => "open",
+                None => "dead",
+            },
+            is_faint,
+            path: curve.path(),
+            cross: worst.filter(|worst| worst.trouble() == Trouble::Cut).map(|_| half),
+            head: worst
+                .and_then(|worst| worst.only_to(a.name, b.name))
+                .map(|to| curve.head(if to == b.name { 0.82 } else { 0.18 }, to == b.name)),
+            labels: if is_faint { self.short_labels(&troubles, &curve) } else { self.labels(&troubles, half, a.name, b.name) },
+            title: format!(
+                "{} and {}: {}",
+                title(a.name),
+                title(b.name),
+                if told.is_empty() { "open".to_owned() } else { told.join(", ") }
+            ),
+        }
+    }
+
+    /// The labels at the link between two cities, on the side away from the middle.
+    pub(super) fn labels(&self, troubles: &[LinkFault<'_>], half: Point, a: NodeName, b: NodeName) -> Vec<Label> {
+        let mut lines = Vec::new();
+        for fault in troubles {
+            let is_bad = fault.trouble() == Trouble::Cut;
+            match fault.only_to(a, b) {
+                None if is_bad => lines.push((is_bad, "cut both ways".to_owned())),
+                None => lines.push((is_bad, words(fault.trouble()))),
+                Some(to) => {
+                    lines.push((is_bad, words(fault.trouble())));
+                    lines.push((is_bad, format!("to {}", title(to))));
+                }
+            }
+        }
+        lines.truncate(LABELS_MAX);
+        let (dx, dy) = (half.x - self.middle.x, half.y - self.middle.y);
+        let far = dx.hypot(dy).max(1.0);
+        let (ux, uy) = (dx / far, dy / far);
+        let anchor = if ux > 0.35 {
+            "start"
+        } else if ux < -0.35 {
+            "end"
+        } else {
+            "middle"
+        };
+        let height = 13.0 * (lines.len() as f64 - 1.0);
+        let first = match anchor {
+            "middle" if uy < 0.0 => half.y - 12.0 - height,
+            "middle" => half.y + 21.0,
+            _ => half.y + 8.0 * uy + 4.0 - height / 2.0,
+        };
+        let label = |(line, (is_bad, text))| Label { x: half.x + 13.0 * ux, y: first + 13.0 * line as f64, anchor, is_bad, text };
+        lines.into_iter().enumerate().map(label).collect()
+    }
+
+    /// One short label at a link of dispatch, where there is little room.
+    pub(super) fn short_labels(&self, troubles: &[LinkFault<'_>], curve: &Curve) -> Vec<Label> {
+        let Some(worst) = troubles.first() else { return Vec::new() };
+        let at = curve.at(0.5);
+        let is_right = at.x > self.middle.x - 1.0;
+        let (text, is_bad) = (class(worst.trouble()).to_owned(), worst.trouble() == Trouble::Cut);
+        let anchor = if is_right { "start" } else { "end" };
+        vec![Label { x: at.x + if is_right { 9.0 } else { -6.0 }, y: at.y + 14.0, anchor, is_bad, text }]
+    }
+}
