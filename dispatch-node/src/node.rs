@@ -49,7 +49,7 @@ pub fn main() -> ExitCode {
     if options.node.healthcheck {
         return process::healthcheck(&neighbourhood, name, options.listen);
     }
-    if !options.listen.ip().is_loopback() && !tokens.are_asked_for() {
+    if !options.listen.ip().is_loopback() && !tokens.are_required() {
         warn!("whoever reaches {} may press buttons: --host-token-file leaves that to who knows a token", options.listen);
     }
     let _exporting = match options.node.export_traces(name) {
@@ -72,7 +72,7 @@ pub fn main() -> ExitCode {
             replica: replica::Config { members, ..options.node.limits.replica() },
         };
         // Scenarios are played over HTTP like everybody's requests; where that is encrypted, or lets in only some, by a door of their own.
-        let own_door = if encrypted || tokens.are_asked_for() { Some(TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?) } else { None };
+        let own_door = if encrypted || tokens.are_required() { Some(TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?) } else { None };
         let player = tokens.player();
         let scenarios = ScenarioRunner::new(own_door.as_ref().map_or(Ok(address), TcpListener::local_addr)?, player, stop.clone());
         let (handle, responder, asks) = DispatchHandle::new(options.web.max_requests);

@@ -81,9 +81,9 @@ pub(crate) async fn rebuild(dispatch: &DispatchHandle, launcher: &LauncherClient
             return Err(Problem::conflict("not_ours", format!("{city} was not started together with dispatch; to start it again, {how}")));
         }
     };
-    match timeout(LAUNCHER_TIMEOUT, ask(launcher, city)).await {
+    match timeout(LAUNCHER_TIMEOUT, request_start(launcher, city)).await {
         Ok(Ok(answer)) => {
-            understand(&answer, city)?;
+            parse_reply(&answer, city)?;
             let text = format!("{city} was started again");
             dispatch.ask(Action::Log { node: city, kind: EventKind::Rebuilt, text }, None).await.map(drop)
         }
@@ -97,7 +97,7 @@ pub(crate) async fn rebuild(dispatch: &DispatchHandle, launcher: &LauncherClient
     }
 }
 
-async fn ask(launcher: &Path, city: NodeName) -> std::io::Result<Vec<u8>> {
+async fn request_start(launcher: &Path, city: NodeName) -> std::io::Result<Vec<u8>> {
     let mut stream = UnixStream::connect(launcher).await?;
     stream.write_all(format!("start {city}\n").as_bytes()).await?;
     let mut answer = Vec::new();
@@ -106,7 +106,7 @@ async fn ask(launcher: &Path, city: NodeName) -> std::io::Result<Vec<u8>> {
 }
 
 /// Parses the reply of the launcher.
-fn understand(answer: &[u8], city: NodeName) -> Result<(), Problem> {
+fn parse_reply(answer: &[u8], city: NodeName) -> Result<(), Problem> {
     let answer = String::from_utf8_lossy(answer);
     let answer = answer.trim_end();
     if answer == format!("started {city}") {
@@ -152,7 +152,7 @@ mod tests {
     #[test]
     fn only_the_very_answer_that_it_was_started_counts_as_done() {
         let gotham = name("gotham");
-        assert_eq!(understand(b"started gotham\n", gotham), Ok(()));
+        assert_eq!(parse_reply(b"started gotham\n", gotham), Ok(()));
         for (answer, code) in [
             (&b"refused: gotham is running\n"[..], "alive"),
             (b"refused: another process has its port, 127.0.0.1:4901\n", "not_ours"),
@@ -161,7 +161,7 @@ mod tests {
             (b"\xff\xfe", "outcome_unknown"),
             (b"", "outcome_unknown"),
         ] {
-            assert_eq!(understand(answer, gotham).expect_err("not done").code, code, "{answer:?}");
+            assert_eq!(parse_reply(answer, gotham).expect_err("not done").code, code, "{answer:?}");
         }
     }
 }

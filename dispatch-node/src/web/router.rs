@@ -42,7 +42,7 @@ pub fn router(dispatch: DispatchHandle, settings: Settings, stop: CancellationTo
         .route("/heroes/{id}", post(forms::command))
         .route("/bomb", post(forms::bomb_random))
         .route("/cities/{city}/bomb", post(forms::bomb))
-        .route("/faults", post(pages::faults::cause))
+        .route("/faults", post(pages::faults::inject))
         .route("/faults/heal", post(pages::faults::heal_all))
         .route("/faults/{id}/heal", post(pages::faults::heal))
         .route("/gossip/pause", post(pages::gossip::pause))
@@ -59,7 +59,7 @@ pub fn router(dispatch: DispatchHandle, settings: Settings, stop: CancellationTo
         .layer(CompressionLayer::new().quality(CompressionLevel::Fastest))
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
         .with_state(state)
-        .layer(middleware::from_fn_with_state(access, access::guard))
+        .layer(middleware::from_fn_with_state(access, access::apply))
         .layer(middleware::from_fn(requests::request))
 }
 

@@ -16,7 +16,7 @@ const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; st
      require-trusted-types-for 'script'; trusted-types superhero";
 
 /// Applies the access policy to a request, and sets the security headers on the response.
-pub(crate) async fn guard(State(access): State<Arc<AccessPolicy>>, mut request: Request, next: Next) -> Response {
+pub(crate) async fn apply(State(access): State<Arc<AccessPolicy>>, mut request: Request, next: Next) -> Response {
     let mut response = match access.admit(request.method(), request.uri().path(), request.headers()) {
         Ok(role) => {
             request.extensions_mut().insert(role);

@@ -52,11 +52,11 @@ impl Tokens {
 
     /// The token of the scenario runner, if tokens are required.
     pub(crate) fn player(&self) -> Option<String> {
-        self.are_asked_for().then(|| self.player.clone())
+        self.are_required().then(|| self.player.clone())
     }
 
     /// Returns true if a host token is configured.
-    pub(crate) fn are_asked_for(&self) -> bool {
+    pub(crate) fn are_required(&self) -> bool {
         self.host.is_some()
     }
 

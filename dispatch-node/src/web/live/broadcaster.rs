@@ -74,7 +74,7 @@ impl Broadcaster {
     pub(crate) fn new(sources: Sources) -> Self {
         let (requests, queue) = mpsc::channel(REQUESTS_MAX);
         let epoch = format!("{:08x}", rand::rng().random::<u32>());
-        tokio::spawn(keep(sources, queue));
+        tokio::spawn(run_until_dropped(sources, queue));
         Self { requests, epoch: epoch.into() }
     }
 
@@ -116,7 +116,7 @@ struct Subscription {
 
 /// Renders until all senders are gone. A panic is logged and rendering starts again: pages
 /// reconnect, and replication is not affected.
-async fn keep(sources: Sources, mut requests: mpsc::Receiver<Request>) {
+async fn run_until_dropped(sources: Sources, mut requests: mpsc::Receiver<Request>) {
     let mut number = 0;
     while let Err(panic) = AssertUnwindSafe(run(&sources, &mut requests, &mut number)).catch_unwind().await {
         let text = panic.downcast_ref::<String>().cloned().or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()));
@@ -175,7 +175,7 @@ impl<'a> Renderer<'a> {
     fn show(&mut self, view: Option<Arc<View>>, playing: Option<&Playing>) {
         let Some(view) = view.filter(|view| self.view.as_ref().is_none_or(|shown| shown.at.mono <= view.at.mono)) else { return };
         *self.number += 1;
-        self.note_news(&view);
+        self.add_news(&view);
         let predicted = self.predictor.predict(&view);
         page::shared(&mut self.shared, *self.number, &view, &self.sources.launcher, playing, predicted.as_ref());
         self.history.list(*self.number, "timeline-seconds", seconds(&view, &mut self.seconds));
@@ -208,7 +208,7 @@ impl<'a> Renderer<'a> {
     }
 
     /// Adds news of the cities destroyed since the previous view.
-    fn note_news(&mut self, view: &View) {
+    fn add_news(&mut self, view: &View) {
         let Some(before) = &self.view else { return };
         let last = before.events.last().map_or(0, |event| event.number);
         let destroyed = view.events.iter().rev().take_while(|event| event.number > last);
@@ -260,7 +260,7 @@ mod tests {
     use super::*;
 
     use crate::fixtures::{Scene, live, stamp};
-    use crate::web::live::snapshot::Has;
+    use crate::web::live::snapshot::Position;
 
     fn sources() -> Sources {
         let (views, playing) = (watch::Sender::new(None).subscribe(), watch::Sender::new(None).subscribe());
@@ -284,9 +284,9 @@ mod tests {
         assert_eq!(renderer.subscriptions[&PageQuery::default()].shown.borrow().number, before, "nobody looks");
         let subscription = follow(&mut renderer);
         assert!(subscription.borrow().number > before);
-        assert!(subscription.borrow().since(Has::all(before)).unwrap().contains("Granite"));
+        assert!(subscription.borrow().since(Position::all(before)).unwrap().contains("Granite"));
         renderer.show(Some(Arc::new(Scene::new().view)), None);
-        assert!(subscription.borrow().since(Has::all(before)).unwrap().contains("heroes-empty"), "somebody looks");
+        assert!(subscription.borrow().since(Position::all(before)).unwrap().contains("heroes-empty"), "somebody looks");
     }
 
     #[test]

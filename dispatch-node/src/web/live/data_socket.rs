@@ -22,7 +22,7 @@ use crate::model::view::View;
 use crate::web::api::cluster::{Event, VerdictAnswer};
 use crate::web::api::faults::FaultJson;
 use crate::web::api::gossip::GossipJson;
-use crate::web::live::socket::{Allowance, Close, KEEP_ALIVE, heard, send};
+use crate::web::live::socket::{Allowance, Close, KEEP_ALIVE, incoming, send};
 
 /// The number of past events in the first message.
 const EVENTS_AT_FIRST: u64 = 20;
@@ -46,21 +46,21 @@ struct Data<'a> {
 }
 
 /// Returns true if this query requests data.
-pub(crate) fn is_wanted(query: &str) -> bool {
+pub(crate) fn is_requested(query: &str) -> bool {
     query.split('&').any(|field| field == "as=data")
 }
 
 /// Sends a program every change, until it closes the socket or breaks a limit.
-pub(crate) async fn tell(mut socket: Socket, views: Views, stop: CancellationToken, _place: Place) {
+pub(crate) async fn run(mut socket: Socket, views: Views, stop: CancellationToken, _place: Place) {
     let _watched = Watched::by("program");
     let close = tokio::select! {
-        close = keep_telling(&mut socket, views) => close,
+        close = send_views(&mut socket, views) => close,
         () = stop.cancelled() => Some((1001, "dispatch is stopping")),
     };
     farewell(&mut socket, close).await;
 }
 
-async fn keep_telling(socket: &mut Socket, mut views: Views) -> Option<Close> {
+async fn send_views(socket: &mut Socket, mut views: Views) -> Option<Close> {
     let mut keep_alive = interval(KEEP_ALIVE);
     let mut allowance = Allowance::new();
     let mut last = None;
@@ -81,7 +81,7 @@ async fn keep_telling(socket: &mut Socket, mut views: Views) -> Option<Close> {
                 keep_alive.reset();
             }
             _ = keep_alive.tick() => send(socket, &Push::K).await?,
-            message = socket.next() => match heard(message, &mut allowance) {
+            message = socket.next() => match incoming(message, &mut allowance) {
                 Err(close) => return close,
                 Ok(None) => {}
                 Ok(Some(_)) => return Some((1008, "this socket only tells; send commands by the API")),

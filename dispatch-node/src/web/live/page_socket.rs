@@ -23,8 +23,8 @@ use shared::meter::counter;
 use crate::metrics::{self, Watched};
 use crate::web::fragments::Number;
 use crate::web::live::broadcaster::Broadcaster;
-use crate::web::live::snapshot::{Has, Snapshot};
-use crate::web::live::socket::{Allowance, Close, KEEP_ALIVE, heard, send, send_text};
+use crate::web::live::snapshot::{Position, Snapshot};
+use crate::web::live::socket::{Allowance, Close, KEEP_ALIVE, incoming, send, send_text};
 use crate::web::page_query::PageQuery;
 use crate::web::spans::writes::WriteSpans;
 
@@ -42,7 +42,7 @@ const ACKNOWLEDGE_TIMEOUT: Duration = Duration::from_secs(60);
 /// A message of a page.
 #[derive(Debug, Deserialize)]
 #[serde(tag = "t", rename_all = "lowercase", deny_unknown_fields)]
-enum Said {
+enum PageMessage {
     /// The page has frame `s`.
     Ack { s: Number },
     /// The page lost a frame: it has nothing later than frame `since`.
@@ -89,10 +89,10 @@ pub(crate) struct Sources {
 }
 
 /// Sends frames to a page, until it closes the socket or breaks a limit.
-pub(crate) async fn show(mut socket: Socket, sources: Sources, query: String, stop: CancellationToken, _place: Place) {
+pub(crate) async fn run(mut socket: Socket, sources: Sources, query: String, stop: CancellationToken, _place: Place) {
     let _watched = Watched::by("page");
     let close = tokio::select! {
-        close = keep_showing(&mut socket, &sources, &query) => close,
+        close = send_frames(&mut socket, &sources, &query) => close,
         () = stop.cancelled() => Some((1001, "dispatch is stopping")),
     };
     farewell(&mut socket, close).await;
@@ -102,7 +102,7 @@ pub(crate) async fn show(mut socket: Socket, sources: Sources, query: String, st
 struct Page {
     window: watch::Receiver<Arc<Snapshot>>,
     /// The frames that it was sent.
-    sent: Has,
+    sent: Position,
     /// The unacknowledged frames, with the time when each was sent.
     under_way: Vec<(Number, Instant)>,
     /// The time since which no further frame may be sent.
@@ -113,14 +113,14 @@ struct Page {
 }
 
 /// Sends frames until the socket is to be closed; returns the reason, if there is one.
-async fn keep_showing(socket: &mut Socket, sources: &Sources, query: &str) -> Option<Close> {
+async fn send_frames(socket: &mut Socket, sources: &Sources, query: &str) -> Option<Close> {
     let resumed = resumed(query, sources.broadcaster.epoch());
     let Ok(window) = sources.broadcaster.subscribe(PageQuery::parse(query), None).await else {
         return Some((1013, "too many pages at once"));
     };
     let allowance = Allowance::new();
     let head = window.borrow().number;
-    let resumed = resumed.filter(|has| has.shared <= head);
+    let resumed = resumed.filter(|position| position.shared <= head);
     let sent = resumed.unwrap_or_default();
     let mut page = Page { window, sent, under_way: Vec::new(), full_since: None, not_before: Instant::now(), allowance };
     let hello =
@@ -145,12 +145,12 @@ async fn keep_showing(socket: &mut Socket, sources: &Sources, query: &str) -> Op
                 }
                 send(socket, &KeepAlive { t: "k", s: page.sent.shared }).await?;
             }
-            message = socket.next() => match heard(message, &mut page.allowance) {
+            message = socket.next() => match incoming(message, &mut page.allowance) {
                 Err(close) => return close,
                 Ok(None) => {}
                 Ok(Some(text)) => {
-                    let Ok(said) = serde_json::from_str(&text) else { return Some((1008, "unknown message; send commands as forms")) };
-                    if let Some(close) = page.hear(said, &sources.broadcaster).await {
+                    let Ok(message) = serde_json::from_str(&text) else { return Some((1008, "unknown message; send commands as forms")) };
+                    if let Some(close) = page.apply(message, &sources.broadcaster).await {
                         return Some(close);
                     }
                 }
@@ -161,11 +161,11 @@ async fn keep_showing(socket: &mut Socket, sources: &Sources, query: &str) -> Op
 
 /// Returns the frame that the page reports, if it belongs to this run of dispatch. The history is
 /// excluded where the page has none.
-fn resumed(query: &str, epoch: &str) -> Option<Has> {
+fn resumed(query: &str, epoch: &str) -> Option<Position> {
     let fields: std::collections::BTreeMap<String, String> = serde_urlencoded::from_str(query).unwrap_or_default();
     let since = fields.get("epoch").filter(|theirs| *theirs == epoch).and_then(|_| fields.get("since")?.parse().ok())?;
     let history = if fields.contains_key("bare") { 0 } else { since };
-    Some(Has { history, ..Has::all(since) })
+    Some(Position { history, ..Position::all(since) })
 }
 
 impl Page {
@@ -187,7 +187,7 @@ impl Page {
         send_text(socket, frame).await?;
         counter!(metrics::FRAMES_SENT.name, "to" => "page").increment(1);
         drop(pushes);
-        self.sent = Has::all(snapshot.number);
+        self.sent = Position::all(snapshot.number);
         let now = Instant::now();
         self.under_way.push((snapshot.number, now));
         self.full_since = (self.under_way.len() >= UNACKNOWLEDGED_MAX).then_some(now);
@@ -196,20 +196,20 @@ impl Page {
     }
 
     /// Applies a message of the page; returns the reason to close the socket, if there is one.
-    async fn hear(&mut self, said: Said, broadcaster: &Broadcaster) -> Option<Close> {
-        match said {
-            Said::Ack { s } => {
+    async fn apply(&mut self, message: PageMessage, broadcaster: &Broadcaster) -> Option<Close> {
+        match message {
+            PageMessage::Ack { s } => {
                 self.under_way.retain(|(number, _)| *number > s);
                 // Acknowledged in time: no frame was skipped.
                 self.full_since = self.full_since.filter(|since| since.elapsed() > SLOW);
             }
-            Said::Resync { since } => {
+            PageMessage::Resync { since } => {
                 self.under_way.clear();
                 self.full_since = None;
                 self.sent = self.sent.at_most(since);
                 self.window.mark_changed();
             }
-            Said::Watch { view, pin } => {
+            PageMessage::Watch { view, pin } => {
                 let Ok(window) = broadcaster.subscribe(PageQuery::parse(&view).with_pinned(pin), None).await else {
                     return Some((1013, "too many pages at once"));
                 };

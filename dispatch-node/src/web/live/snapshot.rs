@@ -27,18 +27,18 @@ pub(crate) struct Snapshot {
     pub(crate) window: Fragments,
     news: Vec<News>,
     /// The frames made so far, by the position of the page.
-    frames: Mutex<BTreeMap<Has, Option<Utf8Bytes>>>,
+    frames: Mutex<BTreeMap<Position, Option<Utf8Bytes>>>,
 }
 
 /// The position of a page: its frame of the shared fragments, of the history, and of its window.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Has {
+pub(crate) struct Position {
     pub(crate) shared: Number,
     pub(crate) history: Number,
     pub(crate) window: Number,
 }
 
-impl Has {
+impl Position {
     /// The position of a page that has all of frame `number`.
     pub(crate) fn all(number: Number) -> Self {
         Self { shared: number, history: number, window: number }
@@ -85,35 +85,35 @@ impl Snapshot {
     }
 
     /// Returns the frame for a page at this position; none where nothing is newer.
-    pub(crate) fn since(&self, has: Has) -> Option<Utf8Bytes> {
+    pub(crate) fn since(&self, position: Position) -> Option<Utf8Bytes> {
         let mut frames = self.frames.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(frame) = frames.get(&has) {
+        if let Some(frame) = frames.get(&position) {
             return frame.clone();
         }
-        let frame = self.frame(has);
+        let frame = self.frame(position);
         if frames.len() < FRAMES_MAX {
-            frames.insert(has, frame.clone());
+            frames.insert(position, frame.clone());
         }
         frame
     }
 
-    fn frame(&self, has: Has) -> Option<Utf8Bytes> {
+    fn frame(&self, position: Position) -> Option<Utf8Bytes> {
         let mut newer = Newer::default();
-        self.shared.since(has.shared, &mut newer);
-        self.history.since(has.history, &mut newer);
-        self.window.since(has.window, &mut newer);
+        self.shared.since(position.shared, &mut newer);
+        self.history.since(position.history, &mut newer);
+        self.window.since(position.window, &mut newer);
         // A new page has missed nothing.
-        let news: Vec<&News> = self.news.iter().filter(|news| has.shared > 0 && news.since > has.shared).collect();
+        let news: Vec<&News> = self.news.iter().filter(|news| position.shared > 0 && news.since > position.shared).collect();
         if newer.is_empty() && news.is_empty() {
             return None;
         }
         let frame = Frame {
             t: "d",
             s: self.number,
-            from: has.shared,
+            from: position.shared,
             moving: timeline::moving_transform(&self.view),
             changes: self.view.rows.changes(),
-            whole: has.window == 0,
+            whole: position.window == 0,
             newer,
             news,
         };
@@ -140,8 +140,8 @@ mod tests {
         }
         let view = Arc::new(view(&["gotham"], 200_000));
         let snapshot = Snapshot::new(200, view, shared, Fragments::default(), Fragments::default(), Vec::new());
-        for has in 0..200 {
-            assert!(snapshot.since(Has::all(has)).is_some());
+        for position in 0..200 {
+            assert!(snapshot.since(Position::all(position)).is_some());
         }
         assert_eq!(snapshot.frames.lock().unwrap().len(), FRAMES_MAX);
     }

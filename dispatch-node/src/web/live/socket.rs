@@ -36,10 +36,10 @@ pub(crate) fn limits(message_bytes_max: usize) -> WebSocketConfig {
 
 /// Checks an incoming message: returns its text, nothing for a control frame, or the reason to
 /// close the socket.
-pub(super) fn heard(message: Option<Result<Message, Error>>, allowance: &mut Allowance) -> Result<Option<Utf8Bytes>, Option<Close>> {
+pub(super) fn incoming(message: Option<Result<Message, Error>>, allowance: &mut Allowance) -> Result<Option<Utf8Bytes>, Option<Close>> {
     let message = match message {
         None | Some(Ok(Message::Close(_))) => return Err(None),
-        Some(Err(error)) => return Err(close_code(&error).map(|code| (code, wrong_with(code)))),
+        Some(Err(error)) => return Err(close_code(&error).map(|code| (code, describe_code(code)))),
         Some(Ok(message)) => message,
     };
     // Each message costs work, whatever its kind.
@@ -54,7 +54,7 @@ pub(super) fn heard(message: Option<Result<Message, Error>>, allowance: &mut All
 }
 
 /// Describes a close code.
-fn wrong_with(code: u16) -> &'static str {
+fn describe_code(code: u16) -> &'static str {
     match code {
         1007 => "text that is not UTF-8",
         1009 => "a message that is too large",

@@ -16,11 +16,11 @@ use crate::web::pages::forms;
 use crate::web::state::AppState;
 
 /// `POST /faults`
-pub(crate) async fn cause(State(state): State<AppState>, headers: HeaderMap, form: Result<FormBody, Problem>) -> Response {
+pub(crate) async fn inject(State(state): State<AppState>, headers: HeaderMap, form: Result<FormBody, Problem>) -> Response {
     let action = form.and_then(|form| match form.get("kind") {
         Some("stop") => city(&state.domain, &form).map(|city| Action::Stop { city }),
         Some("kill") => city(&state.domain, &form).map(|city| Action::Kill { city }),
-        Some(_) | None => request(&form).and_then(|request| request.parse(&state.domain)),
+        Some(_) | None => fault_request(&form).and_then(|request| request.parse(&state.domain)),
     });
     forms::act(&state, &headers, None, action).await
 }
@@ -32,7 +32,7 @@ fn city(domain: &Domain, form: &FormBody) -> Result<NodeName, Problem> {
 }
 
 /// Reads the fields of the form. Its one size is the amount that the kind of fault has.
-fn request(form: &FormBody) -> Result<FaultWish, Problem> {
+fn fault_request(form: &FormBody) -> Result<FaultWish, Problem> {
     let number = |field: &str, otherwise: f64| match form.get(field) {
         None => Ok(otherwise),
         Some(text) => text.trim().replace('−', "-").parse::<f64>().map_err(|_| {

@@ -68,9 +68,9 @@ fn document(state: &AppState, role: Role, snapshot: &Snapshot, query: &PageQuery
     let Snapshot { number, view, shared, history, window, .. } = snapshot;
     let surroundings = Surroundings {
         epoch: state.broadcaster.epoch(),
-        cause: html(&FaultForms::of(state.domain.cities())),
+        fault_forms: html(&FaultForms::of(state.domain.cities())),
         notice,
-        role: state.access.tokens.are_asked_for().then_some(role),
+        role: state.access.tokens.are_required().then_some(role),
         unsafe_for: state.unsafe_for.as_deref(),
     };
     Html(page::document(view, *number, shared, history, window, query, surroundings))

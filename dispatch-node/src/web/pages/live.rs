@@ -38,9 +38,9 @@ pub(crate) async fn live(
     };
     let query = query.unwrap_or_default();
     let limits = limits(MESSAGE_BYTES_MAX);
-    if data_socket::is_wanted(&query) {
-        return upgrade(request, limits, move |socket| data_socket::tell(socket, state.dispatch.views(), state.stop, place));
+    if data_socket::is_requested(&query) {
+        return upgrade(request, limits, move |socket| data_socket::run(socket, state.dispatch.views(), state.stop, place));
     }
-    let watched = page_socket::Sources { broadcaster: state.broadcaster, write_spans: state.write_spans };
-    upgrade(request, limits, move |socket| page_socket::show(socket, watched, query, state.stop, place))
+    let sources = page_socket::Sources { broadcaster: state.broadcaster, write_spans: state.write_spans };
+    upgrade(request, limits, move |socket| page_socket::run(socket, sources, query, state.stop, place))
 }

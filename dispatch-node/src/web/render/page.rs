@@ -77,7 +77,7 @@ struct Page<'a> {
     /// The parameters that a search preserves.
     kept: Vec<(&'static str, String)>,
     /// The rendered forms that inject faults.
-    cause: String,
+    fault_forms: String,
     /// The result of a command that was sent without JavaScript.
     notice: Option<Notice>,
     /// The role, where roles are configured. The page of a viewer contains all buttons and hides
@@ -104,7 +104,7 @@ pub(crate) struct Notice {
 /// The parts of the page that are neither fragments nor derived from the query.
 pub(crate) struct Surroundings<'a> {
     pub(crate) epoch: &'a str,
-    pub(crate) cause: String,
+    pub(crate) fault_forms: String,
     pub(crate) notice: Option<Notice>,
     pub(crate) role: Option<Role>,
     pub(crate) unsafe_for: Option<&'a str>,
@@ -141,7 +141,7 @@ pub(crate) fn document(
         history_href: other(PageQuery { with_history: !query.with_history, ..query.clone() }),
         query: &query.search,
         kept: query.kept_by_a_search(),
-        cause: surroundings.cause,
+        fault_forms: surroundings.fault_forms,
         notice: surroundings.notice,
         role: surroundings.role,
         unsafe_for: surroundings.unsafe_for,

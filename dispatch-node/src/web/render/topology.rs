@@ -32,8 +32,8 @@ pub(crate) struct Topology {
     width: f64,
     height: f64,
     /// A summary in one sentence.
-    essence: String,
-    ways: Vec<Link>,
+    summary: String,
+    links: Vec<Link>,
     cities: Vec<City>,
     dispatch: Point,
     /// The pace of gossip, where it is not the normal one.
@@ -63,8 +63,8 @@ impl Topology {
         Self {
             width: layout.width,
             height: layout.height,
-            essence: essence(view, &nodes, &pairs),
-            ways: pairs.iter().map(|(a, b)| layout.way(view, nodes[*a], *a, nodes[*b], *b)).collect(),
+            summary: summary(view, &nodes, &pairs),
+            links: pairs.iter().map(|(a, b)| layout.link(view, nodes[*a], *a, nodes[*b], *b)).collect(),
             cities: view.cities.iter().enumerate().map(|(index, city)| layout.city(city, index, most)).collect(),
             dispatch: layout.middle,
             pace: match view.pace.percent {
@@ -77,31 +77,31 @@ impl Topology {
     }
 }
 
-fn essence(view: &View, nodes: &[&NodeState], pairs: &[(usize, usize)]) -> String {
+fn summary(view: &View, nodes: &[&NodeState], pairs: &[(usize, usize)]) -> String {
     let cities = view.cities.iter().filter_map(|city| {
         let states: Vec<String> = [condition(city).1.to_owned()].into_iter().chain(clock(city)).filter(|words| !words.is_empty()).collect();
         (!states.is_empty()).then(|| format!("{}: {}", title(city.name), states.join(", ")))
     });
-    let ways = pairs.iter().flat_map(|(a, b)| {
+    let links = pairs.iter().flat_map(|(a, b)| {
         let (a, b) = (nodes[*a].name, nodes[*b].name);
         link_faults(view, a, b).into_iter().map(move |fault| format!("{} and {}: {}", title(a), title(b), fault.sentence(a, b)))
     });
-    let told: Vec<String> = cities.chain(ways).collect();
+    let sentences: Vec<String> = cities.chain(links).collect();
     let shown = format!("Map of {} cities and dispatch. ", view.cities.len());
-    if told.is_empty() { shown + "All ways are open." } else { shown + &told.join(". ") + "." }
+    if sentences.is_empty() { shown + "All ways are open." } else { shown + &sentences.join(". ") + "." }
 }
 
 fn rows(view: &View, nodes: &[&NodeState], pairs: &[(usize, usize)]) -> Vec<Row> {
     let mut rows = Vec::new();
     for (a, b) in pairs.iter().map(|(a, b)| (nodes[*a], nodes[*b])) {
-        let troubles = link_faults(view, a.name, b.name);
+        let faults = link_faults(view, a.name, b.name);
         let row = |from, to, state, until| Row { from: title(from), to: title(to), state, until };
         let ends = dead_ends(a, b);
-        if troubles.is_empty() || !ends.is_empty() {
+        if faults.is_empty() || !ends.is_empty() {
             let state = if ends.is_empty() { "open both ways".to_owned() } else { ends.join(", ") };
             rows.push(row(a.name, b.name, state, String::new()));
         }
-        for fault in &troubles {
+        for fault in &faults {
             let until = time_of_day(view.at.wall.plus(fault.fault.remaining));
             let ways = if fault.forth && fault.back { "both ways" } else { "one way" };
             let (from, to) = if fault.forth { (a.name, b.name) } else { (b.name, a.name) };

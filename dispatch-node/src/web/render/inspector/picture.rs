@@ -101,8 +101,8 @@ impl Picture {
             }
         };
         let marks: Vec<Mark> = drawn.iter().map(|candidate| mark(candidate)).collect();
-        let told = |mark: &Mark| format!("{} wrote {}, seen {}, stamped {}", mark.writer, mark.says, mark.seen, mark.stamp);
-        Some(Self { label: marks.iter().map(told).collect::<Vec<_>>().join("; "), marks })
+        let described = |mark: &Mark| format!("{} wrote {}, seen {}, stamped {}", mark.writer, mark.says, mark.seen, mark.stamp);
+        Some(Self { label: marks.iter().map(described).collect::<Vec<_>>().join("; "), marks })
     }
 }
 

@@ -24,7 +24,7 @@ fn page_of(view: &View, query: &PageQuery, refusal: Option<&Refusal>) -> String 
     }
     let notice = refusal.map(|refusal| Notice { text: refusal.problem.detail.clone(), bad: true });
     let cities: Vec<NodeName> = view.cities.iter().map(|city| city.name).collect();
-    let surroundings = Surroundings { epoch: "e", cause: html(&FaultForms::of(&cities)), notice, role: None, unsafe_for: None };
+    let surroundings = Surroundings { epoch: "e", fault_forms: html(&FaultForms::of(&cities)), notice, role: None, unsafe_for: None };
     document(view, 1, &shared, &Fragments::default(), &window, query, surroundings)
 }
 

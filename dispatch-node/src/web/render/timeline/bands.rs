@@ -65,7 +65,7 @@ impl Layout<'_> {
         if let Some(to) = fault.to.filter(|_| fault.trouble.is_between_nodes()) {
             lanes.push(self.y(to));
         }
-        let text = brief(span);
+        let text = label(span);
         let width = 6.6 * text.chars().count() as f64 + 16.0;
         let free = ends.iter().position(|end| *end <= words_x);
         let words = free.map(|line| {
@@ -87,7 +87,7 @@ impl Layout<'_> {
 }
 
 /// The label of a fault, as short as possible.
-fn brief(span: &Span) -> String {
+fn label(span: &Span) -> String {
     let fault = &span.fault;
     let from = title(fault.from);
     let ends = match (fault.to.map(title), fault.both) {

@@ -22,7 +22,7 @@ use super::layout::{HOUR_S, Layout, SECOND_WIDTH, lane_y};
 use super::wording::{brings, pull_sentence, write_words};
 
 /// The most pulls, and the most writes, of a second that are drawn one by one.
-const TOLD_MAX: usize = 8;
+const DRAWN_MAX: usize = 8;
 
 #[derive(Template)]
 #[template(path = "timeline_second.html")]
@@ -88,12 +88,12 @@ impl Layout<'_> {
         let mut same = String::new();
         let mut sames = 0;
         let mut news: Vec<(&Pull, String)> = Vec::new();
-        let mut vain: Vec<(&Pull, String)> = Vec::new();
+        let mut failed_pulls: Vec<(&Pull, String)> = Vec::new();
         for pull in &second.pulls {
             let (from, to) = ((across(pull.asked), self.y(pull.source)), (across(pull.ended), self.y(pull.puller)));
             match (&pull.outcome, brings(pull)) {
                 (PullOutcome::Unanswered | PullOutcome::Refused, _) => {
-                    vain.push((pull, stub((across(pull.asked), to.1), from.1, pull.outcome == PullOutcome::Refused)));
+                    failed_pulls.push((pull, stub((across(pull.asked), to.1), from.1, pull.outcome == PullOutcome::Refused)));
                 }
                 (PullOutcome::Same | PullOutcome::Merged { .. }, Some(_)) => news.push((pull, arrow(from, to))),
                 (PullOutcome::Same | PullOutcome::Merged { .. }, None) => {
@@ -112,7 +112,7 @@ impl Layout<'_> {
             let what = if refused { "More rounds were refused" } else { "More questions got no answer" };
             (if refused { "vain refused" } else { "vain" }.to_owned(), what.to_owned())
         };
-        bundle(vain, failed, pull_sentence, strokes);
+        bundle(failed_pulls, failed, pull_sentence, strokes);
     }
 
     fn writes(&self, second: &Second, x: f64, strokes: &mut Vec<Stroke>) {
@@ -135,10 +135,10 @@ impl Layout<'_> {
         // By lane: the position, the words, and true if something is lost.
         let mut marks: BTreeMap<usize, (f64, Vec<&str>, bool)> = BTreeMap::new();
         for mark in &second.marks {
-            if let Some((word, is_bad)) = word(mark.kind) {
+            if let Some((event_label, is_bad)) = event_label(mark.kind) {
                 let (_, words, bad) = marks.entry(self.lane(mark.node)).or_insert((self.x(mark.at) - x, Vec::new(), false));
-                if !words.contains(&word) {
-                    words.push(word);
+                if !words.contains(&event_label) {
+                    words.push(event_label);
                 }
                 *bad |= is_bad;
             }
@@ -172,12 +172,12 @@ fn shortened(number: usize) -> String {
 }
 
 /// Draws the first few items one by one with a tooltip each, and the rest as one path a class.
-fn bundle<T>(drawn: Vec<(&T, String)>, class: impl Fn(&T) -> (String, String), told: impl Fn(&T) -> String, strokes: &mut Vec<Stroke>) {
+fn bundle<T>(drawn: Vec<(&T, String)>, class: impl Fn(&T) -> (String, String), sentence: impl Fn(&T) -> String, strokes: &mut Vec<Stroke>) {
     let mut rest: BTreeMap<(String, String), (usize, String)> = BTreeMap::new();
     for (index, (what, d)) in drawn.into_iter().enumerate() {
         let (class, more) = class(what);
-        if index < TOLD_MAX {
-            strokes.push(Stroke { class, d, title: told(what) });
+        if index < DRAWN_MAX {
+            strokes.push(Stroke { class, d, title: sentence(what) });
         } else {
             let (count, path) = rest.entry((class, more)).or_default();
             *count += 1;
@@ -219,7 +219,7 @@ fn stub(from: (f64, f64), towards_y: f64, is_refused: bool) -> String {
 
 /// The label of an event at its lane, and true if something is lost. An event that is drawn
 /// otherwise has none.
-fn word(kind: EventKind) -> Option<(&'static str, bool)> {
+fn event_label(kind: EventKind) -> Option<(&'static str, bool)> {
     match kind {
         EventKind::Destroyed => Some(("bombed", true)),
         EventKind::Lost => Some(("fell silent", true)),

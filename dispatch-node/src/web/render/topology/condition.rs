@@ -19,10 +19,10 @@ pub(super) fn condition(node: &NodeState) -> (&'static str, &'static str) {
 /// The reasons why a link without faults carries nothing: its ends that do not answer.
 pub(super) fn dead_ends(a: &NodeState, b: &NodeState) -> Vec<String> {
     let is_dead = |node: &&&NodeState| matches!(condition(node).0, "stopped" | "frozen" | "silent");
-    let told = |node: &&NodeState| match condition(node).1 {
+    let described = |node: &&NodeState| match condition(node).1 {
         "frozen" => format!("{} is frozen", title(node.name)),
         "not heard yet" => format!("{} was not heard yet", title(node.name)),
         words => format!("{} {words}", title(node.name)),
     };
-    [a, b].iter().filter(is_dead).map(told).collect()
+    [a, b].iter().filter(is_dead).map(described).collect()
 }

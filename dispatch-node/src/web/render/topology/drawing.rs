@@ -85,19 +85,19 @@ impl Layout {
         }
     }
 
-    pub(super) fn way(&self, view: &View, a: &NodeState, a_place: usize, b: &NodeState, b_place: usize) -> Link {
+    pub(super) fn link(&self, view: &View, a: &NodeState, a_place: usize, b: &NodeState, b_place: usize) -> Link {
         let ((from, from_radius), (to, to_radius)) = (self.place(a_place), self.place(b_place));
         let is_faint = b_place == self.cities.len();
         let curve = Curve::between(from, from_radius + 2.0, to, to_radius + 2.0, self.middle, !is_faint);
-        let troubles = link_faults(view, a.name, b.name);
+        let faults = link_faults(view, a.name, b.name);
         let ends = dead_ends(a, b);
-        let worst = troubles.first();
+        let worst = faults.first();
         let half = curve.at(0.5);
-        let told: Vec<String> = ends.into_iter().chain(troubles.iter().map(|fault| fault.sentence(a.name, b.name))).collect();
+        let sentences: Vec<String> = ends.into_iter().chain(faults.iter().map(|fault| fault.sentence(a.name, b.name))).collect();
         Link {
             class: match worst {
                 Some(worst) => class(worst.trouble()),
-                None if told.is_empty() => "open",
+                None if sentences.is_empty() => "open",
                 None => "dead",
             },
             is_faint,
@@ -106,20 +106,20 @@ impl Layout {
             head: worst
                 .and_then(|worst| worst.only_to(a.name, b.name))
                 .map(|to| curve.head(if to == b.name { 0.82 } else { 0.18 }, to == b.name)),
-            labels: if is_faint { self.short_labels(&troubles, &curve) } else { self.labels(&troubles, half, a.name, b.name) },
+            labels: if is_faint { self.short_labels(&faults, &curve) } else { self.labels(&faults, half, a.name, b.name) },
             title: format!(
                 "{} and {}: {}",
                 title(a.name),
                 title(b.name),
-                if told.is_empty() { "open".to_owned() } else { told.join(", ") }
+                if sentences.is_empty() { "open".to_owned() } else { sentences.join(", ") }
             ),
         }
     }
 
     /// The labels at the link between two cities, on the side away from the middle.
-    pub(super) fn labels(&self, troubles: &[LinkFault<'_>], half: Point, a: NodeName, b: NodeName) -> Vec<Label> {
+    pub(super) fn labels(&self, faults: &[LinkFault<'_>], half: Point, a: NodeName, b: NodeName) -> Vec<Label> {
         let mut lines = Vec::new();
-        for fault in troubles {
+        for fault in faults {
             let is_bad = fault.trouble() == Trouble::Cut;
             match fault.only_to(a, b) {
                 None if is_bad => lines.push((is_bad, "cut both ways".to_owned())),
@@ -152,8 +152,8 @@ impl Layout {
     }
 
     /// One short label at a link of dispatch, where there is little room.
-    pub(super) fn short_labels(&self, troubles: &[LinkFault<'_>], curve: &Curve) -> Vec<Label> {
-        let Some(worst) = troubles.first() else { return Vec::new() };
+    pub(super) fn short_labels(&self, faults: &[LinkFault<'_>], curve: &Curve) -> Vec<Label> {
+        let Some(worst) = faults.first() else { return Vec::new() };
         let at = curve.at(0.5);
         let is_right = at.x > self.middle.x - 1.0;
         let (text, is_bad) = (class(worst.trouble()).to_owned(), worst.trouble() == Trouble::Cut);

@@ -164,7 +164,7 @@ fn two_to_eight_cities_of_any_name_have_room_and_no_way_leads_through_dispatch()
         let names: Vec<&str> = names.iter().map(String::as_str).collect();
         let view = fixtures::view(&names, 100_000);
         let (layout, map) = (Layout::of(count), Topology::of(&view));
-        assert_eq!(map.ways.len(), count * (count + 1) / 2);
+        assert_eq!(map.links.len(), count * (count + 1) / 2);
         for (a, at) in layout.cities.iter().enumerate() {
             assert!(at.x - layout.radius >= 0.0 && at.x + layout.radius <= map.width, "{count}");
             assert!(at.y - layout.radius >= 0.0 && at.y + layout.radius <= map.height, "{count}");
