@@ -1,4 +1,4 @@
-//! Made-up views for tests: clusters as dispatch might see them, and what each node holds of a hero or more.
+//! Test fixtures: views of clusters, and the entries that each node holds of a few heroes.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,12 +24,12 @@ use crate::model::rows::{Row, Rows};
 use crate::model::status::ClusterStatus;
 use crate::model::view::View;
 
-/// When every scene is looked at: 12:41:40 UTC, 100 seconds after dispatch began.
+/// The time of every scene: 12:41:40 UTC, 100 seconds after dispatch started.
 pub(crate) const NOW: Now = Now { mono: Duration::from_secs(100), wall: UnixMillis(1_789_994_500_000) };
-/// When a life of a node began, unless something else is said.
+/// The incarnation of each node, unless a test sets another.
 pub(crate) const LIFE: Incarnation = Incarnation(1_789_990_000_000);
 
-/// A view that is made up piece by piece.
+/// A view that is built step by step.
 pub(crate) struct Scene {
     pub(crate) view: View,
 }
@@ -42,13 +42,13 @@ pub(crate) fn id(number: u8) -> HeroId {
     HeroId(uuid::Uuid::from_bytes([number; 16]))
 }
 
-/// A stamp of this node, so many milliseconds before now; after it, where that is negative.
+/// A stamp of this node, `ago_ms` before now; after it, where negative.
 pub(crate) fn stamp(node: &str, ago_ms: i64) -> Stamp {
     let wall = UnixMillis(NOW.wall.0.saturating_add_signed(-ago_ms));
     Stamp { hlc: Hlc { wall, logical: 0 }, origin: Origin { node: name(node), incarnation: LIFE } }
 }
 
-/// The hero patrols its writer's city, or rests at home where dispatch wrote.
+/// An entry of a hero that patrols its writer's city, or is at home where dispatch wrote.
 pub(crate) fn live(stamp: Stamp, health: u8, over: Option<&Entry>) -> Arc<Entry> {
     let location = if stamp.origin.node.as_str() == "dispatch" { Location::Home } else { Location::City(stamp.origin.node) };
     let hero = Hero { name: "Silver Kestrel".into(), location, is_patrolling: location != Location::Home, health };
@@ -65,7 +65,7 @@ pub(crate) fn at(millis: u64) -> Now {
     Now { mono: Duration::from_millis(millis), wall: UnixMillis(1_790_000_000_000 + millis) }
 }
 
-/// A node that is well and holds 120 heroes.
+/// A node in order, with 120 heroes.
 pub(crate) fn node(text: &str) -> NodeState {
     NodeState {
         name: name(text),
@@ -84,7 +84,7 @@ pub(crate) fn node(text: &str) -> NodeState {
     }
 }
 
-/// These cities, all well, at this time.
+/// A view of these cities, all in order, at this time.
 pub(crate) fn view(cities: &[&str], millis: u64) -> View {
     let cities: Vec<NodeState> = cities.iter().map(|city| node(city)).collect();
     let counted = vec![true; cities.len()];
@@ -113,7 +113,7 @@ pub(crate) fn view(cities: &[&str], millis: u64) -> View {
 }
 
 impl Scene {
-    /// Three cities that answer, and nothing that they hold.
+    /// Three cities that answer, and hold nothing.
     pub(crate) fn new() -> Self {
         let mut view = view(&THREE, 0);
         view.at = NOW;
@@ -121,19 +121,19 @@ impl Scene {
         Self { view }
     }
 
-    /// Gotham, metropolis, capitol and dispatch hold this of a hero, in this order.
+    /// Gotham, metropolis, capitol and dispatch hold these entries of a hero, in this order.
     pub(crate) fn hold(mut self, hero: u8, hero_name: &str, held: [Option<&Arc<Entry>>; 4]) -> Self {
         let [cells @ .., own] = held.map(|entry| entry.cloned());
         self.view.rows.put(id(hero), Row::of(id(hero), hero_name.into(), own, cells.to_vec()));
         self
     }
 
-    /// They hold this of the first hero.
+    /// They hold these entries of the first hero.
     pub(crate) fn held(self, held: [Option<&Arc<Entry>>; 4]) -> Self {
         self.hold(1, "Silver Kestrel", held)
     }
 
-    /// This write came to this node so many milliseconds ago.
+    /// This write reached this node `ago_ms` before now.
     pub(crate) fn step(mut self, ago_ms: u64, node: &str, entry: &Arc<Entry>, way: Way) -> Self {
         let at = NOW.mono - Duration::from_millis(ago_ms);
         self.view.history.arrived(NOW, name(node), Arrival { hero: id(1), entry: Arc::clone(entry), way, at });
@@ -149,7 +149,7 @@ impl Scene {
         self.step(ago_ms, node.as_str(), entry, Way::Written)
     }
 
-    /// This trouble is in force for so many seconds more.
+    /// This fault is in force for `seconds` more.
     pub(crate) fn fault(mut self, trouble: Trouble, from: &str, to: Option<&str>, seconds: u64) -> Self {
         let number = u32::try_from(self.view.faults.len()).unwrap();
         let fault = Fault { id: FaultId(number), trouble, from: name(from), to: to.map(name), both: true };
@@ -171,7 +171,7 @@ impl Scene {
         self.city(city, |city| city.status = status)
     }
 
-    /// This write of a hero was saved ten seconds ago and lost to the other.
+    /// This write of a hero was confirmed ten seconds ago, and lost to the other.
     pub(crate) fn lost(mut self, hero: u8, entry: &Arc<Entry>, to: Option<&Arc<Entry>>) -> Self {
         self.view.status.lost_writes += 1;
         let saved = UnixMillis(NOW.wall.0 - 10_000);
@@ -181,7 +181,7 @@ impl Scene {
         self
     }
 
-    /// This happened to the city.
+    /// This event happened at the city.
     pub(crate) fn happened(mut self, city: &str, kind: EventKind) -> Self {
         let number = self.view.events.len() as u64 + 1;
         let happening = LoggedEvent { number, at: NOW.wall, node: name(city), kind, text: String::new(), write: None };

@@ -1,6 +1,7 @@
-//! The problems with which calls are refused: all of them by name, and for each kind of call which it can meet.
+//! The problems of the API: all of them by name, and those that each kind of call can return.
 //!
-//! Invariant: a description names no problem that is not in [`ALL`], and merges those of one status into one answer.
+//! Invariant: a description names only problems in [`ALL`], and merges those of one status into one
+//! response.
 
 use std::collections::BTreeMap;
 
@@ -8,37 +9,37 @@ use serde_json::{Value, json};
 use utoipa::IntoResponses;
 use utoipa::openapi::{RefOr, Response};
 
-/// Every problem: its status, its type, and what it means.
+/// Every problem: its status, its type and its meaning.
 #[rustfmt::skip]
 const ALL: &[(u16, &str, &str)] = &[
-    (400, "body_required", "there is no body, and one is needed"),
-    (400, "invalid_body", "the body broke off"),
-    (400, "invalid_id", "this is no UUID"),
+    (400, "body_required", "a body is required"),
+    (400, "invalid_body", "the body could not be read to its end"),
+    (400, "invalid_id", "the id is not a UUID"),
     (400, "invalid_idempotency_key", "the key is too long, or not of visible ASCII characters"),
-    (400, "invalid_json", "the body is no JSON"),
-    (400, "invalid_path", "the path is no text"),
-    (400, "invalid_since", "this is no number"),
-    (401, "sign_in", "dispatch was started with tokens, and none of them was given"),
-    (403, "foreign_origin", "a page of another site asks for this"),
-    (403, "viewer", "viewers look on; this takes the host's token"),
+    (400, "invalid_json", "the body is not JSON"),
+    (400, "invalid_path", "the path is not valid text"),
+    (400, "invalid_since", "since is not a number in range"),
+    (401, "sign_in", "a token is required"),
+    (403, "foreign_origin", "the request comes from a page of another site"),
+    (403, "viewer", "viewers are read-only; the host token is required"),
     (404, "unknown_city", "there is no such city"),
-    (404, "unknown_fault", "there never was such a fault"),
-    (404, "unknown_hero", "nobody here has heard of this hero"),
+    (404, "unknown_fault", "there is no such fault"),
+    (404, "unknown_hero", "the hero is unknown"),
     (404, "unknown_scenario", "there is no such scenario"),
     (408, "too_slow", "the body did not arrive within 10 s"),
     (409, "alive", "the city is alive"),
-    (409, "not_heard_of", "the city has not heard of this hero, and while anything is cut it may not be told"),
+    (409, "not_heard_of", "the city does not hold this hero, and is not sent it while a link is cut"),
     (409, "not_ours", "the city was not started together with dispatch; the detail says how to start it by hand"),
-    (409, "playing", "a scenario is being played"),
-    (409, "too_far_ahead", "the newest write to this hero is from a clock that is too far ahead"),
+    (409, "playing", "another scenario is running"),
+    (409, "too_far_ahead", "the newest write to this hero has a stamp too far in the future"),
     (409, "too_many_faults", "64 faults are in force"),
-    (409, "too_many_heroes", "as many heroes live as may (--max-heroes)"),
-    (409, "under_way", "the same is under way"),
-    (410, "healed", "the fault is healed already"),
-    (410, "terminated", "the hero is dead"),
+    (409, "too_many_heroes", "hero limit reached (--max-heroes)"),
+    (409, "under_way", "the same operation is in progress"),
+    (410, "healed", "the fault is already healed"),
+    (410, "terminated", "the hero is terminated"),
     (413, "too_large", "the body has more than 64 KiB"),
     (415, "not_json", "Content-Type must be application/json"),
-    (421, "foreign_host", "this is not the host that was asked for"),
+    (421, "foreign_host", "the requested host is not this one"),
     (422, "count_out_of_range", "a count is 1 to 10000"),
     (422, "idempotency_key_reused", "this key was used for a different request"),
     (422, "invalid_field", "a field is missing, unknown, or of another type"),
@@ -49,29 +50,29 @@ const ALL: &[(u16, &str, &str)] = &[
     (422, "out_of_range", "an amount is out of its range"),
     (422, "same_node", "from and to are the same node"),
     (422, "unknown_kind", "there is no such kind of fault"),
-    (422, "unknown_location", "there is no such place"),
+    (422, "unknown_location", "there is no such location"),
     (422, "unknown_node", "there is no such node"),
-    (429, "overloaded", "more is asked at once than can be queued"),
+    (429, "overloaded", "the request queue is full"),
     (503, "joining", "the node has just started, and has not caught up"),
-    (503, "no_answer", "who is needed for it cannot be reached; nothing was changed"),
-    (503, "no_place", "as many connections are open as may be (--max-connections)"),
-    (503, "outcome_unknown", "it was asked for, and there was no answer; it will not happen later, and whether it happened is not known"),
-    (503, "too_many_tombstones", "too many of the dead are not known to every city yet (--max-tombstones)"),
+    (503, "no_answer", "a required node is unreachable; nothing was changed"),
+    (503, "no_place", "connection limit reached (--max-connections)"),
+    (503, "outcome_unknown", "no reply in time; whether it happened is unknown, and it will not happen later"),
+    (503, "too_many_tombstones", "tombstone limit reached (--max-tombstones)"),
 ];
 
-/// What any call can meet.
+/// The problems of any call.
 const ANY: &[&str] = &["sign_in", "foreign_host", "overloaded", "no_place", "outcome_unknown"];
-/// What any call can meet that changes something.
+/// The problems of any call that changes something.
 const CHANGE: &[&str] = &["foreign_origin", "viewer"];
 const BODY: &[&str] = &["body_required", "invalid_body", "invalid_json", "too_slow", "too_large", "not_json", "invalid_field"];
 const KEY: &[&str] = &["invalid_idempotency_key", "under_way", "idempotency_key_reused"];
 const HERO: &[&str] = &["invalid_id", "invalid_path", "unknown_hero", "terminated"];
 const CITY: &[&str] = &["invalid_path", "unknown_city"];
 
-/// Types that stand for what each kind of call can meet.
+/// Defines types that describe the problems of each kind of call.
 macro_rules! refusals {
     ($($name:ident: $($codes:expr),*;)*) => {$(
-        /// What such a call can meet.
+        /// The problems of such a call.
         pub(crate) enum $name {}
 
         impl IntoResponses for $name {
@@ -114,7 +115,7 @@ fn merged(families: &[&[&str]]) -> BTreeMap<String, RefOr<Response>> {
     statuses.into_iter().map(|(status, problems)| (status.to_string(), response(status, &problems))).collect()
 }
 
-/// One answer, which is one of these problems.
+/// The description of a response that is one of these problems.
 fn response(status: u16, problems: &[(&str, &str)]) -> RefOr<Response> {
     let codes: Vec<&str> = problems.iter().map(|(code, _)| *code).collect();
     let meanings: Vec<String> = problems.iter().map(|(code, meaning)| format!("`{code}`: {meaning}")).collect();

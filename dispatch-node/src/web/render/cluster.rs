@@ -20,7 +20,7 @@ pub(crate) struct ClusterPanel {
     pub(crate) summary: String,
     /// The cities, always in the same order.
     pub(crate) cities: Vec<CityCard>,
-    /// What dispatch itself holds and does: `holds 10 000 heroes, carries a round every second`.
+    /// The holdings of dispatch itself: `holds 10 000 heroes and 3 tombstones`.
     pub(crate) dispatch: String,
 }
 

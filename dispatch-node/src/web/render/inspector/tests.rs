@@ -1,4 +1,4 @@
-//! What is said of one hero's writes, the surprising cases first.
+//! The content of the inspector for a hero's writes, the surprising cases first.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,12 +13,12 @@ use super::*;
 use crate::fixtures::{NOW, Scene, dead, id, live, name, stamp};
 use crate::model::node_state::NodeStatus;
 
-/// What the panel says of the first hero.
+/// The content of the panel for the first hero.
 struct Said {
     sentence: String,
     reasons: String,
     next: Vec<String>,
-    /// Who wrote each write, what becomes of it, and why.
+    /// The writer, the fate and the reason of each write.
     fates: Vec<String>,
     panel: InspectorPanel,
 }
@@ -197,7 +197,8 @@ fn of_two_deletions_none_is_lost() {
     assert_eq!(said.fates[1], "Gotham says the same, one deletion is as good as another: Gotham");
 }
 
-/// A late write was buried by somebody who had collected the first deletion, and knows of it no more than of the birth.
+/// A late write was replaced by a tombstone whose writer had collected the first deletion, and so
+/// knew neither it nor the birth.
 #[test]
 fn what_the_first_of_two_deletions_had_seen_is_not_lost_to_the_second() {
     let base = base();

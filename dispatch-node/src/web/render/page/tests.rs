@@ -1,4 +1,4 @@
-//! What the page says in each state that a cluster can be in, the degraded ones first: as a person reads it, without the markup.
+//! The text of the page in each state of the cluster, the degraded ones first, without the markup.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -28,7 +28,7 @@ fn page_of(view: &View, query: &PageQuery, refusal: Option<&Refusal>) -> String 
     document(view, 1, &shared, &Fragments::default(), &window, query, surroundings)
 }
 
-/// What a person reads of `html`: its words, a line for each stretch of text.
+/// The text of `html`, a line for each stretch of text.
 fn words(html: &str) -> String {
     let mut text = String::new();
     let mut rest = html;
@@ -46,7 +46,7 @@ fn words(html: &str) -> String {
     lines.filter(|line| !line.is_empty()).collect::<Vec<_>>().join("\n").replace("&#39;", "'").replace("&#34;", "\"")
 }
 
-/// What the page says that differs from state to state, piece by piece.
+/// The parts of the page that differ from state to state, piece by piece.
 fn said(mut scene: Scene, query: &PageQuery) -> String {
     let view = &mut scene.view;
     // What the pieces of a scene amount to together.

@@ -27,7 +27,7 @@ struct Outlook {
     scale: String,
 }
 
-/// Renders the forecast and the scale: a group `timeline-forecast` beside the moving one.
+/// Renders the forecast and the scale: a group `timeline-forecast` next to the moving one.
 pub(crate) fn forecast(view: &View, predicted: Option<&Predicted>) -> String {
     let layout = Layout::of(view);
     let most = most(&layout, predicted);

@@ -1,4 +1,4 @@
-//! The table beside the timeline: the last pulls and writes in words.
+//! The table of the timeline: the last pulls and writes in words.
 //!
 //! Invariant: bounded, to the newest lines.
 

@@ -1,4 +1,4 @@
-//! What the diagram shows, that what is over does not change, and how much it takes.
+//! The content of the timeline, the stability of past seconds, and the size of the markup.
 
 use std::sync::Arc;
 
@@ -68,7 +68,7 @@ fn second(view: &View) -> String {
     seconds.remove(0).1.to_string()
 }
 
-/// The seconds, each drawn anew.
+/// The seconds, rendered without a cache.
 fn drawn(view: &View) -> Vec<(Arc<str>, Arc<str>)> {
     seconds(view, &mut SecondCache::default())
 }

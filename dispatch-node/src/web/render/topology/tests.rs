@@ -1,4 +1,4 @@
-//! What the map says of every state that a cluster can be in.
+//! The content of the map in every state of the cluster.
 
 use std::time::Duration;
 
