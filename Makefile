@@ -3,8 +3,6 @@
 CARGO ?= cargo
 PROFILE_DIR := target/release
 SETUP := scripts/setup
-# Seeds of this commit's own, the same ones for whoever runs its tests.
-COMMIT = $(shell printf '%d' 0x$$(git rev-parse --short=8 HEAD 2>/dev/null || echo 1))
 
 .PHONY: help setup run certs gotham metropolis capitol dispatch test verify fix sim worlds endure network spread pictures bench fuzz autobahn floods
 .PHONY: deny dist instructions
@@ -25,29 +23,11 @@ certs: setup ## an authority and certificates for the four, to try TLS with: CER
 gotham metropolis capitol dispatch: setup ## one process in the foreground
 	@$(PROFILE_DIR)/$@
 
-test: ## set up what tests need (a browser too), and run every test
-	@$(SETUP) test
-	$(CARGO) check --quiet -p shared --no-default-features
-	$(CARGO) build --workspace --all-targets
-	$(CARGO) run --quiet --release -p simulator --bin sim -- --seeds 0..10000
-	$(CARGO) run --quiet --release -p simulator --bin sim -- --seeds $(COMMIT)..$$(($(COMMIT) + 10000))
-	$(CARGO) test --quiet -p shared --features switches --lib gate
-	$(CARGO) test --quiet -p simulator --features switches --test gate
-	@if $(CARGO) nextest --version >/dev/null 2>&1; \
-	  then set -x; $(CARGO) nextest run --workspace --no-fail-fast; \
-	  else set -x; $(CARGO) test --workspace --no-fail-fast; fi
-	@CARGO="$(CARGO)" scripts/instructions || [ $$? -eq 3 ]
-	@CARGO="$(CARGO)" scripts/autobahn || [ $$? -eq 3 ]
-	@CARGO="$(CARGO)" scripts/network || [ $$? -eq 3 ]  # 3: this machine cannot; that has just been said, last of all
+test: ## set up what tests need (a browser too), run every test, and end with a summary
+	@CARGO="$(CARGO)" scripts/check test
 
-verify: ## the read-only gate: format, lints, docs, tests, dependencies
-	@$(SETUP) test
-	$(CARGO) fmt --all --check
-	$(CARGO) clippy --workspace --exclude benches --all-targets --all-features -- -D warnings
-	$(CARGO) clippy -p benches --all-targets -- -D warnings  # not the peers: they take longer to build than all else
-	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps --document-private-items
-	$(MAKE) test
-	@$(MAKE) --no-print-directory deny
+verify: ## the read-only gate: format, lints, docs, tests, dependencies; ends with a summary
+	@CARGO="$(CARGO)" scripts/check verify
 
 fix: ## format, and mend what the linter can
 	$(CARGO) clippy --workspace --exclude benches --all-targets --all-features --fix --allow-dirty --allow-staged

@@ -108,7 +108,7 @@ fn a_dispatch_that_never_answers_ends_with_3_within_its_time() {
         let done = superhero(&url, &[command]);
         assert_eq!(done.status.code(), Some(3), "{command}");
         assert!(text(&done.stderr).contains(&url), "{command}: {}", text(&done.stderr));
-        assert!(watch.elapsed().as_secs() < 8, "{command} took {:?}", watch.elapsed());
+        assert!(watch.elapsed().as_secs() < 15, "{command} took {:?}", watch.elapsed());
     }
 }
 

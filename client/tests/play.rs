@@ -197,7 +197,7 @@ fn what_is_done_together_is_under_way_at_the_same_time_hero_by_hero() {
         *count += 1;
         let pair = (*count + 1) / 2;
         changed.notify_all();
-        let (_held, timeout) = changed.wait_timeout_while(count, Duration::from_secs(3), |count| *count < 2 * pair).unwrap();
+        let (_held, timeout) = changed.wait_timeout_while(count, Duration::from_secs(60), |count| *count < 2 * pair).unwrap();
         if timeout.timed_out() {
             return problem(500, "alone");
         }

@@ -3,17 +3,14 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
 use crate::certificates::Certificates;
+use crate::wait::HANG_TIMEOUT;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use ureq::http::{Method, Request};
 use ureq::tls::{Certificate, RootCerts, TlsConfig};
-
-/// How long any answer may take. Commands promise less; what they promise is measured by their tests.
-const ANSWER_PATIENCE: Duration = Duration::from_secs(10);
 
 /// An HTTP answer.
 #[derive(Clone, Debug)]
@@ -381,6 +378,6 @@ fn agent(tls: TlsConfig) -> ureq::Agent {
         .max_idle_connections(0)
         .proxy(None)
         .tls_config(tls)
-        .timeout_global(Some(ANSWER_PATIENCE));
+        .timeout_global(Some(HANG_TIMEOUT));
     config.build().into()
 }

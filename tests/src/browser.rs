@@ -6,19 +6,14 @@
 use std::fs::{self, File};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::time::Duration;
 
 use data_encoding::BASE64;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::api::Api;
-use crate::wait::{ensure, wait_until};
+use crate::wait::{HANG_TIMEOUT, ensure, wait_until};
 
-/// How long chromedriver may take to listen.
-const DRIVER_PATIENCE: Duration = Duration::from_secs(20);
-/// How long the page may take to show something.
-const PAGE_PATIENCE: Duration = Duration::from_secs(15);
 /// The name under which WebDriver hands out elements.
 const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
 
@@ -70,7 +65,7 @@ impl Browser {
             .stdout(log)
             .spawn()
             .unwrap_or_else(|error| panic!("starting chromedriver: {error}"));
-        let port = wait_until("chromedriver says which port it took", DRIVER_PATIENCE, || port_in(&said));
+        let port = wait_until("chromedriver says which port it took", HANG_TIMEOUT, || port_in(&said));
         // From here on dropping ends the driver, whatever else goes wrong.
         let mut browser = Self { driver, api: Api::new(([127, 0, 0, 1], port).into()), session: String::new(), _home: home };
         let profile = browser._home.path().join("profile");
@@ -223,7 +218,7 @@ impl Browser {
     #[track_caller]
     #[must_use]
     pub fn find(&self, role: &str, name: &str) -> Element {
-        wait_until(&format!("the page has a {role} {name:?}"), PAGE_PATIENCE, || self.try_find(role, name))
+        wait_until(&format!("the page has a {role} {name:?}"), HANG_TIMEOUT, || self.try_find(role, name))
     }
 
     fn try_act(&self, role: &str, name: &str, what: &str, body: &Value) -> Result<(), String> {
@@ -237,7 +232,7 @@ impl Browser {
     /// When it cannot be.
     #[track_caller]
     pub fn click(&self, role: &str, name: &str) {
-        wait_until(&format!("a click on the {role} {name:?}"), PAGE_PATIENCE, || self.try_act(role, name, "click", &json!({})));
+        wait_until(&format!("a click on the {role} {name:?}"), HANG_TIMEOUT, || self.try_act(role, name, "click", &json!({})));
     }
 
     /// Types into the element with this role and accessible name.
@@ -246,7 +241,7 @@ impl Browser {
     /// When that cannot be done.
     #[track_caller]
     pub fn type_into(&self, role: &str, name: &str, text: &str) {
-        wait_until(&format!("typing into the {role} {name:?}"), PAGE_PATIENCE, || {
+        wait_until(&format!("typing into the {role} {name:?}"), HANG_TIMEOUT, || {
             self.try_act(role, name, "value", &json!({ "text": text }))
         });
     }
@@ -257,7 +252,7 @@ impl Browser {
     /// When there is none.
     #[track_caller]
     pub fn choose(&self, combobox: &str, option: &str) {
-        wait_until(&format!("{option:?} chosen in {combobox:?}"), PAGE_PATIENCE, || {
+        wait_until(&format!("{option:?} chosen in {combobox:?}"), HANG_TIMEOUT, || {
             let Element(list) = self.try_find("combobox", combobox)?;
             let options = format!("{}/element/{list}/elements", self.session);
             let found = self.try_command("POST", &options, &json!({ "using": "css selector", "value": "option" }))?;
@@ -285,7 +280,7 @@ impl Browser {
     /// When it cannot be pointed at.
     #[track_caller]
     pub fn point_at(&self, selector: &str, right: i32) {
-        wait_until(&format!("the pointer is on {selector}"), PAGE_PATIENCE, || {
+        wait_until(&format!("the pointer is on {selector}"), HANG_TIMEOUT, || {
             let using = json!({ "using": "css selector", "value": selector });
             let element = self.try_command("POST", &format!("{}/element", self.session), &using)?;
             let scroll = json!({ "script": "arguments[0].scrollIntoView({ block: 'center' })", "args": [element] });
@@ -317,7 +312,7 @@ impl Browser {
     /// When it is not.
     #[track_caller]
     pub fn wait_text(&self, selector: &str, what: &str, wanted: impl Fn(&str) -> bool) {
-        wait_until(&format!("{selector} says {what}"), PAGE_PATIENCE, || {
+        wait_until(&format!("{selector} says {what}"), HANG_TIMEOUT, || {
             let text = self.try_text(selector)?;
             ensure(wanted(&text), || text.clone())
         });

@@ -16,12 +16,7 @@ use crate::exposition::Exposition;
 use crate::loopback::own_address;
 use crate::nodes::{CITIES, NODES};
 use crate::process::Process;
-use crate::wait::{ensure, wait_until};
-
-/// How long a cluster may take to be ready.
-const READY_PATIENCE: Duration = Duration::from_secs(15);
-/// How long coming to agree may take: dozens of rounds, on a machine that runs other tests too.
-const AGREEMENT_PATIENCE: Duration = Duration::from_secs(20);
+use crate::wait::{HANG_TIMEOUT, ensure, wait_until};
 
 /// How the processes of a cluster are started. Faster than people would want it, and without patrols and fights, so that
 /// states settle.
@@ -236,7 +231,7 @@ impl Cluster {
     pub fn wait_ready(&self, nodes: &[&str]) {
         for node in nodes {
             let api = api(self.address(node), &self.options);
-            wait_until(&format!("{node} is ready"), READY_PATIENCE, || {
+            wait_until(&format!("{node} is ready"), HANG_TIMEOUT, || {
                 let reply = api.try_request("GET", "/readyz", &[], &[])?;
                 ensure(reply.status == 200, || format!("{} {}", reply.status, reply.body))
             });
@@ -299,7 +294,7 @@ impl Cluster {
     pub fn bomb(&self, city: &str) {
         let before = self.node(city).incarnation;
         assert_eq!(self.api.bomb(city).expect(202).json()["city"], city);
-        wait_until(&format!("{city} is back in a new life"), AGREEMENT_PATIENCE, || {
+        wait_until(&format!("{city} is back in a new life"), HANG_TIMEOUT, || {
             let node = self.node(city);
             ensure(node.status == "up" && node.incarnation > before, || format!("{node:?}"))
         });
@@ -345,7 +340,7 @@ impl Cluster {
     /// When they do not come to agree.
     #[track_caller]
     pub fn wait_converged(&self) {
-        wait_until("all nodes agree", AGREEMENT_PATIENCE, || {
+        wait_until("all nodes agree", HANG_TIMEOUT, || {
             let verdict = self.api.get("/api/v1/verdict").expect(200).json();
             ensure(verdict["converged"] == true, || verdict.to_string())?;
             self.agree(&NODES)
@@ -360,7 +355,7 @@ impl Cluster {
     /// When that does not come about.
     #[track_caller]
     pub fn wait_until_held(&self, heroes: &Heroes, cities: &[&'static str]) {
-        wait_until(&format!("{} heroes are held by {cities:?}", heroes.living.len()), AGREEMENT_PATIENCE, || {
+        wait_until(&format!("{} heroes are held by {cities:?}", heroes.living.len()), HANG_TIMEOUT, || {
             for city in cities {
                 let seen = self.api.city(city);
                 let held: BTreeMap<String, String> = seen.heroes.into_iter().map(|hero| (hero.id, hero.location)).collect();

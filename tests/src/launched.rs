@@ -22,14 +22,10 @@ use crate::nodes::NODES;
 use crate::process::Process;
 use superhero::Stopwatch;
 
-use crate::wait::{ensure, wait_until};
+use crate::wait::{HANG_TIMEOUT, ensure, wait_until};
 
 /// How long the launcher may take to stop all: it gives them three seconds before it kills them.
 const STOP_PATIENCE: Duration = Duration::from_secs(8);
-/// How long it may take to answer a request.
-const ANSWER_PATIENCE: Duration = Duration::from_secs(5);
-/// How long a line may take to be shown.
-const LOG_PATIENCE: Duration = Duration::from_secs(10);
 
 /// The launcher and its four children. They end with it.
 #[derive(Debug)]
@@ -112,7 +108,7 @@ impl Launched {
     /// When it is not.
     #[track_caller]
     pub fn wait_log(&self, what: &str, wanted: impl Fn(&str) -> bool) {
-        wait_until(what, LOG_PATIENCE, || {
+        wait_until(what, HANG_TIMEOUT, || {
             let log = self.launcher.log();
             ensure(wanted(&log), || log.clone())
         });
@@ -153,7 +149,7 @@ impl Launched {
 /// Sends bytes to a socket and no more after them, and returns all that comes back.
 fn ask(socket: &Path, request: &[u8]) -> std::io::Result<String> {
     let mut stream = UnixStream::connect(socket)?;
-    stream.set_read_timeout(Some(ANSWER_PATIENCE))?;
+    stream.set_read_timeout(Some(HANG_TIMEOUT))?;
     stream.write_all(request)?;
     stream.shutdown(Shutdown::Write)?;
     let mut answer = Vec::new();

@@ -66,4 +66,4 @@ pub use process::{Finished, Process, binary, command, run};
 pub use promtool::promtool;
 pub use superhero::Stopwatch;
 pub use tools::python_tool;
-pub use wait::{ensure, wait_until};
+pub use wait::{HANG_TIMEOUT, ensure, wait_until};

@@ -3,7 +3,7 @@
 use std::io;
 use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
@@ -21,9 +21,7 @@ use shared::wire::{self, Hello, Welcome};
 
 use crate::certificates::Certificates;
 use crate::nodes::DEVELOPMENT_COOKIE;
-
-/// How long the other end may be silent.
-const SILENCE_MAX: Duration = Duration::from_secs(10);
+use crate::wait::HANG_TIMEOUT;
 
 /// How the other end ended a connection.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -188,7 +186,7 @@ impl Link {
                     return Err(Ending::Closed(close.code.into(), close.reason.to_string()));
                 }
                 Err(Error::Io(error)) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) => {
-                    panic!("the other end of the WebSocket said nothing for {SILENCE_MAX:?}")
+                    panic!("the other end of the WebSocket said nothing for {HANG_TIMEOUT:?}")
                 }
                 Ok(Message::Close(None)) | Err(_) => return Err(Ending::Gone),
             }
@@ -237,8 +235,8 @@ impl Link {
 #[track_caller]
 fn connect(address: SocketAddr) -> TcpStream {
     let stream = TcpStream::connect(address).unwrap_or_else(|error| panic!("connecting to {address}: {error}"));
-    stream.set_read_timeout(Some(SILENCE_MAX)).expect("a timeout above zero");
-    stream.set_write_timeout(Some(SILENCE_MAX)).expect("a timeout above zero");
+    stream.set_read_timeout(Some(HANG_TIMEOUT)).expect("a timeout above zero");
+    stream.set_write_timeout(Some(HANG_TIMEOUT)).expect("a timeout above zero");
     stream
 }
 

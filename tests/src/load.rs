@@ -5,7 +5,6 @@
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
-use std::time::Duration;
 
 use rand::seq::IndexedRandom;
 use rand::{RngExt, SeedableRng};
@@ -17,14 +16,10 @@ use crate::api::{Api, Hero, Reply};
 use crate::audit::{Audit, Fates, Look, entry, look};
 use crate::cluster::Cluster;
 use crate::nodes::NODES;
-use crate::wait::{ensure, wait_until};
+use crate::wait::{HANG_TIMEOUT, ensure, wait_until};
 
 /// How many clients write.
 const CLIENTS: u64 = 2;
-/// How long anything that must go on may take: a dispatch that was killed must come up and join.
-const PATIENCE: Duration = Duration::from_secs(30);
-/// How long coming to rest may take.
-const REST_PATIENCE: Duration = Duration::from_secs(60);
 
 /// What clients and the onlooker share.
 #[derive(Debug)]
@@ -120,7 +115,7 @@ impl Load {
     #[track_caller]
     pub fn wait_for_writes(&self, writes: u64) {
         let until = self.told.load(Ordering::Relaxed) + writes;
-        wait_until("clients go on writing", PATIENCE, || {
+        wait_until("clients go on writing", HANG_TIMEOUT, || {
             self.no_violation();
             let told = self.told.load(Ordering::Relaxed);
             ensure(told >= until, || format!("{told} saved of {until}"))
@@ -160,7 +155,7 @@ impl Load {
     pub fn wait_for_rest(&self, cluster: &Cluster) -> Vec<Look> {
         // A killed dispatch may take the births of some heroes with it that a city had heard of by a copy; their tombstones stay.
         let tombstones_max = 5 * u64::from(self.dispatch.load(Ordering::SeqCst));
-        wait_until("all is at rest", REST_PATIENCE, || {
+        wait_until("all is at rest", HANG_TIMEOUT, || {
             let looks = look(&cluster.api)?;
             let nodes = cluster.api.nodes();
             let up = nodes.values().all(|node| node.status == "up");
@@ -259,7 +254,7 @@ impl Load {
 
     /// Nothing is known of a dispatch that is not there; one that is answers at once.
     fn wait_for_dispatch(&self, api: &Api) {
-        wait_until("dispatch answers", PATIENCE, || match api.try_request("GET", "/healthz", &[], &[]) {
+        wait_until("dispatch answers", HANG_TIMEOUT, || match api.try_request("GET", "/healthz", &[], &[]) {
             Err(error) if self.goes_on() => Err(error),
             Err(_) | Ok(_) => Ok(()),
         });

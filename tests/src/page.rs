@@ -1,15 +1,8 @@
 //! The page in a browser, and what every test of it asks.
 
-use std::time::Duration;
-
 use crate::browser::Browser;
 use crate::cluster::Cluster;
-use crate::wait::{ensure, wait_until};
-
-/// How long the page may take to say what dispatch says.
-const VERDICT_PATIENCE: Duration = Duration::from_secs(15);
-/// How long the table may take to say what a city says.
-const ROW_PATIENCE: Duration = Duration::from_secs(15);
+use crate::wait::{HANG_TIMEOUT, ensure, wait_until};
 
 /// A page that is open and live.
 #[track_caller]
@@ -53,7 +46,7 @@ pub fn row(browser: &Browser, name: &str) -> String {
 /// When it does not come to be.
 #[track_caller]
 pub fn wait_row(browser: &Browser, name: &str, what: &str, wanted: impl Fn(&str) -> bool) {
-    wait_until(&format!("the row of {name} shows {what}"), ROW_PATIENCE, || {
+    wait_until(&format!("the row of {name} shows {what}"), HANG_TIMEOUT, || {
         let row = row(browser, name);
         ensure(wanted(&row), || row.clone())
     });
@@ -65,7 +58,7 @@ pub fn wait_row(browser: &Browser, name: &str, what: &str, wanted: impl Fn(&str)
 /// When that does not come about.
 #[track_caller]
 pub fn wait_verdict(cluster: &Cluster, browser: &Browser, what: &str, wanted: impl Fn(&serde_json::Value) -> bool) {
-    wait_until(&format!("the verdict is {what}, on the page too"), VERDICT_PATIENCE, || {
+    wait_until(&format!("the verdict is {what}, on the page too"), HANG_TIMEOUT, || {
         let verdict = cluster.api.get("/api/v1/verdict").expect(200).json();
         ensure(wanted(&verdict), || verdict.to_string())?;
         let shown = browser.text("h1");

@@ -12,10 +12,7 @@ use nix::sys::signal::{self, Signal};
 use nix::unistd::Pid;
 use superhero::Stopwatch;
 
-use crate::wait::wait_until;
-
-/// How long a process may take to die of SIGKILL.
-const DEATH_PATIENCE: Duration = Duration::from_secs(5);
+use crate::wait::{HANG_TIMEOUT, wait_until};
 
 /// The path of one of the workspace's binaries.
 ///
@@ -135,7 +132,7 @@ impl Drop for Process {
             // Also when it is stopped: SIGKILL needs nobody's cooperation.
             self.signal(Signal::SIGKILL);
             if !std::thread::panicking() {
-                self.exit_code(DEATH_PATIENCE);
+                self.exit_code(HANG_TIMEOUT);
             }
             // During a panic a second one would hide the first.
             let _ = self.child.wait();

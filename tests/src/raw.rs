@@ -4,8 +4,9 @@ use std::io::{self, Read as _, Write as _};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::time::Duration;
 
-/// How long the server may be silent before it counts as hanging: longer than it waits for headers.
-const SILENCE_MAX: Duration = Duration::from_secs(15);
+/// The limit until which a node has answered or closed. It waits for no part of a request longer
+/// than ten seconds.
+pub const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// What came back.
 #[derive(Debug)]
@@ -40,8 +41,8 @@ impl Answer {
 #[must_use]
 pub fn exchange(address: SocketAddr, bytes: &[u8], then_stop: bool) -> Answer {
     let mut stream = TcpStream::connect(address).unwrap_or_else(|error| panic!("connecting to {address}: {error}"));
-    stream.set_read_timeout(Some(SILENCE_MAX)).expect("a timeout above zero");
-    stream.set_write_timeout(Some(SILENCE_MAX)).expect("a timeout above zero");
+    stream.set_read_timeout(Some(ANSWER_TIMEOUT)).expect("a timeout above zero");
+    stream.set_write_timeout(Some(ANSWER_TIMEOUT)).expect("a timeout above zero");
     let _ = stream.write_all(bytes);
     if then_stop {
         let _ = stream.shutdown(Shutdown::Write);

@@ -2,9 +2,10 @@
 //! reader's to choose.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
-use cluster_tests::{Browser, CITIES, Cluster, Heroes, Options, axe, ensure, no_complaints, page_of, settled, wait_until, wait_verdict};
+use cluster_tests::{
+    Browser, CITIES, Cluster, HANG_TIMEOUT, Heroes, Options, axe, ensure, no_complaints, page_of, settled, wait_until, wait_verdict,
+};
 use serde_json::{Value, json};
 
 const THEMES: [&str; 2] = ["light", "dark"];
@@ -74,7 +75,7 @@ fn unfold(browser: &Browser) {
 /// Searches for heroes, of whom there shall be one at most, and waits until nobody else is shown.
 fn search(browser: &Browser, text: &str) {
     browser.type_into("searchbox", "Find a hero by name or id", &format!("{text}{ENTER}"));
-    wait_until("nobody else is shown", Duration::from_secs(15), || {
+    wait_until("nobody else is shown", HANG_TIMEOUT, || {
         let rows = browser.evaluate("return document.querySelectorAll('#heroes tbody tr').length");
         ensure(rows == 1, || format!("{rows} rows"))
     });
@@ -172,7 +173,7 @@ fn nobody_is_shut_out_of_a_cluster_in_trouble() {
     wait_verdict(&cluster, &browser, "agreement", converged);
 
     cluster.api.inject(&json!({ "kind": "freeze", "from": "metropolis", "heal_after_s": 600 }));
-    cluster.wait_status("metropolis", "unreachable", Duration::from_secs(10));
+    cluster.wait_status("metropolis", "unreachable", HANG_TIMEOUT);
     wait_verdict(&cluster, &browser, "that a city gives no answer", |verdict| !converged(verdict));
     findings.look(&browser, "a city gives no answer");
     no_complaints(&browser, &[]);
@@ -186,7 +187,7 @@ fn nobody_is_shut_out_of_a_cluster_that_stops() {
     let mut findings = Findings::default();
     let browser = page_of(&cluster);
     cluster.kill9("capitol");
-    cluster.wait_status("capitol", "down", Duration::from_secs(10));
+    cluster.wait_status("capitol", "down", HANG_TIMEOUT);
     wait_verdict(&cluster, &browser, "that a city has stopped", |verdict| !converged(verdict));
     findings.look(&browser, "a city has stopped");
 
@@ -196,7 +197,7 @@ fn nobody_is_shut_out_of_a_cluster_that_stops() {
 
     for city in ["gotham", "metropolis"] {
         cluster.kill9(city);
-        cluster.wait_status(city, "down", Duration::from_secs(10));
+        cluster.wait_status(city, "down", HANG_TIMEOUT);
     }
     wait_verdict(&cluster, &browser, "that no city answers", |verdict| !converged(verdict));
     findings.look(&browser, "every city is down");
@@ -235,7 +236,7 @@ fn nobody_is_shut_out_of_a_page_without_scripts() {
     look_without_scripts(&mut findings, &browser, "all agree");
 
     cluster.kill9("capitol");
-    cluster.wait_status("capitol", "down", Duration::from_secs(10));
+    cluster.wait_status("capitol", "down", HANG_TIMEOUT);
     browser.open(&cluster.api.url());
     search(&browser, "Silver Kestrel");
     browser.choose("Assign Silver Kestrel", "capitol");

@@ -6,12 +6,9 @@
 
 use std::io::{Read as _, Write as _};
 use std::net::{Shutdown, SocketAddr, TcpStream};
-use std::time::Duration;
 
+use cluster_tests::raw::ANSWER_TIMEOUT;
 use cluster_tests::{CITIES, Cluster, Heroes, NODES, Options, Stopwatch};
-
-/// No node waits longer for anything; it must have answered or closed by then.
-const PATIENCE: Duration = Duration::from_secs(15);
 
 /// What must come of a line.
 #[derive(Clone, Copy, Debug)]
@@ -104,8 +101,8 @@ fn exchange(door: SocketAddr, bytes: &[u8], sent: Sent) -> (Vec<u16>, bool, Stri
     let watch = Stopwatch::start();
     let mut stream = TcpStream::connect(door).unwrap_or_else(|error| panic!("connecting to {door}: {error}"));
     stream.set_nodelay(true).expect("a TCP stream");
-    stream.set_read_timeout(Some(PATIENCE)).expect("a timeout above zero");
-    stream.set_write_timeout(Some(PATIENCE)).expect("a timeout above zero");
+    stream.set_read_timeout(Some(ANSWER_TIMEOUT)).expect("a timeout above zero");
+    stream.set_write_timeout(Some(ANSWER_TIMEOUT)).expect("a timeout above zero");
     // It may be cut off before it has said all.
     match sent {
         Sent::Whole => drop(stream.write_all(bytes)),
@@ -117,7 +114,7 @@ fn exchange(door: SocketAddr, bytes: &[u8], sent: Sent) -> (Vec<u16>, bool, Stri
     let _ = stream.shutdown(Shutdown::Both);
     let text = String::from_utf8_lossy(&said).into_owned();
     let statuses = text.match_indices("HTTP/1.").filter_map(|(at, _)| text.get(at + 9..at + 12)?.parse().ok()).collect();
-    (statuses, watch.elapsed() < PATIENCE, if reset { format!("(reset) {text}") } else { text })
+    (statuses, watch.elapsed() < ANSWER_TIMEOUT, if reset { format!("(reset) {text}") } else { text })
 }
 
 #[test]

@@ -1,8 +1,8 @@
 //! The page, as people use it: in a real browser, by what is written on it.
 
-use std::time::Duration;
-
-use cluster_tests::{Browser, CITIES, Cluster, Heroes, Launched, Options, ensure, no_complaints, page_of, row, wait_row, wait_until};
+use cluster_tests::{
+    Browser, CITIES, Cluster, HANG_TIMEOUT, Heroes, Launched, Options, ensure, no_complaints, page_of, row, wait_row, wait_until,
+};
 use serde_json::{Value, json};
 
 /// What the other tests lean on: had something gone wrong in the browser, they would know.
@@ -16,7 +16,7 @@ fn the_browsers_complaints_are_heard() {
          image.src = 'http://evil.example/x.png'; \
          document.body.append(image);",
     );
-    let complaints = wait_until("the violation is reported", Duration::from_secs(5), || {
+    let complaints = wait_until("the violation is reported", HANG_TIMEOUT, || {
         let complaints = browser.complaints();
         ensure(complaints.iter().any(|complaint| complaint.starts_with("security policy")), || format!("{complaints:?}"))
             .map(|()| complaints)
@@ -41,7 +41,7 @@ fn a_superhero_is_created_assigned_and_terminated_on_the_page() {
 
     // An invented name, too.
     browser.click("button", "Create superhero");
-    wait_until("the second hero is there", Duration::from_secs(5), || {
+    wait_until("the second hero is there", HANG_TIMEOUT, || {
         let heroes = cluster.api.get("/api/v1/heroes").expect(200).json();
         ensure(heroes["heroes"].as_array().is_some_and(|heroes| heroes.len() == 2), || heroes.to_string())
     });
@@ -74,7 +74,7 @@ fn a_bomb_empties_the_citys_card_and_the_others_fill_it_again() {
     browser.click("button", "Bomb Gotham");
     browser.wait_text("#notices", "what was destroyed", |text| text == "gotham has been destroyed");
     browser.wait_text("#city-gotham .holds b", "120 again", |text| text == "120");
-    let counts = wait_until("the count fell and rose", Duration::from_secs(15), || {
+    let counts = wait_until("the count fell and rose", HANG_TIMEOUT, || {
         let counts = browser.evaluate("return window.counts");
         ensure(counts.as_array().is_some_and(|counts| counts.len() >= 3), || counts.to_string()).map(|()| counts)
     });
@@ -85,7 +85,7 @@ fn a_bomb_empties_the_citys_card_and_the_others_fill_it_again() {
     cluster.wait_until_held(&heroes, &CITIES);
 
     browser.click("button", "Destroy city");
-    let city = wait_until("a city was destroyed", Duration::from_secs(10), || {
+    let city = wait_until("a city was destroyed", HANG_TIMEOUT, || {
         let nodes = cluster.api.nodes();
         let crashes: Vec<u32> = CITIES.iter().map(|city| nodes[*city].crashes).collect();
         let hit = CITIES.into_iter().find(|city| nodes[*city].crashes > u32::from(*city == "gotham"));
@@ -107,7 +107,7 @@ fn assigning_to_a_killed_city_shows_the_reason_beside_the_control() {
     let before = cluster.api.hero(&id).expect(200).json();
 
     cluster.kill9("capitol");
-    cluster.wait_status("capitol", "down", Duration::from_secs(5));
+    cluster.wait_status("capitol", "down", HANG_TIMEOUT);
     browser.choose("Assign Batman", "capitol");
     browser.wait_text(".act [role=alert]", "why", |text| text.contains("capitol does not answer; nothing was changed"));
     wait_row(&browser, "Batman", "gotham still", |row| row.contains("Gotham"));
@@ -203,7 +203,7 @@ fn without_javascript_everything_works_by_forms() {
 
     browser.choose("Assign Batman", "gotham");
     browser.click("button", "Assign");
-    wait_until("Batman is in gotham", Duration::from_secs(10), || {
+    wait_until("Batman is in gotham", HANG_TIMEOUT, || {
         let heroes = cluster.api.get("/api/v1/heroes").expect(200).json();
         ensure(heroes["heroes"][0]["location"] == "gotham", || heroes.to_string())
     });
@@ -213,14 +213,14 @@ fn without_javascript_everything_works_by_forms() {
 
     browser.click("button", "Bomb Gotham");
     browser.wait_text("#told", "what was destroyed", |text| text == "gotham has been destroyed");
-    wait_until("gotham is in its second life", Duration::from_secs(10), || {
+    wait_until("gotham is in its second life", HANG_TIMEOUT, || {
         let gotham = cluster.node("gotham");
         ensure(gotham.crashes == 1 && gotham.status == "up", || format!("{gotham:?}"))
     });
     cluster.wait_converged();
 
     browser.click("button", "Terminate Batman");
-    wait_until("Batman is gone", Duration::from_secs(10), || {
+    wait_until("Batman is gone", HANG_TIMEOUT, || {
         let heroes = cluster.api.get("/api/v1/heroes").expect(200).json();
         ensure(heroes["heroes"].as_array().is_some_and(Vec::is_empty), || heroes.to_string())
     });
@@ -236,7 +236,7 @@ fn without_javascript_a_refusal_is_shown_beside_the_control() {
     let _ = cluster.api.create_named("Batman");
     cluster.wait_converged();
     cluster.kill9("capitol");
-    cluster.wait_status("capitol", "down", Duration::from_secs(5));
+    cluster.wait_status("capitol", "down", HANG_TIMEOUT);
     let browser = Browser::without_javascript();
     browser.open(&cluster.api.url());
     browser.choose("Assign Batman", "capitol");
@@ -374,7 +374,7 @@ fn a_scenario_is_played_on_the_page_to_its_end() {
     browser.wait_text(".playing", "that it is played", |text| text.contains("Only copy") && text.contains("is being played"));
     cluster.api.post("/api/v1/scenarios/split-brain/play", &json!({})).problem(409, "playing");
     cluster.api.post("/api/v1/scenarios/no-such/play", &json!({})).problem(404, "unknown_scenario");
-    wait_until("it has passed", Duration::from_secs(60), || {
+    wait_until("it has passed", HANG_TIMEOUT, || {
         let played = cluster.api.get("/api/v1/scenarios").expect(200).json()["playing"].clone();
         ensure(played["outcome"] == "passed", || played.to_string())
     });
@@ -389,7 +389,7 @@ fn without_javascript_trouble_is_caused_and_healed_by_forms() {
     let browser = Browser::without_javascript();
     browser.open(&cluster.api.url());
     browser.click("button", "Pause gossip");
-    wait_until("gossip is paused", Duration::from_secs(10), || {
+    wait_until("gossip is paused", HANG_TIMEOUT, || {
         let gossip = cluster.api.get("/api/v1/gossip").expect(200).json();
         ensure(gossip["paused"] == true, || gossip.to_string())
     });
@@ -397,7 +397,7 @@ fn without_javascript_trouble_is_caused_and_healed_by_forms() {
     browser.open(&cluster.api.url());
     browser.wait_text(".faults", "the cut", |text| text.contains("Gotham is cut from every other node"));
     browser.click("button", "Heal all");
-    wait_until("all is healed", Duration::from_secs(10), || ensure(cluster.api.faults().is_empty(), || "not yet".into()));
+    wait_until("all is healed", HANG_TIMEOUT, || ensure(cluster.api.faults().is_empty(), || "not yet".into()));
     browser.click("button", "Resume gossip");
     no_complaints(&browser, &[]);
 }
@@ -423,17 +423,17 @@ fn a_viewers_page_has_no_buttons_to_press_until_somebody_signs_in() {
     browser.click("link", "Sign in");
     browser.type_into("textbox", "Token", "the-token-of-the-host");
     browser.click("button", "Sign in");
-    wait_until("the buttons are there", Duration::from_secs(5), || {
+    wait_until("the buttons are there", HANG_TIMEOUT, || {
         buttons.iter().try_for_each(|button| browser.try_find("button", button).map(drop))
     });
     browser.click("button", "Create superhero");
-    wait_until("there is a hero", Duration::from_secs(5), || {
+    wait_until("there is a hero", HANG_TIMEOUT, || {
         let heroes = cluster.api.get("/api/v1/heroes").expect(200).json();
         ensure(heroes["heroes"].as_array().is_some_and(|heroes| heroes.len() == 1), || heroes.to_string())
     });
     assert_eq!(cluster.api.nodes()["gotham"].crashes, 0, "what a viewer sent was not done");
     browser.click("button", "Sign out");
-    wait_until("the buttons are gone", Duration::from_secs(5), || {
+    wait_until("the buttons are gone", HANG_TIMEOUT, || {
         ensure(browser.try_find("button", "Create superhero").is_err(), || "still there".into())
     });
 }

@@ -3,16 +3,13 @@
 use std::net::TcpListener;
 use std::time::Duration;
 
-use cluster_tests::{CITIES, Cluster, Finished, Heroes, Options, Process, Signal, ensure, own_address, run, wait_until};
+use cluster_tests::{CITIES, Cluster, Finished, HANG_TIMEOUT, Heroes, Options, Process, Signal, ensure, own_address, run, wait_until};
 use serde_json::Value;
-
-/// More than enough for a command: an answer is waited for five seconds.
-const LIMIT: Duration = Duration::from_secs(15);
 
 /// Runs a command against this cluster.
 #[track_caller]
 fn superhero(cluster: &Cluster, arguments: &[&str]) -> Finished {
-    run("superhero", arguments, &[("SUPERHERO_URL", &format!("http://{}", cluster.address("dispatch")))], LIMIT)
+    run("superhero", arguments, &[("SUPERHERO_URL", &format!("http://{}", cluster.address("dispatch")))], HANG_TIMEOUT)
 }
 
 /// Runs a command that is to be done, and returns what it prints.
@@ -67,7 +64,7 @@ fn heroes_are_created_moved_and_ended_from_a_terminal() {
     let nobody = superhero(&cluster, &["terminate", "Silver Kestrel"]);
     assert!(nobody.code == Some(1) && nobody.stderr.contains("no living hero"), "{nobody:?}");
 
-    wait_until("gotham has heard of all of it", LIMIT, || {
+    wait_until("gotham has heard of all of it", HANG_TIMEOUT, || {
         let held = rows(&cluster, &["heroes", "--city", "gotham"]);
         ensure(held.len() == 4 && !held.iter().any(|row| row[0] == id), || format!("{held:?}"))
     });
@@ -119,7 +116,7 @@ fn cities_are_bombed_and_forgotten_from_a_terminal() {
     cluster.wait_until_held(&heroes, &CITIES);
     let before = cluster.node("gotham").incarnation;
     assert_eq!(rows(&cluster, &["bomb", "gotham"]), [["gotham".to_owned()]]);
-    wait_until("gotham is back in a new life", LIMIT, || {
+    wait_until("gotham is back in a new life", HANG_TIMEOUT, || {
         let node = cluster.node("gotham");
         ensure(node.status == "up" && node.incarnation > before, || format!("{node:?}"))
     });
@@ -201,7 +198,7 @@ fn gossip_is_paused_stepped_and_resumed_from_a_terminal() {
     let id = rows(&cluster, &["create", "Courier"])[0][0].clone();
     let moved = rows(&cluster, &["step", "dispatch", "gotham"]);
     assert_eq!(moved[0][..4], ["dispatch", "gotham", "yes", "1"].map(str::to_owned));
-    wait_until("gotham has heard of the hero", LIMIT, || {
+    wait_until("gotham has heard of the hero", HANG_TIMEOUT, || {
         let held = rows(&cluster, &["heroes", "--city", "gotham"]);
         ensure(held.iter().any(|row| row[0] == id), || format!("{held:?}"))
     });
@@ -218,12 +215,12 @@ fn gossip_is_paused_stepped_and_resumed_from_a_terminal() {
 fn a_city_is_stopped_and_killed_from_a_terminal() {
     let mut cluster = Cluster::start(Options::default());
     assert_eq!(done(&cluster, &["stop", "gotham"]), "gotham\n");
-    assert_eq!(cluster.process("gotham").exit_code(LIMIT), Some(0));
+    assert_eq!(cluster.process("gotham").exit_code(HANG_TIMEOUT), Some(0));
     assert_eq!(done(&cluster, &["kill", "capitol"]), "capitol\n");
-    assert_eq!(cluster.process("capitol").exit_code(LIMIT), Some(137), "as by kill -9");
+    assert_eq!(cluster.process("capitol").exit_code(HANG_TIMEOUT), Some(137), "as by kill -9");
     refused(&cluster, &["rebuild", "metropolis"], "alive");
     refused(&cluster, &["rebuild", "gotham"], "not_ours");
-    cluster.wait_status("gotham", "down", LIMIT);
+    cluster.wait_status("gotham", "down", HANG_TIMEOUT);
     assert_eq!(done(&cluster, &["forget", "gotham"]), "gotham\n");
 }
 
@@ -238,7 +235,7 @@ fn what_changes_is_printed_as_it_changes() {
     };
     let (mut lines, mut frames) = (start(&[], "lines"), start(&["--json"], "frames"));
     let wait_for = |process: &Process, what: &str| {
-        wait_until(what, LIMIT, || {
+        wait_until(what, HANG_TIMEOUT, || {
             let log = process.log();
             ensure(log.contains(what), || log)
         });
@@ -252,7 +249,7 @@ fn what_changes_is_printed_as_it_changes() {
     wait_for(&lines, &format!("fault {fault} is healed"));
     wait_for(&frames, "Nightjar");
     frames.signal(Signal::SIGINT);
-    assert_eq!(frames.exit_code(LIMIT), None, "Ctrl-C ends it");
+    assert_eq!(frames.exit_code(HANG_TIMEOUT), None, "Ctrl-C ends it");
     // The last line may be a part of a frame.
     let whole = frames.log();
     let whole = &whole[..whole.rfind('\n').expect("a frame at least")];
@@ -261,7 +258,7 @@ fn what_changes_is_printed_as_it_changes() {
         assert!(frame["t"] == "data" || frame["t"] == "k", "{line}");
     }
     drop(cluster);
-    assert_eq!(lines.exit_code(LIMIT), Some(3), "dispatch has gone");
+    assert_eq!(lines.exit_code(HANG_TIMEOUT), Some(3), "dispatch has gone");
 }
 
 #[test]
@@ -295,11 +292,11 @@ fn a_command_line_that_cannot_be_used_ends_with_2_and_says_why() {
         (&["--url", "http://localhost/api", "verdict"], "behind the host"),
         (&["play", "no-such-scenario"], "split-brain"),
     ] {
-        let ended = run("superhero", arguments, &[], LIMIT);
+        let ended = run("superhero", arguments, &[], HANG_TIMEOUT);
         assert_eq!(ended.code, Some(2), "{arguments:?}: {ended:?}");
         assert!(ended.stderr.contains(named), "{arguments:?} does not name {named}: {}", ended.stderr);
     }
-    let ended = run("superhero", &["verdict"], &[("SUPERHERO_URL", "nonsense")], LIMIT);
+    let ended = run("superhero", &["verdict"], &[("SUPERHERO_URL", "nonsense")], HANG_TIMEOUT);
     assert!(ended.code == Some(2) && ended.stderr.contains("nonsense"), "{ended:?}");
 }
 
@@ -309,7 +306,7 @@ fn a_dispatch_that_does_not_answer_ends_with_3_and_is_named() {
     let url = format!("http://{}", nobody.local_addr().expect("a bound address"));
     drop(nobody);
     for arguments in [&["verdict"][..], &["heroes", "--json"], &["watch"], &["play", "only-copy"], &["heal"], &["terminate", "Ada"]] {
-        let ended = run("superhero", &[&["--url", &url], arguments].concat(), &[], LIMIT);
+        let ended = run("superhero", &[&["--url", &url], arguments].concat(), &[], HANG_TIMEOUT);
         assert_eq!((ended.code, ended.stdout.as_str()), (Some(3), ""), "{arguments:?}: {ended:?}");
         assert!(ended.stderr.contains(&url) && ended.stderr.lines().count() <= 2, "{arguments:?}: {ended:?}");
         assert!(ended.took < Duration::from_secs(5), "{arguments:?} took {:?}", ended.took);
@@ -318,17 +315,17 @@ fn a_dispatch_that_does_not_answer_ends_with_3_and_is_named() {
 
 #[test]
 fn help_completions_and_version_need_no_cluster() {
-    let help = run("superhero", &["--help"], &[], LIMIT);
+    let help = run("superhero", &["--help"], &[], HANG_TIMEOUT);
     assert_eq!(help.code, Some(0));
     for part in ["--url", "--json", "Exit codes", "NO_COLOR", "play", "watch", "fault"] {
         assert!(help.stdout.contains(part), "{part} is not in\n{}", help.stdout);
     }
     for shell in ["bash", "zsh", "fish"] {
-        let script = run("superhero", &["completions", shell], &[], LIMIT);
+        let script = run("superhero", &["completions", shell], &[], HANG_TIMEOUT);
         assert!(script.code == Some(0) && script.stdout.contains("wait-converged") && script.stderr.is_empty(), "{shell}: {script:?}");
     }
-    let version = run("superhero", &["--version"], &[], LIMIT);
+    let version = run("superhero", &["--version"], &[], HANG_TIMEOUT);
     assert_eq!((version.code, version.stdout.trim()), (Some(0), format!("superhero {}", env!("CARGO_PKG_VERSION")).as_str()));
-    let listed = run("superhero", &["scenarios"], &[], LIMIT);
+    let listed = run("superhero", &["scenarios"], &[], HANG_TIMEOUT);
     assert!(listed.code == Some(0) && listed.stdout.contains("split-brain\t"), "{listed:?}");
 }

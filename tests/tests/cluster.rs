@@ -1,9 +1,10 @@
 //! What the cluster is for: every city comes to hold the same heroes, whatever is done and whatever breaks.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
 
-use cluster_tests::{CITIES, Cluster, Ending, Hero, Heroes, Link, NODES, Options, Signal, ensure, incarnation_now, wait_until};
+use cluster_tests::{
+    CITIES, Cluster, Ending, HANG_TIMEOUT, Hero, Heroes, Link, NODES, Options, Signal, ensure, incarnation_now, wait_until,
+};
 
 use shared::hero::Location;
 use shared::id::HeroId;
@@ -54,7 +55,7 @@ fn writes_made_just_before_a_bomb_survive_when_dispatch_or_another_city_holds_th
     for city in CITIES {
         assert_eq!(cluster.api.bomb(city).status, 202);
     }
-    wait_until("all cities are back", Duration::from_secs(10), || {
+    wait_until("all cities are back", HANG_TIMEOUT, || {
         let nodes = cluster.api.nodes();
         ensure(CITIES.iter().all(|city| nodes[*city].crashes == 1 && nodes[*city].status == "up"), || format!("{nodes:?}"))
     });
@@ -121,7 +122,7 @@ fn with_dispatch_stopped_the_cities_converge_among_themselves() {
     let me = incarnation_now();
     let id: HeroId = hero.parse().expect("an id as the API writes it");
     let gotham = cluster.address("gotham");
-    let mut link = wait_until("gotham lets the next dispatch in", Duration::from_secs(5), || {
+    let mut link = wait_until("gotham lets the next dispatch in", HANG_TIMEOUT, || {
         Link::as_member(gotham, "dispatch", me).map_err(|ending| format!("{ending:?}"))
     });
     let to = Location::City("gotham".parse().expect("a valid node name"));
@@ -132,7 +133,7 @@ fn with_dispatch_stopped_the_cities_converge_among_themselves() {
     link.close();
 
     for city in ["metropolis", "capitol"] {
-        wait_until(&format!("{city} holds what gotham wrote"), Duration::from_secs(10), || {
+        wait_until(&format!("{city} holds what gotham wrote"), HANG_TIMEOUT, || {
             let seen = observe(&cluster, city, me).map_err(|ending| format!("{ending:?}"))?;
             let held = seen.changes.iter().find(|change| change.hero == id).map(|change| change.entry);
             ensure(held.as_ref() == Some(&written), || format!("{held:?}"))
@@ -203,7 +204,7 @@ fn heroes_patrol_lose_health_and_die_and_nobody_who_died_returns() {
     let mut dead: BTreeMap<&str, BTreeSet<String>> = BTreeMap::new();
     // Who is missing before a city has heard of everybody is not dead there.
     let mut joined: BTreeSet<&str> = BTreeSet::new();
-    wait_until("everybody has fallen", Duration::from_secs(40), || {
+    wait_until("everybody has fallen", HANG_TIMEOUT, || {
         for city in CITIES {
             let seen = cluster.api.city(city);
             for hero in &seen.heroes {
@@ -251,7 +252,7 @@ fn tombstones_are_collected_when_every_city_has_heard_and_stay_while_one_is_away
     }
     cluster.wait_until_held(&heroes, &CITIES);
     let tombstones = |cluster: &Cluster, nodes: &[&str]| -> Vec<u64> { nodes.iter().map(|node| cluster.node(node).tombstones).collect() };
-    wait_until("no tombstone is left", Duration::from_secs(20), || {
+    wait_until("no tombstone is left", HANG_TIMEOUT, || {
         let left = tombstones(&cluster, &NODES);
         ensure(left.iter().all(|left| *left == 0), || format!("{left:?}"))
     });
@@ -264,7 +265,7 @@ fn tombstones_are_collected_when_every_city_has_heard_and_stay_while_one_is_away
     }
     cluster.wait_until_held(&heroes, &["gotham", "metropolis"]);
     // Many rounds later, when capitol has long been given up.
-    wait_until("capitol has given no answer for a while", Duration::from_secs(20), || {
+    wait_until("capitol has given no answer for a while", HANG_TIMEOUT, || {
         let capitol = cluster.node("capitol");
         ensure(capitol.age_ms.is_some_and(|age| age > 5_000), || format!("{capitol:?}"))
     });
@@ -274,7 +275,7 @@ fn tombstones_are_collected_when_every_city_has_heard_and_stay_while_one_is_away
     for id in &ids[..15] {
         let _ = cluster.api.assign(id, "capitol").problem(410, "terminated");
     }
-    wait_until("no tombstone is left", Duration::from_secs(20), || {
+    wait_until("no tombstone is left", HANG_TIMEOUT, || {
         let left = tombstones(&cluster, &NODES);
         ensure(left.iter().all(|left| *left == 0), || format!("{left:?}"))
     });
@@ -289,12 +290,12 @@ fn an_assignment_restores_20_health_up_to_100_and_ends_the_patrol() {
     let cluster = Cluster::start(Options { patrol: "100ms", fight: "1s", ..Options::default() });
     let id = cluster.api.create_named("Batman").id;
     let _ = cluster.api.assign(&id, "gotham").expect(200);
-    wait_until("Batman is badly hurt", Duration::from_secs(30), || {
+    wait_until("Batman is badly hurt", HANG_TIMEOUT, || {
         let seen = cluster.api.city("gotham").heroes;
         ensure(seen.iter().any(|hero| hero.health < 50 && hero.is_patrolling), || format!("{seen:?}"))
     });
     // At home nobody is hurt. A fight that gotham had begun meanwhile may win over the first order to go there.
-    let mut health = wait_until("Batman is at home", Duration::from_secs(10), || {
+    let mut health = wait_until("Batman is at home", HANG_TIMEOUT, || {
         let _ = cluster.api.assign(&id, "home").expect(200);
         cluster.wait_converged();
         let everywhere = cluster.api.hero(&id).expect(200).json();
@@ -321,7 +322,7 @@ fn the_lives_before_a_bomb_are_closed_by_all_and_the_api_names_the_first_that_is
     assert_eq!(cluster.node("dispatch").closed_before, BTreeMap::new(), "nobody has died");
     cluster.bomb("gotham");
     let alive = cluster.node("gotham").incarnation.expect("gotham has just been heard");
-    wait_until("all four have closed what was before the bomb", Duration::from_secs(20), || {
+    wait_until("all four have closed what was before the bomb", HANG_TIMEOUT, || {
         let nodes = cluster.api.nodes();
         let closed = nodes.values().all(|node| {
             let open: Vec<&String> = node.version_vector.keys().filter(|life| life.starts_with("gotham/")).collect();
@@ -338,7 +339,7 @@ fn a_cluster_at_rest_stays_as_it_is() {
     heroes.created(cluster.api.create(10));
     cluster.wait_until_held(&heroes, &CITIES);
     // Agreement on heroes is not rest yet: the stamp with which a life announces itself may still be under way.
-    let before = wait_until("all have heard the same of each other", Duration::from_secs(10), || {
+    let before = wait_until("all have heard the same of each other", HANG_TIMEOUT, || {
         let nodes = cluster.api.nodes();
         let vectors = NODES.map(|node| &nodes[node].version_vector);
         ensure(vectors.iter().all(|vector| vector.len() == NODES.len() && *vector == vectors[0]), || format!("{vectors:?}"))?;
@@ -347,7 +348,7 @@ fn a_cluster_at_rest_stays_as_it_is() {
     // A later observation of each city must show the very same.
     for city in CITIES {
         let vector = before[city].version_vector.clone();
-        wait_until(&format!("{city} is looked at again"), Duration::from_secs(5), || {
+        wait_until(&format!("{city} is looked at again"), HANG_TIMEOUT, || {
             let age = cluster.node(city).age_ms.unwrap_or(u64::MAX);
             ensure(age < 100, || format!("{age} ms ago"))
         });

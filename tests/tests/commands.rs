@@ -4,15 +4,12 @@ use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
 use std::time::Duration;
 
-use cluster_tests::{Api, NODES, Process, Signal, own_address, run, wait_until};
-
-/// More than enough for anything that ends by itself.
-const LIMIT: Duration = Duration::from_secs(5);
+use cluster_tests::{Api, HANG_TIMEOUT, NODES, Process, Signal, own_address, run, wait_until};
 
 #[test]
 fn help_and_version_are_printed_and_nothing_else_happens() {
     for node in NODES {
-        let help = run(node, &["--help"], &[], LIMIT);
+        let help = run(node, &["--help"], &[], HANG_TIMEOUT);
         assert_eq!(help.code, Some(0), "{help:?}");
         for flag in
             ["--listen", "--peer", "--gossip-interval", "--max-restarts", "--max-restart-window", "--cookie-file", "--seed", "--log-format"]
@@ -24,7 +21,7 @@ fn help_and_version_are_printed_and_nothing_else_happens() {
         assert!(own.iter().all(|flag| help.stdout.contains(flag)), "{node}: {}", help.stdout);
         assert!(help.stdout.contains(node), "{node} calls itself by its name:\n{}", help.stdout);
 
-        let version = run(node, &["--version"], &[], LIMIT);
+        let version = run(node, &["--version"], &[], HANG_TIMEOUT);
         assert_eq!(version.code, Some(0), "{version:?}");
         assert_eq!(version.stdout.trim(), format!("{node} {}", env!("CARGO_PKG_VERSION")), "{version:?}");
     }
@@ -61,7 +58,7 @@ fn unusable_flags_end_with_2_and_are_named() {
             (&["--listen", "0.0.0.0:0"], "--listen"),
             (&["--listen", "[::]:0"], "--listen"),
         ] {
-            let ended = run(node, arguments, &[], LIMIT);
+            let ended = run(node, arguments, &[], HANG_TIMEOUT);
             assert_eq!(ended.code, Some(2), "{node} {arguments:?}: {ended:?}");
             assert!(ended.stderr.contains(named), "{node} {arguments:?} does not name {named}: {}", ended.stderr);
         }
@@ -70,12 +67,12 @@ fn unusable_flags_end_with_2_and_are_named() {
 
 #[test]
 fn a_refusal_to_listen_to_the_world_says_what_to_do() {
-    let ended = run("gotham", &["--listen", "0.0.0.0:0"], &[], LIMIT);
+    let ended = run("gotham", &["--listen", "0.0.0.0:0"], &[], HANG_TIMEOUT);
     for remedy in ["--cookie-file", "SUPERHERO_COOKIE", "--tls-cert", "make certs", "--insecure"] {
         assert!(ended.stderr.contains(remedy), "{}", ended.stderr);
     }
     for empty in [("SUPERHERO_COOKIE", ""), ("SUPERHERO_COOKIE", &"x".repeat(257))] {
-        let ended = run("gotham", &["--listen", "127.0.0.1:0"], &[empty], LIMIT);
+        let ended = run("gotham", &["--listen", "127.0.0.1:0"], &[empty], HANG_TIMEOUT);
         assert_eq!(ended.code, Some(2), "{ended:?}");
         assert!(ended.stderr.contains("cookie"), "{ended:?}");
     }
@@ -93,16 +90,16 @@ fn every_flag_has_its_twin_in_the_environment() {
             ("SUPERHERO_SEED", "--seed"),
             ("SUPERHERO_LOG_FORMAT", "--log-format"),
         ] {
-            let ended = run(node, &[], &[(variable, "nonsense")], LIMIT);
+            let ended = run(node, &[], &[(variable, "nonsense")], HANG_TIMEOUT);
             assert_eq!(ended.code, Some(2), "{node} {variable}: {ended:?}");
             assert!(ended.stderr.contains(named), "{node} {variable}: {}", ended.stderr);
         }
     }
     for variable in ["SUPERHERO_PATROL_INTERVAL", "SUPERHERO_FIGHT_INTERVAL"] {
-        assert_eq!(run("gotham", &[], &[(variable, "nonsense")], LIMIT).code, Some(2), "{variable}");
+        assert_eq!(run("gotham", &[], &[(variable, "nonsense")], HANG_TIMEOUT).code, Some(2), "{variable}");
     }
-    assert_eq!(run("dispatch", &[], &[("SUPERHERO_POLL_INTERVAL", "nonsense")], LIMIT).code, Some(2));
-    let ended = run("gotham", &[], &[("SUPERHERO_COOKIE_FILE", "/no/such/file")], LIMIT);
+    assert_eq!(run("dispatch", &[], &[("SUPERHERO_POLL_INTERVAL", "nonsense")], HANG_TIMEOUT).code, Some(2));
+    let ended = run("gotham", &[], &[("SUPERHERO_COOKIE_FILE", "/no/such/file")], HANG_TIMEOUT);
     assert!(ended.code == Some(2) && ended.stderr.contains("/no/such/file"), "{ended:?}");
 }
 
@@ -111,7 +108,7 @@ fn a_port_in_use_ends_with_1_at_once_and_says_so() {
     let taken = TcpListener::bind((own_address(), 0)).expect("an address of our own");
     let address = taken.local_addr().expect("a bound address");
     for node in NODES {
-        let ended = run(node, &[&format!("--listen={address}")], &[], LIMIT);
+        let ended = run(node, &[&format!("--listen={address}")], &[], HANG_TIMEOUT);
         assert_eq!(ended.code, Some(1), "{node}: {ended:?}");
         assert!(ended.took < Duration::from_secs(1), "{node} took {:?}", ended.took);
         let said = ended.stdout + &ended.stderr;
@@ -131,7 +128,7 @@ fn alone(directory: &Path, node: &str, more: &[&str], environment: &[(&str, &str
 /// The address that a node says it took.
 #[track_caller]
 fn address_of(process: &Process) -> SocketAddr {
-    wait_until("the node prints the address it took", LIMIT, || {
+    wait_until("the node prints the address it took", HANG_TIMEOUT, || {
         let log = process.log();
         let (_, rest) = log.split_once("http://").ok_or_else(|| log.clone())?;
         let end = rest.find(|c: char| !(c.is_ascii_digit() || matches!(c, '.' | ':'))).unwrap_or(rest.len());
@@ -156,7 +153,7 @@ fn a_node_without_peers_joins_as_the_first_and_stops_when_told() {
     for node in NODES {
         let mut process = alone(directory.path(), node, &[], &[]);
         let api = Api::new(address_of(&process));
-        wait_until("the node is ready", LIMIT, || match api.get("/readyz") {
+        wait_until("the node is ready", HANG_TIMEOUT, || match api.get("/readyz") {
             reply if reply.status == 200 => Ok(()),
             reply => Err(reply.body),
         });

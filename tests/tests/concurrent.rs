@@ -4,9 +4,8 @@ use std::collections::BTreeSet;
 use std::sync::Barrier;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
-use std::time::Duration;
 
-use cluster_tests::{CITIES, Cluster, Heroes, Options, Reply, ensure, wait_until};
+use cluster_tests::{CITIES, Cluster, HANG_TIMEOUT, Heroes, Options, Reply, ensure, wait_until};
 
 /// Does both at the same moment, as nearly as two threads can.
 fn at_once(one: impl FnOnce() -> Reply + Send, other: impl FnOnce() -> Reply + Send) -> (Reply, Reply) {
@@ -151,7 +150,7 @@ fn bombs_among_assignments(cluster: &Cluster, ids: &[String], bombs: u32) -> Vec
             bombed.push(cluster.api.bomb(city));
             done.store(true, Ordering::Relaxed);
         });
-        wait_until("the bombed city is back", Duration::from_secs(10), || {
+        wait_until("the bombed city is back", HANG_TIMEOUT, || {
             let node = cluster.node(city);
             ensure(node.status == "up" && node.crashes == crashes, || {
                 format!("{node:?}, and the last bomb was answered {:?}", bombed.last())
@@ -217,7 +216,7 @@ fn a_refused_assignment_to_a_city_that_is_bombed_meanwhile_changed_nothing() {
                 }
             }
         });
-        cluster.wait_status(city, "up", Duration::from_secs(5));
+        cluster.wait_status(city, "up", HANG_TIMEOUT);
     }
     assert!(!refused.is_empty(), "no assignment met a bomb, so this tested nothing");
     cluster.wait_converged();

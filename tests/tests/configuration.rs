@@ -4,12 +4,9 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
-use cluster_tests::{Finished, NODES, own_address, run};
+use cluster_tests::{Finished, HANG_TIMEOUT, NODES, own_address, run};
 
-/// More than enough for a process that starts nothing.
-const LIMIT: Duration = Duration::from_secs(20);
 /// Every process that has options.
 const PROCESSES: [&str; 5] = ["gotham", "metropolis", "capitol", "dispatch", "superhero-cluster"];
 
@@ -33,7 +30,7 @@ impl Written {
 fn print(process: &str, file: Option<&Path>, flags: &[&str], environment: &[(&str, &str)]) -> Finished {
     let config = file.map(|file| format!("--config={}", file.display()));
     let arguments: Vec<&str> = config.as_deref().into_iter().chain(["--print-config"]).chain(flags.iter().copied()).collect();
-    run(process, &arguments, environment, LIMIT)
+    run(process, &arguments, environment, HANG_TIMEOUT)
 }
 
 #[track_caller]
@@ -179,7 +176,7 @@ fn a_wrong_flag_is_named_as_without_a_file() {
     let ended = print("gotham", Some(&file.path), &[], &[("SUPERHERO_SEED", "many")]);
     assert!(ended.code == Some(2) && ended.stderr.contains("'many'"), "{ended:?}");
     for flag in ["--help", "--version"] {
-        let ended = run("gotham", &[flag], &[("SUPERHERO_CONFIG", "/no/such/file")], LIMIT);
+        let ended = run("gotham", &[flag], &[("SUPERHERO_CONFIG", "/no/such/file")], HANG_TIMEOUT);
         assert!(ended.code == Some(0) && ended.stdout.starts_with(if flag == "--help" { "A city" } else { "gotham " }), "{ended:?}");
     }
 }
@@ -269,7 +266,7 @@ fn every_option_is_documented_with_its_variable() {
             let flag = format!("`--{key}");
             let row = rows.iter().find(|row| row.len() == 6 && row[1].trim_end_matches('`').split(' ').next() == Some(&flag));
             let row = row.unwrap_or_else(|| panic!("docs/configuration.md has no row for --{key} of {process}"));
-            let help = run(process, &["--help"], &[], LIMIT).stdout;
+            let help = run(process, &["--help"], &[], HANG_TIMEOUT).stdout;
             let variable = row[2].trim_matches('`');
             assert!(variable.is_empty() || help.contains(&format!("[env: {variable}=")), "{process} --{key} is not told by {variable:?}");
             assert!(
@@ -289,7 +286,7 @@ fn the_launcher_starts_nothing_with_a_file_that_a_node_cannot_use() {
     {
         let file = Written::new(text);
         let config = format!("--config={}", file.path.display());
-        let ended = run("superhero-cluster", &[&host, &config], &[], LIMIT);
+        let ended = run("superhero-cluster", &[&host, &config], &[], HANG_TIMEOUT);
         assert_eq!((ended.code, ended.stdout.as_str()), (Some(2), ""), "{ended:?}");
         assert!(ended.stderr.contains(&format!("{}:2:", file.path.display())) && ended.stderr.contains(who), "{ended:?}");
     }

@@ -7,11 +7,10 @@ mod deployed;
 mod told;
 
 use std::collections::BTreeSet;
-use std::time::Duration;
 
-use cluster_tests::{NODES, Signal, run};
+use cluster_tests::{HANG_TIMEOUT, NODES, Signal, run};
 
-use deployed::{Deployed, PATIENCE};
+use deployed::Deployed;
 use told::{Way, compose, kubernetes, pod, services, strings, systemd, text};
 
 /// The ways of deploying that tell nodes what to do.
@@ -26,7 +25,7 @@ fn agrees_and_outlives_an_upgrade(way: Way) {
     for node in NODES {
         let process = deployed.processes.get_mut(node).expect("it was started");
         process.signal(Signal::SIGTERM);
-        assert_eq!(process.exit_code(PATIENCE), Some(0), "{node} stops when asked to");
+        assert_eq!(process.exit_code(HANG_TIMEOUT), Some(0), "{node} stops when asked to");
         assert_eq!(deployed.health(node), Some(1), "nobody answers for {node}");
         deployed.launch(node);
         deployed.wait_healthy(node);
@@ -52,7 +51,7 @@ fn what_systemd_starts_agrees_and_outlives_an_upgrade() {
 #[test]
 fn every_variable_is_one_that_its_node_knows() {
     for node in NODES {
-        let help = run(node, &["--help"], &[], Duration::from_secs(5)).stdout;
+        let help = run(node, &["--help"], &[], HANG_TIMEOUT).stdout;
         for (way, told) in WAYS.map(|(way, told)| (way, told(node))) {
             assert_eq!(told.command, [node], "{way}: everything else is told by the environment");
             let known = |name: &str| help.contains(&format!("[env: {name}=")) || help.contains(&format!("[env: {name}]"));

@@ -1,9 +1,8 @@
 //! The API's description of itself: that it is OpenAPI, that dispatch keeps to it whatever it is asked, and the page on which to try it.
 
 use std::process::Command;
-use std::time::Duration;
 
-use cluster_tests::{Browser, Cluster, Launched, Options, ensure, no_complaints, python_tool, wait_until};
+use cluster_tests::{Browser, Cluster, HANG_TIMEOUT, Launched, Options, ensure, no_complaints, python_tool, wait_until};
 use serde_json::Value;
 
 /// The same requests in every run.
@@ -19,7 +18,7 @@ fn hold_to_its_description(cluster: &Cluster, filters: &[&str]) {
     let url = format!("{}api/openapi.json", cluster.api.url());
     let output = Command::new(python_tool("schemathesis"))
         .args([config, "run", &url, SEED, EXAMPLES, "--generation-database=none"])
-        .args(["--no-shrink", "--continue-on-failure", "--no-color", "--request-timeout=10"])
+        .args(["--no-shrink", "--continue-on-failure", "--no-color", "--request-timeout=120"])
         .args(filters)
         .current_dir(&directory)
         .output()
@@ -95,7 +94,7 @@ fn the_api_is_read_and_tried_on_its_page() {
     browser.open(&format!("{}help", cluster.api.url()));
     browser.click("link", "the API");
     let click = |what: &str, selector: &str| {
-        wait_until(what, Duration::from_secs(15), || {
+        wait_until(what, HANG_TIMEOUT, || {
             let clicked = browser.evaluate(&format!("const it = document.querySelector('{selector}'); it?.click(); return !!it"));
             ensure(clicked == true, || "it is not there".into())
         });

@@ -6,7 +6,7 @@ use std::net::TcpStream;
 use std::time::Duration;
 
 use cluster_tests::raw::Held;
-use cluster_tests::{CITIES, Cluster, Heroes, Link, NODES, Options, ensure, resources, wait_until};
+use cluster_tests::{CITIES, Cluster, HANG_TIMEOUT, Heroes, Link, NODES, Options, ensure, resources, wait_until};
 
 /// How many files a process may open: its listener, its links, the runtime's own and a few connections.
 const FILES: u64 = 64;
@@ -14,7 +14,6 @@ const FILES: u64 = 64;
 const HOARD: usize = 100;
 /// Who has no place is not answered within this.
 const MOMENT: Duration = Duration::from_millis(500);
-const PATIENCE: Duration = Duration::from_secs(10);
 
 #[test]
 fn without_file_descriptors_the_rest_goes_on_and_they_are_used_again_when_there_are_some() {
@@ -25,7 +24,7 @@ fn without_file_descriptors_the_rest_goes_on_and_they_are_used_again_when_there_
     cluster.wait_until_held(&heroes, &CITIES);
     let dispatch = cluster.address("dispatch");
     let mut page = Link::open(dispatch, "/live", &[]).expect("a socket");
-    let mut user = Held::open(dispatch, PATIENCE).expect("dispatch listens");
+    let mut user = Held::open(dispatch, HANG_TIMEOUT).expect("dispatch listens");
     let exhausted = ["dispatch", "gotham"];
     for node in exhausted {
         resources::limit_files(cluster.process(node), FILES);
@@ -37,7 +36,7 @@ fn without_file_descriptors_the_rest_goes_on_and_they_are_used_again_when_there_
         .map(|address| TcpStream::connect(address).expect("the system takes connections, whoever serves them"))
         .collect();
     for node in exhausted {
-        wait_until(&format!("{node} has no files left"), PATIENCE, || {
+        wait_until(&format!("{node} has no files left"), HANG_TIMEOUT, || {
             // Who says nothing for ten seconds is sent away.
             user.request("GET", "/healthz", "").expect("who is there already is answered");
             let log = cluster.process(node).log();
@@ -54,19 +53,19 @@ fn without_file_descriptors_the_rest_goes_on_and_they_are_used_again_when_there_
     let created: serde_json::Value = serde_json::from_str(&created).expect("JSON");
     let id = created["id"].as_str().expect("an id").to_owned();
     for city in CITIES {
-        wait_until(&format!("the new hero is in {city}"), PATIENCE, || {
+        wait_until(&format!("the new hero is in {city}"), HANG_TIMEOUT, || {
             let (status, held) = user.request("GET", &format!("/api/v1/cities/{city}/heroes"), "").map_err(|error| error.to_string())?;
             ensure(status == 200 && held.contains(&id), || held)
         });
     }
-    wait_until("the page shows the new hero", PATIENCE, || {
+    wait_until("the page shows the new hero", HANG_TIMEOUT, || {
         let frame = page.receive().map_err(|ending| format!("{ending:?}"))?;
         ensure(String::from_utf8_lossy(&frame).contains("Without descriptors"), || "another frame".into())
     });
 
     // The places are free again: who waited is answered, and the limit is the same.
     drop(hoard);
-    let (status, _) = wait_until("who waited is answered", PATIENCE, || stranger.answer().map_err(|error| error.to_string()));
+    let (status, _) = wait_until("who waited is answered", HANG_TIMEOUT, || stranger.answer().map_err(|error| error.to_string()));
     assert_eq!(status, 200);
     heroes.created([id, cluster.api.create_named("After the shortage").id]);
     cluster.wait_until_held(&heroes, &CITIES);

@@ -5,20 +5,14 @@ use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener};
 use std::os::unix::fs::PermissionsExt as _;
 use std::thread;
-use std::time::Duration;
 
-use cluster_tests::{Cluster, Finished, Options, ensure, own_address, run, wait_until};
+use cluster_tests::{Cluster, Finished, HANG_TIMEOUT, Options, ensure, own_address, run, wait_until};
 use serde_json::{Value, json};
-
-/// More than enough for all its questions, of which none takes longer than five seconds.
-const LIMIT: Duration = Duration::from_secs(60);
-/// How long trouble may take to be seen.
-const SEEN: Duration = Duration::from_secs(40);
 
 #[track_caller]
 fn doctor(dispatch: SocketAddr, arguments: &[&str]) -> Finished {
     let url = format!("--url=http://{dispatch}");
-    run("superhero", &[&["doctor", &url], arguments].concat(), &[], LIMIT)
+    run("superhero", &[&["doctor", &url], arguments].concat(), &[], HANG_TIMEOUT)
 }
 
 /// The lines about this check, as `state: found: remedy`.
@@ -30,7 +24,7 @@ fn lines(said: &Finished, check: &str) -> Vec<String> {
 /// Asks until it says these words of this check in one line, with this exit code.
 #[track_caller]
 fn wait_said(cluster: &Cluster, code: i32, check: &str, words: &[&str]) -> Finished {
-    wait_until(&format!("the doctor says {words:?} of {check}"), SEEN, || {
+    wait_until(&format!("the doctor says {words:?} of {check}"), HANG_TIMEOUT, || {
         let said = doctor(cluster.address("dispatch"), &[]);
         let found = lines(&said, check).iter().any(|line| words.iter().all(|word| line.contains(word)));
         ensure(found && said.code == Some(code), || format!("{said:?}"))?;

@@ -6,9 +6,8 @@
 //! `SUPERHERO_CYCLES_SEED` repeats the choices of a run, though not its timing.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
-use cluster_tests::{CITIES, Cluster, Load, NODES, Options, Requests, Stopwatch, ensure, incarnation_now, wait_until};
+use cluster_tests::{CITIES, Cluster, HANG_TIMEOUT, Load, NODES, Options, Requests, Stopwatch, ensure, incarnation_now, wait_until};
 use rand::seq::{IndexedRandom, SliceRandom};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -19,8 +18,6 @@ const CYCLES: usize = 28;
 const HEROES: u32 = 120;
 /// Saved writes from one trouble to the next, and while a killed city is away.
 const WRITES_BETWEEN: std::ops::RangeInclusive<u64> = 1..=100;
-/// How long a bomb may take to hit a city that has just come back.
-const PATIENCE: Duration = Duration::from_secs(30);
 
 /// What is done to the cluster.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -52,7 +49,7 @@ fn strike(trouble: Trouble, cluster: &mut Cluster, load: &Load, rng: &mut ChaCha
             cluster.start_again(city);
         }
         // A city that has just come back may not be linked yet.
-        Trouble::Bomb(city) => wait_until(&format!("a bomb hits {city}"), PATIENCE, || {
+        Trouble::Bomb(city) => wait_until(&format!("a bomb hits {city}"), HANG_TIMEOUT, || {
             let reply = cluster.api.bomb(city);
             ensure(reply.status == 202, || reply.body)
         }),

@@ -3,7 +3,7 @@
 use std::thread;
 use std::time::Duration;
 
-use cluster_tests::{CITIES, Cluster, Ending, Heroes, Link, NODES, Options, Reply, Signal, Stopwatch, ensure, wait_until};
+use cluster_tests::{CITIES, Cluster, Ending, HANG_TIMEOUT, Heroes, Link, NODES, Options, Reply, Signal, Stopwatch, ensure, wait_until};
 
 /// Within this time every command has its answer.
 const PROMISED: Duration = Duration::from_secs(2);
@@ -44,7 +44,7 @@ fn assigning_to_a_killed_city_is_refused_and_changes_nothing() {
     cluster.kill9("capitol");
     // At once, when dispatch may not know yet what became of what it sends, and again when it does.
     without_answer(&promptly(|| cluster.api.assign(&ids[0], "capitol")));
-    cluster.wait_status("capitol", "down", Duration::from_secs(5));
+    cluster.wait_status("capitol", "down", HANG_TIMEOUT);
     let refused = promptly(|| cluster.api.assign(&ids[0], "capitol"));
     let detail = refused.problem(503, "no_answer");
     assert!(detail.contains("capitol") && detail.contains("nothing was changed"), "{detail}");
@@ -74,7 +74,7 @@ fn a_command_that_a_frozen_city_finds_later_does_not_happen() {
 
     // Whatever waited in their buffers is read before a command that comes after it.
     for (city, id) in [("gotham", &ids[1]), ("metropolis", &ids[2])] {
-        wait_until(&format!("{city} obeys again"), Duration::from_secs(10), || {
+        wait_until(&format!("{city} obeys again"), HANG_TIMEOUT, || {
             let reply = cluster.api.assign(id, city);
             ensure(reply.status == 200, || reply.body)
         });
@@ -111,7 +111,7 @@ fn the_fourth_bomb_within_five_seconds_ends_the_process_and_the_others_go_on() {
     // Counted by what they hit, not by what they were answered.
     for crashes in 1..=3 {
         let _ = cluster.api.bomb("metropolis");
-        wait_until(&format!("metropolis is back after crash {crashes}"), Duration::from_secs(3), || {
+        wait_until(&format!("metropolis is back after crash {crashes}"), HANG_TIMEOUT, || {
             let node = cluster.node("metropolis");
             ensure(node.crashes == crashes && node.status == "up", || format!("{node:?}"))
         });
@@ -119,11 +119,11 @@ fn the_fourth_bomb_within_five_seconds_ends_the_process_and_the_others_go_on() {
     assert!(!cluster.process("metropolis").has_ended(), "three are survived");
     let _ = cluster.api.bomb("metropolis");
     assert!(watch.elapsed() < Duration::from_secs(5), "the bombs took {:?}: too long to be too many", watch.elapsed());
-    assert_eq!(cluster.process("metropolis").exit_code(Duration::from_secs(3)), Some(1));
+    assert_eq!(cluster.process("metropolis").exit_code(HANG_TIMEOUT), Some(1));
     let log = cluster.process("metropolis").log();
     let last_words: Vec<&str> = log.lines().filter(|line| line.contains("ERROR")).collect();
     assert!(last_words.len() == 1 && last_words[0].contains("crashed too often") && last_words[0].contains("bombed"), "{log}");
-    cluster.wait_status("metropolis", "down", Duration::from_secs(5));
+    cluster.wait_status("metropolis", "down", HANG_TIMEOUT);
 
     heroes.created(cluster.api.create(5));
     let _ = cluster.api.assign(&ids[0], "gotham").expect(200);
@@ -155,14 +155,14 @@ fn a_frozen_city_is_unreachable_not_down_and_comes_back() {
     let (mut cluster, heroes, _) = with_heroes(5);
     cluster.process("gotham").signal(Signal::SIGSTOP);
     // Long enough for its links to fall silent and for a few attempts to make new ones.
-    wait_until("gotham has given no answer for a while", Duration::from_secs(20), || {
+    wait_until("gotham has given no answer for a while", HANG_TIMEOUT, || {
         let gotham = cluster.node("gotham");
         assert_ne!(gotham.status, "down", "whether it runs cannot be known");
         let for_a_while = gotham.age_ms.is_some_and(|age| age > 7_000);
         ensure(for_a_while && gotham.status == "unreachable", || format!("{gotham:?}"))
     });
     cluster.process("gotham").signal(Signal::SIGCONT);
-    cluster.wait_status("gotham", "up", Duration::from_secs(10));
+    cluster.wait_status("gotham", "up", HANG_TIMEOUT);
     cluster.wait_until_held(&heroes, &CITIES);
     assert_eq!(cluster.node("gotham").crashes, 0);
 }

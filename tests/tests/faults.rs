@@ -3,11 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use cluster_tests::{Api, CITIES, Cluster, Fault, Frames, Heroes, NODES, Options, Signal, Stamp, Stopwatch, ensure, wait_until};
+use cluster_tests::{
+    Api, CITIES, Cluster, Fault, Frames, HANG_TIMEOUT, Heroes, NODES, Options, Signal, Stamp, Stopwatch, ensure, wait_until,
+};
 use serde_json::{Value, json};
-
-/// Long enough for whatever a test waits for.
-const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A cluster that agrees on these many heroes.
 fn with_heroes(count: u32) -> (Cluster, Heroes, Vec<String>) {
@@ -29,7 +28,7 @@ fn cut_off(city: &str) -> Value {
 
 /// Waits until the fault with this id has met with as many frames as this, and returns what it did to them.
 fn frames_seen(api: &Api, id: &str, seen: u64) -> Frames {
-    wait_until(&format!("{seen} frames"), PATIENCE, || {
+    wait_until(&format!("{seen} frames"), HANG_TIMEOUT, || {
         let fault = api.faults().into_iter().find(|fault| fault.id == id).ok_or("it is not in force")?;
         ensure(fault.frames.seen >= seen, || format!("{:?}", fault.frames))?;
         Ok(fault.frames)
@@ -61,7 +60,7 @@ fn a_city_that_is_cut_off_goes_its_own_way_while_the_others_agree() {
     let newcomers = cluster.api.create(3);
     cluster.api.assign(&ids[0], "gotham").expect(200);
     heroes.created(newcomers.clone());
-    wait_until("the others agree", PATIENCE, || {
+    wait_until("the others agree", HANG_TIMEOUT, || {
         let prints = ["metropolis", "capitol", "dispatch"].map(|node| print(&cluster, node));
         ensure(prints.iter().all(|print| *print == prints[0]), || format!("{prints:?}"))?;
         ensure(newcomers.iter().all(|id| holds(&cluster.api, "capitol", id)), || "not all heroes are there".into())
@@ -174,7 +173,7 @@ fn a_throttled_city_is_slow_and_arrives() {
 
 /// What people see of a city that does nothing.
 fn stands_still(cluster: &Cluster, hero: &str) {
-    cluster.wait_status("capitol", "unreachable", PATIENCE);
+    cluster.wait_status("capitol", "unreachable", HANG_TIMEOUT);
     cluster.api.assign(hero, "capitol").problem(503, "no_answer");
     let silent = Api::new(cluster.address("capitol")).try_request("GET", "/healthz", &[], &[]);
     assert!(silent.is_err(), "it answers: {silent:?}");
@@ -202,7 +201,7 @@ fn a_frozen_city_looks_as_one_that_was_sent_sigstop_and_wakes_as_it_was() {
         } else {
             cluster.api.heal_all();
         }
-        cluster.wait_status("capitol", "up", PATIENCE);
+        cluster.wait_status("capitol", "up", HANG_TIMEOUT);
         cluster.wait_until_held(&heroes, &CITIES);
         let after = cluster.node("capitol");
         assert_eq!((after.incarnation, after.crashes, after.frozen), (before.incarnation, 0, false), "it is the same life");
@@ -213,8 +212,8 @@ fn a_frozen_city_looks_as_one_that_was_sent_sigstop_and_wakes_as_it_was() {
 fn a_frozen_city_wakes_by_itself() {
     let (cluster, heroes, _) = with_heroes(3);
     cluster.api.inject(&json!({"kind": "freeze", "from": "capitol", "heal_after_s": 4}));
-    cluster.wait_status("capitol", "unreachable", PATIENCE);
-    cluster.wait_status("capitol", "up", PATIENCE);
+    cluster.wait_status("capitol", "unreachable", HANG_TIMEOUT);
+    cluster.wait_status("capitol", "up", HANG_TIMEOUT);
     cluster.wait_until_held(&heroes, &CITIES);
     assert!(cluster.api.faults().is_empty());
 }
@@ -248,7 +247,7 @@ fn a_clock_beyond_the_drift_is_refused_by_name_and_nothing_is_lost() {
         let ahead_ms = cluster.node("gotham").clock_ahead_ms.unwrap_or(0);
         assert!((ahead_ms - skew_ms).abs() < 500, "{ahead_ms}");
         let named = format!("the clock of gotham is {} {off}", Duration::from_millis(skew_ms.unsigned_abs()).as_secs());
-        wait_until("people are told", PATIENCE, || {
+        wait_until("people are told", HANG_TIMEOUT, || {
             let events = cluster.api.events(before);
             let told = events.iter().any(|event| event.kind == "alarm" && event.text.contains(&named[..20]) && event.text.contains(off));
             ensure(told, || format!("{events:?}"))
@@ -256,7 +255,7 @@ fn a_clock_beyond_the_drift_is_refused_by_name_and_nothing_is_lost() {
         cluster.api.assign(&ids[0], writer).expect(200);
         let _ = cluster.api.create_named("Nobody hears of it yet");
         let known = |city: &str| place(&cluster.api, city, &ids[0]);
-        wait_until("capitol and gotham do not say the same", PATIENCE, || {
+        wait_until("capitol and gotham do not say the same", HANG_TIMEOUT, || {
             ensure(known("capitol") != known("gotham"), || format!("both say {:?}", known("gotham")))
         });
         cluster.api.delete(&format!("/api/v1/faults/{}", fault.id)).expect(204);
@@ -275,7 +274,7 @@ fn a_bomb_heals_no_cut_and_a_bombed_city_behind_one_waits_for_what_it_lost() {
     let (cluster, heroes, ids) = with_heroes(5);
     let fault = cluster.api.inject(&cut_off("gotham"));
     cluster.bomb("gotham");
-    cluster.wait_status("gotham", "up", PATIENCE);
+    cluster.wait_status("gotham", "up", HANG_TIMEOUT);
     frames_seen(&cluster.api, &fault.id, 12);
     assert_eq!(cluster.node("gotham").heroes, 0);
     cluster.api.assign(&ids[0], "gotham").problem(503, "joining");
@@ -293,12 +292,12 @@ fn nodes_heal_by_themselves_when_dispatch_is_gone() {
     cluster.kill9("dispatch");
     cluster.restart("dispatch");
     // It is told what is in force by those who are in it.
-    wait_until("the new dispatch knows", PATIENCE, || {
+    wait_until("the new dispatch knows", HANG_TIMEOUT, || {
         let faults = cluster.api.faults();
         ensure(faults.iter().any(|fault: &Fault| fault.kind == "cut" && fault.in_force_at.len() >= 3), || format!("{faults:?}"))
     });
     cluster.kill9("dispatch");
-    wait_until("gotham has healed", PATIENCE, || {
+    wait_until("gotham has healed", HANG_TIMEOUT, || {
         let log = cluster.process("gotham").log();
         ensure(log.contains("trouble has healed by itself"), || "not yet".into())
     });
@@ -314,13 +313,13 @@ fn a_paused_cluster_stands_still_but_for_single_exchanges() {
     let id = cluster.api.create_named("Still").id;
     heroes.created([id.clone()]);
     cluster.bomb("capitol");
-    wait_until("capitol is back, and empty", PATIENCE, || {
+    wait_until("capitol is back, and empty", HANG_TIMEOUT, || {
         let capitol = cluster.node("capitol");
         ensure(capitol.crashes == 1 && capitol.status == "up" && capitol.heroes == 0, || format!("{capitol:?}"))
     });
     // Longer than any city goes on by itself: the pace is repeated.
     let until = Stopwatch::start();
-    wait_until("some seconds have gone by", PATIENCE, || {
+    wait_until("some seconds have gone by", HANG_TIMEOUT, || {
         assert!(!holds(&cluster.api, "gotham", &id) && cluster.node("capitol").heroes == 0);
         ensure(until.elapsed() > Duration::from_secs(4), || "not yet".into())
     });
@@ -328,10 +327,10 @@ fn a_paused_cluster_stands_still_but_for_single_exchanges() {
     let done = step("dispatch", "gotham");
     assert_eq!((&done["completed"], &done["entries"]), (&json!(true), &json!(1)), "{done}");
     assert!(done["bytes"].as_u64().is_some_and(|bytes| (100..2_000).contains(&bytes)), "{done}");
-    wait_until("gotham shows it", PATIENCE, || ensure(holds(&cluster.api, "gotham", &id), || "not yet".into()));
+    wait_until("gotham shows it", HANG_TIMEOUT, || ensure(holds(&cluster.api, "gotham", &id), || "not yet".into()));
     let done = step("gotham", "capitol");
     assert_eq!((&done["from"], &done["to"], &done["entries"]), (&json!("gotham"), &json!("capitol"), &json!(3)), "{done}");
-    wait_until("capitol has them", PATIENCE, || ensure(cluster.node("capitol").heroes == 3, || "not yet".into()));
+    wait_until("capitol has them", HANG_TIMEOUT, || ensure(cluster.node("capitol").heroes == 3, || "not yet".into()));
     assert!(!holds(&cluster.api, "metropolis", &id));
     let any = cluster.api.request("POST", "/api/v1/gossip/step", &[], &[]).expect(200).json();
     assert_ne!(any["from"], any["to"]);
@@ -347,7 +346,7 @@ fn a_paused_cluster_goes_on_when_dispatch_is_gone() {
     heroes.assigned(&ids[0], "gotham");
     cluster.kill9("dispatch");
     let watch = Stopwatch::start();
-    wait_until("capitol has pulled", PATIENCE, || {
+    wait_until("capitol has pulled", HANG_TIMEOUT, || {
         let log = cluster.process("capitol").log();
         ensure(log.matches("pulled").count() > 1, || log)
     });
@@ -369,8 +368,8 @@ fn a_city_that_is_stopped_or_killed_is_down_and_can_be_started_again() {
     let (mut cluster, heroes, _) = with_heroes(3);
     for (verb, code) in [("stop", 0), ("kill", 137)] {
         cluster.api.post(&format!("/api/v1/cities/gotham/{verb}"), &json!({})).expect(202);
-        assert_eq!(cluster.process("gotham").exit_code(PATIENCE), Some(code), "{verb}");
-        cluster.wait_status("gotham", "down", PATIENCE);
+        assert_eq!(cluster.process("gotham").exit_code(HANG_TIMEOUT), Some(code), "{verb}");
+        cluster.wait_status("gotham", "down", HANG_TIMEOUT);
         cluster.api.post(&format!("/api/v1/cities/gotham/{verb}"), &json!({})).problem(503, "no_answer");
         cluster.restart("gotham");
         cluster.wait_until_held(&heroes, &CITIES);
@@ -495,7 +494,7 @@ fn a_thousand_heroes_written_on_each_side_of_a_cut_end_the_same_and_what_is_lost
     assert_eq!(heroes.living.len(), 1_000);
     let recounted = recount(&cluster.api, &outcome, begun);
     assert!((1_000..=1_100).contains(&recounted), "{recounted}");
-    wait_until("the ledger says the same", PATIENCE, || {
+    wait_until("the ledger says the same", HANG_TIMEOUT, || {
         let verdict = cluster.api.get("/api/v1/verdict").expect(200).json();
         ensure(verdict["lost_writes"] == recounted, || format!("{verdict}, recounted {recounted}"))
     });

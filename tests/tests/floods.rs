@@ -12,7 +12,9 @@ use std::thread;
 use std::time::Duration;
 
 use cluster_tests::raw::Held;
-use cluster_tests::{CITIES, Cluster, Heroes, Link, NODES, Onlooker, Options, Stopwatch, incarnation_now, resources, wait_until};
+use cluster_tests::{
+    CITIES, Cluster, HANG_TIMEOUT, Heroes, Link, NODES, Onlooker, Options, Stopwatch, incarnation_now, resources, wait_until,
+};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use shared::clock::{Hlc, Stamp};
@@ -28,7 +30,6 @@ const SECONDS: u64 = 3;
 const P99_MAX: Duration = Duration::from_millis(250);
 /// How much more memory a process may hold after the second flood than after the first, in bytes.
 const LEFT_BEHIND_MAX: u64 = 16 << 20;
-const PATIENCE: Duration = Duration::from_secs(10);
 
 fn long() -> Option<u64> {
     let seconds = std::env::var("SUPERHERO_FLOOD_SECONDS").ok()?;
@@ -110,8 +111,8 @@ fn cluster() -> Cluster {
 
 fn connect(address: SocketAddr) -> TcpStream {
     let stream = TcpStream::connect(address).unwrap_or_else(|error| panic!("connecting to {address}: {error}"));
-    stream.set_read_timeout(Some(PATIENCE)).expect("a timeout above zero");
-    stream.set_write_timeout(Some(PATIENCE)).expect("a timeout above zero");
+    stream.set_read_timeout(Some(HANG_TIMEOUT)).expect("a timeout above zero");
+    stream.set_write_timeout(Some(HANG_TIMEOUT)).expect("a timeout above zero");
     stream
 }
 
@@ -188,7 +189,7 @@ fn ten_thousand_requests_a_second_leave_room_for_others() {
         thread::scope(|scope| {
             for _ in 0..CLIENTS {
                 scope.spawn(|| {
-                    let mut client = Held::open(dispatch, PATIENCE).expect("dispatch listens");
+                    let mut client = Held::open(dispatch, HANG_TIMEOUT).expect("dispatch listens");
                     while flood.goes_on() {
                         let watch = Stopwatch::start();
                         client.say(request.as_bytes()).expect("dispatch reads");
@@ -207,7 +208,7 @@ fn ten_thousand_requests_a_second_leave_room_for_others() {
 /// A capitol that is not: it answers each pull of gotham with what `serve` says, which is served in the name of `me`.
 fn serve_gotham(cluster: &Cluster, flood: &Flood, serve: impl Fn(Origin, u64) -> (Batch, VersionVector)) {
     let me = Origin { node: "capitol".parse().expect("a name"), incarnation: Incarnation(incarnation_now() & !1) };
-    let mut link = wait_until("capitol's place is free", PATIENCE, || {
+    let mut link = wait_until("capitol's place is free", HANG_TIMEOUT, || {
         Link::as_member(cluster.address("gotham"), "capitol", me.incarnation.0).map_err(|ending| format!("{ending:?}"))
     });
     let mut serving = 0;

@@ -3,10 +3,10 @@
 use std::net::SocketAddr;
 
 use cluster_tests::{
-    CITIES, Cluster, DEVELOPMENT_COOKIE, Ending, Heroes, Link, NODES, Options, Reply, ensure, hello, incarnation_now, raw, wait_until,
+    CITIES, Cluster, DEVELOPMENT_COOKIE, Ending, HANG_TIMEOUT, Heroes, Link, NODES, Options, Reply, ensure, hello, incarnation_now, raw,
+    wait_until,
 };
 use serde_json::json;
-use std::time::Duration;
 
 use shared::link::secret::{Purpose, Secret};
 use shared::message::Frame;
@@ -459,7 +459,7 @@ fn a_member_that_sends_nonsense_is_cut_off() {
     for door in doors(&cluster) {
         let member = || {
             // The last link of that name may not be forgotten yet.
-            wait_until("the absent member's place is free", Duration::from_secs(5), || {
+            wait_until("the absent member's place is free", HANG_TIMEOUT, || {
                 Link::as_member(door, "capitol", incarnation_now()).map_err(|ending| format!("{ending:?}"))
             })
         };
@@ -514,9 +514,7 @@ fn bytes_that_are_no_http_are_answered_or_closed_and_the_server_goes_on() {
 fn hundreds_of_silent_connections_do_not_keep_anybody_out() {
     let (mut cluster, heroes) = cluster();
     let silent: Vec<_> = (0..500).map(|_| std::net::TcpStream::connect(cluster.address("dispatch")).expect("dispatch listens")).collect();
-    wait_until("dispatch answers beside them", Duration::from_secs(5), || {
-        ensure(cluster.api.get("/healthz").status == 200, || "no answer".into())
-    });
+    wait_until("dispatch answers beside them", HANG_TIMEOUT, || ensure(cluster.api.get("/healthz").status == 200, || "no answer".into()));
     still_works(&mut cluster, heroes);
     drop(silent);
 }

@@ -12,7 +12,8 @@ use std::thread;
 use std::time::Duration;
 
 use cluster_tests::{
-    Api, CITIES, Cluster, Heroes, Launched, NODES, Options, Signal, Stopwatch, command, ensure, own_address, processes_at, run, wait_until,
+    Api, CITIES, Cluster, HANG_TIMEOUT, Heroes, Launched, NODES, Options, Signal, Stopwatch, command, ensure, own_address, processes_at,
+    run, wait_until,
 };
 use nix::sys::signal::kill;
 use nix::unistd::Pid;
@@ -20,8 +21,6 @@ use serde_json::json;
 
 /// How long the launcher may take to stop all when nobody resists.
 const STOPS: Duration = Duration::from_secs(4);
-/// How long dispatch may take to notice an end.
-const NOTICED: Duration = Duration::from_secs(5);
 
 #[track_caller]
 fn rebuild(cluster: &Cluster, city: &str) -> cluster_tests::Reply {
@@ -78,7 +77,7 @@ fn a_killed_city_stays_down_until_it_is_rebuilt_and_then_holds_every_hero_again(
     let before = started_with(&launched, "capitol");
 
     launched.kill9("capitol");
-    launched.cluster.wait_status("capitol", "down", NOTICED);
+    launched.cluster.wait_status("capitol", "down", HANG_TIMEOUT);
     // Longer than the launcher takes to start all four.
     heroes.created(launched.cluster.api.create(5));
     launched.cluster.wait_until_held(&heroes, &["gotham", "metropolis"]);
@@ -93,7 +92,7 @@ fn a_killed_city_stays_down_until_it_is_rebuilt_and_then_holds_every_hero_again(
 
     // And once more: what was rebuilt is a child like the first.
     launched.kill9("capitol");
-    launched.cluster.wait_status("capitol", "down", NOTICED);
+    launched.cluster.wait_status("capitol", "down", HANG_TIMEOUT);
     let _ = rebuild(&launched.cluster, "capitol").expect(202);
     launched.cluster.wait_until_held(&heroes, &CITIES);
 }
@@ -103,7 +102,7 @@ fn a_city_that_lives_is_not_rebuilt() {
     let launched = Launched::start();
     let before = launched.processes();
     for city in CITIES {
-        launched.cluster.wait_status(city, "up", NOTICED);
+        launched.cluster.wait_status(city, "up", HANG_TIMEOUT);
         let detail = rebuild(&launched.cluster, city).problem(409, "alive");
         assert!(detail.contains(city), "{detail}");
     }
@@ -112,11 +111,11 @@ fn a_city_that_lives_is_not_rebuilt() {
 
     // One that gives no answer may be running all the same. Its launcher knows.
     launched.signal("gotham", Signal::SIGSTOP);
-    launched.cluster.wait_status("gotham", "unreachable", Duration::from_secs(10));
+    launched.cluster.wait_status("gotham", "unreachable", HANG_TIMEOUT);
     let detail = rebuild(&launched.cluster, "gotham").problem(409, "alive");
     assert!(detail.contains("running") && detail.contains("no answer"), "{detail}");
     launched.signal("gotham", Signal::SIGCONT);
-    launched.cluster.wait_status("gotham", "up", NOTICED);
+    launched.cluster.wait_status("gotham", "up", HANG_TIMEOUT);
     assert_eq!(launched.processes(), before);
 }
 
@@ -126,7 +125,7 @@ fn however_it_is_asked_to_stop_all_four_are_gone_and_so_is_the_socket() {
         let mut launched = Launched::start();
         // One that was rebuilt is stopped as the others are.
         launched.kill9("metropolis");
-        launched.cluster.wait_status("metropolis", "down", NOTICED);
+        launched.cluster.wait_status("metropolis", "down", HANG_TIMEOUT);
         let _ = rebuild(&launched.cluster, "metropolis").expect(202);
         launched.cluster.wait_ready(&["metropolis"]);
         assert_eq!((launched.processes().len(), launched.leftovers().len()), (4, 1));
@@ -144,7 +143,7 @@ fn one_that_does_not_stop_is_killed() {
     let mut launched = Launched::start();
     launched.signal("capitol", Signal::SIGSTOP);
     launched.launcher.signal(Signal::SIGINT);
-    assert_eq!(launched.launcher.exit_code(Duration::from_secs(8)), Some(1));
+    assert_eq!(launched.launcher.exit_code(HANG_TIMEOUT), Some(1));
     assert!(launched.processes().is_empty(), "{:?}", launched.processes());
     assert!(launched.leftovers().is_empty(), "{:?}", launched.leftovers());
     let log = launched.launcher.log();
@@ -211,15 +210,15 @@ fn a_terminal_that_takes_no_more_lines_keeps_nobody_from_stopping() {
     // The pipe stays open, and nobody reads: as where Ctrl-S was pressed.
     let api = Api::new((address, 4900).into());
     let create = || api.try_request("POST", "/api/v1/heroes", &[("content-type", "application/json")], b"{}").map(|reply| reply.status);
-    wait_until("dispatch creates", Duration::from_secs(15), || {
+    wait_until("dispatch creates", HANG_TIMEOUT, || {
         let outcome = create();
         ensure(outcome == Ok(201), || format!("{outcome:?}"))
     });
-    wait_until("dispatch waits for its lines to be shown", Duration::from_secs(60), || {
+    wait_until("dispatch waits for its lines to be shown", HANG_TIMEOUT, || {
         let created = (0..100).take_while(|_| create() == Ok(201)).count();
         ensure(created < 100, || "it goes on".to_owned())
     });
-    assert_eq!(launcher.end(Signal::SIGTERM, Duration::from_secs(8), temporary.path()), Some(1));
+    assert_eq!(launcher.end(Signal::SIGTERM, HANG_TIMEOUT, temporary.path()), Some(1));
     let mut said = String::new();
     launcher.0.stderr.take().expect("a pipe").read_to_string(&mut said).expect("text");
     assert!(said.contains("did not stop within 3 s and were killed"), "{said}");
@@ -259,19 +258,19 @@ fn what_is_not_a_request_is_refused_and_starts_nothing() {
 fn a_city_that_was_brought_back_by_hand_is_left_to_whoever_did_it() {
     let mut launched = Launched::start();
     launched.kill9("gotham");
-    launched.cluster.wait_status("gotham", "down", NOTICED);
+    launched.cluster.wait_status("gotham", "down", HANG_TIMEOUT);
     launched.cluster.restart("gotham");
     let by_hand = launched.processes();
     let taken = format!("another process has its port, {}", launched.cluster.address("gotham"));
     assert_eq!(launched.ask(b"start gotham\n"), format!("refused: {taken}\n"));
     launched.wait_log("the refusal is told", |log| log.contains(&format!("\ngotham is not started again: {taken}\n")));
     assert_eq!(launched.processes(), by_hand);
-    launched.cluster.wait_status("gotham", "up", NOTICED);
+    launched.cluster.wait_status("gotham", "up", HANG_TIMEOUT);
     let _ = rebuild(&launched.cluster, "gotham").problem(409, "alive");
 
     // It ends in its own terminal, and can be a child again.
     launched.cluster.kill9("gotham");
-    launched.cluster.wait_status("gotham", "down", NOTICED);
+    launched.cluster.wait_status("gotham", "down", HANG_TIMEOUT);
     let _ = rebuild(&launched.cluster, "gotham").expect(202);
     launched.cluster.wait_converged();
 }
@@ -287,7 +286,7 @@ fn a_port_that_is_taken_is_named_and_the_others_run() {
         launched
     };
     launched.cluster.wait_ready(&["metropolis", "capitol", "dispatch"]);
-    launched.cluster.wait_status("gotham", "down", NOTICED);
+    launched.cluster.wait_status("gotham", "down", HANG_TIMEOUT);
     let _ = rebuild(&launched.cluster, "gotham").expect(202);
     launched.cluster.wait_converged();
 }
@@ -301,7 +300,7 @@ fn the_launcher_stays_while_anybody_runs_and_ends_with_the_last() {
     launched
         .wait_log("who can bring it back", |log| log.contains("the page can rebuild it, and so can make capitol in another terminal\n"));
     for city in CITIES {
-        launched.cluster.wait_status(city, "down", NOTICED);
+        launched.cluster.wait_status(city, "down", HANG_TIMEOUT);
         let _ = rebuild(&launched.cluster, city).expect(202);
     }
     launched.cluster.wait_converged();
@@ -328,7 +327,7 @@ fn without_a_launcher_the_answer_says_how_to_start_it_by_hand() {
         let mut cluster = Cluster::start(Options { environment, ..Options::default() });
         let _ = rebuild(&cluster, "capitol").problem(409, "alive");
         cluster.kill9("capitol");
-        cluster.wait_status("capitol", "down", NOTICED);
+        cluster.wait_status("capitol", "down", HANG_TIMEOUT);
         let detail = rebuild(&cluster, "capitol").problem(409, "not_ours");
         assert!(detail.ends_with(how), "{terminal}: {detail}");
         let page = cluster.api.get("/").expect(200).body;
@@ -347,7 +346,7 @@ fn a_launcher_that_does_not_do_its_part_is_told_of_in_time() {
     let environment = vec![("SUPERHERO_LAUNCHER", path.display().to_string())];
     let mut cluster = Cluster::start(Options { environment, ..Options::default() });
     cluster.kill9("gotham");
-    cluster.wait_status("gotham", "down", NOTICED);
+    cluster.wait_status("gotham", "down", HANG_TIMEOUT);
 
     let detail = rebuild(&cluster, "gotham").problem(409, "not_ours");
     assert!(detail.contains("cannot be reached") && detail.ends_with("make gotham"), "{detail}");
@@ -393,7 +392,7 @@ fn a_launcher_that_does_not_do_its_part_is_told_of_in_time() {
 #[test]
 fn a_host_that_is_none_is_refused_before_anything_is_started() {
     for (arguments, environment) in [(&["--host=nowhere"][..], &[][..]), (&[], &[("SUPERHERO_HOST", "nowhere")])] {
-        let ended = run("superhero-cluster", arguments, environment, Duration::from_secs(5));
+        let ended = run("superhero-cluster", arguments, environment, HANG_TIMEOUT);
         assert_eq!(ended.code, Some(2), "{ended:?}");
         assert!(ended.stderr.contains("--host") && ended.stdout.is_empty(), "{ended:?}");
     }

@@ -4,10 +4,8 @@ use std::io::Write as _;
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
-use cluster_tests::{Api, CITIES, Cluster, Heroes, Link, Options, Stopwatch, ensure, raw, wait_until};
+use cluster_tests::{Api, CITIES, Cluster, HANG_TIMEOUT, Heroes, Link, Options, Stopwatch, ensure, raw, wait_until};
 use serde_json::json;
-
-const LIMIT: Duration = Duration::from_secs(10);
 
 fn cluster(environment: &[(&'static str, &str)], dispatch: &[&str]) -> Cluster {
     let environment = environment.iter().map(|(name, value)| (*name, (*value).to_owned())).collect();
@@ -53,7 +51,7 @@ fn nobody_is_terminated_while_too_many_tombstones_wait() {
     assert!(detail.contains("--max-tombstones"), "{detail}");
     cluster.restart("capitol");
     // When it has heard of them they are collected, and there is room.
-    wait_until("there is room for a tombstone", LIMIT, || {
+    wait_until("there is room for a tombstone", HANG_TIMEOUT, || {
         let reply = cluster.api.terminate(&ids[2]);
         ensure(reply.status == 204, || reply.body)
     });
@@ -93,7 +91,7 @@ fn pages_beyond_the_limit_are_refused_and_those_open_go_on() {
         page.receive().expect("an open page goes on");
     }
     pages.pop().expect("three are open").close();
-    wait_until("the place is given back", LIMIT, || open().map(drop).map_err(|status| status.to_string()));
+    wait_until("the place is given back", HANG_TIMEOUT, || open().map(drop).map_err(|status| status.to_string()));
 }
 
 #[test]
@@ -110,7 +108,7 @@ fn one_address_gets_no_more_connections_than_it_may() {
     let cluster = cluster(&[("SUPERHERO_MAX_CONNECTIONS_PER_ADDRESS", "16")], &[]);
     let address = cluster.address("dispatch");
     let mut silent = Vec::new();
-    wait_until("no place is left for this address", LIMIT, || {
+    wait_until("no place is left for this address", HANG_TIMEOUT, || {
         silent.push(TcpStream::connect(address).expect("dispatch listens"));
         let answer = raw::exchange(address, &raw::request(address, "GET", b"/healthz", &[], b""), false);
         ensure(answer.status() == Some(503), || format!("{answer:?}"))
@@ -125,7 +123,7 @@ fn connections_beyond_the_limit_are_told_so_and_those_open_go_on() {
     let mut page = Link::open(address, "/live?as=data", &[]).expect("there are places");
     // The links to the cities count, too.
     let mut silent = Vec::new();
-    wait_until("no place is left", LIMIT, || {
+    wait_until("no place is left", HANG_TIMEOUT, || {
         silent.push(TcpStream::connect(address).expect("dispatch listens"));
         let answer = raw::exchange(address, &raw::request(address, "GET", b"/healthz", &[], b""), false);
         ensure(answer.status() == Some(503) && answer.body().contains("no_place"), || format!("{answer:?}"))
@@ -133,7 +131,7 @@ fn connections_beyond_the_limit_are_told_so_and_those_open_go_on() {
     assert!(silent.len() < 16, "links and pages have places too: {}", silent.len());
     page.receive().expect("an open page goes on");
     drop(silent);
-    wait_until("there are places again", LIMIT, || {
+    wait_until("there are places again", HANG_TIMEOUT, || {
         let reply = cluster.api.try_request("GET", "/healthz", &[], &[])?;
         ensure(reply.status == 200, || reply.body)
     });
@@ -180,7 +178,7 @@ fn who_takes_nothing_of_what_it_is_sent_is_let_go() {
     for _ in 0..40 {
         greedy.write_all(request.as_bytes()).expect("a request fits into a buffer");
     }
-    wait_until("dispatch has let go", LIMIT, || {
+    wait_until("dispatch has let go", HANG_TIMEOUT, || {
         // What is written to a connection that is gone fails, sooner or later.
         ensure(greedy.write_all(request.as_bytes()).is_err(), || "still open".into())
     });

@@ -1,9 +1,7 @@
 //! The live socket of a page, message by message: how a page begins, goes on from where it was and catches up; how many frames it is sent
 //! unacknowledged; and that whatever one page says, the others are shown what happens and the cluster agrees.
 
-use std::time::Duration;
-
-use cluster_tests::{CITIES, Cluster, Ending, Heroes, Link, NODES, Options, ensure, wait_until};
+use cluster_tests::{CITIES, Cluster, Ending, HANG_TIMEOUT, Heroes, Link, NODES, Options, ensure, wait_until};
 use serde_json::{Value, json};
 
 /// How many frames a page may have under way unacknowledged.
@@ -70,7 +68,7 @@ impl Page {
     /// Takes and acknowledges frames until one is as wanted, and returns it.
     #[track_caller]
     fn take_until(&mut self, what: &str, wanted: impl Fn(&Value) -> bool) -> Value {
-        wait_until(what, Duration::from_secs(20), || {
+        wait_until(what, HANG_TIMEOUT, || {
             let frame = self.frame();
             self.acknowledge(&frame);
             if wanted(&frame) { Ok(frame) } else { Err(format!("frame {}", frame["s"])) }
@@ -298,7 +296,7 @@ fn pages_in_step_get_the_very_same_bytes() {
     let mut pages = [Page::open(&cluster, ""), Page::open(&cluster, "")];
     // From what to what a frame goes, and how it came.
     let mut taken = [Vec::new(), Vec::new()];
-    wait_until("both got the same frames", Duration::from_secs(30), || {
+    wait_until("both got the same frames", HANG_TIMEOUT, || {
         for (page, taken) in pages.iter_mut().zip(&mut taken) {
             let bytes = page.frame_bytes();
             let frame = parsed(&bytes);

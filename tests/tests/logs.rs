@@ -1,9 +1,8 @@
 //! The logs of real nodes, as a program reads them.
 
 use std::collections::BTreeSet;
-use std::time::Duration;
 
-use cluster_tests::{Cluster, NODES, Options, ensure, wait_until};
+use cluster_tests::{Cluster, HANG_TIMEOUT, NODES, Options, ensure, wait_until};
 use serde_json::Value;
 
 #[test]
@@ -17,7 +16,7 @@ fn every_json_line_says_its_node_and_every_line_of_a_life_which_life() {
     let (mut of_links, mut of_rounds) = (0, 0);
     for node in NODES {
         let lives = if node == "gotham" { 2 } else { 1 };
-        let lines: Vec<Value> = wait_until("whole lines", Duration::from_secs(5), || {
+        let lines: Vec<Value> = wait_until("whole lines", HANG_TIMEOUT, || {
             let log = cluster.process(node).log();
             ensure(log.ends_with('\n'), || log.clone())?;
             log.lines().map(|line| serde_json::from_str(line).map_err(|error| format!("{error} in {line}"))).collect()

@@ -4,15 +4,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::PathBuf;
-use std::time::Duration;
 
 use cluster_tests::{
-    CITIES, Cluster, DEVELOPMENT_COOKIE, Ending, Exposition, Family, Link, NODES, Options, ensure, hello, promtool, raw, wait_until,
+    CITIES, Cluster, DEVELOPMENT_COOKIE, Ending, Exposition, Family, HANG_TIMEOUT, Link, NODES, Options, ensure, hello, promtool, raw,
+    wait_until,
 };
 use serde_json::{Value, json};
-
-/// Long enough for whatever a test waits for.
-const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A cluster to which has happened what there is to count.
 fn used() -> Cluster {
@@ -47,7 +44,7 @@ fn refused(cluster: &Cluster, says: &[u8], cookie: &str) {
 /// Waits until this is the value of that sample at that node.
 #[track_caller]
 fn wait_value(cluster: &Cluster, node: &str, name: &str, labels: &[(&str, &str)], is: impl Fn(f64) -> bool) {
-    wait_until(&format!("{name} {labels:?} of {node}"), PATIENCE, || {
+    wait_until(&format!("{name} {labels:?} of {node}"), HANG_TIMEOUT, || {
         let value = cluster.metrics(node).sum(name, labels);
         ensure(is(value), || value.to_string())
     });
@@ -129,7 +126,7 @@ fn what_a_node_holds_and_the_rounds_that_brought_it_are_counted() {
     for node in NODES {
         wait_value(&cluster, node, "superhero_heroes", &[], |heroes| heroes == 6.0);
         // A scrape is no snapshot: a round may end between two of its lines.
-        let metrics = wait_until(&format!("the rounds of {node} add up"), PATIENCE, || {
+        let metrics = wait_until(&format!("the rounds of {node} add up"), HANG_TIMEOUT, || {
             let metrics = cluster.metrics(node);
             let ended = |outcome| metrics.sum("superhero_gossip_rounds_ended_total", &[("outcome", outcome)]);
             let answered = ended("same") + ended("merged");

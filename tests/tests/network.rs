@@ -12,7 +12,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cluster_tests::{
-    Cluster, Done, Fates, Faults, Forwarder, Load, Look, NODES, Network, Options, Stopwatch, ensure, incarnation_now, look, wait_until,
+    Cluster, Done, Fates, Faults, Forwarder, HANG_TIMEOUT, Load, Look, NODES, Network, Options, Stopwatch, ensure, incarnation_now, look,
+    wait_until,
 };
 
 /// How many heroes there are, about.
@@ -26,8 +27,6 @@ const NOTICE_PATIENCE: Duration = Duration::from_secs(6);
 /// How long it may take until all links stand again. An attempt may have begun just before, and the system repeats what it sent
 /// after one second for the first time; the longest is an attempt at an address where nobody is, two seconds, and a pause of one.
 const LINK_PATIENCE: Duration = Duration::from_secs(6);
-/// How long news may take where not every pair can talk.
-const NEWS_PATIENCE: Duration = Duration::from_secs(20);
 
 /// A fifth of the packets lost, and the rest late and out of order.
 const BAD: Faults = Faults { delay_ms: 50..=150, loss: 0.2, duplication: 0.05 };
@@ -105,7 +104,7 @@ impl Scene {
 
     /// Waits until dispatch itself holds what this city wrote after `since`.
     fn wait_for_news(&self, city: &str, since: u64) {
-        wait_until(&format!("dispatch holds what {city} wrote after {since}"), NEWS_PATIENCE, || {
+        wait_until(&format!("dispatch holds what {city} wrote after {since}"), HANG_TIMEOUT, || {
             let looks = look(&self.cluster.api)?;
             let dispatch = looks.iter().find(|look| look.life.node.to_string() == "dispatch").ok_or("dispatch shows nothing")?;
             let mut stamps = dispatch.map.iter().map(|(_, entry)| entry.stamp);
@@ -183,7 +182,7 @@ fn a_city_cut_off_for_a_minute_goes_on_and_is_heard_of_seconds_after() {
         scene.load.wait_for_writes(300);
     });
     let noticed = scene.load.requests();
-    wait_until("gotham has been cut off for a minute", Duration::from_secs(70), || {
+    wait_until("gotham has been cut off for a minute", HANG_TIMEOUT, || {
         assert_eq!(scene.status("gotham"), "unreachable");
         ensure(watch.elapsed() > Duration::from_secs(60), || format!("{:?}", watch.elapsed()))
     });

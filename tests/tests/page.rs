@@ -2,13 +2,9 @@
 //! the case; a lost frame, a lost socket and a lost dispatch mend themselves without a reload; and the page keeps still for whoever holds
 //! it, points at it or types.
 
-use std::time::Duration;
-
-use cluster_tests::{Browser, CITIES, Cluster, Heroes, Options, ensure, no_complaints, page_of, row, wait_row, wait_until};
+use cluster_tests::{Browser, CITIES, Cluster, HANG_TIMEOUT, Heroes, Options, ensure, no_complaints, page_of, row, wait_row, wait_until};
 use serde_json::{Value, json};
 
-/// How long the page may take to show what happened.
-const PATIENCE: Duration = Duration::from_secs(20);
 /// How WebDriver writes these keys.
 const ENTER: char = '\u{E007}';
 const ESCAPE: char = '\u{E00C}';
@@ -81,7 +77,7 @@ fn recorded(browser: &Browser, what: &str) -> Vec<Value> {
 /// Waits until this JavaScript returns what is wanted, and returns that.
 #[track_caller]
 fn wait_for(browser: &Browser, what: &str, script: &str, wanted: impl Fn(&Value) -> bool) -> Value {
-    wait_until(what, PATIENCE, || {
+    wait_until(what, HANG_TIMEOUT, || {
         let seen = browser.evaluate(script);
         if wanted(&seen) { Ok(seen) } else { Err(seen.to_string()) }
     })
@@ -96,7 +92,7 @@ fn names(browser: &Browser) -> Vec<String> {
 
 #[track_caller]
 fn wait_names(browser: &Browser, what: &str, wanted: &[&str]) {
-    wait_until(what, PATIENCE, || {
+    wait_until(what, HANG_TIMEOUT, || {
         let names = names(browser);
         ensure(names == wanted, || format!("{names:?}"))
     });
@@ -111,7 +107,7 @@ fn all_text(browser: &Browser, selector: &str) -> String {
 
 #[track_caller]
 fn wait_all_text(browser: &Browser, selector: &str, what: &str, wanted: impl Fn(&str) -> bool) {
-    wait_until(&format!("{selector} says {what}"), PATIENCE, || {
+    wait_until(&format!("{selector} says {what}"), HANG_TIMEOUT, || {
         let text = all_text(browser, selector);
         ensure(wanted(&text), || text.clone())
     });
@@ -289,7 +285,7 @@ fn frozen_is_never_said_to_have_stopped_nor_stopped_to_be_frozen() {
     assert!(!noted.as_array().expect("words").contains(&json!("frozen")), "{noted}");
     // Until its port has refused a connection nobody knows more than that it gives no answer.
     note_words(&browser);
-    wait_until("that goes on being said", PATIENCE, || ensure(noted_words(&browser) != json!([]), || "nothing new".to_owned()));
+    wait_until("that goes on being said", HANG_TIMEOUT, || ensure(noted_words(&browser) != json!([]), || "nothing new".to_owned()));
     assert_eq!(noted_words(&browser), json!(["has stopped"]));
     no_complaints(&browser, &[]);
 }
@@ -428,7 +424,7 @@ fn a_page_that_is_held_counts_what_waits_and_shows_it_when_let_go() {
     // For longer than a silence that counts as lost contact.
     let acknowledged = "return said.findLast((message) => message.t === 'ack').at";
     wait_for(&browser, "frames are still acknowledged", acknowledged, |at| at.as_u64() > Some(held + STALE_WITHIN_MS));
-    wait_until("the button says how many changes wait", PATIENCE, || {
+    wait_until("the button says how many changes wait", HANG_TIMEOUT, || {
         let after = browser.evaluate(changes).as_u64().expect("a number");
         let said = browser.text("#hold");
         ensure(after > before && said == format!("Hold view: {} changes waiting", after - before), || {
@@ -475,14 +471,14 @@ fn no_row_moves_while_somebody_points_at_the_table() {
     };
     stir();
     heroes.created([cluster.api.create_named("Ash").id]);
-    wait_until("the page asks for rows that stand still", PATIENCE, || {
+    wait_until("the page asks for rows that stand still", HANG_TIMEOUT, || {
         stir();
         let pins = recorded(&browser, "said.filter((message) => message.t === 'watch').map((message) => message.pin)");
         ensure(pins == [json!([birch, cedar, dogwood])], || format!("{pins:?}"))
     });
     let _ = cluster.api.assign(&cedar, "gotham").expect(200);
     heroes.assigned(&cedar, "gotham");
-    wait_until("a value changes", PATIENCE, || {
+    wait_until("a value changes", HANG_TIMEOUT, || {
         stir();
         assert_eq!(names(&browser), ["Birch", "Cedar", "Dogwood"], "nobody moves");
         let row = row(&browser, "Cedar");
@@ -497,7 +493,7 @@ fn no_row_moves_while_somebody_points_at_the_table() {
     ));
     let _ = cluster.api.terminate(&dogwood).expect(204);
     heroes.died(&dogwood);
-    let gone = wait_until("the row of the dead goes", PATIENCE, || {
+    let gone = wait_until("the row of the dead goes", HANG_TIMEOUT, || {
         stir();
         let gone = browser.evaluate("return window.gone ?? null");
         gone.as_u64().ok_or_else(|| format!("{:?}", names(&browser)))
@@ -574,7 +570,7 @@ fn keys_press_what_is_on_the_page_unless_somebody_types_or_has_switched_them_off
     browser.wait_text("#help", "what the keys do", |text| text.contains("What this is, and its keys"));
     switch(true);
     browser.press("g");
-    wait_until("gossip goes on", PATIENCE, || ensure(gossip(&cluster)["paused"] == false, || "it is paused".to_owned()));
+    wait_until("gossip goes on", HANG_TIMEOUT, || ensure(gossip(&cluster)["paused"] == false, || "it is paused".to_owned()));
     assert_eq!(newly_posted(&browser), json!(["/gossip/resume"]));
     no_complaints(&browser, &[]);
 }
@@ -588,7 +584,7 @@ fn all_names(cluster: &Cluster) -> Vec<String> {
 /// Waits until exactly these heroes are on the page, and its foot says which they are.
 #[track_caller]
 fn wait_page(browser: &Browser, foot: &str, wanted: &[String]) {
-    wait_until(&format!("the page shows {foot}"), PATIENCE, || {
+    wait_until(&format!("the page shows {foot}"), HANG_TIMEOUT, || {
         let (names, said) = (names(browser), browser.text("#heroes-foot > span"));
         ensure(names == wanted && said == foot, || format!("{said:?} {names:?}"))
     });
@@ -673,7 +669,7 @@ fn drawn(browser: &Browser, class: &str) -> Vec<String> {
 
 #[track_caller]
 fn wait_drawn(browser: &Browser, class: &str, part: &str) {
-    wait_until(&format!("{part:?} is drawn as {class}"), PATIENCE, || {
+    wait_until(&format!("{part:?} is drawn as {class}"), HANG_TIMEOUT, || {
         let drawn = drawn(browser, class);
         ensure(drawn.iter().any(|title| title.contains(part)), || format!("{drawn:?}"))
     });
@@ -740,7 +736,7 @@ fn the_speed_of_gossip_is_set_on_the_page() {
     let browser = page_of(&cluster);
     for (label, percent) in [("½×", 50), ("⅒×", 10), ("1×", 100)] {
         browser.click("button", label);
-        wait_until(&format!("gossip goes at {percent} %"), PATIENCE, || {
+        wait_until(&format!("gossip goes at {percent} %"), HANG_TIMEOUT, || {
             let gossip = gossip(&cluster);
             ensure(gossip["percent"] == percent && gossip["paused"] == false, || gossip.to_string())
         });

@@ -2,20 +2,16 @@
 
 use std::net::TcpListener;
 use std::thread;
-use std::time::Duration;
 
 use cluster_tests::{
-    Api, CITIES, Certificates, Cluster, DEVELOPMENT_COOKIE, Ending, Link, Options, Process, Reply, ensure, hello, incarnation_now,
-    own_address, raw, run, wait_until,
+    Api, CITIES, Certificates, Cluster, DEVELOPMENT_COOKIE, Ending, HANG_TIMEOUT, Link, Options, Process, Reply, ensure, hello,
+    incarnation_now, own_address, raw, run, wait_until,
 };
 use serde_json::json;
 use tungstenite::handshake::server::{Request, Response as Answer};
 
 const HOST: &str = "the-token-of-the-host";
 const VIEWER: &str = "the-token-of-viewers";
-
-/// How long a node may take to say that it will not start.
-const LIMIT: Duration = Duration::from_secs(10);
 
 // Who may join.
 
@@ -32,7 +28,7 @@ fn a_cluster_that_speaks_tls_agrees_survives_a_bomb_and_plays_scenarios() {
     cluster.api.heal_all();
     cluster.wait_until_held(&heroes, &CITIES);
     cluster.api.post("/api/v1/scenarios/same-millisecond/play", &json!({})).expect(202);
-    wait_until("the scenario passes", Duration::from_secs(60), || {
+    wait_until("the scenario passes", HANG_TIMEOUT, || {
         let playing = cluster.api.get("/api/v1/scenarios").expect(200).json()["playing"].clone();
         ensure(playing["outcome"] == "passed", || playing.to_string())
     });
@@ -48,11 +44,11 @@ fn the_client_speaks_tls_with_who_is_certified_and_with_nobody_else() {
     let ca = cluster.certificates().file("ca.pem");
     let other = Certificates::at(own_address().into());
     let superhero = |ca: &std::path::Path, command: &str| {
-        run("superhero", &["--url", url, "--ca", ca.to_str().expect("a path that is text"), command], &[], LIMIT)
+        run("superhero", &["--url", url, "--ca", ca.to_str().expect("a path that is text"), command], &[], HANG_TIMEOUT)
     };
     assert_eq!(superhero(&ca, "verdict").code, Some(0));
     assert_eq!(superhero(&other.file("ca.pem"), "verdict").code, Some(3), "signed by somebody else");
-    let unsaid = run("superhero", &["--url", url, "verdict"], &[], LIMIT);
+    let unsaid = run("superhero", &["--url", url, "verdict"], &[], HANG_TIMEOUT);
     assert!(unsaid.code == Some(2) && unsaid.stderr.contains("--ca"), "{unsaid:?}");
 }
 
@@ -93,7 +89,7 @@ fn a_link_needs_a_certificate_of_this_cluster_and_for_the_name_in_its_hello() {
         link.introduce(&hello("metropolis", incarnation_now()), cookie)
     };
     assert!(matches!(introduced("another cookie"), Err(Ending::Closed(4002, _))));
-    wait_until("metropolis may come in", LIMIT, || match introduced(DEVELOPMENT_COOKIE) {
+    wait_until("metropolis may come in", HANG_TIMEOUT, || match introduced(DEVELOPMENT_COOKIE) {
         Ok(welcome) if welcome.alive_elsewhere.is_none() => Ok(()),
         other => Err(format!("{other:?}")),
     });
@@ -118,10 +114,10 @@ fn certificates_that_cannot_be_used_are_named_at_start() {
         (&cert, &"/no/such/file".to_owned(), &ca, "/no/such/file"),
         (&cert, &key, &"/no/such/file".to_owned(), "/no/such/file"),
     ] {
-        let ended = run("gotham", &["--listen=127.0.0.1:0", "--tls-cert", cert, "--tls-key", key, "--tls-ca", ca], &[], LIMIT);
+        let ended = run("gotham", &["--listen=127.0.0.1:0", "--tls-cert", cert, "--tls-key", key, "--tls-ca", ca], &[], HANG_TIMEOUT);
         assert!(ended.code == Some(2) && ended.stderr.contains(named), "{named}: {ended:?}");
     }
-    let alone = run("gotham", &["--listen=127.0.0.1:0", "--tls-cert", &cert], &[], LIMIT);
+    let alone = run("gotham", &["--listen=127.0.0.1:0", "--tls-cert", &cert], &[], HANG_TIMEOUT);
     assert!(alone.code == Some(2) && alone.stderr.contains("--tls-key"), "{alone:?}");
 }
 
@@ -210,7 +206,7 @@ fn a_viewer_sees_all_and_can_cause_nothing() {
     asked(api, "POST", "/api/v1/heroes", Some(HOST)).expect(201);
     // A scenario that a host has begun goes on as that host.
     asked(api, "POST", "/api/v1/scenarios/same-millisecond/play", Some(HOST)).expect(202);
-    wait_until("the scenario passes", Duration::from_secs(60), || {
+    wait_until("the scenario passes", HANG_TIMEOUT, || {
         let playing = api.get("/api/v1/scenarios").expect(200).json()["playing"].clone();
         ensure(playing["outcome"] == "passed", || playing.to_string())
     });
@@ -277,7 +273,7 @@ fn tokens_that_protect_nothing_are_refused_at_start() {
         (vec!["--allow-origin", "https://evil.example/path"], "--allow-origin"),
     ] {
         let arguments: Vec<&str> = ["--listen=127.0.0.1:0"].into_iter().chain(arguments).collect();
-        let ended = run("dispatch", &arguments, &[], LIMIT);
+        let ended = run("dispatch", &arguments, &[], HANG_TIMEOUT);
         assert!(ended.code == Some(2) && ended.stderr.contains(named), "{arguments:?}: {ended:?}");
     }
 }

@@ -4,12 +4,12 @@ use std::collections::BTreeSet;
 use std::net::TcpListener;
 use std::time::Duration;
 
-use cluster_tests::{Cluster, Collector, Link, NODES, Options, Reply, Signal, Span, Stopwatch, ensure, own_address, run, wait_until};
+use cluster_tests::{
+    Cluster, Collector, HANG_TIMEOUT, Link, NODES, Options, Reply, Signal, Span, Stopwatch, ensure, own_address, run, wait_until,
+};
 use opentelemetry_proto::tonic::trace::v1::span::SpanKind;
 use serde_json::{Value, json};
 
-/// How long spans may take to arrive: a batch is sent each second, on a machine that runs other tests too.
-const PATIENCE: Duration = Duration::from_secs(15);
 /// How long a process may take to stop, whatever becomes of its traces: a second for links, a second for spans, and some for a busy machine.
 const STOPPED: Duration = Duration::from_secs(4);
 
@@ -40,7 +40,7 @@ fn trace_of(reply: &Reply) -> String {
 /// Waits until this many spans of the trace have arrived.
 #[track_caller]
 fn wait_trace(collector: &Collector, trace: &str, count: usize) -> Vec<Span> {
-    wait_until(&format!("{count} spans of trace {trace}"), PATIENCE, || {
+    wait_until(&format!("{count} spans of trace {trace}"), HANG_TIMEOUT, || {
         let spans = collector.trace(trace);
         ensure(spans.len() >= count, || format!("{spans:#?}"))?;
         Ok(spans)
@@ -180,7 +180,7 @@ fn a_collector_that_refuses_is_complained_of_once_and_welcomed_back() {
     let collector = Collector::start();
     collector.refuse(true);
     let mut cluster = traced(collector.endpoint());
-    wait_until("dispatch has sent some batches", PATIENCE, || {
+    wait_until("dispatch has sent some batches", HANG_TIMEOUT, || {
         let _ = cluster.api.get("/api/v1/verdict").expect(200);
         ensure(collector.batches() >= 4, || format!("{} batches", collector.batches()))
     });
@@ -188,7 +188,7 @@ fn a_collector_that_refuses_is_complained_of_once_and_welcomed_back() {
     assert_eq!(complaints(cluster.process("dispatch").log()), 1);
     assert_eq!(collector.spans(), Vec::new());
     collector.refuse(false);
-    wait_until("dispatch says that all is well", PATIENCE, || {
+    wait_until("dispatch says that all is well", HANG_TIMEOUT, || {
         let _ = cluster.api.get("/api/v1/verdict").expect(200);
         let log = cluster.process("dispatch").log();
         ensure(log.contains("takes traces again"), || log)
@@ -227,7 +227,7 @@ fn a_collector_that_never_answers_holds_nothing_up() {
 fn an_address_that_is_none_is_refused_before_anything_starts() {
     for node in ["gotham", "dispatch"] {
         let listen = format!("--listen={}:0", own_address());
-        let finished = run(node, &[&listen, "--otlp-endpoint=localhost:4318"], &[], Duration::from_secs(10));
+        let finished = run(node, &[&listen, "--otlp-endpoint=localhost:4318"], &[], HANG_TIMEOUT);
         assert_eq!(finished.code, Some(2), "{finished:?}");
         assert!(finished.stderr.contains("http://HOST:PORT"), "{finished:?}");
     }

@@ -1,6 +1,6 @@
 //! The router: every path with its handler.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
@@ -25,10 +25,23 @@ use crate::web::pages::{forms, index, sign_in};
 use crate::web::spans::requests;
 use crate::web::state::{AppState, Settings};
 
+/// The routes without a state. They are made once in a process: writing the description of the API
+/// takes thousands of times as long as the rest of a router, and tests make many routers.
+static ROUTES: LazyLock<Router<AppState>> = LazyLock::new(routes);
+
 /// Returns the service for browsers and programs. Live sockets close when `stop` is cancelled.
 pub fn router(dispatch: DispatchHandle, settings: Settings, stop: CancellationToken) -> Router {
     let state = AppState::new(dispatch, settings, stop);
     let access = Arc::clone(&state.access);
+    ROUTES
+        .clone()
+        .with_state(state)
+        .layer(middleware::from_fn_with_state(access, access::apply))
+        .layer(middleware::from_fn(requests::request))
+}
+
+/// Returns every path with its handler.
+fn routes() -> Router<AppState> {
     let (api, described) = api().split_for_parts();
     let described = description::written(&described);
     Router::new()
@@ -58,9 +71,6 @@ pub fn router(dispatch: DispatchHandle, settings: Settings, stop: CancellationTo
         .method_not_allowed_fallback(wrong_method)
         .layer(CompressionLayer::new().quality(CompressionLevel::Fastest))
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
-        .with_state(state)
-        .layer(middleware::from_fn_with_state(access, access::apply))
-        .layer(middleware::from_fn(requests::request))
 }
 
 /// The API. The path and method of each call are declared at its handler, with its description.

@@ -4,15 +4,11 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::net::Ipv4Addr;
 use std::path::Path;
-use std::time::Duration;
 
-use cluster_tests::{Api, CITIES, NODES, Process, ensure, own_address, run, wait_until};
+use cluster_tests::{Api, CITIES, HANG_TIMEOUT, NODES, Process, ensure, own_address, run, wait_until};
 use tempfile::TempDir;
 
 use crate::told::{FILES, Told, Way};
-
-/// How long starting, agreeing and stopping may take, on a machine that runs other tests too.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
 /// The processes that one way of deploying starts, each on an address of its own, with files of its own.
 pub(crate) struct Deployed {
@@ -80,11 +76,11 @@ impl Deployed {
         let told = &self.told[node];
         let arguments: Vec<&str> = told.healthcheck[1..].iter().map(String::as_str).collect();
         let environment: Vec<(&str, &str)> = told.environment.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
-        run(&told.healthcheck[0], &arguments, &environment, PATIENCE).code
+        run(&told.healthcheck[0], &arguments, &environment, HANG_TIMEOUT).code
     }
 
     pub(crate) fn wait_healthy(&self, node: &str) {
-        wait_until(&format!("{node} is healthy"), PATIENCE, || {
+        wait_until(&format!("{node} is healthy"), HANG_TIMEOUT, || {
             let health = self.health(node);
             ensure(health == Some(0), || format!("its health check ends with {health:?}"))
         });
@@ -92,7 +88,7 @@ impl Deployed {
 
     pub(crate) fn wait_until_all_hold(&self, heroes: usize) {
         let api = self.api();
-        wait_until(&format!("all hold {heroes} heroes"), PATIENCE, || {
+        wait_until(&format!("all hold {heroes} heroes"), HANG_TIMEOUT, || {
             let held: Vec<usize> = CITIES.iter().map(|city| api.city(city).heroes.len()).collect();
             ensure(held == [heroes; 3], || format!("{held:?}"))?;
             let verdict = api.get("/api/v1/verdict").expect(200).json();
