@@ -6,8 +6,8 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use scenario::{Outcome, Progress, Report, Scenario, StepReport, play, shipped, shipped_by_name};
 use serde::Serialize;
-use superhero::scenario::{Outcome, Progress, Report, Scenario, StepReport, play, shipped, shipped_by_name};
 use superhero::{Access, Api};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -112,7 +112,7 @@ impl ScenarioRunner {
 
 impl Playing {
     fn of(scenario: &Scenario) -> Self {
-        let waiting = |step: &superhero::scenario::Step| StepLine { text: step.to_string(), state: "waiting", detail: String::new() };
+        let waiting = |step: &scenario::Step| StepLine { text: step.to_string(), state: "waiting", detail: String::new() };
         Self {
             name: scenario.name.clone(),
             title: scenario.title.clone(),

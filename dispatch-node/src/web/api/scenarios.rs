@@ -5,7 +5,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
-use superhero::scenario::{Scenario, shipped};
+use scenario::{Scenario, shipped};
 use utoipa::ToSchema;
 
 use crate::web::api::refusals::{Beginning, Reading};

@@ -5,7 +5,7 @@ use askama::Template;
 
 use shared::id::NodeName;
 use shared::membership::DISPATCH;
-use superhero::scenario::shipped;
+use scenario::shipped;
 
 use crate::text::title;
 
