@@ -49,12 +49,6 @@ impl Access {
         Ok(Self { token: token.transpose()?, authorities: authorities.transpose()? })
     }
 
-    /// Returns the access with this token.
-    #[must_use]
-    pub fn with_token(self, token: Option<String>) -> Self {
-        Self { token, ..self }
-    }
-
     /// Returns whether there are certificates to trust.
     pub(crate) fn has_authorities(&self) -> bool {
         self.authorities.is_some()

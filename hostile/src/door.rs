@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use axum::extract::ConnectInfo;
 use dispatch_node::dispatch::Event;
-use dispatch_node::web::{self, AccessPolicy, DispatchHandle, LauncherClient, Limits, ScenarioRunner, Settings, Tokens};
+use dispatch_node::web::{self, AccessPolicy, DispatchHandle, LauncherClient, Limits, Settings, Tokens};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
@@ -106,9 +106,7 @@ async fn talk(stream: DuplexStream, bytes: &[u8]) -> Vec<u8> {
 
 /// Dispatch: the router, the machine behind it, and a connection. Goes on when the connection has ended.
 async fn serve(stream: DuplexStream, stop: CancellationToken) -> Infallible {
-    // Nobody listens there, so a scenario that is begun is over at once.
     let nobody = SocketAddr::from((Ipv4Addr::LOCALHOST, 1));
-    let scenarios = ScenarioRunner::new(nobody, None, stop.clone());
     let (handle, responder, mut asks) = DispatchHandle::new(1_024);
     let tokens = Tokens::new(None, None).expect("none is not the same as none");
     let access = AccessPolicy { on_loopback: false, hosts: Vec::new(), origins: Vec::new(), tokens, encrypted: false };
@@ -116,7 +114,6 @@ async fn serve(stream: DuplexStream, stop: CancellationToken) -> Infallible {
         cities: well_known_cities(),
         access,
         launcher: LauncherClient::of(None),
-        scenarios,
         unsafe_for: None,
         limits: Limits { name_chars: 100, browsers: 100, browsers_per_address: 100 },
     };
