@@ -1,6 +1,7 @@
-//! What it takes to be let in: a token, and whose certificates are believed.
+//! Access to a dispatch that is not on this machine alone: a token, and the certificates to trust.
+//!
+//! Invariant: without certificates to trust there is no encrypted connection.
 
-use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::path::Path;
 use std::sync::Arc;
@@ -12,37 +13,30 @@ use ureq::tls::{Certificate, RootCerts, TlsConfig, TlsProvider};
 
 use crate::error::Error;
 
-/// What it takes to be let in by a dispatch that is not on this machine alone.
+/// A token, and the certificates to trust.
 #[derive(Clone, Debug, Default)]
 pub struct Access {
     pub(crate) token: Option<String>,
     authorities: Option<Vec<CertificateDer<'static>>>,
 }
 
-/// A connection to dispatch, and the headers that let it in.
-pub struct Opened {
-    /// The connection.
-    pub connection: Box<dyn Connection>,
-    /// Names and values.
-    pub headers: Vec<(&'static str, String)>,
-}
-
-/// A connection, encrypted or not.
-pub trait Connection: Read + Write {}
-impl<T: Read + Write> Connection for T {}
-
 impl Access {
-    /// With the token in this file, and believing the certificates that those in the other (PEM) have signed.
+    /// Reads the token in a file, and the certificates of authorities in another one (PEM).
     ///
     /// # Errors
-    /// [`Error::Access`]: a file cannot be read, or holds nothing of its kind.
+    /// [`Error::Access`]: a file cannot be read, or has nothing of its kind.
     pub fn read(token_file: Option<&Path>, authorities: Option<&Path>) -> Result<Self, Error> {
         let unusable = |path: &Path, why: String| Error::Access { path: path.display().to_string(), why };
         let token = token_file.map(|path| {
             let token = std::fs::read_to_string(path).map_err(|error| unusable(path, error.to_string()))?;
             let token = token.trim().to_owned();
             let can_be_sent = !token.is_empty() && token.bytes().all(|byte| byte.is_ascii_graphic());
-            if can_be_sent { Ok(token) } else { Err(unusable(path, "a token has letters, digits and punctuation, and no spaces".into())) }
+            if can_be_sent {
+                Ok(token)
+            } else {
+                let why = "a token has letters, digits and punctuation, and no spaces";
+                Err(unusable(path, why.into()))
+            }
         });
         let authorities = authorities.map(|path| {
             let read = CertificateDer::pem_file_iter(path).and_then(Iterator::collect::<Result<Vec<_>, _>>);
@@ -55,20 +49,15 @@ impl Access {
         Ok(Self { token: token.transpose()?, authorities: authorities.transpose()? })
     }
 
-    /// The same, with this token.
-    #[must_use]
-    pub fn with_token(self, token: Option<String>) -> Self {
-        Self { token, ..self }
-    }
-
-    /// Whether there is somebody whose signature is believed.
-    pub(crate) fn believes_somebody(&self) -> bool {
+    /// Returns whether there are certificates to trust.
+    pub(crate) fn has_authorities(&self) -> bool {
         self.authorities.is_some()
     }
 
-    /// How HTTP is encrypted.
+    /// Returns the settings by which HTTP is encrypted.
     pub(crate) fn for_http(&self) -> TlsConfig {
-        let certificates: Vec<_> = self.authorities.iter().flatten().map(|der| Certificate::from_der(der).to_owned()).collect();
+        let trusted = self.authorities.iter().flatten();
+        let certificates: Vec<_> = trusted.map(|der| Certificate::from_der(der).to_owned()).collect();
         TlsConfig::builder()
             .provider(TlsProvider::Rustls)
             .unversioned_rustls_crypto_provider(Arc::new(rustls::crypto::ring::default_provider()))
@@ -76,8 +65,8 @@ impl Access {
             .build()
     }
 
-    /// Goes on with TLS with who should be `host`.
-    pub(crate) fn encrypt(&self, host: &str, stream: TcpStream) -> Result<Box<dyn Connection>, String> {
+    /// Starts TLS on a connection to `host`.
+    pub(crate) fn encrypt(&self, host: &str, stream: TcpStream) -> Result<StreamOwned<ClientConnection, TcpStream>, String> {
         let mut roots = RootCertStore::empty();
         for authority in self.authorities.iter().flatten() {
             roots.add(authority.clone()).map_err(|error| error.to_string())?;
@@ -87,9 +76,9 @@ impl Access {
             .map_err(|error| error.to_string())?
             .with_root_certificates(roots)
             .with_no_client_auth();
-        let name =
-            ServerName::try_from(host.trim_start_matches('[').trim_end_matches(']').to_owned()).map_err(|error| error.to_string())?;
+        let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
+        let name = ServerName::try_from(host).map_err(|error| error.to_string())?;
         let connection = ClientConnection::new(Arc::new(config), name).map_err(|error| error.to_string())?;
-        Ok(Box::new(StreamOwned::new(connection, stream)))
+        Ok(StreamOwned::new(connection, stream))
     }
 }

@@ -1,23 +1,24 @@
-//! What each command asks, and what it prints of the answer.
+//! The commands: the calls that each makes, and the output of their answers.
 
 use std::thread;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use clap::CommandFactory as _;
 
-use superhero::api::{Event, Exchange, FaultInForce, Gossip, Hero, Node, Verdict};
-use superhero::{Answer, Api, Stopwatch, span};
+use api_types::{City, Event, Exchange, Fault, Gossip, Hero, Node, Verdict};
+use scenario::span;
+use superhero::{Answer, Api, Stopwatch};
 
 use crate::options::{Command, Options};
-use crate::output::{Failure, Output};
+use crate::output::{Failure, Output, at};
 use crate::{doctor, load, play, watch};
 
-/// Between two looks at the verdict.
+/// The time between two requests for the verdict.
 const PAUSE: Duration = Duration::from_millis(100);
-/// How much of an id people are shown, in characters. It will do to name a hero.
+/// The length of an id on a terminal, in characters. A prefix of it identifies a hero.
 const SHORT_ID: usize = 8;
 
-/// Does what the command line says.
+/// Runs the command of the command line.
 pub(crate) fn run(options: Options) -> Result<(), Failure> {
     let api = options.api()?;
     let Options { json, command, .. } = options;
@@ -38,18 +39,17 @@ pub(crate) fn run(options: Options) -> Result<(), Failure> {
         }
         Command::Terminate { hero } => Ok(api.terminate(&find(&api, &hero)?)?),
         Command::Bomb { city } => print.city(&api.bomb(city.as_deref())?),
-        Command::Stop { city } => print.city(&api.to_city(&city, "stop")?),
-        Command::Kill { city } => print.city(&api.to_city(&city, "kill")?),
-        Command::Rebuild { city } => print.city(&api.to_city(&city, "rebuild")?),
-        Command::Forget { city } => print.city(&api.to_city(&city, "forget")?),
+        Command::Stop { city } => print.city(&api.operate_city(&city, "stop")?),
+        Command::Kill { city } => print.city(&api.operate_city(&city, "kill")?),
+        Command::Rebuild { city } => print.city(&api.operate_city(&city, "rebuild")?),
+        Command::Forget { city } => print.city(&api.operate_city(&city, "forget")?),
         Command::Cluster => print.table(&api.cluster()?, &NODE, |cluster| cluster.nodes.iter().map(node).collect()),
         Command::Verdict { wait_converged: Some(limit), .. } => verdict(&api, print, true, limit),
         Command::Verdict { wait_apart: Some(limit), .. } => verdict(&api, print, false, limit),
         Command::Verdict { wait_converged: None, wait_apart: None } => print.verdict(&api.verdict()?),
         Command::Fault(fault) => {
-            let fault = fault.fault();
-            fault.body().map_err(Failure::Unusable)?;
-            print.one(&api.inject(&fault)?, &FAULT, in_force)
+            let request = fault.fault().request().map_err(Failure::Unusable)?;
+            print.one(&api.inject(&request)?, &FAULT, in_force)
         }
         Command::Faults => print.table(&api.faults()?, &FAULT, |faults| faults.faults.iter().map(in_force).collect()),
         Command::Heal { id: Some(id) } => Ok(api.heal(&id)?),
@@ -72,7 +72,7 @@ pub(crate) fn run(options: Options) -> Result<(), Failure> {
         Command::Load(options) => load::load(&api, print.out, json, &options),
         Command::Doctor { config } => doctor::examine(&api, print.out, json, config.as_deref()),
         Command::Completions { shell } => {
-            // Into memory first: the generator would panic on a closed pipe.
+            // The generator panics on a closed pipe, so it writes into memory.
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Options::command(), "superhero", &mut script);
             print.out.bytes(&script)
@@ -100,7 +100,7 @@ impl Printer {
         self.table(answer, headings, |value| vec![row(value)])
     }
 
-    fn city(self, answer: &Answer<superhero::api::City>) -> Result<(), Failure> {
+    fn city(self, answer: &Answer<City>) -> Result<(), Failure> {
         self.one(answer, &["CITY"], |city| vec![city.city.clone()])
     }
 
@@ -150,18 +150,20 @@ fn node(node: &Node) -> Vec<String> {
     ]
 }
 
-fn in_force(fault: &FaultInForce) -> Vec<String> {
-    let amount = |(name, value): (&String, &serde_json::Value)| format!("{name}={value}");
-    let amounts = fault.amounts.iter().filter(|(name, value)| *name != "heal_after_s" && !value.is_null()).map(amount);
+fn in_force(fault: &Fault) -> Vec<String> {
+    // Named as in the API.
+    let amounts = serde_json::to_value(fault.amount).expect("amounts are numbers");
+    let amounts = amounts.as_object().into_iter().flatten();
+    let amounts: Vec<String> = amounts.map(|(name, value)| format!("{name}={value}")).collect();
     let frames = &fault.frames;
     vec![
         fault.id.clone(),
         fault.kind.clone(),
         fault.from.clone(),
         fault.to.clone().unwrap_or_default(),
-        fault.to.as_ref().map_or_else(String::new, |_| yes(fault.both)),
-        amounts.collect::<Vec<_>>().join(" "),
-        fault.heals_in_ms.map_or_else(String::new, |ms| span::written(Duration::from_millis(ms))),
+        fault.to.as_ref().map_or_else(String::new, |_| yes(fault.both.unwrap_or_default())),
+        amounts.join(" "),
+        span::written(Duration::from_millis(fault.heals_in_ms)),
         fault.in_force_at.join(" "),
         format!("{} seen, {} dropped, {} delayed, {} duplicated", frames.seen, frames.dropped, frames.delayed, frames.duplicated),
     ]
@@ -174,13 +176,6 @@ fn step(exchange: &Exchange) -> Vec<String> {
 
 fn event(event: &Event) -> Vec<String> {
     vec![event.number.to_string(), at(event.at_ms), event.node.clone(), event.kind.clone(), event.text.clone()]
-}
-
-/// A moment as people write it, in UTC.
-pub(crate) fn at(unix_ms: u64) -> String {
-    // Beyond the year 9999 the number itself must do.
-    let known = SystemTime::UNIX_EPOCH.checked_add(Duration::from_millis(unix_ms)).filter(|_| unix_ms < 253_402_300_800_000);
-    known.map_or_else(|| unix_ms.to_string(), |at| humantime::format_rfc3339_millis(at).to_string())
 }
 
 /// Waits until the cluster agrees, or until it does not, and prints the verdict either way.
@@ -200,11 +195,11 @@ fn verdict(api: &Api, print: Printer, converged: bool, limit: Duration) -> Resul
     }
 }
 
-/// The id of the hero that is meant.
+/// Returns the id of the hero of this name, id, or beginning of an id.
 fn find(api: &Api, meant: &str) -> Result<String, Failure> {
     let is_id = meant.len() == 36 && meant.chars().all(|c| c.is_ascii_hexdigit() || c == '-');
     if is_id {
-        // Also when dispatch has not heard of the hero yet.
+        // Dispatch need not know the hero yet.
         return Ok(meant.to_ascii_lowercase());
     }
     let heroes = api.heroes()?.value.heroes;

@@ -1,16 +1,18 @@
-//! `superhero doctor`: looks at a set-up from outside, and says what is wrong with it and what to do about that.
+//! `superhero doctor`: checks of a set-up from outside, each with a remedy.
 //!
-//! - `configuration`: can each node use the file? `files`, `certificates`: are the files that it names as they must be?
-//! - `machine`: does this machine allow what nodes need?
-//! - `port`: who, if anybody, is at an address?
-//! - `cluster`: what dispatch and the nodes say of themselves.
+//! - `configuration`: the file that configures the nodes. `files`, `certificates`: those it names.
+//! - `machine`: the limits of this machine.
+//! - `port`: the process at an address.
+//! - `cluster`: the reports of dispatch and the nodes.
+//! - `finding`: the result of a check.
 //!
-//! Invariant: it changes nothing, and every check ends; one that cannot be made says so.
+//! Invariant: a check changes nothing, and it ends. A check that cannot be made is a finding.
 
 mod certificates;
 mod cluster;
 mod configuration;
 mod files;
+mod finding;
 mod machine;
 mod port;
 
@@ -22,42 +24,7 @@ use superhero::Api;
 
 use crate::output::{Failure, Output};
 
-/// What a check came to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-enum State {
-    Ok,
-    /// Works, and somebody should know.
-    Warn,
-    /// Does not work.
-    Fail,
-}
-
-/// A line of what the doctor says.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-struct Finding {
-    /// What was looked at.
-    check: String,
-    state: State,
-    /// What is the case.
-    found: String,
-    /// What to do about it; empty where there is nothing to be done.
-    remedy: String,
-}
-
-impl Finding {
-    fn ok(check: impl Into<String>, found: impl Into<String>) -> Self {
-        Self { check: check.into(), state: State::Ok, found: found.into(), remedy: String::new() }
-    }
-
-    fn warn(check: impl Into<String>, found: impl Into<String>, remedy: impl Into<String>) -> Self {
-        Self { check: check.into(), state: State::Warn, found: found.into(), remedy: remedy.into() }
-    }
-
-    fn fail(check: impl Into<String>, found: impl Into<String>, remedy: impl Into<String>) -> Self {
-        Self { check: check.into(), state: State::Fail, found: found.into(), remedy: remedy.into() }
-    }
-}
+use finding::{Finding, State};
 
 #[derive(Serialize)]
 struct Report<'a> {
@@ -65,7 +32,7 @@ struct Report<'a> {
     findings: &'a [Finding],
 }
 
-/// Makes all checks and prints them, those first on which others rest.
+/// Makes all checks, those first that others depend on, and prints the findings.
 pub(crate) fn examine(api: &Api, out: Output, json: bool, config: Option<&Path>) -> Result<(), Failure> {
     let mut findings = Vec::new();
     let known = config.map(|config| configuration::examine(config, &mut findings)).unwrap_or_default();

@@ -1,9 +1,9 @@
-//! What came instead of an answer.
+//! The reasons why a call has no answer.
 
-/// Why there is no answer, or not the one that was hoped for.
+/// The reason why a call has no answer, or a refusal.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
-    /// The address is none that can be asked.
+    /// The address is not that of a dispatch. Nothing was sent.
     #[error("{url:?} is not the address of a dispatch: {why}; write http://127.0.0.1:4900")]
     Address {
         /// What was given.
@@ -11,7 +11,7 @@ pub enum Error {
         /// What is wrong with it.
         why: String,
     },
-    /// What it takes to be let in is not to be had. Nothing was asked.
+    /// A token or a certificate cannot be read. Nothing was sent.
     #[error("{path}: {why}")]
     Access {
         /// The file.
@@ -19,20 +19,20 @@ pub enum Error {
         /// What is wrong with it.
         why: String,
     },
-    /// Nobody answered in time. Whether something was changed is not known.
+    /// There was no answer in time. It is unknown whether anything was changed.
     #[error("dispatch does not answer at {url}: {why}")]
     NoAnswer {
-        /// Who was asked.
+        /// The address of the request.
         url: String,
         /// What happened instead.
         why: String,
     },
-    /// Somebody answered, and not as dispatch does.
+    /// The answer is not one of dispatch.
     #[error("what answers at {url} is not dispatch as this program knows it: {why}")]
     NotDispatch {
-        /// Who was asked.
+        /// The address of the request.
         url: String,
-        /// What was odd.
+        /// What was unexpected.
         why: String,
     },
     /// Dispatch refused, with a problem document (RFC 9457).
@@ -40,15 +40,15 @@ pub enum Error {
     Refused {
         /// The HTTP status.
         status: u16,
-        /// The document's `type`: a stable word.
+        /// The `type` of the document: a stable word.
         kind: String,
-        /// For people: what was wrong and what was not done.
+        /// What was wrong and what was not done, for people.
         detail: String,
     },
 }
 
 impl Error {
-    /// The stable word of a refusal; `None` where nobody refused.
+    /// Returns the type of the problem, if the request was refused.
     #[must_use]
     pub fn refusal(&self) -> Option<&str> {
         match self {
@@ -57,7 +57,7 @@ impl Error {
         }
     }
 
-    /// Whether dispatch itself could not be spoken with, whatever was asked.
+    /// Returns whether dispatch itself was not reached, whatever the request was.
     #[must_use]
     pub fn is_silence(&self) -> bool {
         match self {

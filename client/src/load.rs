@@ -14,6 +14,7 @@ mod lag;
 mod many;
 mod measured;
 mod mix;
+mod options;
 mod progress;
 mod report;
 mod schedule;
@@ -25,7 +26,6 @@ use std::time::Duration;
 
 use superhero::{Api, Error, Stopwatch};
 
-use crate::options::LoadOptions;
 use crate::output::{Failure, Output};
 
 use agreement::{Newest, Took};
@@ -38,8 +38,7 @@ use report::{Filled, Report, Seen, ms};
 use schedule::Schedule;
 use writers::Written;
 
-pub(crate) use mix::Mix;
-pub(crate) use schedule::rate;
+pub(crate) use options::LoadOptions;
 
 /// Dispatch counts what has arrived with the next view that it shows: this long after, all of it is counted.
 const COUNTED_AFTER: Duration = Duration::from_millis(1_500);
@@ -85,7 +84,7 @@ fn measure(api: &Api, options: &LoadOptions, interrupt: &Interrupt, heroes: &mut
         tally: &tally,
         took,
         lags: lags(api).since(&before),
-        gossip_interval: options.gossip_interval * 100 / percent,
+        gossip_interval: options.gossip_interval * 100 / u32::from(percent),
         connections,
         processor,
     };

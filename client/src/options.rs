@@ -3,13 +3,14 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::builder::RangedU64ValueParser;
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 
-use superhero::{Access, Api, Disturbance, EVERYBODY, Fault, span};
+use api_types::ALL;
+use scenario::{Fault, FaultKind, span};
+use superhero::{Access, Api};
 
-use crate::load::{Mix, rate};
+use crate::load::LoadOptions;
 
 const AFTER_HELP: &str = "\
 Exit codes:
@@ -222,40 +223,6 @@ pub(crate) enum FaultCommand {
     },
 }
 
-/// What load.
-#[derive(Args, Clone, Debug)]
-pub(crate) struct LoadOptions {
-    /// Create heroes until so many live; those that live already take part
-    #[arg(long, value_name = "N", default_value = "1000", value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
-    pub(crate) heroes: u64,
-    /// How many writes are due, evenly spread, however late answers are; 0/s for none
-    #[arg(long, value_name = "N/s", default_value = "100/s", value_parser = rate)]
-    pub(crate) writes: u32,
-    /// For how long
-    #[arg(long, value_name = "N", default_value = "30", value_parser = clap::value_parser!(u64).range(1..=86_400))]
-    pub(crate) seconds: u64,
-    /// What writes do: send a hero to a city, create one, delete one that this load has created; each with its part
-    #[arg(long, value_name = "KIND=PART,…", default_value = "assign=100")]
-    pub(crate) mix: Mix,
-    /// So many writes may wait for an answer at once; what is due beyond that waits, and its time counts
-    #[arg(long, value_name = "N", default_value = "16", value_parser = RangedU64ValueParser::<usize>::new().range(1..=1_000))]
-    pub(crate) connections: usize,
-    /// How long the cities may take to agree, before the load and after it; exit code 1 when they do not
-    #[arg(long, value_name = "TIME", default_value = "60s", value_parser = span::duration)]
-    pub(crate) wait: Duration,
-    /// What cities were started with: the API does not say, and times are also told in these
-    #[arg(long, value_name = "TIME", default_value = "1s", value_parser = interval)]
-    pub(crate) gossip_interval: Duration,
-    /// Leave the heroes that were created; else they are deleted at the end
-    #[arg(long)]
-    pub(crate) keep: bool,
-}
-
-/// A span of time in which something is done once.
-fn interval(text: &str) -> Result<Duration, String> {
-    span::duration(text).and_then(|span| if span.is_zero() { Err("more than 0".into()) } else { Ok(span) })
-}
-
 /// A fault of a part of what passes.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct Part {
@@ -299,27 +266,27 @@ impl FaultCommand {
     /// The fault that is asked for. Its amounts are not checked yet.
     pub(crate) fn fault(self) -> Fault {
         match self {
-            Self::Cut { link } => link.fault(Disturbance::Cut),
-            Self::Delay { link, by, jitter } => link.fault(Disturbance::Delay { by, jitter }),
-            Self::Loss(Part { link, percent }) => link.fault(Disturbance::Loss { percent }),
-            Self::Duplicate(Part { link, percent }) => link.fault(Disturbance::Duplicate { percent }),
-            Self::Reorder(Part { link, percent }) => link.fault(Disturbance::Reorder { percent }),
-            Self::Throttle { link, bytes_per_s } => link.fault(Disturbance::Throttle { bytes_per_s }),
-            Self::Freeze { city, lasts } => of_node(Disturbance::Freeze, city, lasts),
-            Self::Skew { node, by, lasts } => of_node(Disturbance::Skew { by_ms: by }, node, lasts),
+            Self::Cut { link } => link.fault(FaultKind::Cut),
+            Self::Delay { link, by, jitter } => link.fault(FaultKind::Delay { by, jitter }),
+            Self::Loss(Part { link, percent }) => link.fault(FaultKind::Loss { percent }),
+            Self::Duplicate(Part { link, percent }) => link.fault(FaultKind::Duplicate { percent }),
+            Self::Reorder(Part { link, percent }) => link.fault(FaultKind::Reorder { percent }),
+            Self::Throttle { link, bytes_per_s } => link.fault(FaultKind::Throttle { bytes_per_s }),
+            Self::Freeze { city, lasts } => of_node(FaultKind::Freeze, city, lasts),
+            Self::Skew { node, by, lasts } => of_node(FaultKind::Skew { by_ms: by }, node, lasts),
         }
     }
 }
 
 impl Link {
-    fn fault(self, what: Disturbance) -> Fault {
-        let to = if self.to == "all" { EVERYBODY.to_owned() } else { self.to };
-        Fault { what, from: self.from, to: Some(to), one_way: self.one_way, lasts: self.lasts.lasts }
+    fn fault(self, kind: FaultKind) -> Fault {
+        let to = if self.to == "all" { ALL.to_owned() } else { self.to };
+        Fault { kind, from: self.from, to: Some(to), one_way: self.one_way, lasts: self.lasts.lasts }
     }
 }
 
-fn of_node(what: Disturbance, node: String, Lasts { lasts }: Lasts) -> Fault {
-    Fault { what, from: node, to: None, one_way: false, lasts }
+fn of_node(kind: FaultKind, node: String, Lasts { lasts }: Lasts) -> Fault {
+    Fault { kind, from: node, to: None, one_way: false, lasts }
 }
 
 #[cfg(test)]
@@ -345,13 +312,13 @@ mod tests {
         let cut = fault("cut gotham all --one-way --for 20s");
         assert_eq!((cut.to.as_deref(), cut.one_way, cut.lasts), (Some("*"), true, Some(Duration::from_secs(20))));
         let delay = fault("delay gotham capitol --by 300ms --jitter 50ms");
-        assert_eq!(delay.what, Disturbance::Delay { by: Duration::from_millis(300), jitter: Duration::from_millis(50) });
-        assert_eq!(fault("loss gotham * --percent 0.5").what, Disturbance::Loss { percent: 0.5 });
-        assert_eq!(fault("duplicate gotham * --percent 5").what, Disturbance::Duplicate { percent: 5.0 });
-        assert_eq!(fault("reorder gotham * --percent 5").what, Disturbance::Reorder { percent: 5.0 });
-        assert_eq!(fault("throttle gotham * --bytes-per-s 8192").what, Disturbance::Throttle { bytes_per_s: 8_192 });
-        assert_eq!(fault("freeze gotham"), of_node(Disturbance::Freeze, "gotham".into(), Lasts { lasts: None }));
-        assert_eq!(fault("skew dispatch --by -3s").what, Disturbance::Skew { by_ms: -3_000 });
-        assert_eq!(fault("skew dispatch --by=+3s").what, Disturbance::Skew { by_ms: 3_000 });
+        assert_eq!(delay.kind, FaultKind::Delay { by: Duration::from_millis(300), jitter: Duration::from_millis(50) });
+        assert_eq!(fault("loss gotham * --percent 0.5").kind, FaultKind::Loss { percent: 0.5 });
+        assert_eq!(fault("duplicate gotham * --percent 5").kind, FaultKind::Duplicate { percent: 5.0 });
+        assert_eq!(fault("reorder gotham * --percent 5").kind, FaultKind::Reorder { percent: 5.0 });
+        assert_eq!(fault("throttle gotham * --bytes-per-s 8192").kind, FaultKind::Throttle { bytes_per_s: 8_192 });
+        assert_eq!(fault("freeze gotham"), of_node(FaultKind::Freeze, "gotham".into(), Lasts { lasts: None }));
+        assert_eq!(fault("skew dispatch --by -3s").kind, FaultKind::Skew { by_ms: -3_000 });
+        assert_eq!(fault("skew dispatch --by=+3s").kind, FaultKind::Skew { by_ms: 3_000 });
     }
 }

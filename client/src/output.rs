@@ -1,29 +1,30 @@
-//! Where answers go, and how a command ends.
+//! Output and exit codes of the commands.
 
 use std::io::{self, IsTerminal as _, Write as _};
 use std::process::ExitCode;
+use std::time::{Duration, SystemTime};
 
 use superhero::Error;
 
 use crate::table::{self, Look, clean};
 
-/// Why a command did not do what it was asked to.
+/// The reason why a command failed, with its exit code.
 #[derive(Debug)]
 pub(crate) enum Failure {
-    /// It was refused, or what was expected did not come about. 1.
+    /// The request was refused, or an expectation failed: 1.
     No(String),
-    /// The same, and all has been said. 1.
+    /// The same, after the command has printed the reason: 1.
     Said,
-    /// The command line or a file cannot be used. 2.
+    /// The command line or a file cannot be used: 2.
     Unusable(String),
-    /// Dispatch does not answer. 3.
+    /// Dispatch does not answer: 3.
     NoAnswer(String),
-    /// Nobody reads what is printed: nothing is left to be done. 0.
+    /// The reader closed the pipe, so there is nothing left to do: 0.
     Closed,
 }
 
 impl Failure {
-    /// The exit code; what there is to say goes to standard error.
+    /// Prints the reason to standard error, and returns the exit code.
     pub(crate) fn end(self) -> ExitCode {
         let (code, said) = match self {
             Self::No(said) => (1, Some(said)),
@@ -33,7 +34,7 @@ impl Failure {
             Self::Closed => (0, None),
         };
         if let Some(said) = said {
-            // Whoever closed standard error does not want to know.
+            // A closed standard error is no further failure.
             let _ = writeln!(io::stderr(), "error: {}", said.lines().map(clean).collect::<Vec<_>>().join("\n"));
         }
         ExitCode::from(code)
@@ -60,12 +61,12 @@ impl From<io::Error> for Failure {
 /// Standard output.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Output {
-    /// How tables look there.
+    /// The style of tables.
     pub(crate) look: Look,
 }
 
 impl Output {
-    /// Standard output, as it is.
+    /// Returns standard output, with the style that fits it.
     pub(crate) fn standard() -> Self {
         let unwanted = |variable| std::env::var_os(variable).is_some_and(|value| !value.is_empty());
         let is_terminal = io::stdout().is_terminal();
@@ -73,12 +74,12 @@ impl Output {
         Self { look: if is_terminal { Look::Columns { colour } } else { Look::Tabs } }
     }
 
-    /// Prints a line at once.
+    /// Prints a line, and flushes it.
     pub(crate) fn line(self, text: &str) -> Result<(), Failure> {
         self.bytes(format!("{}\n", clean(text)).as_bytes())
     }
 
-    /// Prints this, as it is.
+    /// Prints bytes unchanged.
     pub(crate) fn bytes(self, bytes: &[u8]) -> Result<(), Failure> {
         let mut out = io::stdout().lock();
         out.write_all(bytes)?;
@@ -92,8 +93,20 @@ impl Output {
         self.bytes(text.as_bytes())
     }
 
-    /// Whether people read along.
+    /// Returns whether the output is a terminal.
     pub(crate) fn is_terminal(self) -> bool {
         matches!(self.look, Look::Columns { .. })
+    }
+}
+
+/// The first millisecond of the year 10000, which RFC 3339 cannot write.
+const YEAR_10000_MS: u64 = 253_402_300_800_000;
+
+/// Returns a time as text, in UTC: `2026-09-21T14:13:20.123Z`.
+pub(crate) fn at(unix_ms: u64) -> String {
+    let time = SystemTime::UNIX_EPOCH.checked_add(Duration::from_millis(unix_ms));
+    match time.filter(|_| unix_ms < YEAR_10000_MS) {
+        Some(time) => humantime::format_rfc3339_millis(time).to_string(),
+        None => unix_ms.to_string(),
     }
 }

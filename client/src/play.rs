@@ -1,5 +1,7 @@
 //! `superhero play` and `superhero scenarios`.
 
+mod junit;
+
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;
@@ -7,25 +9,28 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde_json::{Value, json};
 
+use api_types::ScenarioSummary;
+use scenario::span::written;
+use scenario::{Outcome, Progress, Report, Scenario, shipped, shipped_by_name};
 use superhero::Api;
-use superhero::scenario::{Outcome, Progress, Report, Scenario, junit, play as play_scenario, shipped, shipped_by_name};
-use superhero::span::written;
 
 use crate::output::{Failure, Output};
 
-/// Plays these scenarios, one after the other, and reports.
+use junit::junit;
+
+/// Plays scenarios one after the other, and reports.
 pub(crate) fn play(api: &Api, out: Output, json: bool, named: &[String], report_to: Option<&Path>) -> Result<(), Failure> {
     let scenarios: Vec<Scenario> = named.iter().map(|name| find(name)).collect::<Result<_, _>>()?;
     if let Some(path) = report_to {
-        // Before anything is done: a report that cannot be written is a mistake of the command line.
+        // A report that cannot be written is a mistake of the command line, found before any step.
         fs::write(path, junit(&[])).map_err(|error| Failure::Unusable(format!("--junit {}: {error}", path.display())))?;
     }
     let stop = Arc::new(AtomicBool::new(false));
     let interrupted = Arc::clone(&stop);
-    // Ctrl-C ends the scenario, and what it did is healed.
+    // After Ctrl-C the player still cleans up.
     ctrlc::set_handler(move || interrupted.store(true, Ordering::Relaxed))
         .map_err(|error| Failure::No(format!("no Ctrl-C here: {error}")))?;
-    // Dispatch is there at all, before anything is said to be played.
+    // Without dispatch there is no scenario to report on.
     api.verdict()?;
     let mut reports = Vec::new();
     let mut unprinted = None;
@@ -34,7 +39,7 @@ pub(crate) fn play(api: &Api, out: Output, json: bool, named: &[String], report_
             break;
         }
         let mut print = |line: String| {
-            // Where nobody reads, the scenario ends; what it did is healed all the same.
+            // A closed pipe ends the scenario, and the player still cleans up.
             if unprinted.is_none()
                 && let Err(failure) = out.line(&line)
             {
@@ -45,7 +50,7 @@ pub(crate) fn play(api: &Api, out: Output, json: bool, named: &[String], report_
         if !json {
             print(format!("{}: {}", scenario.name, scenario.title));
         }
-        let report = play_scenario(api, scenario, &stop, &mut |progress| {
+        let report = scenario::play(api, scenario, &stop, &mut |progress| {
             if !json && let Some(line) = line(&progress, scenario.steps.len()) {
                 print(line);
             }
@@ -57,7 +62,7 @@ pub(crate) fn play(api: &Api, out: Output, json: bool, named: &[String], report_
         }
         reports.push(report);
         if let Some(path) = report_to {
-            // After each: one that is killed has reported what it did so far.
+            // After each scenario, so that a killed process leaves a report of those before.
             fs::write(path, junit(&reports)).map_err(|error| Failure::No(format!("--junit {}: {error}", path.display())))?;
         }
     }
@@ -68,7 +73,7 @@ pub(crate) fn play(api: &Api, out: Output, json: bool, named: &[String], report_
     if passed {
         return Ok(());
     }
-    // Dispatch may have gone while it was played with.
+    // Dispatch may have ended in the middle of a scenario.
     if reports.last().is_some_and(|report| report.verdict.is_none()) {
         api.verdict()?;
     }
@@ -87,11 +92,11 @@ fn find(name: &str) -> Result<Scenario, Failure> {
     Scenario::read(path).map_err(|invalid| Failure::Unusable(invalid.to_string()))
 }
 
-/// What is printed of this, if anything.
+/// Returns the line to print, if any.
 fn line(progress: &Progress<'_>, steps: usize) -> Option<String> {
     match progress {
         Progress::Note(text) => Some(format!("  {text}")),
-        // Its end tells the same and more.
+        // The line of its end has the same and more.
         Progress::Began { .. } => None,
         Progress::Ended { step, report } => {
             let mark = match report.outcome {
@@ -113,7 +118,7 @@ fn conclusion(report: &Report) -> Vec<String> {
     lines
 }
 
-/// The report in the shape of the API's.
+/// Returns the report as JSON, similar to the API.
 fn described(report: &Report) -> Value {
     let state = |outcome| match outcome {
         Outcome::Passed => "done",
@@ -129,11 +134,8 @@ fn described(report: &Report) -> Value {
 pub(crate) fn list(out: Output, json: bool) -> Result<(), Failure> {
     let shipped = shipped();
     if json {
-        let described = shipped.iter().map(|scenario| {
-            let takes_s = scenario.takes.map(|takes| takes.as_secs());
-            json!({ "name": scenario.name, "title": scenario.title, "about": scenario.about, "takes_s": takes_s })
-        });
-        return out.line(&json!({ "scenarios": described.collect::<Vec<_>>() }).to_string());
+        let scenarios: Vec<ScenarioSummary> = shipped.into_iter().map(Scenario::summary).collect();
+        return out.line(&json!({ "scenarios": scenarios }).to_string());
     }
     let rows: Vec<Vec<String>> =
         shipped.into_iter().map(|scenario| vec![scenario.name, scenario.takes.map_or_else(String::new, written), scenario.about]).collect();

@@ -1,4 +1,4 @@
-//! `superhero watch`: what changes, as it changes, over dispatch's live socket.
+//! `superhero watch`: changes of the cluster, received over dispatch's live socket.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -9,28 +9,27 @@ use tungstenite::error::Error as SocketError;
 use tungstenite::protocol::WebSocketConfig;
 use tungstenite::{HandshakeError, Message, WebSocket};
 
-use superhero::api::{Event, FaultInForce, Gossip, PATIENCE, Verdict};
-use superhero::{Api, Connection, Error, Opened};
+use api_types::{Event, Fault, Gossip, Verdict};
+use superhero::{Api, Connection, Error, Opened, REQUEST_TIMEOUT};
 
-use crate::commands::at;
-use crate::output::{Failure, Output};
+use crate::output::{Failure, Output, at};
 
-/// The largest frame that is taken.
+/// The largest frame that is read.
 const FRAME_BYTES_MAX: usize = 16 << 20;
 
-/// What dispatch says on the live socket. Kinds that are not known here are passed over: a later dispatch may say more.
+/// A frame of the live socket. Unknown kinds are ignored, since a later dispatch may have more.
 #[derive(Deserialize)]
 struct Frame {
     t: String,
     verdict: Option<Verdict>,
     #[serde(default)]
-    faults: Option<Vec<FaultInForce>>,
+    faults: Option<Vec<Fault>>,
     gossip: Option<Gossip>,
     #[serde(default)]
     events: Vec<Event>,
 }
 
-/// Prints a line for each change, or the frames as they come, until dispatch goes or nobody reads.
+/// Prints a line for each change, or the frames as they come, until the socket or the pipe closes.
 pub(crate) fn watch(api: &Api, out: Output, json: bool) -> Result<(), Failure> {
     let mut socket = open(api)?;
     let mut seen = Seen::default();
@@ -48,7 +47,7 @@ pub(crate) fn watch(api: &Api, out: Output, json: bool) -> Result<(), Failure> {
             Ok(Message::Binary(_) | Message::Ping(_) | Message::Pong(_) | Message::Frame(_)) => {}
             Ok(Message::Close(why)) => return Err(gone(why.map_or_else(|| "it hung up".into(), |why| why.reason.to_string()))),
             Err(SocketError::Io(error)) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) => {
-                return Err(gone(format!("it said nothing for {} s", PATIENCE.as_secs())));
+                return Err(gone(format!("it said nothing for {} s", REQUEST_TIMEOUT.as_secs())));
             }
             Err(error) => return Err(gone(error.to_string())),
         }
@@ -73,7 +72,7 @@ fn open(api: &Api) -> Result<WebSocket<Box<dyn Connection>>, Failure> {
     }
 }
 
-/// What has been printed.
+/// The state that has been printed.
 #[derive(Default)]
 struct Seen {
     sentence: String,
@@ -83,13 +82,13 @@ struct Seen {
 }
 
 impl Seen {
-    /// A line for each thing that is new in this frame.
+    /// Returns a line for each change in this frame.
     fn news(&mut self, frame: Frame) -> Vec<String> {
         let mut lines = Vec::new();
         if frame.t != "data" {
             return lines;
         }
-        // A frame has the events since the one before.
+        // A frame has the events since the frame before it.
         lines.extend(frame.events.iter().map(|event| format!("{}  {}: {}", at(event.at_ms), event.kind, event.text)));
         if let Some(faults) = frame.faults {
             let faults: BTreeMap<String, String> = faults.iter().map(|fault| (fault.id.clone(), described(fault))).collect();
@@ -116,8 +115,8 @@ impl Seen {
     }
 }
 
-fn described(fault: &FaultInForce) -> String {
-    let to = fault.to.as_ref().map_or_else(String::new, |to| format!(" {} {to}", if fault.both { "<->" } else { "->" }));
+fn described(fault: &Fault) -> String {
+    let to = fault.to.as_ref().map_or_else(String::new, |to| format!(" {} {to}", if fault.both == Some(true) { "<->" } else { "->" }));
     format!("{} {}{to}", fault.kind, fault.from)
 }
 

@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
+use scenario::{Outcome, Progress, Report, Scenario, play};
 use superhero::Api;
-use superhero::scenario::{Outcome, Progress, Report, Scenario, play};
 
 use stub::{Request, Stub, problem};
 

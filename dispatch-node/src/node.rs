@@ -1,20 +1,17 @@
 //! The process of dispatch: options in, exit code out; the machine on one side, the web on the other.
 
-use std::net::Ipv4Addr;
 use std::ops::ControlFlow;
 use std::process::ExitCode;
 
 use clap::CommandFactory as _;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
 use tracing::{info, warn};
 
 use shared::configuration::{self, Loaded};
 use shared::link::freeze;
-use shared::link::listener::{self, Port};
+use shared::link::listener::Port;
 use shared::link::process::{self, Node, Process};
 use shared::membership;
 use shared::meter::Metric;
@@ -27,7 +24,7 @@ use crate::dispatch::{Config, Dispatch, Event};
 use crate::event_log::EventKind;
 use crate::metrics::{self, Measures};
 use crate::options::Options;
-use crate::web::{self, AccessPolicy, DispatchHandle, LauncherClient, Limits, ScenarioRunner, Settings, Tokens};
+use crate::web::{self, AccessPolicy, DispatchHandle, LauncherClient, Limits, Settings, Tokens};
 
 /// Runs dispatch until it is told to stop.
 #[must_use]
@@ -62,7 +59,6 @@ pub fn main() -> ExitCode {
         let (tls, limits) = (neighbourhood.tls.clone(), options.node.limits.connections());
         let encrypted = tls.is_some();
         let port = Port { listener: process::bind(options.listen).await?, tls, limits };
-        let address = port.listener.local_addr()?;
         let stop = CancellationToken::new();
         let config = Config {
             cities: cities.clone(),
@@ -71,10 +67,6 @@ pub fn main() -> ExitCode {
             events_max: options.web.max_events,
             replica: replica::Config { members, ..options.node.limits.replica() },
         };
-        // Scenarios are played over HTTP like everybody's requests; where that is encrypted, or lets in only some, by a door of their own.
-        let own_door = if encrypted || tokens.are_required() { Some(TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?) } else { None };
-        let player = tokens.player();
-        let scenarios = ScenarioRunner::new(own_door.as_ref().map_or(Ok(address), TcpListener::local_addr)?, player, stop.clone());
         let (handle, responder, asks) = DispatchHandle::new(options.web.max_requests);
         let on_loopback = options.listen.ip().is_loopback();
         let (hosts, origins) = (options.entrance.allow_hosts, options.entrance.allow_origins);
@@ -82,7 +74,6 @@ pub fn main() -> ExitCode {
             cities,
             access: AccessPolicy { on_loopback, hosts, origins, tokens, encrypted },
             launcher: LauncherClient::of(options.launcher),
-            scenarios,
             unsafe_for: unsafe_for.clone(),
             limits: Limits {
                 name_chars: options.web.max_name_chars,
@@ -91,10 +82,6 @@ pub fn main() -> ExitCode {
             },
         };
         let router = web::router(handle, settings, stop.clone());
-        if let Some(listener) = own_door {
-            let port = Port { listener, tls: None, limits: options.node.limits.connections() };
-            tokio::spawn(listener::serve(port, router.clone(), stop.clone(), TaskTracker::new()));
-        }
         let known = neighbourhood.clone();
         let intensity = Intensity::new(options.max_restarts, options.max_restart_window);
         let process = Process { name, port, neighbourhood, unsafe_for, intensity, stop, seed: options.node.seed() };

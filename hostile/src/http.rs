@@ -11,7 +11,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::extract::ConnectInfo;
 use dispatch_node::dispatch::Event;
-use dispatch_node::web::{self, AccessPolicy, DispatchHandle, LauncherClient, Limits, Responder, ScenarioRunner, Settings, Tokens};
+use dispatch_node::web::{self, AccessPolicy, DispatchHandle, LauncherClient, Limits, Responder, Settings, Tokens};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
@@ -118,7 +118,7 @@ async fn send_and_receive(stream: DuplexStream, bytes: &[u8]) -> Vec<u8> {
 /// the connection has ended.
 async fn serve(stream: DuplexStream, stop: CancellationToken) -> Infallible {
     let (handle, responder, mut requests) = DispatchHandle::new(1_024);
-    let router = web::router(handle, settings(&stop), stop);
+    let router = web::router(handle, settings(), stop);
     let mut dispatch = Harness::dispatch();
     let mut step = |step, request| {
         let (_, events) = dispatch.step(step, |_, _, _| request);
@@ -140,14 +140,13 @@ async fn serve(stream: DuplexStream, stop: CancellationToken) -> Infallible {
     }
 }
 
-fn settings(stop: &CancellationToken) -> Settings {
+fn settings() -> Settings {
     let tokens = Tokens::new(None, None).expect("no token equals no other");
     let (hosts, origins) = (Vec::new(), Vec::new());
     Settings {
         cities: well_known_cities(),
         access: AccessPolicy { on_loopback: false, hosts, origins, tokens, encrypted: false },
         launcher: LauncherClient::of(None),
-        scenarios: ScenarioRunner::new(UNUSED, None, stop.clone()), // a scenario fails at once
         unsafe_for: None,
         limits: Limits { name_chars: 100, browsers: 100, browsers_per_address: 100 },
     }

@@ -5,11 +5,10 @@
 use std::fmt::{Debug, Display};
 use std::str::FromStr;
 
+use scenario::{Scenario, span};
 use shared::fault::FaultId;
 use shared::id::{HeroId, NodeName};
 use shared::options::{self, Interval, Peer};
-use superhero::scenario::Scenario;
-use superhero::span;
 
 /// A word of a command line, a path or a query.
 ///

@@ -6,8 +6,8 @@ use std::thread;
 use std::time::Duration;
 
 use cluster_tests::{Cluster, Options, run};
+use scenario::{Outcome, Report, Scenario, play, shipped_by_name};
 use superhero::Api;
-use superhero::scenario::{Outcome, Report, Scenario, play, shipped_by_name};
 
 /// How many clusters run at once. They wait more than they work.
 const AT_ONCE: usize = 4;

@@ -11,11 +11,11 @@ use rustls::server::ParsedCertificate;
 use rustls::sign::CertifiedKey;
 use rustls::{CertificateError, Error, RootCertStore};
 
-use superhero::NODES;
+use api_types::NODES;
 
-use super::Finding;
 use super::configuration::Known;
-use crate::commands::at;
+use super::finding::Finding;
+use crate::output::at;
 
 /// So long before its end a certificate is spoken of.
 const WARNING: Duration = Duration::from_secs(14 * 24 * 3600);

@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
-use superhero::api::{Cluster, Node};
-use superhero::{Api, Error, NODES, span};
+use api_types::{Cluster, NODES, Node};
+use scenario::span;
+use superhero::{Api, Error};
 
-use super::Finding;
 use super::configuration::Known;
+use super::finding::Finding;
 use super::port::{self, Found};
 
 /// How far clocks may be apart where nobody says otherwise.
@@ -203,9 +204,9 @@ fn state(api: &Api, findings: &mut Vec<Finding>) -> Result<(), Error> {
     let in_the_way = !faults.is_empty() || gossip.paused;
     for fault in &faults {
         let ends = fault.to.as_ref().map_or_else(|| fault.from.clone(), |to| format!("{} {to}", fault.from));
-        let heals = fault.heals_in_ms.map_or_else(String::new, |ms| format!(", heals in {}", span::written(Duration::from_millis(ms))));
+        let heals = span::written(Duration::from_millis(fault.heals_in_ms));
         let remedy = format!("superhero heal {}, if nobody needs it any more", fault.id);
-        findings.push(Finding::warn("faults", format!("{} {ends} is in force{heals}", fault.kind), remedy));
+        findings.push(Finding::warn("faults", format!("{} {ends} is in force, heals in {heals}", fault.kind), remedy));
     }
     if faults.is_empty() {
         findings.push(Finding::ok("faults", "none in force"));

@@ -7,9 +7,9 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
-use superhero::NODES;
+use api_types::NODES;
 
-use super::Finding;
+use super::finding::Finding;
 
 /// How long a node may take to say what its options are.
 const PATIENCE: Duration = Duration::from_secs(10);

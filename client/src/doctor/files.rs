@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::os::unix::fs::PermissionsExt as _;
 
-use super::Finding;
 use super::configuration::Known;
+use super::finding::Finding;
 
 /// What anybody on the machine may do: read, or write.
 const EVERYBODY: u32 = 0o006;

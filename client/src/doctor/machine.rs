@@ -2,7 +2,7 @@
 
 use nix::sys::resource::{Resource, getrlimit};
 
-use super::Finding;
+use super::finding::Finding;
 
 /// The open files that a node with 4096 connections needs, with some to spare. It asks for as many as the hard limit lets it.
 const FILES: u64 = 4_096 + 128;

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::thread;
 use std::time::Duration;
 
-use superhero::api::{Cluster, Node, Stamp};
+use api_types::{Cluster, Node, Stamp};
 use superhero::{Api, Error, Stopwatch};
 
 use super::interrupt::Interrupt;

@@ -5,7 +5,7 @@
 
 use rand::{Rng, RngExt};
 
-use superhero::CITIES;
+use api_types::CITIES;
 
 use super::mix::Kind;
 

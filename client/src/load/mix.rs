@@ -8,7 +8,7 @@ use serde::Serialize;
 /// What a write does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub(crate) enum Kind {
+pub(super) enum Kind {
     /// Sends a hero to a city.
     Assign,
     /// Creates a hero.
@@ -33,7 +33,7 @@ impl Kind {
 
 /// How many of each kind, in parts of the sum: `assign=90,create=5,delete=5`. There is at least one part.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Mix(Vec<(Kind, u32)>);
+pub(super) struct Mix(Vec<(Kind, u32)>);
 
 impl FromStr for Mix {
     type Err = String;

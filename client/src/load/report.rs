@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use scenario::span::written;
 use serde::Serialize;
-use superhero::span::written;
 
 use crate::output::{Failure, Output};
 

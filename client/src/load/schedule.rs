@@ -11,7 +11,7 @@ const PER_S_MAX: u32 = 1_000_000;
 ///
 /// # Errors
 /// Says what is expected.
-pub(crate) fn rate(text: &str) -> Result<u32, String> {
+pub(super) fn rate(text: &str) -> Result<u32, String> {
     let number = text.strip_suffix("/s").unwrap_or(text);
     let per_s: u32 = number.parse().map_err(|_| "write 500/s, or 0/s for none".to_owned())?;
     if per_s > PER_S_MAX { Err(format!("at most {PER_S_MAX}/s")) } else { Ok(per_s) }

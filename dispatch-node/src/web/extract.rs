@@ -4,4 +4,3 @@ pub(crate) mod body;
 pub(crate) mod domain;
 pub(crate) mod fault;
 pub(crate) mod parameters;
-pub(crate) mod schema;

@@ -1,62 +1,48 @@
-//! Scenarios, played on the page's behalf: the very player of `superhero play`, against this dispatch's own API.
+//! The scenario that dispatch plays on itself, for the page and the API.
 //!
-//! Invariant: one scenario is played at a time. What is told of it is data; the page and the API show the same.
+//! Invariant: one scenario is played at a time. Its progress is data, the same for the page and the
+//! API.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use serde::Serialize;
-use superhero::scenario::{Outcome, Progress, Report, Scenario, StepReport, play, shipped, shipped_by_name};
-use superhero::{Access, Api};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
-use utoipa::ToSchema;
 
+use api_types::StepLine;
+use scenario::{Outcome, Progress, Report, Scenario, StepReport, play, shipped, shipped_by_name};
+
+use crate::web::dispatch_handle::DispatchHandle;
 use crate::web::error::{Problem, shortened};
+use crate::web::extract::domain::Domain;
+use crate::web::launcher::LauncherClient;
+use crate::web::scenario_executor::OwnCluster;
 
-/// A scenario that is being played, or was last.
-#[derive(Clone, Debug, Serialize, ToSchema)]
+/// The scenario in play, or the last one.
+#[derive(Clone, Debug)]
 pub(crate) struct Playing {
-    pub(crate) name: String,
-    #[serde(skip)]
     pub(crate) title: String,
-    pub(crate) steps: Vec<StepLine>,
-    /// `passed` or `failed`, when it has ended.
-    pub(crate) outcome: Option<&'static str>,
-    /// What went wrong beside the steps. Usually empty.
-    pub(crate) failure: String,
+    pub(crate) progress: api_types::Playing,
 }
 
-/// A step of it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
-pub(crate) struct StepLine {
-    pub(crate) text: String,
-    /// `waiting`, `running`, `done`, `failed` or `skipped`.
-    pub(crate) state: &'static str,
-    pub(crate) detail: String,
-}
-
-/// Where scenarios are played.
+/// The player of scenarios. A clone shares it.
 #[derive(Clone)]
-pub struct ScenarioRunner {
-    url: Arc<str>,
-    token: Option<String>,
+pub(crate) struct ScenarioRunner {
+    dispatch: DispatchHandle,
+    domain: Domain,
+    launcher: LauncherClient,
     playing: watch::Sender<Option<Playing>>,
+    /// Cancelled when dispatch stops.
     stop: CancellationToken,
 }
 
 impl ScenarioRunner {
-    /// A stage before the dispatch that listens at `address`, and plays as who knows `token`, until `stop`.
-    #[must_use]
-    pub fn new(address: SocketAddr, token: Option<String>, stop: CancellationToken) -> Self {
-        // One that listens everywhere is reached at home.
-        let home = if address.is_ipv4() { IpAddr::V4(Ipv4Addr::LOCALHOST) } else { IpAddr::V6(Ipv6Addr::LOCALHOST) };
-        let host = if address.ip().is_unspecified() { home } else { address.ip() };
-        let url = format!("http://{}", SocketAddr::new(host, address.port()));
-        Self { url: url.into(), token, playing: watch::Sender::new(None), stop }
+    /// Returns a runner that plays on this dispatch, until `stop`.
+    pub(crate) fn new(dispatch: DispatchHandle, domain: Domain, launcher: LauncherClient, stop: CancellationToken) -> Self {
+        Self { dispatch, domain, launcher, playing: watch::Sender::new(None), stop }
     }
 
+    /// Returns the progress as it changes; `None` before the first scenario.
     pub(crate) fn playing(&self) -> watch::Receiver<Option<Playing>> {
         self.playing.subscribe()
     }
@@ -64,83 +50,102 @@ impl ScenarioRunner {
     /// Begins to play the scenario of this name.
     ///
     /// # Errors
-    /// `unknown_scenario`; `playing`: one is under way. Nothing was begun.
+    /// `unknown_scenario`; `playing`: one is in play. Nothing was begun.
     pub(crate) fn play(&self, name: &str) -> Result<(), Problem> {
-        let scenario = shipped_by_name(name).ok_or_else(|| {
-            let names: Vec<String> = shipped().into_iter().map(|scenario| scenario.name).collect();
-            let shown = shortened(name, 40);
-            Problem::not_found("unknown_scenario", format!("there is no scenario {shown:?}: it is one of {}", names.join(", ")))
-        })?;
-        let api = Api::with(&self.url, Access::default().with_token(self.token.clone()))
-            .map_err(|error| Problem::unavailable("no_answer", error.to_string()))?;
-        let mut running = None;
-        self.playing.send_if_modified(|playing| {
-            running = playing.as_ref().filter(|playing| playing.outcome.is_none()).map(|playing| playing.title.clone());
-            if running.is_none() {
-                *playing = Some(Playing::of(&scenario));
-            }
-            running.is_none()
-        });
-        if let Some(title) = running {
-            return Err(Problem::conflict("playing", format!("{title:?} is being played; nothing was begun")));
-        }
-        let (playing, told_to_stop, dispatch_stops) = (self.playing.clone(), Arc::new(AtomicBool::new(false)), self.stop.clone());
-        let (watched, stop) = (self.playing.clone(), Arc::clone(&told_to_stop));
+        let scenario = shipped_by_name(name).ok_or_else(|| unknown(name))?;
+        self.reserve(&scenario)?;
+        let cluster = OwnCluster::new(self.dispatch.clone(), self.domain.clone(), self.launcher.clone(), self.stop.clone());
+        let stopped = Arc::new(AtomicBool::new(false));
+        let (playing, stop) = (self.playing.clone(), Arc::clone(&stopped));
         let mut player = tokio::task::spawn_blocking(move || {
-            play(&api, &scenario, &stop, &mut |progress| watched.send_modify(|playing| tell(playing.as_mut(), progress)))
+            play(&cluster, &scenario, &stop, &mut |progress| {
+                playing.send_modify(|playing| update(playing.as_mut(), progress));
+            })
         });
+        let (playing, dispatch_stops) = (self.playing.clone(), self.stop.clone());
         tokio::spawn(async move {
             let report = tokio::select! {
                 report = &mut player => report,
                 () = dispatch_stops.cancelled() => {
-                    told_to_stop.store(true, Ordering::Relaxed);
+                    stopped.store(true, Ordering::Relaxed);
                     player.await
                 }
             };
-            // Whatever became of the player: the stage is free again.
+            // Also after a panic of the player, so that the next scenario can begin.
             playing.send_modify(|playing| {
-                if let Some(playing) = playing {
+                if let Some(Playing { progress, .. }) = playing {
                     let passed = report.as_ref().is_ok_and(Report::passed);
-                    playing.failure = report.map_or_else(|error| error.to_string(), |report| report.failure.unwrap_or_default());
-                    playing.outcome = Some(if passed { "passed" } else { "failed" });
+                    progress.outcome = Some(if passed { "passed" } else { "failed" }.to_owned());
+                    progress.failure = match report {
+                        Ok(report) => report.failure.unwrap_or_default(),
+                        Err(error) => error.to_string(),
+                    };
                 }
             });
         });
         Ok(())
     }
-}
 
-impl Playing {
-    fn of(scenario: &Scenario) -> Self {
-        let waiting = |step: &superhero::scenario::Step| StepLine { text: step.to_string(), state: "waiting", detail: String::new() };
-        Self {
-            name: scenario.name.clone(),
-            title: scenario.title.clone(),
-            steps: scenario.steps.iter().map(waiting).collect(),
-            outcome: None,
-            failure: String::new(),
+    /// Makes this the scenario in play, unless one is.
+    fn reserve(&self, scenario: &Scenario) -> Result<(), Problem> {
+        let mut running = None;
+        self.playing.send_if_modified(|playing| {
+            let in_play = playing.as_ref().filter(|playing| playing.progress.outcome.is_none());
+            running = in_play.map(|playing| playing.title.clone());
+            if running.is_none() {
+                *playing = Some(Playing::of(scenario));
+            }
+            running.is_none()
+        });
+        match running {
+            None => Ok(()),
+            Some(title) => {
+                let detail = format!("{title:?} is being played; nothing was begun");
+                Err(Problem::conflict("playing", detail))
+            }
         }
     }
 }
 
-fn tell(playing: Option<&mut Playing>, progress: Progress<'_>) {
-    let Some(playing) = playing else { return };
-    match progress {
-        Progress::Note(_) => {}
-        Progress::Began { step, text } => {
-            if let Some(line) = playing.steps.get_mut(step) {
-                *line = StepLine { text: text.to_owned(), state: "running", detail: String::new() };
-            }
-        }
+fn unknown(name: &str) -> Problem {
+    let names: Vec<String> = shipped().into_iter().map(|scenario| scenario.name).collect();
+    let (shown, known) = (shortened(name, 40), names.join(", "));
+    let detail = format!("there is no scenario {shown:?}: it is one of {known}");
+    Problem::not_found("unknown_scenario", detail)
+}
+
+impl Playing {
+    fn of(scenario: &Scenario) -> Self {
+        let steps = scenario.steps.iter();
+        let progress = api_types::Playing {
+            name: scenario.name.clone(),
+            steps: steps.map(|step| line(step.to_string(), "waiting", "")).collect(),
+            outcome: None,
+            failure: String::new(),
+        };
+        Self { title: scenario.title.clone(), progress }
+    }
+}
+
+fn update(playing: Option<&mut Playing>, progress: Progress<'_>) {
+    let Some(Playing { progress: shown, .. }) = playing else { return };
+    let (step, line) = match progress {
+        Progress::Note(_) => return,
+        Progress::Began { step, text } => (step, line(text.to_owned(), "running", "")),
         Progress::Ended { step, report: StepReport { text, outcome, detail, .. } } => {
             let state = match outcome {
                 Outcome::Passed => "done",
                 Outcome::Failed => "failed",
                 Outcome::Skipped => "skipped",
             };
-            if let Some(line) = playing.steps.get_mut(step) {
-                *line = StepLine { text: text.clone(), state, detail: detail.clone() };
-            }
+            (step, line(text.clone(), state, detail))
         }
+    };
+    if let Some(shown) = shown.steps.get_mut(step) {
+        *shown = line;
     }
+}
+
+fn line(text: String, state: &str, detail: &str) -> StepLine {
+    StepLine { text, state: state.to_owned(), detail: detail.to_owned() }
 }

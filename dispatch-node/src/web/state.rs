@@ -49,8 +49,6 @@ pub struct Settings {
     pub access: AccessPolicy,
     /// The client that starts a city again.
     pub launcher: LauncherClient,
-    /// The player of scenarios.
-    pub scenarios: ScenarioRunner,
     /// The reason why dispatch, as it was started, is insecure; none where it is not.
     pub unsafe_for: Option<String>,
     /// The limits on requests and live sockets.
@@ -70,13 +68,15 @@ pub struct Limits {
 
 impl AppState {
     pub(crate) fn new(dispatch: DispatchHandle, settings: Settings, stop: CancellationToken) -> Self {
-        let Settings { cities, access, launcher, scenarios, unsafe_for, limits } = settings;
+        let Settings { cities, access, launcher, unsafe_for, limits } = settings;
+        let domain = Domain::new(cities, limits.name_chars);
+        let scenarios = ScenarioRunner::new(dispatch.clone(), domain.clone(), launcher.clone(), stop.clone());
         let write_spans = dispatch.write_spans().clone();
         let sources =
             Sources { views: dispatch.views(), playing: scenarios.playing(), launcher: launcher.clone(), write_spans: write_spans.clone() };
         Self {
             dispatch,
-            domain: Domain::new(cities, limits.name_chars),
+            domain,
             launcher,
             scenarios,
             broadcaster: Broadcaster::new(sources),

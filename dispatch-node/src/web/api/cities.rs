@@ -4,33 +4,17 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use serde::Serialize;
-use utoipa::ToSchema;
 
+use api_types::{City, CityHeroes};
 use shared::id::NodeName;
 
-use crate::model::node_state::NodeState;
 use crate::request::{Action, Reply};
 use crate::web::api::refusals::{Bombing, BombingAny, Ending, Forgetting, OfCity, Rebuilding};
-use crate::web::api::{City, Hero};
 use crate::web::dispatch_handle::DispatchHandle;
 use crate::web::error::{Problem, dispatch_silent};
 use crate::web::extract::parameters::{CityPath, IdempotencyKey};
-use crate::web::extract::schema::Reached;
 use crate::web::launcher::{self, LauncherClient};
-
-/// What a city holds.
-#[derive(Serialize, ToSchema)]
-pub(crate) struct CityHeroes<'a> {
-    #[schema(example = "gotham")]
-    city: &'a str,
-    #[schema(value_type = Reached)]
-    status: &'static str,
-    /// How old this is, in milliseconds; null where the city was never heard.
-    age_ms: Option<u64>,
-    heroes: Vec<Hero<'a>>,
-    tombstones: u64,
-}
+use crate::web::representation;
 
 /// A city's heroes
 ///
@@ -39,17 +23,9 @@ pub(crate) struct CityHeroes<'a> {
     (status = 200, description = "what the city holds", body = CityHeroes),
     OfCity,
 ))]
-pub(crate) async fn city_heroes(State(dispatch): State<DispatchHandle>, CityPath(name): CityPath) -> Result<Response, Problem> {
+pub(crate) async fn city_heroes(State(dispatch): State<DispatchHandle>, CityPath(name): CityPath) -> Result<Json<CityHeroes>, Problem> {
     let view = dispatch.now().await?;
-    let (index, city) = view.city(name).ok_or_else(dispatch_silent)?;
-    let heroes = view.rows.iter().filter_map(|row| Hero::of(row.id, row.cells[index].as_deref()?)).collect();
-    let heroes =
-        CityHeroes { city: city.name.as_str(), status: city.status.as_str(), age_ms: age_ms(city), heroes, tombstones: city.tombstones };
-    Ok(Json(heroes).into_response())
-}
-
-pub(super) fn age_ms(node: &NodeState) -> Option<u64> {
-    node.age.map(|age| u64::try_from(age.as_millis()).unwrap_or(u64::MAX))
+    representation::city_heroes(&view, name).map(Json).ok_or_else(dispatch_silent)
 }
 
 /// Bomb a city
@@ -153,5 +129,5 @@ pub(crate) async fn rebuild(
 }
 
 fn accepted(city: NodeName) -> Response {
-    (StatusCode::ACCEPTED, Json(City::named(city))).into_response()
+    (StatusCode::ACCEPTED, Json(representation::city(city))).into_response()
 }

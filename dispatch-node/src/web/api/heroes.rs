@@ -1,75 +1,33 @@
 //! Heroes: all of them, one of them, and what can be done to one.
 
-use std::collections::BTreeMap;
-
 use axum::Json;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
+
+use api_types::{AssignRequest, CreateRequest, Created, Hero, HeroEverywhere, Heroes, Ids};
 
 use crate::request::{Action, CREATE_MAX, Reply, RequestError};
 use crate::web::api::refusals::{Assigning, Creating, OfHero, Reading, Terminating};
-use crate::web::api::{Held, Hero};
 use crate::web::dispatch_handle::DispatchHandle;
 use crate::web::error::{Problem, dispatch_silent};
 use crate::web::extract::body::JsonBody;
 use crate::web::extract::domain::Domain;
 use crate::web::extract::parameters::{HeroPath, IdempotencyKey};
-use crate::web::extract::schema::Place;
-
-/// The living heroes, and how many are remembered as dead.
-#[derive(Serialize, ToSchema)]
-pub(crate) struct Heroes<'a> {
-    heroes: Vec<Hero<'a>>,
-    /// Falls again: a tombstone that every member has heard of is dropped.
-    tombstones: u64,
-}
+use crate::web::representation;
 
 /// All heroes
 ///
 /// Dispatch's own view. What each city has is under `/cities/{city}/heroes`.
 #[utoipa::path(get, path = "/heroes", tag = "heroes", responses((status = 200, description = "the heroes", body = Heroes), Reading))]
-pub(crate) async fn heroes(State(dispatch): State<DispatchHandle>) -> Result<Response, Problem> {
-    let view = dispatch.now().await?;
-    let heroes = view.rows.iter().filter_map(|row| Hero::of(row.id, row.own.as_deref()?)).collect();
-    Ok(Json(Heroes { heroes, tombstones: view.dispatch.tombstones }).into_response())
-}
-
-/// What is to be created: one hero with a name or an invented one, or so many with invented names.
-#[derive(Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Create {
-    /// Without control characters; blanks around it are dropped.
-    #[schema(min_length = 1, max_length = 100, pattern = r"^[^\x00-\x1f\x7f-\x9f]*[^\x00-\x1f\x7f-\x9f\s][^\x00-\x1f\x7f-\x9f]*$")]
-    name: Option<String>,
-    /// Not together with a name.
-    #[schema(minimum = 1, maximum = 10_000)]
-    count: Option<u32>,
-}
-
-/// Who was created, where a count was asked for.
-#[derive(Serialize, ToSchema)]
-pub(crate) struct Ids {
-    #[schema(value_type = Vec<uuid::Uuid>)]
-    ids: Vec<String>,
-}
-
-/// One hero, or many.
-#[derive(Serialize, ToSchema)]
-#[serde(untagged)]
-pub(crate) enum Created<'a> {
-    /// Where no count was given.
-    One(Hero<'a>),
-    /// Where a count was.
-    Many(Ids),
+pub(crate) async fn heroes(State(dispatch): State<DispatchHandle>) -> Result<Json<Heroes>, Problem> {
+    Ok(Json(representation::heroes(&*dispatch.now().await?)))
 }
 
 /// Create heroes
 ///
 /// `{}` creates one with an invented name. They begin at home, and gossip carries them to the cities.
-#[utoipa::path(post, path = "/heroes", tag = "heroes", params(IdempotencyKey), request_body = Create, responses(
+#[utoipa::path(post, path = "/heroes", tag = "heroes", params(IdempotencyKey), request_body = CreateRequest, responses(
     (status = 201, description = "created", body = Created, headers(
         ("Location" = Option<String>, description = "where it can be asked about, if it is a single one"),
     )),
@@ -79,7 +37,7 @@ pub(crate) async fn create(
     State(dispatch): State<DispatchHandle>,
     State(domain): State<Domain>,
     IdempotencyKey(key): IdempotencyKey,
-    JsonBody(create): JsonBody<Create>,
+    JsonBody(create): JsonBody<CreateRequest>,
 ) -> Result<Response, Problem> {
     let many = create.count.is_some();
     let action = match (create.name, create.count) {
@@ -98,7 +56,7 @@ pub(crate) async fn create(
     match created.as_slice() {
         [(id, entry)] if !many => {
             let location = [(header::LOCATION, format!("/api/v1/heroes/{id}"))];
-            let hero = Hero::of(*id, entry).ok_or(RequestError::Deleted(*id))?;
+            let hero = representation::hero(*id, entry).ok_or(RequestError::Deleted(*id))?;
             Ok((StatusCode::CREATED, location, Json(Created::One(hero))).into_response())
         }
         created => {
@@ -108,13 +66,6 @@ pub(crate) async fn create(
     }
 }
 
-/// A hero, and what each city has of it.
-#[derive(Serialize, ToSchema)]
-pub(crate) struct HeroEverywhere<'a> {
-    hero: Hero<'a>,
-    cities: BTreeMap<&'a str, Held<'a>>,
-}
-
 /// One hero
 ///
 /// As dispatch has it, and as each city has it.
@@ -122,30 +73,18 @@ pub(crate) struct HeroEverywhere<'a> {
     (status = 200, description = "the hero", body = HeroEverywhere),
     OfHero,
 ))]
-pub(crate) async fn hero(State(dispatch): State<DispatchHandle>, HeroPath(id): HeroPath) -> Result<Response, Problem> {
+pub(crate) async fn hero(State(dispatch): State<DispatchHandle>, HeroPath(id): HeroPath) -> Result<Json<HeroEverywhere>, Problem> {
     let Reply::Found(_, entry) = dispatch.ask(Action::Find { hero: id }, None).await? else { return Err(dispatch_silent()) };
-    let hero = Hero::of(id, &entry).ok_or(RequestError::Deleted(id))?;
     let view = dispatch.now().await?;
-    // Where dispatch has much to follow, a hero it knows of may have no row yet.
-    let nobody = vec![None; view.cities.len()];
-    let cells = view.rows.get(id).map_or(&nobody, |row| &row.cells);
-    let cities = view.cities.iter().zip(cells).map(|(city, cell)| (city.name.as_str(), Held::of(id, cell.as_deref()))).collect();
-    Ok(Json(HeroEverywhere { hero, cities }).into_response())
-}
-
-/// Where a hero is to go.
-#[derive(Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Assign {
-    #[schema(value_type = Place)]
-    location: String,
+    let hero = representation::hero_everywhere(&view, id, &entry).ok_or(RequestError::Deleted(id))?;
+    Ok(Json(hero))
 }
 
 /// Assign a hero
 ///
 /// The city's own act: it writes, and answers with what it wrote. Dispatch hears of it by gossip, like everybody. An assignment
 /// restores 20 points of health and ends a patrol.
-#[utoipa::path(put, path = "/heroes/{id}/location", tag = "heroes", params(HeroPath), request_body = Assign, responses(
+#[utoipa::path(put, path = "/heroes/{id}/location", tag = "heroes", params(HeroPath), request_body = AssignRequest, responses(
     (status = 200, description = "the hero, as the city wrote it", body = Hero),
     Assigning,
 ))]
@@ -153,11 +92,11 @@ pub(crate) async fn assign(
     State(dispatch): State<DispatchHandle>,
     State(domain): State<Domain>,
     HeroPath(hero): HeroPath,
-    JsonBody(assign): JsonBody<Assign>,
-) -> Result<Response, Problem> {
+    JsonBody(assign): JsonBody<AssignRequest>,
+) -> Result<Json<Option<Hero>>, Problem> {
     let to = domain.location(&assign.location)?;
     let Reply::Assigned(id, entry) = dispatch.ask(Action::Assign { hero, to }, None).await? else { return Err(dispatch_silent()) };
-    Ok(Json(Hero::of(id, &entry)).into_response())
+    Ok(Json(representation::hero(id, &entry)))
 }
 
 /// Terminate a hero

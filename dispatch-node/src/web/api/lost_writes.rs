@@ -10,59 +10,18 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
-use serde::Serialize;
-use utoipa::ToSchema;
 
+use api_types::{LostWrite, LostWrites};
 use shared::crdt::Entry;
 
 use crate::model::lost_writes::Lost;
 use crate::model::view::View;
 use crate::web::api::refusals::ReadingSince;
-use crate::web::api::{Held, Stamp};
 use crate::web::dispatch_handle::DispatchHandle;
 use crate::web::error::Problem;
 use crate::web::extract::parameters::Since;
 use crate::web::render::lost_writes::name;
-
-/// The writes lost for good, newest last.
-#[derive(Serialize, ToSchema)]
-pub(crate) struct LostWrites<'a> {
-    /// How many there were since dispatch began.
-    count: u64,
-    lost: Vec<LostWrite<'a>>,
-}
-
-/// A write lost for good.
-#[derive(Serialize, ToSchema)]
-struct LostWrite<'a> {
-    /// Counts from 1.
-    number: u64,
-    #[schema(format = Uuid)]
-    hero: String,
-    name: String,
-    /// What was saved and is gone.
-    wrote: Held<'a>,
-    stamp: Stamp,
-    saved_at_ms: u64,
-    found_at_ms: u64,
-    /// What was found in its place. Where that does not beat what was saved, or is null, the write went with its only holder.
-    to: Held<'a>,
-}
-
-impl<'a> LostWrite<'a> {
-    fn of(view: &View, lost: &'a Lost) -> Self {
-        Self {
-            number: lost.number,
-            hero: lost.hero.to_string(),
-            name: name(view, lost),
-            wrote: Held::of(lost.hero, Some(&lost.entry)),
-            stamp: Stamp::of(lost.entry.stamp),
-            saved_at_ms: lost.saved.0,
-            found_at_ms: lost.found.0,
-            to: Held::of(lost.hero, lost.to.as_deref()),
-        }
-    }
-}
+use crate::web::representation;
 
 fn since(view: &View, since: u64) -> impl Iterator<Item = &Arc<Lost>> {
     view.lost.iter().filter(move |lost| lost.number > since)
@@ -76,10 +35,14 @@ fn since(view: &View, since: u64) -> impl Iterator<Item = &Arc<Lost>> {
     (status = 200, description = "lost after that, newest last", body = LostWrites),
     ReadingSince,
 ))]
-pub(crate) async fn lost_writes(State(dispatch): State<DispatchHandle>, Since(number): Since) -> Result<Response, Problem> {
+pub(crate) async fn lost_writes(State(dispatch): State<DispatchHandle>, Since(number): Since) -> Result<Json<LostWrites>, Problem> {
     let view = dispatch.now().await?;
-    let lost = since(&view, number).map(|lost| LostWrite::of(&view, lost)).collect();
-    Ok(Json(LostWrites { count: view.status.lost_writes, lost }).into_response())
+    Ok(Json(LostWrites { count: view.status.lost_writes, lost: lost_after(&view, number) }))
+}
+
+/// Returns the lost writes after the one of this number.
+fn lost_after(view: &View, number: u64) -> Vec<LostWrite> {
+    since(view, number).map(|lost| representation::lost_write(lost, name(view, lost))).collect()
 }
 
 /// Lost writes, for spreadsheets
@@ -207,8 +170,7 @@ mod tests {
         let ours = live(stamp("gotham", 9_000), 84, None);
         let death = dead(stamp("capitol", 8_000), None);
         let scene = Scene::new().lost(1, &ours, Some(&death)).lost(1, &death, None);
-        let told: Vec<LostWrite<'_>> = since(&scene.view, 0).map(|lost| LostWrite::of(&scene.view, lost)).collect();
-        let told = serde_json::to_value(&told).unwrap();
+        let told = serde_json::to_value(lost_after(&scene.view, 0)).unwrap();
         let stamp = serde_json::json!({"wall_ms": 1_789_994_491_000_u64, "logical": 0, "origin": "gotham/1789990000000"});
         let hero = serde_json::json!({
             "id": id(1).to_string(), "name": "Silver Kestrel", "location": "gotham", "is_patrolling": true, "health": 84, "stamp": stamp,

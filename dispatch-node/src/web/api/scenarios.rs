@@ -3,49 +3,24 @@
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
-use axum::response::{IntoResponse, Response};
-use serde::Serialize;
-use superhero::scenario::{Scenario, shipped};
-use utoipa::ToSchema;
+use scenario::{Scenario, shipped};
+
+use api_types::Scenarios;
 
 use crate::web::api::refusals::{Beginning, Reading};
 use crate::web::error::Problem;
 use crate::web::extract::parameters::ScenarioPath;
-use crate::web::scenario_runner::{Playing, ScenarioRunner};
-
-/// The scenarios that there are, and the one that is played, or was last.
-#[derive(Serialize, ToSchema)]
-pub(crate) struct Scenarios {
-    scenarios: Vec<Listed>,
-    playing: Option<Playing>,
-}
-
-/// A scenario that can be played.
-#[derive(Serialize, ToSchema)]
-#[schema(as = Scenario)]
-struct Listed {
-    #[schema(example = "split-brain")]
-    name: String,
-    title: String,
-    about: String,
-    /// About how long it takes, in seconds.
-    takes_s: Option<u64>,
-}
+use crate::web::scenario_runner::ScenarioRunner;
 
 /// All scenarios
 #[utoipa::path(get, path = "/scenarios", tag = "scenarios", responses(
     (status = 200, description = "the scenarios", body = Scenarios),
     Reading,
 ))]
-pub(crate) async fn scenarios(State(runner): State<ScenarioRunner>) -> Response {
-    let listed = |scenario: Scenario| Listed {
-        name: scenario.name,
-        title: scenario.title,
-        about: scenario.about,
-        takes_s: scenario.takes.map(|takes| takes.as_secs()),
-    };
-    let playing = runner.playing().borrow().clone();
-    Json(Scenarios { scenarios: shipped().into_iter().map(listed).collect(), playing }).into_response()
+pub(crate) async fn scenarios(State(runner): State<ScenarioRunner>) -> Json<Scenarios> {
+    let scenarios = shipped().into_iter().map(Scenario::summary).collect();
+    let playing = runner.playing().borrow().as_ref().map(|playing| playing.progress.clone());
+    Json(Scenarios { scenarios, playing })
 }
 
 /// Play a scenario

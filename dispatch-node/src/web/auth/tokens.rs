@@ -28,8 +28,6 @@ pub(crate) enum Role {
 pub struct Tokens {
     host: Option<Secret>,
     viewer: Option<Secret>,
-    /// The token of this process for its scenario runner, which acts as a host.
-    player: String,
 }
 
 impl std::fmt::Debug for Tokens {
@@ -46,13 +44,7 @@ impl Tokens {
     /// When both tokens are the same.
     pub fn new(host: Option<String>, viewer: Option<String>) -> anyhow::Result<Self> {
         anyhow::ensure!(host.is_none() || host != viewer, "the viewers' token is the host's: every viewer would be a host");
-        let player = HEXLOWER.encode(&rand::random::<[u8; 32]>());
-        Ok(Self { host: host.as_deref().map(Secret::new), viewer: viewer.as_deref().map(Secret::new), player })
-    }
-
-    /// The token of the scenario runner, if tokens are required.
-    pub(crate) fn player(&self) -> Option<String> {
-        self.are_required().then(|| self.player.clone())
+        Ok(Self { host: host.as_deref().map(Secret::new), viewer: viewer.as_deref().map(Secret::new) })
     }
 
     /// Returns true if a host token is configured.
@@ -77,7 +69,7 @@ impl Tokens {
 
     fn role_of(&self, session: &[u8]) -> Option<Role> {
         let Some(host) = &self.host else { return Some(Role::Host) };
-        if is_session_of(host, session) || is_session_of(&Secret::new(&self.player), session) {
+        if is_session_of(host, session) {
             return Some(Role::Host);
         }
         let may_look_on = self.viewer.as_ref().is_none_or(|viewer| is_session_of(viewer, session));

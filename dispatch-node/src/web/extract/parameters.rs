@@ -7,12 +7,12 @@ use serde_json::{Value, json};
 use utoipa::openapi::path::{Parameter, ParameterIn};
 use utoipa::{IntoParams, PartialSchema as _};
 
+use api_types::words::CityWord;
 use shared::fault::FaultId;
 use shared::id::{HeroId, NodeName};
 
 use crate::web::error::{Problem, shortened};
 use crate::web::extract::domain::Domain;
-use crate::web::extract::schema::CityWord;
 
 /// The longest idempotency key, in bytes.
 const KEY_BYTES_MAX: usize = 200;
@@ -141,4 +141,26 @@ described! {
     IdempotencyKey: Header "Idempotency-Key",
         "Chosen by who asks, and new for each thing asked for. Repeated, the request is answered again and not done again.",
         { "type": "string", "pattern": "^[!-~]{1,200}$" };
+}
+
+#[cfg(test)]
+mod tests {
+    use api_types::words::{NodeWord, Place};
+    use shared::options::{well_known_cities, well_known_name};
+    use utoipa::openapi::{RefOr, Schema};
+
+    use super::*;
+
+    #[test]
+    fn the_words_of_the_description_are_the_names_of_this_cluster() {
+        let words = |schema: RefOr<Schema>| serde_json::to_value(schema).expect("JSON")["enum"].clone();
+        let cities: Vec<String> = well_known_cities().iter().map(ToString::to_string).collect();
+        let with = |word: &str, first: bool| {
+            let (before, after) = if first { (Some(word), None) } else { (None, Some(word)) };
+            json!(before.into_iter().chain(cities.iter().map(String::as_str)).chain(after).collect::<Vec<_>>())
+        };
+        assert_eq!(words(CityWord::schema()), json!(cities));
+        assert_eq!(words(Place::schema()), with("home", true));
+        assert_eq!(words(NodeWord::schema()), with(well_known_name("dispatch").as_str(), false));
+    }
 }

@@ -12,6 +12,7 @@ use tokio::sync::watch;
 use tokio::time::interval;
 use tokio_util::sync::CancellationToken;
 
+use api_types::{Event, Fault, Gossip, Verdict};
 use shared::link::farewell::farewell;
 use shared::link::places::Place;
 use shared::link::upgrade::Socket;
@@ -19,10 +20,8 @@ use shared::meter::counter;
 
 use crate::metrics::{self, Watched};
 use crate::model::view::View;
-use crate::web::api::cluster::{Event, VerdictAnswer};
-use crate::web::api::faults::FaultJson;
-use crate::web::api::gossip::GossipJson;
 use crate::web::live::socket::{Allowance, Close, KEEP_ALIVE, incoming, send};
+use crate::web::representation;
 
 /// The number of past events in the first message.
 const EVENTS_AT_FIRST: u64 = 20;
@@ -32,17 +31,17 @@ type Views = watch::Receiver<Option<Arc<View>>>;
 
 #[derive(Serialize)]
 #[serde(tag = "t", rename_all = "lowercase")]
-enum Push<'a> {
-    Data(Box<Data<'a>>),
+enum Push {
+    Data(Box<Data>),
     K,
 }
 
 #[derive(Serialize)]
-struct Data<'a> {
-    verdict: VerdictAnswer<'a>,
-    faults: Vec<FaultJson>,
-    gossip: GossipJson,
-    events: Vec<Event<'a>>,
+struct Data {
+    verdict: Verdict,
+    faults: Vec<Fault>,
+    gossip: Gossip,
+    events: Vec<Event>,
 }
 
 /// Returns true if this query requests data.
@@ -90,11 +89,11 @@ async fn send_views(socket: &mut Socket, mut views: Views) -> Option<Close> {
     }
 }
 
-fn data(view: &View, since: u64) -> Data<'_> {
+fn data(view: &View, since: u64) -> Data {
     Data {
-        verdict: VerdictAnswer::of(&view.status),
-        faults: view.faults.iter().map(FaultJson::of).collect(),
-        gossip: GossipJson::of(view.pace),
-        events: Event::since(view, since),
+        verdict: representation::verdict(&view.status),
+        faults: view.faults.iter().map(representation::fault).collect(),
+        gossip: representation::gossip(view.pace),
+        events: representation::events(view, since),
     }
 }

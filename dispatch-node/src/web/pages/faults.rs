@@ -4,13 +4,14 @@ use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::Response;
 
+use api_types::FaultRequest;
 use shared::id::NodeName;
 
 use crate::request::Action;
 use crate::web::error::{Problem, shortened};
 use crate::web::extract::body::FormBody;
 use crate::web::extract::domain::Domain;
-use crate::web::extract::fault::FaultWish;
+use crate::web::extract::fault;
 use crate::web::extract::parameters::FaultPath;
 use crate::web::pages::forms;
 use crate::web::state::AppState;
@@ -20,7 +21,7 @@ pub(crate) async fn inject(State(state): State<AppState>, headers: HeaderMap, fo
     let action = form.and_then(|form| match form.get("kind") {
         Some("stop") => city(&state.domain, &form).map(|city| Action::Stop { city }),
         Some("kill") => city(&state.domain, &form).map(|city| Action::Kill { city }),
-        Some(_) | None => fault_request(&form).and_then(|request| request.parse(&state.domain)),
+        Some(_) | None => fault_request(&form).and_then(|request| fault::parse(&request, &state.domain)),
     });
     forms::act(&state, &headers, None, action).await
 }
@@ -32,7 +33,7 @@ fn city(domain: &Domain, form: &FormBody) -> Result<NodeName, Problem> {
 }
 
 /// Reads the fields of the form. Its one size is the amount that the kind of fault has.
-fn fault_request(form: &FormBody) -> Result<FaultWish, Problem> {
+fn fault_request(form: &FormBody) -> Result<FaultRequest, Problem> {
     let number = |field: &str, otherwise: f64| match form.get(field) {
         None => Ok(otherwise),
         Some(text) => text.trim().replace('−', "-").parse::<f64>().map_err(|_| {
@@ -42,12 +43,12 @@ fn fault_request(form: &FormBody) -> Result<FaultWish, Problem> {
     };
     let field = |name| form.get(name).unwrap_or_default().to_owned();
     let kind = field("kind");
-    let mut request = FaultWish {
+    let mut request = FaultRequest {
         from: field("from"),
         to: form.get("to").map(str::to_owned),
         both: form.get("both").map(|both| both == "true"),
         heal_after_s: Some(number("heal_after_s", 30.0)?),
-        ..FaultWish::default()
+        ..FaultRequest::default()
     };
     match kind.as_str() {
         "delay" => request.delay_ms = Some(number("size", 300.0)?),
@@ -56,7 +57,7 @@ fn fault_request(form: &FormBody) -> Result<FaultWish, Problem> {
         "skew" => request.skew_ms = Some(number("size", 3_000.0)?),
         _ => {}
     }
-    Ok(FaultWish { kind, ..request })
+    Ok(FaultRequest { kind, ..request })
 }
 
 /// `POST /faults/{id}/heal`

@@ -3,9 +3,9 @@
 
 use askama::Template;
 
+use scenario::shipped;
 use shared::id::NodeName;
 use shared::membership::DISPATCH;
-use superhero::scenario::shipped;
 
 use crate::text::title;
 

@@ -2,11 +2,13 @@
 
 use askama::Template;
 
+use api_types::StepLine;
+
 use crate::model::faults::{FaultView, describe};
 use crate::model::view::View;
 use crate::text::counted;
 use crate::web::render::wording::capitalised;
-use crate::web::scenario_runner::{Playing, StepLine};
+use crate::web::scenario_runner::Playing;
 
 /// The faults in force, and the scenario that is played.
 #[derive(Debug, Template)]
@@ -39,13 +41,13 @@ impl FaultsPanel {
     pub(crate) fn of(view: &View, playing: Option<&Playing>) -> Self {
         let playing = playing.map(|playing| PlayingPanel {
             title: playing.title.clone(),
-            outcome: match playing.outcome {
+            outcome: match playing.progress.outcome.as_deref() {
                 None => "is being played".to_owned(),
                 Some("passed") => "passed: everything came about as it says".to_owned(),
-                Some(_) if playing.failure.is_empty() => "failed".to_owned(),
-                Some(_) => format!("failed: {}", playing.failure),
+                Some(_) if playing.progress.failure.is_empty() => "failed".to_owned(),
+                Some(_) => format!("failed: {}", playing.progress.failure),
             },
-            steps: playing.steps.clone(),
+            steps: playing.progress.steps.clone(),
         });
         Self { faults: view.faults.iter().map(FaultLine::of).collect(), playing }
     }

@@ -1,16 +1,22 @@
-//! Files that are right are read as they are meant, and files that are wrong are refused with the place and with what is allowed.
+//! Valid files are read as they are meant. Invalid ones are refused, with the place and with what is
+//! allowed.
+
+use std::time::Duration;
 
 use super::*;
+use crate::fault::{Fault, FaultKind};
+use crate::operation::{Action, Operation};
+use crate::scenario::{Step, StepKind};
 
-/// A scenario with this text after its title.
+/// Parses a scenario with this text after its title.
 fn parse(text: &str) -> Result<Scenario, Invalid> {
     Scenario::parse("test", "test.toml", &format!("title = \"T\"\n{text}"))
 }
 
-/// The step with this in it, after two heroes were made.
-fn step(text: &str) -> Result<What, Invalid> {
+/// Parses a step, after a setup of four heroes.
+fn step(text: &str) -> Result<StepKind, Invalid> {
     let scenario = parse(&format!("[setup]\nheroes = 2\nnames = [\"Ada\", \"Bob\"]\n[[step]]\n{text}\n"))?;
-    Ok(scenario.steps.into_iter().next().expect("there is a step").what)
+    Ok(scenario.steps.into_iter().next().expect("there is a step").kind)
 }
 
 #[test]
@@ -20,11 +26,13 @@ fn a_whole_file_is_read_as_it_is_meant() {
     assert_eq!((scenario.title.as_str(), scenario.about.as_str(), scenario.takes), ("T", "A", Some(Duration::from_secs(20))));
     assert_eq!((scenario.names.as_slice(), scenario.invented, scenario.steps.len()), (["Ada".to_owned()].as_slice(), 0, 2));
     let cut =
-        Fault { what: Disturbance::Cut, from: "gotham".into(), to: Some("*".into()), one_way: false, lasts: Some(Duration::from_secs(9)) };
+        Fault { kind: FaultKind::Cut, from: "gotham".into(), to: Some("*".into()), one_way: false, lasts: Some(Duration::from_secs(9)) };
     let name = Some("the cut".to_owned());
-    assert_eq!(scenario.steps[0].what, What::Do(Deed { action: Action::Inject { fault: cut, name: name.clone() }, refused: None }));
+    let inject = Action::Inject { fault: cut, name: name.clone() };
+    let step = |action| StepKind::Run(Operation { action, refused: None });
+    assert_eq!(scenario.steps[0].kind, step(inject));
     assert_eq!(scenario.steps[1].at, Some(Duration::from_secs(2)));
-    assert_eq!(scenario.steps[1].what, What::Do(Deed { action: Action::Heal { name }, refused: None }));
+    assert_eq!(scenario.steps[1].kind, step(Action::Heal { name }));
 }
 
 #[test]
@@ -71,8 +79,8 @@ fn every_step_is_told_in_words() {
         ("expect = { one_winner = true }", "expect: the greatest stamp has won everywhere"),
         ("expect = { same_millisecond = 3 }", "expect: at least 3 heroes were written to twice in the same millisecond"),
     ] {
-        let what = step(text).unwrap_or_else(|invalid| panic!("{text}: {invalid}"));
-        assert_eq!(Step { at: None, what, is_inverted: false }.to_string(), words);
+        let kind = step(text).unwrap_or_else(|invalid| panic!("{text}: {invalid}"));
+        assert_eq!(Step { at: None, kind, is_inverted: false }.to_string(), words);
     }
 }
 

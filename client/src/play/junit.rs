@@ -1,4 +1,6 @@
-//! Reports as test runners exchange them: one suite a scenario, one case a step.
+//! Reports in the format of JUnit: a suite for each scenario, a case for each step.
+//!
+//! Invariant: the document is valid XML, whatever the texts are.
 
 use std::io;
 use std::time::Duration;
@@ -6,11 +8,10 @@ use std::time::Duration;
 use quick_xml::Writer;
 use quick_xml::events::{BytesDecl, BytesText, Event};
 
-use super::play::{Outcome, Report, StepReport};
+use scenario::{Outcome, Report, StepReport};
 
-/// The reports as a JUnit document.
-#[must_use]
-pub fn junit(reports: &[Report]) -> String {
+/// Returns reports as a JUnit document.
+pub(super) fn junit(reports: &[Report]) -> String {
     let mut writer = Writer::new_with_indent(Vec::new(), b' ', 2);
     write(&mut writer, reports).expect("writing into memory does not fail");
     let mut text = String::from_utf8(writer.into_inner()).expect("what is written is text");
@@ -32,7 +33,8 @@ fn write(writer: &mut Writer<Vec<u8>>, reports: &[Report]) -> io::Result<()> {
     Ok(())
 }
 
-/// How many cases of this suite have this outcome. What went wrong around the steps is a failed case of its own.
+/// Returns the number of cases with this outcome. A failure before or after the steps is a failed
+/// case of its own.
 fn count(report: &Report, outcome: Option<Outcome>) -> usize {
     let around = usize::from(report.failure.is_some() && outcome == Some(Outcome::Failed));
     around + report.steps.iter().filter(|step| Some(step.outcome) == outcome).count()
@@ -91,7 +93,7 @@ fn seconds(span: Duration) -> String {
     format!("{:.3}", span.as_secs_f64())
 }
 
-/// Without the characters that XML 1.0 has no way to write.
+/// Returns the text without the characters that XML 1.0 cannot represent.
 fn clean(text: &str) -> String {
     text.chars().map(|c| if c.is_control() || matches!(c, '\u{fffe}' | '\u{ffff}') { '\u{fffd}' } else { c }).collect()
 }

@@ -1,16 +1,18 @@
-//! Spans of time as people write them: `250ms`, `3s`, `-3s`, `2m`.
+//! Spans of time in the notation of people: `250ms`, `3s`, `-3s`, `2m`.
+//!
+//! Invariant: a span that was read is at most a day.
 
 use std::time::Duration;
 
-/// No span is longer: a day.
+/// The longest span: a day.
 const SPAN_MAX: Duration = Duration::from_secs(24 * 3600);
 
-/// A span of time: `250ms`, `1s`, `2m`.
+/// Reads a span of time: `250ms`, `1s`, `2m`.
 ///
 /// # Errors
-/// Says what is expected.
+/// The expected notation.
 pub fn duration(text: &str) -> Result<Duration, String> {
-    // Also "0", which needs no unit.
+    // humantime demands a unit even of zero.
     let span = if text == "0" {
         Duration::ZERO
     } else {
@@ -19,10 +21,10 @@ pub fn duration(text: &str) -> Result<Duration, String> {
     if span > SPAN_MAX { Err("at most a day".into()) } else { Ok(span) }
 }
 
-/// A number of milliseconds, ahead or behind: `3s`, `+3s`, `-250ms`.
+/// Reads a signed number of milliseconds: `3s`, `+3s`, `-250ms`.
 ///
 /// # Errors
-/// Says what is expected.
+/// The expected notation.
 pub fn signed_ms(text: &str) -> Result<i64, String> {
     let (sign, span) = match text.strip_prefix('-') {
         Some(span) => (-1, span),
@@ -31,10 +33,10 @@ pub fn signed_ms(text: &str) -> Result<i64, String> {
     Ok(sign * i64::try_from(whole_ms(duration(span)?)?).map_err(|_| "at most a day")?)
 }
 
-/// A span in whole milliseconds.
+/// Returns a span in milliseconds.
 ///
 /// # Errors
-/// When it has a part of one.
+/// The span has a fraction of a millisecond.
 pub fn whole_ms(span: Duration) -> Result<u64, String> {
     if !span.subsec_nanos().is_multiple_of(1_000_000) {
         return Err(format!("{} has parts of a millisecond", humantime::format_duration(span)));
@@ -42,13 +44,13 @@ pub fn whole_ms(span: Duration) -> Result<u64, String> {
     u64::try_from(span.as_millis()).map_err(|_| "at most a day".into())
 }
 
-/// A span as people write it.
+/// Writes a span: `1m 30s`.
 #[must_use]
 pub fn written(span: Duration) -> String {
     humantime::format_duration(span).to_string()
 }
 
-/// Milliseconds, ahead or behind, as people write them.
+/// Writes a signed number of milliseconds: `-1s 500ms`.
 #[must_use]
 pub fn written_signed(ms: i64) -> String {
     let span = written(Duration::from_millis(ms.unsigned_abs()));
@@ -71,8 +73,9 @@ mod tests {
 
     #[test]
     fn signed_spans_keep_their_sign_and_are_whole_milliseconds() {
-        assert_eq!((signed_ms("3s"), signed_ms("+3s"), signed_ms("-250ms")), (Ok(3_000), Ok(3_000), Ok(-250)));
-        assert_eq!((written_signed(-1_500).as_str(), written_signed(3_000).as_str()), ("-1s 500ms", "3s"));
+        let read = ["3s", "+3s", "-250ms"].map(signed_ms);
+        assert_eq!(read, [Ok(3_000), Ok(3_000), Ok(-250)]);
+        assert_eq!([-1_500, 3_000].map(written_signed), ["-1s 500ms", "3s"]);
         for wrong in ["--3s", "3", "-", "1us", "-2d"] {
             assert!(signed_ms(wrong).is_err(), "{wrong}");
         }

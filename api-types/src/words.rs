@@ -1,0 +1,45 @@
+//! The schemas of fields that take one word of a list. The types are for descriptions only and have
+//! no values.
+
+use serde_json::json;
+use utoipa::openapi::{RefOr, Schema};
+use utoipa::{PartialSchema, ToSchema};
+
+use crate::names::{ALL, CITIES, FAULT_KINDS, NODES};
+
+macro_rules! words {
+    ($($(#[$meaning:meta])* $name:ident: $words:expr;)*) => {$(
+        $(#[$meaning])*
+        pub enum $name {}
+
+        impl PartialSchema for $name {
+            fn schema() -> RefOr<Schema> {
+                let schema = json!({ "type": "string", "enum": $words });
+                serde_json::from_value(schema).expect("a schema of OpenAPI")
+            }
+        }
+
+        impl ToSchema for $name {
+            fn name() -> std::borrow::Cow<'static, str> {
+                stringify!($name).into()
+            }
+        }
+    )*};
+}
+
+words! {
+    /// A city.
+    CityWord: CITIES;
+    /// The location of a hero.
+    Place: [&["home"], &CITIES[..]].concat();
+    /// A node.
+    NodeWord: NODES;
+    /// A node, or every other node.
+    FaultTarget: [&[ALL], &NODES[..]].concat();
+    /// A kind of fault.
+    FaultKind: FAULT_KINDS;
+    /// The role of a node.
+    Role: ["city", "dispatch"];
+    /// The status of a node, as dispatch sees it.
+    Reached: ["up", "unreachable", "down"];
+}

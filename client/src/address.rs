@@ -1,0 +1,123 @@
+//! The address of a dispatch: `http://HOST:PORT` or `https://HOST:PORT`.
+//!
+//! Invariant: a token is never sent in clear text to another machine.
+
+use std::net::IpAddr;
+
+use ureq::http::Uri;
+use ureq::http::uri::InvalidUri;
+
+use crate::access::Access;
+use crate::error::Error;
+
+/// The length of the part of a wrong address that an error repeats, in characters.
+const SHOWN_CHARS_MAX: usize = 200;
+
+/// The address of a dispatch.
+#[derive(Clone, Debug)]
+pub(crate) struct Address {
+    url: String,
+    authority: String,
+    is_encrypted: bool,
+}
+
+impl Address {
+    /// Parses an address that is used with this access.
+    ///
+    /// # Errors
+    /// [`Error::Address`]
+    pub(crate) fn parse(url: &str, access: &Access) -> Result<Self, Error> {
+        let unusable = |why: &str| Error::Address { url: url.chars().take(SHOWN_CHARS_MAX).collect(), why: why.to_owned() };
+        let uri: Uri = url.parse().map_err(|error: InvalidUri| unusable(&error.to_string()))?;
+        let scheme = match uri.scheme_str() {
+            Some("http") => "http",
+            Some("https") if access.has_authorities() => "https",
+            Some("https") => {
+                return Err(unusable("--ca FILE must say whose certificates are believed"));
+            }
+            Some(_) | None => return Err(unusable("it does not begin with http:// or https://")),
+        };
+        let authority = uri.authority().ok_or_else(|| unusable("there is no host"))?;
+        if authority.as_str().contains('@') {
+            return Err(unusable("a token is what lets in, no user and no password"));
+        }
+        let host = authority.host().trim_start_matches('[').trim_end_matches(']');
+        let is_loopback = host == "localhost" || host.parse().is_ok_and(|address: IpAddr| address.is_loopback());
+        if access.token.is_some() && scheme == "http" && !is_loopback {
+            return Err(unusable("a token is not sent in clear: https keeps it"));
+        }
+        if !matches!(uri.path(), "" | "/") || uri.query().is_some() {
+            return Err(unusable("there is something behind the host"));
+        }
+        let url = format!("{scheme}://{authority}");
+        Ok(Self { url, authority: authority.to_string(), is_encrypted: scheme == "https" })
+    }
+
+    /// Returns the address without a slash at its end.
+    pub(crate) fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// Returns the host, and the port if the address has one.
+    pub(crate) fn authority(&self) -> &str {
+        &self.authority
+    }
+
+    /// Returns whether requests are encrypted.
+    pub(crate) fn is_encrypted(&self) -> bool {
+        self.is_encrypted
+    }
+
+    /// Returns the host with brackets around an IPv6 address.
+    pub(crate) fn host(&self) -> &str {
+        let authority = &*self.authority;
+        self.port().map_or(authority, |port| &authority[..authority.len() - port.len() - 1])
+    }
+
+    /// Returns HOST:PORT, with the default port if the address has none.
+    pub(crate) fn host_and_port(&self) -> String {
+        let default = if self.is_encrypted { "443" } else { "80" };
+        format!("{}:{}", self.host(), self.port().unwrap_or(default))
+    }
+
+    fn port(&self) -> Option<&str> {
+        let (_, port) = self.authority.rsplit_once(':')?;
+        let is_number = !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit());
+        is_number.then_some(port)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(url: &str) -> Result<Address, Error> {
+        Address::parse(url, &Access::default())
+    }
+
+    #[test]
+    fn an_address_is_http_a_host_and_a_port() {
+        for (url, host_and_port) in [
+            ("http://127.0.0.1:4900", "127.0.0.1:4900"),
+            ("http://127.0.0.1:4900/", "127.0.0.1:4900"),
+            ("http://localhost", "localhost:80"),
+            ("http://[::1]:4900", "[::1]:4900"),
+        ] {
+            let address = parse(url).unwrap_or_else(|error| panic!("{url}: {error}"));
+            assert_eq!(address.host_and_port(), host_and_port);
+        }
+        for (url, why) in [
+            ("https://localhost:4900", "--ca"),
+            ("ftp://localhost:4900", "http://"),
+            ("localhost:4900", "http://"),
+            ("http://localhost:4900/heroes", "behind"),
+            ("http://localhost:4900/?x", "behind"),
+            ("http://me:secret@localhost", "token"),
+            ("http://local host", "uri"),
+            ("", "empty"),
+        ] {
+            let error = parse(url).unwrap_err().to_string();
+            assert!(error.contains(why) && error.contains("http://127.0.0.1:4900"), "{url}: {error}");
+        }
+    }
+}

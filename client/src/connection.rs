@@ -1,0 +1,49 @@
+//! A connection to dispatch for a socket, encrypted or not.
+
+use std::io::{self, Read, Write};
+use std::net::{TcpStream, ToSocketAddrs as _};
+
+use crate::access::Access;
+use crate::address::Address;
+use crate::error::Error;
+use crate::http::REQUEST_TIMEOUT;
+
+/// A connection, encrypted or not.
+pub trait Connection: Read + Write {}
+impl<T: Read + Write> Connection for T {}
+
+/// A connection to dispatch, and the headers of the request that opens a socket on it.
+pub struct Opened {
+    /// The connection.
+    pub connection: Box<dyn Connection>,
+    /// Names and values.
+    pub headers: Vec<(&'static str, String)>,
+}
+
+/// Opens a connection to dispatch.
+pub(crate) fn open(address: &Address, access: &Access) -> Result<Opened, Error> {
+    let no_answer = |why: String| Error::NoAnswer { url: address.url().to_owned(), why };
+    let stream = connect(&address.host_and_port()).map_err(|error| no_answer(error.to_string()))?;
+    let connection: Box<dyn Connection> =
+        if address.is_encrypted() { Box::new(access.encrypt(address.host(), stream).map_err(no_answer)?) } else { Box::new(stream) };
+    let token = access.token.iter();
+    let headers = token.map(|token| ("authorization", format!("Bearer {token}"))).collect();
+    Ok(Opened { connection, headers })
+}
+
+/// Connects to the first of the host's addresses that answers.
+fn connect(host_and_port: &str) -> io::Result<TcpStream> {
+    let mut failed = io::Error::other("the host has no address");
+    for address in host_and_port.to_socket_addrs()? {
+        match TcpStream::connect_timeout(&address, REQUEST_TIMEOUT) {
+            Ok(stream) => {
+                // Dispatch sends something every second.
+                stream.set_read_timeout(Some(REQUEST_TIMEOUT))?;
+                stream.set_write_timeout(Some(REQUEST_TIMEOUT))?;
+                return Ok(stream);
+            }
+            Err(error) => failed = error,
+        }
+    }
+    Err(failed)
+}

@@ -1,0 +1,166 @@
+//! Requests to dispatch over HTTP, and their answers.
+//!
+//! Invariant: every request ends within [`REQUEST_TIMEOUT`], and reads no more than a bounded body
+//! from whatever answers.
+
+use std::time::Duration;
+
+use serde::Deserialize;
+use serde_json::Value;
+use ureq::config::ConfigBuilder;
+use ureq::http::{Method, Request};
+use ureq::typestate::AgentScope;
+
+use crate::access::Access;
+use crate::address::Address;
+use crate::error::Error;
+
+/// The longest wait for an answer. Dispatch promises less than two seconds.
+pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
+/// The longest idle time of a connection that is kept. Dispatch closes one after ten seconds.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(5);
+/// The largest answer that is read: hundreds of thousands of heroes.
+const BODY_BYTES_MAX: u64 = 64 << 20;
+/// The length of the part of an unexpected answer that an error repeats, in characters.
+const SHOWN_CHARS_MAX: usize = 200;
+
+/// A problem document (RFC 9457), as far as a client reads it.
+#[derive(Deserialize)]
+struct Problem {
+    #[serde(rename = "type")]
+    kind: String,
+    detail: String,
+}
+
+/// The sender of requests to one dispatch.
+#[derive(Clone, Debug)]
+pub(crate) struct Http {
+    agent: ureq::Agent,
+    address: Address,
+    access: Access,
+}
+
+impl Http {
+    /// Returns a sender with a connection of its own for each request, so that it never waits on a
+    /// dead one.
+    pub(crate) fn new(address: Address, access: Access) -> Self {
+        let config = config(&access).max_idle_connections(0);
+        let agent = config.timeout_global(Some(REQUEST_TIMEOUT)).build().into();
+        Self { agent, address, access }
+    }
+
+    /// Returns a sender that keeps one connection for the next request.
+    ///
+    /// The timeout applies to each part of a request. With a timeout for the whole, ureq would look
+    /// up the host on a thread of its own, which costs more than the request.
+    pub(crate) fn kept(&self) -> Self {
+        let limit = Some(REQUEST_TIMEOUT);
+        let agent = config(&self.access)
+            .max_idle_connections(1)
+            .max_idle_age(IDLE_TIMEOUT)
+            .timeout_connect(limit)
+            .timeout_send_request(limit)
+            .timeout_send_body(limit)
+            .timeout_recv_response(limit)
+            .timeout_recv_body(limit)
+            .build()
+            .into();
+        Self { agent, ..self.clone() }
+    }
+
+    /// Returns the address of dispatch.
+    pub(crate) fn address(&self) -> &Address {
+        &self.address
+    }
+
+    /// Returns what dispatch is authenticated by, and by what it authenticates the client.
+    pub(crate) fn access(&self) -> &Access {
+        &self.access
+    }
+
+    /// Sends a request, and returns the body of a successful answer.
+    pub(crate) fn send(&self, method: Method, path: &str, body: Option<&Value>) -> Result<String, Error> {
+        let uri = format!("{}{path}", self.address.url());
+        let mut request = Request::builder().method(method).uri(uri);
+        if let Some(token) = &self.access.token {
+            request = request.header("authorization", format!("Bearer {token}"));
+        }
+        let unsendable = |error: ureq::http::Error| self.unexpected(error.to_string());
+        let sent = match body {
+            Some(body) => {
+                let request = request.header("content-type", "application/json");
+                self.agent.run(request.body(body.to_string()).map_err(unsendable)?)
+            }
+            None => self.agent.run(request.body(()).map_err(unsendable)?),
+        };
+        let mut response = sent.map_err(|error| self.failed(&error))?;
+        let status = response.status();
+        let body = response.body_mut().with_config().limit(BODY_BYTES_MAX).read_to_string();
+        let body = body.map_err(|error| self.failed(&error))?;
+        if status.is_success() {
+            return Ok(body);
+        }
+        match serde_json::from_str::<Problem>(&body) {
+            Ok(Problem { kind, detail }) => Err(Error::Refused { status: status.as_u16(), kind, detail }),
+            Err(_) => Err(self.unexpected(format!("{status}, without saying why"))),
+        }
+    }
+
+    /// Returns the error of a body that is not the expected JSON.
+    pub(crate) fn unexpected_body(&self, error: &serde_json::Error, body: &str) -> Error {
+        let shown: String = body.chars().take(SHOWN_CHARS_MAX).collect();
+        self.unexpected(format!("{error} in {shown:?}"))
+    }
+
+    fn unexpected(&self, why: String) -> Error {
+        Error::NotDispatch { url: self.address.url().to_owned(), why }
+    }
+
+    fn failed(&self, error: &ureq::Error) -> Error {
+        let no_answer = |why: String| Error::NoAnswer { url: self.address.url().to_owned(), why };
+        #[expect(clippy::wildcard_enum_match_arm, reason = "a non-exhaustive enum of another crate")]
+        match error {
+            ureq::Error::Io(error) => no_answer(error.to_string()),
+            ureq::Error::Timeout(_) => no_answer(format!("nothing within {} s", REQUEST_TIMEOUT.as_secs())),
+            ureq::Error::HostNotFound => no_answer("there is no such host".into()),
+            ureq::Error::ConnectionFailed => no_answer("no connection".into()),
+            other => self.unexpected(other.to_string()),
+        }
+    }
+}
+
+/// Returns the settings of all senders.
+fn config(access: &Access) -> ConfigBuilder<AgentScope> {
+    ureq::Agent::config_builder()
+        .http_status_as_error(false)
+        .max_redirects(0)
+        .proxy(None)
+        .tls_config(access.for_http())
+        .user_agent(concat!("superhero/", env!("CARGO_PKG_VERSION")))
+}
+
+/// Encodes a part of a path.
+pub(crate) fn segment(text: &str) -> String {
+    let mut safe = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'~' => {
+                safe.push(char::from(byte));
+            }
+            // Dots too: a segment of dots would be another path.
+            _ => safe.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    safe
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_segment_stays_in_its_place() {
+        assert_eq!(segment("gotham"), "gotham");
+        assert_eq!(segment("../a b?é"), "%2E%2E%2Fa%20b%3F%C3%A9");
+    }
+}

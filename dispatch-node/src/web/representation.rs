@@ -1,0 +1,202 @@
+//! The API's types, made from what dispatch knows.
+//!
+//! Invariant: the API and the live socket for programs say the same of the same view, since both
+//! are made here.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use api_types::{
+    ALL, Amount, City, CityHeroes, Cluster, Event, Exchange, Fault, Frames, Gossip, Held, Hero, HeroEverywhere, Heroes, LostWrite, Node,
+    Stamp, Verdict,
+};
+use shared::clock;
+use shared::crdt::Entry;
+use shared::fault::{Pace, Trouble};
+use shared::id::{HeroId, NodeName};
+
+use crate::event_log::LoggedEvent;
+use crate::model::exchange;
+use crate::model::faults::FaultView;
+use crate::model::lost_writes::Lost;
+use crate::model::node_state::NodeState;
+use crate::model::status::ClusterStatus;
+use crate::model::view::View;
+
+pub(crate) fn stamp(stamp: clock::Stamp) -> Stamp {
+    Stamp { wall_ms: stamp.hlc.wall.0, logical: stamp.hlc.logical, origin: stamp.origin.to_string() }
+}
+
+/// Returns the hero of an entry, unless the entry is a tombstone.
+pub(crate) fn hero(id: HeroId, entry: &Entry) -> Option<Hero> {
+    let hero = entry.hero()?;
+    Some(Hero {
+        id: id.to_string(),
+        name: hero.name.to_string(),
+        location: hero.location.as_str().to_owned(),
+        is_patrolling: hero.is_patrolling,
+        health: hero.health,
+        stamp: stamp(entry.stamp),
+    })
+}
+
+/// Returns the state of a hero at a node that has this entry, or none.
+pub(crate) fn held(id: HeroId, entry: Option<&Entry>) -> Held {
+    match entry {
+        None => Held::NotHeardOf,
+        Some(entry) => hero(id, entry).map_or(Held::Tombstone, Held::Live),
+    }
+}
+
+/// Returns the living heroes that dispatch holds.
+pub(crate) fn heroes(view: &View) -> Heroes {
+    let heroes = view.rows.iter().filter_map(|row| hero(row.id, row.own.as_deref()?)).collect();
+    Heroes { heroes, tombstones: view.dispatch.tombstones }
+}
+
+/// Returns what a city holds; `None` for a city that the view does not have.
+pub(crate) fn city_heroes(view: &View, name: NodeName) -> Option<CityHeroes> {
+    let (index, city) = view.city(name)?;
+    let rows = view.rows.iter();
+    Some(CityHeroes {
+        city: city.name.to_string(),
+        status: city.status.as_str().to_owned(),
+        age_ms: city.age.map(millis),
+        heroes: rows.filter_map(|row| hero(row.id, row.cells[index].as_deref()?)).collect(),
+        tombstones: city.tombstones,
+    })
+}
+
+/// Returns a hero, and what each city has of it; `None` where the entry is a tombstone.
+pub(crate) fn hero_everywhere(view: &View, id: HeroId, entry: &Entry) -> Option<HeroEverywhere> {
+    let hero = hero(id, entry)?;
+    // The row of a hero that dispatch holds can be late, while dispatch has much to refresh.
+    let unknown = vec![None; view.cities.len()];
+    let cells = view.rows.get(id).map_or(&unknown, |row| &row.cells);
+    let cities = view.cities.iter().zip(cells);
+    let held = |cell: &Option<Arc<Entry>>| held(id, cell.as_deref());
+    Some(HeroEverywhere { hero, cities: cities.map(|(city, cell)| (city.name.to_string(), held(cell))).collect() })
+}
+
+/// Returns the name of a city, as the answer to an operation on it.
+pub(crate) fn city(name: NodeName) -> City {
+    City { city: name.to_string() }
+}
+
+pub(crate) fn cluster(view: &View) -> Cluster {
+    let cities = view.cities.iter().map(|city| node(city, "city"));
+    Cluster { version: Some(env!("CARGO_PKG_VERSION").to_owned()), nodes: cities.chain([node(&view.dispatch, "dispatch")]).collect() }
+}
+
+fn node(node: &NodeState, role: &str) -> Node {
+    let vector = node.vector.iter();
+    let marks = node.vector.marks();
+    Node {
+        name: node.name.to_string(),
+        role: role.to_owned(),
+        status: node.status.as_str().to_owned(),
+        incarnation: node.incarnation.map(|incarnation| incarnation.0),
+        crashes: node.crashes,
+        heroes: node.heroes,
+        tombstones: node.tombstones,
+        fingerprint: node.fingerprint.to_string(),
+        version_vector: vector.map(|stamp| (stamp.origin.to_string(), stamp.hlc.to_string())).collect(),
+        closed_before: marks.map(|mark| (mark.node.to_string(), mark.incarnation.0)).collect(),
+        age_ms: node.age.map(millis),
+        clock_ahead_ms: node.clock_ahead_ms,
+        frozen: node.frozen,
+    }
+}
+
+pub(crate) fn verdict(status: &ClusterStatus) -> Verdict {
+    Verdict {
+        converged: status.converged,
+        sentence: status.sentence.to_string(),
+        differences: status.differences as u64,
+        only_copies: status.only_copies as u64,
+        lost_writes: status.lost_writes,
+        oldest_difference_ms: status.oldest_difference.map(millis),
+    }
+}
+
+/// Returns the events after the one of this number, newest last.
+pub(crate) fn events(view: &View, since: u64) -> Vec<Event> {
+    let later = view.events.iter().filter(|event| event.number > since);
+    later.map(|logged| event(logged)).collect()
+}
+
+fn event(event: &LoggedEvent) -> Event {
+    Event {
+        number: event.number,
+        at_ms: event.at.0,
+        node: event.node.to_string(),
+        kind: event.kind.as_str().to_owned(),
+        text: event.text.to_string(),
+        hero: event.write.map(|write| write.hero.to_string()),
+        stamp: event.write.map(|write| stamp(write.stamp)),
+        over: event.write.and_then(|write| write.over).map(stamp),
+    }
+}
+
+pub(crate) fn fault(view: &FaultView) -> Fault {
+    let shared::fault::Fault { id, trouble, from, to, both } = view.fault;
+    let is_between_nodes = trouble.is_between_nodes();
+    let frames = view.frames;
+    Fault {
+        id: id.to_string(),
+        kind: trouble.as_str().to_owned(),
+        from: from.to_string(),
+        to: is_between_nodes.then(|| to.map_or_else(|| ALL.to_owned(), |to| to.to_string())),
+        both: is_between_nodes.then_some(both),
+        amount: amount(trouble),
+        heal_after_s: view.heal_after.as_secs_f64(),
+        heals_in_ms: millis(view.remaining),
+        in_force_at: view.at.iter().map(NodeName::to_string).collect(),
+        frames: Frames { seen: frames.seen, dropped: frames.dropped, delayed: frames.delayed, duplicated: frames.duplicated },
+    }
+}
+
+fn amount(trouble: Trouble) -> Amount {
+    let nothing = Amount::default();
+    match trouble {
+        Trouble::Cut | Trouble::Freeze => nothing,
+        Trouble::Delay { by, jitter } => Amount { delay_ms: Some(millis(by)), jitter_ms: Some(millis(jitter)), ..nothing },
+        Trouble::Loss(chance) | Trouble::Duplicate(chance) | Trouble::Reorder(chance) => {
+            Amount { percent: Some(chance.percent()), ..nothing }
+        }
+        Trouble::Throttle(bytes_per_s) => Amount { bytes_per_s: Some(bytes_per_s), ..nothing },
+        Trouble::Skew(skew_ms) => Amount { skew_ms: Some(skew_ms), ..nothing },
+    }
+}
+
+pub(crate) fn gossip(pace: Pace) -> Gossip {
+    Gossip { paused: pace == Pace::PAUSED, percent: pace.percent }
+}
+
+pub(crate) fn exchange(exchange: exchange::Exchange) -> Exchange {
+    Exchange {
+        from: exchange.source.to_string(),
+        to: exchange.puller.to_string(),
+        completed: exchange.completed,
+        entries: exchange.entries as u64,
+        bytes: exchange.bytes as u64,
+    }
+}
+
+/// Returns a lost write of the hero of this name.
+pub(crate) fn lost_write(lost: &Lost, name: String) -> LostWrite {
+    LostWrite {
+        number: lost.number,
+        hero: lost.hero.to_string(),
+        name,
+        wrote: held(lost.hero, Some(&lost.entry)),
+        stamp: stamp(lost.entry.stamp),
+        saved_at_ms: lost.saved.0,
+        found_at_ms: lost.found.0,
+        to: held(lost.hero, lost.to.as_deref()),
+    }
+}
+
+fn millis(span: Duration) -> u64 {
+    u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
+}

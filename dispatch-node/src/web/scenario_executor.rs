@@ -1,0 +1,217 @@
+//! Dispatch as the executor of its own scenarios: each call is a request to the machine, without
+//! HTTP.
+//!
+//! Invariant: once dispatch stops, every call fails at once. So the player ends with the process,
+//! and no call waits on a runtime that is gone.
+
+use std::str::FromStr;
+use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
+
+use api_types::{Event, Exchange, FaultRequest, Gossip, Hero, HeroEverywhere, Node, Verdict};
+use scenario::{CityOperation, Executor, Failure};
+use tokio::runtime::Handle;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use shared::fault::{FaultId, Pace};
+use shared::id::{HeroId, NodeName};
+
+use crate::model::view::View;
+use crate::request::{Action, Reply, RequestError};
+use crate::web::dispatch_handle::DispatchHandle;
+use crate::web::error::{Problem, dispatch_silent, out_of_range};
+use crate::web::extract::domain::Domain;
+use crate::web::extract::fault;
+use crate::web::launcher::{self, LauncherClient};
+use crate::web::representation;
+
+/// This dispatch, as a player on a thread of its own acts on it and observes it.
+pub(crate) struct OwnCluster {
+    dispatch: DispatchHandle,
+    domain: Domain,
+    launcher: LauncherClient,
+    stop: CancellationToken,
+    runtime: Handle,
+    /// The zero of the player's clock.
+    start: Instant,
+}
+
+impl OwnCluster {
+    /// Returns this dispatch, until `stop`. To be called on the runtime that serves the requests.
+    pub(crate) fn new(dispatch: DispatchHandle, domain: Domain, launcher: LauncherClient, stop: CancellationToken) -> Self {
+        let (runtime, start) = (Handle::current(), Instant::now());
+        Self { dispatch, domain, launcher, stop, runtime, start }
+    }
+
+    /// Waits for the reply to a request, unless dispatch stops.
+    fn wait<T>(&self, reply: impl Future<Output = Result<T, Problem>>) -> Result<T, Failure> {
+        self.runtime.block_on(async {
+            tokio::select! {
+                biased;
+                () = self.stop.cancelled() => {
+                    Err(Failure::Unanswered("dispatch is stopping".into()))
+                }
+                reply = reply => reply.map_err(failure),
+            }
+        })
+    }
+
+    fn ask(&self, action: Action) -> Result<Reply, Failure> {
+        self.wait(self.dispatch.ask(action, None))
+    }
+
+    /// Returns the newest view, with all that was answered so far.
+    fn view(&self) -> Result<Arc<View>, Failure> {
+        self.wait(self.dispatch.now())
+    }
+
+    fn city(&self, name: &str) -> Result<NodeName, Failure> {
+        self.domain.city(name).ok_or_else(|| Failure::Refused {
+            kind: "unknown_city".into(),
+            detail: format!("there is no city {name:?}: {}", self.domain.known_cities()),
+        })
+    }
+
+    fn set_pace(&self, pace: Pace) -> Result<(), Failure> {
+        self.ask(Action::Gossip { pace }).map(drop)
+    }
+}
+
+/// Turns a problem into what a client makes of its document.
+fn failure(problem: Problem) -> Failure {
+    Failure::Refused { kind: problem.code.to_owned(), detail: problem.detail }
+}
+
+/// The failure of a request whose reply is of another kind than its own.
+fn no_reply() -> Failure {
+    failure(dispatch_silent())
+}
+
+/// Parses the id of a hero or a fault. The player has it from an earlier reply, so it is valid.
+fn parsed<T: FromStr>(text: &str) -> Result<T, Failure> {
+    text.parse().map_err(|_| Failure::Unanswered(format!("{text:?} is not an id")))
+}
+
+impl Executor for OwnCluster {
+    fn create(&self, name: &str) -> Result<Hero, Failure> {
+        let name = Some(self.domain.hero_name(name).map_err(failure)?);
+        let Reply::Created(created) = self.ask(Action::Create { name })? else {
+            return Err(no_reply());
+        };
+        let created = created.first().and_then(|(id, entry)| representation::hero(*id, entry));
+        created.ok_or_else(no_reply)
+    }
+
+    fn create_many(&self, count: u32) -> Result<Vec<String>, Failure> {
+        let Reply::Created(created) = self.ask(Action::CreateMany { count })? else {
+            return Err(no_reply());
+        };
+        Ok(created.iter().map(|(id, _)| id.to_string()).collect())
+    }
+
+    fn assign(&self, id: &str, location: &str) -> Result<Hero, Failure> {
+        let hero: HeroId = parsed(id)?;
+        let to = self.domain.location(location).map_err(failure)?;
+        let Reply::Assigned(id, entry) = self.ask(Action::Assign { hero, to })? else {
+            return Err(no_reply());
+        };
+        representation::hero(id, &entry).ok_or_else(no_reply)
+    }
+
+    fn terminate(&self, id: &str) -> Result<(), Failure> {
+        self.ask(Action::Terminate { hero: parsed(id)? }).map(drop)
+    }
+
+    fn operate_city(&self, city: &str, operation: CityOperation) -> Result<(), Failure> {
+        let city = self.city(city)?;
+        let action = match operation {
+            CityOperation::Bomb => Action::Bomb { city: Some(city) },
+            CityOperation::Stop => Action::Stop { city },
+            CityOperation::Kill => Action::Kill { city },
+            CityOperation::Rebuild => {
+                return self.wait(launcher::rebuild(&self.dispatch, &self.launcher, city));
+            }
+        };
+        self.ask(action).map(drop)
+    }
+
+    fn inject(&self, request: &FaultRequest) -> Result<String, Failure> {
+        let action = fault::parse(request, &self.domain).map_err(failure)?;
+        let Reply::Injected(fault) = self.ask(action)? else { return Err(no_reply()) };
+        Ok(fault.fault.id.to_string())
+    }
+
+    fn heal(&self, id: Option<&str>) -> Result<(), Failure> {
+        let fault: Option<FaultId> = id.map(parsed).transpose()?;
+        self.ask(Action::Heal { fault }).map(drop)
+    }
+
+    fn pause(&self) -> Result<(), Failure> {
+        self.set_pace(Pace::PAUSED)
+    }
+
+    fn resume(&self) -> Result<(), Failure> {
+        self.set_pace(Pace::FREE)
+    }
+
+    fn set_speed(&self, percent: u32) -> Result<(), Failure> {
+        let percent = u16::try_from(percent).unwrap_or(u16::MAX);
+        if !Pace::RANGE.contains(&percent) {
+            return Err(failure(out_of_range("percent", "10 to 1000", percent.into())));
+        }
+        self.set_pace(Pace { percent })
+    }
+
+    fn exchange(&self, from: &str, to: &str) -> Result<Exchange, Failure> {
+        let source = Some(self.domain.node("from", from).map_err(failure)?);
+        let puller = Some(self.domain.node("to", to).map_err(failure)?);
+        let Reply::Exchanged(exchange) = self.ask(Action::Exchange { source, puller })? else {
+            return Err(no_reply());
+        };
+        Ok(representation::exchange(exchange))
+    }
+
+    fn verdict(&self) -> Result<Verdict, Failure> {
+        Ok(representation::verdict(&self.view()?.status))
+    }
+
+    fn nodes(&self) -> Result<Vec<Node>, Failure> {
+        Ok(representation::cluster(&*self.view()?).nodes)
+    }
+
+    fn city_heroes(&self, city: &str) -> Result<Vec<Hero>, Failure> {
+        let held = representation::city_heroes(&*self.view()?, self.city(city)?);
+        Ok(held.ok_or_else(no_reply)?.heroes)
+    }
+
+    fn hero(&self, id: &str) -> Result<HeroEverywhere, Failure> {
+        let hero: HeroId = parsed(id)?;
+        let Reply::Found(id, entry) = self.ask(Action::Find { hero })? else {
+            return Err(no_reply());
+        };
+        let deleted = || failure(RequestError::Deleted(id).into());
+        representation::hero_everywhere(&*self.view()?, id, &entry).ok_or_else(deleted)
+    }
+
+    fn events(&self, since: u64) -> Result<Vec<Event>, Failure> {
+        Ok(representation::events(&*self.view()?, since))
+    }
+
+    fn faults(&self) -> Result<usize, Failure> {
+        Ok(self.view()?.faults.len())
+    }
+
+    fn gossip(&self) -> Result<Gossip, Failure> {
+        Ok(representation::gossip(self.view()?.pace))
+    }
+
+    fn now(&self) -> Duration {
+        self.start.elapsed()
+    }
+
+    fn sleep(&self, span: Duration) {
+        thread::sleep(span);
+    }
+}

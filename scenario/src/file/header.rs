@@ -1,0 +1,69 @@
+//! A whole file: its title and setup, and its steps in their order.
+
+use std::time::Duration;
+
+use crate::scenario::{Scenario, Step};
+use crate::span::written;
+
+use super::labels::Labels;
+use super::mistake::{Mistake, mistake};
+use super::step;
+use super::table::{File, Setup};
+use super::value::{AT_MAX, short_text, span_within};
+
+const STEPS_MAX: usize = 500;
+const HEROES_MAX: u32 = 1_000;
+
+/// Returns the scenario in a file.
+pub(super) fn scenario(file: File, name: &str) -> Result<Scenario, Mistake> {
+    let File { title, about, takes, setup, step: tables } = file;
+    let mut labels = Labels::default();
+    let (names, invented) = heroes(&setup, &mut labels)?;
+    if tables.len() > STEPS_MAX {
+        let what = format!("a scenario has at most {STEPS_MAX} steps, not {}", tables.len());
+        return Err(mistake(&title, what));
+    }
+    if tables.is_empty() {
+        return Err(mistake(&title, "a scenario has at least one [[step]]"));
+    }
+    let mut steps = Vec::new();
+    let mut earliest = Duration::ZERO;
+    for table in tables {
+        let given = table.get_ref().at.as_ref();
+        let at = given.map(|at| span_within(at, AT_MAX)).transpose()?;
+        if let (Some(at), Some(given)) = (at, given) {
+            if at < earliest {
+                let earliest = written(earliest);
+                let what = format!("a step before this one is at {earliest}; steps stand in their order");
+                return Err(mistake(given, what));
+            }
+            earliest = at;
+        }
+        steps.push(Step { at, kind: step::step(table, &mut labels)?, is_inverted: false });
+    }
+    Ok(Scenario {
+        name: name.to_owned(),
+        title: short_text(&title)?,
+        about: about.as_ref().map(short_text).transpose()?.unwrap_or_default(),
+        takes: takes.as_ref().map(|takes| span_within(takes, AT_MAX)).transpose()?,
+        names,
+        invented,
+        steps,
+    })
+}
+
+/// Returns the names of the heroes of the setup, and the number of those with invented names.
+fn heroes(setup: &Setup, labels: &mut Labels) -> Result<(Vec<String>, u32), Mistake> {
+    let mut names = Vec::new();
+    for hero in &setup.names {
+        labels.add_hero(hero)?;
+        names.push(hero.get_ref().clone());
+    }
+    let Some(heroes) = &setup.heroes else { return Ok((names, 0)) };
+    let invented = u32::try_from(*heroes.get_ref()).ok();
+    let invented = invented
+        .filter(|heroes| (1..=HEROES_MAX).contains(heroes))
+        .ok_or_else(|| mistake(heroes, format!("heroes are 1 to {HEROES_MAX}, not {}", heroes.get_ref())))?;
+    labels.add_invented(invented);
+    Ok((names, invented))
+}

@@ -1,0 +1,102 @@
+//! The player: it prepares the cluster, runs the steps, and cleans up.
+//!
+//! - `state`: what the player knows of the cluster, and its waits. `setup`: before the first step
+//!   and after the last one. `operations`: the actions of a step. `observations`: the wait for a
+//!   condition.
+//!
+//! Invariants: the player changes no hero that it did not create. It never leaves a fault in force
+//! or gossip changed, unless dispatch does not answer.
+
+mod observations;
+mod operations;
+mod setup;
+mod state;
+
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
+
+use crate::executor::Executor;
+use crate::report::{Outcome, Progress, Report, StepReport};
+use crate::scenario::{Scenario, Step, StepKind};
+
+use state::{Player, StepError};
+
+/// Plays a scenario to its end, or until `stop` is set, and reports progress to `on_progress`.
+///
+/// Before the first step it heals all faults, lets gossip run at its configured rate, creates the
+/// scenario's heroes, and waits until all cities know them. After the last step, or the first that
+/// failed, it heals and resumes again, and starts the processes that the scenario ended.
+pub fn play(executor: &dyn Executor, scenario: &Scenario, stop: &AtomicBool, on_progress: &mut dyn FnMut(Progress<'_>)) -> Report {
+    let start = executor.now();
+    let mut player = Player::new(executor, stop);
+    let mut failure = None;
+    let mut steps = Vec::new();
+    match player.prepare(scenario, on_progress) {
+        Ok(()) => steps = player.run_steps(scenario, on_progress),
+        Err(StepError::Unmet(why) | StepError::Broken(why)) => {
+            failure = Some(format!("before the first step: {why}"));
+        }
+    }
+    if let Err(why) = player.clean_up(on_progress) {
+        failure = failure.or(Some(format!("after the last step: {why}")));
+    }
+    Report {
+        name: scenario.name.clone(),
+        title: scenario.title.clone(),
+        steps,
+        failure,
+        verdict: executor.verdict().ok(),
+        took: executor.now().saturating_sub(start),
+    }
+}
+
+impl Player<'_> {
+    /// Runs the steps until one fails; those after it are skipped.
+    fn run_steps(&mut self, scenario: &Scenario, on_progress: &mut dyn FnMut(Progress<'_>)) -> Vec<StepReport> {
+        let start = self.executor.now();
+        let mut failed = false;
+        let mut reports = Vec::new();
+        for (index, step) in scenario.steps.iter().enumerate() {
+            let report = if failed {
+                StepReport { text: step.to_string(), outcome: Outcome::Skipped, detail: String::new(), took: Duration::ZERO }
+            } else {
+                let due = start + step.at.unwrap_or_default();
+                let waited = self.wait(due.saturating_sub(self.executor.now()));
+                on_progress(Progress::Began { step: index, text: &step.to_string() });
+                self.run_step(step, waited)
+            };
+            failed |= report.outcome == Outcome::Failed;
+            on_progress(Progress::Ended { step: index, report: &report });
+            reports.push(report);
+        }
+        reports
+    }
+
+    fn run_step(&mut self, step: &Step, waited: Result<(), StepError>) -> StepReport {
+        let start = self.executor.now();
+        let result = waited.and_then(|()| match &step.kind {
+            StepKind::Run(operation) => self.run_together(std::slice::from_ref(operation)),
+            StepKind::RunTogether(operations) => self.run_together(operations),
+            StepKind::Expect(expectation) => self.wait_for(expectation),
+        });
+        let (outcome, detail) = match judged(result, step.is_inverted) {
+            Ok(detail) => (Outcome::Passed, detail),
+            Err(detail) => (Outcome::Failed, detail),
+        };
+        let took = self.executor.now().saturating_sub(start);
+        StepReport { text: step.to_string(), outcome, detail, took }
+    }
+}
+
+/// Turns the result of a step into its outcome, with what there is to say of it.
+fn judged(result: Result<String, StepError>, is_inverted: bool) -> Result<String, String> {
+    match (result, is_inverted) {
+        (Ok(seen), false) | (Err(StepError::Unmet(seen)), true) => Ok(seen),
+        (Ok(seen), true) => Err(format!("it came about, and should not have: {seen}")),
+        (Err(StepError::Unmet(instead)), false) => Err(format!("seen instead: {instead}")),
+        (Err(StepError::Broken(why)), _) => Err(why),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,244 @@
+//! The operations of a step: one, or several begun at the same moment.
+//!
+//! Invariant: an operation that dispatch did not carry out is repeated for a while. One that it may
+//! have carried out is not repeated.
+
+use std::sync::Barrier;
+use std::thread;
+use std::time::Duration;
+
+use crate::executor::{CityOperation, Failure};
+use crate::fault::Fault;
+use crate::operation::{Action, HeroSelector, Operation};
+
+use super::state::{POLL_INTERVAL, Player, StepError, Write};
+
+/// The time for which an operation that was not carried out is repeated: until a city is back from
+/// a bomb, or a clock has been read again.
+const RETRY_TIMEOUT: Duration = Duration::from_secs(5);
+/// The number of texts that a step reports.
+const TEXTS_MAX: usize = 4;
+
+/// The effect of an operation that later steps and the cleanup depend on.
+enum Effect {
+    None,
+    Created { label: String, id: String },
+    Wrote(Write),
+    Injected { label: Option<String>, id: String },
+    Healed { label: Option<String> },
+    Ended { city: String },
+    Rebuilt { city: String },
+}
+
+/// The effect of an operation, and what there is to say of it.
+struct Done {
+    effect: Effect,
+    text: String,
+}
+
+impl Done {
+    fn silent(effect: Effect) -> Self {
+        Self { effect, text: String::new() }
+    }
+}
+
+/// The result of one attempt.
+enum Attempt {
+    Done(Done),
+    /// Dispatch did not carry it out, or gave no answer.
+    Failed(Failure),
+}
+
+impl From<Result<Done, Failure>> for Attempt {
+    fn from(result: Result<Done, Failure>) -> Self {
+        result.map_or_else(Self::Failed, Self::Done)
+    }
+}
+
+impl Player<'_> {
+    /// Begins all of these operations at the same moment, hero by hero, and returns what there is
+    /// to say of them.
+    pub(super) fn run_together(&mut self, operations: &[Operation]) -> Result<String, StepError> {
+        let mut texts = Vec::new();
+        for hero in self.turns(operations) {
+            self.check_stop()?;
+            // All effects are remembered, also beside an operation that failed: the cleanup undoes
+            // them.
+            let mut failed = None;
+            for outcome in self.begin_together(operations, hero.as_deref()) {
+                match outcome {
+                    Ok(Done { effect, text }) => {
+                        self.remember(effect);
+                        texts.push(text);
+                    }
+                    Err(error) => failed = failed.or(Some(error)),
+                }
+            }
+            if let Some(failed) = failed {
+                return Err(failed);
+            }
+        }
+        texts.retain(|text| !text.is_empty());
+        let more = texts.len().saturating_sub(TEXTS_MAX);
+        texts.truncate(TEXTS_MAX);
+        if more > 0 {
+            texts.push(format!("and {more} more"));
+        }
+        Ok(texts.join("; "))
+    }
+
+    /// Runs each operation on a thread of its own, and returns when all have ended.
+    fn begin_together(&self, operations: &[Operation], hero: Option<&str>) -> Vec<Result<Done, StepError>> {
+        if let [operation] = operations {
+            return vec![self.run(operation, hero)];
+        }
+        let start = Barrier::new(operations.len());
+        let begin = |operation: &Operation| {
+            start.wait();
+            self.run(operation, hero)
+        };
+        thread::scope(|scope| {
+            let begin = &begin;
+            let threads: Vec<_> = operations.iter().map(|operation| scope.spawn(move || begin(operation))).collect();
+            let ended = threads.into_iter().map(thread::ScopedJoinHandle::join);
+            ended.map(|outcome| outcome.expect("an operation does not panic")).collect()
+        })
+    }
+
+    /// Returns the labels of the heroes that the operations are repeated for; `None` once if they
+    /// are not repeated.
+    fn turns(&self, operations: &[Operation]) -> Vec<Option<String>> {
+        if operations.iter().any(|operation| operation.action.is_for_each_hero()) {
+            self.order.iter().cloned().map(Some).collect()
+        } else {
+            vec![None]
+        }
+    }
+
+    fn remember(&mut self, effect: Effect) {
+        match effect {
+            Effect::None | Effect::Injected { label: None, .. } => {}
+            Effect::Created { label, id } => self.add_hero(label, id),
+            Effect::Wrote(write) => self.writes.push(write),
+            Effect::Injected { label: Some(label), id } => _ = self.faults.insert(label, id),
+            Effect::Healed { label: Some(label) } => _ = self.faults.remove(&label),
+            Effect::Healed { label: None } => self.faults.clear(),
+            Effect::Ended { city } => _ = self.ended.insert(city),
+            Effect::Rebuilt { city } => _ = self.ended.remove(&city),
+        }
+    }
+
+    /// Attempts an operation until it is carried out, refused as expected, or failed for good.
+    /// `hero` is the hero of this turn.
+    fn run(&self, operation: &Operation, hero: Option<&str>) -> Result<Done, StepError> {
+        let Operation { action, refused } = operation;
+        let start = self.executor.now();
+        loop {
+            let failure = match (self.attempt(action, hero)?, refused) {
+                (Attempt::Done(done), None) => return Ok(done),
+                (Attempt::Done(Done { text, .. }), Some(refused)) => {
+                    let what = format!("it was not refused ({refused}) but done {text}");
+                    return Err(StepError::Unmet(what));
+                }
+                (Attempt::Failed(failure), _) => failure,
+            };
+            let kind = failure.refusal();
+            if kind.is_some() && kind == refused.as_deref() {
+                return Ok(Done { effect: Effect::None, text: failure.to_string() });
+            }
+            let was_not_done = matches!(kind, Some("no_answer" | "joining"));
+            let is_late = self.executor.now().saturating_sub(start) >= RETRY_TIMEOUT;
+            if !was_not_done || is_late {
+                return Err(match (kind, refused) {
+                    (Some(_), Some(_)) => StepError::Unmet(failure.to_string()),
+                    (Some(_), None) | (None, _) => failure.into(),
+                });
+            }
+            self.wait(POLL_INTERVAL)?;
+        }
+    }
+
+    /// Attempts an action once.
+    ///
+    /// # Errors
+    /// The action cannot be attempted, or a round did not go as expected.
+    fn attempt(&self, action: &Action, hero: Option<&str>) -> Result<Attempt, StepError> {
+        let executor = self.executor;
+        let id = |selector: &HeroSelector| match (selector, hero) {
+            (HeroSelector::Each, Some(label)) => self.id(label),
+            (HeroSelector::Each, None) => Err(StepError::Broken("there is no hero".into())),
+            (HeroSelector::One(label), _) => self.id(label),
+        };
+        let quietly = |result: Result<(), Failure>, effect: Effect| Attempt::from(result.map(|()| Done::silent(effect)));
+        Ok(match action {
+            Action::Create { name } => self.create(name).into(),
+            Action::Assign { hero, to } => self.assign(id(hero)?, to).into(),
+            Action::Terminate { hero } => quietly(executor.terminate(id(hero)?), Effect::None),
+            Action::Bomb { city } => quietly(executor.operate_city(city, CityOperation::Bomb), Effect::None),
+            Action::Stop { city } => {
+                let effect = Effect::Ended { city: city.clone() };
+                quietly(executor.operate_city(city, CityOperation::Stop), effect)
+            }
+            Action::Kill { city } => {
+                let effect = Effect::Ended { city: city.clone() };
+                quietly(executor.operate_city(city, CityOperation::Kill), effect)
+            }
+            Action::Rebuild { city } => {
+                let effect = Effect::Rebuilt { city: city.clone() };
+                quietly(executor.operate_city(city, CityOperation::Rebuild), effect)
+            }
+            Action::Inject { fault, name } => self.inject(fault, name.clone()).into(),
+            Action::Heal { name } => {
+                let fault = name.as_ref().map(|name| self.fault(name)).transpose()?;
+                quietly(executor.heal(fault), Effect::Healed { label: name.clone() })
+            }
+            Action::Pause => quietly(executor.pause(), Effect::None),
+            Action::Resume => quietly(executor.resume(), Effect::None),
+            Action::Speed { percent } => quietly(executor.set_speed(*percent), Effect::None),
+            Action::Exchange { from, to, completed } => self.exchange(from, to, *completed)?,
+        })
+    }
+
+    fn create(&self, name: &str) -> Result<Done, Failure> {
+        let id = self.executor.create(name)?.id;
+        let text = format!("id {id}");
+        Ok(Done { effect: Effect::Created { label: name.to_owned(), id }, text })
+    }
+
+    fn assign(&self, id: &str, to: &str) -> Result<Done, Failure> {
+        let stamp = self.executor.assign(id, to)?.stamp;
+        let text = format!("stamped {}+{} by {}", stamp.wall_ms, stamp.logical, stamp.order().2);
+        Ok(Done { effect: Effect::Wrote(Write { hero: id.to_owned(), stamp }), text })
+    }
+
+    fn inject(&self, fault: &Fault, label: Option<String>) -> Result<Done, Failure> {
+        // As dispatch would refuse it. A fault from a file was checked when it was read.
+        let refused = |detail| Failure::Refused { kind: "out_of_range".into(), detail };
+        let id = self.executor.inject(&fault.request().map_err(refused)?)?;
+        let text = format!("fault {id}");
+        Ok(Done { effect: Effect::Injected { label, id }, text })
+    }
+
+    /// Returns the id of the fault of this label.
+    fn fault(&self, label: &str) -> Result<&str, StepError> {
+        let id = self.faults.get(label).map(String::as_str);
+        id.ok_or_else(|| StepError::Broken(format!("{label} is not in force")))
+    }
+
+    fn exchange(&self, from: &str, to: &str, completed: Option<bool>) -> Result<Attempt, StepError> {
+        let exchange = match self.executor.exchange(from, to) {
+            Ok(exchange) => exchange,
+            Err(failure) => return Ok(Attempt::Failed(failure)),
+        };
+        let text = if exchange.completed {
+            let (entries, bytes) = (exchange.entries, exchange.bytes);
+            format!("it arrived, with {entries} entries in {bytes} bytes")
+        } else {
+            "it was lost on its way".to_owned()
+        };
+        if completed.is_some_and(|completed| completed != exchange.completed) {
+            return Err(StepError::Unmet(text));
+        }
+        Ok(Attempt::Done(Done { effect: Effect::None, text }))
+    }
+}

@@ -1,0 +1,126 @@
+//! The state of the cluster before the first step, and after the last one.
+
+use std::time::Duration;
+
+use api_types::CITIES;
+
+use crate::executor::{CityOperation, Failure};
+use crate::report::Progress;
+use crate::scenario::Scenario;
+use crate::wording::counted;
+
+use super::state::{POLL_INTERVAL, Player, StepError};
+
+/// The longest wait until all cities know the heroes.
+const SPREAD_TIMEOUT: Duration = Duration::from_secs(30);
+/// The first stamp of an incarnation is this far ahead of its birth, so that no incarnation stamps
+/// below an earlier one.
+const DRIFT_MS: u64 = 2_000;
+/// The longest wait for a wall clock to reach the stamps that are ahead of it.
+const WALL_WAIT_MS_MAX: u64 = 15_000;
+
+impl Player<'_> {
+    /// Prepares the cluster for the first step.
+    pub(super) fn prepare(&mut self, scenario: &Scenario, on_progress: &mut dyn FnMut(Progress<'_>)) -> Result<(), StepError> {
+        self.restore(on_progress)?;
+        for name in &scenario.names {
+            let hero = self.executor.create(name)?;
+            self.add_hero(name.clone(), hero.id);
+        }
+        if scenario.invented > 0 {
+            let ids = self.executor.create_many(scenario.invented)?;
+            for (id, number) in ids.into_iter().zip(1_u32..) {
+                self.add_hero(format!("#{number}"), id);
+            }
+        }
+        if !self.order.is_empty() {
+            let heroes = counted(self.order.len() as u64, "hero", "heroes");
+            on_progress(Progress::Note(&format!("made {heroes}")));
+            self.wait_until_known()?;
+            self.wait_for_wall_clocks()?;
+        }
+        self.lost_before = self.executor.verdict()?.lost_writes;
+        self.event_before = self.last_event()?.map_or(0, |(number, _)| number);
+        Ok(())
+    }
+
+    /// Undoes what the scenario did to the cluster. It goes on past the first failure.
+    pub(super) fn clean_up(&self, on_progress: &mut dyn FnMut(Progress<'_>)) -> Result<(), String> {
+        let mut outcome = self.restore(on_progress).map_err(|failure| failure.to_string());
+        for city in &self.ended {
+            match self.executor.operate_city(city, CityOperation::Rebuild) {
+                Ok(()) => on_progress(Progress::Note(&format!("started {city} again"))),
+                Err(failure) => {
+                    outcome = outcome.and(Err(format!("{city} stays ended: {failure}")));
+                }
+            }
+        }
+        outcome
+    }
+
+    /// Heals all faults, and lets gossip run at its configured rate.
+    fn restore(&self, on_progress: &mut dyn FnMut(Progress<'_>)) -> Result<(), Failure> {
+        let faults = self.executor.faults()?;
+        if faults > 0 {
+            self.executor.heal(None)?;
+            let faults = counted(faults as u64, "fault", "faults");
+            on_progress(Progress::Note(&format!("healed {faults}")));
+        }
+        let gossip = self.executor.gossip()?;
+        if gossip.paused {
+            self.executor.resume()?;
+            on_progress(Progress::Note("resumed gossip"));
+        } else if gossip.percent != 100 {
+            self.executor.set_speed(100)?;
+            let percent = gossip.percent;
+            on_progress(Progress::Note(&format!("gossip is at its configured rate again, and not at {percent} % of it")));
+        }
+        Ok(())
+    }
+
+    fn wait_until_known(&self) -> Result<(), StepError> {
+        let start = self.executor.now();
+        loop {
+            let mut lacking = None;
+            for city in CITIES {
+                let held = self.executor.city_heroes(city)?;
+                let is_missing = |id: &&String| !held.iter().any(|hero| hero.id == **id);
+                let missing = self.heroes.values().filter(is_missing).count();
+                if missing > 0 {
+                    lacking = Some(format!("{city} has not heard of {missing} of the scenario's heroes"));
+                }
+            }
+            let Some(lacking) = lacking else { return Ok(()) };
+            if self.executor.now().saturating_sub(start) >= SPREAD_TIMEOUT {
+                let seconds = SPREAD_TIMEOUT.as_secs();
+                return Err(StepError::Broken(format!("{lacking} after {seconds} s")));
+            }
+            self.wait(POLL_INTERVAL)?;
+        }
+    }
+
+    /// Waits until no node has a reason to stamp ahead of its wall clock: a new incarnation, or a
+    /// received stamp. Otherwise a write from before the scenario would decide which of its own
+    /// writes wins.
+    fn wait_for_wall_clocks(&self) -> Result<(), StepError> {
+        let Some((_, wall)) = self.last_event()? else { return Ok(()) };
+        let nodes = self.executor.nodes()?;
+        let youngest = nodes.into_iter().filter_map(|node| node.incarnation).max();
+        let newborn = youngest.map(|born| born.saturating_add(DRIFT_MS));
+        // All cities know the heroes, so dispatch, which created them, has a clock that is no
+        // earlier than what the cities had received.
+        let ids: Vec<&String> = self.heroes.values().collect();
+        let held = self.executor.city_heroes(CITIES[0])?;
+        let ours = held.into_iter().filter(|hero| ids.contains(&&hero.id));
+        let stamped = ours.map(|hero| hero.stamp.wall_ms).max();
+        let latest = newborn.into_iter().chain(stamped).max().unwrap_or(0);
+        let ahead_ms = latest.saturating_sub(wall).min(WALL_WAIT_MS_MAX);
+        self.wait(Duration::from_millis(ahead_ms))
+    }
+
+    /// Returns the number of the newest event, and dispatch's wall clock at that time.
+    fn last_event(&self) -> Result<Option<(u64, u64)>, StepError> {
+        let events = self.executor.events(0)?;
+        Ok(events.last().map(|event| (event.number, event.at_ms)))
+    }
+}

@@ -1,0 +1,216 @@
+//! The player on a cluster that a test scripts, in virtual time.
+
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use api_types::{Event, Exchange, FaultRequest, Gossip, Hero, HeroEverywhere, Node, Verdict};
+
+use super::*;
+use crate::executor::{CityOperation, Failure};
+
+/// A cluster without heroes. Its clock advances by the sleep of the player alone.
+struct Scripted {
+    clock: Mutex<Duration>,
+    /// The operations, with their times.
+    log: Mutex<Vec<(Duration, String)>>,
+    /// The number of bombs that the city does not answer.
+    unanswered: AtomicU32,
+    /// From when until when the nodes agree.
+    converged: (Duration, Duration),
+}
+
+impl Scripted {
+    fn new() -> Self {
+        Self {
+            clock: Mutex::new(Duration::from_secs(1_000)),
+            log: Mutex::new(Vec::new()),
+            unanswered: AtomicU32::new(0),
+            converged: (Duration::ZERO, Duration::MAX),
+        }
+    }
+
+    fn done(&self, what: impl Into<String>) -> Result<(), Failure> {
+        let at = self.elapsed();
+        self.log.lock().expect("no test panics with it").push((at, what.into()));
+        Ok(())
+    }
+
+    fn elapsed(&self) -> Duration {
+        self.now() - Duration::from_secs(1_000)
+    }
+
+    fn log(&self) -> Vec<(u128, String)> {
+        let log = self.log.lock().expect("no test panics with it");
+        log.iter().map(|(at, what)| (at.as_millis(), what.clone())).collect()
+    }
+}
+
+fn no_heroes<T>() -> Result<T, Failure> {
+    Err(Failure::Unanswered("this cluster has no heroes".into()))
+}
+
+impl Executor for Scripted {
+    fn create(&self, _name: &str) -> Result<Hero, Failure> {
+        no_heroes()
+    }
+
+    fn create_many(&self, _count: u32) -> Result<Vec<String>, Failure> {
+        no_heroes()
+    }
+
+    fn assign(&self, _id: &str, _location: &str) -> Result<Hero, Failure> {
+        no_heroes()
+    }
+
+    fn terminate(&self, _id: &str) -> Result<(), Failure> {
+        no_heroes()
+    }
+
+    fn operate_city(&self, city: &str, operation: CityOperation) -> Result<(), Failure> {
+        self.done(format!("{operation:?} {city}"))?;
+        let one_less = |left: u32| left.checked_sub(1);
+        let relaxed = Ordering::Relaxed;
+        match self.unanswered.fetch_update(relaxed, relaxed, one_less) {
+            Ok(_) => {
+                let detail = format!("{city} does not answer");
+                Err(Failure::Refused { kind: "no_answer".into(), detail })
+            }
+            Err(_) => Ok(()),
+        }
+    }
+
+    fn inject(&self, fault: &FaultRequest) -> Result<String, Failure> {
+        self.done(format!("inject {}", fault.kind))?;
+        Ok("1".into())
+    }
+
+    fn heal(&self, id: Option<&str>) -> Result<(), Failure> {
+        self.done(format!("heal {id:?}"))
+    }
+
+    fn pause(&self) -> Result<(), Failure> {
+        self.done("pause")
+    }
+
+    fn resume(&self) -> Result<(), Failure> {
+        self.done("resume")
+    }
+
+    fn set_speed(&self, percent: u32) -> Result<(), Failure> {
+        self.done(format!("speed {percent}"))
+    }
+
+    fn exchange(&self, from: &str, to: &str) -> Result<Exchange, Failure> {
+        self.done(format!("exchange {from} {to}"))?;
+        let (from, to) = (from.to_owned(), to.to_owned());
+        Ok(Exchange { from, to, completed: true, entries: 3, bytes: 400 })
+    }
+
+    fn verdict(&self) -> Result<Verdict, Failure> {
+        let (from, until) = self.converged;
+        Ok(Verdict {
+            converged: (from..until).contains(&self.elapsed()),
+            sentence: "A sentence.".into(),
+            differences: 0,
+            only_copies: 0,
+            lost_writes: 0,
+            oldest_difference_ms: None,
+        })
+    }
+
+    fn nodes(&self) -> Result<Vec<Node>, Failure> {
+        Ok(Vec::new())
+    }
+
+    fn city_heroes(&self, _city: &str) -> Result<Vec<Hero>, Failure> {
+        Ok(Vec::new())
+    }
+
+    fn hero(&self, _id: &str) -> Result<HeroEverywhere, Failure> {
+        no_heroes()
+    }
+
+    fn events(&self, _since: u64) -> Result<Vec<Event>, Failure> {
+        Ok(Vec::new())
+    }
+
+    fn faults(&self) -> Result<usize, Failure> {
+        Ok(0)
+    }
+
+    fn gossip(&self) -> Result<Gossip, Failure> {
+        Ok(Gossip { paused: false, percent: 100 })
+    }
+
+    fn now(&self) -> Duration {
+        *self.clock.lock().expect("no test panics with it")
+    }
+
+    fn sleep(&self, span: Duration) {
+        *self.clock.lock().expect("no test panics with it") += span;
+    }
+}
+
+fn played(cluster: &Scripted, steps: &str) -> Report {
+    let scenario = Scenario::parse("test", "test.toml", &format!("title = \"T\"\n{steps}"));
+    let scenario = scenario.expect("a valid scenario");
+    play(cluster, &scenario, &AtomicBool::new(false), &mut |_| {})
+}
+
+fn outcomes(report: &Report) -> Vec<Outcome> {
+    report.steps.iter().map(|step| step.outcome).collect()
+}
+
+#[test]
+fn a_step_begins_at_its_time_and_the_processes_that_were_ended_are_started_again() {
+    let cluster = Scripted::new();
+    let report = played(&cluster, "[[step]]\nstop = \"gotham\"\n[[step]]\nat = \"1h\"\npause = true\n[[step]]\nresume = true");
+    assert!(report.passed(), "{report:?}");
+    assert_eq!(report.took, Duration::from_secs(3_600));
+    let hour = 3_600_000;
+    let expected = [(0, "Stop gotham"), (hour, "pause"), (hour, "resume"), (hour, "Rebuild gotham")];
+    assert_eq!(cluster.log(), expected.map(|(at, what)| (at, what.to_owned())));
+}
+
+#[test]
+fn an_operation_that_was_not_carried_out_is_repeated_for_five_seconds() {
+    let bomb = "[[step]]\nbomb = \"gotham\"";
+    let cluster = Scripted { unanswered: AtomicU32::new(100), ..Scripted::new() };
+    let report = played(&cluster, bomb);
+    assert!(report.passed() && report.took == Duration::from_secs(5), "{report:?}");
+    let cluster = Scripted { unanswered: AtomicU32::new(101), ..Scripted::new() };
+    let report = played(&cluster, bomb);
+    assert_eq!(report.steps[0].detail, "gotham does not answer (no_answer)");
+    assert_eq!(cluster.log().len(), 101);
+}
+
+#[test]
+fn a_condition_must_come_about_in_its_time_and_hold_for_its_time() {
+    let second = Duration::from_secs(1);
+    let expect = "[[step]]\nexpect = { converged = true, within = \"3s\", holds_for = \"2s\" }";
+    for (converged, outcome, seconds) in [
+        ((second, Duration::MAX), Outcome::Passed, 3),
+        ((second * 3, Duration::MAX), Outcome::Passed, 5),
+        ((second, second * 2), Outcome::Failed, 3),
+        ((second * 4, Duration::MAX), Outcome::Failed, 3),
+    ] {
+        let cluster = Scripted { converged, ..Scripted::new() };
+        let report = played(&cluster, expect);
+        assert_eq!(outcomes(&report), [outcome], "{converged:?}");
+        assert_eq!(report.took.as_secs(), seconds, "{converged:?}");
+    }
+}
+
+#[test]
+fn after_a_failed_step_the_others_are_skipped() {
+    let cluster = Scripted::new();
+    let report = played(
+        &cluster,
+        "[[step]]\nexchange = { from = \"gotham\", to = \"capitol\", completed = false }\n\
+         [[step]]\npause = true",
+    );
+    assert_eq!(outcomes(&report), [Outcome::Failed, Outcome::Skipped]);
+    let detail = "seen instead: it arrived, with 3 entries in 400 bytes";
+    assert_eq!(report.steps[0].detail, detail);
+    assert_eq!(cluster.log().len(), 1, "nothing is paused");
+}
