@@ -1,40 +1,87 @@
-//! The event log: what happened that people may want to know.
+//! The event log: the events that people may want to know of.
+//!
+//! Invariant: events are numbered from 1 without gaps, and no more than a limit of them are kept.
+
+use std::sync::Arc;
+
+use imbl::Vector;
 
 use shared::clock::Stamp;
 use shared::crdt::Entry;
 use shared::id::{HeroId, NodeName};
 use shared::time::UnixMillis;
 
+/// The newest events, the oldest first. A clone is cheap.
+#[derive(Clone, Debug)]
+pub(crate) struct EventLog {
+    events: Vector<Arc<LoggedEvent>>,
+    events_max: usize,
+    next: u64,
+}
+
+impl EventLog {
+    /// Returns an empty log that keeps at most `events_max` events.
+    pub(crate) fn new(events_max: usize) -> Self {
+        Self { events: Vector::new(), events_max, next: 1 }
+    }
+
+    /// Appends an event, and drops the oldest if there are too many.
+    pub(crate) fn append(&mut self, at: UnixMillis, event: NewEvent) -> Arc<LoggedEvent> {
+        let NewEvent { node, kind, text, write } = event;
+        let event = Arc::new(LoggedEvent { number: self.next, at, node, kind, text, write });
+        self.next += 1;
+        self.events.push_back(Arc::clone(&event));
+        if self.events.len() > self.events_max {
+            self.events.pop_front();
+        }
+        event
+    }
+
+    /// Returns the events that are kept.
+    pub(crate) fn events(&self) -> &Vector<Arc<LoggedEvent>> {
+        &self.events
+    }
+}
+
+/// An event that is to be logged.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct NewEvent {
+    pub(crate) node: NodeName,
+    pub(crate) kind: EventKind,
+    pub(crate) text: String,
+    pub(crate) write: Option<LoggedWrite>,
+}
+
 /// A line of the event log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LoggedEvent {
-    /// Counts from 1.
+    /// The number of the event; the first is 1.
     pub number: u64,
-    /// When, by dispatch's wall clock.
+    /// The time by dispatch's wall clock.
     pub at: UnixMillis,
-    /// Which node it is about.
+    /// The node that it is about.
     pub node: NodeName,
-    /// What kind of thing happened.
+    /// The kind of event.
     pub kind: EventKind,
-    /// What happened, for people.
+    /// The text for people.
     pub text: String,
     /// The write that it was, if it was one.
     pub write: Option<LoggedWrite>,
 }
 
-/// A write of which the log tells.
+/// A write that the log names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LoggedWrite {
-    /// To which hero.
+    /// The hero written to.
     pub hero: HeroId,
-    /// By whom and when.
+    /// The stamp of the write.
     pub stamp: Stamp,
-    /// The write that it was made over; none where it made the hero.
+    /// The write that it was made over; none if it created the hero.
     pub over: Option<Stamp>,
 }
 
 impl LoggedWrite {
-    /// The write that made this entry.
+    /// Returns the write that made this entry.
     #[must_use]
     pub fn of(hero: HeroId, entry: &Entry) -> Self {
         Self { hero, stamp: entry.stamp, over: entry.seen.newest() }
@@ -58,23 +105,23 @@ pub enum EventKind {
     Lost,
     /// A city that is gone was forgotten.
     Forgotten,
-    /// A fault was caused.
+    /// A fault was injected.
     Injected,
     /// A fault is over.
     Healed,
-    /// Gossip stands still.
+    /// Gossip is paused.
     Paused,
-    /// Gossip goes on, or at another pace.
+    /// Gossip is resumed, or its pace changed.
     Resumed,
     /// A single exchange was asked for.
     Stepped,
-    /// A city was told to stop.
+    /// A city was asked to stop.
     Stopped,
-    /// A city was told to end at once.
+    /// A city's process was killed.
     Killed,
     /// A city was started again.
     Rebuilt,
-    /// A scenario was begun, or has ended.
+    /// A scenario started or ended.
     Played,
     /// All cities agree again.
     Agreed,
@@ -83,7 +130,7 @@ pub enum EventKind {
 }
 
 impl EventKind {
-    /// The word of the API.
+    /// Returns the word of the API.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -106,5 +153,22 @@ impl EventKind {
             Self::Agreed => "agreed",
             Self::Alarm => "alarm",
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_go_on_when_the_oldest_event_is_dropped() {
+        let mut log = EventLog::new(2);
+        for text in ["one", "two", "three"] {
+            let node = "gotham".parse().unwrap();
+            let (kind, text) = (EventKind::Answers, text.to_owned());
+            log.append(UnixMillis(7), NewEvent { node, kind, text, write: None });
+        }
+        let kept: Vec<_> = log.events().iter().map(|event| (event.number, event.text.as_str())).collect();
+        assert_eq!(kept, [(2, "two"), (3, "three")]);
     }
 }

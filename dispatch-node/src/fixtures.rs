@@ -14,7 +14,7 @@ use shared::time::{Now, UnixMillis};
 
 use crate::event_log::{EventKind, LoggedEvent};
 use crate::forecast::Intervals;
-use crate::model::city_state::{Arrival, Way};
+use crate::model::arrival::{Arrival, Way};
 use crate::model::faults::FaultView;
 use crate::model::history::History;
 use crate::model::lost_writes::Lost;

@@ -2,11 +2,15 @@
 //!
 //! Invariant: nothing here sends a frame, reads a clock or knows the machine or the web.
 
+pub mod aftermath;
+pub mod arrival;
 pub mod city_state;
+pub(crate) mod comparison;
 pub(crate) mod difference_age;
 pub mod exchange;
 pub mod faults;
 pub mod history;
+pub(crate) mod known_heroes;
 pub mod lost_writes;
 pub mod node_state;
 pub mod rows;

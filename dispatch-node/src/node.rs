@@ -91,7 +91,7 @@ pub fn main() -> ExitCode {
         let mut measures = Measures::default();
         let on_event = move |event| {
             match event {
-                Event::Reply { ticket, reply } => responder.answer(ticket, reply),
+                Event::Reply { ticket, reply } => responder.reply(ticket, reply),
                 Event::View(view) => {
                     measures.look(&view);
                     responder.show(view);

@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use dispatch_node::dispatch::Dispatch;
-use dispatch_node::request::{Action, Request};
+use dispatch_node::request::{Action, Assign, Bomb, Create, Forget, Heal, Inject, ReadView, Request, RunExchange, SetPace, Terminate};
 use shared::fault::{Pace, Trouble};
 use shared::hero::Location;
 use shared::id::HeroId;
@@ -21,18 +21,18 @@ pub fn numbered(dispatch: &Dispatch, verb: u8, subject: u8) -> Request {
     let city = named(number % 3);
     let pace = if number.is_multiple_of(2) { Pace::PAUSED } else { Pace::FREE };
     let heal_after = Duration::from_secs(1);
-    let action = match verb % 11 {
-        0 => Action::Create { name: None },
-        1 => Action::Assign { hero, to: Location::City(city) },
-        2 => Action::Assign { hero, to: Location::Home },
-        3 => Action::Terminate { hero },
-        4 => Action::Bomb { city: Some(city) },
-        5 => Action::Forget { city },
-        6 => Action::Inject { trouble: Trouble::Cut, from: city, to: None, both: true, heal_after },
-        7 => Action::Heal { fault: None },
-        8 => Action::Gossip { pace },
-        9 => Action::Exchange { source: None, puller: Some(city) },
-        _ => Action::View,
+    let action: Action = match verb % 11 {
+        0 => Create { name: None }.into(),
+        1 => Assign { hero, to: Location::City(city) }.into(),
+        2 => Assign { hero, to: Location::Home }.into(),
+        3 => Terminate { hero }.into(),
+        4 => Bomb { city: Some(city) }.into(),
+        5 => Forget { city }.into(),
+        6 => Inject { trouble: Trouble::Cut, from: city, to: None, both: true, heal_after }.into(),
+        7 => Heal { fault: None }.into(),
+        8 => SetPace { pace }.into(),
+        9 => RunExchange { source: None, puller: Some(city) }.into(),
+        _ => ReadView.into(),
     };
     let key = (verb >= 128).then(|| subject.to_string());
     Request { ticket: u64::from(verb) << 8 | u64::from(subject), key, action, trace: None }

@@ -154,7 +154,7 @@ fn settings() -> Settings {
 
 fn publish(responder: &Responder, event: Event) {
     match event {
-        Event::Reply { ticket, reply } => responder.answer(ticket, reply),
+        Event::Reply { ticket, reply } => responder.reply(ticket, reply),
         Event::View(view) => responder.show(view),
         Event::Logged(_) | Event::Arrived(_) | Event::Thaw(..) | Event::Replica(_) => {}
     }

@@ -139,7 +139,7 @@ impl Cluster {
             Event::SetRight { node, by_ms } => self.processes[node].clock.jump_ms -= by_ms,
             Event::Forget(city) => {
                 let city = self.processes[city].name;
-                self.ask(request::Action::Forget { city });
+                self.ask(request::Forget { city });
             }
             Event::Step(number) => self.carry_out(self.steps[number].clone()),
             Event::Inspect => {

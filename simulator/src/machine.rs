@@ -7,7 +7,7 @@ use std::convert::Infallible;
 use std::time::Duration;
 
 use dispatch_node::dispatch::{self, Dispatch};
-use dispatch_node::request::{Reply, Request};
+use dispatch_node::request::{Outcome, Request};
 use location_node::city::{self, City};
 use shared::id::NodeName;
 use shared::machine::{self, Input, Machine as _};
@@ -26,7 +26,7 @@ pub(crate) enum Output {
     Send { to: NodeName, frame: Frame },
     Bombed,
     Replica(replica::Event),
-    Reply { ticket: u64, reply: Reply },
+    Reply { ticket: u64, reply: Outcome },
     Unused,
 }
 

@@ -14,7 +14,7 @@ mod witness;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use dispatch_node::request::Reply;
+use dispatch_node::request::{Outcome, Reply, Written};
 use shared::clock::Stamp;
 use shared::id::{HeroId, Origin};
 use shared::replica::Event;
@@ -92,14 +92,15 @@ impl Oracle {
     }
 
     /// Checks that the reply was due, and remembers the writes that it calls saved.
-    pub(crate) fn answered(&mut self, at: Duration, life: Origin, ticket: u64, reply: &Reply) {
+    pub(crate) fn answered(&mut self, at: Duration, life: Origin, ticket: u64, reply: &Outcome) {
         let verdict = self.unanswered.answered(ticket);
         self.claim(at, "answers", life, verdict);
+        let Ok(reply) = reply else { return };
         if let Reply::Created(created) = reply {
-            let births = created.iter().map(|(id, entry)| (entry.stamp, (*id, false)));
+            let births = created.iter().map(|written| (written.entry.stamp, (written.hero, false)));
             self.acknowledged.extend(births);
-        } else if let Reply::Assigned(id, entry) | Reply::Terminated(id, entry) = reply {
-            self.acknowledged.insert(entry.stamp, (*id, entry.is_tombstone()));
+        } else if let Some(Written { hero, entry }) = reply.write() {
+            self.acknowledged.insert(entry.stamp, (*hero, entry.is_tombstone()));
         }
     }
 

@@ -1,202 +1,148 @@
-//! The part of dispatch that causes trouble and heals it, sets the pace of gossip, and runs single exchanges.
+//! The part of dispatch that injects faults, heals them, and ends processes on request.
 //!
-//! Invariant: what is asked is answered when the nodes concerned report it, or when waiting for them is of no use any more.
+//! Invariant: what is done is logged when it is requested, and answered when the nodes report it.
 
 use std::collections::BTreeSet;
-use std::time::Duration;
 
-use rand::seq::IteratorRandom;
-
-use shared::fault::{Control, FAULTS_MAX, Fault, FaultId, Pace, Report, Trouble};
-use shared::id::{NodeName, Origin};
-use shared::message::{Envelope, Frame, Step};
+use shared::fault::{Control, FAULTS_MAX, Fault, FaultId, Report, Trouble};
+use shared::id::NodeName;
+use shared::message::Frame;
 use shared::time::Now;
 
-use super::{ANSWER_PATIENCE, Awaited, Confirming, Dispatch, Event, seconds};
+use super::fault_control::Confirmed;
+use super::{Dispatch, Event, seconds};
 use crate::event_log::EventKind;
-use crate::model::exchange::{Exchange, PendingExchange};
-use crate::model::faults::{FaultView, describe};
-use crate::request::{Reply, RequestError};
+use crate::model::faults::describe;
+use crate::request::{Heal, Inject, Operation, RequestError, Ticket};
 
 impl Dispatch {
-    pub(super) fn inject(&mut self, now: Now, ticket: u64, key: Option<String>, fault: Fault, heal_after: Duration) {
-        if self.troubles.len() >= FAULTS_MAX {
-            return self.answer(ticket, key, Reply::Refused(RequestError::TooManyFaults(FAULTS_MAX)));
+    pub(super) fn inject(&mut self, now: Now, ticket: Ticket<Inject>, inject: Inject) {
+        let Inject { trouble, from, to, both, heal_after } = inject;
+        let fault = Fault { id: self.random.fault_id(), trouble, from, to, both };
+        if self.faults.faults.len() >= FAULTS_MAX {
+            return self.reply(ticket, Err(RequestError::TooManyFaults(FAULTS_MAX)));
         }
-        let nodes = self.links.keys().copied().chain([self.me()]);
-        let told: BTreeSet<NodeName> = nodes.filter(|node| fault.concerns(*node)).collect();
-        if told.is_empty() {
-            return self.answer(ticket, key, Reply::Refused(RequestError::NoAnswer { city: fault.from }));
+        let nodes: BTreeSet<NodeName> = self.all_nodes().into_iter().filter(|node| fault.concerns(*node)).collect();
+        if nodes.is_empty() {
+            return self.reply(ticket, Err(RequestError::NoAnswer { city: fault.from }));
         }
-        self.troubles.begin(now.mono, fault, heal_after);
-        for node in &told {
+        for node in &nodes {
             self.send(*node, Frame::Control(Control::Inject { fault, heal_after }));
         }
-        let text = format!("{}, for {}", describe(&fault), seconds(heal_after));
-        self.happened(now, fault.from, EventKind::Injected, text);
-        self.confirm(now, ticket, key, Awaited::InForce(fault, heal_after, told));
-    }
-
-    pub(super) fn heal(&mut self, now: Now, ticket: u64, key: Option<String>, fault: Option<FaultId>) {
-        let ids = match fault {
-            Some(id) if self.troubles.has_ended(id) => {
-                return self.answer(ticket, key, Reply::Refused(RequestError::HealedAlready(id)));
-            }
-            Some(id) => vec![id],
-            None => self.troubles.ids(),
-        };
-        for id in &ids {
-            let Some(fault) = self.troubles.end(*id) else {
-                return self.answer(ticket, key, Reply::Refused(RequestError::UnknownFault(*id)));
-            };
-            for node in self.links.keys().copied().chain([self.me()]).collect::<Vec<_>>() {
-                self.send(node, Frame::Control(Control::Heal(*id)));
-            }
-            // Whether or not it has said so, it may be frozen by now.
-            if fault.trouble == Trouble::Freeze {
-                self.event(Event::Thaw(fault.from, *id));
-            }
-            self.happened(now, fault.from, EventKind::Healed, format!("healed: {}", describe(&fault)));
-        }
-        self.confirm(now, ticket, key, Awaited::Over(ids));
-    }
-
-    /// Answers when it has come about, or when waiting for it is of no use.
-    fn confirm(&mut self, now: Now, ticket: u64, key: Option<String>, what: Awaited) {
-        self.confirming.push(Confirming { ticket, key, what, deadline: now.mono + ANSWER_PATIENCE });
+        self.log(now, fault.from, EventKind::Injected, format!("{}, for {}", describe(&fault), seconds(heal_after)));
+        self.faults.inject(now, ticket, fault, heal_after, nodes);
         self.answer_confirmed(now);
     }
 
-    pub(super) fn answer_confirmed(&mut self, now: Now) {
-        let confirming = std::mem::take(&mut self.confirming);
-        let reports = |node: &NodeName, id: &FaultId| self.reported.get(node).is_some_and(|ids| ids.contains(id));
-        let here = |node: &NodeName| *node == self.me() || self.links.contains_key(node);
-        let is_done = |confirming: &Confirming| match &confirming.what {
-            Awaited::InForce(fault, _, nodes) => nodes.iter().all(|node| reports(node, &fault.id) || !here(node)),
-            Awaited::Over(ids) => !self.reported.keys().filter(|node| here(node)).any(|node| ids.iter().any(|id| reports(node, id))),
+    /// Returns the nodes that can be sent a control: the linked ones, and dispatch's own process.
+    fn all_nodes(&self) -> Vec<NodeName> {
+        self.observer.links().keys().copied().chain([self.me()]).collect()
+    }
+
+    pub(super) fn heal(&mut self, now: Now, ticket: Ticket<Heal>, Heal { fault }: Heal) {
+        let ids = match fault {
+            Some(id) if self.faults.faults.has_ended(id) => {
+                return self.reply(ticket, Err(RequestError::HealedAlready(id)));
+            }
+            Some(id) => vec![id],
+            None => self.faults.faults.ids(),
         };
-        let is_over = |confirming: &Confirming| is_done(confirming) || confirming.deadline <= now.mono;
-        let (over, waiting): (Vec<Confirming>, Vec<Confirming>) = confirming.into_iter().partition(is_over);
-        self.confirming = waiting;
-        for Confirming { ticket, key, what, .. } in over {
-            let answer = match what {
-                Awaited::Over(_) => Reply::Healed,
-                // Whatever was not told in time is told again when it is heard of. It may be over by now; it was caused all the same.
-                Awaited::InForce(fault, heal_after, _) => {
-                    let view = self.troubles.view(now.mono, fault.id);
-                    Reply::Injected(view.unwrap_or_else(|| FaultView::over(fault, heal_after)))
-                }
+        for id in &ids {
+            let Some(fault) = self.faults.faults.end(*id) else {
+                return self.reply(ticket, Err(RequestError::UnknownFault(*id)));
             };
-            self.answer(ticket, key, answer);
+            for node in self.all_nodes() {
+                self.send(node, Frame::Control(Control::Heal(*id)));
+            }
+            // Whether or not the node has reported it, it may be frozen by now.
+            if fault.trouble == Trouble::Freeze {
+                self.event(Event::Thaw(fault.from, *id));
+            }
+            self.log_healed(now, fault.from, "healed", &fault);
+        }
+        self.faults.await_healed(now, ticket, ids);
+        self.answer_confirmed(now);
+    }
+
+    fn log_healed(&mut self, now: Now, node: NodeName, how: &str, fault: &Fault) {
+        self.log(now, node, EventKind::Healed, format!("{how}: {}", describe(fault)));
+    }
+
+    /// Answers the requests that need not wait for reports any longer.
+    pub(super) fn answer_confirmed(&mut self, now: Now) {
+        let me = self.me();
+        let observer = &self.observer;
+        for confirmed in self.faults.take_confirmed(now, |node| node == me || observer.is_linked(node)) {
+            match confirmed {
+                Confirmed::Injected(ticket, view) => self.reply(ticket, Ok(view)),
+                Confirmed::Healed(ticket) => self.reply(ticket, Ok(())),
+            }
         }
     }
 
     pub(super) fn on_report(&mut self, now: Now, from: NodeName, report: &Report) {
-        let (controls, over) = self.troubles.on_report(now.mono, from, report);
+        let (controls, over) = self.faults.on_report(now, from, report);
         for control in controls {
-            let mut freezes = report.faults.iter().map(|in_force| in_force.fault).filter(|fault| fault.trouble == Trouble::Freeze);
-            // By the time that the frame arrives, it may hear no frame.
-            if let Some(freeze) = freezes.find(|freeze| control == Control::Heal(freeze.id)) {
-                self.event(Event::Thaw(from, freeze.id));
+            if let Some(freeze) = freeze_healed_by(&control, report) {
+                // By the time that the frame arrives, the frozen process may receive no frame.
+                self.event(Event::Thaw(from, freeze));
             }
             self.send(from, Frame::Control(control));
         }
         for fault in over {
-            self.happened(now, fault.from, EventKind::Healed, format!("over: {}", describe(&fault)));
+            self.log_healed(now, fault.from, "over", &fault);
         }
-        self.reported.insert(from, report.faults.iter().map(|in_force| in_force.fault.id).collect());
-        if let Some(city) = self.city(from) {
+        if let Some(city) = self.observer.city_mut(from) {
             city.clock = Some((report.wall, now.mono));
         }
-        self.look_at_the_clock(now, from);
+        self.check_clock(now, from);
         self.answer_confirmed(now);
-        self.touch(now);
+        self.publisher.touch(now);
     }
 
-    pub(super) fn set_pace(&mut self, now: Now, pace: Pace) {
-        if pace != self.pace {
-            let (kind, text) = match pace.percent {
-                0 => (EventKind::Paused, "gossip is paused".to_owned()),
-                100 => (EventKind::Resumed, "gossip goes on".to_owned()),
-                percent => (EventKind::Resumed, format!("gossip goes on at {percent} % of its pace")),
-            };
-            self.happened(now, self.me(), kind, text);
+    /// Ends the faults whose time is over, and the requests that have waited long enough.
+    pub(super) fn end_due_faults(&mut self, now: Now) {
+        for fault in self.faults.faults.expire(now.mono) {
+            self.log_healed(now, fault.from, "healed by itself", &fault);
         }
-        self.pace = pace;
-        self.gossip.set_pace(pace, now);
-        self.poll.set_pace(pace, now);
-        self.replica.pause(pace == Pace::PAUSED);
-        self.tell_pace(now);
+        self.answer_confirmed(now);
     }
 
-    /// Tells the cities of the pace; and again before they forget it.
-    pub(super) fn tell_pace(&mut self, now: Now) {
-        for city in self.linked_cities() {
-            self.send(city.node, Frame::Control(Control::Pace(self.pace)));
+    /// Ends the faults that were in force at a process that has ended.
+    pub(super) fn end_faults_at(&mut self, now: Now, node: NodeName) {
+        for fault in self.faults.faults.on_end(node) {
+            self.log_healed(now, node, "over", &fault);
         }
-        self.pace_at = (self.pace != Pace::FREE).then_some(now.mono + Pace::LEASE / 3);
     }
 
-    pub(super) fn end_process(&mut self, now: Now, ticket: u64, key: Option<String>, city: NodeName, how: Control) {
-        // A frozen one would do it when it wakes, long after anybody wants it.
-        if self.linked(city).is_none() || self.troubles.is_frozen(city) {
-            return self.answer(ticket, key, Reply::Refused(RequestError::NoAnswer { city }));
-        }
-        let (kind, text) = match how {
-            Control::Kill => (EventKind::Killed, format!("{city} was killed")),
-            Control::Stop | Control::Inject { .. } | Control::Heal(_) | Control::Pace(_) => {
-                (EventKind::Stopped, format!("{city} was told to stop"))
-            }
-        };
-        self.happened(now, city, kind, text);
-        self.send(city, Frame::Control(how));
-        self.answer(ticket, key, Reply::Ended(city));
+    pub(super) fn stop<O: Operation<Reply = NodeName>>(&mut self, now: Now, ticket: Ticket<O>, city: NodeName) {
+        self.end_process(now, ticket, city, Control::Stop, (EventKind::Stopped, format!("{city} was told to stop")));
     }
 
-    pub(super) fn begin_exchange(
+    pub(super) fn kill<O: Operation<Reply = NodeName>>(&mut self, now: Now, ticket: Ticket<O>, city: NodeName) {
+        self.end_process(now, ticket, city, Control::Kill, (EventKind::Killed, format!("{city} was killed")));
+    }
+
+    fn end_process<O: Operation<Reply = NodeName>>(
         &mut self,
         now: Now,
-        ticket: u64,
-        key: Option<String>,
-        source: Option<NodeName>,
-        puller: Option<NodeName>,
+        ticket: Ticket<O>,
+        city: NodeName,
+        control: Control,
+        (kind, text): (EventKind, String),
     ) {
-        if self.exchange.is_some() {
-            return self.answer(ticket, key, Reply::Refused(RequestError::ExchangeUnderWay));
+        // A frozen process would end when it wakes, long after the request.
+        if !self.observer.is_linked(city) || self.faults.faults.is_frozen(city) {
+            return self.reply(ticket, Err(RequestError::NoAnswer { city }));
         }
-        let nodes: Vec<Origin> = self.linked_cities().into_iter().chain([self.replica.me()]).collect();
-        let pairs = nodes.iter().flat_map(|source| nodes.iter().map(move |puller| (*source, *puller)));
-        let fits = |wanted: Option<NodeName>, node: Origin| wanted.is_none_or(|wanted| wanted == node.node);
-        let fitting = pairs.filter(|(from, to)| from != to && fits(source, *from) && fits(puller, *to));
-        let Some((source, puller)) = fitting.choose(&mut self.rng) else {
-            return self.answer(ticket, key, Reply::Refused(RequestError::NobodyToExchange));
-        };
-        self.exchange = Some(PendingExchange::new(ticket, key, now.mono, source, puller));
-        if puller == self.replica.me() {
-            // As if it had been invited: paused or not, it pulls.
-            let invite = Envelope { from: source, to: puller, round: 0, step: Step::Invite { source } };
-            self.replica.handle(now, source.node, invite);
-        } else {
-            self.invite(source, puller);
-        }
+        self.log(now, city, kind, text);
+        self.send(city, Frame::Control(control));
+        self.reply(ticket, Ok(city));
     }
+}
 
-    /// Takes note of a frame of a round that passes here.
-    pub(super) fn count_exchange(&mut self, now: Now, envelope: &Envelope) {
-        if self.exchange.as_mut().is_some_and(|exchange| exchange.pass(envelope)) {
-            self.end_exchange(now);
-        }
-    }
-
-    pub(super) fn end_exchange(&mut self, now: Now) {
-        let Some(PendingExchange { ticket, key, so_far, .. }) = self.exchange.take() else { return };
-        let Exchange { source, puller, completed, entries, bytes } = so_far;
-        let text = if completed {
-            format!("{puller} pulled {entries} entries ({bytes} bytes) from {source}")
-        } else {
-            format!("{puller} was to pull from {source}, and no end of it was seen in time")
-        };
-        self.happened(now, puller, EventKind::Stepped, text);
-        self.answer(ticket, key, Reply::Exchanged(so_far));
-    }
+/// Returns the freeze in the report that this control heals.
+fn freeze_healed_by(control: &Control, report: &Report) -> Option<FaultId> {
+    let freezes = report.faults.iter().map(|in_force| in_force.fault).filter(|fault| fault.trouble == Trouble::Freeze);
+    freezes.map(|freeze| freeze.id).find(|id| *control == Control::Heal(*id))
 }

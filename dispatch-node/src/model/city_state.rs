@@ -1,65 +1,33 @@
-//! What dispatch has seen of one city: that city's own truth as last read, apart from dispatch's merged replica, so that
-//! looking never heals and never hides a difference.
+//! The state of one city as it showed it last, apart from dispatch's merged replica: observing never
+//! heals, and never hides a difference.
 //!
-//! Invariant: a mirror holds entries of one life of its city only. After a bomb it is as empty as the city.
+//! Invariant: all entries are of one incarnation of the city. After a bomb it is as empty as the city.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::Duration;
 
 use shared::crdt::{Entry, Fingerprint, VersionVector};
 use shared::id::{HeroId, Incarnation, NodeName};
 use shared::machine::LinkDown;
-use shared::message::{Change, Changes, Frame, Observation, PullOutcome, Pulled};
+use shared::message::{Change, Changes, Frame, Observation, Pulled};
 use shared::time::{Now, UnixMillis};
 
+use crate::model::arrival::{Arrival, Rounds};
 use crate::model::node_state::{NodeState, NodeStatus};
 
-/// A part of an observation, until all parts are here.
+/// A part of an observation that is not complete yet.
 #[derive(Debug)]
 struct Observed {
     removed: Vec<HeroId>,
     changes: Changes,
 }
 
-/// What a city holds, told from nothing on, until all of it is here.
+/// The whole content of a city, until all of its parts are here.
 #[derive(Debug, Default)]
 struct Anew {
     entries: BTreeMap<HeroId, Arc<Entry>>,
     arrivals: Vec<Arrival>,
-}
-
-/// How many of a city's rounds are remembered, to tell from whom it heard what.
-const ROUNDS_MAX: usize = 256;
-
-/// A round that changed something at the city.
-#[derive(Debug)]
-struct Round {
-    changes: RangeInclusive<u64>,
-    source: NodeName,
-    at: Duration,
-}
-
-/// Something that the city holds since it was last looked at.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Arrival {
-    pub(crate) hero: HeroId,
-    pub(crate) entry: Arc<Entry>,
-    /// How and when it came there, as far as is known.
-    pub(crate) way: Way,
-    pub(crate) at: Duration,
-}
-
-/// How a write came to be at a node.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Way {
-    /// It was written there.
-    Written,
-    /// It was heard from this node, in a round.
-    Received(NodeName),
-    /// It was there already when it was first looked at, or nobody remembers.
-    Unknown,
 }
 
 /// One city as last read.
@@ -75,31 +43,33 @@ pub(crate) struct CityState {
     pub(crate) vector: VersionVector,
     pub(crate) crashes: u32,
     pub(crate) joined: bool,
-    /// Whether it lost its memory and has not got it back: another life than before, and never yet the same as anybody.
+    /// Whether it lost its memory and has not got it back: it runs another incarnation than before,
+    /// and has not held what any other node holds.
     pub(crate) recovering: bool,
-    /// Whether people have been told that it does not answer.
+    /// Whether its silence has been logged.
     pub(crate) said_lost: bool,
-    /// When the city was last heard, on the machine's own clock.
+    /// The time of the last message from the city, on the machine's own clock.
     pub(crate) heard_at: Option<Duration>,
-    /// What the city's wall clock read, and when, on the machine's own clock.
+    /// A reading of the city's wall clock, and its time on the machine's own clock.
     pub(crate) clock: Option<(UnixMillis, Duration)>,
-    /// Whether people have been told that its clock is off.
+    /// Whether an alarm about its clock has been logged.
     pub(crate) clock_is_off: bool,
-    /// Whether this life of the city has been read to its end once.
+    /// Whether this incarnation of the city has been read to its end once.
     pub(crate) is_read: bool,
     since: u64,
-    /// The parts so far of what goes on from what is here.
+    /// The parts so far of an observation that continues the entries.
     staged: Vec<Observed>,
-    /// What begins from nothing, as far as it has come. It takes the place of all that is here, and is unpacked as it comes, since there may be much of it.
+    /// An observation that starts from nothing, as far as it has come. It will replace all entries; it
+    /// is unpacked as it comes, since there may be much of it.
     anew: Option<Anew>,
-    /// How often the city begins a pull of its own, if at all.
+    /// The interval of the city's own pulls, if it makes any.
     pub(crate) gossip_interval: Option<Duration>,
     /// The number of the city's newest pull that is known.
     pulls: u64,
-    rounds: VecDeque<Round>,
-    /// Of which heroes it holds something else than when this was last emptied.
+    rounds: Rounds,
+    /// The heroes whose entries have changed since this was last emptied.
     pub(crate) changed: Vec<HeroId>,
-    /// What it has come to hold since this was last emptied.
+    /// The entries that have arrived since this was last emptied.
     pub(crate) arrivals: VecDeque<Arrival>,
 }
 
@@ -127,13 +97,13 @@ impl CityState {
             anew: None,
             gossip_interval: None,
             pulls: 0,
-            rounds: VecDeque::new(),
+            rounds: Rounds::default(),
             changed: Vec::new(),
             arrivals: VecDeque::new(),
         }
     }
 
-    /// The city answers, in this life.
+    /// Notes that the city answers, in this incarnation.
     pub(crate) fn link_up(&mut self, incarnation: Incarnation, at: Duration) {
         self.status = NodeStatus::Up;
         self.heard_at = Some(at);
@@ -156,7 +126,7 @@ impl CityState {
         }
     }
 
-    /// The city does not answer. What was last known stays.
+    /// Notes that the city does not answer. The last known state stays.
     pub(crate) fn link_down(&mut self, cause: LinkDown) {
         self.status = match cause {
             LinkDown::Refused => NodeStatus::Down,
@@ -166,13 +136,13 @@ impl CityState {
         };
     }
 
-    /// Takes an observation in. One that comes in several parts is shown when the last is here, so that what is shown was
-    /// true of the city at one moment.
+    /// Takes an observation in. One that comes in several parts is shown when the last part is here, so
+    /// that what is shown was true of the city at one moment.
     pub(crate) fn observe(&mut self, observation: Observation, now: Now) {
         self.heard_at = Some(now.mono);
         self.clock = Some((observation.wall, now.mono));
         if observation.since != self.since {
-            // Not the continuation of what is here: only a start from nothing can be used.
+            // It does not continue the entries, so only a start from nothing can be used.
             if observation.since != 0 {
                 return;
             }
@@ -181,7 +151,7 @@ impl CityState {
             self.staged.clear();
             self.anew = Some(Anew::default());
         }
-        self.note_rounds(self.news(&observation), now);
+        self.rounds.note(self.news(&observation), now);
         self.pulls = observation.pulls_until;
         self.gossip_interval = observation.gossip_interval;
         self.since = observation.until;
@@ -225,49 +195,27 @@ impl CityState {
         }
     }
 
-    /// Those of the pulls told of that had not been told of before: one question may be answered twice.
+    /// Returns the pulls in the observation that no earlier one had: a question may be answered twice.
     pub(crate) fn news(&self, observation: &Observation) -> Vec<Pulled> {
         let first = observation.pulls_until.saturating_sub(observation.pulls.len() as u64) + 1;
         let news = (first..).zip(&observation.pulls).filter(|(number, _)| *number > self.pulls);
         news.map(|(_, pulled)| pulled.clone()).collect()
     }
 
-    fn note_rounds(&mut self, pulls: Vec<Pulled>, now: Now) {
-        for Pulled { source, ended_ago, outcome, .. } in pulls {
-            // Of what happened before dispatch began it cannot say when.
-            if let PullOutcome::Merged { changes, .. } = outcome
-                && !changes.is_empty()
-                && let Some(at) = now.mono.checked_sub(ended_ago)
-            {
-                self.rounds.push_back(Round { changes, source, at });
-            }
-        }
-        while self.rounds.len() > ROUNDS_MAX {
-            self.rounds.pop_front();
-        }
+    /// Returns how and when this change came to the city, unless the city was known to hold it.
+    fn arrival(&self, change: &Change, held: Option<&Arc<Entry>>, now: Now) -> Option<Arrival> {
+        let writer = change.entry.stamp.origin;
+        let is_own = writer.node == self.name && Some(writer.incarnation) == self.incarnation;
+        let is_news = held.is_none_or(|held| held.stamp != change.entry.stamp);
+        is_news.then(|| self.rounds.arrival(change, is_own, self.is_read, now))
     }
 
-    /// How and when this came to be at the city, unless it was known to hold that: `held`.
-    fn arrival(&self, Change { number, hero, entry }: &Change, held: Option<&Arc<Entry>>, now: Now) -> Option<Arrival> {
-        if held.is_some_and(|held| held.stamp == entry.stamp) {
-            return None;
-        }
-        let is_own = entry.stamp.origin.node == self.name && Some(entry.stamp.origin.incarnation) == self.incarnation;
-        let (way, at) = match self.rounds.iter().rev().find(|round| round.changes.contains(number)) {
-            // What it writes while it merges, a burial say, is its own all the same.
-            Some(round) if !is_own => (Way::Received(round.source), round.at),
-            None if !(is_own && self.is_read) => (Way::Unknown, now.mono),
-            Some(_) | None => (Way::Written, now.mono),
-        };
-        Some(Arrival { hero: *hero, entry: Arc::clone(entry), way, at })
-    }
-
-    /// What the city's wall clock reads by now; as far as is known, what ours does.
+    /// Returns the present reading of the city's wall clock; of dispatch's own where that is unknown.
     pub(crate) fn wall(&self, now: Now) -> UnixMillis {
         self.clock.map_or(now.wall, |(wall, at)| wall.plus(now.mono.saturating_sub(at)))
     }
 
-    /// How far the city's wall clock is ahead of ours, in milliseconds, if it has been heard.
+    /// Returns how far the city's wall clock is ahead of dispatch's, in milliseconds, if it is known.
     pub(crate) fn clock_ahead_ms(&self, now: Now) -> Option<i64> {
         self.clock.map(|_| self.wall(now).0.cast_signed().saturating_sub_unsigned(now.wall.0))
     }
@@ -291,7 +239,7 @@ impl CityState {
         }
     }
 
-    /// The question that goes on from what is known.
+    /// Returns the question that continues from what is known.
     pub(crate) fn question(&self) -> Frame {
         Frame::Observe { since: self.since, pulls: self.pulls }
     }
@@ -299,10 +247,14 @@ impl CityState {
 
 #[cfg(test)]
 mod tests {
+    use std::ops::RangeInclusive;
+
     use super::*;
+    use crate::model::arrival::Way;
     use shared::clock::{Hlc, Stamp};
     use shared::crdt::Value;
     use shared::id::Origin;
+    use shared::message::PullOutcome;
 
     fn at(millis: u64) -> Now {
         Now { mono: Duration::from_millis(millis), wall: UnixMillis(1_790_000_000_000 + millis) }

@@ -19,7 +19,7 @@ use shared::message::{PullOutcome, Pulled};
 use shared::time::Now;
 
 use crate::event_log::EventKind;
-use crate::model::city_state::{Arrival, Way};
+use crate::model::arrival::{Arrival, Way};
 
 /// How long what happened is kept.
 pub const KEPT: Duration = Duration::from_secs(60);

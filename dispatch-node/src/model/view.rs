@@ -6,12 +6,12 @@ use std::sync::Arc;
 use imbl::Vector;
 
 use shared::fault::Pace;
-use shared::hero::HeroName;
-use shared::id::{HeroId, NodeName};
+use shared::id::NodeName;
 use shared::time::Now;
 
 use crate::event_log::LoggedEvent;
 use crate::forecast::Intervals;
+use crate::model::aftermath::Aftermath;
 use crate::model::city_state::CityState;
 use crate::model::faults::FaultView;
 use crate::model::history::History;
@@ -53,19 +53,6 @@ pub struct View {
     pub lost: Vector<Arc<Lost>>,
     /// What the last bombs put at stake.
     pub aftermaths: Vec<Arc<Aftermath>>,
-}
-
-/// What a bomb put at stake: the heroes that nobody else held.
-#[derive(Clone, Debug)]
-pub struct Aftermath {
-    /// The city that was bombed.
-    pub city: NodeName,
-    /// The number of its line in the event log.
-    pub event: u64,
-    /// The heroes that the city alone held when it was hit; of very many, the first.
-    pub only_there: Vec<(HeroId, HeroName)>,
-    /// How many those were.
-    pub count: usize,
 }
 
 impl View {

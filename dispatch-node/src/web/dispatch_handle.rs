@@ -11,7 +11,7 @@ use tokio::time::timeout;
 use shared::trace::TraceContext;
 
 use crate::model::view::View;
-use crate::request::{Action, Reply, Request, RequestError};
+use crate::request::{Action, Operation, Outcome, ReadView, Reply, Request, RequestError};
 use crate::web::error::{Problem, dispatch_silent};
 use crate::web::spans::requests;
 use crate::web::spans::writes::WriteSpans;
@@ -23,7 +23,7 @@ type OpenTickets = Arc<Mutex<(u64, BTreeMap<u64, Waiting>)>>;
 
 /// A caller that waits for its reply.
 struct Waiting {
-    answer: oneshot::Sender<Reply>,
+    reply: oneshot::Sender<Outcome>,
     trace: Option<TraceContext>,
 }
 
@@ -66,23 +66,29 @@ impl DispatchHandle {
         self.view.clone()
     }
 
-    /// Sends a request to the machine, and waits for the reply.
-    pub(crate) async fn ask(&self, action: Action, key: Option<String>) -> Result<Reply, Problem> {
-        let (answer, answered) = oneshot::channel();
+    /// Requests an operation of the machine, and returns its reply.
+    pub(crate) async fn ask<O: Operation>(&self, operation: O, key: Option<String>) -> Result<O::Reply, Problem> {
+        let reply = self.perform(operation.into(), key).await?;
+        // The machine replies to an operation by a ticket of the operation's type.
+        O::from_reply(reply).ok_or_else(dispatch_silent)
+    }
+
+    /// Requests an operation of any kind of the machine, and returns its reply.
+    pub(crate) async fn perform(&self, action: Action, key: Option<String>) -> Result<Reply, Problem> {
+        let (reply, replied) = oneshot::channel();
         let mut span = requests::ask(&action);
         let trace = span.context();
         let ticket = {
             let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
             open.0 += 1;
             let ticket = open.0;
-            open.1.insert(ticket, Waiting { answer, trace });
+            open.1.insert(ticket, Waiting { reply, trace });
             ticket
         };
         let outcome = match self.asks.try_send(Request { ticket, key, action, trace }) {
             Err(_) => Err(Problem::overloaded()),
-            Ok(()) => match timeout(REPLY_TIMEOUT, answered).await {
-                Ok(Ok(Reply::Refused(refusal))) => Err(refusal.into()),
-                Ok(Ok(answer)) => Ok(answer),
+            Ok(()) => match timeout(REPLY_TIMEOUT, replied).await {
+                Ok(Ok(reply)) => reply.map_err(Problem::from),
                 Ok(Err(_)) | Err(_) => Err(dispatch_silent()),
             },
         };
@@ -93,22 +99,23 @@ impl DispatchHandle {
         outcome
     }
 
-    /// Returns the current view, which includes every reply given so far.
+    /// Returns the state of the cluster, everything replied so far included.
     pub(crate) async fn now(&self) -> Result<Arc<View>, Problem> {
-        let Reply::View(view) = self.ask(Action::View, None).await? else { return Err(dispatch_silent()) };
-        Ok(view)
+        self.ask(ReadView, None).await
     }
 }
 
 impl Responder {
-    /// Passes a reply to the caller that holds its ticket, if that still waits.
-    pub fn answer(&self, ticket: u64, answer: Reply) {
+    /// Hands a reply to the request with this ticket, if it still waits.
+    pub fn reply(&self, ticket: u64, reply: Outcome) {
         let waiting = self.open.lock().unwrap_or_else(PoisonError::into_inner).1.remove(&ticket);
         if let Some(waiting) = waiting {
-            // First, so that the write is registered before a page can be sent it.
-            self.write_spans.follow(&answer, waiting.trace);
-            // The caller may have given up; then the reply is dropped.
-            let _ = waiting.answer.send(answer);
+            if let Ok(reply) = &reply {
+                // Before any page can show what is replied here.
+                self.write_spans.follow(reply, waiting.trace);
+            }
+            // A request that no longer waits needs no reply.
+            let _ = waiting.reply.send(reply);
         }
     }
 

@@ -15,7 +15,7 @@ use shared::id::NodeName;
 
 use crate::event_log::EventKind;
 use crate::model::node_state::NodeStatus;
-use crate::request::Action;
+use crate::request::Log;
 use crate::text::title;
 use crate::web::dispatch_handle::DispatchHandle;
 use crate::web::error::{Problem, dispatch_silent};
@@ -85,7 +85,7 @@ pub(crate) async fn rebuild(dispatch: &DispatchHandle, launcher: &LauncherClient
         Ok(Ok(answer)) => {
             parse_reply(&answer, city)?;
             let text = format!("{city} was started again");
-            dispatch.ask(Action::Log { node: city, kind: EventKind::Rebuilt, text }, None).await.map(drop)
+            dispatch.ask(Log { node: city, kind: EventKind::Rebuilt, text }, None).await
         }
         Ok(Err(error)) => {
             Err(Problem::conflict("not_ours", format!("the launcher cannot be reached ({error}); to start {city} again, run: make {city}")))

@@ -19,7 +19,9 @@ use shared::fault::{FaultId, Pace};
 use shared::id::{HeroId, NodeName};
 
 use crate::model::view::View;
-use crate::request::{Action, Reply, RequestError};
+use crate::request::{
+    Assign, Bomb, Create, CreateMany, Find, Heal, Kill, Operation, RequestError, RunExchange, SetPace, Stop, Terminate, Written,
+};
 use crate::web::dispatch_handle::DispatchHandle;
 use crate::web::error::{Problem, dispatch_silent, out_of_range};
 use crate::web::extract::domain::Domain;
@@ -58,8 +60,8 @@ impl OwnCluster {
         })
     }
 
-    fn ask(&self, action: Action) -> Result<Reply, Failure> {
-        self.wait(self.dispatch.ask(action, None))
+    fn ask<O: Operation>(&self, operation: O) -> Result<O::Reply, Failure> {
+        self.wait(self.dispatch.ask(operation, None))
     }
 
     /// Returns the newest view, with all that was answered so far.
@@ -75,7 +77,7 @@ impl OwnCluster {
     }
 
     fn set_pace(&self, pace: Pace) -> Result<(), Failure> {
-        self.ask(Action::Gossip { pace }).map(drop)
+        self.ask(SetPace { pace }).map(drop)
     }
 }
 
@@ -84,7 +86,7 @@ fn failure(problem: Problem) -> Failure {
     Failure::Refused { kind: problem.code.to_owned(), detail: problem.detail }
 }
 
-/// The failure of a request whose reply is of another kind than its own.
+/// The failure of a request whose reply lacks what it was for.
 fn no_reply() -> Failure {
     failure(dispatch_silent())
 }
@@ -97,55 +99,45 @@ fn parsed<T: FromStr>(text: &str) -> Result<T, Failure> {
 impl Executor for OwnCluster {
     fn create(&self, name: &str) -> Result<Hero, Failure> {
         let name = Some(self.domain.hero_name(name).map_err(failure)?);
-        let Reply::Created(created) = self.ask(Action::Create { name })? else {
-            return Err(no_reply());
-        };
-        let created = created.first().and_then(|(id, entry)| representation::hero(*id, entry));
+        let created = self.ask(Create { name })?;
+        let created = created.first().and_then(|Written { hero, entry }| representation::hero(*hero, entry));
         created.ok_or_else(no_reply)
     }
 
     fn create_many(&self, count: u32) -> Result<Vec<String>, Failure> {
-        let Reply::Created(created) = self.ask(Action::CreateMany { count })? else {
-            return Err(no_reply());
-        };
-        Ok(created.iter().map(|(id, _)| id.to_string()).collect())
+        let created = self.ask(CreateMany { count })?;
+        Ok(created.iter().map(|written| written.hero.to_string()).collect())
     }
 
     fn assign(&self, id: &str, location: &str) -> Result<Hero, Failure> {
         let hero: HeroId = parsed(id)?;
         let to = self.domain.location(location).map_err(failure)?;
-        let Reply::Assigned(id, entry) = self.ask(Action::Assign { hero, to })? else {
-            return Err(no_reply());
-        };
-        representation::hero(id, &entry).ok_or_else(no_reply)
+        let Written { hero, entry } = self.ask(Assign { hero, to })?;
+        representation::hero(hero, &entry).ok_or_else(no_reply)
     }
 
     fn terminate(&self, id: &str) -> Result<(), Failure> {
-        self.ask(Action::Terminate { hero: parsed(id)? }).map(drop)
+        self.ask(Terminate { hero: parsed(id)? }).map(drop)
     }
 
     fn operate_city(&self, city: &str, operation: CityOperation) -> Result<(), Failure> {
         let city = self.city(city)?;
-        let action = match operation {
-            CityOperation::Bomb => Action::Bomb { city: Some(city) },
-            CityOperation::Stop => Action::Stop { city },
-            CityOperation::Kill => Action::Kill { city },
-            CityOperation::Rebuild => {
-                return self.wait(launcher::rebuild(&self.dispatch, &self.launcher, city));
-            }
-        };
-        self.ask(action).map(drop)
+        match operation {
+            CityOperation::Bomb => self.ask(Bomb { city: Some(city) }).map(drop),
+            CityOperation::Stop => self.ask(Stop { city }).map(drop),
+            CityOperation::Kill => self.ask(Kill { city }).map(drop),
+            CityOperation::Rebuild => self.wait(launcher::rebuild(&self.dispatch, &self.launcher, city)),
+        }
     }
 
     fn inject(&self, request: &FaultRequest) -> Result<String, Failure> {
-        let action = fault::parse(request, &self.domain).map_err(failure)?;
-        let Reply::Injected(fault) = self.ask(action)? else { return Err(no_reply()) };
+        let fault = self.ask(fault::parse(request, &self.domain).map_err(failure)?)?;
         Ok(fault.fault.id.to_string())
     }
 
     fn heal(&self, id: Option<&str>) -> Result<(), Failure> {
         let fault: Option<FaultId> = id.map(parsed).transpose()?;
-        self.ask(Action::Heal { fault }).map(drop)
+        self.ask(Heal { fault })
     }
 
     fn pause(&self) -> Result<(), Failure> {
@@ -167,10 +159,7 @@ impl Executor for OwnCluster {
     fn exchange(&self, from: &str, to: &str) -> Result<Exchange, Failure> {
         let source = Some(self.domain.node("from", from).map_err(failure)?);
         let puller = Some(self.domain.node("to", to).map_err(failure)?);
-        let Reply::Exchanged(exchange) = self.ask(Action::Exchange { source, puller })? else {
-            return Err(no_reply());
-        };
-        Ok(representation::exchange(exchange))
+        self.ask(RunExchange { source, puller }).map(representation::exchange)
     }
 
     fn verdict(&self) -> Result<Verdict, Failure> {
@@ -188,11 +177,9 @@ impl Executor for OwnCluster {
 
     fn hero(&self, id: &str) -> Result<HeroEverywhere, Failure> {
         let hero: HeroId = parsed(id)?;
-        let Reply::Found(id, entry) = self.ask(Action::Find { hero })? else {
-            return Err(no_reply());
-        };
-        let deleted = || failure(RequestError::Deleted(id).into());
-        representation::hero_everywhere(&*self.view()?, id, &entry).ok_or_else(deleted)
+        let Written { hero, entry } = self.ask(Find { hero })?;
+        let deleted = || failure(RequestError::Deleted(hero).into());
+        representation::hero_everywhere(&*self.view()?, hero, &entry).ok_or_else(deleted)
     }
 
     fn events(&self, since: u64) -> Result<Vec<Event>, Failure> {

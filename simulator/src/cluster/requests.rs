@@ -4,7 +4,7 @@
 //! and the oracle knows of every request that does.
 
 use dispatch_node::model::status::ClusterStatus;
-use dispatch_node::request::{self, Action, Reply};
+use dispatch_node::request::{self, Action, Assign, Create, Outcome, ReadView, Reply, Terminate};
 use shared::hero::Location;
 
 use super::Cluster;
@@ -20,14 +20,15 @@ impl Cluster {
             Request::Assign { hero: number, to } => hero(number).map(|hero| {
                 let city = self.cities.get(to as usize % (self.cities.len() + 1));
                 let to = city.map_or(Location::Home, |city| Location::City(*city));
-                Action::Assign { hero, to }
+                Assign { hero, to }.into()
             }),
-            Request::Terminate { hero: number } => hero(number).map(|hero| Action::Terminate { hero }),
+            Request::Terminate { hero: number } => hero(number).map(|hero| Terminate { hero }.into()),
         };
-        action.unwrap_or(Action::Create { name: Some("Granite".into()) })
+        action.unwrap_or_else(|| Create { name: Some("Granite".into()) }.into())
     }
 
-    pub(super) fn ask(&mut self, action: Action) {
+    pub(super) fn ask(&mut self, action: impl Into<Action>) {
+        let action = action.into();
         self.log(|_| format!("asked: {action:?}"));
         let number = self.dispatch();
         if !self.processes[number].is_awake() {
@@ -43,10 +44,10 @@ impl Cluster {
     }
 
     /// Takes from a reply what later requests need.
-    pub(super) fn on_reply(&mut self, reply: Reply) {
-        if let Reply::Created(created) = reply {
-            self.heroes.extend(created.into_iter().map(|(id, _)| id));
-        } else if let Reply::View(view) = reply {
+    pub(super) fn on_reply(&mut self, reply: Outcome) {
+        if let Ok(Reply::Created(created)) = reply {
+            self.heroes.extend(created.into_iter().map(|written| written.hero));
+        } else if let Ok(Reply::View(view)) = reply {
             self.view = Some(view);
         }
     }
@@ -56,7 +57,7 @@ impl Cluster {
     /// # Errors
     /// Names the first difference.
     pub(crate) fn check_view(&mut self) -> Result<ClusterStatus, String> {
-        self.ask(Action::View);
+        self.ask(ReadView);
         let view = self.view.take().ok_or("dispatch shows nothing")?;
         view::shows_what_is_held(&view, &self.processes)
     }

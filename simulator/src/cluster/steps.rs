@@ -30,7 +30,7 @@ impl Cluster {
             }
             Action::Bomb(city) => {
                 let city = Some(self.processes[city].name);
-                self.ask(request::Action::Bomb { city });
+                self.ask(request::Bomb { city });
             }
             Action::Cut { a, b, both, silent, lasts } => self.cut(a, b, both, silent, lasts),
             Action::Split { side, lasts } => self.split(side, lasts),

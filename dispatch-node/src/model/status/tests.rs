@@ -241,7 +241,7 @@ fn numbers_are_grouped_by_three() {
 
 #[test]
 fn every_sentence_can_be_told_as_what_was_the_case() {
-    let past = |scene: &Scene| scene.verdict().past();
+    let past = |scene: &Scene| scene.verdict().past;
     let agreed = all_hold(&[1, 2]);
     assert_eq!(past(&agreed), "Gotham, Metropolis and Capitol agreed on 2 heroes.");
     assert_eq!(past(&all_hold(&[])), "Gotham, Metropolis and Capitol agreed: there were no heroes yet.");

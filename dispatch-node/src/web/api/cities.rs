@@ -8,7 +8,7 @@ use axum::response::{IntoResponse, Response};
 use api_types::{City, CityHeroes};
 use shared::id::NodeName;
 
-use crate::request::{Action, Reply};
+use crate::request::{Bomb, Forget, Kill, Operation, Stop};
 use crate::web::api::refusals::{Bombing, BombingAny, Ending, Forgetting, OfCity, Rebuilding};
 use crate::web::dispatch_handle::DispatchHandle;
 use crate::web::error::{Problem, dispatch_silent};
@@ -40,7 +40,7 @@ pub(crate) async fn bomb(
     CityPath(city): CityPath,
     IdempotencyKey(key): IdempotencyKey,
 ) -> Result<Response, Problem> {
-    drop_bomb(&dispatch, Some(city), key).await
+    command(&dispatch, Bomb { city: Some(city) }, key).await
 }
 
 /// Bomb any city
@@ -51,12 +51,7 @@ pub(crate) async fn bomb(
     BombingAny,
 ))]
 pub(crate) async fn bomb_random(State(dispatch): State<DispatchHandle>, IdempotencyKey(key): IdempotencyKey) -> Result<Response, Problem> {
-    drop_bomb(&dispatch, None, key).await
-}
-
-async fn drop_bomb(dispatch: &DispatchHandle, city: Option<NodeName>, key: Option<String>) -> Result<Response, Problem> {
-    let Reply::Bombed(city) = dispatch.ask(Action::Bomb { city }, key).await? else { return Err(dispatch_silent()) };
-    Ok(accepted(city))
+    command(&dispatch, Bomb { city: None }, key).await
 }
 
 /// Forget a city
@@ -72,8 +67,7 @@ pub(crate) async fn forget(
     CityPath(city): CityPath,
     IdempotencyKey(key): IdempotencyKey,
 ) -> Result<Response, Problem> {
-    dispatch.ask(Action::Forget { city }, key).await?;
-    Ok(accepted(city))
+    command(&dispatch, Forget { city }, key).await
 }
 
 /// Stop a city
@@ -88,7 +82,7 @@ pub(crate) async fn stop(
     CityPath(city): CityPath,
     IdempotencyKey(key): IdempotencyKey,
 ) -> Result<Response, Problem> {
-    end(&dispatch, Action::Stop { city }, key).await
+    command(&dispatch, Stop { city }, key).await
 }
 
 /// Kill a city
@@ -103,12 +97,11 @@ pub(crate) async fn kill(
     CityPath(city): CityPath,
     IdempotencyKey(key): IdempotencyKey,
 ) -> Result<Response, Problem> {
-    end(&dispatch, Action::Kill { city }, key).await
+    command(&dispatch, Kill { city }, key).await
 }
 
-async fn end(dispatch: &DispatchHandle, action: Action, key: Option<String>) -> Result<Response, Problem> {
-    let Reply::Ended(city) = dispatch.ask(action, key).await? else { return Err(dispatch_silent()) };
-    Ok(accepted(city))
+async fn command(dispatch: &DispatchHandle, operation: impl Operation<Reply = NodeName>, key: Option<String>) -> Result<Response, Problem> {
+    Ok(accepted(dispatch.ask(operation, key).await?))
 }
 
 /// Rebuild a city

@@ -7,10 +7,10 @@ use axum::response::{IntoResponse, Response};
 
 use api_types::{Fault, FaultRequest, Faults};
 
-use crate::request::{Action, Reply};
+use crate::request::Heal;
 use crate::web::api::refusals::{Changing, Healing, Injecting, Reading};
 use crate::web::dispatch_handle::DispatchHandle;
-use crate::web::error::{Problem, dispatch_silent};
+use crate::web::error::Problem;
 use crate::web::extract::body::JsonBody;
 use crate::web::extract::domain::Domain;
 use crate::web::extract::fault;
@@ -43,8 +43,7 @@ pub(crate) async fn inject(
     IdempotencyKey(key): IdempotencyKey,
     JsonBody(request): JsonBody<FaultRequest>,
 ) -> Result<Response, Problem> {
-    let action = fault::parse(&request, &domain)?;
-    let Reply::Injected(fault) = dispatch.ask(action, key).await? else { return Err(dispatch_silent()) };
+    let fault = dispatch.ask(fault::parse(&request, &domain)?, key).await?;
     let location = [(header::LOCATION, format!("/api/v1/faults/{}", fault.fault.id))];
     Ok((StatusCode::CREATED, location, Json(representation::fault(&fault))).into_response())
 }
@@ -55,13 +54,13 @@ pub(crate) async fn inject(
     Healing,
 ))]
 pub(crate) async fn heal(State(dispatch): State<DispatchHandle>, FaultPath(fault): FaultPath) -> Result<StatusCode, Problem> {
-    dispatch.ask(Action::Heal { fault: Some(fault) }, None).await?;
+    dispatch.ask(Heal { fault: Some(fault) }, None).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
 /// Heal all
 #[utoipa::path(delete, path = "/faults", tag = "trouble", responses((status = 204, description = "nothing is in force"), Changing))]
 pub(crate) async fn heal_all(State(dispatch): State<DispatchHandle>) -> Result<StatusCode, Problem> {
-    dispatch.ask(Action::Heal { fault: None }, None).await?;
+    dispatch.ask(Heal { fault: None }, None).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -6,10 +6,10 @@ use axum::extract::State;
 use api_types::{Exchange, ExchangeRequest, Gossip, SpeedRequest};
 use shared::fault::Pace;
 
-use crate::request::{Action, Reply};
+use crate::request::{RunExchange, SetPace};
 use crate::web::api::refusals::{Changing, Pacing, Reading, Stepping};
 use crate::web::dispatch_handle::DispatchHandle;
-use crate::web::error::{Problem, dispatch_silent, out_of_range};
+use crate::web::error::{Problem, out_of_range};
 use crate::web::extract::body::{JsonBody, OptionalJsonBody};
 use crate::web::extract::domain::Domain;
 use crate::web::representation;
@@ -64,7 +64,7 @@ pub(crate) async fn speed(
 }
 
 async fn set_pace(dispatch: &DispatchHandle, pace: Pace) -> Result<Json<Gossip>, Problem> {
-    let Reply::Gossip(pace) = dispatch.ask(Action::Gossip { pace }, None).await? else { return Err(dispatch_silent()) };
+    let pace = dispatch.ask(SetPace { pace }, None).await?;
     Ok(Json(representation::gossip(pace)))
 }
 
@@ -87,8 +87,6 @@ pub(crate) async fn step(
     {
         return Err(Problem::not_allowed("same_node", format!("from and to are both {source}; nothing was exchanged")));
     }
-    let Reply::Exchanged(exchange) = dispatch.ask(Action::Exchange { source, puller }, None).await? else {
-        return Err(dispatch_silent());
-    };
+    let exchange = dispatch.ask(RunExchange { source, puller }, None).await?;
     Ok(Json(representation::exchange(exchange)))
 }

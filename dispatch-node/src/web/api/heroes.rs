@@ -7,10 +7,10 @@ use axum::response::{IntoResponse, Response};
 
 use api_types::{AssignRequest, CreateRequest, Created, Hero, HeroEverywhere, Heroes, Ids};
 
-use crate::request::{Action, CREATE_MAX, Reply, RequestError};
+use crate::request::{Assign as AssignHero, CREATE_MAX, Create as CreateHero, CreateMany, Find, RequestError, Terminate, Written};
 use crate::web::api::refusals::{Assigning, Creating, OfHero, Reading, Terminating};
 use crate::web::dispatch_handle::DispatchHandle;
-use crate::web::error::{Problem, dispatch_silent};
+use crate::web::error::Problem;
 use crate::web::extract::body::JsonBody;
 use crate::web::extract::domain::Domain;
 use crate::web::extract::parameters::{HeroPath, IdempotencyKey};
@@ -40,27 +40,26 @@ pub(crate) async fn create(
     JsonBody(create): JsonBody<CreateRequest>,
 ) -> Result<Response, Problem> {
     let many = create.count.is_some();
-    let action = match (create.name, create.count) {
+    let created = match (create.name, create.count) {
         (Some(_), Some(_)) => return Err(Problem::not_allowed("name_and_count", "give a name or a count, not both; nothing was created")),
-        (None, Some(count @ 1..=CREATE_MAX)) => Action::CreateMany { count },
+        (None, Some(count @ 1..=CREATE_MAX)) => dispatch.ask(CreateMany { count }, key).await?,
         (None, Some(count)) => {
             return Err(Problem::not_allowed(
                 "count_out_of_range",
                 format!("count is 1 to {CREATE_MAX}, not {count}; nothing was created"),
             ));
         }
-        (Some(name), None) => Action::Create { name: Some(domain.hero_name(&name)?) },
-        (None, None) => Action::Create { name: None },
+        (Some(name), None) => dispatch.ask(CreateHero { name: Some(domain.hero_name(&name)?) }, key).await?,
+        (None, None) => dispatch.ask(CreateHero { name: None }, key).await?,
     };
-    let Reply::Created(created) = dispatch.ask(action, key).await? else { return Err(dispatch_silent()) };
     match created.as_slice() {
-        [(id, entry)] if !many => {
+        [Written { hero: id, entry }] if !many => {
             let location = [(header::LOCATION, format!("/api/v1/heroes/{id}"))];
             let hero = representation::hero(*id, entry).ok_or(RequestError::Deleted(*id))?;
             Ok((StatusCode::CREATED, location, Json(Created::One(hero))).into_response())
         }
         created => {
-            let ids = created.iter().map(|(id, _)| id.to_string()).collect();
+            let ids = created.iter().map(|written| written.hero.to_string()).collect();
             Ok((StatusCode::CREATED, Json(Created::Many(Ids { ids }))).into_response())
         }
     }
@@ -74,7 +73,7 @@ pub(crate) async fn create(
     OfHero,
 ))]
 pub(crate) async fn hero(State(dispatch): State<DispatchHandle>, HeroPath(id): HeroPath) -> Result<Json<HeroEverywhere>, Problem> {
-    let Reply::Found(_, entry) = dispatch.ask(Action::Find { hero: id }, None).await? else { return Err(dispatch_silent()) };
+    let Written { entry, .. } = dispatch.ask(Find { hero: id }, None).await?;
     let view = dispatch.now().await?;
     let hero = representation::hero_everywhere(&view, id, &entry).ok_or(RequestError::Deleted(id))?;
     Ok(Json(hero))
@@ -95,7 +94,7 @@ pub(crate) async fn assign(
     JsonBody(assign): JsonBody<AssignRequest>,
 ) -> Result<Json<Option<Hero>>, Problem> {
     let to = domain.location(&assign.location)?;
-    let Reply::Assigned(id, entry) = dispatch.ask(Action::Assign { hero, to }, None).await? else { return Err(dispatch_silent()) };
+    let Written { hero: id, entry } = dispatch.ask(AssignHero { hero, to }, None).await?;
     Ok(Json(representation::hero(id, &entry)))
 }
 
@@ -107,6 +106,6 @@ pub(crate) async fn assign(
     Terminating,
 ))]
 pub(crate) async fn terminate(State(dispatch): State<DispatchHandle>, HeroPath(hero): HeroPath) -> Result<StatusCode, Problem> {
-    dispatch.ask(Action::Terminate { hero }, None).await?;
+    dispatch.ask(Terminate { hero }, None).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -8,7 +8,7 @@ use api_types::{ALL, FAULT_KINDS, FaultRequest};
 use shared::fault::{BYTES_PER_S, DELAY, HEAL_AFTER, Permille, SKEW_MS, Trouble};
 use shared::membership::DISPATCH;
 
-use crate::request::Action;
+use crate::request::Inject;
 use crate::web::error::{Problem, out_of_range, shortened};
 use crate::web::extract::domain::Domain;
 
@@ -25,7 +25,7 @@ fn span(seconds: f64) -> Option<Duration> {
 }
 
 /// Returns the action that injects the fault, if every field is valid.
-pub(crate) fn parse(request: &FaultRequest, domain: &Domain) -> Result<Action, Problem> {
+pub(crate) fn parse(request: &FaultRequest, domain: &Domain) -> Result<Inject, Problem> {
     let trouble = trouble(request)?;
     let from = domain.node("from", &request.from)?;
     if trouble == Trouble::Freeze && from.as_str() == DISPATCH {
@@ -45,7 +45,7 @@ pub(crate) fn parse(request: &FaultRequest, domain: &Domain) -> Result<Action, P
         None => HEAL_AFTER_DEFAULT,
         Some(s) => span(s).filter(|span| HEAL_AFTER.contains(span)).ok_or_else(|| out_of_range("heal_after_s", "0.1 to 3600", s))?,
     };
-    Ok(Action::Inject { trouble, from, to, both: request.both.unwrap_or(true), heal_after })
+    Ok(Inject { trouble, from, to, both: request.both.unwrap_or(true), heal_after })
 }
 
 fn trouble(request: &FaultRequest) -> Result<Trouble, Problem> {

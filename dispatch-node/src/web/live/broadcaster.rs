@@ -16,13 +16,13 @@ use tokio::time::{Instant, sleep};
 use tracing::error;
 
 use crate::event_log::EventKind;
+use crate::model::aftermath;
 use crate::model::view::View;
 use crate::web::error::{Problem, dispatch_silent};
 use crate::web::fragments::{Fragments, Number};
 use crate::web::launcher::LauncherClient;
 use crate::web::live::snapshot::{News, Snapshot};
 use crate::web::page_query::PageQuery;
-use crate::web::render::events::destroyed as destroyed_text;
 use crate::web::render::forecast::Predictor;
 use crate::web::render::heroes::RowCache;
 use crate::web::render::page;
@@ -215,7 +215,7 @@ impl<'a> Renderer<'a> {
         let destroyed = destroyed.filter(|event| event.kind == EventKind::Destroyed);
         // The same words as the answer to the command, so that a page shows the two as one.
         let mut news: Vec<News> =
-            destroyed.map(|event| News { n: event.number, text: destroyed_text(event.node), since: *self.number }).collect();
+            destroyed.map(|event| News { n: event.number, text: aftermath::destroyed(event.node), since: *self.number }).collect();
         news.reverse();
         self.news.extend(news);
         self.news.drain(..self.news.len().saturating_sub(NEWS_MAX));

@@ -7,7 +7,7 @@ use axum::response::Response;
 use api_types::FaultRequest;
 use shared::id::NodeName;
 
-use crate::request::Action;
+use crate::request::{Heal, Kill, Stop};
 use crate::web::error::{Problem, shortened};
 use crate::web::extract::body::FormBody;
 use crate::web::extract::domain::Domain;
@@ -19,9 +19,9 @@ use crate::web::state::AppState;
 /// `POST /faults`
 pub(crate) async fn inject(State(state): State<AppState>, headers: HeaderMap, form: Result<FormBody, Problem>) -> Response {
     let action = form.and_then(|form| match form.get("kind") {
-        Some("stop") => city(&state.domain, &form).map(|city| Action::Stop { city }),
-        Some("kill") => city(&state.domain, &form).map(|city| Action::Kill { city }),
-        Some(_) | None => fault_request(&form).and_then(|request| fault::parse(&request, &state.domain)),
+        Some("stop") => city(&state.domain, &form).map(|city| Stop { city }.into()),
+        Some("kill") => city(&state.domain, &form).map(|city| Kill { city }.into()),
+        Some(_) | None => fault_request(&form).and_then(|request| fault::parse(&request, &state.domain)).map(Into::into),
     });
     forms::act(&state, &headers, None, action).await
 }
@@ -62,10 +62,10 @@ fn fault_request(form: &FormBody) -> Result<FaultRequest, Problem> {
 
 /// `POST /faults/{id}/heal`
 pub(crate) async fn heal(State(state): State<AppState>, fault: Result<FaultPath, Problem>, headers: HeaderMap) -> Response {
-    forms::act(&state, &headers, None, fault.map(|FaultPath(fault)| Action::Heal { fault: Some(fault) })).await
+    forms::act(&state, &headers, None, fault.map(|FaultPath(fault)| Heal { fault: Some(fault) }.into())).await
 }
 
 /// `POST /faults/heal`
 pub(crate) async fn heal_all(State(state): State<AppState>, headers: HeaderMap) -> Response {
-    forms::act(&state, &headers, None, Ok(Action::Heal { fault: None })).await
+    forms::act(&state, &headers, None, Ok(Heal { fault: None }.into())).await
 }

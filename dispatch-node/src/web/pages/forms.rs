@@ -10,8 +10,9 @@ use serde::Serialize;
 
 use shared::id::{HeroId, NodeName};
 
+use crate::model::aftermath;
 use crate::model::exchange::Exchange;
-use crate::request::{Action, CREATE_MAX, Reply};
+use crate::request::{Action, Assign, Bomb, CREATE_MAX, Create, CreateMany, Reply, Terminate};
 use crate::text::{counted, title};
 use crate::web::error::{Problem, Refusal};
 use crate::web::extract::body::FormBody;
@@ -19,7 +20,6 @@ use crate::web::extract::parameters::{CityPath, HeroPath};
 use crate::web::launcher;
 use crate::web::page_query::PageQuery;
 use crate::web::pages::index;
-use crate::web::render::events::destroyed as destroyed_text;
 use crate::web::state::AppState;
 
 /// The answer to a script.
@@ -32,11 +32,11 @@ struct Done {
 pub(crate) async fn create(State(state): State<AppState>, headers: HeaderMap, form: Result<FormBody, Problem>) -> Response {
     let action = form.and_then(|form| match (form.get("name"), form.get("count")) {
         (_, Some(count)) => match count.parse() {
-            Ok(count @ 1..=CREATE_MAX) => Ok(Action::CreateMany { count }),
+            Ok(count @ 1..=CREATE_MAX) => Ok(CreateMany { count }.into()),
             Ok(_) | Err(_) => Err(Problem::not_allowed("count_out_of_range", format!("a count is 1 to {CREATE_MAX}; nothing was created"))),
         },
-        (Some(name), None) => state.domain.hero_name(name).map(|name| Action::Create { name: Some(name) }),
-        (None, None) => Ok(Action::Create { name: None }),
+        (Some(name), None) => state.domain.hero_name(name).map(|name| Create { name: Some(name) }.into()),
+        (None, None) => Ok(Create { name: None }.into()),
     });
     act(&state, &headers, None, action).await
 }
@@ -52,22 +52,22 @@ pub(crate) async fn command(
     let action = hero.and_then(|HeroPath(hero)| {
         let form = form?;
         if form.get("terminate").is_some() {
-            return Ok(Action::Terminate { hero });
+            return Ok(Terminate { hero }.into());
         }
         let place = form.get("location").ok_or_else(|| Problem::not_allowed("no_location", "choose where to; nothing was changed"))?;
-        Ok(Action::Assign { hero, to: state.domain.location(place)? })
+        Ok(Assign { hero, to: state.domain.location(place)? }.into())
     });
     act(&state, &headers, id, action).await
 }
 
 /// `POST /cities/{city}/bomb`
 pub(crate) async fn bomb(State(state): State<AppState>, city: Result<CityPath, Problem>, headers: HeaderMap) -> Response {
-    act(&state, &headers, None, city.map(|CityPath(city)| Action::Bomb { city: Some(city) })).await
+    act(&state, &headers, None, city.map(|CityPath(city)| Bomb { city: Some(city) }.into())).await
 }
 
 /// `POST /bomb`
 pub(crate) async fn bomb_random(State(state): State<AppState>, headers: HeaderMap) -> Response {
-    act(&state, &headers, None, Ok(Action::Bomb { city: None })).await
+    act(&state, &headers, None, Ok(Bomb { city: None }.into())).await
 }
 
 /// `POST /cities/{city}/rebuild`
@@ -92,7 +92,7 @@ pub(crate) struct News {
 /// Sends the action of a form to the machine, and answers the form.
 pub(crate) async fn act(state: &AppState, headers: &HeaderMap, hero: Option<HeroId>, action: Result<Action, Problem>) -> Response {
     let outcome = match action {
-        Ok(action) => state.dispatch.ask(action, None).await,
+        Ok(action) => state.dispatch.perform(action, None).await,
         Err(problem) => Err(problem),
     };
     let news =
@@ -100,30 +100,15 @@ pub(crate) async fn act(state: &AppState, headers: &HeaderMap, hero: Option<Hero
     self::answer(state, headers, hero, news).await
 }
 
-/// The notice for a reply that the page does not show otherwise.
-fn notice(answer: &Reply) -> Option<String> {
-    match answer {
-        Reply::Exchanged(Exchange { source, puller, completed: true, entries, bytes }) => {
-            let entries = counted(*entries, "entry", "entries");
-            Some(format!("{} pulled {entries} from {} ({bytes} bytes)", title(*puller), title(*source)))
-        }
-        Reply::Exchanged(Exchange { source, puller, completed: false, .. }) => {
-            Some(format!("{} was to pull from {}, and no end of it was seen in time", title(*puller), title(*source)))
-        }
-        Reply::Created(_)
-        | Reply::Assigned(..)
-        | Reply::Terminated(..)
-        | Reply::Bombed(_)
-        | Reply::Forgotten(_)
-        | Reply::Injected(_)
-        | Reply::Healed
-        | Reply::Gossip(_)
-        | Reply::Ended(_)
-        | Reply::Logged
-        | Reply::Found(..)
-        | Reply::View(_)
-        | Reply::Refused(_) => None,
-    }
+/// Returns the notice for a reply that the page does not show otherwise.
+fn notice(reply: &Reply) -> Option<String> {
+    let Reply::Exchanged(Exchange { source, puller, completed, entries, bytes }) = reply else { return None };
+    let (source, puller) = (title(*source), title(*puller));
+    Some(if *completed {
+        format!("{puller} pulled {} from {source} ({bytes} bytes)", counted(*entries, "entry", "entries"))
+    } else {
+        format!("{puller} was to pull from {source}, and no end of it was seen in time")
+    })
 }
 
 /// Answers a form: JSON for a script, a redirect or the page for a browser.
@@ -132,7 +117,7 @@ pub(crate) async fn answer(state: &AppState, headers: &HeaderMap, hero: Option<H
         headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok()).is_some_and(|accept| accept.contains("application/json"));
     match outcome {
         Ok(News { destroyed, text }) if scripted => {
-            Json(Done { notice: destroyed.map(destroyed_text).or(text).unwrap_or_default() }).into_response()
+            Json(Done { notice: destroyed.map(aftermath::destroyed).or(text).unwrap_or_default() }).into_response()
         }
         Ok(News { destroyed, .. }) => Redirect::to(&here(headers).href_with(destroyed)).into_response(),
         Err(problem) if scripted => problem.into_response(),

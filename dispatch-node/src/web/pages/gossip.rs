@@ -6,7 +6,7 @@ use axum::response::Response;
 
 use shared::fault::Pace;
 
-use crate::request::Action;
+use crate::request::{RunExchange, SetPace};
 use crate::web::error::Problem;
 use crate::web::extract::body::FormBody;
 use crate::web::pages::forms;
@@ -14,12 +14,12 @@ use crate::web::state::AppState;
 
 /// `POST /gossip/pause`
 pub(crate) async fn pause(State(state): State<AppState>, headers: HeaderMap) -> Response {
-    forms::act(&state, &headers, None, Ok(Action::Gossip { pace: Pace::PAUSED })).await
+    forms::act(&state, &headers, None, Ok(SetPace { pace: Pace::PAUSED }.into())).await
 }
 
 /// `POST /gossip/resume`
 pub(crate) async fn resume(State(state): State<AppState>, headers: HeaderMap) -> Response {
-    forms::act(&state, &headers, None, Ok(Action::Gossip { pace: Pace::FREE })).await
+    forms::act(&state, &headers, None, Ok(SetPace { pace: Pace::FREE }.into())).await
 }
 
 /// `POST /gossip/speed`
@@ -27,12 +27,12 @@ pub(crate) async fn speed(State(state): State<AppState>, headers: HeaderMap, for
     let action = form.and_then(|form| {
         let percent = form.get("percent").and_then(|percent| percent.parse().ok()).filter(|percent| Pace::RANGE.contains(percent));
         let refused = || Problem::not_allowed("out_of_range", "the speed is 10 to 1000 percent; nothing was changed");
-        percent.map(|percent| Action::Gossip { pace: Pace { percent } }).ok_or_else(refused)
+        percent.map(|percent| SetPace { pace: Pace { percent } }.into()).ok_or_else(refused)
     });
     forms::act(&state, &headers, None, action).await
 }
 
 /// `POST /gossip/step`
 pub(crate) async fn step(State(state): State<AppState>, headers: HeaderMap) -> Response {
-    forms::act(&state, &headers, None, Ok(Action::Exchange { source: None, puller: None })).await
+    forms::act(&state, &headers, None, Ok(RunExchange { source: None, puller: None }.into())).await
 }

@@ -7,11 +7,11 @@ use askama::Template;
 use axum::extract::{Extension, RawQuery, State};
 use axum::response::{Html, IntoResponse, Response};
 
+use crate::model::aftermath;
 use crate::web::auth::tokens::Role;
 use crate::web::error::{Problem, Refusal};
 use crate::web::live::snapshot::Snapshot;
 use crate::web::page_query::PageQuery;
-use crate::web::render::events::destroyed;
 use crate::web::render::fault_forms::FaultForms;
 use crate::web::render::heroes::{self, RowCache};
 use crate::web::render::html::html;
@@ -28,7 +28,7 @@ pub(crate) async fn page(
     let query = PageQuery::parse(&raw);
     let fields: BTreeMap<String, String> = serde_urlencoded::from_str(&raw).unwrap_or_default();
     let city = fields.get("destroyed").and_then(|name| state.domain.cities().iter().find(|city| city.as_str() == name));
-    let notice = city.map(|city| Notice { text: destroyed(*city), bad: false });
+    let notice = city.map(|city| Notice { text: aftermath::destroyed(*city), bad: false });
     // The current view, so that a browser that has just sent a form sees the result.
     let view = state.dispatch.now().await?;
     let snapshot = Arc::clone(&state.broadcaster.subscribe(query.clone(), Some(view)).await?.borrow());

@@ -7,9 +7,10 @@ use shared::hero::HeroName;
 use shared::id::HeroId;
 
 use crate::event_log::EventKind;
+use crate::model::aftermath;
 use crate::model::node_state::NodeStatus;
 use crate::model::rows::Pattern;
-use crate::model::view::{self, View};
+use crate::model::view::View;
 use crate::text::{counted, grouped, title};
 use crate::web::render::phrase::CityKey;
 use crate::web::render::wording::{listed, moment};
@@ -68,7 +69,7 @@ impl AftermathPanel {
 
 /// The outcome of each bomb that put heroes at risk, newest first.
 pub(crate) fn aftermath(view: &View) -> Vec<Aftermath> {
-    let line = |bomb: &view::Aftermath| Aftermath {
+    let line = |bomb: &aftermath::Aftermath| Aftermath {
         at: view.events.iter().rev().find(|event| event.number == bomb.event).map(|it| moment(it.at)).unwrap_or_default(),
         key: bomb.city.to_string(),
         text: became(view, bomb),
@@ -76,7 +77,7 @@ pub(crate) fn aftermath(view: &View) -> Vec<Aftermath> {
     view.aftermaths.iter().rev().filter(|bomb| bomb.count > 0).map(|bomb| line(bomb)).collect()
 }
 
-fn became(view: &View, bomb: &view::Aftermath) -> String {
+fn became(view: &View, bomb: &aftermath::Aftermath) -> String {
     let city = title(bomb.city);
     let all: Vec<String> = bomb.only_there.iter().map(|(_, name)| name.to_string()).collect();
     let heroes = counted(bomb.count, "hero", "heroes");
@@ -120,7 +121,7 @@ fn became(view: &View, bomb: &view::Aftermath) -> String {
 
 /// Returns true if the city has answered since. Until then its last state is shown, with the heroes
 /// that the bomb destroyed.
-fn is_back(view: &View, bomb: &view::Aftermath) -> bool {
+fn is_back(view: &View, bomb: &aftermath::Aftermath) -> bool {
     let mut since = view.events.iter().rev().take_while(|event| event.number > bomb.event);
     let forgotten = view.events.front().is_some_and(|oldest| oldest.number > bomb.event);
     forgotten || since.any(|event| event.node == bomb.city && event.kind == EventKind::Answers)
@@ -149,7 +150,7 @@ mod tests {
         let hold = |scene: Scene, number: usize| scene.hold(number as u8, NAMES[number], [None, Some(&entry), None, None]);
         let mut scene = (0..back).fold(Scene::new(), hold).happened("gotham", EventKind::Destroyed).happened("gotham", EventKind::Answers);
         let only_there = (0..count).map(|number| (id(number as u8), NAMES[number].into())).collect();
-        scene.view.aftermaths.push(Arc::new(view::Aftermath { city: name("gotham"), event: 1, only_there, count }));
+        scene.view.aftermaths.push(Arc::new(aftermath::Aftermath { city: name("gotham"), event: 1, only_there, count }));
         scene
     }
 
@@ -208,7 +209,7 @@ mod tests {
     #[test]
     fn the_newest_bomb_comes_first_and_one_that_put_nothing_at_stake_is_not_told_of() {
         let mut scene = bombed(1, 0);
-        let bomb = |event, count, name: &str| view::Aftermath {
+        let bomb = |event, count, name: &str| aftermath::Aftermath {
             city: crate::fixtures::name("capitol"),
             event,
             only_there: vec![(id(9), name.into())],
@@ -216,7 +217,7 @@ mod tests {
         };
         scene = scene.happened("capitol", EventKind::Destroyed).happened("capitol", EventKind::Answers);
         scene.view.aftermaths.push(Arc::new(bomb(3, 300, "Zoe")));
-        scene.view.aftermaths.push(Arc::new(view::Aftermath { only_there: Vec::new(), ..bomb(3, 0, "") }));
+        scene.view.aftermaths.push(Arc::new(aftermath::Aftermath { only_there: Vec::new(), ..bomb(3, 0, "") }));
         let expected =
             ["Of 1 of the 300 heroes that Capitol alone held, 1 is gone (Zoe).", "The one hero that Gotham alone held, Ada, is gone."];
         assert_eq!(told(&scene), expected);
@@ -227,7 +228,7 @@ mod tests {
     fn a_name_is_text_on_the_page_whatever_it_says() {
         let mut scene = bombed(1, 0);
         let only_there = vec![(id(0), "<img src=x onerror=alert(1)>".into())];
-        scene.view.aftermaths = vec![Arc::new(view::Aftermath { city: name("gotham"), event: 1, only_there, count: 1 })];
+        scene.view.aftermaths = vec![Arc::new(aftermath::Aftermath { city: name("gotham"), event: 1, only_there, count: 1 })];
         let html = AftermathPanel::of(&scene.view).render().expect("rendering into a string");
         assert!(!html.contains("<img") && html.contains("alert(1)"), "{html}");
         assert!(html.starts_with(r#"<div class="card aftermaths" id="aftermath""#), "{html}");

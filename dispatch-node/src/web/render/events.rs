@@ -4,19 +4,12 @@ use std::sync::Arc;
 
 use askama::Template;
 
-use shared::id::NodeName;
-
 use crate::event_log::LoggedEvent;
 use crate::model::view::View;
 use crate::web::render::wording::time_of_day;
 
 /// The number of events that a page shows.
 const EVENTS_SHOWN: usize = 12;
-
-/// The notice that a city was bombed.
-pub(crate) fn destroyed(city: NodeName) -> String {
-    format!("{city} has been destroyed")
-}
 
 /// The last events, newest first.
 #[derive(Debug, Clone, PartialEq, Eq, Template)]

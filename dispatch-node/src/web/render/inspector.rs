@@ -16,7 +16,7 @@ use askama::Template;
 use shared::clock::Stamp;
 use shared::id::HeroId;
 
-use crate::model::city_state::Way;
+use crate::model::arrival::Way;
 use crate::model::history::Step;
 use crate::model::lost_writes::Lost;
 use crate::model::view::View;

@@ -62,7 +62,7 @@ impl VerdictPanel {
         let stat = |label, value, unit: String, bad| Stat { label, value, unit, bad };
         Self {
             sentence: verdict.phrases.iter().map(phrase).collect(),
-            past: verdict.past(),
+            past: verdict.past.clone(),
             converged: verdict.converged,
             detail: detail(view),
             stats: vec![

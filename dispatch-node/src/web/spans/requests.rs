@@ -51,24 +51,7 @@ pub(crate) async fn request(request: Request, next: Next) -> Response {
 
 /// The span of a request to the machine, from sending to the reply.
 pub(crate) fn ask(action: &Action) -> Span {
-    let name = match action {
-        Action::Create { .. } => "ask create",
-        Action::CreateMany { .. } => "ask create many",
-        Action::Assign { .. } => "ask assign",
-        Action::Terminate { .. } => "ask terminate",
-        Action::Bomb { .. } => "ask bomb",
-        Action::Forget { .. } => "ask forget",
-        Action::Inject { .. } => "ask inject",
-        Action::Heal { .. } => "ask heal",
-        Action::Gossip { .. } => "ask gossip",
-        Action::Exchange { .. } => "ask exchange",
-        Action::Stop { .. } => "ask stop",
-        Action::Kill { .. } => "ask kill",
-        Action::Log { .. } => "ask log",
-        Action::Find { .. } => "ask find",
-        Action::View => "ask view",
-    };
-    Span::child(name, Part::Own, REQUEST.try_get().ok().flatten())
+    Span::child(action.span_name(), Part::Own, REQUEST.try_get().ok().flatten())
 }
 
 /// The method, if it is a standard one: clients must not create new span names.

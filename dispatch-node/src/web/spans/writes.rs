@@ -10,13 +10,12 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use shared::clock::Stamp;
-use shared::crdt::Entry;
 use shared::id::HeroId;
 use shared::spans::{Part, Span};
 use shared::trace::TraceContext;
 
 use crate::model::view::View;
-use crate::request::Reply;
+use crate::request::{Reply, Written};
 use crate::web::fragments::Number;
 
 /// The most writes that are tracked; the newest are kept.
@@ -48,7 +47,7 @@ enum Way {
 impl WriteSpans {
     /// Tracks the write of this reply, if it is one, as a child of `ask`.
     pub(crate) fn follow(&self, answer: &Reply, ask: Option<TraceContext>) {
-        let Some((hero, entry)) = written(answer) else { return };
+        let Some(Written { hero, entry }) = answer.write() else { return };
         let mut span = Span::child("observe", Part::Own, ask);
         if span.context().is_none() {
             return;
@@ -61,7 +60,7 @@ impl WriteSpans {
         {
             span.fail(|| "gave way to newer writes");
         }
-        writes.push(Write { hero, stamp: entry.stamp, since: Instant::now(), way: Way::Observing(span) });
+        writes.push(Write { hero: *hero, stamp: entry.stamp, since: Instant::now(), way: Way::Observing(span) });
     }
 
     /// Records that `view` is about to be sent as frame `number`.
@@ -99,25 +98,6 @@ impl WriteSpans {
     }
 }
 
-/// Returns the write of a reply; of several, the last.
-fn written(answer: &Reply) -> Option<(HeroId, &Entry)> {
-    match answer {
-        Reply::Created(created) => created.last().map(|(hero, entry)| (*hero, &**entry)),
-        Reply::Assigned(hero, entry) | Reply::Terminated(hero, entry) => Some((*hero, entry)),
-        Reply::Bombed(_)
-        | Reply::Forgotten(_)
-        | Reply::Injected(_)
-        | Reply::Healed
-        | Reply::Gossip(_)
-        | Reply::Exchanged(_)
-        | Reply::Ended(_)
-        | Reply::Logged
-        | Reply::Found(..)
-        | Reply::View(_)
-        | Reply::Refused(_) => None,
-    }
-}
-
 /// Returns true if the writer is seen to hold this write, or a later one of that hero.
 fn has(view: &View, hero: HeroId, stamp: Stamp) -> bool {
     let Some(row) = view.rows.get(hero) else { return false };
@@ -142,13 +122,13 @@ mod tests {
     fn a_write_is_followed_to_the_first_page_that_is_shown_it_and_no_more_than_a_few_are() {
         let write_spans = WriteSpans::default();
         let (before, after) = (live(stamp("dispatch", 9_000), 84, None), live(stamp("gotham", 1_000), 100, None));
-        let assigned = Reply::Assigned(id(1), Arc::clone(&after));
+        let assigned = Reply::Assigned(Written { hero: id(1), entry: Arc::clone(&after) });
         write_spans.follow(&assigned, ASK);
         assert!(write_spans.writes().is_empty(), "without a collector nothing is");
 
         let _exporting = shared::spans::start(Some("http://127.0.0.1:1"), "dispatch").unwrap();
         write_spans.follow(&assigned, None);
-        write_spans.follow(&Reply::Healed, ASK);
+        write_spans.follow(&Reply::Healed(()), ASK);
         assert!(write_spans.writes().is_empty(), "neither what is of no trace, nor what is no write");
 
         write_spans.follow(&assigned, ASK);

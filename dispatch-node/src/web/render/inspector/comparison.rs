@@ -10,7 +10,7 @@ use shared::clock::Stamp;
 use shared::crdt::Entry;
 use shared::id::NodeName;
 
-use crate::model::city_state::Way;
+use crate::model::arrival::Way;
 use crate::model::history::Step;
 use crate::model::node_state::NodeState;
 use crate::model::node_state::NodeStatus;

@@ -19,7 +19,7 @@ use super::table::{ROWS_MAX, table_rows};
 use super::*;
 use crate::event_log::EventKind;
 use crate::fixtures::{self, THREE, at, name};
-use crate::model::city_state::{Arrival, Way};
+use crate::model::arrival::{Arrival, Way};
 use crate::model::rows::Row;
 use crate::web::render::forecast_curve::{Predicted, PredictedPoint};
 

@@ -1,0 +1,127 @@
+//! The faults that were requested, and the requests that wait until the nodes report them.
+//!
+//! Invariant: a request is answered when every node that it concerns has reported, has lost its link,
+//! or has not reported in time.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use shared::fault::{Control, Fault, FaultId, Report};
+use shared::id::NodeName;
+use shared::machine::earliest;
+use shared::time::Now;
+
+use super::requests::ANSWER_TIMEOUT;
+use crate::model::faults::{FaultView, Faults};
+use crate::request::{Heal, Inject, Ticket};
+
+/// The faults, and the requests that wait for reports.
+#[derive(Debug, Default)]
+pub(super) struct FaultControl {
+    pub(super) faults: Faults,
+    waiting: Vec<Waiting>,
+    /// The faults that each node reported last.
+    reported: BTreeMap<NodeName, BTreeSet<FaultId>>,
+}
+
+/// A request that waits for reports.
+#[derive(Debug)]
+struct Waiting {
+    awaited: Awaited,
+    deadline: Duration,
+}
+
+#[derive(Debug)]
+enum Awaited {
+    /// The fault is in force at all these nodes.
+    InForce { ticket: Ticket<Inject>, fault: Fault, heal_after: Duration, nodes: BTreeSet<NodeName> },
+    /// The faults are in force at no linked node.
+    Over { ticket: Ticket<Heal>, faults: Vec<FaultId> },
+}
+
+/// A request that can be answered.
+#[derive(Debug)]
+pub(super) enum Confirmed {
+    Injected(Ticket<Inject>, FaultView),
+    Healed(Ticket<Heal>),
+}
+
+impl FaultControl {
+    /// Starts a fault whose request waits until all `nodes` have reported it.
+    pub(super) fn inject(&mut self, now: Now, ticket: Ticket<Inject>, fault: Fault, heal_after: Duration, nodes: BTreeSet<NodeName>) {
+        self.faults.begin(now.mono, fault, heal_after);
+        self.wait(now, Awaited::InForce { ticket, fault, heal_after, nodes });
+    }
+
+    /// Has a request wait until no node reports these faults, which have ended.
+    pub(super) fn await_healed(&mut self, now: Now, ticket: Ticket<Heal>, faults: Vec<FaultId>) {
+        self.wait(now, Awaited::Over { ticket, faults });
+    }
+
+    fn wait(&mut self, now: Now, awaited: Awaited) {
+        self.waiting.push(Waiting { awaited, deadline: now.mono + ANSWER_TIMEOUT });
+    }
+
+    /// Takes in a node's report. Returns the controls that the node must be sent, and the faults that
+    /// are over with its process.
+    pub(super) fn on_report(&mut self, now: Now, from: NodeName, report: &Report) -> (Vec<Control>, Vec<Fault>) {
+        self.reported.insert(from, report.faults.iter().map(|in_force| in_force.fault.id).collect());
+        self.faults.on_report(now.mono, from, report)
+    }
+
+    /// Takes the requests that need not wait any longer. A node that is not linked is not waited for.
+    pub(super) fn take_confirmed(&mut self, now: Now, is_linked: impl Fn(NodeName) -> bool) -> Vec<Confirmed> {
+        let reported = &self.reported;
+        let reports = |node: &NodeName, id: &FaultId| reported.get(node).is_some_and(|ids| ids.contains(id));
+        let is_done = |awaited: &Awaited| match awaited {
+            Awaited::InForce { fault, nodes, .. } => nodes.iter().all(|node| reports(node, &fault.id) || !is_linked(*node)),
+            Awaited::Over { faults, .. } => {
+                !reported.keys().filter(|node| is_linked(**node)).any(|node| faults.iter().any(|id| reports(node, id)))
+            }
+        };
+        let is_over = |waiting: &mut Waiting| is_done(&waiting.awaited) || waiting.deadline <= now.mono;
+        let over: Vec<Waiting> = self.waiting.extract_if(.., is_over).collect();
+        let confirmed = |Waiting { awaited, .. }| match awaited {
+            Awaited::Over { ticket, .. } => Confirmed::Healed(ticket),
+            // A node that was not reached in time is sent the fault again when it reports. The fault
+            // may be over by now; it was injected all the same.
+            Awaited::InForce { ticket, fault, heal_after, .. } => {
+                let view = self.faults.view(now.mono, fault.id);
+                Confirmed::Injected(ticket, view.unwrap_or_else(|| FaultView::over(fault, heal_after)))
+            }
+        };
+        over.into_iter().map(confirmed).collect()
+    }
+
+    /// Returns the time at which the next fault heals by itself, or the next request is answered.
+    pub(super) fn deadline(&self) -> Option<Duration> {
+        earliest([self.faults.deadline(), self.waiting.iter().map(|waiting| waiting.deadline).min()])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use shared::fault::{Frames, InForce, Trouble};
+    use shared::time::UnixMillis;
+
+    #[test]
+    fn an_injection_is_confirmed_by_the_report_of_each_linked_node_and_no_later_than_its_deadline() {
+        let now = |millis| Now { mono: Duration::from_millis(millis), wall: UnixMillis(millis) };
+        let (gotham, capitol): (NodeName, NodeName) = ("gotham".parse().unwrap(), "capitol".parse().unwrap());
+        let fault = Fault { id: FaultId(1), trouble: Trouble::Cut, from: gotham, to: Some(capitol), both: true };
+        let lasts = Duration::from_secs(9);
+        let in_force = InForce { fault, remaining: lasts, frames: Frames::default() };
+        let report = Report { faults: vec![in_force], wall: UnixMillis(0) };
+        let mut control = FaultControl::default();
+        control.inject(now(0), Ticket::new(1, None), fault, lasts, [gotham, capitol].into());
+        control.on_report(now(10), gotham, &report);
+        assert!(control.take_confirmed(now(10), |_| true).is_empty(), "capitol has not reported");
+        assert_eq!(control.deadline(), Some(ANSWER_TIMEOUT));
+        assert!(matches!(control.take_confirmed(now(20), |node| node == gotham)[..], [Confirmed::Injected(..)]));
+        control.faults.end(fault.id);
+        control.await_healed(now(30), Ticket::new(2, None), vec![fault.id]);
+        assert!(control.take_confirmed(now(40), |_| true).is_empty(), "gotham reported it last");
+        assert!(matches!(control.take_confirmed(now(1_730), |_| true)[..], [Confirmed::Healed(_)]));
+    }
+}

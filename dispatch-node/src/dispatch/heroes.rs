@@ -1,0 +1,138 @@
+//! The part of dispatch that finds copies of heroes, and writes them itself.
+//!
+//! Invariant: a write of dispatch's own, or a command, is made over the newest copy that may be used;
+//! where replication is cut, no copy passes the cut with a command.
+
+use std::sync::Arc;
+
+use shared::crdt::{Entry, EntryRef, Value};
+use shared::hero::{Hero, Location};
+use shared::id::{HeroId, NodeName};
+use shared::replica::WriteError;
+use shared::time::Now;
+
+use super::Dispatch;
+use crate::event_log::{EventKind, LoggedWrite};
+use crate::request::{RequestError, Written};
+
+impl Dispatch {
+    /// Creates heroes with these names: all of them or none.
+    pub(super) fn create_heroes(&mut self, now: Now, names: Vec<String>) -> Result<Vec<Written>, RequestError> {
+        if names.len() > self.replica.room_for_heroes() {
+            return Err(RequestError::TooManyHeroes);
+        }
+        let mut created = Vec::with_capacity(names.len());
+        for name in names {
+            let hero = self.random.hero_id();
+            let written = self.replica.write(now, hero, Value::Live(Hero::new(name.into())));
+            created.push(self.written(now, hero, written)?);
+        }
+        match created.as_slice() {
+            [Written { hero, entry }] => {
+                let text = format!("{} was created", self.known.name(*hero));
+                self.log_write(now, self.me(), EventKind::Created, text, LoggedWrite::of(*hero, entry));
+            }
+            many => self.log(now, self.me(), EventKind::Created, format!("{} superheroes were created", many.len())),
+        }
+        Ok(created)
+    }
+
+    pub(super) fn send_home(&mut self, now: Now, id: HeroId) -> Result<Written, RequestError> {
+        let copy = self.copy(id)?;
+        let hero = copy.hero().ok_or(RequestError::Deleted(id))?.assigned(Location::Home);
+        self.write_over(now, id, Value::Live(hero), &copy, EventKind::Assigned, "was sent home")
+    }
+
+    pub(super) fn terminate(&mut self, now: Now, id: HeroId) -> Result<Written, RequestError> {
+        let copy = self.copy(id)?;
+        self.write_over(now, id, Value::Tombstone, &copy, EventKind::Terminated, "was terminated")
+    }
+
+    fn write_over(
+        &mut self,
+        now: Now,
+        id: HeroId,
+        value: Value,
+        over: &Entry,
+        kind: EventKind,
+        what: &str,
+    ) -> Result<Written, RequestError> {
+        let written = self.replica.write_over(now, id, value, Some(over));
+        let written = self.written(now, id, written)?;
+        let text = format!("{} {what}", self.known.name(id));
+        self.log_write(now, self.me(), kind, text, LoggedWrite::of(id, &written.entry));
+        Ok(written)
+    }
+
+    /// Notes what dispatch itself has written: the next reader must see it.
+    fn written(&mut self, now: Now, hero: HeroId, written: Result<Entry, WriteError>) -> Result<Written, RequestError> {
+        let entry = Arc::new(written.map_err(|error| match error {
+            WriteError::Joining => RequestError::Joining { node: self.me() },
+            WriteError::Dead => RequestError::Deleted(hero),
+            WriteError::TooFarAhead => RequestError::TooFarAhead { node: self.me() },
+            WriteError::TooManyHeroes => RequestError::TooManyHeroes,
+            WriteError::TooManyTombstones => RequestError::TooManyTombstones,
+        })?);
+        self.learn(hero, &entry.as_entry_ref());
+        if let Some(first) = self.refresh.add_written(hero) {
+            self.refresh_row(now, first);
+        }
+        self.comparison.acknowledged(now, hero, &entry);
+        self.holdings_changed(now);
+        Ok(Written { hero, entry })
+    }
+
+    /// Remembers a hero beyond its death.
+    pub(super) fn learn(&mut self, id: HeroId, entry: &EntryRef<'_>) {
+        self.comparison.seen(id, entry);
+        self.known.learn(id, entry);
+        let (map, cities) = (self.replica.map(), self.observer.cities());
+        self.known.prune(|id| map.get(id).is_some() || cities.iter().any(|city| city.entries.contains_key(&id)));
+    }
+
+    /// Returns the newest living copy of the hero that is known: dispatch's own, one that a city
+    /// showed, or one that a city acknowledged. A command over an older copy would pass for a write
+    /// that had not seen the newer one.
+    pub(super) fn find(&self, id: HeroId) -> Result<Arc<Entry>, RequestError> {
+        let own = self.replica.map().get(id).map(Arc::new);
+        let seen = self.observer.cities().iter().filter_map(|city| city.entries.get(&id));
+        let newest = own.iter().chain(seen).chain(self.known.acknowledged(id)).max_by_key(|entry| entry.rank());
+        match newest {
+            Some(copy) if !copy.is_tombstone() && !self.replica.knows_dead(id, copy) => Ok(Arc::clone(copy)),
+            Some(_) => Err(RequestError::Deleted(id)),
+            // Dead, and the tombstone collected, or gone with the only city that held it.
+            None if self.known.is_birth_covered(id, self.replica.vector()) => Err(RequestError::Deleted(id)),
+            None => Err(RequestError::NeverHeardOf(id)),
+        }
+    }
+
+    /// Returns the copy that a write is made over. While anything is cut it is dispatch's own: a copy
+    /// that it has merely seen at a city would carry news past the cut.
+    fn copy(&self, id: HeroId) -> Result<Arc<Entry>, RequestError> {
+        if !self.faults.faults.any_cut() {
+            return self.find(id);
+        }
+        match self.replica.map().get(id) {
+            Some(own) if !own.is_tombstone() => Ok(own.into()),
+            Some(_) => Err(RequestError::Deleted(id)),
+            None => Err(self.find(id).err().unwrap_or(RequestError::CityHasNotHeard { city: self.me() })),
+        }
+    }
+
+    /// Returns the copy that goes to a city with a command; none where replication to it is cut: then
+    /// the city acts on what it holds.
+    pub(super) fn copy_for(&self, city: NodeName, id: HeroId) -> Result<Option<Arc<Entry>>, RequestError> {
+        let (me, faults) = (self.me(), &self.faults.faults);
+        // A pull needs both directions, so a cut of one stops both.
+        if faults.is_cut(me, city) || faults.is_cut(city, me) {
+            return match self.find(id) {
+                Err(never @ RequestError::NeverHeardOf(_)) => Err(never),
+                Ok(_) | Err(_) => Ok(None),
+            };
+        }
+        match self.copy(id) {
+            Err(RequestError::CityHasNotHeard { .. }) => Ok(None),
+            copy => copy.map(Some),
+        }
+    }
+}

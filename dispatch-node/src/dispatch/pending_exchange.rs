@@ -1,0 +1,104 @@
+//! One gossip exchange that was requested: dispatch carries its round, and counts what passes.
+//!
+//! Invariant: only frames of the one round that the puller began are counted.
+
+use std::time::Duration;
+
+use shared::id::Origin;
+use shared::message::{Envelope, Frame, Step};
+use shared::wire;
+
+use crate::model::exchange::Exchange;
+use crate::request::{RunExchange, Ticket};
+
+/// The time after which an exchange is given up.
+const EXCHANGE_TIMEOUT: Duration = Duration::from_millis(1_500);
+
+/// An exchange that is under way.
+#[derive(Debug)]
+pub(super) struct PendingExchange {
+    pub(super) ticket: Ticket<RunExchange>,
+    pub(super) deadline: Duration,
+    ends: (Origin, Origin),
+    /// The puller's number of the round, once it has asked.
+    round: Option<u64>,
+    pub(super) so_far: Exchange,
+}
+
+impl PendingExchange {
+    pub(super) fn new(ticket: Ticket<RunExchange>, now: Duration, source: Origin, puller: Origin) -> Self {
+        let so_far = Exchange { source: source.node, puller: puller.node, completed: false, entries: 0, bytes: 0 };
+        Self { ticket, deadline: now + EXCHANGE_TIMEOUT, ends: (source, puller), round: None, so_far }
+    }
+
+    /// Counts a frame, if it belongs to this exchange. Returns whether it was the last one.
+    pub(super) fn pass(&mut self, envelope: &Envelope) -> bool {
+        let (source, puller) = self.ends;
+        let onward = (envelope.from, envelope.to) == (source, puller);
+        if !onward && (envelope.from, envelope.to) != (puller, source) {
+            return false;
+        }
+        if !onward && self.round.is_none() && matches!(envelope.step, Step::Pull(_)) {
+            self.round = Some(envelope.round);
+        }
+        // Frames of an earlier round may still be under way.
+        if self.round != Some(envelope.round) {
+            return false;
+        }
+        self.so_far.bytes += wire::encode(&Frame::Round(envelope.clone())).len();
+        match &envelope.step {
+            Step::Chunk { entries, .. } if onward => self.so_far.entries += entries.len(),
+            Step::Same { .. } | Step::End { .. } if onward => self.so_far.completed = true,
+            Step::Chunk { .. }
+            | Step::Same { .. }
+            | Step::End { .. }
+            | Step::Invite { .. }
+            | Step::Pull(_)
+            | Step::Which
+            | Step::Ack { .. } => {}
+        }
+        self.so_far.completed
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use shared::crdt::{Fingerprint, VersionVector};
+    use shared::id::Incarnation;
+    use shared::message::{Question, Summary, Wish};
+
+    fn origin(name: &str) -> Origin {
+        Origin { node: name.parse().unwrap(), incarnation: Incarnation(1) }
+    }
+
+    fn envelope(from: &str, to: &str, round: u64, step: Step) -> Envelope {
+        Envelope { from: origin(from), to: origin(to), round, step }
+    }
+
+    fn pull() -> Step {
+        let summary = Summary { vector: 1, fingerprint: Fingerprint::default() };
+        Step::Pull(Question { summary, vector: None, wish: Wish { mutual: false, full: false } })
+    }
+
+    fn end() -> Step {
+        let nothing = VersionVector::new();
+        Step::End { serving: 1, chunks: 0, vector: nothing.clone(), horizon: nothing, full: false, joined: true }
+    }
+
+    #[test]
+    fn it_counts_its_own_round_from_the_question_to_the_end() {
+        let mut exchange = PendingExchange::new(Ticket::new(1, None), Duration::ZERO, origin("gotham"), origin("capitol"));
+        for stranger in
+            [envelope("gotham", "capitol", 4, end()), envelope("gotham", "metropolis", 5, end()), envelope("gotham", "capitol", 9, pull())]
+        {
+            assert!(!exchange.pass(&stranger));
+        }
+        assert_eq!(exchange.so_far.bytes, 0, "none of that is part of it");
+        assert!(!exchange.pass(&envelope("capitol", "gotham", 5, pull())));
+        let asked = exchange.so_far.bytes;
+        assert!(asked > 0 && !exchange.pass(&envelope("gotham", "capitol", 4, end())), "the end of an earlier round");
+        assert!(exchange.pass(&envelope("gotham", "capitol", 5, end())));
+        assert!(exchange.so_far.completed && exchange.so_far.bytes > asked);
+    }
+}

@@ -1,0 +1,44 @@
+//! The record of what happened: the event log, the history of the last minute, and the aftermaths of
+//! the last bombs.
+//!
+//! Invariant: each logged event is also a mark of the history.
+
+use std::sync::Arc;
+
+use shared::hero::HeroName;
+use shared::id::{HeroId, NodeName};
+use shared::time::Now;
+
+use crate::event_log::{EventKind, EventLog, LoggedEvent, NewEvent};
+use crate::model::aftermath::{Aftermaths, destroyed_with};
+use crate::model::history::History;
+
+/// The record of what happened.
+#[derive(Debug)]
+pub(super) struct Record {
+    pub(super) log: EventLog,
+    pub(super) history: History,
+    pub(super) aftermaths: Aftermaths,
+}
+
+impl Record {
+    /// Returns an empty record.
+    pub(super) fn new(events_max: usize) -> Self {
+        Self { log: EventLog::new(events_max), history: History::default(), aftermaths: Aftermaths::default() }
+    }
+
+    /// Logs an event.
+    pub(super) fn log(&mut self, now: Now, event: NewEvent) -> Arc<LoggedEvent> {
+        let event = self.log.append(now.wall, event);
+        self.history.marked(now, event.node, event.kind);
+        event
+    }
+
+    /// Logs that a city was bombed, with the heroes that only it held.
+    pub(super) fn log_bomb(&mut self, now: Now, city: NodeName, only_there: Vec<(HeroId, HeroName)>) -> Arc<LoggedEvent> {
+        let text = destroyed_with(city, &only_there);
+        let event = self.log(now, NewEvent { node: city, kind: EventKind::Destroyed, text, write: None });
+        self.aftermaths.push(city, event.number, only_there);
+        event
+    }
+}

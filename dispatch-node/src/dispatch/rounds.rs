@@ -1,0 +1,165 @@
+//! The part of dispatch that starts rounds and carries those of others.
+//!
+//! Invariant: a step is carried only if its author handed it in, and only to an incarnation that is
+//! linked.
+
+use shared::fault::{Control, Pace};
+use shared::id::{NodeName, Origin};
+use shared::message::{Envelope, Frame, Step};
+use shared::replica;
+use shared::time::Now;
+
+use super::pending_exchange::PendingExchange;
+use super::{Dispatch, Event};
+use crate::event_log::EventKind;
+use crate::model::exchange::Exchange;
+use crate::request::{RequestError, RunExchange, Ticket};
+
+impl Dispatch {
+    /// Starts the rounds that are due: one between two random cities, one from a random city.
+    pub(super) fn start_due_rounds(&mut self, now: Now) {
+        if self.gossip.carried_is_due(now) {
+            let cities = self.observer.linked_cities();
+            let pairs = cities.iter().flat_map(|source| cities.iter().map(move |puller| (*source, *puller)));
+            if let Some((source, puller)) = self.random.choose(pairs.filter(|(source, puller)| source != puller)) {
+                self.invite(source, puller);
+            }
+        }
+        if self.gossip.poll_is_due(now)
+            && let Some(city) = self.random.choose(self.observer.linked_cities().into_iter())
+        {
+            self.replica.pull(now, city, city.node, true);
+        }
+    }
+
+    fn invite(&mut self, source: Origin, puller: Origin) {
+        let invite = Envelope { from: self.replica.me(), to: puller, round: 0, step: Step::Invite { source } };
+        self.send(puller.node, Frame::Round(invite));
+    }
+
+    /// Pulls from a city that has written something, rather than at the next poll.
+    pub(super) fn pull_soon(&mut self, now: Now, city: NodeName) {
+        self.write_pulls.schedule(now, city);
+        self.pull_from_due_writers(now);
+    }
+
+    pub(super) fn pull_from_due_writers(&mut self, now: Now) {
+        for city in self.write_pulls.take_due(now) {
+            if let Some(origin) = self.observer.linked(city) {
+                self.replica.pull(now, origin, city, true);
+            }
+        }
+    }
+
+    pub(super) fn on_round(&mut self, now: Now, from: NodeName, envelope: Envelope) {
+        if envelope.to.node != self.me() {
+            return self.carry(now, from, envelope);
+        }
+        self.count_exchange(now, &envelope);
+        let before = self.replica.map().changes();
+        self.replica.handle(now, from, envelope);
+        if self.replica.map().changes() != before {
+            self.holdings_changed(now);
+        }
+    }
+
+    fn carry(&mut self, now: Now, from: NodeName, envelope: Envelope) {
+        if envelope.from.node == from && self.observer.linked(envelope.to.node) == Some(envelope.to) {
+            self.count_exchange(now, &envelope);
+            self.send(envelope.to.node, Frame::Round(envelope));
+        }
+    }
+
+    pub(super) fn collect_replica_outputs(&mut self, now: Now) {
+        while let Some(output) = self.replica.poll() {
+            match output {
+                replica::Output::Send { via, envelope } => {
+                    self.count_exchange(now, &envelope);
+                    self.send(via, Frame::Round(envelope));
+                }
+                replica::Output::Event(event) => {
+                    if matches!(event, replica::Event::Superseded { .. }) {
+                        // This incarnation is over, so no answer will reach it.
+                        let pending = self.requests.take_all();
+                        self.give_up(pending);
+                    }
+                    if let Some((node, text)) = self.alarms.on_replica_event(now, &event) {
+                        self.log(now, node, EventKind::Alarm, text);
+                    }
+                    self.event(Event::Replica(event));
+                }
+            }
+        }
+    }
+
+    pub(super) fn set_pace(&mut self, now: Now, pace: Pace) {
+        if pace != self.gossip.pace() {
+            let (kind, text) = match pace.percent {
+                0 => (EventKind::Paused, "gossip is paused".to_owned()),
+                100 => (EventKind::Resumed, "gossip goes on".to_owned()),
+                percent => (EventKind::Resumed, format!("gossip goes on at {percent} % of its pace")),
+            };
+            self.log(now, self.me(), kind, text);
+        }
+        self.gossip.set_pace(now, pace);
+        self.replica.pause(pace == Pace::PAUSED);
+        self.announce_pace(now);
+    }
+
+    pub(super) fn announce_due_pace(&mut self, now: Now) {
+        if self.gossip.announcement_is_due(now) {
+            self.announce_pace(now);
+        }
+    }
+
+    fn announce_pace(&mut self, now: Now) {
+        for city in self.observer.linked_cities() {
+            self.send(city.node, Frame::Control(Control::Pace(self.gossip.pace())));
+        }
+        self.gossip.announced(now);
+    }
+
+    pub(super) fn begin_exchange(&mut self, now: Now, ticket: Ticket<RunExchange>, RunExchange { source, puller }: RunExchange) {
+        if self.gossip.is_exchanging() {
+            return self.reply(ticket, Err(RequestError::ExchangeUnderWay));
+        }
+        let nodes: Vec<Origin> = self.observer.linked_cities().into_iter().chain([self.replica.me()]).collect();
+        let pairs = nodes.iter().flat_map(|source| nodes.iter().map(move |puller| (*source, *puller)));
+        let fits = |wanted: Option<NodeName>, node: Origin| wanted.is_none_or(|wanted| wanted == node.node);
+        let fitting = pairs.filter(|(from, to)| from != to && fits(source, *from) && fits(puller, *to));
+        let Some((source, puller)) = self.random.choose(fitting) else {
+            return self.reply(ticket, Err(RequestError::NobodyToExchange));
+        };
+        self.gossip.begin_exchange(PendingExchange::new(ticket, now.mono, source, puller));
+        if puller == self.replica.me() {
+            // An invitation makes the replica pull even while gossip is paused.
+            let invite = Envelope { from: source, to: puller, round: 0, step: Step::Invite { source } };
+            self.replica.handle(now, source.node, invite);
+        } else {
+            self.invite(source, puller);
+        }
+    }
+
+    fn count_exchange(&mut self, now: Now, envelope: &Envelope) {
+        if let Some(exchange) = self.gossip.pass(envelope) {
+            self.end_exchange(now, exchange);
+        }
+    }
+
+    pub(super) fn end_overdue_exchange(&mut self, now: Now) {
+        if let Some(exchange) = self.gossip.take_overdue_exchange(now) {
+            self.end_exchange(now, exchange);
+        }
+    }
+
+    fn end_exchange(&mut self, now: Now, PendingExchange { ticket, so_far, .. }: PendingExchange) {
+        let Exchange { source, puller, completed, entries, bytes } = so_far;
+        let text = if completed {
+            format!("{puller} pulled {entries} entries ({bytes} bytes) from {source}")
+        } else {
+            format!("{puller} was to pull from {source}, and no end of it was seen in time")
+        };
+        self.log(now, puller, EventKind::Stepped, text);
+        self.reply(ticket, Ok(so_far));
+    }
+}

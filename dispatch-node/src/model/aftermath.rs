@@ -1,0 +1,80 @@
+//! The heroes that the last bombs put at stake.
+//!
+//! Invariant: bounded, in bombs and in heroes of each.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use shared::hero::HeroName;
+use shared::id::{HeroId, NodeName};
+
+/// The number of heroes that are remembered of one bomb, and the number of bombs.
+const AT_STAKE_MAX: usize = 200;
+const AFTERMATHS_MAX: usize = 8;
+
+/// The heroes that only a bombed city held.
+#[derive(Clone, Debug)]
+pub struct Aftermath {
+    /// The city that was bombed.
+    pub city: NodeName,
+    /// The number of the bomb's line in the event log.
+    pub event: u64,
+    /// The heroes that the city alone held when it was hit; the first ones if there are very many.
+    pub only_there: Vec<(HeroId, HeroName)>,
+    /// The number of all of them.
+    pub count: usize,
+}
+
+/// The aftermaths of the last bombs, the newest last.
+#[derive(Debug, Default)]
+pub(crate) struct Aftermaths(VecDeque<Arc<Aftermath>>);
+
+impl Aftermaths {
+    /// Remembers what a bomb put at stake.
+    pub(crate) fn push(&mut self, city: NodeName, event: u64, mut only_there: Vec<(HeroId, HeroName)>) {
+        let count = only_there.len();
+        only_there.truncate(AT_STAKE_MAX);
+        self.0.push_back(Arc::new(Aftermath { city, event, only_there, count }));
+        if self.0.len() > AFTERMATHS_MAX {
+            self.0.pop_front();
+        }
+    }
+
+    /// Returns them as they are shown.
+    pub(crate) fn to_vec(&self) -> Vec<Arc<Aftermath>> {
+        self.0.iter().cloned().collect()
+    }
+}
+
+/// Returns the sentence that says that a city was bombed.
+#[must_use]
+pub fn destroyed(city: NodeName) -> String {
+    format!("{city} has been destroyed")
+}
+
+/// Returns the same sentence for the event log, with the heroes that only the city held.
+pub(crate) fn destroyed_with(city: NodeName, only_there: &[(HeroId, HeroName)]) -> String {
+    match only_there {
+        [] => destroyed(city),
+        [(_, name)] => format!("{}, and it alone had heard of {name}", destroyed(city)),
+        many => format!("{}, and it alone had heard of {} heroes", destroyed(city), many.len()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_very_many_heroes_the_first_are_kept_and_all_are_counted() {
+        let gotham = "gotham".parse().unwrap();
+        let heroes = vec![(HeroId(uuid::Uuid::nil()), HeroName::from("Granite")); 300];
+        assert_eq!(destroyed_with(gotham, &heroes[..0]), "gotham has been destroyed");
+        assert_eq!(destroyed_with(gotham, &heroes[..1]), "gotham has been destroyed, and it alone had heard of Granite");
+        assert_eq!(destroyed_with(gotham, &heroes), "gotham has been destroyed, and it alone had heard of 300 heroes");
+        let mut aftermaths = Aftermaths::default();
+        (0..9).for_each(|event| aftermaths.push(gotham, event, heroes.clone()));
+        let kept = aftermaths.to_vec();
+        assert_eq!((kept.len(), kept[0].event, kept[0].only_there.len(), kept[0].count), (8, 1, 200, 300));
+    }
+}

@@ -1,0 +1,134 @@
+//! The comparison of what all nodes hold, hero by hero, and what follows from it: since when copies
+//! differ, how long writes take to reach all cities, and which acknowledged writes were lost.
+//!
+//! Invariant: each row is that of the entries it was last made from; the rest is derived from the rows.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use imbl::Vector;
+
+use shared::crdt::{Entry, EntryRef};
+use shared::hero::HeroName;
+use shared::id::{HeroId, Incarnation, NodeName};
+use shared::time::Now;
+
+use crate::model::difference_age::DifferenceAges;
+use crate::model::lost_writes::{Lost, LostWrites};
+use crate::model::rows::{Pattern, Row, Rows};
+use crate::model::write_lag::WriteLags;
+
+/// The rows of all heroes, and what is derived from them.
+#[derive(Debug)]
+pub(crate) struct Comparison {
+    rows: Rows,
+    /// Whether each city counts when copies are compared.
+    counted: Vec<bool>,
+    ages: DifferenceAges,
+    lags: WriteLags,
+    lost: LostWrites,
+}
+
+impl Comparison {
+    /// Returns the comparison of an incarnation of dispatch that starts now.
+    pub(crate) fn new(now: Now) -> Self {
+        Self {
+            rows: Rows::default(),
+            counted: Vec::new(),
+            ages: DifferenceAges::default(),
+            lags: WriteLags::new(now),
+            lost: LostWrites::default(),
+        }
+    }
+
+    /// Returns the row of each hero.
+    pub(crate) fn rows(&self) -> &Rows {
+        &self.rows
+    }
+
+    /// Returns whether each city counts when copies are compared.
+    pub(crate) fn counted(&self) -> &[bool] {
+        &self.counted
+    }
+
+    /// Replaces the row of a hero, and everything that is derived from it.
+    pub(crate) fn put(&mut self, now: Now, id: HeroId, row: Option<Row>) {
+        let before = self.rows.get(id).map(|before| &**before);
+        match &row {
+            Some(row) => {
+                self.lags.heard(now, before, row);
+                self.lags.look(now, row, &self.counted);
+            }
+            None => self.lags.forgotten(now, id),
+        }
+        let differs = row.as_ref().is_some_and(|row| row.pattern.state(&self.counted).differs());
+        self.ages.look(id, differs, now.mono);
+        self.rows.put(id, row);
+        self.lost.changed(id);
+    }
+
+    /// Sets which cities count. Returns the heroes whose rows have to be looked at again.
+    pub(crate) fn count(&mut self, counted: Vec<bool>) -> Vec<HeroId> {
+        if counted == self.counted {
+            return Vec::new();
+        }
+        let before = std::mem::replace(&mut self.counted, counted);
+        // The rows stay; whether they differ, and whether a write has arrived, may change.
+        let turns = |pattern: &Pattern| pattern.state(&before).differs() != pattern.state(&self.counted).differs();
+        let mut turned: Vec<HeroId> =
+            if self.rows.count(turns) == 0 { Vec::new() } else { self.rows.having(turns).map(|row| row.id).collect() };
+        turned.extend(self.lags.heroes());
+        turned
+    }
+
+    /// Returns how long the oldest difference has lasted.
+    pub(crate) fn oldest_difference(&self, now: Now) -> Option<Duration> {
+        self.ages.oldest().map(|since| now.mono.saturating_sub(since))
+    }
+
+    /// Returns the heroes that only the city in column `index` holds.
+    pub(crate) fn only_at(&self, index: usize) -> Vec<(HeroId, HeroName)> {
+        let is_only_there = |pattern: &Pattern| pattern.only_at(&self.counted) == Some(index);
+        if self.rows.count(is_only_there) == 0 {
+            return Vec::new();
+        }
+        self.rows.iter().filter(|row| is_only_there(&row.pattern)).map(|row| (row.id, row.name.clone())).collect()
+    }
+
+    /// Notes a write that was acknowledged: it may get lost.
+    pub(crate) fn acknowledged(&mut self, now: Now, id: HeroId, entry: &Arc<Entry>) {
+        self.lost.saved(now.wall, id, entry);
+    }
+
+    /// Notes an entry that some node holds: a tombstone may be collected before its row is looked at.
+    pub(crate) fn seen(&mut self, id: HeroId, entry: &EntryRef<'_>) {
+        self.lost.heard(id, entry);
+    }
+
+    /// Decides the fate of at most `at_most` heroes' acknowledged writes. Returns whether these were
+    /// all. Call it only if every city has been read to its end.
+    pub(crate) fn settle_lost_writes(&mut self, now: Now, at_most: usize, lives: BTreeMap<NodeName, Incarnation>) -> bool {
+        let (rows, nodes) = (&self.rows, self.counted.len() + 1);
+        let holdings = |id| {
+            let held = |row: &Arc<Row>| row.cells.iter().chain([&row.own]).cloned().collect();
+            rows.get(id).map_or_else(|| vec![None; nodes], held)
+        };
+        self.lost.settle(now.wall, at_most, holdings, lives)
+    }
+
+    /// Returns the newest lost writes, the newest last.
+    pub(crate) fn lost_writes(&self) -> &Vector<Arc<Lost>> {
+        self.lost.listed()
+    }
+
+    /// Returns the number of writes that were lost so far.
+    pub(crate) fn lost_count(&self) -> u64 {
+        self.lost.lost()
+    }
+
+    /// Returns how long the writes took that have arrived at all cities since the last call.
+    pub(crate) fn take_lags(&mut self) -> Vec<Duration> {
+        self.lags.take()
+    }
+}

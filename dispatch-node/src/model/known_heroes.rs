@@ -1,0 +1,98 @@
+//! The heroes that dispatch remembers, also after their death: their names and births, and the
+//! newest acknowledged write to each.
+//!
+//! Invariant: bounded. Of the heroes that no node holds, names are dropped when there are too many; an
+//! acknowledged write is dropped when dispatch's own copy covers it.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use shared::clock::Stamp;
+use shared::crdt::{Entry, EntryRef, VersionVector};
+use shared::hero::HeroName;
+use shared::id::HeroId;
+
+/// The number of heroes remembered before those that no node holds are dropped.
+const KNOWN_MAX: usize = 2_000_000;
+
+/// The heroes that dispatch remembers.
+#[derive(Debug, Default)]
+pub(crate) struct KnownHeroes {
+    known: BTreeMap<HeroId, Known>,
+    /// The writes that cities acknowledged and that dispatch's own copy does not cover yet.
+    acknowledged: BTreeMap<HeroId, Arc<Entry>>,
+}
+
+#[derive(Debug)]
+struct Known {
+    name: HeroName,
+    born: Stamp,
+}
+
+impl KnownHeroes {
+    /// Remembers the name and the birth of the hero in `entry`, if it is alive.
+    pub(crate) fn learn(&mut self, id: HeroId, entry: &EntryRef<'_>) {
+        if let Some(hero) = entry.hero {
+            self.known.entry(id).or_insert_with(|| Known { name: hero.name.into(), born: entry.born });
+        }
+    }
+
+    /// Drops the heroes that no node holds, if too many are remembered.
+    pub(crate) fn prune(&mut self, is_held: impl Fn(HeroId) -> bool) {
+        if self.known.len() > KNOWN_MAX {
+            self.known.retain(|id, _| is_held(*id));
+        }
+    }
+
+    /// Returns the name of the hero, or its id if the name is not known.
+    pub(crate) fn name(&self, id: HeroId) -> HeroName {
+        self.known.get(&id).map_or_else(|| id.to_string().into(), |known| known.name.clone())
+    }
+
+    /// Returns whether a replica with this version vector has seen the birth of the hero.
+    pub(crate) fn is_birth_covered(&self, id: HeroId, vector: &VersionVector) -> bool {
+        self.known.get(&id).is_some_and(|known| vector.covers(known.born))
+    }
+
+    /// Remembers a write that a city acknowledged.
+    pub(crate) fn acknowledge(&mut self, id: HeroId, entry: Arc<Entry>) {
+        self.acknowledged.insert(id, entry);
+    }
+
+    /// Returns the newest acknowledged write to the hero that dispatch's own copy may lack.
+    pub(crate) fn acknowledged(&self, id: HeroId) -> Option<&Arc<Entry>> {
+        self.acknowledged.get(&id)
+    }
+
+    /// Drops the acknowledged writes that dispatch's own copy covers.
+    pub(crate) fn drop_covered(&mut self, vector: &VersionVector) {
+        self.acknowledged.retain(|_, entry| !vector.covers(entry.stamp));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use shared::clock::Hlc;
+    use shared::crdt::Value;
+    use shared::hero::Hero;
+    use shared::id::{Incarnation, Origin};
+    use shared::time::UnixMillis;
+
+    #[test]
+    fn a_name_outlives_its_hero_and_an_acknowledged_write_is_kept_until_it_is_covered() {
+        let origin = Origin { node: "gotham".parse().unwrap(), incarnation: Incarnation(1) };
+        let stamp = |wall| Stamp { hlc: Hlc { wall: UnixMillis(wall), logical: 0 }, origin };
+        let (id, mut known) = (HeroId(uuid::Uuid::nil()), KnownHeroes::default());
+        assert_eq!(&*known.name(id), id.to_string());
+        let born = Entry::written(Value::Live(Hero::new("Granite".into())), stamp(1), None);
+        let dead = Entry::written(Value::Tombstone, stamp(2), Some(&born));
+        known.learn(id, &born.as_entry_ref());
+        known.learn(id, &dead.as_entry_ref());
+        assert_eq!(&*known.name(id), "Granite");
+        known.acknowledge(id, Arc::new(dead));
+        known.drop_covered(&VersionVector::new());
+        assert!(known.acknowledged(id).is_some());
+        assert!(!known.is_birth_covered(id, &VersionVector::new()));
+    }
+}

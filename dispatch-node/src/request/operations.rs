@@ -1,0 +1,130 @@
+//! The operations that clients may request.
+
+use std::time::Duration;
+
+use shared::fault::{FaultId, Pace, Trouble};
+use shared::hero::Location;
+use shared::id::{HeroId, NodeName};
+
+use crate::event_log::EventKind;
+
+/// The most heroes created by one request.
+pub const CREATE_MAX: u32 = 10_000;
+
+/// Creates one hero.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Create {
+    /// The name, already checked; an invented one if there is none.
+    pub name: Option<String>,
+}
+
+/// Creates heroes with invented names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CreateMany {
+    /// The number of heroes, at most [`CREATE_MAX`].
+    pub count: u32,
+}
+
+/// Moves a hero.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Assign {
+    /// The hero.
+    pub hero: HeroId,
+    /// The destination.
+    pub to: Location,
+}
+
+/// Terminates a hero.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Terminate {
+    /// The hero.
+    pub hero: HeroId,
+}
+
+/// Crashes a city's replica.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Bomb {
+    /// The city; a random one if there is none.
+    pub city: Option<NodeName>,
+}
+
+/// Stops waiting for a city that is gone: it no longer keeps tombstones in place.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Forget {
+    /// The city.
+    pub city: NodeName,
+}
+
+/// Injects a fault.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Inject {
+    /// The kind of fault, already checked.
+    pub trouble: Trouble,
+    /// See [`Fault::from`](shared::fault::Fault::from).
+    pub from: NodeName,
+    /// See [`Fault::to`](shared::fault::Fault::to).
+    pub to: Option<NodeName>,
+    /// See [`Fault::both`](shared::fault::Fault::both).
+    pub both: bool,
+    /// The time after which it heals by itself.
+    pub heal_after: Duration,
+}
+
+/// Heals a fault.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Heal {
+    /// The fault; all faults if there is none.
+    pub fault: Option<FaultId>,
+}
+
+/// Sets the pace of gossip.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SetPace {
+    /// The pace.
+    pub pace: Pace,
+}
+
+/// Has one node pull from another, once. Nodes that are not named are chosen at random.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RunExchange {
+    /// The node that is pulled from.
+    pub source: Option<NodeName>,
+    /// The node that pulls.
+    pub puller: Option<NodeName>,
+}
+
+/// Ends a city's process gracefully.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stop {
+    /// The city.
+    pub city: NodeName,
+}
+
+/// Ends a city's process at once.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Kill {
+    /// The city.
+    pub city: NodeName,
+}
+
+/// Appends an event that happened outside the machine to the event log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Log {
+    /// The node that it is about.
+    pub node: NodeName,
+    /// The kind of event.
+    pub kind: EventKind,
+    /// The text for people.
+    pub text: String,
+}
+
+/// Reads a living copy of a hero.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Find {
+    /// The hero.
+    pub hero: HeroId,
+}
+
+/// Reads the state of the cluster.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReadView;
