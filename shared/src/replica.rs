@@ -218,6 +218,28 @@ pub enum Event {
     },
 }
 
+impl Event {
+    /// Returns the reason for which the event refused a round, if it did: a label of the metrics.
+    #[must_use]
+    pub fn refusal(&self) -> Option<&'static str> {
+        match self {
+            Self::Fenced { .. } => Some("fenced"),
+            Self::TooFarAhead { .. } => Some("too_far_ahead"),
+            Self::OriginStolen { .. } => Some("origin_stolen"),
+            Self::Collected { .. }
+            | Self::Buried { .. }
+            | Self::Adopted { .. }
+            | Self::Closed { .. }
+            | Self::Forgotten { .. }
+            | Self::Committed { .. }
+            | Self::Diverged { .. }
+            | Self::GivenUp { .. }
+            | Self::Joined { .. }
+            | Self::Superseded { .. } => None,
+        }
+    }
+}
+
 /// How long a life that was refused, since its name is alive, does not take itself for the first. Longer than any pause between two
 /// attempts to link.
 const REFUSED_PATIENCE: Duration = Duration::from_secs(10);

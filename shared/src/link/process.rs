@@ -200,25 +200,11 @@ pub async fn run<M: Node>(
             if let Some(event) = M::replica_event(&event) {
                 log(event);
                 meter::replica::count(event);
-                match event {
-                    replica::Event::Joined { .. } => {
-                        ready.send_replace(true);
-                    }
-                    replica::Event::Superseded { by, halts } => {
-                        report_unheard(machine.replica());
-                        return ControlFlow::Break(LifeEnd::Superseded { by: *by, halts: *halts });
-                    }
-                    replica::Event::Committed { .. }
-                    | replica::Event::Collected { .. }
-                    | replica::Event::Buried { .. }
-                    | replica::Event::Adopted { .. }
-                    | replica::Event::Closed { .. }
-                    | replica::Event::Forgotten { .. }
-                    | replica::Event::Fenced { .. }
-                    | replica::Event::TooFarAhead { .. }
-                    | replica::Event::OriginStolen { .. }
-                    | replica::Event::Diverged { .. }
-                    | replica::Event::GivenUp { .. } => {}
+                if matches!(event, replica::Event::Joined { .. }) {
+                    ready.send_replace(true);
+                } else if let replica::Event::Superseded { by, halts } = event {
+                    report_unheard(machine.replica());
+                    return ControlFlow::Break(LifeEnd::Superseded { by: *by, halts: *halts });
                 }
             }
             on_event(event)

@@ -51,22 +51,13 @@ impl Watcher {
     }
 }
 
-/// Counts what a replica reports, where that is more than its journal says.
+/// Counts the events of a replica that its journal does not hold.
 pub(crate) fn count(event: &Event) {
-    let refused = |reason| counter!(node::REFUSED.name, "reason" => reason).increment(1);
-    match event {
-        Event::Fenced { .. } => refused("fenced"),
-        Event::TooFarAhead { .. } => refused("too_far_ahead"),
-        Event::OriginStolen { .. } => refused("origin_stolen"),
-        Event::GivenUp { .. } => counter!(node::GIVEN_UP.name).increment(1),
-        Event::Diverged { .. } => counter!(node::DIVERGED.name).increment(1),
-        Event::Committed { .. }
-        | Event::Collected { .. }
-        | Event::Buried { .. }
-        | Event::Adopted { .. }
-        | Event::Closed { .. }
-        | Event::Forgotten { .. }
-        | Event::Joined { .. }
-        | Event::Superseded { .. } => {}
+    if let Some(reason) = event.refusal() {
+        counter!(node::REFUSED.name, "reason" => reason).increment(1);
+    } else if matches!(event, Event::GivenUp { .. }) {
+        counter!(node::GIVEN_UP.name).increment(1);
+    } else if matches!(event, Event::Diverged { .. }) {
+        counter!(node::DIVERGED.name).increment(1);
     }
 }
