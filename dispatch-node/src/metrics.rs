@@ -1,7 +1,7 @@
-//! What dispatch counts beside what every node does: what it knows of the whole cluster, and who looks at it. `docs/metrics.md` is held to this
-//! table by a test.
+//! The metrics of dispatch beyond those of every node: the state of the whole cluster, and its
+//! watchers. A test compares `docs/metrics.md` with this table.
 //!
-//! Invariant: a view is measured once, by whoever hands it on; nothing here decides anything.
+//! Invariant: a view is measured once, when it is published; nothing here decides anything.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use shared::meter::{Gauge as Handle, Metric, counter, gauge, histogram};
 
 use crate::model::view::View;
 
-/// Bounds for how long writes take: a round or a few, or as long as a cut lasts.
+/// The buckets of write lags: a round or a few, or as long as a cut lasts.
 const LAG: &[f64] = &[0.1, 0.25, 0.5, 1.0, 1.5, 2.0, 3.0, 5.0, 10.0, 30.0, 60.0, 300.0];
 
 const CONVERGED: Metric =
@@ -41,11 +41,11 @@ const CONVERGENCE_LAG: Metric = Metric::new(
 );
 const BROWSERS: Metric = Metric::new("superhero_browsers", Gauge, Count, "Sockets of pages, and of programs that watch, which are open.")
     .by(&[("kind", &["page", "program"])]);
-/// Frames to whoever watches.
+/// The frames sent to watchers.
 pub(crate) const FRAMES_SENT: Metric =
     Metric::new("superhero_browser_frames_sent_total", Counter, Count, "Frames sent to whoever watches.")
         .by(&[("to", &["page", "program"])]);
-/// Frames that were left out.
+/// The frames that were skipped.
 pub(crate) const FRAMES_SKIPPED: Metric = Metric::new(
     "superhero_browser_frames_skipped_total",
     Counter,
@@ -53,43 +53,43 @@ pub(crate) const FRAMES_SKIPPED: Metric = Metric::new(
     "Frames that pages were never sent, since they were too slow for them; what they said came with a later one.",
 );
 
-/// All of them.
+/// All metrics of this table.
 pub(crate) const ALL: &[Metric] =
     &[CONVERGED, DIFFERENCES, OLDEST, ONLY_COPIES, LOST, FAULTS, CONVERGENCE_LAG, BROWSERS, FRAMES_SENT, FRAMES_SKIPPED];
 
-/// What was measured of the views so far.
+/// The part of the views that was counted so far.
 #[derive(Debug, Default)]
-pub(crate) struct Measures {
+pub(crate) struct ViewMetrics {
     lost: u64,
 }
 
-impl Measures {
+impl ViewMetrics {
     /// Measures a view.
-    #[expect(clippy::cast_precision_loss, reason = "nobody holds 2^53 heroes")]
-    pub(crate) fn look(&mut self, view: &View) {
-        let verdict = &view.status;
-        gauge!(CONVERGED.name).set(f64::from(u8::from(verdict.converged)));
-        gauge!(DIFFERENCES.name).set(verdict.differences as f64);
-        gauge!(ONLY_COPIES.name).set(verdict.only_copies as f64);
-        gauge!(OLDEST.name).set(verdict.oldest_difference.unwrap_or_default());
+    #[expect(clippy::cast_precision_loss, reason = "there are fewer than 2^53 heroes")]
+    pub(crate) fn measure(&mut self, view: &View) {
+        let status = &view.status;
+        gauge!(CONVERGED.name).set(f64::from(u8::from(status.converged)));
+        gauge!(DIFFERENCES.name).set(status.differences as f64);
+        gauge!(ONLY_COPIES.name).set(status.only_copies as f64);
+        gauge!(OLDEST.name).set(status.oldest_difference.unwrap_or_default());
         gauge!(FAULTS.name).set(view.faults.len() as f64);
-        // A new life of dispatch's machine counts from 0 again.
-        counter!(LOST.name).increment(verdict.lost_writes.saturating_sub(self.lost));
-        self.lost = verdict.lost_writes;
+        // A new incarnation of dispatch counts from 0 again.
+        counter!(LOST.name).increment(status.lost_writes.saturating_sub(self.lost));
+        self.lost = status.lost_writes;
     }
 }
 
-/// Writes have arrived everywhere, after this long.
+/// Counts writes that have arrived everywhere after these times.
 pub(crate) fn arrived(lags: &[Duration]) {
     let histogram = histogram!(CONVERGENCE_LAG.name);
     lags.iter().for_each(|lag| histogram.record(*lag));
 }
 
-/// A socket of somebody who watches: one more while it is held.
+/// A watcher's socket: counted while it is held.
 pub(crate) struct Watched(Handle);
 
 impl Watched {
-    /// By a page, or by a program.
+    /// Counts a socket of a page, or of a program.
     pub(crate) fn by(kind: &'static str) -> Self {
         let open = gauge!(BROWSERS.name, "kind" => kind);
         open.increment(1.0);

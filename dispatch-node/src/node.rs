@@ -1,4 +1,6 @@
 //! The process of dispatch: options in, exit code out; the machine on one side, the web on the other.
+//!
+//! Invariant: everything that the machine tells is delivered in order, and none of it blocks.
 
 use std::ops::ControlFlow;
 use std::process::ExitCode;
@@ -9,50 +11,39 @@ use rand_chacha::ChaCha8Rng;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
-use shared::configuration::{self, Loaded};
+use shared::link::driver::Neighbourhood;
 use shared::link::freeze;
 use shared::link::listener::Port;
 use shared::link::process::{self, Node, Process};
 use shared::membership;
 use shared::meter::Metric;
-use shared::options::{well_known_cities, well_known_name};
+use shared::node::Start;
+use shared::options::well_known_cities;
 use shared::replica::{self, Replica};
 use shared::supervise::Intensity;
-use shared::telemetry;
 
 use crate::dispatch::{Config, Dispatch, Event};
 use crate::event_log::EventKind;
-use crate::metrics::{self, Measures};
+use crate::metrics::{self, ViewMetrics};
 use crate::options::Options;
-use crate::web::{self, AccessPolicy, DispatchHandle, LauncherClient, Limits, Settings, Tokens};
+use crate::web::{self, AccessPolicy, DispatchHandle, LauncherClient, Limits, Responder, Settings, Tokens};
 
 /// Runs dispatch until it is told to stop.
 #[must_use]
 pub fn main() -> ExitCode {
-    let Loaded { options, printout, .. } = configuration::load::<Options>(membership::DISPATCH, Options::command());
-    let name = well_known_name(membership::DISPATCH);
-    telemetry::init(name, options.node.log_format);
-    let known = options.node.neighbourhood(name, options.listen).and_then(|known| {
-        let (host, viewer) = options.entrance.tokens()?;
-        Ok((known, Tokens::new(host, viewer)?))
-    });
-    let ((neighbourhood, unsafe_for), tokens) = match known {
-        Ok(known) => known,
-        Err(error) => return configuration::unusable(&error),
-    };
-    if let Some(printout) = printout {
-        return printout.print();
-    }
-    if options.node.healthcheck {
-        return process::healthcheck(&neighbourhood, name, options.listen);
-    }
+    shared::node::main(membership::DISPATCH, Options::command(), tokens, run)
+}
+
+fn tokens(options: &Options) -> anyhow::Result<Tokens> {
+    let (host, viewer) = options.entrance.tokens()?;
+    Tokens::new(host, viewer)
+}
+
+fn run(start: Start<Options, Tokens>) -> ExitCode {
+    let Start { name, options, checked: tokens, neighbourhood, unsafe_for } = start;
     if !options.listen.ip().is_loopback() && !tokens.are_required() {
         warn!("whoever reaches {} may press buttons: --host-token-file leaves that to who knows a token", options.listen);
     }
-    let _exporting = match options.node.export_traces(name) {
-        Ok(exporting) => exporting,
-        Err(error) => return configuration::unusable(&error),
-    };
     let cities = well_known_cities();
     let members = neighbourhood.roster.members().clone();
     process::block_on(async move {
@@ -85,34 +76,39 @@ pub fn main() -> ExitCode {
         let known = neighbourhood.clone();
         let intensity = Intensity::new(options.max_restarts, options.max_restart_window);
         let process = Process { name, port, neighbourhood, unsafe_for, intensity, stop, seed: options.node.seed() };
-        // Each life gets a seed of its own, all from the one given.
+        // Each incarnation gets a seed of its own, all from the given one.
         let mut seeds = ChaCha8Rng::seed_from_u64(options.node.seed());
         let begin = move |me, _crashes, now| Dispatch::new(me, config.clone(), seeds.random(), now);
-        let mut measures = Measures::default();
+        let mut view_metrics = ViewMetrics::default();
         let on_event = move |event| {
-            match event {
-                Event::Reply { ticket, reply } => responder.reply(ticket, reply),
-                Event::View(view) => {
-                    measures.look(&view);
-                    responder.show(view);
-                }
-                Event::Arrived(lags) => metrics::arrived(&lags),
-                Event::Logged(event) if event.kind == EventKind::Alarm => warn!("{}", event.text),
-                Event::Logged(event) => info!("{}", event.text),
-                Event::Thaw(node, freeze) => {
-                    let known = known.clone();
-                    tokio::spawn(async move {
-                        if let Err(error) = freeze::thaw(&known, node, freeze).await {
-                            warn!(city = %node, "cannot be woken: {error:#}");
-                        }
-                    });
-                }
-                Event::Replica(_) => {}
-            }
+            deliver(event, &responder, &mut view_metrics, &known);
             ControlFlow::Continue(())
         };
         process::run(process, router, asks, begin, on_event).await
     })
+}
+
+/// Hands a message from the machine to the web, the metrics or the log.
+fn deliver(event: Event, responder: &Responder, view_metrics: &mut ViewMetrics, cluster: &Neighbourhood) {
+    match event {
+        Event::Reply { ticket, reply } => responder.reply(ticket, reply),
+        Event::View(view) => {
+            view_metrics.measure(&view);
+            responder.show(view);
+        }
+        Event::Arrived(lags) => metrics::arrived(&lags),
+        Event::Logged(event) if event.kind == EventKind::Alarm => warn!("{}", event.text),
+        Event::Logged(event) => info!("{}", event.text),
+        Event::Thaw(node, freeze) => {
+            let cluster = cluster.clone();
+            tokio::spawn(async move {
+                if let Err(error) = freeze::thaw(&cluster, node, freeze).await {
+                    warn!(city = %node, "cannot be woken: {error:#}");
+                }
+            });
+        }
+        Event::Replica(_) => {}
+    }
 }
 
 impl Node for Dispatch {

@@ -9,6 +9,7 @@ use clap::builder::RangedU64ValueParser;
 use clap::{Args, Parser};
 
 use shared::hero::HERO_NAME_CHARS_MAX;
+use shared::node;
 use shared::options::{Interval, NodeOptions, duration};
 
 /// A shorter token could be guessed; a longer one is a mistake. In bytes.
@@ -51,6 +52,16 @@ pub(crate) struct Options {
     /// The socket of the launcher that started this process; through it the page can start cities again
     #[arg(long, value_name = "PATH", env = "SUPERHERO_LAUNCHER")]
     pub(crate) launcher: Option<PathBuf>,
+}
+
+impl node::Options for Options {
+    fn node(&self) -> &NodeOptions {
+        &self.node
+    }
+
+    fn listen(&self) -> SocketAddr {
+        self.listen
+    }
 }
 
 /// Who may come in by browser or script, and who may press buttons.

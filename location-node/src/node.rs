@@ -10,14 +10,12 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info};
 
-use shared::configuration::{self, Loaded};
 use shared::link::listener::Port;
 use shared::link::problem::unknown_path;
 use shared::link::process::{self, LifeEnd, Node, Process};
-use shared::options::well_known_name;
+use shared::node::Start;
 use shared::replica::{self, Replica};
 use shared::supervise::Intensity;
-use shared::telemetry;
 
 use crate::city::{City, Config, Event};
 use crate::options::Options;
@@ -25,23 +23,10 @@ use crate::options::Options;
 /// Runs the city `name` until it is told to stop.
 #[must_use]
 pub fn main(name: &'static str) -> ExitCode {
-    let Loaded { options, printout, .. } = configuration::load::<Options>(name, Options::of(name));
-    let name = well_known_name(name);
-    telemetry::init(name, options.node.log_format);
-    let (neighbourhood, unsafe_for) = match options.node.neighbourhood(name, options.listen) {
-        Ok(both) => both,
-        Err(error) => return configuration::unusable(&error),
-    };
-    if let Some(printout) = printout {
-        return printout.print();
-    }
-    if options.node.healthcheck {
-        return process::healthcheck(&neighbourhood, name, options.listen);
-    }
-    let _exporting = match options.node.export_traces(name) {
-        Ok(exporting) => exporting,
-        Err(error) => return configuration::unusable(&error),
-    };
+    shared::node::main(name, Options::of(name), |_| Ok(()), run)
+}
+
+fn run(Start { name, options, neighbourhood, unsafe_for, .. }: Start<Options, ()>) -> ExitCode {
     let members = neighbourhood.roster.members().clone();
     process::block_on(async move {
         let process = Process {

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use clap::{Command, CommandFactory, Parser};
 
+use shared::node;
 use shared::options::{Interval, NodeOptions, duration, well_known_address};
 
 /// A city of the superhero cluster
@@ -46,5 +47,15 @@ impl Options {
             "listen" => option.default_value(well_known_address(name).to_string()),
             _ => option,
         })
+    }
+}
+
+impl node::Options for Options {
+    fn node(&self) -> &NodeOptions {
+        &self.node
+    }
+
+    fn listen(&self) -> SocketAddr {
+        self.listen
     }
 }

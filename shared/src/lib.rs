@@ -28,6 +28,8 @@ pub mod link;
 #[cfg(feature = "net")]
 pub mod meter;
 #[cfg(feature = "net")]
+pub mod node;
+#[cfg(feature = "net")]
 pub mod options;
 #[cfg(feature = "net")]
 pub mod spans;
