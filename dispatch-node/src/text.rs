@@ -4,7 +4,7 @@
 
 use shared::id::NodeName;
 
-/// A node's name as people write it.
+/// Returns a node's name as people write it.
 #[must_use]
 pub fn title(name: NodeName) -> String {
     let text = name.as_str();
@@ -12,13 +12,13 @@ pub fn title(name: NodeName) -> String {
     first.to_ascii_uppercase() + rest
 }
 
-/// A number with its noun.
+/// Returns a number with its noun.
 #[must_use]
 pub fn counted(number: usize, one: &str, many: &str) -> String {
     format!("{} {}", grouped(number as u64), if number == 1 { one } else { many })
 }
 
-/// A number with thin spaces between its groups of three, as in 10 000.
+/// Returns a number with thin spaces between its groups of three digits, as in 10 000.
 #[must_use]
 pub fn grouped(number: u64) -> String {
     let digits = number.to_string();

@@ -57,13 +57,13 @@ impl Comparison {
         let before = self.rows.get(id).map(|before| &**before);
         match &row {
             Some(row) => {
-                self.lags.heard(now, before, row);
-                self.lags.look(now, row, &self.counted);
+                self.lags.note_new(now, before, row);
+                self.lags.note_arrived(now, row, &self.counted);
             }
-            None => self.lags.forgotten(now, id),
+            None => self.lags.dropped(now, id),
         }
         let differs = row.as_ref().is_some_and(|row| row.pattern.state(&self.counted).differs());
-        self.ages.look(id, differs, now.mono);
+        self.ages.note(id, differs, now.mono);
         self.rows.put(id, row);
         self.lost.changed(id);
     }
@@ -98,12 +98,12 @@ impl Comparison {
 
     /// Notes a write that was acknowledged: it may get lost.
     pub(crate) fn acknowledged(&mut self, now: Now, id: HeroId, entry: &Arc<Entry>) {
-        self.lost.saved(now.wall, id, entry);
+        self.lost.acknowledged(now.wall, id, entry);
     }
 
     /// Notes an entry that some node holds: a tombstone may be collected before its row is looked at.
     pub(crate) fn seen(&mut self, id: HeroId, entry: &EntryRef<'_>) {
-        self.lost.heard(id, entry);
+        self.lost.seen(id, entry);
     }
 
     /// Decides the fate of at most `at_most` heroes' acknowledged writes. Returns whether these were

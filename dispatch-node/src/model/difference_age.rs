@@ -1,6 +1,6 @@
-//! Since when the cities have not said the same of which heroes.
+//! The heroes of which the cities hold different entries, and since when.
 //!
-//! Invariant: `began` counts what is in `since`, so the oldest is known without looking at all of them.
+//! Invariant: `began` counts the times in `since`, so the oldest is found without a scan.
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use shared::id::HeroId;
 
-/// The heroes of whom the cities do not say the same.
+/// The heroes of which the cities hold different entries.
 #[derive(Debug, Default)]
 pub(crate) struct DifferenceAges {
     since: BTreeMap<HeroId, Duration>,
@@ -16,8 +16,8 @@ pub(crate) struct DifferenceAges {
 }
 
 impl DifferenceAges {
-    /// Whether they say the same of this hero is known anew.
-    pub(crate) fn look(&mut self, hero: HeroId, differs: bool, now: Duration) {
+    /// Notes whether the cities hold different entries of this hero.
+    pub(crate) fn note(&mut self, hero: HeroId, differs: bool, now: Duration) {
         match self.since.entry(hero) {
             Entry::Vacant(vacant) if differs => {
                 vacant.insert(now);
@@ -36,7 +36,7 @@ impl DifferenceAges {
         }
     }
 
-    /// When the difference began that has lasted longest.
+    /// Returns the time at which the oldest difference began.
     pub(crate) fn oldest(&self) -> Option<Duration> {
         self.began.first_key_value().map(|(since, _)| *since)
     }
@@ -54,7 +54,7 @@ mod tests {
             for (hero, differs, later) in looks {
                 now += later;
                 let (hero, at) = (HeroId(uuid::Uuid::from_bytes([hero; 16])), Duration::from_secs(now));
-                differing.look(hero, differs, at);
+                differing.note(hero, differs, at);
                 if differs {
                     naive.entry(hero).or_insert(at);
                 } else {

@@ -1,7 +1,8 @@
-//! The faults that people have caused, as dispatch knows them: what it asked for, and what the nodes report to be in force.
+//! The injected faults: what was requested, and what the nodes report to be in force.
 //!
-//! The nodes carry faults out and heal them by themselves; dispatch compares. Invariant: a fault that has ended here is never taken for a
-//! new one, and one that a node lacks is asked for again only while it lasts.
+//! The nodes carry faults out and heal them by themselves; dispatch compares. Invariant: a fault that
+//! has ended here is never taken for a new one, and a node that lacks one is sent it again only while
+//! it lasts.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
@@ -11,28 +12,28 @@ use shared::id::NodeName;
 
 use crate::text::title;
 
-/// How many ended faults are remembered, to tell one that was from one that never was.
+/// The number of ended faults that are remembered: they are told apart from unknown ones.
 const ENDED_MAX: usize = 256;
-/// What has less time left than this is not asked for again.
+/// A fault with less time left than this is not sent again.
 const REMAINING_MIN: Duration = Duration::from_millis(500);
 
-/// A fault in force, for people.
+/// A fault in force, as it is shown.
 #[derive(Clone, Debug, PartialEq)]
 pub struct FaultView {
-    /// What and where.
+    /// The fault.
     pub fault: Fault,
-    /// How long it was to last.
+    /// The time that it was to last.
     pub heal_after: Duration,
-    /// How long it still lasts.
+    /// The time that it still lasts.
     pub remaining: Duration,
     /// The nodes that report it in force.
     pub at: Vec<NodeName>,
-    /// What it did to frames so far, at all of them together.
+    /// The frames that it has affected so far, at all of these nodes.
     pub frames: Frames,
 }
 
 impl FaultView {
-    /// One that is over, and of which no node has said what it did.
+    /// Returns a fault that is over, and that no node has reported.
     pub(crate) fn over(fault: Fault, heal_after: Duration) -> Self {
         Self { fault, heal_after, remaining: Duration::ZERO, at: Vec::new(), frames: Frames::default() }
     }
@@ -46,7 +47,7 @@ struct Known {
     at: BTreeMap<NodeName, Frames>,
 }
 
-/// All that is known of faults.
+/// The faults in force, and the newest that have ended.
 #[derive(Debug, Default)]
 pub(crate) struct Faults {
     /// In the order in which they began.
@@ -60,7 +61,7 @@ impl Faults {
         self.known.push(Known { fault, heal_after, until: now + heal_after, at: BTreeMap::new() });
     }
 
-    /// The fault is healed, as far as dispatch is concerned; `None` where it is not in force.
+    /// Ends a fault. Returns `None` if it is not in force.
     pub(crate) fn end(&mut self, id: FaultId) -> Option<Fault> {
         let place = self.known.iter().position(|known| known.fault.id == id)?;
         self.ended.push_back(id);
@@ -70,28 +71,29 @@ impl Faults {
         Some(self.known.remove(place).fault)
     }
 
-    /// Whether this one was in force once.
+    /// Returns whether this fault was in force once.
     pub(crate) fn has_ended(&self, id: FaultId) -> bool {
         self.ended.contains(&id)
     }
 
-    /// The faults whose time is over.
+    /// Ends the faults whose time is over, and returns them.
     pub(crate) fn expire(&mut self, now: Duration) -> Vec<Fault> {
         let over: Vec<FaultId> = self.known.iter().filter(|known| known.until <= now).map(|known| known.fault.id).collect();
         over.into_iter().filter_map(|id| self.end(id)).collect()
     }
 
-    /// Takes in what is in force at `node`. Returns what it must be told, and what has ended with its process.
+    /// Takes in what is in force at `node`. Returns the controls that the node must be sent, and the
+    /// faults that have ended with its process.
     pub(crate) fn on_report(&mut self, now: Duration, node: NodeName, report: &Report) -> (Vec<Control>, Vec<Fault>) {
         let mut controls = Vec::new();
         for InForce { fault, remaining, frames } in &report.faults {
             if let Some(known) = self.known.iter_mut().find(|known| known.fault.id == fault.id) {
                 known.at.insert(node, *frames);
             } else if self.has_ended(fault.id) || self.known.len() >= FAULTS_MAX {
-                // The nodes ignore what is one too many: to ask for it again and again would never end.
+                // The nodes ignore a fault beyond the limit: sending it again would never end.
                 controls.push(Control::Heal(fault.id));
             } else {
-                // Of a dispatch before this one.
+                // It was injected by an earlier incarnation of dispatch.
                 let at = BTreeMap::from([(node, *frames)]);
                 self.known.push(Known { fault: *fault, heal_after: *remaining, until: now + *remaining, at });
             }
@@ -104,7 +106,7 @@ impl Faults {
             let was_there = known.at.remove(&node).is_some();
             let remaining = known.until.saturating_sub(now);
             if known.fault.trouble == Trouble::Freeze && was_there {
-                // Somebody else has woken it, or it is another process.
+                // It was woken by other means, or is another process.
                 over.push(known.fault.id);
             } else if remaining >= REMAINING_MIN {
                 controls.push(Control::Inject { fault: known.fault, heal_after: remaining });
@@ -113,7 +115,8 @@ impl Faults {
         (controls, over.into_iter().filter_map(|id| self.end(id)).collect())
     }
 
-    /// The process of `node` has ended, and with it what was in force there. Returns the freezes that are over for good.
+    /// Notes that the process of `node` has ended, and with it what was in force there. Returns the
+    /// freezes that are over for good.
     pub(crate) fn on_end(&mut self, node: NodeName) -> Vec<Fault> {
         let froze = |known: &Known| known.fault.trouble == Trouble::Freeze && known.at.contains_key(&node);
         let over: Vec<FaultId> = self.known.iter().filter(|known| froze(known)).map(|known| known.fault.id).collect();
@@ -123,7 +126,7 @@ impl Faults {
         over.into_iter().filter_map(|id| self.end(id)).collect()
     }
 
-    /// All of them.
+    /// Returns the ids of all faults in force.
     pub(crate) fn ids(&self) -> Vec<FaultId> {
         self.known.iter().map(|known| known.fault.id).collect()
     }
@@ -136,17 +139,17 @@ impl Faults {
         self.known.len()
     }
 
-    /// When the next one ends by itself.
+    /// Returns the time at which the next fault ends by itself.
     pub(crate) fn deadline(&self) -> Option<Duration> {
         self.known.iter().map(|known| known.until).min()
     }
 
-    /// Whether replication from `sender` to `receiver` is cut.
+    /// Returns whether replication from `sender` to `receiver` is cut.
     pub(crate) fn is_cut(&self, sender: NodeName, receiver: NodeName) -> bool {
         self.cuts().any(|fault| fault.befalls(sender, receiver))
     }
 
-    /// Whether anything is cut anywhere.
+    /// Returns whether any link is cut.
     pub(crate) fn any_cut(&self) -> bool {
         self.cuts().next().is_some()
     }
@@ -155,17 +158,17 @@ impl Faults {
         self.known.iter().map(|known| &known.fault).filter(|fault| fault.trouble == Trouble::Cut)
     }
 
-    /// Whether this node was frozen from here.
+    /// Returns whether a fault keeps this node frozen.
     pub(crate) fn is_frozen(&self, node: NodeName) -> bool {
         self.known.iter().any(|known| known.fault.trouble == Trouble::Freeze && known.fault.from == node && known.at.contains_key(&node))
     }
 
-    /// One of them, for people.
+    /// Returns one fault as it is shown.
     pub(crate) fn view(&self, now: Duration, id: FaultId) -> Option<FaultView> {
         self.views(now).into_iter().find(|view| view.fault.id == id)
     }
 
-    /// All of them, for people, oldest first.
+    /// Returns all faults as they are shown, oldest first.
     pub(crate) fn views(&self, now: Duration) -> Vec<FaultView> {
         let view = |known: &Known| {
             let frames = known.at.values().fold(Frames::default(), |sum, frames| Frames {
@@ -186,7 +189,7 @@ impl Faults {
     }
 }
 
-/// A fault in words, as the subject of a sentence is followed by it: `Gotham is cut from every other node, both ways`.
+/// Returns the fault as a clause: `Gotham is cut from every other node, both ways`.
 #[must_use]
 pub fn describe(fault: &Fault) -> String {
     let from = title(fault.from);
@@ -236,82 +239,82 @@ mod tests {
 
     #[test]
     fn a_fault_is_in_force_where_it_is_reported_and_asked_for_again_where_it_is_not() {
-        let mut troubles = Faults::default();
+        let mut faults = Faults::default();
         let cut = fault(1, Trouble::Cut);
-        troubles.begin(s(0), cut, s(30));
-        assert_eq!(troubles.on_report(s(0), name("gotham"), &report(&[cut])).0, []);
-        assert_eq!(troubles.on_report(s(10), name("capitol"), &report(&[])).0, [Control::Inject { fault: cut, heal_after: s(20) }]);
-        assert_eq!(troubles.on_report(s(10), name("metropolis"), &report(&[])).0, [], "it is no concern of that one");
-        assert_eq!(troubles.view(s(10), cut.id).map(|view| view.at), Some(vec![name("gotham")]));
-        troubles.on_report(s(10), name("capitol"), &report(&[cut]));
-        let view = troubles.view(s(10), cut.id).expect("it is in force");
+        faults.begin(s(0), cut, s(30));
+        assert_eq!(faults.on_report(s(0), name("gotham"), &report(&[cut])).0, []);
+        assert_eq!(faults.on_report(s(10), name("capitol"), &report(&[])).0, [Control::Inject { fault: cut, heal_after: s(20) }]);
+        assert_eq!(faults.on_report(s(10), name("metropolis"), &report(&[])).0, [], "it is no concern of that one");
+        assert_eq!(faults.view(s(10), cut.id).map(|view| view.at), Some(vec![name("gotham")]));
+        faults.on_report(s(10), name("capitol"), &report(&[cut]));
+        let view = faults.view(s(10), cut.id).expect("it is in force");
         assert_eq!((view.remaining, view.frames.seen, view.frames.dropped), (s(20), 4, 2));
         // The process of gotham is another one now, and knows of nothing.
-        assert_eq!(troubles.on_report(s(20), name("gotham"), &report(&[])).0, [Control::Inject { fault: cut, heal_after: s(10) }]);
-        assert!(troubles.is_cut(name("capitol"), name("gotham")) && !troubles.is_cut(name("capitol"), name("metropolis")));
+        assert_eq!(faults.on_report(s(20), name("gotham"), &report(&[])).0, [Control::Inject { fault: cut, heal_after: s(10) }]);
+        assert!(faults.is_cut(name("capitol"), name("gotham")) && !faults.is_cut(name("capitol"), name("metropolis")));
     }
 
     #[test]
     fn what_has_ended_here_is_healed_where_it_is_still_reported() {
-        let mut troubles = Faults::default();
+        let mut faults = Faults::default();
         let cut = fault(1, Trouble::Cut);
-        troubles.begin(s(0), cut, s(30));
-        assert_eq!(troubles.end(cut.id), Some(cut));
-        assert_eq!(troubles.end(cut.id), None);
-        assert!(troubles.has_ended(cut.id) && !troubles.has_ended(FaultId(2)));
-        assert_eq!(troubles.on_report(s(1), name("gotham"), &report(&[cut])).0, [Control::Heal(cut.id)]);
-        troubles.begin(s(0), fault(2, Trouble::Cut), s(30));
-        assert_eq!((troubles.expire(s(29)), troubles.expire(s(30))), (vec![], vec![fault(2, Trouble::Cut)]));
+        faults.begin(s(0), cut, s(30));
+        assert_eq!(faults.end(cut.id), Some(cut));
+        assert_eq!(faults.end(cut.id), None);
+        assert!(faults.has_ended(cut.id) && !faults.has_ended(FaultId(2)));
+        assert_eq!(faults.on_report(s(1), name("gotham"), &report(&[cut])).0, [Control::Heal(cut.id)]);
+        faults.begin(s(0), fault(2, Trouble::Cut), s(30));
+        assert_eq!((faults.expire(s(29)), faults.expire(s(30))), (vec![], vec![fault(2, Trouble::Cut)]));
     }
 
     #[test]
     fn a_dispatch_that_knows_nothing_learns_of_faults_from_reports() {
-        let mut troubles = Faults::default();
+        let mut faults = Faults::default();
         let cut = fault(1, Trouble::Cut);
-        assert_eq!(troubles.on_report(s(5), name("gotham"), &report(&[cut])).0, []);
-        let view = troubles.view(s(5), cut.id).expect("it was adopted");
+        assert_eq!(faults.on_report(s(5), name("gotham"), &report(&[cut])).0, []);
+        let view = faults.view(s(5), cut.id).expect("it was adopted");
         assert_eq!((view.remaining, view.at), (s(9), vec![name("gotham")]));
-        assert!(troubles.any_cut());
+        assert!(faults.any_cut());
     }
 
     #[test]
     fn no_more_faults_are_learned_of_than_can_be_in_force() {
-        let mut troubles = Faults::default();
+        let mut faults = Faults::default();
         let most = u32::try_from(FAULTS_MAX).expect("a small number");
         let all: Vec<Fault> = (0..most).map(|id| fault(id, Trouble::Cut)).collect();
-        assert_eq!(troubles.on_report(s(0), name("gotham"), &report(&all)).0, []);
+        assert_eq!(faults.on_report(s(0), name("gotham"), &report(&all)).0, []);
         let one_more = fault(most, Trouble::Cut);
-        let (told, _) = troubles.on_report(s(0), name("capitol"), &report(&[all.as_slice(), &[one_more]].concat()));
+        let (told, _) = faults.on_report(s(0), name("capitol"), &report(&[all.as_slice(), &[one_more]].concat()));
         assert_eq!(told, [Control::Heal(one_more.id)]);
-        assert_eq!(troubles.len(), FAULTS_MAX);
+        assert_eq!(faults.len(), FAULTS_MAX);
     }
 
     #[test]
     fn a_process_that_was_woken_is_not_frozen_again() {
-        let mut troubles = Faults::default();
+        let mut faults = Faults::default();
         let freeze = fault(1, Trouble::Freeze);
-        troubles.begin(s(0), freeze, s(30));
+        faults.begin(s(0), freeze, s(30));
         // A report from before it was asked.
-        assert_eq!(troubles.on_report(s(0), name("gotham"), &report(&[])).0, [Control::Inject { fault: freeze, heal_after: s(30) }]);
-        troubles.on_report(s(0), name("gotham"), &report(&[freeze]));
-        assert!(troubles.is_frozen(name("gotham")));
-        assert_eq!(troubles.on_report(s(5), name("gotham"), &report(&[])), (vec![], vec![freeze]));
-        assert!(!troubles.is_frozen(name("gotham")));
+        assert_eq!(faults.on_report(s(0), name("gotham"), &report(&[])).0, [Control::Inject { fault: freeze, heal_after: s(30) }]);
+        faults.on_report(s(0), name("gotham"), &report(&[freeze]));
+        assert!(faults.is_frozen(name("gotham")));
+        assert_eq!(faults.on_report(s(5), name("gotham"), &report(&[])), (vec![], vec![freeze]));
+        assert!(!faults.is_frozen(name("gotham")));
     }
 
     #[test]
     fn what_was_in_force_at_a_process_is_not_when_it_has_ended() {
-        let mut troubles = Faults::default();
+        let mut faults = Faults::default();
         let (freeze, cut) = (fault(1, Trouble::Freeze), fault(2, Trouble::Cut));
         for fault in [freeze, cut] {
-            troubles.begin(s(0), fault, s(30));
+            faults.begin(s(0), fault, s(30));
         }
         for (node, there) in [("gotham", &[freeze, cut][..]), ("capitol", &[cut])] {
-            troubles.on_report(s(0), name(node), &report(there));
+            faults.on_report(s(0), name(node), &report(there));
         }
-        assert_eq!(troubles.on_end(name("gotham")), [freeze]);
-        assert!(!troubles.is_frozen(name("gotham")));
-        assert_eq!(troubles.view(s(0), cut.id).map(|view| view.at), Some(vec![name("capitol")]));
+        assert_eq!(faults.on_end(name("gotham")), [freeze]);
+        assert!(!faults.is_frozen(name("gotham")));
+        assert_eq!(faults.view(s(0), cut.id).map(|view| view.at), Some(vec![name("capitol")]));
     }
 
     #[test]

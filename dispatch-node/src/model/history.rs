@@ -1,9 +1,10 @@
-//! What happened in the last minute, second by second: who pulled from whom and what came of it, who wrote, how many heroes differed;
-//! and of each hero that was touched lately, how its writes came to be where they are.
+//! The history of the last minute, second by second: pulls and their outcomes, writes, the number of
+//! heroes that differed; and of each hero that was written lately, the way of its writes.
 //!
-//! Dispatch keeps it, so it is there when a page opens. Times are dispatch's own, since cities' clocks may be wrong.
+//! Dispatch keeps it, so it is there when a page opens. Times are dispatch's own, since the cities'
+//! clocks may be wrong.
 //!
-//! Invariant: bounded, whatever happens. What is too much for a second is counted, not kept.
+//! Invariant: bounded. What is too much for one second is counted, not kept.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -21,140 +22,140 @@ use shared::time::Now;
 use crate::event_log::EventKind;
 use crate::model::arrival::{Arrival, Way};
 
-/// How long what happened is kept.
+/// The time for which the history is kept.
 pub const KEPT: Duration = Duration::from_secs(60);
-/// How many pulls, and how many writes, are kept of one second.
+/// The number of pulls, and of writes, that are kept of one second.
 const PER_SECOND_MAX: usize = 60;
-/// How many arrivals are kept of one hero, and of all.
+/// The number of arrivals that are kept of one hero, and of all.
 const TRAIL_MAX: usize = 48;
 const ARRIVALS_MAX: usize = 40_000;
-/// How many spans of trouble are kept.
+/// The number of fault spans that are kept.
 const SPANS_MAX: usize = 128;
 
-/// What happened lately. A clone is what had happened by then, and costs next to nothing.
+/// The history of the last minute. A clone is cheap.
 #[derive(Clone, Debug, Default)]
 pub struct History {
     seconds: VecDeque<Arc<Second>>,
     spans: VecDeque<Span>,
     trails: OrdMap<HeroId, Arc<VecDeque<Step>>>,
-    /// How many arrivals there were.
+    /// The number of arrivals so far.
     arrivals: u64,
-    /// The number of each arrival that is kept or was, and of which hero it was, oldest first.
+    /// The number and the hero of each arrival that is or was kept, oldest first.
     by_age: Vector<(u64, HeroId)>,
     differences: usize,
 }
 
-/// What happened within one second.
+/// The history of one second.
 #[derive(Clone, Debug, Default)]
 pub struct Second {
-    /// Which, from the start of dispatch's process.
+    /// The number of the second since the start of dispatch's process.
     pub number: u64,
     /// The pulls that ended in it.
     pub pulls: Vec<Pull>,
-    /// What was written in it.
+    /// The writes made in it.
     pub writes: Vec<Write>,
-    /// How many writes more there were than are kept.
+    /// The number of writes that are not kept.
     pub more_writes: usize,
-    /// How many heroes differed at its beginning.
+    /// The number of heroes that differed at its beginning.
     pub differences_before: usize,
-    /// How many differed from which time on.
+    /// The times at which that number changed, with the new number.
     pub differences: Vec<(Duration, usize)>,
-    /// What else happened.
+    /// The events of nodes.
     pub marks: Vec<Mark>,
 }
 
-/// A pull, and what came of it.
+/// A pull and its outcome.
 #[derive(Clone, Debug)]
 pub struct Pull {
-    /// Who asked.
+    /// The node that pulled.
     pub puller: NodeName,
-    /// Who was asked.
+    /// The node that was pulled from.
     pub source: NodeName,
-    /// When.
+    /// The time of the question.
     pub asked: Duration,
-    /// When that was over.
+    /// The time of its end.
     pub ended: Duration,
-    /// What came of it.
+    /// The outcome.
     pub outcome: PullOutcome,
 }
 
-/// A write where it was made.
+/// A write at the node that made it.
 #[derive(Clone, Debug)]
 pub struct Write {
-    /// When it was seen.
+    /// The time at which it was seen.
     pub at: Duration,
-    /// Where.
+    /// The node.
     pub node: NodeName,
-    /// To which hero.
+    /// The hero.
     pub hero: HeroId,
-    /// What stands there since.
+    /// The entry that was written.
     pub entry: Arc<Entry>,
 }
 
-/// Something that happened to a node.
+/// An event of a node.
 #[derive(Clone, Debug)]
 pub struct Mark {
     /// When.
     pub at: Duration,
-    /// To which.
+    /// The node.
     pub node: NodeName,
-    /// What.
+    /// The kind of event.
     pub kind: EventKind,
 }
 
-/// How long a trouble was in force.
+/// The time during which a fault was in force.
 #[derive(Clone, Debug)]
 pub struct Span {
-    /// Which.
+    /// The fault.
     pub fault: Fault,
-    /// From when.
+    /// The time at which it began.
     pub began: Duration,
-    /// Until when, if it is over.
+    /// The time at which it ended, if it is over.
     pub ended: Option<Duration>,
 }
 
-/// How a write of a hero came to a node.
+/// The arrival of a write at a node.
 #[derive(Clone, Debug)]
 pub struct Step {
-    /// When, or when that was noticed.
+    /// The time of the arrival, or at which it was noticed.
     pub at: Duration,
-    /// Where to.
+    /// The node.
     pub node: NodeName,
-    /// Which write.
+    /// The stamp of the write.
     pub stamp: Stamp,
-    /// What it says.
+    /// The entry.
     pub entry: Arc<Entry>,
-    /// How.
+    /// The way.
     pub way: Way,
     /// Its number among all arrivals.
     number: u64,
 }
 
 impl History {
-    /// The seconds that are kept, oldest first. One in which nothing happened may be missing.
+    /// Returns the seconds that are kept, oldest first. One in which nothing happened may be missing.
     pub fn seconds(&self) -> impl DoubleEndedIterator<Item = &Arc<Second>> {
         self.seconds.iter()
     }
 
-    /// The troubles that were in force in that time.
+    /// Returns the faults that were in force in that time.
     pub fn spans(&self) -> impl Iterator<Item = &Span> {
         self.spans.iter()
     }
 
-    /// How the writes of this hero came to where they are, oldest first, as far as is remembered.
+    /// Returns the arrivals of this hero's writes, oldest first, as far as they are kept.
     pub fn trail(&self, hero: HeroId) -> impl Iterator<Item = &Step> {
         self.trails.get(&hero).into_iter().flat_map(|trail| trail.iter())
     }
 
-    /// How many heroes differ.
+    /// Returns the number of heroes that differ.
     #[must_use]
     pub fn differences(&self) -> usize {
         self.differences
     }
 
-    /// A node tells of a pull.
+    /// Notes a pull that a node reports.
     pub(crate) fn pulled(&mut self, now: Now, puller: NodeName, pulled: &Pulled) {
-        // Before dispatch began there was no second.
+        // There is no second before dispatch started.
         let Some(ended) = now.mono.checked_sub(pulled.ended_ago) else { return };
         let asked = now.mono.saturating_sub(pulled.asked_ago);
         let pull = Pull { puller, source: pulled.source, asked, ended, outcome: pulled.outcome.clone() };
@@ -163,7 +164,7 @@ impl History {
         }
     }
 
-    /// A write has come to be at a node.
+    /// Notes the arrival of a write.
     pub(crate) fn arrived(&mut self, now: Now, node: NodeName, arrival: Arrival) {
         let Arrival { hero, entry, way, at } = arrival;
         if way == Way::Written
@@ -195,7 +196,7 @@ impl History {
         }
     }
 
-    /// So many heroes differ from now on.
+    /// Notes the number of heroes that differ from now on.
     pub(crate) fn differ(&mut self, now: Now, differences: usize) {
         if differences == self.differences {
             return;
@@ -206,14 +207,14 @@ impl History {
         self.differences = differences;
     }
 
-    /// Something happened to a node.
+    /// Notes an event of a node.
     pub(crate) fn marked(&mut self, now: Now, node: NodeName, kind: EventKind) {
         if let Some(second) = self.second(now, now.mono).filter(|second| second.marks.len() < PER_SECOND_MAX) {
             second.marks.push(Mark { at: now.mono, node, kind });
         }
     }
 
-    /// These faults are in force.
+    /// Notes the faults that are in force.
     pub(crate) fn in_force<'a>(&mut self, now: Now, faults: impl Iterator<Item = &'a Fault> + Clone) {
         for span in self.spans.iter_mut().filter(|span| span.ended.is_none()) {
             if !faults.clone().any(|fault| fault.id == span.fault.id) {
@@ -232,7 +233,7 @@ impl History {
         }
     }
 
-    /// The second in which `at` lies, if it is still kept.
+    /// Returns the second in which `at` lies, if it is still kept.
     fn second(&mut self, now: Now, at: Duration) -> Option<&mut Second> {
         let oldest = now.mono.saturating_sub(KEPT).as_secs();
         while self.seconds.front().is_some_and(|second| second.number < oldest) {
@@ -254,7 +255,7 @@ impl History {
 }
 
 impl Second {
-    /// How many heroes differed at its end.
+    /// Returns the number of heroes that differed at its end.
     #[must_use]
     pub fn differences_after(&self) -> usize {
         self.differences.last().map_or(self.differences_before, |(_, differences)| *differences)

@@ -1,7 +1,7 @@
-//! The ledger of lost writes: answered as saved, and later gone everywhere, overwritten by somebody who had not seen them.
-//! That is the price of answering without asking the others first; it is counted, not hidden.
+//! The lost writes: acknowledged, and later gone everywhere, overwritten by a writer that had not seen
+//! them. That is the price of acknowledging without asking the other nodes; it is counted.
 //!
-//! Invariant: a write is counted at most once, and only when no node that could still bring it back holds it.
+//! Invariant: a write is counted at most once, and only when no node holds it that could bring it back.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -12,53 +12,58 @@ use shared::crdt::{Entry, EntryRef};
 use shared::id::{HeroId, Incarnation, NodeName};
 use shared::time::UnixMillis;
 
-/// How many heroes may have writes whose fate is open, while a city is away, say; further ones are not counted.
+/// The number of heroes whose acknowledged writes may be open, for example while a city is away;
+/// further ones are not counted.
 const OPEN_MAX: usize = 1_000_000;
 
-/// How many lost writes are listed; the count goes on.
+/// The number of lost writes that are listed; all are counted.
 const LISTED_MAX: usize = 1_000;
 
-/// Writes answered as saved whose fate is open, and those that were lost.
+/// The acknowledged writes whose fate is open, and those that were lost.
 #[derive(Debug, Default)]
 pub(crate) struct LostWrites {
     open: BTreeMap<HeroId, Vec<Open>>,
-    /// Those of the open ones whose fate may be another than when it was last looked at.
+    /// The open ones whose fate may have changed since it was last decided.
     due: BTreeSet<HeroId>,
-    /// The present life of each member when it was last looked at.
+    /// The incarnation of each member at the last decision.
     lives: BTreeMap<NodeName, Incarnation>,
     lost: u64,
     listed: Vector<Arc<Lost>>,
 }
 
-/// A write that was answered as saved and stands nowhere any more, though nobody who knew it replaced it.
+/// A write that was acknowledged and that no node holds any more, though no writer that had seen it
+/// replaced it.
 #[derive(Clone, Debug)]
 pub struct Lost {
-    /// Counts from 1.
+    /// The number of the lost write; the first is 1.
     pub number: u64,
-    /// Of which hero.
+    /// The hero.
     pub hero: HeroId,
-    /// What was written.
+    /// The entry that was written.
     pub entry: Arc<Entry>,
-    /// When it was answered as saved, by dispatch's clock.
+    /// The time of the acknowledgement, by dispatch's clock.
     pub saved: UnixMillis,
-    /// When it was found to be lost.
+    /// The time at which it was found to be lost.
     pub found: UnixMillis,
-    /// What stands in its place, or beat it and was collected since; nothing where it went with its only holder.
+    /// The entry in its place, or the one that beat it and was collected since; none if it went with
+    /// its only holder.
     pub to: Option<Arc<Entry>>,
 }
 
-/// A write whose fate is open.
+/// An acknowledged write whose fate is open.
 #[derive(Debug)]
 struct Open {
     entry: Arc<Entry>,
     saved: UnixMillis,
-    /// A tombstone that beats it, and which may be collected before anybody looks; one whose writer knew it, if there is one.
+    /// A tombstone that beats it, and that may be collected before the fate is decided; one whose
+    /// writer had seen the write, if there is one.
     killed_by: Option<Arc<Entry>>,
 }
 
 impl Open {
-    /// Remembers this death if it beats the write, and none is known whose writer knew the write. Says whether it does.
-    fn hear_of_death(&mut self, death: &EntryRef<'_>) -> bool {
+    /// Remembers this tombstone if it beats the write, and no other is known whose writer had seen the
+    /// write. Returns whether it does.
+    fn note_death(&mut self, death: &EntryRef<'_>) -> bool {
         let write = self.entry.stamp;
         let tells_more = self.killed_by.as_ref().is_none_or(|known| !known.had_seen(write) && death.had_seen(write));
         let is_remembered = death.rank() > self.entry.rank() && tells_more;
@@ -70,50 +75,52 @@ impl Open {
 }
 
 impl LostWrites {
-    /// This write was answered as saved.
-    pub(crate) fn saved(&mut self, at: UnixMillis, key: HeroId, entry: &Arc<Entry>) {
+    /// Notes a write that was acknowledged.
+    pub(crate) fn acknowledged(&mut self, at: UnixMillis, key: HeroId, entry: &Arc<Entry>) {
         if self.open.len() < OPEN_MAX || self.open.contains_key(&key) {
             let writes = self.open.entry(key).or_default();
             let mut open = Open { entry: Arc::clone(entry), saved: at, killed_by: None };
             for death in writes.iter().map(|open| &open.entry).filter(|death| death.is_tombstone()) {
-                open.hear_of_death(&death.as_entry_ref());
+                open.note_death(&death.as_entry_ref());
             }
             writes.push(open);
             self.due.insert(key);
         }
-        self.heard(key, &entry.as_entry_ref());
+        self.seen(key, &entry.as_entry_ref());
     }
 
-    /// This entry has been heard of. A tombstone is remembered by the writes that it beats: it may be collected.
-    pub(crate) fn heard(&mut self, key: HeroId, entry: &EntryRef<'_>) {
+    /// Notes an entry that some node holds. A tombstone is remembered by the writes that it beats,
+    /// since it may be collected.
+    pub(crate) fn seen(&mut self, key: HeroId, entry: &EntryRef<'_>) {
         if entry.rank().is_tombstone {
             for open in self.open.get_mut(&key).into_iter().flatten() {
-                if open.hear_of_death(entry) {
+                if open.note_death(entry) {
                     self.due.insert(key);
                 }
             }
         }
     }
 
-    /// Some member holds something else under `key` than before.
+    /// Notes that some node holds another entry of the hero than before.
     pub(crate) fn changed(&mut self, key: HeroId) {
         if self.open.contains_key(&key) {
             self.due.insert(key);
         }
     }
 
-    /// How many writes were lost so far.
+    /// Returns the number of writes that were lost so far.
     pub(crate) fn lost(&self) -> u64 {
         self.lost
     }
 
-    /// The newest of them, newest last.
+    /// Returns the newest of them, the newest last.
     pub(crate) fn listed(&self) -> &Vector<Arc<Lost>> {
         &self.listed
     }
 
-    /// Closes what can be closed. Call it only when every member has been read to its end: `holdings` gives each member's
-    /// entry for a key, `lives` the present life of each member. Looks at `at_most` so many heroes; says whether those were all.
+    /// Decides the fate of the writes to at most `at_most` heroes. Returns whether these were all.
+    /// `holdings` gives each node's entry of a hero, `lives` the incarnation of each node. Call it only
+    /// when every city has been read to its end.
     pub(crate) fn settle(
         &mut self,
         at: UnixMillis,
@@ -121,7 +128,8 @@ impl LostWrites {
         holdings: impl Fn(HeroId) -> Vec<Option<Arc<Entry>>>,
         lives: BTreeMap<NodeName, Incarnation>,
     ) -> bool {
-        // What a write's fate follows from is what is held under its key, what beat it, and who still lives.
+        // The fate of a write depends on what is held of its hero, on what beat it, and on which
+        // incarnations run.
         if self.lives != lives {
             self.lives = lives;
             self.due.extend(self.open.keys());
@@ -158,17 +166,18 @@ impl LostWrites {
 enum Fate {
     /// Still held somewhere, or still on its way.
     Open,
-    /// Overwritten by somebody who knew it.
+    /// Overwritten by a writer that had seen it.
     Succeeded,
-    /// Gone, and whoever overwrote it did not know it.
+    /// Gone, and the writer that overwrote it had not seen it.
     Lost,
 }
 
 fn fate(open: &Open, held: &[Option<Arc<Entry>>], lives: &BTreeMap<NodeName, Incarnation>) -> Fate {
     let write = open.entry.stamp;
-    // What a death says is said by a later death as well, whether its writer knew of the first or had collected it.
+    // A later death takes the place of this one, whether its writer had seen it or had collected it.
     let follows = |entry: &Entry| entry.had_seen(write) || (open.entry.is_tombstone() && entry.is_tombstone());
-    // Nothing brings a hero back whom nobody holds alive; where nobody holds anything, all have heard of a death, and collected it.
+    // A hero that no node holds alive does not come back; where no node holds anything, all have seen
+    // its death, and collected it.
     if held.iter().flatten().all(|entry| entry.is_tombstone()) {
         let is_collected = held.iter().all(Option::is_none);
         match &open.killed_by {
@@ -178,14 +187,14 @@ fn fate(open: &Open, held: &[Option<Arc<Entry>>], lives: &BTreeMap<NodeName, Inc
             Some(_) | None => {}
         }
     }
-    // What one of them has written over it may itself lose against what others hold: only what all hold decides.
+    // An entry written over it may itself lose against others: only what all nodes hold decides.
     let know = held.iter().filter(|entry| entry.as_ref().is_some_and(|entry| entry.stamp != write && follows(entry))).count();
     if know > 0 {
         return if know == held.len() { Fate::Succeeded } else { Fate::Open };
     }
     let beaten = |entry: &Entry| entry.beats(&open.entry);
     let forgotten = lives.get(&write.origin.node).is_some_and(|life| *life != write.origin.incarnation);
-    // Beaten where something newer stands; elsewhere gone only if its writer's memory is gone too.
+    // Beaten where something newer is held; elsewhere gone only if its writer's memory is gone too.
     let gone = held.iter().all(|entry| entry.as_ref().map_or(forgotten, |entry| entry.stamp != write && (beaten(entry) || forgotten)));
     if gone { Fate::Lost } else { Fate::Open }
 }
@@ -212,10 +221,10 @@ mod tests {
     fn lost_after(written: &Arc<Entry>, held: [Option<&Arc<Entry>>; 2], gotham_life: u64) -> (u64, bool) {
         let key = HeroId(uuid::Uuid::nil());
         let lives = BTreeMap::from([("gotham".parse().unwrap(), Incarnation(gotham_life))]);
-        let mut ledger = LostWrites::default();
-        ledger.saved(NOW, key, written);
-        ledger.settle(NOW, usize::MAX, |_| held.iter().map(|entry| entry.cloned()).collect(), lives);
-        (ledger.lost(), ledger.open.is_empty())
+        let mut lost_writes = LostWrites::default();
+        lost_writes.acknowledged(NOW, key, written);
+        lost_writes.settle(NOW, usize::MAX, |_| held.iter().map(|entry| entry.cloned()).collect(), lives);
+        (lost_writes.lost(), lost_writes.open.is_empty())
     }
 
     #[test]
@@ -256,17 +265,17 @@ mod tests {
         let unseen = live(stamp("gotham", 1, 10), Some(&base));
         let death = Arc::new(Entry::written(Value::Tombstone, stamp("dispatch", 1, 5), Some(&base)));
         for (writes, lost) in [([&unseen, &death], 1), ([&death, &unseen], 1), ([&base, &death], 0)] {
-            let mut ledger = LostWrites::default();
-            writes.iter().for_each(|write| ledger.saved(NOW, key, write));
-            ledger.settle(NOW, usize::MAX, |_| vec![None, None], BTreeMap::new());
-            assert_eq!((ledger.lost(), ledger.open.len()), (lost, 0), "{writes:?}");
+            let mut lost_writes = LostWrites::default();
+            writes.iter().for_each(|write| lost_writes.acknowledged(NOW, key, write));
+            lost_writes.settle(NOW, usize::MAX, |_| vec![None, None], BTreeMap::new());
+            assert_eq!((lost_writes.lost(), lost_writes.open.len()), (lost, 0), "{writes:?}");
         }
         // One that a city wrote is heard of only.
-        let mut ledger = LostWrites::default();
-        ledger.saved(NOW, key, &unseen);
-        ledger.heard(key, &death.as_entry_ref());
-        ledger.settle(NOW, usize::MAX, |_| vec![None, None], BTreeMap::new());
-        assert_eq!(ledger.lost(), 1);
+        let mut lost_writes = LostWrites::default();
+        lost_writes.acknowledged(NOW, key, &unseen);
+        lost_writes.seen(key, &death.as_entry_ref());
+        lost_writes.settle(NOW, usize::MAX, |_| vec![None, None], BTreeMap::new());
+        assert_eq!(lost_writes.lost(), 1);
     }
 
     #[test]
@@ -281,20 +290,20 @@ mod tests {
         assert_eq!(lost_after(&death, [None, Some(&burial)], 1), (0, false), "gotham has not heard of any");
         for held in [Some(&burial), None] {
             let key = HeroId(uuid::Uuid::nil());
-            let mut ledger = LostWrites::default();
-            ledger.saved(NOW, key, &death);
-            ledger.heard(key, &burial.as_entry_ref());
-            ledger.settle(NOW, usize::MAX, |_| vec![held.cloned(); 2], BTreeMap::new());
-            assert_eq!((ledger.lost(), ledger.open.len()), (0, 0), "{held:?}");
+            let mut lost_writes = LostWrites::default();
+            lost_writes.acknowledged(NOW, key, &death);
+            lost_writes.seen(key, &burial.as_entry_ref());
+            lost_writes.settle(NOW, usize::MAX, |_| vec![held.cloned(); 2], BTreeMap::new());
+            assert_eq!((lost_writes.lost(), lost_writes.open.len()), (0, 0), "{held:?}");
         }
         // What the first death had seen is not lost to the second, though that knows only of the birth.
         let moved = live(stamp("dispatch", 1, 3), Some(&base));
         let death = Arc::new(Entry::written(Value::Tombstone, stamp("dispatch", 1, 5), Some(&moved)));
-        let mut ledger = LostWrites::default();
-        [&base, &moved, &death, &late].iter().for_each(|write| ledger.saved(NOW, HeroId(uuid::Uuid::nil()), write));
-        ledger.settle(NOW, usize::MAX, |_| vec![Some(Arc::clone(&burial)); 2], BTreeMap::new());
-        let lost: Vec<Stamp> = ledger.listed().iter().map(|lost| lost.entry.stamp).collect();
-        assert_eq!((lost, ledger.open.len()), (vec![late.stamp], 0));
+        let mut lost_writes = LostWrites::default();
+        [&base, &moved, &death, &late].iter().for_each(|write| lost_writes.acknowledged(NOW, HeroId(uuid::Uuid::nil()), write));
+        lost_writes.settle(NOW, usize::MAX, |_| vec![Some(Arc::clone(&burial)); 2], BTreeMap::new());
+        let lost: Vec<Stamp> = lost_writes.listed().iter().map(|lost| lost.entry.stamp).collect();
+        assert_eq!((lost, lost_writes.open.len()), (vec![late.stamp], 0));
     }
 
     #[test]
@@ -306,11 +315,11 @@ mod tests {
         for deaths in [[&blind, &fell], [&fell, &blind]] {
             for held in [Some(&blind), None] {
                 let key = HeroId(uuid::Uuid::nil());
-                let mut ledger = LostWrites::default();
-                ledger.saved(NOW, key, &write);
-                deaths.iter().for_each(|death| ledger.heard(key, &death.as_entry_ref()));
-                ledger.settle(NOW, usize::MAX, |_| vec![held.cloned(); 2], BTreeMap::new());
-                assert_eq!((ledger.lost(), ledger.open.len()), (0, 0), "{deaths:?} {held:?}");
+                let mut lost_writes = LostWrites::default();
+                lost_writes.acknowledged(NOW, key, &write);
+                deaths.iter().for_each(|death| lost_writes.seen(key, &death.as_entry_ref()));
+                lost_writes.settle(NOW, usize::MAX, |_| vec![held.cloned(); 2], BTreeMap::new());
+                assert_eq!((lost_writes.lost(), lost_writes.open.len()), (0, 0), "{deaths:?} {held:?}");
             }
         }
     }

@@ -8,19 +8,19 @@ use shared::crdt::{Fingerprint, VersionVector};
 use shared::id::{Incarnation, NodeName};
 use shared::replica::Replica;
 
-/// What dispatch knows of a node's process.
+/// The state of a node's process, as far as dispatch knows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NodeStatus {
     /// It answers.
     Up,
-    /// It cannot be reached from here, or gives no answer; whether it runs is not known.
+    /// It is unreachable or does not answer; it may be running all the same.
     Unreachable,
-    /// Its process has stopped: nobody listens where it should.
+    /// Its process has stopped: nothing listens at its address.
     Down,
 }
 
 impl NodeStatus {
-    /// The word of the API.
+    /// Returns the word of the API.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -38,31 +38,32 @@ pub struct NodeState {
     pub name: NodeName,
     /// Whether it answers.
     pub status: NodeStatus,
-    /// Its life, if it has ever been heard.
+    /// Its incarnation, if it has ever answered.
     pub incarnation: Option<Incarnation>,
-    /// How often it has crashed since its process started.
+    /// The number of crashes since its process started.
     pub crashes: u32,
-    /// Heroes that live there.
+    /// The number of living heroes that it holds.
     pub heroes: u64,
-    /// Tombstones that stand there.
+    /// The number of tombstones that it holds.
     pub tombstones: u64,
-    /// Hash of all it holds.
+    /// The hash of all that it holds.
     pub fingerprint: Fingerprint,
-    /// What it covers.
+    /// Its version vector.
     pub vector: VersionVector,
-    /// How long ago that was so; `None` if it has never been heard.
+    /// The age of this state; `None` if the node has never answered.
     pub age: Option<Duration>,
-    /// Whether it lost its memory and has not got it back yet.
+    /// Whether it lost its memory and has not recovered it.
     pub recovering: bool,
-    /// How far its wall clock is ahead of dispatch's, in milliseconds, if it has ever been heard.
+    /// How far its wall clock is ahead of dispatch's, in milliseconds, if it has ever answered.
     pub clock_ahead_ms: Option<i64>,
-    /// Whether it was frozen from here, and is still.
+    /// Whether dispatch keeps it frozen.
     pub frozen: bool,
-    /// Whether it has been read in its present life. One that has not says nothing yet.
+    /// Whether its present incarnation has been read. If not, nothing is known of what it holds.
     pub is_read: bool,
 }
 
 impl NodeState {
+    /// Returns the state of dispatch's own node.
     pub(crate) fn of_dispatch(replica: &Replica) -> Self {
         Self {
             name: replica.me().node,

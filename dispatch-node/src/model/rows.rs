@@ -1,8 +1,8 @@
-//! One row a hero that anybody has heard of: what each node holds, side by side. Rows are kept as entries change, and shared as they
-//! are with every view, so that looking costs what changed and never a scan.
+//! The rows: the entries that all nodes hold of one hero, side by side. Rows are replaced as entries
+//! change, and shared with every view, so that a view costs what changed and never a scan.
 //!
-//! How the copies of a hero compare is its row's [`Pattern`]. There are few patterns, however many heroes: all that is counted
-//! (differences, only copies, who is how far apart) is counted over patterns.
+//! The [`Pattern`] of a row tells how the copies of its hero compare. There are few patterns, however
+//! many heroes, so differences and only copies are counted over patterns.
 //!
 //! Invariant: the number of rows of each pattern is that of the rows themselves.
 
@@ -15,23 +15,23 @@ use shared::crdt::Entry;
 use shared::hero::HeroName;
 use shared::id::HeroId;
 
-/// One hero, as each node holds it.
+/// The entries of one hero at all nodes.
 #[derive(Clone, Debug)]
 pub struct Row {
-    /// Which hero.
+    /// The hero.
     pub id: HeroId,
     /// The hero's name.
     pub name: HeroName,
-    /// What dispatch holds.
+    /// The entry that dispatch holds.
     pub own: Option<Arc<Entry>>,
-    /// What each city holds, in the order of [`View::cities`](crate::model::view::View::cities).
+    /// The entry that each city holds, in the order of [`View::cities`](crate::model::view::View::cities).
     pub cells: Vec<Option<Arc<Entry>>>,
-    /// How these compare.
+    /// The comparison of these entries.
     pub pattern: Pattern,
 }
 
-/// How the copies of one hero compare: of each column the rank of what stands there among all that stand (1 beats 2), and whether
-/// it is a tombstone. The first column is dispatch's, the others are the cities'.
+/// The comparison of one hero's copies: of each column the rank of its entry (1 beats 2), and whether
+/// that is a tombstone. The first column is dispatch's, the others are the cities'.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Pattern(Box<[Column]>);
 
@@ -42,23 +42,23 @@ enum Column {
     Live(u8),
 }
 
-/// How a hero's copies compare, among the cities that answer.
+/// The state of a hero's copies among the cities that answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RowState {
-    /// All hold the same.
+    /// All hold the same entry.
     Agreed,
-    /// Nobody holds it alive, and somebody its tombstone.
+    /// No node holds it alive, and some hold its tombstone.
     Terminated,
-    /// One node alone, dispatch perhaps, holds the hero, and nobody holds a tombstone.
+    /// Only one node, possibly dispatch, holds the hero, and none holds a tombstone.
     OnlyCopy,
     /// Some hold a tombstone, and some hold it alive.
     DeathNotHeard,
-    /// Some hold something else than others.
+    /// Some hold other entries than others.
     Differs,
 }
 
 impl RowState {
-    /// Whether the cities do not say the same of such a hero.
+    /// Returns whether the cities hold different entries of such a hero.
     #[must_use]
     pub fn differs(self) -> bool {
         !matches!(self, Self::Agreed | Self::Terminated)
@@ -66,7 +66,7 @@ impl RowState {
 }
 
 impl Row {
-    /// The row of this hero, of whom dispatch and the cities hold this; none where nobody has heard of it.
+    /// Returns the row of this hero; none if no node holds it.
     #[must_use]
     pub fn of(id: HeroId, name: HeroName, own: Option<Arc<Entry>>, cells: Vec<Option<Arc<Entry>>>) -> Option<Self> {
         let pattern = Pattern::of(&own, &cells);
@@ -93,19 +93,20 @@ impl Pattern {
         self.0.iter().any(|column| *column != Column::NotHeard)
     }
 
-    /// Whether the hero lives anywhere.
+    /// Returns whether any node holds the hero alive.
     #[must_use]
     pub fn lives(&self) -> bool {
         self.0.iter().any(|column| matches!(column, Column::Live(_)))
     }
 
-    /// Whether these two cities hold something else.
+    /// Returns whether these two cities hold different entries.
     #[must_use]
     pub fn is_apart(&self, a: usize, b: usize) -> bool {
         self.0[a + 1] != self.0[b + 1]
     }
 
-    /// Which nodes hold what beats all else that stands at dispatch and the cities that are `counted`: dispatch first, then the cities.
+    /// Returns whether each node holds the entry that beats all others at dispatch and the cities that
+    /// are `counted`: dispatch first, then the cities.
     pub fn newest_at<'a>(&'a self, counted: &'a [bool]) -> impl Iterator<Item = bool> + 'a {
         let rank = |column: &Column| match column {
             Column::NotHeard => None,
@@ -116,7 +117,7 @@ impl Pattern {
         self.0.iter().map(move |column| rank(column).is_some() && rank(column) == best)
     }
 
-    /// The city that alone holds the hero; none where somebody else does, or dispatch.
+    /// Returns the only city that holds the hero; none if another node holds it too.
     #[must_use]
     pub fn only_at(&self, counted: &[bool]) -> Option<usize> {
         let holders = || (0..counted.len()).filter(|city| self.0[city + 1] != Column::NotHeard);
@@ -126,7 +127,7 @@ impl Pattern {
         holders().find(|city| counted[*city])
     }
 
-    /// What it amounts to among the cities that are `counted`: those that say what they hold.
+    /// Returns the state among the cities that are `counted`.
     #[must_use]
     pub fn state(&self, counted: &[bool]) -> RowState {
         let own = self.0[0];
@@ -150,7 +151,7 @@ impl Pattern {
     }
 }
 
-/// All rows, by name. A clone is the same rows at this moment, and costs next to nothing.
+/// All rows, by name. A clone is cheap.
 #[derive(Clone, Debug, Default)]
 pub struct Rows {
     by_name: OrdMap<(HeroName, HeroId), Arc<Row>>,
@@ -160,7 +161,7 @@ pub struct Rows {
 }
 
 impl Rows {
-    /// Puts a row in the place of what was there of this hero; or takes that out.
+    /// Replaces the row of this hero, or removes it.
     pub fn put(&mut self, id: HeroId, row: Option<Row>) {
         let row = row.map(Arc::new);
         let before = match &row {
@@ -192,51 +193,51 @@ impl Rows {
         }
     }
 
-    /// The row of this hero.
+    /// Returns the row of this hero.
     #[must_use]
     pub fn get(&self, id: HeroId) -> Option<&Arc<Row>> {
         self.by_id.get(&id)
     }
 
-    /// All of them, by name.
+    /// Returns all rows, by name.
     pub fn iter(&self) -> impl Iterator<Item = &Arc<Row>> {
         self.by_name.values()
     }
 
-    /// Those whose pattern `fits`, in the order of their heroes.
+    /// Returns the rows whose pattern `fits`, in the order of their heroes.
     pub fn having(&self, fits: impl Fn(&Pattern) -> bool) -> impl Iterator<Item = &Arc<Row>> {
         self.by_id.values().filter(move |row| fits(&row.pattern))
     }
 
-    /// Each hero that has a row.
+    /// Returns the heroes that have a row.
     pub fn ids(&self) -> impl Iterator<Item = HeroId> {
         self.by_id.keys().copied()
     }
 
-    /// How many there are.
+    /// Returns the number of rows.
     #[must_use]
     pub fn len(&self) -> usize {
         self.by_name.len()
     }
 
-    /// Whether there is none.
+    /// Returns whether there is no row.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.by_name.is_empty()
     }
 
-    /// How many of them have a pattern that `fits`.
+    /// Returns the number of rows whose pattern `fits`.
     #[must_use]
     pub fn count(&self, fits: impl Fn(&Pattern) -> bool) -> usize {
         self.patterns.iter().filter(|(pattern, _)| fits(pattern)).map(|(_, count)| count).sum()
     }
 
-    /// Each pattern that there is, and how many rows have it.
+    /// Returns each pattern, and the number of rows that have it.
     pub fn patterns(&self) -> impl Iterator<Item = (&Pattern, usize)> {
         self.patterns.iter().map(|(pattern, count)| (pattern, *count))
     }
 
-    /// How often a row was put, since the beginning.
+    /// Returns the number of changes so far.
     #[must_use]
     pub fn changes(&self) -> u64 {
         self.changes

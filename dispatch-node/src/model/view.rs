@@ -1,5 +1,6 @@
-//! What dispatch knows, at one moment, as data: what the page, the API and the cluster status are made of. Nothing here decides or
-//! formats; it compares.
+//! The state of the cluster at one moment, as data: the page and the API are made of it.
+//!
+//! Invariant: nothing here decides or formats.
 
 use std::sync::Arc;
 
@@ -20,10 +21,10 @@ use crate::model::node_state::{NodeState, NodeStatus};
 use crate::model::rows::{Row, RowState, Rows};
 use crate::model::status::ClusterStatus;
 
-/// Everything known at one moment.
+/// The state of the cluster at one moment.
 #[derive(Clone, Debug)]
 pub struct View {
-    /// When.
+    /// The moment.
     pub at: Now,
     /// Dispatch's own replica.
     pub dispatch: NodeState,
@@ -33,9 +34,9 @@ pub struct View {
     pub cities: Vec<NodeState>,
     /// Whether each city counts when copies are compared.
     pub counted: Vec<bool>,
-    /// Every hero anybody has heard of, by name.
+    /// The heroes that any node holds, by name.
     pub rows: Rows,
-    /// What it amounts to.
+    /// The summary.
     pub status: ClusterStatus,
     /// The event log, newest last.
     pub events: Vector<Arc<LoggedEvent>>,
@@ -43,34 +44,34 @@ pub struct View {
     pub faults: Vec<FaultView>,
     /// The pace of gossip.
     pub pace: Pace,
-    /// How often there is gossip, at its usual pace.
+    /// The intervals of gossip at its usual pace.
     pub intervals: Intervals,
-    /// How far ahead a stamp may be, in milliseconds.
+    /// The largest accepted distance of a stamp from a clock, in milliseconds.
     pub drift_max_ms: u64,
-    /// What happened lately.
+    /// The history of the last minute.
     pub history: History,
-    /// The writes that were lost, newest last.
+    /// The lost writes, newest last.
     pub lost: Vector<Arc<Lost>>,
-    /// What the last bombs put at stake.
+    /// The aftermaths of the last bombs, newest last.
     pub aftermaths: Vec<Arc<Aftermath>>,
 }
 
 impl View {
-    /// The node of this name.
+    /// Returns the city of this name, and its column.
     #[must_use]
     pub fn city(&self, name: NodeName) -> Option<(usize, &NodeState)> {
         self.cities.iter().enumerate().find(|(_, city)| city.name == name)
     }
 
-    /// What the copies of this row's hero amount to.
+    /// Returns how the copies of this row's hero compare.
     #[must_use]
     pub fn state(&self, row: &Row) -> RowState {
         row.pattern.state(&self.counted)
     }
 }
 
-/// Which cities count when copies are compared: those that say what they hold; all, where none does. One that has lost its memory is
-/// known to hold nothing; one that has not been read yet is not known to.
+/// Returns whether each city counts when copies are compared: those whose content is known; all if no
+/// city's is. A city that has lost its memory is known to hold nothing.
 pub(crate) fn counted(cities: &[CityState]) -> Vec<bool> {
     let speaks = |city: &CityState| city.status == NodeStatus::Up && (city.is_read || city.recovering);
     let none_speaks = !cities.iter().any(speaks);

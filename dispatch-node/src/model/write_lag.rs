@@ -1,6 +1,8 @@
-//! How long writes take to reach everybody: from when dispatch knows of one until every city that answers holds it, or something that beats it.
+//! The time that writes take to reach all cities: from when dispatch knows of a write until every city
+//! that answers holds it, or an entry that beats it.
 //!
-//! Invariant: a write is measured once. Writes of before dispatch began are not: nobody here knows for how long they have been known.
+//! Invariant: a write is measured once. Writes from before dispatch started are not measured: it cannot
+//! know for how long they have been under way.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -13,9 +15,9 @@ use shared::time::Now;
 
 use crate::model::rows::Row;
 
-/// How many heroes may have writes that are under way; those of further ones are not measured.
+/// The number of heroes whose writes may be under way; those of further ones are not measured.
 const HEROES_MAX: usize = 100_000;
-/// How many writes to one hero may be under way.
+/// The number of writes to one hero that may be under way.
 const WRITES_MAX: usize = 16;
 
 /// The writes that are under way.
@@ -23,7 +25,7 @@ const WRITES_MAX: usize = 16;
 pub(crate) struct WriteLags {
     began: Now,
     open: BTreeMap<HeroId, Vec<UnderWay>>,
-    /// How long those took that have arrived everywhere since somebody asked.
+    /// The times that writes took which have arrived since the last [`take`](Self::take).
     arrived: Vec<Duration>,
 }
 
@@ -34,13 +36,13 @@ struct UnderWay {
 }
 
 impl WriteLags {
-    /// For a life that begins.
+    /// Returns the lags of an incarnation of dispatch that starts now.
     pub(crate) fn new(began: Now) -> Self {
         Self { began, open: BTreeMap::new(), arrived: Vec::new() }
     }
 
-    /// A hero's row is another now: what stands in it and did not before is under way.
-    pub(crate) fn heard(&mut self, now: Now, before: Option<&Row>, row: &Row) {
+    /// Notes the writes in a row that were not in it before: they are under way.
+    pub(crate) fn note_new(&mut self, now: Now, before: Option<&Row>, row: &Row) {
         let knew = |stamp: Stamp| before.is_some_and(|before| standing(before).any(|entry| entry.stamp >= stamp));
         let is_news = |entry: &&Arc<Entry>| entry.stamp.hlc.wall >= self.began.wall && !knew(entry.stamp);
         for entry in standing(row).filter(is_news) {
@@ -54,8 +56,8 @@ impl WriteLags {
         }
     }
 
-    /// Takes note of what has arrived everywhere by this row, among the cities that are `counted`: those that say what they hold.
-    pub(crate) fn look(&mut self, now: Now, row: &Row, counted: &[bool]) {
+    /// Notes the writes that have arrived at all cities that are `counted`, as this row shows.
+    pub(crate) fn note_arrived(&mut self, now: Now, row: &Row, counted: &[bool]) {
         let Some(open) = self.open.get_mut(&row.id) else { return };
         let agreed = !row.pattern.state(counted).differs();
         let cells = || row.cells.iter().zip(counted).filter(|(_, counted)| **counted).map(|(cell, _)| cell);
@@ -71,24 +73,24 @@ impl WriteLags {
         }
     }
 
-    /// The heroes that have writes under way.
+    /// Returns the heroes that have writes under way.
     pub(crate) fn heroes(&self) -> impl Iterator<Item = HeroId> {
         self.open.keys().copied()
     }
 
-    /// A hero has no row any more: nobody holds anything of it, so all have heard of its death.
-    pub(crate) fn forgotten(&mut self, now: Now, hero: HeroId) {
+    /// Notes that no node holds the hero any more: its death has arrived everywhere.
+    pub(crate) fn dropped(&mut self, now: Now, hero: HeroId) {
         let open = self.open.remove(&hero).unwrap_or_default();
         self.arrived.extend(open.into_iter().map(|write| now.mono.saturating_sub(write.since)));
     }
 
-    /// How long the writes took that have arrived everywhere since this was asked last.
+    /// Takes the times that writes took which have arrived since the last call.
     pub(crate) fn take(&mut self) -> Vec<Duration> {
         std::mem::take(&mut self.arrived)
     }
 }
 
-/// All that stands of a hero, anywhere.
+/// Returns all entries of a hero, at any node.
 fn standing(row: &Row) -> impl Iterator<Item = &Arc<Entry>> {
     std::iter::once(&row.own).chain(&row.cells).flatten()
 }
@@ -117,8 +119,8 @@ mod tests {
         let mut second = 0;
         rows.iter()
             .map(|row| {
-                lags.heard(after(second), before.replace(row), row);
-                lags.look(after(second), row, &counted);
+                lags.note_new(after(second), before.replace(row), row);
+                lags.note_arrived(after(second), row, &counted);
                 second += 1;
                 lags.take().iter().map(Duration::as_secs).collect()
             })
@@ -156,10 +158,10 @@ mod tests {
         let born = live(stamp("gotham", 10), 100, None);
         let death = dead(stamp("gotham", -10), Some(&born));
         let mut lags = WriteLags::new(NOW);
-        lags.heard(after(0), Some(&row(None, [Some(&born), Some(&born)])), &row(None, [Some(&death), Some(&born)]));
-        lags.look(after(0), &row(None, [Some(&death), Some(&born)]), &[true, true]);
+        lags.note_new(after(0), Some(&row(None, [Some(&born), Some(&born)])), &row(None, [Some(&death), Some(&born)]));
+        lags.note_arrived(after(0), &row(None, [Some(&death), Some(&born)]), &[true, true]);
         assert_eq!(lags.take(), []);
-        lags.forgotten(after(3), id(1));
+        lags.dropped(after(3), id(1));
         assert_eq!((lags.take(), lags.open.len()), (vec![Duration::from_secs(3)], 0));
     }
 }
