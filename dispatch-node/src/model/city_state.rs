@@ -25,7 +25,7 @@ struct Observed {
 
 /// The whole content of a city, until all of its parts are here.
 #[derive(Debug, Default)]
-struct Anew {
+struct Reload {
     entries: BTreeMap<HeroId, Arc<Entry>>,
     arrivals: Vec<Arrival>,
 }
@@ -61,7 +61,7 @@ pub(crate) struct CityState {
     staged: Vec<Observed>,
     /// An observation that starts from nothing, as far as it has come. It will replace all entries; it
     /// is unpacked as it comes, since there may be much of it.
-    anew: Option<Anew>,
+    reload: Option<Reload>,
     /// The interval of the city's own pulls, if it makes any.
     pub(crate) gossip_interval: Option<Duration>,
     /// The number of the city's newest pull that is known.
@@ -94,7 +94,7 @@ impl CityState {
             is_read: false,
             since: 0,
             staged: Vec::new(),
-            anew: None,
+            reload: None,
             gossip_interval: None,
             pulls: 0,
             rounds: Rounds::default(),
@@ -149,27 +149,27 @@ impl CityState {
         }
         if observation.since == 0 {
             self.staged.clear();
-            self.anew = Some(Anew::default());
+            self.reload = Some(Reload::default());
         }
         self.rounds.note(self.news(&observation), now);
         self.pulls = observation.pulls_until;
         self.gossip_interval = observation.gossip_interval;
         self.since = observation.until;
         let Observation { removed, changes, .. } = observation;
-        match self.anew.take() {
-            Some(mut anew) => {
-                removed.iter().for_each(|hero| drop(anew.entries.remove(hero)));
+        match self.reload.take() {
+            Some(mut reload) => {
+                removed.iter().for_each(|hero| drop(reload.entries.remove(hero)));
                 for change in changes.iter() {
-                    let held = anew.entries.get(&change.hero).or_else(|| self.entries.get(&change.hero));
-                    anew.arrivals.extend(self.arrival(&change, held, now));
-                    anew.entries.insert(change.hero, change.entry);
+                    let held = reload.entries.get(&change.hero).or_else(|| self.entries.get(&change.hero));
+                    reload.arrivals.extend(self.arrival(&change, held, now));
+                    reload.entries.insert(change.hero, change.entry);
                 }
-                self.anew = Some(anew);
+                self.reload = Some(reload);
             }
             None => self.staged.push(Observed { removed, changes }),
         }
         if observation.until == observation.head {
-            if let Some(Anew { entries, arrivals }) = self.anew.take() {
+            if let Some(Reload { entries, arrivals }) = self.reload.take() {
                 let before = std::mem::replace(&mut self.entries, entries);
                 self.changed.extend(before.into_keys().chain(self.entries.keys().copied()));
                 self.arrivals.extend(arrivals);
