@@ -8,6 +8,7 @@ use rust_embed::RustEmbed;
 
 use crate::web::error::{Problem, shortened};
 
+/// The embedded files.
 #[derive(RustEmbed)]
 #[folder = "../static"]
 struct Assets;
@@ -31,6 +32,7 @@ pub(crate) async fn asset(path: Result<Path<String>, PathRejection>, headers: He
     (caching, [(header::CONTENT_TYPE, content_type(&path))], file.data).into_response()
 }
 
+/// The media type by file extension.
 fn content_type(path: &str) -> &'static str {
     match path.rsplit_once('.').map(|(_, extension)| extension) {
         Some("css") => "text/css; charset=utf-8",

@@ -21,12 +21,14 @@ pub(crate) struct Fragments {
     lists: BTreeMap<&'static str, List>,
 }
 
+/// A piece of HTML, and the frame in which it changed last.
 #[derive(Clone, Debug)]
 struct Fragment {
     html: Arc<str>,
     changed: Number,
 }
 
+/// A list of fragments, and the frame in which its order changed last.
 #[derive(Clone, Debug, Default)]
 struct List {
     order: Arc<[Arc<str>]>,
@@ -45,6 +47,7 @@ pub(crate) struct Newer<'a> {
     lists: BTreeMap<&'a str, NewerItems<'a>>,
 }
 
+/// The newer part of a list.
 #[derive(Debug, Default, Serialize, PartialEq)]
 struct NewerItems<'a> {
     /// The ids of all items, if the set or the order changed.

@@ -97,6 +97,7 @@ pub(crate) async fn rebuild(dispatch: &DispatchHandle, launcher: &LauncherClient
     }
 }
 
+/// Sends one line to the launcher, and reads its reply.
 async fn request_start(launcher: &Path, city: NodeName) -> std::io::Result<Vec<u8>> {
     let mut stream = UnixStream::connect(launcher).await?;
     stream.write_all(format!("start {city}\n").as_bytes()).await?;

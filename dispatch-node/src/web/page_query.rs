@@ -39,6 +39,7 @@ impl Show {
         }
     }
 
+    /// The label on the page.
     pub(crate) fn label(self) -> &'static str {
         match self {
             Self::All => "All",
@@ -112,6 +113,7 @@ pub(crate) struct Selection<'a> {
 }
 
 impl PageQuery {
+    /// Parses the query of an address. Invalid parameters are ignored.
     pub(crate) fn parse(query: &str) -> Self {
         let fields: BTreeMap<String, String> = serde_urlencoded::from_str(query).unwrap_or_default();
         let field = |name| fields.get(name).map(String::as_str).unwrap_or_default();
@@ -135,6 +137,7 @@ impl PageQuery {
         self
     }
 
+    /// The number of rows a page.
     pub(crate) fn rows(&self) -> usize {
         self.rows.unwrap_or(ROWS)
     }

@@ -67,6 +67,7 @@ pub struct Limits {
 }
 
 impl AppState {
+    /// Starts the broadcaster, and returns all services.
     pub(crate) fn new(dispatch: DispatchHandle, settings: Settings, stop: CancellationToken) -> Self {
         let Settings { cities, access, launcher, unsafe_for, limits } = settings;
         let domain = Domain::new(cities, limits.name_chars);

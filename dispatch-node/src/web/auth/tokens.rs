@@ -67,6 +67,7 @@ impl Tokens {
         is_somebodys.then(|| set_cookie(&HEXLOWER.encode(&session), SIGNED_IN_S, encrypted))
     }
 
+    /// Returns the role of a session; none for an unknown one where a viewer token is required.
     fn role_of(&self, session: &[u8]) -> Option<Role> {
         let Some(host) = &self.host else { return Some(Role::Host) };
         if is_session_of(host, session) {
@@ -87,6 +88,7 @@ fn session(token: &str) -> Proof {
     Secret::new(token).prove(Purpose::SigningIn, &[])
 }
 
+/// Compares in constant time.
 fn is_session_of(token: &Secret, session: &[u8]) -> bool {
     token.is_proved(Purpose::SigningIn, &[], session)
 }

@@ -92,6 +92,7 @@ impl<S: Send + Sync> FromRequest<S> for FormBody {
     }
 }
 
+/// Reads the body within the limits of time and size.
 async fn bytes<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes, Problem> {
     let read = timeout(BODY_TIMEOUT, Bytes::from_request(request, state)).await;
     let read =
@@ -106,6 +107,7 @@ async fn bytes<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes, Pro
     })
 }
 
+/// Compares the media type of the request, without its parameters.
 fn is_of_type(headers: &HeaderMap, expected: &str) -> bool {
     let given = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     given.split(';').next().is_some_and(|essence| essence.trim().eq_ignore_ascii_case(expected))

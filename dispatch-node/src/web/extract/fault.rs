@@ -15,6 +15,7 @@ use crate::web::extract::domain::Domain;
 /// The duration of a fault that states none.
 const HEAL_AFTER_DEFAULT: Duration = Duration::from_secs(30);
 
+/// The problem of a field that the kind of fault requires.
 fn missing(kind: &str, field: &str) -> Problem {
     Problem::not_allowed("missing_field", format!("a {kind} needs {field}; nothing was changed"))
 }

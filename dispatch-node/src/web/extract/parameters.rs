@@ -75,6 +75,7 @@ impl<S: Send + Sync> FromRequestParts<S> for ScenarioPath {
     }
 }
 
+/// Returns the parameter of the path, shortened for error texts.
 async fn segment<S: Send + Sync>(parts: &mut Parts, state: &S) -> Result<String, Problem> {
     let Path(text) = Path::<String>::from_request_parts(parts, state)
         .await

@@ -62,6 +62,7 @@ pub(crate) struct Sources {
     pub(crate) write_spans: WriteSpans,
 }
 
+/// A request to subscribe.
 struct Request {
     query: PageQuery,
     /// The oldest view that the snapshot may show.
@@ -106,6 +107,7 @@ struct Renderer<'a> {
     predictor: Predictor,
 }
 
+/// The snapshots for one query.
 struct Subscription {
     fragments: Fragments,
     cache: RowCache,
@@ -125,6 +127,7 @@ async fn run_until_dropped(sources: Sources, mut requests: mpsc::Receiver<Reques
     }
 }
 
+/// Renders each view and each step of a scenario, and serves subscription requests.
 async fn run(sources: &Sources, requests: &mut mpsc::Receiver<Request>, number: &mut Number) {
     let (mut views, mut playing) = (sources.views.clone(), sources.playing.clone());
     let mut renderer = Renderer::new(sources, number);
@@ -172,6 +175,7 @@ impl<'a> Renderer<'a> {
         }
     }
 
+    /// Renders a view, unless a later one has been rendered.
     fn show(&mut self, view: Option<Arc<View>>, playing: Option<&Playing>) {
         let Some(view) = view.filter(|view| self.view.as_ref().is_none_or(|shown| shown.at.mono <= view.at.mono)) else { return };
         *self.number += 1;
@@ -202,6 +206,7 @@ impl<'a> Renderer<'a> {
         Snapshot::new(*self.number, Arc::clone(view), shared, history, window.clone(), self.news.clone())
     }
 
+    /// Renders the fragments of one subscription, and publishes its snapshot.
     fn render(&self, view: &Arc<View>, query: &PageQuery, subscription: &mut Subscription) {
         page::window(&mut subscription.fragments, *self.number, view, query, &mut subscription.cache);
         subscription.shown.send_replace(Arc::new(self.snapshot(view, &subscription.fragments)));
@@ -236,6 +241,7 @@ impl<'a> Renderer<'a> {
         }
     }
 
+    /// Serves a subscription request with an up-to-date snapshot.
     fn answer(&mut self, view: &Arc<View>, Request { query, reply, .. }: Request) {
         let subscription = if let Some(mut subscription) = self.subscriptions.remove(&query) {
             if subscription.shown.borrow().number < *self.number {

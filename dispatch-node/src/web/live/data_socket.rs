@@ -29,6 +29,7 @@ const EVENTS_AT_FIRST: u64 = 20;
 /// The views as they are published, `None` before the first.
 type Views = watch::Receiver<Option<Arc<View>>>;
 
+/// A message to a program.
 #[derive(Serialize)]
 #[serde(tag = "t", rename_all = "lowercase")]
 enum Push {
@@ -36,6 +37,7 @@ enum Push {
     K,
 }
 
+/// The content of one view, with the events since the previous message.
 #[derive(Serialize)]
 struct Data {
     verdict: Verdict,
@@ -59,6 +61,7 @@ pub(crate) async fn run(mut socket: Socket, views: Views, stop: CancellationToke
     farewell(&mut socket, close).await;
 }
 
+/// Sends views until the socket is to be closed; returns the reason, if there is one.
 async fn send_views(socket: &mut Socket, mut views: Views) -> Option<Close> {
     let mut keep_alive = interval(KEEP_ALIVE);
     let mut allowance = Allowance::new();

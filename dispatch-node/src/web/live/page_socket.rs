@@ -75,6 +75,7 @@ struct Skips {
     t: &'static str,
 }
 
+/// The message of a second without a frame.
 #[derive(Serialize)]
 struct KeepAlive {
     t: &'static str,

@@ -60,6 +60,7 @@ pub(super) struct News {
     pub(super) since: Number,
 }
 
+/// A frame as it is sent.
 #[derive(Serialize)]
 struct Frame<'a> {
     t: &'static str,

@@ -73,6 +73,7 @@ impl Allowance {
         Self { left: MESSAGES_BURST, since: Instant::now() }
     }
 
+    /// Takes one message from the allowance; false if it is used up.
     fn take(&mut self) -> bool {
         let earned = self.since.elapsed().as_secs_f64() * f64::from(MESSAGES_PER_S);
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "no more than the burst, and not negative")]
@@ -92,6 +93,7 @@ pub(super) async fn send(socket: &mut Socket, message: &impl Serialize) -> Optio
     send_text(socket, serde_json::to_string(message).expect("a message has only strings and numbers").into()).await
 }
 
+/// Sends a text message; `None` if it is not accepted in time.
 pub(super) async fn send_text(socket: &mut Socket, text: Utf8Bytes) -> Option<()> {
     timeout(SEND_TIMEOUT, socket.send(Message::Text(text))).await.ok()?.ok()
 }

@@ -35,6 +35,7 @@ pub(crate) async fn page(
     Ok(document(&state, role, &snapshot, &query, notice).into_response())
 }
 
+/// The page about keys and terms.
 #[derive(Template)]
 #[template(path = "help.html")]
 struct Help;
@@ -64,6 +65,7 @@ async fn with_refusal(state: &AppState, query: &PageQuery, refusal: Refusal) -> 
     Ok(document(state, Role::Host, &snapshot, query, Some(Notice { text: refusal.problem.detail, bad: true })))
 }
 
+/// The document of a snapshot, for a client with this role.
 fn document(state: &AppState, role: Role, snapshot: &Snapshot, query: &PageQuery, notice: Option<Notice>) -> Html<String> {
     let Snapshot { number, view, shared, history, window, .. } = snapshot;
     let surroundings = Surroundings {

@@ -11,6 +11,7 @@ use crate::web::extract::body::FormBody;
 use crate::web::render::html::html;
 use crate::web::state::AppState;
 
+/// The page of the sign-in form.
 #[derive(Template)]
 #[template(path = "sign_in.html")]
 struct SignIn {

@@ -91,6 +91,7 @@ fn counted_u64(number: u64, one: &str, many: &str) -> String {
     counted(usize::try_from(number).unwrap_or(usize::MAX), one, many)
 }
 
+/// The card of one city. `most` is the number of heroes that the fullest node holds.
 fn city_card(view: &View, index: usize, leader: Option<usize>, most: u64, launcher: &LauncherClient) -> CityCard {
     let city = &view.cities[index];
     let apart = match leader {
@@ -132,6 +133,7 @@ fn city_card(view: &View, index: usize, leader: Option<usize>, most: u64, launch
     }
 }
 
+/// `1st`, `2nd`, `3rd`.
 fn ordinal(number: u32) -> String {
     let ending = match (number % 10, number % 100) {
         (_, 11..=13) => "th",

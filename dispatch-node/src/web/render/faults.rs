@@ -18,6 +18,7 @@ pub(crate) struct FaultsPanel {
     playing: Option<PlayingPanel>,
 }
 
+/// One fault in force.
 #[derive(Debug)]
 struct FaultLine {
     id: String,
@@ -29,6 +30,7 @@ struct FaultLine {
     left: String,
 }
 
+/// The scenario that is played, or was last.
 #[derive(Debug)]
 struct PlayingPanel {
     title: String,

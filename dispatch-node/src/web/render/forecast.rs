@@ -60,6 +60,7 @@ fn news(view: &View) -> Vec<News> {
     holders.collect()
 }
 
+/// The state of the link between two nodes, for the forecast.
 fn way(view: &View, a: usize, b: usize) -> Way {
     let node = |place: usize| view.cities.get(place).unwrap_or(&view.dispatch);
     let (a, b) = (node(a), node(b));
@@ -74,6 +75,7 @@ fn way(view: &View, a: usize, b: usize) -> Way {
     }
 }
 
+/// Formats a forecast.
 fn predicted(forecast: &Forecast) -> Predicted {
     let point = |point: &crate::forecast::Point| PredictedPoint {
         after_s: point.after.as_secs_f64(),

@@ -27,6 +27,7 @@ struct Chips {
     sort: Chip,
 }
 
+/// A link that sets a filter or the order.
 #[derive(Debug)]
 struct Chip {
     label: &'static str,
@@ -43,6 +44,7 @@ struct Columns {
     columns: Vec<Column>,
 }
 
+/// The head of a column.
 #[derive(Debug)]
 struct Column {
     key: String,
@@ -153,6 +155,7 @@ pub(crate) fn chips(view: &View, query: &PageQuery) -> String {
     html(&Chips { chips: Show::EVERY.map(chip).into(), sort })
 }
 
+/// Renders the head of the table.
 pub(crate) fn columns(view: &View) -> String {
     html(&Columns { columns: columns_of(view) })
 }
@@ -167,6 +170,7 @@ fn columns_of(view: &View) -> Vec<Column> {
     view.cities.iter().map(column).collect()
 }
 
+/// Renders the foot of the table.
 pub(crate) fn foot(query: &PageQuery, selection: &Selection) -> String {
     let Selection { rows, first, matching, page } = selection;
     let to = |page| PageQuery { page, ..query.clone() }.href();
@@ -217,6 +221,7 @@ pub(crate) fn rows(
     items
 }
 
+/// The text of an empty table.
 fn nothing(query: &PageQuery) -> &'static str {
     match query.show {
         _ if !query.search.is_empty() => "No hero matches this search.",
@@ -228,6 +233,7 @@ fn nothing(query: &PageQuery) -> &'static str {
     }
 }
 
+/// Renders the row of one hero.
 fn hero_row(view: &View, query: &PageQuery, row: &rows::Row, refusal: Option<&Refusal>, columns: &[Column]) -> String {
     let id = row.id.to_string();
     let reference = most_held(&row.cells);

@@ -122,6 +122,7 @@ impl InspectorPanel {
         }
     }
 
+    /// A panel without writes.
     fn saying(hero: String, text: &str) -> Self {
         Self {
             hero,
@@ -146,6 +147,7 @@ fn more(count: usize, one: &str, many: &str) -> String {
     if count == 0 { String::new() } else { format!("and {}", counted(count, one, many)) }
 }
 
+/// The writes as lines with at most `steps_max` steps in all, and the number of further writes.
 fn write_lines(view: &View, comparison: &Comparison<'_>, steps_max: usize) -> (Vec<WriteLine>, String) {
     let mut steps_left = steps_max;
     let line = |candidate: &Candidate<'_>| {
@@ -193,6 +195,7 @@ fn fate(comparison: &Comparison<'_>, candidate: &Candidate<'_>) -> (&'static str
     }
 }
 
+/// The time and the node of the first observation, in words.
 fn seen(view: &View, candidate: &Candidate<'_>) -> String {
     match candidate.steps.first() {
         None => "before what is remembered".to_owned(),
@@ -201,6 +204,7 @@ fn seen(view: &View, candidate: &Candidate<'_>) -> String {
     }
 }
 
+/// The nodes that hold the write, in words.
 fn held(candidate: &Candidate<'_>) -> String {
     let (holders, stopped) = (&candidate.holders, &candidate.stopped);
     match (holders.len(), stopped.len()) {

@@ -47,6 +47,7 @@ pub(crate) struct LostWritesPanel {
     more: String,
 }
 
+/// One lost write.
 #[derive(Debug)]
 struct LostWriteLine {
     /// The time when it was confirmed, by dispatch's clock.

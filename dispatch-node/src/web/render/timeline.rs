@@ -30,6 +30,7 @@ use crate::web::render::svg::shape;
 use layout::{FUTURE_S, Layout, NOW_X, PAST_S, SECOND_WIDTH, WIDTH, lane_y};
 use wording::brings;
 
+/// The picture without its changing parts.
 #[derive(Template)]
 #[template(path = "timeline.html", whitespace = "minimize")]
 struct Skeleton<'a> {
@@ -48,6 +49,7 @@ struct Skeleton<'a> {
     pieces: &'a Pieces<'a>,
 }
 
+/// The lane of a node.
 struct Lane {
     key: String,
     name: String,

@@ -77,6 +77,7 @@ impl Topology {
     }
 }
 
+/// Describes the map in a few sentences.
 fn summary(view: &View, nodes: &[&NodeState], pairs: &[(usize, usize)]) -> String {
     let cities = view.cities.iter().filter_map(|city| {
         let states: Vec<String> = [condition(city).1.to_owned()].into_iter().chain(clock(city)).filter(|words| !words.is_empty()).collect();
@@ -91,6 +92,7 @@ fn summary(view: &View, nodes: &[&NodeState], pairs: &[(usize, usize)]) -> Strin
     if sentences.is_empty() { shown + "All ways are open." } else { shown + &sentences.join(". ") + "." }
 }
 
+/// The lines of the table.
 fn rows(view: &View, nodes: &[&NodeState], pairs: &[(usize, usize)]) -> Vec<Row> {
     let mut rows = Vec::new();
     for (a, b) in pairs.iter().map(|(a, b)| (nodes[*a], nodes[*b])) {

@@ -27,6 +27,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 #[derive(Clone, Debug, Default)]
 pub(crate) struct WriteSpans(Arc<Mutex<Vec<Write>>>);
 
+/// A tracked write.
 #[derive(Debug)]
 struct Write {
     hero: HeroId,

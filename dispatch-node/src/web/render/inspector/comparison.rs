@@ -67,6 +67,7 @@ impl Candidate<'_> {
         self.entry.stamp.origin.node
     }
 
+    /// Returns true if a running node holds it.
     pub(super) fn stands(&self) -> bool {
         !self.holders.is_empty()
     }
@@ -79,6 +80,7 @@ pub(super) fn holdings<'a>(view: &'a View, row: &'a Row) -> impl Iterator<Item =
 }
 
 impl<'a> Comparison<'a> {
+    /// Compares the writes of this row's hero.
     pub(super) fn of(view: &'a View, row: &'a Row) -> Self {
         let mut by_stamp: BTreeMap<Stamp, Candidate<'a>> = BTreeMap::new();
         let fresh = |entry: &'a Entry| Candidate { entry, holders: Vec::new(), stopped: Vec::new(), steps: Vec::new() };
@@ -116,6 +118,7 @@ impl<'a> Comparison<'a> {
         self.candidates.iter().filter(lost)
     }
 
+    /// Returns the fate of a write.
     pub(super) fn fate(&self, candidate: &Candidate<'_>) -> Fate {
         let Some(winner) = self.winner() else { return if candidate.stopped.is_empty() { Fate::IsNowhere } else { Fate::Stopped } };
         let stamp = candidate.entry.stamp;

@@ -125,6 +125,7 @@ fn clock_off(view: &View, candidate: &Candidate<'_>) -> Option<(i64, &'static st
     skewed.or(present).filter(|(ms, _)| ms.unsigned_abs() >= CLOCK_TOLD_MS && shows(*ms))
 }
 
+/// Returns true if the write was delayed on its way, and its writer's clock is not behind.
 fn is_seen_late(view: &View, loser: &Candidate<'_>) -> bool {
     let behind = clock_off(view, loser).is_some_and(|(ms, _)| ms < 0);
     !behind && ahead_of_seen(view, loser).is_some_and(|ahead| ahead < -SEEN_LATE_MS)

@@ -95,6 +95,7 @@ fn refused_for(view: &View, winner: &Candidate<'_>, node: &NodeState) -> Option<
     winner.entry.stamp.hlc.wall.0.checked_sub(theirs.saturating_add(drift)).filter(|early| *early > 0)
 }
 
+/// Returns true for the kinds of faults that keep a write from a node.
 fn holds_up(fault: &Fault) -> bool {
     matches!(fault.trouble, Trouble::Cut | Trouble::Freeze)
 }

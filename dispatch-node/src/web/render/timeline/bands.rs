@@ -29,6 +29,7 @@ struct Bands {
     bands: Vec<Band>,
 }
 
+/// One fault.
 struct Band {
     class: &'static str,
     title: String,
@@ -54,6 +55,7 @@ pub(crate) fn spans(view: &View) -> String {
 }
 
 impl Layout<'_> {
+    /// The band of one fault. `ends` has the end of the last label of each line.
     fn band(&self, span: &Span, ends: &mut [f64]) -> Band {
         let (beyond_left, inside, beyond_right) = self.edges();
         let is_older = span.began.as_secs() < self.first();

@@ -47,6 +47,7 @@ impl<'a> Layout<'a> {
         (at.as_secs_f64() - self.origin as f64) * SECOND_WIDTH
     }
 
+    /// The x coordinate of the start of a second.
     pub(super) fn second_x(&self, number: u64) -> f64 {
         self.x(Duration::from_secs(number))
     }
@@ -56,10 +57,12 @@ impl<'a> Layout<'a> {
         self.view.city(node).map_or(self.view.cities.len(), |(lane, _)| lane)
     }
 
+    /// The y coordinate of a node's lane.
     pub(super) fn y(&self, node: NodeName) -> f64 {
         lane_y(self.lane(node))
     }
 
+    /// The y coordinate of the counts of writes that are not drawn.
     pub(super) fn more_y(&self) -> f64 {
         lane_y(self.view.cities.len()) + 30.0
     }
@@ -82,11 +85,13 @@ impl<'a> Layout<'a> {
         (self.second_x(inside.saturating_sub(20)), self.second_x(inside), self.second_x(inside + PAST_S + FUTURE_S))
     }
 
+    /// The seconds of the picture, oldest first.
     pub(super) fn seconds(&self) -> impl DoubleEndedIterator<Item = &'a Arc<Second>> {
         let first = self.first();
         self.view.history.seconds().filter(move |second| second.number >= first)
     }
 
+    /// The name of a hero, or the start of its id.
     pub(super) fn hero(&self, hero: HeroId) -> String {
         self.view
             .rows
@@ -95,6 +100,7 @@ impl<'a> Layout<'a> {
     }
 }
 
+/// The y coordinate of a lane.
 pub(super) fn lane_y(lane: usize) -> f64 {
     LANE_Y + LANE_HEIGHT * lane as f64
 }

@@ -24,6 +24,7 @@ use super::wording::{brings, pull_sentence, write_words};
 /// The most pulls, and the most writes, of a second that are drawn one by one.
 const DRAWN_MAX: usize = 8;
 
+/// The picture of one second.
 #[derive(Template)]
 #[template(path = "timeline_second.html")]
 struct SecondPicture {
@@ -40,6 +41,7 @@ struct Stroke {
     title: String,
 }
 
+/// A label with its tooltip.
 struct Words {
     class: &'static str,
     x: f64,
@@ -83,6 +85,7 @@ impl Layout<'_> {
         SecondPicture { number: second.number, x, strokes, words: self.words(second, x) }
     }
 
+    /// Draws the pulls of a second that begins at `x`.
     fn pulls(&self, second: &Second, x: f64, strokes: &mut Vec<Stroke>) {
         let across = |at: Duration| self.x(at) - x;
         let mut same = String::new();
@@ -115,6 +118,7 @@ impl Layout<'_> {
         bundle(failed_pulls, failed, pull_sentence, strokes);
     }
 
+    /// Draws the writes of a second that begins at `x`.
     fn writes(&self, second: &Second, x: f64, strokes: &mut Vec<Stroke>) {
         let drawn = second.writes.iter().map(|write| {
             let (at, y) = (self.x(write.at) - x, self.y(write.node));
@@ -131,6 +135,7 @@ impl Layout<'_> {
         bundle(drawn.collect(), class, |write| format!("{} at {}", write_words(self, write), title(write.node)), strokes);
     }
 
+    /// The labels of a second that begins at `x`.
     fn words(&self, second: &Second, x: f64) -> Vec<Words> {
         // By lane: the position, the words, and true if something is lost.
         let mut marks: BTreeMap<usize, (f64, Vec<&str>, bool)> = BTreeMap::new();

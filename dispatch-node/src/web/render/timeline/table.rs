@@ -21,6 +21,7 @@ use super::wording::{brings, took, write_words};
 /// The most lines of the table.
 pub(super) const ROWS_MAX: usize = 40;
 
+/// One line of the table.
 #[derive(Template)]
 #[template(path = "timeline_row.html")]
 struct TableRow<'a> {
@@ -51,6 +52,7 @@ pub(crate) fn table_rows(view: &View) -> Vec<(Arc<str>, Arc<str>)> {
 }
 
 impl Layout<'_> {
+    /// The row of a pull: its time, its id and its HTML.
     fn pull_row(&self, pull: &Pull) -> (Duration, String, String) {
         let key = format!("pull-{}-{}-{}", pull.puller, pull.source, pull.asked.as_micros());
         let outcome = match (&pull.outcome, brings(pull)) {
@@ -74,6 +76,7 @@ impl Layout<'_> {
         (pull.ended, key, html)
     }
 
+    /// The row of a write: its time, its id and its HTML.
     fn write_row(&self, write: &Write) -> (Duration, String, String) {
         let stamp = write.entry.stamp;
         let key = format!("write-{}-{}-{}-{}", write.node, write.hero, stamp.hlc.wall.0, stamp.hlc.logical);

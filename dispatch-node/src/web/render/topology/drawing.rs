@@ -59,6 +59,7 @@ pub(super) struct City {
 }
 
 impl Layout {
+    /// Draws a city. `most` is the number of heroes that the fullest node holds.
     pub(super) fn city(&self, city: &NodeState, index: usize, most: u64) -> City {
         let (at, radius) = self.place(index);
         let (class, words) = condition(city);
@@ -85,6 +86,7 @@ impl Layout {
         }
     }
 
+    /// Draws the link between two nodes, given with their indexes.
     pub(super) fn link(&self, view: &View, a: &NodeState, a_place: usize, b: &NodeState, b_place: usize) -> Link {
         let ((from, from_radius), (to, to_radius)) = (self.place(a_place), self.place(b_place));
         let is_faint = b_place == self.cities.len();

@@ -28,6 +28,7 @@ pub(super) struct Layout {
 }
 
 impl Layout {
+    /// Returns the layout for this number of cities.
     pub(super) fn of(cities: usize) -> Self {
         let (circle, radius) = match cities {
             0..=2 => (105.0, 40.0),
@@ -72,6 +73,7 @@ pub(super) struct Curve {
 }
 
 impl Curve {
+    /// Returns the curve between two discs, around the middle if it is in the way.
     pub(super) fn between(from: Point, from_radius: f64, to: Point, to_radius: f64, middle: Point, avoids_middle: bool) -> Self {
         let (dx, dy) = (to.x - from.x, to.y - from.y);
         let length = dx.hypot(dy).max(1.0);
@@ -89,11 +91,13 @@ impl Curve {
         Self { from, bend, to }
     }
 
+    /// The point at this share of the curve.
     pub(super) fn at(&self, share: f64) -> Point {
         let (a, b, c) = ((1.0 - share).powi(2), 2.0 * share * (1.0 - share), share.powi(2));
         Point { x: a * self.from.x + b * self.bend.x + c * self.to.x, y: a * self.from.y + b * self.bend.y + c * self.to.y }
     }
 
+    /// The curve as an SVG path.
     pub(super) fn path(&self) -> String {
         let Self { from, bend, to } = self;
         format!("M{}Q{} {}", Xy(from.x, from.y), Xy(bend.x, bend.y), Xy(to.x, to.y))

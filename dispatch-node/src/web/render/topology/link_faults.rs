@@ -24,6 +24,7 @@ pub(super) fn link_faults(view: &View, a: NodeName, b: NodeName) -> Vec<LinkFaul
     found
 }
 
+/// The severity, 0 for the worst.
 fn rank(trouble: Trouble) -> u8 {
     match trouble {
         Trouble::Cut => 0,
@@ -36,6 +37,7 @@ fn rank(trouble: Trouble) -> u8 {
     }
 }
 
+/// The style of a link with this fault.
 pub(super) fn class(trouble: Trouble) -> &'static str {
     match trouble {
         Trouble::Cut => "cut",
