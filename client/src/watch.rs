@@ -45,7 +45,9 @@ pub(crate) fn watch(api: &Api, out: Output, json: bool) -> Result<(), Failure> {
                 }
             }
             Ok(Message::Binary(_) | Message::Ping(_) | Message::Pong(_) | Message::Frame(_)) => {}
-            Ok(Message::Close(why)) => return Err(gone(why.map_or_else(|| "it hung up".into(), |why| why.reason.to_string()))),
+            Ok(Message::Close(why)) => {
+                return Err(gone(why.map_or_else(|| "it hung up".into(), |why| why.reason.to_string())));
+            }
             Err(SocketError::Io(error)) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) => {
                 return Err(gone(format!("it said nothing for {} s", REQUEST_TIMEOUT.as_secs())));
             }

@@ -10,9 +10,10 @@
 
 mod alarms;
 mod commands;
+mod event;
 mod fault_control;
 mod faults;
-mod gossip;
+mod gossip_control;
 mod heroes;
 mod observe;
 mod observer;
@@ -31,22 +32,19 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-use shared::fault::FaultId;
-use shared::id::{NodeName, Origin};
-use shared::machine::{Input, Machine, Output, Timer, earliest};
-use shared::message::Frame;
-use shared::replica::{self, Replica};
-use shared::time::Now;
+use gossip::{Machine, NodeName, Now, Origin, Timer, earliest, replica};
+use shared::{Frame, Input, Output, Replica, Superheroes};
 
 use crate::event_log::{EventKind, LoggedEvent, LoggedWrite, NewEvent};
 use crate::model::comparison::Comparison;
 use crate::model::known_heroes::KnownHeroes;
-use crate::model::view::View;
-use crate::request::{Operation, Outcome, Request, RequestError, Ticket};
+use crate::request::{Operation, Request, RequestError, Ticket};
+
+pub use event::Event;
 
 use alarms::Alarms;
 use fault_control::FaultControl;
-use gossip::Gossip;
+use gossip_control::GossipControl;
 use observer::Observer;
 use publisher::Publisher;
 use random::Random;
@@ -70,28 +68,6 @@ pub struct Config {
     pub replica: replica::Config,
 }
 
-/// A message from the machine to its process.
-#[derive(Clone, Debug)]
-pub enum Event {
-    /// The reply to a request.
-    Reply {
-        /// The ticket of the request.
-        ticket: u64,
-        /// The outcome.
-        reply: Outcome,
-    },
-    /// The state of the cluster, after something has changed.
-    View(Arc<View>),
-    /// An event was logged.
-    Logged(Arc<LoggedEvent>),
-    /// Writes have arrived at every city that answers, after these times.
-    Arrived(Vec<Duration>),
-    /// The process of this node has to be woken: this fault keeps it frozen, so it receives no frame.
-    Thaw(NodeName, FaultId),
-    /// An event of a replication round.
-    Replica(replica::Event),
-}
-
 /// The machine of dispatch.
 #[derive(Debug)]
 pub struct Dispatch {
@@ -99,7 +75,7 @@ pub struct Dispatch {
     observer: Observer,
     requests: Requests,
     faults: FaultControl,
-    gossip: Gossip,
+    gossip: GossipControl,
     write_pulls: WritePulls,
     refresh: RefreshQueue,
     comparison: Comparison,
@@ -124,7 +100,7 @@ impl Dispatch {
             observer: Observer::new(config.cities),
             requests: Requests::default(),
             faults: FaultControl::default(),
-            gossip: Gossip::new(carried, poll),
+            gossip: GossipControl::new(carried, poll),
             write_pulls: WritePulls::default(),
             refresh: RefreshQueue::default(),
             comparison: Comparison::new(now),
@@ -184,12 +160,8 @@ impl Dispatch {
     }
 }
 
-/// Returns a span of time as people read it.
-fn seconds(span: Duration) -> String {
-    format!("{} s", span.as_secs_f64())
-}
-
 impl Machine for Dispatch {
+    type App = Superheroes;
     type Command = Request;
     type Event = Event;
 

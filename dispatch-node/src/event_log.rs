@@ -6,10 +6,9 @@ use std::sync::Arc;
 
 use imbl::Vector;
 
-use shared::clock::Stamp;
-use shared::crdt::Entry;
-use shared::id::{HeroId, NodeName};
-use shared::time::UnixMillis;
+use gossip::{NodeName, Stamp, UnixMillis};
+use shared::Entry;
+use shared::hero::HeroId;
 
 /// The newest events, the oldest first. A clone is cheap.
 #[derive(Clone, Debug)]

@@ -5,12 +5,10 @@ use std::time::Duration;
 
 use imbl::Vector;
 
-use shared::clock::{Hlc, Stamp};
-use shared::crdt::{Entry, Fingerprint, Value, VersionVector};
-use shared::fault::{Fault, FaultId, Frames, Pace, Trouble};
-use shared::hero::{Hero, Location};
-use shared::id::{HeroId, Incarnation, NodeName, Origin};
-use shared::time::{Now, UnixMillis};
+use gossip::fault::{Fault, FaultId, FaultKind, Frames, Pace};
+use gossip::{Fingerprint, Hlc, Incarnation, NodeName, Now, Origin, Stamp, UnixMillis, VersionVector};
+use shared::hero::{Hero, HeroId, Location};
+use shared::{Entry, Value};
 
 use crate::event_log::{EventKind, LoggedEvent};
 use crate::forecast::Intervals;
@@ -39,7 +37,7 @@ pub(crate) fn name(text: &str) -> NodeName {
 }
 
 pub(crate) fn id(number: u8) -> HeroId {
-    HeroId(uuid::Uuid::from_bytes([number; 16]))
+    HeroId::from_bytes([number; 16])
 }
 
 /// A stamp of this node, `ago_ms` before now; after it, where negative.
@@ -150,9 +148,9 @@ impl Scene {
     }
 
     /// This fault is in force for `seconds` more.
-    pub(crate) fn fault(mut self, trouble: Trouble, from: &str, to: Option<&str>, seconds: u64) -> Self {
+    pub(crate) fn fault(mut self, kind: FaultKind, from: &str, to: Option<&str>, seconds: u64) -> Self {
         let number = u32::try_from(self.view.faults.len()).unwrap();
-        let fault = Fault { id: FaultId(number), trouble, from: name(from), to: to.map(name), both: true };
+        let fault = Fault { id: FaultId(number), kind, from: name(from), to: to.map(name), both: true };
         let remaining = Duration::from_secs(seconds);
         self.view.faults.push(FaultView { fault, heal_after: remaining, remaining, at: vec![name(from)], frames: Frames::default() });
         self

@@ -11,16 +11,13 @@ use rand_chacha::ChaCha8Rng;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
-use shared::link::driver::Neighbourhood;
-use shared::link::freeze;
-use shared::link::listener::Port;
-use shared::link::process::{self, Node, Process};
-use shared::membership;
+use gossip::link::{self, ClusterConfig, Node, Port};
+use gossip::{Intensity, replica};
 use shared::meter::Metric;
 use shared::node::Start;
 use shared::options::well_known_cities;
-use shared::replica::{self, Replica};
-use shared::supervise::Intensity;
+use shared::process::{HeroNode, Process};
+use shared::{Replica, process, well_known};
 
 use crate::dispatch::{Config, Dispatch, Event};
 use crate::event_log::EventKind;
@@ -31,7 +28,7 @@ use crate::web::{self, AccessPolicy, DispatchHandle, LauncherClient, Limits, Res
 /// Runs dispatch until it is told to stop.
 #[must_use]
 pub fn main() -> ExitCode {
-    shared::node::main(membership::DISPATCH, Options::command(), tokens, run)
+    shared::node::main(well_known::DISPATCH, Options::command(), tokens, run)
 }
 
 fn tokens(options: &Options) -> anyhow::Result<Tokens> {
@@ -40,14 +37,14 @@ fn tokens(options: &Options) -> anyhow::Result<Tokens> {
 }
 
 fn run(start: Start<Options, Tokens>) -> ExitCode {
-    let Start { name, options, checked: tokens, neighbourhood, unsafe_for } = start;
+    let Start { name, options, checked: tokens, cluster, unsafe_for } = start;
     if !options.listen.ip().is_loopback() && !tokens.are_required() {
         warn!("whoever reaches {} may press buttons: --host-token-file leaves that to who knows a token", options.listen);
     }
     let cities = well_known_cities();
-    let members = neighbourhood.roster.members().clone();
+    let members = cluster.roster.members().clone();
     process::block_on(async move {
-        let (tls, limits) = (neighbourhood.tls.clone(), options.node.limits.connections());
+        let (tls, limits) = (cluster.tls.clone(), options.node.limits.connections());
         let encrypted = tls.is_some();
         let port = Port { listener: process::bind(options.listen).await?, tls, limits };
         let stop = CancellationToken::new();
@@ -73,9 +70,9 @@ fn run(start: Start<Options, Tokens>) -> ExitCode {
             },
         };
         let router = web::router(handle, settings, stop.clone());
-        let known = neighbourhood.clone();
+        let known = cluster.clone();
         let intensity = Intensity::new(options.max_restarts, options.max_restart_window);
-        let process = Process { name, port, neighbourhood, unsafe_for, intensity, stop, seed: options.node.seed() };
+        let process = Process { name, port, cluster, unsafe_for, intensity, stop, seed: options.node.seed() };
         // Each incarnation gets a seed of its own, all from the given one.
         let mut seeds = ChaCha8Rng::seed_from_u64(options.node.seed());
         let begin = move |me, _crashes, now| Dispatch::new(me, config.clone(), seeds.random(), now);
@@ -89,7 +86,7 @@ fn run(start: Start<Options, Tokens>) -> ExitCode {
 }
 
 /// Hands a message from the machine to the web, the metrics or the log.
-fn deliver(event: Event, responder: &Responder, view_metrics: &mut ViewMetrics, cluster: &Neighbourhood) {
+fn deliver(event: Event, responder: &Responder, view_metrics: &mut ViewMetrics, cluster: &ClusterConfig) {
     match event {
         Event::Reply { ticket, reply } => responder.reply(ticket, reply),
         Event::View(view) => {
@@ -102,7 +99,7 @@ fn deliver(event: Event, responder: &Responder, view_metrics: &mut ViewMetrics, 
         Event::Thaw(node, freeze) => {
             let cluster = cluster.clone();
             tokio::spawn(async move {
-                if let Err(error) = freeze::thaw(&cluster, node, freeze).await {
+                if let Err(error) = link::thaw(&cluster, node, freeze).await {
                     warn!(city = %node, "cannot be woken: {error:#}");
                 }
             });
@@ -111,9 +108,11 @@ fn deliver(event: Event, responder: &Responder, view_metrics: &mut ViewMetrics, 
     }
 }
 
-impl Node for Dispatch {
+impl HeroNode for Dispatch {
     const METRICS: &'static [Metric] = metrics::ALL;
+}
 
+impl Node for Dispatch {
     fn replica(&self) -> &Replica {
         Dispatch::replica(self)
     }

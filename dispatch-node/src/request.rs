@@ -1,6 +1,6 @@
 //! The requests that dispatch answers: the operations, the type of each one's reply, and the errors.
 //!
-//! Invariant: an operation has one type of reply. A [`Ticket`] of the operation takes no other.
+//! Invariant: an operation has one type of reply. A `Ticket` of the operation takes no other.
 
 mod error;
 mod operations;
@@ -8,10 +8,10 @@ mod operations;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
-use shared::crdt::Entry;
-use shared::fault::Pace;
-use shared::id::{HeroId, NodeName};
-use shared::trace::TraceContext;
+use gossip::fault::Pace;
+use gossip::{NodeName, TraceContext};
+use shared::Entry;
+use shared::hero::HeroId;
 
 use crate::model::exchange::Exchange;
 use crate::model::faults::FaultView;

@@ -2,7 +2,9 @@
 //!
 //! Invariant: nothing here knows what the text is about.
 
-use shared::id::NodeName;
+use std::time::Duration;
+
+use gossip::NodeName;
 
 /// Returns a node's name as people write it.
 #[must_use]
@@ -10,6 +12,12 @@ pub fn title(name: NodeName) -> String {
     let text = name.as_str();
     let (first, rest) = text.split_at(1);
     first.to_ascii_uppercase() + rest
+}
+
+/// Returns a span of time in seconds, as people read it.
+#[must_use]
+pub fn seconds(span: Duration) -> String {
+    format!("{} s", span.as_secs_f64())
 }
 
 /// Returns a number with its noun.

@@ -6,9 +6,8 @@ use std::time::Duration;
 
 use dispatch_node::dispatch::Dispatch;
 use dispatch_node::request::{Action, Assign, Bomb, Create, Forget, Heal, Inject, ReadView, Request, RunExchange, SetPace, Terminate};
-use shared::fault::{Pace, Trouble};
-use shared::hero::Location;
-use shared::id::HeroId;
+use gossip::fault::{FaultKind, Pace};
+use shared::hero::{HeroId, Location};
 
 use crate::harness::named;
 
@@ -17,7 +16,7 @@ use crate::harness::named;
 pub fn numbered(dispatch: &Dispatch, verb: u8, subject: u8) -> Request {
     let number = usize::from(subject);
     let nth = dispatch.replica().map().iter().nth(number / 4);
-    let hero = nth.map_or(HeroId(uuid::Uuid::nil()), |(hero, _)| hero);
+    let hero = nth.map_or(HeroId::MIN, |(hero, _)| hero);
     let city = named(number % 3);
     let pace = if number.is_multiple_of(2) { Pace::PAUSED } else { Pace::FREE };
     let heal_after = Duration::from_secs(1);
@@ -28,7 +27,7 @@ pub fn numbered(dispatch: &Dispatch, verb: u8, subject: u8) -> Request {
         3 => Terminate { hero }.into(),
         4 => Bomb { city: Some(city) }.into(),
         5 => Forget { city }.into(),
-        6 => Inject { trouble: Trouble::Cut, from: city, to: None, both: true, heal_after }.into(),
+        6 => Inject { kind: FaultKind::Cut, from: city, to: None, both: true, heal_after }.into(),
         7 => Heal { fault: None }.into(),
         8 => SetPace { pace }.into(),
         9 => RunExchange { source: None, puller: Some(city) }.into(),

@@ -7,11 +7,11 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use dispatch_node::dispatch::Dispatch;
+use gossip::wire::Hello;
+use gossip::{Incarnation, NodeName, Origin, wire};
 use location_node::city::City;
-use shared::id::{Incarnation, NodeName, Origin};
-use shared::message::Frame;
+use shared::Frame;
 use shared::options::well_known_name;
-use shared::wire::{self, Hello};
 
 use crate::command;
 use crate::harness::{DISPATCH, FIRST_INCARNATION, Harness, NAMES, named};

@@ -7,15 +7,12 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use dispatch_node::dispatch::{self, Dispatch};
+use gossip::wire::FRAME_BYTES_MAX;
+use gossip::{Incarnation, LinkDown, NodeName, Now, Origin, UnixMillis, replica, wire};
 use location_node::city::{self, City};
-use shared::id::{Incarnation, NodeName, Origin};
-use shared::link::process::Node;
-use shared::machine::{Input, LinkDown, Output};
-use shared::message::Frame;
 use shared::options::{well_known_cities, well_known_name};
-use shared::replica;
-use shared::time::{Now, UnixMillis};
-use shared::wire::{self, FRAME_BYTES_MAX};
+use shared::process::HeroNode;
+use shared::{Frame, Input, Output};
 
 use crate::step::{PEERS, Step};
 
@@ -88,7 +85,7 @@ impl Harness<Dispatch> {
     }
 }
 
-impl<M: Node> Harness<M> {
+impl<M: HeroNode> Harness<M> {
     fn new(index: usize, begin: impl FnOnce(Origin) -> M) -> Self {
         let me = Origin { node: named(index), incarnation: incarnation(FIRST_INCARNATION) };
         Self { machine: begin(me), now: BEGIN, me, links: BTreeMap::new() }

@@ -4,7 +4,8 @@
 //! [`PER_BYTE`] bytes for each byte of input and [`BESIDES`] in all else: a length in the input is
 //! not trusted.
 
-use shared::wire::{self, Hello};
+use gossip::wire;
+use gossip::wire::Hello;
 
 use crate::exchange::{self, Exchange};
 use crate::memory;
@@ -33,7 +34,7 @@ pub fn hello(bytes: &[u8]) {
 /// # Panics
 /// When a claim does not hold.
 pub fn frame(bytes: &[u8]) {
-    let read = within_bounds(bytes, wire::decode);
+    let read = within_bounds(bytes, wire::decode::<shared::Superheroes>);
     if let Ok(frame) = read {
         let again = wire::decode(&wire::encode(&frame));
         assert_eq!(again, Ok(frame), "an encoded frame does not decode to itself");

@@ -6,9 +6,9 @@
 use std::time::Duration;
 
 use dispatch_node::dispatch::Dispatch;
+use gossip::replica;
 use location_node::city::{self, City};
-use shared::link::process::Node;
-use shared::replica;
+use shared::process::HeroNode;
 
 use crate::command;
 use crate::exchange::Exchange;
@@ -43,7 +43,7 @@ fn dispatch_command(dispatch: &Dispatch, verb: u8, subject: u8) -> Option<dispat
 }
 
 /// Runs a machine through the steps in `bytes`, or until an event ends its incarnation.
-fn run<M: Node>(
+fn run<M: HeroNode>(
     mut harness: Harness<M>,
     bytes: &[u8],
     command: impl Fn(&M, u8, u8) -> Option<M::Command>,

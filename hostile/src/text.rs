@@ -5,10 +5,12 @@
 use std::fmt::{Debug, Display};
 use std::str::FromStr;
 
+use gossip::NodeName;
+use gossip::fault::FaultId;
 use scenario::{Scenario, span};
-use shared::fault::FaultId;
-use shared::id::{HeroId, NodeName};
-use shared::options::{self, Interval, Peer};
+use shared::hero::HeroId;
+use shared::options;
+use shared::options::{Interval, Peer};
 
 /// A word of a command line, a path or a query.
 ///
@@ -64,7 +66,7 @@ pub fn scenario(bytes: &[u8]) {
 /// Words that are taken, and some that are not.
 #[must_use]
 pub fn word_seeds() -> Vec<Vec<u8>> {
-    let id = HeroId(uuid::Uuid::from_u128(0x1234_5678_9abc_def0_1122_3344_5566_7788)).to_string();
+    let id = HeroId::from_u128(0x1234_5678_9abc_def0_1122_3344_5566_7788).to_string();
     let words = ["gotham", &id, "0badcafe", "250ms", "1h 30m", "0", "-1500ms", "+2s", "capitol=[::1]:4903", "metropolis=host.example:4902"];
     words.iter().map(|word| word.as_bytes().to_vec()).collect()
 }

@@ -9,8 +9,8 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use shared::membership::DISPATCH;
 use shared::options::well_known_address;
+use shared::well_known::DISPATCH;
 use tokio::process::Command;
 use tokio::time::timeout;
 

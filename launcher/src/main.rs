@@ -24,7 +24,8 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::CommandFactory as _;
-use shared::configuration::{self, LAUNCHER, Loaded};
+use shared::configuration;
+use shared::configuration::{LAUNCHER, Loaded};
 
 use options::Options;
 

@@ -1,6 +1,6 @@
 //! The four nodes, by name.
 
-use shared::membership::DISPATCH;
+use shared::well_known::DISPATCH;
 
 /// The nodes in the order in which they start, with the page's colours for their names.
 pub(crate) const NODES: [Node; 4] = [

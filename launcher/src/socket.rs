@@ -98,7 +98,9 @@ async fn request(stream: &mut UnixStream) -> io::Result<Vec<u8>> {
 
 /// Returns the node that is to be started.
 fn parse(line: &[u8]) -> Result<&'static Node, String> {
-    let Some(line) = line.strip_suffix(b"\n") else { return Err(format!("expected a line of at most {REQUEST_BYTES_MAX} bytes")) };
+    let Some(line) = line.strip_suffix(b"\n") else {
+        return Err(format!("expected a line of at most {REQUEST_BYTES_MAX} bytes"));
+    };
     let name = line.strip_prefix(b"start ").ok_or("expected: start NAME")?;
     let known = NODES.iter().find(|node| node.name.as_bytes() == name);
     known.ok_or_else(|| format!("there is no node {:?}", String::from_utf8_lossy(name)))

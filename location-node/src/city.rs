@@ -12,14 +12,12 @@ use rand::seq::IteratorRandom;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-use shared::crdt::{Entry, Value};
-use shared::fault::Pace;
-use shared::hero::{Hero, HeroRef, Location};
-use shared::id::{HeroId, Incarnation, NodeName, Origin};
-use shared::machine::{Input, Machine, Output, Timer, earliest};
-use shared::message::{Changes, Command, Done, Frame, Observation, Pulled, Refusal};
-use shared::replica::{self, PullRecord, Replica, WriteError};
-use shared::time::Now;
+use gossip::fault::Pace;
+use gossip::replica::{PullRecord, WriteError};
+use gossip::{Incarnation, Machine, NodeName, Now, Origin, Pulled, Timer, earliest, replica};
+use shared::hero::{Hero, HeroId, HeroRef, Location};
+use shared::message::{Command, Done, Refusal};
+use shared::{Changes, Entry, Frame, Input, Observation, Output, Replica, Superheroes, Value};
 
 /// The least time between two answers to one observer, so that a busy city sends batches. A view shows what comes within a quarter of a
 /// second; this adds hardly to what a write waits for.
@@ -167,12 +165,14 @@ impl City {
         }
         let held = self.replica.map().get(id);
         let over = held.as_ref().or(copy).ok_or(Refusal::NotHeardOf)?;
-        let hero = over.hero().ok_or(Refusal::Deleted)?.assigned(to);
+        let hero = over.live().ok_or(Refusal::Deleted)?.assigned(to);
         let entry = self.replica.write_over(now, id, Value::Live(hero), Some(over)).map_err(|error| match error {
             WriteError::Joining => Refusal::Joining,
-            WriteError::Dead => Refusal::Deleted,
+            WriteError::Deleted => Refusal::Deleted,
             WriteError::TooFarAhead => Refusal::TooFarAhead,
-            WriteError::TooManyHeroes | WriteError::TooManyTombstones => unreachable!("an assignment begins and ends no life"),
+            WriteError::TooManyLive | WriteError::TooManyTombstones => {
+                unreachable!("an assignment begins and ends no life")
+            }
         })?;
         self.event(Event::Assigned { hero: id });
         Ok(Arc::new(entry))
@@ -217,17 +217,17 @@ impl City {
         let last = numbers.last().copied().unwrap_or(since);
         let until = if map.has_changed_since(last) { last } else { map.changes() };
         Observation {
-            life: self.replica.me().incarnation,
+            incarnation: self.replica.me().incarnation,
             since,
             until,
             wall: now.wall,
             head: map.changes(),
             removed: map.removed_between(since, until).collect(),
             changes: Changes { numbers, entries },
-            pulls: self.replica.journal().since(pulls).map(|record| pulled(now, record)).collect(),
-            pulls_until: self.replica.journal().written(),
+            pulls: self.replica.pull_log().since(pulls).map(|record| pulled(now, record)).collect(),
+            pulls_until: self.replica.pull_log().written(),
             gossip_interval: self.gossip.interval(),
-            heroes: map.live() as u64,
+            live: map.live() as u64,
             tombstones: map.tombstones() as u64,
             fingerprint: map.fingerprint(),
             vector: self.replica.vector().clone(),
@@ -268,7 +268,7 @@ impl City {
     /// One of the heroes here that `fits`, at random.
     fn pick(&mut self, fits: impl Fn(HeroRef<'_>) -> bool) -> Option<(HeroId, Hero)> {
         let here = self.here();
-        let fitting = self.replica.map().heroes().filter(|(_, hero)| hero.location == here && fits(*hero));
+        let fitting = self.replica.map().live_entries().filter(|(_, hero)| hero.location == here && fits(*hero));
         fitting.choose(&mut self.rng).map(|(id, hero)| (id, hero.to_hero()))
     }
 
@@ -300,6 +300,7 @@ fn pulled(now: Now, record: &PullRecord) -> Pulled {
 }
 
 impl Machine for City {
+    type App = Superheroes;
     type Command = std::convert::Infallible;
     type Event = Event;
 

@@ -10,12 +10,11 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info};
 
-use shared::link::listener::Port;
-use shared::link::problem::unknown_path;
-use shared::link::process::{self, LifeEnd, Node, Process};
+use gossip::link::{IncarnationEnd, Node, Port, unknown_path};
+use gossip::{Intensity, replica};
 use shared::node::Start;
-use shared::replica::{self, Replica};
-use shared::supervise::Intensity;
+use shared::process::{HeroNode, Process};
+use shared::{Replica, process};
 
 use crate::city::{City, Config, Event};
 use crate::options::Options;
@@ -26,17 +25,17 @@ pub fn main(name: &'static str) -> ExitCode {
     shared::node::main(name, Options::of(name), |_| Ok(()), run)
 }
 
-fn run(Start { name, options, neighbourhood, unsafe_for, .. }: Start<Options, ()>) -> ExitCode {
-    let members = neighbourhood.roster.members().clone();
+fn run(Start { name, options, cluster, unsafe_for, .. }: Start<Options, ()>) -> ExitCode {
+    let members = cluster.roster.members().clone();
     process::block_on(async move {
         let process = Process {
             name,
             port: Port {
                 listener: process::bind(options.listen).await?,
-                tls: neighbourhood.tls.clone(),
+                tls: cluster.tls.clone(),
                 limits: options.node.limits.connections(),
             },
-            neighbourhood,
+            cluster,
             unsafe_for,
             intensity: Intensity::new(options.max_restarts, options.max_restart_window),
             stop: CancellationToken::new(),
@@ -56,9 +55,11 @@ fn run(Start { name, options, neighbourhood, unsafe_for, .. }: Start<Options, ()
     })
 }
 
-fn on_event(event: Event) -> ControlFlow<LifeEnd> {
+fn on_event(event: Event) -> ControlFlow<IncarnationEnd> {
     match event {
-        Event::Bombed => return ControlFlow::Break(LifeEnd::Crashed("it was bombed".into())),
+        Event::Bombed => {
+            return ControlFlow::Break(IncarnationEnd::Crashed("it was bombed".into()));
+        }
         Event::Assigned { hero } => info!(%hero, "assigned here"),
         Event::Patrols { hero } => debug!(%hero, "patrols"),
         Event::Fought { hero, damage, died: false } => debug!(%hero, damage, "fought"),
@@ -67,6 +68,8 @@ fn on_event(event: Event) -> ControlFlow<LifeEnd> {
     }
     ControlFlow::Continue(())
 }
+
+impl HeroNode for City {}
 
 impl Node for City {
     fn replica(&self) -> &Replica {

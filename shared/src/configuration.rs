@@ -20,7 +20,7 @@ use std::process::ExitCode;
 
 use clap::{Arg, ArgAction, Command, FromArgMatches, value_parser};
 
-use crate::link::process::EXIT_UNUSABLE;
+use crate::process::EXIT_UNUSABLE;
 use check::Given;
 use file::File;
 

@@ -1,23 +1,30 @@
-//! Superheroes, and the rules of what happens to them. The replication beneath treats them as opaque values.
+//! Superheroes, and the rules of the simulation. The replication treats them as opaque values.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 use smol_str::SmolStr;
 
-use crate::id::NodeName;
+use gossip::{Key, NodeName};
+
+mod payload;
+
+pub use payload::StoredHero;
 
 /// Full health, in points.
 pub const HEALTH_MAX: u8 = 100;
-/// What an assignment restores, in points.
+/// The health that an assignment restores, in points.
 pub const HEALTH_PER_ASSIGNMENT: u8 = 20;
 /// The longest name, in characters.
 pub const HERO_NAME_CHARS_MAX: usize = 100;
 
-/// What people call a hero. One of up to 23 bytes lies where it is, and takes no memory beside that; a longer one is shared.
+/// The key of a hero: a UUID, never used again after the hero is deleted.
+pub type HeroId = Key;
+
+/// A hero's name. Up to 23 bytes are stored inline; a longer name is shared.
 pub type HeroName = SmolStr;
 
-/// Where a hero is.
+/// The location of a hero.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Location {
     /// Resting; every hero starts here.
@@ -27,7 +34,7 @@ pub enum Location {
 }
 
 impl Location {
-    /// The name people and APIs use: `home`, or the city's.
+    /// Returns the name in APIs: `home`, or the city's.
     #[must_use]
     pub fn as_str(&self) -> &str {
         match self {
@@ -43,52 +50,52 @@ impl fmt::Display for Location {
     }
 }
 
-/// A living hero, as one write left it.
+/// A living hero.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Hero {
-    /// What people call the hero; never changes.
+    /// The hero's name; it never changes.
     pub name: HeroName,
-    /// Where the hero is.
+    /// The hero's location.
     pub location: Location,
-    /// Whether the hero walks the streets, and so may be met by a villain.
+    /// Whether the hero patrols, and so may have to fight.
     pub is_patrolling: bool,
-    /// 1 to [`HEALTH_MAX`] points; a hero without any is a tombstone.
+    /// The health, 1 to [`HEALTH_MAX`] points; without health a hero is a tombstone.
     pub health: u8,
 }
 
 impl Hero {
-    /// A new hero: at home, idle, unharmed.
+    /// Returns a new hero: at home, idle, unharmed.
     #[must_use]
     pub fn new(name: HeroName) -> Self {
         Self { name, location: Location::Home, is_patrolling: false, health: HEALTH_MAX }
     }
 
-    /// Whether this is a hero that the rules can have made. What comes from outside is asked before it is taken in.
+    /// Returns whether the rules allow such a hero. Input from outside is checked before it is stored.
     #[must_use]
-    pub fn is_possible(&self) -> bool {
-        self.as_hero_ref().is_possible()
+    pub fn is_valid(&self) -> bool {
+        self.as_hero_ref().is_valid()
     }
 
-    /// This hero as one that lies somewhere.
+    /// Borrows the hero.
     #[must_use]
     pub fn as_hero_ref(&self) -> HeroRef<'_> {
         HeroRef { name: &self.name, location: self.location, is_patrolling: self.is_patrolling, health: self.health }
     }
 
-    /// The hero moved to `to`: rested by [`HEALTH_PER_ASSIGNMENT`], no longer patrolling.
+    /// Returns the hero moved to `to`: rested by [`HEALTH_PER_ASSIGNMENT`], no longer patrolling.
     #[must_use]
     pub fn assigned(&self, to: Location) -> Self {
         let health = self.health.saturating_add(HEALTH_PER_ASSIGNMENT).min(HEALTH_MAX);
         Self { name: self.name.clone(), location: to, is_patrolling: false, health }
     }
 
-    /// The hero out on patrol.
+    /// Returns the hero on patrol.
     #[must_use]
     pub fn patrolling(&self) -> Self {
         Self { is_patrolling: true, ..self.clone() }
     }
 
-    /// The hero after a fight that cost `damage` points, or `None` if it was the last.
+    /// Returns the hero after a fight that cost `damage` points; `None` if the hero falls.
     #[must_use]
     pub fn wounded(&self, damage: u8) -> Option<Self> {
         let health = self.health.checked_sub(damage).filter(|left| *left > 0)?;
@@ -96,29 +103,29 @@ impl Hero {
     }
 }
 
-/// A [`Hero`] that lies somewhere in another form.
+/// A borrowed view of a hero in a map or a batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct HeroRef<'a> {
-    /// What people call the hero.
+    /// The hero's name.
     pub name: &'a str,
-    /// Where the hero is.
+    /// The hero's location.
     pub location: Location,
-    /// Whether the hero walks the streets.
+    /// Whether the hero patrols.
     pub is_patrolling: bool,
-    /// 1 to [`HEALTH_MAX`] points.
+    /// The health, 1 to [`HEALTH_MAX`] points.
     pub health: u8,
 }
 
 impl HeroRef<'_> {
-    /// Whether this is a hero that the rules can have made.
+    /// Returns whether the rules allow such a hero.
     #[must_use]
-    pub fn is_possible(&self) -> bool {
-        // No text has more characters than bytes, and most have few of either.
+    pub fn is_valid(&self) -> bool {
+        // A text has no more characters than bytes, and counting bytes is free.
         let fits = self.name.len() <= HERO_NAME_CHARS_MAX || self.name.chars().count() <= HERO_NAME_CHARS_MAX;
         fits && !self.name.is_empty() && (1..=HEALTH_MAX).contains(&self.health)
     }
 
-    /// This hero, standing by itself.
+    /// Returns an owned hero.
     #[must_use]
     pub fn to_hero(&self) -> Hero {
         Hero { name: self.name.into(), location: self.location, is_patrolling: self.is_patrolling, health: self.health }

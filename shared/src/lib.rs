@@ -1,30 +1,15 @@
-//! The replicated superhero map.
-//!
-//! Without features this crate is the core: deterministic, without clock, randomness or tokio. [`replica::Replica`] is the
-//! heart; [`machine::Machine`] is the contract of whoever wraps one. Feature `net` adds what a process needs around a machine:
-//! `link` (the only asynchronous part), `meter`, `options`, `configuration`, `telemetry`, `spans`.
-//!
-//! Lower names never import higher ones:
-//! `time, trace < id < hero, clock, fault < crdt < message < membership < machine < replica < wire < link`.
+//! What the programs of the superhero cluster share: heroes and their commands, and (feature `net`) what a
+//! process needs around a machine of the library `gossip`: options, configuration, logs, metrics, traces.
 
-pub mod clock;
-pub mod crdt;
-pub mod fault;
+mod app;
 pub mod hero;
-pub mod id;
-pub mod machine;
-pub mod membership;
 pub mod message;
-pub mod replica;
-pub mod supervise;
-pub mod time;
-pub mod trace;
-pub mod wire;
+pub mod well_known;
 
+#[cfg(feature = "net")]
+mod command_spans;
 #[cfg(feature = "net")]
 pub mod configuration;
-#[cfg(feature = "net")]
-pub mod link;
 #[cfg(feature = "net")]
 pub mod meter;
 #[cfg(feature = "net")]
@@ -32,6 +17,13 @@ pub mod node;
 #[cfg(feature = "net")]
 pub mod options;
 #[cfg(feature = "net")]
+pub mod process;
+#[cfg(feature = "net")]
 pub mod spans;
 #[cfg(feature = "net")]
 pub mod telemetry;
+
+pub use app::{
+    Batch, Change, Changes, Entry, EntryRef, Envelope, Frame, Input, Map, Observation, Output, Replica, ReplicaOutput, Step, Superheroes,
+    Value,
+};

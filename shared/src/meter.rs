@@ -1,6 +1,7 @@
 //! What a process counts of itself, and how it is asked for it: `GET /metrics`, as Prometheus reads it.
 //!
 //! - [`node`]: what every node counts, as a table. Dispatch has one more of its own.
+//! - `links`: counts what links and supervision do. `hooks`: what the driver calls at each frame and step.
 //! - `replica`: counts what a replica does, by looking at it after each step. The core itself counts nothing.
 //! - `requests`: counts HTTP requests, by the pattern of their route.
 //! - `system`: what the process costs, as `/proc` has it.
@@ -8,6 +9,8 @@
 //! Invariants: all that is counted stands in a table, with its help; a label's value is one of a few, whatever is sent from
 //! outside. A process has one recorder: it outlives the lives of its machine, so no crash sets a counter back.
 
+pub(crate) mod hooks;
+pub(crate) mod links;
 pub mod node;
 pub(crate) mod replica;
 pub(crate) mod requests;
@@ -25,7 +28,7 @@ use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
-use crate::id::NodeName;
+use gossip::NodeName;
 
 pub use metrics::{Gauge, Unit, counter, gauge, histogram};
 

@@ -8,11 +8,12 @@ use std::process::ExitCode;
 
 use clap::{Command, FromArgMatches};
 
+use gossip::NodeName;
+use gossip::link::ClusterConfig;
+
 use crate::configuration::{self, Loaded};
-use crate::id::NodeName;
-use crate::link::driver::Neighbourhood;
-use crate::link::process;
 use crate::options::{NodeOptions, well_known_name};
+use crate::process;
 use crate::telemetry;
 
 /// The options of one kind of node.
@@ -33,7 +34,7 @@ pub struct Start<O, C> {
     /// What `check` made of the options.
     pub checked: C,
     /// Its cluster.
-    pub neighbourhood: Neighbourhood,
+    pub cluster: ClusterConfig,
     /// The reason for which its configuration is unsafe, if that was allowed.
     pub unsafe_for: Option<String>,
 }
@@ -49,8 +50,8 @@ pub fn main<O: Options, C>(
     let Loaded { options, printout, .. } = configuration::load::<O>(name, command);
     let name = well_known_name(name);
     telemetry::init(name, options.node().log_format);
-    let cluster = options.node().neighbourhood(name, options.listen());
-    let ((neighbourhood, unsafe_for), checked) = match cluster.and_then(|cluster| Ok((cluster, check(&options)?))) {
+    let cluster = options.node().cluster(name, options.listen());
+    let ((cluster, unsafe_for), checked) = match cluster.and_then(|cluster| Ok((cluster, check(&options)?))) {
         Ok(usable) => usable,
         Err(error) => return configuration::unusable(&error),
     };
@@ -58,12 +59,12 @@ pub fn main<O: Options, C>(
         return printout.print();
     }
     if options.node().healthcheck {
-        return process::healthcheck(&neighbourhood, name, options.listen());
+        return process::healthcheck(&cluster, name, options.listen());
     }
     // Traces are exported until the node has ended.
     let _exporting = match options.node().export_traces(name) {
         Ok(exporting) => exporting,
         Err(error) => return configuration::unusable(&error),
     };
-    run(Start { name, options, checked, neighbourhood, unsafe_for })
+    run(Start { name, options, checked, cluster, unsafe_for })
 }

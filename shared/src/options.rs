@@ -12,14 +12,13 @@ use std::time::Duration;
 use anyhow::Context as _;
 use clap::Args;
 
-use crate::id::NodeName;
-use crate::link::driver::Neighbourhood;
-use crate::link::secret::Secret;
-use crate::link::tls::Tls;
-use crate::membership::{DISPATCH, Roster, WELL_KNOWN_CITIES};
+use gossip::link::{ClusterConfig, Secret, Tls};
+use gossip::wire::COOKIE_BYTES_MAX;
+use gossip::{NodeName, Roster};
+
 use crate::spans::{self, Exporting};
 use crate::telemetry::LogFormat;
-use crate::wire::COOKIE_BYTES_MAX;
+use crate::well_known::{DISPATCH, SECRET_DOMAIN, WELL_KNOWN_CITIES};
 
 pub use limits::LimitOptions;
 pub use security::SecurityOptions;
@@ -166,16 +165,22 @@ impl NodeOptions {
     /// # Errors
     /// As [`peers`](Self::peers); when a file cannot be used or the cookie is empty or too long; and when other machines could reach `listen`
     /// without knowing a secret, or overhear what is said, and nobody has said that this is wanted.
-    pub fn neighbourhood(&self, me: NodeName, listen: SocketAddr) -> anyhow::Result<(Neighbourhood, Option<String>)> {
+    pub fn cluster(&self, me: NodeName, listen: SocketAddr) -> anyhow::Result<(ClusterConfig, Option<String>)> {
         let addresses = self.peers(me)?;
         let well_known = well_known_cities().into_iter().chain([well_known_name(DISPATCH)]);
         let roster = Roster::new(me, well_known.chain(addresses.keys().copied()));
         let cookie = self.cookie()?;
         let tls = self.security.files()?.map(|files| Tls::load(me, &files)).transpose()?;
         let unsafe_for = self.security.judge(listen, addresses.values().map(String::as_str), cookie == DEVELOPMENT_COOKIE)?;
-        let neighbourhood =
-            Neighbourhood { roster, addresses, secret: Secret::new(&cookie), tls, frame_bytes_max: self.limits.max_frame_bytes };
-        Ok((neighbourhood, unsafe_for))
+        let cluster = ClusterConfig {
+            roster,
+            addresses,
+            controller: Some(well_known_name(DISPATCH)),
+            secret: Secret::new(SECRET_DOMAIN, &cookie),
+            tls,
+            frame_bytes_max: self.limits.max_frame_bytes,
+        };
+        Ok((cluster, unsafe_for))
     }
 
     /// Begins to export traces of the node `me`, where an endpoint is given, here or as OpenTelemetry's own tools read it.

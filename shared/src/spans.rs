@@ -19,7 +19,7 @@ use opentelemetry_http::HeaderExtractor;
 use opentelemetry_sdk::propagation::TraceContextPropagator;
 use opentelemetry_sdk::trace::SdkTracer;
 
-use crate::trace::TraceContext;
+use gossip::TraceContext;
 
 pub use export::{Exporting, start};
 

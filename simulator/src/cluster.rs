@@ -21,10 +21,11 @@ use std::time::Duration;
 
 use dispatch_node::model::view::View;
 use dispatch_node::request;
+use gossip::replica::Rules;
+use gossip::{NodeName, Origin};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use shared::id::{HeroId, NodeName, Origin};
-use shared::replica::Rules;
+use shared::hero::HeroId;
 use xxhash_rust::xxh3::Xxh3;
 
 use crate::network::Network;

@@ -8,12 +8,9 @@ use std::time::Duration;
 
 use dispatch_node::dispatch::{self, Dispatch};
 use dispatch_node::request::{Outcome, Request};
+use gossip::{Machine as _, NodeName, Now, replica};
 use location_node::city::{self, City};
-use shared::id::NodeName;
-use shared::machine::{self, Input, Machine as _};
-use shared::message::Frame;
-use shared::replica::{self, Replica};
-use shared::time::Now;
+use shared::{Frame, Input, Replica};
 
 /// A city or dispatch.
 pub(crate) enum Machine {
@@ -74,23 +71,23 @@ impl Machine {
     }
 }
 
-fn city_output(output: machine::Output<city::Event>) -> Output {
+fn city_output(output: shared::Output<city::Event>) -> Output {
     use city::Event;
     match output {
-        machine::Output::Send { to, frame } => Output::Send { to, frame },
-        machine::Output::Event(Event::Bombed) => Output::Bombed,
-        machine::Output::Event(Event::Replica(event)) => Output::Replica(event),
-        machine::Output::Event(Event::Assigned { .. } | Event::Patrols { .. } | Event::Fought { .. }) => Output::Unused,
+        shared::Output::Send { to, frame } => Output::Send { to, frame },
+        shared::Output::Event(Event::Bombed) => Output::Bombed,
+        shared::Output::Event(Event::Replica(event)) => Output::Replica(event),
+        shared::Output::Event(Event::Assigned { .. } | Event::Patrols { .. } | Event::Fought { .. }) => Output::Unused,
     }
 }
 
-fn dispatch_output(output: machine::Output<dispatch::Event>) -> Output {
+fn dispatch_output(output: shared::Output<dispatch::Event>) -> Output {
     use dispatch::Event;
     match output {
-        machine::Output::Send { to, frame } => Output::Send { to, frame },
-        machine::Output::Event(Event::Reply { ticket, reply }) => Output::Reply { ticket, reply },
-        machine::Output::Event(Event::Replica(event)) => Output::Replica(event),
-        machine::Output::Event(Event::View(_) | Event::Logged(_) | Event::Arrived(_) | Event::Thaw(..)) => Output::Unused,
+        shared::Output::Send { to, frame } => Output::Send { to, frame },
+        shared::Output::Event(Event::Reply { ticket, reply }) => Output::Reply { ticket, reply },
+        shared::Output::Event(Event::Replica(event)) => Output::Replica(event),
+        shared::Output::Event(Event::View(_) | Event::Logged(_) | Event::Arrived(_) | Event::Thaw(..)) => Output::Unused,
     }
 }
 

@@ -15,9 +15,9 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use dispatch_node::request::{Outcome, Reply, Written};
-use shared::clock::Stamp;
-use shared::id::{HeroId, Origin};
-use shared::replica::Event;
+use gossip::replica::Event;
+use gossip::{Origin, Stamp};
+use shared::hero::HeroId;
 
 use crate::checker::rank::rank;
 use crate::checker::{agreement, answers, bounds, claims, collection, restarts};

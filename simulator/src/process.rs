@@ -7,10 +7,8 @@ use std::convert::Infallible;
 use std::ops::{Index, IndexMut};
 use std::time::Duration;
 
-use shared::id::{Incarnation, NodeName, Origin};
-use shared::machine::Input;
-use shared::replica::Replica;
-use shared::supervise::Intensity;
+use gossip::{Incarnation, Intensity, NodeName, Origin};
+use shared::{Input, Replica};
 
 use crate::machine::Machine;
 use crate::wall_clock::WallClock;

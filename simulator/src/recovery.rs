@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use dispatch_node::forecast::News;
-use shared::crdt::Rank;
-use shared::id::HeroId;
-use shared::replica::Rules;
+use gossip::Rank;
+use gossip::replica::Rules;
+use shared::hero::HeroId;
 
 use crate::cluster::Cluster;
 use crate::plan::Plan;

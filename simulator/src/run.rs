@@ -6,7 +6,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
 use dispatch_node::model::status::ClusterStatus;
-use shared::replica::Rules;
+use gossip::replica::Rules;
 
 use crate::cluster::Cluster;
 use crate::oracle::convergence::{all_at_rest, all_cover};

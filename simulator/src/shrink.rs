@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use shared::replica::Rules;
+use gossip::replica::Rules;
 
 use crate::plan::{Noise, Plan};
 use crate::run;

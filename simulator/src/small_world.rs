@@ -15,7 +15,7 @@ mod rounds;
 mod transition;
 mod world;
 
-use shared::replica::Rules;
+use gossip::replica::Rules;
 
 pub use action::{Action, Budget};
 use world::World;

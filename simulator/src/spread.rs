@@ -10,20 +10,18 @@ use std::time::Duration;
 use rand::seq::SliceRandom;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use uuid::Uuid;
 
-use shared::crdt::Value;
-use shared::hero::Hero;
-use shared::id::{HeroId, Incarnation, Origin};
-use shared::replica::{Config, Event, Output, Replica};
-use shared::time::{Now, UnixMillis};
+use gossip::replica::{Config, Event, Output};
+use gossip::{Incarnation, Now, Origin, UnixMillis};
+use shared::hero::{Hero, HeroId};
+use shared::{Replica, Value};
 
 /// The wall time at which the cluster starts.
 const EPOCH: UnixMillis = UnixMillis(1_790_000_000_000);
 /// The time at which the hero is written: long after all have joined.
 const SETTLED: Duration = Duration::from_secs(10);
 /// The hero whose spread is measured.
-const NEWS: HeroId = HeroId(Uuid::from_u128(1));
+const NEWS: HeroId = HeroId::from_u128(1);
 
 /// The pulls of a round.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,6 +1,6 @@
 //! The counts of a run.
 
-use shared::replica::Event;
+use gossip::replica::Event;
 
 use crate::plan::Action;
 

@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use shared::time::{Now, UnixMillis};
+use gossip::{Now, UnixMillis};
 
 /// The wall time at which the simulated world begins, long enough after 1970 for clocks to be off
 /// either way.

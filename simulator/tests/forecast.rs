@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use dispatch_node::forecast::{Forecast, Gossip, Intervals, Way, forecast};
-use shared::fault::Pace;
+use gossip::fault::Pace;
 use simulator::plan::{Action, Noise, Plan, Request, Step};
 use simulator::recovery::{Recovery, follow};
 

@@ -5,7 +5,7 @@
 //! next mends. Those are broken in the scenarios that tell their story, `shared/src/replica/tests/gate.rs`; together the two gates
 //! break every rule.
 
-use shared::replica::{Rule, Rules};
+use gossip::replica::{Rule, Rules};
 use simulator::plan::Plan;
 use simulator::run;
 use simulator::small_world::{Budget, explore};

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use shared::replica::Rules;
+use gossip::replica::Rules;
 use simulator::plan::{Action, Noise, Plan, Request, Step};
 use simulator::tally::Tally;
 use simulator::{run, shrink};

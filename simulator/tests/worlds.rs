@@ -1,6 +1,6 @@
 //! Small worlds, explored to the end. The number of states is asserted: should it change, something else is being explored.
 
-use shared::replica::Rules;
+use gossip::replica::Rules;
 use simulator::small_world::{Budget, explore};
 
 const NOTHING: Budget = Budget { keys: 1, writes: 0, deaths: 0, rounds: 0, slow_rounds: 0, bombs: 0, doubles: 0, forgets: 0 };

@@ -8,11 +8,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::de::DeserializeOwned;
 
-use shared::clock::{Hlc, Stamp};
-use shared::crdt::{Entry, Map, Value, VersionVector};
-use shared::hero::Location;
-use shared::id::{HeroId, Incarnation, Origin};
-use shared::time::UnixMillis;
+use gossip::{Hlc, Incarnation, Origin, Stamp, UnixMillis, VersionVector};
+use shared::hero::{HeroId, Location};
+use shared::{Entry, Map, Value};
 use simulator::checker::rank::{Rank, rank};
 use simulator::checker::survival::Survivors;
 use simulator::checker::{agreement, claims, deaths, monotonic};
@@ -169,7 +167,7 @@ impl Audit {
     /// Whether nobody may ask for the end of this hero.
     #[must_use]
     pub fn lasts(key: HeroId) -> bool {
-        key.0.as_bytes()[15].is_multiple_of(8)
+        key.as_bytes()[15].is_multiple_of(8)
     }
 
     /// Somebody is about to ask for the end of this hero.

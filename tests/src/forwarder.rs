@@ -194,7 +194,9 @@ impl Lines {
             };
             let receiver = receiver(&bytes);
             // What is meant for none of them (a host asks for routers, in IPv6) goes nowhere.
-            let Some(to) = self.ports.iter().position(|port| Some(port.address) == receiver) else { continue };
+            let Some(to) = self.ports.iter().position(|port| Some(port.address) == receiver) else {
+                continue;
+            };
             if self.rng.random_bool(faults.loss) {
                 done.lost += 1;
                 continue;

@@ -170,7 +170,9 @@ pub fn processes_at(address: Ipv4Addr) -> BTreeMap<&'static str, Pid> {
     let listens = format!("--listen={address}:");
     let mut found = BTreeMap::new();
     for entry in fs::read_dir("/proc").expect("Linux says what runs").flatten() {
-        let Some(id) = entry.file_name().to_str().and_then(|name| name.parse().ok()) else { continue };
+        let Some(id) = entry.file_name().to_str().and_then(|name| name.parse().ok()) else {
+            continue;
+        };
         // One that has ended meanwhile has none, and so has one that nobody has waited for yet.
         let line = fs::read(entry.path().join("cmdline")).unwrap_or_default();
         let line = String::from_utf8_lossy(&line);

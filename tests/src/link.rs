@@ -14,10 +14,10 @@ use tungstenite::error::Error;
 use tungstenite::http::{HeaderName, HeaderValue};
 use tungstenite::{HandshakeError, Message, WebSocket};
 
-use shared::id::{Incarnation, Origin};
-use shared::link::secret::{Purpose, Secret};
-use shared::message::Frame;
-use shared::wire::{self, Hello, Welcome};
+use gossip::link::{Purpose, Secret};
+use gossip::wire::{Hello, Welcome};
+use gossip::{Incarnation, Origin, wire};
+use shared::Frame;
 
 use crate::certificates::Certificates;
 use crate::nodes::DEVELOPMENT_COOKIE;
@@ -149,10 +149,10 @@ impl Link {
     pub fn introduce(&mut self, hello: &[u8], cookie: &str) -> Result<Welcome, Ending> {
         self.send(hello.to_vec());
         let theirs = self.receive()?;
-        let (secret, occasion) = (Secret::new(cookie), [hello, &theirs[..]]);
-        self.send(secret.prove(Purpose::Dialling, &occasion).to_vec());
+        let (secret, occasion) = (Secret::new(shared::well_known::SECRET_DOMAIN, cookie), [hello, &theirs[..]]);
+        self.send(secret.prove(Purpose::DIALLING, &occasion).to_vec());
         let welcome = Welcome::decode(&self.receive()?).expect("a node welcomes, or closes");
-        assert!(secret.is_proved(Purpose::Listening, &occasion, &welcome.proof), "the node does not know the cookie");
+        assert!(secret.is_proved(Purpose::LISTENING, &occasion, &welcome.proof), "the node does not know the cookie");
         Ok(welcome)
     }
 

@@ -10,7 +10,7 @@ use rand::seq::IndexedRandom;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde_json::json;
-use shared::id::HeroId;
+use shared::hero::HeroId;
 
 use crate::api::{Api, Hero, Reply};
 use crate::audit::{Audit, Fates, Look, entry, look};

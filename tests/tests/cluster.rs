@@ -6,10 +6,10 @@ use cluster_tests::{
     CITIES, Cluster, Ending, HANG_TIMEOUT, Hero, Heroes, Link, NODES, Options, Signal, ensure, incarnation_now, wait_until,
 };
 
-use shared::hero::Location;
-use shared::id::HeroId;
-use shared::message::{Command, Done, Frame, Observation};
-use shared::time::UnixMillis;
+use gossip::UnixMillis;
+use shared::hero::{HeroId, Location};
+use shared::message::{Command, Done};
+use shared::{Frame, Observation};
 
 #[test]
 fn every_city_comes_to_hold_the_same_heroes_whatever_is_bombed() {
@@ -135,7 +135,7 @@ fn with_dispatch_stopped_the_cities_converge_among_themselves() {
     for city in ["metropolis", "capitol"] {
         wait_until(&format!("{city} holds what gotham wrote"), HANG_TIMEOUT, || {
             let seen = observe(&cluster, city, me).map_err(|ending| format!("{ending:?}"))?;
-            let held = seen.changes.iter().find(|change| change.hero == id).map(|change| change.entry);
+            let held = seen.changes.iter().find(|change| change.key == id).map(|change| change.entry);
             ensure(held.as_ref() == Some(&written), || format!("{held:?}"))
         });
     }

@@ -15,14 +15,11 @@ use cluster_tests::raw::Held;
 use cluster_tests::{
     CITIES, Cluster, HANG_TIMEOUT, Heroes, Link, NODES, Onlooker, Options, Stopwatch, incarnation_now, resources, wait_until,
 };
+use gossip::{Hlc, Incarnation, Origin, Stamp, UnixMillis, VersionVector};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use shared::clock::{Hlc, Stamp};
-use shared::crdt::{Batch, Entry, Value, VersionVector};
-use shared::hero::Hero;
-use shared::id::{HeroId, Incarnation, Origin};
-use shared::message::{Envelope, Frame, Step};
-use shared::time::UnixMillis;
+use shared::hero::{Hero, HeroId};
+use shared::{Batch, Entry, Envelope, Frame, Step, Value};
 
 /// How long a flood lasts in `make test`.
 const SECONDS: u64 = 3;
@@ -229,7 +226,7 @@ fn serve_gotham(cluster: &Cluster, flood: &Flood, serve: impl Fn(Origin, u64) ->
 
 /// The id of a hero that a flood makes.
 fn from_afar(number: u64) -> HeroId {
-    HeroId(uuid::Uuid::from_u128(u128::from(number) + 1))
+    HeroId::from_u128(u128::from(number) + 1)
 }
 
 /// A hero that `writer` made, stamped so many milliseconds after now.

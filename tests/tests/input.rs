@@ -8,9 +8,9 @@ use cluster_tests::{
 };
 use serde_json::json;
 
-use shared::link::secret::{Purpose, Secret};
-use shared::message::Frame;
-use shared::wire::{FRAME_BYTES_MAX, PROTOCOL_VERSION};
+use gossip::link::{Purpose, Secret};
+use gossip::wire::{FRAME_BYTES_MAX, PROTOCOL_VERSION};
+use shared::Frame;
 
 /// A cluster with something to lose.
 fn cluster() -> (Cluster, Heroes) {
@@ -349,7 +349,9 @@ fn doors(cluster: &Cluster) -> [SocketAddr; 2] {
 fn closed(link: Link, code: u16) -> String {
     match link.ending() {
         Ending::Closed(seen, reason) if seen == code => reason,
-        other @ (Ending::Closed(..) | Ending::Gone) => panic!("expected close code {code}, got {other:?}"),
+        other @ (Ending::Closed(..) | Ending::Gone) => {
+            panic!("expected close code {code}, got {other:?}")
+        }
     }
 }
 
@@ -407,11 +409,13 @@ fn strangers_at_a_nodes_door_are_told_why_they_may_not_enter() {
             link.receive().expect("a node answers a hello with its own")
         });
         assert_ne!(overheard[0], overheard[1], "each hello is another one");
-        let proof = Secret::new(DEVELOPMENT_COOKIE).prove(Purpose::Dialling, &[&ours, &overheard[0]]);
+        let proof = Secret::new(shared::well_known::SECRET_DOMAIN, DEVELOPMENT_COOKIE).prove(Purpose::DIALLING, &[&ours, &overheard[0]]);
         second.send(proof.to_vec());
         closed(second, 4002);
         // Nor is the listener's own kind of proof one of a dialler.
-        first.send(Secret::new(DEVELOPMENT_COOKIE).prove(Purpose::Listening, &[&ours, &overheard[0]]).to_vec());
+        first.send(
+            Secret::new(shared::well_known::SECRET_DOMAIN, DEVELOPMENT_COOKIE).prove(Purpose::LISTENING, &[&ours, &overheard[0]]).to_vec(),
+        );
         closed(first, 4002);
         // A frame before the proof is none.
         let mut early = Link::to_node(door);

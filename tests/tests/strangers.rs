@@ -6,9 +6,9 @@ use std::process::{Command, Stdio};
 
 use cluster_tests::{Cluster, NODES, Options, python_tool, raw};
 use data_encoding::BASE64;
+use gossip::wire::FRAME_BYTES_MAX;
 use serde::Deserialize;
 use serde_json::{Value, json};
-use shared::wire::FRAME_BYTES_MAX;
 
 const TEXT: u8 = 0x81;
 const BINARY: u8 = 0x82;

@@ -22,7 +22,9 @@ pub(super) fn examine(known: &Known, findings: &mut Vec<Finding>) {
 fn look(key: &str, path: &str) -> Finding {
     let metadata = match std::fs::metadata(path) {
         Ok(metadata) => metadata,
-        Err(error) => return Finding::fail(key, format!("{path}: {error}"), "put it there, or mend the path"),
+        Err(error) => {
+            return Finding::fail(key, format!("{path}: {error}"), "put it there, or mend the path");
+        }
     };
     let mode = metadata.permissions().mode();
     if !metadata.is_file() {

@@ -59,7 +59,9 @@ fn spread<T: Send>(
         let work = || {
             let api = api.kept();
             loop {
-                let Some(task) = tasks.lock().unwrap_or_else(PoisonError::into_inner).pop().filter(|_| !stop()) else { return };
+                let Some(task) = tasks.lock().unwrap_or_else(PoisonError::into_inner).pop().filter(|_| !stop()) else {
+                    return;
+                };
                 let did = each(&api, task);
                 let mut state = state.lock().unwrap_or_else(PoisonError::into_inner);
                 match did {

@@ -82,7 +82,9 @@ impl<'a> Writers<'a> {
         // The same choices in each run: what differs between two runs is the cluster's doing.
         let mut rng = ChaCha8Rng::seed_from_u64(number);
         while !self.has_ended() {
-            let Some(due) = self.schedule.due(self.next.fetch_add(1, Ordering::Relaxed)) else { return };
+            let Some(due) = self.schedule.due(self.next.fetch_add(1, Ordering::Relaxed)) else {
+                return;
+            };
             loop {
                 let early = due.saturating_sub(self.watch.elapsed());
                 if early.is_zero() {

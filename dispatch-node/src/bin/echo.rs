@@ -1,11 +1,10 @@
-//! Both sockets of a node, `/cluster` and `/live`, saying back whatever they are told, on a port of their own: for `make autobahn`.
+//! Both sockets of a node, `/cluster` and `/live`, as echoes on a port of their own: for `make autobahn`.
 
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use dispatch_node::web::echo;
-use shared::link::listener::{Limits, Port};
-use shared::link::{echo as link, listener};
+use gossip::link::{self, Limits, Port};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -17,6 +16,6 @@ async fn main() -> anyhow::Result<()> {
     let patience = Duration::from_secs(30);
     let limits = Limits { connections: 64, connections_per_address: 64, header_timeout: patience, idle_timeout: patience };
     let port = Port { listener, tls: None, limits };
-    listener::serve(port, link::door().merge(echo::door()), CancellationToken::new(), TaskTracker::new()).await;
+    link::serve(port, link::echo::route().merge(echo::door()), CancellationToken::new(), TaskTracker::new()).await;
     Ok(())
 }

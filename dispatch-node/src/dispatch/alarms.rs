@@ -6,12 +6,10 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use shared::id::NodeName;
-use shared::replica;
-use shared::time::Now;
+use gossip::{NodeName, Now, replica};
 
-use super::seconds;
 use crate::model::city_state::CityState;
+use crate::text::seconds;
 
 /// The least time between two alarms about one node.
 const ALARM_INTERVAL: Duration = Duration::from_secs(10);
@@ -91,8 +89,7 @@ fn text(event: &replica::Event) -> Option<(NodeName, String)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use shared::id::{Incarnation, Origin};
-    use shared::time::UnixMillis;
+    use gossip::{Incarnation, Origin, UnixMillis};
 
     #[test]
     fn a_round_that_is_refused_again_and_again_is_an_alarm_now_and_then() {

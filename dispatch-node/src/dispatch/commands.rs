@@ -7,15 +7,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use shared::hero::{HeroName, Location};
-use shared::id::{HeroId, NodeName};
-use shared::message::{Command, Done, Frame, Refusal};
-use shared::replica::ForgetError;
-use shared::time::Now;
-use shared::trace::TraceContext;
+use gossip::replica::ForgetError;
+use gossip::{NodeName, Now, TraceContext};
+use shared::Frame;
+use shared::hero::{HeroId, HeroName, Location};
+use shared::message::{Command, Done, Refusal};
 
+use super::Dispatch;
+use super::event::Event;
 use super::requests::{Commanded, PendingCommand};
-use super::{Dispatch, Event};
 use crate::event_log::{EventKind, LoggedWrite};
 use crate::request::{
     Action, Assign, Bomb, CREATE_MAX, CreateMany, Find, Forget, Log, Operation, ReadView, Request, RequestError, SetPace, Ticket, Written,

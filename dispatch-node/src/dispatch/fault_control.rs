@@ -6,10 +6,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use shared::fault::{Control, Fault, FaultId, Report};
-use shared::id::NodeName;
-use shared::machine::earliest;
-use shared::time::Now;
+use gossip::fault::{Control, Fault, FaultId, Report};
+use gossip::{NodeName, Now, earliest};
 
 use super::requests::ANSWER_TIMEOUT;
 use crate::model::faults::{FaultView, Faults};
@@ -102,14 +100,14 @@ impl FaultControl {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use shared::fault::{Frames, InForce, Trouble};
-    use shared::time::UnixMillis;
+    use gossip::UnixMillis;
+    use gossip::fault::{FaultKind, Frames, InForce};
 
     #[test]
     fn an_injection_is_confirmed_by_the_report_of_each_linked_node_and_no_later_than_its_deadline() {
         let now = |millis| Now { mono: Duration::from_millis(millis), wall: UnixMillis(millis) };
         let (gotham, capitol): (NodeName, NodeName) = ("gotham".parse().unwrap(), "capitol".parse().unwrap());
-        let fault = Fault { id: FaultId(1), trouble: Trouble::Cut, from: gotham, to: Some(capitol), both: true };
+        let fault = Fault { id: FaultId(1), kind: FaultKind::Cut, from: gotham, to: Some(capitol), both: true };
         let lasts = Duration::from_secs(9);
         let in_force = InForce { fault, remaining: lasts, frames: Frames::default() };
         let report = Report { faults: vec![in_force], wall: UnixMillis(0) };

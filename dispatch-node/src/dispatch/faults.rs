@@ -4,21 +4,22 @@
 
 use std::collections::BTreeSet;
 
-use shared::fault::{Control, FAULTS_MAX, Fault, FaultId, Report, Trouble};
-use shared::id::NodeName;
-use shared::message::Frame;
-use shared::time::Now;
+use gossip::fault::{Control, FAULTS_MAX, Fault, FaultId, FaultKind, Report};
+use gossip::{NodeName, Now};
+use shared::Frame;
 
+use super::Dispatch;
+use super::event::Event;
 use super::fault_control::Confirmed;
-use super::{Dispatch, Event, seconds};
 use crate::event_log::EventKind;
 use crate::model::faults::describe;
 use crate::request::{Heal, Inject, Operation, RequestError, Ticket};
+use crate::text::seconds;
 
 impl Dispatch {
     pub(super) fn inject(&mut self, now: Now, ticket: Ticket<Inject>, inject: Inject) {
-        let Inject { trouble, from, to, both, heal_after } = inject;
-        let fault = Fault { id: self.random.fault_id(), trouble, from, to, both };
+        let Inject { kind, from, to, both, heal_after } = inject;
+        let fault = Fault { id: self.random.fault_id(), kind, from, to, both };
         if self.faults.faults.len() >= FAULTS_MAX {
             return self.reply(ticket, Err(RequestError::TooManyFaults(FAULTS_MAX)));
         }
@@ -55,7 +56,7 @@ impl Dispatch {
                 self.send(node, Frame::Control(Control::Heal(*id)));
             }
             // Whether or not the node has reported it, it may be frozen by now.
-            if fault.trouble == Trouble::Freeze {
+            if fault.kind == FaultKind::Freeze {
                 self.event(Event::Thaw(fault.from, *id));
             }
             self.log_healed(now, fault.from, "healed", &fault);
@@ -143,6 +144,6 @@ impl Dispatch {
 
 /// Returns the freeze in the report that this control heals.
 fn freeze_healed_by(control: &Control, report: &Report) -> Option<FaultId> {
-    let freezes = report.faults.iter().map(|in_force| in_force.fault).filter(|fault| fault.trouble == Trouble::Freeze);
+    let freezes = report.faults.iter().map(|in_force| in_force.fault).filter(|fault| fault.kind == FaultKind::Freeze);
     freezes.map(|freeze| freeze.id).find(|id| *control == Control::Heal(*id))
 }

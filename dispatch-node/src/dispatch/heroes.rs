@@ -5,11 +5,10 @@
 
 use std::sync::Arc;
 
-use shared::crdt::{Entry, EntryRef, Value};
-use shared::hero::{Hero, Location};
-use shared::id::{HeroId, NodeName};
-use shared::replica::WriteError;
-use shared::time::Now;
+use gossip::replica::WriteError;
+use gossip::{NodeName, Now};
+use shared::hero::{Hero, HeroId, Location};
+use shared::{Entry, EntryRef, Value};
 
 use super::Dispatch;
 use crate::event_log::{EventKind, LoggedWrite};
@@ -18,7 +17,7 @@ use crate::request::{RequestError, Written};
 impl Dispatch {
     /// Creates heroes with these names: all of them or none.
     pub(super) fn create_heroes(&mut self, now: Now, names: Vec<String>) -> Result<Vec<Written>, RequestError> {
-        if names.len() > self.replica.room_for_heroes() {
+        if names.len() > self.replica.room_for_live() {
             return Err(RequestError::TooManyHeroes);
         }
         let mut created = Vec::with_capacity(names.len());
@@ -39,7 +38,7 @@ impl Dispatch {
 
     pub(super) fn send_home(&mut self, now: Now, id: HeroId) -> Result<Written, RequestError> {
         let copy = self.copy(id)?;
-        let hero = copy.hero().ok_or(RequestError::Deleted(id))?.assigned(Location::Home);
+        let hero = copy.live().ok_or(RequestError::Deleted(id))?.assigned(Location::Home);
         self.write_over(now, id, Value::Live(hero), &copy, EventKind::Assigned, "was sent home")
     }
 
@@ -68,9 +67,9 @@ impl Dispatch {
     fn written(&mut self, now: Now, hero: HeroId, written: Result<Entry, WriteError>) -> Result<Written, RequestError> {
         let entry = Arc::new(written.map_err(|error| match error {
             WriteError::Joining => RequestError::Joining { node: self.me() },
-            WriteError::Dead => RequestError::Deleted(hero),
+            WriteError::Deleted => RequestError::Deleted(hero),
             WriteError::TooFarAhead => RequestError::TooFarAhead { node: self.me() },
-            WriteError::TooManyHeroes => RequestError::TooManyHeroes,
+            WriteError::TooManyLive => RequestError::TooManyHeroes,
             WriteError::TooManyTombstones => RequestError::TooManyTombstones,
         })?);
         self.learn(hero, &entry.as_entry_ref());
@@ -83,7 +82,7 @@ impl Dispatch {
     }
 
     /// Remembers a hero beyond its death.
-    pub(super) fn learn(&mut self, id: HeroId, entry: &EntryRef<'_>) {
+    pub(super) fn learn(&mut self, id: HeroId, entry: &EntryRef<'_, '_>) {
         self.comparison.seen(id, entry);
         self.known.learn(id, entry);
         let (map, cities) = (self.replica.map(), self.observer.cities());

@@ -2,11 +2,9 @@
 //!
 //! Invariant: what is observed never enters the replica; observing does not heal.
 
-use shared::fault::{Control, Pace};
-use shared::id::{Incarnation, NodeName, Origin};
-use shared::machine::LinkDown;
-use shared::message::{Frame, Observation};
-use shared::time::Now;
+use gossip::fault::{Control, Pace};
+use gossip::{Incarnation, LinkDown, NodeName, Now, Origin};
+use shared::{Frame, Observation};
 
 use super::Dispatch;
 use crate::event_log::EventKind;
@@ -83,7 +81,7 @@ impl Dispatch {
 
     fn on_observation(&mut self, now: Now, from: NodeName, observation: Observation) {
         // Not asked for, or of an incarnation that has ended since.
-        if !self.observer.take_question(from, observation.life) {
+        if !self.observer.take_question(from, observation.incarnation) {
             return;
         }
         let mut rows = observation.changes.entries.rows();

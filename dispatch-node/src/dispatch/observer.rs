@@ -7,9 +7,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use shared::id::{Incarnation, NodeName, Origin};
-use shared::message::Frame;
-use shared::time::Now;
+use gossip::{Incarnation, NodeName, Now, Origin};
+use shared::Frame;
 
 use crate::model::city_state::CityState;
 use crate::model::node_state::NodeStatus;
@@ -119,7 +118,7 @@ impl Observer {
 
     /// Notes which of the cities that lost their memory have it back: those that hold what a node
     /// holds that did not lose its own.
-    pub(super) fn note_recoveries(&mut self, own: shared::crdt::Fingerprint) {
+    pub(super) fn note_recoveries(&mut self, own: gossip::Fingerprint) {
         let unhurt = self.cities.iter().filter(|city| !city.recovering && city.is_read && city.status == NodeStatus::Up);
         let whole: Vec<_> = unhurt.map(|city| city.fingerprint).chain([own]).collect();
         for city in &mut self.cities {
@@ -131,7 +130,7 @@ impl Observer {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use shared::time::UnixMillis;
+    use gossip::UnixMillis;
 
     #[test]
     fn an_answer_is_taken_once_and_only_from_the_linked_incarnation() {

@@ -4,9 +4,8 @@
 
 use std::time::Duration;
 
-use shared::id::Origin;
-use shared::message::{Envelope, Frame, Step};
-use shared::wire;
+use gossip::{Origin, wire};
+use shared::{Envelope, Frame, Step};
 
 use crate::model::exchange::Exchange;
 use crate::request::{RunExchange, Ticket};
@@ -64,9 +63,7 @@ impl PendingExchange {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use shared::crdt::{Fingerprint, VersionVector};
-    use shared::id::Incarnation;
-    use shared::message::{Question, Summary, Wish};
+    use gossip::{Fingerprint, Incarnation, PullOptions, Question, Summary, VersionVector};
 
     fn origin(name: &str) -> Origin {
         Origin { node: name.parse().unwrap(), incarnation: Incarnation(1) }
@@ -78,7 +75,7 @@ mod tests {
 
     fn pull() -> Step {
         let summary = Summary { vector: 1, fingerprint: Fingerprint::default() };
-        Step::Pull(Question { summary, vector: None, wish: Wish { mutual: false, full: false } })
+        Step::Pull(Question { summary, vector: None, options: PullOptions { mutual: false, full: false } })
     }
 
     fn end() -> Step {

@@ -4,9 +4,10 @@
 
 use std::sync::Arc;
 
-use shared::time::Now;
+use gossip::Now;
 
-use super::{Dispatch, Event};
+use super::Dispatch;
+use super::event::Event;
 use crate::event_log::EventKind;
 use crate::forecast::Intervals;
 use crate::model::city_state::CityState;

@@ -5,8 +5,7 @@
 
 use std::time::Duration;
 
-use shared::machine::earliest;
-use shared::time::Now;
+use gossip::{Now, earliest};
 
 /// The least time between two views.
 const VIEW_INTERVAL: Duration = Duration::from_millis(250);
@@ -77,7 +76,7 @@ impl Publisher {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use shared::time::UnixMillis;
+    use gossip::UnixMillis;
 
     fn now(millis: u64) -> Now {
         Now { mono: Duration::from_millis(millis), wall: UnixMillis(millis) }

@@ -9,8 +9,9 @@ use rand::seq::IteratorRandom;
 use rand::{Rng, RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-use shared::fault::FaultId;
-use shared::id::{HeroId, Incarnation};
+use gossip::Incarnation;
+use gossip::fault::FaultId;
+use shared::hero::HeroId;
 
 /// The generators of choices and of ids.
 #[derive(Debug)]
@@ -47,7 +48,7 @@ impl Random {
     pub(super) fn hero_id(&mut self) -> HeroId {
         let mut bytes = [0; 16];
         self.ids.fill_bytes(&mut bytes);
-        HeroId(uuid::Builder::from_random_bytes(bytes).into_uuid())
+        HeroId::from(uuid::Builder::from_random_bytes(bytes).into_uuid())
     }
 
     /// Returns the id of a new fault.

@@ -5,9 +5,8 @@
 
 use std::sync::Arc;
 
-use shared::hero::HeroName;
-use shared::id::{HeroId, NodeName};
-use shared::time::Now;
+use gossip::{NodeName, Now};
+use shared::hero::{HeroId, HeroName};
 
 use crate::event_log::{EventKind, EventLog, LoggedEvent, NewEvent};
 use crate::model::aftermath::{Aftermaths, destroyed_with};

@@ -10,11 +10,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use shared::crdt::Entry;
-use shared::id::HeroId;
-use shared::message::{PullOutcome, Pulled};
-use shared::replica::PullRecord;
-use shared::time::Now;
+use gossip::replica::PullRecord;
+use gossip::{Now, PullOutcome, Pulled};
+use shared::Entry;
+use shared::hero::HeroId;
 
 use super::Dispatch;
 use super::refresh_queue::{FEW, STEP};
@@ -83,7 +82,7 @@ impl Dispatch {
         self.refresh.done(id);
         let own = self.own_entry(id);
         let cells: Vec<_> = self.observer.cities().iter().map(|city| city.entries.get(&id).cloned()).collect();
-        let hero = own.iter().chain(cells.iter().flatten()).find_map(|entry| entry.hero());
+        let hero = own.iter().chain(cells.iter().flatten()).find_map(|entry| entry.live());
         let name = hero.map_or_else(|| self.known.name(id), |hero| hero.name.clone());
         self.comparison.put(now, id, Row::of(id, name, own, cells));
     }
@@ -99,8 +98,8 @@ impl Dispatch {
     /// Reads what has changed in dispatch's own replica, and how it came there.
     fn read_own_changes(&mut self, now: Now) {
         let me = self.replica.me();
-        let pulls: Vec<PullRecord> = self.replica.journal().since(self.refresh.own_pulls).cloned().collect();
-        self.refresh.own_pulls = self.replica.journal().written();
+        let pulls: Vec<PullRecord> = self.replica.pull_log().since(self.refresh.own_pulls).cloned().collect();
+        self.refresh.own_pulls = self.replica.pull_log().written();
         for PullRecord { source, asked, ended, outcome, .. } in &pulls {
             let ago = |at: Duration| now.mono.saturating_sub(at);
             let pulled = Pulled { source: source.node, asked_ago: ago(*asked), ended_ago: ago(*ended), outcome: outcome.clone() };

@@ -7,8 +7,7 @@ use std::collections::BTreeSet;
 use std::ops::Bound;
 use std::time::Duration;
 
-use shared::id::HeroId;
-use uuid::Uuid;
+use shared::hero::HeroId;
 
 /// The number of heroes refreshed in one step: a millisecond or two.
 pub(super) const STEP: usize = 128;
@@ -40,7 +39,7 @@ impl Default for RefreshQueue {
         Self {
             stale: BTreeSet::new(),
             written: BTreeSet::new(),
-            last: HeroId(Uuid::nil()),
+            last: HeroId::MIN,
             is_behind: false,
             holdings_changed: true,
             own_changes: 0,
@@ -128,7 +127,7 @@ mod tests {
     use super::*;
 
     fn hero(number: u128) -> HeroId {
-        HeroId(Uuid::from_u128(number))
+        HeroId::from_u128(number)
     }
 
     #[test]

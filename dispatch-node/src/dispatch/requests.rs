@@ -7,11 +7,10 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
-use shared::hero::HeroName;
-use shared::id::{HeroId, NodeName};
-use shared::time::Now;
+use gossip::{NodeName, Now};
+use shared::hero::{HeroId, HeroName};
 
-use super::Event;
+use super::event::Event;
 use crate::request::{Action, Assign, Bomb, Operation, Outcome, RequestError, Ticket};
 
 /// The time for which a city's answer is waited for. A command that has expired by then was not
@@ -170,7 +169,7 @@ impl IdempotencyKeys {
 mod tests {
     use super::*;
     use crate::request::Reply;
-    use shared::time::UnixMillis;
+    use gossip::UnixMillis;
 
     fn now(millis: u64) -> Now {
         Now { mono: Duration::from_millis(millis), wall: UnixMillis(millis) }

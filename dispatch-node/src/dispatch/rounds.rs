@@ -3,14 +3,13 @@
 //! Invariant: a step is carried only if its author handed it in, and only to an incarnation that is
 //! linked.
 
-use shared::fault::{Control, Pace};
-use shared::id::{NodeName, Origin};
-use shared::message::{Envelope, Frame, Step};
-use shared::replica;
-use shared::time::Now;
+use gossip::fault::{Control, Pace};
+use gossip::{NodeName, Now, Origin, replica};
+use shared::{Envelope, Frame, Step};
 
+use super::Dispatch;
+use super::event::Event;
 use super::pending_exchange::PendingExchange;
-use super::{Dispatch, Event};
 use crate::event_log::EventKind;
 use crate::model::exchange::Exchange;
 use crate::request::{RequestError, RunExchange, Ticket};

@@ -5,18 +5,15 @@ use std::collections::BTreeSet;
 use super::requests::KEYS_MAX;
 use super::*;
 use crate::model::node_state::NodeStatus;
-use crate::request::{Action, Assign, Bomb, CREATE_MAX, Create, CreateMany, Forget, Heal, Inject, ReadView, Reply, Terminate, Written};
-use shared::clock::{Hlc, Stamp};
-use shared::crdt::Entry;
-use shared::crdt::{Fingerprint, Value, VersionVector};
-use shared::fault::Fault;
-use shared::fault::{Control, Frames, InForce, Report, Trouble};
-use shared::hero::{Hero, Location};
-use shared::id::{HeroId, Incarnation};
-use shared::machine::LinkDown;
-use shared::message::{Change, Command, Done, Observation, Pulled, Question, Refusal, Summary, Wish};
-use shared::message::{Envelope, Step};
-use shared::time::UnixMillis;
+use crate::model::view::View;
+use crate::request::{
+    Action, Assign, Bomb, CREATE_MAX, Create, CreateMany, Forget, Heal, Inject, Outcome, ReadView, Reply, Terminate, Written,
+};
+use gossip::fault::{Control, Fault, FaultKind, Frames, InForce, Report};
+use gossip::{Fingerprint, Hlc, Incarnation, LinkDown, PullOptions, Pulled, Question, Stamp, Summary, UnixMillis, VersionVector};
+use shared::hero::{Hero, HeroId, Location};
+use shared::message::{Command, Done, Refusal};
+use shared::{Change, Entry, Envelope, Observation, Step, Value};
 
 const EVENTS_MAX: usize = 100;
 const CITIES: [&str; 3] = ["gotham", "metropolis", "capitol"];
@@ -181,7 +178,7 @@ fn the_dead_and_the_unknown_are_told_apart() {
     for action in [Action::from(Terminate { hero }), Assign { hero, to: to("gotham") }.into(), Assign { hero, to: Location::Home }.into()] {
         assert_eq!(refusal(&ask(&mut dispatch, at(1_300), action).1), &RequestError::Deleted(hero));
     }
-    let nobody = HeroId(uuid::Uuid::nil());
+    let nobody = HeroId::MIN;
     for action in [Action::from(Terminate { hero: nobody }), Assign { hero: nobody, to: to("gotham") }.into()] {
         assert_eq!(refusal(&ask(&mut dispatch, at(1_300), action).1), &RequestError::NeverHeardOf(nobody));
     }
@@ -194,7 +191,7 @@ fn going_home_needs_no_city_and_rests_the_hero() {
     let (sent, answers) = ask(&mut dispatch, at(1_200), Assign { hero, to: Location::Home });
     assert!(sent.is_empty());
     assert!(
-        matches!(&answers[..], [Ok(Reply::Assigned(Written { hero: id, entry }))] if *id == hero && entry.hero().unwrap().location == Location::Home)
+        matches!(&answers[..], [Ok(Reply::Assigned(Written { hero: id, entry }))] if *id == hero && entry.live().unwrap().location == Location::Home)
     );
 }
 
@@ -283,7 +280,7 @@ fn a_second_command_has_seen_the_first() {
     let origin = Origin { node: name("gotham"), incarnation: Incarnation(1) };
     // Gotham was bombed a moment ago: its clock runs ahead, within the accepted drift.
     let stamp = Stamp { hlc: Hlc { wall: at(3_100).wall, logical: 1 }, origin };
-    let written = Arc::new(Entry::written(Value::Live(own.hero().unwrap().assigned(to("gotham"))), stamp, Some(&own)));
+    let written = Arc::new(Entry::written(Value::Live(own.live().unwrap().assigned(to("gotham"))), stamp, Some(&own)));
     let frame = Frame::Answer { request: *request, result: Ok(Done::Assigned(Arc::clone(&written))) };
     dispatch.handle(at(1_210), Input::Frame { from: name("gotham"), frame });
     outputs(&mut dispatch);
@@ -334,7 +331,7 @@ fn it_carries_what_an_author_hands_in_to_a_life_it_knows_and_nothing_else() {
     let mut dispatch = dispatch(&CITIES);
     let origin = |city: &str, incarnation| Origin { node: name(city), incarnation: Incarnation(incarnation) };
     let summary = Summary { vector: 1, fingerprint: Fingerprint::default() };
-    let step = Step::Pull(Question { summary, vector: None, wish: Wish { mutual: false, full: false } });
+    let step = Step::Pull(Question { summary, vector: None, options: PullOptions { mutual: false, full: false } });
     let envelope = |from, to| Envelope { from, to, round: 3, step: step.clone() };
     let mut carried = |from: &str, envelope: Envelope| {
         dispatch.handle(at(1_100), Input::Frame { from: name(from), frame: Frame::Round(envelope.clone()) });
@@ -348,13 +345,13 @@ fn it_carries_what_an_author_hands_in_to_a_life_it_knows_and_nothing_else() {
 
 fn observation(since: u64, entries: Vec<(HeroId, Arc<Entry>)>) -> Observation {
     Observation {
-        life: Incarnation(1),
+        incarnation: Incarnation(1),
         since,
         until: since + entries.len() as u64,
         wall: at(1_100).wall,
         head: since + entries.len() as u64,
-        heroes: entries.len() as u64,
-        changes: (since + 1..).zip(entries).map(|(number, (hero, entry))| Change { number, hero, entry }).collect(),
+        live: entries.len() as u64,
+        changes: (since + 1..).zip(entries).map(|(number, (key, entry))| Change { number, key, entry }).collect(),
         pulls: Vec::new(),
         pulls_until: 0,
         gossip_interval: None,
@@ -376,7 +373,7 @@ fn foreign(city: &str) -> Arc<Entry> {
 #[test]
 fn what_is_observed_is_shown_and_never_merged() {
     let mut dispatch = dispatch(&CITIES);
-    let hero = HeroId(uuid::Uuid::from_bytes([1; 16]));
+    let hero = HeroId::from_bytes([1; 16]);
     let seen = observation(0, vec![(hero, foreign("gotham"))]);
     dispatch.handle(at(1_100), Input::Frame { from: name("gotham"), frame: Frame::Observation(seen) });
     let view = view(&mut dispatch, at(1_200));
@@ -388,7 +385,7 @@ fn what_is_observed_is_shown_and_never_merged() {
 #[test]
 fn a_bombed_city_is_shown_empty_at_once_and_a_silent_one_as_it_was() {
     let mut dispatch = dispatch(&CITIES);
-    let hero = HeroId(uuid::Uuid::from_bytes([1; 16]));
+    let hero = HeroId::from_bytes([1; 16]);
     dispatch.replica.write(at(1_050), hero, Value::Live(Hero::new("Granite".into()))).unwrap();
     for city in CITIES {
         let fingerprint = dispatch.replica().map().fingerprint();
@@ -415,8 +412,7 @@ fn much_that_changes_is_followed_in_steps_and_who_has_been_answered_sees_it_at_o
     const MANY: u8 = 250;
     let mut dispatch = dispatch(&["gotham", "metropolis", "capitol"]);
     // More than few: gotham shows 17 times as many.
-    let heroes =
-        (0..17 * u64::from(MANY)).map(|number| (HeroId(uuid::Uuid::from_u128(u128::from(number + 1) << 64)), foreign("gotham"))).collect();
+    let heroes = (0..17 * u64::from(MANY)).map(|number| (HeroId::from_u128(u128::from(number + 1) << 64), foreign("gotham"))).collect();
     dispatch.handle(at(1_100), Input::Frame { from: name("gotham"), frame: Frame::Observation(observation(0, heroes)) });
     // A read does not wait for them.
     let seen = view(&mut dispatch, at(1_110));
@@ -443,7 +439,7 @@ fn who_creates_very_many_waits_for_them_and_not_who_reads_next() {
     assert_eq!(dispatch.refresh.written_len(), refresh_queue::FEW);
     let seen = view(&mut dispatch, at(1_110));
     let is_shown =
-        |id: &HeroId, entry: &Entry| seen.rows.get(*id).is_some_and(|row| Some(&row.name) == entry.hero().map(|hero| &hero.name));
+        |id: &HeroId, entry: &Entry| seen.rows.get(*id).is_some_and(|row| Some(&row.name) == entry.live().map(|hero| &hero.name));
     assert!(created.len() > refresh_queue::FEW && created.iter().all(|Written { hero, entry }| is_shown(hero, entry)));
     assert!(dispatch.refresh.is_behind(), "how they came there is followed in steps");
 }
@@ -451,10 +447,10 @@ fn who_creates_very_many_waits_for_them_and_not_who_reads_next() {
 #[test]
 fn an_observation_in_parts_is_shown_when_it_is_whole() {
     let mut dispatch = dispatch(&["gotham"]);
-    let entries: Vec<_> = (1..4).map(|number| (HeroId(uuid::Uuid::from_bytes([number; 16])), foreign("gotham"))).collect();
+    let entries: Vec<_> = (1..4).map(|number| (HeroId::from_bytes([number; 16]), foreign("gotham"))).collect();
     let parts = [
-        Observation { head: 3, heroes: 3, ..observation(0, entries[..2].to_vec()) },
-        Observation { heroes: 3, ..observation(2, entries[2..].to_vec()) },
+        Observation { head: 3, live: 3, ..observation(0, entries[..2].to_vec()) },
+        Observation { live: 3, ..observation(2, entries[2..].to_vec()) },
     ];
     let mut shown = Vec::new();
     for part in parts {
@@ -470,7 +466,7 @@ fn an_observation_of_a_life_that_has_ended_is_not_shown() {
     let mut dispatch = dispatch(&["gotham"]);
     dispatch.handle(at(1_100), Input::LinkDown { peer: name("gotham"), cause: LinkDown::Lost });
     dispatch.handle(at(1_100), Input::LinkUp { peer: name("gotham"), incarnation: Incarnation(2) });
-    let late = observation(0, vec![(HeroId(uuid::Uuid::from_bytes([1; 16])), foreign("gotham"))]);
+    let late = observation(0, vec![(HeroId::from_bytes([1; 16]), foreign("gotham"))]);
     dispatch.handle(at(1_200), Input::Frame { from: name("gotham"), frame: Frame::Observation(late) });
     assert_eq!(view(&mut dispatch, at(1_300)).cities[0].heroes, 0);
 }
@@ -564,8 +560,8 @@ fn a_city_that_is_gone_is_forgotten_and_one_that_answers_is_not() {
     assert!(dispatch.replica().is_forgotten(gone));
 }
 
-fn inject(trouble: Trouble, from: &str, to: Option<&str>, both: bool, heal_after_ms: u64) -> Inject {
-    Inject { trouble, from: name(from), to: to.map(name), both, heal_after: Duration::from_millis(heal_after_ms) }
+fn inject(kind: FaultKind, from: &str, to: Option<&str>, both: bool, heal_after_ms: u64) -> Inject {
+    Inject { kind, from: name(from), to: to.map(name), both, heal_after: Duration::from_millis(heal_after_ms) }
 }
 
 /// The faults that these frames cause, and where.
@@ -579,7 +575,7 @@ fn injected(sent: &[(NodeName, Frame)]) -> Vec<(NodeName, Fault)> {
 #[test]
 fn a_fault_that_is_over_before_all_have_said_that_it_is_in_force_was_caused_all_the_same() {
     let mut dispatch = dispatch(&CITIES);
-    let (sent, answers) = ask(&mut dispatch, at(2_000), inject(Trouble::Cut, "gotham", Some("capitol"), true, 500));
+    let (sent, answers) = ask(&mut dispatch, at(2_000), inject(FaultKind::Cut, "gotham", Some("capitol"), true, 500));
     let [(_, fault), ..] = injected(&sent)[..] else { panic!("{sent:?}") };
     assert!(answers.is_empty(), "capitol has not said anything");
     // It heals by itself, and capitol still has not said anything.
@@ -593,7 +589,7 @@ fn a_fault_that_is_over_before_all_have_said_that_it_is_in_force_was_caused_all_
 #[test]
 fn a_lost_link_answers_whoever_waits_for_a_fault_to_be_in_force_there() {
     let mut dispatch = dispatch(&CITIES);
-    assert!(ask(&mut dispatch, at(2_000), inject(Trouble::Cut, "gotham", Some("capitol"), false, 9_000)).1.is_empty());
+    assert!(ask(&mut dispatch, at(2_000), inject(FaultKind::Cut, "gotham", Some("capitol"), false, 9_000)).1.is_empty());
     dispatch.handle(at(2_100), Input::LinkDown { peer: name("gotham"), cause: LinkDown::Lost });
     assert!(matches!(outputs(&mut dispatch).1[..], [Ok(Reply::Injected(_))]));
 }
@@ -602,7 +598,7 @@ fn a_lost_link_answers_whoever_waits_for_a_fault_to_be_in_force_there() {
 fn two_lives_with_the_same_seed_never_name_two_faults_the_same() {
     let fault = |life| {
         let mut dispatch = in_life(life, &CITIES, None, None);
-        injected(&ask(&mut dispatch, at(2_000), inject(Trouble::Cut, "gotham", None, true, 9_000)).0)[0].1.id
+        injected(&ask(&mut dispatch, at(2_000), inject(FaultKind::Cut, "gotham", None, true, 9_000)).0)[0].1.id
     };
     assert_ne!(fault(1), fault(2));
 }
@@ -612,7 +608,7 @@ fn a_city_is_sent_no_copy_while_either_direction_between_it_and_dispatch_is_cut(
     for (from, cut_to) in [("dispatch", "gotham"), ("gotham", "dispatch")] {
         let mut dispatch = dispatch(&CITIES);
         let hero = create(&mut dispatch, at(1_100));
-        ask(&mut dispatch, at(2_000), inject(Trouble::Cut, from, Some(cut_to), false, 9_000));
+        ask(&mut dispatch, at(2_000), inject(FaultKind::Cut, from, Some(cut_to), false, 9_000));
         let (sent, _) = ask(&mut dispatch, at(2_100), Assign { hero, to: to("gotham") });
         let copies: Vec<bool> =
             sent.iter()
@@ -627,7 +623,7 @@ fn a_city_is_sent_no_copy_while_either_direction_between_it_and_dispatch_is_cut(
 #[test]
 fn a_city_is_woken_by_the_name_of_its_freeze_though_it_has_not_said_that_it_is_frozen() {
     let mut dispatch = dispatch(&CITIES);
-    let (sent, _) = ask(&mut dispatch, at(2_000), inject(Trouble::Freeze, "gotham", None, false, 9_000));
+    let (sent, _) = ask(&mut dispatch, at(2_000), inject(FaultKind::Freeze, "gotham", None, false, 9_000));
     let [(_, freeze)] = injected(&sent)[..] else { panic!("{sent:?}") };
     let thawed = |dispatch: &mut Dispatch| {
         let outputs = std::iter::from_fn(|| dispatch.poll());
@@ -647,7 +643,7 @@ fn a_city_is_woken_by_the_name_of_its_freeze_though_it_has_not_said_that_it_is_f
 #[test]
 fn a_pull_that_two_answers_tell_of_happened_once() {
     let mut dispatch = dispatch(&CITIES);
-    let outcome = shared::message::PullOutcome::Same;
+    let outcome = gossip::PullOutcome::Same;
     let pull = |ago| Pulled {
         source: name("capitol"),
         asked_ago: Duration::from_millis(ago),

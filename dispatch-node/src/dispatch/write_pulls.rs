@@ -7,8 +7,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use shared::id::NodeName;
-use shared::time::Now;
+use gossip::{NodeName, Now};
 
 /// The least time between two such pulls from one city.
 const PULL_INTERVAL: Duration = Duration::from_millis(50);
@@ -43,7 +42,7 @@ impl WritePulls {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use shared::time::UnixMillis;
+    use gossip::UnixMillis;
 
     #[test]
     fn of_many_writes_the_first_is_pulled_at_once_and_the_others_together() {

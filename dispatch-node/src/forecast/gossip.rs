@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use shared::fault::Pace;
+use gossip::fault::Pace;
 
 /// All that can carry news from node to node. Nodes go by number.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,6 +1,6 @@
 use super::*;
 
-use shared::fault::Pace;
+use ::gossip::fault::Pace;
 
 const SECOND: Duration = Duration::from_secs(1);
 const STEP: Duration = Duration::from_millis(250);
@@ -187,7 +187,9 @@ fn dispatch_carries_over_no_cut() {
 
 #[test]
 fn over_a_lost_link_nothing_is_begun_but_dispatch_carries_past_it() {
-    let way = |a: usize, b: usize| if [(0, 1), (1, 0)].contains(&(a, b)) { Way::Unlinked } else { Way::Open };
+    let way = |a: usize, b: usize| {
+        if [(0, 1), (1, 0)].contains(&(a, b)) { Way::Unlinked } else { Way::Open }
+    };
     let gossip = Gossip::of_cities(3, INTERVALS, Pace::FREE, way);
     let drawn: Vec<(usize, usize)> = gossip.actors.iter().map(|actor| (actor.choices, actor.exchanges.len())).collect();
     assert_eq!(drawn, [(2, 2), (2, 2), (3, 3), (6, 6), (3, 3)]);

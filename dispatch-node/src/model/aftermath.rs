@@ -5,8 +5,8 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use shared::hero::HeroName;
-use shared::id::{HeroId, NodeName};
+use gossip::NodeName;
+use shared::hero::{HeroId, HeroName};
 
 /// The number of heroes that are remembered of one bomb, and the number of bombs.
 const AT_STAKE_MAX: usize = 200;
@@ -68,7 +68,7 @@ mod tests {
     #[test]
     fn of_very_many_heroes_the_first_are_kept_and_all_are_counted() {
         let gotham = "gotham".parse().unwrap();
-        let heroes = vec![(HeroId(uuid::Uuid::nil()), HeroName::from("Granite")); 300];
+        let heroes = vec![(HeroId::MIN, HeroName::from("Granite")); 300];
         assert_eq!(destroyed_with(gotham, &heroes[..0]), "gotham has been destroyed");
         assert_eq!(destroyed_with(gotham, &heroes[..1]), "gotham has been destroyed, and it alone had heard of Granite");
         assert_eq!(destroyed_with(gotham, &heroes), "gotham has been destroyed, and it alone had heard of 300 heroes");

@@ -7,10 +7,9 @@ use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::Duration;
 
-use shared::crdt::Entry;
-use shared::id::{HeroId, NodeName};
-use shared::message::{Change, PullOutcome, Pulled};
-use shared::time::Now;
+use gossip::{NodeName, Now, PullOutcome, Pulled};
+use shared::hero::HeroId;
+use shared::{Change, Entry};
 
 /// The number of a city's rounds that are remembered.
 const ROUNDS_MAX: usize = 256;
@@ -73,6 +72,6 @@ impl Rounds {
             None if !(is_own && is_read) => (Way::Unknown, now.mono),
             Some(_) | None => (Way::Written, now.mono),
         };
-        Arrival { hero: change.hero, entry: Arc::clone(&change.entry), way, at }
+        Arrival { hero: change.key, entry: Arc::clone(&change.entry), way, at }
     }
 }

@@ -7,11 +7,9 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use shared::crdt::{Entry, Fingerprint, VersionVector};
-use shared::id::{HeroId, Incarnation, NodeName};
-use shared::machine::LinkDown;
-use shared::message::{Change, Changes, Frame, Observation, Pulled};
-use shared::time::{Now, UnixMillis};
+use gossip::{Fingerprint, Incarnation, LinkDown, NodeName, Now, Pulled, UnixMillis, VersionVector};
+use shared::hero::HeroId;
+use shared::{Change, Changes, Entry, Frame, Observation};
 
 use crate::model::arrival::{Arrival, Rounds};
 use crate::model::node_state::{NodeState, NodeStatus};
@@ -160,9 +158,9 @@ impl CityState {
             Some(mut reload) => {
                 removed.iter().for_each(|hero| drop(reload.entries.remove(hero)));
                 for change in changes.iter() {
-                    let held = reload.entries.get(&change.hero).or_else(|| self.entries.get(&change.hero));
+                    let held = reload.entries.get(&change.key).or_else(|| self.entries.get(&change.key));
                     reload.arrivals.extend(self.arrival(&change, held, now));
-                    reload.entries.insert(change.hero, change.entry);
+                    reload.entries.insert(change.key, change.entry);
                 }
                 self.reload = Some(reload);
             }
@@ -180,12 +178,12 @@ impl CityState {
                     self.changed.push(hero);
                 }
                 for change in changes.iter() {
-                    self.arrivals.extend(self.arrival(&change, self.entries.get(&change.hero), now));
-                    self.changed.push(change.hero);
-                    self.entries.insert(change.hero, change.entry);
+                    self.arrivals.extend(self.arrival(&change, self.entries.get(&change.key), now));
+                    self.changed.push(change.key);
+                    self.entries.insert(change.key, change.entry);
                 }
             }
-            self.heroes = observation.heroes;
+            self.heroes = observation.live;
             self.tombstones = observation.tombstones;
             self.fingerprint = observation.fingerprint;
             self.vector = observation.vector;
@@ -251,10 +249,8 @@ mod tests {
 
     use super::*;
     use crate::model::arrival::Way;
-    use shared::clock::{Hlc, Stamp};
-    use shared::crdt::Value;
-    use shared::id::Origin;
-    use shared::message::PullOutcome;
+    use gossip::{Hlc, Origin, PullOutcome, Stamp};
+    use shared::Value;
 
     fn at(millis: u64) -> Now {
         Now { mono: Duration::from_millis(millis), wall: UnixMillis(1_790_000_000_000 + millis) }
@@ -263,7 +259,7 @@ mod tests {
     fn change(number: u64, hero: u8, writer: &str) -> Change {
         let origin = Origin { node: writer.parse().unwrap(), incarnation: Incarnation(2) };
         let stamp = Stamp { hlc: Hlc { wall: UnixMillis(number), logical: 0 }, origin };
-        Change { number, hero: HeroId(uuid::Uuid::from_bytes([hero; 16])), entry: Arc::new(Entry::written(Value::Tombstone, stamp, None)) }
+        Change { number, key: HeroId::from_bytes([hero; 16]), entry: Arc::new(Entry::written(Value::Tombstone, stamp, None)) }
     }
 
     fn merged(source: &str, changes: RangeInclusive<u64>, ended_ago: u64) -> Pulled {
@@ -274,12 +270,12 @@ mod tests {
 
     fn observation(since: u64, changes: Vec<Change>, pulls: Vec<Pulled>) -> Observation {
         Observation {
-            life: Incarnation(2),
+            incarnation: Incarnation(2),
             since,
             until: since + changes.len() as u64,
             head: since + changes.len() as u64,
             wall: at(0).wall,
-            heroes: 0,
+            live: 0,
             changes: changes.into_iter().collect(),
             pulls_until: pulls.len() as u64,
             gossip_interval: None,
@@ -294,7 +290,7 @@ mod tests {
     }
 
     fn arrivals(mirror: &mut CityState) -> Vec<(u8, Way, u128)> {
-        let told = |arrival: Arrival| (arrival.hero.0.as_bytes()[0], arrival.way, arrival.at.as_millis());
+        let told = |arrival: Arrival| (arrival.hero.as_bytes()[0], arrival.way, arrival.at.as_millis());
         std::mem::take(&mut mirror.arrivals).into_iter().map(told).collect()
     }
 
@@ -333,7 +329,7 @@ mod tests {
         assert_eq!((gotham.entries.len(), gotham.changed.len()), (2, 0), "the rest is under way");
         gotham.observe(Observation { until: 3, head: 3, ..observation(1, vec![change(3, 3, "gotham")], Vec::new()) }, at(2_100));
         assert_eq!(arrivals(&mut gotham), [(3, Way::Written, 2_100)]);
-        let numbers = |heroes: &mut dyn Iterator<Item = HeroId>| heroes.map(|hero| hero.0.as_bytes()[0]).collect::<Vec<_>>();
+        let numbers = |heroes: &mut dyn Iterator<Item = HeroId>| heroes.map(|hero| hero.as_bytes()[0]).collect::<Vec<_>>();
         assert_eq!(numbers(&mut gotham.entries.keys().copied()), [1, 3]);
         assert!(numbers(&mut gotham.changed.iter().copied()).contains(&2), "who is gone has changed too");
     }

@@ -9,10 +9,9 @@ use std::time::Duration;
 
 use imbl::Vector;
 
-use shared::crdt::{Entry, EntryRef};
-use shared::hero::HeroName;
-use shared::id::{HeroId, Incarnation, NodeName};
-use shared::time::Now;
+use gossip::{Incarnation, NodeName, Now};
+use shared::hero::{HeroId, HeroName};
+use shared::{Entry, EntryRef};
 
 use crate::model::difference_age::DifferenceAges;
 use crate::model::lost_writes::{Lost, LostWrites};
@@ -102,7 +101,7 @@ impl Comparison {
     }
 
     /// Notes an entry that some node holds: a tombstone may be collected before its row is looked at.
-    pub(crate) fn seen(&mut self, id: HeroId, entry: &EntryRef<'_>) {
+    pub(crate) fn seen(&mut self, id: HeroId, entry: &EntryRef<'_, '_>) {
         self.lost.seen(id, entry);
     }
 

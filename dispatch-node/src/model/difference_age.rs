@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::time::Duration;
 
-use shared::id::HeroId;
+use shared::hero::HeroId;
 
 /// The heroes of which the cities hold different entries.
 #[derive(Debug, Default)]
@@ -53,7 +53,7 @@ mod tests {
             let (mut differing, mut naive, mut now) = (DifferenceAges::default(), BTreeMap::new(), 0);
             for (hero, differs, later) in looks {
                 now += later;
-                let (hero, at) = (HeroId(uuid::Uuid::from_bytes([hero; 16])), Duration::from_secs(now));
+                let (hero, at) = (HeroId::from_bytes([hero; 16]), Duration::from_secs(now));
                 differing.note(hero, differs, at);
                 if differs {
                     naive.entry(hero).or_insert(at);

@@ -1,6 +1,6 @@
 //! A gossip exchange that was requested, as it is shown.
 
-use shared::id::NodeName;
+use gossip::NodeName;
 
 /// An exchange, complete or not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

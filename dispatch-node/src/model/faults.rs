@@ -7,8 +7,8 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
-use shared::fault::{Control, FAULTS_MAX, Fault, FaultId, Frames, InForce, Report, Trouble};
-use shared::id::NodeName;
+use gossip::NodeName;
+use gossip::fault::{Control, FAULTS_MAX, Fault, FaultId, FaultKind, Frames, InForce, Report};
 
 use crate::text::title;
 
@@ -105,7 +105,7 @@ impl Faults {
             }
             let was_there = known.at.remove(&node).is_some();
             let remaining = known.until.saturating_sub(now);
-            if known.fault.trouble == Trouble::Freeze && was_there {
+            if known.fault.kind == FaultKind::Freeze && was_there {
                 // It was woken by other means, or is another process.
                 over.push(known.fault.id);
             } else if remaining >= REMAINING_MIN {
@@ -118,7 +118,7 @@ impl Faults {
     /// Notes that the process of `node` has ended, and with it what was in force there. Returns the
     /// freezes that are over for good.
     pub(crate) fn on_end(&mut self, node: NodeName) -> Vec<Fault> {
-        let froze = |known: &Known| known.fault.trouble == Trouble::Freeze && known.at.contains_key(&node);
+        let froze = |known: &Known| known.fault.kind == FaultKind::Freeze && known.at.contains_key(&node);
         let over: Vec<FaultId> = self.known.iter().filter(|known| froze(known)).map(|known| known.fault.id).collect();
         for known in &mut self.known {
             known.at.remove(&node);
@@ -155,12 +155,12 @@ impl Faults {
     }
 
     fn cuts(&self) -> impl Iterator<Item = &Fault> {
-        self.known.iter().map(|known| &known.fault).filter(|fault| fault.trouble == Trouble::Cut)
+        self.known.iter().map(|known| &known.fault).filter(|fault| fault.kind == FaultKind::Cut)
     }
 
     /// Returns whether a fault keeps this node frozen.
     pub(crate) fn is_frozen(&self, node: NodeName) -> bool {
-        self.known.iter().any(|known| known.fault.trouble == Trouble::Freeze && known.fault.from == node && known.at.contains_key(&node))
+        self.known.iter().any(|known| known.fault.kind == FaultKind::Freeze && known.fault.from == node && known.at.contains_key(&node))
     }
 
     /// Returns one fault as it is shown.
@@ -195,36 +195,44 @@ pub fn describe(fault: &Fault) -> String {
     let from = title(fault.from);
     let to = fault.to.map_or_else(|| "every other node".to_owned(), title);
     let ways = if fault.both { "both ways" } else { "one way" };
-    match fault.trouble {
-        Trouble::Cut => format!("{from} is cut from {to}, {ways}"),
-        Trouble::Delay { by, jitter } if jitter.is_zero() => {
+    match fault.kind {
+        FaultKind::Cut => format!("{from} is cut from {to}, {ways}"),
+        FaultKind::Delay { by, jitter } if jitter.is_zero() => {
             format!("rounds from {from} to {to} take {} ms longer, {ways}", by.as_millis())
         }
-        Trouble::Delay { by, jitter } => {
+        FaultKind::Delay { by, jitter } => {
             format!("rounds from {from} to {to} take {} ± {} ms longer, {ways}", by.as_millis(), jitter.as_millis())
         }
-        Trouble::Loss(chance) => format!("{} % of what {from} sends to {to} is lost, {ways}", chance.percent()),
-        Trouble::Duplicate(chance) => format!("{} % of what {from} sends to {to} arrives twice, {ways}", chance.percent()),
-        Trouble::Reorder(chance) => format!("{} % of what {from} sends to {to} is overtaken, {ways}", chance.percent()),
-        Trouble::Throttle(bytes_per_s) => format!("{bytes_per_s} bytes a second pass from {from} to {to}, {ways}"),
-        Trouble::Freeze => format!("{from} is frozen"),
-        Trouble::Skew(ms) if ms > 0 => format!("the clock of {from} is {ms} ms ahead"),
-        Trouble::Skew(ms) => format!("the clock of {from} is {} ms behind", ms.unsigned_abs()),
+        FaultKind::Loss(chance) => {
+            format!("{} % of what {from} sends to {to} is lost, {ways}", chance.percent())
+        }
+        FaultKind::Duplicate(chance) => {
+            format!("{} % of what {from} sends to {to} arrives twice, {ways}", chance.percent())
+        }
+        FaultKind::Reorder(chance) => {
+            format!("{} % of what {from} sends to {to} is overtaken, {ways}", chance.percent())
+        }
+        FaultKind::Throttle(bytes_per_s) => {
+            format!("{bytes_per_s} bytes a second pass from {from} to {to}, {ways}")
+        }
+        FaultKind::Freeze => format!("{from} is frozen"),
+        FaultKind::Skew(ms) if ms > 0 => format!("the clock of {from} is {ms} ms ahead"),
+        FaultKind::Skew(ms) => format!("the clock of {from} is {} ms behind", ms.unsigned_abs()),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use shared::fault::Permille;
-    use shared::time::UnixMillis;
+    use gossip::UnixMillis;
+    use gossip::fault::Permille;
 
     fn name(text: &str) -> NodeName {
         text.parse().unwrap()
     }
 
-    fn fault(id: u32, trouble: Trouble) -> Fault {
-        Fault { id: FaultId(id), trouble, from: name("gotham"), to: Some(name("capitol")), both: true }
+    fn fault(id: u32, kind: FaultKind) -> Fault {
+        Fault { id: FaultId(id), kind, from: name("gotham"), to: Some(name("capitol")), both: true }
     }
 
     fn s(seconds: u64) -> Duration {
@@ -240,7 +248,7 @@ mod tests {
     #[test]
     fn a_fault_is_in_force_where_it_is_reported_and_asked_for_again_where_it_is_not() {
         let mut faults = Faults::default();
-        let cut = fault(1, Trouble::Cut);
+        let cut = fault(1, FaultKind::Cut);
         faults.begin(s(0), cut, s(30));
         assert_eq!(faults.on_report(s(0), name("gotham"), &report(&[cut])).0, []);
         assert_eq!(faults.on_report(s(10), name("capitol"), &report(&[])).0, [Control::Inject { fault: cut, heal_after: s(20) }]);
@@ -257,20 +265,20 @@ mod tests {
     #[test]
     fn what_has_ended_here_is_healed_where_it_is_still_reported() {
         let mut faults = Faults::default();
-        let cut = fault(1, Trouble::Cut);
+        let cut = fault(1, FaultKind::Cut);
         faults.begin(s(0), cut, s(30));
         assert_eq!(faults.end(cut.id), Some(cut));
         assert_eq!(faults.end(cut.id), None);
         assert!(faults.has_ended(cut.id) && !faults.has_ended(FaultId(2)));
         assert_eq!(faults.on_report(s(1), name("gotham"), &report(&[cut])).0, [Control::Heal(cut.id)]);
-        faults.begin(s(0), fault(2, Trouble::Cut), s(30));
-        assert_eq!((faults.expire(s(29)), faults.expire(s(30))), (vec![], vec![fault(2, Trouble::Cut)]));
+        faults.begin(s(0), fault(2, FaultKind::Cut), s(30));
+        assert_eq!((faults.expire(s(29)), faults.expire(s(30))), (vec![], vec![fault(2, FaultKind::Cut)]));
     }
 
     #[test]
     fn a_dispatch_that_knows_nothing_learns_of_faults_from_reports() {
         let mut faults = Faults::default();
-        let cut = fault(1, Trouble::Cut);
+        let cut = fault(1, FaultKind::Cut);
         assert_eq!(faults.on_report(s(5), name("gotham"), &report(&[cut])).0, []);
         let view = faults.view(s(5), cut.id).expect("it was adopted");
         assert_eq!((view.remaining, view.at), (s(9), vec![name("gotham")]));
@@ -281,9 +289,9 @@ mod tests {
     fn no_more_faults_are_learned_of_than_can_be_in_force() {
         let mut faults = Faults::default();
         let most = u32::try_from(FAULTS_MAX).expect("a small number");
-        let all: Vec<Fault> = (0..most).map(|id| fault(id, Trouble::Cut)).collect();
+        let all: Vec<Fault> = (0..most).map(|id| fault(id, FaultKind::Cut)).collect();
         assert_eq!(faults.on_report(s(0), name("gotham"), &report(&all)).0, []);
-        let one_more = fault(most, Trouble::Cut);
+        let one_more = fault(most, FaultKind::Cut);
         let (told, _) = faults.on_report(s(0), name("capitol"), &report(&[all.as_slice(), &[one_more]].concat()));
         assert_eq!(told, [Control::Heal(one_more.id)]);
         assert_eq!(faults.len(), FAULTS_MAX);
@@ -292,7 +300,7 @@ mod tests {
     #[test]
     fn a_process_that_was_woken_is_not_frozen_again() {
         let mut faults = Faults::default();
-        let freeze = fault(1, Trouble::Freeze);
+        let freeze = fault(1, FaultKind::Freeze);
         faults.begin(s(0), freeze, s(30));
         // A report from before it was asked.
         assert_eq!(faults.on_report(s(0), name("gotham"), &report(&[])).0, [Control::Inject { fault: freeze, heal_after: s(30) }]);
@@ -305,7 +313,7 @@ mod tests {
     #[test]
     fn what_was_in_force_at_a_process_is_not_when_it_has_ended() {
         let mut faults = Faults::default();
-        let (freeze, cut) = (fault(1, Trouble::Freeze), fault(2, Trouble::Cut));
+        let (freeze, cut) = (fault(1, FaultKind::Freeze), fault(2, FaultKind::Cut));
         for fault in [freeze, cut] {
             faults.begin(s(0), fault, s(30));
         }
@@ -320,11 +328,11 @@ mod tests {
     #[test]
     fn a_fault_reads_as_a_sentence() {
         let five = Permille::from_percent(5.0).expect("it is a chance");
-        let told = |trouble| describe(&fault(1, trouble));
-        assert_eq!(told(Trouble::Cut), "Gotham is cut from Capitol, both ways");
-        assert_eq!(told(Trouble::Loss(five)), "5 % of what Gotham sends to Capitol is lost, both ways");
-        assert_eq!(told(Trouble::Skew(-1_500)), "the clock of Gotham is 1500 ms behind");
-        let to_all = Fault { to: None, both: false, ..fault(1, Trouble::Delay { by: s(1), jitter: Duration::ZERO }) };
+        let told = |kind| describe(&fault(1, kind));
+        assert_eq!(told(FaultKind::Cut), "Gotham is cut from Capitol, both ways");
+        assert_eq!(told(FaultKind::Loss(five)), "5 % of what Gotham sends to Capitol is lost, both ways");
+        assert_eq!(told(FaultKind::Skew(-1_500)), "the clock of Gotham is 1500 ms behind");
+        let to_all = Fault { to: None, both: false, ..fault(1, FaultKind::Delay { by: s(1), jitter: Duration::ZERO }) };
         assert_eq!(describe(&to_all), "rounds from Gotham to every other node take 1000 ms longer, one way");
     }
 }

@@ -12,12 +12,10 @@ use std::time::Duration;
 
 use imbl::{OrdMap, Vector};
 
-use shared::clock::Stamp;
-use shared::crdt::Entry;
-use shared::fault::Fault;
-use shared::id::{HeroId, NodeName};
-use shared::message::{PullOutcome, Pulled};
-use shared::time::Now;
+use gossip::fault::Fault;
+use gossip::{NodeName, Now, PullOutcome, Pulled, Stamp};
+use shared::Entry;
+use shared::hero::HeroId;
 
 use crate::event_log::EventKind;
 use crate::model::arrival::{Arrival, Way};
@@ -265,11 +263,9 @@ impl Second {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use shared::clock::Hlc;
-    use shared::crdt::Value;
-    use shared::fault::{FaultId, Trouble};
-    use shared::id::{Incarnation, Origin};
-    use shared::time::UnixMillis;
+    use gossip::fault::{FaultId, FaultKind};
+    use gossip::{Hlc, Incarnation, Origin, UnixMillis};
+    use shared::Value;
 
     fn at(millis: u64) -> Now {
         Now { mono: Duration::from_millis(millis), wall: UnixMillis(1_790_000_000_000 + millis) }
@@ -287,7 +283,7 @@ mod tests {
     fn arrival(hero: u8, wall: u64, way: Way, at: u64) -> Arrival {
         let origin = Origin { node: name("gotham"), incarnation: Incarnation(2) };
         let entry = Arc::new(Entry::written(Value::Tombstone, Stamp { hlc: Hlc { wall: UnixMillis(wall), logical: 0 }, origin }, None));
-        Arrival { hero: HeroId(uuid::Uuid::from_bytes([hero; 16])), entry, way, at: Duration::from_millis(at) }
+        Arrival { hero: HeroId::from_bytes([hero; 16]), entry, way, at: Duration::from_millis(at) }
     }
 
     #[test]
@@ -371,7 +367,7 @@ mod tests {
     #[test]
     fn a_trouble_spans_from_when_it_was_first_seen_in_force_to_when_it_was_no_more() {
         let mut history = History::default();
-        let fault = |id| Fault { id: FaultId(id), trouble: Trouble::Cut, from: name("gotham"), to: None, both: true };
+        let fault = |id| Fault { id: FaultId(id), kind: FaultKind::Cut, from: name("gotham"), to: None, both: true };
         history.in_force(at(1_000), [fault(1)].iter());
         history.in_force(at(2_000), [fault(1), fault(2)].iter());
         history.in_force(at(3_000), [fault(2)].iter());

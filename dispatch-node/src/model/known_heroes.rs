@@ -7,10 +7,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use shared::clock::Stamp;
-use shared::crdt::{Entry, EntryRef, VersionVector};
-use shared::hero::HeroName;
-use shared::id::HeroId;
+use gossip::{Stamp, VersionVector};
+use shared::hero::{HeroId, HeroName};
+use shared::{Entry, EntryRef};
 
 /// The number of heroes remembered before those that no node holds are dropped.
 const KNOWN_MAX: usize = 2_000_000;
@@ -31,8 +30,8 @@ struct Known {
 
 impl KnownHeroes {
     /// Remembers the name and the birth of the hero in `entry`, if it is alive.
-    pub(crate) fn learn(&mut self, id: HeroId, entry: &EntryRef<'_>) {
-        if let Some(hero) = entry.hero {
+    pub(crate) fn learn(&mut self, id: HeroId, entry: &EntryRef<'_, '_>) {
+        if let Some(hero) = entry.value {
             self.known.entry(id).or_insert_with(|| Known { name: hero.name.into(), born: entry.born });
         }
     }
@@ -73,17 +72,15 @@ impl KnownHeroes {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use shared::clock::Hlc;
-    use shared::crdt::Value;
+    use gossip::{Hlc, Incarnation, Origin, UnixMillis};
+    use shared::Value;
     use shared::hero::Hero;
-    use shared::id::{Incarnation, Origin};
-    use shared::time::UnixMillis;
 
     #[test]
     fn a_name_outlives_its_hero_and_an_acknowledged_write_is_kept_until_it_is_covered() {
         let origin = Origin { node: "gotham".parse().unwrap(), incarnation: Incarnation(1) };
         let stamp = |wall| Stamp { hlc: Hlc { wall: UnixMillis(wall), logical: 0 }, origin };
-        let (id, mut known) = (HeroId(uuid::Uuid::nil()), KnownHeroes::default());
+        let (id, mut known) = (HeroId::MIN, KnownHeroes::default());
         assert_eq!(&*known.name(id), id.to_string());
         let born = Entry::written(Value::Live(Hero::new("Granite".into())), stamp(1), None);
         let dead = Entry::written(Value::Tombstone, stamp(2), Some(&born));

@@ -8,9 +8,9 @@ use std::sync::Arc;
 
 use imbl::Vector;
 
-use shared::crdt::{Entry, EntryRef};
-use shared::id::{HeroId, Incarnation, NodeName};
-use shared::time::UnixMillis;
+use gossip::{Incarnation, NodeName, UnixMillis};
+use shared::hero::HeroId;
+use shared::{Entry, EntryRef};
 
 /// The number of heroes whose acknowledged writes may be open, for example while a city is away;
 /// further ones are not counted.
@@ -63,7 +63,7 @@ struct Open {
 impl Open {
     /// Remembers this tombstone if it beats the write, and no other is known whose writer had seen the
     /// write. Returns whether it does.
-    fn note_death(&mut self, death: &EntryRef<'_>) -> bool {
+    fn note_death(&mut self, death: &EntryRef<'_, '_>) -> bool {
         let write = self.entry.stamp;
         let tells_more = self.killed_by.as_ref().is_none_or(|known| !known.had_seen(write) && death.had_seen(write));
         let is_remembered = death.rank() > self.entry.rank() && tells_more;
@@ -91,7 +91,7 @@ impl LostWrites {
 
     /// Notes an entry that some node holds. A tombstone is remembered by the writes that it beats,
     /// since it may be collected.
-    pub(crate) fn seen(&mut self, key: HeroId, entry: &EntryRef<'_>) {
+    pub(crate) fn seen(&mut self, key: HeroId, entry: &EntryRef<'_, '_>) {
         if entry.rank().is_tombstone {
             for open in self.open.get_mut(&key).into_iter().flatten() {
                 if open.note_death(entry) {
@@ -202,10 +202,9 @@ fn fate(open: &Open, held: &[Option<Arc<Entry>>], lives: &BTreeMap<NodeName, Inc
 #[cfg(test)]
 mod tests {
     use super::*;
-    use shared::clock::{Hlc, Stamp};
-    use shared::crdt::Value;
+    use gossip::{Hlc, Origin, Stamp};
+    use shared::Value;
     use shared::hero::Hero;
-    use shared::id::Origin;
 
     const NOW: UnixMillis = UnixMillis(99);
 
@@ -219,7 +218,7 @@ mod tests {
     }
 
     fn lost_after(written: &Arc<Entry>, held: [Option<&Arc<Entry>>; 2], gotham_life: u64) -> (u64, bool) {
-        let key = HeroId(uuid::Uuid::nil());
+        let key = HeroId::MIN;
         let lives = BTreeMap::from([("gotham".parse().unwrap(), Incarnation(gotham_life))]);
         let mut lost_writes = LostWrites::default();
         lost_writes.acknowledged(NOW, key, written);
@@ -260,7 +259,7 @@ mod tests {
 
     #[test]
     fn a_write_beaten_by_a_death_is_lost_even_when_the_tombstone_is_collected_before_anybody_looks() {
-        let key = HeroId(uuid::Uuid::nil());
+        let key = HeroId::MIN;
         let base = live(stamp("dispatch", 1, 1), None);
         let unseen = live(stamp("gotham", 1, 10), Some(&base));
         let death = Arc::new(Entry::written(Value::Tombstone, stamp("dispatch", 1, 5), Some(&base)));
@@ -289,7 +288,7 @@ mod tests {
         assert_eq!(lost_after(&death, [Some(&death), Some(&burial)], 1), (0, false), "gotham has not heard of the other");
         assert_eq!(lost_after(&death, [None, Some(&burial)], 1), (0, false), "gotham has not heard of any");
         for held in [Some(&burial), None] {
-            let key = HeroId(uuid::Uuid::nil());
+            let key = HeroId::MIN;
             let mut lost_writes = LostWrites::default();
             lost_writes.acknowledged(NOW, key, &death);
             lost_writes.seen(key, &burial.as_entry_ref());
@@ -300,7 +299,7 @@ mod tests {
         let moved = live(stamp("dispatch", 1, 3), Some(&base));
         let death = Arc::new(Entry::written(Value::Tombstone, stamp("dispatch", 1, 5), Some(&moved)));
         let mut lost_writes = LostWrites::default();
-        [&base, &moved, &death, &late].iter().for_each(|write| lost_writes.acknowledged(NOW, HeroId(uuid::Uuid::nil()), write));
+        [&base, &moved, &death, &late].iter().for_each(|write| lost_writes.acknowledged(NOW, HeroId::MIN, write));
         lost_writes.settle(NOW, usize::MAX, |_| vec![Some(Arc::clone(&burial)); 2], BTreeMap::new());
         let lost: Vec<Stamp> = lost_writes.listed().iter().map(|lost| lost.entry.stamp).collect();
         assert_eq!((lost, lost_writes.open.len()), (vec![late.stamp], 0));
@@ -314,7 +313,7 @@ mod tests {
         let fell = Arc::new(Entry::written(Value::Tombstone, stamp("gotham", 1, 15), Some(&write)));
         for deaths in [[&blind, &fell], [&fell, &blind]] {
             for held in [Some(&blind), None] {
-                let key = HeroId(uuid::Uuid::nil());
+                let key = HeroId::MIN;
                 let mut lost_writes = LostWrites::default();
                 lost_writes.acknowledged(NOW, key, &write);
                 deaths.iter().for_each(|death| lost_writes.seen(key, &death.as_entry_ref()));

@@ -4,9 +4,8 @@
 
 use std::time::Duration;
 
-use shared::crdt::{Fingerprint, VersionVector};
-use shared::id::{Incarnation, NodeName};
-use shared::replica::Replica;
+use gossip::{Fingerprint, Incarnation, NodeName, VersionVector};
+use shared::Replica;
 
 /// The state of a node's process, as far as dispatch knows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

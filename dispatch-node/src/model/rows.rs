@@ -11,9 +11,8 @@ use std::sync::Arc;
 
 use imbl::OrdMap;
 
-use shared::crdt::Entry;
-use shared::hero::HeroName;
-use shared::id::HeroId;
+use shared::Entry;
+use shared::hero::{HeroId, HeroName};
 
 /// The entries of one hero at all nodes.
 #[derive(Clone, Debug)]
@@ -247,15 +246,13 @@ impl Rows {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use gossip::{Hlc, Incarnation, Origin, Stamp, UnixMillis};
     use proptest::prelude::*;
-    use shared::clock::{Hlc, Stamp};
-    use shared::crdt::Value;
+    use shared::Value;
     use shared::hero::Hero;
-    use shared::id::{Incarnation, Origin};
-    use shared::time::UnixMillis;
 
     fn id(number: u8) -> HeroId {
-        HeroId(uuid::Uuid::from_bytes([number; 16]))
+        HeroId::from_bytes([number; 16])
     }
 
     /// Write number `n`, later than those before; from 100 on, a death.

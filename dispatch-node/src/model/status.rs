@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use shared::id::NodeName;
+use gossip::NodeName;
 
 use crate::model::node_state::NodeState;
 use crate::model::node_state::NodeStatus;
@@ -121,9 +121,13 @@ fn phrases(dispatch: &NodeState, cities: &[NodeState], rows: &Rows, differences:
     let unread = up().any(|city| !cities[city].is_read && !cities[city].recovering);
     let groups = groups(cities, &standing);
     let mut sentence = match groups.as_slice() {
-        [] if hurt.is_empty() && !unread => return vec![Phrase::Bad(tense.of("No city answers.", "No city answered.").into())],
+        [] if hurt.is_empty() && !unread => {
+            return vec![Phrase::Bad(tense.of("No city answers.", "No city answered.").into())];
+        }
         [] if hurt.is_empty() => vec![plain(tense.of("No city has told yet what it holds.", "No city had told yet what it held."))],
-        [] => vec![Phrase::Bad(tense.of("No city has its memory.", "No city had its memory.").into())],
+        [] => {
+            vec![Phrase::Bad(tense.of("No city has its memory.", "No city had its memory.").into())]
+        }
         [all] if all.len() == 1 && hurt.is_empty() && !unread => {
             [vec![plain("Only ")], names(cities, all), vec![plain(tense.of(" answers.", " answered."))]].concat()
         }

@@ -6,9 +6,8 @@ use std::sync::Arc;
 
 use imbl::Vector;
 
-use shared::fault::Pace;
-use shared::id::NodeName;
-use shared::time::Now;
+use gossip::fault::Pace;
+use gossip::{NodeName, Now};
 
 use crate::event_log::LoggedEvent;
 use crate::forecast::Intervals;

@@ -8,10 +8,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use shared::clock::Stamp;
-use shared::crdt::Entry;
-use shared::id::HeroId;
-use shared::time::Now;
+use gossip::{Now, Stamp};
+use shared::Entry;
+use shared::hero::HeroId;
 
 use crate::model::rows::Row;
 

@@ -1,7 +1,8 @@
 //! The reasons for which dispatch refuses a request.
 
-use shared::fault::FaultId;
-use shared::id::{HeroId, NodeName};
+use gossip::NodeName;
+use gossip::fault::FaultId;
+use shared::hero::HeroId;
 
 /// The reason for which a request was refused. Nothing was changed, unless the text says that this
 /// is not known.

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use shared::fault::{FaultId, Pace, Trouble};
-use shared::hero::Location;
-use shared::id::{HeroId, NodeName};
+use gossip::NodeName;
+use gossip::fault::{FaultId, FaultKind, Pace};
+use shared::hero::{HeroId, Location};
 
 use crate::event_log::EventKind;
 
@@ -59,12 +59,12 @@ pub struct Forget {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Inject {
     /// The kind of fault, already checked.
-    pub trouble: Trouble,
-    /// See [`Fault::from`](shared::fault::Fault::from).
+    pub kind: FaultKind,
+    /// See [`Fault::from`](gossip::fault::Fault::from).
     pub from: NodeName,
-    /// See [`Fault::to`](shared::fault::Fault::to).
+    /// See [`Fault::to`](gossip::fault::Fault::to).
     pub to: Option<NodeName>,
-    /// See [`Fault::both`](shared::fault::Fault::both).
+    /// See [`Fault::both`](gossip::fault::Fault::both).
     pub both: bool,
     /// The time after which it heals by itself.
     pub heal_after: Duration,

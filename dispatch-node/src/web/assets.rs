@@ -18,7 +18,9 @@ struct Assets;
 pub(crate) async fn asset(path: Result<Path<String>, PathRejection>, headers: HeaderMap) -> Response {
     let path = match path {
         Ok(Path(path)) => path,
-        Err(rejection) => return Problem::malformed("invalid_path", rejection.body_text()).into_response(),
+        Err(rejection) => {
+            return Problem::malformed("invalid_path", rejection.body_text()).into_response();
+        }
     };
     let Some(file) = Assets::get(&path) else {
         return Problem::not_found("unknown_file", format!("there is no file {:?}", shortened(&path, 100))).into_response();

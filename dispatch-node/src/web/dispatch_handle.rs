@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::timeout;
 
-use shared::trace::TraceContext;
+use gossip::TraceContext;
 
 use crate::model::view::View;
 use crate::request::{Action, Operation, Outcome, ReadView, Reply, Request, RequestError};

@@ -8,8 +8,8 @@ use axum::Router;
 use axum::extract::Request;
 use axum::routing::get;
 
-use shared::link::echo::{MESSAGE_BYTES_MAX, echo};
-use shared::link::upgrade::upgrade;
+use gossip::link::echo::{MESSAGE_BYTES_MAX, echo};
+use gossip::link::upgrade;
 
 use crate::web::live::socket;
 

@@ -1,7 +1,7 @@
 //! Errors of the web part: [problem documents](Problem), and those that several handlers return.
 
-use shared::id::HeroId;
-pub(crate) use shared::link::problem::{Problem, shortened};
+pub(crate) use gossip::link::{Problem, shortened};
+use shared::hero::HeroId;
 
 /// The problem of a machine that did not reply: it crashed, or is overloaded.
 pub(crate) fn dispatch_silent() -> Problem {

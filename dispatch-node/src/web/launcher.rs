@@ -11,7 +11,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::UnixStream;
 use tokio::time::timeout;
 
-use shared::id::NodeName;
+use gossip::NodeName;
 
 use crate::event_log::EventKind;
 use crate::model::node_state::NodeStatus;

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use shared::id::{HeroId, NodeName};
+use gossip::NodeName;
+use shared::hero::HeroId;
 
 use crate::model::rows::{Row, RowState};
 use crate::model::view::View;
@@ -249,7 +250,7 @@ mod tests {
     #[test]
     fn an_address_says_what_is_not_usual_and_survives_being_parsed() {
         assert_eq!(PageQuery::default().href(), "/");
-        let hero = Some(HeroId(uuid::Uuid::from_u128(7)));
+        let hero = Some(HeroId::from_u128(7));
         let query = PageQuery { search: "a&b=c é".into(), show: Show::Lost, page: 4, rows: Some(100), hero, ..PageQuery::default() };
         assert_eq!(PageQuery::parse(query.href().strip_prefix("/?").unwrap()), query);
         assert!(query.href_with(Some("gotham".parse().unwrap())).ends_with("&destroyed=gotham"));

@@ -10,10 +10,10 @@ use api_types::{
     ALL, Amount, City, CityHeroes, Cluster, Event, Exchange, Fault, Frames, Gossip, Held, Hero, HeroEverywhere, Heroes, LostWrite, Node,
     Stamp, Verdict,
 };
-use shared::clock;
-use shared::crdt::Entry;
-use shared::fault::{Pace, Trouble};
-use shared::id::{HeroId, NodeName};
+use gossip::fault::{FaultKind, Pace};
+use gossip::{self, NodeName};
+use shared::Entry;
+use shared::hero::HeroId;
 
 use crate::event_log::LoggedEvent;
 use crate::model::exchange;
@@ -23,13 +23,13 @@ use crate::model::node_state::NodeState;
 use crate::model::status::ClusterStatus;
 use crate::model::view::View;
 
-pub(crate) fn stamp(stamp: clock::Stamp) -> Stamp {
+pub(crate) fn stamp(stamp: gossip::Stamp) -> Stamp {
     Stamp { wall_ms: stamp.hlc.wall.0, logical: stamp.hlc.logical, origin: stamp.origin.to_string() }
 }
 
 /// Returns the hero of an entry, unless the entry is a tombstone.
 pub(crate) fn hero(id: HeroId, entry: &Entry) -> Option<Hero> {
-    let hero = entry.hero()?;
+    let hero = entry.live()?;
     Some(Hero {
         id: id.to_string(),
         name: hero.name.to_string(),
@@ -139,16 +139,16 @@ fn event(event: &LoggedEvent) -> Event {
 }
 
 pub(crate) fn fault(view: &FaultView) -> Fault {
-    let shared::fault::Fault { id, trouble, from, to, both } = view.fault;
-    let is_between_nodes = trouble.is_between_nodes();
+    let gossip::fault::Fault { id, kind, from, to, both } = view.fault;
+    let is_between_nodes = kind.is_between_nodes();
     let frames = view.frames;
     Fault {
         id: id.to_string(),
-        kind: trouble.as_str().to_owned(),
+        kind: kind.as_str().to_owned(),
         from: from.to_string(),
         to: is_between_nodes.then(|| to.map_or_else(|| ALL.to_owned(), |to| to.to_string())),
         both: is_between_nodes.then_some(both),
-        amount: amount(trouble),
+        amount: amount(kind),
         heal_after_s: view.heal_after.as_secs_f64(),
         heals_in_ms: millis(view.remaining),
         in_force_at: view.at.iter().map(NodeName::to_string).collect(),
@@ -156,16 +156,16 @@ pub(crate) fn fault(view: &FaultView) -> Fault {
     }
 }
 
-fn amount(trouble: Trouble) -> Amount {
+fn amount(kind: FaultKind) -> Amount {
     let nothing = Amount::default();
-    match trouble {
-        Trouble::Cut | Trouble::Freeze => nothing,
-        Trouble::Delay { by, jitter } => Amount { delay_ms: Some(millis(by)), jitter_ms: Some(millis(jitter)), ..nothing },
-        Trouble::Loss(chance) | Trouble::Duplicate(chance) | Trouble::Reorder(chance) => {
+    match kind {
+        FaultKind::Cut | FaultKind::Freeze => nothing,
+        FaultKind::Delay { by, jitter } => Amount { delay_ms: Some(millis(by)), jitter_ms: Some(millis(jitter)), ..nothing },
+        FaultKind::Loss(chance) | FaultKind::Duplicate(chance) | FaultKind::Reorder(chance) => {
             Amount { percent: Some(chance.percent()), ..nothing }
         }
-        Trouble::Throttle(bytes_per_s) => Amount { bytes_per_s: Some(bytes_per_s), ..nothing },
-        Trouble::Skew(skew_ms) => Amount { skew_ms: Some(skew_ms), ..nothing },
+        FaultKind::Throttle(bytes_per_s) => Amount { bytes_per_s: Some(bytes_per_s), ..nothing },
+        FaultKind::Skew(skew_ms) => Amount { skew_ms: Some(skew_ms), ..nothing },
     }
 }
 

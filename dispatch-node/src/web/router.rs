@@ -12,9 +12,9 @@ use tower_http::compression::CompressionLayer;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use shared::link::problem::{unknown_path, wrong_method};
+use gossip::link::{unknown_path, wrong_method};
 
-use crate::web::api::{cities, cluster, description, faults, gossip, heroes, lost_writes, scenarios};
+use crate::web::api::{cities, cluster, description, faults, heroes, lost_writes, pace, scenarios};
 use crate::web::assets;
 use crate::web::auth::middleware as access;
 use crate::web::auth::policy::{SIGN_IN, SIGN_OUT};
@@ -88,11 +88,11 @@ fn api() -> OpenApiRouter<AppState> {
         .routes(routes!(cities::rebuild))
         .routes(routes!(faults::faults, faults::inject, faults::heal_all))
         .routes(routes!(faults::heal))
-        .routes(routes!(gossip::gossip))
-        .routes(routes!(gossip::pause))
-        .routes(routes!(gossip::resume))
-        .routes(routes!(gossip::speed))
-        .routes(routes!(gossip::step))
+        .routes(routes!(pace::gossip))
+        .routes(routes!(pace::pause))
+        .routes(routes!(pace::resume))
+        .routes(routes!(pace::speed))
+        .routes(routes!(pace::step))
         .routes(routes!(scenarios::scenarios))
         .routes(routes!(scenarios::play_scenario))
         .routes(routes!(cluster::cluster))

@@ -15,8 +15,9 @@ use tokio::runtime::Handle;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use shared::fault::{FaultId, Pace};
-use shared::id::{HeroId, NodeName};
+use gossip::NodeName;
+use gossip::fault::{FaultId, Pace};
+use shared::hero::HeroId;
 
 use crate::model::view::View;
 use crate::request::{

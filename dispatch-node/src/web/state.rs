@@ -5,8 +5,8 @@ use std::sync::Arc;
 use axum::extract::FromRef;
 use tokio_util::sync::CancellationToken;
 
-use shared::id::NodeName;
-use shared::link::places::Places;
+use gossip::NodeName;
+use gossip::link::ConnectionLimit;
 
 use crate::web::auth::policy::AccessPolicy;
 use crate::web::dispatch_handle::DispatchHandle;
@@ -32,7 +32,7 @@ pub(crate) struct AppState {
     /// The writes whose traces end when a page is sent them.
     pub(crate) write_spans: WriteSpans,
     /// The live sockets that may be open.
-    pub(crate) places: Places,
+    pub(crate) places: ConnectionLimit,
     /// The access policy.
     pub(crate) access: Arc<AccessPolicy>,
     /// The reason why dispatch, as it was started, is insecure; none where it is not.
@@ -82,7 +82,7 @@ impl AppState {
             scenarios,
             broadcaster: Broadcaster::new(sources),
             write_spans,
-            places: Places::new(limits.browsers, limits.browsers_per_address),
+            places: ConnectionLimit::new(limits.browsers, limits.browsers_per_address),
             access: Arc::new(access),
             unsafe_for: unsafe_for.map(Into::into),
             stop,

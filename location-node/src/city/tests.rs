@@ -1,8 +1,8 @@
 //! What a city does with what it is told, as data in and data out.
 
 use super::*;
-use shared::message::Envelope;
-use shared::time::UnixMillis;
+use gossip::UnixMillis;
+use shared::Envelope;
 
 const DISPATCH: &str = "dispatch";
 
@@ -15,7 +15,7 @@ fn at(millis: u64) -> Now {
 }
 
 fn id(number: u8) -> HeroId {
-    HeroId(uuid::Uuid::from_bytes([number; 16]))
+    HeroId::from_bytes([number; 16])
 }
 
 /// Gotham, joined, linked to dispatch, with nothing happening by itself unless asked for.
@@ -56,7 +56,7 @@ fn command(city: &mut City, now: Now, command: Command) -> (Result<Done, Refusal
 /// A hero as dispatch made it.
 fn copy(health: u8) -> Arc<Entry> {
     let origin = Origin { node: name(DISPATCH), incarnation: Incarnation(5) };
-    let stamp = shared::clock::Stamp { hlc: shared::clock::Hlc { wall: at(0).wall, logical: 0 }, origin };
+    let stamp = gossip::Stamp { hlc: gossip::Hlc { wall: at(0).wall, logical: 0 }, origin };
     Arc::new(Entry::written(Value::Live(Hero { health, ..Hero::new("Granite".into()) }), stamp, None))
 }
 
@@ -71,7 +71,7 @@ fn a_hero_it_has_not_heard_of_is_taken_in_by_the_copy_and_the_copy_itself_is_not
     let (result, events) = command(&mut city, at(1_200), assign(1, Some(copy(50))));
     let Ok(Done::Assigned(entry)) = result else { panic!("{result:?}") };
     assert_eq!(events, [Event::Assigned { hero: id(1) }]);
-    assert_eq!(entry.hero().map(|hero| (hero.health, hero.location)), Some((70, Location::City(name("gotham")))));
+    assert_eq!(entry.live().map(|hero| (hero.health, hero.location)), Some((70, Location::City(name("gotham")))));
     assert!(entry.stamp.origin.node == name("gotham") && entry.stamp > copy(50).stamp && entry.had_seen(copy(50).stamp));
     assert!(!city.replica().vector().covers(copy(50).stamp), "it never got that write by a round");
 }
@@ -81,7 +81,7 @@ fn it_acts_on_its_own_copy_rather_than_on_the_one_sent_along() {
     let mut city = gotham(None, None);
     command(&mut city, at(1_100), assign(1, Some(copy(10)))).0.unwrap();
     let Ok(Done::Assigned(entry)) = command(&mut city, at(1_200), assign(1, Some(copy(80)))).0 else { panic!("not assigned") };
-    assert_eq!(entry.hero().map(|hero| hero.health), Some(50), "10, and twice 20");
+    assert_eq!(entry.live().map(|hero| hero.health), Some(50), "10, and twice 20");
 }
 
 #[test]
@@ -134,7 +134,7 @@ fn heroes_patrol_then_fight_then_fall_and_stay_fallen() {
                 Event::Bombed | Event::Assigned { .. } | Event::Replica(_) => panic!("{event:?}"),
             }
         }
-        healths.extend(city.replica().map().get(id(1)).unwrap().hero().map(|hero| hero.health));
+        healths.extend(city.replica().map().get(id(1)).unwrap().live().map(|hero| hero.health));
     }
     assert_eq!(patrols, 1, "one on patrol stays on patrol");
     assert!((7..=20).contains(&fights), "100 points at 5 to 15 a fight, not {fights} fights");
@@ -168,7 +168,7 @@ fn command_and_observation(city: &mut City, now: Now, expected_change: u64) {
     city.handle(now, Input::Frame { from: name(DISPATCH), frame });
     match &outputs(city).0[..] {
         [Frame::Answer { .. }, Frame::Observation(observation)] => {
-            assert_eq!((observation.until, observation.heroes, observation.changes.numbers.len()), (expected_change, 1, 1));
+            assert_eq!((observation.until, observation.live, observation.changes.numbers.len()), (expected_change, 1, 1));
         }
         other => panic!("{other:?}"),
     }
@@ -194,7 +194,7 @@ fn an_observation_fits_into_a_frame_whatever_the_heroes_are_called() {
     let mut city = gotham(None, None);
     let name: shared::hero::HeroName = "\u{1f9b8}".repeat(shared::hero::HERO_NAME_CHARS_MAX).into();
     for number in 0..2_000_u128 {
-        let id = HeroId(uuid::Uuid::from_u128(number));
+        let id = HeroId::from_u128(number);
         city.replica.write(at(1_100), id, Value::Live(Hero::new(name.clone()))).unwrap();
     }
     let (mut since, mut seen) = (0, 0);
@@ -202,7 +202,7 @@ fn an_observation_fits_into_a_frame_whatever_the_heroes_are_called() {
         city.handle(at(1_200), Input::Frame { from: self::name(DISPATCH), frame: Frame::Observe { since, pulls: 0 } });
         let frames = outputs(&mut city).0;
         let [Frame::Observation(observation)] = &frames[..] else { panic!("what is waiting is told at once: {frames:?}") };
-        assert!(shared::wire::encode(&frames[0]).len() < shared::wire::FRAME_BYTES_MAX / 2);
+        assert!(gossip::wire::encode(&frames[0]).len() < gossip::wire::FRAME_BYTES_MAX / 2);
         (since, seen) = (observation.until, seen + observation.changes.numbers.len());
     }
     assert_eq!(seen, 2_000);
@@ -244,14 +244,14 @@ fn an_observation_tells_of_the_pulls_since_the_last_one_in_spans_and_not_in_time
     city.tick(at(4_100));
     while city.poll().is_some() {}
     let mut told = |pulls| {
-        city.handle(at(4_300), Input::LinkDown { peer: name(DISPATCH), cause: shared::machine::LinkDown::Lost });
+        city.handle(at(4_300), Input::LinkDown { peer: name(DISPATCH), cause: gossip::LinkDown::Lost });
         city.handle(at(4_300), Input::Frame { from: name(DISPATCH), frame: Frame::Observe { since: 0, pulls } });
         match &outputs(&mut city).0[..] {
             [Frame::Observation(observation)] => (observation.pulls.clone(), observation.pulls_until),
             other => panic!("{other:?}"),
         }
     };
-    let (ms, outcome) = (Duration::from_millis, shared::message::PullOutcome::Unanswered);
+    let (ms, outcome) = (Duration::from_millis, gossip::PullOutcome::Unanswered);
     assert_eq!(told(0), (vec![Pulled { source: peer.node, asked_ago: ms(3_200), ended_ago: ms(200), outcome }], 1));
     assert_eq!(told(1), (vec![], 1));
 }

@@ -14,7 +14,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::file::{Entry, File, entries};
 use super::{Invalid, LAUNCHER, NOT_CONFIGURED, Place};
-use crate::membership::{DISPATCH, WELL_KNOWN_CITIES};
+use crate::well_known::{DISPATCH, WELL_KNOWN_CITIES};
 
 /// How alike two keys must be for one to be offered for the other, of 1 (clap's own measure for flags).
 const ALIKE_MIN: f64 = 0.7;

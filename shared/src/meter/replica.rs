@@ -5,8 +5,10 @@
 use metrics::Gauge;
 
 use super::{counter, gauge, histogram, node};
-use crate::message::PullOutcome;
-use crate::replica::{Event, Replica};
+use gossip::PullOutcome;
+use gossip::replica::Event;
+
+use crate::app::Replica;
 
 /// What was seen of one life's replica.
 pub(crate) struct Watcher {
@@ -30,12 +32,12 @@ impl Watcher {
         self.heroes.set(replica.map().live() as f64);
         self.tombstones.set(replica.map().tombstones() as f64);
         self.joined.set(f64::from(u8::from(replica.joined())));
-        let journal = replica.journal();
-        let asked = std::mem::replace(&mut self.asked, journal.asked_so_far());
+        let log = replica.pull_log();
+        let asked = std::mem::replace(&mut self.asked, log.asked_so_far());
         if self.asked > asked {
             counter!(node::STARTED.name).increment(self.asked - asked);
         }
-        for record in journal.since(std::mem::replace(&mut self.ended, journal.written())) {
+        for record in log.since(std::mem::replace(&mut self.ended, log.written())) {
             let (outcome, entries) = match &record.outcome {
                 PullOutcome::Same => ("same", 0),
                 PullOutcome::Merged { entries, .. } => ("merged", *entries),

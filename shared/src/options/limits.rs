@@ -6,9 +6,9 @@ use clap::Args;
 use clap::builder::RangedU64ValueParser;
 
 use super::duration;
-use crate::link::listener;
-use crate::replica;
-use crate::wire::FRAME_BYTES_MAX;
+use gossip::link;
+use gossip::replica;
+use gossip::wire::FRAME_BYTES_MAX;
 
 /// The limits of every node.
 #[derive(Args, Clone, Debug)]
@@ -54,8 +54,8 @@ pub struct LimitOptions {
 impl LimitOptions {
     /// What connections may cost.
     #[must_use]
-    pub fn connections(&self) -> listener::Limits {
-        listener::Limits {
+    pub fn connections(&self) -> link::Limits {
+        link::Limits {
             connections: self.max_connections,
             connections_per_address: self.max_connections_per_address,
             header_timeout: self.header_timeout,
@@ -70,7 +70,7 @@ impl LimitOptions {
             drift_max: self.max_drift,
             chunk_bytes: self.max_delta_bytes,
             // On two sides of a cut, each may come to hold as many.
-            heroes_max: self.max_heroes,
+            live_max: self.max_heroes,
             tombstones_max: self.max_tombstones,
             staged_max: 2 * (self.max_heroes + self.max_tombstones),
             ..replica::Config::default()

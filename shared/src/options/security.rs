@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use crate::link::tls::Files;
+use gossip::link::TlsFiles as Files;
 
 /// The options of every node that keep strangers out.
 #[derive(Args, Clone, Debug)]

@@ -108,7 +108,9 @@ impl SpanExporter for Telling {
         let was_lost = self.lost.swap(result.is_err(), Ordering::Relaxed);
         match &result {
             Err(error) if !was_lost => warn!(endpoint = self.endpoint, "traces are dropped: the collector does not take them: {error}"),
-            Ok(()) if was_lost => info!(endpoint = self.endpoint, "the collector takes traces again"),
+            Ok(()) if was_lost => {
+                info!(endpoint = self.endpoint, "the collector takes traces again")
+            }
             Err(_) | Ok(()) => {}
         }
         result

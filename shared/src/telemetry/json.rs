@@ -13,7 +13,7 @@ use tracing_subscriber::fmt::time::{FormatTime as _, SystemTime};
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields, FormattedFields};
 use tracing_subscriber::registry::LookupSpan;
 
-use crate::id::NodeName;
+use gossip::NodeName;
 
 /// The lines of one node. Spans' fields are expected to be kept as JSON.
 pub(super) struct Lines {

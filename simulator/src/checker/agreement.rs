@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use shared::crdt::{Fingerprint, VersionVector};
+use gossip::{Fingerprint, VersionVector};
 
 /// Compares each with each.
 ///
@@ -23,7 +23,7 @@ pub fn equal_vectors_mean_equal_maps<'a>(replicas: impl Iterator<Item = (&'a str
 mod tests {
     use super::*;
     use crate::checker::fixtures::{map_with, stamp};
-    use shared::crdt::Map;
+    use shared::Map;
 
     #[test]
     fn replicas_that_cover_the_same_and_differ_are_caught() {

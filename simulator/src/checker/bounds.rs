@@ -1,7 +1,6 @@
 //! Nothing grows without end: vectors, horizons, rounds under way, and at rest no tombstones.
 
-use shared::crdt::Entry;
-use shared::replica::Replica;
+use shared::{Entry, Replica};
 
 /// Checks the size of a replica in a cluster of `nodes` at rest, when all is healed and all have
 /// received everything.
@@ -41,11 +40,10 @@ pub fn under_way(replica: &Replica, nodes: usize) -> Result<(), String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use shared::crdt::Value;
-    use shared::hero::Hero;
-    use shared::id::{HeroId, Incarnation, Origin};
-    use shared::replica::Config;
-    use shared::time::{Now, UnixMillis};
+    use gossip::replica::Config;
+    use gossip::{Incarnation, Now, Origin, UnixMillis};
+    use shared::Value;
+    use shared::hero::{Hero, HeroId};
     use std::time::Duration;
 
     #[test]
@@ -56,7 +54,7 @@ mod tests {
         replica.tick(now);
         assert!(at_rest(&replica, 1).is_ok());
         assert!(at_rest(&replica, 0).unwrap_err().contains("version vector"));
-        let key = HeroId(uuid::Uuid::nil());
+        let key = HeroId::MIN;
         replica.write(now, key, Value::Live(Hero::new("Granite".into()))).unwrap();
         replica.write(now, key, Value::Tombstone).unwrap();
         assert!(at_rest(&replica, 1).unwrap_err().contains("tombstones"));

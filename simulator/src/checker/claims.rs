@@ -3,9 +3,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use shared::clock::Stamp;
-use shared::crdt::{Map, VersionVector};
-use shared::id::HeroId;
+use gossip::{Stamp, VersionVector};
+use shared::Map;
+use shared::hero::HeroId;
 
 use crate::checker::rank::{Rank, rank};
 
@@ -104,7 +104,7 @@ pub fn no_underclaim(map: &Map, vector: &VersionVector) -> Result<(), String> {
 
 #[cfg(test)]
 mod tests {
-    use shared::crdt::{Entry, Value};
+    use shared::{Entry, Value};
 
     use super::*;
     use crate::checker::fixtures::{KEY, map_with, stamp};
@@ -127,7 +127,7 @@ mod tests {
         let mut writes = Writes::default();
         writes.note(KEY, (false, stamp("a", 10))).unwrap();
         let mut vector = VersionVector::new();
-        vector.close(shared::id::Origin { incarnation: shared::id::Incarnation(2), ..stamp("a", 0).origin });
+        vector.close(gossip::Origin { incarnation: gossip::Incarnation(2), ..stamp("a", 0).origin });
         assert!(no_overclaim(&writes, &Map::default(), &vector, &BTreeSet::new()).is_ok());
         assert!(no_overclaim(&writes, &Map::default(), &vector, &BTreeSet::from([stamp("a", 10)])).is_err());
     }

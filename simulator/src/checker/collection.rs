@@ -1,9 +1,7 @@
 //! Collection is safe: what was collected was covered, and by every other member that the collector
 //! knew.
 
-use shared::clock::Stamp;
-use shared::crdt::VersionVector;
-use shared::id::Origin;
+use gossip::{Origin, Stamp, VersionVector};
 
 /// Checks that what was collected was covered.
 ///
@@ -38,7 +36,7 @@ pub fn all_have_heard<'a>(
 mod tests {
     use super::*;
     use crate::checker::fixtures::stamp;
-    use shared::id::Incarnation;
+    use gossip::Incarnation;
 
     #[test]
     fn a_horizon_beyond_the_vector_is_caught() {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use shared::id::HeroId;
+use shared::hero::HeroId;
 
 /// The heroes that have died at one replica.
 #[derive(Clone, Debug, Default)]

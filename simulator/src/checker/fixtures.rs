@@ -1,12 +1,10 @@
 //! Entries from which the checkers' tests make broken histories.
 
-use shared::clock::{Hlc, Stamp};
-use shared::crdt::{Entry, Map, Value};
-use shared::hero::Hero;
-use shared::id::{HeroId, Incarnation, Origin};
-use shared::time::UnixMillis;
+use gossip::{Hlc, Incarnation, Origin, Stamp, UnixMillis};
+use shared::hero::{Hero, HeroId};
+use shared::{Entry, Map, Value};
 
-pub(crate) const KEY: HeroId = HeroId(uuid::Uuid::nil());
+pub(crate) const KEY: HeroId = HeroId::MIN;
 
 pub(crate) fn stamp(node: &str, wall: u64) -> Stamp {
     Stamp { hlc: Hlc { wall: UnixMillis(wall), logical: 0 }, origin: Origin { node: node.parse().unwrap(), incarnation: Incarnation(1) } }

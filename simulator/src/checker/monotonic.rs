@@ -3,8 +3,8 @@
 
 use std::collections::BTreeMap;
 
-use shared::crdt::VersionVector;
-use shared::id::HeroId;
+use gossip::VersionVector;
+use shared::hero::HeroId;
 
 use crate::checker::rank::Rank;
 

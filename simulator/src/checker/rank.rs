@@ -1,11 +1,11 @@
 //! The order that decides between two entries of a key.
 //!
-//! `shared::crdt::Rank` states the same order for the replicas. The checkers keep a definition of
+//! `gossip::Rank` states the same order for the replicas. The checkers keep a definition of
 //! their own, since an oracle that shares the order with the code that it judges would agree with
 //! that code if the order were wrong.
 
-use shared::clock::Stamp;
-use shared::crdt::Entry;
+use gossip::Stamp;
+use shared::Entry;
 
 /// Death, then stamp: the dead beat the living, and within a kind the later stamp wins.
 pub type Rank = (bool, Stamp);

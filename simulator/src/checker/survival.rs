@@ -3,8 +3,8 @@
 
 use std::collections::BTreeMap;
 
-use shared::crdt::Map;
-use shared::id::HeroId;
+use shared::Map;
+use shared::hero::HeroId;
 
 use crate::checker::rank::{Rank, rank};
 

@@ -1,6 +1,6 @@
 //! A life writes only after it has joined, and stamps above all that it or its earlier self held.
 
-use shared::clock::{Hlc, Stamp};
+use gossip::{Hlc, Stamp};
 
 /// The stamps above which one life must write.
 #[derive(Clone, Debug, Default)]

@@ -6,11 +6,8 @@
 
 use std::time::Duration;
 
-use shared::id::{Incarnation, NodeName, Origin};
-use shared::machine::{Input, LinkDown};
-use shared::membership::{LinkRefusal, Roster};
-use shared::message::Frame;
-use shared::wire;
+use gossip::{Incarnation, LinkDown, LinkRefusal, NodeName, Origin, Roster, wire};
+use shared::{Frame, Input};
 
 use super::Cluster;
 use super::queue::Event;

@@ -6,12 +6,9 @@
 use std::time::Duration;
 
 use dispatch_node::dispatch::{self, Dispatch};
+use gossip::{Incarnation, Intensity, NodeName, Now, Origin, replica};
 use location_node::city::{self, City};
 use rand::RngExt;
-use shared::id::{Incarnation, NodeName, Origin};
-use shared::replica;
-use shared::supervise::Intensity;
-use shared::time::Now;
 
 use super::Cluster;
 use super::queue::Event;

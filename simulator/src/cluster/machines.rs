@@ -5,9 +5,8 @@
 
 use std::convert::Infallible;
 
-use shared::machine::Input;
-use shared::replica;
-use shared::time::Now;
+use gossip::{Now, replica};
+use shared::Input;
 
 use super::Cluster;
 use super::lives::End;

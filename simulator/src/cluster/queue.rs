@@ -7,7 +7,7 @@ use std::cmp::{Ordering, Reverse};
 use std::collections::BinaryHeap;
 use std::time::Duration;
 
-use shared::id::{Incarnation, NodeName};
+use gossip::{Incarnation, NodeName};
 
 /// An event of the simulated world. Processes go by number.
 #[derive(Debug)]

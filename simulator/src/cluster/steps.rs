@@ -6,9 +6,7 @@
 use std::time::Duration;
 
 use dispatch_node::request;
-use shared::machine::LinkDown;
-use shared::replica;
-use shared::time::UnixMillis;
+use gossip::{LinkDown, UnixMillis, replica};
 
 use super::Cluster;
 use super::links::SILENCE_TIMEOUT;

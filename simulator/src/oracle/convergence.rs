@@ -5,9 +5,8 @@
 
 use std::time::Duration;
 
-use shared::crdt::VersionVector;
-use shared::id::Origin;
-use shared::replica::Replica;
+use gossip::{Origin, VersionVector};
+use shared::Replica;
 
 use super::Oracle;
 use crate::checker::rank::rank;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use dispatch_node::model::status::ClusterStatus;
 use dispatch_node::model::view::View;
-use shared::crdt::Entry;
+use shared::Entry;
 
 use crate::process::Processes;
 

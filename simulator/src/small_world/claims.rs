@@ -2,7 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use shared::replica::{Replica, Rules};
+use gossip::replica::Rules;
+use shared::Replica;
 
 use super::world::{NAMES, World};
 use crate::checker::rank::rank;

@@ -5,8 +5,8 @@
 
 use std::sync::Arc;
 
-use shared::message::{Envelope, Step};
-use shared::replica::{Event, Output, Replica, Rules};
+use gossip::replica::{Event, Output, Rules};
+use shared::{Envelope, Replica, Step};
 
 use super::world::World;
 

@@ -4,9 +4,8 @@
 
 use std::sync::Arc;
 
-use shared::crdt::Value;
-use shared::message::Envelope;
-use shared::replica::{Replica, Rules};
+use gossip::replica::Rules;
+use shared::{Envelope, Replica, Value};
 
 use super::action::{Action, Budget};
 use super::world::{World, hero, key};

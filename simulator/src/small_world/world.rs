@@ -7,12 +7,10 @@ use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 use std::time::Duration;
 
-use shared::crdt::Value;
-use shared::hero::Hero;
-use shared::id::{HeroId, Incarnation, NodeName, Origin};
-use shared::message::Envelope;
-use shared::replica::{Config, Replica, Rules};
-use shared::time::{Now, UnixMillis};
+use gossip::replica::{Config, Rules};
+use gossip::{Incarnation, NodeName, Now, Origin, UnixMillis};
+use shared::hero::{Hero, HeroId};
+use shared::{Envelope, Replica, Value};
 use xxhash_rust::xxh3::Xxh3;
 
 use super::action::Budget;
@@ -121,7 +119,7 @@ impl World {
 }
 
 pub(super) fn key(number: u8) -> HeroId {
-    HeroId(uuid::Uuid::from_bytes([number; 16]))
+    HeroId::from_bytes([number; 16])
 }
 
 pub(super) fn hero() -> Value {
@@ -137,7 +135,7 @@ fn digest(value: &impl Hash) -> u64 {
 fn newborn(node: NodeName, incarnation: Incarnation, seconds: u64, rules: &Rules) -> Replica {
     let members = NAMES.map(|name| name.parse().expect("a valid name")).into();
     // Each entry is a chunk of its own, and none waits for an acknowledgement.
-    let config = Config { members, chunk_bytes: 1, window: 1_000, journal_max: 0, rules: rules.clone(), ..Config::default() };
+    let config = Config { members, chunk_bytes: 1, window: 1_000, pull_log_max: 0, rules: rules.clone(), ..Config::default() };
     let now = Now { mono: Duration::from_secs(seconds), wall: UnixMillis(EPOCH_MS + seconds * 1_000) };
     Replica::new(Origin { node, incarnation }, config, now)
 }

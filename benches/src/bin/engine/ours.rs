@@ -2,13 +2,10 @@
 
 use std::time::Duration;
 
-use shared::crdt::Value;
-use shared::hero::{Hero, Location};
-use shared::id::{HeroId, Incarnation, NodeName, Origin};
-use shared::message::Frame;
-use shared::replica::{Config, Output, Replica};
-use shared::time::{Now, UnixMillis};
-use shared::wire;
+use gossip::replica::{Config, Output};
+use gossip::{Incarnation, NodeName, Now, Origin, UnixMillis, wire};
+use shared::hero::{Hero, HeroId, Location};
+use shared::{Frame, Replica, Value};
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::hero::{Place, START_MS, Write, key};
@@ -39,7 +36,7 @@ impl Ours {
     pub(crate) fn bytes_of_entries(&self, mut numbers: impl Iterator<Item = u32>) -> usize {
         numbers
             .try_fold(0, |sum, number| {
-                let key = HeroId(key(number));
+                let key = HeroId::from(key(number));
                 let entry = self.replica.map().get(key)?;
                 Some(sum + postcard::to_stdvec(&(key, entry)).expect("an entry can be written").len())
             })
@@ -47,7 +44,7 @@ impl Ours {
     }
 
     fn write_value(&mut self, number: u32, value: Value) {
-        self.replica.write(self.now, HeroId(key(number)), value).expect("it has joined and may write");
+        self.replica.write(self.now, HeroId::from(key(number)), value).expect("it has joined and may write");
     }
 
     /// Takes all that `from` has to say.
@@ -88,7 +85,7 @@ impl Peer for Ours {
     fn empty(node: u8) -> Self {
         let node: NodeName = format!("city-{node}").parse().expect("a valid name");
         let at = |mono, wall_ms| Now { mono: Duration::from_secs(mono), wall: UnixMillis(wall_ms) };
-        let config = Config { heroes_max: usize::MAX, ..Config::default() };
+        let config = Config { live_max: usize::MAX, ..Config::default() };
         let mut replica = Replica::new(Origin { node, incarnation: Incarnation(2) }, config, at(0, START_MS - BORN_BEFORE_MS));
         let now = at(10, START_MS);
         // It waits in vain for others and joins as the first.
@@ -104,7 +101,7 @@ impl Peer for Ours {
                 Place::Home => Location::Home,
             };
             let hero = Hero { name: record.name.as_str().into(), location, is_patrolling: record.is_patrolling, health: record.health };
-            self.replica.write(self.now, HeroId(*key), Value::Live(hero)).expect("it has joined and may write");
+            self.replica.write(self.now, HeroId::from(*key), Value::Live(hero)).expect("it has joined and may write");
         }
     }
 
@@ -122,7 +119,7 @@ impl Peer for Ours {
     }
 
     fn health(&self, number: u32) -> Option<u8> {
-        let entry = self.replica.map().get(HeroId(key(number)))?;
-        Some(entry.hero()?.health)
+        let entry = self.replica.map().get(HeroId::from(key(number)))?;
+        Some(entry.live()?.health)
     }
 }

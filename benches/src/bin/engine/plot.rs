@@ -131,7 +131,9 @@ impl Panel {
         let mut labels = Vec::new();
         // This project's is drawn last, above the others.
         for (place, Curve { name, points }) in self.curves.iter().enumerate().rev() {
-            let Some((end_x, end_y)) = points.last().map(|(at, value)| (x(*at), y(*value))) else { continue };
+            let Some((end_x, end_y)) = points.last().map(|(at, value)| (x(*at), y(*value))) else {
+                continue;
+            };
             let line: Vec<String> = points.iter().map(|(at, value)| format!("{:.1},{:.1}", x(*at), y(*value))).collect();
             let (class, colour) = (if place == 0 { "ours" } else { "peer" }, place % COLOURS);
             let dashes = DASHES[place % DASHES.len()];

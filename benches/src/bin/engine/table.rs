@@ -43,7 +43,9 @@ fn cells(workload: Workload, heroes: u32, measured: &Measured, peers: &[Measured
     };
     let sent = match workload {
         Workload::Insert => format!("{:.0}", cost.bytes.total() as f64 / f64::from(heroes)),
-        Workload::Nothing => format!("{} + {}", bytes(cost.bytes.asked), bytes(cost.bytes.answered)),
+        Workload::Nothing => {
+            format!("{} + {}", bytes(cost.bytes.asked), bytes(cost.bytes.answered))
+        }
         Workload::Whole | Workload::Changed(_) | Workload::Both => bytes(cost.bytes.total()),
     };
     let rate = if_memory(workload, format!(", {:.2} M/s", f64::from(heroes) / cost.cpu.as_secs_f64() / 1e6), String::new());

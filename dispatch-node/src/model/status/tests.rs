@@ -3,20 +3,16 @@
 use std::sync::Arc;
 
 use super::*;
-use shared::clock::{Hlc, Stamp};
-use shared::crdt::{Entry, Map, Value, VersionVector};
-use shared::hero::Hero;
-use shared::id::{HeroId, Incarnation, Origin};
-use shared::machine::LinkDown;
-use shared::message::{Change, Observation};
-use shared::time::UnixMillis;
+use gossip::{Hlc, Incarnation, LinkDown, Origin, Stamp, UnixMillis, VersionVector};
+use shared::hero::{Hero, HeroId};
+use shared::{Change, Entry, Map, Observation, Value};
 
 use crate::model::city_state::CityState;
 use crate::model::node_state::NodeStatus;
 use crate::model::rows::Row;
 use crate::model::view;
 
-const NOW: shared::time::Now = shared::time::Now { mono: Duration::ZERO, wall: UnixMillis(0) };
+const NOW: gossip::Now = gossip::Now { mono: Duration::ZERO, wall: UnixMillis(0) };
 
 /// A cluster as dispatch sees it: each city holds some of a few writes.
 struct Scene {
@@ -33,7 +29,7 @@ fn entry(n: u64, dead: bool) -> Arc<Entry> {
 }
 
 fn hero(number: u8) -> HeroId {
-    HeroId(uuid::Uuid::from_bytes([number; 16]))
+    HeroId::from_bytes([number; 16])
 }
 
 type Holding = Vec<(u8, Arc<Entry>)>;
@@ -67,7 +63,7 @@ impl Scene {
     fn reborn(mut self, city: usize) -> Self {
         let held = std::mem::take(&mut self.cities[city].entries);
         self.cities[city].link_up(Incarnation(2), Duration::ZERO);
-        let map = map(&held.into_iter().map(|(id, entry)| (id.0.as_bytes()[0], entry)).collect());
+        let map = map(&held.into_iter().map(|(id, entry)| (id.as_bytes()[0], entry)).collect());
         self.cities[city].observe(observation(&map), NOW);
         self
     }
@@ -111,16 +107,16 @@ impl Scene {
 
 fn observation(map: &Map) -> Observation {
     Observation {
-        life: Incarnation(1),
+        incarnation: Incarnation(1),
         since: 0,
         until: map.changes(),
         wall: NOW.wall,
         head: map.changes(),
-        changes: map.iter().map(|(hero, entry)| Change { number: 1, hero, entry: entry.into() }).collect(),
+        changes: map.iter().map(|(key, entry)| Change { number: 1, key, entry: entry.into() }).collect(),
         pulls: Vec::new(),
         pulls_until: 0,
         gossip_interval: None,
-        heroes: map.live() as u64,
+        live: map.live() as u64,
         tombstones: map.tombstones() as u64,
         fingerprint: map.fingerprint(),
         vector: VersionVector::new(),

@@ -6,7 +6,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 
 use api_types::{City, CityHeroes};
-use shared::id::NodeName;
+use gossip::NodeName;
 
 use crate::request::{Bomb, Forget, Kill, Operation, Stop};
 use crate::web::api::refusals::{Bombing, BombingAny, Ending, Forgetting, OfCity, Rebuilding};

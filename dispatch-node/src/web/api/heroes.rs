@@ -41,7 +41,9 @@ pub(crate) async fn create(
 ) -> Result<Response, Problem> {
     let many = create.count.is_some();
     let created = match (create.name, create.count) {
-        (Some(_), Some(_)) => return Err(Problem::not_allowed("name_and_count", "give a name or a count, not both; nothing was created")),
+        (Some(_), Some(_)) => {
+            return Err(Problem::not_allowed("name_and_count", "give a name or a count, not both; nothing was created"));
+        }
         (None, Some(count @ 1..=CREATE_MAX)) => dispatch.ask(CreateMany { count }, key).await?,
         (None, Some(count)) => {
             return Err(Problem::not_allowed(

@@ -12,7 +12,7 @@ use axum::http::header;
 use axum::response::{IntoResponse, Response};
 
 use api_types::{LostWrite, LostWrites};
-use shared::crdt::Entry;
+use shared::Entry;
 
 use crate::model::lost_writes::Lost;
 use crate::model::view::View;
@@ -85,7 +85,7 @@ fn table(view: &View, number: u64) -> String {
 fn fields(entry: Option<&Entry>) -> [String; 7] {
     let Some(entry) = entry else { return [const { String::new() }; 7] };
     let [location, is_patrolling, health] = entry
-        .hero()
+        .live()
         .map_or([const { String::new() }; 3], |hero| [hero.location.to_string(), hero.is_patrolling.to_string(), hero.health.to_string()]);
     let word = if entry.is_tombstone() { "tombstone" } else { "hero" };
     let stamp = entry.stamp;

@@ -125,8 +125,12 @@ fn response(status: u16, problems: &[(&str, &str)]) -> RefOr<Response> {
     ] });
     let header = |description: &str, schema: Value| json!({ "description": description, "required": true, "schema": schema });
     let headers = match status {
-        401 => json!({ "WWW-Authenticate": header("how to say who one is", json!({ "type": "string" })) }),
-        429 | 503 => json!({ "Retry-After": header("in how many seconds to ask again", json!({ "type": "integer", "minimum": 1 })) }),
+        401 => {
+            json!({ "WWW-Authenticate": header("how to say who one is", json!({ "type": "string" })) })
+        }
+        429 | 503 => {
+            json!({ "Retry-After": header("in how many seconds to ask again", json!({ "type": "integer", "minimum": 1 })) })
+        }
         _ => json!({}),
     };
     let response = json!({

@@ -6,8 +6,12 @@
 use axum::http::{HeaderMap, HeaderValue, header};
 use data_encoding::HEXLOWER;
 
-use shared::link::secret::{Purpose, Secret};
-use shared::wire::Proof;
+use gossip::link::{Purpose, Secret};
+use gossip::wire::Proof;
+use shared::well_known::SECRET_DOMAIN;
+
+/// The purpose of the proof that a session cookie holds.
+const SIGNING_IN: Purpose = Purpose::new("signing in");
 
 /// The name of the session cookie.
 const COOKIE: &str = "superhero-session";
@@ -44,7 +48,7 @@ impl Tokens {
     /// When both tokens are the same.
     pub fn new(host: Option<String>, viewer: Option<String>) -> anyhow::Result<Self> {
         anyhow::ensure!(host.is_none() || host != viewer, "the viewers' token is the host's: every viewer would be a host");
-        Ok(Self { host: host.as_deref().map(Secret::new), viewer: viewer.as_deref().map(Secret::new) })
+        Ok(Self { host: host.as_deref().map(secret), viewer: viewer.as_deref().map(secret) })
     }
 
     /// Returns true if a host token is configured.
@@ -83,14 +87,19 @@ pub(crate) fn sign_out(encrypted: bool) -> HeaderValue {
     set_cookie("", 0, encrypted)
 }
 
+/// Returns the secret that this token is.
+fn secret(token: &str) -> Secret {
+    Secret::new(SECRET_DOMAIN, token)
+}
+
 /// Derives the session that a browser keeps: a proof of the token, not the token.
 fn session(token: &str) -> Proof {
-    Secret::new(token).prove(Purpose::SigningIn, &[])
+    secret(token).prove(SIGNING_IN, &[])
 }
 
 /// Compares in constant time.
 fn is_session_of(token: &Secret, session: &[u8]) -> bool {
-    token.is_proved(Purpose::SigningIn, &[], session)
+    token.is_proved(SIGNING_IN, &[], session)
 }
 
 /// Returns the session in the cookie of a browser.

@@ -3,10 +3,10 @@
 
 use std::sync::Arc;
 
+use gossip::NodeName;
 use shared::hero::Location;
-use shared::id::NodeName;
-use shared::membership::DISPATCH;
 use shared::options::well_known_name;
+use shared::well_known::DISPATCH;
 
 use crate::web::error::{Problem, shortened};
 

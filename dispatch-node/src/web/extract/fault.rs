@@ -5,8 +5,8 @@
 use std::time::Duration;
 
 use api_types::{ALL, FAULT_KINDS, FaultRequest};
-use shared::fault::{BYTES_PER_S, DELAY, HEAL_AFTER, Permille, SKEW_MS, Trouble};
-use shared::membership::DISPATCH;
+use gossip::fault::{BYTES_PER_S, DELAY, FaultKind, HEAL_AFTER, Permille, SKEW_MS};
+use shared::well_known::DISPATCH;
 
 use crate::request::Inject;
 use crate::web::error::{Problem, out_of_range, shortened};
@@ -27,15 +27,17 @@ fn span(seconds: f64) -> Option<Duration> {
 
 /// Returns the action that injects the fault, if every field is valid.
 pub(crate) fn parse(request: &FaultRequest, domain: &Domain) -> Result<Inject, Problem> {
-    let trouble = trouble(request)?;
+    let kind = kind(request)?;
     let from = domain.node("from", &request.from)?;
-    if trouble == Trouble::Freeze && from.as_str() == DISPATCH {
+    if kind == FaultKind::Freeze && from.as_str() == DISPATCH {
         let detail = "dispatch cannot be frozen from here, since it would not hear when to wake up: send its process SIGSTOP";
         return Err(Problem::not_allowed("not_allowed", detail));
     }
     let to = match request.to.as_deref() {
-        _ if !trouble.is_between_nodes() => None,
-        None | Some("") => return Err(missing(&request.kind, "\"to\": a node's name, or \"*\" for every other")),
+        _ if !kind.is_between_nodes() => None,
+        None | Some("") => {
+            return Err(missing(&request.kind, "\"to\": a node's name, or \"*\" for every other"));
+        }
         Some(ALL) => None,
         Some(to) => Some(domain.node("to", to)?),
     };
@@ -46,10 +48,10 @@ pub(crate) fn parse(request: &FaultRequest, domain: &Domain) -> Result<Inject, P
         None => HEAL_AFTER_DEFAULT,
         Some(s) => span(s).filter(|span| HEAL_AFTER.contains(span)).ok_or_else(|| out_of_range("heal_after_s", "0.1 to 3600", s))?,
     };
-    Ok(Inject { trouble, from, to, both: request.both.unwrap_or(true), heal_after })
+    Ok(Inject { kind, from, to, both: request.both.unwrap_or(true), heal_after })
 }
 
-fn trouble(request: &FaultRequest) -> Result<Trouble, Problem> {
+fn kind(request: &FaultRequest) -> Result<FaultKind, Problem> {
     let kind = request.kind.as_str();
     let chance = || {
         let percent = request.percent.ok_or_else(|| missing(kind, "percent"))?;
@@ -58,7 +60,7 @@ fn trouble(request: &FaultRequest) -> Result<Trouble, Problem> {
         within.ok_or_else(|| out_of_range("percent", "0.1 to 100", percent))
     };
     Ok(match kind {
-        "cut" => Trouble::Cut,
+        "cut" => FaultKind::Cut,
         "delay" => {
             let by = request.delay_ms.ok_or_else(|| missing(kind, "delay_ms"))?;
             let delay =
@@ -66,11 +68,11 @@ fn trouble(request: &FaultRequest) -> Result<Trouble, Problem> {
             let jitter = request.jitter_ms.unwrap_or(0.0);
             let jitter =
                 span(jitter / 1_000.0).filter(|span| *span <= delay).ok_or_else(|| out_of_range("jitter_ms", "0 to delay_ms", jitter))?;
-            Trouble::Delay { by: delay, jitter }
+            FaultKind::Delay { by: delay, jitter }
         }
-        "loss" => Trouble::Loss(chance()?),
-        "duplicate" => Trouble::Duplicate(chance()?),
-        "reorder" => Trouble::Reorder(chance()?),
+        "loss" => FaultKind::Loss(chance()?),
+        "duplicate" => FaultKind::Duplicate(chance()?),
+        "reorder" => FaultKind::Reorder(chance()?),
         "throttle" => {
             let given = request.bytes_per_s.ok_or_else(|| missing(kind, "bytes_per_s"))?;
             let allowed = f64::from(*BYTES_PER_S.start())..=f64::from(*BYTES_PER_S.end());
@@ -78,9 +80,9 @@ fn trouble(request: &FaultRequest) -> Result<Trouble, Problem> {
                 return Err(out_of_range("bytes_per_s", "256 to 1000000000", given));
             }
             #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "it is within the bounds just checked")]
-            Trouble::Throttle(given as u32)
+            FaultKind::Throttle(given as u32)
         }
-        "freeze" => Trouble::Freeze,
+        "freeze" => FaultKind::Freeze,
         "skew" => {
             let given = request.skew_ms.ok_or_else(|| missing(kind, "skew_ms"))?;
             #[expect(clippy::cast_precision_loss, reason = "its bounds are a few million")]
@@ -90,7 +92,7 @@ fn trouble(request: &FaultRequest) -> Result<Trouble, Problem> {
             if !allowed.contains(&given) || ms == 0 {
                 return Err(out_of_range("skew_ms", "-3600000 to 3600000, and not 0", given));
             }
-            Trouble::Skew(ms)
+            FaultKind::Skew(ms)
         }
         unknown => {
             let shown = shortened(unknown, 40);

@@ -8,8 +8,9 @@ use utoipa::openapi::path::{Parameter, ParameterIn};
 use utoipa::{IntoParams, PartialSchema as _};
 
 use api_types::words::CityWord;
-use shared::fault::FaultId;
-use shared::id::{HeroId, NodeName};
+use gossip::NodeName;
+use gossip::fault::FaultId;
+use shared::hero::HeroId;
 
 use crate::web::error::{Problem, shortened};
 use crate::web::extract::domain::Domain;
@@ -92,7 +93,9 @@ impl<S: Send + Sync> FromRequestParts<S> for Since {
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
         let query = RawQuery::from_request_parts(parts, state).await.unwrap_or_else(|never| match never {}).0.unwrap_or_default();
         let fields: Vec<(String, String)> = serde_urlencoded::from_str(&query).unwrap_or_default();
-        let Some((_, since)) = fields.iter().rev().find(|(name, _)| name == "since") else { return Ok(Self(0)) };
+        let Some((_, since)) = fields.iter().rev().find(|(name, _)| name == "since") else {
+            return Ok(Self(0));
+        };
         let number = since.parse().ok().filter(|number| *number <= NUMBER_MAX && since.bytes().all(|byte| byte.is_ascii_digit()));
         number.map(Self).ok_or_else(|| Problem::malformed("invalid_since", format!("since is a number, 0 to {NUMBER_MAX}")))
     }

@@ -177,7 +177,9 @@ impl<'a> Renderer<'a> {
 
     /// Renders a view, unless a later one has been rendered.
     fn show(&mut self, view: Option<Arc<View>>, playing: Option<&Playing>) {
-        let Some(view) = view.filter(|view| self.view.as_ref().is_none_or(|shown| shown.at.mono <= view.at.mono)) else { return };
+        let Some(view) = view.filter(|view| self.view.as_ref().is_none_or(|shown| shown.at.mono <= view.at.mono)) else {
+            return;
+        };
         *self.number += 1;
         self.add_news(&view);
         let predicted = self.predictor.predict(&view);

@@ -13,9 +13,7 @@ use tokio::time::interval;
 use tokio_util::sync::CancellationToken;
 
 use api_types::{Event, Fault, Gossip, Verdict};
-use shared::link::farewell::farewell;
-use shared::link::places::Place;
-use shared::link::upgrade::Socket;
+use gossip::link::{Permit, Socket, close};
 use shared::meter::counter;
 
 use crate::metrics::{self, Watched};
@@ -52,13 +50,13 @@ pub(crate) fn is_requested(query: &str) -> bool {
 }
 
 /// Sends a program every change, until it closes the socket or breaks a limit.
-pub(crate) async fn run(mut socket: Socket, views: Views, stop: CancellationToken, _place: Place) {
+pub(crate) async fn run(mut socket: Socket, views: Views, stop: CancellationToken, _place: Permit) {
     let _watched = Watched::by("program");
-    let close = tokio::select! {
-        close = send_views(&mut socket, views) => close,
+    let reason = tokio::select! {
+        reason = send_views(&mut socket, views) => reason,
         () = stop.cancelled() => Some((1001, "dispatch is stopping")),
     };
-    farewell(&mut socket, close).await;
+    close(&mut socket, reason).await;
 }
 
 /// Sends views until the socket is to be closed; returns the reason, if there is one.

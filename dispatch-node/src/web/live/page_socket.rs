@@ -14,10 +14,8 @@ use tokio::sync::watch;
 use tokio::time::{Instant, interval, sleep_until};
 use tokio_util::sync::CancellationToken;
 
-use shared::id::HeroId;
-use shared::link::farewell::farewell;
-use shared::link::places::Place;
-use shared::link::upgrade::Socket;
+use gossip::link::{Permit, Socket, close};
+use shared::hero::HeroId;
 use shared::meter::counter;
 
 use crate::metrics::{self, Watched};
@@ -90,13 +88,13 @@ pub(crate) struct Sources {
 }
 
 /// Sends frames to a page, until it closes the socket or breaks a limit.
-pub(crate) async fn run(mut socket: Socket, sources: Sources, query: String, stop: CancellationToken, _place: Place) {
+pub(crate) async fn run(mut socket: Socket, sources: Sources, query: String, stop: CancellationToken, _place: Permit) {
     let _watched = Watched::by("page");
-    let close = tokio::select! {
-        close = send_frames(&mut socket, &sources, &query) => close,
+    let reason = tokio::select! {
+        reason = send_frames(&mut socket, &sources, &query) => reason,
         () = stop.cancelled() => Some((1001, "dispatch is stopping")),
     };
-    farewell(&mut socket, close).await;
+    close(&mut socket, reason).await;
 }
 
 /// The state of one page.

@@ -9,8 +9,7 @@ use tokio::time::{Instant, timeout};
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use tokio_tungstenite::tungstenite::{Error, Message, Utf8Bytes};
 
-use shared::link::farewell::close_code;
-use shared::link::upgrade::Socket;
+use gossip::link::{Socket, close_code};
 
 /// The interval of keep-alive messages.
 pub(super) const KEEP_ALIVE: Duration = Duration::from_secs(1);

@@ -5,7 +5,7 @@ use axum::http::HeaderMap;
 use axum::response::Response;
 
 use api_types::FaultRequest;
-use shared::id::NodeName;
+use gossip::NodeName;
 
 use crate::request::{Heal, Kill, Stop};
 use crate::web::error::{Problem, shortened};

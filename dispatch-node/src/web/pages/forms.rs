@@ -8,7 +8,8 @@ use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Redirect, Response};
 use serde::Serialize;
 
-use shared::id::{HeroId, NodeName};
+use gossip::NodeName;
+use shared::hero::HeroId;
 
 use crate::model::aftermath;
 use crate::model::exchange::Exchange;
@@ -102,7 +103,9 @@ pub(crate) async fn act(state: &AppState, headers: &HeaderMap, hero: Option<Hero
 
 /// Returns the notice for a reply that the page does not show otherwise.
 fn notice(reply: &Reply) -> Option<String> {
-    let Reply::Exchanged(Exchange { source, puller, completed, entries, bytes }) = reply else { return None };
+    let Reply::Exchanged(Exchange { source, puller, completed, entries, bytes }) = reply else {
+        return None;
+    };
     let (source, puller) = (title(*source), title(*puller));
     Some(if *completed {
         format!("{puller} pulled {} from {source} ({bytes} bytes)", counted(*entries, "entry", "entries"))

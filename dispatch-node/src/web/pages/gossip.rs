@@ -4,7 +4,7 @@ use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::Response;
 
-use shared::fault::Pace;
+use gossip::fault::Pace;
 
 use crate::request::{RunExchange, SetPace};
 use crate::web::error::Problem;

@@ -6,8 +6,7 @@ use axum::extract::{ConnectInfo, RawQuery, Request, State};
 use axum::http::StatusCode;
 use axum::response::Response;
 
-use shared::link::places::NoPlace;
-use shared::link::upgrade::{not_upgraded, upgrade};
+use gossip::link::{LimitReached, not_upgraded, upgrade};
 
 use crate::web::error::Problem;
 use crate::web::live::socket::limits;
@@ -28,10 +27,12 @@ pub(crate) async fn live(
     if !state.access.is_same_site(request.headers()) {
         return not_upgraded(Problem::new(StatusCode::FORBIDDEN, "foreign_origin", "this comes from a page of another site"));
     }
-    let place = match state.places.take(address.ip()) {
+    let place = match state.places.acquire(address.ip()) {
         Ok(place) => place,
-        Err(NoPlace::Full(max)) => return not_upgraded(Problem::unavailable("full", format!("{max} pages are open already"))),
-        Err(NoPlace::FullForAddress(max)) => {
+        Err(LimitReached::Full(max)) => {
+            return not_upgraded(Problem::unavailable("full", format!("{max} pages are open already")));
+        }
+        Err(LimitReached::FullForAddress(max)) => {
             let detail = format!("{max} pages are open from this address already");
             return not_upgraded(Problem::new(StatusCode::TOO_MANY_REQUESTS, "too_many_from_address", detail));
         }

@@ -3,8 +3,7 @@
 
 use askama::Template;
 
-use shared::hero::HeroName;
-use shared::id::HeroId;
+use shared::hero::{HeroId, HeroName};
 
 use crate::event_log::EventKind;
 use crate::model::aftermath;

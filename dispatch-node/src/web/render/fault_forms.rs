@@ -3,9 +3,9 @@
 
 use askama::Template;
 
+use gossip::NodeName;
 use scenario::shipped;
-use shared::id::NodeName;
-use shared::membership::DISPATCH;
+use shared::well_known::DISPATCH;
 
 use crate::text::title;
 

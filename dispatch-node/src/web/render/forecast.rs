@@ -3,8 +3,8 @@
 
 use std::time::Duration;
 
-use shared::fault::Trouble;
-use shared::id::NodeName;
+use gossip::NodeName;
+use gossip::fault::FaultKind;
 
 use crate::forecast::{Forecast, Gossip, News, Way, forecast};
 use crate::model::node_state::NodeStatus;
@@ -65,7 +65,7 @@ fn way(view: &View, a: usize, b: usize) -> Way {
     let node = |place: usize| view.cities.get(place).unwrap_or(&view.dispatch);
     let (a, b) = (node(a), node(b));
     let is_cut =
-        |from: NodeName, to: NodeName| view.faults.iter().any(|fault| fault.fault.trouble == Trouble::Cut && fault.fault.befalls(from, to));
+        |from: NodeName, to: NodeName| view.faults.iter().any(|fault| fault.fault.kind == FaultKind::Cut && fault.fault.befalls(from, to));
     if a.frozen || b.frozen || is_cut(a.name, b.name) || is_cut(b.name, a.name) {
         Way::Cut
     } else if a.status != NodeStatus::Up || b.status != NodeStatus::Up {
@@ -85,9 +85,13 @@ fn predicted(forecast: &Forecast) -> Predicted {
     };
     let tenths = |span: Duration| (span.as_secs_f64() * 10.0).round() / 10.0;
     let sentence = match (forecast.out_of_reach, forecast.agreed_within) {
-        (0, Some((from, to))) => format!("Agreed in {} to {} s, nine runs in ten", tenths(from), tenths(to)),
+        (0, Some((from, to))) => {
+            format!("Agreed in {} to {} s, nine runs in ten", tenths(from), tenths(to))
+        }
         (0, None) => format!("Not agreed within {} s", HORIZON.as_secs()),
-        (apart, _) => format!("{} apart, as links are", counted(apart, "hero stays", "heroes stay")),
+        (apart, _) => {
+            format!("{} apart, as links are", counted(apart, "hero stays", "heroes stay"))
+        }
     };
     Predicted { points: forecast.points.iter().map(point).collect(), sentence }
 }
@@ -113,7 +117,7 @@ mod tests {
         assert_eq!(said(Scene::new()), None, "nothing differs");
         let sentence = said(apart()).unwrap();
         assert!(sentence.starts_with("Agreed in ") && sentence.ends_with(" s, nine runs in ten"), "{sentence}");
-        let cut = apart().fault(Trouble::Cut, "gotham", None, 30);
+        let cut = apart().fault(FaultKind::Cut, "gotham", None, 30);
         assert_eq!(said(cut).unwrap(), "1 hero stays apart, as links are");
         // A write that only a stopped city holds reaches no other node.
         assert_eq!(said(apart().status("gotham", NodeStatus::Down)), None);

@@ -2,7 +2,7 @@
 
 use askama::Template;
 
-use shared::fault::Pace;
+use gossip::fault::Pace;
 
 use crate::model::view::View;
 

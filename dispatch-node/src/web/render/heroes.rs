@@ -5,9 +5,8 @@ use std::sync::Arc;
 
 use askama::Template;
 
-use shared::crdt::Entry;
-use shared::hero::{Hero, Location};
-use shared::id::HeroId;
+use shared::Entry;
+use shared::hero::{Hero, HeroId, Location};
 
 use crate::model::node_state::NodeState;
 use crate::model::node_state::NodeStatus;
@@ -265,7 +264,7 @@ fn hero_row(view: &View, query: &PageQuery, row: &rows::Row, refusal: Option<&Re
     })
 }
 
-fn stamp(entry: &Option<Arc<Entry>>) -> Option<shared::clock::Stamp> {
+fn stamp(entry: &Option<Arc<Entry>>) -> Option<gossip::Stamp> {
     entry.as_ref().map(|entry| entry.stamp)
 }
 
@@ -280,8 +279,8 @@ fn most_held(cells: &[Option<Arc<Entry>>]) -> Option<&Entry> {
 fn cell(entry: Option<&Entry>, reference: Option<&Entry>) -> Cell {
     let differs = entry.map(|entry| entry.stamp) != reference.map(|entry| entry.stamp);
     let Some(entry) = entry else { return Cell::NotHeard { differs } };
-    let Some(hero) = entry.hero() else { return Cell::Terminated { differs } };
-    let other = reference.and_then(Entry::hero);
+    let Some(hero) = entry.live() else { return Cell::Terminated { differs } };
+    let other = reference.and_then(Entry::live);
     let unlike = |same: fn(&Hero, &Hero) -> bool| differs && other.is_none_or(|other| !same(hero, other));
     Cell::Live {
         place_key: hero.location.to_string(),

@@ -13,8 +13,8 @@ use std::sync::Arc;
 
 use askama::Template;
 
-use shared::clock::Stamp;
-use shared::id::HeroId;
+use gossip::Stamp;
+use shared::hero::HeroId;
 
 use crate::model::arrival::Way;
 use crate::model::history::Step;

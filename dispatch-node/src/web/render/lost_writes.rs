@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use askama::Template;
 
-use shared::crdt::Entry;
+use shared::Entry;
 
 use crate::model::lost_writes::Lost;
 use crate::model::view::View;
@@ -17,7 +17,7 @@ const SHOWN_MAX: usize = 50;
 
 /// The name of the hero, or its id where the name is no longer known.
 pub(crate) fn name(view: &View, lost: &Lost) -> String {
-    let written = [Some(&lost.entry), lost.to.as_ref()].into_iter().flatten().find_map(|entry| entry.hero());
+    let written = [Some(&lost.entry), lost.to.as_ref()].into_iter().flatten().find_map(|entry| entry.live());
     let name = written.map(|hero| &hero.name).or_else(|| view.rows.get(lost.hero).map(|row| &row.name));
     name.map_or_else(|| lost.hero.to_string(), |name| name.to_string())
 }
@@ -157,7 +157,7 @@ mod tests {
     #[test]
     fn a_name_is_text_on_the_page_whatever_it_says() {
         let mut hostile = (*live(stamp("gotham", 9_000), 84, None)).clone();
-        if let shared::crdt::Value::Live(hero) = &mut hostile.value {
+        if let shared::Value::Live(hero) = &mut hostile.value {
             hero.name = "<script>alert(1)</script>".into();
         }
         let html = html(&Scene::new().lost(1, &Arc::new(hostile), None));

@@ -2,7 +2,7 @@
 
 use askama::Template;
 
-use shared::fault::{Pace, Trouble};
+use gossip::fault::{FaultKind, Pace};
 
 use crate::model::faults::describe;
 use crate::model::node_state::NodeState;
@@ -103,7 +103,7 @@ fn detail(view: &View) -> String {
 
 /// The reason why the differences persist, or that they will not.
 fn hindrance(view: &View, differs: bool) -> Option<String> {
-    let cut = view.faults.iter().map(|fault| &fault.fault).find(|fault| fault.trouble == Trouble::Cut);
+    let cut = view.faults.iter().map(|fault| &fault.fault).find(|fault| fault.kind == FaultKind::Cut);
     match (view.pace == Pace::PAUSED, cut) {
         (true, _) => Some("Gossip is paused.".into()),
         (false, Some(cut)) => Some(format!("{}.", capitalised(&describe(cut)))),

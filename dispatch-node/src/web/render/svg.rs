@@ -1,6 +1,6 @@
 //! SVG primitives: coordinates in few characters, and the shapes of the nodes.
 
-use shared::id::NodeName;
+use gossip::NodeName;
 
 /// A coordinate, to a tenth of a pixel, in as few characters as possible.
 pub(crate) struct Px(pub(crate) f64);
@@ -29,7 +29,9 @@ pub(crate) fn shape(node: NodeName, x: f64, y: f64, size: f64) -> String {
     let (s, r) = (Px(size), Px(2.0 * size));
     match node.as_str() {
         "gotham" => format!("M{}l{}h-{r}z", Xy(x, y - size), Xy(size, 1.85 * size)),
-        "metropolis" | "dispatch" => format!("M{}a{s} {s} 0 1 0 {r} 0a{s} {s} 0 1 0-{r} 0z", Xy(x - size, y)),
+        "metropolis" | "dispatch" => {
+            format!("M{}a{s} {s} 0 1 0 {r} 0a{s} {s} 0 1 0-{r} 0z", Xy(x - size, y))
+        }
         "capitol" => format!("M{}h{side}v{side}h-{side}z", Xy(x - 0.9 * size, y - 0.9 * size), side = Px(1.8 * size)),
         _ => format!("M{}l{s} {s}l-{s} {s}l-{s}-{s}z", Xy(x, y - size)),
     }

@@ -19,8 +19,7 @@ use std::fmt::Write as _;
 
 use askama::Template;
 
-use shared::id::NodeName;
-use shared::message::PullOutcome;
+use gossip::{NodeName, PullOutcome};
 
 use crate::model::view::View;
 use crate::text::{counted, grouped, title};

@@ -12,7 +12,7 @@ mod link_faults;
 
 use askama::Template;
 
-use shared::fault::Trouble;
+use gossip::fault::FaultKind;
 
 use crate::model::node_state::NodeState;
 use crate::model::view::View;
@@ -107,20 +107,20 @@ fn rows(view: &View, nodes: &[&NodeState], pairs: &[(usize, usize)]) -> Vec<Row>
             let until = time_of_day(view.at.wall.plus(fault.fault.remaining));
             let ways = if fault.forth && fault.back { "both ways" } else { "one way" };
             let (from, to) = if fault.forth { (a.name, b.name) } else { (b.name, a.name) };
-            rows.push(row(from, to, format!("{}, {ways}", state(fault.trouble())), until));
+            rows.push(row(from, to, format!("{}, {ways}", state(fault.kind())), until));
         }
     }
-    for fault in view.faults.iter().filter(|fault| !fault.fault.trouble.is_between_nodes() && fault.at.contains(&fault.fault.from)) {
-        let state = match fault.fault.trouble {
-            Trouble::Skew(ms) if ms > 0 => format!("clock set {ms} ms ahead"),
-            Trouble::Skew(ms) => format!("clock set {} ms behind", ms.unsigned_abs()),
-            Trouble::Freeze
-            | Trouble::Cut
-            | Trouble::Delay { .. }
-            | Trouble::Loss(_)
-            | Trouble::Duplicate(_)
-            | Trouble::Reorder(_)
-            | Trouble::Throttle(_) => "frozen".to_owned(),
+    for fault in view.faults.iter().filter(|fault| !fault.fault.kind.is_between_nodes() && fault.at.contains(&fault.fault.from)) {
+        let state = match fault.fault.kind {
+            FaultKind::Skew(ms) if ms > 0 => format!("clock set {ms} ms ahead"),
+            FaultKind::Skew(ms) => format!("clock set {} ms behind", ms.unsigned_abs()),
+            FaultKind::Freeze
+            | FaultKind::Cut
+            | FaultKind::Delay { .. }
+            | FaultKind::Loss(_)
+            | FaultKind::Duplicate(_)
+            | FaultKind::Reorder(_)
+            | FaultKind::Throttle(_) => "frozen".to_owned(),
         };
         let until = time_of_day(view.at.wall.plus(fault.remaining));
         rows.push(Row { from: title(fault.fault.from), to: String::new(), state, until });

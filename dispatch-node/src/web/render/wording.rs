@@ -2,10 +2,9 @@
 
 use std::time::Duration;
 
-use shared::crdt::Entry;
+use gossip::{NodeName, UnixMillis};
+use shared::Entry;
 use shared::hero::Location;
-use shared::id::NodeName;
-use shared::time::UnixMillis;
 
 use crate::model::node_state::NodeState;
 use crate::model::node_state::NodeStatus;
@@ -66,7 +65,7 @@ pub(crate) fn tenths(millis: u64) -> String {
 
 /// Describes the content of a write: `Gotham 84 patrolling`, `terminated`.
 pub(crate) fn says(entry: &Entry) -> String {
-    let Some(hero) = entry.hero() else { return "terminated".to_owned() };
+    let Some(hero) = entry.live() else { return "terminated".to_owned() };
     let place = match hero.location {
         Location::Home => "Home".to_owned(),
         Location::City(name) => title(name),

@@ -6,9 +6,10 @@ use axum::http::{HeaderValue, Method};
 use axum::middleware::Next;
 use axum::response::Response;
 
-use shared::link::problem::shortened;
-use shared::spans::{self, Part, Span};
-use shared::trace::TraceContext;
+use gossip::TraceContext;
+use gossip::link::shortened;
+use shared::spans;
+use shared::spans::{Part, Span};
 
 use crate::request::Action;
 

@@ -9,10 +9,9 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use shared::clock::Stamp;
-use shared::id::HeroId;
+use gossip::{Stamp, TraceContext};
+use shared::hero::HeroId;
 use shared::spans::{Part, Span};
-use shared::trace::TraceContext;
 
 use crate::model::view::View;
 use crate::request::{Reply, Written};

@@ -5,7 +5,7 @@ use simulator::run::Outcome;
 use simulator::tally::Tally;
 use simulator::{Violation, shrink};
 
-use shared::replica::Rules;
+use gossip::replica::Rules;
 
 /// Prints the names of the columns of [`print_held`].
 pub(crate) fn print_header() {

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use shared::replica::Rules;
+use gossip::replica::Rules;
 use simulator::plan::Plan;
 use simulator::run;
 

@@ -34,7 +34,9 @@ fn record(value: &Value<'_>) -> Option<Vec<u8>> {
 impl Automerge {
     /// Says to `to` what there is to say, if anything; how many bytes that took.
     fn tell(&mut self, to: &mut Self) -> usize {
-        let Some(message) = self.document.sync().generate_sync_message(self.heard.entry(to.node).or_default()) else { return 0 };
+        let Some(message) = self.document.sync().generate_sync_message(self.heard.entry(to.node).or_default()) else {
+            return 0;
+        };
         let message = message.encode();
         let heard = Message::decode(&message).expect("what was written can be read");
         to.document.sync().receive_sync_message(to.heard.entry(self.node).or_default(), heard).expect("a message that can be applied");

@@ -6,9 +6,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use shared::clock::Stamp;
-use shared::crdt::Entry;
-use shared::id::NodeName;
+use gossip::{NodeName, Stamp};
+use shared::Entry;
 
 use crate::model::arrival::Way;
 use crate::model::history::Step;
@@ -120,7 +119,9 @@ impl<'a> Comparison<'a> {
 
     /// Returns the fate of a write.
     pub(super) fn fate(&self, candidate: &Candidate<'_>) -> Fate {
-        let Some(winner) = self.winner() else { return if candidate.stopped.is_empty() { Fate::IsNowhere } else { Fate::Stopped } };
+        let Some(winner) = self.winner() else {
+            return if candidate.stopped.is_empty() { Fate::IsNowhere } else { Fate::Stopped };
+        };
         let stamp = candidate.entry.stamp;
         if stamp == winner.entry.stamp {
             return if self.all_cities_hold_it { Fate::Stands } else { Fate::Wins };

@@ -3,8 +3,8 @@
 
 use std::time::Duration;
 
-use shared::fault::Trouble;
-use shared::id::NodeName;
+use gossip::NodeName;
+use gossip::fault::FaultKind;
 
 use crate::model::node_state::NodeStatus;
 use crate::model::view::View;
@@ -77,7 +77,9 @@ fn head(view: &View, comparison: &Comparison<'_>, winner: &Candidate<'_>, surpri
             (true, true) => vec![plain(format!("{all}{known} on the deletion by ")), writer],
             (true, false) => vec![plain(format!("{all}{known}: ")), writer, plain(" deleted it")],
             (false, true) => vec![plain(format!("{all}{known} on what ")), writer, plain(" wrote")],
-            (false, false) => vec![plain(format!("{all}{known}: ")), writer, plain(" wrote it last")],
+            (false, false) => {
+                vec![plain(format!("{all}{known}: ")), writer, plain(" wrote it last")]
+            }
         };
     }
     if deletion {
@@ -114,7 +116,7 @@ fn clock_off(view: &View, candidate: &Candidate<'_>) -> Option<(i64, &'static st
     let writer = candidate.writer();
     let at = candidate.written_at();
     let skewed = view.history.spans().find_map(|span| {
-        let Trouble::Skew(ms) = span.fault.trouble else { return None };
+        let FaultKind::Skew(ms) = span.fault.kind else { return None };
         let then = at.is_some_and(|at| span.began <= at && span.ended.is_some_and(|ended| at <= ended));
         (span.fault.from == writer && then).then_some((ms, "was"))
     });

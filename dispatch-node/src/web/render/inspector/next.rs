@@ -6,8 +6,8 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use shared::fault::{Fault, Trouble};
-use shared::id::NodeName;
+use gossip::NodeName;
+use gossip::fault::{Fault, FaultKind};
 
 use crate::model::faults::FaultView;
 use crate::model::node_state::NodeState;
@@ -97,13 +97,13 @@ fn refused_for(view: &View, winner: &Candidate<'_>, node: &NodeState) -> Option<
 
 /// Returns true for the kinds of faults that keep a write from a node.
 fn holds_up(fault: &Fault) -> bool {
-    matches!(fault.trouble, Trouble::Cut | Trouble::Freeze)
+    matches!(fault.kind, FaultKind::Cut | FaultKind::Freeze)
 }
 
 /// The end of a fault, as a clause.
 fn ending(fault: &Fault) -> String {
-    match (fault.trouble, fault.to) {
-        (Trouble::Freeze, _) => format!("{} wakes", title(fault.from)),
+    match (fault.kind, fault.to) {
+        (FaultKind::Freeze, _) => format!("{} wakes", title(fault.from)),
         (_, None) => format!("the cut around {} heals", title(fault.from)),
         (_, Some(to)) => format!("the cut between {} and {} heals", title(fault.from), title(to)),
     }
@@ -117,7 +117,7 @@ fn lasting(view: &View, after: Duration) -> impl Iterator<Item = &FaultView> {
 /// Returns true if this node can pass a write on after that time.
 fn runs(view: &View, name: NodeName, after: Duration) -> bool {
     let Some((_, city)) = view.city(name) else { return true };
-    let frozen = || lasting(view, after).any(|fault| fault.fault.trouble == Trouble::Freeze && fault.fault.from == name);
+    let frozen = || lasting(view, after).any(|fault| fault.fault.kind == FaultKind::Freeze && fault.fault.from == name);
     match city.status {
         NodeStatus::Up => !frozen(),
         NodeStatus::Unreachable => city.frozen && !frozen(),
@@ -127,7 +127,7 @@ fn runs(view: &View, name: NodeName, after: Duration) -> bool {
 
 /// Returns true if one of these two can pull from the other after that time.
 fn is_open(view: &View, a: NodeName, b: NodeName, after: Duration) -> bool {
-    let cut = |fault: &Fault| fault.trouble == Trouble::Cut && (fault.befalls(a, b) || fault.befalls(b, a));
+    let cut = |fault: &Fault| fault.kind == FaultKind::Cut && (fault.befalls(a, b) || fault.befalls(b, a));
     a != b && runs(view, a, after) && runs(view, b, after) && !lasting(view, after).any(|fault| cut(&fault.fault))
 }
 

@@ -1,7 +1,7 @@
 //! The picture of a hero's writes: when each was observed, and the time of its stamp, on one scale.
 //! Where two curves cross, the order that decides is not the order of observation.
 
-use shared::time::UnixMillis;
+use gossip::UnixMillis;
 
 use crate::model::view::View;
 use crate::text::title;

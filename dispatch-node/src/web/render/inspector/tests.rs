@@ -4,10 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use askama::Template as _;
-use shared::crdt::{Entry, Value};
-use shared::fault::{Fault, FaultId, Pace, Trouble};
-use shared::id::Incarnation;
-use shared::time::Now;
+use gossip::fault::{Fault, FaultId, FaultKind, Pace};
+use gossip::{Incarnation, Now};
+use shared::{Entry, Value};
 
 use super::*;
 use crate::fixtures::{NOW, Scene, dead, id, live, name, stamp};
@@ -54,7 +53,7 @@ fn split_brain() -> Scene {
     Scene::new()
         .held([Some(&ours), Some(&theirs), Some(&ours), Some(&base)])
         .city("metropolis", |city| city.clock_ahead_ms = Some(1_900))
-        .fault(Trouble::Cut, "metropolis", None, 23)
+        .fault(FaultKind::Cut, "metropolis", None, 23)
         .wrote(60_000, &base)
         .wrote(9_000, &theirs)
         .wrote(8_380, &ours)
@@ -90,7 +89,7 @@ fn a_clock_that_is_ahead_makes_the_older_write_win_and_is_named() {
 #[test]
 fn a_clock_that_was_ahead_then_is_named_though_it_is_right_by_now() {
     let mut scene = split_brain().city("metropolis", |city| city.clock_ahead_ms = Some(3));
-    let skew = Fault { id: FaultId(9), trouble: Trouble::Skew(1_900), from: name("metropolis"), to: None, both: true };
+    let skew = Fault { id: FaultId(9), kind: FaultKind::Skew(1_900), from: name("metropolis"), to: None, both: true };
     let at = |ago: u64| Now { mono: NOW.mono - Duration::from_secs(ago), ..NOW };
     scene.view.history.in_force(at(12), [skew].iter());
     scene.view.history.in_force(at(5), std::iter::empty());
@@ -288,21 +287,21 @@ fn a_cut_link_is_gone_around_and_a_city_that_is_cut_off_waits() {
     let scene = || Scene::new().held([Some(&ours), Some(&ours), Some(&base), Some(&ours)]);
     let next = |scene: Scene| said(&scene).next[0].clone();
     assert_eq!(
-        next(scene().fault(Trouble::Cut, "gotham", Some("capitol"), 9)),
+        next(scene().fault(FaultKind::Cut, "gotham", Some("capitol"), 9)),
         "Capitol takes it when it next hears from Metropolis or Dispatch."
     );
     assert_eq!(
-        next(scene().fault(Trouble::Cut, "capitol", None, 9)),
+        next(scene().fault(FaultKind::Cut, "capitol", None, 9)),
         "Capitol does not take it before the cut around Capitol heals, in 9 s."
     );
     let alone = || Scene::new().held([Some(&ours), Some(&base), Some(&base), Some(&base)]);
-    let around = alone().fault(Trouble::Cut, "gotham", Some("capitol"), 9).fault(Trouble::Cut, "gotham", Some("dispatch"), 9);
+    let around = alone().fault(FaultKind::Cut, "gotham", Some("capitol"), 9).fault(FaultKind::Cut, "gotham", Some("dispatch"), 9);
     let next = said(&around).next;
     assert_eq!(next[0], "Metropolis takes it when it next hears from Gotham.");
     assert_eq!(next[1], "Capitol takes it by way of Metropolis or Dispatch, once one of these has heard of it: from Gotham it is cut.");
     // The first heal that opens any way is the one that counts.
-    let two = alone().fault(Trouble::Cut, "gotham", None, 30).fault(Trouble::Cut, "gotham", Some("metropolis"), 5).fault(
-        Trouble::Cut,
+    let two = alone().fault(FaultKind::Cut, "gotham", None, 30).fault(FaultKind::Cut, "gotham", Some("metropolis"), 5).fault(
+        FaultKind::Cut,
         "capitol",
         None,
         12,
@@ -313,9 +312,9 @@ fn a_cut_link_is_gone_around_and_a_city_that_is_cut_off_waits() {
         scene.view.faults[0].fault.both = false;
         said(&scene).next[0].clone()
     };
-    let out = one_way(scene().fault(Trouble::Cut, "capitol", None, 9));
+    let out = one_way(scene().fault(FaultKind::Cut, "capitol", None, 9));
     assert_eq!(out, "Capitol does not take it before the cut around Capitol heals, in 9 s.");
-    let out = one_way(alone().fault(Trouble::Cut, "gotham", None, 9));
+    let out = one_way(alone().fault(FaultKind::Cut, "gotham", None, 9));
     assert_eq!(out, "Metropolis does not take it before the cut around Gotham heals, in 9 s.");
 }
 
@@ -325,7 +324,7 @@ fn a_frozen_city_takes_it_not_before_it_wakes_and_gives_it_not_before() {
     let ours = live(stamp("gotham", 300), 84, Some(&base));
     let freeze = |scene: Scene, city: &str| {
         let frozen = scene.status(city, NodeStatus::Unreachable).city(city, |city| city.frozen = true);
-        said(&frozen.fault(Trouble::Freeze, city, None, 12))
+        said(&frozen.fault(FaultKind::Freeze, city, None, 12))
     };
     let scene = || Scene::new().held([Some(&ours), Some(&base), Some(&base), Some(&base)]);
     assert_eq!(freeze(scene(), "capitol").next[1], "Capitol does not take it before Capitol wakes, in 12 s.");

@@ -10,9 +10,9 @@ use crate::model::node_state::NodeStatus;
 use crate::model::status::ClusterStatus;
 use crate::web::error::{Problem, Refusal};
 use crate::web::render::fault_forms::FaultForms;
-use shared::crdt::Entry;
-use shared::fault::Trouble;
-use shared::id::NodeName;
+use gossip::NodeName;
+use gossip::fault::FaultKind;
+use shared::Entry;
 
 /// The page, as a browser gets it.
 fn page_of(view: &View, query: &PageQuery, refusal: Option<&Refusal>) -> String {
@@ -51,7 +51,7 @@ fn said(mut scene: Scene, query: &PageQuery) -> String {
     let view = &mut scene.view;
     // What the pieces of a scene amount to together.
     let fingerprint = |column: &dyn Fn(&crate::model::rows::Row) -> Option<Arc<Entry>>| {
-        let mut map = shared::crdt::Map::default();
+        let mut map = shared::Map::default();
         for (id, entry) in view.rows.iter().filter_map(|row| Some((row.id, column(row)?))) {
             map.merge(id, &entry.as_entry_ref());
         }
@@ -112,7 +112,7 @@ fn a_city_gives_no_answer_and_another_is_frozen_from_here() {
         silent(city);
         city.frozen = true;
     });
-    insta::assert_snapshot!(said(scene.fault(Trouble::Freeze, "capitol", None, 20), &PageQuery::default()));
+    insta::assert_snapshot!(said(scene.fault(FaultKind::Freeze, "capitol", None, 20), &PageQuery::default()));
 }
 
 #[test]
@@ -130,7 +130,7 @@ fn two_sides_of_a_cut_have_written_to_one_hero() {
     let ours = live(stamp("metropolis", 3_000), 64, Some(&base()));
     let theirs = live(stamp("gotham", 2_000), 84, Some(&base()));
     let scene = three_heroes().hold(2, "Bela", [Some(&theirs), Some(&ours), Some(&theirs), Some(&theirs)]);
-    let scene = scene.fault(Trouble::Cut, "metropolis", None, 30);
+    let scene = scene.fault(FaultKind::Cut, "metropolis", None, 30);
     insta::assert_snapshot!(said(scene, &PageQuery { hero: Some(id(2)), ..PageQuery::default() }));
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use askama::Template;
 
-use shared::fault::Trouble;
+use gossip::fault::FaultKind;
 
 use crate::model::faults::describe;
 use crate::model::history::Span;
@@ -64,7 +64,7 @@ impl Layout<'_> {
         let until = span.ended.map_or(beyond_right, |ended| self.x(ended));
         let fault = &span.fault;
         let mut lanes = vec![self.y(fault.from)];
-        if let Some(to) = fault.to.filter(|_| fault.trouble.is_between_nodes()) {
+        if let Some(to) = fault.to.filter(|_| fault.kind.is_between_nodes()) {
             lanes.push(self.y(to));
         }
         let text = label(span);
@@ -77,7 +77,7 @@ impl Layout<'_> {
         let top = words.as_ref().map_or(lanes[0], |(_, y, _)| y - 9.0);
         let bottom = lanes.iter().copied().fold(0.0, f64::max) + 11.0;
         Band {
-            class: if fault.trouble == Trouble::Cut { "bad" } else { "odd" },
+            class: if fault.kind == FaultKind::Cut { "bad" } else { "odd" },
             title: describe(fault),
             x,
             width: (until - x).max(1.0),
@@ -98,16 +98,16 @@ fn label(span: &Span) -> String {
         (Some(to), true) => format!("{from} – {to}"),
         (Some(to), false) => format!("{from} to {to}"),
     };
-    match fault.trouble {
-        Trouble::Cut if fault.to.is_none() && fault.both => format!("{from} cut off"),
-        Trouble::Cut => format!("{ends} cut"),
-        Trouble::Delay { by, .. } => format!("{ends} slow, {} ms", by.as_millis()),
-        Trouble::Loss(chance) => format!("{ends} loses {} %", chance.percent()),
-        Trouble::Duplicate(chance) => format!("{ends} repeats {} %", chance.percent()),
-        Trouble::Reorder(chance) => format!("{ends} overtakes {} %", chance.percent()),
-        Trouble::Throttle(_) => format!("{ends} throttled"),
-        Trouble::Freeze => format!("{from} frozen"),
-        Trouble::Skew(ms) => format!("{from} clock {} {}", seconds_of(ms.unsigned_abs()), if ms > 0 { "ahead" } else { "behind" }),
+    match fault.kind {
+        FaultKind::Cut if fault.to.is_none() && fault.both => format!("{from} cut off"),
+        FaultKind::Cut => format!("{ends} cut"),
+        FaultKind::Delay { by, .. } => format!("{ends} slow, {} ms", by.as_millis()),
+        FaultKind::Loss(chance) => format!("{ends} loses {} %", chance.percent()),
+        FaultKind::Duplicate(chance) => format!("{ends} repeats {} %", chance.percent()),
+        FaultKind::Reorder(chance) => format!("{ends} overtakes {} %", chance.percent()),
+        FaultKind::Throttle(_) => format!("{ends} throttled"),
+        FaultKind::Freeze => format!("{from} frozen"),
+        FaultKind::Skew(ms) => format!("{from} clock {} {}", seconds_of(ms.unsigned_abs()), if ms > 0 { "ahead" } else { "behind" }),
     }
 }
 

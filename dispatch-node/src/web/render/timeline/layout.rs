@@ -7,7 +7,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use shared::id::{HeroId, NodeName};
+use gossip::NodeName;
+use shared::hero::HeroId;
 
 use crate::model::history::Second;
 use crate::model::view::View;

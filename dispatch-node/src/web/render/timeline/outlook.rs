@@ -42,7 +42,9 @@ pub(crate) fn forecast(view: &View, predicted: Option<&Predicted>) -> String {
     let first = top - 10.0 - WORDS_HEIGHT * (lines.len() as f64 - 1.0);
     let high = points.iter().map(|point| at(point.after_s, point.high));
     let low = points.iter().rev().map(|point| at(point.after_s, point.low));
-    let path = |points: Vec<String>| if points.is_empty() { String::new() } else { format!("M{}", points.join("L")) };
+    let path = |points: Vec<String>| {
+        if points.is_empty() { String::new() } else { format!("M{}", points.join("L")) }
+    };
     let outlook = Outlook {
         band: path(high.chain(low).collect()),
         mean: path(points.iter().map(|point| at(point.after_s, point.mean)).collect()),

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use askama::Template;
 
-use shared::message::PullOutcome;
+use gossip::PullOutcome;
 
 use crate::event_log::EventKind;
 use crate::model::history::{Pull, Second, Write};

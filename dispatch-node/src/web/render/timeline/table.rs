@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use askama::Template;
 
-use shared::message::PullOutcome;
+use gossip::PullOutcome;
 
 use crate::model::history::{Pull, Write};
 use crate::model::view::View;

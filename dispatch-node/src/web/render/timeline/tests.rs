@@ -2,12 +2,10 @@
 
 use std::sync::Arc;
 
-use shared::clock::{Hlc, Stamp};
-use shared::crdt::{Entry, Value};
-use shared::fault::{Fault, FaultId, Trouble};
-use shared::hero::{Hero, Location};
-use shared::id::{HeroId, Incarnation, Origin};
-use shared::message::Pulled;
+use gossip::fault::{Fault, FaultId, FaultKind};
+use gossip::{Hlc, Incarnation, Origin, Pulled, Stamp};
+use shared::hero::{Hero, HeroId, Location};
+use shared::{Entry, Value};
 
 use std::time::Duration;
 
@@ -28,7 +26,7 @@ fn three(millis: u64) -> View {
 }
 
 fn hero(number: u64) -> HeroId {
-    HeroId(uuid::Uuid::from_u64_pair(number.wrapping_mul(0x9e37_79b9_7f4a_7c15), number))
+    HeroId::from(uuid::Uuid::from_u64_pair(number.wrapping_mul(0x9e37_79b9_7f4a_7c15), number))
 }
 
 impl View {
@@ -198,9 +196,9 @@ fn coordinates_stay_small_however_long_dispatch_runs() {
 
 #[test]
 fn a_trouble_is_a_band_at_the_lanes_it_concerns_until_it_is_over() {
-    let fault = |trouble, to: Option<&str>| Fault { id: FaultId(1), trouble, from: name("gotham"), to: to.map(name), both: true };
+    let fault = |kind, to: Option<&str>| Fault { id: FaultId(1), kind, from: name("gotham"), to: to.map(name), both: true };
     let mut view = three(100_000);
-    view.history.in_force(at(90_000), [fault(Trouble::Cut, Some("capitol"))].iter());
+    view.history.in_force(at(90_000), [fault(FaultKind::Cut, Some("capitol"))].iter());
     let lasting = spans(&view);
     assert!(lasting.contains(r#"<rect x="2160" y="43" "#) && lasting.contains(r#"<rect x="2160" y="111" "#), "{lasting}");
     assert_eq!(lasting.matches("<rect").count(), 2);
@@ -211,7 +209,7 @@ fn a_trouble_is_a_band_at_the_lanes_it_concerns_until_it_is_over() {
     view.at = at(111_000);
     assert!(spans(&view).contains(r#"width="480""#), "{}", spans(&view));
     let mut view = three(100_000);
-    view.history.in_force(at(90_000), [fault(Trouble::Freeze, None)].iter());
+    view.history.in_force(at(90_000), [fault(FaultKind::Freeze, None)].iter());
     assert!(spans(&view).contains(r#"<g class="span odd">"#) && spans(&view).contains(">Gotham frozen</text>"), "{}", spans(&view));
     assert_eq!(spans(&view).matches("<rect").count(), 1);
 }
@@ -219,7 +217,7 @@ fn a_trouble_is_a_band_at_the_lanes_it_concerns_until_it_is_over() {
 #[test]
 fn the_words_of_bands_do_not_cover_each_other() {
     let mut view = three(100_000);
-    let fault = |id| Fault { id: FaultId(id), trouble: Trouble::Cut, from: name("gotham"), to: None, both: true };
+    let fault = |id| Fault { id: FaultId(id), kind: FaultKind::Cut, from: name("gotham"), to: None, both: true };
     view.history.in_force(at(90_000), [1, 2, 3, 4].map(fault).iter());
     let html = spans(&view);
     let lines = |y: f64| html.matches(&format!(r#"y="{y}">Gotham cut off"#)).count();

@@ -1,6 +1,6 @@
 //! Pulls and writes in words, for the tooltips of the picture and for the table.
 
-use shared::message::PullOutcome;
+use gossip::PullOutcome;
 
 use crate::model::history::{Pull, Write};
 use crate::text::{counted, grouped, title};
@@ -25,7 +25,9 @@ pub(super) fn pull_sentence(pull: &Pull) -> String {
         }
         (PullOutcome::Unanswered, None) => format!("{puller} asked {source} and got no answer"),
         (PullOutcome::Refused, None) => format!("{puller} refused what {source} sent"),
-        (PullOutcome::Same | PullOutcome::Merged { .. }, None) => format!("{puller} asked {source}, which had no news"),
+        (PullOutcome::Same | PullOutcome::Merged { .. }, None) => {
+            format!("{puller} asked {source}, which had no news")
+        }
     }
 }
 
@@ -37,7 +39,7 @@ pub(super) fn took(pull: &Pull) -> String {
 /// Describes a write.
 pub(super) fn write_words(layout: &Layout<'_>, write: &Write) -> String {
     let name = layout.hero(write.hero);
-    match write.entry.hero() {
+    match write.entry.live() {
         None => format!("{name}: terminated"),
         Some(hero) => {
             let created = if write.entry.born == write.entry.stamp { "created, " } else { "" };

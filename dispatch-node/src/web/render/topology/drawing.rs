@@ -1,7 +1,7 @@
 //! The drawn parts of the map: cities, links and their labels, at the positions of the layout.
 
-use shared::fault::Trouble;
-use shared::id::NodeName;
+use gossip::NodeName;
+use gossip::fault::FaultKind;
 
 use crate::model::node_state::NodeState;
 use crate::model::view::View;
@@ -67,8 +67,9 @@ impl Layout {
         let label = |y: f64, text: String| Label { x: at.x, y, anchor: "middle", is_bad: class == "stopped", text };
         let words = [clock(city), Some(words.to_owned()).filter(|words| !words.is_empty())].into_iter().flatten();
         // The state is next to the name, and the clock further out.
-        let beyond =
-            |line: usize| if is_above { at.y - radius - 24.0 - 14.0 * line as f64 } else { at.y + radius + 33.0 + 14.0 * line as f64 };
+        let beyond = |line: usize| {
+            if is_above { at.y - radius - 24.0 - 14.0 * line as f64 } else { at.y + radius + 33.0 + 14.0 * line as f64 }
+        };
         let words: Vec<String> = words.collect();
         let is_roomy = radius > 36.0;
         City {
@@ -98,13 +99,13 @@ impl Layout {
         let sentences: Vec<String> = ends.into_iter().chain(faults.iter().map(|fault| fault.sentence(a.name, b.name))).collect();
         Link {
             class: match worst {
-                Some(worst) => class(worst.trouble()),
+                Some(worst) => class(worst.kind()),
                 None if sentences.is_empty() => "open",
                 None => "dead",
             },
             is_faint,
             path: curve.path(),
-            cross: worst.filter(|worst| worst.trouble() == Trouble::Cut).map(|_| half),
+            cross: worst.filter(|worst| worst.kind() == FaultKind::Cut).map(|_| half),
             head: worst
                 .and_then(|worst| worst.only_to(a.name, b.name))
                 .map(|to| curve.head(if to == b.name { 0.82 } else { 0.18 }, to == b.name)),
@@ -122,12 +123,12 @@ impl Layout {
     pub(super) fn labels(&self, faults: &[LinkFault<'_>], half: Point, a: NodeName, b: NodeName) -> Vec<Label> {
         let mut lines = Vec::new();
         for fault in faults {
-            let is_bad = fault.trouble() == Trouble::Cut;
+            let is_bad = fault.kind() == FaultKind::Cut;
             match fault.only_to(a, b) {
                 None if is_bad => lines.push((is_bad, "cut both ways".to_owned())),
-                None => lines.push((is_bad, words(fault.trouble()))),
+                None => lines.push((is_bad, words(fault.kind()))),
                 Some(to) => {
-                    lines.push((is_bad, words(fault.trouble())));
+                    lines.push((is_bad, words(fault.kind())));
                     lines.push((is_bad, format!("to {}", title(to))));
                 }
             }
@@ -158,7 +159,7 @@ impl Layout {
         let Some(worst) = faults.first() else { return Vec::new() };
         let at = curve.at(0.5);
         let is_right = at.x > self.middle.x - 1.0;
-        let (text, is_bad) = (class(worst.trouble()).to_owned(), worst.trouble() == Trouble::Cut);
+        let (text, is_bad) = (class(worst.kind()).to_owned(), worst.kind() == FaultKind::Cut);
         let anchor = if is_right { "start" } else { "end" };
         vec![Label { x: at.x + if is_right { 9.0 } else { -6.0 }, y: at.y + 14.0, anchor, is_bad, text }]
     }

@@ -1,7 +1,7 @@
 //! The faults on a link between two nodes: which there are, how bad each is, and how it is described.
 
-use shared::fault::Trouble;
-use shared::id::NodeName;
+use gossip::NodeName;
+use gossip::fault::FaultKind;
 
 use crate::model::faults::FaultView;
 use crate::model::view::View;
@@ -20,64 +20,68 @@ pub(super) fn link_faults(view: &View, a: NodeName, b: NodeName) -> Vec<LinkFaul
     let is_sent = |fault: &FaultView, sender, receiver| fault.fault.befalls(sender, receiver) && fault.at.contains(&sender);
     let found = |fault| LinkFault { fault, forth: is_sent(fault, a, b), back: is_sent(fault, b, a) };
     let mut found: Vec<LinkFault<'_>> = view.faults.iter().map(found).filter(|fault| fault.forth || fault.back).collect();
-    found.sort_by_key(|fault| rank(fault.fault.fault.trouble));
+    found.sort_by_key(|fault| rank(fault.fault.fault.kind));
     found
 }
 
 /// The severity, 0 for the worst.
-fn rank(trouble: Trouble) -> u8 {
-    match trouble {
-        Trouble::Cut => 0,
-        Trouble::Loss(_) => 1,
-        Trouble::Throttle(_) => 2,
-        Trouble::Delay { .. } => 3,
-        Trouble::Reorder(_) => 4,
-        Trouble::Duplicate(_) => 5,
-        Trouble::Freeze | Trouble::Skew(_) => 6,
+fn rank(kind: FaultKind) -> u8 {
+    match kind {
+        FaultKind::Cut => 0,
+        FaultKind::Loss(_) => 1,
+        FaultKind::Throttle(_) => 2,
+        FaultKind::Delay { .. } => 3,
+        FaultKind::Reorder(_) => 4,
+        FaultKind::Duplicate(_) => 5,
+        FaultKind::Freeze | FaultKind::Skew(_) => 6,
     }
 }
 
 /// The style of a link with this fault.
-pub(super) fn class(trouble: Trouble) -> &'static str {
-    match trouble {
-        Trouble::Cut => "cut",
-        Trouble::Loss(_) => "loses",
-        Trouble::Throttle(_) => "throttled",
-        Trouble::Delay { .. } => "slow",
-        Trouble::Reorder(_) => "overtakes",
-        Trouble::Duplicate(_) => "repeats",
-        Trouble::Freeze | Trouble::Skew(_) => "open",
+pub(super) fn class(kind: FaultKind) -> &'static str {
+    match kind {
+        FaultKind::Cut => "cut",
+        FaultKind::Loss(_) => "loses",
+        FaultKind::Throttle(_) => "throttled",
+        FaultKind::Delay { .. } => "slow",
+        FaultKind::Reorder(_) => "overtakes",
+        FaultKind::Duplicate(_) => "repeats",
+        FaultKind::Freeze | FaultKind::Skew(_) => "open",
     }
 }
 
 /// Describes a fault on a link in a few words, without its direction.
-pub(super) fn words(trouble: Trouble) -> String {
-    match trouble {
-        Trouble::Cut => "cut".to_owned(),
-        Trouble::Loss(chance) => format!("loses {} %", chance.percent()),
-        Trouble::Throttle(bytes_per_s) => format!("{} bytes/s", grouped(bytes_per_s.into())),
-        Trouble::Delay { by, jitter } if jitter.is_zero() => format!("{} ms", grouped(by.as_millis().try_into().unwrap_or(u64::MAX))),
-        Trouble::Delay { by, jitter } => format!("{} ± {} ms", by.as_millis(), jitter.as_millis()),
-        Trouble::Reorder(chance) => format!("overtakes {} %", chance.percent()),
-        Trouble::Duplicate(chance) => format!("repeats {} %", chance.percent()),
-        Trouble::Freeze | Trouble::Skew(_) => String::new(),
+pub(super) fn words(kind: FaultKind) -> String {
+    match kind {
+        FaultKind::Cut => "cut".to_owned(),
+        FaultKind::Loss(chance) => format!("loses {} %", chance.percent()),
+        FaultKind::Throttle(bytes_per_s) => format!("{} bytes/s", grouped(bytes_per_s.into())),
+        FaultKind::Delay { by, jitter } if jitter.is_zero() => {
+            format!("{} ms", grouped(by.as_millis().try_into().unwrap_or(u64::MAX)))
+        }
+        FaultKind::Delay { by, jitter } => {
+            format!("{} ± {} ms", by.as_millis(), jitter.as_millis())
+        }
+        FaultKind::Reorder(chance) => format!("overtakes {} %", chance.percent()),
+        FaultKind::Duplicate(chance) => format!("repeats {} %", chance.percent()),
+        FaultKind::Freeze | FaultKind::Skew(_) => String::new(),
     }
 }
 
 /// Describes the same as a state in a sentence.
-pub(super) fn state(trouble: Trouble) -> String {
-    match trouble {
-        Trouble::Delay { .. } => format!("slow, {}", words(trouble)),
-        Trouble::Throttle(_) => format!("throttled, {}", words(trouble)),
-        Trouble::Cut | Trouble::Loss(_) | Trouble::Reorder(_) | Trouble::Duplicate(_) | Trouble::Freeze | Trouble::Skew(_) => {
-            words(trouble)
+pub(super) fn state(kind: FaultKind) -> String {
+    match kind {
+        FaultKind::Delay { .. } => format!("slow, {}", words(kind)),
+        FaultKind::Throttle(_) => format!("throttled, {}", words(kind)),
+        FaultKind::Cut | FaultKind::Loss(_) | FaultKind::Reorder(_) | FaultKind::Duplicate(_) | FaultKind::Freeze | FaultKind::Skew(_) => {
+            words(kind)
         }
     }
 }
 
 impl LinkFault<'_> {
-    pub(super) fn trouble(&self) -> Trouble {
-        self.fault.fault.trouble
+    pub(super) fn kind(&self) -> FaultKind {
+        self.fault.fault.kind
     }
 
     /// Returns the receiver if only one direction is affected.
@@ -92,8 +96,8 @@ impl LinkFault<'_> {
     /// `cut both ways`, `loses 20 % one way, to Metropolis`.
     pub(super) fn sentence(&self, a: NodeName, b: NodeName) -> String {
         match self.only_to(a, b) {
-            Some(to) => format!("{} one way, to {}", state(self.trouble()), title(to)),
-            None => format!("{} both ways", state(self.trouble())),
+            Some(to) => format!("{} one way, to {}", state(self.kind()), title(to)),
+            None => format!("{} both ways", state(self.kind())),
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use shared::fault::{Fault, FaultId, Frames, Pace, Permille};
+use gossip::fault::{Fault, FaultId, Frames, Pace, Permille};
 
 use super::layout::{Curve, DISPATCH_RADIUS};
 use super::*;
@@ -11,8 +11,8 @@ use crate::model::faults::FaultView;
 use crate::model::node_state::NodeStatus;
 
 /// A fault that all who carry it out report.
-fn fault(trouble: Trouble, from: &str, to: Option<&str>, both: bool) -> FaultView {
-    let fault = Fault { id: FaultId(7), trouble, from: name(from), to: to.map(name), both };
+fn fault(kind: FaultKind, from: &str, to: Option<&str>, both: bool) -> FaultView {
+    let fault = Fault { id: FaultId(7), kind, from: name(from), to: to.map(name), both };
     let all = ["gotham", "metropolis", "capitol", "dispatch"].map(name);
     let at = all.into_iter().filter(|node| fault.concerns(*node)).collect();
     FaultView { fault, heal_after: Duration::from_secs(30), remaining: Duration::from_secs(12), at, frames: Frames::default() }
@@ -41,8 +41,8 @@ fn drawn_and_told(view: &View) -> (String, String) {
     (plain(picture), plain(table))
 }
 
-fn delay() -> Trouble {
-    Trouble::Delay { by: Duration::from_millis(180), jitter: Duration::from_millis(40) }
+fn delay() -> FaultKind {
+    FaultKind::Delay { by: Duration::from_millis(180), jitter: Duration::from_millis(40) }
 }
 
 fn fifth() -> Permille {
@@ -62,20 +62,20 @@ fn a_cluster_without_trouble_is_a_map_of_open_ways() {
 #[test]
 fn each_trouble_has_its_words_its_look_and_its_line() {
     let cases = [
-        (Trouble::Cut, "cut", "cut both ways", "cut, both ways"),
+        (FaultKind::Cut, "cut", "cut both ways", "cut, both ways"),
         (delay(), "slow", "180 ± 40 ms", "slow, 180 ± 40 ms, both ways"),
-        (Trouble::Loss(fifth()), "loses", "loses 20 %", "loses 20 %, both ways"),
-        (Trouble::Duplicate(fifth()), "repeats", "repeats 20 %", "repeats 20 %, both ways"),
-        (Trouble::Reorder(fifth()), "overtakes", "overtakes 20 %", "overtakes 20 %, both ways"),
-        (Trouble::Throttle(2_000), "throttled", "2\u{202f}000 bytes/s", "throttled, 2\u{202f}000 bytes/s, both ways"),
+        (FaultKind::Loss(fifth()), "loses", "loses 20 %", "loses 20 %, both ways"),
+        (FaultKind::Duplicate(fifth()), "repeats", "repeats 20 %", "repeats 20 %, both ways"),
+        (FaultKind::Reorder(fifth()), "overtakes", "overtakes 20 %", "overtakes 20 %, both ways"),
+        (FaultKind::Throttle(2_000), "throttled", "2\u{202f}000 bytes/s", "throttled, 2\u{202f}000 bytes/s, both ways"),
     ];
-    for (trouble, class, words, line) in cases {
-        let view = View { faults: vec![fault(trouble, "gotham", Some("metropolis"), true)], ..three() };
+    for (kind, class, words, line) in cases {
+        let view = View { faults: vec![fault(kind, "gotham", Some("metropolis"), true)], ..three() };
         let ((drawn, told), html) = (drawn_and_told(&view), html(&view));
         assert!(drawn.contains(words), "{drawn}");
         assert!(told.contains(&format!("Gotham | Metropolis | {line} | 14:15:12")), "{told}");
         assert_eq!(html.matches(&format!(r#"<g class="way {class}">"#)).count(), 1, "{html}");
-        assert_eq!(html.contains(r#"class="cross""#), trouble == Trouble::Cut, "{class}");
+        assert_eq!(html.contains(r#"class="cross""#), kind == FaultKind::Cut, "{class}");
         assert!(
             html.contains(&format!(r#"dispatch. Gotham and Metropolis: {} both ways."#, line.trim_end_matches(", both ways"))),
             "{html}"
@@ -86,7 +86,7 @@ fn each_trouble_has_its_words_its_look_and_its_line() {
 #[test]
 fn a_trouble_of_one_direction_says_which() {
     for (from, to, shown) in [("gotham", "capitol", "Capitol"), ("capitol", "gotham", "Gotham")] {
-        let view = View { faults: vec![fault(Trouble::Cut, from, Some(to), false)], ..three() };
+        let view = View { faults: vec![fault(FaultKind::Cut, from, Some(to), false)], ..three() };
         let (drawn, told) = drawn_and_told(&view);
         assert!(drawn.ends_with(&format!("cut | to {shown}")), "{drawn}");
         assert!(told.contains(&format!("{} | {shown} | cut, one way | 14:15:12", title(from.parse().unwrap()))), "{told}");
@@ -96,7 +96,7 @@ fn a_trouble_of_one_direction_says_which() {
 
 #[test]
 fn a_city_that_is_cut_off_from_all_is_cut_off_from_dispatch_too() {
-    let view = View { faults: vec![fault(Trouble::Cut, "gotham", None, true)], ..three() };
+    let view = View { faults: vec![fault(FaultKind::Cut, "gotham", None, true)], ..three() };
     let html = html(&view);
     assert_eq!(html.matches(r#"class="cross""#).count(), 3);
     assert_eq!(html.matches(r#"<g class="way cut faint">"#).count(), 1);
@@ -104,16 +104,16 @@ fn a_city_that_is_cut_off_from_all_is_cut_off_from_dispatch_too() {
 
 #[test]
 fn trouble_that_nobody_reports_is_not_on_the_map() {
-    let asked_for = FaultView { at: Vec::new(), ..fault(Trouble::Cut, "gotham", Some("capitol"), true) };
+    let asked_for = FaultView { at: Vec::new(), ..fault(FaultKind::Cut, "gotham", Some("capitol"), true) };
     assert!(!html(&View { faults: vec![asked_for], ..three() }).contains(r#"class="cross""#));
-    let half = FaultView { at: vec!["gotham".parse().unwrap()], ..fault(Trouble::Cut, "gotham", Some("capitol"), true) };
+    let half = FaultView { at: vec!["gotham".parse().unwrap()], ..fault(FaultKind::Cut, "gotham", Some("capitol"), true) };
     let (drawn, _) = drawn_and_told(&View { faults: vec![half], ..three() });
     assert!(drawn.ends_with("cut | to Capitol"), "{drawn}");
 }
 
 #[test]
 fn the_worst_of_several_troubles_gives_the_look_and_all_are_told() {
-    let faults = [delay(), Trouble::Cut, Trouble::Loss(fifth())].map(|trouble| fault(trouble, "gotham", Some("metropolis"), true));
+    let faults = [delay(), FaultKind::Cut, FaultKind::Loss(fifth())].map(|kind| fault(kind, "gotham", Some("metropolis"), true));
     let view = View { faults: faults.into(), ..three() };
     let (drawn, told) = drawn_and_told(&view);
     assert!(drawn.ends_with("cut both ways | loses 20 % | 180 ± 40 ms"), "{drawn}");
@@ -183,7 +183,7 @@ fn two_to_eight_cities_of_any_name_have_room_and_no_way_leads_through_dispatch()
 
 #[test]
 fn nothing_on_the_map_needs_what_the_content_security_policy_forbids() {
-    let html = html(&View { faults: vec![fault(Trouble::Cut, "gotham", None, false)], ..three() });
+    let html = html(&View { faults: vec![fault(FaultKind::Cut, "gotham", None, false)], ..three() });
     for forbidden in [" style=", "<style", "<script", "<animate", "href="] {
         assert!(!html.contains(forbidden), "{forbidden}");
     }

@@ -1,0 +1,118 @@
+//! The rounds that dispatch starts by itself, the pace of all gossip, and the exchange on request.
+//!
+//! Invariant: while the pace is not the usual one it is announced again before the cities' lease on it
+//! ends; at most one exchange on request is under way.
+
+use std::time::Duration;
+
+use gossip::fault::Pace;
+use gossip::{Now, Timer, earliest};
+use shared::Envelope;
+
+use super::pending_exchange::PendingExchange;
+
+/// The timers of gossip, its pace, and the exchange under way.
+#[derive(Debug)]
+pub(super) struct GossipControl {
+    carried: Timer,
+    poll: Timer,
+    pace: Pace,
+    announce_at: Option<Duration>,
+    exchange: Option<PendingExchange>,
+}
+
+impl GossipControl {
+    /// Returns gossip at its usual pace with these two timers.
+    pub(super) fn new(carried: Timer, poll: Timer) -> Self {
+        Self { carried, poll, pace: Pace::FREE, announce_at: None, exchange: None }
+    }
+
+    /// Returns whether a round between two cities is due; if so, its timer starts again.
+    pub(super) fn carried_is_due(&mut self, now: Now) -> bool {
+        self.carried.is_due(now)
+    }
+
+    /// Returns whether a pull from a random city is due; if so, its timer starts again.
+    pub(super) fn poll_is_due(&mut self, now: Now) -> bool {
+        self.poll.is_due(now)
+    }
+
+    /// Returns the interval of rounds between cities, at the usual pace.
+    pub(super) fn carried_interval(&self) -> Option<Duration> {
+        self.carried.interval()
+    }
+
+    /// Returns the interval of pulls from a random city, at the usual pace.
+    pub(super) fn poll_interval(&self) -> Option<Duration> {
+        self.poll.interval()
+    }
+
+    /// Returns the pace of gossip.
+    pub(super) fn pace(&self) -> Pace {
+        self.pace
+    }
+
+    /// Sets the pace of gossip. It has to be announced to the cities.
+    pub(super) fn set_pace(&mut self, now: Now, pace: Pace) {
+        self.pace = pace;
+        self.carried.set_pace(pace, now);
+        self.poll.set_pace(pace, now);
+    }
+
+    /// Notes that the pace was announced to the cities.
+    pub(super) fn announced(&mut self, now: Now) {
+        self.announce_at = (self.pace != Pace::FREE).then_some(now.mono + Pace::LEASE / 3);
+    }
+
+    /// Returns whether the pace has to be announced again.
+    pub(super) fn announcement_is_due(&self, now: Now) -> bool {
+        self.announce_at.is_some_and(|at| at <= now.mono)
+    }
+
+    /// Returns whether an exchange on request is under way.
+    pub(super) fn is_exchanging(&self) -> bool {
+        self.exchange.is_some()
+    }
+
+    /// Starts an exchange on request.
+    pub(super) fn begin_exchange(&mut self, exchange: PendingExchange) {
+        self.exchange = Some(exchange);
+    }
+
+    /// Counts a frame of a round. Returns the exchange if the frame completed it.
+    pub(super) fn pass(&mut self, envelope: &Envelope) -> Option<PendingExchange> {
+        self.exchange.take_if(|exchange| exchange.pass(envelope))
+    }
+
+    /// Takes the exchange if its time is over.
+    pub(super) fn take_overdue_exchange(&mut self, now: Now) -> Option<PendingExchange> {
+        self.exchange.take_if(|exchange| exchange.deadline <= now.mono)
+    }
+
+    /// Returns the time at which the next of all this is due.
+    pub(super) fn deadline(&self) -> Option<Duration> {
+        let exchange = self.exchange.as_ref().map(|exchange| exchange.deadline);
+        earliest([self.carried.deadline(), self.poll.deadline(), self.announce_at, exchange])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use gossip::UnixMillis;
+
+    #[test]
+    fn a_pace_other_than_the_usual_one_is_announced_again_within_its_lease() {
+        let now = |millis| Now { mono: Duration::from_millis(millis), wall: UnixMillis(millis) };
+        let timer = || Timer::new(Some(Duration::from_secs(100)), 1.0, now(0));
+        let mut gossip = GossipControl::new(timer(), timer());
+        gossip.set_pace(now(0), Pace::PAUSED);
+        gossip.announced(now(0));
+        assert_eq!(gossip.deadline(), Some(Pace::LEASE / 3));
+        assert!(!gossip.announcement_is_due(now(999)) && gossip.announcement_is_due(now(1_000)));
+        gossip.set_pace(now(1_000), Pace::FREE);
+        gossip.announced(now(1_000));
+        assert!(!gossip.announcement_is_due(now(9_000)));
+        assert!(gossip.deadline().is_some(), "the timers go on");
+    }
+}

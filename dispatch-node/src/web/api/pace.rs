@@ -1,0 +1,92 @@
+//! Gossip: at which pace it goes, and single exchanges.
+
+use axum::Json;
+use axum::extract::State;
+
+use api_types::{Exchange, ExchangeRequest, Gossip, SpeedRequest};
+use gossip::fault::Pace;
+
+use crate::request::{RunExchange, SetPace};
+use crate::web::api::refusals::{Changing, Pacing, Reading, Stepping};
+use crate::web::dispatch_handle::DispatchHandle;
+use crate::web::error::{Problem, out_of_range};
+use crate::web::extract::body::{JsonBody, OptionalJsonBody};
+use crate::web::extract::domain::Domain;
+use crate::web::representation;
+
+/// The pace
+#[utoipa::path(get, path = "/gossip", tag = "gossip", responses(
+    (status = 200, description = "the pace as it is now", body = Gossip),
+    Reading,
+))]
+pub(crate) async fn gossip(State(dispatch): State<DispatchHandle>) -> Result<Json<Gossip>, Problem> {
+    Ok(Json(representation::gossip(dispatch.now().await?.pace)))
+}
+
+/// Pause gossip
+///
+/// No node begins a round of its own accord, not even a city that was bombed.
+#[utoipa::path(post, path = "/gossip/pause", tag = "gossip", responses(
+    (status = 200, description = "the pace as it is now", body = Gossip),
+    Changing,
+))]
+pub(crate) async fn pause(State(dispatch): State<DispatchHandle>) -> Result<Json<Gossip>, Problem> {
+    set_pace(&dispatch, Pace::PAUSED).await
+}
+
+/// Resume gossip
+///
+/// At the pace that the nodes were started with.
+#[utoipa::path(post, path = "/gossip/resume", tag = "gossip", responses(
+    (status = 200, description = "the pace as it is now", body = Gossip),
+    Changing,
+))]
+pub(crate) async fn resume(State(dispatch): State<DispatchHandle>) -> Result<Json<Gossip>, Problem> {
+    set_pace(&dispatch, Pace::FREE).await
+}
+
+/// Set the pace
+#[utoipa::path(post, path = "/gossip/speed", tag = "gossip", request_body = SpeedRequest, responses(
+    (status = 200, description = "the pace as it is now", body = Gossip),
+    Pacing,
+))]
+pub(crate) async fn speed(
+    State(dispatch): State<DispatchHandle>,
+    JsonBody(speed): JsonBody<SpeedRequest>,
+) -> Result<Json<Gossip>, Problem> {
+    let allowed = f64::from(*Pace::RANGE.start())..=f64::from(*Pace::RANGE.end());
+    if !allowed.contains(&speed.percent) {
+        return Err(out_of_range("percent", "10 to 1000", speed.percent));
+    }
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "it is within the bounds just checked")]
+    let percent = speed.percent as u16;
+    set_pace(&dispatch, Pace { percent }).await
+}
+
+async fn set_pace(dispatch: &DispatchHandle, pace: Pace) -> Result<Json<Gossip>, Problem> {
+    let pace = dispatch.ask(SetPace { pace }, None).await?;
+    Ok(Json(representation::gossip(pace)))
+}
+
+/// One exchange
+///
+/// `to` pulls from `from`, once, whether or not gossip is paused.
+#[utoipa::path(post, path = "/gossip/step", tag = "gossip", request_body = Option<ExchangeRequest>, responses(
+    (status = 200, description = "what passed", body = Exchange),
+    Stepping,
+))]
+pub(crate) async fn step(
+    State(dispatch): State<DispatchHandle>,
+    State(domain): State<Domain>,
+    OptionalJsonBody(request): OptionalJsonBody<ExchangeRequest>,
+) -> Result<Json<Exchange>, Problem> {
+    let source = request.from.map(|name| domain.node("from", &name)).transpose()?;
+    let puller = request.to.map(|name| domain.node("to", &name)).transpose()?;
+    if let (Some(source), Some(puller)) = (source, puller)
+        && source == puller
+    {
+        return Err(Problem::not_allowed("same_node", format!("from and to are both {source}; nothing was exchanged")));
+    }
+    let exchange = dispatch.ask(RunExchange { source, puller }, None).await?;
+    Ok(Json(representation::exchange(exchange)))
+}

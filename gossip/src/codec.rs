@@ -1,0 +1,234 @@
+//! The bytes that entries are packed as: varints, length-prefixed text, and dictionaries.
+//!
+//! Invariant: a reader believes no length. It returns an error instead of allocating for, or reading,
+//! bytes that are not there.
+
+use crate::id::NodeName;
+
+/// The reason why bytes are not a batch of entries. Nothing was changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum DecodeError {
+    /// The bytes end inside a row, or a number is longer than 64 bits.
+    #[error("truncated entry or oversized number")]
+    Truncated,
+    /// A row has unknown flags, or flags that exclude each other.
+    #[error("unknown or contradictory flags")]
+    Flags,
+    /// A number refers to a dictionary value that no earlier row has introduced.
+    #[error("dangling dictionary reference")]
+    Reference,
+    /// A text is not UTF-8, or a node name is not a node name.
+    #[error("invalid text or node name")]
+    Text,
+    /// An entry breaks a rule that every node of this version keeps.
+    #[error("invalid entry")]
+    Invalid,
+}
+
+/// Writes the bytes of one batch.
+#[derive(Debug, Default)]
+pub struct Writer(Vec<u8>);
+
+impl Writer {
+    /// Appends one byte.
+    #[inline]
+    pub fn byte(&mut self, byte: u8) {
+        self.0.push(byte);
+    }
+
+    /// Appends a varint: seven bits a byte, the lowest first.
+    #[inline]
+    pub fn number(&mut self, mut number: u64) {
+        while number >= 0x80 {
+            self.0.push(number as u8 | 0x80);
+            number >>= 7;
+        }
+        self.0.push(number as u8);
+    }
+
+    /// Appends these bytes without their length.
+    #[inline]
+    pub fn raw(&mut self, bytes: &[u8]) {
+        self.0.extend_from_slice(bytes);
+    }
+
+    /// Appends these bytes behind their length.
+    #[inline]
+    pub fn bytes(&mut self, bytes: &[u8]) {
+        self.number(bytes.len() as u64);
+        self.raw(bytes);
+    }
+
+    /// Appends a text behind its length in bytes.
+    #[inline]
+    pub fn text(&mut self, text: &str) {
+        self.bytes(text.as_bytes());
+    }
+
+    /// Returns the number of bytes written so far.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Returns whether nothing has been written so far.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Returns all that was written.
+    pub(crate) fn into_bytes(mut self) -> Vec<u8> {
+        self.0.shrink_to_fit();
+        self.0
+    }
+}
+
+/// Reads the bytes of one batch.
+#[derive(Clone, Debug)]
+pub struct Reader<'a> {
+    rest: &'a [u8],
+}
+
+impl<'a> Reader<'a> {
+    pub(crate) fn new(bytes: &'a [u8]) -> Self {
+        Self { rest: bytes }
+    }
+
+    /// Returns whether all bytes have been read.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.rest.is_empty()
+    }
+
+    /// Returns the next byte without reading it.
+    #[must_use]
+    pub fn peek(&self) -> Option<u8> {
+        self.rest.first().copied()
+    }
+
+    /// Reads one byte.
+    ///
+    /// # Errors
+    /// [`DecodeError::Truncated`] at the end.
+    #[inline]
+    pub fn byte(&mut self) -> Result<u8, DecodeError> {
+        let (byte, rest) = self.rest.split_first().ok_or(DecodeError::Truncated)?;
+        self.rest = rest;
+        Ok(*byte)
+    }
+
+    /// Reads a varint.
+    ///
+    /// # Errors
+    /// [`DecodeError::Truncated`] at the end, or for a number of more than 64 bits.
+    #[inline]
+    pub fn number(&mut self) -> Result<u64, DecodeError> {
+        let mut number = 0;
+        for shift in (0..u64::BITS).step_by(7) {
+            let byte = self.byte()?;
+            let bits = u64::from(byte & 0x7f);
+            if bits << shift >> shift != bits {
+                return Err(DecodeError::Truncated);
+            }
+            number |= bits << shift;
+            if byte < 0x80 {
+                return Ok(number);
+            }
+        }
+        Err(DecodeError::Truncated)
+    }
+
+    /// Reads `N` bytes.
+    ///
+    /// # Errors
+    /// [`DecodeError::Truncated`] where fewer are left.
+    #[inline]
+    pub fn array<const N: usize>(&mut self) -> Result<&'a [u8; N], DecodeError> {
+        let (array, rest) = self.rest.split_first_chunk().ok_or(DecodeError::Truncated)?;
+        self.rest = rest;
+        Ok(array)
+    }
+
+    /// Reads a length and as many bytes.
+    ///
+    /// # Errors
+    /// [`DecodeError::Truncated`] where fewer are left.
+    #[inline]
+    pub fn bytes(&mut self) -> Result<&'a [u8], DecodeError> {
+        let len = usize::try_from(self.number()?).map_err(|_| DecodeError::Truncated)?;
+        let (bytes, rest) = self.rest.split_at_checked(len).ok_or(DecodeError::Truncated)?;
+        self.rest = rest;
+        Ok(bytes)
+    }
+
+    /// Reads a text.
+    ///
+    /// # Errors
+    /// [`DecodeError::Truncated`] or [`DecodeError::Text`].
+    #[inline]
+    pub fn text(&mut self) -> Result<&'a str, DecodeError> {
+        std::str::from_utf8(self.bytes()?).map_err(|_| DecodeError::Text)
+    }
+
+    /// Reads a node name.
+    ///
+    /// # Errors
+    /// [`DecodeError::Truncated`] or [`DecodeError::Text`].
+    #[inline]
+    pub fn name(&mut self) -> Result<NodeName, DecodeError> {
+        self.text()?.parse().map_err(|_| DecodeError::Text)
+    }
+}
+
+/// The values that the rows of one batch refer to by number.
+///
+/// The first use of a number also carries the value: writer and reader number them in the same
+/// order.
+#[derive(Clone, Debug)]
+pub struct Dictionary<T>(Vec<T>);
+
+impl<T> Default for Dictionary<T> {
+    fn default() -> Self {
+        Self(Vec::new())
+    }
+}
+
+impl<T: Copy + PartialEq> Dictionary<T> {
+    /// Returns the number of `value`, and whether this is its first use.
+    #[inline]
+    pub fn number_of(&mut self, value: T) -> (u64, bool) {
+        let found = self.0.iter().position(|known| *known == value);
+        let number = found.unwrap_or(self.0.len());
+        if found.is_none() {
+            self.0.push(value);
+        }
+        (number as u64, found.is_none())
+    }
+
+    /// Returns the value with this number; `read` provides it at its first use.
+    ///
+    /// # Errors
+    /// [`DecodeError::Reference`] for a number that skips others, or what `read` returns.
+    #[inline]
+    pub fn value(&mut self, number: u64, read: impl FnOnce() -> Result<T, DecodeError>) -> Result<T, DecodeError> {
+        let number = usize::try_from(number).map_err(|_| DecodeError::Reference)?;
+        if number == self.0.len() {
+            let value = read()?;
+            self.0.push(value);
+        }
+        self.0.get(number).copied().ok_or(DecodeError::Reference)
+    }
+
+    /// Returns the number of values in use.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Returns whether no value is in use.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}

@@ -1,0 +1,370 @@
+//! Entries packed for a link: the form of a snapshot, of a message, and of a round staged until it is
+//! whole. Entries are unpacked only to be validated and merged.
+//!
+//! A batch is one row after the other. Numbers are varints: seven bits a byte, the lowest first.
+//!
+//! ```text
+//! row      = key (16 bytes) flags stamp [stamp of birth] [seen] [value]
+//! stamp    = [origin] reading         the origin is left out where it is that of the row before (SAME_ORIGIN)
+//! seen     = count, so many times: 0 for the birth, or an origin's number + 1 and a reading
+//! value    = whatever the payload encodes; two of the row's flags are its own
+//! origin   = a number; its first use is followed by the node's name (length, bytes) and incarnation
+//! reading  = the wall's difference, zigzag; then the counter, or where the wall is the same its
+//!            difference, zigzag
+//! ```
+//!
+//! A row's reading is a difference to the row before (the first's to zero); those of birth and of seen
+//! writes are differences to the row's own. Sorted by origin and stamp, as deltas are, a stamp takes some
+//! three bytes.
+//!
+//! Invariants: every batch is well-formed, and every entry in it is valid. [`Batch::parse`] checks both.
+
+use std::cmp::Reverse;
+use std::marker::PhantomData;
+use std::sync::Arc;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+
+use crate::clock::{Hlc, Stamp};
+use crate::codec::{DecodeError, Dictionary, Reader, Writer};
+use crate::crdt::entry::{Entry, EntryRef, SEEN_MAX};
+use crate::id::{Incarnation, Key, Origin};
+use crate::payload::Payload;
+use crate::time::UnixMillis;
+
+const TOMBSTONE: u8 = 1;
+/// The two flags that belong to the value.
+const VALUE: u8 = 0b11 << VALUE_SHIFT;
+const VALUE_SHIFT: u32 = 1;
+const BORN_BEFORE: u8 = 1 << 3;
+const HAS_SEEN: u8 = 1 << 4;
+const SAME_ORIGIN: u8 = 1 << 5;
+const FLAGS: u8 = TOMBSTONE | VALUE | BORN_BEFORE | HAS_SEEN | SAME_ORIGIN;
+
+/// The number of origins at which a batch is full: looking one up costs a scan.
+const ORIGINS_MAX: usize = 256;
+
+/// Packed entries. Cheap to clone.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Batch<V>(Arc<Packed>, PhantomData<fn() -> V>);
+
+impl<V> Default for Batch<V> {
+    fn default() -> Self {
+        Self(Arc::default(), PhantomData)
+    }
+}
+
+#[derive(Debug, Default, PartialEq, Eq, Hash)]
+struct Packed {
+    bytes: Vec<u8>,
+    len: usize,
+    highest: Vec<Stamp>,
+}
+
+impl<V: Payload> Batch<V> {
+    /// Parses these bytes.
+    ///
+    /// # Errors
+    /// [`DecodeError`] where they are malformed or hold an invalid entry.
+    pub fn parse(bytes: &[u8]) -> Result<Self, DecodeError> {
+        let mut rows = Rows::<V>::of(bytes);
+        let (mut len, mut highest) = (0, Highest::default());
+        while let Some((_, entry)) = rows.next()? {
+            if !entry.is_valid() {
+                return Err(DecodeError::Invalid);
+            }
+            highest.note(entry.stamp);
+            len += 1;
+        }
+        let packed = Packed { bytes: bytes.into(), len, highest: highest.finish() };
+        Ok(Self(Arc::new(packed), PhantomData))
+    }
+
+    /// Returns the number of entries.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.0.len
+    }
+
+    /// Returns whether there are no entries.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.len == 0
+    }
+
+    /// Returns the number of bytes.
+    #[must_use]
+    pub fn size(&self) -> usize {
+        self.0.bytes.len()
+    }
+
+    /// Returns the newest stamp of each origin that wrote some of the entries.
+    #[must_use]
+    pub fn highest(&self) -> &[Stamp] {
+        &self.0.highest
+    }
+
+    /// Iterates over owned entries.
+    pub fn iter(&self) -> impl Iterator<Item = (Key, Entry<V>)> {
+        let mut rows = self.rows();
+        std::iter::from_fn(move || rows.advance().map(|(key, entry)| (key, entry.to_entry())))
+    }
+
+    /// Iterates over the keys.
+    pub fn keys(&self) -> impl Iterator<Item = Key> {
+        let mut rows = self.rows();
+        std::iter::from_fn(move || rows.advance().map(|(key, _)| key))
+    }
+
+    /// Returns a cursor over borrowed entries.
+    #[must_use]
+    pub fn rows(&self) -> Rows<'_, V> {
+        Rows::of(&self.0.bytes)
+    }
+}
+
+impl<V: Payload> FromIterator<(Key, Entry<V>)> for Batch<V> {
+    fn from_iter<I: IntoIterator<Item = (Key, Entry<V>)>>(entries: I) -> Self {
+        let mut packer = Packer::default();
+        entries.into_iter().for_each(|(key, entry)| packer.push(key, &entry.as_entry_ref()));
+        packer.finish()
+    }
+}
+
+impl<V: Payload> Serialize for Batch<V> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_bytes(&self.0.bytes)
+    }
+}
+
+impl<'de, V: Payload> Deserialize<'de> for Batch<V> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Self::parse(<&[u8]>::deserialize(deserializer)?).map_err(de::Error::custom)
+    }
+}
+
+/// The newest stamp of each origin, as far as it has come.
+#[derive(Debug, Default)]
+struct Highest(Vec<Stamp>);
+
+impl Highest {
+    fn note(&mut self, stamp: Stamp) {
+        // Rows of one origin mostly follow each other.
+        match self.0.last_mut() {
+            Some(last) if last.origin == stamp.origin => last.hlc = last.hlc.max(stamp.hlc),
+            Some(_) | None => self.0.push(stamp),
+        }
+    }
+
+    /// Each origin once.
+    fn finish(mut self) -> Vec<Stamp> {
+        self.0.sort_unstable_by_key(|stamp| (stamp.origin, Reverse(stamp.hlc)));
+        self.0.dedup_by_key(|stamp| stamp.origin);
+        self.0
+    }
+}
+
+/// Packs entries into a batch, one at a time.
+#[derive(Debug)]
+pub(super) struct Packer<V: Payload> {
+    bytes: Writer,
+    len: usize,
+    highest: Highest,
+    origins: Dictionary<Origin>,
+    values: V::Dictionary,
+    last: Option<Stamp>,
+}
+
+impl<V: Payload> Default for Packer<V> {
+    fn default() -> Self {
+        Self {
+            bytes: Writer::default(),
+            len: 0,
+            highest: Highest::default(),
+            origins: Dictionary::default(),
+            values: V::Dictionary::default(),
+            last: None,
+        }
+    }
+}
+
+impl<V: Payload> Packer<V> {
+    /// Returns whether the batch has reached `bytes_max`, or the most origins it may name.
+    pub(super) fn is_full(&self, bytes_max: usize) -> bool {
+        self.bytes.len() >= bytes_max || self.origins.len() >= ORIGINS_MAX
+    }
+
+    /// Returns whether nothing has been pushed so far.
+    pub(super) fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// Returns the batch of all that was pushed.
+    pub(super) fn finish(self) -> Batch<V> {
+        let Self { bytes, len, highest, .. } = self;
+        let packed = Packed { bytes: bytes.into_bytes(), len, highest: highest.finish() };
+        Batch(Arc::new(packed), PhantomData)
+    }
+
+    /// Adds a [valid](EntryRef::is_valid) entry.
+    pub(super) fn push(&mut self, key: Key, entry: &EntryRef<'_, '_, V>) {
+        let EntryRef { value, stamp, born, seen } = *entry;
+        let same_origin = self.last.is_some_and(|last| last.origin == stamp.origin);
+        let of_value = value.map_or(TOMBSTONE, |value| V::flags(value) << VALUE_SHIFT);
+        let of_stamps = flag(BORN_BEFORE, born != stamp) | flag(HAS_SEEN, !seen.is_empty()) | flag(SAME_ORIGIN, same_origin);
+        self.bytes.raw(key.as_bytes());
+        self.bytes.byte(of_value | of_stamps);
+        if !same_origin {
+            self.origin(stamp.origin, 0);
+        }
+        self.reading(stamp.hlc, self.last.map_or(Hlc::default(), |last| last.hlc));
+        if born != stamp {
+            self.origin(born.origin, 0);
+            self.reading(born.hlc, stamp.hlc);
+        }
+        if !seen.is_empty() {
+            self.bytes.number(seen.len() as u64);
+            for seen in seen {
+                if *seen == born {
+                    self.bytes.number(0);
+                } else {
+                    self.origin(seen.origin, 1);
+                    self.reading(seen.hlc, stamp.hlc);
+                }
+            }
+        }
+        if let Some(value) = value {
+            V::encode(value, &mut self.bytes, &mut self.values);
+        }
+        self.highest.note(stamp);
+        self.len += 1;
+        self.last = Some(stamp);
+    }
+
+    fn reading(&mut self, reading: Hlc, base: Hlc) {
+        let wall = reading.wall.0.wrapping_sub(base.wall.0);
+        self.bytes.number(zigzag(wall.cast_signed()));
+        match wall {
+            0 => {
+                let counter = i64::from(reading.logical) - i64::from(base.logical);
+                self.bytes.number(zigzag(counter));
+            }
+            _ => self.bytes.number(reading.logical.into()),
+        }
+    }
+
+    /// Writes the origin's number plus `offset`, and the origin itself at its first use.
+    fn origin(&mut self, origin: Origin, offset: u64) {
+        let (number, is_new) = self.origins.number_of(origin);
+        self.bytes.number(number + offset);
+        if is_new {
+            self.bytes.text(origin.node.as_str());
+            self.bytes.number(origin.incarnation.0);
+        }
+    }
+}
+
+/// A cursor over the rows of a batch.
+#[derive(Debug)]
+pub struct Rows<'a, V: Payload> {
+    input: Reader<'a>,
+    origins: Dictionary<Origin>,
+    values: V::Dictionary,
+    last: Option<Stamp>,
+    seen: Vec<Stamp>,
+}
+
+impl<'a, V: Payload> Rows<'a, V> {
+    fn of(bytes: &'a [u8]) -> Self {
+        Self { input: Reader::new(bytes), origins: Dictionary::default(), values: V::Dictionary::default(), last: None, seen: Vec::new() }
+    }
+
+    /// Returns the next row, or `None` at the end.
+    pub fn advance(&mut self) -> Option<(Key, EntryRef<'a, '_, V>)> {
+        self.next().expect("a batch is well-formed")
+    }
+
+    /// Reads the next row of bytes that may not be a batch. The entry is not validated.
+    fn next(&mut self) -> Result<Option<(Key, EntryRef<'a, '_, V>)>, DecodeError> {
+        if self.input.is_empty() {
+            return Ok(None);
+        }
+        let key = Key::from_bytes(*self.input.array()?);
+        let flags = self.input.byte()?;
+        let has = |flag| flags & flag != 0;
+        if flags & !FLAGS != 0 || has(TOMBSTONE) && has(VALUE) {
+            return Err(DecodeError::Flags);
+        }
+        let origin = match self.last {
+            Some(last) if has(SAME_ORIGIN) => last.origin,
+            None if has(SAME_ORIGIN) => return Err(DecodeError::Reference),
+            Some(_) | None => self.origin(0)?,
+        };
+        let hlc = self.reading(self.last.map_or(Hlc::default(), |last| last.hlc))?;
+        let stamp = Stamp { hlc, origin };
+        let born = if has(BORN_BEFORE) {
+            let origin = self.origin(0)?;
+            Stamp { hlc: self.reading(hlc)?, origin }
+        } else {
+            stamp
+        };
+        self.seen.clear();
+        let seen = if has(HAS_SEEN) { self.input.number()? } else { 0 };
+        if seen > SEEN_MAX as u64 {
+            return Err(DecodeError::Invalid);
+        }
+        for _ in 0..seen {
+            let seen = if self.input.peek() == Some(0) {
+                self.input.byte()?;
+                born
+            } else {
+                let origin = self.origin(1)?;
+                Stamp { hlc: self.reading(hlc)?, origin }
+            };
+            self.seen.push(seen);
+        }
+        let value = if has(TOMBSTONE) {
+            None
+        } else {
+            let flags = (flags & VALUE) >> VALUE_SHIFT;
+            Some(V::decode(flags, &mut self.input, &mut self.values)?)
+        };
+        self.last = Some(stamp);
+        Ok(Some((key, EntryRef { value, stamp, born, seen: &self.seen })))
+    }
+
+    fn reading(&mut self, base: Hlc) -> Result<Hlc, DecodeError> {
+        let difference = unzigzag(self.input.number()?).cast_unsigned();
+        let wall = base.wall.0.wrapping_add(difference);
+        let counter = self.input.number()?;
+        let logical = if wall == base.wall.0 {
+            let logical = i64::from(base.logical).checked_add(unzigzag(counter));
+            logical.and_then(|logical| u32::try_from(logical).ok())
+        } else {
+            u32::try_from(counter).ok()
+        };
+        Ok(Hlc { wall: UnixMillis(wall), logical: logical.ok_or(DecodeError::Invalid)? })
+    }
+
+    fn origin(&mut self, offset: u64) -> Result<Origin, DecodeError> {
+        let number = self.input.number()?.checked_sub(offset).ok_or(DecodeError::Reference)?;
+        let Self { input, origins, .. } = self;
+        origins.value(number, || {
+            let node = input.name()?;
+            Ok(Origin { node, incarnation: Incarnation(input.number()?) })
+        })
+    }
+}
+
+fn flag(flag: u8, is_set: bool) -> u8 {
+    if is_set { flag } else { 0 }
+}
+
+/// Maps numbers of either sign near zero to small unsigned ones.
+fn zigzag(number: i64) -> u64 {
+    ((number << 1) ^ (number >> 63)).cast_unsigned()
+}
+
+fn unzigzag(number: u64) -> i64 {
+    (number >> 1).cast_signed() ^ -(number & 1).cast_signed()
+}

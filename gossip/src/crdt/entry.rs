@@ -1,0 +1,271 @@
+//! One key's state, and the order that decides between two entries of a key.
+//!
+//! Invariant: the order is total over the entries of a key, so merging (taking the greater) is
+//! commutative, associative and idempotent.
+
+use serde::{Deserialize, Serialize};
+
+use crate::clock::Stamp;
+use crate::crdt::version_vector::INCARNATION_MAX;
+use crate::payload::Payload;
+
+/// The most origins that an entry's [`seen`](Entry::seen) remembers.
+pub const SEEN_MAX: usize = 8;
+
+/// The content of a write.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Value<V> {
+    /// The value that was written.
+    Live(V),
+    /// The key is deleted, for good.
+    Tombstone,
+}
+
+/// The winning write under one key, as far as a replica has seen.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Entry<V> {
+    /// The content.
+    pub value: Value<V>,
+    /// The stamp of this write.
+    pub stamp: Stamp,
+    /// The stamp of the key's first write. A replica that covers it and holds nothing under the key has
+    /// collected the key's tombstone: the key is deleted, without a guess.
+    pub born: Stamp,
+    /// The writes to this key that the writer had seen. They do not decide the merge; they tell
+    /// afterwards whether a losing write was overwritten knowingly or lost unseen.
+    pub seen: Seen,
+}
+
+/// The newest write that a writer had seen of each origin under one key, for the [`SEEN_MAX`] origins
+/// that wrote last.
+///
+/// Invariant: sorted by origin, each origin once.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Seen(Vec<Stamp>);
+
+/// The order between two entries of a key: the higher rank wins. A tombstone is above every live entry,
+/// whatever the stamps; among tombstones or among live entries the later stamp is above.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Rank {
+    /// Whether the entry is a tombstone.
+    pub is_tombstone: bool,
+    /// The stamp of the write.
+    pub stamp: Stamp,
+}
+
+/// A borrowed view of an entry in a [`Batch`](crate::Batch) or a map.
+#[derive(Debug)]
+pub struct EntryRef<'a, 's, V: Payload> {
+    /// The value; `None` for a tombstone.
+    pub value: Option<V::Ref<'a>>,
+    /// The stamp of this write.
+    pub stamp: Stamp,
+    /// The stamp of the key's first write.
+    pub born: Stamp,
+    /// The writes that the writer had seen, as in [`Seen`].
+    pub seen: &'s [Stamp],
+}
+
+impl<V: Payload> Clone for EntryRef<'_, '_, V> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<V: Payload> Copy for EntryRef<'_, '_, V> {}
+
+impl Seen {
+    /// Returns what a writer has seen that overwrites this entry.
+    fn after<V>(over: &Entry<V>) -> Self {
+        let Self(mut seen) = over.seen.clone();
+        match seen.binary_search_by_key(&over.stamp.origin, |stamp| stamp.origin) {
+            Ok(at) => seen[at].hlc = seen[at].hlc.max(over.stamp.hlc),
+            Err(at) => seen.insert(at, over.stamp),
+        }
+        while seen.len() > SEEN_MAX
+            && let Some(oldest) = seen.iter().min().copied()
+        {
+            seen.retain(|stamp| *stamp != oldest);
+        }
+        Self(seen)
+    }
+
+    /// Returns the writes, sorted by origin.
+    #[must_use]
+    pub fn stamps(&self) -> &[Stamp] {
+        &self.0
+    }
+
+    /// Returns the newest of the writes.
+    #[must_use]
+    pub fn newest(&self) -> Option<Stamp> {
+        self.0.iter().max().copied()
+    }
+}
+
+impl<V: Payload> Entry<V> {
+    /// Returns a write with this stamp on top of `over`; `None` for a new key.
+    #[must_use]
+    pub fn written(value: Value<V>, stamp: Stamp, over: Option<&Self>) -> Self {
+        Self { value, stamp, born: over.map_or(stamp, |over| over.born), seen: over.map(Seen::after).unwrap_or_default() }
+    }
+
+    /// Returns the entry's rank among the entries of its key.
+    #[must_use]
+    pub fn rank(&self) -> Rank {
+        Rank { is_tombstone: self.is_tombstone(), stamp: self.stamp }
+    }
+
+    /// Returns whether this entry wins over `other`.
+    #[must_use]
+    pub fn beats(&self, other: &Self) -> bool {
+        self.rank() > other.rank()
+    }
+
+    /// Returns whether the entry is a tombstone.
+    #[must_use]
+    pub fn is_tombstone(&self) -> bool {
+        matches!(self.value, Value::Tombstone)
+    }
+
+    /// Returns whether a node of this version can have written the entry.
+    #[must_use]
+    pub fn is_valid(&self) -> bool {
+        self.as_entry_ref().is_valid()
+    }
+
+    /// Returns the value; `None` for a tombstone.
+    #[must_use]
+    pub fn live(&self) -> Option<&V> {
+        match &self.value {
+            Value::Live(value) => Some(value),
+            Value::Tombstone => None,
+        }
+    }
+
+    /// Returns whether the writer had seen the write with this stamp. A write older than all that
+    /// `seen` still remembers counts as seen.
+    #[must_use]
+    pub fn had_seen(&self, stamp: Stamp) -> bool {
+        self.as_entry_ref().had_seen(stamp)
+    }
+
+    /// Borrows the entry.
+    #[must_use]
+    pub fn as_entry_ref(&self) -> EntryRef<'_, '_, V> {
+        EntryRef { value: self.live().map(V::borrow), stamp: self.stamp, born: self.born, seen: self.seen.stamps() }
+    }
+}
+
+impl<V: Payload> EntryRef<'_, '_, V> {
+    /// Returns the entry's rank among the entries of its key.
+    #[must_use]
+    pub fn rank(&self) -> Rank {
+        Rank { is_tombstone: self.value.is_none(), stamp: self.stamp }
+    }
+
+    /// Returns whether the writer had seen the write with this stamp; see [`Entry::had_seen`].
+    #[must_use]
+    pub fn had_seen(&self, stamp: Stamp) -> bool {
+        let forgotten = self.seen.len() == SEEN_MAX && self.seen.iter().all(|remembered| stamp.hlc < remembered.hlc);
+        stamp == self.stamp || forgotten || self.seen.iter().any(|seen| seen.origin == stamp.origin && stamp.hlc <= seen.hlc)
+    }
+
+    /// Returns whether a node of this version can have written the entry.
+    #[must_use]
+    pub fn is_valid(&self) -> bool {
+        self.seen.len() <= SEEN_MAX
+            && self.seen.is_sorted_by(|a, b| a.origin < b.origin)
+            && self.born.hlc <= self.stamp.hlc
+            && self.seen.iter().chain([&self.stamp, &self.born]).all(|stamp| stamp.origin.incarnation <= INCARNATION_MAX)
+            && self.value.is_none_or(V::is_valid)
+    }
+
+    /// Returns an owned entry.
+    #[must_use]
+    pub fn to_entry(&self) -> Entry<V> {
+        let value = self.value.map_or(Value::Tombstone, |value| Value::Live(V::to_owned(value)));
+        Entry { value, stamp: self.stamp, born: self.born, seen: Seen(self.seen.to_vec()) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::Hlc;
+    use crate::id::{Incarnation, Origin};
+    use crate::testing::Text;
+    use crate::time::UnixMillis;
+
+    fn stamp(node: &str, wall: u64) -> Stamp {
+        Stamp {
+            hlc: Hlc { wall: UnixMillis(wall), logical: 0 },
+            origin: Origin { node: node.parse().unwrap(), incarnation: Incarnation(1) },
+        }
+    }
+
+    type Value = super::Value<Text>;
+    type Entry = super::Entry<Text>;
+
+    fn live(text: &str) -> Value {
+        Value::Live(Text::new(text))
+    }
+
+    /// One write after the other, each over the one before.
+    fn chain(writes: impl IntoIterator<Item = Stamp>) -> Entry {
+        let last = writes.into_iter().fold(None, |over: Option<Entry>, stamp| Some(Entry::written(live("Ada"), stamp, over.as_ref())));
+        last.expect("at least one write")
+    }
+
+    #[test]
+    fn a_write_has_seen_itself_and_what_it_was_written_over_and_nothing_beside() {
+        let entry = chain([stamp("a", 10), stamp("b", 20), stamp("c", 30)]);
+        for known in [stamp("a", 10), stamp("a", 9), stamp("b", 20), stamp("c", 30)] {
+            assert!(entry.had_seen(known), "{known}");
+        }
+        for unknown in [stamp("a", 11), stamp("b", 21), stamp("c", 29), stamp("c", 31), stamp("d", 5), stamp("d", 30)] {
+            assert!(!entry.had_seen(unknown), "{unknown}");
+        }
+    }
+
+    #[test]
+    fn what_is_older_than_all_that_is_remembered_counts_as_known() {
+        let writers = ["a", "b", "c", "d", "e", "f", "g", "h", "i", "j"];
+        let writes = || writers.iter().zip(10..).map(|(node, wall)| stamp(node, wall));
+        let entry = chain(writes());
+        assert_eq!(
+            entry.seen.stamps().iter().map(|seen| seen.hlc.wall.0).collect::<Vec<_>>(),
+            [11, 12, 13, 14, 15, 16, 17, 18],
+            "a's was forgotten"
+        );
+        assert!(entry.had_seen(stamp("a", 10)) && entry.had_seen(stamp("z", 10)));
+        assert!(!entry.had_seen(stamp("z", 11)) && !entry.had_seen(stamp("z", 15)));
+        let shorter = chain(writes().skip(2));
+        assert_eq!(shorter.seen.stamps().len(), SEEN_MAX - 1);
+        assert!(!shorter.had_seen(stamp("z", 5)), "it has forgotten nothing");
+    }
+
+    #[test]
+    fn an_entry_that_no_node_can_have_written_is_told() {
+        let possible = chain([stamp("a", 10), stamp("b", 20)]);
+        assert!(possible.is_valid() && chain([stamp("a", 10)]).is_valid());
+        assert!(Entry { value: Value::Tombstone, ..possible.clone() }.is_valid());
+        let nameless = Entry { value: live(""), ..possible.clone() };
+        let unborn = Entry { born: stamp("a", 21), ..possible.clone() };
+        let seen = |nodes: &[&str]| Seen(nodes.iter().map(|node| stamp(node, 5)).collect());
+        let nodes = ["a", "b", "c", "d", "e", "f", "g", "h", "i"];
+        assert!(Entry { seen: seen(&nodes[..SEEN_MAX]), ..possible.clone() }.is_valid());
+        let all_seeing = Entry { seen: seen(&nodes), ..possible.clone() };
+        let twice = Entry { seen: seen(&["a", "a"]), ..possible.clone() };
+        let unsorted = Entry { seen: seen(&["b", "a"]), ..possible.clone() };
+        let late = Stamp { origin: Origin { incarnation: Incarnation(u64::MAX), ..stamp("z", 1).origin }, ..stamp("z", 1) };
+        let by_a_late_life = [
+            Entry { stamp: Stamp { origin: late.origin, ..possible.stamp }, ..possible.clone() },
+            Entry { born: late, ..possible.clone() },
+            Entry { seen: Seen(vec![late]), ..possible },
+        ];
+        for impossible in [nameless, unborn, all_seeing, twice, unsorted].into_iter().chain(by_a_late_life) {
+            assert!(!impossible.is_valid(), "{impossible:?}");
+        }
+    }
+}

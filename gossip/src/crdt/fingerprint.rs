@@ -1,0 +1,51 @@
+//! A hash of a whole map that costs one addition when one entry changes.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::clock::Stamp;
+use crate::id::Key;
+use crate::payload::{DIGEST_HEADER_BYTES, Payload};
+
+/// A hash of all live entries of a map: the sum of the entries' hashes. It does not depend on the order
+/// in which they arrived, and one change costs one addition. Tombstones are left out, since replicas that
+/// cover the same writes may have collected different ones.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Fingerprint(u128);
+
+impl Fingerprint {
+    /// Returns the hash of one entry; zero for a tombstone. The stamp names the value; hashing the
+    /// value too reveals a stamp that was used twice.
+    pub(super) fn of<V: Payload>(key: Key, stamp: Stamp, value: Option<V::Ref<'_>>) -> Self {
+        let Some(value) = value else { return Self::default() };
+        // Every field has its own place in a header of fixed width, so no two entries share one.
+        let mut header = [0; DIGEST_HEADER_BYTES];
+        let mut rest = &mut header[..];
+        let mut put = |bytes: &[u8]| {
+            let (field, after) = std::mem::take(&mut rest).split_at_mut(bytes.len());
+            field.copy_from_slice(bytes);
+            rest = after;
+        };
+        put(key.as_bytes());
+        put(stamp.origin.node.padded());
+        put(&stamp.origin.incarnation.0.to_le_bytes());
+        put(&stamp.hlc.wall.0.to_le_bytes());
+        put(&stamp.hlc.logical.to_le_bytes());
+        Self(V::digest(value, &header))
+    }
+
+    pub(super) fn add(&mut self, other: Self) {
+        self.0 = self.0.wrapping_add(other.0);
+    }
+
+    pub(super) fn subtract(&mut self, other: Self) {
+        self.0 = self.0.wrapping_sub(other.0);
+    }
+}
+
+impl fmt::Display for Fingerprint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:032x}", self.0)
+    }
+}

@@ -1,0 +1,528 @@
+//! The map, with indexes by which a delta costs its own size and never a scan.
+//!
+//! Records lie in a slab and refer to what they share with others (origins of stamps, and what the payload
+//! shares) by number. A hash table finds the slot of a key. Two indexes of slots find what an origin wrote
+//! after a reading, and what changed here after a change; they take four bytes an entry and almost
+//! always grow at their end.
+//!
+//! Invariants: every record has its slot in the table once, in the index of changes once, and in the index
+//! of its origin's writes once; every tombstone also in that of its origin's tombstones. The fingerprint
+//! is that of the live entries. An interned value is in use as long as a record refers to it. Free slots
+//! and numbers are used again; memory is given back with the map.
+
+mod index;
+mod slab;
+
+use std::collections::BTreeMap;
+use std::hash::{Hash, Hasher};
+use std::ops::Bound;
+
+use hashbrown::HashTable;
+use hashbrown::hash_table;
+use xxhash_rust::xxh3::xxh3_64;
+
+use crate::clock::{Hlc, Stamp};
+use crate::crdt::batch::{Batch, Packer};
+use crate::crdt::entry::{Entry, EntryRef, Rank};
+use crate::crdt::fingerprint::Fingerprint;
+use crate::crdt::interned::Interned;
+use crate::crdt::version_vector::VersionVector;
+use crate::id::{Key, Origin};
+use crate::payload::Payload;
+use index::{Index, SlotId};
+use slab::{Mark, Record, Slab};
+
+/// The most removals that a map remembers for followers of its changes.
+const REMOVALS_MAX: usize = 10_000;
+
+/// The entries of one replica: a live entry or a tombstone for each key.
+#[derive(Clone, Debug)]
+pub struct Map<V: Payload> {
+    records: Slab<V>,
+    slots: HashTable<SlotId>,
+    origins: Interned<Origin>,
+    /// The writes held of each origin, by the origin's number.
+    writes: Vec<Writes>,
+    shared: V::Shared,
+    by_change: Index<u64>,
+    /// The newest removals, by change number.
+    removals: BTreeMap<u64, Key>,
+    /// The newest removal that is no longer remembered; 0 for none.
+    forgotten: u64,
+    changes: u64,
+    tombstones: usize,
+    fingerprint: Fingerprint,
+}
+
+impl<V: Payload> Default for Map<V> {
+    fn default() -> Self {
+        Self {
+            records: Slab::default(),
+            slots: HashTable::new(),
+            origins: Interned::default(),
+            writes: Vec::new(),
+            shared: V::Shared::default(),
+            by_change: Index::default(),
+            removals: BTreeMap::new(),
+            forgotten: 0,
+            changes: 0,
+            tombstones: 0,
+            fingerprint: Fingerprint::default(),
+        }
+    }
+}
+
+/// The slots of one origin's writes, sorted by reading.
+#[derive(Clone, Debug, Default)]
+struct Writes {
+    all: Index<Hlc>,
+    tombstones: Index<Hlc>,
+}
+
+/// Maps with equal entries have equal hashes, in whatever order the entries arrived.
+impl<V: Payload> Hash for Map<V> {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        let mut held: Vec<(Key, Entry<V>)> = self.iter().collect();
+        held.sort_unstable_by_key(|(key, _)| *key);
+        held.hash(state);
+    }
+}
+
+impl Mark {
+    fn hlc(self) -> Hlc {
+        Hlc { wall: self.wall, logical: self.logical }
+    }
+}
+
+fn hash_of(key: Key) -> u64 {
+    xxh3_64(key.as_bytes())
+}
+
+impl<V: Payload> Map<V> {
+    /// Returns the entry under `key`.
+    #[must_use]
+    pub fn get(&self, key: Key) -> Option<Entry<V>> {
+        Some(self.entry(self.records.at(self.slot_of(key)?)))
+    }
+
+    /// Returns whether there is an entry under `key`.
+    #[must_use]
+    pub fn holds(&self, key: Key) -> bool {
+        self.slot_of(key).is_some()
+    }
+
+    /// Returns the rank of the entry under `key`.
+    #[must_use]
+    pub fn rank(&self, key: Key) -> Option<Rank> {
+        Some(self.rank_of(self.records.at(self.slot_of(key)?)))
+    }
+
+    /// Iterates over all entries, in an order that depends on how they arrived.
+    pub fn iter(&self) -> impl Iterator<Item = (Key, Entry<V>)> {
+        self.records.iter().map(|record| (record.key, self.entry(record)))
+    }
+
+    /// Iterates over the live values, in an order that depends on how they arrived.
+    pub fn live_entries(&self) -> impl Iterator<Item = (Key, V::Ref<'_>)> {
+        self.records.iter().filter_map(|record| Some((record.key, self.value(record)?)))
+    }
+
+    /// Iterates over keys, ranks and birth stamps, in the order of [`iter`](Self::iter).
+    pub fn stamps(&self) -> impl Iterator<Item = (Key, Rank, Stamp)> {
+        self.records.iter().map(|record| (record.key, self.rank_of(record), self.stamp(record.born)))
+    }
+
+    /// Returns the number of live entries.
+    #[must_use]
+    pub fn live(&self) -> usize {
+        self.slots.len() - self.tombstones
+    }
+
+    /// Returns the number of tombstones.
+    #[must_use]
+    pub fn tombstones(&self) -> usize {
+        self.tombstones
+    }
+
+    /// Returns whether there are no entries at all.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.slots.is_empty()
+    }
+
+    /// Returns the hash of all live entries.
+    #[must_use]
+    pub fn fingerprint(&self) -> Fingerprint {
+        self.fingerprint
+    }
+
+    /// Iterates over all origins that entries refer to, sorted.
+    pub fn origins(&self) -> impl Iterator<Item = Origin> {
+        self.origins.starting(Bound::Unbounded).map(|(origin, _)| origin)
+    }
+
+    /// Reserves room for `keys` keys in all.
+    pub fn make_room(&mut self, keys: usize) {
+        let Self { slots, records, .. } = self;
+        slots.reserve(keys.saturating_sub(slots.len()), |slot| hash_of(records.at(*slot).key));
+    }
+
+    /// Stores `entry` if it beats the entry under `key`. Returns whether it did.
+    pub fn merge(&mut self, key: Key, entry: &EntryRef<'_, '_, V>) -> bool {
+        let records = &self.records;
+        let (is_same, hash) = (|slot: &SlotId| records.at(*slot).key == key, |slot: &SlotId| hash_of(records.at(*slot).key));
+        let slot = match self.slots.entry(hash_of(key), is_same, hash) {
+            hash_table::Entry::Occupied(held) => {
+                let slot = *held.get();
+                if entry.rank() <= self.rank_of(self.records.at(slot)) {
+                    return false;
+                }
+                let record = self.record(key, entry);
+                self.let_go(slot);
+                self.records.replace(slot, record);
+                slot
+            }
+            hash_table::Entry::Vacant(free) => {
+                let slot = self.records.next_slot();
+                free.insert(slot);
+                let record = self.record(key, entry);
+                self.records.put(record);
+                slot
+            }
+        };
+        self.fingerprint.add(Fingerprint::of::<V>(key, entry.stamp, entry.value));
+        self.list(slot);
+        true
+    }
+
+    /// Removes `key`, as if it had never existed. Only correct for a collected key.
+    pub fn remove(&mut self, key: Key) {
+        let found = self.slots.find_entry(hash_of(key), |slot| self.records.at(*slot).key == key);
+        let Ok(found) = found else { return };
+        let (slot, _) = found.remove();
+        self.let_go(slot);
+        self.records.take(slot);
+        self.changes += 1;
+        self.removals.insert(self.changes, key);
+        if self.removals.len() > REMOVALS_MAX
+            && let Some((change, _)) = self.removals.pop_first()
+        {
+            self.forgotten = change;
+        }
+    }
+
+    /// Returns a record of `entry` as the newest change, and interns what it refers to.
+    fn record(&mut self, key: Key, entry: &EntryRef<'_, '_, V>) -> Record<V> {
+        self.changes += 1;
+        let value = entry.value.map(|value| V::store(value, &mut self.shared));
+        Record {
+            key,
+            stamp: self.mark(entry.stamp),
+            born: self.mark(entry.born),
+            change: self.changes,
+            seen: entry.seen.iter().map(|seen| self.mark(*seen)).collect(),
+            value,
+        }
+    }
+
+    /// Adds the record in `slot` to the indexes.
+    fn list(&mut self, slot: SlotId) {
+        let Self { records, writes, by_change, tombstones, .. } = self;
+        let record = records.at(slot);
+        by_change.insert(record.change, slot, |slot| records.at(slot).change);
+        let number = record.stamp.origin as usize;
+        if writes.len() <= number {
+            writes.resize_with(number + 1, Writes::default);
+        }
+        let hlc_of = |slot| records.at(slot).stamp.hlc();
+        writes[number].all.insert(record.stamp.hlc(), slot, hlc_of);
+        if record.is_tombstone() {
+            writes[number].tombstones.insert(record.stamp.hlc(), slot, hlc_of);
+            *tombstones += 1;
+        }
+    }
+
+    /// Removes the record in `slot` from the indexes and the fingerprint, and releases what it
+    /// interned.
+    fn let_go(&mut self, slot: SlotId) {
+        let record = self.records.at(slot);
+        self.fingerprint.subtract(Fingerprint::of::<V>(record.key, self.stamp(record.stamp), self.value(record)));
+        self.by_change.remove(record.change, slot);
+        let writes = &mut self.writes[record.stamp.origin as usize];
+        writes.all.remove(record.stamp.hlc(), slot);
+        if record.is_tombstone() {
+            writes.tombstones.remove(record.stamp.hlc(), slot);
+            self.tombstones -= 1;
+        }
+        for mark in [record.stamp, record.born].iter().chain(&record.seen) {
+            self.origins.give_back(mark.origin);
+        }
+        if let Some(value) = &record.value {
+            V::release(value, &mut self.shared);
+        }
+    }
+
+    fn mark(&mut self, stamp: Stamp) -> Mark {
+        Mark { wall: stamp.hlc.wall, logical: stamp.hlc.logical, origin: self.origins.take(stamp.origin) }
+    }
+
+    fn stamp(&self, mark: Mark) -> Stamp {
+        Stamp { hlc: mark.hlc(), origin: self.origins.get(mark.origin) }
+    }
+
+    fn slot_of(&self, key: Key) -> Option<SlotId> {
+        self.slots.find(hash_of(key), |slot| self.records.at(*slot).key == key).copied()
+    }
+
+    fn rank_of(&self, record: &Record<V>) -> Rank {
+        Rank { is_tombstone: record.is_tombstone(), stamp: self.stamp(record.stamp) }
+    }
+
+    #[inline]
+    fn value<'a>(&'a self, record: &'a Record<V>) -> Option<V::Ref<'a>> {
+        record.value.as_ref().map(|value| V::load(value, &self.shared))
+    }
+
+    /// Borrows the entry in a record; `seen` is scratch space for its seen writes.
+    fn entry_ref<'a, 's>(&'a self, record: &'a Record<V>, seen: &'s mut Vec<Stamp>) -> EntryRef<'a, 's, V> {
+        seen.clear();
+        seen.extend(record.seen.iter().map(|mark| self.stamp(*mark)));
+        EntryRef { value: self.value(record), stamp: self.stamp(record.stamp), born: self.stamp(record.born), seen }
+    }
+
+    fn entry(&self, record: &Record<V>) -> Entry<V> {
+        self.entry_ref(record, &mut Vec::new()).to_entry()
+    }
+
+    /// Iterates over the tombstones that `vector` covers: key, stamp and birth stamp.
+    pub fn tombstones_covered_by<'a>(&'a self, vector: &'a VersionVector) -> impl Iterator<Item = (Key, Stamp, Stamp)> + 'a {
+        self.origins
+            .starting(Bound::Unbounded)
+            .filter(|(_, number)| self.writes_of(*number).is_some_and(|writes| !writes.tombstones.is_empty()))
+            .flat_map(|(origin, number)| {
+                let highest = vector.highest(origin);
+                let tombstones = self.writes[number as usize].tombstones.iter().map(|slot| self.records.at(slot));
+                let covered = tombstones.take_while(move |record| highest.is_some_and(|highest| record.stamp.hlc() <= highest));
+                covered.map(|record| (record.key, self.stamp(record.stamp), self.stamp(record.born)))
+            })
+    }
+
+    /// Iterates over the entries that `base` does not cover, sorted by origin and stamp.
+    pub fn delta<'a>(&'a self, base: &'a VersionVector) -> impl Iterator<Item = (Key, Entry<V>)> {
+        self.lacking(base).map(|record| (record.key, self.entry(record)))
+    }
+
+    /// Returns the [delta](Self::delta) in batches of about `batch_bytes` bytes.
+    #[must_use]
+    pub fn packed_delta(&self, base: &VersionVector, batch_bytes: usize) -> Vec<Batch<V>> {
+        let (mut batches, mut packer, mut seen) = (Vec::new(), Packer::default(), Vec::new());
+        for record in self.lacking(base) {
+            packer.push(record.key, &self.entry_ref(record, &mut seen));
+            if packer.is_full(batch_bytes) {
+                batches.push(std::mem::take(&mut packer).finish());
+            }
+        }
+        if !packer.is_empty() {
+            batches.push(packer.finish());
+        }
+        batches
+    }
+
+    fn lacking(&self, base: &VersionVector) -> impl Iterator<Item = &Record<V>> {
+        self.open_origins(base).flat_map(move |(number, highest)| {
+            let hlc_of = |slot| self.records.at(slot).stamp.hlc();
+            let after = highest.unwrap_or_default();
+            self.writes[number as usize].all.starting(after, highest.is_some(), hlc_of).map(|slot| self.records.at(slot))
+        })
+    }
+
+    /// Iterates over the numbers of the origins that wrote entries, sorted by origin, each with the
+    /// highest reading that `base` covers. Origins that `base` has closed are left out; all closed
+    /// incarnations of a node cost one look-up.
+    fn open_origins(&self, base: &VersionVector) -> impl Iterator<Item = (u32, Option<Hlc>)> {
+        let mut from = Bound::Unbounded;
+        std::iter::from_fn(move || {
+            loop {
+                let (origin, number) = self.origins.starting(from).next()?;
+                let open = base.closed_before(origin.node).filter(|open| origin.incarnation < *open);
+                if let Some(incarnation) = open {
+                    from = Bound::Included(Origin { incarnation, ..origin });
+                    continue;
+                }
+                from = Bound::Excluded(origin);
+                if self.writes_of(number).is_some() {
+                    return Some((number, base.slot(origin)));
+                }
+            }
+        })
+    }
+
+    /// Returns the writes held of the origin with this number; `None` if it is only referred to.
+    fn writes_of(&self, number: u32) -> Option<&Writes> {
+        self.writes.get(number as usize).filter(|writes| !writes.all.is_empty())
+    }
+
+    /// Iterates over the entries that `origin` wrote, oldest first.
+    pub fn written_by(&self, origin: Origin) -> impl Iterator<Item = (Key, Entry<V>)> {
+        let writes = self.origins.number_of(origin).and_then(|number| self.writes_of(number));
+        writes.into_iter().flat_map(|writes| writes.all.iter()).map(|slot| {
+            let record = self.records.at(slot);
+            (record.key, self.entry(record))
+        })
+    }
+
+    /// Returns the number of the newest change, counted from 1; 0 before the first.
+    #[must_use]
+    pub fn changes(&self) -> u64 {
+        self.changes
+    }
+
+    /// Returns whether all removals after change `since` are still remembered. If not, a follower has
+    /// to start from nothing.
+    #[must_use]
+    pub fn remembers_since(&self, since: u64) -> bool {
+        since >= self.forgotten
+    }
+
+    /// Iterates over the keys removed after change `since` and up to change `until`.
+    pub fn removed_between(&self, since: u64, until: u64) -> impl Iterator<Item = Key> {
+        self.removals
+            .range((Bound::Excluded(since), Bound::Included(until.max(since + 1))))
+            .filter(move |(change, _)| **change <= until)
+            .map(|(_, key)| *key)
+    }
+
+    /// Returns whether any entry was stored after change `since`.
+    #[must_use]
+    pub fn has_changed_since(&self, since: u64) -> bool {
+        self.records_since(since).next().is_some()
+    }
+
+    /// Iterates over the entries stored after change `since`, oldest first, with change numbers.
+    pub fn changed_since(&self, since: u64) -> impl Iterator<Item = (u64, Key, Entry<V>)> {
+        self.records_since(since).map(|record| (record.change, record.key, self.entry(record)))
+    }
+
+    /// Returns the [changes](Self::changed_since) as a batch of at most about `bytes_max` bytes, with the
+    /// number of each change.
+    #[must_use]
+    pub fn packed_changes(&self, since: u64, bytes_max: usize) -> (Vec<u64>, Batch<V>) {
+        let (mut numbers, mut packer, mut seen) = (Vec::new(), Packer::default(), Vec::new());
+        for record in self.records_since(since) {
+            packer.push(record.key, &self.entry_ref(record, &mut seen));
+            numbers.push(record.change);
+            if packer.is_full(bytes_max) {
+                break;
+            }
+        }
+        (numbers, packer.finish())
+    }
+
+    fn records_since(&self, since: u64) -> impl Iterator<Item = &Record<V>> {
+        self.by_change.starting(since, true, |slot| self.records.at(slot).change).map(|slot| self.records.at(slot))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::crdt::entry;
+    use crate::id::Incarnation;
+    use crate::testing::Text;
+    use crate::time::UnixMillis;
+
+    type Value = entry::Value<Text>;
+    type Map = super::Map<Text>;
+
+    fn key(number: u128) -> Key {
+        Key::from_u128(number)
+    }
+
+    fn stamp(node: &str, incarnation: u64, wall: u64) -> Stamp {
+        let origin = Origin { node: node.parse().unwrap(), incarnation: Incarnation(incarnation) };
+        Stamp { hlc: Hlc { wall: UnixMillis(wall), logical: 0 }, origin }
+    }
+
+    fn merge(map: &mut Map, number: u128, value: Value, stamp: Stamp) -> bool {
+        map.merge(key(number), &Entry::written(value, stamp, None).as_entry_ref())
+    }
+
+    fn write(map: &mut Map, number: u128, stamp: Stamp) -> bool {
+        merge(map, number, Value::Live(Text::new("Ada")), stamp)
+    }
+
+    #[test]
+    fn changes_and_removals_share_one_count_and_each_is_told_to_those_who_follow() {
+        let mut map = Map::default();
+        assert_eq!(map.changes(), 0);
+        for number in 1..=4 {
+            assert!(write(&mut map, number.into(), stamp("a", 1, number)));
+        }
+        map.remove(key(2));
+        map.remove(key(7));
+        map.remove(key(4));
+        assert!(write(&mut map, 1, stamp("a", 1, 20)));
+        assert!(!write(&mut map, 1, stamp("a", 1, 15)), "beaten, and no change");
+        assert!(!write(&mut map, 1, stamp("a", 1, 20)), "the same again, and no change");
+        assert_eq!(map.changes(), 7, "four entries, two removals of what was held, one newer write");
+        assert_eq!(map.changed_since(0).map(|(change, key, _)| (change, key)).collect::<Vec<_>>(), [(3, key(3)), (7, key(1))]);
+        let removed = |since, until| map.removed_between(since, until).collect::<Vec<_>>();
+        assert_eq!(removed(0, 7), [key(2), key(4)]);
+        assert_eq!((removed(4, 5), removed(5, 6)), (vec![key(2)], vec![key(4)]));
+        assert_eq!((removed(0, 4), removed(5, 5), removed(5, 3), removed(6, 7)), (vec![], vec![], vec![], vec![]));
+    }
+
+    #[test]
+    fn only_the_newest_removals_are_remembered_and_it_is_known_since_when() {
+        let mut map = Map::default();
+        let held = REMOVALS_MAX as u64 + 2;
+        (0..held).for_each(|number| assert!(write(&mut map, number.into(), stamp("a", 1, number))));
+        let before = map.changes();
+        (0..held - 2).for_each(|number| map.remove(key(number.into())));
+        assert!(map.remembers_since(0), "all of them, yet");
+        map.remove(key((held - 2).into()));
+        assert_eq!([before, before + 1, before + 2].map(|since| map.remembers_since(since)), [false, true, true]);
+        map.remove(key((held - 1).into()));
+        assert_eq!([before, before + 1, before + 2].map(|since| map.remembers_since(since)), [false, false, true]);
+        assert_eq!(map.removed_between(0, map.changes()).count(), REMOVALS_MAX);
+        assert_eq!(map.removed_between(0, map.changes()).next(), Some(key(2)));
+    }
+
+    #[test]
+    fn what_one_life_wrote_and_still_stands_is_found_oldest_first() {
+        let mut map = Map::default();
+        for (number, stamp) in
+            [(1, stamp("b", 2, 30)), (2, stamp("b", 2, 10)), (3, stamp("b", 1, 5)), (4, stamp("a", 2, 5)), (5, stamp("b", 2, 20))]
+        {
+            write(&mut map, number, stamp);
+        }
+        write(&mut map, 5, stamp("a", 2, 40));
+        let written: Vec<Key> = map.written_by(stamp("b", 2, 0).origin).map(|(key, _)| key).collect();
+        assert_eq!(written, [key(2), key(1)]);
+    }
+
+    #[test]
+    fn a_life_as_late_as_a_number_can_say_hides_no_other_writes() {
+        let mut map = Map::default();
+        let mut entry = Entry::written(Value::Tombstone, stamp("c", 1, 9), None);
+        entry.born = stamp("a", u64::MAX, 1);
+        map.merge(key(1), &entry.as_entry_ref());
+        write(&mut map, 2, stamp("a", u64::MAX, 2));
+        write(&mut map, 3, stamp("b", 1, 3));
+        assert_eq!(map.delta(&VersionVector::new()).map(|(key, _)| key).collect::<Vec<_>>(), [key(2), key(3), key(1)]);
+    }
+
+    #[test]
+    fn the_living_and_the_dead_are_counted_apart() {
+        let mut map = Map::default();
+        for number in 1..=5 {
+            write(&mut map, number.into(), stamp("a", 1, number));
+        }
+        for number in 1..=2 {
+            merge(&mut map, number.into(), Value::Tombstone, stamp("a", 1, 10 + number));
+        }
+        assert_eq!((map.live(), map.tombstones()), (3, 2));
+        map.remove(key(1));
+        assert_eq!((map.live(), map.tombstones()), (3, 1));
+    }
+}

@@ -1,0 +1,195 @@
+//! Version vectors: the highest reading seen of each origin.
+//!
+//! Parker et al., "Detection of Mutual Inconsistency in Distributed Systems" (1983). A slot is named by an
+//! [`Origin`], incarnation included, so a restarted node starts a slot of its own and claims nothing of its
+//! earlier writes.
+//!
+//! A slot for every incarnation would make a vector grow with every restart. Incarnations that have ended,
+//! and of which every member has the same writes, are *closed*: one mark for each node covers every
+//! incarnation before it. `replica/retire.rs` decides when that is allowed.
+//!
+//! Invariant: a closed incarnation has no slot.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+use xxhash_rust::xxh3::Xxh3;
+
+use crate::clock::{Hlc, Stamp};
+use crate::id::{Incarnation, NodeName, Origin};
+
+/// The last possible incarnation, in the year 10889; so there is always a later number.
+pub(crate) const INCARNATION_MAX: Incarnation = Incarnation(1 << 48);
+
+/// The highest reading seen of each origin. Nothing was seen of an absent origin, unless it is closed.
+#[derive(Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct VersionVector {
+    /// The first incarnation of each node that is not closed.
+    closed: BTreeMap<NodeName, Incarnation>,
+    slots: BTreeMap<Origin, Hlc>,
+}
+
+impl VersionVector {
+    /// Returns a vector that covers nothing.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Returns the highest covered reading of `origin`; the last possible one if it is closed.
+    #[must_use]
+    pub fn highest(&self, origin: Origin) -> Option<Hlc> {
+        if self.has_closed(origin) { Some(Hlc::LAST) } else { self.slot(origin) }
+    }
+
+    /// Returns the reading in the slot of `origin`; `None` if it is closed.
+    #[must_use]
+    pub fn slot(&self, origin: Origin) -> Option<Hlc> {
+        self.slots.get(&origin).copied()
+    }
+
+    /// Returns whether the write with this stamp is covered.
+    #[must_use]
+    pub fn covers(&self, stamp: Stamp) -> bool {
+        self.highest(stamp.origin).is_some_and(|highest| stamp.hlc <= highest)
+    }
+
+    /// Returns whether everything that `other` covers is covered here.
+    #[must_use]
+    pub fn covers_all(&self, other: &Self) -> bool {
+        other.closed.iter().all(|(node, before)| self.closed.get(node).is_some_and(|mine| mine >= before))
+            && other.iter().all(|stamp| self.covers(stamp))
+    }
+
+    /// Covers the write with this stamp, and all earlier ones of its origin.
+    pub fn advance(&mut self, stamp: Stamp) {
+        if !self.has_closed(stamp.origin) {
+            let slot = self.slots.entry(stamp.origin).or_insert(stamp.hlc);
+            *slot = stamp.hlc.max(*slot);
+        }
+    }
+
+    /// Returns whether this incarnation is closed.
+    #[must_use]
+    pub fn has_closed(&self, life: Origin) -> bool {
+        self.closed.get(&life.node).is_some_and(|before| life.incarnation < *before)
+    }
+
+    /// Returns the first incarnation of `node` that is not closed, if earlier ones are.
+    #[must_use]
+    pub fn closed_before(&self, node: NodeName) -> Option<Incarnation> {
+        self.closed.get(&node).copied()
+    }
+
+    /// Closes every incarnation of `before.node` earlier than `before`.
+    pub fn close(&mut self, before: Origin) {
+        let mark = self.closed.entry(before.node).or_insert(before.incarnation);
+        *mark = before.incarnation.max(*mark);
+        let before = Origin { incarnation: *mark, ..before };
+        let over: Vec<Origin> = self.lives(before.node).map(|life| life.origin).take_while(|life| *life < before).collect();
+        for life in over {
+            self.slots.remove(&life);
+        }
+    }
+
+    /// Iterates over the slots of one node's incarnations, oldest first.
+    pub fn lives(&self, node: NodeName) -> impl Iterator<Item = Stamp> {
+        let life = |incarnation| Origin { node, incarnation: Incarnation(incarnation) };
+        self.slots.range(life(0)..=life(u64::MAX)).map(|(origin, hlc)| Stamp { hlc: *hlc, origin: *origin })
+    }
+
+    /// Returns the newest incarnation of `node` that has a slot.
+    #[must_use]
+    pub fn newest_life(&self, node: NodeName) -> Option<Incarnation> {
+        let life = |incarnation| Origin { node, incarnation: Incarnation(incarnation) };
+        self.slots.range(life(0)..=life(u64::MAX)).next_back().map(|(origin, _)| origin.incarnation)
+    }
+
+    /// Covers everything that `other` covers.
+    pub fn merge(&mut self, other: &Self) {
+        other.closed.iter().for_each(|(node, before)| self.close(Origin { node: *node, incarnation: *before }));
+        other.iter().for_each(|stamp| self.advance(stamp));
+    }
+
+    /// Returns the vector that covers what both cover.
+    #[must_use]
+    pub fn meet(&self, other: &Self) -> Self {
+        let mut both = Self::new();
+        for (node, before) in &self.closed {
+            if let Some(theirs) = other.closed.get(node) {
+                both.close(Origin { node: *node, incarnation: *before.min(theirs) });
+            }
+        }
+        // An incarnation that one has closed and the other has not still has a slot with the other.
+        for Stamp { origin, .. } in self.iter().chain(other.iter()) {
+            if let (Some(mine), Some(theirs)) = (self.highest(origin), other.highest(origin)) {
+                both.advance(Stamp { hlc: mine.min(theirs), origin });
+            }
+        }
+        both
+    }
+
+    /// Iterates over the marks: the first incarnation of each node that is not closed.
+    pub fn marks(&self) -> impl Iterator<Item = Origin> {
+        self.closed.iter().map(|(node, incarnation)| Origin { node: *node, incarnation: *incarnation })
+    }
+
+    /// Iterates over the slots, each as the stamp of its newest covered write.
+    pub fn iter(&self) -> impl Iterator<Item = Stamp> {
+        self.slots.iter().map(|(origin, hlc)| Stamp { hlc: *hlc, origin: *origin })
+    }
+
+    /// Returns the number of slots and marks.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.slots.len() + self.closed.len()
+    }
+
+    /// Returns whether nothing is covered.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.slots.is_empty() && self.closed.is_empty()
+    }
+
+    /// Returns whether a node of this version can have made the vector.
+    #[must_use]
+    pub fn is_valid(&self) -> bool {
+        let lives = self.slots.keys().map(|origin| origin.incarnation).chain(self.closed.values().copied());
+        lives.max().is_none_or(|newest| newest <= INCARNATION_MAX) && self.slots.keys().all(|origin| !self.has_closed(*origin))
+    }
+
+    /// Returns a hash of the whole vector.
+    #[must_use]
+    pub fn hash(&self) -> u64 {
+        let mut hash = Xxh3::new();
+        let life = |hash: &mut Xxh3, origin: Origin| {
+            hash.update(origin.node.as_str().as_bytes());
+            hash.update(&[0]);
+            hash.update(&origin.incarnation.0.to_le_bytes());
+        };
+        self.marks().for_each(|mark| life(&mut hash, mark));
+        hash.update(&[0]);
+        for Stamp { hlc, origin } in self.iter() {
+            life(&mut hash, origin);
+            hash.update(&hlc.wall.0.to_le_bytes());
+            hash.update(&hlc.logical.to_le_bytes());
+        }
+        hash.digest()
+    }
+}
+
+impl FromIterator<Stamp> for VersionVector {
+    fn from_iter<I: IntoIterator<Item = Stamp>>(stamps: I) -> Self {
+        let mut vector = Self::new();
+        stamps.into_iter().for_each(|stamp| vector.advance(stamp));
+        vector
+    }
+}
+
+impl fmt::Debug for VersionVector {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let marks = self.marks().map(|mark| (mark.node.to_string(), format!("closed before {}", mark.incarnation)));
+        f.debug_map().entries(marks).entries(self.slots.iter()).finish()
+    }
+}

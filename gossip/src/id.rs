@@ -1,0 +1,233 @@
+//! Names of nodes, their incarnations, and entries. All are `Copy`: the core never clones a string to name
+//! something.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::time::UnixMillis;
+
+/// The length of the longest node name, in bytes.
+pub const NODE_NAME_BYTES_MAX: usize = 16;
+
+/// The name of a node: 1 to 16 of `a-z`, `0-9`, `-`. At most one living process has it at any time.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct NodeName([u8; NODE_NAME_BYTES_MAX]);
+
+/// The reason why a text is not a node name.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NodeNameError {
+    /// The text is empty or longer than [`NODE_NAME_BYTES_MAX`].
+    #[error("a node name has 1 to {NODE_NAME_BYTES_MAX} characters, not {0}")]
+    Length(usize),
+    /// The text has a character outside `a-z`, `0-9` and `-`.
+    #[error("a node name has only a-z, 0-9 and -, not {0:?}")]
+    Character(char),
+}
+
+impl NodeName {
+    /// Returns the name as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        let end = self.0.iter().position(|b| *b == 0).unwrap_or(NODE_NAME_BYTES_MAX);
+        std::str::from_utf8(&self.0[..end]).expect("a node name is ASCII by construction")
+    }
+
+    /// Returns the name, padded with zeros to the longest name.
+    #[must_use]
+    pub fn padded(&self) -> &[u8; NODE_NAME_BYTES_MAX] {
+        &self.0
+    }
+}
+
+impl FromStr for NodeName {
+    type Err = NodeNameError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if text.is_empty() || text.len() > NODE_NAME_BYTES_MAX {
+            return Err(NodeNameError::Length(text.chars().count()));
+        }
+        if let Some(c) = text.chars().find(|c| !matches!(c, 'a'..='z' | '0'..='9' | '-')) {
+            return Err(NodeNameError::Character(c));
+        }
+        let mut name = [0; NODE_NAME_BYTES_MAX];
+        name[..text.len()].copy_from_slice(text.as_bytes());
+        Ok(Self(name))
+    }
+}
+
+impl fmt::Display for NodeName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+impl fmt::Debug for NodeName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl Serialize for NodeName {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
+    }
+}
+
+impl<'de> Deserialize<'de> for NodeName {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = <&str>::deserialize(deserializer)?;
+        text.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+/// An incarnation of a node: each restart that lost memory begins a new, higher one. It is the wall time of
+/// that start in milliseconds, raised where needed so that no two incarnations of a name share it.
+///
+/// Incarnations of processes have even numbers. The odd ones are for obituaries, which name the end of a
+/// member: no process can ever begin, under whatever clock, the incarnation of an obituary.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Incarnation(pub u64);
+
+impl Incarnation {
+    /// Returns the incarnation that begins at this wall time, or up to a millisecond later.
+    #[must_use]
+    pub fn begun_at(wall: UnixMillis) -> Self {
+        Self(wall.0.saturating_add(1) & !1)
+    }
+
+    /// Returns the first incarnation of a process after this one.
+    #[must_use]
+    pub fn next_life(self) -> Self {
+        Self(self.0.saturating_add(2) & !1)
+    }
+
+    /// Returns the first obituary after this incarnation.
+    #[must_use]
+    pub fn next_obituary(self) -> Self {
+        Self(self.0.saturating_add(1) | 1)
+    }
+}
+
+impl fmt::Display for Incarnation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// The writer of a stamp: one incarnation of one node. Without the incarnation, a restarted node's first new
+/// write would claim, in every version vector, the earlier writes that it has lost.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Origin {
+    /// The node.
+    pub node: NodeName,
+    /// Its incarnation.
+    pub incarnation: Incarnation,
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.node, self.incarnation)
+    }
+}
+
+impl fmt::Debug for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self}")
+    }
+}
+
+/// The key of an entry: 16 bytes, usually a random UUID. A key that was deleted is never used again.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Key(Uuid);
+
+impl Key {
+    /// The lowest key: 16 zeros.
+    pub const MIN: Self = Self(Uuid::nil());
+
+    /// Returns the key of these bytes.
+    #[must_use]
+    pub const fn from_bytes(bytes: [u8; 16]) -> Self {
+        Self(Uuid::from_bytes(bytes))
+    }
+
+    /// Returns the key whose bytes are this number, the most significant first.
+    #[must_use]
+    pub const fn from_u128(number: u128) -> Self {
+        Self(Uuid::from_u128(number))
+    }
+
+    /// Returns the bytes.
+    #[must_use]
+    pub const fn as_bytes(&self) -> &[u8; 16] {
+        self.0.as_bytes()
+    }
+
+    /// Returns the key as a UUID.
+    #[must_use]
+    pub const fn uuid(self) -> Uuid {
+        self.0
+    }
+}
+
+impl From<Uuid> for Key {
+    fn from(uuid: Uuid) -> Self {
+        Self(uuid)
+    }
+}
+
+/// Parses a UUID in any of its usual forms.
+impl FromStr for Key {
+    type Err = uuid::Error;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        text.parse().map(Self)
+    }
+}
+
+impl fmt::Display for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl fmt::Debug for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_node_name_is_what_was_parsed_and_sorts_as_text_does() {
+        let mut names: Vec<NodeName> = ["metropolis", "capitol", "gotham", "city-10", "city-1"].map(|n| n.parse().unwrap()).to_vec();
+        names.sort();
+        let texts: Vec<&str> = names.iter().map(NodeName::as_str).collect();
+        assert_eq!(texts, ["capitol", "city-1", "city-10", "gotham", "metropolis"]);
+    }
+
+    #[test]
+    fn a_text_that_is_no_node_name_is_refused_with_the_reason() {
+        assert_eq!("".parse::<NodeName>(), Err(NodeNameError::Length(0)));
+        assert_eq!("a-name-of-17-char".parse::<NodeName>(), Err(NodeNameError::Length(17)));
+        assert_eq!("Gotham".parse::<NodeName>(), Err(NodeNameError::Character('G')));
+        assert_eq!("a\0b".parse::<NodeName>(), Err(NodeNameError::Character('\0')));
+    }
+
+    #[test]
+    fn lives_and_obituaries_rise_and_never_share_a_number() {
+        for wall in [0, 1, 2, 1_795_217_670_917] {
+            let life = Incarnation::begun_at(UnixMillis(wall));
+            assert!(life.0.is_multiple_of(2) && (wall..=wall + 1).contains(&life.0), "{life}");
+            let of_life = [life.next_life(), life.next_obituary()];
+            assert_eq!(of_life, [Incarnation(life.0 + 2), Incarnation(life.0 + 1)]);
+            let of_obituary = [of_life[1].next_life(), of_life[1].next_obituary()];
+            assert_eq!(of_obituary, [Incarnation(life.0 + 2), Incarnation(life.0 + 3)]);
+        }
+    }
+}

@@ -1,0 +1,48 @@
+#![doc = include_str!("../README.md")]
+
+mod clock;
+mod codec;
+mod crdt;
+pub mod fault;
+mod id;
+#[cfg(feature = "net")]
+pub mod link;
+mod machine;
+mod member;
+mod membership;
+mod message;
+mod observation;
+mod payload;
+mod plain;
+mod protocol;
+pub mod replica;
+mod supervise;
+#[cfg(test)]
+mod testing;
+mod time;
+mod timer;
+mod trace;
+pub mod wire;
+
+pub use clock::{Clock, Hlc, Stamp};
+pub use codec::{DecodeError, Dictionary, Reader, Writer};
+pub use crdt::batch::{Batch, Rows};
+pub use crdt::entry::{Entry, EntryRef, Rank, SEEN_MAX, Seen, Value};
+pub use crdt::fingerprint::Fingerprint;
+pub use crdt::interned::Interned;
+pub use crdt::map::Map;
+pub use crdt::version_vector::VersionVector;
+pub use id::{Incarnation, Key, NODE_NAME_BYTES_MAX, NodeName, NodeNameError, Origin};
+pub use machine::{Input, LinkDown, Machine, MachineInput, MachineOutput, Output};
+pub use member::{Member, MemberEvent, Write};
+pub use membership::{LinkRefusal, Roster};
+pub use message::{Application, Frame, Message};
+pub use observation::{Change, Changes, Observation, Pulled};
+pub use payload::{DIGEST_HEADER_BYTES, Payload};
+pub use plain::{PLAIN_BYTES_MAX, Plain, PlainError};
+pub use protocol::{Envelope, PullOptions, PullOutcome, Question, Step, Summary};
+pub use replica::Replica;
+pub use supervise::Intensity;
+pub use time::{Now, UnixMillis};
+pub use timer::{Timer, earliest};
+pub use trace::TraceContext;

@@ -1,0 +1,44 @@
+//! Links: the only asynchronous part. It owns sockets, clocks and tasks, and knows of machines only
+//! their contract.
+//!
+//! A [`Supervisor`] runs a node: one incarnation of its machine after the other. Its port serves HTTP
+//! and, at `/cluster`, the WebSockets of other nodes ([`serve`]).
+
+mod clock;
+mod close;
+mod config;
+mod connection;
+mod connection_limit;
+mod control;
+mod dialer;
+mod driver;
+#[cfg(feature = "echo")]
+pub mod echo;
+mod event_log;
+mod faults;
+mod freeze;
+mod handshake;
+mod healthcheck;
+mod http_request;
+mod listener;
+mod outcome;
+mod problem;
+mod secret;
+mod supervisor;
+mod table;
+mod telemetry;
+mod tls;
+mod upgrade;
+
+pub use close::{close, close_code};
+pub use config::ClusterConfig;
+pub use connection_limit::{ConnectionLimit, LimitReached, Permit};
+pub use freeze::thaw;
+pub use healthcheck::ready;
+pub use listener::{Limits, Port, serve};
+pub use problem::{Problem, shortened, unknown_path, wrong_method};
+pub use secret::{Purpose, Secret};
+pub use supervisor::{IncarnationEnd, Node, NodeConfig, NodeEnd, Supervisor};
+pub use telemetry::{Direction, FrameStats, Hooks, NoHooks, NoTelemetry, Telemetry};
+pub use tls::{Files as TlsFiles, Tls};
+pub use upgrade::{Socket, not_upgraded, upgrade};

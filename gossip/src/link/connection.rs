@@ -1,0 +1,172 @@
+//! One WebSocket to one peer, from hello to close.
+//!
+//! Invariants: nothing but the handshake is read before both ends have proved that they belong to the
+//! cluster. Both ends ping every second; three seconds of silence end the link.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::stream::{SplitSink, SplitStream};
+use futures_util::{SinkExt, StreamExt};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::sync::{OwnedSemaphorePermit, mpsc};
+use tokio::time::{interval, timeout};
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
+
+use crate::link::close::close;
+use crate::link::handshake::{self, Identity};
+use crate::link::outcome::{Admitted, ConnectionEvent, End, Ended};
+use crate::link::telemetry::{Direction, FrameStats, Telemetry};
+use crate::message::{Application, Frame};
+use crate::wire;
+
+/// The interval at which each end pings.
+const PING_INTERVAL: Duration = Duration::from_secs(1);
+/// The longest silence, and the longest time to send one message, before the link is given up.
+const SILENCE_MAX: Duration = Duration::from_secs(3);
+/// The most frames that may wait to be sent. The link to a peer that is slower is dropped.
+pub(super) const OUTGOING_MAX: usize = 1_024;
+
+/// Returns the WebSocket limits of every link.
+pub(super) fn limits(frame_bytes_max: usize) -> WebSocketConfig {
+    WebSocketConfig::default().max_message_size(Some(frame_bytes_max)).max_frame_size(Some(frame_bytes_max))
+}
+
+/// The channel to a driver, and the counters of what connections do.
+pub(super) struct Reports<A: Application> {
+    pub(super) events: mpsc::Sender<ConnectionEvent<A>>,
+    pub(super) telemetry: Arc<dyn Telemetry>,
+}
+
+impl<A: Application> Clone for Reports<A> {
+    fn clone(&self) -> Self {
+        Self { events: self.events.clone(), telemetry: Arc::clone(&self.telemetry) }
+    }
+}
+
+/// Runs a connection from hello to close, and returns why it ended. `unauthenticated` is a permit for
+/// peers that have not introduced themselves; it is released when the peer has, or has gone.
+pub(super) async fn run<A, S>(
+    mut socket: WebSocketStream<S>,
+    end: End,
+    identity: &Identity,
+    address: &str,
+    reports: &Reports<A>,
+    mut unauthenticated: Option<OwnedSemaphorePermit>,
+) -> Ended
+where
+    A: Application,
+    S: AsyncRead + AsyncWrite + Unpin + Send,
+{
+    let introduced = handshake::introduce(&mut socket, end, identity, address, &reports.events).await;
+    let ended = match introduced {
+        Ok(Admitted { connection, outgoing }) => {
+            drop(unauthenticated.take());
+            let ended = pump(&mut socket, connection, outgoing, reports, identity.frame_bytes_max).await;
+            // A driver that is gone needs no report.
+            let ended_event = ConnectionEvent::Ended { connection, cause: ended.cause() };
+            let _ = reports.events.send(ended_event).await;
+            ended
+        }
+        Err(ended) => ended,
+    };
+    match (&ended, ended.close_code()) {
+        (reason, Some(code)) => close(&mut socket, Some((code, &reason.to_string()))).await,
+        (Ended::Closed | Ended::RefusedByPeer(_), None) => close(&mut socket, None).await,
+        // The peer is gone, or silent.
+        (_, None) => {}
+    }
+    ended
+}
+
+fn count<A: Application>(telemetry: &dyn Telemetry, direction: Direction, frame: &Frame<A>, bytes: usize) {
+    telemetry.frame(FrameStats { direction, kind: frame.kind(), bytes, entries: frame.entries() });
+}
+
+/// Sends and receives at the same time, so that two peers with full buffers never wait for each other.
+async fn pump<A, S>(
+    socket: &mut WebSocketStream<S>,
+    connection: u64,
+    outgoing: mpsc::Receiver<Frame<A>>,
+    reports: &Reports<A>,
+    frame_bytes_max: usize,
+) -> Ended
+where
+    A: Application,
+    S: AsyncRead + AsyncWrite + Unpin + Send,
+{
+    let (sink, stream) = socket.split();
+    // Frames that the peer sent before it went are received before the failure to send is noticed.
+    tokio::select! {
+        biased;
+        ended = receive(stream, connection, reports) => ended,
+        ended = send(sink, outgoing, &*reports.telemetry, frame_bytes_max) => ended,
+    }
+}
+
+async fn send<A, S>(
+    mut sink: SplitSink<&mut WebSocketStream<S>, Message>,
+    mut outgoing: mpsc::Receiver<Frame<A>>,
+    telemetry: &dyn Telemetry,
+    frame_bytes_max: usize,
+) -> Ended
+where
+    A: Application,
+    S: AsyncRead + AsyncWrite + Unpin + Send,
+{
+    let mut ping = interval(PING_INTERVAL);
+    loop {
+        let message = tokio::select! {
+            frame = outgoing.recv() => match frame.map(|frame| (wire::encode(&frame), frame)) {
+                Some((bytes, _)) if bytes.len() > frame_bytes_max => {
+                    return Ended::TooLarge(bytes.len());
+                }
+                Some((bytes, frame)) => {
+                    count(telemetry, Direction::Out, &frame, bytes.len());
+                    Message::binary(bytes)
+                }
+                None => return Ended::OwnEnd,
+            },
+            _ = ping.tick() => Message::Ping(Vec::new().into()),
+        };
+        match timeout(SILENCE_MAX, sink.send(message)).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => return error.into(),
+            Err(_) => return Ended::Silent,
+        }
+    }
+}
+
+async fn receive<A, S>(mut stream: SplitStream<&mut WebSocketStream<S>>, connection: u64, reports: &Reports<A>) -> Ended
+where
+    A: Application,
+    S: AsyncRead + AsyncWrite + Unpin + Send,
+{
+    loop {
+        let frame = match timeout(SILENCE_MAX, stream.next()).await {
+            Err(_) => return Ended::Silent,
+            Ok(None | Some(Ok(Message::Close(None)))) => return Ended::Closed,
+            Ok(Some(Ok(Message::Close(Some(close))))) if u16::from(close.code) >= 4000 => {
+                return Ended::RefusedByPeer(close.reason.to_string());
+            }
+            Ok(Some(Ok(Message::Close(Some(_))))) => return Ended::Closed,
+            Ok(Some(Ok(Message::Ping(_) | Message::Pong(_)))) => continue,
+            Ok(Some(Ok(Message::Text(_) | Message::Frame(_)))) => return Ended::NotBinary,
+            Ok(Some(Ok(Message::Binary(bytes)))) => match wire::decode(&bytes) {
+                Ok(frame) => {
+                    count(&*reports.telemetry, Direction::In, &frame, bytes.len());
+                    frame
+                }
+                Err(error) => return error.into(),
+            },
+            Ok(Some(Err(error))) => return error.into(),
+        };
+        if reports.events.send(ConnectionEvent::Frame { connection, frame }).await.is_err() {
+            // This incarnation has ended. Its last frames are sent before the link goes; the other
+            // direction sees to that.
+            return std::future::pending().await;
+        }
+    }
+}

@@ -1,0 +1,170 @@
+//! The requests of the controller to a process: faults in force there, the pace of its gossip, its end.
+//!
+//! Invariant: they belong to the process and not to an incarnation, so a crash heals nothing.
+
+use std::ops::ControlFlow;
+use std::time::Duration;
+
+use axum::Router;
+use tokio::sync::{mpsc, watch};
+use tracing::info;
+
+use crate::fault::{Control, FAULTS_MAX, FaultId, Pace, Report};
+use crate::id::NodeName;
+use crate::link::clock::SystemClock;
+use crate::link::faults::Faults;
+use crate::link::freeze::{self, Thaw};
+use crate::link::secret::Secret;
+use crate::message::Application;
+use crate::time::Now;
+
+/// The interval between reports to the controller while faults are in force.
+const REPORT_INTERVAL: Duration = Duration::from_millis(500);
+
+/// The way in which the controller ends a process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum End {
+    /// As a signal does.
+    Stop,
+    /// Immediately.
+    Kill,
+}
+
+/// The faults and the pace in force at this process.
+pub(super) struct Controls<A: Application> {
+    pub(super) faults: Faults<A>,
+    /// The pace that the controller last set, and when its lease ends.
+    pace: Option<(Pace, Duration)>,
+    frozen: watch::Sender<bool>,
+    /// The freezes that are to end.
+    thaw: (mpsc::Sender<FaultId>, mpsc::Receiver<FaultId>),
+    report_at: Duration,
+}
+
+impl<A: Application> Controls<A> {
+    pub(super) fn new(me: NodeName, seed: u64) -> Self {
+        Self {
+            faults: Faults::new(me, seed),
+            pace: None,
+            frozen: watch::Sender::new(false),
+            thaw: mpsc::channel(FAULTS_MAX),
+            report_at: Duration::ZERO,
+        }
+    }
+
+    /// Returns a receiver of whether the process is frozen, for tasks that must stop then.
+    pub(super) fn frozen(&self) -> watch::Receiver<bool> {
+        self.frozen.subscribe()
+    }
+
+    /// Returns `router`, which answers nothing while the process is frozen, and the route that ends a freeze.
+    pub(super) fn gate(&self, router: Router, me: NodeName, secret: Secret) -> Router {
+        let thaw = self.thaw.0.clone();
+        freeze::gate(router, self.frozen(), Thaw { me, secret, thaw })
+    }
+
+    /// Returns whether the process is frozen.
+    pub(super) fn is_frozen(&self, now: Now) -> bool {
+        self.faults.is_frozen(now.mono)
+    }
+
+    /// Waits until a freeze is ended, or until a fault ends by itself.
+    pub(super) async fn sleep(&mut self, now: Now) {
+        let at_most = self.faults.ends_at().unwrap_or(now.mono).saturating_sub(now.mono);
+        if let Ok(Some(fault)) = tokio::time::timeout(at_most, self.thaw.1.recv()).await {
+            info!(%fault, "trouble is healed");
+            // Only this one: the request may be late, and another freeze may be in force.
+            self.faults.heal(fault);
+        }
+        self.report_soon();
+    }
+
+    /// Does what the controller asks. Returns the new pace, if that is what it asked.
+    pub(super) fn apply(&mut self, now: Now, control: Control) -> ControlFlow<End, Option<Pace>> {
+        match control {
+            Control::Inject { fault, heal_after } => {
+                info!(fault = %fault.id, kind = fault.kind.as_str(), from = %fault.from, to = ?fault.to, ?heal_after, "trouble begins");
+                self.faults.inject(now.mono, fault, heal_after);
+                self.report_soon();
+            }
+            Control::Heal(fault) => {
+                info!(%fault, "trouble is healed");
+                self.faults.heal(fault);
+                self.report_soon();
+            }
+            Control::Pace(pace) => {
+                self.pace = Some((pace, now.mono + Pace::LEASE));
+                return ControlFlow::Continue(Some(pace));
+            }
+            Control::Stop => return ControlFlow::Break(End::Stop),
+            Control::Kill => return ControlFlow::Break(End::Kill),
+        }
+        ControlFlow::Continue(None)
+    }
+
+    /// Ends faults that are over, and applies the others to the clock and the connections.
+    pub(super) fn update(&mut self, now: Now, clock: &SystemClock) {
+        if self.faults.expire(now.mono) {
+            info!("trouble has healed by itself");
+            self.report_soon();
+        }
+        clock.skew(self.faults.skew_ms());
+        let frozen = self.is_frozen(now);
+        // Only on a change, since every write wakes the tasks that wait for it.
+        self.frozen.send_if_modified(|before| std::mem::replace(before, frozen) != frozen);
+    }
+
+    /// Makes the next report due at once.
+    pub(super) fn report_soon(&mut self) {
+        self.report_at = Duration::ZERO;
+    }
+
+    /// Returns the report that is due, if any.
+    pub(super) fn report(&mut self, now: Now) -> Option<Report> {
+        if self.report_at > now.mono {
+            return None;
+        }
+        self.report_at = if self.faults.any() { now.mono + REPORT_INTERVAL } else { Duration::MAX };
+        Some(Report { faults: self.faults.list(now.mono), wall: now.wall })
+    }
+
+    /// Returns when there is something to do.
+    pub(super) fn deadline(&self, now: Now) -> Option<Duration> {
+        self.faults.deadline(now.mono).into_iter().chain([self.report_at]).min()
+    }
+
+    /// Returns the pace that an incarnation begins with, if it is not the usual one.
+    pub(super) fn pace(&self, now: Now) -> Option<Pace> {
+        self.pace.filter(|(_, until)| *until > now.mono).map(|(pace, _)| pace)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fault::{Fault, FaultKind};
+    use crate::testing::Texts;
+    use crate::time::UnixMillis;
+
+    fn at(ms: u64) -> Now {
+        Now { mono: Duration::from_millis(ms), wall: UnixMillis(ms) }
+    }
+
+    #[tokio::test]
+    async fn only_who_ends_the_freeze_in_force_wakes_the_process() {
+        let me: NodeName = "gotham".parse().unwrap();
+        let mut controls = Controls::<Texts>::new(me, 7);
+        let freeze = |id| Fault { id: FaultId(id), kind: FaultKind::Freeze, from: me, to: None, both: false };
+        let inject = |id| Control::Inject { fault: freeze(id), heal_after: Duration::from_secs(30) };
+        // The first is over before it took hold, and what should wake the process comes late.
+        assert!(controls.apply(at(0), inject(1)).is_continue());
+        assert!(controls.apply(at(10), Control::Heal(FaultId(1))).is_continue());
+        controls.thaw.0.try_send(FaultId(1)).unwrap();
+        assert!(controls.apply(at(20), inject(2)).is_continue() && controls.apply(at(20), inject(3)).is_continue());
+        for (ends, stays_frozen) in [(None, true), (Some(2), true), (Some(3), false)] {
+            ends.into_iter().for_each(|id| controls.thaw.0.try_send(FaultId(id)).unwrap());
+            controls.sleep(at(200)).await;
+            assert_eq!(controls.is_frozen(at(200)), stays_frozen, "{ends:?}");
+        }
+    }
+}

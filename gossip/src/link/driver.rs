@@ -1,0 +1,335 @@
+//! The production driver of a machine: runs it and its links for one incarnation.
+//!
+//! Invariants: one task owns the machine, so there is no lock. A deadline is compared with the clock before
+//! every wait, so steady input never starves the timers.
+
+use std::ops::ControlFlow;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{Semaphore, mpsc, watch};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tracing::{Instrument as _, debug, info, warn};
+
+use crate::fault::Control;
+use crate::id::{NodeName, Origin};
+use crate::link::clock::SystemClock;
+use crate::link::config::ClusterConfig;
+use crate::link::connection::{self, Reports};
+use crate::link::control::{self, Controls};
+use crate::link::dialer::{self, Dialer};
+use crate::link::freeze::freezable;
+use crate::link::handshake::Identity;
+use crate::link::listener::Incoming;
+use crate::link::outcome::{ConnectionEvent, End, Ended as ConnectionEnded};
+use crate::link::table::Links;
+use crate::link::telemetry::{Hooks, Telemetry};
+use crate::machine::{Input, LinkDown, Machine, MachineInput, Output};
+use crate::message::Frame;
+use crate::time::Now;
+
+/// The longest delay of what is due by what comes in. A machine that is always due, because it has much to
+/// catch up with, still takes input in between.
+const TICK_PAUSE: Duration = Duration::from_millis(2);
+/// The most reports of connections that may wait for the machine; more make their connections wait.
+const EVENTS_MAX: usize = 1_024;
+/// The most peers that may be authenticating at once.
+const UNAUTHENTICATED_MAX: usize = 64;
+
+/// The surroundings of one incarnation's machine.
+pub(super) struct Surroundings<'a, M: Machine> {
+    /// The cluster.
+    pub(super) cluster: &'a ClusterConfig,
+    /// The clocks.
+    pub(super) clock: &'a SystemClock,
+    /// The signal that ends the node.
+    pub(super) stop: &'a CancellationToken,
+    /// The tasks of the node.
+    pub(super) tasks: &'a TaskTracker,
+    /// Whether the incarnation has joined.
+    pub(super) joined: watch::Receiver<bool>,
+    /// The controller's requests to the process.
+    pub(super) controls: &'a mut Controls<M::App>,
+    /// The counters.
+    pub(super) telemetry: Arc<dyn Telemetry>,
+}
+
+/// The way in which an incarnation ended.
+pub(super) enum Ended<B> {
+    /// The node was asked to stop.
+    Stopped,
+    /// The controller ended the process immediately.
+    Killed,
+    /// An event of the machine ended it.
+    Broke(B),
+}
+
+/// A machine and its links.
+struct Driver<'a, M: Machine, F, H> {
+    machine: &'a mut M,
+    on_event: F,
+    hooks: H,
+    me: Origin,
+    controller: Option<NodeName>,
+    clock: &'a SystemClock,
+    stop: &'a CancellationToken,
+    tasks: &'a TaskTracker,
+    controls: &'a mut Controls<M::App>,
+    links: Links<M::App>,
+    identity: Identity,
+    reports: Reports<M::App>,
+    unauthenticated: Arc<Semaphore>,
+    ticked: Duration,
+}
+
+/// Drives `machine` as the incarnation `me` until `on_event` breaks, the node is stopped, or the controller
+/// ends the process.
+///
+/// When it returns, or is dropped, its links close after what was sent before.
+pub(super) async fn drive<M, B>(
+    machine: &mut M,
+    me: Origin,
+    surroundings: Surroundings<'_, M>,
+    incoming: &mut mpsc::Receiver<Incoming>,
+    commands: &mut mpsc::Receiver<M::Command>,
+    on_event: impl FnMut(&M, M::Event) -> ControlFlow<B>,
+    hooks: impl Hooks<M>,
+) -> Ended<B>
+where
+    M: Machine,
+{
+    let (events, mut happened) = mpsc::channel(EVENTS_MAX);
+    let mut driver = Driver::new(machine, me, surroundings, events, on_event, hooks);
+    loop {
+        let now = driver.clock.now();
+        driver.controls.update(now, driver.clock);
+        driver.hooks.elapsed(now.mono);
+        if driver.controls.is_frozen(now) {
+            tokio::select! {
+                () = driver.stop.cancelled() => return Ended::Stopped,
+                () = driver.controls.sleep(now) => {}
+            }
+            continue;
+        }
+        driver.send_delayed(now);
+        let has_input = !(happened.is_empty() && commands.is_empty());
+        driver.tick(now, has_input);
+        if let ControlFlow::Break(ended) = driver.do_outputs() {
+            return ended;
+        }
+        driver.hooks.idle(driver.machine);
+        let has_input = !(happened.is_empty() && commands.is_empty());
+        let deadline = driver.deadline(has_input);
+        tokio::select! {
+            () = driver.stop.cancelled() => return Ended::Stopped,
+            () = driver.clock.sleep_until(deadline) => {}
+            Some(event) = happened.recv() => {
+                if let ControlFlow::Break(ended) = driver.on_connection_event(event) {
+                    return ended;
+                }
+            }
+            Some(peer) = incoming.recv() => driver.accept(peer),
+            Some(command) = commands.recv() => {
+                driver.machine.handle(driver.clock.now(), Input::Command(command));
+            }
+        }
+    }
+}
+
+impl<'a, M, B, F, H> Driver<'a, M, F, H>
+where
+    M: Machine,
+    F: FnMut(&M, M::Event) -> ControlFlow<B>,
+    H: Hooks<M>,
+{
+    /// Starts dialling, and brings the machine's pace up to date.
+    fn new(
+        machine: &'a mut M,
+        me: Origin,
+        surroundings: Surroundings<'a, M>,
+        events: mpsc::Sender<ConnectionEvent<M::App>>,
+        on_event: F,
+        hooks: H,
+    ) -> Self {
+        let Surroundings { cluster, clock, stop, tasks, joined, controls, telemetry } = surroundings;
+        let (secret, frame_bytes_max) = (cluster.secret.clone(), cluster.frame_bytes_max);
+        let identity = Identity { me, secret, joined, frame_bytes_max };
+        let links = Links::new(me, cluster.roster.clone(), Arc::clone(&telemetry));
+        let reports = Reports { events, telemetry };
+        for (peer, address) in &cluster.addresses {
+            let dialer = Dialer {
+                peer: *peer,
+                address: address.clone(),
+                identity: identity.clone(),
+                tls: cluster.tls.clone(),
+                reports: reports.clone(),
+            };
+            let dialing = dialer::keep_dialing(dialer, links.linked());
+            tasks.spawn(freezable(controls.frozen(), dialing).in_current_span());
+        }
+        for peer in cluster.roster.peers() {
+            reports.telemetry.link_changed(peer, Some(LinkDown::Lost));
+        }
+        controls.faults.forget_waiting();
+        if let Some(pace) = controls.pace(clock.now()) {
+            machine.handle(clock.now(), Input::Pace(pace));
+        }
+        Self {
+            machine,
+            on_event,
+            hooks,
+            me,
+            controller: cluster.controller,
+            clock,
+            stop,
+            tasks,
+            controls,
+            links,
+            identity,
+            reports,
+            unauthenticated: Arc::new(Semaphore::new(UNAUTHENTICATED_MAX)),
+            ticked: Duration::ZERO,
+        }
+    }
+
+    /// Sends the frames that faults have delayed until now.
+    fn send_delayed(&mut self, now: Now) {
+        while let Some((to, frame)) = self.controls.faults.due(now.mono) {
+            self.links.send(to, frame);
+        }
+    }
+
+    fn tick(&mut self, now: Now, has_input: bool) {
+        let is_due = self.machine.deadline().is_some_and(|deadline| deadline <= now.mono);
+        if is_due && (!has_input || self.ticked + TICK_PAUSE <= now.mono) {
+            self.machine.tick(now);
+            self.ticked = self.clock.now().mono;
+        }
+    }
+
+    /// Returns when to go on without input.
+    fn deadline(&self, has_input: bool) -> Option<Duration> {
+        let tick = self.machine.deadline();
+        let tick = tick.map(|due| if has_input { due.max(self.ticked + TICK_PAUSE) } else { due });
+        tick.into_iter().chain(self.controls.deadline(self.clock.now())).min()
+    }
+
+    /// Does what the machine asks, and passes on the links that this costs, until it asks nothing more.
+    fn do_outputs(&mut self) -> ControlFlow<Ended<B>> {
+        loop {
+            while let Some(output) = self.machine.poll() {
+                match output {
+                    // The controller also controls its own process.
+                    Output::Send { to, frame: Frame::Control(control) } if to == self.me.node => {
+                        self.apply(control)?;
+                    }
+                    Output::Send { to, mut frame } => {
+                        let now = self.clock.now();
+                        self.hooks.sending(now.mono, to, &mut frame);
+                        self.links.pass(&mut self.controls.faults, now, to, frame);
+                    }
+                    Output::Event(event) => {
+                        if let ControlFlow::Break(reason) = (self.on_event)(self.machine, event) {
+                            return ControlFlow::Break(Ended::Broke(reason));
+                        }
+                    }
+                }
+            }
+            // A link that sending has cost may make the machine ask for more before the next wait.
+            if let Some(peer) = self.links.take_lost() {
+                self.handle(Input::LinkDown { peer, cause: LinkDown::Lost });
+            } else if let Some(controller) = self.controller
+                && let Some(report) = self.controls.report(self.clock.now())
+            {
+                let report = Frame::Report(report);
+                if controller == self.me.node {
+                    self.machine.handle(self.clock.now(), Input::Frame { from: controller, frame: report });
+                } else {
+                    self.links.send(controller, report);
+                }
+            } else {
+                return ControlFlow::Continue(());
+            }
+        }
+    }
+
+    fn on_connection_event(&mut self, event: ConnectionEvent<M::App>) -> ControlFlow<Ended<B>> {
+        for input in self.links.on_event(event) {
+            if let Input::Frame { from, frame: Frame::Control(control) } = input {
+                if Some(from) == self.controller {
+                    self.apply(control)?;
+                } else {
+                    warn!(%from, "refused: only the controller may send control frames");
+                }
+            } else {
+                self.handle(input);
+            }
+        }
+        ControlFlow::Continue(())
+    }
+
+    /// Passes an input to the machine, and to whatever else follows links.
+    fn handle(&mut self, input: MachineInput<M>) {
+        match &input {
+            Input::LinkUp { peer, .. } => {
+                self.reports.telemetry.link_changed(*peer, None);
+                if Some(*peer) == self.controller {
+                    self.controls.report_soon();
+                }
+            }
+            Input::LinkDown { peer, cause } => {
+                self.reports.telemetry.link_changed(*peer, Some(*cause));
+            }
+            Input::Frame { from, frame } => {
+                self.hooks.received(self.clock.now().mono, *from, frame);
+            }
+            Input::Refused { .. } | Input::Pace(_) | Input::Command(_) => {}
+        }
+        self.machine.handle(self.clock.now(), input);
+    }
+
+    /// Does what the controller asks of the process, and tells the machine its new pace.
+    fn apply(&mut self, control: Control) -> ControlFlow<Ended<B>> {
+        match self.controls.apply(self.clock.now(), control) {
+            ControlFlow::Continue(pace) => {
+                self.controls.update(self.clock.now(), self.clock);
+                if let Some(pace) = pace {
+                    self.machine.handle(self.clock.now(), Input::Pace(pace));
+                }
+                ControlFlow::Continue(())
+            }
+            ControlFlow::Break(control::End::Stop) => {
+                info!("asked to stop");
+                self.stop.cancel();
+                ControlFlow::Break(Ended::Stopped)
+            }
+            ControlFlow::Break(control::End::Kill) => ControlFlow::Break(Ended::Killed),
+        }
+    }
+
+    /// Runs the connection of a peer that has connected.
+    fn accept(&self, incoming: Incoming) {
+        let Incoming { socket, address, certificate, permit } = incoming;
+        let Ok(unauthenticated) = Arc::clone(&self.unauthenticated).try_acquire_owned() else {
+            self.reports.telemetry.peer_refused("too_many");
+            warn!(%address, "too many unauthenticated peers");
+            return;
+        };
+        let (identity, reports) = (self.identity.clone(), self.reports.clone());
+        let link = async move {
+            let _permit = permit;
+            let (end, peer) = (End::Listener(certificate), Some(unauthenticated));
+            let ended = connection::run(socket, end, &identity, &address, &reports, peer).await;
+            if let Some(reason) = ended.turned_away() {
+                reports.telemetry.peer_refused(reason);
+            }
+            if matches!(ended, ConnectionEnded::Closed | ConnectionEnded::OwnEnd) {
+                debug!(%address, "link ended: {ended}");
+            } else {
+                warn!(%address, "link ended: {ended}");
+            }
+        };
+        self.tasks.spawn(freezable(self.controls.frozen(), link).in_current_span());
+    }
+}

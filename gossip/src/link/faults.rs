@@ -1,0 +1,399 @@
+//! The faults in force at one process, applied to the rounds that it sends. Sans-io: the driver passes the
+//! time and each frame in.
+//!
+//! Invariants: each node applies faults to what it sends itself, so a one-way fault needs one node; every
+//! fault ends by itself, even where the controller is gone; delayed frames are bounded, and further ones
+//! are lost, as on a real network.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
+
+use crate::fault::{FAULTS_MAX, Fault, FaultId, FaultKind, Frames, InForce, Permille};
+use crate::id::NodeName;
+use crate::message::{Application, Frame};
+use crate::wire;
+
+/// The most frames that may be delayed at once.
+const WAITING_MAX: usize = 4_096;
+/// The longest queue before a throttle; further frames are dropped.
+const QUEUE_MAX: Duration = Duration::from_secs(10);
+/// The delay before a freeze takes effect: long enough to report it first.
+const FREEZE_LAG: Duration = Duration::from_millis(100);
+/// The delay of a reordered frame, during which others overtake it.
+const OVERTAKEN_BY: Duration = Duration::from_millis(150);
+
+/// The faults in force, and the frames that they delay. All times are on the process's monotonic clock.
+#[derive(Debug)]
+pub(super) struct Faults<A: Application> {
+    me: NodeName,
+    in_force: BTreeMap<FaultId, State>,
+    /// The delayed frames by due time, then by arrival.
+    waiting: BTreeMap<(Duration, u64), (NodeName, Frame<A>)>,
+    /// The earliest due time of the next frame for a node that is to stay in order.
+    in_order: BTreeMap<NodeName, Duration>,
+    next: u64,
+    rng: StdRng,
+}
+
+#[derive(Debug)]
+struct State {
+    fault: Fault,
+    since: Duration,
+    until: Duration,
+    frames: Frames,
+    /// When a throttle is free again.
+    free_at: Duration,
+}
+
+impl<A: Application> Faults<A> {
+    pub(super) fn new(me: NodeName, seed: u64) -> Self {
+        Self {
+            me,
+            in_force: BTreeMap::new(),
+            waiting: BTreeMap::new(),
+            in_order: BTreeMap::new(),
+            next: 0,
+            rng: StdRng::seed_from_u64(seed),
+        }
+    }
+
+    /// Puts the fault in force, or extends it. A fault that does not concern this node, or is one too many,
+    /// is ignored.
+    pub(super) fn inject(&mut self, now: Duration, fault: Fault, heal_after: Duration) {
+        if !fault.concerns(self.me) || self.in_force.len() >= FAULTS_MAX && !self.in_force.contains_key(&fault.id) {
+            return;
+        }
+        let until = now + heal_after;
+        let state = self.in_force.entry(fault.id).or_insert(State { fault, since: now, until, frames: Frames::default(), free_at: now });
+        state.until = until;
+    }
+
+    /// Ends the fault. Frames that it delayed stay due when they were; later ones do not wait for them.
+    pub(super) fn heal(&mut self, fault: FaultId) {
+        self.in_force.remove(&fault);
+        self.forget_order();
+    }
+
+    /// Lets later frames overtake delayed ones, unless another fault still delays.
+    fn forget_order(&mut self) {
+        let holds_back = |state: &State| matches!(state.fault.kind, FaultKind::Delay { .. } | FaultKind::Throttle(_));
+        if !self.in_force.values().any(holds_back) {
+            self.in_order.clear();
+        }
+    }
+
+    /// Ends the faults whose time is over. Returns whether there were any.
+    pub(super) fn expire(&mut self, now: Duration) -> bool {
+        let before = self.in_force.len();
+        self.in_force.retain(|_, state| state.until > now);
+        let ended = self.in_force.len() < before;
+        if ended {
+            self.forget_order();
+        }
+        ended
+    }
+
+    /// Returns whether any fault is in force.
+    pub(super) fn any(&self) -> bool {
+        !self.in_force.is_empty()
+    }
+
+    /// Returns whether the process is frozen.
+    pub(super) fn is_frozen(&self, now: Duration) -> bool {
+        self.freezes_at().is_some_and(|at| at <= now)
+    }
+
+    fn freezes_at(&self) -> Option<Duration> {
+        let freezes = self.in_force.values().filter(|state| state.fault.kind == FaultKind::Freeze);
+        freezes.map(|state| state.since + FREEZE_LAG).min()
+    }
+
+    /// Returns the offset of this node's wall clock, in milliseconds.
+    pub(super) fn skew_ms(&self) -> i64 {
+        let skews = self.in_force.values().filter_map(|state| if let FaultKind::Skew(ms) = state.fault.kind { Some(ms) } else { None });
+        skews.sum()
+    }
+
+    /// Returns all faults in force.
+    pub(super) fn list(&self, now: Duration) -> Vec<InForce> {
+        let in_force = |state: &State| InForce { fault: state.fault, remaining: state.until.saturating_sub(now), frames: state.frames };
+        self.in_force.values().map(in_force).collect()
+    }
+
+    /// Returns when the next fault ends by itself.
+    pub(super) fn ends_at(&self) -> Option<Duration> {
+        self.in_force.values().map(|state| state.until).min()
+    }
+
+    /// Returns when there is something to do: a fault ends, a freeze takes effect, or a frame is due.
+    pub(super) fn deadline(&self, now: Duration) -> Option<Duration> {
+        let frame = self.waiting.keys().map(|(due, _)| *due).next();
+        let freeze = self.freezes_at().filter(|at| *at > now);
+        [self.ends_at(), frame, freeze].into_iter().flatten().min()
+    }
+
+    /// Drops the delayed frames of an incarnation that has ended.
+    pub(super) fn forget_waiting(&mut self) {
+        self.waiting.clear();
+        self.in_order.clear();
+    }
+
+    /// Returns the next delayed frame that is due, and its receiver.
+    pub(super) fn due(&mut self, now: Duration) -> Option<(NodeName, Frame<A>)> {
+        let next = self.waiting.first_entry().filter(|next| next.key().0 <= now)?.remove();
+        if self.waiting.is_empty() {
+            self.in_order.clear();
+        }
+        Some(next)
+    }
+
+    /// Takes a frame for the link to `to`. Returns it if it is to be sent at once.
+    pub(super) fn pass(&mut self, now: Duration, to: NodeName, frame: Frame<A>) -> Option<Frame<A>> {
+        if self.in_force.is_empty() && self.waiting.is_empty() {
+            return Some(frame);
+        }
+        let Frame::Round(envelope) = &frame else { return Some(frame) };
+        // Faults apply to a carried round on its link and between its two ends.
+        let end = if envelope.from.node == self.me { envelope.to.node } else { to };
+        let (mut due, mut copies, mut in_order) = (now, 1, true);
+        let Self { me, in_force, rng, .. } = self;
+        for state in in_force.values_mut().filter(|state| state.fault.befalls(*me, to) || state.fault.befalls(*me, end)) {
+            state.frames.seen += 1;
+            let passes = match state.fault.kind {
+                FaultKind::Freeze | FaultKind::Skew(_) => true,
+                FaultKind::Cut => false,
+                FaultKind::Loss(chance) => !happens(rng, chance),
+                FaultKind::Duplicate(chance) => {
+                    let twice = happens(rng, chance);
+                    copies += u32::from(twice);
+                    state.frames.duplicated += u64::from(twice);
+                    true
+                }
+                FaultKind::Reorder(chance) => {
+                    let overtaken = happens(rng, chance);
+                    if overtaken {
+                        due += OVERTAKEN_BY;
+                        in_order = false;
+                    }
+                    state.frames.delayed += u64::from(overtaken);
+                    true
+                }
+                FaultKind::Delay { by, jitter } => {
+                    due += by - jitter + rng.random_range(Duration::ZERO..=jitter * 2);
+                    state.frames.delayed += 1;
+                    true
+                }
+                FaultKind::Throttle(bytes_per_s) => {
+                    let bytes = u32::try_from(wire::encode(&frame).len()).unwrap_or(u32::MAX);
+                    let begins_at = state.free_at.max(now);
+                    // A frame that finds no queue passes in the end, however large it is.
+                    let fits = begins_at - now <= QUEUE_MAX;
+                    if fits {
+                        state.free_at = begins_at + Duration::from_secs(1) * bytes / bytes_per_s;
+                        state.frames.delayed += 1;
+                        due += state.free_at - now;
+                    }
+                    fits
+                }
+            };
+            if !passes {
+                state.frames.dropped += 1;
+                return None;
+            }
+        }
+        if in_order {
+            let last = self.in_order.entry(to).or_insert(due);
+            due = due.max(*last);
+            *last = due;
+        }
+        if due <= now && copies == 1 {
+            return Some(frame);
+        }
+        for _ in 0..copies {
+            if self.waiting.len() < WAITING_MAX {
+                self.waiting.insert((due, self.next), (to, frame.clone()));
+                self.next += 1;
+            }
+        }
+        None
+    }
+}
+
+fn happens(rng: &mut StdRng, chance: Permille) -> bool {
+    rng.random_bool(chance.probability())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::id::{Incarnation, Origin};
+    use crate::protocol::{Envelope, Step};
+    use crate::testing::Texts;
+
+    type Faults = super::Faults<Texts>;
+    type Frame = crate::message::Frame<Texts>;
+
+    fn name(text: &str) -> NodeName {
+        text.parse().unwrap()
+    }
+
+    fn ms(millis: u64) -> Duration {
+        Duration::from_millis(millis)
+    }
+
+    /// The frame with this number, by gotham, to `to`.
+    fn frame(to: &str, number: u32) -> Frame {
+        let life = |node| Origin { node: name(node), incarnation: Incarnation(1) };
+        Frame::Round(Envelope { from: life("gotham"), to: life(to), round: 1, step: Step::Ack { chunks: number } })
+    }
+
+    fn number(frame: &Frame) -> u32 {
+        let Frame::Round(Envelope { step: Step::Ack { chunks }, .. }) = frame else { panic!("not one of these tests' frames: {frame:?}") };
+        *chunks
+    }
+
+    fn with(kind: FaultKind, to: Option<&str>) -> Faults {
+        let mut faults = Faults::new(name("gotham"), 7);
+        let fault = Fault { id: FaultId(1), kind, from: name("gotham"), to: to.map(name), both: false };
+        faults.inject(ms(0), fault, ms(30_000));
+        faults
+    }
+
+    /// Sends a thousand frames to metropolis, one a millisecond, and returns what came out, and when, in milliseconds.
+    fn a_thousand(faults: &mut Faults) -> Vec<(u64, u32)> {
+        let mut out = Vec::new();
+        for millis in 0..20_000 {
+            while let Some((_, frame)) = faults.due(ms(millis)) {
+                out.push((millis, number(&frame)));
+            }
+            if millis < 1_000 {
+                let sent = u32::try_from(millis).unwrap();
+                out.extend(faults.pass(ms(millis), name("metropolis"), frame("metropolis", sent)).map(|frame| (millis, number(&frame))));
+            }
+        }
+        out
+    }
+
+    fn frames(faults: &Faults) -> Frames {
+        faults.list(ms(0))[0].frames
+    }
+
+    fn is_in_order(out: &[(u64, u32)]) -> bool {
+        out.windows(2).all(|pair| pair[0].1 < pair[1].1)
+    }
+
+    #[test]
+    fn a_cut_stops_rounds_to_whom_it_names_and_nothing_else() {
+        let mut faults = with(FaultKind::Cut, Some("metropolis"));
+        assert_eq!(faults.pass(ms(1), name("metropolis"), frame("metropolis", 1)), None);
+        assert_eq!(faults.pass(ms(1), name("dispatch"), frame("metropolis", 1)), None, "nor by way of a third");
+        assert!(faults.pass(ms(1), name("capitol"), frame("capitol", 1)).is_some());
+        assert!(faults.pass(ms(1), name("metropolis"), Frame::Observe { since: 0, pulls: 0 }).is_some(), "observation is exempt");
+        assert_eq!(frames(&faults), Frames { seen: 2, dropped: 2, ..Frames::default() });
+    }
+
+    #[test]
+    fn a_carrier_is_held_up_by_what_befalls_its_own_link() {
+        let mut faults = Faults::new(name("dispatch"), 7);
+        let fault = Fault { id: FaultId(1), kind: FaultKind::Cut, from: name("dispatch"), to: Some(name("metropolis")), both: false };
+        faults.inject(ms(0), fault, ms(1_000));
+        assert_eq!(faults.pass(ms(1), name("metropolis"), frame("metropolis", 1)), None);
+        assert!(faults.pass(ms(1), name("capitol"), frame("metropolis", 1)).is_some());
+    }
+
+    #[test]
+    fn a_delay_keeps_the_order_and_holds_each_frame_as_long_as_it_says() {
+        let mut faults = with(FaultKind::Delay { by: ms(300), jitter: ms(40) }, None);
+        let out = a_thousand(&mut faults);
+        assert_eq!(out.len(), 1_000);
+        assert!(is_in_order(&out));
+        let held: Vec<u64> = out.iter().map(|(came, sent)| came - u64::from(*sent)).collect();
+        assert!(held.iter().all(|held| (260..=341).contains(held)), "{held:?}");
+        assert!(held.iter().any(|held| *held < 290) || held.iter().any(|held| *held > 310), "there is jitter");
+        assert_eq!(frames(&faults), Frames { seen: 1_000, delayed: 1_000, ..Frames::default() });
+    }
+
+    #[test]
+    fn losses_and_repetitions_come_as_often_as_they_say() {
+        let twenty = Permille::from_percent(20.0).unwrap();
+        let mut faults = with(FaultKind::Loss(twenty), None);
+        let out = a_thousand(&mut faults);
+        let lost = frames(&faults).dropped;
+        assert!((150..250).contains(&lost) && out.len() as u64 == 1_000 - lost && is_in_order(&out), "{lost}");
+        let mut faults = with(FaultKind::Duplicate(twenty), None);
+        let out = a_thousand(&mut faults);
+        let twice = frames(&faults).duplicated;
+        assert!((150..250).contains(&twice) && out.len() as u64 == 1_000 + twice, "{twice}");
+    }
+
+    #[test]
+    fn some_frames_are_overtaken_and_none_is_lost() {
+        let mut faults = with(FaultKind::Reorder(Permille::from_percent(10.0).unwrap()), None);
+        let out = a_thousand(&mut faults);
+        let mut numbers: Vec<u32> = out.iter().map(|(_, number)| *number).collect();
+        assert!(!is_in_order(&out));
+        numbers.sort_unstable();
+        assert_eq!(numbers, (0..1_000).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn a_throttle_lets_through_what_it_says_and_its_queue_overflows() {
+        let mut faults = with(FaultKind::Throttle(1_000), None);
+        let bytes = wire::encode(&frame("metropolis", 500)).len() as u64;
+        let out = a_thousand(&mut faults);
+        let in_five_seconds = out.iter().filter(|(came, _)| *came < 5_000).count() as u64 * bytes;
+        assert!((4_500..=5_200).contains(&in_five_seconds), "{in_five_seconds} bytes");
+        assert!(is_in_order(&out) && frames(&faults).dropped > 0, "{:?}", frames(&faults));
+    }
+
+    #[test]
+    fn a_fault_ends_by_itself_or_when_it_is_healed_and_what_comes_then_need_not_wait() {
+        let mut faults = with(FaultKind::Delay { by: ms(5_000), jitter: ms(0) }, None);
+        assert_eq!(faults.pass(ms(0), name("metropolis"), frame("metropolis", 1)), None);
+        faults.heal(FaultId(1));
+        assert!(faults.pass(ms(1), name("metropolis"), frame("metropolis", 2)).is_some());
+        assert_eq!(faults.due(ms(4_999)), None);
+        assert!(faults.due(ms(5_000)).is_some());
+
+        let mut faults = with(FaultKind::Cut, None);
+        assert_eq!(faults.deadline(ms(0)), Some(ms(30_000)));
+        assert!(!faults.expire(ms(29_999)) && faults.expire(ms(30_000)) && !faults.any());
+    }
+
+    #[test]
+    fn an_injection_repeated_lasts_from_then_and_counts_on() {
+        let mut faults = with(FaultKind::Cut, None);
+        assert_eq!(faults.pass(ms(0), name("capitol"), frame("capitol", 1)), None);
+        let fault = faults.list(ms(0))[0].fault;
+        faults.inject(ms(20_000), fault, ms(30_000));
+        let [in_force] = &faults.list(ms(20_000))[..] else { panic!("one fault") };
+        assert_eq!((in_force.remaining, in_force.frames.dropped), (ms(30_000), 1));
+    }
+
+    #[test]
+    fn more_than_the_most_and_what_does_not_concern_this_node_is_ignored() {
+        let mut faults = Faults::new(name("gotham"), 7);
+        let cut = |id, from| Fault { id: FaultId(id), kind: FaultKind::Cut, from: name(from), to: None, both: false };
+        faults.inject(ms(0), cut(1_000, "capitol"), ms(1_000));
+        assert!(!faults.any());
+        for id in 0..100 {
+            faults.inject(ms(0), cut(id, "gotham"), ms(1_000));
+        }
+        assert_eq!(faults.list(ms(0)).len(), FAULTS_MAX);
+    }
+
+    #[test]
+    fn a_freeze_and_a_skew_hold_up_no_frame() {
+        let mut faults = with(FaultKind::Skew(1_500), None);
+        let freeze = Fault { id: FaultId(2), kind: FaultKind::Freeze, ..faults.list(ms(0))[0].fault };
+        faults.inject(ms(0), freeze, ms(9_000));
+        assert!(!faults.is_frozen(ms(99)) && faults.is_frozen(ms(100)) && faults.skew_ms() == 1_500);
+        assert_eq!((faults.deadline(ms(0)), faults.deadline(ms(100))), (Some(ms(100)), Some(ms(9_000))));
+        assert!(faults.pass(ms(0), name("capitol"), frame("capitol", 1)).is_some());
+        faults.heal(FaultId(2));
+        assert!(!faults.is_frozen(ms(100)) && faults.skew_ms() == 1_500);
+    }
+}

@@ -1,0 +1,44 @@
+//! One HTTP request to one node, over TLS where the cluster uses it.
+
+use std::fmt::Display;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use axum::http::StatusCode;
+use hyper_util::rt::TokioIo;
+use tokio::net::{TcpStream, ToSocketAddrs};
+use tokio::time::timeout;
+
+use crate::id::NodeName;
+use crate::link::config::ClusterConfig;
+use crate::link::tls;
+
+/// The time for the whole exchange.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// Sends `request` to `node` at `address`, and expects the status `expected`.
+///
+/// # Errors
+/// Where the node cannot be reached or does not answer in time, or answers another status.
+pub(super) async fn send(
+    cluster: &ClusterConfig,
+    node: NodeName,
+    address: impl ToSocketAddrs + Display,
+    request: hyper::Request<String>,
+    expected: StatusCode,
+) -> anyhow::Result<()> {
+    let asked = async {
+        let stream = TcpStream::connect(&address).await.with_context(|| format!("connecting to {address}"))?;
+        let stream = tls::connect(cluster.tls.as_ref(), node, stream).await.with_context(|| format!("speaking TLS with {address}"))?;
+        let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
+        let answer = sender.send_request(request);
+        tokio::select! {
+            biased;
+            answer = answer => Ok(answer?.status()),
+            ended = connection => Err(ended.map_or_else(anyhow::Error::from, |()| anyhow::anyhow!("{address} closed the connection"))),
+        }
+    };
+    let status = timeout(REQUEST_TIMEOUT, asked).await.with_context(|| format!("{address} gives no answer"))??;
+    anyhow::ensure!(status == expected, "{address} answers {status}");
+    Ok(())
+}

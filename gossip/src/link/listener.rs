@@ -1,0 +1,273 @@
+//! A node's one port: HTTP/1.1 with its own accept loop, and `/cluster`, where other nodes connect.
+//!
+//! The loop is written here because `axum::serve` gives hyper no timer: a client that never finishes its
+//! headers would be waited for without end. Invariant: no new connection affects those that are open; a
+//! connection over the limit is refused with a reason.
+
+use std::convert::Infallible;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::to_bytes;
+use axum::extract::{ConnectInfo, Extension, Request, State};
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse as _, Response};
+use axum::routing::get;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Semaphore, mpsc};
+use tokio::time::timeout;
+use tokio_io_timeout::TimeoutStream;
+use tokio_util::either::Either;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tower_service::Service;
+use tracing::{debug, warn};
+
+use crate::link::connection;
+use crate::link::connection_limit::{ConnectionLimit, Permit};
+use crate::link::problem::Problem;
+use crate::link::telemetry::Telemetry;
+use crate::link::tls::{Certificate, Stream, Tls};
+use crate::link::upgrade::{Socket, not_upgraded, upgrade};
+
+/// The pause of accepting when the process has no file descriptors left.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// The most connections that are told at the same time that they are over the limit; further ones are
+/// dropped.
+const REFUSALS_MAX: usize = 64;
+/// The time that a refused client may take to read the reason.
+const REFUSAL_TIMEOUT: Duration = Duration::from_secs(1);
+/// The size of the read buffer, in bytes. The headers of a request must fit.
+const BUFFER_BYTES_MAX: usize = 64 * 1024;
+/// The first byte of every TLS connection.
+const TLS_HANDSHAKE: u8 = 0x16;
+
+/// The limits of connections.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// The most open connections, WebSockets and links among them; further ones are refused with 503.
+    pub connections: usize,
+    /// The most open connections from one address.
+    pub connections_per_address: usize,
+    /// The time that a client may take to send the headers of a request, from the start of the connection
+    /// or the end of the request before.
+    pub header_timeout: Duration,
+    /// The time for which a client may accept nothing of what is sent to it.
+    pub idle_timeout: Duration,
+}
+
+/// Limits for a node of a small cluster.
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            connections: 4_096,
+            connections_per_address: 2_048,
+            header_timeout: Duration::from_secs(10),
+            idle_timeout: Duration::from_secs(30),
+        }
+    }
+}
+
+/// A node's port.
+#[derive(Debug)]
+pub struct Port {
+    /// The listener.
+    pub listener: TcpListener,
+    /// The certificates that everything on the port is encrypted by, if it is.
+    pub tls: Option<Tls>,
+    /// The limits of connections.
+    pub limits: Limits,
+}
+
+/// A peer that has connected and is not authenticated yet.
+pub(super) struct Incoming {
+    pub(super) socket: Socket,
+    pub(super) address: String,
+    pub(super) certificate: Option<Certificate>,
+    /// Its permit among the connections.
+    pub(super) permit: Arc<Permit>,
+}
+
+/// The other end of a connection, as far as TLS knows.
+#[derive(Clone, Debug)]
+pub(super) enum Caller {
+    /// A client without TLS, since this node uses none.
+    Plain,
+    /// A client without a certificate: a browser, for example.
+    Unknown,
+    /// A client with a certificate of this cluster.
+    Certified(Certificate),
+}
+
+/// Where peers that have connected wait for the driver.
+#[derive(Clone)]
+struct ClusterRoute {
+    incoming: mpsc::Sender<Incoming>,
+    frame_bytes_max: usize,
+    telemetry: Arc<dyn Telemetry>,
+}
+
+/// Returns the route `/cluster`, at which other nodes connect. The peers go to `incoming`.
+pub(super) fn cluster_route(incoming: mpsc::Sender<Incoming>, frame_bytes_max: usize, telemetry: Arc<dyn Telemetry>) -> Router {
+    let state = ClusterRoute { incoming, frame_bytes_max, telemetry };
+    Router::new().route("/cluster", get(connect)).with_state(state)
+}
+
+async fn connect(
+    State(ClusterRoute { incoming, frame_bytes_max, telemetry }): State<ClusterRoute>,
+    ConnectInfo(address): ConnectInfo<SocketAddr>,
+    Extension(caller): Extension<Caller>,
+    Extension(permit): Extension<Arc<Permit>>,
+    request: Request,
+) -> Response {
+    let refused = |code, detail| not_upgraded(Problem::new(StatusCode::FORBIDDEN, code, detail));
+    if request.headers().contains_key(header::ORIGIN) {
+        return refused("foreign_origin", "only nodes connect here, not browsers");
+    }
+    let certificate = match caller {
+        Caller::Plain => None,
+        Caller::Certified(certificate) => Some(certificate),
+        Caller::Unknown => {
+            let detail = "only nodes connect here, with a certificate of this cluster";
+            return refused("not_a_member", detail);
+        }
+    };
+    upgrade(request, connection::limits(frame_bytes_max), async move |socket| {
+        let address = address.to_string();
+        // With a full queue the peer is dropped; it will dial again.
+        if incoming.try_send(Incoming { socket, address: address.clone(), certificate, permit }).is_err() {
+            telemetry.peer_refused("too_many");
+            warn!(%address, "too many unauthenticated peers");
+        }
+    })
+}
+
+/// Serves `router` on `port` until `stop`, each connection as a task of `tasks`.
+pub async fn serve(port: Port, router: Router, stop: CancellationToken, tasks: TaskTracker) {
+    let Port { listener, tls, limits } = port;
+    let permits = ConnectionLimit::new(limits.connections, limits.connections_per_address);
+    let refusals = Arc::new(Semaphore::new(REFUSALS_MAX));
+    loop {
+        let (stream, address) = tokio::select! {
+            () = stop.cancelled() => return,
+            accepted = listener.accept() => match accepted {
+                Ok(accepted) => accepted,
+                Err(error) => {
+                    // Usually the process has no file descriptors left; some will be released.
+                    warn!("cannot accept a connection: {error}");
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                    continue;
+                }
+            },
+        };
+        let _ = stream.set_nodelay(true);
+        let Ok(permit) = permits.acquire(address.ip()) else {
+            debug!(%address, "connection limit reached");
+            // A TLS client could not read the refusal.
+            if let (None, Ok(turn)) = (&tls, Arc::clone(&refusals).try_acquire_owned()) {
+                tasks.spawn(async move {
+                    refuse(stream, Problem::unavailable("no_place", "too many connections are open; nothing was changed")).await;
+                    drop(turn);
+                });
+            }
+            continue;
+        };
+        let (router, stop, tls) = (router.clone(), stop.clone(), tls.clone());
+        tasks.spawn(async move {
+            let opened = tokio::select! {
+                opened = timeout(limits.header_timeout, begin(stream, tls.as_ref())) => opened,
+                () = stop.cancelled() => return,
+            };
+            match opened {
+                Ok(Ok((stream, caller))) => {
+                    let client = Client { address, caller, permit: Arc::new(permit) };
+                    serve_connection(stream, client, router, limits, stop).await;
+                }
+                Ok(Err(error)) => debug!(%address, "no TLS: {error}"),
+                Err(_) => debug!(%address, "sent nothing in time"),
+            }
+        });
+    }
+}
+
+/// Starts TLS, if this node uses it.
+async fn begin(stream: TcpStream, tls: Option<&Tls>) -> io::Result<(Stream, Caller)> {
+    let Some(tls) = tls else { return Ok((Either::Left(stream), Caller::Plain)) };
+    let mut first = [0];
+    if stream.peek(&mut first).await? == 1 && first != [TLS_HANDSHAKE] {
+        let why = "this port speaks TLS: the address begins with https; nothing was changed";
+        refuse(stream, Problem::malformed("tls_required", why)).await;
+        return Err(io::Error::new(io::ErrorKind::InvalidData, "client without TLS"));
+    }
+    let (stream, certificate) = tls.accept(stream).await?;
+    Ok((stream, certificate.map_or(Caller::Unknown, Caller::Certified)))
+}
+
+/// The other end of a connection.
+#[derive(Clone)]
+struct Client {
+    address: SocketAddr,
+    caller: Caller,
+    /// A WebSocket that the connection becomes keeps it.
+    permit: Arc<Permit>,
+}
+
+/// Answers the requests of one connection until it ends.
+async fn serve_connection(stream: Stream, client: Client, router: Router, limits: Limits, stop: CancellationToken) {
+    let address = client.address;
+    let service = service_fn(move |mut request: hyper::Request<hyper::body::Incoming>| {
+        request.extensions_mut().insert(ConnectInfo(client.address));
+        request.extensions_mut().insert(client.caller.clone());
+        request.extensions_mut().insert(Arc::clone(&client.permit));
+        let mut router = router.clone();
+        async move { Ok::<_, Infallible>(router.call(request).await.unwrap_or_else(|never| match never {})) }
+    });
+    // Reading has timeouts of its own: those of headers, bodies and WebSockets.
+    let mut stream = TimeoutStream::new(stream);
+    stream.set_write_timeout(Some(limits.idle_timeout));
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(limits.header_timeout)
+        .max_headers(100)
+        .max_buf_size(BUFFER_BYTES_MAX)
+        .serve_connection(TokioIo::new(Box::pin(stream)), service)
+        .with_upgrades();
+    let mut connection = std::pin::pin!(connection);
+    let served = tokio::select! {
+        served = connection.as_mut() => served,
+        () = stop.cancelled() => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    if let Err(error) = served {
+        debug!(%address, "connection ended: {error}");
+    }
+}
+
+/// Answers why the connection is refused. Input is discarded: left unread, it would reset the connection
+/// before the reason is read.
+async fn refuse(mut stream: TcpStream, why: Problem) {
+    let _ = timeout(REFUSAL_TIMEOUT, async {
+        let (head, body) = why.into_response().into_parts();
+        let mut answer = format!("HTTP/1.1 {}\r\nconnection: close\r\n", head.status).into_bytes();
+        for (name, value) in &head.headers {
+            answer.extend([name.as_str().as_bytes(), b": ", value.as_bytes(), b"\r\n"].concat());
+        }
+        answer.extend(b"\r\n");
+        answer.extend(to_bytes(body, BUFFER_BYTES_MAX).await.map_err(io::Error::other)?);
+        stream.write_all(&answer).await?;
+        stream.shutdown().await?;
+        let mut dropped = [0; 1_024];
+        while stream.read(&mut dropped).await? > 0 {}
+        io::Result::Ok(())
+    })
+    .await;
+}

@@ -1,0 +1,79 @@
+//! The upgrade of an HTTP request to a WebSocket.
+//!
+//! Written here and not taken from axum, because [closing](crate::link::close()) needs the connection
+//! beneath the socket, and because a request that is not a WebSocket request gets a problem document.
+
+use std::sync::Arc;
+
+use axum::extract::Request;
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use hyper::upgrade::Upgraded;
+use hyper_util::rt::TokioIo;
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
+use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
+use tracing::debug;
+
+use crate::link::connection_limit::Permit;
+use crate::link::problem::Problem;
+
+/// The server's end of a WebSocket.
+pub type Socket = WebSocketStream<TokioIo<Upgraded>>;
+
+/// Answers a WebSocket request, and passes the socket to `then`. The limits of `config` apply to what is
+/// received.
+pub fn upgrade<F: Future<Output = ()> + Send>(
+    mut request: Request,
+    config: WebSocketConfig,
+    then: impl FnOnce(Socket) -> F + Send + 'static,
+) -> Response {
+    let accept = match accept_key(request.headers()) {
+        Ok(accept) => accept,
+        Err(problem) => return not_upgraded(problem),
+    };
+    // The permit of the HTTP connection goes on with the socket.
+    let permit = request.extensions().get::<Arc<Permit>>().cloned();
+    let upgraded = hyper::upgrade::on(&mut request);
+    tokio::spawn(async move {
+        let _permit = permit;
+        match upgraded.await {
+            Ok(upgraded) => then(WebSocketStream::from_raw_socket(TokioIo::new(upgraded), Role::Server, Some(config)).await).await,
+            Err(error) => debug!("upgrade failed: {error}"),
+        }
+    });
+    let headers = [
+        (header::CONNECTION, HeaderValue::from_static("Upgrade")),
+        (header::UPGRADE, HeaderValue::from_static("websocket")),
+        (header::SEC_WEBSOCKET_ACCEPT, accept),
+    ];
+    (StatusCode::SWITCHING_PROTOCOLS, headers).into_response()
+}
+
+/// Returns a refusal of a WebSocket request, which names the protocol that is spoken (RFC 9110, section
+/// 15.5.22; RFC 6455, section 4.4).
+#[must_use]
+pub fn not_upgraded(problem: Problem) -> Response {
+    ([(header::UPGRADE, "websocket"), (header::SEC_WEBSOCKET_VERSION, "13")], problem).into_response()
+}
+
+/// Returns the answer to the key of a WebSocket request (RFC 6455, section 4.2.1).
+fn accept_key(headers: &HeaderMap) -> Result<HeaderValue, Problem> {
+    let has = |name, token: &str| {
+        let value = headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
+        value.split(',').any(|part| part.trim().eq_ignore_ascii_case(token))
+    };
+    if !has(header::CONNECTION, "upgrade") || !has(header::UPGRADE, "websocket") {
+        return Err(Problem::new(
+            StatusCode::UPGRADE_REQUIRED,
+            "not_a_websocket",
+            "this is a WebSocket endpoint: ask for an upgrade to one",
+        ));
+    }
+    if !has(header::SEC_WEBSOCKET_VERSION, "13") {
+        return Err(Problem::new(StatusCode::UPGRADE_REQUIRED, "websocket_version", "Sec-WebSocket-Version must be 13"));
+    }
+    let key = headers.get(header::SEC_WEBSOCKET_KEY).filter(|key| key.len() == 24);
+    let accept = key.and_then(|key| HeaderValue::from_str(&derive_accept_key(key.as_bytes())).ok());
+    accept.ok_or_else(|| Problem::malformed("websocket_key", "Sec-WebSocket-Key is missing or malformed"))
+}

@@ -1,0 +1,161 @@
+//! A ready-made machine: a replica that gossips with every peer it is linked to.
+//!
+//! Invariants: it pulls from one linked peer each interval, in turn; every write of its process is answered
+//! once.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
+
+use crate::crdt::entry::{Entry, Value};
+use crate::fault::Pace;
+use crate::id::{Incarnation, Key, NodeName, Origin};
+use crate::machine::{Input, Machine, MachineInput, MachineOutput, Output};
+use crate::message::{Application, Frame};
+use crate::replica::{self, Replica, WriteError};
+use crate::time::Now;
+use crate::timer::{Timer, earliest};
+
+/// A machine that replicates a map, and does nothing else.
+///
+/// It answers no commands of other nodes and no observation. An application that needs more writes a
+/// [`Machine`] of its own around a [`Replica`]; this one is an example of how.
+#[derive(Clone, Debug)]
+pub struct Member<A: Application> {
+    replica: Replica<A::Value>,
+    links: BTreeMap<NodeName, Incarnation>,
+    /// The peer that was pulled from last.
+    last: Option<NodeName>,
+    gossip: Timer,
+    /// When the lease of the current pace ends.
+    pace_ends: Option<Duration>,
+    out: VecDeque<Output<A, MemberEvent<A>>>,
+}
+
+/// A write that the process of a [`Member`] asks for.
+#[derive(Clone, Debug)]
+pub struct Write<A: Application> {
+    /// The number that the answer repeats.
+    pub ticket: u64,
+    /// The key.
+    pub key: Key,
+    /// The value, or a tombstone.
+    pub value: Value<A::Value>,
+}
+
+/// A report of a [`Member`] to its process.
+#[derive(Clone, Debug)]
+pub enum MemberEvent<A: Application> {
+    /// A write was made, or refused.
+    Written {
+        /// The number of the write.
+        ticket: u64,
+        /// The new entry, or the reason why nothing was changed.
+        result: Result<Entry<A::Value>, WriteError>,
+    },
+    /// An event of the replica.
+    Replica(replica::Event),
+}
+
+impl<A: Application> Member<A> {
+    /// Returns an empty member at the start of the incarnation `me`. It pulls from a peer each
+    /// `gossip_interval`.
+    #[must_use]
+    pub fn new(me: Origin, config: replica::Config, gossip_interval: Duration, now: Now) -> Self {
+        Self {
+            replica: Replica::new(me, config, now),
+            links: BTreeMap::new(),
+            last: None,
+            gossip: Timer::new(Some(gossip_interval), 1.0, now),
+            pace_ends: None,
+            out: VecDeque::new(),
+        }
+    }
+
+    /// Returns the replica.
+    #[must_use]
+    pub fn replica(&self) -> &Replica<A::Value> {
+        &self.replica
+    }
+
+    fn on_frame(&mut self, now: Now, from: NodeName, frame: Frame<A>) {
+        match frame {
+            Frame::Round(envelope) => self.replica.handle(now, from, envelope),
+            Frame::Command { .. }
+            | Frame::Answer { .. }
+            | Frame::Observe { .. }
+            | Frame::Observation(_)
+            | Frame::Control(_)
+            | Frame::Report(_) => {}
+        }
+    }
+
+    /// Pulls from the next peer in the order of the names.
+    fn gossip(&mut self, now: Now) {
+        let after = self.links.keys().find(|peer| self.last.is_none_or(|last| **peer > last));
+        let Some(next) = after.or_else(|| self.links.keys().next()).copied() else { return };
+        self.last = Some(next);
+        let peer = Origin { node: next, incarnation: self.links[&next] };
+        self.replica.pull(now, peer, next, true);
+    }
+
+    fn set_pace(&mut self, now: Now, pace: Pace) {
+        self.gossip.set_pace(pace, now);
+        self.replica.pause(pace == Pace::PAUSED);
+        self.pace_ends = (pace != Pace::FREE).then(|| now.mono + Pace::LEASE);
+    }
+
+    fn take_replica_outputs(&mut self) {
+        while let Some(output) = self.replica.poll() {
+            self.out.push_back(match output {
+                replica::Output::Send { via, envelope } => Output::Send { to: via, frame: Frame::Round(envelope) },
+                replica::Output::Event(event) => Output::Event(MemberEvent::Replica(event)),
+            });
+        }
+    }
+}
+
+impl<A: Application> Machine for Member<A> {
+    type App = A;
+    type Command = Write<A>;
+    type Event = MemberEvent<A>;
+
+    fn handle(&mut self, now: Now, input: MachineInput<Self>) {
+        match input {
+            Input::LinkUp { peer, incarnation } => {
+                self.links.insert(peer, incarnation);
+                self.replica.link_up(now, Origin { node: peer, incarnation });
+            }
+            Input::LinkDown { peer, cause: _ } => {
+                self.links.remove(&peer);
+                self.replica.link_down(peer);
+            }
+            Input::Refused { alive, .. } => self.replica.refused(now, alive),
+            Input::Frame { from, frame } => self.on_frame(now, from, frame),
+            Input::Pace(pace) => self.set_pace(now, pace),
+            Input::Command(Write { ticket, key, value }) => {
+                let result = self.replica.write(now, key, value);
+                self.out.push_back(Output::Event(MemberEvent::Written { ticket, result }));
+            }
+        }
+        self.take_replica_outputs();
+    }
+
+    fn poll(&mut self) -> Option<MachineOutput<Self>> {
+        self.out.pop_front()
+    }
+
+    fn deadline(&self) -> Option<Duration> {
+        earliest([self.replica.deadline(), self.gossip.deadline(), self.pace_ends])
+    }
+
+    fn tick(&mut self, now: Now) {
+        if self.pace_ends.is_some_and(|at| at <= now.mono) {
+            self.set_pace(now, Pace::FREE);
+        }
+        self.replica.tick(now);
+        if self.gossip.is_due(now) {
+            self.gossip(now);
+        }
+        self.take_replica_outputs();
+    }
+}

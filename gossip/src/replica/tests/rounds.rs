@@ -1,0 +1,337 @@
+//! Rounds: staging, serving, repetition, carrying, and giving up.
+
+use super::*;
+
+#[test]
+pub(super) fn a_mutual_pull_leaves_both_the_same() {
+    let (mut a, mut b) = (replica("a", 1), replica("b", 1));
+    for number in 0..5 {
+        a.write(at(2_000), key(number), live(50)).unwrap();
+        b.write(at(2_000), key(100 + number), live(60)).unwrap();
+    }
+    b.pull(at(2_001), a.me(), a.me().node, true);
+    let events = talk(at(2_001), &mut a, &mut b);
+    assert_eq!(a.summary(), b.summary());
+    assert_eq!(a.map().live(), 10);
+    let committed = |replica: &Replica| Event::Committed { source: replica.me(), entries: 5, changed: 5, full: false };
+    assert_eq!(events, [committed(&a), committed(&b)], "and nothing else, although each is told of its own life");
+}
+
+#[test]
+pub(super) fn two_equal_replicas_say_two_short_words() {
+    let (mut a, mut b) = (replica("a", 1), replica("b", 1));
+    a.write(at(2_000), key(1), live(50)).unwrap();
+    pull(at(2_001), &mut a, &mut b);
+    pull(at(2_001), &mut b, &mut a);
+    b.pull(at(2_002), a.me(), a.me().node, true);
+    let question = drain(&mut b).0.remove(0);
+    a.handle(at(2_002), b.me().node, question.clone());
+    let answer = drain(&mut a).0.remove(0);
+    assert!(matches!(answer.step, Step::Same { .. }));
+    for envelope in [question, answer] {
+        let bytes = crate::wire::encode(&Frame::Round(envelope));
+        assert!(bytes.len() <= 100, "{} bytes", bytes.len());
+    }
+}
+
+/// S1: half a delta claims nothing. A's x is overwritten by B; C gets the first chunk of B's delta, then B dies.
+#[test]
+pub(super) fn half_a_round_claims_nothing() {
+    let (mut a, mut b, mut c) = (replica("a", 1), replica("b", 1), replica("c", 1));
+    a.write(at(2_000), key(1), live(10)).unwrap();
+    a.write(at(2_001), key(2), live(20)).unwrap();
+    pull(at(2_002), &mut a, &mut b);
+    b.write(at(2_003), key(1), live(30)).unwrap();
+    let round = answer_to_pull(at(2_004), &mut b, &mut c);
+    c.handle(at(2_004), b.me().node, round[0].clone());
+    c.link_down(b.me().node);
+    assert!(knows_only_itself(&c) && c.map().live() == 0);
+    pull(at(2_005), &mut a, &mut c);
+    assert_eq!((number(&c, 1), number(&c, 2)), (Some(10), Some(20)), "nobody else will ever send them");
+}
+
+/// S12: a delta made for the old life reaches the new one, which must not believe that it has the rest.
+#[test]
+pub(super) fn a_round_made_for_another_life_is_dropped() {
+    let (mut a, mut b) = (replica("a", 1), replica("b", 1));
+    a.write(at(2_000), key(1), live(10)).unwrap();
+    pull(at(2_001), &mut a, &mut b);
+    a.write(at(2_002), key(2), live(20)).unwrap();
+    let late = answer_to_pull(at(2_003), &mut a, &mut b);
+    let mut b2 = newborn("b", 2, at(2_004));
+    b2.pull(at(2_004), a.me(), a.me().node, false);
+    for envelope in late {
+        b2.handle(at(2_005), a.me().node, envelope.clone());
+        // Not even where the number of the round is the same by chance.
+        b2.handle(at(2_005), a.me().node, Envelope { round: 1, ..envelope });
+    }
+    assert!(knows_only_itself(&b2));
+    talk(at(2_006), &mut a, &mut b2);
+    assert_eq!((number(&b2, 1), number(&b2, 2)), (Some(10), Some(20)));
+}
+
+#[test]
+pub(super) fn a_round_from_another_life_than_the_one_asked_is_dropped() {
+    let (mut a, mut b) = (replica("a", 1), replica("b", 1));
+    a.write(at(2_000), key(1), live(10)).unwrap();
+    let parts = answer_to_pull(at(2_001), &mut a, &mut b);
+    for part in parts.iter().cloned() {
+        b.handle(at(2_002), a.me().node, Envelope { from: origin("a", 2), ..part });
+    }
+    assert_eq!(drain(&mut b), (vec![], vec![]));
+    parts.into_iter().for_each(|part| b.handle(at(2_003), a.me().node, part));
+    assert_eq!(number(&b, 1), Some(10));
+}
+
+#[test]
+pub(super) fn parts_may_come_twice_and_in_any_order() {
+    let (mut a, mut b) = (replica("a", 1), replica("b", 1));
+    (0..2).for_each(|number| drop(a.write(at(2_000), key(number), live(50)).unwrap()));
+    let mut parts = answer_to_pull(at(2_001), &mut a, &mut b);
+    assert_eq!(parts.len(), 3, "two chunks and an end");
+    parts.reverse();
+    let twice: Vec<Envelope> = parts.iter().chain(&parts).cloned().collect();
+    twice.into_iter().for_each(|envelope| b.handle(at(2_002), a.me().node, envelope));
+    assert!(hold_the_same(&a, &b));
+    let committed = drain(&mut b).1.into_iter().filter(|event| matches!(event, Event::Committed { .. })).count();
+    assert_eq!(committed, 1);
+}
+
+/// Found by the simulator: a repeated question was answered from a second snapshot under the same number, and the puller
+/// committed the second's vector with the first's chunks.
+#[test]
+pub(super) fn a_repeated_question_is_not_answered_from_another_moment() {
+    let (mut a, mut b) = (replica("a", 1), replica("b", 1));
+    a.write(at(2_000), key(1), live(10)).unwrap();
+    b.pull(at(2_001), a.me(), a.me().node, false);
+    let question = drain(&mut b).0.remove(0);
+    a.handle(at(2_001), b.me().node, question);
+    let which = drain(&mut a).0.remove(0);
+    b.handle(at(2_001), a.me().node, which);
+    let question = drain(&mut b).0.remove(0);
+    a.handle(at(2_002), b.me().node, question.clone());
+    let first = drain(&mut a).0;
+    a.write(at(2_003), key(1), live(20)).unwrap();
+    a.handle(at(2_004), b.me().node, question);
+    let second = drain(&mut a).0;
+    // Parts of both, as a network that reorders might deliver them.
+    let ([chunk, end], [other_chunk, other_end]) = (first.try_into().unwrap(), second.try_into().unwrap());
+    for envelope in [chunk, other_end, other_chunk, end] {
+        assert!(knows_only_itself(&b), "the end of the one is not the end of the other");
+        b.handle(at(2_005), a.me().node, envelope);
+    }
+    assert_eq!(number(&b, 1), Some(10));
+    let events = pull(at(2_006), &mut a, &mut b);
+    assert!(!events.iter().any(|event| matches!(event, Event::Diverged { .. })), "{events:?}");
+    assert_eq!(number(&b, 1), Some(20));
+}
+
+/// A puller that gave up asks again, as another round, while the old one is still served; a network repeats a question.
+#[test]
+pub(super) fn a_round_being_served_is_begun_anew_for_another_question_and_not_for_the_same() {
+    let (mut a, mut b) = (replica("a", 1), replica("b", 1));
+    (0..4).for_each(|number| drop(a.write(at(2_000), key(number), live(50)).unwrap()));
+    let served = answer_to_pull(at(2_001), &mut a, &mut b);
+    let [Envelope { round, step: Step::Chunk { serving, .. }, .. }, _] = served[..] else { panic!("{served:?}") };
+    let mut ask = |life: Origin, round| {
+        let options = PullOptions { mutual: false, full: false };
+        let question = Question { summary: b.summary(), vector: Some(b.vector().clone()), options };
+        a.handle(at(2_002), life.node, Envelope { from: life, to: a.me(), round, step: Step::Pull(question) });
+        drain(&mut a).0.iter().find_map(|Envelope { to, round, step, .. }| {
+            let Step::Chunk { serving, .. } = step else { return None };
+            Some((*to, *round, *serving))
+        })
+    };
+    let (life, next_life) = (origin("b", 1), origin("b", 2));
+    assert_eq!(ask(life, round), None, "that is under way");
+    assert_eq!(ask(life, round + 1), Some((life, round + 1, serving + 1)));
+    assert_eq!(ask(next_life, round + 1), Some((next_life, round + 1, serving + 2)), "the number is the same by chance");
+}
+
+#[test]
+pub(super) fn what_is_said_of_another_round_or_by_another_life_acknowledges_nothing() {
+    let (mut a, mut b) = (replica("a", 1), replica("b", 1));
+    (0..4).for_each(|number| drop(a.write(at(2_000), key(number), live(50)).unwrap()));
+    let round = answer_to_pull(at(2_001), &mut a, &mut b)[0].round;
+    let mut acknowledge = |life: Origin, round| {
+        a.handle(at(2_002), life.node, Envelope { from: life, to: a.me(), round, step: Step::Ack { chunks: 1 } });
+        drain(&mut a).0.len()
+    };
+    assert_eq!(acknowledge(b.me(), round + 1), 0);
+    assert_eq!(acknowledge(origin("b", 2), round), 0);
+    assert_eq!(acknowledge(b.me(), round), 1, "the window was full, and has room for one now");
+}
+
+#[test]
+pub(super) fn the_source_sends_what_it_had_when_it_was_asked() {
+    let (mut a, mut b) = (replica("a", 1), replica("b", 1));
+    (0..4).for_each(|number| drop(a.write(at(2_000), key(number), live(50)).unwrap()));
+    let first = answer_to_pull(at(2_001), &mut a, &mut b);
+    assert_eq!(first.len(), 2, "the window is full");
+    let vector = a.vector().clone();
+    a.write(at(2_002), key(3), live(60)).unwrap();
+    first.into_iter().for_each(|envelope| b.handle(at(2_003), a.me().node, envelope));
+    talk(at(2_003), &mut a, &mut b);
+    assert_eq!(b.vector().slot(a.me()), vector.slot(a.me()));
+    assert_eq!(number(&b, 3), Some(50));
+}
+
+#[test]
+pub(super) fn a_round_that_claims_writes_of_this_life_is_refused_whole() {
+    let mut b = replica("b", 1);
+    let mut thief = replica("b", 1);
+    thief.write(at(2_000), key(1), live(10)).unwrap();
+    let mut a = replica("a", 1);
+    pull(at(2_001), &mut thief, &mut a);
+    assert_eq!(pull(at(2_002), &mut a, &mut b), [Event::OriginStolen { source: a.me() }]);
+    assert!(knows_only_itself(&b));
+}
+
+#[test]
+pub(super) fn a_pull_that_stands_still_is_given_up_and_can_begin_again() {
+    let (mut a, mut b) = (replica("a", 1), replica("b", 1));
+    a.write(at(2_000), key(1), live(10)).unwrap();
+    b.pull(at(2_001), a.me(), a.me().node, false);
+    drain(&mut b);
+    b.pull(at(2_002), a.me(), a.me().node, false);
+    let repeated = drain(&mut b).0;
+    assert!(matches!(&repeated[..], [Envelope { round: 1, step: Step::Pull(Question { vector: None, .. }), .. }]), "{repeated:?}");
+    a.handle(at(2_002), b.me().node, repeated[0].clone());
+    b.handle(at(2_003), a.me().node, drain(&mut a).0.remove(0));
+    assert_eq!(drain(&mut b).0.len(), 1, "its vector");
+    b.pull(at(2_003), a.me(), a.me().node, false);
+    assert_eq!(drain(&mut b).0, [], "it has been heard: one at a time");
+    b.tick(at(5_003));
+    assert_eq!(drain(&mut b).1, [Event::GivenUp { source: a.me() }]);
+    pull(at(5_002), &mut a, &mut b);
+    assert!(hold_the_same(&a, &b));
+}
+
+#[test]
+pub(super) fn a_third_node_may_carry_a_round() {
+    let (mut a, mut b) = (replica("a", 1), replica("b", 1));
+    let carrier = origin("d", 1);
+    a.write(at(2_000), key(1), live(10)).unwrap();
+    let invite = Envelope { from: carrier, to: b.me(), round: 0, step: Step::Invite { source: a.me() } };
+    b.handle(at(2_001), carrier.node, invite);
+    for _ in 0..6 {
+        while let Some(output) = b.poll() {
+            let Output::Send { via, envelope } = output else { continue };
+            assert_eq!((via, envelope.to), (carrier.node, a.me()));
+            a.handle(at(2_002), carrier.node, envelope);
+        }
+        while let Some(output) = a.poll() {
+            let Output::Send { via, envelope } = output else { continue };
+            assert_eq!((via, envelope.to), (carrier.node, b.me()));
+            b.handle(at(2_002), carrier.node, envelope);
+        }
+    }
+    assert!(hold_the_same(&a, &b));
+}
+
+#[test]
+pub(super) fn the_journal_tells_of_each_question_when_it_was_asked_and_what_came_of_it() {
+    let (mut a, mut b) = (replica("a", 1), replica("b", 1));
+    b.write(at(2_000), key(9), live(9)).unwrap();
+    let before = b.map().changes();
+    a.write(at(2_000), key(1), live(10)).unwrap();
+    a.write(at(2_000), key(2), live(20)).unwrap();
+    let packed: usize = a.map().packed_delta(&VersionVector::new(), a.config.chunk_bytes).iter().map(Batch::size).sum();
+    // Lost, asked again, and heard.
+    b.pull(at(2_100), a.me(), a.me().node, false);
+    drain(&mut b);
+    b.pull(at(3_100), a.me(), a.me().node, false);
+    talk(at(3_150), &mut a, &mut b);
+    a.pull(at(3_200), b.me(), b.me().node, false);
+    talk(at(3_200), &mut b, &mut a);
+    b.pull(at(4_000), a.me(), a.me().node, false);
+    talk(at(4_010), &mut a, &mut b);
+    // Lost for good.
+    b.pull(at(5_000), a.me(), a.me().node, false);
+    b.tick(at(8_000));
+    let told = |record: &PullRecord| (record.asked.as_millis(), record.ended.as_millis(), record.outcome.clone());
+    let told: Vec<_> = b.pull_log().since(0).map(told).collect();
+    let PullOutcome::Merged { entries: 2, bytes, changes } = told[1].2.clone() else { panic!("{told:?}") };
+    assert_eq!((changes, bytes), (before + 1..=before + 2, packed));
+    let times: Vec<_> = told.iter().map(|(asked, ended, _)| (*asked, *ended)).collect();
+    assert_eq!(times, [(2_100, 3_100), (3_100, 3_150), (4_000, 4_010), (5_000, 8_000)]);
+    assert_eq!([&told[0].2, &told[2].2, &told[3].2], [&PullOutcome::Unanswered, &PullOutcome::Same, &PullOutcome::Unanswered]);
+    assert!(told.iter().all(|(_, _, outcome)| *outcome != PullOutcome::Refused));
+    assert_eq!(b.pull_log().since(3).map(|record| record.number).collect::<Vec<_>>(), [4]);
+}
+
+#[test]
+pub(super) fn a_question_that_comes_late_takes_nothing_back() {
+    let (mut a, mut b) = (replica("a", 1), replica("b", 1));
+    a.write(at(2_000), key(1), live(10)).unwrap();
+    let options = PullOptions { mutual: false, full: false };
+    let step = Step::Pull(Question { summary: b.summary(), vector: Some(b.vector().clone()), options });
+    let late = Envelope { from: b.me(), to: a.me(), round: 1, step };
+    pull(at(2_001), &mut a, &mut b);
+    assert_eq!(a.unheard().count(), 1, "b has not said yet that it came through");
+    pull(at(2_002), &mut a, &mut b);
+    assert_eq!(a.unheard().count(), 0);
+    a.handle(at(2_003), b.me().node, late);
+    assert_eq!(a.unheard().count(), 0);
+}
+
+#[test]
+pub(super) fn the_rounds_over_a_lost_link_are_forgotten_and_no_others() {
+    let (mut a, mut b, c) = (replica("a", 1), replica("b", 1), replica("c", 1));
+    (0..4).for_each(|number| drop(a.write(at(2_000), key(number), live(50)).unwrap()));
+    answer_to_pull(at(2_001), &mut a, &mut b);
+    assert_eq!((a.rounds_under_way(), b.rounds_under_way()), (1, 1), "the window is full");
+    a.pull(at(2_001), c.me(), c.me().node, false);
+    assert_eq!(a.rounds_under_way(), 2, "one that it serves, and one that it pulls");
+    a.link_down(origin("d", 1).node);
+    assert_eq!(a.rounds_under_way(), 2);
+    a.link_down(c.me().node);
+    assert_eq!(a.rounds_under_way(), 1);
+    a.pull(at(2_001), c.me(), c.me().node, false);
+    a.link_down(b.me().node);
+    assert_eq!(a.rounds_under_way(), 1);
+    let begun = drain(&mut a).0.pop().expect("the question to c").round;
+    a.pull(at(2_002), c.me(), c.me().node, false);
+    assert_eq!(drain(&mut a).0[0].round, begun, "the pull from c is still under way");
+}
+
+#[test]
+pub(super) fn every_step_gives_a_round_its_whole_time_again_at_either_end() {
+    let (mut a, mut b) = (replica("a", 1), replica("b", 1));
+    (0..8).for_each(|number| drop(a.write(at(2_000), key(number), live(50)).unwrap()));
+    b.pull(at(2_000), a.me(), a.me().node, false);
+    assert_eq!(b.deadline(), Some(at(5_000).mono), "since the question");
+    let mut now = at(2_000);
+    let mut hand_over = |a: &mut Replica, b: &mut Replica, step_at| {
+        now = at(step_at);
+        for envelope in drain(b).0 {
+            a.handle(now, b.me().node, envelope);
+        }
+        for envelope in drain(a).0 {
+            b.handle(now, a.me().node, envelope);
+        }
+        (a.deadline(), b.deadline())
+    };
+    assert_eq!(hand_over(&mut a, &mut b, 2_100), (None, Some(at(5_100).mono)), "since it was asked which");
+    assert_eq!(hand_over(&mut a, &mut b, 2_200), (Some(at(5_200).mono), Some(at(5_200).mono)), "since the first chunks");
+    assert_eq!(hand_over(&mut a, &mut b, 2_300), (Some(at(5_300).mono), Some(at(5_300).mono)), "since the first was acknowledged");
+    for replica in [&mut a, &mut b] {
+        replica.tick(at(5_299));
+        assert_eq!(replica.rounds_under_way(), 1);
+        replica.tick(at(5_300));
+        assert_eq!((replica.rounds_under_way(), replica.deadline()), (0, None));
+    }
+}
+
+/// The rounds of one life have numbers of their own: what was given up does not come back as part of the next.
+#[test]
+pub(super) fn the_parts_of_a_round_that_was_given_up_are_not_taken_for_the_next() {
+    let (mut a, mut b) = (replica("a", 1), replica("b", 1));
+    a.write(at(2_000), key(1), live(10)).unwrap();
+    let late = answer_to_pull(at(2_001), &mut a, &mut b);
+    b.tick(at(5_001));
+    b.pull(at(5_002), a.me(), a.me().node, false);
+    drain(&mut b);
+    late.into_iter().for_each(|part| b.handle(at(5_003), a.me().node, part));
+    assert_eq!(drain(&mut b), (vec![], vec![]));
+}

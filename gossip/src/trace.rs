@@ -1,0 +1,39 @@
+//! A position in a trace, as data that travels with commands. The core carries it and never reads it.
+//!
+//! Invariant: it names a recorded span. Work without a recorded trace carries none, so there is no flag.
+
+use std::fmt;
+use std::num::{NonZeroU64, NonZeroU128};
+
+use serde::{Deserialize, Serialize};
+
+/// The span that a request belongs to. Spans of the work that it causes are its children.
+///
+/// The two ids are those of [W3C Trace Context](https://www.w3.org/TR/trace-context/), which excludes zero.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct TraceContext {
+    /// The id of the trace.
+    pub trace: NonZeroU128,
+    /// The id of the span.
+    pub span: NonZeroU64,
+}
+
+impl TraceContext {
+    /// Returns the id of the trace as tools show it: 32 hexadecimal digits.
+    #[must_use]
+    pub fn trace_id(&self) -> impl fmt::Display {
+        let trace = self.trace;
+        fmt::from_fn(move |out| write!(out, "{trace:032x}"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_trace_is_named_as_tools_name_it() {
+        let context = TraceContext { trace: NonZeroU128::new(0xab).unwrap(), span: NonZeroU64::new(7).unwrap() };
+        assert_eq!(context.trace_id().to_string(), "000000000000000000000000000000ab");
+    }
+}

@@ -1,0 +1,263 @@
+//! Frames as bytes: postcard behind a hello that every version can read.
+//!
+//! A link carries binary messages. The first in each direction is a [`Hello`]: four bytes `SHC1`, the
+//! protocol version as two bytes little-endian, then postcard. The first six bytes never change their meaning,
+//! so a peer of another version is reported as one. Then the dialer sends its [`Proof`] and the listener its
+//! [`Welcome`], both postcard. Every later message is a postcard [`Frame`].
+
+use serde::{Deserialize, Serialize};
+
+use crate::crdt::version_vector::VersionVector;
+use crate::fault::{Control, HEAL_AFTER};
+use crate::id::{Incarnation, Origin};
+use crate::message::{Application, Frame, Message as _};
+use crate::protocol::{Envelope, Step};
+
+/// The version of everything after the first six bytes of a hello.
+pub const PROTOCOL_VERSION: u16 = 6;
+/// The default limit of a message, in bytes. The link to a peer that sends more is closed.
+pub const FRAME_BYTES_MAX: usize = 1024 * 1024;
+/// The longest cookie, in bytes.
+pub const COOKIE_BYTES_MAX: usize = 256;
+
+const MAGIC: [u8; 4] = *b"SHC1";
+
+const CLOSED_SLOT: &str = "version vector with a slot for a closed incarnation";
+const OUT_OF_RANGE: &str = "control or observation field out of range";
+
+/// The introduction of a node.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Hello {
+    /// The node and its incarnation.
+    pub node: Origin,
+    /// Whether this incarnation has joined the cluster.
+    pub joined: bool,
+    /// Random bytes, used once: a proof that names them is of this connection.
+    pub nonce: Nonce,
+}
+
+/// Random bytes that make each introduction unique.
+pub type Nonce = [u8; 32];
+/// A proof of the cluster's cookie for two hellos.
+pub type Proof = [u8; 32];
+
+/// The answer of a listener to a dialer that has proved the cookie.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Welcome {
+    /// The listener's own proof.
+    pub proof: Proof,
+    /// The incarnation under which the dialer's name is alive; the connection is refused.
+    pub alive_elsewhere: Option<Incarnation>,
+}
+
+/// The reason why bytes from a peer are refused. The link ends; nothing was changed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum WireError {
+    /// The first message is not a hello.
+    #[error("expected a hello")]
+    NotHello,
+    /// The peer speaks another protocol version.
+    #[error("speaks protocol version {theirs}, this node speaks {PROTOCOL_VERSION}")]
+    Version {
+        /// The peer's version.
+        theirs: u16,
+    },
+    /// The bytes are not a frame of this version.
+    #[error("malformed frame: {0}")]
+    Malformed(String),
+}
+
+impl Hello {
+    /// Encodes the hello.
+    #[must_use]
+    pub fn encode(&self) -> Vec<u8> {
+        let mut bytes = MAGIC.to_vec();
+        bytes.extend(PROTOCOL_VERSION.to_le_bytes());
+        postcard::to_extend(self, bytes).expect("postcard can write every type of a hello")
+    }
+
+    /// Decodes a hello.
+    ///
+    /// # Errors
+    /// [`WireError`]
+    pub fn decode(bytes: &[u8]) -> Result<Self, WireError> {
+        let rest = bytes.strip_prefix(&MAGIC).ok_or(WireError::NotHello)?;
+        let (version, rest) = rest.split_first_chunk().ok_or(WireError::NotHello)?;
+        let theirs = u16::from_le_bytes(*version);
+        if theirs != PROTOCOL_VERSION {
+            return Err(WireError::Version { theirs });
+        }
+        whole(rest)
+    }
+}
+
+impl Welcome {
+    /// Encodes the welcome.
+    #[must_use]
+    pub fn encode(&self) -> Vec<u8> {
+        postcard::to_stdvec(self).expect("postcard can write every type of a welcome")
+    }
+
+    /// Decodes a welcome.
+    ///
+    /// # Errors
+    /// [`WireError::Malformed`]
+    pub fn decode(bytes: &[u8]) -> Result<Self, WireError> {
+        whole(bytes)
+    }
+}
+
+/// Encodes a frame.
+#[must_use]
+pub fn encode<A: Application>(frame: &Frame<A>) -> Vec<u8> {
+    postcard::to_stdvec(frame).expect("postcard can write every type of a frame")
+}
+
+/// Decodes a frame. The lengths in the bytes are not trusted: it allocates no more than they justify.
+///
+/// # Errors
+/// [`WireError::Malformed`] where the bytes are not a frame that a node of this version can have sent.
+pub fn decode<A: Application>(bytes: &[u8]) -> Result<Frame<A>, WireError> {
+    let frame = whole(bytes)?;
+    check(&frame).map_err(|rule| WireError::Malformed(rule.into()))?;
+    Ok(frame)
+}
+
+/// Checks what the types of a frame do not say. The entries of batches were checked when they were parsed.
+fn check<A: Application>(frame: &Frame<A>) -> Result<(), &'static str> {
+    let (is_valid, rule) = match frame {
+        Frame::Round(Envelope { step: Step::End { vector, horizon, .. }, .. }) => {
+            if !vector.is_valid() || !horizon.is_valid() {
+                return Err(CLOSED_SLOT);
+            }
+            (vector.covers_all(horizon), "horizon beyond the version vector")
+        }
+        Frame::Round(Envelope { step: Step::Pull(question), .. }) => {
+            (question.vector.as_ref().is_none_or(VersionVector::is_valid), CLOSED_SLOT)
+        }
+        Frame::Observation(observation) => {
+            if !observation.vector.is_valid() {
+                return Err(CLOSED_SLOT);
+            }
+            (observation.changes.is_valid(), OUT_OF_RANGE)
+        }
+        Frame::Command { command, .. } => (command.is_valid(), "invalid command"),
+        Frame::Answer { result: Ok(done), .. } => (done.is_valid(), "invalid answer"),
+        Frame::Answer { result: Err(refusal), .. } => (refusal.is_valid(), "invalid answer"),
+        Frame::Control(Control::Inject { fault, heal_after }) => (fault.is_valid() && HEAL_AFTER.contains(heal_after), OUT_OF_RANGE),
+        Frame::Control(Control::Pace(pace)) => (pace.is_valid(), OUT_OF_RANGE),
+        Frame::Report(report) => (report.is_valid(), OUT_OF_RANGE),
+        Frame::Control(Control::Heal(_) | Control::Stop | Control::Kill) | Frame::Round(_) | Frame::Observe { .. } => (true, ""),
+    };
+    if is_valid { Ok(()) } else { Err(rule) }
+}
+
+fn whole<'de, T: Deserialize<'de>>(bytes: &'de [u8]) -> Result<T, WireError> {
+    match postcard::take_from_bytes(bytes) {
+        Ok((value, [])) => Ok(value),
+        Ok((_, rest)) => Err(WireError::Malformed(format!("{} trailing bytes", rest.len()))),
+        // postcard does not pass on the reason.
+        Err(postcard::Error::SerdeDeCustom) => Err(WireError::Malformed("invalid name, text or entry".into())),
+        Err(error) => Err(WireError::Malformed(error.to_string())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::clock::{Hlc, Stamp};
+    use crate::crdt::fingerprint::Fingerprint;
+    use crate::fault::{FAULTS_MAX, Fault, FaultId, FaultKind, Frames, InForce, Report};
+    use crate::protocol::{PullOptions, Question, Summary};
+    use crate::testing::Texts;
+    use crate::time::UnixMillis;
+
+    type Frame = super::Frame<Texts>;
+
+    fn decode(bytes: &[u8]) -> Result<Frame, WireError> {
+        super::decode(bytes)
+    }
+
+    fn hello() -> Hello {
+        let incarnation = Incarnation(1_795_217_670_917);
+        let node = Origin { node: "gotham".parse().unwrap(), incarnation };
+        Hello { node, joined: true, nonce: [7; 32] }
+    }
+
+    #[test]
+    fn a_hello_is_read_as_it_was_written() {
+        assert!(Hello::decode(&hello().encode()) == Ok(hello()));
+    }
+
+    #[test]
+    fn a_peer_of_another_version_is_told_apart_from_garbage() {
+        let mut other = hello().encode();
+        other[4] = 9;
+        assert_eq!(Hello::decode(&other).err(), Some(WireError::Version { theirs: 9 }));
+        assert_eq!(Hello::decode(b"GET / HTTP/1.1").err(), Some(WireError::NotHello));
+        assert_eq!(Hello::decode(b"SHC1").err(), Some(WireError::NotHello));
+    }
+
+    #[test]
+    fn bytes_after_a_frame_are_an_error_and_a_lying_length_is_not_believed() {
+        let mut bytes = encode::<Texts>(&Frame::Observe { since: 3, pulls: 4 });
+        assert_eq!(decode(&bytes), Ok(Frame::Observe { since: 3, pulls: 4 }));
+        bytes.push(0);
+        assert!(matches!(decode(&bytes), Err(WireError::Malformed(_))));
+        // An answer to an observation that declares 2^60 entries in a few bytes.
+        let lie = [4, 0, 0, 0, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x10];
+        assert!(matches!(decode(&lie), Err(WireError::Malformed(_))));
+    }
+
+    #[test]
+    fn a_vector_that_no_node_can_have_made_is_refused() {
+        let origin = |incarnation| Origin { node: "gotham".parse().unwrap(), incarnation: Incarnation(incarnation) };
+        let slot = Stamp { hlc: Hlc { wall: UnixMillis(5), logical: 0 }, origin: origin(3) };
+        let mut vector: VersionVector = [slot].into_iter().collect();
+        vector.close(origin(3));
+        let question = |vector| {
+            let summary = Summary { vector: 7, fingerprint: Fingerprint::default() };
+            let step = Step::Pull(Question { summary, vector: Some(vector), options: PullOptions { mutual: false, full: false } });
+            encode::<Texts>(&Frame::Round(Envelope { from: origin(1), to: origin(2), round: 5, step }))
+        };
+        let mut bytes = question(vector);
+        assert!(decode(&bytes).is_ok());
+        // The mark's 3 becomes a 4: the slot of life 3 is closed now.
+        let mark = bytes.windows(8).position(|window| window == b"\x06gotham\x03").unwrap() + 7;
+        bytes[mark] = 4;
+        assert_eq!(decode(&bytes), Err(WireError::Malformed("version vector with a slot for a closed incarnation".into())));
+    }
+
+    #[test]
+    fn a_horizon_beyond_the_vector_and_a_life_at_the_end_of_time_are_refused() {
+        let origin = |incarnation| Origin { node: "gotham".parse().unwrap(), incarnation: Incarnation(incarnation) };
+        let slot = |incarnation| Stamp { hlc: Hlc { wall: UnixMillis(5), logical: 0 }, origin: origin(incarnation) };
+        let end = |vector: VersionVector, horizon| {
+            let step = Step::End { serving: 1, chunks: 0, vector, horizon, full: false, joined: true };
+            decode(&encode::<Texts>(&Frame::Round(Envelope { from: origin(1), to: origin(2), round: 5, step })))
+        };
+        let one = VersionVector::from_iter([slot(1)]);
+        assert!(end(one.clone(), one.clone()).is_ok());
+        assert!(end(one.clone(), VersionVector::from_iter([slot(2)])).is_err());
+        let mut closed = one.clone();
+        closed.close(origin(9));
+        assert!(end(one.clone(), closed.clone()).is_err() && end(closed, one).is_ok());
+        assert!(end(VersionVector::from_iter([slot(u64::MAX)]), VersionVector::new()).is_err());
+    }
+
+    #[test]
+    fn a_report_that_no_node_can_make_is_refused() {
+        let fault = |id| Fault { id: FaultId(id), kind: FaultKind::Cut, from: "gotham".parse().unwrap(), to: None, both: true };
+        let in_force = |id, remaining| InForce { fault: fault(id), remaining, frames: Frames::default() };
+        let report = |faults| decode(&encode::<Texts>(&Frame::Report(Report { faults, wall: UnixMillis(5) })));
+        let hour = Duration::from_secs(3_600);
+        assert!(report(vec![in_force(1, hour)]).is_ok() && report(vec![]).is_ok());
+        assert!(report(vec![in_force(1, hour + Duration::from_millis(1))]).is_err());
+        assert!(report(vec![in_force(1, Duration::MAX)]).is_err());
+        let many = |count| (0..count).map(|id| in_force(id, hour)).collect::<Vec<_>>();
+        let most = u32::try_from(FAULTS_MAX).unwrap();
+        assert!(report(many(most)).is_ok() && report(many(most + 1)).is_err());
+    }
+}

@@ -1,0 +1,58 @@
+//! Counts what links and supervision do.
+
+use std::time::Duration;
+
+use gossip::link::{Direction, FrameStats, Telemetry};
+use gossip::{Incarnation, LinkDown, NodeName};
+
+use super::{counter, gauge, node};
+
+/// Counts for the process's recorder.
+pub(crate) struct LinkMetrics;
+
+impl Telemetry for LinkMetrics {
+    fn frame(&self, stats: FrameStats) {
+        let direction = match stats.direction {
+            Direction::In => "in",
+            Direction::Out => "out",
+        };
+        let labels = [("direction", direction), ("kind", stats.kind)];
+        counter!(node::FRAMES.name, &labels).increment(1);
+        counter!(node::BYTES.name, &labels).increment(stats.bytes as u64);
+        if stats.entries > 0 {
+            counter!(node::ENTRIES.name, &labels).increment(stats.entries as u64);
+        }
+    }
+
+    fn peer_refused(&self, reason: &'static str) {
+        counter!(node::STRANGERS.name, "reason" => reason).increment(1);
+    }
+
+    fn queue_overflowed(&self) {
+        counter!(node::OVERFLOWS.name).increment(1);
+    }
+
+    fn link_changed(&self, peer: NodeName, down: Option<LinkDown>) {
+        let state = match down {
+            None => "linked",
+            Some(LinkDown::Refused) => "down",
+            Some(LinkDown::Lost | LinkDown::Silent) => "unreachable",
+        };
+        for other in ["linked", "unreachable", "down"] {
+            let labels = [("peer", peer.to_string()), ("state", other.to_owned())];
+            gauge!(node::LINK_STATE.name, &labels).set(f64::from(u8::from(other == state)));
+        }
+    }
+
+    fn incarnation_started(&self, incarnation: Incarnation) {
+        gauge!(node::LIFE_START.name).set(Duration::from_millis(incarnation.0));
+    }
+
+    fn crashed(&self, cause: &'static str) {
+        counter!(node::CRASHES.name, "cause" => cause).increment(1);
+    }
+
+    fn restarting(&self) {
+        counter!(node::RESTARTS.name).increment(1);
+    }
+}

@@ -1,0 +1,203 @@
+//! The process of a node: signals, HTTP, metrics, exit codes.
+
+use std::io::ErrorKind;
+use std::net::SocketAddr;
+use std::ops::ControlFlow;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use axum::Router;
+use axum::http::StatusCode;
+use axum::middleware;
+use axum::routing::get;
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::{mpsc, watch};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tracing::{debug, error, info, warn};
+
+use gossip::link::{self, ClusterConfig, IncarnationEnd, Node, NodeConfig, NodeEnd, Port, Supervisor, wrong_method};
+use gossip::{Intensity, Machine, NodeName, Now, Origin};
+
+use crate::app::Superheroes;
+use crate::meter::{self, Metric};
+
+/// The most open files that a process asks for; some systems have no limit at all.
+const OPEN_FILES_MAX: u64 = 65_536;
+/// The time that links and connections may take to close.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// Exit code: asked to stop.
+pub const EXIT_STOPPED: u8 = 0;
+/// Exit code: failed while running.
+pub const EXIT_FAILED: u8 = 1;
+/// Exit code: unusable flags or configuration.
+pub const EXIT_UNUSABLE: u8 = 2;
+/// Exit code: ended immediately; the code that a shell reports for a process ended by `kill -9`.
+const EXIT_KILLED: i32 = 137;
+
+/// A machine of this application.
+pub trait HeroNode: Node + Machine<App = Superheroes> {
+    /// The metrics of this machine beside those of every node.
+    const METRICS: &'static [Metric] = &[];
+}
+
+/// The configuration of a process.
+pub struct Process {
+    /// The node's name.
+    pub name: NodeName,
+    /// Its port.
+    pub port: Port,
+    /// Its cluster.
+    pub cluster: ClusterConfig,
+    /// What is unsafe about its configuration, in words.
+    pub unsafe_for: Option<String>,
+    /// The number of crashes that it survives in a time.
+    pub intensity: Intensity,
+    /// The signal that ends it from inside; signals of the system end it from outside.
+    pub stop: CancellationToken,
+    /// The seed of the chances of faults.
+    pub seed: u64,
+}
+
+/// Binds the port at `address`.
+///
+/// # Errors
+/// Where it cannot be bound, with the reason.
+pub async fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {
+    let listener = TcpListener::bind(address).await;
+    listener.map_err(|error| {
+        let known = [
+            (ErrorKind::AddrInUse, "the address is in use (is another node running?)"),
+            (ErrorKind::PermissionDenied, "not allowed to (ports below 1024 need privileges)"),
+            (ErrorKind::AddrNotAvailable, "this machine has no such address"),
+        ];
+        match known.into_iter().find(|(kind, _)| *kind == error.kind()) {
+            Some((_, why)) => anyhow::anyhow!("cannot listen on {address}: {why}"),
+            None => anyhow::anyhow!("cannot listen on {address}: {error}"),
+        }
+    })
+}
+
+/// Asks the node `me` at `listen` whether it has joined. The exit code is the answer.
+#[must_use]
+pub fn healthcheck(cluster: &ClusterConfig, me: NodeName, listen: SocketAddr) -> ExitCode {
+    block_on(async move { link::ready(cluster, me, listen).await.map(|()| ExitCode::SUCCESS) })
+}
+
+/// Raises the limit on open files as far as the system allows: the usual soft limit is below the
+/// connections that a node serves.
+fn allow_open_files() {
+    let allowed = getrlimit(Resource::RLIMIT_NOFILE).and_then(|(soft, hard)| {
+        let wanted = hard.min(OPEN_FILES_MAX);
+        if soft < wanted { setrlimit(Resource::RLIMIT_NOFILE, wanted, hard) } else { Ok(()) }
+    });
+    if let Err(error) = allowed {
+        debug!("the limit on open files stays as it is: {error}");
+    }
+}
+
+/// Runs a process: sets up the runtime, turns the result of `run` into an exit code, and leaves no task
+/// behind.
+pub fn block_on(run: impl Future<Output = anyhow::Result<ExitCode>>) -> ExitCode {
+    allow_open_files();
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            error!("cannot start: {error}");
+            return ExitCode::from(EXIT_FAILED);
+        }
+    };
+    let code = runtime.block_on(run).unwrap_or_else(|error| {
+        error!("{error:#}");
+        ExitCode::from(EXIT_FAILED)
+    });
+    runtime.shutdown_timeout(Duration::from_millis(200));
+    code
+}
+
+/// Runs a node until it is asked to stop or fails. `begin` makes the machine of each incarnation, from its
+/// origin, the number of crashes before, and the time; `on_event` handles the machine's events.
+///
+/// # Errors
+/// Where the process cannot be set up.
+pub async fn run<M: HeroNode>(
+    process: Process,
+    router: Router,
+    commands: mpsc::Receiver<M::Command>,
+    begin: impl FnMut(Origin, u32, Now) -> M,
+    mut on_event: impl FnMut(M::Event) -> ControlFlow<IncarnationEnd>,
+) -> anyhow::Result<ExitCode> {
+    let Process { name, port, cluster, unsafe_for, intensity, stop, seed } = process;
+    stop_on_signals(stop.clone())?;
+    meter::begin(name, &[meter::node::ALL, M::METRICS]);
+    let tasks = TaskTracker::new();
+    let address = port.listener.local_addr().context("asking for the port")?;
+    let scheme = if port.tls.is_some() { "https" } else { "http" };
+    let supervisor = Supervisor::<M>::new(NodeConfig {
+        name,
+        cluster,
+        intensity,
+        seed,
+        stop: stop.clone(),
+        tasks: tasks.clone(),
+        telemetry: Arc::new(meter::links::LinkMetrics),
+    });
+    let router = router
+        .merge(supervisor.cluster_route())
+        .merge(probes(supervisor.ready()))
+        .merge(meter::router())
+        .method_not_allowed_fallback(wrong_method);
+    let router = supervisor.gate(router.layer(middleware::from_fn(meter::requests::count)));
+    tasks.spawn(link::serve(port, router, stop.clone(), tasks.clone()));
+    tasks.spawn(meter::keep_up(stop.clone()));
+    info!("{name} listens on {scheme}://{address}");
+    if let Some(unsafe_for) = unsafe_for {
+        warn!("INSECURE: {unsafe_for}");
+    }
+    let on_event = |event: M::Event| {
+        if let Some(event) = M::replica_event(&event) {
+            meter::replica::count(event);
+        }
+        on_event(event)
+    };
+    let end = supervisor.run(commands, begin, meter::hooks::NodeHooks::new, on_event).await;
+    let code = match end {
+        NodeEnd::Stopped => EXIT_STOPPED,
+        NodeEnd::Failed => EXIT_FAILED,
+        NodeEnd::Killed => std::process::exit(EXIT_KILLED),
+    };
+    stop.cancel();
+    tasks.close();
+    if tokio::time::timeout(CLOSE_TIMEOUT, tasks.wait()).await.is_err() {
+        debug!("some connections did not close in time");
+    }
+    info!("{name} has stopped");
+    Ok(ExitCode::from(code))
+}
+
+fn stop_on_signals(stop: CancellationToken) -> anyhow::Result<()> {
+    let mut interrupt = signal(SignalKind::interrupt()).context("listening for SIGINT")?;
+    let mut terminate = signal(SignalKind::terminate()).context("listening for SIGTERM")?;
+    tokio::spawn(async move {
+        tokio::select! {
+            _ = interrupt.recv() => info!("interrupted: stopping"),
+            _ = terminate.recv() => info!("asked to stop"),
+        }
+        stop.cancel();
+    });
+    Ok(())
+}
+
+/// Returns the routes for orchestrators: is the process alive, may it be used.
+fn probes(ready: watch::Receiver<bool>) -> Router {
+    let readyz = move || {
+        let ready = *ready.borrow();
+        async move { if ready { (StatusCode::OK, "joined\n") } else { (StatusCode::SERVICE_UNAVAILABLE, "not joined yet\n") } }
+    };
+    Router::new().route("/healthz", get(|| async { "alive\n" })).route("/readyz", get(readyz))
+}
