@@ -19,7 +19,10 @@ pub struct Hero {
         schema(format = Uuid, example = "3f2b8c1e-6a4d-4f0b-9a57-0d7c1b2e4f60")
     )]
     pub id: String,
-    #[cfg_attr(feature = "schema", schema(min_length = 1, max_length = 100, example = "Silver Falcon"))]
+    #[cfg_attr(
+        feature = "schema",
+        schema(min_length = 1, max_length = 100, example = "Silver Falcon")
+    )]
     pub name: String,
     /// `home`, or a city.
     #[cfg_attr(feature = "schema", schema(example = "gotham"))]
@@ -129,7 +132,8 @@ mod held_schema {
 
     impl PartialSchema for Held {
         fn schema() -> RefOr<Schema> {
-            let tombstone = ObjectBuilder::new().schema_type(Type::String).enum_values(Some(["tombstone"]));
+            let tombstone =
+                ObjectBuilder::new().schema_type(Type::String).enum_values(Some(["tombstone"]));
             OneOfBuilder::new()
                 .description(Some(DESCRIPTION))
                 .item(Ref::from_schema_name("Hero"))
@@ -164,7 +168,11 @@ pub struct CreateRequest {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(
         feature = "schema",
-        schema(min_length = 1, max_length = 100, pattern = r"^[^\x00-\x1f\x7f-\x9f]*[^\x00-\x1f\x7f-\x9f\s][^\x00-\x1f\x7f-\x9f]*$")
+        schema(
+            min_length = 1,
+            max_length = 100,
+            pattern = r"^[^\x00-\x1f\x7f-\x9f]*[^\x00-\x1f\x7f-\x9f\s][^\x00-\x1f\x7f-\x9f]*$"
+        )
     )]
     pub name: Option<String>,
     /// Not together with a name.
@@ -211,8 +219,15 @@ mod tests {
 
     #[test]
     fn stamps_are_ordered_as_the_cluster_orders_them() {
-        let stamp = |wall_ms, logical, origin: &str| Stamp { wall_ms, logical, origin: origin.into() };
-        let rising = [stamp(1, 9, "z/9"), stamp(2, 0, "z/9"), stamp(2, 1, "a/10"), stamp(2, 1, "b/9"), stamp(2, 1, "b/10")];
+        let stamp =
+            |wall_ms, logical, origin: &str| Stamp { wall_ms, logical, origin: origin.into() };
+        let rising = [
+            stamp(1, 9, "z/9"),
+            stamp(2, 0, "z/9"),
+            stamp(2, 1, "a/10"),
+            stamp(2, 1, "b/9"),
+            stamp(2, 1, "b/10"),
+        ];
         assert!(rising.windows(2).all(|pair| pair[0].order() < pair[1].order()));
     }
 

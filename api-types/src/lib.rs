@@ -20,9 +20,14 @@ pub mod words;
 
 pub use cluster::{City, Cluster, Node};
 pub use event::{Event, Events};
-pub use fault::{Amount, BYTES_PER_S, DELAY_MS, Fault, FaultRequest, Faults, Frames, HEAL_AFTER_MS, SKEW_MS_MAX};
+pub use fault::{
+    Amount, BYTES_PER_S, DELAY_MS, Fault, FaultRequest, Faults, Frames, HEAL_AFTER_MS, SKEW_MS_MAX,
+};
 pub use gossip::{Exchange, ExchangeRequest, Gossip, SpeedRequest};
-pub use hero::{AssignRequest, CityHeroes, CreateRequest, Created, Held, Hero, HeroEverywhere, Heroes, Ids, Stamp};
+pub use hero::{
+    AssignRequest, CityHeroes, CreateRequest, Created, Held, Hero, HeroEverywhere, Heroes, Ids,
+    Stamp,
+};
 pub use lost_write::{LostWrite, LostWrites};
 pub use names::{ALL, CITIES, FAULT_KINDS, NODES};
 pub use scenario::{Playing, ScenarioSummary, Scenarios, StepLine};

@@ -5,6 +5,7 @@ pub const CITIES: [&str; 3] = ["gotham", "metropolis", "capitol"];
 /// The nodes of every cluster.
 pub const NODES: [&str; 4] = ["gotham", "metropolis", "capitol", "dispatch"];
 /// The kinds of fault.
-pub const FAULT_KINDS: [&str; 8] = ["cut", "delay", "loss", "duplicate", "reorder", "throttle", "freeze", "skew"];
+pub const FAULT_KINDS: [&str; 8] =
+    ["cut", "delay", "loss", "duplicate", "reorder", "throttle", "freeze", "skew"];
 /// Every other node, as the far end of a fault.
 pub const ALL: &str = "*";

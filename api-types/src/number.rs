@@ -21,7 +21,10 @@ pub(crate) fn shortest<S: Serializer>(number: &f64, serializer: S) -> Result<S::
 ///
 /// # Errors
 /// Those of the serializer.
-pub(crate) fn shortest_or_null<S: Serializer>(number: &Option<f64>, serializer: S) -> Result<S::Ok, S::Error> {
+pub(crate) fn shortest_or_null<S: Serializer>(
+    number: &Option<f64>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
     match number {
         Some(number) => shortest(number, serializer),
         None => serializer.serialize_none(),

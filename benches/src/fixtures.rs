@@ -12,7 +12,13 @@ use cluster_tests::{Cluster, Options, wait_until};
 #[must_use]
 pub fn quiet_cluster() -> Cluster {
     let environment = vec![("RUST_LOG", "warn".to_owned())];
-    Cluster::start(Options { city_gossip: "1s", dispatch_gossip: "1s", poll: "2s", environment, ..Options::default() })
+    Cluster::start(Options {
+        city_gossip: "1s",
+        dispatch_gossip: "1s",
+        poll: "2s",
+        environment,
+        ..Options::default()
+    })
 }
 
 /// Waits until all nodes agree on all heroes.
@@ -23,6 +29,10 @@ pub fn wait_agreed(cluster: &Cluster, patience: Duration) {
     wait_until("all agree on all heroes", patience, || {
         // While it takes in very many heroes it may not be there for the question.
         let reply = cluster.api.get("/api/v1/verdict");
-        if reply.status == 200 && reply.json()["converged"] == true { Ok(()) } else { Err(format!("{reply:?}")) }
+        if reply.status == 200 && reply.json()["converged"] == true {
+            Ok(())
+        } else {
+            Err(format!("{reply:?}"))
+        }
     });
 }

@@ -33,7 +33,8 @@ impl Http {
     pub async fn connect(address: SocketAddr) -> Result<Self, String> {
         let stream = TcpStream::connect(address).await.map_err(|error| error.to_string())?;
         stream.set_nodelay(true).map_err(|error| error.to_string())?;
-        let (sender, connection) = handshake(TokioIo::new(stream)).await.map_err(|error| error.to_string())?;
+        let (sender, connection) =
+            handshake(TokioIo::new(stream)).await.map_err(|error| error.to_string())?;
         // Ends when either side lets go.
         tokio::spawn(connection);
         Ok(Self { sender, host: address.to_string() })
@@ -51,11 +52,23 @@ impl Http {
     /// Says why that was not answered as done.
     pub async fn assign(&mut self, hero: &str, place: &str) -> Result<(), String> {
         let path = format!("/api/v1/heroes/{hero}/location");
-        let reply = self.request(Method::PUT, &path, "identity", format!(r#"{{"location":"{place}"}}"#)).await?;
-        if reply.status == StatusCode::OK { Ok(()) } else { Err(String::from_utf8_lossy(&reply.body).into_owned()) }
+        let reply = self
+            .request(Method::PUT, &path, "identity", format!(r#"{{"location":"{place}"}}"#))
+            .await?;
+        if reply.status == StatusCode::OK {
+            Ok(())
+        } else {
+            Err(String::from_utf8_lossy(&reply.body).into_owned())
+        }
     }
 
-    async fn request(&mut self, method: Method, path: &str, encoding: &str, body: String) -> Result<Reply, String> {
+    async fn request(
+        &mut self,
+        method: Method,
+        path: &str,
+        encoding: &str,
+        body: String,
+    ) -> Result<Reply, String> {
         let request = Request::builder()
             .method(method)
             .uri(path)

@@ -32,18 +32,23 @@ pub fn percent(share: f64) -> String {
 }
 
 fn ticks(process: &str) -> f64 {
-    let stat = fs::read_to_string(format!("/proc/{process}/stat")).expect("Linux tells what a process takes");
+    let stat = fs::read_to_string(format!("/proc/{process}/stat"))
+        .expect("Linux tells what a process takes");
     // The name, in brackets, may have spaces.
     let (_, fields) = stat.rsplit_once(") ").expect("a process has a name");
     let fields: Vec<&str> = fields.split(' ').collect();
-    let ticks = |field: usize| fields.get(field).and_then(|ticks| ticks.parse().ok()).unwrap_or(0.0);
+    let ticks =
+        |field: usize| fields.get(field).and_then(|ticks| ticks.parse().ok()).unwrap_or(0.0);
     ticks(11) + ticks(12)
 }
 
 /// What a process has in memory, in MB.
 pub fn resident_mb(process: u32) -> String {
-    let status = fs::read_to_string(format!("/proc/{process}/status")).expect("Linux tells what a process has");
-    let kb: Option<f64> = status.lines().find_map(|line| line.strip_prefix("VmRSS:")?.trim().strip_suffix(" kB")?.parse().ok());
+    let status = fs::read_to_string(format!("/proc/{process}/status"))
+        .expect("Linux tells what a process has");
+    let kb: Option<f64> = status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmRSS:")?.trim().strip_suffix(" kB")?.parse().ok());
     format!("{:.0} MB", kb.unwrap_or(0.0) / 1024.0)
 }
 

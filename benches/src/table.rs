@@ -14,7 +14,10 @@ pub fn line(what: &str, measured: &str) {
 
 /// Something that was promised to be at most so much.
 pub fn promised(what: &str, measured: &str, budget: &str, is_kept: bool) {
-    println!("  {what:<58} {measured:>30}   budget {budget}{}", if is_kept { "" } else { ": over budget" });
+    println!(
+        "  {what:<58} {measured:>30}   budget {budget}{}",
+        if is_kept { "" } else { ": over budget" }
+    );
 }
 
 /// How values are spread.
@@ -41,7 +44,11 @@ impl Spread {
 
     /// The value that this share of all does not exceed; 0 where there is none.
     pub fn at(&self, share: f64) -> f64 {
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a place in a list")]
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "a place in a list"
+        )]
         let rank = (self.0.len() as f64 * share).ceil() as usize;
         self.0.get(rank.saturating_sub(1)).copied().unwrap_or(0.0)
     }

@@ -5,8 +5,8 @@
 
 use anyhow::Context as _;
 use rcgen::{
-    BasicConstraints, CertificateParams, CertifiedIssuer, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa, KeyPair,
-    KeyUsagePurpose,
+    BasicConstraints, CertificateParams, CertifiedIssuer, DistinguishedName, DnType,
+    ExtendedKeyUsagePurpose, IsCa, KeyPair, KeyUsagePurpose,
 };
 use time::{Duration, OffsetDateTime};
 
@@ -54,7 +54,10 @@ impl Authority {
         params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
         params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
         let key = KeyPair::generate().context("making the authority's key")?;
-        Ok(Self { issuer: CertifiedIssuer::self_signed(params, key).context("signing the authority's certificate")? })
+        Ok(Self {
+            issuer: CertifiedIssuer::self_signed(params, key)
+                .context("signing the authority's certificate")?,
+        })
     }
 
     /// Returns its certificate, in PEM, which nodes and clients trust.
@@ -73,16 +76,24 @@ impl Authority {
         let mut params = params(node, names, validity)?;
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
         // Nodes answer, and they dial.
-        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth];
+        params.extended_key_usages =
+            vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth];
         params.use_authority_key_identifier_extension = true;
         let key = KeyPair::generate().with_context(|| format!("making the key of {node}"))?;
-        let certificate = params.signed_by(&key, &self.issuer).with_context(|| format!("signing the certificate of {node}"))?;
+        let certificate = params
+            .signed_by(&key, &self.issuer)
+            .with_context(|| format!("signing the certificate of {node}"))?;
         Ok(Signed { certificate: certificate.pem(), key: key.serialize_pem() })
     }
 }
 
-fn params(common_name: &str, names: Vec<String>, validity: Validity) -> anyhow::Result<CertificateParams> {
-    let mut params = CertificateParams::new(names).with_context(|| format!("a name for {common_name}"))?;
+fn params(
+    common_name: &str,
+    names: Vec<String>,
+    validity: Validity,
+) -> anyhow::Result<CertificateParams> {
+    let mut params =
+        CertificateParams::new(names).with_context(|| format!("a name for {common_name}"))?;
     params.distinguished_name = DistinguishedName::new();
     params.distinguished_name.push(DnType::CommonName, common_name);
     (params.not_before, params.not_after) = (validity.from, validity.until);

@@ -62,7 +62,9 @@ fn run(Options { directory, nodes, hosts, keep, days }: &Options) -> anyhow::Res
     let validity = Validity::days(OffsetDateTime::now_utc(), *days);
     let authority = Authority::new(validity)?;
     // Else every node's certificate would be that node's, too.
-    if let Some(node) = hosts.iter().find(|host| nodes.iter().any(|node| node.eq_ignore_ascii_case(host))) {
+    if let Some(node) =
+        hosts.iter().find(|host| nodes.iter().any(|node| node.eq_ignore_ascii_case(host)))
+    {
         anyhow::bail!("--host {node}: that is a node's name, which its own certificate has anyway");
     }
     let mut names: Vec<String> = ["localhost", "127.0.0.1", "::1"].map(str::to_owned).to_vec();
@@ -73,13 +75,19 @@ fn run(Options { directory, nodes, hosts, keep, days }: &Options) -> anyhow::Res
         write(&directory.join(format!("{node}.pem")), &signed.certificate, PUBLIC)?;
         write(&directory.join(format!("{node}-key.pem")), &signed.key, SECRET)?;
     }
-    println!("{}: ca.pem, and certificates for {}, for {days} days", directory.display(), nodes.join(", "));
+    println!(
+        "{}: ca.pem, and certificates for {}, for {days} days",
+        directory.display(),
+        nodes.join(", ")
+    );
     Ok(())
 }
 
 /// Writes a file that does not exist yet: none that may still be needed is replaced.
 fn write(path: &Path, text: &str, mode: u32) -> anyhow::Result<()> {
     let file = OpenOptions::new().write(true).create_new(true).mode(mode).open(path);
-    let mut file = file.with_context(|| format!("making {} (one that is there is kept; remove it first)", path.display()))?;
+    let mut file = file.with_context(|| {
+        format!("making {} (one that is there is kept; remove it first)", path.display())
+    })?;
     file.write_all(text.as_bytes()).with_context(|| format!("writing {}", path.display()))
 }

@@ -26,11 +26,14 @@ impl Access {
     /// # Errors
     /// [`Error::Access`]: a file cannot be read, or has nothing of its kind.
     pub fn read(token_file: Option<&Path>, authorities: Option<&Path>) -> Result<Self, Error> {
-        let unusable = |path: &Path, why: String| Error::Access { path: path.display().to_string(), why };
+        let unusable =
+            |path: &Path, why: String| Error::Access { path: path.display().to_string(), why };
         let token = token_file.map(|path| {
-            let token = std::fs::read_to_string(path).map_err(|error| unusable(path, error.to_string()))?;
+            let token =
+                std::fs::read_to_string(path).map_err(|error| unusable(path, error.to_string()))?;
             let token = token.trim().to_owned();
-            let can_be_sent = !token.is_empty() && token.bytes().all(|byte| byte.is_ascii_graphic());
+            let can_be_sent =
+                !token.is_empty() && token.bytes().all(|byte| byte.is_ascii_graphic());
             if can_be_sent {
                 Ok(token)
             } else {
@@ -39,9 +42,12 @@ impl Access {
             }
         });
         let authorities = authorities.map(|path| {
-            let read = CertificateDer::pem_file_iter(path).and_then(Iterator::collect::<Result<Vec<_>, _>>);
+            let read = CertificateDer::pem_file_iter(path)
+                .and_then(Iterator::collect::<Result<Vec<_>, _>>);
             match read {
-                Ok(certificates) if certificates.is_empty() => Err(unusable(path, "there is no certificate in it".into())),
+                Ok(certificates) if certificates.is_empty() => {
+                    Err(unusable(path, "there is no certificate in it".into()))
+                }
                 Ok(certificates) => Ok(certificates),
                 Err(error) => Err(unusable(path, error.to_string())),
             }
@@ -57,7 +63,8 @@ impl Access {
     /// Returns the settings by which HTTP is encrypted.
     pub(crate) fn for_http(&self) -> TlsConfig {
         let trusted = self.authorities.iter().flatten();
-        let certificates: Vec<_> = trusted.map(|der| Certificate::from_der(der).to_owned()).collect();
+        let certificates: Vec<_> =
+            trusted.map(|der| Certificate::from_der(der).to_owned()).collect();
         TlsConfig::builder()
             .provider(TlsProvider::Rustls)
             .unversioned_rustls_crypto_provider(Arc::new(rustls::crypto::ring::default_provider()))
@@ -66,19 +73,25 @@ impl Access {
     }
 
     /// Starts TLS on a connection to `host`.
-    pub(crate) fn encrypt(&self, host: &str, stream: TcpStream) -> Result<StreamOwned<ClientConnection, TcpStream>, String> {
+    pub(crate) fn encrypt(
+        &self,
+        host: &str,
+        stream: TcpStream,
+    ) -> Result<StreamOwned<ClientConnection, TcpStream>, String> {
         let mut roots = RootCertStore::empty();
         for authority in self.authorities.iter().flatten() {
             roots.add(authority.clone()).map_err(|error| error.to_string())?;
         }
-        let config = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
-            .with_safe_default_protocol_versions()
-            .map_err(|error| error.to_string())?
-            .with_root_certificates(roots)
-            .with_no_client_auth();
+        let config =
+            ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+                .with_safe_default_protocol_versions()
+                .map_err(|error| error.to_string())?
+                .with_root_certificates(roots)
+                .with_no_client_auth();
         let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
         let name = ServerName::try_from(host).map_err(|error| error.to_string())?;
-        let connection = ClientConnection::new(Arc::new(config), name).map_err(|error| error.to_string())?;
+        let connection =
+            ClientConnection::new(Arc::new(config), name).map_err(|error| error.to_string())?;
         Ok(StreamOwned::new(connection, stream))
     }
 }

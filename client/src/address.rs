@@ -27,7 +27,10 @@ impl Address {
     /// # Errors
     /// [`Error::Address`]
     pub(crate) fn parse(url: &str, access: &Access) -> Result<Self, Error> {
-        let unusable = |why: &str| Error::Address { url: url.chars().take(SHOWN_CHARS_MAX).collect(), why: why.to_owned() };
+        let unusable = |why: &str| Error::Address {
+            url: url.chars().take(SHOWN_CHARS_MAX).collect(),
+            why: why.to_owned(),
+        };
         let uri: Uri = url.parse().map_err(|error: InvalidUri| unusable(&error.to_string()))?;
         let scheme = match uri.scheme_str() {
             Some("http") => "http",
@@ -42,7 +45,8 @@ impl Address {
             return Err(unusable("a token is what lets in, no user and no password"));
         }
         let host = authority.host().trim_start_matches('[').trim_end_matches(']');
-        let is_loopback = host == "localhost" || host.parse().is_ok_and(|address: IpAddr| address.is_loopback());
+        let is_loopback =
+            host == "localhost" || host.parse().is_ok_and(|address: IpAddr| address.is_loopback());
         if access.token.is_some() && scheme == "http" && !is_loopback {
             return Err(unusable("a token is not sent in clear: https keeps it"));
         }
@@ -117,7 +121,10 @@ mod tests {
             ("", "empty"),
         ] {
             let error = parse(url).unwrap_err().to_string();
-            assert!(error.contains(why) && error.contains("http://127.0.0.1:4900"), "{url}: {error}");
+            assert!(
+                error.contains(why) && error.contains("http://127.0.0.1:4900"),
+                "{url}: {error}"
+            );
         }
     }
 }

@@ -6,8 +6,8 @@ use serde_json::{Value, json};
 use ureq::http::Method;
 
 use api_types::{
-    AssignRequest, City, Cluster, CreateRequest, Events, Exchange, ExchangeRequest, Fault, FaultRequest, Faults, Gossip, Hero,
-    HeroEverywhere, Heroes, Ids, SpeedRequest, Verdict,
+    AssignRequest, City, Cluster, CreateRequest, Events, Exchange, ExchangeRequest, Fault,
+    FaultRequest, Faults, Gossip, Hero, HeroEverywhere, Heroes, Ids, SpeedRequest, Verdict,
 };
 
 use crate::access::Access;
@@ -209,7 +209,11 @@ impl Api {
         self.call(Method::GET, path, None)
     }
 
-    fn post<T: DeserializeOwned>(&self, path: &str, request: &impl Serialize) -> Result<Answer<T>, Error> {
+    fn post<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        request: &impl Serialize,
+    ) -> Result<Answer<T>, Error> {
         self.call(Method::POST, path, Some(&body(request)))
     }
 
@@ -217,7 +221,12 @@ impl Api {
         self.http.send(Method::DELETE, &format!("/api/v1{path}"), None).map(drop)
     }
 
-    fn call<T: DeserializeOwned>(&self, method: Method, path: &str, body: Option<&Value>) -> Result<Answer<T>, Error> {
+    fn call<T: DeserializeOwned>(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<&Value>,
+    ) -> Result<Answer<T>, Error> {
         let body = self.http.send(method, &format!("/api/v1{path}"), body)?;
         match serde_json::from_str(&body) {
             Ok(value) => Ok(Answer { value, body }),

@@ -26,13 +26,17 @@ pub(crate) fn run(options: Options) -> Result<(), Failure> {
     match command {
         Command::Heroes { city } => {
             let heroes = city.map_or_else(|| api.heroes(), |city| api.city_heroes(&city))?;
-            print.table(&heroes, &HERO, |heroes| heroes.heroes.iter().map(|hero| print.hero(hero)).collect())
+            print.table(&heroes, &HERO, |heroes| {
+                heroes.heroes.iter().map(|hero| print.hero(hero)).collect()
+            })
         }
         Command::Create { name: _, count: Some(count) } => {
             let ids = api.create_many(count)?;
             print.table(&ids, &["ID"], |ids| ids.ids.iter().map(|id| vec![id.clone()]).collect())
         }
-        Command::Create { name, count: None } => print.one(&api.create(name.as_deref())?, &HERO, |hero| print.hero(hero)),
+        Command::Create { name, count: None } => {
+            print.one(&api.create(name.as_deref())?, &HERO, |hero| print.hero(hero))
+        }
         Command::Assign { hero, place } => {
             let id = find(&api, &hero)?;
             print.one(&api.assign(&id, &place)?, &HERO, |hero| print.hero(hero))
@@ -43,15 +47,20 @@ pub(crate) fn run(options: Options) -> Result<(), Failure> {
         Command::Kill { city } => print.city(&api.operate_city(&city, "kill")?),
         Command::Rebuild { city } => print.city(&api.operate_city(&city, "rebuild")?),
         Command::Forget { city } => print.city(&api.operate_city(&city, "forget")?),
-        Command::Cluster => print.table(&api.cluster()?, &NODE, |cluster| cluster.nodes.iter().map(node).collect()),
+        Command::Cluster => {
+            print.table(&api.cluster()?, &NODE, |cluster| cluster.nodes.iter().map(node).collect())
+        }
         Command::Verdict { wait_converged: Some(limit), .. } => verdict(&api, print, true, limit),
         Command::Verdict { wait_apart: Some(limit), .. } => verdict(&api, print, false, limit),
-        Command::Verdict { wait_converged: None, wait_apart: None } => print.verdict(&api.verdict()?),
+        Command::Verdict { wait_converged: None, wait_apart: None } => {
+            print.verdict(&api.verdict()?)
+        }
         Command::Fault(fault) => {
             let request = fault.fault().request().map_err(Failure::Unusable)?;
             print.one(&api.inject(&request)?, &FAULT, in_force)
         }
-        Command::Faults => print.table(&api.faults()?, &FAULT, |faults| faults.faults.iter().map(in_force).collect()),
+        Command::Faults => print
+            .table(&api.faults()?, &FAULT, |faults| faults.faults.iter().map(in_force).collect()),
         Command::Heal { id: Some(id) } => Ok(api.heal(&id)?),
         Command::Heal { id: None } => Ok(api.heal_all()?),
         Command::Pause => print.gossip(&api.pause()?),
@@ -61,13 +70,21 @@ pub(crate) fn run(options: Options) -> Result<(), Failure> {
             let exchange = api.step(from.as_deref().zip(to.as_deref()))?;
             let completed = exchange.value.completed;
             print.one(&exchange, &EXCHANGE, step)?;
-            if completed { Ok(()) } else { Err(Failure::No("the round was lost on its way".into())) }
+            if completed {
+                Ok(())
+            } else {
+                Err(Failure::No("the round was lost on its way".into()))
+            }
         }
         Command::Events { since } => {
-            print.table(&api.events(since)?, &["NUMBER", "AT", "NODE", "KIND", "TEXT"], |events| events.events.iter().map(event).collect())
+            print.table(&api.events(since)?, &["NUMBER", "AT", "NODE", "KIND", "TEXT"], |events| {
+                events.events.iter().map(event).collect()
+            })
         }
         Command::Watch => watch::watch(&api, print.out, json),
-        Command::Play { scenarios, junit } => play::play(&api, print.out, json, &scenarios, junit.as_deref()),
+        Command::Play { scenarios, junit } => {
+            play::play(&api, print.out, json, &scenarios, junit.as_deref())
+        }
         Command::Scenarios => play::list(print.out, json),
         Command::Load(options) => load::load(&api, print.out, json, &options),
         Command::Doctor { config } => doctor::examine(&api, print.out, json, config.as_deref()),
@@ -87,16 +104,32 @@ struct Printer {
 }
 
 const HERO: [&str; 5] = ["ID", "NAME", "LOCATION", "PATROLS", "HEALTH"];
-const NODE: [&str; 9] = ["NODE", "STATUS", "LIFE", "CRASHES", "HEROES", "TOMBSTONES", "FINGERPRINT", "CLOCK", "AGE"];
-const FAULT: [&str; 9] = ["ID", "KIND", "FROM", "TO", "BOTH WAYS", "AMOUNT", "HEALS IN", "AT", "FRAMES"];
+const NODE: [&str; 9] =
+    ["NODE", "STATUS", "LIFE", "CRASHES", "HEROES", "TOMBSTONES", "FINGERPRINT", "CLOCK", "AGE"];
+const FAULT: [&str; 9] =
+    ["ID", "KIND", "FROM", "TO", "BOTH WAYS", "AMOUNT", "HEALS IN", "AT", "FRAMES"];
 const EXCHANGE: [&str; 5] = ["FROM", "TO", "COMPLETED", "ENTRIES", "BYTES"];
 
 impl Printer {
-    fn table<T>(self, answer: &Answer<T>, headings: &[&str], rows: impl Fn(&T) -> Vec<Vec<String>>) -> Result<(), Failure> {
-        if self.json { self.out.line(&answer.body) } else { self.out.table(headings, &rows(&answer.value)) }
+    fn table<T>(
+        self,
+        answer: &Answer<T>,
+        headings: &[&str],
+        rows: impl Fn(&T) -> Vec<Vec<String>>,
+    ) -> Result<(), Failure> {
+        if self.json {
+            self.out.line(&answer.body)
+        } else {
+            self.out.table(headings, &rows(&answer.value))
+        }
     }
 
-    fn one<T>(self, answer: &Answer<T>, headings: &[&str], row: impl Fn(&T) -> Vec<String>) -> Result<(), Failure> {
+    fn one<T>(
+        self,
+        answer: &Answer<T>,
+        headings: &[&str],
+        row: impl Fn(&T) -> Vec<String>,
+    ) -> Result<(), Failure> {
         self.table(answer, headings, |value| vec![row(value)])
     }
 
@@ -105,7 +138,9 @@ impl Printer {
     }
 
     fn gossip(self, answer: &Answer<Gossip>) -> Result<(), Failure> {
-        self.one(answer, &["PAUSED", "PERCENT"], |gossip| vec![yes(gossip.paused), gossip.percent.to_string()])
+        self.one(answer, &["PAUSED", "PERCENT"], |gossip| {
+            vec![yes(gossip.paused), gossip.percent.to_string()]
+        })
     }
 
     fn verdict(self, answer: &Answer<Verdict>) -> Result<(), Failure> {
@@ -114,7 +149,9 @@ impl Printer {
         }
         let verdict = &answer.value;
         self.out.line(&verdict.sentence)?;
-        let oldest = verdict.oldest_difference_ms.map_or_else(String::new, |ms| span::written(Duration::from_millis(ms)));
+        let oldest = verdict
+            .oldest_difference_ms
+            .map_or_else(String::new, |ms| span::written(Duration::from_millis(ms)));
         let row = [
             yes(verdict.converged),
             verdict.differences.to_string(),
@@ -122,12 +159,25 @@ impl Printer {
             verdict.lost_writes.to_string(),
             oldest,
         ];
-        self.out.table(&["CONVERGED", "DIFFERENCES", "ONLY COPIES", "LOST WRITES", "OLDEST DIFFERENCE"], &[row.to_vec()])
+        self.out.table(
+            &["CONVERGED", "DIFFERENCES", "ONLY COPIES", "LOST WRITES", "OLDEST DIFFERENCE"],
+            &[row.to_vec()],
+        )
     }
 
     fn hero(self, hero: &Hero) -> Vec<String> {
-        let id = if self.out.is_terminal() { hero.id.chars().take(SHORT_ID).collect() } else { hero.id.clone() };
-        vec![id, hero.name.clone(), hero.location.clone(), yes(hero.is_patrolling), hero.health.to_string()]
+        let id = if self.out.is_terminal() {
+            hero.id.chars().take(SHORT_ID).collect()
+        } else {
+            hero.id.clone()
+        };
+        vec![
+            id,
+            hero.name.clone(),
+            hero.location.clone(),
+            yes(hero.is_patrolling),
+            hero.health.to_string(),
+        ]
     }
 }
 
@@ -136,7 +186,9 @@ fn yes(holds: bool) -> String {
 }
 
 fn node(node: &Node) -> Vec<String> {
-    let ms = |ms: Option<u64>| ms.map_or_else(String::new, |ms| span::written(Duration::from_millis(ms)));
+    let ms = |ms: Option<u64>| {
+        ms.map_or_else(String::new, |ms| span::written(Duration::from_millis(ms)))
+    };
     vec![
         node.name.clone(),
         if node.frozen { format!("{}, frozen", node.status) } else { node.status.clone() },
@@ -165,7 +217,10 @@ fn in_force(fault: &Fault) -> Vec<String> {
         amounts.join(" "),
         span::written(Duration::from_millis(fault.heals_in_ms)),
         fault.in_force_at.join(" "),
-        format!("{} seen, {} dropped, {} delayed, {} duplicated", frames.seen, frames.dropped, frames.delayed, frames.duplicated),
+        format!(
+            "{} seen, {} dropped, {} delayed, {} duplicated",
+            frames.seen, frames.dropped, frames.delayed, frames.duplicated
+        ),
     ]
 }
 
@@ -175,7 +230,13 @@ fn step(exchange: &Exchange) -> Vec<String> {
 }
 
 fn event(event: &Event) -> Vec<String> {
-    vec![event.number.to_string(), at(event.at_ms), event.node.clone(), event.kind.clone(), event.text.clone()]
+    vec![
+        event.number.to_string(),
+        at(event.at_ms),
+        event.node.clone(),
+        event.kind.clone(),
+        event.text.clone(),
+    ]
 }
 
 /// Waits until the cluster agrees, or until it does not, and prints the verdict either way.
@@ -204,15 +265,24 @@ fn find(api: &Api, meant: &str) -> Result<String, Failure> {
     }
     let heroes = api.heroes()?.value.heroes;
     let prefix = meant.to_ascii_lowercase();
-    let found: Vec<&Hero> =
-        heroes.iter().filter(|hero| hero.name == meant || (!prefix.is_empty() && hero.id.starts_with(&prefix))).collect();
+    let found: Vec<&Hero> = heroes
+        .iter()
+        .filter(|hero| hero.name == meant || (!prefix.is_empty() && hero.id.starts_with(&prefix)))
+        .collect();
     match found.as_slice() {
         [hero] => Ok(hero.id.clone()),
-        [] => Err(Failure::No(format!("no living hero has the name {meant:?} or an id that begins so"))),
+        [] => Err(Failure::No(format!(
+            "no living hero has the name {meant:?} or an id that begins so"
+        ))),
         many => {
-            let some: Vec<String> = many.iter().take(3).map(|hero| format!("{} ({})", hero.id, hero.name)).collect();
+            let some: Vec<String> =
+                many.iter().take(3).map(|hero| format!("{} ({})", hero.id, hero.name)).collect();
             let more = if many.len() > some.len() { ", …" } else { "" };
-            Err(Failure::No(format!("{meant:?} can be any of {} heroes, so say which by id: {}{more}", many.len(), some.join(", "))))
+            Err(Failure::No(format!(
+                "{meant:?} can be any of {} heroes, so say which by id: {}{more}",
+                many.len(),
+                some.join(", ")
+            )))
         }
     }
 }

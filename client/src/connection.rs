@@ -24,8 +24,11 @@ pub struct Opened {
 pub(crate) fn open(address: &Address, access: &Access) -> Result<Opened, Error> {
     let no_answer = |why: String| Error::NoAnswer { url: address.url().to_owned(), why };
     let stream = connect(&address.host_and_port()).map_err(|error| no_answer(error.to_string()))?;
-    let connection: Box<dyn Connection> =
-        if address.is_encrypted() { Box::new(access.encrypt(address.host(), stream).map_err(no_answer)?) } else { Box::new(stream) };
+    let connection: Box<dyn Connection> = if address.is_encrypted() {
+        Box::new(access.encrypt(address.host(), stream).map_err(no_answer)?)
+    } else {
+        Box::new(stream)
+    };
     let token = access.token.iter();
     let headers = token.map(|token| ("authorization", format!("Bearer {token}"))).collect();
     Ok(Opened { connection, headers })

@@ -33,9 +33,15 @@ struct Report<'a> {
 }
 
 /// Makes all checks, those first that others depend on, and prints the findings.
-pub(crate) fn examine(api: &Api, out: Output, json: bool, config: Option<&Path>) -> Result<(), Failure> {
+pub(crate) fn examine(
+    api: &Api,
+    out: Output,
+    json: bool,
+    config: Option<&Path>,
+) -> Result<(), Failure> {
     let mut findings = Vec::new();
-    let known = config.map(|config| configuration::examine(config, &mut findings)).unwrap_or_default();
+    let known =
+        config.map(|config| configuration::examine(config, &mut findings)).unwrap_or_default();
     files::examine(&known, &mut findings);
     certificates::examine(&known, &mut findings);
     machine::examine(&mut findings);
@@ -46,7 +52,10 @@ pub(crate) fn examine(api: &Api, out: Output, json: bool, config: Option<&Path>)
         let report = serde_json::to_string(&Report { well, findings: &findings });
         out.line(&report.map_err(|error| Failure::No(format!("cannot print: {error}")))?)?;
     } else {
-        out.table(&["STATE", "CHECK", "FOUND", "WHAT TO DO"], &findings.iter().map(row).collect::<Vec<_>>())?;
+        out.table(
+            &["STATE", "CHECK", "FOUND", "WHAT TO DO"],
+            &findings.iter().map(row).collect::<Vec<_>>(),
+        )?;
     }
     if well { Ok(()) } else { Err(Failure::Said) }
 }

@@ -53,7 +53,10 @@ impl Error {
     pub fn refusal(&self) -> Option<&str> {
         match self {
             Self::Refused { kind, .. } => Some(kind),
-            Self::Address { .. } | Self::Access { .. } | Self::NoAnswer { .. } | Self::NotDispatch { .. } => None,
+            Self::Address { .. }
+            | Self::Access { .. }
+            | Self::NoAnswer { .. }
+            | Self::NotDispatch { .. } => None,
         }
     }
 

@@ -14,9 +14,10 @@ impl From<Error> for Failure {
     fn from(error: Error) -> Self {
         match error {
             Error::Refused { kind, detail, .. } => Self::Refused { kind, detail },
-            Error::Address { .. } | Error::Access { .. } | Error::NoAnswer { .. } | Error::NotDispatch { .. } => {
-                Self::Unanswered(error.to_string())
-            }
+            Error::Address { .. }
+            | Error::Access { .. }
+            | Error::NoAnswer { .. }
+            | Error::NotDispatch { .. } => Self::Unanswered(error.to_string()),
         }
     }
 }

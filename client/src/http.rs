@@ -79,7 +79,12 @@ impl Http {
     }
 
     /// Sends a request, and returns the body of a successful answer.
-    pub(crate) fn send(&self, method: Method, path: &str, body: Option<&Value>) -> Result<String, Error> {
+    pub(crate) fn send(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<&Value>,
+    ) -> Result<String, Error> {
         let uri = format!("{}{path}", self.address.url());
         let mut request = Request::builder().method(method).uri(uri);
         if let Some(token) = &self.access.token {
@@ -101,7 +106,9 @@ impl Http {
             return Ok(body);
         }
         match serde_json::from_str::<Problem>(&body) {
-            Ok(Problem { kind, detail }) => Err(Error::Refused { status: status.as_u16(), kind, detail }),
+            Ok(Problem { kind, detail }) => {
+                Err(Error::Refused { status: status.as_u16(), kind, detail })
+            }
             Err(_) => Err(self.unexpected(format!("{status}, without saying why"))),
         }
     }
@@ -118,10 +125,15 @@ impl Http {
 
     fn failed(&self, error: &ureq::Error) -> Error {
         let no_answer = |why: String| Error::NoAnswer { url: self.address.url().to_owned(), why };
-        #[expect(clippy::wildcard_enum_match_arm, reason = "a non-exhaustive enum of another crate")]
+        #[expect(
+            clippy::wildcard_enum_match_arm,
+            reason = "a non-exhaustive enum of another crate"
+        )]
         match error {
             ureq::Error::Io(error) => no_answer(error.to_string()),
-            ureq::Error::Timeout(_) => no_answer(format!("nothing within {} s", REQUEST_TIMEOUT.as_secs())),
+            ureq::Error::Timeout(_) => {
+                no_answer(format!("nothing within {} s", REQUEST_TIMEOUT.as_secs()))
+            }
             ureq::Error::HostNotFound => no_answer("there is no such host".into()),
             ureq::Error::ConnectionFailed => no_answer("no connection".into()),
             other => self.unexpected(other.to_string()),

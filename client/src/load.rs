@@ -44,7 +44,12 @@ pub(crate) use options::LoadOptions;
 const COUNTED_AFTER: Duration = Duration::from_millis(1_500);
 
 /// Puts a load on the cluster, and reports.
-pub(crate) fn load(api: &Api, out: Output, json: bool, options: &LoadOptions) -> Result<(), Failure> {
+pub(crate) fn load(
+    api: &Api,
+    out: Output,
+    json: bool,
+    options: &LoadOptions,
+) -> Result<(), Failure> {
     let interrupt = Interrupt::listen()?;
     let mut heroes = Heroes::default();
     let measured = measure(api, options, &interrupt, &mut heroes);
@@ -53,12 +58,21 @@ pub(crate) fn load(api: &Api, out: Output, json: bool, options: &LoadOptions) ->
         report.print(out, json)?;
         judge(&report, &tally, took, &interrupt)
     });
-    let cleared = if options.keep { Ok(()) } else { clear(api, heroes.into_own(), options.connections, &interrupt) };
+    let cleared = if options.keep {
+        Ok(())
+    } else {
+        clear(api, heroes.into_own(), options.connections, &interrupt)
+    };
     judged.and(cleared)
 }
 
 /// Fills the cluster, writes, and waits until all agree.
-fn measure(api: &Api, options: &LoadOptions, interrupt: &Interrupt, heroes: &mut Heroes) -> Result<(Report, Tally, Took), Failure> {
+fn measure(
+    api: &Api,
+    options: &LoadOptions,
+    interrupt: &Interrupt,
+    heroes: &mut Heroes,
+) -> Result<(Report, Tally, Took), Failure> {
     let filled = fill(api, options, interrupt, heroes)?;
     // Else those of the filling would be taken for those of the load.
     if !interrupt.is_set() {
@@ -69,8 +83,10 @@ fn measure(api: &Api, options: &LoadOptions, interrupt: &Interrupt, heroes: &mut
     // No more than there are heroes: each write needs one of its own.
     let connections = options.connections.min(heroes.count().max(1));
     let processor = usage::processor_time();
-    let Written { tally, newest, lasted } = writers::write(api, schedule, &options.mix, connections, heroes, interrupt);
-    let processor = usage::processor_time().zip(processor).map(|(after, before)| after.saturating_sub(before));
+    let Written { tally, newest, lasted } =
+        writers::write(api, schedule, &options.mix, connections, heroes, interrupt);
+    let processor =
+        usage::processor_time().zip(processor).map(|(after, before)| after.saturating_sub(before));
     // What was measured is told even where dispatch has gone meanwhile.
     let took = agreement::wait(api, newest, options.wait, interrupt).unwrap_or_default();
     if !interrupt.is_set() {
@@ -92,14 +108,21 @@ fn measure(api: &Api, options: &LoadOptions, interrupt: &Interrupt, heroes: &mut
 }
 
 /// Creates what is missing, and waits until all agree on it.
-fn fill(api: &Api, options: &LoadOptions, interrupt: &Interrupt, heroes: &mut Heroes) -> Result<Filled, Failure> {
+fn fill(
+    api: &Api,
+    options: &LoadOptions,
+    interrupt: &Interrupt,
+    heroes: &mut Heroes,
+) -> Result<Filled, Failure> {
     let cluster = api.cluster()?.value;
-    let found = cluster.nodes.iter().find(|node| node.role == "dispatch").map_or(0, |node| node.heroes);
+    let found =
+        cluster.nodes.iter().find(|node| node.role == "dispatch").map_or(0, |node| node.heroes);
     if found > 0 {
         heroes.found(api.heroes()?.value.heroes.into_iter().map(|hero| hero.id));
     }
     let watch = Stopwatch::start();
-    let (created, done) = many::create(api, options.heroes.saturating_sub(found), &|| interrupt.is_set());
+    let (created, done) =
+        many::create(api, options.heroes.saturating_sub(found), &|| interrupt.is_set());
     let (created_count, took_ms) = (created.len() as u64, ms(watch.elapsed()));
     heroes.created(created);
     done?;
@@ -125,7 +148,11 @@ fn judge(report: &Report, tally: &Tally, took: Took, interrupt: &Interrupt) -> R
     }
     if let Some(error) = tally.first_error.as_ref().filter(|_| tally.all.count == 0) {
         let why = Error::clone(error);
-        return Err(if why.is_silence() { why.into() } else { Failure::No(format!("no write was done: {why}")) });
+        return Err(if why.is_silence() {
+            why.into()
+        } else {
+            Failure::No(format!("no write was done: {why}"))
+        });
     }
     if took.agreed.is_none() || report.heroes.agreed_ms.is_none() {
         return Err(Failure::No("the cities did not agree in time".into()));
@@ -134,7 +161,12 @@ fn judge(report: &Report, tally: &Tally, took: Took, interrupt: &Interrupt) -> R
 }
 
 /// Deletes the heroes that this load has created.
-fn clear(api: &Api, own: Vec<String>, connections: usize, interrupt: &Interrupt) -> Result<(), Failure> {
+fn clear(
+    api: &Api,
+    own: Vec<String>,
+    connections: usize,
+    interrupt: &Interrupt,
+) -> Result<(), Failure> {
     if own.is_empty() {
         return Ok(());
     }
@@ -145,7 +177,9 @@ fn clear(api: &Api, own: Vec<String>, connections: usize, interrupt: &Interrupt)
             say(&format!("{left} heroes that this load has created are left"));
             Err(error.into())
         }
-        Ok(()) if left > 0 => Err(Failure::No(format!("interrupted: {left} heroes that this load has created are left"))),
+        Ok(()) if left > 0 => Err(Failure::No(format!(
+            "interrupted: {left} heroes that this load has created are left"
+        ))),
         Ok(()) => Ok(()),
     }
 }

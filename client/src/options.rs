@@ -26,7 +26,13 @@ Tables have columns and headings on a terminal; elsewhere they are lines with ta
 #[command(name = "superhero", version, about, after_help = AFTER_HELP, arg_required_else_help = true)]
 pub(crate) struct Options {
     /// Where dispatch answers
-    #[arg(long, global = true, value_name = "URL", default_value = "http://127.0.0.1:4900", env = "SUPERHERO_URL")]
+    #[arg(
+        long,
+        global = true,
+        value_name = "URL",
+        default_value = "http://127.0.0.1:4900",
+        env = "SUPERHERO_URL"
+    )]
     pub(crate) url: String,
 
     /// Believe the certificates that those in this file (PEM) have signed; https needs it
@@ -281,7 +287,13 @@ impl FaultCommand {
 impl Link {
     fn fault(self, kind: FaultKind) -> Fault {
         let to = if self.to == "all" { ALL.to_owned() } else { self.to };
-        Fault { kind, from: self.from, to: Some(to), one_way: self.one_way, lasts: self.lasts.lasts }
+        Fault {
+            kind,
+            from: self.from,
+            to: Some(to),
+            one_way: self.one_way,
+            lasts: self.lasts.lasts,
+        }
     }
 }
 
@@ -301,7 +313,10 @@ mod tests {
 
     fn fault(line: &str) -> Fault {
         let words = ["superhero", "fault"].into_iter().chain(line.split(' '));
-        let Command::Fault(command) = Options::try_parse_from(words).unwrap_or_else(|error| panic!("{line}: {error}")).command else {
+        let Command::Fault(command) = Options::try_parse_from(words)
+            .unwrap_or_else(|error| panic!("{line}: {error}"))
+            .command
+        else {
             panic!("{line} is a fault")
         };
         command.fault()
@@ -310,14 +325,29 @@ mod tests {
     #[test]
     fn faults_are_worded_as_people_say_them() {
         let cut = fault("cut gotham all --one-way --for 20s");
-        assert_eq!((cut.to.as_deref(), cut.one_way, cut.lasts), (Some("*"), true, Some(Duration::from_secs(20))));
+        assert_eq!(
+            (cut.to.as_deref(), cut.one_way, cut.lasts),
+            (Some("*"), true, Some(Duration::from_secs(20)))
+        );
         let delay = fault("delay gotham capitol --by 300ms --jitter 50ms");
-        assert_eq!(delay.kind, FaultKind::Delay { by: Duration::from_millis(300), jitter: Duration::from_millis(50) });
+        assert_eq!(
+            delay.kind,
+            FaultKind::Delay { by: Duration::from_millis(300), jitter: Duration::from_millis(50) }
+        );
         assert_eq!(fault("loss gotham * --percent 0.5").kind, FaultKind::Loss { percent: 0.5 });
-        assert_eq!(fault("duplicate gotham * --percent 5").kind, FaultKind::Duplicate { percent: 5.0 });
+        assert_eq!(
+            fault("duplicate gotham * --percent 5").kind,
+            FaultKind::Duplicate { percent: 5.0 }
+        );
         assert_eq!(fault("reorder gotham * --percent 5").kind, FaultKind::Reorder { percent: 5.0 });
-        assert_eq!(fault("throttle gotham * --bytes-per-s 8192").kind, FaultKind::Throttle { bytes_per_s: 8_192 });
-        assert_eq!(fault("freeze gotham"), of_node(FaultKind::Freeze, "gotham".into(), Lasts { lasts: None }));
+        assert_eq!(
+            fault("throttle gotham * --bytes-per-s 8192").kind,
+            FaultKind::Throttle { bytes_per_s: 8_192 }
+        );
+        assert_eq!(
+            fault("freeze gotham"),
+            of_node(FaultKind::Freeze, "gotham".into(), Lasts { lasts: None })
+        );
         assert_eq!(fault("skew dispatch --by -3s").kind, FaultKind::Skew { by_ms: -3_000 });
         assert_eq!(fault("skew dispatch --by=+3s").kind, FaultKind::Skew { by_ms: 3_000 });
     }

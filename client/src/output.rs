@@ -35,7 +35,11 @@ impl Failure {
         };
         if let Some(said) = said {
             // A closed standard error is no further failure.
-            let _ = writeln!(io::stderr(), "error: {}", said.lines().map(clean).collect::<Vec<_>>().join("\n"));
+            let _ = writeln!(
+                io::stderr(),
+                "error: {}",
+                said.lines().map(clean).collect::<Vec<_>>().join("\n")
+            );
         }
         ExitCode::from(code)
     }
@@ -54,7 +58,11 @@ impl From<Error> for Failure {
 
 impl From<io::Error> for Failure {
     fn from(error: io::Error) -> Self {
-        if error.kind() == io::ErrorKind::BrokenPipe { Self::Closed } else { Self::No(format!("cannot print: {error}")) }
+        if error.kind() == io::ErrorKind::BrokenPipe {
+            Self::Closed
+        } else {
+            Self::No(format!("cannot print: {error}"))
+        }
     }
 }
 
@@ -70,7 +78,8 @@ impl Output {
     pub(crate) fn standard() -> Self {
         let unwanted = |variable| std::env::var_os(variable).is_some_and(|value| !value.is_empty());
         let is_terminal = io::stdout().is_terminal();
-        let colour = !unwanted("NO_COLOR") && std::env::var_os("TERM").is_none_or(|term| term != "dumb");
+        let colour =
+            !unwanted("NO_COLOR") && std::env::var_os("TERM").is_none_or(|term| term != "dumb");
         Self { look: if is_terminal { Look::Columns { colour } } else { Look::Tabs } }
     }
 

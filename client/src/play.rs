@@ -19,11 +19,18 @@ use crate::output::{Failure, Output};
 use junit::junit;
 
 /// Plays scenarios one after the other, and reports.
-pub(crate) fn play(api: &Api, out: Output, json: bool, named: &[String], report_to: Option<&Path>) -> Result<(), Failure> {
+pub(crate) fn play(
+    api: &Api,
+    out: Output,
+    json: bool,
+    named: &[String],
+    report_to: Option<&Path>,
+) -> Result<(), Failure> {
     let scenarios: Vec<Scenario> = named.iter().map(|name| find(name)).collect::<Result<_, _>>()?;
     if let Some(path) = report_to {
         // A report that cannot be written is a mistake of the command line, found before any step.
-        fs::write(path, junit(&[])).map_err(|error| Failure::Unusable(format!("--junit {}: {error}", path.display())))?;
+        fs::write(path, junit(&[]))
+            .map_err(|error| Failure::Unusable(format!("--junit {}: {error}", path.display())))?;
     }
     let stop = Arc::new(AtomicBool::new(false));
     let interrupted = Arc::clone(&stop);
@@ -63,7 +70,8 @@ pub(crate) fn play(api: &Api, out: Output, json: bool, named: &[String], report_
         reports.push(report);
         if let Some(path) = report_to {
             // After each scenario, so that a killed process leaves a report of those before.
-            fs::write(path, junit(&reports)).map_err(|error| Failure::No(format!("--junit {}: {error}", path.display())))?;
+            fs::write(path, junit(&reports))
+                .map_err(|error| Failure::No(format!("--junit {}: {error}", path.display())))?;
         }
     }
     if let Some(failure) = unprinted {
@@ -77,7 +85,11 @@ pub(crate) fn play(api: &Api, out: Output, json: bool, named: &[String], report_
     if reports.last().is_some_and(|report| report.verdict.is_none()) {
         api.verdict()?;
     }
-    Err(if stop.load(Ordering::Relaxed) { Failure::No("interrupted".into()) } else { Failure::Said })
+    Err(if stop.load(Ordering::Relaxed) {
+        Failure::No("interrupted".into())
+    } else {
+        Failure::Said
+    })
 }
 
 fn find(name: &str) -> Result<Scenario, Failure> {
@@ -87,7 +99,10 @@ fn find(name: &str) -> Result<Scenario, Failure> {
     let path = Path::new(name);
     if !path.exists() {
         let names: Vec<String> = shipped().into_iter().map(|scenario| scenario.name).collect();
-        return Err(Failure::Unusable(format!("there is no scenario and no file {name:?}; the shipped ones are {}", names.join(", "))));
+        return Err(Failure::Unusable(format!(
+            "there is no scenario and no file {name:?}; the shipped ones are {}",
+            names.join(", ")
+        )));
     }
     Scenario::read(path).map_err(|invalid| Failure::Unusable(invalid.to_string()))
 }
@@ -104,14 +119,19 @@ fn line(progress: &Progress<'_>, steps: usize) -> Option<String> {
                 Outcome::Failed => "FAILED",
                 Outcome::Skipped => "-     ",
             };
-            let detail = if report.detail.is_empty() { String::new() } else { format!("  [{}]", report.detail) };
+            let detail = if report.detail.is_empty() {
+                String::new()
+            } else {
+                format!("  [{}]", report.detail)
+            };
             Some(format!("  {mark} {:>2}/{steps}  {}{detail}", step + 1, report.text))
         }
     }
 }
 
 fn conclusion(report: &Report) -> Vec<String> {
-    let mut lines: Vec<String> = report.failure.iter().map(|failure| format!("  FAILED {failure}")).collect();
+    let mut lines: Vec<String> =
+        report.failure.iter().map(|failure| format!("  FAILED {failure}")).collect();
     lines.extend(report.verdict.iter().map(|verdict| format!("  {}", verdict.sentence)));
     let outcome = if report.passed() { "passed" } else { "failed" };
     lines.push(format!("{}: {outcome} after {:.1} s", report.name, report.took.as_secs_f64()));
@@ -125,7 +145,9 @@ fn described(report: &Report) -> Value {
         Outcome::Failed => "failed",
         Outcome::Skipped => "waiting",
     };
-    let steps = report.steps.iter().map(|step| json!({ "text": step.text, "state": state(step.outcome), "detail": step.detail }));
+    let steps = report.steps.iter().map(
+        |step| json!({ "text": step.text, "state": state(step.outcome), "detail": step.detail }),
+    );
     let outcome = if report.passed() { "passed" } else { "failed" };
     json!({ "name": report.name, "steps": steps.collect::<Vec<_>>(), "outcome": outcome, "failure": report.failure })
 }
@@ -137,7 +159,11 @@ pub(crate) fn list(out: Output, json: bool) -> Result<(), Failure> {
         let scenarios: Vec<ScenarioSummary> = shipped.into_iter().map(Scenario::summary).collect();
         return out.line(&json!({ "scenarios": scenarios }).to_string());
     }
-    let rows: Vec<Vec<String>> =
-        shipped.into_iter().map(|scenario| vec![scenario.name, scenario.takes.map_or_else(String::new, written), scenario.about]).collect();
+    let rows: Vec<Vec<String>> = shipped
+        .into_iter()
+        .map(|scenario| {
+            vec![scenario.name, scenario.takes.map_or_else(String::new, written), scenario.about]
+        })
+        .collect();
     out.table(&["NAME", "TAKES ABOUT", "SHOWS"], &rows)
 }

@@ -31,7 +31,13 @@ pub(crate) fn table(look: Look, headings: &[&str], rows: &[Vec<String>]) -> Vec<
             let headings = headings.iter().map(|heading| (*heading).to_owned()).collect();
             let all: Vec<Vec<String>> = std::iter::once(headings).chain(rows).collect();
             let columns = all.iter().map(Vec::len).max().unwrap_or_default();
-            let width = |column: usize| all.iter().filter_map(|row| row.get(column)).map(|cell| cell.width()).max().unwrap_or_default();
+            let width = |column: usize| {
+                all.iter()
+                    .filter_map(|row| row.get(column))
+                    .map(|cell| cell.width())
+                    .max()
+                    .unwrap_or_default()
+            };
             let widths: Vec<usize> = (0..columns).map(width).collect();
             let mut lines: Vec<String> = all.iter().map(|row| line(row, &widths)).collect();
             if let Some(heading) = lines.first_mut().filter(|_| colour) {
@@ -43,7 +49,10 @@ pub(crate) fn table(look: Look, headings: &[&str], rows: &[Vec<String>]) -> Vec<
 }
 
 fn line(row: &[String], widths: &[usize]) -> String {
-    let padded = row.iter().zip(widths).map(|(cell, width)| format!("{cell}{}", " ".repeat(width - cell.width())));
+    let padded = row
+        .iter()
+        .zip(widths)
+        .map(|(cell, width)| format!("{cell}{}", " ".repeat(width - cell.width())));
     padded.collect::<Vec<_>>().join(GAP).trim_end().to_owned()
 }
 
@@ -57,7 +66,9 @@ mod tests {
     use super::*;
 
     fn rows() -> Vec<Vec<String>> {
-        [["Ada", "home"], ["影の英雄", "gotham"]].map(|row| row.map(str::to_owned).to_vec()).to_vec()
+        [["Ada", "home"], ["影の英雄", "gotham"]]
+            .map(|row| row.map(str::to_owned).to_vec())
+            .to_vec()
     }
 
     #[test]
@@ -69,12 +80,18 @@ mod tests {
 
     #[test]
     fn elsewhere_there_are_tabs_and_no_headings() {
-        assert_eq!(table(Look::Tabs, &["NAME", "PLACE"], &rows()), ["Ada\thome", "影の英雄\tgotham"]);
+        assert_eq!(
+            table(Look::Tabs, &["NAME", "PLACE"], &rows()),
+            ["Ada\thome", "影の英雄\tgotham"]
+        );
     }
 
     #[test]
     fn no_cell_can_move_the_cursor_or_make_a_line() {
         let hostile = vec![vec!["a\tb\nc\u{1b}[2Jd\u{9b}e".to_owned()]];
-        assert_eq!(table(Look::Tabs, &["NAME"], &hostile), ["a\u{fffd}b\u{fffd}c\u{fffd}[2Jd\u{fffd}e"]);
+        assert_eq!(
+            table(Look::Tabs, &["NAME"], &hostile),
+            ["a\u{fffd}b\u{fffd}c\u{fffd}[2Jd\u{fffd}e"]
+        );
     }
 }

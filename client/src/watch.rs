@@ -38,17 +38,25 @@ pub(crate) fn watch(api: &Api, out: Output, json: bool) -> Result<(), Failure> {
         match socket.read() {
             Ok(Message::Text(text)) if json => out.line(&text)?,
             Ok(Message::Text(text)) => {
-                let frame: Frame = serde_json::from_str(&text)
-                    .map_err(|error| Failure::from(Error::NotDispatch { url: api.url().to_owned(), why: error.to_string() }))?;
+                let frame: Frame = serde_json::from_str(&text).map_err(|error| {
+                    Failure::from(Error::NotDispatch {
+                        url: api.url().to_owned(),
+                        why: error.to_string(),
+                    })
+                })?;
                 for line in seen.news(frame) {
                     out.line(&line)?;
                 }
             }
             Ok(Message::Binary(_) | Message::Ping(_) | Message::Pong(_) | Message::Frame(_)) => {}
             Ok(Message::Close(why)) => {
-                return Err(gone(why.map_or_else(|| "it hung up".into(), |why| why.reason.to_string())));
+                return Err(gone(
+                    why.map_or_else(|| "it hung up".into(), |why| why.reason.to_string()),
+                ));
             }
-            Err(SocketError::Io(error)) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) => {
+            Err(SocketError::Io(error))
+                if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) =>
+            {
                 return Err(gone(format!("it said nothing for {} s", REQUEST_TIMEOUT.as_secs())));
             }
             Err(error) => return Err(gone(error.to_string())),
@@ -62,9 +70,13 @@ fn open(api: &Api) -> Result<WebSocket<Box<dyn Connection>>, Failure> {
     let url = format!("ws://{}/live?as=data", api.authority());
     let mut request = url.into_client_request().map_err(|error| no_answer(error.to_string()))?;
     for (name, value) in headers {
-        request.headers_mut().insert(name, value.parse().map_err(|_| no_answer("the token cannot be sent".into()))?);
+        request
+            .headers_mut()
+            .insert(name, value.parse().map_err(|_| no_answer("the token cannot be sent".into()))?);
     }
-    let config = WebSocketConfig::default().max_message_size(Some(FRAME_BYTES_MAX)).max_frame_size(Some(FRAME_BYTES_MAX));
+    let config = WebSocketConfig::default()
+        .max_message_size(Some(FRAME_BYTES_MAX))
+        .max_frame_size(Some(FRAME_BYTES_MAX));
     match tungstenite::client::client_with_config(request, connection, Some(config)) {
         Ok((socket, _)) => Ok(socket),
         Err(HandshakeError::Failure(SocketError::Http(refusal))) => {
@@ -91,11 +103,27 @@ impl Seen {
             return lines;
         }
         // A frame has the events since the frame before it.
-        lines.extend(frame.events.iter().map(|event| format!("{}  {}: {}", at(event.at_ms), event.kind, event.text)));
+        lines.extend(
+            frame
+                .events
+                .iter()
+                .map(|event| format!("{}  {}: {}", at(event.at_ms), event.kind, event.text)),
+        );
         if let Some(faults) = frame.faults {
-            let faults: BTreeMap<String, String> = faults.iter().map(|fault| (fault.id.clone(), described(fault))).collect();
-            lines.extend(faults.iter().filter(|(id, _)| !self.faults.contains_key(*id)).map(|(id, fault)| format!("fault {id}: {fault}")));
-            lines.extend(self.faults.keys().filter(|id| !faults.contains_key(*id)).map(|id| format!("fault {id} is healed")));
+            let faults: BTreeMap<String, String> =
+                faults.iter().map(|fault| (fault.id.clone(), described(fault))).collect();
+            lines.extend(
+                faults
+                    .iter()
+                    .filter(|(id, _)| !self.faults.contains_key(*id))
+                    .map(|(id, fault)| format!("fault {id}: {fault}")),
+            );
+            lines.extend(
+                self.faults
+                    .keys()
+                    .filter(|id| !faults.contains_key(*id))
+                    .map(|id| format!("fault {id} is healed")),
+            );
             self.faults = faults;
         }
         if let Some(gossip) = frame.gossip.filter(|gossip| self.gossip.as_ref() != Some(gossip)) {
@@ -118,7 +146,9 @@ impl Seen {
 }
 
 fn described(fault: &Fault) -> String {
-    let to = fault.to.as_ref().map_or_else(String::new, |to| format!(" {} {to}", if fault.both == Some(true) { "<->" } else { "->" }));
+    let to = fault.to.as_ref().map_or_else(String::new, |to| {
+        format!(" {} {to}", if fault.both == Some(true) { "<->" } else { "->" })
+    });
     format!("{} {}{to}", fault.kind, fault.from)
 }
 
@@ -135,18 +165,25 @@ mod tests {
     fn each_change_is_a_line_and_what_stays_is_none() {
         let mut seen = Seen::default();
         let verdict = |sentence: &str, lost: u64| json!({ "converged": true, "sentence": sentence, "differences": 0, "only_copies": 0, "lost_writes": lost, "oldest_difference_ms": null });
-        let event =
-            json!({ "number": 7, "at_ms": 1_790_000_000_123_u64, "node": "gotham", "kind": "destroyed", "text": "boom", "hero": "?" });
+        let event = json!({ "number": 7, "at_ms": 1_790_000_000_123_u64, "node": "gotham", "kind": "destroyed", "text": "boom", "hero": "?" });
         let cut = json!({ "id": "3", "kind": "cut", "from": "gotham", "to": "*", "both": true });
         let gossip = json!({ "paused": false, "percent": 100 });
         let standing = |events: Value| json!({ "t": "data", "verdict": verdict("All agree.", 1), "faults": [cut], "gossip": gossip, "events": events });
         assert_eq!(
             seen.news(frame(standing(json!([event])))),
-            ["2026-09-21T14:13:20.123Z  destroyed: boom", "fault 3: cut gotham <-> *", "gossip goes on, at 100 %", "All agree."]
+            [
+                "2026-09-21T14:13:20.123Z  destroyed: boom",
+                "fault 3: cut gotham <-> *",
+                "gossip goes on, at 100 %",
+                "All agree."
+            ]
         );
         assert_eq!(seen.news(frame(standing(json!([])))), [""; 0]);
         assert_eq!(seen.news(frame(json!({ "t": "k" }))), [""; 0]);
         let later = json!({ "t": "data", "verdict": verdict("All agree.", 2), "faults": [], "gossip": { "paused": true, "percent": 100 }, "events": [] });
-        assert_eq!(seen.news(frame(later)), ["fault 3 is healed", "gossip is paused, at 100 %", "writes lost for good: 2"]);
+        assert_eq!(
+            seen.news(frame(later)),
+            ["fault 3 is healed", "gossip is paused, at 100 %", "writes lost for good: 2"]
+        );
     }
 }

@@ -54,7 +54,14 @@ fn each_command_asks_one_thing_and_prints_its_answer() {
             FAULT,
             fault_row,
         ),
-        ("fault skew gotham --by -3s", "POST /faults", r#"{"from":"gotham","kind":"skew","skew_ms":-3000}"#, 201, FAULT, fault_row),
+        (
+            "fault skew gotham --by -3s",
+            "POST /faults",
+            r#"{"from":"gotham","kind":"skew","skew_ms":-3000}"#,
+            201,
+            FAULT,
+            fault_row,
+        ),
     ] {
         let reply = answer.to_owned();
         let stub = Stub::start(move |_| (status, reply.clone()));
@@ -62,7 +69,11 @@ fn each_command_asks_one_thing_and_prints_its_answer() {
         let done = superhero(&stub.url, &words);
         assert_eq!((done.status.code(), text(&done.stderr).as_str()), (Some(0), ""), "{arguments}");
         assert_eq!(text(&done.stdout), printed, "{arguments}");
-        assert_eq!((stub.seen(), stub.bodies(line)), (vec![line.to_owned()], vec![sent.to_owned()]), "{arguments}");
+        assert_eq!(
+            (stub.seen(), stub.bodies(line)),
+            (vec![line.to_owned()], vec![sent.to_owned()]),
+            "{arguments}"
+        );
         let json = superhero(&stub.url, &[&words[..], &["--json"]].concat());
         assert_eq!(text(&json.stdout).trim_end(), answer, "{arguments} --json");
     }
@@ -79,9 +90,13 @@ fn a_refusal_ends_with_1_and_its_detail() {
 
 #[test]
 fn a_round_that_was_lost_ends_with_1() {
-    let stub = Stub::start(|_| (200, r#"{"from":"gotham","to":"capitol","completed":false}"#.into()));
+    let stub =
+        Stub::start(|_| (200, r#"{"from":"gotham","to":"capitol","completed":false}"#.into()));
     let done = superhero(&stub.url, &["step"]);
-    assert_eq!((done.status.code(), text(&done.stdout).as_str()), (Some(1), "gotham\tcapitol\tno\t0\t0\n"));
+    assert_eq!(
+        (done.status.code(), text(&done.stdout).as_str()),
+        (Some(1), "gotham\tcapitol\tno\t0\t0\n")
+    );
 }
 
 #[test]
@@ -93,7 +108,10 @@ fn what_is_not_dispatch_ends_with_3_whatever_it_says() {
         let done = superhero(&stub.url, &["faults"]);
         let said = text(&done.stderr);
         assert_eq!(done.status.code(), Some(3), "{said}");
-        assert!(said.contains(&stub.url) && said.lines().count() == 1 && !said.contains('\u{1b}'), "{said}");
+        assert!(
+            said.contains(&stub.url) && said.lines().count() == 1 && !said.contains('\u{1b}'),
+            "{said}"
+        );
     }
     let stub = Stub::start(|_| (302, String::new()));
     assert_eq!(superhero(&stub.url, &["faults"]).status.code(), Some(3));
@@ -119,8 +137,11 @@ fn a_hero_is_found_by_id_by_its_beginning_or_by_a_name_that_only_one_has() {
             r#"{{"id":"{id}","name":"{name}","location":"home","is_patrolling":false,"health":100,"stamp":{{"wall_ms":1,"logical":0,"origin":"dispatch/1"}}}}"#
         )
     };
-    let (ada, bob, twin) =
-        ("aaaaaaaa-0000-4000-8000-000000000001", "bbbbbbbb-0000-4000-8000-000000000002", "bbcccccc-0000-4000-8000-000000000003");
+    let (ada, bob, twin) = (
+        "aaaaaaaa-0000-4000-8000-000000000001",
+        "bbbbbbbb-0000-4000-8000-000000000002",
+        "bbcccccc-0000-4000-8000-000000000003",
+    );
     let stub = Stub::start(move |request| match request.line.split_once(' ') {
         Some(("GET", _)) => {
             let heroes = [hero(ada, "Ada"), hero(bob, "Twin"), hero(twin, "Twin")].join(",");
@@ -128,33 +149,58 @@ fn a_hero_is_found_by_id_by_its_beginning_or_by_a_name_that_only_one_has() {
         }
         _ => (204, String::new()),
     });
-    for (meant, found) in [(ada, ada), (&ada.to_uppercase(), ada), ("aaaa", ada), ("AAAA", ada), ("Ada", ada), ("bbb", bob), ("bbc", twin)]
-    {
+    for (meant, found) in [
+        (ada, ada),
+        (&ada.to_uppercase(), ada),
+        ("aaaa", ada),
+        ("AAAA", ada),
+        ("Ada", ada),
+        ("bbb", bob),
+        ("bbc", twin),
+    ] {
         let done = superhero(&stub.url, &["terminate", meant]);
         assert_eq!(done.status.code(), Some(0), "{meant}: {}", text(&done.stderr));
         assert_eq!(stub.seen().last(), Some(&format!("DELETE /heroes/{found}")), "{meant}");
     }
-    for (meant, said) in
-        [("Twin", "2 heroes"), ("bb", "2 heroes"), ("ada", "no living hero"), ("", "no living hero"), ("../faults", "no living hero")]
-    {
+    for (meant, said) in [
+        ("Twin", "2 heroes"),
+        ("bb", "2 heroes"),
+        ("ada", "no living hero"),
+        ("", "no living hero"),
+        ("../faults", "no living hero"),
+    ] {
         let done = superhero(&stub.url, &["terminate", meant]);
         assert_eq!(done.status.code(), Some(1), "{meant}");
         assert!(text(&done.stderr).contains(said), "{meant}: {}", text(&done.stderr));
     }
-    assert_eq!(stub.seen().iter().filter(|line| line.starts_with("DELETE")).count(), 7, "what is not clear is not done");
+    assert_eq!(
+        stub.seen().iter().filter(|line| line.starts_with("DELETE")).count(),
+        7,
+        "what is not clear is not done"
+    );
 }
 
 #[test]
 fn a_closed_pipe_ends_quietly() {
-    let stub = Stub::start(|_| (200, r#"{"events":[]}"#.replace("[]", &format!("[{}]", vec![EVENT; 10_000].join(",")))));
+    let stub = Stub::start(|_| {
+        (200, r#"{"events":[]}"#.replace("[]", &format!("[{}]", vec![EVENT; 10_000].join(","))))
+    });
     const EVENT: &str = r#"{"number":1,"at_ms":1,"node":"gotham","kind":"lost","text":"a line that is long enough to fill a pipe"}"#;
     for arguments in [&["events"][..], &["events", "--json"], &["completions", "bash"]] {
         let mut command = Command::new(env!("CARGO_BIN_EXE_superhero"));
-        command.args(["--url", &stub.url]).args(arguments).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
+            .args(["--url", &stub.url])
+            .args(arguments)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
         let mut child = command.spawn().expect("the binary runs");
         drop(child.stdout.take());
         let done = child.wait_with_output().expect("it ends");
-        assert_eq!((done.status.code(), text(&done.stderr).as_str()), (Some(0), ""), "{arguments:?}");
+        assert_eq!(
+            (done.status.code(), text(&done.stderr).as_str()),
+            (Some(0), ""),
+            "{arguments:?}"
+        );
     }
 }
 
@@ -163,7 +209,8 @@ fn scenario_files_that_cannot_be_used_end_with_2_before_anything_is_asked() {
     let stub = Stub::start(|_| problem(500, "asked"));
     let directory = tempfile::tempdir().expect("a temporary directory");
     let file = directory.path().join("mine.toml");
-    std::fs::write(&file, "title = \"T\"\n[[step]]\nbomb = \"riverdale\"\n").expect("a file of our own");
+    std::fs::write(&file, "title = \"T\"\n[[step]]\nbomb = \"riverdale\"\n")
+        .expect("a file of our own");
     let path = file.to_str().expect("a path in UTF-8");
     let fits = directory.path().join("fits.toml");
     std::fs::write(&fits, "title = \"T\"\n[[step]]\npause = true\n").expect("a file of our own");
@@ -188,6 +235,8 @@ fn the_shipped_scenarios_are_listed_without_asking() {
     let lines = text(&listed.stdout);
     assert_eq!((listed.status.code(), lines.lines().count()), (Some(0), 6));
     assert!(lines.starts_with("split-brain\t"), "{lines}");
-    let json: serde_json::Value = serde_json::from_slice(&superhero("http://127.0.0.1:9", &["scenarios", "--json"]).stdout).expect("JSON");
+    let json: serde_json::Value =
+        serde_json::from_slice(&superhero("http://127.0.0.1:9", &["scenarios", "--json"]).stdout)
+            .expect("JSON");
     assert_eq!(json["scenarios"].as_array().map(Vec::len), Some(6));
 }

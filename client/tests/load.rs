@@ -32,7 +32,10 @@ fn dispatch(request: &Request, write: impl Fn() -> (u16, String)) -> (u16, Strin
         )
     };
     match request.line.as_str() {
-        "GET /cluster" => (200, format!(r#"{{"nodes":[{},{}]}}"#, node("gotham", "city"), node("dispatch", "dispatch"))),
+        "GET /cluster" => (
+            200,
+            format!(r#"{{"nodes":[{},{}]}}"#, node("gotham", "city"), node("dispatch", "dispatch")),
+        ),
         "POST /heroes" => (201, r#"{"ids":["a","b"]}"#.into()),
         "GET /gossip" => (200, r#"{"paused":false,"percent":200}"#.into()),
         line if line.starts_with("PUT ") => write(),
@@ -49,33 +52,69 @@ fn finished(mut command: Command) -> (Option<i32>, String, String) {
 #[test]
 fn writes_that_are_refused_are_no_successes_and_are_told_by_status_and_type() {
     let stub = Stub::start(|request| dispatch(request, || problem(503, "no_answer")));
-    let (code, out, errors) = finished(load(&stub, &["--heroes", "2", "--writes", "20/s", "--seconds", "1"]));
-    assert_eq!((code, errors.as_str()), (Some(1), "error: no write was done: the detail of no_answer (no_answer)\n"), "{out}");
-    let refused = out.lines().find_map(|line| line.strip_prefix("503\tno_answer\t")).and_then(|count| count.parse::<u64>().ok());
+    let (code, out, errors) =
+        finished(load(&stub, &["--heroes", "2", "--writes", "20/s", "--seconds", "1"]));
+    assert_eq!(
+        (code, errors.as_str()),
+        (Some(1), "error: no write was done: the detail of no_answer (no_answer)\n"),
+        "{out}"
+    );
+    let refused = out
+        .lines()
+        .find_map(|line| line.strip_prefix("503\tno_answer\t"))
+        .and_then(|count| count.parse::<u64>().ok());
     assert!(refused.is_some_and(|count| (1..=20).contains(&count)), "{out}");
     assert!(out.starts_with("all\tdue\t0\t"), "{out}");
-    let mut deleted: Vec<String> = stub.seen().into_iter().filter(|line| line.starts_with("DELETE ")).collect();
+    let mut deleted: Vec<String> =
+        stub.seen().into_iter().filter(|line| line.starts_with("DELETE ")).collect();
     deleted.sort();
-    assert_eq!(deleted, ["DELETE /heroes/a", "DELETE /heroes/b"], "what was created is deleted whatever happens");
+    assert_eq!(
+        deleted,
+        ["DELETE /heroes/a", "DELETE /heroes/b"],
+        "what was created is deleted whatever happens"
+    );
 }
 
 #[test]
 fn what_was_done_is_printed_as_json_too() {
     let stub = Stub::start(|request| dispatch(request, || (200, HERO.into())));
-    let (code, out, errors) =
-        finished(load(&stub, &["--heroes", "2", "--writes", "20/s", "--seconds", "1", "--gossip-interval", "3s", "--keep", "--json"]));
+    let (code, out, errors) = finished(load(
+        &stub,
+        &[
+            "--heroes",
+            "2",
+            "--writes",
+            "20/s",
+            "--seconds",
+            "1",
+            "--gossip-interval",
+            "3s",
+            "--keep",
+            "--json",
+        ],
+    ));
     assert_eq!((code, errors.as_str(), out.lines().count()), (Some(0), "", 1), "{out}");
     let said: Value = serde_json::from_str(&out).expect("JSON");
     let writes = |what: &str| said["writes"][what].as_u64().expect("a count");
-    assert_eq!((writes("done") + writes("not_sent"), writes("refused"), writes("rate")), (20, 0, 20), "{said}");
-    assert_eq!((said["heroes"]["found"].as_u64(), said["heroes"]["created"].as_u64()), (Some(0), Some(2)));
+    assert_eq!(
+        (writes("done") + writes("not_sent"), writes("refused"), writes("rate")),
+        (20, 0, 20),
+        "{said}"
+    );
+    assert_eq!(
+        (said["heroes"]["found"].as_u64(), said["heroes"]["created"].as_u64()),
+        (Some(0), Some(2))
+    );
     assert_eq!(said["kinds"]["assign"]["done"].as_u64(), Some(writes("done")));
     for from in ["from_due", "from_sent"] {
         for quantile in ["p50", "p99", "p99_9", "max"] {
             assert!(said["latency_ms"][from][quantile].is_number(), "{from} {quantile}: {said}");
         }
     }
-    assert!(said["convergence"]["arrived_ms"].is_u64() && said["convergence"]["agreed_ms"].is_u64(), "{said}");
+    assert!(
+        said["convergence"]["arrived_ms"].is_u64() && said["convergence"]["agreed_ms"].is_u64(),
+        "{said}"
+    );
     assert_eq!(said["convergence"]["gossip_interval_ms"], 1_500.0, "gossip goes at twice its pace");
     assert_eq!(said["convergence"]["lag"], Value::Null, "this dispatch has no metrics");
     assert_eq!(said["client"]["connections"], 2, "each write needs a hero of its own");
@@ -86,15 +125,24 @@ fn what_was_done_is_printed_as_json_too() {
 fn a_city_that_has_not_heard_of_the_last_write_does_not_agree() {
     let newer = HERO.replace(r#""wall_ms":7"#, r#""wall_ms":8"#);
     let stub = Stub::start(move |request| dispatch(request, || (200, newer.clone())));
-    let (code, out, errors) = finished(load(&stub, &["--heroes", "2", "--writes", "5/s", "--seconds", "1", "--wait", "300ms"]));
-    assert_eq!((code, errors.as_str()), (Some(1), "error: the cities did not agree in time\n"), "{out}");
+    let (code, out, errors) = finished(load(
+        &stub,
+        &["--heroes", "2", "--writes", "5/s", "--seconds", "1", "--wait", "300ms"],
+    ));
+    assert_eq!(
+        (code, errors.as_str()),
+        (Some(1), "error: the cities did not agree in time\n"),
+        "{out}"
+    );
     assert!(out.contains("all cities had heard after\tnot in time\n"), "{out}");
 }
 
 #[test]
 fn ctrl_c_ends_the_load_and_prints_what_was_measured() {
     let stub = Stub::start(|request| dispatch(request, || (200, HERO.into())));
-    let child = load(&stub, &["--heroes", "2", "--writes", "50/s", "--seconds", "600"]).spawn().expect("the binary runs");
+    let child = load(&stub, &["--heroes", "2", "--writes", "50/s", "--seconds", "600"])
+        .spawn()
+        .expect("the binary runs");
     // Nothing is asked of it after a limit: then the test ends, and so does the stub.
     for _ in 0..500 {
         if stub.seen().iter().any(|line| line.starts_with("PUT ")) {
@@ -102,12 +150,20 @@ fn ctrl_c_ends_the_load_and_prints_what_was_measured() {
         }
         thread::sleep(Duration::from_millis(10));
     }
-    kill(Pid::from_raw(i32::try_from(child.id()).expect("a process id")), Signal::SIGINT).expect("one may signal one's own processes");
+    kill(Pid::from_raw(i32::try_from(child.id()).expect("a process id")), Signal::SIGINT)
+        .expect("one may signal one's own processes");
     let done = child.wait_with_output().expect("it ends");
-    assert_eq!((done.status.code(), text(&done.stderr).as_str()), (Some(1), "error: interrupted\n"));
+    assert_eq!(
+        (done.status.code(), text(&done.stderr).as_str()),
+        (Some(1), "error: interrupted\n")
+    );
     let out = text(&done.stdout);
     assert!(out.starts_with("all\tdue\t") && out.contains("writes refused\t0\n"), "{out}");
-    assert_eq!(stub.seen().iter().filter(|line| line.starts_with("DELETE ")).count(), 2, "and leaves nothing");
+    assert_eq!(
+        stub.seen().iter().filter(|line| line.starts_with("DELETE ")).count(),
+        2,
+        "and leaves nothing"
+    );
 }
 
 #[test]

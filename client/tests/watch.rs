@@ -9,8 +9,7 @@ use tungstenite::handshake::server::{Request, Response};
 use tungstenite::protocol::CloseFrame;
 use tungstenite::protocol::frame::coding::CloseCode;
 
-const VERDICT: &str =
-    r#"{"converged":true,"sentence":"All agree.","differences":0,"only_copies":0,"lost_writes":0,"oldest_difference_ms":null}"#;
+const VERDICT: &str = r#"{"converged":true,"sentence":"All agree.","differences":0,"only_copies":0,"lost_writes":0,"oldest_difference_ms":null}"#;
 
 /// What `superhero watch` does while these frames come and the socket then closes: exit code, output, errors.
 #[expect(clippy::result_large_err, reason = "the callback's type is tungstenite's")]
@@ -34,16 +33,24 @@ fn watched(frames: Vec<String>, arguments: &[&str]) -> (Option<i32>, String, Str
         path
     });
     let mut command = Command::new(env!("CARGO_BIN_EXE_superhero"));
-    let done = command.args(["--url", &url, "watch"]).args(arguments).stdin(Stdio::null()).output().expect("the binary runs");
+    let done = command
+        .args(["--url", &url, "watch"])
+        .args(arguments)
+        .stdin(Stdio::null())
+        .output()
+        .expect("the binary runs");
     assert_eq!(server.join().expect("the server ends"), "/live?as=data");
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("what is printed is text");
     (done.status.code(), text(done.stdout), text(done.stderr))
 }
 
 fn frames() -> Vec<String> {
-    let event = r#"{"number":1,"at_ms":0,"node":"gotham","kind":"lost","text":"bad \u001b[2J news"}"#;
+    let event =
+        r#"{"number":1,"at_ms":0,"node":"gotham","kind":"lost","text":"bad \u001b[2J news"}"#;
     vec![
-        format!(r#"{{"t":"data","verdict":{VERDICT},"faults":[],"gossip":{{"paused":false,"percent":100}},"events":[{event}]}}"#),
+        format!(
+            r#"{{"t":"data","verdict":{VERDICT},"faults":[],"gossip":{{"paused":false,"percent":100}},"events":[{event}]}}"#
+        ),
         r#"{"t":"k"}"#.to_owned(),
         r#"{"t":"something later","x":1}"#.to_owned(),
     ]
@@ -52,7 +59,10 @@ fn frames() -> Vec<String> {
 #[test]
 fn changes_are_lines_until_dispatch_goes() {
     let (code, out, errors) = watched(frames(), &[]);
-    assert_eq!(out, "1970-01-01T00:00:00.000Z  lost: bad \u{fffd}[2J news\ngossip goes on, at 100 %\nAll agree.\n");
+    assert_eq!(
+        out,
+        "1970-01-01T00:00:00.000Z  lost: bad \u{fffd}[2J news\ngossip goes on, at 100 %\nAll agree.\n"
+    );
     assert_eq!(code, Some(3));
     assert!(errors.contains("dispatch is stopping") && errors.lines().count() == 1, "{errors}");
 }

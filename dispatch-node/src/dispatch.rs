@@ -139,7 +139,14 @@ impl Dispatch {
         self.log_event(now, NewEvent { node, kind, text, write: None });
     }
 
-    fn log_write(&mut self, now: Now, node: NodeName, kind: EventKind, text: String, write: LoggedWrite) {
+    fn log_write(
+        &mut self,
+        now: Now,
+        node: NodeName,
+        kind: EventKind,
+        text: String,
+        write: LoggedWrite,
+    ) {
         self.log_event(now, NewEvent { node, kind, text, write: Some(write) });
     }
 

@@ -167,7 +167,8 @@ mod tests {
             let (kind, text) = (EventKind::Answers, text.to_owned());
             log.append(UnixMillis(7), NewEvent { node, kind, text, write: None });
         }
-        let kept: Vec<_> = log.events().iter().map(|event| (event.number, event.text.as_str())).collect();
+        let kept: Vec<_> =
+            log.events().iter().map(|event| (event.number, event.text.as_str())).collect();
         assert_eq!(kept, [(2, "two"), (3, "three")]);
     }
 }

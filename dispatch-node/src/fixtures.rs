@@ -6,7 +6,9 @@ use std::time::Duration;
 use imbl::Vector;
 
 use gossip::fault::{Fault, FaultId, FaultKind, Frames, Pace};
-use gossip::{Fingerprint, Hlc, Incarnation, NodeName, Now, Origin, Stamp, UnixMillis, VersionVector};
+use gossip::{
+    Fingerprint, Hlc, Incarnation, NodeName, Now, Origin, Stamp, UnixMillis, VersionVector,
+};
 use shared::hero::{Hero, HeroId, Location};
 use shared::{Entry, Value};
 
@@ -23,7 +25,8 @@ use crate::model::status::ClusterStatus;
 use crate::model::view::View;
 
 /// The time of every scene: 12:41:40 UTC, 100 seconds after dispatch started.
-pub(crate) const NOW: Now = Now { mono: Duration::from_secs(100), wall: UnixMillis(1_789_994_500_000) };
+pub(crate) const NOW: Now =
+    Now { mono: Duration::from_secs(100), wall: UnixMillis(1_789_994_500_000) };
 /// The incarnation of each node, unless a test sets another.
 pub(crate) const LIFE: Incarnation = Incarnation(1_789_990_000_000);
 
@@ -48,8 +51,17 @@ pub(crate) fn stamp(node: &str, ago_ms: i64) -> Stamp {
 
 /// An entry of a hero that patrols its writer's city, or is at home where dispatch wrote.
 pub(crate) fn live(stamp: Stamp, health: u8, over: Option<&Entry>) -> Arc<Entry> {
-    let location = if stamp.origin.node.as_str() == "dispatch" { Location::Home } else { Location::City(stamp.origin.node) };
-    let hero = Hero { name: "Silver Kestrel".into(), location, is_patrolling: location != Location::Home, health };
+    let location = if stamp.origin.node.as_str() == "dispatch" {
+        Location::Home
+    } else {
+        Location::City(stamp.origin.node)
+    };
+    let hero = Hero {
+        name: "Silver Kestrel".into(),
+        location,
+        is_patrolling: location != Location::Home,
+        health,
+    };
     Arc::new(Entry::written(Value::Live(hero), stamp, over))
 }
 
@@ -120,7 +132,12 @@ impl Scene {
     }
 
     /// Gotham, metropolis, capitol and dispatch hold these entries of a hero, in this order.
-    pub(crate) fn hold(mut self, hero: u8, hero_name: &str, held: [Option<&Arc<Entry>>; 4]) -> Self {
+    pub(crate) fn hold(
+        mut self,
+        hero: u8,
+        hero_name: &str,
+        held: [Option<&Arc<Entry>>; 4],
+    ) -> Self {
         let [cells @ .., own] = held.map(|entry| entry.cloned());
         self.view.rows.put(id(hero), Row::of(id(hero), hero_name.into(), own, cells.to_vec()));
         self
@@ -134,7 +151,11 @@ impl Scene {
     /// This write reached this node `ago_ms` before now.
     pub(crate) fn step(mut self, ago_ms: u64, node: &str, entry: &Arc<Entry>, way: Way) -> Self {
         let at = NOW.mono - Duration::from_millis(ago_ms);
-        self.view.history.arrived(NOW, name(node), Arrival { hero: id(1), entry: Arc::clone(entry), way, at });
+        self.view.history.arrived(
+            NOW,
+            name(node),
+            Arrival { hero: id(1), entry: Arc::clone(entry), way, at },
+        );
         self
     }
 
@@ -148,20 +169,35 @@ impl Scene {
     }
 
     /// This fault is in force for `seconds` more.
-    pub(crate) fn fault(mut self, kind: FaultKind, from: &str, to: Option<&str>, seconds: u64) -> Self {
+    pub(crate) fn fault(
+        mut self,
+        kind: FaultKind,
+        from: &str,
+        to: Option<&str>,
+        seconds: u64,
+    ) -> Self {
         let number = u32::try_from(self.view.faults.len()).unwrap();
-        let fault = Fault { id: FaultId(number), kind, from: name(from), to: to.map(name), both: true };
+        let fault =
+            Fault { id: FaultId(number), kind, from: name(from), to: to.map(name), both: true };
         let remaining = Duration::from_secs(seconds);
-        self.view.faults.push(FaultView { fault, heal_after: remaining, remaining, at: vec![name(from)], frames: Frames::default() });
+        self.view.faults.push(FaultView {
+            fault,
+            heal_after: remaining,
+            remaining,
+            at: vec![name(from)],
+            frames: Frames::default(),
+        });
         self
     }
 
     pub(crate) fn city(mut self, city: &str, change: impl FnOnce(&mut NodeState)) -> Self {
         let (index, _) = self.view.city(name(city)).unwrap();
         change(&mut self.view.cities[index]);
-        let speaks = |city: &NodeState| city.status == NodeStatus::Up && (city.is_read || city.recovering);
+        let speaks =
+            |city: &NodeState| city.status == NodeStatus::Up && (city.is_read || city.recovering);
         let none_speaks = !self.view.cities.iter().any(speaks);
-        self.view.counted = self.view.cities.iter().map(|city| none_speaks || speaks(city)).collect();
+        self.view.counted =
+            self.view.cities.iter().map(|city| none_speaks || speaks(city)).collect();
         self
     }
 
@@ -174,7 +210,14 @@ impl Scene {
         self.view.status.lost_writes += 1;
         let saved = UnixMillis(NOW.wall.0 - 10_000);
         let number = self.view.status.lost_writes;
-        let lost = Lost { number, hero: id(hero), entry: Arc::clone(entry), saved, found: NOW.wall, to: to.cloned() };
+        let lost = Lost {
+            number,
+            hero: id(hero),
+            entry: Arc::clone(entry),
+            saved,
+            found: NOW.wall,
+            to: to.cloned(),
+        };
         self.view.lost.push_back(Arc::new(lost));
         self
     }
@@ -182,7 +225,14 @@ impl Scene {
     /// This event happened at the city.
     pub(crate) fn happened(mut self, city: &str, kind: EventKind) -> Self {
         let number = self.view.events.len() as u64 + 1;
-        let happening = LoggedEvent { number, at: NOW.wall, node: name(city), kind, text: String::new(), write: None };
+        let happening = LoggedEvent {
+            number,
+            at: NOW.wall,
+            node: name(city),
+            kind,
+            text: String::new(),
+            write: None,
+        };
         self.view.events.push_back(Arc::new(happening));
         self
     }

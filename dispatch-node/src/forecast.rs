@@ -80,7 +80,12 @@ pub struct Forecast {
 /// # Panics
 /// If `step` is zero.
 #[must_use]
-pub fn forecast(gossip: &Gossip, news: &[News], horizon: Duration, step: Duration) -> Option<Forecast> {
+pub fn forecast(
+    gossip: &Gossip,
+    news: &[News],
+    horizon: Duration,
+    step: Duration,
+) -> Option<Forecast> {
     assert!(!step.is_zero(), "a curve has points some time apart");
     if gossip.nodes > NODES_MAX {
         return None;
@@ -91,9 +96,15 @@ pub fn forecast(gossip: &Gossip, news: &[News], horizon: Duration, step: Duratio
     let rounds = Rounds::until(horizon, &actors)?;
     let news = News::classes(news, gossip.nodes);
     let everybody = everybody(gossip.nodes);
-    let forecast = Together::of(&news, &actors, &rounds, everybody)
-        .map_or_else(|| Apart::of(&news, &actors, &rounds, everybody).forecast(horizon, step), |together| together.forecast(horizon, step));
-    let out_of_reach = news.iter().filter(|class| class.reach(&actors) != everybody).map(|class| class.heroes).sum();
+    let forecast = Together::of(&news, &actors, &rounds, everybody).map_or_else(
+        || Apart::of(&news, &actors, &rounds, everybody).forecast(horizon, step),
+        |together| together.forecast(horizon, step),
+    );
+    let out_of_reach = news
+        .iter()
+        .filter(|class| class.reach(&actors) != everybody)
+        .map(|class| class.heroes)
+        .sum();
     Some(Forecast { out_of_reach, ..forecast })
 }
 
@@ -109,7 +120,11 @@ impl News {
             *classes.entry(holders & everybody(nodes)).or_insert(0) += heroes;
         }
         let differs = |(holders, heroes): &(u8, usize)| *holders != everybody(nodes) && *heroes > 0;
-        classes.into_iter().filter(differs).map(|(holders, heroes)| Self { holders, heroes }).collect()
+        classes
+            .into_iter()
+            .filter(differs)
+            .map(|(holders, heroes)| Self { holders, heroes })
+            .collect()
     }
 
     /// Who will hold it in the end.
@@ -117,7 +132,8 @@ impl News {
         let mut reached = state([self.holders]);
         loop {
             let exchanges = actors.iter().flat_map(|actor| &actor.exchanges);
-            let further = exchanges.fold(reached, |reached, exchange| chain::after(reached, *exchange));
+            let further =
+                exchanges.fold(reached, |reached, exchange| chain::after(reached, *exchange));
             if further == reached {
                 return set(reached, 0);
             }
@@ -134,7 +150,9 @@ trait Outlook {
     fn agreed(&self, by: Duration) -> (f64, f64);
 
     fn forecast(&self, horizon: Duration, step: Duration) -> Forecast {
-        let times = (0..).map_while(|number| step.checked_mul(number)).take_while(|after| *after <= horizon);
+        let times = (0..)
+            .map_while(|number| step.checked_mul(number))
+            .take_while(|after| *after <= horizon);
         let points = times.map(|after| {
             let (mean, low, high) = self.point(after);
             Point { after, mean, low, high }
@@ -176,26 +194,40 @@ impl Together {
         let (starts, parts): (Vec<u8>, Vec<u8>) = if news.len() <= NODES_MAX {
             news.iter().zip(0..).map(|(class, place)| (class.holders, 1 << place)).unzip()
         } else {
-            ((0..8).map(|node| 1 << node).collect(), news.iter().map(|class| class.holders).collect())
+            (
+                (0..8).map(|node| 1 << node).collect(),
+                news.iter().map(|class| class.holders).collect(),
+            )
         };
-        let chain = Chain::explore([state(starts.iter().copied())], actors, TOGETHER_WORK / rounds.work())?;
-        let holders =
-            |reached: State, parts: u8| (0..8).filter(|place| parts >> place & 1 == 1).fold(0, |all, place| all | set(reached, place));
+        let chain =
+            Chain::explore([state(starts.iter().copied())], actors, TOGETHER_WORK / rounds.work())?;
+        let holders = |reached: State, parts: u8| {
+            (0..8)
+                .filter(|place| parts >> place & 1 == 1)
+                .fold(0, |all, place| all | set(reached, place))
+        };
         let count = |reached: State| -> usize {
-            news.iter().zip(&parts).filter(|(_, parts)| holders(reached, **parts) != everybody).map(|(class, _)| class.heroes).sum()
+            news.iter()
+                .zip(&parts)
+                .filter(|(_, parts)| holders(reached, **parts) != everybody)
+                .map(|(class, _)| class.heroes)
+                .sum()
         };
         let counts: Vec<usize> = chain.states.iter().map(|state| count(*state)).collect();
         let mut differences = [&[0], &counts[..]].concat();
         differences.sort_unstable();
         differences.dedup();
-        let levels: Vec<usize> = counts.iter().map(|count| differences.partition_point(|other| other < count)).collect();
+        let levels: Vec<usize> =
+            counts.iter().map(|count| differences.partition_point(|other| other < count)).collect();
         let mut start = vec![0.0; chain.states.len()];
         start[chain.number(state(starts))] = 1.0;
         let read = |vector: &[f64], shares: &mut [f64]| {
             shares.fill(0.0);
             levels.iter().zip(vector).for_each(|(level, share)| shares[*level] += share);
         };
-        let turn = |actor: usize, before: &[f64], after: &mut Vec<f64>| chain.forward(actor, before, after);
+        let turn = |actor: usize, before: &[f64], after: &mut Vec<f64>| {
+            chain.forward(actor, before, after)
+        };
         let probabilities = rounds.follow(&start, differences.len(), turn, read);
         Some(Self { differences, probabilities })
     }
@@ -204,7 +236,12 @@ impl Together {
 impl Outlook for Together {
     fn point(&self, after: Duration) -> (f64, usize, usize) {
         let probabilities = self.probabilities.after(after);
-        let mean = self.differences.iter().zip(&probabilities).map(|(count, share)| *count as f64 * share).sum();
+        let mean = self
+            .differences
+            .iter()
+            .zip(&probabilities)
+            .map(|(count, share)| *count as f64 * share)
+            .sum();
         let quantile = |of: f64| {
             let mut below = 0.0;
             let reached = probabilities.iter().position(|share| {
@@ -232,11 +269,20 @@ impl<'a> Apart<'a> {
     fn of(news: &'a [News], actors: &[Actor], rounds: &Rounds, everybody: u8) -> Self {
         let starts = news.iter().map(|class| state([class.holders]));
         let chain = Chain::explore(starts, actors, usize::MAX).expect("any number is welcome");
-        let differs: Vec<f64> = chain.states.iter().map(|state| if set(*state, 0) == everybody { 0.0 } else { 1.0 }).collect();
-        let classes: Vec<usize> = news.iter().map(|class| chain.number(state([class.holders]))).collect();
-        let read = |vector: &[f64], shares: &mut [f64]| shares.iter_mut().zip(&classes).for_each(|(share, class)| *share = vector[*class]);
+        let differs: Vec<f64> = chain
+            .states
+            .iter()
+            .map(|state| if set(*state, 0) == everybody { 0.0 } else { 1.0 })
+            .collect();
+        let classes: Vec<usize> =
+            news.iter().map(|class| chain.number(state([class.holders]))).collect();
+        let read = |vector: &[f64], shares: &mut [f64]| {
+            shares.iter_mut().zip(&classes).for_each(|(share, class)| *share = vector[*class])
+        };
         // Turns lie in reverse as likely as they lie like this, so that one walk back does for all classes.
-        let turn = |actor: usize, after: &[f64], before: &mut Vec<f64>| chain.backward(actor, after, before);
+        let turn = |actor: usize, after: &[f64], before: &mut Vec<f64>| {
+            chain.backward(actor, after, before)
+        };
         Self { news, probabilities: rounds.follow(&differs, news.len(), turn, read) }
     }
 }
@@ -246,7 +292,12 @@ impl Outlook for Apart<'_> {
         let probabilities = self.probabilities.after(after);
         let classes = || self.news.iter().zip(&probabilities);
         let mean = classes().map(|(class, differs)| class.heroes as f64 * differs).sum();
-        let likelier = |than: f64| classes().filter(|(_, differs)| **differs > than + ROUNDING).map(|(class, _)| class.heroes).sum();
+        let likelier = |than: f64| {
+            classes()
+                .filter(|(_, differs)| **differs > than + ROUNDING)
+                .map(|(class, _)| class.heroes)
+                .sum()
+        };
         (mean, likelier(1.0 - LEFT_OUT), likelier(LEFT_OUT))
     }
 

@@ -14,37 +14,63 @@ use crate::model::view::View;
 /// The buckets of write lags: a round or a few, or as long as a cut lasts.
 const LAG: &[f64] = &[0.1, 0.25, 0.5, 1.0, 1.5, 2.0, 3.0, 5.0, 10.0, 30.0, 60.0, 300.0];
 
-const CONVERGED: Metric =
-    Metric::new("superhero_converged", Gauge, Count, "1 where all cities answer and hold what dispatch holds, 0 otherwise.");
-const DIFFERENCES: Metric =
-    Metric::new("superhero_differences", Gauge, Count, "Heroes of whom the cities that answer do not hold the same.");
+const CONVERGED: Metric = Metric::new(
+    "superhero_converged",
+    Gauge,
+    Count,
+    "1 where all cities answer and hold what dispatch holds, 0 otherwise.",
+);
+const DIFFERENCES: Metric = Metric::new(
+    "superhero_differences",
+    Gauge,
+    Count,
+    "Heroes of whom the cities that answer do not hold the same.",
+);
 const OLDEST: Metric = Metric::new(
     "superhero_oldest_difference_seconds",
     Gauge,
     Seconds,
     "For how long the hero who differs for longest has differed; 0 where none does.",
 );
-const ONLY_COPIES: Metric =
-    Metric::new("superhero_only_copies", Gauge, Count, "Heroes whom one node alone holds: they are lost where it crashes now.");
+const ONLY_COPIES: Metric = Metric::new(
+    "superhero_only_copies",
+    Gauge,
+    Count,
+    "Heroes whom one node alone holds: they are lost where it crashes now.",
+);
 const LOST: Metric = Metric::new(
     "superhero_lost_writes_total",
     Counter,
     Count,
     "Writes that were answered as saved, and later stood nowhere, overwritten by somebody who had not seen them.",
 );
-const FAULTS: Metric = Metric::new("superhero_faults", Gauge, Count, "Faults that people have put in force and that are not over.");
+const FAULTS: Metric = Metric::new(
+    "superhero_faults",
+    Gauge,
+    Count,
+    "Faults that people have put in force and that are not over.",
+);
 const CONVERGENCE_LAG: Metric = Metric::new(
     "superhero_convergence_lag_seconds",
     Histogram(LAG),
     Seconds,
     "From when dispatch knows of a write until every city that answers is seen to hold it, or something that beats it.",
 );
-const BROWSERS: Metric = Metric::new("superhero_browsers", Gauge, Count, "Sockets of pages, and of programs that watch, which are open.")
-    .by(&[("kind", &["page", "program"])]);
+const BROWSERS: Metric = Metric::new(
+    "superhero_browsers",
+    Gauge,
+    Count,
+    "Sockets of pages, and of programs that watch, which are open.",
+)
+.by(&[("kind", &["page", "program"])]);
 /// The frames sent to watchers.
-pub(crate) const FRAMES_SENT: Metric =
-    Metric::new("superhero_browser_frames_sent_total", Counter, Count, "Frames sent to whoever watches.")
-        .by(&[("to", &["page", "program"])]);
+pub(crate) const FRAMES_SENT: Metric = Metric::new(
+    "superhero_browser_frames_sent_total",
+    Counter,
+    Count,
+    "Frames sent to whoever watches.",
+)
+.by(&[("to", &["page", "program"])]);
 /// The frames that were skipped.
 pub(crate) const FRAMES_SKIPPED: Metric = Metric::new(
     "superhero_browser_frames_skipped_total",
@@ -54,8 +80,18 @@ pub(crate) const FRAMES_SKIPPED: Metric = Metric::new(
 );
 
 /// All metrics of this table.
-pub(crate) const ALL: &[Metric] =
-    &[CONVERGED, DIFFERENCES, OLDEST, ONLY_COPIES, LOST, FAULTS, CONVERGENCE_LAG, BROWSERS, FRAMES_SENT, FRAMES_SKIPPED];
+pub(crate) const ALL: &[Metric] = &[
+    CONVERGED,
+    DIFFERENCES,
+    OLDEST,
+    ONLY_COPIES,
+    LOST,
+    FAULTS,
+    CONVERGENCE_LAG,
+    BROWSERS,
+    FRAMES_SENT,
+    FRAMES_SKIPPED,
+];
 
 /// The part of the views that was counted so far.
 #[derive(Debug, Default)]

@@ -23,7 +23,9 @@ use crate::dispatch::{Config, Dispatch, Event};
 use crate::event_log::EventKind;
 use crate::metrics::{self, ViewMetrics};
 use crate::options::Options;
-use crate::web::{self, AccessPolicy, DispatchHandle, LauncherClient, Limits, Responder, Settings, Tokens};
+use crate::web::{
+    self, AccessPolicy, DispatchHandle, LauncherClient, Limits, Responder, Settings, Tokens,
+};
 
 /// Runs dispatch until it is told to stop.
 #[must_use]
@@ -39,7 +41,10 @@ fn tokens(options: &Options) -> anyhow::Result<Tokens> {
 fn run(start: Start<Options, Tokens>) -> ExitCode {
     let Start { name, options, checked: tokens, cluster, unsafe_for } = start;
     if !options.listen.ip().is_loopback() && !tokens.are_required() {
-        warn!("whoever reaches {} may press buttons: --host-token-file leaves that to who knows a token", options.listen);
+        warn!(
+            "whoever reaches {} may press buttons: --host-token-file leaves that to who knows a token",
+            options.listen
+        );
     }
     let cities = well_known_cities();
     let members = cluster.roster.members().clone();
@@ -72,7 +77,8 @@ fn run(start: Start<Options, Tokens>) -> ExitCode {
         let router = web::router(handle, settings, stop.clone());
         let known = cluster.clone();
         let intensity = Intensity::new(options.max_restarts, options.max_restart_window);
-        let process = Process { name, port, cluster, unsafe_for, intensity, stop, seed: options.node.seed() };
+        let process =
+            Process { name, port, cluster, unsafe_for, intensity, stop, seed: options.node.seed() };
         // Each incarnation gets a seed of its own, all from the given one.
         let mut seeds = ChaCha8Rng::seed_from_u64(options.node.seed());
         let begin = move |me, _crashes, now| Dispatch::new(me, config.clone(), seeds.random(), now);
@@ -86,7 +92,12 @@ fn run(start: Start<Options, Tokens>) -> ExitCode {
 }
 
 /// Hands a message from the machine to the web, the metrics or the log.
-fn deliver(event: Event, responder: &Responder, view_metrics: &mut ViewMetrics, cluster: &ClusterConfig) {
+fn deliver(
+    event: Event,
+    responder: &Responder,
+    view_metrics: &mut ViewMetrics,
+    cluster: &ClusterConfig,
+) {
     match event {
         Event::Reply { ticket, reply } => responder.reply(ticket, reply),
         Event::View(view) => {
@@ -120,7 +131,11 @@ impl Node for Dispatch {
     fn replica_event(event: &Event) -> Option<&replica::Event> {
         match event {
             Event::Replica(event) => Some(event),
-            Event::Reply { .. } | Event::View(_) | Event::Logged(_) | Event::Arrived(_) | Event::Thaw(..) => None,
+            Event::Reply { .. }
+            | Event::View(_)
+            | Event::Logged(_)
+            | Event::Arrived(_)
+            | Event::Thaw(..) => None,
         }
     }
 }

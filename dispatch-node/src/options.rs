@@ -69,7 +69,12 @@ impl node::Options for Options {
 #[command(next_help_heading = "Who may come in")]
 pub(crate) struct EntranceOptions {
     /// A name by which browsers may reach this dispatch, beside localhost and, beyond loopback, IP addresses. Repeat it for each
-    #[arg(long = "allow-host", value_name = "NAME", env = "SUPERHERO_ALLOW_HOST", value_delimiter = ',')]
+    #[arg(
+        long = "allow-host",
+        value_name = "NAME",
+        env = "SUPERHERO_ALLOW_HOST",
+        value_delimiter = ','
+    )]
     pub(crate) allow_hosts: Vec<String>,
 
     /// Another site whose pages may press buttons here: https://HOST or https://HOST:PORT. Repeat it for each
@@ -117,7 +122,8 @@ impl EntranceOptions {
     /// When a file cannot be read, or holds something that could be guessed.
     pub(crate) fn tokens(&self) -> anyhow::Result<(Option<String>, Option<String>)> {
         let token = |path: &PathBuf| {
-            let token = std::fs::read_to_string(path).with_context(|| format!("reading the token in {}", path.display()))?;
+            let token = std::fs::read_to_string(path)
+                .with_context(|| format!("reading the token in {}", path.display()))?;
             let token = token.trim().to_owned();
             anyhow::ensure!(
                 (TOKEN_BYTES_MIN..=TOKEN_BYTES_MAX).contains(&token.len()),
@@ -128,7 +134,10 @@ impl EntranceOptions {
             anyhow::Ok(token)
         };
         let (host, viewer) = (self.host_token_file.as_ref(), self.viewer_token_file.as_ref());
-        anyhow::ensure!(host.is_some() || viewer.is_none(), "--viewer-token-file is of no use without --host-token-file");
+        anyhow::ensure!(
+            host.is_some() || viewer.is_none(),
+            "--viewer-token-file is of no use without --host-token-file"
+        );
         Ok((host.map(token).transpose()?, viewer.map(token).transpose()?))
     }
 }
@@ -136,6 +145,11 @@ impl EntranceOptions {
 /// An origin as browsers say it (RFC 6454): scheme, host, and port where it is not the usual one.
 fn origin(text: &str) -> Result<String, String> {
     let host = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
-    let is_one = host.is_some_and(|host| !host.is_empty() && !host.contains(['/', '?', '#', '@', ' ', '*']));
-    if is_one { Ok(text.to_ascii_lowercase()) } else { Err("expected https://HOST or https://HOST:PORT, and no path".into()) }
+    let is_one =
+        host.is_some_and(|host| !host.is_empty() && !host.contains(['/', '?', '#', '@', ' ', '*']));
+    if is_one {
+        Ok(text.to_ascii_lowercase())
+    } else {
+        Err("expected https://HOST or https://HOST:PORT, and no path".into())
+    }
 }

@@ -19,7 +19,8 @@ use crate::model::view::View;
 
 pub use error::RequestError;
 pub use operations::{
-    Assign, Bomb, CREATE_MAX, Create, CreateMany, Find, Forget, Heal, Inject, Kill, Log, ReadView, RunExchange, SetPace, Stop, Terminate,
+    Assign, Bomb, CREATE_MAX, Create, CreateMany, Find, Forget, Heal, Inject, Kill, Log, ReadView,
+    RunExchange, SetPace, Stop, Terminate,
 };
 
 /// A request to dispatch; its reply carries the same ticket.

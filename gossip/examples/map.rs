@@ -19,7 +19,8 @@ type Shelf = Replica<Plain<Book>>;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     // The caller owns time: here it stands still after the replicas have joined.
-    let now = |ms| Now { mono: Duration::from_millis(ms), wall: UnixMillis(1_800_000_000_000 + ms) };
+    let now =
+        |ms| Now { mono: Duration::from_millis(ms), wall: UnixMillis(1_800_000_000_000 + ms) };
     let names = ["a", "b", "c"].map(|name| name.parse::<NodeName>().expect("a valid name"));
     let mut shelves: BTreeMap<NodeName, Shelf> = BTreeMap::new();
     for node in names {
@@ -39,9 +40,13 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         let origin = shelves[&source].me();
         shelves.get_mut(&puller).expect("it is there").pull(now(1_001), origin, source, true);
         // Carry messages until nobody has any. A network may lose, repeat or reorder them.
-        while let Some((from, Output::Send { via, envelope })) = shelves.iter_mut().find_map(|(name, shelf)| {
-            std::iter::from_fn(|| shelf.poll()).find_map(|output| matches!(output, Output::Send { .. }).then_some((*name, output)))
-        }) {
+        while let Some((from, Output::Send { via, envelope })) =
+            shelves.iter_mut().find_map(|(name, shelf)| {
+                std::iter::from_fn(|| shelf.poll()).find_map(|output| {
+                    matches!(output, Output::Send { .. }).then_some((*name, output))
+                })
+            })
+        {
             shelves.get_mut(&via).expect("it is there").handle(now(1_001), from, envelope);
         }
     }

@@ -5,9 +5,13 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::Duration;
 
-use gossip::link::{self, ClusterConfig, Limits, NoHooks, NoTelemetry, NodeConfig, Port, Secret, Supervisor};
+use gossip::link::{
+    self, ClusterConfig, Limits, NoHooks, NoTelemetry, NodeConfig, Port, Secret, Supervisor,
+};
 use gossip::replica::{Config, Event};
-use gossip::{Application, Intensity, Key, Member, MemberEvent, NodeName, Plain, Roster, Value, Write, wire};
+use gossip::{
+    Application, Intensity, Key, Member, MemberEvent, NodeName, Plain, Roster, Value, Write, wire,
+};
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -26,7 +30,8 @@ impl Application for Greetings {
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let names = ["ada", "grace", "mary"].map(|name| name.parse::<NodeName>().expect("a valid name"));
+    let names =
+        ["ada", "grace", "mary"].map(|name| name.parse::<NodeName>().expect("a valid name"));
     let (mut listeners, mut addresses) = (Vec::new(), BTreeMap::new());
     for name in names {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
@@ -60,7 +65,9 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         tasks.spawn(link::serve(port, router, stop.clone(), tasks.clone()));
         let members = names.into_iter().collect();
         let config = Config { members, ..Config::default() };
-        let begin = move |me, _crashes, now| Member::new(me, config.clone(), Duration::from_millis(100), now);
+        let begin = move |me, _crashes, now| {
+            Member::new(me, config.clone(), Duration::from_millis(100), now)
+        };
         let (commands, inbox) = mpsc::channel(1);
         let pulled = pulled.clone();
         let on_event = move |event| {

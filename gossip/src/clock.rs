@@ -94,7 +94,8 @@ mod tests {
     #[test]
     fn readings_rise_while_the_wall_stands_still_or_runs_backwards() {
         let mut clock = Clock::default();
-        let readings: Vec<Hlc> = [100, 100, 50, 101, 7].map(|wall| clock.tick(UnixMillis(wall))).to_vec();
+        let readings: Vec<Hlc> =
+            [100, 100, 50, 101, 7].map(|wall| clock.tick(UnixMillis(wall))).to_vec();
         assert!(readings.windows(2).all(|pair| pair[0] < pair[1]), "{readings:?}");
     }
 

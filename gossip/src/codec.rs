@@ -211,7 +211,11 @@ impl<T: Copy + PartialEq> Dictionary<T> {
     /// # Errors
     /// [`DecodeError::Reference`] for a number that skips others, or what `read` returns.
     #[inline]
-    pub fn value(&mut self, number: u64, read: impl FnOnce() -> Result<T, DecodeError>) -> Result<T, DecodeError> {
+    pub fn value(
+        &mut self,
+        number: u64,
+        read: impl FnOnce() -> Result<T, DecodeError>,
+    ) -> Result<T, DecodeError> {
         let number = usize::try_from(number).map_err(|_| DecodeError::Reference)?;
         if number == self.0.len() {
             let value = read()?;

@@ -21,7 +21,8 @@ pub const BYTES_PER_S: RangeInclusive<u32> = 256..=1_000_000_000;
 /// The offset of a wall clock, in milliseconds; not 0.
 pub const SKEW_MS: RangeInclusive<i64> = -3_600_000..=3_600_000;
 /// The duration of a fault.
-pub const HEAL_AFTER: RangeInclusive<Duration> = Duration::from_millis(100)..=Duration::from_secs(3_600);
+pub const HEAL_AFTER: RangeInclusive<Duration> =
+    Duration::from_millis(100)..=Duration::from_secs(3_600);
 /// The most faults in force at once; a node ignores further ones.
 pub const FAULTS_MAX: usize = 64;
 
@@ -53,7 +54,11 @@ impl Permille {
     #[must_use]
     pub fn from_percent(percent: f64) -> Option<Self> {
         let permille = (percent * 10.0).round();
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "checked just before")]
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "checked just before"
+        )]
         (1.0..=1000.0).contains(&permille).then_some(Self(permille as u16))
     }
 
@@ -138,14 +143,18 @@ impl Fault {
     /// Returns whether `node` carries out any part of the fault: a node applies faults to what it sends.
     #[must_use]
     pub fn concerns(&self, node: NodeName) -> bool {
-        self.from == node || (self.kind.is_between_nodes() && self.both && self.to.is_none_or(|to| to == node))
+        self.from == node
+            || (self.kind.is_between_nodes() && self.both && self.to.is_none_or(|to| to == node))
     }
 
     /// Returns whether the fault acts on frames from `sender` to `receiver`.
     #[must_use]
     pub fn befalls(&self, sender: NodeName, receiver: NodeName) -> bool {
-        let one_way = |from: NodeName, to: NodeName| from == self.from && self.to.is_none_or(|other| other == to) && from != to;
-        self.kind.is_between_nodes() && (one_way(sender, receiver) || self.both && one_way(receiver, sender))
+        let one_way = |from: NodeName, to: NodeName| {
+            from == self.from && self.to.is_none_or(|other| other == to) && from != to
+        };
+        self.kind.is_between_nodes()
+            && (one_way(sender, receiver) || self.both && one_way(receiver, sender))
     }
 
     /// Returns whether all fields are in range, and a fault between nodes has two ends.
@@ -156,7 +165,9 @@ impl Fault {
             && match self.kind {
                 FaultKind::Cut | FaultKind::Freeze => true,
                 FaultKind::Delay { by, jitter } => DELAY.contains(&by) && jitter <= by,
-                FaultKind::Loss(chance) | FaultKind::Duplicate(chance) | FaultKind::Reorder(chance) => (1..=1000).contains(&chance.0),
+                FaultKind::Loss(chance)
+                | FaultKind::Duplicate(chance)
+                | FaultKind::Reorder(chance) => (1..=1000).contains(&chance.0),
                 FaultKind::Throttle(bytes_per_s) => BYTES_PER_S.contains(&bytes_per_s),
                 FaultKind::Skew(ms) => SKEW_MS.contains(&ms) && ms != 0,
             }
@@ -247,7 +258,8 @@ impl Report {
     #[must_use]
     pub fn is_valid(&self) -> bool {
         let can_last = |in_force: &InForce| in_force.remaining <= *HEAL_AFTER.end();
-        self.faults.len() <= FAULTS_MAX && self.faults.iter().all(|in_force| in_force.fault.is_valid() && can_last(in_force))
+        self.faults.len() <= FAULTS_MAX
+            && self.faults.iter().all(|in_force| in_force.fault.is_valid() && can_last(in_force))
     }
 }
 
@@ -267,7 +279,10 @@ mod tests {
     fn befallen(fault: Fault) -> String {
         let names = ["gotham", "metropolis", "dispatch"];
         let pairs = names.iter().flat_map(|from| names.iter().map(move |to| (from, to)));
-        pairs.filter(|(from, to)| fault.befalls(name(from), name(to))).map(|(from, to)| format!("{}{} ", &from[..1], &to[..1])).collect()
+        pairs
+            .filter(|(from, to)| fault.befalls(name(from), name(to)))
+            .map(|(from, to)| format!("{}{} ", &from[..1], &to[..1]))
+            .collect()
     }
 
     #[test]
@@ -281,11 +296,16 @@ mod tests {
 
     #[test]
     fn a_fault_concerns_those_who_send_what_it_befalls() {
-        let concerned = |fault: Fault| ["gotham", "metropolis", "dispatch"].map(|node| fault.concerns(name(node)));
+        let concerned = |fault: Fault| {
+            ["gotham", "metropolis", "dispatch"].map(|node| fault.concerns(name(node)))
+        };
         assert_eq!(concerned(cut("gotham", Some("metropolis"), false)), [true, false, false]);
         assert_eq!(concerned(cut("gotham", Some("metropolis"), true)), [true, true, false]);
         assert_eq!(concerned(cut("gotham", None, true)), [true, true, true]);
-        assert_eq!(concerned(Fault { kind: FaultKind::Freeze, ..cut("gotham", None, true) }), [true, false, false]);
+        assert_eq!(
+            concerned(Fault { kind: FaultKind::Freeze, ..cut("gotham", None, true) }),
+            [true, false, false]
+        );
     }
 
     #[test]
@@ -294,12 +314,22 @@ mod tests {
         assert!(!cut("gotham", Some("gotham"), true).is_valid());
         let ms = Duration::from_millis;
         assert!(
-            possible(FaultKind::Delay { by: ms(300), jitter: ms(300) }) && !possible(FaultKind::Delay { by: ms(300), jitter: ms(301) })
+            possible(FaultKind::Delay { by: ms(300), jitter: ms(300) })
+                && !possible(FaultKind::Delay { by: ms(300), jitter: ms(301) })
         );
-        assert!(!possible(FaultKind::Delay { by: ms(0), jitter: ms(0) }) && !possible(FaultKind::Delay { by: ms(10_001), jitter: ms(0) }));
-        assert!(possible(FaultKind::Skew(-3_600_000)) && !possible(FaultKind::Skew(0)) && !possible(FaultKind::Skew(3_600_001)));
+        assert!(
+            !possible(FaultKind::Delay { by: ms(0), jitter: ms(0) })
+                && !possible(FaultKind::Delay { by: ms(10_001), jitter: ms(0) })
+        );
+        assert!(
+            possible(FaultKind::Skew(-3_600_000))
+                && !possible(FaultKind::Skew(0))
+                && !possible(FaultKind::Skew(3_600_001))
+        );
         assert!(possible(FaultKind::Throttle(256)) && !possible(FaultKind::Throttle(255)));
-        assert!(possible(FaultKind::Loss(Permille(1000))) && !possible(FaultKind::Loss(Permille(1001))));
+        assert!(
+            possible(FaultKind::Loss(Permille(1000))) && !possible(FaultKind::Loss(Permille(1001)))
+        );
     }
 
     #[test]

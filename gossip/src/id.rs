@@ -205,7 +205,9 @@ mod tests {
 
     #[test]
     fn a_node_name_is_what_was_parsed_and_sorts_as_text_does() {
-        let mut names: Vec<NodeName> = ["metropolis", "capitol", "gotham", "city-10", "city-1"].map(|n| n.parse().unwrap()).to_vec();
+        let mut names: Vec<NodeName> = ["metropolis", "capitol", "gotham", "city-10", "city-1"]
+            .map(|n| n.parse().unwrap())
+            .to_vec();
         names.sort();
         let texts: Vec<&str> = names.iter().map(NodeName::as_str).collect();
         assert_eq!(texts, ["capitol", "city-1", "city-10", "gotham", "metropolis"]);

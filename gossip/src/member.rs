@@ -107,7 +107,9 @@ impl<A: Application> Member<A> {
     fn take_replica_outputs(&mut self) {
         while let Some(output) = self.replica.poll() {
             self.out.push_back(match output {
-                replica::Output::Send { via, envelope } => Output::Send { to: via, frame: Frame::Round(envelope) },
+                replica::Output::Send { via, envelope } => {
+                    Output::Send { to: via, frame: Frame::Round(envelope) }
+                }
                 replica::Output::Event(event) => Output::Event(MemberEvent::Replica(event)),
             });
         }

@@ -56,7 +56,12 @@ impl Roster {
     ///
     /// # Errors
     /// The [`LinkRefusal`] that applies.
-    pub fn admit(&self, peer: Origin, joined: bool, linked: &BTreeMap<NodeName, Incarnation>) -> Result<(), LinkRefusal> {
+    pub fn admit(
+        &self,
+        peer: Origin,
+        joined: bool,
+        linked: &BTreeMap<NodeName, Incarnation>,
+    ) -> Result<(), LinkRefusal> {
         if peer.node == self.me {
             return Err(LinkRefusal::OwnName(peer));
         }
@@ -79,24 +84,37 @@ mod tests {
     #[test]
     fn one_life_of_a_known_name_may_link_and_nobody_else() {
         let name = |text: &str| text.parse::<NodeName>().unwrap();
-        let life = |node, incarnation| Origin { node: name(node), incarnation: Incarnation(incarnation) };
+        let life =
+            |node, incarnation| Origin { node: name(node), incarnation: Incarnation(incarnation) };
         let roster = Roster::new(name("gotham"), ["capitol", "dispatch"].map(name));
         let linked = BTreeMap::from([(name("capitol"), Incarnation(7))]);
-        let alive = Err(LinkRefusal::AliveElsewhere { name: name("capitol"), alive: Incarnation(7) });
+        let alive =
+            Err(LinkRefusal::AliveElsewhere { name: name("capitol"), alive: Incarnation(7) });
         for joined in [false, true] {
             assert_eq!(roster.admit(life("dispatch", 1), joined, &linked), Ok(()));
             assert_eq!(roster.admit(life("capitol", 7), joined, &linked), Ok(()));
             assert_eq!(roster.admit(life("capitol", 6), joined, &linked), alive);
-            assert_eq!(roster.admit(life("gotham", 9), joined, &linked), Err(LinkRefusal::OwnName(life("gotham", 9))));
-            assert_eq!(roster.admit(life("riverdale", 1), joined, &linked), Err(LinkRefusal::Stranger(name("riverdale"))));
+            assert_eq!(
+                roster.admit(life("gotham", 9), joined, &linked),
+                Err(LinkRefusal::OwnName(life("gotham", 9)))
+            );
+            assert_eq!(
+                roster.admit(life("riverdale", 1), joined, &linked),
+                Err(LinkRefusal::Stranger(name("riverdale")))
+            );
         }
         assert_eq!(roster.admit(life("capitol", 8), false, &linked), alive, "a newcomer");
-        assert_eq!(roster.admit(life("capitol", 8), true, &linked), Ok(()), "one that has lived on the other side of a cut");
+        assert_eq!(
+            roster.admit(life("capitol", 8), true, &linked),
+            Ok(()),
+            "one that has lived on the other side of a cut"
+        );
     }
 
     #[test]
     fn a_node_is_a_member_and_not_its_own_peer() {
-        let [gotham, capitol, dispatch] = ["gotham", "capitol", "dispatch"].map(|text| text.parse::<NodeName>().unwrap());
+        let [gotham, capitol, dispatch] =
+            ["gotham", "capitol", "dispatch"].map(|text| text.parse::<NodeName>().unwrap());
         for names in [vec![capitol, dispatch], vec![gotham, capitol, dispatch]] {
             let roster = Roster::new(gotham, names);
             assert_eq!(roster.members(), &BTreeSet::from([gotham, capitol, dispatch]));

@@ -46,7 +46,9 @@ pub trait Application: Copy + Debug + Eq + Hash + Send + Sync + 'static {
 }
 
 /// A message of an application.
-pub trait Message: Clone + Debug + PartialEq + Serialize + DeserializeOwned + Send + Sync + 'static {
+pub trait Message:
+    Clone + Debug + PartialEq + Serialize + DeserializeOwned + Send + Sync + 'static
+{
     /// Returns the message's name, for logs and traces.
     fn name(&self) -> &'static str {
         ""

@@ -67,5 +67,9 @@ pub trait Payload: Clone + Debug + Eq + Hash + Send + Sync + 'static {
     /// # Errors
     /// [`DecodeError`] for bytes that are not a value. Validity is checked by
     /// [`is_valid`](Self::is_valid) afterwards.
-    fn decode<'a>(flags: u8, input: &mut Reader<'a>, dictionary: &mut Self::Dictionary) -> Result<Self::Ref<'a>, DecodeError>;
+    fn decode<'a>(
+        flags: u8,
+        input: &mut Reader<'a>,
+        dictionary: &mut Self::Dictionary,
+    ) -> Result<Self::Ref<'a>, DecodeError>;
 }

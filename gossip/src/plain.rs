@@ -56,7 +56,8 @@ impl<T: Serialize> Plain<T> {
     /// # Errors
     /// [`PlainError`]; nothing else happened.
     pub fn new(value: T) -> Result<Self, PlainError> {
-        let bytes = postcard::to_stdvec(&value).map_err(|error| PlainError::Encode(error.to_string()))?;
+        let bytes =
+            postcard::to_stdvec(&value).map_err(|error| PlainError::Encode(error.to_string()))?;
         if bytes.len() > PLAIN_BYTES_MAX {
             return Err(PlainError::TooLarge(bytes.len()));
         }

@@ -214,29 +214,48 @@ impl<V: Payload> Replica<V> {
                 self.pull_log.ended(source, now.mono, PullOutcome::Unanswered);
                 self.pull_log.asked(source, now.mono);
                 let vector = options.full.then(|| self.vector.clone());
-                self.send(via, source, round, Step::Pull(Question { summary: self.summary(), vector, options }));
+                self.send(
+                    via,
+                    source,
+                    round,
+                    Step::Pull(Question { summary: self.summary(), vector, options }),
+                );
             }
             return;
         }
         let round = self.next_round;
         self.next_round += 1;
         self.pull_log.asked(source, now.mono);
-        self.pulls.insert(source.node, Pull::new(source, via, round, options, now.mono + self.config.round_timeout));
+        self.pulls.insert(
+            source.node,
+            Pull::new(source, via, round, options, now.mono + self.config.round_timeout),
+        );
         let vector = options.full.then(|| self.vector.clone());
-        self.send(via, source, round, Step::Pull(Question { summary: self.summary(), vector, options }));
+        self.send(
+            via,
+            source,
+            round,
+            Step::Pull(Question { summary: self.summary(), vector, options }),
+        );
     }
 
     /// Takes a step of a round that arrived over the link to `via`. A step for another incarnation of this
     /// node, or of a round that is not under way, is dropped: what it was computed for is gone.
     pub fn handle(&mut self, now: Now, via: NodeName, envelope: Envelope<V>) {
         let Envelope { from, to, round, step } = envelope;
-        let mine = if self.keeps(Rule::RoundsAreBoundToLives) { to == self.me } else { to.node == self.me.node };
+        let mine = if self.keeps(Rule::RoundsAreBoundToLives) {
+            to == self.me
+        } else {
+            to.node == self.me.node
+        };
         if !mine || from.node == self.me.node {
             return;
         }
         match step {
             // Even from a fenced source: it may know of a later incarnation of this node.
-            Step::Invite { source } => self.begin_pull(now, source, via, PullOptions { mutual: false, full: false }),
+            Step::Invite { source } => {
+                self.begin_pull(now, source, via, PullOptions { mutual: false, full: false })
+            }
             Step::Pull(question) => self.on_pull(now, via, from, round, question),
             Step::Ack { chunks } => self.on_ack(now, from, round, chunks),
             Step::Same { summary, joined } => self.on_same(now, from, round, summary, joined),
@@ -245,10 +264,14 @@ impl<V: Payload> Replica<V> {
                 #[cfg(feature = "switches")]
                 self.merge_early(from, round, &entries);
                 let staged_max = self.config.staged_max;
-                self.on_part(now, from, round, serving, |pull| pull.stage(number, entries, staged_max));
+                self.on_part(now, from, round, serving, |pull| {
+                    pull.stage(number, entries, staged_max)
+                });
             }
             Step::End { serving, chunks, vector, horizon, full, joined } => {
-                self.on_part(now, from, round, serving, |pull| pull.end(chunks, Ending { vector, horizon, full, joined }));
+                self.on_part(now, from, round, serving, |pull| {
+                    pull.end(chunks, Ending { vector, horizon, full, joined })
+                });
             }
         }
     }
@@ -258,7 +281,8 @@ impl<V: Payload> Replica<V> {
     pub fn link_up(&mut self, now: Now, peer: Origin) {
         self.present.insert(peer.node, peer.incarnation);
         if self.keeps(Rule::ProofsDieWithTheLife) {
-            self.proofs.retain(|node, proof| *node != peer.node || proof.incarnation == peer.incarnation);
+            self.proofs
+                .retain(|node, proof| *node != peer.node || proof.incarnation == peer.incarnation);
         }
         if !self.joined {
             self.undecided.insert(peer.node, peer);
@@ -289,7 +313,9 @@ impl<V: Payload> Replica<V> {
     /// Gives up rounds without progress, and joins as the first member when no member that has joined was
     /// found in time.
     pub fn tick(&mut self, now: Now) {
-        let (overdue, alive) = std::mem::take(&mut self.pulls).into_iter().partition(|(_, pull)| pull.deadline <= now.mono);
+        let (overdue, alive) = std::mem::take(&mut self.pulls)
+            .into_iter()
+            .partition(|(_, pull)| pull.deadline <= now.mono);
         self.pulls = alive;
         for (_, pull) in BTreeMap::<NodeName, Pull<V>>::into_iter(overdue) {
             self.pull_log.ended(pull.source, now.mono, PullOutcome::Unanswered);
@@ -313,18 +339,29 @@ impl<V: Payload> Replica<V> {
             }
             return;
         };
-        if self.serves.get(&puller.node).is_some_and(|serve| serve.puller == puller && serve.round == round) {
+        if self
+            .serves
+            .get(&puller.node)
+            .is_some_and(|serve| serve.puller == puller && serve.round == round)
+        {
             return;
         }
         self.learn(puller, base.clone());
         let full = options.full || self.owes_full_round(&base);
         let nothing = VersionVector::new();
-        let snapshot = self.map.packed_delta(if full { &nothing } else { &base }, self.config.chunk_bytes);
-        let end = Ending { vector: self.vector.clone(), horizon: self.horizon.clone(), full, joined: self.joined };
+        let snapshot =
+            self.map.packed_delta(if full { &nothing } else { &base }, self.config.chunk_bytes);
+        let end = Ending {
+            vector: self.vector.clone(),
+            horizon: self.horizon.clone(),
+            full,
+            joined: self.joined,
+        };
         let deadline = now.mono + self.config.round_timeout;
         let number = self.next_serving;
         self.next_serving += 1;
-        self.serves.insert(puller.node, Serve::new(puller, via, round, number, snapshot, end, deadline));
+        self.serves
+            .insert(puller.node, Serve::new(puller, via, round, number, snapshot, end, deadline));
         self.serve(puller.node);
         if options.mutual && !self.vector.covers_all(&base) {
             self.pull(now, puller, via, false);
@@ -333,7 +370,11 @@ impl<V: Payload> Replica<V> {
 
     fn on_ack(&mut self, now: Now, puller: Origin, round: u64, chunks: u32) {
         let deadline = now.mono + self.config.round_timeout;
-        let Some(serve) = self.serves.get_mut(&puller.node).filter(|serve| serve.puller == puller && serve.round == round) else {
+        let Some(serve) = self
+            .serves
+            .get_mut(&puller.node)
+            .filter(|serve| serve.puller == puller && serve.round == round)
+        else {
             return;
         };
         serve.acknowledged(chunks, deadline);
@@ -390,11 +431,23 @@ impl<V: Payload> Replica<V> {
         pull.deadline = deadline;
         pull.heard = true;
         let (via, options) = (pull.via, pull.options);
-        self.send(via, source, round, Step::Pull(Question { summary, vector: Some(vector), options }));
+        self.send(
+            via,
+            source,
+            round,
+            Step::Pull(Question { summary, vector: Some(vector), options }),
+        );
     }
 
     /// Stages a part of a pulled round, and commits the round when it is whole.
-    fn on_part(&mut self, now: Now, source: Origin, round: u64, serving: u64, stage: impl FnOnce(&mut Pull<V>) -> Progress) {
+    fn on_part(
+        &mut self,
+        now: Now,
+        source: Origin,
+        round: u64,
+        serving: u64,
+        stage: impl FnOnce(&mut Pull<V>) -> Progress,
+    ) {
         let deadline = now.mono + self.config.round_timeout;
         let keep_serving = self.keeps(Rule::RoundsAreOfOneServing);
         let Some(pull) = self.pull_of(source, round) else { return };
@@ -415,11 +468,14 @@ impl<V: Payload> Replica<V> {
             Progress::Whole => {
                 let pull = self.pulls.remove(&source.node).expect("the pull that was just staged");
                 let before = self.map.changes();
-                let outcome = self.commit(now, pull).map_or(PullOutcome::Refused, |Merged { entries, bytes }| PullOutcome::Merged {
-                    entries,
-                    bytes,
-                    changes: before + 1..=self.map.changes(),
-                });
+                let outcome = self.commit(now, pull).map_or(
+                    PullOutcome::Refused,
+                    |Merged { entries, bytes }| PullOutcome::Merged {
+                        entries,
+                        bytes,
+                        changes: before + 1..=self.map.changes(),
+                    },
+                );
                 self.pull_log.ended(source, now.mono, outcome);
             }
         }
@@ -432,11 +488,14 @@ impl<V: Payload> Replica<V> {
 
     fn pull_of(&mut self, source: Origin, round: u64) -> Option<&mut Pull<V>> {
         let lives = self.keeps(Rule::RoundsAreBoundToLives);
-        self.pulls.get_mut(&source.node).filter(|pull| (pull.source == source || !lives) && pull.round == round)
+        self.pulls
+            .get_mut(&source.node)
+            .filter(|pull| (pull.source == source || !lives) && pull.round == round)
     }
 
     fn send(&mut self, via: NodeName, to: Origin, round: u64, step: Step<V>) {
-        self.out.push_back(Output::Send { via, envelope: Envelope { from: self.me, to, round, step } });
+        self.out
+            .push_back(Output::Send { via, envelope: Envelope { from: self.me, to, round, step } });
     }
 
     fn event(&mut self, event: Event) {

@@ -34,13 +34,18 @@ mod tests {
 
     fn allowed(at: &[u64]) -> Vec<bool> {
         let mut intensity = Intensity::new(3, Duration::from_secs(5));
-        at.iter().map(|at| intensity.allows_restart_after_crash(Duration::from_millis(*at))).collect()
+        at.iter()
+            .map(|at| intensity.allows_restart_after_crash(Duration::from_millis(*at)))
+            .collect()
     }
 
     #[test]
     fn the_fourth_crash_within_the_window_is_one_too_many() {
         for first in [0, 3_600_000] {
-            assert_eq!(allowed(&[0, 1_000, 2_000, 5_000].map(|later| first + later)), [true, true, true, false]);
+            assert_eq!(
+                allowed(&[0, 1_000, 2_000, 5_000].map(|later| first + later)),
+                [true, true, true, false]
+            );
         }
     }
 

@@ -78,7 +78,11 @@ impl Payload for Text {
         }
     }
 
-    fn decode<'a>(flags: u8, input: &mut Reader<'a>, owners: &mut Self::Dictionary) -> Result<Self::Ref<'a>, DecodeError> {
+    fn decode<'a>(
+        flags: u8,
+        input: &mut Reader<'a>,
+        owners: &mut Self::Dictionary,
+    ) -> Result<Self::Ref<'a>, DecodeError> {
         let text = input.text()?;
         let owner = match flags {
             0 => None,

@@ -18,7 +18,11 @@ impl Timer {
     /// that is `None`. Machines that start together take a random fraction each, so as not to run in step.
     #[must_use]
     pub fn new(interval: Option<Duration>, first_fraction: f64, now: Now) -> Self {
-        Self { interval, at: interval.map(|interval| now.mono + interval.mul_f64(first_fraction)), pace: Pace::FREE }
+        Self {
+            interval,
+            at: interval.map(|interval| now.mono + interval.mul_f64(first_fraction)),
+            pace: Pace::FREE,
+        }
     }
 
     /// Changes the pace: the rest of the current interval is stretched or shrunk, or stops while paused.
@@ -27,7 +31,8 @@ impl Timer {
             return;
         }
         self.pace = pace;
-        self.at = self.paced().map(|interval| self.at.unwrap_or(Duration::MAX).min(now.mono + interval));
+        self.at =
+            self.paced().map(|interval| self.at.unwrap_or(Duration::MAX).min(now.mono + interval));
     }
 
     fn paced(&self) -> Option<Duration> {

@@ -33,7 +33,10 @@ mod tests {
 
     #[test]
     fn a_trace_is_named_as_tools_name_it() {
-        let context = TraceContext { trace: NonZeroU128::new(0xab).unwrap(), span: NonZeroU64::new(7).unwrap() };
+        let context = TraceContext {
+            trace: NonZeroU128::new(0xab).unwrap(),
+            span: NonZeroU64::new(7).unwrap(),
+        };
         assert_eq!(context.trace_id().to_string(), "000000000000000000000000000000ab");
     }
 }

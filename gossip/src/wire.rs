@@ -144,10 +144,14 @@ fn check<A: Application>(frame: &Frame<A>) -> Result<(), &'static str> {
         Frame::Command { command, .. } => (command.is_valid(), "invalid command"),
         Frame::Answer { result: Ok(done), .. } => (done.is_valid(), "invalid answer"),
         Frame::Answer { result: Err(refusal), .. } => (refusal.is_valid(), "invalid answer"),
-        Frame::Control(Control::Inject { fault, heal_after }) => (fault.is_valid() && HEAL_AFTER.contains(heal_after), OUT_OF_RANGE),
+        Frame::Control(Control::Inject { fault, heal_after }) => {
+            (fault.is_valid() && HEAL_AFTER.contains(heal_after), OUT_OF_RANGE)
+        }
         Frame::Control(Control::Pace(pace)) => (pace.is_valid(), OUT_OF_RANGE),
         Frame::Report(report) => (report.is_valid(), OUT_OF_RANGE),
-        Frame::Control(Control::Heal(_) | Control::Stop | Control::Kill) | Frame::Round(_) | Frame::Observe { .. } => (true, ""),
+        Frame::Control(Control::Heal(_) | Control::Stop | Control::Kill)
+        | Frame::Round(_)
+        | Frame::Observe { .. } => (true, ""),
     };
     if is_valid { Ok(()) } else { Err(rule) }
 }
@@ -157,7 +161,9 @@ fn whole<'de, T: Deserialize<'de>>(bytes: &'de [u8]) -> Result<T, WireError> {
         Ok((value, [])) => Ok(value),
         Ok((_, rest)) => Err(WireError::Malformed(format!("{} trailing bytes", rest.len()))),
         // postcard does not pass on the reason.
-        Err(postcard::Error::SerdeDeCustom) => Err(WireError::Malformed("invalid name, text or entry".into())),
+        Err(postcard::Error::SerdeDeCustom) => {
+            Err(WireError::Malformed("invalid name, text or entry".into()))
+        }
         Err(error) => Err(WireError::Malformed(error.to_string())),
     }
 }
@@ -213,30 +219,57 @@ mod tests {
 
     #[test]
     fn a_vector_that_no_node_can_have_made_is_refused() {
-        let origin = |incarnation| Origin { node: "gotham".parse().unwrap(), incarnation: Incarnation(incarnation) };
+        let origin = |incarnation| Origin {
+            node: "gotham".parse().unwrap(),
+            incarnation: Incarnation(incarnation),
+        };
         let slot = Stamp { hlc: Hlc { wall: UnixMillis(5), logical: 0 }, origin: origin(3) };
         let mut vector: VersionVector = [slot].into_iter().collect();
         vector.close(origin(3));
         let question = |vector| {
             let summary = Summary { vector: 7, fingerprint: Fingerprint::default() };
-            let step = Step::Pull(Question { summary, vector: Some(vector), options: PullOptions { mutual: false, full: false } });
-            encode::<Texts>(&Frame::Round(Envelope { from: origin(1), to: origin(2), round: 5, step }))
+            let step = Step::Pull(Question {
+                summary,
+                vector: Some(vector),
+                options: PullOptions { mutual: false, full: false },
+            });
+            encode::<Texts>(&Frame::Round(Envelope {
+                from: origin(1),
+                to: origin(2),
+                round: 5,
+                step,
+            }))
         };
         let mut bytes = question(vector);
         assert!(decode(&bytes).is_ok());
         // The mark's 3 becomes a 4: the slot of life 3 is closed now.
         let mark = bytes.windows(8).position(|window| window == b"\x06gotham\x03").unwrap() + 7;
         bytes[mark] = 4;
-        assert_eq!(decode(&bytes), Err(WireError::Malformed("version vector with a slot for a closed incarnation".into())));
+        assert_eq!(
+            decode(&bytes),
+            Err(WireError::Malformed("version vector with a slot for a closed incarnation".into()))
+        );
     }
 
     #[test]
     fn a_horizon_beyond_the_vector_and_a_life_at_the_end_of_time_are_refused() {
-        let origin = |incarnation| Origin { node: "gotham".parse().unwrap(), incarnation: Incarnation(incarnation) };
-        let slot = |incarnation| Stamp { hlc: Hlc { wall: UnixMillis(5), logical: 0 }, origin: origin(incarnation) };
+        let origin = |incarnation| Origin {
+            node: "gotham".parse().unwrap(),
+            incarnation: Incarnation(incarnation),
+        };
+        let slot = |incarnation| Stamp {
+            hlc: Hlc { wall: UnixMillis(5), logical: 0 },
+            origin: origin(incarnation),
+        };
         let end = |vector: VersionVector, horizon| {
-            let step = Step::End { serving: 1, chunks: 0, vector, horizon, full: false, joined: true };
-            decode(&encode::<Texts>(&Frame::Round(Envelope { from: origin(1), to: origin(2), round: 5, step })))
+            let step =
+                Step::End { serving: 1, chunks: 0, vector, horizon, full: false, joined: true };
+            decode(&encode::<Texts>(&Frame::Round(Envelope {
+                from: origin(1),
+                to: origin(2),
+                round: 5,
+                step,
+            })))
         };
         let one = VersionVector::from_iter([slot(1)]);
         assert!(end(one.clone(), one.clone()).is_ok());
@@ -249,9 +282,18 @@ mod tests {
 
     #[test]
     fn a_report_that_no_node_can_make_is_refused() {
-        let fault = |id| Fault { id: FaultId(id), kind: FaultKind::Cut, from: "gotham".parse().unwrap(), to: None, both: true };
-        let in_force = |id, remaining| InForce { fault: fault(id), remaining, frames: Frames::default() };
-        let report = |faults| decode(&encode::<Texts>(&Frame::Report(Report { faults, wall: UnixMillis(5) })));
+        let fault = |id| Fault {
+            id: FaultId(id),
+            kind: FaultKind::Cut,
+            from: "gotham".parse().unwrap(),
+            to: None,
+            both: true,
+        };
+        let in_force =
+            |id, remaining| InForce { fault: fault(id), remaining, frames: Frames::default() };
+        let report = |faults| {
+            decode(&encode::<Texts>(&Frame::Report(Report { faults, wall: UnixMillis(5) })))
+        };
         let hour = Duration::from_secs(3_600);
         assert!(report(vec![in_force(1, hour)]).is_ok() && report(vec![]).is_ok());
         assert!(report(vec![in_force(1, hour + Duration::from_millis(1))]).is_err());

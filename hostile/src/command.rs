@@ -5,7 +5,10 @@
 use std::time::Duration;
 
 use dispatch_node::dispatch::Dispatch;
-use dispatch_node::request::{Action, Assign, Bomb, Create, Forget, Heal, Inject, ReadView, Request, RunExchange, SetPace, Terminate};
+use dispatch_node::request::{
+    Action, Assign, Bomb, Create, Forget, Heal, Inject, ReadView, Request, RunExchange, SetPace,
+    Terminate,
+};
 use gossip::fault::{FaultKind, Pace};
 use shared::hero::{HeroId, Location};
 

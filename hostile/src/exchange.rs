@@ -150,11 +150,17 @@ impl Recorder {
             METROPOLIS => self.metropolis.step(step, |_, _, _| None).0,
             _ => {
                 self.exchange.dispatch.push(step.clone());
-                let command = |dispatch: &Dispatch, verb, subject| Some(command::numbered(dispatch, verb, subject));
+                let command = |dispatch: &Dispatch, verb, subject| {
+                    Some(command::numbered(dispatch, verb, subject))
+                };
                 self.dispatch.step(step, command).0
             }
         };
-        self.in_flight.extend(sent.into_iter().filter_map(|(name, frame)| Some(InFlight { from: node, to: present(name)?, frame })));
+        self.in_flight.extend(
+            sent.into_iter().filter_map(|(name, frame)| {
+                Some(InFlight { from: node, to: present(name)?, frame })
+            }),
+        );
     }
 }
 
@@ -170,7 +176,8 @@ mod tests {
 
     #[test]
     fn an_exchange_has_frames_of_every_kind() {
-        let kinds: BTreeSet<u8> = Exchange::record().frames().iter().map(|bytes| bytes[0]).collect();
+        let kinds: BTreeSet<u8> =
+            Exchange::record().frames().iter().map(|bytes| bytes[0]).collect();
         // All but reports, which processes make and not machines.
         assert_eq!(kinds, (0..=5).collect());
     }

@@ -64,7 +64,12 @@ impl Harness<City> {
     #[must_use]
     pub fn city(index: usize) -> Self {
         let second = Some(Duration::from_secs(1));
-        let config = city::Config { gossip_interval: second, patrol_interval: second, fight_interval: second, replica: replica_config() };
+        let config = city::Config {
+            gossip_interval: second,
+            patrol_interval: second,
+            fight_interval: second,
+            replica: replica_config(),
+        };
         Self::new(index, |me| City::new(me, config, 0, 7, BEGIN))
     }
 }
@@ -96,7 +101,11 @@ impl<M: HeroNode> Harness<M> {
     ///
     /// # Panics
     /// When a claim does not hold.
-    pub fn step(&mut self, step: Step, command: impl FnOnce(&M, u8, u8) -> Option<M::Command>) -> (Vec<(NodeName, Frame)>, Vec<M::Event>) {
+    pub fn step(
+        &mut self,
+        step: Step,
+        command: impl FnOnce(&M, u8, u8) -> Option<M::Command>,
+    ) -> (Vec<(NodeName, Frame)>, Vec<M::Event>) {
         match step {
             Step::LinkUp(peer, number) if named(peer) != self.me.node => {
                 self.link_up(named(peer), incarnation(number));

@@ -11,7 +11,9 @@ use std::time::Duration;
 use axum::Router;
 use axum::extract::ConnectInfo;
 use dispatch_node::dispatch::Event;
-use dispatch_node::web::{self, AccessPolicy, DispatchHandle, LauncherClient, Limits, Responder, Settings, Tokens};
+use dispatch_node::web::{
+    self, AccessPolicy, DispatchHandle, LauncherClient, Limits, Responder, Settings, Tokens,
+};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
@@ -60,8 +62,11 @@ pub fn page(bytes: &[u8]) {
     let query = lines.next().unwrap_or_default();
     let mut request = b"GET /live?".to_vec();
     request.extend(query.iter().copied().filter(allowed).take(2_000));
-    request.extend(b" HTTP/1.1\r\nhost: localhost\r\nconnection: upgrade\r\nupgrade: websocket\r\n");
-    request.extend(b"sec-websocket-version: 13\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n");
+    request
+        .extend(b" HTTP/1.1\r\nhost: localhost\r\nconnection: upgrade\r\nupgrade: websocket\r\n");
+    request.extend(
+        b"sec-websocket-version: 13\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
+    );
     for message in lines.take(MESSAGES_MAX) {
         request.extend(text_frame(message));
     }
@@ -189,7 +194,10 @@ pub fn request_seeds() -> Vec<Vec<u8>> {
     const ID: &str = "12345678-9abc-4ef0-9122-334455667788";
     let json = |method, path: &str, body| request(method, path, "application/json", body);
     let form = |path: &str, body| request("POST", path, "application/x-www-form-urlencoded", body);
-    let get = |path: &str| format!("GET {path} HTTP/1.1\r\nhost: localhost\r\naccept-encoding: gzip\r\n\r\n").into_bytes();
+    let get = |path: &str| {
+        format!("GET {path} HTTP/1.1\r\nhost: localhost\r\naccept-encoding: gzip\r\n\r\n")
+            .into_bytes()
+    };
     let hero = format!("/api/v1/heroes/{ID}");
     let cut = r#"{"kind":"cut","from":"gotham","to":"metropolis","both":true,"heal_after_s":3}"#;
     let delay = r#"{"kind":"delay","from":"gotham","to":"*","delay_ms":180,"jitter_ms":40}"#;
@@ -197,7 +205,9 @@ pub fn request_seeds() -> Vec<Vec<u8>> {
                    9\r\n{\"count\":\r\n2\r\n2}\r\n0\r\n\r\n";
     vec![
         get("/"),
-        get(&format!("/?q=kestrel&show=differing&sort=differing&page=2&rows=25&hero={ID}&history=1&destroyed=gotham")),
+        get(&format!(
+            "/?q=kestrel&show=differing&sort=differing&page=2&rows=25&hero={ID}&history=1&destroyed=gotham"
+        )),
         get("/api/v1/events?since=3"),
         get("/static/main.js"),
         get("/api/v1/lost.csv"),
@@ -226,7 +236,8 @@ pub fn request_seeds() -> Vec<Vec<u8>> {
 #[must_use]
 pub fn page_seeds() -> Vec<Vec<u8>> {
     const ID: &str = "12345678-9abc-4ef0-9122-334455667788";
-    let watch = format!("{{\"t\":\"watch\",\"view\":\"q=a&rows=25&hero={ID}\",\"pin\":[\"{ID}\"]}}");
+    let watch =
+        format!("{{\"t\":\"watch\",\"view\":\"q=a&rows=25&hero={ID}\",\"pin\":[\"{ID}\"]}}");
     vec![
         b"q=kestrel&show=lost&epoch=1&since=2&bare=1\n{\"t\":\"ack\",\"s\":1}\n{\"t\":\"resync\",\"since\":0}".to_vec(),
         format!("\n{watch}\n{{\"t\":\"ack\",\"s\":1}}\n{{\"t\":\"watch\",\"view\":\"show=differing&page=9\"}}").into_bytes(),

@@ -41,7 +41,12 @@ pub const TARGETS: [Target; 8] = [
     Target { name: "hello", run: link::hello, seeds: link::hello_seeds, tries: 500_000 },
     Target { name: "frame", run: link::frame, seeds: link::frame_seeds, tries: 500_000 },
     Target { name: "city", run: machine::city, seeds: machine::city_seeds, tries: 50_000 },
-    Target { name: "dispatch", run: machine::dispatch, seeds: machine::dispatch_seeds, tries: 40_000 },
+    Target {
+        name: "dispatch",
+        run: machine::dispatch,
+        seeds: machine::dispatch_seeds,
+        tries: 40_000,
+    },
     Target { name: "http", run: http::port, seeds: http::request_seeds, tries: 10_000 },
     Target { name: "page", run: http::page, seeds: http::page_seeds, tries: 10_000 },
     Target { name: "text", run: text::words, seeds: text::word_seeds, tries: 500_000 },

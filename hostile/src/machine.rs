@@ -38,7 +38,11 @@ pub fn dispatch(bytes: &[u8]) {
     run(Harness::dispatch(), bytes, dispatch_command, |_| false);
 }
 
-fn dispatch_command(dispatch: &Dispatch, verb: u8, subject: u8) -> Option<dispatch_node::request::Request> {
+fn dispatch_command(
+    dispatch: &Dispatch,
+    verb: u8,
+    subject: u8,
+) -> Option<dispatch_node::request::Request> {
     Some(command::numbered(dispatch, verb, subject))
 }
 
@@ -50,7 +54,9 @@ fn run<M: HeroNode>(
     ends: impl Fn(&M::Event) -> bool,
 ) {
     let before = memory::held();
-    let superseded = |event: &M::Event| matches!(M::replica_event(event), Some(replica::Event::Superseded { .. }));
+    let superseded = |event: &M::Event| {
+        matches!(M::replica_event(event), Some(replica::Event::Superseded { .. }))
+    };
     let mut steps = 0;
     for step in step::decode(bytes) {
         steps += 1;
@@ -89,7 +95,8 @@ pub fn dispatch_seeds() -> Vec<Vec<u8>> {
 fn parts(steps: &[Step]) -> Vec<Vec<u8>> {
     let beginning = &steps[..steps.len().min(8)];
     let chunks = steps.chunks(24);
-    let mut parts: Vec<Vec<u8>> = chunks.map(|part| step::encode(&[beginning, part].concat())).collect();
+    let mut parts: Vec<Vec<u8>> =
+        chunks.map(|part| step::encode(&[beginning, part].concat())).collect();
     parts.push(step::encode(steps));
     parts
 }
@@ -102,13 +109,18 @@ mod tests {
 
     #[test]
     fn the_seeds_lead_somewhere() {
-        let whole = |seeds: Vec<Vec<u8>>| seeds.last().cloned().expect("the whole is the last seed");
+        let whole =
+            |seeds: Vec<Vec<u8>>| seeds.last().cloned().expect("the whole is the last seed");
         let (mut gotham, gotham_steps) = (Harness::<City>::city(0), whole(city_seeds()));
-        let merged = |event: &city::Event| matches!(event, city::Event::Replica(replica::Event::Committed { changed: 1.., .. }));
-        let events = step::decode(&gotham_steps).flat_map(|step| gotham.step(step, |_, _, _| None).1);
+        let merged = |event: &city::Event| {
+            matches!(event, city::Event::Replica(replica::Event::Committed { changed: 1.., .. }))
+        };
+        let events =
+            step::decode(&gotham_steps).flat_map(|step| gotham.step(step, |_, _, _| None).1);
         assert!(events.filter(merged).count() > 0, "gotham has merged nothing");
         let (mut dispatch, dispatch_steps) = (Harness::dispatch(), whole(dispatch_seeds()));
-        let events = step::decode(&dispatch_steps).flat_map(|step| dispatch.step(step, dispatch_command).1);
+        let events =
+            step::decode(&dispatch_steps).flat_map(|step| dispatch.step(step, dispatch_command).1);
         let answer = |event: &dispatch::Event| matches!(event, dispatch::Event::Reply { .. });
         let answers = events.filter(answer).count();
         assert!(answers > 5, "{answers} answers");

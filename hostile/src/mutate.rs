@@ -46,7 +46,9 @@ pub fn mutated(seeds: &[Vec<u8>], rng: &mut impl Rng) -> Vec<u8> {
                 bytes.splice(at..end, other[from..to].iter().copied());
             }
             6 => bytes.truncate(at),
-            _ => drop(bytes.splice(at..end, POISON.choose(rng).expect("there is some").iter().copied())),
+            _ => drop(
+                bytes.splice(at..end, POISON.choose(rng).expect("there is some").iter().copied()),
+            ),
         }
         bytes.truncate(BYTES_MAX);
     }

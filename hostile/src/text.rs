@@ -53,7 +53,10 @@ pub fn scenario(bytes: &[u8]) {
     match Scenario::parse("made-up", "made-up.toml", &text) {
         Ok(scenario) => {
             for step in scenario.expectations() {
-                assert!(scenario.inverted(step).is_some(), "a step that expects something can be inverted");
+                assert!(
+                    scenario.inverted(step).is_some(),
+                    "a step that expects something can be inverted"
+                );
             }
         }
         Err(wrong) => {
@@ -67,7 +70,18 @@ pub fn scenario(bytes: &[u8]) {
 #[must_use]
 pub fn word_seeds() -> Vec<Vec<u8>> {
     let id = HeroId::from_u128(0x1234_5678_9abc_def0_1122_3344_5566_7788).to_string();
-    let words = ["gotham", &id, "0badcafe", "250ms", "1h 30m", "0", "-1500ms", "+2s", "capitol=[::1]:4903", "metropolis=host.example:4902"];
+    let words = [
+        "gotham",
+        &id,
+        "0badcafe",
+        "250ms",
+        "1h 30m",
+        "0",
+        "-1500ms",
+        "+2s",
+        "capitol=[::1]:4903",
+        "metropolis=host.example:4902",
+    ];
     words.iter().map(|word| word.as_bytes().to_vec()).collect()
 }
 

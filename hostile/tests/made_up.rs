@@ -15,14 +15,21 @@ use rand_chacha::ChaCha8Rng;
 static TURN: Mutex<()> = Mutex::new(());
 
 fn number(variable: &str, otherwise: u64) -> u64 {
-    std::env::var(variable).map_or(otherwise, |text| text.parse().unwrap_or_else(|error| panic!("{variable}={text}: {error}")))
+    std::env::var(variable).map_or(otherwise, |text| {
+        text.parse().unwrap_or_else(|error| panic!("{variable}={text}: {error}"))
+    })
 }
 
 /// What once broke a target, and must not again: `found/TARGET/`.
 fn found(name: &str) -> Vec<Vec<u8>> {
     let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("found").join(name);
     let Ok(files) = fs::read_dir(directory) else { return Vec::new() };
-    files.map(|file| fs::read(file.expect("a directory can be listed").path()).expect("what was found can be read")).collect()
+    files
+        .map(|file| {
+            fs::read(file.expect("a directory can be listed").path())
+                .expect("what was found can be read")
+        })
+        .collect()
 }
 
 fn takes_anything(name: &str) {
@@ -35,7 +42,10 @@ fn takes_anything(name: &str) {
         if panic::catch_unwind(AssertUnwindSafe(|| (target.run)(input))).is_err() {
             let kept = std::env::temp_dir().join(format!("hostile-{name}-{}", std::process::id()));
             fs::write(&kept, input).expect("what was found can be kept");
-            panic!("{name} does not take {which}, kept as {}: mend it, and put it into hostile/found/{name}/", kept.display());
+            panic!(
+                "{name} does not take {which}, kept as {}: mend it, and put it into hostile/found/{name}/",
+                kept.display()
+            );
         }
     };
     for (index, input) in seeds.iter().chain(&found).enumerate() {

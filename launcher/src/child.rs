@@ -40,16 +40,24 @@ impl Child {
         let process = command.kill_on_drop(true).spawn();
         let mut process = process.with_context(|| layout.starting(node.name))?;
         let Node { name, colour } = *node;
-        let prefix =
-            if std::io::stdout().is_terminal() { format!("\u{1b}[38;5;{colour}m{name:<10}\u{1b}[0m | ") } else { format!("{name:<10} | ") };
+        let prefix = if std::io::stdout().is_terminal() {
+            format!("\u{1b}[38;5;{colour}m{name:<10}\u{1b}[0m | ")
+        } else {
+            format!("{name:<10} | ")
+        };
         let out = process.stdout.take().context("taking its output")?;
         let err = process.stderr.take().context("taking its errors")?;
-        let lines = tokio::spawn(async move { tokio::join!(show(out, &prefix, stdout()), show(err, &prefix, stdout())) });
+        let lines = tokio::spawn(async move {
+            tokio::join!(show(out, &prefix, stdout()), show(err, &prefix, stdout()))
+        });
         Ok(Self { node, process, lines })
     }
 
     /// Waits for its end, and passes signals on to it meanwhile.
-    pub(crate) async fn end(mut self, signals: watch::Receiver<Option<Signal>>) -> (&'static Node, ExitStatus) {
+    pub(crate) async fn end(
+        mut self,
+        signals: watch::Receiver<Option<Signal>>,
+    ) -> (&'static Node, ExitStatus) {
         let status = wait(&mut self.process, signals).await;
         // Its last lines are shown before its end is reported, unless the terminal takes none.
         let _ = timeout(LINES_TIMEOUT, self.lines).await;
@@ -57,7 +65,10 @@ impl Child {
     }
 }
 
-async fn wait(process: &mut process::Child, mut signals: watch::Receiver<Option<Signal>>) -> ExitStatus {
+async fn wait(
+    process: &mut process::Child,
+    mut signals: watch::Receiver<Option<Signal>>,
+) -> ExitStatus {
     loop {
         tokio::select! {
             status = process.wait() => {

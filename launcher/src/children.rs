@@ -60,7 +60,12 @@ pub(crate) struct Children {
 impl Children {
     /// Returns a cluster of this layout, of which no node is started.
     pub(crate) fn new(layout: Layout) -> Self {
-        Self { layout, tasks: JoinSet::new(), running: BTreeSet::new(), signal: watch::Sender::new(None) }
+        Self {
+            layout,
+            tasks: JoinSet::new(),
+            running: BTreeSet::new(),
+            signal: watch::Sender::new(None),
+        }
     }
 
     /// Starts a node.

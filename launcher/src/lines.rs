@@ -6,7 +6,10 @@
 
 use std::time::Duration;
 
-use tokio::io::{AsyncBufReadExt as _, AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, BufReader, stdout};
+use tokio::io::{
+    AsyncBufReadExt as _, AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, BufReader,
+    stdout,
+};
 use tokio::time::timeout;
 
 /// Longer lines are shown in pieces of this size.
@@ -15,7 +18,11 @@ const LINE_BYTES_MAX: u64 = 16 * 1024;
 const PRINT_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Shows every line of a child, until it writes no more.
-pub(crate) async fn show(lines: impl AsyncRead + Unpin, prefix: &str, mut to: impl AsyncWrite + Unpin) {
+pub(crate) async fn show(
+    lines: impl AsyncRead + Unpin,
+    prefix: &str,
+    mut to: impl AsyncWrite + Unpin,
+) {
     let mut lines = BufReader::new(lines);
     let mut line = Vec::new();
     loop {
@@ -75,7 +82,10 @@ mod tests {
         let lines: Vec<&[u8]> = terminal.split_inclusive(|byte| *byte == b'\n').collect();
         let (after, pieces) = lines.split_last().expect("lines");
         assert_eq!(*after, b"gotham | after\n");
-        assert!(pieces.iter().all(|piece| piece.starts_with(b"gotham | x") && piece.len() as u64 <= LINE_BYTES_MAX + 10));
+        assert!(
+            pieces.iter().all(|piece| piece.starts_with(b"gotham | x")
+                && piece.len() as u64 <= LINE_BYTES_MAX + 10)
+        );
         assert_eq!(pieces.concat().iter().filter(|byte| **byte == b'x').count(), long.len());
     }
 

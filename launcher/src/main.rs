@@ -33,7 +33,8 @@ use options::Options;
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_millis(200);
 
 fn main() -> ExitCode {
-    let Loaded { options, config, printout } = configuration::load::<Options>(LAUNCHER, Options::command());
+    let Loaded { options, config, printout } =
+        configuration::load::<Options>(LAUNCHER, Options::command());
     if let Some(printout) = printout {
         return printout.print();
     }

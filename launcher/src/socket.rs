@@ -49,10 +49,12 @@ impl Socket {
     /// When the system does not make the directory or the socket.
     pub(crate) fn open(asks: mpsc::Sender<Request>) -> anyhow::Result<Self> {
         let private = Permissions::from_mode(0o700);
-        let directory = tempfile::Builder::new().prefix("superhero-").permissions(private).tempdir();
+        let directory =
+            tempfile::Builder::new().prefix("superhero-").permissions(private).tempdir();
         let directory = directory.context("making a directory for the launcher's socket")?;
         let path = directory.path().join("launcher");
-        let listener = UnixListener::bind(&path).with_context(|| format!("listening at {}", path.display()))?;
+        let listener = UnixListener::bind(&path)
+            .with_context(|| format!("listening at {}", path.display()))?;
         Ok(Self { path, serving: tokio::spawn(serve(listener, asks)), _directory: directory })
     }
 
@@ -127,7 +129,10 @@ mod tests {
     #[test]
     fn a_request_is_one_whole_line_that_names_one_of_the_four() {
         for node in &NODES {
-            assert_eq!(parse(format!("start {}\n", node.name).as_bytes()).map(|node| node.name), Ok(node.name));
+            assert_eq!(
+                parse(format!("start {}\n", node.name).as_bytes()).map(|node| node.name),
+                Ok(node.name)
+            );
         }
         for (line, why) in [
             (&b""[..], "at most 64 bytes"),

@@ -109,7 +109,11 @@ impl City {
     pub fn new(me: Origin, config: Config, crashes: u32, seed: u64, now: Now) -> Self {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         let mut timer = |interval| Timer::new(interval, rng.random_range(0.0..1.0), now);
-        let (gossip, patrol, fight) = (timer(config.gossip_interval), timer(config.patrol_interval), timer(config.fight_interval));
+        let (gossip, patrol, fight) = (
+            timer(config.gossip_interval),
+            timer(config.patrol_interval),
+            timer(config.fight_interval),
+        );
         Self {
             replica: Replica::new(me, config.replica, now),
             crashes,
@@ -138,7 +142,11 @@ impl City {
         match frame {
             Frame::Round(envelope) => self.replica.handle(now, from, envelope),
             Frame::Command { request, expires, command, trace: _ } => {
-                let result = if now.wall > expires { Err(Refusal::Expired) } else { self.obey(now, &command) };
+                let result = if now.wall > expires {
+                    Err(Refusal::Expired)
+                } else {
+                    self.obey(now, &command)
+                };
                 let bombed = result == Ok(Done::Bombed);
                 self.send(from, Frame::Answer { request, result });
                 if bombed {
@@ -147,18 +155,27 @@ impl City {
             }
             Frame::Observe { since, pulls } => self.on_observe(now, from, since, pulls),
             // A city asks nobody anything, and what is asked of its process it does not hear.
-            Frame::Answer { .. } | Frame::Observation(_) | Frame::Control(_) | Frame::Report(_) => {}
+            Frame::Answer { .. } | Frame::Observation(_) | Frame::Control(_) | Frame::Report(_) => {
+            }
         }
     }
 
     fn obey(&mut self, now: Now, command: &Command) -> Result<Done, Refusal> {
         match command {
             Command::Bomb => Ok(Done::Bombed),
-            Command::Assign { hero, to, copy } => self.assign(now, *hero, *to, copy.as_deref()).map(Done::Assigned),
+            Command::Assign { hero, to, copy } => {
+                self.assign(now, *hero, *to, copy.as_deref()).map(Done::Assigned)
+            }
         }
     }
 
-    fn assign(&mut self, now: Now, id: HeroId, to: Location, copy: Option<&Entry>) -> Result<Arc<Entry>, Refusal> {
+    fn assign(
+        &mut self,
+        now: Now,
+        id: HeroId,
+        to: Location,
+        copy: Option<&Entry>,
+    ) -> Result<Arc<Entry>, Refusal> {
         // One that has lost its memory has not "never heard of" anybody.
         if !self.replica.joined() {
             return Err(Refusal::Joining);
@@ -166,14 +183,17 @@ impl City {
         let held = self.replica.map().get(id);
         let over = held.as_ref().or(copy).ok_or(Refusal::NotHeardOf)?;
         let hero = over.live().ok_or(Refusal::Deleted)?.assigned(to);
-        let entry = self.replica.write_over(now, id, Value::Live(hero), Some(over)).map_err(|error| match error {
-            WriteError::Joining => Refusal::Joining,
-            WriteError::Deleted => Refusal::Deleted,
-            WriteError::TooFarAhead => Refusal::TooFarAhead,
-            WriteError::TooManyLive | WriteError::TooManyTombstones => {
-                unreachable!("an assignment begins and ends no life")
-            }
-        })?;
+        let entry =
+            self.replica.write_over(now, id, Value::Live(hero), Some(over)).map_err(|error| {
+                match error {
+                    WriteError::Joining => Refusal::Joining,
+                    WriteError::Deleted => Refusal::Deleted,
+                    WriteError::TooFarAhead => Refusal::TooFarAhead,
+                    WriteError::TooManyLive | WriteError::TooManyTombstones => {
+                        unreachable!("an assignment begins and ends no life")
+                    }
+                }
+            })?;
         self.event(Event::Assigned { hero: id });
         Ok(Arc::new(entry))
     }
@@ -187,25 +207,43 @@ impl City {
             // A newcomer learns at once how things stand.
             None => (now.mono, now.mono),
         };
-        self.observers.insert(from, Observer { question: Some(Question { since, pulls, not_after }), not_before });
+        self.observers.insert(
+            from,
+            Observer { question: Some(Question { since, pulls, not_after }), not_before },
+        );
         self.answer_observers(now);
     }
 
     /// When this observer is told something; never while nothing is asked.
     fn observer_deadline(&self, observer: &Observer) -> Option<Duration> {
         let question = observer.question.as_ref()?;
-        Some(if question.since < self.replica.map().changes() { observer.not_before } else { question.not_after })
+        Some(if question.since < self.replica.map().changes() {
+            observer.not_before
+        } else {
+            question.not_after
+        })
     }
 
     fn answer_observers(&mut self, now: Now) {
-        let is_due = |observer: &Observer| self.observer_deadline(observer).is_some_and(|at| at <= now.mono);
-        let due: Vec<NodeName> = self.observers.iter().filter(|(_, observer)| is_due(observer)).map(|(name, _)| *name).collect();
+        let is_due =
+            |observer: &Observer| self.observer_deadline(observer).is_some_and(|at| at <= now.mono);
+        let due: Vec<NodeName> = self
+            .observers
+            .iter()
+            .filter(|(_, observer)| is_due(observer))
+            .map(|(name, _)| *name)
+            .collect();
         for name in due {
-            let question = self.observers.get_mut(&name).and_then(|observer| observer.question.take());
+            let question =
+                self.observers.get_mut(&name).and_then(|observer| observer.question.take());
             let Some(Question { since, pulls, .. }) = question else { continue };
             let observation = self.observation(now, since, pulls);
             // When more is waiting than one answer takes, the next follows without a pause.
-            let pause = if observation.until < observation.head { Duration::ZERO } else { OBSERVATION_INTERVAL_MIN };
+            let pause = if observation.until < observation.head {
+                Duration::ZERO
+            } else {
+                OBSERVATION_INTERVAL_MIN
+            };
             self.observers.insert(name, Observer { question: None, not_before: now.mono + pause });
             self.send(name, Frame::Observation(observation));
         }
@@ -242,7 +280,11 @@ impl City {
     }
 
     fn gossip(&mut self, now: Now) {
-        let peer = self.links.iter().choose(&mut self.rng).map(|(node, incarnation)| Origin { node: *node, incarnation: *incarnation });
+        let peer = self
+            .links
+            .iter()
+            .choose(&mut self.rng)
+            .map(|(node, incarnation)| Origin { node: *node, incarnation: *incarnation });
         if let Some(peer) = peer {
             self.replica.pull(now, peer, peer.node, true);
         }
@@ -250,7 +292,9 @@ impl City {
 
     fn patrol(&mut self, now: Now) {
         let Some((id, hero)) = self.pick(|_| true) else { return };
-        if !hero.is_patrolling && self.replica.write(now, id, Value::Live(hero.patrolling())).is_ok() {
+        if !hero.is_patrolling
+            && self.replica.write(now, id, Value::Live(hero.patrolling())).is_ok()
+        {
             self.event(Event::Patrols { hero: id });
         }
     }
@@ -268,14 +312,20 @@ impl City {
     /// One of the heroes here that `fits`, at random.
     fn pick(&mut self, fits: impl Fn(HeroRef<'_>) -> bool) -> Option<(HeroId, Hero)> {
         let here = self.here();
-        let fitting = self.replica.map().live_entries().filter(|(_, hero)| hero.location == here && fits(*hero));
+        let fitting = self
+            .replica
+            .map()
+            .live_entries()
+            .filter(|(_, hero)| hero.location == here && fits(*hero));
         fitting.choose(&mut self.rng).map(|(id, hero)| (id, hero.to_hero()))
     }
 
     fn collect_replica_outputs(&mut self) {
         while let Some(output) = self.replica.poll() {
             self.out.push_back(match output {
-                replica::Output::Send { via, envelope } => Output::Send { to: via, frame: Frame::Round(envelope) },
+                replica::Output::Send { via, envelope } => {
+                    Output::Send { to: via, frame: Frame::Round(envelope) }
+                }
                 replica::Output::Event(event) => Output::Event(Event::Replica(event)),
             });
         }
@@ -332,8 +382,16 @@ impl Machine for City {
     }
 
     fn deadline(&self) -> Option<Duration> {
-        let observers = self.observers.values().filter_map(|observer| self.observer_deadline(observer)).min();
-        earliest([self.replica.deadline(), self.gossip.deadline(), self.free_at, self.patrol.deadline(), self.fight.deadline(), observers])
+        let observers =
+            self.observers.values().filter_map(|observer| self.observer_deadline(observer)).min();
+        earliest([
+            self.replica.deadline(),
+            self.gossip.deadline(),
+            self.free_at,
+            self.patrol.deadline(),
+            self.fight.deadline(),
+            observers,
+        ])
     }
 
     fn tick(&mut self, now: Now) {

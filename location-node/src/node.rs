@@ -49,7 +49,8 @@ fn run(Start { name, options, cluster, unsafe_for, .. }: Start<Options, ()>) -> 
         };
         // Each life gets a seed of its own, all from the one given.
         let mut seeds = ChaCha8Rng::seed_from_u64(options.node.seed());
-        let begin = move |me, crashes, now| City::new(me, config.clone(), crashes, seeds.random(), now);
+        let begin =
+            move |me, crashes, now| City::new(me, config.clone(), crashes, seeds.random(), now);
         let (_nobody_commands_a_city_from_inside, commands) = mpsc::channel(1);
         process::run(process, Router::new().fallback(unknown_path), commands, begin, on_event).await
     })
@@ -79,7 +80,10 @@ impl Node for City {
     fn replica_event(event: &Event) -> Option<&replica::Event> {
         match event {
             Event::Replica(event) => Some(event),
-            Event::Bombed | Event::Assigned { .. } | Event::Patrols { .. } | Event::Fought { .. } => None,
+            Event::Bombed
+            | Event::Assigned { .. }
+            | Event::Patrols { .. }
+            | Event::Fought { .. } => None,
         }
     }
 }

@@ -85,7 +85,9 @@ impl fmt::Display for Condition {
                 text.iter().try_for_each(|text| write!(f, " a line with {text:?}"))
             }
             Self::OneWinner => f.write_str("the greatest stamp has won everywhere"),
-            Self::SameMillisecond(1) => f.write_str("at least one hero was written to twice in the same millisecond"),
+            Self::SameMillisecond(1) => {
+                f.write_str("at least one hero was written to twice in the same millisecond")
+            }
             Self::SameMillisecond(count) => {
                 write!(f, "at least {count} heroes were written to twice in the same millisecond")
             }

@@ -96,7 +96,11 @@ impl Fault {
     /// The amount that is out of range, and the range; or that both ends are the same node.
     #[expect(clippy::cast_precision_loss, reason = "no amount in its range exceeds 2^53")]
     pub fn request(&self) -> Result<FaultRequest, String> {
-        let mut request = FaultRequest { kind: self.kind.as_str().to_owned(), from: self.from.clone(), ..FaultRequest::default() };
+        let mut request = FaultRequest {
+            kind: self.kind.as_str().to_owned(),
+            from: self.from.clone(),
+            ..FaultRequest::default()
+        };
         if let Some(to) = &self.to {
             if *to == self.from {
                 return Err(format!("nothing passes between {to} and itself"));
@@ -116,7 +120,9 @@ impl Fault {
                 request.delay_ms = Some(by_ms as f64);
                 request.jitter_ms = Some(jitter_ms as f64);
             }
-            FaultKind::Loss { percent } | FaultKind::Duplicate { percent } | FaultKind::Reorder { percent } => {
+            FaultKind::Loss { percent }
+            | FaultKind::Duplicate { percent }
+            | FaultKind::Reorder { percent } => {
                 if !(*percent > 0.0 && *percent <= 100.0) {
                     return Err(format!("percent is above 0 and at most 100, not {percent}"));
                 }
@@ -132,7 +138,9 @@ impl Fault {
             FaultKind::Skew { by_ms } => {
                 if *by_ms == 0 || by_ms.unsigned_abs() > SKEW_MS_MAX {
                     let by = span::written_signed(*by_ms);
-                    return Err(format!("a clock is wrong by at most 1h, and by more than nothing, not by {by}"));
+                    return Err(format!(
+                        "a clock is wrong by at most 1h, and by more than nothing, not by {by}"
+                    ));
                 }
                 request.skew_ms = Some(*by_ms as f64);
             }
@@ -179,7 +187,11 @@ impl fmt::Display for Fault {
             Some(ALL) | None => "everybody",
             Some(to) => to,
         };
-        if self.one_way { write!(f, " from {from} to {to}") } else { write!(f, " between {from} and {to}") }
+        if self.one_way {
+            write!(f, " from {from} to {to}")
+        } else {
+            write!(f, " between {from} and {to}")
+        }
     }
 }
 

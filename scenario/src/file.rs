@@ -44,7 +44,11 @@ impl std::error::Error for Invalid {}
 impl fmt::Display for Invalid {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { file, line, column, what } = self;
-        if *line == 0 { write!(f, "{file}: {what}") } else { write!(f, "{file}:{line}:{column}: {what}") }
+        if *line == 0 {
+            write!(f, "{file}: {what}")
+        } else {
+            write!(f, "{file}:{line}:{column}: {what}")
+        }
     }
 }
 

@@ -117,8 +117,12 @@ impl fmt::Display for Operation {
         write!(f, "{}", self.action)?;
         match (&self.refused, &self.action) {
             (Some(refused), _) => write!(f, ", which is refused: {refused}"),
-            (None, Action::Exchange { completed: Some(true), .. }) => f.write_str(", which arrives"),
-            (None, Action::Exchange { completed: Some(false), .. }) => f.write_str(", which is lost on its way"),
+            (None, Action::Exchange { completed: Some(true), .. }) => {
+                f.write_str(", which arrives")
+            }
+            (None, Action::Exchange { completed: Some(false), .. }) => {
+                f.write_str(", which is lost on its way")
+            }
             (None, _) => Ok(()),
         }
     }

@@ -26,7 +26,12 @@ use state::{Player, StepError};
 /// Before the first step it heals all faults, lets gossip run at its configured rate, creates the
 /// scenario's heroes, and waits until all cities know them. After the last step, or the first that
 /// failed, it heals and resumes again, and starts the processes that the scenario ended.
-pub fn play(executor: &dyn Executor, scenario: &Scenario, stop: &AtomicBool, on_progress: &mut dyn FnMut(Progress<'_>)) -> Report {
+pub fn play(
+    executor: &dyn Executor,
+    scenario: &Scenario,
+    stop: &AtomicBool,
+    on_progress: &mut dyn FnMut(Progress<'_>),
+) -> Report {
     let start = executor.now();
     let mut player = Player::new(executor, stop);
     let mut failure = None;
@@ -52,13 +57,22 @@ pub fn play(executor: &dyn Executor, scenario: &Scenario, stop: &AtomicBool, on_
 
 impl Player<'_> {
     /// Runs the steps until one fails; those after it are skipped.
-    fn run_steps(&mut self, scenario: &Scenario, on_progress: &mut dyn FnMut(Progress<'_>)) -> Vec<StepReport> {
+    fn run_steps(
+        &mut self,
+        scenario: &Scenario,
+        on_progress: &mut dyn FnMut(Progress<'_>),
+    ) -> Vec<StepReport> {
         let start = self.executor.now();
         let mut failed = false;
         let mut reports = Vec::new();
         for (index, step) in scenario.steps.iter().enumerate() {
             let report = if failed {
-                StepReport { text: step.to_string(), outcome: Outcome::Skipped, detail: String::new(), took: Duration::ZERO }
+                StepReport {
+                    text: step.to_string(),
+                    outcome: Outcome::Skipped,
+                    detail: String::new(),
+                    took: Duration::ZERO,
+                }
             } else {
                 let due = start + step.at.unwrap_or_default();
                 let waited = self.wait(due.saturating_sub(self.executor.now()));

@@ -56,7 +56,12 @@ impl Scenario {
     /// Returns the scenario without its steps, as the API lists it.
     #[must_use]
     pub fn summary(self) -> ScenarioSummary {
-        ScenarioSummary { name: self.name, title: self.title, about: self.about, takes_s: self.takes.map(|takes| takes.as_secs()) }
+        ScenarioSummary {
+            name: self.name,
+            title: self.title,
+            about: self.about,
+            takes_s: self.takes.map(|takes| takes.as_secs()),
+        }
     }
 
     /// Returns the indices of the steps that can fail by an expectation.

@@ -16,7 +16,8 @@ pub fn duration(text: &str) -> Result<Duration, String> {
     let span = if text == "0" {
         Duration::ZERO
     } else {
-        humantime::parse_duration(text).map_err(|error| format!("{error}; write 250ms, 3s or 2m"))?
+        humantime::parse_duration(text)
+            .map_err(|error| format!("{error}; write 250ms, 3s or 2m"))?
     };
     if span > SPAN_MAX { Err("at most a day".into()) } else { Ok(span) }
 }

@@ -47,7 +47,13 @@ impl CommandSpans {
 
     /// Begins the span of a command, and returns its trace context; ends it at the answer. The direction does
     /// not matter.
-    fn passes(&mut self, now: Duration, part: Part, peer: NodeName, frame: &Frame) -> Option<TraceContext> {
+    fn passes(
+        &mut self,
+        now: Duration,
+        part: Part,
+        peer: NodeName,
+        frame: &Frame,
+    ) -> Option<TraceContext> {
         match frame {
             Frame::Command { request, command, trace: trace @ Some(_), .. } => {
                 let name = match (command, part == Part::Asks) {
@@ -81,7 +87,13 @@ impl CommandSpans {
         }
     }
 
-    fn span(&self, name: &'static str, part: Part, peer: NodeName, parent: Option<TraceContext>) -> Span {
+    fn span(
+        &self,
+        name: &'static str,
+        part: Part,
+        peer: NodeName,
+        parent: Option<TraceContext>,
+    ) -> Span {
         let mut span = Span::child(name, part, parent);
         span.set("superhero.peer", || peer.to_string());
         span.set("superhero.incarnation", || self.me.incarnation.to_string());
@@ -123,11 +135,16 @@ mod tests {
     #[test]
     fn a_command_is_told_its_span_and_no_more_than_some_are_kept_nor_for_long() {
         let (gotham, start) = (name("gotham"), Duration::ZERO);
-        let mut traced = CommandSpans::new(Origin { node: name("dispatch"), incarnation: Incarnation(2) });
+        let mut traced =
+            CommandSpans::new(Origin { node: name("dispatch"), incarnation: Incarnation(2) });
         let ask = TraceContext { trace: NonZeroU128::MIN, span: NonZeroU64::MIN };
         let mut frame = bomb(1, Some(ask));
         traced.sends(start, gotham, &mut frame);
-        assert_eq!((frame, traced.open.len()), (bomb(1, Some(ask)), 0), "without a collector here, it stays as it is for others");
+        assert_eq!(
+            (frame, traced.open.len()),
+            (bomb(1, Some(ask)), 0),
+            "without a collector here, it stays as it is for others"
+        );
 
         let _exporting = crate::spans::start(Some("http://127.0.0.1:1"), "dispatch").unwrap();
         let mut frame = bomb(1, None);
@@ -137,9 +154,17 @@ mod tests {
         traced.sends(start, gotham, &mut frame);
         let Frame::Command { trace: Some(told), .. } = frame else { panic!("{frame:?}") };
         assert!(told.trace == ask.trace && told.span != ask.span, "{told:?}");
-        traced.receives(start, name("capitol"), &Frame::Answer { request: 1, result: Ok(Done::Bombed) });
+        traced.receives(
+            start,
+            name("capitol"),
+            &Frame::Answer { request: 1, result: Ok(Done::Bombed) },
+        );
         assert_eq!(traced.open.len(), 1, "another peer's answer");
-        traced.receives(start, gotham, &Frame::Answer { request: 1, result: Err(Refusal::Joining) });
+        traced.receives(
+            start,
+            gotham,
+            &Frame::Answer { request: 1, result: Err(Refusal::Joining) },
+        );
         assert_eq!(traced.open.len(), 0);
 
         for request in 0..2 * OPEN_MAX as u64 {

@@ -114,7 +114,11 @@ pub fn unusable(error: &anyhow::Error) -> ExitCode {
     ExitCode::from(EXIT_UNUSABLE)
 }
 
-fn options<O: FromArgMatches>(me: &str, command: Command, arguments: Vec<OsString>) -> Result<Loaded<O>, Refusal> {
+fn options<O: FromArgMatches>(
+    me: &str,
+    command: Command,
+    arguments: Vec<OsString>,
+) -> Result<Loaded<O>, Refusal> {
     let command = command.arg(config()).arg(print_config());
     // Where the file is may itself be said by a flag or the environment. Whatever is wrong with the others is said below.
     let first = command.clone().ignore_errors(true).try_get_matches_from(&arguments)?;
@@ -135,11 +139,19 @@ fn options<O: FromArgMatches>(me: &str, command: Command, arguments: Vec<OsStrin
 
 fn config() -> Arg {
     let help = "Read options from this TOML file: flags and environment variables go before it, defaults behind it";
-    Arg::new(CONFIG).long(CONFIG).value_name("PATH").env("SUPERHERO_CONFIG").value_parser(value_parser!(PathBuf)).help(help)
+    Arg::new(CONFIG)
+        .long(CONFIG)
+        .value_name("PATH")
+        .env("SUPERHERO_CONFIG")
+        .value_parser(value_parser!(PathBuf))
+        .help(help)
 }
 
 fn print_config() -> Arg {
-    Arg::new(PRINT).long(PRINT).action(ArgAction::SetTrue).help("Print all options as such a file, each with where it comes from, and end")
+    Arg::new(PRINT)
+        .long(PRINT)
+        .action(ArgAction::SetTrue)
+        .help("Print all options as such a file, each with where it comes from, and end")
 }
 
 #[cfg(test)]

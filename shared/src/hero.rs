@@ -79,7 +79,12 @@ impl Hero {
     /// Borrows the hero.
     #[must_use]
     pub fn as_hero_ref(&self) -> HeroRef<'_> {
-        HeroRef { name: &self.name, location: self.location, is_patrolling: self.is_patrolling, health: self.health }
+        HeroRef {
+            name: &self.name,
+            location: self.location,
+            is_patrolling: self.is_patrolling,
+            health: self.health,
+        }
     }
 
     /// Returns the hero moved to `to`: rested by [`HEALTH_PER_ASSIGNMENT`], no longer patrolling.
@@ -121,14 +126,20 @@ impl HeroRef<'_> {
     #[must_use]
     pub fn is_valid(&self) -> bool {
         // A text has no more characters than bytes, and counting bytes is free.
-        let fits = self.name.len() <= HERO_NAME_CHARS_MAX || self.name.chars().count() <= HERO_NAME_CHARS_MAX;
+        let fits = self.name.len() <= HERO_NAME_CHARS_MAX
+            || self.name.chars().count() <= HERO_NAME_CHARS_MAX;
         fits && !self.name.is_empty() && (1..=HEALTH_MAX).contains(&self.health)
     }
 
     /// Returns an owned hero.
     #[must_use]
     pub fn to_hero(&self) -> Hero {
-        Hero { name: self.name.into(), location: self.location, is_patrolling: self.is_patrolling, health: self.health }
+        Hero {
+            name: self.name.into(),
+            location: self.location,
+            is_patrolling: self.is_patrolling,
+            health: self.health,
+        }
     }
 }
 

@@ -24,6 +24,6 @@ pub mod spans;
 pub mod telemetry;
 
 pub use app::{
-    Batch, Change, Changes, Entry, EntryRef, Envelope, Frame, Input, Map, Observation, Output, Replica, ReplicaOutput, Step, Superheroes,
-    Value,
+    Batch, Change, Changes, Entry, EntryRef, Envelope, Frame, Input, Map, Observation, Output,
+    Replica, ReplicaOutput, Step, Superheroes, Value,
 };

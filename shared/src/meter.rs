@@ -84,7 +84,9 @@ impl Metric {
             match self.kind {
                 Kind::Counter => recorder.describe_counter(self.name.into(), Some(self.unit), help),
                 Kind::Gauge => recorder.describe_gauge(self.name.into(), Some(self.unit), help),
-                Kind::Histogram(_) => recorder.describe_histogram(self.name.into(), Some(self.unit), help),
+                Kind::Histogram(_) => {
+                    recorder.describe_histogram(self.name.into(), Some(self.unit), help)
+                }
             }
             for labels in self.combinations() {
                 let key = Key::from_parts(self.name, labels);
@@ -100,7 +102,11 @@ impl Metric {
     /// All combinations of the values of its labels; none where not all are known.
     fn combinations(&self) -> Vec<Vec<Label>> {
         self.labels.iter().fold(vec![Vec::new()], |combinations, (label, values)| {
-            let with = |value: &'static str| combinations.iter().map(move |before| [&before[..], &[Label::new(*label, value)]].concat());
+            let with = |value: &'static str| {
+                combinations
+                    .iter()
+                    .map(move |before| [&before[..], &[Label::new(*label, value)]].concat())
+            };
             values.iter().flat_map(|value| with(value)).collect()
         })
     }
@@ -116,7 +122,9 @@ pub fn begin(node: NodeName, tables: &[&'static [Metric]]) {
         });
         let builder = PrometheusBuilder::new().add_global_label("node", node.as_str());
         let builder = buckets.fold(builder, |builder, (name, bounds)| {
-            builder.set_buckets_for_metric(Matcher::Full(name.to_owned()), bounds).expect("a histogram of a table has bounds")
+            builder
+                .set_buckets_for_metric(Matcher::Full(name.to_owned()), bounds)
+                .expect("a histogram of a table has bounds")
         });
         let recorder = builder.build_recorder();
         let handle = recorder.handle();
@@ -133,7 +141,11 @@ pub fn begin(node: NodeName, tables: &[&'static [Metric]]) {
 pub(crate) fn router() -> Router {
     let text = || async {
         system::look();
-        ([(header::CONTENT_TYPE, TEXT)], RECORDER.get().map(PrometheusHandle::render).unwrap_or_default()).into_response()
+        (
+            [(header::CONTENT_TYPE, TEXT)],
+            RECORDER.get().map(PrometheusHandle::render).unwrap_or_default(),
+        )
+            .into_response()
     };
     Router::new().route("/metrics", get(text))
 }
@@ -157,8 +169,13 @@ pub(crate) async fn keep_up(stop: CancellationToken) {
 mod tests {
     use super::*;
 
-    const LABELLED: Metric = Metric::new("superhero_tests_total", Kind::Counter, Unit::Count, "Help with \"quotes\" and\nlines.")
-        .by(&[("a", &["1", "2"]), ("b", &["x", "y", "z"])]);
+    const LABELLED: Metric = Metric::new(
+        "superhero_tests_total",
+        Kind::Counter,
+        Unit::Count,
+        "Help with \"quotes\" and\nlines.",
+    )
+    .by(&[("a", &["1", "2"]), ("b", &["x", "y", "z"])]);
 
     #[test]
     fn every_combination_of_known_values_is_there_from_the_start_and_none_of_unknown_ones() {
@@ -175,13 +192,20 @@ mod tests {
         counter!(LABELLED.name, "a" => "quote\" slash\\ line\nend", "b" => "x").increment(3);
         let text = RECORDER.get().unwrap().render();
         assert!(text.contains(r#"a="quote\" slash\\ line\nend",b="x"} 3"#), "{text}");
-        assert!(text.lines().all(|line| line.is_empty() || line.starts_with("# ") || line.contains("node=")), "{text}");
+        assert!(
+            text.lines()
+                .all(|line| line.is_empty() || line.starts_with("# ") || line.contains("node=")),
+            "{text}"
+        );
     }
 
     #[test]
     fn names_are_of_one_family_and_say_their_unit() {
         for Metric { name, kind, unit, help, .. } in node::ALL {
-            let (begins, ends) = (name.starts_with("superhero_") || name.starts_with("process_"), help.ends_with('.'));
+            let (begins, ends) = (
+                name.starts_with("superhero_") || name.starts_with("process_"),
+                help.ends_with('.'),
+            );
             let total = name.ends_with("_total") == matches!(kind, Kind::Counter);
             let stem = name.trim_end_matches("_total");
             let says_unit = *unit == Unit::Count || stem.ends_with(unit.as_str());

@@ -51,10 +51,11 @@ pub fn main<O: Options, C>(
     let name = well_known_name(name);
     telemetry::init(name, options.node().log_format);
     let cluster = options.node().cluster(name, options.listen());
-    let ((cluster, unsafe_for), checked) = match cluster.and_then(|cluster| Ok((cluster, check(&options)?))) {
-        Ok(usable) => usable,
-        Err(error) => return configuration::unusable(&error),
-    };
+    let ((cluster, unsafe_for), checked) =
+        match cluster.and_then(|cluster| Ok((cluster, check(&options)?))) {
+            Ok(usable) => usable,
+            Err(error) => return configuration::unusable(&error),
+        };
     if let Some(printout) = printout {
         return printout.print();
     }

@@ -34,7 +34,12 @@ const INTERVAL_MIN: Duration = Duration::from_millis(10);
 #[derive(Args, Clone, Debug)]
 pub struct NodeOptions {
     /// Where other nodes dial this one: NAME=HOST:PORT. Repeat it for each; replaces the well-known ones on this machine
-    #[arg(long = "peer", value_name = "NAME=HOST:PORT", env = "SUPERHERO_PEER", value_delimiter = ',')]
+    #[arg(
+        long = "peer",
+        value_name = "NAME=HOST:PORT",
+        env = "SUPERHERO_PEER",
+        value_delimiter = ','
+    )]
     pub peers: Vec<Peer>,
 
     /// Read the cluster's cookie from this file instead of SUPERHERO_COOKIE
@@ -82,7 +87,8 @@ impl FromStr for Peer {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let (name, address) = text.split_once('=').ok_or("expected NAME=HOST:PORT")?;
         let name = name.parse().map_err(|error| format!("{error}"))?;
-        let (host, port) = address.rsplit_once(':').ok_or("expected NAME=HOST:PORT, and there is no :PORT")?;
+        let (host, port) =
+            address.rsplit_once(':').ok_or("expected NAME=HOST:PORT, and there is no :PORT")?;
         if host.is_empty() || host.contains('/') {
             return Err("expected NAME=HOST:PORT, and HOST is not a host name or an address".into());
         }
@@ -106,7 +112,10 @@ impl FromStr for Interval {
             return Ok(Self(None));
         }
         if span < INTERVAL_MIN {
-            return Err(format!("an interval is 0 (off) or at least {}", humantime::format_duration(INTERVAL_MIN)));
+            return Err(format!(
+                "an interval is 0 (off) or at least {}",
+                humantime::format_duration(INTERVAL_MIN)
+            ));
         }
         Ok(Self(Some(span)))
     }
@@ -120,7 +129,8 @@ pub fn duration(text: &str) -> Result<Duration, String> {
     if text == "0" {
         return Ok(Duration::ZERO);
     }
-    let span = humantime::parse_duration(text).map_err(|error| format!("{error}; write 250ms, 1s or 2m"))?;
+    let span = humantime::parse_duration(text)
+        .map_err(|error| format!("{error}; write 250ms, 1s or 2m"))?;
     if span > Duration::from_secs(24 * 3600) { Err("at most a day".into()) } else { Ok(span) }
 }
 
@@ -132,13 +142,17 @@ impl NodeOptions {
     pub fn peers(&self, me: NodeName) -> anyhow::Result<BTreeMap<NodeName, String>> {
         if self.peers.is_empty() {
             let well_known = WELL_KNOWN_CITIES.into_iter().chain([DISPATCH]);
-            let addresses = well_known.map(|name| (well_known_name(name), well_known_address(name).to_string()));
+            let addresses = well_known
+                .map(|name| (well_known_name(name), well_known_address(name).to_string()));
             return Ok(addresses.filter(|(name, _)| *name != me).collect());
         }
         let mut addresses = BTreeMap::new();
         for Peer { name, address } in &self.peers {
             anyhow::ensure!(*name != me, "--peer {name}={address}: {name} is this node itself");
-            anyhow::ensure!(addresses.insert(*name, address.clone()).is_none(), "--peer {name}={address}: {name} is named twice");
+            anyhow::ensure!(
+                addresses.insert(*name, address.clone()).is_none(),
+                "--peer {name}={address}: {name} is named twice"
+            );
         }
         Ok(addresses)
     }
@@ -146,10 +160,13 @@ impl NodeOptions {
     /// What this node shares with all nodes of its cluster.
     fn cookie(&self) -> anyhow::Result<String> {
         let cookie = match &self.cookie_file {
-            Some(path) => {
-                std::fs::read_to_string(path).with_context(|| format!("reading the cookie from {}", path.display()))?.trim().to_owned()
+            Some(path) => std::fs::read_to_string(path)
+                .with_context(|| format!("reading the cookie from {}", path.display()))?
+                .trim()
+                .to_owned(),
+            None => {
+                std::env::var("SUPERHERO_COOKIE").unwrap_or_else(|_| DEVELOPMENT_COOKIE.to_owned())
             }
-            None => std::env::var("SUPERHERO_COOKIE").unwrap_or_else(|_| DEVELOPMENT_COOKIE.to_owned()),
         };
         anyhow::ensure!(
             (COOKIE_BYTES_MIN..=COOKIE_BYTES_MAX).contains(&cookie.len()),
@@ -165,13 +182,21 @@ impl NodeOptions {
     /// # Errors
     /// As [`peers`](Self::peers); when a file cannot be used or the cookie is empty or too long; and when other machines could reach `listen`
     /// without knowing a secret, or overhear what is said, and nobody has said that this is wanted.
-    pub fn cluster(&self, me: NodeName, listen: SocketAddr) -> anyhow::Result<(ClusterConfig, Option<String>)> {
+    pub fn cluster(
+        &self,
+        me: NodeName,
+        listen: SocketAddr,
+    ) -> anyhow::Result<(ClusterConfig, Option<String>)> {
         let addresses = self.peers(me)?;
         let well_known = well_known_cities().into_iter().chain([well_known_name(DISPATCH)]);
         let roster = Roster::new(me, well_known.chain(addresses.keys().copied()));
         let cookie = self.cookie()?;
         let tls = self.security.files()?.map(|files| Tls::load(me, &files)).transpose()?;
-        let unsafe_for = self.security.judge(listen, addresses.values().map(String::as_str), cookie == DEVELOPMENT_COOKIE)?;
+        let unsafe_for = self.security.judge(
+            listen,
+            addresses.values().map(String::as_str),
+            cookie == DEVELOPMENT_COOKIE,
+        )?;
         let cluster = ClusterConfig {
             roster,
             addresses,
@@ -188,7 +213,10 @@ impl NodeOptions {
     /// # Errors
     /// When the endpoint is unusable.
     pub fn export_traces(&self, me: NodeName) -> anyhow::Result<Exporting> {
-        let endpoint = self.otlp_endpoint.clone().or_else(|| std::env::var("OTEL_EXPORTER_OTLP_ENDPOINT").ok());
+        let endpoint = self
+            .otlp_endpoint
+            .clone()
+            .or_else(|| std::env::var("OTEL_EXPORTER_OTLP_ENDPOINT").ok());
         spans::start(endpoint.as_deref().filter(|endpoint| !endpoint.is_empty()), me.as_str())
     }
 
@@ -243,8 +271,16 @@ mod tests {
     #[test]
     fn a_peer_is_a_name_and_an_address_with_a_port() {
         assert_eq!("gotham=[::1]:4901".parse::<Peer>().unwrap().address, "[::1]:4901");
-        for wrong in ["gotham", "gotham=", "gotham=localhost", "gotham=:1", "gotham=h:0", "gotham=h:70000", "GOTHAM=h:1", "gotham=ws://h:1"]
-        {
+        for wrong in [
+            "gotham",
+            "gotham=",
+            "gotham=localhost",
+            "gotham=:1",
+            "gotham=h:0",
+            "gotham=h:70000",
+            "GOTHAM=h:1",
+            "gotham=ws://h:1",
+        ] {
             assert!(wrong.parse::<Peer>().is_err(), "{wrong}");
         }
     }

@@ -20,7 +20,9 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{debug, error, info, warn};
 
-use gossip::link::{self, ClusterConfig, IncarnationEnd, Node, NodeConfig, NodeEnd, Port, Supervisor, wrong_method};
+use gossip::link::{
+    self, ClusterConfig, IncarnationEnd, Node, NodeConfig, NodeEnd, Port, Supervisor, wrong_method,
+};
 use gossip::{Intensity, Machine, NodeName, Now, Origin};
 
 use crate::app::Superheroes;
@@ -197,7 +199,13 @@ fn stop_on_signals(stop: CancellationToken) -> anyhow::Result<()> {
 fn probes(ready: watch::Receiver<bool>) -> Router {
     let readyz = move || {
         let ready = *ready.borrow();
-        async move { if ready { (StatusCode::OK, "joined\n") } else { (StatusCode::SERVICE_UNAVAILABLE, "not joined yet\n") } }
+        async move {
+            if ready {
+                (StatusCode::OK, "joined\n")
+            } else {
+                (StatusCode::SERVICE_UNAVAILABLE, "not joined yet\n")
+            }
+        }
     };
     Router::new().route("/healthz", get(|| async { "alive\n" })).route("/readyz", get(readyz))
 }

@@ -12,7 +12,8 @@ use std::sync::OnceLock;
 use axum::http::HeaderMap;
 use opentelemetry::propagation::TextMapPropagator as _;
 use opentelemetry::trace::{
-    Span as _, SpanContext, SpanId, SpanKind, Status, TraceContextExt as _, TraceFlags, TraceId, TraceState, Tracer as _,
+    Span as _, SpanContext, SpanId, SpanKind, Status, TraceContextExt as _, TraceFlags, TraceId,
+    TraceState, Tracer as _,
 };
 use opentelemetry::{Context, KeyValue, Value};
 use opentelemetry_http::HeaderExtractor;
@@ -52,19 +53,36 @@ impl Span {
     /// The span of a request from outside. It begins a trace, or goes on with the one that the request's `traceparent` names; where that one
     /// is not kept, neither is this.
     pub fn of_request(name: impl Into<Cow<'static, str>>, headers: &HeaderMap) -> Self {
-        let parent = || TraceContextPropagator::new().extract_with_context(&Context::new(), &HeaderExtractor(headers));
+        let parent = || {
+            TraceContextPropagator::new()
+                .extract_with_context(&Context::new(), &HeaderExtractor(headers))
+        };
         Self::open(name, Part::Serves, parent)
     }
 
     /// The span of a part of what `parent` stands for; none where there is no parent.
-    pub fn child(name: impl Into<Cow<'static, str>>, part: Part, parent: Option<TraceContext>) -> Self {
+    pub fn child(
+        name: impl Into<Cow<'static, str>>,
+        part: Part,
+        parent: Option<TraceContext>,
+    ) -> Self {
         let Some(parent) = parent else { return Self::default() };
         let (trace, span) = (TraceId::from(parent.trace.get()), SpanId::from(parent.span.get()));
-        let parent = SpanContext::new(trace, span, TraceFlags::SAMPLED, part == Part::Serves, TraceState::NONE);
+        let parent = SpanContext::new(
+            trace,
+            span,
+            TraceFlags::SAMPLED,
+            part == Part::Serves,
+            TraceState::NONE,
+        );
         Self::open(name, part, || Context::new().with_remote_span_context(parent))
     }
 
-    fn open(name: impl Into<Cow<'static, str>>, part: Part, parent: impl FnOnce() -> Context) -> Self {
+    fn open(
+        name: impl Into<Cow<'static, str>>,
+        part: Part,
+        parent: impl FnOnce() -> Context,
+    ) -> Self {
         let Some(tracer) = TRACER.get() else { return Self::default() };
         let kind = match part {
             Part::Asks => SpanKind::Client,

@@ -33,7 +33,9 @@ pub fn init(node: NodeName, format: LogFormat) {
             let text = fmt::layer().with_target(false).with_ansi(std::io::stdout().is_terminal());
             text.with_filter(filter_fn(|metadata| metadata.is_event())).boxed()
         }
-        LogFormat::Json => fmt::layer().event_format(json::Lines::of(node)).fmt_fields(JsonFields::new()).boxed(),
+        LogFormat::Json => {
+            fmt::layer().event_format(json::Lines::of(node)).fmt_fields(JsonFields::new()).boxed()
+        }
     };
     let filter = EnvFilter::builder().with_default_directive(Level::INFO.into()).from_env_lossy();
     registry().with(lines.with_filter(filter)).init();

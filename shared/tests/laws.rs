@@ -11,28 +11,40 @@ type Write = (HeroId, Entry);
 /// Few names, times and keys, so that the same reading on two nodes and the same key from many are common.
 fn stamp() -> impl Strategy<Value = Stamp> {
     (0..3_usize, 1..3_u64, 0..6_u64, 0..3_u32).prop_map(|(node, incarnation, wall, logical)| {
-        let node: NodeName = ["gotham", "metropolis", "capitol"][node].parse().expect("a valid name");
-        Stamp { hlc: Hlc { wall: UnixMillis(wall), logical }, origin: Origin { node, incarnation: Incarnation(incarnation) } }
+        let node: NodeName =
+            ["gotham", "metropolis", "capitol"][node].parse().expect("a valid name");
+        Stamp {
+            hlc: Hlc { wall: UnixMillis(wall), logical },
+            origin: Origin { node, incarnation: Incarnation(incarnation) },
+        }
     })
 }
 
 /// Slots, and marks of closed lives.
 fn vector() -> impl Strategy<Value = VersionVector> {
-    (prop::collection::vec(stamp(), 0..6), prop::collection::vec(stamp(), 0..2)).prop_map(|(slots, marks)| {
-        let mut vector: VersionVector = slots.into_iter().collect();
-        marks.into_iter().for_each(|mark| vector.close(mark.origin));
-        vector
-    })
+    (prop::collection::vec(stamp(), 0..6), prop::collection::vec(stamp(), 0..2)).prop_map(
+        |(slots, marks)| {
+            let mut vector: VersionVector = slots.into_iter().collect();
+            marks.into_iter().for_each(|mark| vector.close(mark.origin));
+            vector
+        },
+    )
 }
 
 /// What a write with this stamp says follows from the stamp, as in life: one stamp, one write.
 fn write() -> impl Strategy<Value = Write> {
     stamp().prop_map(|stamp| {
-        let seed =
-            stamp.hlc.wall.0 * 7 + u64::from(stamp.hlc.logical) * 3 + stamp.origin.incarnation.0 + stamp.origin.node.as_str().len() as u64;
+        let seed = stamp.hlc.wall.0 * 7
+            + u64::from(stamp.hlc.logical) * 3
+            + stamp.origin.incarnation.0
+            + stamp.origin.node.as_str().len() as u64;
         let health = u8::try_from(seed % 100).expect("below 100") + 1;
-        let hero =
-            Hero { location: Location::City(stamp.origin.node), health, is_patrolling: seed.is_multiple_of(2), ..Hero::new("Ada".into()) };
+        let hero = Hero {
+            location: Location::City(stamp.origin.node),
+            health,
+            is_patrolling: seed.is_multiple_of(2),
+            ..Hero::new("Ada".into())
+        };
         let value = if seed.is_multiple_of(5) { Value::Tombstone } else { Value::Live(hero) };
         let key = HeroId::from(uuid::Uuid::from_u128(u128::from(seed % 4)));
         (key, Entry::written(value, stamp, None))
@@ -55,27 +67,45 @@ fn contents(map: &Map) -> Vec<Write> {
 
 /// A write of any shape that a node can have made, which follows from nothing. Names and readings are near each other and far from each other.
 fn any_write() -> impl Strategy<Value = Write> {
-    let reading = (prop_oneof![0..4_u64, Just(1_790_000_000_000), any::<u64>()], prop_oneof![0..3_u32, any::<u32>()]);
+    let reading = (
+        prop_oneof![0..4_u64, Just(1_790_000_000_000), any::<u64>()],
+        prop_oneof![0..3_u32, any::<u32>()],
+    );
     let name = prop::sample::select(vec!["a", "gotham", "sixteen-letters-"]);
-    let stamp =
-        (reading, name, prop_oneof![0..3_u64, 0..=1_u64 << 48, Just(1 << 48)]).prop_map(|((wall, logical), node, incarnation)| Stamp {
+    let stamp = (reading, name, prop_oneof![0..3_u64, 0..=1_u64 << 48, Just(1 << 48)]).prop_map(
+        |((wall, logical), node, incarnation)| Stamp {
             hlc: Hlc { wall: UnixMillis(wall), logical },
-            origin: Origin { node: node.parse().expect("a valid name"), incarnation: Incarnation(incarnation) },
-        });
+            origin: Origin {
+                node: node.parse().expect("a valid name"),
+                incarnation: Incarnation(incarnation),
+            },
+        },
+    );
     let hero_name = prop_oneof!["[a-z ]{1,30}", Just("\u{1f9b8}".repeat(HERO_NAME_CHARS_MAX))];
-    let hero = (hero_name, prop::option::of(prop::sample::select(vec!["gotham", "capitol"])), any::<bool>(), 1..=HEALTH_MAX);
+    let hero = (
+        hero_name,
+        prop::option::of(prop::sample::select(vec!["gotham", "capitol"])),
+        any::<bool>(),
+        1..=HEALTH_MAX,
+    );
     let value = prop::option::of(hero.prop_map(|(name, city, is_patrolling, health)| {
-        let location = city.map_or(Location::Home, |city| Location::City(city.parse().expect("a valid name")));
+        let location =
+            city.map_or(Location::Home, |city| Location::City(city.parse().expect("a valid name")));
         Hero { name: name.into(), location, is_patrolling, health }
     }));
-    (any::<u128>(), value, prop::collection::vec(stamp, 1..12)).prop_map(|(key, value, mut stamps)| {
-        stamps.sort();
-        let over = stamps
-            .iter()
-            .fold(None, |over: Option<Entry>, stamp| Some(Entry::written(Value::Live(Hero::new("Ada".into())), *stamp, over.as_ref())));
-        let entry = Entry { value: value.map_or(Value::Tombstone, Value::Live), ..over.expect("at least one write") };
-        (HeroId::from(uuid::Uuid::from_u128(key)), entry)
-    })
+    (any::<u128>(), value, prop::collection::vec(stamp, 1..12)).prop_map(
+        |(key, value, mut stamps)| {
+            stamps.sort();
+            let over = stamps.iter().fold(None, |over: Option<Entry>, stamp| {
+                Some(Entry::written(Value::Live(Hero::new("Ada".into())), *stamp, over.as_ref()))
+            });
+            let entry = Entry {
+                value: value.map_or(Value::Tombstone, Value::Live),
+                ..over.expect("at least one write")
+            };
+            (HeroId::from(uuid::Uuid::from_u128(key)), entry)
+        },
+    )
 }
 
 /// A replica's state as rounds make it: all the writes below its vector, and no others.

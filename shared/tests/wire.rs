@@ -5,14 +5,20 @@ use std::time::Duration;
 
 use gossip::fault::{Control, Fault, FaultId, FaultKind, Frames, InForce, Pace, Report};
 use gossip::wire::{Hello, PROTOCOL_VERSION, Welcome, decode, encode};
-use gossip::{Fingerprint, Hlc, Incarnation, Origin, PullOptions, Question, Stamp, Summary, TraceContext, UnixMillis, VersionVector};
+use gossip::{
+    Fingerprint, Hlc, Incarnation, Origin, PullOptions, Question, Stamp, Summary, TraceContext,
+    UnixMillis, VersionVector,
+};
 use shared::hero::{Hero, HeroId};
 use shared::message::{Command, Done};
 use shared::{Entry, Envelope, Frame, Step, Value};
 
 fn hello() -> Hello {
     Hello {
-        node: Origin { node: "gotham".parse().expect("a valid name"), incarnation: Incarnation(1_795_217_670_917) },
+        node: Origin {
+            node: "gotham".parse().expect("a valid name"),
+            incarnation: Incarnation(1_795_217_670_917),
+        },
         joined: true,
         nonce: [7; 32],
     }
@@ -26,47 +32,104 @@ fn hex(bytes: &[u8]) -> String {
 #[test]
 fn the_bytes_of_version_6_are_these() {
     assert_eq!(PROTOCOL_VERSION, 6);
-    assert_eq!(hex(&hello().encode()), format!("53484331060006676f7468616d8586bfda9f3401{}", "07".repeat(32)));
+    assert_eq!(
+        hex(&hello().encode()),
+        format!("53484331060006676f7468616d8586bfda9f3401{}", "07".repeat(32))
+    );
     let welcome = Welcome { proof: [9; 32], alive_elsewhere: Some(Incarnation(300)) };
     assert_eq!(hex(&welcome.encode()), format!("{}01ac02", "09".repeat(32)));
     assert_eq!(Welcome::decode(&welcome.encode()), Ok(welcome));
-    let origin = |node: &str, incarnation| Origin { node: node.parse().unwrap(), incarnation: Incarnation(incarnation) };
-    let stamp = |wall, logical| Stamp { hlc: Hlc { wall: UnixMillis(wall), logical }, origin: origin("gotham", 300) };
+    let origin = |node: &str, incarnation| Origin {
+        node: node.parse().unwrap(),
+        incarnation: Incarnation(incarnation),
+    };
+    let stamp = |wall, logical| Stamp {
+        hlc: Hlc { wall: UnixMillis(wall), logical },
+        origin: origin("gotham", 300),
+    };
     let born = Entry::written(Value::Live(Hero::new("Ada".into())), stamp(1_000, 2), None);
     let dead = Entry::written(Value::Tombstone, stamp(2_000, 0), Some(&born));
     let mut vector: VersionVector = [stamp(2_000, 0)].into_iter().collect();
     vector.close(origin("gotham", 299));
     let summary = Summary { vector: 7, fingerprint: Fingerprint::default() };
-    let step = |step| Frame::Round(Envelope { from: origin("gotham", 300), to: origin("capitol", 400), round: 5, step });
+    let step = |step| {
+        Frame::Round(Envelope {
+            from: origin("gotham", 300),
+            to: origin("capitol", 400),
+            round: 5,
+            step,
+        })
+    };
     let key = |number| HeroId::from_bytes([number; 16]);
     let by = Duration::from_millis(300);
     let kind = FaultKind::Delay { by, jitter: by };
-    let fault = Fault { id: FaultId(77), kind, from: "gotham".parse().expect("a valid name"), to: None, both: true };
+    let fault = Fault {
+        id: FaultId(77),
+        kind,
+        from: "gotham".parse().expect("a valid name"),
+        to: None,
+        both: true,
+    };
     let frames = Frames { seen: 9, dropped: 1, delayed: 8, duplicated: 0 };
-    let pull = |vector, mutual| Step::Pull(Question { summary, vector, options: PullOptions { mutual, full: false } });
-    let trace = TraceContext { trace: NonZeroU128::new(1 << 127).unwrap(), span: NonZeroU64::new(300).unwrap() };
+    let pull = |vector, mutual| {
+        Step::Pull(Question { summary, vector, options: PullOptions { mutual, full: false } })
+    };
+    let trace = TraceContext {
+        trace: NonZeroU128::new(1 << 127).unwrap(),
+        span: NonZeroU64::new(300).unwrap(),
+    };
     let goldens = [
-        (step(Step::Invite { source: origin("dispatch", 1) }), "0006676f7468616dac020763617069746f6c9003050008646973706174636801"),
+        (
+            step(Step::Invite { source: origin("dispatch", 1) }),
+            "0006676f7468616dac020763617069746f6c9003050008646973706174636801",
+        ),
         (step(pull(None, true)), "0006676f7468616dac020763617069746f6c900305010700000100"),
         (
             step(pull(Some(vector.clone()), false)),
             "0006676f7468616dac020763617069746f6c900305010700010106676f7468616dab020106676f7468616dac02d00f000000",
         ),
-        (step(Step::Same { summary, joined: true }), "0006676f7468616dac020763617069746f6c90030502070001"),
+        (
+            step(Step::Same { summary, joined: true }),
+            "0006676f7468616dac020763617069746f6c90030502070001",
+        ),
         (step(Step::Which), "0006676f7468616dac020763617069746f6c90030503"),
         (
-            step(Step::Chunk { serving: 3, number: 1, entries: [(key(1), born), (key(2), dead)].into_iter().collect() }),
+            step(Step::Chunk {
+                serving: 3,
+                number: 1,
+                entries: [(key(1), born), (key(2), dead)].into_iter().collect(),
+            }),
             "0006676f7468616dac020763617069746f6c9003050403013d01010101010101010101010101010101000006676f7468616dac02d00f0264034164610202020202020202020202020202020239d00f0000cf0f020100",
         ),
         (step(Step::Ack { chunks: 2 }), "0006676f7468616dac020763617069746f6c9003050502"),
         (
-            step(Step::End { serving: 3, chunks: 2, vector: vector.clone(), horizon: vector, full: true, joined: true }),
+            step(Step::End {
+                serving: 3,
+                chunks: 2,
+                vector: vector.clone(),
+                horizon: vector,
+                full: true,
+                joined: true,
+            }),
             "0006676f7468616dac020763617069746f6c9003050603020106676f7468616dab020106676f7468616dac02d00f000106676f7468616dab020106676f7468616dac02d00f000101",
         ),
         (Frame::Observe { since: 9, pulls: 4 }, "030904"),
-        (Frame::Command { request: 1, expires: UnixMillis(5_000), trace: None, command: Command::Bomb }, "010188270001"),
         (
-            Frame::Command { request: 1, expires: UnixMillis(5_000), trace: Some(trace), command: Command::Bomb },
+            Frame::Command {
+                request: 1,
+                expires: UnixMillis(5_000),
+                trace: None,
+                command: Command::Bomb,
+            },
+            "010188270001",
+        ),
+        (
+            Frame::Command {
+                request: 1,
+                expires: UnixMillis(5_000),
+                trace: Some(trace),
+                command: Command::Bomb,
+            },
             "010188270180808080808080808080808080808080808002ac0201",
         ),
         (Frame::Answer { request: 1, result: Ok(Done::Bombed) }, "02010001"),
@@ -78,7 +141,10 @@ fn the_bytes_of_version_6_are_these() {
         (Frame::Control(Control::Pace(Pace::PAUSED)), "050200"),
         (Frame::Control(Control::Stop), "0503"),
         (
-            Frame::Report(Report { faults: vec![InForce { fault, remaining: Duration::from_millis(1_500), frames }], wall: UnixMillis(5) }),
+            Frame::Report(Report {
+                faults: vec![InForce { fault, remaining: Duration::from_millis(1_500), frames }],
+                wall: UnixMillis(5),
+            }),
             "06014d010080c6868f010080c6868f0106676f7468616d00010180cab5ee010901080005",
         ),
     ];

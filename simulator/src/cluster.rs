@@ -157,7 +157,8 @@ impl Cluster {
             let (replica, map) = (process.replica(), process.replica().map());
             let number = self.processes.iter().position(|other| other.me == process.me);
             let peers = self.network.peers(number.expect("one of them"));
-            let peers: Vec<String> = peers.iter().map(|peer| self.processes[*peer].name.to_string()).collect();
+            let peers: Vec<String> =
+                peers.iter().map(|peer| self.processes[*peer].name.to_string()).collect();
             format!(
                 "{} holds {} heroes and {} tombstones, covers {:?}, is linked to {}, waits for proofs of {:?}",
                 replica.me(),

@@ -77,7 +77,9 @@ fn city_output(output: shared::Output<city::Event>) -> Output {
         shared::Output::Send { to, frame } => Output::Send { to, frame },
         shared::Output::Event(Event::Bombed) => Output::Bombed,
         shared::Output::Event(Event::Replica(event)) => Output::Replica(event),
-        shared::Output::Event(Event::Assigned { .. } | Event::Patrols { .. } | Event::Fought { .. }) => Output::Unused,
+        shared::Output::Event(
+            Event::Assigned { .. } | Event::Patrols { .. } | Event::Fought { .. },
+        ) => Output::Unused,
     }
 }
 
@@ -87,7 +89,9 @@ fn dispatch_output(output: shared::Output<dispatch::Event>) -> Output {
         shared::Output::Send { to, frame } => Output::Send { to, frame },
         shared::Output::Event(Event::Reply { ticket, reply }) => Output::Reply { ticket, reply },
         shared::Output::Event(Event::Replica(event)) => Output::Replica(event),
-        shared::Output::Event(Event::View(_) | Event::Logged(_) | Event::Arrived(_) | Event::Thaw(..)) => Output::Unused,
+        shared::Output::Event(
+            Event::View(_) | Event::Logged(_) | Event::Arrived(_) | Event::Thaw(..),
+        ) => Output::Unused,
     }
 }
 

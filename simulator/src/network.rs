@@ -36,7 +36,10 @@ impl Network {
 
     /// Returns the processes that `node` is linked to.
     pub(crate) fn peers(&self, node: usize) -> Vec<usize> {
-        self.links.iter().filter_map(|(a, b)| if *a == node { Some(*b) } else { (*b == node).then_some(*a) }).collect()
+        self.links
+            .iter()
+            .filter_map(|(a, b)| if *a == node { Some(*b) } else { (*b == node).then_some(*a) })
+            .collect()
     }
 
     pub(crate) fn link(&mut self, a: usize, b: usize) {
@@ -63,9 +66,19 @@ impl Network {
         until(a, b).max(until(b, a)).filter(|until| *until > now)
     }
 
-    pub(crate) fn fate(&mut self, from: usize, to: usize, bytes: usize, now: Duration, noise: &Noise, rng: &mut ChaCha8Rng) -> Fate {
+    pub(crate) fn fate(
+        &mut self,
+        from: usize,
+        to: usize,
+        bytes: usize,
+        now: Duration,
+        noise: &Noise,
+        rng: &mut ChaCha8Rng,
+    ) -> Fate {
         let mut fate = Fate::default();
-        if self.blocked.get(&(from, to)).is_some_and(|until| *until > now) || rng.random_bool(noise.loss) {
+        if self.blocked.get(&(from, to)).is_some_and(|until| *until > now)
+            || rng.random_bool(noise.loss)
+        {
             fate.lost = true;
             return fate;
         }
@@ -76,7 +89,8 @@ impl Network {
             let mut delay = if noise.reorder { rng.random_range(least..=most) } else { most };
             if let Some(bytes_a_second) = noise.slow.filter(|_| (from + to).is_multiple_of(3)) {
                 let busy = self.busy.entry((from, to)).or_default();
-                *busy = now.max(*busy) + Duration::from_secs_f64(bytes as f64 / bytes_a_second as f64);
+                *busy =
+                    now.max(*busy) + Duration::from_secs_f64(bytes as f64 / bytes_a_second as f64);
                 delay += *busy - now;
             }
             fate.delays.push(delay);

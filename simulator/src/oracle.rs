@@ -50,7 +50,13 @@ impl Oracle {
     }
 
     /// Records the violation of a claim by this life, if the verdict is one.
-    fn claim(&mut self, at: Duration, claim: &'static str, life: Origin, verdict: Result<(), String>) {
+    fn claim(
+        &mut self,
+        at: Duration,
+        claim: &'static str,
+        life: Origin,
+        verdict: Result<(), String>,
+    ) {
         if let Err(text) = verdict {
             let text = format!("{life}: {text}");
             self.violation.get_or_insert(Violation { at, claim, text });
@@ -74,7 +80,14 @@ impl Oracle {
     }
 
     /// Checks a restart of this life after a crash against the allowed intensity.
-    pub(crate) fn restarted(&mut self, at: Duration, number: usize, life: Origin, max: usize, window: Duration) {
+    pub(crate) fn restarted(
+        &mut self,
+        at: Duration,
+        number: usize,
+        life: Origin,
+        max: usize,
+        window: Duration,
+    ) {
         let verdict = self.restarts.entry(number).or_default().note(at, max, window);
         self.claim(at, "restarts", life, verdict);
     }
@@ -117,7 +130,13 @@ impl Oracle {
     // Machines.
 
     /// Checks all that changed in a replica since it was observed last.
-    pub(crate) fn observe(&mut self, at: Duration, number: usize, process: &Process, clock_was_set_back: bool) {
+    pub(crate) fn observe(
+        &mut self,
+        at: Duration,
+        number: usize,
+        process: &Process,
+        clock_was_set_back: bool,
+    ) {
         let (replica, me) = (process.replica(), process.me);
         let witness = &mut self.witnesses[number];
         if clock_was_set_back {
@@ -149,7 +168,13 @@ impl Oracle {
     }
 
     /// Checks an event of a replica.
-    pub(crate) fn replica_event(&mut self, at: Duration, processes: &Processes, number: usize, event: &Event) {
+    pub(crate) fn replica_event(
+        &mut self,
+        at: Duration,
+        processes: &Processes,
+        number: usize,
+        event: &Event,
+    ) {
         let life = processes[number].me;
         match event {
             Event::Collected { tombstones } => {
@@ -177,8 +202,15 @@ impl Oracle {
     }
 
     /// Checks all processes of a cluster of `nodes` names, of which dispatch has this number.
-    pub(crate) fn inspect(&mut self, at: Duration, processes: &Processes, dispatch: usize, nodes: usize) {
-        let names: Vec<String> = processes.running().map(|process| process.me.to_string()).collect();
+    pub(crate) fn inspect(
+        &mut self,
+        at: Duration,
+        processes: &Processes,
+        dispatch: usize,
+        nodes: usize,
+    ) {
+        let names: Vec<String> =
+            processes.running().map(|process| process.me.to_string()).collect();
         let replicas = processes.running().zip(&names).map(|(process, name)| {
             let replica = process.replica();
             (name.as_str(), replica.vector(), replica.map().fingerprint())
@@ -203,10 +235,15 @@ impl Oracle {
 }
 
 /// Checks that every other member that counts has heard of all tombstones just collected.
-fn collection_is_safe(processes: &Processes, collector: usize, collected: &[Stamp]) -> Result<(), String> {
+fn collection_is_safe(
+    processes: &Processes,
+    collector: usize,
+    collected: &[Stamp],
+) -> Result<(), String> {
     let replica = processes[collector].replica();
     let members = processes.running().filter(|process| process.me != replica.me());
-    let counted = members.filter(|process| !replica.is_forgotten(process.name) && !processes.is_outlived(process));
+    let counted = members
+        .filter(|process| !replica.is_forgotten(process.name) && !processes.is_outlived(process));
     let lives = counted.map(|process| (process.me, process.replica().vector()));
     collection::all_have_heard(collected, replica.vector(), lives)
 }

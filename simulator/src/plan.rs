@@ -180,7 +180,8 @@ pub enum Request {
 
 impl Action {
     /// The kinds of fault, as they are counted. A request is none.
-    pub const FAULTS: [&'static str; 10] = ["bomb", "cut", "split", "flap", "freeze", "reset", "kill", "jump", "forget", "double"];
+    pub const FAULTS: [&'static str; 10] =
+        ["bomb", "cut", "split", "flap", "freeze", "reset", "kill", "jump", "forget", "double"];
 
     /// Returns its place in [`FAULTS`](Self::FAULTS), if it is a fault.
     #[must_use]

@@ -88,7 +88,9 @@ impl Processes {
     /// Returns the processes that run, but for those that cannot join while their name is alive.
     pub(crate) fn members(&self) -> impl Iterator<Item = &Process> {
         let waits = |process: &Process| {
-            let alive = |other: &Process| other.name == process.name && other.me != process.me && other.replica().joined();
+            let alive = |other: &Process| {
+                other.name == process.name && other.me != process.me && other.replica().joined()
+            };
             !process.replica().joined() && self.running().any(alive)
         };
         self.running().filter(move |process| !waits(process))

@@ -27,23 +27,34 @@ pub struct Recovery {
 ///
 /// # Errors
 /// Returns the first violation.
-pub fn follow(plan: &Plan, from: Duration, step: Duration, looks: u32) -> Result<Recovery, Violation> {
+pub fn follow(
+    plan: &Plan,
+    from: Duration,
+    step: Duration,
+    looks: u32,
+) -> Result<Recovery, Violation> {
     let mut cluster = Cluster::new(plan, Rules::default(), false);
     cluster.run(from)?;
     let mut newest: BTreeMap<HeroId, Rank> = BTreeMap::new();
-    for (id, held, _) in cluster.processes.running().flat_map(|process| process.replica().map().stamps()) {
+    for (id, held, _) in
+        cluster.processes.running().flat_map(|process| process.replica().map().stamps())
+    {
         let rank = newest.entry(id).or_insert(held);
         *rank = held.max(*rank);
     }
     let stamps: Vec<_> = newest.values().map(|newest| newest.stamp).collect();
     let holders = |cluster: &Cluster| -> Vec<u8> {
         let holds = |stamp| {
-            cluster.processes.running().zip(0..).map(move |(process, bit)| u8::from(process.replica().vector().covers(stamp)) << bit)
+            cluster.processes.running().zip(0..).map(move |(process, bit)| {
+                u8::from(process.replica().vector().covers(stamp)) << bit
+            })
         };
         stamps.iter().map(|stamp| holds(*stamp).sum()).collect()
     };
     let all_nodes = u8::MAX >> (7 - plan.cities);
-    let differ = |cluster: &Cluster| holders(cluster).into_iter().filter(|holders| *holders != all_nodes).collect::<Vec<_>>();
+    let differ = |cluster: &Cluster| {
+        holders(cluster).into_iter().filter(|holders| *holders != all_nodes).collect::<Vec<_>>()
+    };
     let news = differ(&cluster).into_iter().map(|holders| News { holders, heroes: 1 }).collect();
     let mut left = vec![differ(&cluster).len()];
     for look in 1..=looks {

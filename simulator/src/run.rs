@@ -45,7 +45,11 @@ pub struct Outcome {
 #[must_use]
 pub fn bound(nodes: usize, city_gossip: bool) -> Duration {
     let n = nodes as f64;
-    let rounds = if city_gossip { (n - 1.0) / 1.5 * (2.0 * n.ln() + 14.0) } else { 40.0 + 10.0 * n * n.ln() };
+    let rounds = if city_gossip {
+        (n - 1.0) / 1.5 * (2.0 * n.ln() + 14.0)
+    } else {
+        40.0 + 10.0 * n * n.ln()
+    };
     Duration::from_secs_f64(rounds) + Duration::from_secs(12)
 }
 
@@ -56,7 +60,10 @@ pub fn bound(nodes: usize, city_gossip: bool) -> Duration {
 pub fn run(plan: &Plan, rules: &Rules, log: bool) -> Result<Outcome, Violation> {
     let run = catch_unwind(AssertUnwindSafe(|| run_whole(plan, rules, log)));
     run.unwrap_or_else(|panic| {
-        let text = panic.downcast_ref::<String>().cloned().or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()));
+        let text = panic
+            .downcast_ref::<String>()
+            .cloned()
+            .or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()));
         Err(Violation { at: Duration::ZERO, claim: "no panic", text: text.unwrap_or_default() })
     })
 }

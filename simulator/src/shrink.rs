@@ -54,7 +54,9 @@ pub fn shrink(plan: &Plan, violation: Violation, rules: &Rules) -> (Plan, Violat
             attempt(&mut smallest, candidate);
         }
         let last = smallest.0.steps.last().map_or(Duration::ZERO, |step| step.at);
-        for hurt in [last + Duration::from_millis(100), smallest.0.hurt / 2, smallest.0.hurt * 3 / 4] {
+        for hurt in
+            [last + Duration::from_millis(100), smallest.0.hurt / 2, smallest.0.hurt * 3 / 4]
+        {
             if hurt > last && hurt < smallest.0.hurt {
                 let candidate = Plan { hurt, ..smallest.0.clone() };
                 attempt(&mut smallest, candidate);

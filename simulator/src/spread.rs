@@ -67,10 +67,15 @@ pub struct Spread {
 /// If there are no seeds, and as [`rounds_to_converge`] does.
 #[must_use]
 pub fn measure(nodes: u32, rule: Rule, seeds: u32) -> Spread {
-    let mut rounds: Vec<u32> = (0..seeds).map(|seed| rounds_to_converge(nodes as usize, rule, seed.into())).collect();
+    let mut rounds: Vec<u32> =
+        (0..seeds).map(|seed| rounds_to_converge(nodes as usize, rule, seed.into())).collect();
     rounds.sort_unstable();
     let at_most = |percent: usize| rounds[(rounds.len() * percent).div_ceil(100) - 1];
-    Spread { mean: f64::from(rounds.iter().sum::<u32>()) / f64::from(seeds), p50: at_most(50), p99: at_most(99) }
+    Spread {
+        mean: f64::from(rounds.iter().sum::<u32>()) / f64::from(seeds),
+        p50: at_most(50),
+        p99: at_most(99),
+    }
 }
 
 /// The classical estimate of the rounds that [`Rule::EveryNodePulls`] takes: log₃ n + ln ln n.
@@ -108,8 +113,12 @@ impl Cluster {
     fn joined(nodes: usize, seed: u64) -> Self {
         assert!(nodes >= 2, "news needs a second node");
         let start = Now { mono: Duration::ZERO, wall: EPOCH };
-        let life = |number| Origin { node: format!("city-{number}").parse().expect("a valid name"), incarnation: Incarnation(1) };
-        let replicas = (0..nodes).map(|number| Replica::new(life(number), Config::default(), start)).collect();
+        let life = |number| Origin {
+            node: format!("city-{number}").parse().expect("a valid name"),
+            incarnation: Incarnation(1),
+        };
+        let replicas =
+            (0..nodes).map(|number| Replica::new(life(number), Config::default(), start)).collect();
         let now = Now { mono: SETTLED, wall: EPOCH.plus(SETTLED) };
         let mut cluster = Self { replicas, now, rng: ChaCha8Rng::seed_from_u64(seed) };
         // The first joins alone, and the others through it. It hears of each one's birth, then all hear of all from it.
@@ -118,7 +127,10 @@ impl Cluster {
         (1..nodes).for_each(|node| cluster.exchange(0, node, false));
         (1..nodes).for_each(|node| cluster.exchange(node, 0, false));
         let agreed = cluster.replicas[0].summary();
-        assert!(cluster.replicas.iter().all(|replica| replica.joined() && replica.summary() == agreed), "all start alike");
+        assert!(
+            cluster.replicas.iter().all(|replica| replica.joined() && replica.summary() == agreed),
+            "all start alike"
+        );
         cluster
     }
 
@@ -152,7 +164,10 @@ impl Cluster {
         let from = self.replicas[source].me();
         self.replicas[puller].pull(self.now, from, from.node, mutual);
         while self.deliver(puller, source) || self.deliver(source, puller) {}
-        assert!([puller, source].iter().all(|node| self.replicas[*node].deadline().is_none()), "an exchange runs to its end");
+        assert!(
+            [puller, source].iter().all(|node| self.replicas[*node].deadline().is_none()),
+            "an exchange runs to its end"
+        );
     }
 
     /// Carries the messages of `from` to `to`; reports whether there were any.
@@ -164,7 +179,10 @@ impl Cluster {
             match output {
                 Output::Send { envelope, .. } => self.replicas[to].handle(self.now, via, envelope),
                 Output::Event(event) => {
-                    assert!(matches!(event, Event::Committed { .. } | Event::Joined { .. }), "nothing else should happen: {event:?}");
+                    assert!(
+                        matches!(event, Event::Committed { .. } | Event::Joined { .. }),
+                        "nothing else should happen: {event:?}"
+                    );
                 }
             }
         }

@@ -33,13 +33,23 @@ fn plan(seed: u64, story: Story, fights: bool) -> Plan {
     let ms = Duration::from_millis;
     let asked = (0..12).flat_map(|hero: u32| {
         let at = ms(2_000) + ms(50) * hero;
-        [(at, Action::Ask(Request::Create)), (at + ms(1_000), Action::Ask(Request::Assign { hero, to: hero }))]
+        [
+            (at, Action::Ask(Request::Create)),
+            (at + ms(1_000), Action::Ask(Request::Assign { hero, to: hero })),
+        ]
     });
-    let mut steps: Vec<Step> = asked.chain(story(seed)).map(|(at, action)| Step { at, action }).collect();
+    let mut steps: Vec<Step> =
+        asked.chain(story(seed)).map(|(at, action)| Step { at, action }).collect();
     steps.sort_by_key(|step| step.at);
     // As between processes of one host.
     let delay = (Duration::from_micros(200), Duration::from_micros(200));
-    Plan { seed, cities: CITIES, hurt: HEALED, noise: Noise { delay, fights, ..Noise::none() }, steps }
+    Plan {
+        seed,
+        cities: CITIES,
+        hurt: HEALED,
+        noise: Noise { delay, fights, ..Noise::none() },
+        steps,
+    }
 }
 
 /// What the seeds of a story came to.
@@ -60,12 +70,14 @@ fn compare(story: Story, fights: bool, way: fn(usize, usize) -> Way) -> Compared
     let intervals = Intervals { city: second, carried: second, poll: Some(Duration::from_secs(2)) };
     let gossip = Gossip::of_cities(CITIES, intervals, Pace::FREE, way);
     let looks = u32::try_from(HORIZON.as_millis() / STEP.as_millis()).expect("a few");
-    let follow = |seed| follow(&plan(seed, story, fights), LOOK, STEP, looks).expect("a run that holds");
+    let follow =
+        |seed| follow(&plan(seed, story, fights), LOOK, STEP, looks).expect("a run that holds");
     let told: Vec<(Recovery, Forecast)> = (0..SEEDS)
         .map(follow)
         .filter(|recovery| !recovery.news.is_empty())
         .map(|recovery| {
-            let forecast = forecast(&gossip, &recovery.news, HORIZON, STEP).expect("four nodes are few");
+            let forecast =
+                forecast(&gossip, &recovery.news, HORIZON, STEP).expect("four nodes are few");
             (recovery, forecast)
         })
         .collect();
@@ -75,7 +87,10 @@ fn compare(story: Story, fights: bool, way: fn(usize, usize) -> Way) -> Compared
     let mean = |of: &dyn Fn(&(Recovery, Forecast)) -> f64| told.iter().map(of).sum::<f64>() / runs;
     let whole = mean(&|(recovery, _)| recovery.left[0] as f64);
     let moments = 0..=looks as usize;
-    let off = |look: usize| mean(&|(recovery, forecast)| recovery.left[look] as f64 - forecast.points[look].mean) / whole;
+    let off = |look: usize| {
+        mean(&|(recovery, forecast)| recovery.left[look] as f64 - forecast.points[look].mean)
+            / whole
+    };
     let in_band = |look: usize| {
         mean(&|(recovery, forecast)| {
             let point = forecast.points[look];
@@ -85,7 +100,8 @@ fn compare(story: Story, fights: bool, way: fn(usize, usize) -> Way) -> Compared
     let agreed = told.iter().fold([0.0; 3], |mut agreed, (recovery, forecast)| {
         let (earliest, latest) = forecast.agreed_within.expect("all can hear");
         // Some time within the step before it was seen.
-        let look = recovery.left.iter().position(|left| *left == 0).expect("all agree before the horizon");
+        let look =
+            recovery.left.iter().position(|left| *left == 0).expect("all agree before the horizon");
         let at = STEP * u32::try_from(look).expect("a few") - STEP / 2;
         agreed[if at < earliest { 0 } else { 1 + usize::from(at > latest) }] += 1.0 / runs;
         agreed
@@ -93,7 +109,10 @@ fn compare(story: Story, fights: bool, way: fn(usize, usize) -> Way) -> Compared
     let compared = Compared {
         mean_off: moments.clone().map(|look| off(look).abs()).fold(0.0, f64::max),
         late: moments.clone().map(off).sum::<f64>() * STEP.as_secs_f64(),
-        in_band: (moments.clone().map(in_band).sum::<f64>() / moments.clone().count() as f64, moments.map(in_band).fold(1.0, f64::min)),
+        in_band: (
+            moments.clone().map(in_band).sum::<f64>() / moments.clone().count() as f64,
+            moments.map(in_band).fold(1.0, f64::min),
+        ),
         agreed,
     };
     println!("{runs} runs, {whole:.1} differences at first: {compared:.3?}");
@@ -111,7 +130,10 @@ fn holds(Compared { mean_off, late, in_band, agreed: [before, within, after] }: 
     assert!(late.abs() <= 0.05, "late by {late} s");
     assert!(in_band.0 >= 0.97 && in_band.1 >= 0.9, "within the band are {in_band:?}");
     assert!((0.87..=0.93).contains(&within), "{within} agreed when they should");
-    assert!((0.028..=0.072).contains(&before) && (0.028..=0.072).contains(&after), "{before} agreed before, {after} after");
+    assert!(
+        (0.028..=0.072).contains(&before) && (0.028..=0.072).contains(&after),
+        "{before} agreed before, {after} after"
+    );
 }
 
 #[test]
@@ -150,6 +172,7 @@ fn a_city_with_one_link_left_recovers_as_forecast() {
         let cut = |b| (CUT, Action::Cut { a: 0, b, both: true, silent: false, lasts });
         vec![split(0b0001), cut(1), cut(DISPATCH)]
     };
-    let way = |a: usize, b: usize| if a.min(b) == 0 && a.max(b) != 2 { Way::Unlinked } else { Way::Open };
+    let way =
+        |a: usize, b: usize| if a.min(b) == 0 && a.max(b) != 2 { Way::Unlinked } else { Way::Open };
     holds(compare(story, true, way));
 }

@@ -30,7 +30,11 @@ fn seeds_notice_a_broken_rule() {
     let mut unnoticed = Vec::new();
     for rule in rules {
         let broken = Rules::without([rule]);
-        let breach = |seed: u64| run::run(&Plan::draw(seed, None), &broken, false).err().map(|violation| (seed, violation));
+        let breach = |seed: u64| {
+            run::run(&Plan::draw(seed, None), &broken, false)
+                .err()
+                .map(|violation| (seed, violation))
+        };
         match (0..SEEDS).find_map(breach) {
             Some((seed, violation)) => println!("{rule:?}: seed {seed}: {}", violation.claim),
             None => unnoticed.push(rule),
@@ -51,7 +55,10 @@ fn small_worlds_notice_a_broken_rule() {
     let mut unnoticed = Vec::new();
     for (rule, budget) in rules {
         match explore(budget, &Rules::without([rule]), 120_000) {
-            Err(found) => println!("{rule:?}: after {} states: {} by {:?}", found.states, found.violation, found.actions),
+            Err(found) => println!(
+                "{rule:?}: after {} states: {} by {:?}",
+                found.states, found.violation, found.actions
+            ),
             Ok(_) => unnoticed.push(rule),
         }
     }

@@ -14,7 +14,9 @@ fn four_hundred_seeds_hold_and_every_kind_of_trouble_strikes() {
     for seed in 0..400 {
         match run::run(&Plan::draw(seed, None), &Rules::default(), false) {
             Ok(outcome) => tally += outcome.tally,
-            Err(violation) => failures.push(format!("seed {seed}: {violation} (replay: make sim SEED={seed})")),
+            Err(violation) => {
+                failures.push(format!("seed {seed}: {violation} (replay: make sim SEED={seed})"))
+            }
         }
     }
     assert!(failures.is_empty(), "{failures:#?}");
@@ -68,7 +70,12 @@ fn one_whose_clock_was_an_hour_ahead_in_its_last_life_does_not_halt_again_and_ag
     ];
     let steps = steps.into_iter().map(|(at, action)| Step { at: ms(at), action }).collect();
     let noise = Noise { city_gossip: false, ..Noise::none() };
-    let outcome = run::run(&Plan { seed: 1, cities: 3, hurt: ms(11_100), noise, steps }, &Rules::default(), false).unwrap();
+    let outcome = run::run(
+        &Plan { seed: 1, cities: 3, hurt: ms(11_100), noise, steps },
+        &Rules::default(),
+        false,
+    )
+    .unwrap();
     assert_eq!(outcome.tally.superseded, 1, "it was outlived");
 }
 

@@ -19,6 +19,9 @@ fn ours_takes_hardly_longer_than_theory_says() {
         let theory = spread::estimate(nodes.into());
         let Spread { mean, p99, .. } = spread::measure(nodes, Rule::EveryNodePulls, seeds);
         assert!(mean <= theory + 0.5, "{nodes} nodes: {mean}, where theory says {theory}");
-        assert!(f64::from(p99) <= theory + 2.0, "{nodes} nodes: {p99} at worst, where theory says {theory}");
+        assert!(
+            f64::from(p99) <= theory + 2.0,
+            "{nodes} nodes: {p99} at worst, where theory says {theory}"
+        );
     }
 }

@@ -3,11 +3,21 @@
 use gossip::replica::Rules;
 use simulator::small_world::{Budget, explore};
 
-const NOTHING: Budget = Budget { keys: 1, writes: 0, deaths: 0, rounds: 0, slow_rounds: 0, bombs: 0, doubles: 0, forgets: 0 };
+const NOTHING: Budget = Budget {
+    keys: 1,
+    writes: 0,
+    deaths: 0,
+    rounds: 0,
+    slow_rounds: 0,
+    bombs: 0,
+    doubles: 0,
+    forgets: 0,
+};
 
 #[track_caller]
 fn holds(budget: Budget, states: usize) {
-    let explored = explore(budget, &Rules::default(), usize::MAX).unwrap_or_else(|found| panic!("{found:?}"));
+    let explored =
+        explore(budget, &Rules::default(), usize::MAX).unwrap_or_else(|found| panic!("{found:?}"));
     println!("{budget:?}: {explored:?}");
     assert_eq!(explored.states, states);
 }
@@ -60,7 +70,8 @@ fn millions_of_states() {
         Budget { keys: 2, writes: 2, rounds: 2, slow_rounds: 1, bombs: 1, ..NOTHING },
         Budget { writes: 1, deaths: 1, rounds: 3, slow_rounds: 1, bombs: 1, ..NOTHING },
     ] {
-        let explored = explore(budget, &Rules::default(), usize::MAX).unwrap_or_else(|found| panic!("{found:?}"));
+        let explored = explore(budget, &Rules::default(), usize::MAX)
+            .unwrap_or_else(|found| panic!("{found:?}"));
         println!("{budget:?}: {explored:?}");
     }
 }

@@ -41,7 +41,8 @@ impl Reply {
     #[track_caller]
     #[must_use]
     pub fn parse<T: DeserializeOwned>(&self) -> T {
-        serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error} in the answer {} {:?}", self.status, self.body))
+        serde_json::from_str(&self.body)
+            .unwrap_or_else(|error| panic!("{error} in the answer {} {:?}", self.status, self.body))
     }
 
     /// Expects this status.
@@ -62,7 +63,11 @@ impl Reply {
     pub fn problem(&self, status: u16, code: &str) -> String {
         let seen = format!("{} {:?} {}", self.status, self.headers.get("content-type"), self.body);
         assert_eq!(self.status, status, "{seen}");
-        assert_eq!(self.headers.get("content-type").map(String::as_str), Some("application/problem+json"), "{seen}");
+        assert_eq!(
+            self.headers.get("content-type").map(String::as_str),
+            Some("application/problem+json"),
+            "{seen}"
+        );
         let problem = self.json();
         assert_eq!(problem["status"], status, "{seen}");
         assert_eq!(problem["type"], code, "{seen}");
@@ -196,7 +201,13 @@ impl Api {
     ///
     /// # Errors
     /// Says why there was no answer.
-    pub fn try_request(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Result<Reply, String> {
+    pub fn try_request(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: &[u8],
+    ) -> Result<Reply, String> {
         let method = Method::from_bytes(method.as_bytes()).map_err(|error| error.to_string())?;
         let has_body = matches!(method, Method::POST | Method::PUT | Method::PATCH);
         let mut request = Request::builder().method(method).uri(format!("{}{path}", self.base));
@@ -209,12 +220,18 @@ impl Api {
             self.agent.run(request.body(()).map_err(|error| error.to_string())?)
         };
         let mut response = sent.map_err(|error| error.to_string())?;
-        let headers =
-            response.headers().iter().map(|(name, value)| (name.to_string(), String::from_utf8_lossy(value.as_bytes()).into_owned()));
+        let headers = response.headers().iter().map(|(name, value)| {
+            (name.to_string(), String::from_utf8_lossy(value.as_bytes()).into_owned())
+        });
         Ok(Reply {
             status: response.status().as_u16(),
             headers: headers.collect(),
-            body: response.body_mut().with_config().limit(64 << 20).read_to_string().map_err(|error| error.to_string())?,
+            body: response
+                .body_mut()
+                .with_config()
+                .limit(64 << 20)
+                .read_to_string()
+                .map_err(|error| error.to_string())?,
         })
     }
 
@@ -224,8 +241,15 @@ impl Api {
     /// When there is no answer.
     #[track_caller]
     #[must_use]
-    pub fn request(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Reply {
-        self.try_request(method, path, headers, body).unwrap_or_else(|error| panic!("{method} {path}: {error}"))
+    pub fn request(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: &[u8],
+    ) -> Reply {
+        self.try_request(method, path, headers, body)
+            .unwrap_or_else(|error| panic!("{method} {path}: {error}"))
     }
 
     /// `GET`
@@ -239,14 +263,24 @@ impl Api {
     #[track_caller]
     #[must_use]
     pub fn post(&self, path: &str, body: &Value) -> Reply {
-        self.request("POST", path, &[("content-type", "application/json")], body.to_string().as_bytes())
+        self.request(
+            "POST",
+            path,
+            &[("content-type", "application/json")],
+            body.to_string().as_bytes(),
+        )
     }
 
     /// `PUT` with JSON
     #[track_caller]
     #[must_use]
     pub fn put(&self, path: &str, body: &Value) -> Reply {
-        self.request("PUT", path, &[("content-type", "application/json")], body.to_string().as_bytes())
+        self.request(
+            "PUT",
+            path,
+            &[("content-type", "application/json")],
+            body.to_string().as_bytes(),
+        )
     }
 
     /// `DELETE`
@@ -261,7 +295,8 @@ impl Api {
     #[must_use]
     pub fn create(&self, count: u32) -> Vec<String> {
         let created = self.post("/api/v1/heroes", &json!({ "count": count })).expect(201).json();
-        let ids: Vec<String> = serde_json::from_value(created["ids"].clone()).expect("a list of ids");
+        let ids: Vec<String> =
+            serde_json::from_value(created["ids"].clone()).expect("a list of ids");
         assert_eq!(ids.len(), count as usize, "one id for each hero");
         ids
     }
@@ -271,7 +306,10 @@ impl Api {
     #[must_use]
     pub fn create_named(&self, name: &str) -> Hero {
         let hero: Hero = self.post("/api/v1/heroes", &json!({ "name": name })).expect(201).parse();
-        assert_eq!((hero.name.as_str(), hero.location.as_str(), hero.is_patrolling, hero.health), (name, "home", false, 100));
+        assert_eq!(
+            (hero.name.as_str(), hero.location.as_str(), hero.is_patrolling, hero.health),
+            (name, "home", false, 100)
+        );
         hero
     }
 
@@ -342,7 +380,8 @@ impl Api {
         struct Events {
             events: Vec<Event>,
         }
-        let Events { events } = self.get(&format!("/api/v1/events?since={since}")).expect(200).parse();
+        let Events { events } =
+            self.get(&format!("/api/v1/events?since={since}")).expect(200).parse();
         events
     }
 

@@ -44,13 +44,20 @@ pub fn look(api: &Api) -> Result<Vec<Look>, String> {
     }
     lists.push(("dispatch", read(api, "/api/v1/heroes")?));
     let after = nodes(api)?;
-    ensure(before["dispatch"].incarnation == after["dispatch"].incarnation, || "another dispatch".into())?;
-    Ok(lists.into_iter().filter_map(|(node, list)| seen(&list, &before[node], &after[node])).collect())
+    ensure(before["dispatch"].incarnation == after["dispatch"].incarnation, || {
+        "another dispatch".into()
+    })?;
+    Ok(lists
+        .into_iter()
+        .filter_map(|(node, list)| seen(&list, &before[node], &after[node]))
+        .collect())
 }
 
 fn seen(list: &CityHeroes, before: &NodeState, after: &NodeState) -> Option<Look> {
     // Who covers nothing has not been read in this life, or has nothing to read.
-    let incarnation = before.incarnation.filter(|life| after.incarnation == Some(*life) && !before.version_vector.is_empty())?;
+    let incarnation = before
+        .incarnation
+        .filter(|life| after.incarnation == Some(*life) && !before.version_vector.is_empty())?;
     let mut map = Map::default();
     for hero in &list.heroes {
         let (key, entry) = entry(hero);
@@ -58,13 +65,17 @@ fn seen(list: &CityHeroes, before: &NodeState, after: &NodeState) -> Option<Look
     }
     let fingerprint = map.fingerprint().to_string();
     let same = [before, after].into_iter().find(|node| node.fingerprint == fingerprint);
-    let life = Origin { node: before.name.parse().expect("the name of a node"), incarnation: Incarnation(incarnation) };
+    let life = Origin {
+        node: before.name.parse().expect("the name of a node"),
+        incarnation: Incarnation(incarnation),
+    };
     Some(Look { life, map, vector: same.map(vector), tombstones: list.tombstones })
 }
 
 fn nodes(api: &Api) -> Result<BTreeMap<String, NodeState>, String> {
     let nodes = api.try_nodes()?;
-    ensure(NODES.iter().all(|node| nodes.contains_key(*node)), || format!("{nodes:?}")).map(|()| nodes)
+    ensure(NODES.iter().all(|node| nodes.contains_key(*node)), || format!("{nodes:?}"))
+        .map(|()| nodes)
 }
 
 fn read<T: DeserializeOwned>(api: &Api, path: &str) -> Result<T, String> {
@@ -86,7 +97,12 @@ pub fn entry(hero: &Hero) -> (HeroId, Entry) {
     let logical = u32::try_from(number("logical")).expect("a counter");
     let hlc = Hlc { wall: UnixMillis(number("wall_ms")), logical };
     let stamp = Stamp { hlc, origin: origin(hero.stamp["origin"].as_str().expect("a text")) };
-    let value = shared::hero::Hero { name: hero.name.as_str().into(), location, is_patrolling: hero.is_patrolling, health: hero.health };
+    let value = shared::hero::Hero {
+        name: hero.name.as_str().into(),
+        location,
+        is_patrolling: hero.is_patrolling,
+        health: hero.health,
+    };
     (hero.id.parse().expect("a UUID"), Entry::written(Value::Live(value), stamp, None))
 }
 
@@ -98,11 +114,17 @@ pub fn entry(hero: &Hero) -> (HeroId, Entry) {
 pub fn vector(node: &NodeState) -> VersionVector {
     let mut vector = VersionVector::new();
     for (name, incarnation) in &node.closed_before {
-        vector.close(Origin { node: name.parse().expect("the name of a node"), incarnation: Incarnation(*incarnation) });
+        vector.close(Origin {
+            node: name.parse().expect("the name of a node"),
+            incarnation: Incarnation(*incarnation),
+        });
     }
     for (life, reading) in &node.version_vector {
         let (wall, logical) = reading.split_once('+').expect("milliseconds and a counter");
-        let hlc = Hlc { wall: UnixMillis(wall.parse().expect("a number")), logical: logical.parse().expect("a number") };
+        let hlc = Hlc {
+            wall: UnixMillis(wall.parse().expect("a number")),
+            logical: logical.parse().expect("a number"),
+        };
         vector.advance(Stamp { hlc, origin: origin(life) });
     }
     vector
@@ -110,7 +132,10 @@ pub fn vector(node: &NodeState) -> VersionVector {
 
 fn origin(text: &str) -> Origin {
     let (node, life) = text.split_once('/').expect("a node and its life");
-    Origin { node: node.parse().expect("the name of a node"), incarnation: Incarnation(life.parse().expect("a number")) }
+    Origin {
+        node: node.parse().expect("the name of a node"),
+        incarnation: Incarnation(life.parse().expect("a number")),
+    }
 }
 
 /// Everything that was seen and said, and whether it can be true.
@@ -201,7 +226,9 @@ impl Audit {
             self.lasting.note(key, rank(entry))?;
         }
         let content = self.contents.entry(entry.stamp).or_insert_with(|| entry.value.clone());
-        ensure(*content == entry.value, || format!("the stamp {} names {content:?} and {:?}", entry.stamp, entry.value))
+        ensure(*content == entry.value, || {
+            format!("the stamp {} names {content:?} and {:?}", entry.stamp, entry.value)
+        })
     }
 
     /// Takes note of what every node shows.
@@ -225,8 +252,13 @@ impl Audit {
         }
         // Who was there and is not has died: a life forgets nobody else.
         let held: BTreeSet<HeroId> = map.iter().map(|(key, _)| key).collect();
-        for gone in std::mem::replace(&mut known.held, held).into_iter().filter(|key| map.get(*key).is_none()) {
-            ensure(self.doomed.contains(&gone), || format!("hero {gone} is gone, and nobody had asked for that"))?;
+        for gone in std::mem::replace(&mut known.held, held)
+            .into_iter()
+            .filter(|key| map.get(*key).is_none())
+        {
+            ensure(self.doomed.contains(&gone), || {
+                format!("hero {gone} is gone, and nobody had asked for that")
+            })?;
             known.deaths.note(gone, true)?;
             known.buried.insert(gone);
         }
@@ -246,25 +278,37 @@ impl Audit {
     /// # Errors
     /// Says what is lost, or has come back.
     pub fn rest(&self, looks: &[Look], dispatch: u32) -> Result<Fates, String> {
-        let held: BTreeSet<Stamp> = looks.iter().flat_map(|look| look.map.iter().map(|(_, entry)| entry.stamp)).collect();
-        let survivors = || looks.iter().filter_map(|look| Some((look.life, self.lives.get(&look.life)?)));
+        let held: BTreeSet<Stamp> =
+            looks.iter().flat_map(|look| look.map.iter().map(|(_, entry)| entry.stamp)).collect();
+        let survivors =
+            || looks.iter().filter_map(|look| Some((look.life, self.lives.get(&look.life)?)));
         for Look { life, map, vector, .. } in looks {
             let at = |text: String| format!("{life}: {text}");
             let vector = vector.as_ref().ok_or_else(|| at("what it covers is not known".into()))?;
             claims::no_overclaim(&self.lasting, map, vector, &held).map_err(at)?;
             for (survivor, known) in survivors() {
                 // What a life that is still there has ever shown, or said that it has saved.
-                let stand = known.survivors.all_stand(|key| best(map, key), |key| self.doomed.contains(&key));
+                let stand = known
+                    .survivors
+                    .all_stand(|key| best(map, key), |key| self.doomed.contains(&key));
                 stand.map_err(|text| at(format!("{text} ({survivor})")))?;
                 let back = known.buried.iter().find(|key| map.get(**key).is_some());
-                ensure(back.is_none(), || at(format!("hero {back:?} died at {survivor} and lives")))?;
+                ensure(back.is_none(), || {
+                    at(format!("hero {back:?} died at {survivor} and lives"))
+                })?;
             }
-            let back = self.ended.iter().find(|(key, of)| **of == dispatch && map.get(**key).is_some());
-            ensure(back.is_none(), || at(format!("hero {back:?} was ended by a dispatch that lives, and lives")))?;
+            let back =
+                self.ended.iter().find(|(key, of)| **of == dispatch && map.get(**key).is_some());
+            ensure(back.is_none(), || {
+                at(format!("hero {back:?} was ended by a dispatch that lives, and lives"))
+            })?;
         }
         agree(looks)?;
         let stands = |(stamp, key): &(&Stamp, &HeroId)| {
-            self.doomed.contains(key) || looks.iter().all(|look| best(&look.map, **key).is_some_and(|held| held >= (false, **stamp)))
+            self.doomed.contains(key)
+                || looks
+                    .iter()
+                    .all(|look| best(&look.map, **key).is_some_and(|held| held >= (false, **stamp)))
         };
         let lives = |key: &HeroId| looks.iter().any(|look| look.map.get(*key).is_some());
         Ok(Fates {
@@ -288,7 +332,9 @@ fn best(map: &Map, key: HeroId) -> Option<Rank> {
 fn agree(looks: &[Look]) -> Result<(), String> {
     let names: Vec<String> = looks.iter().map(|look| look.life.to_string()).collect();
     let known = looks.iter().zip(&names);
-    let known = known.filter_map(|(look, name)| Some((name.as_str(), look.vector.as_ref()?, look.map.fingerprint())));
+    let known = known.filter_map(|(look, name)| {
+        Some((name.as_str(), look.vector.as_ref()?, look.map.fingerprint()))
+    });
     agreement::equal_vectors_mean_equal_maps(known)
 }
 
@@ -304,7 +350,14 @@ mod tests {
 
     fn hero(id: &str, wall: u64, location: &str) -> (HeroId, Entry) {
         let stamp = json!({ "wall_ms": wall, "logical": 0, "origin": "dispatch/1" });
-        entry(&Hero { id: id.into(), name: "Granite".into(), location: location.into(), is_patrolling: false, health: 100, stamp })
+        entry(&Hero {
+            id: id.into(),
+            name: "Granite".into(),
+            location: location.into(),
+            is_patrolling: false,
+            health: 100,
+            stamp,
+        })
     }
 
     fn look(node: &str, covered: u64, heroes: &[(HeroId, Entry)]) -> Look {
@@ -331,24 +384,44 @@ mod tests {
         let (old, new) = (hero(MORTAL, 5, "home"), hero(MORTAL, 6, "gotham"));
         let caught = |looks: &[Look]| after(&mut Audit::default(), looks).unwrap_err();
         let [old, new] = [[old], [new]];
-        assert!(caught(&[look("gotham/1", 9, &new), look("gotham/1", 9, &old)]).contains("went back"));
-        assert!(caught(&[look("gotham/1", 9, &new), look("gotham/1", 8, &new)]).contains("now only"));
-        assert!(caught(&[look("gotham/1", 9, &new), look("gotham/1", 9, &[])]).contains("nobody had asked"));
+        assert!(
+            caught(&[look("gotham/1", 9, &new), look("gotham/1", 9, &old)]).contains("went back")
+        );
+        assert!(
+            caught(&[look("gotham/1", 9, &new), look("gotham/1", 8, &new)]).contains("now only")
+        );
+        assert!(
+            caught(&[look("gotham/1", 9, &new), look("gotham/1", 9, &[])])
+                .contains("nobody had asked")
+        );
         assert!(caught(&[look("gotham/1", 5, &new)]).contains("does not cover"));
-        assert!(after(&mut Audit::default(), &[look("gotham/1", 9, &new), look("gotham/2", 5, &old)]).is_ok());
+        assert!(
+            after(&mut Audit::default(), &[look("gotham/1", 9, &new), look("gotham/2", 5, &old)])
+                .is_ok()
+        );
     }
 
     #[test]
     fn a_hero_who_comes_back_is_caught_at_once_and_at_rest() {
         let living = [hero(MORTAL, 5, "home")];
-        let history = [look("gotham/1", 9, &living), look("gotham/1", 9, &[]), look("gotham/1", 9, &living)];
+        let history =
+            [look("gotham/1", 9, &living), look("gotham/1", 9, &[]), look("gotham/1", 9, &living)];
         let mut audit = Audit::default();
         audit.doom(living[0].0);
         assert!(after(&mut audit, &history).unwrap_err().contains("came back"));
         audit.told_end(living[0].0, 7);
         assert!(audit.rest(&[look("gotham/1", 9, &living)], 8).unwrap_err().contains("died at"));
-        assert!(audit.rest(&[look("gotham/2", 9, &living)], 7).unwrap_err().contains("by a dispatch that lives"));
-        assert_eq!(audit.rest(&[look("gotham/2", 9, &living)], 8).unwrap().undone, 1, "it died with whoever wrote it");
+        assert!(
+            audit
+                .rest(&[look("gotham/2", 9, &living)], 7)
+                .unwrap_err()
+                .contains("by a dispatch that lives")
+        );
+        assert_eq!(
+            audit.rest(&[look("gotham/2", 9, &living)], 8).unwrap().undone,
+            1,
+            "it died with whoever wrote it"
+        );
     }
 
     #[test]
@@ -366,8 +439,16 @@ mod tests {
         let (key, saved) = hero(LASTING, 5, "home");
         let mut audit = Audit::default();
         audit.told(key, &saved).unwrap();
-        assert!(audit.look(&[look("gotham/1", 9, &[])]).unwrap_err().contains("holds nothing"), "it claims what it lacks");
-        assert!(audit.rest(&[look("dispatch/1", 4, &[])], 0).unwrap_err().contains("which a survivor held"));
+        assert!(
+            audit.look(&[look("gotham/1", 9, &[])]).unwrap_err().contains("holds nothing"),
+            "it claims what it lacks"
+        );
+        assert!(
+            audit
+                .rest(&[look("dispatch/1", 4, &[])], 0)
+                .unwrap_err()
+                .contains("which a survivor held")
+        );
         assert_eq!(audit.rest(&[look("dispatch/2", 4, &[])], 0).unwrap().lost, 1);
     }
 }

@@ -29,8 +29,11 @@ pub fn violations(browser: &Browser) -> Vec<String> {
     let forced = browser.evaluate("return matchMedia('(forced-colors: active)').matches");
     let rules = json!({ "color-contrast": { "enabled": forced == false } });
     // Nothing to load beforehand: no style sheet comes from elsewhere.
-    let options = json!({ "runOnly": TAGS, "rules": rules, "resultTypes": ["violations"], "preload": false });
-    let found = browser.evaluate(&format!("return axe.run(document, {options}).then(({{ violations }}) => violations)"));
+    let options =
+        json!({ "runOnly": TAGS, "rules": rules, "resultTypes": ["violations"], "preload": false });
+    let found = browser.evaluate(&format!(
+        "return axe.run(document, {options}).then(({{ violations }}) => violations)"
+    ));
     found.as_array().expect("axe answers with a list").iter().map(told).collect()
 }
 
@@ -41,11 +44,21 @@ fn vendored(name: &str) -> String {
 
 fn told(violation: &Value) -> String {
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-    let mut told = format!("{} ({}): {}", text(&violation["id"]), text(&violation["impact"]), text(&violation["help"]));
+    let mut told = format!(
+        "{} ({}): {}",
+        text(&violation["id"]),
+        text(&violation["impact"]),
+        text(&violation["help"])
+    );
     let places = violation["nodes"].as_array().map(Vec::as_slice).unwrap_or_default();
     for place in places.iter().take(PLACES_MAX) {
-        let target: Vec<String> = place["target"].as_array().into_iter().flatten().map(text).collect();
-        told += &format!("\n  {}\n    {}", target.join(" "), text(&place["failureSummary"]).replace('\n', "\n    "));
+        let target: Vec<String> =
+            place["target"].as_array().into_iter().flatten().map(text).collect();
+        told += &format!(
+            "\n  {}\n    {}",
+            target.join(" "),
+            text(&place["failureSummary"]).replace('\n', "\n    ")
+        );
     }
     if places.len() > PLACES_MAX {
         told += &format!("\n  and {} more", places.len() - PLACES_MAX);
@@ -60,7 +73,8 @@ mod tests {
     #[test]
     fn the_vendored_script_is_the_one_that_its_readme_names() {
         let file = Vendored::get("axe.min.js").expect("it is vendored");
-        let hash: String = file.metadata.sha256_hash().iter().map(|byte| format!("{byte:02x}")).collect();
+        let hash: String =
+            file.metadata.sha256_hash().iter().map(|byte| format!("{byte:02x}")).collect();
         assert!(vendored("README.md").contains(&hash), "its hash is {hash}");
     }
 }

@@ -65,9 +65,15 @@ impl Browser {
             .stdout(log)
             .spawn()
             .unwrap_or_else(|error| panic!("starting chromedriver: {error}"));
-        let port = wait_until("chromedriver says which port it took", HANG_TIMEOUT, || port_in(&said));
+        let port =
+            wait_until("chromedriver says which port it took", HANG_TIMEOUT, || port_in(&said));
         // From here on dropping ends the driver, whatever else goes wrong.
-        let mut browser = Self { driver, api: Api::new(([127, 0, 0, 1], port).into()), session: String::new(), _home: home };
+        let mut browser = Self {
+            driver,
+            api: Api::new(([127, 0, 0, 1], port).into()),
+            session: String::new(),
+            _home: home,
+        };
         let profile = browser._home.path().join("profile");
         let arguments = [
             "--headless=new",
@@ -84,8 +90,13 @@ impl Browser {
         ];
         let options = json!({ "binary": chromium, "args": arguments, "prefs": preferences });
         let wishes = json!({ "browserName": "chrome", "goog:chromeOptions": options, "goog:loggingPrefs": { "browser": "ALL" } });
-        let session = browser.command("POST", "/session", &json!({ "capabilities": { "alwaysMatch": wishes } }));
-        browser.session = format!("/session/{}", session["sessionId"].as_str().expect("a session has an id"));
+        let session = browser.command(
+            "POST",
+            "/session",
+            &json!({ "capabilities": { "alwaysMatch": wishes } }),
+        );
+        browser.session =
+            format!("/session/{}", session["sessionId"].as_str().expect("a session has an id"));
         // Before any script of any page: violations of the policy, which not every one of them reaches the log.
         let listen = "globalThis.violations = []; addEventListener('securitypolicyviolation', \
                       (event) => violations.push(event.violatedDirective + ' ' + event.blockedURI));";
@@ -95,14 +106,24 @@ impl Browser {
 
     fn try_command(&self, method: &str, path: &str, body: &Value) -> Result<Value, String> {
         let body = if method == "POST" { body.to_string() } else { String::new() };
-        let reply = self.api.try_request(method, path, &[("content-type", "application/json")], body.as_bytes())?;
+        let reply = self.api.try_request(
+            method,
+            path,
+            &[("content-type", "application/json")],
+            body.as_bytes(),
+        )?;
         let value = reply.json()["value"].take();
-        if reply.status == 200 { Ok(value) } else { Err(format!("{}: {}", value["error"], value["message"])) }
+        if reply.status == 200 {
+            Ok(value)
+        } else {
+            Err(format!("{}: {}", value["error"], value["message"]))
+        }
     }
 
     #[track_caller]
     fn command(&self, method: &str, path: &str, body: &Value) -> Value {
-        self.try_command(method, path, body).unwrap_or_else(|error| panic!("{method} {path} {body}: {error}"))
+        self.try_command(method, path, body)
+            .unwrap_or_else(|error| panic!("{method} {path} {body}: {error}"))
     }
 
     #[track_caller]
@@ -119,14 +140,16 @@ impl Browser {
     /// Gives the page this much room, whatever the window has.
     #[track_caller]
     pub fn resize(&self, width: u32, height: u32) {
-        let size = json!({ "width": width, "height": height, "deviceScaleFactor": 1, "mobile": false });
+        let size =
+            json!({ "width": width, "height": height, "deviceScaleFactor": 1, "mobile": false });
         self.devtools("Emulation.setDeviceMetricsOverride", &size);
     }
 
     /// Tells the page what its reader has wished for in the system's settings, as media features; what is not named is as it comes.
     #[track_caller]
     pub fn wish(&self, features: &[(&str, &str)]) {
-        let features: Vec<Value> = features.iter().map(|(name, value)| json!({ "name": name, "value": value })).collect();
+        let features: Vec<Value> =
+            features.iter().map(|(name, value)| json!({ "name": name, "value": value })).collect();
         self.devtools("Emulation.setEmulatedMedia", &json!({ "features": features }));
     }
 
@@ -198,10 +221,22 @@ impl Browser {
             "rowheader" => "th",
             _ => "[role], h1, h2, h3, table, p",
         };
-        let found = self.try_command("POST", &format!("{}/elements", self.session), &json!({ "using": "css selector", "value": tags }))?;
+        let found = self.try_command(
+            "POST",
+            &format!("{}/elements", self.session),
+            &json!({ "using": "css selector", "value": tags }),
+        )?;
         let mut names = Vec::new();
-        for element in found.as_array().into_iter().flatten().filter_map(|element| element[ELEMENT].as_str()) {
-            let ask = |what: &str| self.try_command("GET", &format!("{}/element/{element}/{what}", self.session), &Value::Null);
+        for element in
+            found.as_array().into_iter().flatten().filter_map(|element| element[ELEMENT].as_str())
+        {
+            let ask = |what: &str| {
+                self.try_command(
+                    "GET",
+                    &format!("{}/element/{element}/{what}", self.session),
+                    &Value::Null,
+                )
+            };
             let label = ask("computedlabel")?;
             if label == name && ask("computedrole")? == role {
                 return Ok(Element(element.to_owned()));
@@ -218,12 +253,15 @@ impl Browser {
     #[track_caller]
     #[must_use]
     pub fn find(&self, role: &str, name: &str) -> Element {
-        wait_until(&format!("the page has a {role} {name:?}"), HANG_TIMEOUT, || self.try_find(role, name))
+        wait_until(&format!("the page has a {role} {name:?}"), HANG_TIMEOUT, || {
+            self.try_find(role, name)
+        })
     }
 
     fn try_act(&self, role: &str, name: &str, what: &str, body: &Value) -> Result<(), String> {
         let Element(element) = self.try_find(role, name)?;
-        self.try_command("POST", &format!("{}/element/{element}/{what}", self.session), body).map(drop)
+        self.try_command("POST", &format!("{}/element/{element}/{what}", self.session), body)
+            .map(drop)
     }
 
     /// Clicks the element with this role and accessible name, as soon as it is there and can be clicked.
@@ -232,7 +270,9 @@ impl Browser {
     /// When it cannot be.
     #[track_caller]
     pub fn click(&self, role: &str, name: &str) {
-        wait_until(&format!("a click on the {role} {name:?}"), HANG_TIMEOUT, || self.try_act(role, name, "click", &json!({})));
+        wait_until(&format!("a click on the {role} {name:?}"), HANG_TIMEOUT, || {
+            self.try_act(role, name, "click", &json!({}))
+        });
     }
 
     /// Types into the element with this role and accessible name.
@@ -255,11 +295,30 @@ impl Browser {
         wait_until(&format!("{option:?} chosen in {combobox:?}"), HANG_TIMEOUT, || {
             let Element(list) = self.try_find("combobox", combobox)?;
             let options = format!("{}/element/{list}/elements", self.session);
-            let found = self.try_command("POST", &options, &json!({ "using": "css selector", "value": "option" }))?;
-            for element in found.as_array().into_iter().flatten().filter_map(|element| element[ELEMENT].as_str()) {
-                let text = self.try_command("GET", &format!("{}/element/{element}/text", self.session), &Value::Null)?;
+            let found = self.try_command(
+                "POST",
+                &options,
+                &json!({ "using": "css selector", "value": "option" }),
+            )?;
+            for element in found
+                .as_array()
+                .into_iter()
+                .flatten()
+                .filter_map(|element| element[ELEMENT].as_str())
+            {
+                let text = self.try_command(
+                    "GET",
+                    &format!("{}/element/{element}/text", self.session),
+                    &Value::Null,
+                )?;
                 if text == option {
-                    return self.try_command("POST", &format!("{}/element/{element}/click", self.session), &json!({})).map(drop);
+                    return self
+                        .try_command(
+                            "POST",
+                            &format!("{}/element/{element}/click", self.session),
+                            &json!({}),
+                        )
+                        .map(drop);
                 }
             }
             Err("there is no such option".to_owned())
@@ -270,8 +329,15 @@ impl Browser {
     #[track_caller]
     pub fn press(&self, keys: &str) {
         let press = |key: char| [("keyDown", key), ("keyUp", key)];
-        let strokes: Vec<Value> = keys.chars().flat_map(press).map(|(what, key)| json!({ "type": what, "value": key })).collect();
-        self.session_command("/actions", &json!({ "actions": [{ "type": "key", "id": "keys", "actions": strokes }] }));
+        let strokes: Vec<Value> = keys
+            .chars()
+            .flat_map(press)
+            .map(|(what, key)| json!({ "type": what, "value": key }))
+            .collect();
+        self.session_command(
+            "/actions",
+            &json!({ "actions": [{ "type": "key", "id": "keys", "actions": strokes }] }),
+        );
     }
 
     /// Brings the first element that a CSS selector finds into sight and moves the pointer onto it, so far to the right of its middle.
@@ -287,7 +353,12 @@ impl Browser {
             self.try_command("POST", &format!("{}/execute/sync", self.session), &scroll)?;
             let step = json!({ "type": "pointerMove", "duration": 0, "origin": element, "x": right, "y": 0 });
             let pointer = json!({ "type": "pointer", "id": "mouse", "parameters": { "pointerType": "mouse" }, "actions": [step] });
-            self.try_command("POST", &format!("{}/actions", self.session), &json!({ "actions": [pointer] })).map(drop)
+            self.try_command(
+                "POST",
+                &format!("{}/actions", self.session),
+                &json!({ "actions": [pointer] }),
+            )
+            .map(drop)
         });
     }
 
@@ -300,7 +371,11 @@ impl Browser {
 
     fn try_text(&self, selector: &str) -> Result<String, String> {
         let path = format!("{}/element", self.session);
-        let found = self.try_command("POST", &path, &json!({ "using": "css selector", "value": selector }))?;
+        let found = self.try_command(
+            "POST",
+            &path,
+            &json!({ "using": "css selector", "value": selector }),
+        )?;
         let element = found[ELEMENT].as_str().ok_or("no element")?;
         let text = self.try_command("GET", &format!("{path}/{element}/text"), &Value::Null)?;
         Ok(text.as_str().unwrap_or_default().to_owned())
@@ -324,7 +399,9 @@ impl Browser {
     pub fn picture(&self) -> Vec<u8> {
         self.devtools("Emulation.setScrollbarsHidden", &json!({ "hidden": true }));
         let picture = self.command("GET", &format!("{}/screenshot", self.session), &Value::Null);
-        BASE64.decode(picture.as_str().expect("a picture comes as text").as_bytes()).expect("WebDriver sends pictures in base64")
+        BASE64
+            .decode(picture.as_str().expect("a picture comes as text").as_bytes())
+            .expect("WebDriver sends pictures in base64")
     }
 
     /// What the browser complained about since it was last asked: errors and warnings of its console, and violations of the
@@ -335,12 +412,24 @@ impl Browser {
         let log = self.session_command("/se/log", &json!({ "type": "browser" }));
         let lines = log.as_array().into_iter().flatten();
         // Without a screen a page may not be painted for seconds, and then has not used its fonts yet.
-        let unpainted =
-            |line: &Value| line["message"].as_str().is_some_and(|text| text.contains(".woff2 was preloaded using link preload"));
-        let bad = lines.filter(|line| matches!(line["level"].as_str(), Some("SEVERE" | "WARNING")) && !unpainted(line));
-        let mut complaints: Vec<String> = bad.map(|line| line["message"].as_str().unwrap_or_default().to_owned()).collect();
+        let unpainted = |line: &Value| {
+            line["message"]
+                .as_str()
+                .is_some_and(|text| text.contains(".woff2 was preloaded using link preload"))
+        };
+        let bad = lines.filter(|line| {
+            matches!(line["level"].as_str(), Some("SEVERE" | "WARNING")) && !unpainted(line)
+        });
+        let mut complaints: Vec<String> =
+            bad.map(|line| line["message"].as_str().unwrap_or_default().to_owned()).collect();
         let violations = self.evaluate("return globalThis.violations ?? []");
-        complaints.extend(violations.as_array().into_iter().flatten().map(|violation| format!("security policy: {violation}")));
+        complaints.extend(
+            violations
+                .as_array()
+                .into_iter()
+                .flatten()
+                .map(|violation| format!("security policy: {violation}")),
+        );
         complaints
     }
 }
@@ -363,9 +452,13 @@ fn find(program: &str, variable: &str) -> String {
         return path;
     }
     let path = std::env::var_os("PATH").unwrap_or_default();
-    let found = std::env::split_paths(&path).map(|directory| directory.join(program)).find(|path| path.is_file());
+    let found = std::env::split_paths(&path)
+        .map(|directory| directory.join(program))
+        .find(|path| path.is_file());
     let Some(found) = found else {
-        panic!("{program} is missing: browser tests need the Debian packages chromium and chromium-driver (make setup installs them)")
+        panic!(
+            "{program} is missing: browser tests need the Debian packages chromium and chromium-driver (make setup installs them)"
+        )
     };
     found.display().to_string()
 }
@@ -373,5 +466,9 @@ fn find(program: &str, variable: &str) -> String {
 fn port_in(said: &Path) -> Result<u16, String> {
     let said = fs::read_to_string(said).map_err(|error| error.to_string())?;
     let (_, rest) = said.split_once("successfully on port ").ok_or_else(|| said.clone())?;
-    rest.split(|c: char| !c.is_ascii_digit()).next().unwrap_or_default().parse().map_err(|_| said.clone())
+    rest.split(|c: char| !c.is_ascii_digit())
+        .next()
+        .unwrap_or_default()
+        .parse()
+        .map_err(|_| said.clone())
 }

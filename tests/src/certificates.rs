@@ -25,10 +25,15 @@ impl Certificates {
         let directory = tempfile::tempdir().expect("a temporary directory can be made");
         let validity = Validity::days(OffsetDateTime::now_utc(), 1);
         let authority = Authority::new(validity).expect("an authority");
-        let write = |name: String, text: &str| std::fs::write(directory.path().join(name), text).expect("a file in a directory of our own");
+        let write = |name: String, text: &str| {
+            std::fs::write(directory.path().join(name), text)
+                .expect("a file in a directory of our own")
+        };
         write("ca.pem".into(), &authority.certificate());
         for node in NODES {
-            let signed = authority.sign(node, &[address.to_string(), "localhost".into()], validity).expect("a certificate");
+            let signed = authority
+                .sign(node, &[address.to_string(), "localhost".into()], validity)
+                .expect("a certificate");
             write(format!("{node}.pem"), &signed.certificate);
             write(format!("{node}-key.pem"), &signed.key);
         }
@@ -44,8 +49,12 @@ impl Certificates {
     /// The options by which a node uses its own.
     #[must_use]
     pub fn options(&self, node: &str) -> [String; 3] {
-        [("cert", format!("{node}.pem")), ("key", format!("{node}-key.pem")), ("ca", "ca.pem".into())]
-            .map(|(option, file)| format!("--tls-{option}={}", self.file(&file).display()))
+        [
+            ("cert", format!("{node}.pem")),
+            ("key", format!("{node}-key.pem")),
+            ("ca", "ca.pem".into()),
+        ]
+        .map(|(option, file)| format!("--tls-{option}={}", self.file(&file).display()))
     }
 
     /// The authority's certificate.

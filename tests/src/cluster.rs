@@ -87,7 +87,10 @@ impl Heroes {
 
 /// Speaks with a node as it wants to be spoken with.
 fn api(address: SocketAddr, options: &Options) -> Api {
-    options.certificates.as_ref().map_or_else(|| Api::new(address), |certificates| Api::encrypted(address, certificates))
+    options
+        .certificates
+        .as_ref()
+        .map_or_else(|| Api::new(address), |certificates| Api::encrypted(address, certificates))
 }
 
 /// What a cluster stands on.
@@ -99,7 +102,13 @@ pub trait Ground: fmt::Debug + Send + Sync {
     /// Where the test reaches it.
     fn reached(&self, node: &str) -> SocketAddr;
     /// Starts it there.
-    fn start(&self, node: &str, arguments: &[String], environment: &[(&str, &str)], log: PathBuf) -> Process;
+    fn start(
+        &self,
+        node: &str,
+        arguments: &[String],
+        environment: &[(&str, &str)],
+        log: PathBuf,
+    ) -> Process;
 }
 
 /// One address of this machine for all nodes.
@@ -119,7 +128,13 @@ impl Ground for Loopback {
         self.listens(node)
     }
 
-    fn start(&self, node: &str, arguments: &[String], environment: &[(&str, &str)], log: PathBuf) -> Process {
+    fn start(
+        &self,
+        node: &str,
+        arguments: &[String],
+        environment: &[(&str, &str)],
+        log: PathBuf,
+    ) -> Process {
         Process::start(node, arguments, environment, log)
     }
 }
@@ -201,17 +216,35 @@ impl Cluster {
     }
 
     fn launch(&mut self, node: &'static str) {
-        let Options { city_gossip, dispatch_gossip, poll, patrol, fight, max_restarts, ref environment, ref dispatch, ref certificates } =
-            self.options;
-        let environment: Vec<(&str, &str)> = environment.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        let Options {
+            city_gossip,
+            dispatch_gossip,
+            poll,
+            patrol,
+            fight,
+            max_restarts,
+            ref environment,
+            ref dispatch,
+            ref certificates,
+        } = self.options;
+        let environment: Vec<(&str, &str)> =
+            environment.iter().map(|(name, value)| (*name, value.as_str())).collect();
         let mut arguments = vec![format!("--listen={}", self.ground.listens(node))];
-        arguments.extend(NODES.into_iter().filter(|peer| *peer != node).map(|peer| format!("--peer={peer}={}", self.ground.dialled(peer))));
+        arguments.extend(
+            NODES
+                .into_iter()
+                .filter(|peer| *peer != node)
+                .map(|peer| format!("--peer={peer}={}", self.ground.dialled(peer))),
+        );
         // The same choices in every run; what differs from run to run is timing.
         arguments.push(format!("--seed={}", port(node)));
         arguments.extend(certificates.iter().flat_map(|certificates| certificates.options(node)));
         arguments.extend(if node == "dispatch" { dispatch.clone() } else { Vec::new() });
         arguments.extend(match node {
-            "dispatch" => vec![format!("--gossip-interval={dispatch_gossip}"), format!("--poll-interval={poll}")],
+            "dispatch" => vec![
+                format!("--gossip-interval={dispatch_gossip}"),
+                format!("--poll-interval={poll}"),
+            ],
             _ => vec![
                 format!("--gossip-interval={city_gossip}"),
                 format!("--patrol-interval={patrol}"),
@@ -355,16 +388,25 @@ impl Cluster {
     /// When that does not come about.
     #[track_caller]
     pub fn wait_until_held(&self, heroes: &Heroes, cities: &[&'static str]) {
-        wait_until(&format!("{} heroes are held by {cities:?}", heroes.living.len()), HANG_TIMEOUT, || {
-            for city in cities {
-                let seen = self.api.city(city);
-                let held: BTreeMap<String, String> = seen.heroes.into_iter().map(|hero| (hero.id, hero.location)).collect();
-                ensure(held == heroes.living, || format!("{city}: {}", difference(&held, heroes)))?;
-                // Fewer, where all have heard of a death and its tombstone is collected.
-                ensure(seen.tombstones <= heroes.dead.len() as u64, || format!("{city} has {} tombstones", seen.tombstones))?;
-            }
-            self.agree(&[cities, &["dispatch"]].concat())
-        });
+        wait_until(
+            &format!("{} heroes are held by {cities:?}", heroes.living.len()),
+            HANG_TIMEOUT,
+            || {
+                for city in cities {
+                    let seen = self.api.city(city);
+                    let held: BTreeMap<String, String> =
+                        seen.heroes.into_iter().map(|hero| (hero.id, hero.location)).collect();
+                    ensure(held == heroes.living, || {
+                        format!("{city}: {}", difference(&held, heroes))
+                    })?;
+                    // Fewer, where all have heard of a death and its tombstone is collected.
+                    ensure(seen.tombstones <= heroes.dead.len() as u64, || {
+                        format!("{city} has {} tombstones", seen.tombstones)
+                    })?;
+                }
+                self.agree(&[cities, &["dispatch"]].concat())
+            },
+        );
         if cities.len() == CITIES.len() {
             self.wait_converged();
         }
@@ -372,7 +414,8 @@ impl Cluster {
 
     fn agree(&self, nodes: &[&str]) -> Result<(), String> {
         let all = self.api.nodes();
-        let prints: BTreeMap<&str, &str> = nodes.iter().map(|name| (*name, all[*name].fingerprint.as_str())).collect();
+        let prints: BTreeMap<&str, &str> =
+            nodes.iter().map(|name| (*name, all[*name].fingerprint.as_str())).collect();
         let distinct: BTreeSet<&str> = prints.values().copied().collect();
         ensure(distinct.len() == 1, || format!("{prints:?}"))
     }

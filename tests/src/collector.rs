@@ -6,7 +6,9 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
 
-use opentelemetry_proto::tonic::collector::trace::v1::{ExportTraceServiceRequest, ExportTraceServiceResponse};
+use opentelemetry_proto::tonic::collector::trace::v1::{
+    ExportTraceServiceRequest, ExportTraceServiceResponse,
+};
 use opentelemetry_proto::tonic::common::v1::{KeyValue, any_value::Value};
 use opentelemetry_proto::tonic::trace::v1::span::SpanKind;
 use opentelemetry_proto::tonic::trace::v1::status::StatusCode;
@@ -62,7 +64,8 @@ impl Collector {
     /// When there is no port for it.
     #[must_use]
     pub fn start() -> Self {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("the system has a free port");
+        let listener =
+            TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("the system has a free port");
         let address = listener.local_addr().expect("a bound socket has an address");
         let taken = Arc::new(Taken::default());
         let keeps = Arc::clone(&taken);
@@ -141,7 +144,11 @@ fn serve(stream: TcpStream, taken: &Taken) -> io::Result<()> {
             "200 OK"
         };
         let answer = ExportTraceServiceResponse::default().encode_to_vec();
-        write!(reader.get_mut(), "HTTP/1.1 {status}\r\ncontent-type: application/x-protobuf\r\ncontent-length: {}\r\n\r\n", answer.len())?;
+        write!(
+            reader.get_mut(),
+            "HTTP/1.1 {status}\r\ncontent-type: application/x-protobuf\r\ncontent-length: {}\r\n\r\n",
+            answer.len()
+        )?;
         reader.get_mut().write_all(&answer)?;
     }
 }
@@ -150,19 +157,28 @@ fn spans(batch: ExportTraceServiceRequest) -> Vec<Span> {
     let mut spans = Vec::new();
     for of_one in batch.resource_spans {
         let resource = texts(&of_one.resource.unwrap_or_default().attributes);
-        let service = resource.iter().find(|(name, _)| name == "service.name").map(|(_, value)| value.clone()).unwrap_or_default();
-        spans.extend(of_one.scope_spans.into_iter().flat_map(|scope| scope.spans).map(|span| Span {
-            service: service.clone(),
-            resource: resource.clone(),
-            trace: hex(&span.trace_id),
-            id: hex(&span.span_id),
-            parent: hex(&span.parent_span_id),
-            kind: span.kind(),
-            failed: span.status.as_ref().is_some_and(|status| status.code() == StatusCode::Error),
-            attributes: texts(&span.attributes),
-            began_ns: span.start_time_unix_nano,
-            ended_ns: span.end_time_unix_nano,
-            name: span.name,
+        let service = resource
+            .iter()
+            .find(|(name, _)| name == "service.name")
+            .map(|(_, value)| value.clone())
+            .unwrap_or_default();
+        spans.extend(of_one.scope_spans.into_iter().flat_map(|scope| scope.spans).map(|span| {
+            Span {
+                service: service.clone(),
+                resource: resource.clone(),
+                trace: hex(&span.trace_id),
+                id: hex(&span.span_id),
+                parent: hex(&span.parent_span_id),
+                kind: span.kind(),
+                failed: span
+                    .status
+                    .as_ref()
+                    .is_some_and(|status| status.code() == StatusCode::Error),
+                attributes: texts(&span.attributes),
+                began_ns: span.start_time_unix_nano,
+                ended_ns: span.end_time_unix_nano,
+                name: span.name,
+            }
         }));
     }
     spans
@@ -179,7 +195,9 @@ fn texts(attributes: &[KeyValue]) -> Vec<(String, String)> {
         | Value::BytesValue(_)
         | Value::StringValueStrindex(_) => format!("{value:?}"),
     };
-    let value = |pair: &KeyValue| pair.value.as_ref().and_then(|value| value.value.as_ref()).map(text).unwrap_or_default();
+    let value = |pair: &KeyValue| {
+        pair.value.as_ref().and_then(|value| value.value.as_ref()).map(text).unwrap_or_default()
+    };
     attributes.iter().map(|pair| (pair.key.clone(), value(pair))).collect()
 }
 

@@ -47,14 +47,27 @@ impl Exposition {
     pub fn parse(text: &str) -> Self {
         let mut families: BTreeMap<String, Family> = BTreeMap::new();
         for line in text.lines().filter(|line| !line.is_empty()) {
-            if let Some((name, help)) = line.strip_prefix("# HELP ").and_then(|rest| rest.split_once(' ')) {
+            if let Some((name, help)) =
+                line.strip_prefix("# HELP ").and_then(|rest| rest.split_once(' '))
+            {
                 help.clone_into(&mut families.entry(name.to_owned()).or_default().help);
-            } else if let Some((name, kind)) = line.strip_prefix("# TYPE ").and_then(|rest| rest.split_once(' ')) {
+            } else if let Some((name, kind)) =
+                line.strip_prefix("# TYPE ").and_then(|rest| rest.split_once(' '))
+            {
                 kind.clone_into(&mut families.entry(name.to_owned()).or_default().kind);
             } else {
-                let sample = Sample::parse(line).unwrap_or_else(|| panic!("no line of metrics: {line:?}"));
-                let family = if families.contains_key(&sample.name) { sample.name.clone() } else { family_of(&sample.name) };
-                families.get_mut(&family).unwrap_or_else(|| panic!("{family} has no type before {line:?}")).samples.push(sample);
+                let sample =
+                    Sample::parse(line).unwrap_or_else(|| panic!("no line of metrics: {line:?}"));
+                let family = if families.contains_key(&sample.name) {
+                    sample.name.clone()
+                } else {
+                    family_of(&sample.name)
+                };
+                families
+                    .get_mut(&family)
+                    .unwrap_or_else(|| panic!("{family} has no type before {line:?}"))
+                    .samples
+                    .push(sample);
             }
         }
         Self { text: text.to_owned(), families }
@@ -63,25 +76,40 @@ impl Exposition {
     /// The sum of all samples of this name that have these labels; 0 where there are none.
     #[must_use]
     pub fn sum(&self, name: &str, labels: &[(&str, &str)]) -> f64 {
-        let has = |sample: &&Sample| labels.iter().all(|(label, value)| sample.labels.get(*label).is_some_and(|held| held == value));
+        let has = |sample: &&Sample| {
+            labels
+                .iter()
+                .all(|(label, value)| sample.labels.get(*label).is_some_and(|held| held == value))
+        };
         self.samples(name).filter(has).map(|sample| sample.value).sum()
     }
 
     /// The samples of this name, which may be a part of a histogram.
     pub fn samples<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a Sample> {
-        self.families.values().flat_map(|family| &family.samples).filter(move |sample| sample.name == name)
+        self.families
+            .values()
+            .flat_map(|family| &family.samples)
+            .filter(move |sample| sample.name == name)
     }
 
     /// All names of samples.
     #[must_use]
     pub fn names(&self) -> BTreeSet<&str> {
-        self.families.values().flat_map(|family| &family.samples).map(|sample| sample.name.as_str()).collect()
+        self.families
+            .values()
+            .flat_map(|family| &family.samples)
+            .map(|sample| sample.name.as_str())
+            .collect()
     }
 }
 
 /// The metric that a part of a histogram belongs to.
 fn family_of(name: &str) -> String {
-    ["_bucket", "_sum", "_count"].into_iter().find_map(|part| name.strip_suffix(part)).unwrap_or(name).to_owned()
+    ["_bucket", "_sum", "_count"]
+        .into_iter()
+        .find_map(|part| name.strip_suffix(part))
+        .unwrap_or(name)
+        .to_owned()
 }
 
 impl Sample {
@@ -130,13 +158,15 @@ mod tests {
         let exposition = Exposition::parse(text);
         let labels = &exposition.families["a_total"].samples[0].labels;
         assert_eq!((labels["x"].as_str(), labels["y"].as_str()), ("q\" s\\ n\n,}", "2"));
-        assert_eq!((exposition.sum("a_total", &[("y", "2")]), exposition.sum("a_total", &[])), (7.0, 8.5));
+        assert_eq!(
+            (exposition.sum("a_total", &[("y", "2")]), exposition.sum("a_total", &[])),
+            (7.0, 8.5)
+        );
     }
 
     #[test]
     fn parts_of_a_histogram_belong_to_it() {
-        let text =
-            "# HELP h_seconds Help.\n# TYPE h_seconds histogram\nh_seconds_bucket{le=\"+Inf\"} 2\nh_seconds_sum 3\nh_seconds_count 2\n";
+        let text = "# HELP h_seconds Help.\n# TYPE h_seconds histogram\nh_seconds_bucket{le=\"+Inf\"} 2\nh_seconds_sum 3\nh_seconds_count 2\n";
         assert_eq!(Exposition::parse(text).families["h_seconds"].samples.len(), 3);
     }
 }

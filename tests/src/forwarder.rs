@@ -89,11 +89,17 @@ impl Forwarder {
     /// When this machine cannot do it; `scripts/network` says why.
     #[must_use]
     pub fn between(network: &Network, faults: Faults, seed: u64) -> Self {
-        let shared = Arc::new(Shared { faults: Mutex::new(faults), done: Mutex::default(), stop: AtomicBool::new(false) });
+        let shared = Arc::new(Shared {
+            faults: Mutex::new(faults),
+            done: Mutex::default(),
+            stop: AtomicBool::new(false),
+        });
         let ports = NODES.into_iter().zip(1..).map(|(node, number)| {
             let address = Ipv4Addr::new(10, 1, 0, number);
             let host = network.host(node);
-            let device = host.on(|| DeviceBuilder::new().name("bad0").enable(false).build_sync()).expect("root may make network devices");
+            let device = host
+                .on(|| DeviceBuilder::new().name("bad0").enable(false).build_sync())
+                .expect("root may make network devices");
             device.set_nonblocking(true).expect("a device can be asked without waiting");
             host.run(&format!("ip addr add {address}/24 dev bad0"));
             host.run(&format!("ip link set bad0 mtu {MTU} up"));
@@ -168,10 +174,17 @@ struct Lines {
 impl Lines {
     fn run(mut self) {
         while !self.shared.stop.load(Ordering::Relaxed) {
-            let next = self.queue.peek().map_or(IDLE, |Reverse(packet)| packet.due.saturating_sub(self.watch.elapsed()).min(IDLE));
+            let next = self.queue.peek().map_or(IDLE, |Reverse(packet)| {
+                packet.due.saturating_sub(self.watch.elapsed()).min(IDLE)
+            });
             // Rounded up: too early would only mean to ask again.
-            let timeout = PollTimeout::try_from(next.as_micros().div_ceil(1_000)).expect("less than a minute");
-            let mut waiting: Vec<PollFd> = self.ports.iter().map(|port| PollFd::new(port.device.as_fd(), PollFlags::POLLIN)).collect();
+            let timeout = PollTimeout::try_from(next.as_micros().div_ceil(1_000))
+                .expect("less than a minute");
+            let mut waiting: Vec<PollFd> = self
+                .ports
+                .iter()
+                .map(|port| PollFd::new(port.device.as_fd(), PollFlags::POLLIN))
+                .collect();
             poll(&mut waiting, timeout).expect("devices can be waited for");
             let faults = lock(&self.shared.faults).clone();
             let mut done = Done::default();
@@ -206,7 +219,13 @@ impl Lines {
             for _ in 0..1 + usize::from(twice) {
                 let delay = Duration::from_millis(self.rng.random_range(faults.delay_ms.clone()));
                 self.sent += 1;
-                let packet = Packet { due: self.watch.elapsed() + delay, number: self.sent, from, to, bytes: bytes.clone() };
+                let packet = Packet {
+                    due: self.watch.elapsed() + delay,
+                    number: self.sent,
+                    from,
+                    to,
+                    bytes: bytes.clone(),
+                };
                 self.queue.push(Reverse(packet));
             }
         }
@@ -260,9 +279,18 @@ mod tests {
 
     #[test]
     fn what_is_due_first_comes_first_and_equals_keep_their_order() {
-        let packet = |due, number| Reverse(Packet { due: Duration::from_millis(due), number, from: 0, to: 1, bytes: Vec::new() });
+        let packet = |due, number| {
+            Reverse(Packet {
+                due: Duration::from_millis(due),
+                number,
+                from: 0,
+                to: 1,
+                bytes: Vec::new(),
+            })
+        };
         let mut queue = BinaryHeap::from([packet(70, 1), packet(50, 2), packet(50, 3)]);
-        let order: Vec<u64> = std::iter::from_fn(|| queue.pop()).map(|Reverse(packet)| packet.number).collect();
+        let order: Vec<u64> =
+            std::iter::from_fn(|| queue.pop()).map(|Reverse(packet)| packet.number).collect();
         assert_eq!(order, [2, 3, 1]);
     }
 }

@@ -69,8 +69,19 @@ impl Launched {
             ("SUPERHERO_FIGHT_INTERVAL", options.fight),
         ];
         let host = format!("--host={address}");
-        let launcher = Process::start("superhero-cluster", &[host], &environment, logs.path().join("launcher.log"));
-        Self { cluster: Cluster::at(Arc::new(Loopback(address)), options), launcher, address, temporary, _logs: logs }
+        let launcher = Process::start(
+            "superhero-cluster",
+            &[host],
+            &environment,
+            logs.path().join("launcher.log"),
+        );
+        Self {
+            cluster: Cluster::at(Arc::new(Loopback(address)), options),
+            launcher,
+            address,
+            temporary,
+            _logs: logs,
+        }
     }
 
     /// The processes of this cluster that run, whoever started them.
@@ -86,7 +97,8 @@ impl Launched {
     #[track_caller]
     pub fn signal(&self, node: &str, signal: Signal) {
         let processes = self.processes();
-        let id = processes.get(node).unwrap_or_else(|| panic!("{node} does not run, but {processes:?}"));
+        let id =
+            processes.get(node).unwrap_or_else(|| panic!("{node} does not run, but {processes:?}"));
         signal::kill(*id, signal).expect("one may signal one's own processes");
     }
 
@@ -155,7 +167,8 @@ fn ask(socket: &Path, request: &[u8]) -> std::io::Result<String> {
     let mut answer = Vec::new();
     match stream.read_to_end(&mut answer) {
         // What it did not care to read any more, it leaves unread.
-        Err(error) if error.kind() == std::io::ErrorKind::ConnectionReset && !answer.is_empty() => {}
+        Err(error) if error.kind() == std::io::ErrorKind::ConnectionReset && !answer.is_empty() => {
+        }
         read => drop(read?),
     }
     Ok(String::from_utf8_lossy(&answer).into_owned())

@@ -77,39 +77,58 @@ impl Link {
     ) -> Result<Self, String> {
         let mut roots = RootCertStore::empty();
         roots.add(certificates.authority()).expect("an authority");
-        let builder = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
-            .with_safe_default_protocol_versions()
-            .expect("versions that this provider has")
-            .with_root_certificates(roots);
+        let builder =
+            ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+                .with_safe_default_protocol_versions()
+                .expect("versions that this provider has")
+                .with_root_certificates(roots);
         let config = match me {
             None => builder.with_no_client_auth(),
             Some(me) => {
-                let certificate = CertificateDer::from_pem_file(certificates.file(&format!("{me}.pem"))).expect("a certificate");
-                let key = PrivateKeyDer::from_pem_file(certificates.file(&format!("{me}-key.pem"))).expect("a key");
-                builder.with_client_auth_cert(vec![certificate], key).expect("a certificate and its key")
+                let certificate =
+                    CertificateDer::from_pem_file(certificates.file(&format!("{me}.pem")))
+                        .expect("a certificate");
+                let key = PrivateKeyDer::from_pem_file(certificates.file(&format!("{me}-key.pem")))
+                    .expect("a key");
+                builder
+                    .with_client_auth_cert(vec![certificate], key)
+                    .expect("a certificate and its key")
             }
         };
         let name = ServerName::try_from(name.to_owned()).expect("a name");
-        let mut connection = ClientConnection::new(Arc::new(config), name).expect("a configuration that can be used");
+        let mut connection = ClientConnection::new(Arc::new(config), name)
+            .expect("a configuration that can be used");
         let mut stream = connect(address);
         while connection.is_handshaking() {
             connection.complete_io(&mut stream).map_err(|error| error.to_string())?;
         }
-        Self::over(Box::new(StreamOwned::new(connection, stream)), address, path, &[]).map_err(|why| match why {
-            NotOpened::Refused(status) => status.to_string(),
-            NotOpened::Broken(why) => why,
-        })
+        Self::over(Box::new(StreamOwned::new(connection, stream)), address, path, &[]).map_err(
+            |why| match why {
+                NotOpened::Refused(status) => status.to_string(),
+                NotOpened::Broken(why) => why,
+            },
+        )
     }
 
-    fn over(stream: Box<dyn Connection>, address: SocketAddr, path: &str, headers: &[(&str, &str)]) -> Result<Self, NotOpened> {
-        let mut request = format!("ws://{address}{path}").into_client_request().expect("a valid address");
+    fn over(
+        stream: Box<dyn Connection>,
+        address: SocketAddr,
+        path: &str,
+        headers: &[(&str, &str)],
+    ) -> Result<Self, NotOpened> {
+        let mut request =
+            format!("ws://{address}{path}").into_client_request().expect("a valid address");
         for (name, value) in headers {
             let name = HeaderName::from_bytes(name.as_bytes()).expect("a valid header name");
-            request.headers_mut().insert(name, HeaderValue::from_str(value).expect("a valid header value"));
+            request
+                .headers_mut()
+                .insert(name, HeaderValue::from_str(value).expect("a valid header value"));
         }
         match tungstenite::client(request, stream) {
             Ok((socket, _)) => Ok(Self { socket }),
-            Err(HandshakeError::Failure(Error::Http(response))) => Err(NotOpened::Refused(response.status().as_u16())),
+            Err(HandshakeError::Failure(Error::Http(response))) => {
+                Err(NotOpened::Refused(response.status().as_u16()))
+            }
             Err(error) => Err(NotOpened::Broken(error.to_string())),
         }
     }
@@ -121,7 +140,8 @@ impl Link {
     #[track_caller]
     #[must_use]
     pub fn to_node(address: SocketAddr) -> Self {
-        Self::open(address, "/cluster", &[]).unwrap_or_else(|status| panic!("{address} refuses a WebSocket: {status}"))
+        Self::open(address, "/cluster", &[])
+            .unwrap_or_else(|status| panic!("{address} refuses a WebSocket: {status}"))
     }
 
     /// Links to a node as the member `name`, which must not be linked to it otherwise.
@@ -149,10 +169,14 @@ impl Link {
     pub fn introduce(&mut self, hello: &[u8], cookie: &str) -> Result<Welcome, Ending> {
         self.send(hello.to_vec());
         let theirs = self.receive()?;
-        let (secret, occasion) = (Secret::new(shared::well_known::SECRET_DOMAIN, cookie), [hello, &theirs[..]]);
+        let (secret, occasion) =
+            (Secret::new(shared::well_known::SECRET_DOMAIN, cookie), [hello, &theirs[..]]);
         self.send(secret.prove(Purpose::DIALLING, &occasion).to_vec());
         let welcome = Welcome::decode(&self.receive()?).expect("a node welcomes, or closes");
-        assert!(secret.is_proved(Purpose::LISTENING, &occasion, &welcome.proof), "the node does not know the cookie");
+        assert!(
+            secret.is_proved(Purpose::LISTENING, &occasion, &welcome.proof),
+            "the node does not know the cookie"
+        );
         Ok(welcome)
     }
 
@@ -185,7 +209,12 @@ impl Link {
                     let _ = self.socket.flush();
                     return Err(Ending::Closed(close.code.into(), close.reason.to_string()));
                 }
-                Err(Error::Io(error)) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) => {
+                Err(Error::Io(error))
+                    if matches!(
+                        error.kind(),
+                        io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut
+                    ) =>
+                {
                     panic!("the other end of the WebSocket said nothing for {HANG_TIMEOUT:?}")
                 }
                 Ok(Message::Close(None)) | Err(_) => return Err(Ending::Gone),
@@ -234,7 +263,8 @@ impl Link {
 
 #[track_caller]
 fn connect(address: SocketAddr) -> TcpStream {
-    let stream = TcpStream::connect(address).unwrap_or_else(|error| panic!("connecting to {address}: {error}"));
+    let stream = TcpStream::connect(address)
+        .unwrap_or_else(|error| panic!("connecting to {address}: {error}"));
     stream.set_read_timeout(Some(HANG_TIMEOUT)).expect("a timeout above zero");
     stream.set_write_timeout(Some(HANG_TIMEOUT)).expect("a timeout above zero");
     stream
@@ -243,7 +273,10 @@ fn connect(address: SocketAddr) -> TcpStream {
 /// The hello of a node.
 #[must_use]
 pub fn hello(name: &str, incarnation: u64) -> Vec<u8> {
-    let node = Origin { node: name.parse().expect("a valid node name"), incarnation: Incarnation(incarnation) };
+    let node = Origin {
+        node: name.parse().expect("a valid node name"),
+        incarnation: Incarnation(incarnation),
+    };
     Hello { node, joined: false, nonce: rand::random() }.encode()
 }
 

@@ -130,7 +130,8 @@ impl Load {
     /// What became of all requests so far.
     #[must_use]
     pub fn requests(&self) -> Requests {
-        let [saved, refused, unknown] = [&self.told, &self.refused, &self.unknown].map(|count| count.load(Ordering::Relaxed));
+        let [saved, refused, unknown] =
+            [&self.told, &self.refused, &self.unknown].map(|count| count.load(Ordering::Relaxed));
         Requests { saved, refused, unknown }
     }
 
@@ -162,12 +163,22 @@ impl Load {
             ensure(up && looks.len() == NODES.len(), || format!("{nodes:?}"))?;
             for Look { life, map, vector, tombstones } in &looks {
                 ensure(vector.is_some(), || format!("{life} changes"))?;
-                ensure(map.fingerprint() == looks[0].map.fingerprint(), || format!("{life} holds other heroes"))?;
-                ensure(*tombstones <= tombstones_max, || format!("{life} holds {tombstones} tombstones"))?;
+                ensure(map.fingerprint() == looks[0].map.fingerprint(), || {
+                    format!("{life} holds other heroes")
+                })?;
+                ensure(*tombstones <= tombstones_max, || {
+                    format!("{life} holds {tombstones} tombstones")
+                })?;
             }
             for node in nodes.values() {
-                let small = node.version_vector.len() <= NODES.len() && node.closed_before.len() <= NODES.len();
-                ensure(small, || format!("{} covers {:?}, {:?}", node.name, node.version_vector, node.closed_before))?;
+                let small = node.version_vector.len() <= NODES.len()
+                    && node.closed_before.len() <= NODES.len();
+                ensure(small, || {
+                    format!(
+                        "{} covers {:?}, {:?}",
+                        node.name, node.version_vector, node.closed_before
+                    )
+                })?;
             }
             let verdict = cluster.api.get("/api/v1/verdict").expect(200).json();
             ensure(verdict["converged"] == true, || verdict.to_string()).map(|()| looks)
@@ -181,7 +192,9 @@ impl Load {
     #[must_use]
     pub fn fates(&self, at_rest: &[Look]) -> Fates {
         let mut audit = lock(&self.audit);
-        let fates = audit.look(at_rest).and_then(|()| audit.rest(at_rest, self.dispatch.load(Ordering::SeqCst)));
+        let fates = audit
+            .look(at_rest)
+            .and_then(|()| audit.rest(at_rest, self.dispatch.load(Ordering::SeqCst)));
         fates.unwrap_or_else(|text| panic!("{text}"))
     }
 
@@ -202,7 +215,12 @@ impl Load {
     }
 
     fn ask(&self, api: &Api, method: &str, path: &str, body: &serde_json::Value) -> Told {
-        let reply = api.try_request(method, path, &[("content-type", "application/json")], body.to_string().as_bytes());
+        let reply = api.try_request(
+            method,
+            path,
+            &[("content-type", "application/json")],
+            body.to_string().as_bytes(),
+        );
         let told = match reply {
             Err(_) => Told::Unknown,
             Ok(reply) if matches!(reply.status, 200 | 201 | 204) => Told::Saved(reply),
@@ -210,8 +228,13 @@ impl Load {
                 let problem = reply.json();
                 let detail = problem["detail"].as_str().unwrap_or_default();
                 match (reply.status, problem["type"].as_str().unwrap_or_default()) {
-                    (503, "outcome_unknown" | "no_answer") if detail.contains("not known") => Told::Unknown,
-                    (503, "no_answer" | "joining") | (404, "unknown_hero") | (409, "not_heard_of") | (410, "terminated") => Told::Refused,
+                    (503, "outcome_unknown" | "no_answer") if detail.contains("not known") => {
+                        Told::Unknown
+                    }
+                    (503, "no_answer" | "joining")
+                    | (404, "unknown_hero")
+                    | (409, "not_heard_of")
+                    | (410, "terminated") => Told::Refused,
                     _ => {
                         self.claim(Err(format!("{method} {path}: {reply:?}")));
                         Told::Refused
@@ -241,7 +264,9 @@ impl Load {
             let mortals = lock(&self.heroes).iter().filter(|hero| !Audit::lasts(**hero)).count();
             let hero = lock(&self.heroes).choose(rng).copied();
             let told = match (rng.random_range(0..10), hero) {
-                (0..2, Some(hero)) if mortals >= self.mortals && !Audit::lasts(hero) => self.end(api, hero),
+                (0..2, Some(hero)) if mortals >= self.mortals && !Audit::lasts(hero) => {
+                    self.end(api, hero)
+                }
                 (0..2, _) if mortals < self.mortals => self.create(api, rng),
                 (_, Some(hero)) => self.assign(api, hero, rng),
                 (_, None) => self.create(api, rng),
@@ -254,14 +279,21 @@ impl Load {
 
     /// Nothing is known of a dispatch that is not there; one that is answers at once.
     fn wait_for_dispatch(&self, api: &Api) {
-        wait_until("dispatch answers", HANG_TIMEOUT, || match api.try_request("GET", "/healthz", &[], &[]) {
-            Err(error) if self.goes_on() => Err(error),
-            Err(_) | Ok(_) => Ok(()),
+        wait_until("dispatch answers", HANG_TIMEOUT, || {
+            match api.try_request("GET", "/healthz", &[], &[]) {
+                Err(error) if self.goes_on() => Err(error),
+                Err(_) | Ok(_) => Ok(()),
+            }
         });
     }
 
     fn create(&self, api: &Api, rng: &mut ChaCha8Rng) -> Told {
-        let told = self.ask(api, "POST", "/api/v1/heroes", &json!({ "name": format!("Hero {}", rng.random::<u32>()) }));
+        let told = self.ask(
+            api,
+            "POST",
+            "/api/v1/heroes",
+            &json!({ "name": format!("Hero {}", rng.random::<u32>()) }),
+        );
         if let Told::Saved(reply) = &told {
             let key = self.saved(reply);
             lock(&self.heroes).push(key);
@@ -270,11 +302,20 @@ impl Load {
     }
 
     fn assign(&self, api: &Api, hero: HeroId, rng: &mut ChaCha8Rng) -> Told {
-        self.move_to(api, hero, ["home", "gotham", "metropolis", "capitol"].choose(rng).expect("there are four"))
+        self.move_to(
+            api,
+            hero,
+            ["home", "gotham", "metropolis", "capitol"].choose(rng).expect("there are four"),
+        )
     }
 
     fn move_to(&self, api: &Api, hero: HeroId, place: &str) -> Told {
-        let told = self.ask(api, "PUT", &format!("/api/v1/heroes/{hero}/location"), &json!({ "location": place }));
+        let told = self.ask(
+            api,
+            "PUT",
+            &format!("/api/v1/heroes/{hero}/location"),
+            &json!({ "location": place }),
+        );
         if let Told::Saved(reply) = &told {
             self.saved(reply);
         }

@@ -16,7 +16,9 @@ static TAKEN: AtomicU32 = AtomicU32::new(0);
 /// An address that nobody else uses: derived from the process id and a counter.
 #[must_use]
 pub fn own_address() -> Ipv4Addr {
-    nth_address(process::id().wrapping_mul(PER_PROCESS).wrapping_add(TAKEN.fetch_add(1, Ordering::Relaxed)))
+    nth_address(
+        process::id().wrapping_mul(PER_PROCESS).wrapping_add(TAKEN.fetch_add(1, Ordering::Relaxed)),
+    )
 }
 
 fn nth_address(n: u32) -> Ipv4Addr {
@@ -32,12 +34,14 @@ mod tests {
 
     #[test]
     fn neighbours_get_different_addresses_that_can_be_bound() {
-        let some: std::collections::BTreeSet<Ipv4Addr> = (4_000_000..4_100_000).map(nth_address).collect();
+        let some: std::collections::BTreeSet<Ipv4Addr> =
+            (4_000_000..4_100_000).map(nth_address).collect();
         assert_eq!(some.len(), 100_000);
         assert!(some.iter().chain([&nth_address(0), &nth_address(u32::MAX)]).all(|address| {
             let [first, second, _, fourth] = address.octets();
             first == 127 && (2..=250).contains(&second) && (1..=254).contains(&fourth)
         }));
-        std::net::TcpListener::bind((own_address(), 0)).expect("every address of 127.0.0.0/8 is this machine");
+        std::net::TcpListener::bind((own_address(), 0))
+            .expect("every address of 127.0.0.0/8 is this machine");
     }
 }

@@ -42,7 +42,9 @@ impl Host {
     /// A host with nothing but loopback.
     fn new(name: &str) -> Self {
         let namespace = in_a_thread(|| {
-            unshare(CloneFlags::CLONE_NEWNET).expect("root may have a network of its own: scripts/network says what else is needed");
+            unshare(CloneFlags::CLONE_NEWNET).expect(
+                "root may have a network of its own: scripts/network says what else is needed",
+            );
             File::open("/proc/thread-self/ns/net").expect("every thread has a network")
         });
         let host = Self { name: name.to_owned(), namespace };
@@ -71,7 +73,12 @@ impl Host {
     #[track_caller]
     fn run_with(&self, command: &str, input: &str) -> String {
         let Output { status, stdout, stderr } = self.on(|| execute(command, input));
-        assert!(status.success(), "{}: {command}\n{input}{}", self.name, String::from_utf8_lossy(&stderr));
+        assert!(
+            status.success(),
+            "{}: {command}\n{input}{}",
+            self.name,
+            String::from_utf8_lossy(&stderr)
+        );
         String::from_utf8_lossy(&stdout).into_owned()
     }
 
@@ -96,7 +103,9 @@ fn execute(command: &str, input: &str) -> Output {
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
-        .unwrap_or_else(|error| panic!("starting {program}: {error}; scripts/setup test installs it"));
+        .unwrap_or_else(|error| {
+            panic!("starting {program}: {error}; scripts/setup test installs it")
+        });
     let mut stdin = child.stdin.take().expect("it was piped");
     // Who does not read its input has failed, and says so.
     let _ = stdin.write_all(input.as_bytes());
@@ -126,15 +135,22 @@ impl Network {
         switch.run("ip link add name switch type bridge");
         switch.run(&format!("ip addr add {SWITCH}/24 dev switch"));
         switch.run("ip link set switch up");
-        let hosts: BTreeMap<&'static str, Host> = NODES.into_iter().map(|node| (node, Host::new(node))).collect();
+        let hosts: BTreeMap<&'static str, Host> =
+            NODES.into_iter().map(|node| (node, Host::new(node))).collect();
         for (node, host) in &hosts {
-            switch.run(&format!("ip link add name {node} type veth peer name eth0 netns {}", host.path()));
+            switch.run(&format!(
+                "ip link add name {node} type veth peer name eth0 netns {}",
+                host.path()
+            ));
             switch.run(&format!("ip link set {node} master switch up"));
             host.run(&format!("ip addr add {}/24 dev eth0", home(node)));
             host.run("ip link set eth0 up");
         }
         switch.run("nft add table bridge cut");
-        switch.run_with("nft -f -", "add chain bridge cut forward { type filter hook forward priority 0; }\n");
+        switch.run_with(
+            "nft -f -",
+            "add chain bridge cut forward { type filter hook forward priority 0; }\n",
+        );
         setns(&switch.namespace, CloneFlags::CLONE_NEWNET).expect("root may go to any network");
 
         let files = tempfile::tempdir().expect("a temporary directory can be made");
@@ -179,7 +195,8 @@ impl Network {
             // Only what is spoken in IP: whose cable is plugged in is still known, so nobody is told that nobody is there.
             format!("add rule bridge cut forward meta protocol ip iifname \"{from}\" oifname \"{to}\" counter drop\n")
         });
-        let rules: String = std::iter::once("flush chain bridge cut forward\n".to_owned()).chain(rules).collect();
+        let rules: String =
+            std::iter::once("flush chain bridge cut forward\n".to_owned()).chain(rules).collect();
         self.switch.run_with("nft -f -", &rules);
     }
 
@@ -189,7 +206,10 @@ impl Network {
     /// When the rules cannot be set.
     pub fn isolate(&self, node: &str) {
         let others = || NODES.into_iter().filter(|other| *other != node);
-        let directions: Vec<(&str, &str)> = others().map(|other| (node, other)).chain(others().map(|other| (other, node))).collect();
+        let directions: Vec<(&str, &str)> = others()
+            .map(|other| (node, other))
+            .chain(others().map(|other| (other, node)))
+            .collect();
         self.cut(&directions);
     }
 
@@ -199,7 +219,10 @@ impl Network {
     /// When the rules cannot be read.
     pub fn heal(&self) -> Vec<u64> {
         let rules = self.switch.run("nft list chain bridge cut forward");
-        let counts = rules.split("counter packets ").skip(1).map(|rest| rest.split(' ').next().and_then(|count| count.parse().ok()));
+        let counts = rules
+            .split("counter packets ")
+            .skip(1)
+            .map(|rest| rest.split(' ').next().and_then(|count| count.parse().ok()));
         let dropped = counts.map(|count| count.expect("a counter shows a number")).collect();
         self.cut(&[]);
         dropped
@@ -246,17 +269,28 @@ impl Ground for Network {
         SocketAddr::from((home(node), port(node)))
     }
 
-    fn start(&self, node: &str, arguments: &[String], environment: &[(&str, &str)], log: PathBuf) -> Process {
+    fn start(
+        &self,
+        node: &str,
+        arguments: &[String],
+        environment: &[(&str, &str)],
+        log: PathBuf,
+    ) -> Process {
         self.host(node).on(|| {
             let nothing = None::<&str>;
             unshare(CloneFlags::CLONE_NEWNS).expect("root may have mounts of its own");
-            mount(nothing, "/", nothing, MsFlags::MS_REC | MsFlags::MS_PRIVATE, nothing).expect("root may keep its mounts to itself");
+            mount(nothing, "/", nothing, MsFlags::MS_REC | MsFlags::MS_PRIVATE, nothing)
+                .expect("root may keep its mounts to itself");
             for path in [HOSTS_FILE, SWITCH_FILE] {
                 let file = self.file(path);
-                mount(Some(&file), path, nothing, MsFlags::MS_BIND, nothing).unwrap_or_else(|error| panic!("mounting on {path}: {error}"));
+                mount(Some(&file), path, nothing, MsFlags::MS_BIND, nothing)
+                    .unwrap_or_else(|error| panic!("mounting on {path}: {error}"));
             }
-            let environment: Vec<(&str, &str)> =
-                environment.iter().copied().chain([("SUPERHERO_COOKIE", COOKIE), ("SUPERHERO_INSECURE", "true")]).collect();
+            let environment: Vec<(&str, &str)> = environment
+                .iter()
+                .copied()
+                .chain([("SUPERHERO_COOKIE", COOKIE), ("SUPERHERO_INSECURE", "true")])
+                .collect();
             Process::start(node, arguments, &environment, log)
         })
     }

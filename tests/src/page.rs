@@ -23,7 +23,9 @@ pub fn no_complaints(browser: &Browser, expected: &[&str]) {
     let mut complaints = browser.complaints();
     for part in expected {
         let found = complaints.iter().position(|complaint| complaint.contains(part));
-        complaints.remove(found.unwrap_or_else(|| panic!("the browser did not say {part:?}, but {complaints:?}")));
+        complaints.remove(
+            found.unwrap_or_else(|| panic!("the browser did not say {part:?}, but {complaints:?}")),
+        );
     }
     assert!(complaints.is_empty(), "{complaints:?}");
 }
@@ -37,7 +39,10 @@ pub fn row(browser: &Browser, name: &str) -> String {
          [row.querySelector('th')?.textContent.trim(), row.querySelector('td')?.parentElement.innerText])",
     );
     let rows = rows.as_array().cloned().unwrap_or_default();
-    rows.iter().find(|row| row[0] == name).map(|row| row[1].as_str().unwrap_or_default().to_owned()).unwrap_or_default()
+    rows.iter()
+        .find(|row| row[0] == name)
+        .map(|row| row[1].as_str().unwrap_or_default().to_owned())
+        .unwrap_or_default()
 }
 
 /// Waits until the row of the hero with this name is as wanted.
@@ -57,7 +62,12 @@ pub fn wait_row(browser: &Browser, name: &str, what: &str, wanted: impl Fn(&str)
 /// # Panics
 /// When that does not come about.
 #[track_caller]
-pub fn wait_verdict(cluster: &Cluster, browser: &Browser, what: &str, wanted: impl Fn(&serde_json::Value) -> bool) {
+pub fn wait_verdict(
+    cluster: &Cluster,
+    browser: &Browser,
+    what: &str,
+    wanted: impl Fn(&serde_json::Value) -> bool,
+) {
     wait_until(&format!("the verdict is {what}, on the page too"), HANG_TIMEOUT, || {
         let verdict = cluster.api.get("/api/v1/verdict").expect(200).json();
         ensure(wanted(&verdict), || verdict.to_string())?;

@@ -23,9 +23,17 @@ pub fn binary(name: &str) -> PathBuf {
     let program = std::env::current_exe().expect("a running program has a path");
     // Tests are built into PROFILE/deps, benchmarks beside the product's own binaries.
     let directory = program.parent().expect("a program stands in a directory");
-    let profile = if directory.ends_with("deps") { directory.parent().unwrap_or(directory) } else { directory };
+    let profile = if directory.ends_with("deps") {
+        directory.parent().unwrap_or(directory)
+    } else {
+        directory
+    };
     let path = profile.join(name);
-    assert!(path.is_file(), "{} is missing: run `cargo build --workspace --bins` first (make test does)", path.display());
+    assert!(
+        path.is_file(),
+        "{} is missing: run `cargo build --workspace --bins` first (make test does)",
+        path.display()
+    );
     path
 }
 
@@ -61,8 +69,17 @@ impl Process {
     /// # Panics
     /// When it cannot be started.
     #[must_use]
-    pub fn start(name: &str, arguments: &[String], environment: &[(&str, &str)], log: PathBuf) -> Self {
-        let file = OpenOptions::new().create(true).append(true).open(&log).expect("a log in a directory of our own can be opened");
+    pub fn start(
+        name: &str,
+        arguments: &[String],
+        environment: &[(&str, &str)],
+        log: PathBuf,
+    ) -> Self {
+        let file = OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(&log)
+            .expect("a log in a directory of our own can be opened");
         let child = command(name)
             .args(arguments)
             .envs(environment.iter().copied())
@@ -86,7 +103,10 @@ impl Process {
     /// When the log cannot be read.
     #[must_use]
     pub fn log(&self) -> String {
-        String::from_utf8_lossy(&fs::read(&self.log).expect("the log stays while its process is held")).into_owned()
+        String::from_utf8_lossy(
+            &fs::read(&self.log).expect("the log stays while its process is held"),
+        )
+        .into_owned()
     }
 
     /// Sends a signal, unless it has ended.
@@ -163,7 +183,12 @@ pub struct Finished {
 /// When it does not end within `limit`; it is killed then.
 #[track_caller]
 #[must_use]
-pub fn run(name: &str, arguments: &[&str], environment: &[(&str, &str)], limit: Duration) -> Finished {
+pub fn run(
+    name: &str,
+    arguments: &[&str],
+    environment: &[(&str, &str)],
+    limit: Duration,
+) -> Finished {
     let directory = tempfile::tempdir().expect("a temporary directory can be made");
     let (stdout, stderr) = (directory.path().join("stdout"), directory.path().join("stderr"));
     let create = |path| File::create(path).expect("a file in a directory of our own can be made");
@@ -176,7 +201,9 @@ pub fn run(name: &str, arguments: &[&str], environment: &[(&str, &str)], limit: 
         .stderr(create(&stderr))
         .spawn()
         .unwrap_or_else(|error| panic!("starting {name}: {error}"));
-    let read = |path| String::from_utf8_lossy(&fs::read(path).expect("the file was just made")).into_owned();
+    let read = |path| {
+        String::from_utf8_lossy(&fs::read(path).expect("the file was just made")).into_owned()
+    };
     let status = loop {
         if let Some(status) = child.try_wait().expect("one may wait for one's own child") {
             break status;
@@ -184,9 +211,18 @@ pub fn run(name: &str, arguments: &[&str], environment: &[(&str, &str)], limit: 
         if watch.elapsed() > limit {
             child.kill().expect("one may kill one's own child");
             child.wait().expect("one may wait for one's own child");
-            panic!("{name} {arguments:?} did not end within {limit:?}; it said\n{}\n{}", read(&stdout), read(&stderr));
+            panic!(
+                "{name} {arguments:?} did not end within {limit:?}; it said\n{}\n{}",
+                read(&stdout),
+                read(&stderr)
+            );
         }
         std::thread::sleep(Duration::from_millis(5));
     };
-    Finished { code: status.code(), stdout: read(&stdout), stderr: read(&stderr), took: watch.elapsed() }
+    Finished {
+        code: status.code(),
+        stdout: read(&stdout),
+        stderr: read(&stderr),
+        took: watch.elapsed(),
+    }
 }

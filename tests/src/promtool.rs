@@ -9,7 +9,12 @@ use std::process::{Command, Stdio};
 /// When it is missing, fails, or warns.
 #[track_caller]
 pub fn promtool(arguments: &[&str], input: &str) {
-    let started = Command::new("promtool").args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
+    let started = Command::new("promtool")
+        .args(arguments)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn();
     let mut child = started.unwrap_or_else(|error| {
         panic!("promtool cannot be run ({error}): install it with `apt-get install prometheus`, or by `scripts/setup test`")
     });
@@ -18,8 +23,16 @@ pub fn promtool(arguments: &[&str], input: &str) {
     let _ = stdin.write_all(input.as_bytes());
     drop(stdin);
     let output = child.wait_with_output().expect("one may wait for one's own child");
-    let said = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-    assert!(output.status.success(), "promtool {arguments:?}: {}\n{said}\nof\n{input}", output.status);
+    let said = format!(
+        "{}{}",
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    );
+    assert!(
+        output.status.success(),
+        "promtool {arguments:?}: {}\n{said}\nof\n{input}",
+        output.status
+    );
     // What it was given on its input it praises by silence.
     assert!(input.is_empty() || said.is_empty(), "promtool {arguments:?} warns:\n{said}");
 }

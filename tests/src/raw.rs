@@ -40,7 +40,8 @@ impl Answer {
 #[track_caller]
 #[must_use]
 pub fn exchange(address: SocketAddr, bytes: &[u8], then_stop: bool) -> Answer {
-    let mut stream = TcpStream::connect(address).unwrap_or_else(|error| panic!("connecting to {address}: {error}"));
+    let mut stream = TcpStream::connect(address)
+        .unwrap_or_else(|error| panic!("connecting to {address}: {error}"));
     stream.set_read_timeout(Some(ANSWER_TIMEOUT)).expect("a timeout above zero");
     stream.set_write_timeout(Some(ANSWER_TIMEOUT)).expect("a timeout above zero");
     let _ = stream.write_all(bytes);
@@ -57,7 +58,13 @@ pub fn exchange(address: SocketAddr, bytes: &[u8], then_stop: bool) -> Answer {
 
 /// A request to this address with these bytes as its target, which need not be a valid one.
 #[must_use]
-pub fn request(address: SocketAddr, method: &str, target: &[u8], headers: &[(&str, &str)], body: &[u8]) -> Vec<u8> {
+pub fn request(
+    address: SocketAddr,
+    method: &str,
+    target: &[u8],
+    headers: &[(&str, &str)],
+    body: &[u8],
+) -> Vec<u8> {
     let mut bytes = format!("{method} ").into_bytes();
     bytes.extend(target);
     bytes.extend(format!(" HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n").into_bytes());
@@ -95,8 +102,9 @@ impl Held {
     /// Why there is none.
     pub fn request(&mut self, method: &str, path: &str, body: &str) -> io::Result<(u16, String)> {
         let (address, length) = (self.address, body.len());
-        let head =
-            format!("{method} {path} HTTP/1.1\r\nhost: {address}\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n\r\n");
+        let head = format!(
+            "{method} {path} HTTP/1.1\r\nhost: {address}\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n\r\n"
+        );
         self.stream.write_all((head + body).as_bytes())?;
         self.answer()
     }
@@ -121,9 +129,15 @@ impl Held {
             self.stream.read_exact(&mut byte)?;
             head.extend(byte);
         }
-        let head = String::from_utf8(head).map_err(|_| wrong("headers that are no text"))?.to_ascii_lowercase();
-        let status = head.get(9..12).and_then(|status| status.parse().ok()).ok_or_else(|| wrong("no status"))?;
-        let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")?.parse().ok());
+        let head = String::from_utf8(head)
+            .map_err(|_| wrong("headers that are no text"))?
+            .to_ascii_lowercase();
+        let status = head
+            .get(9..12)
+            .and_then(|status| status.parse().ok())
+            .ok_or_else(|| wrong("no status"))?;
+        let length =
+            head.lines().find_map(|line| line.strip_prefix("content-length: ")?.parse().ok());
         let mut body = vec![0; length.ok_or_else(|| wrong("no length"))?];
         self.stream.read_exact(&mut body)?;
         Ok((status, String::from_utf8_lossy(&body).into_owned()))

@@ -14,5 +14,7 @@ pub fn python_tool(name: &str) -> PathBuf {
     let program = std::env::current_exe().expect("a running program has a path");
     let beside = |directory: &std::path::Path| directory.join("tools/python/bin").join(name);
     let found = program.ancestors().map(beside).find(|path| path.is_file());
-    found.unwrap_or_else(|| panic!("{name} is missing: run `scripts/setup test` first (make test does)"))
+    found.unwrap_or_else(|| {
+        panic!("{name} is missing: run `scripts/setup test` first (make test does)")
+    })
 }

@@ -18,12 +18,19 @@ const PAUSE: Duration = Duration::from_millis(20);
 /// # Panics
 /// After `limit`, saying what was waited for and what was seen last.
 #[track_caller]
-pub fn wait_until<T>(what: &str, limit: Duration, mut look: impl FnMut() -> Result<T, String>) -> T {
+pub fn wait_until<T>(
+    what: &str,
+    limit: Duration,
+    mut look: impl FnMut() -> Result<T, String>,
+) -> T {
     let watch = Stopwatch::start();
     loop {
         match look() {
             Ok(found) => return found,
-            Err(seen) => assert!(watch.elapsed() < limit, "waited {limit:?} for this: {what}\nseen instead: {seen}"),
+            Err(seen) => assert!(
+                watch.elapsed() < limit,
+                "waited {limit:?} for this: {what}\nseen instead: {seen}"
+            ),
         }
         thread::sleep(PAUSE);
     }

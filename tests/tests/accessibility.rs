@@ -4,7 +4,8 @@
 use std::collections::BTreeMap;
 
 use cluster_tests::{
-    Browser, CITIES, Cluster, HANG_TIMEOUT, Heroes, Options, axe, ensure, no_complaints, page_of, settled, wait_until, wait_verdict,
+    Browser, CITIES, Cluster, HANG_TIMEOUT, Heroes, Options, axe, ensure, no_complaints, page_of,
+    settled, wait_until, wait_verdict,
 };
 use serde_json::{Value, json};
 
@@ -42,7 +43,10 @@ impl Findings {
             browser.resize(WIDTH_MIN, HEIGHT);
             let size = browser.evaluate("const page = document.documentElement; return [page.scrollWidth, page.clientWidth]");
             if size[0].as_u64() > size[1].as_u64() {
-                self.0.entry(format!("wider than the window: {size}")).or_default().push(format!("{state}, {theme}, {WIDTH_MIN} px"));
+                self.0
+                    .entry(format!("wider than the window: {size}"))
+                    .or_default()
+                    .push(format!("{state}, {theme}, {WIDTH_MIN} px"));
             }
         }
     }
@@ -52,12 +56,19 @@ impl Findings {
     fn forgive(&mut self, rule: &str) {
         let before = self.0.len();
         self.0.retain(|violation, _| !violation.starts_with(rule));
-        assert!(self.0.len() < before, "{rule} finds nothing any more: there is nothing to forgive");
+        assert!(
+            self.0.len() < before,
+            "{rule} finds nothing any more: there is nothing to forgive"
+        );
     }
 
     #[track_caller]
     fn are_none(self) {
-        let told: Vec<String> = self.0.iter().map(|(what, states)| format!("{what}\n  seen in: {}", states.join("; "))).collect();
+        let told: Vec<String> = self
+            .0
+            .iter()
+            .map(|(what, states)| format!("{what}\n  seen in: {}", states.join("; ")))
+            .collect();
         assert!(told.is_empty(), "{}", told.join("\n\n"));
     }
 }
@@ -119,7 +130,13 @@ fn axe_finds_what_is_broken() {
          document.querySelector('main').append(button, pale)",
     );
     let found = axe::violations(&browser).join("\n");
-    for expected in ["button-name (critical)", "main > button", "color-contrast (serious)", "#pale", "Expected contrast ratio of 4.5:1"] {
+    for expected in [
+        "button-name (critical)",
+        "main > button",
+        "color-contrast (serious)",
+        "#pale",
+        "Expected contrast ratio of 4.5:1",
+    ] {
         assert!(found.contains(expected), "{expected:?} is not in\n{found}");
     }
     no_complaints(&browser, &[]);
@@ -162,12 +179,16 @@ fn nobody_is_shut_out_of_a_cluster_in_trouble() {
     // The last of them is written on the other side of the cut, too.
     let _ = cluster.api.assign(&ids[27], "capitol").expect(200);
     cluster.api.heal_all();
-    wait_verdict(&cluster, &browser, "agreement, at the price of a write", |verdict| converged(verdict) && verdict["lost_writes"] == 1);
+    wait_verdict(&cluster, &browser, "agreement, at the price of a write", |verdict| {
+        converged(verdict) && verdict["lost_writes"] == 1
+    });
     findings.look(&browser, "a write was lost");
 
     cluster.api.post("/api/v1/gossip/pause", &json!({})).expect(200);
     cluster.bomb("gotham");
-    wait_verdict(&cluster, &browser, "that a city has lost all", |verdict| verdict["differences"] == 30);
+    wait_verdict(&cluster, &browser, "that a city has lost all", |verdict| {
+        verdict["differences"] == 30
+    });
     findings.look(&browser, "just destroyed");
     cluster.api.post("/api/v1/gossip/resume", &json!({})).expect(200);
     wait_verdict(&cluster, &browser, "agreement", converged);
@@ -207,7 +228,11 @@ fn nobody_is_shut_out_of_a_cluster_that_stops() {
     cluster.kill9("dispatch");
     browser.wait_text("#contact", "Lost contact", |text| text == "Lost contact");
     findings.look(&browser, "contact is lost");
-    let others: Vec<String> = browser.complaints().into_iter().filter(|complaint| !complaint.contains("WebSocket connection to")).collect();
+    let others: Vec<String> = browser
+        .complaints()
+        .into_iter()
+        .filter(|complaint| !complaint.contains("WebSocket connection to"))
+        .collect();
     assert!(others.is_empty(), "{others:?}");
     findings.are_none();
 }
@@ -288,7 +313,9 @@ fn nothing_moves_for_who_has_asked_for_less_motion() {
     cut(&cluster, "capitol");
     cluster.api.post("/api/v1/gossip/pause", &json!({})).expect(200);
     browser.click("button", "Bomb Gotham");
-    wait_verdict(&cluster, &browser, "that a city has lost all", |verdict| verdict["differences"] == 120);
+    wait_verdict(&cluster, &browser, "that a city has lost all", |verdict| {
+        verdict["differences"] == 120
+    });
     assert_eq!(moved(&browser), [Value::Null; 0], "as a city falls");
     cluster.api.post("/api/v1/gossip/resume", &json!({})).expect(200);
     cluster.api.heal_all();

@@ -3,13 +3,21 @@
 use std::net::TcpListener;
 use std::time::Duration;
 
-use cluster_tests::{CITIES, Cluster, Finished, HANG_TIMEOUT, Heroes, Options, Process, Signal, ensure, own_address, run, wait_until};
+use cluster_tests::{
+    CITIES, Cluster, Finished, HANG_TIMEOUT, Heroes, Options, Process, Signal, ensure, own_address,
+    run, wait_until,
+};
 use serde_json::Value;
 
 /// Runs a command against this cluster.
 #[track_caller]
 fn superhero(cluster: &Cluster, arguments: &[&str]) -> Finished {
-    run("superhero", arguments, &[("SUPERHERO_URL", &format!("http://{}", cluster.address("dispatch")))], HANG_TIMEOUT)
+    run(
+        "superhero",
+        arguments,
+        &[("SUPERHERO_URL", &format!("http://{}", cluster.address("dispatch")))],
+        HANG_TIMEOUT,
+    )
 }
 
 /// Runs a command that is to be done, and returns what it prints.
@@ -23,13 +31,17 @@ fn done(cluster: &Cluster, arguments: &[&str]) -> String {
 /// What a command prints, as rows of cells.
 #[track_caller]
 fn rows(cluster: &Cluster, arguments: &[&str]) -> Vec<Vec<String>> {
-    done(cluster, arguments).lines().map(|line| line.split('\t').map(str::to_owned).collect()).collect()
+    done(cluster, arguments)
+        .lines()
+        .map(|line| line.split('\t').map(str::to_owned).collect())
+        .collect()
 }
 
 #[track_caller]
 fn json(cluster: &Cluster, arguments: &[&str]) -> Value {
     let printed = done(cluster, &[arguments, &["--json"]].concat());
-    serde_json::from_str(&printed).unwrap_or_else(|error| panic!("{arguments:?}: {error} in {printed}"))
+    serde_json::from_str(&printed)
+        .unwrap_or_else(|error| panic!("{arguments:?}: {error} in {printed}"))
 }
 
 /// Runs a command that is to be refused with this word.
@@ -37,7 +49,11 @@ fn json(cluster: &Cluster, arguments: &[&str]) -> Value {
 fn refused(cluster: &Cluster, arguments: &[&str], kind: &str) {
     let ended = superhero(cluster, arguments);
     assert_eq!((ended.code, ended.stdout.as_str()), (Some(1), ""), "{arguments:?}: {ended:?}");
-    assert!(ended.stderr.starts_with("error: ") && ended.stderr.trim_end().ends_with(&format!("({kind})")), "{arguments:?}: {ended:?}");
+    assert!(
+        ended.stderr.starts_with("error: ")
+            && ended.stderr.trim_end().ends_with(&format!("({kind})")),
+        "{arguments:?}: {ended:?}"
+    );
     assert!(ended.stderr.lines().count() <= 2, "{ended:?}");
 }
 
@@ -76,20 +92,48 @@ fn heroes_are_created_moved_and_ended_from_a_terminal() {
 fn a_load_fills_the_cluster_writes_and_leaves_it_as_it_was() {
     let cluster = Cluster::start(Options::default());
     done(&cluster, &["create", "Silver Kestrel"]);
-    let load = ["load", "--heroes", "30", "--writes", "200/s", "--seconds", "1", "--mix", "assign=4,create=1,delete=1"];
+    let load = [
+        "load",
+        "--heroes",
+        "30",
+        "--writes",
+        "200/s",
+        "--seconds",
+        "1",
+        "--mix",
+        "assign=4,create=1,delete=1",
+    ];
     let said = json(&cluster, &load);
     let count = |of: &Value| of.as_u64().unwrap_or_else(|| panic!("a count in {said}"));
     assert_eq!((count(&said["heroes"]["found"]), count(&said["heroes"]["created"])), (1, 29));
     let writes = &said["writes"];
-    assert_eq!((count(&writes["done"]) + count(&writes["not_sent"]), count(&writes["refused"])), (200, 0), "{said}");
+    assert_eq!(
+        (count(&writes["done"]) + count(&writes["not_sent"]), count(&writes["refused"])),
+        (200, 0),
+        "{said}"
+    );
     let kinds = said["kinds"].as_object().expect("writes by their kind");
     assert_eq!(kinds.keys().collect::<Vec<_>>(), ["assign", "create", "delete"]);
-    assert_eq!(kinds.values().map(|kind| count(&kind["done"])).sum::<u64>(), count(&writes["done"]));
-    assert!(said["latency_ms"]["from_due"]["p99_9"].is_number() && said["latency_ms"]["from_sent"]["max"].is_number(), "{said}");
-    assert!(said["convergence"]["arrived_ms"].is_u64() && said["convergence"]["agreed_ms"].is_u64(), "{said}");
-    assert!(count(&said["convergence"]["lag"]["writes"]) > 0, "dispatch has measured them too: {said}");
+    assert_eq!(
+        kinds.values().map(|kind| count(&kind["done"])).sum::<u64>(),
+        count(&writes["done"])
+    );
+    assert!(
+        said["latency_ms"]["from_due"]["p99_9"].is_number()
+            && said["latency_ms"]["from_sent"]["max"].is_number(),
+        "{said}"
+    );
+    assert!(
+        said["convergence"]["arrived_ms"].is_u64() && said["convergence"]["agreed_ms"].is_u64(),
+        "{said}"
+    );
+    assert!(
+        count(&said["convergence"]["lag"]["writes"]) > 0,
+        "dispatch has measured them too: {said}"
+    );
     assert_eq!(said["refusals"], Value::from(Vec::<Value>::new()));
-    let names: Vec<String> = rows(&cluster, &["heroes"]).into_iter().map(|row| row[1].clone()).collect();
+    let names: Vec<String> =
+        rows(&cluster, &["heroes"]).into_iter().map(|row| row[1].clone()).collect();
     assert_eq!(names, ["Silver Kestrel"], "what the load has created is gone");
 
     // As lines, and the heroes stay.
@@ -97,15 +141,33 @@ fn a_load_fills_the_cluster_writes_and_leaves_it_as_it_was() {
     let latencies: Vec<String> = table.iter().take(8).map(|row| row[..2].join(" ")).collect();
     assert_eq!(
         latencies,
-        ["all due", "all sent", "assign due", "assign sent", "create due", "create sent", "delete due", "delete sent"],
+        [
+            "all due",
+            "all sent",
+            "assign due",
+            "assign sent",
+            "create due",
+            "create sent",
+            "delete due",
+            "delete sent"
+        ],
         "{table:?}"
     );
-    for measure in ["heroes found", "writes refused", "all cities had heard after", "lag of a write, p99", "this client took"] {
+    for measure in [
+        "heroes found",
+        "writes refused",
+        "all cities had heard after",
+        "lag of a write, p99",
+        "this client took",
+    ] {
         assert!(table.iter().any(|row| row[0] == measure), "{measure}: {table:?}");
     }
     assert!(rows(&cluster, &["heroes"]).len() > 1, "what the load has created is kept");
     let nothing = json(&cluster, &["load", "--heroes", "1", "--writes", "0/s", "--seconds", "1"]);
-    assert_eq!((count(&nothing["writes"]["done"]), &nothing["latency_ms"]["from_due"]), (0, &Value::Null));
+    assert_eq!(
+        (count(&nothing["writes"]["done"]), &nothing["latency_ms"]["from_due"]),
+        (0, &Value::Null)
+    );
 }
 
 #[test]
@@ -141,12 +203,16 @@ fn the_cluster_its_verdict_and_its_events_are_shown() {
     assert!(nodes.iter().all(|row| row[1] == "up"), "{nodes:?}");
     assert_eq!(json(&cluster, &["cluster"])["nodes"].as_array().map(Vec::len), Some(4));
 
-    let seen = json(&cluster, &["events"])["events"].as_array().and_then(|events| events.last().cloned());
+    let seen =
+        json(&cluster, &["events"])["events"].as_array().and_then(|events| events.last().cloned());
     let last = seen.map_or(0, |event| event["number"].as_u64().expect("events are numbered"));
     done(&cluster, &["create", "Nightjar"]);
     let news = rows(&cluster, &["events", "--since", &last.to_string()]);
     let created = news.iter().find(|row| row[3] == "created").unwrap_or_else(|| panic!("{news:?}"));
-    assert!(created[1].ends_with('Z') && created[2] == "dispatch" && created[4].contains("Nightjar"), "{created:?}");
+    assert!(
+        created[1].ends_with('Z') && created[2] == "dispatch" && created[4].contains("Nightjar"),
+        "{created:?}"
+    );
 
     // A city that has stopped keeps the others from agreeing with it.
     cluster.kill9("capitol");
@@ -165,7 +231,10 @@ fn trouble_is_caused_listed_and_healed_from_a_terminal() {
     let cluster = Cluster::start(Options::default());
     let cut = rows(&cluster, &["fault", "cut", "gotham", "all", "--for", "60s"])[0].clone();
     let skew = rows(&cluster, &["fault", "skew", "capitol", "--by", "-3s"])[0].clone();
-    assert_eq!((cut[1..5].join(" "), skew[1..3].join(" ")), ("cut gotham * yes".into(), "skew capitol".into()));
+    assert_eq!(
+        (cut[1..5].join(" "), skew[1..3].join(" ")),
+        ("cut gotham * yes".into(), "skew capitol".into())
+    );
     for amount in [
         &["delay", "gotham", "capitol", "--by", "300ms", "--jitter", "50ms", "--one-way"][..],
         &["loss", "gotham", "capitol", "--percent", "0.5"],
@@ -177,7 +246,10 @@ fn trouble_is_caused_listed_and_healed_from_a_terminal() {
         assert_eq!(rows(&cluster, &[&["fault"], amount].concat())[0][1], amount[0]);
     }
     let listed = rows(&cluster, &["faults"]);
-    assert!(listed.iter().any(|row| row[0] == cut[0]) && listed.iter().any(|row| row[0] == skew[0]), "{listed:?}");
+    assert!(
+        listed.iter().any(|row| row[0] == cut[0]) && listed.iter().any(|row| row[0] == skew[0]),
+        "{listed:?}"
+    );
     let in_force = json(&cluster, &["faults"])["faults"].as_array().map(Vec::len);
     assert!(in_force.is_some_and(|count| count >= 7), "{in_force:?}");
     refused(&cluster, &["fault", "cut", "gotham", "riverdale"], "unknown_node");
@@ -202,10 +274,17 @@ fn gossip_is_paused_stepped_and_resumed_from_a_terminal() {
         let held = rows(&cluster, &["heroes", "--city", "gotham"]);
         ensure(held.iter().any(|row| row[0] == id), || format!("{held:?}"))
     });
-    assert_eq!(rows(&cluster, &["heroes", "--city", "capitol"]), Vec::<Vec<String>>::new(), "nothing moves by itself");
+    assert_eq!(
+        rows(&cluster, &["heroes", "--city", "capitol"]),
+        Vec::<Vec<String>>::new(),
+        "nothing moves by itself"
+    );
     done(&cluster, &["fault", "cut", "gotham", "capitol", "--one-way"]);
     let lost = superhero(&cluster, &["step", "gotham", "capitol"]);
-    assert!(lost.code == Some(1) && lost.stdout.contains("\tno\t") && lost.stderr.contains("lost"), "{lost:?}");
+    assert!(
+        lost.code == Some(1) && lost.stdout.contains("\tno\t") && lost.stderr.contains("lost"),
+        "{lost:?}"
+    );
     done(&cluster, &["heal"]);
     assert_eq!(rows(&cluster, &["resume"]), [["no", "100"].map(str::to_owned)]);
     done(&cluster, &["verdict", "--wait-converged", "10s"]);
@@ -230,7 +309,10 @@ fn what_changes_is_printed_as_it_changes() {
     let directory = tempfile::tempdir().expect("a temporary directory");
     let start = |more: &[&str], log: &str| {
         let url = format!("--url=http://{}", cluster.address("dispatch"));
-        let arguments: Vec<String> = [url, "watch".to_owned()].into_iter().chain(more.iter().map(|word| (*word).to_owned())).collect();
+        let arguments: Vec<String> = [url, "watch".to_owned()]
+            .into_iter()
+            .chain(more.iter().map(|word| (*word).to_owned()))
+            .collect();
         Process::start("superhero", &arguments, &[], directory.path().join(log))
     };
     let (mut lines, mut frames) = (start(&[], "lines"), start(&["--json"], "frames"));
@@ -254,7 +336,8 @@ fn what_changes_is_printed_as_it_changes() {
     let whole = frames.log();
     let whole = &whole[..whole.rfind('\n').expect("a frame at least")];
     for line in whole.lines() {
-        let frame: Value = serde_json::from_str(line).unwrap_or_else(|error| panic!("{error} in {line}"));
+        let frame: Value =
+            serde_json::from_str(line).unwrap_or_else(|error| panic!("{error} in {line}"));
         assert!(frame["t"] == "data" || frame["t"] == "k", "{line}");
     }
     drop(cluster);
@@ -294,7 +377,11 @@ fn a_command_line_that_cannot_be_used_ends_with_2_and_says_why() {
     ] {
         let ended = run("superhero", arguments, &[], HANG_TIMEOUT);
         assert_eq!(ended.code, Some(2), "{arguments:?}: {ended:?}");
-        assert!(ended.stderr.contains(named), "{arguments:?} does not name {named}: {}", ended.stderr);
+        assert!(
+            ended.stderr.contains(named),
+            "{arguments:?} does not name {named}: {}",
+            ended.stderr
+        );
     }
     let ended = run("superhero", &["verdict"], &[("SUPERHERO_URL", "nonsense")], HANG_TIMEOUT);
     assert!(ended.code == Some(2) && ended.stderr.contains("nonsense"), "{ended:?}");
@@ -305,10 +392,20 @@ fn a_dispatch_that_does_not_answer_ends_with_3_and_is_named() {
     let nobody = TcpListener::bind((own_address(), 0)).expect("an address of our own");
     let url = format!("http://{}", nobody.local_addr().expect("a bound address"));
     drop(nobody);
-    for arguments in [&["verdict"][..], &["heroes", "--json"], &["watch"], &["play", "only-copy"], &["heal"], &["terminate", "Ada"]] {
+    for arguments in [
+        &["verdict"][..],
+        &["heroes", "--json"],
+        &["watch"],
+        &["play", "only-copy"],
+        &["heal"],
+        &["terminate", "Ada"],
+    ] {
         let ended = run("superhero", &[&["--url", &url], arguments].concat(), &[], HANG_TIMEOUT);
         assert_eq!((ended.code, ended.stdout.as_str()), (Some(3), ""), "{arguments:?}: {ended:?}");
-        assert!(ended.stderr.contains(&url) && ended.stderr.lines().count() <= 2, "{arguments:?}: {ended:?}");
+        assert!(
+            ended.stderr.contains(&url) && ended.stderr.lines().count() <= 2,
+            "{arguments:?}: {ended:?}"
+        );
         assert!(ended.took < Duration::from_secs(5), "{arguments:?} took {:?}", ended.took);
     }
 }
@@ -322,10 +419,18 @@ fn help_completions_and_version_need_no_cluster() {
     }
     for shell in ["bash", "zsh", "fish"] {
         let script = run("superhero", &["completions", shell], &[], HANG_TIMEOUT);
-        assert!(script.code == Some(0) && script.stdout.contains("wait-converged") && script.stderr.is_empty(), "{shell}: {script:?}");
+        assert!(
+            script.code == Some(0)
+                && script.stdout.contains("wait-converged")
+                && script.stderr.is_empty(),
+            "{shell}: {script:?}"
+        );
     }
     let version = run("superhero", &["--version"], &[], HANG_TIMEOUT);
-    assert_eq!((version.code, version.stdout.trim()), (Some(0), format!("superhero {}", env!("CARGO_PKG_VERSION")).as_str()));
+    assert_eq!(
+        (version.code, version.stdout.trim()),
+        (Some(0), format!("superhero {}", env!("CARGO_PKG_VERSION")).as_str())
+    );
     let listed = run("superhero", &["scenarios"], &[], HANG_TIMEOUT);
     assert!(listed.code == Some(0) && listed.stdout.contains("split-brain\t"), "{listed:?}");
 }

@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use cluster_tests::{
-    CITIES, Cluster, Ending, HANG_TIMEOUT, Hero, Heroes, Link, NODES, Options, Signal, ensure, incarnation_now, wait_until,
+    CITIES, Cluster, Ending, HANG_TIMEOUT, Hero, Heroes, Link, NODES, Options, Signal, ensure,
+    incarnation_now, wait_until,
 };
 
 use gossip::UnixMillis;
@@ -16,7 +17,8 @@ fn every_city_comes_to_hold_the_same_heroes_whatever_is_bombed() {
     let cluster = Cluster::start(Options::default());
     let mut heroes = Heroes::default();
 
-    let named: Vec<String> = ["Superman", "Batman", "Wonder Woman"].map(|name| cluster.api.create_named(name).id).into();
+    let named: Vec<String> =
+        ["Superman", "Batman", "Wonder Woman"].map(|name| cluster.api.create_named(name).id).into();
     heroes.created(named);
     heroes.created(cluster.api.create(47));
     cluster.wait_until_held(&heroes, &CITIES);
@@ -57,7 +59,10 @@ fn writes_made_just_before_a_bomb_survive_when_dispatch_or_another_city_holds_th
     }
     wait_until("all cities are back", HANG_TIMEOUT, || {
         let nodes = cluster.api.nodes();
-        ensure(CITIES.iter().all(|city| nodes[*city].crashes == 1 && nodes[*city].status == "up"), || format!("{nodes:?}"))
+        ensure(
+            CITIES.iter().all(|city| nodes[*city].crashes == 1 && nodes[*city].status == "up"),
+            || format!("{nodes:?}"),
+        )
     });
     cluster.wait_until_held(&heroes, &CITIES);
 }
@@ -103,7 +108,11 @@ fn a_restarted_dispatch_learns_everything_from_the_cities() {
     for id in &dead {
         // A dispatch that came when even the tombstone was collected has never heard of the hero.
         let reply = cluster.api.assign(id, "gotham");
-        let _ = if reply.status == 404 { reply.problem(404, "unknown_hero") } else { reply.problem(410, "terminated") };
+        let _ = if reply.status == 404 {
+            reply.problem(404, "unknown_hero")
+        } else {
+            reply.problem(410, "terminated")
+        };
     }
     cluster.wait_until_held(&heroes, &CITIES);
 }
@@ -127,15 +136,23 @@ fn with_dispatch_stopped_the_cities_converge_among_themselves() {
     });
     let to = Location::City("gotham".parse().expect("a valid node name"));
     let never = UnixMillis(me + 3_600_000);
-    link.send_frame(&Frame::Command { request: 1, expires: never, trace: None, command: Command::Assign { hero: id, to, copy: None } });
-    let answered = link.receive_frame(|frame| if let Frame::Answer { request: 1, result } = frame { Some(result) } else { None });
+    link.send_frame(&Frame::Command {
+        request: 1,
+        expires: never,
+        trace: None,
+        command: Command::Assign { hero: id, to, copy: None },
+    });
+    let answered = link.receive_frame(|frame| {
+        if let Frame::Answer { request: 1, result } = frame { Some(result) } else { None }
+    });
     let Ok(Ok(Done::Assigned(written))) = answered else { panic!("gotham answered {answered:?}") };
     link.close();
 
     for city in ["metropolis", "capitol"] {
         wait_until(&format!("{city} holds what gotham wrote"), HANG_TIMEOUT, || {
             let seen = observe(&cluster, city, me).map_err(|ending| format!("{ending:?}"))?;
-            let held = seen.changes.iter().find(|change| change.key == id).map(|change| change.entry);
+            let held =
+                seen.changes.iter().find(|change| change.key == id).map(|change| change.entry);
             ensure(held.as_ref() == Some(&written), || format!("{held:?}"))
         });
     }
@@ -148,7 +165,10 @@ fn with_dispatch_stopped_the_cities_converge_among_themselves() {
 fn observe(cluster: &Cluster, city: &str, me: u64) -> Result<Observation, Ending> {
     let mut link = Link::as_member(cluster.address(city), "dispatch", me)?;
     link.send_frame(&Frame::Observe { since: 0, pulls: 0 });
-    let seen = link.receive_frame(|frame| if let Frame::Observation(seen) = frame { Some(seen) } else { None });
+    let seen =
+        link.receive_frame(
+            |frame| if let Frame::Observation(seen) = frame { Some(seen) } else { None },
+        );
     link.close();
     seen
 }
@@ -220,14 +240,23 @@ fn heroes_patrol_lose_health_and_die_and_nobody_who_died_returns() {
             }
             let alive: BTreeSet<String> = seen.heroes.into_iter().map(|hero| hero.id).collect();
             if alive.len() < ids.len() && joined.contains(city) {
-                dead.entry(city).or_default().extend(ids.iter().filter(|id| !alive.contains(*id)).cloned());
+                dead.entry(city)
+                    .or_default()
+                    .extend(ids.iter().filter(|id| !alive.contains(*id)).cloned());
             } else if alive.len() == ids.len() {
                 joined.insert(city);
             }
         }
-        ensure(CITIES.iter().all(|city| dead.get(city).is_some_and(|dead| dead.len() == ids.len())), || format!("{dead:?}"))
+        ensure(
+            CITIES.iter().all(|city| dead.get(city).is_some_and(|dead| dead.len() == ids.len())),
+            || format!("{dead:?}"),
+        )
     });
-    assert_eq!((patrolled.len(), wounded.len()), (ids.len(), ids.len()), "nobody falls who was not on patrol, and nobody at once");
+    assert_eq!(
+        (patrolled.len(), wounded.len()),
+        (ids.len(), ids.len()),
+        "nobody falls who was not on patrol, and nobody at once"
+    );
 
     let heroes = Heroes { living: BTreeMap::new(), dead: ids.iter().cloned().collect() };
     cluster.wait_until_held(&heroes, &CITIES);
@@ -251,7 +280,9 @@ fn tombstones_are_collected_when_every_city_has_heard_and_stay_while_one_is_away
         heroes.died(id);
     }
     cluster.wait_until_held(&heroes, &CITIES);
-    let tombstones = |cluster: &Cluster, nodes: &[&str]| -> Vec<u64> { nodes.iter().map(|node| cluster.node(node).tombstones).collect() };
+    let tombstones = |cluster: &Cluster, nodes: &[&str]| -> Vec<u64> {
+        nodes.iter().map(|node| cluster.node(node).tombstones).collect()
+    };
     wait_until("no tombstone is left", HANG_TIMEOUT, || {
         let left = tombstones(&cluster, &NODES);
         ensure(left.iter().all(|left| *left == 0), || format!("{left:?}"))
@@ -292,7 +323,9 @@ fn an_assignment_restores_20_health_up_to_100_and_ends_the_patrol() {
     let _ = cluster.api.assign(&id, "gotham").expect(200);
     wait_until("Batman is badly hurt", HANG_TIMEOUT, || {
         let seen = cluster.api.city("gotham").heroes;
-        ensure(seen.iter().any(|hero| hero.health < 50 && hero.is_patrolling), || format!("{seen:?}"))
+        ensure(seen.iter().any(|hero| hero.health < 50 && hero.is_patrolling), || {
+            format!("{seen:?}")
+        })
     });
     // At home nobody is hurt. A fight that gotham had begun meanwhile may win over the first order to go there.
     let mut health = wait_until("Batman is at home", HANG_TIMEOUT, || {
@@ -300,14 +333,19 @@ fn an_assignment_restores_20_health_up_to_100_and_ends_the_patrol() {
         cluster.wait_converged();
         let everywhere = cluster.api.hero(&id).expect(200).json();
         let hero = everywhere["hero"].clone();
-        let settled = hero["location"] == "home" && CITIES.iter().all(|city| everywhere["cities"][*city] == hero);
-        ensure(settled, || everywhere.to_string()).map(|()| hero["health"].as_u64().expect("a number"))
+        let settled = hero["location"] == "home"
+            && CITIES.iter().all(|city| everywhere["cities"][*city] == hero);
+        ensure(settled, || everywhere.to_string())
+            .map(|()| hero["health"].as_u64().expect("a number"))
     });
     assert!(health < 100, "he was healed too often to tell");
     while health < 100 {
         let hero: Hero = cluster.api.assign(&id, "home").expect(200).parse();
         health = (health + 20).min(100);
-        assert_eq!((u64::from(hero.health), hero.is_patrolling, hero.location.as_str()), (health, false, "home"));
+        assert_eq!(
+            (u64::from(hero.health), hero.is_patrolling, hero.location.as_str()),
+            (health, false, "home")
+        );
     }
     let hero: Hero = cluster.api.assign(&id, "home").expect(200).parse();
     assert_eq!(hero.health, 100);
@@ -325,8 +363,10 @@ fn the_lives_before_a_bomb_are_closed_by_all_and_the_api_names_the_first_that_is
     wait_until("all four have closed what was before the bomb", HANG_TIMEOUT, || {
         let nodes = cluster.api.nodes();
         let closed = nodes.values().all(|node| {
-            let open: Vec<&String> = node.version_vector.keys().filter(|life| life.starts_with("gotham/")).collect();
-            node.closed_before == BTreeMap::from([("gotham".into(), alive)]) && open == [&format!("gotham/{alive}")]
+            let open: Vec<&String> =
+                node.version_vector.keys().filter(|life| life.starts_with("gotham/")).collect();
+            node.closed_before == BTreeMap::from([("gotham".into(), alive)])
+                && open == [&format!("gotham/{alive}")]
         });
         ensure(closed, || format!("{nodes:?}"))
     });
@@ -342,7 +382,10 @@ fn a_cluster_at_rest_stays_as_it_is() {
     let before = wait_until("all have heard the same of each other", HANG_TIMEOUT, || {
         let nodes = cluster.api.nodes();
         let vectors = NODES.map(|node| &nodes[node].version_vector);
-        ensure(vectors.iter().all(|vector| vector.len() == NODES.len() && *vector == vectors[0]), || format!("{vectors:?}"))?;
+        ensure(
+            vectors.iter().all(|vector| vector.len() == NODES.len() && *vector == vectors[0]),
+            || format!("{vectors:?}"),
+        )?;
         Ok(nodes)
     });
     // A later observation of each city must show the very same.
@@ -354,5 +397,8 @@ fn a_cluster_at_rest_stays_as_it_is() {
         });
         assert_eq!(cluster.node(city).version_vector, vector, "{city}");
     }
-    assert_eq!(NODES.map(|node| cluster.node(node).fingerprint.clone()), NODES.map(|node| before[node].fingerprint.clone()));
+    assert_eq!(
+        NODES.map(|node| cluster.node(node).fingerprint.clone()),
+        NODES.map(|node| before[node].fingerprint.clone())
+    );
 }

@@ -11,19 +11,33 @@ fn help_and_version_are_printed_and_nothing_else_happens() {
     for node in NODES {
         let help = run(node, &["--help"], &[], HANG_TIMEOUT);
         assert_eq!(help.code, Some(0), "{help:?}");
-        for flag in
-            ["--listen", "--peer", "--gossip-interval", "--max-restarts", "--max-restart-window", "--cookie-file", "--seed", "--log-format"]
-        {
+        for flag in [
+            "--listen",
+            "--peer",
+            "--gossip-interval",
+            "--max-restarts",
+            "--max-restart-window",
+            "--cookie-file",
+            "--seed",
+            "--log-format",
+        ] {
             assert!(help.stdout.contains(flag), "{node}: {flag} is missing in\n{}", help.stdout);
         }
-        let own =
-            if node == "dispatch" { ["--poll-interval", "--launcher"].as_slice() } else { &["--patrol-interval", "--fight-interval"] };
+        let own = if node == "dispatch" {
+            ["--poll-interval", "--launcher"].as_slice()
+        } else {
+            &["--patrol-interval", "--fight-interval"]
+        };
         assert!(own.iter().all(|flag| help.stdout.contains(flag)), "{node}: {}", help.stdout);
         assert!(help.stdout.contains(node), "{node} calls itself by its name:\n{}", help.stdout);
 
         let version = run(node, &["--version"], &[], HANG_TIMEOUT);
         assert_eq!(version.code, Some(0), "{version:?}");
-        assert_eq!(version.stdout.trim(), format!("{node} {}", env!("CARGO_PKG_VERSION")), "{version:?}");
+        assert_eq!(
+            version.stdout.trim(),
+            format!("{node} {}", env!("CARGO_PKG_VERSION")),
+            "{version:?}"
+        );
     }
 }
 
@@ -60,7 +74,11 @@ fn unusable_flags_end_with_2_and_are_named() {
         ] {
             let ended = run(node, arguments, &[], HANG_TIMEOUT);
             assert_eq!(ended.code, Some(2), "{node} {arguments:?}: {ended:?}");
-            assert!(ended.stderr.contains(named), "{node} {arguments:?} does not name {named}: {}", ended.stderr);
+            assert!(
+                ended.stderr.contains(named),
+                "{node} {arguments:?} does not name {named}: {}",
+                ended.stderr
+            );
         }
     }
 }
@@ -96,9 +114,16 @@ fn every_flag_has_its_twin_in_the_environment() {
         }
     }
     for variable in ["SUPERHERO_PATROL_INTERVAL", "SUPERHERO_FIGHT_INTERVAL"] {
-        assert_eq!(run("gotham", &[], &[(variable, "nonsense")], HANG_TIMEOUT).code, Some(2), "{variable}");
+        assert_eq!(
+            run("gotham", &[], &[(variable, "nonsense")], HANG_TIMEOUT).code,
+            Some(2),
+            "{variable}"
+        );
     }
-    assert_eq!(run("dispatch", &[], &[("SUPERHERO_POLL_INTERVAL", "nonsense")], HANG_TIMEOUT).code, Some(2));
+    assert_eq!(
+        run("dispatch", &[], &[("SUPERHERO_POLL_INTERVAL", "nonsense")], HANG_TIMEOUT).code,
+        Some(2)
+    );
     let ended = run("gotham", &[], &[("SUPERHERO_COOKIE_FILE", "/no/such/file")], HANG_TIMEOUT);
     assert!(ended.code == Some(2) && ended.stderr.contains("/no/such/file"), "{ended:?}");
 }
@@ -120,7 +145,8 @@ fn a_port_in_use_ends_with_1_at_once_and_says_so() {
 fn alone(directory: &Path, node: &str, more: &[&str], environment: &[(&str, &str)]) -> Process {
     // Nobody listens there, and nobody else's cluster is disturbed.
     let peer = if node == "gotham" { "capitol" } else { "gotham" };
-    let mut arguments = vec![format!("--listen={}:0", own_address()), format!("--peer={peer}={}:9", own_address())];
+    let mut arguments =
+        vec![format!("--listen={}:0", own_address()), format!("--peer={peer}={}:9", own_address())];
     arguments.extend(more.iter().map(|argument| (*argument).to_owned()));
     Process::start(node, &arguments, environment, directory.join(format!("{node}.log")))
 }
@@ -131,7 +157,9 @@ fn address_of(process: &Process) -> SocketAddr {
     wait_until("the node prints the address it took", HANG_TIMEOUT, || {
         let log = process.log();
         let (_, rest) = log.split_once("http://").ok_or_else(|| log.clone())?;
-        let end = rest.find(|c: char| !(c.is_ascii_digit() || matches!(c, '.' | ':'))).unwrap_or(rest.len());
+        let end = rest
+            .find(|c: char| !(c.is_ascii_digit() || matches!(c, '.' | ':')))
+            .unwrap_or(rest.len());
         rest[..end].parse().map_err(|error| format!("{error} in {log}"))
     })
 }
@@ -167,15 +195,22 @@ fn a_node_without_peers_joins_as_the_first_and_stops_when_told() {
 fn json_logs_are_one_object_a_line() {
     let directory = tempfile::tempdir().expect("a temporary directory");
     for node in NODES {
-        let mut process = alone(directory.path(), node, &["--log-format=json"], &[("RUST_LOG", "debug")]);
+        let mut process =
+            alone(directory.path(), node, &["--log-format=json"], &[("RUST_LOG", "debug")]);
         address_of(&process);
         process.signal(Signal::SIGINT);
         assert_eq!(process.exit_code(Duration::from_secs(2)), Some(0));
         let log = process.log();
         assert!(log.lines().count() > 2, "{log}");
         for line in log.lines() {
-            let object: serde_json::Value = serde_json::from_str(line).unwrap_or_else(|error| panic!("{node}: {error} in {line:?}"));
-            assert!(object["level"].is_string() && object["timestamp"].is_string() && object["message"].is_string(), "{node}: {line}");
+            let object: serde_json::Value = serde_json::from_str(line)
+                .unwrap_or_else(|error| panic!("{node}: {error} in {line:?}"));
+            assert!(
+                object["level"].is_string()
+                    && object["timestamp"].is_string()
+                    && object["message"].is_string(),
+                "{node}: {line}"
+            );
         }
     }
 }
@@ -195,5 +230,9 @@ fn a_shared_cookie_lets_a_node_listen_beyond_loopback() {
     let port = address_of(&process).port();
     assert_eq!(Api::new(SocketAddr::from((own_address(), port))).get("/healthz").status, 200);
     assert!(!process.log().contains("a secret that"), "a cookie has no place in a log");
-    assert!(process.log().contains("INSECURE: what is said here is not encrypted"), "{}", process.log());
+    assert!(
+        process.log().contains("INSECURE: what is said here is not encrypted"),
+        "{}",
+        process.log()
+    );
 }

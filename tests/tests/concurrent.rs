@@ -8,7 +8,10 @@ use std::thread;
 use cluster_tests::{CITIES, Cluster, HANG_TIMEOUT, Heroes, Options, Reply, ensure, wait_until};
 
 /// Does both at the same moment, as nearly as two threads can.
-fn at_once(one: impl FnOnce() -> Reply + Send, other: impl FnOnce() -> Reply + Send) -> (Reply, Reply) {
+fn at_once(
+    one: impl FnOnce() -> Reply + Send,
+    other: impl FnOnce() -> Reply + Send,
+) -> (Reply, Reply) {
     let start = Barrier::new(2);
     thread::scope(|scope| {
         let one = scope.spawn(|| {
@@ -39,7 +42,8 @@ fn of_two_cities_that_get_a_hero_at_once_one_has_it_everywhere() {
     let mut winners = BTreeSet::new();
     for (id, first) in ids.iter().zip([0, 1, 2].into_iter().cycle()) {
         let (one, other) = (CITIES[first], CITIES[(first + 1) % 3]);
-        let (to_one, to_other) = at_once(|| cluster.api.assign(id, one), || cluster.api.assign(id, other));
+        let (to_one, to_other) =
+            at_once(|| cluster.api.assign(id, one), || cluster.api.assign(id, other));
         let (to_one, to_other) = (to_one.expect(200), to_other.expect(200));
         assert_ne!(stamp(&to_one), stamp(&to_other), "no two writes share a stamp");
         // The later write by stamp wins, not the later answer.
@@ -71,7 +75,8 @@ fn a_hero_deleted_and_assigned_at_once_ends_deleted() {
     cluster.wait_until_held(&heroes, &CITIES);
     let mut assigned_too = 0;
     for (id, city) in ids.iter().zip(CITIES.into_iter().cycle()) {
-        let (deleted, assigned) = at_once(|| cluster.api.terminate(id), || cluster.api.assign(id, city));
+        let (deleted, assigned) =
+            at_once(|| cluster.api.terminate(id), || cluster.api.assign(id, city));
         let _ = deleted.expect(204);
         if assigned.status == 200 {
             assigned_too += 1;
@@ -109,7 +114,9 @@ fn heroes_created_by_many_at_once_are_all_there() {
     let cluster = Cluster::start(Options::default());
     let mut heroes = Heroes::default();
     let created: Vec<Vec<String>> = thread::scope(|scope| {
-        let creators: Vec<_> = (0..8).map(|_| scope.spawn(|| (0..10).flat_map(|_| cluster.api.create(3)).collect())).collect();
+        let creators: Vec<_> = (0..8)
+            .map(|_| scope.spawn(|| (0..10).flat_map(|_| cluster.api.create(3)).collect()))
+            .collect();
         creators.into_iter().map(|creator| creator.join().expect("no panic")).collect()
     });
     heroes.created(created.into_iter().flatten());
@@ -125,7 +132,8 @@ fn a_hero_sent_home_and_to_a_city_at_once_is_at_one_of_them_everywhere() {
     heroes.created(ids.clone());
     for id in &ids {
         // Home is written by dispatch itself, the city's by the city.
-        let (home, city) = at_once(|| cluster.api.assign(id, "home"), || cluster.api.assign(id, "capitol"));
+        let (home, city) =
+            at_once(|| cluster.api.assign(id, "home"), || cluster.api.assign(id, "capitol"));
         let (home, city) = (home.expect(200), city.expect(200));
         heroes.assigned(id, if stamp(&home) > stamp(&city) { "home" } else { "capitol" });
     }
@@ -167,7 +175,13 @@ fn a_bomb_that_hits_is_answered_as_a_hit_whatever_else_is_asked() {
     cluster.wait_converged();
     let bombed = bombs_among_assignments(&cluster, &ids, 20);
     let wrong: Vec<&Reply> = bombed.iter().filter(|answer| answer.status != 202).collect();
-    assert!(wrong.is_empty(), "{} of {} bombs hit and were answered otherwise: {:?}", wrong.len(), bombed.len(), wrong[0]);
+    assert!(
+        wrong.is_empty(),
+        "{} of {} bombs hit and were answered otherwise: {:?}",
+        wrong.len(),
+        bombed.len(),
+        wrong[0]
+    );
 }
 
 #[test]
@@ -177,7 +191,8 @@ fn bombs_on_all_cities_while_heroes_are_created_lose_nothing_that_was_answered()
     heroes.created(cluster.api.create(30));
     cluster.wait_until_held(&heroes, &CITIES);
     let created: Vec<String> = thread::scope(|scope| {
-        let creator = scope.spawn(|| (0..50).map(|n| cluster.api.create_named(&format!("Hero {n}")).id).collect());
+        let creator = scope
+            .spawn(|| (0..50).map(|n| cluster.api.create_named(&format!("Hero {n}")).id).collect());
         for city in CITIES {
             cluster.bomb(city);
         }
@@ -222,6 +237,10 @@ fn a_refused_assignment_to_a_city_that_is_bombed_meanwhile_changed_nothing() {
     cluster.wait_converged();
     // A write that a city answered and then lost with its memory may be gone, so only who was surely refused is looked at.
     for (id, detail) in refused {
-        assert_eq!(cluster.api.hero(&id).expect(200).json()["hero"]["location"], "home", "{detail}");
+        assert_eq!(
+            cluster.api.hero(&id).expect(200).json()["hero"]["location"],
+            "home",
+            "{detail}"
+        );
     }
 }

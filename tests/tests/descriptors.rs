@@ -6,7 +6,9 @@ use std::net::TcpStream;
 use std::time::Duration;
 
 use cluster_tests::raw::Held;
-use cluster_tests::{CITIES, Cluster, HANG_TIMEOUT, Heroes, Link, NODES, Options, ensure, resources, wait_until};
+use cluster_tests::{
+    CITIES, Cluster, HANG_TIMEOUT, Heroes, Link, NODES, Options, ensure, resources, wait_until,
+};
 
 /// How many files a process may open: its listener, its links, the runtime's own and a few connections.
 const FILES: u64 = 64;
@@ -33,14 +35,18 @@ fn without_file_descriptors_the_rest_goes_on_and_they_are_used_again_when_there_
     let hoard: Vec<TcpStream> = exhausted
         .iter()
         .flat_map(|node| std::iter::repeat_n(cluster.address(node), HOARD))
-        .map(|address| TcpStream::connect(address).expect("the system takes connections, whoever serves them"))
+        .map(|address| {
+            TcpStream::connect(address).expect("the system takes connections, whoever serves them")
+        })
         .collect();
     for node in exhausted {
         wait_until(&format!("{node} has no files left"), HANG_TIMEOUT, || {
             // Who says nothing for ten seconds is sent away.
             user.request("GET", "/healthz", "").expect("who is there already is answered");
             let log = cluster.process(node).log();
-            ensure(log.contains("cannot accept a connection"), || format!("{} open", resources::open_files(cluster.process(node))))
+            ensure(log.contains("cannot accept a connection"), || {
+                format!("{} open", resources::open_files(cluster.process(node)))
+            })
         });
     }
     let mut stranger = Held::open(dispatch, MOMENT).expect("the system takes connections");
@@ -48,24 +54,32 @@ fn without_file_descriptors_the_rest_goes_on_and_they_are_used_again_when_there_
     assert!(unanswered.is_err(), "there were files for {unanswered:?}");
 
     // Who is there already is served, pages are shown what happens, and what is written reaches every city.
-    let (status, created) = user.request("POST", "/api/v1/heroes", r#"{"name":"Without descriptors"}"#).expect("an answer");
+    let (status, created) = user
+        .request("POST", "/api/v1/heroes", r#"{"name":"Without descriptors"}"#)
+        .expect("an answer");
     assert_eq!(status, 201, "{created}");
     let created: serde_json::Value = serde_json::from_str(&created).expect("JSON");
     let id = created["id"].as_str().expect("an id").to_owned();
     for city in CITIES {
         wait_until(&format!("the new hero is in {city}"), HANG_TIMEOUT, || {
-            let (status, held) = user.request("GET", &format!("/api/v1/cities/{city}/heroes"), "").map_err(|error| error.to_string())?;
+            let (status, held) = user
+                .request("GET", &format!("/api/v1/cities/{city}/heroes"), "")
+                .map_err(|error| error.to_string())?;
             ensure(status == 200 && held.contains(&id), || held)
         });
     }
     wait_until("the page shows the new hero", HANG_TIMEOUT, || {
         let frame = page.receive().map_err(|ending| format!("{ending:?}"))?;
-        ensure(String::from_utf8_lossy(&frame).contains("Without descriptors"), || "another frame".into())
+        ensure(String::from_utf8_lossy(&frame).contains("Without descriptors"), || {
+            "another frame".into()
+        })
     });
 
     // The places are free again: who waited is answered, and the limit is the same.
     drop(hoard);
-    let (status, _) = wait_until("who waited is answered", HANG_TIMEOUT, || stranger.answer().map_err(|error| error.to_string()));
+    let (status, _) = wait_until("who waited is answered", HANG_TIMEOUT, || {
+        stranger.answer().map_err(|error| error.to_string())
+    });
     assert_eq!(status, 200);
     heroes.created([id, cluster.api.create_named("After the shortage").id]);
     cluster.wait_until_held(&heroes, &CITIES);

@@ -7,7 +7,10 @@
 
 use std::collections::BTreeMap;
 
-use cluster_tests::{CITIES, Cluster, HANG_TIMEOUT, Load, NODES, Options, Requests, Stopwatch, ensure, incarnation_now, wait_until};
+use cluster_tests::{
+    CITIES, Cluster, HANG_TIMEOUT, Load, NODES, Options, Requests, Stopwatch, ensure,
+    incarnation_now, wait_until,
+};
 use rand::seq::{IndexedRandom, SliceRandom};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -28,7 +31,8 @@ enum Trouble {
 
 /// Each once in some order, and then whatever comes: never fewer than there are kinds.
 fn troubles(cycles: usize, rng: &mut ChaCha8Rng) -> Vec<Trouble> {
-    let each: Vec<Trouble> = NODES.map(Trouble::Kill).into_iter().chain(CITIES.map(Trouble::Bomb)).collect();
+    let each: Vec<Trouble> =
+        NODES.map(Trouble::Kill).into_iter().chain(CITIES.map(Trouble::Bomb)).collect();
     let mut troubles = each.clone();
     troubles.shuffle(rng);
     troubles.extend((each.len()..cycles).filter_map(|_| each.choose(rng)));
@@ -57,12 +61,15 @@ fn strike(trouble: Trouble, cluster: &mut Cluster, load: &Load, rng: &mut ChaCha
 }
 
 fn chosen(variable: &str) -> Option<u64> {
-    std::env::var(variable).ok().map(|text| text.parse().unwrap_or_else(|_| panic!("{variable} is a number, not {text:?}")))
+    std::env::var(variable)
+        .ok()
+        .map(|text| text.parse().unwrap_or_else(|_| panic!("{variable} is a number, not {text:?}")))
 }
 
 #[test]
 fn kills_and_bombs_under_load_break_no_promise() {
-    let cycles = chosen("SUPERHERO_CYCLES").map_or(CYCLES, |cycles| usize::try_from(cycles).expect("so many"));
+    let cycles = chosen("SUPERHERO_CYCLES")
+        .map_or(CYCLES, |cycles| usize::try_from(cycles).expect("so many"));
     let seed = chosen("SUPERHERO_CYCLES_SEED").unwrap_or_else(incarnation_now);
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     let troubles = troubles(cycles, &mut rng);
@@ -95,7 +102,10 @@ fn kills_and_bombs_under_load_break_no_promise() {
     assert_eq!(struck.values().sum::<usize>(), cycles);
     assert!(struck.len() == NODES.len() + CITIES.len(), "{struck:?}");
     let Requests { saved, refused, unknown } = load.requests();
-    assert!(fates.told > 10 * cycles && fates.ended > cycles / 2 && refused > 0, "{saved} {refused} {unknown} {fates:?}");
+    assert!(
+        fates.told > 10 * cycles && fates.ended > cycles / 2 && refused > 0,
+        "{saved} {refused} {unknown} {fates:?}"
+    );
     assert!(fates.lives >= NODES.len() + cycles / 2 && fates.whole > cycles as u64, "{fates:?}");
 
     let kills = |node| struck.get(&Trouble::Kill(node)).copied().unwrap_or_default();
@@ -105,10 +115,22 @@ fn kills_and_bombs_under_load_break_no_promise() {
         troubled.as_secs_f64(),
         (watch.elapsed() - troubled).as_secs_f64()
     );
-    println!("{of_cities} kills of cities, {} of dispatch, {} bombs", kills("dispatch"), cycles - of_cities - kills("dispatch"));
-    println!("{} requests: {saved} saved, {refused} refused, {unknown} unknown", saved + refused + unknown);
+    println!(
+        "{of_cities} kills of cities, {} of dispatch, {} bombs",
+        kills("dispatch"),
+        cycles - of_cities - kills("dispatch")
+    );
+    println!(
+        "{} requests: {saved} saved, {refused} refused, {unknown} unknown",
+        saved + refused + unknown
+    );
     println!("{fates:?}");
     for look in &looks {
-        println!("{} holds {} heroes, and covers {:?}", look.life, look.map.live(), look.vector.as_ref().expect("at rest"));
+        println!(
+            "{} holds {} heroes, and covers {:?}",
+            look.life,
+            look.map.live(),
+            look.vector.as_ref().expect("at rest")
+        );
     }
 }

@@ -3,7 +3,10 @@
 use std::thread;
 use std::time::Duration;
 
-use cluster_tests::{CITIES, Cluster, Ending, HANG_TIMEOUT, Heroes, Link, NODES, Options, Reply, Signal, Stopwatch, ensure, wait_until};
+use cluster_tests::{
+    CITIES, Cluster, Ending, HANG_TIMEOUT, Heroes, Link, NODES, Options, Reply, Signal, Stopwatch,
+    ensure, wait_until,
+};
 
 /// Within this time every command has its answer.
 const PROMISED: Duration = Duration::from_secs(2);
@@ -118,11 +121,20 @@ fn the_fourth_bomb_within_five_seconds_ends_the_process_and_the_others_go_on() {
     }
     assert!(!cluster.process("metropolis").has_ended(), "three are survived");
     let _ = cluster.api.bomb("metropolis");
-    assert!(watch.elapsed() < Duration::from_secs(5), "the bombs took {:?}: too long to be too many", watch.elapsed());
+    assert!(
+        watch.elapsed() < Duration::from_secs(5),
+        "the bombs took {:?}: too long to be too many",
+        watch.elapsed()
+    );
     assert_eq!(cluster.process("metropolis").exit_code(HANG_TIMEOUT), Some(1));
     let log = cluster.process("metropolis").log();
     let last_words: Vec<&str> = log.lines().filter(|line| line.contains("ERROR")).collect();
-    assert!(last_words.len() == 1 && last_words[0].contains("crashed too often") && last_words[0].contains("bombed"), "{log}");
+    assert!(
+        last_words.len() == 1
+            && last_words[0].contains("crashed too often")
+            && last_words[0].contains("bombed"),
+        "{log}"
+    );
     cluster.wait_status("metropolis", "down", HANG_TIMEOUT);
 
     heroes.created(cluster.api.create(5));
@@ -133,7 +145,10 @@ fn the_fourth_bomb_within_five_seconds_ends_the_process_and_the_others_go_on() {
     cluster.wait_until_held(&heroes, &["gotham", "capitol"]);
     let verdict = cluster.api.get("/api/v1/verdict").expect(200).json();
     assert_eq!(verdict["converged"], false, "{verdict}");
-    assert!(verdict["sentence"].as_str().is_some_and(|said| said.contains("Metropolis has stopped")), "{verdict}");
+    assert!(
+        verdict["sentence"].as_str().is_some_and(|said| said.contains("Metropolis has stopped")),
+        "{verdict}"
+    );
 
     cluster.restart("metropolis");
     cluster.wait_until_held(&heroes, &CITIES);
@@ -181,20 +196,30 @@ fn sigterm_stops_every_process_while_pages_are_open() {
 fn stops_everything(signal: Signal) {
     let (mut cluster, _, _) = with_heroes(100);
     let origin = format!("http://{}", cluster.address("dispatch"));
-    let mut page = Link::open(cluster.address("dispatch"), "/live", &[("origin", &origin)]).expect("the page's own socket");
+    let mut page = Link::open(cluster.address("dispatch"), "/live", &[("origin", &origin)])
+        .expect("the page's own socket");
     page.receive().expect("a first frame");
     // One that never reads, and one that never finished asking.
-    let _deaf = Link::open(cluster.address("dispatch"), "/live", &[("origin", &origin)]).expect("the page's own socket");
-    let mut stuck = std::net::TcpStream::connect(cluster.address("dispatch")).expect("dispatch listens");
-    std::io::Write::write_all(&mut stuck, b"POST /api/v1/heroes HTTP/1.1\r\nhost: x\r\ncontent-length: 10\r\n\r\n")
-        .expect("a beginning is sent");
+    let _deaf = Link::open(cluster.address("dispatch"), "/live", &[("origin", &origin)])
+        .expect("the page's own socket");
+    let mut stuck =
+        std::net::TcpStream::connect(cluster.address("dispatch")).expect("dispatch listens");
+    std::io::Write::write_all(
+        &mut stuck,
+        b"POST /api/v1/heroes HTTP/1.1\r\nhost: x\r\ncontent-length: 10\r\n\r\n",
+    )
+    .expect("a beginning is sent");
 
     for node in NODES {
         cluster.process(node).signal(signal);
     }
     let watch = Stopwatch::start();
     for node in NODES {
-        assert_eq!(cluster.process(node).exit_code(PROMISED.saturating_sub(watch.elapsed())), Some(0), "{node}");
+        assert_eq!(
+            cluster.process(node).exit_code(PROMISED.saturating_sub(watch.elapsed())),
+            Some(0),
+            "{node}"
+        );
     }
     assert_eq!(page.ending(), Ending::Closed(1001, "dispatch is stopping".into()));
 }

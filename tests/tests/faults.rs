@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use cluster_tests::{
-    Api, CITIES, Cluster, Fault, Frames, HANG_TIMEOUT, Heroes, NODES, Options, Signal, Stamp, Stopwatch, ensure, wait_until,
+    Api, CITIES, Cluster, Fault, Frames, HANG_TIMEOUT, Heroes, NODES, Options, Signal, Stamp,
+    Stopwatch, ensure, wait_until,
 };
 use serde_json::{Value, json};
 
@@ -29,7 +30,8 @@ fn cut_off(city: &str) -> Value {
 /// Waits until the fault with this id has met with as many frames as this, and returns what it did to them.
 fn frames_seen(api: &Api, id: &str, seen: u64) -> Frames {
     wait_until(&format!("{seen} frames"), HANG_TIMEOUT, || {
-        let fault = api.faults().into_iter().find(|fault| fault.id == id).ok_or("it is not in force")?;
+        let fault =
+            api.faults().into_iter().find(|fault| fault.id == id).ok_or("it is not in force")?;
         ensure(fault.frames.seen >= seen, || format!("{:?}", fault.frames))?;
         Ok(fault.frames)
     })
@@ -56,14 +58,19 @@ fn print(cluster: &Cluster, node: &str) -> String {
 fn a_city_that_is_cut_off_goes_its_own_way_while_the_others_agree() {
     let (cluster, mut heroes, ids) = with_heroes(5);
     let fault = cluster.api.inject(&cut_off("gotham"));
-    assert_eq!(fault.in_force_at.iter().map(String::as_str).collect::<BTreeSet<_>>(), BTreeSet::from(NODES));
+    assert_eq!(
+        fault.in_force_at.iter().map(String::as_str).collect::<BTreeSet<_>>(),
+        BTreeSet::from(NODES)
+    );
     let newcomers = cluster.api.create(3);
     cluster.api.assign(&ids[0], "gotham").expect(200);
     heroes.created(newcomers.clone());
     wait_until("the others agree", HANG_TIMEOUT, || {
         let prints = ["metropolis", "capitol", "dispatch"].map(|node| print(&cluster, node));
         ensure(prints.iter().all(|print| *print == prints[0]), || format!("{prints:?}"))?;
-        ensure(newcomers.iter().all(|id| holds(&cluster.api, "capitol", id)), || "not all heroes are there".into())
+        ensure(newcomers.iter().all(|id| holds(&cluster.api, "capitol", id)), || {
+            "not all heroes are there".into()
+        })
     });
     // However often it is tried.
     let frames = frames_seen(&cluster.api, &fault.id, 16);
@@ -80,24 +87,35 @@ fn a_city_that_is_cut_off_goes_its_own_way_while_the_others_agree() {
 #[test]
 fn a_pair_that_is_cut_hears_of_each_other_by_a_third() {
     let (cluster, mut heroes, ids) = with_heroes(1);
-    let fault = cluster.api.inject(&json!({"kind": "cut", "from": "gotham", "to": "metropolis", "heal_after_s": 120}));
+    let fault = cluster
+        .api
+        .inject(&json!({"kind": "cut", "from": "gotham", "to": "metropolis", "heal_after_s": 120}));
     assert_eq!(fault.in_force_at, ["gotham", "metropolis"]);
     cluster.api.assign(&ids[0], "gotham").expect(200);
     heroes.assigned(&ids[0], "gotham");
     cluster.wait_until_held(&heroes, &CITIES);
     let frames = frames_seen(&cluster.api, &fault.id, 4);
-    assert_eq!(frames.dropped, frames.seen, "and nothing passes between the two, dispatch's rounds among it");
+    assert_eq!(
+        frames.dropped, frames.seen,
+        "and nothing passes between the two, dispatch's rounds among it"
+    );
 }
 
 #[test]
 fn a_cut_of_one_direction_lets_the_other_pass() {
     let (cluster, mut heroes, ids) = with_heroes(2);
-    let fault = cluster.api.inject(&json!({"kind": "cut", "from": "gotham", "to": "*", "both": false, "heal_after_s": 120}));
+    let fault = cluster.api.inject(
+        &json!({"kind": "cut", "from": "gotham", "to": "*", "both": false, "heal_after_s": 120}),
+    );
     assert_eq!(fault.in_force_at, ["gotham"]);
     cluster.api.assign(&ids[0], "gotham").expect(200);
     heroes.assigned(&ids[0], "gotham");
     frames_seen(&cluster.api, &fault.id, 8);
-    assert_eq!(place(&cluster.api, "capitol", &ids[0]).as_deref(), Some("home"), "nobody hears gotham");
+    assert_eq!(
+        place(&cluster.api, "capitol", &ids[0]).as_deref(),
+        Some("home"),
+        "nobody hears gotham"
+    );
     // A pull needs both directions, question and answer: gotham hears nothing either, until it is healed.
     cluster.api.assign(&ids[1], "capitol").expect(200);
     heroes.assigned(&ids[1], "capitol");
@@ -111,7 +129,11 @@ fn a_delay_is_as_long_as_it_says() {
     cluster.api.post("/api/v1/gossip/pause", &json!({})).expect(200);
     let exchange = || {
         let watch = Stopwatch::start();
-        let done = cluster.api.post("/api/v1/gossip/step", &json!({"from": "gotham", "to": "metropolis"})).expect(200).json();
+        let done = cluster
+            .api
+            .post("/api/v1/gossip/step", &json!({"from": "gotham", "to": "metropolis"}))
+            .expect(200)
+            .json();
         assert_eq!(done["completed"], true, "{done}");
         watch.elapsed()
     };
@@ -146,28 +168,37 @@ fn frames_under(fault: &Value, seen: u64) -> Frames {
 
 #[test]
 fn five_percent_of_loss_are_five_percent() {
-    let Frames { seen, dropped, .. } =
-        frames_under(&json!({"kind": "loss", "from": "gotham", "to": "*", "percent": 5, "heal_after_s": 120}), 600);
+    let Frames { seen, dropped, .. } = frames_under(
+        &json!({"kind": "loss", "from": "gotham", "to": "*", "percent": 5, "heal_after_s": 120}),
+        600,
+    );
     assert!((seen / 60..=seen / 10).contains(&dropped), "{dropped} of {seen}");
 }
 
 #[test]
 fn frames_that_come_twice_do_no_harm() {
-    let Frames { seen, duplicated, .. } =
-        frames_under(&json!({"kind": "duplicate", "from": "gotham", "to": "*", "percent": 50, "heal_after_s": 120}), 200);
+    let Frames { seen, duplicated, .. } = frames_under(
+        &json!({"kind": "duplicate", "from": "gotham", "to": "*", "percent": 50, "heal_after_s": 120}),
+        200,
+    );
     assert!((seen / 4..=seen * 3 / 4).contains(&duplicated), "{duplicated} of {seen}");
 }
 
 #[test]
 fn frames_that_overtake_each_other_do_no_harm() {
-    let Frames { seen, delayed, dropped, .. } =
-        frames_under(&json!({"kind": "reorder", "from": "gotham", "to": "*", "percent": 30, "heal_after_s": 120}), 200);
+    let Frames { seen, delayed, dropped, .. } = frames_under(
+        &json!({"kind": "reorder", "from": "gotham", "to": "*", "percent": 30, "heal_after_s": 120}),
+        200,
+    );
     assert!((seen / 8..=seen * 2 / 3).contains(&delayed) && dropped == 0, "{delayed} of {seen}");
 }
 
 #[test]
 fn a_throttled_city_is_slow_and_arrives() {
-    let frames = frames_under(&json!({"kind": "throttle", "from": "gotham", "to": "*", "bytes_per_s": 20_000, "heal_after_s": 120}), 50);
+    let frames = frames_under(
+        &json!({"kind": "throttle", "from": "gotham", "to": "*", "bytes_per_s": 20_000, "heal_after_s": 120}),
+        50,
+    );
     assert!(frames.delayed > 0, "{frames:?}");
 }
 
@@ -178,7 +209,12 @@ fn stands_still(cluster: &Cluster, hero: &str) {
     let silent = Api::new(cluster.address("capitol")).try_request("GET", "/healthz", &[], &[]);
     assert!(silent.is_err(), "it answers: {silent:?}");
     let verdict = cluster.api.get("/api/v1/verdict").expect(200).json();
-    assert!(verdict["sentence"].as_str().is_some_and(|sentence| sentence.contains("Capitol gives no answer")), "{verdict}");
+    assert!(
+        verdict["sentence"]
+            .as_str()
+            .is_some_and(|sentence| sentence.contains("Capitol gives no answer")),
+        "{verdict}"
+    );
 }
 
 #[test]
@@ -189,7 +225,9 @@ fn a_frozen_city_looks_as_one_that_was_sent_sigstop_and_wakes_as_it_was() {
         if real {
             cluster.process("capitol").signal(Signal::SIGSTOP);
         } else {
-            let fault = cluster.api.inject(&json!({"kind": "freeze", "from": "capitol", "heal_after_s": 300}));
+            let fault = cluster
+                .api
+                .inject(&json!({"kind": "freeze", "from": "capitol", "heal_after_s": 300}));
             assert_eq!(fault.in_force_at, ["capitol"]);
         }
         stands_still(&cluster, &ids[0]);
@@ -204,7 +242,11 @@ fn a_frozen_city_looks_as_one_that_was_sent_sigstop_and_wakes_as_it_was() {
         cluster.wait_status("capitol", "up", HANG_TIMEOUT);
         cluster.wait_until_held(&heroes, &CITIES);
         let after = cluster.node("capitol");
-        assert_eq!((after.incarnation, after.crashes, after.frozen), (before.incarnation, 0, false), "it is the same life");
+        assert_eq!(
+            (after.incarnation, after.crashes, after.frozen),
+            (before.incarnation, 0, false),
+            "it is the same life"
+        );
     }
 }
 
@@ -223,13 +265,21 @@ fn nobody_without_the_cookie_wakes_a_city() {
     let cluster = Cluster::start(Options::default());
     let city = Api::new(cluster.address("gotham"));
     city.post("/thaw/00000001", &json!({})).expect(401);
-    city.request("POST", "/thaw/00000001", &[("authorization", "Bearer superhero-cluster-developmen")], &[]).expect(401);
+    city.request(
+        "POST",
+        "/thaw/00000001",
+        &[("authorization", "Bearer superhero-cluster-developmen")],
+        &[],
+    )
+    .expect(401);
 }
 
 #[test]
 fn a_fast_clock_within_the_drift_wins_over_a_later_write() {
     let (cluster, mut heroes, ids) = with_heroes(1);
-    cluster.api.inject(&json!({"kind": "skew", "from": "gotham", "skew_ms": 1500, "heal_after_s": 120}));
+    cluster
+        .api
+        .inject(&json!({"kind": "skew", "from": "gotham", "skew_ms": 1500, "heal_after_s": 120}));
     cluster.api.inject(&cut_off("gotham"));
     cluster.api.assign(&ids[0], "gotham").expect(200);
     cluster.api.assign(&ids[0], "metropolis").expect(200);
@@ -243,25 +293,40 @@ fn a_clock_beyond_the_drift_is_refused_by_name_and_nothing_is_lost() {
     let (cluster, mut heroes, ids) = with_heroes(2);
     for (skew_ms, off, writer) in [(4_000, "ahead", "gotham"), (-4_000, "behind", "metropolis")] {
         let before = cluster.api.events(0).last().map_or(0, |event| event.number);
-        let fault = cluster.api.inject(&json!({"kind": "skew", "from": "gotham", "skew_ms": skew_ms, "heal_after_s": 120}));
+        let fault = cluster.api.inject(
+            &json!({"kind": "skew", "from": "gotham", "skew_ms": skew_ms, "heal_after_s": 120}),
+        );
         let ahead_ms = cluster.node("gotham").clock_ahead_ms.unwrap_or(0);
         assert!((ahead_ms - skew_ms).abs() < 500, "{ahead_ms}");
-        let named = format!("the clock of gotham is {} {off}", Duration::from_millis(skew_ms.unsigned_abs()).as_secs());
+        let named = format!(
+            "the clock of gotham is {} {off}",
+            Duration::from_millis(skew_ms.unsigned_abs()).as_secs()
+        );
         wait_until("people are told", HANG_TIMEOUT, || {
             let events = cluster.api.events(before);
-            let told = events.iter().any(|event| event.kind == "alarm" && event.text.contains(&named[..20]) && event.text.contains(off));
+            let told = events.iter().any(|event| {
+                event.kind == "alarm"
+                    && event.text.contains(&named[..20])
+                    && event.text.contains(off)
+            });
             ensure(told, || format!("{events:?}"))
         });
         cluster.api.assign(&ids[0], writer).expect(200);
         let _ = cluster.api.create_named("Nobody hears of it yet");
         let known = |city: &str| place(&cluster.api, city, &ids[0]);
         wait_until("capitol and gotham do not say the same", HANG_TIMEOUT, || {
-            ensure(known("capitol") != known("gotham"), || format!("both say {:?}", known("gotham")))
+            ensure(known("capitol") != known("gotham"), || {
+                format!("both say {:?}", known("gotham"))
+            })
         });
         cluster.api.delete(&format!("/api/v1/faults/{}", fault.id)).expect(204);
         heroes.assigned(&ids[0], writer);
         let newcomers = cluster.api.get("/api/v1/heroes").expect(200).json();
-        let newcomers = newcomers["heroes"].as_array().expect("a list").iter().filter(|hero| hero["name"] == "Nobody hears of it yet");
+        let newcomers = newcomers["heroes"]
+            .as_array()
+            .expect("a list")
+            .iter()
+            .filter(|hero| hero["name"] == "Nobody hears of it yet");
         heroes.created(newcomers.filter_map(|hero| hero["id"].as_str()).map(str::to_owned));
         cluster.wait_until_held(&heroes, &CITIES);
         assert!(cluster.node("gotham").clock_ahead_ms.is_some_and(|ahead_ms| ahead_ms.abs() < 500));
@@ -294,7 +359,10 @@ fn nodes_heal_by_themselves_when_dispatch_is_gone() {
     // It is told what is in force by those who are in it.
     wait_until("the new dispatch knows", HANG_TIMEOUT, || {
         let faults = cluster.api.faults();
-        ensure(faults.iter().any(|fault: &Fault| fault.kind == "cut" && fault.in_force_at.len() >= 3), || format!("{faults:?}"))
+        ensure(
+            faults.iter().any(|fault: &Fault| fault.kind == "cut" && fault.in_force_at.len() >= 3),
+            || format!("{faults:?}"),
+        )
     });
     cluster.kill9("dispatch");
     wait_until("gotham has healed", HANG_TIMEOUT, || {
@@ -308,14 +376,18 @@ fn nodes_heal_by_themselves_when_dispatch_is_gone() {
 #[test]
 fn a_paused_cluster_stands_still_but_for_single_exchanges() {
     let (cluster, mut heroes, _) = with_heroes(2);
-    let gossip = |verb: &str| cluster.api.post(&format!("/api/v1/gossip/{verb}"), &json!({})).expect(200).json();
+    let gossip = |verb: &str| {
+        cluster.api.post(&format!("/api/v1/gossip/{verb}"), &json!({})).expect(200).json()
+    };
     assert_eq!(gossip("pause"), json!({"paused": true, "percent": 0}));
     let id = cluster.api.create_named("Still").id;
     heroes.created([id.clone()]);
     cluster.bomb("capitol");
     wait_until("capitol is back, and empty", HANG_TIMEOUT, || {
         let capitol = cluster.node("capitol");
-        ensure(capitol.crashes == 1 && capitol.status == "up" && capitol.heroes == 0, || format!("{capitol:?}"))
+        ensure(capitol.crashes == 1 && capitol.status == "up" && capitol.heroes == 0, || {
+            format!("{capitol:?}")
+        })
     });
     // Longer than any city goes on by itself: the pace is repeated.
     let until = Stopwatch::start();
@@ -323,14 +395,24 @@ fn a_paused_cluster_stands_still_but_for_single_exchanges() {
         assert!(!holds(&cluster.api, "gotham", &id) && cluster.node("capitol").heroes == 0);
         ensure(until.elapsed() > Duration::from_secs(4), || "not yet".into())
     });
-    let step = |from: &str, to: &str| cluster.api.post("/api/v1/gossip/step", &json!({"from": from, "to": to})).expect(200).json();
+    let step = |from: &str, to: &str| {
+        cluster.api.post("/api/v1/gossip/step", &json!({"from": from, "to": to})).expect(200).json()
+    };
     let done = step("dispatch", "gotham");
     assert_eq!((&done["completed"], &done["entries"]), (&json!(true), &json!(1)), "{done}");
     assert!(done["bytes"].as_u64().is_some_and(|bytes| (100..2_000).contains(&bytes)), "{done}");
-    wait_until("gotham shows it", HANG_TIMEOUT, || ensure(holds(&cluster.api, "gotham", &id), || "not yet".into()));
+    wait_until("gotham shows it", HANG_TIMEOUT, || {
+        ensure(holds(&cluster.api, "gotham", &id), || "not yet".into())
+    });
     let done = step("gotham", "capitol");
-    assert_eq!((&done["from"], &done["to"], &done["entries"]), (&json!("gotham"), &json!("capitol"), &json!(3)), "{done}");
-    wait_until("capitol has them", HANG_TIMEOUT, || ensure(cluster.node("capitol").heroes == 3, || "not yet".into()));
+    assert_eq!(
+        (&done["from"], &done["to"], &done["entries"]),
+        (&json!("gotham"), &json!("capitol"), &json!(3)),
+        "{done}"
+    );
+    wait_until("capitol has them", HANG_TIMEOUT, || {
+        ensure(cluster.node("capitol").heroes == 3, || "not yet".into())
+    });
     assert!(!holds(&cluster.api, "metropolis", &id));
     let any = cluster.api.request("POST", "/api/v1/gossip/step", &[], &[]).expect(200).json();
     assert_ne!(any["from"], any["to"]);
@@ -359,7 +441,11 @@ fn a_paused_cluster_goes_on_when_dispatch_is_gone() {
 fn an_exchange_that_is_cut_is_said_to_be_lost() {
     let (cluster, ..) = with_heroes(1);
     cluster.api.inject(&cut_off("gotham"));
-    let done = cluster.api.post("/api/v1/gossip/step", &json!({"from": "gotham", "to": "capitol"})).expect(200).json();
+    let done = cluster
+        .api
+        .post("/api/v1/gossip/step", &json!({"from": "gotham", "to": "capitol"}))
+        .expect(200)
+        .json();
     assert_eq!((&done["completed"], &done["entries"]), (&json!(false), &json!(0)), "{done}");
 }
 
@@ -370,7 +456,10 @@ fn a_city_that_is_stopped_or_killed_is_down_and_can_be_started_again() {
         cluster.api.post(&format!("/api/v1/cities/gotham/{verb}"), &json!({})).expect(202);
         assert_eq!(cluster.process("gotham").exit_code(HANG_TIMEOUT), Some(code), "{verb}");
         cluster.wait_status("gotham", "down", HANG_TIMEOUT);
-        cluster.api.post(&format!("/api/v1/cities/gotham/{verb}"), &json!({})).problem(503, "no_answer");
+        cluster
+            .api
+            .post(&format!("/api/v1/cities/gotham/{verb}"), &json!({}))
+            .problem(503, "no_answer");
         cluster.restart("gotham");
         cluster.wait_until_held(&heroes, &CITIES);
     }
@@ -388,10 +477,26 @@ fn what_cannot_be_is_refused_and_changes_nothing() {
         (json!({"kind": "loss", "from": "gotham", "to": "*", "percent": 101}), 422, "out_of_range"),
         (json!({"kind": "loss", "from": "gotham", "to": "*", "percent": -5}), 422, "out_of_range"),
         (json!({"kind": "loss", "from": "gotham", "to": "*"}), 422, "missing_field"),
-        (json!({"kind": "delay", "from": "gotham", "to": "*", "delay_ms": -300}), 422, "out_of_range"),
-        (json!({"kind": "delay", "from": "gotham", "to": "*", "delay_ms": 300, "jitter_ms": 301}), 422, "out_of_range"),
-        (json!({"kind": "delay", "from": "gotham", "to": "*", "delay_ms": 1e300}), 422, "out_of_range"),
-        (json!({"kind": "throttle", "from": "gotham", "to": "*", "bytes_per_s": 1}), 422, "out_of_range"),
+        (
+            json!({"kind": "delay", "from": "gotham", "to": "*", "delay_ms": -300}),
+            422,
+            "out_of_range",
+        ),
+        (
+            json!({"kind": "delay", "from": "gotham", "to": "*", "delay_ms": 300, "jitter_ms": 301}),
+            422,
+            "out_of_range",
+        ),
+        (
+            json!({"kind": "delay", "from": "gotham", "to": "*", "delay_ms": 1e300}),
+            422,
+            "out_of_range",
+        ),
+        (
+            json!({"kind": "throttle", "from": "gotham", "to": "*", "bytes_per_s": 1}),
+            422,
+            "out_of_range",
+        ),
         (json!({"kind": "skew", "from": "gotham", "skew_ms": 0}), 422, "out_of_range"),
         (json!({"kind": "skew", "from": "gotham", "skew_ms": 1e18}), 422, "out_of_range"),
         (json!({"kind": "freeze", "from": "dispatch"}), 422, "not_allowed"),
@@ -406,7 +511,10 @@ fn what_cannot_be_is_refused_and_changes_nothing() {
         assert!(!detail.is_empty(), "{fault}");
     }
     cluster.api.post("/api/v1/gossip/speed", &json!({"percent": 9})).problem(422, "out_of_range");
-    cluster.api.post("/api/v1/gossip/step", &json!({"from": "gotham", "to": "gotham"})).problem(422, "same_node");
+    cluster
+        .api
+        .post("/api/v1/gossip/step", &json!({"from": "gotham", "to": "gotham"}))
+        .problem(422, "same_node");
     cluster.api.delete("/api/v1/faults/no-such").problem(404, "unknown_fault");
     cluster.api.delete("/api/v1/faults/00000000").problem(404, "unknown_fault");
     assert!(cluster.api.faults().is_empty());
@@ -437,7 +545,10 @@ fn recount(api: &Api, outcome: &BTreeMap<String, Stamp>, since: u64) -> u64 {
         let Some(newest) = events.last() else { break };
         last = newest.number;
         for event in events.into_iter().filter(|event| event.kind == "assigned") {
-            let (hero, stamp) = (event.hero.expect("an assignment names its hero"), event.stamp.expect("and its stamp"));
+            let (hero, stamp) = (
+                event.hero.expect("an assignment names its hero"),
+                event.stamp.expect("and its stamp"),
+            );
             writes.entry(hero).or_default().push((stamp, event.over));
         }
     }
@@ -447,7 +558,10 @@ fn recount(api: &Api, outcome: &BTreeMap<String, Stamp>, since: u64) -> u64 {
         let mut seen = BTreeSet::new();
         let mut next = Some(outcome[&hero].clone());
         while let Some(stamp) = next {
-            next = writes.iter().find(|(written, _)| *written == stamp).and_then(|(_, over)| over.clone());
+            next = writes
+                .iter()
+                .find(|(written, _)| *written == stamp)
+                .and_then(|(_, over)| over.clone());
             seen.insert(stamp);
         }
         lost += writes.iter().filter(|(stamp, _)| !seen.contains(stamp)).count() as u64;
@@ -458,10 +572,17 @@ fn recount(api: &Api, outcome: &BTreeMap<String, Stamp>, since: u64) -> u64 {
 #[test]
 fn a_thousand_heroes_written_on_each_side_of_a_cut_end_the_same_and_what_is_lost_is_counted() {
     // At the pace that people know, of which the promise speaks.
-    let (cluster, mut heroes, ids) =
-        with_heroes_and(1_000, Options { city_gossip: "1s", dispatch_gossip: "1s", poll: "2s", ..Options::default() });
+    let (cluster, mut heroes, ids) = with_heroes_and(
+        1_000,
+        Options { city_gossip: "1s", dispatch_gossip: "1s", poll: "2s", ..Options::default() },
+    );
     let begun = cluster.api.events(0).last().map_or(0, |event| event.number);
-    for (from, to) in [("gotham", "metropolis"), ("gotham", "capitol"), ("metropolis", "capitol"), ("dispatch", "*")] {
+    for (from, to) in [
+        ("gotham", "metropolis"),
+        ("gotham", "capitol"),
+        ("metropolis", "capitol"),
+        ("dispatch", "*"),
+    ] {
         cluster.api.inject(&json!({"kind": "cut", "from": from, "to": to, "heal_after_s": 600}));
     }
     std::thread::scope(|scope| {
@@ -474,12 +595,20 @@ fn a_thousand_heroes_written_on_each_side_of_a_cut_end_the_same_and_what_is_lost
     for id in &ids[..100] {
         cluster.api.assign(id, "metropolis").expect(200);
     }
-    assert_eq!(print(&cluster, "capitol"), print(&cluster, "dispatch"), "nobody heard of any of it");
+    assert_eq!(
+        print(&cluster, "capitol"),
+        print(&cluster, "dispatch"),
+        "nobody heard of any of it"
+    );
     assert_ne!(print(&cluster, "gotham"), print(&cluster, "metropolis"));
     cluster.api.heal_all();
     let watch = Stopwatch::start();
     cluster.wait_converged();
-    assert!(watch.elapsed() < Duration::from_secs(10), "ten gossip intervals, and it took {:?}", watch.elapsed());
+    assert!(
+        watch.elapsed() < Duration::from_secs(10),
+        "ten gossip intervals, and it took {:?}",
+        watch.elapsed()
+    );
     let outcome: BTreeMap<String, Stamp> = cluster
         .api
         .city("capitol")

@@ -13,7 +13,8 @@ use std::time::Duration;
 
 use cluster_tests::raw::Held;
 use cluster_tests::{
-    CITIES, Cluster, HANG_TIMEOUT, Heroes, Link, NODES, Onlooker, Options, Stopwatch, incarnation_now, resources, wait_until,
+    CITIES, Cluster, HANG_TIMEOUT, Heroes, Link, NODES, Onlooker, Options, Stopwatch,
+    incarnation_now, resources, wait_until,
 };
 use gossip::{Hlc, Incarnation, Origin, Stamp, UnixMillis, VersionVector};
 use rand::{RngExt, SeedableRng};
@@ -30,7 +31,11 @@ const LEFT_BEHIND_MAX: u64 = 16 << 20;
 
 fn long() -> Option<u64> {
     let seconds = std::env::var("SUPERHERO_FLOOD_SECONDS").ok()?;
-    Some(seconds.parse().unwrap_or_else(|error| panic!("SUPERHERO_FLOOD_SECONDS={seconds}: {error}")))
+    Some(
+        seconds
+            .parse()
+            .unwrap_or_else(|error| panic!("SUPERHERO_FLOOD_SECONDS={seconds}: {error}")),
+    )
 }
 
 /// How long this flood has to go on.
@@ -53,12 +58,19 @@ impl Flood {
 
 /// Floods the cluster twice, while others use it. `held` are the cities that must converge meanwhile, on `heroes` and those made here.
 #[track_caller]
-fn survives(name: &str, mut cluster: Cluster, mut heroes: Heroes, held: &[&'static str], flood: impl Fn(&Cluster, &Flood) + Sync) {
+fn survives(
+    name: &str,
+    mut cluster: Cluster,
+    mut heroes: Heroes,
+    held: &[&'static str],
+    flood: impl Fn(&Cluster, &Flood) + Sync,
+) {
     heroes.created(cluster.api.create(20));
     cluster.wait_until_held(&heroes, held);
     let there: Vec<&str> = held.iter().copied().chain(["dispatch"]).collect();
-    let memory =
-        |cluster: &mut Cluster| -> Vec<u64> { there.iter().map(|node| resources::resident_bytes(cluster.process(node))).collect() };
+    let memory = |cluster: &mut Cluster| -> Vec<u64> {
+        there.iter().map(|node| resources::resident_bytes(cluster.process(node))).collect()
+    };
     let mut left = vec![memory(&mut cluster)];
     for round in 1..=2 {
         let lasts = Duration::from_secs(long().unwrap_or(SECONDS));
@@ -84,9 +96,15 @@ fn survives(name: &str, mut cluster: Cluster, mut heroes: Heroes, held: &[&'stat
             ms(50),
             ms(99),
             ms(100),
-            left.iter().map(|bytes| bytes.iter().map(|bytes| bytes >> 20).collect::<Vec<_>>()).collect::<Vec<_>>()
+            left.iter()
+                .map(|bytes| bytes.iter().map(|bytes| bytes >> 20).collect::<Vec<_>>())
+                .collect::<Vec<_>>()
         );
-        assert!(long().is_none() || waits.percentile(99) < P99_MAX, "{name}: others waited {:?}", waits.percentile(99));
+        assert!(
+            long().is_none() || waits.percentile(99) < P99_MAX,
+            "{name}: others waited {:?}",
+            waits.percentile(99)
+        );
     }
     for ((node, first), second) in there.iter().zip(&left[1]).zip(&left[2]) {
         assert!(
@@ -96,7 +114,11 @@ fn survives(name: &str, mut cluster: Cluster, mut heroes: Heroes, held: &[&'stat
     }
     for node in NODES.into_iter().filter(|node| there.contains(node)) {
         let process = cluster.process(node);
-        assert!(!process.has_ended() && !process.log().contains("panicked"), "{name}: {node}: {}", process.log());
+        assert!(
+            !process.has_ended() && !process.log().contains("panicked"),
+            "{name}: {node}: {}",
+            process.log()
+        );
     }
     cluster.wait_until_held(&heroes, held);
 }
@@ -107,7 +129,8 @@ fn cluster() -> Cluster {
 }
 
 fn connect(address: SocketAddr) -> TcpStream {
-    let stream = TcpStream::connect(address).unwrap_or_else(|error| panic!("connecting to {address}: {error}"));
+    let stream = TcpStream::connect(address)
+        .unwrap_or_else(|error| panic!("connecting to {address}: {error}"));
     stream.set_read_timeout(Some(HANG_TIMEOUT)).expect("a timeout above zero");
     stream.set_write_timeout(Some(HANG_TIMEOUT)).expect("a timeout above zero");
     stream
@@ -136,7 +159,9 @@ fn slow_loris_clients_keep_nobody_out() {
         let dispatch = cluster.address("dispatch");
         let mut clients: Vec<TcpStream> = (0..200).map(|_| connect(dispatch)).collect();
         for client in &mut clients {
-            client.write_all(b"GET / HTTP/1.1\r\nhost: localhost\r\nx-slow: ").expect("a new connection takes some bytes");
+            client
+                .write_all(b"GET / HTTP/1.1\r\nhost: localhost\r\nx-slow: ")
+                .expect("a new connection takes some bytes");
         }
         while flood.goes_on() {
             for client in &mut clients {
@@ -161,7 +186,8 @@ fn clients_that_send_garbage_are_turned_away() {
                     let mut rng = ChaCha8Rng::seed_from_u64(client as u64);
                     while flood.goes_on() {
                         let mut stream = connect(addresses[client % addresses.len()]);
-                        let garbage: Vec<u8> = (0..rng.random_range(1..8_192)).map(|_| rng.random()).collect();
+                        let garbage: Vec<u8> =
+                            (0..rng.random_range(1..8_192)).map(|_| rng.random()).collect();
                         // It may be cut off before it has said all.
                         let _ = stream.write_all(&garbage);
                         let _ = stream.shutdown(Shutdown::Write);
@@ -182,7 +208,8 @@ fn ten_thousand_requests_a_second_leave_room_for_others() {
     const PERIOD: Duration = Duration::from_millis(1_000 * CLIENTS * AT_ONCE / 10_000);
     survives("requests", cluster(), Heroes::default(), &CITIES, |cluster, flood| {
         let dispatch = cluster.address("dispatch");
-        let request = format!("GET /healthz HTTP/1.1\r\nhost: {dispatch}\r\n\r\n").repeat(AT_ONCE as usize);
+        let request =
+            format!("GET /healthz HTTP/1.1\r\nhost: {dispatch}\r\n\r\n").repeat(AT_ONCE as usize);
         thread::scope(|scope| {
             for _ in 0..CLIENTS {
                 scope.spawn(|| {
@@ -203,21 +230,41 @@ fn ten_thousand_requests_a_second_leave_room_for_others() {
 }
 
 /// A capitol that is not: it answers each pull of gotham with what `serve` says, which is served in the name of `me`.
-fn serve_gotham(cluster: &Cluster, flood: &Flood, serve: impl Fn(Origin, u64) -> (Batch, VersionVector)) {
-    let me = Origin { node: "capitol".parse().expect("a name"), incarnation: Incarnation(incarnation_now() & !1) };
+fn serve_gotham(
+    cluster: &Cluster,
+    flood: &Flood,
+    serve: impl Fn(Origin, u64) -> (Batch, VersionVector),
+) {
+    let me = Origin {
+        node: "capitol".parse().expect("a name"),
+        incarnation: Incarnation(incarnation_now() & !1),
+    };
     let mut link = wait_until("capitol's place is free", HANG_TIMEOUT, || {
-        Link::as_member(cluster.address("gotham"), "capitol", me.incarnation.0).map_err(|ending| format!("{ending:?}"))
+        Link::as_member(cluster.address("gotham"), "capitol", me.incarnation.0)
+            .map_err(|ending| format!("{ending:?}"))
     });
     let mut serving = 0;
     while flood.goes_on() {
         let asked = link.receive_frame(|frame| {
-            if let Frame::Round(envelope @ Envelope { step: Step::Pull(_), .. }) = frame { Some(envelope) } else { None }
+            if let Frame::Round(envelope @ Envelope { step: Step::Pull(_), .. }) = frame {
+                Some(envelope)
+            } else {
+                None
+            }
         });
-        let Envelope { from, to, round, .. } = asked.expect("gotham holds on to a member that speaks properly");
+        let Envelope { from, to, round, .. } =
+            asked.expect("gotham holds on to a member that speaks properly");
         let (entries, vector) = serve(me, serving);
         let said = |step| Frame::Round(Envelope { from: to, to: from, round, step });
         link.send_frame(&said(Step::Chunk { serving, number: 0, entries }));
-        link.send_frame(&said(Step::End { serving, chunks: 1, vector, horizon: VersionVector::new(), full: false, joined: true }));
+        link.send_frame(&said(Step::End {
+            serving,
+            chunks: 1,
+            vector,
+            horizon: VersionVector::new(),
+            full: false,
+            joined: true,
+        }));
         serving += 1;
         flood.done(1);
     }
@@ -242,12 +289,18 @@ fn a_member_whose_stamps_are_ten_years_ahead_moves_nobodys_clock() {
     const TEN_YEARS_MS: u64 = 10 * 365 * 24 * 3_600 * 1_000;
     let mut cluster = cluster();
     cluster.kill9("capitol");
-    survives("ten years ahead", cluster, Heroes::default(), &["gotham", "metropolis"], |cluster, flood| {
-        serve_gotham(cluster, flood, |me, serving| {
-            let (key, entry, stamp) = made(me, serving, TEN_YEARS_MS);
-            ([(key, entry)].into_iter().collect(), [stamp].into_iter().collect())
-        });
-    });
+    survives(
+        "ten years ahead",
+        cluster,
+        Heroes::default(),
+        &["gotham", "metropolis"],
+        |cluster, flood| {
+            serve_gotham(cluster, flood, |me, serving| {
+                let (key, entry, stamp) = made(me, serving, TEN_YEARS_MS);
+                ([(key, entry)].into_iter().collect(), [stamp].into_iter().collect())
+            });
+        },
+    );
 }
 
 #[test]
@@ -255,7 +308,10 @@ fn a_member_that_replays_old_deltas_changes_nothing() {
     const OLD: u64 = 100;
     let mut cluster = cluster();
     cluster.kill9("capitol");
-    let dead = Origin { node: "capitol".parse().expect("a name"), incarnation: Incarnation((incarnation_now() - 60_000) & !1) };
+    let dead = Origin {
+        node: "capitol".parse().expect("a name"),
+        incarnation: Incarnation((incarnation_now() - 60_000) & !1),
+    };
     let mut heroes = Heroes::default();
     (0..OLD).for_each(|number| heroes.died(&from_afar(number).to_string()));
     survives("old deltas", cluster, heroes, &["gotham", "metropolis"], |cluster, flood| {

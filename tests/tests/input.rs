@@ -3,8 +3,8 @@
 use std::net::SocketAddr;
 
 use cluster_tests::{
-    CITIES, Cluster, DEVELOPMENT_COOKIE, Ending, HANG_TIMEOUT, Heroes, Link, NODES, Options, Reply, ensure, hello, incarnation_now, raw,
-    wait_until,
+    CITIES, Cluster, DEVELOPMENT_COOKIE, Ending, HANG_TIMEOUT, Heroes, Link, NODES, Options, Reply,
+    ensure, hello, incarnation_now, raw, wait_until,
 };
 use serde_json::json;
 
@@ -51,15 +51,30 @@ struct Bad<'a> {
 fn every_bad_request_gets_a_problem_document_that_says_what_was_wrong() {
     let (mut cluster, heroes) = cluster();
     let id = heroes.living.keys().next().expect("there are heroes").clone();
-    let (hero, location, assign) = (format!("/api/v1/heroes/{id}"), format!("/api/v1/heroes/{id}/location"), format!("/heroes/{id}"));
-    let (long_name, deep, long_path) =
-        (format!(r#"{{"name":"{}"}}"#, "x".repeat(10_000)), "[".repeat(10_000), format!("/{}", "x".repeat(5_000)));
+    let (hero, location, assign) = (
+        format!("/api/v1/heroes/{id}"),
+        format!("/api/v1/heroes/{id}/location"),
+        format!("/heroes/{id}"),
+    );
+    let (long_name, deep, long_path) = (
+        format!(r#"{{"name":"{}"}}"#, "x".repeat(10_000)),
+        "[".repeat(10_000),
+        format!("/{}", "x".repeat(5_000)),
+    );
     let long_key = "k".repeat(201);
     let long_key = [("content-type", "application/json"), ("idempotency-key", long_key.as_str())];
     const HEROES: &str = "/api/v1/heroes";
     let json: &[(&str, &str)] = &[("content-type", "application/json")];
-    let form: &[(&str, &str)] = &[("content-type", "application/x-www-form-urlencoded"), ("accept", "application/json")];
-    let bad = |method, path, headers, body, status, code| Bad { method, path, headers, body, status, code };
+    let form: &[(&str, &str)] =
+        &[("content-type", "application/x-www-form-urlencoded"), ("accept", "application/json")];
+    let bad = |method, path, headers, body, status, code| Bad {
+        method,
+        path,
+        headers,
+        body,
+        status,
+        code,
+    };
 
     let table = [
         // Paths.
@@ -77,7 +92,14 @@ fn every_bad_request_gets_a_problem_document_that_says_what_was_wrong() {
         bad("POST", "/cities/riverdale/bomb", form, "", 404, "unknown_city"),
         bad("GET", "/api/v1/heroes/not-an-id", &[], "", 400, "invalid_id"),
         bad("DELETE", "/api/v1/heroes/not-an-id", &[], "", 400, "invalid_id"),
-        bad("PUT", "/api/v1/heroes/123/location", json, r#"{"location":"gotham"}"#, 400, "invalid_id"),
+        bad(
+            "PUT",
+            "/api/v1/heroes/123/location",
+            json,
+            r#"{"location":"gotham"}"#,
+            400,
+            "invalid_id",
+        ),
         bad("POST", "/heroes/123", form, "", 400, "invalid_id"),
         bad("GET", "/api/v1/heroes/%ff%fe", &[], "", 400, "invalid_path"),
         bad("GET", "/api/v1/heroes/%zz", &[], "", 400, "invalid_id"),
@@ -101,9 +123,30 @@ fn every_bad_request_gets_a_problem_document_that_says_what_was_wrong() {
         bad("POST", HEROES, json, r#"{"name":"\ud800"}"#, 400, "invalid_json"),
         bad("POST", HEROES, json, &deep, 422, "invalid_field"),
         bad("POST", HEROES, &[("content-type", "text/plain")], "{}", 415, "not_json"),
-        bad("POST", HEROES, &[("content-type", "application/x-www-form-urlencoded")], "name=Batman", 415, "not_json"),
-        bad("PUT", &location, &[("content-type", "application/xml")], "<location/>", 415, "not_json"),
-        bad("POST", "/heroes", &[("content-type", "application/json"), ("accept", "application/json")], "{}", 415, "not_a_form"),
+        bad(
+            "POST",
+            HEROES,
+            &[("content-type", "application/x-www-form-urlencoded")],
+            "name=Batman",
+            415,
+            "not_json",
+        ),
+        bad(
+            "PUT",
+            &location,
+            &[("content-type", "application/xml")],
+            "<location/>",
+            415,
+            "not_json",
+        ),
+        bad(
+            "POST",
+            "/heroes",
+            &[("content-type", "application/json"), ("accept", "application/json")],
+            "{}",
+            415,
+            "not_a_form",
+        ),
         bad("POST", HEROES, json, r#"{"title":"Batman"}"#, 422, "invalid_field"),
         bad("POST", HEROES, json, r#"{"name":7}"#, 422, "invalid_field"),
         bad("POST", HEROES, json, r#"{"name":["Batman"]}"#, 422, "invalid_field"),
@@ -138,8 +181,22 @@ fn every_bad_request_gets_a_problem_document_that_says_what_was_wrong() {
         bad("POST", "/heroes", form, "count=ten", 422, "count_out_of_range"),
         bad("POST", "/heroes", form, "name=%07", 422, "invalid_name"),
         // Who asks.
-        bad("POST", HEROES, &[("content-type", "application/json"), ("origin", "http://evil.example")], "{}", 403, "foreign_origin"),
-        bad("POST", HEROES, &[("content-type", "application/json"), ("origin", "null")], "{}", 403, "foreign_origin"),
+        bad(
+            "POST",
+            HEROES,
+            &[("content-type", "application/json"), ("origin", "http://evil.example")],
+            "{}",
+            403,
+            "foreign_origin",
+        ),
+        bad(
+            "POST",
+            HEROES,
+            &[("content-type", "application/json"), ("origin", "null")],
+            "{}",
+            403,
+            "foreign_origin",
+        ),
         bad("POST", "/bomb", &[("origin", "http://evil.example")], "", 403, "foreign_origin"),
         bad("DELETE", &hero, &[("origin", "http://evil.example")], "", 403, "foreign_origin"),
         bad(
@@ -151,7 +208,14 @@ fn every_bad_request_gets_a_problem_document_that_says_what_was_wrong() {
             "foreign_origin",
         ),
         // Keys.
-        bad("POST", HEROES, &[("content-type", "application/json"), ("idempotency-key", "")], "{}", 400, "invalid_idempotency_key"),
+        bad(
+            "POST",
+            HEROES,
+            &[("content-type", "application/json"), ("idempotency-key", "")],
+            "{}",
+            400,
+            "invalid_idempotency_key",
+        ),
         bad("POST", HEROES, &long_key, "{}", 400, "invalid_idempotency_key"),
     ];
     let mut wrong = Vec::new();
@@ -160,10 +224,17 @@ fn every_bad_request_gets_a_problem_document_that_says_what_was_wrong() {
         // All lines of the table are tried before any is complained about.
         let judged = std::panic::catch_unwind(|| {
             let _ = reply.problem(*status, code);
-            assert!(*status != 405 || reply.headers.get("allow").is_some_and(|allow| !allow.is_empty()), "no Allow");
+            assert!(
+                *status != 405 || reply.headers.get("allow").is_some_and(|allow| !allow.is_empty()),
+                "no Allow"
+            );
         });
         if judged.is_err() {
-            wrong.push(format!("{method} {} {:?}: expected {status} {code}, got {reply:?}", clip(path), clip(body)));
+            wrong.push(format!(
+                "{method} {} {:?}: expected {status} {code}, got {reply:?}",
+                clip(path),
+                clip(body)
+            ));
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
@@ -187,15 +258,28 @@ fn a_path_or_a_body_that_no_client_would_send_is_answered() {
         (b"http://[", &[400]),
         (b"//", &[404]),
     ] {
-        let answer = raw::exchange(dispatch, &raw::request(dispatch, "GET", target, &[], b""), false);
-        assert!(answer.closed && answer.status().is_some_and(|status| statuses.contains(&status)), "{target:?}: {answer:?}");
+        let answer =
+            raw::exchange(dispatch, &raw::request(dispatch, "GET", target, &[], b""), false);
+        assert!(
+            answer.closed && answer.status().is_some_and(|status| statuses.contains(&status)),
+            "{target:?}: {answer:?}"
+        );
     }
-    let answer = raw::exchange(dispatch, &raw::request(dispatch, "POST", b"/api/v1/heroes", &json, b"{\"name\":\"\xff\"}"), false);
+    let answer = raw::exchange(
+        dispatch,
+        &raw::request(dispatch, "POST", b"/api/v1/heroes", &json, b"{\"name\":\"\xff\"}"),
+        false,
+    );
     assert_eq!(answer.status(), Some(400), "{answer:?}");
-    let answer = raw::exchange(dispatch, &raw::request(dispatch, &"X".repeat(5_000), b"/", &[], b""), false);
-    assert!(answer.closed && answer.status().is_some_and(|status| (400..500).contains(&status)), "{answer:?}");
+    let answer =
+        raw::exchange(dispatch, &raw::request(dispatch, &"X".repeat(5_000), b"/", &[], b""), false);
+    assert!(
+        answer.closed && answer.status().is_some_and(|status| (400..500).contains(&status)),
+        "{answer:?}"
+    );
     let many: Vec<(String, &str)> = (0..1_000).map(|n| (format!("x-{n}"), "y")).collect();
-    let many: Vec<(&str, &str)> = many.iter().map(|(name, value)| (name.as_str(), *value)).collect();
+    let many: Vec<(&str, &str)> =
+        many.iter().map(|(name, value)| (name.as_str(), *value)).collect();
     let answer = raw::exchange(dispatch, &raw::request(dispatch, "GET", b"/", &many, b""), false);
     assert_eq!(answer.status(), Some(431), "{answer:?}");
     still_works(&mut cluster, heroes);
@@ -207,17 +291,23 @@ fn a_body_over_the_limit_is_refused_and_one_at_the_limit_is_read() {
     let dispatch = cluster.address("dispatch");
     let body = |bytes: usize| format!(r#"{{"name":"{}"}}"#, "x".repeat(bytes - 11));
     let json = [("content-type", "application/json")];
-    let at_the_limit = cluster.api.request("POST", "/api/v1/heroes", &json, body(64 * 1024).as_bytes());
+    let at_the_limit =
+        cluster.api.request("POST", "/api/v1/heroes", &json, body(64 * 1024).as_bytes());
     let _ = at_the_limit.problem(422, "invalid_name");
     for bytes in [64 * 1024 + 1, 1024 * 1024] {
         // The server may answer and close before all is sent, and an HTTP client may miss the answer then.
-        let answer = raw::exchange(dispatch, &raw::request(dispatch, "POST", b"/api/v1/heroes", &json, body(bytes).as_bytes()), false);
+        let answer = raw::exchange(
+            dispatch,
+            &raw::request(dispatch, "POST", b"/api/v1/heroes", &json, body(bytes).as_bytes()),
+            false,
+        );
         assert!(answer.closed, "{answer:?}");
         if answer.text.is_empty() {
             continue; // reset while we were still sending: refused all the same, and the answer was lost on the way
         }
         assert_eq!(answer.status(), Some(413), "{answer:?}");
-        let problem: serde_json::Value = serde_json::from_str(answer.body()).expect("a problem document");
+        let problem: serde_json::Value =
+            serde_json::from_str(answer.body()).expect("a problem document");
         assert_eq!((&problem["type"], &problem["status"]), (&json!("too_large"), &json!(413)));
     }
     // Without a length the limit holds as well.
@@ -232,35 +322,62 @@ fn a_body_over_the_limit_is_refused_and_one_at_the_limit_is_read() {
     }
     chunked.extend(b"0\r\n\r\n");
     let answer = raw::exchange(dispatch, &chunked, false);
-    assert!(answer.closed && (answer.text.is_empty() || answer.status() == Some(413)), "{answer:?}");
+    assert!(
+        answer.closed && (answer.text.is_empty() || answer.status() == Some(413)),
+        "{answer:?}"
+    );
     still_works(&mut cluster, heroes);
 }
 
 #[test]
 fn a_name_of_markup_comes_back_verbatim_and_never_as_markup() {
     let (mut cluster, mut heroes) = cluster();
-    for name in ["<script>alert(1)</script>", "\"><img src=x onerror=alert(1)>", "' OR 1=1 --", "\u{202e}Батман 🦇", "{{7*7}}"] {
+    for name in [
+        "<script>alert(1)</script>",
+        "\"><img src=x onerror=alert(1)>",
+        "' OR 1=1 --",
+        "\u{202e}Батман 🦇",
+        "{{7*7}}",
+    ] {
         let hero = cluster.api.create_named(name);
         heroes.created([hero.id.clone()]);
         assert_eq!(cluster.api.hero(&hero.id).expect(200).json()["hero"]["name"], name);
     }
     // Through the form, too, which is where browsers come in.
     let form = [("content-type", "application/x-www-form-urlencoded")];
-    let created = cluster.api.request("POST", "/heroes", &form, b"name=%3Cscript%3Ealert(2)%3C%2Fscript%3E").expect(303);
+    let created = cluster
+        .api
+        .request("POST", "/heroes", &form, b"name=%3Cscript%3Ealert(2)%3C%2Fscript%3E")
+        .expect(303);
     assert_eq!(created.headers["location"], "/");
     let by_form = cluster.api.get("/api/v1/heroes").expect(200).json();
-    let by_form = by_form["heroes"].as_array().expect("a list").iter().find(|hero| hero["name"] == "<script>alert(2)</script>").cloned();
-    heroes.created([by_form.expect("the hero of the form")["id"].as_str().expect("an id").to_owned()]);
+    let by_form = by_form["heroes"]
+        .as_array()
+        .expect("a list")
+        .iter()
+        .find(|hero| hero["name"] == "<script>alert(2)</script>")
+        .cloned();
+    heroes.created([by_form.expect("the hero of the form")["id"]
+        .as_str()
+        .expect("an id")
+        .to_owned()]);
     cluster.wait_until_held(&heroes, &CITIES);
 
     let mut live = Link::open(cluster.address("dispatch"), "/live", &[]).expect("a socket");
     let frame = String::from_utf8(live.receive().expect("a first frame")).expect("text");
-    let searched = cluster.api.get("/?q=%3Cscript%3Ealert(3)%3C/script%3E&show=%22%3E%3Cimg&destroyed=%3Cscript%3E").expect(200).body;
+    let searched = cluster
+        .api
+        .get("/?q=%3Cscript%3Ealert(3)%3C/script%3E&show=%22%3E%3Cimg&destroyed=%3Cscript%3E")
+        .expect(200)
+        .body;
     let page = cluster.api.get("/").expect(200).body;
     for html in [&page, &frame, &searched] {
         assert!(!html.contains("<script>alert") && !html.contains("<img"), "{html}");
     }
-    assert!(page.contains("&#60;script&#62;alert(1)") || page.contains("&lt;script&gt;alert(1)"), "{page}");
+    assert!(
+        page.contains("&#60;script&#62;alert(1)") || page.contains("&lt;script&gt;alert(1)"),
+        "{page}"
+    );
     drop(live);
     still_works(&mut cluster, heroes);
 }
@@ -269,24 +386,38 @@ fn a_name_of_markup_comes_back_verbatim_and_never_as_markup() {
 fn a_repeated_idempotency_key_creates_once_and_is_good_for_one_request_only() {
     let (mut cluster, mut heroes) = cluster();
     let with_key = |path: &str, key: &str, body: &str| -> Reply {
-        cluster.api.request("POST", path, &[("content-type", "application/json"), ("idempotency-key", key)], body.as_bytes())
+        cluster.api.request(
+            "POST",
+            path,
+            &[("content-type", "application/json"), ("idempotency-key", key)],
+            body.as_bytes(),
+        )
     };
     let first = with_key("/api/v1/heroes", "a", r#"{"count":3}"#).expect(201);
     let again = with_key("/api/v1/heroes", "a", r#"{"count":3}"#).expect(201);
     assert_eq!(first.json(), again.json());
-    heroes.created(serde_json::from_value::<Vec<String>>(first.json()["ids"].clone()).expect("ids"));
+    heroes
+        .created(serde_json::from_value::<Vec<String>>(first.json()["ids"].clone()).expect("ids"));
 
     let one = with_key("/api/v1/heroes", "b", r#"{"name":"Batman"}"#).expect(201);
     let same = with_key("/api/v1/heroes", "b", r#"{"name":"Batman"}"#).expect(201);
     assert_eq!((one.json(), &one.headers["location"]), (same.json(), &same.headers["location"]));
     heroes.created([one.json()["id"].as_str().expect("an id").to_owned()]);
 
-    let _ = with_key("/api/v1/heroes", "a", r#"{"count":4}"#).problem(422, "idempotency_key_reused");
-    let _ = with_key("/api/v1/heroes", "b", r#"{"name":"Robin"}"#).problem(422, "idempotency_key_reused");
-    let _ = with_key("/api/v1/cities/gotham/bomb", "a", "{}").problem(422, "idempotency_key_reused");
+    let _ =
+        with_key("/api/v1/heroes", "a", r#"{"count":4}"#).problem(422, "idempotency_key_reused");
+    let _ = with_key("/api/v1/heroes", "b", r#"{"name":"Robin"}"#)
+        .problem(422, "idempotency_key_reused");
+    let _ =
+        with_key("/api/v1/cities/gotham/bomb", "a", "{}").problem(422, "idempotency_key_reused");
     // What was refused may be tried again with the same key.
     let _ = with_key("/api/v1/heroes", "c", r#"{"name":""}"#).problem(422, "invalid_name");
-    heroes.created([with_key("/api/v1/heroes", "c", r#"{"name":"Robin"}"#).expect(201).json()["id"].as_str().expect("an id").to_owned()]);
+    heroes.created([
+        with_key("/api/v1/heroes", "c", r#"{"name":"Robin"}"#).expect(201).json()["id"]
+            .as_str()
+            .expect("an id")
+            .to_owned(),
+    ]);
     cluster.wait_until_held(&heroes, &CITIES);
     still_works(&mut cluster, heroes);
 }
@@ -297,7 +428,10 @@ fn a_created_hero_is_found_where_its_location_header_says() {
     let created = cluster.api.post("/api/v1/heroes", &json!({})).expect(201);
     let found = cluster.api.get(&created.headers["location"]).expect(200).json();
     assert_eq!(found["hero"], created.json());
-    assert!(found["hero"]["name"].as_str().is_some_and(|name| !name.is_empty()), "a name was invented: {found}");
+    assert!(
+        found["hero"]["name"].as_str().is_some_and(|name| !name.is_empty()),
+        "a name was invented: {found}"
+    );
 }
 
 #[test]
@@ -307,7 +441,11 @@ fn every_answer_carries_the_security_headers() {
         let headers = cluster.api.get(path).headers;
         let csp = headers.get("content-security-policy").map(String::as_str).unwrap_or_default();
         assert!(csp.contains("default-src 'none'") && !csp.contains("unsafe"), "{path}: {csp}");
-        assert_eq!(headers.get("x-content-type-options").map(String::as_str), Some("nosniff"), "{path}");
+        assert_eq!(
+            headers.get("x-content-type-options").map(String::as_str),
+            Some("nosniff"),
+            "{path}"
+        );
     }
 }
 
@@ -361,7 +499,10 @@ fn strangers_at_a_nodes_door_are_told_why_they_may_not_enter() {
     let now = incarnation_now();
     for (door, own_name) in doors(&cluster).into_iter().zip(["gotham", "dispatch"]) {
         assert_eq!(cluster_tests::Api::new(door).get("/cluster").status, 426);
-        assert_eq!(Link::open(door, "/cluster", &[("origin", "http://evil.example")]).err(), Some(403));
+        assert_eq!(
+            Link::open(door, "/cluster", &[("origin", "http://evil.example")]).err(),
+            Some(403)
+        );
         let says = |bytes: Vec<u8>| {
             let mut link = Link::to_node(door);
             link.send(bytes);
@@ -374,7 +515,10 @@ fn strangers_at_a_nodes_door_are_told_why_they_may_not_enter() {
         let mut other_version = hello("capitol", now);
         other_version[4..6].copy_from_slice(&999_u16.to_le_bytes());
         let reason = closed(says(other_version), 4001);
-        assert!(reason.contains("999") && reason.contains(&PROTOCOL_VERSION.to_string()), "{reason}");
+        assert!(
+            reason.contains("999") && reason.contains(&PROTOCOL_VERSION.to_string()),
+            "{reason}"
+        );
 
         let refused = |code: u16, name: &str, life: u64, cookie: &str| {
             let mut link = Link::to_node(door);
@@ -409,12 +553,15 @@ fn strangers_at_a_nodes_door_are_told_why_they_may_not_enter() {
             link.receive().expect("a node answers a hello with its own")
         });
         assert_ne!(overheard[0], overheard[1], "each hello is another one");
-        let proof = Secret::new(shared::well_known::SECRET_DOMAIN, DEVELOPMENT_COOKIE).prove(Purpose::DIALLING, &[&ours, &overheard[0]]);
+        let proof = Secret::new(shared::well_known::SECRET_DOMAIN, DEVELOPMENT_COOKIE)
+            .prove(Purpose::DIALLING, &[&ours, &overheard[0]]);
         second.send(proof.to_vec());
         closed(second, 4002);
         // Nor is the listener's own kind of proof one of a dialler.
         first.send(
-            Secret::new(shared::well_known::SECRET_DOMAIN, DEVELOPMENT_COOKIE).prove(Purpose::LISTENING, &[&ours, &overheard[0]]).to_vec(),
+            Secret::new(shared::well_known::SECRET_DOMAIN, DEVELOPMENT_COOKIE)
+                .prove(Purpose::LISTENING, &[&ours, &overheard[0]])
+                .to_vec(),
         );
         closed(first, 4002);
         // A frame before the proof is none.
@@ -464,7 +611,8 @@ fn a_member_that_sends_nonsense_is_cut_off() {
         let member = || {
             // The last link of that name may not be forgotten yet.
             wait_until("the absent member's place is free", HANG_TIMEOUT, || {
-                Link::as_member(door, "capitol", incarnation_now()).map_err(|ending| format!("{ending:?}"))
+                Link::as_member(door, "capitol", incarnation_now())
+                    .map_err(|ending| format!("{ending:?}"))
             })
         };
         let mut nonsense = member();
@@ -493,7 +641,9 @@ fn a_member_that_sends_nonsense_is_cut_off() {
 fn bytes_that_are_no_http_are_answered_or_closed_and_the_server_goes_on() {
     let (mut cluster, heroes) = cluster();
     // The beginning of a TLS handshake: what a browser sends that was told https.
-    let tls = [&[0x16, 0x03, 0x01, 0x00, 0xf4, 0x01, 0x00, 0x00, 0xf0, 0x03, 0x03][..], &[0x5a; 233]].concat();
+    let tls =
+        [&[0x16, 0x03, 0x01, 0x00, 0xf4, 0x01, 0x00, 0x00, 0xf0, 0x03, 0x03][..], &[0x5a; 233]]
+            .concat();
     for door in doors(&cluster) {
         for (bytes, then_stop) in [
             (&tls[..], false),
@@ -504,7 +654,8 @@ fn bytes_that_are_no_http_are_answered_or_closed_and_the_server_goes_on() {
             (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", false),
         ] {
             let answer = raw::exchange(door, bytes, then_stop);
-            let refused = answer.text.is_empty() || answer.status().is_some_and(|status| (400..600).contains(&status));
+            let refused = answer.text.is_empty()
+                || answer.status().is_some_and(|status| (400..600).contains(&status));
             assert!(answer.closed && refused, "{:?}: {answer:?}", &bytes[..bytes.len().min(20)]);
         }
     }
@@ -517,8 +668,14 @@ fn bytes_that_are_no_http_are_answered_or_closed_and_the_server_goes_on() {
 #[test]
 fn hundreds_of_silent_connections_do_not_keep_anybody_out() {
     let (mut cluster, heroes) = cluster();
-    let silent: Vec<_> = (0..500).map(|_| std::net::TcpStream::connect(cluster.address("dispatch")).expect("dispatch listens")).collect();
-    wait_until("dispatch answers beside them", HANG_TIMEOUT, || ensure(cluster.api.get("/healthz").status == 200, || "no answer".into()));
+    let silent: Vec<_> = (0..500)
+        .map(|_| {
+            std::net::TcpStream::connect(cluster.address("dispatch")).expect("dispatch listens")
+        })
+        .collect();
+    wait_until("dispatch answers beside them", HANG_TIMEOUT, || {
+        ensure(cluster.api.get("/healthz").status == 200, || "no answer".into())
+    });
     still_works(&mut cluster, heroes);
     drop(silent);
 }

@@ -12,8 +12,8 @@ use std::thread;
 use std::time::Duration;
 
 use cluster_tests::{
-    Api, CITIES, Cluster, HANG_TIMEOUT, Heroes, Launched, NODES, Options, Signal, Stopwatch, command, ensure, own_address, processes_at,
-    run, wait_until,
+    Api, CITIES, Cluster, HANG_TIMEOUT, Heroes, Launched, NODES, Options, Signal, Stopwatch,
+    command, ensure, own_address, processes_at, run, wait_until,
 };
 use nix::sys::signal::kill;
 use nix::unistd::Pid;
@@ -31,7 +31,10 @@ fn rebuild(cluster: &Cluster, city: &str) -> cluster_tests::Reply {
 fn started_with(launched: &Launched, node: &str) -> (Vec<u8>, Vec<String>) {
     let id = launched.processes()[node];
     let environment = fs::read(format!("/proc/{id}/environ")).expect("it runs");
-    let mut variables: Vec<String> = environment.split(|byte| *byte == 0).map(|part| String::from_utf8_lossy(part).into_owned()).collect();
+    let mut variables: Vec<String> = environment
+        .split(|byte| *byte == 0)
+        .map(|part| String::from_utf8_lossy(part).into_owned())
+        .collect();
     variables.sort();
     (fs::read(format!("/proc/{id}/cmdline")).expect("it runs"), variables)
 }
@@ -42,12 +45,21 @@ fn all_four_start_agree_and_are_told_apart() {
     let mut heroes = Heroes::default();
     heroes.created(launched.cluster.api.create(20));
     launched.cluster.wait_until_held(&heroes, &CITIES);
-    assert_eq!(launched.processes().into_keys().collect::<Vec<_>>(), ["capitol", "dispatch", "gotham", "metropolis"]);
+    assert_eq!(
+        launched.processes().into_keys().collect::<Vec<_>>(),
+        ["capitol", "dispatch", "gotham", "metropolis"]
+    );
 
     let log = launched.launcher.log();
-    let page = format!("The page: http://{}   (Ctrl-C stops all four)", launched.cluster.address("dispatch"));
+    let page = format!(
+        "The page: http://{}   (Ctrl-C stops all four)",
+        launched.cluster.address("dispatch")
+    );
     for line in log.lines().filter(|line| **line != page) {
-        assert!(NODES.iter().any(|node| line.starts_with(&format!("{node:<10} | "))), "{line:?} in\n{log}");
+        assert!(
+            NODES.iter().any(|node| line.starts_with(&format!("{node:<10} | "))),
+            "{line:?} in\n{log}"
+        );
     }
     assert_eq!(log.lines().filter(|line| **line == page).count(), 1, "{log}");
     for node in NODES {
@@ -83,11 +95,15 @@ fn a_killed_city_stays_down_until_it_is_rebuilt_and_then_holds_every_hero_again(
     launched.cluster.wait_until_held(&heroes, &["gotham", "metropolis"]);
     assert!(!launched.processes().contains_key("capitol"), "nothing starts again by itself");
 
-    assert_eq!(rebuild(&launched.cluster, "capitol").expect(202).json(), json!({ "city": "capitol" }));
+    assert_eq!(
+        rebuild(&launched.cluster, "capitol").expect(202).json(),
+        json!({ "city": "capitol" })
+    );
     launched.cluster.wait_until_held(&heroes, &CITIES);
     assert_eq!(started_with(&launched, "capitol"), before, "started as it was before");
     launched.wait_log("its lines stand behind its name", |log| {
-        log.split_once("\ncapitol is started again\n").is_some_and(|(_, later)| later.contains("capitol    | "))
+        log.split_once("\ncapitol is started again\n")
+            .is_some_and(|(_, later)| later.contains("capitol    | "))
     });
 
     // And once more: what was rebuilt is a child like the first.
@@ -131,10 +147,19 @@ fn however_it_is_asked_to_stop_all_four_are_gone_and_so_is_the_socket() {
         assert_eq!((launched.processes().len(), launched.leftovers().len()), (4, 1));
 
         launched.launcher.signal(signal);
-        assert_eq!(launched.launcher.exit_code(STOPS), Some(0), "{signal}: {}", launched.launcher.log());
+        assert_eq!(
+            launched.launcher.exit_code(STOPS),
+            Some(0),
+            "{signal}: {}",
+            launched.launcher.log()
+        );
         assert!(launched.processes().is_empty(), "{signal}: {:?}", launched.processes());
         assert!(launched.leftovers().is_empty(), "{signal}: {:?}", launched.leftovers());
-        assert!(launched.launcher.log().ends_with("\nAll have stopped.\n"), "{signal}: {}", launched.launcher.log());
+        assert!(
+            launched.launcher.log().ends_with("\nAll have stopped.\n"),
+            "{signal}: {}",
+            launched.launcher.log()
+        );
     }
 }
 
@@ -179,7 +204,10 @@ impl Ends {
         let id = Pid::from_raw(i32::try_from(self.0.id()).expect("process ids fit"));
         kill(id, signal).expect("one may signal one's own child");
         let ended = wait_until("the launcher ends", limit, || {
-            self.0.try_wait().map_err(|error| error.to_string())?.ok_or_else(|| "it runs".to_owned())
+            self.0
+                .try_wait()
+                .map_err(|error| error.to_string())?
+                .ok_or_else(|| "it runs".to_owned())
         });
         assert!(processes_at(self.1).is_empty(), "{:?}", processes_at(self.1));
         assert_eq!(fs::read_dir(temporary).expect("a directory of our own").count(), 0);
@@ -189,7 +217,8 @@ impl Ends {
 
 #[test]
 fn a_terminal_that_is_gone_leaves_nobody_behind() {
-    let (address, temporary) = (own_address(), tempfile::tempdir().expect("a temporary directory can be made"));
+    let (address, temporary) =
+        (own_address(), tempfile::tempdir().expect("a temporary directory can be made"));
     let mut launcher = Ends::start(address, temporary.path());
     drop(launcher.0.stderr.take());
     let mut lines = BufReader::new(launcher.0.stdout.take().expect("a pipe")).lines();
@@ -205,11 +234,15 @@ fn a_terminal_that_is_gone_leaves_nobody_behind() {
 
 #[test]
 fn a_terminal_that_takes_no_more_lines_keeps_nobody_from_stopping() {
-    let (address, temporary) = (own_address(), tempfile::tempdir().expect("a temporary directory can be made"));
+    let (address, temporary) =
+        (own_address(), tempfile::tempdir().expect("a temporary directory can be made"));
     let mut launcher = Ends::start(address, temporary.path());
     // The pipe stays open, and nobody reads: as where Ctrl-S was pressed.
     let api = Api::new((address, 4900).into());
-    let create = || api.try_request("POST", "/api/v1/heroes", &[("content-type", "application/json")], b"{}").map(|reply| reply.status);
+    let create = || {
+        api.try_request("POST", "/api/v1/heroes", &[("content-type", "application/json")], b"{}")
+            .map(|reply| reply.status)
+    };
     wait_until("dispatch creates", HANG_TIMEOUT, || {
         let outcome = create();
         ensure(outcome == Ok(201), || format!("{outcome:?}"))
@@ -240,7 +273,12 @@ fn what_is_not_a_request_is_refused_and_starts_nothing() {
         (&[b'x'; 1_000], "refused: expected a line of at most 64 bytes\n"),
         (b"start capitol\nstart capitol\n", "refused: capitol is running\n"),
     ] {
-        assert_eq!(launched.ask(request), answer, "{:?}", String::from_utf8_lossy(&request[..request.len().min(80)]));
+        assert_eq!(
+            launched.ask(request),
+            answer,
+            "{:?}",
+            String::from_utf8_lossy(&request[..request.len().min(80)])
+        );
     }
 
     // Somebody who says nothing keeps the others waiting for a moment only.
@@ -249,7 +287,10 @@ fn what_is_not_a_request_is_refused_and_starts_nothing() {
     let answer = BufReader::new(silent).lines().next().expect("an answer").expect("a line");
     assert_eq!(answer, "refused: no line came within 1 s");
     // And somebody who leaves before the answer does no harm.
-    UnixStream::connect(launched.socket()).expect("the socket is there").write_all(b"start gotham\n").expect("it listens");
+    UnixStream::connect(launched.socket())
+        .expect("the socket is there")
+        .write_all(b"start gotham\n")
+        .expect("it listens");
     assert_eq!(launched.ask(b"start gotham\n"), "refused: gotham is running\n");
     assert_eq!(launched.processes(), before);
 }
@@ -263,7 +304,9 @@ fn a_city_that_was_brought_back_by_hand_is_left_to_whoever_did_it() {
     let by_hand = launched.processes();
     let taken = format!("another process has its port, {}", launched.cluster.address("gotham"));
     assert_eq!(launched.ask(b"start gotham\n"), format!("refused: {taken}\n"));
-    launched.wait_log("the refusal is told", |log| log.contains(&format!("\ngotham is not started again: {taken}\n")));
+    launched.wait_log("the refusal is told", |log| {
+        log.contains(&format!("\ngotham is not started again: {taken}\n"))
+    });
     assert_eq!(launched.processes(), by_hand);
     launched.cluster.wait_status("gotham", "up", HANG_TIMEOUT);
     let _ = rebuild(&launched.cluster, "gotham").problem(409, "alive");
@@ -281,7 +324,9 @@ fn a_port_that_is_taken_is_named_and_the_others_run() {
     let launched = {
         let _taken = TcpListener::bind((address, 4901)).expect("an address of our own");
         let launched = Launched::start_at(address);
-        let line = format!("gotham has ended (exit status: 1): another process has its port, {address}:4901\n");
+        let line = format!(
+            "gotham has ended (exit status: 1): another process has its port, {address}:4901\n"
+        );
         launched.wait_log("who has the port", |log| log.contains(&line));
         launched
     };
@@ -297,8 +342,9 @@ fn the_launcher_stays_while_anybody_runs_and_ends_with_the_last() {
     for city in CITIES {
         launched.kill9(city);
     }
-    launched
-        .wait_log("who can bring it back", |log| log.contains("the page can rebuild it, and so can make capitol in another terminal\n"));
+    launched.wait_log("who can bring it back", |log| {
+        log.contains("the page can rebuild it, and so can make capitol in another terminal\n")
+    });
     for city in CITIES {
         launched.cluster.wait_status(city, "down", HANG_TIMEOUT);
         let _ = rebuild(&launched.cluster, city).expect(202);
@@ -307,10 +353,14 @@ fn the_launcher_stays_while_anybody_runs_and_ends_with_the_last() {
 
     launched.kill9("dispatch");
     launched.wait_log("how the page comes back", |log| {
-        log.contains("; the page is gone with it; in another terminal, make dispatch brings it back\n")
+        log.contains(
+            "; the page is gone with it; in another terminal, make dispatch brings it back\n",
+        )
     });
     launched.kill9("gotham");
-    launched.wait_log("that only a person can help", |log| log.contains("; make gotham in another terminal brings it back\n"));
+    launched.wait_log("that only a person can help", |log| {
+        log.contains("; make gotham in another terminal brings it back\n")
+    });
     launched.kill9("metropolis");
     assert!(!launched.launcher.has_ended());
     launched.kill9("capitol");
@@ -321,8 +371,10 @@ fn the_launcher_stays_while_anybody_runs_and_ends_with_the_last() {
 
 #[test]
 fn without_a_launcher_the_answer_says_how_to_start_it_by_hand() {
-    for (terminal, how) in [("xterm", "run in a terminal: make capitol"), ("vscode", "run its task Capitol City again (or: make capitol)")]
-    {
+    for (terminal, how) in [
+        ("xterm", "run in a terminal: make capitol"),
+        ("vscode", "run its task Capitol City again (or: make capitol)"),
+    ] {
         let environment = vec![("TERM_PROGRAM", terminal.to_owned())];
         let mut cluster = Cluster::start(Options { environment, ..Options::default() });
         let _ = rebuild(&cluster, "capitol").problem(409, "alive");
@@ -391,7 +443,9 @@ fn a_launcher_that_does_not_do_its_part_is_told_of_in_time() {
 
 #[test]
 fn a_host_that_is_none_is_refused_before_anything_is_started() {
-    for (arguments, environment) in [(&["--host=nowhere"][..], &[][..]), (&[], &[("SUPERHERO_HOST", "nowhere")])] {
+    for (arguments, environment) in
+        [(&["--host=nowhere"][..], &[][..]), (&[], &[("SUPERHERO_HOST", "nowhere")])]
+    {
         let ended = run("superhero-cluster", arguments, environment, HANG_TIMEOUT);
         assert_eq!(ended.code, Some(2), "{ended:?}");
         assert!(ended.stderr.contains("--host") && ended.stdout.is_empty(), "{ended:?}");

@@ -4,11 +4,14 @@ use std::io::Write as _;
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
-use cluster_tests::{Api, CITIES, Cluster, HANG_TIMEOUT, Heroes, Link, Options, Stopwatch, ensure, raw, wait_until};
+use cluster_tests::{
+    Api, CITIES, Cluster, HANG_TIMEOUT, Heroes, Link, Options, Stopwatch, ensure, raw, wait_until,
+};
 use serde_json::json;
 
 fn cluster(environment: &[(&'static str, &str)], dispatch: &[&str]) -> Cluster {
-    let environment = environment.iter().map(|(name, value)| (*name, (*value).to_owned())).collect();
+    let environment =
+        environment.iter().map(|(name, value)| (*name, (*value).to_owned())).collect();
     let dispatch = dispatch.iter().map(|flag| (*flag).to_owned()).collect();
     Cluster::start(Options { environment, dispatch, ..Options::default() })
 }
@@ -18,7 +21,8 @@ fn no_more_heroes_are_created_than_may_live_and_of_too_many_none() {
     let cluster = cluster(&[("SUPERHERO_MAX_HEROES", "5")], &[]);
     let mut heroes = Heroes::default();
     heroes.created(cluster.api.create(4));
-    let detail = cluster.api.post("/api/v1/heroes", &json!({ "count": 2 })).problem(409, "too_many_heroes");
+    let detail =
+        cluster.api.post("/api/v1/heroes", &json!({ "count": 2 })).problem(409, "too_many_heroes");
     assert!(detail.contains("--max-heroes") && detail.contains("nothing was created"), "{detail}");
     heroes.created([cluster.api.create_named("Last").id]);
     let _ = cluster.api.post("/api/v1/heroes", &json!({})).problem(409, "too_many_heroes");
@@ -91,7 +95,9 @@ fn pages_beyond_the_limit_are_refused_and_those_open_go_on() {
         page.receive().expect("an open page goes on");
     }
     pages.pop().expect("three are open").close();
-    wait_until("the place is given back", HANG_TIMEOUT, || open().map(drop).map_err(|status| status.to_string()));
+    wait_until("the place is given back", HANG_TIMEOUT, || {
+        open().map(drop).map_err(|status| status.to_string())
+    });
 }
 
 #[test]
@@ -110,7 +116,8 @@ fn one_address_gets_no_more_connections_than_it_may() {
     let mut silent = Vec::new();
     wait_until("no place is left for this address", HANG_TIMEOUT, || {
         silent.push(TcpStream::connect(address).expect("dispatch listens"));
-        let answer = raw::exchange(address, &raw::request(address, "GET", b"/healthz", &[], b""), false);
+        let answer =
+            raw::exchange(address, &raw::request(address, "GET", b"/healthz", &[], b""), false);
         ensure(answer.status() == Some(503), || format!("{answer:?}"))
     });
     assert!(silent.len() <= 16, "{}", silent.len());
@@ -125,8 +132,11 @@ fn connections_beyond_the_limit_are_told_so_and_those_open_go_on() {
     let mut silent = Vec::new();
     wait_until("no place is left", HANG_TIMEOUT, || {
         silent.push(TcpStream::connect(address).expect("dispatch listens"));
-        let answer = raw::exchange(address, &raw::request(address, "GET", b"/healthz", &[], b""), false);
-        ensure(answer.status() == Some(503) && answer.body().contains("no_place"), || format!("{answer:?}"))
+        let answer =
+            raw::exchange(address, &raw::request(address, "GET", b"/healthz", &[], b""), false);
+        ensure(answer.status() == Some(503) && answer.body().contains("no_place"), || {
+            format!("{answer:?}")
+        })
     });
     assert!(silent.len() < 16, "links and pages have places too: {}", silent.len());
     page.receive().expect("an open page goes on");
@@ -148,7 +158,8 @@ fn ends(address: SocketAddr, says: &[u8]) -> (String, Duration) {
 #[test]
 fn who_does_not_finish_its_headers_or_asks_nothing_more_is_let_go() {
     let patience = ("SUPERHERO_HEADER_TIMEOUT", "500ms".to_owned());
-    let encrypted = Cluster::start_encrypted(Options { environment: vec![patience], ..Options::default() });
+    let encrypted =
+        Cluster::start_encrypted(Options { environment: vec![patience], ..Options::default() });
     // Silence, and the beginning of TLS that does not go on.
     for says in [&b""[..], &[0x16, 0x03, 0x01]] {
         let (text, took) = ends(encrypted.address("gotham"), says);
@@ -192,7 +203,9 @@ fn a_clock_may_be_as_far_ahead_as_was_said_and_no_further() {
     heroes.created(cluster.api.create(1));
     cluster.wait_until_held(&heroes, &CITIES);
     // With the usual two seconds this would be refused.
-    cluster.api.inject(&json!({ "kind": "skew", "from": "gotham", "skew_ms": 5_000, "heal_after_s": 300 }));
+    cluster.api.inject(
+        &json!({ "kind": "skew", "from": "gotham", "skew_ms": 5_000, "heal_after_s": 300 }),
+    );
     let id = heroes.living.keys().next().expect("one lives").clone();
     cluster.api.assign(&id, "gotham").expect(200);
     heroes.assigned(&id, "gotham");
@@ -201,11 +214,16 @@ fn a_clock_may_be_as_far_ahead_as_was_said_and_no_further() {
 
 #[test]
 fn a_delta_comes_in_pieces_of_the_size_that_was_said() {
-    let cluster = cluster(&[("SUPERHERO_MAX_DELTA_BYTES", "1024"), ("SUPERHERO_MAX_FRAME_BYTES", "262144")], &[]);
+    let cluster = cluster(
+        &[("SUPERHERO_MAX_DELTA_BYTES", "1024"), ("SUPERHERO_MAX_FRAME_BYTES", "262144")],
+        &[],
+    );
     let mut heroes = Heroes::default();
     heroes.created(cluster.api.create(500));
     cluster.wait_until_held(&heroes, &CITIES);
     // Each hero is some fifty bytes: usually all of them are one piece.
-    let pieces = cluster.metrics("dispatch").sum("superhero_link_frames_total", &[("direction", "out"), ("kind", "chunk")]);
+    let pieces = cluster
+        .metrics("dispatch")
+        .sum("superhero_link_frames_total", &[("direction", "out"), ("kind", "chunk")]);
     assert!(pieces >= 20.0, "{pieces} pieces");
 }

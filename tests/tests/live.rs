@@ -1,7 +1,9 @@
 //! The live socket of a page, message by message: how a page begins, goes on from where it was and catches up; how many frames it is sent
 //! unacknowledged; and that whatever one page says, the others are shown what happens and the cluster agrees.
 
-use cluster_tests::{CITIES, Cluster, Ending, HANG_TIMEOUT, Heroes, Link, NODES, Options, ensure, wait_until};
+use cluster_tests::{
+    CITIES, Cluster, Ending, HANG_TIMEOUT, Heroes, Link, NODES, Options, ensure, wait_until,
+};
 use serde_json::{Value, json};
 
 /// How many frames a page may have under way unacknowledged.
@@ -20,7 +22,8 @@ impl Page {
     #[track_caller]
     fn open(cluster: &Cluster, query: &str) -> Self {
         let link = Link::open(cluster.address("dispatch"), &format!("/live?{query}"), &[]);
-        let mut page = Self { link: link.expect("a place for a page"), hello: Value::Null, skips: 0 };
+        let mut page =
+            Self { link: link.expect("a place for a page"), hello: Value::Null, skips: 0 };
         page.hello = page.message();
         assert_eq!(page.hello["t"], "hello", "{}", page.hello);
         page
@@ -78,7 +81,9 @@ impl Page {
     /// Takes and acknowledges frames until it is shown this hero.
     #[track_caller]
     fn take_until_shown(&mut self, id: &str) {
-        self.take_until(&format!("the page is shown {id}"), |frame| items(frame).iter().any(|item| item == &row(id)));
+        self.take_until(&format!("the page is shown {id}"), |frame| {
+            items(frame).iter().any(|item| item == &row(id))
+        });
     }
 
     /// How the other side ended it.
@@ -106,7 +111,11 @@ fn row(id: &str) -> String {
 
 /// The rows that a frame brings.
 fn items(frame: &Value) -> Vec<String> {
-    frame["lists"]["heroes-rows"]["items"].as_object().into_iter().flat_map(|items| items.keys().cloned()).collect()
+    frame["lists"]["heroes-rows"]["items"]
+        .as_object()
+        .into_iter()
+        .flat_map(|items| items.keys().cloned())
+        .collect()
 }
 
 /// Which rows there are, and in which order, where a frame says so.
@@ -137,7 +146,11 @@ fn a_page_is_told_who_speaks_and_then_everything() {
     let (cluster, _, ids) = cluster();
     let mut page = Page::open(&cluster, "");
     let hello = page.hello.clone();
-    assert_eq!((&hello["proto"], &hello["resume"], &hello["hz"]), (&json!(1), &json!(false), &json!(4)), "{hello}");
+    assert_eq!(
+        (&hello["proto"], &hello["resume"], &hello["hz"]),
+        (&json!(1), &json!(false), &json!(4)),
+        "{hello}"
+    );
     assert!(hello["epoch"].as_str().is_some_and(|epoch| !epoch.is_empty()), "{hello}");
     let first = page.frame();
     assert!(number(&first) >= hello["head"].as_u64().expect("a number"), "{hello} {first}");
@@ -149,13 +162,20 @@ fn a_page_is_told_who_speaks_and_then_everything() {
     for panel in panels.keys().filter(|panel| *panel != "title") {
         assert!(html.contains(&format!("id=\"{panel}\"")), "the page has no panel {panel}");
     }
-    assert!(["verdict", "cluster", "map", "trouble", "inspector", "heroes-foot"].iter().all(|panel| panels.contains_key(*panel)));
+    assert!(
+        ["verdict", "cluster", "map", "trouble", "inspector", "heroes-foot"]
+            .iter()
+            .all(|panel| panels.contains_key(*panel))
+    );
 
     // The next one is told only what changed since.
     page.acknowledge(&first);
     let next = page.frame();
     assert_eq!((&next["from"], next.get("whole")), (&first["s"], None), "{next}");
-    assert!(items(&next).is_empty() && next["html"].get("trouble").is_none(), "nothing of this has changed: {next}");
+    assert!(
+        items(&next).is_empty() && next["html"].get("trouble").is_none(),
+        "nothing of this has changed: {next}"
+    );
 }
 
 #[test]
@@ -174,7 +194,10 @@ fn a_page_that_acknowledges_nothing_gets_eight_frames_and_holds_nobody_up() {
         change(&mut heroes);
         sent.push(slow.frame());
     }
-    assert!(sent.windows(2).all(|pair| pair[1]["from"] == pair[0]["s"]), "each goes on from the one before");
+    assert!(
+        sent.windows(2).all(|pair| pair[1]["from"] == pair[0]["s"]),
+        "each goes on from the one before"
+    );
     let mut other = Page::open(&cluster, "");
     for _ in 0..CREDIT + 2 {
         change(&mut heroes);
@@ -192,13 +215,23 @@ fn a_page_that_acknowledges_nothing_gets_eight_frames_and_holds_nobody_up() {
     let caught_up = slow.frame();
     assert_eq!(caught_up["from"], sent[CREDIT - 1]["s"], "nothing was sent in between");
     assert_eq!((slow.skips, other.skips), (1, 0), "the slow one is told that it skipped");
-    assert!(number(&caught_up) >= number(&newest), "{} is older than {}", caught_up["s"], newest["s"]);
+    assert!(
+        number(&caught_up) >= number(&newest),
+        "{} is older than {}",
+        caught_up["s"],
+        newest["s"]
+    );
     assert!(items(&caught_up).contains(&row(&hero.id)), "{caught_up}");
     other.take_until("three more frames", |frame| number(frame) > number(&caught_up) + 3);
     slow.acknowledge(&caught_up);
     let next = slow.frame();
     assert_eq!(next["from"], caught_up["s"]);
-    assert!(number(&next) > number(&caught_up) + 3, "it was sent before it was acknowledged: {} after {}", next["s"], caught_up["s"]);
+    assert!(
+        number(&next) > number(&caught_up) + 3,
+        "it was sent before it was acknowledged: {} after {}",
+        next["s"],
+        caught_up["s"]
+    );
 }
 
 #[test]
@@ -213,8 +246,14 @@ fn a_page_that_missed_something_is_told_all_since() {
     let missed = page.take_until("a frame without rows", |frame| items(frame).is_empty());
 
     page.say(&json!({ "t": "resync", "since": had["s"] }));
-    let again = page.take_until("an answer", |frame| number(frame) >= number(&missed) && frame["from"] == had["s"]);
-    assert_eq!((items(&again), again.get("whole")), (vec![row(&ids[1])], None), "what changed since, and nothing else");
+    let again = page.take_until("an answer", |frame| {
+        number(frame) >= number(&missed) && frame["from"] == had["s"]
+    });
+    assert_eq!(
+        (items(&again), again.get("whole")),
+        (vec![row(&ids[1])], None),
+        "what changed since, and nothing else"
+    );
 
     page.say(&json!({ "t": "resync", "since": 0 }));
     let all = page.take_until("everything", |frame| frame["from"] == 0);
@@ -241,13 +280,20 @@ fn a_page_that_comes_back_goes_on_from_the_frame_it_has() {
     let others = [
         ("an epoch of another dispatch", format!("epoch=0000000&since={}", had["s"])),
         ("no epoch", format!("since={}", had["s"])),
-        ("a frame that is still to come", format!("epoch={epoch}&since={}", number(&had) + 1_000_000)),
+        (
+            "a frame that is still to come",
+            format!("epoch={epoch}&since={}", number(&had) + 1_000_000),
+        ),
         ("a number that is none", format!("epoch={epoch}&since=yesterday")),
         ("a number too large", format!("epoch={epoch}&since=99999999999999999999")),
     ];
     let everything = |page: &mut Page, what: &str| {
         let frame = page.frame();
-        assert_eq!((&page.hello["resume"], &frame["from"], &frame["whole"]), (&json!(false), &json!(0), &json!(true)), "{what}");
+        assert_eq!(
+            (&page.hello["resume"], &frame["from"], &frame["whole"]),
+            (&json!(false), &json!(0), &json!(true)),
+            "{what}"
+        );
         assert_eq!(items(&frame).len(), 3, "{what}");
     };
     for (what, query) in &others {
@@ -270,7 +316,10 @@ fn a_page_may_ask_for_another_view_and_for_rows_that_stand_still() {
     page.say(&json!({ "t": "watch", "view": "q=birch&rows=25" }));
     let found = page.take_until("the search", |frame| frame["whole"] == true);
     assert_eq!(order(&found), Some(vec![row(&ids[1])]));
-    assert!(found["html"].get("heroes-chips").is_some() && found["html"].get("trouble").is_none(), "what all pages show it has: {found}");
+    assert!(
+        found["html"].get("heroes-chips").is_some() && found["html"].get("trouble").is_none(),
+        "what all pages show it has: {found}"
+    );
     assert_ne!(found["from"], 0);
 
     let pinned = [row(&ids[2]), row(&ids[0])];
@@ -282,11 +331,18 @@ fn a_page_may_ask_for_another_view_and_for_rows_that_stand_still() {
     let _ = cluster.api.assign(&ids[0], "metropolis").expect(200);
     heroes.assigned(&ids[0], "metropolis");
     let changed = page.take_until("a value that changed", |frame| !items(frame).is_empty());
-    assert_eq!((items(&changed), order(&changed)), (vec![row(&ids[0])], None), "values change, and nobody moves");
+    assert_eq!(
+        (items(&changed), order(&changed)),
+        (vec![row(&ids[0])], None),
+        "values change, and nobody moves"
+    );
 
     page.say(&json!({ "t": "watch", "view": "" }));
     let free = page.take_until("the usual view", |frame| frame["whole"] == true);
-    assert_eq!(order(&free), Some([&ids[0], &newcomer, &ids[1], &ids[2]].map(|id| row(id)).to_vec()));
+    assert_eq!(
+        order(&free),
+        Some([&ids[0], &newcomer, &ids[1], &ids[2]].map(|id| row(id)).to_vec())
+    );
     cluster.wait_until_held(&heroes, &CITIES);
 }
 
@@ -304,7 +360,9 @@ fn pages_in_step_get_the_very_same_bytes() {
             taken.push(((frame["from"].as_u64(), number(&frame)), bytes));
         }
         let [first, second] = &taken;
-        let pairs = first.iter().filter_map(|(step, bytes)| Some((bytes, &second.iter().find(|(other, _)| other == step)?.1)));
+        let pairs = first.iter().filter_map(|(step, bytes)| {
+            Some((bytes, &second.iter().find(|(other, _)| other == step)?.1))
+        });
         let pairs: Vec<_> = pairs.collect();
         assert!(pairs.iter().all(|(one, other)| one == other), "the same step, in other bytes");
         ensure(pairs.len() >= 10, || format!("{} of {}", pairs.len(), first.len()))
@@ -320,7 +378,11 @@ fn others_go_on(cluster: &mut Cluster, heroes: &mut Heroes, bystander: &mut Page
     cluster.wait_until_held(heroes, &CITIES);
     for node in NODES {
         assert!(!cluster.process(node).has_ended(), "{node} has ended");
-        assert!(!cluster.process(node).log().contains("panicked"), "{node}: {}", cluster.process(node).log());
+        assert!(
+            !cluster.process(node).log().contains("panicked"),
+            "{node}: {}",
+            cluster.process(node).log()
+        );
     }
 }
 
@@ -348,7 +410,11 @@ fn whatever_a_page_says_it_alone_is_closed_and_told_why() {
     for text in unknown {
         let mut page = Page::open(&cluster, "");
         page.link.send(text.clone());
-        assert_eq!(page.ending(), Ending::Closed(1008, "unknown message; send commands as forms".to_owned()), "{text}");
+        assert_eq!(
+            page.ending(),
+            Ending::Closed(1008, "unknown message; send commands as forms".to_owned()),
+            "{text}"
+        );
     }
     others_go_on(&mut cluster, &mut heroes, &mut bystander, "nonsense");
 
@@ -370,7 +436,10 @@ fn whatever_a_page_says_it_alone_is_closed_and_told_why() {
     let pins: Vec<&String> = ids.iter().cycle().take(150).collect();
     let mut most = Page::open(&cluster, "");
     most.say(&json!({ "t": "watch", "view": format!("q={}", "x".repeat(2_000)), "pin": pins }));
-    assert!(most.take_until("what that amounts to", |frame| frame["whole"] == true)["s"].is_u64(), "long, and allowed");
+    assert!(
+        most.take_until("what that amounts to", |frame| frame["whole"] == true)["s"].is_u64(),
+        "long, and allowed"
+    );
     others_go_on(&mut cluster, &mut heroes, &mut bystander, "too much");
 
     let mut hasty = Page::open(&cluster, "");
@@ -394,13 +463,19 @@ fn a_foreign_page_is_not_let_in() {
     let status = |headers: &[(&str, &str)]| Link::open(dispatch, "/live", headers).err();
     let own = format!("http://{dispatch}");
     assert_eq!(status(&[("origin", &own)]), None, "the page's own socket");
-    for origin in ["http://evil.example", "null", "", "http://127.0.0.1:1", &format!("{own}.evil.example")] {
+    for origin in
+        ["http://evil.example", "null", "", "http://127.0.0.1:1", &format!("{own}.evil.example")]
+    {
         assert_eq!(status(&[("origin", origin)]), Some(403), "{origin}");
     }
     // A foreign name that was made to point here.
     for host in ["evil.example", "evil.example:4900", "127.0.0.1.evil.example", ""] {
         assert_eq!(status(&[("host", host)]), Some(421), "{host}");
-        assert_eq!(status(&[("host", host), ("origin", &format!("http://{host}"))]), Some(421), "{host}");
+        assert_eq!(
+            status(&[("host", host), ("origin", &format!("http://{host}"))]),
+            Some(421),
+            "{host}"
+        );
     }
     others_go_on(&mut cluster, &mut heroes, &mut bystander, "strangers");
 }

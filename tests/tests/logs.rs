@@ -7,7 +7,8 @@ use serde_json::Value;
 
 #[test]
 fn every_json_line_says_its_node_and_every_line_of_a_life_which_life() {
-    let environment = vec![("SUPERHERO_LOG_FORMAT", "json".to_owned()), ("RUST_LOG", "debug".to_owned())];
+    let environment =
+        vec![("SUPERHERO_LOG_FORMAT", "json".to_owned()), ("RUST_LOG", "debug".to_owned())];
     let mut cluster = Cluster::start(Options { environment, ..Options::default() });
     let _ = cluster.api.create(3);
     cluster.wait_converged();
@@ -19,25 +20,43 @@ fn every_json_line_says_its_node_and_every_line_of_a_life_which_life() {
         let lines: Vec<Value> = wait_until("whole lines", HANG_TIMEOUT, || {
             let log = cluster.process(node).log();
             ensure(log.ends_with('\n'), || log.clone())?;
-            log.lines().map(|line| serde_json::from_str(line).map_err(|error| format!("{error} in {line}"))).collect()
+            log.lines()
+                .map(|line| {
+                    serde_json::from_str(line).map_err(|error| format!("{error} in {line}"))
+                })
+                .collect()
         });
         let mut begun = BTreeSet::new();
         for line in &lines {
-            let text = |field: &str| line[field].as_str().unwrap_or_else(|| panic!("{node} logs no {field}: {line}"));
+            let text = |field: &str| {
+                line[field].as_str().unwrap_or_else(|| panic!("{node} logs no {field}: {line}"))
+            };
             assert_eq!(text("node"), node, "{line}");
             assert!(text("timestamp").ends_with('Z') && text("timestamp").len() >= 20, "{line}");
-            assert!(["ERROR", "WARN", "INFO", "DEBUG"].contains(&text("level")) && !text("message").is_empty(), "{line}");
-            let incarnation = line.get("incarnation").map(|incarnation| incarnation.as_u64().unwrap_or_else(|| panic!("{line}")));
+            assert!(
+                ["ERROR", "WARN", "INFO", "DEBUG"].contains(&text("level"))
+                    && !text("message").is_empty(),
+                "{line}"
+            );
+            let incarnation = line
+                .get("incarnation")
+                .map(|incarnation| incarnation.as_u64().unwrap_or_else(|| panic!("{line}")));
             if text("message").contains("begins a life") {
-                assert!(begun.insert(incarnation.expect("a life that begins has a number")), "{line}");
+                assert!(
+                    begun.insert(incarnation.expect("a life that begins has a number")),
+                    "{line}"
+                );
             }
             // What a machine does, and its links.
-            let of_a_life =
-                ["linked", "pulled", "joined", "link lost"].contains(&text("message")) || text("message").starts_with("link ended");
+            let of_a_life = ["linked", "pulled", "joined", "link lost"].contains(&text("message"))
+                || text("message").starts_with("link ended");
             of_links += usize::from(text("message") == "linked");
             of_rounds += usize::from(text("message") == "pulled");
             assert!(!of_a_life || incarnation.is_some(), "{line}");
-            assert!(incarnation.is_none_or(|incarnation| begun.contains(&incarnation)), "a life that never began: {line}");
+            assert!(
+                incarnation.is_none_or(|incarnation| begun.contains(&incarnation)),
+                "a life that never began: {line}"
+            );
         }
         assert_eq!(begun.len(), lives, "{node}");
     }

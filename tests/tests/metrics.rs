@@ -6,8 +6,8 @@ use std::fs;
 use std::path::PathBuf;
 
 use cluster_tests::{
-    CITIES, Cluster, DEVELOPMENT_COOKIE, Ending, Exposition, Family, HANG_TIMEOUT, Link, NODES, Options, ensure, hello, promtool, raw,
-    wait_until,
+    CITIES, Cluster, DEVELOPMENT_COOKIE, Ending, Exposition, Family, HANG_TIMEOUT, Link, NODES,
+    Options, ensure, hello, promtool, raw, wait_until,
 };
 use serde_json::{Value, json};
 
@@ -43,7 +43,13 @@ fn refused(cluster: &Cluster, says: &[u8], cookie: &str) {
 
 /// Waits until this is the value of that sample at that node.
 #[track_caller]
-fn wait_value(cluster: &Cluster, node: &str, name: &str, labels: &[(&str, &str)], is: impl Fn(f64) -> bool) {
+fn wait_value(
+    cluster: &Cluster,
+    node: &str,
+    name: &str,
+    labels: &[(&str, &str)],
+    is: impl Fn(f64) -> bool,
+) {
     wait_until(&format!("{name} {labels:?} of {node}"), HANG_TIMEOUT, || {
         let value = cluster.metrics(node).sum(name, labels);
         ensure(is(value), || value.to_string())
@@ -68,9 +74,16 @@ fn promtool_has_nothing_to_say_about_the_metrics_of_any_node() {
             assert!(!kind.is_empty() && help.ends_with('.'), "{name}: {kind} {help}");
             assert!(samples.iter().all(|sample| sample.labels["node"] == node), "{name}");
         }
-        assert!(metrics.sum("superhero_build_info", &[("version", env!("CARGO_PKG_VERSION"))]) == 1.0);
-        let costs = ["process_resident_memory_bytes", "process_open_fds", "process_start_time_seconds"];
-        assert!(!cfg!(target_os = "linux") || costs.iter().all(|cost| metrics.sum(cost, &[]) > 0.0), "{}", metrics.text);
+        assert!(
+            metrics.sum("superhero_build_info", &[("version", env!("CARGO_PKG_VERSION"))]) == 1.0
+        );
+        let costs =
+            ["process_resident_memory_bytes", "process_open_fds", "process_start_time_seconds"];
+        assert!(
+            !cfg!(target_os = "linux") || costs.iter().all(|cost| metrics.sum(cost, &[]) > 0.0),
+            "{}",
+            metrics.text
+        );
     }
 }
 
@@ -79,10 +92,16 @@ fn a_bomb_is_one_crash_and_one_restart_of_that_city_alone() {
     let cluster = Cluster::start(Options::default());
     let counts = |node| {
         let metrics = cluster.metrics(node);
-        ["superhero_restarts_total", "superhero_crashes_total", "superhero_life_start_time_seconds"].map(|name| metrics.sum(name, &[]))
+        ["superhero_restarts_total", "superhero_crashes_total", "superhero_life_start_time_seconds"]
+            .map(|name| metrics.sum(name, &[]))
     };
     let before = NODES.map(counts);
-    assert!(before.iter().all(|[restarts, crashes, began]| *restarts == 0.0 && *crashes == 0.0 && *began > 1.0e9), "{before:?}");
+    assert!(
+        before.iter().all(|[restarts, crashes, began]| *restarts == 0.0
+            && *crashes == 0.0
+            && *began > 1.0e9),
+        "{before:?}"
+    );
     cluster.bomb("metropolis");
     for (node, before) in NODES.into_iter().zip(before) {
         let [restarts, crashes, began] = counts(node);
@@ -90,7 +109,10 @@ fn a_bomb_is_one_crash_and_one_restart_of_that_city_alone() {
         assert_eq!((restarts, crashes), (expected, expected), "{node}");
         assert_eq!(began > before[2], node == "metropolis", "{node}");
     }
-    assert_eq!(cluster.metrics("metropolis").sum("superhero_crashes_total", &[("cause", "bomb")]), 1.0);
+    assert_eq!(
+        cluster.metrics("metropolis").sum("superhero_crashes_total", &[("cause", "bomb")]),
+        1.0
+    );
 }
 
 #[test]
@@ -98,23 +120,45 @@ fn a_cut_shows_as_differences_and_its_healing_as_agreement_and_as_the_time_that_
     let cluster = Cluster::start(Options::default());
     let _ = cluster.api.create(2);
     cluster.wait_converged();
-    wait_value(&cluster, "dispatch", "superhero_convergence_lag_seconds_count", &[], |count| count == 2.0);
+    wait_value(&cluster, "dispatch", "superhero_convergence_lag_seconds_count", &[], |count| {
+        count == 2.0
+    });
     cluster.api.inject(&cut_off("gotham"));
     let _ = cluster.api.create(3);
-    wait_value(&cluster, "dispatch", "superhero_differences", &[], |differences| differences == 3.0);
+    wait_value(&cluster, "dispatch", "superhero_differences", &[], |differences| {
+        differences == 3.0
+    });
     wait_value(&cluster, "dispatch", "superhero_oldest_difference_seconds", &[], |age| age > 1.0);
     let during = cluster.metrics("dispatch");
     let value = |name| during.sum(name, &[]);
     assert_eq!((value("superhero_faults"), value("superhero_converged")), (1.0, 0.0));
-    assert_eq!(value("superhero_convergence_lag_seconds_count"), 2.0, "what gotham has not heard has not arrived");
-    wait_value(&cluster, "gotham", "superhero_gossip_rounds_ended_total", &[("outcome", "unanswered")], |count| count > 0.0);
+    assert_eq!(
+        value("superhero_convergence_lag_seconds_count"),
+        2.0,
+        "what gotham has not heard has not arrived"
+    );
+    wait_value(
+        &cluster,
+        "gotham",
+        "superhero_gossip_rounds_ended_total",
+        &[("outcome", "unanswered")],
+        |count| count > 0.0,
+    );
     cluster.api.heal_all();
     cluster.wait_converged();
-    wait_value(&cluster, "dispatch", "superhero_convergence_lag_seconds_count", &[], |count| count == 5.0);
+    wait_value(&cluster, "dispatch", "superhero_convergence_lag_seconds_count", &[], |count| {
+        count == 5.0
+    });
     let after = cluster.metrics("dispatch");
     let value = |name| after.sum(name, &[]);
-    assert_eq!((value("superhero_differences"), value("superhero_faults"), value("superhero_converged")), (0.0, 0.0, 1.0));
-    assert!(value("superhero_convergence_lag_seconds_sum") > 3.0, "three writes waited a second and more for the cut to heal");
+    assert_eq!(
+        (value("superhero_differences"), value("superhero_faults"), value("superhero_converged")),
+        (0.0, 0.0, 1.0)
+    );
+    assert!(
+        value("superhero_convergence_lag_seconds_sum") > 3.0,
+        "three writes waited a second and more for the cut to heal"
+    );
 }
 
 #[test]
@@ -128,7 +172,9 @@ fn what_a_node_holds_and_the_rounds_that_brought_it_are_counted() {
         // A scrape is no snapshot: a round may end between two of its lines.
         let metrics = wait_until(&format!("the rounds of {node} add up"), HANG_TIMEOUT, || {
             let metrics = cluster.metrics(node);
-            let ended = |outcome| metrics.sum("superhero_gossip_rounds_ended_total", &[("outcome", outcome)]);
+            let ended = |outcome| {
+                metrics.sum("superhero_gossip_rounds_ended_total", &[("outcome", outcome)])
+            };
             let answered = ended("same") + ended("merged");
             let timed = metrics.sum("superhero_gossip_round_duration_seconds_count", &[]);
             let started = metrics.sum("superhero_gossip_rounds_started_total", &[]);
@@ -137,20 +183,37 @@ fn what_a_node_holds_and_the_rounds_that_brought_it_are_counted() {
             Ok(metrics)
         });
         for direction in ["in", "out"] {
-            let frames = metrics.sum("superhero_link_frames_total", &[("direction", direction), ("kind", "pull")]);
-            let bytes = metrics.sum("superhero_link_bytes_total", &[("direction", direction), ("kind", "pull")]);
-            assert!(frames > 0.0 && bytes > 10.0 * frames, "{node}: {frames} frames of {bytes} bytes {direction}");
+            let frames = metrics
+                .sum("superhero_link_frames_total", &[("direction", direction), ("kind", "pull")]);
+            let bytes = metrics
+                .sum("superhero_link_bytes_total", &[("direction", direction), ("kind", "pull")]);
+            assert!(
+                frames > 0.0 && bytes > 10.0 * frames,
+                "{node}: {frames} frames of {bytes} bytes {direction}"
+            );
         }
     }
-    let out = cluster.metrics("dispatch").sum("superhero_link_entries_total", &[("direction", "out"), ("kind", "chunk")]);
-    let brought: f64 = CITIES.iter().map(|city| cluster.metrics(city).sum("superhero_gossip_entries_merged_total", &[])).sum();
-    assert!(out >= 7.0 && brought >= 21.0, "dispatch sent {out} entries, and the cities were brought {brought}");
+    let out = cluster
+        .metrics("dispatch")
+        .sum("superhero_link_entries_total", &[("direction", "out"), ("kind", "chunk")]);
+    let brought: f64 = CITIES
+        .iter()
+        .map(|city| cluster.metrics(city).sum("superhero_gossip_entries_merged_total", &[]))
+        .sum();
+    assert!(
+        out >= 7.0 && brought >= 21.0,
+        "dispatch sent {out} entries, and the cities were brought {brought}"
+    );
 }
 
 #[test]
 fn a_stranger_who_is_not_let_in_is_counted_by_why() {
     let cluster = Cluster::start(Options::default());
-    let count = |reason| cluster.metrics("metropolis").sum("superhero_strangers_refused_total", &[("reason", reason)]);
+    let count = |reason| {
+        cluster
+            .metrics("metropolis")
+            .sum("superhero_strangers_refused_total", &[("reason", reason)])
+    };
     let mut other_version = hello("capitol", 2);
     other_version[4] = 99;
     let strangers = [
@@ -163,7 +226,13 @@ fn a_stranger_who_is_not_let_in_is_counted_by_why() {
     for (reason, says, cookie) in strangers {
         assert_eq!(count(reason), 0.0, "{reason}");
         refused(&cluster, &says, cookie);
-        wait_value(&cluster, "metropolis", "superhero_strangers_refused_total", &[("reason", reason)], |count| count == 1.0);
+        wait_value(
+            &cluster,
+            "metropolis",
+            "superhero_strangers_refused_total",
+            &[("reason", reason)],
+            |count| count == 1.0,
+        );
     }
 }
 
@@ -180,10 +249,20 @@ fn links_and_browsers_are_counted_as_they_are_now() {
     for (kind, path) in [("page", "/live?"), ("program", "/live?as=data")] {
         let mut socket = Link::open(cluster.address("dispatch"), path, &[]).expect("a place");
         socket.receive().expect("a first message");
-        wait_value(&cluster, "dispatch", "superhero_browsers", &[("kind", kind)], |open| open == 1.0);
-        wait_value(&cluster, "dispatch", "superhero_browser_frames_sent_total", &[("to", kind)], |sent| sent >= 1.0);
+        wait_value(&cluster, "dispatch", "superhero_browsers", &[("kind", kind)], |open| {
+            open == 1.0
+        });
+        wait_value(
+            &cluster,
+            "dispatch",
+            "superhero_browser_frames_sent_total",
+            &[("to", kind)],
+            |sent| sent >= 1.0,
+        );
         socket.close();
-        wait_value(&cluster, "dispatch", "superhero_browsers", &[("kind", kind)], |open| open == 0.0);
+        wait_value(&cluster, "dispatch", "superhero_browsers", &[("kind", kind)], |open| {
+            open == 0.0
+        });
     }
 }
 
@@ -191,14 +270,19 @@ fn links_and_browsers_are_counted_as_they_are_now() {
 fn odd_paths_and_methods_make_no_labels_and_no_more_series_the_more_of_them_there_are() {
     let cluster = Cluster::start(Options::default());
     let address = cluster.address("dispatch");
-    let ask = |method: &str, target: &[u8]| drop(raw::exchange(address, &raw::request(address, method, target, &[], b""), false));
+    let ask = |method: &str, target: &[u8]| {
+        drop(raw::exchange(address, &raw::request(address, method, target, &[], b""), false))
+    };
     let odd = |number: usize| {
-        for path in ["/x%22%0a", "/heroes/%22%5c", "/api/v1/heroes/\"\\", "/static/\"}_1{x=\"", "/metrics?"] {
+        for path in
+            ["/x%22%0a", "/heroes/%22%5c", "/api/v1/heroes/\"\\", "/static/\"}_1{x=\"", "/metrics?"]
+        {
             ask("GET", format!("{path}{number}").as_bytes());
         }
         ask(&format!("BR'EW{number}"), b"/");
     };
-    let series = || cluster.metrics("dispatch").families["superhero_http_requests_total"].samples.clone();
+    let series =
+        || cluster.metrics("dispatch").families["superhero_http_requests_total"].samples.clone();
     odd(0);
     let before = series();
     (1..30).for_each(odd);
@@ -207,7 +291,10 @@ fn odd_paths_and_methods_make_no_labels_and_no_more_series_the_more_of_them_ther
     for sample in &after {
         let (method, route) = (&sample.labels["method"], &sample.labels["route"]);
         assert!(method.bytes().all(|byte| byte.is_ascii_alphabetic()), "{sample:?}");
-        assert!(!route.contains(['"', '%', '\\', '\'', '\n']) && !route.contains("x="), "{sample:?}");
+        assert!(
+            !route.contains(['"', '%', '\\', '\'', '\n']) && !route.contains("x="),
+            "{sample:?}"
+        );
     }
     let metrics = cluster.metrics("dispatch");
     let count = |labels: &[(&str, &str)]| metrics.sum("superhero_http_requests_total", labels);
@@ -228,14 +315,21 @@ fn the_documentation_lists_what_is_served_and_nothing_else() {
     let mut rows: BTreeMap<String, Row<'_>> = BTreeMap::new();
     for node in NODES {
         for (name, family) in cluster.metrics(node).families {
-            let row = rows.entry(name).or_insert_with(|| (BTreeSet::new(), family.kind, family.help, BTreeSet::new()));
+            let row = rows
+                .entry(name)
+                .or_insert_with(|| (BTreeSet::new(), family.kind, family.help, BTreeSet::new()));
             row.0.insert(node);
             row.3.extend(
-                family.samples.into_iter().flat_map(|sample| sample.labels.into_keys()).filter(|label| label != "node" && label != "le"),
+                family
+                    .samples
+                    .into_iter()
+                    .flat_map(|sample| sample.labels.into_keys())
+                    .filter(|label| label != "node" && label != "le"),
             );
         }
     }
-    let mut table = "| Metric | Kind | Labels | Of | What it says |\n|---|---|---|---|---|\n".to_owned();
+    let mut table =
+        "| Metric | Kind | Labels | Of | What it says |\n|---|---|---|---|---|\n".to_owned();
     for (name, (nodes, kind, help, labels)) in rows {
         let labels: Vec<String> = labels.into_iter().map(|label| format!("`{label}`")).collect();
         let of = if nodes.len() == NODES.len() { "every node" } else { "dispatch" };
@@ -244,7 +338,11 @@ fn the_documentation_lists_what_is_served_and_nothing_else() {
     }
     let documented = read("docs/metrics.md");
     assert!(documented.contains(&table), "docs/metrics.md should have this table:\n{table}");
-    assert_eq!(documented.lines().filter(|line| line.starts_with("| `")).count(), table.lines().count() - 2, "and no other rows");
+    assert_eq!(
+        documented.lines().filter(|line| line.starts_with("| `")).count(),
+        table.lines().count() - 2,
+        "and no other rows"
+    );
 }
 
 /// What a dashboard asks for: each panel's title with its queries.
@@ -254,7 +352,11 @@ fn queries(dashboard: &Value) -> Vec<(String, Vec<String>)> {
         let targets = panel["targets"].as_array().cloned().unwrap_or_default();
         targets.iter().map(|target| target["expr"].as_str().expect("a query").to_owned()).collect()
     };
-    panels.iter().filter(|panel| panel["type"] != "row").map(|panel| (panel["title"].to_string(), of(panel))).collect()
+    panels
+        .iter()
+        .filter(|panel| panel["type"] != "row")
+        .map(|panel| (panel["title"].to_string(), of(panel)))
+        .collect()
 }
 
 /// The names of metrics in a query of PromQL: what is no function, no label and no text.
@@ -296,8 +398,12 @@ fn metric_names(query: &str) -> BTreeSet<String> {
         let first = parts.next().unwrap_or_default().to_owned();
         parts.fold(first, |text, part| text + part.split_once(')').map_or("", |(_, after)| after))
     });
-    let words = parts.split(|character: char| !character.is_ascii_alphanumeric() && character != '_');
-    let names = words.filter(|word| word.starts_with(|first: char| first.is_ascii_alphabetic() || first == '_') && !WORDS.contains(word));
+    let words =
+        parts.split(|character: char| !character.is_ascii_alphanumeric() && character != '_');
+    let names = words.filter(|word| {
+        word.starts_with(|first: char| first.is_ascii_alphabetic() || first == '_')
+            && !WORDS.contains(word)
+    });
     names.map(str::to_owned).collect()
 }
 
@@ -322,14 +428,18 @@ fn served() -> BTreeSet<String> {
 
 #[test]
 fn the_dashboard_asks_for_what_is_served_in_queries_that_parse() {
-    let dashboard: Value = serde_json::from_str(&read("deploy/grafana/superhero.json")).expect("JSON");
+    let dashboard: Value =
+        serde_json::from_str(&read("deploy/grafana/superhero.json")).expect("JSON");
     let served = served();
     let mut all = Vec::new();
     for (panel, queries) in queries(&dashboard) {
         assert!(!queries.is_empty(), "{panel} asks for nothing");
         for query in queries {
             let names = metric_names(&query);
-            assert!(!names.is_empty() && names.iter().all(|name| served.contains(name)), "{panel}: {query} asks for {names:?}");
+            assert!(
+                !names.is_empty() && names.iter().all(|name| served.contains(name)),
+                "{panel}: {query} asks for {names:?}"
+            );
             all.push(query);
         }
     }
@@ -340,21 +450,30 @@ fn the_dashboard_asks_for_what_is_served_in_queries_that_parse() {
     promtool(&["check", "rules", "--lint=none", rules.to_str().unwrap()], "");
     // As Grafana wants it: a data source of the reader's choosing, panels that have each a place of their own.
     let variables = dashboard["templating"]["list"].as_array().expect("variables");
+    assert!(variables.iter().any(|variable| variable["name"] == "datasource"
+        && variable["type"] == "datasource"
+        && variable["query"] == "prometheus"));
     assert!(
-        variables
-            .iter()
-            .any(|variable| variable["name"] == "datasource" && variable["type"] == "datasource" && variable["query"] == "prometheus")
+        dashboard["id"].is_null()
+            && dashboard["uid"] == "superhero"
+            && dashboard["schemaVersion"].as_u64() >= Some(39)
     );
-    assert!(dashboard["id"].is_null() && dashboard["uid"] == "superhero" && dashboard["schemaVersion"].as_u64() >= Some(39));
     let (mut ids, mut places) = (BTreeSet::new(), BTreeSet::new());
     for panel in dashboard["panels"].as_array().unwrap() {
         assert!(ids.insert(panel["id"].as_u64().expect("an id")), "{panel}");
         let place = &panel["gridPos"];
         let [x, y, w, h] = ["x", "y", "w", "h"].map(|side| place[side].as_u64().expect("a place"));
         assert!(x + w <= 24 && w > 0 && h > 0, "{panel}");
-        assert!((x..x + w).all(|x| (y..y + h).all(|y| places.insert((x, y)))), "{panel} stands on another");
+        assert!(
+            (x..x + w).all(|x| (y..y + h).all(|y| places.insert((x, y)))),
+            "{panel} stands on another"
+        );
         if panel["type"] != "row" {
-            assert_eq!(panel["datasource"], json!({"type": "prometheus", "uid": "${datasource}"}), "{panel}");
+            assert_eq!(
+                panel["datasource"],
+                json!({"type": "prometheus", "uid": "${datasource}"}),
+                "{panel}"
+            );
         }
     }
 }
@@ -363,7 +482,8 @@ fn the_dashboard_asks_for_what_is_served_in_queries_that_parse() {
 fn the_alerts_ask_for_what_is_served_and_fire_as_their_tests_say() {
     let served = served();
     let rules = read("deploy/prometheus/alerts.yml");
-    let queries: Vec<&str> = rules.lines().filter_map(|line| line.trim().strip_prefix("expr: ")).collect();
+    let queries: Vec<&str> =
+        rules.lines().filter_map(|line| line.trim().strip_prefix("expr: ")).collect();
     assert!(queries.len() >= 8, "each alert has its query on one line: {queries:?}");
     for query in queries {
         let mut names = metric_names(query);
@@ -371,7 +491,9 @@ fn the_alerts_ask_for_what_is_served_and_fire_as_their_tests_say() {
         names.remove("up");
         assert!(names.iter().all(|name| served.contains(name)), "{query} asks for {names:?}");
     }
-    let file = |name: &str| project("deploy/prometheus").join(name).to_str().expect("a path of text").to_owned();
+    let file = |name: &str| {
+        project("deploy/prometheus").join(name).to_str().expect("a path of text").to_owned()
+    };
     promtool(&["check", "config", &file("prometheus.yml")], "");
     promtool(&["check", "rules", "--lint-fatal", &file("alerts.yml")], "");
     promtool(&["test", "rules", &file("alerts-test.yml")], "");

@@ -12,8 +12,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cluster_tests::{
-    Cluster, Done, Fates, Faults, Forwarder, HANG_TIMEOUT, Load, Look, NODES, Network, Options, Stopwatch, ensure, incarnation_now, look,
-    wait_until,
+    Cluster, Done, Fates, Faults, Forwarder, HANG_TIMEOUT, Load, Look, NODES, Network, Options,
+    Stopwatch, ensure, incarnation_now, look, wait_until,
 };
 
 /// How many heroes there are, about.
@@ -53,7 +53,9 @@ impl Scene {
 
     /// So many writes.
     fn write(&self, writes: u64) {
-        self.load.during(&self.cluster.api, self.load.requests().saved, || self.load.wait_for_writes(writes));
+        self.load.during(&self.cluster.api, self.load.requests().saved, || {
+            self.load.wait_for_writes(writes)
+        });
     }
 
     /// Heroes settle in this city, who will go on patrol one after the other.
@@ -98,19 +100,29 @@ impl Scene {
     fn wait_parted(&mut self, one: &'static str, other: &'static str) {
         wait_until(&format!("{one} and {other} have parted"), NOTICE_PATIENCE, || {
             let links = self.links();
-            ensure(!links.contains(&(one, other)) && !links.contains(&(other, one)), || format!("{links:?}"))
+            ensure(!links.contains(&(one, other)) && !links.contains(&(other, one)), || {
+                format!("{links:?}")
+            })
         });
     }
 
     /// Waits until dispatch itself holds what this city wrote after `since`.
     fn wait_for_news(&self, city: &str, since: u64) {
-        wait_until(&format!("dispatch holds what {city} wrote after {since}"), HANG_TIMEOUT, || {
-            let looks = look(&self.cluster.api)?;
-            let dispatch = looks.iter().find(|look| look.life.node.to_string() == "dispatch").ok_or("dispatch shows nothing")?;
-            let mut stamps = dispatch.map.iter().map(|(_, entry)| entry.stamp);
-            let news = stamps.any(|stamp| stamp.origin.node.to_string() == city && stamp.hlc.wall.0 > since);
-            ensure(news, || format!("{} heroes, none of whom tells of it", dispatch.map.live()))
-        });
+        wait_until(
+            &format!("dispatch holds what {city} wrote after {since}"),
+            HANG_TIMEOUT,
+            || {
+                let looks = look(&self.cluster.api)?;
+                let dispatch = looks
+                    .iter()
+                    .find(|look| look.life.node.to_string() == "dispatch")
+                    .ok_or("dispatch shows nothing")?;
+                let mut stamps = dispatch.map.iter().map(|(_, entry)| entry.stamp);
+                let news = stamps
+                    .any(|stamp| stamp.origin.node.to_string() == city && stamp.hlc.wall.0 > since);
+                ensure(news, || format!("{} heroes, none of whom tells of it", dispatch.map.live()))
+            },
+        );
     }
 
     fn status(&self, node: &str) -> String {
@@ -127,8 +139,16 @@ impl Scene {
         let looks: Vec<Look> = self.load.wait_for_rest(&self.cluster);
         let rested = watch.elapsed();
         let fates = self.load.fates(&looks);
-        assert_eq!((fates.lives, fates.lost, fates.undone), (NODES.len(), 0, 0), "nobody died, so nothing is lost: {fates:?}");
-        assert!(fates.told > 100 && fates.ended > 0 && fates.whole > 0, "{fates:?} {:?}", self.load.requests());
+        assert_eq!(
+            (fates.lives, fates.lost, fates.undone),
+            (NODES.len(), 0, 0),
+            "nobody died, so nothing is lost: {fates:?}"
+        );
+        assert!(
+            fates.told > 100 && fates.ended > 0 && fates.whole > 0,
+            "{fates:?} {:?}",
+            self.load.requests()
+        );
         for node in NODES {
             let log = self.cluster.process(node).log();
             assert!(!log.contains("panicked") && !log.contains("ERROR"), "{node}");
@@ -140,7 +160,10 @@ impl Scene {
 /// Each of these lost some.
 #[track_caller]
 fn all_bite(dropped: &[u64], directions: usize) {
-    assert!(dropped.len() == directions && dropped.iter().all(|packets| *packets > 0), "{dropped:?}");
+    assert!(
+        dropped.len() == directions && dropped.iter().all(|packets| *packets > 0),
+        "{dropped:?}"
+    );
 }
 
 #[test]
@@ -150,7 +173,10 @@ fn all_converge_over_lines_that_lose_delay_repeat_and_reorder() {
     let lines = Forwarder::between(&network, Faults::NONE, SEED);
     let mut scene = Scene::on(network);
     let before = lines.done();
-    assert!(before.arrived > 0 && before.lost == 0 && before.repeated == 0, "nothing else carries what they say: {before:?}");
+    assert!(
+        before.arrived > 0 && before.lost == 0 && before.repeated == 0,
+        "nothing else carries what they say: {before:?}"
+    );
     lines.set(BAD);
     let watch = Stopwatch::start();
     for _ in 0..5 {
@@ -160,11 +186,19 @@ fn all_converge_over_lines_that_lose_delay_repeat_and_reorder() {
     // Still on bad lines.
     let (rested, fates) = scene.rest();
     let Done { arrived, lost, repeated, overtaken } = lines.done();
-    assert!(lost > arrived / 10 && repeated > arrived / 100 && overtaken > arrived / 100, "{:?}", lines.done());
+    assert!(
+        lost > arrived / 10 && repeated > arrived / 100 && overtaken > arrived / 100,
+        "{:?}",
+        lines.done()
+    );
     lines.set(Faults::NONE);
     let linked = scene.wait_linked();
-    println!("bad lines for {written:?}, at rest there after {rested:?}, all linked {linked:?} after they were mended");
-    println!("{arrived} packets arrived, {overtaken} of them overtaken; {lost} lost, {repeated} repeated");
+    println!(
+        "bad lines for {written:?}, at rest there after {rested:?}, all linked {linked:?} after they were mended"
+    );
+    println!(
+        "{arrived} packets arrived, {overtaken} of them overtaken; {lost} lost, {repeated} repeated"
+    );
     println!("{:?} {fates:?}", scene.load.requests());
 }
 
@@ -187,7 +221,10 @@ fn a_city_cut_off_for_a_minute_goes_on_and_is_heard_of_seconds_after() {
         ensure(watch.elapsed() > Duration::from_secs(60), || format!("{:?}", watch.elapsed()))
     });
     let links = scene.links();
-    assert!(!links.iter().any(|(one, other)| [*one, *other].contains(&"gotham")) && links.len() == 6, "{links:?}");
+    assert!(
+        !links.iter().any(|(one, other)| [*one, *other].contains(&"gotham")) && links.len() == 6,
+        "{links:?}"
+    );
     all_bite(&scene.network.heal(), 6);
     let watch = Stopwatch::start();
     let linked = scene.wait_linked();
@@ -198,7 +235,9 @@ fn a_city_cut_off_for_a_minute_goes_on_and_is_heard_of_seconds_after() {
     scene.wait_for_news("metropolis", since);
     scene.write(100);
     let (rested, fates) = scene.rest();
-    println!("after a minute: all linked {linked:?} and gotham up {up:?} after healing; at rest after {rested:?}");
+    println!(
+        "after a minute: all linked {linked:?} and gotham up {up:?} after healing; at rest after {rested:?}"
+    );
     println!("{noticed:?} by then, {:?} in the end, {fates:?}", scene.load.requests());
 }
 
@@ -216,7 +255,9 @@ fn what_one_side_cannot_hear_finds_its_way_and_the_other_side_notices_too() {
     assert!(links.len() == 10 && !links.contains(&("metropolis", "gotham")), "{links:?}");
     all_bite(&scene.network.heal(), 1);
     let linked = scene.wait_linked();
-    println!("gotham deaf to metropolis: at rest after {rested:?}, all linked {linked:?} after healing");
+    println!(
+        "gotham deaf to metropolis: at rest after {rested:?}, all linked {linked:?} after healing"
+    );
 
     // Gotham hears nothing of dispatch, which hears gotham.
     scene.settle("gotham");
@@ -230,7 +271,9 @@ fn what_one_side_cannot_hear_finds_its_way_and_the_other_side_notices_too() {
     all_bite(&scene.network.heal(), 1);
     let linked = scene.wait_linked();
     let (rested, fates) = scene.rest();
-    println!("gotham deaf to dispatch: all linked {linked:?} after healing, at rest after {rested:?}; {fates:?}");
+    println!(
+        "gotham deaf to dispatch: all linked {linked:?} after healing, at rest after {rested:?}; {fates:?}"
+    );
 }
 
 #[test]
@@ -253,7 +296,9 @@ fn a_city_that_moves_to_another_address_is_found_by_its_name() {
     scene.cluster.wait_status("gotham", "up", LINK_PATIENCE);
     scene.write(100);
     let (rested, fates) = scene.rest();
-    println!("all linked {linked:?} after the new address was known, at rest after {rested:?}; {fates:?}");
+    println!(
+        "all linked {linked:?} after the new address was known, at rest after {rested:?}; {fates:?}"
+    );
 }
 
 #[test]
@@ -274,5 +319,7 @@ fn a_cable_that_was_pulled_and_an_interface_that_was_down_are_got_over() {
     scene.network.host("capitol").run("ip link set eth0 up");
     let up = scene.wait_linked();
     let (rested, fates) = scene.rest();
-    println!("all linked {plugged:?} after the cable was back, {up:?} after the interface was; at rest after {rested:?}; {fates:?}");
+    println!(
+        "all linked {plugged:?} after the cable was back, {up:?} after the interface was; at rest after {rested:?}; {fates:?}"
+    );
 }

@@ -8,7 +8,9 @@ use std::io::Cursor;
 use std::path::Path;
 use std::time::Duration;
 
-use cluster_tests::{Browser, CITIES, Cluster, Heroes, Options, ensure, page_of, settled, wait_until, wait_verdict};
+use cluster_tests::{
+    Browser, CITIES, Cluster, Heroes, Options, ensure, page_of, settled, wait_until, wait_verdict,
+};
 use serde_json::json;
 
 /// A desk, and a telephone.
@@ -42,8 +44,12 @@ impl Album<'_> {
         let Self(browser) = self;
         browser.wish(&[("prefers-color-scheme", theme), ("prefers-reduced-motion", "reduce")]);
         browser.resize(width, HEIGHT_MAX / 2);
-        let height = browser.evaluate("return document.documentElement.scrollHeight").as_u64().expect("a page has a height");
-        browser.resize(width, HEIGHT_MAX.min(u32::try_from(height).expect("a page is not that high")));
+        let height = browser
+            .evaluate("return document.documentElement.scrollHeight")
+            .as_u64()
+            .expect("a page has a height");
+        browser
+            .resize(width, HEIGHT_MAX.min(u32::try_from(height).expect("a page is not that high")));
         settled(browser);
         let picture = with_palette(&painted(browser));
         assert!(picture.len() <= BYTES_MAX, "{name} has {} bytes", picture.len());
@@ -66,9 +72,14 @@ fn painted(browser: &Browser) -> Vec<u8> {
 /// The same picture with 256 colours: those that most of it has, and for the others, which are edges of letters, the nearest of them.
 fn with_palette(picture: &[u8]) -> Vec<u8> {
     let mut decoder = png::Decoder::new(Cursor::new(picture)).read_info().expect("a PNG");
-    let mut pixels = vec![0; decoder.output_buffer_size().expect("a picture that fits into memory")];
+    let mut pixels =
+        vec![0; decoder.output_buffer_size().expect("a picture that fits into memory")];
     let info = decoder.next_frame(&mut pixels).expect("a PNG");
-    assert_eq!((info.color_type, info.bit_depth), (png::ColorType::Rgb, png::BitDepth::Eight), "what Chromium sends");
+    assert_eq!(
+        (info.color_type, info.bit_depth),
+        (png::ColorType::Rgb, png::BitDepth::Eight),
+        "what Chromium sends"
+    );
     let (pixels, _) = pixels.as_chunks::<3>();
 
     let mut counts: BTreeMap<[u8; 3], u32> = BTreeMap::new();
@@ -78,9 +89,19 @@ fn with_palette(picture: &[u8]) -> Vec<u8> {
     let mut palette: Vec<[u8; 3]> = counts.keys().copied().collect();
     palette.sort_by_key(|colour| Reverse(counts[colour]));
     palette.truncate(256);
-    let apart = |a: [u8; 3], b: [u8; 3]| a.into_iter().zip(b).map(|(a, b)| u32::from(a.abs_diff(b)).pow(2)).sum::<u32>();
-    let nearest = |colour: [u8; 3]| (0..=u8::MAX).zip(&palette).min_by_key(|(_, other)| apart(colour, **other)).map(|(index, _)| index);
-    let places: BTreeMap<[u8; 3], u8> = counts.keys().map(|colour| (*colour, nearest(*colour).expect("a picture has a colour"))).collect();
+    let apart = |a: [u8; 3], b: [u8; 3]| {
+        a.into_iter().zip(b).map(|(a, b)| u32::from(a.abs_diff(b)).pow(2)).sum::<u32>()
+    };
+    let nearest = |colour: [u8; 3]| {
+        (0..=u8::MAX)
+            .zip(&palette)
+            .min_by_key(|(_, other)| apart(colour, **other))
+            .map(|(index, _)| index)
+    };
+    let places: BTreeMap<[u8; 3], u8> = counts
+        .keys()
+        .map(|colour| (*colour, nearest(*colour).expect("a picture has a colour")))
+        .collect();
     let places: Vec<u8> = pixels.iter().map(|pixel| places[pixel]).collect();
 
     let mut small = Vec::new();
@@ -113,7 +134,9 @@ fn pictures_of_the_page() {
     wait_verdict(&cluster, &browser, "agreement", |verdict| verdict["converged"] == true);
     album.take("agreed", "light", WIDE);
 
-    cluster.api.inject(&json!({ "kind": "cut", "from": "capitol", "to": "*", "heal_after_s": 600 }));
+    cluster
+        .api
+        .inject(&json!({ "kind": "cut", "from": "capitol", "to": "*", "heal_after_s": 600 }));
     for id in [&ids[0], &ids[2], &ids[4]] {
         let _ = cluster.api.assign(id, "metropolis").expect(200);
         heroes.assigned(id, "metropolis");
@@ -135,7 +158,9 @@ fn pictures_of_the_page() {
 
     cluster.api.post("/api/v1/gossip/pause", &json!({})).expect(200);
     cluster.bomb("gotham");
-    wait_verdict(&cluster, &browser, "that a city has lost all", |verdict| verdict["differences"] == HEROES.len());
+    wait_verdict(&cluster, &browser, "that a city has lost all", |verdict| {
+        verdict["differences"] == HEROES.len()
+    });
     album.take("recovering", "light", WIDE);
     cluster.api.post("/api/v1/gossip/resume", &json!({})).expect(200);
     cluster.wait_until_held(&heroes, &CITIES);
@@ -153,12 +178,18 @@ fn a_palette_keeps_the_colours_of_most_of_a_picture_and_comes_near_the_others() 
     // A row of each of 250 greys, and in each row one pixel that is not quite so.
     let grey = |row: u8| [row; 3];
     let off = |row: u8| [row, row, row ^ 1];
-    let pixels: Vec<[u8; 3]> =
-        (0..250).flat_map(|row| (0..250).map(move |column| if row == column { off(row) } else { grey(row) })).collect();
+    let pixels: Vec<[u8; 3]> = (0..250)
+        .flat_map(|row| {
+            (0..250).map(move |column| if row == column { off(row) } else { grey(row) })
+        })
+        .collect();
     let mut picture = Vec::new();
     let mut encoder = png::Encoder::new(&mut picture, 250, 250);
     encoder.set_color(png::ColorType::Rgb);
-    encoder.write_header().and_then(|mut writer| writer.write_image_data(&pixels.concat())).expect("memory can be written to");
+    encoder
+        .write_header()
+        .and_then(|mut writer| writer.write_image_data(&pixels.concat()))
+        .expect("memory can be written to");
 
     let small = with_palette(&picture);
     let mut decoder = png::Decoder::new(Cursor::new(&small));
@@ -169,6 +200,9 @@ fn a_palette_keeps_the_colours_of_most_of_a_picture_and_comes_near_the_others() 
     let (decoded, _) = decoded.as_chunks::<3>();
     for (before, after) in pixels.iter().zip(decoded) {
         let may_differ = u8::from(before[1] != before[2]);
-        assert!(before.iter().zip(after).all(|(before, after)| before.abs_diff(*after) <= may_differ), "{before:?} became {after:?}");
+        assert!(
+            before.iter().zip(after).all(|(before, after)| before.abs_diff(*after) <= may_differ),
+            "{before:?} became {after:?}"
+        );
     }
 }

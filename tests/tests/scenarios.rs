@@ -15,7 +15,8 @@ const AT_ONCE: usize = 4;
 const LIMIT: Duration = Duration::from_secs(300);
 
 fn played(cluster: &Cluster, scenario: &Scenario) -> Report {
-    let api = Api::new(&format!("http://{}", cluster.address("dispatch"))).expect("the address of a dispatch");
+    let api = Api::new(&format!("http://{}", cluster.address("dispatch")))
+        .expect("the address of a dispatch");
     play(&api, scenario, &AtomicBool::new(false), &mut |_| {})
 }
 
@@ -95,14 +96,32 @@ fn a_scenario_is_played_from_a_terminal_and_reported() {
         "title = \"Wrong\"\n[setup]\nheroes = 1\n[[step]]\nbomb = \"gotham\"\n[[step]]\nexpect = { lost_writes = 9, within = \"100ms\" }\n",
     )
     .expect("a file of our own");
-    let (report, file) = (report.to_str().expect("a path in UTF-8"), file.to_str().expect("a path in UTF-8"));
-    let played = run("superhero", &["--url", &url, "play", "only-copy", file, "--junit", report], &[], LIMIT);
+    let (report, file) =
+        (report.to_str().expect("a path in UTF-8"), file.to_str().expect("a path in UTF-8"));
+    let played = run(
+        "superhero",
+        &["--url", &url, "play", "only-copy", file, "--junit", report],
+        &[],
+        LIMIT,
+    );
     assert_eq!(played.code, Some(1), "{played:?}");
-    assert!(played.stdout.contains("only-copy: passed") && played.stdout.contains("wrong: failed"), "{}", played.stdout);
-    assert!(played.stdout.contains("FAILED  2/2  expect: 9 writes are lost  [seen instead: 0 lost]"), "{}", played.stdout);
+    assert!(
+        played.stdout.contains("only-copy: passed") && played.stdout.contains("wrong: failed"),
+        "{}",
+        played.stdout
+    );
+    assert!(
+        played.stdout.contains("FAILED  2/2  expect: 9 writes are lost  [seen instead: 0 lost]"),
+        "{}",
+        played.stdout
+    );
     let xml = std::fs::read_to_string(report).expect("a report was written");
-    assert!(xml.contains(r#"<testsuite name="only-copy""#) && xml.contains(r#"failures="1""#), "{xml}");
+    assert!(
+        xml.contains(r#"<testsuite name="only-copy""#) && xml.contains(r#"failures="1""#),
+        "{xml}"
+    );
     let json = run("superhero", &["--url", &url, "--json", "play", "only-copy"], &[], LIMIT);
-    let json: serde_json::Value = serde_json::from_str(&json.stdout).unwrap_or_else(|error| panic!("{error} in {json:?}"));
+    let json: serde_json::Value =
+        serde_json::from_str(&json.stdout).unwrap_or_else(|error| panic!("{error} in {json:?}"));
     assert_eq!((&json["name"], &json["outcome"]), (&"only-copy".into(), &"passed".into()));
 }

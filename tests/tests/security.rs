@@ -4,8 +4,8 @@ use std::net::TcpListener;
 use std::thread;
 
 use cluster_tests::{
-    Api, CITIES, Certificates, Cluster, DEVELOPMENT_COOKIE, Ending, HANG_TIMEOUT, Link, Options, Process, Reply, ensure, hello,
-    incarnation_now, own_address, raw, run, wait_until,
+    Api, CITIES, Certificates, Cluster, DEVELOPMENT_COOKIE, Ending, HANG_TIMEOUT, Link, Options,
+    Process, Reply, ensure, hello, incarnation_now, own_address, raw, run, wait_until,
 };
 use serde_json::json;
 use tungstenite::handshake::server::{Request, Response as Answer};
@@ -44,10 +44,19 @@ fn the_client_speaks_tls_with_who_is_certified_and_with_nobody_else() {
     let ca = cluster.certificates().file("ca.pem");
     let other = Certificates::at(own_address().into());
     let superhero = |ca: &std::path::Path, command: &str| {
-        run("superhero", &["--url", url, "--ca", ca.to_str().expect("a path that is text"), command], &[], HANG_TIMEOUT)
+        run(
+            "superhero",
+            &["--url", url, "--ca", ca.to_str().expect("a path that is text"), command],
+            &[],
+            HANG_TIMEOUT,
+        )
     };
     assert_eq!(superhero(&ca, "verdict").code, Some(0));
-    assert_eq!(superhero(&other.file("ca.pem"), "verdict").code, Some(3), "signed by somebody else");
+    assert_eq!(
+        superhero(&other.file("ca.pem"), "verdict").code,
+        Some(3),
+        "signed by somebody else"
+    );
     let unsaid = run("superhero", &["--url", url, "verdict"], &[], HANG_TIMEOUT);
     assert!(unsaid.code == Some(2) && unsaid.stderr.contains("--ca"), "{unsaid:?}");
 }
@@ -57,8 +66,12 @@ fn a_port_that_speaks_tls_says_so_to_who_does_not() {
     let cluster = Cluster::start_encrypted(Options::default());
     for node in ["gotham", "dispatch"] {
         let address = cluster.address(node);
-        let answer = raw::exchange(address, &raw::request(address, "GET", b"/healthz", &[], b""), false);
-        assert!(answer.status() == Some(400) && answer.body().contains("https") && answer.closed, "{answer:?}");
+        let answer =
+            raw::exchange(address, &raw::request(address, "GET", b"/healthz", &[], b""), false);
+        assert!(
+            answer.status() == Some(400) && answer.body().contains("https") && answer.closed,
+            "{answer:?}"
+        );
         let silent = raw::exchange(address, b"", true);
         assert!(silent.closed, "{silent:?}");
     }
@@ -76,7 +89,10 @@ fn a_link_needs_a_certificate_of_this_cluster_and_for_the_name_in_its_hello() {
     // Another authority's certificate is refused by TLS itself, before HTTP.
     let other = Certificates::at(gotham.ip());
     std::fs::copy(certificates.file("ca.pem"), other.file("ca.pem")).expect("a file of our own");
-    assert!(Link::open_encrypted(gotham, "gotham", "/cluster", &other, Some("metropolis")).is_err_and(|why| why != "403"));
+    assert!(
+        Link::open_encrypted(gotham, "gotham", "/cluster", &other, Some("metropolis"))
+            .is_err_and(|why| why != "403")
+    );
     // One node's certificate does not make it another.
     let mut posing = open(Some("capitol")).expect("the door opens to members");
     match posing.introduce(&hello("metropolis", incarnation_now()), DEVELOPMENT_COOKIE) {
@@ -94,18 +110,29 @@ fn a_link_needs_a_certificate_of_this_cluster_and_for_the_name_in_its_hello() {
         other => Err(format!("{other:?}")),
     });
     // Who answers in gotham's place cannot be it.
-    assert!(Link::open_encrypted(gotham, "metropolis", "/cluster", &certificates, Some("capitol")).is_err());
+    assert!(
+        Link::open_encrypted(gotham, "metropolis", "/cluster", &certificates, Some("capitol"))
+            .is_err()
+    );
 }
 
 #[test]
 fn certificates_that_cannot_be_used_are_named_at_start() {
-    let (mine, others) = (Certificates::at(own_address().into()), Certificates::at(own_address().into()));
-    let file = |certificates: &Certificates, name: &str| certificates.file(name).display().to_string();
+    let (mine, others) =
+        (Certificates::at(own_address().into()), Certificates::at(own_address().into()));
+    let file =
+        |certificates: &Certificates, name: &str| certificates.file(name).display().to_string();
     let empty = file(&mine, "empty.pem");
     std::fs::write(&empty, "").expect("a file of our own");
-    let (cert, key, ca) = (file(&mine, "gotham.pem"), file(&mine, "gotham-key.pem"), file(&mine, "ca.pem"));
+    let (cert, key, ca) =
+        (file(&mine, "gotham.pem"), file(&mine, "gotham-key.pem"), file(&mine, "ca.pem"));
     for (cert, key, ca, named) in [
-        (&file(&mine, "capitol.pem"), &file(&mine, "capitol-key.pem"), &ca, "is not one for gotham"),
+        (
+            &file(&mine, "capitol.pem"),
+            &file(&mine, "capitol-key.pem"),
+            &ca,
+            "is not one for gotham",
+        ),
         (&cert, &file(&others, "gotham-key.pem"), &ca, "is not the key to"),
         (&cert, &cert, &ca, "reading the key"),
         (&empty, &key, &ca, "holds no certificate"),
@@ -114,7 +141,12 @@ fn certificates_that_cannot_be_used_are_named_at_start() {
         (&cert, &"/no/such/file".to_owned(), &ca, "/no/such/file"),
         (&cert, &key, &"/no/such/file".to_owned(), "/no/such/file"),
     ] {
-        let ended = run("gotham", &["--listen=127.0.0.1:0", "--tls-cert", cert, "--tls-key", key, "--tls-ca", ca], &[], HANG_TIMEOUT);
+        let ended = run(
+            "gotham",
+            &["--listen=127.0.0.1:0", "--tls-cert", cert, "--tls-key", key, "--tls-ca", ca],
+            &[],
+            HANG_TIMEOUT,
+        );
         assert!(ended.code == Some(2) && ended.stderr.contains(named), "{named}: {ended:?}");
     }
     let alone = run("gotham", &["--listen=127.0.0.1:0", "--tls-cert", &cert], &[], HANG_TIMEOUT);
@@ -128,7 +160,12 @@ fn the_cookie_is_never_sent() {
     let logs = tempfile::tempdir().expect("a temporary directory");
     let arguments = ["--listen=127.0.0.1:0".to_owned(), format!("--peer=dispatch={address}")];
     let cookie = "a cookie that is looked for";
-    let _gotham = Process::start("gotham", &arguments, &[("SUPERHERO_COOKIE", cookie)], logs.path().join("gotham.log"));
+    let _gotham = Process::start(
+        "gotham",
+        &arguments,
+        &[("SUPERHERO_COOKIE", cookie)],
+        logs.path().join("gotham.log"),
+    );
     // A listener that answers as a node would, and cannot prove anything.
     let heard = thread::spawn(move || {
         let (stream, _) = listener.accept().expect("gotham dials");
@@ -150,9 +187,14 @@ fn the_cookie_is_never_sent() {
         (request, heard)
     });
     let (request, heard) = heard.join().expect("it was listened to");
-    let [_hello, proof, refusal] = heard.as_slice() else { panic!("a hello, a proof and a refusal: {heard:?}") };
+    let [_hello, proof, refusal] = heard.as_slice() else {
+        panic!("a hello, a proof and a refusal: {heard:?}")
+    };
     assert_eq!(proof.len(), 32);
-    assert!(String::from_utf8_lossy(refusal).contains("another cookie"), "it goes no further: {refusal:?}");
+    assert!(
+        String::from_utf8_lossy(refusal).contains("another cookie"),
+        "it goes no further: {refusal:?}"
+    );
     for said in heard.iter().map(Vec::as_slice).chain([request.as_bytes()]) {
         assert!(!said.windows(cookie.len()).any(|window| window == cookie.as_bytes()), "{said:?}");
     }
@@ -185,10 +227,15 @@ fn asked(api: &Api, method: &str, path: &str, token: Option<&str>) -> Reply {
 fn a_viewer_sees_all_and_can_cause_nothing() {
     let (cluster, _tokens) = with_tokens(false);
     let api = &cluster.api;
-    for path in ["/", "/help", "/api/v1/lost", "/api/v1/heroes", "/api/v1/cluster", "/api/v1/events"] {
+    for path in
+        ["/", "/help", "/api/v1/lost", "/api/v1/heroes", "/api/v1/cluster", "/api/v1/events"]
+    {
         asked(api, "GET", path, None).expect(200);
     }
-    assert!(Link::open(cluster.address("dispatch"), "/live", &[]).is_ok(), "viewers see what happens as it happens");
+    assert!(
+        Link::open(cluster.address("dispatch"), "/live", &[]).is_ok(),
+        "viewers see what happens as it happens"
+    );
     for (method, path) in [
         ("POST", "/api/v1/heroes"),
         ("POST", "/api/v1/bomb"),
@@ -202,7 +249,11 @@ fn a_viewer_sees_all_and_can_cause_nothing() {
         asked(api, method, path, None).problem(403, "viewer");
         asked(api, method, path, Some("a guess that is long enough")).problem(403, "viewer");
     }
-    assert_eq!(asked(api, "GET", "/api/v1/heroes", None).json()["heroes"], json!([]), "nothing came of any of it");
+    assert_eq!(
+        asked(api, "GET", "/api/v1/heroes", None).json()["heroes"],
+        json!([]),
+        "nothing came of any of it"
+    );
     asked(api, "POST", "/api/v1/heroes", Some(HOST)).expect(201);
     // A scenario that a host has begun goes on as that host.
     asked(api, "POST", "/api/v1/scenarios/same-millisecond/play", Some(HOST)).expect(202);
@@ -217,7 +268,10 @@ fn who_has_no_token_does_not_even_look_where_viewers_need_one() {
     let (cluster, _tokens) = with_tokens(true);
     let api = &cluster.api;
     let to_sign_in = api.get("/").expect(303);
-    assert!(to_sign_in.headers.get("location").map(String::as_str) == Some("/sign-in"), "{to_sign_in:?}");
+    assert!(
+        to_sign_in.headers.get("location").map(String::as_str) == Some("/sign-in"),
+        "{to_sign_in:?}"
+    );
     for path in ["/api/v1/heroes", "/api/v1/lost.csv", "/help", "/nothing/here"] {
         asked(api, "GET", path, None).problem(401, "sign_in");
         asked(api, "GET", path, Some("a guess that is long enough")).problem(401, "sign_in");
@@ -240,13 +294,30 @@ fn a_browser_signs_in_once_and_out_again() {
         api.request("POST", path, &headers, body.as_bytes())
     };
     let failed = form("/sign-in", "token=a+guess+that+is+long+enough".into(), "").expect(403);
-    assert!(failed.body.contains("nobody’s") && !failed.headers.contains_key("set-cookie"), "{failed:?}");
-    let cookie_of = |reply: &Reply| reply.headers.get("set-cookie").expect("a cookie is set").split(';').next().expect("a pair").to_owned();
+    assert!(
+        failed.body.contains("nobody’s") && !failed.headers.contains_key("set-cookie"),
+        "{failed:?}"
+    );
+    let cookie_of = |reply: &Reply| {
+        reply
+            .headers
+            .get("set-cookie")
+            .expect("a cookie is set")
+            .split(';')
+            .next()
+            .expect("a pair")
+            .to_owned()
+    };
     let viewer = cookie_of(&form("/sign-in", format!("token={VIEWER}"), "").expect(303));
     let host = cookie_of(&form("/sign-in", format!("token={HOST}"), "").expect(303));
-    assert!(!viewer.contains(VIEWER) && !host.contains(HOST) && viewer != host, "no token is kept in a browser");
+    assert!(
+        !viewer.contains(VIEWER) && !host.contains(HOST) && viewer != host,
+        "no token is kept in a browser"
+    );
     let page = |cookie: &str| api.request("GET", "/", &[("cookie", cookie)], b"").expect(200).body;
-    assert!(page(&viewer).contains(r#"data-role="viewer""#) && page(&viewer).contains("You look on."));
+    assert!(
+        page(&viewer).contains(r#"data-role="viewer""#) && page(&viewer).contains("You look on.")
+    );
     assert!(!page(&host).contains(r#"data-role="viewer""#) && page(&host).contains("Sign out"));
     form("/heroes", String::new(), &viewer).problem(403, "viewer");
     form("/heroes", String::new(), &host).expect(303);
@@ -267,7 +338,10 @@ fn tokens_that_protect_nothing_are_refused_at_start() {
     for (arguments, named) in [
         (vec!["--host-token-file", &short], "16 to 256 bytes"),
         (vec!["--host-token-file", "/no/such/file"], "/no/such/file"),
-        (vec!["--host-token-file", &host, "--viewer-token-file", &same], "every viewer would be a host"),
+        (
+            vec!["--host-token-file", &host, "--viewer-token-file", &same],
+            "every viewer would be a host",
+        ),
         (vec!["--viewer-token-file", &host], "--host-token-file"),
         (vec!["--allow-origin", "evil.example"], "--allow-origin"),
         (vec!["--allow-origin", "https://evil.example/path"], "--allow-origin"),
@@ -280,19 +354,42 @@ fn tokens_that_protect_nothing_are_refused_at_start() {
 
 #[test]
 fn hosts_and_origins_are_those_that_were_allowed() {
-    let dispatch = vec!["--allow-host=heroes.example".to_owned(), "--allow-origin=https://class.example".to_owned()];
+    let dispatch = vec![
+        "--allow-host=heroes.example".to_owned(),
+        "--allow-origin=https://class.example".to_owned(),
+    ];
     let cluster = Cluster::start(Options { dispatch, ..Options::default() });
     let address = cluster.address("dispatch");
     let api = &cluster.api;
     let as_host = |host: &str| {
-        let request = format!("GET /api/v1/verdict HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n\r\n");
+        let request =
+            format!("GET /api/v1/verdict HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n\r\n");
         raw::exchange(address, request.as_bytes(), false).status()
     };
-    assert_eq!((as_host("heroes.example"), as_host("heroes.example:4900"), as_host("localhost")), (Some(200), Some(200), Some(200)));
-    assert_eq!((as_host("evil.example"), as_host("xheroes.example"), as_host("10.1.2.3")), (Some(421), Some(421), Some(421)));
-    let from =
-        |origin: &str| api.request("POST", "/api/v1/heroes", &[("content-type", "application/json"), ("origin", origin)], b"{}").status;
-    assert_eq!((from("https://class.example"), from("http://class.example"), from("https://evil.example")), (201, 403, 403));
+    assert_eq!(
+        (as_host("heroes.example"), as_host("heroes.example:4900"), as_host("localhost")),
+        (Some(200), Some(200), Some(200))
+    );
+    assert_eq!(
+        (as_host("evil.example"), as_host("xheroes.example"), as_host("10.1.2.3")),
+        (Some(421), Some(421), Some(421))
+    );
+    let from = |origin: &str| {
+        api.request(
+            "POST",
+            "/api/v1/heroes",
+            &[("content-type", "application/json"), ("origin", origin)],
+            b"{}",
+        )
+        .status
+    };
+    assert_eq!(
+        (from("https://class.example"), from("http://class.example"), from("https://evil.example")),
+        (201, 403, 403)
+    );
     let live = |origin: &str| Link::open(address, "/live", &[("origin", origin)]).map(drop);
-    assert_eq!((live("https://class.example"), live("https://evil.example"), live("null")), (Ok(()), Err(403), Err(403)));
+    assert_eq!(
+        (live("https://class.example"), live("https://evil.example"), live("null")),
+        (Ok(()), Err(403), Err(403))
+    );
 }

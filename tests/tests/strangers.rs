@@ -67,7 +67,12 @@ struct Ending {
 fn endings(cases: &[Value]) -> Vec<Ending> {
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/clients/websocket.py");
     let mut client = Command::new(python_tool("python"));
-    let mut client = client.arg(script).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("the client can be started");
+    let mut client = client
+        .arg(script)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("the client can be started");
     let cases = serde_json::to_vec(cases).expect("cases are JSON");
     client.stdin.take().expect("it is piped").write_all(&cases).expect("the client listens");
     let output = client.wait_with_output().expect("the client ends");
@@ -121,14 +126,23 @@ fn a_client_that_misbehaves_is_told_why_its_socket_is_closed() {
     let cluster = Cluster::start(Options::default());
     let door = cluster.address("dispatch");
     let table = table();
-    let sent: Vec<Value> = table.iter().map(|Case { path, bytes, .. }| case(door, path, None, bytes)).collect();
+    let sent: Vec<Value> =
+        table.iter().map(|Case { path, bytes, .. }| case(door, path, None, bytes)).collect();
     let endings = endings(&sent);
     assert_eq!(endings.len(), table.len());
     let wrong: Vec<String> = table
         .iter()
         .zip(&endings)
-        .filter(|(case, ending)| ending.code != Some(case.code) || !ending.reason.as_deref().unwrap_or_default().contains(case.reason))
-        .map(|(case, ending)| format!("{} at {}: expected {} {:?}, got {ending:?}", case.what, case.path, case.code, case.reason))
+        .filter(|(case, ending)| {
+            ending.code != Some(case.code)
+                || !ending.reason.as_deref().unwrap_or_default().contains(case.reason)
+        })
+        .map(|(case, ending)| {
+            format!(
+                "{} at {}: expected {} {:?}, got {ending:?}",
+                case.what, case.path, case.code, case.reason
+            )
+        })
         .collect();
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
@@ -138,10 +152,16 @@ fn a_client_from_another_site_is_refused_with_a_problem() {
     let cluster = Cluster::start(Options::default());
     let door = cluster.address("dispatch");
     let foreign = Some("http://evil.example");
-    let refused =
-        endings(&[case(door, "/live", foreign, &[]), case(door, "/live?as=data", foreign, &[]), case(door, "/cluster", foreign, &[])]);
+    let refused = endings(&[
+        case(door, "/live", foreign, &[]),
+        case(door, "/live?as=data", foreign, &[]),
+        case(door, "/cluster", foreign, &[]),
+    ]);
     for refusal in refused {
-        assert_eq!((refusal.status, refusal.r#type.as_deref()), (Some(403), Some("foreign_origin")));
+        assert_eq!(
+            (refusal.status, refusal.r#type.as_deref()),
+            (Some(403), Some("foreign_origin"))
+        );
     }
 }
 
@@ -163,16 +183,28 @@ fn what_is_no_websocket_request_gets_a_problem_that_says_what_is_missing() {
         ("sec-websocket-key", Some("short"), 400, "websocket_key"),
     ] {
         let others = whole.into_iter().filter(|(name, _)| *name != missing);
-        let headers: Vec<(&str, &str)> = others.chain(instead.map(|value| (missing, value))).collect();
-        for (node, path) in [("dispatch", "/live"), ("dispatch", "/cluster"), ("gotham", "/cluster")] {
+        let headers: Vec<(&str, &str)> =
+            others.chain(instead.map(|value| (missing, value))).collect();
+        for (node, path) in
+            [("dispatch", "/live"), ("dispatch", "/cluster"), ("gotham", "/cluster")]
+        {
             let address = cluster.address(node);
             let mut request = format!("GET {path} HTTP/1.1\r\nhost: {address}\r\n");
             request.extend(headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")));
             let answer = raw::exchange(address, format!("{request}\r\n").as_bytes(), false);
-            let problem: Value = serde_json::from_str(answer.body()).unwrap_or_else(|error| panic!("{error}: {answer:?}"));
-            assert_eq!((answer.status(), &problem["type"]), (Some(status), &json!(code)), "{path}: {answer:?}");
+            let problem: Value = serde_json::from_str(answer.body())
+                .unwrap_or_else(|error| panic!("{error}: {answer:?}"));
+            assert_eq!(
+                (answer.status(), &problem["type"]),
+                (Some(status), &json!(code)),
+                "{path}: {answer:?}"
+            );
             let head = answer.text.to_ascii_lowercase();
-            assert!(head.contains("upgrade: websocket\r\n") && head.contains("sec-websocket-version: 13\r\n"), "{answer:?}");
+            assert!(
+                head.contains("upgrade: websocket\r\n")
+                    && head.contains("sec-websocket-version: 13\r\n"),
+                "{answer:?}"
+            );
         }
     }
 }
@@ -194,7 +226,11 @@ fn every_node_refuses_with_problems() {
         ] {
             let refused = ask(method, path);
             let _ = refused.problem(405, "wrong_method");
-            assert_eq!(refused.headers.get("allow").map(String::as_str), Some(allowed), "{node} {method} {path}");
+            assert_eq!(
+                refused.headers.get("allow").map(String::as_str),
+                Some(allowed),
+                "{node} {method} {path}"
+            );
         }
     }
 }

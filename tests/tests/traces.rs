@@ -5,7 +5,8 @@ use std::net::TcpListener;
 use std::time::Duration;
 
 use cluster_tests::{
-    Cluster, Collector, HANG_TIMEOUT, Link, NODES, Options, Reply, Signal, Span, Stopwatch, ensure, own_address, run, wait_until,
+    Cluster, Collector, HANG_TIMEOUT, Link, NODES, Options, Reply, Signal, Span, Stopwatch, ensure,
+    own_address, run, wait_until,
 };
 use opentelemetry_proto::tonic::trace::v1::span::SpanKind;
 use serde_json::{Value, json};
@@ -14,13 +15,17 @@ use serde_json::{Value, json};
 const STOPPED: Duration = Duration::from_secs(4);
 
 fn traced(endpoint: String) -> Cluster {
-    Cluster::start(Options { environment: vec![("SUPERHERO_OTLP_ENDPOINT", endpoint)], ..Options::default() })
+    Cluster::start(Options {
+        environment: vec![("SUPERHERO_OTLP_ENDPOINT", endpoint)],
+        ..Options::default()
+    })
 }
 
 /// Opens a page, and takes what it is shown at first.
 #[track_caller]
 fn page(cluster: &Cluster) -> Link {
-    let mut page = Link::open(cluster.address("dispatch"), "/live?", &[]).expect("a place for a page");
+    let mut page =
+        Link::open(cluster.address("dispatch"), "/live?", &[]).expect("a place for a page");
     loop {
         let message = page.receive().expect("the page is open");
         let message: Value = serde_json::from_slice(&message).expect("a page is told JSON");
@@ -34,7 +39,11 @@ fn page(cluster: &Cluster) -> Link {
 /// The trace of which this answer speaks.
 #[track_caller]
 fn trace_of(reply: &Reply) -> String {
-    reply.headers.get("x-trace-id").cloned().unwrap_or_else(|| panic!("no x-trace-id in {:?}", reply.headers))
+    reply
+        .headers
+        .get("x-trace-id")
+        .cloned()
+        .unwrap_or_else(|| panic!("no x-trace-id in {:?}", reply.headers))
 }
 
 /// Waits until this many spans of the trace have arrived.
@@ -49,20 +58,37 @@ fn wait_trace(collector: &Collector, trace: &str, count: usize) -> Vec<Span> {
 
 /// Each span as process, name, name of its parent, and kind.
 fn tree(spans: &[Span]) -> BTreeSet<(&str, &str, &str, SpanKind)> {
-    let parent = |span: &Span| spans.iter().find(|other| other.id == span.parent).map_or("", |parent| parent.name.as_str());
-    spans.iter().map(|span| (span.service.as_str(), span.name.as_str(), parent(span), span.kind)).collect()
+    let parent = |span: &Span| {
+        spans.iter().find(|other| other.id == span.parent).map_or("", |parent| parent.name.as_str())
+    };
+    spans
+        .iter()
+        .map(|span| (span.service.as_str(), span.name.as_str(), parent(span), span.kind))
+        .collect()
 }
 
 #[track_caller]
 fn named<'a>(spans: &'a [Span], name: &str) -> &'a Span {
-    spans.iter().find(|span| span.name == name).unwrap_or_else(|| panic!("no span {name} in {spans:#?}"))
+    spans
+        .iter()
+        .find(|span| span.name == name)
+        .unwrap_or_else(|| panic!("no span {name} in {spans:#?}"))
 }
 
 /// The answer to the form of the page that assigns a hero.
 #[track_caller]
 fn choose(cluster: &Cluster, hero: &str, place: &str) -> Reply {
-    let headers = [("content-type", "application/x-www-form-urlencoded"), ("accept", "application/json")];
-    cluster.api.request("POST", &format!("/heroes/{hero}"), &headers, format!("location={place}").as_bytes()).expect(200)
+    let headers =
+        [("content-type", "application/x-www-form-urlencoded"), ("accept", "application/json")];
+    cluster
+        .api
+        .request(
+            "POST",
+            &format!("/heroes/{hero}"),
+            &headers,
+            format!("location={place}").as_bytes(),
+        )
+        .expect(200)
 }
 
 #[test]
@@ -88,17 +114,31 @@ fn an_assignment_is_one_trace_from_the_button_through_the_city_to_the_push() {
     assert_eq!(spans.len(), wanted.len(), "each span once: {spans:#?}");
     assert_eq!(named(&spans, "POST /heroes/{id}").parent, "", "the request begins the trace");
     assert!(spans.iter().all(|span| !span.failed && span.ended_ns >= span.began_ns), "{spans:#?}");
-    assert_eq!(named(&spans, "POST /heroes/{id}").attribute("http.response.status_code"), Some("200"));
+    assert_eq!(
+        named(&spans, "POST /heroes/{id}").attribute("http.response.status_code"),
+        Some("200")
+    );
     let (obey, observe) = (named(&spans, "obey assign"), named(&spans, "observe"));
-    assert_eq!((obey.attribute("superhero.peer"), observe.attribute("superhero.peer")), (Some("dispatch"), Some("gotham")));
-    assert_eq!(obey.attribute("superhero.incarnation").map(str::to_owned), cluster.node("gotham").incarnation.map(|life| life.to_string()));
-    assert!(named(&spans, "push").began_ns >= observe.ended_ns, "a page is shown what was observed");
+    assert_eq!(
+        (obey.attribute("superhero.peer"), observe.attribute("superhero.peer")),
+        (Some("dispatch"), Some("gotham"))
+    );
+    assert_eq!(
+        obey.attribute("superhero.incarnation").map(str::to_owned),
+        cluster.node("gotham").incarnation.map(|life| life.to_string())
+    );
+    assert!(
+        named(&spans, "push").began_ns >= observe.ended_ns,
+        "a page is shown what was observed"
+    );
 
     // Each process is an instance of its own, and of this cluster.
     let instances: BTreeSet<_> = spans.iter().map(|span| (&span.service, &span.resource)).collect();
     assert_eq!(instances.len(), 2, "dispatch and gotham: {instances:#?}");
     for (service, resource) in instances {
-        let resource = |key: &str| resource.iter().find(|(name, _)| name == key).map_or("", |(_, value)| value.as_str());
+        let resource = |key: &str| {
+            resource.iter().find(|(name, _)| name == key).map_or("", |(_, value)| value.as_str())
+        };
         assert_eq!(resource("service.namespace"), "superhero", "{service}");
         assert_eq!(resource("service.instance.id").len(), 32, "{service}");
     }
@@ -129,7 +169,11 @@ fn a_request_goes_on_with_the_trace_of_whoever_asks() {
         ("dispatch", "push", "observe", SpanKind::Internal),
     ]);
     assert_eq!(tree(&spans), wanted);
-    assert_eq!(named(&spans, "POST /api/v1/heroes").parent, theirs, "it is a part of what whoever asks does");
+    assert_eq!(
+        named(&spans, "POST /api/v1/heroes").parent,
+        theirs,
+        "it is a part of what whoever asks does"
+    );
     // Batches of one process arrive in order, so it would be here by now.
     assert_eq!(collector.trace(unkept), Vec::new());
 }
@@ -142,7 +186,11 @@ fn a_refusal_is_told_where_it_was_made() {
     cluster.kill9("gotham");
     let trace = trace_of(&cluster.api.assign(&hero, "gotham").expect(503));
     let spans = wait_trace(&collector, &trace, 2);
-    assert!(named(&spans, "ask assign").failed && named(&spans, "PUT /api/v1/heroes/{id}/location").failed, "{spans:#?}");
+    assert!(
+        named(&spans, "ask assign").failed
+            && named(&spans, "PUT /api/v1/heroes/{id}/location").failed,
+        "{spans:#?}"
+    );
     assert!(spans.iter().all(|span| span.service == "dispatch"), "{spans:#?}");
 }
 
@@ -150,7 +198,9 @@ fn a_refusal_is_told_where_it_was_made() {
 #[cfg(target_os = "linux")]
 fn exports(process: u32) -> bool {
     let threads = std::fs::read_dir(format!("/proc/{process}/task")).expect("the process runs");
-    let name = |thread: std::fs::DirEntry| std::fs::read_to_string(thread.path().join("comm")).unwrap_or_default();
+    let name = |thread: std::fs::DirEntry| {
+        std::fs::read_to_string(thread.path().join("comm")).unwrap_or_default()
+    };
     threads.flatten().any(|thread| name(thread).starts_with("OpenTelemetry"))
 }
 
@@ -161,7 +211,11 @@ fn without_a_collector_nothing_is_kept_and_nothing_runs() {
     let mut traced = traced(collector.endpoint());
     let mut plain = Cluster::start(Options::default());
     for node in NODES {
-        assert_eq!((exports(traced.process(node).id()), exports(plain.process(node).id())), (true, false), "{node}");
+        assert_eq!(
+            (exports(traced.process(node).id()), exports(plain.process(node).id())),
+            (true, false),
+            "{node}"
+        );
     }
     let reply = plain.api.post("/api/v1/heroes", &json!({})).expect(201);
     assert_eq!(reply.headers.get("x-trace-id"), None);
@@ -205,7 +259,11 @@ fn works_and_stops(endpoint: String) {
     cluster.wait_converged();
     let watch = Stopwatch::start();
     assert_eq!(choose(&cluster, &hero, "gotham").status, 200);
-    assert!(watch.elapsed() < Duration::from_secs(5), "an answer in the time of any: {:?}", watch.elapsed());
+    assert!(
+        watch.elapsed() < Duration::from_secs(5),
+        "an answer in the time of any: {:?}",
+        watch.elapsed()
+    );
     cluster.wait_converged();
     for node in NODES {
         assert_eq!(cluster.stop(node, Signal::SIGTERM, STOPPED), Some(0), "{node}");
@@ -220,7 +278,10 @@ fn a_collector_where_nobody_listens_holds_nothing_up() {
 #[test]
 fn a_collector_that_never_answers_holds_nothing_up() {
     let silent = TcpListener::bind((own_address(), 0)).expect("the system has a free port");
-    works_and_stops(format!("http://{}", silent.local_addr().expect("a bound socket has an address")));
+    works_and_stops(format!(
+        "http://{}",
+        silent.local_addr().expect("a bound socket has an address")
+    ));
 }
 
 #[test]

@@ -34,7 +34,10 @@ const BOMBS: usize = 5;
 const BETWEEN_BOMBS: Duration = Duration::from_secs(2);
 
 fn main() {
-    let heroes: Vec<u32> = std::env::args().skip(1).map(|heroes| heroes.parse().expect("a number of heroes")).collect();
+    let heroes: Vec<u32> = std::env::args()
+        .skip(1)
+        .map(|heroes| heroes.parse().expect("a number of heroes"))
+        .collect();
     let heroes = if heroes.is_empty() { vec![100_000] } else { heroes };
     println!("load of this machine: {}", machine_load());
     for heroes in heroes {
@@ -57,7 +60,10 @@ fn measure(heroes: u32) {
         let process = cluster.process(node).id();
         let used = Use::of(&process.to_string());
         std::thread::sleep(Duration::from_secs(3));
-        line(&format!("{node}, nothing happens"), &format!("{}, {}", percent(used.share()), resident_mb(process)));
+        line(
+            &format!("{node}, nothing happens"),
+            &format!("{}, {}", percent(used.share()), resident_mb(process)),
+        );
     }
     let runtime = Runtime::new().expect("a runtime can be had");
     let (dispatch, gotham) = (cluster.address("dispatch"), cluster.address("gotham"));
@@ -76,28 +82,48 @@ fn measure(heroes: u32) {
         // What dispatch does to see it is part of what others wait for.
         wait_until("dispatch shows the city whole", AGREEMENT_TIMEOUT, || {
             let reply = cluster.api.get("/api/v1/cluster");
-            let nodes = if reply.status == 200 { reply.json()["nodes"].as_array().cloned() } else { None };
+            let nodes =
+                if reply.status == 200 { reply.json()["nodes"].as_array().cloned() } else { None };
             let gotham = nodes.iter().flatten().find(|city| city["name"] == "gotham");
-            if gotham.is_some_and(|gotham| gotham["heroes"] == heroes) { Ok(()) } else { Err(format!("{gotham:?}")) }
+            if gotham.is_some_and(|gotham| gotham["heroes"] == heroes) {
+                Ok(())
+            } else {
+                Err(format!("{gotham:?}"))
+            }
         });
         shown.push(in_ms(fallen.elapsed()));
         // What it does afterwards, to follow all that has changed, others wait for, too.
-        std::thread::sleep((BETWEEN_BOMBS * heroes.div_ceil(100_000)).saturating_sub(fallen.elapsed()));
+        std::thread::sleep(
+            (BETWEEN_BOMBS * heroes.div_ceil(100_000)).saturating_sub(fallen.elapsed()),
+        );
         over.store(true, Ordering::Relaxed);
-        let [writes, reads] = probes.map(|probe| runtime.block_on(probe).expect("a probe ends by itself"));
+        let [writes, reads] =
+            probes.map(|probe| runtime.block_on(probe).expect("a probe ends by itself"));
         refused += writes.refused + reads.refused;
         others.extend(writes.waited);
         pages.extend(reads.waited);
     }
     let budget = if heroes > 100_000 { 6_000.0 } else { 500.0 };
     let whole = Spread::of(whole);
-    promised("from the bomb until the city is whole again", &whole.ms(), &format!("{budget} ms"), whole.at(1.0) <= budget);
+    promised(
+        "from the bomb until the city is whole again",
+        &whole.ms(),
+        &format!("{budget} ms"),
+        whole.at(1.0) <= budget,
+    );
     line("from the bomb until dispatch shows it whole", &Spread::of(shown).ms());
-    for (what, waited) in [("a write at another city", others), ("the verdict from dispatch", pages)] {
+    for (what, waited) in
+        [("a write at another city", others), ("the verdict from dispatch", pages)]
+    {
         let waited = Spread::of(waited);
         // A refusal is no answer that anybody waited for.
         let is_kept = waited.at(0.99) <= 50.0 && refused == 0;
-        promised(&format!("{what} meanwhile ({} times)", waited.count()), &waited.ms(), "p99 50 ms", is_kept);
+        promised(
+            &format!("{what} meanwhile ({} times)", waited.count()),
+            &waited.ms(),
+            "p99 50 ms",
+            is_kept,
+        );
     }
     line("requests that were refused meanwhile", &refused.to_string());
     for node in ["gotham", "dispatch"] {
@@ -120,7 +146,10 @@ async fn wait_whole(city: SocketAddr, heroes: u32, bombs: usize, since: Instant)
     let mut looks = interval(LOOK);
     loop {
         looks.tick().await;
-        assert!(since.elapsed() < AGREEMENT_TIMEOUT, "it is not whole again, or was never seen with less: {has_fallen}");
+        assert!(
+            since.elapsed() < AGREEMENT_TIMEOUT,
+            "it is not whole again, or was never seen with less: {has_fallen}"
+        );
         let Ok(mut http) = Http::connect(city).await else { continue };
         let Ok(reply) = http.get("/metrics", "identity").await else { continue };
         let body = String::from_utf8_lossy(&reply.body);
@@ -148,7 +177,8 @@ async fn probe(dispatch: SocketAddr, over: Arc<AtomicBool>, hero: Option<String>
                 }
             },
             None => {
-                let reply = http.get("/api/v1/verdict", "identity").await.expect("dispatch answers");
+                let reply =
+                    http.get("/api/v1/verdict", "identity").await.expect("dispatch answers");
                 if reply.status.is_success() {
                     waited.push(in_ms(due.elapsed()));
                 } else {

@@ -26,12 +26,22 @@ const CERTIFICATES_MAX: usize = 100;
 pub(super) fn examine(known: &Known, findings: &mut Vec<Finding>) {
     for node in NODES {
         let path = |key| known.text(node, key).map(Path::new);
-        if let (Some(cert), Some(key), Some(ca)) = (path("tls-cert"), path("tls-key"), path("tls-ca")) {
+        if let (Some(cert), Some(key), Some(ca)) =
+            (path("tls-cert"), path("tls-key"), path("tls-ca"))
+        {
             let check = format!("certificate of {node}");
             findings.push(match look(node, cert, key, ca, UnixTime::now()) {
                 Ok(found) => Finding::ok(check, found),
-                Err(Trouble::Soon(found)) => Finding::warn(check, found, "make a new one before that, and start the node anew"),
-                Err(Trouble::Now(found)) => Finding::fail(check, found, "make a new one, signed by the CA of tls-ca, for this node"),
+                Err(Trouble::Soon(found)) => Finding::warn(
+                    check,
+                    found,
+                    "make a new one before that, and start the node anew",
+                ),
+                Err(Trouble::Now(found)) => Finding::fail(
+                    check,
+                    found,
+                    "make a new one, signed by the CA of tls-ca, for this node",
+                ),
             });
         }
     }
@@ -46,7 +56,9 @@ enum Trouble {
 }
 
 fn look(node: &str, cert: &Path, key: &Path, ca: &Path, now: UnixTime) -> Result<String, Trouble> {
-    let wrong = |path: &Path, why: &dyn std::fmt::Display| Trouble::Now(format!("{}: {why}", path.display()));
+    let wrong = |path: &Path, why: &dyn std::fmt::Display| {
+        Trouble::Now(format!("{}: {why}", path.display()))
+    };
     let provider = ring::default_provider();
     let authorities = certificates(ca).map_err(|why| wrong(ca, &why))?;
     let mut chain = certificates(cert).map_err(|why| wrong(cert, &why))?;
@@ -61,7 +73,8 @@ fn look(node: &str, cert: &Path, key: &Path, ca: &Path, now: UnixTime) -> Result
     let believed = |at| verify(&provider, &roots, &end, &chain[1..], at);
     believed(now).map_err(|error| wrong(cert, &said(&error, ca)))?;
     let name = ServerName::try_from(node).map_err(|error| wrong(cert, &error))?;
-    verify_server_name(&parsed, &name).map_err(|_| wrong(cert, &format!("it is not made out for {node}")))?;
+    verify_server_name(&parsed, &name)
+        .map_err(|_| wrong(cert, &format!("it is not made out for {node}")))?;
     for authority in &authorities {
         // A CA signs, and serves nobody; but before that is found odd, its dates are looked at.
         if let Err(error) = verify(&provider, &roots, authority, &[], now)
@@ -75,7 +88,11 @@ fn look(node: &str, cert: &Path, key: &Path, ca: &Path, now: UnixTime) -> Result
     chain.truncate(1);
     CertifiedKey::from_der(chain, key_der, &provider).map_err(|error| {
         let is_of_another = matches!(error, Error::InconsistentKeys(_));
-        if is_of_another { wrong(key, &format!("it is not the key of {}", cert.display())) } else { wrong(key, &error) }
+        if is_of_another {
+            wrong(key, &format!("it is not the key of {}", cert.display()))
+        } else {
+            wrong(key, &error)
+        }
     })?;
     later.map_err(Trouble::Soon)?;
     Ok(format!("{} is signed by {} and good for two weeks at least", cert.display(), ca.display()))
@@ -85,7 +102,11 @@ fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
     let read = CertificateDer::pem_file_iter(path).map_err(|error| error.to_string())?;
     let certificates: Result<Vec<_>, _> = read.take(CERTIFICATES_MAX).collect();
     let certificates = certificates.map_err(|error| error.to_string())?;
-    if certificates.is_empty() { Err("there is no certificate in it".into()) } else { Ok(certificates) }
+    if certificates.is_empty() {
+        Err("there is no certificate in it".into())
+    } else {
+        Ok(certificates)
+    }
 }
 
 fn verify(
@@ -96,7 +117,13 @@ fn verify(
     at: UnixTime,
 ) -> Result<(), Error> {
     let algorithms = provider.signature_verification_algorithms.all;
-    verify_server_cert_signed_by_trust_anchor(&ParsedCertificate::try_from(end)?, roots, between, at, algorithms)
+    verify_server_cert_signed_by_trust_anchor(
+        &ParsedCertificate::try_from(end)?,
+        roots,
+        between,
+        at,
+        algorithms,
+    )
 }
 
 fn is_of_dates(error: &Error) -> bool {

@@ -24,7 +24,13 @@ pub(super) fn examine(api: &Api, known: &Known, findings: &mut Vec<Finding>) {
         Ok(cluster) => {
             findings.push(Finding::ok("dispatch", format!("answers at {}", api.url())));
             findings.push(version(cluster.value.version.as_deref()));
-            findings.extend(cluster.value.nodes.iter().map(|node| reach(node, address(api, known, &node.name).as_deref())));
+            findings.extend(
+                cluster
+                    .value
+                    .nodes
+                    .iter()
+                    .map(|node| reach(node, address(api, known, &node.name).as_deref())),
+            );
             findings.extend(clocks(&cluster.value, known));
             findings.extend(crashes(&cluster.value));
             // Dispatch may stop at any time, even between two questions.
@@ -49,7 +55,10 @@ fn address(api: &Api, known: &Known, node: &str) -> Option<String> {
     if let Some(address) = known.address(node) {
         return Some(address.to_owned());
     }
-    let host = api.authority().strip_suffix(":4900").filter(|host| *host == "localhost" || host.starts_with("127.") || *host == "[::1]")?;
+    let host = api
+        .authority()
+        .strip_suffix(":4900")
+        .filter(|host| *host == "localhost" || host.starts_with("127.") || *host == "[::1]")?;
     let port = match node {
         "gotham" => 4901,
         "metropolis" => 4902,
@@ -90,10 +99,16 @@ fn version(theirs: Option<&str>) -> Finding {
     const OURS: &str = env!("CARGO_PKG_VERSION");
     match theirs {
         Some(OURS) => Finding::ok("version", format!("{OURS}, like this program's")),
-        Some(theirs) => {
-            Finding::warn("version", format!("dispatch is {theirs}, this program is {OURS}"), "use those of one version together")
-        }
-        None => Finding::warn("version", format!("dispatch does not say; this program is {OURS}"), "use those of one version together"),
+        Some(theirs) => Finding::warn(
+            "version",
+            format!("dispatch is {theirs}, this program is {OURS}"),
+            "use those of one version together",
+        ),
+        None => Finding::warn(
+            "version",
+            format!("dispatch does not say; this program is {OURS}"),
+            "use those of one version together",
+        ),
     }
 }
 
@@ -111,13 +126,19 @@ fn reach(node: &Node, address: Option<&str>) -> Finding {
     }
     let start = format!("superhero rebuild {name}, or make {name}");
     match (node.status.as_str(), found) {
-        (_, _) if node.frozen => Finding::warn(name, "frozen: it takes no part until it is healed", "superhero faults, superhero heal"),
+        (_, _) if node.frozen => Finding::warn(
+            name,
+            "frozen: it takes no part until it is healed",
+            "superhero faults, superhero heal",
+        ),
         ("up", Some(Found::Node { ready: false })) => Finding::warn(
             name,
             "up, and has not joined yet",
             "wait a few seconds; if that does not help, see whether it can reach its peers",
         ),
-        ("up", Some(Found::Node { ready: true })) => Finding::ok(name, format!("up and joined, {} heroes", node.heroes)),
+        ("up", Some(Found::Node { ready: true })) => {
+            Finding::ok(name, format!("up and joined, {} heroes", node.heroes))
+        }
         ("up", _) => Finding::ok(name, format!("up, {} heroes", node.heroes)),
         ("unreachable", Some(Found::Node { .. } | Found::Tls)) => Finding::fail(
             name,
@@ -129,7 +150,11 @@ fn reach(node: &Node, address: Option<&str>) -> Finding {
             format!("is at {at} and answers nothing"),
             "it may be stopped (SIGCONT lets it go on), or its machine is out of reach",
         ),
-        ("unreachable", _) => Finding::fail(name, "unreachable for dispatch", "look at its machine, and at the network between the two"),
+        ("unreachable", _) => Finding::fail(
+            name,
+            "unreachable for dispatch",
+            "look at its machine, and at the network between the two",
+        ),
         ("down", Some(Found::Node { .. } | Found::Tls)) => Finding::fail(
             name,
             format!("runs at {at}, but dispatch is refused where it dials"),
@@ -142,23 +167,42 @@ fn reach(node: &Node, address: Option<&str>) -> Finding {
 /// A node of which dispatch can say nothing.
 fn alone(node: &str, address: &str) -> Finding {
     match port::look(address) {
-        Found::Node { ready: true } => Finding::ok(node, format!("runs at {address}, and has joined")),
-        Found::Node { ready: false } => Finding::warn(node, format!("runs at {address}, and has not joined"), "start dispatch"),
+        Found::Node { ready: true } => {
+            Finding::ok(node, format!("runs at {address}, and has joined"))
+        }
+        Found::Node { ready: false } => {
+            Finding::warn(node, format!("runs at {address}, and has not joined"), "start dispatch")
+        }
         Found::Tls => Finding::ok(node, format!("something at {address} speaks TLS")),
         Found::Stranger(said) => Finding::fail(
             node,
             format!("something that is no node has its port, {address}, and says {said:?}"),
             format!("stop that: {}", who_has(address)),
         ),
-        Found::Refused => Finding::fail(node, format!("nobody listens at {address}"), format!("make {node}, or make run")),
-        Found::Silent => Finding::fail(node, format!("somebody is at {address} and answers nothing"), "look at its log"),
-        Found::NoWay(why) => Finding::fail(node, format!("there is no way to {address}: {why}"), "look at the network"),
+        Found::Refused => Finding::fail(
+            node,
+            format!("nobody listens at {address}"),
+            format!("make {node}, or make run"),
+        ),
+        Found::Silent => Finding::fail(
+            node,
+            format!("somebody is at {address} and answers nothing"),
+            "look at its log",
+        ),
+        Found::NoWay(why) => Finding::fail(
+            node,
+            format!("there is no way to {address}: {why}"),
+            "look at the network",
+        ),
     }
 }
 
 /// Clocks that are further apart than is accepted, or soon will be.
 fn clocks(cluster: &Cluster, known: &Known) -> Vec<Finding> {
-    let drift = known.text("dispatch", "max-drift").and_then(|text| span::duration(text).ok()).unwrap_or(DRIFT);
+    let drift = known
+        .text("dispatch", "max-drift")
+        .and_then(|text| span::duration(text).ok())
+        .unwrap_or(DRIFT);
     let limit = span::written(drift);
     let remedy = "set that machine's clock by NTP";
     let mut findings = Vec::new();
@@ -166,9 +210,17 @@ fn clocks(cluster: &Cluster, known: &Known) -> Vec<Finding> {
         let Some(ahead_ms) = node.clock_ahead_ms else { continue };
         let off = Duration::from_millis(ahead_ms.unsigned_abs());
         let way = if ahead_ms < 0 { "behind" } else { "ahead of" };
-        let found = format!("{}'s clock is {} {way} dispatch's; {limit} are accepted", node.name, span::written(off));
+        let found = format!(
+            "{}'s clock is {} {way} dispatch's; {limit} are accepted",
+            node.name,
+            span::written(off)
+        );
         if off > drift {
-            findings.push(Finding::fail("clocks", found, format!("{remedy}; no writes pass between the two until then")));
+            findings.push(Finding::fail(
+                "clocks",
+                found,
+                format!("{remedy}; no writes pass between the two until then"),
+            ));
         } else if off > drift / 2 {
             findings.push(Finding::warn("clocks", found, remedy));
         }
@@ -203,10 +255,17 @@ fn state(api: &Api, findings: &mut Vec<Finding>) -> Result<(), Error> {
     let verdict = api.verdict()?.value;
     let in_the_way = !faults.is_empty() || gossip.paused;
     for fault in &faults {
-        let ends = fault.to.as_ref().map_or_else(|| fault.from.clone(), |to| format!("{} {to}", fault.from));
+        let ends = fault
+            .to
+            .as_ref()
+            .map_or_else(|| fault.from.clone(), |to| format!("{} {to}", fault.from));
         let heals = span::written(Duration::from_millis(fault.heals_in_ms));
         let remedy = format!("superhero heal {}, if nobody needs it any more", fault.id);
-        findings.push(Finding::warn("faults", format!("{} {ends} is in force, heals in {heals}", fault.kind), remedy));
+        findings.push(Finding::warn(
+            "faults",
+            format!("{} {ends} is in force, heals in {heals}", fault.kind),
+            remedy,
+        ));
     }
     if faults.is_empty() {
         findings.push(Finding::ok("faults", "none in force"));
@@ -214,23 +273,45 @@ fn state(api: &Api, findings: &mut Vec<Finding>) -> Result<(), Error> {
     findings.push(match (gossip.paused, gossip.percent) {
         (true, _) => Finding::warn("gossip", "paused: no news spreads", "superhero resume"),
         (false, 100) => Finding::ok("gossip", "goes on"),
-        (false, percent) => Finding::warn("gossip", format!("goes on at {percent} % of its configured rate"), "superhero speed 100"),
+        (false, percent) => Finding::warn(
+            "gossip",
+            format!("goes on at {percent} % of its configured rate"),
+            "superhero speed 100",
+        ),
     });
     let since = verdict.oldest_difference_ms.map(Duration::from_millis).unwrap_or_default();
     findings.push(if verdict.converged {
         Finding::ok("agreement", verdict.sentence)
     } else if since > DISAGREEMENT && !in_the_way {
-        let found = format!("{} ({} for {})", verdict.sentence, verdict.differences, span::written(since));
-        Finding::fail("agreement", found, "see above for who is not reached; the logs of the others say whose rounds they refuse")
+        let found =
+            format!("{} ({} for {})", verdict.sentence, verdict.differences, span::written(since));
+        Finding::fail(
+            "agreement",
+            found,
+            "see above for who is not reached; the logs of the others say whose rounds they refuse",
+        )
     } else {
-        Finding::warn("agreement", verdict.sentence, format!("superhero verdict --wait-converged {}", span::written(DISAGREEMENT)))
+        Finding::warn(
+            "agreement",
+            verdict.sentence,
+            format!("superhero verdict --wait-converged {}", span::written(DISAGREEMENT)),
+        )
     });
     findings.push(match verdict.lost_writes {
         0 => Finding::ok("lost writes", "none"),
-        lost => Finding::warn("lost writes", format!("{lost} since dispatch began"), format!("{}/api/v1/lost lists them", api.url())),
+        lost => Finding::warn(
+            "lost writes",
+            format!("{lost} since dispatch began"),
+            format!("{}/api/v1/lost lists them", api.url()),
+        ),
     });
     let events = api.events(0)?.value.events;
-    let alarms: Vec<_> = events.iter().rev().filter(|event| event.kind == "alarm").take(ALARMS_MAX).collect();
-    findings.extend(alarms.into_iter().rev().map(|alarm| Finding::warn("alarms", &alarm.text, "superhero events tells when that was")));
+    let alarms: Vec<_> =
+        events.iter().rev().filter(|event| event.kind == "alarm").take(ALARMS_MAX).collect();
+    findings.extend(
+        alarms.into_iter().rev().map(|alarm| {
+            Finding::warn("alarms", &alarm.text, "superhero events tells when that was")
+        }),
+    );
     Ok(())
 }

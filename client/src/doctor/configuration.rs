@@ -25,7 +25,9 @@ pub(super) struct Known {
 impl Known {
     /// All options that are texts, with their nodes.
     pub(super) fn texts(&self) -> impl Iterator<Item = (&'static str, &str, &str)> {
-        self.nodes.iter().flat_map(|(node, options)| options.iter().filter_map(|(key, value)| Some((*node, key.as_str(), value.as_str()?))))
+        self.nodes.iter().flat_map(|(node, options)| {
+            options.iter().filter_map(|(key, value)| Some((*node, key.as_str(), value.as_str()?)))
+        })
     }
 
     /// What a node is told by this option.
@@ -38,7 +40,11 @@ impl Known {
     pub(super) fn address(&self, node: &str) -> Option<&str> {
         let (_, dispatch) = self.nodes.iter().find(|(name, _)| *name == "dispatch")?;
         let peers = dispatch.get("peer")?.as_array()?;
-        peers.iter().filter_map(|peer| peer.as_str()?.split_once('=')).find(|(name, _)| *name == node).map(|(_, address)| address)
+        peers
+            .iter()
+            .filter_map(|peer| peer.as_str()?.split_once('='))
+            .find(|(name, _)| *name == node)
+            .map(|(_, address)| address)
     }
 }
 
@@ -52,7 +58,11 @@ pub(super) fn examine(config: &Path, findings: &mut Vec<Finding>) -> Known {
                 findings.push(Finding::ok(check, format!("{} can be used", config.display())));
                 known.nodes.push((node, options));
             }
-            Err(why) => findings.push(Finding::fail(check, why, format!("mend it; {node} --print-config says what would be in force"))),
+            Err(why) => findings.push(Finding::fail(
+                check,
+                why,
+                format!("mend it; {node} --print-config says what would be in force"),
+            )),
         }
     }
     known
@@ -88,9 +98,18 @@ fn ask(node: &str, config: &Path) -> Result<toml::Table, String> {
         let _ = child.kill();
     }
     let status = child.wait().map_err(|error| error.to_string())?;
-    let (out, err) = heard.map_err(|_| format!("{node} does not say what its options are"))?.map_err(|error| error.to_string())?;
+    let (out, err) = heard
+        .map_err(|_| format!("{node} does not say what its options are"))?
+        .map_err(|error| error.to_string())?;
     if !status.success() {
-        return Err(err.lines().next().unwrap_or("it does not say why").trim_start_matches("error: ").to_owned());
+        return Err(err
+            .lines()
+            .next()
+            .unwrap_or("it does not say why")
+            .trim_start_matches("error: ")
+            .to_owned());
     }
-    out.parse().map_err(|error: toml::de::Error| format!("{} is not a node of this version: {}", program.display(), error.message()))
+    out.parse().map_err(|error: toml::de::Error| {
+        format!("{} is not a node of this version: {}", program.display(), error.message())
+    })
 }

@@ -30,11 +30,19 @@ impl Finding {
         Self { check: check.into(), state: State::Ok, found: found.into(), remedy: String::new() }
     }
 
-    pub(super) fn warn(check: impl Into<String>, found: impl Into<String>, remedy: impl Into<String>) -> Self {
+    pub(super) fn warn(
+        check: impl Into<String>,
+        found: impl Into<String>,
+        remedy: impl Into<String>,
+    ) -> Self {
         Self { check: check.into(), state: State::Warn, found: found.into(), remedy: remedy.into() }
     }
 
-    pub(super) fn fail(check: impl Into<String>, found: impl Into<String>, remedy: impl Into<String>) -> Self {
+    pub(super) fn fail(
+        check: impl Into<String>,
+        found: impl Into<String>,
+        remedy: impl Into<String>,
+    ) -> Self {
         Self { check: check.into(), state: State::Fail, found: found.into(), remedy: remedy.into() }
     }
 }

@@ -13,9 +13,14 @@ pub(super) fn examine(findings: &mut Vec<Finding>) {
     findings.push(match getrlimit(Resource::RLIMIT_NOFILE) {
         Ok((_, hard)) if hard >= FILES => Finding::ok(CHECK, format!("{hard} are allowed here")),
         Ok((_, hard)) => {
-            let found = format!("{hard} are allowed here; a node with all its connections needs {FILES}");
+            let found =
+                format!("{hard} are allowed here; a node with all its connections needs {FILES}");
             Finding::warn(CHECK, found, "raise the hard limit of this user")
         }
-        Err(error) => Finding::warn(CHECK, format!("the system does not say how many are allowed: {error}"), ""),
+        Err(error) => Finding::warn(
+            CHECK,
+            format!("the system does not say how many are allowed: {error}"),
+            "",
+        ),
     });
 }

@@ -43,7 +43,13 @@ pub(super) enum Found {
 
 /// Looks who is at HOST:PORT.
 pub(super) fn look(address: &str) -> Found {
-    let get = |path: &str| ask(address, format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n").as_bytes());
+    let get = |path: &str| {
+        ask(
+            address,
+            format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n")
+                .as_bytes(),
+        )
+    };
     let said = match get("/cluster") {
         Ok(said) => said,
         Err(found) => return found,
@@ -54,7 +60,10 @@ pub(super) fn look(address: &str) -> Found {
         return Found::Node { ready };
     }
     let is_tls = |said: &[u8]| said.first().is_some_and(|first| TLS_RECORDS.contains(first));
-    if text.contains(TLS_REQUIRED) || is_tls(&said) || ask(address, &EMPTY_CLIENT_HELLO).is_ok_and(|said| is_tls(&said)) {
+    if text.contains(TLS_REQUIRED)
+        || is_tls(&said)
+        || ask(address, &EMPTY_CLIENT_HELLO).is_ok_and(|said| is_tls(&said))
+    {
         return Found::Tls;
     }
     let first = text.lines().next().unwrap_or_default().chars().take(60).collect::<String>();
@@ -64,7 +73,10 @@ pub(super) fn look(address: &str) -> Found {
 /// What is answered to these bytes: something, or nothing before the connection is closed.
 fn ask(address: &str, bytes: &[u8]) -> Result<Vec<u8>, Found> {
     let watch = Stopwatch::start();
-    #[expect(clippy::wildcard_enum_match_arm, reason = "a non-exhaustive enum of the standard library")]
+    #[expect(
+        clippy::wildcard_enum_match_arm,
+        reason = "a non-exhaustive enum of the standard library"
+    )]
     let no_way = |error: std::io::Error| match error.kind() {
         ErrorKind::ConnectionRefused => Found::Refused,
         ErrorKind::TimedOut | ErrorKind::WouldBlock => Found::Silent,
@@ -89,7 +101,10 @@ fn converse(mut stream: TcpStream, bytes: &[u8], watch: &Stopwatch) -> Result<Ve
         match stream.set_read_timeout(Some(left(watch))).and_then(|()| stream.read(&mut part)) {
             Ok(0) => break,
             Ok(read) => said.extend_from_slice(&part[..read]),
-            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) && said.is_empty() => {
+            Err(error)
+                if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut)
+                    && said.is_empty() =>
+            {
                 return Err(Found::Silent);
             }
             Err(_) => break,

@@ -29,7 +29,9 @@ impl Newest {
     fn wrote_at_dispatch(&mut self, cluster: &Cluster) {
         for node in cluster.nodes.iter().filter(|node| node.role == "dispatch") {
             let own = node.incarnation.map(|life| format!("{}/{life}", node.name));
-            if let Some((origin, reading)) = own.and_then(|own| node.version_vector.get_key_value(&own)) {
+            if let Some((origin, reading)) =
+                own.and_then(|own| node.version_vector.get_key_value(&own))
+            {
                 self.raise(origin, reading_of(reading).unwrap_or_default());
             }
         }
@@ -44,7 +46,11 @@ impl Newest {
 
     fn is_covered_by(&self, node: &Node) -> bool {
         self.0.iter().all(|(origin, newest)| {
-            let covers = node.version_vector.get(origin).and_then(|reading| reading_of(reading)).is_some_and(|reading| reading >= *newest);
+            let covers = node
+                .version_vector
+                .get(origin)
+                .and_then(|reading| reading_of(reading))
+                .is_some_and(|reading| reading >= *newest);
             covers || is_closed(node, origin)
         })
     }
@@ -58,8 +64,11 @@ fn reading_of(text: &str) -> Option<(u64, u64)> {
 
 /// Whether the node covers everything of this life, which is over.
 fn is_closed(node: &Node, origin: &str) -> bool {
-    let life = origin.split_once('/').and_then(|(name, life)| Some((name, life.parse::<u64>().ok()?)));
-    life.is_some_and(|(name, life)| node.closed_before.get(name).is_some_and(|first_open| life < *first_open))
+    let life =
+        origin.split_once('/').and_then(|(name, life)| Some((name, life.parse::<u64>().ok()?)));
+    life.is_some_and(|(name, life)| {
+        node.closed_before.get(name).is_some_and(|first_open| life < *first_open)
+    })
 }
 
 /// How the cluster stands.
@@ -74,7 +83,10 @@ struct Standing {
 fn standing(cluster: &Cluster, newest: &Newest) -> Standing {
     let mut cities = cluster.nodes.iter().filter(|node| node.role == "city");
     let arrived = cities.all(|city| city.status == "up" && newest.is_covered_by(city));
-    let same = cluster.nodes.windows(2).all(|pair| pair[0].fingerprint == pair[1].fingerprint && pair[0].heroes == pair[1].heroes);
+    let same = cluster
+        .nodes
+        .windows(2)
+        .all(|pair| pair[0].fingerprint == pair[1].fingerprint && pair[0].heroes == pair[1].heroes);
     Standing { arrived, agreed: arrived && same }
 }
 
@@ -91,7 +103,12 @@ pub(super) struct Took {
 ///
 /// # Errors
 /// [`Error`]: nobody answered.
-pub(super) fn wait(api: &Api, mut newest: Newest, limit: Duration, interrupt: &Interrupt) -> Result<Took, Error> {
+pub(super) fn wait(
+    api: &Api,
+    mut newest: Newest,
+    limit: Duration,
+    interrupt: &Interrupt,
+) -> Result<Took, Error> {
     let (watch, mut took) = (Stopwatch::start(), Took::default());
     newest.wrote_at_dispatch(&api.cluster()?.value);
     while !interrupt.is_set() && watch.elapsed() < limit {
@@ -122,7 +139,8 @@ mod tests {
                 "version_vector": { "gotham/2": covered, "dispatch/2": "7+0" }, "closed_before": { "metropolis": 4 },
             })
         });
-        serde_json::from_value(serde_json::json!({ "nodes": nodes.collect::<Vec<_>>() })).expect("a cluster")
+        serde_json::from_value(serde_json::json!({ "nodes": nodes.collect::<Vec<_>>() }))
+            .expect("a cluster")
     }
 
     fn newest(origin: &str, wall_ms: u64, logical: u32) -> Newest {
@@ -134,16 +152,28 @@ mod tests {
     #[test]
     fn the_same_fingerprint_of_before_the_write_is_no_agreement() {
         let before = cluster([("a", "9+9"); 4]);
-        assert_eq!(standing(&before, &newest("gotham/2", 10, 0)), Standing { arrived: false, agreed: false });
-        assert_eq!(standing(&before, &newest("gotham/2", 9, 9)), Standing { arrived: true, agreed: true });
+        assert_eq!(
+            standing(&before, &newest("gotham/2", 10, 0)),
+            Standing { arrived: false, agreed: false }
+        );
+        assert_eq!(
+            standing(&before, &newest("gotham/2", 9, 9)),
+            Standing { arrived: true, agreed: true }
+        );
     }
 
     #[test]
     fn who_has_heard_of_all_may_still_hold_something_else() {
         let other = cluster([("a", "10+0"), ("a", "10+0"), ("b", "10+0"), ("a", "10+0")]);
-        assert_eq!(standing(&other, &newest("gotham/2", 10, 0)), Standing { arrived: true, agreed: false });
+        assert_eq!(
+            standing(&other, &newest("gotham/2", 10, 0)),
+            Standing { arrived: true, agreed: false }
+        );
         let late = cluster([("a", "10+0"), ("a", "9+9"), ("a", "10+0"), ("a", "10+0")]);
-        assert!(!standing(&late, &newest("gotham/2", 10, 0)).arrived, "counters do not make up for milliseconds");
+        assert!(
+            !standing(&late, &newest("gotham/2", 10, 0)).arrived,
+            "counters do not make up for milliseconds"
+        );
     }
 
     #[test]

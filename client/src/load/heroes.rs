@@ -102,7 +102,9 @@ mod tests {
         heroes.created(["c".to_owned()]);
         let mut under_way = BTreeSet::new();
         for _ in 0..3 {
-            let Write::Assign { hero, .. } = heroes.write(Kind::Assign, &mut rng) else { panic!("somebody is left") };
+            let Write::Assign { hero, .. } = heroes.write(Kind::Assign, &mut rng) else {
+                panic!("somebody is left")
+            };
             assert!(under_way.insert(hero.id), "twice");
         }
         assert_eq!(heroes.write(Kind::Assign, &mut rng), Write::Create, "nobody is left");
@@ -114,7 +116,9 @@ mod tests {
         heroes.found(["a", "b"].map(str::to_owned));
         assert_eq!(heroes.write(Kind::Delete, &mut rng), Write::Create);
         heroes.created(["c".to_owned()]);
-        let Write::Delete { hero } = heroes.write(Kind::Delete, &mut rng) else { panic!("one is its own") };
+        let Write::Delete { hero } = heroes.write(Kind::Delete, &mut rng) else {
+            panic!("one is its own")
+        };
         assert_eq!((hero.id.as_str(), heroes.count()), ("c", 2));
         heroes.give_back(hero);
         assert_eq!(heroes.into_own(), ["c"]);

@@ -16,9 +16,14 @@ const CREATORS: usize = 2;
 const LOOK: Duration = Duration::from_millis(100);
 
 /// Creates so many heroes, or fewer where it is told to stop or fails. The ids of those that were created, and the first error.
-pub(super) fn create(api: &Api, count: u64, stop: &(impl Fn() -> bool + Sync)) -> (Vec<String>, Result<(), Error>) {
+pub(super) fn create(
+    api: &Api,
+    count: u64,
+    stop: &(impl Fn() -> bool + Sync),
+) -> (Vec<String>, Result<(), Error>) {
     let full = count / BATCH;
-    let batches = (0..full).map(|_| BATCH).chain((!count.is_multiple_of(BATCH)).then_some(count % BATCH));
+    let batches =
+        (0..full).map(|_| BATCH).chain((!count.is_multiple_of(BATCH)).then_some(count % BATCH));
     let ids = Mutex::new(Vec::new());
     let done = spread("filling", count, CREATORS, batches.collect(), api, stop, |api, batch| {
         let created = api.create_many(u32::try_from(batch).unwrap_or(u32::MAX))?.value.ids;
@@ -29,17 +34,23 @@ pub(super) fn create(api: &Api, count: u64, stop: &(impl Fn() -> bool + Sync)) -
 }
 
 /// Ends these heroes, or fewer where it is told to stop or fails. How many are left.
-pub(super) fn delete(api: &Api, ids: Vec<String>, connections: usize, stop: &(impl Fn() -> bool + Sync)) -> (u64, Result<(), Error>) {
+pub(super) fn delete(
+    api: &Api,
+    ids: Vec<String>,
+    connections: usize,
+    stop: &(impl Fn() -> bool + Sync),
+) -> (u64, Result<(), Error>) {
     let left = Mutex::new(ids.len() as u64);
-    let done = spread("deleting", ids.len() as u64, connections, ids, api, stop, |api, id: String| {
-        match api.terminate(&id) {
-            // It fell in a fight.
-            Err(error) if error.refusal() == Some("terminated") => {}
-            other => other?,
-        }
-        *left.lock().unwrap_or_else(PoisonError::into_inner) -= 1;
-        Ok(1)
-    });
+    let done =
+        spread("deleting", ids.len() as u64, connections, ids, api, stop, |api, id: String| {
+            match api.terminate(&id) {
+                // It fell in a fight.
+                Err(error) if error.refusal() == Some("terminated") => {}
+                other => other?,
+            }
+            *left.lock().unwrap_or_else(PoisonError::into_inner) -= 1;
+            Ok(1)
+        });
     (left.into_inner().unwrap_or_else(PoisonError::into_inner), done)
 }
 
@@ -59,7 +70,9 @@ fn spread<T: Send>(
         let work = || {
             let api = api.kept();
             loop {
-                let Some(task) = tasks.lock().unwrap_or_else(PoisonError::into_inner).pop().filter(|_| !stop()) else {
+                let Some(task) =
+                    tasks.lock().unwrap_or_else(PoisonError::into_inner).pop().filter(|_| !stop())
+                else {
                     return;
                 };
                 let did = each(&api, task);

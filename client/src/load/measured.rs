@@ -25,7 +25,10 @@ pub(super) struct Times(Histogram<u64>);
 
 impl Times {
     fn new() -> Self {
-        Self(Histogram::new_with_bounds(1, MICROS_MAX, DIGITS).expect("an hour in microseconds fits into a histogram of three digits"))
+        Self(
+            Histogram::new_with_bounds(1, MICROS_MAX, DIGITS)
+                .expect("an hour in microseconds fits into a histogram of three digits"),
+        )
     }
 
     fn record(&mut self, time: Duration) {
@@ -35,7 +38,12 @@ impl Times {
     /// What is said of them; `None` where there are none.
     pub(super) fn quantiles(&self) -> Option<Quantiles> {
         let at = |quantile| self.0.value_at_quantile(quantile) as f64 / 1_000.0;
-        (!self.0.is_empty()).then(|| Quantiles { p50: at(0.5), p99: at(0.99), p99_9: at(0.999), max: self.0.max() as f64 / 1_000.0 })
+        (!self.0.is_empty()).then(|| Quantiles {
+            p50: at(0.5),
+            p99: at(0.99),
+            p99_9: at(0.999),
+            max: self.0.max() as f64 / 1_000.0,
+        })
     }
 }
 
@@ -69,9 +77,13 @@ pub(super) struct Why {
 impl Why {
     fn of(error: &Error) -> Self {
         match error {
-            Error::Refused { status, kind, .. } => Self { status: Some(*status), kind: kind.clone() },
+            Error::Refused { status, kind, .. } => {
+                Self { status: Some(*status), kind: kind.clone() }
+            }
             Error::NoAnswer { .. } => Self { status: None, kind: "silent".into() },
-            Error::NotDispatch { .. } | Error::Address { .. } | Error::Access { .. } => Self { status: None, kind: "not_dispatch".into() },
+            Error::NotDispatch { .. } | Error::Address { .. } | Error::Access { .. } => {
+                Self { status: None, kind: "not_dispatch".into() }
+            }
         }
     }
 }
@@ -110,7 +122,13 @@ pub(super) struct Tally {
 
 impl Tally {
     pub(super) fn new() -> Self {
-        Self { all: Done::new(), kinds: BTreeMap::new(), refused: BTreeMap::new(), not_sent: 0, first_error: None }
+        Self {
+            all: Done::new(),
+            kinds: BTreeMap::new(),
+            refused: BTreeMap::new(),
+            not_sent: 0,
+            first_error: None,
+        }
     }
 
     /// A write was done.
@@ -165,9 +183,16 @@ mod tests {
             free = sent + if number == 50 { 1_000 } else { 1 };
             tally.done(Kind::Assign, moments(due, sent, free));
         }
-        let (from_due, from_sent) = (quantiles(&tally.all.from_due), quantiles(&tally.all.from_sent));
-        assert!(from_sent.p50 < 2.0 && from_sent.p99 < 2.0, "one in two hundred was slow: {from_sent:?}");
-        assert!(from_due.p50 > 50.0 && from_due.p99 > 900.0, "half of them had to wait: {from_due:?}");
+        let (from_due, from_sent) =
+            (quantiles(&tally.all.from_due), quantiles(&tally.all.from_sent));
+        assert!(
+            from_sent.p50 < 2.0 && from_sent.p99 < 2.0,
+            "one in two hundred was slow: {from_sent:?}"
+        );
+        assert!(
+            from_due.p50 > 50.0 && from_due.p99 > 900.0,
+            "half of them had to wait: {from_due:?}"
+        );
         assert_eq!((tally.all.count, tally.kinds[&Kind::Assign].count), (200, 200));
     }
 
@@ -178,7 +203,10 @@ mod tests {
         tally.ended(schedule, 5, Duration::from_millis(1_000));
         assert_eq!((tally.not_sent, tally.all.count), (5, 0));
         let from_due = quantiles(&tally.all.from_due);
-        assert!((499.0..=501.0).contains(&from_due.max), "the sixth was due after half a second: {from_due:?}");
+        assert!(
+            (499.0..=501.0).contains(&from_due.max),
+            "the sixth was due after half a second: {from_due:?}"
+        );
         assert_eq!(tally.all.from_sent.quantiles(), None);
         let mut all_begun = Tally::new();
         all_begun.ended(schedule, 25, Duration::from_secs(3));
@@ -188,15 +216,25 @@ mod tests {
     #[test]
     fn refusals_are_counted_by_status_and_type() {
         let mut tally = Tally::new();
-        let refused = |kind: &str| Error::Refused { status: 503, kind: kind.into(), detail: "d".into() };
+        let refused =
+            |kind: &str| Error::Refused { status: 503, kind: kind.into(), detail: "d".into() };
         tally.refused(refused("no_answer"));
         tally.refused(refused("outcome_unknown"));
         tally.refused(refused("no_answer"));
         tally.refused(Error::NoAnswer { url: "u".into(), why: "w".into() });
-        let counted: Vec<(Option<u16>, &str, u64)> =
-            tally.refused.iter().map(|(why, count)| (why.status, why.kind.as_str(), *count)).collect();
-        assert_eq!(counted, [(None, "silent", 1), (Some(503), "no_answer", 2), (Some(503), "outcome_unknown", 1)]);
-        assert_eq!((tally.refusals(), tally.first_error.as_ref().and_then(Error::refusal)), (4, Some("no_answer")));
+        let counted: Vec<(Option<u16>, &str, u64)> = tally
+            .refused
+            .iter()
+            .map(|(why, count)| (why.status, why.kind.as_str(), *count))
+            .collect();
+        assert_eq!(
+            counted,
+            [(None, "silent", 1), (Some(503), "no_answer", 2), (Some(503), "outcome_unknown", 1)]
+        );
+        assert_eq!(
+            (tally.refusals(), tally.first_error.as_ref().and_then(Error::refusal)),
+            (4, Some("no_answer"))
+        );
         assert_eq!(tally.all.from_due.quantiles(), None, "a refusal has no time");
     }
 

@@ -41,11 +41,15 @@ impl FromStr for Mix {
     fn from_str(text: &str) -> Result<Self, String> {
         let mut parts: Vec<(Kind, u32)> = Vec::new();
         for part in text.split(',') {
-            let expected = || format!("{part:?} is not a kind and its part: write assign=90,create=5,delete=5");
+            let expected = || {
+                format!("{part:?} is not a kind and its part: write assign=90,create=5,delete=5")
+            };
             let (name, weight) = part.trim().split_once('=').ok_or_else(expected)?;
-            let kind = Kind::EVERY.into_iter().find(|kind| kind.as_str() == name).ok_or_else(expected)?;
+            let kind =
+                Kind::EVERY.into_iter().find(|kind| kind.as_str() == name).ok_or_else(expected)?;
             // As many as nobody needs, so that their sum has room.
-            let weight = weight.parse().ok().filter(|weight| *weight <= 1_000_000).ok_or_else(expected)?;
+            let weight =
+                weight.parse().ok().filter(|weight| *weight <= 1_000_000).ok_or_else(expected)?;
             if parts.iter().any(|(other, _)| *other == kind) {
                 return Err(format!("{name} is there twice"));
             }
@@ -90,7 +94,16 @@ mod tests {
 
     #[test]
     fn what_is_no_mix_is_told_with_an_example() {
-        for wrong in ["", "assign", "assign=", "assign=-1", "assign=1.5", "bomb=1", "assign=1,", "assign=4000000000"] {
+        for wrong in [
+            "",
+            "assign",
+            "assign=",
+            "assign=-1",
+            "assign=1.5",
+            "bomb=1",
+            "assign=1,",
+            "assign=4000000000",
+        ] {
             assert!(wrong.parse::<Mix>().unwrap_err().contains("assign=90"), "{wrong}");
         }
         assert!("assign=1,assign=2".parse::<Mix>().unwrap_err().contains("twice"));

@@ -41,5 +41,6 @@ pub(crate) struct LoadOptions {
 
 /// Reads a span of time that is not zero.
 fn interval(text: &str) -> Result<Duration, String> {
-    span::duration(text).and_then(|span| if span.is_zero() { Err("more than 0".into()) } else { Ok(span) })
+    span::duration(text)
+        .and_then(|span| if span.is_zero() { Err("more than 0".into()) } else { Ok(span) })
 }

@@ -75,7 +75,13 @@ mod tests {
 
     #[test]
     fn a_line_says_how_far_and_how_fast() {
-        assert_eq!(line("filling", 500, 2_000, Duration::from_secs(2), ""), "filling: 500 of 2000, 250/s");
-        assert_eq!(line("writing", 0, 9, Duration::from_secs(1), "p99 3 ms"), "writing: 0 of 9, 0/s; p99 3 ms");
+        assert_eq!(
+            line("filling", 500, 2_000, Duration::from_secs(2), ""),
+            "filling: 500 of 2000, 250/s"
+        );
+        assert_eq!(
+            line("writing", 0, 9, Duration::from_secs(1), "p99 3 ms"),
+            "writing: 0 of 9, 0/s; p99 3 ms"
+        );
     }
 }

@@ -113,10 +113,28 @@ pub(super) struct Seen<'a> {
 
 impl Report {
     pub(super) fn of(seen: Seen<'_>) -> Self {
-        let Seen { filled, rate, lasted, tally, took, lags, gossip_interval, connections, processor } = seen;
-        let of_kind = |(kind, done): (&Kind, &Done)| (*kind, OfKind { done: done.count, latency_ms: Latency::of(done) });
-        let at_most = |share| lags.at_most(share).filter(|bound| bound.is_finite()).map(|bound| bound * 1_000.0);
-        let lag = (lags.count() > 0).then(|| Lag { writes: lags.count(), p50_at_most_ms: at_most(0.5), p99_at_most_ms: at_most(0.99) });
+        let Seen {
+            filled,
+            rate,
+            lasted,
+            tally,
+            took,
+            lags,
+            gossip_interval,
+            connections,
+            processor,
+        } = seen;
+        let of_kind = |(kind, done): (&Kind, &Done)| {
+            (*kind, OfKind { done: done.count, latency_ms: Latency::of(done) })
+        };
+        let at_most = |share| {
+            lags.at_most(share).filter(|bound| bound.is_finite()).map(|bound| bound * 1_000.0)
+        };
+        let lag = (lags.count() > 0).then(|| Lag {
+            writes: lags.count(),
+            p50_at_most_ms: at_most(0.5),
+            p99_at_most_ms: at_most(0.99),
+        });
         Self {
             heroes: filled,
             writes: Writes {
@@ -132,7 +150,11 @@ impl Report {
             refusals: tally
                 .refused
                 .iter()
-                .map(|(why, writes)| Refusals { status: why.status, kind: why.kind.clone(), writes: *writes })
+                .map(|(why, writes)| Refusals {
+                    status: why.status,
+                    kind: why.kind.clone(),
+                    writes: *writes,
+                })
                 .collect(),
             convergence: Convergence {
                 arrived_ms: took.arrived.map(ms),
@@ -143,7 +165,8 @@ impl Report {
             },
             client: Client {
                 connections,
-                cpu_share: processor.map(|taken| taken.as_secs_f64() / lasted.as_secs_f64().max(f64::MIN_POSITIVE)),
+                cpu_share: processor
+                    .map(|taken| taken.as_secs_f64() / lasted.as_secs_f64().max(f64::MIN_POSITIVE)),
             },
         }
     }
@@ -151,9 +174,14 @@ impl Report {
     /// Prints it.
     pub(super) fn print(&self, out: Output, json: bool) -> Result<(), Failure> {
         if json {
-            return out.line(&serde_json::to_string(self).map_err(|error| Failure::No(error.to_string()))?);
+            return out.line(
+                &serde_json::to_string(self).map_err(|error| Failure::No(error.to_string()))?,
+            );
         }
-        out.table(&["WRITES", "COUNTED FROM", "DONE", "P50", "P99", "P99.9", "MAX"], &self.latencies())?;
+        out.table(
+            &["WRITES", "COUNTED FROM", "DONE", "P50", "P99", "P99.9", "MAX"],
+            &self.latencies(),
+        )?;
         if !self.refusals.is_empty() {
             out.table(&["STATUS", "REFUSED AS", "WRITES"], &self.refused())?;
         }
@@ -165,8 +193,10 @@ impl Report {
         let kinds = self.kinds.iter().map(|(kind, of)| (kind.as_str(), of.done, &of.latency_ms));
         let both = |(what, done, latency): (&str, u64, &Latency)| {
             [("due", latency.from_due), ("sent", latency.from_sent)].map(|(from, times)| {
-                let times = times
-                    .map_or_else(|| vec![String::new(); 4], |times| [times.p50, times.p99, times.p99_9, times.max].map(in_ms).to_vec());
+                let times = times.map_or_else(
+                    || vec![String::new(); 4],
+                    |times| [times.p50, times.p99, times.p99_9, times.max].map(in_ms).to_vec(),
+                );
                 [vec![what.to_owned(), from.to_owned(), done.to_string()], times].concat()
             })
         };
@@ -175,16 +205,26 @@ impl Report {
     }
 
     fn refused(&self) -> Vec<Vec<String>> {
-        let row =
-            |of: &Refusals| vec![of.status.map_or_else(String::new, |status| status.to_string()), of.kind.clone(), of.writes.to_string()];
+        let row = |of: &Refusals| {
+            vec![
+                of.status.map_or_else(String::new, |status| status.to_string()),
+                of.kind.clone(),
+                of.writes.to_string(),
+            ]
+        };
         self.refusals.iter().map(row).collect()
     }
 
     fn measures(&self) -> Vec<Vec<String>> {
-        let Convergence { arrived_ms, agreed_ms, looked_every_ms, gossip_interval_ms, lag } = &self.convergence;
+        let Convergence { arrived_ms, agreed_ms, looked_every_ms, gossip_interval_ms, lag } =
+            &self.convergence;
         let intervals = |ms: f64| format!("{:.1} gossip intervals", ms / gossip_interval_ms);
         let until = |took: Option<u64>| match took {
-            Some(ms) => format!("{} ({}), looked at every {looked_every_ms} ms", span(ms), intervals(ms as f64)),
+            Some(ms) => format!(
+                "{} ({}), looked at every {looked_every_ms} ms",
+                span(ms),
+                intervals(ms as f64)
+            ),
             None => "not in time".into(),
         };
         let at_most = |bound: Option<f64>| match bound {
@@ -194,9 +234,21 @@ impl Report {
         let writes = &self.writes;
         let mut rows = vec![
             ["heroes found".into(), self.heroes.found.to_string()],
-            ["heroes created".into(), format!("{} in {}", self.heroes.created, span(self.heroes.took_ms))],
-            ["all agreed on them after".into(), self.heroes.agreed_ms.map_or_else(|| "not in time".into(), span)],
-            ["writes done".into(), format!("{} in {:.1} s, {:.1} a second of {}", writes.done, writes.seconds, writes.per_s, writes.rate)],
+            [
+                "heroes created".into(),
+                format!("{} in {}", self.heroes.created, span(self.heroes.took_ms)),
+            ],
+            [
+                "all agreed on them after".into(),
+                self.heroes.agreed_ms.map_or_else(|| "not in time".into(), span),
+            ],
+            [
+                "writes done".into(),
+                format!(
+                    "{} in {:.1} s, {:.1} a second of {}",
+                    writes.done, writes.seconds, writes.per_s, writes.rate
+                ),
+            ],
             ["writes refused".into(), writes.refused.to_string()],
             ["writes never sent".into(), writes.not_sent.to_string()],
             ["all cities had heard after".into(), until(*arrived_ms)],
@@ -206,8 +258,14 @@ impl Report {
             rows.push(["lag of a write, p50".into(), at_most(lag.p50_at_most_ms)]);
             rows.push(["lag of a write, p99".into(), at_most(lag.p99_at_most_ms)]);
         }
-        let share = self.client.cpu_share.map_or_else(String::new, |share| format!("{:.0} % of a core over ", share * 100.0));
-        rows.push(["this client took".into(), format!("{share}{} connections", self.client.connections)]);
+        let share = self
+            .client
+            .cpu_share
+            .map_or_else(String::new, |share| format!("{:.0} % of a core over ", share * 100.0));
+        rows.push([
+            "this client took".into(),
+            format!("{share}{} connections", self.client.connections),
+        ]);
         rows.into_iter().map(Vec::from).collect()
     }
 }

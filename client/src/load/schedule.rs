@@ -34,7 +34,10 @@ impl Schedule {
     /// When the write of this number, from 0, is due, counted from the beginning; `None` where there is none.
     pub(super) fn due(&self, number: u64) -> Option<Duration> {
         let per_s = u64::from(self.per_s);
-        (number < self.total()).then(|| Duration::from_secs(number / per_s) + Duration::from_nanos(number % per_s * 1_000_000_000 / per_s))
+        (number < self.total()).then(|| {
+            Duration::from_secs(number / per_s)
+                + Duration::from_nanos(number % per_s * 1_000_000_000 / per_s)
+        })
     }
 
     /// How many are due before this time has passed.
@@ -43,7 +46,8 @@ impl Schedule {
     }
 
     fn until(&self, elapsed: Duration) -> u64 {
-        u64::try_from((elapsed.as_nanos() * u128::from(self.per_s)).div_ceil(1_000_000_000)).unwrap_or(u64::MAX)
+        u64::try_from((elapsed.as_nanos() * u128::from(self.per_s)).div_ceil(1_000_000_000))
+            .unwrap_or(u64::MAX)
     }
 }
 
@@ -63,7 +67,8 @@ mod tests {
 
     #[test]
     fn writes_are_due_evenly_and_the_first_at_once() {
-        let due: Vec<u128> = (0..).map_while(|number| FOUR.due(number)).map(|due| due.as_millis()).collect();
+        let due: Vec<u128> =
+            (0..).map_while(|number| FOUR.due(number)).map(|due| due.as_millis()).collect();
         assert_eq!(due, [0, 250, 500, 750, 1_000, 1_250, 1_500, 1_750]);
         assert_eq!(FOUR.total(), 8);
     }
@@ -72,7 +77,8 @@ mod tests {
     fn what_is_due_before_a_moment_has_come_before_it() {
         for ms in 0..3_000 {
             let elapsed = Duration::from_millis(ms);
-            let counted = (0..).map_while(|number| FOUR.due(number)).filter(|due| *due < elapsed).count();
+            let counted =
+                (0..).map_while(|number| FOUR.due(number)).filter(|due| *due < elapsed).count();
             assert_eq!(FOUR.due_before(elapsed), counted as u64, "{ms} ms");
         }
     }
@@ -80,7 +86,10 @@ mod tests {
     #[test]
     fn none_a_second_is_none_at_all() {
         let none = Schedule { per_s: 0, lasts: Duration::from_secs(86_400) };
-        assert_eq!((none.total(), none.due(0), none.due_before(Duration::from_secs(9))), (0, None, 0));
+        assert_eq!(
+            (none.total(), none.due(0), none.due_before(Duration::from_secs(9))),
+            (0, None, 0)
+        );
     }
 
     #[test]

@@ -43,7 +43,14 @@ struct Writers<'a> {
 }
 
 /// Writes by the schedule to its end, or until Ctrl-C.
-pub(super) fn write(api: &Api, schedule: Schedule, mix: &Mix, connections: usize, heroes: &mut Heroes, interrupt: &Interrupt) -> Written {
+pub(super) fn write(
+    api: &Api,
+    schedule: Schedule,
+    mix: &Mix,
+    connections: usize,
+    heroes: &mut Heroes,
+    interrupt: &Interrupt,
+) -> Written {
     let writers = Writers {
         schedule,
         mix,
@@ -73,7 +80,11 @@ pub(super) fn write(api: &Api, schedule: Schedule, mix: &Mix, connections: usize
 }
 
 fn said(tally: &Tally) -> String {
-    let p99 = tally.all.from_due.quantiles().map_or_else(String::new, |times| format!("p99 {:.1} ms", times.p99));
+    let p99 = tally
+        .all
+        .from_due
+        .quantiles()
+        .map_or_else(String::new, |times| format!("p99 {:.1} ms", times.p99));
     if tally.refusals() > 0 { format!("{p99}, {} refused", tally.refusals()) } else { p99 }
 }
 
@@ -111,7 +122,8 @@ impl<'a> Writers<'a> {
     fn send(&self, api: &Api, write: Write) -> Result<(), Error> {
         match write {
             Write::Assign { hero, city } => {
-                let done = api.assign(&hero.id, city).map(|hero| self.seen().1.wrote(&hero.value.stamp));
+                let done =
+                    api.assign(&hero.id, city).map(|hero| self.seen().1.wrote(&hero.value.stamp));
                 self.give_back(hero, &done);
                 done
             }
@@ -132,7 +144,11 @@ impl<'a> Writers<'a> {
     }
 
     fn give_back(&self, hero: Hero, done: &Result<(), Error>) {
-        let is_gone = done.as_ref().err().and_then(Error::refusal).is_some_and(|why| ["terminated", "unknown_hero"].contains(&why));
+        let is_gone = done
+            .as_ref()
+            .err()
+            .and_then(Error::refusal)
+            .is_some_and(|why| ["terminated", "unknown_hero"].contains(&why));
         if !is_gone {
             self.heroes().give_back(hero);
         }

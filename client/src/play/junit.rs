@@ -21,15 +21,21 @@ pub(super) fn junit(reports: &[Report]) -> String {
 
 fn write(writer: &mut Writer<Vec<u8>>, reports: &[Report]) -> io::Result<()> {
     writer.write_event(Event::Decl(BytesDecl::new("1.0", Some("UTF-8"), None)))?;
-    let cases = |outcome| reports.iter().map(|report| count(report, outcome)).sum::<usize>().to_string();
-    let tests: usize = reports.iter().map(|report| report.steps.len() + usize::from(report.failure.is_some())).sum();
+    let cases =
+        |outcome| reports.iter().map(|report| count(report, outcome)).sum::<usize>().to_string();
+    let tests: usize = reports
+        .iter()
+        .map(|report| report.steps.len() + usize::from(report.failure.is_some()))
+        .sum();
     let suites = writer.create_element("testsuites").with_attributes([
         ("name", "superhero"),
         ("tests", tests.to_string().as_str()),
         ("failures", cases(Some(Outcome::Failed)).as_str()),
         ("skipped", cases(Some(Outcome::Skipped)).as_str()),
     ]);
-    suites.write_inner_content(|writer| reports.iter().try_for_each(|report| suite(writer, report)))?;
+    suites.write_inner_content(|writer| {
+        reports.iter().try_for_each(|report| suite(writer, report))
+    })?;
     Ok(())
 }
 
@@ -43,7 +49,10 @@ fn count(report: &Report, outcome: Option<Outcome>) -> usize {
 fn suite(writer: &mut Writer<Vec<u8>>, report: &Report) -> io::Result<()> {
     let suite = writer.create_element("testsuite").with_attributes([
         ("name", clean(&report.name).as_str()),
-        ("tests", (report.steps.len() + usize::from(report.failure.is_some())).to_string().as_str()),
+        (
+            "tests",
+            (report.steps.len() + usize::from(report.failure.is_some())).to_string().as_str(),
+        ),
         ("failures", count(report, Some(Outcome::Failed)).to_string().as_str()),
         ("errors", "0"),
         ("skipped", count(report, Some(Outcome::Skipped)).to_string().as_str()),
@@ -67,7 +76,12 @@ fn suite(writer: &mut Writer<Vec<u8>>, report: &Report) -> io::Result<()> {
     Ok(())
 }
 
-fn case(writer: &mut Writer<Vec<u8>>, scenario: &str, number: usize, step: &StepReport) -> io::Result<()> {
+fn case(
+    writer: &mut Writer<Vec<u8>>,
+    scenario: &str,
+    number: usize,
+    step: &StepReport,
+) -> io::Result<()> {
     let name = format!("{number}. {}", clean(&step.text));
     let case = writer.create_element("testcase").with_attributes([
         ("classname", clean(scenario).as_str()),
@@ -77,14 +91,20 @@ fn case(writer: &mut Writer<Vec<u8>>, scenario: &str, number: usize, step: &Step
     let detail = clean(&step.detail);
     match step.outcome {
         Outcome::Passed if detail.is_empty() => case.write_empty()?,
-        Outcome::Passed => {
-            case.write_inner_content(|writer| writer.create_element("system-out").write_text_content(BytesText::new(&detail)).map(drop))?
-        }
+        Outcome::Passed => case.write_inner_content(|writer| {
+            writer
+                .create_element("system-out")
+                .write_text_content(BytesText::new(&detail))
+                .map(drop)
+        })?,
         Outcome::Failed => case.write_inner_content(|writer| {
-            let failure = writer.create_element("failure").with_attribute(("message", detail.as_str()));
+            let failure =
+                writer.create_element("failure").with_attribute(("message", detail.as_str()));
             failure.write_text_content(BytesText::new(&detail)).map(drop)
         })?,
-        Outcome::Skipped => case.write_inner_content(|writer| writer.create_element("skipped").write_empty().map(drop))?,
+        Outcome::Skipped => case.write_inner_content(|writer| {
+            writer.create_element("skipped").write_empty().map(drop)
+        })?,
     };
     Ok(())
 }
@@ -95,7 +115,11 @@ fn seconds(span: Duration) -> String {
 
 /// Returns the text without the characters that XML 1.0 cannot represent.
 fn clean(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() || matches!(c, '\u{fffe}' | '\u{ffff}') { '\u{fffd}' } else { c }).collect()
+    text.chars()
+        .map(
+            |c| if c.is_control() || matches!(c, '\u{fffe}' | '\u{ffff}') { '\u{fffd}' } else { c },
+        )
+        .collect()
 }
 
 #[cfg(test)]
@@ -110,7 +134,11 @@ mod tests {
             detail: detail.into(),
             took: Duration::from_millis(1_500),
         };
-        let steps = vec![step(Outcome::Passed, ""), step(Outcome::Failed, "a < b & \u{1b}[2J ]]>"), step(Outcome::Skipped, "")];
+        let steps = vec![
+            step(Outcome::Passed, ""),
+            step(Outcome::Failed, "a < b & \u{1b}[2J ]]>"),
+            step(Outcome::Skipped, ""),
+        ];
         let report = Report {
             name: "x\"y".into(),
             title: "t".into(),

@@ -22,7 +22,9 @@ pub(crate) struct Stub {
 }
 
 impl Stub {
-    pub(crate) fn start(handler: impl Fn(&Request) -> (u16, String) + Send + Sync + 'static) -> Self {
+    pub(crate) fn start(
+        handler: impl Fn(&Request) -> (u16, String) + Send + Sync + 'static,
+    ) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port on loopback");
         let url = format!("http://{}", listener.local_addr().expect("a bound address"));
         let seen = Arc::new(Mutex::new(Vec::new()));
@@ -39,14 +41,22 @@ impl Stub {
 
     /// The requests so far, in the order in which they came.
     pub(crate) fn seen(&self) -> Vec<String> {
-        self.seen.lock().expect("nothing panics with it").iter().map(|request| request.line.clone()).collect()
+        self.seen
+            .lock()
+            .expect("nothing panics with it")
+            .iter()
+            .map(|request| request.line.clone())
+            .collect()
     }
 
     /// The bodies of the requests with this line.
     #[allow(dead_code, reason = "not every test file asks")]
     pub(crate) fn bodies(&self, line: &str) -> Vec<String> {
         let seen = self.seen.lock().expect("nothing panics with it");
-        seen.iter().filter(|request| request.line == line).map(|request| request.body.clone()).collect()
+        seen.iter()
+            .filter(|request| request.line == line)
+            .map(|request| request.body.clone())
+            .collect()
     }
 }
 
@@ -81,5 +91,10 @@ fn answer(stream: TcpStream, log: &Mutex<Vec<Request>>, handler: &Handler) -> st
 
 /// A problem document.
 pub(crate) fn problem(status: u16, kind: &str) -> (u16, String) {
-    (status, format!(r#"{{"type":"{kind}","title":"T","status":{status},"detail":"the detail of {kind}"}}"#))
+    (
+        status,
+        format!(
+            r#"{{"type":"{kind}","title":"T","status":{status},"detail":"the detail of {kind}"}}"#
+        ),
+    )
 }

@@ -14,8 +14,19 @@ async fn main() -> anyhow::Result<()> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
     println!("{}", listener.local_addr()?);
     let patience = Duration::from_secs(30);
-    let limits = Limits { connections: 64, connections_per_address: 64, header_timeout: patience, idle_timeout: patience };
+    let limits = Limits {
+        connections: 64,
+        connections_per_address: 64,
+        header_timeout: patience,
+        idle_timeout: patience,
+    };
     let port = Port { listener, tls: None, limits };
-    link::serve(port, link::echo::route().merge(echo::door()), CancellationToken::new(), TaskTracker::new()).await;
+    link::serve(
+        port,
+        link::echo::route().merge(echo::door()),
+        CancellationToken::new(),
+        TaskTracker::new(),
+    )
+    .await;
     Ok(())
 }

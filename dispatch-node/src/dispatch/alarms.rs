@@ -33,7 +33,11 @@ impl Alarms {
     }
 
     /// Returns the node and the text of the alarm that this event of the replica raises.
-    pub(super) fn on_replica_event(&mut self, now: Now, event: &replica::Event) -> Option<(NodeName, String)> {
+    pub(super) fn on_replica_event(
+        &mut self,
+        now: Now,
+        event: &replica::Event,
+    ) -> Option<(NodeName, String)> {
         let (node, text) = text(event)?;
         let quiet = self.last.get(&node).is_none_or(|at| *at + ALARM_INTERVAL <= now.mono);
         if quiet {
@@ -62,18 +66,31 @@ impl Alarms {
 /// Returns the node and the text of the alarm for an event that people should know of.
 fn text(event: &replica::Event) -> Option<(NodeName, String)> {
     match event {
-        replica::Event::TooFarAhead { source, writer, ahead_ms } => {
-            Some((writer.node, format!("a round from {} was refused: the clock of {} is {ahead_ms} ms ahead", source.node, writer.node)))
-        }
-        replica::Event::OriginStolen { source } => {
-            Some((source.node, format!("a round from {} was refused: it claims writes that dispatch never made", source.node)))
-        }
-        replica::Event::Diverged { peer } => {
-            Some((peer.node, format!("DIVERGED: {} covers the same writes and holds something else", peer.node)))
-        }
-        replica::Event::Fenced { source } => {
-            Some((source.node, format!("{source} is an earlier life than the newest of {}: it is not heard any more", source.node)))
-        }
+        replica::Event::TooFarAhead { source, writer, ahead_ms } => Some((
+            writer.node,
+            format!(
+                "a round from {} was refused: the clock of {} is {ahead_ms} ms ahead",
+                source.node, writer.node
+            ),
+        )),
+        replica::Event::OriginStolen { source } => Some((
+            source.node,
+            format!(
+                "a round from {} was refused: it claims writes that dispatch never made",
+                source.node
+            ),
+        )),
+        replica::Event::Diverged { peer } => Some((
+            peer.node,
+            format!("DIVERGED: {} covers the same writes and holds something else", peer.node),
+        )),
+        replica::Event::Fenced { source } => Some((
+            source.node,
+            format!(
+                "{source} is an earlier life than the newest of {}: it is not heard any more",
+                source.node
+            ),
+        )),
         replica::Event::Collected { .. }
         | replica::Event::Adopted { .. }
         | replica::Event::Closed { .. }
@@ -105,14 +122,18 @@ mod tests {
 
     #[test]
     fn a_clock_that_stays_off_is_one_alarm() {
-        let (alarms, mut city) = (Alarms::new(Duration::from_secs(1)), CityState::new("gotham".parse().unwrap()));
+        let (alarms, mut city) =
+            (Alarms::new(Duration::from_secs(1)), CityState::new("gotham".parse().unwrap()));
         let now = Now { mono: Duration::ZERO, wall: UnixMillis(10_000) };
         let mut raised = |wall| {
             city.clock = Some((UnixMillis(wall), now.mono));
             alarms.on_clock(now, &mut city)
         };
         assert_eq!(raised(11_000), None);
-        assert_eq!(raised(12_500).as_deref(), Some("the clock of gotham is 2.5 s ahead; beyond 1 s the others refuse what it writes"));
+        assert_eq!(
+            raised(12_500).as_deref(),
+            Some("the clock of gotham is 2.5 s ahead; beyond 1 s the others refuse what it writes")
+        );
         assert_eq!(raised(12_600), None);
         assert_eq!(raised(10_000), None);
         assert!(raised(8_000).is_some_and(|text| text.contains("2 s behind")));

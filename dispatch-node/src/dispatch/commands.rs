@@ -18,7 +18,8 @@ use super::event::Event;
 use super::requests::{Commanded, PendingCommand};
 use crate::event_log::{EventKind, LoggedWrite};
 use crate::request::{
-    Action, Assign, Bomb, CREATE_MAX, CreateMany, Find, Forget, Log, Operation, ReadView, Request, RequestError, SetPace, Ticket, Written,
+    Action, Assign, Bomb, CREATE_MAX, CreateMany, Find, Forget, Log, Operation, ReadView, Request,
+    RequestError, SetPace, Ticket, Written,
 };
 
 /// The time after which a city no longer carries out a command.
@@ -54,9 +55,15 @@ impl Dispatch {
                 self.set_pace(now, pace);
                 self.reply(Ticket::<SetPace>::new(ticket, key), Ok(pace));
             }
-            Action::RunExchange(exchange) => self.begin_exchange(now, Ticket::new(ticket, key), exchange),
-            Action::Stop(stop) => self.stop(now, Ticket::<crate::request::Stop>::new(ticket, key), stop.city),
-            Action::Kill(kill) => self.kill(now, Ticket::<crate::request::Kill>::new(ticket, key), kill.city),
+            Action::RunExchange(exchange) => {
+                self.begin_exchange(now, Ticket::new(ticket, key), exchange)
+            }
+            Action::Stop(stop) => {
+                self.stop(now, Ticket::<crate::request::Stop>::new(ticket, key), stop.city)
+            }
+            Action::Kill(kill) => {
+                self.kill(now, Ticket::<crate::request::Kill>::new(ticket, key), kill.city)
+            }
             Action::Log(Log { node, kind, text }) => {
                 self.log(now, node, kind, text);
                 self.reply(Ticket::<Log>::new(ticket, key), Ok(()));
@@ -73,25 +80,55 @@ impl Dispatch {
         }
     }
 
-    fn create<O: Operation<Reply = Vec<Written>>>(&mut self, now: Now, ticket: Ticket<O>, names: Vec<String>) {
+    fn create<O: Operation<Reply = Vec<Written>>>(
+        &mut self,
+        now: Now,
+        ticket: Ticket<O>,
+        names: Vec<String>,
+    ) {
         let outcome = self.create_heroes(now, names);
         self.reply(ticket, outcome);
     }
 
-    fn assign(&mut self, now: Now, ticket: Ticket<Assign>, Assign { hero, to }: Assign, trace: Option<TraceContext>) {
+    fn assign(
+        &mut self,
+        now: Now,
+        ticket: Ticket<Assign>,
+        Assign { hero, to }: Assign,
+        trace: Option<TraceContext>,
+    ) {
         let Location::City(city) = to else {
             let outcome = self.send_home(now, hero);
             return self.reply(ticket, outcome);
         };
         match self.copy_for(city, hero) {
             Err(error) => self.reply(ticket, Err(error)),
-            Ok(_) if !self.observer.is_linked(city) => self.reply(ticket, Err(RequestError::NoAnswer { city })),
-            Ok(copy) => self.command(now, city, Commanded::Assign { ticket, hero }, Command::Assign { hero, to, copy }, trace),
+            Ok(_) if !self.observer.is_linked(city) => {
+                self.reply(ticket, Err(RequestError::NoAnswer { city }))
+            }
+            Ok(copy) => self.command(
+                now,
+                city,
+                Commanded::Assign { ticket, hero },
+                Command::Assign { hero, to, copy },
+                trace,
+            ),
         }
     }
 
-    fn bomb(&mut self, now: Now, ticket: Ticket<Bomb>, Bomb { city }: &Bomb, trace: Option<TraceContext>) {
-        let any = |dispatch: &mut Self| dispatch.random.choose(dispatch.observer.linked_cities().into_iter()).map(|city| city.node);
+    fn bomb(
+        &mut self,
+        now: Now,
+        ticket: Ticket<Bomb>,
+        Bomb { city }: &Bomb,
+        trace: Option<TraceContext>,
+    ) {
+        let any = |dispatch: &mut Self| {
+            dispatch
+                .random
+                .choose(dispatch.observer.linked_cities().into_iter())
+                .map(|city| city.node)
+        };
         let Some(city) = city.or_else(|| any(self)) else {
             return self.reply(ticket, Err(RequestError::NoCity));
         };
@@ -108,11 +145,21 @@ impl Dispatch {
         self.observer.index(city).map(|index| self.comparison.only_at(index)).unwrap_or_default()
     }
 
-    fn command(&mut self, now: Now, city: NodeName, commanded: Commanded, command: Command, trace: Option<TraceContext>) {
+    fn command(
+        &mut self,
+        now: Now,
+        city: NodeName,
+        commanded: Commanded,
+        command: Command,
+        trace: Option<TraceContext>,
+    ) {
         let request = self.requests.begin(now, city, commanded);
         // By the city's clock, as far as is known how that one runs.
         let wall = self.observer.city(city).map_or(now.wall, |city| city.wall(now));
-        self.send(city, Frame::Command { request, expires: wall.plus(COMMAND_EXPIRES), trace, command });
+        self.send(
+            city,
+            Frame::Command { request, expires: wall.plus(COMMAND_EXPIRES), trace, command },
+        );
     }
 
     fn forget(&mut self, now: Now, city: NodeName) -> Result<NodeName, RequestError> {
@@ -128,7 +175,13 @@ impl Dispatch {
         Ok(city)
     }
 
-    pub(super) fn on_answer(&mut self, now: Now, from: NodeName, request: u64, result: Result<Done, Refusal>) {
+    pub(super) fn on_answer(
+        &mut self,
+        now: Now,
+        from: NodeName,
+        request: u64,
+        result: Result<Done, Refusal>,
+    ) {
         let Some(pending) = self.requests.take(request, from) else { return };
         match pending.command {
             Commanded::Bomb { ticket, at_stake } => {
@@ -141,7 +194,9 @@ impl Dispatch {
             }
             Commanded::Assign { ticket, hero } => {
                 let outcome = match result {
-                    Ok(Done::Assigned(entry)) => Ok(self.complete_assignment(now, from, Written { hero, entry })),
+                    Ok(Done::Assigned(entry)) => {
+                        Ok(self.complete_assignment(now, from, Written { hero, entry }))
+                    }
                     Ok(Done::Bombed) => Err(RequestError::Unknown { city: from }),
                     Err(refusal) => Err(refused(from, Some(hero), refusal)),
                 };
@@ -172,7 +227,12 @@ impl Dispatch {
         }
     }
 
-    fn complete_bomb(&mut self, now: Now, city: NodeName, only_there: Vec<(HeroId, HeroName)>) -> NodeName {
+    fn complete_bomb(
+        &mut self,
+        now: Now,
+        city: NodeName,
+        only_there: Vec<(HeroId, HeroName)>,
+    ) -> NodeName {
         let event = self.record.log_bomb(now, city, only_there);
         self.logged(now, event);
         city

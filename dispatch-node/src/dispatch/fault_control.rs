@@ -32,7 +32,12 @@ struct Waiting {
 #[derive(Debug)]
 enum Awaited {
     /// The fault is in force at all these nodes.
-    InForce { ticket: Ticket<Inject>, fault: Fault, heal_after: Duration, nodes: BTreeSet<NodeName> },
+    InForce {
+        ticket: Ticket<Inject>,
+        fault: Fault,
+        heal_after: Duration,
+        nodes: BTreeSet<NodeName>,
+    },
     /// The faults are in force at no linked node.
     Over { ticket: Ticket<Heal>, faults: Vec<FaultId> },
 }
@@ -46,7 +51,14 @@ pub(super) enum Confirmed {
 
 impl FaultControl {
     /// Starts a fault whose request waits until all `nodes` have reported it.
-    pub(super) fn inject(&mut self, now: Now, ticket: Ticket<Inject>, fault: Fault, heal_after: Duration, nodes: BTreeSet<NodeName>) {
+    pub(super) fn inject(
+        &mut self,
+        now: Now,
+        ticket: Ticket<Inject>,
+        fault: Fault,
+        heal_after: Duration,
+        nodes: BTreeSet<NodeName>,
+    ) {
         self.faults.begin(now.mono, fault, heal_after);
         self.wait(now, Awaited::InForce { ticket, fault, heal_after, nodes });
     }
@@ -62,22 +74,37 @@ impl FaultControl {
 
     /// Takes in a node's report. Returns the controls that the node must be sent, and the faults that
     /// are over with its process.
-    pub(super) fn on_report(&mut self, now: Now, from: NodeName, report: &Report) -> (Vec<Control>, Vec<Fault>) {
-        self.reported.insert(from, report.faults.iter().map(|in_force| in_force.fault.id).collect());
+    pub(super) fn on_report(
+        &mut self,
+        now: Now,
+        from: NodeName,
+        report: &Report,
+    ) -> (Vec<Control>, Vec<Fault>) {
+        self.reported
+            .insert(from, report.faults.iter().map(|in_force| in_force.fault.id).collect());
         self.faults.on_report(now.mono, from, report)
     }
 
     /// Takes the requests that need not wait any longer. A node that is not linked is not waited for.
-    pub(super) fn take_confirmed(&mut self, now: Now, is_linked: impl Fn(NodeName) -> bool) -> Vec<Confirmed> {
+    pub(super) fn take_confirmed(
+        &mut self,
+        now: Now,
+        is_linked: impl Fn(NodeName) -> bool,
+    ) -> Vec<Confirmed> {
         let reported = &self.reported;
-        let reports = |node: &NodeName, id: &FaultId| reported.get(node).is_some_and(|ids| ids.contains(id));
+        let reports =
+            |node: &NodeName, id: &FaultId| reported.get(node).is_some_and(|ids| ids.contains(id));
         let is_done = |awaited: &Awaited| match awaited {
-            Awaited::InForce { fault, nodes, .. } => nodes.iter().all(|node| reports(node, &fault.id) || !is_linked(*node)),
-            Awaited::Over { faults, .. } => {
-                !reported.keys().filter(|node| is_linked(**node)).any(|node| faults.iter().any(|id| reports(node, id)))
+            Awaited::InForce { fault, nodes, .. } => {
+                nodes.iter().all(|node| reports(node, &fault.id) || !is_linked(*node))
             }
+            Awaited::Over { faults, .. } => !reported
+                .keys()
+                .filter(|node| is_linked(**node))
+                .any(|node| faults.iter().any(|id| reports(node, id))),
         };
-        let is_over = |waiting: &mut Waiting| is_done(&waiting.awaited) || waiting.deadline <= now.mono;
+        let is_over =
+            |waiting: &mut Waiting| is_done(&waiting.awaited) || waiting.deadline <= now.mono;
         let over: Vec<Waiting> = self.waiting.extract_if(.., is_over).collect();
         let confirmed = |Waiting { awaited, .. }| match awaited {
             Awaited::Over { ticket, .. } => Confirmed::Healed(ticket),
@@ -85,7 +112,10 @@ impl FaultControl {
             // may be over by now; it was injected all the same.
             Awaited::InForce { ticket, fault, heal_after, .. } => {
                 let view = self.faults.view(now.mono, fault.id);
-                Confirmed::Injected(ticket, view.unwrap_or_else(|| FaultView::over(fault, heal_after)))
+                Confirmed::Injected(
+                    ticket,
+                    view.unwrap_or_else(|| FaultView::over(fault, heal_after)),
+                )
             }
         };
         over.into_iter().map(confirmed).collect()
@@ -93,7 +123,10 @@ impl FaultControl {
 
     /// Returns the time at which the next fault heals by itself, or the next request is answered.
     pub(super) fn deadline(&self) -> Option<Duration> {
-        earliest([self.faults.deadline(), self.waiting.iter().map(|waiting| waiting.deadline).min()])
+        earliest([
+            self.faults.deadline(),
+            self.waiting.iter().map(|waiting| waiting.deadline).min(),
+        ])
     }
 }
 
@@ -104,10 +137,18 @@ mod tests {
     use gossip::fault::{FaultKind, Frames, InForce};
 
     #[test]
-    fn an_injection_is_confirmed_by_the_report_of_each_linked_node_and_no_later_than_its_deadline() {
+    fn an_injection_is_confirmed_by_the_report_of_each_linked_node_and_no_later_than_its_deadline()
+    {
         let now = |millis| Now { mono: Duration::from_millis(millis), wall: UnixMillis(millis) };
-        let (gotham, capitol): (NodeName, NodeName) = ("gotham".parse().unwrap(), "capitol".parse().unwrap());
-        let fault = Fault { id: FaultId(1), kind: FaultKind::Cut, from: gotham, to: Some(capitol), both: true };
+        let (gotham, capitol): (NodeName, NodeName) =
+            ("gotham".parse().unwrap(), "capitol".parse().unwrap());
+        let fault = Fault {
+            id: FaultId(1),
+            kind: FaultKind::Cut,
+            from: gotham,
+            to: Some(capitol),
+            both: true,
+        };
         let lasts = Duration::from_secs(9);
         let in_force = InForce { fault, remaining: lasts, frames: Frames::default() };
         let report = Report { faults: vec![in_force], wall: UnixMillis(0) };
@@ -116,7 +157,10 @@ mod tests {
         control.on_report(now(10), gotham, &report);
         assert!(control.take_confirmed(now(10), |_| true).is_empty(), "capitol has not reported");
         assert_eq!(control.deadline(), Some(ANSWER_TIMEOUT));
-        assert!(matches!(control.take_confirmed(now(20), |node| node == gotham)[..], [Confirmed::Injected(..)]));
+        assert!(matches!(
+            control.take_confirmed(now(20), |node| node == gotham)[..],
+            [Confirmed::Injected(..)]
+        ));
         control.faults.end(fault.id);
         control.await_healed(now(30), Ticket::new(2, None), vec![fault.id]);
         assert!(control.take_confirmed(now(40), |_| true).is_empty(), "gotham reported it last");

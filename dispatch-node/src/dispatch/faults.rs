@@ -23,14 +23,20 @@ impl Dispatch {
         if self.faults.faults.len() >= FAULTS_MAX {
             return self.reply(ticket, Err(RequestError::TooManyFaults(FAULTS_MAX)));
         }
-        let nodes: BTreeSet<NodeName> = self.all_nodes().into_iter().filter(|node| fault.concerns(*node)).collect();
+        let nodes: BTreeSet<NodeName> =
+            self.all_nodes().into_iter().filter(|node| fault.concerns(*node)).collect();
         if nodes.is_empty() {
             return self.reply(ticket, Err(RequestError::NoAnswer { city: fault.from }));
         }
         for node in &nodes {
             self.send(*node, Frame::Control(Control::Inject { fault, heal_after }));
         }
-        self.log(now, fault.from, EventKind::Injected, format!("{}, for {}", describe(&fault), seconds(heal_after)));
+        self.log(
+            now,
+            fault.from,
+            EventKind::Injected,
+            format!("{}, for {}", describe(&fault), seconds(heal_after)),
+        );
         self.faults.inject(now, ticket, fault, heal_after, nodes);
         self.answer_confirmed(now);
     }
@@ -73,7 +79,9 @@ impl Dispatch {
     pub(super) fn answer_confirmed(&mut self, now: Now) {
         let me = self.me();
         let observer = &self.observer;
-        for confirmed in self.faults.take_confirmed(now, |node| node == me || observer.is_linked(node)) {
+        for confirmed in
+            self.faults.take_confirmed(now, |node| node == me || observer.is_linked(node))
+        {
             match confirmed {
                 Confirmed::Injected(ticket, view) => self.reply(ticket, Ok(view)),
                 Confirmed::Healed(ticket) => self.reply(ticket, Ok(())),
@@ -116,12 +124,34 @@ impl Dispatch {
         }
     }
 
-    pub(super) fn stop<O: Operation<Reply = NodeName>>(&mut self, now: Now, ticket: Ticket<O>, city: NodeName) {
-        self.end_process(now, ticket, city, Control::Stop, (EventKind::Stopped, format!("{city} was told to stop")));
+    pub(super) fn stop<O: Operation<Reply = NodeName>>(
+        &mut self,
+        now: Now,
+        ticket: Ticket<O>,
+        city: NodeName,
+    ) {
+        self.end_process(
+            now,
+            ticket,
+            city,
+            Control::Stop,
+            (EventKind::Stopped, format!("{city} was told to stop")),
+        );
     }
 
-    pub(super) fn kill<O: Operation<Reply = NodeName>>(&mut self, now: Now, ticket: Ticket<O>, city: NodeName) {
-        self.end_process(now, ticket, city, Control::Kill, (EventKind::Killed, format!("{city} was killed")));
+    pub(super) fn kill<O: Operation<Reply = NodeName>>(
+        &mut self,
+        now: Now,
+        ticket: Ticket<O>,
+        city: NodeName,
+    ) {
+        self.end_process(
+            now,
+            ticket,
+            city,
+            Control::Kill,
+            (EventKind::Killed, format!("{city} was killed")),
+        );
     }
 
     fn end_process<O: Operation<Reply = NodeName>>(
@@ -144,6 +174,10 @@ impl Dispatch {
 
 /// Returns the freeze in the report that this control heals.
 fn freeze_healed_by(control: &Control, report: &Report) -> Option<FaultId> {
-    let freezes = report.faults.iter().map(|in_force| in_force.fault).filter(|fault| fault.kind == FaultKind::Freeze);
+    let freezes = report
+        .faults
+        .iter()
+        .map(|in_force| in_force.fault)
+        .filter(|fault| fault.kind == FaultKind::Freeze);
     freezes.map(|freeze| freeze.id).find(|id| *control == Control::Heal(*id))
 }

@@ -16,7 +16,11 @@ use crate::request::{RequestError, Written};
 
 impl Dispatch {
     /// Creates heroes with these names: all of them or none.
-    pub(super) fn create_heroes(&mut self, now: Now, names: Vec<String>) -> Result<Vec<Written>, RequestError> {
+    pub(super) fn create_heroes(
+        &mut self,
+        now: Now,
+        names: Vec<String>,
+    ) -> Result<Vec<Written>, RequestError> {
         if names.len() > self.replica.room_for_live() {
             return Err(RequestError::TooManyHeroes);
         }
@@ -29,9 +33,20 @@ impl Dispatch {
         match created.as_slice() {
             [Written { hero, entry }] => {
                 let text = format!("{} was created", self.known.name(*hero));
-                self.log_write(now, self.me(), EventKind::Created, text, LoggedWrite::of(*hero, entry));
+                self.log_write(
+                    now,
+                    self.me(),
+                    EventKind::Created,
+                    text,
+                    LoggedWrite::of(*hero, entry),
+                );
             }
-            many => self.log(now, self.me(), EventKind::Created, format!("{} superheroes were created", many.len())),
+            many => self.log(
+                now,
+                self.me(),
+                EventKind::Created,
+                format!("{} superheroes were created", many.len()),
+            ),
         }
         Ok(created)
     }
@@ -64,7 +79,12 @@ impl Dispatch {
     }
 
     /// Notes what dispatch itself has written: the next reader must see it.
-    fn written(&mut self, now: Now, hero: HeroId, written: Result<Entry, WriteError>) -> Result<Written, RequestError> {
+    fn written(
+        &mut self,
+        now: Now,
+        hero: HeroId,
+        written: Result<Entry, WriteError>,
+    ) -> Result<Written, RequestError> {
         let entry = Arc::new(written.map_err(|error| match error {
             WriteError::Joining => RequestError::Joining { node: self.me() },
             WriteError::Deleted => RequestError::Deleted(hero),
@@ -86,7 +106,9 @@ impl Dispatch {
         self.comparison.seen(id, entry);
         self.known.learn(id, entry);
         let (map, cities) = (self.replica.map(), self.observer.cities());
-        self.known.prune(|id| map.get(id).is_some() || cities.iter().any(|city| city.entries.contains_key(&id)));
+        self.known.prune(|id| {
+            map.get(id).is_some() || cities.iter().any(|city| city.entries.contains_key(&id))
+        });
     }
 
     /// Returns the newest living copy of the hero that is known: dispatch's own, one that a city
@@ -95,12 +117,20 @@ impl Dispatch {
     pub(super) fn find(&self, id: HeroId) -> Result<Arc<Entry>, RequestError> {
         let own = self.replica.map().get(id).map(Arc::new);
         let seen = self.observer.cities().iter().filter_map(|city| city.entries.get(&id));
-        let newest = own.iter().chain(seen).chain(self.known.acknowledged(id)).max_by_key(|entry| entry.rank());
+        let newest = own
+            .iter()
+            .chain(seen)
+            .chain(self.known.acknowledged(id))
+            .max_by_key(|entry| entry.rank());
         match newest {
-            Some(copy) if !copy.is_tombstone() && !self.replica.knows_dead(id, copy) => Ok(Arc::clone(copy)),
+            Some(copy) if !copy.is_tombstone() && !self.replica.knows_dead(id, copy) => {
+                Ok(Arc::clone(copy))
+            }
             Some(_) => Err(RequestError::Deleted(id)),
             // Dead, and the tombstone collected, or gone with the only city that held it.
-            None if self.known.is_birth_covered(id, self.replica.vector()) => Err(RequestError::Deleted(id)),
+            None if self.known.is_birth_covered(id, self.replica.vector()) => {
+                Err(RequestError::Deleted(id))
+            }
             None => Err(RequestError::NeverHeardOf(id)),
         }
     }
@@ -114,13 +144,20 @@ impl Dispatch {
         match self.replica.map().get(id) {
             Some(own) if !own.is_tombstone() => Ok(own.into()),
             Some(_) => Err(RequestError::Deleted(id)),
-            None => Err(self.find(id).err().unwrap_or(RequestError::CityHasNotHeard { city: self.me() })),
+            None => Err(self
+                .find(id)
+                .err()
+                .unwrap_or(RequestError::CityHasNotHeard { city: self.me() })),
         }
     }
 
     /// Returns the copy that goes to a city with a command; none where replication to it is cut: then
     /// the city acts on what it holds.
-    pub(super) fn copy_for(&self, city: NodeName, id: HeroId) -> Result<Option<Arc<Entry>>, RequestError> {
+    pub(super) fn copy_for(
+        &self,
+        city: NodeName,
+        id: HeroId,
+    ) -> Result<Option<Arc<Entry>>, RequestError> {
         let (me, faults) = (self.me(), &self.faults.faults);
         // A pull needs both directions, so a cut of one stops both.
         if faults.is_cut(me, city) || faults.is_cut(city, me) {

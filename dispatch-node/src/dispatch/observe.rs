@@ -24,7 +24,12 @@ impl Dispatch {
         let reborn = before.is_some_and(|before| before != incarnation);
         if reborn {
             self.complete_bombs(now, peer);
-            self.log(now, peer, EventKind::Answers, format!("{peer} is back, empty, in a new life"));
+            self.log(
+                now,
+                peer,
+                EventKind::Answers,
+                format!("{peer} is back, empty, in a new life"),
+            );
         } else if said_lost {
             self.log(now, peer, EventKind::Answers, format!("{peer} answers again"));
         }
@@ -121,7 +126,9 @@ impl Dispatch {
 
     /// Logs an alarm if the clock of a city has come to be off by too much.
     pub(super) fn check_clock(&mut self, now: Now, name: NodeName) {
-        if let Some(text) = self.observer.city_mut(name).and_then(|city| self.alarms.on_clock(now, city)) {
+        if let Some(text) =
+            self.observer.city_mut(name).and_then(|city| self.alarms.on_clock(now, city))
+        {
             self.log(now, name, EventKind::Alarm, text);
         }
     }

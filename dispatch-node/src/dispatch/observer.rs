@@ -27,7 +27,11 @@ pub(super) struct Observer {
 impl Observer {
     /// Returns an observer of these cities, none of which is linked.
     pub(super) fn new(cities: Vec<NodeName>) -> Self {
-        Self { cities: cities.into_iter().map(CityState::new).collect(), links: BTreeMap::new(), asked: BTreeMap::new() }
+        Self {
+            cities: cities.into_iter().map(CityState::new).collect(),
+            links: BTreeMap::new(),
+            asked: BTreeMap::new(),
+        }
     }
 
     /// Returns the cities, in the order of the page's columns.
@@ -107,7 +111,8 @@ impl Observer {
 
     /// Returns the cities whose observations are overdue.
     pub(super) fn overdue(&self, now: Now) -> Vec<NodeName> {
-        let overdue = self.asked.iter().filter(|(_, asked)| **asked + OBSERVATION_TIMEOUT <= now.mono);
+        let overdue =
+            self.asked.iter().filter(|(_, asked)| **asked + OBSERVATION_TIMEOUT <= now.mono);
         overdue.map(|(city, _)| *city).collect()
     }
 
@@ -119,7 +124,10 @@ impl Observer {
     /// Notes which of the cities that lost their memory have it back: those that hold what a node
     /// holds that did not lose its own.
     pub(super) fn note_recoveries(&mut self, own: gossip::Fingerprint) {
-        let unhurt = self.cities.iter().filter(|city| !city.recovering && city.is_read && city.status == NodeStatus::Up);
+        let unhurt = self
+            .cities
+            .iter()
+            .filter(|city| !city.recovering && city.is_read && city.status == NodeStatus::Up);
         let whole: Vec<_> = unhurt.map(|city| city.fingerprint).chain([own]).collect();
         for city in &mut self.cities {
             city.recovering &= !whole.contains(&city.fingerprint);
@@ -134,14 +142,18 @@ mod tests {
 
     #[test]
     fn an_answer_is_taken_once_and_only_from_the_linked_incarnation() {
-        let (gotham, now) = ("gotham".parse().unwrap(), Now { mono: Duration::from_secs(1), wall: UnixMillis(0) });
+        let (gotham, now) =
+            ("gotham".parse().unwrap(), Now { mono: Duration::from_secs(1), wall: UnixMillis(0) });
         let mut observer = Observer::new(vec![gotham]);
         assert!(observer.ask(now, "dispatch".parse().unwrap()).is_none(), "it is no city");
         observer.link_up(gotham, Incarnation(2));
         assert!(observer.ask(now, gotham).is_some());
         assert_eq!(observer.deadline(), Some(Duration::from_secs(4)));
         assert!(!observer.take_question(gotham, Incarnation(1)));
-        assert!(observer.take_question(gotham, Incarnation(2)) && !observer.take_question(gotham, Incarnation(2)));
+        assert!(
+            observer.take_question(gotham, Incarnation(2))
+                && !observer.take_question(gotham, Incarnation(2))
+        );
         observer.ask(now, gotham);
         assert_eq!(observer.overdue(Now { mono: Duration::from_secs(4), ..now }), [gotham]);
         observer.link_down(gotham);

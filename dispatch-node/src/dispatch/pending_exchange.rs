@@ -25,9 +25,26 @@ pub(super) struct PendingExchange {
 }
 
 impl PendingExchange {
-    pub(super) fn new(ticket: Ticket<RunExchange>, now: Duration, source: Origin, puller: Origin) -> Self {
-        let so_far = Exchange { source: source.node, puller: puller.node, completed: false, entries: 0, bytes: 0 };
-        Self { ticket, deadline: now + EXCHANGE_TIMEOUT, ends: (source, puller), round: None, so_far }
+    pub(super) fn new(
+        ticket: Ticket<RunExchange>,
+        now: Duration,
+        source: Origin,
+        puller: Origin,
+    ) -> Self {
+        let so_far = Exchange {
+            source: source.node,
+            puller: puller.node,
+            completed: false,
+            entries: 0,
+            bytes: 0,
+        };
+        Self {
+            ticket,
+            deadline: now + EXCHANGE_TIMEOUT,
+            ends: (source, puller),
+            round: None,
+            so_far,
+        }
     }
 
     /// Counts a frame, if it belongs to this exchange. Returns whether it was the last one.
@@ -75,26 +92,47 @@ mod tests {
 
     fn pull() -> Step {
         let summary = Summary { vector: 1, fingerprint: Fingerprint::default() };
-        Step::Pull(Question { summary, vector: None, options: PullOptions { mutual: false, full: false } })
+        Step::Pull(Question {
+            summary,
+            vector: None,
+            options: PullOptions { mutual: false, full: false },
+        })
     }
 
     fn end() -> Step {
         let nothing = VersionVector::new();
-        Step::End { serving: 1, chunks: 0, vector: nothing.clone(), horizon: nothing, full: false, joined: true }
+        Step::End {
+            serving: 1,
+            chunks: 0,
+            vector: nothing.clone(),
+            horizon: nothing,
+            full: false,
+            joined: true,
+        }
     }
 
     #[test]
     fn it_counts_its_own_round_from_the_question_to_the_end() {
-        let mut exchange = PendingExchange::new(Ticket::new(1, None), Duration::ZERO, origin("gotham"), origin("capitol"));
-        for stranger in
-            [envelope("gotham", "capitol", 4, end()), envelope("gotham", "metropolis", 5, end()), envelope("gotham", "capitol", 9, pull())]
-        {
+        let mut exchange = PendingExchange::new(
+            Ticket::new(1, None),
+            Duration::ZERO,
+            origin("gotham"),
+            origin("capitol"),
+        );
+        for stranger in [
+            envelope("gotham", "capitol", 4, end()),
+            envelope("gotham", "metropolis", 5, end()),
+            envelope("gotham", "capitol", 9, pull()),
+        ] {
             assert!(!exchange.pass(&stranger));
         }
         assert_eq!(exchange.so_far.bytes, 0, "none of that is part of it");
         assert!(!exchange.pass(&envelope("capitol", "gotham", 5, pull())));
         let asked = exchange.so_far.bytes;
-        assert!(asked > 0 && !exchange.pass(&envelope("gotham", "capitol", 4, end())), "the end of an earlier round");
+        assert!(
+            asked > 0 && !exchange.pass(&envelope("gotham", "capitol", 4, end())),
+            "the end of an earlier round"
+        );
         assert!(exchange.pass(&envelope("gotham", "capitol", 5, end())));
         assert!(exchange.so_far.completed && exchange.so_far.bytes > asked);
     }

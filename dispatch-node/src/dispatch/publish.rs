@@ -26,7 +26,14 @@ impl Dispatch {
         let cities: Vec<NodeState> = self.observer.cities().iter().map(state).collect();
         let (rows, counted) = (self.comparison.rows(), self.comparison.counted());
         let oldest = self.comparison.oldest_difference(now);
-        let status = ClusterStatus::of(&dispatch, &cities, rows, counted, oldest, self.comparison.lost_count());
+        let status = ClusterStatus::of(
+            &dispatch,
+            &cities,
+            rows,
+            counted,
+            oldest,
+            self.comparison.lost_count(),
+        );
         if self.publisher.look_at_agreement(status.converged) {
             self.log(now, self.me(), EventKind::Agreed, status.sentence.clone());
         }
@@ -58,14 +65,16 @@ impl Dispatch {
     /// Returns whether something on the page grows older by the second: a city that does not answer,
     /// or a fault that comes nearer to its end.
     pub(super) fn is_ageing(&self) -> bool {
-        self.faults.faults.len() > 0 || self.observer.cities().iter().any(|city| city.status != NodeStatus::Up)
+        self.faults.faults.len() > 0
+            || self.observer.cities().iter().any(|city| city.status != NodeStatus::Up)
     }
 
     /// Follows what is left to follow, and pushes a view if one is due: once everything has been
     /// followed, unless that takes too long.
     pub(super) fn publish(&mut self, now: Now) {
         let is_ageing = self.is_ageing();
-        let (is_due, is_late) = (self.publisher.is_due(now, is_ageing), self.publisher.is_late(now, is_ageing));
+        let (is_due, is_late) =
+            (self.publisher.is_due(now, is_ageing), self.publisher.is_late(now, is_ageing));
         if self.refresh.is_behind() || is_due {
             self.catch_up_a_step(now);
         }

@@ -67,7 +67,9 @@ impl Publisher {
 
     /// Returns the time of the next view. `is_ageing`: something on the page grows older by the second.
     pub(super) fn deadline(&self, is_ageing: bool) -> Option<Duration> {
-        let due = self.touched_at.map(|touched| (self.shown_at + VIEW_INTERVAL).max(touched + VIEW_GATHERS));
+        let due = self
+            .touched_at
+            .map(|touched| (self.shown_at + VIEW_INTERVAL).max(touched + VIEW_GATHERS));
         let aged = (is_ageing || self.history_grew).then_some(self.shown_at + AGEING_INTERVAL);
         earliest([due, aged])
     }
@@ -93,7 +95,11 @@ mod tests {
         publisher.pushed(now(1_250));
         publisher.touch(now(3_000));
         assert_eq!(publisher.deadline(false), Some(Duration::from_millis(3_025)));
-        assert!(publisher.is_due(now(3_025), false) && !publisher.is_late(now(4_024), false) && publisher.is_late(now(4_025), false));
+        assert!(
+            publisher.is_due(now(3_025), false)
+                && !publisher.is_late(now(4_024), false)
+                && publisher.is_late(now(4_025), false)
+        );
         publisher.pushed(now(3_025));
         assert_eq!(publisher.deadline(true), Some(Duration::from_millis(4_025)));
     }

@@ -23,7 +23,11 @@ pub(super) struct Record {
 impl Record {
     /// Returns an empty record.
     pub(super) fn new(events_max: usize) -> Self {
-        Self { log: EventLog::new(events_max), history: History::default(), aftermaths: Aftermaths::default() }
+        Self {
+            log: EventLog::new(events_max),
+            history: History::default(),
+            aftermaths: Aftermaths::default(),
+        }
     }
 
     /// Logs an event.
@@ -34,9 +38,15 @@ impl Record {
     }
 
     /// Logs that a city was bombed, with the heroes that only it held.
-    pub(super) fn log_bomb(&mut self, now: Now, city: NodeName, only_there: Vec<(HeroId, HeroName)>) -> Arc<LoggedEvent> {
+    pub(super) fn log_bomb(
+        &mut self,
+        now: Now,
+        city: NodeName,
+        only_there: Vec<(HeroId, HeroName)>,
+    ) -> Arc<LoggedEvent> {
         let text = destroyed_with(city, &only_there);
-        let event = self.log(now, NewEvent { node: city, kind: EventKind::Destroyed, text, write: None });
+        let event =
+            self.log(now, NewEvent { node: city, kind: EventKind::Destroyed, text, write: None });
         self.aftermaths.push(city, event.number, only_there);
         event
     }

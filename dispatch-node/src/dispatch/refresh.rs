@@ -81,7 +81,8 @@ impl Dispatch {
     pub(super) fn refresh_row(&mut self, now: Now, id: HeroId) {
         self.refresh.done(id);
         let own = self.own_entry(id);
-        let cells: Vec<_> = self.observer.cities().iter().map(|city| city.entries.get(&id).cloned()).collect();
+        let cells: Vec<_> =
+            self.observer.cities().iter().map(|city| city.entries.get(&id).cloned()).collect();
         let hero = own.iter().chain(cells.iter().flatten()).find_map(|entry| entry.live());
         let name = hero.map_or_else(|| self.known.name(id), |hero| hero.name.clone());
         self.comparison.put(now, id, Row::of(id, name, own, cells));
@@ -91,18 +92,29 @@ impl Dispatch {
     fn own_entry(&self, id: HeroId) -> Option<Arc<Entry>> {
         let map = self.replica.map();
         let rank = map.rank(id)?;
-        let shown = self.comparison.rows().get(id).and_then(|row| row.own.clone()).filter(|shown| shown.rank() == rank);
+        let shown = self
+            .comparison
+            .rows()
+            .get(id)
+            .and_then(|row| row.own.clone())
+            .filter(|shown| shown.rank() == rank);
         shown.or_else(|| map.get(id).map(Arc::new))
     }
 
     /// Reads what has changed in dispatch's own replica, and how it came there.
     fn read_own_changes(&mut self, now: Now) {
         let me = self.replica.me();
-        let pulls: Vec<PullRecord> = self.replica.pull_log().since(self.refresh.own_pulls).cloned().collect();
+        let pulls: Vec<PullRecord> =
+            self.replica.pull_log().since(self.refresh.own_pulls).cloned().collect();
         self.refresh.own_pulls = self.replica.pull_log().written();
         for PullRecord { source, asked, ended, outcome, .. } in &pulls {
             let ago = |at: Duration| now.mono.saturating_sub(at);
-            let pulled = Pulled { source: source.node, asked_ago: ago(*asked), ended_ago: ago(*ended), outcome: outcome.clone() };
+            let pulled = Pulled {
+                source: source.node,
+                asked_ago: ago(*asked),
+                ended_ago: ago(*ended),
+                outcome: outcome.clone(),
+            };
             self.record.history.pulled(now, me.node, &pulled);
         }
         let map = self.replica.map();
@@ -113,13 +125,17 @@ impl Dispatch {
             self.comparison.rows().ids().collect()
         };
         self.refresh.add(removed);
-        let entries: Vec<(u64, HeroId, Arc<Entry>)> =
-            map.changed_since(since).map(|(number, id, entry)| (number, id, Arc::new(entry))).collect();
+        let entries: Vec<(u64, HeroId, Arc<Entry>)> = map
+            .changed_since(since)
+            .map(|(number, id, entry)| (number, id, Arc::new(entry)))
+            .collect();
         self.refresh.add(entries.iter().map(|(_, hero, _)| *hero).collect());
         for (number, hero, entry) in entries {
             let brought = |pull: &&PullRecord| matches!(&pull.outcome, PullOutcome::Merged { changes, .. } if changes.contains(&number));
             let (way, at) = match pulls.iter().find(brought) {
-                Some(pull) if entry.stamp.origin != me => (Way::Received(pull.source.node), pull.ended),
+                Some(pull) if entry.stamp.origin != me => {
+                    (Way::Received(pull.source.node), pull.ended)
+                }
                 None if entry.stamp.origin != me => (Way::Unknown, now.mono),
                 Some(_) | None => (Way::Written, now.mono),
             };

@@ -147,7 +147,11 @@ mod tests {
     #[test]
     fn it_is_behind_until_all_is_read_refreshed_and_settled() {
         let mut queue = RefreshQueue::default();
-        assert_eq!((queue.end_step(false), queue.deadline()), (false, Some(Duration::ZERO)), "nothing is settled yet");
+        assert_eq!(
+            (queue.end_step(false), queue.deadline()),
+            (false, Some(Duration::ZERO)),
+            "nothing is settled yet"
+        );
         queue.holdings_changed = false;
         assert!(!queue.end_step(true));
         assert_eq!((queue.end_step(false), queue.deadline()), (true, None));
@@ -158,7 +162,8 @@ mod tests {
     #[test]
     fn of_very_many_written_heroes_the_writer_waits_for_all_but_a_few() {
         let mut queue = RefreshQueue::default();
-        let overflow = (0..FEW as u128 + 10).filter_map(|number| queue.add_written(hero(number))).count();
+        let overflow =
+            (0..FEW as u128 + 10).filter_map(|number| queue.add_written(hero(number))).count();
         assert_eq!((overflow, queue.take_written().len()), (10, FEW));
     }
 }

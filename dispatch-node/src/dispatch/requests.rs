@@ -70,7 +70,10 @@ impl Requests {
     /// Notes a command that is about to be sent. Returns the number that its answer will carry.
     pub(super) fn begin(&mut self, now: Now, city: NodeName, command: Commanded) -> u64 {
         self.newest += 1;
-        self.pending.insert(self.newest, PendingCommand { city, command, deadline: now.mono + ANSWER_TIMEOUT });
+        self.pending.insert(
+            self.newest,
+            PendingCommand { city, command, deadline: now.mono + ANSWER_TIMEOUT },
+        );
         self.newest
     }
 
@@ -102,11 +105,18 @@ impl Requests {
     }
 
     fn take_if(&mut self, fits: impl Fn(&PendingCommand) -> bool) -> Vec<PendingCommand> {
-        self.pending.extract_if(.., |_, pending| fits(pending)).map(|(_, pending)| pending).collect()
+        self.pending
+            .extract_if(.., |_, pending| fits(pending))
+            .map(|(_, pending)| pending)
+            .collect()
     }
 
     /// Returns the reply to a request, and remembers it by the request's key.
-    pub(super) fn settle<O: Operation>(&mut self, ticket: Ticket<O>, outcome: Result<O::Reply, RequestError>) -> Event {
+    pub(super) fn settle<O: Operation>(
+        &mut self,
+        ticket: Ticket<O>,
+        outcome: Result<O::Reply, RequestError>,
+    ) -> Event {
         let reply = outcome.map(O::into_reply);
         if let Some(key) = ticket.key {
             self.keys.settle(&key, &reply);
@@ -115,7 +125,10 @@ impl Requests {
     }
 
     /// Returns the reply to a command whose outcome will not be known.
-    pub(super) fn give_up(&mut self, PendingCommand { city, command, .. }: PendingCommand) -> Event {
+    pub(super) fn give_up(
+        &mut self,
+        PendingCommand { city, command, .. }: PendingCommand,
+    ) -> Event {
         let unknown = RequestError::Unknown { city };
         match command {
             Commanded::Assign { ticket, .. } => self.settle(ticket, Err(unknown)),

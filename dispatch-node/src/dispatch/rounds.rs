@@ -19,8 +19,12 @@ impl Dispatch {
     pub(super) fn start_due_rounds(&mut self, now: Now) {
         if self.gossip.carried_is_due(now) {
             let cities = self.observer.linked_cities();
-            let pairs = cities.iter().flat_map(|source| cities.iter().map(move |puller| (*source, *puller)));
-            if let Some((source, puller)) = self.random.choose(pairs.filter(|(source, puller)| source != puller)) {
+            let pairs = cities
+                .iter()
+                .flat_map(|source| cities.iter().map(move |puller| (*source, *puller)));
+            if let Some((source, puller)) =
+                self.random.choose(pairs.filter(|(source, puller)| source != puller))
+            {
                 self.invite(source, puller);
             }
         }
@@ -32,7 +36,12 @@ impl Dispatch {
     }
 
     fn invite(&mut self, source: Origin, puller: Origin) {
-        let invite = Envelope { from: self.replica.me(), to: puller, round: 0, step: Step::Invite { source } };
+        let invite = Envelope {
+            from: self.replica.me(),
+            to: puller,
+            round: 0,
+            step: Step::Invite { source },
+        };
         self.send(puller.node, Frame::Round(invite));
     }
 
@@ -63,7 +72,8 @@ impl Dispatch {
     }
 
     fn carry(&mut self, now: Now, from: NodeName, envelope: Envelope) {
-        if envelope.from.node == from && self.observer.linked(envelope.to.node) == Some(envelope.to) {
+        if envelope.from.node == from && self.observer.linked(envelope.to.node) == Some(envelope.to)
+        {
             self.count_exchange(now, &envelope);
             self.send(envelope.to.node, Frame::Round(envelope));
         }
@@ -96,7 +106,9 @@ impl Dispatch {
             let (kind, text) = match pace.percent {
                 0 => (EventKind::Paused, "gossip is paused".to_owned()),
                 100 => (EventKind::Resumed, "gossip goes on".to_owned()),
-                percent => (EventKind::Resumed, format!("gossip goes on at {percent} % of its pace")),
+                percent => {
+                    (EventKind::Resumed, format!("gossip goes on at {percent} % of its pace"))
+                }
             };
             self.log(now, self.me(), kind, text);
         }
@@ -118,21 +130,32 @@ impl Dispatch {
         self.gossip.announced(now);
     }
 
-    pub(super) fn begin_exchange(&mut self, now: Now, ticket: Ticket<RunExchange>, RunExchange { source, puller }: RunExchange) {
+    pub(super) fn begin_exchange(
+        &mut self,
+        now: Now,
+        ticket: Ticket<RunExchange>,
+        RunExchange { source, puller }: RunExchange,
+    ) {
         if self.gossip.is_exchanging() {
             return self.reply(ticket, Err(RequestError::ExchangeUnderWay));
         }
-        let nodes: Vec<Origin> = self.observer.linked_cities().into_iter().chain([self.replica.me()]).collect();
-        let pairs = nodes.iter().flat_map(|source| nodes.iter().map(move |puller| (*source, *puller)));
-        let fits = |wanted: Option<NodeName>, node: Origin| wanted.is_none_or(|wanted| wanted == node.node);
-        let fitting = pairs.filter(|(from, to)| from != to && fits(source, *from) && fits(puller, *to));
+        let nodes: Vec<Origin> =
+            self.observer.linked_cities().into_iter().chain([self.replica.me()]).collect();
+        let pairs =
+            nodes.iter().flat_map(|source| nodes.iter().map(move |puller| (*source, *puller)));
+        let fits = |wanted: Option<NodeName>, node: Origin| {
+            wanted.is_none_or(|wanted| wanted == node.node)
+        };
+        let fitting =
+            pairs.filter(|(from, to)| from != to && fits(source, *from) && fits(puller, *to));
         let Some((source, puller)) = self.random.choose(fitting) else {
             return self.reply(ticket, Err(RequestError::NobodyToExchange));
         };
         self.gossip.begin_exchange(PendingExchange::new(ticket, now.mono, source, puller));
         if puller == self.replica.me() {
             // An invitation makes the replica pull even while gossip is paused.
-            let invite = Envelope { from: source, to: puller, round: 0, step: Step::Invite { source } };
+            let invite =
+                Envelope { from: source, to: puller, round: 0, step: Step::Invite { source } };
             self.replica.handle(now, source.node, invite);
         } else {
             self.invite(source, puller);

@@ -7,10 +7,14 @@ use super::*;
 use crate::model::node_state::NodeStatus;
 use crate::model::view::View;
 use crate::request::{
-    Action, Assign, Bomb, CREATE_MAX, Create, CreateMany, Forget, Heal, Inject, Outcome, ReadView, Reply, Terminate, Written,
+    Action, Assign, Bomb, CREATE_MAX, Create, CreateMany, Forget, Heal, Inject, Outcome, ReadView,
+    Reply, Terminate, Written,
 };
 use gossip::fault::{Control, Fault, FaultKind, Frames, InForce, Report};
-use gossip::{Fingerprint, Hlc, Incarnation, LinkDown, PullOptions, Pulled, Question, Stamp, Summary, UnixMillis, VersionVector};
+use gossip::{
+    Fingerprint, Hlc, Incarnation, LinkDown, PullOptions, Pulled, Question, Stamp, Summary,
+    UnixMillis, VersionVector,
+};
 use shared::hero::{Hero, HeroId, Location};
 use shared::message::{Command, Done, Refusal};
 use shared::{Change, Entry, Envelope, Observation, Step, Value};
@@ -30,21 +34,39 @@ fn at(millis: u64) -> Now {
 fn dispatch(linked: &[&str]) -> Dispatch {
     let mut dispatch = with_timers(linked, None, None);
     for city in linked {
-        dispatch.handle(at(1_000), Input::Frame { from: name(city), frame: Frame::Observation(observation(0, vec![])) });
+        dispatch.handle(
+            at(1_000),
+            Input::Frame { from: name(city), frame: Frame::Observation(observation(0, vec![])) },
+        );
     }
     outputs(&mut dispatch);
     dispatch
 }
 
-fn with_timers(linked: &[&str], gossip_interval: Option<Duration>, poll_interval: Option<Duration>) -> Dispatch {
+fn with_timers(
+    linked: &[&str],
+    gossip_interval: Option<Duration>,
+    poll_interval: Option<Duration>,
+) -> Dispatch {
     in_life(1, linked, gossip_interval, poll_interval)
 }
 
-fn in_life(life: u64, linked: &[&str], gossip_interval: Option<Duration>, poll_interval: Option<Duration>) -> Dispatch {
+fn in_life(
+    life: u64,
+    linked: &[&str],
+    gossip_interval: Option<Duration>,
+    poll_interval: Option<Duration>,
+) -> Dispatch {
     let me = Origin { node: name("dispatch"), incarnation: Incarnation(life) };
     let members = CITIES.map(name).into_iter().chain([me.node]).collect();
     let replica = replica::Config { members, ..replica::Config::default() };
-    let config = Config { cities: CITIES.map(name).to_vec(), gossip_interval, poll_interval, events_max: EVENTS_MAX, replica };
+    let config = Config {
+        cities: CITIES.map(name).to_vec(),
+        gossip_interval,
+        poll_interval,
+        events_max: EVENTS_MAX,
+        replica,
+    };
     let mut dispatch = Dispatch::new(me, config, 7, at(0));
     dispatch.tick(at(1_000));
     for city in linked {
@@ -68,12 +90,29 @@ fn outputs(dispatch: &mut Dispatch) -> (Vec<(NodeName, Frame)>, Vec<Outcome>) {
     (sent, answers)
 }
 
-fn ask_with_key(dispatch: &mut Dispatch, now: Now, key: Option<&str>, action: impl Into<Action>) -> (Vec<(NodeName, Frame)>, Vec<Outcome>) {
-    dispatch.handle(now, Input::Command(Request { ticket: 1, key: key.map(str::to_owned), action: action.into(), trace: None }));
+fn ask_with_key(
+    dispatch: &mut Dispatch,
+    now: Now,
+    key: Option<&str>,
+    action: impl Into<Action>,
+) -> (Vec<(NodeName, Frame)>, Vec<Outcome>) {
+    dispatch.handle(
+        now,
+        Input::Command(Request {
+            ticket: 1,
+            key: key.map(str::to_owned),
+            action: action.into(),
+            trace: None,
+        }),
+    );
     outputs(dispatch)
 }
 
-fn ask(dispatch: &mut Dispatch, now: Now, action: impl Into<Action>) -> (Vec<(NodeName, Frame)>, Vec<Outcome>) {
+fn ask(
+    dispatch: &mut Dispatch,
+    now: Now,
+    action: impl Into<Action>,
+) -> (Vec<(NodeName, Frame)>, Vec<Outcome>) {
     ask_with_key(dispatch, now, None, action)
 }
 
@@ -117,7 +156,9 @@ fn a_city_that_does_not_answer_is_given_up_after_its_command_has_expired() {
     let hero = create(&mut dispatch, at(1_100));
     let (sent, answers) = ask(&mut dispatch, at(1_200), Assign { hero, to: to("gotham") });
     assert!(answers.is_empty());
-    let Some((_, Frame::Command { request, expires, .. })) = sent.first() else { panic!("{sent:?}") };
+    let Some((_, Frame::Command { request, expires, .. })) = sent.first() else {
+        panic!("{sent:?}")
+    };
     dispatch.tick(at(2_899));
     assert!(outputs(&mut dispatch).1.is_empty());
     dispatch.tick(at(2_900));
@@ -125,7 +166,10 @@ fn a_city_that_does_not_answer_is_given_up_after_its_command_has_expired() {
     assert!(*expires < at(2_900).wall, "by then it cannot happen any more");
     // The late answer changes nothing.
     let result = Err(Refusal::Expired);
-    dispatch.handle(at(3_000), Input::Frame { from: name("gotham"), frame: Frame::Answer { request: *request, result } });
+    dispatch.handle(
+        at(3_000),
+        Input::Frame { from: name("gotham"), frame: Frame::Answer { request: *request, result } },
+    );
     assert!(outputs(&mut dispatch).1.is_empty());
 }
 
@@ -149,7 +193,10 @@ fn a_bomb_whose_answer_was_lost_has_hit_if_the_city_comes_back_in_another_life()
     for (life, hit) in [(2, true), (1, false)] {
         let mut dispatch = dispatch(&CITIES);
         lost(&mut dispatch);
-        dispatch.handle(at(1_400), Input::LinkUp { peer: name("gotham"), incarnation: Incarnation(life) });
+        dispatch.handle(
+            at(1_400),
+            Input::LinkUp { peer: name("gotham"), incarnation: Incarnation(life) },
+        );
         let answers = outputs(&mut dispatch).1;
         assert_eq!(matches!(answers[..], [Ok(Reply::Bombed(_))]), hit, "{answers:?}");
         dispatch.tick(at(3_000));
@@ -162,25 +209,46 @@ fn a_bomb_whose_answer_was_lost_has_hit_if_the_city_comes_back_in_another_life()
 fn whoever_waits_when_the_life_is_over_is_answered() {
     let mut dispatch = dispatch(&CITIES);
     let hero = create(&mut dispatch, at(1_100));
-    for action in [Action::from(Bomb { city: Some(name("gotham")) }), Assign { hero, to: to("capitol") }.into()] {
+    for action in [
+        Action::from(Bomb { city: Some(name("gotham")) }),
+        Assign { hero, to: to("capitol") }.into(),
+    ] {
         ask(&mut dispatch, at(1_200), action);
     }
     dispatch.handle(at(1_300), Input::Refused { peer: name("metropolis"), alive: Incarnation(9) });
     let answers = outputs(&mut dispatch).1;
-    assert!(matches!(answers[..], [Err(RequestError::Unknown { .. }), Err(RequestError::Unknown { .. })]), "{answers:?}");
+    assert!(
+        matches!(
+            answers[..],
+            [Err(RequestError::Unknown { .. }), Err(RequestError::Unknown { .. })]
+        ),
+        "{answers:?}"
+    );
 }
 
 #[test]
 fn the_dead_and_the_unknown_are_told_apart() {
     let mut dispatch = dispatch(&CITIES);
     let hero = create(&mut dispatch, at(1_100));
-    assert!(matches!(ask(&mut dispatch, at(1_200), Terminate { hero }).1[..], [Ok(Reply::Terminated(_))]));
-    for action in [Action::from(Terminate { hero }), Assign { hero, to: to("gotham") }.into(), Assign { hero, to: Location::Home }.into()] {
+    assert!(matches!(
+        ask(&mut dispatch, at(1_200), Terminate { hero }).1[..],
+        [Ok(Reply::Terminated(_))]
+    ));
+    for action in [
+        Action::from(Terminate { hero }),
+        Assign { hero, to: to("gotham") }.into(),
+        Assign { hero, to: Location::Home }.into(),
+    ] {
         assert_eq!(refusal(&ask(&mut dispatch, at(1_300), action).1), &RequestError::Deleted(hero));
     }
     let nobody = HeroId::MIN;
-    for action in [Action::from(Terminate { hero: nobody }), Assign { hero: nobody, to: to("gotham") }.into()] {
-        assert_eq!(refusal(&ask(&mut dispatch, at(1_300), action).1), &RequestError::NeverHeardOf(nobody));
+    for action in
+        [Action::from(Terminate { hero: nobody }), Assign { hero: nobody, to: to("gotham") }.into()]
+    {
+        assert_eq!(
+            refusal(&ask(&mut dispatch, at(1_300), action).1),
+            &RequestError::NeverHeardOf(nobody)
+        );
     }
 }
 
@@ -213,8 +281,16 @@ fn before_it_has_joined_nothing_is_created() {
 
 #[test]
 fn two_lives_with_the_same_seed_never_make_the_same_hero() {
-    let create = |life| match &ask(&mut in_life(life, &[], None, None), at(1_100), CreateMany { count: 100 }).1[..] {
-        [Ok(Reply::Created(created))] => created.iter().map(|written| written.hero).collect::<BTreeSet<_>>(),
+    let create = |life| match &ask(
+        &mut in_life(life, &[], None, None),
+        at(1_100),
+        CreateMany { count: 100 },
+    )
+    .1[..]
+    {
+        [Ok(Reply::Created(created))] => {
+            created.iter().map(|written| written.hero).collect::<BTreeSet<_>>()
+        }
         other => panic!("{other:?}"),
     };
     assert_eq!(create(1), create(1), "a seed repeats the choices of a life");
@@ -224,8 +300,17 @@ fn two_lives_with_the_same_seed_never_make_the_same_hero() {
 #[test]
 fn a_repeated_key_gets_the_first_answer_and_another_request_with_it_gets_none() {
     let mut dispatch = dispatch(&CITIES);
-    let create = |dispatch: &mut Dispatch| match &ask_with_key(dispatch, at(1_100), Some("k"), CreateMany { count: 2 }).1[..] {
-        [Ok(Reply::Created(created))] => created.iter().map(|written| written.hero).collect::<Vec<_>>(),
+    let create = |dispatch: &mut Dispatch| match &ask_with_key(
+        dispatch,
+        at(1_100),
+        Some("k"),
+        CreateMany { count: 2 },
+    )
+    .1[..]
+    {
+        [Ok(Reply::Created(created))] => {
+            created.iter().map(|written| written.hero).collect::<Vec<_>>()
+        }
         other => panic!("{other:?}"),
     };
     assert_eq!(create(&mut dispatch), create(&mut dispatch));
@@ -245,7 +330,11 @@ fn a_request_under_way_is_not_begun_again_by_its_key_and_a_refused_one_may_be() 
     dispatch.tick(at(2_900));
     outputs(&mut dispatch);
     let (sent, answers) = ask_with_key(&mut dispatch, at(3_000), Some("k"), bomb);
-    assert_eq!((sent.len(), refusal(&answers)), (0, &RequestError::Unknown { city: name("gotham") }), "it may have fallen");
+    assert_eq!(
+        (sent.len(), refusal(&answers)),
+        (0, &RequestError::Unknown { city: name("gotham") }),
+        "it may have fallen"
+    );
 }
 
 #[test]
@@ -255,9 +344,11 @@ fn a_key_refused_often_still_works_once() {
         ask_with_key(&mut dispatch, at(1_000 + number), Some("k"), Bomb { city: None });
     }
     ask_with_key(&mut dispatch, at(3_000), Some("other"), Create { name: None });
-    let created = [3_001, 3_002].map(|millis| match &ask_with_key(&mut dispatch, at(millis), Some("k"), Create { name: None }).1[..] {
-        [Ok(Reply::Created(created))] => created[0].hero,
-        other => panic!("{other:?}"),
+    let created = [3_001, 3_002].map(|millis| {
+        match &ask_with_key(&mut dispatch, at(millis), Some("k"), Create { name: None }).1[..] {
+            [Ok(Reply::Created(created))] => created[0].hero,
+            other => panic!("{other:?}"),
+        }
     });
     assert_eq!(created[0], created[1]);
 }
@@ -280,12 +371,19 @@ fn a_second_command_has_seen_the_first() {
     let origin = Origin { node: name("gotham"), incarnation: Incarnation(1) };
     // Gotham was bombed a moment ago: its clock runs ahead, within the accepted drift.
     let stamp = Stamp { hlc: Hlc { wall: at(3_100).wall, logical: 1 }, origin };
-    let written = Arc::new(Entry::written(Value::Live(own.live().unwrap().assigned(to("gotham"))), stamp, Some(&own)));
-    let frame = Frame::Answer { request: *request, result: Ok(Done::Assigned(Arc::clone(&written))) };
+    let written = Arc::new(Entry::written(
+        Value::Live(own.live().unwrap().assigned(to("gotham"))),
+        stamp,
+        Some(&own),
+    ));
+    let frame =
+        Frame::Answer { request: *request, result: Ok(Done::Assigned(Arc::clone(&written))) };
     dispatch.handle(at(1_210), Input::Frame { from: name("gotham"), frame });
     outputs(&mut dispatch);
     let answers = ask(&mut dispatch, at(1_220), Assign { hero, to: Location::Home }).1;
-    let [Ok(Reply::Assigned(Written { entry: home, .. }))] = answers.as_slice() else { panic!("{answers:?}") };
+    let [Ok(Reply::Assigned(Written { entry: home, .. }))] = answers.as_slice() else {
+        panic!("{answers:?}")
+    };
     assert!(home.had_seen(written.stamp) && home.beats(&written));
 }
 
@@ -294,9 +392,13 @@ fn a_command_expires_by_the_clock_of_its_city() {
     let mut dispatch = dispatch(&["gotham"]);
     let hero = create(&mut dispatch, at(1_100));
     let ahead = Observation { wall: at(2_600).wall, ..observation(0, vec![]) };
-    dispatch.handle(at(1_100), Input::Frame { from: name("gotham"), frame: Frame::Observation(ahead) });
+    dispatch
+        .handle(at(1_100), Input::Frame { from: name("gotham"), frame: Frame::Observation(ahead) });
     let (sent, _) = ask(&mut dispatch, at(1_200), Assign { hero, to: to("gotham") });
-    assert!(matches!(sent[..], [(_, Frame::Command { expires, .. })] if expires == at(3_700).wall), "{sent:?}");
+    assert!(
+        matches!(sent[..], [(_, Frame::Command { expires, .. })] if expires == at(3_700).wall),
+        "{sent:?}"
+    );
 }
 
 #[test]
@@ -304,7 +406,9 @@ fn a_bomb_without_a_city_falls_on_one_that_answers() {
     let mut dispatch = dispatch(&["metropolis"]);
     for _ in 0..10 {
         let (sent, _) = ask(&mut dispatch, at(1_100), Bomb { city: None });
-        assert!(matches!(&sent[..], [(city, Frame::Command { command: Command::Bomb, .. })] if *city == name("metropolis")));
+        assert!(
+            matches!(&sent[..], [(city, Frame::Command { command: Command::Bomb, .. })] if *city == name("metropolis"))
+        );
     }
     let mut alone = self::dispatch(&[]);
     assert_eq!(refusal(&ask(&mut alone, at(1_100), Bomb { city: None }).1), &RequestError::NoCity);
@@ -317,7 +421,10 @@ fn it_has_one_city_pull_from_another_and_never_from_itself() {
     for millis in (1_000..200_000).step_by(500) {
         dispatch.tick(at(millis));
         for (to, frame) in outputs(&mut dispatch).0 {
-            let Frame::Round(Envelope { to: puller, step: Step::Invite { source }, .. }) = frame else { panic!("{frame:?}") };
+            let Frame::Round(Envelope { to: puller, step: Step::Invite { source }, .. }) = frame
+            else {
+                panic!("{frame:?}")
+            };
             assert_eq!(to, puller.node);
             pairs.insert((source.node, puller.node));
         }
@@ -329,17 +436,33 @@ fn it_has_one_city_pull_from_another_and_never_from_itself() {
 #[test]
 fn it_carries_what_an_author_hands_in_to_a_life_it_knows_and_nothing_else() {
     let mut dispatch = dispatch(&CITIES);
-    let origin = |city: &str, incarnation| Origin { node: name(city), incarnation: Incarnation(incarnation) };
+    let origin = |city: &str, incarnation| Origin {
+        node: name(city),
+        incarnation: Incarnation(incarnation),
+    };
     let summary = Summary { vector: 1, fingerprint: Fingerprint::default() };
-    let step = Step::Pull(Question { summary, vector: None, options: PullOptions { mutual: false, full: false } });
+    let step = Step::Pull(Question {
+        summary,
+        vector: None,
+        options: PullOptions { mutual: false, full: false },
+    });
     let envelope = |from, to| Envelope { from, to, round: 3, step: step.clone() };
     let mut carried = |from: &str, envelope: Envelope| {
-        dispatch.handle(at(1_100), Input::Frame { from: name(from), frame: Frame::Round(envelope.clone()) });
+        dispatch.handle(
+            at(1_100),
+            Input::Frame { from: name(from), frame: Frame::Round(envelope.clone()) },
+        );
         outputs(&mut dispatch).0 == [(envelope.to.node, Frame::Round(envelope))]
     };
     assert!(carried("gotham", envelope(origin("gotham", 1), origin("capitol", 1))));
-    assert!(!carried("gotham", envelope(origin("metropolis", 1), origin("capitol", 1))), "not its author");
-    assert!(!carried("gotham", envelope(origin("gotham", 1), origin("capitol", 9))), "another life");
+    assert!(
+        !carried("gotham", envelope(origin("metropolis", 1), origin("capitol", 1))),
+        "not its author"
+    );
+    assert!(
+        !carried("gotham", envelope(origin("gotham", 1), origin("capitol", 9))),
+        "another life"
+    );
     assert!(!carried("gotham", envelope(origin("gotham", 1), origin("smallville", 1))), "nobody");
 }
 
@@ -351,7 +474,10 @@ fn observation(since: u64, entries: Vec<(HeroId, Arc<Entry>)>) -> Observation {
         wall: at(1_100).wall,
         head: since + entries.len() as u64,
         live: entries.len() as u64,
-        changes: (since + 1..).zip(entries).map(|(number, (key, entry))| Change { number, key, entry }).collect(),
+        changes: (since + 1..)
+            .zip(entries)
+            .map(|(number, (key, entry))| Change { number, key, entry })
+            .collect(),
         pulls: Vec::new(),
         pulls_until: 0,
         gossip_interval: None,
@@ -367,7 +493,11 @@ fn observation(since: u64, entries: Vec<(HeroId, Arc<Entry>)>) -> Observation {
 fn foreign(city: &str) -> Arc<Entry> {
     let origin = Origin { node: name(city), incarnation: Incarnation(1) };
     let stamp = Stamp { hlc: Hlc { wall: at(500).wall, logical: 0 }, origin };
-    Arc::new(Entry::written(Value::Live(Hero { location: to(city), ..Hero::new("Granite".into()) }), stamp, None))
+    Arc::new(Entry::written(
+        Value::Live(Hero { location: to(city), ..Hero::new("Granite".into()) }),
+        stamp,
+        None,
+    ))
 }
 
 #[test]
@@ -375,10 +505,17 @@ fn what_is_observed_is_shown_and_never_merged() {
     let mut dispatch = dispatch(&CITIES);
     let hero = HeroId::from_bytes([1; 16]);
     let seen = observation(0, vec![(hero, foreign("gotham"))]);
-    dispatch.handle(at(1_100), Input::Frame { from: name("gotham"), frame: Frame::Observation(seen) });
+    dispatch
+        .handle(at(1_100), Input::Frame { from: name("gotham"), frame: Frame::Observation(seen) });
     let view = view(&mut dispatch, at(1_200));
-    assert_eq!(view.rows.iter().next().unwrap().cells.iter().map(Option::is_some).collect::<Vec<_>>(), [true, false, false]);
-    assert_eq!((view.rows.iter().next().unwrap().own.is_none(), dispatch.replica().map().live()), (true, 0));
+    assert_eq!(
+        view.rows.iter().next().unwrap().cells.iter().map(Option::is_some).collect::<Vec<_>>(),
+        [true, false, false]
+    );
+    assert_eq!(
+        (view.rows.iter().next().unwrap().own.is_none(), dispatch.replica().map().live()),
+        (true, 0)
+    );
     assert_eq!(view.status.only_copies, 1);
 }
 
@@ -390,7 +527,8 @@ fn a_bombed_city_is_shown_empty_at_once_and_a_silent_one_as_it_was() {
     for city in CITIES {
         let fingerprint = dispatch.replica().map().fingerprint();
         let seen = Observation { fingerprint, ..observation(0, vec![(hero, foreign("gotham"))]) };
-        dispatch.handle(at(1_100), Input::Frame { from: name(city), frame: Frame::Observation(seen) });
+        dispatch
+            .handle(at(1_100), Input::Frame { from: name(city), frame: Frame::Observation(seen) });
     }
     dispatch.handle(at(1_200), Input::LinkDown { peer: name("gotham"), cause: LinkDown::Lost });
     dispatch.handle(at(1_210), Input::LinkDown { peer: name("capitol"), cause: LinkDown::Silent });
@@ -402,9 +540,18 @@ fn a_bombed_city_is_shown_empty_at_once_and_a_silent_one_as_it_was() {
         }
     }
     let view = shown.expect("a view at once, before the city can be full again");
-    assert_eq!((view.cities[0].heroes, view.cities[0].recovering, view.cities[0].status), (0, true, NodeStatus::Up));
-    assert_eq!((view.cities[2].heroes, view.cities[2].recovering, view.cities[2].status), (1, false, NodeStatus::Unreachable));
-    assert_eq!(view.rows.iter().next().unwrap().cells.iter().map(Option::is_some).collect::<Vec<_>>(), [false, true, true]);
+    assert_eq!(
+        (view.cities[0].heroes, view.cities[0].recovering, view.cities[0].status),
+        (0, true, NodeStatus::Up)
+    );
+    assert_eq!(
+        (view.cities[2].heroes, view.cities[2].recovering, view.cities[2].status),
+        (1, false, NodeStatus::Unreachable)
+    );
+    assert_eq!(
+        view.rows.iter().next().unwrap().cells.iter().map(Option::is_some).collect::<Vec<_>>(),
+        [false, true, true]
+    );
 }
 
 #[test]
@@ -412,15 +559,30 @@ fn much_that_changes_is_followed_in_steps_and_who_has_been_answered_sees_it_at_o
     const MANY: u8 = 250;
     let mut dispatch = dispatch(&["gotham", "metropolis", "capitol"]);
     // More than few: gotham shows 17 times as many.
-    let heroes = (0..17 * u64::from(MANY)).map(|number| (HeroId::from_u128(u128::from(number + 1) << 64), foreign("gotham"))).collect();
-    dispatch.handle(at(1_100), Input::Frame { from: name("gotham"), frame: Frame::Observation(observation(0, heroes)) });
+    let heroes = (0..17 * u64::from(MANY))
+        .map(|number| (HeroId::from_u128(u128::from(number + 1) << 64), foreign("gotham")))
+        .collect();
+    dispatch.handle(
+        at(1_100),
+        Input::Frame { from: name("gotham"), frame: Frame::Observation(observation(0, heroes)) },
+    );
     // A read does not wait for them.
     let seen = view(&mut dispatch, at(1_110));
     assert_eq!((seen.rows.len(), dispatch.refresh.is_behind()), (refresh_queue::STEP, true));
-    assert!(dispatch.deadline().is_some_and(|at| at <= Duration::from_millis(1_110)), "the rest is due at once");
-    let Ok(Reply::Created(created)) = &ask(&mut dispatch, at(1_120), CreateMany { count: MANY.into() }).1[0] else { panic!("not created") };
+    assert!(
+        dispatch.deadline().is_some_and(|at| at <= Duration::from_millis(1_110)),
+        "the rest is due at once"
+    );
+    let Ok(Reply::Created(created)) =
+        &ask(&mut dispatch, at(1_120), CreateMany { count: MANY.into() }).1[0]
+    else {
+        panic!("not created")
+    };
     let seen = view(&mut dispatch, at(1_120));
-    assert!(created.iter().all(|written| seen.rows.get(written.hero).is_some()), "what was answered is seen by who reads next");
+    assert!(
+        created.iter().all(|written| seen.rows.get(written.hero).is_some()),
+        "what was answered is seen by who reads next"
+    );
     let mut steps = 0;
     while dispatch.refresh.is_behind() {
         dispatch.tick(at(1_130));
@@ -435,26 +597,38 @@ fn much_that_changes_is_followed_in_steps_and_who_has_been_answered_sees_it_at_o
 #[test]
 fn who_creates_very_many_waits_for_them_and_not_who_reads_next() {
     let mut dispatch = dispatch(&CITIES);
-    let Ok(Reply::Created(created)) = &ask(&mut dispatch, at(1_100), CreateMany { count: CREATE_MAX }).1[0] else { panic!("not created") };
+    let Ok(Reply::Created(created)) =
+        &ask(&mut dispatch, at(1_100), CreateMany { count: CREATE_MAX }).1[0]
+    else {
+        panic!("not created")
+    };
     assert_eq!(dispatch.refresh.written_len(), refresh_queue::FEW);
     let seen = view(&mut dispatch, at(1_110));
-    let is_shown =
-        |id: &HeroId, entry: &Entry| seen.rows.get(*id).is_some_and(|row| Some(&row.name) == entry.live().map(|hero| &hero.name));
-    assert!(created.len() > refresh_queue::FEW && created.iter().all(|Written { hero, entry }| is_shown(hero, entry)));
+    let is_shown = |id: &HeroId, entry: &Entry| {
+        seen.rows.get(*id).is_some_and(|row| Some(&row.name) == entry.live().map(|hero| &hero.name))
+    };
+    assert!(
+        created.len() > refresh_queue::FEW
+            && created.iter().all(|Written { hero, entry }| is_shown(hero, entry))
+    );
     assert!(dispatch.refresh.is_behind(), "how they came there is followed in steps");
 }
 
 #[test]
 fn an_observation_in_parts_is_shown_when_it_is_whole() {
     let mut dispatch = dispatch(&["gotham"]);
-    let entries: Vec<_> = (1..4).map(|number| (HeroId::from_bytes([number; 16]), foreign("gotham"))).collect();
+    let entries: Vec<_> =
+        (1..4).map(|number| (HeroId::from_bytes([number; 16]), foreign("gotham"))).collect();
     let parts = [
         Observation { head: 3, live: 3, ..observation(0, entries[..2].to_vec()) },
         Observation { live: 3, ..observation(2, entries[2..].to_vec()) },
     ];
     let mut shown = Vec::new();
     for part in parts {
-        dispatch.handle(at(1_100), Input::Frame { from: name("gotham"), frame: Frame::Observation(part) });
+        dispatch.handle(
+            at(1_100),
+            Input::Frame { from: name("gotham"), frame: Frame::Observation(part) },
+        );
         let view = view(&mut dispatch, at(1_200));
         shown.push((view.rows.len(), view.cities[0].heroes));
     }
@@ -467,7 +641,8 @@ fn an_observation_of_a_life_that_has_ended_is_not_shown() {
     dispatch.handle(at(1_100), Input::LinkDown { peer: name("gotham"), cause: LinkDown::Lost });
     dispatch.handle(at(1_100), Input::LinkUp { peer: name("gotham"), incarnation: Incarnation(2) });
     let late = observation(0, vec![(HeroId::from_bytes([1; 16]), foreign("gotham"))]);
-    dispatch.handle(at(1_200), Input::Frame { from: name("gotham"), frame: Frame::Observation(late) });
+    dispatch
+        .handle(at(1_200), Input::Frame { from: name("gotham"), frame: Frame::Observation(late) });
     assert_eq!(view(&mut dispatch, at(1_300)).cities[0].heroes, 0);
 }
 
@@ -478,7 +653,8 @@ fn an_overdue_observation_is_asked_for_again() {
     for millis in (1_000..8_000).step_by(250) {
         dispatch.tick(at(millis));
         while let Some(output) = dispatch.poll() {
-            asked += usize::from(matches!(output, Output::Send { frame: Frame::Observe { .. }, .. }));
+            asked +=
+                usize::from(matches!(output, Output::Send { frame: Frame::Observe { .. }, .. }));
         }
     }
     assert_eq!(asked, 2, "each after three seconds");
@@ -493,7 +669,12 @@ fn views_come_four_times_a_second_while_things_change_and_not_at_all_otherwise()
             if changing {
                 dispatch.handle(
                     at(millis),
-                    Input::Command(Request { ticket: 1, key: None, action: Create { name: None }.into(), trace: None }),
+                    Input::Command(Request {
+                        ticket: 1,
+                        key: None,
+                        action: Create { name: None }.into(),
+                        trace: None,
+                    }),
                 );
             }
             dispatch.tick(at(millis));
@@ -514,7 +695,9 @@ fn an_orders_answer_and_what_the_city_tells_of_it_a_moment_later_are_shown_at_on
     let hero = create(&mut dispatch, at(2_000));
     let shown = |dispatch: &mut Dispatch| -> Vec<Arc<View>> {
         std::iter::from_fn(|| dispatch.poll())
-            .filter_map(|output| if let Output::Event(Event::View(view)) = output { Some(view) } else { None })
+            .filter_map(|output| {
+                if let Output::Event(Event::View(view)) = output { Some(view) } else { None }
+            })
             .collect()
     };
     dispatch.tick(at(3_000));
@@ -524,7 +707,10 @@ fn an_orders_answer_and_what_the_city_tells_of_it_a_moment_later_are_shown_at_on
     let Some((_, Frame::Command { request, .. })) = sent.first() else { panic!("{sent:?}") };
     let (request, written) = (*request, foreign("gotham"));
     let result = Ok(Done::Assigned(Arc::clone(&written)));
-    dispatch.handle(at(4_001), Input::Frame { from: name("gotham"), frame: Frame::Answer { request, result } });
+    dispatch.handle(
+        at(4_001),
+        Input::Frame { from: name("gotham"), frame: Frame::Answer { request, result } },
+    );
     dispatch.tick(at(4_001));
     let told = Frame::Observation(observation(0, vec![(hero, written)]));
     // It has told of something else just before the order came, so it pauses first.
@@ -536,7 +722,10 @@ fn an_orders_answer_and_what_the_city_tells_of_it_a_moment_later_are_shown_at_on
     let views = shown(&mut dispatch);
     assert_eq!(views.len(), 1);
     assert!(views[0].events.iter().any(|event| event.kind == EventKind::Assigned));
-    assert!(views[0].rows.get(hero).is_some_and(|row| row.cells[0].is_some()), "gotham's own truth is in the same view");
+    assert!(
+        views[0].rows.get(hero).is_some_and(|row| row.cells[0].is_some()),
+        "gotham's own truth is in the same view"
+    );
 }
 
 #[test]
@@ -547,7 +736,12 @@ fn what_happened_is_kept_in_a_bounded_ring() {
     }
     let view = view(&mut dispatch, at(1_200));
     assert_eq!(view.events.len(), EVENTS_MAX);
-    assert!(view.events.iter().zip(view.events.iter().skip(1)).all(|(one, next)| next.number == one.number + 1));
+    assert!(
+        view.events
+            .iter()
+            .zip(view.events.iter().skip(1))
+            .all(|(one, next)| next.number == one.number + 1)
+    );
 }
 
 #[test]
@@ -556,18 +750,30 @@ fn a_city_that_is_gone_is_forgotten_and_one_that_answers_is_not() {
     let alive = Forget { city: CITIES[0].parse().unwrap() };
     assert!(matches!(refusal(&ask(&mut dispatch, at(1_100), alive).1), RequestError::Alive { .. }));
     let gone: NodeName = CITIES[2].parse().unwrap();
-    assert!(matches!(ask(&mut dispatch, at(1_100), Forget { city: gone }).1[..], [Ok(Reply::Forgotten(city))] if city == gone));
+    assert!(
+        matches!(ask(&mut dispatch, at(1_100), Forget { city: gone }).1[..], [Ok(Reply::Forgotten(city))] if city == gone)
+    );
     assert!(dispatch.replica().is_forgotten(gone));
 }
 
 fn inject(kind: FaultKind, from: &str, to: Option<&str>, both: bool, heal_after_ms: u64) -> Inject {
-    Inject { kind, from: name(from), to: to.map(name), both, heal_after: Duration::from_millis(heal_after_ms) }
+    Inject {
+        kind,
+        from: name(from),
+        to: to.map(name),
+        both,
+        heal_after: Duration::from_millis(heal_after_ms),
+    }
 }
 
 /// The faults that these frames cause, and where.
 fn injected(sent: &[(NodeName, Frame)]) -> Vec<(NodeName, Fault)> {
     let fault = |(to, frame): &(NodeName, Frame)| {
-        if let Frame::Control(Control::Inject { fault, .. }) = frame { Some((*to, *fault)) } else { None }
+        if let Frame::Control(Control::Inject { fault, .. }) = frame {
+            Some((*to, *fault))
+        } else {
+            None
+        }
     };
     sent.iter().filter_map(fault).collect()
 }
@@ -575,7 +781,8 @@ fn injected(sent: &[(NodeName, Frame)]) -> Vec<(NodeName, Fault)> {
 #[test]
 fn a_fault_that_is_over_before_all_have_said_that_it_is_in_force_was_caused_all_the_same() {
     let mut dispatch = dispatch(&CITIES);
-    let (sent, answers) = ask(&mut dispatch, at(2_000), inject(FaultKind::Cut, "gotham", Some("capitol"), true, 500));
+    let (sent, answers) =
+        ask(&mut dispatch, at(2_000), inject(FaultKind::Cut, "gotham", Some("capitol"), true, 500));
     let [(_, fault), ..] = injected(&sent)[..] else { panic!("{sent:?}") };
     assert!(answers.is_empty(), "capitol has not said anything");
     // It heals by itself, and capitol still has not said anything.
@@ -583,13 +790,24 @@ fn a_fault_that_is_over_before_all_have_said_that_it_is_in_force_was_caused_all_
     dispatch.tick(at(3_700));
     let answers = outputs(&mut dispatch).1;
     let [Ok(Reply::Injected(view))] = &answers[..] else { panic!("{answers:?}") };
-    assert_eq!((view.fault, view.heal_after, view.remaining), (fault, Duration::from_millis(500), Duration::ZERO));
+    assert_eq!(
+        (view.fault, view.heal_after, view.remaining),
+        (fault, Duration::from_millis(500), Duration::ZERO)
+    );
 }
 
 #[test]
 fn a_lost_link_answers_whoever_waits_for_a_fault_to_be_in_force_there() {
     let mut dispatch = dispatch(&CITIES);
-    assert!(ask(&mut dispatch, at(2_000), inject(FaultKind::Cut, "gotham", Some("capitol"), false, 9_000)).1.is_empty());
+    assert!(
+        ask(
+            &mut dispatch,
+            at(2_000),
+            inject(FaultKind::Cut, "gotham", Some("capitol"), false, 9_000)
+        )
+        .1
+        .is_empty()
+    );
     dispatch.handle(at(2_100), Input::LinkDown { peer: name("gotham"), cause: LinkDown::Lost });
     assert!(matches!(outputs(&mut dispatch).1[..], [Ok(Reply::Injected(_))]));
 }
@@ -598,7 +816,11 @@ fn a_lost_link_answers_whoever_waits_for_a_fault_to_be_in_force_there() {
 fn two_lives_with_the_same_seed_never_name_two_faults_the_same() {
     let fault = |life| {
         let mut dispatch = in_life(life, &CITIES, None, None);
-        injected(&ask(&mut dispatch, at(2_000), inject(FaultKind::Cut, "gotham", None, true, 9_000)).0)[0].1.id
+        injected(
+            &ask(&mut dispatch, at(2_000), inject(FaultKind::Cut, "gotham", None, true, 9_000)).0,
+        )[0]
+        .1
+        .id
     };
     assert_ne!(fault(1), fault(2));
 }
@@ -610,12 +832,16 @@ fn a_city_is_sent_no_copy_while_either_direction_between_it_and_dispatch_is_cut(
         let hero = create(&mut dispatch, at(1_100));
         ask(&mut dispatch, at(2_000), inject(FaultKind::Cut, from, Some(cut_to), false, 9_000));
         let (sent, _) = ask(&mut dispatch, at(2_100), Assign { hero, to: to("gotham") });
-        let copies: Vec<bool> =
-            sent.iter()
-                .filter_map(|(_, frame)| {
-                    if let Frame::Command { command: Command::Assign { copy, .. }, .. } = frame { Some(copy.is_some()) } else { None }
-                })
-                .collect();
+        let copies: Vec<bool> = sent
+            .iter()
+            .filter_map(|(_, frame)| {
+                if let Frame::Command { command: Command::Assign { copy, .. }, .. } = frame {
+                    Some(copy.is_some())
+                } else {
+                    None
+                }
+            })
+            .collect();
         assert_eq!(copies, [false], "from {from} to {cut_to}");
     }
 }
@@ -623,7 +849,8 @@ fn a_city_is_sent_no_copy_while_either_direction_between_it_and_dispatch_is_cut(
 #[test]
 fn a_city_is_woken_by_the_name_of_its_freeze_though_it_has_not_said_that_it_is_frozen() {
     let mut dispatch = dispatch(&CITIES);
-    let (sent, _) = ask(&mut dispatch, at(2_000), inject(FaultKind::Freeze, "gotham", None, false, 9_000));
+    let (sent, _) =
+        ask(&mut dispatch, at(2_000), inject(FaultKind::Freeze, "gotham", None, false, 9_000));
     let [(_, freeze)] = injected(&sent)[..] else { panic!("{sent:?}") };
     let thawed = |dispatch: &mut Dispatch| {
         let outputs = std::iter::from_fn(|| dispatch.poll());
@@ -631,10 +858,22 @@ fn a_city_is_woken_by_the_name_of_its_freeze_though_it_has_not_said_that_it_is_f
             .filter(|output| matches!(output, Output::Event(Event::Thaw(node, id)) if (*node, *id) == (name("gotham"), freeze.id)))
             .count()
     };
-    dispatch.handle(at(2_010), Input::Command(Request { ticket: 2, key: None, action: Heal { fault: None }.into(), trace: None }));
+    dispatch.handle(
+        at(2_010),
+        Input::Command(Request {
+            ticket: 2,
+            key: None,
+            action: Heal { fault: None }.into(),
+            trace: None,
+        }),
+    );
     assert_eq!(thawed(&mut dispatch), 1);
     // What it said before it froze comes late.
-    let faults = vec![InForce { fault: freeze, remaining: Duration::from_secs(9), frames: Frames::default() }];
+    let faults = vec![InForce {
+        fault: freeze,
+        remaining: Duration::from_secs(9),
+        frames: Frames::default(),
+    }];
     let report = Frame::Report(Report { faults, wall: at(2_050).wall });
     dispatch.handle(at(2_050), Input::Frame { from: name("gotham"), frame: report });
     assert_eq!(thawed(&mut dispatch), 1);
@@ -652,8 +891,12 @@ fn a_pull_that_two_answers_tell_of_happened_once() {
     };
     // A question that was overdue was asked again, and in the end both were answered.
     let mut tell = |now, pulls: Vec<Pulled>| {
-        let observation = Observation { pulls_until: pulls.len() as u64, pulls, ..observation(0, vec![]) };
-        dispatch.handle(now, Input::Frame { from: name("gotham"), frame: Frame::Observation(observation) });
+        let observation =
+            Observation { pulls_until: pulls.len() as u64, pulls, ..observation(0, vec![]) };
+        dispatch.handle(
+            now,
+            Input::Frame { from: name("gotham"), frame: Frame::Observation(observation) },
+        );
         dispatch.view(now).history.seconds().map(|second| second.pulls.len()).sum::<usize>()
     };
     assert_eq!(tell(at(2_000), vec![pull(100)]), 1);

@@ -28,7 +28,8 @@ impl WritePulls {
 
     /// Takes the cities from which a pull is due.
     pub(super) fn take_due(&mut self, now: Now) -> Vec<NodeName> {
-        let due: Vec<NodeName> = self.due.extract_if(.., |_, at| *at <= now.mono).map(|(city, _)| city).collect();
+        let due: Vec<NodeName> =
+            self.due.extract_if(.., |_, at| *at <= now.mono).map(|(city, _)| city).collect();
         self.last.extend(due.iter().map(|city| (*city, now.mono)));
         due
     }
@@ -52,7 +53,10 @@ mod tests {
         assert_eq!(pulls.take_due(now(100)), [gotham]);
         for millis in [101, 120, 149] {
             pulls.schedule(now(millis), gotham);
-            assert_eq!((pulls.take_due(now(millis)), pulls.deadline()), (vec![], Some(Duration::from_millis(150))));
+            assert_eq!(
+                (pulls.take_due(now(millis)), pulls.deadline()),
+                (vec![], Some(Duration::from_millis(150)))
+            );
         }
         assert_eq!((pulls.take_due(now(150)), pulls.deadline()), (vec![gotham], None));
     }

@@ -15,7 +15,9 @@ pub(super) type State = u64;
 
 /// These sets as a state; no more than eight.
 pub(super) fn state(sets: impl IntoIterator<Item = u8>) -> State {
-    sets.into_iter().zip(0..8).fold(0, |state, (set, place)| state | State::from(set) << (8 * place))
+    sets.into_iter()
+        .zip(0..8)
+        .fold(0, |state, (set, place)| state | State::from(set) << (8 * place))
 }
 
 /// One set of a state.
@@ -52,7 +54,11 @@ struct Move {
 
 impl Chain {
     /// All that can come of these states. `None` if that is more than `states_max`.
-    pub(super) fn explore(starts: impl IntoIterator<Item = State>, actors: &[Actor], states_max: usize) -> Option<Self> {
+    pub(super) fn explore(
+        starts: impl IntoIterator<Item = State>,
+        actors: &[Actor],
+        states_max: usize,
+    ) -> Option<Self> {
         let mut states = Vec::new();
         let mut numbers = BTreeMap::new();
         let mut number = |states: &mut Vec<State>, state: State| -> u32 {
@@ -70,7 +76,12 @@ impl Chain {
             for (actor, moves) in actors.iter().zip(&mut moves) {
                 let share = 1.0 / actor.choices as f64;
                 let first = moves.len();
-                for next in actor.exchanges.iter().map(|exchange| after(state, *exchange)).filter(|next| *next != state) {
+                for next in actor
+                    .exchanges
+                    .iter()
+                    .map(|exchange| after(state, *exchange))
+                    .filter(|next| *next != state)
+                {
                     let to = number(&mut states, next);
                     match moves[first..].iter_mut().find(|other| other.to == to) {
                         Some(other) => other.probability += share,
@@ -90,10 +101,15 @@ impl Chain {
             place[*before as usize] = now;
         }
         for moves in &mut moves {
-            moves.iter_mut().for_each(|Move { from, to, .. }| (*from, *to) = (place[*from as usize], place[*to as usize]));
+            moves.iter_mut().for_each(|Move { from, to, .. }| {
+                (*from, *to) = (place[*from as usize], place[*to as usize])
+            });
             moves.sort_by_key(|step| step.from);
         }
-        Some(Self { states: by_holders.into_iter().map(|number| states[number as usize]).collect(), moves })
+        Some(Self {
+            states: by_holders.into_iter().map(|number| states[number as usize]).collect(),
+            moves,
+        })
     }
 
     /// The number of a state that can come about.
@@ -108,7 +124,9 @@ impl Chain {
         // Holders only become more: what has been left behind need not be looked at again.
         let reached = before.iter().position(|share| *share > NEGLIGIBLE).unwrap_or(before.len());
         let moves = &self.moves[actor];
-        for Move { from, to, probability } in &moves[moves.partition_point(|step| (step.from as usize) < reached)..] {
+        for Move { from, to, probability } in
+            &moves[moves.partition_point(|step| (step.from as usize) < reached)..]
+        {
             let moved = before[*from as usize] * probability;
             after[*from as usize] -= moved;
             after[*to as usize] += moved;

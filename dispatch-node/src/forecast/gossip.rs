@@ -61,28 +61,57 @@ pub struct Intervals {
 impl Gossip {
     /// The gossip of so many cities, numbered from 0, and dispatch, which is the last node.
     #[must_use]
-    pub fn of_cities(cities: usize, intervals: Intervals, pace: Pace, way: impl Fn(usize, usize) -> Way) -> Self {
+    pub fn of_cities(
+        cities: usize,
+        intervals: Intervals,
+        pace: Pace,
+        way: impl Fn(usize, usize) -> Way,
+    ) -> Self {
         let dispatch = cities;
         let is_linked = |a: usize, b: usize| a != b && way(a, b) != Way::Unlinked;
         let passes = |a: usize, b: usize| way(a, b) == Way::Open;
         let mutual = |puller: usize, sources: Vec<usize>| {
             let open = sources.iter().filter(|source| passes(puller, **source));
-            (sources.len(), open.map(|source| Exchange { source: *source, puller, mutual: true }).collect())
+            (
+                sources.len(),
+                open.map(|source| Exchange { source: *source, puller, mutual: true }).collect(),
+            )
         };
-        let pulls = (0..cities).map(|city| (intervals.city, mutual(city, (0..=dispatch).filter(|peer| is_linked(city, *peer)).collect())));
+        let pulls = (0..cities).map(|city| {
+            (
+                intervals.city,
+                mutual(city, (0..=dispatch).filter(|peer| is_linked(city, *peer)).collect()),
+            )
+        });
 
         let linked: Vec<usize> = (0..cities).filter(|city| is_linked(dispatch, *city)).collect();
-        let pairs = || linked.iter().flat_map(|source| linked.iter().map(move |puller| (*source, *puller))).filter(|(a, b)| a != b);
-        let is_carried =
-            |(source, puller): &(usize, usize)| passes(dispatch, *source) && passes(dispatch, *puller) && way(*source, *puller) != Way::Cut;
-        let carried = pairs().filter(is_carried).map(|(source, puller)| Exchange { source, puller, mutual: false }).collect();
+        let pairs = || {
+            linked
+                .iter()
+                .flat_map(|source| linked.iter().map(move |puller| (*source, *puller)))
+                .filter(|(a, b)| a != b)
+        };
+        let is_carried = |(source, puller): &(usize, usize)| {
+            passes(dispatch, *source)
+                && passes(dispatch, *puller)
+                && way(*source, *puller) != Way::Cut
+        };
+        let carried = pairs()
+            .filter(is_carried)
+            .map(|(source, puller)| Exchange { source, puller, mutual: false })
+            .collect();
         let carries = (intervals.carried, (pairs().count(), carried));
         let polls = (intervals.poll, mutual(dispatch, linked.clone()));
 
-        let actor = |(interval, (choices, exchanges)): (Option<Duration>, (usize, Vec<Exchange>))| {
-            let interval = interval.filter(|_| pace != Pace::PAUSED)? * 100 / u32::from(pace.percent);
-            Some(Actor { interval, choices, exchanges })
-        };
-        Self { nodes: cities + 1, actors: pulls.chain([carries, polls]).filter_map(actor).collect() }
+        let actor =
+            |(interval, (choices, exchanges)): (Option<Duration>, (usize, Vec<Exchange>))| {
+                let interval =
+                    interval.filter(|_| pace != Pace::PAUSED)? * 100 / u32::from(pace.percent);
+                Some(Actor { interval, choices, exchanges })
+            };
+        Self {
+            nodes: cities + 1,
+            actors: pulls.chain([carries, polls]).filter_map(actor).collect(),
+        }
     }
 }

@@ -61,7 +61,10 @@ impl Rounds {
         (count < ROUNDS_MAX as f64).then(|| Self {
             round,
             count: count as usize + 1,
-            every: actors.iter().map(|actor| actor.interval.div_duration_f64(round).round() as usize).collect(),
+            every: actors
+                .iter()
+                .map(|actor| actor.interval.div_duration_f64(round).round() as usize)
+                .collect(),
         })
     }
 
@@ -90,7 +93,11 @@ impl Rounds {
                 let golden = 0.618_033_988_749_895;
                 let first = self.every.iter().zip(0..).map(|(every, actor)| {
                     let place = (place + golden * f64::from(actor)).fract();
-                    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "rounded down, from 0 to below `every`")]
+                    #[expect(
+                        clippy::cast_possible_truncation,
+                        clippy::cast_sign_loss,
+                        reason = "rounded down, from 0 to below `every`"
+                    )]
                     let first = (place * *every as f64) as usize;
                     first
                 });
@@ -110,10 +117,16 @@ impl Rounds {
         read: impl Fn(&[f64], &mut [f64]),
     ) -> Table {
         let turns = self.every.len();
-        let mut table = Table { round: self.round, width, numbers: vec![0.0; self.count * (turns + 1) * width], turns };
+        let mut table = Table {
+            round: self.round,
+            width,
+            numbers: vec![0.0; self.count * (turns + 1) * width],
+            turns,
+        };
         let runs = self.runs(start.len());
         let longest = self.every.iter().copied().max().unwrap_or(1);
-        let (mut vector, mut next, mut before, mut reading) = (Vec::new(), Vec::new(), Vec::new(), vec![0.0; width]);
+        let (mut vector, mut next, mut before, mut reading) =
+            (Vec::new(), Vec::new(), Vec::new(), vec![0.0; width]);
         // Of each round: what has settled by its beginning and adds the same to whatever comes.
         let mut settled = vec![0.0; self.count * width];
         for Run { order, first } in &runs {
@@ -134,7 +147,9 @@ impl Rounds {
                 }
                 for actor in order.iter().map(Some).chain([None]) {
                     add(slots.next().expect("a slot for each turn"), &reading);
-                    if let Some(actor) = actor.filter(|actor| round % self.every[**actor] == first[**actor]) {
+                    if let Some(actor) =
+                        actor.filter(|actor| round % self.every[**actor] == first[**actor])
+                    {
                         turn(*actor, &vector, &mut next);
                         std::mem::swap(&mut vector, &mut next);
                         read(&vector, &mut reading);
@@ -143,7 +158,9 @@ impl Rounds {
             }
         }
         let mut sum = vec![0.0; width];
-        for (slots, settled) in table.numbers.chunks_exact_mut((turns + 1) * width).zip(settled.chunks_exact(width)) {
+        for (slots, settled) in
+            table.numbers.chunks_exact_mut((turns + 1) * width).zip(settled.chunks_exact(width))
+        {
             add(&mut sum, settled);
             slots.chunks_exact_mut(width).for_each(|slot| add(slot, &sum));
         }
@@ -161,7 +178,11 @@ impl Table {
     pub(super) fn after(&self, time: Duration) -> Vec<f64> {
         let rounds = time.div_duration_f64(self.round);
         let (round, part) = (rounds.floor(), rounds.fract());
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a round up to the horizon")]
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "a round up to the horizon"
+        )]
         let slots = self.numbers.chunks_exact(self.width).skip(round as usize * (self.turns + 1));
         let mut numbers = vec![0.0; self.width];
         for (slot, share) in slots.zip(binomial(self.turns, part)) {
@@ -186,13 +207,15 @@ fn binomial(count: usize, probability: f64) -> Vec<f64> {
 /// All orders.
 fn permutations(count: usize) -> Vec<Vec<usize>> {
     (0..count).fold(vec![Vec::new()], |orders, last| {
-        let insert = |order: &Vec<usize>, place| [&order[..place], &[last], &order[place..]].concat();
+        let insert =
+            |order: &Vec<usize>, place| [&order[..place], &[last], &order[place..]].concat();
         orders.iter().flat_map(|order| (0..=last).map(move |place| insert(order, place))).collect()
     })
 }
 
 /// The turns of a circle, either way around.
 pub(super) fn balanced(count: usize) -> Vec<Vec<usize>> {
-    let turned = (0..count).map(|by| (0..count).map(|place| (place + by) % count).collect::<Vec<usize>>());
+    let turned =
+        (0..count).map(|by| (0..count).map(|place| (place + by) % count).collect::<Vec<usize>>());
     turned.flat_map(|order| [order.iter().rev().copied().collect(), order]).collect()
 }

@@ -5,7 +5,8 @@ use ::gossip::fault::Pace;
 const SECOND: Duration = Duration::from_secs(1);
 const STEP: Duration = Duration::from_millis(250);
 const HORIZON: Duration = Duration::from_secs(12);
-const INTERVALS: Intervals = Intervals { city: Some(SECOND), carried: Some(SECOND), poll: Some(Duration::from_secs(2)) };
+const INTERVALS: Intervals =
+    Intervals { city: Some(SECOND), carried: Some(SECOND), poll: Some(Duration::from_secs(2)) };
 
 fn open(_: usize, _: usize) -> Way {
     Way::Open
@@ -17,7 +18,9 @@ fn cluster(cities: usize) -> Gossip {
 
 /// Those ways are cut for which this says so, in either direction.
 fn cluster_with_cut(cities: usize, is_cut: impl Fn(usize, usize) -> bool) -> Gossip {
-    Gossip::of_cities(cities, INTERVALS, Pace::FREE, |a, b| if is_cut(a, b) || is_cut(b, a) { Way::Cut } else { Way::Open })
+    Gossip::of_cities(cities, INTERVALS, Pace::FREE, |a, b| {
+        if is_cut(a, b) || is_cut(b, a) { Way::Cut } else { Way::Open }
+    })
 }
 
 fn heroes(holders: u8, heroes: usize) -> News {
@@ -41,7 +44,11 @@ fn close(a: f64, b: f64, tolerance: f64) {
 
 fn two_nodes(actors: impl IntoIterator<Item = (Duration, usize)>) -> Gossip {
     let exchange = Exchange { source: 0, puller: 1, mutual: false };
-    let actors = actors.into_iter().map(|(interval, choices)| Actor { interval, choices, exchanges: vec![exchange] });
+    let actors = actors.into_iter().map(|(interval, choices)| Actor {
+        interval,
+        choices,
+        exchanges: vec![exchange],
+    });
     Gossip { nodes: 2, actors: actors.collect() }
 }
 
@@ -73,7 +80,11 @@ fn an_actor_that_draws_in_vain_every_other_time_takes_a_geometric_number_of_inte
 fn a_slower_timer_comes_within_its_own_interval_at_any_moment() {
     // Of three seconds; the other one, of one second, can bring nothing to anybody who does not hold it already.
     let mut gossip = two_nodes([(SECOND * 3, 1)]);
-    gossip.actors.push(Actor { interval: SECOND, choices: 1, exchanges: vec![Exchange { source: 1, puller: 0, mutual: false }] });
+    gossip.actors.push(Actor {
+        interval: SECOND,
+        choices: 1,
+        exchanges: vec![Exchange { source: 1, puller: 0, mutual: false }],
+    });
     let forecast = of(&gossip, &[heroes(1, 1)]);
     for seconds in 0..=3_u32 {
         close(at(&forecast, SECOND * seconds).mean, 1.0 - f64::from(seconds) / 3.0, 1e-9);
@@ -97,7 +108,8 @@ fn four_nodes_agree_as_timers_with_random_phases_make_them() {
     for (number, mean) in [(1, 0.770), (3, 0.428), (5, 0.180), (7, 0.056), (9, 0.012)] {
         close(at(&cut_off, quarter(number)).mean, 2.0 * mean, 2.0 * 0.003);
     }
-    let everybody_apart = of(&cluster(3), &[heroes(0b0001, 10), heroes(0b0010, 10), heroes(0b0100, 10)]);
+    let everybody_apart =
+        of(&cluster(3), &[heroes(0b0001, 10), heroes(0b0010, 10), heroes(0b0100, 10)]);
     for (number, mean) in [(1, 0.987), (3, 0.763), (5, 0.359), (7, 0.112), (9, 0.024)] {
         close(at(&everybody_apart, quarter(number)).mean, 30.0 * mean, 30.0 * 0.01);
     }
@@ -110,20 +122,30 @@ fn four_nodes_agree_as_timers_with_random_phases_make_them() {
 #[test]
 fn cities_that_are_alike_agree_alike() {
     let mean = |holders: u8| of(&cluster(3), &[heroes(holders, 7)]).points;
-    for (one, other) in [(0b0001, 0b0010), (0b0001, 0b0100), (0b0011, 0b0110), (0b1001, 0b1100), (0b1011, 0b1101)] {
+    for (one, other) in
+        [(0b0001, 0b0010), (0b0001, 0b0100), (0b0011, 0b0110), (0b1001, 0b1100), (0b1011, 0b1101)]
+    {
         for (one, other) in mean(one).iter().zip(mean(other)) {
             close(one.mean, other.mean, 1e-9);
             assert_eq!((one.low, one.high), (other.low, other.high));
         }
     }
-    assert!(mean(0b1000)[5].mean > mean(0b0001)[5].mean, "but news of dispatch, which asks half as often, takes longer");
+    assert!(
+        mean(0b1000)[5].mean > mean(0b0001)[5].mean,
+        "but news of dispatch, which asks half as often, takes longer"
+    );
 }
 
 #[test]
 fn heroes_move_together_and_the_band_knows_it() {
     // Whatever brings the first hero brings the second.
     let together = of(&cluster(3), &[heroes(0b0001, 5), heroes(0b0001, 5)]);
-    assert!(together.points.iter().all(|point| [0, 10].contains(&point.low) && [0, 10].contains(&point.high)));
+    assert!(
+        together
+            .points
+            .iter()
+            .all(|point| [0, 10].contains(&point.low) && [0, 10].contains(&point.high))
+    );
     // All three cities' news is everywhere later than each one's is. Four hundred thousand random runs: 0.633 and 0.360 apart after 1.25 s.
     let one = of(&cluster(3), &[heroes(1, 1)]).agreed_within.unwrap();
     let three = of(&cluster(3), &[heroes(1, 1), heroes(2, 1), heroes(4, 1)]).agreed_within.unwrap();
@@ -132,8 +154,11 @@ fn heroes_move_together_and_the_band_knows_it() {
 
 #[test]
 fn the_curve_falls_from_what_differs_to_nothing_within_its_band() {
-    for news in [vec![heroes(1, 40)], vec![heroes(1, 3), heroes(0b1110, 20)], vec![heroes(1, 1), heroes(2, 2), heroes(4, 4), heroes(8, 8)]]
-    {
+    for news in [
+        vec![heroes(1, 40)],
+        vec![heroes(1, 3), heroes(0b1110, 20)],
+        vec![heroes(1, 1), heroes(2, 2), heroes(4, 4), heroes(8, 8)],
+    ] {
         let all: usize = news.iter().map(|class| class.heroes).sum();
         let forecast = of(&cluster(3), &news);
         let (start, end) = (forecast.points[0], *forecast.points.last().unwrap());
@@ -142,7 +167,12 @@ fn the_curve_falls_from_what_differs_to_nothing_within_its_band() {
         close(end.mean, 0.0, 1e-6);
         assert_eq!((end.after, end.low, end.high), (HORIZON, 0, 0));
         for pair in forecast.points.windows(2) {
-            assert!(pair[1].mean <= pair[0].mean + ROUNDING && pair[1].low <= pair[0].low && pair[1].high <= pair[0].high, "{pair:?}");
+            assert!(
+                pair[1].mean <= pair[0].mean + ROUNDING
+                    && pair[1].low <= pair[0].low
+                    && pair[1].high <= pair[0].high,
+                "{pair:?}"
+            );
             assert!(pair[1].low <= pair[1].high && pair[1].after == pair[0].after + STEP);
         }
         let (earliest, latest) = forecast.agreed_within.unwrap();
@@ -174,15 +204,28 @@ fn what_a_third_node_can_carry_arrives_over_a_cut() {
 fn dispatch_carries_over_no_cut() {
     let carried = |is_cut: fn(usize, usize) -> bool| {
         let intervals = Intervals { city: None, poll: None, ..INTERVALS };
-        let way = |a: usize, b: usize| if is_cut(a, b) || is_cut(b, a) { Way::Cut } else { Way::Open };
+        let way =
+            |a: usize, b: usize| if is_cut(a, b) || is_cut(b, a) { Way::Cut } else { Way::Open };
         let gossip = Gossip::of_cities(3, intervals, Pace::FREE, way);
         let [carries] = &gossip.actors[..] else { panic!("{gossip:?}") };
         assert_eq!(carries.choices, 6, "what is cut is drawn all the same");
-        carries.exchanges.iter().map(|exchange| (exchange.source, exchange.puller)).collect::<Vec<_>>()
+        carries
+            .exchanges
+            .iter()
+            .map(|exchange| (exchange.source, exchange.puller))
+            .collect::<Vec<_>>()
     };
     assert_eq!(carried(|_, _| false), [(0, 1), (0, 2), (1, 0), (1, 2), (2, 0), (2, 1)]);
-    assert_eq!(carried(|a, b| (a, b) == (0, 1)), [(0, 2), (1, 2), (2, 0), (2, 1)], "a cut between two cities");
-    assert_eq!(carried(|a, b| (a, b) == (0, 3)), [(1, 2), (2, 1)], "a cut between dispatch and a city");
+    assert_eq!(
+        carried(|a, b| (a, b) == (0, 1)),
+        [(0, 2), (1, 2), (2, 0), (2, 1)],
+        "a cut between two cities"
+    );
+    assert_eq!(
+        carried(|a, b| (a, b) == (0, 3)),
+        [(1, 2), (2, 1)],
+        "a cut between dispatch and a city"
+    );
 }
 
 #[test]
@@ -191,7 +234,8 @@ fn over_a_lost_link_nothing_is_begun_but_dispatch_carries_past_it() {
         if [(0, 1), (1, 0)].contains(&(a, b)) { Way::Unlinked } else { Way::Open }
     };
     let gossip = Gossip::of_cities(3, INTERVALS, Pace::FREE, way);
-    let drawn: Vec<(usize, usize)> = gossip.actors.iter().map(|actor| (actor.choices, actor.exchanges.len())).collect();
+    let drawn: Vec<(usize, usize)> =
+        gossip.actors.iter().map(|actor| (actor.choices, actor.exchanges.len())).collect();
     assert_eq!(drawn, [(2, 2), (2, 2), (3, 3), (6, 6), (3, 3)]);
 }
 
@@ -199,7 +243,10 @@ fn over_a_lost_link_nothing_is_begun_but_dispatch_carries_past_it() {
 fn while_gossip_is_paused_nothing_comes_nearer() {
     let paused = of(&Gossip::of_cities(3, INTERVALS, Pace::PAUSED, open), &[heroes(0b0001, 5)]);
     assert_eq!((paused.agreed_within, paused.out_of_reach), (None, 5));
-    assert!(paused.points.iter().all(|point| (point.low, point.high) == (5, 5)) && paused.points.len() == 49);
+    assert!(
+        paused.points.iter().all(|point| (point.low, point.high) == (5, 5))
+            && paused.points.len() == 49
+    );
 }
 
 #[test]
@@ -220,7 +267,12 @@ fn what_agrees_already_agrees_at_once() {
     for news in [vec![], vec![heroes(0b1111, 9)], vec![heroes(0b0001, 0)]] {
         let forecast = of(&cluster(3), &news);
         assert_eq!(forecast.agreed_within, Some((Duration::ZERO, Duration::ZERO)));
-        assert!(forecast.points.iter().all(|point| (point.low, point.high) == (0, 0) && point.mean == 0.0));
+        assert!(
+            forecast
+                .points
+                .iter()
+                .all(|point| (point.low, point.high) == (0, 0) && point.mean == 0.0)
+        );
     }
 }
 
@@ -228,13 +280,22 @@ fn what_agrees_already_agrees_at_once() {
 fn probabilities_sum_to_one_all_along() {
     let gossip = cluster_with_cut(3, |a, b| (a, b) == (0, 1));
     let rounds = Rounds::until(HORIZON, &gossip.actors).unwrap();
-    let together = Together::of(&[heroes(0b0001, 1), heroes(0b0010, 2), heroes(0b1100, 4)], &gossip.actors, &rounds, 0b1111).unwrap();
+    let together = Together::of(
+        &[heroes(0b0001, 1), heroes(0b0010, 2), heroes(0b1100, 4)],
+        &gossip.actors,
+        &rounds,
+        0b1111,
+    )
+    .unwrap();
     // Not the last one alone: cities 0 and 1 hear of each other only through those who hold it.
     assert_eq!(together.differences, [0, 1, 2, 3, 5, 6, 7]);
     for number in 0..=120 {
         let probabilities = together.probabilities.after(HORIZON * number / 120);
         close(probabilities.iter().sum(), 1.0, 1e-9);
-        assert!(probabilities.iter().all(|share| (-ROUNDING..=1.0 + ROUNDING).contains(share)), "{probabilities:?}");
+        assert!(
+            probabilities.iter().all(|share| (-ROUNDING..=1.0 + ROUNDING).contains(share)),
+            "{probabilities:?}"
+        );
     }
 }
 
@@ -244,27 +305,34 @@ fn the_mean_is_the_same_whether_classes_are_taken_together_or_apart() {
     let gossip = cluster_with_cut(3, |a, b| (a, b) == (1, 3));
     let news = [heroes(0b0001, 1), heroes(0b0110, 2), heroes(0b1100, 4), heroes(0b1000, 8)];
     let rounds = Rounds::until(HORIZON, &gossip.actors).unwrap();
-    let together = Together::of(&news, &gossip.actors, &rounds, 0b1111).unwrap().forecast(HORIZON, STEP);
+    let together =
+        Together::of(&news, &gossip.actors, &rounds, 0b1111).unwrap().forecast(HORIZON, STEP);
     let apart = Apart::of(&news, &gossip.actors, &rounds, 0b1111).forecast(HORIZON, STEP);
     for (together, apart) in together.points.iter().zip(&apart.points) {
         // Not all orders are looked at in the one, all of them in the other.
         close(together.mean, apart.mean, 15.0 * 0.01);
     }
-    let ((first, last), (earliest, latest)) = (together.agreed_within.unwrap(), apart.agreed_within.unwrap());
-    assert!(earliest <= first && last <= latest, "bounds: {earliest:?} {first:?} {last:?} {latest:?}");
+    let ((first, last), (earliest, latest)) =
+        (together.agreed_within.unwrap(), apart.agreed_within.unwrap());
+    assert!(
+        earliest <= first && last <= latest,
+        "bounds: {earliest:?} {first:?} {last:?} {latest:?}"
+    );
 }
 
 #[test]
 fn in_the_balanced_orders_each_has_each_place_and_goes_before_each_other_as_often_as_after() {
     for count in 2..=9 {
         let orders = rounds::balanced(count);
-        let place = |order: &[usize], actor| order.iter().position(|other| *other == actor).unwrap();
+        let place =
+            |order: &[usize], actor| order.iter().position(|other| *other == actor).unwrap();
         for actor in 0..count {
             let mut places: Vec<usize> = orders.iter().map(|order| place(order, actor)).collect();
             places.sort_unstable();
             assert_eq!(places, (0..2 * count).map(|number| number / 2).collect::<Vec<_>>());
             for other in (0..count).filter(|other| *other != actor) {
-                let before = orders.iter().filter(|order| place(order, actor) < place(order, other)).count();
+                let before =
+                    orders.iter().filter(|order| place(order, actor) < place(order, other)).count();
                 assert_eq!(2 * before, orders.len());
             }
         }
@@ -286,7 +354,10 @@ fn more_classes_than_fit_are_followed_by_what_each_node_holds() {
     let sum: f64 = news.iter().map(|class| at(&of(&cluster(3), &[*class]), SECOND).mean).sum();
     close(at(&all, SECOND).mean, sum, 14.0 * 0.01);
     let rounds = Rounds::until(HORIZON, &cluster(3).actors).unwrap();
-    assert!(Together::of(&news, &cluster(3).actors, &rounds, 0b1111).is_some(), "with four nodes there is always room");
+    assert!(
+        Together::of(&news, &cluster(3).actors, &rounds, 0b1111).is_some(),
+        "with four nodes there is always room"
+    );
 }
 
 #[test]
@@ -313,7 +384,9 @@ fn a_horizon_further_than_anybody_looks_is_refused() {
 #[expect(clippy::disallowed_methods, reason = "it measures how long it takes")]
 fn what_a_forecast_costs() {
     let singles = |count: u8| (0..count).map(|node| heroes(1 << node, 1)).collect::<Vec<_>>();
-    let any = |nodes: u32| (1..=u8::MAX >> (8 - nodes)).map(|holders| heroes(holders, 1)).collect::<Vec<_>>();
+    let any = |nodes: u32| {
+        (1..=u8::MAX >> (8 - nodes)).map(|holders| heroes(holders, 1)).collect::<Vec<_>>()
+    };
     let news = [
         (3, vec![heroes(1, 1)]),
         (3, vec![heroes(1, 1), heroes(0b1110, 1)]),
@@ -339,6 +412,12 @@ fn what_a_forecast_costs() {
             })
             .collect();
         times.sort();
-        println!("{} nodes, {} classes: {:?} at least, {:?} in the middle", cities + 1, news.len(), times[0], times[25]);
+        println!(
+            "{} nodes, {} classes: {:?} at least, {:?} in the middle",
+            cities + 1,
+            news.len(),
+            times[0],
+            times[25]
+        );
     }
 }

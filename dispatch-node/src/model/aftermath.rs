@@ -31,7 +31,12 @@ pub(crate) struct Aftermaths(VecDeque<Arc<Aftermath>>);
 
 impl Aftermaths {
     /// Remembers what a bomb put at stake.
-    pub(crate) fn push(&mut self, city: NodeName, event: u64, mut only_there: Vec<(HeroId, HeroName)>) {
+    pub(crate) fn push(
+        &mut self,
+        city: NodeName,
+        event: u64,
+        mut only_there: Vec<(HeroId, HeroName)>,
+    ) {
         let count = only_there.len();
         only_there.truncate(AT_STAKE_MAX);
         self.0.push_back(Arc::new(Aftermath { city, event, only_there, count }));
@@ -70,11 +75,20 @@ mod tests {
         let gotham = "gotham".parse().unwrap();
         let heroes = vec![(HeroId::MIN, HeroName::from("Granite")); 300];
         assert_eq!(destroyed_with(gotham, &heroes[..0]), "gotham has been destroyed");
-        assert_eq!(destroyed_with(gotham, &heroes[..1]), "gotham has been destroyed, and it alone had heard of Granite");
-        assert_eq!(destroyed_with(gotham, &heroes), "gotham has been destroyed, and it alone had heard of 300 heroes");
+        assert_eq!(
+            destroyed_with(gotham, &heroes[..1]),
+            "gotham has been destroyed, and it alone had heard of Granite"
+        );
+        assert_eq!(
+            destroyed_with(gotham, &heroes),
+            "gotham has been destroyed, and it alone had heard of 300 heroes"
+        );
         let mut aftermaths = Aftermaths::default();
         (0..9).for_each(|event| aftermaths.push(gotham, event, heroes.clone()));
         let kept = aftermaths.to_vec();
-        assert_eq!((kept.len(), kept[0].event, kept[0].only_there.len(), kept[0].count), (8, 1, 200, 300));
+        assert_eq!(
+            (kept.len(), kept[0].event, kept[0].only_there.len(), kept[0].count),
+            (8, 1, 200, 300)
+        );
     }
 }

@@ -65,13 +65,20 @@ impl Rounds {
 
     /// Returns the arrival of this change. `is_own`: the city's present incarnation wrote it.
     /// `is_read`: the city has been read to its end before.
-    pub(crate) fn arrival(&self, change: &Change, is_own: bool, is_read: bool, now: Now) -> Arrival {
-        let (way, at) = match self.0.iter().rev().find(|round| round.changes.contains(&change.number)) {
-            // A city writes while it merges, a burial for example: that is its own all the same.
-            Some(round) if !is_own => (Way::Received(round.source), round.at),
-            None if !(is_own && is_read) => (Way::Unknown, now.mono),
-            Some(_) | None => (Way::Written, now.mono),
-        };
+    pub(crate) fn arrival(
+        &self,
+        change: &Change,
+        is_own: bool,
+        is_read: bool,
+        now: Now,
+    ) -> Arrival {
+        let (way, at) =
+            match self.0.iter().rev().find(|round| round.changes.contains(&change.number)) {
+                // A city writes while it merges, a burial for example: that is its own all the same.
+                Some(round) if !is_own => (Way::Received(round.source), round.at),
+                None if !(is_own && is_read) => (Way::Unknown, now.mono),
+                Some(_) | None => (Way::Written, now.mono),
+            };
         Arrival { hero: change.key, entry: Arc::clone(&change.entry), way, at }
     }
 }

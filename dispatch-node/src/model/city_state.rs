@@ -7,7 +7,9 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use gossip::{Fingerprint, Incarnation, LinkDown, NodeName, Now, Pulled, UnixMillis, VersionVector};
+use gossip::{
+    Fingerprint, Incarnation, LinkDown, NodeName, Now, Pulled, UnixMillis, VersionVector,
+};
 use shared::hero::HeroId;
 use shared::{Change, Changes, Entry, Frame, Observation};
 
@@ -158,7 +160,8 @@ impl CityState {
             Some(mut reload) => {
                 removed.iter().for_each(|hero| drop(reload.entries.remove(hero)));
                 for change in changes.iter() {
-                    let held = reload.entries.get(&change.key).or_else(|| self.entries.get(&change.key));
+                    let held =
+                        reload.entries.get(&change.key).or_else(|| self.entries.get(&change.key));
                     reload.arrivals.extend(self.arrival(&change, held, now));
                     reload.entries.insert(change.key, change.entry);
                 }
@@ -259,7 +262,11 @@ mod tests {
     fn change(number: u64, hero: u8, writer: &str) -> Change {
         let origin = Origin { node: writer.parse().unwrap(), incarnation: Incarnation(2) };
         let stamp = Stamp { hlc: Hlc { wall: UnixMillis(number), logical: 0 }, origin };
-        Change { number, key: HeroId::from_bytes([hero; 16]), entry: Arc::new(Entry::written(Value::Tombstone, stamp, None)) }
+        Change {
+            number,
+            key: HeroId::from_bytes([hero; 16]),
+            entry: Arc::new(Entry::written(Value::Tombstone, stamp, None)),
+        }
     }
 
     fn merged(source: &str, changes: RangeInclusive<u64>, ended_ago: u64) -> Pulled {
@@ -290,7 +297,8 @@ mod tests {
     }
 
     fn arrivals(mirror: &mut CityState) -> Vec<(u8, Way, u128)> {
-        let told = |arrival: Arrival| (arrival.hero.as_bytes()[0], arrival.way, arrival.at.as_millis());
+        let told =
+            |arrival: Arrival| (arrival.hero.as_bytes()[0], arrival.way, arrival.at.as_millis());
         std::mem::take(&mut mirror.arrivals).into_iter().map(told).collect()
     }
 
@@ -300,13 +308,29 @@ mod tests {
         let mut gotham = CityState::new("gotham".parse().unwrap());
         gotham.link_up(Incarnation(2), Duration::ZERO);
         // When dispatch sees the city for the first time, it holds what it holds.
-        gotham
-            .observe(observation(0, vec![change(1, 1, "gotham"), change(2, 2, "capitol")], vec![merged("capitol", 2..=2, 700)]), at(1_000));
+        gotham.observe(
+            observation(
+                0,
+                vec![change(1, 1, "gotham"), change(2, 2, "capitol")],
+                vec![merged("capitol", 2..=2, 700)],
+            ),
+            at(1_000),
+        );
         assert_eq!(arrivals(&mut gotham), [(1, Way::Unknown, 1_000), (2, heard("capitol"), 300)]);
-        let news = vec![change(3, 3, "gotham"), change(4, 4, "capitol"), change(5, 5, "capitol"), change(6, 6, "gotham")];
+        let news = vec![
+            change(3, 3, "gotham"),
+            change(4, 4, "capitol"),
+            change(5, 5, "capitol"),
+            change(6, 6, "gotham"),
+        ];
         let pulls = vec![merged("metropolis", 4..=4, 50), merged("capitol", 6..=6, 40)];
         gotham.observe(Observation { pulls_until: 3, ..observation(2, news, pulls) }, at(2_000));
-        let expected = [(3, Way::Written, 2_000), (4, heard("metropolis"), 1_950), (5, Way::Unknown, 2_000), (6, Way::Written, 2_000)];
+        let expected = [
+            (3, Way::Written, 2_000),
+            (4, heard("metropolis"), 1_950),
+            (5, Way::Unknown, 2_000),
+            (6, Way::Written, 2_000),
+        ];
         assert_eq!(arrivals(&mut gotham), expected, "what it writes while it merges is its own");
         assert_eq!(gotham.changed.len(), 6);
         // The same over again, and a start from nothing in the same life, are no news.
@@ -316,29 +340,55 @@ mod tests {
         assert!(gotham.changed.len() > 6, "who is gone has changed too");
         let before = gotham.changed.len();
         gotham.link_up(Incarnation(4), Duration::from_secs(4));
-        assert_eq!((gotham.entries.len(), gotham.changed.len()), (0, before + 1), "what nobody has looked at yet is not forgotten");
+        assert_eq!(
+            (gotham.entries.len(), gotham.changed.len()),
+            (0, before + 1),
+            "what nobody has looked at yet is not forgotten"
+        );
     }
 
     #[test]
-    fn a_start_from_nothing_in_the_same_life_is_shown_when_it_is_whole_and_only_what_is_new_is_news() {
+    fn a_start_from_nothing_in_the_same_life_is_shown_when_it_is_whole_and_only_what_is_new_is_news()
+     {
         let mut gotham = CityState::new("gotham".parse().unwrap());
         gotham.link_up(Incarnation(2), Duration::ZERO);
-        gotham.observe(observation(0, vec![change(1, 1, "gotham"), change(2, 2, "capitol")], Vec::new()), at(1_000));
+        gotham.observe(
+            observation(0, vec![change(1, 1, "gotham"), change(2, 2, "capitol")], Vec::new()),
+            at(1_000),
+        );
         (gotham.arrivals, gotham.changed) = (VecDeque::new(), Vec::new());
-        gotham.observe(Observation { head: 3, ..observation(0, vec![change(1, 1, "gotham")], Vec::new()) }, at(2_000));
+        gotham.observe(
+            Observation { head: 3, ..observation(0, vec![change(1, 1, "gotham")], Vec::new()) },
+            at(2_000),
+        );
         assert_eq!((gotham.entries.len(), gotham.changed.len()), (2, 0), "the rest is under way");
-        gotham.observe(Observation { until: 3, head: 3, ..observation(1, vec![change(3, 3, "gotham")], Vec::new()) }, at(2_100));
+        gotham.observe(
+            Observation {
+                until: 3,
+                head: 3,
+                ..observation(1, vec![change(3, 3, "gotham")], Vec::new())
+            },
+            at(2_100),
+        );
         assert_eq!(arrivals(&mut gotham), [(3, Way::Written, 2_100)]);
-        let numbers = |heroes: &mut dyn Iterator<Item = HeroId>| heroes.map(|hero| hero.as_bytes()[0]).collect::<Vec<_>>();
+        let numbers = |heroes: &mut dyn Iterator<Item = HeroId>| {
+            heroes.map(|hero| hero.as_bytes()[0]).collect::<Vec<_>>()
+        };
         assert_eq!(numbers(&mut gotham.entries.keys().copied()), [1, 3]);
-        assert!(numbers(&mut gotham.changed.iter().copied()).contains(&2), "who is gone has changed too");
+        assert!(
+            numbers(&mut gotham.changed.iter().copied()).contains(&2),
+            "who is gone has changed too"
+        );
     }
 
     #[test]
     fn who_told_a_city_before_dispatch_began_is_not_told_as_if_it_had_been_since() {
         let mut gotham = CityState::new("gotham".parse().unwrap());
         gotham.link_up(Incarnation(2), Duration::ZERO);
-        gotham.observe(observation(0, vec![change(1, 1, "capitol")], vec![merged("capitol", 1..=1, 60_000)]), at(1_000));
+        gotham.observe(
+            observation(0, vec![change(1, 1, "capitol")], vec![merged("capitol", 1..=1, 60_000)]),
+            at(1_000),
+        );
         assert_eq!(arrivals(&mut gotham), [(1, Way::Unknown, 1_000)]);
     }
 }

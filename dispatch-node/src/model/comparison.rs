@@ -74,9 +74,14 @@ impl Comparison {
         }
         let before = std::mem::replace(&mut self.counted, counted);
         // The rows stay; whether they differ, and whether a write has arrived, may change.
-        let turns = |pattern: &Pattern| pattern.state(&before).differs() != pattern.state(&self.counted).differs();
-        let mut turned: Vec<HeroId> =
-            if self.rows.count(turns) == 0 { Vec::new() } else { self.rows.having(turns).map(|row| row.id).collect() };
+        let turns = |pattern: &Pattern| {
+            pattern.state(&before).differs() != pattern.state(&self.counted).differs()
+        };
+        let mut turned: Vec<HeroId> = if self.rows.count(turns) == 0 {
+            Vec::new()
+        } else {
+            self.rows.having(turns).map(|row| row.id).collect()
+        };
         turned.extend(self.lags.heroes());
         turned
     }
@@ -92,7 +97,11 @@ impl Comparison {
         if self.rows.count(is_only_there) == 0 {
             return Vec::new();
         }
-        self.rows.iter().filter(|row| is_only_there(&row.pattern)).map(|row| (row.id, row.name.clone())).collect()
+        self.rows
+            .iter()
+            .filter(|row| is_only_there(&row.pattern))
+            .map(|row| (row.id, row.name.clone()))
+            .collect()
     }
 
     /// Notes a write that was acknowledged: it may get lost.
@@ -107,7 +116,12 @@ impl Comparison {
 
     /// Decides the fate of at most `at_most` heroes' acknowledged writes. Returns whether these were
     /// all. Call it only if every city has been read to its end.
-    pub(crate) fn settle_lost_writes(&mut self, now: Now, at_most: usize, lives: BTreeMap<NodeName, Incarnation>) -> bool {
+    pub(crate) fn settle_lost_writes(
+        &mut self,
+        now: Now,
+        at_most: usize,
+        lives: BTreeMap<NodeName, Incarnation>,
+    ) -> bool {
         let (rows, nodes) = (&self.rows, self.counted.len() + 1);
         let holdings = |id| {
             let held = |row: &Arc<Row>| row.cells.iter().chain([&row.own]).cloned().collect();

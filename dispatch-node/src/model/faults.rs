@@ -35,7 +35,13 @@ pub struct FaultView {
 impl FaultView {
     /// Returns a fault that is over, and that no node has reported.
     pub(crate) fn over(fault: Fault, heal_after: Duration) -> Self {
-        Self { fault, heal_after, remaining: Duration::ZERO, at: Vec::new(), frames: Frames::default() }
+        Self {
+            fault,
+            heal_after,
+            remaining: Duration::ZERO,
+            at: Vec::new(),
+            frames: Frames::default(),
+        }
     }
 }
 
@@ -78,13 +84,23 @@ impl Faults {
 
     /// Ends the faults whose time is over, and returns them.
     pub(crate) fn expire(&mut self, now: Duration) -> Vec<Fault> {
-        let over: Vec<FaultId> = self.known.iter().filter(|known| known.until <= now).map(|known| known.fault.id).collect();
+        let over: Vec<FaultId> = self
+            .known
+            .iter()
+            .filter(|known| known.until <= now)
+            .map(|known| known.fault.id)
+            .collect();
         over.into_iter().filter_map(|id| self.end(id)).collect()
     }
 
     /// Takes in what is in force at `node`. Returns the controls that the node must be sent, and the
     /// faults that have ended with its process.
-    pub(crate) fn on_report(&mut self, now: Duration, node: NodeName, report: &Report) -> (Vec<Control>, Vec<Fault>) {
+    pub(crate) fn on_report(
+        &mut self,
+        now: Duration,
+        node: NodeName,
+        report: &Report,
+    ) -> (Vec<Control>, Vec<Fault>) {
         let mut controls = Vec::new();
         for InForce { fault, remaining, frames } in &report.faults {
             if let Some(known) = self.known.iter_mut().find(|known| known.fault.id == fault.id) {
@@ -95,12 +111,19 @@ impl Faults {
             } else {
                 // It was injected by an earlier incarnation of dispatch.
                 let at = BTreeMap::from([(node, *frames)]);
-                self.known.push(Known { fault: *fault, heal_after: *remaining, until: now + *remaining, at });
+                self.known.push(Known {
+                    fault: *fault,
+                    heal_after: *remaining,
+                    until: now + *remaining,
+                    at,
+                });
             }
         }
         let mut over = Vec::new();
         for known in &mut self.known {
-            if !known.fault.concerns(node) || report.faults.iter().any(|in_force| in_force.fault.id == known.fault.id) {
+            if !known.fault.concerns(node)
+                || report.faults.iter().any(|in_force| in_force.fault.id == known.fault.id)
+            {
                 continue;
             }
             let was_there = known.at.remove(&node).is_some();
@@ -118,8 +141,10 @@ impl Faults {
     /// Notes that the process of `node` has ended, and with it what was in force there. Returns the
     /// freezes that are over for good.
     pub(crate) fn on_end(&mut self, node: NodeName) -> Vec<Fault> {
-        let froze = |known: &Known| known.fault.kind == FaultKind::Freeze && known.at.contains_key(&node);
-        let over: Vec<FaultId> = self.known.iter().filter(|known| froze(known)).map(|known| known.fault.id).collect();
+        let froze =
+            |known: &Known| known.fault.kind == FaultKind::Freeze && known.at.contains_key(&node);
+        let over: Vec<FaultId> =
+            self.known.iter().filter(|known| froze(known)).map(|known| known.fault.id).collect();
         for known in &mut self.known {
             known.at.remove(&node);
         }
@@ -160,7 +185,11 @@ impl Faults {
 
     /// Returns whether a fault keeps this node frozen.
     pub(crate) fn is_frozen(&self, node: NodeName) -> bool {
-        self.known.iter().any(|known| known.fault.kind == FaultKind::Freeze && known.fault.from == node && known.at.contains_key(&node))
+        self.known.iter().any(|known| {
+            known.fault.kind == FaultKind::Freeze
+                && known.fault.from == node
+                && known.at.contains_key(&node)
+        })
     }
 
     /// Returns one fault as it is shown.
@@ -201,7 +230,11 @@ pub fn describe(fault: &Fault) -> String {
             format!("rounds from {from} to {to} take {} ms longer, {ways}", by.as_millis())
         }
         FaultKind::Delay { by, jitter } => {
-            format!("rounds from {from} to {to} take {} ± {} ms longer, {ways}", by.as_millis(), jitter.as_millis())
+            format!(
+                "rounds from {from} to {to} take {} ± {} ms longer, {ways}",
+                by.as_millis(),
+                jitter.as_millis()
+            )
         }
         FaultKind::Loss(chance) => {
             format!("{} % of what {from} sends to {to} is lost, {ways}", chance.percent())
@@ -241,7 +274,8 @@ mod tests {
 
     fn report(faults: &[Fault]) -> Report {
         let frames = Frames { seen: 2, dropped: 1, ..Frames::default() };
-        let faults = faults.iter().map(|fault| InForce { fault: *fault, remaining: s(9), frames }).collect();
+        let faults =
+            faults.iter().map(|fault| InForce { fault: *fault, remaining: s(9), frames }).collect();
         Report { faults, wall: UnixMillis(0) }
     }
 
@@ -251,15 +285,28 @@ mod tests {
         let cut = fault(1, FaultKind::Cut);
         faults.begin(s(0), cut, s(30));
         assert_eq!(faults.on_report(s(0), name("gotham"), &report(&[cut])).0, []);
-        assert_eq!(faults.on_report(s(10), name("capitol"), &report(&[])).0, [Control::Inject { fault: cut, heal_after: s(20) }]);
-        assert_eq!(faults.on_report(s(10), name("metropolis"), &report(&[])).0, [], "it is no concern of that one");
+        assert_eq!(
+            faults.on_report(s(10), name("capitol"), &report(&[])).0,
+            [Control::Inject { fault: cut, heal_after: s(20) }]
+        );
+        assert_eq!(
+            faults.on_report(s(10), name("metropolis"), &report(&[])).0,
+            [],
+            "it is no concern of that one"
+        );
         assert_eq!(faults.view(s(10), cut.id).map(|view| view.at), Some(vec![name("gotham")]));
         faults.on_report(s(10), name("capitol"), &report(&[cut]));
         let view = faults.view(s(10), cut.id).expect("it is in force");
         assert_eq!((view.remaining, view.frames.seen, view.frames.dropped), (s(20), 4, 2));
         // The process of gotham is another one now, and knows of nothing.
-        assert_eq!(faults.on_report(s(20), name("gotham"), &report(&[])).0, [Control::Inject { fault: cut, heal_after: s(10) }]);
-        assert!(faults.is_cut(name("capitol"), name("gotham")) && !faults.is_cut(name("capitol"), name("metropolis")));
+        assert_eq!(
+            faults.on_report(s(20), name("gotham"), &report(&[])).0,
+            [Control::Inject { fault: cut, heal_after: s(10) }]
+        );
+        assert!(
+            faults.is_cut(name("capitol"), name("gotham"))
+                && !faults.is_cut(name("capitol"), name("metropolis"))
+        );
     }
 
     #[test]
@@ -270,9 +317,15 @@ mod tests {
         assert_eq!(faults.end(cut.id), Some(cut));
         assert_eq!(faults.end(cut.id), None);
         assert!(faults.has_ended(cut.id) && !faults.has_ended(FaultId(2)));
-        assert_eq!(faults.on_report(s(1), name("gotham"), &report(&[cut])).0, [Control::Heal(cut.id)]);
+        assert_eq!(
+            faults.on_report(s(1), name("gotham"), &report(&[cut])).0,
+            [Control::Heal(cut.id)]
+        );
         faults.begin(s(0), fault(2, FaultKind::Cut), s(30));
-        assert_eq!((faults.expire(s(29)), faults.expire(s(30))), (vec![], vec![fault(2, FaultKind::Cut)]));
+        assert_eq!(
+            (faults.expire(s(29)), faults.expire(s(30))),
+            (vec![], vec![fault(2, FaultKind::Cut)])
+        );
     }
 
     #[test]
@@ -292,7 +345,11 @@ mod tests {
         let all: Vec<Fault> = (0..most).map(|id| fault(id, FaultKind::Cut)).collect();
         assert_eq!(faults.on_report(s(0), name("gotham"), &report(&all)).0, []);
         let one_more = fault(most, FaultKind::Cut);
-        let (told, _) = faults.on_report(s(0), name("capitol"), &report(&[all.as_slice(), &[one_more]].concat()));
+        let (told, _) = faults.on_report(
+            s(0),
+            name("capitol"),
+            &report(&[all.as_slice(), &[one_more]].concat()),
+        );
         assert_eq!(told, [Control::Heal(one_more.id)]);
         assert_eq!(faults.len(), FAULTS_MAX);
     }
@@ -303,7 +360,10 @@ mod tests {
         let freeze = fault(1, FaultKind::Freeze);
         faults.begin(s(0), freeze, s(30));
         // A report from before it was asked.
-        assert_eq!(faults.on_report(s(0), name("gotham"), &report(&[])).0, [Control::Inject { fault: freeze, heal_after: s(30) }]);
+        assert_eq!(
+            faults.on_report(s(0), name("gotham"), &report(&[])).0,
+            [Control::Inject { fault: freeze, heal_after: s(30) }]
+        );
         faults.on_report(s(0), name("gotham"), &report(&[freeze]));
         assert!(faults.is_frozen(name("gotham")));
         assert_eq!(faults.on_report(s(5), name("gotham"), &report(&[])), (vec![], vec![freeze]));
@@ -330,9 +390,19 @@ mod tests {
         let five = Permille::from_percent(5.0).expect("it is a chance");
         let told = |kind| describe(&fault(1, kind));
         assert_eq!(told(FaultKind::Cut), "Gotham is cut from Capitol, both ways");
-        assert_eq!(told(FaultKind::Loss(five)), "5 % of what Gotham sends to Capitol is lost, both ways");
+        assert_eq!(
+            told(FaultKind::Loss(five)),
+            "5 % of what Gotham sends to Capitol is lost, both ways"
+        );
         assert_eq!(told(FaultKind::Skew(-1_500)), "the clock of Gotham is 1500 ms behind");
-        let to_all = Fault { to: None, both: false, ..fault(1, FaultKind::Delay { by: s(1), jitter: Duration::ZERO }) };
-        assert_eq!(describe(&to_all), "rounds from Gotham to every other node take 1000 ms longer, one way");
+        let to_all = Fault {
+            to: None,
+            both: false,
+            ..fault(1, FaultKind::Delay { by: s(1), jitter: Duration::ZERO })
+        };
+        assert_eq!(
+            describe(&to_all),
+            "rounds from Gotham to every other node take 1000 ms longer, one way"
+        );
     }
 }

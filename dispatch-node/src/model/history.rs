@@ -156,8 +156,11 @@ impl History {
         // There is no second before dispatch started.
         let Some(ended) = now.mono.checked_sub(pulled.ended_ago) else { return };
         let asked = now.mono.saturating_sub(pulled.asked_ago);
-        let pull = Pull { puller, source: pulled.source, asked, ended, outcome: pulled.outcome.clone() };
-        if let Some(second) = self.second(now, ended).filter(|second| second.pulls.len() < PER_SECOND_MAX) {
+        let pull =
+            Pull { puller, source: pulled.source, asked, ended, outcome: pulled.outcome.clone() };
+        if let Some(second) =
+            self.second(now, ended).filter(|second| second.pulls.len() < PER_SECOND_MAX)
+        {
             second.pulls.push(pull);
         }
     }
@@ -207,13 +210,19 @@ impl History {
 
     /// Notes an event of a node.
     pub(crate) fn marked(&mut self, now: Now, node: NodeName, kind: EventKind) {
-        if let Some(second) = self.second(now, now.mono).filter(|second| second.marks.len() < PER_SECOND_MAX) {
+        if let Some(second) =
+            self.second(now, now.mono).filter(|second| second.marks.len() < PER_SECOND_MAX)
+        {
             second.marks.push(Mark { at: now.mono, node, kind });
         }
     }
 
     /// Notes the faults that are in force.
-    pub(crate) fn in_force<'a>(&mut self, now: Now, faults: impl Iterator<Item = &'a Fault> + Clone) {
+    pub(crate) fn in_force<'a>(
+        &mut self,
+        now: Now,
+        faults: impl Iterator<Item = &'a Fault> + Clone,
+    ) {
         for span in self.spans.iter_mut().filter(|span| span.ended.is_none()) {
             if !faults.clone().any(|fault| fault.id == span.fault.id) {
                 span.ended = Some(now.mono);
@@ -244,9 +253,14 @@ impl History {
         let place = self.seconds.partition_point(|second| second.number < number);
         if self.seconds.get(place).is_none_or(|second| second.number != number) {
             // Only the newest second can begin with what is the case now; for one that was skipped, look at the one before.
-            let before = place.checked_sub(1).map_or(0, |place| self.seconds[place].differences_after());
-            let differences_before = if place == self.seconds.len() { self.differences } else { before };
-            self.seconds.insert(place, Arc::new(Second { number, differences_before, ..Second::default() }));
+            let before =
+                place.checked_sub(1).map_or(0, |place| self.seconds[place].differences_after());
+            let differences_before =
+                if place == self.seconds.len() { self.differences } else { before };
+            self.seconds.insert(
+                place,
+                Arc::new(Second { number, differences_before, ..Second::default() }),
+            );
         }
         Some(Arc::make_mut(&mut self.seconds[place]))
     }
@@ -277,23 +291,34 @@ mod tests {
 
     fn pulled(ended_ago: u64) -> Pulled {
         let ago = Duration::from_millis(ended_ago);
-        Pulled { source: name("capitol"), asked_ago: ago + Duration::from_millis(20), ended_ago: ago, outcome: PullOutcome::Same }
+        Pulled {
+            source: name("capitol"),
+            asked_ago: ago + Duration::from_millis(20),
+            ended_ago: ago,
+            outcome: PullOutcome::Same,
+        }
     }
 
     fn arrival(hero: u8, wall: u64, way: Way, at: u64) -> Arrival {
         let origin = Origin { node: name("gotham"), incarnation: Incarnation(2) };
-        let entry = Arc::new(Entry::written(Value::Tombstone, Stamp { hlc: Hlc { wall: UnixMillis(wall), logical: 0 }, origin }, None));
+        let entry = Arc::new(Entry::written(
+            Value::Tombstone,
+            Stamp { hlc: Hlc { wall: UnixMillis(wall), logical: 0 }, origin },
+            None,
+        ));
         Arrival { hero: HeroId::from_bytes([hero; 16]), entry, way, at: Duration::from_millis(at) }
     }
 
     #[test]
-    fn what_is_told_late_stands_in_the_second_in_which_it_happened_and_what_is_told_too_late_nowhere() {
+    fn what_is_told_late_stands_in_the_second_in_which_it_happened_and_what_is_told_too_late_nowhere()
+     {
         let mut history = History::default();
         history.pulled(at(5_100), name("gotham"), &pulled(0));
         history.pulled(at(5_200), name("gotham"), &pulled(900));
         history.pulled(at(70_000), name("gotham"), &pulled(100));
         history.pulled(at(70_000), name("gotham"), &pulled(65_000));
-        let seconds: Vec<(u64, usize)> = history.seconds().map(|second| (second.number, second.pulls.len())).collect();
+        let seconds: Vec<(u64, usize)> =
+            history.seconds().map(|second| (second.number, second.pulls.len())).collect();
         assert_eq!(seconds, [(69, 1)]);
         history.pulled(at(70_000), name("gotham"), &pulled(59_500));
         let seconds: Vec<u64> = history.seconds().map(|second| second.number).collect();
@@ -306,8 +331,16 @@ mod tests {
         history.pulled(at(5_000), name("gotham"), &pulled(9_000));
         assert_eq!(history.seconds().count(), 0);
         history.pulled(at(5_000), name("gotham"), &pulled(4_995));
-        let asked: Vec<_> = history.seconds().flat_map(|second| &second.pulls).map(|pull| (pull.asked, pull.ended)).collect();
-        assert_eq!(asked, [(Duration::ZERO, Duration::from_millis(5))], "one that was under way then ended within the time of dispatch");
+        let asked: Vec<_> = history
+            .seconds()
+            .flat_map(|second| &second.pulls)
+            .map(|pull| (pull.asked, pull.ended))
+            .collect();
+        assert_eq!(
+            asked,
+            [(Duration::ZERO, Duration::from_millis(5))],
+            "one that was under way then ended within the time of dispatch"
+        );
     }
 
     #[test]
@@ -318,7 +351,10 @@ mod tests {
         history.differ(at(4_000), 0);
         // One between the two, heard of later.
         history.pulled(at(4_100), name("gotham"), &pulled(1_600));
-        let told: Vec<_> = history.seconds().map(|second| (second.number, second.differences_before, second.differences.len())).collect();
+        let told: Vec<_> = history
+            .seconds()
+            .map(|second| (second.number, second.differences_before, second.differences.len()))
+            .collect();
         assert_eq!(told, [(1, 0, 1), (2, 3, 0), (4, 3, 1)]);
     }
 
@@ -326,13 +362,34 @@ mod tests {
     fn a_trail_tells_how_a_write_came_to_each_node_and_the_oldest_is_forgotten() {
         let mut history = History::default();
         history.arrived(at(100), name("gotham"), arrival(1, 5, Way::Written, 90));
-        history.arrived(at(200), name("capitol"), arrival(1, 5, Way::Received(name("gotham")), 150));
+        history.arrived(
+            at(200),
+            name("capitol"),
+            arrival(1, 5, Way::Received(name("gotham")), 150),
+        );
         let hero = arrival(1, 0, Way::Unknown, 0).hero;
-        let trail: Vec<_> = history.trail(hero).map(|step| (step.node.to_string(), step.way, step.at.as_millis())).collect();
-        assert_eq!(trail, [("gotham".to_owned(), Way::Written, 90), ("capitol".to_owned(), Way::Received(name("gotham")), 150)]);
-        assert_eq!(history.seconds().map(|second| second.writes.len()).sum::<usize>(), 1, "what was heard is no write");
+        let trail: Vec<_> = history
+            .trail(hero)
+            .map(|step| (step.node.to_string(), step.way, step.at.as_millis()))
+            .collect();
+        assert_eq!(
+            trail,
+            [
+                ("gotham".to_owned(), Way::Written, 90),
+                ("capitol".to_owned(), Way::Received(name("gotham")), 150)
+            ]
+        );
+        assert_eq!(
+            history.seconds().map(|second| second.writes.len()).sum::<usize>(),
+            1,
+            "what was heard is no write"
+        );
         for number in 0..ARRIVALS_MAX as u64 {
-            history.arrived(at(300), name("gotham"), arrival(2 + (number % 250) as u8, number, Way::Unknown, 300));
+            history.arrived(
+                at(300),
+                name("gotham"),
+                arrival(2 + (number % 250) as u8, number, Way::Unknown, 300),
+            );
         }
         assert_eq!(history.trail(hero).count(), 0);
         assert!(history.trails.values().all(|trail| trail.len() <= TRAIL_MAX));
@@ -340,17 +397,26 @@ mod tests {
     }
 
     #[test]
-    fn of_a_hero_with_many_arrivals_the_newest_are_remembered_when_the_oldest_of_all_are_forgotten() {
+    fn of_a_hero_with_many_arrivals_the_newest_are_remembered_when_the_oldest_of_all_are_forgotten()
+    {
         let mut history = History::default();
         for number in 0..100 {
             history.arrived(at(100), name("gotham"), arrival(1, number, Way::Written, 90));
         }
         for number in 0..ARRIVALS_MAX as u64 - 40 {
-            history.arrived(at(300), name("gotham"), arrival(2 + (number % 250) as u8, number, Way::Unknown, 300));
+            history.arrived(
+                at(300),
+                name("gotham"),
+                arrival(2 + (number % 250) as u8, number, Way::Unknown, 300),
+            );
         }
         let hero = arrival(1, 0, Way::Unknown, 0).hero;
         let walls: Vec<u64> = history.trail(hero).map(|step| step.stamp.hlc.wall.0).collect();
-        assert_eq!(walls, (60..100).collect::<Vec<_>>(), "sixty of all are forgotten, and they were the first of this hero");
+        assert_eq!(
+            walls,
+            (60..100).collect::<Vec<_>>(),
+            "sixty of all are forgotten, and they were the first of this hero"
+        );
     }
 
     #[test]
@@ -361,18 +427,29 @@ mod tests {
             history.pulled(at(100), name("gotham"), &pulled(0));
         }
         let second = history.seconds().next().unwrap();
-        assert_eq!((second.writes.len() + second.more_writes, second.pulls.len()), (200, PER_SECOND_MAX));
+        assert_eq!(
+            (second.writes.len() + second.more_writes, second.pulls.len()),
+            (200, PER_SECOND_MAX)
+        );
     }
 
     #[test]
     fn a_trouble_spans_from_when_it_was_first_seen_in_force_to_when_it_was_no_more() {
         let mut history = History::default();
-        let fault = |id| Fault { id: FaultId(id), kind: FaultKind::Cut, from: name("gotham"), to: None, both: true };
+        let fault = |id| Fault {
+            id: FaultId(id),
+            kind: FaultKind::Cut,
+            from: name("gotham"),
+            to: None,
+            both: true,
+        };
         history.in_force(at(1_000), [fault(1)].iter());
         history.in_force(at(2_000), [fault(1), fault(2)].iter());
         history.in_force(at(3_000), [fault(2)].iter());
-        let spans: Vec<_> =
-            history.spans().map(|span| (span.fault.id.0, span.began.as_secs(), span.ended.map(|at| at.as_secs()))).collect();
+        let spans: Vec<_> = history
+            .spans()
+            .map(|span| (span.fault.id.0, span.began.as_secs(), span.ended.map(|at| at.as_secs())))
+            .collect();
         assert_eq!(spans, [(1, 1, Some(3)), (2, 2, None)]);
         history.in_force(at(90_000), std::iter::empty());
         assert_eq!(history.spans().count(), 1, "the first ended more than a minute ago");

@@ -32,7 +32,9 @@ impl KnownHeroes {
     /// Remembers the name and the birth of the hero in `entry`, if it is alive.
     pub(crate) fn learn(&mut self, id: HeroId, entry: &EntryRef<'_, '_>) {
         if let Some(hero) = entry.value {
-            self.known.entry(id).or_insert_with(|| Known { name: hero.name.into(), born: entry.born });
+            self.known
+                .entry(id)
+                .or_insert_with(|| Known { name: hero.name.into(), born: entry.born });
         }
     }
 

@@ -65,7 +65,10 @@ impl Open {
     /// write. Returns whether it does.
     fn note_death(&mut self, death: &EntryRef<'_, '_>) -> bool {
         let write = self.entry.stamp;
-        let tells_more = self.killed_by.as_ref().is_none_or(|known| !known.had_seen(write) && death.had_seen(write));
+        let tells_more = self
+            .killed_by
+            .as_ref()
+            .is_none_or(|known| !known.had_seen(write) && death.had_seen(write));
         let is_remembered = death.rank() > self.entry.rank() && tells_more;
         if is_remembered {
             self.killed_by = Some(Arc::new(death.to_entry()));
@@ -80,7 +83,8 @@ impl LostWrites {
         if self.open.len() < OPEN_MAX || self.open.contains_key(&key) {
             let writes = self.open.entry(key).or_default();
             let mut open = Open { entry: Arc::clone(entry), saved: at, killed_by: None };
-            for death in writes.iter().map(|open| &open.entry).filter(|death| death.is_tombstone()) {
+            for death in writes.iter().map(|open| &open.entry).filter(|death| death.is_tombstone())
+            {
                 open.note_death(&death.as_entry_ref());
             }
             writes.push(open);
@@ -142,7 +146,11 @@ impl LostWrites {
             writes.retain(|open| {
                 let fate = fate(open, &held, &self.lives);
                 if fate == Fate::Lost {
-                    let stands = held.iter().flatten().chain(&open.killed_by).max_by_key(|entry| entry.rank());
+                    let stands = held
+                        .iter()
+                        .flatten()
+                        .chain(&open.killed_by)
+                        .max_by_key(|entry| entry.rank());
                     lost.push((key, Arc::clone(&open.entry), open.saved, stands.cloned()));
                 }
                 fate == Fate::Open
@@ -153,7 +161,14 @@ impl LostWrites {
         }
         for (hero, entry, saved, to) in lost {
             self.lost += 1;
-            self.listed.push_back(Arc::new(Lost { number: self.lost, hero, entry, saved, found: at, to }));
+            self.listed.push_back(Arc::new(Lost {
+                number: self.lost,
+                hero,
+                entry,
+                saved,
+                found: at,
+                to,
+            }));
             if self.listed.len() > LISTED_MAX {
                 self.listed.pop_front();
             }
@@ -175,7 +190,9 @@ enum Fate {
 fn fate(open: &Open, held: &[Option<Arc<Entry>>], lives: &BTreeMap<NodeName, Incarnation>) -> Fate {
     let write = open.entry.stamp;
     // A later death takes the place of this one, whether its writer had seen it or had collected it.
-    let follows = |entry: &Entry| entry.had_seen(write) || (open.entry.is_tombstone() && entry.is_tombstone());
+    let follows = |entry: &Entry| {
+        entry.had_seen(write) || (open.entry.is_tombstone() && entry.is_tombstone())
+    };
     // A hero that no node holds alive does not come back; where no node holds anything, all have seen
     // its death, and collected it.
     if held.iter().flatten().all(|entry| entry.is_tombstone()) {
@@ -188,14 +205,22 @@ fn fate(open: &Open, held: &[Option<Arc<Entry>>], lives: &BTreeMap<NodeName, Inc
         }
     }
     // An entry written over it may itself lose against others: only what all nodes hold decides.
-    let know = held.iter().filter(|entry| entry.as_ref().is_some_and(|entry| entry.stamp != write && follows(entry))).count();
+    let know = held
+        .iter()
+        .filter(|entry| entry.as_ref().is_some_and(|entry| entry.stamp != write && follows(entry)))
+        .count();
     if know > 0 {
         return if know == held.len() { Fate::Succeeded } else { Fate::Open };
     }
     let beaten = |entry: &Entry| entry.beats(&open.entry);
-    let forgotten = lives.get(&write.origin.node).is_some_and(|life| *life != write.origin.incarnation);
+    let forgotten =
+        lives.get(&write.origin.node).is_some_and(|life| *life != write.origin.incarnation);
     // Beaten where something newer is held; elsewhere gone only if its writer's memory is gone too.
-    let gone = held.iter().all(|entry| entry.as_ref().map_or(forgotten, |entry| entry.stamp != write && (beaten(entry) || forgotten)));
+    let gone = held.iter().all(|entry| {
+        entry
+            .as_ref()
+            .map_or(forgotten, |entry| entry.stamp != write && (beaten(entry) || forgotten))
+    });
     if gone { Fate::Lost } else { Fate::Open }
 }
 
@@ -217,12 +242,21 @@ mod tests {
         Arc::new(Entry::written(Value::Live(Hero::new("Granite".into())), stamp, over))
     }
 
-    fn lost_after(written: &Arc<Entry>, held: [Option<&Arc<Entry>>; 2], gotham_life: u64) -> (u64, bool) {
+    fn lost_after(
+        written: &Arc<Entry>,
+        held: [Option<&Arc<Entry>>; 2],
+        gotham_life: u64,
+    ) -> (u64, bool) {
         let key = HeroId::MIN;
         let lives = BTreeMap::from([("gotham".parse().unwrap(), Incarnation(gotham_life))]);
         let mut lost_writes = LostWrites::default();
         lost_writes.acknowledged(NOW, key, written);
-        lost_writes.settle(NOW, usize::MAX, |_| held.iter().map(|entry| entry.cloned()).collect(), lives);
+        lost_writes.settle(
+            NOW,
+            usize::MAX,
+            |_| held.iter().map(|entry| entry.cloned()).collect(),
+            lives,
+        );
         (lost_writes.lost(), lost_writes.open.is_empty())
     }
 
@@ -250,7 +284,11 @@ mod tests {
         let ours_again = live(stamp("gotham", 1, 30), Some(&ours));
         let theirs = live(stamp("capitol", 1, 20), Some(&base));
         let theirs_again = live(stamp("capitol", 1, 40), Some(&theirs));
-        assert_eq!(lost_after(&ours, [Some(&ours_again), Some(&theirs_again)], 1), (0, false), "they are apart");
+        assert_eq!(
+            lost_after(&ours, [Some(&ours_again), Some(&theirs_again)], 1),
+            (0, false),
+            "they are apart"
+        );
         assert_eq!(lost_after(&ours, [Some(&theirs_again), Some(&theirs_again)], 1), (1, true));
         assert_eq!(lost_after(&theirs, [Some(&theirs_again), Some(&theirs_again)], 1), (0, true));
         // Where what followed it dies with a bombed city, so does it.
@@ -258,12 +296,15 @@ mod tests {
     }
 
     #[test]
-    fn a_write_beaten_by_a_death_is_lost_even_when_the_tombstone_is_collected_before_anybody_looks() {
+    fn a_write_beaten_by_a_death_is_lost_even_when_the_tombstone_is_collected_before_anybody_looks()
+    {
         let key = HeroId::MIN;
         let base = live(stamp("dispatch", 1, 1), None);
         let unseen = live(stamp("gotham", 1, 10), Some(&base));
-        let death = Arc::new(Entry::written(Value::Tombstone, stamp("dispatch", 1, 5), Some(&base)));
-        for (writes, lost) in [([&unseen, &death], 1), ([&death, &unseen], 1), ([&base, &death], 0)] {
+        let death =
+            Arc::new(Entry::written(Value::Tombstone, stamp("dispatch", 1, 5), Some(&base)));
+        for (writes, lost) in [([&unseen, &death], 1), ([&death, &unseen], 1), ([&base, &death], 0)]
+        {
             let mut lost_writes = LostWrites::default();
             writes.iter().for_each(|write| lost_writes.acknowledged(NOW, key, write));
             lost_writes.settle(NOW, usize::MAX, |_| vec![None, None], BTreeMap::new());
@@ -280,13 +321,23 @@ mod tests {
     #[test]
     fn a_death_is_not_lost_to_another_death() {
         let base = live(stamp("dispatch", 1, 1), None);
-        let death = Arc::new(Entry::written(Value::Tombstone, stamp("dispatch", 1, 5), Some(&base)));
+        let death =
+            Arc::new(Entry::written(Value::Tombstone, stamp("dispatch", 1, 5), Some(&base)));
         // Who had collected it buried a late write of gotham's with a death that has seen neither.
         let late = live(stamp("gotham", 1, 10), Some(&base));
-        let burial = Arc::new(Entry::written(Value::Tombstone, stamp("capitol", 1, 20), Some(&base)));
+        let burial =
+            Arc::new(Entry::written(Value::Tombstone, stamp("capitol", 1, 20), Some(&base)));
         assert_eq!(lost_after(&death, [Some(&burial), Some(&burial)], 1), (0, true));
-        assert_eq!(lost_after(&death, [Some(&death), Some(&burial)], 1), (0, false), "gotham has not heard of the other");
-        assert_eq!(lost_after(&death, [None, Some(&burial)], 1), (0, false), "gotham has not heard of any");
+        assert_eq!(
+            lost_after(&death, [Some(&death), Some(&burial)], 1),
+            (0, false),
+            "gotham has not heard of the other"
+        );
+        assert_eq!(
+            lost_after(&death, [None, Some(&burial)], 1),
+            (0, false),
+            "gotham has not heard of any"
+        );
         for held in [Some(&burial), None] {
             let key = HeroId::MIN;
             let mut lost_writes = LostWrites::default();
@@ -297,19 +348,29 @@ mod tests {
         }
         // What the first death had seen is not lost to the second, though that knows only of the birth.
         let moved = live(stamp("dispatch", 1, 3), Some(&base));
-        let death = Arc::new(Entry::written(Value::Tombstone, stamp("dispatch", 1, 5), Some(&moved)));
+        let death =
+            Arc::new(Entry::written(Value::Tombstone, stamp("dispatch", 1, 5), Some(&moved)));
         let mut lost_writes = LostWrites::default();
-        [&base, &moved, &death, &late].iter().for_each(|write| lost_writes.acknowledged(NOW, HeroId::MIN, write));
-        lost_writes.settle(NOW, usize::MAX, |_| vec![Some(Arc::clone(&burial)); 2], BTreeMap::new());
+        [&base, &moved, &death, &late]
+            .iter()
+            .for_each(|write| lost_writes.acknowledged(NOW, HeroId::MIN, write));
+        lost_writes.settle(
+            NOW,
+            usize::MAX,
+            |_| vec![Some(Arc::clone(&burial)); 2],
+            BTreeMap::new(),
+        );
         let lost: Vec<Stamp> = lost_writes.listed().iter().map(|lost| lost.entry.stamp).collect();
         assert_eq!((lost, lost_writes.open.len()), (vec![late.stamp], 0));
     }
 
     #[test]
-    fn of_two_deaths_one_that_had_seen_a_write_keeps_it_from_being_lost_in_whatever_order_they_are_heard() {
+    fn of_two_deaths_one_that_had_seen_a_write_keeps_it_from_being_lost_in_whatever_order_they_are_heard()
+     {
         let base = live(stamp("dispatch", 1, 1), None);
         let write = live(stamp("gotham", 1, 10), Some(&base));
-        let blind = Arc::new(Entry::written(Value::Tombstone, stamp("dispatch", 1, 20), Some(&base)));
+        let blind =
+            Arc::new(Entry::written(Value::Tombstone, stamp("dispatch", 1, 20), Some(&base)));
         let fell = Arc::new(Entry::written(Value::Tombstone, stamp("gotham", 1, 15), Some(&write)));
         for deaths in [[&blind, &fell], [&fell, &blind]] {
             for held in [Some(&blind), None] {
@@ -318,7 +379,11 @@ mod tests {
                 lost_writes.acknowledged(NOW, key, &write);
                 deaths.iter().for_each(|death| lost_writes.seen(key, &death.as_entry_ref()));
                 lost_writes.settle(NOW, usize::MAX, |_| vec![held.cloned(); 2], BTreeMap::new());
-                assert_eq!((lost_writes.lost(), lost_writes.open.len()), (0, 0), "{deaths:?} {held:?}");
+                assert_eq!(
+                    (lost_writes.lost(), lost_writes.open.len()),
+                    (0, 0),
+                    "{deaths:?} {held:?}"
+                );
             }
         }
     }

@@ -67,7 +67,12 @@ impl RowState {
 impl Row {
     /// Returns the row of this hero; none if no node holds it.
     #[must_use]
-    pub fn of(id: HeroId, name: HeroName, own: Option<Arc<Entry>>, cells: Vec<Option<Arc<Entry>>>) -> Option<Self> {
+    pub fn of(
+        id: HeroId,
+        name: HeroName,
+        own: Option<Arc<Entry>>,
+        cells: Vec<Option<Arc<Entry>>>,
+    ) -> Option<Self> {
         let pattern = Pattern::of(&own, &cells);
         pattern.is_heard().then_some(Self { id, name, own, cells, pattern })
     }
@@ -112,7 +117,13 @@ impl Pattern {
             Column::Dead(rank) | Column::Live(rank) => Some(*rank),
         };
         let counts = std::iter::once(true).chain(counted.iter().copied());
-        let best = self.0.iter().zip(counts).filter(|(_, counts)| *counts).filter_map(|(column, _)| rank(column)).min();
+        let best = self
+            .0
+            .iter()
+            .zip(counts)
+            .filter(|(_, counts)| *counts)
+            .filter_map(|(column, _)| rank(column))
+            .min();
         self.0.iter().map(move |column| rank(column).is_some() && rank(column) == best)
     }
 
@@ -130,7 +141,14 @@ impl Pattern {
     #[must_use]
     pub fn state(&self, counted: &[bool]) -> RowState {
         let own = self.0[0];
-        let cities = || self.0[1..].iter().copied().zip(counted).filter(|(_, counted)| **counted).map(|(column, _)| column);
+        let cities = || {
+            self.0[1..]
+                .iter()
+                .copied()
+                .zip(counted)
+                .filter(|(_, counted)| **counted)
+                .map(|(column, _)| column)
+        };
         let is_dead = |column: &Column| matches!(column, Column::Dead(_));
         let is_heard = |column: &Column| *column != Column::NotHeard;
         let known = || cities().chain([own]).filter(is_heard);
@@ -259,7 +277,8 @@ mod tests {
     fn entry(n: u8) -> Option<Arc<Entry>> {
         let origin = Origin { node: "gotham".parse().unwrap(), incarnation: Incarnation(2) };
         let stamp = Stamp { hlc: Hlc { wall: UnixMillis(n.into()), logical: 0 }, origin };
-        let value = if n >= 100 { Value::Tombstone } else { Value::Live(Hero::new("Granite".into())) };
+        let value =
+            if n >= 100 { Value::Tombstone } else { Value::Live(Hero::new("Granite".into())) };
         (n > 0).then(|| Arc::new(Entry::written(value, stamp, None)))
     }
 
@@ -298,7 +317,15 @@ mod tests {
     fn an_only_copy_is_at_a_city_only_if_dispatch_does_not_hold_it_either() {
         let only_at = |columns| row(1, "Granite", columns).unwrap().pattern.only_at(&[true; 3]);
         assert_eq!([only_at([0, 0, 0, 1]), only_at([0, 1, 0, 0])], [Some(2), Some(0)]);
-        assert_eq!([only_at([1, 0, 0, 1]), only_at([1, 0, 0, 0]), only_at([0, 1, 1, 0]), only_at([0, 100, 0, 0])], [None; 4]);
+        assert_eq!(
+            [
+                only_at([1, 0, 0, 1]),
+                only_at([1, 0, 0, 0]),
+                only_at([0, 1, 1, 0]),
+                only_at([0, 100, 0, 0])
+            ],
+            [None; 4]
+        );
     }
 
     #[test]
@@ -309,7 +336,10 @@ mod tests {
         rows.put(id(1), row(1, "Nightjar", [100, 1, 0, 0]));
         assert_eq!(rows.iter().map(|row| &*row.name).collect::<Vec<_>>(), ["Granite", "Nightjar"]);
         rows.put(id(2), None);
-        assert_eq!((rows.len(), rows.get(id(2)).is_none(), rows.ids().collect::<Vec<_>>()), (1, true, vec![id(1)]));
+        assert_eq!(
+            (rows.len(), rows.get(id(2)).is_none(), rows.ids().collect::<Vec<_>>()),
+            (1, true, vec![id(1)])
+        );
     }
 
     proptest! {

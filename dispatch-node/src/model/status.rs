@@ -65,7 +65,9 @@ impl ClusterStatus {
         let differs = |pattern: &Pattern| pattern.state(counted).differs();
         let differences = rows.count(differs);
         let all_up = cities.iter().all(|city| city.status == NodeStatus::Up && city.is_read);
-        let converged = all_up && differences == 0 && cities.iter().all(|city| city.fingerprint == dispatch.fingerprint);
+        let converged = all_up
+            && differences == 0
+            && cities.iter().all(|city| city.fingerprint == dispatch.fingerprint);
         let phrases = |tense| phrases(dispatch, cities, rows, differences, tense);
         let text = |phrases: &[Phrase]| phrases.iter().map(Phrase::to_string).collect();
         let present = phrases(Tense::Present);
@@ -113,36 +115,58 @@ fn plain(text: &str) -> Phrase {
     Phrase::Plain(text.to_owned())
 }
 
-fn phrases(dispatch: &NodeState, cities: &[NodeState], rows: &Rows, differences: usize, tense: Tense) -> Vec<Phrase> {
+fn phrases(
+    dispatch: &NodeState,
+    cities: &[NodeState],
+    rows: &Rows,
+    differences: usize,
+    tense: Tense,
+) -> Vec<Phrase> {
     let up = || (0..cities.len()).filter(|city| cities[*city].status == NodeStatus::Up);
     // A city that has just lost its memory is no party to the others' agreement.
-    let (hurt, standing): (Vec<usize>, Vec<usize>) =
-        up().filter(|city| cities[*city].is_read || cities[*city].recovering).partition(|city| cities[*city].recovering);
+    let (hurt, standing): (Vec<usize>, Vec<usize>) = up()
+        .filter(|city| cities[*city].is_read || cities[*city].recovering)
+        .partition(|city| cities[*city].recovering);
     let unread = up().any(|city| !cities[city].is_read && !cities[city].recovering);
     let groups = groups(cities, &standing);
     let mut sentence = match groups.as_slice() {
         [] if hurt.is_empty() && !unread => {
             return vec![Phrase::Bad(tense.of("No city answers.", "No city answered.").into())];
         }
-        [] if hurt.is_empty() => vec![plain(tense.of("No city has told yet what it holds.", "No city had told yet what it held."))],
+        [] if hurt.is_empty() => vec![plain(
+            tense.of("No city has told yet what it holds.", "No city had told yet what it held."),
+        )],
         [] => {
             vec![Phrase::Bad(tense.of("No city has its memory.", "No city had its memory.").into())]
         }
-        [all] if all.len() == 1 && hurt.is_empty() && !unread => {
-            [vec![plain("Only ")], names(cities, all), vec![plain(tense.of(" answers.", " answered."))]].concat()
+        [all] if all.len() == 1 && hurt.is_empty() && !unread => [
+            vec![plain("Only ")],
+            names(cities, all),
+            vec![plain(tense.of(" answers.", " answered."))],
+        ]
+        .concat(),
+        [all] if all.len() == 1 => {
+            [names(cities, all), vec![plain(tense.of(" stands alone.", " stood alone."))]].concat()
         }
-        [all] if all.len() == 1 => [names(cities, all), vec![plain(tense.of(" stands alone.", " stood alone."))]].concat(),
         [all] => agreement(cities, all, rows, tense),
         [most, others @ ..] if most.len() > 1 => majority(cities, most, others, rows, tense),
         [_, _] => {
             let apart = counted(changes(rows, standing[0], standing[1]), "change", "changes");
-            let parts = [plain(tense.of(" are ", " were ")), Phrase::Apart(apart), plain(" apart.")];
+            let parts =
+                [plain(tense.of(" are ", " were ")), Phrase::Apart(apart), plain(" apart.")];
             [names(cities, &standing), parts.into()].concat()
         }
         _ => {
-            let (one, many) = (tense.of("hero differs", "hero differed"), tense.of("heroes differ", "heroes differed"));
+            let (one, many) = (
+                tense.of("hero differs", "hero differed"),
+                tense.of("heroes differ", "heroes differed"),
+            );
             let differ = Phrase::Apart(counted(differences, one, many));
-            vec![plain(tense.of("No two cities agree: ", "No two cities agreed: ")), differ, plain(".")]
+            vec![
+                plain(tense.of("No two cities agree: ", "No two cities agreed: ")),
+                differ,
+                plain("."),
+            ]
         }
     };
     let most = groups.first().map_or(dispatch.heroes, |group| cities[group[0]].heroes);
@@ -152,12 +176,24 @@ fn phrases(dispatch: &NodeState, cities: &[NodeState], rows: &Rows, differences:
 }
 
 /// Most cities agree, and each of the others is some changes apart from them.
-fn majority(cities: &[NodeState], most: &[usize], others: &[Vec<usize>], rows: &Rows, tense: Tense) -> Vec<Phrase> {
+fn majority(
+    cities: &[NodeState],
+    most: &[usize],
+    others: &[Vec<usize>],
+    rows: &Rows,
+    tense: Tense,
+) -> Vec<Phrase> {
     let mut sentence = [names(cities, most), vec![plain(tense.of(" agree.", " agreed."))]].concat();
     for city in others.iter().flatten() {
         let apart = Phrase::Apart(counted(changes(rows, *city, most[0]), "change", "changes"));
         let name = Phrase::City(cities[*city].name);
-        sentence.extend([plain(" "), name, plain(tense.of(" is ", " was ")), apart, plain(" apart.")]);
+        sentence.extend([
+            plain(" "),
+            name,
+            plain(tense.of(" is ", " was ")),
+            apart,
+            plain(" apart."),
+        ]);
     }
     sentence
 }
@@ -193,7 +229,10 @@ fn silence(city: &NodeState, others_do: bool, tense: Tense) -> Vec<Phrase> {
 fn groups(cities: &[NodeState], up: &[usize]) -> Vec<Vec<usize>> {
     let mut groups: Vec<Vec<usize>> = Vec::new();
     for city in up {
-        match groups.iter_mut().find(|group| cities[group[0]].fingerprint == cities[*city].fingerprint) {
+        match groups
+            .iter_mut()
+            .find(|group| cities[group[0]].fingerprint == cities[*city].fingerprint)
+        {
             Some(group) => group.push(*city),
             None => groups.push(vec![*city]),
         }
@@ -205,16 +244,27 @@ fn groups(cities: &[NodeState], up: &[usize]) -> Vec<Vec<usize>> {
 /// Returns a city that holds what most answering cities hold; none if no two of several agree.
 pub(crate) fn leader(cities: &[NodeState]) -> Option<usize> {
     let up: Vec<usize> = (0..cities.len())
-        .filter(|city| cities[*city].status == NodeStatus::Up && cities[*city].is_read && !cities[*city].recovering)
+        .filter(|city| {
+            cities[*city].status == NodeStatus::Up
+                && cities[*city].is_read
+                && !cities[*city].recovering
+        })
         .collect();
-    groups(cities, &up).first().filter(|group| group.len() > 1 || up.len() == 1).map(|group| group[0])
+    groups(cities, &up)
+        .first()
+        .filter(|group| group.len() > 1 || up.len() == 1)
+        .map(|group| group[0])
 }
 
 fn agreement(cities: &[NodeState], all: &[usize], rows: &Rows, tense: Tense) -> Vec<Phrase> {
     let heroes = cities[all[0]].heroes;
     let ending = match (heroes, rows.count(Pattern::lives) > 0) {
-        (0, false) => tense.of("agree: there are no heroes yet.", "agreed: there were no heroes yet.").to_owned(),
-        (0, true) => tense.of("agree: they have heard of no hero yet.", "agreed: they had heard of no hero yet.").to_owned(),
+        (0, false) => tense
+            .of("agree: there are no heroes yet.", "agreed: there were no heroes yet.")
+            .to_owned(),
+        (0, true) => tense
+            .of("agree: they have heard of no hero yet.", "agreed: they had heard of no hero yet.")
+            .to_owned(),
         _ => {
             let heroes = counted(usize::try_from(heroes).unwrap_or(usize::MAX), "hero", "heroes");
             format!("{} on {heroes}.", tense.of("agree", "agreed"))
@@ -231,8 +281,9 @@ pub(crate) fn changes(rows: &Rows, a: usize, b: usize) -> usize {
 /// Returns the number of heroes of which this city holds another entry than some other city that
 /// answers and has its memory.
 pub(crate) fn changes_from_any(cities: &[NodeState], rows: &Rows, city: usize) -> usize {
-    let others: Vec<usize> =
-        (0..cities.len()).filter(|other| cities[*other].status == NodeStatus::Up && !cities[*other].recovering).collect();
+    let others: Vec<usize> = (0..cities.len())
+        .filter(|other| cities[*other].status == NodeStatus::Up && !cities[*other].recovering)
+        .collect();
     rows.count(|pattern| others.iter().any(|other| pattern.is_apart(*other, city)))
 }
 

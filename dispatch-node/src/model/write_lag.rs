@@ -42,14 +42,18 @@ impl WriteLags {
 
     /// Notes the writes in a row that were not in it before: they are under way.
     pub(crate) fn note_new(&mut self, now: Now, before: Option<&Row>, row: &Row) {
-        let knew = |stamp: Stamp| before.is_some_and(|before| standing(before).any(|entry| entry.stamp >= stamp));
-        let is_news = |entry: &&Arc<Entry>| entry.stamp.hlc.wall >= self.began.wall && !knew(entry.stamp);
+        let knew = |stamp: Stamp| {
+            before.is_some_and(|before| standing(before).any(|entry| entry.stamp >= stamp))
+        };
+        let is_news =
+            |entry: &&Arc<Entry>| entry.stamp.hlc.wall >= self.began.wall && !knew(entry.stamp);
         for entry in standing(row).filter(is_news) {
             if self.open.len() >= HEROES_MAX && !self.open.contains_key(&row.id) {
                 return;
             }
             let open = self.open.entry(row.id).or_default();
-            if open.len() < WRITES_MAX && open.iter().all(|write| write.entry.stamp != entry.stamp) {
+            if open.len() < WRITES_MAX && open.iter().all(|write| write.entry.stamp != entry.stamp)
+            {
                 open.push(UnderWay { entry: Arc::clone(entry), since: now.mono });
             }
         }
@@ -59,7 +63,8 @@ impl WriteLags {
     pub(crate) fn note_arrived(&mut self, now: Now, row: &Row, counted: &[bool]) {
         let Some(open) = self.open.get_mut(&row.id) else { return };
         let agreed = !row.pattern.state(counted).differs();
-        let cells = || row.cells.iter().zip(counted).filter(|(_, counted)| **counted).map(|(cell, _)| cell);
+        let cells =
+            || row.cells.iter().zip(counted).filter(|(_, counted)| **counted).map(|(cell, _)| cell);
         open.retain(|write| {
             let arrived = agreed || cells().all(|cell| holds(cell, &write.entry));
             if arrived {
@@ -104,7 +109,13 @@ mod tests {
     use crate::fixtures::{NOW, dead, id, live, stamp};
 
     fn row(own: Option<&Arc<Entry>>, cells: [Option<&Arc<Entry>>; 2]) -> Row {
-        Row::of(id(1), "Granite".into(), own.cloned(), cells.map(Option::<&Arc<Entry>>::cloned).to_vec()).unwrap()
+        Row::of(
+            id(1),
+            "Granite".into(),
+            own.cloned(),
+            cells.map(Option::<&Arc<Entry>>::cloned).to_vec(),
+        )
+        .unwrap()
     }
 
     fn after(seconds: u64) -> Now {
@@ -133,18 +144,32 @@ mod tests {
         let alone = row(Some(&first), [None, None]);
         let one = row(Some(&first), [Some(&first), None]);
         let both = row(Some(&first), [Some(&first), Some(&first)]);
-        assert_eq!(measured(&[alone.clone(), one.clone(), both.clone(), both], [true, true]), [vec![], vec![], vec![2], vec![]]);
-        assert_eq!(measured(&[alone.clone(), one], [true, false]), [vec![], vec![1]], "one that does not answer is not waited for");
+        assert_eq!(
+            measured(&[alone.clone(), one.clone(), both.clone(), both], [true, true]),
+            [vec![], vec![], vec![2], vec![]]
+        );
+        assert_eq!(
+            measured(&[alone.clone(), one], [true, false]),
+            [vec![], vec![1]],
+            "one that does not answer is not waited for"
+        );
         let overtaken = row(Some(&first), [Some(&second), None]);
         let all_over = row(Some(&first), [Some(&second), Some(&second)]);
-        assert_eq!(measured(&[alone, overtaken, all_over], [true, true]), [vec![], vec![], vec![2, 1]]);
+        assert_eq!(
+            measured(&[alone, overtaken, all_over], [true, true]),
+            [vec![], vec![], vec![2, 1]]
+        );
     }
 
     #[test]
-    fn what_a_city_hears_again_after_it_lost_its_memory_and_what_is_older_than_dispatch_is_not_measured() {
+    fn what_a_city_hears_again_after_it_lost_its_memory_and_what_is_older_than_dispatch_is_not_measured()
+     {
         let old = live(stamp("gotham", 10), 100, None);
         assert_eq!(
-            measured(&[row(None, [Some(&old), None]), row(None, [Some(&old), Some(&old)])], [true, true]),
+            measured(
+                &[row(None, [Some(&old), None]), row(None, [Some(&old), Some(&old)])],
+                [true, true]
+            ),
             vec![Vec::<u64>::new(); 2]
         );
         let new = live(stamp("gotham", -10), 100, None);
@@ -157,7 +182,11 @@ mod tests {
         let born = live(stamp("gotham", 10), 100, None);
         let death = dead(stamp("gotham", -10), Some(&born));
         let mut lags = WriteLags::new(NOW);
-        lags.note_new(after(0), Some(&row(None, [Some(&born), Some(&born)])), &row(None, [Some(&death), Some(&born)]));
+        lags.note_new(
+            after(0),
+            Some(&row(None, [Some(&born), Some(&born)])),
+            &row(None, [Some(&death), Some(&born)]),
+        );
         lags.note_arrived(after(0), &row(None, [Some(&death), Some(&born)]), &[true, true]);
         assert_eq!(lags.take(), []);
         lags.dropped(after(3), id(1));

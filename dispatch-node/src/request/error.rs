@@ -27,7 +27,9 @@ pub enum RequestError {
         city: NodeName,
     },
     /// The city was asked and gave no answer. The command expires there, so it will not happen later.
-    #[error("{city} was asked and gave no answer in time; the command has expired there, but whether it was done before that is not known")]
+    #[error(
+        "{city} was asked and gave no answer in time; the command has expired there, but whether it was done before that is not known"
+    )]
     Unknown {
         /// The city.
         city: NodeName,
@@ -39,7 +41,9 @@ pub enum RequestError {
         city: NodeName,
     },
     /// What is known of the hero is stamped further ahead than a clock may be.
-    #[error("the newest write to this hero is stamped too far in the future for {node}; nothing was changed")]
+    #[error(
+        "the newest write to this hero is stamped too far in the future for {node}; nothing was changed"
+    )]
     TooFarAhead {
         /// Who refuses it.
         node: NodeName,
@@ -63,7 +67,9 @@ pub enum RequestError {
     #[error("as many heroes live as may, or would with these (--max-heroes); nothing was created")]
     TooManyHeroes,
     /// As many tombstones wait as may.
-    #[error("too many tombstones wait for every city to hear of them (--max-tombstones); nothing was changed")]
+    #[error(
+        "too many tombstones wait for every city to hear of them (--max-tombstones); nothing was changed"
+    )]
     TooManyTombstones,
     /// An exchange is under way.
     #[error("another exchange is under way; nothing was changed")]

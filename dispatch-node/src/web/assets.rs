@@ -15,7 +15,10 @@ struct Assets;
 
 /// Returns one file. A browser revalidates it each time, and receives it again only when it
 /// changed.
-pub(crate) async fn asset(path: Result<Path<String>, PathRejection>, headers: HeaderMap) -> Response {
+pub(crate) async fn asset(
+    path: Result<Path<String>, PathRejection>,
+    headers: HeaderMap,
+) -> Response {
     let path = match path {
         Ok(Path(path)) => path,
         Err(rejection) => {
@@ -23,9 +26,14 @@ pub(crate) async fn asset(path: Result<Path<String>, PathRejection>, headers: He
         }
     };
     let Some(file) = Assets::get(&path) else {
-        return Problem::not_found("unknown_file", format!("there is no file {:?}", shortened(&path, 100))).into_response();
+        return Problem::not_found(
+            "unknown_file",
+            format!("there is no file {:?}", shortened(&path, 100)),
+        )
+        .into_response();
     };
-    let hash: String = file.metadata.sha256_hash()[..8].iter().map(|byte| format!("{byte:02x}")).collect();
+    let hash: String =
+        file.metadata.sha256_hash()[..8].iter().map(|byte| format!("{byte:02x}")).collect();
     let tag = format!("\"{hash}\"");
     let caching = [(header::ETAG, tag.clone()), (header::CACHE_CONTROL, "no-cache".to_owned())];
     if headers.get(header::IF_NONE_MATCH).is_some_and(|known| known.as_bytes() == tag.as_bytes()) {

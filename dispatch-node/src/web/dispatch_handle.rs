@@ -52,7 +52,8 @@ impl DispatchHandle {
         let (shown, view) = watch::channel(None);
         let open = OpenTickets::default();
         let write_spans = WriteSpans::default();
-        let responder = Responder { open: Arc::clone(&open), view: shown, write_spans: write_spans.clone() };
+        let responder =
+            Responder { open: Arc::clone(&open), view: shown, write_spans: write_spans.clone() };
         (Self { asks, open, view, write_spans }, responder, queue)
     }
 
@@ -67,14 +68,22 @@ impl DispatchHandle {
     }
 
     /// Requests an operation of the machine, and returns its reply.
-    pub(crate) async fn ask<O: Operation>(&self, operation: O, key: Option<String>) -> Result<O::Reply, Problem> {
+    pub(crate) async fn ask<O: Operation>(
+        &self,
+        operation: O,
+        key: Option<String>,
+    ) -> Result<O::Reply, Problem> {
         let reply = self.perform(operation.into(), key).await?;
         // The machine replies to an operation by a ticket of the operation's type.
         O::from_reply(reply).ok_or_else(dispatch_silent)
     }
 
     /// Requests an operation of any kind of the machine, and returns its reply.
-    pub(crate) async fn perform(&self, action: Action, key: Option<String>) -> Result<Reply, Problem> {
+    pub(crate) async fn perform(
+        &self,
+        action: Action,
+        key: Option<String>,
+    ) -> Result<Reply, Problem> {
         let (reply, replied) = oneshot::channel();
         let mut span = requests::ask(&action);
         let trace = span.context();
@@ -140,7 +149,9 @@ impl From<RequestError> for Problem {
             RequestError::NobodyToExchange => Self::unavailable("no_answer", detail),
             RequestError::Alive { .. } => Self::conflict("alive", detail),
             RequestError::CityHasNotHeard { .. } => Self::conflict("not_heard_of", detail),
-            RequestError::NoAnswer { .. } | RequestError::NoCity | RequestError::TooLate { .. } => Self::unavailable("no_answer", detail),
+            RequestError::NoAnswer { .. } | RequestError::NoCity | RequestError::TooLate { .. } => {
+                Self::unavailable("no_answer", detail)
+            }
             RequestError::Unknown { .. } => Self::unavailable("outcome_unknown", detail),
             RequestError::TooFarAhead { .. } => Self::conflict("too_far_ahead", detail),
             RequestError::Joining { .. } => Self::unavailable("joining", detail),

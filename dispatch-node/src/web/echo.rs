@@ -15,5 +15,8 @@ use crate::web::live::socket;
 
 /// Serves `/live` as an echo.
 pub fn door() -> Router {
-    Router::new().route("/live", get(async |request: Request| upgrade(request, socket::limits(MESSAGE_BYTES_MAX), echo)))
+    Router::new().route(
+        "/live",
+        get(async |request: Request| upgrade(request, socket::limits(MESSAGE_BYTES_MAX), echo)),
+    )
 }

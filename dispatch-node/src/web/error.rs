@@ -5,12 +5,18 @@ use shared::hero::HeroId;
 
 /// The problem of a machine that did not reply: it crashed, or is overloaded.
 pub(crate) fn dispatch_silent() -> Problem {
-    Problem::unavailable("outcome_unknown", "dispatch itself gave no answer; whether anything was changed is not known")
+    Problem::unavailable(
+        "outcome_unknown",
+        "dispatch itself gave no answer; whether anything was changed is not known",
+    )
 }
 
 /// The problem of a number outside its range.
 pub(crate) fn out_of_range(field: &str, allowed: &str, given: f64) -> Problem {
-    Problem::not_allowed("out_of_range", format!("{field} is {allowed}, not {given}; nothing was changed"))
+    Problem::not_allowed(
+        "out_of_range",
+        format!("{field} is {allowed}, not {given}; nothing was changed"),
+    )
 }
 
 /// A refused command, to be shown next to its control.

@@ -68,7 +68,12 @@ impl Fragments {
     }
 
     /// Sets a list as of frame `number`, as pairs of id and HTML of each item.
-    pub(crate) fn list(&mut self, number: Number, id: &'static str, items: Vec<(Arc<str>, Arc<str>)>) {
+    pub(crate) fn list(
+        &mut self,
+        number: Number,
+        id: &'static str,
+        items: Vec<(Arc<str>, Arc<str>)>,
+    ) {
         let list = self.lists.entry(id).or_default();
         let order: Arc<[Arc<str>]> = items.iter().map(|(key, _)| Arc::clone(key)).collect();
         if list.order != order {
@@ -90,17 +95,26 @@ impl Fragments {
     /// The HTML of all items of a list.
     pub(crate) fn list_html(&self, id: &str) -> String {
         let list = self.lists.get(id);
-        let items = list.into_iter().flat_map(|list| list.order.iter().filter_map(|key| list.items.get(key)));
+        let items = list
+            .into_iter()
+            .flat_map(|list| list.order.iter().filter_map(|key| list.items.get(key)));
         items.map(|item| &*item.html).collect()
     }
 
     /// Adds the fragments newer than frame `number` to `newer`.
     pub(crate) fn since<'a>(&'a self, number: Number, newer: &mut Newer<'a>) {
-        newer.html.extend(self.panels.iter().filter(|(_, panel)| panel.changed > number).map(|(id, panel)| (*id, &*panel.html)));
+        newer.html.extend(
+            self.panels
+                .iter()
+                .filter(|(_, panel)| panel.changed > number)
+                .map(|(id, panel)| (*id, &*panel.html)),
+        );
         for (id, list) in &self.lists {
-            let order = (list.reordered > number).then(|| list.order.iter().map(|key| &**key).collect());
+            let order =
+                (list.reordered > number).then(|| list.order.iter().map(|key| &**key).collect());
             let changed = list.items.iter().filter(|(_, item)| item.changed > number);
-            let items: BTreeMap<&str, &str> = changed.map(|(key, item)| (&**key, &*item.html)).collect();
+            let items: BTreeMap<&str, &str> =
+                changed.map(|(key, item)| (&**key, &*item.html)).collect();
             if order.is_some() || !items.is_empty() {
                 newer.lists.insert(id, NewerItems { order, items });
             }
@@ -145,9 +159,19 @@ mod tests {
             newer(&fragments, 2),
             serde_json::json!({"lists": {"rows": {"order": ["a", "b", "c"], "items": {"a": "A2", "c": "C"}}}})
         );
-        assert_eq!(newer(&fragments, 3), serde_json::json!({"lists": {"rows": {"order": ["a", "b", "c"], "items": {"a": "A2"}}}}));
+        assert_eq!(
+            newer(&fragments, 3),
+            serde_json::json!({"lists": {"rows": {"order": ["a", "b", "c"], "items": {"a": "A2"}}}})
+        );
         assert_eq!(newer(&fragments, 4), serde_json::json!({}));
-        assert_eq!((fragments.html("verdict"), fragments.list_html("rows").as_str(), fragments.html("none")), ("agree", "A2BC", ""));
+        assert_eq!(
+            (
+                fragments.html("verdict"),
+                fragments.list_html("rows").as_str(),
+                fragments.html("none")
+            ),
+            ("agree", "A2BC", "")
+        );
     }
 
     /// A page, as its script keeps it.
@@ -166,10 +190,16 @@ mod tests {
             if let Some(html) = newer.pointer("/html/p") {
                 self.panel = text(html);
             }
-            for (key, html) in newer.pointer("/lists/l/items").and_then(|items| items.as_object()).into_iter().flatten() {
+            for (key, html) in newer
+                .pointer("/lists/l/items")
+                .and_then(|items| items.as_object())
+                .into_iter()
+                .flatten()
+            {
                 self.items.insert(key.clone(), text(html));
             }
-            if let Some(order) = newer.pointer("/lists/l/order").and_then(|order| order.as_array()) {
+            if let Some(order) = newer.pointer("/lists/l/order").and_then(|order| order.as_array())
+            {
                 self.order = order.iter().map(text).collect();
                 self.items.retain(|key, _| self.order.contains(key));
             }

@@ -44,7 +44,10 @@ impl LauncherClient {
     pub fn of(launcher: Option<PathBuf>) -> Self {
         match launcher {
             Some(path) => Self::Launcher(path.into()),
-            None => Self::Person { in_vs_code: std::env::var_os("TERM_PROGRAM").is_some_and(|program| program == "vscode") },
+            None => Self::Person {
+                in_vs_code: std::env::var_os("TERM_PROGRAM")
+                    .is_some_and(|program| program == "vscode"),
+            },
         }
     }
 
@@ -52,7 +55,9 @@ impl LauncherClient {
     pub(crate) fn by_hand(&self, city: NodeName) -> Option<String> {
         match self {
             Self::Launcher(_) => None,
-            Self::Person { in_vs_code: true } => Some(format!("run its task {} again (or: make {city})", task(city))),
+            Self::Person { in_vs_code: true } => {
+                Some(format!("run its task {} again (or: make {city})", task(city)))
+            }
             Self::Person { in_vs_code: false } => Some(format!("run in a terminal: make {city}")),
         }
     }
@@ -68,17 +73,27 @@ fn task(city: NodeName) -> String {
 /// # Errors
 /// `alive`: the city runs. `not_ours`: there is no launcher for it; the detail says how to start it
 /// by hand. `outcome_unknown`: the launcher did not reply.
-pub(crate) async fn rebuild(dispatch: &DispatchHandle, launcher: &LauncherClient, city: NodeName) -> Result<(), Problem> {
+pub(crate) async fn rebuild(
+    dispatch: &DispatchHandle,
+    launcher: &LauncherClient,
+    city: NodeName,
+) -> Result<(), Problem> {
     let view = dispatch.now().await?;
     let (_, seen) = view.city(city).ok_or_else(dispatch_silent)?;
     if seen.status == NodeStatus::Up {
-        return Err(Problem::conflict("alive", format!("{city} is alive; only a city that has ended can be rebuilt")));
+        return Err(Problem::conflict(
+            "alive",
+            format!("{city} is alive; only a city that has ended can be rebuilt"),
+        ));
     }
     let launcher = match launcher {
         LauncherClient::Launcher(path) => path,
         person @ LauncherClient::Person { .. } => {
             let how = person.by_hand(city).unwrap_or_default();
-            return Err(Problem::conflict("not_ours", format!("{city} was not started together with dispatch; to start it again, {how}")));
+            return Err(Problem::conflict(
+                "not_ours",
+                format!("{city} was not started together with dispatch; to start it again, {how}"),
+            ));
         }
     };
     match timeout(LAUNCHER_TIMEOUT, request_start(launcher, city)).await {
@@ -87,9 +102,12 @@ pub(crate) async fn rebuild(dispatch: &DispatchHandle, launcher: &LauncherClient
             let text = format!("{city} was started again");
             dispatch.ask(Log { node: city, kind: EventKind::Rebuilt, text }, None).await
         }
-        Ok(Err(error)) => {
-            Err(Problem::conflict("not_ours", format!("the launcher cannot be reached ({error}); to start {city} again, run: make {city}")))
-        }
+        Ok(Err(error)) => Err(Problem::conflict(
+            "not_ours",
+            format!(
+                "the launcher cannot be reached ({error}); to start {city} again, run: make {city}"
+            ),
+        )),
         Err(_) => Err(Problem::unavailable(
             "outcome_unknown",
             format!("the launcher gave no answer; whether {city} is started again is not known"),
@@ -114,13 +132,21 @@ fn parse_reply(answer: &[u8], city: NodeName) -> Result<(), Problem> {
         return Ok(());
     }
     Err(match answer.strip_prefix("refused: ") {
-        Some(why) if why == format!("{city} is running") => {
-            Problem::conflict("alive", format!("the process of {city} is running, though it gives no answer; nothing was started"))
-        }
-        Some(why) => Problem::conflict("not_ours", format!("the launcher refused: {why}; to start {city} again, run: make {city}")),
+        Some(why) if why == format!("{city} is running") => Problem::conflict(
+            "alive",
+            format!(
+                "the process of {city} is running, though it gives no answer; nothing was started"
+            ),
+        ),
+        Some(why) => Problem::conflict(
+            "not_ours",
+            format!("the launcher refused: {why}; to start {city} again, run: make {city}"),
+        ),
         None => Problem::unavailable(
             "outcome_unknown",
-            format!("the launcher's answer makes no sense; whether {city} is started again is not known"),
+            format!(
+                "the launcher's answer makes no sense; whether {city} is started again is not known"
+            ),
         ),
     })
 }
@@ -137,14 +163,19 @@ mod tests {
     fn each_citys_task_is_called_what_vs_code_calls_it() {
         let tasks = include_str!("../../../.vscode/tasks.json");
         for city in shared::options::well_known_cities() {
-            let line = tasks.lines().find(|line| line.contains(&format!("\"make {city}\""))).expect("a task that makes it");
+            let line = tasks
+                .lines()
+                .find(|line| line.contains(&format!("\"make {city}\"")))
+                .expect("a task that makes it");
             assert!(line.contains(&format!("\"label\": \"{}\"", task(city))), "{line}");
         }
     }
 
     #[test]
     fn a_person_is_told_what_to_do_where_they_are() {
-        let by_hand = |in_vs_code| LauncherClient::Person { in_vs_code }.by_hand(name("capitol")).expect("words");
+        let by_hand = |in_vs_code| {
+            LauncherClient::Person { in_vs_code }.by_hand(name("capitol")).expect("words")
+        };
         assert_eq!(by_hand(false), "run in a terminal: make capitol");
         assert_eq!(by_hand(true), "run its task Capitol City again (or: make capitol)");
         assert_eq!(LauncherClient::of(Some("/launcher".into())).by_hand(name("capitol")), None);

@@ -27,7 +27,8 @@ pub(crate) enum Show {
 }
 
 impl Show {
-    pub(crate) const EVERY: [Self; 5] = [Self::All, Self::Differing, Self::OnlyCopy, Self::Lost, Self::Terminated];
+    pub(crate) const EVERY: [Self; 5] =
+        [Self::All, Self::Differing, Self::OnlyCopy, Self::Lost, Self::Terminated];
 
     /// The value in the address.
     pub(crate) fn key(self) -> &'static str {
@@ -116,14 +117,21 @@ pub(crate) struct Selection<'a> {
 impl PageQuery {
     /// Parses the query of an address. Invalid parameters are ignored.
     pub(crate) fn parse(query: &str) -> Self {
-        let fields: BTreeMap<String, String> = serde_urlencoded::from_str(query).unwrap_or_default();
+        let fields: BTreeMap<String, String> =
+            serde_urlencoded::from_str(query).unwrap_or_default();
         let field = |name| fields.get(name).map(String::as_str).unwrap_or_default();
         Self {
             search: field("q").trim().chars().take(QUERY_CHARS_MAX).collect(),
-            show: Show::EVERY.into_iter().find(|show| show.key() == field("show")).unwrap_or_default(),
+            show: Show::EVERY
+                .into_iter()
+                .find(|show| show.key() == field("show"))
+                .unwrap_or_default(),
             sort: if field("sort") == "differing" { Sort::DifferingFirst } else { Sort::Name },
             page: field("page").parse::<usize>().unwrap_or(1).saturating_sub(1),
-            rows: field("rows").parse().ok().filter(|rows| *rows != ROWS && ROWS_CHOICES.contains(rows)),
+            rows: field("rows")
+                .parse()
+                .ok()
+                .filter(|rows| *rows != ROWS && ROWS_CHOICES.contains(rows)),
             still: fields.contains_key("still"),
             with_history: fields.contains_key("history"),
             hero: field("hero").parse().ok(),
@@ -145,15 +153,19 @@ impl PageQuery {
 
     /// The possible numbers of rows, each with its address, and whether it is the current one.
     pub(crate) fn rows_choices(&self) -> Vec<(usize, String, bool)> {
-        let href = |rows| Self { rows: Some(rows).filter(|rows| *rows != ROWS), page: 0, ..self.clone() }.href();
+        let href = |rows| {
+            Self { rows: Some(rows).filter(|rows| *rows != ROWS), page: 0, ..self.clone() }.href()
+        };
         ROWS_CHOICES.map(|rows| (rows, href(rows), rows == self.rows())).to_vec()
     }
 
     /// The parameters that a search preserves.
     pub(crate) fn kept_by_a_search(&self) -> Vec<(&'static str, String)> {
         let kept = Self { search: String::new(), page: 0, hero: None, ..self.clone() }.href();
-        let kept: BTreeMap<String, String> =
-            kept.strip_prefix("/?").and_then(|query| serde_urlencoded::from_str(query).ok()).unwrap_or_default();
+        let kept: BTreeMap<String, String> = kept
+            .strip_prefix("/?")
+            .and_then(|query| serde_urlencoded::from_str(query).ok())
+            .unwrap_or_default();
         let named = |name| kept.get(name).map(|value| (name, value.clone()));
         ["show", "sort", "rows", "still"].into_iter().filter_map(named).collect()
     }
@@ -166,7 +178,8 @@ impl PageQuery {
     /// The address of the page for this query, with a notice that this city was destroyed.
     pub(crate) fn href_with(&self, destroyed: Option<NodeName>) -> String {
         let page = (self.page + 1).to_string();
-        let (rows, hero) = (self.rows.map(|rows| rows.to_string()), self.hero.map(|hero| hero.to_string()));
+        let (rows, hero) =
+            (self.rows.map(|rows| rows.to_string()), self.hero.map(|hero| hero.to_string()));
         let fields = [
             ("q", Some(self.search.as_str()).filter(|search| !search.is_empty())),
             ("show", Some(self.show.key()).filter(|show| !show.is_empty())),
@@ -178,7 +191,8 @@ impl PageQuery {
             ("history", self.with_history.then_some("1")),
             ("destroyed", destroyed.as_ref().map(NodeName::as_str)),
         ];
-        let fields: Vec<(&str, &str)> = fields.into_iter().filter_map(|(name, value)| Some((name, value?))).collect();
+        let fields: Vec<(&str, &str)> =
+            fields.into_iter().filter_map(|(name, value)| Some((name, value?))).collect();
         match serde_urlencoded::to_string(fields) {
             Ok(query) if !query.is_empty() => format!("/?{query}"),
             Ok(_) | Err(_) => "/".to_owned(),
@@ -194,13 +208,19 @@ impl PageQuery {
                 (Show::Lost, _) => Box::new(lost_heroes(view).filter_map(|id| view.rows.get(id))),
                 (_, Sort::Name) => Box::new(view.rows.iter()),
                 (_, Sort::DifferingFirst) => {
-                    let of = |differing| view.rows.iter().filter(move |row| view.state(row).differs() == differing);
+                    let of = |differing| {
+                        view.rows.iter().filter(move |row| view.state(row).differs() == differing)
+                    };
                     Box::new(of(true).chain(of(false)))
                 }
             }
         };
         let per_page = self.rows();
-        let matching = if search.is_empty() { self.show.count(view) } else { all().filter(|row| fits(row)).count() };
+        let matching = if search.is_empty() {
+            self.show.count(view)
+        } else {
+            all().filter(|row| fits(row)).count()
+        };
         let page = self.page.min(matching.saturating_sub(1) / per_page);
         let first = page * per_page;
         let rows = if self.pinned.is_empty() {
@@ -214,12 +234,15 @@ impl PageQuery {
 
 /// Returns true for a row that matches the search; `search` is the text in lower case.
 fn matches(search: &str, row: &Row) -> bool {
-    search.is_empty() || row.name.to_lowercase().contains(search) || row.id.to_string().starts_with(search)
+    search.is_empty()
+        || row.name.to_lowercase().contains(search)
+        || row.id.to_string().starts_with(search)
 }
 
 /// The heroes of the recent lost writes that still have a row, each once.
 fn lost_heroes(view: &View) -> impl Iterator<Item = HeroId> {
-    let heroes: std::collections::BTreeSet<HeroId> = view.lost.iter().map(|lost| lost.hero).collect();
+    let heroes: std::collections::BTreeSet<HeroId> =
+        view.lost.iter().map(|lost| lost.hero).collect();
     heroes.into_iter().filter(|hero| view.rows.get(*hero).is_some())
 }
 
@@ -230,7 +253,9 @@ mod tests {
 
     #[test]
     fn what_makes_no_sense_in_an_address_is_left_out() {
-        let query = PageQuery::parse("q=%20Kestrel%20&show=differing&sort=differing&page=3&rows=25&junk=1&destroyed=gotham");
+        let query = PageQuery::parse(
+            "q=%20Kestrel%20&show=differing&sort=differing&page=3&rows=25&junk=1&destroyed=gotham",
+        );
         let expected = PageQuery {
             search: "Kestrel".into(),
             show: Show::Differing,
@@ -240,18 +265,40 @@ mod tests {
             ..PageQuery::default()
         };
         assert_eq!(query, expected);
-        let nonsense = ["page=-1", "page=0", "page=x", "show=everything", "sort=up", "rows=7", "rows=50", "hero=batman", "%zz", "q=", ""];
+        let nonsense = [
+            "page=-1",
+            "page=0",
+            "page=x",
+            "show=everything",
+            "sort=up",
+            "rows=7",
+            "rows=50",
+            "hero=batman",
+            "%zz",
+            "q=",
+            "",
+        ];
         for nonsense in nonsense {
             assert_eq!(PageQuery::parse(nonsense), PageQuery::default(), "{nonsense}");
         }
-        assert_eq!(PageQuery::parse(&format!("q={}", "x".repeat(500))).search.len(), QUERY_CHARS_MAX);
+        assert_eq!(
+            PageQuery::parse(&format!("q={}", "x".repeat(500))).search.len(),
+            QUERY_CHARS_MAX
+        );
     }
 
     #[test]
     fn an_address_says_what_is_not_usual_and_survives_being_parsed() {
         assert_eq!(PageQuery::default().href(), "/");
         let hero = Some(HeroId::from_u128(7));
-        let query = PageQuery { search: "a&b=c é".into(), show: Show::Lost, page: 4, rows: Some(100), hero, ..PageQuery::default() };
+        let query = PageQuery {
+            search: "a&b=c é".into(),
+            show: Show::Lost,
+            page: 4,
+            rows: Some(100),
+            hero,
+            ..PageQuery::default()
+        };
         assert_eq!(PageQuery::parse(query.href().strip_prefix("/?").unwrap()), query);
         assert!(query.href_with(Some("gotham".parse().unwrap())).ends_with("&destroyed=gotham"));
     }
@@ -259,8 +306,16 @@ mod tests {
     #[test]
     fn a_search_among_the_heroes_that_lost_a_write_counts_these_only() {
         let entry = live(stamp("gotham", 9_000), 84, None);
-        let scene = (1..=60).fold(Scene::new(), |scene, hero| scene.hold(hero, "Granite", [Some(&entry); 4])).lost(7, &entry, None);
-        let selection = PageQuery { search: "granite".into(), show: Show::Lost, page: 1, ..PageQuery::default() }.select(&scene.view);
+        let scene = (1..=60)
+            .fold(Scene::new(), |scene, hero| scene.hold(hero, "Granite", [Some(&entry); 4]))
+            .lost(7, &entry, None);
+        let selection = PageQuery {
+            search: "granite".into(),
+            show: Show::Lost,
+            page: 1,
+            ..PageQuery::default()
+        }
+        .select(&scene.view);
         assert_eq!((selection.matching, selection.page, selection.rows.len()), (1, 0, 1));
     }
 }

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use api_types::{
-    ALL, Amount, City, CityHeroes, Cluster, Event, Exchange, Fault, Frames, Gossip, Held, Hero, HeroEverywhere, Heroes, LostWrite, Node,
-    Stamp, Verdict,
+    ALL, Amount, City, CityHeroes, Cluster, Event, Exchange, Fault, Frames, Gossip, Held, Hero,
+    HeroEverywhere, Heroes, LostWrite, Node, Stamp, Verdict,
 };
 use gossip::fault::{FaultKind, Pace};
 use gossip::{self, NodeName};
@@ -24,7 +24,11 @@ use crate::model::status::ClusterStatus;
 use crate::model::view::View;
 
 pub(crate) fn stamp(stamp: gossip::Stamp) -> Stamp {
-    Stamp { wall_ms: stamp.hlc.wall.0, logical: stamp.hlc.logical, origin: stamp.origin.to_string() }
+    Stamp {
+        wall_ms: stamp.hlc.wall.0,
+        logical: stamp.hlc.logical,
+        origin: stamp.origin.to_string(),
+    }
 }
 
 /// Returns the hero of an entry, unless the entry is a tombstone.
@@ -75,7 +79,10 @@ pub(crate) fn hero_everywhere(view: &View, id: HeroId, entry: &Entry) -> Option<
     let cells = view.rows.get(id).map_or(&unknown, |row| &row.cells);
     let cities = view.cities.iter().zip(cells);
     let held = |cell: &Option<Arc<Entry>>| held(id, cell.as_deref());
-    Some(HeroEverywhere { hero, cities: cities.map(|(city, cell)| (city.name.to_string(), held(cell))).collect() })
+    Some(HeroEverywhere {
+        hero,
+        cities: cities.map(|(city, cell)| (city.name.to_string(), held(cell))).collect(),
+    })
 }
 
 /// Returns the name of a city, as the answer to an operation on it.
@@ -85,7 +92,10 @@ pub(crate) fn city(name: NodeName) -> City {
 
 pub(crate) fn cluster(view: &View) -> Cluster {
     let cities = view.cities.iter().map(|city| node(city, "city"));
-    Cluster { version: Some(env!("CARGO_PKG_VERSION").to_owned()), nodes: cities.chain([node(&view.dispatch, "dispatch")]).collect() }
+    Cluster {
+        version: Some(env!("CARGO_PKG_VERSION").to_owned()),
+        nodes: cities.chain([node(&view.dispatch, "dispatch")]).collect(),
+    }
 }
 
 fn node(node: &NodeState, role: &str) -> Node {
@@ -100,7 +110,9 @@ fn node(node: &NodeState, role: &str) -> Node {
         heroes: node.heroes,
         tombstones: node.tombstones,
         fingerprint: node.fingerprint.to_string(),
-        version_vector: vector.map(|stamp| (stamp.origin.to_string(), stamp.hlc.to_string())).collect(),
+        version_vector: vector
+            .map(|stamp| (stamp.origin.to_string(), stamp.hlc.to_string()))
+            .collect(),
         closed_before: marks.map(|mark| (mark.node.to_string(), mark.incarnation.0)).collect(),
         age_ms: node.age.map(millis),
         clock_ahead_ms: node.clock_ahead_ms,
@@ -152,7 +164,12 @@ pub(crate) fn fault(view: &FaultView) -> Fault {
         heal_after_s: view.heal_after.as_secs_f64(),
         heals_in_ms: millis(view.remaining),
         in_force_at: view.at.iter().map(NodeName::to_string).collect(),
-        frames: Frames { seen: frames.seen, dropped: frames.dropped, delayed: frames.delayed, duplicated: frames.duplicated },
+        frames: Frames {
+            seen: frames.seen,
+            dropped: frames.dropped,
+            delayed: frames.delayed,
+            duplicated: frames.duplicated,
+        },
     }
 }
 
@@ -160,7 +177,9 @@ fn amount(kind: FaultKind) -> Amount {
     let nothing = Amount::default();
     match kind {
         FaultKind::Cut | FaultKind::Freeze => nothing,
-        FaultKind::Delay { by, jitter } => Amount { delay_ms: Some(millis(by)), jitter_ms: Some(millis(jitter)), ..nothing },
+        FaultKind::Delay { by, jitter } => {
+            Amount { delay_ms: Some(millis(by)), jitter_ms: Some(millis(jitter)), ..nothing }
+        }
         FaultKind::Loss(chance) | FaultKind::Duplicate(chance) | FaultKind::Reorder(chance) => {
             Amount { percent: Some(chance.percent()), ..nothing }
         }

@@ -21,7 +21,8 @@ use shared::hero::HeroId;
 
 use crate::model::view::View;
 use crate::request::{
-    Assign, Bomb, Create, CreateMany, Find, Heal, Kill, Operation, RequestError, RunExchange, SetPace, Stop, Terminate, Written,
+    Assign, Bomb, Create, CreateMany, Find, Heal, Kill, Operation, RequestError, RunExchange,
+    SetPace, Stop, Terminate, Written,
 };
 use crate::web::dispatch_handle::DispatchHandle;
 use crate::web::error::{Problem, dispatch_silent, out_of_range};
@@ -43,7 +44,12 @@ pub(crate) struct OwnCluster {
 
 impl OwnCluster {
     /// Returns this dispatch, until `stop`. To be called on the runtime that serves the requests.
-    pub(crate) fn new(dispatch: DispatchHandle, domain: Domain, launcher: LauncherClient, stop: CancellationToken) -> Self {
+    pub(crate) fn new(
+        dispatch: DispatchHandle,
+        domain: Domain,
+        launcher: LauncherClient,
+        stop: CancellationToken,
+    ) -> Self {
         let (runtime, start) = (Handle::current(), Instant::now());
         Self { dispatch, domain, launcher, stop, runtime, start }
     }
@@ -101,7 +107,8 @@ impl Executor for OwnCluster {
     fn create(&self, name: &str) -> Result<Hero, Failure> {
         let name = Some(self.domain.hero_name(name).map_err(failure)?);
         let created = self.ask(Create { name })?;
-        let created = created.first().and_then(|Written { hero, entry }| representation::hero(*hero, entry));
+        let created =
+            created.first().and_then(|Written { hero, entry }| representation::hero(*hero, entry));
         created.ok_or_else(no_reply)
     }
 
@@ -127,7 +134,9 @@ impl Executor for OwnCluster {
             CityOperation::Bomb => self.ask(Bomb { city: Some(city) }).map(drop),
             CityOperation::Stop => self.ask(Stop { city }).map(drop),
             CityOperation::Kill => self.ask(Kill { city }).map(drop),
-            CityOperation::Rebuild => self.wait(launcher::rebuild(&self.dispatch, &self.launcher, city)),
+            CityOperation::Rebuild => {
+                self.wait(launcher::rebuild(&self.dispatch, &self.launcher, city))
+            }
         }
     }
 

@@ -38,7 +38,12 @@ pub(crate) struct ScenarioRunner {
 
 impl ScenarioRunner {
     /// Returns a runner that plays on this dispatch, until `stop`.
-    pub(crate) fn new(dispatch: DispatchHandle, domain: Domain, launcher: LauncherClient, stop: CancellationToken) -> Self {
+    pub(crate) fn new(
+        dispatch: DispatchHandle,
+        domain: Domain,
+        launcher: LauncherClient,
+        stop: CancellationToken,
+    ) -> Self {
         Self { dispatch, domain, launcher, playing: watch::Sender::new(None), stop }
     }
 
@@ -54,7 +59,12 @@ impl ScenarioRunner {
     pub(crate) fn play(&self, name: &str) -> Result<(), Problem> {
         let scenario = shipped_by_name(name).ok_or_else(|| unknown(name))?;
         self.reserve(&scenario)?;
-        let cluster = OwnCluster::new(self.dispatch.clone(), self.domain.clone(), self.launcher.clone(), self.stop.clone());
+        let cluster = OwnCluster::new(
+            self.dispatch.clone(),
+            self.domain.clone(),
+            self.launcher.clone(),
+            self.stop.clone(),
+        );
         let stopped = Arc::new(AtomicBool::new(false));
         let (playing, stop) = (self.playing.clone(), Arc::clone(&stopped));
         let mut player = tokio::task::spawn_blocking(move || {

@@ -68,13 +68,22 @@ pub struct Limits {
 
 impl AppState {
     /// Starts the broadcaster, and returns all services.
-    pub(crate) fn new(dispatch: DispatchHandle, settings: Settings, stop: CancellationToken) -> Self {
+    pub(crate) fn new(
+        dispatch: DispatchHandle,
+        settings: Settings,
+        stop: CancellationToken,
+    ) -> Self {
         let Settings { cities, access, launcher, unsafe_for, limits } = settings;
         let domain = Domain::new(cities, limits.name_chars);
-        let scenarios = ScenarioRunner::new(dispatch.clone(), domain.clone(), launcher.clone(), stop.clone());
+        let scenarios =
+            ScenarioRunner::new(dispatch.clone(), domain.clone(), launcher.clone(), stop.clone());
         let write_spans = dispatch.write_spans().clone();
-        let sources =
-            Sources { views: dispatch.views(), playing: scenarios.playing(), launcher: launcher.clone(), write_spans: write_spans.clone() };
+        let sources = Sources {
+            views: dispatch.views(),
+            playing: scenarios.playing(),
+            launcher: launcher.clone(),
+            write_spans: write_spans.clone(),
+        };
         Self {
             dispatch,
             domain,

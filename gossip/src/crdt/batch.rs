@@ -211,7 +211,9 @@ impl<V: Payload> Packer<V> {
         let EntryRef { value, stamp, born, seen } = *entry;
         let same_origin = self.last.is_some_and(|last| last.origin == stamp.origin);
         let of_value = value.map_or(TOMBSTONE, |value| V::flags(value) << VALUE_SHIFT);
-        let of_stamps = flag(BORN_BEFORE, born != stamp) | flag(HAS_SEEN, !seen.is_empty()) | flag(SAME_ORIGIN, same_origin);
+        let of_stamps = flag(BORN_BEFORE, born != stamp)
+            | flag(HAS_SEEN, !seen.is_empty())
+            | flag(SAME_ORIGIN, same_origin);
         self.bytes.raw(key.as_bytes());
         self.bytes.byte(of_value | of_stamps);
         if !same_origin {
@@ -276,7 +278,13 @@ pub struct Rows<'a, V: Payload> {
 
 impl<'a, V: Payload> Rows<'a, V> {
     fn of(bytes: &'a [u8]) -> Self {
-        Self { input: Reader::new(bytes), origins: Dictionary::default(), values: V::Dictionary::default(), last: None, seen: Vec::new() }
+        Self {
+            input: Reader::new(bytes),
+            origins: Dictionary::default(),
+            values: V::Dictionary::default(),
+            last: None,
+            seen: Vec::new(),
+        }
     }
 
     /// Returns the next row, or `None` at the end.

@@ -107,7 +107,12 @@ impl<V: Payload> Entry<V> {
     /// Returns a write with this stamp on top of `over`; `None` for a new key.
     #[must_use]
     pub fn written(value: Value<V>, stamp: Stamp, over: Option<&Self>) -> Self {
-        Self { value, stamp, born: over.map_or(stamp, |over| over.born), seen: over.map(Seen::after).unwrap_or_default() }
+        Self {
+            value,
+            stamp,
+            born: over.map_or(stamp, |over| over.born),
+            seen: over.map(Seen::after).unwrap_or_default(),
+        }
     }
 
     /// Returns the entry's rank among the entries of its key.
@@ -153,7 +158,12 @@ impl<V: Payload> Entry<V> {
     /// Borrows the entry.
     #[must_use]
     pub fn as_entry_ref(&self) -> EntryRef<'_, '_, V> {
-        EntryRef { value: self.live().map(V::borrow), stamp: self.stamp, born: self.born, seen: self.seen.stamps() }
+        EntryRef {
+            value: self.live().map(V::borrow),
+            stamp: self.stamp,
+            born: self.born,
+            seen: self.seen.stamps(),
+        }
     }
 }
 
@@ -167,8 +177,11 @@ impl<V: Payload> EntryRef<'_, '_, V> {
     /// Returns whether the writer had seen the write with this stamp; see [`Entry::had_seen`].
     #[must_use]
     pub fn had_seen(&self, stamp: Stamp) -> bool {
-        let forgotten = self.seen.len() == SEEN_MAX && self.seen.iter().all(|remembered| stamp.hlc < remembered.hlc);
-        stamp == self.stamp || forgotten || self.seen.iter().any(|seen| seen.origin == stamp.origin && stamp.hlc <= seen.hlc)
+        let forgotten = self.seen.len() == SEEN_MAX
+            && self.seen.iter().all(|remembered| stamp.hlc < remembered.hlc);
+        stamp == self.stamp
+            || forgotten
+            || self.seen.iter().any(|seen| seen.origin == stamp.origin && stamp.hlc <= seen.hlc)
     }
 
     /// Returns whether a node of this version can have written the entry.
@@ -177,7 +190,11 @@ impl<V: Payload> EntryRef<'_, '_, V> {
         self.seen.len() <= SEEN_MAX
             && self.seen.is_sorted_by(|a, b| a.origin < b.origin)
             && self.born.hlc <= self.stamp.hlc
-            && self.seen.iter().chain([&self.stamp, &self.born]).all(|stamp| stamp.origin.incarnation <= INCARNATION_MAX)
+            && self
+                .seen
+                .iter()
+                .chain([&self.stamp, &self.born])
+                .all(|stamp| stamp.origin.incarnation <= INCARNATION_MAX)
             && self.value.is_none_or(V::is_valid)
     }
 
@@ -213,7 +230,9 @@ mod tests {
 
     /// One write after the other, each over the one before.
     fn chain(writes: impl IntoIterator<Item = Stamp>) -> Entry {
-        let last = writes.into_iter().fold(None, |over: Option<Entry>, stamp| Some(Entry::written(live("Ada"), stamp, over.as_ref())));
+        let last = writes.into_iter().fold(None, |over: Option<Entry>, stamp| {
+            Some(Entry::written(live("Ada"), stamp, over.as_ref()))
+        });
         last.expect("at least one write")
     }
 
@@ -223,7 +242,14 @@ mod tests {
         for known in [stamp("a", 10), stamp("a", 9), stamp("b", 20), stamp("c", 30)] {
             assert!(entry.had_seen(known), "{known}");
         }
-        for unknown in [stamp("a", 11), stamp("b", 21), stamp("c", 29), stamp("c", 31), stamp("d", 5), stamp("d", 30)] {
+        for unknown in [
+            stamp("a", 11),
+            stamp("b", 21),
+            stamp("c", 29),
+            stamp("c", 31),
+            stamp("d", 5),
+            stamp("d", 30),
+        ] {
             assert!(!entry.had_seen(unknown), "{unknown}");
         }
     }
@@ -258,13 +284,18 @@ mod tests {
         let all_seeing = Entry { seen: seen(&nodes), ..possible.clone() };
         let twice = Entry { seen: seen(&["a", "a"]), ..possible.clone() };
         let unsorted = Entry { seen: seen(&["b", "a"]), ..possible.clone() };
-        let late = Stamp { origin: Origin { incarnation: Incarnation(u64::MAX), ..stamp("z", 1).origin }, ..stamp("z", 1) };
+        let late = Stamp {
+            origin: Origin { incarnation: Incarnation(u64::MAX), ..stamp("z", 1).origin },
+            ..stamp("z", 1)
+        };
         let by_a_late_life = [
             Entry { stamp: Stamp { origin: late.origin, ..possible.stamp }, ..possible.clone() },
             Entry { born: late, ..possible.clone() },
             Entry { seen: Seen(vec![late]), ..possible },
         ];
-        for impossible in [nameless, unborn, all_seeing, twice, unsorted].into_iter().chain(by_a_late_life) {
+        for impossible in
+            [nameless, unborn, all_seeing, twice, unsorted].into_iter().chain(by_a_late_life)
+        {
             assert!(!impossible.is_valid(), "{impossible:?}");
         }
     }

@@ -26,7 +26,10 @@ impl<T> Default for Interned<T> {
 impl<T: Copy + Ord> Interned<T> {
     /// Returns the number of `value`, and counts one use.
     pub fn take(&mut self, value: T) -> u32 {
-        let is_last = self.values.get(self.last as usize).is_some_and(|(last, uses)| *uses > 0 && *last == value);
+        let is_last = self
+            .values
+            .get(self.last as usize)
+            .is_some_and(|(last, uses)| *uses > 0 && *last == value);
         if !is_last {
             self.last = match self.numbers.get(&value) {
                 Some(number) => *number,
@@ -38,7 +41,9 @@ impl<T: Copy + Ord> Interned<T> {
     }
 
     fn begin(&mut self, value: T) -> u32 {
-        let number = self.unused.pop().unwrap_or_else(|| u32::try_from(self.values.len()).expect("fewer than there are places"));
+        let number = self.unused.pop().unwrap_or_else(|| {
+            u32::try_from(self.values.len()).expect("fewer than there are places")
+        });
         if number as usize == self.values.len() {
             self.values.push((value, 0));
         } else {
@@ -90,6 +95,9 @@ mod tests {
         names.give_back(a);
         assert_eq!(names.number_of("a"), None);
         assert_eq!((names.take("c"), names.get(a)), (a, "c"));
-        assert!(names.starting(Bound::Unbounded).eq([("b", b), ("c", a)]) && names.starting(Bound::Excluded("b")).eq([("c", a)]));
+        assert!(
+            names.starting(Bound::Unbounded).eq([("b", b), ("c", a)])
+                && names.starting(Bound::Excluded("b")).eq([("c", a)])
+        );
     }
 }

@@ -129,7 +129,9 @@ impl<V: Payload> Map<V> {
 
     /// Iterates over keys, ranks and birth stamps, in the order of [`iter`](Self::iter).
     pub fn stamps(&self) -> impl Iterator<Item = (Key, Rank, Stamp)> {
-        self.records.iter().map(|record| (record.key, self.rank_of(record), self.stamp(record.born)))
+        self.records
+            .iter()
+            .map(|record| (record.key, self.rank_of(record), self.stamp(record.born)))
     }
 
     /// Returns the number of live entries.
@@ -170,7 +172,10 @@ impl<V: Payload> Map<V> {
     /// Stores `entry` if it beats the entry under `key`. Returns whether it did.
     pub fn merge(&mut self, key: Key, entry: &EntryRef<'_, '_, V>) -> bool {
         let records = &self.records;
-        let (is_same, hash) = (|slot: &SlotId| records.at(*slot).key == key, |slot: &SlotId| hash_of(records.at(*slot).key));
+        let (is_same, hash) = (
+            |slot: &SlotId| records.at(*slot).key == key,
+            |slot: &SlotId| hash_of(records.at(*slot).key),
+        );
         let slot = match self.slots.entry(hash_of(key), is_same, hash) {
             hash_table::Entry::Occupied(held) => {
                 let slot = *held.get();
@@ -246,7 +251,11 @@ impl<V: Payload> Map<V> {
     /// interned.
     fn let_go(&mut self, slot: SlotId) {
         let record = self.records.at(slot);
-        self.fingerprint.subtract(Fingerprint::of::<V>(record.key, self.stamp(record.stamp), self.value(record)));
+        self.fingerprint.subtract(Fingerprint::of::<V>(
+            record.key,
+            self.stamp(record.stamp),
+            self.value(record),
+        ));
         self.by_change.remove(record.change, slot);
         let writes = &mut self.writes[record.stamp.origin as usize];
         writes.all.remove(record.stamp.hlc(), slot);
@@ -263,7 +272,11 @@ impl<V: Payload> Map<V> {
     }
 
     fn mark(&mut self, stamp: Stamp) -> Mark {
-        Mark { wall: stamp.hlc.wall, logical: stamp.hlc.logical, origin: self.origins.take(stamp.origin) }
+        Mark {
+            wall: stamp.hlc.wall,
+            logical: stamp.hlc.logical,
+            origin: self.origins.take(stamp.origin),
+        }
     }
 
     fn stamp(&self, mark: Mark) -> Stamp {
@@ -284,10 +297,19 @@ impl<V: Payload> Map<V> {
     }
 
     /// Borrows the entry in a record; `seen` is scratch space for its seen writes.
-    fn entry_ref<'a, 's>(&'a self, record: &'a Record<V>, seen: &'s mut Vec<Stamp>) -> EntryRef<'a, 's, V> {
+    fn entry_ref<'a, 's>(
+        &'a self,
+        record: &'a Record<V>,
+        seen: &'s mut Vec<Stamp>,
+    ) -> EntryRef<'a, 's, V> {
         seen.clear();
         seen.extend(record.seen.iter().map(|mark| self.stamp(*mark)));
-        EntryRef { value: self.value(record), stamp: self.stamp(record.stamp), born: self.stamp(record.born), seen }
+        EntryRef {
+            value: self.value(record),
+            stamp: self.stamp(record.stamp),
+            born: self.stamp(record.born),
+            seen,
+        }
     }
 
     fn entry(&self, record: &Record<V>) -> Entry<V> {
@@ -295,15 +317,26 @@ impl<V: Payload> Map<V> {
     }
 
     /// Iterates over the tombstones that `vector` covers: key, stamp and birth stamp.
-    pub fn tombstones_covered_by<'a>(&'a self, vector: &'a VersionVector) -> impl Iterator<Item = (Key, Stamp, Stamp)> + 'a {
+    pub fn tombstones_covered_by<'a>(
+        &'a self,
+        vector: &'a VersionVector,
+    ) -> impl Iterator<Item = (Key, Stamp, Stamp)> + 'a {
         self.origins
             .starting(Bound::Unbounded)
-            .filter(|(_, number)| self.writes_of(*number).is_some_and(|writes| !writes.tombstones.is_empty()))
+            .filter(|(_, number)| {
+                self.writes_of(*number).is_some_and(|writes| !writes.tombstones.is_empty())
+            })
             .flat_map(|(origin, number)| {
                 let highest = vector.highest(origin);
-                let tombstones = self.writes[number as usize].tombstones.iter().map(|slot| self.records.at(slot));
-                let covered = tombstones.take_while(move |record| highest.is_some_and(|highest| record.stamp.hlc() <= highest));
-                covered.map(|record| (record.key, self.stamp(record.stamp), self.stamp(record.born)))
+                let tombstones = self.writes[number as usize]
+                    .tombstones
+                    .iter()
+                    .map(|slot| self.records.at(slot));
+                let covered = tombstones.take_while(move |record| {
+                    highest.is_some_and(|highest| record.stamp.hlc() <= highest)
+                });
+                covered
+                    .map(|record| (record.key, self.stamp(record.stamp), self.stamp(record.born)))
             })
     }
 
@@ -332,7 +365,10 @@ impl<V: Payload> Map<V> {
         self.open_origins(base).flat_map(move |(number, highest)| {
             let hlc_of = |slot| self.records.at(slot).stamp.hlc();
             let after = highest.unwrap_or_default();
-            self.writes[number as usize].all.starting(after, highest.is_some(), hlc_of).map(|slot| self.records.at(slot))
+            self.writes[number as usize]
+                .all
+                .starting(after, highest.is_some(), hlc_of)
+                .map(|slot| self.records.at(slot))
         })
     }
 
@@ -344,7 +380,8 @@ impl<V: Payload> Map<V> {
         std::iter::from_fn(move || {
             loop {
                 let (origin, number) = self.origins.starting(from).next()?;
-                let open = base.closed_before(origin.node).filter(|open| origin.incarnation < *open);
+                let open =
+                    base.closed_before(origin.node).filter(|open| origin.incarnation < *open);
                 if let Some(incarnation) = open {
                     from = Bound::Included(Origin { incarnation, ..origin });
                     continue;
@@ -419,7 +456,9 @@ impl<V: Payload> Map<V> {
     }
 
     fn records_since(&self, since: u64) -> impl Iterator<Item = &Record<V>> {
-        self.by_change.starting(since, true, |slot| self.records.at(slot).change).map(|slot| self.records.at(slot))
+        self.by_change
+            .starting(since, true, |slot| self.records.at(slot).change)
+            .map(|slot| self.records.at(slot))
     }
 }
 
@@ -464,12 +503,22 @@ mod tests {
         assert!(write(&mut map, 1, stamp("a", 1, 20)));
         assert!(!write(&mut map, 1, stamp("a", 1, 15)), "beaten, and no change");
         assert!(!write(&mut map, 1, stamp("a", 1, 20)), "the same again, and no change");
-        assert_eq!(map.changes(), 7, "four entries, two removals of what was held, one newer write");
-        assert_eq!(map.changed_since(0).map(|(change, key, _)| (change, key)).collect::<Vec<_>>(), [(3, key(3)), (7, key(1))]);
+        assert_eq!(
+            map.changes(),
+            7,
+            "four entries, two removals of what was held, one newer write"
+        );
+        assert_eq!(
+            map.changed_since(0).map(|(change, key, _)| (change, key)).collect::<Vec<_>>(),
+            [(3, key(3)), (7, key(1))]
+        );
         let removed = |since, until| map.removed_between(since, until).collect::<Vec<_>>();
         assert_eq!(removed(0, 7), [key(2), key(4)]);
         assert_eq!((removed(4, 5), removed(5, 6)), (vec![key(2)], vec![key(4)]));
-        assert_eq!((removed(0, 4), removed(5, 5), removed(5, 3), removed(6, 7)), (vec![], vec![], vec![], vec![]));
+        assert_eq!(
+            (removed(0, 4), removed(5, 5), removed(5, 3), removed(6, 7)),
+            (vec![], vec![], vec![], vec![])
+        );
     }
 
     #[test]
@@ -481,9 +530,15 @@ mod tests {
         (0..held - 2).for_each(|number| map.remove(key(number.into())));
         assert!(map.remembers_since(0), "all of them, yet");
         map.remove(key((held - 2).into()));
-        assert_eq!([before, before + 1, before + 2].map(|since| map.remembers_since(since)), [false, true, true]);
+        assert_eq!(
+            [before, before + 1, before + 2].map(|since| map.remembers_since(since)),
+            [false, true, true]
+        );
         map.remove(key((held - 1).into()));
-        assert_eq!([before, before + 1, before + 2].map(|since| map.remembers_since(since)), [false, false, true]);
+        assert_eq!(
+            [before, before + 1, before + 2].map(|since| map.remembers_since(since)),
+            [false, false, true]
+        );
         assert_eq!(map.removed_between(0, map.changes()).count(), REMOVALS_MAX);
         assert_eq!(map.removed_between(0, map.changes()).next(), Some(key(2)));
     }
@@ -491,13 +546,18 @@ mod tests {
     #[test]
     fn what_one_life_wrote_and_still_stands_is_found_oldest_first() {
         let mut map = Map::default();
-        for (number, stamp) in
-            [(1, stamp("b", 2, 30)), (2, stamp("b", 2, 10)), (3, stamp("b", 1, 5)), (4, stamp("a", 2, 5)), (5, stamp("b", 2, 20))]
-        {
+        for (number, stamp) in [
+            (1, stamp("b", 2, 30)),
+            (2, stamp("b", 2, 10)),
+            (3, stamp("b", 1, 5)),
+            (4, stamp("a", 2, 5)),
+            (5, stamp("b", 2, 20)),
+        ] {
             write(&mut map, number, stamp);
         }
         write(&mut map, 5, stamp("a", 2, 40));
-        let written: Vec<Key> = map.written_by(stamp("b", 2, 0).origin).map(|(key, _)| key).collect();
+        let written: Vec<Key> =
+            map.written_by(stamp("b", 2, 0).origin).map(|(key, _)| key).collect();
         assert_eq!(written, [key(2), key(1)]);
     }
 
@@ -509,7 +569,10 @@ mod tests {
         map.merge(key(1), &entry.as_entry_ref());
         write(&mut map, 2, stamp("a", u64::MAX, 2));
         write(&mut map, 3, stamp("b", 1, 3));
-        assert_eq!(map.delta(&VersionVector::new()).map(|(key, _)| key).collect::<Vec<_>>(), [key(2), key(3), key(1)]);
+        assert_eq!(
+            map.delta(&VersionVector::new()).map(|(key, _)| key).collect::<Vec<_>>(),
+            [key(2), key(3), key(1)]
+        );
     }
 
     #[test]

@@ -58,7 +58,10 @@ impl VersionVector {
     /// Returns whether everything that `other` covers is covered here.
     #[must_use]
     pub fn covers_all(&self, other: &Self) -> bool {
-        other.closed.iter().all(|(node, before)| self.closed.get(node).is_some_and(|mine| mine >= before))
+        other
+            .closed
+            .iter()
+            .all(|(node, before)| self.closed.get(node).is_some_and(|mine| mine >= before))
             && other.iter().all(|stamp| self.covers(stamp))
     }
 
@@ -87,7 +90,11 @@ impl VersionVector {
         let mark = self.closed.entry(before.node).or_insert(before.incarnation);
         *mark = before.incarnation.max(*mark);
         let before = Origin { incarnation: *mark, ..before };
-        let over: Vec<Origin> = self.lives(before.node).map(|life| life.origin).take_while(|life| *life < before).collect();
+        let over: Vec<Origin> = self
+            .lives(before.node)
+            .map(|life| life.origin)
+            .take_while(|life| *life < before)
+            .collect();
         for life in over {
             self.slots.remove(&life);
         }
@@ -96,7 +103,9 @@ impl VersionVector {
     /// Iterates over the slots of one node's incarnations, oldest first.
     pub fn lives(&self, node: NodeName) -> impl Iterator<Item = Stamp> {
         let life = |incarnation| Origin { node, incarnation: Incarnation(incarnation) };
-        self.slots.range(life(0)..=life(u64::MAX)).map(|(origin, hlc)| Stamp { hlc: *hlc, origin: *origin })
+        self.slots
+            .range(life(0)..=life(u64::MAX))
+            .map(|(origin, hlc)| Stamp { hlc: *hlc, origin: *origin })
     }
 
     /// Returns the newest incarnation of `node` that has a slot.
@@ -108,7 +117,10 @@ impl VersionVector {
 
     /// Covers everything that `other` covers.
     pub fn merge(&mut self, other: &Self) {
-        other.closed.iter().for_each(|(node, before)| self.close(Origin { node: *node, incarnation: *before }));
+        other
+            .closed
+            .iter()
+            .for_each(|(node, before)| self.close(Origin { node: *node, incarnation: *before }));
         other.iter().for_each(|stamp| self.advance(stamp));
     }
 
@@ -132,7 +144,9 @@ impl VersionVector {
 
     /// Iterates over the marks: the first incarnation of each node that is not closed.
     pub fn marks(&self) -> impl Iterator<Item = Origin> {
-        self.closed.iter().map(|(node, incarnation)| Origin { node: *node, incarnation: *incarnation })
+        self.closed
+            .iter()
+            .map(|(node, incarnation)| Origin { node: *node, incarnation: *incarnation })
     }
 
     /// Iterates over the slots, each as the stamp of its newest covered write.
@@ -155,8 +169,10 @@ impl VersionVector {
     /// Returns whether a node of this version can have made the vector.
     #[must_use]
     pub fn is_valid(&self) -> bool {
-        let lives = self.slots.keys().map(|origin| origin.incarnation).chain(self.closed.values().copied());
-        lives.max().is_none_or(|newest| newest <= INCARNATION_MAX) && self.slots.keys().all(|origin| !self.has_closed(*origin))
+        let lives =
+            self.slots.keys().map(|origin| origin.incarnation).chain(self.closed.values().copied());
+        lives.max().is_none_or(|newest| newest <= INCARNATION_MAX)
+            && self.slots.keys().all(|origin| !self.has_closed(*origin))
     }
 
     /// Returns a hash of the whole vector.
@@ -189,7 +205,9 @@ impl FromIterator<Stamp> for VersionVector {
 
 impl fmt::Debug for VersionVector {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let marks = self.marks().map(|mark| (mark.node.to_string(), format!("closed before {}", mark.incarnation)));
+        let marks = self
+            .marks()
+            .map(|mark| (mark.node.to_string(), format!("closed before {}", mark.incarnation)));
         f.debug_map().entries(marks).entries(self.slots.iter()).finish()
     }
 }

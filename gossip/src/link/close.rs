@@ -28,7 +28,9 @@ pub fn close_code(error: &Error) -> Option<u16> {
     match error {
         Error::Capacity(_) => Some(1009),
         Error::Utf8(_) => Some(1007),
-        Error::Protocol(ProtocolError::ResetWithoutClosingHandshake | ProtocolError::SendAfterClosing) => None,
+        Error::Protocol(
+            ProtocolError::ResetWithoutClosingHandshake | ProtocolError::SendAfterClosing,
+        ) => None,
         Error::Protocol(_) => Some(1002),
         Error::ConnectionClosed
         | Error::AlreadyClosed
@@ -44,12 +46,17 @@ pub fn close_code(error: &Error) -> Option<u16> {
 
 /// Closes a socket: sends the reason (a close code and a text), or answers the close that the other side
 /// sent. Discards input until the other side has gone, for a second at most.
-pub async fn close<S: AsyncRead + AsyncWrite + Unpin>(socket: &mut WebSocketStream<S>, reason: Option<(u16, &str)>) {
+pub async fn close<S: AsyncRead + AsyncWrite + Unpin>(
+    socket: &mut WebSocketStream<S>,
+    reason: Option<(u16, &str)>,
+) {
     let closed = async {
         // The peer may still be sending even where the reason cannot be sent.
         if let Some((code, reason)) = reason {
             let reason = &reason[..reason.floor_char_boundary(REASON_BYTES_MAX)];
-            let _ = socket.close(Some(CloseFrame { code: CloseCode::from(code), reason: reason.into() })).await;
+            let _ = socket
+                .close(Some(CloseFrame { code: CloseCode::from(code), reason: reason.into() }))
+                .await;
         }
         let _ = socket.flush().await;
         let connection = socket.get_mut();

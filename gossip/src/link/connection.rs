@@ -31,7 +31,9 @@ pub(super) const OUTGOING_MAX: usize = 1_024;
 
 /// Returns the WebSocket limits of every link.
 pub(super) fn limits(frame_bytes_max: usize) -> WebSocketConfig {
-    WebSocketConfig::default().max_message_size(Some(frame_bytes_max)).max_frame_size(Some(frame_bytes_max))
+    WebSocketConfig::default()
+        .max_message_size(Some(frame_bytes_max))
+        .max_frame_size(Some(frame_bytes_max))
 }
 
 /// The channel to a driver, and the counters of what connections do.
@@ -60,11 +62,13 @@ where
     A: Application,
     S: AsyncRead + AsyncWrite + Unpin + Send,
 {
-    let introduced = handshake::introduce(&mut socket, end, identity, address, &reports.events).await;
+    let introduced =
+        handshake::introduce(&mut socket, end, identity, address, &reports.events).await;
     let ended = match introduced {
         Ok(Admitted { connection, outgoing }) => {
             drop(unauthenticated.take());
-            let ended = pump(&mut socket, connection, outgoing, reports, identity.frame_bytes_max).await;
+            let ended =
+                pump(&mut socket, connection, outgoing, reports, identity.frame_bytes_max).await;
             // A driver that is gone needs no report.
             let ended_event = ConnectionEvent::Ended { connection, cause: ended.cause() };
             let _ = reports.events.send(ended_event).await;
@@ -81,7 +85,12 @@ where
     ended
 }
 
-fn count<A: Application>(telemetry: &dyn Telemetry, direction: Direction, frame: &Frame<A>, bytes: usize) {
+fn count<A: Application>(
+    telemetry: &dyn Telemetry,
+    direction: Direction,
+    frame: &Frame<A>,
+    bytes: usize,
+) {
     telemetry.frame(FrameStats { direction, kind: frame.kind(), bytes, entries: frame.entries() });
 }
 
@@ -139,7 +148,11 @@ where
     }
 }
 
-async fn receive<A, S>(mut stream: SplitStream<&mut WebSocketStream<S>>, connection: u64, reports: &Reports<A>) -> Ended
+async fn receive<A, S>(
+    mut stream: SplitStream<&mut WebSocketStream<S>>,
+    connection: u64,
+    reports: &Reports<A>,
+) -> Ended
 where
     A: Application,
     S: AsyncRead + AsyncWrite + Unpin + Send,

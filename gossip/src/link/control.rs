@@ -154,13 +154,23 @@ mod tests {
     async fn only_who_ends_the_freeze_in_force_wakes_the_process() {
         let me: NodeName = "gotham".parse().unwrap();
         let mut controls = Controls::<Texts>::new(me, 7);
-        let freeze = |id| Fault { id: FaultId(id), kind: FaultKind::Freeze, from: me, to: None, both: false };
-        let inject = |id| Control::Inject { fault: freeze(id), heal_after: Duration::from_secs(30) };
+        let freeze = |id| Fault {
+            id: FaultId(id),
+            kind: FaultKind::Freeze,
+            from: me,
+            to: None,
+            both: false,
+        };
+        let inject =
+            |id| Control::Inject { fault: freeze(id), heal_after: Duration::from_secs(30) };
         // The first is over before it took hold, and what should wake the process comes late.
         assert!(controls.apply(at(0), inject(1)).is_continue());
         assert!(controls.apply(at(10), Control::Heal(FaultId(1))).is_continue());
         controls.thaw.0.try_send(FaultId(1)).unwrap();
-        assert!(controls.apply(at(20), inject(2)).is_continue() && controls.apply(at(20), inject(3)).is_continue());
+        assert!(
+            controls.apply(at(20), inject(2)).is_continue()
+                && controls.apply(at(20), inject(3)).is_continue()
+        );
         for (ends, stays_frozen) in [(None, true), (Some(2), true), (Some(3), false)] {
             ends.into_iter().for_each(|id| controls.thaw.0.try_send(FaultId(id)).unwrap());
             controls.sleep(at(200)).await;

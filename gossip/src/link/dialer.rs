@@ -45,7 +45,10 @@ pub(super) struct Dialer<A: Application> {
 }
 
 /// Dials whenever the peer is not among `linked`, until the driver is gone.
-pub(super) async fn keep_dialing<A: Application>(dialer: Dialer<A>, mut linked: watch::Receiver<BTreeSet<NodeName>>) {
+pub(super) async fn keep_dialing<A: Application>(
+    dialer: Dialer<A>,
+    mut linked: watch::Receiver<BTreeSet<NodeName>>,
+) {
     let (me, peer, events) = (dialer.identity.me.node, dialer.peer, &dialer.reports.events);
     let mut retry = Retry { pause: BACKOFF_MIN, logged: String::new() };
     while linked.wait_for(|linked| !linked.contains(&peer)).await.is_ok() {
@@ -159,7 +162,8 @@ impl<A: Application> Dialer<A> {
         let stream = TcpStream::connect(address).await.map_err(DialError::Connect)?;
         stream.set_nodelay(true).map_err(DialError::Connect)?;
         let scheme = if self.tls.is_some() { "wss" } else { "ws" };
-        let stream = tls::connect(self.tls.as_ref(), self.peer, stream).await.map_err(DialError::Tls)?;
+        let stream =
+            tls::connect(self.tls.as_ref(), self.peer, stream).await.map_err(DialError::Tls)?;
         let (socket, _) = client_async_with_config(
             format!("{scheme}://{}/cluster", self.address),
             stream,

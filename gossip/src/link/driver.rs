@@ -152,7 +152,8 @@ where
         on_event: F,
         hooks: H,
     ) -> Self {
-        let Surroundings { cluster, clock, stop, tasks, joined, controls, telemetry } = surroundings;
+        let Surroundings { cluster, clock, stop, tasks, joined, controls, telemetry } =
+            surroundings;
         let (secret, frame_bytes_max) = (cluster.secret.clone(), cluster.frame_bytes_max);
         let identity = Identity { me, secret, joined, frame_bytes_max };
         let links = Links::new(me, cluster.roster.clone(), Arc::clone(&telemetry));
@@ -244,7 +245,8 @@ where
             {
                 let report = Frame::Report(report);
                 if controller == self.me.node {
-                    self.machine.handle(self.clock.now(), Input::Frame { from: controller, frame: report });
+                    self.machine
+                        .handle(self.clock.now(), Input::Frame { from: controller, frame: report });
                 } else {
                     self.links.send(controller, report);
                 }

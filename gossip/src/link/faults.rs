@@ -63,11 +63,19 @@ impl<A: Application> Faults<A> {
     /// Puts the fault in force, or extends it. A fault that does not concern this node, or is one too many,
     /// is ignored.
     pub(super) fn inject(&mut self, now: Duration, fault: Fault, heal_after: Duration) {
-        if !fault.concerns(self.me) || self.in_force.len() >= FAULTS_MAX && !self.in_force.contains_key(&fault.id) {
+        if !fault.concerns(self.me)
+            || self.in_force.len() >= FAULTS_MAX && !self.in_force.contains_key(&fault.id)
+        {
             return;
         }
         let until = now + heal_after;
-        let state = self.in_force.entry(fault.id).or_insert(State { fault, since: now, until, frames: Frames::default(), free_at: now });
+        let state = self.in_force.entry(fault.id).or_insert(State {
+            fault,
+            since: now,
+            until,
+            frames: Frames::default(),
+            free_at: now,
+        });
         state.until = until;
     }
 
@@ -79,7 +87,9 @@ impl<A: Application> Faults<A> {
 
     /// Lets later frames overtake delayed ones, unless another fault still delays.
     fn forget_order(&mut self) {
-        let holds_back = |state: &State| matches!(state.fault.kind, FaultKind::Delay { .. } | FaultKind::Throttle(_));
+        let holds_back = |state: &State| {
+            matches!(state.fault.kind, FaultKind::Delay { .. } | FaultKind::Throttle(_))
+        };
         if !self.in_force.values().any(holds_back) {
             self.in_order.clear();
         }
@@ -113,13 +123,19 @@ impl<A: Application> Faults<A> {
 
     /// Returns the offset of this node's wall clock, in milliseconds.
     pub(super) fn skew_ms(&self) -> i64 {
-        let skews = self.in_force.values().filter_map(|state| if let FaultKind::Skew(ms) = state.fault.kind { Some(ms) } else { None });
+        let skews = self.in_force.values().filter_map(|state| {
+            if let FaultKind::Skew(ms) = state.fault.kind { Some(ms) } else { None }
+        });
         skews.sum()
     }
 
     /// Returns all faults in force.
     pub(super) fn list(&self, now: Duration) -> Vec<InForce> {
-        let in_force = |state: &State| InForce { fault: state.fault, remaining: state.until.saturating_sub(now), frames: state.frames };
+        let in_force = |state: &State| InForce {
+            fault: state.fault,
+            remaining: state.until.saturating_sub(now),
+            frames: state.frames,
+        };
         self.in_force.values().map(in_force).collect()
     }
 
@@ -151,7 +167,12 @@ impl<A: Application> Faults<A> {
     }
 
     /// Takes a frame for the link to `to`. Returns it if it is to be sent at once.
-    pub(super) fn pass(&mut self, now: Duration, to: NodeName, frame: Frame<A>) -> Option<Frame<A>> {
+    pub(super) fn pass(
+        &mut self,
+        now: Duration,
+        to: NodeName,
+        frame: Frame<A>,
+    ) -> Option<Frame<A>> {
         if self.in_force.is_empty() && self.waiting.is_empty() {
             return Some(frame);
         }
@@ -160,7 +181,10 @@ impl<A: Application> Faults<A> {
         let end = if envelope.from.node == self.me { envelope.to.node } else { to };
         let (mut due, mut copies, mut in_order) = (now, 1, true);
         let Self { me, in_force, rng, .. } = self;
-        for state in in_force.values_mut().filter(|state| state.fault.befalls(*me, to) || state.fault.befalls(*me, end)) {
+        for state in in_force
+            .values_mut()
+            .filter(|state| state.fault.befalls(*me, to) || state.fault.befalls(*me, end))
+        {
             state.frames.seen += 1;
             let passes = match state.fault.kind {
                 FaultKind::Freeze | FaultKind::Skew(_) => true,
@@ -247,17 +271,25 @@ mod tests {
     /// The frame with this number, by gotham, to `to`.
     fn frame(to: &str, number: u32) -> Frame {
         let life = |node| Origin { node: name(node), incarnation: Incarnation(1) };
-        Frame::Round(Envelope { from: life("gotham"), to: life(to), round: 1, step: Step::Ack { chunks: number } })
+        Frame::Round(Envelope {
+            from: life("gotham"),
+            to: life(to),
+            round: 1,
+            step: Step::Ack { chunks: number },
+        })
     }
 
     fn number(frame: &Frame) -> u32 {
-        let Frame::Round(Envelope { step: Step::Ack { chunks }, .. }) = frame else { panic!("not one of these tests' frames: {frame:?}") };
+        let Frame::Round(Envelope { step: Step::Ack { chunks }, .. }) = frame else {
+            panic!("not one of these tests' frames: {frame:?}")
+        };
         *chunks
     }
 
     fn with(kind: FaultKind, to: Option<&str>) -> Faults {
         let mut faults = Faults::new(name("gotham"), 7);
-        let fault = Fault { id: FaultId(1), kind, from: name("gotham"), to: to.map(name), both: false };
+        let fault =
+            Fault { id: FaultId(1), kind, from: name("gotham"), to: to.map(name), both: false };
         faults.inject(ms(0), fault, ms(30_000));
         faults
     }
@@ -271,7 +303,11 @@ mod tests {
             }
             if millis < 1_000 {
                 let sent = u32::try_from(millis).unwrap();
-                out.extend(faults.pass(ms(millis), name("metropolis"), frame("metropolis", sent)).map(|frame| (millis, number(&frame))));
+                out.extend(
+                    faults
+                        .pass(ms(millis), name("metropolis"), frame("metropolis", sent))
+                        .map(|frame| (millis, number(&frame))),
+                );
             }
         }
         out
@@ -289,16 +325,29 @@ mod tests {
     fn a_cut_stops_rounds_to_whom_it_names_and_nothing_else() {
         let mut faults = with(FaultKind::Cut, Some("metropolis"));
         assert_eq!(faults.pass(ms(1), name("metropolis"), frame("metropolis", 1)), None);
-        assert_eq!(faults.pass(ms(1), name("dispatch"), frame("metropolis", 1)), None, "nor by way of a third");
+        assert_eq!(
+            faults.pass(ms(1), name("dispatch"), frame("metropolis", 1)),
+            None,
+            "nor by way of a third"
+        );
         assert!(faults.pass(ms(1), name("capitol"), frame("capitol", 1)).is_some());
-        assert!(faults.pass(ms(1), name("metropolis"), Frame::Observe { since: 0, pulls: 0 }).is_some(), "observation is exempt");
+        assert!(
+            faults.pass(ms(1), name("metropolis"), Frame::Observe { since: 0, pulls: 0 }).is_some(),
+            "observation is exempt"
+        );
         assert_eq!(frames(&faults), Frames { seen: 2, dropped: 2, ..Frames::default() });
     }
 
     #[test]
     fn a_carrier_is_held_up_by_what_befalls_its_own_link() {
         let mut faults = Faults::new(name("dispatch"), 7);
-        let fault = Fault { id: FaultId(1), kind: FaultKind::Cut, from: name("dispatch"), to: Some(name("metropolis")), both: false };
+        let fault = Fault {
+            id: FaultId(1),
+            kind: FaultKind::Cut,
+            from: name("dispatch"),
+            to: Some(name("metropolis")),
+            both: false,
+        };
         faults.inject(ms(0), fault, ms(1_000));
         assert_eq!(faults.pass(ms(1), name("metropolis"), frame("metropolis", 1)), None);
         assert!(faults.pass(ms(1), name("capitol"), frame("metropolis", 1)).is_some());
@@ -312,7 +361,10 @@ mod tests {
         assert!(is_in_order(&out));
         let held: Vec<u64> = out.iter().map(|(came, sent)| came - u64::from(*sent)).collect();
         assert!(held.iter().all(|held| (260..=341).contains(held)), "{held:?}");
-        assert!(held.iter().any(|held| *held < 290) || held.iter().any(|held| *held > 310), "there is jitter");
+        assert!(
+            held.iter().any(|held| *held < 290) || held.iter().any(|held| *held > 310),
+            "there is jitter"
+        );
         assert_eq!(frames(&faults), Frames { seen: 1_000, delayed: 1_000, ..Frames::default() });
     }
 
@@ -322,7 +374,10 @@ mod tests {
         let mut faults = with(FaultKind::Loss(twenty), None);
         let out = a_thousand(&mut faults);
         let lost = frames(&faults).dropped;
-        assert!((150..250).contains(&lost) && out.len() as u64 == 1_000 - lost && is_in_order(&out), "{lost}");
+        assert!(
+            (150..250).contains(&lost) && out.len() as u64 == 1_000 - lost && is_in_order(&out),
+            "{lost}"
+        );
         let mut faults = with(FaultKind::Duplicate(twenty), None);
         let out = a_thousand(&mut faults);
         let twice = frames(&faults).duplicated;
@@ -376,7 +431,13 @@ mod tests {
     #[test]
     fn more_than_the_most_and_what_does_not_concern_this_node_is_ignored() {
         let mut faults = Faults::new(name("gotham"), 7);
-        let cut = |id, from| Fault { id: FaultId(id), kind: FaultKind::Cut, from: name(from), to: None, both: false };
+        let cut = |id, from| Fault {
+            id: FaultId(id),
+            kind: FaultKind::Cut,
+            from: name(from),
+            to: None,
+            both: false,
+        };
         faults.inject(ms(0), cut(1_000, "capitol"), ms(1_000));
         assert!(!faults.any());
         for id in 0..100 {
@@ -388,10 +449,16 @@ mod tests {
     #[test]
     fn a_freeze_and_a_skew_hold_up_no_frame() {
         let mut faults = with(FaultKind::Skew(1_500), None);
-        let freeze = Fault { id: FaultId(2), kind: FaultKind::Freeze, ..faults.list(ms(0))[0].fault };
+        let freeze =
+            Fault { id: FaultId(2), kind: FaultKind::Freeze, ..faults.list(ms(0))[0].fault };
         faults.inject(ms(0), freeze, ms(9_000));
-        assert!(!faults.is_frozen(ms(99)) && faults.is_frozen(ms(100)) && faults.skew_ms() == 1_500);
-        assert_eq!((faults.deadline(ms(0)), faults.deadline(ms(100))), (Some(ms(100)), Some(ms(9_000))));
+        assert!(
+            !faults.is_frozen(ms(99)) && faults.is_frozen(ms(100)) && faults.skew_ms() == 1_500
+        );
+        assert_eq!(
+            (faults.deadline(ms(0)), faults.deadline(ms(100))),
+            (Some(ms(100)), Some(ms(9_000)))
+        );
         assert!(faults.pass(ms(0), name("capitol"), frame("capitol", 1)).is_some());
         faults.heal(FaultId(2));
         assert!(!faults.is_frozen(ms(100)) && faults.skew_ms() == 1_500);

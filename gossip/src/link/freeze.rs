@@ -31,7 +31,10 @@ const THAW_PATH: &str = "/thaw/";
 const SCHEME: &str = "Cluster-Proof ";
 
 /// Runs `future`, except while the process is frozen.
-pub(super) async fn freezable<F: Future>(mut frozen: watch::Receiver<bool>, future: F) -> F::Output {
+pub(super) async fn freezable<F: Future>(
+    mut frozen: watch::Receiver<bool>,
+    future: F,
+) -> F::Output {
     let mut future = pin!(future);
     // The sender is gone when the process ends.
     while becomes(&mut frozen, false).await {
@@ -60,17 +63,32 @@ pub(super) struct Thaw {
 
 /// Returns `router`, which answers nothing while the process is frozen, and the route that ends a freeze.
 pub(super) fn gate(router: Router, frozen: watch::Receiver<bool>, thaw: Thaw) -> Router {
-    let wait = async |State(frozen): State<watch::Receiver<bool>>, request: Request, next: Next| freezable(frozen, next.run(request)).await;
-    let wake = Router::new().route(&format!("{THAW_PATH}{{fault}}"), post(wake)).method_not_allowed_fallback(wrong_method).with_state(thaw);
+    let wait = async |State(frozen): State<watch::Receiver<bool>>, request: Request, next: Next| {
+        freezable(frozen, next.run(request)).await
+    };
+    let wake = Router::new()
+        .route(&format!("{THAW_PATH}{{fault}}"), post(wake))
+        .method_not_allowed_fallback(wrong_method)
+        .with_state(thaw);
     router.layer(middleware::from_fn_with_state(frozen, wait)).merge(wake)
 }
 
-async fn wake(State(Thaw { me, secret, thaw }): State<Thaw>, fault: Result<Path<String>, PathRejection>, headers: HeaderMap) -> Response {
+async fn wake(
+    State(Thaw { me, secret, thaw }): State<Thaw>,
+    fault: Result<Path<String>, PathRejection>,
+    headers: HeaderMap,
+) -> Response {
     let fault = fault.map(|Path(fault)| fault).unwrap_or_default();
-    let given = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok()?.strip_prefix(SCHEME));
+    let given = headers
+        .get(header::AUTHORIZATION)
+        .and_then(|value| value.to_str().ok()?.strip_prefix(SCHEME));
     let proof = given.and_then(|given| HEXLOWER.decode(given.as_bytes()).ok()).unwrap_or_default();
     if !secret.is_proved(Purpose::THAWING, &[me.as_str().as_bytes(), fault.as_bytes()], &proof) {
-        let problem = Problem::new(StatusCode::UNAUTHORIZED, "not_a_member", "only members of the cluster may do this");
+        let problem = Problem::new(
+            StatusCode::UNAUTHORIZED,
+            "not_a_member",
+            "only members of the cluster may do this",
+        );
         return ([(header::WWW_AUTHENTICATE, SCHEME.trim_end())], problem).into_response();
     }
     let Ok(fault) = fault.parse() else {
@@ -87,9 +105,13 @@ async fn wake(State(Thaw { me, secret, thaw }): State<Thaw>, fault: Result<Path<
 /// # Errors
 /// Where the process cannot be reached in time, or refuses.
 pub async fn thaw(cluster: &ClusterConfig, node: NodeName, freeze: FaultId) -> anyhow::Result<()> {
-    let address = cluster.addresses.get(&node).with_context(|| format!("no address of {node} is configured"))?;
+    let address = cluster
+        .addresses
+        .get(&node)
+        .with_context(|| format!("no address of {node} is configured"))?;
     let freeze = freeze.to_string();
-    let proof = cluster.secret.prove(Purpose::THAWING, &[node.as_str().as_bytes(), freeze.as_bytes()]);
+    let proof =
+        cluster.secret.prove(Purpose::THAWING, &[node.as_str().as_bytes(), freeze.as_bytes()]);
     let request = hyper::Request::post(format!("{THAW_PATH}{freeze}"))
         .header(header::HOST, address)
         .header(header::AUTHORIZATION, format!("{SCHEME}{}", HEXLOWER.encode(&proof)))
@@ -116,7 +138,11 @@ mod tests {
     async fn a_future_that_waits_is_frozen_in_the_middle() {
         let (freeze, frozen) = watch::channel(false);
         let (send, mut steps) = mpsc::channel::<u8>(4);
-        let task = tokio::spawn(freezable(frozen, async move { (steps.recv().await, steps.recv().await) }));
+        let task =
+            tokio::spawn(freezable(
+                frozen,
+                async move { (steps.recv().await, steps.recv().await) },
+            ));
         send.send(1).await.expect("there is room");
         freeze.send_replace(true);
         send.send(2).await.expect("there is room");

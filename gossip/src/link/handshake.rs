@@ -71,8 +71,13 @@ where
             let (peer, welcome) = within(call(socket, *expected, identity)).await?;
             if let Some(alive) = welcome.alive_elsewhere {
                 let name = identity.me.node;
-                events.send(ConnectionEvent::AliveElsewhere { peer: peer.node.node, alive }).await.map_err(|_| Ended::OwnEnd)?;
-                return Err(Ended::RefusedByPeer(LinkRefusal::AliveElsewhere { name, alive }.to_string()));
+                events
+                    .send(ConnectionEvent::AliveElsewhere { peer: peer.node.node, alive })
+                    .await
+                    .map_err(|_| Ended::OwnEnd)?;
+                return Err(Ended::RefusedByPeer(
+                    LinkRefusal::AliveElsewhere { name, alive }.to_string(),
+                ));
             }
             ask_driver(peer, end, address, events).await?.map_err(Ended::Refused)
         }
@@ -85,10 +90,16 @@ where
                 Err(refusal) => return Err(refusal.clone().into()),
                 Ok(_) => None,
             };
-            let said = socket.send(Message::binary(Welcome { proof, alive_elsewhere }.encode())).await;
+            let said =
+                socket.send(Message::binary(Welcome { proof, alive_elsewhere }.encode())).await;
             let admitted = decided?;
             if let Err(error) = said {
-                let _ = events.send(ConnectionEvent::Ended { connection: admitted.connection, cause: LinkDown::Lost }).await;
+                let _ = events
+                    .send(ConnectionEvent::Ended {
+                        connection: admitted.connection,
+                        cause: LinkDown::Lost,
+                    })
+                    .await;
                 return Err(error.into());
             }
             Ok(admitted)
@@ -97,7 +108,11 @@ where
 }
 
 /// The dialer's side.
-async fn call<S>(socket: &mut WebSocketStream<S>, expected: NodeName, identity: &Identity) -> Result<(Hello, Welcome), Ended>
+async fn call<S>(
+    socket: &mut WebSocketStream<S>,
+    expected: NodeName,
+    identity: &Identity,
+) -> Result<(Hello, Welcome), Ended>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send,
 {
@@ -109,13 +124,23 @@ where
         return Err(Ended::AnotherName(peer.node.node));
     }
     let occasion: [&[u8]; 2] = [&ours, &theirs];
-    socket.send(Message::binary(identity.secret.prove(Purpose::DIALLING, &occasion).to_vec())).await?;
+    socket
+        .send(Message::binary(identity.secret.prove(Purpose::DIALLING, &occasion).to_vec()))
+        .await?;
     let welcome = Welcome::decode(&read(socket).await?)?;
-    if identity.secret.is_proved(Purpose::LISTENING, &occasion, &welcome.proof) { Ok((peer, welcome)) } else { Err(Ended::Cookie) }
+    if identity.secret.is_proved(Purpose::LISTENING, &occasion, &welcome.proof) {
+        Ok((peer, welcome))
+    } else {
+        Err(Ended::Cookie)
+    }
 }
 
 /// The listener's side, up to its own proof.
-async fn answer<S>(socket: &mut WebSocketStream<S>, identity: &Identity, certificate: Option<&Certificate>) -> Result<(Hello, Proof), Ended>
+async fn answer<S>(
+    socket: &mut WebSocketStream<S>,
+    identity: &Identity,
+    certificate: Option<&Certificate>,
+) -> Result<(Hello, Proof), Ended>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send,
 {
@@ -145,7 +170,13 @@ async fn ask_driver<A: Application>(
     events: &mpsc::Sender<ConnectionEvent<A>>,
 ) -> Result<Result<Admitted<A>, LinkRefusal>, Ended> {
     let (decision, decided) = oneshot::channel();
-    let introduced = ConnectionEvent::Introduced { peer: peer.node, joined: peer.joined, end, address: address.to_owned(), decision };
+    let introduced = ConnectionEvent::Introduced {
+        peer: peer.node,
+        joined: peer.joined,
+        end,
+        address: address.to_owned(),
+        decision,
+    };
     events.send(introduced).await.map_err(|_| Ended::OwnEnd)?;
     decided.await.map_err(|_| Ended::OwnEnd)
 }

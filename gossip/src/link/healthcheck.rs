@@ -13,9 +13,14 @@ use crate::link::http_request;
 ///
 /// # Errors
 /// Where it does not answer in time, or answers that it is not ready.
-pub async fn ready(cluster: &ClusterConfig, me: NodeName, listen: SocketAddr) -> anyhow::Result<()> {
+pub async fn ready(
+    cluster: &ClusterConfig,
+    me: NodeName,
+    listen: SocketAddr,
+) -> anyhow::Result<()> {
     // A node accepts this name on its own machine, whatever hosts it is configured for.
-    let request = hyper::Request::get("/readyz").header(header::HOST, "localhost").body(String::new())?;
+    let request =
+        hyper::Request::get("/readyz").header(header::HOST, "localhost").body(String::new())?;
     http_request::send(cluster, me, on_this_machine(listen), request, StatusCode::OK).await
 }
 
@@ -24,8 +29,12 @@ pub async fn ready(cluster: &ClusterConfig, me: NodeName, listen: SocketAddr) ->
 fn on_this_machine(listen: SocketAddr) -> SocketAddr {
     let mut address = listen;
     match listen {
-        SocketAddr::V4(v4) if v4.ip().is_unspecified() => address.set_ip(Ipv4Addr::LOCALHOST.into()),
-        SocketAddr::V6(v6) if v6.ip().is_unspecified() => address.set_ip(Ipv6Addr::LOCALHOST.into()),
+        SocketAddr::V4(v4) if v4.ip().is_unspecified() => {
+            address.set_ip(Ipv4Addr::LOCALHOST.into())
+        }
+        SocketAddr::V6(v6) if v6.ip().is_unspecified() => {
+            address.set_ip(Ipv6Addr::LOCALHOST.into())
+        }
         SocketAddr::V4(_) | SocketAddr::V6(_) => {}
     }
     address

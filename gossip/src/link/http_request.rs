@@ -28,9 +28,14 @@ pub(super) async fn send(
     expected: StatusCode,
 ) -> anyhow::Result<()> {
     let asked = async {
-        let stream = TcpStream::connect(&address).await.with_context(|| format!("connecting to {address}"))?;
-        let stream = tls::connect(cluster.tls.as_ref(), node, stream).await.with_context(|| format!("speaking TLS with {address}"))?;
-        let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
+        let stream = TcpStream::connect(&address)
+            .await
+            .with_context(|| format!("connecting to {address}"))?;
+        let stream = tls::connect(cluster.tls.as_ref(), node, stream)
+            .await
+            .with_context(|| format!("speaking TLS with {address}"))?;
+        let (mut sender, connection) =
+            hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
         let answer = sender.send_request(request);
         tokio::select! {
             biased;
@@ -38,7 +43,9 @@ pub(super) async fn send(
             ended = connection => Err(ended.map_or_else(anyhow::Error::from, |()| anyhow::anyhow!("{address} closed the connection"))),
         }
     };
-    let status = timeout(REQUEST_TIMEOUT, asked).await.with_context(|| format!("{address} gives no answer"))??;
+    let status = timeout(REQUEST_TIMEOUT, asked)
+        .await
+        .with_context(|| format!("{address} gives no answer"))??;
     anyhow::ensure!(status == expected, "{address} answers {status}");
     Ok(())
 }

@@ -115,7 +115,11 @@ struct ClusterRoute {
 }
 
 /// Returns the route `/cluster`, at which other nodes connect. The peers go to `incoming`.
-pub(super) fn cluster_route(incoming: mpsc::Sender<Incoming>, frame_bytes_max: usize, telemetry: Arc<dyn Telemetry>) -> Router {
+pub(super) fn cluster_route(
+    incoming: mpsc::Sender<Incoming>,
+    frame_bytes_max: usize,
+    telemetry: Arc<dyn Telemetry>,
+) -> Router {
     let state = ClusterRoute { incoming, frame_bytes_max, telemetry };
     Router::new().route("/cluster", get(connect)).with_state(state)
 }
@@ -142,7 +146,10 @@ async fn connect(
     upgrade(request, connection::limits(frame_bytes_max), async move |socket| {
         let address = address.to_string();
         // With a full queue the peer is dropped; it will dial again.
-        if incoming.try_send(Incoming { socket, address: address.clone(), certificate, permit }).is_err() {
+        if incoming
+            .try_send(Incoming { socket, address: address.clone(), certificate, permit })
+            .is_err()
+        {
             telemetry.peer_refused("too_many");
             warn!(%address, "too many unauthenticated peers");
         }
@@ -173,7 +180,14 @@ pub async fn serve(port: Port, router: Router, stop: CancellationToken, tasks: T
             // A TLS client could not read the refusal.
             if let (None, Ok(turn)) = (&tls, Arc::clone(&refusals).try_acquire_owned()) {
                 tasks.spawn(async move {
-                    refuse(stream, Problem::unavailable("no_place", "too many connections are open; nothing was changed")).await;
+                    refuse(
+                        stream,
+                        Problem::unavailable(
+                            "no_place",
+                            "too many connections are open; nothing was changed",
+                        ),
+                    )
+                    .await;
                     drop(turn);
                 });
             }
@@ -220,14 +234,22 @@ struct Client {
 }
 
 /// Answers the requests of one connection until it ends.
-async fn serve_connection(stream: Stream, client: Client, router: Router, limits: Limits, stop: CancellationToken) {
+async fn serve_connection(
+    stream: Stream,
+    client: Client,
+    router: Router,
+    limits: Limits,
+    stop: CancellationToken,
+) {
     let address = client.address;
     let service = service_fn(move |mut request: hyper::Request<hyper::body::Incoming>| {
         request.extensions_mut().insert(ConnectInfo(client.address));
         request.extensions_mut().insert(client.caller.clone());
         request.extensions_mut().insert(Arc::clone(&client.permit));
         let mut router = router.clone();
-        async move { Ok::<_, Infallible>(router.call(request).await.unwrap_or_else(|never| match never {})) }
+        async move {
+            Ok::<_, Infallible>(router.call(request).await.unwrap_or_else(|never| match never {}))
+        }
     });
     // Reading has timeouts of its own: those of headers, bodies and WebSockets.
     let mut stream = TimeoutStream::new(stream);

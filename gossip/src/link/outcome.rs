@@ -23,7 +23,13 @@ pub(super) enum End {
 /// The reports of connections to their driver.
 pub(super) enum ConnectionEvent<A: Application> {
     /// A peer introduced itself. The driver decides, and answers with the queue of frames for the peer.
-    Introduced { peer: Origin, joined: bool, end: End, address: String, decision: oneshot::Sender<Result<Admitted<A>, LinkRefusal>> },
+    Introduced {
+        peer: Origin,
+        joined: bool,
+        end: End,
+        address: String,
+        decision: oneshot::Sender<Result<Admitted<A>, LinkRefusal>>,
+    },
     /// A frame arrived on an admitted connection.
     Frame { connection: u64, frame: Frame<A> },
     /// An admitted connection ended.
@@ -100,7 +106,12 @@ impl Ended {
             | Self::AnothersCertificate(_)
             | Self::Refused(_)
             | Self::RefusedByPeer(_) => true,
-            Self::NotBinary | Self::Silent | Self::Closed | Self::Broken(_) | Self::TooLarge(_) | Self::OwnEnd => false,
+            Self::NotBinary
+            | Self::Silent
+            | Self::Closed
+            | Self::Broken(_)
+            | Self::TooLarge(_)
+            | Self::OwnEnd => false,
         }
     }
 

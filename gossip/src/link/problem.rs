@@ -33,7 +33,12 @@ impl Problem {
     /// Returns a problem with this status.
     #[must_use]
     pub fn new(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Self {
-        Self { code, title: status.canonical_reason().unwrap_or("Problem"), status, detail: detail.into() }
+        Self {
+            code,
+            title: status.canonical_reason().unwrap_or("Problem"),
+            status,
+            detail: detail.into(),
+        }
     }
 
     /// Returns a problem for a request that cannot be parsed.
@@ -75,7 +80,11 @@ impl Problem {
     /// Returns the problem for too many queued requests.
     #[must_use]
     pub fn overloaded() -> Self {
-        Self::new(StatusCode::TOO_MANY_REQUESTS, "overloaded", "too many requests are waiting; nothing was changed")
+        Self::new(
+            StatusCode::TOO_MANY_REQUESTS,
+            "overloaded",
+            "too many requests are waiting; nothing was changed",
+        )
     }
 }
 
@@ -99,8 +108,13 @@ pub async fn unknown_path(uri: Uri) -> Problem {
 
 /// Responds to a method that the path does not support. The router adds `Allow`.
 pub async fn wrong_method(method: Method, uri: Uri) -> Problem {
-    let (method, path) = (shortened(method.as_str(), SHOWN_CHARS_MAX), shortened(uri.path(), SHOWN_CHARS_MAX));
-    Problem::new(StatusCode::METHOD_NOT_ALLOWED, "wrong_method", format!("{path} does not answer to {method}"))
+    let (method, path) =
+        (shortened(method.as_str(), SHOWN_CHARS_MAX), shortened(uri.path(), SHOWN_CHARS_MAX));
+    Problem::new(
+        StatusCode::METHOD_NOT_ALLOWED,
+        "wrong_method",
+        format!("{path} does not answer to {method}"),
+    )
 }
 
 /// Returns the first `chars` characters of `text`.

@@ -80,12 +80,17 @@ mod tests {
     fn a_proof_holds_for_its_secret_its_purpose_and_its_occasion_alone() {
         let secret = Secret::new("tests", "a cookie");
         let proof = secret.prove(Purpose::DIALLING, &[b"one", b"two"]);
-        let holds = |cookie, purpose, occasion: &[&[u8]], proof: &[u8]| Secret::new("tests", cookie).is_proved(purpose, occasion, proof);
+        let holds = |cookie, purpose, occasion: &[&[u8]], proof: &[u8]| {
+            Secret::new("tests", cookie).is_proved(purpose, occasion, proof)
+        };
         assert!(holds("a cookie", Purpose::DIALLING, &[b"one", b"two"], &proof));
         assert!(!holds("another", Purpose::DIALLING, &[b"one", b"two"], &proof));
         assert!(!holds("a cookie", Purpose::LISTENING, &[b"one", b"two"], &proof));
         assert!(!holds("a cookie", Purpose::THAWING, &[b"one", b"two"], &proof));
-        assert!(!holds("a cookie", Purpose::DIALLING, &[b"onet", b"wo"], &proof), "the parts are told apart");
+        assert!(
+            !holds("a cookie", Purpose::DIALLING, &[b"onet", b"wo"], &proof),
+            "the parts are told apart"
+        );
         assert!(!holds("a cookie", Purpose::DIALLING, &[b"one", b"two"], &proof[..31]));
         assert!(!holds("a cookie", Purpose::DIALLING, &[b"one", b"two"], b""));
         let elsewhere = Secret::new("another program", "a cookie");

@@ -178,11 +178,17 @@ impl<M: Node> Supervisor<M> {
             self.config.telemetry.crashed(cause);
             let incarnation = incarnation.0;
             if !self.config.intensity.allows_restart_after_crash(self.clock.now().mono) {
-                error!(incarnation, "{name} crashed too often ({reason}; crash {crashes}): giving up");
+                error!(
+                    incarnation,
+                    "{name} crashed too often ({reason}; crash {crashes}): giving up"
+                );
                 return NodeEnd::Failed;
             }
             self.config.telemetry.restarting();
-            warn!(incarnation, "{name} crashed ({reason}; crash {crashes}): memory lost; restarting");
+            warn!(
+                incarnation,
+                "{name} crashed ({reason}; crash {crashes}): memory lost; restarting"
+            );
         }
     }
 
@@ -214,13 +220,17 @@ impl<M: Node> Supervisor<M> {
                     ready.send_replace(true);
                 } else if let replica::Event::Superseded { by, halts } = event {
                     log_unheard(machine);
-                    return ControlFlow::Break(IncarnationEnd::Superseded { by: *by, halts: *halts });
+                    return ControlFlow::Break(IncarnationEnd::Superseded {
+                        by: *by,
+                        halts: *halts,
+                    });
                 }
             }
             on_event(event)
         };
         let incoming = &mut incoming.1;
-        let life = driver::drive(&mut machine, me, surroundings, incoming, commands, on_event, hooks);
+        let life =
+            driver::drive(&mut machine, me, surroundings, incoming, commands, on_event, hooks);
         // The driver borrows only what outlives it; after a panic nothing of the incarnation is used.
         AssertUnwindSafe(life.instrument(span)).catch_unwind().await
     }
@@ -228,7 +238,9 @@ impl<M: Node> Supervisor<M> {
     /// Returns an incarnation later than `by`, which was dated in the future.
     fn later_than(&self, by: Incarnation) -> Incarnation {
         let name = self.config.name;
-        warn!("an earlier incarnation of {name}, {by}, is dated later than this one: the clock went back");
+        warn!(
+            "an earlier incarnation of {name}, {by}, is dated later than this one: the clock went back"
+        );
         self.config.telemetry.restarting();
         // Another process may have begun one just above it, and be gone: not that very one again.
         Incarnation(by.0.saturating_add(self.clock.now().wall.0 % INCARNATION_JUMP))

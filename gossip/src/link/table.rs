@@ -118,7 +118,9 @@ impl<A: Application> Links<A> {
                 vec![Input::LinkDown { peer, cause }]
             }
             ConnectionEvent::AliveElsewhere { peer, alive } => vec![Input::Refused { peer, alive }],
-            ConnectionEvent::NotReached { peer, .. } if self.links.contains_key(&peer) => Vec::new(),
+            ConnectionEvent::NotReached { peer, .. } if self.links.contains_key(&peer) => {
+                Vec::new()
+            }
             ConnectionEvent::NotReached { peer, cause } => vec![Input::LinkDown { peer, cause }],
         }
     }
@@ -128,7 +130,13 @@ impl<A: Application> Links<A> {
         link.map(|(peer, _)| *peer)
     }
 
-    fn admit<C>(&mut self, peer: Origin, joined: bool, end: End, address: String) -> Admission<A, C> {
+    fn admit<C>(
+        &mut self,
+        peer: Origin,
+        joined: bool,
+        end: End,
+        address: String,
+    ) -> Admission<A, C> {
         let incarnation = |(name, link): (&NodeName, &Link<A>)| (*name, link.peer.incarnation);
         let linked: BTreeMap<NodeName, Incarnation> = self.links.iter().map(incarnation).collect();
         self.roster.admit(peer, joined, &linked).inspect_err(|refusal| {

@@ -46,7 +46,9 @@ pub(super) struct Certificate(CertificateDer<'static>);
 impl Certificate {
     /// Returns whether it is a certificate for `node`.
     pub(super) fn is_for(&self, node: NodeName) -> bool {
-        let (Ok(certificate), Ok(name)) = (webpki::EndEntityCert::try_from(&self.0), server_name(node)) else {
+        let (Ok(certificate), Ok(name)) =
+            (webpki::EndEntityCert::try_from(&self.0), server_name(node))
+        else {
             return false;
         };
         certificate.verify_is_valid_for_subject_name(&name).is_ok()
@@ -61,10 +63,13 @@ impl Tls {
     /// does not name `me`.
     pub fn load(me: NodeName, files: &Files) -> anyhow::Result<Self> {
         let certificates = certificates(&files.certificate)?;
-        let key = PrivateKeyDer::from_pem_file(&files.key).with_context(|| format!("reading the key in {}", files.key.display()))?;
+        let key = PrivateKeyDer::from_pem_file(&files.key)
+            .with_context(|| format!("reading the key in {}", files.key.display()))?;
         let mut roots = RootCertStore::empty();
         for authority in self::certificates(&files.authorities)? {
-            roots.add(authority).with_context(|| format!("{} holds no certificate of an authority", files.authorities.display()))?;
+            roots.add(authority).with_context(|| {
+                format!("{} holds no certificate of an authority", files.authorities.display())
+            })?;
         }
         let roots = Arc::new(roots);
         let first = certificates.first().cloned().context("there is a certificate")?;
@@ -75,22 +80,32 @@ impl Tls {
         );
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let nodes =
-            WebPkiClientVerifier::builder_with_provider(Arc::clone(&roots), Arc::clone(&provider)).allow_unauthenticated().build()?;
+            WebPkiClientVerifier::builder_with_provider(Arc::clone(&roots), Arc::clone(&provider))
+                .allow_unauthenticated()
+                .build()?;
         let mut server = ServerConfig::builder_with_provider(Arc::clone(&provider))
             .with_safe_default_protocol_versions()?
             .with_client_cert_verifier(nodes)
             .with_single_cert(certificates.clone(), key.clone_key())
-            .with_context(|| format!("{} is not the key to {}", files.key.display(), files.certificate.display()))?;
+            .with_context(|| {
+                format!("{} is not the key to {}", files.key.display(), files.certificate.display())
+            })?;
         server.alpn_protocols = vec![b"http/1.1".to_vec()];
         let client = ClientConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()?
             .with_root_certificates(roots)
             .with_client_auth_cert(certificates, key)?;
-        Ok(Self { acceptor: TlsAcceptor::from(Arc::new(server)), connector: TlsConnector::from(Arc::new(client)) })
+        Ok(Self {
+            acceptor: TlsAcceptor::from(Arc::new(server)),
+            connector: TlsConnector::from(Arc::new(client)),
+        })
     }
 
     /// Accepts a connection. Returns the certificate that the client has shown, if any.
-    pub(super) async fn accept(&self, stream: TcpStream) -> io::Result<(Stream, Option<Certificate>)> {
+    pub(super) async fn accept(
+        &self,
+        stream: TcpStream,
+    ) -> io::Result<(Stream, Option<Certificate>)> {
         let stream = self.acceptor.accept(stream).await?;
         let shown = stream.get_ref().1.peer_certificates().and_then(|shown| shown.first());
         let certificate = shown.map(|certificate| Certificate(certificate.clone().into_owned()));
@@ -104,7 +119,11 @@ impl Tls {
 }
 
 /// Connects to `peer`, over TLS where it is used. Then only the holder of that name's certificate can answer.
-pub(super) async fn connect(tls: Option<&Tls>, peer: NodeName, stream: TcpStream) -> io::Result<Stream> {
+pub(super) async fn connect(
+    tls: Option<&Tls>,
+    peer: NodeName,
+    stream: TcpStream,
+) -> io::Result<Stream> {
     match tls {
         None => Ok(Either::Left(stream)),
         Some(tls) => tls.connect(peer, stream).await,
@@ -119,12 +138,16 @@ impl std::fmt::Debug for Tls {
 
 /// Returns the node's name as a server name. Some names cannot be one (only digits, for example).
 fn server_name(node: NodeName) -> io::Result<ServerName<'static>> {
-    ServerName::try_from(node.to_string()).map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))
+    ServerName::try_from(node.to_string())
+        .map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))
 }
 
 fn certificates(path: &Path) -> anyhow::Result<Vec<CertificateDer<'static>>> {
     let reading = || format!("reading the certificates in {}", path.display());
-    let all = CertificateDer::pem_file_iter(path).with_context(reading)?.collect::<Result<Vec<_>, _>>().with_context(reading)?;
+    let all = CertificateDer::pem_file_iter(path)
+        .with_context(reading)?
+        .collect::<Result<Vec<_>, _>>()
+        .with_context(reading)?;
     anyhow::ensure!(!all.is_empty(), "{} holds no certificate in PEM", path.display());
     Ok(all)
 }

@@ -38,7 +38,17 @@ pub fn upgrade<F: Future<Output = ()> + Send>(
     tokio::spawn(async move {
         let _permit = permit;
         match upgraded.await {
-            Ok(upgraded) => then(WebSocketStream::from_raw_socket(TokioIo::new(upgraded), Role::Server, Some(config)).await).await,
+            Ok(upgraded) => {
+                then(
+                    WebSocketStream::from_raw_socket(
+                        TokioIo::new(upgraded),
+                        Role::Server,
+                        Some(config),
+                    )
+                    .await,
+                )
+                .await
+            }
             Err(error) => debug!("upgrade failed: {error}"),
         }
     });
@@ -54,7 +64,8 @@ pub fn upgrade<F: Future<Output = ()> + Send>(
 /// 15.5.22; RFC 6455, section 4.4).
 #[must_use]
 pub fn not_upgraded(problem: Problem) -> Response {
-    ([(header::UPGRADE, "websocket"), (header::SEC_WEBSOCKET_VERSION, "13")], problem).into_response()
+    ([(header::UPGRADE, "websocket"), (header::SEC_WEBSOCKET_VERSION, "13")], problem)
+        .into_response()
 }
 
 /// Returns the answer to the key of a WebSocket request (RFC 6455, section 4.2.1).
@@ -71,9 +82,15 @@ fn accept_key(headers: &HeaderMap) -> Result<HeaderValue, Problem> {
         ));
     }
     if !has(header::SEC_WEBSOCKET_VERSION, "13") {
-        return Err(Problem::new(StatusCode::UPGRADE_REQUIRED, "websocket_version", "Sec-WebSocket-Version must be 13"));
+        return Err(Problem::new(
+            StatusCode::UPGRADE_REQUIRED,
+            "websocket_version",
+            "Sec-WebSocket-Version must be 13",
+        ));
     }
     let key = headers.get(header::SEC_WEBSOCKET_KEY).filter(|key| key.len() == 24);
     let accept = key.and_then(|key| HeaderValue::from_str(&derive_accept_key(key.as_bytes())).ok());
-    accept.ok_or_else(|| Problem::malformed("websocket_key", "Sec-WebSocket-Key is missing or malformed"))
+    accept.ok_or_else(|| {
+        Problem::malformed("websocket_key", "Sec-WebSocket-Key is missing or malformed")
+    })
 }

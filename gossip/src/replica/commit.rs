@@ -22,13 +22,17 @@ impl<V: Payload> Replica<V> {
         let source = pull.source;
         let Round { entries, vector, horizon, full, joined } = pull.into_round();
         self.note_joined(source, joined);
-        let outlived_by = retire::newest_known(&vector, self.me.node).filter(|newest| *newest > self.me.incarnation);
+        let outlived_by = retire::newest_known(&vector, self.me.node)
+            .filter(|newest| *newest > self.me.incarnation);
         if let Some(by) = outlived_by
             && self.keeps(Rule::TheOlderLifeHalts)
         {
             // Of two incarnations of one name the older ends. It must neither begin to write now nor take
             // any write for its own.
-            self.event(Event::Superseded { by, halts: self.joined && !self.is_outlived_by_an_error(now, by) });
+            self.event(Event::Superseded {
+                by,
+                halts: self.joined && !self.is_outlived_by_an_error(now, by),
+            });
             return None;
         }
         if joined {
@@ -74,7 +78,14 @@ impl<V: Payload> Replica<V> {
     }
 
     /// Returns the reason why a round must not be merged.
-    fn refusal(&self, now: Now, source: Origin, entries: &Chunks<V>, vector: &VersionVector, horizon: &VersionVector) -> Option<Event> {
+    fn refusal(
+        &self,
+        now: Now,
+        source: Origin,
+        entries: &Chunks<V>,
+        vector: &VersionVector,
+        horizon: &VersionVector,
+    ) -> Option<Event> {
         if self.has_fenced(source) {
             return Some(Event::Fenced { source });
         }
@@ -85,7 +96,8 @@ impl<V: Payload> Replica<V> {
         let latest = self.latest_accepted(now);
         let ahead = stamps().filter(|stamp| stamp.hlc > latest).max()?;
         let UnixMillis(wall) = ahead.hlc.wall;
-        let refused = Event::TooFarAhead { source, writer: ahead.origin, ahead_ms: wall - now.wall.0 };
+        let refused =
+            Event::TooFarAhead { source, writer: ahead.origin, ahead_ms: wall - now.wall.0 };
         self.keeps(Rule::RoundsAreRefusedWhole).then_some(refused)
     }
 

@@ -98,8 +98,25 @@ pub(super) enum Progress {
 }
 
 impl<V: Payload> Pull<V> {
-    pub(super) fn new(source: Origin, via: NodeName, round: u64, options: PullOptions, deadline: Duration) -> Self {
-        Self { source, via, round, options, deadline, heard: false, chunks: Chunks::default(), staged: 0, serving: None, end: None }
+    pub(super) fn new(
+        source: Origin,
+        via: NodeName,
+        round: u64,
+        options: PullOptions,
+        deadline: Duration,
+    ) -> Self {
+        Self {
+            source,
+            via,
+            round,
+            options,
+            deadline,
+            heard: false,
+            chunks: Chunks::default(),
+            staged: 0,
+            serving: None,
+            end: None,
+        }
     }
 
     /// Returns whether a part of this serving belongs to the round: the first serving that answers counts.
@@ -110,7 +127,10 @@ impl<V: Payload> Pull<V> {
     pub(super) fn stage(&mut self, number: u32, entries: Batch<V>, staged_max: usize) -> Progress {
         self.staged += entries.len();
         // No source sends empty chunks, and they would not count against the limit.
-        if entries.is_empty() || self.staged > staged_max || number > self.held().saturating_add(AHEAD_MAX) {
+        if entries.is_empty()
+            || self.staged > staged_max
+            || number > self.held().saturating_add(AHEAD_MAX)
+        {
             return Progress::TooLarge;
         }
         if let Some(twice) = self.chunks.0.insert(number, entries) {
@@ -136,7 +156,8 @@ impl<V: Payload> Pull<V> {
 
     /// Returns the parts of a whole round.
     pub(super) fn into_round(self) -> Round<V> {
-        let (_, Ending { vector, horizon, full, joined }) = self.end.expect("only a whole round is taken apart");
+        let (_, Ending { vector, horizon, full, joined }) =
+            self.end.expect("only a whole round is taken apart");
         Round { entries: self.chunks, vector, horizon, full, joined }
     }
 }
@@ -153,7 +174,13 @@ mod tests {
 
     fn pull() -> Pull {
         let source = Origin { node: "a".parse().unwrap(), incarnation: Incarnation(1) };
-        Pull::new(source, source.node, 1, PullOptions { mutual: false, full: false }, Duration::ZERO)
+        Pull::new(
+            source,
+            source.node,
+            1,
+            PullOptions { mutual: false, full: false },
+            Duration::ZERO,
+        )
     }
 
     /// As many entries, which differ in nothing.
@@ -163,7 +190,15 @@ mod tests {
     }
 
     fn end(pull: &mut Pull, chunks: u32) -> Progress {
-        pull.end(chunks, Ending { vector: VersionVector::new(), horizon: VersionVector::new(), full: false, joined: true })
+        pull.end(
+            chunks,
+            Ending {
+                vector: VersionVector::new(),
+                horizon: VersionVector::new(),
+                full: false,
+                joined: true,
+            },
+        )
     }
 
     #[test]
@@ -182,7 +217,14 @@ mod tests {
 
     #[test]
     fn a_round_whose_chunks_do_not_fit_its_end_is_never_whole() {
-        for (numbers, chunks) in [(vec![0, 2], 2), (vec![1, 2], 2), (vec![0, 1, 2], 2), (vec![0, 1], 3), (vec![2], 3), (vec![0], 0)] {
+        for (numbers, chunks) in [
+            (vec![0, 2], 2),
+            (vec![1, 2], 2),
+            (vec![0, 1, 2], 2),
+            (vec![0, 1], 3),
+            (vec![2], 3),
+            (vec![0], 0),
+        ] {
             let mut pull = pull();
             for number in &numbers {
                 assert!(matches!(pull.stage(*number, entries(1), 9), Progress::Staged(_)));

@@ -51,7 +51,13 @@ impl PullLog {
     pub(super) fn ended(&mut self, source: Origin, at: Duration, outcome: PullOutcome) {
         let Some(asked) = self.open.remove(&source.node) else { return };
         self.written += 1;
-        self.records.push_back(PullRecord { number: self.written, source, asked, ended: at, outcome });
+        self.records.push_back(PullRecord {
+            number: self.written,
+            source,
+            asked,
+            ended: at,
+            outcome,
+        });
         while self.records.len() > self.kept_max {
             self.records.pop_front();
         }
@@ -91,6 +97,9 @@ mod tests {
         log.asked(source, Duration::from_secs(9));
         assert_eq!(log.asked_so_far(), 6, "one of them is open");
         let numbers = |since| log.since(since).map(|record| record.number).collect::<Vec<_>>();
-        assert_eq!((log.written(), numbers(0), numbers(4), numbers(5)), (5, vec![3, 4, 5], vec![5], vec![]));
+        assert_eq!(
+            (log.written(), numbers(0), numbers(4), numbers(5)),
+            (5, vec![3, 4, 5], vec![5], vec![])
+        );
     }
 }

@@ -83,7 +83,11 @@ impl<'a> Heard<'a> {
 }
 
 /// Returns whether `holder` has more of some incarnation that `vector` has closed than the closers had.
-pub(super) fn exceeds(holder: &VersionVector, vector: &VersionVector, horizon: &VersionVector) -> bool {
+pub(super) fn exceeds(
+    holder: &VersionVector,
+    vector: &VersionVector,
+    horizon: &VersionVector,
+) -> bool {
     holder.iter().any(|slot| vector.has_closed(slot.origin) && !horizon.covers(slot))
 }
 
@@ -91,7 +95,8 @@ impl<V: Payload> Replica<V> {
     /// Returns whether a later incarnation of the name was seen. Nothing is pulled from a fenced one.
     #[must_use]
     pub fn has_fenced(&self, life: Origin) -> bool {
-        let later = self.vector.newest_life(life.node).is_some_and(|newest| newest > life.incarnation);
+        let later =
+            self.vector.newest_life(life.node).is_some_and(|newest| newest > life.incarnation);
         self.keeps(Rule::OldLivesAreFenced) && (later || self.vector.has_closed(life))
     }
 
@@ -113,7 +118,9 @@ impl<V: Payload> Replica<V> {
     #[must_use]
     pub fn is_forgotten(&self, member: NodeName) -> bool {
         let newest = self.vector.lives(member).last().filter(|slot| slot.hlc == OBITUARY);
-        newest.is_some_and(|obituary| self.present.get(&member).is_none_or(|present| *present < obituary.origin.incarnation))
+        newest.is_some_and(|obituary| {
+            self.present.get(&member).is_none_or(|present| *present < obituary.origin.incarnation)
+        })
     }
 
     /// Closes the incarnations that every member agrees on.
@@ -124,17 +131,27 @@ impl<V: Payload> Replica<V> {
         let keep = |rule| self.keeps(rule);
         let Some(proofs) = self.proofs_of_members() else { return };
         let forgotten = self.config.members.iter().filter(|member| self.is_forgotten(**member));
-        let obituaries = forgotten.filter_map(|member| self.vector.lives(*member).last()).map(|obituary| obituary.origin);
-        let lives: Vec<Origin> = proofs.iter().map(|(life, _)| *life).chain([self.me]).chain(obituaries).collect();
+        let obituaries = forgotten
+            .filter_map(|member| self.vector.lives(*member).last())
+            .map(|obituary| obituary.origin);
+        let lives: Vec<Origin> =
+            proofs.iter().map(|(life, _)| *life).chain([self.me]).chain(obituaries).collect();
         let fenced = |vector: &VersionVector| lives.iter().all(|life| vector.slot(*life).is_some());
-        if keep(Rule::ClosingNeedsFences) && !(fenced(&self.vector) && proofs.iter().all(|(_, proof)| fenced(proof))) {
+        if keep(Rule::ClosingNeedsFences)
+            && !(fenced(&self.vector) && proofs.iter().all(|(_, proof)| fenced(proof)))
+        {
             return;
         }
-        let agreed = |slot: &Stamp| proofs.iter().all(|(_, proof)| proof.slot(slot.origin) == Some(slot.hlc));
+        let agreed = |slot: &Stamp| {
+            proofs.iter().all(|(_, proof)| proof.slot(slot.origin) == Some(slot.hlc))
+        };
         let mut marks = Vec::new();
         for present in lives {
             let dead = self.vector.lives(present.node).take_while(|slot| slot.origin < present);
-            let open = dead.into_iter().find(|slot| keep(Rule::ClosingNeedsAgreement) && !agreed(slot)).map_or(present, |slot| slot.origin);
+            let open = dead
+                .into_iter()
+                .find(|slot| keep(Rule::ClosingNeedsAgreement) && !agreed(slot))
+                .map_or(present, |slot| slot.origin);
             if self.vector.lives(present.node).next().is_some_and(|oldest| oldest.origin < open) {
                 marks.push(open);
             }
@@ -145,11 +162,13 @@ impl<V: Payload> Replica<V> {
     /// Returns whether some node has slots of several incarnations.
     fn has_dead_lives(&self) -> bool {
         let mut slots = self.vector.iter().peekable();
-        std::iter::from_fn(|| Some((slots.next()?.origin.node, slots.peek()?.origin.node))).any(|(this, next)| this == next)
+        std::iter::from_fn(|| Some((slots.next()?.origin.node, slots.peek()?.origin.node)))
+            .any(|(this, next)| this == next)
     }
 
     fn close(&mut self, before: Origin) {
-        let closed: Vec<Stamp> = self.vector.lives(before.node).take_while(|slot| slot.origin < before).collect();
+        let closed: Vec<Stamp> =
+            self.vector.lives(before.node).take_while(|slot| slot.origin < before).collect();
         closed.iter().for_each(|last| self.horizon.advance(*last));
         self.vector.close(before);
         self.forget_old_closings();
@@ -160,7 +179,12 @@ impl<V: Payload> Replica<V> {
     pub(super) fn forget_old_closings(&mut self) {
         let marks: Vec<Origin> = self.vector.marks().collect();
         for mark in marks {
-            let kept: Vec<Origin> = self.horizon.lives(mark.node).map(|slot| slot.origin).take_while(|life| *life < mark).collect();
+            let kept: Vec<Origin> = self
+                .horizon
+                .lives(mark.node)
+                .map(|slot| slot.origin)
+                .take_while(|life| *life < mark)
+                .collect();
             if kept.len() > CLOSED_KEPT {
                 self.horizon.close(kept[kept.len() - CLOSED_KEPT]);
             }
@@ -183,12 +207,14 @@ impl<V: Payload> Replica<V> {
             return Err(ForgetError::Joining);
         }
         let proved = self.proofs.get(&member).map(|proof| proof.incarnation);
-        let known = [newest_known(&self.vector, member), proved, self.present.get(&member).copied()];
+        let known =
+            [newest_known(&self.vector, member), proved, self.present.get(&member).copied()];
         let newest = known.into_iter().flatten().max().unwrap_or(Incarnation(now.wall.0));
         if !self.is_forgotten(member) {
             // An incarnation that began before this is fenced too, even if no member has seen it.
             let incarnation = newest.max(Incarnation(now.wall.0)).next_obituary();
-            self.vector.advance(Stamp { hlc: OBITUARY, origin: Origin { node: member, incarnation } });
+            self.vector
+                .advance(Stamp { hlc: OBITUARY, origin: Origin { node: member, incarnation } });
             self.event(Event::Forgotten { member });
         }
         Ok(())
@@ -198,12 +224,17 @@ impl<V: Payload> Replica<V> {
     /// them.
     pub(super) fn orphans(&self, vector: &VersionVector, horizon: &VersionVector) -> Vec<Key> {
         let unheard = |stamp: Stamp| {
-            vector.has_closed(stamp.origin) && !has_heard(vector, horizon, stamp) && has_heard(&self.vector, &self.horizon, stamp)
+            vector.has_closed(stamp.origin)
+                && !has_heard(vector, horizon, stamp)
+                && has_heard(&self.vector, &self.horizon, stamp)
         };
         if !self.map.origins().any(|origin| vector.has_closed(origin)) {
             return Vec::new();
         }
-        let orphans = self.map.stamps().filter(|(_, Rank { stamp, .. }, born)| unheard(*stamp) || unheard(*born));
+        let orphans = self
+            .map
+            .stamps()
+            .filter(|(_, Rank { stamp, .. }, born)| unheard(*stamp) || unheard(*born));
         let mut orphans: Vec<Key> = orphans.map(|(key, ..)| key).collect();
         // The result must not depend on the order in the map.
         orphans.sort_unstable();
@@ -235,7 +266,9 @@ impl<V: Payload> Replica<V> {
         for proof in self.proofs.values() {
             heard.merge(&proof.vector);
         }
-        self.map.written_by(self.me).filter(move |(_, entry)| !has_heard(&heard, &self.horizon, entry.stamp))
+        self.map
+            .written_by(self.me)
+            .filter(move |(_, entry)| !has_heard(&heard, &self.horizon, entry.stamp))
     }
 
     /// Returns the proof of each counted member but this one, in its present incarnation; `None` while one has
@@ -249,7 +282,9 @@ impl<V: Payload> Replica<V> {
         let mut proofs = Vec::new();
         for member in self.counted_members().filter(|member| *member != self.me.node) {
             match self.proof_of(member) {
-                Some((_, proof)) if keep(Rule::CollectorsDominate) && !self.vector.covers_all(proof) => {
+                Some((_, proof))
+                    if keep(Rule::CollectorsDominate) && !self.vector.covers_all(proof) =>
+                {
                     return None;
                 }
                 Some(proof) => proofs.push(proof),
@@ -263,7 +298,8 @@ impl<V: Payload> Replica<V> {
     /// Returns what a member has proved in its present incarnation, if anything.
     pub(super) fn proof_of(&self, member: NodeName) -> Option<(Origin, &VersionVector)> {
         let proof = self.proofs.get(&member)?;
-        let outlived = self.vector.newest_life(member).is_some_and(|newest| newest > proof.incarnation);
+        let outlived =
+            self.vector.newest_life(member).is_some_and(|newest| newest > proof.incarnation);
         let counts = !outlived || !self.keeps(Rule::ProofsDieWithTheLife);
         counts.then_some((Origin { node: member, incarnation: proof.incarnation }, &proof.vector))
     }

@@ -39,7 +39,17 @@ impl<V: Payload> Serve<V> {
         end: Ending,
         deadline: Duration,
     ) -> Self {
-        Self { puller, via, round, number, deadline, snapshot: delta.into(), end: Some(end), sent: 0, acknowledged: 0 }
+        Self {
+            puller,
+            via,
+            round,
+            number,
+            deadline,
+            snapshot: delta.into(),
+            end: Some(end),
+            sent: 0,
+            acknowledged: 0,
+        }
     }
 
     /// Replaces the vector at the end; see [`Rule::TheEndIsOfTheSnapshot`](super::Rule).
@@ -59,7 +69,14 @@ impl<V: Payload> Serve<V> {
     pub(super) fn next(&mut self, window: u32) -> Option<Step<V>> {
         if self.snapshot.is_empty() {
             let Ending { vector, horizon, full, joined } = self.end.take()?;
-            return Some(Step::End { serving: self.number, chunks: self.sent, vector, horizon, full, joined });
+            return Some(Step::End {
+                serving: self.number,
+                chunks: self.sent,
+                vector,
+                horizon,
+                full,
+                joined,
+            });
         }
         if self.sent - self.acknowledged >= window {
             return None;

@@ -58,7 +58,8 @@ fn live(number: u8) -> Value {
 /// A replica of one entry a chunk, so that every round has borders.
 fn newborn(name: &str, incarnation: u64, now: Now) -> Replica {
     let members = ["a", "b", "c"].map(|name| name.parse().unwrap()).into();
-    let config = Config { members, chunk_bytes: 1, window: 2, rules: gate::rules(), ..Config::default() };
+    let config =
+        Config { members, chunk_bytes: 1, window: 2, rules: gate::rules(), ..Config::default() };
     Replica::new(origin(name, incarnation), config, now)
 }
 
@@ -113,7 +114,10 @@ fn answer_to_pull(now: Now, a: &mut Replica, b: &mut Replica) -> Vec<Envelope> {
             a.handle(now, b.me().node, envelope);
         }
         let answers = drain(a).0;
-        if answers.iter().any(|envelope| matches!(envelope.step, Step::Chunk { .. } | Step::End { .. })) {
+        if answers
+            .iter()
+            .any(|envelope| matches!(envelope.step, Step::Chunk { .. } | Step::End { .. }))
+        {
             return answers;
         }
         answers.into_iter().for_each(|envelope| b.handle(now, a.me().node, envelope));
@@ -179,5 +183,8 @@ fn question(sent: &[Envelope]) -> Option<(Origin, u64, bool)> {
 }
 
 fn collected(events: &[Event]) -> usize {
-    events.iter().map(|event| if let Event::Collected { tombstones } = event { tombstones.len() } else { 0 }).sum()
+    events
+        .iter()
+        .map(|event| if let Event::Collected { tombstones } = event { tombstones.len() } else { 0 })
+        .sum()
 }

@@ -35,7 +35,9 @@ impl<V: Payload> Replica<V> {
         match self.proofs.get_mut(&member.node) {
             Some(proof) if proof.incarnation > member.incarnation => return,
             Some(proof) if proof.incarnation == member.incarnation => proof.vector.merge(&vector),
-            Some(_) | None => drop(self.proofs.insert(member.node, Proof { incarnation: member.incarnation, vector })),
+            Some(_) | None => drop(
+                self.proofs.insert(member.node, Proof { incarnation: member.incarnation, vector }),
+            ),
         }
         self.collect();
         self.close_lives();
@@ -50,13 +52,19 @@ impl<V: Payload> Replica<V> {
         // Once it is gone, only its key's birth, if covered, shows that it was there. A writer over a copy may
         // not have seen the birth.
         let leaves_a_trace = |born: Stamp| has_heard(&self.vector, &self.horizon, born);
-        let dead: Vec<_> = self.map.tombstones_covered_by(&stable).filter(|(_, _, born)| leaves_a_trace(*born)).collect();
+        let dead: Vec<_> = self
+            .map
+            .tombstones_covered_by(&stable)
+            .filter(|(_, _, born)| leaves_a_trace(*born))
+            .collect();
         for (key, stamp, _) in &dead {
             self.map.remove(*key);
             self.horizon.advance(*stamp);
         }
         if !dead.is_empty() {
-            self.event(Event::Collected { tombstones: dead.into_iter().map(|(_, stamp, _)| stamp).collect() });
+            self.event(Event::Collected {
+                tombstones: dead.into_iter().map(|(_, stamp, _)| stamp).collect(),
+            });
         }
     }
 
@@ -71,13 +79,18 @@ impl<V: Payload> Replica<V> {
     #[must_use]
     pub fn awaited(&self) -> Vec<NodeName> {
         let others = self.counted_members().filter(|member| *member != self.me.node);
-        others.filter(|member| self.proof_of(*member).is_none_or(|(_, proof)| !self.vector.covers_all(proof))).collect()
+        others
+            .filter(|member| {
+                self.proof_of(*member).is_none_or(|(_, proof)| !self.vector.covers_all(proof))
+            })
+            .collect()
     }
 
     /// Returns whether a puller with this vector needs a full round: a delta does not contain tombstones that
     /// are collected here, nor what the puller alone has of an incarnation that is closed here.
     pub(super) fn owes_full_round(&self, base: &VersionVector) -> bool {
-        let uninformed = !base.covers_all(&self.horizon) || exceeds(base, &self.vector, &self.horizon);
+        let uninformed =
+            !base.covers_all(&self.horizon) || exceeds(base, &self.vector, &self.horizon);
         self.keeps(Rule::TheUninformedGetFullRounds) && uninformed
     }
 
@@ -93,23 +106,37 @@ impl<V: Payload> Replica<V> {
     /// nothing.
     #[must_use]
     pub fn knows_dead(&self, key: Key, entry: &Entry<V>) -> bool {
-        self.map.rank(key).map_or_else(|| has_heard(&self.vector, &self.horizon, entry.born), |held| held.is_tombstone)
+        self.map.rank(key).map_or_else(
+            || has_heard(&self.vector, &self.horizon, entry.born),
+            |held| held.is_tombstone,
+        )
     }
 
     /// After a full round, removes every key whose birth the source covered and which the source does not hold:
     /// the source held it once, and has collected a tombstone of it. A tombstone that the source has not seen
     /// stays, since no member has collected it: this vector covers it, and must bring it along.
-    pub(super) fn forget_what_is_gone_at(&mut self, vector: &VersionVector, horizon: &VersionVector, held_there: &Chunks<V>) {
+    pub(super) fn forget_what_is_gone_at(
+        &mut self,
+        vector: &VersionVector,
+        horizon: &VersionVector,
+        held_there: &Chunks<V>,
+    ) {
         if self.map.is_empty() {
             return;
         }
         let mut held_there: Vec<Key> = held_there.keys().collect();
         held_there.sort_unstable();
         let keep = |rule| self.keeps(rule);
-        let heard_there = |stamp| has_heard(vector, horizon, stamp) || !keep(Rule::OnlyWhatWasHeardIsForgotten);
-        let stays = |held: Rank| held.is_tombstone && !heard_there(held.stamp) && keep(Rule::UnheardTombstonesStay);
+        let heard_there =
+            |stamp| has_heard(vector, horizon, stamp) || !keep(Rule::OnlyWhatWasHeardIsForgotten);
+        let stays = |held: Rank| {
+            held.is_tombstone && !heard_there(held.stamp) && keep(Rule::UnheardTombstonesStay)
+        };
         let is_held_there = |key: &Key| held_there.binary_search(key).is_ok();
-        let gone = self.map.stamps().filter(|(key, held, born)| heard_there(*born) && !stays(*held) && !is_held_there(key));
+        let gone = self
+            .map
+            .stamps()
+            .filter(|(key, held, born)| heard_there(*born) && !stays(*held) && !is_held_there(key));
         let mut gone: Vec<Key> = gone.map(|(key, ..)| key).collect();
         gone.sort_unstable();
         gone.into_iter().for_each(|key| self.map.remove(key));
@@ -126,8 +153,12 @@ impl<V: Payload> Replica<V> {
         for (key, entry) in late {
             let stamp = self.stamp(now);
             // Of a collected tombstone only this is known: it had seen the birth.
-            let over = self.map.get(key).unwrap_or_else(|| Entry::written(Value::Tombstone, entry.born, None));
-            self.map.merge(key, &Entry::written(Value::Tombstone, stamp, Some(&over)).as_entry_ref());
+            let over = self
+                .map
+                .get(key)
+                .unwrap_or_else(|| Entry::written(Value::Tombstone, entry.born, None));
+            self.map
+                .merge(key, &Entry::written(Value::Tombstone, stamp, Some(&over)).as_entry_ref());
         }
         self.event(Event::Buried { source, writes });
     }

@@ -44,7 +44,13 @@ impl<V: Payload> Replica<V> {
     ///
     /// # Errors
     /// [`WriteError`]; nothing was changed.
-    pub fn write_over(&mut self, now: Now, key: Key, value: Value<V>, over: Option<&Entry<V>>) -> Result<Entry<V>, WriteError> {
+    pub fn write_over(
+        &mut self,
+        now: Now,
+        key: Key,
+        value: Value<V>,
+        over: Option<&Entry<V>>,
+    ) -> Result<Entry<V>, WriteError> {
         if !self.joined && self.keeps(Rule::WritersHaveJoined) {
             return Err(WriteError::Joining);
         }
@@ -98,8 +104,13 @@ impl<V: Payload> Replica<V> {
             let wall = now.wall.min(self.born);
             self.clock.observe(Hlc { wall: wall.plus(self.config.drift_max), logical: u32::MAX });
         }
-        let incarnation = if self.keeps(Rule::OriginsCarryTheLife) { self.me.incarnation } else { Incarnation(1) };
-        let stamp = Stamp { hlc: self.clock.tick(now.wall), origin: Origin { incarnation, ..self.me } };
+        let incarnation = if self.keeps(Rule::OriginsCarryTheLife) {
+            self.me.incarnation
+        } else {
+            Incarnation(1)
+        };
+        let stamp =
+            Stamp { hlc: self.clock.tick(now.wall), origin: Origin { incarnation, ..self.me } };
         self.vector.advance(stamp);
         stamp
     }

@@ -21,7 +21,12 @@ fn id(number: u8) -> HeroId {
 /// Gotham, joined, linked to dispatch, with nothing happening by itself unless asked for.
 fn gotham(patrol: Option<Duration>, fight: Option<Duration>) -> City {
     let me = Origin { node: name("gotham"), incarnation: Incarnation(1) };
-    let config = Config { gossip_interval: None, patrol_interval: patrol, fight_interval: fight, replica: replica::Config::default() };
+    let config = Config {
+        gossip_interval: None,
+        patrol_interval: patrol,
+        fight_interval: fight,
+        replica: replica::Config::default(),
+    };
     let mut city = City::new(me, config, 2, 7, at(0));
     city.tick(at(1_000));
     city.handle(at(1_000), Input::LinkUp { peer: name(DISPATCH), incarnation: Incarnation(5) });
@@ -44,7 +49,12 @@ fn outputs(city: &mut City) -> (Vec<Frame>, Vec<Event>) {
 }
 
 fn command(city: &mut City, now: Now, command: Command) -> (Result<Done, Refusal>, Vec<Event>) {
-    let frame = Frame::Command { request: 9, expires: now.wall.plus(Duration::from_secs(1)), trace: None, command };
+    let frame = Frame::Command {
+        request: 9,
+        expires: now.wall.plus(Duration::from_secs(1)),
+        trace: None,
+        command,
+    };
     city.handle(now, Input::Frame { from: name(DISPATCH), frame });
     let (frames, events) = outputs(city);
     match frames.as_slice() {
@@ -57,7 +67,11 @@ fn command(city: &mut City, now: Now, command: Command) -> (Result<Done, Refusal
 fn copy(health: u8) -> Arc<Entry> {
     let origin = Origin { node: name(DISPATCH), incarnation: Incarnation(5) };
     let stamp = gossip::Stamp { hlc: gossip::Hlc { wall: at(0).wall, logical: 0 }, origin };
-    Arc::new(Entry::written(Value::Live(Hero { health, ..Hero::new("Granite".into()) }), stamp, None))
+    Arc::new(Entry::written(
+        Value::Live(Hero { health, ..Hero::new("Granite".into()) }),
+        stamp,
+        None,
+    ))
 }
 
 fn assign(number: u8, copy: Option<Arc<Entry>>) -> Command {
@@ -71,8 +85,15 @@ fn a_hero_it_has_not_heard_of_is_taken_in_by_the_copy_and_the_copy_itself_is_not
     let (result, events) = command(&mut city, at(1_200), assign(1, Some(copy(50))));
     let Ok(Done::Assigned(entry)) = result else { panic!("{result:?}") };
     assert_eq!(events, [Event::Assigned { hero: id(1) }]);
-    assert_eq!(entry.live().map(|hero| (hero.health, hero.location)), Some((70, Location::City(name("gotham")))));
-    assert!(entry.stamp.origin.node == name("gotham") && entry.stamp > copy(50).stamp && entry.had_seen(copy(50).stamp));
+    assert_eq!(
+        entry.live().map(|hero| (hero.health, hero.location)),
+        Some((70, Location::City(name("gotham"))))
+    );
+    assert!(
+        entry.stamp.origin.node == name("gotham")
+            && entry.stamp > copy(50).stamp
+            && entry.had_seen(copy(50).stamp)
+    );
     assert!(!city.replica().vector().covers(copy(50).stamp), "it never got that write by a round");
 }
 
@@ -80,16 +101,27 @@ fn a_hero_it_has_not_heard_of_is_taken_in_by_the_copy_and_the_copy_itself_is_not
 fn it_acts_on_its_own_copy_rather_than_on_the_one_sent_along() {
     let mut city = gotham(None, None);
     command(&mut city, at(1_100), assign(1, Some(copy(10)))).0.unwrap();
-    let Ok(Done::Assigned(entry)) = command(&mut city, at(1_200), assign(1, Some(copy(80)))).0 else { panic!("not assigned") };
+    let Ok(Done::Assigned(entry)) = command(&mut city, at(1_200), assign(1, Some(copy(80)))).0
+    else {
+        panic!("not assigned")
+    };
     assert_eq!(entry.live().map(|hero| hero.health), Some(50), "10, and twice 20");
 }
 
 #[test]
 fn a_command_that_outlived_its_sender_does_nothing() {
     let mut city = gotham(None, None);
-    let frame = Frame::Command { request: 1, expires: at(1_000).wall, trace: None, command: assign(1, Some(copy(50))) };
+    let frame = Frame::Command {
+        request: 1,
+        expires: at(1_000).wall,
+        trace: None,
+        command: assign(1, Some(copy(50))),
+    };
     city.handle(at(1_001), Input::Frame { from: name(DISPATCH), frame });
-    assert_eq!(outputs(&mut city), (vec![Frame::Answer { request: 1, result: Err(Refusal::Expired) }], vec![]));
+    assert_eq!(
+        outputs(&mut city),
+        (vec![Frame::Answer { request: 1, result: Err(Refusal::Expired) }], vec![])
+    );
     assert_eq!(city.replica().map().live(), 0);
 }
 
@@ -104,7 +136,12 @@ fn a_dead_hero_is_not_assigned() {
 #[test]
 fn before_it_has_joined_it_takes_nobody_in() {
     let me = Origin { node: name("gotham"), incarnation: Incarnation(1) };
-    let config = Config { gossip_interval: None, patrol_interval: None, fight_interval: None, replica: replica::Config::default() };
+    let config = Config {
+        gossip_interval: None,
+        patrol_interval: None,
+        fight_interval: None,
+        replica: replica::Config::default(),
+    };
     let mut city = City::new(me, config, 0, 7, at(0));
     assert_eq!(command(&mut city, at(100), assign(1, Some(copy(50)))).0, Err(Refusal::Joining));
 }
@@ -112,7 +149,10 @@ fn before_it_has_joined_it_takes_nobody_in() {
 #[test]
 fn a_bomb_is_answered_before_it_goes_off() {
     let mut city = gotham(None, None);
-    assert_eq!(command(&mut city, at(1_100), Command::Bomb), (Ok(Done::Bombed), vec![Event::Bombed]));
+    assert_eq!(
+        command(&mut city, at(1_100), Command::Bomb),
+        (Ok(Done::Bombed), vec![Event::Bombed])
+    );
 }
 
 #[test]
@@ -143,32 +183,54 @@ fn heroes_patrol_then_fight_then_fall_and_stay_fallen() {
 }
 
 #[test]
-fn an_observer_hears_of_a_change_soon_of_nothing_within_a_second_and_never_twice_for_one_question() {
+fn an_observer_hears_of_a_change_soon_of_nothing_within_a_second_and_never_twice_for_one_question()
+{
     let mut city = gotham(None, None);
-    let observe =
-        |city: &mut City, now, since| city.handle(now, Input::Frame { from: name(DISPATCH), frame: Frame::Observe { since, pulls: 0 } });
+    let observe = |city: &mut City, now, since| {
+        city.handle(
+            now,
+            Input::Frame { from: name(DISPATCH), frame: Frame::Observe { since, pulls: 0 } },
+        )
+    };
     observe(&mut city, at(1_100), 0);
-    assert!(matches!(outputs(&mut city).0[..], [Frame::Observation(Observation { until: 0, .. })]), "a newcomer is told at once");
+    assert!(
+        matches!(outputs(&mut city).0[..], [Frame::Observation(Observation { until: 0, .. })]),
+        "a newcomer is told at once"
+    );
     observe(&mut city, at(1_101), 0);
     assert_eq!(outputs(&mut city).0, [], "nothing to tell yet");
     assert_eq!(city.deadline(), Some(at(2_101).mono));
     command_and_observation(&mut city, at(1_200), 1);
     assert_eq!(city.deadline(), None, "no timer, no question: nothing to wait for");
 
-    city.handle(at(1_210), Input::Frame { from: name(DISPATCH), frame: Frame::Observe { since: 1, pulls: 0 } });
+    city.handle(
+        at(1_210),
+        Input::Frame { from: name(DISPATCH), frame: Frame::Observe { since: 1, pulls: 0 } },
+    );
     city.tick(at(2_210));
-    assert!(matches!(outputs(&mut city).0[..], [Frame::Observation(Observation { since: 1, until: 1, crashes: 2, .. })]));
+    assert!(matches!(
+        outputs(&mut city).0[..],
+        [Frame::Observation(Observation { since: 1, until: 1, crashes: 2, .. })]
+    ));
     city.tick(at(9_000));
     assert_eq!(outputs(&mut city).0, [], "one question, one answer");
 }
 
 /// Assigns hero 1, and expects the answer and an observation of it.
 fn command_and_observation(city: &mut City, now: Now, expected_change: u64) {
-    let frame = Frame::Command { request: 9, expires: now.wall, trace: None, command: assign(1, Some(copy(50))) };
+    let frame = Frame::Command {
+        request: 9,
+        expires: now.wall,
+        trace: None,
+        command: assign(1, Some(copy(50))),
+    };
     city.handle(now, Input::Frame { from: name(DISPATCH), frame });
     match &outputs(city).0[..] {
         [Frame::Answer { .. }, Frame::Observation(observation)] => {
-            assert_eq!((observation.until, observation.live, observation.changes.numbers.len()), (expected_change, 1, 1));
+            assert_eq!(
+                (observation.until, observation.live, observation.changes.numbers.len()),
+                (expected_change, 1, 1)
+            );
         }
         other => panic!("{other:?}"),
     }
@@ -177,16 +239,27 @@ fn command_and_observation(city: &mut City, now: Now, expected_change: u64) {
 #[test]
 fn a_burst_of_changes_is_one_observation() {
     let mut city = gotham(None, None);
-    city.handle(at(1_050), Input::Frame { from: name(DISPATCH), frame: Frame::Observe { since: 0, pulls: 0 } });
+    city.handle(
+        at(1_050),
+        Input::Frame { from: name(DISPATCH), frame: Frame::Observe { since: 0, pulls: 0 } },
+    );
     outputs(&mut city);
-    city.handle(at(1_100), Input::Frame { from: name(DISPATCH), frame: Frame::Observe { since: 0, pulls: 0 } });
+    city.handle(
+        at(1_100),
+        Input::Frame { from: name(DISPATCH), frame: Frame::Observe { since: 0, pulls: 0 } },
+    );
     command_and_observation(&mut city, at(1_200), 1);
-    city.handle(at(1_201), Input::Frame { from: name(DISPATCH), frame: Frame::Observe { since: 1, pulls: 0 } });
+    city.handle(
+        at(1_201),
+        Input::Frame { from: name(DISPATCH), frame: Frame::Observe { since: 1, pulls: 0 } },
+    );
     for number in 2..6 {
         command(&mut city, at(1_210), assign(number, Some(copy(50)))).0.unwrap();
     }
     city.tick(at(1_300));
-    assert!(matches!(&outputs(&mut city).0[..], [Frame::Observation(observation)] if observation.changes.numbers.len() == 4));
+    assert!(
+        matches!(&outputs(&mut city).0[..], [Frame::Observation(observation)] if observation.changes.numbers.len() == 4)
+    );
 }
 
 #[test]
@@ -199,9 +272,14 @@ fn an_observation_fits_into_a_frame_whatever_the_heroes_are_called() {
     }
     let (mut since, mut seen) = (0, 0);
     while since < 2_000 {
-        city.handle(at(1_200), Input::Frame { from: self::name(DISPATCH), frame: Frame::Observe { since, pulls: 0 } });
+        city.handle(
+            at(1_200),
+            Input::Frame { from: self::name(DISPATCH), frame: Frame::Observe { since, pulls: 0 } },
+        );
         let frames = outputs(&mut city).0;
-        let [Frame::Observation(observation)] = &frames[..] else { panic!("what is waiting is told at once: {frames:?}") };
+        let [Frame::Observation(observation)] = &frames[..] else {
+            panic!("what is waiting is told at once: {frames:?}")
+        };
         assert!(gossip::wire::encode(&frames[0]).len() < gossip::wire::FRAME_BYTES_MAX / 2);
         (since, seen) = (observation.until, seen + observation.changes.numbers.len());
     }
@@ -212,8 +290,14 @@ fn an_observation_fits_into_a_frame_whatever_the_heroes_are_called() {
 fn a_question_about_another_life_is_answered_from_the_beginning() {
     let mut city = gotham(None, None);
     command(&mut city, at(1_100), assign(1, Some(copy(50)))).0.unwrap();
-    city.handle(at(1_200), Input::Frame { from: name(DISPATCH), frame: Frame::Observe { since: 4_711, pulls: 0 } });
-    assert!(matches!(&outputs(&mut city).0[..], [Frame::Observation(Observation { since: 0, until: 1, .. })]));
+    city.handle(
+        at(1_200),
+        Input::Frame { from: name(DISPATCH), frame: Frame::Observe { since: 4_711, pulls: 0 } },
+    );
+    assert!(matches!(
+        &outputs(&mut city).0[..],
+        [Frame::Observation(Observation { since: 0, until: 1, .. })]
+    ));
 }
 
 #[test]
@@ -232,7 +316,9 @@ fn it_gossips_with_a_linked_peer_and_with_nobody_else() {
     assert_eq!(outputs(&mut city).0, []);
     city.handle(at(5_000), Input::LinkUp { peer: name(DISPATCH), incarnation: Incarnation(5) });
     city.tick(at(6_100));
-    assert!(matches!(&outputs(&mut city).0[..], [Frame::Round(Envelope { to, .. })] if to.node == name(DISPATCH)));
+    assert!(
+        matches!(&outputs(&mut city).0[..], [Frame::Round(Envelope { to, .. })] if to.node == name(DISPATCH))
+    );
 }
 
 #[test]
@@ -244,14 +330,25 @@ fn an_observation_tells_of_the_pulls_since_the_last_one_in_spans_and_not_in_time
     city.tick(at(4_100));
     while city.poll().is_some() {}
     let mut told = |pulls| {
-        city.handle(at(4_300), Input::LinkDown { peer: name(DISPATCH), cause: gossip::LinkDown::Lost });
-        city.handle(at(4_300), Input::Frame { from: name(DISPATCH), frame: Frame::Observe { since: 0, pulls } });
+        city.handle(
+            at(4_300),
+            Input::LinkDown { peer: name(DISPATCH), cause: gossip::LinkDown::Lost },
+        );
+        city.handle(
+            at(4_300),
+            Input::Frame { from: name(DISPATCH), frame: Frame::Observe { since: 0, pulls } },
+        );
         match &outputs(&mut city).0[..] {
-            [Frame::Observation(observation)] => (observation.pulls.clone(), observation.pulls_until),
+            [Frame::Observation(observation)] => {
+                (observation.pulls.clone(), observation.pulls_until)
+            }
             other => panic!("{other:?}"),
         }
     };
     let (ms, outcome) = (Duration::from_millis, gossip::PullOutcome::Unanswered);
-    assert_eq!(told(0), (vec![Pulled { source: peer.node, asked_ago: ms(3_200), ended_ago: ms(200), outcome }], 1));
+    assert_eq!(
+        told(0),
+        (vec![Pulled { source: peer.node, asked_ago: ms(3_200), ended_ago: ms(200), outcome }], 1)
+    );
     assert_eq!(told(1), (vec![], 1));
 }

@@ -20,7 +20,10 @@ const FIELDS: &str = "converged, lost_writes, only_copies, city (with holds, lac
     agree, apart, event or text, one_winner, same_millisecond";
 
 /// Returns the expectation in a table.
-pub(super) fn expectation(table: &Spanned<Expect>, labels: &Labels) -> Result<Expectation, Mistake> {
+pub(super) fn expectation(
+    table: &Spanned<Expect>,
+    labels: &Labels,
+) -> Result<Expectation, Mistake> {
     let expect = table.get_ref();
     let mut found = conditions(expect)?;
     found.extend(conditions_of_cities(expect, labels)?);
@@ -35,7 +38,9 @@ pub(super) fn expectation(table: &Spanned<Expect>, labels: &Labels) -> Result<Ex
             return Err(mistake(table, what));
         }
     };
-    let span = |text: &Option<Spanned<String>>| text.as_ref().map(|text| span_within(text, WITHIN_MAX)).transpose();
+    let span = |text: &Option<Spanned<String>>| {
+        text.as_ref().map(|text| span_within(text, WITHIN_MAX)).transpose()
+    };
     let holds_for = span(&expect.holds_for)?.unwrap_or_default();
     let within = span(&expect.within)?.unwrap_or(WITHIN);
     Ok(Expectation { condition, within, holds_for })

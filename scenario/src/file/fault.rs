@@ -19,7 +19,10 @@ use super::value::{AT_MAX, city, node, short_text, span_within};
 const LASTS: Duration = Duration::from_secs(120);
 
 /// Returns the action that injects a fault.
-pub(super) fn inject(table: &Spanned<table::Fault>, labels: &mut Labels) -> Result<Action, Mistake> {
+pub(super) fn inject(
+    table: &Spanned<table::Fault>,
+    labels: &mut Labels,
+) -> Result<Action, Mistake> {
     let table::Fault { from, to, one_way, lasts, name, .. } = table.get_ref();
     let kind = kind(table)?;
     let fault = Fault {
@@ -41,9 +44,16 @@ pub(super) fn inject(table: &Spanned<table::Fault>, labels: &mut Labels) -> Resu
 fn kind(table: &Spanned<table::Fault>) -> Result<FaultKind, Mistake> {
     let table::Fault { kind, from, by, jitter, percent, bytes_per_s, .. } = table.get_ref();
     let name = kind.get_ref().as_str();
-    let given =
-        [("by", by.is_some()), ("jitter", jitter.is_some()), ("percent", percent.is_some()), ("bytes_per_s", bytes_per_s.is_some())];
-    let has_only = |fields: &[&str]| match given.iter().find(|(field, is_given)| *is_given && !fields.contains(field)) {
+    let given = [
+        ("by", by.is_some()),
+        ("jitter", jitter.is_some()),
+        ("percent", percent.is_some()),
+        ("bytes_per_s", bytes_per_s.is_some()),
+    ];
+    let has_only = |fields: &[&str]| match given
+        .iter()
+        .find(|(field, is_given)| *is_given && !fields.contains(field))
+    {
         None => Ok(()),
         Some((field, _)) => Err(mistake(table, format!("a fault of kind {name} has no {field}"))),
     };
@@ -91,12 +101,20 @@ fn kind(table: &Spanned<table::Fault>) -> Result<FaultKind, Mistake> {
 }
 
 /// Returns the far end of a fault between nodes.
-fn far_end(table: &Spanned<table::Fault>, kind: &FaultKind, to: Option<&Spanned<String>>) -> Result<Option<String>, Mistake> {
+fn far_end(
+    table: &Spanned<table::Fault>,
+    kind: &FaultKind,
+    to: Option<&Spanned<String>>,
+) -> Result<Option<String>, Mistake> {
     let name = kind.as_str();
     match to {
-        None if kind.is_between_nodes() => Err(mistake(table, format!("a fault of kind {name} needs to, a node or \"*\""))),
+        None if kind.is_between_nodes() => {
+            Err(mistake(table, format!("a fault of kind {name} needs to, a node or \"*\"")))
+        }
         None => Ok(None),
-        Some(to) if !kind.is_between_nodes() => Err(mistake(to, format!("a fault of kind {name} has no other end"))),
+        Some(to) if !kind.is_between_nodes() => {
+            Err(mistake(to, format!("a fault of kind {name} has no other end")))
+        }
         Some(to) if to.get_ref() == ALL => Ok(Some(ALL.to_owned())),
         Some(to) => node(to).map(Some),
     }

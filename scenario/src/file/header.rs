@@ -34,7 +34,8 @@ pub(super) fn scenario(file: File, name: &str) -> Result<Scenario, Mistake> {
         if let (Some(at), Some(given)) = (at, given) {
             if at < earliest {
                 let earliest = written(earliest);
-                let what = format!("a step before this one is at {earliest}; steps stand in their order");
+                let what =
+                    format!("a step before this one is at {earliest}; steps stand in their order");
                 return Err(mistake(given, what));
             }
             earliest = at;
@@ -61,9 +62,10 @@ fn heroes(setup: &Setup, labels: &mut Labels) -> Result<(Vec<String>, u32), Mist
     }
     let Some(heroes) = &setup.heroes else { return Ok((names, 0)) };
     let invented = u32::try_from(*heroes.get_ref()).ok();
-    let invented = invented
-        .filter(|heroes| (1..=HEROES_MAX).contains(heroes))
-        .ok_or_else(|| mistake(heroes, format!("heroes are 1 to {HEROES_MAX}, not {}", heroes.get_ref())))?;
+    let invented =
+        invented.filter(|heroes| (1..=HEROES_MAX).contains(heroes)).ok_or_else(|| {
+            mistake(heroes, format!("heroes are 1 to {HEROES_MAX}, not {}", heroes.get_ref()))
+        })?;
     labels.add_invented(invented);
     Ok((names, invented))
 }

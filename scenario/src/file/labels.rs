@@ -39,11 +39,14 @@ impl Labels {
             return Err(mistake(name, what));
         }
         if text == ALL || text.starts_with('#') {
-            let what = format!("{text:?} stands for heroes with invented names; choose another name");
+            let what =
+                format!("{text:?} stands for heroes with invented names; choose another name");
             return Err(mistake(name, what));
         }
         if !self.heroes.insert(text.clone()) {
-            let what = format!("there is a hero {text:?} already; in a scenario each has a name of its own");
+            let what = format!(
+                "there is a hero {text:?} already; in a scenario each has a name of its own"
+            );
             return Err(mistake(name, what));
         }
         Ok(())
@@ -56,7 +59,11 @@ impl Labels {
             return Ok(text.clone());
         }
         let some: Vec<&str> = self.heroes.iter().take(SHOWN_MAX).map(String::as_str).collect();
-        let known = if some.is_empty() { "none is made before this".to_owned() } else { format!("known are {}", some.join(", ")) };
+        let known = if some.is_empty() {
+            "none is made before this".to_owned()
+        } else {
+            format!("known are {}", some.join(", "))
+        };
         Err(mistake(name, format!("there is no hero {text:?}: {known}")))
     }
 

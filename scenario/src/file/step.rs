@@ -32,7 +32,9 @@ pub(super) fn step(table: Spanned<Step>, labels: &mut Labels) -> Result<StepKind
     let table = table.into_inner();
     let refused = table.refused.as_ref().map(problem_type).transpose()?;
     let actions = actions(&table, labels)?.into_iter();
-    let mut found: Vec<StepKind> = actions.map(|action| StepKind::Run(Operation { action, refused: refused.clone() })).collect();
+    let mut found: Vec<StepKind> = actions
+        .map(|action| StepKind::Run(Operation { action, refused: refused.clone() }))
+        .collect();
     if let Some(together) = table.together {
         found.push(StepKind::RunTogether(operations(together, labels)?));
     }
@@ -44,7 +46,9 @@ pub(super) fn step(table: Spanned<Step>, labels: &mut Labels) -> Result<StepKind
         (Some(kind), 1) => return Ok(kind),
         (None, _) => format!("this step does nothing; it has one of {FIELDS}"),
         (Some(_), _) => {
-            format!("this step has {count} of {FIELDS}; it may have one, or several inside `together`")
+            format!(
+                "this step has {count} of {FIELDS}; it may have one, or several inside `together`"
+            )
         }
     };
     Err(Mistake { span, what })
@@ -127,7 +131,10 @@ fn exchange(Exchange { from, to, completed }: &Exchange) -> Result<Action, Mista
     Ok(Action::Exchange { from: source, to: puller, completed: *completed })
 }
 
-fn operations(together: Spanned<Vec<Spanned<Step>>>, labels: &mut Labels) -> Result<Vec<Operation>, Mistake> {
+fn operations(
+    together: Spanned<Vec<Spanned<Step>>>,
+    labels: &mut Labels,
+) -> Result<Vec<Operation>, Mistake> {
     let count = together.get_ref().len();
     if !(2..=TOGETHER_MAX).contains(&count) {
         let what = format!("2 to {TOGETHER_MAX} things are done together, not {count}");

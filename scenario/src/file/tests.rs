@@ -15,7 +15,8 @@ fn parse(text: &str) -> Result<Scenario, Invalid> {
 
 /// Parses a step, after a setup of four heroes.
 fn step(text: &str) -> Result<StepKind, Invalid> {
-    let scenario = parse(&format!("[setup]\nheroes = 2\nnames = [\"Ada\", \"Bob\"]\n[[step]]\n{text}\n"))?;
+    let scenario =
+        parse(&format!("[setup]\nheroes = 2\nnames = [\"Ada\", \"Bob\"]\n[[step]]\n{text}\n"))?;
     Ok(scenario.steps.into_iter().next().expect("there is a step").kind)
 }
 
@@ -23,10 +24,21 @@ fn step(text: &str) -> Result<StepKind, Invalid> {
 fn a_whole_file_is_read_as_it_is_meant() {
     let text = "\u{feff}title = \"T\"\nabout = \"A\"\ntakes = \"20s\"\n[setup]\nnames = [\"Ada\"]\n[[step]]\nfault = { kind = \"cut\", from = \"gotham\", to = \"*\", name = \"the cut\", for = \"9s\" }\n[[step]]\nat = \"2s\"\nheal = \"the cut\"\n";
     let scenario = Scenario::parse("x", "x.toml", text).unwrap();
-    assert_eq!((scenario.title.as_str(), scenario.about.as_str(), scenario.takes), ("T", "A", Some(Duration::from_secs(20))));
-    assert_eq!((scenario.names.as_slice(), scenario.invented, scenario.steps.len()), (["Ada".to_owned()].as_slice(), 0, 2));
-    let cut =
-        Fault { kind: FaultKind::Cut, from: "gotham".into(), to: Some("*".into()), one_way: false, lasts: Some(Duration::from_secs(9)) };
+    assert_eq!(
+        (scenario.title.as_str(), scenario.about.as_str(), scenario.takes),
+        ("T", "A", Some(Duration::from_secs(20)))
+    );
+    assert_eq!(
+        (scenario.names.as_slice(), scenario.invented, scenario.steps.len()),
+        (["Ada".to_owned()].as_slice(), 0, 2)
+    );
+    let cut = Fault {
+        kind: FaultKind::Cut,
+        from: "gotham".into(),
+        to: Some("*".into()),
+        one_way: false,
+        lasts: Some(Duration::from_secs(9)),
+    };
     let name = Some("the cut".to_owned());
     let inject = Action::Inject { fault: cut, name: name.clone() };
     let step = |action| StepKind::Run(Operation { action, refused: None });
@@ -53,31 +65,58 @@ fn every_step_is_told_in_words() {
             "fault = { kind = \"delay\", from = \"gotham\", to = \"capitol\", by = \"300ms\", jitter = \"50ms\" }",
             "delay by 300ms ± 50ms between gotham and capitol",
         ),
-        ("fault = { kind = \"loss\", from = \"gotham\", to = \"*\", one_way = true, percent = 5 }", "lose 5 % from gotham to everybody"),
+        (
+            "fault = { kind = \"loss\", from = \"gotham\", to = \"*\", one_way = true, percent = 5 }",
+            "lose 5 % from gotham to everybody",
+        ),
         (
             "fault = { kind = \"throttle\", from = \"gotham\", to = \"*\", bytes_per_s = 8192 }",
             "throttle to 8192 bytes/s between gotham and everybody",
         ),
         ("fault = { kind = \"freeze\", from = \"gotham\" }", "freeze gotham"),
-        ("fault = { kind = \"skew\", from = \"dispatch\", by = \"-3s\" }", "set the clock of dispatch back by 3s"),
+        (
+            "fault = { kind = \"skew\", from = \"dispatch\", by = \"-3s\" }",
+            "set the clock of dispatch back by 3s",
+        ),
         ("heal = true", "heal all faults"),
         ("pause = true", "pause gossip"),
         ("resume = true", "resume gossip"),
         ("speed = 300", "gossip at 300 %"),
-        ("exchange = { from = \"gotham\", to = \"dispatch\", completed = false }", "dispatch pulls from gotham, which is lost on its way"),
-        ("together = [{ bomb = \"gotham\" }, { terminate = \"Ada\" }]", "at the same moment: bomb gotham; terminate Ada"),
-        ("expect = { converged = false, holds_for = \"2s\" }", "expect: the nodes do not all agree, for 2s"),
+        (
+            "exchange = { from = \"gotham\", to = \"dispatch\", completed = false }",
+            "dispatch pulls from gotham, which is lost on its way",
+        ),
+        (
+            "together = [{ bomb = \"gotham\" }, { terminate = \"Ada\" }]",
+            "at the same moment: bomb gotham; terminate Ada",
+        ),
+        (
+            "expect = { converged = false, holds_for = \"2s\" }",
+            "expect: the nodes do not all agree, for 2s",
+        ),
         ("expect = { lost_writes = 1 }", "expect: 1 write is lost"),
         ("expect = { only_copies = 0 }", "expect: 0 heroes are held by one node alone"),
-        ("expect = { city = \"*\", holds = \"Ada\", location = \"home\" }", "expect: gotham, metropolis and capitol hold Ada in home"),
+        (
+            "expect = { city = \"*\", holds = \"Ada\", location = \"home\" }",
+            "expect: gotham, metropolis and capitol hold Ada in home",
+        ),
         ("expect = { city = [\"gotham\"], lacks = \"Ada\" }", "expect: gotham holds no Ada"),
         ("expect = { city = \"gotham\", dead = \"Ada\" }", "expect: gotham knows that Ada is dead"),
         ("expect = { city = \"gotham\", is = \"down\" }", "expect: gotham is down"),
         ("expect = { agree = [\"gotham\", \"dispatch\"] }", "expect: gotham and dispatch agree"),
-        ("expect = { apart = [\"gotham\", \"capitol\"] }", "expect: gotham and capitol do not agree"),
-        ("expect = { event = \"alarm\", text = \"clock\" }", "expect: the log has an event of kind alarm a line with \"clock\""),
+        (
+            "expect = { apart = [\"gotham\", \"capitol\"] }",
+            "expect: gotham and capitol do not agree",
+        ),
+        (
+            "expect = { event = \"alarm\", text = \"clock\" }",
+            "expect: the log has an event of kind alarm a line with \"clock\"",
+        ),
         ("expect = { one_winner = true }", "expect: the greatest stamp has won everywhere"),
-        ("expect = { same_millisecond = 3 }", "expect: at least 3 heroes were written to twice in the same millisecond"),
+        (
+            "expect = { same_millisecond = 3 }",
+            "expect: at least 3 heroes were written to twice in the same millisecond",
+        ),
     ] {
         let kind = step(text).unwrap_or_else(|invalid| panic!("{text}: {invalid}"));
         assert_eq!(Step { at: None, kind, is_inverted: false }.to_string(), words);
@@ -120,19 +159,34 @@ fn every_mistake_is_refused_with_its_place_and_with_what_is_allowed() {
         ("fault = ¦{ kind = \"cut\", from = \"gotham\", to = \"gotham\" }", "itself"),
         ("fault = { kind = \"cut\", from = \"gotham\", to = ¦\"riverdale\" }", "dispatch"),
         ("fault = { kind = \"cut\", from = ¦\"*\", to = \"gotham\" }", "dispatch"),
-        ("fault = ¦{ kind = \"cut\", from = \"gotham\", to = \"*\", percent = 5 }", "has no percent"),
+        (
+            "fault = ¦{ kind = \"cut\", from = \"gotham\", to = \"*\", percent = 5 }",
+            "has no percent",
+        ),
         ("fault = ¦{ kind = \"loss\", from = \"gotham\", to = \"*\" }", "needs percent"),
         ("fault = ¦{ kind = \"loss\", from = \"gotham\", to = \"*\", percent = 0 }", "above 0"),
-        ("fault = ¦{ kind = \"delay\", from = \"gotham\", to = \"*\", by = \"11s\" }", "1ms to 10s"),
+        (
+            "fault = ¦{ kind = \"delay\", from = \"gotham\", to = \"*\", by = \"11s\" }",
+            "1ms to 10s",
+        ),
         ("fault = ¦{ kind = \"skew\", from = \"gotham\", by = \"0\" }", "more than nothing"),
         ("fault = { kind = \"skew\", from = \"gotham\", by = ¦\"5\" }", "write 250ms"),
         ("fault = { kind = \"freeze\", from = ¦\"dispatch\" }", "gotham, metropolis, capitol"),
         ("fault = { kind = \"freeze\", from = \"gotham\", to = ¦\"*\" }", "no other end"),
-        ("fault = ¦{ kind = \"cut\", from = \"gotham\", to = \"*\", for = \"1ms\" }", "100ms to 1h"),
-        ("fault = { kind = \"throttle\", from = \"gotham\", to = \"*\", bytes_per_s = ¦-1 }", "u64"),
+        (
+            "fault = ¦{ kind = \"cut\", from = \"gotham\", to = \"*\", for = \"1ms\" }",
+            "100ms to 1h",
+        ),
+        (
+            "fault = { kind = \"throttle\", from = \"gotham\", to = \"*\", bytes_per_s = ¦-1 }",
+            "u64",
+        ),
         // Together.
         ("together = ¦[{ pause = true }]", "2 to 16"),
-        ("together = [{ pause = true }, ¦{ expect = { converged = true } }]", "neither together nor expect"),
+        (
+            "together = [{ pause = true }, ¦{ expect = { converged = true } }]",
+            "neither together nor expect",
+        ),
         ("together = [{ pause = true }, { at = ¦\"1s\", bomb = \"gotham\" }]", "begins together"),
         // Expectations.
         ("expect = { ¦happiness = 1 }", "`converged`"),
@@ -166,7 +220,10 @@ fn every_mistake_is_refused_with_its_place_and_with_what_is_allowed() {
             }
         };
         let said = step(&text.replace('¦', "")).expect_err(text).to_string();
-        if !said.starts_with(&format!("test.toml:{place}: ")) || !said.contains(named) || said.contains('\n') {
+        if !said.starts_with(&format!("test.toml:{place}: "))
+            || !said.contains(named)
+            || said.contains('\n')
+        {
             wrong.push(format!("{text:?}\n  says {said}\n  not  {place} … {named}"));
         }
     }
@@ -183,16 +240,27 @@ fn the_file_around_the_steps_is_checked_too() {
         ("[setup]\nname = \"A\"\n[[step]]\npause = true", "`names`"),
         ("[[steps]]\npause = true", "`step`"),
         ("[[step]]\nassign = { hero = \"*\", to = \"gotham\" }", "there is no hero"),
-        ("[[step]]\nat = \"2s\"\npause = true\n[[step]]\nat = \"1s\"\nresume = true", "in their order"),
+        (
+            "[[step]]\nat = \"2s\"\npause = true\n[[step]]\nat = \"1s\"\nresume = true",
+            "in their order",
+        ),
         ("takes = \"9h\"\n[[step]]\npause = true", "at most 1h"),
         (&"[[step]]\npause = true\n".repeat(501), "at most 500 steps"),
-        (&format!("# {}\n[[step]]\npause = true", "x".repeat(FILE_BYTES_MAX)), "at most 65536 bytes"),
+        (
+            &format!("# {}\n[[step]]\npause = true", "x".repeat(FILE_BYTES_MAX)),
+            "at most 65536 bytes",
+        ),
         (&format!("about = {}{}", "[".repeat(9_000), "]".repeat(9_000)), "recurs"),
     ] {
         let said = parse(text).expect_err(text).to_string();
         assert!(said.contains(named), "{said} does not say {named}");
     }
-    assert!(Scenario::parse("x", "x.toml", "").unwrap_err().to_string().contains("missing field `title`"));
+    assert!(
+        Scenario::parse("x", "x.toml", "")
+            .unwrap_err()
+            .to_string()
+            .contains("missing field `title`")
+    );
 }
 
 #[test]
@@ -212,7 +280,12 @@ fn a_file_is_read_within_its_limit_and_as_utf_8() {
     assert!((said.line, said.what.contains("UTF-8")) == (2, true), "{said}");
     std::fs::write(&path, "#".repeat(FILE_BYTES_MAX + 1)).unwrap();
     assert!(Scenario::read(&path).unwrap_err().what.contains("65536 bytes"));
-    assert!(Scenario::read(&directory.path().join("none.toml")).unwrap_err().to_string().contains("none.toml"));
+    assert!(
+        Scenario::read(&directory.path().join("none.toml"))
+            .unwrap_err()
+            .to_string()
+            .contains("none.toml")
+    );
     assert!(Scenario::read(directory.path()).is_err(), "a directory");
 }
 

@@ -31,7 +31,11 @@ pub(super) fn place(named: &Spanned<String>) -> Result<String, Mistake> {
     one_of(named, "place", &[&CITIES[..], &["home"]].concat())
 }
 
-pub(super) fn one_of(named: &Spanned<String>, what: &str, known: &[&str]) -> Result<String, Mistake> {
+pub(super) fn one_of(
+    named: &Spanned<String>,
+    what: &str,
+    known: &[&str],
+) -> Result<String, Mistake> {
     let text = named.get_ref();
     if known.contains(&text.as_str()) {
         return Ok(text.clone());
@@ -73,7 +77,11 @@ pub(super) fn compared_nodes(named: &Spanned<Vec<String>>) -> Result<Vec<String>
 
 /// Returns the meaning of a field that can only be `true`.
 pub(super) fn only_true<T>(given: &Spanned<bool>, name: &str, meaning: T) -> Result<T, Mistake> {
-    if *given.get_ref() { Ok(meaning) } else { Err(mistake(given, format!("{name} = true is all that can be said"))) }
+    if *given.get_ref() {
+        Ok(meaning)
+    } else {
+        Err(mistake(given, format!("{name} = true is all that can be said")))
+    }
 }
 
 /// Checks the type of a problem.

@@ -83,13 +83,19 @@ impl Player<'_> {
                 let copies = executor.verdict()?.only_copies;
                 Observation::of(copies == *expected, format!("{copies} held by one node alone"))
             }
-            Condition::Holds { cities, hero, location } => self.everywhere(cities, hero, |presence| match (presence, location) {
-                (Presence::Alive(_), None) => true,
-                (Presence::Alive(hero), Some(location)) => hero.location == *location,
-                (Presence::Dead | Presence::Unknown, _) => false,
-            })?,
-            Condition::Lacks { cities, hero } => self.everywhere(cities, hero, |presence| !matches!(presence, Presence::Alive(_)))?,
-            Condition::Dead { cities, hero } => self.everywhere(cities, hero, |presence| matches!(presence, Presence::Dead))?,
+            Condition::Holds { cities, hero, location } => {
+                self.everywhere(cities, hero, |presence| match (presence, location) {
+                    (Presence::Alive(_), None) => true,
+                    (Presence::Alive(hero), Some(location)) => hero.location == *location,
+                    (Presence::Dead | Presence::Unknown, _) => false,
+                })?
+            }
+            Condition::Lacks { cities, hero } => {
+                self.everywhere(cities, hero, |presence| !matches!(presence, Presence::Alive(_)))?
+            }
+            Condition::Dead { cities, hero } => {
+                self.everywhere(cities, hero, |presence| matches!(presence, Presence::Dead))?
+            }
             Condition::Is { cities, status } => self.statuses(cities, status)?,
             Condition::Agree(names) => {
                 let prints = self.fingerprints(names)?;
@@ -112,11 +118,18 @@ impl Player<'_> {
     }
 
     /// Observes the hero at each of these cities.
-    fn everywhere(&self, cities: &[String], hero: &str, holds: impl Fn(&Presence) -> bool) -> Result<Observation, StepError> {
+    fn everywhere(
+        &self,
+        cities: &[String],
+        hero: &str,
+        holds: impl Fn(&Presence) -> bool,
+    ) -> Result<Observation, StepError> {
         let id = self.id(hero)?;
-        let presences: Vec<Presence> = cities.iter().map(|city| self.presence(city, id)).collect::<Result<_, _>>()?;
+        let presences: Vec<Presence> =
+            cities.iter().map(|city| self.presence(city, id)).collect::<Result<_, _>>()?;
         let pairs = cities.iter().zip(&presences);
-        let seen: Vec<(&str, String)> = pairs.map(|(city, presence)| (city.as_str(), presence.to_string())).collect();
+        let seen: Vec<(&str, String)> =
+            pairs.map(|(city, presence)| (city.as_str(), presence.to_string())).collect();
         Ok(Observation::of(presences.iter().all(holds), by_node(&seen)))
     }
 
@@ -150,7 +163,8 @@ impl Player<'_> {
     fn statuses(&self, cities: &[String], expected: &str) -> Result<Observation, StepError> {
         let nodes = self.nodes()?;
         let status = |city: &String| nodes.get(city).map_or("unknown", |node| node.status.as_str());
-        let seen: Vec<(&str, &str)> = cities.iter().map(|city| (city.as_str(), status(city))).collect();
+        let seen: Vec<(&str, &str)> =
+            cities.iter().map(|city| (city.as_str(), status(city))).collect();
         Ok(Observation::of(seen.iter().all(|(_, status)| *status == expected), by_node(&seen)))
     }
 
@@ -165,12 +179,16 @@ impl Player<'_> {
 
     fn event(&self, kind: Option<&str>, text: Option<&str>) -> Result<Observation, StepError> {
         let events = self.executor.events(self.event_before)?;
-        let fits = |event: &&Event| kind.is_none_or(|kind| event.kind == kind) && text.is_none_or(|text| event.text.contains(text));
+        let fits = |event: &&Event| {
+            kind.is_none_or(|kind| event.kind == kind)
+                && text.is_none_or(|text| event.text.contains(text))
+        };
         if let Some(event) = events.iter().find(fits) {
             return Ok(Observation::Met(event.text.clone()));
         }
         let newest = events.iter().rev().take(3);
-        let last: Vec<String> = newest.map(|event| format!("{} ({})", event.text, event.kind)).collect();
+        let last: Vec<String> =
+            newest.map(|event| format!("{} ({})", event.text, event.kind)).collect();
         Ok(Observation::Unmet(if last.is_empty() {
             "nothing new in the log".into()
         } else {
@@ -202,7 +220,8 @@ impl Player<'_> {
             let winner = held.first().copied().flatten();
             if !is_same || winner.is_none_or(|hero| Some(hero.stamp.order()) < greatest) {
                 let state = |hero: &Option<&Hero>| hero.map_or("not alive".to_owned(), written);
-                let seen: Vec<(&str, String)> = CITIES.into_iter().zip(held.iter().map(state)).collect();
+                let seen: Vec<(&str, String)> =
+                    CITIES.into_iter().zip(held.iter().map(state)).collect();
                 return Ok(Observation::Unmet(format!("{id}: {}", by_node(&seen))));
             }
         }
@@ -212,8 +231,11 @@ impl Player<'_> {
     /// Returns the number of heroes with two answered writes of different origins in one
     /// millisecond.
     fn simultaneous_writes(&self) -> u32 {
-        let is_simultaneous = |one: &Stamp, other: &Stamp| one.wall_ms == other.wall_ms && one.origin != other.origin;
-        let has_two = |stamps: &&Vec<&Stamp>| stamps.iter().any(|one| stamps.iter().any(|other| is_simultaneous(one, other)));
+        let is_simultaneous =
+            |one: &Stamp, other: &Stamp| one.wall_ms == other.wall_ms && one.origin != other.origin;
+        let has_two = |stamps: &&Vec<&Stamp>| {
+            stamps.iter().any(|one| stamps.iter().any(|other| is_simultaneous(one, other)))
+        };
         let count = self.answered_stamps().values().filter(has_two).count();
         u32::try_from(count).unwrap_or(u32::MAX)
     }

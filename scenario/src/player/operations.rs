@@ -88,7 +88,11 @@ impl Player<'_> {
     }
 
     /// Runs each operation on a thread of its own, and returns when all have ended.
-    fn begin_together(&self, operations: &[Operation], hero: Option<&str>) -> Vec<Result<Done, StepError>> {
+    fn begin_together(
+        &self,
+        operations: &[Operation],
+        hero: Option<&str>,
+    ) -> Vec<Result<Done, StepError>> {
         if let [operation] = operations {
             return vec![self.run(operation, hero)];
         }
@@ -99,7 +103,8 @@ impl Player<'_> {
         };
         thread::scope(|scope| {
             let begin = &begin;
-            let threads: Vec<_> = operations.iter().map(|operation| scope.spawn(move || begin(operation))).collect();
+            let threads: Vec<_> =
+                operations.iter().map(|operation| scope.spawn(move || begin(operation))).collect();
             let ended = threads.into_iter().map(thread::ScopedJoinHandle::join);
             ended.map(|outcome| outcome.expect("an operation does not panic")).collect()
         })
@@ -169,12 +174,16 @@ impl Player<'_> {
             (HeroSelector::Each, None) => Err(StepError::Broken("there is no hero".into())),
             (HeroSelector::One(label), _) => self.id(label),
         };
-        let quietly = |result: Result<(), Failure>, effect: Effect| Attempt::from(result.map(|()| Done::silent(effect)));
+        let quietly = |result: Result<(), Failure>, effect: Effect| {
+            Attempt::from(result.map(|()| Done::silent(effect)))
+        };
         Ok(match action {
             Action::Create { name } => self.create(name).into(),
             Action::Assign { hero, to } => self.assign(id(hero)?, to).into(),
             Action::Terminate { hero } => quietly(executor.terminate(id(hero)?), Effect::None),
-            Action::Bomb { city } => quietly(executor.operate_city(city, CityOperation::Bomb), Effect::None),
+            Action::Bomb { city } => {
+                quietly(executor.operate_city(city, CityOperation::Bomb), Effect::None)
+            }
             Action::Stop { city } => {
                 let effect = Effect::Ended { city: city.clone() };
                 quietly(executor.operate_city(city, CityOperation::Stop), effect)
@@ -225,7 +234,12 @@ impl Player<'_> {
         id.ok_or_else(|| StepError::Broken(format!("{label} is not in force")))
     }
 
-    fn exchange(&self, from: &str, to: &str, completed: Option<bool>) -> Result<Attempt, StepError> {
+    fn exchange(
+        &self,
+        from: &str,
+        to: &str,
+        completed: Option<bool>,
+    ) -> Result<Attempt, StepError> {
         let exchange = match self.executor.exchange(from, to) {
             Ok(exchange) => exchange,
             Err(failure) => return Ok(Attempt::Failed(failure)),

@@ -21,7 +21,11 @@ const WALL_WAIT_MS_MAX: u64 = 15_000;
 
 impl Player<'_> {
     /// Prepares the cluster for the first step.
-    pub(super) fn prepare(&mut self, scenario: &Scenario, on_progress: &mut dyn FnMut(Progress<'_>)) -> Result<(), StepError> {
+    pub(super) fn prepare(
+        &mut self,
+        scenario: &Scenario,
+        on_progress: &mut dyn FnMut(Progress<'_>),
+    ) -> Result<(), StepError> {
         self.restore(on_progress)?;
         for name in &scenario.names {
             let hero = self.executor.create(name)?;
@@ -73,7 +77,9 @@ impl Player<'_> {
         } else if gossip.percent != 100 {
             self.executor.set_speed(100)?;
             let percent = gossip.percent;
-            on_progress(Progress::Note(&format!("gossip is at its configured rate again, and not at {percent} % of it")));
+            on_progress(Progress::Note(&format!(
+                "gossip is at its configured rate again, and not at {percent} % of it"
+            )));
         }
         Ok(())
     }
@@ -87,7 +93,8 @@ impl Player<'_> {
                 let is_missing = |id: &&String| !held.iter().any(|hero| hero.id == **id);
                 let missing = self.heroes.values().filter(is_missing).count();
                 if missing > 0 {
-                    lacking = Some(format!("{city} has not heard of {missing} of the scenario's heroes"));
+                    lacking =
+                        Some(format!("{city} has not heard of {missing} of the scenario's heroes"));
                 }
             }
             let Some(lacking) = lacking else { return Ok(()) };

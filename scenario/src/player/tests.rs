@@ -164,11 +164,15 @@ fn outcomes(report: &Report) -> Vec<Outcome> {
 #[test]
 fn a_step_begins_at_its_time_and_the_processes_that_were_ended_are_started_again() {
     let cluster = Scripted::new();
-    let report = played(&cluster, "[[step]]\nstop = \"gotham\"\n[[step]]\nat = \"1h\"\npause = true\n[[step]]\nresume = true");
+    let report = played(
+        &cluster,
+        "[[step]]\nstop = \"gotham\"\n[[step]]\nat = \"1h\"\npause = true\n[[step]]\nresume = true",
+    );
     assert!(report.passed(), "{report:?}");
     assert_eq!(report.took, Duration::from_secs(3_600));
     let hour = 3_600_000;
-    let expected = [(0, "Stop gotham"), (hour, "pause"), (hour, "resume"), (hour, "Rebuild gotham")];
+    let expected =
+        [(0, "Stop gotham"), (hour, "pause"), (hour, "resume"), (hour, "Rebuild gotham")];
     assert_eq!(cluster.log(), expected.map(|(at, what)| (at, what.to_owned())));
 }
 

@@ -24,8 +24,15 @@ const ODD_CHARS_MAX: usize = 60;
 /// Every key that any node has: whatever the example assigns, commented out or not.
 static KEYS: LazyLock<BTreeSet<&str>> = LazyLock::new(|| {
     let line = |line: &'static str| line.trim_start_matches(['#', ' ']).split_once(" = ");
-    let is_key = |key: &str| !key.is_empty() && key.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-'));
-    include_str!("../../../deploy/superhero.toml").lines().filter_map(line).map(|(key, _)| key).filter(|key| is_key(key)).collect()
+    let is_key = |key: &str| {
+        !key.is_empty() && key.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-'))
+    };
+    include_str!("../../../deploy/superhero.toml")
+        .lines()
+        .filter_map(line)
+        .map(|(key, _)| key)
+        .filter(|key| is_key(key))
+        .collect()
 });
 
 /// What the file says to a process: by the option's id, the values and where they stand.
@@ -64,7 +71,9 @@ pub(super) fn check(command: &Command, me: &str, file: &File) -> Result<Given, I
                 check_foreign(file, table)?;
             }
         } else if is_table(entry.key) {
-            return Err(file.mistake(&entry.value_at, format!("{0} is a table: write [{0}]", entry.key)));
+            return Err(
+                file.mistake(&entry.value_at, format!("{0} is a table: write [{0}]", entry.key))
+            );
         } else if option(command, entry.key).is_some() {
             set(command, me, file, &entry, &mut given)?;
         } else if !KEYS.contains(entry.key) {
@@ -88,10 +97,15 @@ fn check_table(file: &File, entry: &Entry<'_>) -> Result<(), Invalid> {
         return Ok(());
     }
     if KEYS.contains(entry.key) {
-        return Err(file.mistake(&entry.key_at, format!("{} has a value, and is no table", entry.key)));
+        return Err(
+            file.mistake(&entry.key_at, format!("{} has a value, and is no table", entry.key))
+        );
     }
     let tables = WELL_KNOWN_CITIES.into_iter().chain([DISPATCH, LAUNCHER]);
-    Err(file.mistake(&entry.key_at, format!("there is no node {}{}", odd(entry.key), instead(entry.key, tables))))
+    Err(file.mistake(
+        &entry.key_at,
+        format!("there is no node {}{}", odd(entry.key), instead(entry.key, tables)),
+    ))
 }
 
 /// The table of another node: only that node can say whether the values are right.
@@ -102,16 +116,26 @@ fn check_foreign(file: &File, table: &DeTable<'_>) -> Result<(), Invalid> {
     }
 }
 
-fn set(command: &Command, me: &str, file: &File, entry: &Entry<'_>, given: &mut Given) -> Result<(), Invalid> {
+fn set(
+    command: &Command,
+    me: &str,
+    file: &File,
+    entry: &Entry<'_>,
+    given: &mut Given,
+) -> Result<(), Invalid> {
     let Some(option) = option(command, entry.key) else {
         if KEYS.contains(entry.key) {
-            return Err(file.mistake(&entry.key_at, format!("{me} has no {}; other nodes do", entry.key)));
+            return Err(
+                file.mistake(&entry.key_at, format!("{me} has no {}; other nodes do", entry.key))
+            );
         }
         return Err(unknown(file, entry, command.get_arguments().filter_map(configured)));
     };
     let values = texts(file, entry, matches!(option.get_action(), ArgAction::Append))?;
     for (value, at) in &values {
-        check_value(option, value).map_err(|why| file.mistake(at, format!("{} cannot be {}: {why}", entry.key, odd(value))))?;
+        check_value(option, value).map_err(|why| {
+            file.mistake(at, format!("{} cannot be {}: {why}", entry.key, odd(value)))
+        })?;
     }
     let values = values.into_iter().map(|(value, _)| value).collect();
     given.0.insert(option.get_id().clone(), (file.place(&entry.key_at), values));
@@ -119,7 +143,10 @@ fn set(command: &Command, me: &str, file: &File, entry: &Entry<'_>, given: &mut 
 }
 
 fn unknown<'k>(file: &File, entry: &Entry<'_>, keys: impl Iterator<Item = &'k str>) -> Invalid {
-    file.mistake(&entry.key_at, format!("there is no option {}{}", odd(entry.key), instead(entry.key, keys)))
+    file.mistake(
+        &entry.key_at,
+        format!("there is no option {}{}", odd(entry.key), instead(entry.key, keys)),
+    )
 }
 
 /// The option that a key of the file sets.
@@ -133,7 +160,11 @@ pub(super) fn configured(option: &Arg) -> Option<&str> {
 }
 
 /// The value as it would stand on a command line: several where the option may be repeated, and the file has an array.
-fn texts(file: &File, entry: &Entry<'_>, repeats: bool) -> Result<Vec<(String, Range<usize>)>, Invalid> {
+fn texts(
+    file: &File,
+    entry: &Entry<'_>,
+    repeats: bool,
+) -> Result<Vec<(String, Range<usize>)>, Invalid> {
     let text = |value: &DeValue<'_>, at: &Range<usize>| match value {
         DeValue::String(text) => Ok(text.to_string()),
         DeValue::Integer(number) if number.radix() == 10 => Ok(number.as_str().to_owned()),
@@ -148,9 +179,20 @@ fn texts(file: &File, entry: &Entry<'_>, repeats: bool) -> Result<Vec<(String, R
         }
     };
     match entry.value {
-        DeValue::Array(values) if repeats => values.iter().map(|value| Ok((text(value.get_ref(), &value.span())?, value.span()))).collect(),
-        DeValue::Array(_) => Err(file.mistake(&entry.value_at, format!("{} has one value, and is no array", entry.key))),
-        DeValue::String(_) | DeValue::Integer(_) | DeValue::Float(_) | DeValue::Boolean(_) | DeValue::Datetime(_) | DeValue::Table(_) => {
+        DeValue::Array(values) if repeats => values
+            .iter()
+            .map(|value| Ok((text(value.get_ref(), &value.span())?, value.span())))
+            .collect(),
+        DeValue::Array(_) => {
+            Err(file
+                .mistake(&entry.value_at, format!("{} has one value, and is no array", entry.key)))
+        }
+        DeValue::String(_)
+        | DeValue::Integer(_)
+        | DeValue::Float(_)
+        | DeValue::Boolean(_)
+        | DeValue::Datetime(_)
+        | DeValue::Table(_) => {
             Ok(vec![(text(entry.value, &entry.value_at)?, entry.value_at.clone())])
         }
     }
@@ -158,17 +200,25 @@ fn texts(file: &File, entry: &Entry<'_>, repeats: bool) -> Result<Vec<(String, R
 
 /// Asks the option's own parser, apart from all other options: so what is said is about this value alone.
 fn check_value(option: &Arg, value: &str) -> Result<(), String> {
-    let mut alone = Arg::new("value").long("value").action(ArgAction::Append).value_parser(option.get_value_parser().clone());
+    let mut alone = Arg::new("value")
+        .long("value")
+        .action(ArgAction::Append)
+        .value_parser(option.get_value_parser().clone());
     if let Some(delimiter) = option.get_value_delimiter() {
         alone = alone.value_delimiter(delimiter);
     }
-    let parsed = Command::new("value").no_binary_name(true).arg(alone).try_get_matches_from([format!("--value={value}")]);
+    let parsed = Command::new("value")
+        .no_binary_name(true)
+        .arg(alone)
+        .try_get_matches_from([format!("--value={value}")]);
     let Err(error) = parsed else { return Ok(()) };
     if let Some(reason) = error.source() {
         return Err(reason.to_string().lines().collect::<Vec<_>>().join(" "));
     }
     match error.get(ContextKind::ValidValue) {
-        Some(ContextValue::Strings(allowed)) if !allowed.is_empty() => Err(format!("it is one of {}", allowed.join(", "))),
+        Some(ContextValue::Strings(allowed)) if !allowed.is_empty() => {
+            Err(format!("it is one of {}", allowed.join(", ")))
+        }
         _ => Err("that is no value".into()),
     }
 }
@@ -177,7 +227,9 @@ fn check_value(option: &Arg, value: &str) -> Result<(), String> {
 fn instead<'k>(key: &str, keys: impl Iterator<Item = &'k str>) -> String {
     let alike = |known: &'k str| (strsim::jaro(&short(key), known), known);
     let nearest = keys.map(alike).max_by(|(one, _), (other, _)| one.total_cmp(other));
-    nearest.filter(|(alike, _)| *alike > ALIKE_MIN).map_or_else(String::new, |(_, known)| format!("; did you mean {known}?"))
+    nearest
+        .filter(|(alike, _)| *alike > ALIKE_MIN)
+        .map_or_else(String::new, |(_, known)| format!("; did you mean {known}?"))
 }
 
 fn short(text: &str) -> String {

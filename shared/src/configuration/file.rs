@@ -37,16 +37,29 @@ impl File {
         let metadata = std::fs::metadata(path).map_err(|error| whole(error.to_string()))?;
         // Whoever opened a pipe would wait for its other end.
         if !metadata.is_file() {
-            return Err(whole(if metadata.is_dir() { "this is a directory" } else { "this is not a regular file" }.into()));
+            return Err(whole(
+                if metadata.is_dir() {
+                    "this is a directory"
+                } else {
+                    "this is not a regular file"
+                }
+                .into(),
+            ));
         }
         let mut bytes = Vec::new();
         let opened = std::fs::File::open(path).map_err(|error| whole(error.to_string()))?;
-        opened.take(BYTES_MAX as u64 + 1).read_to_end(&mut bytes).map_err(|error| whole(error.to_string()))?;
+        opened
+            .take(BYTES_MAX as u64 + 1)
+            .read_to_end(&mut bytes)
+            .map_err(|error| whole(error.to_string()))?;
         if bytes.len() > BYTES_MAX {
             return Err(whole(format!("a configuration file has at most {BYTES_MAX} bytes")));
         }
         let text = String::from_utf8(bytes).map_err(|error| {
-            let line = 1 + error.as_bytes()[..error.utf8_error().valid_up_to()].iter().filter(|byte| **byte == b'\n').count();
+            let line = 1 + error.as_bytes()[..error.utf8_error().valid_up_to()]
+                .iter()
+                .filter(|byte| **byte == b'\n')
+                .count();
             Invalid { place: Some(Place { line, column: 1 }), ..whole("this is not UTF-8".into()) }
         })?;
         Ok(Self::of(file, &text))
@@ -79,7 +92,10 @@ impl File {
     pub(super) fn place(&self, at: &Range<usize>) -> Place {
         let before = self.text.get(..at.start).unwrap_or(&self.text);
         let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
-        Place { line: 1 + before.matches('\n').count(), column: 1 + before[line_start..].chars().count() }
+        Place {
+            line: 1 + before.matches('\n').count(),
+            column: 1 + before[line_start..].chars().count(),
+        }
     }
 }
 

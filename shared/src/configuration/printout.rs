@@ -28,18 +28,28 @@ impl fmt::Display for Printout {
 
 impl Printout {
     /// All options of the process `me`.
-    pub(super) fn of(me: &str, command: &Command, matches: &ArgMatches, file: &str, given: &Given) -> Self {
+    pub(super) fn of(
+        me: &str,
+        command: &Command,
+        matches: &ArgMatches,
+        file: &str,
+        given: &Given,
+    ) -> Self {
         let version = env!("CARGO_PKG_VERSION");
-        let mut lines = vec![format!("# {me} {version}: a flag beats the environment, that beats the file, and that beats the default.")];
+        let mut lines = vec![format!(
+            "# {me} {version}: a flag beats the environment, that beats the file, and that beats the default."
+        )];
         lines.extend(command.get_arguments().filter_map(|option| {
             let key = configured(option)?;
             Some(line(option, key, matches, origin(option, matches, file, given)))
         }));
         lines.push("# From the environment alone:".into());
-        lines.extend(ENVIRONMENT_ALONE.iter().map(|(name, is_secret)| match std::env::var_os(name) {
-            None => format!("#   {name} is not set"),
-            Some(_) if *is_secret => format!("#   {name} is set, and not shown"),
-            Some(value) => format!("#   {name} is {value:?}"),
+        lines.extend(ENVIRONMENT_ALONE.iter().map(|(name, is_secret)| {
+            match std::env::var_os(name) {
+                None => format!("#   {name} is not set"),
+                Some(_) if *is_secret => format!("#   {name} is set, and not shown"),
+                Some(value) => format!("#   {name} is {value:?}"),
+            }
         }));
         Self(lines.into_iter().flat_map(|line| [line, "\n".to_owned()]).collect())
     }
@@ -66,14 +76,21 @@ fn line(option: &Arg, key: &str, matches: &ArgMatches, origin: Option<String>) -
         return format!("# {key} is set, and no file can say so: it is not UTF-8  # {origin}");
     };
     let mut values = texts.into_iter().map(|text| value(option, text));
-    let value = if repeats(option) { Value::Array(values.collect()) } else { values.next_back().unwrap_or_else(|| Value::from("")) };
+    let value = if repeats(option) {
+        Value::Array(values.collect())
+    } else {
+        values.next_back().unwrap_or_else(|| Value::from(""))
+    };
     format!("{key} = {value}  # {origin}")
 }
 
 fn origin(option: &Arg, matches: &ArgMatches, file: &str, given: &Given) -> Option<String> {
     match matches.value_source(option.get_id().as_str())? {
         ValueSource::CommandLine => Some("flag".into()),
-        ValueSource::EnvVariable => Some(format!("environment {}", option.get_env().map(OsStr::to_string_lossy).unwrap_or_default())),
+        ValueSource::EnvVariable => Some(format!(
+            "environment {}",
+            option.get_env().map(OsStr::to_string_lossy).unwrap_or_default()
+        )),
         ValueSource::DefaultValue => Some(match given.place(option) {
             Some(place) => format!("file {}:{}", file.escape_debug(), place.line),
             None => "default".into(),
@@ -113,5 +130,11 @@ fn placeholder(option: &Arg) -> Value {
 
 /// What the option would do, in one line.
 fn help(option: &Arg) -> String {
-    option.get_help().map(ToString::to_string).unwrap_or_default().lines().collect::<Vec<_>>().join(" ")
+    option
+        .get_help()
+        .map(ToString::to_string)
+        .unwrap_or_default()
+        .lines()
+        .collect::<Vec<_>>()
+        .join(" ")
 }

@@ -16,14 +16,24 @@ struct Toy {
     secret: String,
 }
 
-fn read<O: FromArgMatches>(command: Command, text: &str, flags: &[&str]) -> Result<Loaded<O>, String> {
+fn read<O: FromArgMatches>(
+    command: Command,
+    text: &str,
+    flags: &[&str],
+) -> Result<Loaded<O>, String> {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("toy.toml");
     std::fs::write(&path, text).unwrap();
-    let arguments = ["toy", "--config", path.to_str().unwrap()].iter().chain(flags).map(OsString::from).collect();
+    let arguments = ["toy", "--config", path.to_str().unwrap()]
+        .iter()
+        .chain(flags)
+        .map(OsString::from)
+        .collect();
     options("gotham", command, arguments).map_err(|refusal| match refusal {
         Refusal::CommandLine(error) => error.to_string(),
-        Refusal::File(Invalid { place, what, .. }) => place.map_or(what.clone(), |at| format!("{}:{}: {what}", at.line, at.column)),
+        Refusal::File(Invalid { place, what, .. }) => {
+            place.map_or(what.clone(), |at| format!("{}:{}: {what}", at.line, at.column))
+        }
     })
 }
 
@@ -34,19 +44,34 @@ fn toy(text: &str, flags: &[&str]) -> Result<Loaded<Toy>, String> {
 
 #[test]
 fn switches_numbers_and_lists_are_given_as_toml_has_them() {
-    let Toy { insecure, limit, names, .. } = toy("insecure = true\nlimit = 0x1_0\nname = ['a', 'b,c']\n", &[]).unwrap().options;
+    let Toy { insecure, limit, names, .. } =
+        toy("insecure = true\nlimit = 0x1_0\nname = ['a', 'b,c']\n", &[]).unwrap().options;
     assert_eq!((insecure, limit, names), (true, 16, ["a", "b", "c"].map(str::to_owned).to_vec()));
-    let Toy { limit, names, .. } = toy("limit = 18446744073709551615\nname = 'a'\n", &["--name", "b"]).unwrap().options;
-    assert_eq!((limit, names), (u64::MAX, vec!["b".to_owned()]), "a list is replaced, and not added to");
+    let Toy { limit, names, .. } =
+        toy("limit = 18446744073709551615\nname = 'a'\n", &["--name", "b"]).unwrap().options;
+    assert_eq!(
+        (limit, names),
+        (u64::MAX, vec!["b".to_owned()]),
+        "a list is replaced, and not added to"
+    );
     assert!(toy("insecure = 1\n", &[]).unwrap_err().ends_with("it is one of true, false"));
     assert!(toy("limit = -1\n", &[]).unwrap_err().starts_with("1:9: limit cannot be \"-1\""));
 }
 
 #[test]
 fn what_is_printed_reads_as_the_same_values_and_holds_no_secret() {
-    let first = toy("name = [\"a\\\"\\n#b\"]\nsecret = \"quiet\"\n", &["--limit", "18446744073709551615", "--print-config"]).unwrap();
+    let first = toy(
+        "name = [\"a\\\"\\n#b\"]\nsecret = \"quiet\"\n",
+        &["--limit", "18446744073709551615", "--print-config"],
+    )
+    .unwrap();
     let printed = first.printout.unwrap().to_string();
-    assert!(!printed.contains("quiet") && !printed.contains("hush") && printed.contains("# secret is set, and not shown"), "{printed}");
+    assert!(
+        !printed.contains("quiet")
+            && !printed.contains("hush")
+            && printed.contains("# secret is set, and not shown"),
+        "{printed}"
+    );
     let second = toy(&printed, &[]).unwrap().options;
     assert_eq!((second.limit, second.names), (u64::MAX, first.options.names), "{printed}");
 }

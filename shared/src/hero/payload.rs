@@ -4,7 +4,10 @@
 
 use xxhash_rust::xxh3::{xxh3_64, xxh3_128_with_seed};
 
-use gossip::{DIGEST_HEADER_BYTES, DecodeError, Dictionary, Interned, NODE_NAME_BYTES_MAX, NodeName, Payload, Reader, Writer};
+use gossip::{
+    DIGEST_HEADER_BYTES, DecodeError, Dictionary, Interned, NODE_NAME_BYTES_MAX, NodeName, Payload,
+    Reader, Writer,
+};
 
 use crate::hero::{Hero, HeroName, HeroRef, Location};
 
@@ -73,7 +76,8 @@ impl Payload for Hero {
     #[inline]
     fn load<'a>(stored: &'a StoredHero, cities: &'a Interned<NodeName>) -> HeroRef<'a> {
         let StoredHero { name, city, health, is_patrolling } = stored;
-        let location = if *city == NOWHERE { Location::Home } else { Location::City(cities.get(*city)) };
+        let location =
+            if *city == NOWHERE { Location::Home } else { Location::City(cities.get(*city)) };
         HeroRef { name, location, is_patrolling: *is_patrolling, health: *health }
     }
 
@@ -105,7 +109,11 @@ impl Payload for Hero {
     }
 
     #[inline]
-    fn decode<'a>(flags: u8, input: &mut Reader<'a>, cities: &mut Dictionary<NodeName>) -> Result<HeroRef<'a>, DecodeError> {
+    fn decode<'a>(
+        flags: u8,
+        input: &mut Reader<'a>,
+        cities: &mut Dictionary<NodeName>,
+    ) -> Result<HeroRef<'a>, DecodeError> {
         let health = input.byte()?;
         let location = if flags & IN_A_CITY == 0 {
             Location::Home

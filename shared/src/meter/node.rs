@@ -10,8 +10,13 @@ const SHORT: &[f64] = &[0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5
 /// The two directions of a link.
 const DIRECTIONS: &[&str] = &["in", "out"];
 
-pub(crate) const BUILD: Metric =
-    Metric::new("superhero_build_info", Gauge, Count, "Always 1; the label says which version runs.").by(&[("version", &[])]);
+pub(crate) const BUILD: Metric = Metric::new(
+    "superhero_build_info",
+    Gauge,
+    Count,
+    "Always 1; the label says which version runs.",
+)
+.by(&[("version", &[])]);
 
 pub(crate) const STARTED: Metric = Metric::new(
     "superhero_gossip_rounds_started_total",
@@ -45,17 +50,28 @@ pub(crate) const ROUND_DURATION: Metric = Metric::new(
     Seconds,
     "From a question to its answer, or to the end of the round that it led to.",
 );
-pub(crate) const BROUGHT: Metric =
-    Metric::new("superhero_gossip_entries_merged_total", Counter, Count, "Entries that rounds brought, news or not.");
+pub(crate) const BROUGHT: Metric = Metric::new(
+    "superhero_gossip_entries_merged_total",
+    Counter,
+    Count,
+    "Entries that rounds brought, news or not.",
+);
 pub(crate) const DIVERGED: Metric = Metric::new(
     "superhero_gossip_divergences_total",
     Counter,
     Count,
     "Times that a peer covered the same writes and held something else. It should never rise.",
 );
-pub(crate) const HEROES: Metric = Metric::new("superhero_heroes", Gauge, Count, "Heroes that live in this node's copy.");
-pub(crate) const TOMBSTONES: Metric = Metric::new("superhero_tombstones", Gauge, Count, "Tombstones in this node's copy.");
-pub(crate) const JOINED: Metric = Metric::new("superhero_joined", Gauge, Count, "1 where this life has joined the cluster, 0 before.");
+pub(crate) const HEROES: Metric =
+    Metric::new("superhero_heroes", Gauge, Count, "Heroes that live in this node's copy.");
+pub(crate) const TOMBSTONES: Metric =
+    Metric::new("superhero_tombstones", Gauge, Count, "Tombstones in this node's copy.");
+pub(crate) const JOINED: Metric = Metric::new(
+    "superhero_joined",
+    Gauge,
+    Count,
+    "1 where this life has joined the cluster, 0 before.",
+);
 
 pub(crate) const LIFE_START: Metric = Metric::new(
     "superhero_life_start_time_seconds",
@@ -63,42 +79,75 @@ pub(crate) const LIFE_START: Metric = Metric::new(
     Seconds,
     "When the present life began, in seconds since 1970; its incarnation, that is.",
 );
-pub(crate) const RESTARTS: Metric =
-    Metric::new("superhero_restarts_total", Counter, Count, "Lives begun after the first of this process, whatever ended the one before.");
-pub(crate) const CRASHES: Metric =
-    Metric::new("superhero_crashes_total", Counter, Count, "Lives that crashed: by a bomb, or by a panic, which is a bug.")
-        .by(&[("cause", &["bomb", "panic"])]);
+pub(crate) const RESTARTS: Metric = Metric::new(
+    "superhero_restarts_total",
+    Counter,
+    Count,
+    "Lives begun after the first of this process, whatever ended the one before.",
+);
+pub(crate) const CRASHES: Metric = Metric::new(
+    "superhero_crashes_total",
+    Counter,
+    Count,
+    "Lives that crashed: by a bomb, or by a panic, which is a bug.",
+)
+.by(&[("cause", &["bomb", "panic"])]);
 
-pub(crate) const LINK_STATE: Metric =
-    Metric::new("superhero_link_state", Gauge, Count, "1 for the state that the link to a peer is in, 0 for the others.")
-        .by(&[("peer", &[]), ("state", &["linked", "unreachable", "down"])]);
-pub(crate) const OVERFLOWS: Metric =
-    Metric::new("superhero_link_overflows_total", Counter, Count, "Links dropped, since the peer was too slow for what it was sent.");
-pub(crate) const FRAMES: Metric = Metric::new("superhero_link_frames_total", Counter, Count, "Frames over links, by what they are.")
-    .by(&[("direction", DIRECTIONS), ("kind", &[])]);
-pub(crate) const BYTES: Metric = Metric::new("superhero_link_bytes_total", Counter, Bytes, "Bytes of frames over links, by what they are.")
-    .by(&[("direction", DIRECTIONS), ("kind", &[])]);
-pub(crate) const ENTRIES: Metric =
-    Metric::new("superhero_link_entries_total", Counter, Count, "Entries in frames over links, by what the frames are.")
-        .by(&[("direction", DIRECTIONS), ("kind", &[])]);
-pub(crate) const STRANGERS: Metric =
-    Metric::new("superhero_strangers_refused_total", Counter, Count, "Connections to the door for nodes that were not let in, by why.").by(
-        &[(
-            "reason",
-            &[
-                "no_hello",
-                "not_a_hello",
-                "version",
-                "malformed",
-                "cookie",
-                "certificate",
-                "own_name",
-                "not_a_member",
-                "alive_elsewhere",
-                "too_many",
-            ],
-        )],
-    );
+pub(crate) const LINK_STATE: Metric = Metric::new(
+    "superhero_link_state",
+    Gauge,
+    Count,
+    "1 for the state that the link to a peer is in, 0 for the others.",
+)
+.by(&[("peer", &[]), ("state", &["linked", "unreachable", "down"])]);
+pub(crate) const OVERFLOWS: Metric = Metric::new(
+    "superhero_link_overflows_total",
+    Counter,
+    Count,
+    "Links dropped, since the peer was too slow for what it was sent.",
+);
+pub(crate) const FRAMES: Metric = Metric::new(
+    "superhero_link_frames_total",
+    Counter,
+    Count,
+    "Frames over links, by what they are.",
+)
+.by(&[("direction", DIRECTIONS), ("kind", &[])]);
+pub(crate) const BYTES: Metric = Metric::new(
+    "superhero_link_bytes_total",
+    Counter,
+    Bytes,
+    "Bytes of frames over links, by what they are.",
+)
+.by(&[("direction", DIRECTIONS), ("kind", &[])]);
+pub(crate) const ENTRIES: Metric = Metric::new(
+    "superhero_link_entries_total",
+    Counter,
+    Count,
+    "Entries in frames over links, by what the frames are.",
+)
+.by(&[("direction", DIRECTIONS), ("kind", &[])]);
+pub(crate) const STRANGERS: Metric = Metric::new(
+    "superhero_strangers_refused_total",
+    Counter,
+    Count,
+    "Connections to the door for nodes that were not let in, by why.",
+)
+.by(&[(
+    "reason",
+    &[
+        "no_hello",
+        "not_a_hello",
+        "version",
+        "malformed",
+        "cookie",
+        "certificate",
+        "own_name",
+        "not_a_member",
+        "alive_elsewhere",
+        "too_many",
+    ],
+)]);
 
 pub(crate) const REQUESTS: Metric = Metric::new(
     "superhero_http_requests_total",
@@ -115,14 +164,36 @@ pub(crate) const REQUEST_DURATION: Metric = Metric::new(
 )
 .by(&[("route", &[])]);
 
-pub(crate) const RESIDENT: Metric = Metric::new("process_resident_memory_bytes", Gauge, Bytes, "Memory that the process takes now.");
-pub(crate) const VIRTUAL: Metric = Metric::new("process_virtual_memory_bytes", Gauge, Bytes, "Memory that the process has asked for.");
-pub(crate) const OPEN_FDS: Metric = Metric::new("process_open_fds", Gauge, Count, "File descriptors that are open.");
-pub(crate) const MAX_FDS: Metric = Metric::new("process_max_fds", Gauge, Count, "File descriptors that may be open.");
-pub(crate) const THREADS: Metric = Metric::new("process_threads", Gauge, Count, "Threads of the process.");
-pub(crate) const CPU: Metric = Metric::new("process_cpu_seconds_total", Counter, Seconds, "Processor time taken, in whole seconds.");
-pub(crate) const PROCESS_START: Metric =
-    Metric::new("process_start_time_seconds", Gauge, Seconds, "When the process began, in seconds since 1970.");
+pub(crate) const RESIDENT: Metric = Metric::new(
+    "process_resident_memory_bytes",
+    Gauge,
+    Bytes,
+    "Memory that the process takes now.",
+);
+pub(crate) const VIRTUAL: Metric = Metric::new(
+    "process_virtual_memory_bytes",
+    Gauge,
+    Bytes,
+    "Memory that the process has asked for.",
+);
+pub(crate) const OPEN_FDS: Metric =
+    Metric::new("process_open_fds", Gauge, Count, "File descriptors that are open.");
+pub(crate) const MAX_FDS: Metric =
+    Metric::new("process_max_fds", Gauge, Count, "File descriptors that may be open.");
+pub(crate) const THREADS: Metric =
+    Metric::new("process_threads", Gauge, Count, "Threads of the process.");
+pub(crate) const CPU: Metric = Metric::new(
+    "process_cpu_seconds_total",
+    Counter,
+    Seconds,
+    "Processor time taken, in whole seconds.",
+);
+pub(crate) const PROCESS_START: Metric = Metric::new(
+    "process_start_time_seconds",
+    Gauge,
+    Seconds,
+    "When the process began, in seconds since 1970.",
+);
 
 /// All of them. What `/proc` does not tell stays 0.
 pub const ALL: &[Metric] = &[

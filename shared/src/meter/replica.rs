@@ -22,7 +22,8 @@ pub(crate) struct Watcher {
 impl Watcher {
     /// For the replica of a life that begins.
     pub(crate) fn new() -> Self {
-        let (heroes, tombstones, joined) = (gauge!(node::HEROES.name), gauge!(node::TOMBSTONES.name), gauge!(node::JOINED.name));
+        let (heroes, tombstones, joined) =
+            (gauge!(node::HEROES.name), gauge!(node::TOMBSTONES.name), gauge!(node::JOINED.name));
         Self { asked: 0, ended: 0, heroes, tombstones, joined }
     }
 
@@ -47,7 +48,8 @@ impl Watcher {
             counter!(node::ENDED.name, "outcome" => outcome).increment(1);
             counter!(node::BROUGHT.name).increment(entries as u64);
             if matches!(record.outcome, PullOutcome::Same | PullOutcome::Merged { .. }) {
-                histogram!(node::ROUND_DURATION.name).record(record.ended.saturating_sub(record.asked));
+                histogram!(node::ROUND_DURATION.name)
+                    .record(record.ended.saturating_sub(record.asked));
             }
         }
     }

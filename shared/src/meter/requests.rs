@@ -13,13 +13,15 @@ use super::{counter, histogram, node};
 
 /// Counts a request when it is answered.
 pub(crate) async fn count(request: Request, next: Next) -> Response {
-    let route = request.extensions().get::<MatchedPath>().map_or("none", MatchedPath::as_str).to_owned();
+    let route =
+        request.extensions().get::<MatchedPath>().map_or("none", MatchedPath::as_str).to_owned();
     let method = known(request.method());
     let begun = Instant::now();
     let response = next.run(request).await;
     let status = response.status().as_u16().to_string();
     histogram!(node::REQUEST_DURATION.name, "route" => route.clone()).record(begun.elapsed());
-    counter!(node::REQUESTS.name, "method" => method, "route" => route, "status" => status).increment(1);
+    counter!(node::REQUESTS.name, "method" => method, "route" => route, "status" => status)
+        .increment(1);
     response
 }
 

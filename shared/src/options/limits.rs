@@ -92,5 +92,9 @@ fn drift(text: &str) -> Result<Duration, String> {
 fn between(text: &str, least: Duration, most: Duration) -> Result<Duration, String> {
     let span = duration(text)?;
     let shown = humantime::format_duration;
-    if (least..=most).contains(&span) { Ok(span) } else { Err(format!("it is {} to {}", shown(least), shown(most))) }
+    if (least..=most).contains(&span) {
+        Ok(span)
+    } else {
+        Err(format!("it is {} to {}", shown(least), shown(most)))
+    }
 }

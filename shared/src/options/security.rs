@@ -38,8 +38,12 @@ impl SecurityOptions {
     pub(super) fn files(&self) -> anyhow::Result<Option<Files>> {
         match (self.tls_cert.clone(), self.tls_key.clone(), self.tls_ca.clone()) {
             (None, None, None) => Ok(None),
-            (Some(certificate), Some(key), Some(authorities)) => Ok(Some(Files { certificate, key, authorities })),
-            _ => anyhow::bail!("--tls-cert, --tls-key and --tls-ca belong together: give all three, or none"),
+            (Some(certificate), Some(key), Some(authorities)) => {
+                Ok(Some(Files { certificate, key, authorities }))
+            }
+            _ => anyhow::bail!(
+                "--tls-cert, --tls-key and --tls-ca belong together: give all three, or none"
+            ),
         }
     }
 
@@ -54,7 +58,8 @@ impl SecurityOptions {
         everybody_knows_the_cookie: bool,
     ) -> anyhow::Result<Option<String>> {
         if listen.ip().is_loopback() {
-            let goes_out = peers.into_iter().any(|peer| !is_local(peer)) && (self.tls_cert.is_none() || everybody_knows_the_cookie);
+            let goes_out = peers.into_iter().any(|peer| !is_local(peer))
+                && (self.tls_cert.is_none() || everybody_knows_the_cookie);
             return Ok(goes_out.then(|| "nodes on other machines are dialled without TLS, or with the cookie that everybody knows".into()));
         }
         let (mut unsafe_for, mut remedies) = (Vec::new(), Vec::new());
@@ -81,7 +86,11 @@ impl SecurityOptions {
 
 /// Whether this HOST:PORT is one of this machine.
 fn is_local(peer: &str) -> bool {
-    let host = peer.rsplit_once(':').map_or(peer, |(host, _)| host).trim_start_matches('[').trim_end_matches(']');
+    let host = peer
+        .rsplit_once(':')
+        .map_or(peer, |(host, _)| host)
+        .trim_start_matches('[')
+        .trim_end_matches(']');
     host == "localhost" || host.parse().is_ok_and(|address: IpAddr| address.is_loopback())
 }
 
@@ -89,9 +98,19 @@ fn is_local(peer: &str) -> bool {
 mod tests {
     use super::*;
 
-    fn judge(listen: &str, tls: bool, insecure: bool, known: bool) -> Result<Option<String>, String> {
+    fn judge(
+        listen: &str,
+        tls: bool,
+        insecure: bool,
+        known: bool,
+    ) -> Result<Option<String>, String> {
         let path = tls.then(PathBuf::new);
-        let options = SecurityOptions { tls_cert: path.clone(), tls_key: path.clone(), tls_ca: path, insecure };
+        let options = SecurityOptions {
+            tls_cert: path.clone(),
+            tls_key: path.clone(),
+            tls_ca: path,
+            insecure,
+        };
         options.judge(listen.parse().unwrap(), [], known).map_err(|error| error.to_string())
     }
 
@@ -101,12 +120,17 @@ mod tests {
             assert_eq!(judge(local, false, false, true), Ok(None), "{local}");
         }
         let none = SecurityOptions { tls_cert: None, tls_key: None, tls_ca: None, insecure: false };
-        let dialling = |peer, known| none.judge("127.0.0.1:1".parse().unwrap(), [peer], known).unwrap();
+        let dialling =
+            |peer, known| none.judge("127.0.0.1:1".parse().unwrap(), [peer], known).unwrap();
         for here in ["127.0.0.1:4901", "[::1]:4901", "localhost:4901", "127.9.9.9:1"] {
             assert_eq!(dialling(here, true), None, "{here}");
         }
         for elsewhere in ["10.0.0.1:4901", "gotham:4901", "[fe80::1]:4901"] {
-            assert!(dialling(elsewhere, false).is_some_and(|unsafe_for| unsafe_for.contains("dialled without TLS")), "{elsewhere}");
+            assert!(
+                dialling(elsewhere, false)
+                    .is_some_and(|unsafe_for| unsafe_for.contains("dialled without TLS")),
+                "{elsewhere}"
+            );
         }
         for open in ["0.0.0.0:1", "10.0.0.1:1", "[::]:1", "[fe80::1]:1"] {
             assert_eq!(judge(open, true, false, false), Ok(None), "{open}");
@@ -115,11 +139,23 @@ mod tests {
                 assert!(refused.contains(word), "{refused}");
             }
             let refused = judge(open, true, false, true).unwrap_err();
-            assert!(refused.contains("--cookie-file") && !refused.contains("--tls-cert"), "{refused}");
+            assert!(
+                refused.contains("--cookie-file") && !refused.contains("--tls-cert"),
+                "{refused}"
+            );
             let refused = judge(open, false, false, false).unwrap_err();
-            assert!(!refused.contains("--cookie-file") && refused.contains("--tls-cert"), "{refused}");
-            assert_eq!(judge(open, false, true, false), Ok(Some("what is said here is not encrypted".into())));
-            assert_eq!(judge(open, true, true, true), Ok(Some("everybody knows the built-in cookie".into())));
+            assert!(
+                !refused.contains("--cookie-file") && refused.contains("--tls-cert"),
+                "{refused}"
+            );
+            assert_eq!(
+                judge(open, false, true, false),
+                Ok(Some("what is said here is not encrypted".into()))
+            );
+            assert_eq!(
+                judge(open, true, true, true),
+                Ok(Some("everybody knows the built-in cookie".into()))
+            );
         }
     }
 }

@@ -15,7 +15,9 @@ use opentelemetry_http::{Bytes, HttpClient, HttpError, Request, Response};
 use opentelemetry_otlp::{RetryPolicy, WithExportConfig as _, WithHttpConfig as _};
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::error::OTelSdkResult;
-use opentelemetry_sdk::trace::{BatchConfigBuilder, BatchSpanProcessor, SdkTracerProvider, SpanData, SpanExporter};
+use opentelemetry_sdk::trace::{
+    BatchConfigBuilder, BatchSpanProcessor, SdkTracerProvider, SpanData, SpanExporter,
+};
 use tracing::{info, warn};
 
 use super::TRACER;
@@ -56,15 +58,23 @@ pub fn start(endpoint: Option<&str>, node: &str) -> anyhow::Result<Exporting> {
         .with_max_queue_size(QUEUE_MAX)
         .with_max_export_batch_size(BATCH_MAX)
         .with_scheduled_delay(BATCH_INTERVAL);
-    let exporter = Telling { exporter, endpoint: endpoint.to_owned(), lost: AtomicBool::new(false) };
+    let exporter =
+        Telling { exporter, endpoint: endpoint.to_owned(), lost: AtomicBool::new(false) };
     let identity = [
         KeyValue::new("service.namespace", "superhero"),
         KeyValue::new("service.instance.id", format!("{:032x}", rand::random::<u128>())),
         KeyValue::new("service.version", env!("CARGO_PKG_VERSION")),
     ];
     let provider = SdkTracerProvider::builder()
-        .with_resource(Resource::builder().with_service_name(node.to_owned()).with_attributes(identity).build())
-        .with_span_processor(BatchSpanProcessor::builder(exporter).with_batch_config(batches.build()).build())
+        .with_resource(
+            Resource::builder()
+                .with_service_name(node.to_owned())
+                .with_attributes(identity)
+                .build(),
+        )
+        .with_span_processor(
+            BatchSpanProcessor::builder(exporter).with_batch_config(batches.build()).build(),
+        )
         .build();
     TRACER.get_or_init(|| provider.tracer("superhero-cluster"));
     info!(endpoint, "traces are exported");
@@ -75,8 +85,13 @@ pub fn start(endpoint: Option<&str>, node: &str) -> anyhow::Result<Exporting> {
 fn traces_at(endpoint: &str) -> anyhow::Result<String> {
     let uri: Uri = endpoint.parse().with_context(|| format!("--otlp-endpoint {endpoint}"))?;
     // A port that is none is no error to the parser, and a name and a password would be sent to nobody.
-    let address = format!("{}{}", uri.host().unwrap_or_default(), uri.port_u16().map_or_else(String::new, |port| format!(":{port}")));
-    let is_address = !address.is_empty() && uri.authority().is_some_and(|authority| authority.as_str() == address);
+    let address = format!(
+        "{}{}",
+        uri.host().unwrap_or_default(),
+        uri.port_u16().map_or_else(String::new, |port| format!(":{port}"))
+    );
+    let is_address = !address.is_empty()
+        && uri.authority().is_some_and(|authority| authority.as_str() == address);
     let is_usable = uri.scheme_str() == Some("http") && is_address && uri.query().is_none();
     anyhow::ensure!(
         is_usable,
@@ -107,7 +122,10 @@ impl SpanExporter for Telling {
         let result = self.exporter.export(batch).await;
         let was_lost = self.lost.swap(result.is_err(), Ordering::Relaxed);
         match &result {
-            Err(error) if !was_lost => warn!(endpoint = self.endpoint, "traces are dropped: the collector does not take them: {error}"),
+            Err(error) if !was_lost => warn!(
+                endpoint = self.endpoint,
+                "traces are dropped: the collector does not take them: {error}"
+            ),
             Ok(()) if was_lost => {
                 info!(endpoint = self.endpoint, "the collector takes traces again")
             }
@@ -131,8 +149,11 @@ struct Client(ureq::Agent);
 
 impl Client {
     fn new() -> Self {
-        let config =
-            ureq::Agent::config_builder().timeout_global(Some(COLLECTOR_PATIENCE)).http_status_as_error(false).max_redirects(0).proxy(None);
+        let config = ureq::Agent::config_builder()
+            .timeout_global(Some(COLLECTOR_PATIENCE))
+            .http_status_as_error(false)
+            .max_redirects(0)
+            .proxy(None);
         Self(config.build().into())
     }
 
@@ -163,7 +184,10 @@ mod tests {
     #[test]
     fn an_endpoint_is_the_address_of_a_collector_and_nothing_else() {
         assert_eq!(traces_at("http://localhost:4318").unwrap(), "http://localhost:4318/v1/traces");
-        assert_eq!(traces_at("http://[::1]:4318/otlp/").unwrap(), "http://[::1]:4318/otlp/v1/traces");
+        assert_eq!(
+            traces_at("http://[::1]:4318/otlp/").unwrap(),
+            "http://[::1]:4318/otlp/v1/traces"
+        );
         for wrong in [
             "",
             "localhost:4318",

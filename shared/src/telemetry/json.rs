@@ -31,11 +31,18 @@ where
     S: Subscriber + for<'a> LookupSpan<'a>,
     N: for<'a> FormatFields<'a> + 'static,
 {
-    fn format_event(&self, context: &FmtContext<'_, S, N>, mut writer: Writer<'_>, event: &Event<'_>) -> fmt::Result {
+    fn format_event(
+        &self,
+        context: &FmtContext<'_, S, N>,
+        mut writer: Writer<'_>,
+        event: &Event<'_>,
+    ) -> fmt::Result {
         let mut line = Fields::default();
         for span in context.event_scope().into_iter().flat_map(|scope| scope.from_root()) {
             let extensions = span.extensions();
-            let fields = extensions.get::<FormattedFields<N>>().map_or("", |formatted| formatted.fields.as_str());
+            let fields = extensions
+                .get::<FormattedFields<N>>()
+                .map_or("", |formatted| formatted.fields.as_str());
             if let Ok(fields) = serde_json::from_str::<Map<String, Value>>(fields) {
                 line.0.extend(fields);
             }
@@ -115,17 +122,26 @@ mod tests {
     fn a_line_says_its_life_and_no_text_makes_two_lines_of_it() {
         let written = Written::default();
         let to = written.clone();
-        let lines = fmt::layer().event_format(Lines::of("gotham".parse().unwrap())).fmt_fields(JsonFields::new());
-        tracing::subscriber::with_default(registry().with(lines.with_writer(move || to.clone())), || {
-            let life = tracing::error_span!("life", incarnation = 6, peer = "nobody");
-            life.in_scope(|| tracing::info!(peer = %"capitol", ok = true, node = "another", "linked\nwith \"quotes\""));
-            tracing::warn!("no life");
-        });
+        let lines = fmt::layer()
+            .event_format(Lines::of("gotham".parse().unwrap()))
+            .fmt_fields(JsonFields::new());
+        tracing::subscriber::with_default(
+            registry().with(lines.with_writer(move || to.clone())),
+            || {
+                let life = tracing::error_span!("life", incarnation = 6, peer = "nobody");
+                life.in_scope(|| tracing::info!(peer = %"capitol", ok = true, node = "another", "linked\nwith \"quotes\""));
+                tracing::warn!("no life");
+            },
+        );
         let text = String::from_utf8(written.0.lock().unwrap().clone()).unwrap();
-        let lines: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        let lines: Vec<Value> =
+            text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
         assert_eq!(lines.len(), 2, "{text}");
         let [first, second] = &lines[..] else { unreachable!() };
-        assert_eq!((&first["node"], &first["incarnation"], &first["level"]), (&"gotham".into(), &6.into(), &"INFO".into()));
+        assert_eq!(
+            (&first["node"], &first["incarnation"], &first["level"]),
+            (&"gotham".into(), &6.into(), &"INFO".into())
+        );
         assert_eq!((&first["peer"], &first["ok"]), (&"capitol".into(), &true.into()));
         assert_eq!(first["message"], "linked\nwith \"quotes\"");
         assert!(first["timestamp"].as_str().unwrap().ends_with('Z'), "{text}");

@@ -8,7 +8,9 @@ use gossip::{Fingerprint, VersionVector};
 ///
 /// # Errors
 /// Names two that cover the same and hold something else.
-pub fn equal_vectors_mean_equal_maps<'a>(replicas: impl Iterator<Item = (&'a str, &'a VersionVector, Fingerprint)>) -> Result<(), String> {
+pub fn equal_vectors_mean_equal_maps<'a>(
+    replicas: impl Iterator<Item = (&'a str, &'a VersionVector, Fingerprint)>,
+) -> Result<(), String> {
     let mut seen: BTreeMap<u64, (&str, Fingerprint)> = BTreeMap::new();
     for (name, vector, fingerprint) in replicas {
         let (other, theirs) = *seen.entry(vector.hash()).or_insert((name, fingerprint));
@@ -29,7 +31,15 @@ mod tests {
     fn replicas_that_cover_the_same_and_differ_are_caught() {
         let vector = VersionVector::from_iter([stamp("a", 10)]);
         let (full, empty) = (map_with(stamp("a", 10)).fingerprint(), Map::default().fingerprint());
-        assert!(equal_vectors_mean_equal_maps([("x", &vector, full), ("y", &vector, full)].into_iter()).is_ok());
-        assert!(equal_vectors_mean_equal_maps([("x", &vector, full), ("y", &vector, empty)].into_iter()).is_err());
+        assert!(
+            equal_vectors_mean_equal_maps([("x", &vector, full), ("y", &vector, full)].into_iter())
+                .is_ok()
+        );
+        assert!(
+            equal_vectors_mean_equal_maps(
+                [("x", &vector, full), ("y", &vector, empty)].into_iter()
+            )
+            .is_err()
+        );
     }
 }

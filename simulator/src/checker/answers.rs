@@ -31,7 +31,10 @@ impl Open {
     /// # Errors
     /// When there is no such request, or it was answered already.
     pub fn answered(&mut self, ticket: u64) -> Result<(), String> {
-        self.0.remove(&ticket).map(drop).ok_or_else(|| format!("answered ticket {ticket}, which nobody holds"))
+        self.0
+            .remove(&ticket)
+            .map(drop)
+            .ok_or_else(|| format!("answered ticket {ticket}, which nobody holds"))
     }
 
     /// Looks for a request that waits too long.
@@ -40,7 +43,9 @@ impl Open {
     /// Names the ticket.
     pub fn none_waits_too_long(&self, now: Duration) -> Result<(), String> {
         match self.0.iter().find(|(_, asked)| now.saturating_sub(**asked) > ANSWER_MAX) {
-            Some((ticket, asked)) => Err(format!("ticket {ticket}, asked at {asked:?}, has no answer")),
+            Some((ticket, asked)) => {
+                Err(format!("ticket {ticket}, asked at {asked:?}, has no answer"))
+            }
             None => Ok(()),
         }
     }

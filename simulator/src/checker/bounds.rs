@@ -14,7 +14,10 @@ pub fn at_rest(replica: &Replica, nodes: usize) -> Result<(), String> {
     let tells = |entry: &Entry| entry.is_tombstone() && replica.has_heard(entry.born);
     let tombstones = replica.map().iter().filter(|(_, entry)| tells(entry)).count();
     if vector > 2 * nodes {
-        return Err(format!("a version vector of {vector} places for {nodes} nodes: {:?}", replica.vector()));
+        return Err(format!(
+            "a version vector of {vector} places for {nodes} nodes: {:?}",
+            replica.vector()
+        ));
     }
     if horizon > nodes * (HORIZON_A_NODE + 2) {
         return Err(format!("a horizon of {horizon} places for {nodes} nodes"));
@@ -34,7 +37,11 @@ const HORIZON_A_NODE: usize = 16;
 /// Names what is too much.
 pub fn under_way(replica: &Replica, nodes: usize) -> Result<(), String> {
     let rounds = replica.rounds_under_way();
-    if rounds > 2 * nodes { Err(format!("{rounds} rounds under way among {nodes} nodes")) } else { Ok(()) }
+    if rounds > 2 * nodes {
+        Err(format!("{rounds} rounds under way among {nodes} nodes"))
+    } else {
+        Ok(())
+    }
 }
 
 #[cfg(test)]

@@ -27,9 +27,10 @@ impl Writes {
             self.deaths.entry(key).or_default().push(stamp);
         }
         match self.all.insert(stamp, (key, is_tombstone)) {
-            Some(before) if before != (key, is_tombstone) => {
-                Err(format!("the stamp {stamp} names two writes: {before:?} and {:?}", (key, is_tombstone)))
-            }
+            Some(before) if before != (key, is_tombstone) => Err(format!(
+                "the stamp {stamp} names two writes: {before:?} and {:?}",
+                (key, is_tombstone)
+            )),
             Some(_) | None => Ok(()),
         }
     }
@@ -47,7 +48,11 @@ impl Writes {
 
     /// Returns the greatest tombstone of this hero that is covered and was collected.
     fn collected(&self, key: HeroId, vector: &VersionVector) -> Option<Rank> {
-        let collected = self.deaths.get(&key)?.iter().filter(|death| self.collected.contains(death) && vector.covers(**death));
+        let collected = self
+            .deaths
+            .get(&key)?
+            .iter()
+            .filter(|death| self.collected.contains(death) && vector.covers(**death));
         collected.max().map(|death| (true, *death))
     }
 
@@ -76,14 +81,20 @@ impl Writes {
 ///
 /// # Errors
 /// Names the first write that is claimed and missing.
-pub fn no_overclaim(writes: &Writes, map: &Map, vector: &VersionVector, held: &BTreeSet<Stamp>) -> Result<(), String> {
+pub fn no_overclaim(
+    writes: &Writes,
+    map: &Map,
+    vector: &VersionVector,
+    held: &BTreeSet<Stamp>,
+) -> Result<(), String> {
     for (stamp, (key, is_tombstone)) in &writes.all {
         if !vector.covers(*stamp) || vector.has_closed(stamp.origin) && !held.contains(stamp) {
             continue;
         }
         let standing = map.get(*key).map(|entry| rank(&entry));
         if standing.max(writes.collected(*key, vector)) < Some((*is_tombstone, *stamp)) {
-            let lacking = standing.map_or("nothing there".into(), |(_, held)| format!("the lesser {held}"));
+            let lacking =
+                standing.map_or("nothing there".into(), |(_, held)| format!("the lesser {held}"));
             return Err(format!("covers {stamp} of hero {key} and holds {lacking}"));
         }
     }
@@ -97,7 +108,9 @@ pub fn no_overclaim(writes: &Writes, map: &Map, vector: &VersionVector, held: &B
 /// Names the first such entry.
 pub fn no_underclaim(map: &Map, vector: &VersionVector) -> Result<(), String> {
     match map.iter().find(|(_, entry)| !vector.covers(entry.stamp)) {
-        Some((key, entry)) => Err(format!("holds {} of hero {key} and does not cover it", entry.stamp)),
+        Some((key, entry)) => {
+            Err(format!("holds {} of hero {key} and does not cover it", entry.stamp))
+        }
         None => Ok(()),
     }
 }
@@ -114,12 +127,16 @@ mod tests {
         let mut writes = Writes::default();
         writes.note(KEY, (false, stamp("a", 10))).unwrap();
         let vector = VersionVector::from_iter([stamp("a", 10)]);
-        let check = |writes: &Writes, map: &Map| no_overclaim(writes, map, &vector, &BTreeSet::new());
+        let check =
+            |writes: &Writes, map: &Map| no_overclaim(writes, map, &vector, &BTreeSet::new());
         assert!(check(&writes, &map_with(stamp("a", 10))).is_ok());
         assert!(check(&writes, &Map::default()).unwrap_err().contains("holds nothing"));
         assert!(check(&writes, &map_with(stamp("a", 5))).unwrap_err().contains("lesser"));
         writes.note(KEY, (true, stamp("a", 3))).unwrap();
-        assert!(check(&writes, &map_with(stamp("a", 10))).unwrap_err().contains("lesser"), "a life on top of a death");
+        assert!(
+            check(&writes, &map_with(stamp("a", 10))).unwrap_err().contains("lesser"),
+            "a life on top of a death"
+        );
     }
 
     #[test]
@@ -127,15 +144,25 @@ mod tests {
         let mut writes = Writes::default();
         writes.note(KEY, (false, stamp("a", 10))).unwrap();
         let mut vector = VersionVector::new();
-        vector.close(gossip::Origin { incarnation: gossip::Incarnation(2), ..stamp("a", 0).origin });
+        vector
+            .close(gossip::Origin { incarnation: gossip::Incarnation(2), ..stamp("a", 0).origin });
         assert!(no_overclaim(&writes, &Map::default(), &vector, &BTreeSet::new()).is_ok());
-        assert!(no_overclaim(&writes, &Map::default(), &vector, &BTreeSet::from([stamp("a", 10)])).is_err());
+        assert!(
+            no_overclaim(&writes, &Map::default(), &vector, &BTreeSet::from([stamp("a", 10)]))
+                .is_err()
+        );
     }
 
     #[test]
     fn an_entry_that_the_vector_does_not_cover_is_caught() {
-        assert!(no_underclaim(&map_with(stamp("a", 10)), &VersionVector::from_iter([stamp("a", 9)])).is_err());
-        assert!(no_underclaim(&map_with(stamp("a", 10)), &VersionVector::from_iter([stamp("a", 10)])).is_ok());
+        assert!(
+            no_underclaim(&map_with(stamp("a", 10)), &VersionVector::from_iter([stamp("a", 9)]))
+                .is_err()
+        );
+        assert!(
+            no_underclaim(&map_with(stamp("a", 10)), &VersionVector::from_iter([stamp("a", 10)]))
+                .is_ok()
+        );
     }
 
     #[test]
@@ -146,7 +173,9 @@ mod tests {
         writes.note(KEY, (true, death)).unwrap();
         let unaware = VersionVector::from_iter([stamp("a", 10)]);
         let aware = VersionVector::from_iter([stamp("a", 10), death]);
-        let check = |writes: &Writes, vector| no_overclaim(writes, &Map::default(), vector, &BTreeSet::new());
+        let check = |writes: &Writes, vector| {
+            no_overclaim(writes, &Map::default(), vector, &BTreeSet::new())
+        };
         assert!(check(&writes, &aware).is_err(), "it is lost");
         writes.note_collected(&[death]);
         assert!(check(&writes, &aware).is_ok());
@@ -164,11 +193,15 @@ mod tests {
             map.merge(KEY, &Entry::written(Value::Tombstone, death, None).as_entry_ref());
             map
         };
-        let check = |writes: &Writes, map: &Map| no_overclaim(writes, map, &vector, &BTreeSet::new());
+        let check =
+            |writes: &Writes, map: &Map| no_overclaim(writes, map, &vector, &BTreeSet::new());
         writes.note_collected(&[earlier]);
         assert!(check(&writes, &buried(later)).is_ok());
         assert!(check(&writes, &buried(earlier)).unwrap_err().contains("lesser"));
-        assert!(check(&writes, &Map::default()).unwrap_err().contains("nothing"), "the later was never collected");
+        assert!(
+            check(&writes, &Map::default()).unwrap_err().contains("nothing"),
+            "the later was never collected"
+        );
         writes.note_collected(&[later]);
         assert!(check(&writes, &buried(earlier)).is_ok());
         assert!(check(&writes, &Map::default()).is_ok());

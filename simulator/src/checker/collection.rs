@@ -8,7 +8,11 @@ use gossip::{Origin, Stamp, VersionVector};
 /// # Errors
 /// Names both vectors.
 pub fn horizon_is_covered(horizon: &VersionVector, vector: &VersionVector) -> Result<(), String> {
-    if vector.covers_all(horizon) { Ok(()) } else { Err(format!("has collected {horizon:?} and covers only {vector:?}")) }
+    if vector.covers_all(horizon) {
+        Ok(())
+    } else {
+        Err(format!("has collected {horizon:?} and covers only {vector:?}"))
+    }
 }
 
 /// Checks, just after a collection, that each life that the collector knows of covers what is gone.
@@ -26,7 +30,9 @@ pub fn all_have_heard<'a>(
         if collector.slot(life).is_some()
             && let Some(unheard) = collected.iter().find(|stamp| !vector.covers(**stamp))
         {
-            return Err(format!("collected {unheard}, which {life} has not heard of; it covers {vector:?}"));
+            return Err(format!(
+                "collected {unheard}, which {life} has not heard of; it covers {vector:?}"
+            ));
         }
     }
     Ok(())
@@ -40,7 +46,10 @@ mod tests {
 
     #[test]
     fn a_horizon_beyond_the_vector_is_caught() {
-        let (less, more) = (VersionVector::from_iter([stamp("a", 10)]), VersionVector::from_iter([stamp("a", 11)]));
+        let (less, more) = (
+            VersionVector::from_iter([stamp("a", 10)]),
+            VersionVector::from_iter([stamp("a", 11)]),
+        );
         assert!(horizon_is_covered(&more, &less).is_err());
         assert!(horizon_is_covered(&less, &more).is_ok());
     }

@@ -7,7 +7,10 @@ use shared::{Entry, Map, Value};
 pub(crate) const KEY: HeroId = HeroId::MIN;
 
 pub(crate) fn stamp(node: &str, wall: u64) -> Stamp {
-    Stamp { hlc: Hlc { wall: UnixMillis(wall), logical: 0 }, origin: Origin { node: node.parse().unwrap(), incarnation: Incarnation(1) } }
+    Stamp {
+        hlc: Hlc { wall: UnixMillis(wall), logical: 0 },
+        origin: Origin { node: node.parse().unwrap(), incarnation: Incarnation(1) },
+    }
 }
 
 pub(crate) fn map_with(stamp: Stamp) -> Map {

@@ -22,7 +22,9 @@ impl Reads {
     /// Names a newer entry that was read before.
     pub fn note(&mut self, key: HeroId, rank: Rank) -> Result<(), String> {
         match self.ranks.insert(key, rank) {
-            Some(before) if before > rank => Err(format!("hero {key} went back from {before:?} to {rank:?}")),
+            Some(before) if before > rank => {
+                Err(format!("hero {key} went back from {before:?} to {rank:?}"))
+            }
             Some(_) | None => Ok(()),
         }
     }
@@ -36,7 +38,11 @@ impl Reads {
             return Ok(());
         }
         let before = std::mem::replace(&mut self.vector, vector.clone());
-        if vector.covers_all(&before) { Ok(()) } else { Err(format!("covered {before:?} and now only {vector:?}")) }
+        if vector.covers_all(&before) {
+            Ok(())
+        } else {
+            Err(format!("covered {before:?} and now only {vector:?}"))
+        }
     }
 }
 

@@ -28,14 +28,21 @@ impl Survivors {
     ///
     /// # Errors
     /// Names the first write that is missing.
-    pub fn all_stand(&self, held: impl Fn(HeroId) -> Option<Rank>, buried: impl Fn(HeroId) -> bool) -> Result<(), String> {
+    pub fn all_stand(
+        &self,
+        held: impl Fn(HeroId) -> Option<Rank>,
+        buried: impl Fn(HeroId) -> bool,
+    ) -> Result<(), String> {
         for (key, best) in &self.0 {
             let lesser = match held(*key) {
                 Some(held) => held < *best,
                 None => !buried(*key),
             };
             if lesser {
-                return Err(format!("does not hold {} of hero {key}, which a survivor held, nor what beats it", best.1));
+                return Err(format!(
+                    "does not hold {} of hero {key}, which a survivor held, nor what beats it",
+                    best.1
+                ));
             }
         }
         Ok(())

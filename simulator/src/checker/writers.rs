@@ -41,7 +41,10 @@ impl Writers {
             return Err(format!("wrote {stamp} without having joined"));
         }
         if stamp.hlc <= self.above() {
-            return Err(format!("wrote {stamp}, not above {}, which it or its dead self held", self.above()));
+            return Err(format!(
+                "wrote {stamp}, not above {}, which it or its dead self held",
+                self.above()
+            ));
         }
         self.heard(stamp);
         Ok(())
@@ -63,6 +66,9 @@ mod tests {
         writers.heard(stamp("b", 20));
         assert!(writers.wrote(stamp("a", 15), true).is_err());
         writers.forgive();
-        assert!(writers.wrote(stamp("a", 15), true).is_err(), "what it held itself is not forgiven");
+        assert!(
+            writers.wrote(stamp("a", 15), true).is_err(),
+            "what it held itself is not forgiven"
+        );
     }
 }

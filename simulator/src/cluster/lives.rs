@@ -118,8 +118,9 @@ impl Cluster {
             End::Outlived(by) => self.begin_life(number, by),
             End::Halted => {
                 let name = self.processes[number].name;
-                let carries_on =
-                    |(other, process): (usize, &Process)| other != number && process.name == name && process.state != State::Halted;
+                let carries_on = |(other, process): (usize, &Process)| {
+                    other != number && process.name == name && process.state != State::Halted
+                };
                 let carried_on = self.processes.iter().enumerate().any(carries_on);
                 self.stop(number, OPERATOR_DELAY);
                 if carried_on {

@@ -14,7 +14,8 @@ use crate::plan::Request;
 impl Cluster {
     /// Returns the action of a request. Where there is no hero to choose yet, it creates one.
     pub(super) fn action(&self, request: &Request) -> Action {
-        let hero = |number: u32| self.heroes.get(number as usize % self.heroes.len().max(1)).copied();
+        let hero =
+            |number: u32| self.heroes.get(number as usize % self.heroes.len().max(1)).copied();
         let action = match *request {
             Request::Create => None,
             Request::Assign { hero: number, to } => hero(number).map(|hero| {
@@ -22,7 +23,9 @@ impl Cluster {
                 let to = city.map_or(Location::Home, |city| Location::City(*city));
                 Assign { hero, to }.into()
             }),
-            Request::Terminate { hero: number } => hero(number).map(|hero| Terminate { hero }.into()),
+            Request::Terminate { hero: number } => {
+                hero(number).map(|hero| Terminate { hero }.into())
+            }
         };
         action.unwrap_or_else(|| Create { name: Some("Granite".into()) }.into())
     }

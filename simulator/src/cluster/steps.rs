@@ -106,7 +106,12 @@ impl Cluster {
     /// its operator is advised to do.
     pub(crate) fn heal(&mut self) {
         self.steps.clear();
-        self.queue.retain(|event| !matches!(event, Event::Step(_) | Event::Break { .. } | Event::Forget(_) | Event::SetRight { .. }));
+        self.queue.retain(|event| {
+            !matches!(
+                event,
+                Event::Step(_) | Event::Break { .. } | Event::Forget(_) | Event::SetRight { .. }
+            )
+        });
         let Noise { fights, city_gossip, .. } = self.noise;
         self.noise = Noise { fights, city_gossip, ..Noise::none() };
         self.network.unblock_all();
@@ -114,7 +119,9 @@ impl Cluster {
             let process = &mut self.processes[number];
             process.clock.set_right();
             process.frozen_until = process.frozen_until.map(|_| self.now);
-            let truth = UnixMillis(EPOCH_MS + u64::try_from(self.now.as_millis()).expect("virtual time is short"));
+            let truth = UnixMillis(
+                EPOCH_MS + u64::try_from(self.now.as_millis()).expect("virtual time is short"),
+            );
             let latest = truth.plus(replica::Config::default().drift_max);
             let ahead = process.replica().vector().iter().any(|slot| slot.hlc.wall > latest);
             if process.state == State::Down {

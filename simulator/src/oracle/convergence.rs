@@ -20,12 +20,17 @@ impl Oracle {
     ///
     /// # Errors
     /// Returns the first violation of the run.
-    pub(crate) fn check_claims(&mut self, at: Duration, processes: &Processes) -> Result<(), Violation> {
+    pub(crate) fn check_claims(
+        &mut self,
+        at: Duration,
+        processes: &Processes,
+    ) -> Result<(), Violation> {
         let entries = processes.running().flat_map(|process| process.replica().map().iter());
         let held = entries.map(|(_, entry)| entry.stamp).collect();
         for process in processes.running() {
             let (map, vector) = (process.replica().map(), process.replica().vector());
-            let verdict = claims::no_overclaim(&self.writes, map, vector, &held).and_then(|()| claims::no_underclaim(map, vector));
+            let verdict = claims::no_overclaim(&self.writes, map, vector, &held)
+                .and_then(|()| claims::no_underclaim(map, vector));
             self.claim(at, "claims", process.me, verdict);
         }
         self.verdict()
@@ -35,14 +40,18 @@ impl Oracle {
     /// later.
     pub(crate) fn survivors(&self, processes: &Processes) -> (Survivors, Vec<VersionVector>) {
         let (mut survivors, mut vectors) = (Survivors::default(), Vec::new());
-        let fenced = |process: &Process| processes.running().any(|other| other.replica().has_fenced(process.me));
+        let fenced = |process: &Process| {
+            processes.running().any(|other| other.replica().has_fenced(process.me))
+        };
         let outlived = |process: &Process| processes.is_outlived(process) || fenced(process);
         for process in processes.running().filter(|process| !outlived(process)) {
             survivors.note_all(process.replica().map());
             vectors.push(process.replica().vector().clone());
             // Writes that were acknowledged to a user, by a writer that is still alive.
             let acknowledged = self.acknowledged.iter();
-            for (stamp, (key, is_tombstone)) in acknowledged.filter(|(stamp, _)| stamp.origin == process.me) {
+            for (stamp, (key, is_tombstone)) in
+                acknowledged.filter(|(stamp, _)| stamp.origin == process.me)
+            {
                 survivors.note(*key, (*is_tombstone, *stamp));
             }
         }
@@ -53,7 +62,12 @@ impl Oracle {
     ///
     /// # Errors
     /// Returns the first write that is lost.
-    pub(crate) fn all_survive(&self, at: Duration, processes: &Processes, survivors: &Survivors) -> Result<(), Violation> {
+    pub(crate) fn all_survive(
+        &self,
+        at: Duration,
+        processes: &Processes,
+        survivors: &Survivors,
+    ) -> Result<(), Violation> {
         for process in processes.members() {
             let replica = process.replica();
             let held = |key| replica.map().get(key).map(|entry| rank(&entry));
@@ -71,7 +85,12 @@ impl Oracle {
     ///
     /// # Errors
     /// Returns the first violation of the run.
-    pub(crate) fn check_at_rest(&mut self, at: Duration, processes: &Processes, nodes: usize) -> Result<(), Violation> {
+    pub(crate) fn check_at_rest(
+        &mut self,
+        at: Duration,
+        processes: &Processes,
+        nodes: usize,
+    ) -> Result<(), Violation> {
         let members: Vec<Origin> = processes.members().map(|process| process.me).collect();
         for process in processes.running().filter(|process| members.contains(&process.me)) {
             self.claim(at, "bounds", process.me, bounds::at_rest(process.replica(), nodes));
@@ -93,6 +112,8 @@ pub(crate) fn all_at_rest(processes: &Processes, nodes: usize, tidy: bool) -> bo
 
 /// Reports whether every member covers all of these vectors.
 pub(crate) fn all_cover(processes: &Processes, vectors: &[VersionVector]) -> bool {
-    let covers = |process: &Process| vectors.iter().all(|vector| process.replica().vector().covers_all(vector));
+    let covers = |process: &Process| {
+        vectors.iter().all(|vector| process.replica().vector().covers_all(vector))
+    };
     processes.members().all(covers)
 }

@@ -12,18 +12,29 @@ use crate::process::Processes;
 ///
 /// # Errors
 /// Names the first difference.
-pub(crate) fn shows_what_is_held(view: &View, processes: &Processes) -> Result<ClusterStatus, String> {
+pub(crate) fn shows_what_is_held(
+    view: &View,
+    processes: &Processes,
+) -> Result<ClusterStatus, String> {
     for (index, city) in view.cities.iter().enumerate() {
         let mut members = processes.members();
         let process = members.find(|process| process.name == city.name);
         let process = process.ok_or("a city that is not")?;
         // Only the living: tombstones may still be collected at this very moment.
-        let shown = view.rows.iter().filter_map(|row| Some((row.id, Entry::clone(row.cells[index].as_ref()?))));
+        let shown = view
+            .rows
+            .iter()
+            .filter_map(|row| Some((row.id, Entry::clone(row.cells[index].as_ref()?))));
         let shown = shown.filter(|(_, entry)| !entry.is_tombstone()).collect::<BTreeMap<_, _>>();
         let held = process.replica().map().iter();
         let held = held.filter(|(_, entry)| !entry.is_tombstone()).collect::<BTreeMap<_, _>>();
         if shown != held {
-            return Err(format!("dispatch shows {} heroes of {}, which holds {}, or others", shown.len(), city.name, held.len()));
+            return Err(format!(
+                "dispatch shows {} heroes of {}, which holds {}, or others",
+                shown.len(),
+                city.name,
+                held.len()
+            ));
         }
     }
     if view.status.converged {

@@ -20,7 +20,8 @@ impl fmt::Display for Action {
             Self::Ask(Request::Terminate { hero }) => write!(f, "hero #{hero} is terminated"),
             Self::Bomb(city) => write!(f, "node {city} is bombed"),
             Self::Cut { a, b, both, silent, lasts } => {
-                let (arrow, how) = (if *both { "and" } else { "to" }, if *silent { "silently" } else { "loudly" });
+                let (arrow, how) =
+                    (if *both { "and" } else { "to" }, if *silent { "silently" } else { "loudly" });
                 write!(f, "the link from {a} {arrow} {b} is {how} cut for {lasts:?}")
             }
             Self::Split { side, lasts } => {
@@ -44,7 +45,10 @@ impl fmt::Display for Action {
                 write!(f, "node {city} is down for {away:?}, and forgotten meanwhile")
             }
             Self::Double { city, side, lasts } => {
-                write!(f, "a second process of node {city}'s name is all that the nodes of {side:#x} see of it for {lasts:?}")
+                write!(
+                    f,
+                    "a second process of node {city}'s name is all that the nodes of {side:#x} see of it for {lasts:?}"
+                )
             }
         }
     }

@@ -21,10 +21,12 @@ impl Plan {
         let nodes = nodes.unwrap_or_else(|| rng.random_range(3..=9));
         assert!((2..=128).contains(&nodes), "a cluster of {nodes} nodes");
         let hurt = Duration::from_millis(rng.random_range(4_000..16_000));
-        let mut plan = Self { seed, cities: nodes - 1, hurt, noise: draw_noise(&mut rng), steps: Vec::new() };
+        let mut plan =
+            Self { seed, cities: nodes - 1, hurt, noise: draw_noise(&mut rng), steps: Vec::new() };
         // More nodes have more faults.
         let scale = (nodes as f64 / 4.0).sqrt();
-        let mut rate = |max: f64| if rng.random_bool(0.4) { 0.0 } else { rng.random_range(0.0..max) * scale };
+        let mut rate =
+            |max: f64| if rng.random_bool(0.4) { 0.0 } else { rng.random_range(0.0..max) * scale };
         let rates = [
             12.0_f64.min(rate(12.0) + 1.0),
             rate(0.4),
@@ -51,7 +53,8 @@ impl Plan {
         }
         plan.steps.sort_by_key(|step| step.at);
         // Two processes of one name learn of each other through nodes that gossip with either.
-        plan.noise.city_gossip |= plan.steps.iter().any(|step| matches!(step.action, Action::Double { .. }));
+        plan.noise.city_gossip |=
+            plan.steps.iter().any(|step| matches!(step.action, Action::Double { .. }));
         plan
     }
 
@@ -69,7 +72,10 @@ fn draw_noise(rng: &mut ChaCha8Rng) -> Noise {
     let mut rate = |max: f64| if rng.random_bool(0.4) { 0.0 } else { rng.random_range(0.0..max) };
     let (loss, duplication) = (rate(0.3), rate(0.3));
     Noise {
-        delay: (Duration::from_millis(1), Duration::from_millis([5, 200, 2_000][rng.random_range(0..3)])),
+        delay: (
+            Duration::from_millis(1),
+            Duration::from_millis([5, 200, 2_000][rng.random_range(0..3)]),
+        ),
         loss,
         duplication,
         reorder: rng.random_bool(0.5),
@@ -95,14 +101,36 @@ fn draw_action(rng: &mut ChaCha8Rng, kind: usize, nodes: usize) -> Action {
             _ => Request::Terminate { hero: rng.random() },
         }),
         1 => Action::Bomb(a % cities),
-        2 => Action::Cut { a, b, both: rng.random_bool(0.6), silent: rng.random_bool(0.5), lasts: long },
+        2 => Action::Cut {
+            a,
+            b,
+            both: rng.random_bool(0.6),
+            silent: rng.random_bool(0.5),
+            lasts: long,
+        },
         3 => Action::Split { side, lasts: long },
-        4 => Action::Flap { a, b, period: short / 10 + Duration::from_millis(20), times: rng.random_range(2..20) },
+        4 => Action::Flap {
+            a,
+            b,
+            period: short / 10 + Duration::from_millis(20),
+            times: rng.random_range(2..20),
+        },
         5 => Action::Freeze { node: a, lasts: short },
         6 => Action::Reset(a),
-        7 => Action::Kill { node: a, down: if rng.random_bool(0.5) { Duration::ZERO } else { short } },
-        8 => Action::Jump { node: a, by_ms: [-3_600_000, -3_000, 1_500, 10_000, 3_600_000][rng.random_range(0..5)], lasts: short },
-        9 => Action::Forget { city: a % cities, alive: rng.random_bool(0.5), away: short + Duration::from_secs(1) },
+        7 => Action::Kill {
+            node: a,
+            down: if rng.random_bool(0.5) { Duration::ZERO } else { short },
+        },
+        8 => Action::Jump {
+            node: a,
+            by_ms: [-3_600_000, -3_000, 1_500, 10_000, 3_600_000][rng.random_range(0..5)],
+            lasts: short,
+        },
+        9 => Action::Forget {
+            city: a % cities,
+            alive: rng.random_bool(0.5),
+            away: short + Duration::from_secs(1),
+        },
         _ => Action::Double { city: a % cities, side, lasts: long },
     }
 }

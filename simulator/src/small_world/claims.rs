@@ -12,7 +12,8 @@ use crate::checker::{agreement, claims, survival};
 impl World {
     /// Reports whether a later life of that name is there, or known to another.
     pub(super) fn is_outlived(&self, replica: &Replica) -> bool {
-        let later = |other: &Replica| other.me().node == replica.me().node && other.me() > replica.me();
+        let later =
+            |other: &Replica| other.me().node == replica.me().node && other.me() > replica.me();
         self.alive().any(|(_, other)| later(other) || other.has_fenced(replica.me()))
     }
 
@@ -22,16 +23,23 @@ impl World {
         // name have lived, an orphan may stand at its holder until that learns of the closing.
         // Elsewhere a mark covers nothing that stands and is missing here.
         let standing = self.alive().filter(|(_, replica)| !self.is_outlived(replica));
-        let mut held: BTreeSet<_> = standing.flat_map(|(_, replica)| replica.map().iter().map(|(_, entry)| entry.stamp)).collect();
+        let mut held: BTreeSet<_> = standing
+            .flat_map(|(_, replica)| replica.map().iter().map(|(_, entry)| entry.stamp))
+            .collect();
         if self.nodes.len() > NAMES.len() {
             held.clear();
         }
         for (_, replica) in self.alive() {
             let claims = claims::no_overclaim(&self.writes, replica.map(), replica.vector(), &held);
-            claims.and(claims::no_underclaim(replica.map(), replica.vector())).map_err(|wrong| format!("{}: {wrong}", replica.me()))?;
+            claims
+                .and(claims::no_underclaim(replica.map(), replica.vector()))
+                .map_err(|wrong| format!("{}: {wrong}", replica.me()))?;
         }
-        let replicas = self.alive().map(|(_, replica)| (replica.me().node, replica)).collect::<Vec<_>>();
-        let replicas = replicas.iter().map(|(name, replica)| (name.as_str(), replica.vector(), replica.map().fingerprint()));
+        let replicas =
+            self.alive().map(|(_, replica)| (replica.me().node, replica)).collect::<Vec<_>>();
+        let replicas = replicas
+            .iter()
+            .map(|(name, replica)| (name.as_str(), replica.vector(), replica.map().fingerprint()));
         agreement::equal_vectors_mean_equal_maps(replicas)
     }
 
@@ -41,11 +49,17 @@ impl World {
         let mut world = self.clone();
         world.under_way.clear();
         let mut survivors = survival::Survivors::default();
-        self.alive().filter(|(_, replica)| !self.is_outlived(replica)).for_each(|(_, replica)| survivors.note_all(replica.map()));
+        self.alive()
+            .filter(|(_, replica)| !self.is_outlived(replica))
+            .for_each(|(_, replica)| survivors.note_all(replica.map()));
         let mut before = None;
         for _ in 0..12 {
-            let now: Vec<_> =
-                world.alive().map(|(_, replica)| (replica.summary(), replica.map().tombstones(), replica.horizon().hash())).collect();
+            let now: Vec<_> = world
+                .alive()
+                .map(|(_, replica)| {
+                    (replica.summary(), replica.map().tombstones(), replica.horizon().hash())
+                })
+                .collect();
             if before.as_ref() == Some(&now) {
                 break;
             }
@@ -62,10 +76,17 @@ impl World {
                 return Err(format!("after healing: {} holds something else", replica.me()));
             }
             let held = |key| replica.map().get(key).map(|entry| rank(&entry));
-            let stand = survivors.all_stand(held, |key| world.writes.dead_by(key, replica.vector()));
+            let stand =
+                survivors.all_stand(held, |key| world.writes.dead_by(key, replica.vector()));
             stand.map_err(|wrong| format!("after healing: {}: {wrong}", replica.me()))?;
-            if world.alive().count() == NAMES.len() && replica.joined() && replica.map().tombstones() > 0 {
-                return Err(format!("after healing: {} keeps a tombstone that all have heard of", replica.me()));
+            if world.alive().count() == NAMES.len()
+                && replica.joined()
+                && replica.map().tombstones() > 0
+            {
+                return Err(format!(
+                    "after healing: {} keeps a tombstone that all have heard of",
+                    replica.me()
+                ));
             }
         }
         Ok(())

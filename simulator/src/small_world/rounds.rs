@@ -23,7 +23,8 @@ impl World {
         let mut parts = Vec::new();
         loop {
             let questions = self.drain(puller, rules);
-            if questions.is_empty() || self.nodes[puller].is_none() || self.nodes[source].is_none() {
+            if questions.is_empty() || self.nodes[puller].is_none() || self.nodes[source].is_none()
+            {
                 return parts;
             }
             for question in questions {
@@ -68,11 +69,17 @@ impl World {
             match self.change(node, Replica::poll) {
                 None => break,
                 Some(Output::Send { envelope, .. }) => sent.push(envelope),
-                Some(Output::Event(event @ (Event::Diverged { .. } | Event::OriginStolen { .. }))) => {
+                Some(Output::Event(
+                    event @ (Event::Diverged { .. } | Event::OriginStolen { .. }),
+                )) => {
                     self.violation.get_or_insert(format!("{}: {event:?}", self.node(node).me()));
                 }
-                Some(Output::Event(Event::Superseded { halts, .. })) => superseded = superseded.or(Some(halts)),
-                Some(Output::Event(Event::Collected { tombstones })) => Arc::make_mut(&mut self.writes).note_collected(&tombstones),
+                Some(Output::Event(Event::Superseded { halts, .. })) => {
+                    superseded = superseded.or(Some(halts))
+                }
+                Some(Output::Event(Event::Collected { tombstones })) => {
+                    Arc::make_mut(&mut self.writes).note_collected(&tombstones)
+                }
                 Some(Output::Event(_)) => {}
             }
         }

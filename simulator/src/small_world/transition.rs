@@ -16,13 +16,18 @@ impl World {
         if self.violation.is_some() {
             return Vec::new();
         }
-        let Budget { keys, writes, deaths, rounds, slow_rounds, bombs, doubles, forgets } = self.budget;
+        let Budget { keys, writes, deaths, rounds, slow_rounds, bombs, doubles, forgets } =
+            self.budget;
         let mut actions: Vec<Action> = (0..self.under_way.len()).map(Action::Deliver).collect();
         for (node, replica) in self.alive() {
             for number in 0..keys {
                 let held = replica.map().rank(key(number));
                 let lives = held.is_some_and(|held| !held.is_tombstone);
-                let second = number == 1 && node == 1 && held.is_none() && self.writes.len() < 64 && !self.writes.knows(key(1));
+                let second = number == 1
+                    && node == 1
+                    && held.is_none()
+                    && self.writes.len() < 64
+                    && !self.writes.knows(key(1));
                 if writes > 0 && replica.joined() && (lives || second) {
                     actions.push(Action::Write(node, number));
                 }
@@ -30,10 +35,14 @@ impl World {
                     actions.push(Action::Kill(node, number));
                 }
             }
-            for (other, peer) in self.alive().filter(|(other, peer)| *other != node && peer.me().node != replica.me().node) {
+            for (other, peer) in self
+                .alive()
+                .filter(|(other, peer)| *other != node && peer.me().node != replica.me().node)
+            {
                 actions.extend((rounds > 0).then_some(Action::Round(node, other)));
                 actions.extend((slow_rounds > 0).then_some(Action::SlowRound(node, other)));
-                let can_forget = forgets > 0 && replica.joined() && !replica.is_forgotten(peer.me().node);
+                let can_forget =
+                    forgets > 0 && replica.joined() && !replica.is_forgotten(peer.me().node);
                 actions.extend(can_forget.then_some(Action::Forget(node, other)));
             }
             actions.extend((bombs > 0).then_some(Action::Bomb(node)));
@@ -66,8 +75,12 @@ impl World {
             Action::Deliver(number) => {
                 let part = Envelope::clone(&world.under_way.remove(number));
                 // To the process that carries that name now; of two, to the life that is addressed.
-                let named = |(_, replica): &(usize, &Arc<Replica>)| replica.me().node == part.to.node;
-                let meant = world.alive().find(|(_, replica)| replica.me() == part.to).or_else(|| world.alive().find(named));
+                let named =
+                    |(_, replica): &(usize, &Arc<Replica>)| replica.me().node == part.to.node;
+                let meant = world
+                    .alive()
+                    .find(|(_, replica)| replica.me() == part.to)
+                    .or_else(|| world.alive().find(named));
                 if let Some((node, _)) = meant {
                     world.handle(node, part, rules);
                 }
@@ -86,7 +99,9 @@ impl World {
             Action::Forget(node, other) => {
                 world.budget.forgets -= 1;
                 let (now, name) = (world.now(), world.node(other).me().node);
-                world.change(node, |replica| replica.forget(now, name).expect("it has joined, and the other is a member"));
+                world.change(node, |replica| {
+                    replica.forget(now, name).expect("it has joined, and the other is a member")
+                });
             }
         }
         world

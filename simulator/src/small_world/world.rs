@@ -40,8 +40,25 @@ pub(super) struct World {
 impl World {
     /// Returns a world in which all have joined, hold the first hero, and have proved that.
     pub(super) fn warm(budget: Budget, rules: &Rules) -> Self {
-        let nodes = NAMES.map(|name| Some(Arc::new(newborn(name.parse().expect("a valid name"), Incarnation(1), 0, rules)))).to_vec();
-        let mut world = Self { nodes, under_way: Vec::new(), budget, seconds: LATER, newest: 1, writes: Arc::default(), violation: None };
+        let nodes = NAMES
+            .map(|name| {
+                Some(Arc::new(newborn(
+                    name.parse().expect("a valid name"),
+                    Incarnation(1),
+                    0,
+                    rules,
+                )))
+            })
+            .to_vec();
+        let mut world = Self {
+            nodes,
+            under_way: Vec::new(),
+            budget,
+            seconds: LATER,
+            newest: 1,
+            writes: Arc::default(),
+            violation: None,
+        };
         for node in 0..NAMES.len() {
             let now = world.now();
             world.change(node, |replica| replica.tick(now));
@@ -63,7 +80,10 @@ impl World {
     }
 
     pub(super) fn now(&self) -> Now {
-        Now { mono: Duration::from_secs(self.seconds), wall: UnixMillis(EPOCH_MS + self.seconds * 1_000) }
+        Now {
+            mono: Duration::from_secs(self.seconds),
+            wall: UnixMillis(EPOCH_MS + self.seconds * 1_000),
+        }
     }
 
     /// Returns the violation, if there was one on the way here.
@@ -135,7 +155,15 @@ fn digest(value: &impl Hash) -> u64 {
 fn newborn(node: NodeName, incarnation: Incarnation, seconds: u64, rules: &Rules) -> Replica {
     let members = NAMES.map(|name| name.parse().expect("a valid name")).into();
     // Each entry is a chunk of its own, and none waits for an acknowledgement.
-    let config = Config { members, chunk_bytes: 1, window: 1_000, pull_log_max: 0, rules: rules.clone(), ..Config::default() };
-    let now = Now { mono: Duration::from_secs(seconds), wall: UnixMillis(EPOCH_MS + seconds * 1_000) };
+    let config = Config {
+        members,
+        chunk_bytes: 1,
+        window: 1_000,
+        pull_log_max: 0,
+        rules: rules.clone(),
+        ..Config::default()
+    };
+    let now =
+        Now { mono: Duration::from_secs(seconds), wall: UnixMillis(EPOCH_MS + seconds * 1_000) };
     Replica::new(Origin { node, incarnation }, config, now)
 }

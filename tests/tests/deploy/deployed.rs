@@ -5,7 +5,9 @@ use std::fs;
 use std::net::Ipv4Addr;
 use std::path::Path;
 
-use cluster_tests::{Api, CITIES, HANG_TIMEOUT, NODES, Process, ensure, own_address, run, wait_until};
+use cluster_tests::{
+    Api, CITIES, HANG_TIMEOUT, NODES, Process, ensure, own_address, run, wait_until,
+};
 use tempfile::TempDir;
 
 use crate::told::{FILES, Told, Way};
@@ -54,8 +56,12 @@ impl Deployed {
             if name == "SUPERHERO_LISTEN" {
                 *value = moved(node, value);
             } else if name == "SUPERHERO_PEER" {
-                let peers = value.split(',').map(|peer| peer.split_once('=').expect("NAME=HOST:PORT"));
-                *value = peers.map(|(peer, address)| format!("{peer}={}", moved(peer, address))).collect::<Vec<_>>().join(",");
+                let peers =
+                    value.split(',').map(|peer| peer.split_once('=').expect("NAME=HOST:PORT"));
+                *value = peers
+                    .map(|(peer, address)| format!("{peer}={}", moved(peer, address)))
+                    .collect::<Vec<_>>()
+                    .join(",");
             } else if FILES.contains(&name.as_str()) {
                 let file = files.join(Path::new(value).file_name().expect("the path of a file"));
                 fs::write(&file, "a cookie of this test's own\n").expect("a file of our own");
@@ -67,15 +73,18 @@ impl Deployed {
 
     pub(crate) fn launch(&mut self, node: &'static str) {
         let told = &self.told[node];
-        let environment: Vec<(&str, &str)> = told.environment.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        let environment: Vec<(&str, &str)> =
+            told.environment.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
         let log = self.directory.path().join(format!("{node}.log"));
-        self.processes.insert(node, Process::start(&told.command[0], &told.command[1..], &environment, log));
+        self.processes
+            .insert(node, Process::start(&told.command[0], &told.command[1..], &environment, log));
     }
 
     pub(crate) fn health(&self, node: &str) -> Option<i32> {
         let told = &self.told[node];
         let arguments: Vec<&str> = told.healthcheck[1..].iter().map(String::as_str).collect();
-        let environment: Vec<(&str, &str)> = told.environment.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        let environment: Vec<(&str, &str)> =
+            told.environment.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
         run(&told.healthcheck[0], &arguments, &environment, HANG_TIMEOUT).code
     }
 

@@ -38,7 +38,8 @@ pub(crate) fn text(path: &str) -> String {
 pub(crate) fn documents(path: &str) -> Vec<Value> {
     let text = text(path);
     let document = |document| {
-        let mut value = yaml_serde::Value::deserialize(document).unwrap_or_else(|error| panic!("{path}: {error}"));
+        let mut value = yaml_serde::Value::deserialize(document)
+            .unwrap_or_else(|error| panic!("{path}: {error}"));
         value.apply_merge().unwrap_or_else(|error| panic!("{path}: {error}"));
         serde_json::to_value(value).unwrap_or_else(|error| panic!("{path}: {error}"))
     };
@@ -63,14 +64,18 @@ pub(crate) fn compose(node: &str) -> Told {
     assert_eq!(test[0], "CMD", "there is no shell in the image");
     Told {
         command: strings(&service["command"]),
-        environment: environment.iter().map(|(name, value)| (name.clone(), value.as_str().expect("a string").to_owned())).collect(),
+        environment: environment
+            .iter()
+            .map(|(name, value)| (name.clone(), value.as_str().expect("a string").to_owned()))
+            .collect(),
         healthcheck: test[1..].to_vec(),
     }
 }
 
 /// The pod of a node's manifest.
 pub(crate) fn pod(node: &str) -> Value {
-    documents(&format!("deploy/kubernetes/{node}.yaml")).remove(0)["spec"]["template"]["spec"].take()
+    documents(&format!("deploy/kubernetes/{node}.yaml")).remove(0)["spec"]["template"]["spec"]
+        .take()
 }
 
 pub(crate) fn kubernetes(node: &str) -> Told {
@@ -79,7 +84,10 @@ pub(crate) fn kubernetes(node: &str) -> Told {
     let environment = container["env"].as_array().expect("an environment");
     Told {
         command: strings(&container["command"]),
-        environment: environment.iter().map(|variable| (text(&variable["name"]), text(&variable["value"]))).collect(),
+        environment: environment
+            .iter()
+            .map(|variable| (text(&variable["name"]), text(&variable["value"])))
+            .collect(),
         healthcheck: vec![node.to_owned(), "--healthcheck".to_owned()],
     }
 }
@@ -96,17 +104,36 @@ pub(crate) fn settings(node: &str, name: &str) -> Vec<String> {
 
 pub(crate) fn systemd(node: &str) -> Told {
     let program = settings(node, "ExecStart").remove(0);
-    let program = program.strip_prefix("/opt/superhero-cluster/bin/").expect("a program of the archive").to_owned();
-    let file = settings(node, "EnvironmentFile").remove(0).replace("/etc/superhero/", "deploy/systemd/");
-    let lines = text(&file).lines().filter(|line| !line.starts_with('#')).map(str::to_owned).collect::<Vec<_>>();
-    let credentials: BTreeSet<String> =
-        settings(node, "LoadCredential").iter().map(|loaded| format!("%d/{}", loaded.split_once(':').expect("NAME:PATH").0)).collect();
+    let program = program
+        .strip_prefix("/opt/superhero-cluster/bin/")
+        .expect("a program of the archive")
+        .to_owned();
+    let file =
+        settings(node, "EnvironmentFile").remove(0).replace("/etc/superhero/", "deploy/systemd/");
+    let lines = text(&file)
+        .lines()
+        .filter(|line| !line.starts_with('#'))
+        .map(str::to_owned)
+        .collect::<Vec<_>>();
+    let credentials: BTreeSet<String> = settings(node, "LoadCredential")
+        .iter()
+        .map(|loaded| format!("%d/{}", loaded.split_once(':').expect("NAME:PATH").0))
+        .collect();
     let environment: BTreeMap<String, String> = lines
         .into_iter()
         .chain(settings(node, "Environment"))
-        .map(|line| line.split_once('=').map(|(name, value)| (name.to_owned(), value.to_owned())).expect("NAME=VALUE"))
+        .map(|line| {
+            line.split_once('=')
+                .map(|(name, value)| (name.to_owned(), value.to_owned()))
+                .expect("NAME=VALUE")
+        })
         .collect();
-    let read: BTreeSet<String> = FILES.iter().filter_map(|file| environment.get(*file).cloned()).collect();
+    let read: BTreeSet<String> =
+        FILES.iter().filter_map(|file| environment.get(*file).cloned()).collect();
     assert_eq!(read, credentials, "{node} reads what it is handed, and nothing else");
-    Told { command: vec![program.clone()], environment, healthcheck: vec![program, "--healthcheck".to_owned()] }
+    Told {
+        command: vec![program.clone()],
+        environment,
+        healthcheck: vec![program, "--healthcheck".to_owned()],
+    }
 }

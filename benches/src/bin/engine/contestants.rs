@@ -8,7 +8,11 @@ use crate::whole_map::{Json, Postcard, WholeMap};
 
 /// Returns all contestants, this project first.
 pub(crate) fn all() -> Vec<Contestant> {
-    let first = [Contestant::of::<Ours>(), Contestant::of::<WholeMap<Postcard>>(), Contestant::of::<WholeMap<Json>>()];
+    let first = [
+        Contestant::of::<Ours>(),
+        Contestant::of::<WholeMap<Postcard>>(),
+        Contestant::of::<WholeMap<Json>>(),
+    ];
     #[cfg(feature = "peers")]
     return first.into_iter().chain(peers::all()).collect();
     #[cfg(not(feature = "peers"))]

@@ -27,10 +27,17 @@ pub(crate) fn draw(measured: &[Measured], patience: Duration, directory: &Path) 
 fn heroes(measured: &[Measured]) -> Figure {
     let panel = |workload: Workload| {
         let curve = |measured: &Measured| {
-            let points = measured.costs.iter().filter_map(|(heroes, costs)| Some((f64::from(*heroes), millis(costs.get(&workload)?.cpu))));
+            let points = measured.costs.iter().filter_map(|(heroes, costs)| {
+                Some((f64::from(*heroes), millis(costs.get(&workload)?.cpu)))
+            });
             Curve { name: measured.contestant.name, points: points.collect() }
         };
-        Panel { title: workload.to_string(), x: "heroes", y: "ms", curves: measured.iter().map(curve).collect() }
+        Panel {
+            title: workload.to_string(),
+            x: "heroes",
+            y: "ms",
+            curves: measured.iter().map(curve).collect(),
+        }
     };
     Figure {
         title: "What an exchange costs, by the number of heroes".into(),
@@ -50,7 +57,12 @@ fn changes(measured: &[Measured], patience: Duration) -> Figure {
             name,
             points: points.iter().map(|(changed, cost)| (*changed, of(cost))).collect(),
         };
-        Panel { title: title.into(), x: "heroes changed", y, curves: all.iter().map(curve).collect() }
+        Panel {
+            title: title.into(),
+            x: "heroes changed",
+            y,
+            curves: all.iter().map(curve).collect(),
+        }
     };
     Figure {
         title: format!("What catching up costs, by how many of {} heroes changed", grouped(HEROES)),
@@ -67,21 +79,33 @@ fn nodes(measured: &[Measured], patience: Duration) -> Figure {
         eprintln!("{name}, curve of nodes");
         (*name, MEMBERS.map(|count| (f64::from(count), members(count, patience))))
     };
-    let all: Vec<(&'static str, [(f64, Round); MEMBERS.len()])> = measured.iter().map(measure).collect();
+    let all: Vec<(&'static str, [(f64, Round); MEMBERS.len()])> =
+        measured.iter().map(measure).collect();
     let panel = |title: &str, y, of: fn(&Round) -> f64| {
         let curve = |(name, rounds): &(&'static str, [(f64, Round); MEMBERS.len()])| Curve {
             name,
             points: rounds.iter().map(|(members, round)| (*members, of(round))).collect(),
         };
-        Panel { title: title.into(), x: "nodes that have written", y, curves: all.iter().map(curve).collect() }
+        Panel {
+            title: title.into(),
+            x: "nodes that have written",
+            y,
+            curves: all.iter().map(curve).collect(),
+        }
     };
     Figure {
         title: "What a round costs, by the number of nodes".into(),
         about: "Each node has made a hero",
         panels: vec![
-            panel("Nothing changed: what is sent both ways", "bytes", |round| round.idle.bytes.total() as f64),
-            panel("Nothing changed: processor time of both sides together", "ms", |round| millis(round.idle.cpu)),
-            panel("One hero changed: what is sent both ways", "bytes", |round| round.one.bytes.total() as f64),
+            panel("Nothing changed: what is sent both ways", "bytes", |round| {
+                round.idle.bytes.total() as f64
+            }),
+            panel("Nothing changed: processor time of both sides together", "ms", |round| {
+                millis(round.idle.cpu)
+            }),
+            panel("One hero changed: what is sent both ways", "bytes", |round| {
+                round.one.bytes.total() as f64
+            }),
         ],
     }
 }

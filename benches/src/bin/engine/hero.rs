@@ -56,10 +56,24 @@ pub(crate) fn health(node: u8, turn: u32) -> u8 {
 /// What `node` writes to these heroes in this turn. In turn 0 they are made.
 pub(crate) fn writes(numbers: Range<u32>, node: u8, turn: u32) -> Vec<Write> {
     let write = |number: u32| {
-        let wall_ms = START_MS + if turn == 0 { u64::from(number / A_MILLISECOND) } else { CHANGES_AFTER_MS + u64::from(turn) };
+        let wall_ms = START_MS
+            + if turn == 0 {
+                u64::from(number / A_MILLISECOND)
+            } else {
+                CHANGES_AFTER_MS + u64::from(turn)
+            };
         let stamp = Stamp { wall_ms, logical: number % A_MILLISECOND, node };
         let name = format!("Hero number {number:05}");
-        Write { key: key(number), record: Record { name, place: Place::Home, is_patrolling: turn > 0, health: health(node, turn), stamp } }
+        Write {
+            key: key(number),
+            record: Record {
+                name,
+                place: Place::Home,
+                is_patrolling: turn > 0,
+                health: health(node, turn),
+                stamp,
+            },
+        }
     };
     numbers.map(write).collect()
 }

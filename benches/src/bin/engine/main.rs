@@ -63,8 +63,11 @@ fn main() -> io::Result<()> {
         return Ok(());
     }
     let patience = options.patience.into();
-    let contestants = contestants::all().into_iter().take(if options.alone { 1 } else { usize::MAX });
-    let all: Vec<Measured> = contestants.map(|contestant| Measured::new(contestant, &options.heroes, patience)).collect();
+    let contestants =
+        contestants::all().into_iter().take(if options.alone { 1 } else { usize::MAX });
+    let all: Vec<Measured> = contestants
+        .map(|contestant| Measured::new(contestant, &options.heroes, patience))
+        .collect();
     table::print(&all, &options.heroes);
     if let [ours, ..] = &all[..] {
         targets::print(ours, &options.heroes);

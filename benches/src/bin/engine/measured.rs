@@ -20,7 +20,8 @@ impl Measured {
             eprintln!("{}, {heroes} heroes", contestant.name);
             (*heroes, (contestant.measure)(*heroes, patience))
         };
-        let costs = heroes.iter().filter(|heroes| **heroes <= contestant.heroes_max).map(measure).collect();
+        let costs =
+            heroes.iter().filter(|heroes| **heroes <= contestant.heroes_max).map(measure).collect();
         Self { contestant, costs }
     }
 

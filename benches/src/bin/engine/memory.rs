@@ -33,7 +33,8 @@ impl Memory {
         let empty = allocated();
         let mut other = Ours::empty(1);
         let most = most_allocated(|| _ = other.catch_up(&mut replica));
-        let [caught_up, catching_up] = [allocated(), most].map(|bytes| bytes.saturating_sub(empty) as f64 / f64::from(heroes));
+        let [caught_up, catching_up] =
+            [allocated(), most].map(|bytes| bytes.saturating_sub(empty) as f64 / f64::from(heroes));
         other.write(&writes(0..heroes, 1, 1));
         replica.catch_up(&mut other);
         assert_eq!(replica.held(), other.held(), "it holds what the other wrote");
@@ -42,7 +43,11 @@ impl Memory {
 
         replica.bury((0..heroes).step_by(DIES as usize));
         let dead = heroes.div_ceil(DIES);
-        assert_eq!((replica.entries(), replica.held().heroes), (heroes as usize, (heroes - dead) as usize), "some have died");
+        assert_eq!(
+            (replica.entries(), replica.held().heroes),
+            (heroes as usize, (heroes - dead) as usize),
+            "some have died"
+        );
         Self { made, rewritten, buried: a_hero(), caught_up, catching_up }
     }
 }

@@ -38,13 +38,19 @@ impl Ours {
             .try_fold(0, |sum, number| {
                 let key = HeroId::from(key(number));
                 let entry = self.replica.map().get(key)?;
-                Some(sum + postcard::to_stdvec(&(key, entry)).expect("an entry can be written").len())
+                Some(
+                    sum + postcard::to_stdvec(&(key, entry))
+                        .expect("an entry can be written")
+                        .len(),
+                )
             })
             .expect("it holds these heroes")
     }
 
     fn write_value(&mut self, number: u32, value: Value) {
-        self.replica.write(self.now, HeroId::from(key(number)), value).expect("it has joined and may write");
+        self.replica
+            .write(self.now, HeroId::from(key(number)), value)
+            .expect("it has joined and may write");
     }
 
     /// Takes all that `from` has to say.
@@ -86,7 +92,11 @@ impl Peer for Ours {
         let node: NodeName = format!("city-{node}").parse().expect("a valid name");
         let at = |mono, wall_ms| Now { mono: Duration::from_secs(mono), wall: UnixMillis(wall_ms) };
         let config = Config { live_max: usize::MAX, ..Config::default() };
-        let mut replica = Replica::new(Origin { node, incarnation: Incarnation(2) }, config, at(0, START_MS - BORN_BEFORE_MS));
+        let mut replica = Replica::new(
+            Origin { node, incarnation: Incarnation(2) },
+            config,
+            at(0, START_MS - BORN_BEFORE_MS),
+        );
         let now = at(10, START_MS);
         // It waits in vain for others and joins as the first.
         replica.tick(now);
@@ -100,8 +110,15 @@ impl Peer for Ours {
             let location = match record.place {
                 Place::Home => Location::Home,
             };
-            let hero = Hero { name: record.name.as_str().into(), location, is_patrolling: record.is_patrolling, health: record.health };
-            self.replica.write(self.now, HeroId::from(*key), Value::Live(hero)).expect("it has joined and may write");
+            let hero = Hero {
+                name: record.name.as_str().into(),
+                location,
+                is_patrolling: record.is_patrolling,
+                health: record.health,
+            };
+            self.replica
+                .write(self.now, HeroId::from(*key), Value::Live(hero))
+                .expect("it has joined and may write");
         }
     }
 

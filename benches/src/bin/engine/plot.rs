@@ -96,8 +96,18 @@ impl Panel {
     /// Writes every number as text.
     fn describe(&self, into: &mut String) {
         for Curve { name, points } in &self.curves {
-            let points: Vec<String> = points.iter().map(|(x, y)| format!("{y:.4} at {x}")).collect();
-            push(into, format_args!("{}, {name}: {} {} {}.", self.title, self.y, points.join(", "), self.x));
+            let points: Vec<String> =
+                points.iter().map(|(x, y)| format!("{y:.4} at {x}")).collect();
+            push(
+                into,
+                format_args!(
+                    "{}, {name}: {} {} {}.",
+                    self.title,
+                    self.y,
+                    points.join(", "),
+                    self.x
+                ),
+            );
         }
     }
 
@@ -107,26 +117,57 @@ impl Panel {
         // Whole powers of ten; what is nothing stands at the bottom.
         let (least, most) = limits(points().map(|(_, y)| *y).filter(|y| *y > 0.0));
         let (least, most) = if least <= most { (least, most) } else { (1.0, 1.0) };
-        let (low, high) = (least.log10().floor(), most.log10().ceil().max(least.log10().floor() + 1.0));
+        let (low, high) =
+            (least.log10().floor(), most.log10().ceil().max(least.log10().floor() + 1.0));
         let span = (last / first).ln().max(f64::MIN_POSITIVE);
         let x = |value: f64| LEFT + (RIGHT - LEFT) * (value / first).ln() / span;
-        let y = |value: f64| BOTTOM - (BOTTOM - TOP) * ((value.log10() - low) / (high - low)).max(0.0);
+        let y =
+            |value: f64| BOTTOM - (BOTTOM - TOP) * ((value.log10() - low) / (high - low)).max(0.0);
 
-        push(into, format_args!(r#"<text class="title" x="24" y="16">{}, in {}</text>"#, self.title, self.y));
+        push(
+            into,
+            format_args!(
+                r#"<text class="title" x="24" y="16">{}, in {}</text>"#,
+                self.title, self.y
+            ),
+        );
         for power in (0..).map(|step| low + f64::from(step)).take_while(|power| *power <= high) {
             let value = 10_f64.powf(power);
             let y = y(value);
             push(into, format_args!(r#"<path class="grid" d="M{LEFT} {y:.1}H{RIGHT}"/>"#));
-            push(into, format_args!(r#"<text class="tick y" x="{:.1}" y="{:.1}">{}</text>"#, LEFT - 8.0, y + 5.0, short(value)));
+            push(
+                into,
+                format_args!(
+                    r#"<text class="tick y" x="{:.1}" y="{:.1}">{}</text>"#,
+                    LEFT - 8.0,
+                    y + 5.0,
+                    short(value)
+                ),
+            );
         }
         let mut places: Vec<f64> = points().map(|(x, _)| *x).collect();
         places.sort_by(f64::total_cmp);
         places.dedup();
         for place in places {
-            push(into, format_args!(r#"<text class="tick" x="{:.1}" y="{:.1}">{}</text>"#, x(place), BOTTOM + 22.0, short(place)));
+            push(
+                into,
+                format_args!(
+                    r#"<text class="tick" x="{:.1}" y="{:.1}">{}</text>"#,
+                    x(place),
+                    BOTTOM + 22.0,
+                    short(place)
+                ),
+            );
         }
         let middle = (LEFT + RIGHT) / 2.0;
-        push(into, format_args!(r#"<text class="tick" x="{middle}" y="{:.1}">{}</text>"#, BOTTOM + 44.0, self.x));
+        push(
+            into,
+            format_args!(
+                r#"<text class="tick" x="{middle}" y="{:.1}">{}</text>"#,
+                BOTTOM + 44.0,
+                self.x
+            ),
+        );
 
         let mut labels = Vec::new();
         // This project's is drawn last, above the others.
@@ -134,11 +175,18 @@ impl Panel {
             let Some((end_x, end_y)) = points.last().map(|(at, value)| (x(*at), y(*value))) else {
                 continue;
             };
-            let line: Vec<String> = points.iter().map(|(at, value)| format!("{:.1},{:.1}", x(*at), y(*value))).collect();
+            let line: Vec<String> = points
+                .iter()
+                .map(|(at, value)| format!("{:.1},{:.1}", x(*at), y(*value)))
+                .collect();
             let (class, colour) = (if place == 0 { "ours" } else { "peer" }, place % COLOURS);
             let dashes = DASHES[place % DASHES.len()];
-            let stroke = format_args!(r#"style="stroke: var(--c{colour})" stroke-dasharray="{dashes}""#);
-            push(into, format_args!(r#"<polyline class="{class}" {stroke} points="{}"/>"#, line.join(" ")));
+            let stroke =
+                format_args!(r#"style="stroke: var(--c{colour})" stroke-dasharray="{dashes}""#);
+            push(
+                into,
+                format_args!(r#"<polyline class="{class}" {stroke} points="{}"/>"#, line.join(" ")),
+            );
             labels.push((end_x, end_y, class, colour, *name));
         }
         // Each label stands where its line ends, and makes room for the one above; all of them stay in the panel.
@@ -159,21 +207,32 @@ impl Panel {
                 ),
             );
             let at = format_args!(r#"x="{:.1}" y="{:.1}""#, RIGHT + 20.0, label + 5.0);
-            push(into, format_args!(r#"<text class="{class}" style="fill: var(--c{colour})" {at}>{name}</text>"#));
+            push(
+                into,
+                format_args!(
+                    r#"<text class="{class}" style="fill: var(--c{colour})" {at}>{name}</text>"#
+                ),
+            );
         }
     }
 }
 
 /// Returns the least and the greatest value.
 fn limits(values: impl Iterator<Item = f64>) -> (f64, f64) {
-    values.fold((f64::INFINITY, f64::NEG_INFINITY), |(least, most), value| (least.min(value), most.max(value)))
+    values.fold((f64::INFINITY, f64::NEG_INFINITY), |(least, most), value| {
+        (least.min(value), most.max(value))
+    })
 }
 
 /// Returns a number in few characters: a whole one, or a power of ten below one.
 fn short(number: f64) -> String {
     match number {
         1e6.. => format!("{} M", number / 1e6),
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "below a million, and whole")]
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "below a million, and whole"
+        )]
         1.0.. => grouped(number.round() as u32),
         _ => format!("{}", (number * 1e6).round() / 1e6),
     }

@@ -26,7 +26,9 @@ pub(crate) struct Round {
 /// Measures catching up with more and more changes.
 pub(crate) fn measure_changes<P: Peer>(patience: Duration) -> Points {
     let mut pair = Pair::<P>::new(HEROES);
-    let points = CHANGES.map(|changed| (f64::from(changed), cost::median(CHANGES_MAX, patience, || pair.change(changed))));
+    let points = CHANGES.map(|changed| {
+        (f64::from(changed), cost::median(CHANGES_MAX, patience, || pair.change(changed)))
+    });
     pair.assert_equal();
     points.into()
 }

@@ -12,12 +12,18 @@ pub(crate) fn print(all: &[Measured], sizes: &[u32]) {
     );
     for workload in Workload::ALL {
         println!("\n**{workload}**\n");
-        let columns =
-            sizes.iter().map(|heroes| format!(" {} heroes | {} |", grouped(*heroes), if_memory(workload, "bytes a hero", "bytes")));
+        let columns = sizes.iter().map(|heroes| {
+            format!(
+                " {} heroes | {} |",
+                grouped(*heroes),
+                if_memory(workload, "bytes a hero", "bytes")
+            )
+        });
         println!("| |{}", columns.collect::<String>());
         println!("|---|{}", "--:|--:|".repeat(sizes.len()));
         for (place, measured) in all.iter().enumerate() {
-            let cells: String = sizes.iter().map(|heroes| cells(workload, *heroes, measured, &all[1..])).collect();
+            let cells: String =
+                sizes.iter().map(|heroes| cells(workload, *heroes, measured, &all[1..])).collect();
             let bold = if place == 0 { "**" } else { "" };
             println!("| {bold}{}{bold} |{cells}", measured.contestant.name);
         }
@@ -25,7 +31,12 @@ pub(crate) fn print(all: &[Measured], sizes: &[u32]) {
     println!();
     for Measured { contestant, costs } in all {
         for heroes in sizes.iter().filter(|heroes| !costs.contains_key(heroes)) {
-            println!("- *left out*: {} with {} heroes; {}.", contestant.name, grouped(*heroes), contestant.left_out);
+            println!(
+                "- *left out*: {} with {} heroes; {}.",
+                contestant.name,
+                grouped(*heroes),
+                contestant.left_out
+            );
         }
     }
 }
@@ -38,7 +49,12 @@ fn if_memory<T>(workload: Workload, memory: T, sent: T) -> T {
 fn cells(workload: Workload, heroes: u32, measured: &Measured, peers: &[Measured]) -> String {
     let Some(cost) = measured.cost(workload, heroes) else { return " *left out* | |".into() };
     let times_best = |of: &dyn Fn(Cost) -> f64| {
-        let best = peers.iter().filter_map(|peer| peer.cost(workload, heroes)).map(of).min_by(f64::total_cmp).filter(|best| *best > 0.0);
+        let best = peers
+            .iter()
+            .filter_map(|peer| peer.cost(workload, heroes))
+            .map(of)
+            .min_by(f64::total_cmp)
+            .filter(|best| *best > 0.0);
         best.map_or(String::new(), |best| format!(" ({})", times(of(cost) / best)))
     };
     let sent = match workload {
@@ -48,7 +64,11 @@ fn cells(workload: Workload, heroes: u32, measured: &Measured, peers: &[Measured
         }
         Workload::Whole | Workload::Changed(_) | Workload::Both => bytes(cost.bytes.total()),
     };
-    let rate = if_memory(workload, format!(", {:.2} M/s", f64::from(heroes) / cost.cpu.as_secs_f64() / 1e6), String::new());
+    let rate = if_memory(
+        workload,
+        format!(", {:.2} M/s", f64::from(heroes) / cost.cpu.as_secs_f64() / 1e6),
+        String::new(),
+    );
     let of_time = times_best(&|cost| cost.cpu.as_secs_f64());
     let of_bytes = times_best(&|cost| cost.bytes.total() as f64);
     format!(" {}{rate}{of_time} | {sent}{of_bytes} |", time(cost.cpu))

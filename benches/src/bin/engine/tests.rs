@@ -26,7 +26,11 @@ fn exchanges<P: Peer>() -> Costs {
     assert_eq!(costs.keys().copied().collect::<Vec<_>>(), Workload::ALL);
     let bytes = |workload| costs[&workload].bytes.total();
     assert!(bytes(Workload::Whole) > 2_000, "{}: a hundred keys and names were sent", P::NAME);
-    assert!(bytes(Workload::Both) > bytes(Workload::Changed(100)), "{}: each sent what it had changed", P::NAME);
+    assert!(
+        bytes(Workload::Both) > bytes(Workload::Changed(100)),
+        "{}: each sent what it had changed",
+        P::NAME
+    );
     costs
 }
 
@@ -34,7 +38,10 @@ fn exchanges<P: Peer>() -> Costs {
 fn this_project_sends_what_has_changed_and_no_more() {
     let costs = exchanges::<Ours>();
     let bytes = |workload| costs[&workload].bytes.total();
-    assert!(bytes(Workload::Nothing) < bytes(Workload::Changed(1)) && 10 * bytes(Workload::Changed(1)) < bytes(Workload::Changed(100)));
+    assert!(
+        bytes(Workload::Nothing) < bytes(Workload::Changed(1))
+            && 10 * bytes(Workload::Changed(1)) < bytes(Workload::Changed(100))
+    );
     let Round { idle, one } = measure_members::<Ours>(5, PATIENCE);
     assert!(idle.bytes.total() < one.bytes.total());
     Memory::measure(HEROES);
@@ -43,7 +50,10 @@ fn this_project_sends_what_has_changed_and_no_more() {
 #[test]
 fn the_whole_map_sends_all_of_it_each_time() {
     for costs in [exchanges::<WholeMap<Postcard>>(), exchanges::<WholeMap<Json>>()] {
-        assert!(costs[&Workload::Nothing].bytes.total().abs_diff(costs[&Workload::Whole].bytes.total()) < 1_000);
+        assert!(
+            costs[&Workload::Nothing].bytes.total().abs_diff(costs[&Workload::Whole].bytes.total())
+                < 1_000
+        );
     }
 }
 
@@ -52,7 +62,11 @@ fn the_whole_map_sends_all_of_it_each_time() {
 fn each_peer_exchanges_what_it_should() {
     for contestant in crate::peers::all() {
         let costs = (contestant.measure)(HEROES, PATIENCE);
-        assert!(costs[&Workload::Whole].bytes.total() > 2_000, "{}: a hundred keys and names were sent", contestant.name);
+        assert!(
+            costs[&Workload::Whole].bytes.total() > 2_000,
+            "{}: a hundred keys and names were sent",
+            contestant.name
+        );
         (contestant.members)(5, PATIENCE);
     }
 }
@@ -76,13 +90,18 @@ fn tables_and_targets_are_told_whatever_was_measured() {
 fn a_figure_has_a_place_for_every_point() {
     let curve = |name, points: &[(f64, f64)]| Curve { name, points: points.to_vec() };
     for curves in [
-        vec![curve("ours", &[(1.0, 0.01), (10.0, 0.0), (100.0, 5e6)]), curve("theirs", &[(1.0, 3.0)]), curve("no points", &[])],
+        vec![
+            curve("ours", &[(1.0, 0.01), (10.0, 0.0), (100.0, 5e6)]),
+            curve("theirs", &[(1.0, 3.0)]),
+            curve("no points", &[]),
+        ],
         vec![curve("one point", &[(3.0, 1.0)])],
         vec![curve("no point", &[])],
         vec![curve("nothing", &[(3.0, 0.0), (4.0, 0.0)])],
     ] {
         let panel = Panel { title: "cost".into(), x: "heroes", y: "ms", curves };
-        let svg = Figure { title: "A figure".into(), about: "Of a test", panels: vec![panel] }.svg();
+        let svg =
+            Figure { title: "A figure".into(), about: "Of a test", panels: vec![panel] }.svg();
         assert!(!svg.contains("NaN") && !svg.contains("inf"), "{svg}");
     }
 }

@@ -37,6 +37,11 @@ pub(crate) fn bytes(bytes: usize) -> String {
 /// stay apart, since the engine is built without dispatch.
 pub(crate) fn grouped(number: u32) -> String {
     let digits = number.to_string();
-    let groups: Vec<&str> = digits.as_bytes().rchunks(3).rev().filter_map(|group| std::str::from_utf8(group).ok()).collect();
+    let groups: Vec<&str> = digits
+        .as_bytes()
+        .rchunks(3)
+        .rev()
+        .filter_map(|group| std::str::from_utf8(group).ok())
+        .collect();
     groups.join(",")
 }

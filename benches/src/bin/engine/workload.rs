@@ -60,8 +60,16 @@ impl fmt::Display for Workload {
             Self::Whole => write!(f, "{name}: the whole state into an empty replica"),
             Self::Nothing => write!(f, "{name}: two equal replicas, one exchange"),
             Self::Changed(1) => write!(f, "{name}: one side changes a hero, the other catches up"),
-            Self::Changed(changed) => write!(f, "{name}: one side changes {} heroes, the other catches up", grouped(*changed)),
-            Self::Both => write!(f, "{name}: both change the same {} heroes, then catch up with each other", grouped(BOTH_CHANGE)),
+            Self::Changed(changed) => write!(
+                f,
+                "{name}: one side changes {} heroes, the other catches up",
+                grouped(*changed)
+            ),
+            Self::Both => write!(
+                f,
+                "{name}: both change the same {} heroes, then catch up with each other",
+                grouped(BOTH_CHANGE)
+            ),
         }
     }
 }
@@ -170,7 +178,12 @@ impl<P: Peer> Pair<P> {
             self.turn += 1;
         }
         let health = self.write(changed);
-        assert_ne!(self.puller.health(last), Some(health), "{} has something to catch up with", P::NAME);
+        assert_ne!(
+            self.puller.health(last),
+            Some(health),
+            "{} has something to catch up with",
+            P::NAME
+        );
         let cost = self.exchange();
         for number in [0, last] {
             assert_eq!(self.puller.health(number), Some(health), "{} has caught up", P::NAME);
@@ -187,7 +200,11 @@ impl<P: Peer> Pair<P> {
         for number in [0, changed - 1] {
             let agreed = self.source.health(number);
             assert_eq!(agreed, self.puller.health(number), "{} agrees", P::NAME);
-            assert!(healths.map(Some).contains(&agreed), "{} agrees on what one of them wrote", P::NAME);
+            assert!(
+                healths.map(Some).contains(&agreed),
+                "{} agrees on what one of them wrote",
+                P::NAME
+            );
         }
         Cost { cpu, bytes }
     }

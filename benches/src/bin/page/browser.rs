@@ -38,16 +38,21 @@ pub(crate) fn measure(fixture: &Fixture) {
     let browser = Browser::start();
     browser.run_first(LISTEN);
     browser.resize(1440, 900);
-    for (spread, title) in [(Where::Anywhere, "none of them on the page"), (Where::OnThePage, "25 of them on the page")] {
+    for (spread, title) in [
+        (Where::Anywhere, "none of them on the page"),
+        (Where::OnThePage, "25 of them on the page"),
+    ] {
         part(&format!("A browser, 1440 px, while 100 heroes are moved at a time, {title}"));
         browser.open(&fixture.cluster.api.url());
         browser.wait_text("#contact", "Live", |text| text == "Live");
         let load = Load::start(&fixture.runtime, address, &fixture.heroes, spread);
         sleep(SETTLE);
-        let opened = browser.evaluate("return Math.max(0, ...measured.tasks)").as_f64().unwrap_or(0.0);
+        let opened =
+            browser.evaluate("return Math.max(0, ...measured.tasks)").as_f64().unwrap_or(0.0);
         let _ = browser.evaluate("measured.tasks.length = measured.frames.length = 0");
         sleep(LOOK);
-        let measured = browser.evaluate("return { ...measured, elements: document.querySelectorAll('*').length }");
+        let measured = browser
+            .evaluate("return { ...measured, elements: document.querySelectorAll('*').length }");
         line("writes saved", &load.end());
         let numbers = |list: &str, field: Option<&str>| {
             let list = measured[list].as_array().into_iter().flatten();
@@ -57,14 +62,25 @@ pub(crate) fn measure(fixture: &Fixture) {
         assert!(sizes.count() > 0, "frames reach the page");
         let long = format!("{}, longest {:.0} ms", tasks.count(), tasks.at(1.0));
         // Browsers call a task long from there on.
-        promised(&format!("tasks longer than 50 ms in {} s", LOOK.as_secs()), &long, "none", tasks.count() == 0);
+        promised(
+            &format!("tasks longer than 50 ms in {} s", LOOK.as_secs()),
+            &long,
+            "none",
+            tasks.count() == 0,
+        );
         line("longest task while it was opened, if any was long", &format!("{opened:.0} ms"));
         let seconds = LOOK.as_secs_f64();
         line("frames", &format!("{:.1} a second", sizes.count() as f64 / seconds));
         line("characters in them", &format!("{} a second", kb(sizes.sum() / seconds)));
         line("characters in one", &format!("p50 {}, max {}", kb(sizes.at(0.5)), kb(sizes.at(1.0))));
-        line("from a frame's arrival until it is on the page", &numbers("frames", Some("handled")).ms());
-        line("from a frame's arrival until it is painted", &numbers("frames", Some("painted")).ms());
+        line(
+            "from a frame's arrival until it is on the page",
+            &numbers("frames", Some("handled")).ms(),
+        );
+        line(
+            "from a frame's arrival until it is painted",
+            &numbers("frames", Some("painted")).ms(),
+        );
         line("elements on the page", &measured["elements"].to_string());
     }
 }

@@ -24,22 +24,35 @@ const SETTLE: Duration = Duration::from_secs(5);
 pub(crate) fn measure(fixture: &Fixture) {
     for (is_loaded, title) in [(false, "nobody writes"), (true, "100 heroes are moved at a time")] {
         part(&format!("{CLIENTS} open the page at the same moment, {title}"));
-        let load = is_loaded.then(|| Load::start(&fixture.runtime, fixture.cluster.address("dispatch"), &fixture.heroes, Where::Anywhere));
+        let load = is_loaded.then(|| {
+            Load::start(
+                &fixture.runtime,
+                fixture.cluster.address("dispatch"),
+                &fixture.heroes,
+                Where::Anywhere,
+            )
+        });
         sleep(SETTLE);
         fixture.runtime.block_on(storm(fixture));
         if let Some(load) = load {
             line("writes saved", &load.end());
         }
     }
-    let (rows, mb) = (fixture.heroes.as_rows.len() as f64, |bytes: f64| format!("{:.1} MB", bytes / 1e6));
-    line("beside it: every hero as a row of JSON, for one and for all", &format!("{} and {}", mb(rows), mb(rows * CLIENTS as f64)));
+    let (rows, mb) =
+        (fixture.heroes.as_rows.len() as f64, |bytes: f64| format!("{:.1} MB", bytes / 1e6));
+    line(
+        "beside it: every hero as a row of JSON, for one and for all",
+        &format!("{} and {}", mb(rows), mb(rows * CLIENTS as f64)),
+    );
 }
 
 async fn storm(fixture: &Fixture) {
     let (address, gate) = (fixture.cluster.address("dispatch"), Arc::new(Barrier::new(CLIENTS)));
     let before = resident_mb(fixture.dispatch);
-    let visitors: Vec<_> = (0..CLIENTS).map(|_| tokio::spawn(visit(address, Arc::clone(&gate)))).collect();
-    let (mut pages, mut wholes, mut html, mut frames, mut errors) = (Vec::new(), Vec::new(), 0.0, 0.0, Vec::new());
+    let visitors: Vec<_> =
+        (0..CLIENTS).map(|_| tokio::spawn(visit(address, Arc::clone(&gate)))).collect();
+    let (mut pages, mut wholes, mut html, mut frames, mut errors) =
+        (Vec::new(), Vec::new(), 0.0, 0.0, Vec::new());
     for visitor in visitors {
         match visitor.await.expect("a visitor does not break") {
             Ok(visit) => {
@@ -57,7 +70,10 @@ async fn storm(fixture: &Fixture) {
     line("to each: page, gzip, and frame", &format!("{} and {}", kb(html), kb(frames)));
     let why = errors.first().map_or(String::new(), |error| format!(", {error}"));
     line("who did not get there", &format!("{}{why}", errors.len()));
-    line("dispatch in memory before and after", &format!("{before}, {}", resident_mb(fixture.dispatch)));
+    line(
+        "dispatch in memory before and after",
+        &format!("{before}, {}", resident_mb(fixture.dispatch)),
+    );
 }
 
 /// The times and bytes until a visitor sees all.
@@ -80,13 +96,21 @@ async fn visit(address: SocketAddr, gate: Arc<Barrier>) -> Result<Visit, String>
     let mut html = String::new();
     GzDecoder::new(&page.body[..]).read_to_string(&mut html).map_err(|error| error.to_string())?;
     let said = |name: &str| html.split_once(name)?.1.split('"').next();
-    let (epoch, frame) = said(r#"data-epoch=""#).zip(said(r#"data-frame=""#)).ok_or("the page does not say which frame it shows")?;
-    let mut socket = open(address, &format!("/live?epoch={epoch}&since={frame}&bare="), None).await?;
+    let (epoch, frame) = said(r#"data-epoch=""#)
+        .zip(said(r#"data-frame=""#))
+        .ok_or("the page does not say which frame it shows")?;
+    let mut socket =
+        open(address, &format!("/live?epoch={epoch}&since={frame}&bare="), None).await?;
     loop {
         let text = next_text(&mut socket).await?;
         if frame_number(&text).is_some() {
             let whole_ms = in_ms(began.elapsed());
-            return Ok(Visit { page_ms, whole_ms, html_bytes: page.body.len(), frame_bytes: text.len() });
+            return Ok(Visit {
+                page_ms,
+                whole_ms,
+                html_bytes: page.body.len(),
+                frame_bytes: text.len(),
+            });
         }
     }
 }

@@ -19,22 +19,32 @@ pub(crate) fn measure(fixture: &Fixture) {
 }
 
 async fn ask(fixture: &Fixture) {
-    let mut http = Http::connect(fixture.cluster.address("dispatch")).await.expect("dispatch can be reached");
+    let mut http =
+        Http::connect(fixture.cluster.address("dispatch")).await.expect("dispatch can be reached");
     let page = http.get("/", "identity").await.expect("the page is answered");
     let small = http.get("/", "gzip").await.expect("the page is answered");
     promised("HTML", &kb(page.body.len() as f64), "60 kB", page.body.len() <= HTML_BYTES_MAX);
     line("HTML, gzip", &kb(small.body.len() as f64));
     let html = String::from_utf8(page.body.into()).expect("a page is text");
-    let scripts: BTreeSet<&str> = html.split('"').filter(|path| path.starts_with("/static/") && path.ends_with(".js")).collect();
+    let scripts: BTreeSet<&str> = html
+        .split('"')
+        .filter(|path| path.starts_with("/static/") && path.ends_with(".js"))
+        .collect();
     assert!(scripts.len() > 1, "the page names its scripts");
     let mut bytes = 0;
     for script in &scripts {
         bytes += http.get(script, "gzip").await.expect("a script is answered").body.len();
     }
-    promised(&format!("{} scripts, gzip", scripts.len()), &kb(bytes as f64), "20 kB", bytes <= SCRIPT_BYTES_MAX);
+    promised(
+        &format!("{} scripts, gzip", scripts.len()),
+        &kb(bytes as f64),
+        "20 kB",
+        bytes <= SCRIPT_BYTES_MAX,
+    );
     let mut first_bytes = Vec::new();
     for _ in 0..REQUESTS {
-        first_bytes.push(in_ms(http.get("/", "gzip").await.expect("the page is answered").first_byte));
+        first_bytes
+            .push(in_ms(http.get("/", "gzip").await.expect("the page is answered").first_byte));
     }
     line("first byte", &Spread::of(first_bytes).ms());
 }

@@ -31,7 +31,9 @@ impl Fixture {
     /// Starts a cluster and waits until all agree on all heroes.
     pub(crate) fn new() -> Self {
         let mut cluster = quiet_cluster();
-        let markers: Vec<String> = (0..MARKERS).map(|number| cluster.api.create_named(&format!("0 Marker {number:02}")).id).collect();
+        let markers: Vec<String> = (0..MARKERS)
+            .map(|number| cluster.api.create_named(&format!("0 Marker {number:02}")).id)
+            .collect();
         let others = HEROES - u32::try_from(MARKERS).unwrap_or(0);
         let _ = cluster.api.create(others);
         wait_agreed(&cluster, AGREEMENT_TIMEOUT);

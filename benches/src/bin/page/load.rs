@@ -55,15 +55,29 @@ impl Heroes {
         let all = api.get("/api/v1/heroes").expect(200).json();
         let all = all["heroes"].as_array().expect("a list of heroes");
         let row = |hero: &Value| {
-            let said = ["location", "is_patrolling", "health", "stamp"].map(|field| hero[field].clone());
-            Value::from(vec![hero["id"].clone(), hero["name"].clone(), said.to_vec().into(), Value::Null, Value::Null, Value::Null])
+            let said =
+                ["location", "is_patrolling", "health", "stamp"].map(|field| hero[field].clone());
+            Value::from(vec![
+                hero["id"].clone(),
+                hero["name"].clone(),
+                said.to_vec().into(),
+                Value::Null,
+                Value::Null,
+                Value::Null,
+            ])
         };
         let as_rows = Value::from(all.iter().map(row).collect::<Vec<_>>()).to_string();
         let id = |hero: &Value| hero["id"].as_str().expect("a hero has an id").to_owned();
         let (first, rest) = all.split_at(PAGE);
         let shown = first.iter().map(id).filter(|id| !markers.contains(id)).map(Hero::of).collect();
         let hidden = rest.iter().map(id).map(Hero::of).collect();
-        Self { markers: markers.into_iter().map(Hero::of).collect(), shown, hidden, next: AtomicUsize::new(0), as_rows }
+        Self {
+            markers: markers.into_iter().map(Hero::of).collect(),
+            shown,
+            hidden,
+            next: AtomicUsize::new(0),
+            as_rows,
+        }
     }
 
     /// The hero that stands in this place of those that are moved at a time.
@@ -71,7 +85,9 @@ impl Heroes {
         match spread {
             Where::OnThePage if place < self.shown.len() => &self.shown[place],
             // Each of those on the page twice would be no more for it to do.
-            Where::OnThePage | Where::Anywhere => &self.hidden[self.next.fetch_add(1, Ordering::Relaxed) % self.hidden.len()],
+            Where::OnThePage | Where::Anywhere => {
+                &self.hidden[self.next.fetch_add(1, Ordering::Relaxed) % self.hidden.len()]
+            }
         }
     }
 }
@@ -94,10 +110,16 @@ pub(crate) struct Load {
 }
 
 impl Load {
-    pub(crate) fn start(runtime: &Runtime, address: SocketAddr, heroes: &Arc<Heroes>, spread: Where) -> Self {
+    pub(crate) fn start(
+        runtime: &Runtime,
+        address: SocketAddr,
+        heroes: &Arc<Heroes>,
+        spread: Where,
+    ) -> Self {
         let (written, refused) = <(Arc<AtomicU64>, Arc<Mutex<Vec<String>>>)>::default();
         let writer = |writer: usize| {
-            let (heroes, written, refused) = (Arc::clone(heroes), Arc::clone(&written), Arc::clone(&refused));
+            let (heroes, written, refused) =
+                (Arc::clone(heroes), Arc::clone(&written), Arc::clone(&refused));
             runtime.spawn(async move {
                 let mut http = Http::connect(address).await.expect("dispatch can be reached");
                 let mut ticks = interval(EVERY);
@@ -108,7 +130,9 @@ impl Load {
                         let hero = heroes.at(place, spread);
                         match http.assign(&hero.id, hero.next_place()).await {
                             Ok(()) => _ = written.fetch_add(1, Ordering::Relaxed),
-                            Err(why) => refused.lock().unwrap_or_else(PoisonError::into_inner).push(why),
+                            Err(why) => {
+                                refused.lock().unwrap_or_else(PoisonError::into_inner).push(why)
+                            }
                         }
                     }
                 }
@@ -123,7 +147,8 @@ impl Load {
     /// # Panics
     /// When nothing was written: then nothing was measured.
     pub(crate) fn end(self) -> String {
-        let (written, took) = (self.written.load(Ordering::Relaxed), self.began.elapsed().as_secs_f64());
+        let (written, took) =
+            (self.written.load(Ordering::Relaxed), self.began.elapsed().as_secs_f64());
         let refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner).clone();
         assert!(self.writers.iter().all(|writer| !writer.is_finished()), "a writer broke");
         self.writers.iter().for_each(JoinHandle::abort);

@@ -53,6 +53,7 @@ fn main() {
 
 /// Raises the limit of open files to its maximum: each socket is one.
 fn allow_many_files() {
-    let (_, most) = getrlimit(Resource::RLIMIT_NOFILE).expect("the system says how many files there may be");
+    let (_, most) =
+        getrlimit(Resource::RLIMIT_NOFILE).expect("the system says how many files there may be");
     setrlimit(Resource::RLIMIT_NOFILE, most, most).expect("one may open as many files as one may");
 }

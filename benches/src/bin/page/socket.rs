@@ -14,14 +14,20 @@ pub(crate) type Socket = WebSocketStream<TcpStream>;
 ///
 /// # Errors
 /// Returns the reason for which it did not open.
-pub(crate) async fn open(address: SocketAddr, path: &str, buffer: Option<u32>) -> Result<Socket, String> {
+pub(crate) async fn open(
+    address: SocketAddr,
+    path: &str,
+    buffer: Option<u32>,
+) -> Result<Socket, String> {
     let socket = TcpSocket::new_v4().map_err(|error| error.to_string())?;
     if let Some(bytes) = buffer {
         socket.set_recv_buffer_size(bytes).map_err(|error| error.to_string())?;
     }
     let stream = socket.connect(address).await.map_err(|error| error.to_string())?;
     stream.set_nodelay(true).map_err(|error| error.to_string())?;
-    let (socket, _) = client_async(format!("ws://{address}{path}"), stream).await.map_err(|error| error.to_string())?;
+    let (socket, _) = client_async(format!("ws://{address}{path}"), stream)
+        .await
+        .map_err(|error| error.to_string())?;
     Ok(socket)
 }
 
@@ -51,5 +57,8 @@ pub(crate) fn frame_number(text: &str) -> Option<u64> {
 pub(crate) fn rows_in(text: &str) -> Vec<String> {
     const ID: usize = 36;
     let starts = text.match_indices(r#""h-"#).map(|(at, key)| &text[at + key.len()..]);
-    starts.filter(|rest| rest.get(ID..).is_some_and(|rest| rest.starts_with(r#"":"#))).map(|rest| rest[..ID].to_owned()).collect()
+    starts
+        .filter(|rest| rest.get(ID..).is_some_and(|rest| rest.starts_with(r#"":"#)))
+        .map(|rest| rest[..ID].to_owned())
+        .collect()
 }

@@ -50,7 +50,9 @@ pub(crate) fn measure_idle(fixture: &Fixture) {
 }
 
 pub(crate) fn measure(fixture: &Fixture) {
-    let look = |spread, readers, deaf| fixture.runtime.block_on(look(fixture, Some(spread), readers, deaf));
+    let look = |spread, readers, deaf| {
+        fixture.runtime.block_on(look(fixture, Some(spread), readers, deaf))
+    };
     let before = resident_mb(fixture.dispatch);
 
     part("No sockets, 100 heroes moved at a time");
@@ -69,11 +71,20 @@ pub(crate) fn measure(fixture: &Fixture) {
         &format!("{:.1} and {:.1} ms", with_deaf.fan_out.at(0.99), all_read.fan_out.at(0.99)),
     );
     let (with, without) = (with_deaf.delays.at(0.99), all_read.delays.at(0.99));
-    line("p99 of a write, with those who never read and without", &format!("{with:.0} and {without:.0} ms"));
-    part(&format!("{} sockets, {DEAF} of them never read, 25 of the moved heroes on the page", READERS + DEAF));
+    line(
+        "p99 of a write, with those who never read and without",
+        &format!("{with:.0} and {without:.0} ms"),
+    );
+    part(&format!(
+        "{} sockets, {DEAF} of them never read, 25 of the moved heroes on the page",
+        READERS + DEAF
+    ));
     let on_the_page = look(Where::OnThePage, READERS, DEAF);
     on_the_page.print(&alone);
-    line("dispatch in memory before and after all of them", &format!("{before}, {}", resident_mb(fixture.dispatch)));
+    line(
+        "dispatch in memory before and after all of them",
+        &format!("{before}, {}", resident_mb(fixture.dispatch)),
+    );
 }
 
 /// The result of one measurement.
@@ -99,7 +110,10 @@ impl Seen {
         promised("the sockets' part of it", &percent(part), "50 %", part <= CORE_MAX);
         line("this program, who is all clients", &percent(self.clients));
         line("frames to each that reads", &format!("{:.1} a second", self.frames_a_second));
-        line("a frame", &format!("p50 {}, max {}", kb(self.frames.at(0.5)), kb(self.frames.at(1.0))));
+        line(
+            "a frame",
+            &format!("p50 {}, max {}", kb(self.frames.at(0.5)), kb(self.frames.at(1.0))),
+        );
         promised(
             "from the first page that has a frame to each other",
             &self.fan_out.ms(),
@@ -120,12 +134,15 @@ async fn look(fixture: &Fixture, spread: Option<Where>, readers: usize, deaf: us
     let began = Instant::now();
     let reader = |number: usize| {
         let stopped = stopped.clone();
-        tokio::spawn(async move { read(open(address, "/live", None).await?, began, number < CLOSE_READERS, stopped).await })
+        tokio::spawn(async move {
+            read(open(address, "/live", None).await?, began, number < CLOSE_READERS, stopped).await
+        })
     };
     let readers: Vec<JoinHandle<Result<Vec<Frame>, String>>> = (0..readers).map(reader).collect();
     sleep(SETTLE).await;
     let deaf = join_all((0..deaf).map(|_| open(address, "/live", Some(DEAF_BUFFER)))).await;
-    let deaf: Vec<Socket> = deaf.into_iter().collect::<Result<_, _>>().expect("there is a place for every page");
+    let deaf: Vec<Socket> =
+        deaf.into_iter().collect::<Result<_, _>>().expect("there is a place for every page");
     sleep(SETTLE).await;
 
     let from = Instant::now();
@@ -145,7 +162,9 @@ async fn look(fixture: &Fixture, spread: Option<Where>, readers: usize, deaf: us
     stop.send_replace(());
     let mut pages = Vec::new();
     for reader in readers {
-        pages.push(reader.await.expect("a reader does not break").expect("who reads is not sent away"));
+        pages.push(
+            reader.await.expect("a reader does not break").expect("who reads is not sent away"),
+        );
     }
     drop(deaf);
     let (from, until) = (from - began, from + took - began);
@@ -153,7 +172,10 @@ async fn look(fixture: &Fixture, spread: Option<Where>, readers: usize, deaf: us
 
     let mut first: BTreeMap<u64, Duration> = BTreeMap::new();
     for frame in pages.iter().flatten() {
-        first.entry(frame.number).and_modify(|first| *first = frame.at.min(*first)).or_insert(frame.at);
+        first
+            .entry(frame.number)
+            .and_modify(|first| *first = frame.at.min(*first))
+            .or_insert(frame.at);
     }
     let frames = pages.iter().flatten();
     Seen {
@@ -162,7 +184,9 @@ async fn look(fixture: &Fixture, spread: Option<Where>, readers: usize, deaf: us
         resident,
         written,
         frames: Spread::of(frames.clone().map(|frame| frame.bytes as f64)),
-        frames_a_second: frames.clone().count() as f64 / pages.len().max(1) as f64 / took.as_secs_f64(),
+        frames_a_second: frames.clone().count() as f64
+            / pages.len().max(1) as f64
+            / took.as_secs_f64(),
         fan_out: Spread::of(frames.map(|frame| in_ms(frame.at - first[&frame.number]))),
         delays: delays(&marks, &pages),
     }
@@ -198,10 +222,13 @@ async fn mark(address: SocketAddr, heroes: &Heroes, began: Instant) -> Vec<Mark>
 /// left out.
 fn delays(marks: &[Mark], pages: &[Vec<Frame>]) -> Spread {
     let seen = |mark: &Mark, frames: &[Frame]| {
-        let frame = frames.iter().find(|frame| frame.at > mark.asked && frame.rows.contains(&mark.hero))?;
+        let frame =
+            frames.iter().find(|frame| frame.at > mark.asked && frame.rows.contains(&mark.hero))?;
         Some(in_ms(frame.at.saturating_sub(mark.answered)))
     };
-    Spread::of(marks.iter().flat_map(|mark| pages.iter().take(CLOSE_READERS).filter_map(move |frames| seen(mark, frames))))
+    Spread::of(marks.iter().flat_map(|mark| {
+        pages.iter().take(CLOSE_READERS).filter_map(move |frames| seen(mark, frames))
+    }))
 }
 
 /// A frame, as a page was sent it.
@@ -214,7 +241,12 @@ struct Frame {
 }
 
 /// Reads and acknowledges frames as a page does, until it is stopped.
-async fn read(mut socket: Socket, began: Instant, closely: bool, mut stopped: watch::Receiver<()>) -> Result<Vec<Frame>, String> {
+async fn read(
+    mut socket: Socket,
+    began: Instant,
+    closely: bool,
+    mut stopped: watch::Receiver<()>,
+) -> Result<Vec<Frame>, String> {
     let mut frames = Vec::new();
     loop {
         let text = tokio::select! {

@@ -7,7 +7,8 @@ use simulator::spread::Spread;
 
 const LIGHT: &str = "--measured: #00695c; --theory: #a4480a";
 const DARK: &str = "--measured: #55d3bf; --theory: #ffb066";
-const RULES: &str = "  .theory { fill: none; stroke: var(--theory); stroke-width: 2; stroke-dasharray: 7 4 }
+const RULES: &str =
+    "  .theory { fill: none; stroke: var(--theory); stroke-width: 2; stroke-dasharray: 7 4 }
   .whisker { fill: none; stroke: var(--measured); stroke-width: 1.5 }
   .dot { fill: var(--measured) }
   .of-theory { fill: var(--theory) }
@@ -32,7 +33,11 @@ const LEADING: f64 = 20.0;
 pub(crate) fn svg(measured: &[(u32, Spread)], theory: impl Fn(f64) -> f64) -> String {
     let ((first, _), (last, at_last)) = (measured[0], measured[measured.len() - 1]);
     let (first, last) = (f64::from(first), f64::from(last));
-    let top = measured.iter().map(|(nodes, spread)| f64::from(spread.p99).max(theory((*nodes).into()))).fold(1.0, f64::max).ceil();
+    let top = measured
+        .iter()
+        .map(|(nodes, spread)| f64::from(spread.p99).max(theory((*nodes).into())))
+        .fold(1.0, f64::max)
+        .ceil();
     let x = |nodes: f64| LEFT + (RIGHT - LEFT) * (nodes / first).ln() / (last / first).ln();
     let y = |rounds: f64| BOTTOM - (BOTTOM - TOP) * rounds / top;
 
@@ -40,18 +45,43 @@ pub(crate) fn svg(measured: &[(u32, Spread)], theory: impl Fn(f64) -> f64) -> St
     for rounds in (0..).map(f64::from).take_while(|rounds| *rounds <= top) {
         let y = y(rounds);
         push(&mut grid, format_args!(r#"<path class="grid" d="M{LEFT} {y:.1}H{RIGHT}"/>"#));
-        push(&mut grid, format_args!(r#"<text class="tick y" x="{:.1}" y="{:.1}">{rounds}</text>"#, LEFT - 14.0, y + 5.0));
+        push(
+            &mut grid,
+            format_args!(
+                r#"<text class="tick y" x="{:.1}" y="{:.1}">{rounds}</text>"#,
+                LEFT - 14.0,
+                y + 5.0
+            ),
+        );
     }
     for (nodes, Spread { mean, p99, .. }) in measured {
         let (x, mean_y, p99_y) = (x((*nodes).into()), y(*mean), y((*p99).into()));
-        push(&mut grid, format_args!(r#"<text class="tick" x="{x:.1}" y="{:.1}">{nodes}</text>"#, BOTTOM + 24.0));
-        push(&mut marks, format_args!(r#"<path class="whisker" d="M{x:.1} {mean_y:.1}V{p99_y:.1}m-5 0h10"/>"#));
-        push(&mut marks, format_args!(r#"<circle class="dot" cx="{x:.1}" cy="{mean_y:.1}" r="5"/>"#));
+        push(
+            &mut grid,
+            format_args!(
+                r#"<text class="tick" x="{x:.1}" y="{:.1}">{nodes}</text>"#,
+                BOTTOM + 24.0
+            ),
+        );
+        push(
+            &mut marks,
+            format_args!(r#"<path class="whisker" d="M{x:.1} {mean_y:.1}V{p99_y:.1}m-5 0h10"/>"#),
+        );
+        push(
+            &mut marks,
+            format_args!(r#"<circle class="dot" cx="{x:.1}" cy="{mean_y:.1}" r="5"/>"#),
+        );
         let theory = theory((*nodes).into());
-        push(&mut numbers, format_args!("{nodes} nodes: mean {mean:.2}, 99th percentile {p99}, estimate {theory:.2}."));
+        push(
+            &mut numbers,
+            format_args!(
+                "{nodes} nodes: mean {mean:.2}, 99th percentile {p99}, estimate {theory:.2}."
+            ),
+        );
     }
     let steps = (0..=100).map(|step| first * (last / first).powf(f64::from(step) / 100.0));
-    let line: Vec<String> = steps.map(|nodes| format!("{:.1},{:.1}", x(nodes), y(theory(nodes)))).collect();
+    let line: Vec<String> =
+        steps.map(|nodes| format!("{:.1},{:.1}", x(nodes), y(theory(nodes)))).collect();
 
     // Each label stands where its mark ends, and makes room for the one below.
     let mean_y = y(at_last.mean) + 5.0;
@@ -69,8 +99,9 @@ pub(crate) fn svg(measured: &[(u32, Spread)], theory: impl Fn(f64) -> f64) -> St
 "#,
         line.join(" ")
     );
-    let description =
-        format!("Measured with the real core, beside the classical estimate log3 n + ln ln n, which is not a bound.\n{numbers}");
+    let description = format!(
+        "Measured with the real core, beside the classical estimate log3 n + ln ln n, which is not a bound.\n{numbers}"
+    );
     Document {
         width: WIDTH,
         height: HEIGHT,

@@ -13,11 +13,21 @@ const CITIES: u32 = 3;
 
 fn main() -> io::Result<()> {
     println!("every node pulls, mutually, once a round; theory is log3 n + ln ln n");
-    println!("{:>6} {:>7} {:>7} {:>5} {:>5} {:>8}", "nodes", "seeds", "mean", "p50", "p99", "theory");
+    println!(
+        "{:>6} {:>7} {:>7} {:>5} {:>5} {:>8}",
+        "nodes", "seeds", "mean", "p50", "p99", "theory"
+    );
     let measured = SIZES.map(|nodes| {
-        (nodes, row(nodes, Rule::EveryNodePulls, (100_000 / nodes).clamp(100, 10_000), |nodes| spread::estimate(nodes.into())))
+        (
+            nodes,
+            row(nodes, Rule::EveryNodePulls, (100_000 / nodes).clamp(100, 10_000), |nodes| {
+                spread::estimate(nodes.into())
+            }),
+        )
     });
-    println!("\none ordered pair a second, one way, as originally designed; exactly: mean 6 s, p99 17 s");
+    println!(
+        "\none ordered pair a second, one way, as originally designed; exactly: mean 6 s, p99 17 s"
+    );
     row(CITIES, Rule::OneOrderedPair, 1_000_000, spread::ordered_pair_expectation);
     fs::write(FIGURE, figure::svg(&measured, spread::estimate))
 }

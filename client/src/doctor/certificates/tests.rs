@@ -17,7 +17,8 @@ impl Authority {
     fn until(year: i32) -> Self {
         let mut params = CertificateParams::default();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        (params.not_before, params.not_after) = (date_time_ymd(2020, 1, 1), date_time_ymd(year, 1, 1));
+        (params.not_before, params.not_after) =
+            (date_time_ymd(2020, 1, 1), date_time_ymd(year, 1, 1));
         let issuer = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();
         let authority = Self { issuer, directory: tempfile::tempdir().unwrap() };
         fs::write(authority.path("ca"), authority.issuer.pem()).unwrap();
@@ -31,7 +32,8 @@ impl Authority {
     /// A certificate for `node`, that ends on the first day of this year.
     fn issue(&self, node: &str, until: i32) -> &Self {
         let mut params = CertificateParams::new([node.to_owned()]).unwrap();
-        (params.not_before, params.not_after) = (date_time_ymd(2020, 1, 2), date_time_ymd(until, 1, 1));
+        (params.not_before, params.not_after) =
+            (date_time_ymd(2020, 1, 2), date_time_ymd(until, 1, 1));
         let key = KeyPair::generate().unwrap();
         fs::write(self.path("cert"), params.signed_by(&key, &self.issuer).unwrap().pem()).unwrap();
         fs::write(self.path("key"), key.serialize_pem()).unwrap();
@@ -56,7 +58,11 @@ fn a_certificate_is_good_until_two_weeks_before_its_end() {
     let authority = Authority::until(2040);
     let issued = authority.issue("gotham", 2030);
     assert!(issued.said(1).is_ok(), "{:?}", issued.said(1));
-    assert!(matches!(issued.said(20), Err(Trouble::Soon(why)) if why.contains("2030-01-01")), "{:?}", issued.said(20));
+    assert!(
+        matches!(issued.said(20), Err(Trouble::Soon(why)) if why.contains("2030-01-01")),
+        "{:?}",
+        issued.said(20)
+    );
     wrong(issued.said(40), "its time is over at 2030-01-01");
     wrong(authority.issue("gotham", 2029).said(1), "its time is over at 2029-01-01");
 }

@@ -52,7 +52,14 @@ impl Scene {
             mirror.observe(observation(&map), NOW);
             mirror
         };
-        Self { cities: ["gotham", "metropolis", "capitol"].into_iter().zip(&holdings).map(mirror).collect(), own: map(&holdings[3]) }
+        Self {
+            cities: ["gotham", "metropolis", "capitol"]
+                .into_iter()
+                .zip(&holdings)
+                .map(mirror)
+                .collect(),
+            own: map(&holdings[3]),
+        }
     }
 
     fn without(mut self, city: usize, cause: LinkDown) -> Self {
@@ -70,7 +77,12 @@ impl Scene {
 
     fn rows(&self) -> Rows {
         let mut rows = Rows::default();
-        for id in self.own.iter().map(|(id, _)| id).chain(self.cities.iter().flat_map(|city| city.entries.keys().copied())) {
+        for id in self
+            .own
+            .iter()
+            .map(|(id, _)| id)
+            .chain(self.cities.iter().flat_map(|city| city.entries.keys().copied()))
+        {
             let cells = self.cities.iter().map(|city| city.entries.get(&id).cloned()).collect();
             rows.put(id, Row::of(id, id.to_string().into(), self.own.get(id).map(Arc::new), cells));
         }
@@ -94,9 +106,21 @@ impl Scene {
             frozen: false,
             is_read: true,
         };
-        let cities: Vec<NodeState> =
-            self.cities.iter().map(|city| node(city.name.as_str(), city.status, city.fingerprint, city.heroes, city.recovering)).collect();
-        let dispatch = node("dispatch", NodeStatus::Up, self.own.fingerprint(), self.own.live() as u64, false);
+        let cities: Vec<NodeState> = self
+            .cities
+            .iter()
+            .map(|city| {
+                node(
+                    city.name.as_str(),
+                    city.status,
+                    city.fingerprint,
+                    city.heroes,
+                    city.recovering,
+                )
+            })
+            .collect();
+        let dispatch =
+            node("dispatch", NodeStatus::Up, self.own.fingerprint(), self.own.live() as u64, false);
         ClusterStatus::of(&dispatch, &cities, &rows, &counted, None, 0)
     }
 
@@ -112,7 +136,10 @@ fn observation(map: &Map) -> Observation {
         until: map.changes(),
         wall: NOW.wall,
         head: map.changes(),
-        changes: map.iter().map(|(key, entry)| Change { number: 1, key, entry: entry.into() }).collect(),
+        changes: map
+            .iter()
+            .map(|(key, entry)| Change { number: 1, key, entry: entry.into() })
+            .collect(),
         pulls: Vec::new(),
         pulls_until: 0,
         gossip_interval: None,
@@ -144,7 +171,10 @@ fn no_city_answers() {
 #[test]
 fn one_city_answers() {
     let scene = all_hold(&[1]).without(0, LinkDown::Refused).without(1, LinkDown::Silent);
-    assert_eq!(scene.sentence(), "Only Capitol answers. Gotham has stopped. Metropolis gives no answer.");
+    assert_eq!(
+        scene.sentence(),
+        "Only Capitol answers. Gotham has stopped. Metropolis gives no answer."
+    );
 }
 
 #[test]
@@ -156,33 +186,49 @@ fn a_stopped_city_is_not_counted_among_those_that_agree() {
 
 #[test]
 fn a_link_that_broke_is_not_a_stopped_process() {
-    assert_eq!(all_hold(&[1]).without(2, LinkDown::Lost).sentence(), "Gotham and Metropolis agree on 1 hero. Capitol gives no answer.");
+    assert_eq!(
+        all_hold(&[1]).without(2, LinkDown::Lost).sentence(),
+        "Gotham and Metropolis agree on 1 hero. Capitol gives no answer."
+    );
 }
 
 #[test]
 fn a_bombed_city_is_destroyed_until_it_holds_what_the_others_do() {
-    let scene = Scene::new([vec![], holding(&[1, 2]), holding(&[1, 2]), holding(&[1, 2])]).reborn(0);
-    assert_eq!(scene.sentence(), "Metropolis and Capitol agree on 2 heroes. Gotham was destroyed and holds 0 of 2 heroes.");
+    let scene =
+        Scene::new([vec![], holding(&[1, 2]), holding(&[1, 2]), holding(&[1, 2])]).reborn(0);
+    assert_eq!(
+        scene.sentence(),
+        "Metropolis and Capitol agree on 2 heroes. Gotham was destroyed and holds 0 of 2 heroes."
+    );
 }
 
 #[test]
 fn cities_that_lost_their_memory_do_not_outvote_the_one_that_has_it() {
-    let scene = Scene::new([vec![], vec![], holding(&[1, 2]), holding(&[1, 2])]).reborn(0).reborn(1);
+    let scene =
+        Scene::new([vec![], vec![], holding(&[1, 2]), holding(&[1, 2])]).reborn(0).reborn(1);
     let hurt = "Gotham was destroyed and holds 0 of 2 heroes. Metropolis was destroyed and holds 0 of 2 heroes.";
     assert_eq!(scene.sentence(), format!("Capitol stands alone. {hurt}"));
-    assert_eq!(scene.reborn(2).sentence(), format!("No city has its memory. {hurt} Capitol was destroyed and holds 2 of 2 heroes."));
+    assert_eq!(
+        scene.reborn(2).sentence(),
+        format!("No city has its memory. {hurt} Capitol was destroyed and holds 2 of 2 heroes.")
+    );
 }
 
 #[test]
 fn one_city_is_behind() {
-    let scene = Scene::new([holding(&[1, 2, 3]), holding(&[1]), holding(&[1, 2, 3]), holding(&[1, 2, 3])]);
+    let scene =
+        Scene::new([holding(&[1, 2, 3]), holding(&[1]), holding(&[1, 2, 3]), holding(&[1, 2, 3])]);
     assert_eq!(scene.sentence(), "Gotham and Capitol agree. Metropolis is 2 changes apart.");
-    assert_eq!((scene.verdict().differences, scene.verdict().agreed_on, scene.verdict().heroes), (2, 1, 3));
+    assert_eq!(
+        (scene.verdict().differences, scene.verdict().agreed_on, scene.verdict().heroes),
+        (2, 1, 3)
+    );
 }
 
 #[test]
 fn two_cities_are_apart_while_the_third_is_gone() {
-    let scene = Scene::new([holding(&[1]), holding(&[1]), holding(&[1, 2]), holding(&[1])]).without(0, LinkDown::Refused);
+    let scene = Scene::new([holding(&[1]), holding(&[1]), holding(&[1, 2]), holding(&[1])])
+        .without(0, LinkDown::Refused);
     assert_eq!(scene.sentence(), "Metropolis and Capitol are 1 change apart. Gotham has stopped.");
 }
 
@@ -201,9 +247,15 @@ fn the_cities_agree_and_dispatch_lags() {
 
 #[test]
 fn nothing_has_happened_yet() {
-    assert_eq!(all_hold(&[]).sentence(), "Gotham, Metropolis and Capitol agree: there are no heroes yet.");
+    assert_eq!(
+        all_hold(&[]).sentence(),
+        "Gotham, Metropolis and Capitol agree: there are no heroes yet."
+    );
     let new = Scene::new([vec![], vec![], vec![], holding(&[1])]);
-    assert_eq!(new.sentence(), "Gotham, Metropolis and Capitol agree: they have heard of no hero yet.");
+    assert_eq!(
+        new.sentence(),
+        "Gotham, Metropolis and Capitol agree: they have heard of no hero yet."
+    );
     assert_eq!(new.verdict().only_copies, 1, "dispatch alone holds it");
 }
 
@@ -221,7 +273,10 @@ fn a_death_that_one_city_has_not_heard_is_a_difference_and_one_that_all_heard_is
     let counted = view::counted(&scene.cities);
     assert_eq!(scene.rows().count(|pattern| pattern.state(&counted) == RowState::DeathNotHeard), 1);
     assert_eq!(scene.verdict().differences, 1);
-    assert_eq!(Scene::new([dead(), dead(), dead(), dead()]).verdict(), ClusterStatus { converged: true, ..all_hold(&[]).verdict() });
+    assert_eq!(
+        Scene::new([dead(), dead(), dead(), dead()]).verdict(),
+        ClusterStatus { converged: true, ..all_hold(&[]).verdict() }
+    );
 }
 
 #[test]
@@ -232,7 +287,10 @@ fn a_hero_in_one_city_alone_is_an_only_copy_and_one_that_dispatch_holds_too_is_n
 
 #[test]
 fn numbers_are_grouped_by_three() {
-    assert_eq!([7, 999, 1_000, 1_234_567].map(grouped), ["7", "999", "1\u{202f}000", "1\u{202f}234\u{202f}567"]);
+    assert_eq!(
+        [7, 999, 1_000, 1_234_567].map(grouped),
+        ["7", "999", "1\u{202f}000", "1\u{202f}234\u{202f}567"]
+    );
 }
 
 #[test]
@@ -240,15 +298,28 @@ fn every_sentence_can_be_told_as_what_was_the_case() {
     let past = |scene: &Scene| scene.verdict().past;
     let agreed = all_hold(&[1, 2]);
     assert_eq!(past(&agreed), "Gotham, Metropolis and Capitol agreed on 2 heroes.");
-    assert_eq!(past(&all_hold(&[])), "Gotham, Metropolis and Capitol agreed: there were no heroes yet.");
+    assert_eq!(
+        past(&all_hold(&[])),
+        "Gotham, Metropolis and Capitol agreed: there were no heroes yet."
+    );
     let apart = Scene::new([holding(&[1, 2]), holding(&[1, 2]), holding(&[1]), holding(&[1, 2])]);
     assert_eq!(past(&apart), "Gotham and Metropolis agreed. Capitol was 1 change apart.");
     let nobody = Scene::new([holding(&[1, 2]), holding(&[2]), holding(&[1]), holding(&[1, 2])]);
     assert_eq!(past(&nobody), "No two cities agreed: 2 heroes differed.");
     let silent = all_hold(&[1]).without(0, LinkDown::Refused).without(1, LinkDown::Silent);
-    assert_eq!(past(&silent), "Only Capitol answered. Gotham had stopped. Metropolis gave no answer.");
-    let none = all_hold(&[1]).without(0, LinkDown::Refused).without(1, LinkDown::Silent).without(2, LinkDown::Silent);
+    assert_eq!(
+        past(&silent),
+        "Only Capitol answered. Gotham had stopped. Metropolis gave no answer."
+    );
+    let none = all_hold(&[1])
+        .without(0, LinkDown::Refused)
+        .without(1, LinkDown::Silent)
+        .without(2, LinkDown::Silent);
     assert_eq!(past(&none), none.sentence().replace("answers", "answered"));
-    let reborn = Scene::new([holding(&[1]), holding(&[1, 2]), holding(&[1, 2]), holding(&[1, 2])]).reborn(0);
-    assert_eq!(past(&reborn), "Metropolis and Capitol agreed on 2 heroes. Gotham was destroyed and held 1 of 2 heroes.");
+    let reborn =
+        Scene::new([holding(&[1]), holding(&[1, 2]), holding(&[1, 2]), holding(&[1, 2])]).reborn(0);
+    assert_eq!(
+        past(&reborn),
+        "Metropolis and Capitol agreed on 2 heroes. Gotham was destroyed and held 1 of 2 heroes."
+    );
 }

@@ -23,7 +23,10 @@ use crate::web::representation;
     (status = 200, description = "what the city holds", body = CityHeroes),
     OfCity,
 ))]
-pub(crate) async fn city_heroes(State(dispatch): State<DispatchHandle>, CityPath(name): CityPath) -> Result<Json<CityHeroes>, Problem> {
+pub(crate) async fn city_heroes(
+    State(dispatch): State<DispatchHandle>,
+    CityPath(name): CityPath,
+) -> Result<Json<CityHeroes>, Problem> {
     let view = dispatch.now().await?;
     representation::city_heroes(&view, name).map(Json).ok_or_else(dispatch_silent)
 }
@@ -50,7 +53,10 @@ pub(crate) async fn bomb(
     (status = 202, description = "this one is about to crash", body = City),
     BombingAny,
 ))]
-pub(crate) async fn bomb_random(State(dispatch): State<DispatchHandle>, IdempotencyKey(key): IdempotencyKey) -> Result<Response, Problem> {
+pub(crate) async fn bomb_random(
+    State(dispatch): State<DispatchHandle>,
+    IdempotencyKey(key): IdempotencyKey,
+) -> Result<Response, Problem> {
     command(&dispatch, Bomb { city: None }, key).await
 }
 
@@ -100,7 +106,11 @@ pub(crate) async fn kill(
     command(&dispatch, Kill { city }, key).await
 }
 
-async fn command(dispatch: &DispatchHandle, operation: impl Operation<Reply = NodeName>, key: Option<String>) -> Result<Response, Problem> {
+async fn command(
+    dispatch: &DispatchHandle,
+    operation: impl Operation<Reply = NodeName>,
+    key: Option<String>,
+) -> Result<Response, Problem> {
     Ok(accepted(dispatch.ask(operation, key).await?))
 }
 

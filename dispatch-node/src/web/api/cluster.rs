@@ -13,7 +13,9 @@ use crate::web::representation;
 
 /// All nodes
 #[utoipa::path(get, path = "/cluster", tag = "cluster", responses((status = 200, description = "the nodes", body = Cluster), Reading))]
-pub(crate) async fn cluster(State(dispatch): State<DispatchHandle>) -> Result<Json<Cluster>, Problem> {
+pub(crate) async fn cluster(
+    State(dispatch): State<DispatchHandle>,
+) -> Result<Json<Cluster>, Problem> {
     Ok(Json(representation::cluster(&*dispatch.now().await?)))
 }
 
@@ -22,7 +24,9 @@ pub(crate) async fn cluster(State(dispatch): State<DispatchHandle>) -> Result<Js
     (status = 200, description = "the verdict", body = Verdict),
     Reading,
 ))]
-pub(crate) async fn verdict(State(dispatch): State<DispatchHandle>) -> Result<Json<Verdict>, Problem> {
+pub(crate) async fn verdict(
+    State(dispatch): State<DispatchHandle>,
+) -> Result<Json<Verdict>, Problem> {
     Ok(Json(representation::verdict(&dispatch.now().await?.status)))
 }
 
@@ -33,6 +37,9 @@ pub(crate) async fn verdict(State(dispatch): State<DispatchHandle>) -> Result<Js
     (status = 200, description = "what happened after that, newest last", body = Events),
     ReadingSince,
 ))]
-pub(crate) async fn events(State(dispatch): State<DispatchHandle>, Since(since): Since) -> Result<Json<Events>, Problem> {
+pub(crate) async fn events(
+    State(dispatch): State<DispatchHandle>,
+    Since(since): Since,
+) -> Result<Json<Events>, Problem> {
     Ok(Json(Events { events: representation::events(&*dispatch.now().await?, since) }))
 }

@@ -88,5 +88,9 @@ pub(crate) async fn openapi(written: Bytes) -> Response {
 
 /// `GET /api`
 pub(crate) async fn page() -> Response {
-    ([(header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY)], Html(include_str!("../../../../templates/api.html"))).into_response()
+    (
+        [(header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY)],
+        Html(include_str!("../../../../templates/api.html")),
+    )
+        .into_response()
 }

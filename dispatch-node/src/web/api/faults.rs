@@ -21,7 +21,9 @@ use crate::web::representation;
 ///
 /// What nodes report, not what was wished for.
 #[utoipa::path(get, path = "/faults", tag = "trouble", responses((status = 200, description = "the faults", body = Faults), Reading))]
-pub(crate) async fn faults(State(dispatch): State<DispatchHandle>) -> Result<Json<Faults>, Problem> {
+pub(crate) async fn faults(
+    State(dispatch): State<DispatchHandle>,
+) -> Result<Json<Faults>, Problem> {
     let view = dispatch.now().await?;
     Ok(Json(Faults { faults: view.faults.iter().map(representation::fault).collect() }))
 }
@@ -53,14 +55,19 @@ pub(crate) async fn inject(
     (status = 204, description = "it is healed"),
     Healing,
 ))]
-pub(crate) async fn heal(State(dispatch): State<DispatchHandle>, FaultPath(fault): FaultPath) -> Result<StatusCode, Problem> {
+pub(crate) async fn heal(
+    State(dispatch): State<DispatchHandle>,
+    FaultPath(fault): FaultPath,
+) -> Result<StatusCode, Problem> {
     dispatch.ask(Heal { fault: Some(fault) }, None).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
 /// Heal all
 #[utoipa::path(delete, path = "/faults", tag = "trouble", responses((status = 204, description = "nothing is in force"), Changing))]
-pub(crate) async fn heal_all(State(dispatch): State<DispatchHandle>) -> Result<StatusCode, Problem> {
+pub(crate) async fn heal_all(
+    State(dispatch): State<DispatchHandle>,
+) -> Result<StatusCode, Problem> {
     dispatch.ask(Heal { fault: None }, None).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -7,7 +7,10 @@ use axum::response::{IntoResponse, Response};
 
 use api_types::{AssignRequest, CreateRequest, Created, Hero, HeroEverywhere, Heroes, Ids};
 
-use crate::request::{Assign as AssignHero, CREATE_MAX, Create as CreateHero, CreateMany, Find, RequestError, Terminate, Written};
+use crate::request::{
+    Assign as AssignHero, CREATE_MAX, Create as CreateHero, CreateMany, Find, RequestError,
+    Terminate, Written,
+};
 use crate::web::api::refusals::{Assigning, Creating, OfHero, Reading, Terminating};
 use crate::web::dispatch_handle::DispatchHandle;
 use crate::web::error::Problem;
@@ -20,7 +23,9 @@ use crate::web::representation;
 ///
 /// Dispatch's own view. What each city has is under `/cities/{city}/heroes`.
 #[utoipa::path(get, path = "/heroes", tag = "heroes", responses((status = 200, description = "the heroes", body = Heroes), Reading))]
-pub(crate) async fn heroes(State(dispatch): State<DispatchHandle>) -> Result<Json<Heroes>, Problem> {
+pub(crate) async fn heroes(
+    State(dispatch): State<DispatchHandle>,
+) -> Result<Json<Heroes>, Problem> {
     Ok(Json(representation::heroes(&*dispatch.now().await?)))
 }
 
@@ -42,7 +47,10 @@ pub(crate) async fn create(
     let many = create.count.is_some();
     let created = match (create.name, create.count) {
         (Some(_), Some(_)) => {
-            return Err(Problem::not_allowed("name_and_count", "give a name or a count, not both; nothing was created"));
+            return Err(Problem::not_allowed(
+                "name_and_count",
+                "give a name or a count, not both; nothing was created",
+            ));
         }
         (None, Some(count @ 1..=CREATE_MAX)) => dispatch.ask(CreateMany { count }, key).await?,
         (None, Some(count)) => {
@@ -51,7 +59,9 @@ pub(crate) async fn create(
                 format!("count is 1 to {CREATE_MAX}, not {count}; nothing was created"),
             ));
         }
-        (Some(name), None) => dispatch.ask(CreateHero { name: Some(domain.hero_name(&name)?) }, key).await?,
+        (Some(name), None) => {
+            dispatch.ask(CreateHero { name: Some(domain.hero_name(&name)?) }, key).await?
+        }
         (None, None) => dispatch.ask(CreateHero { name: None }, key).await?,
     };
     match created.as_slice() {
@@ -74,10 +84,14 @@ pub(crate) async fn create(
     (status = 200, description = "the hero", body = HeroEverywhere),
     OfHero,
 ))]
-pub(crate) async fn hero(State(dispatch): State<DispatchHandle>, HeroPath(id): HeroPath) -> Result<Json<HeroEverywhere>, Problem> {
+pub(crate) async fn hero(
+    State(dispatch): State<DispatchHandle>,
+    HeroPath(id): HeroPath,
+) -> Result<Json<HeroEverywhere>, Problem> {
     let Written { entry, .. } = dispatch.ask(Find { hero: id }, None).await?;
     let view = dispatch.now().await?;
-    let hero = representation::hero_everywhere(&view, id, &entry).ok_or(RequestError::Deleted(id))?;
+    let hero =
+        representation::hero_everywhere(&view, id, &entry).ok_or(RequestError::Deleted(id))?;
     Ok(Json(hero))
 }
 
@@ -107,7 +121,10 @@ pub(crate) async fn assign(
     (status = 204, description = "the hero is dead"),
     Terminating,
 ))]
-pub(crate) async fn terminate(State(dispatch): State<DispatchHandle>, HeroPath(hero): HeroPath) -> Result<StatusCode, Problem> {
+pub(crate) async fn terminate(
+    State(dispatch): State<DispatchHandle>,
+    HeroPath(hero): HeroPath,
+) -> Result<StatusCode, Problem> {
     dispatch.ask(Terminate { hero }, None).await?;
     Ok(StatusCode::NO_CONTENT)
 }

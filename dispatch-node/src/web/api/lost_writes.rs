@@ -35,7 +35,10 @@ fn since(view: &View, since: u64) -> impl Iterator<Item = &Arc<Lost>> {
     (status = 200, description = "lost after that, newest last", body = LostWrites),
     ReadingSince,
 ))]
-pub(crate) async fn lost_writes(State(dispatch): State<DispatchHandle>, Since(number): Since) -> Result<Json<LostWrites>, Problem> {
+pub(crate) async fn lost_writes(
+    State(dispatch): State<DispatchHandle>,
+    Since(number): Since,
+) -> Result<Json<LostWrites>, Problem> {
     let view = dispatch.now().await?;
     Ok(Json(LostWrites { count: view.status.lost_writes, lost: lost_after(&view, number) }))
 }
@@ -52,7 +55,10 @@ fn lost_after(view: &View, number: u64) -> Vec<LostWrite> {
     (status = 200, description = "lost after that, newest last", body = String, content_type = "text/csv"),
     ReadingSince,
 ))]
-pub(crate) async fn lost_writes_csv(State(dispatch): State<DispatchHandle>, Since(number): Since) -> Result<Response, Problem> {
+pub(crate) async fn lost_writes_csv(
+    State(dispatch): State<DispatchHandle>,
+    Since(number): Since,
+) -> Result<Response, Problem> {
     let view = dispatch.now().await?;
     Ok(download(table(&view, number)))
 }
@@ -66,7 +72,8 @@ fn download(csv: String) -> Response {
 }
 
 /// What the CSV says of a write, and of what replaced it.
-const OF_A_WRITE: [&str; 7] = ["says", "location", "is_patrolling", "health", "wall_ms", "logical", "origin"];
+const OF_A_WRITE: [&str; 7] =
+    ["says", "location", "is_patrolling", "health", "wall_ms", "logical", "origin"];
 
 /// The lost writes after this number as CSV (RFC 4180).
 fn table(view: &View, number: u64) -> String {
@@ -75,8 +82,17 @@ fn table(view: &View, number: u64) -> String {
     let mut text = String::new();
     record(&mut text, first.into_iter().chain(columns("wrote")).chain(columns("to")));
     for lost in since(view, number) {
-        let first = [lost.number.to_string(), lost.hero.to_string(), name(view, lost), lost.saved.0.to_string(), lost.found.0.to_string()];
-        record(&mut text, first.into_iter().chain(fields(Some(&lost.entry))).chain(fields(lost.to.as_deref())));
+        let first = [
+            lost.number.to_string(),
+            lost.hero.to_string(),
+            name(view, lost),
+            lost.saved.0.to_string(),
+            lost.found.0.to_string(),
+        ];
+        record(
+            &mut text,
+            first.into_iter().chain(fields(Some(&lost.entry))).chain(fields(lost.to.as_deref())),
+        );
     }
     text
 }
@@ -84,9 +100,10 @@ fn table(view: &View, number: u64) -> String {
 /// What a write is, in the order of [`OF_A_WRITE`]; nothing, where there is none.
 fn fields(entry: Option<&Entry>) -> [String; 7] {
     let Some(entry) = entry else { return [const { String::new() }; 7] };
-    let [location, is_patrolling, health] = entry
-        .live()
-        .map_or([const { String::new() }; 3], |hero| [hero.location.to_string(), hero.is_patrolling.to_string(), hero.health.to_string()]);
+    let [location, is_patrolling, health] =
+        entry.live().map_or([const { String::new() }; 3], |hero| {
+            [hero.location.to_string(), hero.is_patrolling.to_string(), hero.health.to_string()]
+        });
     let word = if entry.is_tombstone() { "tombstone" } else { "hero" };
     let stamp = entry.stamp;
     let [wall, logical] = [stamp.hlc.wall.0.to_string(), stamp.hlc.logical.to_string()];
@@ -105,7 +122,11 @@ fn record(text: &mut String, fields: impl Iterator<Item = String>) {
 fn cell(field: &str) -> String {
     let formula = field.starts_with(['=', '+', '-', '@', '\t', '\r']);
     let field = if formula { format!("'{field}") } else { field.to_owned() };
-    if field.contains(['"', ',', '\r', '\n']) { format!("\"{}\"", field.replace('"', "\"\"")) } else { field }
+    if field.contains(['"', ',', '\r', '\n']) {
+        format!("\"{}\"", field.replace('"', "\"\""))
+    } else {
+        field
+    }
 }
 
 #[cfg(test)]
@@ -138,8 +159,12 @@ mod tests {
     #[test]
     fn the_csv_is_a_file_to_keep_and_nothing_that_a_browser_shows() {
         let headers = download(String::new()).headers().clone();
-        let told = [header::CONTENT_TYPE, header::CONTENT_DISPOSITION].map(|name| headers[name].to_str().unwrap().to_owned());
-        assert_eq!(told, ["text/csv; charset=utf-8; header=present", "attachment; filename=\"lost-writes.csv\""]);
+        let told = [header::CONTENT_TYPE, header::CONTENT_DISPOSITION]
+            .map(|name| headers[name].to_str().unwrap().to_owned());
+        assert_eq!(
+            told,
+            ["text/csv; charset=utf-8; header=present", "attachment; filename=\"lost-writes.csv\""]
+        );
     }
 
     #[test]
@@ -161,8 +186,17 @@ mod tests {
                  tombstone,,,,1789994492000,0,capitol/1789990000000"
             )
         );
-        assert!(lines[2].ends_with("tombstone,,,,1789994492000,0,capitol/1789990000000,,,,,,,"), "{}", lines[2]);
-        assert!(lines.len() == 3 && csv.ends_with("\r\n") && lines.iter().all(|line| line.split(',').count() == 19), "{csv}");
+        assert!(
+            lines[2].ends_with("tombstone,,,,1789994492000,0,capitol/1789990000000,,,,,,,"),
+            "{}",
+            lines[2]
+        );
+        assert!(
+            lines.len() == 3
+                && csv.ends_with("\r\n")
+                && lines.iter().all(|line| line.split(',').count() == 19),
+            "{csv}"
+        );
     }
 
     #[test]
@@ -180,7 +214,10 @@ mod tests {
             "saved_at_ms": 1_789_994_490_000_u64, "found_at_ms": 1_789_994_500_000_u64, "to": "tombstone",
         });
         assert_eq!(told[0], expected);
-        assert_eq!((&told[1]["wrote"], &told[1]["to"]), (&serde_json::json!("tombstone"), &serde_json::Value::Null));
+        assert_eq!(
+            (&told[1]["wrote"], &told[1]["to"]),
+            (&serde_json::json!("tombstone"), &serde_json::Value::Null)
+        );
         assert_eq!(since(&scene.view, 1).map(|lost| lost.number).collect::<Vec<_>>(), [2]);
     }
 }

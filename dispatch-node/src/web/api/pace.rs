@@ -19,7 +19,9 @@ use crate::web::representation;
     (status = 200, description = "the pace as it is now", body = Gossip),
     Reading,
 ))]
-pub(crate) async fn gossip(State(dispatch): State<DispatchHandle>) -> Result<Json<Gossip>, Problem> {
+pub(crate) async fn gossip(
+    State(dispatch): State<DispatchHandle>,
+) -> Result<Json<Gossip>, Problem> {
     Ok(Json(representation::gossip(dispatch.now().await?.pace)))
 }
 
@@ -41,7 +43,9 @@ pub(crate) async fn pause(State(dispatch): State<DispatchHandle>) -> Result<Json
     (status = 200, description = "the pace as it is now", body = Gossip),
     Changing,
 ))]
-pub(crate) async fn resume(State(dispatch): State<DispatchHandle>) -> Result<Json<Gossip>, Problem> {
+pub(crate) async fn resume(
+    State(dispatch): State<DispatchHandle>,
+) -> Result<Json<Gossip>, Problem> {
     set_pace(&dispatch, Pace::FREE).await
 }
 
@@ -58,7 +62,11 @@ pub(crate) async fn speed(
     if !allowed.contains(&speed.percent) {
         return Err(out_of_range("percent", "10 to 1000", speed.percent));
     }
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "it is within the bounds just checked")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "it is within the bounds just checked"
+    )]
     let percent = speed.percent as u16;
     set_pace(&dispatch, Pace { percent }).await
 }
@@ -85,7 +93,10 @@ pub(crate) async fn step(
     if let (Some(source), Some(puller)) = (source, puller)
         && source == puller
     {
-        return Err(Problem::not_allowed("same_node", format!("from and to are both {source}; nothing was exchanged")));
+        return Err(Problem::not_allowed(
+            "same_node",
+            format!("from and to are both {source}; nothing was exchanged"),
+        ));
     }
     let exchange = dispatch.ask(RunExchange { source, puller }, None).await?;
     Ok(Json(representation::exchange(exchange)))

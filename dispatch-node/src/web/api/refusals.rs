@@ -64,7 +64,15 @@ const ALL: &[(u16, &str, &str)] = &[
 const ANY: &[&str] = &["sign_in", "foreign_host", "overloaded", "no_place", "outcome_unknown"];
 /// The problems of any call that changes something.
 const CHANGE: &[&str] = &["foreign_origin", "viewer"];
-const BODY: &[&str] = &["body_required", "invalid_body", "invalid_json", "too_slow", "too_large", "not_json", "invalid_field"];
+const BODY: &[&str] = &[
+    "body_required",
+    "invalid_body",
+    "invalid_json",
+    "too_slow",
+    "too_large",
+    "not_json",
+    "invalid_field",
+];
 const KEY: &[&str] = &["invalid_idempotency_key", "under_way", "idempotency_key_reused"];
 const HERO: &[&str] = &["invalid_id", "invalid_path", "unknown_hero", "terminated"];
 const CITY: &[&str] = &["invalid_path", "unknown_city"];
@@ -109,16 +117,21 @@ fn merged(families: &[&[&str]]) -> BTreeMap<String, RefOr<Response>> {
     let codes: Vec<&str> = families.concat();
     let mut statuses: BTreeMap<u16, Vec<(&str, &str)>> = BTreeMap::new();
     for code in codes {
-        let (status, code, meaning) = ALL.iter().find(|(_, known, _)| *known == code).expect("a problem that has a meaning");
+        let (status, code, meaning) =
+            ALL.iter().find(|(_, known, _)| *known == code).expect("a problem that has a meaning");
         statuses.entry(*status).or_default().push((code, meaning));
     }
-    statuses.into_iter().map(|(status, problems)| (status.to_string(), response(status, &problems))).collect()
+    statuses
+        .into_iter()
+        .map(|(status, problems)| (status.to_string(), response(status, &problems)))
+        .collect()
 }
 
 /// The description of a response that is one of these problems.
 fn response(status: u16, problems: &[(&str, &str)]) -> RefOr<Response> {
     let codes: Vec<&str> = problems.iter().map(|(code, _)| *code).collect();
-    let meanings: Vec<String> = problems.iter().map(|(code, meaning)| format!("`{code}`: {meaning}")).collect();
+    let meanings: Vec<String> =
+        problems.iter().map(|(code, meaning)| format!("`{code}`: {meaning}")).collect();
     let schema = json!({ "allOf": [
         { "$ref": "#/components/schemas/Problem" },
         { "type": "object", "properties": { "type": { "type": "string", "enum": codes }, "status": { "type": "integer", "enum": [status] } } },

@@ -30,7 +30,10 @@ pub(crate) async fn scenarios(State(runner): State<ScenarioRunner>) -> Json<Scen
     (status = 202, description = "it has begun"),
     Beginning,
 ))]
-pub(crate) async fn play_scenario(State(runner): State<ScenarioRunner>, ScenarioPath(name): ScenarioPath) -> Result<StatusCode, Problem> {
+pub(crate) async fn play_scenario(
+    State(runner): State<ScenarioRunner>,
+    ScenarioPath(name): ScenarioPath,
+) -> Result<StatusCode, Problem> {
     runner.play(&name)?;
     Ok(StatusCode::ACCEPTED)
 }

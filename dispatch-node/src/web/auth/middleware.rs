@@ -16,28 +16,39 @@ const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; st
      require-trusted-types-for 'script'; trusted-types superhero";
 
 /// Applies the access policy to a request, and sets the security headers on the response.
-pub(crate) async fn apply(State(access): State<Arc<AccessPolicy>>, mut request: Request, next: Next) -> Response {
-    let mut response = match access.admit(request.method(), request.uri().path(), request.headers()) {
+pub(crate) async fn apply(
+    State(access): State<Arc<AccessPolicy>>,
+    mut request: Request,
+    next: Next,
+) -> Response {
+    let mut response = match access.admit(request.method(), request.uri().path(), request.headers())
+    {
         Ok(role) => {
             request.extensions_mut().insert(role);
             next.run(request).await
         }
         Err(Refused::SignIn) => Redirect::to(SIGN_IN).into_response(),
         Err(Refused::Problem(problem)) if problem.status == StatusCode::UNAUTHORIZED => {
-            ([(header::WWW_AUTHENTICATE, "Bearer realm=\"superhero cluster\"")], problem).into_response()
+            ([(header::WWW_AUTHENTICATE, "Bearer realm=\"superhero cluster\"")], problem)
+                .into_response()
         }
         Err(Refused::Problem(problem)) => problem.into_response(),
     };
     let headers = response.headers_mut();
     // A page that has a policy of its own keeps it.
-    headers.entry(header::CONTENT_SECURITY_POLICY).or_insert(HeaderValue::from_static(CONTENT_SECURITY_POLICY));
+    headers
+        .entry(header::CONTENT_SECURITY_POLICY)
+        .or_insert(HeaderValue::from_static(CONTENT_SECURITY_POLICY));
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("same-origin"));
     headers.insert("cross-origin-opener-policy", HeaderValue::from_static("same-origin"));
     headers.insert("cross-origin-resource-policy", HeaderValue::from_static("same-origin"));
     headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
     if access.encrypted {
-        headers.insert(header::STRICT_TRANSPORT_SECURITY, HeaderValue::from_static("max-age=31536000"));
+        headers.insert(
+            header::STRICT_TRANSPORT_SECURITY,
+            HeaderValue::from_static("max-age=31536000"),
+        );
     }
     response
 }

@@ -47,7 +47,10 @@ impl Tokens {
     /// # Errors
     /// When both tokens are the same.
     pub fn new(host: Option<String>, viewer: Option<String>) -> anyhow::Result<Self> {
-        anyhow::ensure!(host.is_none() || host != viewer, "the viewers' token is the host's: every viewer would be a host");
+        anyhow::ensure!(
+            host.is_none() || host != viewer,
+            "the viewers' token is the host's: every viewer would be a host"
+        );
         Ok(Self { host: host.as_deref().map(secret), viewer: viewer.as_deref().map(secret) })
     }
 
@@ -58,7 +61,9 @@ impl Tokens {
 
     /// Returns the role that these headers give; none without a valid token.
     pub(crate) fn role(&self, headers: &HeaderMap) -> Option<Role> {
-        let bearer = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok()?.strip_prefix("Bearer "));
+        let bearer = headers
+            .get(header::AUTHORIZATION)
+            .and_then(|value| value.to_str().ok()?.strip_prefix("Bearer "));
         let shown = bearer.map(|token| session(token).to_vec()).or_else(|| cookie(headers));
         self.role_of(&shown.unwrap_or_default())
     }
@@ -67,7 +72,10 @@ impl Tokens {
     /// unknown.
     pub(crate) fn sign_in(&self, token: &str, encrypted: bool) -> Option<HeaderValue> {
         let session = session(token);
-        let is_somebodys = [&self.host, &self.viewer].into_iter().flatten().any(|secret| is_session_of(secret, &session));
+        let is_somebodys = [&self.host, &self.viewer]
+            .into_iter()
+            .flatten()
+            .any(|secret| is_session_of(secret, &session));
         is_somebodys.then(|| set_cookie(&HEXLOWER.encode(&session), SIGNED_IN_S, encrypted))
     }
 
@@ -105,7 +113,8 @@ fn is_session_of(token: &Secret, session: &[u8]) -> bool {
 /// Returns the session in the cookie of a browser.
 fn cookie(headers: &HeaderMap) -> Option<Vec<u8>> {
     let all = headers.get_all(header::COOKIE).into_iter().filter_map(|value| value.to_str().ok());
-    let mut pairs = all.flat_map(|cookies| cookies.split(';')).filter_map(|pair| pair.trim().split_once('='));
+    let mut pairs =
+        all.flat_map(|cookies| cookies.split(';')).filter_map(|pair| pair.trim().split_once('='));
     let (_, value) = pairs.find(|(name, _)| *name == COOKIE)?;
     HEXLOWER.decode(value.as_bytes()).ok()
 }
@@ -114,7 +123,8 @@ fn cookie(headers: &HeaderMap) -> Option<Vec<u8>> {
 /// travels encrypted only, where there is encryption.
 fn set_cookie(value: &str, lasts_s: u32, encrypted: bool) -> HeaderValue {
     let secure = if encrypted { "; Secure" } else { "" };
-    let cookie = format!("{COOKIE}={value}; Path=/; Max-Age={lasts_s}; HttpOnly; SameSite=Lax{secure}");
+    let cookie =
+        format!("{COOKIE}={value}; Path=/; Max-Age={lasts_s}; HttpOnly; SameSite=Lax{secure}");
     HeaderValue::from_str(&cookie).expect("hexadecimal digits and words")
 }
 
@@ -140,11 +150,21 @@ mod tests {
     #[test]
     fn a_token_gives_its_role_and_none_gives_what_is_left() {
         let nobody = HeaderMap::new();
-        let (open, watched, closed) = (tokens(false, false), tokens(true, false), tokens(true, true));
+        let (open, watched, closed) =
+            (tokens(false, false), tokens(true, false), tokens(true, true));
         assert_eq!(open.role(&nobody), Some(Role::Host));
-        assert_eq!((watched.role(&nobody), watched.role(&bearer(HOST))), (Some(Role::Viewer), Some(Role::Host)));
-        assert_eq!((closed.role(&nobody), closed.role(&bearer(VIEWER))), (None, Some(Role::Viewer)));
-        assert_eq!((closed.role(&bearer(HOST)), closed.role(&bearer("another one"))), (Some(Role::Host), None));
+        assert_eq!(
+            (watched.role(&nobody), watched.role(&bearer(HOST))),
+            (Some(Role::Viewer), Some(Role::Host))
+        );
+        assert_eq!(
+            (closed.role(&nobody), closed.role(&bearer(VIEWER))),
+            (None, Some(Role::Viewer))
+        );
+        assert_eq!(
+            (closed.role(&bearer(HOST)), closed.role(&bearer("another one"))),
+            (Some(Role::Host), None)
+        );
     }
 
     #[test]
@@ -153,10 +173,23 @@ mod tests {
         for (token, role) in [(HOST, Role::Host), (VIEWER, Role::Viewer)] {
             let set = tokens.sign_in(token, true).unwrap();
             let set = set.to_str().unwrap();
-            assert!(set.contains("HttpOnly") && set.contains("SameSite=Lax") && set.contains("Secure") && !set.contains(token), "{set}");
+            assert!(
+                set.contains("HttpOnly")
+                    && set.contains("SameSite=Lax")
+                    && set.contains("Secure")
+                    && !set.contains(token),
+                "{set}"
+            );
             let pair = set.split(';').next().unwrap();
-            assert_eq!(tokens.role(&with(header::COOKIE, format!("theme=dark; {pair}"))), Some(role));
-            assert_eq!(tokens.role(&with(header::COOKIE, pair[..pair.len() - 2].to_owned())), None, "a cookie cut short");
+            assert_eq!(
+                tokens.role(&with(header::COOKIE, format!("theme=dark; {pair}"))),
+                Some(role)
+            );
+            assert_eq!(
+                tokens.role(&with(header::COOKIE, pair[..pair.len() - 2].to_owned())),
+                None,
+                "a cookie cut short"
+            );
         }
         assert_eq!(tokens.sign_in("a guess", true), None);
         assert!(!tokens.sign_in(HOST, false).unwrap().to_str().unwrap().contains("Secure"));

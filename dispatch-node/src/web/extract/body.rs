@@ -43,7 +43,10 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for JsonBody<T> {
         let has_type = request.headers().contains_key(header::CONTENT_TYPE);
         let body = bytes(request, state).await?;
         if body.is_empty() {
-            return Err(Problem::malformed("body_required", "a JSON body is required; {} will do where nothing is to be said"));
+            return Err(Problem::malformed(
+                "body_required",
+                "a JSON body is required; {} will do where nothing is to be said",
+            ));
         }
         if !is_json {
             let got = if has_type { "something else" } else { "none" };
@@ -53,14 +56,20 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for JsonBody<T> {
                 format!("Content-Type must be application/json, and it is {got}"),
             ));
         }
-        let parsed = serde_json::from_slice(&body).map(Self).map_err(|error| match error.classify() {
-            Category::Data => Problem::not_allowed("invalid_field", error.to_string()),
-            Category::Syntax | Category::Eof | Category::Io => Problem::malformed("invalid_json", error.to_string()),
-        })?;
+        let parsed =
+            serde_json::from_slice(&body).map(Self).map_err(|error| match error.classify() {
+                Category::Data => Problem::not_allowed("invalid_field", error.to_string()),
+                Category::Syntax | Category::Eof | Category::Io => {
+                    Problem::malformed("invalid_json", error.to_string())
+                }
+            })?;
         // Serde accepts an array for a struct; the API does not.
         match body.trim_ascii_start().first() {
             Some(b'{') => Ok(parsed),
-            Some(_) | None => Err(Problem::not_allowed("invalid_field", "a JSON object is expected; nothing was changed")),
+            Some(_) | None => Err(Problem::not_allowed(
+                "invalid_field",
+                "a JSON object is expected; nothing was changed",
+            )),
         }
     }
 }
@@ -71,7 +80,10 @@ pub(crate) struct FormBody(Vec<(String, String)>);
 impl FormBody {
     /// The value of the field, unless it is absent or empty.
     pub(crate) fn get(&self, name: &str) -> Option<&str> {
-        self.0.iter().find(|(field, value)| field == name && !value.is_empty()).map(|(_, value)| value.as_str())
+        self.0
+            .iter()
+            .find(|(field, value)| field == name && !value.is_empty())
+            .map(|(_, value)| value.as_str())
     }
 }
 
@@ -88,27 +100,38 @@ impl<S: Send + Sync> FromRequest<S> for FormBody {
             let detail = "Content-Type must be application/x-www-form-urlencoded";
             return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "not_a_form", detail));
         }
-        serde_urlencoded::from_bytes(&body).map(Self).map_err(|error| Problem::malformed("invalid_form", error.to_string()))
+        serde_urlencoded::from_bytes(&body)
+            .map(Self)
+            .map_err(|error| Problem::malformed("invalid_form", error.to_string()))
     }
 }
 
 /// Reads the body within the limits of time and size.
 async fn bytes<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes, Problem> {
     let read = timeout(BODY_TIMEOUT, Bytes::from_request(request, state)).await;
-    let read =
-        read.map_err(|_| Problem::new(StatusCode::REQUEST_TIMEOUT, "too_slow", "the body did not arrive in time; nothing was changed"))?;
+    let read = read.map_err(|_| {
+        Problem::new(
+            StatusCode::REQUEST_TIMEOUT,
+            "too_slow",
+            "the body did not arrive in time; nothing was changed",
+        )
+    })?;
     read.map_err(|rejection: BytesRejection| match rejection.into_response().status() {
         StatusCode::PAYLOAD_TOO_LARGE => Problem::new(
             StatusCode::PAYLOAD_TOO_LARGE,
             "too_large",
             format!("a body has at most {BODY_BYTES_MAX} bytes; nothing was changed"),
         ),
-        _ => Problem::malformed("invalid_body", "the body could not be read to its end; nothing was changed"),
+        _ => Problem::malformed(
+            "invalid_body",
+            "the body could not be read to its end; nothing was changed",
+        ),
     })
 }
 
 /// Compares the media type of the request, without its parameters.
 fn is_of_type(headers: &HeaderMap, expected: &str) -> bool {
-    let given = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let given =
+        headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     given.split(';').next().is_some_and(|essence| essence.trim().eq_ignore_ascii_case(expected))
 }

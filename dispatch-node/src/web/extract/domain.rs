@@ -47,7 +47,10 @@ impl Domain {
         }
         let text = shortened(text, 100);
         self.city(&text).map(Location::City).ok_or_else(|| {
-            let detail = format!("there is no location {text:?}: {}, home; nothing was changed", self.known_cities());
+            let detail = format!(
+                "there is no location {text:?}: {}, home; nothing was changed",
+                self.known_cities()
+            );
             Problem::not_allowed("unknown_location", detail)
         })
     }
@@ -56,9 +59,13 @@ impl Domain {
     pub(crate) fn node(&self, field: &str, text: &str) -> Result<NodeName, Problem> {
         let dispatch = (text == DISPATCH).then(|| well_known_name(DISPATCH));
         self.city(text).or(dispatch).ok_or_else(|| {
-            let all: Vec<&str> = self.cities.iter().map(NodeName::as_str).chain([DISPATCH]).collect();
+            let all: Vec<&str> =
+                self.cities.iter().map(NodeName::as_str).chain([DISPATCH]).collect();
             let shown = shortened(text, 40);
-            Problem::not_allowed("unknown_node", format!("{field} is one of {}, not {shown:?}; nothing was changed", all.join(", ")))
+            Problem::not_allowed(
+                "unknown_node",
+                format!("{field} is one of {}, not {shown:?}; nothing was changed", all.join(", ")),
+            )
         })
     }
 
@@ -69,10 +76,14 @@ impl Domain {
         let chars = name.chars().count();
         let refused = |detail: String| Err(Problem::not_allowed("invalid_name", detail));
         if !(1..=max).contains(&chars) {
-            return refused(format!("a name has 1 to {max} characters, not {chars}; nothing was created"));
+            return refused(format!(
+                "a name has 1 to {max} characters, not {chars}; nothing was created"
+            ));
         }
         match name.chars().find(|c| c.is_control()) {
-            Some(control) => refused(format!("a name has no control characters such as {control:?}; nothing was created")),
+            Some(control) => refused(format!(
+                "a name has no control characters such as {control:?}; nothing was created"
+            )),
             None => Ok(name.to_owned()),
         }
     }

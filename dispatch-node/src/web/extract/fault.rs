@@ -42,11 +42,16 @@ pub(crate) fn parse(request: &FaultRequest, domain: &Domain) -> Result<Inject, P
         Some(to) => Some(domain.node("to", to)?),
     };
     if to == Some(from) {
-        return Err(Problem::not_allowed("same_node", format!("from and to are both {from}; nothing was changed")));
+        return Err(Problem::not_allowed(
+            "same_node",
+            format!("from and to are both {from}; nothing was changed"),
+        ));
     }
     let heal_after = match request.heal_after_s {
         None => HEAL_AFTER_DEFAULT,
-        Some(s) => span(s).filter(|span| HEAL_AFTER.contains(span)).ok_or_else(|| out_of_range("heal_after_s", "0.1 to 3600", s))?,
+        Some(s) => span(s)
+            .filter(|span| HEAL_AFTER.contains(span))
+            .ok_or_else(|| out_of_range("heal_after_s", "0.1 to 3600", s))?,
     };
     Ok(Inject { kind, from, to, both: request.both.unwrap_or(true), heal_after })
 }
@@ -56,18 +61,21 @@ fn kind(request: &FaultRequest) -> Result<FaultKind, Problem> {
     let chance = || {
         let percent = request.percent.ok_or_else(|| missing(kind, "percent"))?;
         // Checked before rounding, so that rounding does not bring a value into bounds.
-        let within = (0.1..=100.0).contains(&percent).then(|| Permille::from_percent(percent)).flatten();
+        let within =
+            (0.1..=100.0).contains(&percent).then(|| Permille::from_percent(percent)).flatten();
         within.ok_or_else(|| out_of_range("percent", "0.1 to 100", percent))
     };
     Ok(match kind {
         "cut" => FaultKind::Cut,
         "delay" => {
             let by = request.delay_ms.ok_or_else(|| missing(kind, "delay_ms"))?;
-            let delay =
-                span(by / 1_000.0).filter(|delay| DELAY.contains(delay)).ok_or_else(|| out_of_range("delay_ms", "1 to 10000", by))?;
+            let delay = span(by / 1_000.0)
+                .filter(|delay| DELAY.contains(delay))
+                .ok_or_else(|| out_of_range("delay_ms", "1 to 10000", by))?;
             let jitter = request.jitter_ms.unwrap_or(0.0);
-            let jitter =
-                span(jitter / 1_000.0).filter(|span| *span <= delay).ok_or_else(|| out_of_range("jitter_ms", "0 to delay_ms", jitter))?;
+            let jitter = span(jitter / 1_000.0)
+                .filter(|span| *span <= delay)
+                .ok_or_else(|| out_of_range("jitter_ms", "0 to delay_ms", jitter))?;
             FaultKind::Delay { by: delay, jitter }
         }
         "loss" => FaultKind::Loss(chance()?),
@@ -79,7 +87,11 @@ fn kind(request: &FaultRequest) -> Result<FaultKind, Problem> {
             if !allowed.contains(&given) {
                 return Err(out_of_range("bytes_per_s", "256 to 1000000000", given));
             }
-            #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "it is within the bounds just checked")]
+            #[expect(
+                clippy::cast_possible_truncation,
+                clippy::cast_sign_loss,
+                reason = "it is within the bounds just checked"
+            )]
             FaultKind::Throttle(given as u32)
         }
         "freeze" => FaultKind::Freeze,
@@ -87,7 +99,10 @@ fn kind(request: &FaultRequest) -> Result<FaultKind, Problem> {
             let given = request.skew_ms.ok_or_else(|| missing(kind, "skew_ms"))?;
             #[expect(clippy::cast_precision_loss, reason = "its bounds are a few million")]
             let allowed = *SKEW_MS.start() as f64..=*SKEW_MS.end() as f64;
-            #[expect(clippy::cast_possible_truncation, reason = "what does not fit saturates, and is refused just below")]
+            #[expect(
+                clippy::cast_possible_truncation,
+                reason = "what does not fit saturates, and is refused just below"
+            )]
             let ms = given as i64;
             if !allowed.contains(&given) || ms == 0 {
                 return Err(out_of_range("skew_ms", "-3600000 to 3600000, and not 0", given));
@@ -96,7 +111,10 @@ fn kind(request: &FaultRequest) -> Result<FaultKind, Problem> {
         }
         unknown => {
             let shown = shortened(unknown, 40);
-            let detail = format!("there is no fault of the kind {shown:?}: it is one of {}; nothing was changed", FAULT_KINDS.join(", "));
+            let detail = format!(
+                "there is no fault of the kind {shown:?}: it is one of {}; nothing was changed",
+                FAULT_KINDS.join(", ")
+            );
             return Err(Problem::not_allowed("unknown_kind", detail));
         }
     })

@@ -30,7 +30,9 @@ impl<S: Send + Sync> FromRequestParts<S> for HeroPath {
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
         let text = segment(parts, state).await?;
-        text.parse().map(Self).map_err(|error| Problem::malformed("invalid_id", format!("{text:?} is not a UUID: {error}")))
+        text.parse().map(Self).map_err(|error| {
+            Problem::malformed("invalid_id", format!("{text:?} is not a UUID: {error}"))
+        })
     }
 }
 
@@ -45,7 +47,12 @@ where
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
         let (text, domain) = (segment(parts, state).await?, Domain::from_ref(state));
-        let unknown = || Problem::not_found("unknown_city", format!("there is no city {text:?}: {}", domain.known_cities()));
+        let unknown = || {
+            Problem::not_found(
+                "unknown_city",
+                format!("there is no city {text:?}: {}", domain.known_cities()),
+            )
+        };
         domain.city(&text).map(Self).ok_or_else(unknown)
     }
 }
@@ -60,7 +67,10 @@ impl<S: Send + Sync> FromRequestParts<S> for FaultPath {
         let text = segment(parts, state).await?;
         text.parse().map(Self).map_err(|_| {
             let shown = shortened(&text, 40);
-            Problem::not_found("unknown_fault", format!("there is no fault {shown:?}; nothing was changed"))
+            Problem::not_found(
+                "unknown_fault",
+                format!("there is no fault {shown:?}; nothing was changed"),
+            )
         })
     }
 }
@@ -78,9 +88,9 @@ impl<S: Send + Sync> FromRequestParts<S> for ScenarioPath {
 
 /// Returns the parameter of the path, shortened for error texts.
 async fn segment<S: Send + Sync>(parts: &mut Parts, state: &S) -> Result<String, Problem> {
-    let Path(text) = Path::<String>::from_request_parts(parts, state)
-        .await
-        .map_err(|rejection: PathRejection| Problem::malformed("invalid_path", rejection.body_text()))?;
+    let Path(text) = Path::<String>::from_request_parts(parts, state).await.map_err(
+        |rejection: PathRejection| Problem::malformed("invalid_path", rejection.body_text()),
+    )?;
     Ok(shortened(&text, SHOWN_CHARS_MAX))
 }
 
@@ -91,13 +101,21 @@ impl<S: Send + Sync> FromRequestParts<S> for Since {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
-        let query = RawQuery::from_request_parts(parts, state).await.unwrap_or_else(|never| match never {}).0.unwrap_or_default();
+        let query = RawQuery::from_request_parts(parts, state)
+            .await
+            .unwrap_or_else(|never| match never {})
+            .0
+            .unwrap_or_default();
         let fields: Vec<(String, String)> = serde_urlencoded::from_str(&query).unwrap_or_default();
         let Some((_, since)) = fields.iter().rev().find(|(name, _)| name == "since") else {
             return Ok(Self(0));
         };
-        let number = since.parse().ok().filter(|number| *number <= NUMBER_MAX && since.bytes().all(|byte| byte.is_ascii_digit()));
-        number.map(Self).ok_or_else(|| Problem::malformed("invalid_since", format!("since is a number, 0 to {NUMBER_MAX}")))
+        let number = since.parse().ok().filter(|number| {
+            *number <= NUMBER_MAX && since.bytes().all(|byte| byte.is_ascii_digit())
+        });
+        number.map(Self).ok_or_else(|| {
+            Problem::malformed("invalid_since", format!("since is a number, 0 to {NUMBER_MAX}"))
+        })
     }
 }
 
@@ -109,8 +127,10 @@ impl<S: Send + Sync> FromRequestParts<S> for IdempotencyKey {
 
     async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Problem> {
         let Some(value) = parts.headers.get("idempotency-key") else { return Ok(Self(None)) };
-        let key =
-            value.to_str().ok().filter(|key| (1..=KEY_BYTES_MAX).contains(&key.len()) && key.bytes().all(|byte| byte.is_ascii_graphic()));
+        let key = value.to_str().ok().filter(|key| {
+            (1..=KEY_BYTES_MAX).contains(&key.len())
+                && key.bytes().all(|byte| byte.is_ascii_graphic())
+        });
         key.map(|key| Self(Some(key.to_owned()))).ok_or_else(|| {
             let detail = format!("an Idempotency-Key has 1 to {KEY_BYTES_MAX} visible ASCII characters; nothing was changed");
             Problem::malformed("invalid_idempotency_key", detail)
@@ -157,11 +177,18 @@ mod tests {
 
     #[test]
     fn the_words_of_the_description_are_the_names_of_this_cluster() {
-        let words = |schema: RefOr<Schema>| serde_json::to_value(schema).expect("JSON")["enum"].clone();
+        let words =
+            |schema: RefOr<Schema>| serde_json::to_value(schema).expect("JSON")["enum"].clone();
         let cities: Vec<String> = well_known_cities().iter().map(ToString::to_string).collect();
         let with = |word: &str, first: bool| {
             let (before, after) = if first { (Some(word), None) } else { (None, Some(word)) };
-            json!(before.into_iter().chain(cities.iter().map(String::as_str)).chain(after).collect::<Vec<_>>())
+            json!(
+                before
+                    .into_iter()
+                    .chain(cities.iter().map(String::as_str))
+                    .chain(after)
+                    .collect::<Vec<_>>()
+            )
         };
         assert_eq!(words(CityWord::schema()), json!(cities));
         assert_eq!(words(Place::schema()), with("home", true));

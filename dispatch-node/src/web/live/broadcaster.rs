@@ -86,9 +86,15 @@ impl Broadcaster {
 
     /// Subscribes to the snapshots for a query. The first one shows `view` or a later one, if one
     /// is given.
-    pub(crate) async fn subscribe(&self, query: PageQuery, view: Option<Arc<View>>) -> Result<watch::Receiver<Arc<Snapshot>>, Problem> {
+    pub(crate) async fn subscribe(
+        &self,
+        query: PageQuery,
+        view: Option<Arc<View>>,
+    ) -> Result<watch::Receiver<Arc<Snapshot>>, Problem> {
         let (reply, answered) = oneshot::channel();
-        self.requests.try_send(Request { query, view, reply }).map_err(|_| Problem::overloaded())?;
+        self.requests
+            .try_send(Request { query, view, reply })
+            .map_err(|_| Problem::overloaded())?;
         answered.await.map_err(|_| dispatch_silent())
     }
 }
@@ -120,8 +126,13 @@ struct Subscription {
 /// reconnect, and replication is not affected.
 async fn run_until_dropped(sources: Sources, mut requests: mpsc::Receiver<Request>) {
     let mut number = 0;
-    while let Err(panic) = AssertUnwindSafe(run(&sources, &mut requests, &mut number)).catch_unwind().await {
-        let text = panic.downcast_ref::<String>().cloned().or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()));
+    while let Err(panic) =
+        AssertUnwindSafe(run(&sources, &mut requests, &mut number)).catch_unwind().await
+    {
+        let text = panic
+            .downcast_ref::<String>()
+            .cloned()
+            .or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()));
         error!("rendering panicked, and starts again: {}", text.unwrap_or_default());
         sleep(RESTART_DELAY).await;
     }
@@ -177,20 +188,30 @@ impl<'a> Renderer<'a> {
 
     /// Renders a view, unless a later one has been rendered.
     fn show(&mut self, view: Option<Arc<View>>, playing: Option<&Playing>) {
-        let Some(view) = view.filter(|view| self.view.as_ref().is_none_or(|shown| shown.at.mono <= view.at.mono)) else {
+        let Some(view) = view
+            .filter(|view| self.view.as_ref().is_none_or(|shown| shown.at.mono <= view.at.mono))
+        else {
             return;
         };
         *self.number += 1;
         self.add_news(&view);
         let predicted = self.predictor.predict(&view);
-        page::shared(&mut self.shared, *self.number, &view, &self.sources.launcher, playing, predicted.as_ref());
+        page::shared(
+            &mut self.shared,
+            *self.number,
+            &view,
+            &self.sources.launcher,
+            playing,
+            predicted.as_ref(),
+        );
         self.history.list(*self.number, "timeline-seconds", seconds(&view, &mut self.seconds));
         self.history.list(*self.number, "timeline-rows", table_rows(&view));
         self.view = Some(Arc::clone(&view));
         self.sources.write_spans.show(&view, *self.number);
         let now = Instant::now();
         self.subscriptions.retain(|_, subscription| {
-            let idle = (subscription.shown.receiver_count() == 0).then(|| subscription.idle.unwrap_or(now));
+            let idle = (subscription.shown.receiver_count() == 0)
+                .then(|| subscription.idle.unwrap_or(now));
             subscription.idle = idle;
             idle.is_none_or(|since| now.duration_since(since) < SUBSCRIPTION_TIMEOUT)
         });
@@ -205,12 +226,25 @@ impl<'a> Renderer<'a> {
 
     fn snapshot(&self, view: &Arc<View>, window: &Fragments) -> Snapshot {
         let (shared, history) = (self.shared.clone(), self.history.clone());
-        Snapshot::new(*self.number, Arc::clone(view), shared, history, window.clone(), self.news.clone())
+        Snapshot::new(
+            *self.number,
+            Arc::clone(view),
+            shared,
+            history,
+            window.clone(),
+            self.news.clone(),
+        )
     }
 
     /// Renders the fragments of one subscription, and publishes its snapshot.
     fn render(&self, view: &Arc<View>, query: &PageQuery, subscription: &mut Subscription) {
-        page::window(&mut subscription.fragments, *self.number, view, query, &mut subscription.cache);
+        page::window(
+            &mut subscription.fragments,
+            *self.number,
+            view,
+            query,
+            &mut subscription.cache,
+        );
         subscription.shown.send_replace(Arc::new(self.snapshot(view, &subscription.fragments)));
     }
 
@@ -221,8 +255,13 @@ impl<'a> Renderer<'a> {
         let destroyed = view.events.iter().rev().take_while(|event| event.number > last);
         let destroyed = destroyed.filter(|event| event.kind == EventKind::Destroyed);
         // The same words as the answer to the command, so that a page shows the two as one.
-        let mut news: Vec<News> =
-            destroyed.map(|event| News { n: event.number, text: aftermath::destroyed(event.node), since: *self.number }).collect();
+        let mut news: Vec<News> = destroyed
+            .map(|event| News {
+                n: event.number,
+                text: aftermath::destroyed(event.node),
+                since: *self.number,
+            })
+            .collect();
         news.reverse();
         self.news.extend(news);
         self.news.drain(..self.news.len().saturating_sub(NEWS_MAX));
@@ -234,9 +273,13 @@ impl<'a> Renderer<'a> {
             return;
         }
         let now = Instant::now();
-        let idle = self.subscriptions.iter().filter(|(_, subscription)| subscription.shown.receiver_count() == 0);
-        let mut idle: Vec<(Instant, PageQuery)> =
-            idle.map(|(query, subscription)| (subscription.idle.unwrap_or(now), query.clone())).collect();
+        let idle = self
+            .subscriptions
+            .iter()
+            .filter(|(_, subscription)| subscription.shown.receiver_count() == 0);
+        let mut idle: Vec<(Instant, PageQuery)> = idle
+            .map(|(query, subscription)| (subscription.idle.unwrap_or(now), query.clone()))
+            .collect();
         idle.sort();
         for (_, query) in idle.iter().take((idle.len() + 1).saturating_sub(IDLE_MAX)) {
             self.subscriptions.remove(query);
@@ -271,8 +314,14 @@ mod tests {
     use crate::web::live::snapshot::Position;
 
     fn sources() -> Sources {
-        let (views, playing) = (watch::Sender::new(None).subscribe(), watch::Sender::new(None).subscribe());
-        Sources { views, playing, launcher: LauncherClient::of(None), write_spans: WriteSpans::default() }
+        let (views, playing) =
+            (watch::Sender::new(None).subscribe(), watch::Sender::new(None).subscribe());
+        Sources {
+            views,
+            playing,
+            launcher: LauncherClient::of(None),
+            write_spans: WriteSpans::default(),
+        }
     }
 
     #[test]
@@ -288,13 +337,21 @@ mod tests {
         renderer.show(Some(Arc::new(Scene::new().view)), None);
         let before = follow(&mut renderer).borrow().number;
         let entry = live(stamp("gotham", 9_000), 84, None);
-        renderer.show(Some(Arc::new(Scene::new().hold(1, "Granite", [Some(&entry); 4]).view)), None);
-        assert_eq!(renderer.subscriptions[&PageQuery::default()].shown.borrow().number, before, "nobody looks");
+        renderer
+            .show(Some(Arc::new(Scene::new().hold(1, "Granite", [Some(&entry); 4]).view)), None);
+        assert_eq!(
+            renderer.subscriptions[&PageQuery::default()].shown.borrow().number,
+            before,
+            "nobody looks"
+        );
         let subscription = follow(&mut renderer);
         assert!(subscription.borrow().number > before);
         assert!(subscription.borrow().since(Position::all(before)).unwrap().contains("Granite"));
         renderer.show(Some(Arc::new(Scene::new().view)), None);
-        assert!(subscription.borrow().since(Position::all(before)).unwrap().contains("heroes-empty"), "somebody looks");
+        assert!(
+            subscription.borrow().since(Position::all(before)).unwrap().contains("heroes-empty"),
+            "somebody looks"
+        );
     }
 
     #[test]

@@ -88,7 +88,13 @@ pub(crate) struct Sources {
 }
 
 /// Sends frames to a page, until it closes the socket or breaks a limit.
-pub(crate) async fn run(mut socket: Socket, sources: Sources, query: String, stop: CancellationToken, _place: Permit) {
+pub(crate) async fn run(
+    mut socket: Socket,
+    sources: Sources,
+    query: String,
+    stop: CancellationToken,
+    _place: Permit,
+) {
     let _watched = Watched::by("page");
     let reason = tokio::select! {
         reason = send_frames(&mut socket, &sources, &query) => reason,
@@ -121,9 +127,22 @@ async fn send_frames(socket: &mut Socket, sources: &Sources, query: &str) -> Opt
     let head = window.borrow().number;
     let resumed = resumed.filter(|position| position.shared <= head);
     let sent = resumed.unwrap_or_default();
-    let mut page = Page { window, sent, under_way: Vec::new(), full_since: None, not_before: Instant::now(), allowance };
-    let hello =
-        Hello { t: "hello", proto: PROTOCOL, epoch: sources.broadcaster.epoch(), head, hz: FRAMES_PER_S, resume: resumed.is_some() };
+    let mut page = Page {
+        window,
+        sent,
+        under_way: Vec::new(),
+        full_since: None,
+        not_before: Instant::now(),
+        allowance,
+    };
+    let hello = Hello {
+        t: "hello",
+        proto: PROTOCOL,
+        epoch: sources.broadcaster.epoch(),
+        head,
+        hz: FRAMES_PER_S,
+        resume: resumed.is_some(),
+    };
     send(socket, &hello).await?;
     let mut keep_alive = interval(KEEP_ALIVE);
     page.window.mark_changed();
@@ -161,8 +180,12 @@ async fn send_frames(socket: &mut Socket, sources: &Sources, query: &str) -> Opt
 /// Returns the frame that the page reports, if it belongs to this run of dispatch. The history is
 /// excluded where the page has none.
 fn resumed(query: &str, epoch: &str) -> Option<Position> {
-    let fields: std::collections::BTreeMap<String, String> = serde_urlencoded::from_str(query).unwrap_or_default();
-    let since = fields.get("epoch").filter(|theirs| *theirs == epoch).and_then(|_| fields.get("since")?.parse().ok())?;
+    let fields: std::collections::BTreeMap<String, String> =
+        serde_urlencoded::from_str(query).unwrap_or_default();
+    let since = fields
+        .get("epoch")
+        .filter(|theirs| *theirs == epoch)
+        .and_then(|_| fields.get("since")?.parse().ok())?;
     let history = if fields.contains_key("bare") { 0 } else { since };
     Some(Position { history, ..Position::all(since) })
 }
@@ -179,7 +202,8 @@ impl Page {
         let snapshot = Arc::clone(&self.window.borrow_and_update());
         let Some(frame) = snapshot.since(self.sent) else { return Some(false) };
         if self.full_since.take().is_some_and(|since| since.elapsed() > SLOW) {
-            counter!(metrics::FRAMES_SKIPPED.name).increment(snapshot.number.saturating_sub(self.sent.shared + 1));
+            counter!(metrics::FRAMES_SKIPPED.name)
+                .increment(snapshot.number.saturating_sub(self.sent.shared + 1));
             send(socket, &Skips { t: "skips" }).await?;
         }
         let pushes = write_spans.push(snapshot.number);
@@ -209,7 +233,9 @@ impl Page {
                 self.window.mark_changed();
             }
             PageMessage::Watch { view, pin } => {
-                let Ok(window) = broadcaster.subscribe(PageQuery::parse(&view).with_pinned(pin), None).await else {
+                let Ok(window) =
+                    broadcaster.subscribe(PageQuery::parse(&view).with_pinned(pin), None).await
+                else {
                     return Some((1013, "too many pages at once"));
                 };
                 self.window = window;

@@ -46,7 +46,11 @@ impl Position {
 
     /// The position, limited to frame `number`.
     pub(crate) fn at_most(self, number: Number) -> Self {
-        Self { shared: self.shared.min(number), history: self.history.min(number), window: self.window.min(number) }
+        Self {
+            shared: self.shared.min(number),
+            history: self.history.min(number),
+            window: self.window.min(number),
+        }
     }
 }
 
@@ -81,7 +85,14 @@ struct Frame<'a> {
 
 impl Snapshot {
     /// Returns a snapshot without frames.
-    pub(super) fn new(number: Number, view: Arc<View>, shared: Fragments, history: Fragments, window: Fragments, news: Vec<News>) -> Self {
+    pub(super) fn new(
+        number: Number,
+        view: Arc<View>,
+        shared: Fragments,
+        history: Fragments,
+        window: Fragments,
+        news: Vec<News>,
+    ) -> Self {
         Self { number, view, shared, history, window, news, frames: Mutex::default() }
     }
 
@@ -104,7 +115,11 @@ impl Snapshot {
         self.history.since(position.history, &mut newer);
         self.window.since(position.window, &mut newer);
         // A new page has missed nothing.
-        let news: Vec<&News> = self.news.iter().filter(|news| position.shared > 0 && news.since > position.shared).collect();
+        let news: Vec<&News> = self
+            .news
+            .iter()
+            .filter(|news| position.shared > 0 && news.since > position.shared)
+            .collect();
         if newer.is_empty() && news.is_empty() {
             return None;
         }
@@ -140,7 +155,14 @@ mod tests {
             shared.panel(number, "title", number.to_string());
         }
         let view = Arc::new(view(&["gotham"], 200_000));
-        let snapshot = Snapshot::new(200, view, shared, Fragments::default(), Fragments::default(), Vec::new());
+        let snapshot = Snapshot::new(
+            200,
+            view,
+            shared,
+            Fragments::default(),
+            Fragments::default(),
+            Vec::new(),
+        );
         for position in 0..200 {
             assert!(snapshot.since(Position::all(position)).is_some());
         }

@@ -35,7 +35,10 @@ pub(crate) fn limits(message_bytes_max: usize) -> WebSocketConfig {
 
 /// Checks an incoming message: returns its text, nothing for a control frame, or the reason to
 /// close the socket.
-pub(super) fn incoming(message: Option<Result<Message, Error>>, allowance: &mut Allowance) -> Result<Option<Utf8Bytes>, Option<Close>> {
+pub(super) fn incoming(
+    message: Option<Result<Message, Error>>,
+    allowance: &mut Allowance,
+) -> Result<Option<Utf8Bytes>, Option<Close>> {
     let message = match message {
         None | Some(Ok(Message::Close(_))) => return Err(None),
         Some(Err(error)) => return Err(close_code(&error).map(|code| (code, describe_code(code)))),
@@ -75,7 +78,11 @@ impl Allowance {
     /// Takes one message from the allowance; false if it is used up.
     fn take(&mut self) -> bool {
         let earned = self.since.elapsed().as_secs_f64() * f64::from(MESSAGES_PER_S);
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "no more than the burst, and not negative")]
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "no more than the burst, and not negative"
+        )]
         let earned = earned.min(f64::from(MESSAGES_BURST)) as u32;
         if earned > 0 {
             self.left = (self.left + earned).min(MESSAGES_BURST);
@@ -89,7 +96,11 @@ impl Allowance {
 
 /// Sends a message as JSON; `None` if it is not accepted in time.
 pub(super) async fn send(socket: &mut Socket, message: &impl Serialize) -> Option<()> {
-    send_text(socket, serde_json::to_string(message).expect("a message has only strings and numbers").into()).await
+    send_text(
+        socket,
+        serde_json::to_string(message).expect("a message has only strings and numbers").into(),
+    )
+    .await
 }
 
 /// Sends a text message; `None` if it is not accepted in time.

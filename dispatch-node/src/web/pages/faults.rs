@@ -17,11 +17,17 @@ use crate::web::pages::forms;
 use crate::web::state::AppState;
 
 /// `POST /faults`
-pub(crate) async fn inject(State(state): State<AppState>, headers: HeaderMap, form: Result<FormBody, Problem>) -> Response {
+pub(crate) async fn inject(
+    State(state): State<AppState>,
+    headers: HeaderMap,
+    form: Result<FormBody, Problem>,
+) -> Response {
     let action = form.and_then(|form| match form.get("kind") {
         Some("stop") => city(&state.domain, &form).map(|city| Stop { city }.into()),
         Some("kill") => city(&state.domain, &form).map(|city| Kill { city }.into()),
-        Some(_) | None => fault_request(&form).and_then(|request| fault::parse(&request, &state.domain)).map(Into::into),
+        Some(_) | None => fault_request(&form)
+            .and_then(|request| fault::parse(&request, &state.domain))
+            .map(Into::into),
     });
     forms::act(&state, &headers, None, action).await
 }
@@ -29,7 +35,12 @@ pub(crate) async fn inject(State(state): State<AppState>, headers: HeaderMap, fo
 /// The city whose process ends.
 fn city(domain: &Domain, form: &FormBody) -> Result<NodeName, Problem> {
     let from = form.get("from").unwrap_or_default();
-    domain.city(from).ok_or_else(|| Problem::not_allowed("unknown_node", "only a city's process is ended from here; nothing was changed"))
+    domain.city(from).ok_or_else(|| {
+        Problem::not_allowed(
+            "unknown_node",
+            "only a city's process is ended from here; nothing was changed",
+        )
+    })
 }
 
 /// Reads the fields of the form. Its one size is the amount that the kind of fault has.
@@ -38,7 +49,10 @@ fn fault_request(form: &FormBody) -> Result<FaultRequest, Problem> {
         None => Ok(otherwise),
         Some(text) => text.trim().replace('−', "-").parse::<f64>().map_err(|_| {
             let shown = shortened(text, 20);
-            Problem::not_allowed("out_of_range", format!("{shown:?} is not a number; nothing was changed"))
+            Problem::not_allowed(
+                "out_of_range",
+                format!("{shown:?} is not a number; nothing was changed"),
+            )
         }),
     };
     let field = |name| form.get(name).unwrap_or_default().to_owned();
@@ -61,8 +75,18 @@ fn fault_request(form: &FormBody) -> Result<FaultRequest, Problem> {
 }
 
 /// `POST /faults/{id}/heal`
-pub(crate) async fn heal(State(state): State<AppState>, fault: Result<FaultPath, Problem>, headers: HeaderMap) -> Response {
-    forms::act(&state, &headers, None, fault.map(|FaultPath(fault)| Heal { fault: Some(fault) }.into())).await
+pub(crate) async fn heal(
+    State(state): State<AppState>,
+    fault: Result<FaultPath, Problem>,
+    headers: HeaderMap,
+) -> Response {
+    forms::act(
+        &state,
+        &headers,
+        None,
+        fault.map(|FaultPath(fault)| Heal { fault: Some(fault) }.into()),
+    )
+    .await
 }
 
 /// `POST /faults/heal`

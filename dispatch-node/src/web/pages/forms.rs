@@ -30,13 +30,22 @@ struct Done {
 }
 
 /// `POST /heroes`
-pub(crate) async fn create(State(state): State<AppState>, headers: HeaderMap, form: Result<FormBody, Problem>) -> Response {
+pub(crate) async fn create(
+    State(state): State<AppState>,
+    headers: HeaderMap,
+    form: Result<FormBody, Problem>,
+) -> Response {
     let action = form.and_then(|form| match (form.get("name"), form.get("count")) {
         (_, Some(count)) => match count.parse() {
             Ok(count @ 1..=CREATE_MAX) => Ok(CreateMany { count }.into()),
-            Ok(_) | Err(_) => Err(Problem::not_allowed("count_out_of_range", format!("a count is 1 to {CREATE_MAX}; nothing was created"))),
+            Ok(_) | Err(_) => Err(Problem::not_allowed(
+                "count_out_of_range",
+                format!("a count is 1 to {CREATE_MAX}; nothing was created"),
+            )),
         },
-        (Some(name), None) => state.domain.hero_name(name).map(|name| Create { name: Some(name) }.into()),
+        (Some(name), None) => {
+            state.domain.hero_name(name).map(|name| Create { name: Some(name) }.into())
+        }
         (None, None) => Ok(Create { name: None }.into()),
     });
     act(&state, &headers, None, action).await
@@ -55,14 +64,20 @@ pub(crate) async fn command(
         if form.get("terminate").is_some() {
             return Ok(Terminate { hero }.into());
         }
-        let place = form.get("location").ok_or_else(|| Problem::not_allowed("no_location", "choose where to; nothing was changed"))?;
+        let place = form.get("location").ok_or_else(|| {
+            Problem::not_allowed("no_location", "choose where to; nothing was changed")
+        })?;
         Ok(Assign { hero, to: state.domain.location(place)? }.into())
     });
     act(&state, &headers, id, action).await
 }
 
 /// `POST /cities/{city}/bomb`
-pub(crate) async fn bomb(State(state): State<AppState>, city: Result<CityPath, Problem>, headers: HeaderMap) -> Response {
+pub(crate) async fn bomb(
+    State(state): State<AppState>,
+    city: Result<CityPath, Problem>,
+    headers: HeaderMap,
+) -> Response {
     act(&state, &headers, None, city.map(|CityPath(city)| Bomb { city: Some(city) }.into())).await
 }
 
@@ -72,7 +87,11 @@ pub(crate) async fn bomb_random(State(state): State<AppState>, headers: HeaderMa
 }
 
 /// `POST /cities/{city}/rebuild`
-pub(crate) async fn rebuild(State(state): State<AppState>, city: Result<CityPath, Problem>, headers: HeaderMap) -> Response {
+pub(crate) async fn rebuild(
+    State(state): State<AppState>,
+    city: Result<CityPath, Problem>,
+    headers: HeaderMap,
+) -> Response {
     let outcome = match city {
         Ok(CityPath(city)) => launcher::rebuild(&state.dispatch, &state.launcher, city).await,
         Err(problem) => Err(problem),
@@ -91,13 +110,20 @@ pub(crate) struct News {
 }
 
 /// Sends the action of a form to the machine, and answers the form.
-pub(crate) async fn act(state: &AppState, headers: &HeaderMap, hero: Option<HeroId>, action: Result<Action, Problem>) -> Response {
+pub(crate) async fn act(
+    state: &AppState,
+    headers: &HeaderMap,
+    hero: Option<HeroId>,
+    action: Result<Action, Problem>,
+) -> Response {
     let outcome = match action {
         Ok(action) => state.dispatch.perform(action, None).await,
         Err(problem) => Err(problem),
     };
-    let news =
-        outcome.map(|answer| News { destroyed: if let Reply::Bombed(city) = answer { Some(city) } else { None }, text: notice(&answer) });
+    let news = outcome.map(|answer| News {
+        destroyed: if let Reply::Bombed(city) = answer { Some(city) } else { None },
+        text: notice(&answer),
+    });
     self::answer(state, headers, hero, news).await
 }
 
@@ -108,21 +134,34 @@ fn notice(reply: &Reply) -> Option<String> {
     };
     let (source, puller) = (title(*source), title(*puller));
     Some(if *completed {
-        format!("{puller} pulled {} from {source} ({bytes} bytes)", counted(*entries, "entry", "entries"))
+        format!(
+            "{puller} pulled {} from {source} ({bytes} bytes)",
+            counted(*entries, "entry", "entries")
+        )
     } else {
         format!("{puller} was to pull from {source}, and no end of it was seen in time")
     })
 }
 
 /// Answers a form: JSON for a script, a redirect or the page for a browser.
-pub(crate) async fn answer(state: &AppState, headers: &HeaderMap, hero: Option<HeroId>, outcome: Result<News, Problem>) -> Response {
-    let scripted =
-        headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok()).is_some_and(|accept| accept.contains("application/json"));
+pub(crate) async fn answer(
+    state: &AppState,
+    headers: &HeaderMap,
+    hero: Option<HeroId>,
+    outcome: Result<News, Problem>,
+) -> Response {
+    let scripted = headers
+        .get(header::ACCEPT)
+        .and_then(|accept| accept.to_str().ok())
+        .is_some_and(|accept| accept.contains("application/json"));
     match outcome {
         Ok(News { destroyed, text }) if scripted => {
-            Json(Done { notice: destroyed.map(aftermath::destroyed).or(text).unwrap_or_default() }).into_response()
+            Json(Done { notice: destroyed.map(aftermath::destroyed).or(text).unwrap_or_default() })
+                .into_response()
         }
-        Ok(News { destroyed, .. }) => Redirect::to(&here(headers).href_with(destroyed)).into_response(),
+        Ok(News { destroyed, .. }) => {
+            Redirect::to(&here(headers).href_with(destroyed)).into_response()
+        }
         Err(problem) if scripted => problem.into_response(),
         Err(problem) => index::refused(state, here(headers), Refusal { hero, problem }).await,
     }
@@ -131,8 +170,12 @@ pub(crate) async fn answer(state: &AppState, headers: &HeaderMap, hero: Option<H
 /// Returns the query of the page that the form was on.
 fn here(headers: &HeaderMap) -> PageQuery {
     let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
-    let referer = headers.get(header::REFERER).and_then(|referer| referer.to_str().ok()).unwrap_or_default();
-    let here = referer.split_once("://").and_then(|(_, rest)| rest.split_once('/')).filter(|(theirs, _)| *theirs == host);
+    let referer =
+        headers.get(header::REFERER).and_then(|referer| referer.to_str().ok()).unwrap_or_default();
+    let here = referer
+        .split_once("://")
+        .and_then(|(_, rest)| rest.split_once('/'))
+        .filter(|(theirs, _)| *theirs == host);
     // Only the page itself is a target; its parameters are parsed when the browser requests it.
     PageQuery::parse(here.and_then(|(_, path)| path.strip_prefix('?')).unwrap_or_default())
 }

@@ -23,10 +23,22 @@ pub(crate) async fn resume(State(state): State<AppState>, headers: HeaderMap) ->
 }
 
 /// `POST /gossip/speed`
-pub(crate) async fn speed(State(state): State<AppState>, headers: HeaderMap, form: Result<FormBody, Problem>) -> Response {
+pub(crate) async fn speed(
+    State(state): State<AppState>,
+    headers: HeaderMap,
+    form: Result<FormBody, Problem>,
+) -> Response {
     let action = form.and_then(|form| {
-        let percent = form.get("percent").and_then(|percent| percent.parse().ok()).filter(|percent| Pace::RANGE.contains(percent));
-        let refused = || Problem::not_allowed("out_of_range", "the speed is 10 to 1000 percent; nothing was changed");
+        let percent = form
+            .get("percent")
+            .and_then(|percent| percent.parse().ok())
+            .filter(|percent| Pace::RANGE.contains(percent));
+        let refused = || {
+            Problem::not_allowed(
+                "out_of_range",
+                "the speed is 10 to 1000 percent; nothing was changed",
+            )
+        };
         percent.map(|percent| SetPace { pace: Pace { percent } }.into()).ok_or_else(refused)
     });
     forms::act(&state, &headers, None, action).await

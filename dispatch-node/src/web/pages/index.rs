@@ -27,11 +27,14 @@ pub(crate) async fn page(
     let raw = raw.unwrap_or_default();
     let query = PageQuery::parse(&raw);
     let fields: BTreeMap<String, String> = serde_urlencoded::from_str(&raw).unwrap_or_default();
-    let city = fields.get("destroyed").and_then(|name| state.domain.cities().iter().find(|city| city.as_str() == name));
+    let city = fields
+        .get("destroyed")
+        .and_then(|name| state.domain.cities().iter().find(|city| city.as_str() == name));
     let notice = city.map(|city| Notice { text: aftermath::destroyed(*city), bad: false });
     // The current view, so that a browser that has just sent a form sees the result.
     let view = state.dispatch.now().await?;
-    let snapshot = Arc::clone(&state.broadcaster.subscribe(query.clone(), Some(view)).await?.borrow());
+    let snapshot =
+        Arc::clone(&state.broadcaster.subscribe(query.clone(), Some(view)).await?.borrow());
     Ok(document(&state, role, &snapshot, &query, notice).into_response())
 }
 
@@ -54,19 +57,38 @@ pub(crate) async fn refused(state: &AppState, query: PageQuery, refusal: Refusal
     }
 }
 
-async fn with_refusal(state: &AppState, query: &PageQuery, refusal: Refusal) -> Result<Html<String>, Problem> {
+async fn with_refusal(
+    state: &AppState,
+    query: &PageQuery,
+    refusal: Refusal,
+) -> Result<Html<String>, Problem> {
     let view = state.dispatch.now().await?;
-    let snapshot = Arc::clone(&state.broadcaster.subscribe(query.clone(), Some(Arc::clone(&view))).await?.borrow());
-    let rows = heroes::rows(&view, query, &query.select(&view), Some(&refusal), &mut RowCache::default());
+    let snapshot = Arc::clone(
+        &state.broadcaster.subscribe(query.clone(), Some(Arc::clone(&view))).await?.borrow(),
+    );
+    let rows =
+        heroes::rows(&view, query, &query.select(&view), Some(&refusal), &mut RowCache::default());
     let mut window = snapshot.window.clone();
     window.list(snapshot.number, "heroes-rows", rows);
     let snapshot = snapshot.with_window(window);
     // A viewer's command is refused before it reaches a handler.
-    Ok(document(state, Role::Host, &snapshot, query, Some(Notice { text: refusal.problem.detail, bad: true })))
+    Ok(document(
+        state,
+        Role::Host,
+        &snapshot,
+        query,
+        Some(Notice { text: refusal.problem.detail, bad: true }),
+    ))
 }
 
 /// The document of a snapshot, for a client with this role.
-fn document(state: &AppState, role: Role, snapshot: &Snapshot, query: &PageQuery, notice: Option<Notice>) -> Html<String> {
+fn document(
+    state: &AppState,
+    role: Role,
+    snapshot: &Snapshot,
+    query: &PageQuery,
+    notice: Option<Notice>,
+) -> Html<String> {
     let Snapshot { number, view, shared, history, window, .. } = snapshot;
     let surroundings = Surroundings {
         epoch: state.broadcaster.epoch(),

@@ -25,23 +25,39 @@ pub(crate) async fn live(
 ) -> Response {
     // A page of another site could read what a socket sends.
     if !state.access.is_same_site(request.headers()) {
-        return not_upgraded(Problem::new(StatusCode::FORBIDDEN, "foreign_origin", "this comes from a page of another site"));
+        return not_upgraded(Problem::new(
+            StatusCode::FORBIDDEN,
+            "foreign_origin",
+            "this comes from a page of another site",
+        ));
     }
     let place = match state.places.acquire(address.ip()) {
         Ok(place) => place,
         Err(LimitReached::Full(max)) => {
-            return not_upgraded(Problem::unavailable("full", format!("{max} pages are open already")));
+            return not_upgraded(Problem::unavailable(
+                "full",
+                format!("{max} pages are open already"),
+            ));
         }
         Err(LimitReached::FullForAddress(max)) => {
             let detail = format!("{max} pages are open from this address already");
-            return not_upgraded(Problem::new(StatusCode::TOO_MANY_REQUESTS, "too_many_from_address", detail));
+            return not_upgraded(Problem::new(
+                StatusCode::TOO_MANY_REQUESTS,
+                "too_many_from_address",
+                detail,
+            ));
         }
     };
     let query = query.unwrap_or_default();
     let limits = limits(MESSAGE_BYTES_MAX);
     if data_socket::is_requested(&query) {
-        return upgrade(request, limits, move |socket| data_socket::run(socket, state.dispatch.views(), state.stop, place));
+        return upgrade(request, limits, move |socket| {
+            data_socket::run(socket, state.dispatch.views(), state.stop, place)
+        });
     }
-    let sources = page_socket::Sources { broadcaster: state.broadcaster, write_spans: state.write_spans };
-    upgrade(request, limits, move |socket| page_socket::run(socket, sources, query, state.stop, place))
+    let sources =
+        page_socket::Sources { broadcaster: state.broadcaster, write_spans: state.write_spans };
+    upgrade(request, limits, move |socket| {
+        page_socket::run(socket, sources, query, state.stop, place)
+    })
 }

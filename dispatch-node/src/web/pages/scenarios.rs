@@ -10,7 +10,11 @@ use crate::web::pages::forms;
 use crate::web::state::AppState;
 
 /// `POST /scenarios`
-pub(crate) async fn play(State(state): State<AppState>, headers: HeaderMap, form: Result<FormBody, Problem>) -> Response {
+pub(crate) async fn play(
+    State(state): State<AppState>,
+    headers: HeaderMap,
+    form: Result<FormBody, Problem>,
+) -> Response {
     let begun = form.and_then(|form| state.scenarios.play(form.get("name").unwrap_or_default()));
     forms::answer(&state, &headers, None, begun.map(|()| forms::News::default())).await
 }

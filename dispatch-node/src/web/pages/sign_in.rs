@@ -25,9 +25,14 @@ pub(crate) async fn form() -> Html<String> {
 }
 
 /// `POST /sign-in`
-pub(crate) async fn sign_in(State(state): State<AppState>, form: FormBody) -> Result<Response, Problem> {
+pub(crate) async fn sign_in(
+    State(state): State<AppState>,
+    form: FormBody,
+) -> Result<Response, Problem> {
     let access = &state.access;
-    let token = form.get("token").ok_or_else(|| Problem::not_allowed("no_token", "there is no token in this form"))?;
+    let token = form
+        .get("token")
+        .ok_or_else(|| Problem::not_allowed("no_token", "there is no token in this form"))?;
     Ok(match access.tokens.sign_in(token.trim(), access.encrypted) {
         Some(cookie) => ([(header::SET_COOKIE, cookie)], Redirect::to("/")).into_response(),
         None => (StatusCode::FORBIDDEN, Html(html(&SignIn { failed: true }))).into_response(),
@@ -36,5 +41,6 @@ pub(crate) async fn sign_in(State(state): State<AppState>, form: FormBody) -> Re
 
 /// `POST /sign-out`
 pub(crate) async fn sign_out(State(state): State<AppState>) -> Response {
-    ([(header::SET_COOKIE, tokens::sign_out(state.access.encrypted))], Redirect::to("/")).into_response()
+    ([(header::SET_COOKIE, tokens::sign_out(state.access.encrypted))], Redirect::to("/"))
+        .into_response()
 }

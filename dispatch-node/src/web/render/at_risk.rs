@@ -26,18 +26,35 @@ pub(crate) fn at_stake(view: &View, city: usize) -> Option<String> {
     if count == 0 {
         return None;
     }
-    let named: Vec<String> =
-        view.rows.iter().filter(|row| is_only_there(&row.pattern)).take(NAMED).map(|row| row.name.to_string()).collect();
-    let else_ = if view.counted.iter().all(|counted| *counted) { "nobody else" } else { "nobody else that answers" };
+    let named: Vec<String> = view
+        .rows
+        .iter()
+        .filter(|row| is_only_there(&row.pattern))
+        .take(NAMED)
+        .map(|row| row.name.to_string())
+        .collect();
+    let else_ = if view.counted.iter().all(|counted| *counted) {
+        "nobody else"
+    } else {
+        "nobody else that answers"
+    };
     let heroes = counted(count, "hero", "heroes");
-    Some(format!("Bombing {} now would lose {heroes} that {else_} has heard of: {}.", title(node.name), names(&named, count)))
+    Some(format!(
+        "Bombing {} now would lose {heroes} that {else_} has heard of: {}.",
+        title(node.name),
+        names(&named, count)
+    ))
 }
 
 /// Lists the first of `count` heroes by name, and the number of further ones.
 fn names(some: &[String], count: usize) -> String {
     let named = &some[..some.len().min(NAMED)];
     let more = count - named.len();
-    if more == 0 { listed(named, "and") } else { format!("{} and {} more", named.join(", "), grouped(more as u64)) }
+    if more == 0 {
+        listed(named, "and")
+    } else {
+        format!("{} and {} more", named.join(", "), grouped(more as u64))
+    }
 }
 
 /// The outcome of the recent bombs.
@@ -69,7 +86,13 @@ impl AftermathPanel {
 /// The outcome of each bomb that put heroes at risk, newest first.
 pub(crate) fn aftermath(view: &View) -> Vec<Aftermath> {
     let line = |bomb: &aftermath::Aftermath| Aftermath {
-        at: view.events.iter().rev().find(|event| event.number == bomb.event).map(|it| moment(it.at)).unwrap_or_default(),
+        at: view
+            .events
+            .iter()
+            .rev()
+            .find(|event| event.number == bomb.event)
+            .map(|it| moment(it.at))
+            .unwrap_or_default(),
         key: bomb.city.to_string(),
         text: became(view, bomb),
     };
@@ -81,12 +104,19 @@ fn became(view: &View, bomb: &aftermath::Aftermath) -> String {
     let all: Vec<String> = bomb.only_there.iter().map(|(_, name)| name.to_string()).collect();
     let heroes = counted(bomb.count, "hero", "heroes");
     if !is_back(view, bomb) {
-        return format!("{city} alone had heard of {heroes} when it was bombed ({}), and is not back yet.", names(&all, bomb.count));
+        return format!(
+            "{city} alone had heard of {heroes} when it was bombed ({}), and is not back yet.",
+            names(&all, bomb.count)
+        );
     }
     let lives = |id| view.rows.get(id).is_some_and(|row| row.pattern.lives());
     let (back, gone): (Vec<_>, Vec<_>) = bomb.only_there.iter().partition(|(id, _)| lives(*id));
     // A city that does not answer may hold them, and bring them back.
-    let all_answer = view.cities.iter().zip(&view.counted).all(|(city, counted)| *counted && city.status == NodeStatus::Up);
+    let all_answer = view
+        .cities
+        .iter()
+        .zip(&view.counted)
+        .all(|(city, counted)| *counted && city.status == NodeStatus::Up);
     let is_gone = |many| match (all_answer, many) {
         (true, false) => "is gone",
         (true, true) => "are gone",
@@ -100,9 +130,11 @@ fn became(view: &View, bomb: &aftermath::Aftermath) -> String {
         return format!("The one hero that {city} alone held, {name}, {what}.");
     }
     let told = |some: &[&(HeroId, HeroName)], verb: &str| {
-        let some_names: Vec<String> = some.iter().take(NAMED).map(|(_, name)| name.to_string()).collect();
+        let some_names: Vec<String> =
+            some.iter().take(NAMED).map(|(_, name)| name.to_string()).collect();
         let more = some.len() - some_names.len();
-        let more = if more == 0 { String::new() } else { format!(" and {} more", grouped(more as u64)) };
+        let more =
+            if more == 0 { String::new() } else { format!(" and {} more", grouped(more as u64)) };
         format!("{} {verb} ({}{more})", grouped(some.len() as u64), some_names.join(", "))
     };
     let has = if back.len() == 1 { "has come back" } else { "have come back" };
@@ -138,7 +170,9 @@ mod tests {
     /// Gotham alone holds so many heroes.
     fn only_gotham(count: usize) -> Scene {
         let entry = live(stamp("gotham", 5_000), 84, None);
-        let hold = |scene: Scene, number: usize| scene.hold(number as u8, NAMES[number], [Some(&entry), None, None, None]);
+        let hold = |scene: Scene, number: usize| {
+            scene.hold(number as u8, NAMES[number], [Some(&entry), None, None, None])
+        };
         (0..count).fold(Scene::new(), hold)
     }
 
@@ -146,10 +180,21 @@ mod tests {
     /// back.
     fn bombed(count: usize, back: usize) -> Scene {
         let entry = live(stamp("gotham", 5_000), 84, None);
-        let hold = |scene: Scene, number: usize| scene.hold(number as u8, NAMES[number], [None, Some(&entry), None, None]);
-        let mut scene = (0..back).fold(Scene::new(), hold).happened("gotham", EventKind::Destroyed).happened("gotham", EventKind::Answers);
-        let only_there = (0..count).map(|number| (id(number as u8), NAMES[number].into())).collect();
-        scene.view.aftermaths.push(Arc::new(aftermath::Aftermath { city: name("gotham"), event: 1, only_there, count }));
+        let hold = |scene: Scene, number: usize| {
+            scene.hold(number as u8, NAMES[number], [None, Some(&entry), None, None])
+        };
+        let mut scene = (0..back)
+            .fold(Scene::new(), hold)
+            .happened("gotham", EventKind::Destroyed)
+            .happened("gotham", EventKind::Answers);
+        let only_there =
+            (0..count).map(|number| (id(number as u8), NAMES[number].into())).collect();
+        scene.view.aftermaths.push(Arc::new(aftermath::Aftermath {
+            city: name("gotham"),
+            event: 1,
+            only_there,
+            count,
+        }));
         scene
     }
 
@@ -161,9 +206,18 @@ mod tests {
     fn a_bomb_would_lose_what_nobody_else_has_heard_of() {
         let stake = |count| at_stake(&only_gotham(count).view, 0);
         assert_eq!(stake(0), None);
-        assert_eq!(stake(1).unwrap(), "Bombing Gotham now would lose 1 hero that nobody else has heard of: Ada.");
-        assert_eq!(stake(3).unwrap(), "Bombing Gotham now would lose 3 heroes that nobody else has heard of: Ada, Bela and Cleo.");
-        assert_eq!(stake(5).unwrap(), "Bombing Gotham now would lose 5 heroes that nobody else has heard of: Ada, Bela, Cleo and 2 more.");
+        assert_eq!(
+            stake(1).unwrap(),
+            "Bombing Gotham now would lose 1 hero that nobody else has heard of: Ada."
+        );
+        assert_eq!(
+            stake(3).unwrap(),
+            "Bombing Gotham now would lose 3 heroes that nobody else has heard of: Ada, Bela and Cleo."
+        );
+        assert_eq!(
+            stake(5).unwrap(),
+            "Bombing Gotham now would lose 5 heroes that nobody else has heard of: Ada, Bela, Cleo and 2 more."
+        );
         assert_eq!(at_stake(&only_gotham(3).view, 1), None, "another city holds none of them");
         assert_eq!(at_stake(&only_gotham(3).view, 9), None, "there is no such city");
     }
@@ -175,16 +229,32 @@ mod tests {
             at_stake(&scene.view, 0).unwrap(),
             "Bombing Gotham now would lose 1 hero that nobody else that answers has heard of: Ada."
         );
-        assert_eq!(at_stake(&only_gotham(1).status("gotham", NodeStatus::Down).view, 0), None, "it cannot be bombed");
+        assert_eq!(
+            at_stake(&only_gotham(1).status("gotham", NodeStatus::Down).view, 0),
+            None,
+            "it cannot be bombed"
+        );
     }
 
     #[test]
     fn of_what_a_bomb_put_at_stake_some_comes_back_and_some_is_gone() {
         for (count, back, expected) in [
-            (3, 1, "Of the 3 heroes that Gotham alone held, 1 has come back (Ada) and 2 are gone (Bela, Cleo)."),
-            (3, 2, "Of the 3 heroes that Gotham alone held, 2 have come back (Ada, Bela) and 1 is gone (Cleo)."),
+            (
+                3,
+                1,
+                "Of the 3 heroes that Gotham alone held, 1 has come back (Ada) and 2 are gone (Bela, Cleo).",
+            ),
+            (
+                3,
+                2,
+                "Of the 3 heroes that Gotham alone held, 2 have come back (Ada, Bela) and 1 is gone (Cleo).",
+            ),
             (2, 2, "Of the 2 heroes that Gotham alone held, 2 have come back (Ada, Bela)."),
-            (5, 0, "Of the 5 heroes that Gotham alone held, 5 are gone (Ada, Bela, Cleo and 2 more)."),
+            (
+                5,
+                0,
+                "Of the 5 heroes that Gotham alone held, 5 are gone (Ada, Bela, Cleo and 2 more).",
+            ),
             (1, 0, "The one hero that Gotham alone held, Ada, is gone."),
             (1, 1, "The one hero that Gotham alone held, Ada, has come back."),
         ] {
@@ -195,14 +265,24 @@ mod tests {
     #[test]
     fn nobody_is_gone_for_good_while_somebody_gives_no_answer() {
         let scene = bombed(2, 1).status("capitol", NodeStatus::Unreachable);
-        assert_eq!(told(&scene), ["Of the 2 heroes that Gotham alone held, 1 has come back (Ada) and 1 has not come back yet (Bela)."]);
+        assert_eq!(
+            told(&scene),
+            [
+                "Of the 2 heroes that Gotham alone held, 1 has come back (Ada) and 1 has not come back yet (Bela)."
+            ]
+        );
     }
 
     #[test]
     fn a_city_that_is_not_back_yet_is_still_shown_as_it_was_and_that_counts_for_nothing() {
         let mut scene = bombed(2, 2);
         scene.view.events.pop_back();
-        assert_eq!(told(&scene), ["Gotham alone had heard of 2 heroes when it was bombed (Ada and Bela), and is not back yet."]);
+        assert_eq!(
+            told(&scene),
+            [
+                "Gotham alone had heard of 2 heroes when it was bombed (Ada and Bela), and is not back yet."
+            ]
+        );
     }
 
     #[test]
@@ -214,11 +294,17 @@ mod tests {
             only_there: vec![(id(9), name.into())],
             count,
         };
-        scene = scene.happened("capitol", EventKind::Destroyed).happened("capitol", EventKind::Answers);
+        scene =
+            scene.happened("capitol", EventKind::Destroyed).happened("capitol", EventKind::Answers);
         scene.view.aftermaths.push(Arc::new(bomb(3, 300, "Zoe")));
-        scene.view.aftermaths.push(Arc::new(aftermath::Aftermath { only_there: Vec::new(), ..bomb(3, 0, "") }));
-        let expected =
-            ["Of 1 of the 300 heroes that Capitol alone held, 1 is gone (Zoe).", "The one hero that Gotham alone held, Ada, is gone."];
+        scene
+            .view
+            .aftermaths
+            .push(Arc::new(aftermath::Aftermath { only_there: Vec::new(), ..bomb(3, 0, "") }));
+        let expected = [
+            "Of 1 of the 300 heroes that Capitol alone held, 1 is gone (Zoe).",
+            "The one hero that Gotham alone held, Ada, is gone.",
+        ];
         assert_eq!(told(&scene), expected);
         assert_eq!(aftermath(&scene.view)[0].at, "12:41:40.000");
     }
@@ -227,7 +313,12 @@ mod tests {
     fn a_name_is_text_on_the_page_whatever_it_says() {
         let mut scene = bombed(1, 0);
         let only_there = vec![(id(0), "<img src=x onerror=alert(1)>".into())];
-        scene.view.aftermaths = vec![Arc::new(aftermath::Aftermath { city: name("gotham"), event: 1, only_there, count: 1 })];
+        scene.view.aftermaths = vec![Arc::new(aftermath::Aftermath {
+            city: name("gotham"),
+            event: 1,
+            only_there,
+            count: 1,
+        })];
         let html = AftermathPanel::of(&scene.view).render().expect("rendering into a string");
         assert!(!html.contains("<img") && html.contains("alert(1)"), "{html}");
         assert!(html.starts_with(r#"<div class="card aftermaths" id="aftermath""#), "{html}");

@@ -73,11 +73,14 @@ impl ClusterPanel {
             0 => format!("{processes} processes, all answer"),
             _ => format!("{processes} processes, {silent} without an answer"),
         };
-        let most = view.cities.iter().chain([&view.dispatch]).map(|node| node.heroes).max().unwrap_or(0);
+        let most =
+            view.cities.iter().chain([&view.dispatch]).map(|node| node.heroes).max().unwrap_or(0);
         let leader = status::leader(&view.cities);
         Self {
             summary,
-            cities: (0..view.cities.len()).map(|index| city_card(view, index, leader, most, launcher)).collect(),
+            cities: (0..view.cities.len())
+                .map(|index| city_card(view, index, leader, most, launcher))
+                .collect(),
             dispatch: format!(
                 "holds {} and {}",
                 counted_u64(view.dispatch.heroes, "hero", "heroes"),
@@ -92,20 +95,34 @@ fn counted_u64(number: u64, one: &str, many: &str) -> String {
 }
 
 /// The card of one city. `most` is the number of heroes that the fullest node holds.
-fn city_card(view: &View, index: usize, leader: Option<usize>, most: u64, launcher: &LauncherClient) -> CityCard {
+fn city_card(
+    view: &View,
+    index: usize,
+    leader: Option<usize>,
+    most: u64,
+    launcher: &LauncherClient,
+) -> CityCard {
     let city = &view.cities[index];
     let apart = match leader {
         Some(leader) => status::changes(&view.rows, index, leader),
         None => status::changes_from_any(&view.cities, &view.rows, index),
     };
     let (status, state) = match city.status {
-        NodeStatus::Unreachable if city.age.is_none() => (NodeStatus::Unreachable, "not heard yet".to_owned()),
-        NodeStatus::Unreachable if city.frozen => (NodeStatus::Unreachable, "frozen from here".to_owned()),
+        NodeStatus::Unreachable if city.age.is_none() => {
+            (NodeStatus::Unreachable, "not heard yet".to_owned())
+        }
+        NodeStatus::Unreachable if city.frozen => {
+            (NodeStatus::Unreachable, "frozen from here".to_owned())
+        }
         NodeStatus::Unreachable => (NodeStatus::Unreachable, "gives no answer".to_owned()),
         NodeStatus::Down => (NodeStatus::Down, "has stopped".to_owned()),
-        NodeStatus::Up if !city.is_read && !city.recovering => (NodeStatus::Up, "not heard yet".to_owned()),
+        NodeStatus::Up if !city.is_read && !city.recovering => {
+            (NodeStatus::Up, "not heard yet".to_owned())
+        }
         NodeStatus::Up if city.recovering => (NodeStatus::Up, "destroyed, recovering".to_owned()),
-        NodeStatus::Up if apart > 0 => (NodeStatus::Up, format!("{} apart", counted(apart, "change", "changes"))),
+        NodeStatus::Up if apart > 0 => {
+            (NodeStatus::Up, format!("{} apart", counted(apart, "change", "changes")))
+        }
         NodeStatus::Up => (NodeStatus::Up, "agrees".to_owned()),
     };
     let state = match clock(city) {
@@ -123,8 +140,16 @@ fn city_card(view: &View, index: usize, leader: Option<usize>, most: u64, launch
         state,
         differs: city.status == NodeStatus::Up && (apart > 0 || city.recovering),
         age: age(city),
-        life: if city.crashes == 0 { String::new() } else { format!("{} life", ordinal(city.crashes + 1)) },
-        fingerprint: if city.age.is_none() { String::new() } else { city.fingerprint.to_string().chars().take(8).collect() },
+        life: if city.crashes == 0 {
+            String::new()
+        } else {
+            format!("{} life", ordinal(city.crashes + 1))
+        },
+        fingerprint: if city.age.is_none() {
+            String::new()
+        } else {
+            city.fingerprint.to_string().chars().take(8).collect()
+        },
         at_stake: at_risk::at_stake(view, index).unwrap_or_default(),
         rebuild: (city.status == NodeStatus::Down).then(|| match launcher.by_hand(city.name) {
             None => Rebuild::Button,

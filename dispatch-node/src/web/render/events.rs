@@ -34,8 +34,11 @@ impl EventsPanel {
     /// The newest events of this view.
     pub(crate) fn of(view: &View) -> Self {
         let latest = view.events.iter().rev().take(EVENTS_SHOWN);
-        let event =
-            |event: &Arc<LoggedEvent>| EventLine { at: time_of_day(event.at), key: event.node.to_string(), text: event.text.clone() };
+        let event = |event: &Arc<LoggedEvent>| EventLine {
+            at: time_of_day(event.at),
+            key: event.node.to_string(),
+            text: event.text.clone(),
+        };
         Self { events: latest.map(event).collect() }
     }
 }

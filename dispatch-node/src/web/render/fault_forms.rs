@@ -43,8 +43,15 @@ impl FaultForms {
         let node = |name: &NodeName| (name.to_string(), title(*name));
         Self {
             kinds: kinds.map(|(value, label)| Kind { value, label }).into(),
-            nodes: cities.iter().map(node).chain([(DISPATCH.to_owned(), "Dispatch".to_owned())]).collect(),
-            scenarios: shipped().into_iter().map(|scenario| (scenario.name, scenario.title)).collect(),
+            nodes: cities
+                .iter()
+                .map(node)
+                .chain([(DISPATCH.to_owned(), "Dispatch".to_owned())])
+                .collect(),
+            scenarios: shipped()
+                .into_iter()
+                .map(|scenario| (scenario.name, scenario.title))
+                .collect(),
         }
     }
 }

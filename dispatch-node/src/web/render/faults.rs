@@ -58,10 +58,16 @@ impl FaultsPanel {
 impl FaultLine {
     fn of(view: &FaultView) -> Self {
         let frames = view.frames;
-        let did = [(frames.dropped, "lost"), (frames.delayed, "late"), (frames.duplicated, "repeated")]
-            .into_iter()
-            .filter(|(count, _)| *count > 0)
-            .map(|(count, what)| format!("{} {what}", counted(usize::try_from(count).unwrap_or(usize::MAX), "frame", "frames")));
+        let did =
+            [(frames.dropped, "lost"), (frames.delayed, "late"), (frames.duplicated, "repeated")]
+                .into_iter()
+                .filter(|(count, _)| *count > 0)
+                .map(|(count, what)| {
+                    format!(
+                        "{} {what}",
+                        counted(usize::try_from(count).unwrap_or(usize::MAX), "frame", "frames")
+                    )
+                });
         Self {
             id: view.fault.id.to_string(),
             text: capitalised(&describe(&view.fault)),

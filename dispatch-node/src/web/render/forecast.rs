@@ -30,13 +30,15 @@ impl Predictor {
         if news.is_empty() {
             return None;
         }
-        let gossip = Gossip::of_cities(view.cities.len(), view.intervals, view.pace, |a, b| way(view, a, b));
+        let gossip =
+            Gossip::of_cities(view.cities.len(), view.intervals, view.pace, |a, b| way(view, a, b));
         if let Some((same_gossip, same_news, predicted)) = &self.last
             && (same_gossip, same_news) == (&gossip, &news)
         {
             return predicted.clone();
         }
-        let predicted = forecast(&gossip, &news, HORIZON, STEP).map(|forecast| predicted(&forecast));
+        let predicted =
+            forecast(&gossip, &news, HORIZON, STEP).map(|forecast| predicted(&forecast));
         self.last = Some((gossip, news, predicted.clone()));
         predicted
     }
@@ -46,15 +48,19 @@ impl Predictor {
 /// dispatch.
 fn news(view: &View) -> Vec<News> {
     let cities = view.cities.len();
-    let differing = view.rows.patterns().filter(|(pattern, _)| pattern.state(&view.counted).differs());
+    let differing =
+        view.rows.patterns().filter(|(pattern, _)| pattern.state(&view.counted).differs());
     let holders = differing.filter_map(|(pattern, heroes)| {
         // Dispatch is first in a pattern, and last in a forecast.
         let holds = pattern.newest_at(&view.counted);
         // A city that does not answer neither receives the write nor passes it on.
         let counts = std::iter::once(true).chain(view.counted.iter().copied());
         let is_done = holds.zip(counts).map(|(holds, counts)| holds || !counts);
-        let places = [cities].into_iter().chain(0..cities).zip(is_done).filter(|(_, is_done)| *is_done);
-        let bits = places.map(|(place, _)| 1_u8.checked_shl(u32::try_from(place).ok()?)).collect::<Option<Vec<u8>>>()?;
+        let places =
+            [cities].into_iter().chain(0..cities).zip(is_done).filter(|(_, is_done)| *is_done);
+        let bits = places
+            .map(|(place, _)| 1_u8.checked_shl(u32::try_from(place).ok()?))
+            .collect::<Option<Vec<u8>>>()?;
         Some(News { holders: bits.into_iter().fold(0, |holders, bit| holders | bit), heroes })
     });
     holders.collect()
@@ -64,8 +70,11 @@ fn news(view: &View) -> Vec<News> {
 fn way(view: &View, a: usize, b: usize) -> Way {
     let node = |place: usize| view.cities.get(place).unwrap_or(&view.dispatch);
     let (a, b) = (node(a), node(b));
-    let is_cut =
-        |from: NodeName, to: NodeName| view.faults.iter().any(|fault| fault.fault.kind == FaultKind::Cut && fault.fault.befalls(from, to));
+    let is_cut = |from: NodeName, to: NodeName| {
+        view.faults
+            .iter()
+            .any(|fault| fault.fault.kind == FaultKind::Cut && fault.fault.befalls(from, to))
+    };
     if a.frozen || b.frozen || is_cut(a.name, b.name) || is_cut(b.name, a.name) {
         Way::Cut
     } else if a.status != NodeStatus::Up || b.status != NodeStatus::Up {
@@ -116,7 +125,10 @@ mod tests {
     fn what_differs_is_predicted_to_be_agreed_on_unless_a_cut_keeps_it_apart() {
         assert_eq!(said(Scene::new()), None, "nothing differs");
         let sentence = said(apart()).unwrap();
-        assert!(sentence.starts_with("Agreed in ") && sentence.ends_with(" s, nine runs in ten"), "{sentence}");
+        assert!(
+            sentence.starts_with("Agreed in ") && sentence.ends_with(" s, nine runs in ten"),
+            "{sentence}"
+        );
         let cut = apart().fault(FaultKind::Cut, "gotham", None, 30);
         assert_eq!(said(cut).unwrap(), "1 hero stays apart, as links are");
         // A write that only a stopped city holds reaches no other node.
@@ -124,8 +136,13 @@ mod tests {
         let behind = live(stamp("metropolis", 500), 80, None);
         let base = live(stamp("dispatch", 9_000), 100, None);
         let gone = live(stamp("gotham", 100), 70, Some(&base));
-        let rest = Scene::new().held([Some(&gone), Some(&behind), Some(&base), Some(&base)]).status("gotham", NodeStatus::Down);
-        assert!(said(rest).unwrap().starts_with("Agreed in "), "those that run agree among themselves");
+        let rest = Scene::new()
+            .held([Some(&gone), Some(&behind), Some(&base), Some(&base)])
+            .status("gotham", NodeStatus::Down);
+        assert!(
+            said(rest).unwrap().starts_with("Agreed in "),
+            "those that run agree among themselves"
+        );
     }
 
     #[test]
@@ -134,9 +151,16 @@ mod tests {
         let scene = apart();
         let predicted = predictor.predict(&scene.view).unwrap();
         let (first, last) = (predicted.points[0], *predicted.points.last().unwrap());
-        assert!((first.after_s, first.mean) == (0.0, 1.0) && last.mean < 0.01, "{first:?} {last:?}");
-        let made_of = predictor.last.as_ref().map(|(gossip, _, _)| std::ptr::from_ref(&gossip.actors[0]));
+        assert!(
+            (first.after_s, first.mean) == (0.0, 1.0) && last.mean < 0.01,
+            "{first:?} {last:?}"
+        );
+        let made_of =
+            predictor.last.as_ref().map(|(gossip, _, _)| std::ptr::from_ref(&gossip.actors[0]));
         assert_eq!(predictor.predict(&scene.view), Some(predicted));
-        assert_eq!(predictor.last.as_ref().map(|(gossip, _, _)| std::ptr::from_ref(&gossip.actors[0])), made_of);
+        assert_eq!(
+            predictor.last.as_ref().map(|(gossip, _, _)| std::ptr::from_ref(&gossip.actors[0])),
+            made_of
+        );
     }
 }

@@ -25,6 +25,10 @@ impl GossipPanel {
             percent => format!("Gossip goes at {percent} % of its pace."),
         };
         let pace = |label, percent| (label, percent, view.pace.percent == percent);
-        Self { paused: view.pace == Pace::PAUSED, paces: [pace("1×", 100), pace("½×", 50), pace("⅒×", 10)], text }
+        Self {
+            paused: view.pace == Pace::PAUSED,
+            paces: [pace("1×", 100), pace("½×", 50), pace("⅒×", 10)],
+            text,
+        }
     }
 }

@@ -129,7 +129,9 @@ impl Cell {
     /// Returns true if a part of this cell is marked.
     fn differs(&self) -> bool {
         match *self {
-            Self::Live { place_differs, health_differs, patrolling_differs, .. } => place_differs || health_differs || patrolling_differs,
+            Self::Live { place_differs, health_differs, patrolling_differs, .. } => {
+                place_differs || health_differs || patrolling_differs
+            }
             Self::Terminated { differs } | Self::NotHeard { differs } => differs,
         }
     }
@@ -176,7 +178,11 @@ pub(crate) fn foot(query: &PageQuery, selection: &Selection) -> String {
     let last = first + rows.len();
     let number = |number: usize| grouped(number as u64);
     html(&Foot {
-        range: if rows.is_empty() { String::new() } else { format!("{} to {} of {}", number(first + 1), number(last), number(*matching)) },
+        range: if rows.is_empty() {
+            String::new()
+        } else {
+            format!("{} to {} of {}", number(first + 1), number(last), number(*matching))
+        },
         previous: (*page > 0).then(|| to(page - 1)),
         next: (last < *matching).then(|| to(page + 1)),
         sizes: query.rows_choices(),
@@ -200,7 +206,8 @@ pub(crate) fn rows(
     cache: &mut RowCache,
 ) -> Vec<(Arc<str>, Arc<str>)> {
     let columns = columns_of(view);
-    let surroundings = (view.cities.iter().map(|city| city.status).collect(), view.counted.clone(), query.href());
+    let surroundings =
+        (view.cities.iter().map(|city| city.status).collect(), view.counted.clone(), query.href());
     if cache.surroundings != surroundings || refusal.is_some() {
         *cache = RowCache { surroundings, ..RowCache::default() };
     }
@@ -213,7 +220,9 @@ pub(crate) fn rows(
     let mut items = Vec::with_capacity(selection.rows.len());
     for row in &selection.rows {
         let known = before.remove(&row.id).filter(|(same, _)| Arc::ptr_eq(same, row));
-        let (row, html) = known.unwrap_or_else(|| (Arc::clone(row), hero_row(view, query, row, refusal, &columns).into()));
+        let (row, html) = known.unwrap_or_else(|| {
+            (Arc::clone(row), hero_row(view, query, row, refusal, &columns).into())
+        });
         items.push((format!("h-{}", row.id).into(), Arc::clone(&html)));
         cache.rows.insert(row.id, (row, html));
     }
@@ -233,7 +242,13 @@ fn nothing(query: &PageQuery) -> &'static str {
 }
 
 /// Renders the row of one hero.
-fn hero_row(view: &View, query: &PageQuery, row: &rows::Row, refusal: Option<&Refusal>, columns: &[Column]) -> String {
+fn hero_row(
+    view: &View,
+    query: &PageQuery,
+    row: &rows::Row,
+    refusal: Option<&Refusal>,
+    columns: &[Column],
+) -> String {
     let id = row.id.to_string();
     let reference = most_held(&row.cells);
     let same = row.cells.windows(2).all(|pair| stamp(&pair[0]) == stamp(&pair[1]));
@@ -252,14 +267,21 @@ fn hero_row(view: &View, query: &PageQuery, row: &rows::Row, refusal: Option<&Re
         short_id: format!("{}…{}", &id[..4], &id[id.len() - 3..]),
         name: &row.name,
         // A city that does not answer may have changed its entry since.
-        agreed: (same && known && columns.iter().all(|column| !column.stale)).then(|| cell(row.cells[0].as_deref(), reference)),
-        cells: cells.map(|(counts, entry)| cell(entry.as_deref(), if *counts { reference } else { entry.as_deref() })).collect(),
+        agreed: (same && known && columns.iter().all(|column| !column.stale))
+            .then(|| cell(row.cells[0].as_deref(), reference)),
+        cells: cells
+            .map(|(counts, entry)| {
+                cell(entry.as_deref(), if *counts { reference } else { entry.as_deref() })
+            })
+            .collect(),
         state,
         tone,
         why: PageQuery { hero: Some(row.id), ..query.clone() }.href(),
         chosen: query.hero == Some(row.id),
         can_act: row.pattern.lives(),
-        error: refusal.filter(|refusal| refusal.hero == Some(row.id)).map_or("", |refusal| &refusal.problem.detail),
+        error: refusal
+            .filter(|refusal| refusal.hero == Some(row.id))
+            .map_or("", |refusal| &refusal.problem.detail),
         id,
     })
 }
@@ -270,8 +292,11 @@ fn stamp(entry: &Option<Arc<Entry>>) -> Option<gossip::Stamp> {
 
 /// Returns the entry that most cities hold; among equals, the winning one.
 fn most_held(cells: &[Option<Arc<Entry>>]) -> Option<&Entry> {
-    let holders = |entry: &Option<Arc<Entry>>| cells.iter().filter(|other| stamp(other) == stamp(entry)).count();
-    let rank = |entry: &&Option<Arc<Entry>>| (holders(entry), entry.as_ref().map(|entry| entry.rank()));
+    let holders = |entry: &Option<Arc<Entry>>| {
+        cells.iter().filter(|other| stamp(other) == stamp(entry)).count()
+    };
+    let rank =
+        |entry: &&Option<Arc<Entry>>| (holders(entry), entry.as_ref().map(|entry| entry.rank()));
     cells.iter().max_by_key(rank).and_then(|entry| entry.as_deref())
 }
 
@@ -281,7 +306,8 @@ fn cell(entry: Option<&Entry>, reference: Option<&Entry>) -> Cell {
     let Some(entry) = entry else { return Cell::NotHeard { differs } };
     let Some(hero) = entry.live() else { return Cell::Terminated { differs } };
     let other = reference.and_then(Entry::live);
-    let unlike = |same: fn(&Hero, &Hero) -> bool| differs && other.is_none_or(|other| !same(hero, other));
+    let unlike =
+        |same: fn(&Hero, &Hero) -> bool| differs && other.is_none_or(|other| !same(hero, other));
     Cell::Live {
         place_key: hero.location.to_string(),
         place: match hero.location {
@@ -306,7 +332,9 @@ mod tests {
         let entry = live(stamp("gotham", 9_000), 84, None);
         let mut scene = Scene::new().held([Some(&entry), Some(&entry), None, Some(&entry)]);
         let (query, mut cache) = (PageQuery::default(), RowCache::default());
-        let mut differs = |view: &View| rows(view, &query, &query.select(view), None, &mut cache)[0].1.contains("Differs");
+        let mut differs = |view: &View| {
+            rows(view, &query, &query.select(view), None, &mut cache)[0].1.contains("Differs")
+        };
         scene.view.counted = vec![true, true, false];
         assert!(!differs(&scene.view), "the third has not been read yet");
         scene.view.counted = vec![true; 3];

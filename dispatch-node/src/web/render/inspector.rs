@@ -94,7 +94,10 @@ impl InspectorPanel {
     /// Returns the panel for this hero; a hint, where none is chosen.
     pub(crate) fn of(view: &View, hero: Option<HeroId>) -> Self {
         let Some(hero) = hero else {
-            return Self::saying(String::new(), "Choose a hero’s state to see who wrote what, and what happens next.");
+            return Self::saying(
+                String::new(),
+                "Choose a hero’s state to see who wrote what, and what happens next.",
+            );
         };
         let (lost, more_lost) = lost_lines(view, hero);
         let Some(row) = view.rows.get(hero) else {
@@ -104,7 +107,11 @@ impl InspectorPanel {
                 .rev()
                 .find(|lost| lost.hero == hero)
                 .map_or_else(|| hero.to_string(), |lost| lost_writes::name(view, lost));
-            return Self { lost, more_lost, ..Self::saying(name, "Nobody has heard of this hero any more.") };
+            return Self {
+                lost,
+                more_lost,
+                ..Self::saying(name, "Nobody has heard of this hero any more.")
+            };
         };
         let comparison = Comparison::of(view, row);
         let (sentence, reasons) = explanation::of(view, &comparison);
@@ -148,7 +155,11 @@ fn more(count: usize, one: &str, many: &str) -> String {
 }
 
 /// The writes as lines with at most `steps_max` steps in all, and the number of further writes.
-fn write_lines(view: &View, comparison: &Comparison<'_>, steps_max: usize) -> (Vec<WriteLine>, String) {
+fn write_lines(
+    view: &View,
+    comparison: &Comparison<'_>,
+    steps_max: usize,
+) -> (Vec<WriteLine>, String) {
     let mut steps_left = steps_max;
     let line = |candidate: &Candidate<'_>| {
         let entry = candidate.entry;
@@ -158,7 +169,8 @@ fn write_lines(view: &View, comparison: &Comparison<'_>, steps_max: usize) -> (V
         let Stamp { hlc, origin } = entry.stamp;
         WriteLine {
             id: format!("{}-{}-{}-{}", origin.node, origin.incarnation, hlc.wall.0, hlc.logical),
-            is_past: matches!(comparison.fate(candidate), Fate::BuiltUpon) && candidate.holders.is_empty(),
+            is_past: matches!(comparison.fate(candidate), Fate::BuiltUpon)
+                && candidate.holders.is_empty(),
             key: entry.stamp.origin.node.to_string(),
             writer: title(entry.stamp.origin.node),
             says: says(entry),
@@ -174,11 +186,21 @@ fn write_lines(view: &View, comparison: &Comparison<'_>, steps_max: usize) -> (V
         }
     };
     let lines = comparison.candidates.iter().take(WRITES_MAX).map(line).collect();
-    (lines, more(comparison.candidates.len().saturating_sub(WRITES_MAX), "earlier write", "earlier writes"))
+    (
+        lines,
+        more(
+            comparison.candidates.len().saturating_sub(WRITES_MAX),
+            "earlier write",
+            "earlier writes",
+        ),
+    )
 }
 
 /// The fate of a write: the words, their style, and the reason.
-fn fate(comparison: &Comparison<'_>, candidate: &Candidate<'_>) -> (&'static str, &'static str, String) {
+fn fate(
+    comparison: &Comparison<'_>,
+    candidate: &Candidate<'_>,
+) -> (&'static str, &'static str, String) {
     let deletion = comparison.winner().is_some_and(|winner| winner.entry.is_tombstone());
     let winner = if deletion { "the deletion" } else { "the winner" };
     match comparison.fate(candidate) {
@@ -187,11 +209,18 @@ fn fate(comparison: &Comparison<'_>, candidate: &Candidate<'_>) -> (&'static str
         Fate::BuiltUpon => ("was built upon", "", format!("{winner} was written over it")),
         Fate::SaysTheSame => ("says the same", "", "one deletion is as good as another".to_owned()),
         Fate::WillBeLost => ("will be lost", "bad", format!("{winner} had not seen it")),
-        Fate::GoesWith(heir) => ("goes with a later one", "bad", format!("{} built upon it", title(heir))),
-        Fate::IsNowhere => ("is nowhere any more", "bad", format!("{winner} had not seen it")),
-        Fate::Stopped => {
-            ("went with its city", "bad", format!("{} stopped, and nobody else held it", wording::nodes(&candidate.stopped, "and")))
+        Fate::GoesWith(heir) => {
+            ("goes with a later one", "bad", format!("{} built upon it", title(heir)))
         }
+        Fate::IsNowhere => ("is nowhere any more", "bad", format!("{winner} had not seen it")),
+        Fate::Stopped => (
+            "went with its city",
+            "bad",
+            format!(
+                "{} stopped, and nobody else held it",
+                wording::nodes(&candidate.stopped, "and")
+            ),
+        ),
     }
 }
 
@@ -229,7 +258,12 @@ fn lost_lines(view: &View, hero: HeroId) -> (Vec<String>, String) {
     let of_hero = || view.lost.iter().rev().filter(|lost| lost.hero == hero);
     let line = |lost: &Arc<Lost>| {
         let writer = title(lost.entry.stamp.origin.node);
-        format!("{} {writer} wrote “{}”: {}", moment(lost.saved), says(&lost.entry), lost_writes::why(lost))
+        format!(
+            "{} {writer} wrote “{}”: {}",
+            moment(lost.saved),
+            says(&lost.entry),
+            lost_writes::why(lost)
+        )
     };
     let lines = of_hero().take(LOST_MAX).map(line).collect();
     (lines, more(of_hero().count().saturating_sub(LOST_MAX), "earlier one", "earlier ones"))

@@ -17,8 +17,10 @@ const SHOWN_MAX: usize = 50;
 
 /// The name of the hero, or its id where the name is no longer known.
 pub(crate) fn name(view: &View, lost: &Lost) -> String {
-    let written = [Some(&lost.entry), lost.to.as_ref()].into_iter().flatten().find_map(|entry| entry.live());
-    let name = written.map(|hero| &hero.name).or_else(|| view.rows.get(lost.hero).map(|row| &row.name));
+    let written =
+        [Some(&lost.entry), lost.to.as_ref()].into_iter().flatten().find_map(|entry| entry.live());
+    let name =
+        written.map(|hero| &hero.name).or_else(|| view.rows.get(lost.hero).map(|row| &row.name));
     name.map_or_else(|| lost.hero.to_string(), |name| name.to_string())
 }
 
@@ -79,15 +81,22 @@ impl LostWritesPanel {
                     (None, Some(older)) => format!("{}, as before", says(older)),
                     (None, None) => "nothing".to_owned(),
                 },
-                to_writer: to.map(|to| (to.stamp.origin.node.to_string(), title(to.stamp.origin.node))),
+                to_writer: to
+                    .map(|to| (to.stamp.origin.node.to_string(), title(to.stamp.origin.node))),
                 why: why(lost),
             }
         };
         let lines: Vec<LostWriteLine> = view.lost.iter().rev().take(SHOWN_MAX).map(line).collect();
-        let more = usize::try_from(view.status.lost_writes).unwrap_or(usize::MAX).saturating_sub(lines.len());
+        let more = usize::try_from(view.status.lost_writes)
+            .unwrap_or(usize::MAX)
+            .saturating_sub(lines.len());
         Self {
             count: grouped(view.status.lost_writes),
-            more: if more == 0 { String::new() } else { format!("and {}", counted(more, "earlier one", "earlier ones")) },
+            more: if more == 0 {
+                String::new()
+            } else {
+                format!("and {}", counted(more, "earlier one", "earlier ones"))
+            },
             lines,
         }
     }
@@ -116,13 +125,44 @@ mod tests {
         let ours = live(stamp("gotham", 9_000), 84, None);
         let theirs = live(stamp("capitol", 8_000), 72, None);
         let death = dead(stamp("dispatch", 20_000), None);
-        let scene =
-            Scene::new().lost(1, &ours, Some(&theirs)).lost(1, &theirs, Some(&ours)).lost(1, &ours, Some(&death)).lost(1, &ours, None);
+        let scene = Scene::new()
+            .lost(1, &ours, Some(&theirs))
+            .lost(1, &theirs, Some(&ours))
+            .lost(1, &ours, Some(&death))
+            .lost(1, &ours, None);
         let expected = [
-            ["Silver Kestrel", "Gotham 84 patrolling", "Gotham", "nothing", "", "went with its only holder"],
-            ["Silver Kestrel", "Gotham 84 patrolling", "Gotham", "terminated", "Dispatch", "Dispatch had not heard of it"],
-            ["Silver Kestrel", "Capitol 72 patrolling", "Capitol", "Gotham 84 patrolling, as before", "", "went with its only holder"],
-            ["Silver Kestrel", "Gotham 84 patrolling", "Gotham", "Capitol 72 patrolling", "Capitol", "Capitol had not heard of it"],
+            [
+                "Silver Kestrel",
+                "Gotham 84 patrolling",
+                "Gotham",
+                "nothing",
+                "",
+                "went with its only holder",
+            ],
+            [
+                "Silver Kestrel",
+                "Gotham 84 patrolling",
+                "Gotham",
+                "terminated",
+                "Dispatch",
+                "Dispatch had not heard of it",
+            ],
+            [
+                "Silver Kestrel",
+                "Capitol 72 patrolling",
+                "Capitol",
+                "Gotham 84 patrolling, as before",
+                "",
+                "went with its only holder",
+            ],
+            [
+                "Silver Kestrel",
+                "Gotham 84 patrolling",
+                "Gotham",
+                "Capitol 72 patrolling",
+                "Capitol",
+                "Capitol had not heard of it",
+            ],
         ];
         assert_eq!(rows(&scene), expected);
     }
@@ -136,7 +176,8 @@ mod tests {
             .lost(1, &ours, None)
             .lost(2, &death, None)
             .lost(3, &death, None);
-        let names: Vec<String> = scene.view.lost.iter().map(|lost| name(&scene.view, lost)).collect();
+        let names: Vec<String> =
+            scene.view.lost.iter().map(|lost| name(&scene.view, lost)).collect();
         assert_eq!(names, ["Silver Kestrel".to_owned(), id(2).to_string(), "Granite".to_owned()]);
     }
 
@@ -149,7 +190,10 @@ mod tests {
             scene = scene.lost(hero, &ours, None);
         }
         let html = html(&scene);
-        assert!(html.contains("Writes lost for good (60)") && html.contains("and 10 earlier ones"), "{html}");
+        assert!(
+            html.contains("Writes lost for good (60)") && html.contains("and 10 earlier ones"),
+            "{html}"
+        );
         assert_eq!(html.matches("<tr").count(), 51);
         assert!(html.contains(r#"href="/api/v1/lost.csv""#), "{html}");
     }

@@ -42,12 +42,22 @@ pub(crate) fn shared(
     fragments.panel(number, "lost-writes", html(&LostWritesPanel::of(view)));
     fragments.panel(number, "timeline-summary", timeline::summary(view));
     fragments.panel(number, "timeline-spans", timeline::bands::spans(view));
-    fragments.panel(number, "timeline-differences", timeline::differences::differences(view, predicted));
+    fragments.panel(
+        number,
+        "timeline-differences",
+        timeline::differences::differences(view, predicted),
+    );
     fragments.panel(number, "timeline-forecast", timeline::outlook::forecast(view, predicted));
 }
 
 /// Renders the fragments that depend on the query.
-pub(crate) fn window(fragments: &mut Fragments, number: Number, view: &View, query: &PageQuery, cache: &mut RowCache) {
+pub(crate) fn window(
+    fragments: &mut Fragments,
+    number: Number,
+    view: &View,
+    query: &PageQuery,
+    cache: &mut RowCache,
+) {
     let selection = query.select(view);
     fragments.panel(number, "heroes-chips", heroes::chips(view, query));
     fragments.panel(number, "heroes-columns", heroes::columns(view));

@@ -66,10 +66,25 @@ impl VerdictPanel {
             converged: verdict.converged,
             detail: detail(view),
             stats: vec![
-                stat("Heroes agreed on", grouped(verdict.agreed_on as u64), format!("of {}", grouped(verdict.heroes as u64)), false),
+                stat(
+                    "Heroes agreed on",
+                    grouped(verdict.agreed_on as u64),
+                    format!("of {}", grouped(verdict.heroes as u64)),
+                    false,
+                ),
                 stat("Oldest difference", oldest, oldest_unit.to_owned(), false),
-                stat("Held by one node only", grouped(verdict.only_copies as u64), String::new(), verdict.only_copies > 0),
-                stat("Writes lost for good", grouped(verdict.lost_writes), String::new(), verdict.lost_writes > 0),
+                stat(
+                    "Held by one node only",
+                    grouped(verdict.only_copies as u64),
+                    String::new(),
+                    verdict.only_copies > 0,
+                ),
+                stat(
+                    "Writes lost for good",
+                    grouped(verdict.lost_writes),
+                    String::new(),
+                    verdict.lost_writes > 0,
+                ),
             ],
         }
     }
@@ -85,9 +100,15 @@ fn detail(view: &View) -> String {
     } else if converged {
         "Dispatch holds the same. Bomb a city and watch the others bring it back.".into()
     } else if only_copies > 0 {
-        format!("{} by one node alone: if that one goes now, so do they.", counted(only_copies, "hero is held", "heroes are held"))
+        format!(
+            "{} by one node alone: if that one goes now, so do they.",
+            counted(only_copies, "hero is held", "heroes are held")
+        )
     } else if differences > 0 {
-        format!("{} heard the same everywhere.", counted(differences, "hero is not", "heroes are not"))
+        format!(
+            "{} heard the same everywhere.",
+            counted(differences, "hero is not", "heroes are not")
+        )
     } else if view.cities.iter().any(|city| city.status != NodeStatus::Up) {
         "What is shown of a city that does not answer is what was last known.".into()
     } else {
@@ -103,17 +124,28 @@ fn detail(view: &View) -> String {
 
 /// The reason why the differences persist, or that they will not.
 fn hindrance(view: &View, differs: bool) -> Option<String> {
-    let cut = view.faults.iter().map(|fault| &fault.fault).find(|fault| fault.kind == FaultKind::Cut);
+    let cut =
+        view.faults.iter().map(|fault| &fault.fault).find(|fault| fault.kind == FaultKind::Cut);
     match (view.pace == Pace::PAUSED, cut) {
         (true, _) => Some("Gossip is paused.".into()),
         (false, Some(cut)) => Some(format!("{}.", capitalised(&describe(cut)))),
-        (false, None) => (differs && view.cities.iter().all(|city| city.status == NodeStatus::Up)).then(|| "Gossip will tell.".into()),
+        (false, None) => (differs && view.cities.iter().all(|city| city.status == NodeStatus::Up))
+            .then(|| "Gossip will tell.".into()),
     }
 }
 
 /// The consequence of a city's clock that is ahead.
 fn fast_clock(city: &NodeState) -> Option<String> {
-    let ahead = city.clock_ahead_ms.and_then(|ahead| u64::try_from(ahead).ok()).filter(|ahead| *ahead >= CLOCK_TOLD_MS)?;
+    let ahead = city
+        .clock_ahead_ms
+        .and_then(|ahead| u64::try_from(ahead).ok())
+        .filter(|ahead| *ahead >= CLOCK_TOLD_MS)?;
     let is_known = city.status == NodeStatus::Up;
-    is_known.then(|| format!("{}'s clock is {} ahead: its writes beat later ones.", title(city.name), tenths(ahead)))
+    is_known.then(|| {
+        format!(
+            "{}'s clock is {} ahead: its writes beat later ones.",
+            title(city.name),
+            tenths(ahead)
+        )
+    })
 }

@@ -32,7 +32,11 @@ pub(crate) fn shape(node: NodeName, x: f64, y: f64, size: f64) -> String {
         "metropolis" | "dispatch" => {
             format!("M{}a{s} {s} 0 1 0 {r} 0a{s} {s} 0 1 0-{r} 0z", Xy(x - size, y))
         }
-        "capitol" => format!("M{}h{side}v{side}h-{side}z", Xy(x - 0.9 * size, y - 0.9 * size), side = Px(1.8 * size)),
+        "capitol" => format!(
+            "M{}h{side}v{side}h-{side}z",
+            Xy(x - 0.9 * size, y - 0.9 * size),
+            side = Px(1.8 * size)
+        ),
         _ => format!("M{}l{s} {s}l-{s} {s}l-{s}-{s}z", Xy(x, y - size)),
     }
 }

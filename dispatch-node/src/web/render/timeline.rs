@@ -69,17 +69,23 @@ pub(crate) struct Pieces<'a> {
 /// Renders the picture with these parts: a section `timeline`.
 pub(crate) fn skeleton(view: &View, pieces: &Pieces) -> String {
     let layout = Layout::of(view);
-    let nodes: Vec<NodeName> = view.cities.iter().map(|city| city.name).chain([view.dispatch.name]).collect();
+    let nodes: Vec<NodeName> =
+        view.cities.iter().map(|city| city.name).chain([view.dispatch.name]).collect();
     let lane = |node: &NodeName| Lane {
         key: node.to_string(),
         name: title(*node),
         y: layout.y(*node),
         shape: shape(*node, 8.0, layout.y(*node), 5.0),
     };
-    let ticks = (0..=PAST_S + FUTURE_S).step_by(5).filter(|second| *second != PAST_S).map(|second| {
-        let words = if second < PAST_S { format!("−{} s", PAST_S - second) } else { format!("+{} s", second - PAST_S) };
-        (second as f64 * SECOND_WIDTH, words)
-    });
+    let ticks =
+        (0..=PAST_S + FUTURE_S).step_by(5).filter(|second| *second != PAST_S).map(|second| {
+            let words = if second < PAST_S {
+                format!("−{} s", PAST_S - second)
+            } else {
+                format!("+{} s", second - PAST_S)
+            };
+            (second as f64 * SECOND_WIDTH, words)
+        });
     html(&Skeleton {
         width: WIDTH,
         height: layout.curve_y() + 28.0,
@@ -107,10 +113,17 @@ pub(crate) fn moving_transform(view: &View) -> String {
 pub(crate) fn summary(view: &View) -> String {
     let layout = Layout::of(view);
     let pulls = || layout.seconds().flat_map(|second| &second.pulls);
-    let failed = pulls().filter(|pull| matches!(pull.outcome, PullOutcome::Unanswered | PullOutcome::Refused)).count();
+    let failed = pulls()
+        .filter(|pull| matches!(pull.outcome, PullOutcome::Unanswered | PullOutcome::Refused))
+        .count();
     let brought = pulls().filter(|pull| brings(pull).is_some()).count();
-    let writes: usize = layout.seconds().map(|second| second.writes.len() + second.more_writes).sum();
-    let mut text = format!("Last {PAST_S} s: {}, {} with news", counted(pulls().count(), "pull", "pulls"), grouped(brought as u64));
+    let writes: usize =
+        layout.seconds().map(|second| second.writes.len() + second.more_writes).sum();
+    let mut text = format!(
+        "Last {PAST_S} s: {}, {} with news",
+        counted(pulls().count(), "pull", "pulls"),
+        grouped(brought as u64)
+    );
     if failed > 0 {
         let _ = write!(text, ", {} in vain", grouped(failed as u64));
     }

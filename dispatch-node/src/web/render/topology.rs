@@ -64,8 +64,16 @@ impl Topology {
             width: layout.width,
             height: layout.height,
             summary: summary(view, &nodes, &pairs),
-            links: pairs.iter().map(|(a, b)| layout.link(view, nodes[*a], *a, nodes[*b], *b)).collect(),
-            cities: view.cities.iter().enumerate().map(|(index, city)| layout.city(city, index, most)).collect(),
+            links: pairs
+                .iter()
+                .map(|(a, b)| layout.link(view, nodes[*a], *a, nodes[*b], *b))
+                .collect(),
+            cities: view
+                .cities
+                .iter()
+                .enumerate()
+                .map(|(index, city)| layout.city(city, index, most))
+                .collect(),
             dispatch: layout.middle,
             pace: match view.pace.percent {
                 0 => "gossip is paused".to_owned(),
@@ -80,16 +88,26 @@ impl Topology {
 /// Describes the map in a few sentences.
 fn summary(view: &View, nodes: &[&NodeState], pairs: &[(usize, usize)]) -> String {
     let cities = view.cities.iter().filter_map(|city| {
-        let states: Vec<String> = [condition(city).1.to_owned()].into_iter().chain(clock(city)).filter(|words| !words.is_empty()).collect();
+        let states: Vec<String> = [condition(city).1.to_owned()]
+            .into_iter()
+            .chain(clock(city))
+            .filter(|words| !words.is_empty())
+            .collect();
         (!states.is_empty()).then(|| format!("{}: {}", title(city.name), states.join(", ")))
     });
     let links = pairs.iter().flat_map(|(a, b)| {
         let (a, b) = (nodes[*a].name, nodes[*b].name);
-        link_faults(view, a, b).into_iter().map(move |fault| format!("{} and {}: {}", title(a), title(b), fault.sentence(a, b)))
+        link_faults(view, a, b)
+            .into_iter()
+            .map(move |fault| format!("{} and {}: {}", title(a), title(b), fault.sentence(a, b)))
     });
     let sentences: Vec<String> = cities.chain(links).collect();
     let shown = format!("Map of {} cities and dispatch. ", view.cities.len());
-    if sentences.is_empty() { shown + "All ways are open." } else { shown + &sentences.join(". ") + "." }
+    if sentences.is_empty() {
+        shown + "All ways are open."
+    } else {
+        shown + &sentences.join(". ") + "."
+    }
 }
 
 /// The lines of the table.
@@ -110,7 +128,9 @@ fn rows(view: &View, nodes: &[&NodeState], pairs: &[(usize, usize)]) -> Vec<Row>
             rows.push(row(from, to, format!("{}, {ways}", state(fault.kind())), until));
         }
     }
-    for fault in view.faults.iter().filter(|fault| !fault.fault.kind.is_between_nodes() && fault.at.contains(&fault.fault.from)) {
+    for fault in view.faults.iter().filter(|fault| {
+        !fault.fault.kind.is_between_nodes() && fault.at.contains(&fault.fault.from)
+    }) {
         let state = match fault.fault.kind {
             FaultKind::Skew(ms) if ms > 0 => format!("clock set {ms} ms ahead"),
             FaultKind::Skew(ms) => format!("clock set {} ms behind", ms.unsigned_abs()),

@@ -17,9 +17,16 @@ pub(crate) const CLOCK_TOLD_MS: u64 = 500;
 
 /// Describes the clock error of a city that answers, if it is worth mentioning.
 pub(crate) fn clock(city: &NodeState) -> Option<String> {
-    let ahead_ms = city.clock_ahead_ms.filter(|ahead_ms| city.status == NodeStatus::Up && ahead_ms.unsigned_abs() >= CLOCK_TOLD_MS)?;
+    let ahead_ms = city.clock_ahead_ms.filter(|ahead_ms| {
+        city.status == NodeStatus::Up && ahead_ms.unsigned_abs() >= CLOCK_TOLD_MS
+    })?;
     let tenths = ahead_ms.unsigned_abs().div_ceil(100);
-    Some(format!("clock {}.{} s {}", tenths / 10, tenths % 10, if ahead_ms > 0 { "ahead" } else { "behind" }))
+    Some(format!(
+        "clock {}.{} s {}",
+        tenths / 10,
+        tenths % 10,
+        if ahead_ms > 0 { "ahead" } else { "behind" }
+    ))
 }
 
 /// The age up to which knowledge counts as the present.
@@ -105,17 +112,27 @@ mod tests {
     #[test]
     fn the_time_of_day_is_that_of_the_clock_to_the_millisecond() {
         assert_eq!(moment(UnixMillis(1_795_217_670_917)), "23:34:30.917");
-        assert_eq!((moment(UnixMillis(5)), time_of_day(UnixMillis(5_000))), ("00:00:00.005".into(), "00:00:05".into()));
+        assert_eq!(
+            (moment(UnixMillis(5)), time_of_day(UnixMillis(5_000))),
+            ("00:00:00.005".into(), "00:00:05".into())
+        );
     }
 
     #[test]
     fn names_in_a_row_read_as_one_says_them() {
-        let names = |count: usize| listed(&["Ada", "Bela", "Cleo"].map(str::to_owned)[..count], "and");
-        assert_eq!([names(0), names(1), names(2), names(3)], ["", "Ada", "Ada and Bela", "Ada, Bela and Cleo"]);
+        let names =
+            |count: usize| listed(&["Ada", "Bela", "Cleo"].map(str::to_owned)[..count], "and");
+        assert_eq!(
+            [names(0), names(1), names(2), names(3)],
+            ["", "Ada", "Ada and Bela", "Ada, Bela and Cleo"]
+        );
     }
 
     #[test]
     fn milliseconds_are_rounded_to_tenths_of_a_second() {
-        assert_eq!([0, 49, 50, 1_949, 1_950, 12_000].map(tenths), ["0.0 s", "0.0 s", "0.1 s", "1.9 s", "2.0 s", "12.0 s"]);
+        assert_eq!(
+            [0, 49, 50, 1_949, 1_950, 12_000].map(tenths),
+            ["0.0 s", "0.0 s", "0.1 s", "1.9 s", "2.0 s", "12.0 s"]
+        );
     }
 }

@@ -30,7 +30,8 @@ pub(crate) async fn request(request: Request, next: Next) -> Response {
     }
     let method = known(request.method());
     let route = request.extensions().get::<MatchedPath>().map(|path| path.as_str().to_owned());
-    let name = route.as_ref().map_or_else(|| method.to_owned(), |route| format!("{method} {route}"));
+    let name =
+        route.as_ref().map_or_else(|| method.to_owned(), |route| format!("{method} {route}"));
     let mut span = Span::of_request(name, request.headers());
     span.set("http.request.method", || method);
     span.set("url.path", || shortened(request.uri().path(), PATH_MAX));
@@ -44,7 +45,9 @@ pub(crate) async fn request(request: Request, next: Next) -> Response {
     if status.is_server_error() {
         span.fail(|| status.canonical_reason().unwrap_or_default());
     }
-    if let Some(id) = context.and_then(|context| HeaderValue::try_from(context.trace_id().to_string()).ok()) {
+    if let Some(id) =
+        context.and_then(|context| HeaderValue::try_from(context.trace_id().to_string()).ok())
+    {
         response.headers_mut().insert(TRACE_ID, id);
     }
     response
@@ -57,7 +60,15 @@ pub(crate) fn ask(action: &Action) -> Span {
 
 /// The method, if it is a standard one: clients must not create new span names.
 fn known(method: &Method) -> &'static str {
-    let usual = [Method::GET, Method::POST, Method::PUT, Method::DELETE, Method::HEAD, Method::OPTIONS, Method::PATCH];
+    let usual = [
+        Method::GET,
+        Method::POST,
+        Method::PUT,
+        Method::DELETE,
+        Method::HEAD,
+        Method::OPTIONS,
+        Method::PATCH,
+    ];
     let names = ["GET", "POST", "PUT", "DELETE", "HEAD", "OPTIONS", "PATCH"];
     usual.iter().zip(names).find(|(usual, _)| *usual == method).map_or("_OTHER", |(_, name)| name)
 }

@@ -60,7 +60,12 @@ impl WriteSpans {
         {
             span.fail(|| "gave way to newer writes");
         }
-        writes.push(Write { hero: *hero, stamp: entry.stamp, since: Instant::now(), way: Way::Observing(span) });
+        writes.push(Write {
+            hero: *hero,
+            stamp: entry.stamp,
+            since: Instant::now(),
+            way: Way::Observing(span),
+        });
     }
 
     /// Records that `view` is about to be sent as frame `number`.
@@ -84,7 +89,8 @@ impl WriteSpans {
     /// Returns the spans of sending a page everything up to frame `number`, for writes that no page
     /// has received before.
     pub(crate) fn push(&self, number: Number) -> Vec<Span> {
-        let is_in_it = |write: &mut Write| matches!(write.way, Way::Shown(first, _) if first <= number);
+        let is_in_it =
+            |write: &mut Write| matches!(write.way, Way::Shown(first, _) if first <= number);
         let mut writes = self.writes();
         let shown = writes.extract_if(.., is_in_it).filter_map(|write| match write.way {
             Way::Shown(_, observed) => Some(Span::child("push", Part::Own, observed)),
@@ -115,13 +121,15 @@ mod tests {
 
     use std::num::{NonZeroU64, NonZeroU128};
 
-    const ASK: Option<TraceContext> = Some(TraceContext { trace: NonZeroU128::MIN, span: NonZeroU64::MIN });
+    const ASK: Option<TraceContext> =
+        Some(TraceContext { trace: NonZeroU128::MIN, span: NonZeroU64::MIN });
 
     /// One test, since a process has one span exporter.
     #[test]
     fn a_write_is_followed_to_the_first_page_that_is_shown_it_and_no_more_than_a_few_are() {
         let write_spans = WriteSpans::default();
-        let (before, after) = (live(stamp("dispatch", 9_000), 84, None), live(stamp("gotham", 1_000), 100, None));
+        let (before, after) =
+            (live(stamp("dispatch", 9_000), 84, None), live(stamp("gotham", 1_000), 100, None));
         let assigned = Reply::Assigned(Written { hero: id(1), entry: Arc::clone(&after) });
         write_spans.follow(&assigned, ASK);
         assert!(write_spans.writes().is_empty(), "without a collector nothing is");
@@ -129,11 +137,15 @@ mod tests {
         let _exporting = shared::spans::start(Some("http://127.0.0.1:1"), "dispatch").unwrap();
         write_spans.follow(&assigned, None);
         write_spans.follow(&Reply::Healed(()), ASK);
-        assert!(write_spans.writes().is_empty(), "neither what is of no trace, nor what is no write");
+        assert!(
+            write_spans.writes().is_empty(),
+            "neither what is of no trace, nor what is no write"
+        );
 
         write_spans.follow(&assigned, ASK);
         // Dispatch has it, and another city; whether gotham has is not known yet.
-        let unseen = Scene::new().hold(1, "Granite", [Some(&before), Some(&after), None, Some(&after)]).view;
+        let unseen =
+            Scene::new().hold(1, "Granite", [Some(&before), Some(&after), None, Some(&after)]).view;
         write_spans.show(&unseen, 7);
         assert_eq!(write_spans.push(7).len(), 0);
         let seen = Scene::new().hold(1, "Granite", [Some(&after), None, None, None]).view;

@@ -42,7 +42,11 @@ impl<K: Copy + Ord> Index<K> {
         let at = (key, slot);
         let of = |slot: SlotId| (key_of(slot), slot);
         let last = self.blocks.last().and_then(|block| block.slots.last());
-        let number = if last.is_some_and(|last| of(*last) < at) { self.blocks.len() - 1 } else { self.block_of(at) };
+        let number = if last.is_some_and(|last| of(*last) < at) {
+            self.blocks.len() - 1
+        } else {
+            self.block_of(at)
+        };
         let Some(block) = self.blocks.get_mut(number) else {
             return self.blocks.push(Block { from: at, slots: vec![slot] });
         };
@@ -50,7 +54,9 @@ impl<K: Copy + Ord> Index<K> {
         if block.slots.last().is_some_and(|last| of(*last) < at) {
             if block.slots.len() < BLOCK {
                 block.slots.push(slot);
-            } else if let Some(next) = self.blocks.get_mut(number + 1).filter(|next| next.slots.len() < BLOCK) {
+            } else if let Some(next) =
+                self.blocks.get_mut(number + 1).filter(|next| next.slots.len() < BLOCK)
+            {
                 next.slots.insert(0, slot);
                 next.from = at;
             } else {
@@ -71,7 +77,9 @@ impl<K: Copy + Ord> Index<K> {
         let (block, index) = self
             .blocks
             .get_mut(number)
-            .and_then(|block| block.slots.iter().position(|held| *held == slot).map(|index| (block, index)))
+            .and_then(|block| {
+                block.slots.iter().position(|held| *held == slot).map(|index| (block, index))
+            })
             .expect("only what was put in is taken out");
         block.slots.remove(index);
         if block.slots.is_empty() {
@@ -93,10 +101,18 @@ impl<K: Copy + Ord> Index<K> {
     }
 
     /// The slots from the first whose key is not below `from` (or not even equal, with `excluded`), in order.
-    pub(super) fn starting(&self, from: K, excluded: bool, key_of: impl Fn(SlotId) -> K) -> impl Iterator<Item = SlotId> {
+    pub(super) fn starting(
+        &self,
+        from: K,
+        excluded: bool,
+        key_of: impl Fn(SlotId) -> K,
+    ) -> impl Iterator<Item = SlotId> {
         let is_before = |key: K| key < from || excluded && key == from;
         let number = self.blocks.partition_point(|block| is_before(block.from.0)).saturating_sub(1);
-        let skipped = self.blocks.get(number).map_or(0, |block| block.slots.partition_point(|slot| is_before(key_of(*slot))));
+        let skipped = self
+            .blocks
+            .get(number)
+            .map_or(0, |block| block.slots.partition_point(|slot| is_before(key_of(*slot))));
         self.blocks.iter().skip(number).flat_map(|block| &block.slots).skip(skipped).copied()
     }
 
@@ -138,7 +154,10 @@ mod tests {
                 for excluded in [false, true] {
                     let from = if excluded { (bound, SlotId::MAX) } else { (bound, 0) };
                     let expected = set.range(from..).map(|(_, slot)| *slot);
-                    assert!(order.starting(bound, excluded, key_of).eq(expected), "from {bound}, excluded: {excluded}");
+                    assert!(
+                        order.starting(bound, excluded, key_of).eq(expected),
+                        "from {bound}, excluded: {excluded}"
+                    );
                 }
             }
             assert!(order.blocks.iter().all(|block| (1..=BLOCK).contains(&block.slots.len())));
@@ -154,20 +173,28 @@ mod tests {
             set.remove(&(key_of(slot), slot));
             if step % 500 == 0 {
                 check(&order, &set);
-                assert!(order.blocks.len() <= 2 + 4 * set.len() / (BLOCK / 2), "blocks that are nearly empty are joined");
+                assert!(
+                    order.blocks.len() <= 2 + 4 * set.len() / (BLOCK / 2),
+                    "blocks that are nearly empty are joined"
+                );
             }
         }
         check(&order, &set);
     }
 
     #[test]
-    fn what_arrives_in_falling_order_fills_its_blocks_too_and_what_goes_in_rising_order_leaves_few() {
+    fn what_arrives_in_falling_order_fills_its_blocks_too_and_what_goes_in_rising_order_leaves_few()
+    {
         let mut order = Index::default();
-        (0..128).chain((10_000..20_000).rev()).for_each(|slot| order.insert(u64::from(slot), slot, u64::from));
+        (0..128)
+            .chain((10_000..20_000).rev())
+            .for_each(|slot| order.insert(u64::from(slot), slot, u64::from));
         assert!(order.iter().eq((0..128).chain(10_000..20_000)));
         assert!(order.blocks.len() <= 2 + 10_000 / (BLOCK / 2), "{}", order.blocks.len());
         // Of each ten one is left.
-        (10_000..20_000).filter(|slot| slot % 10 > 0).for_each(|slot| order.remove(u64::from(slot), slot));
+        (10_000..20_000)
+            .filter(|slot| slot % 10 > 0)
+            .for_each(|slot| order.remove(u64::from(slot), slot));
         assert_eq!(order.iter().count(), 1_128);
         assert!(order.blocks.len() <= 2 + 4 * 1_128 / (BLOCK / 2), "{}", order.blocks.len());
     }

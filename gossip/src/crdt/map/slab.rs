@@ -56,7 +56,9 @@ impl<V: Payload> Slab<V> {
     /// Returns the slot of the next record that is [put](Self::put) here.
     pub(super) fn next_slot(&self) -> SlotId {
         let used = self.lists.last().map_or(0, |last| (self.lists.len() - 1) * LIST + last.len());
-        self.free.last().copied().unwrap_or_else(|| SlotId::try_from(used).expect("memory ends before four billion records"))
+        self.free.last().copied().unwrap_or_else(|| {
+            SlotId::try_from(used).expect("memory ends before four billion records")
+        })
     }
 
     pub(super) fn put(&mut self, record: Record<V>) {

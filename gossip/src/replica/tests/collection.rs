@@ -10,10 +10,16 @@ pub(super) fn a_tombstone_that_every_member_has_heard_of_is_collected_and_the_he
     assert_eq!(collected(&events), 3, "{events:?}");
     for replica in [&a, &b, &c] {
         assert_eq!((replica.map().live(), replica.map().tombstones()), (0, 0));
-        assert!(replica.horizon().covers(tombstone) && replica.vector().covers_all(replica.horizon()));
+        assert!(
+            replica.horizon().covers(tombstone) && replica.vector().covers_all(replica.horizon())
+        );
     }
     let dead = Entry::written(live(50), Stamp { hlc: Hlc::default(), origin: a.me() }, None);
-    assert_eq!(c.write_over(at(3_002), key(1), live(70), Some(&dead)), Err(WriteError::Deleted), "not even by an old copy");
+    assert_eq!(
+        c.write_over(at(3_002), key(1), live(70), Some(&dead)),
+        Err(WriteError::Deleted),
+        "not even by an old copy"
+    );
 }
 
 /// S8: a member that is away keeps the tombstone in place, however long.
@@ -115,9 +121,16 @@ pub(super) fn a_burial_has_seen_what_the_death_had_and_not_what_it_buries() {
         pull(at(3_100), &mut outsider, &mut a);
         let burial = a.map().get(key(1)).unwrap();
         assert!(burial.is_tombstone() && burial.beats(&death) && burial.born == birth);
-        assert!(burial.had_seen(birth) && copy.seen.stamps().iter().all(|seen| *seen == birth || !burial.had_seen(*seen)));
+        assert!(
+            burial.had_seen(birth)
+                && copy.seen.stamps().iter().all(|seen| *seen == birth || !burial.had_seen(*seen))
+        );
         assert!(!burial.had_seen(copy.stamp));
-        assert_eq!(burial.had_seen(death.stamp), !is_collected, "whoever has collected a death knows that there was one, not which");
+        assert_eq!(
+            burial.had_seen(death.stamp),
+            !is_collected,
+            "whoever has collected a death knows that there was one, not which"
+        );
     }
 }
 
@@ -181,13 +194,21 @@ pub(super) fn a_full_round_leaves_a_tombstone_that_its_source_has_not_heard_of()
         pull(at(3_001), &mut a, &mut b);
         pull(at(3_001), &mut a, &mut c);
     }
-    assert_eq!([&a, &b].map(|replica| replica.map().tombstones()), [0, 1], "a has both proofs, b has not");
+    assert_eq!(
+        [&a, &b].map(|replica| replica.map().tombstones()),
+        [0, 1],
+        "a has both proofs, b has not"
+    );
     let unheard = c2.write(at(3_100), key(1), Value::Tombstone).unwrap().stamp;
     let events = pull(at(3_101), &mut a, &mut c2);
     assert!(matches!(events[..], [Event::Committed { full: true, .. }]), "{events:?}");
     pull(at(3_102), &mut c2, &mut b);
     for replica in [&c2, &b] {
-        assert_eq!(replica.map().get(key(1)).map(|entry| entry.stamp), Some(unheard), "it is covered, and nobody has collected it");
+        assert_eq!(
+            replica.map().get(key(1)).map(|entry| entry.stamp),
+            Some(unheard),
+            "it is covered, and nobody has collected it"
+        );
     }
     everybody_hears_all(at(3_103), &mut a, &mut b, &mut c2);
     assert_eq!([&a, &b, &c2].map(|replica| replica.map().iter().count()), [0; 3]);
@@ -205,10 +226,16 @@ pub(super) fn one_who_is_no_member_collects_and_closes_nothing() {
     let mut events = Vec::new();
     for _ in 0..3 {
         for member in [&mut a, &mut b, &mut c2] {
-            events.extend([pull(at(3_200), member, &mut outsider), pull(at(3_200), &mut outsider, member)].concat());
+            events.extend(
+                [pull(at(3_200), member, &mut outsider), pull(at(3_200), &mut outsider, member)]
+                    .concat(),
+            );
         }
     }
-    assert!(outsider.awaited().is_empty() && outsider.has_fenced(c.me()), "it knows that all have heard the same");
+    assert!(
+        outsider.awaited().is_empty() && outsider.has_fenced(c.me()),
+        "it knows that all have heard the same"
+    );
     assert!(events.iter().all(|event| matches!(event, Event::Committed { .. })), "{events:?}");
     assert_eq!(outsider.map().tombstones(), 1);
     everybody_hears_all(at(3_300), &mut a, &mut b, &mut c2);
@@ -241,14 +268,25 @@ pub(super) fn replicas_that_cover_the_same_and_differ_ring_the_alarm_and_are_men
     a.write(at(2_500), key(2), live(20)).unwrap();
     everybody_hears_all(at(2_600), &mut a, &mut b, &mut c);
     b.map.remove(key(1));
-    let older = Entry::written(live(1), Stamp { hlc: Hlc::default(), ..c.map.get(key(2)).unwrap().stamp }, None);
+    let older = Entry::written(
+        live(1),
+        Stamp { hlc: Hlc::default(), ..c.map.get(key(2)).unwrap().stamp },
+        None,
+    );
     c.map.remove(key(2));
     c.map.merge(key(2), &older.as_entry_ref());
     let events = everybody_hears_all(at(2_700), &mut a, &mut b, &mut c);
     assert!(events.iter().any(|event| matches!(event, Event::Diverged { .. })), "{events:?}");
-    assert!(events.iter().any(|event| matches!(event, Event::Committed { full: true, changed: 1, .. })), "{events:?}");
+    assert!(
+        events.iter().any(|event| matches!(event, Event::Committed { full: true, changed: 1, .. })),
+        "{events:?}"
+    );
     assert!(hold_the_same(&a, &b) && hold_the_same(&b, &c));
-    assert_eq!((number(&a, 1), number(&c, 2)), (None, Some(20)), "a newer write is taken; what one has dropped counts as dead");
+    assert_eq!(
+        (number(&a, 1), number(&c, 2)),
+        (None, Some(20)),
+        "a newer write is taken; what one has dropped counts as dead"
+    );
     let events = everybody_hears(at(2_800), &mut a, &mut b, &mut c);
     assert!(!events.iter().any(|event| matches!(event, Event::Diverged { .. })));
 }
@@ -261,9 +299,17 @@ pub(super) fn what_is_covered_is_no_news_even_in_a_full_round() {
     pull(at(2_101), &mut a, &mut outsider);
     a.write(at(3_000), key(1), Value::Tombstone).unwrap();
     everybody_hears(at(3_001), &mut a, &mut b, &mut c);
-    a.begin_pull(at(3_002), outsider.me(), outsider.me().node, PullOptions { mutual: false, full: true });
+    a.begin_pull(
+        at(3_002),
+        outsider.me(),
+        outsider.me().node,
+        PullOptions { mutual: false, full: true },
+    );
     let events = talk(at(3_002), &mut a, &mut outsider);
-    assert!(matches!(events[..], [Event::Committed { full: true, entries: 1, changed: 0, .. }]), "{events:?}");
+    assert!(
+        matches!(events[..], [Event::Committed { full: true, entries: 1, changed: 0, .. }]),
+        "{events:?}"
+    );
     assert_eq!((a.map().live(), a.map().tombstones()), (0, 0));
 }
 
@@ -290,7 +336,8 @@ pub(super) fn a_proof_does_not_outlive_its_life_even_where_the_next_has_proved_n
 pub(super) fn a_tombstone_stays_until_the_birth_of_its_hero_has_been_heard_of() {
     let (mut a, mut b, mut c) = (replica("a", 1), replica("b", 1), replica("c", 1));
     everybody_hears(at(2_000), &mut a, &mut b, &mut c);
-    let stamp = Stamp { hlc: Hlc { wall: UnixMillis(START + 2_500), logical: 0 }, origin: origin("d", 1) };
+    let stamp =
+        Stamp { hlc: Hlc { wall: UnixMillis(START + 2_500), logical: 0 }, origin: origin("d", 1) };
     let copy = Entry::written(live(50), stamp, None);
     a.write_over(at(2_600), key(1), Value::Tombstone, Some(&copy)).unwrap();
     let events = everybody_hears_all(at(2_700), &mut a, &mut b, &mut c);
@@ -321,7 +368,8 @@ pub(super) fn the_members_awaited_are_those_who_have_proved_nothing_in_the_life_
 }
 
 #[test]
-pub(super) fn the_proof_of_a_later_life_replaces_that_of_an_earlier_one_and_never_the_other_way_round() {
+pub(super) fn the_proof_of_a_later_life_replaces_that_of_an_earlier_one_and_never_the_other_way_round()
+ {
     let (mut a, mut b, mut c) = three_with_a_hero();
     everybody_hears_all(at(2_100), &mut a, &mut b, &mut c);
     let mut c2 = reborn(&c, 2, at(2_200), &mut a);
@@ -329,7 +377,11 @@ pub(super) fn the_proof_of_a_later_life_replaces_that_of_an_earlier_one_and_neve
     assert_eq!(a.awaited(), []);
     a.write(at(2_300), key(1), live(30)).unwrap();
     pull(at(2_301), &mut a, &mut c);
-    assert_eq!((a.awaited(), a.unheard().count()), (vec![], 1), "the earlier life asks and is served, and proves nothing");
+    assert_eq!(
+        (a.awaited(), a.unheard().count()),
+        (vec![], 1),
+        "the earlier life asks and is served, and proves nothing"
+    );
     pull(at(2_302), &mut a, &mut c2);
     pull(at(2_302), &mut a, &mut c2);
     assert_eq!(a.unheard().count(), 0);

@@ -9,7 +9,9 @@ pub(super) fn a_forgotten_member_keeps_nothing_in_place_and_is_one_again_when_it
     a.write(at(3_000), key(1), Value::Tombstone).unwrap();
     a.forget(at(3_001), c.me().node).unwrap();
     assert!(a.is_forgotten(c.me().node));
-    let events: Vec<Event> = (0..3).flat_map(|_| [pull(at(3_002), &mut a, &mut b), pull(at(3_002), &mut b, &mut a)].concat()).collect();
+    let events: Vec<Event> = (0..3)
+        .flat_map(|_| [pull(at(3_002), &mut a, &mut b), pull(at(3_002), &mut b, &mut a)].concat())
+        .collect();
     assert_eq!(collected(&events), 2, "at a and at b: {events:?}");
     assert!(a.vector().has_closed(c.me()) && b.is_forgotten(c.me().node));
     // It was only away. It halts, and comes back empty, as a new life.
@@ -43,14 +45,25 @@ pub(super) fn a_forgotten_member_counts_again_as_soon_as_a_later_life_of_it_is_l
 #[test]
 pub(super) fn an_obituary_names_no_life_that_a_clock_set_back_leads_to() {
     let mut a = replica("a", 1);
-    let c = Origin { node: "c".parse().unwrap(), incarnation: Incarnation::begun_at(at(3_600_000).wall) };
+    let c = Origin {
+        node: "c".parse().unwrap(),
+        incarnation: Incarnation::begun_at(at(3_600_000).wall),
+    };
     a.link_up(at(2_000), c);
     a.forget(at(2_100), c.node).unwrap();
-    let obituary = a.vector().iter().map(|slot| slot.origin).find(|life| life.node == c.node).expect("an obituary");
+    let obituary = a
+        .vector()
+        .iter()
+        .map(|slot| slot.origin)
+        .find(|life| life.node == c.node)
+        .expect("an obituary");
     // Its clock says an hour less now; its next lives are numbered one by one.
     let lives = std::iter::successors(Some(c.incarnation), |life| Some(life.next_life()));
     let around: Vec<Incarnation> = lives.take(3).collect();
-    assert!(obituary.incarnation > c.incarnation && !around.contains(&obituary.incarnation), "{obituary}");
+    assert!(
+        obituary.incarnation > c.incarnation && !around.contains(&obituary.incarnation),
+        "{obituary}"
+    );
     // A life that begins later than any that was known comes back as a member.
     let back = Origin { incarnation: around[1], ..c };
     assert!(back > obituary);
@@ -63,7 +76,10 @@ pub(super) fn nobody_forgets_itself_or_a_stranger_or_before_it_has_joined() {
     let mut a = replica("a", 1);
     assert_eq!(a.forget(at(2_000), a.me().node), Err(ForgetError::Myself));
     assert_eq!(a.forget(at(2_000), "z".parse().unwrap()), Err(ForgetError::NotMember));
-    assert_eq!(newborn("b", 1, at(2_000)).forget(at(2_000), a.me().node), Err(ForgetError::Joining));
+    assert_eq!(
+        newborn("b", 1, at(2_000)).forget(at(2_000), a.me().node),
+        Err(ForgetError::Joining)
+    );
     // One that was never heard of can be forgotten too, twice.
     a.forget(at(2_000), "c".parse().unwrap()).unwrap();
     a.forget(at(2_000), "c".parse().unwrap()).unwrap();

@@ -58,7 +58,8 @@ fn every_rule_that_is_broken_fails_the_scenario_that_tells_its_story() {
     ];
     // Only seeds bring this one to light: the parts of two servings mix where frames are repeated and overtake each other.
     let by_seeds = [Rule::RoundsAreOfOneServing];
-    let told = |rule: &Rule| stories.iter().any(|(broken, _)| broken == rule) || by_seeds.contains(rule);
+    let told =
+        |rule: &Rule| stories.iter().any(|(broken, _)| broken == rule) || by_seeds.contains(rule);
     assert!(Rule::ALL.iter().all(told), "a rule without a story");
     panic::set_hook(Box::new(|_| {}));
     let verdicts = stories.map(|(rule, story)| {

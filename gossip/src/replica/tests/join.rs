@@ -76,8 +76,12 @@ pub(super) fn one_that_is_paused_serves_and_is_led_and_asks_nobody() {
     b.pull(at(2_000), a.me(), a.me().node, true);
     b.tick(at(60_000));
     assert!(drain(&mut b).0.is_empty() && !b.joined() && b.deadline().is_none());
-    let invite =
-        |from: &Replica, to: &Replica| Envelope { from: from.me(), to: to.me(), round: 0, step: Step::Invite { source: from.me() } };
+    let invite = |from: &Replica, to: &Replica| Envelope {
+        from: from.me(),
+        to: to.me(),
+        round: 0,
+        step: Step::Invite { source: from.me() },
+    };
     b.handle(at(60_000), a.me().node, invite(&a, &b));
     talk(at(60_000), &mut a, &mut b);
     assert!(b.joined() && hold_the_same(&a, &b));
@@ -95,7 +99,11 @@ pub(super) fn a_new_life_with_a_lower_number_is_served_too() {
     pull(at(1_100), &mut a, &mut b1);
     let mut b2 = newborn("b", 999, at(1_200));
     pull(at(1_200), &mut a, &mut b2);
-    assert_eq!(number(&b2, 1), Some(50), "its machine's clock went back; that is no reason to starve it");
+    assert_eq!(
+        number(&b2, 1),
+        Some(50),
+        "its machine's clock went back; that is no reason to starve it"
+    );
 }
 
 #[test]
@@ -153,7 +161,8 @@ pub(super) fn a_peer_that_comes_up_is_asked_at_once_by_one_who_has_not_joined_an
 }
 
 #[test]
-pub(super) fn one_that_has_joined_halts_for_a_later_life_only_and_one_that_has_not_waits_for_longer() {
+pub(super) fn one_that_has_joined_halts_for_a_later_life_only_and_one_that_has_not_waits_for_longer()
+ {
     let mut a = replica("a", 5);
     for alive in [4, 5] {
         a.refused(at(2_000), Incarnation(alive));

@@ -11,7 +11,12 @@ pub(super) fn a_member_bombed_ten_thousand_times_costs_a_vector_two_places() {
         let now = at(1_000 + life * 10_000);
         c = reborn(&c, life, now, &mut a);
         let now = at(1_000 + life * 10_000 + 10);
-        c.write(now, key(u8::try_from(life % 50).unwrap()), live(u8::try_from(life % 99).unwrap() + 1)).unwrap();
+        c.write(
+            now,
+            key(u8::try_from(life % 50).unwrap()),
+            live(u8::try_from(life % 99).unwrap() + 1),
+        )
+        .unwrap();
         everybody_hears_all(now, &mut a, &mut b, &mut c);
         assert!(hold_the_same(&a, &b) && hold_the_same(&b, &c));
         if life == 40 {
@@ -31,19 +36,32 @@ pub(super) fn a_life_is_not_closed_while_one_member_has_heard_less_of_it() {
     let mut c2 = reborn(&c, 2, at(3_000), &mut a);
     for _ in 0..3 {
         let events = [pull(at(3_001), &mut c2, &mut a), pull(at(3_001), &mut a, &mut c2)].concat();
-        assert!(!events.iter().any(|event| matches!(event, Event::Closed { .. })), "b has not spoken");
+        assert!(
+            !events.iter().any(|event| matches!(event, Event::Closed { .. })),
+            "b has not spoken"
+        );
     }
     let events = everybody_hears_all(at(3_002), &mut a, &mut b, &mut c2);
     let mut closed = events.iter().filter(|event| matches!(event, Event::Closed { .. })).peekable();
-    assert!(closed.peek().is_some() && closed.all(|event| *event == Event::Closed { before: c2.me(), lives: 1 }), "{events:?}");
+    assert!(
+        closed.peek().is_some()
+            && closed.all(|event| *event == Event::Closed { before: c2.me(), lives: 1 }),
+        "{events:?}"
+    );
     assert_eq!([&a, &b, &c2].map(|replica| number(replica, 2)), [Some(20); 3]);
 }
 
 #[test]
-pub(super) fn the_horizon_keeps_the_last_stamps_of_the_newest_closed_lives_and_all_of_the_open_ones() {
+pub(super) fn the_horizon_keeps_the_last_stamps_of_the_newest_closed_lives_and_all_of_the_open_ones()
+ {
     let mut a = replica("a", 1);
-    let last = |life| Stamp { hlc: Hlc { wall: UnixMillis(START), logical: 0 }, origin: origin("c", life) };
-    let horizon = |closed: std::ops::RangeInclusive<u64>| closed.chain([100, 101]).map(last).collect::<VersionVector>();
+    let last = |life| Stamp {
+        hlc: Hlc { wall: UnixMillis(START), logical: 0 },
+        origin: origin("c", life),
+    };
+    let horizon = |closed: std::ops::RangeInclusive<u64>| {
+        closed.chain([100, 101]).map(last).collect::<VersionVector>()
+    };
     a.vector.close(origin("c", 100));
     a.horizon = horizon(5..=20);
     a.forget_old_closings();
@@ -90,10 +108,17 @@ pub(super) fn orphans_of_a_closed_life_are_written_anew_by_their_holder() {
     let events = everybody_hears_all(at(3_000), &mut a, &mut b2, &mut c2);
     assert!(events.contains(&Event::Adopted { source: a.me(), writes: 3 }), "{events:?}");
     for replica in [&a, &b2, &c2] {
-        assert_eq!((number(replica, 1), number(replica, 9), number(replica, 8)), (Some(11), Some(90), Some(81)));
+        assert_eq!(
+            (number(replica, 1), number(replica, 9), number(replica, 8)),
+            (Some(11), Some(90), Some(81))
+        );
         let [known, unknown] = [1, 9].map(|number| replica.map().get(key(number)).unwrap());
         assert_eq!((known.born, known.stamp.origin), (born, b2.me()));
-        assert_eq!((unknown.born, unknown.stamp.origin), (unknown.stamp, b2.me()), "nobody else has heard of its birth");
+        assert_eq!(
+            (unknown.born, unknown.stamp.origin),
+            (unknown.stamp, b2.me()),
+            "nobody else has heard of its birth"
+        );
     }
     assert!(!events.iter().any(|event| matches!(event, Event::Diverged { .. })));
 }
@@ -117,7 +142,11 @@ pub(super) fn of_two_lives_of_one_name_the_older_halts_and_tells_what_it_leaves(
     assert_eq!(old.unheard().map(|(key, _)| key).collect::<Vec<_>>(), [key(5)]);
     everybody_hears_all(at(2_800), &mut a, &mut b, &mut new);
     for replica in [&a, &b, &new] {
-        assert_eq!((number(replica, 4), number(replica, 6)), (Some(40), Some(60)), "what the older one passed on has its own origin");
+        assert_eq!(
+            (number(replica, 4), number(replica, 6)),
+            (Some(40), Some(60)),
+            "what the older one passed on has its own origin"
+        );
     }
 }
 
@@ -152,13 +181,17 @@ pub(super) fn a_life_stays_open_until_all_have_heard_as_much_of_it() {
     assert!(!a.vector().has_closed(c.me()));
     let events = everybody_hears_all(at(2_700), &mut a, &mut b, &mut c2);
     assert!(a.vector().has_closed(c.me()));
-    assert!(!events.iter().any(|event| matches!(event, Event::Committed { full: true, .. })), "{events:?}");
+    assert!(
+        !events.iter().any(|event| matches!(event, Event::Committed { full: true, .. })),
+        "{events:?}"
+    );
 }
 
 /// Found by the simulator, in 1 of 1,600,000 seeds: c was started once under a clock an hour ahead, and later again under the right one. Each
 /// time it joined through b, which had not heard of that life, and halted for what a had heard; c alone could have told b.
 #[test]
-pub(super) fn one_that_is_outlived_by_a_life_dated_in_the_future_begins_a_later_one_instead_of_halting() {
+pub(super) fn one_that_is_outlived_by_a_life_dated_in_the_future_begins_a_later_one_instead_of_halting()
+ {
     let hour = 3_600_000;
     let (mut a, mut b, old) = three_with_a_hero();
     let mut ahead = reborn(&old, at(2_000 + hour).wall.0, at(2_000), &mut a);
@@ -177,7 +210,8 @@ pub(super) fn one_that_is_outlived_by_a_life_dated_in_the_future_begins_a_later_
 
 /// Else two processes of one name, on two sides of a cut, would go on outliving each other.
 #[test]
-pub(super) fn one_that_is_dated_in_the_future_itself_or_hears_of_a_present_life_halts_for_a_later_one() {
+pub(super) fn one_that_is_dated_in_the_future_itself_or_hears_of_a_present_life_halts_for_a_later_one()
+ {
     let hour = 3_600_000;
     for (mine, later) in [(2_000 + hour, 2_001 + hour), (2_000, 4_000), (2_000, 6_100)] {
         let (mut a, mut b, old) = three_with_a_hero();
@@ -190,7 +224,10 @@ pub(super) fn one_that_is_dated_in_the_future_itself_or_hears_of_a_present_life_
     // And whoever is told that the other is alive leaves the name to it.
     let mut c = replica("c", at(0).wall.0);
     c.refused(at(2_000), Incarnation(at(hour).wall.0));
-    assert_eq!(drain(&mut c).1, [Event::Superseded { by: Incarnation(at(hour).wall.0), halts: true }]);
+    assert_eq!(
+        drain(&mut c).1,
+        [Event::Superseded { by: Incarnation(at(hour).wall.0), halts: true }]
+    );
 }
 
 #[test]
@@ -203,6 +240,9 @@ pub(super) fn what_a_halting_life_leaves_is_told_even_after_it_was_closed() {
     c.write(at(2_400), key(9), live(90)).unwrap();
     let events = [pull(at(2_500), &mut c, &mut a), pull(at(2_501), &mut a, &mut c)].concat();
     assert!(events.contains(&Event::Superseded { by: Incarnation(2), halts: true }), "{events:?}");
-    assert!(!events.iter().any(|event| matches!(event, Event::Adopted { .. })), "a life that ends adopts nothing: {events:?}");
+    assert!(
+        !events.iter().any(|event| matches!(event, Event::Adopted { .. })),
+        "a life that ends adopts nothing: {events:?}"
+    );
     assert_eq!(c.unheard().map(|(key, _)| key).collect::<Vec<_>>(), [key(9)]);
 }

@@ -13,8 +13,17 @@ pub(super) fn a_mutual_pull_leaves_both_the_same() {
     let events = talk(at(2_001), &mut a, &mut b);
     assert_eq!(a.summary(), b.summary());
     assert_eq!(a.map().live(), 10);
-    let committed = |replica: &Replica| Event::Committed { source: replica.me(), entries: 5, changed: 5, full: false };
-    assert_eq!(events, [committed(&a), committed(&b)], "and nothing else, although each is told of its own life");
+    let committed = |replica: &Replica| Event::Committed {
+        source: replica.me(),
+        entries: 5,
+        changed: 5,
+        full: false,
+    };
+    assert_eq!(
+        events,
+        [committed(&a), committed(&b)],
+        "and nothing else, although each is told of its own life"
+    );
 }
 
 #[test]
@@ -47,7 +56,11 @@ pub(super) fn half_a_round_claims_nothing() {
     c.link_down(b.me().node);
     assert!(knows_only_itself(&c) && c.map().live() == 0);
     pull(at(2_005), &mut a, &mut c);
-    assert_eq!((number(&c, 1), number(&c, 2)), (Some(10), Some(20)), "nobody else will ever send them");
+    assert_eq!(
+        (number(&c, 1), number(&c, 2)),
+        (Some(10), Some(20)),
+        "nobody else will ever send them"
+    );
 }
 
 /// S12: a delta made for the old life reaches the new one, which must not believe that it has the rest.
@@ -93,7 +106,11 @@ pub(super) fn parts_may_come_twice_and_in_any_order() {
     let twice: Vec<Envelope> = parts.iter().chain(&parts).cloned().collect();
     twice.into_iter().for_each(|envelope| b.handle(at(2_002), a.me().node, envelope));
     assert!(hold_the_same(&a, &b));
-    let committed = drain(&mut b).1.into_iter().filter(|event| matches!(event, Event::Committed { .. })).count();
+    let committed = drain(&mut b)
+        .1
+        .into_iter()
+        .filter(|event| matches!(event, Event::Committed { .. }))
+        .count();
     assert_eq!(committed, 1);
 }
 
@@ -115,7 +132,8 @@ pub(super) fn a_repeated_question_is_not_answered_from_another_moment() {
     a.handle(at(2_004), b.me().node, question);
     let second = drain(&mut a).0;
     // Parts of both, as a network that reorders might deliver them.
-    let ([chunk, end], [other_chunk, other_end]) = (first.try_into().unwrap(), second.try_into().unwrap());
+    let ([chunk, end], [other_chunk, other_end]) =
+        (first.try_into().unwrap(), second.try_into().unwrap());
     for envelope in [chunk, other_end, other_chunk, end] {
         assert!(knows_only_itself(&b), "the end of the one is not the end of the other");
         b.handle(at(2_005), a.me().node, envelope);
@@ -132,11 +150,17 @@ pub(super) fn a_round_being_served_is_begun_anew_for_another_question_and_not_fo
     let (mut a, mut b) = (replica("a", 1), replica("b", 1));
     (0..4).for_each(|number| drop(a.write(at(2_000), key(number), live(50)).unwrap()));
     let served = answer_to_pull(at(2_001), &mut a, &mut b);
-    let [Envelope { round, step: Step::Chunk { serving, .. }, .. }, _] = served[..] else { panic!("{served:?}") };
+    let [Envelope { round, step: Step::Chunk { serving, .. }, .. }, _] = served[..] else {
+        panic!("{served:?}")
+    };
     let mut ask = |life: Origin, round| {
         let options = PullOptions { mutual: false, full: false };
         let question = Question { summary: b.summary(), vector: Some(b.vector().clone()), options };
-        a.handle(at(2_002), life.node, Envelope { from: life, to: a.me(), round, step: Step::Pull(question) });
+        a.handle(
+            at(2_002),
+            life.node,
+            Envelope { from: life, to: a.me(), round, step: Step::Pull(question) },
+        );
         drain(&mut a).0.iter().find_map(|Envelope { to, round, step, .. }| {
             let Step::Chunk { serving, .. } = step else { return None };
             Some((*to, *round, *serving))
@@ -145,7 +169,11 @@ pub(super) fn a_round_being_served_is_begun_anew_for_another_question_and_not_fo
     let (life, next_life) = (origin("b", 1), origin("b", 2));
     assert_eq!(ask(life, round), None, "that is under way");
     assert_eq!(ask(life, round + 1), Some((life, round + 1, serving + 1)));
-    assert_eq!(ask(next_life, round + 1), Some((next_life, round + 1, serving + 2)), "the number is the same by chance");
+    assert_eq!(
+        ask(next_life, round + 1),
+        Some((next_life, round + 1, serving + 2)),
+        "the number is the same by chance"
+    );
 }
 
 #[test]
@@ -154,7 +182,11 @@ pub(super) fn what_is_said_of_another_round_or_by_another_life_acknowledges_noth
     (0..4).for_each(|number| drop(a.write(at(2_000), key(number), live(50)).unwrap()));
     let round = answer_to_pull(at(2_001), &mut a, &mut b)[0].round;
     let mut acknowledge = |life: Origin, round| {
-        a.handle(at(2_002), life.node, Envelope { from: life, to: a.me(), round, step: Step::Ack { chunks: 1 } });
+        a.handle(
+            at(2_002),
+            life.node,
+            Envelope { from: life, to: a.me(), round, step: Step::Ack { chunks: 1 } },
+        );
         drain(&mut a).0.len()
     };
     assert_eq!(acknowledge(b.me(), round + 1), 0);
@@ -195,7 +227,13 @@ pub(super) fn a_pull_that_stands_still_is_given_up_and_can_begin_again() {
     drain(&mut b);
     b.pull(at(2_002), a.me(), a.me().node, false);
     let repeated = drain(&mut b).0;
-    assert!(matches!(&repeated[..], [Envelope { round: 1, step: Step::Pull(Question { vector: None, .. }), .. }]), "{repeated:?}");
+    assert!(
+        matches!(
+            &repeated[..],
+            [Envelope { round: 1, step: Step::Pull(Question { vector: None, .. }), .. }]
+        ),
+        "{repeated:?}"
+    );
     a.handle(at(2_002), b.me().node, repeated[0].clone());
     b.handle(at(2_003), a.me().node, drain(&mut a).0.remove(0));
     assert_eq!(drain(&mut b).0.len(), 1, "its vector");
@@ -212,7 +250,8 @@ pub(super) fn a_third_node_may_carry_a_round() {
     let (mut a, mut b) = (replica("a", 1), replica("b", 1));
     let carrier = origin("d", 1);
     a.write(at(2_000), key(1), live(10)).unwrap();
-    let invite = Envelope { from: carrier, to: b.me(), round: 0, step: Step::Invite { source: a.me() } };
+    let invite =
+        Envelope { from: carrier, to: b.me(), round: 0, step: Step::Invite { source: a.me() } };
     b.handle(at(2_001), carrier.node, invite);
     for _ in 0..6 {
         while let Some(output) = b.poll() {
@@ -236,7 +275,12 @@ pub(super) fn the_journal_tells_of_each_question_when_it_was_asked_and_what_came
     let before = b.map().changes();
     a.write(at(2_000), key(1), live(10)).unwrap();
     a.write(at(2_000), key(2), live(20)).unwrap();
-    let packed: usize = a.map().packed_delta(&VersionVector::new(), a.config.chunk_bytes).iter().map(Batch::size).sum();
+    let packed: usize = a
+        .map()
+        .packed_delta(&VersionVector::new(), a.config.chunk_bytes)
+        .iter()
+        .map(Batch::size)
+        .sum();
     // Lost, asked again, and heard.
     b.pull(at(2_100), a.me(), a.me().node, false);
     drain(&mut b);
@@ -249,13 +293,20 @@ pub(super) fn the_journal_tells_of_each_question_when_it_was_asked_and_what_came
     // Lost for good.
     b.pull(at(5_000), a.me(), a.me().node, false);
     b.tick(at(8_000));
-    let told = |record: &PullRecord| (record.asked.as_millis(), record.ended.as_millis(), record.outcome.clone());
+    let told = |record: &PullRecord| {
+        (record.asked.as_millis(), record.ended.as_millis(), record.outcome.clone())
+    };
     let told: Vec<_> = b.pull_log().since(0).map(told).collect();
-    let PullOutcome::Merged { entries: 2, bytes, changes } = told[1].2.clone() else { panic!("{told:?}") };
+    let PullOutcome::Merged { entries: 2, bytes, changes } = told[1].2.clone() else {
+        panic!("{told:?}")
+    };
     assert_eq!((changes, bytes), (before + 1..=before + 2, packed));
     let times: Vec<_> = told.iter().map(|(asked, ended, _)| (*asked, *ended)).collect();
     assert_eq!(times, [(2_100, 3_100), (3_100, 3_150), (4_000, 4_010), (5_000, 8_000)]);
-    assert_eq!([&told[0].2, &told[2].2, &told[3].2], [&PullOutcome::Unanswered, &PullOutcome::Same, &PullOutcome::Unanswered]);
+    assert_eq!(
+        [&told[0].2, &told[2].2, &told[3].2],
+        [&PullOutcome::Unanswered, &PullOutcome::Same, &PullOutcome::Unanswered]
+    );
     assert!(told.iter().all(|(_, _, outcome)| *outcome != PullOutcome::Refused));
     assert_eq!(b.pull_log().since(3).map(|record| record.number).collect::<Vec<_>>(), [4]);
 }
@@ -265,7 +316,8 @@ pub(super) fn a_question_that_comes_late_takes_nothing_back() {
     let (mut a, mut b) = (replica("a", 1), replica("b", 1));
     a.write(at(2_000), key(1), live(10)).unwrap();
     let options = PullOptions { mutual: false, full: false };
-    let step = Step::Pull(Question { summary: b.summary(), vector: Some(b.vector().clone()), options });
+    let step =
+        Step::Pull(Question { summary: b.summary(), vector: Some(b.vector().clone()), options });
     let late = Envelope { from: b.me(), to: a.me(), round: 1, step };
     pull(at(2_001), &mut a, &mut b);
     assert_eq!(a.unheard().count(), 1, "b has not said yet that it came through");
@@ -312,9 +364,21 @@ pub(super) fn every_step_gives_a_round_its_whole_time_again_at_either_end() {
         }
         (a.deadline(), b.deadline())
     };
-    assert_eq!(hand_over(&mut a, &mut b, 2_100), (None, Some(at(5_100).mono)), "since it was asked which");
-    assert_eq!(hand_over(&mut a, &mut b, 2_200), (Some(at(5_200).mono), Some(at(5_200).mono)), "since the first chunks");
-    assert_eq!(hand_over(&mut a, &mut b, 2_300), (Some(at(5_300).mono), Some(at(5_300).mono)), "since the first was acknowledged");
+    assert_eq!(
+        hand_over(&mut a, &mut b, 2_100),
+        (None, Some(at(5_100).mono)),
+        "since it was asked which"
+    );
+    assert_eq!(
+        hand_over(&mut a, &mut b, 2_200),
+        (Some(at(5_200).mono), Some(at(5_200).mono)),
+        "since the first chunks"
+    );
+    assert_eq!(
+        hand_over(&mut a, &mut b, 2_300),
+        (Some(at(5_300).mono), Some(at(5_300).mono)),
+        "since the first was acknowledged"
+    );
     for replica in [&mut a, &mut b] {
         replica.tick(at(5_299));
         assert_eq!(replica.rounds_under_way(), 1);

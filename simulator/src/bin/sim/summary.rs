@@ -69,8 +69,13 @@ impl Summary {
             mean(*converged, runs - failed),
             slowest * 100.0
         );
-        println!("  {:<10} {:>9} {:>9} {:>12} {:>12}", "trouble", "struck", "in runs", "with it", "without it");
-        for (name, (count, (with, time))) in Action::FAULTS.iter().zip(tally.faults.iter().zip(with)) {
+        println!(
+            "  {:<10} {:>9} {:>9} {:>12} {:>12}",
+            "trouble", "struck", "in runs", "with it", "without it"
+        );
+        for (name, (count, (with, time))) in
+            Action::FAULTS.iter().zip(tally.faults.iter().zip(with))
+        {
             let without = mean(converged.saturating_sub(*time), runs - failed - with);
             let with_it = mean(*time, *with);
             println!("  {name:<10} {count:>9} {with:>9} {with_it:>11.2}s {without:>11.2}s");

@@ -34,12 +34,17 @@ fn record(value: &Value<'_>) -> Option<Vec<u8>> {
 impl Automerge {
     /// Says to `to` what there is to say, if anything; how many bytes that took.
     fn tell(&mut self, to: &mut Self) -> usize {
-        let Some(message) = self.document.sync().generate_sync_message(self.heard.entry(to.node).or_default()) else {
+        let Some(message) =
+            self.document.sync().generate_sync_message(self.heard.entry(to.node).or_default())
+        else {
             return 0;
         };
         let message = message.encode();
         let heard = Message::decode(&message).expect("what was written can be read");
-        to.document.sync().receive_sync_message(to.heard.entry(self.node).or_default(), heard).expect("a message that can be applied");
+        to.document
+            .sync()
+            .receive_sync_message(to.heard.entry(self.node).or_default(), heard)
+            .expect("a message that can be applied");
         message.len()
     }
 }
@@ -50,13 +55,19 @@ impl Peer for Automerge {
     const LEFT_OUT: &'static str = "making them alone takes half a minute";
 
     fn empty(node: u8) -> Self {
-        Self { node, document: AutoCommit::new().with_actor(ActorId::from([node])), heard: BTreeMap::new() }
+        Self {
+            node,
+            document: AutoCommit::new().with_actor(ActorId::from([node])),
+            heard: BTreeMap::new(),
+        }
     }
 
     fn write(&mut self, writes: &[Write]) {
         for commit in writes.chunks(COMMIT) {
             for Write { key, record } in commit {
-                self.document.put(automerge::ROOT, text_key(*key), ScalarValue::Bytes(record.to_bytes())).expect("a document takes bytes");
+                self.document
+                    .put(automerge::ROOT, text_key(*key), ScalarValue::Bytes(record.to_bytes()))
+                    .expect("a document takes bytes");
             }
             self.document.commit();
         }
@@ -81,11 +92,16 @@ impl Peer for Automerge {
 
     fn held(&self) -> Held {
         let items = self.document.map_range(automerge::ROOT, ..);
-        Held::of(items.filter_map(|item| Some((key_of_text(&item.key), record(&item.value.into())?))))
+        Held::of(
+            items.filter_map(|item| Some((key_of_text(&item.key), record(&item.value.into())?))),
+        )
     }
 
     fn health(&self, number: u32) -> Option<u8> {
-        let (value, _) = self.document.get(automerge::ROOT, text_key(key(number))).expect("a document can be asked")?;
+        let (value, _) = self
+            .document
+            .get(automerge::ROOT, text_key(key(number)))
+            .expect("a document can be asked")?;
         Some(Record::of_bytes(&record(&value)?).health)
     }
 }

@@ -11,7 +11,10 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use chitchat::transport::{RecvOutcome, SendOutcome, Socket, Transport, UdpTransport};
-use chitchat::{ChitchatConfig, ChitchatEnvelope, ChitchatHandle, ChitchatId, FailureDetectorConfig, ProtocolVersion, spawn_chitchat};
+use chitchat::{
+    ChitchatConfig, ChitchatEnvelope, ChitchatHandle, ChitchatId, FailureDetectorConfig,
+    ProtocolVersion, spawn_chitchat,
+};
 use data_encoding::BASE64URL_NOPAD;
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::Notify;
@@ -24,7 +27,9 @@ use crate::peer::{Bytes, Held, Peer};
 const HANDSHAKE: usize = 3;
 
 /// All servers run on this thread, in turns: while none of them runs, all that was received has been processed.
-static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| Builder::new_current_thread().enable_all().build().expect("a runtime can be had"));
+static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| {
+    Builder::new_current_thread().enable_all().build().expect("a runtime can be had")
+});
 /// Told of each message that has been received by any server.
 static RECEIVED: Notify = Notify::const_new();
 
@@ -59,7 +64,11 @@ impl Socket for CountedSocket {
         self.socket.local_addr()
     }
 
-    async fn send(&mut self, to: SocketAddr, envelope: ChitchatEnvelope) -> anyhow::Result<SendOutcome> {
+    async fn send(
+        &mut self,
+        to: SocketAddr,
+        envelope: ChitchatEnvelope,
+    ) -> anyhow::Result<SendOutcome> {
         let sent = self.socket.send(to, envelope).await?;
         self.traffic.bytes_sent.fetch_add(sent.num_bytes_sent, Ordering::Relaxed);
         Ok(sent)
@@ -87,22 +96,47 @@ impl Chitchat {
 
     /// How much of each node's pairs it has.
     fn versions(&self) -> BTreeMap<ChitchatId, u64> {
-        self.with(|state| state.node_states().iter().map(|(node, pairs)| (node.clone(), pairs.max_version())).collect())
+        self.with(|state| {
+            state
+                .node_states()
+                .iter()
+                .map(|(node, pairs)| (node.clone(), pairs.max_version()))
+                .collect()
+        })
     }
 
     fn covers(&self, other: &Self) -> bool {
         let mine = self.versions();
-        other.versions().iter().all(|(node, version)| mine.get(node).copied().unwrap_or(0) >= *version)
+        other
+            .versions()
+            .iter()
+            .all(|(node, version)| mine.get(node).copied().unwrap_or(0) >= *version)
     }
 
     fn handshake(&self, other: &Self) {
-        let received = || [self, other].map(|end| end.traffic.messages_received.load(Ordering::Relaxed)).iter().sum::<usize>();
+        let received = || {
+            [self, other]
+                .map(|end| end.traffic.messages_received.load(Ordering::Relaxed))
+                .iter()
+                .sum::<usize>()
+        };
         let until = received() + HANDSHAKE;
-        let address = other.traffic.address.lock().expect("nobody panicked with it").expect("its socket is open");
-        self.server.as_ref().expect("it is there until it is dropped").gossip(address).expect("its server runs");
+        let address = other
+            .traffic
+            .address
+            .lock()
+            .expect("nobody panicked with it")
+            .expect("its socket is open");
+        self.server
+            .as_ref()
+            .expect("it is there until it is dropped")
+            .gossip(address)
+            .expect("its server runs");
         RUNTIME.block_on(async {
             while received() < until {
-                tokio::time::timeout(Duration::from_secs(60), RECEIVED.notified()).await.expect("no message is lost on this host");
+                tokio::time::timeout(Duration::from_secs(60), RECEIVED.notified())
+                    .await
+                    .expect("no message is lost on this host");
             }
         });
     }
@@ -121,7 +155,8 @@ impl Chitchat {
 
     /// The latest that any node has written under this key.
     fn latest(state: &chitchat::Chitchat, key: &str) -> Option<Record> {
-        let records = state.node_states().values().filter_map(|pairs| Some(record(pairs.get(key)?)));
+        let records =
+            state.node_states().values().filter_map(|pairs| Some(record(pairs.get(key)?)));
         records.max_by_key(|record| record.stamp)
     }
 }
@@ -152,7 +187,9 @@ impl Peer for Chitchat {
         };
         let traffic = Arc::new(Traffic::default());
         let transport = Counted(Arc::clone(&traffic));
-        let server = RUNTIME.block_on(spawn_chitchat(config, Vec::new(), &transport)).expect("a server can be had");
+        let server = RUNTIME
+            .block_on(spawn_chitchat(config, Vec::new(), &transport))
+            .expect("a server can be had");
         Self { server: Some(server), traffic }
     }
 

@@ -33,7 +33,9 @@ impl Peer for Crdts {
     fn write(&mut self, writes: &[Write]) {
         for Write { key, record } in writes {
             let context = self.heroes.read_ctx().derive_add_ctx(self.node);
-            let change = self.heroes.update(*key, context, |register, context| register.write(record.to_bytes(), context));
+            let change = self.heroes.update(*key, context, |register, context| {
+                register.write(record.to_bytes(), context)
+            });
             self.heroes.apply(change);
         }
     }

@@ -42,14 +42,17 @@ impl Peer for Loro {
         if source.document.oplog_vv() <= theirs {
             return Bytes { asked, answered: 0 };
         }
-        let answer = source.document.export(ExportMode::updates(&theirs)).expect("updates can be written");
+        let answer =
+            source.document.export(ExportMode::updates(&theirs)).expect("updates can be written");
         self.document.import(&answer).expect("what was written can be read");
         Bytes { asked, answered: answer.len() }
     }
 
     fn held(&self) -> Held {
         let mut records = Vec::with_capacity(self.heroes.len());
-        self.heroes.for_each(|key, value| records.extend(record(value).map(|bytes| (key_of_text(key), bytes))));
+        self.heroes.for_each(|key, value| {
+            records.extend(record(value).map(|bytes| (key_of_text(key), bytes)))
+        });
         Held::of(records.into_iter())
     }
 

@@ -73,7 +73,11 @@ impl<E: Encoding> Peer for Yrs<E> {
     fn write(&mut self, writes: &[Write]) {
         let mut transaction = self.document.transact_mut();
         for Write { key, record } in writes {
-            self.heroes.insert(&mut transaction, text_key(*key), Any::Buffer(record.to_bytes().into()));
+            self.heroes.insert(
+                &mut transaction,
+                text_key(*key),
+                Any::Buffer(record.to_bytes().into()),
+            );
         }
     }
 
@@ -81,13 +85,20 @@ impl<E: Encoding> Peer for Yrs<E> {
         let question = self.document.transact().state_vector().encode_v1();
         let since = StateVector::decode_v1(&question).expect("what was written can be read");
         let answer = E::difference(&source.document.transact(), &since);
-        self.document.transact_mut().apply_update(E::update(&answer)).expect("an update that can be applied");
+        self.document
+            .transact_mut()
+            .apply_update(E::update(&answer))
+            .expect("an update that can be applied");
         Bytes { asked: question.len(), answered: answer.len() }
     }
 
     fn held(&self) -> Held {
         let transaction = self.document.transact();
-        Held::of(self.heroes.iter(&transaction).filter_map(|(key, value)| Some((key_of_text(key), record(value)?))))
+        Held::of(
+            self.heroes
+                .iter(&transaction)
+                .filter_map(|(key, value)| Some((key_of_text(key), record(value)?))),
+        )
     }
 
     fn health(&self, number: u32) -> Option<u8> {

@@ -73,7 +73,10 @@ impl Candidate<'_> {
 }
 
 /// Each node with its entry of this hero.
-pub(super) fn holdings<'a>(view: &'a View, row: &'a Row) -> impl Iterator<Item = (&'a NodeState, Option<&'a Arc<Entry>>)> {
+pub(super) fn holdings<'a>(
+    view: &'a View,
+    row: &'a Row,
+) -> impl Iterator<Item = (&'a NodeState, Option<&'a Arc<Entry>>)> {
     let cities = view.cities.iter().zip(row.cells.iter().map(Option::as_ref));
     cities.chain([(&view.dispatch, row.own.as_ref())])
 }
@@ -82,11 +85,20 @@ impl<'a> Comparison<'a> {
     /// Compares the writes of this row's hero.
     pub(super) fn of(view: &'a View, row: &'a Row) -> Self {
         let mut by_stamp: BTreeMap<Stamp, Candidate<'a>> = BTreeMap::new();
-        let fresh = |entry: &'a Entry| Candidate { entry, holders: Vec::new(), stopped: Vec::new(), steps: Vec::new() };
+        let fresh = |entry: &'a Entry| Candidate {
+            entry,
+            holders: Vec::new(),
+            stopped: Vec::new(),
+            steps: Vec::new(),
+        };
         for (node, entry) in holdings(view, row) {
             let Some(entry) = entry else { continue };
             let candidate = by_stamp.entry(entry.stamp).or_insert_with(|| fresh(entry));
-            let holders = if node.status == NodeStatus::Down { &mut candidate.stopped } else { &mut candidate.holders };
+            let holders = if node.status == NodeStatus::Down {
+                &mut candidate.stopped
+            } else {
+                &mut candidate.holders
+            };
             holders.push(node.name);
         }
         for step in view.history.trail(row.id) {
@@ -96,11 +108,20 @@ impl<'a> Comparison<'a> {
         for candidate in &mut candidates {
             candidate.steps.sort_by_key(|step| step.at);
         }
-        let rank =
-            |candidate: &Candidate<'_>| (candidate.stands(), candidate.entry.is_tombstone() && candidate.stands(), candidate.entry.stamp);
+        let rank = |candidate: &Candidate<'_>| {
+            (
+                candidate.stands(),
+                candidate.entry.is_tombstone() && candidate.stands(),
+                candidate.entry.stamp,
+            )
+        };
         candidates.sort_by_key(|candidate| Reverse(rank(candidate)));
-        let winner = candidates.first().filter(|candidate| candidate.stands()).map(|candidate| candidate.entry.stamp);
-        let all_cities_hold_it = winner.is_some() && row.cells.iter().all(|cell| cell.as_ref().map(|entry| entry.stamp) == winner);
+        let winner = candidates
+            .first()
+            .filter(|candidate| candidate.stands())
+            .map(|candidate| candidate.entry.stamp);
+        let all_cities_hold_it = winner.is_some()
+            && row.cells.iter().all(|cell| cell.as_ref().map(|entry| entry.stamp) == winner);
         Self { candidates, all_cities_hold_it }
     }
 
@@ -112,7 +133,8 @@ impl<'a> Comparison<'a> {
     /// The writes that the winner had not seen, and that differ from it.
     pub(super) fn unseen(&self) -> impl Iterator<Item = &Candidate<'a>> {
         let lost = |candidate: &&Candidate<'_>| {
-            matches!(self.fate(candidate), Fate::WillBeLost | Fate::GoesWith(_) | Fate::IsNowhere) && !candidate.entry.is_tombstone()
+            matches!(self.fate(candidate), Fate::WillBeLost | Fate::GoesWith(_) | Fate::IsNowhere)
+                && !candidate.entry.is_tombstone()
         };
         self.candidates.iter().filter(lost)
     }
@@ -127,8 +149,12 @@ impl<'a> Comparison<'a> {
             return if self.all_cities_hold_it { Fate::Stands } else { Fate::Wins };
         }
         // A second deletion that had seen the write has ended the hero as well.
-        let is_end = |other: &Candidate<'_>| winner.entry.is_tombstone() && other.entry.is_tombstone() && other.entry.stamp != stamp;
-        if winner.entry.had_seen(stamp) || self.candidates.iter().any(|other| is_end(other) && other.entry.had_seen(stamp)) {
+        let is_end = |other: &Candidate<'_>| {
+            winner.entry.is_tombstone() && other.entry.is_tombstone() && other.entry.stamp != stamp
+        };
+        if winner.entry.had_seen(stamp)
+            || self.candidates.iter().any(|other| is_end(other) && other.entry.had_seen(stamp))
+        {
             return Fate::BuiltUpon;
         }
         if candidate.entry.is_tombstone() && winner.entry.is_tombstone() {
@@ -137,7 +163,8 @@ impl<'a> Comparison<'a> {
         if candidate.stands() {
             return Fate::WillBeLost;
         }
-        let heir = self.candidates.iter().find(|other| other.stands() && other.entry.had_seen(stamp));
+        let heir =
+            self.candidates.iter().find(|other| other.stands() && other.entry.had_seen(stamp));
         match heir {
             Some(heir) => Fate::GoesWith(heir.writer()),
             None if candidate.stopped.is_empty() => Fate::IsNowhere,

@@ -24,8 +24,13 @@ const GONE_TOLD: usize = 3;
 /// Returns the sentence and the reasons.
 pub(super) fn of(view: &View, comparison: &Comparison<'_>) -> (Vec<Phrase>, Vec<String>) {
     let Some(winner) = comparison.winner() else {
-        let stopped: Vec<NodeName> = comparison.candidates.iter().flat_map(|candidate| candidate.stopped.iter().copied()).collect();
-        let reason = format!("{} had heard of it, and has stopped.", wording::nodes(&stopped, "and"));
+        let stopped: Vec<NodeName> = comparison
+            .candidates
+            .iter()
+            .flat_map(|candidate| candidate.stopped.iter().copied())
+            .collect();
+        let reason =
+            format!("{} had heard of it, and has stopped.", wording::nodes(&stopped, "and"));
         return (vec![plain("Nobody who runs holds this hero.")], vec![reason]);
     };
     let later = later_than(comparison, winner);
@@ -46,25 +51,37 @@ pub(super) fn of(view: &View, comparison: &Comparison<'_>) -> (Vec<Phrase>, Vec<
         reasons.extend(why(view, winner, loser));
     } else if comparison.unseen().any(Candidate::stands) {
         reasons.push("Its stamp is the later one, and it had not seen the other.".to_owned());
-    } else if !comparison.all_cities_hold_it && comparison.candidates.iter().skip(1).any(Candidate::stands) {
+    } else if !comparison.all_cities_hold_it
+        && comparison.candidates.iter().skip(1).any(Candidate::stands)
+    {
         reasons.push("It was written over what the others still hold.".to_owned());
     }
     let gone: Vec<String> = comparison
         .unseen()
         .filter(|candidate| candidate.stands())
         .take(GONE_TOLD)
-        .map(|candidate| format!("what {} wrote ({})", title(candidate.writer()), says(candidate.entry)))
+        .map(|candidate| {
+            format!("what {} wrote ({})", title(candidate.writer()), says(candidate.entry))
+        })
         .collect();
     if !gone.is_empty() {
         let are = if gone.len() == 1 { "is" } else { "are" };
-        reasons.push(format!("When they meet, {} {are} gone everywhere.", wording::listed(&gone, "and")));
+        reasons.push(format!(
+            "When they meet, {} {are} gone everywhere.",
+            wording::listed(&gone, "and")
+        ));
     }
     reasons.extend(holders_silent(view, winner));
     (sentence, reasons)
 }
 
 /// The sentence up to the surprising part.
-fn head(view: &View, comparison: &Comparison<'_>, winner: &Candidate<'_>, surprising: bool) -> Vec<Phrase> {
+fn head(
+    view: &View,
+    comparison: &Comparison<'_>,
+    winner: &Candidate<'_>,
+    surprising: bool,
+) -> Vec<Phrase> {
     let writer = node(view, winner.writer());
     let deletion = winner.entry.is_tombstone();
     if comparison.all_cities_hold_it {
@@ -72,7 +89,11 @@ fn head(view: &View, comparison: &Comparison<'_>, winner: &Candidate<'_>, surpri
             3 => "All three agree",
             _ => "All cities agree",
         };
-        let known = if view.cities.iter().all(|city| city.status == NodeStatus::Up) { "" } else { ", as far as is known" };
+        let known = if view.cities.iter().all(|city| city.status == NodeStatus::Up) {
+            ""
+        } else {
+            ", as far as is known"
+        };
         return match (deletion, surprising) {
             (true, true) => vec![plain(format!("{all}{known} on the deletion by ")), writer],
             (true, false) => vec![plain(format!("{all}{known}: ")), writer, plain(" deleted it")],
@@ -95,7 +116,10 @@ fn head(view: &View, comparison: &Comparison<'_>, winner: &Candidate<'_>, surpri
 }
 
 /// The last of the losing writes that was observed after the winner.
-fn later_than<'w, 'a>(comparison: &'w Comparison<'a>, winner: &Candidate<'_>) -> Option<&'w Candidate<'a>> {
+fn later_than<'w, 'a>(
+    comparison: &'w Comparison<'a>,
+    winner: &Candidate<'_>,
+) -> Option<&'w Candidate<'a>> {
     let is_later = |loser: &&Candidate<'_>| match (winner.written_at(), loser.written_at()) {
         (Some(won), Some(lost)) => lost > won + TOLD_APART,
         // A deletion also beats a write with a later stamp; that needs no observation.
@@ -117,7 +141,8 @@ fn clock_off(view: &View, candidate: &Candidate<'_>) -> Option<(i64, &'static st
     let at = candidate.written_at();
     let skewed = view.history.spans().find_map(|span| {
         let FaultKind::Skew(ms) = span.fault.kind else { return None };
-        let then = at.is_some_and(|at| span.began <= at && span.ended.is_some_and(|ended| at <= ended));
+        let then =
+            at.is_some_and(|at| span.began <= at && span.ended.is_some_and(|ended| at <= ended));
         (span.fault.from == writer && then).then_some((ms, "was"))
     });
     let present = view.city(writer).and_then(|(_, city)| city.clock_ahead_ms).map(|ms| (ms, "is"));
@@ -135,17 +160,24 @@ fn is_seen_late(view: &View, loser: &Candidate<'_>) -> bool {
 
 /// The reason why the earlier write has the later stamp.
 fn why(view: &View, winner: &Candidate<'_>, loser: &Candidate<'_>) -> Option<String> {
-    let clock = |candidate| clock_off(view, candidate).map(|(ms, is)| (ms, is, tenths(ms.unsigned_abs())));
+    let clock =
+        |candidate| clock_off(view, candidate).map(|(ms, is)| (ms, is, tenths(ms.unsigned_abs())));
     let (winner_name, loser_name) = (title(winner.writer()), title(loser.writer()));
     if let Some((1.., is, off)) = clock(winner) {
-        return Some(format!("The clock of {winner_name} {is} {off} ahead, so its older write carries the later stamp."));
+        return Some(format!(
+            "The clock of {winner_name} {is} {off} ahead, so its older write carries the later stamp."
+        ));
     }
     if let Some((..0, is, off)) = clock(loser) {
-        return Some(format!("The clock of {loser_name} {is} {off} behind, so its newer write carries the earlier stamp."));
+        return Some(format!(
+            "The clock of {loser_name} {is} {off} behind, so its newer write carries the earlier stamp."
+        ));
     }
     if is_seen_late(view, loser) {
         let late = tenths(ahead_of_seen(view, loser)?.unsigned_abs());
-        return Some(format!("What {loser_name} wrote was seen {late} later than its stamp: the stamps alone tell which came first."));
+        return Some(format!(
+            "What {loser_name} wrote was seen {late} later than its stamp: the stamps alone tell which came first."
+        ));
     }
     let ahead = ahead_of_seen(view, winner).filter(|ahead| *ahead > 0)?;
     let drift = view.drift_max_ms;
@@ -166,11 +198,15 @@ fn why(view: &View, winner: &Candidate<'_>, loser: &Candidate<'_>) -> Option<Str
 
 /// The warning that no holder of the winner answers.
 fn holders_silent(view: &View, winner: &Candidate<'_>) -> Option<String> {
-    let answers = |name: &NodeName| view.city(*name).is_none_or(|(_, city)| city.status == NodeStatus::Up || city.frozen);
+    let answers = |name: &NodeName| {
+        view.city(*name).is_none_or(|(_, city)| city.status == NodeStatus::Up || city.frozen)
+    };
     if winner.holders.iter().any(answers) {
         return None;
     }
     let holders = wording::nodes(&winner.holders, "and");
     let give = if winner.holders.len() == 1 { "gives" } else { "give" };
-    Some(format!("Nobody but {holders} is known to hold it, and {holders} {give} no answer: it wins if it is still there."))
+    Some(format!(
+        "Nobody but {holders} is known to hold it, and {holders} {give} no answer: it wins if it is still there."
+    ))
 }

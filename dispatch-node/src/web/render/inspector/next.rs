@@ -41,9 +41,11 @@ pub(super) fn of(view: &View, row: &Row, comparison: &Comparison<'_>) -> Vec<Nex
     if lacking.is_empty() {
         return vec![all("Nothing is under way: everybody holds it.")];
     }
-    let paused =
-        (view.pace.percent == 0).then(|| all("Gossip is paused: nobody hears of anything until it goes on, or one exchange is run."));
-    let line = |node: &NodeState| Next { key: node.name.to_string(), text: takes(view, winner, node) };
+    let paused = (view.pace.percent == 0).then(|| {
+        all("Gossip is paused: nobody hears of anything until it goes on, or one exchange is run.")
+    });
+    let line =
+        |node: &NodeState| Next { key: node.name.to_string(), text: takes(view, winner, node) };
     paused.into_iter().chain(lacking.into_iter().map(line)).collect()
 }
 
@@ -57,9 +59,17 @@ fn takes(view: &View, winner: &Candidate<'_>, node: &NodeState) -> String {
         return format!("{name} gives no answer; whether it hears of it is not known.");
     }
     if let Some(early) = refused_for(view, winner, node) {
-        return format!("{name} refuses it until its time has come, in {}: its stamp is further ahead than is accepted.", tenths(early));
+        return format!(
+            "{name} refuses it until its time has come, in {}: its stamp is further ahead than is accepted.",
+            tenths(early)
+        );
     }
-    let mut ends: Vec<Duration> = view.faults.iter().filter(|fault| holds_up(&fault.fault)).map(|fault| fault.remaining).collect();
+    let mut ends: Vec<Duration> = view
+        .faults
+        .iter()
+        .filter(|fault| holds_up(&fault.fault))
+        .map(|fault| fault.remaining)
+        .collect();
     ends.sort_unstable();
     let mut moments = [Duration::ZERO].into_iter().chain(ends);
     let Some(when) = moments.find(|when| reached(view, winner, *when).contains(&node.name)) else {
@@ -68,15 +78,25 @@ fn takes(view: &View, winner: &Candidate<'_>, node: &NodeState) -> String {
     };
     if when > Duration::ZERO {
         // The fault that ends at this time opens the way; earlier ones did not.
-        let last = view.faults.iter().filter(|fault| holds_up(&fault.fault) && fault.remaining == when);
+        let last =
+            view.faults.iter().filter(|fault| holds_up(&fault.fault) && fault.remaining == when);
         let what = last.map(|fault| ending(&fault.fault)).next().unwrap_or_default();
-        return format!("{name} does not take it before {what}, in {} s.", when.as_secs_f64().ceil());
+        return format!(
+            "{name} does not take it before {what}, in {} s.",
+            when.as_secs_f64().ceil()
+        );
     }
-    let neighbours: Vec<NodeName> =
-        reached(view, winner, when).into_iter().filter(|other| is_open(view, *other, node.name, when)).collect();
-    let direct: Vec<NodeName> = in_order(view, &neighbours).into_iter().filter(|other| winner.holders.contains(other)).collect();
+    let neighbours: Vec<NodeName> = reached(view, winner, when)
+        .into_iter()
+        .filter(|other| is_open(view, *other, node.name, when))
+        .collect();
+    let direct: Vec<NodeName> = in_order(view, &neighbours)
+        .into_iter()
+        .filter(|other| winner.holders.contains(other))
+        .collect();
     if direct.is_empty() {
-        let by_way_of: Vec<NodeName> = in_order(view, &neighbours).into_iter().filter(|other| *other != node.name).collect();
+        let by_way_of: Vec<NodeName> =
+            in_order(view, &neighbours).into_iter().filter(|other| *other != node.name).collect();
         let one = if by_way_of.len() == 1 { "that has" } else { "one of these has" };
         return format!(
             "{name} takes it by way of {}, once {one} heard of it: from {} it is cut.",
@@ -92,7 +112,14 @@ fn takes(view: &View, winner: &Candidate<'_>, node: &NodeState) -> String {
 fn refused_for(view: &View, winner: &Candidate<'_>, node: &NodeState) -> Option<u64> {
     let theirs = view.at.wall.0.saturating_add_signed(node.clock_ahead_ms.unwrap_or(0));
     let drift = view.drift_max_ms;
-    winner.entry.stamp.hlc.wall.0.checked_sub(theirs.saturating_add(drift)).filter(|early| *early > 0)
+    winner
+        .entry
+        .stamp
+        .hlc
+        .wall
+        .0
+        .checked_sub(theirs.saturating_add(drift))
+        .filter(|early| *early > 0)
 }
 
 /// Returns true for the kinds of faults that keep a write from a node.
@@ -117,7 +144,10 @@ fn lasting(view: &View, after: Duration) -> impl Iterator<Item = &FaultView> {
 /// Returns true if this node can pass a write on after that time.
 fn runs(view: &View, name: NodeName, after: Duration) -> bool {
     let Some((_, city)) = view.city(name) else { return true };
-    let frozen = || lasting(view, after).any(|fault| fault.fault.kind == FaultKind::Freeze && fault.fault.from == name);
+    let frozen = || {
+        lasting(view, after)
+            .any(|fault| fault.fault.kind == FaultKind::Freeze && fault.fault.from == name)
+    };
     match city.status {
         NodeStatus::Up => !frozen(),
         NodeStatus::Unreachable => city.frozen && !frozen(),
@@ -127,18 +157,28 @@ fn runs(view: &View, name: NodeName, after: Duration) -> bool {
 
 /// Returns true if one of these two can pull from the other after that time.
 fn is_open(view: &View, a: NodeName, b: NodeName, after: Duration) -> bool {
-    let cut = |fault: &Fault| fault.kind == FaultKind::Cut && (fault.befalls(a, b) || fault.befalls(b, a));
-    a != b && runs(view, a, after) && runs(view, b, after) && !lasting(view, after).any(|fault| cut(&fault.fault))
+    let cut = |fault: &Fault| {
+        fault.kind == FaultKind::Cut && (fault.befalls(a, b) || fault.befalls(b, a))
+    };
+    a != b
+        && runs(view, a, after)
+        && runs(view, b, after)
+        && !lasting(view, after).any(|fault| cut(&fault.fault))
 }
 
 /// The nodes that the winner reaches if only the faults that end by that time are gone.
 fn reached(view: &View, winner: &Candidate<'_>, after: Duration) -> BTreeSet<NodeName> {
-    let all: Vec<NodeName> = view.cities.iter().map(|city| city.name).chain([view.dispatch.name]).collect();
-    let mut reached: BTreeSet<NodeName> = winner.holders.iter().copied().filter(|holder| runs(view, *holder, after)).collect();
+    let all: Vec<NodeName> =
+        view.cities.iter().map(|city| city.name).chain([view.dispatch.name]).collect();
+    let mut reached: BTreeSet<NodeName> =
+        winner.holders.iter().copied().filter(|holder| runs(view, *holder, after)).collect();
     // As many rounds as there are nodes suffice for any path.
     for _ in &all {
-        let news: Vec<NodeName> =
-            all.iter().copied().filter(|node| reached.iter().any(|other| is_open(view, *other, *node, after))).collect();
+        let news: Vec<NodeName> = all
+            .iter()
+            .copied()
+            .filter(|node| reached.iter().any(|other| is_open(view, *other, *node, after)))
+            .collect();
         reached.extend(news);
     }
     reached
@@ -146,5 +186,10 @@ fn reached(view: &View, winner: &Candidate<'_>, after: Duration) -> BTreeSet<Nod
 
 /// These nodes in the order of the page, dispatch last.
 fn in_order(view: &View, some: &[NodeName]) -> Vec<NodeName> {
-    view.cities.iter().map(|city| city.name).chain([view.dispatch.name]).filter(|name| some.contains(name)).collect()
+    view.cities
+        .iter()
+        .map(|city| city.name)
+        .chain([view.dispatch.name])
+        .filter(|name| some.contains(name))
+        .collect()
 }

@@ -61,14 +61,20 @@ impl Picture {
     /// Returns the picture; none where no relevant write was observed.
     pub(super) fn of(view: &View, comparison: &Comparison<'_>) -> Option<Self> {
         let winner = comparison.winner()?;
-        let mut drawn: Vec<&Candidate<'_>> = [winner].into_iter().chain(comparison.unseen()).collect();
+        let mut drawn: Vec<&Candidate<'_>> =
+            [winner].into_iter().chain(comparison.unseen()).collect();
         if drawn.len() == 1 {
             drawn = comparison.candidates.iter().collect();
         }
         drawn.truncate(DRAWN_MAX);
         let seen_at = |candidate: &Candidate<'_>| candidate.written_at().map(|at| wall(view, at));
         drawn.iter().find_map(|candidate| seen_at(candidate))?;
-        let times = || drawn.iter().flat_map(|candidate| [Some(candidate.entry.stamp.hlc.wall), seen_at(candidate)]).flatten();
+        let times = || {
+            drawn
+                .iter()
+                .flat_map(|candidate| [Some(candidate.entry.stamp.hlc.wall), seen_at(candidate)])
+                .flatten()
+        };
         let (first, last) = (times().min()?, times().max()?);
         let scale = Scale { first, span: last.0 - first.0 };
         let mut seen_labels = Labels::default();
@@ -80,7 +86,12 @@ impl Picture {
             let wins = match comparison.fate(candidate) {
                 Fate::Wins => "wins",
                 Fate::Stands => "stands",
-                Fate::BuiltUpon | Fate::SaysTheSame | Fate::WillBeLost | Fate::GoesWith(_) | Fate::IsNowhere | Fate::Stopped => "",
+                Fate::BuiltUpon
+                | Fate::SaysTheSame
+                | Fate::WillBeLost
+                | Fate::GoesWith(_)
+                | Fate::IsNowhere
+                | Fate::Stopped => "",
             };
             // On the side where no curve arrives.
             let right = seen_x.is_none_or(|seen_x| seen_x <= stamp_x + 1.0);
@@ -90,7 +101,10 @@ impl Picture {
                 says: says(candidate.entry),
                 shape: shape(candidate.writer().as_str()),
                 seen_x: seen_x.map(|x| format!("{x:.1}")),
-                seen_label: seen.zip(seen_x).map(|(seen, x)| seen_labels.place(x, scale.label(seen))).unwrap_or_default(),
+                seen_label: seen
+                    .zip(seen_x)
+                    .map(|(seen, x)| seen_labels.place(x, scale.label(seen)))
+                    .unwrap_or_default(),
                 stamp_x: format!("{stamp_x:.1}"),
                 stamp_label: stamp_labels.place(stamp_x, scale.label(stamp)),
                 wins,
@@ -101,7 +115,12 @@ impl Picture {
             }
         };
         let marks: Vec<Mark> = drawn.iter().map(|candidate| mark(candidate)).collect();
-        let described = |mark: &Mark| format!("{} wrote {}, seen {}, stamped {}", mark.writer, mark.says, mark.seen, mark.stamp);
+        let described = |mark: &Mark| {
+            format!(
+                "{} wrote {}, seen {}, stamped {}",
+                mark.writer, mark.says, mark.seen, mark.stamp
+            )
+        };
         Some(Self { label: marks.iter().map(described).collect::<Vec<_>>().join("; "), marks })
     }
 }
@@ -115,7 +134,11 @@ struct Scale {
 impl Scale {
     #[expect(clippy::cast_precision_loss, reason = "a place on a picture, to a tenth of a unit")]
     fn x(&self, at: UnixMillis) -> f64 {
-        let share = if self.span == 0 { 0.5 } else { at.0.saturating_sub(self.first.0) as f64 / self.span as f64 };
+        let share = if self.span == 0 {
+            0.5
+        } else {
+            at.0.saturating_sub(self.first.0) as f64 / self.span as f64
+        };
         LEFT + share * (RIGHT - LEFT)
     }
 

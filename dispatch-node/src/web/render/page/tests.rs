@@ -20,11 +20,21 @@ fn page_of(view: &View, query: &PageQuery, refusal: Option<&Refusal>) -> String 
     super::shared(&mut shared, 1, view, &LauncherClient::Person { in_vs_code: false }, None, None);
     super::window(&mut window, 1, view, query, &mut RowCache::default());
     if refusal.is_some() {
-        window.list(1, "heroes-rows", heroes::rows(view, query, &query.select(view), refusal, &mut RowCache::default()));
+        window.list(
+            1,
+            "heroes-rows",
+            heroes::rows(view, query, &query.select(view), refusal, &mut RowCache::default()),
+        );
     }
     let notice = refusal.map(|refusal| Notice { text: refusal.problem.detail.clone(), bad: true });
     let cities: Vec<NodeName> = view.cities.iter().map(|city| city.name).collect();
-    let surroundings = Surroundings { epoch: "e", fault_forms: html(&FaultForms::of(&cities)), notice, role: None, unsafe_for: None };
+    let surroundings = Surroundings {
+        epoch: "e",
+        fault_forms: html(&FaultForms::of(&cities)),
+        notice,
+        role: None,
+        unsafe_for: None,
+    };
     document(view, 1, &shared, &Fragments::default(), &window, query, surroundings)
 }
 
@@ -39,11 +49,20 @@ fn words(html: &str) -> String {
         if !["b", "i", "s", "small", "span", "mark", "bdi", "time", "a"].contains(&name) {
             text.push('\n');
         }
-        rest = if tag.starts_with("select") { after.split_once("</select>").expect("lists end").1 } else { after };
+        rest = if tag.starts_with("select") {
+            after.split_once("</select>").expect("lists end").1
+        } else {
+            after
+        };
     }
     text.push_str(rest);
     let lines = text.lines().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" "));
-    lines.filter(|line| !line.is_empty()).collect::<Vec<_>>().join("\n").replace("&#39;", "'").replace("&#34;", "\"")
+    lines
+        .filter(|line| !line.is_empty())
+        .collect::<Vec<_>>()
+        .join("\n")
+        .replace("&#39;", "'")
+        .replace("&#34;", "\"")
 }
 
 /// The parts of the page that differ from state to state, piece by piece.
@@ -57,21 +76,29 @@ fn said(mut scene: Scene, query: &PageQuery) -> String {
         }
         (map.fingerprint(), map.live() as u64)
     };
-    let columns: Vec<_> = (0..view.cities.len()).map(|city| fingerprint(&|row| row.cells[city].clone())).collect();
+    let columns: Vec<_> =
+        (0..view.cities.len()).map(|city| fingerprint(&|row| row.cells[city].clone())).collect();
     let own = fingerprint(&|row| row.own.clone());
     for (city, holds) in view.cities.iter_mut().zip(columns) {
         (city.fingerprint, city.heroes) = holds;
     }
     (view.dispatch.fingerprint, view.dispatch.heroes) = own;
     let lost = view.lost.len() as u64;
-    let verdict = ClusterStatus::of(&view.dispatch, &view.cities, &view.rows, &view.counted, None, lost);
+    let verdict =
+        ClusterStatus::of(&view.dispatch, &view.cities, &view.rows, &view.counted, None, lost);
     let age = (verdict.differences > 0).then_some(Duration::from_secs(9));
     view.status = ClusterStatus { oldest_difference: age, ..verdict };
     let (mut shared, mut window) = (Fragments::default(), Fragments::default());
     super::shared(&mut shared, 1, view, &LauncherClient::Person { in_vs_code: false }, None, None);
     super::window(&mut window, 1, view, query, &mut RowCache::default());
-    let pieces = ["title", "verdict", "gossip", "map", "cluster", "aftermath", "trouble"].map(|id| (id, shared.html(id).to_owned()));
-    let table = [window.html("heroes-chips"), window.html("heroes-columns"), &window.list_html("heroes-rows"), window.html("heroes-foot")];
+    let pieces = ["title", "verdict", "gossip", "map", "cluster", "aftermath", "trouble"]
+        .map(|id| (id, shared.html(id).to_owned()));
+    let table = [
+        window.html("heroes-chips"),
+        window.html("heroes-columns"),
+        &window.list_html("heroes-rows"),
+        window.html("heroes-foot"),
+    ];
     let rest = [
         ("heroes", table.concat()),
         ("lost-writes", shared.html("lost-writes").to_owned()),
@@ -88,17 +115,20 @@ fn base() -> Arc<Entry> {
 /// Three heroes, which all hold.
 fn three_heroes() -> Scene {
     let scene = Scene::new();
-    (1..4).zip(["Ada", "Bela", "Cleo"]).fold(scene, |scene, (number, name)| scene.hold(number, name, [Some(&base()); 4]))
+    (1..4)
+        .zip(["Ada", "Bela", "Cleo"])
+        .fold(scene, |scene, (number, name)| scene.hold(number, name, [Some(&base()); 4]))
 }
 
 #[test]
 fn every_city_is_down() {
-    let scene = ["gotham", "metropolis", "capitol"].into_iter().fold(three_heroes(), |scene, city| {
-        scene.city(city, |city| {
-            city.status = NodeStatus::Down;
-            city.age = Some(Duration::from_secs(6));
-        })
-    });
+    let scene =
+        ["gotham", "metropolis", "capitol"].into_iter().fold(three_heroes(), |scene, city| {
+            scene.city(city, |city| {
+                city.status = NodeStatus::Down;
+                city.age = Some(Duration::from_secs(6));
+            })
+        });
     insta::assert_snapshot!(said(scene, &PageQuery::default()));
 }
 
@@ -112,7 +142,10 @@ fn a_city_gives_no_answer_and_another_is_frozen_from_here() {
         silent(city);
         city.frozen = true;
     });
-    insta::assert_snapshot!(said(scene.fault(FaultKind::Freeze, "capitol", None, 20), &PageQuery::default()));
+    insta::assert_snapshot!(said(
+        scene.fault(FaultKind::Freeze, "capitol", None, 20),
+        &PageQuery::default()
+    ));
 }
 
 #[test]
@@ -129,7 +162,8 @@ fn a_city_was_just_destroyed_and_recovers() {
 fn two_sides_of_a_cut_have_written_to_one_hero() {
     let ours = live(stamp("metropolis", 3_000), 64, Some(&base()));
     let theirs = live(stamp("gotham", 2_000), 84, Some(&base()));
-    let scene = three_heroes().hold(2, "Bela", [Some(&theirs), Some(&ours), Some(&theirs), Some(&theirs)]);
+    let scene =
+        three_heroes().hold(2, "Bela", [Some(&theirs), Some(&ours), Some(&theirs), Some(&theirs)]);
     let scene = scene.fault(FaultKind::Cut, "metropolis", None, 30);
     insta::assert_snapshot!(said(scene, &PageQuery { hero: Some(id(2)), ..PageQuery::default() }));
 }
@@ -138,7 +172,8 @@ fn two_sides_of_a_cut_have_written_to_one_hero() {
 fn a_death_is_not_heard_and_one_city_holds_an_only_copy() {
     let death = dead(stamp("dispatch", 2_000), Some(&base()));
     let only = live(stamp("capitol", 1_000), 50, None);
-    let scene = three_heroes().hold(1, "Ada", [Some(&death), Some(&base()), Some(&death), Some(&death)]);
+    let scene =
+        three_heroes().hold(1, "Ada", [Some(&death), Some(&base()), Some(&death), Some(&death)]);
     let scene = scene.hold(4, "Dora", [None, None, Some(&only), None]);
     insta::assert_snapshot!(said(scene, &PageQuery::default()));
 }
@@ -147,7 +182,9 @@ fn a_death_is_not_heard_and_one_city_holds_an_only_copy() {
 fn one_city_is_behind_and_a_write_was_lost() {
     let newer = live(stamp("gotham", 1_000), 80, Some(&base()));
     let lost = live(stamp("capitol", 5_000), 70, Some(&base()));
-    let scene = three_heroes().hold(3, "Cleo", [Some(&newer), Some(&base()), Some(&newer), Some(&newer)]).lost(3, &lost, Some(&newer));
+    let scene = three_heroes()
+        .hold(3, "Cleo", [Some(&newer), Some(&base()), Some(&newer), Some(&newer)])
+        .lost(3, &lost, Some(&newer));
     insta::assert_snapshot!(said(scene, &PageQuery::default()));
 }
 
@@ -159,24 +196,40 @@ fn all_agree() {
 #[test]
 fn there_are_no_heroes_yet_and_a_search_finds_none() {
     insta::assert_snapshot!(said(Scene::new(), &PageQuery::default()));
-    let searched = said(three_heroes(), &PageQuery { search: "Zora".into(), ..PageQuery::default() });
+    let searched =
+        said(three_heroes(), &PageQuery { search: "Zora".into(), ..PageQuery::default() });
     assert!(searched.contains("No hero matches this search."), "{searched}");
 }
 
 #[test]
 fn a_command_that_failed_says_why_beside_its_form_and_what_was_not_done() {
-    let problem = Problem::unavailable("no_answer", "capitol does not answer; nothing was changed".to_owned());
-    let page = page_of(&three_heroes().view, &PageQuery::default(), Some(&Refusal { hero: Some(id(2)), problem }));
+    let problem = Problem::unavailable(
+        "no_answer",
+        "capitol does not answer; nothing was changed".to_owned(),
+    );
+    let page = page_of(
+        &three_heroes().view,
+        &PageQuery::default(),
+        Some(&Refusal { hero: Some(id(2)), problem }),
+    );
     let row = page.split("<tr ").find(|row| row.contains(">Bela<")).unwrap();
     assert!(row.contains(r"role=alert>capitol does not answer; nothing was changed</p>"), "{row}");
-    assert_eq!(page.matches("nothing was changed").count(), 2, "in the row, and at the top of the page");
+    assert_eq!(
+        page.matches("nothing was changed").count(),
+        2,
+        "in the row, and at the top of the page"
+    );
 }
 
 #[test]
 fn a_name_is_text_wherever_it_stands() {
     let name = r#""><script>alert('hi')</script>"#;
     let scene = Scene::new().hold(1, name, [Some(&base()), None, None, None]);
-    let page = page_of(&scene.view, &PageQuery { search: "<b>".into(), hero: Some(id(1)), ..PageQuery::default() }, None);
+    let page = page_of(
+        &scene.view,
+        &PageQuery { search: "<b>".into(), hero: Some(id(1)), ..PageQuery::default() },
+        None,
+    );
     assert!(!page.contains("<script>") && !page.contains("<b>\""), "{page}");
     let page = page_of(&scene.view, &PageQuery { hero: Some(id(1)), ..PageQuery::default() }, None);
     assert!(!page.contains("<script>") && page.contains("&#60;script&#62;"), "{page}");
@@ -184,11 +237,21 @@ fn a_name_is_text_wherever_it_stands() {
 
 #[test]
 fn each_id_is_there_once_and_nothing_needs_what_the_security_policy_forbids() {
-    let page = page_of(&three_heroes().view, &PageQuery { hero: Some(id(1)), with_history: true, ..PageQuery::default() }, None);
-    let ids: Vec<&str> = page.split(" id=").skip(1).filter_map(|rest| rest.trim_start_matches('"').split(['"', ' ', '>']).next()).collect();
+    let page = page_of(
+        &three_heroes().view,
+        &PageQuery { hero: Some(id(1)), with_history: true, ..PageQuery::default() },
+        None,
+    );
+    let ids: Vec<&str> = page
+        .split(" id=")
+        .skip(1)
+        .filter_map(|rest| rest.trim_start_matches('"').split(['"', ' ', '>']).next())
+        .collect();
     let once: std::collections::BTreeSet<&str> = ids.iter().copied().collect();
     assert!(ids.len() > 40 && once.len() == ids.len(), "{ids:?}");
-    for forbidden in [" style=", "<style", " onclick=", " onchange=", "javascript:", "http://", "https://"] {
+    for forbidden in
+        [" style=", "<style", " onclick=", " onchange=", "javascript:", "http://", "https://"]
+    {
         assert!(!page.contains(forbidden), "{forbidden}");
     }
 }
@@ -203,7 +266,9 @@ fn a_search_keeps_what_was_chosen() {
 /// The first answer of fifty heroes, without compression: what a browser has to parse before it can show anything.
 #[test]
 fn a_first_page_of_fifty_heroes_is_small() {
-    let scene = (0..60).fold(Scene::new(), |scene, number| scene.hold(number, &format!("Silver Kestrel {number}"), [Some(&base()); 4]));
+    let scene = (0..60).fold(Scene::new(), |scene, number| {
+        scene.hold(number, &format!("Silver Kestrel {number}"), [Some(&base()); 4])
+    });
     let bytes = page_of(&scene.view, &PageQuery::default(), None).len();
     assert!(bytes <= 60_000, "{bytes}");
 }

@@ -46,7 +46,8 @@ struct Band {
 pub(crate) fn spans(view: &View) -> String {
     let layout = Layout::of(view);
     let first = Duration::from_secs(layout.first());
-    let shown: Vec<&Span> = view.history.spans().filter(|span| span.ended.is_none_or(|ended| ended >= first)).collect();
+    let shown: Vec<&Span> =
+        view.history.spans().filter(|span| span.ended.is_none_or(|ended| ended >= first)).collect();
     let shown = shown.iter().rev().take(BANDS_MAX).rev();
     // The end of the last label of each line.
     let mut ends = [f64::NEG_INFINITY; WORDS_LINES];
@@ -107,7 +108,11 @@ fn label(span: &Span) -> String {
         FaultKind::Reorder(chance) => format!("{ends} overtakes {} %", chance.percent()),
         FaultKind::Throttle(_) => format!("{ends} throttled"),
         FaultKind::Freeze => format!("{from} frozen"),
-        FaultKind::Skew(ms) => format!("{from} clock {} {}", seconds_of(ms.unsigned_abs()), if ms > 0 { "ahead" } else { "behind" }),
+        FaultKind::Skew(ms) => format!(
+            "{from} clock {} {}",
+            seconds_of(ms.unsigned_abs()),
+            if ms > 0 { "ahead" } else { "behind" }
+        ),
     }
 }
 

@@ -15,10 +15,14 @@ const STEP: Duration = Duration::from_millis(100);
 
 /// The greatest number that the curve has to show.
 pub(super) fn most(layout: &Layout<'_>, predicted: Option<&Predicted>) -> f64 {
-    let measured =
-        layout.seconds().flat_map(|second| second.differences.iter().map(|(_, count)| *count).chain([second.differences_before]));
+    let measured = layout.seconds().flat_map(|second| {
+        second.differences.iter().map(|(_, count)| *count).chain([second.differences_before])
+    });
     let measured = measured.chain([layout.view.history.differences()]).max().unwrap_or(0) as f64;
-    let predicted = predicted.into_iter().flat_map(|predicted| &predicted.points).map(|point| point.high.max(point.mean));
+    let predicted = predicted
+        .into_iter()
+        .flat_map(|predicted| &predicted.points)
+        .map(|point| point.high.max(point.mean));
     predicted.fold(measured, f64::max)
 }
 
@@ -49,5 +53,7 @@ pub(crate) fn differences(view: &View, predicted: Option<&Predicted>) -> String 
     }
     let _ = write!(path, "H{}", Px(end));
     let (start, base) = (Px(start), Px(layout.curve_y()));
-    format!(r#"<g id="timeline-differences"><path class="area" d="{path}V{base}H{start}z"/><path class="curve" d="{path}"/></g>"#)
+    format!(
+        r#"<g id="timeline-differences"><path class="area" d="{path}V{base}H{start}z"/><path class="curve" d="{path}"/></g>"#
+    )
 }

@@ -83,7 +83,11 @@ impl<'a> Layout<'a> {
     /// outside is clipped.
     pub(super) fn edges(&self) -> (f64, f64, f64) {
         let inside = (self.first() / 10 + 1) * 10;
-        (self.second_x(inside.saturating_sub(20)), self.second_x(inside), self.second_x(inside + PAST_S + FUTURE_S))
+        (
+            self.second_x(inside.saturating_sub(20)),
+            self.second_x(inside),
+            self.second_x(inside + PAST_S + FUTURE_S),
+        )
     }
 
     /// The seconds of the picture, oldest first.
@@ -94,10 +98,10 @@ impl<'a> Layout<'a> {
 
     /// The name of a hero, or the start of its id.
     pub(super) fn hero(&self, hero: HeroId) -> String {
-        self.view
-            .rows
-            .get(hero)
-            .map_or_else(|| format!("Hero {}", hero.to_string().chars().take(8).collect::<String>()), |row| row.name.to_string())
+        self.view.rows.get(hero).map_or_else(
+            || format!("Hero {}", hero.to_string().chars().take(8).collect::<String>()),
+            |row| row.name.to_string(),
+        )
     }
 }
 

@@ -31,7 +31,9 @@ struct Outlook {
 pub(crate) fn forecast(view: &View, predicted: Option<&Predicted>) -> String {
     let layout = Layout::of(view);
     let most = most(&layout, predicted);
-    let at = |after_s: f64, count: f64| Xy(NOW_X + after_s * SECOND_WIDTH, layout.curve_y() - up(count, most)).to_string();
+    let at = |after_s: f64, count: f64| {
+        Xy(NOW_X + after_s * SECOND_WIDTH, layout.curve_y() - up(count, most)).to_string()
+    };
     let points: Vec<PredictedPoint> = predicted
         .into_iter()
         .flat_map(|predicted| predicted.points.iter().copied())
@@ -48,7 +50,11 @@ pub(crate) fn forecast(view: &View, predicted: Option<&Predicted>) -> String {
     let outlook = Outlook {
         band: path(high.chain(low).collect()),
         mean: path(points.iter().map(|point| at(point.after_s, point.mean)).collect()),
-        lines: lines.into_iter().enumerate().map(|(line, text)| (NOW_X + 10.0, first + WORDS_HEIGHT * line as f64, text)).collect(),
+        lines: lines
+            .into_iter()
+            .enumerate()
+            .map(|(line, text)| (NOW_X + 10.0, first + WORDS_HEIGHT * line as f64, text))
+            .collect(),
         top,
         width: WIDTH,
         scale: if most > 0.0 { grouped(most.ceil() as u64) } else { String::new() },

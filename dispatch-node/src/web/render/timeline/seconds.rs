@@ -69,7 +69,8 @@ pub(crate) fn seconds(view: &View, cache: &mut SecondCache) -> Vec<(Arc<str>, Ar
     let mut items = Vec::new();
     for second in layout.seconds() {
         let known = before.remove(&second.number).filter(|(same, _)| Arc::ptr_eq(same, second));
-        let (second, html) = known.unwrap_or_else(|| (Arc::clone(second), html(&layout.second(second)).into()));
+        let (second, html) =
+            known.unwrap_or_else(|| (Arc::clone(second), html(&layout.second(second)).into()));
         items.push((format!("second-{}", second.number).into(), Arc::clone(&html)));
         cache.seconds.insert(second.number, (second, html));
     }
@@ -93,26 +94,50 @@ impl Layout<'_> {
         let mut news: Vec<(&Pull, String)> = Vec::new();
         let mut failed_pulls: Vec<(&Pull, String)> = Vec::new();
         for pull in &second.pulls {
-            let (from, to) = ((across(pull.asked), self.y(pull.source)), (across(pull.ended), self.y(pull.puller)));
+            let (from, to) = (
+                (across(pull.asked), self.y(pull.source)),
+                (across(pull.ended), self.y(pull.puller)),
+            );
             match (&pull.outcome, brings(pull)) {
                 (PullOutcome::Unanswered | PullOutcome::Refused, _) => {
-                    failed_pulls.push((pull, stub((across(pull.asked), to.1), from.1, pull.outcome == PullOutcome::Refused)));
+                    failed_pulls.push((
+                        pull,
+                        stub(
+                            (across(pull.asked), to.1),
+                            from.1,
+                            pull.outcome == PullOutcome::Refused,
+                        ),
+                    ));
                 }
-                (PullOutcome::Same | PullOutcome::Merged { .. }, Some(_)) => news.push((pull, arrow(from, to))),
+                (PullOutcome::Same | PullOutcome::Merged { .. }, Some(_)) => {
+                    news.push((pull, arrow(from, to)))
+                }
                 (PullOutcome::Same | PullOutcome::Merged { .. }, None) => {
-                    let _ = write!(same, "M{}{}", Xy(from.0, from.1), line((to.0 - from.0, to.1 - from.1)));
+                    let _ = write!(
+                        same,
+                        "M{}{}",
+                        Xy(from.0, from.1),
+                        line((to.0 - from.0, to.1 - from.1))
+                    );
                     sames += 1;
                 }
             }
         }
         if sames > 0 {
-            strokes.push(Stroke { class: "same".into(), d: same, title: format!("{} brought nothing", counted(sames, "pull", "pulls")) });
+            strokes.push(Stroke {
+                class: "same".into(),
+                d: same,
+                title: format!("{} brought nothing", counted(sames, "pull", "pulls")),
+            });
         }
-        let brought = |pull: &Pull| (format!("brought {}", pull.source), format!("More news from {}", title(pull.source)));
+        let brought = |pull: &Pull| {
+            (format!("brought {}", pull.source), format!("More news from {}", title(pull.source)))
+        };
         bundle(news, brought, pull_sentence, strokes);
         let failed = |pull: &Pull| {
             let refused = pull.outcome == PullOutcome::Refused;
-            let what = if refused { "More rounds were refused" } else { "More questions got no answer" };
+            let what =
+                if refused { "More rounds were refused" } else { "More questions got no answer" };
             (if refused { "vain refused" } else { "vain" }.to_owned(), what.to_owned())
         };
         bundle(failed_pulls, failed, pull_sentence, strokes);
@@ -124,7 +149,11 @@ impl Layout<'_> {
             let (at, y) = (self.x(write.at) - x, self.y(write.node));
             let mut d = shape(write.node, at, y, 6.0);
             if write.entry.is_tombstone() {
-                let _ = write!(d, "M{}l5 5m0-5l-5 5", Xy(at - 2.5, y - if write.node.as_str() == "gotham" { 1.5 } else { 2.5 }));
+                let _ = write!(
+                    d,
+                    "M{}l5 5m0-5l-5 5",
+                    Xy(at - 2.5, y - if write.node.as_str() == "gotham" { 1.5 } else { 2.5 })
+                );
             }
             (write, d)
         });
@@ -132,7 +161,12 @@ impl Layout<'_> {
             let kind = if write.entry.is_tombstone() { "grave" } else { "write" };
             (format!("{kind} {}", write.node), format!("More writes at {}", title(write.node)))
         };
-        bundle(drawn.collect(), class, |write| format!("{} at {}", write_words(self, write), title(write.node)), strokes);
+        bundle(
+            drawn.collect(),
+            class,
+            |write| format!("{} at {}", write_words(self, write), title(write.node)),
+            strokes,
+        );
     }
 
     /// The labels of a second that begins at `x`.
@@ -141,7 +175,11 @@ impl Layout<'_> {
         let mut marks: BTreeMap<usize, (f64, Vec<&str>, bool)> = BTreeMap::new();
         for mark in &second.marks {
             if let Some((event_label, is_bad)) = event_label(mark.kind) {
-                let (_, words, bad) = marks.entry(self.lane(mark.node)).or_insert((self.x(mark.at) - x, Vec::new(), false));
+                let (_, words, bad) = marks.entry(self.lane(mark.node)).or_insert((
+                    self.x(mark.at) - x,
+                    Vec::new(),
+                    false,
+                ));
                 if !words.contains(&event_label) {
                     words.push(event_label);
                 }
@@ -164,7 +202,10 @@ impl Layout<'_> {
                 // On alternating lines, since neighbours would overlap.
                 y: self.more_y() + if second.number.is_multiple_of(2) { 0.0 } else { 12.0 },
                 text: format!("+{}", shortened(second.more_writes)),
-                title: format!("{} more in this second", counted(second.more_writes, "write", "writes")),
+                title: format!(
+                    "{} more in this second",
+                    counted(second.more_writes, "write", "writes")
+                ),
             });
         }
         words
@@ -177,7 +218,12 @@ fn shortened(number: usize) -> String {
 }
 
 /// Draws the first few items one by one with a tooltip each, and the rest as one path a class.
-fn bundle<T>(drawn: Vec<(&T, String)>, class: impl Fn(&T) -> (String, String), sentence: impl Fn(&T) -> String, strokes: &mut Vec<Stroke>) {
+fn bundle<T>(
+    drawn: Vec<(&T, String)>,
+    class: impl Fn(&T) -> (String, String),
+    sentence: impl Fn(&T) -> String,
+    strokes: &mut Vec<Stroke>,
+) {
     let mut rest: BTreeMap<(String, String), (usize, String)> = BTreeMap::new();
     for (index, (what, d)) in drawn.into_iter().enumerate() {
         let (class, more) = class(what);
@@ -192,7 +238,11 @@ fn bundle<T>(drawn: Vec<(&T, String)>, class: impl Fn(&T) -> (String, String), s
             }
         }
     }
-    strokes.extend(rest.into_iter().map(|((class, more), (count, d))| Stroke { class, d, title: format!("{more}: {count}") }));
+    strokes.extend(rest.into_iter().map(|((class, more), (count, d))| Stroke {
+        class,
+        d,
+        title: format!("{more}: {count}"),
+    }));
 }
 
 /// A relative line, as a path.
@@ -209,7 +259,13 @@ fn arrow(from: (f64, f64), to: (f64, f64)) -> String {
     let (left, right) = (wing(1.0), wing(-1.0));
     let shaft = line((dx, dy));
     let across = (right.0 - left.0, right.1 - left.1);
-    format!("M{}{shaft}l{}m{}L{}", Xy(from.0, from.1), Xy(left.0, left.1), Xy(across.0, across.1), Xy(to.0, to.1))
+    format!(
+        "M{}{shaft}l{}m{}L{}",
+        Xy(from.0, from.1),
+        Xy(left.0, left.1),
+        Xy(across.0, across.1),
+        Xy(to.0, to.1)
+    )
 }
 
 /// A pull without a result: a short line from the puller towards the source.

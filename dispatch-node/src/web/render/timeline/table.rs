@@ -61,7 +61,9 @@ impl Layout<'_> {
             (PullOutcome::Refused, None) => "refused",
             (PullOutcome::Same | PullOutcome::Merged { .. }, None) => "nothing new",
         };
-        let (entries, bytes) = brings(pull).map(|(entries, bytes)| (grouped(entries as u64), grouped(bytes as u64))).unwrap_or_default();
+        let (entries, bytes) = brings(pull)
+            .map(|(entries, bytes)| (grouped(entries as u64), grouped(bytes as u64)))
+            .unwrap_or_default();
         let row = TableRow {
             key: &key,
             at: time_of_day(wall(self.view, pull.ended)),
@@ -79,7 +81,10 @@ impl Layout<'_> {
     /// The row of a write: its time, its id and its HTML.
     fn write_row(&self, write: &Write) -> (Duration, String, String) {
         let stamp = write.entry.stamp;
-        let key = format!("write-{}-{}-{}-{}", write.node, write.hero, stamp.hlc.wall.0, stamp.hlc.logical);
+        let key = format!(
+            "write-{}-{}-{}-{}",
+            write.node, write.hero, stamp.hlc.wall.0, stamp.hlc.logical
+        );
         let row = TableRow {
             key: &key,
             at: time_of_day(wall(self.view, write.at)),

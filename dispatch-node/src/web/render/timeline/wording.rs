@@ -11,7 +11,10 @@ use super::layout::Layout;
 pub(super) fn brings(pull: &Pull) -> Option<(usize, usize)> {
     match pull.outcome {
         PullOutcome::Merged { entries, bytes, .. } if entries > 0 => Some((entries, bytes)),
-        PullOutcome::Merged { .. } | PullOutcome::Same | PullOutcome::Unanswered | PullOutcome::Refused => None,
+        PullOutcome::Merged { .. }
+        | PullOutcome::Same
+        | PullOutcome::Unanswered
+        | PullOutcome::Refused => None,
     }
 }
 
@@ -21,7 +24,11 @@ pub(super) fn pull_sentence(pull: &Pull) -> String {
     match (&pull.outcome, brings(pull)) {
         (_, Some((entries, bytes))) => {
             let entries = counted(entries, "entry", "entries");
-            format!("{puller} pulled {entries} (about {} bytes) from {source} in {}", grouped(bytes as u64), took(pull))
+            format!(
+                "{puller} pulled {entries} (about {} bytes) from {source} in {}",
+                grouped(bytes as u64),
+                took(pull)
+            )
         }
         (PullOutcome::Unanswered, None) => format!("{puller} asked {source} and got no answer"),
         (PullOutcome::Refused, None) => format!("{puller} refused what {source} sent"),
@@ -33,7 +40,10 @@ pub(super) fn pull_sentence(pull: &Pull) -> String {
 
 /// The time from the question to the end of the pull.
 pub(super) fn took(pull: &Pull) -> String {
-    format!("{} ms", grouped(pull.ended.saturating_sub(pull.asked).as_millis().try_into().unwrap_or(u64::MAX)))
+    format!(
+        "{} ms",
+        grouped(pull.ended.saturating_sub(pull.asked).as_millis().try_into().unwrap_or(u64::MAX))
+    )
 }
 
 /// Describes a write.

@@ -64,17 +64,32 @@ impl Layout {
         let (at, radius) = self.place(index);
         let (class, words) = condition(city);
         let is_above = at.y < self.middle.y + 1.0;
-        let label = |y: f64, text: String| Label { x: at.x, y, anchor: "middle", is_bad: class == "stopped", text };
-        let words = [clock(city), Some(words.to_owned()).filter(|words| !words.is_empty())].into_iter().flatten();
+        let label = |y: f64, text: String| Label {
+            x: at.x,
+            y,
+            anchor: "middle",
+            is_bad: class == "stopped",
+            text,
+        };
+        let words = [clock(city), Some(words.to_owned()).filter(|words| !words.is_empty())]
+            .into_iter()
+            .flatten();
         // The state is next to the name, and the clock further out.
         let beyond = |line: usize| {
-            if is_above { at.y - radius - 24.0 - 14.0 * line as f64 } else { at.y + radius + 33.0 + 14.0 * line as f64 }
+            if is_above {
+                at.y - radius - 24.0 - 14.0 * line as f64
+            } else {
+                at.y + radius + 33.0 + 14.0 * line as f64
+            }
         };
         let words: Vec<String> = words.collect();
         let is_roomy = radius > 36.0;
         City {
             key: city.name.to_string(),
-            name: label(if is_above { at.y - radius - 8.0 } else { at.y + radius + 18.0 }, title(city.name)),
+            name: label(
+                if is_above { at.y - radius - 8.0 } else { at.y + radius + 18.0 },
+                title(city.name),
+            ),
             at,
             radius,
             ring: radius - 5.0,
@@ -82,21 +97,46 @@ impl Layout {
             fill: (city.heroes * 100).checked_div(most).unwrap_or(100),
             shape: shape(city.name, at.x, at.y - if is_roomy { 17.0 } else { 12.0 }, 6.0),
             heroes: label(at.y + if is_roomy { 6.0 } else { 9.0 }, grouped(city.heroes)),
-            unit: is_roomy.then(|| label(at.y + 20.0, if city.recovering { format!("of {}", grouped(most)) } else { "heroes".to_owned() })),
-            states: words.into_iter().rev().enumerate().map(|(line, words)| label(beyond(line), words)).collect(),
+            unit: is_roomy.then(|| {
+                label(
+                    at.y + 20.0,
+                    if city.recovering {
+                        format!("of {}", grouped(most))
+                    } else {
+                        "heroes".to_owned()
+                    },
+                )
+            }),
+            states: words
+                .into_iter()
+                .rev()
+                .enumerate()
+                .map(|(line, words)| label(beyond(line), words))
+                .collect(),
         }
     }
 
     /// Draws the link between two nodes, given with their indexes.
-    pub(super) fn link(&self, view: &View, a: &NodeState, a_place: usize, b: &NodeState, b_place: usize) -> Link {
+    pub(super) fn link(
+        &self,
+        view: &View,
+        a: &NodeState,
+        a_place: usize,
+        b: &NodeState,
+        b_place: usize,
+    ) -> Link {
         let ((from, from_radius), (to, to_radius)) = (self.place(a_place), self.place(b_place));
         let is_faint = b_place == self.cities.len();
-        let curve = Curve::between(from, from_radius + 2.0, to, to_radius + 2.0, self.middle, !is_faint);
+        let curve =
+            Curve::between(from, from_radius + 2.0, to, to_radius + 2.0, self.middle, !is_faint);
         let faults = link_faults(view, a.name, b.name);
         let ends = dead_ends(a, b);
         let worst = faults.first();
         let half = curve.at(0.5);
-        let sentences: Vec<String> = ends.into_iter().chain(faults.iter().map(|fault| fault.sentence(a.name, b.name))).collect();
+        let sentences: Vec<String> = ends
+            .into_iter()
+            .chain(faults.iter().map(|fault| fault.sentence(a.name, b.name)))
+            .collect();
         Link {
             class: match worst {
                 Some(worst) => class(worst.kind()),
@@ -109,7 +149,11 @@ impl Layout {
             head: worst
                 .and_then(|worst| worst.only_to(a.name, b.name))
                 .map(|to| curve.head(if to == b.name { 0.82 } else { 0.18 }, to == b.name)),
-            labels: if is_faint { self.short_labels(&faults, &curve) } else { self.labels(&faults, half, a.name, b.name) },
+            labels: if is_faint {
+                self.short_labels(&faults, &curve)
+            } else {
+                self.labels(&faults, half, a.name, b.name)
+            },
             title: format!(
                 "{} and {}: {}",
                 title(a.name),
@@ -120,7 +164,13 @@ impl Layout {
     }
 
     /// The labels at the link between two cities, on the side away from the middle.
-    pub(super) fn labels(&self, faults: &[LinkFault<'_>], half: Point, a: NodeName, b: NodeName) -> Vec<Label> {
+    pub(super) fn labels(
+        &self,
+        faults: &[LinkFault<'_>],
+        half: Point,
+        a: NodeName,
+        b: NodeName,
+    ) -> Vec<Label> {
         let mut lines = Vec::new();
         for fault in faults {
             let is_bad = fault.kind() == FaultKind::Cut;
@@ -150,7 +200,13 @@ impl Layout {
             "middle" => half.y + 21.0,
             _ => half.y + 8.0 * uy + 4.0 - height / 2.0,
         };
-        let label = |(line, (is_bad, text))| Label { x: half.x + 13.0 * ux, y: first + 13.0 * line as f64, anchor, is_bad, text };
+        let label = |(line, (is_bad, text))| Label {
+            x: half.x + 13.0 * ux,
+            y: first + 13.0 * line as f64,
+            anchor,
+            is_bad,
+            text,
+        };
         lines.into_iter().enumerate().map(label).collect()
     }
 
@@ -161,6 +217,12 @@ impl Layout {
         let is_right = at.x > self.middle.x - 1.0;
         let (text, is_bad) = (class(worst.kind()).to_owned(), worst.kind() == FaultKind::Cut);
         let anchor = if is_right { "start" } else { "end" };
-        vec![Label { x: at.x + if is_right { 9.0 } else { -6.0 }, y: at.y + 14.0, anchor, is_bad, text }]
+        vec![Label {
+            x: at.x + if is_right { 9.0 } else { -6.0 },
+            y: at.y + 14.0,
+            anchor,
+            is_bad,
+            text,
+        }]
     }
 }

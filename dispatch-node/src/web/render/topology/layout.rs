@@ -47,7 +47,10 @@ impl Layout {
         let around: Vec<Point> = (0..cities).map(around).collect();
         let reach = |of: fn(&Point) -> f64| around.iter().map(of).fold(0.0, f64::max);
         let (right, above, below) = (reach(|at| at.x), reach(|at| -at.y), reach(|at| at.y));
-        let middle = Point { x: (right + radius + SIDE).max(170.0).round(), y: (above + radius + OUTSIDE).round() };
+        let middle = Point {
+            x: (right + radius + SIDE).max(170.0).round(),
+            y: (above + radius + OUTSIDE).round(),
+        };
         // Without a city below, the bottom margin is that of dispatch's label.
         let bottom = if below > 1.0 { below + radius + OUTSIDE } else { radius + SIDE };
         Self {
@@ -55,7 +58,10 @@ impl Layout {
             height: (middle.y + bottom).round(),
             middle,
             radius,
-            cities: around.into_iter().map(|at| Point { x: middle.x + at.x, y: middle.y + at.y }).collect(),
+            cities: around
+                .into_iter()
+                .map(|at| Point { x: middle.x + at.x, y: middle.y + at.y })
+                .collect(),
         }
     }
 
@@ -74,27 +80,45 @@ pub(super) struct Curve {
 
 impl Curve {
     /// Returns the curve between two discs, around the middle if it is in the way.
-    pub(super) fn between(from: Point, from_radius: f64, to: Point, to_radius: f64, middle: Point, avoids_middle: bool) -> Self {
+    pub(super) fn between(
+        from: Point,
+        from_radius: f64,
+        to: Point,
+        to_radius: f64,
+        middle: Point,
+        avoids_middle: bool,
+    ) -> Self {
         let (dx, dy) = (to.x - from.x, to.y - from.y);
         let length = dx.hypot(dy).max(1.0);
         let (nx, ny) = (dy / length, -dx / length);
         let off_middle = (middle.x - from.x) * nx + (middle.y - from.y) * ny;
-        let bow = if avoids_middle && off_middle.abs() < 2.0 * DISPATCH_RADIUS { 70.0 } else { 0.0 };
-        let bend = Point { x: f64::midpoint(from.x, to.x) + bow * nx, y: f64::midpoint(from.y, to.y) + bow * ny };
+        let bow =
+            if avoids_middle && off_middle.abs() < 2.0 * DISPATCH_RADIUS { 70.0 } else { 0.0 };
+        let bend = Point {
+            x: f64::midpoint(from.x, to.x) + bow * nx,
+            y: f64::midpoint(from.y, to.y) + bow * ny,
+        };
         let towards = |at: Point, radius: f64| {
             let (dx, dy) = (bend.x - at.x, bend.y - at.y);
             let length = dx.hypot(dy).max(1.0);
             Point { x: at.x + dx / length * radius, y: at.y + dy / length * radius }
         };
         let (from, to) = (towards(from, from_radius), towards(to, to_radius));
-        let bend = if bow > 0.0 { bend } else { Point { x: f64::midpoint(from.x, to.x), y: f64::midpoint(from.y, to.y) } };
+        let bend = if bow > 0.0 {
+            bend
+        } else {
+            Point { x: f64::midpoint(from.x, to.x), y: f64::midpoint(from.y, to.y) }
+        };
         Self { from, bend, to }
     }
 
     /// The point at this share of the curve.
     pub(super) fn at(&self, share: f64) -> Point {
         let (a, b, c) = ((1.0 - share).powi(2), 2.0 * share * (1.0 - share), share.powi(2));
-        Point { x: a * self.from.x + b * self.bend.x + c * self.to.x, y: a * self.from.y + b * self.bend.y + c * self.to.y }
+        Point {
+            x: a * self.from.x + b * self.bend.x + c * self.to.x,
+            y: a * self.from.y + b * self.bend.y + c * self.to.y,
+        }
     }
 
     /// The curve as an SVG path.
@@ -105,11 +129,13 @@ impl Curve {
 
     /// An arrowhead on it.
     pub(super) fn head(&self, share: f64, forth: bool) -> String {
-        let (tip, before) = (self.at(share), self.at(if forth { share - 0.05 } else { share + 0.05 }));
+        let (tip, before) =
+            (self.at(share), self.at(if forth { share - 0.05 } else { share + 0.05 }));
         let (dx, dy) = (tip.x - before.x, tip.y - before.y);
         let length = dx.hypot(dy).max(0.01);
         let (ux, uy) = (dx / length, dy / length);
-        let wing = |side: f64| (tip.x - 8.0 * ux + side * 5.0 * uy, tip.y - 8.0 * uy - side * 5.0 * ux);
+        let wing =
+            |side: f64| (tip.x - 8.0 * ux + side * 5.0 * uy, tip.y - 8.0 * uy - side * 5.0 * ux);
         let (left, right) = (wing(1.0), wing(-1.0));
         format!("M{}L{}L{}", Xy(left.0, left.1), Xy(tip.x, tip.y), Xy(right.0, right.1))
     }

@@ -17,9 +17,13 @@ pub(super) struct LinkFault<'a> {
 
 /// The faults on the link between these two, the worst first.
 pub(super) fn link_faults(view: &View, a: NodeName, b: NodeName) -> Vec<LinkFault<'_>> {
-    let is_sent = |fault: &FaultView, sender, receiver| fault.fault.befalls(sender, receiver) && fault.at.contains(&sender);
-    let found = |fault| LinkFault { fault, forth: is_sent(fault, a, b), back: is_sent(fault, b, a) };
-    let mut found: Vec<LinkFault<'_>> = view.faults.iter().map(found).filter(|fault| fault.forth || fault.back).collect();
+    let is_sent = |fault: &FaultView, sender, receiver| {
+        fault.fault.befalls(sender, receiver) && fault.at.contains(&sender)
+    };
+    let found =
+        |fault| LinkFault { fault, forth: is_sent(fault, a, b), back: is_sent(fault, b, a) };
+    let mut found: Vec<LinkFault<'_>> =
+        view.faults.iter().map(found).filter(|fault| fault.forth || fault.back).collect();
     found.sort_by_key(|fault| rank(fault.fault.fault.kind));
     found
 }
@@ -73,9 +77,12 @@ pub(super) fn state(kind: FaultKind) -> String {
     match kind {
         FaultKind::Delay { .. } => format!("slow, {}", words(kind)),
         FaultKind::Throttle(_) => format!("throttled, {}", words(kind)),
-        FaultKind::Cut | FaultKind::Loss(_) | FaultKind::Reorder(_) | FaultKind::Duplicate(_) | FaultKind::Freeze | FaultKind::Skew(_) => {
-            words(kind)
-        }
+        FaultKind::Cut
+        | FaultKind::Loss(_)
+        | FaultKind::Reorder(_)
+        | FaultKind::Duplicate(_)
+        | FaultKind::Freeze
+        | FaultKind::Skew(_) => words(kind),
     }
 }
 
