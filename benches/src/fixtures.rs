@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use cluster_tests::{Cluster, Options, wait_until};
 
-/// Returns a cluster with the intervals of `make run`, without patrols and fights, which logs no line
-/// for each write.
+/// Returns a cluster with the intervals of `make run`, without patrols and fights, which logs no
+/// line for each write.
 ///
 /// # Panics
 /// When it does not come up.

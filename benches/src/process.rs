@@ -4,7 +4,8 @@ use std::fs;
 
 use tokio::time::Instant;
 
-/// How many ticks the kernel counts in a second of a processor's time, to user programs, on every platform of Linux that matters.
+/// How many ticks the kernel counts in a second of a processor's time, to user programs, on every
+/// platform of Linux that matters.
 const TICKS_PER_S: f64 = 100.0;
 
 /// A process's use of processors from some moment on.

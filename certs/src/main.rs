@@ -22,7 +22,8 @@ const SECRET: u32 = 0o600;
 #[derive(Parser)]
 #[command(name = "superhero-certs", version, about)]
 struct Options {
-    /// The directory for ca.pem, and NODE.pem and NODE-key.pem for each node; made if it is not there
+    /// The directory for ca.pem, and NODE.pem and NODE-key.pem for each node; made if it is not
+    /// there
     #[arg(default_value = "my-certs")]
     directory: PathBuf,
 

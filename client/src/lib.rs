@@ -1,7 +1,7 @@
 //! The superhero cluster, from outside: a blocking client of dispatch's HTTP API.
 //!
-//! - [`Api`] has the calls, each bounded in time and size; [`Error`] is the reason why a call has no
-//!   answer. The types of requests and answers are those of [`api_types`].
+//! - [`Api`] has the calls, each bounded in time and size; [`Error`] is the reason why a call has
+//!   no answer. The types of requests and answers are those of [`api_types`].
 //! - [`Access`] is a token, and the certificates to trust.
 //! - [`Api`] is an [`Executor`](scenario::Executor) too, so that scenarios are played with it.
 //!

@@ -1,11 +1,13 @@
-//! `superhero load`: brings the cluster to so many heroes, writes to it so many times a second, and says how long that took and how soon all cities had
-//! heard of it.
+//! `superhero load`: brings the cluster to so many heroes, writes to it so many times a second, and
+//! says how long that took and how soon all cities had heard of it.
 //!
 //! - `schedule`, `mix`, `heroes`: when which write to whom is due. `writers`: those who send it.
-//! - `measured`: how long it took, counted from when it was due. `lag`, `agreement`: how soon all cities had heard. `report`: both in words.
+//! - `measured`: how long it took, counted from when it was due. `lag`, `agreement`: how soon all
+//!   cities had heard. `report`: both in words.
 //! - `many`: what comes before and after; `progress`, `interrupt`, `usage`: around it.
 //!
-//! Invariant: whatever happens, heroes that were created are deleted again at the end, or it is said how many are left.
+//! Invariant: whatever happens, heroes that were created are deleted again at the end, or it is
+//! said how many are left.
 
 mod agreement;
 mod heroes;
@@ -40,7 +42,8 @@ use writers::Written;
 
 pub(crate) use options::LoadOptions;
 
-/// Dispatch counts what has arrived with the next view that it shows: this long after, all of it is counted.
+/// Dispatch counts what has arrived with the next view that it shows: this long after, all of it is
+/// counted.
 const COUNTED_AFTER: Duration = Duration::from_millis(1_500);
 
 /// Puts a load on the cluster, and reports.
@@ -136,7 +139,8 @@ fn fill(
     Ok(Filled { found, created: created_count, took_ms, agreed_ms: agreed.map(ms) })
 }
 
-/// How long writes took to arrive, as far as dispatch tells: who may not read its metrics is told all else.
+/// How long writes took to arrive, as far as dispatch tells: who may not read its metrics is told
+/// all else.
 fn lags(api: &Api) -> Lags {
     api.metrics().map(|metrics| Lags::read(&metrics)).unwrap_or_default()
 }

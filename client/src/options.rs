@@ -163,11 +163,13 @@ pub(crate) enum Command {
     },
     /// List the shipped scenarios
     Scenarios,
-    /// Put a load on the cluster: say how long writes take, and how soon all cities have heard of them
+    /// Put a load on the cluster: say how long writes take, and how soon all cities have heard of
+    /// them
     Load(LoadOptions),
     /// Say what is wrong with a set-up, and what to do about it; exit code 1 when something is
     Doctor {
-        /// Also say whether each node can use this configuration file, and whether the files that it names are in order
+        /// Also say whether each node can use this configuration file, and whether the files that
+        /// it names are in order
         #[arg(long, value_name = "PATH", env = "SUPERHERO_CONFIG")]
         config: Option<PathBuf>,
     },

@@ -1,7 +1,7 @@
 //! Rows for people on a terminal, and for programs elsewhere.
 //!
-//! Invariant: what is printed is one line a row, whatever the cells hold: a control character is replaced, so that no name
-//! can move the cursor.
+//! Invariant: what is printed is one line a row, whatever the cells hold: a control character is
+//! replaced, so that no name can move the cursor.
 
 use unicode_width::UnicodeWidthStr as _;
 

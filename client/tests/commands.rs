@@ -1,4 +1,5 @@
-//! What each command asks of dispatch, what it prints, and how it ends; with a dispatch that says what a test tells it to.
+//! What each command asks of dispatch, what it prints, and how it ends; with a dispatch that says
+//! what a test tells it to.
 
 mod stub;
 

@@ -24,7 +24,8 @@ fn text(bytes: &[u8]) -> String {
     String::from_utf8(bytes.to_vec()).expect("what is printed is text")
 }
 
-/// A cluster of whose cities each has heard of everything; two heroes can be created, and writes are answered by `write`.
+/// A cluster of whose cities each has heard of everything; two heroes can be created, and writes
+/// are answered by `write`.
 fn dispatch(request: &Request, write: impl Fn() -> (u16, String)) -> (u16, String) {
     let node = |name: &str, role: &str| {
         format!(

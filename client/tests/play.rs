@@ -20,7 +20,8 @@ fn hero(id: &str, place: &str, wall_ms: u64, origin: &str) -> String {
     )
 }
 
-/// What a dispatch says of whose state nobody asks in particular: two heroes that every city knows, no fault, nothing lost.
+/// What a dispatch says of whose state nobody asks in particular: two heroes that every city knows,
+/// no fault, nothing lost.
 fn peaceful(request: &Request) -> (u16, String) {
     let heroes = IDS.map(|id| hero(id, "home", 5, "dispatch")).join(",");
     let ok = |body: &str| (200, body.to_owned());

@@ -11,7 +11,8 @@ use tungstenite::protocol::frame::coding::CloseCode;
 
 const VERDICT: &str = r#"{"converged":true,"sentence":"All agree.","differences":0,"only_copies":0,"lost_writes":0,"oldest_difference_ms":null}"#;
 
-/// What `superhero watch` does while these frames come and the socket then closes: exit code, output, errors.
+/// What `superhero watch` does while these frames come and the socket then closes: exit code,
+/// output, errors.
 #[expect(clippy::result_large_err, reason = "the callback's type is tungstenite's")]
 fn watched(frames: Vec<String>, arguments: &[&str]) -> (Option<i32>, String, String) {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port on loopback");

@@ -2,11 +2,11 @@
 //! scripts.
 //!
 //! It carries gossip between random pairs of cities, pulls from a random city (the poll), observes
-//! every city, and hands out views. Each part of its state is a type of its own with its own deadline;
-//! this file holds them together.
+//! every city, and hands out views. Each part of its state is a type of its own with its own
+//! deadline; this file holds them together.
 //!
-//! Invariants: it commands, it never writes for a city; a request has one reply, within its time; it
-//! claims nothing that it does not know.
+//! Invariants: it commands, it never writes for a city; a request has one reply, within its time;
+//! it claims nothing that it does not know.
 
 mod alarms;
 mod commands;

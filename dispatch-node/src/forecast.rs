@@ -1,17 +1,20 @@
-//! How agreement is going to come about: of how many heroes the nodes will still hold different things, if links stay as they are and
-//! nothing new is written.
+//! How agreement is going to come about: of how many heroes the nodes will still hold different
+//! things, if links stay as they are and nothing new is written.
 //!
-//! A Markov chain over *who holds the news*. Its steps are those that the machines take, each with its own chances (`gossip`); nothing is
-//! simulated and nothing drawn. What is not known is when each timer is due: any order of the timers is equally likely, and any moment.
-//! The chain is followed for each order and the results are averaged (`rounds`).
+//! A Markov chain over *who holds the news*. Its steps are those that the machines take, each with
+//! its own chances (`gossip`); nothing is simulated and nothing drawn. What is not known is when
+//! each timer is due: any order of the timers is equally likely, and any moment. The chain is
+//! followed for each order and the results are averaged (`rounds`).
 //!
-//! Timers are not taken for exponential clocks, as would be usual: a city that was cut off begins an exchange of its own within a second of
-//! being healed, for certain, and an exponential clock would leave it waiting in one case of three.
+//! Timers are not taken for exponential clocks, as would be usual: a city that was cut off begins
+//! an exchange of its own within a second of being healed, for certain, and an exponential clock
+//! would leave it waiting in one case of three.
 //!
-//! What is exact: the chances, for the orders of turns that are looked at, with the time that frames take left out. Where few states can
-//! come about (one piece of news among four nodes, or that of a city which was cut off beside that of the others), all orders are;
-//! elsewhere some of them, balanced, which moved no chance by more than one and a half hundredths where it was tried. What is a bound is
-//! said at [`Forecast`].
+//! What is exact: the chances, for the orders of turns that are looked at, with the time that
+//! frames take left out. Where few states can come about (one piece of news among four nodes, or
+//! that of a city which was cut off beside that of the others), all orders are; elsewhere some of
+//! them, balanced, which moved no chance by more than one and a half hundredths where it was tried.
+//! What is a bound is said at [`Forecast`].
 
 mod chain;
 mod gossip;
@@ -58,24 +61,28 @@ pub struct Point {
 
 /// What is to be expected.
 ///
-/// All heroes move together, since an exchange brings everything. Where that has few enough states (with four nodes and the usual
-/// intervals, always; with eight, unless several of them hold news of their own), the band and `agreed_within` are exact too: at least
-/// nine runs in ten are within, and more only because heroes are whole. Elsewhere only the mean is. There the band takes classes of
-/// heroes for comonotone, those that take longer always being behind (Dhaene et al., "The Concept of Comonotonicity in Actuarial Science
-/// and Finance: Theory", Insurance: Mathematics and Economics 31, 2002: the sum that varies most, by convex order, its quantiles being
-/// the sums of the quantiles); and `agreed_within` is by Fréchet's bounds no shorter than it should be.
+/// All heroes move together, since an exchange brings everything. Where that has few enough states
+/// (with four nodes and the usual intervals, always; with eight, unless several of them hold news
+/// of their own), the band and `agreed_within` are exact too: at least nine runs in ten are within,
+/// and more only because heroes are whole. Elsewhere only the mean is. There the band takes classes
+/// of heroes for comonotone, those that take longer always being behind (Dhaene et al., "The
+/// Concept of Comonotonicity in Actuarial Science and Finance: Theory", Insurance: Mathematics and
+/// Economics 31, 2002: the sum that varies most, by convex order, its quantiles being the sums of
+/// the quantiles); and `agreed_within` is by Fréchet's bounds no shorter than it should be.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Forecast {
     /// From now to the horizon, in even steps.
     pub points: Vec<Point>,
-    /// When all will have heard of everything: nine runs in ten agree between these two. `None` if that takes longer than the horizon.
+    /// When all will have heard of everything: nine runs in ten agree between these two. `None` if
+    /// that takes longer than the horizon.
     pub agreed_within: Option<(Duration, Duration)>,
-    /// Heroes of which some node will never hear as long as links are as they are. Where there are any, nothing is ever agreed.
+    /// Heroes of which some node will never hear as long as links are as they are. Where there are
+    /// any, nothing is ever agreed.
     pub out_of_reach: usize,
 }
 
-/// How the nodes will come to agree, as far as `horizon`, in steps of `step`. `None` if there are more than eight nodes, or more
-/// than a thousand of the shortest interval until then.
+/// How the nodes will come to agree, as far as `horizon`, in steps of `step`. `None` if there are
+/// more than eight nodes, or more than a thousand of the shortest interval until then.
 ///
 /// # Panics
 /// If `step` is zero.
@@ -279,7 +286,8 @@ impl<'a> Apart<'a> {
         let read = |vector: &[f64], shares: &mut [f64]| {
             shares.iter_mut().zip(&classes).for_each(|(share, class)| *share = vector[*class])
         };
-        // Turns lie in reverse as likely as they lie like this, so that one walk back does for all classes.
+        // Turns lie in reverse as likely as they lie like this, so that one walk back does for all
+        // classes.
         let turn = |actor: usize, after: &[f64], before: &mut Vec<f64>| {
             chain.backward(actor, after, before)
         };

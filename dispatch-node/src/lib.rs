@@ -1,5 +1,5 @@
-//! Dispatch: the [`dispatch::Dispatch`] machine, the [`model`] of the cluster that it keeps, and the
-//! [`web`] around it.
+//! Dispatch: the [`dispatch::Dispatch`] machine, the [`model`] of the cluster that it keeps, and
+//! the [`web`] around it.
 //!
 //! Imports go one way: `text`, `event_log` and `forecast` know none of the others, the model knows
 //! those, the machine knows the model, the web knows all of them.

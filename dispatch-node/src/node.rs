@@ -1,4 +1,5 @@
-//! The process of dispatch: options in, exit code out; the machine on one side, the web on the other.
+//! The process of dispatch: options in, exit code out; the machine on one side, the web on the
+//! other.
 //!
 //! Invariant: everything that the machine tells is delivered in order, and none of it blocks.
 

@@ -49,7 +49,8 @@ pub(crate) struct Options {
     #[command(flatten)]
     pub(crate) web: WebOptions,
 
-    /// The socket of the launcher that started this process; through it the page can start cities again
+    /// The socket of the launcher that started this process; through it the page can start cities
+    /// again
     #[arg(long, value_name = "PATH", env = "SUPERHERO_LAUNCHER")]
     pub(crate) launcher: Option<PathBuf>,
 }
@@ -68,7 +69,8 @@ impl node::Options for Options {
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Who may come in")]
 pub(crate) struct EntranceOptions {
-    /// A name by which browsers may reach this dispatch, beside localhost and, beyond loopback, IP addresses. Repeat it for each
+    /// A name by which browsers may reach this dispatch, beside localhost and, beyond loopback, IP
+    /// addresses. Repeat it for each
     #[arg(
         long = "allow-host",
         value_name = "NAME",
@@ -77,7 +79,8 @@ pub(crate) struct EntranceOptions {
     )]
     pub(crate) allow_hosts: Vec<String>,
 
-    /// Another site whose pages may press buttons here: https://HOST or https://HOST:PORT. Repeat it for each
+    /// Another site whose pages may press buttons here: https://HOST or https://HOST:PORT. Repeat
+    /// it for each
     #[arg(long = "allow-origin", value_name = "ORIGIN", env = "SUPERHERO_ALLOW_ORIGIN", value_delimiter = ',', value_parser = origin)]
     pub(crate) allow_origins: Vec<String>,
 

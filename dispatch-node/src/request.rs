@@ -1,4 +1,5 @@
-//! The requests that dispatch answers: the operations, the type of each one's reply, and the errors.
+//! The requests that dispatch answers: the operations, the type of each one's reply, and the
+//! errors.
 //!
 //! Invariant: an operation has one type of reply. A `Ticket` of the operation takes no other.
 

@@ -1,8 +1,10 @@
-//! The hybrid logical clock: stamps that follow wall time where clocks agree and causality where they do not.
+//! The hybrid logical clock: stamps that follow wall time where clocks agree and causality where
+//! they do not.
 //!
-//! Kulkarni et al., "Logical Physical Clocks and Consistent Snapshots in Globally Distributed Databases" (2014),
-//! section 3, with one addition: the replica refuses a stamp further ahead of the wall than the accepted drift
-//! before it reaches the clock, so one wrong clock cannot drag the others along.
+//! Kulkarni et al., "Logical Physical Clocks and Consistent Snapshots in Globally Distributed
+//! Databases" (2014), section 3, with one addition: the replica refuses a stamp further ahead of
+//! the wall than the accepted drift before it reaches the clock, so one wrong clock cannot drag the
+//! others along.
 //!
 //! Invariant: a clock never issues a reading at or below one that it issued or observed before.
 
@@ -13,7 +15,8 @@ use serde::{Deserialize, Serialize};
 use crate::id::Origin;
 use crate::time::UnixMillis;
 
-/// A reading of a hybrid logical clock: wall time first, then a counter within the same millisecond.
+/// A reading of a hybrid logical clock: wall time first, then a counter within the same
+/// millisecond.
 #[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Hlc {
     /// Milliseconds since the Unix epoch; ahead of them where a faster clock was observed.
@@ -39,8 +42,8 @@ impl fmt::Debug for Hlc {
     }
 }
 
-/// The stamp of a write. Stamps are totally ordered, and equal only for the same write, since an origin never
-/// repeats a reading.
+/// The stamp of a write. Stamps are totally ordered, and equal only for the same write, since an
+/// origin never repeats a reading.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Stamp {
     /// The reading of the writer's clock.

@@ -1,7 +1,7 @@
 //! The bytes that entries are packed as: varints, length-prefixed text, and dictionaries.
 //!
-//! Invariant: a reader believes no length. It returns an error instead of allocating for, or reading,
-//! bytes that are not there.
+//! Invariant: a reader believes no length. It returns an error instead of allocating for, or
+//! reading, bytes that are not there.
 
 use crate::id::NodeName;
 

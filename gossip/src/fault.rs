@@ -1,8 +1,8 @@
-//! Faults that people inject, as data: what kind, between which nodes, for how long. `link` carries them
-//! out.
+//! Faults that people inject, as data: what kind, between which nodes, for how long. `link` carries
+//! them out.
 //!
-//! Faults act on replication rounds, on a node's clock, or on a whole process. Commands, observation and
-//! control are exempt: otherwise a fault could not be healed.
+//! Faults act on replication rounds, on a node's clock, or on a whole process. Commands,
+//! observation and control are exempt: otherwise a fault could not be healed.
 
 use std::fmt;
 use std::ops::RangeInclusive;
@@ -26,8 +26,8 @@ pub const HEAL_AFTER: RangeInclusive<Duration> =
 /// The most faults in force at once; a node ignores further ones.
 pub const FAULTS_MAX: usize = 64;
 
-/// The name of a fault in the whole cluster. It is drawn at random, so that a controller that has lost its
-/// memory does not repeat one.
+/// The name of a fault in the whole cluster. It is drawn at random, so that a controller that has
+/// lost its memory does not repeat one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct FaultId(pub u32);
 
@@ -140,7 +140,8 @@ pub struct Fault {
 }
 
 impl Fault {
-    /// Returns whether `node` carries out any part of the fault: a node applies faults to what it sends.
+    /// Returns whether `node` carries out any part of the fault: a node applies faults to what it
+    /// sends.
     #[must_use]
     pub fn concerns(&self, node: NodeName) -> bool {
         self.from == node
@@ -208,8 +209,8 @@ impl Pace {
     pub const PAUSED: Self = Self { percent: 0 };
     /// The slowest and the fastest pace other than paused.
     pub const RANGE: RangeInclusive<u16> = 10..=1_000;
-    /// The time for which a node keeps a pace that is not repeated. The controller repeats it every second;
-    /// without a controller gossip returns to the configured rate.
+    /// The time for which a node keeps a pace that is not repeated. The controller repeats it every
+    /// second; without a controller gossip returns to the configured rate.
     pub const LEASE: Duration = Duration::from_secs(3);
 
     /// Returns whether a node can be set to the pace.
@@ -243,8 +244,8 @@ pub struct InForce {
     pub frames: Frames,
 }
 
-/// The faults in force at a node, as its process reports them to the controller: on every change, and
-/// periodically while there are any.
+/// The faults in force at a node, as its process reports them to the controller: on every change,
+/// and periodically while there are any.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Report {
     /// All faults in force.

@@ -1,5 +1,5 @@
-//! Names of nodes, their incarnations, and entries. All are `Copy`: the core never clones a string to name
-//! something.
+//! Names of nodes, their incarnations, and entries. All are `Copy`: the core never clones a string
+//! to name something.
 
 use std::fmt;
 use std::str::FromStr;
@@ -83,11 +83,12 @@ impl<'de> Deserialize<'de> for NodeName {
     }
 }
 
-/// An incarnation of a node: each restart that lost memory begins a new, higher one. It is the wall time of
-/// that start in milliseconds, raised where needed so that no two incarnations of a name share it.
+/// An incarnation of a node: each restart that lost memory begins a new, higher one. It is the wall
+/// time of that start in milliseconds, raised where needed so that no two incarnations of a name
+/// share it.
 ///
-/// Incarnations of processes have even numbers. The odd ones are for obituaries, which name the end of a
-/// member: no process can ever begin, under whatever clock, the incarnation of an obituary.
+/// Incarnations of processes have even numbers. The odd ones are for obituaries, which name the end
+/// of a member: no process can ever begin, under whatever clock, the incarnation of an obituary.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Incarnation(pub u64);
 
@@ -117,8 +118,8 @@ impl fmt::Display for Incarnation {
     }
 }
 
-/// The writer of a stamp: one incarnation of one node. Without the incarnation, a restarted node's first new
-/// write would claim, in every version vector, the earlier writes that it has lost.
+/// The writer of a stamp: one incarnation of one node. Without the incarnation, a restarted node's
+/// first new write would claim, in every version vector, the earlier writes that it has lost.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Origin {
     /// The node.
@@ -139,7 +140,8 @@ impl fmt::Debug for Origin {
     }
 }
 
-/// The key of an entry: 16 bytes, usually a random UUID. A key that was deleted is never used again.
+/// The key of an entry: 16 bytes, usually a random UUID. A key that was deleted is never used
+/// again.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Key(Uuid);
 

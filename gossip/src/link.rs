@@ -1,8 +1,8 @@
 //! Links: the only asynchronous part. It owns sockets, clocks and tasks, and knows of machines only
 //! their contract.
 //!
-//! A [`Supervisor`] runs a node: one incarnation of its machine after the other. Its port serves HTTP
-//! and, at `/cluster`, the WebSockets of other nodes ([`serve`]).
+//! A [`Supervisor`] runs a node: one incarnation of its machine after the other. Its port serves
+//! HTTP and, at `/cluster`, the WebSockets of other nodes ([`serve`]).
 
 mod clock;
 mod close;

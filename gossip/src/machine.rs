@@ -1,8 +1,8 @@
-//! The contract between a deterministic machine and its driver: the production driver of feature `net`, or
-//! a simulator. The very same machine runs under both.
+//! The contract between a deterministic machine and its driver: the production driver of feature
+//! `net`, or a simulator. The very same machine runs under both.
 //!
-//! A machine owns all its state and does no input or output: no clock, no socket, no task, no ambient
-//! randomness.
+//! A machine owns all its state and does no input or output: no clock, no socket, no task, no
+//! ambient randomness.
 
 use std::fmt::Debug;
 use std::time::Duration;
@@ -15,8 +15,8 @@ use crate::time::Now;
 /// An input of a machine. `C` is the type of requests of its own process.
 #[derive(Clone, Debug)]
 pub enum Input<A: Application, C> {
-    /// A link to this incarnation of `peer` is up. A link belongs to both ends' incarnations: when either
-    /// changes, the link is lost and another is made.
+    /// A link to this incarnation of `peer` is up. A link belongs to both ends' incarnations: when
+    /// either changes, the link is lost and another is made.
     LinkUp {
         /// The node at the other end.
         peer: NodeName,
@@ -37,8 +37,8 @@ pub enum Input<A: Application, C> {
         /// The incarnation that it is linked to.
         alive: Incarnation,
     },
-    /// A frame arrived, decoded and within its bounds. `from` is the node at the other end of the link; a
-    /// carried frame has another author.
+    /// A frame arrived, decoded and within its bounds. `from` is the node at the other end of the
+    /// link; a carried frame has another author.
     Frame {
         /// The node at the other end of the link.
         from: NodeName,
@@ -88,8 +88,8 @@ pub trait Machine {
     /// Takes one input. Cannot fail: the input was decoded and bounded at the edge.
     fn handle(&mut self, now: Now, input: MachineInput<Self>);
 
-    /// Returns the next output, oldest first. Drivers call it until it is empty after each `handle` or
-    /// `tick`.
+    /// Returns the next output, oldest first. Drivers call it until it is empty after each `handle`
+    /// or `tick`.
     fn poll(&mut self) -> Option<MachineOutput<Self>>;
 
     /// Returns when to call [`tick`](Self::tick) if nothing else happens first, on the clock of

@@ -1,7 +1,7 @@
 //! A ready-made machine: a replica that gossips with every peer it is linked to.
 //!
-//! Invariants: it pulls from one linked peer each interval, in turn; every write of its process is answered
-//! once.
+//! Invariants: it pulls from one linked peer each interval, in turn; every write of its process is
+//! answered once.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
@@ -17,8 +17,8 @@ use crate::timer::{Timer, earliest};
 
 /// A machine that replicates a map, and does nothing else.
 ///
-/// It answers no commands of other nodes and no observation. An application that needs more writes a
-/// [`Machine`] of its own around a [`Replica`]; this one is an example of how.
+/// It answers no commands of other nodes and no observation. An application that needs more writes
+/// a [`Machine`] of its own around a [`Replica`]; this one is an example of how.
 #[derive(Clone, Debug)]
 pub struct Member<A: Application> {
     replica: Replica<A::Value>,

@@ -1,6 +1,7 @@
 //! The members of a cluster, and the rule that decides which links may be made.
 //!
-//! Invariant: at any time a node has at most one link to a name, and so to at most one incarnation of it.
+//! Invariant: at any time a node has at most one link to a name, and so to at most one incarnation
+//! of it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -50,9 +51,10 @@ impl Roster {
         self.names.iter().copied().filter(|name| *name != self.me)
     }
 
-    /// Checks whether a link to `peer` may be made, given the incarnations that are linked now. A newcomer
-    /// whose name is alive is refused. Of two incarnations that have both `joined`, on two sides of a
-    /// partition, the later takes the link of the earlier, which halts when it learns the reason.
+    /// Checks whether a link to `peer` may be made, given the incarnations that are linked now. A
+    /// newcomer whose name is alive is refused. Of two incarnations that have both `joined`, on two
+    /// sides of a partition, the later takes the link of the earlier, which halts when it learns
+    /// the reason.
     ///
     /// # Errors
     /// The [`LinkRefusal`] that applies.

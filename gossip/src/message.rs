@@ -1,8 +1,8 @@
-//! The messages on a link. Four conversations share it: rounds of replication, commands, observation, and
-//! control of a node's process.
+//! The messages on a link. Four conversations share it: rounds of replication, commands,
+//! observation, and control of a node's process.
 //!
-//! The commands are the application's own. All but rounds stay between the two ends of a link, and no
-//! fault affects them.
+//! The commands are the application's own. All but rounds stay between the two ends of a link, and
+//! no fault affects them.
 
 use std::fmt::Debug;
 use std::hash::Hash;
@@ -17,8 +17,8 @@ use crate::protocol::{Envelope, Step};
 use crate::time::UnixMillis;
 use crate::trace::TraceContext;
 
-/// The types that an application adds to the library: its replicated value, and the commands that its nodes
-/// send each other.
+/// The types that an application adds to the library: its replicated value, and the commands that
+/// its nodes send each other.
 ///
 /// ```
 /// use gossip::{Application, Plain};
@@ -93,8 +93,8 @@ pub enum Frame<A: Application> {
         /// The outcome.
         result: Result<A::Done, A::Refusal>,
     },
-    /// Asks for what changed at the receiver after its change numbered `since`. The answer comes when
-    /// there is something, and at the latest after a second with nothing.
+    /// Asks for what changed at the receiver after its change numbered `since`. The answer comes
+    /// when there is something, and at the latest after a second with nothing.
     Observe {
         /// The number of the newest change that the sender knows of; 0 for none.
         since: u64,

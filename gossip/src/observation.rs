@@ -34,7 +34,8 @@ pub struct Observation<V: Payload> {
     pub removed: Vec<Key>,
     /// The entries stored between the two, oldest first.
     pub changes: Changes<V>,
-    /// The outcomes of the node's pulls after the one that the observer named, as far as they are kept.
+    /// The outcomes of the node's pulls after the one that the observer named, as far as they are
+    /// kept.
     pub pulls: Vec<Pulled>,
     /// The number of the newest pull.
     pub pulls_until: u64,
@@ -113,8 +114,8 @@ impl<V: Payload> FromIterator<Change<V>> for Changes<V> {
     }
 }
 
-/// The outcome of a pull, as its puller reports it. Times are relative, since the puller's clock may be
-/// wrong.
+/// The outcome of a pull, as its puller reports it. Times are relative, since the puller's clock
+/// may be wrong.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Pulled {
     /// The node that was asked.

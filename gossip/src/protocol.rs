@@ -26,8 +26,9 @@ pub struct Envelope<V: Payload> {
     pub step: Step<V>,
 }
 
-/// The steps of a round between a (the source) and b (the puller). Where both hold the same: `Pull`,
-/// `Same`. Otherwise: `Pull`, `Which`, `Pull` with the vector, then `Chunk`s answered by `Ack`s, and `End`.
+/// The steps of a round between a (the source) and b (the puller). Where both hold the same:
+/// `Pull`, `Same`. Otherwise: `Pull`, `Which`, `Pull` with the vector, then `Chunk`s answered by
+/// `Ack`s, and `End`.
 #[derive(Clone, Debug, PartialEq, Hash, Serialize, Deserialize)]
 #[serde(bound = "")]
 pub enum Step<V: Payload> {
@@ -49,8 +50,8 @@ pub enum Step<V: Payload> {
     Which,
     /// a to b: a part of the delta.
     Chunk {
-        /// a's number for this serving of the round, so that parts of two snapshots are not mixed where
-        /// b asked twice.
+        /// a's number for this serving of the round, so that parts of two snapshots are not mixed
+        /// where b asked twice.
         serving: u64,
         /// From 0, without gaps.
         number: u32,
@@ -72,8 +73,8 @@ pub enum Step<V: Payload> {
         vector: VersionVector,
         /// The newest tombstones that a has collected.
         horizon: VersionVector,
-        /// Whether the chunks are all that a holds, rather than what b's vector does not cover: b has not
-        /// seen some tombstone that a has collected.
+        /// Whether the chunks are all that a holds, rather than what b's vector does not cover: b
+        /// has not seen some tombstone that a has collected.
         full: bool,
         /// Whether a has joined the cluster.
         joined: bool,
@@ -101,7 +102,8 @@ impl<V: Payload> Step<V> {
 pub struct Question {
     /// Hashes of what it covers and holds.
     pub summary: Summary,
-    /// Its version vector; only sent after the source asked for it, or where the two are known to differ.
+    /// Its version vector; only sent after the source asked for it, or where the two are known to
+    /// differ.
     pub vector: Option<VersionVector>,
     /// The kind of pull.
     pub options: PullOptions,
@@ -112,7 +114,8 @@ pub struct Question {
 pub struct PullOptions {
     /// Whether the source shall pull back what it lacks itself.
     pub mutual: bool,
-    /// Whether the source shall send all it holds: the two cover the same writes and hold different ones.
+    /// Whether the source shall send all it holds: the two cover the same writes and hold different
+    /// ones.
     pub full: bool,
 }
 

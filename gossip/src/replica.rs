@@ -1,25 +1,26 @@
 //! One node's copy of the map, and the anti-entropy rounds that bring copies together.
 //!
-//! **The invariant.** If the version vector covers a write, the replica holds that write, or one that beats
-//! it, or the newest covered write of that key was a tombstone that has been collected.
+//! **The invariant.** If the version vector covers a write, the replica holds that write, or one
+//! that beats it, or the newest covered write of that key was a tombstone that has been collected.
 //!
 //! Everything here keeps that sentence true:
 //! - A local write enters the map and the vector in one step.
 //! - A round is staged, and at its end merged in one step together with the source's vector
 //!   ([`Replica::handle`]): half a round would claim writes that it did not bring.
 //! - The source sends from a snapshot, taken with the vector that it sends at the end.
-//! - A round belongs to one incarnation of each end: the puller's number and both incarnations are in every
-//!   frame. The base is the puller's own vector at the time of the pull, which within one incarnation only
-//!   grows. Each serving of a round has a number, so its parts are all of one snapshot.
-//! - A round with a stamp beyond the accepted drift, or one that claims this replica's own origin, is refused
-//!   as a whole, and the vector stays as it was.
-//! - A collected tombstone leaves a trace: `tombstone_gc` decides when it may go, and what a member that was
-//!   away is owed.
-//! - An incarnation that has ended leaves a trace too: `retire` decides when its slot may go, and who may
-//!   still bring its writes.
+//! - A round belongs to one incarnation of each end: the puller's number and both incarnations are
+//!   in every frame. The base is the puller's own vector at the time of the pull, which within one
+//!   incarnation only grows. Each serving of a round has a number, so its parts are all of one
+//!   snapshot.
+//! - A round with a stamp beyond the accepted drift, or one that claims this replica's own origin,
+//!   is refused as a whole, and the vector stays as it was.
+//! - A collected tombstone leaves a trace: `tombstone_gc` decides when it may go, and what a member
+//!   that was away is owed.
+//! - An incarnation that has ended leaves a trace too: `retire` decides when its slot may go, and
+//!   who may still bring its writes.
 //!
-//! Bounds: one pull for a source and one serving for a puller at a time, each with a deadline; a window of
-//! unacknowledged chunks, each of bounded size; a limit on staged entries.
+//! Bounds: one pull for a source and one serving for a puller at a time, each with a deadline; a
+//! window of unacknowledged chunks, each of bounded size; a limit on staged entries.
 
 mod commit;
 mod config;
@@ -71,8 +72,8 @@ enum Comparison {
     Diverged,
 }
 
-/// One node's copy of the map, and its replication engine. Sans-io: inputs are its methods, outputs wait for
-/// [`poll`](Self::poll).
+/// One node's copy of the map, and its replication engine. Sans-io: inputs are its methods, outputs
+/// wait for [`poll`](Self::poll).
 #[derive(Clone, Debug)]
 pub struct Replica<V: Payload> {
     me: Origin,
@@ -87,8 +88,8 @@ pub struct Replica<V: Payload> {
     present: BTreeMap<NodeName, Incarnation>,
     joined: bool,
     join_at: Duration,
-    /// While this incarnation has not joined: the linked members that have not reported that they have not
-    /// joined either.
+    /// While this incarnation has not joined: the linked members that have not reported that they
+    /// have not joined either.
     undecided: BTreeMap<NodeName, Origin>,
     /// Whether it begins no rounds by itself.
     paused: bool,
@@ -184,20 +185,22 @@ impl<V: Payload> Replica<V> {
         Summary { vector: self.vector.hash(), fingerprint: self.map.fingerprint() }
     }
 
-    /// Stops or resumes the rounds that it begins by itself. It still serves, and pulls when invited.
+    /// Stops or resumes the rounds that it begins by itself. It still serves, and pulls when
+    /// invited.
     pub fn pause(&mut self, paused: bool) {
         self.paused = paused;
     }
 
-    /// Begins a pull from `source` over the link to `via`, unless rounds are paused. A pull from `source`
-    /// that is under way and unanswered is repeated instead. With `mutual`, the source is asked to pull
-    /// back what it lacks itself.
+    /// Begins a pull from `source` over the link to `via`, unless rounds are paused. A pull from
+    /// `source` that is under way and unanswered is repeated instead. With `mutual`, the source is
+    /// asked to pull back what it lacks itself.
     pub fn pull(&mut self, now: Now, source: Origin, via: NodeName, mutual: bool) {
         if self.paused {
             return;
         }
         if self.has_fenced(source) {
-            // It does not know yet that it was superseded, or forgotten; pulling from here tells it.
+            // It does not know yet that it was superseded, or forgotten; pulling from here tells
+            // it.
             return self.send(via, source, 0, Step::Invite { source: self.me });
         }
         self.begin_pull(now, source, via, PullOptions { mutual, full: false });
@@ -239,8 +242,9 @@ impl<V: Payload> Replica<V> {
         );
     }
 
-    /// Takes a step of a round that arrived over the link to `via`. A step for another incarnation of this
-    /// node, or of a round that is not under way, is dropped: what it was computed for is gone.
+    /// Takes a step of a round that arrived over the link to `via`. A step for another incarnation
+    /// of this node, or of a round that is not under way, is dropped: what it was computed for is
+    /// gone.
     pub fn handle(&mut self, now: Now, via: NodeName, envelope: Envelope<V>) {
         let Envelope { from, to, round, step } = envelope;
         let mine = if self.keeps(Rule::RoundsAreBoundToLives) {
@@ -276,8 +280,8 @@ impl<V: Payload> Replica<V> {
         }
     }
 
-    /// Notes that a link to `peer` is up. Proofs of its earlier incarnations are void. While this incarnation
-    /// has not joined, every peer is asked at once.
+    /// Notes that a link to `peer` is up. Proofs of its earlier incarnations are void. While this
+    /// incarnation has not joined, every peer is asked at once.
     pub fn link_up(&mut self, now: Now, peer: Origin) {
         self.present.insert(peer.node, peer.incarnation);
         if self.keeps(Rule::ProofsDieWithTheLife) {
@@ -310,8 +314,8 @@ impl<V: Payload> Replica<V> {
         pulls.chain(serves).chain(self.is_looking().then_some(self.join_at)).min()
     }
 
-    /// Gives up rounds without progress, and joins as the first member when no member that has joined was
-    /// found in time.
+    /// Gives up rounds without progress, and joins as the first member when no member that has
+    /// joined was found in time.
     pub fn tick(&mut self, now: Now) {
         let (overdue, alive) = std::mem::take(&mut self.pulls)
             .into_iter()
@@ -410,7 +414,8 @@ impl<V: Payload> Replica<V> {
         }
     }
 
-    /// Notes a proof where `peer` covers the same writes, and raises the alarm if it holds different ones.
+    /// Notes a proof where `peer` covers the same writes, and raises the alarm if it holds
+    /// different ones.
     fn compare(&mut self, peer: Origin, theirs: Summary, mine: Summary) -> Comparison {
         if theirs.vector != mine.vector {
             return Comparison::Apart;

@@ -1,5 +1,5 @@
-//! Readings of the clocks. The driver of a machine takes them and passes them in; the core never reads a
-//! clock.
+//! Readings of the clocks. The driver of a machine takes them and passes them in; the core never
+//! reads a clock.
 
 use std::fmt;
 use std::time::Duration;
@@ -29,8 +29,8 @@ impl fmt::Display for UnixMillis {
 
 /// One reading of both clocks, taken once per input.
 ///
-/// Timers use `mono`, which only goes forwards. Stamps use `wall`, which people may set, so nothing that must
-/// happen after a while depends on it.
+/// Timers use `mono`, which only goes forwards. Stamps use `wall`, which people may set, so nothing
+/// that must happen after a while depends on it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Now {
     /// Time since the driver started, from a clock that never goes back.

@@ -1,4 +1,5 @@
-//! Deadlines of machines. A timer is a field and not a task: it is due when its machine is told the time.
+//! Deadlines of machines. A timer is a field and not a task: it is due when its machine is told the
+//! time.
 
 use std::time::Duration;
 
@@ -14,8 +15,9 @@ pub struct Timer {
 }
 
 impl Timer {
-    /// Returns a timer that is first due after `first_fraction` (0 to 1) of its interval, and never where
-    /// that is `None`. Machines that start together take a random fraction each, so as not to run in step.
+    /// Returns a timer that is first due after `first_fraction` (0 to 1) of its interval, and never
+    /// where that is `None`. Machines that start together take a random fraction each, so as not to
+    /// run in step.
     #[must_use]
     pub fn new(interval: Option<Duration>, first_fraction: f64, now: Now) -> Self {
         Self {
@@ -25,7 +27,8 @@ impl Timer {
         }
     }
 
-    /// Changes the pace: the rest of the current interval is stretched or shrunk, or stops while paused.
+    /// Changes the pace: the rest of the current interval is stretched or shrunk, or stops while
+    /// paused.
     pub fn set_pace(&mut self, pace: Pace, now: Now) {
         if pace == self.pace {
             return;

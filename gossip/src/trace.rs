@@ -1,6 +1,8 @@
-//! A position in a trace, as data that travels with commands. The core carries it and never reads it.
+//! A position in a trace, as data that travels with commands. The core carries it and never reads
+//! it.
 //!
-//! Invariant: it names a recorded span. Work without a recorded trace carries none, so there is no flag.
+//! Invariant: it names a recorded span. Work without a recorded trace carries none, so there is no
+//! flag.
 
 use std::fmt;
 use std::num::{NonZeroU64, NonZeroU128};
@@ -9,7 +11,8 @@ use serde::{Deserialize, Serialize};
 
 /// The span that a request belongs to. Spans of the work that it causes are its children.
 ///
-/// The two ids are those of [W3C Trace Context](https://www.w3.org/TR/trace-context/), which excludes zero.
+/// The two ids are those of [W3C Trace Context](https://www.w3.org/TR/trace-context/), which
+/// excludes zero.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct TraceContext {
     /// The id of the trace.

@@ -1,9 +1,10 @@
 //! Frames as bytes: postcard behind a hello that every version can read.
 //!
-//! A link carries binary messages. The first in each direction is a [`Hello`]: four bytes `SHC1`, the
-//! protocol version as two bytes little-endian, then postcard. The first six bytes never change their meaning,
-//! so a peer of another version is reported as one. Then the dialer sends its [`Proof`] and the listener its
-//! [`Welcome`], both postcard. Every later message is a postcard [`Frame`].
+//! A link carries binary messages. The first in each direction is a [`Hello`]: four bytes `SHC1`,
+//! the protocol version as two bytes little-endian, then postcard. The first six bytes never change
+//! their meaning, so a peer of another version is reported as one. Then the dialer sends its
+//! [`Proof`] and the listener its [`Welcome`], both postcard. Every later message is a postcard
+//! [`Frame`].
 
 use serde::{Deserialize, Serialize};
 
@@ -113,17 +114,20 @@ pub fn encode<A: Application>(frame: &Frame<A>) -> Vec<u8> {
     postcard::to_stdvec(frame).expect("postcard can write every type of a frame")
 }
 
-/// Decodes a frame. The lengths in the bytes are not trusted: it allocates no more than they justify.
+/// Decodes a frame. The lengths in the bytes are not trusted: it allocates no more than they
+/// justify.
 ///
 /// # Errors
-/// [`WireError::Malformed`] where the bytes are not a frame that a node of this version can have sent.
+/// [`WireError::Malformed`] where the bytes are not a frame that a node of this version can have
+/// sent.
 pub fn decode<A: Application>(bytes: &[u8]) -> Result<Frame<A>, WireError> {
     let frame = whole(bytes)?;
     check(&frame).map_err(|rule| WireError::Malformed(rule.into()))?;
     Ok(frame)
 }
 
-/// Checks what the types of a frame do not say. The entries of batches were checked when they were parsed.
+/// Checks what the types of a frame do not say. The entries of batches were checked when they were
+/// parsed.
 fn check<A: Application>(frame: &Frame<A>) -> Result<(), &'static str> {
     let (is_valid, rule) = match frame {
         Frame::Round(Envelope { step: Step::End { vector, horizon, .. }, .. }) => {

@@ -1,7 +1,7 @@
 //! A machine with a clock and links of its own, driven step by step as its driver would drive it.
 //!
-//! Claims, after each step: nothing panics; every frame that is sent decodes to itself and is within
-//! the limit of a link; a machine that has done what was due waits for its next deadline.
+//! Claims, after each step: nothing panics; every frame that is sent decodes to itself and is
+//! within the limit of a link; a machine that has done what was due waits for its next deadline.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -96,8 +96,8 @@ impl<M: HeroNode> Harness<M> {
         Self { machine: begin(me), now: BEGIN, me, links: BTreeMap::new() }
     }
 
-    /// Performs one step. Returns the frames that the machine sends, each with its receiver, and the
-    /// events that it reports. `command` makes the command of a [`Step::Command`].
+    /// Performs one step. Returns the frames that the machine sends, each with its receiver, and
+    /// the events that it reports. `command` makes the command of a [`Step::Command`].
     ///
     /// # Panics
     /// When a claim does not hold.

@@ -75,7 +75,8 @@ pub fn page(bytes: &[u8]) {
     assert!(response.starts_with(b"HTTP/1.1 101 "), "a page is refused: {start:?}");
 }
 
-/// Returns the frame in which a browser sends a message (RFC 6455, section 5.2), with a mask of zeros.
+/// Returns the frame in which a browser sends a message (RFC 6455, section 5.2), with a mask of
+/// zeros.
 fn text_frame(message: &[u8]) -> Vec<u8> {
     let length = message.len().min(usize::from(u16::MAX));
     let mut frame = vec![0x81, 0x80 | 126];

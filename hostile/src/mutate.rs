@@ -1,11 +1,13 @@
-//! Inputs made up from seeds: what a fuzzer does, without its knowledge of where an input leads, and the same in every run.
+//! Inputs made up from seeds: what a fuzzer does, without its knowledge of where an input leads,
+//! and the same in every run.
 
 use rand::seq::IndexedRandom;
 use rand::{Rng, RngExt};
 
 /// The longest input made, in bytes.
 const BYTES_MAX: usize = 64 * 1024;
-/// What decoders trip over: ends of ranges, a length far beyond the input, bytes that mean something in a text.
+/// What decoders trip over: ends of ranges, a length far beyond the input, bytes that mean
+/// something in a text.
 const POISON: [&[u8]; 12] = [
     &[0],
     &[0x7f],

@@ -1,6 +1,7 @@
 //! What people write: names, numbers, spans, and scenario files.
 //!
-//! Claims: nothing panics; what is taken is printed as something that is taken as the same; a mistake is said in words.
+//! Claims: nothing panics; what is taken is printed as something that is taken as the same; a
+//! mistake is said in words.
 
 use std::fmt::{Debug, Display};
 use std::str::FromStr;

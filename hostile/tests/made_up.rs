@@ -1,4 +1,5 @@
-//! Every target takes its seeds, what was once found, and inputs made up of both: the same ones in every run.
+//! Every target takes its seeds, what was once found, and inputs made up of both: the same ones in
+//! every run.
 //!
 //! `SUPERHERO_TRIES` multiplies how many are made up, `SUPERHERO_TRIES_SEED` makes up others.
 

@@ -35,7 +35,8 @@ pub(crate) async fn show(
         if line.last() != Some(&b'\n') {
             line.push(b'\n');
         }
-        // Also when it cannot be shown, it is read: a child must not wait for a terminal that is gone.
+        // Also when it cannot be shown, it is read: a child must not wait for a terminal that is
+        // gone.
         let _ = write(&mut to, &line).await;
     }
 }

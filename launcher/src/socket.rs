@@ -1,8 +1,8 @@
 //! The socket at which dispatch asks for a city that has ended: a Unix socket in a private
 //! directory.
 //!
-//! One line in, `start gotham`, and one line out: `started gotham`, or `refused: ` and the reason. One
-//! request a connection, one connection at a time. A request is bounded in length and time, and
+//! One line in, `start gotham`, and one line out: `started gotham`, or `refused: ` and the reason.
+//! One request a connection, one connection at a time. A request is bounded in length and time, and
 //! names one of the four nodes or is refused.
 
 use std::fs::Permissions;

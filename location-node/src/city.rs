@@ -1,8 +1,9 @@
-//! The machine of a city: patrols and fights on its own heroes, commands from dispatch, gossip with its peers, and
-//! observation by whoever asks.
+//! The machine of a city: patrols and fights on its own heroes, commands from dispatch, gossip with
+//! its peers, and observation by whoever asks.
 //!
-//! Invariants: a city writes only to heroes that its own copy says are alive; it never acts on a command after its time;
-//! each observer has at most one question open, so a slow one costs nothing.
+//! Invariants: a city writes only to heroes that its own copy says are alive; it never acts on a
+//! command after its time; each observer has at most one question open, so a slow one costs
+//! nothing.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -19,10 +20,11 @@ use shared::hero::{Hero, HeroId, HeroRef, Location};
 use shared::message::{Command, Done, Refusal};
 use shared::{Changes, Entry, Frame, Input, Observation, Output, Replica, Superheroes, Value};
 
-/// The least time between two answers to one observer, so that a busy city sends batches. A view shows what comes within a quarter of a
-/// second; this adds hardly to what a write waits for.
+/// The least time between two answers to one observer, so that a busy city sends batches. A view
+/// shows what comes within a quarter of a second; this adds hardly to what a write waits for.
 const OBSERVATION_INTERVAL_MIN: Duration = Duration::from_millis(20);
-/// The longest an observer waits for a further answer when nothing changes: it learns that the city lives.
+/// The longest an observer waits for a further answer when nothing changes: it learns that the city
+/// lives.
 const OBSERVATION_INTERVAL_MAX: Duration = Duration::from_secs(1);
 /// After how many bytes of entries an observation is full; the rest follows at once.
 const OBSERVATION_BYTES: usize = 64 * 1024;
@@ -104,7 +106,8 @@ pub struct City {
 }
 
 impl City {
-    /// A city at the beginning of the life `me`, empty, after `crashes` earlier lives of its process.
+    /// A city at the beginning of the life `me`, empty, after `crashes` earlier lives of its
+    /// process.
     #[must_use]
     pub fn new(me: Origin, config: Config, crashes: u32, seed: u64, now: Now) -> Self {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);

@@ -41,7 +41,8 @@ pub(crate) struct Options {
 }
 
 impl Options {
-    /// The command line of the city `name`. Each city listens at a port of its own when nobody says otherwise.
+    /// The command line of the city `name`. Each city listens at a port of its own when nobody says
+    /// otherwise.
     pub(crate) fn of(name: &'static str) -> Command {
         Self::command().name(name).mut_args(|option| match option.get_id().as_str() {
             "listen" => option.default_value(well_known_address(name).to_string()),

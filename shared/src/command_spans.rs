@@ -1,8 +1,8 @@
-//! The spans of open commands. Dispatch has one from sending a command until its answer arrives; a city has
-//! a child of it, from receiving the command until its answer is sent.
+//! The spans of open commands. Dispatch has one from sending a command until its answer arrives; a
+//! city has a child of it, from receiving the command until its answer is sent.
 //!
-//! Both ends are seen from the driver, so machines know nothing of spans. Invariant: the spans are bounded in
-//! number and time, whatever a peer sends.
+//! Both ends are seen from the driver, so machines know nothing of spans. Invariant: the spans are
+//! bounded in number and time, whatever a peer sends.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -45,8 +45,8 @@ impl CommandSpans {
         self.passes(now, Part::Serves, from, frame);
     }
 
-    /// Begins the span of a command, and returns its trace context; ends it at the answer. The direction does
-    /// not matter.
+    /// Begins the span of a command, and returns its trace context; ends it at the answer. The
+    /// direction does not matter.
     fn passes(
         &mut self,
         now: Duration,

@@ -1,13 +1,14 @@
-//! How a process comes to its options: a flag beats the environment, that beats the file (`--config`), and that beats the default.
+//! How a process comes to its options: a flag beats the environment, that beats the file
+//! (`--config`), and that beats the default.
 //!
-//! There is one definition of the options, clap's. What the file says is given to clap as the *defaults* of the options that it
-//! names; so clap keeps the order above, the parsing and the words of every error, and an option that is added later can be
-//! configured without a line here.
+//! There is one definition of the options, clap's. What the file says is given to clap as the
+//! *defaults* of the options that it names; so clap keeps the order above, the parsing and the
+//! words of every error, and an option that is added later can be configured without a line here.
 //!
 //! Invariant: nothing is started with a file that is not understood to its last key.
 //!
-//! One thing clap cannot do: its `requires` and `conflicts_with` look past defaults, and so past the file. Rules between options
-//! are checked on the options themselves, when all is known.
+//! One thing clap cannot do: its `requires` and `conflicts_with` look past defaults, and so past
+//! the file. Rules between options are checked on the options themselves, when all is known.
 
 mod check;
 mod file;
@@ -41,7 +42,8 @@ pub struct Loaded<O> {
     pub options: O,
     /// The file that was given, to be passed on to children.
     pub config: Option<PathBuf>,
-    /// `--print-config` was given: the process prints this, once it has found nothing wrong with the options, and ends.
+    /// `--print-config` was given: the process prints this, once it has found nothing wrong with
+    /// the options, and ends.
     pub printout: Option<Printout>,
 }
 
@@ -93,8 +95,8 @@ impl From<Invalid> for Refusal {
     }
 }
 
-/// The options of the process `me`, whose command line is `command`. Ends the process for `--help`, `--version` and whatever cannot
-/// be used.
+/// The options of the process `me`, whose command line is `command`. Ends the process for `--help`,
+/// `--version` and whatever cannot be used.
 #[must_use]
 pub fn load<O: FromArgMatches>(me: &str, command: Command) -> Loaded<O> {
     match options(me, command, std::env::args_os().collect()) {
@@ -120,7 +122,8 @@ fn options<O: FromArgMatches>(
     arguments: Vec<OsString>,
 ) -> Result<Loaded<O>, Refusal> {
     let command = command.arg(config()).arg(print_config());
-    // Where the file is may itself be said by a flag or the environment. Whatever is wrong with the others is said below.
+    // Where the file is may itself be said by a flag or the environment. Whatever is wrong with the
+    // others is said below.
     let first = command.clone().ignore_errors(true).try_get_matches_from(&arguments)?;
     let config: Option<PathBuf> = first.get_one(CONFIG).cloned();
     let given = match &config {

@@ -70,7 +70,8 @@ impl Hero {
         Self { name, location: Location::Home, is_patrolling: false, health: HEALTH_MAX }
     }
 
-    /// Returns whether the rules allow such a hero. Input from outside is checked before it is stored.
+    /// Returns whether the rules allow such a hero. Input from outside is checked before it is
+    /// stored.
     #[must_use]
     pub fn is_valid(&self) -> bool {
         self.as_hero_ref().is_valid()

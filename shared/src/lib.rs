@@ -1,5 +1,6 @@
-//! What the programs of the superhero cluster share: heroes and their commands, and (feature `net`) what a
-//! process needs around a machine of the library `gossip`: options, configuration, logs, metrics, traces.
+//! What the programs of the superhero cluster share: heroes and their commands, and (feature `net`)
+//! what a process needs around a machine of the library `gossip`: options, configuration, logs,
+//! metrics, traces.
 
 mod app;
 pub mod hero;

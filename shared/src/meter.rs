@@ -1,13 +1,17 @@
-//! What a process counts of itself, and how it is asked for it: `GET /metrics`, as Prometheus reads it.
+//! What a process counts of itself, and how it is asked for it: `GET /metrics`, as Prometheus reads
+//! it.
 //!
 //! - [`node`]: what every node counts, as a table. Dispatch has one more of its own.
-//! - `links`: counts what links and supervision do. `hooks`: what the driver calls at each frame and step.
-//! - `replica`: counts what a replica does, by looking at it after each step. The core itself counts nothing.
+//! - `links`: counts what links and supervision do. `hooks`: what the driver calls at each frame
+//!   and step.
+//! - `replica`: counts what a replica does, by looking at it after each step. The core itself
+//!   counts nothing.
 //! - `requests`: counts HTTP requests, by the pattern of their route.
 //! - `system`: what the process costs, as `/proc` has it.
 //!
-//! Invariants: all that is counted stands in a table, with its help; a label's value is one of a few, whatever is sent from
-//! outside. A process has one recorder: it outlives the lives of its machine, so no crash sets a counter back.
+//! Invariants: all that is counted stands in a table, with its help; a label's value is one of a
+//! few, whatever is sent from outside. A process has one recorder: it outlives the lives of its
+//! machine, so no crash sets a counter back.
 
 pub(crate) mod hooks;
 pub(crate) mod links;
@@ -34,7 +38,8 @@ pub use metrics::{Gauge, Unit, counter, gauge, histogram};
 
 /// The text format of Prometheus, as its media type.
 const TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";
-/// How often the samples of histograms are put into their buckets; until then each of them takes memory.
+/// How often the samples of histograms are put into their buckets; until then each of them takes
+/// memory.
 const UPKEEP_INTERVAL: Duration = Duration::from_secs(5);
 
 static RECORDER: OnceLock<PrometheusHandle> = OnceLock::new();
@@ -50,7 +55,8 @@ pub struct Metric {
     pub unit: Unit,
     /// What it means, for people.
     pub help: &'static str,
-    /// Its labels. Where all their values are known, all combinations are served from the start: what never happened is 0, not nothing.
+    /// Its labels. Where all their values are known, all combinations are served from the start:
+    /// what never happened is 0, not nothing.
     pub labels: &'static [(&'static str, &'static [&'static str])],
 }
 
@@ -112,7 +118,8 @@ impl Metric {
     }
 }
 
-/// Begins to count what stands in these tables. In a process that does already, the recorder stays as it is: `node` is who began first.
+/// Begins to count what stands in these tables. In a process that does already, the recorder stays
+/// as it is: `node` is who began first.
 pub fn begin(node: NodeName, tables: &[&'static [Metric]]) {
     let metrics = || tables.iter().copied().flatten();
     RECORDER.get_or_init(|| {

@@ -1,7 +1,8 @@
 //! The start of a node's process, as far as a city and dispatch share it: options, configuration,
 //! logs, health check and traces.
 //!
-//! Invariant: nothing runs with unusable options; `--print-config` and `--healthcheck` start nothing.
+//! Invariant: nothing runs with unusable options; `--print-config` and `--healthcheck` start
+//! nothing.
 
 use std::net::SocketAddr;
 use std::process::ExitCode;

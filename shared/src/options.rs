@@ -1,4 +1,5 @@
-//! What every node can be told on its command line or, with the same meaning, by environment variables.
+//! What every node can be told on its command line or, with the same meaning, by environment
+//! variables.
 
 mod limits;
 mod security;
@@ -23,7 +24,8 @@ use crate::well_known::{DISPATCH, SECRET_DOMAIN, WELL_KNOWN_CITIES};
 pub use limits::LimitOptions;
 pub use security::SecurityOptions;
 
-/// What nodes share when nobody says otherwise. Everybody knows it, so it is accepted on loopback only.
+/// What nodes share when nobody says otherwise. Everybody knows it, so it is accepted on loopback
+/// only.
 const DEVELOPMENT_COOKIE: &str = "superhero-cluster-development";
 /// A shorter cookie could be found by trying, by who has heard a proof of it. In bytes.
 const COOKIE_BYTES_MIN: usize = 16;
@@ -33,7 +35,8 @@ const INTERVAL_MIN: Duration = Duration::from_millis(10);
 /// The options of every node.
 #[derive(Args, Clone, Debug)]
 pub struct NodeOptions {
-    /// Where other nodes dial this one: NAME=HOST:PORT. Repeat it for each; replaces the well-known ones on this machine
+    /// Where other nodes dial this one: NAME=HOST:PORT. Repeat it for each; replaces the well-known
+    /// ones on this machine
     #[arg(
         long = "peer",
         value_name = "NAME=HOST:PORT",
@@ -58,7 +61,8 @@ pub struct NodeOptions {
     #[arg(long, value_name = "N", env = "SUPERHERO_SEED")]
     pub seed: Option<u64>,
 
-    /// Send traces to the OpenTelemetry collector at this address, over OTLP/HTTP; also OTEL_EXPORTER_OTLP_ENDPOINT
+    /// Send traces to the OpenTelemetry collector at this address, over OTLP/HTTP; also
+    /// OTEL_EXPORTER_OTLP_ENDPOINT
     #[arg(long, value_name = "URL", env = "SUPERHERO_OTLP_ENDPOINT")]
     pub otlp_endpoint: Option<String>,
 
@@ -66,7 +70,8 @@ pub struct NodeOptions {
     #[arg(long, value_enum, default_value = "text", env = "SUPERHERO_LOG_FORMAT")]
     pub log_format: LogFormat,
 
-    /// Start nothing: ask the node that listens at --listen whether it has joined, and exit with 0 if so, 1 if not
+    /// Start nothing: ask the node that listens at --listen whether it has joined, and exit with 0
+    /// if so, 1 if not
     // Without an environment twin: where that were set, no node would ever start.
     #[arg(long)]
     pub healthcheck: bool,
@@ -176,12 +181,13 @@ impl NodeOptions {
         Ok(cookie)
     }
 
-    /// The cluster of the node `me` that listens at `listen`: the well-known members and the peers given; and what is unsafe about
-    /// that, in words, where that was asked for.
+    /// The cluster of the node `me` that listens at `listen`: the well-known members and the peers
+    /// given; and what is unsafe about that, in words, where that was asked for.
     ///
     /// # Errors
-    /// As [`peers`](Self::peers); when a file cannot be used or the cookie is empty or too long; and when other machines could reach `listen`
-    /// without knowing a secret, or overhear what is said, and nobody has said that this is wanted.
+    /// As [`peers`](Self::peers); when a file cannot be used or the cookie is empty or too long;
+    /// and when other machines could reach `listen` without knowing a secret, or overhear what is
+    /// said, and nobody has said that this is wanted.
     pub fn cluster(
         &self,
         me: NodeName,
@@ -208,7 +214,8 @@ impl NodeOptions {
         Ok((cluster, unsafe_for))
     }
 
-    /// Begins to export traces of the node `me`, where an endpoint is given, here or as OpenTelemetry's own tools read it.
+    /// Begins to export traces of the node `me`, where an endpoint is given, here or as
+    /// OpenTelemetry's own tools read it.
     ///
     /// # Errors
     /// When the endpoint is unusable.

@@ -103,8 +103,8 @@ fn allow_open_files() {
     }
 }
 
-/// Runs a process: sets up the runtime, turns the result of `run` into an exit code, and leaves no task
-/// behind.
+/// Runs a process: sets up the runtime, turns the result of `run` into an exit code, and leaves no
+/// task behind.
 pub fn block_on(run: impl Future<Output = anyhow::Result<ExitCode>>) -> ExitCode {
     allow_open_files();
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
@@ -122,8 +122,9 @@ pub fn block_on(run: impl Future<Output = anyhow::Result<ExitCode>>) -> ExitCode
     code
 }
 
-/// Runs a node until it is asked to stop or fails. `begin` makes the machine of each incarnation, from its
-/// origin, the number of crashes before, and the time; `on_event` handles the machine's events.
+/// Runs a node until it is asked to stop or fails. `begin` makes the machine of each incarnation,
+/// from its origin, the number of crashes before, and the time; `on_event` handles the machine's
+/// events.
 ///
 /// # Errors
 /// Where the process cannot be set up.

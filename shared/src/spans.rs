@@ -1,7 +1,9 @@
-//! Spans: what a trace is made of. One is opened where work begins and ends when it is dropped; `export` takes it to a collector.
+//! Spans: what a trace is made of. One is opened where work begins and ends when it is dropped;
+//! `export` takes it to a collector.
 //!
-//! Invariants: without a collector no span is made, and what it would say is not put together; a span that begins a trace is opened for a request
-//! from outside only, and every other has a parent.
+//! Invariants: without a collector no span is made, and what it would say is not put together; a
+//! span that begins a trace is opened for a request from outside only, and every other has a
+//! parent.
 
 mod export;
 
@@ -50,8 +52,8 @@ pub fn are_kept() -> bool {
 }
 
 impl Span {
-    /// The span of a request from outside. It begins a trace, or goes on with the one that the request's `traceparent` names; where that one
-    /// is not kept, neither is this.
+    /// The span of a request from outside. It begins a trace, or goes on with the one that the
+    /// request's `traceparent` names; where that one is not kept, neither is this.
     pub fn of_request(name: impl Into<Cow<'static, str>>, headers: &HeaderMap) -> Self {
         let parent = || {
             TraceContextPropagator::new()

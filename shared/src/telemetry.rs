@@ -1,7 +1,7 @@
 //! Logs of a process: text or JSON lines on standard output, filtered by `RUST_LOG`.
 //!
-//! A life of a machine is a span, and so are its links: a JSON line says of which life it is. Text lines are for people, who see the
-//! life begin a few lines above.
+//! A life of a machine is a span, and so are its links: a JSON line says of which life it is. Text
+//! lines are for people, who see the life begin a few lines above.
 
 mod json;
 
@@ -26,7 +26,8 @@ pub enum LogFormat {
     Json,
 }
 
-/// Starts the logs of `node`, panics included. What `RUST_LOG` does not say is logged from `info` up.
+/// Starts the logs of `node`, panics included. What `RUST_LOG` does not say is logged from `info`
+/// up.
 pub fn init(node: NodeName, format: LogFormat) {
     let lines = match format {
         LogFormat::Text => {

@@ -1,4 +1,5 @@
-//! The laws of the map, over real values: whatever is merged, in whatever order and however often, the result is the same.
+//! The laws of the map, over real values: whatever is merged, in whatever order and however often,
+//! the result is the same.
 
 use proptest::prelude::*;
 
@@ -8,7 +9,8 @@ use shared::{Batch, Entry, Envelope, Frame, Map, Step, Value};
 
 type Write = (HeroId, Entry);
 
-/// Few names, times and keys, so that the same reading on two nodes and the same key from many are common.
+/// Few names, times and keys, so that the same reading on two nodes and the same key from many are
+/// common.
 fn stamp() -> impl Strategy<Value = Stamp> {
     (0..3_usize, 1..3_u64, 0..6_u64, 0..3_u32).prop_map(|(node, incarnation, wall, logical)| {
         let node: NodeName =
@@ -65,7 +67,8 @@ fn contents(map: &Map) -> Vec<Write> {
     held
 }
 
-/// A write of any shape that a node can have made, which follows from nothing. Names and readings are near each other and far from each other.
+/// A write of any shape that a node can have made, which follows from nothing. Names and readings
+/// are near each other and far from each other.
 fn any_write() -> impl Strategy<Value = Write> {
     let reading = (
         prop_oneof![0..4_u64, Just(1_790_000_000_000), any::<u64>()],

@@ -28,7 +28,8 @@ fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// The bytes of this version. Should they change, so must [`PROTOCOL_VERSION`]: another build of it could not read them.
+/// The bytes of this version. Should they change, so must [`PROTOCOL_VERSION`]: another build of it
+/// could not read them.
 #[test]
 fn the_bytes_of_version_6_are_these() {
     assert_eq!(PROTOCOL_VERSION, 6);

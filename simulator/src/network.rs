@@ -84,7 +84,8 @@ impl Network {
         }
         fate.duplicated = rng.random_bool(noise.duplication);
         for _ in 0..=usize::from(fate.duplicated) {
-            // Without reordering every frame takes the longest time, so that none overtakes another.
+            // Without reordering every frame takes the longest time, so that none overtakes
+            // another.
             let (least, most) = noise.delay;
             let mut delay = if noise.reorder { rng.random_range(least..=most) } else { most };
             if let Some(bytes_a_second) = noise.slow.filter(|_| (from + to).is_multiple_of(3)) {

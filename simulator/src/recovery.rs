@@ -16,7 +16,8 @@ use crate::violation::Violation;
 /// The spread of what was known at one moment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Recovery {
-    /// The heroes of which not all held the newest write, by holder. Cities by number, then dispatch.
+    /// The heroes of which not all held the newest write, by holder. Cities by number, then
+    /// dispatch.
     pub news: Vec<News>,
     /// The number of them that some node still lacked: at that moment, and in even steps after it.
     pub left: Vec<usize>,

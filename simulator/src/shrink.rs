@@ -1,7 +1,7 @@
 //! Shrinking of a failing plan: fewer steps and less noise, as long as the same claim is violated.
 //!
-//! Steps go in halves, then quarters, and so on to single ones (Zeller, "Yesterday, my program worked", 1999); then each kind of
-//! noise is taken away if the failure does not need it.
+//! Steps go in halves, then quarters, and so on to single ones (Zeller, "Yesterday, my program
+//! worked", 1999); then each kind of noise is taken away if the failure does not need it.
 
 use std::time::Duration;
 

@@ -1,9 +1,9 @@
 //! Small worlds, explored to the end: a few real replicas, a few actions, in every order there is.
 //!
-//! A world is three replicas, the parts of rounds that are under way, and a budget of actions. Every
-//! state that can be reached within the budget is reached, and in each the claims of all version
-//! vectors are checked. Where the budget is spent, the world is healed and must converge to what
-//! its survivors held.
+//! A world is three replicas, the parts of rounds that are under way, and a budget of actions.
+//! Every state that can be reached within the budget is reached, and in each the claims of all
+//! version vectors are checked. Where the budget is spent, the world is healed and must converge to
+//! what its survivors held.
 //!
 //! Invariant: a part that is never delivered is a lost one, and parts are delivered in any order,
 //! so loss, delay and reordering need no actions of their own. Time advances only when a life

@@ -28,7 +28,8 @@ const NEWS: HeroId = HeroId::from_u128(1);
 pub enum Rule {
     /// Ours: each node, in random order, begins a mutual pull with one random other.
     EveryNodePulls,
-    /// The original design's: of one random ordered pair (a, b) in the whole cluster, b pulls from a, one way.
+    /// The original design's: of one random ordered pair (a, b) in the whole cluster, b pulls from
+    /// a, one way.
     OneOrderedPair,
 }
 
@@ -80,12 +81,13 @@ pub fn measure(nodes: u32, rule: Rule, seeds: u32) -> Spread {
 
 /// The classical estimate of the rounds that [`Rule::EveryNodePulls`] takes: log₃ n + ln ln n.
 ///
-/// Karp, Schindelhauer, Shenker and Vöcking, "Randomized Rumor Spreading" (FOCS 2000): where all nodes call at once and both ends
-/// tell, news triples each round until most have it, and what is left then squares away: log₃ n + O(log log n) rounds. It is a
-/// scale to read the measurement by, neither a bound nor a fit. The paper leaves open what stands before log log n, here 1, and
-/// says nothing of a few nodes. And its rounds are in step, where what is heard in a round is passed on in the next; here the
-/// exchanges of a round follow each other, as those of real nodes do within a second, so news may take several hops in one,
-/// and fewer rounds are needed.
+/// Karp, Schindelhauer, Shenker and Vöcking, "Randomized Rumor Spreading" (FOCS 2000): where all
+/// nodes call at once and both ends tell, news triples each round until most have it, and what is
+/// left then squares away: log₃ n + O(log log n) rounds. It is a scale to read the measurement by,
+/// neither a bound nor a fit. The paper leaves open what stands before log log n, here 1, and says
+/// nothing of a few nodes. And its rounds are in step, where what is heard in a round is passed on
+/// in the next; here the exchanges of a round follow each other, as those of real nodes do within a
+/// second, so news may take several hops in one, and fewer rounds are needed.
 #[must_use]
 pub fn estimate(nodes: f64) -> f64 {
     nodes.ln() / 3_f64.ln() + nodes.ln().ln()
@@ -93,8 +95,8 @@ pub fn estimate(nodes: f64) -> f64 {
 
 /// The exact expectation of the seconds that [`Rule::OneOrderedPair`] takes.
 ///
-/// While k of n nodes hold the news, k(n-k) of the n(n-1) ordered pairs pass it on, so the next node hears of it after
-/// n(n-1) / (k(n-k)) seconds on average.
+/// While k of n nodes hold the news, k(n-k) of the n(n-1) ordered pairs pass it on, so the next
+/// node hears of it after n(n-1) / (k(n-k)) seconds on average.
 #[must_use]
 pub fn ordered_pair_expectation(nodes: u32) -> f64 {
     let n = f64::from(nodes);
@@ -121,7 +123,8 @@ impl Cluster {
             (0..nodes).map(|number| Replica::new(life(number), Config::default(), start)).collect();
         let now = Now { mono: SETTLED, wall: EPOCH.plus(SETTLED) };
         let mut cluster = Self { replicas, now, rng: ChaCha8Rng::seed_from_u64(seed) };
-        // The first joins alone, and the others through it. It hears of each one's birth, then all hear of all from it.
+        // The first joins alone, and the others through it. It hears of each one's birth, then all
+        // hear of all from it.
         cluster.replicas[0].tick(now);
         (1..nodes).for_each(|node| cluster.exchange(node, 0, false));
         (1..nodes).for_each(|node| cluster.exchange(0, node, false));

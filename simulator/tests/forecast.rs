@@ -15,13 +15,15 @@ const HEALED: Duration = Duration::from_secs(12);
 const LOOK: Duration = Duration::from_millis(12_010);
 const STEP: Duration = Duration::from_millis(10);
 const HORIZON: Duration = Duration::from_secs(8);
-/// So many that of shares near a half, as of the mean, the standard error is 0.016; of nine in ten, 0.009; of one in twenty, 0.007.
+/// So many that of shares near a half, as of the mean, the standard error is 0.016; of nine in ten,
+/// 0.009; of one in twenty, 0.007.
 const SEEDS: u64 = 1_000;
 
 /// What happens to a cluster, by seed, beside what users ask for at first.
 type Story = fn(u64) -> Vec<(Duration, Action)>;
 
-/// When links are cut: after the heroes have been assigned, and time enough for patrols and fights on each side.
+/// When links are cut: after the heroes have been assigned, and time enough for patrols and fights
+/// on each side.
 const CUT: Duration = Duration::from_millis(4_500);
 
 /// These nodes are cut off from the others, a bit each, until all is healed.
@@ -55,11 +57,13 @@ fn plan(seed: u64, story: Story, fights: bool) -> Plan {
 /// What the seeds of a story came to.
 #[derive(Debug)]
 struct Compared {
-    /// How far the mean of what was left was from what was forecast, at most: as a share of what had differed in the beginning.
+    /// How far the mean of what was left was from what was forecast, at most: as a share of what
+    /// had differed in the beginning.
     mean_off: f64,
     /// How much later than forecast a hero was agreed on, on average, in seconds.
     late: f64,
-    /// The share of looks that saw no fewer and no more than the band has, over all seeds and, for each moment, the least.
+    /// The share of looks that saw no fewer and no more than the band has, over all seeds and, for
+    /// each moment, the least.
     in_band: (f64, f64),
     /// The share of seeds that agreed before the time that was forecast, within it, and after it.
     agreed: [f64; 3],

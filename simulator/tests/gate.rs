@@ -1,9 +1,9 @@
-//! The mutant gate over seeds and small worlds: a rule of the protocol is broken, and they must notice. A checker that has never objected
-//! to anything proves nothing.
+//! The mutant gate over seeds and small worlds: a rule of the protocol is broken, and they must
+//! notice. A checker that has never objected to anything proves nothing.
 //!
-//! Here are the rules whose breach shows by itself among many events. Some others are nets under each other: what one lets slip, the
-//! next mends. Those are broken in the scenarios that tell their story, `shared/src/replica/tests/gate.rs`; together the two gates
-//! break every rule.
+//! Here are the rules whose breach shows by itself among many events. Some others are nets under
+//! each other: what one lets slip, the next mends. Those are broken in the scenarios that tell
+//! their story, `shared/src/replica/tests/gate.rs`; together the two gates break every rule.
 
 use gossip::replica::{Rule, Rules};
 use simulator::plan::Plan;

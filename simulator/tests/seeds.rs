@@ -1,4 +1,5 @@
-//! Some seeds of a hurt and healed cluster, and the determinism that makes a seed worth printing. `make test` runs 20,000 more.
+//! Some seeds of a hurt and healed cluster, and the determinism that makes a seed worth printing.
+//! `make test` runs 20,000 more.
 
 use std::time::Duration;
 
@@ -54,8 +55,9 @@ fn thirty_nodes_come_to_rest_too() {
     }
 }
 
-/// Dispatch, the only one that carries, lives for a while on a clock an hour ahead. City 1 hears of that life, city 0 does not. Started again
-/// under the right clock, dispatch joins through city 0, whom it links to first, and is outlived by what it hears from city 1.
+/// Dispatch, the only one that carries, lives for a while on a clock an hour ahead. City 1 hears of
+/// that life, city 0 does not. Started again under the right clock, dispatch joins through city 0,
+/// whom it links to first, and is outlived by what it hears from city 1.
 #[test]
 fn one_whose_clock_was_an_hour_ahead_in_its_last_life_does_not_halt_again_and_again() {
     let (ms, dispatch) = (Duration::from_millis, 3);

@@ -5,7 +5,8 @@ use simulator::spread::{self, Rule, Spread};
 #[test]
 fn the_originals_rule_takes_six_seconds_for_three_cities() {
     assert_eq!(spread::ordered_pair_expectation(3), 6.0);
-    // Two waits, each over with one chance in three a second: how likely they last longer than that.
+    // Two waits, each over with one chance in three a second: how likely they last longer than
+    // that.
     let longer = |seconds: &i32| (2.0_f64 / 3.0).powi(*seconds) * (1.0 + f64::from(*seconds) / 2.0);
     assert_eq!((0..).find(|seconds| longer(seconds) <= 0.01), Some(17));
     let Spread { mean, p99, .. } = spread::measure(3, Rule::OneOrderedPair, 20_000);

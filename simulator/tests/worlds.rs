@@ -1,4 +1,5 @@
-//! Small worlds, explored to the end. The number of states is asserted: should it change, something else is being explored.
+//! Small worlds, explored to the end. The number of states is asserted: should it change, something
+//! else is being explored.
 
 use gossip::replica::Rules;
 use simulator::small_world::{Budget, explore};

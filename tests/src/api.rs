@@ -165,8 +165,8 @@ pub struct CityHeroes {
     pub age_ms: Option<u64>,
 }
 
-/// An HTTP client for one node. Every request has a connection of its own: a test that restarts a node must not find its
-/// client holding on to a dead one.
+/// An HTTP client for one node. Every request has a connection of its own: a test that restarts a
+/// node must not find its client holding on to a dead one.
 #[derive(Clone, Debug)]
 pub struct Api {
     agent: ureq::Agent,
@@ -180,7 +180,8 @@ impl Api {
         Self { agent: agent(TlsConfig::default()), base: format!("http://{address}") }
     }
 
-    /// A client for the node that speaks TLS on `address`, with a certificate that the authority of `certificates` has signed.
+    /// A client for the node that speaks TLS on `address`, with a certificate that the authority of
+    /// `certificates` has signed.
     #[must_use]
     pub fn encrypted(address: SocketAddr, certificates: &Certificates) -> Self {
         let authority = Certificate::from_der(&certificates.authority()).to_owned();

@@ -1,8 +1,9 @@
-//! The simulator's checkers on real processes: what dispatch's HTTP shows of every node is made into the core's own data, and the very
-//! same claims are held against it.
+//! The simulator's checkers on real processes: what dispatch's HTTP shows of every node is made
+//! into the core's own data, and the very same claims are held against it.
 //!
-//! Invariant: what is looked at is true of one life at one moment. A list of heroes counts where its node was in the same life before and
-//! after, and a version vector goes with it only where the list has the fingerprint that was shown beside that vector.
+//! Invariant: what is looked at is true of one life at one moment. A list of heroes counts where
+//! its node was in the same life before and after, and a version vector goes with it only where the
+//! list has the fingerprint that was shown beside that vector.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -140,8 +141,8 @@ fn origin(text: &str) -> Origin {
 
 /// Everything that was seen and said, and whether it can be true.
 ///
-/// Nothing but a command may end a hero here, so whoever looks knows the dead: those whose end somebody asked for. A hero that
-/// [`lasts`](Self::lasts) is never one of them.
+/// Nothing but a command may end a hero here, so whoever looks knows the dead: those whose end
+/// somebody asked for. A hero that [`lasts`](Self::lasts) is never one of them.
 #[derive(Debug, Default)]
 pub struct Audit {
     lives: BTreeMap<Origin, Life>,
@@ -184,7 +185,8 @@ pub struct Fates {
     pub lost: usize,
     /// Ends told of.
     pub ended: usize,
-    /// Those among them that were gone with the life of the dispatch that wrote them, and rightly so.
+    /// Those among them that were gone with the life of the dispatch that wrote them, and rightly
+    /// so.
     pub undone: usize,
 }
 
@@ -267,13 +269,15 @@ impl Audit {
             self.whole += 1;
             known.reads.note_vector(vector)?;
             claims::no_underclaim(map, vector)?;
-            // What a mark covers may have died with its life; only at rest is it known what stands elsewhere.
+            // What a mark covers may have died with its life; only at rest is it known what stands
+            // elsewhere.
             claims::no_overclaim(&self.lasting, map, vector, &BTreeSet::new())?;
         }
         Ok(())
     }
 
-    /// Holds what all nodes show at rest against everything that was seen and said before. `dispatch` is the number of the last one.
+    /// Holds what all nodes show at rest against everything that was seen and said before.
+    /// `dispatch` is the number of the last one.
     ///
     /// # Errors
     /// Says what is lost, or has come back.

@@ -1,8 +1,8 @@
-//! axe-core, which looks at a page for what shuts people out: what a screen reader cannot name, what cannot be read for lack of
-//! contrast, what is too small to hit.
+//! axe-core, which looks at a page for what shuts people out: what a screen reader cannot name,
+//! what cannot be read for lack of contrast, what is too small to hit.
 //!
-//! It is given to the browser as the text of a script, by WebDriver. The page's security policy and Trusted Types are about what
-//! the page itself does, so they stay in force as they are.
+//! It is given to the browser as the text of a script, by WebDriver. The page's security policy and
+//! Trusted Types are about what the page itself does, so they stay in force as they are.
 
 use rust_embed::RustEmbed;
 use serde_json::{Value, json};
@@ -18,14 +18,16 @@ const TAGS: [&str; 6] = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa",
 /// How many places of one violation are told; a table can have it in each row.
 const PLACES_MAX: usize = 5;
 
-/// What is wrong with the page as it is now: for each rule that is violated, where, and what would mend it.
+/// What is wrong with the page as it is now: for each rule that is violated, where, and what would
+/// mend it.
 #[track_caller]
 #[must_use]
 pub fn violations(browser: &Browser) -> Vec<String> {
     if browser.evaluate("return typeof axe") != "object" {
         let _ = browser.evaluate(&vendored("axe.min.js"));
     }
-    // Where the system picks the colours, axe takes the fill of letters for one of the page's; their contrast is the system's.
+    // Where the system picks the colours, axe takes the fill of letters for one of the page's;
+    // their contrast is the system's.
     let forced = browser.evaluate("return matchMedia('(forced-colors: active)').matches");
     let rules = json!({ "color-contrast": { "enabled": forced == false } });
     // Nothing to load beforehand: no style sheet comes from elsewhere.

@@ -1,7 +1,8 @@
 //! A real Chromium, driven over WebDriver.
 //!
-//! WebDriver is JSON over HTTP, and these tests speak that already: what they need of it is below, without the runtime, the
-//! TLS and the types that a client library brings, and with the browser's own log, which such libraries leave out.
+//! WebDriver is JSON over HTTP, and these tests speak that already: what they need of it is below,
+//! without the runtime, the TLS and the types that a client library brings, and with the browser's
+//! own log, which such libraries leave out.
 
 use std::fs::{self, File};
 use std::path::Path;
@@ -17,7 +18,8 @@ use crate::wait::{HANG_TIMEOUT, ensure, wait_until};
 /// The name under which WebDriver hands out elements.
 const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
 
-/// An element of a page. Like a person's memory of a place on a page, it may be out of date a moment later.
+/// An element of a page. Like a person's memory of a place on a page, it may be out of date a
+/// moment later.
 #[derive(Clone, Debug)]
 pub struct Element(String);
 
@@ -97,7 +99,8 @@ impl Browser {
         );
         browser.session =
             format!("/session/{}", session["sessionId"].as_str().expect("a session has an id"));
-        // Before any script of any page: violations of the policy, which not every one of them reaches the log.
+        // Before any script of any page: violations of the policy, which not every one of them
+        // reaches the log.
         let listen = "globalThis.violations = []; addEventListener('securitypolicyviolation', \
                       (event) => violations.push(event.violatedDirective + ' ' + event.blockedURI));";
         browser.run_first(listen);
@@ -145,7 +148,8 @@ impl Browser {
         self.devtools("Emulation.setDeviceMetricsOverride", &size);
     }
 
-    /// Tells the page what its reader has wished for in the system's settings, as media features; what is not named is as it comes.
+    /// Tells the page what its reader has wished for in the system's settings, as media features;
+    /// what is not named is as it comes.
     #[track_caller]
     pub fn wish(&self, features: &[(&str, &str)]) {
         let features: Vec<Value> =
@@ -153,14 +157,16 @@ impl Browser {
         self.devtools("Emulation.setEmulatedMedia", &json!({ "features": features }));
     }
 
-    /// Forbids scripts to the pages that are opened from now on, or allows them again. Unlike [`Browser::without_javascript`], a page that
-    /// was loaded without any can then be looked at by one.
+    /// Forbids scripts to the pages that are opened from now on, or allows them again. Unlike
+    /// [`Browser::without_javascript`], a page that was loaded without any can then be looked at by
+    /// one.
     #[track_caller]
     pub fn allow_scripts(&self, allowed: bool) {
         self.devtools("Emulation.setScriptExecutionDisabled", &json!({ "value": !allowed }));
     }
 
-    /// Runs this JavaScript in each page that is opened in this window from now on, before any of the page's own.
+    /// Runs this JavaScript in each page that is opened in this window from now on, before any of
+    /// the page's own.
     #[track_caller]
     pub fn run_first(&self, script: &str) {
         self.devtools("Page.addScriptToEvaluateOnNewDocument", &json!({ "source": script }));
@@ -207,12 +213,14 @@ impl Browser {
         self.session_command("/execute/sync", &json!({ "script": script, "args": [] }))
     }
 
-    /// The first element with this role and accessible name, as the browser computes them for assistive technology.
+    /// The first element with this role and accessible name, as the browser computes them for
+    /// assistive technology.
     ///
     /// # Errors
     /// What there is instead.
     pub fn try_find(&self, role: &str, name: &str) -> Result<Element, String> {
-        // Candidates by tag, because asking the browser for every element's role takes a round trip each.
+        // Candidates by tag, because asking the browser for every element's role takes a round trip
+        // each.
         let tags = match role {
             "button" => "button",
             "combobox" => "select",
@@ -264,7 +272,8 @@ impl Browser {
             .map(drop)
     }
 
-    /// Clicks the element with this role and accessible name, as soon as it is there and can be clicked.
+    /// Clicks the element with this role and accessible name, as soon as it is there and can be
+    /// clicked.
     ///
     /// # Panics
     /// When it cannot be.
@@ -340,7 +349,8 @@ impl Browser {
         );
     }
 
-    /// Brings the first element that a CSS selector finds into sight and moves the pointer onto it, so far to the right of its middle.
+    /// Brings the first element that a CSS selector finds into sight and moves the pointer onto it,
+    /// so far to the right of its middle.
     ///
     /// # Panics
     /// When it cannot be pointed at.
@@ -362,7 +372,8 @@ impl Browser {
         });
     }
 
-    /// The text of the first element that a CSS selector finds, as people see it; nothing where there is none.
+    /// The text of the first element that a CSS selector finds, as people see it; nothing where
+    /// there is none.
     #[track_caller]
     #[must_use]
     pub fn text(&self, selector: &str) -> String {
@@ -404,14 +415,15 @@ impl Browser {
             .expect("WebDriver sends pictures in base64")
     }
 
-    /// What the browser complained about since it was last asked: errors and warnings of its console, and violations of the
-    /// page's security policy.
+    /// What the browser complained about since it was last asked: errors and warnings of its
+    /// console, and violations of the page's security policy.
     #[track_caller]
     #[must_use]
     pub fn complaints(&self) -> Vec<String> {
         let log = self.session_command("/se/log", &json!({ "type": "browser" }));
         let lines = log.as_array().into_iter().flatten();
-        // Without a screen a page may not be painted for seconds, and then has not used its fonts yet.
+        // Without a screen a page may not be painted for seconds, and then has not used its fonts
+        // yet.
         let unpainted = |line: &Value| {
             line["message"]
                 .as_str()

@@ -18,8 +18,8 @@ use crate::nodes::{CITIES, NODES};
 use crate::process::Process;
 use crate::wait::{HANG_TIMEOUT, ensure, wait_until};
 
-/// How the processes of a cluster are started. Faster than people would want it, and without patrols and fights, so that
-/// states settle.
+/// How the processes of a cluster are started. Faster than people would want it, and without
+/// patrols and fights, so that states settle.
 #[derive(Clone, Debug)]
 pub struct Options {
     /// `--gossip-interval` of the cities.
@@ -380,9 +380,11 @@ impl Cluster {
         });
     }
 
-    /// Waits until exactly these heroes are held by each of these cities, and they and dispatch agree.
+    /// Waits until exactly these heroes are held by each of these cities, and they and dispatch
+    /// agree.
     ///
-    /// Looking at agreement alone would be too soon: dispatch may not yet have seen what was just done anywhere.
+    /// Looking at agreement alone would be too soon: dispatch may not yet have seen what was just
+    /// done anywhere.
     ///
     /// # Panics
     /// When that does not come about.

@@ -1,4 +1,5 @@
-//! An OpenTelemetry collector, as far as traces go: it takes OTLP over HTTP, and keeps every span that it is sent.
+//! An OpenTelemetry collector, as far as traces go: it takes OTLP over HTTP, and keeps every span
+//! that it is sent.
 
 use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};

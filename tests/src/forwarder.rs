@@ -1,5 +1,6 @@
-//! Bad lines between the hosts of a [`Network`]: a second network, every packet of which passes through the test. A device of each
-//! host (TUN) hands over what the host sends; what is due goes to the device of the host it is meant for.
+//! Bad lines between the hosts of a [`Network`]: a second network, every packet of which passes
+//! through the test. A device of each host (TUN) hands over what the host sends; what is due goes
+//! to the device of the host it is meant for.
 //!
 //! Each packet is delayed on its own, so packets overtake each other.
 
@@ -83,7 +84,8 @@ struct Shared {
 }
 
 impl Forwarder {
-    /// Gives each host a second address, announces the nodes there, and begins. The same seed draws the same numbers.
+    /// Gives each host a second address, announces the nodes there, and begins. The same seed draws
+    /// the same numbers.
     ///
     /// # Panics
     /// When this machine cannot do it; `scripts/network` says why.

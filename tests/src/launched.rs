@@ -1,7 +1,7 @@
 //! A cluster under its launcher, as `make run` starts it.
 //!
-//! The nodes are the launcher's children and not the test's. They are known by where they are told to listen, which is this
-//! cluster's own address.
+//! The nodes are the launcher's children and not the test's. They are known by where they are told
+//! to listen, which is this cluster's own address.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -30,7 +30,8 @@ const STOP_PATIENCE: Duration = Duration::from_secs(8);
 /// The launcher and its four children. They end with it.
 #[derive(Debug)]
 pub struct Launched {
-    /// What can be seen of the cluster from outside. It holds no process; one that it is told to start is started by hand.
+    /// What can be seen of the cluster from outside. It holds no process; one that it is told to
+    /// start is started by hand.
     pub cluster: Cluster,
     /// The launcher.
     pub launcher: Process,

@@ -1,20 +1,26 @@
-//! The harness of the tests that start the real binaries. It knows of the product only what it promises outside: commands,
-//! HTTP, links, the page.
+//! The harness of the tests that start the real binaries. It knows of the product only what it
+//! promises outside: commands, HTTP, links, the page.
 //!
-//! - [`Cluster`] starts gotham, metropolis, capitol and dispatch on a loopback address of its own, so that tests run at the
-//!   same time without choosing free ports, and ends them when it goes out of scope.
+//! - [`Cluster`] starts gotham, metropolis, capitol and dispatch on a loopback address of its own,
+//!   so that tests run at the same time without choosing free ports, and ends them when it goes out
+//!   of scope.
 //! - [`Certificates`] let a cluster speak TLS.
 //! - [`Launched`] is such a cluster under its launcher, as `make run` starts it.
-//! - [`Api`] speaks dispatch's HTTP, [`raw`] sends bytes that no HTTP client would send, [`Link`] plays a node or a page at a
-//!   WebSocket, [`Browser`] is a real Chromium, and [`axe`] looks at what it shows for what shuts people out.
-//! - [`Load`] is clients that write and somebody who looks, all the time; [`Audit`] holds what they were told and saw against the
-//!   claims of the simulator's checkers.
-//! - [`Onlooker`] is a user like any other while somebody floods the cluster, and [`resources`] what its processes take.
-//! - [`Network`] is a [`Ground`] of four hosts and a switch that can be cut and unplugged, [`Forwarder`] makes its lines bad.
+//! - [`Api`] speaks dispatch's HTTP, [`raw`] sends bytes that no HTTP client would send, [`Link`]
+//!   plays a node or a page at a WebSocket, [`Browser`] is a real Chromium, and [`axe`] looks at
+//!   what it shows for what shuts people out.
+//! - [`Load`] is clients that write and somebody who looks, all the time; [`Audit`] holds what they
+//!   were told and saw against the claims of the simulator's checkers.
+//! - [`Onlooker`] is a user like any other while somebody floods the cluster, and [`resources`]
+//!   what its processes take.
+//! - [`Network`] is a [`Ground`] of four hosts and a switch that can be cut and unplugged,
+//!   [`Forwarder`] makes its lines bad.
 //! - [`python_tool`] is a program of others, at the version that this project names.
-//! - [`Exposition`] is what a node says at `/metrics`, and [`promtool()`] says whether Prometheus would like it.
+//! - [`Exposition`] is what a node says at `/metrics`, and [`promtool()`] says whether Prometheus
+//!   would like it.
 //! - [`Collector`] takes the traces that they send.
-//! - [`wait_until`] is how everything here waits: for a condition, with a limit, saying what was not to be seen.
+//! - [`wait_until`] is how everything here waits: for a condition, with a limit, saying what was
+//!   not to be seen.
 
 mod api;
 mod audit;

@@ -1,4 +1,5 @@
-//! One end of a WebSocket: a stranger at a node's door, a node that is not, or a page at the live socket.
+//! One end of a WebSocket: a stranger at a node's door, a node that is not, or a page at the live
+//! socket.
 
 use std::io;
 use std::net::{SocketAddr, TcpStream};
@@ -61,7 +62,8 @@ impl Link {
         })
     }
 
-    /// Opens a WebSocket at `path` of the node `name`, which speaks TLS; as the node `me`, or as somebody without a certificate.
+    /// Opens a WebSocket at `path` of the node `name`, which speaks TLS; as the node `me`, or as
+    /// somebody without a certificate.
     ///
     /// # Errors
     /// The HTTP status of the refusal, or why there is no TLS.
@@ -158,7 +160,8 @@ impl Link {
         Ok(link)
     }
 
-    /// Says this hello and proves to know this cookie, as far as one is let; and believes the node only if it proves the same.
+    /// Says this hello and proves to know this cookie, as far as one is let; and believes the node
+    /// only if it proves the same.
     ///
     /// # Errors
     /// How the node refused.
@@ -246,7 +249,8 @@ impl Link {
     #[track_caller]
     #[must_use]
     pub fn ending(mut self) -> Ending {
-        // A live page or link talks all the time: what ends this loop is the other end, or nextest's patience.
+        // A live page or link talks all the time: what ends this loop is the other end, or
+        // nextest's patience.
         loop {
             if let Err(ending) = self.receive() {
                 return ending;

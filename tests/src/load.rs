@@ -1,4 +1,5 @@
-//! Clients that write and an onlooker who looks at every node, all the time, and an [`Audit`] of what they were told and saw.
+//! Clients that write and an onlooker who looks at every node, all the time, and an [`Audit`] of
+//! what they were told and saw.
 //!
 //! Only clients end heroes: nothing may fight in a cluster under load.
 
@@ -49,7 +50,8 @@ pub struct Requests {
     pub unknown: u64,
 }
 
-/// Ends a load when it goes out of scope, also by a panic: nobody must wait for clients that write for ever.
+/// Ends a load when it goes out of scope, also by a panic: nobody must wait for clients that write
+/// for ever.
 struct Ends<'a>(&'a Load);
 
 impl Drop for Ends<'_> {
@@ -135,7 +137,8 @@ impl Load {
         Requests { saved, refused, unknown }
     }
 
-    /// Asks every hero to go home, where none patrols: without that there is no rest among heroes who patrol.
+    /// Asks every hero to go home, where none patrols: without that there is no rest among heroes
+    /// who patrol.
     ///
     /// # Panics
     /// When something was answered that cannot be true.
@@ -154,7 +157,8 @@ impl Load {
     #[track_caller]
     #[must_use]
     pub fn wait_for_rest(&self, cluster: &Cluster) -> Vec<Look> {
-        // A killed dispatch may take the births of some heroes with it that a city had heard of by a copy; their tombstones stay.
+        // A killed dispatch may take the births of some heroes with it that a city had heard of by
+        // a copy; their tombstones stay.
         let tombstones_max = 5 * u64::from(self.dispatch.load(Ordering::SeqCst));
         wait_until("all is at rest", HANG_TIMEOUT, || {
             let looks = look(&cluster.api)?;
@@ -325,7 +329,8 @@ impl Load {
     fn end(&self, api: &Api, hero: HeroId) -> Told {
         lock(&self.heroes).retain(|other| *other != hero);
         lock(&self.audit).doom(hero);
-        // Asked for before the next one starts, it may have been this one that answers, and is only blamed if it is the last.
+        // Asked for before the next one starts, it may have been this one that answers, and is only
+        // blamed if it is the last.
         let dispatch = self.dispatch.load(Ordering::SeqCst);
         let told = self.ask(api, "DELETE", &format!("/api/v1/heroes/{hero}"), &json!({}));
         if let Told::Saved(_) = &told {

@@ -1,13 +1,16 @@
-//! A loopback address for each cluster. Linux answers on all of 127.0.0.0/8, so clusters that run at the same time all use the
-//! well-known ports, each on an address of its own, and nobody has to look for free ports and race for them.
+//! A loopback address for each cluster. Linux answers on all of 127.0.0.0/8, so clusters that run
+//! at the same time all use the well-known ports, each on an address of its own, and nobody has to
+//! look for free ports and race for them.
 
 use std::net::Ipv4Addr;
 use std::process;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-/// How many addresses a test process may take before it would meet those of the process with the next id.
+/// How many addresses a test process may take before it would meet those of the process with the
+/// next id.
 const PER_PROCESS: u32 = 64;
-/// 127.2.0.1 to 127.250.255.254: the beginning of the network is left to people, its end to whatever else is odd.
+/// 127.2.0.1 to 127.250.255.254: the beginning of the network is left to people, its end to
+/// whatever else is odd.
 const SECOND: (u32, u32) = (2, 249);
 const FOURTH: (u32, u32) = (1, 254);
 

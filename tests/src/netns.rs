@@ -1,8 +1,9 @@
 //! Hosts of their own for the nodes: a network namespace for each, with a cable to one switch.
 //!
-//! The namespaces have no names. They are held by file descriptors here and by the processes in them, so the system takes them
-//! away, with their cables, addresses and rules, when those are gone, also those of a test that was killed. And since the switch
-//! is in a namespace too, nothing here can meet an address of this machine, or of a test that runs at the same time.
+//! The namespaces have no names. They are held by file descriptors here and by the processes in
+//! them, so the system takes them away, with their cables, addresses and rules, when those are
+//! gone, also those of a test that was killed. And since the switch is in a namespace too, nothing
+//! here can meet an address of this machine, or of a test that runs at the same time.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -23,7 +24,8 @@ use crate::cluster::{Ground, port};
 use crate::nodes::NODES;
 use crate::process::Process;
 
-/// What the nodes of a test share: beyond loopback they refuse the development cookie, and want to be told to do without TLS.
+/// What the nodes of a test share: beyond loopback they refuse the development cookie, and want to
+/// be told to do without TLS.
 const COOKIE: &str = "a cookie of the tests on real networks";
 /// Where the test itself is.
 const SWITCH: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 254);
@@ -113,7 +115,8 @@ fn execute(command: &str, input: &str) -> Output {
     child.wait_with_output().unwrap_or_else(|error| panic!("waiting for {program}: {error}"))
 }
 
-/// Four hosts on a switch, one for each node. Names and addresses are known to all hosts from one file, as if from a name server.
+/// Four hosts on a switch, one for each node. Names and addresses are known to all hosts from one
+/// file, as if from a name server.
 #[derive(Debug)]
 pub struct Network {
     switch: Host,
@@ -124,8 +127,8 @@ pub struct Network {
 }
 
 impl Network {
-    /// Makes the hosts, and puts the calling thread on the switch: it and the threads that it starts reach all hosts, and never
-    /// again anything else.
+    /// Makes the hosts, and puts the calling thread on the switch: it and the threads that it
+    /// starts reach all hosts, and never again anything else.
     ///
     /// # Panics
     /// When this machine cannot do it; `scripts/network` says why.
@@ -186,13 +189,15 @@ impl Network {
         write(&self.file(HOSTS_FILE), &lines);
     }
 
-    /// From now on the switch silently drops what goes from the first to the second of each pair, and nothing else.
+    /// From now on the switch silently drops what goes from the first to the second of each pair,
+    /// and nothing else.
     ///
     /// # Panics
     /// When the rules cannot be set.
     pub fn cut(&self, directions: &[(&str, &str)]) {
         let rules = directions.iter().map(|(from, to)| {
-            // Only what is spoken in IP: whose cable is plugged in is still known, so nobody is told that nobody is there.
+            // Only what is spoken in IP: whose cable is plugged in is still known, so nobody is
+            // told that nobody is there.
             format!("add rule bridge cut forward meta protocol ip iifname \"{from}\" oifname \"{to}\" counter drop\n")
         });
         let rules: String =
@@ -213,7 +218,8 @@ impl Network {
         self.cut(&directions);
     }
 
-    /// Lets everything through again, and returns how many packets each direction had lost, in the order in which they were cut.
+    /// Lets everything through again, and returns how many packets each direction had lost, in the
+    /// order in which they were cut.
     ///
     /// # Panics
     /// When the rules cannot be read.

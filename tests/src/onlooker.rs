@@ -1,4 +1,5 @@
-//! A user like any other, who asks again and again while somebody floods the cluster: how long they wait is what the flood costs others.
+//! A user like any other, who asks again and again while somebody floods the cluster: how long they
+//! wait is what the flood costs others.
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};

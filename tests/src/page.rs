@@ -14,7 +14,8 @@ pub fn page_of(cluster: &Cluster) -> Browser {
     browser
 }
 
-/// No console error, no warning, no violation of the security policy, but for what the test itself caused.
+/// No console error, no warning, no violation of the security policy, but for what the test itself
+/// caused.
 ///
 /// # Panics
 /// When the browser complained about anything else.

@@ -1,7 +1,8 @@
-//! The product's processes: found beside the running test or benchmark, started with a clean environment, and ended by whoever started them.
+//! The product's processes: found beside the running test or benchmark, started with a clean
+//! environment, and ended by whoever started them.
 //!
-//! A test that is killed cannot end its processes. They stay in its process group, though, so that whoever ends a hanging test
-//! by its group (cargo-nextest, or Ctrl-C in a terminal) ends them too.
+//! A test that is killed cannot end its processes. They stay in its process group, though, so that
+//! whoever ends a hanging test by its group (cargo-nextest, or Ctrl-C in a terminal) ends them too.
 
 use std::fs::{self, File, OpenOptions};
 use std::path::PathBuf;

@@ -3,7 +3,8 @@
 use std::io::Write as _;
 use std::process::{Command, Stdio};
 
-/// Has promtool look at `input` or at the files that `arguments` name, and expects it to succeed without a word of warning.
+/// Has promtool look at `input` or at the files that `arguments` name, and expects it to succeed
+/// without a word of warning.
 ///
 /// # Panics
 /// When it is missing, fails, or warns.

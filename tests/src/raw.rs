@@ -31,7 +31,8 @@ impl Answer {
     }
 }
 
-/// Sends these bytes, and reads until the server ends the connection. With `then_stop` it is told that no more will come.
+/// Sends these bytes, and reads until the server ends the connection. With `then_stop` it is told
+/// that no more will come.
 ///
 /// A server may answer and go before it has read everything; that is no error here.
 ///

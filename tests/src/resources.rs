@@ -43,7 +43,8 @@ pub fn limit_files(process: &Process, most: u64) {
     prlimit(Some(pid), Resource::Nofile, limit).expect("one may limit one's own child");
 }
 
-/// Lets this program, and what it starts from now on, open as many files as the system allows, which must be this many.
+/// Lets this program, and what it starts from now on, open as many files as the system allows,
+/// which must be this many.
 ///
 /// # Panics
 /// When that is fewer.

@@ -1,6 +1,8 @@
-//! Tools of others that tests drive: installed by `scripts/setup test` beside what cargo builds, at the versions of `scripts/requirements.txt`.
+//! Tools of others that tests drive: installed by `scripts/setup test` beside what cargo builds, at
+//! the versions of `scripts/requirements.txt`.
 //!
-//! Invariant: a tool that is missing fails the test, and says what to do. A check that did not run has not passed.
+//! Invariant: a tool that is missing fails the test, and says what to do. A check that did not run
+//! has not passed.
 
 use std::path::PathBuf;
 

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use superhero::Stopwatch;
 
-/// The limit of every wait that only has to end when something hangs. It is more than ten times what
-/// the slowest wait takes on a busy machine, so it says nothing about speed; a promised time is a
-/// limit of its own, at the test that claims it.
+/// The limit of every wait that only has to end when something hangs. It is more than ten times
+/// what the slowest wait takes on a busy machine, so it says nothing about speed; a promised time
+/// is a limit of its own, at the test that claims it.
 pub const HANG_TIMEOUT: Duration = Duration::from_secs(120);
 
 /// Between two looks.

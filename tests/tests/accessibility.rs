@@ -1,5 +1,5 @@
-//! The page for everybody: axe-core finds nothing in any state, theme or width; it fits into 320 px; colours and motion are the
-//! reader's to choose.
+//! The page for everybody: axe-core finds nothing in any state, theme or width; it fits into 320
+//! px; colours and motion are the reader's to choose.
 
 use std::collections::BTreeMap;
 
@@ -31,7 +31,8 @@ impl Findings {
 
     /// Looks at the page as it is, in every theme and width.
     fn look(&mut self, browser: &Browser, state: &str) {
-        // What was typed and clicked may have scrolled the page, and what sticks to the window then covers something by chance.
+        // What was typed and clicked may have scrolled the page, and what sticks to the window then
+        // covers something by chance.
         let _ = browser.evaluate("scrollTo(0, 0)");
         for theme in THEMES {
             browser.wish(&[("prefers-color-scheme", theme)]);
@@ -51,7 +52,8 @@ impl Findings {
         }
     }
 
-    /// Leaves out what a rule finds that knows only half of it; there must be something to leave out.
+    /// Leaves out what a rule finds that knows only half of it; there must be something to leave
+    /// out.
     #[track_caller]
     fn forgive(&mut self, rule: &str) {
         let before = self.0.len();

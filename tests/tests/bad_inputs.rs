@@ -1,8 +1,10 @@
-//! Bytes at a node's port that no client should send: each line of the table is sent to a city and to dispatch, whole and byte by byte, and is
-//! answered as it says; then the node goes on. Bad requests that are well-formed HTTP are in `input.rs`, bad flags in `commands.rs`.
+//! Bytes at a node's port that no client should send: each line of the table is sent to a city and
+//! to dispatch, whole and byte by byte, and is answered as it says; then the node goes on. Bad
+//! requests that are well-formed HTTP are in `input.rs`, bad flags in `commands.rs`.
 //!
-//! What is not here, and why: `If-Match`, `limit`, `cursor` and `Last-Event-ID` (nothing takes them); a rate limit (there is none on requests);
-//! data directories, locks and torn files (nodes keep nothing on disk); an SSE stream (pages have a socket).
+//! What is not here, and why: `If-Match`, `limit`, `cursor` and `Last-Event-ID` (nothing takes
+//! them); a rate limit (there is none on requests); data directories, locks and torn files (nodes
+//! keep nothing on disk); an SSE stream (pages have a socket).
 
 use std::io::{Read as _, Write as _};
 use std::net::{Shutdown, SocketAddr, TcpStream};
@@ -22,7 +24,8 @@ enum Then {
 }
 use Then::{Answers, NoHttp, Refused};
 
-/// Lines of the table: what it is, the bytes, and what comes of them. `{host}` stands for the address.
+/// Lines of the table: what it is, the bytes, and what comes of them. `{host}` stands for the
+/// address.
 fn table() -> Vec<(&'static str, Vec<u8>, Then)> {
     let line = |what, bytes: &str, then| (what, bytes.as_bytes().to_vec(), then);
     let get = "GET /healthz HTTP/1.1\r\nhost: {host}\r\n";
@@ -154,7 +157,8 @@ enum Sent {
     ByteByByte,
 }
 
-/// The statuses that came back, and whether the connection ended in time. A client that has said all goes on listening.
+/// The statuses that came back, and whether the connection ended in time. A client that has said
+/// all goes on listening.
 fn exchange(door: SocketAddr, bytes: &[u8], sent: Sent) -> (Vec<u16>, bool, String) {
     let watch = Stopwatch::start();
     let mut stream =
@@ -168,7 +172,8 @@ fn exchange(door: SocketAddr, bytes: &[u8], sent: Sent) -> (Vec<u16>, bool, Stri
         Sent::ByteByByte => drop(bytes.iter().try_for_each(|byte| stream.write_all(&[*byte]))),
     }
     let mut said = Vec::new();
-    // A server that has been sent more than it reads resets the connection, maybe before its answer is read.
+    // A server that has been sent more than it reads resets the connection, maybe before its answer
+    // is read.
     let reset = stream.read_to_end(&mut said).is_err();
     let _ = stream.shutdown(Shutdown::Both);
     let text = String::from_utf8_lossy(&said).into_owned();
@@ -206,7 +211,8 @@ fn every_line_is_answered_or_turned_away_and_the_node_goes_on() {
                 let refused = matches!(statuses[..], [400..=499 | 505]);
                 let as_said = match then {
                     Answers(expected) => statuses == expected,
-                    // The answer may be lost where more was sent than is read; the connection has ended all the same.
+                    // The answer may be lost where more was sent than is read; the connection has
+                    // ended all the same.
                     Refused => {
                         refused
                             || (statuses.is_empty()

@@ -1,4 +1,5 @@
-//! What the cluster is for: every city comes to hold the same heroes, whatever is done and whatever breaks.
+//! What the cluster is for: every city comes to hold the same heroes, whatever is done and whatever
+//! breaks.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -117,8 +118,9 @@ fn a_restarted_dispatch_learns_everything_from_the_cities() {
     cluster.wait_until_held(&heroes, &CITIES);
 }
 
-/// The test takes the place of the dead dispatch at the cities' doors: it commands one of them and then only looks at the
-/// others. It answers no step of any round and passes none on, so what the others come to hold they have from each other.
+/// The test takes the place of the dead dispatch at the cities' doors: it commands one of them and
+/// then only looks at the others. It answers no step of any round and passes none on, so what the
+/// others come to hold they have from each other.
 #[test]
 fn with_dispatch_stopped_the_cities_converge_among_themselves() {
     let mut cluster = Cluster::start(Options::default());
@@ -317,7 +319,8 @@ fn tombstones_are_collected_when_every_city_has_heard_and_stay_while_one_is_away
 
 #[test]
 fn an_assignment_restores_20_health_up_to_100_and_ends_the_patrol() {
-    // Fights are far enough apart for the others to hear of each, and for an order to arrive between two.
+    // Fights are far enough apart for the others to hear of each, and for an order to arrive
+    // between two.
     let cluster = Cluster::start(Options { patrol: "100ms", fight: "1s", ..Options::default() });
     let id = cluster.api.create_named("Batman").id;
     let _ = cluster.api.assign(&id, "gotham").expect(200);
@@ -327,7 +330,8 @@ fn an_assignment_restores_20_health_up_to_100_and_ends_the_patrol() {
             format!("{seen:?}")
         })
     });
-    // At home nobody is hurt. A fight that gotham had begun meanwhile may win over the first order to go there.
+    // At home nobody is hurt. A fight that gotham had begun meanwhile may win over the first order
+    // to go there.
     let mut health = wait_until("Batman is at home", HANG_TIMEOUT, || {
         let _ = cluster.api.assign(&id, "home").expect(200);
         cluster.wait_converged();
@@ -378,7 +382,8 @@ fn a_cluster_at_rest_stays_as_it_is() {
     let mut heroes = Heroes::default();
     heroes.created(cluster.api.create(10));
     cluster.wait_until_held(&heroes, &CITIES);
-    // Agreement on heroes is not rest yet: the stamp with which a life announces itself may still be under way.
+    // Agreement on heroes is not rest yet: the stamp with which a life announces itself may still
+    // be under way.
     let before = wait_until("all have heard the same of each other", HANG_TIMEOUT, || {
         let nodes = cluster.api.nodes();
         let vectors = NODES.map(|node| &nodes[node].version_vector);

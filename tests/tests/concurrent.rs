@@ -1,4 +1,5 @@
-//! Two commands at the same moment: whatever the order, everybody ends with the same, and it is what one of them asked for.
+//! Two commands at the same moment: whatever the order, everybody ends with the same, and it is
+//! what one of them asked for.
 
 use std::collections::BTreeSet;
 use std::sync::Barrier;
@@ -67,8 +68,9 @@ fn a_hero_deleted_and_assigned_at_once_ends_deleted() {
     let mut heroes = Heroes::default();
     let ids = cluster.api.create(40);
     heroes.created(ids.clone());
-    // A new life's clock starts ahead of what its dead self may have written, and so ahead of dispatch's: from now on the
-    // cities' stamps are the later ones, and a deletion that is beaten by a later stamp would show.
+    // A new life's clock starts ahead of what its dead self may have written, and so ahead of
+    // dispatch's: from now on the cities' stamps are the later ones, and a deletion that is beaten
+    // by a later stamp would show.
     for city in CITIES {
         cluster.bomb(city);
     }
@@ -140,8 +142,9 @@ fn a_hero_sent_home_and_to_a_city_at_once_is_at_one_of_them_everywhere() {
     cluster.wait_until_held(&heroes, &CITIES);
 }
 
-/// Bombs each city `bombs` times, while two threads keep assigning heroes to the same city: every one of them makes dispatch
-/// send something there, often in the middle of the city's end. Returns what the bombs were answered.
+/// Bombs each city `bombs` times, while two threads keep assigning heroes to the same city: every
+/// one of them makes dispatch send something there, often in the middle of the city's end. Returns
+/// what the bombs were answered.
 fn bombs_among_assignments(cluster: &Cluster, ids: &[String], bombs: u32) -> Vec<Reply> {
     let mut bombed = Vec::new();
     for (city, crashes) in (1..=bombs).flat_map(|crashes| CITIES.map(|city| (city, crashes))) {
@@ -222,7 +225,8 @@ fn a_refused_assignment_to_a_city_that_is_bombed_meanwhile_changed_nothing() {
             for id in ids {
                 let reply = cluster.api.assign(id, city);
                 if reply.status != 200 {
-                    // The city does not answer, has not caught up yet, or went before it could tell.
+                    // The city does not answer, has not caught up yet, or went before it could
+                    // tell.
                     let code = reply.json()["type"].as_str().unwrap_or_default().to_owned();
                     let detail = reply.problem(503, &code);
                     if detail.contains("nothing was changed") {
@@ -235,7 +239,8 @@ fn a_refused_assignment_to_a_city_that_is_bombed_meanwhile_changed_nothing() {
     }
     assert!(!refused.is_empty(), "no assignment met a bomb, so this tested nothing");
     cluster.wait_converged();
-    // A write that a city answered and then lost with its memory may be gone, so only who was surely refused is looked at.
+    // A write that a city answered and then lost with its memory may be gone, so only who was
+    // surely refused is looked at.
     for (id, detail) in refused {
         assert_eq!(
             cluster.api.hero(&id).expect(200).json()["hero"]["location"],

@@ -1,5 +1,5 @@
-//! Flags, environment and file: which beats which, what is said of a file that cannot be used, and that nothing is left out of what is
-//! printed and documented.
+//! Flags, environment and file: which beats which, what is said of a file that cannot be used, and
+//! that nothing is left out of what is printed and documented.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -223,7 +223,8 @@ fn a_flag_beats_the_environment_that_beats_the_file_and_that_beats_the_default()
             "expected {expected:?} in\n{printed}"
         );
     }
-    // A node's own table beats what stands at the top, and the file may be named by the environment.
+    // A node's own table beats what stands at the top, and the file may be named by the
+    // environment.
     let named = [("SUPERHERO_CONFIG", file.path.to_str().expect("a path that is text"))];
     assert!(
         printed("gotham", None, &[], &named)

@@ -1,5 +1,5 @@
-//! The files of deploy/: each node understands all that they tell it, and the four that they start are a cluster. What Docker, Kubernetes
-//! and systemd do with the rest of them is theirs.
+//! The files of deploy/: each node understands all that they tell it, and the four that they start
+//! are a cluster. What Docker, Kubernetes and systemd do with the rest of them is theirs.
 
 #[path = "deploy/deployed.rs"]
 mod deployed;
@@ -17,7 +17,8 @@ use told::{Way, compose, kubernetes, pod, services, strings, systemd, text};
 const WAYS: [(&str, Way); 3] =
     [("compose", compose), ("kubernetes", kubernetes), ("systemd", systemd)];
 
-/// A cluster comes up, and an upgrade of one node at a time, as deploy/README.md has it, loses nobody.
+/// A cluster comes up, and an upgrade of one node at a time, as deploy/README.md has it, loses
+/// nobody.
 #[track_caller]
 fn agrees_and_outlives_an_upgrade(way: Way) {
     let mut deployed = Deployed::start(way);

@@ -1,4 +1,5 @@
-//! The API's description of itself: that it is OpenAPI, that dispatch keeps to it whatever it is asked, and the page on which to try it.
+//! The API's description of itself: that it is OpenAPI, that dispatch keeps to it whatever it is
+//! asked, and the page on which to try it.
 
 use std::process::Command;
 
@@ -13,7 +14,8 @@ const SEED: &str = "--seed=20";
 /// How many are made up for each call, beside those at its bounds.
 const EXAMPLES: &str = "--max-examples=10";
 
-/// Has schemathesis ask everything that the description of `cluster` says can be asked, but for what `filters` leave out.
+/// Has schemathesis ask everything that the description of `cluster` says can be asked, but for
+/// what `filters` leave out.
 #[track_caller]
 fn hold_to_its_description(cluster: &Cluster, filters: &[&str]) {
     let directory = tempfile::tempdir().expect("a temporary directory can be made");

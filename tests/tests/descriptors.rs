@@ -1,4 +1,5 @@
-//! A process that has no file descriptors left refuses nobody it knows, makes others wait, and answers them when it has some again.
+//! A process that has no file descriptors left refuses nobody it knows, makes others wait, and
+//! answers them when it has some again.
 
 #![cfg(target_os = "linux")]
 
@@ -10,9 +11,11 @@ use cluster_tests::{
     CITIES, Cluster, HANG_TIMEOUT, Heroes, Link, NODES, Options, ensure, resources, wait_until,
 };
 
-/// How many files a process may open: its listener, its links, the runtime's own and a few connections.
+/// How many files a process may open: its listener, its links, the runtime's own and a few
+/// connections.
 const FILES: u64 = 64;
-/// How many connections are made to each: more than it can take, and no more than wait at a listener without being sent to try again.
+/// How many connections are made to each: more than it can take, and no more than wait at a
+/// listener without being sent to try again.
 const HOARD: usize = 100;
 /// Who has no place is not answered within this.
 const MOMENT: Duration = Duration::from_millis(500);
@@ -53,7 +56,8 @@ fn without_file_descriptors_the_rest_goes_on_and_they_are_used_again_when_there_
     let unanswered = stranger.request("GET", "/healthz", "");
     assert!(unanswered.is_err(), "there were files for {unanswered:?}");
 
-    // Who is there already is served, pages are shown what happens, and what is written reaches every city.
+    // Who is there already is served, pages are shown what happens, and what is written reaches
+    // every city.
     let (status, created) = user
         .request("POST", "/api/v1/heroes", r#"{"name":"Without descriptors"}"#)
         .expect("an answer");

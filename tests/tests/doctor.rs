@@ -1,4 +1,5 @@
-//! `superhero doctor`, shown clusters that are well and clusters that are not: it must tell which, and why.
+//! `superhero doctor`, shown clusters that are well and clusters that are not: it must tell which,
+//! and why.
 
 use std::fs;
 use std::io::{Read as _, Write as _};
@@ -38,7 +39,8 @@ fn wait_said(cluster: &Cluster, code: i32, check: &str, words: &[&str]) -> Finis
     })
 }
 
-/// Somebody who takes this address and answers whatever comes by these bytes; by nothing at all where there are none.
+/// Somebody who takes this address and answers whatever comes by these bytes; by nothing at all
+/// where there are none.
 fn stranger(address: SocketAddr, answer: &'static [u8]) {
     let listener = TcpListener::bind(address).expect("an address of our own");
     thread::spawn(move || {
@@ -179,7 +181,8 @@ fn whatever_else_is_where_dispatch_should_be_is_told_apart() {
         ),
         (b"HTTP/1.1 200 OK\r\nContent-Length: 99999999999\r\n\r\n", "is not dispatch"),
         (b"SSH-2.0-OpenSSH_9.9\r\n", "is not dispatch"),
-        // What a TLS server says to whoever does not speak it: an alert, fatal, of a malformed message.
+        // What a TLS server says to whoever does not speak it: an alert, fatal, of a malformed
+        // message.
         (&[0x15, 3, 3, 0, 2, 2, 50], "speaks TLS"),
         (b"", "answers nothing"),
     ] {

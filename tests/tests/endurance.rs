@@ -1,9 +1,11 @@
-//! Real processes under trouble: kill -9 and bombs at random moments, while clients write all the time and somebody looks at every node all
-//! the time. What must hold is what must hold in the simulator, by the same checkers.
+//! Real processes under trouble: kill -9 and bombs at random moments, while clients write all the
+//! time and somebody looks at every node all the time. What must hold is what must hold in the
+//! simulator, by the same checkers.
 //!
-//! Nothing patrols or fights, so that only clients write, and every death is one that a client asked for. The moments are counted in saved
-//! writes, so that there is never trouble without load. `SUPERHERO_CYCLES` makes the run longer than the short form, and
-//! `SUPERHERO_CYCLES_SEED` repeats the choices of a run, though not its timing.
+//! Nothing patrols or fights, so that only clients write, and every death is one that a client
+//! asked for. The moments are counted in saved writes, so that there is never trouble without load.
+//! `SUPERHERO_CYCLES` makes the run longer than the short form, and `SUPERHERO_CYCLES_SEED` repeats
+//! the choices of a run, though not its timing.
 
 use std::collections::BTreeMap;
 

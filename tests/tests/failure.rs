@@ -65,7 +65,8 @@ fn a_command_that_a_frozen_city_finds_later_does_not_happen() {
     for city in ["gotham", "metropolis"] {
         cluster.process(city).signal(Signal::SIGSTOP);
     }
-    // Both at the same time: while cities are frozen for less than their links bear, what is sent waits in their buffers.
+    // Both at the same time: while cities are frozen for less than their links bear, what is sent
+    // waits in their buffers.
     thread::scope(|scope| {
         let bomb = scope.spawn(|| promptly(|| cluster.api.bomb("metropolis")));
         without_answer(&promptly(|| cluster.api.assign(&ids[0], "gotham")));

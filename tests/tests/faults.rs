@@ -27,7 +27,8 @@ fn cut_off(city: &str) -> Value {
     json!({"kind": "cut", "from": city, "to": "*", "heal_after_s": 120})
 }
 
-/// Waits until the fault with this id has met with as many frames as this, and returns what it did to them.
+/// Waits until the fault with this id has met with as many frames as this, and returns what it did
+/// to them.
 fn frames_seen(api: &Api, id: &str, seen: u64) -> Frames {
     wait_until(&format!("{seen} frames"), HANG_TIMEOUT, || {
         let fault =
@@ -116,7 +117,8 @@ fn a_cut_of_one_direction_lets_the_other_pass() {
         Some("home"),
         "nobody hears gotham"
     );
-    // A pull needs both directions, question and answer: gotham hears nothing either, until it is healed.
+    // A pull needs both directions, question and answer: gotham hears nothing either, until it is
+    // healed.
     cluster.api.assign(&ids[1], "capitol").expect(200);
     heroes.assigned(&ids[1], "capitol");
     cluster.api.heal_all();
@@ -150,7 +152,8 @@ fn a_delay_is_as_long_as_it_says() {
     cluster.wait_until_held(&heroes, &CITIES);
 }
 
-/// Injects this, works until a good number of frames met with it, and heals it; the cluster must agree while it lasts.
+/// Injects this, works until a good number of frames met with it, and heals it; the cluster must
+/// agree while it lasts.
 fn frames_under(fault: &Value, seen: u64) -> Frames {
     let (cluster, mut heroes, ids) = with_heroes(10);
     hurry(&cluster.api);
@@ -535,8 +538,8 @@ fn no_more_faults_are_in_force_than_there_may_be() {
     assert!(cluster.api.faults().is_empty());
 }
 
-/// The number of assignments, of those that the log tells of, that ended beaten by a write that had not seen them: a recount by
-/// who holds only the log and the outcome.
+/// The number of assignments, of those that the log tells of, that ended beaten by a write that had
+/// not seen them: a recount by who holds only the log and the outcome.
 fn recount(api: &Api, outcome: &BTreeMap<String, Stamp>, since: u64) -> u64 {
     let mut writes: BTreeMap<String, Vec<(Stamp, Option<Stamp>)>> = BTreeMap::new();
     let mut last = since;

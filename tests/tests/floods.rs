@@ -1,7 +1,9 @@
-//! Whoever floods the cluster harms nobody else: it converges meanwhile, other users are answered, and afterwards it holds no more memory.
+//! Whoever floods the cluster harms nobody else: it converges meanwhile, other users are answered,
+//! and afterwards it holds no more memory.
 //!
-//! Each flood runs twice for the same time; the second may leave nothing behind that the first had not. How long others wait is printed, and
-//! asserted only where `SUPERHERO_FLOOD_SECONDS` makes the floods long (`make floods`): a short test shares its machine with others.
+//! Each flood runs twice for the same time; the second may leave nothing behind that the first had
+//! not. How long others wait is printed, and asserted only where `SUPERHERO_FLOOD_SECONDS` makes
+//! the floods long (`make floods`): a short test shares its machine with others.
 
 #![cfg(target_os = "linux")]
 
@@ -56,7 +58,8 @@ impl Flood {
     }
 }
 
-/// Floods the cluster twice, while others use it. `held` are the cities that must converge meanwhile, on `heroes` and those made here.
+/// Floods the cluster twice, while others use it. `held` are the cities that must converge
+/// meanwhile, on `heroes` and those made here.
 #[track_caller]
 fn survives(
     name: &str,
@@ -229,7 +232,8 @@ fn ten_thousand_requests_a_second_leave_room_for_others() {
     });
 }
 
-/// A capitol that is not: it answers each pull of gotham with what `serve` says, which is served in the name of `me`.
+/// A capitol that is not: it answers each pull of gotham with what `serve` says, which is served in
+/// the name of `me`.
 fn serve_gotham(
     cluster: &Cluster,
     flood: &Flood,
@@ -315,7 +319,8 @@ fn a_member_that_replays_old_deltas_changes_nothing() {
     let mut heroes = Heroes::default();
     (0..OLD).for_each(|number| heroes.died(&from_afar(number).to_string()));
     survives("old deltas", cluster, heroes, &["gotham", "metropolis"], |cluster, flood| {
-        // The same hundred deaths in an earlier life each time, and a vector that says it never heard of anything else.
+        // The same hundred deaths in an earlier life each time, and a vector that says it never
+        // heard of anything else.
         let old: Batch = (0..OLD)
             .map(|number| {
                 let (key, born, mut stamp) = made(dead, number, 0);

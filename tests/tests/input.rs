@@ -1,4 +1,5 @@
-//! Whatever comes in is answered or turned away, with a reason; nothing of it crashes a process or loses a hero.
+//! Whatever comes in is answered or turned away, with a reason; nothing of it crashes a process or
+//! loses a hero.
 
 use std::net::SocketAddr;
 
@@ -295,7 +296,8 @@ fn a_body_over_the_limit_is_refused_and_one_at_the_limit_is_read() {
         cluster.api.request("POST", "/api/v1/heroes", &json, body(64 * 1024).as_bytes());
     let _ = at_the_limit.problem(422, "invalid_name");
     for bytes in [64 * 1024 + 1, 1024 * 1024] {
-        // The server may answer and close before all is sent, and an HTTP client may miss the answer then.
+        // The server may answer and close before all is sent, and an HTTP client may miss the
+        // answer then.
         let answer = raw::exchange(
             dispatch,
             &raw::request(dispatch, "POST", b"/api/v1/heroes", &json, body(bytes).as_bytes()),
@@ -535,7 +537,8 @@ fn strangers_at_a_nodes_door_are_told_why_they_may_not_enter() {
         let reason = refused(4002, "capitol", now, "another cookie");
         assert!(!reason.contains(DEVELOPMENT_COOKIE), "{reason}");
         refused(4002, "capitol", now, "");
-        // Whoever asks from outside learns nothing about names before it has proved that it belongs here.
+        // Whoever asks from outside learns nothing about names before it has proved that it belongs
+        // here.
         refused(4002, own_name, now, "another cookie");
         refused(4002, "riverdale", now, "another cookie");
         let reason = refused(4003, own_name, now, DEVELOPMENT_COOKIE);

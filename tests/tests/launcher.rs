@@ -1,4 +1,5 @@
-//! The launcher: starts the four, tells them apart, starts a city again when asked, and leaves nothing behind.
+//! The launcher: starts the four, tells them apart, starts a city again when asked, and leaves
+//! nothing behind.
 
 use std::collections::BTreeSet;
 use std::fs;

@@ -1,4 +1,5 @@
-//! Every limit of a node, each at its bound: the newcomer is told so, and those who are there go on.
+//! Every limit of a node, each at its bound: the newcomer is told so, and those who are there go
+//! on.
 
 use std::io::Write as _;
 use std::net::{SocketAddr, TcpStream};

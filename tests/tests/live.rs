@@ -1,5 +1,6 @@
-//! The live socket of a page, message by message: how a page begins, goes on from where it was and catches up; how many frames it is sent
-//! unacknowledged; and that whatever one page says, the others are shown what happens and the cluster agrees.
+//! The live socket of a page, message by message: how a page begins, goes on from where it was and
+//! catches up; how many frames it is sent unacknowledged; and that whatever one page says, the
+//! others are shown what happens and the cluster agrees.
 
 use cluster_tests::{
     CITIES, Cluster, Ending, HANG_TIMEOUT, Heroes, Link, NODES, Options, ensure, wait_until,
@@ -135,7 +136,8 @@ fn cluster() -> (Cluster, Heroes, [String; 3]) {
     (cluster, heroes, ids)
 }
 
-/// Makes sure that what dispatch knows by now is in the frames too: what a page is sent when it is loaded is never older than the request.
+/// Makes sure that what dispatch knows by now is in the frames too: what a page is sent when it is
+/// loaded is never older than the request.
 #[track_caller]
 fn shown(cluster: &Cluster) {
     let _ = cluster.api.get("/").expect(200);
@@ -369,7 +371,8 @@ fn pages_in_step_get_the_very_same_bytes() {
     });
 }
 
-/// Nothing crashed or was lost, and what happens comes to the cities and to the page that was there all the while.
+/// Nothing crashed or was lost, and what happens comes to the cities and to the page that was there
+/// all the while.
 #[track_caller]
 fn others_go_on(cluster: &mut Cluster, heroes: &mut Heroes, bystander: &mut Page, after: &str) {
     let id = cluster.api.create_named(&format!("After {after}")).id;

@@ -1,5 +1,6 @@
-//! What nodes count, on real processes: it is well formed, it moves as it says, nothing from outside becomes a label, and what is said
-//! of it elsewhere (the table of the documentation, the dashboard, the alerts) is of metrics that are served.
+//! What nodes count, on real processes: it is well formed, it moves as it says, nothing from
+//! outside becomes a label, and what is said of it elsewhere (the table of the documentation, the
+//! dashboard, the alerts) is of metrics that are served.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -448,7 +449,8 @@ fn the_dashboard_asks_for_what_is_served_in_queries_that_parse() {
     let rules = directory.path().join("queries.json");
     fs::write(&rules, as_rules(&all)).unwrap();
     promtool(&["check", "rules", "--lint=none", rules.to_str().unwrap()], "");
-    // As Grafana wants it: a data source of the reader's choosing, panels that have each a place of their own.
+    // As Grafana wants it: a data source of the reader's choosing, panels that have each a place of
+    // their own.
     let variables = dashboard["templating"]["list"].as_array().expect("variables");
     assert!(variables.iter().any(|variable| variable["name"] == "datasource"
         && variable["type"] == "datasource"

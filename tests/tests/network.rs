@@ -1,8 +1,9 @@
-//! Four hosts on a real network that is bad, cut, renumbered and unplugged, with real TCP between: what it sends again, and when it
-//! gives up, is the system's. While that lasts clients write and somebody looks at every node, held to what the simulator checks.
+//! Four hosts on a real network that is bad, cut, renumbered and unplugged, with real TCP between:
+//! what it sends again, and when it gives up, is the system's. While that lasts clients write and
+//! somebody looks at every node, held to what the simulator checks.
 //!
-//! These tests need root and Linux, so they are ignored unless asked for. `make network`, and with it `make test`, asks where that
-//! can be done, and says so where it cannot.
+//! These tests need root and Linux, so they are ignored unless asked for. `make network`, and with
+//! it `make test`, asks where that can be done, and says so where it cannot.
 
 #![cfg(target_os = "linux")]
 
@@ -18,14 +19,17 @@ use cluster_tests::{
 
 /// How many heroes there are, about.
 const HEROES: u32 = 40;
-/// How many heroes settle where a city is to have something to tell. No client knows them, so nobody else writes of them.
+/// How many heroes settle where a city is to have something to tell. No client knows them, so
+/// nobody else writes of them.
 const SETTLERS: u32 = 20;
 /// The same choices in every run; what differs from run to run is timing.
 const SEED: u64 = 7;
-/// How long it may take to notice a link on which nothing is heard any more: three seconds are promised.
+/// How long it may take to notice a link on which nothing is heard any more: three seconds are
+/// promised.
 const NOTICE_PATIENCE: Duration = Duration::from_secs(6);
-/// How long it may take until all links stand again. An attempt may have begun just before, and the system repeats what it sent
-/// after one second for the first time; the longest is an attempt at an address where nobody is, two seconds, and a pause of one.
+/// How long it may take until all links stand again. An attempt may have begun just before, and the
+/// system repeats what it sent after one second for the first time; the longest is an attempt at an
+/// address where nobody is, two seconds, and a pause of one.
 const LINK_PATIENCE: Duration = Duration::from_secs(6);
 
 /// A fifth of the packets lost, and the rest late and out of order.

@@ -1,6 +1,7 @@
-//! The page and its cluster under trouble, in a real browser beside real processes: what the page says of writes, bombs, silence and death is
-//! the case; a lost frame, a lost socket and a lost dispatch mend themselves without a reload; and the page keeps still for whoever holds
-//! it, points at it or types.
+//! The page and its cluster under trouble, in a real browser beside real processes: what the page
+//! says of writes, bombs, silence and death is the case; a lost frame, a lost socket and a lost
+//! dispatch mend themselves without a reload; and the page keeps still for whoever holds it, points
+//! at it or types.
 
 use cluster_tests::{
     Browser, CITIES, Cluster, HANG_TIMEOUT, Heroes, Options, ensure, no_complaints, page_of, row,
@@ -12,7 +13,8 @@ use serde_json::{Value, json};
 const ENTER: char = '\u{E007}';
 const ESCAPE: char = '\u{E00C}';
 
-/// Notes what goes over the page's sockets, what it posts, and what it says of contact. Times are those of the browser's clock.
+/// Notes what goes over the page's sockets, what it posts, and what it says of contact. Times are
+/// those of the browser's clock.
 const RECORDER: &str = "
     globalThis.sockets = [];
     globalThis.heard = [];
@@ -245,7 +247,8 @@ fn of_two_writes_on_two_sides_of_a_cut_the_page_says_which_will_be_lost_and_then
 fn what_a_bomb_would_take_is_said_before_and_what_became_of_it_after() {
     let mut cluster = Cluster::start(Options::default());
     let (heroes, _) = populate(&cluster, ["Ash", "Birch"]);
-    // Gotham alone has heard of one: it pulls from dispatch, is cut off, and dispatch loses its memory.
+    // Gotham alone has heard of one: it pulls from dispatch, is cut off, and dispatch loses its
+    // memory.
     cluster.api.post("/api/v1/gossip/pause", &json!({})).expect(200);
     let lone = cluster.api.create_named("Lone Wolf").id;
     let pulled = cluster
@@ -360,8 +363,8 @@ fn frozen_is_never_said_to_have_stopped_nor_stopped_to_be_frozen() {
     no_complaints(&browser, &[]);
 }
 
-/// How long after the last sign of life a page may show what it knows as the present, in milliseconds: three seconds of silence, and what a
-/// browser's timers may be late.
+/// How long after the last sign of life a page may show what it knows as the present, in
+/// milliseconds: three seconds of silence, and what a browser's timers may be late.
 const STALE_WITHIN_MS: u64 = 4_500;
 
 #[test]
@@ -726,7 +729,8 @@ fn wait_page(browser: &Browser, foot: &str, wanted: &[String]) {
     });
 }
 
-/// Goes through a hundred heroes by links, search and the button that goes back. With scripts or without.
+/// Goes through a hundred heroes by links, search and the button that goes back. With scripts or
+/// without.
 #[track_caller]
 fn go_through(cluster: &Cluster, browser: &Browser) {
     browser.click("button", "Add 100");

@@ -1,5 +1,6 @@
-//! The pictures of the documentation: a cluster of its own is brought into the states worth seeing, and what a real browser shows of
-//! each is written into `docs/pictures`. Ignored among the tests, because it writes; `make pictures` runs it.
+//! The pictures of the documentation: a cluster of its own is brought into the states worth seeing,
+//! and what a real browser shows of each is written into `docs/pictures`. Ignored among the tests,
+//! because it writes; `make pictures` runs it.
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
@@ -21,7 +22,8 @@ const HEIGHT_MAX: u32 = 2100;
 /// Pictures stay in the history of the repository for ever.
 const BYTES_MAX: usize = 250_000;
 
-/// The same in each run, so that pictures differ where the page does. What differs all the same is what only time gives: ids, ages, stamps.
+/// The same in each run, so that pictures differ where the page does. What differs all the same is
+/// what only time gives: ids, ages, stamps.
 const HEROES: [(&str, &str); 12] = [
     ("Silver Kestrel", "gotham"),
     ("Granite", "metropolis"),
@@ -60,7 +62,8 @@ impl Album<'_> {
     }
 }
 
-/// What the window shows once it has painted all of it: twice the same. After a change of size parts may be blank for a moment.
+/// What the window shows once it has painted all of it: twice the same. After a change of size
+/// parts may be blank for a moment.
 fn painted(browser: &Browser) -> Vec<u8> {
     let mut last = browser.picture();
     wait_until("the page is painted", Duration::from_secs(15), || {
@@ -69,7 +72,8 @@ fn painted(browser: &Browser) -> Vec<u8> {
     })
 }
 
-/// The same picture with 256 colours: those that most of it has, and for the others, which are edges of letters, the nearest of them.
+/// The same picture with 256 colours: those that most of it has, and for the others, which are
+/// edges of letters, the nearest of them.
 fn with_palette(picture: &[u8]) -> Vec<u8> {
     let mut decoder = png::Decoder::new(Cursor::new(picture)).read_info().expect("a PNG");
     let mut pixels =

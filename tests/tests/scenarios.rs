@@ -1,5 +1,5 @@
-//! The shipped scenarios on real processes: each passes; and each of its expectations, turned around, fails, so that none of them is
-//! one that cannot fail.
+//! The shipped scenarios on real processes: each passes; and each of its expectations, turned
+//! around, fails, so that none of them is one that cannot fail.
 
 use std::sync::atomic::AtomicBool;
 use std::thread;

@@ -1,4 +1,5 @@
-//! WebSocket clients of others, and what they are told when they misbehave: a close code and a reason, never just the end of the connection.
+//! WebSocket clients of others, and what they are told when they misbehave: a close code and a
+//! reason, never just the end of the connection.
 
 use std::io::Write as _;
 use std::net::SocketAddr;
@@ -15,7 +16,8 @@ const BINARY: u8 = 0x82;
 const CLOSE: u8 = 0x88;
 const PING: u8 = 0x89;
 
-/// A frame as a client sends it: its first byte, which has its flags and its kind, and its payload, masked with zeros.
+/// A frame as a client sends it: its first byte, which has its flags and its kind, and its payload,
+/// masked with zeros.
 fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
     let mut bytes = header(first, payload.len());
     bytes.extend(payload);

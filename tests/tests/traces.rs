@@ -1,4 +1,5 @@
-//! Traces: what a real cluster sends to a collector, and that nobody has to wait for one that is not there.
+//! Traces: what a real cluster sends to a collector, and that nobody has to wait for one that is
+//! not there.
 
 use std::collections::BTreeSet;
 use std::net::TcpListener;
@@ -11,7 +12,8 @@ use cluster_tests::{
 use opentelemetry_proto::tonic::trace::v1::span::SpanKind;
 use serde_json::{Value, json};
 
-/// How long a process may take to stop, whatever becomes of its traces: a second for links, a second for spans, and some for a busy machine.
+/// How long a process may take to stop, whatever becomes of its traces: a second for links, a
+/// second for spans, and some for a busy machine.
 const STOPPED: Duration = Duration::from_secs(4);
 
 fn traced(endpoint: String) -> Cluster {
@@ -154,7 +156,8 @@ fn a_request_goes_on_with_the_trace_of_whoever_asks() {
         cluster.api.request("POST", "/api/v1/heroes", &headers, b"{}").expect(201)
     };
 
-    // One whose trace is not kept, and what no tool would send: the first is respected, the second passed over.
+    // One whose trace is not kept, and what no tool would send: the first is respected, the second
+    // passed over.
     let (unkept, broken) = ("1af7651916cd43dd8448eb211c80319c", "ff-zz-b7ad6b7169203331-01");
     assert_eq!(create(&format!("00-{unkept}-b7ad6b7169203331-00")).headers.get("x-trace-id"), None);
     assert_eq!(trace_of(&create(broken)).len(), 32);

@@ -1,8 +1,8 @@
 //! `recovery`: the time until a bombed city holds everything again, and the delay of other requests
 //! in the two seconds after the bomb: real processes, over real sockets.
 //!
-//! The time runs from the answer to the bomb until the city itself, polled on its own port, holds as
-//! many heroes as before. Meanwhile requests are due every few milliseconds, some that dispatch
+//! The time runs from the answer to the bomb until the city itself, polled on its own port, holds
+//! as many heroes as before. Meanwhile requests are due every few milliseconds, some that dispatch
 //! answers itself and some that another city must write. Each is timed from when it was due, so
 //! waiting behind a slow one counts too.
 
@@ -161,8 +161,8 @@ async fn wait_whole(city: SocketAddr, heroes: u32, bombs: usize, since: Instant)
     }
 }
 
-/// Returns the times of periodic requests, in milliseconds, from when each was due: moves of `hero`,
-/// or the verdict.
+/// Returns the times of periodic requests, in milliseconds, from when each was due: moves of
+/// `hero`, or the verdict.
 async fn probe(dispatch: SocketAddr, over: Arc<AtomicBool>, hero: Option<String>) -> Probed {
     let mut http = Http::connect(dispatch).await.expect("dispatch can be reached");
     let (mut waited, mut refused, mut turn, mut due) = (Vec::new(), 0, 0_usize, Instant::now());

@@ -1,4 +1,5 @@
-//! Whether nodes would believe each other's certificates: by the very checks that they make, today and in two weeks.
+//! Whether nodes would believe each other's certificates: by the very checks that they make, today
+//! and in two weeks.
 
 use std::path::Path;
 use std::time::Duration;

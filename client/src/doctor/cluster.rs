@@ -47,7 +47,8 @@ pub(super) fn examine(api: &Api, known: &Known, findings: &mut Vec<Finding>) {
     }
 }
 
-/// Where a node is: as configured, or at its well-known port where dispatch is at its own, on this machine.
+/// Where a node is: as configured, or at its well-known port where dispatch is at its own, on this
+/// machine.
 fn address(api: &Api, known: &Known, node: &str) -> Option<String> {
     if node == "dispatch" {
         return Some(api.address());

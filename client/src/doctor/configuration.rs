@@ -1,4 +1,5 @@
-//! Whether each node can use a configuration file. Only the node itself can say: it is asked by `--print-config`, and starts nothing.
+//! Whether each node can use a configuration file. Only the node itself can say: it is asked by
+//! `--print-config`, and starts nothing.
 
 use std::io::Read as _;
 use std::path::Path;

@@ -4,7 +4,8 @@ use nix::sys::resource::{Resource, getrlimit};
 
 use super::finding::Finding;
 
-/// The open files that a node with 4096 connections needs, with some to spare. It asks for as many as the hard limit lets it.
+/// The open files that a node with 4096 connections needs, with some to spare. It asks for as many
+/// as the hard limit lets it.
 const FILES: u64 = 4_096 + 128;
 
 /// Looks at the limits under which what is started here would run.

@@ -1,6 +1,7 @@
 //! Who is at an address: a node, something else, or nobody.
 //!
-//! Invariant: whoever is there, looking ends within [`PATIENCE`], and reads no more than a few kilobytes.
+//! Invariant: whoever is there, looking ends within [`PATIENCE`], and reads no more than a few
+//! kilobytes.
 
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::{TcpStream, ToSocketAddrs as _};

@@ -1,7 +1,8 @@
 //! Whether every city has heard of the writes, and whether all hold the same.
 //!
-//! Dispatch shows what it last read of a city, some 20 ms ago at best. So equal fingerprints right after a write say nothing: they may all be of before
-//! it. What each city covers, by its version vector, tells the two apart.
+//! Dispatch shows what it last read of a city, some 20 ms ago at best. So equal fingerprints right
+//! after a write say nothing: they may all be of before it. What each city covers, by its version
+//! vector, tells the two apart.
 
 use std::collections::BTreeMap;
 use std::thread;
@@ -95,7 +96,8 @@ fn standing(cluster: &Cluster, newest: &Newest) -> Standing {
 pub(super) struct Took {
     /// Until every city had heard of all that was written.
     pub(super) arrived: Option<Duration>,
-    /// Until all nodes held the same, too. Where heroes patrol and fight, the cities write by themselves.
+    /// Until all nodes held the same, too. Where heroes patrol and fight, the cities write by
+    /// themselves.
     pub(super) agreed: Option<Duration>,
 }
 

@@ -1,7 +1,7 @@
 //! The heroes that are written to.
 //!
-//! Invariants: no hero has two writes under way, so that no write is refused because of another of this load; and only heroes that this load has
-//! created are ever deleted.
+//! Invariants: no hero has two writes under way, so that no write is refused because of another of
+//! this load; and only heroes that this load has created are ever deleted.
 
 use rand::{Rng, RngExt};
 
@@ -51,7 +51,8 @@ impl Heroes {
         self.own
     }
 
-    /// A write of this kind to a hero by chance. Where there is nobody to assign or to delete, a hero is created instead.
+    /// A write of this kind to a hero by chance. Where there is nobody to assign or to delete, a
+    /// hero is created instead.
     pub(super) fn write(&mut self, kind: Kind, rng: &mut impl Rng) -> Write {
         match kind {
             Kind::Assign if self.count() > 0 => {

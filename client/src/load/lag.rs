@@ -1,10 +1,11 @@
-//! How long writes took to reach every city, as dispatch has counted it: a histogram of Prometheus, from which a share of all is known to lie below
-//! one of a few bounds.
+//! How long writes took to reach every city, as dispatch has counted it: a histogram of Prometheus,
+//! from which a share of all is known to lie below one of a few bounds.
 
 /// What dispatch calls it.
 const NAME: &str = "superhero_convergence_lag_seconds_bucket{";
 
-/// How many writes took at most so many seconds, by rising bounds; the last is infinite, and has them all.
+/// How many writes took at most so many seconds, by rising bounds; the last is infinite, and has
+/// them all.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Lags(Vec<(f64, u64)>);
 
@@ -38,7 +39,8 @@ impl Lags {
         self.0.last().map_or(0, |(_, count)| *count)
     }
 
-    /// The least bound in seconds, infinite where it is none of them, below which this share of all lies. `None` where there are none.
+    /// The least bound in seconds, infinite where it is none of them, below which this share of all
+    /// lies. `None` where there are none.
     pub(super) fn at_most(&self, share: f64) -> Option<f64> {
         let all = self.count();
         (all > 0).then(|| {

@@ -1,4 +1,5 @@
-//! Doing something often, over several connections at once: creating the heroes of a load, and ending them.
+//! Doing something often, over several connections at once: creating the heroes of a load, and
+//! ending them.
 
 use std::sync::{Mutex, PoisonError};
 use std::thread;
@@ -8,14 +9,17 @@ use superhero::{Api, Error};
 
 use super::progress::Progress;
 
-/// How many heroes are created by one request. More of them at once are no faster, and keep dispatch from all else for as long as they take.
+/// How many heroes are created by one request. More of them at once are no faster, and keep
+/// dispatch from all else for as long as they take.
 const BATCH: u64 = 1_000;
-/// How many requests to create heroes are under way at once: dispatch creates one batch while it answers with the other.
+/// How many requests to create heroes are under way at once: dispatch creates one batch while it
+/// answers with the other.
 const CREATORS: usize = 2;
 /// Between two looks at how far it is.
 const LOOK: Duration = Duration::from_millis(100);
 
-/// Creates so many heroes, or fewer where it is told to stop or fails. The ids of those that were created, and the first error.
+/// Creates so many heroes, or fewer where it is told to stop or fails. The ids of those that were
+/// created, and the first error.
 pub(super) fn create(
     api: &Api,
     count: u64,
@@ -54,7 +58,8 @@ pub(super) fn delete(
     (left.into_inner().unwrap_or_else(PoisonError::into_inner), done)
 }
 
-/// Does `each` with all of these over so many connections, until it is done, told to stop, or one fails. What `each` returns is how far that brought it.
+/// Does `each` with all of these over so many connections, until it is done, told to stop, or one
+/// fails. What `each` returns is how far that brought it.
 fn spread<T: Send>(
     what: &'static str,
     total: u64,

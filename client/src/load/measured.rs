@@ -1,7 +1,8 @@
 //! How long writes took, and what became of them.
 //!
-//! Invariant: the time of a write counts from when it was due, not from when it was sent. A load that waits for a slow answer before it sends the next
-//! write would ask less the slower the cluster is, and leave out of its figures those who would have waited: *coordinated omission*
+//! Invariant: the time of a write counts from when it was due, not from when it was sent. A load
+//! that waits for a slow answer before it sends the next write would ask less the slower the
+//! cluster is, and leave out of its figures those who would have waited: *coordinated omission*
 //! (Gil Tene, "How NOT to Measure Latency"; HdrHistogram). The time from sending is kept beside it.
 
 use std::collections::BTreeMap;
@@ -56,7 +57,8 @@ pub(super) struct Quantiles {
     pub(super) max: f64,
 }
 
-/// A write that was answered: when it was due, sent and answered, counted from the beginning of the load.
+/// A write that was answered: when it was due, sent and answered, counted from the beginning of the
+/// load.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Moments {
     pub(super) due: Duration,
@@ -137,14 +139,16 @@ impl Tally {
         self.kinds.entry(kind).or_insert_with(Done::new).record(moments);
     }
 
-    /// A write was not done, or nobody knows. How long that took is not counted: being told no is not what was asked for.
+    /// A write was not done, or nobody knows. How long that took is not counted: being told no is
+    /// not what was asked for.
     pub(super) fn refused(&mut self, error: Error) {
         *self.refused.entry(Why::of(&error)).or_default() += 1;
         self.first_error.get_or_insert(error);
     }
 
-    /// The load has ended, and this many writes of the schedule were begun. Each that was due and was not has waited at least until now,
-    /// which is what is counted as its time: to leave it out would be the omission that all this is about.
+    /// The load has ended, and this many writes of the schedule were begun. Each that was due and
+    /// was not has waited at least until now, which is what is counted as its time: to leave it out
+    /// would be the omission that all this is about.
     pub(super) fn ended(&mut self, schedule: Schedule, begun: u64, elapsed: Duration) {
         let left = (begun..schedule.due_before(elapsed)).filter_map(|number| schedule.due(number));
         for due in left {
@@ -172,7 +176,8 @@ mod tests {
         times.quantiles().expect("something was recorded")
     }
 
-    /// The cluster stands still for a second, while one connection sends a write each ten milliseconds that takes one.
+    /// The cluster stands still for a second, while one connection sends a write each ten
+    /// milliseconds that takes one.
     #[test]
     fn a_stall_is_seen_by_all_who_would_have_waited() {
         let mut tally = Tally::new();

@@ -31,7 +31,8 @@ impl Kind {
     }
 }
 
-/// How many of each kind, in parts of the sum: `assign=90,create=5,delete=5`. There is at least one part.
+/// How many of each kind, in parts of the sum: `assign=90,create=5,delete=5`. There is at least one
+/// part.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Mix(Vec<(Kind, u32)>);
 

@@ -22,13 +22,16 @@ pub(crate) struct LoadOptions {
     /// For how long
     #[arg(long, value_name = "N", default_value = "30", value_parser = clap::value_parser!(u64).range(1..=86_400))]
     pub(super) seconds: u64,
-    /// What writes do: send a hero to a city, create one, delete one that this load has created; each with its part
+    /// What writes do: send a hero to a city, create one, delete one that this load has created;
+    /// each with its part
     #[arg(long, value_name = "KIND=PART,…", default_value = "assign=100")]
     pub(super) mix: Mix,
-    /// So many writes may wait for an answer at once; what is due beyond that waits, and its time counts
+    /// So many writes may wait for an answer at once; what is due beyond that waits, and its time
+    /// counts
     #[arg(long, value_name = "N", default_value = "16", value_parser = RangedU64ValueParser::<usize>::new().range(1..=1_000))]
     pub(super) connections: usize,
-    /// How long the cities may take to agree, before the load and after it; exit code 1 when they do not
+    /// How long the cities may take to agree, before the load and after it; exit code 1 when they
+    /// do not
     #[arg(long, value_name = "TIME", default_value = "60s", value_parser = span::duration)]
     pub(super) wait: Duration,
     /// What cities were started with: the API does not say, and times are also told in these

@@ -1,4 +1,5 @@
-//! How far it is: a bar on a terminal, a line every few seconds elsewhere. Both go to standard error: standard output is for what was measured.
+//! How far it is: a bar on a terminal, a line every few seconds elsewhere. Both go to standard
+//! error: standard output is for what was measured.
 
 use std::fmt::Write;
 use std::io::{self, IsTerminal as _, Write as _};

@@ -18,7 +18,8 @@ use super::mix::Kind;
 pub(super) struct Report {
     pub(super) heroes: Filled,
     writes: Writes,
-    /// Of all writes that were done; `from_due` also has those that were never sent, by how long they had waited.
+    /// Of all writes that were done; `from_due` also has those that were never sent, by how long
+    /// they had waited.
     latency_ms: Latency,
     kinds: BTreeMap<Kind, OfKind>,
     refusals: Vec<Refusals>,

@@ -1,6 +1,7 @@
 //! When writes are due.
 //!
-//! Invariant: that depends on the schedule alone. However late answers are, no write is due later for it (the loop is open).
+//! Invariant: that depends on the schedule alone. However late answers are, no write is due later
+//! for it (the loop is open).
 
 use std::time::Duration;
 
@@ -31,7 +32,8 @@ impl Schedule {
         self.until(self.lasts)
     }
 
-    /// When the write of this number, from 0, is due, counted from the beginning; `None` where there is none.
+    /// When the write of this number, from 0, is due, counted from the beginning; `None` where
+    /// there is none.
     pub(super) fn due(&self, number: u64) -> Option<Duration> {
         let per_s = u64::from(self.per_s);
         (number < self.total()).then(|| {

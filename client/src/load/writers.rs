@@ -1,6 +1,8 @@
-//! Those who write: each takes the next write of the schedule, waits until it is due, and sends it over a connection of its own.
+//! Those who write: each takes the next write of the schedule, waits until it is due, and sends it
+//! over a connection of its own.
 //!
-//! Invariant: a write is taken by who is free, so that a slow answer holds up no other write as long as somebody is free.
+//! Invariant: a write is taken by who is free, so that a slow answer holds up no other write as
+//! long as somebody is free.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};

@@ -1,4 +1,5 @@
-//! A dispatch that answers what a test tells it to. One request a connection, each on a thread of its own.
+//! A dispatch that answers what a test tells it to. One request a connection, each on a thread of
+//! its own.
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};

@@ -1,4 +1,5 @@
-//! Both sockets of a node, `/cluster` and `/live`, as echoes on a port of their own: for `make autobahn`.
+//! Both sockets of a node, `/cluster` and `/live`, as echoes on a port of their own: for `make
+//! autobahn`.
 
 use std::net::Ipv4Addr;
 use std::time::Duration;

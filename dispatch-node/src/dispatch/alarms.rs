@@ -1,7 +1,7 @@
 //! The alarms that people are shown: clocks that are off, and rounds that are refused.
 //!
-//! Invariant: what is refused in every round is not logged in every round; a clock that stays off is
-//! logged once.
+//! Invariant: what is refused in every round is not logged in every round; a clock that stays off
+//! is logged once.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -46,7 +46,8 @@ impl Alarms {
         quiet.then_some((node, text))
     }
 
-    /// Returns the text of an alarm if the city's clock has come to be off by more than is accepted.
+    /// Returns the text of an alarm if the city's clock has come to be off by more than is
+    /// accepted.
     pub(super) fn on_clock(&self, now: Now, city: &mut CityState) -> Option<String> {
         let ahead_ms = city.clock_ahead_ms(now).unwrap_or(0);
         let off_by = Duration::from_millis(ahead_ms.unsigned_abs());

@@ -26,7 +26,8 @@ pub enum Event {
     Logged(Arc<LoggedEvent>),
     /// Writes have arrived at every city that answers, after these times.
     Arrived(Vec<Duration>),
-    /// The process of this node has to be woken: this fault keeps it frozen, so it receives no frame.
+    /// The process of this node has to be woken: this fault keeps it frozen, so it receives no
+    /// frame.
     Thaw(NodeName, FaultId),
     /// An event of a replication round.
     Replica(replica::Event),

@@ -1,7 +1,7 @@
 //! The faults that were requested, and the requests that wait until the nodes report them.
 //!
-//! Invariant: a request is answered when every node that it concerns has reported, has lost its link,
-//! or has not reported in time.
+//! Invariant: a request is answered when every node that it concerns has reported, has lost its
+//! link, or has not reported in time.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -72,8 +72,8 @@ impl FaultControl {
         self.waiting.push(Waiting { awaited, deadline: now.mono + ANSWER_TIMEOUT });
     }
 
-    /// Takes in a node's report. Returns the controls that the node must be sent, and the faults that
-    /// are over with its process.
+    /// Takes in a node's report. Returns the controls that the node must be sent, and the faults
+    /// that are over with its process.
     pub(super) fn on_report(
         &mut self,
         now: Now,
@@ -85,7 +85,8 @@ impl FaultControl {
         self.faults.on_report(now.mono, from, report)
     }
 
-    /// Takes the requests that need not wait any longer. A node that is not linked is not waited for.
+    /// Takes the requests that need not wait any longer. A node that is not linked is not waited
+    /// for.
     pub(super) fn take_confirmed(
         &mut self,
         now: Now,
@@ -108,8 +109,8 @@ impl FaultControl {
         let over: Vec<Waiting> = self.waiting.extract_if(.., is_over).collect();
         let confirmed = |Waiting { awaited, .. }| match awaited {
             Awaited::Over { ticket, .. } => Confirmed::Healed(ticket),
-            // A node that was not reached in time is sent the fault again when it reports. The fault
-            // may be over by now; it was injected all the same.
+            // A node that was not reached in time is sent the fault again when it reports. The
+            // fault may be over by now; it was injected all the same.
             Awaited::InForce { ticket, fault, heal_after, .. } => {
                 let view = self.faults.view(now.mono, fault.id);
                 Confirmed::Injected(

@@ -1,7 +1,7 @@
 //! The rounds that dispatch starts by itself, the pace of all gossip, and the exchange on request.
 //!
-//! Invariant: while the pace is not the usual one it is announced again before the cities' lease on it
-//! ends; at most one exchange on request is under way.
+//! Invariant: while the pace is not the usual one it is announced again before the cities' lease on
+//! it ends; at most one exchange on request is under way.
 
 use std::time::Duration;
 

@@ -1,7 +1,7 @@
 //! The part of dispatch that finds copies of heroes, and writes them itself.
 //!
-//! Invariant: a write of dispatch's own, or a command, is made over the newest copy that may be used;
-//! where replication is cut, no copy passes the cut with a command.
+//! Invariant: a write of dispatch's own, or a command, is made over the newest copy that may be
+//! used; where replication is cut, no copy passes the cut with a command.
 
 use std::sync::Arc;
 
@@ -135,8 +135,8 @@ impl Dispatch {
         }
     }
 
-    /// Returns the copy that a write is made over. While anything is cut it is dispatch's own: a copy
-    /// that it has merely seen at a city would carry news past the cut.
+    /// Returns the copy that a write is made over. While anything is cut it is dispatch's own: a
+    /// copy that it has merely seen at a city would carry news past the cut.
     fn copy(&self, id: HeroId) -> Result<Arc<Entry>, RequestError> {
         if !self.faults.faults.any_cut() {
             return self.find(id);
@@ -151,8 +151,8 @@ impl Dispatch {
         }
     }
 
-    /// Returns the copy that goes to a city with a command; none where replication to it is cut: then
-    /// the city acts on what it holds.
+    /// Returns the copy that goes to a city with a command; none where replication to it is cut:
+    /// then the city acts on what it holds.
     pub(super) fn copy_for(
         &self,
         city: NodeName,

@@ -62,8 +62,8 @@ impl Dispatch {
         })
     }
 
-    /// Returns whether something on the page grows older by the second: a city that does not answer,
-    /// or a fault that comes nearer to its end.
+    /// Returns whether something on the page grows older by the second: a city that does not
+    /// answer, or a fault that comes nearer to its end.
     pub(super) fn is_ageing(&self) -> bool {
         self.faults.faults.len() > 0
             || self.observer.cities().iter().any(|city| city.status != NodeStatus::Up)

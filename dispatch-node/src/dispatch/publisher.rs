@@ -65,7 +65,8 @@ impl Publisher {
         (self.shown_at, self.touched_at, self.history_grew) = (now.mono, None, false);
     }
 
-    /// Returns the time of the next view. `is_ageing`: something on the page grows older by the second.
+    /// Returns the time of the next view. `is_ageing`: something on the page grows older by the
+    /// second.
     pub(super) fn deadline(&self, is_ageing: bool) -> Option<Duration> {
         let due = self
             .touched_at

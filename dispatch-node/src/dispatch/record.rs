@@ -1,5 +1,5 @@
-//! The record of what happened: the event log, the history of the last minute, and the aftermaths of
-//! the last bombs.
+//! The record of what happened: the event log, the history of the last minute, and the aftermaths
+//! of the last bombs.
 //!
 //! Invariant: each logged event is also a mark of the history.
 

@@ -1,11 +1,12 @@
-//! The part of dispatch that follows changes at the cities and in its own replica, a step at a time.
+//! The part of dispatch that follows changes at the cities and in its own replica, a step at a
+//! time.
 //!
-//! A city of a hundred thousand heroes that is bombed, and is whole again a moment later, changes all
-//! of them twice. Following that takes half a second, in which other requests wait: so a step
+//! A city of a hundred thousand heroes that is bombed, and is whole again a moment later, changes
+//! all of them twice. Following that takes half a second, in which other requests wait: so a step
 //! refreshes no more than [`STEP`] rows, and inputs are taken in between.
 //!
-//! Invariants: changes are read before rows are refreshed; lost writes are settled only while no row
-//! is stale.
+//! Invariants: changes are read before rows are refreshed; lost writes are settled only while no
+//! row is stale.
 
 use std::sync::Arc;
 use std::time::Duration;

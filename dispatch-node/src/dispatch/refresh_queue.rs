@@ -1,7 +1,8 @@
 //! The heroes whose rows are out of date, and how far dispatch has read its own replica.
 //!
-//! Invariant: a hero whose row is not that of what the nodes hold is in the queue, or is among changes
-//! that are not read yet. Every hero in the queue has its turn, however often others change.
+//! Invariant: a hero whose row is not that of what the nodes hold is in the queue, or is among
+//! changes that are not read yet. Every hero in the queue has its turn, however often others
+//! change.
 
 use std::collections::BTreeSet;
 use std::ops::Bound;
@@ -12,8 +13,8 @@ use shared::hero::HeroId;
 /// The number of heroes refreshed in one step: a millisecond or two.
 pub(super) const STEP: usize = 128;
 /// The number of heroes that are refreshed at once for a reader who wants to see what has just been
-/// done. Of more heroes only a step is refreshed: most of them could not be seen in time anyway, and
-/// all other requests would wait.
+/// done. Of more heroes only a step is refreshed: most of them could not be seen in time anyway,
+/// and all other requests would wait.
 pub(super) const FEW: usize = 2_048;
 
 /// The heroes whose rows are out of date.
@@ -59,8 +60,8 @@ impl RefreshQueue {
         }
     }
 
-    /// Adds a hero that dispatch has written. Returns one that has to be refreshed now: there are too
-    /// many for the next reader to wait for, so the writer waits.
+    /// Adds a hero that dispatch has written. Returns one that has to be refreshed now: there are
+    /// too many for the next reader to wait for, so the writer waits.
     pub(super) fn add_written(&mut self, hero: HeroId) -> Option<HeroId> {
         self.written.insert(hero);
         if self.written.len() > FEW { self.written.pop_first() } else { None }

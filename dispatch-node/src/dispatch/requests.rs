@@ -1,8 +1,8 @@
 //! The requests whose replies are due: commands that wait for a city's answer, and the replies
 //! remembered by idempotency key.
 //!
-//! Invariant: each request has one reply. A command that is not answered in time gets the reply that
-//! its outcome is unknown; by then it has expired at the city.
+//! Invariant: each request has one reply. A command that is not answered in time gets the reply
+//! that its outcome is unknown; by then it has expired at the city.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
@@ -88,8 +88,8 @@ impl Requests {
         self.take_if(|pending| pending.city == city && pending.is_bomb())
     }
 
-    /// Takes the commands that were lost with the link to `city`. A bomb is none of them: whether it
-    /// hit is known when the city is back.
+    /// Takes the commands that were lost with the link to `city`. A bomb is none of them: whether
+    /// it hit is known when the city is back.
     pub(super) fn take_lost(&mut self, city: NodeName) -> Vec<PendingCommand> {
         self.take_if(|pending| pending.city == city && !pending.is_bomb())
     }

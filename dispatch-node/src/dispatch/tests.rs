@@ -593,7 +593,8 @@ fn much_that_changes_is_followed_in_steps_and_who_has_been_answered_sees_it_at_o
     assert!(steps > 1);
 }
 
-/// Found with a million heroes: all that was created since somebody had read last was followed by who read next, who waited for six seconds.
+/// Found with a million heroes: all that was created since somebody had read last was followed by
+/// who read next, who waited for six seconds.
 #[test]
 fn who_creates_very_many_waits_for_them_and_not_who_reads_next() {
     let mut dispatch = dispatch(&CITIES);

@@ -1,7 +1,7 @@
 //! The Markov chain of who holds the news: its states, and what each actor makes of them.
 //!
-//! A state is up to eight sets of nodes, a byte each, a bit for each node: the holders of so many pieces of news. Exchanges only ever add
-//! holders, and one exchange moves all the sets at once.
+//! A state is up to eight sets of nodes, a byte each, a bit for each node: the holders of so many
+//! pieces of news. Exchanges only ever add holders, and one exchange moves all the sets at once.
 
 use std::collections::BTreeMap;
 
@@ -133,7 +133,8 @@ impl Chain {
         }
     }
 
-    /// How likely something is from each state before this actor's turn, given how likely it is from each after.
+    /// How likely something is from each state before this actor's turn, given how likely it is
+    /// from each after.
     pub(super) fn backward(&self, actor: usize, after: &[f64], before: &mut Vec<f64>) {
         before.clear();
         before.extend_from_slice(after);

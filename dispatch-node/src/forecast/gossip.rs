@@ -1,4 +1,5 @@
-//! Who exchanges with whom, and how often, as the machines do it (`location_node::city`, `crate::dispatch`): in plain numbers.
+//! Who exchanges with whom, and how often, as the machines do it (`location_node::city`,
+//! `crate::dispatch`): in plain numbers.
 
 use std::time::Duration;
 
@@ -16,11 +17,13 @@ pub struct Gossip {
 /// Somebody who begins one exchange in each of its intervals.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Actor {
-    /// Between two exchanges. When in it nobody knows, so any moment of it is equally likely to come next.
+    /// Between two exchanges. When in it nobody knows, so any moment of it is equally likely to
+    /// come next.
     pub interval: Duration,
     /// Of how many exchanges it draws one, each with the same chance.
     pub choices: usize,
-    /// Those of them that bring something. Nothing comes of the others, over a cut, say; they are drawn all the same.
+    /// Those of them that bring something. Nothing comes of the others, over a cut, say; they are
+    /// drawn all the same.
     pub exchanges: Vec<Exchange>,
 }
 
@@ -40,8 +43,9 @@ pub struct Exchange {
 pub enum Way {
     /// They pass.
     Open,
-    /// There is a link, so rounds are begun over it, but they do not come through: a direction of it is cut, or an end stands still.
-    /// Rounds between the two that somebody else carries are stopped as well.
+    /// There is a link, so rounds are begun over it, but they do not come through: a direction of
+    /// it is cut, or an end stands still. Rounds between the two that somebody else carries are
+    /// stopped as well.
     Cut,
     /// There is no link. Nobody begins anything over it.
     Unlinked,

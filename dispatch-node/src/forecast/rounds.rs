@@ -1,9 +1,10 @@
 //! Time: who acts when, and how likely what is after how long.
 //!
-//! A **round** is the shortest interval. In each, every actor of that interval has one turn, and always in the same order, since timers
-//! keep their distance; which order that is nobody knows. An actor of `every` rounds has its turn once in so many. Within the order,
-//! the moments of the turns are spread evenly and independently, so that after a part `f` of a round, of `m` turns the first `j` are
-//! over, with `j` drawn from Binomial(m, f).
+//! A **round** is the shortest interval. In each, every actor of that interval has one turn, and
+//! always in the same order, since timers keep their distance; which order that is nobody knows. An
+//! actor of `every` rounds has its turn once in so many. Within the order, the moments of the turns
+//! are spread evenly and independently, so that after a part `f` of a round, of `m` turns the first
+//! `j` are over, with `j` drawn from Binomial(m, f).
 
 use std::time::Duration;
 
@@ -68,18 +69,20 @@ impl Rounds {
         })
     }
 
-    /// How many runs the balanced orders make, times their turns: what a state costs, in each round.
+    /// How many runs the balanced orders make, times their turns: what a state costs, in each
+    /// round.
     pub(super) fn work(&self) -> usize {
         (balanced(self.every.len()).len() * self.every.len() * self.shifts()).max(1)
     }
 
-    /// From how many sides each order is looked at: by turns, a slow timer is due in one round or in another.
+    /// From how many sides each order is looked at: by turns, a slow timer is due in one round or
+    /// in another.
     fn shifts(&self) -> usize {
         self.every.iter().copied().max().unwrap_or(1).min(SHIFTS_MAX)
     }
 
-    /// All orders, where that does not cost too much for so many states, or else the balanced ones: each actor is at each place equally
-    /// often, and before each other equally often as after.
+    /// All orders, where that does not cost too much for so many states, or else the balanced ones:
+    /// each actor is at each place equally often, and before each other equally often as after.
     fn runs(&self, states: usize) -> Vec<Run> {
         let turns = self.every.len();
         let all: usize = (1..=turns).fold(1, usize::saturating_mul);
@@ -107,8 +110,8 @@ impl Rounds {
         runs.collect()
     }
 
-    /// Follows a chain through all runs. `turn` makes the next vector of one, given an actor; `read` takes from it the `width` numbers
-    /// that the table is to hold.
+    /// Follows a chain through all runs. `turn` makes the next vector of one, given an actor;
+    /// `read` takes from it the `width` numbers that the table is to hold.
     pub(super) fn follow(
         &self,
         start: &[f64],

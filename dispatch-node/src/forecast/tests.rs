@@ -52,7 +52,8 @@ fn two_nodes(actors: impl IntoIterator<Item = (Duration, usize)>) -> Gossip {
     Gossip { nodes: 2, actors: actors.collect() }
 }
 
-/// A timer in an interval begun nobody knows when: its next moment is equally likely anywhere within one interval.
+/// A timer in an interval begun nobody knows when: its next moment is equally likely anywhere
+/// within one interval.
 #[test]
 fn two_nodes_agree_with_the_first_exchange_which_comes_within_an_interval_at_any_moment() {
     let one = of(&two_nodes([(SECOND, 1)]), &[heroes(1, 10)]);
@@ -78,7 +79,8 @@ fn an_actor_that_draws_in_vain_every_other_time_takes_a_geometric_number_of_inte
 
 #[test]
 fn a_slower_timer_comes_within_its_own_interval_at_any_moment() {
-    // Of three seconds; the other one, of one second, can bring nothing to anybody who does not hold it already.
+    // Of three seconds; the other one, of one second, can bring nothing to anybody who does not
+    // hold it already.
     let mut gossip = two_nodes([(SECOND * 3, 1)]);
     gossip.actors.push(Actor {
         interval: SECOND,
@@ -100,7 +102,8 @@ fn many_timers_that_hardly_ever_succeed_come_to_an_exponential_clock() {
     }
 }
 
-/// The figures of a simulation of timers alone, 400,000 times with random phases, apart from this code.
+/// The figures of a simulation of timers alone, 400,000 times with random phases, apart from this
+/// code.
 #[test]
 fn four_nodes_agree_as_timers_with_random_phases_make_them() {
     let quarter = |number: u32| STEP * number;
@@ -146,7 +149,8 @@ fn heroes_move_together_and_the_band_knows_it() {
             .iter()
             .all(|point| [0, 10].contains(&point.low) && [0, 10].contains(&point.high))
     );
-    // All three cities' news is everywhere later than each one's is. Four hundred thousand random runs: 0.633 and 0.360 apart after 1.25 s.
+    // All three cities' news is everywhere later than each one's is. Four hundred thousand random
+    // runs: 0.633 and 0.360 apart after 1.25 s.
     let one = of(&cluster(3), &[heroes(1, 1)]).agreed_within.unwrap();
     let three = of(&cluster(3), &[heroes(1, 1), heroes(2, 1), heroes(4, 1)]).agreed_within.unwrap();
     assert!(three.0 > one.0 && three.1 > one.1 + SECOND / 10, "{one:?} {three:?}");

@@ -1,6 +1,7 @@
 //! The arrivals of writes at a node: how and when each came there.
 //!
-//! Invariant: the source of a write is named only if a round of the node is known to have brought it.
+//! Invariant: the source of a write is named only if a round of the node is known to have brought
+//! it.
 
 use std::collections::VecDeque;
 use std::ops::RangeInclusive;
@@ -74,7 +75,8 @@ impl Rounds {
     ) -> Arrival {
         let (way, at) =
             match self.0.iter().rev().find(|round| round.changes.contains(&change.number)) {
-                // A city writes while it merges, a burial for example: that is its own all the same.
+                // A city writes while it merges, a burial for example: that is its own all the
+                // same.
                 Some(round) if !is_own => (Way::Received(round.source), round.at),
                 None if !(is_own && is_read) => (Way::Unknown, now.mono),
                 Some(_) | None => (Way::Written, now.mono),

@@ -1,7 +1,8 @@
-//! The state of one city as it showed it last, apart from dispatch's merged replica: observing never
-//! heals, and never hides a difference.
+//! The state of one city as it showed it last, apart from dispatch's merged replica: observing
+//! never heals, and never hides a difference.
 //!
-//! Invariant: all entries are of one incarnation of the city. After a bomb it is as empty as the city.
+//! Invariant: all entries are of one incarnation of the city. After a bomb it is as empty as the
+//! city.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -59,8 +60,8 @@ pub(crate) struct CityState {
     since: u64,
     /// The parts so far of an observation that continues the entries.
     staged: Vec<Observed>,
-    /// An observation that starts from nothing, as far as it has come. It will replace all entries; it
-    /// is unpacked as it comes, since there may be much of it.
+    /// An observation that starts from nothing, as far as it has come. It will replace all entries;
+    /// it is unpacked as it comes, since there may be much of it.
     reload: Option<Reload>,
     /// The interval of the city's own pulls, if it makes any.
     pub(crate) gossip_interval: Option<Duration>,
@@ -136,8 +137,8 @@ impl CityState {
         };
     }
 
-    /// Takes an observation in. One that comes in several parts is shown when the last part is here, so
-    /// that what is shown was true of the city at one moment.
+    /// Takes an observation in. One that comes in several parts is shown when the last part is
+    /// here, so that what is shown was true of the city at one moment.
     pub(crate) fn observe(&mut self, observation: Observation, now: Now) {
         self.heard_at = Some(now.mono);
         self.clock = Some((observation.wall, now.mono));
@@ -196,7 +197,8 @@ impl CityState {
         }
     }
 
-    /// Returns the pulls in the observation that no earlier one had: a question may be answered twice.
+    /// Returns the pulls in the observation that no earlier one had: a question may be answered
+    /// twice.
     pub(crate) fn news(&self, observation: &Observation) -> Vec<Pulled> {
         let first = observation.pulls_until.saturating_sub(observation.pulls.len() as u64) + 1;
         let news = (first..).zip(&observation.pulls).filter(|(number, _)| *number > self.pulls);
@@ -211,12 +213,14 @@ impl CityState {
         is_news.then(|| self.rounds.arrival(change, is_own, self.is_read, now))
     }
 
-    /// Returns the present reading of the city's wall clock; of dispatch's own where that is unknown.
+    /// Returns the present reading of the city's wall clock; of dispatch's own where that is
+    /// unknown.
     pub(crate) fn wall(&self, now: Now) -> UnixMillis {
         self.clock.map_or(now.wall, |(wall, at)| wall.plus(now.mono.saturating_sub(at)))
     }
 
-    /// Returns how far the city's wall clock is ahead of dispatch's, in milliseconds, if it is known.
+    /// Returns how far the city's wall clock is ahead of dispatch's, in milliseconds, if it is
+    /// known.
     pub(crate) fn clock_ahead_ms(&self, now: Now) -> Option<i64> {
         self.clock.map(|_| self.wall(now).0.cast_signed().saturating_sub_unsigned(now.wall.0))
     }

@@ -1,7 +1,8 @@
 //! The comparison of what all nodes hold, hero by hero, and what follows from it: since when copies
 //! differ, how long writes take to reach all cities, and which acknowledged writes were lost.
 //!
-//! Invariant: each row is that of the entries it was last made from; the rest is derived from the rows.
+//! Invariant: each row is that of the entries it was last made from; the rest is derived from the
+//! rows.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -109,13 +110,14 @@ impl Comparison {
         self.lost.acknowledged(now.wall, id, entry);
     }
 
-    /// Notes an entry that some node holds: a tombstone may be collected before its row is looked at.
+    /// Notes an entry that some node holds: a tombstone may be collected before its row is looked
+    /// at.
     pub(crate) fn seen(&mut self, id: HeroId, entry: &EntryRef<'_, '_>) {
         self.lost.seen(id, entry);
     }
 
-    /// Decides the fate of at most `at_most` heroes' acknowledged writes. Returns whether these were
-    /// all. Call it only if every city has been read to its end.
+    /// Decides the fate of at most `at_most` heroes' acknowledged writes. Returns whether these
+    /// were all. Call it only if every city has been read to its end.
     pub(crate) fn settle_lost_writes(
         &mut self,
         now: Now,

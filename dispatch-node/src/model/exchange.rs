@@ -9,7 +9,8 @@ pub struct Exchange {
     pub source: NodeName,
     /// The node that pulled.
     pub puller: NodeName,
-    /// Whether its end has passed through dispatch. If not, it was lost on the way, or is very slow.
+    /// Whether its end has passed through dispatch. If not, it was lost on the way, or is very
+    /// slow.
     pub completed: bool,
     /// The number of entries that passed.
     pub entries: usize,

@@ -1,8 +1,8 @@
 //! The injected faults: what was requested, and what the nodes report to be in force.
 //!
-//! The nodes carry faults out and heal them by themselves; dispatch compares. Invariant: a fault that
-//! has ended here is never taken for a new one, and a node that lacks one is sent it again only while
-//! it lasts.
+//! The nodes carry faults out and heal them by themselves; dispatch compares. Invariant: a fault
+//! that has ended here is never taken for a new one, and a node that lacks one is sent it again
+//! only while it lasts.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
@@ -93,8 +93,8 @@ impl Faults {
         over.into_iter().filter_map(|id| self.end(id)).collect()
     }
 
-    /// Takes in what is in force at `node`. Returns the controls that the node must be sent, and the
-    /// faults that have ended with its process.
+    /// Takes in what is in force at `node`. Returns the controls that the node must be sent, and
+    /// the faults that have ended with its process.
     pub(crate) fn on_report(
         &mut self,
         now: Duration,

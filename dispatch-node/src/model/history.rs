@@ -1,5 +1,5 @@
-//! The history of the last minute, second by second: pulls and their outcomes, writes, the number of
-//! heroes that differed; and of each hero that was written lately, the way of its writes.
+//! The history of the last minute, second by second: pulls and their outcomes, writes, the number
+//! of heroes that differed; and of each hero that was written lately, the way of its writes.
 //!
 //! Dispatch keeps it, so it is there when a page opens. Times are dispatch's own, since the cities'
 //! clocks may be wrong.
@@ -130,7 +130,8 @@ pub struct Step {
 }
 
 impl History {
-    /// Returns the seconds that are kept, oldest first. One in which nothing happened may be missing.
+    /// Returns the seconds that are kept, oldest first. One in which nothing happened may be
+    /// missing.
     pub fn seconds(&self) -> impl DoubleEndedIterator<Item = &Arc<Second>> {
         self.seconds.iter()
     }
@@ -252,7 +253,8 @@ impl History {
         }
         let place = self.seconds.partition_point(|second| second.number < number);
         if self.seconds.get(place).is_none_or(|second| second.number != number) {
-            // Only the newest second can begin with what is the case now; for one that was skipped, look at the one before.
+            // Only the newest second can begin with what is the case now; for one that was skipped,
+            // look at the one before.
             let before =
                 place.checked_sub(1).map_or(0, |place| self.seconds[place].differences_after());
             let differences_before =

@@ -1,8 +1,8 @@
 //! The heroes that dispatch remembers, also after their death: their names and births, and the
 //! newest acknowledged write to each.
 //!
-//! Invariant: bounded. Of the heroes that no node holds, names are dropped when there are too many; an
-//! acknowledged write is dropped when dispatch's own copy covers it.
+//! Invariant: bounded. Of the heroes that no node holds, names are dropped when there are too many;
+//! an acknowledged write is dropped when dispatch's own copy covers it.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

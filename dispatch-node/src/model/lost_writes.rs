@@ -1,7 +1,8 @@
-//! The lost writes: acknowledged, and later gone everywhere, overwritten by a writer that had not seen
-//! them. That is the price of acknowledging without asking the other nodes; it is counted.
+//! The lost writes: acknowledged, and later gone everywhere, overwritten by a writer that had not
+//! seen them. That is the price of acknowledging without asking the other nodes; it is counted.
 //!
-//! Invariant: a write is counted at most once, and only when no node holds it that could bring it back.
+//! Invariant: a write is counted at most once, and only when no node holds it that could bring it
+//! back.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -45,8 +46,8 @@ pub struct Lost {
     pub saved: UnixMillis,
     /// The time at which it was found to be lost.
     pub found: UnixMillis,
-    /// The entry in its place, or the one that beat it and was collected since; none if it went with
-    /// its only holder.
+    /// The entry in its place, or the one that beat it and was collected since; none if it went
+    /// with its only holder.
     pub to: Option<Arc<Entry>>,
 }
 
@@ -61,8 +62,8 @@ struct Open {
 }
 
 impl Open {
-    /// Remembers this tombstone if it beats the write, and no other is known whose writer had seen the
-    /// write. Returns whether it does.
+    /// Remembers this tombstone if it beats the write, and no other is known whose writer had seen
+    /// the write. Returns whether it does.
     fn note_death(&mut self, death: &EntryRef<'_, '_>) -> bool {
         let write = self.entry.stamp;
         let tells_more = self
@@ -123,8 +124,8 @@ impl LostWrites {
     }
 
     /// Decides the fate of the writes to at most `at_most` heroes. Returns whether these were all.
-    /// `holdings` gives each node's entry of a hero, `lives` the incarnation of each node. Call it only
-    /// when every city has been read to its end.
+    /// `holdings` gives each node's entry of a hero, `lives` the incarnation of each node. Call it
+    /// only when every city has been read to its end.
     pub(crate) fn settle(
         &mut self,
         at: UnixMillis,
@@ -189,12 +190,13 @@ enum Fate {
 
 fn fate(open: &Open, held: &[Option<Arc<Entry>>], lives: &BTreeMap<NodeName, Incarnation>) -> Fate {
     let write = open.entry.stamp;
-    // A later death takes the place of this one, whether its writer had seen it or had collected it.
+    // A later death takes the place of this one, whether its writer had seen it or had collected
+    // it.
     let follows = |entry: &Entry| {
         entry.had_seen(write) || (open.entry.is_tombstone() && entry.is_tombstone())
     };
-    // A hero that no node holds alive does not come back; where no node holds anything, all have seen
-    // its death, and collected it.
+    // A hero that no node holds alive does not come back; where no node holds anything, all have
+    // seen its death, and collected it.
     if held.iter().flatten().all(|entry| entry.is_tombstone()) {
         let is_collected = held.iter().all(Option::is_none);
         match &open.killed_by {
@@ -346,7 +348,8 @@ mod tests {
             lost_writes.settle(NOW, usize::MAX, |_| vec![held.cloned(); 2], BTreeMap::new());
             assert_eq!((lost_writes.lost(), lost_writes.open.len()), (0, 0), "{held:?}");
         }
-        // What the first death had seen is not lost to the second, though that knows only of the birth.
+        // What the first death had seen is not lost to the second, though that knows only of the
+        // birth.
         let moved = live(stamp("dispatch", 1, 3), Some(&base));
         let death =
             Arc::new(Entry::written(Value::Tombstone, stamp("dispatch", 1, 5), Some(&moved)));

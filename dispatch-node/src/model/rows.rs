@@ -1,8 +1,8 @@
-//! The rows: the entries that all nodes hold of one hero, side by side. Rows are replaced as entries
-//! change, and shared with every view, so that a view costs what changed and never a scan.
+//! The rows: the entries that all nodes hold of one hero, side by side. Rows are replaced as
+//! entries change, and shared with every view, so that a view costs what changed and never a scan.
 //!
-//! The [`Pattern`] of a row tells how the copies of its hero compare. There are few patterns, however
-//! many heroes, so differences and only copies are counted over patterns.
+//! The [`Pattern`] of a row tells how the copies of its hero compare. There are few patterns,
+//! however many heroes, so differences and only copies are counted over patterns.
 //!
 //! Invariant: the number of rows of each pattern is that of the rows themselves.
 
@@ -23,14 +23,15 @@ pub struct Row {
     pub name: HeroName,
     /// The entry that dispatch holds.
     pub own: Option<Arc<Entry>>,
-    /// The entry that each city holds, in the order of [`View::cities`](crate::model::view::View::cities).
+    /// The entry that each city holds, in the order of
+    /// [`View::cities`](crate::model::view::View::cities).
     pub cells: Vec<Option<Arc<Entry>>>,
     /// The comparison of these entries.
     pub pattern: Pattern,
 }
 
-/// The comparison of one hero's copies: of each column the rank of its entry (1 beats 2), and whether
-/// that is a tombstone. The first column is dispatch's, the others are the cities'.
+/// The comparison of one hero's copies: of each column the rank of its entry (1 beats 2), and
+/// whether that is a tombstone. The first column is dispatch's, the others are the cities'.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Pattern(Box<[Column]>);
 
@@ -109,8 +110,8 @@ impl Pattern {
         self.0[a + 1] != self.0[b + 1]
     }
 
-    /// Returns whether each node holds the entry that beats all others at dispatch and the cities that
-    /// are `counted`: dispatch first, then the cities.
+    /// Returns whether each node holds the entry that beats all others at dispatch and the cities
+    /// that are `counted`: dispatch first, then the cities.
     pub fn newest_at<'a>(&'a self, counted: &'a [bool]) -> impl Iterator<Item = bool> + 'a {
         let rank = |column: &Column| match column {
             Column::NotHeard => None,

@@ -1,5 +1,6 @@
 //! The status of the cluster: one or two plain sentences, in either tense. One pure function of the
-//! nodes and rows makes the page's heading, its title, the screen reader's news and the API's answer.
+//! nodes and rows makes the page's heading, its title, the screen reader's news and the API's
+//! answer.
 //!
 //! Invariant: each sentence is true of the nodes and rows that it was made of.
 

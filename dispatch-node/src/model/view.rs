@@ -69,8 +69,8 @@ impl View {
     }
 }
 
-/// Returns whether each city counts when copies are compared: those whose content is known; all if no
-/// city's is. A city that has lost its memory is known to hold nothing.
+/// Returns whether each city counts when copies are compared: those whose content is known; all if
+/// no city's is. A city that has lost its memory is known to hold nothing.
 pub(crate) fn counted(cities: &[CityState]) -> Vec<bool> {
     let speaks =
         |city: &CityState| city.status == NodeStatus::Up && (city.is_read || city.recovering);

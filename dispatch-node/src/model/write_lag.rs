@@ -1,8 +1,8 @@
-//! The time that writes take to reach all cities: from when dispatch knows of a write until every city
-//! that answers holds it, or an entry that beats it.
+//! The time that writes take to reach all cities: from when dispatch knows of a write until every
+//! city that answers holds it, or an entry that beats it.
 //!
-//! Invariant: a write is measured once. Writes from before dispatch started are not measured: it cannot
-//! know for how long they have been under way.
+//! Invariant: a write is measured once. Writes from before dispatch started are not measured: it
+//! cannot know for how long they have been under way.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -26,7 +26,8 @@ pub enum RequestError {
         /// The city.
         city: NodeName,
     },
-    /// The city was asked and gave no answer. The command expires there, so it will not happen later.
+    /// The city was asked and gave no answer. The command expires there, so it will not happen
+    /// later.
     #[error(
         "{city} was asked and gave no answer in time; the command has expired there, but whether it was done before that is not known"
     )]

@@ -1,5 +1,5 @@
-//! Entries packed for a link: the form of a snapshot, of a message, and of a round staged until it is
-//! whole. Entries are unpacked only to be validated and merged.
+//! Entries packed for a link: the form of a snapshot, of a message, and of a round staged until it
+//! is whole. Entries are unpacked only to be validated and merged.
 //!
 //! A batch is one row after the other. Numbers are varints: seven bits a byte, the lowest first.
 //!
@@ -13,11 +13,12 @@
 //!            difference, zigzag
 //! ```
 //!
-//! A row's reading is a difference to the row before (the first's to zero); those of birth and of seen
-//! writes are differences to the row's own. Sorted by origin and stamp, as deltas are, a stamp takes some
-//! three bytes.
+//! A row's reading is a difference to the row before (the first's to zero); those of birth and of
+//! seen writes are differences to the row's own. Sorted by origin and stamp, as deltas are, a stamp
+//! takes some three bytes.
 //!
-//! Invariants: every batch is well-formed, and every entry in it is valid. [`Batch::parse`] checks both.
+//! Invariants: every batch is well-formed, and every entry in it is valid. [`Batch::parse`] checks
+//! both.
 
 use std::cmp::Reverse;
 use std::marker::PhantomData;

@@ -28,23 +28,23 @@ pub struct Entry<V> {
     pub value: Value<V>,
     /// The stamp of this write.
     pub stamp: Stamp,
-    /// The stamp of the key's first write. A replica that covers it and holds nothing under the key has
-    /// collected the key's tombstone: the key is deleted, without a guess.
+    /// The stamp of the key's first write. A replica that covers it and holds nothing under the key
+    /// has collected the key's tombstone: the key is deleted, without a guess.
     pub born: Stamp,
     /// The writes to this key that the writer had seen. They do not decide the merge; they tell
     /// afterwards whether a losing write was overwritten knowingly or lost unseen.
     pub seen: Seen,
 }
 
-/// The newest write that a writer had seen of each origin under one key, for the [`SEEN_MAX`] origins
-/// that wrote last.
+/// The newest write that a writer had seen of each origin under one key, for the [`SEEN_MAX`]
+/// origins that wrote last.
 ///
 /// Invariant: sorted by origin, each origin once.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Seen(Vec<Stamp>);
 
-/// The order between two entries of a key: the higher rank wins. A tombstone is above every live entry,
-/// whatever the stamps; among tombstones or among live entries the later stamp is above.
+/// The order between two entries of a key: the higher rank wins. A tombstone is above every live
+/// entry, whatever the stamps; among tombstones or among live entries the later stamp is above.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Rank {
     /// Whether the entry is a tombstone.

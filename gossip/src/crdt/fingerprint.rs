@@ -8,9 +8,9 @@ use crate::clock::Stamp;
 use crate::id::Key;
 use crate::payload::{DIGEST_HEADER_BYTES, Payload};
 
-/// A hash of all live entries of a map: the sum of the entries' hashes. It does not depend on the order
-/// in which they arrived, and one change costs one addition. Tombstones are left out, since replicas that
-/// cover the same writes may have collected different ones.
+/// A hash of all live entries of a map: the sum of the entries' hashes. It does not depend on the
+/// order in which they arrived, and one change costs one addition. Tombstones are left out, since
+/// replicas that cover the same writes may have collected different ones.
 #[derive(
     Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
 )]

@@ -1,4 +1,5 @@
-//! Values that many records share: each is kept once and referred to by a number while it is in use.
+//! Values that many records share: each is kept once and referred to by a number while it is in
+//! use.
 //!
 //! Invariant: a number stands for one value from its first use to its last. Then it may stand for
 //! another.
@@ -75,7 +76,8 @@ impl<T: Copy + Ord> Interned<T> {
         self.numbers.get(&value).copied()
     }
 
-    /// Iterates over the values in use from `from` on and their numbers, in the order of the values.
+    /// Iterates over the values in use from `from` on and their numbers, in the order of the
+    /// values.
     pub fn starting(&self, from: Bound<T>) -> impl Iterator<Item = (T, u32)> {
         self.numbers.range((from, Bound::Unbounded)).map(|(value, number)| (*value, *number))
     }

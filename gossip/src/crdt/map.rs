@@ -1,14 +1,14 @@
 //! The map, with indexes by which a delta costs its own size and never a scan.
 //!
-//! Records lie in a slab and refer to what they share with others (origins of stamps, and what the payload
-//! shares) by number. A hash table finds the slot of a key. Two indexes of slots find what an origin wrote
-//! after a reading, and what changed here after a change; they take four bytes an entry and almost
-//! always grow at their end.
+//! Records lie in a slab and refer to what they share with others (origins of stamps, and what the
+//! payload shares) by number. A hash table finds the slot of a key. Two indexes of slots find what
+//! an origin wrote after a reading, and what changed here after a change; they take four bytes an
+//! entry and almost always grow at their end.
 //!
-//! Invariants: every record has its slot in the table once, in the index of changes once, and in the index
-//! of its origin's writes once; every tombstone also in that of its origin's tombstones. The fingerprint
-//! is that of the live entries. An interned value is in use as long as a record refers to it. Free slots
-//! and numbers are used again; memory is given back with the map.
+//! Invariants: every record has its slot in the table once, in the index of changes once, and in
+//! the index of its origin's writes once; every tombstone also in that of its origin's tombstones.
+//! The fingerprint is that of the live entries. An interned value is in use as long as a record
+//! refers to it. Free slots and numbers are used again; memory is given back with the map.
 
 mod index;
 mod slab;
@@ -414,8 +414,8 @@ impl<V: Payload> Map<V> {
         self.changes
     }
 
-    /// Returns whether all removals after change `since` are still remembered. If not, a follower has
-    /// to start from nothing.
+    /// Returns whether all removals after change `since` are still remembered. If not, a follower
+    /// has to start from nothing.
     #[must_use]
     pub fn remembers_since(&self, since: u64) -> bool {
         since >= self.forgotten
@@ -440,8 +440,8 @@ impl<V: Payload> Map<V> {
         self.records_since(since).map(|record| (record.change, record.key, self.entry(record)))
     }
 
-    /// Returns the [changes](Self::changed_since) as a batch of at most about `bytes_max` bytes, with the
-    /// number of each change.
+    /// Returns the [changes](Self::changed_since) as a batch of at most about `bytes_max` bytes,
+    /// with the number of each change.
     #[must_use]
     pub fn packed_changes(&self, since: u64, bytes_max: usize) -> (Vec<u64>, Batch<V>) {
         let (mut numbers, mut packer, mut seen) = (Vec::new(), Packer::default(), Vec::new());

@@ -1,12 +1,12 @@
 //! Version vectors: the highest reading seen of each origin.
 //!
-//! Parker et al., "Detection of Mutual Inconsistency in Distributed Systems" (1983). A slot is named by an
-//! [`Origin`], incarnation included, so a restarted node starts a slot of its own and claims nothing of its
-//! earlier writes.
+//! Parker et al., "Detection of Mutual Inconsistency in Distributed Systems" (1983). A slot is
+//! named by an [`Origin`], incarnation included, so a restarted node starts a slot of its own and
+//! claims nothing of its earlier writes.
 //!
-//! A slot for every incarnation would make a vector grow with every restart. Incarnations that have ended,
-//! and of which every member has the same writes, are *closed*: one mark for each node covers every
-//! incarnation before it. `replica/retire.rs` decides when that is allowed.
+//! A slot for every incarnation would make a vector grow with every restart. Incarnations that have
+//! ended, and of which every member has the same writes, are *closed*: one mark for each node
+//! covers every incarnation before it. `replica/retire.rs` decides when that is allowed.
 //!
 //! Invariant: a closed incarnation has no slot.
 
@@ -22,7 +22,8 @@ use crate::id::{Incarnation, NodeName, Origin};
 /// The last possible incarnation, in the year 10889; so there is always a later number.
 pub(crate) const INCARNATION_MAX: Incarnation = Incarnation(1 << 48);
 
-/// The highest reading seen of each origin. Nothing was seen of an absent origin, unless it is closed.
+/// The highest reading seen of each origin. Nothing was seen of an absent origin, unless it is
+/// closed.
 #[derive(Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct VersionVector {
     /// The first incarnation of each node that is not closed.

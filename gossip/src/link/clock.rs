@@ -7,8 +7,8 @@ use tokio::time::Instant;
 
 use crate::time::{Now, UnixMillis};
 
-/// The system's monotonic and wall clocks. The wall clock goes back where somebody sets it back; stamps do
-/// not.
+/// The system's monotonic and wall clocks. The wall clock goes back where somebody sets it back;
+/// stamps do not.
 #[derive(Debug)]
 pub(super) struct SystemClock {
     started: Instant,

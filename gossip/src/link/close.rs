@@ -1,7 +1,7 @@
 //! The end of a WebSocket, from which the other side learns the reason.
 //!
-//! Invariant: a connection is closed with nothing unread. Otherwise the system would send a reset, which can
-//! discard the reason before the peer reads it.
+//! Invariant: a connection is closed with nothing unread. Otherwise the system would send a reset,
+//! which can discard the reason before the peer reads it.
 
 use std::time::Duration;
 
@@ -21,8 +21,8 @@ const REASON_BYTES_MAX: usize = 123;
 /// The size of the buffer for discarded input, in bytes.
 const DRAINED_AT_ONCE: usize = 4_096;
 
-/// Returns the close code (RFC 6455, section 7.4.1) for an error that the peer caused; `None` for any
-/// other.
+/// Returns the close code (RFC 6455, section 7.4.1) for an error that the peer caused; `None` for
+/// any other.
 #[must_use]
 pub fn close_code(error: &Error) -> Option<u16> {
     match error {
@@ -44,8 +44,8 @@ pub fn close_code(error: &Error) -> Option<u16> {
     }
 }
 
-/// Closes a socket: sends the reason (a close code and a text), or answers the close that the other side
-/// sent. Discards input until the other side has gone, for a second at most.
+/// Closes a socket: sends the reason (a close code and a text), or answers the close that the other
+/// side sent. Discards input until the other side has gone, for a second at most.
 pub async fn close<S: AsyncRead + AsyncWrite + Unpin>(
     socket: &mut WebSocketStream<S>,
     reason: Option<(u16, &str)>,

@@ -1,7 +1,7 @@
 //! One WebSocket to one peer, from hello to close.
 //!
-//! Invariants: nothing but the handshake is read before both ends have proved that they belong to the
-//! cluster. Both ends ping every second; three seconds of silence end the link.
+//! Invariants: nothing but the handshake is read before both ends have proved that they belong to
+//! the cluster. Both ends ping every second; three seconds of silence end the link.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -48,8 +48,8 @@ impl<A: Application> Clone for Reports<A> {
     }
 }
 
-/// Runs a connection from hello to close, and returns why it ended. `unauthenticated` is a permit for
-/// peers that have not introduced themselves; it is released when the peer has, or has gone.
+/// Runs a connection from hello to close, and returns why it ended. `unauthenticated` is a permit
+/// for peers that have not introduced themselves; it is released when the peer has, or has gone.
 pub(super) async fn run<A, S>(
     mut socket: WebSocketStream<S>,
     end: End,
@@ -94,7 +94,8 @@ fn count<A: Application>(
     telemetry.frame(FrameStats { direction, kind: frame.kind(), bytes, entries: frame.entries() });
 }
 
-/// Sends and receives at the same time, so that two peers with full buffers never wait for each other.
+/// Sends and receives at the same time, so that two peers with full buffers never wait for each
+/// other.
 async fn pump<A, S>(
     socket: &mut WebSocketStream<S>,
     connection: u64,

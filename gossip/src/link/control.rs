@@ -1,4 +1,5 @@
-//! The requests of the controller to a process: faults in force there, the pace of its gossip, its end.
+//! The requests of the controller to a process: faults in force there, the pace of its gossip, its
+//! end.
 //!
 //! Invariant: they belong to the process and not to an incarnation, so a crash heals nothing.
 
@@ -57,7 +58,8 @@ impl<A: Application> Controls<A> {
         self.frozen.subscribe()
     }
 
-    /// Returns `router`, which answers nothing while the process is frozen, and the route that ends a freeze.
+    /// Returns `router`, which answers nothing while the process is frozen, and the route that ends
+    /// a freeze.
     pub(super) fn gate(&self, router: Router, me: NodeName, secret: Secret) -> Router {
         let thaw = self.thaw.0.clone();
         freeze::gate(router, self.frozen(), Thaw { me, secret, thaw })

@@ -1,6 +1,6 @@
-//! The task that dials one peer while there is no link to it, with a growing, jittered pause between
-//! attempts. Each attempt resolves the peer's name again and tries each of its addresses, since a name may
-//! stand for several hosts, or for others than before.
+//! The task that dials one peer while there is no link to it, with a growing, jittered pause
+//! between attempts. Each attempt resolves the peer's name again and tries each of its addresses,
+//! since a name may stand for several hosts, or for others than before.
 
 use std::collections::BTreeSet;
 use std::io;
@@ -52,8 +52,8 @@ pub(super) async fn keep_dialing<A: Application>(
     let (me, peer, events) = (dialer.identity.me.node, dialer.peer, &dialer.reports.events);
     let mut retry = Retry { pause: BACKOFF_MIN, logged: String::new() };
     while linked.wait_for(|linked| !linked.contains(&peer)).await.is_ok() {
-        // One link is enough where both ends dial: the lesser name dials at once, the greater only if
-        // that has led to nothing.
+        // One link is enough where both ends dial: the lesser name dials at once, the greater only
+        // if that has led to nothing.
         if me > peer {
             let by_peer = linked.wait_for(|linked| linked.contains(&peer));
             if timeout(PRECEDENCE, by_peer).await.is_ok() {
@@ -108,8 +108,8 @@ impl Retry {
 }
 
 impl<A: Application> Dialer<A> {
-    /// Tries the addresses in turn, and runs the first link that is made to its end. Returns why there
-    /// is no link now; `None` where the driver is gone.
+    /// Tries the addresses in turn, and runs the first link that is made to its end. Returns why
+    /// there is no link now; `None` where the driver is gone.
     async fn try_each(
         &self,
         addresses: impl Iterator<Item = SocketAddr>,

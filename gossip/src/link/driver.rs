@@ -1,7 +1,7 @@
 //! The production driver of a machine: runs it and its links for one incarnation.
 //!
-//! Invariants: one task owns the machine, so there is no lock. A deadline is compared with the clock before
-//! every wait, so steady input never starves the timers.
+//! Invariants: one task owns the machine, so there is no lock. A deadline is compared with the
+//! clock before every wait, so steady input never starves the timers.
 
 use std::ops::ControlFlow;
 use std::sync::Arc;
@@ -29,8 +29,8 @@ use crate::machine::{Input, LinkDown, Machine, MachineInput, Output};
 use crate::message::Frame;
 use crate::time::Now;
 
-/// The longest delay of what is due by what comes in. A machine that is always due, because it has much to
-/// catch up with, still takes input in between.
+/// The longest delay of what is due by what comes in. A machine that is always due, because it has
+/// much to catch up with, still takes input in between.
 const TICK_PAUSE: Duration = Duration::from_millis(2);
 /// The most reports of connections that may wait for the machine; more make their connections wait.
 const EVENTS_MAX: usize = 1_024;
@@ -83,8 +83,8 @@ struct Driver<'a, M: Machine, F, H> {
     ticked: Duration,
 }
 
-/// Drives `machine` as the incarnation `me` until `on_event` breaks, the node is stopped, or the controller
-/// ends the process.
+/// Drives `machine` as the incarnation `me` until `on_event` breaks, the node is stopped, or the
+/// controller ends the process.
 ///
 /// When it returns, or is dropped, its links close after what was sent before.
 pub(super) async fn drive<M, B>(
@@ -216,7 +216,8 @@ where
         tick.into_iter().chain(self.controls.deadline(self.clock.now())).min()
     }
 
-    /// Does what the machine asks, and passes on the links that this costs, until it asks nothing more.
+    /// Does what the machine asks, and passes on the links that this costs, until it asks nothing
+    /// more.
     fn do_outputs(&mut self) -> ControlFlow<Ended<B>> {
         loop {
             while let Some(output) = self.machine.poll() {

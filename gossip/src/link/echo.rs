@@ -1,8 +1,8 @@
-//! An echo at `/cluster`, for a test suite of WebSockets (`make autobahn`). Behind the feature `echo`, in no
-//! node.
+//! An echo at `/cluster`, for a test suite of WebSockets (`make autobahn`). Behind the feature
+//! `echo`, in no node.
 //!
-//! Invariant: the route is the one of nodes, from the request to the socket. Only the size of a message
-//! differs, since the suite has larger ones than a node reads.
+//! Invariant: the route is the one of nodes, from the request to the socket. Only the size of a
+//! message differs, since the suite has larger ones than a node reads.
 
 use std::sync::Arc;
 

@@ -1,9 +1,9 @@
-//! The faults in force at one process, applied to the rounds that it sends. Sans-io: the driver passes the
-//! time and each frame in.
+//! The faults in force at one process, applied to the rounds that it sends. Sans-io: the driver
+//! passes the time and each frame in.
 //!
-//! Invariants: each node applies faults to what it sends itself, so a one-way fault needs one node; every
-//! fault ends by itself, even where the controller is gone; delayed frames are bounded, and further ones
-//! are lost, as on a real network.
+//! Invariants: each node applies faults to what it sends itself, so a one-way fault needs one node;
+//! every fault ends by itself, even where the controller is gone; delayed frames are bounded, and
+//! further ones are lost, as on a real network.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -25,7 +25,8 @@ const FREEZE_LAG: Duration = Duration::from_millis(100);
 /// The delay of a reordered frame, during which others overtake it.
 const OVERTAKEN_BY: Duration = Duration::from_millis(150);
 
-/// The faults in force, and the frames that they delay. All times are on the process's monotonic clock.
+/// The faults in force, and the frames that they delay. All times are on the process's monotonic
+/// clock.
 #[derive(Debug)]
 pub(super) struct Faults<A: Application> {
     me: NodeName,
@@ -60,8 +61,8 @@ impl<A: Application> Faults<A> {
         }
     }
 
-    /// Puts the fault in force, or extends it. A fault that does not concern this node, or is one too many,
-    /// is ignored.
+    /// Puts the fault in force, or extends it. A fault that does not concern this node, or is one
+    /// too many, is ignored.
     pub(super) fn inject(&mut self, now: Duration, fault: Fault, heal_after: Duration) {
         if !fault.concerns(self.me)
             || self.in_force.len() >= FAULTS_MAX && !self.in_force.contains_key(&fault.id)
@@ -79,7 +80,8 @@ impl<A: Application> Faults<A> {
         state.until = until;
     }
 
-    /// Ends the fault. Frames that it delayed stay due when they were; later ones do not wait for them.
+    /// Ends the fault. Frames that it delayed stay due when they were; later ones do not wait for
+    /// them.
     pub(super) fn heal(&mut self, fault: FaultId) {
         self.in_force.remove(&fault);
         self.forget_order();
@@ -144,7 +146,8 @@ impl<A: Application> Faults<A> {
         self.in_force.values().map(|state| state.until).min()
     }
 
-    /// Returns when there is something to do: a fault ends, a freeze takes effect, or a frame is due.
+    /// Returns when there is something to do: a fault ends, a freeze takes effect, or a frame is
+    /// due.
     pub(super) fn deadline(&self, now: Duration) -> Option<Duration> {
         let frame = self.waiting.keys().map(|(due, _)| *due).next();
         let freeze = self.freezes_at().filter(|at| *at > now);
@@ -294,7 +297,8 @@ mod tests {
         faults
     }
 
-    /// Sends a thousand frames to metropolis, one a millisecond, and returns what came out, and when, in milliseconds.
+    /// Sends a thousand frames to metropolis, one a millisecond, and returns what came out, and
+    /// when, in milliseconds.
     fn a_thousand(faults: &mut Faults) -> Vec<(u64, u32)> {
         let mut out = Vec::new();
         for millis in 0..20_000 {

@@ -1,9 +1,9 @@
 //! A frozen process: it does nothing, as if stopped by SIGSTOP, until the freeze ends or is ended.
 //!
-//! While it is frozen, none of its connections is read, written or answered, and its machine gets no input:
-//! from outside it looks like a stopped process. One request still works: `POST /thaw/FAULT`, with a proof of
-//! the cluster's cookie. Someone who overhears that proof can end this freeze of this node with it, and
-//! nothing else.
+//! While it is frozen, none of its connections is read, written or answered, and its machine gets
+//! no input: from outside it looks like a stopped process. One request still works: `POST
+//! /thaw/FAULT`, with a proof of the cluster's cookie. Someone who overhears that proof can end
+//! this freeze of this node with it, and nothing else.
 
 use std::pin::pin;
 
@@ -61,7 +61,8 @@ pub(super) struct Thaw {
     pub(super) thaw: mpsc::Sender<FaultId>,
 }
 
-/// Returns `router`, which answers nothing while the process is frozen, and the route that ends a freeze.
+/// Returns `router`, which answers nothing while the process is frozen, and the route that ends a
+/// freeze.
 pub(super) fn gate(router: Router, frozen: watch::Receiver<bool>, thaw: Thaw) -> Router {
     let wait = async |State(frozen): State<watch::Receiver<bool>>, request: Request, next: Next| {
         freezable(frozen, next.run(request)).await

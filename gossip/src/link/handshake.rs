@@ -9,10 +9,10 @@
 //!   | <---- Welcome{proof of the cookie} - |
 //! ```
 //!
-//! Invariants: the cookie itself is never sent. The dialer proves first, so an unauthenticated dialer gets
-//! nothing to guess the cookie by. The listener welcomes after its driver has admitted the peer, so a
-//! refused peer never takes itself for linked. Where there are certificates, each end's names the node in
-//! its hello.
+//! Invariants: the cookie itself is never sent. The dialer proves first, so an unauthenticated
+//! dialer gets nothing to guess the cookie by. The listener welcomes after its driver has admitted
+//! the peer, so a refused peer never takes itself for linked. Where there are certificates, each
+//! end's names the node in its hello.
 
 use std::time::Duration;
 

@@ -1,5 +1,5 @@
-//! A request to this machine's own port: has the node that listens there joined? For containers and units
-//! that hold no other HTTP client.
+//! A request to this machine's own port: has the node that listens there joined? For containers and
+//! units that hold no other HTTP client.
 
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 
@@ -24,8 +24,8 @@ pub async fn ready(
     http_request::send(cluster, me, on_this_machine(listen), request, StatusCode::OK).await
 }
 
-/// Returns the address at which this machine reaches what listens at `listen`: a wildcard address cannot
-/// be dialled.
+/// Returns the address at which this machine reaches what listens at `listen`: a wildcard address
+/// cannot be dialled.
 fn on_this_machine(listen: SocketAddr) -> SocketAddr {
     let mut address = listen;
     match listen {

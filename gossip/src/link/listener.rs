@@ -1,8 +1,8 @@
 //! A node's one port: HTTP/1.1 with its own accept loop, and `/cluster`, where other nodes connect.
 //!
-//! The loop is written here because `axum::serve` gives hyper no timer: a client that never finishes its
-//! headers would be waited for without end. Invariant: no new connection affects those that are open; a
-//! connection over the limit is refused with a reason.
+//! The loop is written here because `axum::serve` gives hyper no timer: a client that never
+//! finishes its headers would be waited for without end. Invariant: no new connection affects those
+//! that are open; a connection over the limit is refused with a reason.
 
 use std::convert::Infallible;
 use std::io;
@@ -39,8 +39,8 @@ use crate::link::upgrade::{Socket, not_upgraded, upgrade};
 
 /// The pause of accepting when the process has no file descriptors left.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
-/// The most connections that are told at the same time that they are over the limit; further ones are
-/// dropped.
+/// The most connections that are told at the same time that they are over the limit; further ones
+/// are dropped.
 const REFUSALS_MAX: usize = 64;
 /// The time that a refused client may take to read the reason.
 const REFUSAL_TIMEOUT: Duration = Duration::from_secs(1);
@@ -52,12 +52,13 @@ const TLS_HANDSHAKE: u8 = 0x16;
 /// The limits of connections.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// The most open connections, WebSockets and links among them; further ones are refused with 503.
+    /// The most open connections, WebSockets and links among them; further ones are refused with
+    /// 503.
     pub connections: usize,
     /// The most open connections from one address.
     pub connections_per_address: usize,
-    /// The time that a client may take to send the headers of a request, from the start of the connection
-    /// or the end of the request before.
+    /// The time that a client may take to send the headers of a request, from the start of the
+    /// connection or the end of the request before.
     pub header_timeout: Duration,
     /// The time for which a client may accept nothing of what is sent to it.
     pub idle_timeout: Duration,
@@ -274,8 +275,8 @@ async fn serve_connection(
     }
 }
 
-/// Answers why the connection is refused. Input is discarded: left unread, it would reset the connection
-/// before the reason is read.
+/// Answers why the connection is refused. Input is discarded: left unread, it would reset the
+/// connection before the reason is read.
 async fn refuse(mut stream: TcpStream, why: Problem) {
     let _ = timeout(REFUSAL_TIMEOUT, async {
         let (head, body) = why.into_response().into_parts();

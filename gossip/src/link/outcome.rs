@@ -1,4 +1,5 @@
-//! The ends of a connection, and how a connection begins and ends, as its driver and its peer learn it.
+//! The ends of a connection, and how a connection begins and ends, as its driver and its peer learn
+//! it.
 
 use tokio::sync::{mpsc, oneshot};
 use tokio_tungstenite::tungstenite;
@@ -22,7 +23,8 @@ pub(super) enum End {
 
 /// The reports of connections to their driver.
 pub(super) enum ConnectionEvent<A: Application> {
-    /// A peer introduced itself. The driver decides, and answers with the queue of frames for the peer.
+    /// A peer introduced itself. The driver decides, and answers with the queue of frames for the
+    /// peer.
     Introduced {
         peer: Origin,
         joined: bool,
@@ -78,7 +80,8 @@ pub(super) enum Ended {
 }
 
 impl Ended {
-    /// Returns the close code that tells the peer the reason; `None` where there is nothing to tell.
+    /// Returns the close code that tells the peer the reason; `None` where there is nothing to
+    /// tell.
     pub(super) fn close_code(&self) -> Option<u16> {
         match self {
             Self::NoHello | Self::Wire(WireError::NotHello) => Some(4000),
@@ -115,8 +118,8 @@ impl Ended {
         }
     }
 
-    /// Returns a word for the reason why an unauthenticated peer was turned away; `None` for any other
-    /// end.
+    /// Returns a word for the reason why an unauthenticated peer was turned away; `None` for any
+    /// other end.
     pub(super) fn turned_away(&self) -> Option<&'static str> {
         match self {
             Self::NoHello => Some("no_hello"),

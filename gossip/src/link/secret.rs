@@ -1,6 +1,7 @@
 //! Shared secrets and proofs of them.
 //!
-//! Invariant: a proof is bound to one purpose and one occasion, and the secret itself is never sent.
+//! Invariant: a proof is bound to one purpose and one occasion, and the secret itself is never
+//! sent.
 
 use ring::hmac::{HMAC_SHA256, Key, sign, verify};
 
@@ -53,8 +54,8 @@ impl Secret {
         verify(&self.key, &self.message(purpose, occasion), proof).is_ok()
     }
 
-    /// Returns the bytes to authenticate: each part behind its length, so that no two occasions have the
-    /// same bytes.
+    /// Returns the bytes to authenticate: each part behind its length, so that no two occasions
+    /// have the same bytes.
     fn message(&self, purpose: Purpose, occasion: &[&[u8]]) -> Vec<u8> {
         let label = format!("{}: {}", self.domain, purpose.0);
         let mut message = Vec::new();

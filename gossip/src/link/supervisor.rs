@@ -1,7 +1,8 @@
 //! A node: one incarnation of its machine after the other, with supervision, until it is stopped.
 //!
-//! A crash (an intended one, or a panic, which is a bug) ends an incarnation and all its memory. The next
-//! begins at once, with a higher number. More crashes than the intensity allows end the node.
+//! A crash (an intended one, or a panic, which is a bug) ends an incarnation and all its memory.
+//! The next begins at once, with a higher number. More crashes than the intensity allows end the
+//! node.
 
 use std::ops::ControlFlow;
 use std::panic::AssertUnwindSafe;
@@ -30,7 +31,8 @@ use crate::replica::{self, Replica};
 use crate::supervise::Intensity;
 use crate::time::Now;
 
-/// The bound of the random distance between an incarnation and an earlier one that was dated in the future.
+/// The bound of the random distance between an incarnation and an earlier one that was dated in the
+/// future.
 const INCARNATION_JUMP: u64 = 65_536;
 /// The most peers that may wait for the driver.
 const INCOMING_MAX: usize = 64;
@@ -129,14 +131,15 @@ impl<M: Node> Supervisor<M> {
         listener::cluster_route(incoming, self.config.cluster.frame_bytes_max, telemetry)
     }
 
-    /// Returns `router`, which answers nothing while the process is frozen, and the route that ends a
-    /// freeze. Everything that the node's port serves goes through this.
+    /// Returns `router`, which answers nothing while the process is frozen, and the route that ends
+    /// a freeze. Everything that the node's port serves goes through this.
     pub fn gate(&self, router: Router) -> Router {
         self.controls.gate(router, self.config.name, self.config.cluster.secret.clone())
     }
 
-    /// Runs the node until it ends. `begin` makes the machine of each incarnation, from the number of
-    /// crashes before and the time, and `hooks` its hooks; `on_event` handles the machine's events.
+    /// Runs the node until it ends. `begin` makes the machine of each incarnation, from the number
+    /// of crashes before and the time, and `hooks` its hooks; `on_event` handles the machine's
+    /// events.
     pub async fn run<H: Hooks<M>>(
         mut self,
         mut commands: mpsc::Receiver<M::Command>,
@@ -231,7 +234,8 @@ impl<M: Node> Supervisor<M> {
         let incoming = &mut incoming.1;
         let life =
             driver::drive(&mut machine, me, surroundings, incoming, commands, on_event, hooks);
-        // The driver borrows only what outlives it; after a panic nothing of the incarnation is used.
+        // The driver borrows only what outlives it; after a panic nothing of the incarnation is
+        // used.
         AssertUnwindSafe(life.instrument(span)).catch_unwind().await
     }
 

@@ -1,6 +1,7 @@
 //! The table of links of one incarnation.
 //!
-//! Invariant: a peer has at most one link here, and of two that were made at once both ends keep the same.
+//! Invariant: a peer has at most one link here, and of two that were made at once both ends keep
+//! the same.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -82,7 +83,8 @@ impl<A: Application> Links<A> {
         let Some(link) = self.links.get(&to) else { return };
         match link.outgoing.try_send(frame) {
             Ok(()) => {}
-            // The connection has ended. Its end waits among the events, behind the peer's last frames.
+            // The connection has ended. Its end waits among the events, behind the peer's last
+            // frames.
             Err(TrySendError::Closed(_)) => {}
             Err(TrySendError::Full(_)) => {
                 self.telemetry.queue_overflowed();
@@ -161,8 +163,8 @@ impl<A: Application> Links<A> {
         let inputs = match self.links.get(&peer.node) {
             // A later incarnation that has joined takes the place of an earlier one.
             Some(link) if link.peer != peer => vec![down, up],
-            // Both dialled at once. Both ends keep the connection that the lesser name dialled; for the
-            // machines it is one link.
+            // Both dialled at once. Both ends keep the connection that the lesser name dialled; for
+            // the machines it is one link.
             Some(link) if link.dialled_by < dialled_by => {
                 self.giving_way.insert(connection, peer.node);
                 return Ok((admitted, Vec::new()));

@@ -1,6 +1,7 @@
 //! The hooks by which an application counts and traces what links do.
 //!
-//! The library counts nothing itself: names of metrics and ways to export them are the application's.
+//! The library counts nothing itself: names of metrics and ways to export them are the
+//! application's.
 
 use std::time::Duration;
 

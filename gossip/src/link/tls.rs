@@ -1,7 +1,8 @@
-//! TLS on a node's one port. The listener shows its certificate to everybody; nodes show theirs to each other.
+//! TLS on a node's one port. The listener shows its certificate to everybody; nodes show theirs to
+//! each other.
 //!
-//! Invariant: a node's certificate names the node (as a DNS name), so neither a name nor an address can be
-//! taken over without the key. Browsers show no certificate, and reach only the HTTP API.
+//! Invariant: a node's certificate names the node (as a DNS name), so neither a name nor an address
+//! can be taken over without the key. Browsers show no certificate, and reach only the HTTP API.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -59,8 +60,8 @@ impl Tls {
     /// Reads the files of the node `me`.
     ///
     /// # Errors
-    /// Where a file cannot be read or holds nothing of its kind, the key does not match, or the certificate
-    /// does not name `me`.
+    /// Where a file cannot be read or holds nothing of its kind, the key does not match, or the
+    /// certificate does not name `me`.
     pub fn load(me: NodeName, files: &Files) -> anyhow::Result<Self> {
         let certificates = certificates(&files.certificate)?;
         let key = PrivateKeyDer::from_pem_file(&files.key)
@@ -118,7 +119,8 @@ impl Tls {
     }
 }
 
-/// Connects to `peer`, over TLS where it is used. Then only the holder of that name's certificate can answer.
+/// Connects to `peer`, over TLS where it is used. Then only the holder of that name's certificate
+/// can answer.
 pub(super) async fn connect(
     tls: Option<&Tls>,
     peer: NodeName,

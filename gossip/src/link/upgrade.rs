@@ -1,7 +1,8 @@
 //! The upgrade of an HTTP request to a WebSocket.
 //!
-//! Written here and not taken from axum, because [closing](crate::link::close()) needs the connection
-//! beneath the socket, and because a request that is not a WebSocket request gets a problem document.
+//! Written here and not taken from axum, because [closing](crate::link::close()) needs the
+//! connection beneath the socket, and because a request that is not a WebSocket request gets a
+//! problem document.
 
 use std::sync::Arc;
 
@@ -21,8 +22,8 @@ use crate::link::problem::Problem;
 /// The server's end of a WebSocket.
 pub type Socket = WebSocketStream<TokioIo<Upgraded>>;
 
-/// Answers a WebSocket request, and passes the socket to `then`. The limits of `config` apply to what is
-/// received.
+/// Answers a WebSocket request, and passes the socket to `then`. The limits of `config` apply to
+/// what is received.
 pub fn upgrade<F: Future<Output = ()> + Send>(
     mut request: Request,
     config: WebSocketConfig,
@@ -60,8 +61,8 @@ pub fn upgrade<F: Future<Output = ()> + Send>(
     (StatusCode::SWITCHING_PROTOCOLS, headers).into_response()
 }
 
-/// Returns a refusal of a WebSocket request, which names the protocol that is spoken (RFC 9110, section
-/// 15.5.22; RFC 6455, section 4.4).
+/// Returns a refusal of a WebSocket request, which names the protocol that is spoken (RFC 9110,
+/// section 15.5.22; RFC 6455, section 4.4).
 #[must_use]
 pub fn not_upgraded(problem: Problem) -> Response {
     ([(header::UPGRADE, "websocket"), (header::SEC_WEBSOCKET_VERSION, "13")], problem)

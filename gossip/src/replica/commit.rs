@@ -17,7 +17,8 @@ pub(super) struct Merged {
 }
 
 impl<V: Payload> Replica<V> {
-    /// Merges a whole round and its vector, in one step or not at all. Returns its size if it was merged.
+    /// Merges a whole round and its vector, in one step or not at all. Returns its size if it was
+    /// merged.
     pub(super) fn commit(&mut self, now: Now, pull: Pull<V>) -> Option<Merged> {
         let source = pull.source;
         let Round { entries, vector, horizon, full, joined } = pull.into_round();
@@ -27,8 +28,8 @@ impl<V: Payload> Replica<V> {
         if let Some(by) = outlived_by
             && self.keeps(Rule::TheOlderLifeHalts)
         {
-            // Of two incarnations of one name the older ends. It must neither begin to write now nor take
-            // any write for its own.
+            // Of two incarnations of one name the older ends. It must neither begin to write now
+            // nor take any write for its own.
             self.event(Event::Superseded {
                 by,
                 halts: self.joined && !self.is_outlived_by_an_error(now, by),
@@ -44,12 +45,13 @@ impl<V: Payload> Replica<V> {
             return None;
         }
         if !full && retire::exceeds(&self.vector, &vector, &horizon) {
-            // This replica has seen more of a closed incarnation since it asked; its next pull says so.
+            // This replica has seen more of a closed incarnation since it asked; its next pull says
+            // so.
             self.event(Event::GivenUp { source });
             return None;
         }
-        // Past the horizon too, before anything is written here: a tombstone stamped below it would be
-        // lost on members that have collected.
+        // Past the horizon too, before anything is written here: a tombstone stamped below it would
+        // be lost on members that have collected.
         let stamps = entries.highest().chain(vector.iter()).chain(horizon.iter());
         if let Some(newest) = stamps.map(|stamp| stamp.hlc).max()
             && self.keeps(Rule::ClocksPassWhatWasMerged)
@@ -101,8 +103,8 @@ impl<V: Payload> Replica<V> {
         self.keeps(Rule::RoundsAreRefusedWhole).then_some(refused)
     }
 
-    /// Merges the entries. Returns the number of changes, and the late writes to deleted keys, which are
-    /// not merged.
+    /// Merges the entries. Returns the number of changes, and the late writes to deleted keys,
+    /// which are not merged.
     fn merge(&mut self, entries: Chunks<V>) -> (usize, Vec<(Key, Entry<V>)>) {
         let skip_covered = self.keeps(Rule::CoveredEntriesAreSkipped);
         let bury = self.keeps(Rule::LateWritesAreBuried);
@@ -115,8 +117,8 @@ impl<V: Payload> Replica<V> {
             while let Some((key, entry)) = rows.advance() {
                 let is_late_over = |is_dead: bool| is_dead && bury && entry.value.is_some();
                 if skip_covered && heard.has(entry.stamp) {
-                    // It is held, or beaten, or collected: a late copy must not come back to life. Merging
-                    // over a held entry is safe, and repairs what should never be broken.
+                    // It is held, or beaten, or collected: a late copy must not come back to life.
+                    // Merging over a held entry is safe, and repairs what should never be broken.
                     changed += usize::from(self.map.holds(key) && self.map.merge(key, &entry));
                 } else if is_late_over(heard.has(entry.born) && !self.map.holds(key)) {
                     late.push((key, entry.to_entry()));

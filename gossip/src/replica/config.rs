@@ -12,14 +12,15 @@ pub const PULL_LOG_MAX: usize = 256;
 /// The members of a replica's cluster, and the bounds of its rounds.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// All members of the cluster, this node included, alive or not. A tombstone is kept until all of them
-    /// have it; for ever where this node is not among them.
+    /// All members of the cluster, this node included, alive or not. A tombstone is kept until all
+    /// of them have it; for ever where this node is not among them.
     pub members: BTreeSet<NodeName>,
-    /// The accepted drift: how far ahead of this node's wall clock a stamp may be. It must be the same on
-    /// every node of a cluster: a laxer one would relay what the others refuse.
+    /// The accepted drift: how far ahead of this node's wall clock a stamp may be. It must be the
+    /// same on every node of a cluster: a laxer one would relay what the others refuse.
     pub drift_max: Duration,
-    /// The time for which a new incarnation looks for a member that has joined, before it takes itself for
-    /// the first; also the interval at which it asks linked members that have not answered.
+    /// The time for which a new incarnation looks for a member that has joined, before it takes
+    /// itself for the first; also the interval at which it asks linked members that have not
+    /// answered.
     pub join_patience: Duration,
     /// The time without progress after which a round is given up.
     pub round_timeout: Duration,

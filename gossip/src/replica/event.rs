@@ -27,15 +27,16 @@ pub enum Event {
         /// Their stamps.
         tombstones: Vec<Stamp>,
     },
-    /// Late writes arrived for keys whose tombstones had been collected. New tombstones were written over
-    /// them.
+    /// Late writes arrived for keys whose tombstones had been collected. New tombstones were
+    /// written over them.
     Buried {
         /// The source of the round.
         source: Origin,
         /// The number of them.
         writes: usize,
     },
-    /// Writes of incarnations that the other members had closed without them were written again here.
+    /// Writes of incarnations that the other members had closed without them were written again
+    /// here.
     Adopted {
         /// The member that had closed the incarnations.
         source: Origin,
@@ -79,7 +80,8 @@ pub enum Event {
         /// The distance to this node's wall clock, in milliseconds.
         ahead_ms: u64,
     },
-    /// A round was refused: it claims writes of this incarnation that were never made. Nothing was changed.
+    /// A round was refused: it claims writes of this incarnation that were never made. Nothing was
+    /// changed.
     OriginStolen {
         /// The source of the round.
         source: Origin,
@@ -89,8 +91,8 @@ pub enum Event {
         /// The other replica.
         peer: Origin,
     },
-    /// A pull was given up: it made no progress, was too large, or was overtaken by another. Nothing was
-    /// changed.
+    /// A pull was given up: it made no progress, was too large, or was overtaken by another.
+    /// Nothing was changed.
     GivenUp {
         /// The source of the pull.
         source: Origin,

@@ -1,7 +1,7 @@
 //! How an incarnation comes to write: it catches up with a member that has joined, or is the first.
 //!
-//! Invariant: an incarnation writes only after it has merged the round of a member that has joined, or after every
-//! linked member has reported that it has not joined either.
+//! Invariant: an incarnation writes only after it has merged the round of a member that has joined,
+//! or after every linked member has reported that it has not joined either.
 
 use std::time::Duration;
 
@@ -10,13 +10,13 @@ use crate::payload::Payload;
 use crate::replica::{Event, Replica, Rule};
 use crate::time::Now;
 
-/// The time for which an incarnation that was refused, since its name is alive, does not take itself for the
-/// first. Longer than any pause between two attempts to link.
+/// The time for which an incarnation that was refused, since its name is alive, does not take
+/// itself for the first. Longer than any pause between two attempts to link.
 const REFUSED_PATIENCE: Duration = Duration::from_secs(10);
 
 impl<V: Payload> Replica<V> {
-    /// Notes that a member refuses a link, since the incarnation `alive` of this name is linked to it. The
-    /// older of two incarnations halts, and one that is not alone is not the first.
+    /// Notes that a member refuses a link, since the incarnation `alive` of this name is linked to
+    /// it. The older of two incarnations halts, and one that is not alone is not the first.
     pub fn refused(&mut self, now: Now, alive: Incarnation) {
         if !self.joined {
             self.join_at = now.mono + self.config.join_patience.max(REFUSED_PATIENCE);
@@ -48,8 +48,8 @@ impl<V: Payload> Replica<V> {
         }
     }
 
-    /// Lets this incarnation write from now on. Its own slot in the vector announces it: a replica that sees
-    /// the slot fences earlier incarnations.
+    /// Lets this incarnation write from now on. Its own slot in the vector announces it: a replica
+    /// that sees the slot fences earlier incarnations.
     pub(super) fn join(&mut self, now: Now, through: Option<Origin>) {
         if !self.joined {
             self.joined = true;

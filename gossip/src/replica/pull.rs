@@ -61,7 +61,8 @@ impl<V: Payload> Chunks<V> {
         self.0.values().flat_map(Batch::highest).copied()
     }
 
-    /// Iterates over the chunks by value, so that a large round is not in memory twice while it is merged.
+    /// Iterates over the chunks by value, so that a large round is not in memory twice while it is
+    /// merged.
     pub(super) fn into_batches(self) -> impl Iterator<Item = Batch<V>> {
         self.0.into_values()
     }
@@ -119,7 +120,8 @@ impl<V: Payload> Pull<V> {
         }
     }
 
-    /// Returns whether a part of this serving belongs to the round: the first serving that answers counts.
+    /// Returns whether a part of this serving belongs to the round: the first serving that answers
+    /// counts.
     pub(super) fn is_of(&mut self, serving: u64) -> bool {
         *self.serving.get_or_insert(serving) == serving
     }

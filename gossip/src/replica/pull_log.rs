@@ -1,8 +1,8 @@
-//! A log of the outcomes of a replica's pulls, for observers. The protocol does not depend on it. A pull whose
-//! link broke leaves no record.
+//! A log of the outcomes of a replica's pulls, for observers. The protocol does not depend on it. A
+//! pull whose link broke leaves no record.
 //!
-//! Invariant: records are numbered from 1 without gaps, in the order in which the pulls ended; the newest are
-//! kept.
+//! Invariant: records are numbered from 1 without gaps, in the order in which the pulls ended; the
+//! newest are kept.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;

@@ -1,24 +1,29 @@
-//! The end of an incarnation: fencing it, closing its slot, adopting its last writes; and forgetting members.
+//! The end of an incarnation: fencing it, closing its slot, adopting its last writes; and
+//! forgetting members.
 //!
-//! An incarnation is *fenced* at a replica that has seen a later one of its name: nothing is pulled from it any
-//! more. A fenced incarnation is *closed* when every member, in its present incarnation, has proved the same slot
-//! for it after fencing it, and has fenced the earlier incarnations of all other members too. Then no incarnation
-//! that proved holds more of it, nor can come to hold more: by induction over the pulls after those proofs,
-//! each is from one that had proved the same, or from one that began empty since. (Only where the closed one
-//! runs on, as a second process of its name, can such a newcomer bring more; see orphans below.) So one mark
-//! replaces the slots of all closed incarnations of a node, and a node that restarted ten thousand times costs
-//! a vector one mark and one slot.
+//! An incarnation is *fenced* at a replica that has seen a later one of its name: nothing is pulled
+//! from it any more. A fenced incarnation is *closed* when every member, in its present
+//! incarnation, has proved the same slot for it after fencing it, and has fenced the earlier
+//! incarnations of all other members too. Then no incarnation that proved holds more of it, nor can
+//! come to hold more: by induction over the pulls after those proofs, each is from one that had
+//! proved the same, or from one that began empty since. (Only where the closed one runs on, as a
+//! second process of its name, can such a newcomer bring more; see orphans below.) So one mark
+//! replaces the slots of all closed incarnations of a node, and a node that restarted ten thousand
+//! times costs a vector one mark and one slot.
 //!
-//! The last stamp that the closers had of a closed incarnation stays in the horizon for a while. A puller whose
-//! vector has the same slot gets a delta; any other gets a full round. Such a puller was not part of the
-//! agreement: a process that ran under a name twice, or learned from one that did. Its entries beyond that last
-//! stamp are *orphans*: it writes them again as its own, so that nothing is lost.
+//! The last stamp that the closers had of a closed incarnation stays in the horizon for a while. A
+//! puller whose vector has the same slot gets a delta; any other gets a full round. Such a puller
+//! was not part of the agreement: a process that ran under a name twice, or learned from one that
+//! did. Its entries beyond that last stamp are *orphans*: it writes them again as its own, so that
+//! nothing is lost.
 //!
-//! *Forgetting* a member writes an obituary: a later slot, with a number that no process can have and the
-//! first possible reading. It fences the incarnations before it, and while it is the newest of its name the
-//! member does not count. A process that starts under the name later is a member again.
+//! *Forgetting* a member writes an obituary: a later slot, with a number that no process can have
+//! and the first possible reading. It fences the incarnations before it, and while it is the newest
+//! of its name the member does not count. A process that starts under the name later is a member
+//! again.
 //!
-//! Invariants: a closed incarnation is never opened again; the horizon has its last stamp, or has dropped it.
+//! Invariants: a closed incarnation is never opened again; the horizon has its last stamp, or has
+//! dropped it.
 
 use crate::clock::{Hlc, Stamp};
 use crate::crdt::entry::{Entry, Rank};
@@ -28,8 +33,9 @@ use crate::payload::Payload;
 use crate::replica::{Event, Replica, Rule};
 use crate::time::{Now, UnixMillis};
 
-/// The number of closed incarnations of a node whose last stamps the horizon keeps. A puller that missed more
-/// closings gets a full round, in which everything missing at the source counts as deleted.
+/// The number of closed incarnations of a node whose last stamps the horizon keeps. A puller that
+/// missed more closings gets a full round, in which everything missing at the source counts as
+/// deleted.
 const CLOSED_KEPT: usize = 16;
 
 /// The reading in the slot of an obituary. Those of processes are later.
@@ -49,8 +55,8 @@ pub enum ForgetError {
     Joining,
 }
 
-/// Returns whether a replica with this vector and horizon has seen the write itself, rather than covering it
-/// because its incarnation is closed.
+/// Returns whether a replica with this vector and horizon has seen the write itself, rather than
+/// covering it because its incarnation is closed.
 pub(super) fn has_heard(vector: &VersionVector, horizon: &VersionVector, stamp: Stamp) -> bool {
     Some(stamp.hlc) <= heard_of(vector, horizon, stamp.origin)
 }
@@ -82,7 +88,8 @@ impl<'a> Heard<'a> {
     }
 }
 
-/// Returns whether `holder` has more of some incarnation that `vector` has closed than the closers had.
+/// Returns whether `holder` has more of some incarnation that `vector` has closed than the closers
+/// had.
 pub(super) fn exceeds(
     holder: &VersionVector,
     vector: &VersionVector,
@@ -92,7 +99,8 @@ pub(super) fn exceeds(
 }
 
 impl<V: Payload> Replica<V> {
-    /// Returns whether a later incarnation of the name was seen. Nothing is pulled from a fenced one.
+    /// Returns whether a later incarnation of the name was seen. Nothing is pulled from a fenced
+    /// one.
     #[must_use]
     pub fn has_fenced(&self, life: Origin) -> bool {
         let later =
@@ -100,16 +108,18 @@ impl<V: Payload> Replica<V> {
         self.keeps(Rule::OldLivesAreFenced) && (later || self.vector.has_closed(life))
     }
 
-    /// Returns whether `by` is later only because it is dated in the future, while this incarnation's own date
-    /// has come. It began under a wrong clock, and most likely has ended. Every process started under the
-    /// right clock is dated before it and would halt in turn, so this one is to begin a later incarnation.
-    /// It does so once: that one is dated in the future too.
+    /// Returns whether `by` is later only because it is dated in the future, while this
+    /// incarnation's own date has come. It began under a wrong clock, and most likely has ended.
+    /// Every process started under the right clock is dated before it and would halt in turn, so
+    /// this one is to begin a later incarnation. It does so once: that one is dated in the future
+    /// too.
     pub(super) fn is_outlived_by_an_error(&self, now: Now, by: Incarnation) -> bool {
         let UnixMillis(latest) = self.latest_accepted(now).wall;
         by.0 > latest && self.me.incarnation.0 <= latest && self.keeps(Rule::TheMisdatedAreOutlived)
     }
 
-    /// Iterates over the members that count: all but those that are forgotten and have not returned.
+    /// Iterates over the members that count: all but those that are forgotten and have not
+    /// returned.
     pub(super) fn counted_members(&self) -> impl Iterator<Item = NodeName> {
         self.config.members.iter().copied().filter(|member| !self.is_forgotten(*member))
     }
@@ -191,8 +201,9 @@ impl<V: Payload> Replica<V> {
         }
     }
 
-    /// Forgets `member`, as an operator decided: it no longer holds back tombstones and slots. Its running
-    /// incarnation, if any, halts when it learns of this, and writes that only it has are not merged.
+    /// Forgets `member`, as an operator decided: it no longer holds back tombstones and slots. Its
+    /// running incarnation, if any, halts when it learns of this, and writes that only it has are
+    /// not merged.
     ///
     /// # Errors
     /// [`ForgetError`]; nothing was changed.
@@ -220,8 +231,8 @@ impl<V: Payload> Replica<V> {
         Ok(())
     }
 
-    /// Returns the entries here of incarnations that a replica with this vector and horizon has closed without
-    /// them.
+    /// Returns the entries here of incarnations that a replica with this vector and horizon has
+    /// closed without them.
     pub(super) fn orphans(&self, vector: &VersionVector, horizon: &VersionVector) -> Vec<Key> {
         let unheard = |stamp: Stamp| {
             vector.has_closed(stamp.origin)
@@ -241,8 +252,8 @@ impl<V: Payload> Replica<V> {
         orphans
     }
 
-    /// Writes these entries again as this replica's own. A key whose birth no other member has seen is born
-    /// again.
+    /// Writes these entries again as this replica's own. A key whose birth no other member has seen
+    /// is born again.
     pub(super) fn adopt(&mut self, now: Now, source: Origin, orphans: Vec<Key>) {
         if orphans.is_empty() || !self.keeps(Rule::OrphansAreAdopted) {
             return;
@@ -271,8 +282,8 @@ impl<V: Payload> Replica<V> {
             .filter(move |(_, entry)| !has_heard(&heard, &self.horizon, entry.stamp))
     }
 
-    /// Returns the proof of each counted member but this one, in its present incarnation; `None` while one has
-    /// proved nothing in it, or has proved what this replica has not seen itself.
+    /// Returns the proof of each counted member but this one, in its present incarnation; `None`
+    /// while one has proved nothing in it, or has proved what this replica has not seen itself.
     pub(super) fn proofs_of_members(&self) -> Option<Vec<(Origin, &VersionVector)>> {
         if self.has_fenced(self.me) {
             // A superseded incarnation decides nothing any more.
@@ -305,7 +316,8 @@ impl<V: Payload> Replica<V> {
     }
 }
 
-/// Returns the newest incarnation of `node` in this vector; where all are closed, the first that is not.
+/// Returns the newest incarnation of `node` in this vector; where all are closed, the first that is
+/// not.
 pub(super) fn newest_known(vector: &VersionVector, node: NodeName) -> Option<Incarnation> {
     vector.newest_life(node).max(vector.closed_before(node))
 }

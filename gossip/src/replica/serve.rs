@@ -1,5 +1,5 @@
-//! The serving side of a round: a packed snapshot, of which no more batches are under way than the window
-//! allows.
+//! The serving side of a round: a packed snapshot, of which no more batches are under way than the
+//! window allows.
 //!
 //! Invariant: the chunks and the vector at the end are of one moment.
 

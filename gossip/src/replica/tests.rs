@@ -1,5 +1,5 @@
-//! Interleavings that break simpler designs, as data in and data out: no clock, no socket, no task. This file
-//! holds what the groups of tests have in common.
+//! Interleavings that break simpler designs, as data in and data out: no clock, no socket, no task.
+//! This file holds what the groups of tests have in common.
 
 use super::*;
 use crate::clock::{Hlc, Stamp};
@@ -106,7 +106,8 @@ fn pull(now: Now, a: &mut Replica, b: &mut Replica) -> Vec<Event> {
     talk(now, a, b)
 }
 
-/// The frames of a pull by `b` from `a` that `b` has not seen yet: everything after its vector was asked for.
+/// The frames of a pull by `b` from `a` that `b` has not seen yet: everything after its vector was
+/// asked for.
 fn answer_to_pull(now: Now, a: &mut Replica, b: &mut Replica) -> Vec<Envelope> {
     b.pull(now, a.me(), a.me().node, false);
     for _ in 0..2 {
@@ -129,7 +130,8 @@ fn knows_only_itself(replica: &Replica) -> bool {
     replica.vector().iter().all(|slot| slot.origin == replica.me())
 }
 
-/// Whether the two hold the same; after a one-way pull the puller has heard more, at least of itself.
+/// Whether the two hold the same; after a one-way pull the puller has heard more, at least of
+/// itself.
 fn hold_the_same(a: &Replica, b: &Replica) -> bool {
     a.map().fingerprint() == b.map().fingerprint()
 }
@@ -174,7 +176,8 @@ fn sizes(replicas: [&Replica; 3]) -> [(usize, usize); 3] {
     replicas.map(|replica| (replica.vector().len(), replica.horizon().len()))
 }
 
-/// The question that a pull begins with, if one of these envelopes is one: of which round, and whether it is mutual.
+/// The question that a pull begins with, if one of these envelopes is one: of which round, and
+/// whether it is mutual.
 fn question(sent: &[Envelope]) -> Option<(Origin, u64, bool)> {
     sent.iter().find_map(|Envelope { to, round, step, .. }| {
         let Step::Pull(question) = step else { return None };

@@ -1,12 +1,12 @@
 //! Collection of tombstones, and what a member that missed one is owed.
 //!
-//! A tombstone is causally stable when every member has proved, in its present incarnation, a vector that covers
-//! it, and this replica covers all that those proofs cover. Then no member holds, or can still bring, a write
-//! that the tombstone should beat: what a member wrote before it saw the tombstone is covered here, and
-//! afterwards it does not write to the deleted key.
+//! A tombstone is causally stable when every member has proved, in its present incarnation, a
+//! vector that covers it, and this replica covers all that those proofs cover. Then no member
+//! holds, or can still bring, a write that the tombstone should beat: what a member wrote before it
+//! saw the tombstone is covered here, and afterwards it does not write to the deleted key.
 //!
-//! Invariants: the horizon covers every collected tombstone, and the vector covers the horizon. A member that
-//! is away holds back every tombstone that it has not seen, however long it is away.
+//! Invariants: the horizon covers every collected tombstone, and the vector covers the horizon. A
+//! member that is away holds back every tombstone that it has not seen, however long it is away.
 
 use crate::clock::Stamp;
 use crate::crdt::entry::{Entry, Rank, Value};
@@ -26,8 +26,8 @@ pub(super) struct Proof {
 }
 
 impl<V: Payload> Replica<V> {
-    /// Notes that `member` has proved to cover `vector`, and collects what that makes stable. A proof ends with
-    /// its incarnation.
+    /// Notes that `member` has proved to cover `vector`, and collects what that makes stable. A
+    /// proof ends with its incarnation.
     pub(super) fn learn(&mut self, member: Origin, vector: VersionVector) {
         if self.present.get(&member.node).is_some_and(|present| *present != member.incarnation) {
             return;
@@ -49,8 +49,8 @@ impl<V: Payload> Replica<V> {
             return;
         }
         let Some(stable) = self.stable() else { return };
-        // Once it is gone, only its key's birth, if covered, shows that it was there. A writer over a copy may
-        // not have seen the birth.
+        // Once it is gone, only its key's birth, if covered, shows that it was there. A writer over
+        // a copy may not have seen the birth.
         let leaves_a_trace = |born: Stamp| has_heard(&self.vector, &self.horizon, born);
         let dead: Vec<_> = self
             .map
@@ -74,8 +74,8 @@ impl<V: Payload> Replica<V> {
         Some(proofs.iter().fold(self.vector.clone(), |stable, (_, proof)| stable.meet(proof)))
     }
 
-    /// Returns the members that hold back tombstones here: they have proved nothing in their present
-    /// incarnation, or something that this replica has not seen itself.
+    /// Returns the members that hold back tombstones here: they have proved nothing in their
+    /// present incarnation, or something that this replica has not seen itself.
     #[must_use]
     pub fn awaited(&self) -> Vec<NodeName> {
         let others = self.counted_members().filter(|member| *member != self.me.node);
@@ -86,24 +86,25 @@ impl<V: Payload> Replica<V> {
             .collect()
     }
 
-    /// Returns whether a puller with this vector needs a full round: a delta does not contain tombstones that
-    /// are collected here, nor what the puller alone has of an incarnation that is closed here.
+    /// Returns whether a puller with this vector needs a full round: a delta does not contain
+    /// tombstones that are collected here, nor what the puller alone has of an incarnation that is
+    /// closed here.
     pub(super) fn owes_full_round(&self, base: &VersionVector) -> bool {
         let uninformed =
             !base.covers_all(&self.horizon) || exceeds(base, &self.vector, &self.horizon);
         self.keeps(Rule::TheUninformedGetFullRounds) && uninformed
     }
 
-    /// Returns whether the write with this stamp was seen, rather than covered because its incarnation is
-    /// closed.
+    /// Returns whether the write with this stamp was seen, rather than covered because its
+    /// incarnation is closed.
     #[must_use]
     pub fn has_heard(&self, stamp: Stamp) -> bool {
         has_heard(&self.vector, &self.horizon, stamp)
     }
 
-    /// Returns whether the key of `entry` is known to be deleted, although nothing is held under it: the vector
-    /// covers its birth, so it was held, or something that beat it, and only a collected tombstone leaves
-    /// nothing.
+    /// Returns whether the key of `entry` is known to be deleted, although nothing is held under
+    /// it: the vector covers its birth, so it was held, or something that beat it, and only a
+    /// collected tombstone leaves nothing.
     #[must_use]
     pub fn knows_dead(&self, key: Key, entry: &Entry<V>) -> bool {
         self.map.rank(key).map_or_else(
@@ -112,9 +113,10 @@ impl<V: Payload> Replica<V> {
         )
     }
 
-    /// After a full round, removes every key whose birth the source covered and which the source does not hold:
-    /// the source held it once, and has collected a tombstone of it. A tombstone that the source has not seen
-    /// stays, since no member has collected it: this vector covers it, and must bring it along.
+    /// After a full round, removes every key whose birth the source covered and which the source
+    /// does not hold: the source held it once, and has collected a tombstone of it. A tombstone
+    /// that the source has not seen stays, since no member has collected it: this vector covers it,
+    /// and must bring it along.
     pub(super) fn forget_what_is_gone_at(
         &mut self,
         vector: &VersionVector,
@@ -142,9 +144,9 @@ impl<V: Payload> Replica<V> {
         gone.into_iter().for_each(|key| self.map.remove(key));
     }
 
-    /// Writes a tombstone of this replica's own over each of these late writes to deleted keys, so that all
-    /// members agree again. It takes the place of the earlier tombstone, and has seen what that had: the late
-    /// writes are lost, as they would have been to it.
+    /// Writes a tombstone of this replica's own over each of these late writes to deleted keys, so
+    /// that all members agree again. It takes the place of the earlier tombstone, and has seen what
+    /// that had: the late writes are lost, as they would have been to it.
     pub(super) fn bury(&mut self, now: Now, source: Origin, late: Vec<(Key, Entry<V>)>) {
         if late.is_empty() {
             return;

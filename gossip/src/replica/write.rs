@@ -1,6 +1,7 @@
 //! Local writes.
 //!
-//! Invariant: a write enters the map and the vector in one step, and its stamp is above every stamp seen.
+//! Invariant: a write enters the map and the vector in one step, and its stamp is above every stamp
+//! seen.
 
 use crate::clock::{Hlc, Stamp};
 use crate::crdt::entry::{Entry, Value};
@@ -30,7 +31,8 @@ pub enum WriteError {
 }
 
 impl<V: Payload> Replica<V> {
-    /// Writes `value` under `key` on top of the entry held there, with a new stamp. Returns the new entry.
+    /// Writes `value` under `key` on top of the entry held there, with a new stamp. Returns the new
+    /// entry.
     ///
     /// # Errors
     /// [`WriteError`]; nothing was changed.
@@ -39,8 +41,8 @@ impl<V: Payload> Replica<V> {
         self.write_over(now, key, value, over.as_ref())
     }
 
-    /// Writes as [`write`](Self::write), on top of `over`: a copy that came with a command, for a key not
-    /// held here. The copy itself is not stored, since the vector does not cover it.
+    /// Writes as [`write`](Self::write), on top of `over`: a copy that came with a command, for a
+    /// key not held here. The copy itself is not stored, since the vector does not cover it.
     ///
     /// # Errors
     /// [`WriteError`]; nothing was changed.
@@ -97,8 +99,9 @@ impl<V: Payload> Replica<V> {
     /// Returns the stamp of a write that enters the map now.
     ///
     /// The first stamp of an incarnation is past the accepted drift: all that earlier incarnations
-    /// acknowledged was within it, so no later write is stamped below. The drift counts from the start
-    /// of the incarnation, so that peers need not wait for it; from now where the clock was set back.
+    /// acknowledged was within it, so no later write is stamped below. The drift counts from the
+    /// start of the incarnation, so that peers need not wait for it; from now where the clock was
+    /// set back.
     pub(super) fn stamp(&mut self, now: Now) -> Stamp {
         if self.vector.slot(self.me).is_none() && self.keeps(Rule::NewLivesWaitOutTheDrift) {
             let wall = now.wall.min(self.born);

@@ -1,4 +1,5 @@
-//! Writes the seeds of all targets into a directory, a subdirectory for each: what `make fuzz` begins from.
+//! Writes the seeds of all targets into a directory, a subdirectory for each: what `make fuzz`
+//! begins from.
 
 use std::fs;
 use std::io;

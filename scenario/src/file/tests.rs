@@ -1,5 +1,5 @@
-//! Valid files are read as they are meant. Invalid ones are refused, with the place and with what is
-//! allowed.
+//! Valid files are read as they are meant. Invalid ones are refused, with the place and with what
+//! is allowed.
 
 use std::time::Duration;
 

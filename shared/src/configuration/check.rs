@@ -1,7 +1,9 @@
-//! The file against the command line that it is for: every key must be an option, and every value one that the option takes.
+//! The file against the command line that it is for: every key must be an option, and every value
+//! one that the option takes.
 //!
-//! A process knows its own options from clap. Those of other nodes it knows by name, from the annotated example, which is held by a
-//! test to name every option of every node: so one file serves all, and a misspelt key is noticed by each of them.
+//! A process knows its own options from clap. Those of other nodes it knows by name, from the
+//! annotated example, which is held by a test to name every option of every node: so one file
+//! serves all, and a misspelt key is noticed by each of them.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::error::Error as _;
@@ -16,7 +18,8 @@ use super::file::{Entry, File, entries};
 use super::{Invalid, LAUNCHER, NOT_CONFIGURED, Place};
 use crate::well_known::{DISPATCH, WELL_KNOWN_CITIES};
 
-/// How alike two keys must be for one to be offered for the other, of 1 (clap's own measure for flags).
+/// How alike two keys must be for one to be offered for the other, of 1 (clap's own measure for
+/// flags).
 const ALIKE_MIN: f64 = 0.7;
 /// How much of an odd key or value is repeated, in characters.
 const ODD_CHARS_MAX: usize = 60;
@@ -159,7 +162,8 @@ pub(super) fn configured(option: &Arg) -> Option<&str> {
     option.get_long().filter(|key| !NOT_CONFIGURED.contains(key))
 }
 
-/// The value as it would stand on a command line: several where the option may be repeated, and the file has an array.
+/// The value as it would stand on a command line: several where the option may be repeated, and the
+/// file has an array.
 fn texts(
     file: &File,
     entry: &Entry<'_>,
@@ -198,7 +202,8 @@ fn texts(
     }
 }
 
-/// Asks the option's own parser, apart from all other options: so what is said is about this value alone.
+/// Asks the option's own parser, apart from all other options: so what is said is about this value
+/// alone.
 fn check_value(option: &Arg, value: &str) -> Result<(), String> {
     let mut alone = Arg::new("value")
         .long("value")

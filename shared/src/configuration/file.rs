@@ -99,7 +99,8 @@ impl File {
     }
 }
 
-/// What stands in a table, in the order of the file: so the first mistake is the first that is told.
+/// What stands in a table, in the order of the file: so the first mistake is the first that is
+/// told.
 pub(super) fn entries<'a>(table: &'a DeTable<'a>) -> Vec<Entry<'a>> {
     let entry = |(key, value): (&'a Spanned<_>, &'a Spanned<DeValue<'a>>)| {
         let name: &std::borrow::Cow<'a, str> = key.get_ref();

@@ -51,8 +51,8 @@ impl Payload for Hero {
     #[inline]
     fn digest(view: HeroRef<'_>, header: &[u8; DIGEST_HEADER_BYTES]) -> u128 {
         let HeroRef { name, location, is_patrolling, health } = view;
-        // Every field has its own place in a row of fixed width; the name is hashed into the seed. So no
-        // two heroes have the same row and seed.
+        // Every field has its own place in a row of fixed width; the name is hashed into the seed.
+        // So no two heroes have the same row and seed.
         let mut row = [0; DIGEST_HEADER_BYTES + 2 + NODE_NAME_BYTES_MAX];
         row[..DIGEST_HEADER_BYTES].copy_from_slice(header);
         row[DIGEST_HEADER_BYTES] = u8::from(is_patrolling);

@@ -1,4 +1,5 @@
-//! What a node's driver calls for each frame and step: spans of commands, and figures of the replica.
+//! What a node's driver calls for each frame and step: spans of commands, and figures of the
+//! replica.
 
 use std::time::Duration;
 

@@ -1,4 +1,5 @@
-//! Counts what a replica does. It is shown the replica after each step, and compares with what it saw before.
+//! Counts what a replica does. It is shown the replica after each step, and compares with what it
+//! saw before.
 //!
 //! Invariant: a round is counted once; what a crash takes with it uncounted is less than one step.
 

@@ -1,7 +1,7 @@
 //! Counts HTTP requests.
 //!
-//! Invariant: whatever is asked for, there is one series for each route, known method and status, and no more: the path that was asked for
-//! is never a label.
+//! Invariant: whatever is asked for, there is one series for each route, known method and status,
+//! and no more: the path that was asked for is never a label.
 
 use axum::extract::{MatchedPath, Request};
 use axum::http::Method;

@@ -1,4 +1,5 @@
-//! What the process costs, by the names that every dashboard knows. Where there is no `/proc`, it is not told.
+//! What the process costs, by the names that every dashboard knows. Where there is no `/proc`, it
+//! is not told.
 
 /// Measures it now.
 #[cfg(target_os = "linux")]

@@ -22,7 +22,8 @@ pub struct LimitOptions {
     #[arg(long, value_name = "N", default_value = "2048", value_parser = RangedU64ValueParser::<usize>::new().range(8..=1_000_000), env = "SUPERHERO_MAX_CONNECTIONS_PER_ADDRESS")]
     pub max_connections_per_address: usize,
 
-    /// How long a client may take to begin, to send the headers of a request, and to think between two
+    /// How long a client may take to begin, to send the headers of a request, and to think between
+    /// two
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = patience, env = "SUPERHERO_HEADER_TIMEOUT")]
     pub header_timeout: Duration,
 
@@ -34,7 +35,8 @@ pub struct LimitOptions {
     #[arg(long, value_name = "N", default_value_t = FRAME_BYTES_MAX, value_parser = RangedU64ValueParser::<usize>::new().range(256 * 1024..=16 * 1024 * 1024), env = "SUPERHERO_MAX_FRAME_BYTES")]
     pub max_frame_bytes: usize,
 
-    /// Roughly how many bytes of what another node lacks are sent to it in one piece; eight pieces are under way at most
+    /// Roughly how many bytes of what another node lacks are sent to it in one piece; eight pieces
+    /// are under way at most
     #[arg(long, value_name = "N", default_value = "65536", value_parser = RangedU64ValueParser::<usize>::new().range(1_024..=128 * 1024), env = "SUPERHERO_MAX_DELTA_BYTES")]
     pub max_delta_bytes: usize,
 
@@ -42,11 +44,13 @@ pub struct LimitOptions {
     #[arg(long, value_name = "N", default_value = "1000000", value_parser = RangedU64ValueParser::<usize>::new().range(1..=10_000_000), env = "SUPERHERO_MAX_HEROES")]
     pub max_heroes: usize,
 
-    /// Tombstones that may wait for every city to hear of them; beyond that nobody is terminated, and nobody falls
+    /// Tombstones that may wait for every city to hear of them; beyond that nobody is terminated,
+    /// and nobody falls
     #[arg(long, value_name = "N", default_value = "1000000", value_parser = RangedU64ValueParser::<usize>::new().range(1..=10_000_000), env = "SUPERHERO_MAX_TOMBSTONES")]
     pub max_tombstones: usize,
 
-    /// How far ahead of this node's clock another's may be; what is stamped later is refused. The same on all nodes
+    /// How far ahead of this node's clock another's may be; what is stamped later is refused. The
+    /// same on all nodes
     #[arg(long, value_name = "TIME", default_value = "2s", value_parser = drift, env = "SUPERHERO_MAX_DRIFT")]
     pub max_drift: Duration,
 }
@@ -83,8 +87,8 @@ fn patience(text: &str) -> Result<Duration, String> {
     between(text, Duration::from_millis(100), Duration::from_secs(3_600))
 }
 
-/// How far apart clocks may be. Less than this is not to be had by machines that ask each other for the time; with more, a wrong clock
-/// wins over right ones for too long.
+/// How far apart clocks may be. Less than this is not to be had by machines that ask each other for
+/// the time; with more, a wrong clock wins over right ones for too long.
 fn drift(text: &str) -> Result<Duration, String> {
     between(text, Duration::from_millis(50), Duration::from_secs(60))
 }

@@ -1,6 +1,7 @@
 //! What keeps strangers out: certificates, and what is refused without them.
 //!
-//! Invariant: nothing that other machines can reach is unencrypted or open to everybody, unless somebody has said so in so many words.
+//! Invariant: nothing that other machines can reach is unencrypted or open to everybody, unless
+//! somebody has said so in so many words.
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
@@ -13,7 +14,8 @@ use gossip::link::TlsFiles as Files;
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Security")]
 pub struct SecurityOptions {
-    /// This node's certificate, in PEM, with its name as a DNS name; the whole port then speaks TLS. `make certs` makes some to try
+    /// This node's certificate, in PEM, with its name as a DNS name; the whole port then speaks
+    /// TLS. `make certs` makes some to try
     #[arg(long, value_name = "PATH", env = "SUPERHERO_TLS_CERT")]
     pub tls_cert: Option<PathBuf>,
 
@@ -25,7 +27,8 @@ pub struct SecurityOptions {
     #[arg(long, value_name = "PATH", env = "SUPERHERO_TLS_CA")]
     pub tls_ca: Option<PathBuf>,
 
-    /// Listen beyond this machine without TLS, or with the cookie that everybody knows; the log and the page say so
+    /// Listen beyond this machine without TLS, or with the cookie that everybody knows; the log and
+    /// the page say so
     #[arg(long, env = "SUPERHERO_INSECURE", num_args = 0..=1, default_value = "false", default_missing_value = "true", require_equals = true)]
     pub insecure: bool,
 }
@@ -34,7 +37,8 @@ impl SecurityOptions {
     /// Where the certificates are, if there are any.
     ///
     /// # Errors
-    /// When only some of the three files are given. (Not by clap's `requires`, which knows nothing of the configuration file.)
+    /// When only some of the three files are given. (Not by clap's `requires`, which knows nothing
+    /// of the configuration file.)
     pub(super) fn files(&self) -> anyhow::Result<Option<Files>> {
         match (self.tls_cert.clone(), self.tls_key.clone(), self.tls_ca.clone()) {
             (None, None, None) => Ok(None),

@@ -1,7 +1,9 @@
-//! The way of spans to a collector: in batches, over OTLP (protobuf over HTTP), from a thread of their own.
+//! The way of spans to a collector: in batches, over OTLP (protobuf over HTTP), from a thread of
+//! their own.
 //!
-//! Invariants: nobody waits for a collector. Spans beyond the queue are dropped, and so is a batch that is not taken; that is said once, and once
-//! more when batches are taken again. The end of a process is delayed by no more than [`GOODBYE_PATIENCE`].
+//! Invariants: nobody waits for a collector. Spans beyond the queue are dropped, and so is a batch
+//! that is not taken; that is said once, and once more when batches are taken again. The end of a
+//! process is delayed by no more than [`GOODBYE_PATIENCE`].
 
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -40,7 +42,8 @@ const ANSWER_BYTES_MAX: u64 = 64 * 1024;
 #[must_use = "dropping it ends the export"]
 pub struct Exporting(Option<SdkTracerProvider>);
 
-/// Starts the export of the spans of `node` to the collector at `endpoint`; without one nothing is started.
+/// Starts the export of the spans of `node` to the collector at `endpoint`; without one nothing is
+/// started.
 ///
 /// # Errors
 /// When the endpoint is not one that spans can be sent to.
@@ -84,7 +87,8 @@ pub fn start(endpoint: Option<&str>, node: &str) -> anyhow::Result<Exporting> {
 /// Where a collector at this address takes traces.
 fn traces_at(endpoint: &str) -> anyhow::Result<String> {
     let uri: Uri = endpoint.parse().with_context(|| format!("--otlp-endpoint {endpoint}"))?;
-    // A port that is none is no error to the parser, and a name and a password would be sent to nobody.
+    // A port that is none is no error to the parser, and a name and a password would be sent to
+    // nobody.
     let address = format!(
         "{}{}",
         uri.host().unwrap_or_default(),

@@ -1,7 +1,9 @@
-//! A log line as one JSON object: time, level, node, the fields of the spans that it was logged in (the life, that is), and its own.
+//! A log line as one JSON object: time, level, node, the fields of the spans that it was logged in
+//! (the life, that is), and its own.
 //!
-//! Invariant: one line is one object, all its fields side by side. Where two have a name, the nearer one stands: an event's own before its
-//! span's. Time, level and node are always those of the line.
+//! Invariant: one line is one object, all its fields side by side. Where two have a name, the
+//! nearer one stands: an event's own before its span's. Time, level and node are always those of
+//! the line.
 
 use std::fmt;
 

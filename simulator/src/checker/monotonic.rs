@@ -1,5 +1,5 @@
-//! Monotonic reads: within one life of a replica, what it holds under a key never goes back, and what
-//! it covers never shrinks.
+//! Monotonic reads: within one life of a replica, what it holds under a key never goes back, and
+//! what it covers never shrinks.
 
 use std::collections::BTreeMap;
 

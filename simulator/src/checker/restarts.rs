@@ -1,4 +1,5 @@
-//! Supervision keeps to its intensity: no window, wherever it begins, has more restarts than allowed.
+//! Supervision keeps to its intensity: no window, wherever it begins, has more restarts than
+//! allowed.
 
 use std::time::Duration;
 

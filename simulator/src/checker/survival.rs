@@ -23,8 +23,8 @@ impl Survivors {
         map.iter().for_each(|(key, entry)| self.note(key, rank(&entry)));
     }
 
-    /// Looks for each of them. `held` returns what is held under a key; `buried` reports whether the
-    /// hero is rightly gone.
+    /// Looks for each of them. `held` returns what is held under a key; `buried` reports whether
+    /// the hero is rightly gone.
     ///
     /// # Errors
     /// Names the first write that is missing.

@@ -1,4 +1,5 @@
-//! The four processes that a way of deploying starts, on this machine: addresses and paths are replaced, and nothing else.
+//! The four processes that a way of deploying starts, on this machine: addresses and paths are
+//! replaced, and nothing else.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -12,7 +13,8 @@ use tempfile::TempDir;
 
 use crate::told::{FILES, Told, Way};
 
-/// The processes that one way of deploying starts, each on an address of its own, with files of its own.
+/// The processes that one way of deploying starts, each on an address of its own, with files of its
+/// own.
 pub(crate) struct Deployed {
     // First, so that it ends before its log does.
     pub(crate) processes: BTreeMap<&'static str, Process>,
@@ -22,7 +24,8 @@ pub(crate) struct Deployed {
 }
 
 impl Deployed {
-    /// Starts all four and waits for their health checks. Who is let in is tested elsewhere, so neither certificates nor tokens are used.
+    /// Starts all four and waits for their health checks. Who is let in is tested elsewhere, so
+    /// neither certificates nor tokens are used.
     pub(crate) fn start(way: Way) -> Self {
         let mut deployed = Self {
             addresses: NODES.map(|node| (node, own_address())).into(),

@@ -1,6 +1,7 @@
 //! What something costs: processor time and bytes.
 //!
-//! Time is that of this process on all its threads, so what else runs on the machine disturbs it little.
+//! Time is that of this process on all its threads, so what else runs on the machine disturbs it
+//! little.
 
 use std::time::Duration;
 
@@ -12,12 +13,14 @@ use crate::peer::Bytes;
 #[global_allocator]
 static HEAP: PeakAlloc = PeakAlloc;
 
-/// How often something is measured at least, where that takes no longer than so many times the patience.
+/// How often something is measured at least, where that takes no longer than so many times the
+/// patience.
 const RUNS_MIN: usize = 3;
 const PATIENCE_MAX: u32 = 4;
 /// How often at most.
 pub(crate) const RUNS_MAX: usize = 101;
-/// How often at most where each run leaves something behind: many peers keep what once was, and get slower by it.
+/// How often at most where each run leaves something behind: many peers keep what once was, and get
+/// slower by it.
 pub(crate) const CHANGES_MAX: usize = 11;
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -34,7 +37,8 @@ pub(crate) fn timed<T>(work: impl FnOnce() -> T) -> (Duration, T) {
     (cpu_time().saturating_sub(start), result)
 }
 
-/// The median of several runs, as many as fit into `patience` and no more than `runs_max`. Each says what it has measured of what it did.
+/// The median of several runs, as many as fit into `patience` and no more than `runs_max`. Each
+/// says what it has measured of what it did.
 pub(crate) fn median(runs_max: usize, patience: Duration, mut run: impl FnMut() -> Cost) -> Cost {
     let (mut runs, start) = (Vec::new(), cpu_time());
     loop {
@@ -51,7 +55,8 @@ pub(crate) fn median(runs_max: usize, patience: Duration, mut run: impl FnMut() 
     Cost { cpu: runs[middle].cpu, bytes }
 }
 
-/// How many bytes are allocated at this moment, as they were asked for: what the allocator adds to them is not counted.
+/// How many bytes are allocated at this moment, as they were asked for: what the allocator adds to
+/// them is not counted.
 pub(crate) fn allocated() -> usize {
     HEAP.current_usage()
 }

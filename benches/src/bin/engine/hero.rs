@@ -48,7 +48,8 @@ pub(crate) fn key(number: u32) -> Uuid {
     Uuid::from_u128(u128::from(number).wrapping_mul(0x9E37_79B9_7F4A_7C15_F39C_C060_5CED_C835))
 }
 
-/// The health that a hero has after `node` has written it in this turn; two nodes never write the same in one.
+/// The health that a hero has after `node` has written it in this turn; two nodes never write the
+/// same in one.
 pub(crate) fn health(node: u8, turn: u32) -> u8 {
     u8::try_from((2 * turn + u32::from(node)) % 100).unwrap_or(0) + 1
 }

@@ -41,8 +41,8 @@ struct Options {
     /// The numbers of heroes, separated by commas.
     #[arg(long, value_delimiter = ',', default_value = "1000,100000,1000000", value_parser = clap::value_parser!(u32).range(1..))]
     heroes: Vec<u32>,
-    /// The time for measuring one cost of one peer. It is measured three times at least, if that takes
-    /// no longer than four times this.
+    /// The time for measuring one cost of one peer. It is measured three times at least, if that
+    /// takes no longer than four times this.
     #[arg(long, default_value = "500ms")]
     patience: humantime::Duration,
     /// Leave the peers out.

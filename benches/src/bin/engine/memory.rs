@@ -18,7 +18,8 @@ pub(crate) struct Memory {
     pub(crate) rewritten: f64,
     /// After it has then ended one in twenty.
     pub(crate) buried: f64,
-    /// After an empty replica has caught up with all heroes; and at most meanwhile, both ends of the round together: nothing may stand there twice.
+    /// After an empty replica has caught up with all heroes; and at most meanwhile, both ends of
+    /// the round together: nothing may stand there twice.
     pub(crate) caught_up: f64,
     pub(crate) catching_up: f64,
 }

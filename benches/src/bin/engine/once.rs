@@ -1,4 +1,5 @@
-//! One workload of the core, once, among 10,000 heroes: for who counts its instructions (`scripts/instructions`).
+//! One workload of the core, once, among 10,000 heroes: for who counts its instructions
+//! (`scripts/instructions`).
 
 use clap::ValueEnum;
 

@@ -11,7 +11,8 @@ use xxhash_rust::xxh3::xxh3_64;
 use crate::hero::{Place, START_MS, Write, key};
 use crate::peer::{Bytes, Held, Peer};
 
-/// How long before the first heroes a replica is born, in milliseconds: its first stamp is past the accepted drift.
+/// How long before the first heroes a replica is born, in milliseconds: its first stamp is past the
+/// accepted drift.
 const BORN_BEFORE_MS: u64 = 10_000;
 
 #[derive(Clone)]

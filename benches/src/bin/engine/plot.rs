@@ -189,7 +189,8 @@ impl Panel {
             );
             labels.push((end_x, end_y, class, colour, *name));
         }
-        // Each label stands where its line ends, and makes room for the one above; all of them stay in the panel.
+        // Each label stands where its line ends, and makes room for the one above; all of them stay
+        // in the panel.
         labels.sort_by(|a, b| a.1.total_cmp(&b.1));
         let mut free = f64::NEG_INFINITY;
         let mut below = labels.len() as f64;

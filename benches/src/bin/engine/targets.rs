@@ -11,8 +11,8 @@ use crate::workload::{Pair, Workload};
 
 /// The number of heroes for which the targets are meant.
 const HEROES: u32 = 100_000;
-/// The greatest ratio between the costs with most and with fewest heroes, of what must not depend on
-/// their number.
+/// The greatest ratio between the costs with most and with fewest heroes, of what must not depend
+/// on their number.
 const INDEPENDENT: f64 = 2.0;
 /// The bytes that a round may send on top of its entries; and the bytes for each byte of theirs.
 const ROUND_BYTES: f64 = 256.0;

@@ -74,8 +74,8 @@ impl fmt::Display for Workload {
     }
 }
 
-/// The cost of each workload. [`Workload::Insert`] sends nothing; its bytes are those that a replica
-/// then holds in memory.
+/// The cost of each workload. [`Workload::Insert`] sends nothing; its bytes are those that a
+/// replica then holds in memory.
 pub(crate) type Costs = BTreeMap<Workload, Cost>;
 
 /// Measures all workloads, with this many heroes.
@@ -168,12 +168,13 @@ impl<P: Peer> Pair<P> {
         Cost { cpu, bytes }
     }
 
-    /// Changes this many heroes at the source, or all it has, and measures how the puller catches up.
-    /// The change itself is not measured.
+    /// Changes this many heroes at the source, or all it has, and measures how the puller catches
+    /// up. The change itself is not measured.
     pub(crate) fn change(&mut self, changed: u32) -> Cost {
         let changed = changed.min(self.heroes);
         let last = changed - 1;
-        // Health comes round again: a hero that was written a whole round ago would be written as it is.
+        // Health comes round again: a hero that was written a whole round ago would be written as
+        // it is.
         if self.puller.health(last) == Some(health(0, self.turn + 1)) {
             self.turn += 1;
         }

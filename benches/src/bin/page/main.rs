@@ -1,5 +1,5 @@
-//! `page`: the page against its budgets: real processes as `make run` starts them, 10,000 heroes, 400
-//! writes a second through the API, a real browser and a thousand sockets.
+//! `page`: the page against its budgets: real processes as `make run` starts them, 10,000 heroes,
+//! 400 writes a second through the API, a real browser and a thousand sockets.
 //!
 //! It prints each measurement beside its budget. A budget that is missed, as on a slow or busy
 //! machine, is no failure; a measurement that cannot be made, because something is broken, is one.

@@ -218,8 +218,8 @@ async fn mark(address: SocketAddr, heroes: &Heroes, began: Instant) -> Vec<Mark>
     marks
 }
 
-/// Returns the delay of each write at each of the recorded readers. Frames after the measurement are
-/// left out.
+/// Returns the delay of each write at each of the recorded readers. Frames after the measurement
+/// are left out.
 fn delays(marks: &[Mark], pages: &[Vec<Frame>]) -> Spread {
     let seen = |mark: &Mark, frames: &[Frame]| {
         let frame =

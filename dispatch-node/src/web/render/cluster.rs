@@ -47,7 +47,8 @@ pub(crate) struct CityCard {
     pub(crate) age: String,
     /// The incarnation, counted: `4th life`. Empty for the first.
     pub(crate) life: String,
-    /// Eight hexadecimal digits over everything it holds. Equal fingerprints mean equal maps. May be empty.
+    /// Eight hexadecimal digits over everything it holds. Equal fingerprints mean equal maps. May
+    /// be empty.
     pub(crate) fingerprint: String,
     /// The heroes that a bomb would destroy, since no other node holds them. May be empty.
     pub(crate) at_stake: String,

@@ -1,12 +1,12 @@
-//! Slots of a map's records, sorted by some key of the records. An entry of the index takes four bytes:
-//! its key is read from the record.
+//! Slots of a map's records, sorted by some key of the records. An entry of the index takes four
+//! bytes: its key is read from the record.
 //!
-//! The index is a list of blocks, each a sorted list of slots with a lower bound of their keys. Almost
-//! every insertion is an append; any other goes into the middle of its block. No slot moves further than
-//! within its block, or to the next one.
+//! The index is a list of blocks, each a sorted list of slots with a lower bound of their keys.
+//! Almost every insertion is an append; any other goes into the middle of its block. No slot moves
+//! further than within its block, or to the next one.
 //!
-//! Invariant: keys rise from slot to slot and from block to block (slots break ties), and no block is
-//! empty.
+//! Invariant: keys rise from slot to slot and from block to block (slots break ties), and no block
+//! is empty.
 
 /// How many slots a block has at most.
 const BLOCK: usize = 128;
@@ -100,7 +100,8 @@ impl<K: Copy + Ord> Index<K> {
         }
     }
 
-    /// The slots from the first whose key is not below `from` (or not even equal, with `excluded`), in order.
+    /// The slots from the first whose key is not below `from` (or not even equal, with `excluded`),
+    /// in order.
     pub(super) fn starting(
         &self,
         from: K,
@@ -133,7 +134,8 @@ mod tests {
 
     use super::*;
 
-    /// Steps through a set of numbers in an order that looks like chance, and is the same in every run.
+    /// Steps through a set of numbers in an order that looks like chance, and is the same in every
+    /// run.
     fn shuffled(count: u32) -> impl Iterator<Item = u32> {
         // A step that shares no factor with the modulus meets every number once.
         (0..u64::from(count))

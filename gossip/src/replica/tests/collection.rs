@@ -63,8 +63,8 @@ pub(super) fn a_late_round_does_not_bring_back_who_was_collected() {
     assert_eq!(c.map().live(), 0);
 }
 
-/// S4 and S5: one who got the hero from somebody and never heard of the death is told by what is no longer there, also by a
-/// third who has itself only inherited the horizon.
+/// S4 and S5: one who got the hero from somebody and never heard of the death is told by what is no
+/// longer there, also by a third who has itself only inherited the horizon.
 #[test]
 pub(super) fn one_who_missed_a_collected_death_gets_a_full_round_and_forgets_the_hero() {
     let (mut a, mut b, mut c) = three_with_a_hero();
@@ -98,8 +98,9 @@ pub(super) fn a_late_write_to_the_dead_is_buried() {
     assert_eq!(a.summary().fingerprint, outsider.summary().fingerprint);
 }
 
-/// Found on a busy machine: the burial said that it had seen the write which it buries, and not the death whose place it takes. So who
-/// counted lost writes counted the death, which stands, and not the write, which is gone.
+/// Found on a busy machine: the burial said that it had seen the write which it buries, and not the
+/// death whose place it takes. So who counted lost writes counted the death, which stands, and not
+/// the write, which is gone.
 #[test]
 pub(super) fn a_burial_has_seen_what_the_death_had_and_not_what_it_buries() {
     for is_collected in [false, true] {
@@ -134,7 +135,8 @@ pub(super) fn a_burial_has_seen_what_the_death_had_and_not_what_it_buries() {
     }
 }
 
-/// S7: a joiner that the collectors have not heard of writes to the hero they bury. Its write is late, and is buried too.
+/// S7: a joiner that the collectors have not heard of writes to the hero they bury. Its write is
+/// late, and is buried too.
 #[test]
 pub(super) fn a_write_by_a_joiner_nobody_knew_of_does_not_split_the_cluster() {
     let (mut a, mut b, mut c) = three_with_a_hero();
@@ -151,7 +153,8 @@ pub(super) fn a_write_by_a_joiner_nobody_knew_of_does_not_split_the_cluster() {
     }
 }
 
-/// S9: a proof that names data which the collector has not got. The older write would arrive after the tombstone went.
+/// S9: a proof that names data which the collector has not got. The older write would arrive after
+/// the tombstone went.
 #[test]
 pub(super) fn what_was_proved_but_not_received_keeps_the_tombstone() {
     let (mut a, mut b, mut c) = three_with_a_hero();
@@ -166,7 +169,8 @@ pub(super) fn what_was_proved_but_not_received_keeps_the_tombstone() {
     assert_eq!(b.map().tombstones(), 1);
 }
 
-/// S10: a member returns with a write that nobody has heard of, below the horizon. A full round does not take it away.
+/// S10: a member returns with a write that nobody has heard of, below the horizon. A full round
+/// does not take it away.
 #[test]
 pub(super) fn a_full_round_leaves_what_its_source_has_not_heard_of() {
     let (mut a, mut b, mut c) = three_with_a_hero();
@@ -182,8 +186,9 @@ pub(super) fn a_full_round_leaves_what_its_source_has_not_heard_of() {
     assert_eq!(number(&a, 7), Some(70));
 }
 
-/// Found by the simulator, in 1 of 170,000 seeds: two ended one hero, one of them a joiner that the collectors had not heard of. It was told in
-/// full by one who had collected the other tombstone, dropped its own, and went on claiming it to those who still held the other.
+/// Found by the simulator, in 1 of 170,000 seeds: two ended one hero, one of them a joiner that the
+/// collectors had not heard of. It was told in full by one who had collected the other tombstone,
+/// dropped its own, and went on claiming it to those who still held the other.
 #[test]
 pub(super) fn a_full_round_leaves_a_tombstone_that_its_source_has_not_heard_of() {
     let (mut a, mut b, mut c) = three_with_a_hero();
@@ -242,7 +247,8 @@ pub(super) fn one_who_is_no_member_collects_and_closes_nothing() {
     assert!(a.vector().has_closed(c.me()) && a.map().tombstones() == 0);
 }
 
-/// Found by the simulator, in 3 of 25,000 seeds: a life heard at once of its successor and of the last proof that it needed to collect.
+/// Found by the simulator, in 3 of 25,000 seeds: a life heard at once of its successor and of the
+/// last proof that it needed to collect.
 #[test]
 pub(super) fn an_outlived_life_collects_nothing() {
     let (mut a, mut b, mut c) = three_with_a_hero();
@@ -291,7 +297,8 @@ pub(super) fn replicas_that_cover_the_same_and_differ_ring_the_alarm_and_are_men
     assert!(!events.iter().any(|event| matches!(event, Event::Diverged { .. })));
 }
 
-/// A full round brings what the puller covers too. That is no news, not even of one whose tombstone is gone.
+/// A full round brings what the puller covers too. That is no news, not even of one whose tombstone
+/// is gone.
 #[test]
 pub(super) fn what_is_covered_is_no_news_even_in_a_full_round() {
     let (mut a, mut b, mut c) = three_with_a_hero();
@@ -313,8 +320,8 @@ pub(super) fn what_is_covered_is_no_news_even_in_a_full_round() {
     assert_eq!((a.map().live(), a.map().tombstones()), (0, 0));
 }
 
-/// c proved that it had heard of the death, and died. Its next life, known to a by hearsay only, has heard of the hero and not of
-/// the death.
+/// c proved that it had heard of the death, and died. Its next life, known to a by hearsay only,
+/// has heard of the hero and not of the death.
 #[test]
 pub(super) fn a_proof_does_not_outlive_its_life_even_where_the_next_has_proved_nothing_yet() {
     let (mut a, mut b, mut c) = three_with_a_hero();
@@ -330,8 +337,9 @@ pub(super) fn a_proof_does_not_outlive_its_life_even_where_the_next_has_proved_n
     assert_eq!(a.awaited(), [c2.me().node]);
 }
 
-/// Found by the simulator, in 2 of 139,000 seeds: a hero known by a copy only was ended, the tombstone collected, and an old copy brought
-/// the hero back, since nobody who counted had heard of its birth.
+/// Found by the simulator, in 2 of 139,000 seeds: a hero known by a copy only was ended, the
+/// tombstone collected, and an old copy brought the hero back, since nobody who counted had heard
+/// of its birth.
 #[test]
 pub(super) fn a_tombstone_stays_until_the_birth_of_its_hero_has_been_heard_of() {
     let (mut a, mut b, mut c) = (replica("a", 1), replica("b", 1), replica("c", 1));

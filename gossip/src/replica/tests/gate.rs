@@ -1,5 +1,6 @@
-//! The mutant gate over the scenarios of this module: each rule of the protocol is broken in turn, and some scenario must fail. (The rules that
-//! only many events together bring to light have their gate in the simulator.)
+//! The mutant gate over the scenarios of this module: each rule of the protocol is broken in turn,
+//! and some scenario must fail. (The rules that only many events together bring to light have their
+//! gate in the simulator.)
 
 #[cfg(feature = "switches")]
 use std::{cell::RefCell, panic};
@@ -56,7 +57,8 @@ fn every_rule_that_is_broken_fails_the_scenario_that_tells_its_story() {
             super::retirement::one_that_is_outlived_by_a_life_dated_in_the_future_begins_a_later_one_instead_of_halting,
         ),
     ];
-    // Only seeds bring this one to light: the parts of two servings mix where frames are repeated and overtake each other.
+    // Only seeds bring this one to light: the parts of two servings mix where frames are repeated
+    // and overtake each other.
     let by_seeds = [Rule::RoundsAreOfOneServing];
     let told =
         |rule: &Rule| stories.iter().any(|(broken, _)| broken == rule) || by_seeds.contains(rule);

@@ -120,7 +120,8 @@ pub(super) fn a_life_being_brought_up_to_date_is_not_the_first() {
     assert!(events.contains(&Event::Joined { through: Some(a.me()) }), "{events:?}");
 }
 
-/// Found by a reviewer: a process started under a clock that was set back refuses every round, and must not take itself for the first.
+/// Found by a reviewer: a process started under a clock that was set back refuses every round, and
+/// must not take itself for the first.
 #[test]
 pub(super) fn a_life_under_a_slow_clock_hears_that_it_is_outlived_and_does_not_join_alone() {
     let (mut a, mut b, mut c) = three_with_a_hero();
@@ -131,7 +132,8 @@ pub(super) fn a_life_under_a_slow_clock_hears_that_it_is_outlived_and_does_not_j
     c = newborn("c", 5, slow(4_000));
     let events = pull(slow(4_001), &mut a, &mut c);
     assert!(events.contains(&Event::Superseded { by: Incarnation(9), halts: false }), "{events:?}");
-    // Nor one that nobody has outlived, but whose clock lets it take nothing from those who have joined.
+    // Nor one that nobody has outlived, but whose clock lets it take nothing from those who have
+    // joined.
     let mut d = newborn("d", 1, slow(4_000));
     let events = pull(slow(4_900), &mut a, &mut d);
     assert!(matches!(events[..], [Event::TooFarAhead { .. }]), "{events:?}");

@@ -80,7 +80,8 @@ pub(super) fn a_life_is_not_closed_on_proofs_given_before_it_was_fenced() {
     let mut c2 = newborn("c", 2, at(3_000));
     pull(at(3_001), &mut a, &mut c2);
     pull(at(3_002), &mut c2, &mut a);
-    // b has proved to a the very same of c, but it has not heard of c2: it may still pull from c, should that be alive.
+    // b has proved to a the very same of c, but it has not heard of c2: it may still pull from c,
+    // should that be alive.
     assert!(!a.vector().has_closed(c.me()), "{:?}", a.vector());
     c.write(at(3_003), key(3), live(30)).unwrap();
     pull(at(3_004), &mut c, &mut b);
@@ -89,7 +90,8 @@ pub(super) fn a_life_is_not_closed_on_proofs_given_before_it_was_fenced() {
     assert!(a.vector().has_closed(c.me()));
 }
 
-/// Two processes of one name: what the older one wrote and told nobody but a newcomer is not lost when its life is closed.
+/// Two processes of one name: what the older one wrote and told nobody but a newcomer is not lost
+/// when its life is closed.
 #[test]
 pub(super) fn orphans_of_a_closed_life_are_written_anew_by_their_holder() {
     let (mut a, mut b, mut c) = three_with_a_hero();
@@ -123,8 +125,8 @@ pub(super) fn orphans_of_a_closed_life_are_written_anew_by_their_holder() {
     assert!(!events.iter().any(|event| matches!(event, Event::Diverged { .. })));
 }
 
-/// S11: two processes of one name, on two sides of a cut. Both write; the older halts when it hears of the younger, and says what
-/// nobody has heard of yet.
+/// S11: two processes of one name, on two sides of a cut. Both write; the older halts when it hears
+/// of the younger, and says what nobody has heard of yet.
 #[test]
 pub(super) fn of_two_lives_of_one_name_the_older_halts_and_tells_what_it_leaves() {
     let (mut a, mut b, mut old) = three_with_a_hero();
@@ -167,7 +169,8 @@ pub(super) fn a_round_from_a_life_that_was_fenced_meanwhile_is_refused() {
     assert_eq!(number(&a, 2), None);
 }
 
-/// All have fenced c, and a has heard more of it than b. Were it closed now, b would have to be sent everything.
+/// All have fenced c, and a has heard more of it than b. Were it closed now, b would have to be
+/// sent everything.
 #[test]
 pub(super) fn a_life_stays_open_until_all_have_heard_as_much_of_it() {
     let (mut a, mut b, mut c) = three_with_a_hero();
@@ -187,8 +190,9 @@ pub(super) fn a_life_stays_open_until_all_have_heard_as_much_of_it() {
     );
 }
 
-/// Found by the simulator, in 1 of 1,600,000 seeds: c was started once under a clock an hour ahead, and later again under the right one. Each
-/// time it joined through b, which had not heard of that life, and halted for what a had heard; c alone could have told b.
+/// Found by the simulator, in 1 of 1,600,000 seeds: c was started once under a clock an hour ahead,
+/// and later again under the right one. Each time it joined through b, which had not heard of that
+/// life, and halted for what a had heard; c alone could have told b.
 #[test]
 pub(super) fn one_that_is_outlived_by_a_life_dated_in_the_future_begins_a_later_one_instead_of_halting()
  {

@@ -43,7 +43,8 @@ pub(super) fn two_equal_replicas_say_two_short_words() {
     }
 }
 
-/// S1: half a delta claims nothing. A's x is overwritten by B; C gets the first chunk of B's delta, then B dies.
+/// S1: half a delta claims nothing. A's x is overwritten by B; C gets the first chunk of B's delta,
+/// then B dies.
 #[test]
 pub(super) fn half_a_round_claims_nothing() {
     let (mut a, mut b, mut c) = (replica("a", 1), replica("b", 1), replica("c", 1));
@@ -63,7 +64,8 @@ pub(super) fn half_a_round_claims_nothing() {
     );
 }
 
-/// S12: a delta made for the old life reaches the new one, which must not believe that it has the rest.
+/// S12: a delta made for the old life reaches the new one, which must not believe that it has the
+/// rest.
 #[test]
 pub(super) fn a_round_made_for_another_life_is_dropped() {
     let (mut a, mut b) = (replica("a", 1), replica("b", 1));
@@ -114,8 +116,8 @@ pub(super) fn parts_may_come_twice_and_in_any_order() {
     assert_eq!(committed, 1);
 }
 
-/// Found by the simulator: a repeated question was answered from a second snapshot under the same number, and the puller
-/// committed the second's vector with the first's chunks.
+/// Found by the simulator: a repeated question was answered from a second snapshot under the same
+/// number, and the puller committed the second's vector with the first's chunks.
 #[test]
 pub(super) fn a_repeated_question_is_not_answered_from_another_moment() {
     let (mut a, mut b) = (replica("a", 1), replica("b", 1));
@@ -144,7 +146,8 @@ pub(super) fn a_repeated_question_is_not_answered_from_another_moment() {
     assert_eq!(number(&b, 1), Some(20));
 }
 
-/// A puller that gave up asks again, as another round, while the old one is still served; a network repeats a question.
+/// A puller that gave up asks again, as another round, while the old one is still served; a network
+/// repeats a question.
 #[test]
 pub(super) fn a_round_being_served_is_begun_anew_for_another_question_and_not_for_the_same() {
     let (mut a, mut b) = (replica("a", 1), replica("b", 1));
@@ -387,7 +390,8 @@ pub(super) fn every_step_gives_a_round_its_whole_time_again_at_either_end() {
     }
 }
 
-/// The rounds of one life have numbers of their own: what was given up does not come back as part of the next.
+/// The rounds of one life have numbers of their own: what was given up does not come back as part
+/// of the next.
 #[test]
 pub(super) fn the_parts_of_a_round_that_was_given_up_are_not_taken_for_the_next() {
     let (mut a, mut b) = (replica("a", 1), replica("b", 1));

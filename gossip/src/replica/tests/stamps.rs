@@ -51,7 +51,8 @@ pub(super) fn a_new_life_does_not_claim_the_writes_of_the_old() {
     assert_eq!((number(&c, 1), number(&b2, 1)), (Some(10), Some(10)));
 }
 
-/// S6: a new life starts its clock past everything that its dead self can have acknowledged, a fast peer's stamps included.
+/// S6: a new life starts its clock past everything that its dead self can have acknowledged, a fast
+/// peer's stamps included.
 #[test]
 pub(super) fn a_new_life_stamps_above_all_that_the_old_one_acknowledged() {
     let (mut fast, mut b) = (replica("a", 1), replica("b", 1));
@@ -67,7 +68,8 @@ pub(super) fn a_new_life_stamps_above_all_that_the_old_one_acknowledged() {
     assert!(written > seen, "{written} is not above {seen}");
 }
 
-/// Found by the simulator, in 2 of 20,000 seeds: the dead self had acknowledged the second write of the last millisecond it could accept.
+/// Found by the simulator, in 2 of 20,000 seeds: the dead self had acknowledged the second write of
+/// the last millisecond it could accept.
 #[test]
 pub(super) fn a_new_life_stamps_above_every_reading_that_its_dead_self_could_accept() {
     let mut b2 = newborn("b", 2, at(2_000));

@@ -6,10 +6,11 @@ use clap::Parser;
 
 /// Runs the whole cluster in virtual time, from seeds.
 ///
-/// Prints one line a run: the seed; the nodes; the time for which it was hurt; the steps of its plan;
-/// frames and kilobytes sent; writes; rounds merged; the time to converge after healing, and the
-/// longest allowed; a hash of all that was sent, the same for the same seed on every machine. Of more
-/// than 200 runs only the failing ones get a line. Then the number of faults, and their cost.
+/// Prints one line a run: the seed; the nodes; the time for which it was hurt; the steps of its
+/// plan; frames and kilobytes sent; writes; rounds merged; the time to converge after healing, and
+/// the longest allowed; a hash of all that was sent, the same for the same seed on every machine.
+/// Of more than 200 runs only the failing ones get a line. Then the number of faults, and their
+/// cost.
 #[derive(Parser)]
 #[command(version)]
 pub(crate) struct Options {

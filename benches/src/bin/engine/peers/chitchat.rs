@@ -1,7 +1,9 @@
-//! `chitchat`: each node's own pairs of key and value, brought to the others by handshakes. Its values are text.
+//! `chitchat`: each node's own pairs of key and value, brought to the others by handshakes. Its
+//! values are text.
 //!
-//! Its state machine is not public. So two of its servers speak over UDP on this host, and what the kernel takes for that counts too. A handshake
-//! carries 64 KiB at most: catching up takes as many as it takes.
+//! Its state machine is not public. So two of its servers speak over UDP on this host, and what the
+//! kernel takes for that counts too. A handshake carries 64 KiB at most: catching up takes as many
+//! as it takes.
 
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -26,7 +28,8 @@ use crate::peer::{Bytes, Held, Peer};
 /// How many messages are a handshake.
 const HANDSHAKE: usize = 3;
 
-/// All servers run on this thread, in turns: while none of them runs, all that was received has been processed.
+/// All servers run on this thread, in turns: while none of them runs, all that was received has
+/// been processed.
 static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| {
     Builder::new_current_thread().enable_all().build().expect("a runtime can be had")
 });

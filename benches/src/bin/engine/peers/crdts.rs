@@ -1,4 +1,5 @@
-//! `crdts`: a map of multi-value registers, sent whole, as its kind of replication is meant. Its last-writer-wins register is no value of its map.
+//! `crdts`: a map of multi-value registers, sent whole, as its kind of replication is meant. Its
+//! last-writer-wins register is no value of its map.
 
 use crdts::{CmRDT as _, CvRDT as _, MVReg, Map};
 use uuid::Uuid;

@@ -1,5 +1,5 @@
-//! `yrs`: one map in a document; the difference to the state vector of the other, in either of its two
-//! encodings.
+//! `yrs`: one map in a document; the difference to the state vector of the other, in either of its
+//! two encodings.
 
 use std::marker::PhantomData;
 

@@ -263,7 +263,8 @@ fn a_search_keeps_what_was_chosen() {
     assert!(page.contains(r#"<input type="hidden" name="show" value="differing"><input type="hidden" name="rows" value="25">"#), "{page}");
 }
 
-/// The first answer of fifty heroes, without compression: what a browser has to parse before it can show anything.
+/// The first answer of fifty heroes, without compression: what a browser has to parse before it can
+/// show anything.
 #[test]
 fn a_first_page_of_fifty_heroes_is_small() {
     let scene = (0..60).fold(Scene::new(), |scene, number| {

@@ -1,4 +1,5 @@
-//! The faults on a link between two nodes: which there are, how bad each is, and how it is described.
+//! The faults on a link between two nodes: which there are, how bad each is, and how it is
+//! described.
 
 use gossip::NodeName;
 use gossip::fault::FaultKind;
