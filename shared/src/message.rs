@@ -4,10 +4,9 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use gossip::Message;
+use gossip::{Entry, Message};
 
-use crate::app::Entry;
-use crate::hero::{HeroId, Location};
+use crate::hero::{Hero, HeroId, Location};
 
 /// A request of dispatch to a city.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -19,7 +18,7 @@ pub enum Command {
         /// The destination.
         to: Location,
         /// Dispatch's copy, for a city that does not hold the hero.
-        copy: Option<Arc<Entry>>,
+        copy: Option<Arc<Entry<Hero>>>,
     },
     /// Crash: lose all memory and begin a new incarnation.
     Bomb,
@@ -29,7 +28,7 @@ pub enum Command {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Done {
     /// The city took the hero in, by this write.
-    Assigned(Arc<Entry>),
+    Assigned(Arc<Entry<Hero>>),
     /// The city is about to crash.
     Bombed,
 }
