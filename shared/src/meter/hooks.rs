@@ -3,13 +3,12 @@
 
 use std::time::Duration;
 
-use gossip::link::Hooks;
-use gossip::{NodeName, Origin};
+use gossip::link::{Hooks, Node};
+use gossip::{Machine, NodeName, Origin};
 
-use crate::app::Frame;
+use crate::app::{Frame, Superheroes};
 use crate::command_spans::CommandSpans;
 use crate::meter::replica::Watcher;
-use crate::process::HeroNode;
 
 /// The hooks of one incarnation.
 pub(crate) struct NodeHooks {
@@ -23,7 +22,7 @@ impl NodeHooks {
     }
 }
 
-impl<M: HeroNode> Hooks<M> for NodeHooks {
+impl<M: Node + Machine<App = Superheroes>> Hooks<M> for NodeHooks {
     fn idle(&mut self, machine: &M) {
         self.watcher.look(machine.replica());
     }
