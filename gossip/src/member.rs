@@ -161,3 +161,103 @@ impl<A: Application> Machine for Member<A> {
         self.take_replica_outputs();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{Text, Texts};
+    use crate::time::UnixMillis;
+
+    type Member = super::Member<Texts>;
+
+    const INTERVAL: Duration = Duration::from_secs(1);
+
+    fn at(millis: u64) -> Now {
+        let wall = UnixMillis(1_790_000_000_000 + millis);
+        Now { mono: Duration::from_millis(millis), wall }
+    }
+
+    fn name(text: &str) -> NodeName {
+        text.parse().unwrap()
+    }
+
+    /// Two members that are linked to each other from the start.
+    fn pair() -> [Member; 2] {
+        let names = ["a", "b"].map(name);
+        let member = |node| {
+            let config = replica::Config { members: names.into(), ..replica::Config::default() };
+            Member::new(Origin { node, incarnation: Incarnation(2) }, config, INTERVAL, at(0))
+        };
+        let mut pair = names.map(member);
+        for (member, peer) in pair.iter_mut().zip(["b", "a"].map(name)) {
+            member.handle(at(0), Input::LinkUp { peer, incarnation: Incarnation(2) });
+        }
+        pair
+    }
+
+    /// Carries frames between the two until there are none, and returns the events of both.
+    fn exchange(now: Now, pair: &mut [Member; 2]) -> Vec<MemberEvent<Texts>> {
+        let mut events = Vec::new();
+        loop {
+            let mut is_idle = true;
+            for sender in 0..2 {
+                while let Some(output) = pair[sender].poll() {
+                    is_idle = false;
+                    match output {
+                        Output::Send { frame, .. } => {
+                            let from = pair[sender].replica().me().node;
+                            pair[1 - sender].handle(now, Input::Frame { from, frame });
+                        }
+                        Output::Event(event) => events.push(event),
+                    }
+                }
+            }
+            if is_idle {
+                return events;
+            }
+        }
+    }
+
+    /// Lets time pass in steps of a tenth of an interval.
+    fn run(pair: &mut [Member; 2], millis: std::ops::Range<u64>) -> Vec<MemberEvent<Texts>> {
+        let mut events = Vec::new();
+        for now in millis.step_by(100).map(at) {
+            pair.iter_mut().for_each(|member| member.tick(now));
+            events.append(&mut exchange(now, pair));
+        }
+        events
+    }
+
+    #[test]
+    fn a_write_is_answered_once_and_reaches_the_other_within_two_intervals() {
+        let mut pair = pair();
+        run(&mut pair, 0..3_000);
+        assert!(pair.iter().all(|member| member.replica().joined()));
+        let write = Write { ticket: 7, key: Key::MIN, value: Value::Live(Text::new("hello")) };
+        pair[0].handle(at(3_000), Input::Command(write));
+        let events = run(&mut pair, 3_000..5_100);
+        let written = |event: &&MemberEvent<Texts>| {
+            matches!(event, MemberEvent::Written { ticket: 7, result: Ok(_) })
+        };
+        assert_eq!(events.iter().filter(written).count(), 1);
+        assert_eq!(pair[0].replica().summary(), pair[1].replica().summary());
+        assert_eq!(pair[1].replica().map().live(), 1);
+    }
+
+    #[test]
+    fn a_paused_member_begins_no_round_until_the_lease_ends() {
+        let mut pair = pair();
+        run(&mut pair, 0..3_000);
+        for member in &mut pair {
+            member.handle(at(3_000), Input::Pace(Pace::PAUSED));
+        }
+        let rounds = |pair: &[Member; 2]| -> u64 {
+            pair.iter().map(|member| member.replica().pull_log().asked_so_far()).sum()
+        };
+        let before = rounds(&pair);
+        run(&mut pair, 3_000..5_900);
+        assert_eq!(rounds(&pair), before);
+        run(&mut pair, 5_900..8_000);
+        assert!(rounds(&pair) > before, "without a controller gossip goes on");
+    }
+}

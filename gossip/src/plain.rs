@@ -156,3 +156,46 @@ where
         if flags == 0 { input.bytes() } else { Err(DecodeError::Flags) }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::{Hlc, Stamp};
+    use crate::crdt::batch::Batch;
+    use crate::crdt::entry::{Entry, Value};
+    use crate::id::{Incarnation, Key, Origin};
+
+    type Text = Plain<String>;
+
+    fn batch(text: &str) -> Batch<Text> {
+        let origin = Origin { node: "a".parse().unwrap(), incarnation: Incarnation(2) };
+        let value = Value::Live(Plain::new(text.to_owned()).unwrap());
+        let entry = Entry::written(value, Stamp { hlc: Hlc::default(), origin }, None);
+        [(Key::MIN, entry)].into_iter().collect()
+    }
+
+    #[test]
+    fn a_value_is_read_from_a_batch_as_it_was_written() {
+        let batch = batch("hello");
+        let bytes = postcard::to_stdvec(&batch).unwrap();
+        let read: Batch<Text> = postcard::from_bytes(&bytes).unwrap();
+        let (_, entry) = read.iter().next().unwrap();
+        assert_eq!(entry.live().map(|text| text.as_str()), Some("hello"));
+        assert_eq!(read, batch);
+    }
+
+    #[test]
+    fn bytes_that_are_no_value_are_refused_with_their_batch() {
+        let mut bytes = postcard::to_stdvec(&batch("hello")).unwrap();
+        // The last bytes are the text; a lone continuation byte is not UTF-8.
+        *bytes.last_mut().unwrap() = 0x80;
+        assert!(postcard::from_bytes::<Batch<Text>>(&bytes).is_err());
+    }
+
+    #[test]
+    fn a_value_over_the_limit_is_refused_before_it_is_written() {
+        let most = "x".repeat(PLAIN_BYTES_MAX - 2);
+        assert!(Plain::new(most.clone()).is_ok());
+        assert_eq!(Plain::new(most + "x").err(), Some(PlainError::TooLarge(PLAIN_BYTES_MAX + 1)));
+    }
+}
