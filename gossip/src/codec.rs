@@ -217,11 +217,15 @@ impl<T: Copy + PartialEq> Dictionary<T> {
         read: impl FnOnce() -> Result<T, DecodeError>,
     ) -> Result<T, DecodeError> {
         let number = usize::try_from(number).map_err(|_| DecodeError::Reference)?;
-        if number == self.0.len() {
-            let value = read()?;
-            self.0.push(value);
+        if let Some(value) = self.0.get(number) {
+            return Ok(*value);
         }
-        self.0.get(number).copied().ok_or(DecodeError::Reference)
+        if number != self.0.len() {
+            return Err(DecodeError::Reference);
+        }
+        let value = read()?;
+        self.0.push(value);
+        Ok(value)
     }
 
     /// Returns the number of values in use.

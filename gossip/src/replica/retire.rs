@@ -78,6 +78,7 @@ impl<'a> Heard<'a> {
         Self { vector, horizon, last: None }
     }
 
+    #[inline]
     pub(super) fn has(&mut self, stamp: Stamp) -> bool {
         let of = match self.last {
             Some((origin, of)) if origin == stamp.origin => of,
