@@ -5,9 +5,13 @@ use std::time::Duration;
 
 use cluster_tests::{
     Api, CITIES, Cluster, Fault, Frames, HANG_TIMEOUT, Heroes, NODES, Options, Signal, Stamp,
-    Stopwatch, ensure, wait_until,
+    Stopwatch, ensure, raw, wait_until,
 };
 use serde_json::{Value, json};
+
+/// The time for which a node that stands still is waited for. One that runs answers within
+/// milliseconds.
+const SILENCE: Duration = Duration::from_secs(3);
 
 /// A cluster that agrees on these many heroes.
 fn with_heroes(count: u32) -> (Cluster, Heroes, Vec<String>) {
@@ -209,7 +213,8 @@ fn a_throttled_city_is_slow_and_arrives() {
 fn stands_still(cluster: &Cluster, hero: &str) {
     cluster.wait_status("capitol", "unreachable", HANG_TIMEOUT);
     cluster.api.assign(hero, "capitol").problem(503, "no_answer");
-    let silent = Api::new(cluster.address("capitol")).try_request("GET", "/healthz", &[], &[]);
+    let silent = raw::Held::open(cluster.address("capitol"), SILENCE)
+        .and_then(|mut connection| connection.request("GET", "/healthz", ""));
     assert!(silent.is_err(), "it answers: {silent:?}");
     let verdict = cluster.api.get("/api/v1/verdict").expect(200).json();
     assert!(
