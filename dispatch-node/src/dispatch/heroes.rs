@@ -127,8 +127,9 @@ impl Dispatch {
                 Ok(Arc::clone(copy))
             }
             Some(_) => Err(RequestError::Deleted(id)),
-            // Dead, and the tombstone collected, or gone with the only city that held it.
-            None if self.known.is_birth_covered(id, self.replica.vector()) => {
+            // The tombstone was collected. A birth that is covered only because its incarnation is
+            // closed was never seen here: that hero was lost with the only city that held it.
+            None if self.known.born(id).is_some_and(|born| self.replica.has_heard(born)) => {
                 Err(RequestError::Deleted(id))
             }
             None => Err(RequestError::NeverHeardOf(id)),

@@ -50,9 +50,9 @@ impl KnownHeroes {
         self.known.get(&id).map_or_else(|| id.to_string().into(), |known| known.name.clone())
     }
 
-    /// Returns whether a replica with this version vector has seen the birth of the hero.
-    pub(crate) fn is_birth_covered(&self, id: HeroId, vector: &VersionVector) -> bool {
-        self.known.get(&id).is_some_and(|known| vector.covers(known.born))
+    /// Returns the stamp of a hero's first write, if the hero is known.
+    pub(crate) fn born(&self, id: HeroId) -> Option<Stamp> {
+        Some(self.known.get(&id)?.born)
     }
 
     /// Remembers a write that a city acknowledged.
@@ -92,6 +92,6 @@ mod tests {
         known.acknowledge(id, Arc::new(dead));
         known.drop_covered(&VersionVector::new());
         assert!(known.acknowledged(id).is_some());
-        assert!(!known.is_birth_covered(id, &VersionVector::new()));
+        assert_eq!(known.born(id), Some(stamp(1)));
     }
 }
