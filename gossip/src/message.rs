@@ -49,11 +49,6 @@ pub trait Application: Copy + Debug + Eq + Hash + Send + Sync + 'static {
 pub trait Message:
     Clone + Debug + PartialEq + Serialize + DeserializeOwned + Send + Sync + 'static
 {
-    /// Returns the message's name, for logs and traces.
-    fn name(&self) -> &'static str {
-        ""
-    }
-
     /// Returns whether a node of this version can have sent the message. Any other is refused, and
     /// the link it came over is closed.
     fn is_valid(&self) -> bool {

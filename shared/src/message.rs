@@ -49,13 +49,6 @@ pub enum Refusal {
 }
 
 impl Message for Command {
-    fn name(&self) -> &'static str {
-        match self {
-            Self::Assign { .. } => "assign",
-            Self::Bomb => "bomb",
-        }
-    }
-
     fn is_valid(&self) -> bool {
         match self {
             Self::Assign { copy, .. } => copy.as_ref().is_none_or(|copy| copy.is_valid()),
