@@ -93,7 +93,7 @@ pub enum Held {
     #[serde(with = "tombstone")]
     Tombstone,
     /// The node has no entry for the hero.
-    NotHeardOf,
+    UnknownAtCity,
 }
 
 mod tombstone {

@@ -24,9 +24,9 @@ pub fn quiet_cluster() -> Cluster {
 /// Waits until all nodes agree on all heroes.
 ///
 /// # Panics
-/// After `patience`, with the verdict at that time.
-pub fn wait_agreed(cluster: &Cluster, patience: Duration) {
-    wait_until("all agree on all heroes", patience, || {
+/// After `timeout`, with the verdict at that time.
+pub fn wait_agreed(cluster: &Cluster, timeout: Duration) {
+    wait_until("all agree on all heroes", timeout, || {
         // While it takes in very many heroes it may not be there for the question.
         let reply = cluster.api.get("/api/v1/verdict");
         if reply.status == 200 && reply.json()["converged"] == true {

@@ -192,7 +192,7 @@ fn node(node: &Node) -> Vec<String> {
     vec![
         node.name.clone(),
         if node.frozen { format!("{}, frozen", node.status) } else { node.status.clone() },
-        node.incarnation.map_or_else(String::new, |life| life.to_string()),
+        node.incarnation.map_or_else(String::new, |incarnation| incarnation.to_string()),
         node.crashes.to_string(),
         node.heroes.to_string(),
         node.tombstones.to_string(),

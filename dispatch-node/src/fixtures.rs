@@ -28,10 +28,10 @@ use crate::model::view::View;
 pub(crate) const NOW: Now =
     Now { mono: Duration::from_secs(100), wall: UnixMillis(1_789_994_500_000) };
 /// The incarnation of each node, unless a test sets another.
-pub(crate) const LIFE: Incarnation = Incarnation(1_789_990_000_000);
+pub(crate) const INCARNATION: Incarnation = Incarnation(1_789_990_000_000);
 
 /// A view that is built step by step.
-pub(crate) struct Scene {
+pub(crate) struct Fixture {
     pub(crate) view: View,
 }
 
@@ -46,7 +46,10 @@ pub(crate) fn id(number: u8) -> HeroId {
 /// A stamp of this node, `ago_ms` before now; after it, where negative.
 pub(crate) fn stamp(node: &str, ago_ms: i64) -> Stamp {
     let wall = UnixMillis(NOW.wall.0.saturating_add_signed(-ago_ms));
-    Stamp { hlc: Hlc { wall, logical: 0 }, origin: Origin { node: name(node), incarnation: LIFE } }
+    Stamp {
+        hlc: Hlc { wall, logical: 0 },
+        origin: Origin { node: name(node), incarnation: INCARNATION },
+    }
 }
 
 /// An entry of a hero that patrols its writer's city, or is at home where dispatch wrote.
@@ -80,7 +83,7 @@ pub(crate) fn node(text: &str) -> NodeState {
     NodeState {
         name: name(text),
         status: NodeStatus::Up,
-        incarnation: Some(LIFE),
+        incarnation: Some(INCARNATION),
         crashes: 0,
         heroes: 120,
         tombstones: 0,
@@ -118,11 +121,11 @@ pub(crate) fn view(cities: &[&str], millis: u64) -> View {
         },
         history: History::default(),
         lost: Vector::new(),
-        aftermaths: Vec::new(),
+        bomb_reports: Vec::new(),
     }
 }
 
-impl Scene {
+impl Fixture {
     /// Three cities that answer, and hold nothing.
     pub(crate) fn new() -> Self {
         let mut view = view(&THREE, 0);

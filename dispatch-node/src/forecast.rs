@@ -102,20 +102,20 @@ pub fn forecast(
     let actors: Vec<Actor> = gossip.actors.iter().filter(is_useful).cloned().collect();
     let rounds = Rounds::until(horizon, &actors)?;
     let news = News::classes(news, gossip.nodes);
-    let everybody = everybody(gossip.nodes);
-    let forecast = Together::of(&news, &actors, &rounds, everybody).map_or_else(
-        || Apart::of(&news, &actors, &rounds, everybody).forecast(horizon, step),
+    let all_nodes_mask = all_nodes_mask(gossip.nodes);
+    let forecast = Together::of(&news, &actors, &rounds, all_nodes_mask).map_or_else(
+        || Apart::of(&news, &actors, &rounds, all_nodes_mask).forecast(horizon, step),
         |together| together.forecast(horizon, step),
     );
     let out_of_reach = news
         .iter()
-        .filter(|class| class.reach(&actors) != everybody)
+        .filter(|class| class.reach(&actors) != all_nodes_mask)
         .map(|class| class.heroes)
         .sum();
     Some(Forecast { out_of_reach, ..forecast })
 }
 
-fn everybody(nodes: usize) -> u8 {
+fn all_nodes_mask(nodes: usize) -> u8 {
     u8::MAX.checked_shr(u32::try_from(NODES_MAX - nodes).expect("a few")).unwrap_or(0)
 }
 
@@ -124,9 +124,10 @@ impl News {
     fn classes(news: &[Self], nodes: usize) -> Vec<Self> {
         let mut classes = BTreeMap::new();
         for News { holders, heroes } in news {
-            *classes.entry(holders & everybody(nodes)).or_insert(0) += heroes;
+            *classes.entry(holders & all_nodes_mask(nodes)).or_insert(0) += heroes;
         }
-        let differs = |(holders, heroes): &(u8, usize)| *holders != everybody(nodes) && *heroes > 0;
+        let differs =
+            |(holders, heroes): &(u8, usize)| *holders != all_nodes_mask(nodes) && *heroes > 0;
         classes
             .into_iter()
             .filter(differs)
@@ -196,7 +197,7 @@ struct Together {
 
 impl Together {
     /// `None` where that has too many states.
-    fn of(news: &[News], actors: &[Actor], rounds: &Rounds, everybody: u8) -> Option<Self> {
+    fn of(news: &[News], actors: &[Actor], rounds: &Rounds, all_nodes_mask: u8) -> Option<Self> {
         // What becomes of any set of holders follows from what becomes of what each node holds.
         let (starts, parts): (Vec<u8>, Vec<u8>) = if news.len() <= NODES_MAX {
             news.iter().zip(0..).map(|(class, place)| (class.holders, 1 << place)).unzip()
@@ -216,7 +217,7 @@ impl Together {
         let count = |reached: State| -> usize {
             news.iter()
                 .zip(&parts)
-                .filter(|(_, parts)| holders(reached, **parts) != everybody)
+                .filter(|(_, parts)| holders(reached, **parts) != all_nodes_mask)
                 .map(|(class, _)| class.heroes)
                 .sum()
         };
@@ -273,13 +274,13 @@ struct Apart<'a> {
 }
 
 impl<'a> Apart<'a> {
-    fn of(news: &'a [News], actors: &[Actor], rounds: &Rounds, everybody: u8) -> Self {
+    fn of(news: &'a [News], actors: &[Actor], rounds: &Rounds, all_nodes_mask: u8) -> Self {
         let starts = news.iter().map(|class| state([class.holders]));
         let chain = Chain::explore(starts, actors, usize::MAX).expect("any number is welcome");
         let differs: Vec<f64> = chain
             .states
             .iter()
-            .map(|state| if set(*state, 0) == everybody { 0.0 } else { 1.0 })
+            .map(|state| if set(*state, 0) == all_nodes_mask { 0.0 } else { 1.0 })
             .collect();
         let classes: Vec<usize> =
             news.iter().map(|class| chain.number(state([class.holders]))).collect();

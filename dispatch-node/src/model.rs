@@ -2,8 +2,8 @@
 //!
 //! Invariant: nothing here sends a frame, reads a clock or knows the machine or the web.
 
-pub mod aftermath;
 pub mod arrival;
+pub mod bomb_report;
 pub mod city_state;
 pub(crate) mod comparison;
 pub(crate) mod difference_age;

@@ -150,7 +150,7 @@ impl Fault {
 
     /// Returns whether the fault acts on frames from `sender` to `receiver`.
     #[must_use]
-    pub fn befalls(&self, sender: NodeName, receiver: NodeName) -> bool {
+    pub fn affects(&self, sender: NodeName, receiver: NodeName) -> bool {
         let one_way = |from: NodeName, to: NodeName| {
             from == self.from && self.to.is_none_or(|other| other == to) && from != to
         };
@@ -277,22 +277,22 @@ mod tests {
     }
 
     /// The ordered pairs of these three that it befalls, as initials.
-    fn befallen(fault: Fault) -> String {
+    fn affected(fault: Fault) -> String {
         let names = ["gotham", "metropolis", "dispatch"];
         let pairs = names.iter().flat_map(|from| names.iter().map(move |to| (from, to)));
         pairs
-            .filter(|(from, to)| fault.befalls(name(from), name(to)))
+            .filter(|(from, to)| fault.affects(name(from), name(to)))
             .map(|(from, to)| format!("{}{} ", &from[..1], &to[..1]))
             .collect()
     }
 
     #[test]
     fn a_fault_befalls_what_it_names_and_nothing_else() {
-        assert_eq!(befallen(cut("gotham", Some("metropolis"), false)), "gm ");
-        assert_eq!(befallen(cut("gotham", Some("metropolis"), true)), "gm mg ");
-        assert_eq!(befallen(cut("gotham", None, false)), "gm gd ");
-        assert_eq!(befallen(cut("gotham", None, true)), "gm gd mg dg ");
-        assert_eq!(befallen(Fault { kind: FaultKind::Skew(5), ..cut("gotham", None, true) }), "");
+        assert_eq!(affected(cut("gotham", Some("metropolis"), false)), "gm ");
+        assert_eq!(affected(cut("gotham", Some("metropolis"), true)), "gm mg ");
+        assert_eq!(affected(cut("gotham", None, false)), "gm gd ");
+        assert_eq!(affected(cut("gotham", None, true)), "gm gd mg dg ");
+        assert_eq!(affected(Fault { kind: FaultKind::Skew(5), ..cut("gotham", None, true) }), "");
     }
 
     #[test]

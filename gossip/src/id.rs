@@ -101,7 +101,7 @@ impl Incarnation {
 
     /// Returns the first incarnation of a process after this one.
     #[must_use]
-    pub fn next_life(self) -> Self {
+    pub fn successor(self) -> Self {
         Self(self.0.saturating_add(2) & !1)
     }
 
@@ -226,12 +226,21 @@ mod tests {
     #[test]
     fn lives_and_obituaries_rise_and_never_share_a_number() {
         for wall in [0, 1, 2, 1_795_217_670_917] {
-            let life = Incarnation::begun_at(UnixMillis(wall));
-            assert!(life.0.is_multiple_of(2) && (wall..=wall + 1).contains(&life.0), "{life}");
-            let of_life = [life.next_life(), life.next_obituary()];
-            assert_eq!(of_life, [Incarnation(life.0 + 2), Incarnation(life.0 + 1)]);
-            let of_obituary = [of_life[1].next_life(), of_life[1].next_obituary()];
-            assert_eq!(of_obituary, [Incarnation(life.0 + 2), Incarnation(life.0 + 3)]);
+            let incarnation = Incarnation::begun_at(UnixMillis(wall));
+            assert!(
+                incarnation.0.is_multiple_of(2) && (wall..=wall + 1).contains(&incarnation.0),
+                "{incarnation}"
+            );
+            let of_incarnation = [incarnation.successor(), incarnation.next_obituary()];
+            assert_eq!(
+                of_incarnation,
+                [Incarnation(incarnation.0 + 2), Incarnation(incarnation.0 + 1)]
+            );
+            let of_obituary = [of_incarnation[1].successor(), of_incarnation[1].next_obituary()];
+            assert_eq!(
+                of_obituary,
+                [Incarnation(incarnation.0 + 2), Incarnation(incarnation.0 + 3)]
+            );
         }
     }
 }

@@ -25,7 +25,7 @@ pub enum LinkRefusal {
     Stranger(NodeName),
     /// Another incarnation of the name is linked and alive.
     #[error("{name} is alive elsewhere, as {name}/{alive}")]
-    AliveElsewhere {
+    RunningElsewhere {
         /// The name in question.
         name: NodeName,
         /// The incarnation that holds it.
@@ -72,7 +72,7 @@ impl Roster {
         }
         match linked.get(&peer.node) {
             Some(alive) if peer.incarnation < *alive || peer.incarnation > *alive && !joined => {
-                Err(LinkRefusal::AliveElsewhere { name: peer.node, alive: *alive })
+                Err(LinkRefusal::RunningElsewhere { name: peer.node, alive: *alive })
             }
             Some(_) | None => Ok(()),
         }
@@ -86,28 +86,28 @@ mod tests {
     #[test]
     fn one_life_of_a_known_name_may_link_and_nobody_else() {
         let name = |text: &str| text.parse::<NodeName>().unwrap();
-        let life =
+        let incarnation =
             |node, incarnation| Origin { node: name(node), incarnation: Incarnation(incarnation) };
         let roster = Roster::new(name("gotham"), ["capitol", "dispatch"].map(name));
         let linked = BTreeMap::from([(name("capitol"), Incarnation(7))]);
         let alive =
-            Err(LinkRefusal::AliveElsewhere { name: name("capitol"), alive: Incarnation(7) });
+            Err(LinkRefusal::RunningElsewhere { name: name("capitol"), alive: Incarnation(7) });
         for joined in [false, true] {
-            assert_eq!(roster.admit(life("dispatch", 1), joined, &linked), Ok(()));
-            assert_eq!(roster.admit(life("capitol", 7), joined, &linked), Ok(()));
-            assert_eq!(roster.admit(life("capitol", 6), joined, &linked), alive);
+            assert_eq!(roster.admit(incarnation("dispatch", 1), joined, &linked), Ok(()));
+            assert_eq!(roster.admit(incarnation("capitol", 7), joined, &linked), Ok(()));
+            assert_eq!(roster.admit(incarnation("capitol", 6), joined, &linked), alive);
             assert_eq!(
-                roster.admit(life("gotham", 9), joined, &linked),
-                Err(LinkRefusal::OwnName(life("gotham", 9)))
+                roster.admit(incarnation("gotham", 9), joined, &linked),
+                Err(LinkRefusal::OwnName(incarnation("gotham", 9)))
             );
             assert_eq!(
-                roster.admit(life("riverdale", 1), joined, &linked),
+                roster.admit(incarnation("riverdale", 1), joined, &linked),
                 Err(LinkRefusal::Stranger(name("riverdale")))
             );
         }
-        assert_eq!(roster.admit(life("capitol", 8), false, &linked), alive, "a newcomer");
+        assert_eq!(roster.admit(incarnation("capitol", 8), false, &linked), alive, "a newcomer");
         assert_eq!(
-            roster.admit(life("capitol", 8), true, &linked),
+            roster.admit(incarnation("capitol", 8), true, &linked),
             Ok(()),
             "one that has lived on the other side of a cut"
         );

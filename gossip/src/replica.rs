@@ -118,7 +118,7 @@ impl<V: Payload> Replica<V> {
             me,
             born: now.wall,
             clock: Clock::default(),
-            join_at: now.mono + config.join_patience,
+            join_at: now.mono + config.join_timeout,
             pull_log: PullLog::new(config.pull_log_max),
             config,
             map: Map::default(),
@@ -247,7 +247,7 @@ impl<V: Payload> Replica<V> {
     /// gone.
     pub fn handle(&mut self, now: Now, via: NodeName, envelope: Envelope<V>) {
         let Envelope { from, to, round, step } = envelope;
-        let mine = if self.keeps(Rule::RoundsAreBoundToLives) {
+        let mine = if self.keeps(Rule::RoundsAreBoundToIncarnations) {
             to == self.me
         } else {
             to.node == self.me.node
@@ -284,7 +284,7 @@ impl<V: Payload> Replica<V> {
     /// incarnation has not joined, every peer is asked at once.
     pub fn link_up(&mut self, now: Now, peer: Origin) {
         self.present.insert(peer.node, peer.incarnation);
-        if self.keeps(Rule::ProofsDieWithTheLife) {
+        if self.keeps(Rule::ProofsEndWithTheIncarnation) {
             self.proofs
                 .retain(|node, proof| *node != peer.node || proof.incarnation == peer.incarnation);
         }
@@ -492,10 +492,10 @@ impl<V: Payload> Replica<V> {
     }
 
     fn pull_of(&mut self, source: Origin, round: u64) -> Option<&mut Pull<V>> {
-        let lives = self.keeps(Rule::RoundsAreBoundToLives);
+        let incarnations = self.keeps(Rule::RoundsAreBoundToIncarnations);
         self.pulls
             .get_mut(&source.node)
-            .filter(|pull| (pull.source == source || !lives) && pull.round == round)
+            .filter(|pull| (pull.source == source || !incarnations) && pull.round == round)
     }
 
     fn send(&mut self, via: NodeName, to: Origin, round: u64, step: Step<V>) {

@@ -48,7 +48,7 @@ pub struct Welcome {
     /// The listener's own proof.
     pub proof: Proof,
     /// The incarnation under which the dialer's name is alive; the connection is refused.
-    pub alive_elsewhere: Option<Incarnation>,
+    pub running_elsewhere: Option<Incarnation>,
 }
 
 /// The reason why bytes from a peer are refused. The link ends; nothing was changed.

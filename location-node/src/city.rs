@@ -148,7 +148,7 @@ impl City {
                 let result = if now.wall > expires {
                     Err(Refusal::Expired)
                 } else {
-                    self.obey(now, &command)
+                    self.execute(now, &command)
                 };
                 let bombed = result == Ok(Done::Bombed);
                 self.send(from, Frame::Answer { request, result });
@@ -163,7 +163,7 @@ impl City {
         }
     }
 
-    fn obey(&mut self, now: Now, command: &Command) -> Result<Done, Refusal> {
+    fn execute(&mut self, now: Now, command: &Command) -> Result<Done, Refusal> {
         match command {
             Command::Bomb => Ok(Done::Bombed),
             Command::Assign { hero, to, copy } => {
@@ -184,7 +184,7 @@ impl City {
             return Err(Refusal::Joining);
         }
         let held = self.replica.map().get(id);
-        let over = held.as_ref().or(copy).ok_or(Refusal::NotHeardOf)?;
+        let over = held.as_ref().or(copy).ok_or(Refusal::UnknownAtCity)?;
         let hero = over.live().ok_or(Refusal::Deleted)?.assigned(to);
         let entry =
             self.replica.write_over(now, id, Value::Live(hero), Some(over)).map_err(|error| {

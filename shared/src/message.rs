@@ -37,7 +37,7 @@ pub enum Done {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Refusal {
     /// The city does not hold the hero, and no copy came with the command.
-    NotHeardOf,
+    UnknownAtCity,
     /// The hero is deleted.
     Deleted,
     /// The city has just started and has not caught up yet.

@@ -198,12 +198,12 @@ proptest! {
     }
 
     #[test]
-    fn a_closed_life_is_covered_and_takes_no_place(a in vector(), before in stamp(), probe in stamp()) {
+    fn a_closed_incarnation_is_covered_and_takes_no_place(a in vector(), before in stamp(), probe in stamp()) {
         let mut closed = a.clone();
         closed.close(before.origin);
         let over = probe.origin.node == before.origin.node && probe.origin.incarnation < before.origin.incarnation;
         prop_assert_eq!(closed.covers(probe), a.covers(probe) || over);
-        prop_assert!(closed.lives(before.origin.node).all(|slot| slot.origin >= before.origin));
+        prop_assert!(closed.incarnations(before.origin.node).all(|slot| slot.origin >= before.origin));
         prop_assert!(closed.covers_all(&a) && closed.is_valid());
     }
 
@@ -212,9 +212,9 @@ proptest! {
         let places = a.iter().count() + a.marks().count();
         prop_assert_eq!((a.len(), a.is_empty()), (places, places == 0));
         for node in ["gotham", "metropolis", "capitol"].map(|name| name.parse::<NodeName>().expect("a valid name")) {
-            let oldest_first: Vec<Incarnation> = a.lives(node).map(|slot| slot.origin.incarnation).collect();
+            let oldest_first: Vec<Incarnation> = a.incarnations(node).map(|slot| slot.origin.incarnation).collect();
             prop_assert!(oldest_first.is_sorted());
-            prop_assert_eq!(a.newest_life(node), oldest_first.last().copied());
+            prop_assert_eq!(a.newest_incarnation(node), oldest_first.last().copied());
             prop_assert_eq!(a.closed_before(node), a.marks().find(|mark| mark.node == node).map(|mark| mark.incarnation));
         }
     }

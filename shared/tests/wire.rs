@@ -37,7 +37,7 @@ fn the_bytes_of_version_6_are_these() {
         hex(&hello().encode()),
         format!("53484331060006676f7468616d8586bfda9f3401{}", "07".repeat(32))
     );
-    let welcome = Welcome { proof: [9; 32], alive_elsewhere: Some(Incarnation(300)) };
+    let welcome = Welcome { proof: [9; 32], running_elsewhere: Some(Incarnation(300)) };
     assert_eq!(hex(&welcome.encode()), format!("{}01ac02", "09".repeat(32)));
     assert_eq!(Welcome::decode(&welcome.encode()), Ok(welcome));
     let origin = |node: &str, incarnation| Origin {

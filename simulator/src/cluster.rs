@@ -8,8 +8,8 @@
 //! random order where the network reorders, so that no run passes by luck. All chance is drawn
 //! from one generator, in the order of events: the same plan is the same run.
 
+mod incarnations;
 mod links;
-mod lives;
 mod machines;
 mod queue;
 mod requests;
@@ -53,7 +53,7 @@ pub(crate) struct Cluster {
     queue: Queue,
     rng: ChaCha8Rng,
     /// The lives that have been, so that no two are the same.
-    lives: BTreeSet<Origin>,
+    incarnations: BTreeSet<Origin>,
     /// The heroes that dispatch has created, from which users choose.
     heroes: Vec<HeroId>,
     tickets: u64,
@@ -79,7 +79,7 @@ impl Cluster {
             network: Network::default(),
             queue: Queue::default(),
             rng: ChaCha8Rng::seed_from_u64(plan.seed),
-            lives: BTreeSet::new(),
+            incarnations: BTreeSet::new(),
             heroes: Vec::new(),
             tickets: 0,
             view: None,
@@ -130,7 +130,9 @@ impl Cluster {
 
     fn handle(&mut self, event: Event) {
         match event {
-            Event::Deliver { from, to, life, bytes } => self.deliver(from, to, life, &bytes),
+            Event::Deliver { from, to, incarnation, bytes } => {
+                self.deliver(from, to, incarnation, &bytes)
+            }
             Event::Dial { a, b } => self.dial(a, b),
             Event::Silence { a, b } => self.notice_silence(a, b),
             Event::Break { a, b } => self.break_link(a, b),

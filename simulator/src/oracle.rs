@@ -54,11 +54,11 @@ impl Oracle {
         &mut self,
         at: Duration,
         claim: &'static str,
-        life: Origin,
+        incarnation: Origin,
         verdict: Result<(), String>,
     ) {
         if let Err(text) = verdict {
-            let text = format!("{life}: {text}");
+            let text = format!("{incarnation}: {text}");
             self.violation.get_or_insert(Violation { at, claim, text });
         }
     }
@@ -75,8 +75,8 @@ impl Oracle {
     }
 
     /// Records that the next life of a process has begun.
-    pub(crate) fn life_began(&mut self, number: usize) {
-        self.witnesses[number] = self.witnesses[number].next_life();
+    pub(crate) fn incarnation_began(&mut self, number: usize) {
+        self.witnesses[number] = self.witnesses[number].successor();
     }
 
     /// Checks a restart of this life after a crash against the allowed intensity.
@@ -84,12 +84,12 @@ impl Oracle {
         &mut self,
         at: Duration,
         number: usize,
-        life: Origin,
+        incarnation: Origin,
         max: usize,
         window: Duration,
     ) {
         let verdict = self.restarts.entry(number).or_default().note(at, max, window);
-        self.claim(at, "restarts", life, verdict);
+        self.claim(at, "restarts", incarnation, verdict);
     }
 
     /// Forgets the restarts of a process: its supervisor is a new one.
@@ -105,9 +105,15 @@ impl Oracle {
     }
 
     /// Checks that the reply was due, and remembers the writes that it calls saved.
-    pub(crate) fn answered(&mut self, at: Duration, life: Origin, ticket: u64, reply: &Outcome) {
+    pub(crate) fn answered(
+        &mut self,
+        at: Duration,
+        incarnation: Origin,
+        ticket: u64,
+        reply: &Outcome,
+    ) {
         let verdict = self.unanswered.answered(ticket);
-        self.claim(at, "answers", life, verdict);
+        self.claim(at, "answers", incarnation, verdict);
         let Ok(reply) = reply else { return };
         if let Reply::Created(created) = reply {
             let births = created.iter().map(|written| (written.entry.stamp, (written.hero, false)));
@@ -175,18 +181,18 @@ impl Oracle {
         number: usize,
         event: &Event,
     ) {
-        let life = processes[number].me;
+        let incarnation = processes[number].me;
         match event {
             Event::Collected { tombstones } => {
                 self.writes.note_collected(tombstones);
                 let verdict = collection_is_safe(processes, number, tombstones);
-                self.claim(at, "collection", life, verdict);
+                self.claim(at, "collection", incarnation, verdict);
             }
             Event::OriginStolen { .. } => {
-                self.claim(at, "origins", life, Err(format!("{event:?}")));
+                self.claim(at, "origins", incarnation, Err(format!("{event:?}")));
             }
             Event::Diverged { .. } => {
-                self.claim(at, "agreement", life, Err(format!("{event:?}")));
+                self.claim(at, "agreement", incarnation, Err(format!("{event:?}")));
             }
             Event::Committed { .. }
             | Event::Buried { .. }
@@ -223,12 +229,12 @@ impl Oracle {
         }
         for (number, process) in processes.iter().enumerate() {
             if process.is_running() {
-                let (replica, life) = (process.replica(), process.me);
+                let (replica, incarnation) = (process.replica(), process.me);
                 let shrunk = self.witnesses[number].reads.note_vector(replica.vector());
                 let covered = collection::horizon_is_covered(replica.horizon(), replica.vector());
-                self.claim(at, "monotonic reads", life, shrunk);
-                self.claim(at, "collection", life, covered);
-                self.claim(at, "bounds", life, bounds::under_way(replica, nodes));
+                self.claim(at, "monotonic reads", incarnation, shrunk);
+                self.claim(at, "collection", incarnation, covered);
+                self.claim(at, "bounds", incarnation, bounds::under_way(replica, nodes));
             }
         }
     }
@@ -243,7 +249,7 @@ fn collection_is_safe(
     let replica = processes[collector].replica();
     let members = processes.running().filter(|process| process.me != replica.me());
     let counted = members
-        .filter(|process| !replica.is_forgotten(process.name) && !processes.is_outlived(process));
-    let lives = counted.map(|process| (process.me, process.replica().vector()));
-    collection::all_have_heard(collected, replica.vector(), lives)
+        .filter(|process| !replica.is_forgotten(process.name) && !processes.is_superseded(process));
+    let incarnations = counted.map(|process| (process.me, process.replica().vector()));
+    collection::all_have_seen(collected, replica.vector(), incarnations)
 }

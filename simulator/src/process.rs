@@ -97,7 +97,7 @@ impl Processes {
     }
 
     /// Reports whether another process carries the same name in a later life.
-    pub(crate) fn is_outlived(&self, process: &Process) -> bool {
+    pub(crate) fn is_superseded(&self, process: &Process) -> bool {
         self.running().any(|other| other.name == process.name && other.me > process.me)
     }
 }

@@ -130,8 +130,8 @@ fn check_view(cluster: &mut Cluster) -> Result<ClusterStatus, Violation> {
 ///
 /// # Errors
 /// Returns the first violation.
-pub fn run_untroubled(seed: u64) -> Result<ClusterStatus, Violation> {
-    let plan = Plan::untroubled(seed);
+pub fn run_without_faults(seed: u64) -> Result<ClusterStatus, Violation> {
+    let plan = Plan::without_faults(seed);
     let mut cluster = Cluster::new(&plan, Rules::default(), false);
     cluster.run(plan.hurt + SETTLE * 3)?;
     cluster.oracle.check_claims(cluster.now, &cluster.processes)?;

@@ -115,12 +115,13 @@ impl Cluster {
     fn joined(nodes: usize, seed: u64) -> Self {
         assert!(nodes >= 2, "news needs a second node");
         let start = Now { mono: Duration::ZERO, wall: EPOCH };
-        let life = |number| Origin {
+        let incarnation = |number| Origin {
             node: format!("city-{number}").parse().expect("a valid name"),
             incarnation: Incarnation(1),
         };
-        let replicas =
-            (0..nodes).map(|number| Replica::new(life(number), Config::default(), start)).collect();
+        let replicas = (0..nodes)
+            .map(|number| Replica::new(incarnation(number), Config::default(), start))
+            .collect();
         let now = Now { mono: SETTLED, wall: EPOCH.plus(SETTLED) };
         let mut cluster = Self { replicas, now, rng: ChaCha8Rng::seed_from_u64(seed) };
         // The first joins alone, and the others through it. It hears of each one's birth, then all

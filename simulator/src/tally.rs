@@ -54,7 +54,7 @@ impl Tally {
             Event::Collected { tombstones } => self.collected += tombstones.len() as u64,
             Event::Buried { writes, .. } => self.buried += *writes as u64,
             Event::Adopted { writes, .. } => self.adopted += *writes as u64,
-            Event::Closed { lives, .. } => self.closed += *lives as u64,
+            Event::Closed { incarnations, .. } => self.closed += *incarnations as u64,
             Event::TooFarAhead { .. } => self.too_far_ahead += 1,
             Event::Fenced { .. } => self.fenced += 1,
             Event::GivenUp { .. } => self.given_up += 1,

@@ -16,16 +16,16 @@ const SEEDS: u64 = 300;
 #[test]
 fn seeds_notice_a_broken_rule() {
     let rules = [
-        Rule::OriginsCarryTheLife,
+        Rule::OriginsNameTheIncarnation,
         Rule::VectorsWaitForTheEnd,
         Rule::RoundsAreOfOneServing,
         Rule::TheEndIsOfTheSnapshot,
         Rule::ClocksPassWhatWasMerged,
         Rule::WritersHaveJoined,
-        Rule::NewLivesWaitOutTheDrift,
+        Rule::NewIncarnationsWaitOutTheDrift,
         Rule::EveryMemberProves,
-        Rule::OnlyWhatWasHeardIsForgotten,
-        Rule::TheOlderLifeHalts,
+        Rule::OnlySeenKeysAreForgotten,
+        Rule::TheOlderIncarnationHalts,
     ];
     let mut unnoticed = Vec::new();
     for rule in rules {
@@ -50,7 +50,7 @@ fn small_worlds_notice_a_broken_rule() {
     let rules = [
         (Rule::TheUninformedGetFullRounds, death_and_bomb),
         (Rule::ClosingNeedsFences, death_and_bomb),
-        (Rule::UnheardTombstonesStay, two_deaths_and_bomb),
+        (Rule::UnseenTombstonesStay, two_deaths_and_bomb),
     ];
     let mut unnoticed = Vec::new();
     for (rule, budget) in rules {

@@ -41,7 +41,7 @@ fn the_same_seed_is_the_same_run() {
 fn where_nothing_goes_wrong_all_agree_and_dispatch_says_so() {
     let mut heroes = 0;
     for seed in 0..20 {
-        let verdict = run::run_untroubled(seed).unwrap();
+        let verdict = run::run_without_faults(seed).unwrap();
         assert_eq!((verdict.only_copies, verdict.differences), (0, 0), "seed {seed}");
         heroes += verdict.heroes;
     }

@@ -44,7 +44,7 @@ fn a_death_against_a_write_with_a_bomb() {
 }
 
 #[test]
-fn a_death_and_two_lives_of_a_joiner() {
+fn a_death_and_two_incarnations_of_a_joiner() {
     holds(Budget { deaths: 1, rounds: 3, bombs: 2, ..NOTHING }, 44_419);
 }
 
@@ -59,7 +59,7 @@ fn two_processes_of_one_name() {
 }
 
 #[test]
-fn a_member_forgotten_that_lives_on() {
+fn a_forgotten_member_that_still_runs() {
     holds(Budget { writes: 1, deaths: 1, rounds: 3, forgets: 1, ..NOTHING }, 62_509);
 }
 

@@ -24,7 +24,7 @@ use crate::wait::ensure;
 #[derive(Clone, Debug)]
 pub struct Look {
     /// Which life of it.
-    pub life: Origin,
+    pub incarnation: Origin,
     /// The living heroes it held.
     pub map: Map,
     /// What it covered when it held exactly these, where that is known.
@@ -56,9 +56,9 @@ pub fn look(api: &Api) -> Result<Vec<Look>, String> {
 
 fn seen(list: &CityHeroes, before: &NodeState, after: &NodeState) -> Option<Look> {
     // Who covers nothing has not been read in this life, or has nothing to read.
-    let incarnation = before
-        .incarnation
-        .filter(|life| after.incarnation == Some(*life) && !before.version_vector.is_empty())?;
+    let incarnation = before.incarnation.filter(|incarnation| {
+        after.incarnation == Some(*incarnation) && !before.version_vector.is_empty()
+    })?;
     let mut map = Map::default();
     for hero in &list.heroes {
         let (key, entry) = entry(hero);
@@ -66,11 +66,11 @@ fn seen(list: &CityHeroes, before: &NodeState, after: &NodeState) -> Option<Look
     }
     let fingerprint = map.fingerprint().to_string();
     let same = [before, after].into_iter().find(|node| node.fingerprint == fingerprint);
-    let life = Origin {
+    let incarnation = Origin {
         node: before.name.parse().expect("the name of a node"),
         incarnation: Incarnation(incarnation),
     };
-    Some(Look { life, map, vector: same.map(vector), tombstones: list.tombstones })
+    Some(Look { incarnation, map, vector: same.map(vector), tombstones: list.tombstones })
 }
 
 fn nodes(api: &Api) -> Result<BTreeMap<String, NodeState>, String> {
@@ -120,22 +120,22 @@ pub fn vector(node: &NodeState) -> VersionVector {
             incarnation: Incarnation(*incarnation),
         });
     }
-    for (life, reading) in &node.version_vector {
+    for (incarnation, reading) in &node.version_vector {
         let (wall, logical) = reading.split_once('+').expect("milliseconds and a counter");
         let hlc = Hlc {
             wall: UnixMillis(wall.parse().expect("a number")),
             logical: logical.parse().expect("a number"),
         };
-        vector.advance(Stamp { hlc, origin: origin(life) });
+        vector.advance(Stamp { hlc, origin: origin(incarnation) });
     }
     vector
 }
 
 fn origin(text: &str) -> Origin {
-    let (node, life) = text.split_once('/').expect("a node and its life");
+    let (node, incarnation) = text.split_once('/').expect("a node and its life");
     Origin {
         node: node.parse().expect("the name of a node"),
-        incarnation: Incarnation(life.parse().expect("a number")),
+        incarnation: Incarnation(incarnation.parse().expect("a number")),
     }
 }
 
@@ -145,7 +145,7 @@ fn origin(text: &str) -> Origin {
 /// somebody asked for. A hero that [`lasts`](Self::lasts) is never one of them.
 #[derive(Debug, Default)]
 pub struct Audit {
-    lives: BTreeMap<Origin, Life>,
+    incarnations: BTreeMap<Origin, IncarnationRecord>,
     /// Every write seen or told of.
     writes: claims::Writes,
     /// Those to heroes that last.
@@ -160,7 +160,7 @@ pub struct Audit {
 
 /// What one life of one node has shown, and what others were told that it had written.
 #[derive(Debug, Default)]
-struct Life {
+struct IncarnationRecord {
     deaths: deaths::Deaths,
     reads: monotonic::Reads,
     held: BTreeSet<HeroId>,
@@ -172,7 +172,7 @@ struct Life {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Fates {
     /// Lives of nodes that were seen.
-    pub lives: usize,
+    pub incarnations: usize,
     /// Lists of heroes that were looked at.
     pub looks: u64,
     /// Those of which it was known what they cover.
@@ -217,7 +217,7 @@ impl Audit {
     /// Says what cannot be true.
     pub fn told(&mut self, key: HeroId, entry: &Entry) -> Result<(), String> {
         self.told.insert(entry.stamp, key);
-        self.lives.entry(entry.stamp.origin).or_default().survivors.note(key, rank(entry));
+        self.incarnations.entry(entry.stamp.origin).or_default().survivors.note(key, rank(entry));
         self.note(key, entry)
     }
 
@@ -239,15 +239,18 @@ impl Audit {
     /// Says what cannot be true.
     pub fn look(&mut self, looks: &[Look]) -> Result<(), String> {
         for look in looks {
-            self.look_at(look).map_err(|text| format!("{}: {text}", look.life))?;
+            self.look_at(look).map_err(|text| format!("{}: {text}", look.incarnation))?;
         }
         agree(looks)
     }
 
-    fn look_at(&mut self, Look { life, map, vector, tombstones: _ }: &Look) -> Result<(), String> {
+    fn look_at(
+        &mut self,
+        Look { incarnation, map, vector, tombstones: _ }: &Look,
+    ) -> Result<(), String> {
         self.shown += 1;
         map.iter().try_for_each(|(key, entry)| self.note(key, &entry))?;
-        let known = self.lives.entry(*life).or_default();
+        let known = self.incarnations.entry(*incarnation).or_default();
         for (key, entry) in map.iter() {
             known.deaths.note(key, false)?;
             known.reads.note(key, rank(&entry))?;
@@ -284,10 +287,13 @@ impl Audit {
     pub fn rest(&self, looks: &[Look], dispatch: u32) -> Result<Fates, String> {
         let held: BTreeSet<Stamp> =
             looks.iter().flat_map(|look| look.map.iter().map(|(_, entry)| entry.stamp)).collect();
-        let survivors =
-            || looks.iter().filter_map(|look| Some((look.life, self.lives.get(&look.life)?)));
-        for Look { life, map, vector, .. } in looks {
-            let at = |text: String| format!("{life}: {text}");
+        let survivors = || {
+            looks.iter().filter_map(|look| {
+                Some((look.incarnation, self.incarnations.get(&look.incarnation)?))
+            })
+        };
+        for Look { incarnation, map, vector, .. } in looks {
+            let at = |text: String| format!("{incarnation}: {text}");
             let vector = vector.as_ref().ok_or_else(|| at("what it covers is not known".into()))?;
             claims::no_overclaim(&self.lasting, map, vector, &held).map_err(at)?;
             for (survivor, known) in survivors() {
@@ -314,16 +320,16 @@ impl Audit {
                     .iter()
                     .all(|look| best(&look.map, **key).is_some_and(|held| held >= (false, **stamp)))
         };
-        let lives = |key: &HeroId| looks.iter().any(|look| look.map.get(*key).is_some());
+        let incarnations = |key: &HeroId| looks.iter().any(|look| look.map.get(*key).is_some());
         Ok(Fates {
-            lives: self.lives.len(),
+            incarnations: self.incarnations.len(),
             looks: self.shown,
             whole: self.whole,
             writes: self.writes.len(),
             told: self.told.len(),
             lost: self.told.iter().filter(|told| !stands(told)).count(),
             ended: self.ended.len(),
-            undone: self.ended.keys().filter(|key| lives(key)).count(),
+            undone: self.ended.keys().filter(|key| incarnations(key)).count(),
         })
     }
 }
@@ -334,7 +340,7 @@ fn best(map: &Map, key: HeroId) -> Option<Rank> {
 
 /// Who covers the same holds the same.
 fn agree(looks: &[Look]) -> Result<(), String> {
-    let names: Vec<String> = looks.iter().map(|look| look.life.to_string()).collect();
+    let names: Vec<String> = looks.iter().map(|look| look.incarnation.to_string()).collect();
     let known = looks.iter().zip(&names);
     let known = known.filter_map(|(look, name)| {
         Some((name.as_str(), look.vector.as_ref()?, look.map.fingerprint()))
@@ -371,7 +377,7 @@ mod tests {
         });
         let hlc = Hlc { wall: UnixMillis(covered), logical: 0 };
         let vector = VersionVector::from_iter([Stamp { hlc, origin: origin("dispatch/1") }]);
-        Look { life: origin(node), map, vector: Some(vector), tombstones: 0 }
+        Look { incarnation: origin(node), map, vector: Some(vector), tombstones: 0 }
     }
 
     /// What is said of the last of these looks, each at one node.

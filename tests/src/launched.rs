@@ -25,7 +25,7 @@ use superhero::Stopwatch;
 use crate::wait::{HANG_TIMEOUT, ensure, wait_until};
 
 /// How long the launcher may take to stop all: it gives them three seconds before it kills them.
-const STOP_PATIENCE: Duration = Duration::from_secs(8);
+const STOP_TIMEOUT: Duration = Duration::from_secs(8);
 
 /// The launcher and its four children. They end with it.
 #[derive(Debug)]
@@ -208,7 +208,7 @@ impl Drop for Launched {
         if !self.launcher.has_ended() {
             self.launcher.signal(Signal::SIGTERM);
             let watch = Stopwatch::start();
-            while !self.launcher.has_ended() && watch.elapsed() < STOP_PATIENCE {
+            while !self.launcher.has_ended() && watch.elapsed() < STOP_TIMEOUT {
                 std::thread::sleep(Duration::from_millis(10));
             }
         }

@@ -154,7 +154,7 @@ impl Link {
     pub fn as_member(address: SocketAddr, name: &str, incarnation: u64) -> Result<Self, Ending> {
         let mut link = Self::to_node(address);
         let welcome = link.introduce(&hello(name, incarnation), DEVELOPMENT_COOKIE)?;
-        if welcome.alive_elsewhere.is_some() {
+        if welcome.running_elsewhere.is_some() {
             return Err(link.ending());
         }
         Ok(link)

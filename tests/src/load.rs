@@ -165,13 +165,13 @@ impl Load {
             let nodes = cluster.api.nodes();
             let up = nodes.values().all(|node| node.status == "up");
             ensure(up && looks.len() == NODES.len(), || format!("{nodes:?}"))?;
-            for Look { life, map, vector, tombstones } in &looks {
-                ensure(vector.is_some(), || format!("{life} changes"))?;
+            for Look { incarnation, map, vector, tombstones } in &looks {
+                ensure(vector.is_some(), || format!("{incarnation} changes"))?;
                 ensure(map.fingerprint() == looks[0].map.fingerprint(), || {
-                    format!("{life} holds other heroes")
+                    format!("{incarnation} holds other heroes")
                 })?;
                 ensure(*tombstones <= tombstones_max, || {
-                    format!("{life} holds {tombstones} tombstones")
+                    format!("{incarnation} holds {tombstones} tombstones")
                 })?;
             }
             for node in nodes.values() {

@@ -89,10 +89,10 @@ impl Held {
     ///
     /// # Errors
     /// Why it cannot be had.
-    pub fn open(address: SocketAddr, patience: Duration) -> io::Result<Self> {
+    pub fn open(address: SocketAddr, timeout: Duration) -> io::Result<Self> {
         let stream = TcpStream::connect(address)?;
-        stream.set_read_timeout(Some(patience))?;
-        stream.set_write_timeout(Some(patience))?;
+        stream.set_read_timeout(Some(timeout))?;
+        stream.set_write_timeout(Some(timeout))?;
         stream.set_nodelay(true)?;
         Ok(Self { stream, address })
     }

@@ -367,8 +367,11 @@ fn the_lives_before_a_bomb_are_closed_by_all_and_the_api_names_the_first_that_is
     wait_until("all four have closed what was before the bomb", HANG_TIMEOUT, || {
         let nodes = cluster.api.nodes();
         let closed = nodes.values().all(|node| {
-            let open: Vec<&String> =
-                node.version_vector.keys().filter(|life| life.starts_with("gotham/")).collect();
+            let open: Vec<&String> = node
+                .version_vector
+                .keys()
+                .filter(|incarnation| incarnation.starts_with("gotham/"))
+                .collect();
             node.closed_before == BTreeMap::from([("gotham".into(), alive)])
                 && open == [&format!("gotham/{alive}")]
         });

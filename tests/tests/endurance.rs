@@ -91,7 +91,7 @@ fn kills_and_bombs_under_load_break_no_promise() {
         }
         load.wait_for_writes(*WRITES_BETWEEN.end());
     });
-    let troubled = watch.elapsed();
+    let faulty = watch.elapsed();
 
     let looks = load.wait_for_rest(&cluster);
     let fates = load.fates(&looks);
@@ -108,14 +108,17 @@ fn kills_and_bombs_under_load_break_no_promise() {
         fates.told > 10 * cycles && fates.ended > cycles / 2 && refused > 0,
         "{saved} {refused} {unknown} {fates:?}"
     );
-    assert!(fates.lives >= NODES.len() + cycles / 2 && fates.whole > cycles as u64, "{fates:?}");
+    assert!(
+        fates.incarnations >= NODES.len() + cycles / 2 && fates.whole > cycles as u64,
+        "{fates:?}"
+    );
 
     let kills = |node| struck.get(&Trouble::Kill(node)).copied().unwrap_or_default();
     let of_cities: usize = CITIES.map(kills).iter().sum();
     println!(
         "{cycles} cycles in {:.1} s, at rest after {:.1} s: {struck:?}",
-        troubled.as_secs_f64(),
-        (watch.elapsed() - troubled).as_secs_f64()
+        faulty.as_secs_f64(),
+        (watch.elapsed() - faulty).as_secs_f64()
     );
     println!(
         "{of_cities} kills of cities, {} of dispatch, {} bombs",
@@ -130,7 +133,7 @@ fn kills_and_bombs_under_load_break_no_promise() {
     for look in &looks {
         println!(
             "{} holds {} heroes, and covers {:?}",
-            look.life,
+            look.incarnation,
             look.map.live(),
             look.vector.as_ref().expect("at rest")
         );

@@ -522,14 +522,14 @@ fn strangers_at_a_nodes_door_are_told_why_they_may_not_enter() {
             "{reason}"
         );
 
-        let refused = |code: u16, name: &str, life: u64, cookie: &str| {
+        let refused = |code: u16, name: &str, incarnation: u64, cookie: &str| {
             let mut link = Link::to_node(door);
-            match link.introduce(&hello(name, life), cookie) {
+            match link.introduce(&hello(name, incarnation), cookie) {
                 Err(Ending::Closed(seen, reason)) if seen == code => reason,
                 Err(other) => panic!("expected close code {code}, got {other:?}"),
                 // Who carries a name that is taken is told so by a member, and then closed on.
                 Ok(welcome) => {
-                    assert!(code == 4004 && welcome.alive_elsewhere.is_some(), "{welcome:?}");
+                    assert!(code == 4004 && welcome.running_elsewhere.is_some(), "{welcome:?}");
                     closed(link, code)
                 }
             }

@@ -115,7 +115,7 @@ fn a_killed_city_stays_down_until_it_is_rebuilt_and_then_holds_every_hero_again(
 }
 
 #[test]
-fn a_city_that_lives_is_not_rebuilt() {
+fn a_running_city_is_not_rebuilt() {
     let launched = Launched::start();
     let before = launched.processes();
     for city in CITIES {

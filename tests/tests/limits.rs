@@ -158,9 +158,9 @@ fn ends(address: SocketAddr, says: &[u8]) -> (String, Duration) {
 
 #[test]
 fn who_does_not_finish_its_headers_or_asks_nothing_more_is_let_go() {
-    let patience = ("SUPERHERO_HEADER_TIMEOUT", "500ms".to_owned());
+    let timeout = ("SUPERHERO_HEADER_TIMEOUT", "500ms".to_owned());
     let encrypted =
-        Cluster::start_encrypted(Options { environment: vec![patience], ..Options::default() });
+        Cluster::start_encrypted(Options { environment: vec![timeout], ..Options::default() });
     // Silence, and the beginning of TLS that does not go on.
     for says in [&b""[..], &[0x16, 0x03, 0x01]] {
         let (text, took) = ends(encrypted.address("gotham"), says);

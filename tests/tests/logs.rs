@@ -16,7 +16,7 @@ fn every_json_line_says_its_node_and_every_line_of_a_life_which_life() {
     cluster.wait_converged();
     let (mut of_links, mut of_rounds) = (0, 0);
     for node in NODES {
-        let lives = if node == "gotham" { 2 } else { 1 };
+        let incarnations = if node == "gotham" { 2 } else { 1 };
         let lines: Vec<Value> = wait_until("whole lines", HANG_TIMEOUT, || {
             let log = cluster.process(node).log();
             ensure(log.ends_with('\n'), || log.clone())?;
@@ -48,17 +48,18 @@ fn every_json_line_says_its_node_and_every_line_of_a_life_which_life() {
                 );
             }
             // What a machine does, and its links.
-            let of_a_life = ["linked", "pulled", "joined", "link lost"].contains(&text("message"))
+            let of_an_incarnation = ["linked", "pulled", "joined", "link lost"]
+                .contains(&text("message"))
                 || text("message").starts_with("link ended");
             of_links += usize::from(text("message") == "linked");
             of_rounds += usize::from(text("message") == "pulled");
-            assert!(!of_a_life || incarnation.is_some(), "{line}");
+            assert!(!of_an_incarnation || incarnation.is_some(), "{line}");
             assert!(
                 incarnation.is_none_or(|incarnation| begun.contains(&incarnation)),
                 "a life that never began: {line}"
             );
         }
-        assert_eq!(begun.len(), lives, "{node}");
+        assert_eq!(begun.len(), incarnations, "{node}");
     }
     assert!(of_links >= 8 && of_rounds >= 3, "{of_links} links and {of_rounds} rounds were logged");
 }

@@ -26,33 +26,33 @@ const SETTLERS: u32 = 20;
 const SEED: u64 = 7;
 /// How long it may take to notice a link on which nothing is heard any more: three seconds are
 /// promised.
-const NOTICE_PATIENCE: Duration = Duration::from_secs(6);
+const NOTICE_TIMEOUT: Duration = Duration::from_secs(6);
 /// How long it may take until all links stand again. An attempt may have begun just before, and the
 /// system repeats what it sent after one second for the first time; the longest is an attempt at an
 /// address where nobody is, two seconds, and a pause of one.
-const LINK_PATIENCE: Duration = Duration::from_secs(6);
+const LINK_TIMEOUT: Duration = Duration::from_secs(6);
 
 /// A fifth of the packets lost, and the rest late and out of order.
 const BAD: Faults = Faults { delay_ms: 50..=150, loss: 0.2, duplication: 0.05 };
 
 /// A cluster on four hosts, with heroes who patrol, and the clients who write there.
-struct Scene {
+struct Fixture {
     network: Arc<Network>,
     cluster: Cluster,
     load: Load,
     settlers: Vec<String>,
 }
 
-impl Scene {
+impl Fixture {
     fn on(network: Network) -> Self {
         let network = Arc::new(network);
         let options = Options { patrol: "1s", ..Options::default() };
         let cluster = Cluster::start_on(Arc::clone(&network) as _, options);
         let load = Load::on(&cluster.api.create(HEROES));
-        let mut scene = Self { network, cluster, load, settlers: Vec::new() };
-        scene.write(100);
-        scene.wait_linked();
-        scene
+        let mut fixture = Self { network, cluster, load, settlers: Vec::new() };
+        fixture.write(100);
+        fixture.wait_linked();
+        fixture
     }
 
     /// So many writes.
@@ -93,7 +93,7 @@ impl Scene {
     /// Waits until everybody has a link to everybody; how long that took.
     fn wait_linked(&mut self) -> Duration {
         let watch = Stopwatch::start();
-        wait_until("all are linked", LINK_PATIENCE, || {
+        wait_until("all are linked", LINK_TIMEOUT, || {
             let links = self.links();
             ensure(links.len() == NODES.len() * (NODES.len() - 1), || format!("{links:?}"))
         });
@@ -102,7 +102,7 @@ impl Scene {
 
     /// Waits until neither of these knows a link to the other.
     fn wait_parted(&mut self, one: &'static str, other: &'static str) {
-        wait_until(&format!("{one} and {other} have parted"), NOTICE_PATIENCE, || {
+        wait_until(&format!("{one} and {other} have parted"), NOTICE_TIMEOUT, || {
             let links = self.links();
             ensure(!links.contains(&(one, other)) && !links.contains(&(other, one)), || {
                 format!("{links:?}")
@@ -119,7 +119,7 @@ impl Scene {
                 let looks = look(&self.cluster.api)?;
                 let dispatch = looks
                     .iter()
-                    .find(|look| look.life.node.to_string() == "dispatch")
+                    .find(|look| look.incarnation.node.to_string() == "dispatch")
                     .ok_or("dispatch shows nothing")?;
                 let mut stamps = dispatch.map.iter().map(|(_, entry)| entry.stamp);
                 let news = stamps
@@ -144,7 +144,7 @@ impl Scene {
         let rested = watch.elapsed();
         let fates = self.load.fates(&looks);
         assert_eq!(
-            (fates.lives, fates.lost, fates.undone),
+            (fates.incarnations, fates.lost, fates.undone),
             (NODES.len(), 0, 0),
             "nobody died, so nothing is lost: {fates:?}"
         );
@@ -175,7 +175,7 @@ fn all_bite(dropped: &[u64], directions: usize) {
 fn all_converge_over_lines_that_lose_delay_repeat_and_reorder() {
     let network = Network::new();
     let lines = Forwarder::between(&network, Faults::NONE, SEED);
-    let mut scene = Scene::on(network);
+    let mut fixture = Fixture::on(network);
     let before = lines.done();
     assert!(
         before.arrived > 0 && before.lost == 0 && before.repeated == 0,
@@ -184,11 +184,11 @@ fn all_converge_over_lines_that_lose_delay_repeat_and_reorder() {
     lines.set(BAD);
     let watch = Stopwatch::start();
     for _ in 0..5 {
-        scene.write(30);
+        fixture.write(30);
     }
     let written = watch.elapsed();
     // Still on bad lines.
-    let (rested, fates) = scene.rest();
+    let (rested, fates) = fixture.rest();
     let Done { arrived, lost, repeated, overtaken } = lines.done();
     assert!(
         lost > arrived / 10 && repeated > arrived / 100 && overtaken > arrived / 100,
@@ -196,85 +196,85 @@ fn all_converge_over_lines_that_lose_delay_repeat_and_reorder() {
         lines.done()
     );
     lines.set(Faults::NONE);
-    let linked = scene.wait_linked();
+    let linked = fixture.wait_linked();
     println!(
         "bad lines for {written:?}, at rest there after {rested:?}, all linked {linked:?} after they were mended"
     );
     println!(
         "{arrived} packets arrived, {overtaken} of them overtaken; {lost} lost, {repeated} repeated"
     );
-    println!("{:?} {fates:?}", scene.load.requests());
+    println!("{:?} {fates:?}", fixture.load.requests());
 }
 
 #[test]
 #[ignore = "needs root: make network"]
 fn a_city_cut_off_for_a_minute_goes_on_and_is_heard_of_seconds_after() {
-    let mut scene = Scene::on(Network::new());
-    scene.settle("gotham");
-    scene.settle("metropolis");
-    scene.network.isolate("gotham");
+    let mut fixture = Fixture::on(Network::new());
+    fixture.settle("gotham");
+    fixture.settle("metropolis");
+    fixture.network.isolate("gotham");
     let (watch, since) = (Stopwatch::start(), incarnation_now());
-    scene.load.during(&scene.cluster.api, SEED, || {
+    fixture.load.during(&fixture.cluster.api, SEED, || {
         // Before and after it is known.
-        scene.cluster.wait_status("gotham", "unreachable", NOTICE_PATIENCE);
-        scene.load.wait_for_writes(300);
+        fixture.cluster.wait_status("gotham", "unreachable", NOTICE_TIMEOUT);
+        fixture.load.wait_for_writes(300);
     });
-    let noticed = scene.load.requests();
+    let noticed = fixture.load.requests();
     wait_until("gotham has been cut off for a minute", HANG_TIMEOUT, || {
-        assert_eq!(scene.status("gotham"), "unreachable");
+        assert_eq!(fixture.status("gotham"), "unreachable");
         ensure(watch.elapsed() > Duration::from_secs(60), || format!("{:?}", watch.elapsed()))
     });
-    let links = scene.links();
+    let links = fixture.links();
     assert!(
         !links.iter().any(|(one, other)| [*one, *other].contains(&"gotham")) && links.len() == 6,
         "{links:?}"
     );
-    all_bite(&scene.network.heal(), 6);
+    all_bite(&fixture.network.heal(), 6);
     let watch = Stopwatch::start();
-    let linked = scene.wait_linked();
-    scene.cluster.wait_status("gotham", "up", LINK_PATIENCE);
+    let linked = fixture.wait_linked();
+    fixture.cluster.wait_status("gotham", "up", LINK_TIMEOUT);
     let up = watch.elapsed();
     // Each side went on without the other.
-    scene.wait_for_news("gotham", since);
-    scene.wait_for_news("metropolis", since);
-    scene.write(100);
-    let (rested, fates) = scene.rest();
+    fixture.wait_for_news("gotham", since);
+    fixture.wait_for_news("metropolis", since);
+    fixture.write(100);
+    let (rested, fates) = fixture.rest();
     println!(
         "after a minute: all linked {linked:?} and gotham up {up:?} after healing; at rest after {rested:?}"
     );
-    println!("{noticed:?} by then, {:?} in the end, {fates:?}", scene.load.requests());
+    println!("{noticed:?} by then, {:?} in the end, {fates:?}", fixture.load.requests());
 }
 
 #[test]
 #[ignore = "needs root: make network"]
 fn what_one_side_cannot_hear_finds_its_way_and_the_other_side_notices_too() {
-    let mut scene = Scene::on(Network::new());
+    let mut fixture = Fixture::on(Network::new());
 
     // Two cities: nobody is unreachable, and all agree while it lasts.
-    scene.network.cut(&[("metropolis", "gotham")]);
-    scene.wait_parted("gotham", "metropolis");
-    scene.write(100);
-    let (rested, _) = scene.rest();
-    let links = scene.links();
+    fixture.network.cut(&[("metropolis", "gotham")]);
+    fixture.wait_parted("gotham", "metropolis");
+    fixture.write(100);
+    let (rested, _) = fixture.rest();
+    let links = fixture.links();
     assert!(links.len() == 10 && !links.contains(&("metropolis", "gotham")), "{links:?}");
-    all_bite(&scene.network.heal(), 1);
-    let linked = scene.wait_linked();
+    all_bite(&fixture.network.heal(), 1);
+    let linked = fixture.wait_linked();
     println!(
         "gotham deaf to metropolis: at rest after {rested:?}, all linked {linked:?} after healing"
     );
 
     // Gotham hears nothing of dispatch, which hears gotham.
-    scene.settle("gotham");
-    scene.network.cut(&[("dispatch", "gotham")]);
-    scene.cluster.wait_status("gotham", "unreachable", NOTICE_PATIENCE);
-    scene.wait_parted("gotham", "dispatch");
+    fixture.settle("gotham");
+    fixture.network.cut(&[("dispatch", "gotham")]);
+    fixture.cluster.wait_status("gotham", "unreachable", NOTICE_TIMEOUT);
+    fixture.wait_parted("gotham", "dispatch");
     let since = incarnation_now();
-    scene.write(100);
-    scene.wait_for_news("gotham", since);
-    assert_eq!(scene.status("gotham"), "unreachable");
-    all_bite(&scene.network.heal(), 1);
-    let linked = scene.wait_linked();
-    let (rested, fates) = scene.rest();
+    fixture.write(100);
+    fixture.wait_for_news("gotham", since);
+    assert_eq!(fixture.status("gotham"), "unreachable");
+    all_bite(&fixture.network.heal(), 1);
+    let linked = fixture.wait_linked();
+    let (rested, fates) = fixture.rest();
     println!(
         "gotham deaf to dispatch: all linked {linked:?} after healing, at rest after {rested:?}; {fates:?}"
     );
@@ -283,23 +283,23 @@ fn what_one_side_cannot_hear_finds_its_way_and_the_other_side_notices_too() {
 #[test]
 #[ignore = "needs root: make network"]
 fn a_city_that_moves_to_another_address_is_found_by_its_name() {
-    let mut scene = Scene::on(Network::new());
+    let mut fixture = Fixture::on(Network::new());
     let new = Ipv4Addr::new(10, 0, 0, 101);
-    let gotham = scene.network.host("gotham");
+    let gotham = fixture.network.host("gotham");
     // Gotham itself dials nobody any more, so it is for the others to look it up.
     gotham.run("nft add table inet shy");
     gotham.run("nft add chain inet shy dialling { type filter hook output priority 0; }");
     gotham.run("nft add rule inet shy dialling oifname eth0 tcp flags & (syn | ack) == syn drop");
     gotham.run("ip addr flush dev eth0");
     gotham.run(&format!("ip addr add {new}/24 dev eth0"));
-    scene.cluster.wait_status("gotham", "unreachable", NOTICE_PATIENCE);
-    scene.write(100);
-    assert_eq!(scene.status("gotham"), "unreachable", "nobody knows where it is");
-    scene.network.announce("gotham", new);
-    let linked = scene.wait_linked();
-    scene.cluster.wait_status("gotham", "up", LINK_PATIENCE);
-    scene.write(100);
-    let (rested, fates) = scene.rest();
+    fixture.cluster.wait_status("gotham", "unreachable", NOTICE_TIMEOUT);
+    fixture.write(100);
+    assert_eq!(fixture.status("gotham"), "unreachable", "nobody knows where it is");
+    fixture.network.announce("gotham", new);
+    let linked = fixture.wait_linked();
+    fixture.cluster.wait_status("gotham", "up", LINK_TIMEOUT);
+    fixture.write(100);
+    let (rested, fates) = fixture.rest();
     println!(
         "all linked {linked:?} after the new address was known, at rest after {rested:?}; {fates:?}"
     );
@@ -308,21 +308,21 @@ fn a_city_that_moves_to_another_address_is_found_by_its_name() {
 #[test]
 #[ignore = "needs root: make network"]
 fn a_cable_that_was_pulled_and_an_interface_that_was_down_are_got_over() {
-    let mut scene = Scene::on(Network::new());
+    let mut fixture = Fixture::on(Network::new());
 
-    scene.network.pull("metropolis");
-    scene.cluster.wait_status("metropolis", "unreachable", NOTICE_PATIENCE);
-    scene.write(100);
-    scene.network.plug("metropolis");
-    let plugged = scene.wait_linked();
+    fixture.network.pull("metropolis");
+    fixture.cluster.wait_status("metropolis", "unreachable", NOTICE_TIMEOUT);
+    fixture.write(100);
+    fixture.network.plug("metropolis");
+    let plugged = fixture.wait_linked();
 
     // Here the host itself knows, and has no way to anybody: attempts fail at once.
-    scene.network.host("capitol").run("ip link set eth0 down");
-    scene.cluster.wait_status("capitol", "unreachable", NOTICE_PATIENCE);
-    scene.write(100);
-    scene.network.host("capitol").run("ip link set eth0 up");
-    let up = scene.wait_linked();
-    let (rested, fates) = scene.rest();
+    fixture.network.host("capitol").run("ip link set eth0 down");
+    fixture.cluster.wait_status("capitol", "unreachable", NOTICE_TIMEOUT);
+    fixture.write(100);
+    fixture.network.host("capitol").run("ip link set eth0 up");
+    let up = fixture.wait_linked();
+    let (rested, fates) = fixture.rest();
     println!(
         "all linked {plugged:?} after the cable was back, {up:?} after the interface was; at rest after {rested:?}; {fates:?}"
     );

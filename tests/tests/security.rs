@@ -106,7 +106,7 @@ fn a_link_needs_a_certificate_of_this_cluster_and_for_the_name_in_its_hello() {
     };
     assert!(matches!(introduced("another cookie"), Err(Ending::Closed(4002, _))));
     wait_until("metropolis may come in", HANG_TIMEOUT, || match introduced(DEVELOPMENT_COOKIE) {
-        Ok(welcome) if welcome.alive_elsewhere.is_none() => Ok(()),
+        Ok(welcome) if welcome.running_elsewhere.is_none() => Ok(()),
         other => Err(format!("{other:?}")),
     });
     // Who answers in gotham's place cannot be it.

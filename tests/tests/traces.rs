@@ -127,7 +127,7 @@ fn an_assignment_is_one_trace_from_the_button_through_the_city_to_the_push() {
     );
     assert_eq!(
         obey.attribute("superhero.incarnation").map(str::to_owned),
-        cluster.node("gotham").incarnation.map(|life| life.to_string())
+        cluster.node("gotham").incarnation.map(|incarnation| incarnation.to_string())
     );
     assert!(
         named(&spans, "push").began_ns >= observe.ended_ns,

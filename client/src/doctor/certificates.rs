@@ -33,12 +33,12 @@ pub(super) fn examine(known: &Known, findings: &mut Vec<Finding>) {
             let check = format!("certificate of {node}");
             findings.push(match look(node, cert, key, ca, UnixTime::now()) {
                 Ok(found) => Finding::ok(check, found),
-                Err(Trouble::Soon(found)) => Finding::warn(
+                Err(CertificateProblem::Soon(found)) => Finding::warn(
                     check,
                     found,
                     "make a new one before that, and start the node anew",
                 ),
-                Err(Trouble::Now(found)) => Finding::fail(
+                Err(CertificateProblem::Now(found)) => Finding::fail(
                     check,
                     found,
                     "make a new one, signed by the CA of tls-ca, for this node",
@@ -50,15 +50,21 @@ pub(super) fn examine(known: &Known, findings: &mut Vec<Finding>) {
 
 /// What is wrong with a certificate.
 #[derive(Debug, PartialEq, Eq)]
-enum Trouble {
+enum CertificateProblem {
     Now(String),
     /// Not yet.
     Soon(String),
 }
 
-fn look(node: &str, cert: &Path, key: &Path, ca: &Path, now: UnixTime) -> Result<String, Trouble> {
+fn look(
+    node: &str,
+    cert: &Path,
+    key: &Path,
+    ca: &Path,
+    now: UnixTime,
+) -> Result<String, CertificateProblem> {
     let wrong = |path: &Path, why: &dyn std::fmt::Display| {
-        Trouble::Now(format!("{}: {why}", path.display()))
+        CertificateProblem::Now(format!("{}: {why}", path.display()))
     };
     let provider = ring::default_provider();
     let authorities = certificates(ca).map_err(|why| wrong(ca, &why))?;
@@ -95,7 +101,7 @@ fn look(node: &str, cert: &Path, key: &Path, ca: &Path, now: UnixTime) -> Result
             wrong(key, &error)
         }
     })?;
-    later.map_err(Trouble::Soon)?;
+    later.map_err(CertificateProblem::Soon)?;
     Ok(format!("{} is signed by {} and good for two weeks at least", cert.display(), ca.display()))
 }
 

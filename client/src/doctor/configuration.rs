@@ -13,7 +13,7 @@ use api_types::NODES;
 use super::finding::Finding;
 
 /// How long a node may take to say what its options are.
-const PATIENCE: Duration = Duration::from_secs(10);
+const TIMEOUT: Duration = Duration::from_secs(10);
 /// How much of what it says is read, in bytes.
 const BYTES_MAX: u64 = 1 << 20;
 
@@ -93,7 +93,7 @@ fn ask(node: &str, config: &Path) -> Result<toml::Table, String> {
             let _ = said.send(read(&mut out).and_then(|out| Ok((out, read(&mut err)?))));
         });
     }
-    let heard = saying.recv_timeout(PATIENCE);
+    let heard = saying.recv_timeout(TIMEOUT);
     // It has ended, or is not worth waiting for.
     if heard.is_err() {
         let _ = child.kill();

@@ -1,6 +1,6 @@
 //! Who is at an address: a node, something else, or nobody.
 //!
-//! Invariant: whoever is there, looking ends within [`PATIENCE`], and reads no more than a few
+//! Invariant: whoever is there, looking ends within [`TIMEOUT`], and reads no more than a few
 //! kilobytes.
 
 use std::io::{ErrorKind, Read as _, Write as _};
@@ -10,7 +10,7 @@ use std::time::Duration;
 use superhero::Stopwatch;
 
 /// How long each of the questions may take.
-const PATIENCE: Duration = Duration::from_secs(3);
+const TIMEOUT: Duration = Duration::from_secs(3);
 /// How much of an answer is read.
 const BYTES_MAX: usize = 4_096;
 /// By this a node is known: what it says at the door for nodes to whoever asks for no WebSocket.
@@ -98,7 +98,7 @@ fn converse(mut stream: TcpStream, bytes: &[u8], watch: &Stopwatch) -> Result<Ve
     // One that closes before it has read everything may still have said something.
     let _ = stream.set_write_timeout(Some(left(watch))).and_then(|()| stream.write_all(bytes));
     let mut part = [0; 1_024];
-    while said.len() < BYTES_MAX && watch.elapsed() < PATIENCE {
+    while said.len() < BYTES_MAX && watch.elapsed() < TIMEOUT {
         match stream.set_read_timeout(Some(left(watch))).and_then(|()| stream.read(&mut part)) {
             Ok(0) => break,
             Ok(read) => said.extend_from_slice(&part[..read]),
@@ -116,5 +116,5 @@ fn converse(mut stream: TcpStream, bytes: &[u8], watch: &Stopwatch) -> Result<Ve
 
 /// What is left of the patience; never zero, which would mean forever.
 fn left(watch: &Stopwatch) -> Duration {
-    PATIENCE.saturating_sub(watch.elapsed()).max(Duration::from_millis(1))
+    TIMEOUT.saturating_sub(watch.elapsed()).max(Duration::from_millis(1))
 }

@@ -29,7 +29,7 @@ impl Newest {
     /// All that dispatch has written until now: what it answers does not always name a stamp.
     fn wrote_at_dispatch(&mut self, cluster: &Cluster) {
         for node in cluster.nodes.iter().filter(|node| node.role == "dispatch") {
-            let own = node.incarnation.map(|life| format!("{}/{life}", node.name));
+            let own = node.incarnation.map(|incarnation| format!("{}/{incarnation}", node.name));
             if let Some((origin, reading)) =
                 own.and_then(|own| node.version_vector.get_key_value(&own))
             {
@@ -65,10 +65,11 @@ fn reading_of(text: &str) -> Option<(u64, u64)> {
 
 /// Whether the node covers everything of this life, which is over.
 fn is_closed(node: &Node, origin: &str) -> bool {
-    let life =
-        origin.split_once('/').and_then(|(name, life)| Some((name, life.parse::<u64>().ok()?)));
-    life.is_some_and(|(name, life)| {
-        node.closed_before.get(name).is_some_and(|first_open| life < *first_open)
+    let incarnation = origin
+        .split_once('/')
+        .and_then(|(name, incarnation)| Some((name, incarnation.parse::<u64>().ok()?)));
+    incarnation.is_some_and(|(name, incarnation)| {
+        node.closed_before.get(name).is_some_and(|first_open| incarnation < *first_open)
     })
 }
 
@@ -179,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn a_life_that_is_closed_is_covered() {
+    fn an_incarnation_that_is_closed_is_covered() {
         let all = cluster([("a", "1+0"); 4]);
         assert!(standing(&all, &newest("metropolis/2", 99, 0)).arrived);
         assert!(!standing(&all, &newest("metropolis/4", 99, 0)).arrived);
@@ -193,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn the_newest_write_of_a_life_is_kept() {
+    fn the_newest_write_of_an_incarnation_is_kept() {
         let mut newest = newest("gotham/2", 10, 1);
         newest.wrote(&Stamp { wall_ms: 10, logical: 0, origin: "gotham/2".into() });
         assert_eq!(newest.0["gotham/2"], (10, 1));

@@ -14,12 +14,12 @@ use tokio_util::task::TaskTracker;
 async fn main() -> anyhow::Result<()> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
     println!("{}", listener.local_addr()?);
-    let patience = Duration::from_secs(30);
+    let timeout = Duration::from_secs(30);
     let limits = Limits {
         connections: 64,
         connections_per_address: 64,
-        header_timeout: patience,
-        idle_timeout: patience,
+        header_timeout: timeout,
+        idle_timeout: timeout,
     };
     let port = Port { listener, tls: None, limits };
     link::serve(

@@ -257,7 +257,7 @@ fn refused(city: NodeName, hero: Option<HeroId>, refusal: Refusal) -> RequestErr
         (Refusal::Deleted, Some(hero)) => RequestError::Deleted(hero),
         (Refusal::Deleted, None) => RequestError::Unknown { city },
         (Refusal::Joining, _) => RequestError::Joining { node: city },
-        (Refusal::NotHeardOf, _) => RequestError::CityHasNotHeard { city },
+        (Refusal::UnknownAtCity, _) => RequestError::UnknownAtCity { city },
         (Refusal::Expired, _) => RequestError::TooLate { city },
         (Refusal::TooFarAhead, _) => RequestError::TooFarAhead { node: city },
     }

@@ -123,16 +123,16 @@ impl Dispatch {
             .chain(self.known.acknowledged(id))
             .max_by_key(|entry| entry.rank());
         match newest {
-            Some(copy) if !copy.is_tombstone() && !self.replica.knows_dead(id, copy) => {
+            Some(copy) if !copy.is_tombstone() && !self.replica.is_deleted(id, copy) => {
                 Ok(Arc::clone(copy))
             }
             Some(_) => Err(RequestError::Deleted(id)),
             // The tombstone was collected. A birth that is covered only because its incarnation is
             // closed was never seen here: that hero was lost with the only city that held it.
-            None if self.known.born(id).is_some_and(|born| self.replica.has_heard(born)) => {
+            None if self.known.born(id).is_some_and(|born| self.replica.has_seen(born)) => {
                 Err(RequestError::Deleted(id))
             }
-            None => Err(RequestError::NeverHeardOf(id)),
+            None => Err(RequestError::UnknownHero(id)),
         }
     }
 
@@ -145,10 +145,9 @@ impl Dispatch {
         match self.replica.map().get(id) {
             Some(own) if !own.is_tombstone() => Ok(own.into()),
             Some(_) => Err(RequestError::Deleted(id)),
-            None => Err(self
-                .find(id)
-                .err()
-                .unwrap_or(RequestError::CityHasNotHeard { city: self.me() })),
+            None => {
+                Err(self.find(id).err().unwrap_or(RequestError::UnknownAtCity { city: self.me() }))
+            }
         }
     }
 
@@ -163,12 +162,12 @@ impl Dispatch {
         // A pull needs both directions, so a cut of one stops both.
         if faults.is_cut(me, city) || faults.is_cut(city, me) {
             return match self.find(id) {
-                Err(never @ RequestError::NeverHeardOf(_)) => Err(never),
+                Err(never @ RequestError::UnknownHero(_)) => Err(never),
                 Ok(_) | Err(_) => Ok(None),
             };
         }
         match self.copy(id) {
-            Err(RequestError::CityHasNotHeard { .. }) => Ok(None),
+            Err(RequestError::UnknownAtCity { .. }) => Ok(None),
             copy => copy.map(Some),
         }
     }

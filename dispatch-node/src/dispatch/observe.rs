@@ -18,9 +18,9 @@ impl Dispatch {
             self.send(peer, Frame::Control(Control::Pace(self.gossip.pace())));
         }
         let Some(city) = self.observer.city_mut(peer) else { return };
-        let (before, said_lost) = (city.incarnation, city.said_lost);
+        let (before, is_lost_reported) = (city.incarnation, city.is_lost_reported);
         city.link_up(incarnation, now.mono);
-        city.said_lost = false;
+        city.is_lost_reported = false;
         let reborn = before.is_some_and(|before| before != incarnation);
         if reborn {
             self.complete_bombs(now, peer);
@@ -30,7 +30,7 @@ impl Dispatch {
                 EventKind::Answers,
                 format!("{peer} is back, empty, in a new life"),
             );
-        } else if said_lost {
+        } else if is_lost_reported {
             self.log(now, peer, EventKind::Answers, format!("{peer} answers again"));
         }
         self.ask_city(now, peer);
@@ -64,7 +64,7 @@ impl Dispatch {
         };
         // A city that never answered has not been lost.
         if let Some(text) = text.filter(|_| city.incarnation.is_some()) {
-            city.said_lost = true;
+            city.is_lost_reported = true;
             self.log(now, peer, EventKind::Lost, text);
         }
         if has_ended {

@@ -58,7 +58,7 @@ impl Dispatch {
             },
             history: self.record.history.clone(),
             lost: self.comparison.lost_writes().clone(),
-            aftermaths: self.record.aftermaths.to_vec(),
+            bomb_reports: self.record.bomb_reports.to_vec(),
         })
     }
 

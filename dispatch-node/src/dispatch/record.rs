@@ -9,7 +9,7 @@ use gossip::{NodeName, Now};
 use shared::hero::{HeroId, HeroName};
 
 use crate::event_log::{EventKind, EventLog, LoggedEvent, NewEvent};
-use crate::model::aftermath::{Aftermaths, destroyed_with};
+use crate::model::bomb_report::{BombReports, destroyed_with};
 use crate::model::history::History;
 
 /// The record of what happened.
@@ -17,7 +17,7 @@ use crate::model::history::History;
 pub(super) struct Record {
     pub(super) log: EventLog,
     pub(super) history: History,
-    pub(super) aftermaths: Aftermaths,
+    pub(super) bomb_reports: BombReports,
 }
 
 impl Record {
@@ -26,7 +26,7 @@ impl Record {
         Self {
             log: EventLog::new(events_max),
             history: History::default(),
-            aftermaths: Aftermaths::default(),
+            bomb_reports: BombReports::default(),
         }
     }
 
@@ -47,7 +47,7 @@ impl Record {
         let text = destroyed_with(city, &only_there);
         let event =
             self.log(now, NewEvent { node: city, kind: EventKind::Destroyed, text, write: None });
-        self.aftermaths.push(city, event.number, only_there);
+        self.bomb_reports.push(city, event.number, only_there);
         event
     }
 }

@@ -151,8 +151,8 @@ impl Dispatch {
             return true;
         }
         let me = self.replica.me();
-        let mut lives = self.observer.links().clone();
-        lives.insert(me.node, me.incarnation);
-        self.comparison.settle_lost_writes(now, at_most, lives)
+        let mut incarnations = self.observer.links().clone();
+        incarnations.insert(me.node, me.incarnation);
+        self.comparison.settle_lost_writes(now, at_most, incarnations)
     }
 }

@@ -48,16 +48,16 @@ fn with_timers(
     gossip_interval: Option<Duration>,
     poll_interval: Option<Duration>,
 ) -> Dispatch {
-    in_life(1, linked, gossip_interval, poll_interval)
+    in_incarnation(1, linked, gossip_interval, poll_interval)
 }
 
-fn in_life(
-    life: u64,
+fn in_incarnation(
+    incarnation: u64,
     linked: &[&str],
     gossip_interval: Option<Duration>,
     poll_interval: Option<Duration>,
 ) -> Dispatch {
-    let me = Origin { node: name("dispatch"), incarnation: Incarnation(life) };
+    let me = Origin { node: name("dispatch"), incarnation: Incarnation(incarnation) };
     let members = CITIES.map(name).into_iter().chain([me.node]).collect();
     let replica = replica::Config { members, ..replica::Config::default() };
     let config = Config {
@@ -190,12 +190,12 @@ fn a_bomb_whose_answer_was_lost_has_hit_if_the_city_comes_back_in_another_life()
         dispatch.handle(at(1_300), Input::LinkDown { peer: name("gotham"), cause: LinkDown::Lost });
         assert!(outputs(dispatch).1.is_empty());
     };
-    for (life, hit) in [(2, true), (1, false)] {
+    for (incarnation, hit) in [(2, true), (1, false)] {
         let mut dispatch = dispatch(&CITIES);
         lost(&mut dispatch);
         dispatch.handle(
             at(1_400),
-            Input::LinkUp { peer: name("gotham"), incarnation: Incarnation(life) },
+            Input::LinkUp { peer: name("gotham"), incarnation: Incarnation(incarnation) },
         );
         let answers = outputs(&mut dispatch).1;
         assert_eq!(matches!(answers[..], [Ok(Reply::Bombed(_))]), hit, "{answers:?}");
@@ -247,7 +247,7 @@ fn the_dead_and_the_unknown_are_told_apart() {
     {
         assert_eq!(
             refusal(&ask(&mut dispatch, at(1_300), action).1),
-            &RequestError::NeverHeardOf(nobody)
+            &RequestError::UnknownHero(nobody)
         );
     }
 }
@@ -281,8 +281,8 @@ fn before_it_has_joined_nothing_is_created() {
 
 #[test]
 fn two_lives_with_the_same_seed_never_make_the_same_hero() {
-    let create = |life| match &ask(
-        &mut in_life(life, &[], None, None),
+    let create = |incarnation| match &ask(
+        &mut in_incarnation(incarnation, &[], None, None),
         at(1_100),
         CreateMany { count: 100 },
     )
@@ -815,8 +815,8 @@ fn a_lost_link_answers_whoever_waits_for_a_fault_to_be_in_force_there() {
 
 #[test]
 fn two_lives_with_the_same_seed_never_name_two_faults_the_same() {
-    let fault = |life| {
-        let mut dispatch = in_life(life, &CITIES, None, None);
+    let fault = |incarnation| {
+        let mut dispatch = in_incarnation(incarnation, &CITIES, None, None);
         injected(
             &ask(&mut dispatch, at(2_000), inject(FaultKind::Cut, "gotham", None, true, 9_000)).0,
         )[0]

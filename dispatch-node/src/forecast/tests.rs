@@ -366,9 +366,10 @@ fn more_classes_than_fit_are_followed_by_what_each_node_holds() {
 
 #[test]
 fn eight_nodes_are_forecast_and_nine_are_not() {
-    let everybody = of(&cluster(7), &(0..8).map(|node| heroes(1 << node, 1)).collect::<Vec<_>>());
-    assert_eq!(everybody.points[0].high, 8);
-    let (earliest, latest) = everybody.agreed_within.unwrap();
+    let all_nodes_mask =
+        of(&cluster(7), &(0..8).map(|node| heroes(1 << node, 1)).collect::<Vec<_>>());
+    assert_eq!(all_nodes_mask.points[0].high, 8);
+    let (earliest, latest) = all_nodes_mask.agreed_within.unwrap();
     assert!(Duration::ZERO < earliest && earliest < latest && latest < HORIZON);
     let one = of(&cluster(7), &[heroes(1, 1), heroes(0b1111_1110, 9)]);
     assert!(one.agreed_within.unwrap().1 < HORIZON / 2);

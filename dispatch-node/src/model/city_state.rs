@@ -48,9 +48,9 @@ pub(crate) struct CityState {
     /// and has not held what any other node holds.
     pub(crate) recovering: bool,
     /// Whether its silence has been logged.
-    pub(crate) said_lost: bool,
+    pub(crate) is_lost_reported: bool,
     /// The time of the last message from the city, on the machine's own clock.
-    pub(crate) heard_at: Option<Duration>,
+    pub(crate) received_at: Option<Duration>,
     /// A reading of the city's wall clock, and its time on the machine's own clock.
     pub(crate) clock: Option<(UnixMillis, Duration)>,
     /// Whether an alarm about its clock has been logged.
@@ -88,8 +88,8 @@ impl CityState {
             crashes: 0,
             joined: false,
             recovering: false,
-            said_lost: false,
-            heard_at: None,
+            is_lost_reported: false,
+            received_at: None,
             clock: None,
             clock_is_off: false,
             is_read: false,
@@ -107,7 +107,7 @@ impl CityState {
     /// Notes that the city answers, in this incarnation.
     pub(crate) fn link_up(&mut self, incarnation: Incarnation, at: Duration) {
         self.status = NodeStatus::Up;
-        self.heard_at = Some(at);
+        self.received_at = Some(at);
         if self.incarnation != Some(incarnation) {
             let recovering = self.incarnation.is_some();
             let crashes = self.crashes;
@@ -119,7 +119,7 @@ impl CityState {
                 incarnation: Some(incarnation),
                 recovering,
                 crashes,
-                heard_at: Some(at),
+                received_at: Some(at),
                 changed,
                 arrivals,
                 ..Self::new(self.name)
@@ -140,7 +140,7 @@ impl CityState {
     /// Takes an observation in. One that comes in several parts is shown when the last part is
     /// here, so that what is shown was true of the city at one moment.
     pub(crate) fn observe(&mut self, observation: Observation, now: Now) {
-        self.heard_at = Some(now.mono);
+        self.received_at = Some(now.mono);
         self.clock = Some((observation.wall, now.mono));
         if observation.since != self.since {
             // It does not continue the entries, so only a start from nothing can be used.
@@ -236,7 +236,7 @@ impl CityState {
             tombstones: self.tombstones,
             fingerprint: self.fingerprint,
             vector: self.vector.clone(),
-            age: self.heard_at.map(|at| now.mono.saturating_sub(at)),
+            age: self.received_at.map(|at| now.mono.saturating_sub(at)),
             recovering: self.recovering,
             clock_ahead_ms: self.clock_ahead_ms(now),
             frozen,

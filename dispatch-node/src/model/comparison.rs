@@ -122,14 +122,14 @@ impl Comparison {
         &mut self,
         now: Now,
         at_most: usize,
-        lives: BTreeMap<NodeName, Incarnation>,
+        incarnations: BTreeMap<NodeName, Incarnation>,
     ) -> bool {
         let (rows, nodes) = (&self.rows, self.counted.len() + 1);
         let holdings = |id| {
             let held = |row: &Arc<Row>| row.cells.iter().chain([&row.own]).cloned().collect();
             rows.get(id).map_or_else(|| vec![None; nodes], held)
         };
-        self.lost.settle(now.wall, at_most, holdings, lives)
+        self.lost.settle(now.wall, at_most, holdings, incarnations)
     }
 
     /// Returns the newest lost writes, the newest last.

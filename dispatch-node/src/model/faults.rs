@@ -171,7 +171,7 @@ impl Faults {
 
     /// Returns whether replication from `sender` to `receiver` is cut.
     pub(crate) fn is_cut(&self, sender: NodeName, receiver: NodeName) -> bool {
-        self.cuts().any(|fault| fault.befalls(sender, receiver))
+        self.cuts().any(|fault| fault.affects(sender, receiver))
     }
 
     /// Returns whether any link is cut.

@@ -27,7 +27,7 @@ pub(crate) struct LostWrites {
     /// The open ones whose fate may have changed since it was last decided.
     due: BTreeSet<HeroId>,
     /// The incarnation of each member at the last decision.
-    lives: BTreeMap<NodeName, Incarnation>,
+    incarnations: BTreeMap<NodeName, Incarnation>,
     lost: u64,
     listed: Vector<Arc<Lost>>,
 }
@@ -124,19 +124,19 @@ impl LostWrites {
     }
 
     /// Decides the fate of the writes to at most `at_most` heroes. Returns whether these were all.
-    /// `holdings` gives each node's entry of a hero, `lives` the incarnation of each node. Call it
+    /// `holdings` gives each node's entry of a hero, `incarnations` the incarnation of each node. Call it
     /// only when every city has been read to its end.
     pub(crate) fn settle(
         &mut self,
         at: UnixMillis,
         at_most: usize,
         holdings: impl Fn(HeroId) -> Vec<Option<Arc<Entry>>>,
-        lives: BTreeMap<NodeName, Incarnation>,
+        incarnations: BTreeMap<NodeName, Incarnation>,
     ) -> bool {
         // The fate of a write depends on what is held of its hero, on what beat it, and on which
         // incarnations run.
-        if self.lives != lives {
-            self.lives = lives;
+        if self.incarnations != incarnations {
+            self.incarnations = incarnations;
             self.due.extend(self.open.keys());
         }
         let mut lost = Vec::new();
@@ -145,7 +145,7 @@ impl LostWrites {
             let Some(writes) = self.open.get_mut(&key) else { continue };
             let held = holdings(key);
             writes.retain(|open| {
-                let fate = fate(open, &held, &self.lives);
+                let fate = fate(open, &held, &self.incarnations);
                 if fate == Fate::Lost {
                     let stands = held
                         .iter()
@@ -188,7 +188,11 @@ enum Fate {
     Lost,
 }
 
-fn fate(open: &Open, held: &[Option<Arc<Entry>>], lives: &BTreeMap<NodeName, Incarnation>) -> Fate {
+fn fate(
+    open: &Open,
+    held: &[Option<Arc<Entry>>],
+    incarnations: &BTreeMap<NodeName, Incarnation>,
+) -> Fate {
     let write = open.entry.stamp;
     // A later death takes the place of this one, whether its writer had seen it or had collected
     // it.
@@ -215,8 +219,9 @@ fn fate(open: &Open, held: &[Option<Arc<Entry>>], lives: &BTreeMap<NodeName, Inc
         return if know == held.len() { Fate::Succeeded } else { Fate::Open };
     }
     let beaten = |entry: &Entry| entry.beats(&open.entry);
-    let forgotten =
-        lives.get(&write.origin.node).is_some_and(|life| *life != write.origin.incarnation);
+    let forgotten = incarnations
+        .get(&write.origin.node)
+        .is_some_and(|incarnation| *incarnation != write.origin.incarnation);
     // Beaten where something newer is held; elsewhere gone only if its writer's memory is gone too.
     let gone = held.iter().all(|entry| {
         entry
@@ -247,17 +252,18 @@ mod tests {
     fn lost_after(
         written: &Arc<Entry>,
         held: [Option<&Arc<Entry>>; 2],
-        gotham_life: u64,
+        gotham_incarnation: u64,
     ) -> (u64, bool) {
         let key = HeroId::MIN;
-        let lives = BTreeMap::from([("gotham".parse().unwrap(), Incarnation(gotham_life))]);
+        let incarnations =
+            BTreeMap::from([("gotham".parse().unwrap(), Incarnation(gotham_incarnation))]);
         let mut lost_writes = LostWrites::default();
         lost_writes.acknowledged(NOW, key, written);
         lost_writes.settle(
             NOW,
             usize::MAX,
             |_| held.iter().map(|entry| entry.cloned()).collect(),
-            lives,
+            incarnations,
         );
         (lost_writes.lost(), lost_writes.open.is_empty())
     }

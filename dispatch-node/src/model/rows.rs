@@ -37,7 +37,7 @@ pub struct Pattern(Box<[Column]>);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 enum Column {
-    NotHeard,
+    Absent,
     Dead(u8),
     Live(u8),
 }
@@ -52,7 +52,7 @@ pub enum RowState {
     /// Only one node, possibly dispatch, holds the hero, and none holds a tombstone.
     OnlyCopy,
     /// Some hold a tombstone, and some hold it alive.
-    DeathNotHeard,
+    DeletePending,
     /// Some hold other entries than others.
     Differs,
 }
@@ -75,7 +75,7 @@ impl Row {
         cells: Vec<Option<Arc<Entry>>>,
     ) -> Option<Self> {
         let pattern = Pattern::of(&own, &cells);
-        pattern.is_heard().then_some(Self { id, name, own, cells, pattern })
+        pattern.is_held().then_some(Self { id, name, own, cells, pattern })
     }
 }
 
@@ -86,7 +86,7 @@ impl Pattern {
         standing.sort_unstable_by(|a, b| b.cmp(a));
         standing.dedup();
         let column = |entry: &Option<Arc<Entry>>| {
-            let Some(entry) = entry else { return Column::NotHeard };
+            let Some(entry) = entry else { return Column::Absent };
             let better = standing.partition_point(|other| *other > entry.rank());
             let rank = u8::try_from(better + 1).unwrap_or(u8::MAX);
             if entry.is_tombstone() { Column::Dead(rank) } else { Column::Live(rank) }
@@ -94,13 +94,13 @@ impl Pattern {
         Self(columns().map(column).collect())
     }
 
-    fn is_heard(&self) -> bool {
-        self.0.iter().any(|column| *column != Column::NotHeard)
+    fn is_held(&self) -> bool {
+        self.0.iter().any(|column| *column != Column::Absent)
     }
 
     /// Returns whether any node holds the hero alive.
     #[must_use]
-    pub fn lives(&self) -> bool {
+    pub fn is_alive(&self) -> bool {
         self.0.iter().any(|column| matches!(column, Column::Live(_)))
     }
 
@@ -114,7 +114,7 @@ impl Pattern {
     /// that are `counted`: dispatch first, then the cities.
     pub fn newest_at<'a>(&'a self, counted: &'a [bool]) -> impl Iterator<Item = bool> + 'a {
         let rank = |column: &Column| match column {
-            Column::NotHeard => None,
+            Column::Absent => None,
             Column::Dead(rank) | Column::Live(rank) => Some(*rank),
         };
         let counts = std::iter::once(true).chain(counted.iter().copied());
@@ -131,8 +131,8 @@ impl Pattern {
     /// Returns the only city that holds the hero; none if another node holds it too.
     #[must_use]
     pub fn only_at(&self, counted: &[bool]) -> Option<usize> {
-        let holders = || (0..counted.len()).filter(|city| self.0[city + 1] != Column::NotHeard);
-        if self.0[0] != Column::NotHeard || self.state(counted) != RowState::OnlyCopy {
+        let holders = || (0..counted.len()).filter(|city| self.0[city + 1] != Column::Absent);
+        if self.0[0] != Column::Absent || self.state(counted) != RowState::OnlyCopy {
             return None;
         }
         holders().find(|city| counted[*city])
@@ -151,16 +151,16 @@ impl Pattern {
                 .map(|(column, _)| column)
         };
         let is_dead = |column: &Column| matches!(column, Column::Dead(_));
-        let is_heard = |column: &Column| *column != Column::NotHeard;
-        let known = || cities().chain([own]).filter(is_heard);
-        let heard = cities().any(|column| is_heard(&column));
+        let is_held = |column: &Column| *column != Column::Absent;
+        let known = || cities().chain([own]).filter(is_held);
+        let heard = cities().any(|column| is_held(&column));
         let mut pairs = cities().zip(cities().skip(1));
         if known().next().is_some() && known().all(|column| is_dead(&column)) {
             RowState::Terminated
         } else if heard && pairs.all(|(a, b)| a == b) {
             RowState::Agreed
         } else if cities().any(|column| is_dead(&column)) {
-            RowState::DeathNotHeard
+            RowState::DeletePending
         } else if known().count() == 1 {
             RowState::OnlyCopy
         } else {
@@ -293,7 +293,7 @@ mod tests {
 
     #[test]
     fn what_copies_amount_to() {
-        use RowState::{Agreed, DeathNotHeard, Differs, OnlyCopy, Terminated};
+        use RowState::{Agreed, DeletePending, Differs, OnlyCopy, Terminated};
         let cases = [
             ([1, 1, 1, 1], Agreed),
             ([2, 1, 1, 1], Agreed),
@@ -303,7 +303,7 @@ mod tests {
             ([0, 0, 1, 0], OnlyCopy),
             ([1, 0, 1, 0], Differs),
             ([1, 1, 2, 1], Differs),
-            ([1, 1, 100, 1], DeathNotHeard),
+            ([1, 1, 100, 1], DeletePending),
             ([100, 1, 1, 1], Agreed),
             ([100, 1, 2, 1], Differs),
         ];

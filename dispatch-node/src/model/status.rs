@@ -81,8 +81,8 @@ impl ClusterStatus {
             only_copies: rows.count(|pattern| pattern.state(counted) == RowState::OnlyCopy),
             lost_writes,
             oldest_difference,
-            agreed_on: rows.count(|pattern| pattern.lives() && !differs(pattern)),
-            heroes: rows.count(Pattern::lives),
+            agreed_on: rows.count(|pattern| pattern.is_alive() && !differs(pattern)),
+            heroes: rows.count(Pattern::is_alive),
         }
     }
 }
@@ -259,7 +259,7 @@ pub(crate) fn leader(cities: &[NodeState]) -> Option<usize> {
 
 fn agreement(cities: &[NodeState], all: &[usize], rows: &Rows, tense: Tense) -> Vec<Phrase> {
     let heroes = cities[all[0]].heroes;
-    let ending = match (heroes, rows.count(Pattern::lives) > 0) {
+    let ending = match (heroes, rows.count(Pattern::is_alive) > 0) {
         (0, false) => tense
             .of("agree: there are no heroes yet.", "agreed: there were no heroes yet.")
             .to_owned(),

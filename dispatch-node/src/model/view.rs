@@ -11,7 +11,7 @@ use gossip::{NodeName, Now};
 
 use crate::event_log::LoggedEvent;
 use crate::forecast::Intervals;
-use crate::model::aftermath::Aftermath;
+use crate::model::bomb_report::BombReport;
 use crate::model::city_state::CityState;
 use crate::model::faults::FaultView;
 use crate::model::history::History;
@@ -52,7 +52,7 @@ pub struct View {
     /// The lost writes, newest last.
     pub lost: Vector<Arc<Lost>>,
     /// The aftermaths of the last bombs, newest last.
-    pub aftermaths: Vec<Arc<Aftermath>>,
+    pub bomb_reports: Vec<Arc<BombReport>>,
 }
 
 impl View {

@@ -10,13 +10,13 @@ use shared::hero::HeroId;
 pub enum RequestError {
     /// No node that can be asked knows the hero.
     #[error("nobody here has heard of hero {0}")]
-    NeverHeardOf(HeroId),
+    UnknownHero(HeroId),
     /// The hero is dead.
     #[error("hero {0} has been terminated")]
     Deleted(HeroId),
     /// The city does not know the hero, and may not be told.
     #[error("{city} has not heard of this hero")]
-    CityHasNotHeard {
+    UnknownAtCity {
         /// The city.
         city: NodeName,
     },

@@ -138,7 +138,7 @@ impl From<RequestError> for Problem {
     fn from(refusal: RequestError) -> Self {
         let detail = refusal.to_string();
         match refusal {
-            RequestError::NeverHeardOf(_) => Self::not_found("unknown_hero", detail),
+            RequestError::UnknownHero(_) => Self::not_found("unknown_hero", detail),
             RequestError::Deleted(_) => Self::gone("terminated", detail),
             RequestError::UnknownFault(_) => Self::not_found("unknown_fault", detail),
             RequestError::HealedAlready(_) => Self::gone("healed", detail),
@@ -148,7 +148,7 @@ impl From<RequestError> for Problem {
             RequestError::ExchangeUnderWay => Self::conflict("under_way", detail),
             RequestError::NobodyToExchange => Self::unavailable("no_answer", detail),
             RequestError::Alive { .. } => Self::conflict("alive", detail),
-            RequestError::CityHasNotHeard { .. } => Self::conflict("not_heard_of", detail),
+            RequestError::UnknownAtCity { .. } => Self::conflict("not_heard_of", detail),
             RequestError::NoAnswer { .. } | RequestError::NoCity | RequestError::TooLate { .. } => {
                 Self::unavailable("no_answer", detail)
             }

@@ -249,7 +249,7 @@ fn lost_heroes(view: &View) -> impl Iterator<Item = HeroId> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fixtures::{Scene, live, stamp};
+    use crate::fixtures::{Fixture, live, stamp};
 
     #[test]
     fn what_makes_no_sense_in_an_address_is_left_out() {
@@ -306,8 +306,8 @@ mod tests {
     #[test]
     fn a_search_among_the_heroes_that_lost_a_write_counts_these_only() {
         let entry = live(stamp("gotham", 9_000), 84, None);
-        let scene = (1..=60)
-            .fold(Scene::new(), |scene, hero| scene.hold(hero, "Granite", [Some(&entry); 4]))
+        let fixture = (1..=60)
+            .fold(Fixture::new(), |fixture, hero| fixture.hold(hero, "Granite", [Some(&entry); 4]))
             .lost(7, &entry, None);
         let selection = PageQuery {
             search: "granite".into(),
@@ -315,7 +315,7 @@ mod tests {
             page: 1,
             ..PageQuery::default()
         }
-        .select(&scene.view);
+        .select(&fixture.view);
         assert_eq!((selection.matching, selection.page, selection.rows.len()), (1, 0, 1));
     }
 }

@@ -47,7 +47,7 @@ pub(crate) fn hero(id: HeroId, entry: &Entry) -> Option<Hero> {
 /// Returns the state of a hero at a node that has this entry, or none.
 pub(crate) fn held(id: HeroId, entry: Option<&Entry>) -> Held {
     match entry {
-        None => Held::NotHeardOf,
+        None => Held::UnknownAtCity,
         Some(entry) => hero(id, entry).map_or(Held::Tombstone, Held::Live),
     }
 }

@@ -288,13 +288,13 @@ mod tests {
             origin: Origin { incarnation: Incarnation(u64::MAX), ..stamp("z", 1).origin },
             ..stamp("z", 1)
         };
-        let by_a_late_life = [
+        let by_a_late_incarnation = [
             Entry { stamp: Stamp { origin: late.origin, ..possible.stamp }, ..possible.clone() },
             Entry { born: late, ..possible.clone() },
             Entry { seen: Seen(vec![late]), ..possible },
         ];
         for impossible in
-            [nameless, unborn, all_seeing, twice, unsorted].into_iter().chain(by_a_late_life)
+            [nameless, unborn, all_seeing, twice, unsorted].into_iter().chain(by_a_late_incarnation)
         {
             assert!(!impossible.is_valid(), "{impossible:?}");
         }

@@ -183,7 +183,7 @@ impl<V: Payload> Map<V> {
                     return false;
                 }
                 let record = self.record(key, entry);
-                self.let_go(slot);
+                self.release(slot);
                 self.records.replace(slot, record);
                 slot
             }
@@ -205,7 +205,7 @@ impl<V: Payload> Map<V> {
         let found = self.slots.find_entry(hash_of(key), |slot| self.records.at(*slot).key == key);
         let Ok(found) = found else { return };
         let (slot, _) = found.remove();
-        self.let_go(slot);
+        self.release(slot);
         self.records.take(slot);
         self.changes += 1;
         self.removals.insert(self.changes, key);
@@ -249,7 +249,7 @@ impl<V: Payload> Map<V> {
 
     /// Removes the record in `slot` from the indexes and the fingerprint, and releases what it
     /// interned.
-    fn let_go(&mut self, slot: SlotId) {
+    fn release(&mut self, slot: SlotId) {
         let record = self.records.at(slot);
         self.fingerprint.subtract(Fingerprint::of::<V>(
             record.key,

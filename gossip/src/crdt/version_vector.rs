@@ -76,8 +76,8 @@ impl VersionVector {
 
     /// Returns whether this incarnation is closed.
     #[must_use]
-    pub fn has_closed(&self, life: Origin) -> bool {
-        self.closed.get(&life.node).is_some_and(|before| life.incarnation < *before)
+    pub fn has_closed(&self, incarnation: Origin) -> bool {
+        self.closed.get(&incarnation.node).is_some_and(|before| incarnation.incarnation < *before)
     }
 
     /// Returns the first incarnation of `node` that is not closed, if earlier ones are.
@@ -92,28 +92,31 @@ impl VersionVector {
         *mark = before.incarnation.max(*mark);
         let before = Origin { incarnation: *mark, ..before };
         let over: Vec<Origin> = self
-            .lives(before.node)
-            .map(|life| life.origin)
-            .take_while(|life| *life < before)
+            .incarnations(before.node)
+            .map(|incarnation| incarnation.origin)
+            .take_while(|incarnation| *incarnation < before)
             .collect();
-        for life in over {
-            self.slots.remove(&life);
+        for incarnation in over {
+            self.slots.remove(&incarnation);
         }
     }
 
     /// Iterates over the slots of one node's incarnations, oldest first.
-    pub fn lives(&self, node: NodeName) -> impl Iterator<Item = Stamp> {
-        let life = |incarnation| Origin { node, incarnation: Incarnation(incarnation) };
+    pub fn incarnations(&self, node: NodeName) -> impl Iterator<Item = Stamp> {
+        let incarnation = |incarnation| Origin { node, incarnation: Incarnation(incarnation) };
         self.slots
-            .range(life(0)..=life(u64::MAX))
+            .range(incarnation(0)..=incarnation(u64::MAX))
             .map(|(origin, hlc)| Stamp { hlc: *hlc, origin: *origin })
     }
 
     /// Returns the newest incarnation of `node` that has a slot.
     #[must_use]
-    pub fn newest_life(&self, node: NodeName) -> Option<Incarnation> {
-        let life = |incarnation| Origin { node, incarnation: Incarnation(incarnation) };
-        self.slots.range(life(0)..=life(u64::MAX)).next_back().map(|(origin, _)| origin.incarnation)
+    pub fn newest_incarnation(&self, node: NodeName) -> Option<Incarnation> {
+        let incarnation = |incarnation| Origin { node, incarnation: Incarnation(incarnation) };
+        self.slots
+            .range(incarnation(0)..=incarnation(u64::MAX))
+            .next_back()
+            .map(|(origin, _)| origin.incarnation)
     }
 
     /// Covers everything that `other` covers.
@@ -170,9 +173,9 @@ impl VersionVector {
     /// Returns whether a node of this version can have made the vector.
     #[must_use]
     pub fn is_valid(&self) -> bool {
-        let lives =
+        let incarnations =
             self.slots.keys().map(|origin| origin.incarnation).chain(self.closed.values().copied());
-        lives.max().is_none_or(|newest| newest <= INCARNATION_MAX)
+        incarnations.max().is_none_or(|newest| newest <= INCARNATION_MAX)
             && self.slots.keys().all(|origin| !self.has_closed(*origin))
     }
 
@@ -180,15 +183,15 @@ impl VersionVector {
     #[must_use]
     pub fn hash(&self) -> u64 {
         let mut hash = Xxh3::new();
-        let life = |hash: &mut Xxh3, origin: Origin| {
+        let incarnation = |hash: &mut Xxh3, origin: Origin| {
             hash.update(origin.node.as_str().as_bytes());
             hash.update(&[0]);
             hash.update(&origin.incarnation.0.to_le_bytes());
         };
-        self.marks().for_each(|mark| life(&mut hash, mark));
+        self.marks().for_each(|mark| incarnation(&mut hash, mark));
         hash.update(&[0]);
         for Stamp { hlc, origin } in self.iter() {
-            life(&mut hash, origin);
+            incarnation(&mut hash, origin);
             hash.update(&hlc.wall.0.to_le_bytes());
             hash.update(&hlc.logical.to_le_bytes());
         }

@@ -324,7 +324,7 @@ where
             let _permit = permit;
             let (end, peer) = (End::Listener(certificate), Some(unauthenticated));
             let ended = connection::run(socket, end, &identity, &address, &reports, peer).await;
-            if let Some(reason) = ended.turned_away() {
+            if let Some(reason) = ended.refusal_text() {
                 reports.telemetry.peer_refused(reason);
             }
             if matches!(ended, ConnectionEnded::Closed | ConnectionEnded::OwnEnd) {

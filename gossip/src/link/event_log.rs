@@ -10,8 +10,8 @@ pub(super) fn log(event: &Event) {
         Event::Adopted { source, writes } => {
             warn!(%source, writes, "adopted: writes that the others had closed without");
         }
-        Event::Closed { before, lives } => {
-            debug!(%before, lives, "closed: every member has the same of these incarnations");
+        Event::Closed { before, incarnations } => {
+            debug!(%before, incarnations, "closed: every member has the same of these incarnations");
         }
         Event::Forgotten { member } => warn!(%member, "forgotten, as requested"),
         Event::Fenced { source } => {

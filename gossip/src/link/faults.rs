@@ -186,7 +186,7 @@ impl<A: Application> Faults<A> {
         let Self { me, in_force, rng, .. } = self;
         for state in in_force
             .values_mut()
-            .filter(|state| state.fault.befalls(*me, to) || state.fault.befalls(*me, end))
+            .filter(|state| state.fault.affects(*me, to) || state.fault.affects(*me, end))
         {
             state.frames.seen += 1;
             let passes = match state.fault.kind {
@@ -273,10 +273,10 @@ mod tests {
 
     /// The frame with this number, by gotham, to `to`.
     fn frame(to: &str, number: u32) -> Frame {
-        let life = |node| Origin { node: name(node), incarnation: Incarnation(1) };
+        let incarnation = |node| Origin { node: name(node), incarnation: Incarnation(1) };
         Frame::Round(Envelope {
-            from: life("gotham"),
-            to: life(to),
+            from: incarnation("gotham"),
+            to: incarnation(to),
             round: 1,
             step: Step::Ack { chunks: number },
         })

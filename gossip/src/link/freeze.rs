@@ -40,7 +40,7 @@ pub(super) async fn freezable<F: Future>(
     while becomes(&mut frozen, false).await {
         tokio::select! {
             biased;
-            lives = becomes(&mut frozen, true) => if !lives { break },
+            incarnations = becomes(&mut frozen, true) => if !incarnations { break },
             output = &mut future => return output,
         }
     }

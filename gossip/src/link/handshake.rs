@@ -69,14 +69,14 @@ where
     match &end {
         End::Dialer(expected) => {
             let (peer, welcome) = within(call(socket, *expected, identity)).await?;
-            if let Some(alive) = welcome.alive_elsewhere {
+            if let Some(alive) = welcome.running_elsewhere {
                 let name = identity.me.node;
                 events
-                    .send(ConnectionEvent::AliveElsewhere { peer: peer.node.node, alive })
+                    .send(ConnectionEvent::RunningElsewhere { peer: peer.node.node, alive })
                     .await
                     .map_err(|_| Ended::OwnEnd)?;
                 return Err(Ended::RefusedByPeer(
-                    LinkRefusal::AliveElsewhere { name, alive }.to_string(),
+                    LinkRefusal::RunningElsewhere { name, alive }.to_string(),
                 ));
             }
             ask_driver(peer, end, address, events).await?.map_err(Ended::Refused)
@@ -85,13 +85,13 @@ where
             let (peer, proof) = within(answer(socket, identity, certificate.as_ref())).await?;
             let decided = ask_driver(peer, end, address, events).await?;
             // A peer whose name is taken learns so from an authenticated member.
-            let alive_elsewhere = match &decided {
-                Err(LinkRefusal::AliveElsewhere { alive, .. }) => Some(*alive),
+            let running_elsewhere = match &decided {
+                Err(LinkRefusal::RunningElsewhere { alive, .. }) => Some(*alive),
                 Err(refusal) => return Err(refusal.clone().into()),
                 Ok(_) => None,
             };
             let said =
-                socket.send(Message::binary(Welcome { proof, alive_elsewhere }.encode())).await;
+                socket.send(Message::binary(Welcome { proof, running_elsewhere }.encode())).await;
             let admitted = decided?;
             if let Err(error) = said {
                 let _ = events

@@ -37,7 +37,7 @@ pub(super) enum ConnectionEvent<A: Application> {
     /// An admitted connection ended.
     Ended { connection: u64, cause: LinkDown },
     /// A peer refused a link, since this incarnation of this node's own name is alive.
-    AliveElsewhere { peer: NodeName, alive: Incarnation },
+    RunningElsewhere { peer: NodeName, alive: Incarnation },
     /// Dialling a peer did not lead to a link.
     NotReached { peer: NodeName, cause: LinkDown },
 }
@@ -88,7 +88,7 @@ impl Ended {
             Self::Wire(WireError::Version { .. }) => Some(4001),
             Self::Cookie | Self::AnothersCertificate(_) => Some(4002),
             Self::Refused(LinkRefusal::OwnName(_)) | Self::AnotherName(_) => Some(4003),
-            Self::Refused(LinkRefusal::AliveElsewhere { .. }) => Some(4004),
+            Self::Refused(LinkRefusal::RunningElsewhere { .. }) => Some(4004),
             Self::Refused(LinkRefusal::Stranger(_)) => Some(4005),
             Self::Wire(WireError::Malformed(_)) => Some(4006),
             Self::NotBinary => Some(1003),
@@ -120,7 +120,7 @@ impl Ended {
 
     /// Returns a word for the reason why an unauthenticated peer was turned away; `None` for any
     /// other end.
-    pub(super) fn turned_away(&self) -> Option<&'static str> {
+    pub(super) fn refusal_text(&self) -> Option<&'static str> {
         match self {
             Self::NoHello => Some("no_hello"),
             Self::Wire(WireError::NotHello) => Some("not_a_hello"),
@@ -130,7 +130,7 @@ impl Ended {
             Self::AnothersCertificate(_) => Some("certificate"),
             Self::Refused(LinkRefusal::OwnName(_)) => Some("own_name"),
             Self::Refused(LinkRefusal::Stranger(_)) => Some("not_a_member"),
-            Self::Refused(LinkRefusal::AliveElsewhere { .. }) => Some("alive_elsewhere"),
+            Self::Refused(LinkRefusal::RunningElsewhere { .. }) => Some("alive_elsewhere"),
             Self::AnotherName(_)
             | Self::RefusedByPeer(_)
             | Self::NotBinary

@@ -152,7 +152,7 @@ impl<M: Node> Supervisor<M> {
         let mut above = Incarnation(0);
         loop {
             let now = self.clock.now();
-            let incarnation = Incarnation::begun_at(now.wall).max(above.next_life());
+            let incarnation = Incarnation::begun_at(now.wall).max(above.successor());
             let me = Origin { node: name, incarnation };
             above = incarnation;
             self.ready.send_replace(false);
@@ -222,7 +222,7 @@ impl<M: Node> Supervisor<M> {
                 if let replica::Event::Joined { .. } = event {
                     ready.send_replace(true);
                 } else if let replica::Event::Superseded { by, halts } = event {
-                    log_unheard(machine);
+                    log_unreplicated(machine);
                     return ControlFlow::Break(IncarnationEnd::Superseded {
                         by: *by,
                         halts: *halts,
@@ -232,11 +232,11 @@ impl<M: Node> Supervisor<M> {
             on_event(event)
         };
         let incoming = &mut incoming.1;
-        let life =
+        let incarnation =
             driver::drive(&mut machine, me, surroundings, incoming, commands, on_event, hooks);
         // The driver borrows only what outlives it; after a panic nothing of the incarnation is
         // used.
-        AssertUnwindSafe(life.instrument(span)).catch_unwind().await
+        AssertUnwindSafe(incarnation.instrument(span)).catch_unwind().await
     }
 
     /// Returns an incarnation later than `by`, which was dated in the future.
@@ -252,8 +252,8 @@ impl<M: Node> Supervisor<M> {
 }
 
 /// Logs the writes of an incarnation that halts which no other node is known to have.
-fn log_unheard<M: Node>(machine: &M) {
-    for (key, entry) in machine.replica().unheard() {
+fn log_unreplicated<M: Node>(machine: &M) {
+    for (key, entry) in machine.replica().unreplicated() {
         let name = M::describe(&entry);
         error!(%key, name, stamp = %entry.stamp, "this write was not passed on, and is lost");
     }

@@ -119,7 +119,9 @@ impl<A: Application> Links<A> {
                 info!(%peer, "link lost");
                 vec![Input::LinkDown { peer, cause }]
             }
-            ConnectionEvent::AliveElsewhere { peer, alive } => vec![Input::Refused { peer, alive }],
+            ConnectionEvent::RunningElsewhere { peer, alive } => {
+                vec![Input::Refused { peer, alive }]
+            }
             ConnectionEvent::NotReached { peer, .. } if self.links.contains_key(&peer) => {
                 Vec::new()
             }
@@ -144,7 +146,7 @@ impl<A: Application> Links<A> {
         self.roster.admit(peer, joined, &linked).inspect_err(|refusal| {
             let held_by = self.links.get(&peer.node).map(|link| &*link.address);
             match (refusal, held_by) {
-                (LinkRefusal::AliveElsewhere { .. }, Some(held_by)) => {
+                (LinkRefusal::RunningElsewhere { .. }, Some(held_by)) => {
                     warn!(%address, %peer, %held_by, "refused: {refusal}");
                 }
                 _ => warn!(%address, %peer, "refused: {refusal}"),

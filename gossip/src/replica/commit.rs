@@ -26,19 +26,19 @@ impl<V: Payload> Replica<V> {
         let outlived_by = retire::newest_known(&vector, self.me.node)
             .filter(|newest| *newest > self.me.incarnation);
         if let Some(by) = outlived_by
-            && self.keeps(Rule::TheOlderLifeHalts)
+            && self.keeps(Rule::TheOlderIncarnationHalts)
         {
             // Of two incarnations of one name the older ends. It must neither begin to write now
             // nor take any write for its own.
             self.event(Event::Superseded {
                 by,
-                halts: self.joined && !self.is_outlived_by_an_error(now, by),
+                halts: self.joined && !self.is_superseded_by_misdated(now, by),
             });
             return None;
         }
         if joined {
             // Some member has joined, even if this round is refused.
-            self.join_at = self.join_at.max(now.mono + self.config.join_patience);
+            self.join_at = self.join_at.max(now.mono + self.config.join_timeout);
         }
         if let Some(refusal) = self.refusal(now, source, &entries, &vector, &horizon) {
             self.event(refusal);
@@ -59,7 +59,7 @@ impl<V: Payload> Replica<V> {
             self.clock.observe(newest);
         }
         if full {
-            self.forget_what_is_gone_at(&vector, &horizon, &entries);
+            self.forget_keys_missing_at(&vector, &horizon, &entries);
         }
         let brought = Merged { entries: entries.len(), bytes: entries.size() };
         let (changed, late) = self.merge(entries);
@@ -111,7 +111,7 @@ impl<V: Payload> Replica<V> {
         let (mut changed, mut late) = (0, Vec::new());
         self.map.make_room(entries.len());
         // The vector waits for the end, so the seen part of an origin is the same for all rows.
-        let mut heard = retire::Heard::new(&self.vector, &self.horizon);
+        let mut heard = retire::SeenWrites::new(&self.vector, &self.horizon);
         for batch in entries.into_batches() {
             let mut rows = batch.rows();
             while let Some((key, entry)) = rows.advance() {

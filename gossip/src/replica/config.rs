@@ -21,7 +21,7 @@ pub struct Config {
     /// The time for which a new incarnation looks for a member that has joined, before it takes
     /// itself for the first; also the interval at which it asks linked members that have not
     /// answered.
-    pub join_patience: Duration,
+    pub join_timeout: Duration,
     /// The time without progress after which a round is given up.
     pub round_timeout: Duration,
     /// The size of a chunk, in bytes of entries.
@@ -46,7 +46,7 @@ impl Default for Config {
         Self {
             members: BTreeSet::new(),
             drift_max: Duration::from_secs(2),
-            join_patience: Duration::from_secs(1),
+            join_timeout: Duration::from_secs(1),
             round_timeout: Duration::from_secs(3),
             chunk_bytes: 64 * 1024,
             window: 8,

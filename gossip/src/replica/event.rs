@@ -48,7 +48,7 @@ pub enum Event {
         /// The first incarnation of the node that stays open.
         before: Origin,
         /// The number of them.
-        lives: usize,
+        incarnations: usize,
     },
     /// A member was forgotten.
     Forgotten {

@@ -12,15 +12,15 @@ use crate::time::Now;
 
 /// The time for which an incarnation that was refused, since its name is alive, does not take
 /// itself for the first. Longer than any pause between two attempts to link.
-const REFUSED_PATIENCE: Duration = Duration::from_secs(10);
+const REFUSED_TIMEOUT: Duration = Duration::from_secs(10);
 
 impl<V: Payload> Replica<V> {
     /// Notes that a member refuses a link, since the incarnation `alive` of this name is linked to
     /// it. The older of two incarnations halts, and one that is not alone is not the first.
     pub fn refused(&mut self, now: Now, alive: Incarnation) {
         if !self.joined {
-            self.join_at = now.mono + self.config.join_patience.max(REFUSED_PATIENCE);
-        } else if alive > self.me.incarnation && self.keeps(Rule::TheOlderLifeHalts) {
+            self.join_at = now.mono + self.config.join_timeout.max(REFUSED_TIMEOUT);
+        } else if alive > self.me.incarnation && self.keeps(Rule::TheOlderIncarnationHalts) {
             self.event(Event::Superseded { by: alive, halts: true });
         }
     }
@@ -35,7 +35,7 @@ impl<V: Payload> Replica<V> {
         if self.undecided.is_empty() || !self.keeps(Rule::TheFirstHasAskedAll) {
             return self.join(now, None);
         }
-        self.join_at = now.mono + self.config.join_patience;
+        self.join_at = now.mono + self.config.join_timeout;
         for peer in self.undecided.values().copied().collect::<Vec<_>>() {
             self.pull(now, peer, peer.node, true);
         }

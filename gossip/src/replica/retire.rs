@@ -57,23 +57,23 @@ pub enum ForgetError {
 
 /// Returns whether a replica with this vector and horizon has seen the write itself, rather than
 /// covering it because its incarnation is closed.
-pub(super) fn has_heard(vector: &VersionVector, horizon: &VersionVector, stamp: Stamp) -> bool {
-    Some(stamp.hlc) <= heard_of(vector, horizon, stamp.origin)
+pub(super) fn has_seen(vector: &VersionVector, horizon: &VersionVector, stamp: Stamp) -> bool {
+    Some(stamp.hlc) <= highest_seen(vector, horizon, stamp.origin)
 }
 
 /// Returns the newest write of `origin` that such a replica has seen itself.
-fn heard_of(vector: &VersionVector, horizon: &VersionVector, origin: Origin) -> Option<Hlc> {
+fn highest_seen(vector: &VersionVector, horizon: &VersionVector, origin: Origin) -> Option<Hlc> {
     if vector.has_closed(origin) { horizon.highest(origin) } else { vector.slot(origin) }
 }
 
-/// [`has_heard`] for many writes, of which those of one origin mostly follow each other.
-pub(super) struct Heard<'a> {
+/// [`has_seen`] for many writes, of which those of one origin mostly follow each other.
+pub(super) struct SeenWrites<'a> {
     vector: &'a VersionVector,
     horizon: &'a VersionVector,
     last: Option<(Origin, Option<Hlc>)>,
 }
 
-impl<'a> Heard<'a> {
+impl<'a> SeenWrites<'a> {
     pub(super) fn new(vector: &'a VersionVector, horizon: &'a VersionVector) -> Self {
         Self { vector, horizon, last: None }
     }
@@ -82,7 +82,7 @@ impl<'a> Heard<'a> {
     pub(super) fn has(&mut self, stamp: Stamp) -> bool {
         let of = match self.last {
             Some((origin, of)) if origin == stamp.origin => of,
-            Some(_) | None => heard_of(self.vector, self.horizon, stamp.origin),
+            Some(_) | None => highest_seen(self.vector, self.horizon, stamp.origin),
         };
         self.last = Some((stamp.origin, of));
         Some(stamp.hlc) <= of
@@ -103,10 +103,12 @@ impl<V: Payload> Replica<V> {
     /// Returns whether a later incarnation of the name was seen. Nothing is pulled from a fenced
     /// one.
     #[must_use]
-    pub fn has_fenced(&self, life: Origin) -> bool {
-        let later =
-            self.vector.newest_life(life.node).is_some_and(|newest| newest > life.incarnation);
-        self.keeps(Rule::OldLivesAreFenced) && (later || self.vector.has_closed(life))
+    pub fn has_fenced(&self, incarnation: Origin) -> bool {
+        let later = self
+            .vector
+            .newest_incarnation(incarnation.node)
+            .is_some_and(|newest| newest > incarnation.incarnation);
+        self.keeps(Rule::OldIncarnationsAreFenced) && (later || self.vector.has_closed(incarnation))
     }
 
     /// Returns whether `by` is later only because it is dated in the future, while this
@@ -114,9 +116,11 @@ impl<V: Payload> Replica<V> {
     /// Every process started under the right clock is dated before it and would halt in turn, so
     /// this one is to begin a later incarnation. It does so once: that one is dated in the future
     /// too.
-    pub(super) fn is_outlived_by_an_error(&self, now: Now, by: Incarnation) -> bool {
+    pub(super) fn is_superseded_by_misdated(&self, now: Now, by: Incarnation) -> bool {
         let UnixMillis(latest) = self.latest_accepted(now).wall;
-        by.0 > latest && self.me.incarnation.0 <= latest && self.keeps(Rule::TheMisdatedAreOutlived)
+        by.0 > latest
+            && self.me.incarnation.0 <= latest
+            && self.keeps(Rule::MisdatedIncarnationsAreSuperseded)
     }
 
     /// Iterates over the members that count: all but those that are forgotten and have not
@@ -128,26 +132,32 @@ impl<V: Payload> Replica<V> {
     /// Returns whether the member is forgotten, and has not returned since.
     #[must_use]
     pub fn is_forgotten(&self, member: NodeName) -> bool {
-        let newest = self.vector.lives(member).last().filter(|slot| slot.hlc == OBITUARY);
+        let newest = self.vector.incarnations(member).last().filter(|slot| slot.hlc == OBITUARY);
         newest.is_some_and(|obituary| {
             self.present.get(&member).is_none_or(|present| *present < obituary.origin.incarnation)
         })
     }
 
     /// Closes the incarnations that every member agrees on.
-    pub(super) fn close_lives(&mut self) {
-        if !self.config.members.contains(&self.me.node) || !self.has_dead_lives() {
+    pub(super) fn close_incarnations(&mut self) {
+        if !self.config.members.contains(&self.me.node) || !self.has_dead_incarnations() {
             return;
         }
         let keep = |rule| self.keeps(rule);
         let Some(proofs) = self.proofs_of_members() else { return };
         let forgotten = self.config.members.iter().filter(|member| self.is_forgotten(**member));
         let obituaries = forgotten
-            .filter_map(|member| self.vector.lives(*member).last())
+            .filter_map(|member| self.vector.incarnations(*member).last())
             .map(|obituary| obituary.origin);
-        let lives: Vec<Origin> =
-            proofs.iter().map(|(life, _)| *life).chain([self.me]).chain(obituaries).collect();
-        let fenced = |vector: &VersionVector| lives.iter().all(|life| vector.slot(*life).is_some());
+        let incarnations: Vec<Origin> = proofs
+            .iter()
+            .map(|(incarnation, _)| *incarnation)
+            .chain([self.me])
+            .chain(obituaries)
+            .collect();
+        let fenced = |vector: &VersionVector| {
+            incarnations.iter().all(|incarnation| vector.slot(*incarnation).is_some())
+        };
         if keep(Rule::ClosingNeedsFences)
             && !(fenced(&self.vector) && proofs.iter().all(|(_, proof)| fenced(proof)))
         {
@@ -157,13 +167,19 @@ impl<V: Payload> Replica<V> {
             proofs.iter().all(|(_, proof)| proof.slot(slot.origin) == Some(slot.hlc))
         };
         let mut marks = Vec::new();
-        for present in lives {
-            let dead = self.vector.lives(present.node).take_while(|slot| slot.origin < present);
+        for present in incarnations {
+            let dead =
+                self.vector.incarnations(present.node).take_while(|slot| slot.origin < present);
             let open = dead
                 .into_iter()
                 .find(|slot| keep(Rule::ClosingNeedsAgreement) && !agreed(slot))
                 .map_or(present, |slot| slot.origin);
-            if self.vector.lives(present.node).next().is_some_and(|oldest| oldest.origin < open) {
+            if self
+                .vector
+                .incarnations(present.node)
+                .next()
+                .is_some_and(|oldest| oldest.origin < open)
+            {
                 marks.push(open);
             }
         }
@@ -171,7 +187,7 @@ impl<V: Payload> Replica<V> {
     }
 
     /// Returns whether some node has slots of several incarnations.
-    fn has_dead_lives(&self) -> bool {
+    fn has_dead_incarnations(&self) -> bool {
         let mut slots = self.vector.iter().peekable();
         std::iter::from_fn(|| Some((slots.next()?.origin.node, slots.peek()?.origin.node)))
             .any(|(this, next)| this == next)
@@ -179,11 +195,11 @@ impl<V: Payload> Replica<V> {
 
     fn close(&mut self, before: Origin) {
         let closed: Vec<Stamp> =
-            self.vector.lives(before.node).take_while(|slot| slot.origin < before).collect();
+            self.vector.incarnations(before.node).take_while(|slot| slot.origin < before).collect();
         closed.iter().for_each(|last| self.horizon.advance(*last));
         self.vector.close(before);
         self.forget_old_closings();
-        self.event(Event::Closed { before, lives: closed.len() });
+        self.event(Event::Closed { before, incarnations: closed.len() });
     }
 
     /// Drops the last stamps of all but the newest closed incarnations of each node.
@@ -192,9 +208,9 @@ impl<V: Payload> Replica<V> {
         for mark in marks {
             let kept: Vec<Origin> = self
                 .horizon
-                .lives(mark.node)
+                .incarnations(mark.node)
                 .map(|slot| slot.origin)
-                .take_while(|life| *life < mark)
+                .take_while(|incarnation| *incarnation < mark)
                 .collect();
             if kept.len() > CLOSED_KEPT {
                 self.horizon.close(kept[kept.len() - CLOSED_KEPT]);
@@ -235,10 +251,10 @@ impl<V: Payload> Replica<V> {
     /// Returns the entries here of incarnations that a replica with this vector and horizon has
     /// closed without them.
     pub(super) fn orphans(&self, vector: &VersionVector, horizon: &VersionVector) -> Vec<Key> {
-        let unheard = |stamp: Stamp| {
+        let unreplicated = |stamp: Stamp| {
             vector.has_closed(stamp.origin)
-                && !has_heard(vector, horizon, stamp)
-                && has_heard(&self.vector, &self.horizon, stamp)
+                && !has_seen(vector, horizon, stamp)
+                && has_seen(&self.vector, &self.horizon, stamp)
         };
         if !self.map.origins().any(|origin| vector.has_closed(origin)) {
             return Vec::new();
@@ -246,7 +262,7 @@ impl<V: Payload> Replica<V> {
         let orphans = self
             .map
             .stamps()
-            .filter(|(_, Rank { stamp, .. }, born)| unheard(*stamp) || unheard(*born));
+            .filter(|(_, Rank { stamp, .. }, born)| unreplicated(*stamp) || unreplicated(*born));
         let mut orphans: Vec<Key> = orphans.map(|(key, ..)| key).collect();
         // The result must not depend on the order in the map.
         orphans.sort_unstable();
@@ -264,7 +280,7 @@ impl<V: Payload> Replica<V> {
             let Some(orphan) = self.map.get(key) else { continue };
             let stamp = self.stamp(now);
             let mut entry = Entry::written(orphan.value.clone(), stamp, Some(&orphan));
-            if !has_heard(&self.vector, &self.horizon, entry.born) {
+            if !has_seen(&self.vector, &self.horizon, entry.born) {
                 entry.born = stamp;
             }
             self.map.merge(key, &entry.as_entry_ref());
@@ -273,14 +289,14 @@ impl<V: Payload> Replica<V> {
     }
 
     /// Iterates over the writes of this incarnation that no other node is known to cover.
-    pub fn unheard(&self) -> impl Iterator<Item = (Key, Entry<V>)> {
+    pub fn unreplicated(&self) -> impl Iterator<Item = (Key, Entry<V>)> {
         let mut heard = VersionVector::new();
         for proof in self.proofs.values() {
             heard.merge(&proof.vector);
         }
         self.map
             .written_by(self.me)
-            .filter(move |(_, entry)| !has_heard(&heard, &self.horizon, entry.stamp))
+            .filter(move |(_, entry)| !has_seen(&heard, &self.horizon, entry.stamp))
     }
 
     /// Returns the proof of each counted member but this one, in its present incarnation; `None`
@@ -310,9 +326,9 @@ impl<V: Payload> Replica<V> {
     /// Returns what a member has proved in its present incarnation, if anything.
     pub(super) fn proof_of(&self, member: NodeName) -> Option<(Origin, &VersionVector)> {
         let proof = self.proofs.get(&member)?;
-        let outlived =
-            self.vector.newest_life(member).is_some_and(|newest| newest > proof.incarnation);
-        let counts = !outlived || !self.keeps(Rule::ProofsDieWithTheLife);
+        let superseded =
+            self.vector.newest_incarnation(member).is_some_and(|newest| newest > proof.incarnation);
+        let counts = !superseded || !self.keeps(Rule::ProofsEndWithTheIncarnation);
         counts.then_some((Origin { node: member, incarnation: proof.incarnation }, &proof.vector))
     }
 }
@@ -320,5 +336,5 @@ impl<V: Payload> Replica<V> {
 /// Returns the newest incarnation of `node` in this vector; where all are closed, the first that is
 /// not.
 pub(super) fn newest_known(vector: &VersionVector, node: NodeName) -> Option<Incarnation> {
-    vector.newest_life(node).max(vector.closed_before(node))
+    vector.newest_incarnation(node).max(vector.closed_before(node))
 }

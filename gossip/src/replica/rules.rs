@@ -11,13 +11,13 @@ use std::collections::BTreeSet;
 pub enum Rule {
     /// An origin names the incarnation, not just the node. Otherwise a new incarnation's writes
     /// claim the lost ones of the old.
-    OriginsCarryTheLife,
+    OriginsNameTheIncarnation,
     /// The vector advances when a round is whole. Otherwise half a round claims what a later chunk
     /// brings.
     VectorsWaitForTheEnd,
     /// A step counts for one incarnation of each end. Otherwise a delta made for the old
     /// incarnation tells the new one that it has the rest.
-    RoundsAreBoundToLives,
+    RoundsAreBoundToIncarnations,
     /// All parts of a round are of one serving. Otherwise chunks of one snapshot are committed with
     /// the vector of another.
     RoundsAreOfOneServing,
@@ -39,7 +39,7 @@ pub enum Rule {
     TheFirstHasAskedAll,
     /// A new incarnation's clock starts past the accepted drift. Otherwise it may stamp below an
     /// acknowledged write of its predecessor.
-    NewLivesWaitOutTheDrift,
+    NewIncarnationsWaitOutTheDrift,
     /// Collection needs a proof of every member. Otherwise one that was away revives the key.
     EveryMemberProves,
     /// A collector covers what the members have proved. Otherwise an older write that it lacks
@@ -47,7 +47,7 @@ pub enum Rule {
     CollectorsDominate,
     /// A proof ends with its incarnation. Otherwise the next, which knows nothing, counts as
     /// informed.
-    ProofsDieWithTheLife,
+    ProofsEndWithTheIncarnation,
     /// The horizon travels with rounds. Otherwise a third node passes on a key whose tombstone it
     /// never saw collected.
     HorizonsAreInherited,
@@ -56,15 +56,15 @@ pub enum Rule {
     TheUninformedGetFullRounds,
     /// A full round removes only what its source has seen. Otherwise it removes a write that no
     /// other node has.
-    OnlyWhatWasHeardIsForgotten,
+    OnlySeenKeysAreForgotten,
     /// A full round leaves tombstones that its source has not seen. Otherwise they are covered,
     /// held nowhere, and never collected.
-    UnheardTombstonesStay,
+    UnseenTombstonesStay,
     /// A late write to a deleted key gets a new tombstone. Otherwise it stays at some members only.
     LateWritesAreBuried,
     /// Nothing is pulled from an incarnation older than the newest known. Otherwise writes follow
     /// its closing.
-    OldLivesAreFenced,
+    OldIncarnationsAreFenced,
     /// An incarnation is closed when every member covers the same of it. Otherwise one that has
     /// less must be sent everything.
     ClosingNeedsAgreement,
@@ -74,19 +74,19 @@ pub enum Rule {
     /// they stay at their holder only.
     OrphansAreAdopted,
     /// Of two incarnations of one name the older halts.
-    TheOlderLifeHalts,
+    TheOlderIncarnationHalts,
     /// An incarnation that learns of one dated in the future begins a later one, even after it has
     /// joined. Otherwise each process that joins through a member without that knowledge halts,
     /// until the clocks have caught up.
-    TheMisdatedAreOutlived,
+    MisdatedIncarnationsAreSuperseded,
 }
 
 impl Rule {
     /// All rules.
     pub const ALL: [Self; 25] = [
-        Self::OriginsCarryTheLife,
+        Self::OriginsNameTheIncarnation,
         Self::VectorsWaitForTheEnd,
-        Self::RoundsAreBoundToLives,
+        Self::RoundsAreBoundToIncarnations,
         Self::RoundsAreOfOneServing,
         Self::TheEndIsOfTheSnapshot,
         Self::CoveredEntriesAreSkipped,
@@ -94,21 +94,21 @@ impl Rule {
         Self::RoundsAreRefusedWhole,
         Self::WritersHaveJoined,
         Self::TheFirstHasAskedAll,
-        Self::NewLivesWaitOutTheDrift,
+        Self::NewIncarnationsWaitOutTheDrift,
         Self::EveryMemberProves,
         Self::CollectorsDominate,
-        Self::ProofsDieWithTheLife,
+        Self::ProofsEndWithTheIncarnation,
         Self::HorizonsAreInherited,
         Self::TheUninformedGetFullRounds,
-        Self::OnlyWhatWasHeardIsForgotten,
-        Self::UnheardTombstonesStay,
+        Self::OnlySeenKeysAreForgotten,
+        Self::UnseenTombstonesStay,
         Self::LateWritesAreBuried,
-        Self::OldLivesAreFenced,
+        Self::OldIncarnationsAreFenced,
         Self::ClosingNeedsAgreement,
         Self::ClosingNeedsFences,
         Self::OrphansAreAdopted,
-        Self::TheOlderLifeHalts,
-        Self::TheMisdatedAreOutlived,
+        Self::TheOlderIncarnationHalts,
+        Self::MisdatedIncarnationsAreSuperseded,
     ];
 }
 

@@ -126,7 +126,7 @@ fn answer_to_pull(now: Now, a: &mut Replica, b: &mut Replica) -> Vec<Envelope> {
     panic!("no round was served");
 }
 
-fn knows_only_itself(replica: &Replica) -> bool {
+fn has_only_own_slot(replica: &Replica) -> bool {
     replica.vector().iter().all(|slot| slot.origin == replica.me())
 }
 
@@ -150,7 +150,7 @@ fn three_with_a_hero() -> (Replica, Replica, Replica) {
 }
 
 /// Every one pulls from every other, twice: all have heard all, and all have proved it.
-fn everybody_hears(now: Now, a: &mut Replica, b: &mut Replica, c: &mut Replica) -> Vec<Event> {
+fn all_pull(now: Now, a: &mut Replica, b: &mut Replica, c: &mut Replica) -> Vec<Event> {
     let mut events = Vec::new();
     for _ in 0..2 {
         events.extend([pull(now, a, b), pull(now, b, a)].concat());
@@ -168,8 +168,8 @@ fn reborn(old: &Replica, incarnation: u64, now: Now, through: &mut Replica) -> R
     new
 }
 
-fn everybody_hears_all(now: Now, a: &mut Replica, b: &mut Replica, c: &mut Replica) -> Vec<Event> {
-    [everybody_hears(now, a, b, c), everybody_hears(now, a, b, c)].concat()
+fn all_pull_all(now: Now, a: &mut Replica, b: &mut Replica, c: &mut Replica) -> Vec<Event> {
+    [all_pull(now, a, b, c), all_pull(now, a, b, c)].concat()
 }
 
 fn sizes(replicas: [&Replica; 3]) -> [(usize, usize); 3] {

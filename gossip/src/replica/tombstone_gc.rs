@@ -14,7 +14,7 @@ use crate::crdt::version_vector::VersionVector;
 use crate::id::{Incarnation, Key, NodeName, Origin};
 use crate::payload::Payload;
 use crate::replica::pull::Chunks;
-use crate::replica::retire::{exceeds, has_heard};
+use crate::replica::retire::{exceeds, has_seen};
 use crate::replica::{Event, Replica, Rule};
 use crate::time::Now;
 
@@ -40,7 +40,7 @@ impl<V: Payload> Replica<V> {
             ),
         }
         self.collect();
-        self.close_lives();
+        self.close_incarnations();
     }
 
     /// Drops the tombstones that are causally stable.
@@ -51,7 +51,7 @@ impl<V: Payload> Replica<V> {
         let Some(stable) = self.stable() else { return };
         // Once it is gone, only its key's birth, if covered, shows that it was there. A writer over
         // a copy may not have seen the birth.
-        let leaves_a_trace = |born: Stamp| has_heard(&self.vector, &self.horizon, born);
+        let leaves_a_trace = |born: Stamp| has_seen(&self.vector, &self.horizon, born);
         let dead: Vec<_> = self
             .map
             .tombstones_covered_by(&stable)
@@ -98,17 +98,17 @@ impl<V: Payload> Replica<V> {
     /// Returns whether the write with this stamp was seen, rather than covered because its
     /// incarnation is closed.
     #[must_use]
-    pub fn has_heard(&self, stamp: Stamp) -> bool {
-        has_heard(&self.vector, &self.horizon, stamp)
+    pub fn has_seen(&self, stamp: Stamp) -> bool {
+        has_seen(&self.vector, &self.horizon, stamp)
     }
 
     /// Returns whether the key of `entry` is known to be deleted, although nothing is held under
     /// it: the vector covers its birth, so it was held, or something that beat it, and only a
     /// collected tombstone leaves nothing.
     #[must_use]
-    pub fn knows_dead(&self, key: Key, entry: &Entry<V>) -> bool {
+    pub fn is_deleted(&self, key: Key, entry: &Entry<V>) -> bool {
         self.map.rank(key).map_or_else(
-            || has_heard(&self.vector, &self.horizon, entry.born),
+            || has_seen(&self.vector, &self.horizon, entry.born),
             |held| held.is_tombstone,
         )
     }
@@ -117,7 +117,7 @@ impl<V: Payload> Replica<V> {
     /// does not hold: the source held it once, and has collected a tombstone of it. A tombstone
     /// that the source has not seen stays, since no member has collected it: this vector covers it,
     /// and must bring it along.
-    pub(super) fn forget_what_is_gone_at(
+    pub(super) fn forget_keys_missing_at(
         &mut self,
         vector: &VersionVector,
         horizon: &VersionVector,
@@ -130,9 +130,9 @@ impl<V: Payload> Replica<V> {
         held_there.sort_unstable();
         let keep = |rule| self.keeps(rule);
         let heard_there =
-            |stamp| has_heard(vector, horizon, stamp) || !keep(Rule::OnlyWhatWasHeardIsForgotten);
+            |stamp| has_seen(vector, horizon, stamp) || !keep(Rule::OnlySeenKeysAreForgotten);
         let stays = |held: Rank| {
-            held.is_tombstone && !heard_there(held.stamp) && keep(Rule::UnheardTombstonesStay)
+            held.is_tombstone && !heard_there(held.stamp) && keep(Rule::UnseenTombstonesStay)
         };
         let is_held_there = |key: &Key| held_there.binary_search(key).is_ok();
         let gone = self

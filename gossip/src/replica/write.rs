@@ -57,7 +57,7 @@ impl<V: Payload> Replica<V> {
             return Err(WriteError::Joining);
         }
         if let Some(over) = over {
-            if over.is_tombstone() || self.knows_dead(key, over) {
+            if over.is_tombstone() || self.is_deleted(key, over) {
                 return Err(WriteError::Deleted);
             }
             // A held entry was accepted before, even if the wall clock has been set back since.
@@ -103,11 +103,11 @@ impl<V: Payload> Replica<V> {
     /// start of the incarnation, so that peers need not wait for it; from now where the clock was
     /// set back.
     pub(super) fn stamp(&mut self, now: Now) -> Stamp {
-        if self.vector.slot(self.me).is_none() && self.keeps(Rule::NewLivesWaitOutTheDrift) {
+        if self.vector.slot(self.me).is_none() && self.keeps(Rule::NewIncarnationsWaitOutTheDrift) {
             let wall = now.wall.min(self.born);
             self.clock.observe(Hlc { wall: wall.plus(self.config.drift_max), logical: u32::MAX });
         }
-        let incarnation = if self.keeps(Rule::OriginsCarryTheLife) {
+        let incarnation = if self.keeps(Rule::OriginsNameTheIncarnation) {
             self.me.incarnation
         } else {
             Incarnation(1)

@@ -81,7 +81,7 @@ fn assign(number: u8, copy: Option<Arc<Entry>>) -> Command {
 #[test]
 fn a_hero_it_has_not_heard_of_is_taken_in_by_the_copy_and_the_copy_itself_is_not() {
     let mut city = gotham(None, None);
-    assert_eq!(command(&mut city, at(1_100), assign(1, None)).0, Err(Refusal::NotHeardOf));
+    assert_eq!(command(&mut city, at(1_100), assign(1, None)).0, Err(Refusal::UnknownAtCity));
     let (result, events) = command(&mut city, at(1_200), assign(1, Some(copy(50))));
     let Ok(Done::Assigned(entry)) = result else { panic!("{result:?}") };
     assert_eq!(events, [Event::Assigned { hero: id(1) }]);

@@ -139,7 +139,7 @@ impl Player<'_> {
                 return Ok(match hero.cities.remove(city) {
                     Some(Held::Live(hero)) => Presence::Alive(Box::new(hero)),
                     Some(Held::Tombstone) => Presence::Dead,
-                    Some(Held::NotHeardOf) | None => Presence::Unknown,
+                    Some(Held::UnknownAtCity) | None => Presence::Unknown,
                 });
             }
             Err(failure) => failure,

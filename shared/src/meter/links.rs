@@ -25,7 +25,7 @@ impl Telemetry for LinkMetrics {
     }
 
     fn peer_refused(&self, reason: &'static str) {
-        counter!(node::STRANGERS.name, "reason" => reason).increment(1);
+        counter!(node::PEERS_REFUSED.name, "reason" => reason).increment(1);
     }
 
     fn queue_overflowed(&self) {
@@ -45,7 +45,7 @@ impl Telemetry for LinkMetrics {
     }
 
     fn incarnation_started(&self, incarnation: Incarnation) {
-        gauge!(node::LIFE_START.name).set(Duration::from_millis(incarnation.0));
+        gauge!(node::INCARNATION_START.name).set(Duration::from_millis(incarnation.0));
     }
 
     fn crashed(&self, cause: &'static str) {

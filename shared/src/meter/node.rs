@@ -73,7 +73,7 @@ pub(crate) const JOINED: Metric = Metric::new(
     "1 where this life has joined the cluster, 0 before.",
 );
 
-pub(crate) const LIFE_START: Metric = Metric::new(
+pub(crate) const INCARNATION_START: Metric = Metric::new(
     "superhero_life_start_time_seconds",
     Gauge,
     Seconds,
@@ -127,7 +127,7 @@ pub(crate) const ENTRIES: Metric = Metric::new(
     "Entries in frames over links, by what the frames are.",
 )
 .by(&[("direction", DIRECTIONS), ("kind", &[])]);
-pub(crate) const STRANGERS: Metric = Metric::new(
+pub(crate) const PEERS_REFUSED: Metric = Metric::new(
     "superhero_strangers_refused_total",
     Counter,
     Count,
@@ -208,7 +208,7 @@ pub const ALL: &[Metric] = &[
     HEROES,
     TOMBSTONES,
     JOINED,
-    LIFE_START,
+    INCARNATION_START,
     RESTARTS,
     CRASHES,
     LINK_STATE,
@@ -216,7 +216,7 @@ pub const ALL: &[Metric] = &[
     FRAMES,
     BYTES,
     ENTRIES,
-    STRANGERS,
+    PEERS_REFUSED,
     REQUESTS,
     REQUEST_DURATION,
     RESIDENT,

@@ -24,11 +24,11 @@ pub struct LimitOptions {
 
     /// How long a client may take to begin, to send the headers of a request, and to think between
     /// two
-    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = patience, env = "SUPERHERO_HEADER_TIMEOUT")]
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = timeout, env = "SUPERHERO_HEADER_TIMEOUT")]
     pub header_timeout: Duration,
 
     /// How long a client may take nothing of what it is sent
-    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = patience, env = "SUPERHERO_IDLE_TIMEOUT")]
+    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = timeout, env = "SUPERHERO_IDLE_TIMEOUT")]
     pub idle_timeout: Duration,
 
     /// The largest message that another node may send, in bytes; the same on all nodes
@@ -83,7 +83,7 @@ impl LimitOptions {
 }
 
 /// How long somebody is waited for.
-fn patience(text: &str) -> Result<Duration, String> {
+fn timeout(text: &str) -> Result<Duration, String> {
     between(text, Duration::from_millis(100), Duration::from_secs(3_600))
 }
 

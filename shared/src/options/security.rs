@@ -59,15 +59,15 @@ impl SecurityOptions {
         &self,
         listen: SocketAddr,
         peers: impl IntoIterator<Item = &'a str>,
-        everybody_knows_the_cookie: bool,
+        is_development_cookie: bool,
     ) -> anyhow::Result<Option<String>> {
         if listen.ip().is_loopback() {
             let goes_out = peers.into_iter().any(|peer| !is_local(peer))
-                && (self.tls_cert.is_none() || everybody_knows_the_cookie);
+                && (self.tls_cert.is_none() || is_development_cookie);
             return Ok(goes_out.then(|| "nodes on other machines are dialled without TLS, or with the cookie that everybody knows".into()));
         }
         let (mut unsafe_for, mut remedies) = (Vec::new(), Vec::new());
-        if everybody_knows_the_cookie {
+        if is_development_cookie {
             unsafe_for.push("everybody knows the built-in cookie");
             remedies.push("--cookie-file or SUPERHERO_COOKIE");
         }

@@ -3,7 +3,7 @@
 //!
 //! Invariants: nobody waits for a collector. Spans beyond the queue are dropped, and so is a batch
 //! that is not taken; that is said once, and once more when batches are taken again. The end of a
-//! process is delayed by no more than [`GOODBYE_PATIENCE`].
+//! process is delayed by no more than [`GOODBYE_TIMEOUT`].
 
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -31,9 +31,9 @@ const BATCH_MAX: usize = 512;
 /// How long a span waits at most before its batch is sent.
 const BATCH_INTERVAL: Duration = Duration::from_secs(1);
 /// How long a collector may take for one batch.
-const COLLECTOR_PATIENCE: Duration = Duration::from_secs(5);
+const COLLECTOR_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long a process that ends waits for what is left to be taken.
-const GOODBYE_PATIENCE: Duration = Duration::from_secs(1);
+const GOODBYE_TIMEOUT: Duration = Duration::from_secs(1);
 /// How much of a collector's answer is read.
 const ANSWER_BYTES_MAX: u64 = 64 * 1024;
 
@@ -53,7 +53,7 @@ pub fn start(endpoint: Option<&str>, node: &str) -> anyhow::Result<Exporting> {
         .with_http()
         .with_http_client(Client::new())
         .with_endpoint(traces_at(endpoint)?)
-        .with_timeout(COLLECTOR_PATIENCE)
+        .with_timeout(COLLECTOR_TIMEOUT)
         .with_retry_policy(RetryPolicy::disabled())
         .build()
         .with_context(|| format!("--otlp-endpoint {endpoint}"))?;
@@ -62,7 +62,7 @@ pub fn start(endpoint: Option<&str>, node: &str) -> anyhow::Result<Exporting> {
         .with_max_export_batch_size(BATCH_MAX)
         .with_scheduled_delay(BATCH_INTERVAL);
     let exporter =
-        Telling { exporter, endpoint: endpoint.to_owned(), lost: AtomicBool::new(false) };
+        LoggedExporter { exporter, endpoint: endpoint.to_owned(), lost: AtomicBool::new(false) };
     let identity = [
         KeyValue::new("service.namespace", "superhero"),
         KeyValue::new("service.instance.id", format!("{:032x}", rand::random::<u128>())),
@@ -108,20 +108,20 @@ impl Drop for Exporting {
     fn drop(&mut self) {
         if let Some(provider) = &self.0 {
             // What is not taken by then is lost, as it is whenever a collector is not there.
-            let _ = provider.shutdown_with_timeout(GOODBYE_PATIENCE);
+            let _ = provider.shutdown_with_timeout(GOODBYE_TIMEOUT);
         }
     }
 }
 
 /// Tells when the collector is lost, and when it is back; not at each batch.
 #[derive(Debug)]
-struct Telling {
+struct LoggedExporter {
     exporter: opentelemetry_otlp::SpanExporter,
     endpoint: String,
     lost: AtomicBool,
 }
 
-impl SpanExporter for Telling {
+impl SpanExporter for LoggedExporter {
     async fn export(&self, batch: Vec<SpanData>) -> OTelSdkResult {
         let result = self.exporter.export(batch).await;
         let was_lost = self.lost.swap(result.is_err(), Ordering::Relaxed);
@@ -154,7 +154,7 @@ struct Client(ureq::Agent);
 impl Client {
     fn new() -> Self {
         let config = ureq::Agent::config_builder()
-            .timeout_global(Some(COLLECTOR_PATIENCE))
+            .timeout_global(Some(COLLECTOR_TIMEOUT))
             .http_status_as_error(false)
             .max_redirects(0)
             .proxy(None);

@@ -130,8 +130,8 @@ mod tests {
         tracing::subscriber::with_default(
             registry().with(lines.with_writer(move || to.clone())),
             || {
-                let life = tracing::error_span!("life", incarnation = 6, peer = "nobody");
-                life.in_scope(|| tracing::info!(peer = %"capitol", ok = true, node = "another", "linked\nwith \"quotes\""));
+                let incarnation = tracing::error_span!("life", incarnation = 6, peer = "nobody");
+                incarnation.in_scope(|| tracing::info!(peer = %"capitol", ok = true, node = "another", "linked\nwith \"quotes\""));
                 tracing::warn!("no life");
             },
         );

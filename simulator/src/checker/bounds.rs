@@ -11,7 +11,7 @@ pub fn at_rest(replica: &Replica, nodes: usize) -> Result<(), String> {
     let (vector, horizon) = (replica.vector().len(), replica.horizon().len());
     // A tombstone stays if no other replica covers the birth of its hero: only the birth, if
     // covered, would show later that it was there.
-    let tells = |entry: &Entry| entry.is_tombstone() && replica.has_heard(entry.born);
+    let tells = |entry: &Entry| entry.is_tombstone() && replica.has_seen(entry.born);
     let tombstones = replica.map().iter().filter(|(_, entry)| tells(entry)).count();
     if vector > 2 * nodes {
         return Err(format!(

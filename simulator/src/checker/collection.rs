@@ -21,17 +21,17 @@ pub fn horizon_is_covered(horizon: &VersionVector, vector: &VersionVector) -> Re
 ///
 /// # Errors
 /// Names the member that does not cover it.
-pub fn all_have_heard<'a>(
+pub fn all_have_seen<'a>(
     collected: &[Stamp],
     collector: &VersionVector,
     members: impl Iterator<Item = (Origin, &'a VersionVector)>,
 ) -> Result<(), String> {
-    for (life, vector) in members {
-        if collector.slot(life).is_some()
-            && let Some(unheard) = collected.iter().find(|stamp| !vector.covers(**stamp))
+    for (incarnation, vector) in members {
+        if collector.slot(incarnation).is_some()
+            && let Some(unreplicated) = collected.iter().find(|stamp| !vector.covers(**stamp))
         {
             return Err(format!(
-                "collected {unheard}, which {life} has not heard of; it covers {vector:?}"
+                "collected {unreplicated}, which {incarnation} has not heard of; it covers {vector:?}"
             ));
         }
     }
@@ -59,10 +59,12 @@ mod tests {
         let collected = [stamp("a", 10)];
         let heard = VersionVector::from_iter(collected);
         let collector = VersionVector::from_iter([stamp("a", 10), stamp("b", 1)]);
-        let (b, unheard) = (stamp("b", 1).origin, VersionVector::new());
-        assert!(all_have_heard(&collected, &collector, [(b, &unheard)].into_iter()).is_err());
-        assert!(all_have_heard(&collected, &collector, [(b, &heard)].into_iter()).is_ok());
+        let (b, unreplicated) = (stamp("b", 1).origin, VersionVector::new());
+        assert!(all_have_seen(&collected, &collector, [(b, &unreplicated)].into_iter()).is_err());
+        assert!(all_have_seen(&collected, &collector, [(b, &heard)].into_iter()).is_ok());
         let newborn = Origin { incarnation: Incarnation(2), ..b };
-        assert!(all_have_heard(&collected, &collector, [(newborn, &unheard)].into_iter()).is_ok());
+        assert!(
+            all_have_seen(&collected, &collector, [(newborn, &unreplicated)].into_iter()).is_ok()
+        );
     }
 }

@@ -49,13 +49,14 @@ impl Cluster {
     /// that takes another's place takes its link.
     fn admits(&mut self, this: usize, other: usize) -> bool {
         let peers = self.network.peers(this);
-        let lives = peers.iter().map(|peer| self.processes[*peer].me);
-        let lives = lives.map(|life| (life.node, life.incarnation)).collect();
+        let incarnations = peers.iter().map(|peer| self.processes[*peer].me);
+        let incarnations =
+            incarnations.map(|incarnation| (incarnation.node, incarnation.incarnation)).collect();
         let me = self.processes[other].me;
         let joined = self.processes[other].replica().joined();
         let names = self.processes.iter().map(|process| process.name);
         let roster = Roster::new(self.processes[this].name, names);
-        match roster.admit(me, joined, &lives) {
+        match roster.admit(me, joined, &incarnations) {
             Ok(()) => {
                 let same_name = |peer: &usize| self.processes[*peer].name == me.node;
                 if let Some(earlier) = peers.into_iter().find(same_name) {
@@ -63,7 +64,7 @@ impl Cluster {
                 }
                 true
             }
-            Err(LinkRefusal::AliveElsewhere { alive, .. }) => {
+            Err(LinkRefusal::RunningElsewhere { alive, .. }) => {
                 let peer = self.processes[this].name;
                 self.input(other, Input::Refused { peer, alive });
                 false
@@ -112,21 +113,27 @@ impl Cluster {
         let fate = self.network.fate(from, to, bytes.len(), self.now, noise, rng);
         self.tally.lost += u64::from(fate.lost);
         self.tally.duplicated += u64::from(fate.duplicated);
-        let (from, life) = (self.processes[from].name, self.processes[to].incarnation());
+        let (from, incarnation) = (self.processes[from].name, self.processes[to].incarnation());
         for delay in fate.delays {
-            self.schedule(delay, Event::Deliver { from, to, life, bytes: bytes.clone() });
+            self.schedule(delay, Event::Deliver { from, to, incarnation, bytes: bytes.clone() });
         }
     }
 
-    pub(super) fn deliver(&mut self, from: NodeName, to: usize, life: Incarnation, bytes: &[u8]) {
+    pub(super) fn deliver(
+        &mut self,
+        from: NodeName,
+        to: usize,
+        incarnation: Incarnation,
+        bytes: &[u8],
+    ) {
         let mut peers = self.network.peers(to).into_iter();
         let linked = peers.any(|peer| self.processes[peer].name == from);
-        let same_life = self.processes[to].incarnation() == life;
+        let same_incarnation = self.processes[to].incarnation() == incarnation;
         let frame = wire::decode(bytes).expect("what a node wrote, a node can read");
         // A step of a round may have been carried, and outlive the connection and even the life
         // that it was sent to.
-        let late = self.noise.reorder && (same_life || matches!(frame, Frame::Round(_)));
-        if self.processes[to].is_running() && (linked && same_life || late) {
+        let late = self.noise.reorder && (same_incarnation || matches!(frame, Frame::Round(_)));
+        if self.processes[to].is_running() && (linked && same_incarnation || late) {
             self.log(|cluster| format!("{} <- {from}: {frame:?}", cluster.processes[to].name));
             self.input(to, Input::Frame { from, frame });
         }

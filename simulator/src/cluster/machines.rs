@@ -9,7 +9,7 @@ use gossip::{Now, replica};
 use shared::Input;
 
 use super::Cluster;
-use super::lives::End;
+use super::incarnations::End;
 use super::queue::Event;
 use crate::machine::Output;
 
@@ -78,8 +78,8 @@ impl Cluster {
                     ended = ended.or(end_by(&event));
                 }
                 Output::Reply { ticket, reply } => {
-                    let life = self.processes[number].me;
-                    self.oracle.answered(self.now, life, ticket, &reply);
+                    let incarnation = self.processes[number].me;
+                    self.oracle.answered(self.now, incarnation, ticket, &reply);
                     self.on_reply(reply);
                 }
                 Output::Unused => {}
@@ -87,7 +87,7 @@ impl Cluster {
         }
         self.schedule_tick(number);
         if let Some(end) = ended {
-            self.end_life(number, end);
+            self.end_incarnation(number, end);
         }
     }
 }
@@ -95,5 +95,5 @@ impl Cluster {
 /// Returns the end of the life whose replica reports this event, if it is one.
 fn end_by(event: &replica::Event) -> Option<End> {
     let replica::Event::Superseded { by, halts } = event else { return None };
-    Some(if *halts { End::Halted } else { End::Outlived(*by) })
+    Some(if *halts { End::Halted } else { End::Superseded(*by) })
 }

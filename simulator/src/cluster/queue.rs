@@ -13,7 +13,7 @@ use gossip::{Incarnation, NodeName};
 #[derive(Debug)]
 pub(super) enum Event {
     /// A frame reaches this life of a process.
-    Deliver { from: NodeName, to: usize, life: Incarnation, bytes: Vec<u8> },
+    Deliver { from: NodeName, to: usize, incarnation: Incarnation, bytes: Vec<u8> },
     /// The first dials the second.
     Dial { a: usize, b: usize },
     /// The silence timeout of a link: the link is down if nothing can pass at this moment.

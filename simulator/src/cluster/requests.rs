@@ -62,6 +62,6 @@ impl Cluster {
     pub(crate) fn check_view(&mut self) -> Result<ClusterStatus, String> {
         self.ask(ReadView);
         let view = self.view.take().ok_or("dispatch shows nothing")?;
-        view::shows_what_is_held(&view, &self.processes)
+        view::matches_replicas(&view, &self.processes)
     }
 }

@@ -43,8 +43,8 @@ impl Oracle {
         let fenced = |process: &Process| {
             processes.running().any(|other| other.replica().has_fenced(process.me))
         };
-        let outlived = |process: &Process| processes.is_outlived(process) || fenced(process);
-        for process in processes.running().filter(|process| !outlived(process)) {
+        let superseded = |process: &Process| processes.is_superseded(process) || fenced(process);
+        for process in processes.running().filter(|process| !superseded(process)) {
             survivors.note_all(process.replica().map());
             vectors.push(process.replica().vector().clone());
             // Writes that were acknowledged to a user, by a writer that is still alive.

@@ -12,7 +12,7 @@ use crate::process::Processes;
 ///
 /// # Errors
 /// Names the first difference.
-pub(crate) fn shows_what_is_held(
+pub(crate) fn matches_replicas(
     view: &View,
     processes: &Processes,
 ) -> Result<ClusterStatus, String> {

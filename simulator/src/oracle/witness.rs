@@ -15,7 +15,7 @@ pub(super) struct Witness {
 
 impl Witness {
     /// Returns the witness of the next life, which must stamp above all that this one held.
-    pub(super) fn next_life(&self) -> Self {
+    pub(super) fn successor(&self) -> Self {
         Self { writers: Writers::after(self.writers.above()), ..Self::default() }
     }
 }

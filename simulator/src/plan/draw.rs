@@ -60,7 +60,7 @@ impl Plan {
 
     /// Returns a plan without faults, in which users send requests.
     #[must_use]
-    pub fn untroubled(seed: u64) -> Self {
+    pub fn without_faults(seed: u64) -> Self {
         let asks = |step: &Step| matches!(step.action, Action::Ask(_));
         let mut plan = Self::draw(seed, Some(4));
         plan.steps.retain(asks);

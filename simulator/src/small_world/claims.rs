@@ -11,7 +11,7 @@ use crate::checker::{agreement, claims, survival};
 
 impl World {
     /// Reports whether a later life of that name is there, or known to another.
-    pub(super) fn is_outlived(&self, replica: &Replica) -> bool {
+    pub(super) fn is_superseded(&self, replica: &Replica) -> bool {
         let later =
             |other: &Replica| other.me().node == replica.me().node && other.me() > replica.me();
         self.alive().any(|(_, other)| later(other) || other.has_fenced(replica.me()))
@@ -22,7 +22,7 @@ impl World {
         // What an outlived or forgotten life writes is not taken in. Where two processes of one
         // name have lived, an orphan may stand at its holder until that learns of the closing.
         // Elsewhere a mark covers nothing that stands and is missing here.
-        let standing = self.alive().filter(|(_, replica)| !self.is_outlived(replica));
+        let standing = self.alive().filter(|(_, replica)| !self.is_superseded(replica));
         let mut held: BTreeSet<_> = standing
             .flat_map(|(_, replica)| replica.map().iter().map(|(_, entry)| entry.stamp))
             .collect();
@@ -50,7 +50,7 @@ impl World {
         world.under_way.clear();
         let mut survivors = survival::Survivors::default();
         self.alive()
-            .filter(|(_, replica)| !self.is_outlived(replica))
+            .filter(|(_, replica)| !self.is_superseded(replica))
             .for_each(|(_, replica)| survivors.note_all(replica.map()));
         let mut before = None;
         for _ in 0..12 {

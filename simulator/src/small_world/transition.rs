@@ -22,16 +22,16 @@ impl World {
         for (node, replica) in self.alive() {
             for number in 0..keys {
                 let held = replica.map().rank(key(number));
-                let lives = held.is_some_and(|held| !held.is_tombstone);
+                let incarnations = held.is_some_and(|held| !held.is_tombstone);
                 let second = number == 1
                     && node == 1
                     && held.is_none()
                     && self.writes.len() < 64
                     && !self.writes.knows(key(1));
-                if writes > 0 && replica.joined() && (lives || second) {
+                if writes > 0 && replica.joined() && (incarnations || second) {
                     actions.push(Action::Write(node, number));
                 }
-                if deaths > 0 && replica.joined() && lives {
+                if deaths > 0 && replica.joined() && incarnations {
                     actions.push(Action::Kill(node, number));
                 }
             }

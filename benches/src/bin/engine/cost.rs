@@ -16,7 +16,7 @@ static HEAP: PeakAlloc = PeakAlloc;
 /// How often something is measured at least, where that takes no longer than so many times the
 /// patience.
 const RUNS_MIN: usize = 3;
-const PATIENCE_MAX: u32 = 4;
+const TIMEOUT_MAX: u32 = 4;
 /// How often at most.
 pub(crate) const RUNS_MAX: usize = 101;
 /// How often at most where each run leaves something behind: many peers keep what once was, and get
@@ -37,14 +37,14 @@ pub(crate) fn timed<T>(work: impl FnOnce() -> T) -> (Duration, T) {
     (cpu_time().saturating_sub(start), result)
 }
 
-/// The median of several runs, as many as fit into `patience` and no more than `runs_max`. Each
+/// The median of several runs, as many as fit into `timeout` and no more than `runs_max`. Each
 /// says what it has measured of what it did.
-pub(crate) fn median(runs_max: usize, patience: Duration, mut run: impl FnMut() -> Cost) -> Cost {
+pub(crate) fn median(runs_max: usize, timeout: Duration, mut run: impl FnMut() -> Cost) -> Cost {
     let (mut runs, start) = (Vec::new(), cpu_time());
     loop {
         runs.push(run());
-        let patience = if runs.len() < RUNS_MIN { PATIENCE_MAX * patience } else { patience };
-        if runs.len() == runs_max || cpu_time().saturating_sub(start) > patience {
+        let timeout = if runs.len() < RUNS_MIN { TIMEOUT_MAX * timeout } else { timeout };
+        if runs.len() == runs_max || cpu_time().saturating_sub(start) > timeout {
             break;
         }
     }

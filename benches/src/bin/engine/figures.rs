@@ -16,12 +16,12 @@ use crate::workload::Workload;
 const MEMBERS: [u8; 6] = [3, 4, 8, 16, 32, 64];
 
 /// Draws all figures into `directory`.
-pub(crate) fn draw(measured: &[Measured], patience: Duration, directory: &Path) -> io::Result<()> {
+pub(crate) fn draw(measured: &[Measured], timeout: Duration, directory: &Path) -> io::Result<()> {
     fs::create_dir_all(directory)?;
     let write = |name: &str, figure: Figure| fs::write(directory.join(name), figure.svg());
     write("heroes.svg", heroes(measured))?;
-    write("changes.svg", changes(measured, patience))?;
-    write("nodes.svg", nodes(measured, patience))
+    write("changes.svg", changes(measured, timeout))?;
+    write("nodes.svg", nodes(measured, timeout))
 }
 
 fn heroes(measured: &[Measured]) -> Figure {
@@ -46,10 +46,10 @@ fn heroes(measured: &[Measured]) -> Figure {
     }
 }
 
-fn changes(measured: &[Measured], patience: Duration) -> Figure {
+fn changes(measured: &[Measured], timeout: Duration) -> Figure {
     let measure = |Measured { contestant, .. }: &Measured| {
         eprintln!("{}, curve of changes", contestant.name);
-        (contestant.name, (contestant.changes)(patience))
+        (contestant.name, (contestant.changes)(timeout))
     };
     let all: Vec<(&'static str, Points)> = measured.iter().map(measure).collect();
     let panel = |title: &str, y, of: fn(&Cost) -> f64| {
@@ -74,10 +74,10 @@ fn changes(measured: &[Measured], patience: Duration) -> Figure {
     }
 }
 
-fn nodes(measured: &[Measured], patience: Duration) -> Figure {
+fn nodes(measured: &[Measured], timeout: Duration) -> Figure {
     let measure = |Measured { contestant: Contestant { name, members, .. }, .. }: &Measured| {
         eprintln!("{name}, curve of nodes");
-        (*name, MEMBERS.map(|count| (f64::from(count), members(count, patience))))
+        (*name, MEMBERS.map(|count| (f64::from(count), members(count, timeout))))
     };
     let all: Vec<(&'static str, [(f64, Round); MEMBERS.len()])> =
         measured.iter().map(measure).collect();

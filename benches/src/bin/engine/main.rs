@@ -44,7 +44,7 @@ struct Options {
     /// The time for measuring one cost of one peer. It is measured three times at least, if that
     /// takes no longer than four times this.
     #[arg(long, default_value = "500ms")]
-    patience: humantime::Duration,
+    timeout: humantime::Duration,
     /// Leave the peers out.
     #[arg(long)]
     alone: bool,
@@ -62,15 +62,14 @@ fn main() -> io::Result<()> {
         once.run();
         return Ok(());
     }
-    let patience = options.patience.into();
+    let timeout = options.timeout.into();
     let contestants =
         contestants::all().into_iter().take(if options.alone { 1 } else { usize::MAX });
-    let all: Vec<Measured> = contestants
-        .map(|contestant| Measured::new(contestant, &options.heroes, patience))
-        .collect();
+    let all: Vec<Measured> =
+        contestants.map(|contestant| Measured::new(contestant, &options.heroes, timeout)).collect();
     table::print(&all, &options.heroes);
     if let [ours, ..] = &all[..] {
         targets::print(ours, &options.heroes);
     }
-    options.curves.map_or(Ok(()), |directory| figures::draw(&all, patience, &directory))
+    options.curves.map_or(Ok(()), |directory| figures::draw(&all, timeout, &directory))
 }

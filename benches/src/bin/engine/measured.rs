@@ -15,10 +15,10 @@ pub(crate) struct Measured {
 
 impl Measured {
     /// Measures a contestant with each of these numbers of heroes that it is measured with.
-    pub(crate) fn new(contestant: Contestant, heroes: &[u32], patience: Duration) -> Self {
+    pub(crate) fn new(contestant: Contestant, heroes: &[u32], timeout: Duration) -> Self {
         let measure = |heroes: &u32| {
             eprintln!("{}, {heroes} heroes", contestant.name);
-            (*heroes, (contestant.measure)(*heroes, patience))
+            (*heroes, (contestant.measure)(*heroes, timeout))
         };
         let costs =
             heroes.iter().filter(|heroes| **heroes <= contestant.heroes_max).map(measure).collect();

@@ -24,17 +24,17 @@ pub(crate) struct Round {
 }
 
 /// Measures catching up with more and more changes.
-pub(crate) fn measure_changes<P: Peer>(patience: Duration) -> Points {
+pub(crate) fn measure_changes<P: Peer>(timeout: Duration) -> Points {
     let mut pair = Pair::<P>::new(HEROES);
     let points = CHANGES.map(|changed| {
-        (f64::from(changed), cost::median(CHANGES_MAX, patience, || pair.change(changed)))
+        (f64::from(changed), cost::median(CHANGES_MAX, timeout, || pair.change(changed)))
     });
     pair.assert_equal();
     points.into()
 }
 
 /// Measures a round in a cluster of this many members, each of which has made a hero.
-pub(crate) fn measure_members<P: Peer>(members: u8, patience: Duration) -> Round {
+pub(crate) fn measure_members<P: Peer>(members: u8, timeout: Duration) -> Round {
     let made_by = |node| {
         let mut member = P::empty(node);
         member.write(&writes(u32::from(node)..u32::from(node) + 1, node, 0));
@@ -47,8 +47,8 @@ pub(crate) fn measure_members<P: Peer>(members: u8, patience: Duration) -> Round
     }
     puller.catch_up(&mut source);
     let mut pair = Pair::of(source, puller, members.into());
-    let idle = cost::median(RUNS_MAX, patience, || pair.exchange());
-    let one = cost::median(CHANGES_MAX, patience, || pair.change(1));
+    let idle = cost::median(RUNS_MAX, timeout, || pair.exchange());
+    let one = cost::median(CHANGES_MAX, timeout, || pair.change(1));
     pair.assert_equal();
     Round { idle, one }
 }

@@ -18,11 +18,11 @@ use crate::{contestants, table, targets};
 
 const HEROES: u32 = 100;
 /// Long enough for everything to be done more than once.
-const PATIENCE: Duration = Duration::from_millis(10);
+const TIMEOUT: Duration = Duration::from_millis(10);
 
 /// All workloads of one of them. What is sent in each is what it is about.
 fn exchanges<P: Peer>() -> Costs {
-    let costs = measure::<P>(HEROES, PATIENCE);
+    let costs = measure::<P>(HEROES, TIMEOUT);
     assert_eq!(costs.keys().copied().collect::<Vec<_>>(), Workload::ALL);
     let bytes = |workload| costs[&workload].bytes.total();
     assert!(bytes(Workload::Whole) > 2_000, "{}: a hundred keys and names were sent", P::NAME);
@@ -42,7 +42,7 @@ fn this_project_sends_what_has_changed_and_no_more() {
         bytes(Workload::Nothing) < bytes(Workload::Changed(1))
             && 10 * bytes(Workload::Changed(1)) < bytes(Workload::Changed(100))
     );
-    let Round { idle, one } = measure_members::<Ours>(5, PATIENCE);
+    let Round { idle, one } = measure_members::<Ours>(5, TIMEOUT);
     assert!(idle.bytes.total() < one.bytes.total());
     Memory::measure(HEROES);
 }
@@ -61,13 +61,13 @@ fn the_whole_map_sends_all_of_it_each_time() {
 #[test]
 fn each_peer_exchanges_what_it_should() {
     for contestant in crate::peers::all() {
-        let costs = (contestant.measure)(HEROES, PATIENCE);
+        let costs = (contestant.measure)(HEROES, TIMEOUT);
         assert!(
             costs[&Workload::Whole].bytes.total() > 2_000,
             "{}: a hundred keys and names were sent",
             contestant.name
         );
-        (contestant.members)(5, PATIENCE);
+        (contestant.members)(5, TIMEOUT);
     }
 }
 
@@ -79,7 +79,7 @@ fn each_workload_whose_instructions_are_counted_does_its_work() {
 #[test]
 fn tables_and_targets_are_told_whatever_was_measured() {
     for sizes in [&[HEROES, 10][..], &[1], &[]] {
-        let measure = |contestant| Measured::new(contestant, sizes, PATIENCE);
+        let measure = |contestant| Measured::new(contestant, sizes, TIMEOUT);
         let all: Vec<Measured> = contestants::all().into_iter().take(2).map(measure).collect();
         table::print(&all, sizes);
         targets::print(&all[0], sizes);

@@ -79,17 +79,17 @@ impl fmt::Display for Workload {
 pub(crate) type Costs = BTreeMap<Workload, Cost>;
 
 /// Measures all workloads, with this many heroes.
-pub(crate) fn measure<P: Peer>(heroes: u32, patience: Duration) -> Costs {
+pub(crate) fn measure<P: Peer>(heroes: u32, timeout: Duration) -> Costs {
     let made = writes(0..heroes, 0, 0);
-    let mut costs = Costs::from([(Workload::Insert, insert::<P>(&made, patience))]);
-    let (whole, mut pair) = whole::<P>(heroes, &made, patience);
+    let mut costs = Costs::from([(Workload::Insert, insert::<P>(&made, timeout))]);
+    let (whole, mut pair) = whole::<P>(heroes, &made, timeout);
     drop(made);
     costs.insert(Workload::Whole, whole);
-    costs.insert(Workload::Nothing, cost::median(RUNS_MAX, patience, || pair.exchange()));
+    costs.insert(Workload::Nothing, cost::median(RUNS_MAX, timeout, || pair.exchange()));
     drop(pair);
     let mut changes = |workload, change: &dyn Fn(&mut Pair<P>) -> Cost| {
         let mut pair = Pair::new(heroes);
-        costs.insert(workload, cost::median(CHANGES_MAX, patience, || change(&mut pair)));
+        costs.insert(workload, cost::median(CHANGES_MAX, timeout, || change(&mut pair)));
         pair.assert_equal();
     };
     for changed in CHANGED {
@@ -99,8 +99,8 @@ pub(crate) fn measure<P: Peer>(heroes: u32, patience: Duration) -> Costs {
     costs
 }
 
-fn insert<P: Peer>(made: &[Write], patience: Duration) -> Cost {
-    cost::median(RUNS_MAX, patience, || {
+fn insert<P: Peer>(made: &[Write], timeout: Duration) -> Cost {
+    cost::median(RUNS_MAX, timeout, || {
         let before = allocated();
         let (cpu, replica) = timed(|| filled::<P>(made));
         let bytes = Bytes { asked: 0, answered: allocated().saturating_sub(before) };
@@ -109,11 +109,11 @@ fn insert<P: Peer>(made: &[Write], patience: Duration) -> Cost {
     })
 }
 
-fn whole<P: Peer>(heroes: u32, made: &[Write], patience: Duration) -> (Cost, Pair<P>) {
+fn whole<P: Peer>(heroes: u32, made: &[Write], timeout: Duration) -> (Cost, Pair<P>) {
     let mut source: P = filled(made);
     let held = source.held();
     let mut puller = P::empty(1);
-    let cost = cost::median(RUNS_MAX, patience, || {
+    let cost = cost::median(RUNS_MAX, timeout, || {
         puller = P::empty(1);
         assert_eq!(puller.held().heroes, 0, "{} begins with nothing", P::NAME);
         let (cpu, bytes) = timed(|| puller.catch_up(&mut source));

@@ -41,7 +41,7 @@ impl Authority {
     }
 
     /// What is said of it on a day of December 2029.
-    fn said(&self, day: u64) -> Result<String, Trouble> {
+    fn said(&self, day: u64) -> Result<String, CertificateProblem> {
         let december = 1_890_777_600;
         let at = UnixTime::since_unix_epoch(Duration::from_secs(december + (day - 1) * 24 * 3600));
         look("gotham", &self.path("cert"), &self.path("key"), &self.path("ca"), at)
@@ -49,8 +49,11 @@ impl Authority {
 }
 
 #[track_caller]
-fn wrong(said: Result<String, Trouble>, words: &str) {
-    assert!(matches!(&said, Err(Trouble::Now(why)) if why.contains(words)), "{words}: {said:?}");
+fn wrong(said: Result<String, CertificateProblem>, words: &str) {
+    assert!(
+        matches!(&said, Err(CertificateProblem::Now(why)) if why.contains(words)),
+        "{words}: {said:?}"
+    );
 }
 
 #[test]
@@ -59,7 +62,7 @@ fn a_certificate_is_good_until_two_weeks_before_its_end() {
     let issued = authority.issue("gotham", 2030);
     assert!(issued.said(1).is_ok(), "{:?}", issued.said(1));
     assert!(
-        matches!(issued.said(20), Err(Trouble::Soon(why)) if why.contains("2030-01-01")),
+        matches!(issued.said(20), Err(CertificateProblem::Soon(why)) if why.contains("2030-01-01")),
         "{:?}",
         issued.said(20)
     );

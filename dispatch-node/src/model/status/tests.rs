@@ -15,7 +15,7 @@ use crate::model::view;
 const NOW: gossip::Now = gossip::Now { mono: Duration::ZERO, wall: UnixMillis(0) };
 
 /// A cluster as dispatch sees it: each city holds some of a few writes.
-struct Scene {
+struct Fixture {
     own: Map,
     cities: Vec<CityState>,
 }
@@ -42,7 +42,7 @@ fn map(holding: &Holding) -> Map {
     map
 }
 
-impl Scene {
+impl Fixture {
     /// Gotham, metropolis and capitol hold this, in this order, and dispatch the last.
     fn new(holdings: [Holding; 4]) -> Self {
         let mirror = |(name, holding): (&str, &Holding)| {
@@ -157,31 +157,32 @@ fn holding(heroes: &[u8]) -> Holding {
     heroes.iter().map(|number| (*number, entry(u64::from(*number), false))).collect()
 }
 
-fn all_hold(heroes: &[u8]) -> Scene {
-    Scene::new([(); 4].map(|()| holding(heroes)))
+fn all_hold(heroes: &[u8]) -> Fixture {
+    Fixture::new([(); 4].map(|()| holding(heroes)))
 }
 
 #[test]
 fn no_city_answers() {
-    let scene = (0..3).fold(all_hold(&[1]), |scene, city| scene.without(city, LinkDown::Refused));
-    assert_eq!(scene.sentence(), "No city answers.");
-    assert!(!scene.verdict().converged);
+    let fixture =
+        (0..3).fold(all_hold(&[1]), |fixture, city| fixture.without(city, LinkDown::Refused));
+    assert_eq!(fixture.sentence(), "No city answers.");
+    assert!(!fixture.verdict().converged);
 }
 
 #[test]
 fn one_city_answers() {
-    let scene = all_hold(&[1]).without(0, LinkDown::Refused).without(1, LinkDown::Silent);
+    let fixture = all_hold(&[1]).without(0, LinkDown::Refused).without(1, LinkDown::Silent);
     assert_eq!(
-        scene.sentence(),
+        fixture.sentence(),
         "Only Capitol answers. Gotham has stopped. Metropolis gives no answer."
     );
 }
 
 #[test]
 fn a_stopped_city_is_not_counted_among_those_that_agree() {
-    let scene = all_hold(&[1, 2]).without(1, LinkDown::Refused);
-    assert_eq!(scene.sentence(), "Gotham and Capitol agree on 2 heroes. Metropolis has stopped.");
-    assert!(!scene.verdict().converged, "what a stopped city holds is not known");
+    let fixture = all_hold(&[1, 2]).without(1, LinkDown::Refused);
+    assert_eq!(fixture.sentence(), "Gotham and Capitol agree on 2 heroes. Metropolis has stopped.");
+    assert!(!fixture.verdict().converged, "what a stopped city holds is not known");
 }
 
 #[test]
@@ -194,55 +195,63 @@ fn a_link_that_broke_is_not_a_stopped_process() {
 
 #[test]
 fn a_bombed_city_is_destroyed_until_it_holds_what_the_others_do() {
-    let scene =
-        Scene::new([vec![], holding(&[1, 2]), holding(&[1, 2]), holding(&[1, 2])]).reborn(0);
+    let fixture =
+        Fixture::new([vec![], holding(&[1, 2]), holding(&[1, 2]), holding(&[1, 2])]).reborn(0);
     assert_eq!(
-        scene.sentence(),
+        fixture.sentence(),
         "Metropolis and Capitol agree on 2 heroes. Gotham was destroyed and holds 0 of 2 heroes."
     );
 }
 
 #[test]
 fn cities_that_lost_their_memory_do_not_outvote_the_one_that_has_it() {
-    let scene =
-        Scene::new([vec![], vec![], holding(&[1, 2]), holding(&[1, 2])]).reborn(0).reborn(1);
+    let fixture =
+        Fixture::new([vec![], vec![], holding(&[1, 2]), holding(&[1, 2])]).reborn(0).reborn(1);
     let hurt = "Gotham was destroyed and holds 0 of 2 heroes. Metropolis was destroyed and holds 0 of 2 heroes.";
-    assert_eq!(scene.sentence(), format!("Capitol stands alone. {hurt}"));
+    assert_eq!(fixture.sentence(), format!("Capitol stands alone. {hurt}"));
     assert_eq!(
-        scene.reborn(2).sentence(),
+        fixture.reborn(2).sentence(),
         format!("No city has its memory. {hurt} Capitol was destroyed and holds 2 of 2 heroes.")
     );
 }
 
 #[test]
 fn one_city_is_behind() {
-    let scene =
-        Scene::new([holding(&[1, 2, 3]), holding(&[1]), holding(&[1, 2, 3]), holding(&[1, 2, 3])]);
-    assert_eq!(scene.sentence(), "Gotham and Capitol agree. Metropolis is 2 changes apart.");
+    let fixture = Fixture::new([
+        holding(&[1, 2, 3]),
+        holding(&[1]),
+        holding(&[1, 2, 3]),
+        holding(&[1, 2, 3]),
+    ]);
+    assert_eq!(fixture.sentence(), "Gotham and Capitol agree. Metropolis is 2 changes apart.");
     assert_eq!(
-        (scene.verdict().differences, scene.verdict().agreed_on, scene.verdict().heroes),
+        (fixture.verdict().differences, fixture.verdict().agreed_on, fixture.verdict().heroes),
         (2, 1, 3)
     );
 }
 
 #[test]
 fn two_cities_are_apart_while_the_third_is_gone() {
-    let scene = Scene::new([holding(&[1]), holding(&[1]), holding(&[1, 2]), holding(&[1])])
+    let fixture = Fixture::new([holding(&[1]), holding(&[1]), holding(&[1, 2]), holding(&[1])])
         .without(0, LinkDown::Refused);
-    assert_eq!(scene.sentence(), "Metropolis and Capitol are 1 change apart. Gotham has stopped.");
+    assert_eq!(
+        fixture.sentence(),
+        "Metropolis and Capitol are 1 change apart. Gotham has stopped."
+    );
 }
 
 #[test]
 fn no_two_cities_agree() {
-    let scene = Scene::new([holding(&[1]), holding(&[2]), holding(&[3]), holding(&[1])]);
-    assert_eq!(scene.sentence(), "No two cities agree: 3 heroes differ.");
+    let fixture = Fixture::new([holding(&[1]), holding(&[2]), holding(&[3]), holding(&[1])]);
+    assert_eq!(fixture.sentence(), "No two cities agree: 3 heroes differ.");
 }
 
 #[test]
 fn the_cities_agree_and_dispatch_lags() {
-    let scene = Scene::new([holding(&[1, 2]), holding(&[1, 2]), holding(&[1, 2]), holding(&[1])]);
-    assert_eq!(scene.sentence(), "Gotham, Metropolis and Capitol agree on 2 heroes.");
-    assert!(!scene.verdict().converged);
+    let fixture =
+        Fixture::new([holding(&[1, 2]), holding(&[1, 2]), holding(&[1, 2]), holding(&[1])]);
+    assert_eq!(fixture.sentence(), "Gotham, Metropolis and Capitol agree on 2 heroes.");
+    assert!(!fixture.verdict().converged);
 }
 
 #[test]
@@ -251,7 +260,7 @@ fn nothing_has_happened_yet() {
         all_hold(&[]).sentence(),
         "Gotham, Metropolis and Capitol agree: there are no heroes yet."
     );
-    let new = Scene::new([vec![], vec![], vec![], holding(&[1])]);
+    let new = Fixture::new([vec![], vec![], vec![], holding(&[1])]);
     assert_eq!(
         new.sentence(),
         "Gotham, Metropolis and Capitol agree: they have heard of no hero yet."
@@ -261,28 +270,34 @@ fn nothing_has_happened_yet() {
 
 #[test]
 fn all_agree() {
-    let scene = all_hold(&[1, 2]);
-    assert_eq!(scene.sentence(), "Gotham, Metropolis and Capitol agree on 2 heroes.");
-    assert!(scene.verdict().converged);
+    let fixture = all_hold(&[1, 2]);
+    assert_eq!(fixture.sentence(), "Gotham, Metropolis and Capitol agree on 2 heroes.");
+    assert!(fixture.verdict().converged);
 }
 
 #[test]
 fn a_death_that_one_city_has_not_heard_is_a_difference_and_one_that_all_heard_is_none() {
     let dead = || vec![(1, entry(9, true))];
-    let scene = Scene::new([dead(), dead(), holding(&[1]), dead()]);
-    let counted = view::counted(&scene.cities);
-    assert_eq!(scene.rows().count(|pattern| pattern.state(&counted) == RowState::DeathNotHeard), 1);
-    assert_eq!(scene.verdict().differences, 1);
+    let fixture = Fixture::new([dead(), dead(), holding(&[1]), dead()]);
+    let counted = view::counted(&fixture.cities);
     assert_eq!(
-        Scene::new([dead(), dead(), dead(), dead()]).verdict(),
+        fixture.rows().count(|pattern| pattern.state(&counted) == RowState::DeletePending),
+        1
+    );
+    assert_eq!(fixture.verdict().differences, 1);
+    assert_eq!(
+        Fixture::new([dead(), dead(), dead(), dead()]).verdict(),
         ClusterStatus { converged: true, ..all_hold(&[]).verdict() }
     );
 }
 
 #[test]
 fn a_hero_in_one_city_alone_is_an_only_copy_and_one_that_dispatch_holds_too_is_not() {
-    assert_eq!(Scene::new([holding(&[1]), vec![], vec![], vec![]]).verdict().only_copies, 1);
-    assert_eq!(Scene::new([holding(&[1]), vec![], vec![], holding(&[1])]).verdict().only_copies, 0);
+    assert_eq!(Fixture::new([holding(&[1]), vec![], vec![], vec![]]).verdict().only_copies, 1);
+    assert_eq!(
+        Fixture::new([holding(&[1]), vec![], vec![], holding(&[1])]).verdict().only_copies,
+        0
+    );
 }
 
 #[test]
@@ -295,16 +310,16 @@ fn numbers_are_grouped_by_three() {
 
 #[test]
 fn every_sentence_can_be_told_as_what_was_the_case() {
-    let past = |scene: &Scene| scene.verdict().past;
+    let past = |fixture: &Fixture| fixture.verdict().past;
     let agreed = all_hold(&[1, 2]);
     assert_eq!(past(&agreed), "Gotham, Metropolis and Capitol agreed on 2 heroes.");
     assert_eq!(
         past(&all_hold(&[])),
         "Gotham, Metropolis and Capitol agreed: there were no heroes yet."
     );
-    let apart = Scene::new([holding(&[1, 2]), holding(&[1, 2]), holding(&[1]), holding(&[1, 2])]);
+    let apart = Fixture::new([holding(&[1, 2]), holding(&[1, 2]), holding(&[1]), holding(&[1, 2])]);
     assert_eq!(past(&apart), "Gotham and Metropolis agreed. Capitol was 1 change apart.");
-    let nobody = Scene::new([holding(&[1, 2]), holding(&[2]), holding(&[1]), holding(&[1, 2])]);
+    let nobody = Fixture::new([holding(&[1, 2]), holding(&[2]), holding(&[1]), holding(&[1, 2])]);
     assert_eq!(past(&nobody), "No two cities agreed: 2 heroes differed.");
     let silent = all_hold(&[1]).without(0, LinkDown::Refused).without(1, LinkDown::Silent);
     assert_eq!(
@@ -317,7 +332,8 @@ fn every_sentence_can_be_told_as_what_was_the_case() {
         .without(2, LinkDown::Silent);
     assert_eq!(past(&none), none.sentence().replace("answers", "answered"));
     let reborn =
-        Scene::new([holding(&[1]), holding(&[1, 2]), holding(&[1, 2]), holding(&[1, 2])]).reborn(0);
+        Fixture::new([holding(&[1]), holding(&[1, 2]), holding(&[1, 2]), holding(&[1, 2])])
+            .reborn(0);
     assert_eq!(
         past(&reborn),
         "Metropolis and Capitol agreed on 2 heroes. Gotham was destroyed and held 1 of 2 heroes."

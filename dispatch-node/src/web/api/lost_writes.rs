@@ -132,7 +132,7 @@ fn cell(field: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fixtures::{Scene, dead, id, live, stamp};
+    use crate::fixtures::{Fixture, dead, id, live, stamp};
 
     #[test]
     fn a_cell_is_quoted_where_it_must_be_and_is_never_a_formula() {
@@ -171,7 +171,7 @@ mod tests {
     fn the_csv_has_a_line_of_names_and_a_line_a_write_of_as_many_cells() {
         let ours = live(stamp("gotham", 9_000), 84, None);
         let death = dead(stamp("capitol", 8_000), None);
-        let csv = table(&Scene::new().lost(1, &ours, Some(&death)).lost(2, &death, None).view, 0);
+        let csv = table(&Fixture::new().lost(1, &ours, Some(&death)).lost(2, &death, None).view, 0);
         let lines: Vec<&str> = csv.split_terminator("\r\n").collect();
         assert_eq!(
             lines[0],
@@ -203,8 +203,8 @@ mod tests {
     fn programs_get_what_was_written_what_stands_instead_and_only_what_is_new_to_them() {
         let ours = live(stamp("gotham", 9_000), 84, None);
         let death = dead(stamp("capitol", 8_000), None);
-        let scene = Scene::new().lost(1, &ours, Some(&death)).lost(1, &death, None);
-        let told = serde_json::to_value(lost_after(&scene.view, 0)).unwrap();
+        let fixture = Fixture::new().lost(1, &ours, Some(&death)).lost(1, &death, None);
+        let told = serde_json::to_value(lost_after(&fixture.view, 0)).unwrap();
         let stamp = serde_json::json!({"wall_ms": 1_789_994_491_000_u64, "logical": 0, "origin": "gotham/1789990000000"});
         let hero = serde_json::json!({
             "id": id(1).to_string(), "name": "Silver Kestrel", "location": "gotham", "is_patrolling": true, "health": 84, "stamp": stamp,
@@ -218,6 +218,6 @@ mod tests {
             (&told[1]["wrote"], &told[1]["to"]),
             (&serde_json::json!("tombstone"), &serde_json::Value::Null)
         );
-        assert_eq!(since(&scene.view, 1).map(|lost| lost.number).collect::<Vec<_>>(), [2]);
+        assert_eq!(since(&fixture.view, 1).map(|lost| lost.number).collect::<Vec<_>>(), [2]);
     }
 }

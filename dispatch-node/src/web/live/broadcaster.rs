@@ -16,7 +16,7 @@ use tokio::time::{Instant, sleep};
 use tracing::error;
 
 use crate::event_log::EventKind;
-use crate::model::aftermath;
+use crate::model::bomb_report;
 use crate::model::view::View;
 use crate::web::error::{Problem, dispatch_silent};
 use crate::web::fragments::{Fragments, Number};
@@ -258,7 +258,7 @@ impl<'a> Renderer<'a> {
         let mut news: Vec<News> = destroyed
             .map(|event| News {
                 n: event.number,
-                text: aftermath::destroyed(event.node),
+                text: bomb_report::destroyed(event.node),
                 since: *self.number,
             })
             .collect();
@@ -310,7 +310,7 @@ impl<'a> Renderer<'a> {
 mod tests {
     use super::*;
 
-    use crate::fixtures::{Scene, live, stamp};
+    use crate::fixtures::{Fixture, live, stamp};
     use crate::web::live::snapshot::Position;
 
     fn sources() -> Sources {
@@ -334,11 +334,11 @@ mod tests {
             renderer.answer(&view, Request { query: PageQuery::default(), view: None, reply });
             answered.try_recv().unwrap()
         };
-        renderer.show(Some(Arc::new(Scene::new().view)), None);
+        renderer.show(Some(Arc::new(Fixture::new().view)), None);
         let before = follow(&mut renderer).borrow().number;
         let entry = live(stamp("gotham", 9_000), 84, None);
         renderer
-            .show(Some(Arc::new(Scene::new().hold(1, "Granite", [Some(&entry); 4]).view)), None);
+            .show(Some(Arc::new(Fixture::new().hold(1, "Granite", [Some(&entry); 4]).view)), None);
         assert_eq!(
             renderer.subscriptions[&PageQuery::default()].shown.borrow().number,
             before,
@@ -347,7 +347,7 @@ mod tests {
         let subscription = follow(&mut renderer);
         assert!(subscription.borrow().number > before);
         assert!(subscription.borrow().since(Position::all(before)).unwrap().contains("Granite"));
-        renderer.show(Some(Arc::new(Scene::new().view)), None);
+        renderer.show(Some(Arc::new(Fixture::new().view)), None);
         assert!(
             subscription.borrow().since(Position::all(before)).unwrap().contains("heroes-empty"),
             "somebody looks"
@@ -358,11 +358,11 @@ mod tests {
     fn a_destroyed_city_is_news_in_the_words_of_the_answer_to_who_destroyed_it() {
         let (sources, mut number) = (sources(), 0);
         let mut renderer = Renderer::new(&sources, &mut number);
-        renderer.show(Some(Arc::new(Scene::new().view)), None);
-        let mut scene = Scene::new().happened("gotham", EventKind::Destroyed);
-        let told = Arc::make_mut(&mut scene.view.events[0]);
+        renderer.show(Some(Arc::new(Fixture::new().view)), None);
+        let mut fixture = Fixture::new().happened("gotham", EventKind::Destroyed);
+        let told = Arc::make_mut(&mut fixture.view.events[0]);
         told.text = "gotham has been destroyed, and it alone had heard of Granite".to_owned();
-        renderer.show(Some(Arc::new(scene.view)), None);
+        renderer.show(Some(Arc::new(fixture.view)), None);
         let news: Vec<&str> = renderer.news.iter().map(|news| news.text.as_str()).collect();
         assert_eq!(news, ["gotham has been destroyed"]);
     }

@@ -11,7 +11,7 @@ use serde::Serialize;
 use gossip::NodeName;
 use shared::hero::HeroId;
 
-use crate::model::aftermath;
+use crate::model::bomb_report;
 use crate::model::exchange::Exchange;
 use crate::request::{Action, Assign, Bomb, CREATE_MAX, Create, CreateMany, Reply, Terminate};
 use crate::text::{counted, title};
@@ -155,10 +155,10 @@ pub(crate) async fn answer(
         .and_then(|accept| accept.to_str().ok())
         .is_some_and(|accept| accept.contains("application/json"));
     match outcome {
-        Ok(News { destroyed, text }) if scripted => {
-            Json(Done { notice: destroyed.map(aftermath::destroyed).or(text).unwrap_or_default() })
-                .into_response()
-        }
+        Ok(News { destroyed, text }) if scripted => Json(Done {
+            notice: destroyed.map(bomb_report::destroyed).or(text).unwrap_or_default(),
+        })
+        .into_response(),
         Ok(News { destroyed, .. }) => {
             Redirect::to(&here(headers).href_with(destroyed)).into_response()
         }

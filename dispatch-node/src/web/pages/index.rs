@@ -7,7 +7,7 @@ use askama::Template;
 use axum::extract::{Extension, RawQuery, State};
 use axum::response::{Html, IntoResponse, Response};
 
-use crate::model::aftermath;
+use crate::model::bomb_report;
 use crate::web::auth::tokens::Role;
 use crate::web::error::{Problem, Refusal};
 use crate::web::live::snapshot::Snapshot;
@@ -30,7 +30,7 @@ pub(crate) async fn page(
     let city = fields
         .get("destroyed")
         .and_then(|name| state.domain.cities().iter().find(|city| city.as_str() == name));
-    let notice = city.map(|city| Notice { text: aftermath::destroyed(*city), bad: false });
+    let notice = city.map(|city| Notice { text: bomb_report::destroyed(*city), bad: false });
     // The current view, so that a browser that has just sent a form sees the result.
     let view = state.dispatch.now().await?;
     let snapshot =

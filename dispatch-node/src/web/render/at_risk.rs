@@ -6,7 +6,7 @@ use askama::Template;
 use shared::hero::{HeroId, HeroName};
 
 use crate::event_log::EventKind;
-use crate::model::aftermath;
+use crate::model::bomb_report;
 use crate::model::node_state::NodeStatus;
 use crate::model::rows::Pattern;
 use crate::model::view::View;
@@ -60,14 +60,14 @@ fn names(some: &[String], count: usize) -> String {
 /// The outcome of the recent bombs.
 #[derive(Debug, Template)]
 #[template(path = "only_copies.html")]
-pub(crate) struct AftermathPanel {
+pub(crate) struct BombReportPanel {
     /// Newest first.
-    pub(crate) lines: Vec<Aftermath>,
+    pub(crate) lines: Vec<BombReport>,
 }
 
 /// The outcome of one bomb for the heroes that the city alone held.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Aftermath {
+pub(crate) struct BombReport {
     /// The time of the bomb; empty where its event is no longer kept.
     pub(crate) at: String,
     /// The city.
@@ -76,16 +76,16 @@ pub(crate) struct Aftermath {
     pub(crate) text: String,
 }
 
-impl AftermathPanel {
+impl BombReportPanel {
     /// The panel for this view.
     pub(crate) fn of(view: &View) -> Self {
-        Self { lines: aftermath(view) }
+        Self { lines: bomb_report(view) }
     }
 }
 
 /// The outcome of each bomb that put heroes at risk, newest first.
-pub(crate) fn aftermath(view: &View) -> Vec<Aftermath> {
-    let line = |bomb: &aftermath::Aftermath| Aftermath {
+pub(crate) fn bomb_report(view: &View) -> Vec<BombReport> {
+    let line = |bomb: &bomb_report::BombReport| BombReport {
         at: view
             .events
             .iter()
@@ -96,10 +96,10 @@ pub(crate) fn aftermath(view: &View) -> Vec<Aftermath> {
         key: bomb.city.to_string(),
         text: became(view, bomb),
     };
-    view.aftermaths.iter().rev().filter(|bomb| bomb.count > 0).map(|bomb| line(bomb)).collect()
+    view.bomb_reports.iter().rev().filter(|bomb| bomb.count > 0).map(|bomb| line(bomb)).collect()
 }
 
-fn became(view: &View, bomb: &aftermath::Aftermath) -> String {
+fn became(view: &View, bomb: &bomb_report::BombReport) -> String {
     let city = title(bomb.city);
     let all: Vec<String> = bomb.only_there.iter().map(|(_, name)| name.to_string()).collect();
     let heroes = counted(bomb.count, "hero", "heroes");
@@ -109,8 +109,8 @@ fn became(view: &View, bomb: &aftermath::Aftermath) -> String {
             names(&all, bomb.count)
         );
     }
-    let lives = |id| view.rows.get(id).is_some_and(|row| row.pattern.lives());
-    let (back, gone): (Vec<_>, Vec<_>) = bomb.only_there.iter().partition(|(id, _)| lives(*id));
+    let is_alive = |id| view.rows.get(id).is_some_and(|row| row.pattern.is_alive());
+    let (back, gone): (Vec<_>, Vec<_>) = bomb.only_there.iter().partition(|(id, _)| is_alive(*id));
     // A city that does not answer may hold them, and bring them back.
     let all_answer = view
         .cities
@@ -152,7 +152,7 @@ fn became(view: &View, bomb: &aftermath::Aftermath) -> String {
 
 /// Returns true if the city has answered since. Until then its last state is shown, with the heroes
 /// that the bomb destroyed.
-fn is_back(view: &View, bomb: &aftermath::Aftermath) -> bool {
+fn is_back(view: &View, bomb: &bomb_report::BombReport) -> bool {
     let mut since = view.events.iter().rev().take_while(|event| event.number > bomb.event);
     let forgotten = view.events.front().is_some_and(|oldest| oldest.number > bomb.event);
     forgotten || since.any(|event| event.node == bomb.city && event.kind == EventKind::Answers)
@@ -163,43 +163,43 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::fixtures::{Scene, id, live, name, stamp};
+    use crate::fixtures::{Fixture, id, live, name, stamp};
 
     const NAMES: [&str; 5] = ["Ada", "Bela", "Cleo", "Dora", "Emma"];
 
     /// Gotham alone holds so many heroes.
-    fn only_gotham(count: usize) -> Scene {
+    fn only_gotham(count: usize) -> Fixture {
         let entry = live(stamp("gotham", 5_000), 84, None);
-        let hold = |scene: Scene, number: usize| {
-            scene.hold(number as u8, NAMES[number], [Some(&entry), None, None, None])
+        let hold = |fixture: Fixture, number: usize| {
+            fixture.hold(number as u8, NAMES[number], [Some(&entry), None, None, None])
         };
-        (0..count).fold(Scene::new(), hold)
+        (0..count).fold(Fixture::new(), hold)
     }
 
     /// Gotham, back since, was bombed while it alone held `count` heroes; `back` of them have come
     /// back.
-    fn bombed(count: usize, back: usize) -> Scene {
+    fn bombed(count: usize, back: usize) -> Fixture {
         let entry = live(stamp("gotham", 5_000), 84, None);
-        let hold = |scene: Scene, number: usize| {
-            scene.hold(number as u8, NAMES[number], [None, Some(&entry), None, None])
+        let hold = |fixture: Fixture, number: usize| {
+            fixture.hold(number as u8, NAMES[number], [None, Some(&entry), None, None])
         };
-        let mut scene = (0..back)
-            .fold(Scene::new(), hold)
+        let mut fixture = (0..back)
+            .fold(Fixture::new(), hold)
             .happened("gotham", EventKind::Destroyed)
             .happened("gotham", EventKind::Answers);
         let only_there =
             (0..count).map(|number| (id(number as u8), NAMES[number].into())).collect();
-        scene.view.aftermaths.push(Arc::new(aftermath::Aftermath {
+        fixture.view.bomb_reports.push(Arc::new(bomb_report::BombReport {
             city: name("gotham"),
             event: 1,
             only_there,
             count,
         }));
-        scene
+        fixture
     }
 
-    fn told(scene: &Scene) -> Vec<String> {
-        aftermath(&scene.view).into_iter().map(|line| line.text).collect()
+    fn told(fixture: &Fixture) -> Vec<String> {
+        bomb_report(&fixture.view).into_iter().map(|line| line.text).collect()
     }
 
     #[test]
@@ -224,9 +224,9 @@ mod tests {
 
     #[test]
     fn who_gives_no_answer_may_have_heard_of_what_a_bomb_would_lose() {
-        let scene = only_gotham(1).status("capitol", NodeStatus::Unreachable);
+        let fixture = only_gotham(1).status("capitol", NodeStatus::Unreachable);
         assert_eq!(
-            at_stake(&scene.view, 0).unwrap(),
+            at_stake(&fixture.view, 0).unwrap(),
             "Bombing Gotham now would lose 1 hero that nobody else that answers has heard of: Ada."
         );
         assert_eq!(
@@ -264,9 +264,9 @@ mod tests {
 
     #[test]
     fn nobody_is_gone_for_good_while_somebody_gives_no_answer() {
-        let scene = bombed(2, 1).status("capitol", NodeStatus::Unreachable);
+        let fixture = bombed(2, 1).status("capitol", NodeStatus::Unreachable);
         assert_eq!(
-            told(&scene),
+            told(&fixture),
             [
                 "Of the 2 heroes that Gotham alone held, 1 has come back (Ada) and 1 has not come back yet (Bela)."
             ]
@@ -275,10 +275,10 @@ mod tests {
 
     #[test]
     fn a_city_that_is_not_back_yet_is_still_shown_as_it_was_and_that_counts_for_nothing() {
-        let mut scene = bombed(2, 2);
-        scene.view.events.pop_back();
+        let mut fixture = bombed(2, 2);
+        fixture.view.events.pop_back();
         assert_eq!(
-            told(&scene),
+            told(&fixture),
             [
                 "Gotham alone had heard of 2 heroes when it was bombed (Ada and Bela), and is not back yet."
             ]
@@ -287,39 +287,40 @@ mod tests {
 
     #[test]
     fn the_newest_bomb_comes_first_and_one_that_put_nothing_at_stake_is_not_told_of() {
-        let mut scene = bombed(1, 0);
-        let bomb = |event, count, name: &str| aftermath::Aftermath {
+        let mut fixture = bombed(1, 0);
+        let bomb = |event, count, name: &str| bomb_report::BombReport {
             city: crate::fixtures::name("capitol"),
             event,
             only_there: vec![(id(9), name.into())],
             count,
         };
-        scene =
-            scene.happened("capitol", EventKind::Destroyed).happened("capitol", EventKind::Answers);
-        scene.view.aftermaths.push(Arc::new(bomb(3, 300, "Zoe")));
-        scene
+        fixture = fixture
+            .happened("capitol", EventKind::Destroyed)
+            .happened("capitol", EventKind::Answers);
+        fixture.view.bomb_reports.push(Arc::new(bomb(3, 300, "Zoe")));
+        fixture
             .view
-            .aftermaths
-            .push(Arc::new(aftermath::Aftermath { only_there: Vec::new(), ..bomb(3, 0, "") }));
+            .bomb_reports
+            .push(Arc::new(bomb_report::BombReport { only_there: Vec::new(), ..bomb(3, 0, "") }));
         let expected = [
             "Of 1 of the 300 heroes that Capitol alone held, 1 is gone (Zoe).",
             "The one hero that Gotham alone held, Ada, is gone.",
         ];
-        assert_eq!(told(&scene), expected);
-        assert_eq!(aftermath(&scene.view)[0].at, "12:41:40.000");
+        assert_eq!(told(&fixture), expected);
+        assert_eq!(bomb_report(&fixture.view)[0].at, "12:41:40.000");
     }
 
     #[test]
     fn a_name_is_text_on_the_page_whatever_it_says() {
-        let mut scene = bombed(1, 0);
+        let mut fixture = bombed(1, 0);
         let only_there = vec![(id(0), "<img src=x onerror=alert(1)>".into())];
-        scene.view.aftermaths = vec![Arc::new(aftermath::Aftermath {
+        fixture.view.bomb_reports = vec![Arc::new(bomb_report::BombReport {
             city: name("gotham"),
             event: 1,
             only_there,
             count: 1,
         })];
-        let html = AftermathPanel::of(&scene.view).render().expect("rendering into a string");
+        let html = BombReportPanel::of(&fixture.view).render().expect("rendering into a string");
         assert!(!html.contains("<img") && html.contains("alert(1)"), "{html}");
         assert!(html.starts_with(r#"<div class="card aftermaths" id="aftermath""#), "{html}");
     }

@@ -45,8 +45,8 @@ pub(crate) struct CityCard {
     pub(crate) differs: bool,
     /// The age of this knowledge: `as of 0.1 s ago`.
     pub(crate) age: String,
-    /// The incarnation, counted: `4th life`. Empty for the first.
-    pub(crate) life: String,
+    /// The incarnation, counted: `4th incarnation`. Empty for the first.
+    pub(crate) incarnation: String,
     /// Eight hexadecimal digits over everything it holds. Equal fingerprints mean equal maps. May
     /// be empty.
     pub(crate) fingerprint: String,
@@ -141,7 +141,7 @@ fn city_card(
         state,
         differs: city.status == NodeStatus::Up && (apart > 0 || city.recovering),
         age: age(city),
-        life: if city.crashes == 0 {
+        incarnation: if city.crashes == 0 {
             String::new()
         } else {
             format!("{} life", ordinal(city.crashes + 1))
@@ -176,7 +176,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn lives_are_counted_as_people_do() {
+    fn incarnations_are_counted_from_one() {
         assert_eq!(
             [1, 2, 3, 4, 11, 12, 13, 21, 101, 111].map(ordinal),
             ["1st", "2nd", "3rd", "4th", "11th", "12th", "13th", "21st", "101st", "111th"]

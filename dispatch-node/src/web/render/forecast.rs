@@ -73,7 +73,7 @@ fn way(view: &View, a: usize, b: usize) -> Way {
     let is_cut = |from: NodeName, to: NodeName| {
         view.faults
             .iter()
-            .any(|fault| fault.fault.kind == FaultKind::Cut && fault.fault.befalls(from, to))
+            .any(|fault| fault.fault.kind == FaultKind::Cut && fault.fault.affects(from, to))
     };
     if a.frozen || b.frozen || is_cut(a.name, b.name) || is_cut(b.name, a.name) {
         Way::Cut
@@ -108,22 +108,22 @@ fn predicted(forecast: &Forecast) -> Predicted {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fixtures::{Scene, live, stamp};
+    use crate::fixtures::{Fixture, live, stamp};
 
     /// A scene in which gotham alone holds the newest of a hero.
-    fn apart() -> Scene {
+    fn apart() -> Fixture {
         let base = live(stamp("dispatch", 9_000), 100, None);
         let newer = live(stamp("gotham", 1_000), 90, Some(&base));
-        Scene::new().held([Some(&newer), Some(&base), Some(&base), Some(&base)])
+        Fixture::new().held([Some(&newer), Some(&base), Some(&base), Some(&base)])
     }
 
-    fn said(scene: Scene) -> Option<String> {
-        Predictor::default().predict(&scene.view).map(|predicted| predicted.sentence)
+    fn said(fixture: Fixture) -> Option<String> {
+        Predictor::default().predict(&fixture.view).map(|predicted| predicted.sentence)
     }
 
     #[test]
     fn what_differs_is_predicted_to_be_agreed_on_unless_a_cut_keeps_it_apart() {
-        assert_eq!(said(Scene::new()), None, "nothing differs");
+        assert_eq!(said(Fixture::new()), None, "nothing differs");
         let sentence = said(apart()).unwrap();
         assert!(
             sentence.starts_with("Agreed in ") && sentence.ends_with(" s, nine runs in ten"),
@@ -136,7 +136,7 @@ mod tests {
         let behind = live(stamp("metropolis", 500), 80, None);
         let base = live(stamp("dispatch", 9_000), 100, None);
         let gone = live(stamp("gotham", 100), 70, Some(&base));
-        let rest = Scene::new()
+        let rest = Fixture::new()
             .held([Some(&gone), Some(&behind), Some(&base), Some(&base)])
             .status("gotham", NodeStatus::Down);
         assert!(
@@ -148,8 +148,8 @@ mod tests {
     #[test]
     fn the_curve_begins_with_what_differs_and_is_made_once_for_the_same() {
         let mut predictor = Predictor::default();
-        let scene = apart();
-        let predicted = predictor.predict(&scene.view).unwrap();
+        let fixture = apart();
+        let predicted = predictor.predict(&fixture.view).unwrap();
         let (first, last) = (predicted.points[0], *predicted.points.last().unwrap());
         assert!(
             (first.after_s, first.mean) == (0.0, 1.0) && last.mean < 0.01,
@@ -157,7 +157,7 @@ mod tests {
         );
         let made_of =
             predictor.last.as_ref().map(|(gossip, _, _)| std::ptr::from_ref(&gossip.actors[0]));
-        assert_eq!(predictor.predict(&scene.view), Some(predicted));
+        assert_eq!(predictor.predict(&fixture.view), Some(predicted));
         assert_eq!(
             predictor.last.as_ref().map(|(gossip, _, _)| std::ptr::from_ref(&gossip.actors[0])),
             made_of

@@ -122,7 +122,7 @@ enum Cell {
     /// The city holds the tombstone.
     Terminated { differs: bool },
     /// The city holds no entry of the hero.
-    NotHeard { differs: bool },
+    Absent { differs: bool },
 }
 
 impl Cell {
@@ -132,7 +132,7 @@ impl Cell {
             Self::Live { place_differs, health_differs, patrolling_differs, .. } => {
                 place_differs || health_differs || patrolling_differs
             }
-            Self::Terminated { differs } | Self::NotHeard { differs } => differs,
+            Self::Terminated { differs } | Self::Absent { differs } => differs,
         }
     }
 }
@@ -257,7 +257,7 @@ fn hero_row(
         RowState::Agreed => ("Agreed", ""),
         RowState::Terminated => ("Terminated", ""),
         RowState::OnlyCopy => ("Only copy", "bad"),
-        RowState::DeathNotHeard => ("Delete not heard", "warn"),
+        RowState::DeletePending => ("Delete not heard", "warn"),
         RowState::Differs => ("Differs", "warn"),
     };
     // A city whose entries are not known is compared with itself, so nothing is marked.
@@ -278,7 +278,7 @@ fn hero_row(
         tone,
         why: PageQuery { hero: Some(row.id), ..query.clone() }.href(),
         chosen: query.hero == Some(row.id),
-        can_act: row.pattern.lives(),
+        can_act: row.pattern.is_alive(),
         error: refusal
             .filter(|refusal| refusal.hero == Some(row.id))
             .map_or("", |refusal| &refusal.problem.detail),
@@ -303,7 +303,7 @@ fn most_held(cells: &[Option<Arc<Entry>>]) -> Option<&Entry> {
 /// Renders the cell of a city, with the differences from `reference` marked.
 fn cell(entry: Option<&Entry>, reference: Option<&Entry>) -> Cell {
     let differs = entry.map(|entry| entry.stamp) != reference.map(|entry| entry.stamp);
-    let Some(entry) = entry else { return Cell::NotHeard { differs } };
+    let Some(entry) = entry else { return Cell::Absent { differs } };
     let Some(hero) = entry.live() else { return Cell::Terminated { differs } };
     let other = reference.and_then(Entry::live);
     let unlike =
@@ -325,19 +325,19 @@ fn cell(entry: Option<&Entry>, reference: Option<&Entry>) -> Cell {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fixtures::{Scene, live, stamp};
+    use crate::fixtures::{Fixture, live, stamp};
 
     #[test]
     fn a_row_is_made_again_when_a_city_comes_to_count() {
         let entry = live(stamp("gotham", 9_000), 84, None);
-        let mut scene = Scene::new().held([Some(&entry), Some(&entry), None, Some(&entry)]);
+        let mut fixture = Fixture::new().held([Some(&entry), Some(&entry), None, Some(&entry)]);
         let (query, mut cache) = (PageQuery::default(), RowCache::default());
         let mut differs = |view: &View| {
             rows(view, &query, &query.select(view), None, &mut cache)[0].1.contains("Differs")
         };
-        scene.view.counted = vec![true, true, false];
-        assert!(!differs(&scene.view), "the third has not been read yet");
-        scene.view.counted = vec![true; 3];
-        assert!(differs(&scene.view), "it has, and holds nothing");
+        fixture.view.counted = vec![true, true, false];
+        assert!(!differs(&fixture.view), "the third has not been read yet");
+        fixture.view.counted = vec![true; 3];
+        assert!(differs(&fixture.view), "it has, and holds nothing");
     }
 }

@@ -105,19 +105,19 @@ impl LostWritesPanel {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fixtures::{Scene, dead, id, live, stamp};
+    use crate::fixtures::{Fixture, dead, id, live, stamp};
 
-    fn html(scene: &Scene) -> String {
-        LostWritesPanel::of(&scene.view).render().expect("rendering into a string")
+    fn html(fixture: &Fixture) -> String {
+        LostWritesPanel::of(&fixture.view).render().expect("rendering into a string")
     }
 
     /// The text of the rows, without markup.
-    fn rows(scene: &Scene) -> Vec<[String; 6]> {
+    fn rows(fixture: &Fixture) -> Vec<[String; 6]> {
         let row = |line: LostWriteLine| {
             let by = line.to_writer.map_or_else(String::new, |(_, writer)| writer);
             [line.hero, line.says, line.writer, line.to, by, line.why]
         };
-        LostWritesPanel::of(&scene.view).lines.into_iter().map(row).collect()
+        LostWritesPanel::of(&fixture.view).lines.into_iter().map(row).collect()
     }
 
     #[test]
@@ -125,7 +125,7 @@ mod tests {
         let ours = live(stamp("gotham", 9_000), 84, None);
         let theirs = live(stamp("capitol", 8_000), 72, None);
         let death = dead(stamp("dispatch", 20_000), None);
-        let scene = Scene::new()
+        let fixture = Fixture::new()
             .lost(1, &ours, Some(&theirs))
             .lost(1, &theirs, Some(&ours))
             .lost(1, &ours, Some(&death))
@@ -164,32 +164,36 @@ mod tests {
                 "Capitol had not heard of it",
             ],
         ];
-        assert_eq!(rows(&scene), expected);
+        assert_eq!(rows(&fixture), expected);
     }
 
     #[test]
     fn a_hero_of_whom_nobody_knows_any_more_is_called_by_name_or_by_id() {
         let death = dead(stamp("gotham", 9_000), None);
         let ours = live(stamp("gotham", 9_000), 84, None);
-        let scene = Scene::new()
+        let fixture = Fixture::new()
             .hold(3, "Granite", [None, None, None, Some(&ours)])
             .lost(1, &ours, None)
             .lost(2, &death, None)
             .lost(3, &death, None);
         let names: Vec<String> =
-            scene.view.lost.iter().map(|lost| name(&scene.view, lost)).collect();
+            fixture.view.lost.iter().map(|lost| name(&fixture.view, lost)).collect();
         assert_eq!(names, ["Silver Kestrel".to_owned(), id(2).to_string(), "Granite".to_owned()]);
     }
 
     #[test]
     fn the_page_shows_the_newest_fifty_and_says_how_many_more_there_are() {
         let ours = live(stamp("gotham", 9_000), 84, None);
-        let mut scene = Scene::new();
-        assert!(html(&scene).contains("No write that was lost has been found"), "{}", html(&scene));
+        let mut fixture = Fixture::new();
+        assert!(
+            html(&fixture).contains("No write that was lost has been found"),
+            "{}",
+            html(&fixture)
+        );
         for hero in 0..60 {
-            scene = scene.lost(hero, &ours, None);
+            fixture = fixture.lost(hero, &ours, None);
         }
-        let html = html(&scene);
+        let html = html(&fixture);
         assert!(
             html.contains("Writes lost for good (60)") && html.contains("and 10 earlier ones"),
             "{html}"
@@ -204,7 +208,7 @@ mod tests {
         if let shared::Value::Live(hero) = &mut hostile.value {
             hero.name = "<script>alert(1)</script>".into();
         }
-        let html = html(&Scene::new().lost(1, &Arc::new(hostile), None));
+        let html = html(&Fixture::new().lost(1, &Arc::new(hostile), None));
         assert!(!html.contains("<script") && html.contains("alert(1)"), "{html}");
     }
 }

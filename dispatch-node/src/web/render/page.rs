@@ -7,7 +7,7 @@ use crate::web::auth::tokens::Role;
 use crate::web::fragments::{Fragments, Number};
 use crate::web::launcher::LauncherClient;
 use crate::web::page_query::PageQuery;
-use crate::web::render::at_risk::AftermathPanel;
+use crate::web::render::at_risk::BombReportPanel;
 use crate::web::render::cluster::ClusterPanel;
 use crate::web::render::events::EventsPanel;
 use crate::web::render::faults::FaultsPanel;
@@ -38,7 +38,7 @@ pub(crate) fn shared(
     fragments.panel(number, "trouble", html(&FaultsPanel::of(view, playing)));
     fragments.panel(number, "happened", html(&EventsPanel::of(view)));
     fragments.panel(number, "map", html(&Topology::of(view)));
-    fragments.panel(number, "aftermath", html(&AftermathPanel::of(view)));
+    fragments.panel(number, "aftermath", html(&BombReportPanel::of(view)));
     fragments.panel(number, "lost-writes", html(&LostWritesPanel::of(view)));
     fragments.panel(number, "timeline-summary", timeline::summary(view));
     fragments.panel(number, "timeline-spans", timeline::bands::spans(view));

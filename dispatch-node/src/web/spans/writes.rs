@@ -20,7 +20,7 @@ use crate::web::fragments::Number;
 /// The most writes that are tracked; the newest are kept.
 const FOLLOWED_MAX: usize = 64;
 /// The longest time that a write is tracked.
-const PATIENCE: Duration = Duration::from_secs(10);
+const TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The writes that no page has received yet.
 #[derive(Clone, Debug, Default)]
@@ -71,7 +71,7 @@ impl WriteSpans {
     /// Records that `view` is about to be sent as frame `number`.
     pub(crate) fn show(&self, view: &View, number: Number) {
         self.writes().retain_mut(|write| {
-            if write.since.elapsed() > PATIENCE {
+            if write.since.elapsed() > TIMEOUT {
                 if let Way::Observing(span) = &mut write.way {
                     span.fail(|| "no view had it in time");
                 }
@@ -117,7 +117,7 @@ fn has(view: &View, hero: HeroId, stamp: Stamp) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fixtures::{Scene, id, live, stamp};
+    use crate::fixtures::{Fixture, id, live, stamp};
 
     use std::num::{NonZeroU64, NonZeroU128};
 
@@ -144,11 +144,12 @@ mod tests {
 
         write_spans.follow(&assigned, ASK);
         // Dispatch has it, and another city; whether gotham has is not known yet.
-        let unseen =
-            Scene::new().hold(1, "Granite", [Some(&before), Some(&after), None, Some(&after)]).view;
+        let unseen = Fixture::new()
+            .hold(1, "Granite", [Some(&before), Some(&after), None, Some(&after)])
+            .view;
         write_spans.show(&unseen, 7);
         assert_eq!(write_spans.push(7).len(), 0);
-        let seen = Scene::new().hold(1, "Granite", [Some(&after), None, None, None]).view;
+        let seen = Fixture::new().hold(1, "Granite", [Some(&after), None, None, None]).view;
         write_spans.show(&seen, 8);
         assert_eq!(write_spans.push(7).len(), 0, "a page that is sent an earlier frame");
         assert_eq!(write_spans.push(9).len(), 1, "one that skips to a later");
@@ -156,7 +157,7 @@ mod tests {
 
         (0..2 * FOLLOWED_MAX).for_each(|_| write_spans.follow(&assigned, ASK));
         assert_eq!(write_spans.writes().len(), FOLLOWED_MAX);
-        write_spans.writes().iter_mut().for_each(|write| write.since -= 2 * PATIENCE);
+        write_spans.writes().iter_mut().for_each(|write| write.since -= 2 * TIMEOUT);
         write_spans.show(&unseen, 10);
         assert!(write_spans.writes().is_empty(), "nor for longer than it takes");
     }

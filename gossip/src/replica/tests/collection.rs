@@ -6,7 +6,7 @@ use super::*;
 pub(super) fn a_tombstone_that_every_member_has_heard_of_is_collected_and_the_hero_stays_dead() {
     let (mut a, mut b, mut c) = three_with_a_hero();
     let tombstone = a.write(at(3_000), key(1), Value::Tombstone).unwrap().stamp;
-    let events = everybody_hears(at(3_001), &mut a, &mut b, &mut c);
+    let events = all_pull(at(3_001), &mut a, &mut b, &mut c);
     assert_eq!(collected(&events), 3, "{events:?}");
     for replica in [&a, &b, &c] {
         assert_eq!((replica.map().live(), replica.map().tombstones()), (0, 0));
@@ -37,7 +37,7 @@ pub(super) fn a_member_that_is_away_keeps_the_tombstone() {
 
 /// A proof dies with the life that gave it: the new life has heard of nothing.
 #[test]
-pub(super) fn a_proof_of_a_dead_life_counts_for_nothing() {
+pub(super) fn a_proof_of_a_dead_incarnation_counts_for_nothing() {
     let (mut a, mut b, c) = three_with_a_hero();
     drop(c);
     let mut c2 = newborn("c", 2, at(2_500));
@@ -57,7 +57,7 @@ pub(super) fn a_late_round_does_not_bring_back_who_was_collected() {
     let late = answer_to_pull(at(2_501), &mut b, &mut c);
     a.write(at(3_000), key(1), Value::Tombstone).unwrap();
     c.link_down(b.me().node);
-    everybody_hears(at(3_001), &mut a, &mut b, &mut c);
+    all_pull(at(3_001), &mut a, &mut b, &mut c);
     assert_eq!(c.map().tombstones(), 0);
     late.into_iter().for_each(|part| c.handle(at(3_002), b.me().node, part));
     assert_eq!(c.map().live(), 0);
@@ -73,7 +73,7 @@ pub(super) fn one_who_missed_a_collected_death_gets_a_full_round_and_forgets_the
     assert_eq!(number(&outsider, 1), Some(50));
     a.write(at(3_000), key(1), Value::Tombstone).unwrap();
     a.write(at(3_000), key(2), live(20)).unwrap();
-    everybody_hears(at(3_001), &mut a, &mut b, &mut c);
+    all_pull(at(3_001), &mut a, &mut b, &mut c);
     let mut b2 = newborn("b", 2, at(3_100));
     pull(at(3_101), &mut a, &mut b2);
     let events = pull(at(3_102), &mut b2, &mut outsider);
@@ -90,7 +90,7 @@ pub(super) fn a_late_write_to_the_dead_is_buried() {
     let copy = outsider.map().get(key(1)).unwrap();
     outsider.write_over(at(2_200), key(1), live(90), Some(&copy)).unwrap();
     a.write(at(3_000), key(1), Value::Tombstone).unwrap();
-    everybody_hears(at(3_001), &mut a, &mut b, &mut c);
+    all_pull(at(3_001), &mut a, &mut b, &mut c);
     let events = pull(at(3_100), &mut outsider, &mut a);
     assert!(events.contains(&Event::Buried { source: outsider.me(), writes: 1 }), "{events:?}");
     pull(at(3_101), &mut a, &mut outsider);
@@ -116,7 +116,7 @@ pub(super) fn a_burial_has_seen_what_the_death_had_and_not_what_it_buries() {
         a.write(at(3_000), key(1), Value::Tombstone).unwrap();
         let death = a.map().get(key(1)).unwrap();
         if is_collected {
-            everybody_hears(at(3_001), &mut a, &mut b, &mut c);
+            all_pull(at(3_001), &mut a, &mut b, &mut c);
         }
         assert_eq!(a.map().get(key(1)).is_none(), is_collected);
         pull(at(3_100), &mut outsider, &mut a);
@@ -143,10 +143,10 @@ pub(super) fn a_write_by_a_joiner_nobody_knew_of_does_not_split_the_cluster() {
     let mut c2 = newborn("c", 2, at(2_100));
     pull(at(2_101), &mut b, &mut c2);
     a.write(at(3_000), key(1), Value::Tombstone).unwrap();
-    everybody_hears(at(3_001), &mut a, &mut b, &mut c);
+    all_pull(at(3_001), &mut a, &mut b, &mut c);
     assert_eq!(a.map().tombstones(), 0, "collected while a has not heard of the new life of c");
     c2.write(at(3_100), key(1), live(80)).unwrap();
-    everybody_hears(at(3_101), &mut a, &mut b, &mut c2);
+    all_pull(at(3_101), &mut a, &mut b, &mut c2);
     for replica in [&a, &b, &c2] {
         assert_eq!(number(replica, 1), None);
         assert_eq!(replica.map().fingerprint(), a.map().fingerprint());
@@ -178,7 +178,7 @@ pub(super) fn a_full_round_leaves_what_its_source_has_not_heard_of() {
     pull(at(2_101), &mut a, &mut outsider);
     outsider.write(at(2_200), key(7), live(70)).unwrap();
     a.write(at(5_000), key(1), Value::Tombstone).unwrap();
-    everybody_hears(at(5_001), &mut a, &mut b, &mut c);
+    all_pull(at(5_001), &mut a, &mut b, &mut c);
     let events = pull(at(5_100), &mut a, &mut outsider);
     assert!(matches!(events[..], [Event::Committed { full: true, .. }]), "{events:?}");
     assert_eq!((number(&outsider, 1), number(&outsider, 7)), (None, Some(70)));
@@ -192,7 +192,7 @@ pub(super) fn a_full_round_leaves_what_its_source_has_not_heard_of() {
 #[test]
 pub(super) fn a_full_round_leaves_a_tombstone_that_its_source_has_not_heard_of() {
     let (mut a, mut b, mut c) = three_with_a_hero();
-    everybody_hears(at(2_050), &mut a, &mut b, &mut c);
+    all_pull(at(2_050), &mut a, &mut b, &mut c);
     let mut c2 = reborn(&c, 2, at(2_100), &mut b);
     a.write(at(3_000), key(1), Value::Tombstone).unwrap();
     for _ in 0..2 {
@@ -204,18 +204,18 @@ pub(super) fn a_full_round_leaves_a_tombstone_that_its_source_has_not_heard_of()
         [0, 1],
         "a has both proofs, b has not"
     );
-    let unheard = c2.write(at(3_100), key(1), Value::Tombstone).unwrap().stamp;
+    let unreplicated = c2.write(at(3_100), key(1), Value::Tombstone).unwrap().stamp;
     let events = pull(at(3_101), &mut a, &mut c2);
     assert!(matches!(events[..], [Event::Committed { full: true, .. }]), "{events:?}");
     pull(at(3_102), &mut c2, &mut b);
     for replica in [&c2, &b] {
         assert_eq!(
             replica.map().get(key(1)).map(|entry| entry.stamp),
-            Some(unheard),
+            Some(unreplicated),
             "it is covered, and nobody has collected it"
         );
     }
-    everybody_hears_all(at(3_103), &mut a, &mut b, &mut c2);
+    all_pull_all(at(3_103), &mut a, &mut b, &mut c2);
     assert_eq!([&a, &b, &c2].map(|replica| replica.map().iter().count()), [0; 3]);
 }
 
@@ -223,7 +223,7 @@ pub(super) fn a_full_round_leaves_a_tombstone_that_its_source_has_not_heard_of()
 #[test]
 pub(super) fn one_who_is_no_member_collects_and_closes_nothing() {
     let (mut a, mut b, mut c) = three_with_a_hero();
-    everybody_hears(at(2_050), &mut a, &mut b, &mut c);
+    all_pull(at(2_050), &mut a, &mut b, &mut c);
     let mut outsider = newborn("d", 1, at(2_100));
     pull(at(2_101), &mut a, &mut outsider);
     let mut c2 = reborn(&c, 2, at(3_000), &mut a);
@@ -243,16 +243,16 @@ pub(super) fn one_who_is_no_member_collects_and_closes_nothing() {
     );
     assert!(events.iter().all(|event| matches!(event, Event::Committed { .. })), "{events:?}");
     assert_eq!(outsider.map().tombstones(), 1);
-    everybody_hears_all(at(3_300), &mut a, &mut b, &mut c2);
+    all_pull_all(at(3_300), &mut a, &mut b, &mut c2);
     assert!(a.vector().has_closed(c.me()) && a.map().tombstones() == 0);
 }
 
 /// Found by the simulator, in 3 of 25,000 seeds: a life heard at once of its successor and of the
 /// last proof that it needed to collect.
 #[test]
-pub(super) fn an_outlived_life_collects_nothing() {
+pub(super) fn an_outlived_incarnation_collects_nothing() {
     let (mut a, mut b, mut c) = three_with_a_hero();
-    everybody_hears(at(2_100), &mut a, &mut b, &mut c);
+    all_pull(at(2_100), &mut a, &mut b, &mut c);
     a.write(at(3_000), key(1), Value::Tombstone).unwrap();
     let a2 = &mut reborn(&a, 2, at(3_001), &mut c);
     for _ in 0..2 {
@@ -272,7 +272,7 @@ pub(super) fn an_outlived_life_collects_nothing() {
 pub(super) fn replicas_that_cover_the_same_and_differ_ring_the_alarm_and_are_mended() {
     let (mut a, mut b, mut c) = three_with_a_hero();
     a.write(at(2_500), key(2), live(20)).unwrap();
-    everybody_hears_all(at(2_600), &mut a, &mut b, &mut c);
+    all_pull_all(at(2_600), &mut a, &mut b, &mut c);
     b.map.remove(key(1));
     let older = Entry::written(
         live(1),
@@ -281,7 +281,7 @@ pub(super) fn replicas_that_cover_the_same_and_differ_ring_the_alarm_and_are_men
     );
     c.map.remove(key(2));
     c.map.merge(key(2), &older.as_entry_ref());
-    let events = everybody_hears_all(at(2_700), &mut a, &mut b, &mut c);
+    let events = all_pull_all(at(2_700), &mut a, &mut b, &mut c);
     assert!(events.iter().any(|event| matches!(event, Event::Diverged { .. })), "{events:?}");
     assert!(
         events.iter().any(|event| matches!(event, Event::Committed { full: true, changed: 1, .. })),
@@ -293,7 +293,7 @@ pub(super) fn replicas_that_cover_the_same_and_differ_ring_the_alarm_and_are_men
         (None, Some(20)),
         "a newer write is taken; what one has dropped counts as dead"
     );
-    let events = everybody_hears(at(2_800), &mut a, &mut b, &mut c);
+    let events = all_pull(at(2_800), &mut a, &mut b, &mut c);
     assert!(!events.iter().any(|event| matches!(event, Event::Diverged { .. })));
 }
 
@@ -305,7 +305,7 @@ pub(super) fn what_is_covered_is_no_news_even_in_a_full_round() {
     let mut outsider = newborn("d", 1, at(2_100));
     pull(at(2_101), &mut a, &mut outsider);
     a.write(at(3_000), key(1), Value::Tombstone).unwrap();
-    everybody_hears(at(3_001), &mut a, &mut b, &mut c);
+    all_pull(at(3_001), &mut a, &mut b, &mut c);
     a.begin_pull(
         at(3_002),
         outsider.me(),
@@ -325,7 +325,7 @@ pub(super) fn what_is_covered_is_no_news_even_in_a_full_round() {
 #[test]
 pub(super) fn a_proof_does_not_outlive_its_life_even_where_the_next_has_proved_nothing_yet() {
     let (mut a, mut b, mut c) = three_with_a_hero();
-    everybody_hears(at(2_100), &mut a, &mut b, &mut c);
+    all_pull(at(2_100), &mut a, &mut b, &mut c);
     a.write(at(3_000), key(1), Value::Tombstone).unwrap();
     pull(at(3_001), &mut a, &mut c);
     pull(at(3_002), &mut a, &mut c);
@@ -343,12 +343,12 @@ pub(super) fn a_proof_does_not_outlive_its_life_even_where_the_next_has_proved_n
 #[test]
 pub(super) fn a_tombstone_stays_until_the_birth_of_its_hero_has_been_heard_of() {
     let (mut a, mut b, mut c) = (replica("a", 1), replica("b", 1), replica("c", 1));
-    everybody_hears(at(2_000), &mut a, &mut b, &mut c);
+    all_pull(at(2_000), &mut a, &mut b, &mut c);
     let stamp =
         Stamp { hlc: Hlc { wall: UnixMillis(START + 2_500), logical: 0 }, origin: origin("d", 1) };
     let copy = Entry::written(live(50), stamp, None);
     a.write_over(at(2_600), key(1), Value::Tombstone, Some(&copy)).unwrap();
-    let events = everybody_hears_all(at(2_700), &mut a, &mut b, &mut c);
+    let events = all_pull_all(at(2_700), &mut a, &mut b, &mut c);
     assert_eq!(collected(&events), 0, "{events:?}");
     assert_eq!(a.write_over(at(2_800), key(1), live(70), Some(&copy)), Err(WriteError::Deleted));
 }
@@ -358,7 +358,7 @@ pub(super) fn the_members_awaited_are_those_who_have_proved_nothing_in_the_life_
     let [b_name, c_name] = ["b", "c"].map(|name| name.parse::<NodeName>().unwrap());
     let (mut a, mut b, mut c) = three_with_a_hero();
     assert_eq!(replica("a", 1).awaited(), [b_name, c_name]);
-    everybody_hears_all(at(2_100), &mut a, &mut b, &mut c);
+    all_pull_all(at(2_100), &mut a, &mut b, &mut c);
     assert_eq!(a.awaited(), []);
     a.link_up(at(2_200), b.me());
     assert_eq!(a.awaited(), [], "the same life as before");
@@ -379,18 +379,18 @@ pub(super) fn the_members_awaited_are_those_who_have_proved_nothing_in_the_life_
 pub(super) fn the_proof_of_a_later_life_replaces_that_of_an_earlier_one_and_never_the_other_way_round()
  {
     let (mut a, mut b, mut c) = three_with_a_hero();
-    everybody_hears_all(at(2_100), &mut a, &mut b, &mut c);
+    all_pull_all(at(2_100), &mut a, &mut b, &mut c);
     let mut c2 = reborn(&c, 2, at(2_200), &mut a);
     pull(at(2_201), &mut c2, &mut a);
     assert_eq!(a.awaited(), []);
     a.write(at(2_300), key(1), live(30)).unwrap();
     pull(at(2_301), &mut a, &mut c);
     assert_eq!(
-        (a.awaited(), a.unheard().count()),
+        (a.awaited(), a.unreplicated().count()),
         (vec![], 1),
         "the earlier life asks and is served, and proves nothing"
     );
     pull(at(2_302), &mut a, &mut c2);
     pull(at(2_302), &mut a, &mut c2);
-    assert_eq!(a.unheard().count(), 0);
+    assert_eq!(a.unreplicated().count(), 0);
 }

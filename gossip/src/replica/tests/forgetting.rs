@@ -5,7 +5,7 @@ use super::*;
 #[test]
 pub(super) fn a_forgotten_member_keeps_nothing_in_place_and_is_one_again_when_it_returns() {
     let (mut a, mut b, mut c) = three_with_a_hero();
-    everybody_hears_all(at(2_100), &mut a, &mut b, &mut c);
+    all_pull_all(at(2_100), &mut a, &mut b, &mut c);
     a.write(at(3_000), key(1), Value::Tombstone).unwrap();
     a.forget(at(3_001), c.me().node).unwrap();
     assert!(a.is_forgotten(c.me().node));
@@ -19,10 +19,10 @@ pub(super) fn a_forgotten_member_keeps_nothing_in_place_and_is_one_again_when_it
     assert!(events.iter().any(|event| matches!(event, Event::Superseded { .. })), "{events:?}");
     let mut c2 = reborn(&c, at(3_200).wall.0, at(3_200), &mut a);
     assert_eq!(number(&c2, 1), None);
-    everybody_hears_all(at(3_201), &mut a, &mut b, &mut c2);
+    all_pull_all(at(3_201), &mut a, &mut b, &mut c2);
     assert!(!a.is_forgotten(c2.me().node));
     a.write(at(3_300), key(2), live(10)).unwrap();
-    everybody_hears(at(3_301), &mut a, &mut b, &mut c2);
+    all_pull(at(3_301), &mut a, &mut b, &mut c2);
     a.write(at(3_400), key(2), Value::Tombstone).unwrap();
     let events = [pull(at(3_401), &mut a, &mut b), pull(at(3_401), &mut b, &mut a)].concat();
     assert_eq!(collected(&events), 0, "the new life counts");
@@ -34,8 +34,8 @@ pub(super) fn a_forgotten_member_counts_again_as_soon_as_a_later_life_of_it_is_l
     a.link_up(at(2_200), c.me());
     a.forget(at(2_201), c.me().node).unwrap();
     assert!(a.is_forgotten(c.me().node), "the life that was linked does not count");
-    for life in [2_204, 2_206] {
-        a.link_up(at(2_300), origin("c", at(life).wall.0));
+    for incarnation in [2_204, 2_206] {
+        a.link_up(at(2_300), origin("c", at(incarnation).wall.0));
         assert!(!a.is_forgotten(c.me().node));
         a.link_up(at(2_300), c.me());
         assert!(a.is_forgotten(c.me().node));
@@ -55,11 +55,12 @@ pub(super) fn an_obituary_names_no_life_that_a_clock_set_back_leads_to() {
         .vector()
         .iter()
         .map(|slot| slot.origin)
-        .find(|life| life.node == c.node)
+        .find(|incarnation| incarnation.node == c.node)
         .expect("an obituary");
     // Its clock says an hour less now; its next lives are numbered one by one.
-    let lives = std::iter::successors(Some(c.incarnation), |life| Some(life.next_life()));
-    let around: Vec<Incarnation> = lives.take(3).collect();
+    let incarnations =
+        std::iter::successors(Some(c.incarnation), |incarnation| Some(incarnation.successor()));
+    let around: Vec<Incarnation> = incarnations.take(3).collect();
     assert!(
         obituary.incarnation > c.incarnation && !around.contains(&obituary.incarnation),
         "{obituary}"
@@ -90,7 +91,7 @@ pub(super) fn nobody_forgets_itself_or_a_stranger_or_before_it_has_joined() {
 #[test]
 pub(super) fn two_that_have_forgotten_each_other_come_to_an_end_and_hear_of_it() {
     let (mut a, mut b, mut c) = three_with_a_hero();
-    everybody_hears(at(2_100), &mut a, &mut b, &mut c);
+    all_pull(at(2_100), &mut a, &mut b, &mut c);
     a.forget(at(2_200), b.me().node).unwrap();
     b.forget(at(2_200), a.me().node).unwrap();
     let events = pull(at(2_300), &mut a, &mut b);
@@ -100,7 +101,7 @@ pub(super) fn two_that_have_forgotten_each_other_come_to_an_end_and_hear_of_it()
 #[test]
 pub(super) fn a_life_that_began_unheard_of_before_its_member_was_forgotten_is_fenced_too() {
     let (mut a, mut b, mut c) = three_with_a_hero();
-    everybody_hears(at(2_100), &mut a, &mut b, &mut c);
+    all_pull(at(2_100), &mut a, &mut b, &mut c);
     a.forget(at(5_000), c.me().node).unwrap();
     let began_before = Origin { incarnation: Incarnation(at(4_000).wall.0), ..c.me() };
     let begins_later = Origin { incarnation: Incarnation(at(6_000).wall.0), ..c.me() };

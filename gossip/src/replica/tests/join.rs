@@ -93,7 +93,7 @@ pub(super) fn one_that_is_paused_serves_and_is_led_and_asks_nobody() {
 }
 
 #[test]
-pub(super) fn a_new_life_with_a_lower_number_is_served_too() {
+pub(super) fn a_new_incarnation_with_a_lower_number_is_served_too() {
     let (mut a, mut b1) = (replica("a", 1), newborn("b", 1_000, at(1_100)));
     a.write(at(1_000), key(1), live(50)).unwrap();
     pull(at(1_100), &mut a, &mut b1);
@@ -126,7 +126,7 @@ pub(super) fn a_life_being_brought_up_to_date_is_not_the_first() {
 pub(super) fn a_life_under_a_slow_clock_hears_that_it_is_outlived_and_does_not_join_alone() {
     let (mut a, mut b, mut c) = three_with_a_hero();
     let mut c9 = reborn(&c, 9, at(3_000), &mut a);
-    everybody_hears(at(3_100), &mut a, &mut b, &mut c9);
+    all_pull(at(3_100), &mut a, &mut b, &mut c9);
     drop(c);
     let slow = |millis: u64| Now { wall: UnixMillis(START - 60_000 + millis), ..at(millis) };
     c = newborn("c", 5, slow(4_000));

@@ -7,19 +7,19 @@ use super::*;
 pub(super) fn a_member_bombed_ten_thousand_times_costs_a_vector_two_places() {
     let (mut a, mut b, mut c) = three_with_a_hero();
     let mut after_twenty = None;
-    for life in 2..=10_001_u64 {
-        let now = at(1_000 + life * 10_000);
-        c = reborn(&c, life, now, &mut a);
-        let now = at(1_000 + life * 10_000 + 10);
+    for incarnation in 2..=10_001_u64 {
+        let now = at(1_000 + incarnation * 10_000);
+        c = reborn(&c, incarnation, now, &mut a);
+        let now = at(1_000 + incarnation * 10_000 + 10);
         c.write(
             now,
-            key(u8::try_from(life % 50).unwrap()),
-            live(u8::try_from(life % 99).unwrap() + 1),
+            key(u8::try_from(incarnation % 50).unwrap()),
+            live(u8::try_from(incarnation % 99).unwrap() + 1),
         )
         .unwrap();
-        everybody_hears_all(now, &mut a, &mut b, &mut c);
+        all_pull_all(now, &mut a, &mut b, &mut c);
         assert!(hold_the_same(&a, &b) && hold_the_same(&b, &c));
-        if life == 40 {
+        if incarnation == 40 {
             after_twenty = Some(sizes([&a, &b, &c]));
         }
     }
@@ -41,11 +41,11 @@ pub(super) fn a_life_is_not_closed_while_one_member_has_heard_less_of_it() {
             "b has not spoken"
         );
     }
-    let events = everybody_hears_all(at(3_002), &mut a, &mut b, &mut c2);
+    let events = all_pull_all(at(3_002), &mut a, &mut b, &mut c2);
     let mut closed = events.iter().filter(|event| matches!(event, Event::Closed { .. })).peekable();
     assert!(
         closed.peek().is_some()
-            && closed.all(|event| *event == Event::Closed { before: c2.me(), lives: 1 }),
+            && closed.all(|event| *event == Event::Closed { before: c2.me(), incarnations: 1 }),
         "{events:?}"
     );
     assert_eq!([&a, &b, &c2].map(|replica| number(replica, 2)), [Some(20); 3]);
@@ -55,9 +55,9 @@ pub(super) fn a_life_is_not_closed_while_one_member_has_heard_less_of_it() {
 pub(super) fn the_horizon_keeps_the_last_stamps_of_the_newest_closed_lives_and_all_of_the_open_ones()
  {
     let mut a = replica("a", 1);
-    let last = |life| Stamp {
+    let last = |incarnation| Stamp {
         hlc: Hlc { wall: UnixMillis(START), logical: 0 },
-        origin: origin("c", life),
+        origin: origin("c", incarnation),
     };
     let horizon = |closed: std::ops::RangeInclusive<u64>| {
         closed.chain([100, 101]).map(last).collect::<VersionVector>()
@@ -76,7 +76,7 @@ pub(super) fn the_horizon_keeps_the_last_stamps_of_the_newest_closed_lives_and_a
 #[test]
 pub(super) fn a_life_is_not_closed_on_proofs_given_before_it_was_fenced() {
     let (mut a, mut b, mut c) = three_with_a_hero();
-    everybody_hears_all(at(2_100), &mut a, &mut b, &mut c);
+    all_pull_all(at(2_100), &mut a, &mut b, &mut c);
     let mut c2 = newborn("c", 2, at(3_000));
     pull(at(3_001), &mut a, &mut c2);
     pull(at(3_002), &mut c2, &mut a);
@@ -85,7 +85,7 @@ pub(super) fn a_life_is_not_closed_on_proofs_given_before_it_was_fenced() {
     assert!(!a.vector().has_closed(c.me()), "{:?}", a.vector());
     c.write(at(3_003), key(3), live(30)).unwrap();
     pull(at(3_004), &mut c, &mut b);
-    everybody_hears_all(at(3_005), &mut a, &mut b, &mut c2);
+    all_pull_all(at(3_005), &mut a, &mut b, &mut c2);
     assert_eq!([&a, &b, &c2].map(|replica| number(replica, 3)), [Some(30); 3]);
     assert!(a.vector().has_closed(c.me()));
 }
@@ -95,10 +95,10 @@ pub(super) fn a_life_is_not_closed_on_proofs_given_before_it_was_fenced() {
 #[test]
 pub(super) fn orphans_of_a_closed_life_are_written_anew_by_their_holder() {
     let (mut a, mut b, mut c) = three_with_a_hero();
-    everybody_hears_all(at(2_100), &mut a, &mut b, &mut c);
+    all_pull_all(at(2_100), &mut a, &mut b, &mut c);
     let mut c2 = newborn("c", 2, at(2_500));
     pull(at(2_501), &mut a, &mut c2);
-    everybody_hears_all(at(2_600), &mut a, &mut b, &mut c2);
+    all_pull_all(at(2_600), &mut a, &mut b, &mut c2);
     assert!(a.vector().has_closed(c.me()));
     // c lives on, in a corner where b has just been reborn and knows nothing better.
     let born = c.write(at(2_700), key(1), live(11)).unwrap().born;
@@ -107,7 +107,7 @@ pub(super) fn orphans_of_a_closed_life_are_written_anew_by_their_holder() {
     let mut b2 = newborn("b", 2, at(2_710));
     pull(at(2_711), &mut c, &mut b2);
     b2.write(at(2_712), key(8), live(81)).unwrap();
-    let events = everybody_hears_all(at(3_000), &mut a, &mut b2, &mut c2);
+    let events = all_pull_all(at(3_000), &mut a, &mut b2, &mut c2);
     assert!(events.contains(&Event::Adopted { source: a.me(), writes: 3 }), "{events:?}");
     for replica in [&a, &b2, &c2] {
         assert_eq!(
@@ -141,8 +141,8 @@ pub(super) fn of_two_lives_of_one_name_the_older_halts_and_tells_what_it_leaves(
     let events = pull(at(2_701), &mut old, &mut a);
     assert_eq!(number(&a, 5), None);
     assert!(events.contains(&Event::Superseded { by: Incarnation(2), halts: true }), "{events:?}");
-    assert_eq!(old.unheard().map(|(key, _)| key).collect::<Vec<_>>(), [key(5)]);
-    everybody_hears_all(at(2_800), &mut a, &mut b, &mut new);
+    assert_eq!(old.unreplicated().map(|(key, _)| key).collect::<Vec<_>>(), [key(5)]);
+    all_pull_all(at(2_800), &mut a, &mut b, &mut new);
     for replica in [&a, &b, &new] {
         assert_eq!(
             (number(replica, 4), number(replica, 6)),
@@ -174,7 +174,7 @@ pub(super) fn a_round_from_a_life_that_was_fenced_meanwhile_is_refused() {
 #[test]
 pub(super) fn a_life_stays_open_until_all_have_heard_as_much_of_it() {
     let (mut a, mut b, mut c) = three_with_a_hero();
-    everybody_hears_all(at(2_100), &mut a, &mut b, &mut c);
+    all_pull_all(at(2_100), &mut a, &mut b, &mut c);
     c.write(at(2_500), key(2), live(20)).unwrap();
     pull(at(2_501), &mut c, &mut a);
     let mut c2 = reborn(&c, 2, at(2_600), &mut b);
@@ -182,7 +182,7 @@ pub(super) fn a_life_stays_open_until_all_have_heard_as_much_of_it() {
     pull(at(2_602), &mut b, &mut a);
     pull(at(2_603), &mut c2, &mut a);
     assert!(!a.vector().has_closed(c.me()));
-    let events = everybody_hears_all(at(2_700), &mut a, &mut b, &mut c2);
+    let events = all_pull_all(at(2_700), &mut a, &mut b, &mut c2);
     assert!(a.vector().has_closed(c.me()));
     assert!(
         !events.iter().any(|event| matches!(event, Event::Committed { full: true, .. })),
@@ -237,9 +237,9 @@ pub(super) fn one_that_is_dated_in_the_future_itself_or_hears_of_a_present_life_
 #[test]
 pub(super) fn what_a_halting_life_leaves_is_told_even_after_it_was_closed() {
     let (mut a, mut b, mut c) = three_with_a_hero();
-    everybody_hears_all(at(2_100), &mut a, &mut b, &mut c);
+    all_pull_all(at(2_100), &mut a, &mut b, &mut c);
     let mut c2 = reborn(&c, 2, at(2_200), &mut a);
-    everybody_hears_all(at(2_300), &mut a, &mut b, &mut c2);
+    all_pull_all(at(2_300), &mut a, &mut b, &mut c2);
     assert!(a.vector().has_closed(c.me()));
     c.write(at(2_400), key(9), live(90)).unwrap();
     let events = [pull(at(2_500), &mut c, &mut a), pull(at(2_501), &mut a, &mut c)].concat();
@@ -248,5 +248,5 @@ pub(super) fn what_a_halting_life_leaves_is_told_even_after_it_was_closed() {
         !events.iter().any(|event| matches!(event, Event::Adopted { .. })),
         "a life that ends adopts nothing: {events:?}"
     );
-    assert_eq!(c.unheard().map(|(key, _)| key).collect::<Vec<_>>(), [key(9)]);
+    assert_eq!(c.unreplicated().map(|(key, _)| key).collect::<Vec<_>>(), [key(9)]);
 }

@@ -55,7 +55,7 @@ pub(super) fn half_a_round_claims_nothing() {
     let round = answer_to_pull(at(2_004), &mut b, &mut c);
     c.handle(at(2_004), b.me().node, round[0].clone());
     c.link_down(b.me().node);
-    assert!(knows_only_itself(&c) && c.map().live() == 0);
+    assert!(has_only_own_slot(&c) && c.map().live() == 0);
     pull(at(2_005), &mut a, &mut c);
     assert_eq!(
         (number(&c, 1), number(&c, 2)),
@@ -67,7 +67,7 @@ pub(super) fn half_a_round_claims_nothing() {
 /// S12: a delta made for the old life reaches the new one, which must not believe that it has the
 /// rest.
 #[test]
-pub(super) fn a_round_made_for_another_life_is_dropped() {
+pub(super) fn a_round_made_for_another_incarnation_is_dropped() {
     let (mut a, mut b) = (replica("a", 1), replica("b", 1));
     a.write(at(2_000), key(1), live(10)).unwrap();
     pull(at(2_001), &mut a, &mut b);
@@ -80,7 +80,7 @@ pub(super) fn a_round_made_for_another_life_is_dropped() {
         // Not even where the number of the round is the same by chance.
         b2.handle(at(2_005), a.me().node, Envelope { round: 1, ..envelope });
     }
-    assert!(knows_only_itself(&b2));
+    assert!(has_only_own_slot(&b2));
     talk(at(2_006), &mut a, &mut b2);
     assert_eq!((number(&b2, 1), number(&b2, 2)), (Some(10), Some(20)));
 }
@@ -137,7 +137,7 @@ pub(super) fn a_repeated_question_is_not_answered_from_another_moment() {
     let ([chunk, end], [other_chunk, other_end]) =
         (first.try_into().unwrap(), second.try_into().unwrap());
     for envelope in [chunk, other_end, other_chunk, end] {
-        assert!(knows_only_itself(&b), "the end of the one is not the end of the other");
+        assert!(has_only_own_slot(&b), "the end of the one is not the end of the other");
         b.handle(at(2_005), a.me().node, envelope);
     }
     assert_eq!(number(&b, 1), Some(10));
@@ -156,25 +156,25 @@ pub(super) fn a_round_being_served_is_begun_anew_for_another_question_and_not_fo
     let [Envelope { round, step: Step::Chunk { serving, .. }, .. }, _] = served[..] else {
         panic!("{served:?}")
     };
-    let mut ask = |life: Origin, round| {
+    let mut ask = |incarnation: Origin, round| {
         let options = PullOptions { mutual: false, full: false };
         let question = Question { summary: b.summary(), vector: Some(b.vector().clone()), options };
         a.handle(
             at(2_002),
-            life.node,
-            Envelope { from: life, to: a.me(), round, step: Step::Pull(question) },
+            incarnation.node,
+            Envelope { from: incarnation, to: a.me(), round, step: Step::Pull(question) },
         );
         drain(&mut a).0.iter().find_map(|Envelope { to, round, step, .. }| {
             let Step::Chunk { serving, .. } = step else { return None };
             Some((*to, *round, *serving))
         })
     };
-    let (life, next_life) = (origin("b", 1), origin("b", 2));
-    assert_eq!(ask(life, round), None, "that is under way");
-    assert_eq!(ask(life, round + 1), Some((life, round + 1, serving + 1)));
+    let (incarnation, successor) = (origin("b", 1), origin("b", 2));
+    assert_eq!(ask(incarnation, round), None, "that is under way");
+    assert_eq!(ask(incarnation, round + 1), Some((incarnation, round + 1, serving + 1)));
     assert_eq!(
-        ask(next_life, round + 1),
-        Some((next_life, round + 1, serving + 2)),
+        ask(successor, round + 1),
+        Some((successor, round + 1, serving + 2)),
         "the number is the same by chance"
     );
 }
@@ -184,11 +184,11 @@ pub(super) fn what_is_said_of_another_round_or_by_another_life_acknowledges_noth
     let (mut a, mut b) = (replica("a", 1), replica("b", 1));
     (0..4).for_each(|number| drop(a.write(at(2_000), key(number), live(50)).unwrap()));
     let round = answer_to_pull(at(2_001), &mut a, &mut b)[0].round;
-    let mut acknowledge = |life: Origin, round| {
+    let mut acknowledge = |incarnation: Origin, round| {
         a.handle(
             at(2_002),
-            life.node,
-            Envelope { from: life, to: a.me(), round, step: Step::Ack { chunks: 1 } },
+            incarnation.node,
+            Envelope { from: incarnation, to: a.me(), round, step: Step::Ack { chunks: 1 } },
         );
         drain(&mut a).0.len()
     };
@@ -219,7 +219,7 @@ pub(super) fn a_round_that_claims_writes_of_this_life_is_refused_whole() {
     let mut a = replica("a", 1);
     pull(at(2_001), &mut thief, &mut a);
     assert_eq!(pull(at(2_002), &mut a, &mut b), [Event::OriginStolen { source: a.me() }]);
-    assert!(knows_only_itself(&b));
+    assert!(has_only_own_slot(&b));
 }
 
 #[test]
@@ -323,11 +323,11 @@ pub(super) fn a_question_that_comes_late_takes_nothing_back() {
         Step::Pull(Question { summary: b.summary(), vector: Some(b.vector().clone()), options });
     let late = Envelope { from: b.me(), to: a.me(), round: 1, step };
     pull(at(2_001), &mut a, &mut b);
-    assert_eq!(a.unheard().count(), 1, "b has not said yet that it came through");
+    assert_eq!(a.unreplicated().count(), 1, "b has not said yet that it came through");
     pull(at(2_002), &mut a, &mut b);
-    assert_eq!(a.unheard().count(), 0);
+    assert_eq!(a.unreplicated().count(), 0);
     a.handle(at(2_003), b.me().node, late);
-    assert_eq!(a.unheard().count(), 0);
+    assert_eq!(a.unreplicated().count(), 0);
 }
 
 #[test]

@@ -114,7 +114,7 @@ pub(super) fn a_round_from_a_clock_too_far_ahead_is_refused_whole_and_taken_once
         events,
         [Event::TooFarAhead { source: fast.me(), writer: fast.me(), ahead_ms: 9_999 }]
     );
-    assert!(knows_only_itself(&b) && b.map().live() == 0, "half a refused round is a hole");
+    assert!(has_only_own_slot(&b) && b.map().live() == 0, "half a refused round is a hole");
     pull(at(10_001), &mut fast, &mut b);
     assert_eq!(b.map().live(), 2);
 }

@@ -158,7 +158,7 @@ fn runs(view: &View, name: NodeName, after: Duration) -> bool {
 /// Returns true if one of these two can pull from the other after that time.
 fn is_open(view: &View, a: NodeName, b: NodeName, after: Duration) -> bool {
     let cut = |fault: &Fault| {
-        fault.kind == FaultKind::Cut && (fault.befalls(a, b) || fault.befalls(b, a))
+        fault.kind == FaultKind::Cut && (fault.affects(a, b) || fault.affects(b, a))
     };
     a != b
         && runs(view, a, after)

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::*;
-use crate::fixtures::{Scene, dead, id, live, stamp};
+use crate::fixtures::{Fixture, dead, id, live, stamp};
 use crate::model::node_state::NodeState;
 use crate::model::node_state::NodeStatus;
 use crate::model::status::ClusterStatus;
@@ -66,8 +66,8 @@ fn words(html: &str) -> String {
 }
 
 /// The parts of the page that differ from state to state, piece by piece.
-fn said(mut scene: Scene, query: &PageQuery) -> String {
-    let view = &mut scene.view;
+fn said(mut fixture: Fixture, query: &PageQuery) -> String {
+    let view = &mut fixture.view;
     // What the pieces of a scene amount to together.
     let fingerprint = |column: &dyn Fn(&crate::model::rows::Row) -> Option<Arc<Entry>>| {
         let mut map = shared::Map::default();
@@ -113,23 +113,23 @@ fn base() -> Arc<Entry> {
 }
 
 /// Three heroes, which all hold.
-fn three_heroes() -> Scene {
-    let scene = Scene::new();
+fn three_heroes() -> Fixture {
+    let fixture = Fixture::new();
     (1..4)
         .zip(["Ada", "Bela", "Cleo"])
-        .fold(scene, |scene, (number, name)| scene.hold(number, name, [Some(&base()); 4]))
+        .fold(fixture, |fixture, (number, name)| fixture.hold(number, name, [Some(&base()); 4]))
 }
 
 #[test]
 fn every_city_is_down() {
-    let scene =
-        ["gotham", "metropolis", "capitol"].into_iter().fold(three_heroes(), |scene, city| {
-            scene.city(city, |city| {
+    let fixture =
+        ["gotham", "metropolis", "capitol"].into_iter().fold(three_heroes(), |fixture, city| {
+            fixture.city(city, |city| {
                 city.status = NodeStatus::Down;
                 city.age = Some(Duration::from_secs(6));
             })
         });
-    insta::assert_snapshot!(said(scene, &PageQuery::default()));
+    insta::assert_snapshot!(said(fixture, &PageQuery::default()));
 }
 
 #[test]
@@ -138,54 +138,58 @@ fn a_city_gives_no_answer_and_another_is_frozen_from_here() {
         city.status = NodeStatus::Unreachable;
         city.age = Some(Duration::from_secs(6));
     };
-    let scene = three_heroes().city("gotham", silent).city("capitol", |city| {
+    let fixture = three_heroes().city("gotham", silent).city("capitol", |city| {
         silent(city);
         city.frozen = true;
     });
     insta::assert_snapshot!(said(
-        scene.fault(FaultKind::Freeze, "capitol", None, 20),
+        fixture.fault(FaultKind::Freeze, "capitol", None, 20),
         &PageQuery::default()
     ));
 }
 
 #[test]
 fn a_city_was_just_destroyed_and_recovers() {
-    let scene = three_heroes().hold(2, "Bela", [None, Some(&base()), Some(&base()), Some(&base())]);
-    let scene = scene.city("gotham", |city| {
+    let fixture =
+        three_heroes().hold(2, "Bela", [None, Some(&base()), Some(&base()), Some(&base())]);
+    let fixture = fixture.city("gotham", |city| {
         city.recovering = true;
         city.crashes = 1;
     });
-    insta::assert_snapshot!(said(scene, &PageQuery::default()));
+    insta::assert_snapshot!(said(fixture, &PageQuery::default()));
 }
 
 #[test]
 fn two_sides_of_a_cut_have_written_to_one_hero() {
     let ours = live(stamp("metropolis", 3_000), 64, Some(&base()));
     let theirs = live(stamp("gotham", 2_000), 84, Some(&base()));
-    let scene =
+    let fixture =
         three_heroes().hold(2, "Bela", [Some(&theirs), Some(&ours), Some(&theirs), Some(&theirs)]);
-    let scene = scene.fault(FaultKind::Cut, "metropolis", None, 30);
-    insta::assert_snapshot!(said(scene, &PageQuery { hero: Some(id(2)), ..PageQuery::default() }));
+    let fixture = fixture.fault(FaultKind::Cut, "metropolis", None, 30);
+    insta::assert_snapshot!(said(
+        fixture,
+        &PageQuery { hero: Some(id(2)), ..PageQuery::default() }
+    ));
 }
 
 #[test]
 fn a_death_is_not_heard_and_one_city_holds_an_only_copy() {
     let death = dead(stamp("dispatch", 2_000), Some(&base()));
     let only = live(stamp("capitol", 1_000), 50, None);
-    let scene =
+    let fixture =
         three_heroes().hold(1, "Ada", [Some(&death), Some(&base()), Some(&death), Some(&death)]);
-    let scene = scene.hold(4, "Dora", [None, None, Some(&only), None]);
-    insta::assert_snapshot!(said(scene, &PageQuery::default()));
+    let fixture = fixture.hold(4, "Dora", [None, None, Some(&only), None]);
+    insta::assert_snapshot!(said(fixture, &PageQuery::default()));
 }
 
 #[test]
 fn one_city_is_behind_and_a_write_was_lost() {
     let newer = live(stamp("gotham", 1_000), 80, Some(&base()));
     let lost = live(stamp("capitol", 5_000), 70, Some(&base()));
-    let scene = three_heroes()
+    let fixture = three_heroes()
         .hold(3, "Cleo", [Some(&newer), Some(&base()), Some(&newer), Some(&newer)])
         .lost(3, &lost, Some(&newer));
-    insta::assert_snapshot!(said(scene, &PageQuery::default()));
+    insta::assert_snapshot!(said(fixture, &PageQuery::default()));
 }
 
 #[test]
@@ -195,7 +199,7 @@ fn all_agree() {
 
 #[test]
 fn there_are_no_heroes_yet_and_a_search_finds_none() {
-    insta::assert_snapshot!(said(Scene::new(), &PageQuery::default()));
+    insta::assert_snapshot!(said(Fixture::new(), &PageQuery::default()));
     let searched =
         said(three_heroes(), &PageQuery { search: "Zora".into(), ..PageQuery::default() });
     assert!(searched.contains("No hero matches this search."), "{searched}");
@@ -224,14 +228,15 @@ fn a_command_that_failed_says_why_beside_its_form_and_what_was_not_done() {
 #[test]
 fn a_name_is_text_wherever_it_stands() {
     let name = r#""><script>alert('hi')</script>"#;
-    let scene = Scene::new().hold(1, name, [Some(&base()), None, None, None]);
+    let fixture = Fixture::new().hold(1, name, [Some(&base()), None, None, None]);
     let page = page_of(
-        &scene.view,
+        &fixture.view,
         &PageQuery { search: "<b>".into(), hero: Some(id(1)), ..PageQuery::default() },
         None,
     );
     assert!(!page.contains("<script>") && !page.contains("<b>\""), "{page}");
-    let page = page_of(&scene.view, &PageQuery { hero: Some(id(1)), ..PageQuery::default() }, None);
+    let page =
+        page_of(&fixture.view, &PageQuery { hero: Some(id(1)), ..PageQuery::default() }, None);
     assert!(!page.contains("<script>") && page.contains("&#60;script&#62;"), "{page}");
 }
 
@@ -267,9 +272,9 @@ fn a_search_keeps_what_was_chosen() {
 /// show anything.
 #[test]
 fn a_first_page_of_fifty_heroes_is_small() {
-    let scene = (0..60).fold(Scene::new(), |scene, number| {
-        scene.hold(number, &format!("Silver Kestrel {number}"), [Some(&base()); 4])
+    let fixture = (0..60).fold(Fixture::new(), |fixture, number| {
+        fixture.hold(number, &format!("Silver Kestrel {number}"), [Some(&base()); 4])
     });
-    let bytes = page_of(&scene.view, &PageQuery::default(), None).len();
+    let bytes = page_of(&fixture.view, &PageQuery::default(), None).len();
     assert!(bytes <= 60_000, "{bytes}");
 }

@@ -52,14 +52,14 @@ impl View {
     }
 
     /// A write of a hero of this name, or its death.
-    fn writes(&mut self, millis: u64, node: &str, number: u64, called: &str, lives: bool) {
+    fn writes(&mut self, millis: u64, node: &str, number: u64, called: &str, incarnations: bool) {
         let origin = Origin { node: name(node), incarnation: Incarnation(2) };
         let stamp = Stamp {
             hlc: Hlc { wall: at(millis).wall, logical: number.try_into().unwrap_or(0) },
             origin,
         };
         let place = if node == "dispatch" { Location::Home } else { Location::City(name(node)) };
-        let value = if lives {
+        let value = if incarnations {
             Value::Live(Hero::new(called.into()).assigned(place))
         } else {
             Value::Tombstone
@@ -433,13 +433,13 @@ fn minute(pulls: u64, writes: u64) -> View {
             view.pulls(second * 1_000 + number * 1_000 / pulls, puller, source, outcome);
         }
         for number in 0..writes {
-            let lives = number % 8 > 0;
+            let incarnations = number % 8 > 0;
             view.writes(
                 second * 1_000 + number * 1_000 / writes,
                 nodes[(number % 4) as usize],
                 second * 100 + number,
                 "Doctor Meridian",
-                lives,
+                incarnations,
             );
         }
     }

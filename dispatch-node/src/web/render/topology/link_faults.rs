@@ -19,7 +19,7 @@ pub(super) struct LinkFault<'a> {
 /// The faults on the link between these two, the worst first.
 pub(super) fn link_faults(view: &View, a: NodeName, b: NodeName) -> Vec<LinkFault<'_>> {
     let is_sent = |fault: &FaultView, sender, receiver| {
-        fault.fault.befalls(sender, receiver) && fault.at.contains(&sender)
+        fault.fault.affects(sender, receiver) && fault.at.contains(&sender)
     };
     let found =
         |fault| LinkFault { fault, forth: is_sent(fault, a, b), back: is_sent(fault, b, a) };

@@ -10,11 +10,11 @@ use shared::hero::{HeroId, HeroName};
 
 /// The number of heroes that are remembered of one bomb, and the number of bombs.
 const AT_STAKE_MAX: usize = 200;
-const AFTERMATHS_MAX: usize = 8;
+const BOMB_REPORTS_MAX: usize = 8;
 
 /// The heroes that only a bombed city held.
 #[derive(Clone, Debug)]
-pub struct Aftermath {
+pub struct BombReport {
     /// The city that was bombed.
     pub city: NodeName,
     /// The number of the bomb's line in the event log.
@@ -27,9 +27,9 @@ pub struct Aftermath {
 
 /// The aftermaths of the last bombs, the newest last.
 #[derive(Debug, Default)]
-pub(crate) struct Aftermaths(VecDeque<Arc<Aftermath>>);
+pub(crate) struct BombReports(VecDeque<Arc<BombReport>>);
 
-impl Aftermaths {
+impl BombReports {
     /// Remembers what a bomb put at stake.
     pub(crate) fn push(
         &mut self,
@@ -39,14 +39,14 @@ impl Aftermaths {
     ) {
         let count = only_there.len();
         only_there.truncate(AT_STAKE_MAX);
-        self.0.push_back(Arc::new(Aftermath { city, event, only_there, count }));
-        if self.0.len() > AFTERMATHS_MAX {
+        self.0.push_back(Arc::new(BombReport { city, event, only_there, count }));
+        if self.0.len() > BOMB_REPORTS_MAX {
             self.0.pop_front();
         }
     }
 
     /// Returns them as they are shown.
-    pub(crate) fn to_vec(&self) -> Vec<Arc<Aftermath>> {
+    pub(crate) fn to_vec(&self) -> Vec<Arc<BombReport>> {
         self.0.iter().cloned().collect()
     }
 }
@@ -83,9 +83,9 @@ mod tests {
             destroyed_with(gotham, &heroes),
             "gotham has been destroyed, and it alone had heard of 300 heroes"
         );
-        let mut aftermaths = Aftermaths::default();
-        (0..9).for_each(|event| aftermaths.push(gotham, event, heroes.clone()));
-        let kept = aftermaths.to_vec();
+        let mut bomb_reports = BombReports::default();
+        (0..9).for_each(|event| bomb_reports.push(gotham, event, heroes.clone()));
+        let kept = bomb_reports.to_vec();
         assert_eq!(
             (kept.len(), kept[0].event, kept[0].only_there.len(), kept[0].count),
             (8, 1, 200, 300)

@@ -27,7 +27,7 @@ const RESTARTS_WINDOW: Duration = Duration::from_secs(5);
 pub(super) enum End {
     Bombed,
     /// The process goes on, as a life above that one.
-    Outlived(Incarnation),
+    Superseded(Incarnation),
     Halted,
 }
 
@@ -39,7 +39,7 @@ impl Cluster {
         let drift_ppm = self.rng.random_range(-drift..=drift);
         let mut clock = WallClock::new(skew_ms, drift_ppm);
         let now = clock.read(self.now);
-        let me = self.new_life(name, Incarnation::begun_at(now.wall));
+        let me = self.new_incarnation(name, Incarnation::begun_at(now.wall));
         let machine = self.machine(me, 0, now);
         let number = self.processes.add(Process {
             name,
@@ -60,12 +60,12 @@ impl Cluster {
     }
 
     /// Returns a life of this name that has not been before, no earlier than `least`.
-    fn new_life(&mut self, node: NodeName, least: Incarnation) -> Origin {
-        let mut life = Origin { node, incarnation: least };
-        while !self.lives.insert(life) {
-            life.incarnation = life.incarnation.next_life();
+    fn new_incarnation(&mut self, node: NodeName, least: Incarnation) -> Origin {
+        let mut incarnation = Origin { node, incarnation: least };
+        while !self.incarnations.insert(incarnation) {
+            incarnation.incarnation = incarnation.incarnation.successor();
         }
-        life
+        incarnation
     }
 
     fn machine(&mut self, me: Origin, crashes: u32, now: Now) -> Machine {
@@ -102,20 +102,20 @@ impl Cluster {
         }
     }
 
-    pub(super) fn end_life(&mut self, number: usize, end: End) {
+    pub(super) fn end_incarnation(&mut self, number: usize, end: End) {
         match end {
             End::Bombed => {
                 let (now, process) = (self.now, &mut self.processes[number]);
                 if process.intensity.allows_restart_after_crash(now) {
-                    let life = process.me;
-                    self.oracle.restarted(now, number, life, RESTARTS_MAX, RESTARTS_WINDOW);
-                    self.begin_life(number, Incarnation(0));
+                    let incarnation = process.me;
+                    self.oracle.restarted(now, number, incarnation, RESTARTS_MAX, RESTARTS_WINDOW);
+                    self.begin_incarnation(number, Incarnation(0));
                 } else {
                     self.oracle.forget_restarts(number);
                     self.stop(number, OPERATOR_DELAY);
                 }
             }
-            End::Outlived(by) => self.begin_life(number, by),
+            End::Superseded(by) => self.begin_incarnation(number, by),
             End::Halted => {
                 let name = self.processes[number].name;
                 let carries_on = |(other, process): (usize, &Process)| {
@@ -131,18 +131,18 @@ impl Cluster {
     }
 
     /// Begins the next life of a process that has crashed, above that one.
-    fn begin_life(&mut self, number: usize, above: Incarnation) {
+    fn begin_incarnation(&mut self, number: usize, above: Incarnation) {
         self.unlink_all(number);
         let now = self.clock(number);
         let process = &self.processes[number];
         let least = Incarnation::begun_at(now.wall);
-        let least = least.max(process.me.incarnation.next_life()).max(above.next_life());
+        let least = least.max(process.me.incarnation.successor()).max(above.successor());
         let (name, crashes) = (process.name, process.crashes + 1);
-        let me = self.new_life(name, least);
+        let me = self.new_incarnation(name, least);
         let machine = self.machine(me, crashes, now);
         let process = &mut self.processes[number];
         (process.machine, process.me, process.crashes) = (machine, me, crashes);
-        self.oracle.life_began(number);
+        self.oracle.incarnation_began(number);
         self.log(|_| format!("{me} begins"));
         self.dial_all(number);
         self.schedule_tick(number);
@@ -176,13 +176,13 @@ impl Cluster {
         process.clock.skew_ms = skew_ms;
         let now = process.clock.read(self.now);
         let name = process.name;
-        let me = self.new_life(name, Incarnation::begun_at(now.wall));
+        let me = self.new_incarnation(name, Incarnation::begun_at(now.wall));
         let machine = self.machine(me, 0, now);
         let process = &mut self.processes[number];
         (process.machine, process.me, process.crashes) = (machine, me, 0);
         process.state = State::Running;
         process.intensity = Intensity::new(RESTARTS_MAX, RESTARTS_WINDOW);
-        self.oracle.life_began(number);
+        self.oracle.incarnation_began(number);
         self.oracle.forget_restarts(number);
         self.log(|_| format!("{me} is started"));
         self.dial_all(number);
@@ -200,9 +200,9 @@ impl Cluster {
         if !process.is_city() {
             self.oracle.dispatch_thawed(self.now);
         }
-        let life = self.processes[number].me;
+        let incarnation = self.processes[number].me;
         for input in inbox {
-            if self.processes[number].me == life {
+            if self.processes[number].me == incarnation {
                 self.input(number, input);
             }
         }
