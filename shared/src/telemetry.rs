@@ -8,12 +8,12 @@ mod json;
 use std::io::IsTerminal as _;
 
 use clap::ValueEnum;
-use tracing::Level;
-use tracing_subscriber::filter::filter_fn;
+use tracing::level_filters::LevelFilter;
+use tracing_subscriber::filter::{Targets, filter_fn};
 use tracing_subscriber::fmt::format::JsonFields;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
-use tracing_subscriber::{EnvFilter, Layer as _, fmt, registry};
+use tracing_subscriber::{Layer as _, fmt, registry};
 
 use gossip::NodeName;
 
@@ -38,7 +38,76 @@ pub fn init(node: NodeName, format: LogFormat) {
             fmt::layer().event_format(json::Lines::of(node)).fmt_fields(JsonFields::new()).boxed()
         }
     };
-    let filter = EnvFilter::builder().with_default_directive(Level::INFO.into()).from_env_lossy();
+    let directives = std::env::var("RUST_LOG").unwrap_or_default();
+    let parsed = parse_filter(&directives);
+    let filter = parsed.as_ref().map_or_else(|_| default_filter(), Clone::clone);
     registry().with(lines.with_filter(filter)).init();
     std::panic::set_hook(Box::new(|panic| tracing::error!("panicked: {panic}")));
+    if let Err(reason) = parsed {
+        tracing::warn!("RUST_LOG={directives:?} is ignored: {reason}");
+    }
+}
+
+/// Returns the filter for directives of the form `LEVEL` or `TARGET=LEVEL`, separated by commas.
+///
+/// # Errors
+/// The reason for which a directive is invalid. A bare target is one: it would enable that target
+/// alone, and a misspelt level is taken for a target.
+fn parse_filter(directives: &str) -> Result<Targets, String> {
+    let mut parts = directives.split(',').map(str::trim).filter(|part| !part.is_empty()).peekable();
+    if parts.peek().is_none() {
+        return Ok(default_filter());
+    }
+    parts.try_fold(Targets::new(), |filter, part| {
+        let (target, level) =
+            part.split_once('=').map_or((None, part), |(target, level)| (Some(target), level));
+        let level: LevelFilter = level.trim().parse().map_err(|_| {
+            format!("{part:?} is not LEVEL or TARGET=LEVEL; levels are off, error, warn, info, debug, trace")
+        })?;
+        match target.map(str::trim) {
+            None => Ok(filter.with_default(level)),
+            Some(target) if target.is_empty() || target.contains(['[', '{']) => {
+                Err(format!("{part:?} names no target; filters on spans and fields are not supported"))
+            }
+            Some(target) => Ok(filter.with_target(target, level)),
+        }
+    })
+}
+
+fn default_filter() -> Targets {
+    Targets::new().with_default(LevelFilter::INFO)
+}
+
+#[cfg(test)]
+mod tests {
+    use tracing::Level;
+
+    use super::*;
+
+    #[test]
+    fn empty_filter_enables_info() {
+        for directives in ["", " ", ",,"] {
+            let filter = parse_filter(directives).unwrap();
+            assert!(filter.would_enable("gossip::link", &Level::INFO), "{directives:?}");
+            assert!(!filter.would_enable("gossip::link", &Level::DEBUG), "{directives:?}");
+        }
+    }
+
+    #[test]
+    fn filter_takes_levels_and_targets() {
+        let filter = parse_filter("WARN, gossip::link=debug,hyper=off").unwrap();
+        assert!(filter.would_enable("shared", &Level::WARN));
+        assert!(!filter.would_enable("shared", &Level::INFO));
+        assert!(filter.would_enable("gossip::link::dialer", &Level::DEBUG));
+        assert!(!filter.would_enable("hyper::proto", &Level::ERROR));
+    }
+
+    #[test]
+    fn filter_refuses_what_is_neither_a_level_nor_a_target_with_one() {
+        for directives in ["verbose", "info,verbose", "gossip=loud", "=debug", "[span{id=1}]=debug"]
+        {
+            let refused = parse_filter(directives).unwrap_err();
+            assert!(refused.starts_with('"'), "{directives:?}: {refused}");
+        }
+    }
 }
