@@ -1,8 +1,9 @@
-"""A WebSocket client that nobody here wrote (https://websockets.readthedocs.io), made to misbehave.
+"""An independent WebSocket client (https://websockets.readthedocs.io) that violates the protocol.
 
-Reads a list of cases from its input, `{"url", "origin", "bytes"}`. For each it opens a socket, sends these bytes below its own framing, and reads to
-the end. Writes how each ended: `{"code", "reason"}` as the client understood it, both null where the connection just went, or the
-`{"status", "type"}` of a refusal.
+Reads a list of cases from standard input, `{"url", "origin", "bytes"}`. For each it opens a socket,
+sends these bytes below the library's own framing, and reads until the socket is closed. Writes the
+end of each: `{"code", "reason"}` as the client received them, both null if the connection was closed
+without them, or the `{"status", "type"}` of a refusal.
 """
 
 import base64
@@ -12,23 +13,24 @@ import sys
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
 
-PATIENCE_S = 15
+TIMEOUT_S = 15
 
 
-def ending(case):
-    quiet = {"compression": None, "proxy": None, "ping_interval": None, "open_timeout": PATIENCE_S}
+def run(case):
+    options = {"compression": None, "proxy": None, "ping_interval": None, "open_timeout": TIMEOUT_S}
     try:
-        with connect(case["url"], origin=case["origin"], **quiet) as socket:
+        with connect(case["url"], origin=case["origin"], **options) as socket:
             socket.socket.sendall(base64.b64decode(case["bytes"]))
             while True:
-                socket.recv(timeout=PATIENCE_S)
+                socket.recv(timeout=TIMEOUT_S)
     except InvalidStatus as refusal:
-        return {"status": refusal.response.status_code, "type": json.loads(refusal.response.body)["type"]}
+        problem = json.loads(refusal.response.body)
+        return {"status": refusal.response.status_code, "type": problem["type"]}
     except ConnectionClosed as closed:
-        said = closed.rcvd
-        return {"code": said and said.code, "reason": said and said.reason}
+        close = closed.rcvd
+        return {"code": close and close.code, "reason": close and close.reason}
     except OSError as error:
         return {"code": None, "reason": str(error)}
 
 
-json.dump([ending(case) for case in json.load(sys.stdin)], sys.stdout)
+json.dump([run(case) for case in json.load(sys.stdin)], sys.stdout)

@@ -1,4 +1,4 @@
-//! Dispatch's HTTP, as scripts use it.
+//! A client for dispatch's HTTP API.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use ureq::http::{Method, Request};
 use ureq::tls::{Certificate, RootCerts, TlsConfig};
 
-/// An HTTP answer.
+/// An HTTP response.
 #[derive(Clone, Debug)]
 pub struct Reply {
     /// The status code.
@@ -24,41 +24,42 @@ pub struct Reply {
 }
 
 impl Reply {
-    /// The body as JSON.
+    /// Returns the body as JSON.
     ///
     /// # Panics
-    /// When it is none.
+    /// If it is not JSON.
     #[track_caller]
     #[must_use]
     pub fn json(&self) -> Value {
         self.parse()
     }
 
-    /// The body as JSON of this shape.
+    /// Returns the body as JSON of this type.
     ///
     /// # Panics
-    /// When it is none, or has another shape.
+    /// If it is not JSON of this type.
     #[track_caller]
     #[must_use]
     pub fn parse<T: DeserializeOwned>(&self) -> T {
-        serde_json::from_str(&self.body)
-            .unwrap_or_else(|error| panic!("{error} in the answer {} {:?}", self.status, self.body))
+        serde_json::from_str(&self.body).unwrap_or_else(|error| {
+            panic!("{error} in the response {} {:?}", self.status, self.body)
+        })
     }
 
-    /// Expects this status.
+    /// Asserts this status.
     ///
     /// # Panics
-    /// When it is another.
+    /// If it is another one.
     #[track_caller]
     pub fn expect(self, status: u16) -> Self {
         assert_eq!(self.status, status, "{}", self.body);
         self
     }
 
-    /// Expects a problem document (RFC 9457) of this status and type, and returns its detail.
+    /// Asserts a problem document (RFC 9457) with this status and type, and returns its detail.
     ///
     /// # Panics
-    /// When it is anything else, or does not say what was wrong.
+    /// If it is anything else, or has no detail.
     #[track_caller]
     pub fn problem(&self, status: u16, code: &str) -> String {
         let seen = format!("{} {:?} {}", self.status, self.headers.get("content-type"), self.body);
@@ -78,10 +79,10 @@ impl Reply {
     }
 }
 
-/// A living hero, as some node holds it.
+/// A live hero, as a node holds it.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
-#[expect(missing_docs, reason = "the contract says what they are")]
+#[expect(missing_docs, reason = "docs/api.md defines the fields")]
 pub struct Hero {
     pub id: String,
     pub name: String,
@@ -91,9 +92,9 @@ pub struct Hero {
     pub stamp: Value,
 }
 
-/// A node, as dispatch last saw it.
+/// A node as dispatch last observed it.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[expect(missing_docs, reason = "the contract says what they are")]
+#[expect(missing_docs, reason = "docs/api.md defines the fields")]
 pub struct NodeState {
     pub name: String,
     pub role: String,
@@ -112,7 +113,7 @@ pub struct NodeState {
 
 /// A fault in force.
 #[derive(Clone, Debug, Deserialize)]
-#[expect(missing_docs, reason = "the contract says what they are")]
+#[expect(missing_docs, reason = "docs/api.md defines the fields")]
 pub struct Fault {
     pub id: String,
     pub kind: String,
@@ -124,9 +125,9 @@ pub struct Fault {
     pub frames: Frames,
 }
 
-/// What a fault did to frames so far.
+/// The counts of frames that a fault affected.
 #[derive(Clone, Copy, Debug, Deserialize)]
-#[expect(missing_docs, reason = "the contract says what they are")]
+#[expect(missing_docs, reason = "docs/api.md defines the fields")]
 pub struct Frames {
     pub seen: u64,
     pub dropped: u64,
@@ -134,18 +135,18 @@ pub struct Frames {
     pub duplicated: u64,
 }
 
-/// When and by whom something was written. Ordered as stamps are.
+/// The time and author of a write, ordered like the core's stamps.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
-#[expect(missing_docs, reason = "the contract says what they are")]
+#[expect(missing_docs, reason = "docs/api.md defines the fields")]
 pub struct Stamp {
     pub wall_ms: u64,
     pub logical: u32,
     pub origin: String,
 }
 
-/// A line of the event log.
+/// An entry of the event log.
 #[derive(Clone, Debug, Deserialize)]
-#[expect(missing_docs, reason = "the contract says what they are")]
+#[expect(missing_docs, reason = "docs/api.md defines the fields")]
 pub struct Event {
     pub number: u64,
     pub node: String,
@@ -156,17 +157,17 @@ pub struct Event {
     pub over: Option<Stamp>,
 }
 
-/// What one city holds.
+/// The heroes and tombstones of one city.
 #[derive(Clone, Debug, Deserialize)]
-#[expect(missing_docs, reason = "the contract says what they are")]
+#[expect(missing_docs, reason = "docs/api.md defines the fields")]
 pub struct CityHeroes {
     pub heroes: Vec<Hero>,
     pub tombstones: u64,
     pub age_ms: Option<u64>,
 }
 
-/// An HTTP client for one node. Every request has a connection of its own: a test that restarts a
-/// node must not find its client holding on to a dead one.
+/// An HTTP client for one node. Each request uses a connection of its own, so that a client of a
+/// restarted node does not reuse a closed connection.
 #[derive(Clone, Debug)]
 pub struct Api {
     agent: ureq::Agent,
@@ -174,14 +175,14 @@ pub struct Api {
 }
 
 impl Api {
-    /// A client for the node that listens on `address`.
+    /// Creates a client for the node at `address`.
     #[must_use]
     pub fn new(address: SocketAddr) -> Self {
         Self { agent: agent(TlsConfig::default()), base: format!("http://{address}") }
     }
 
-    /// A client for the node that speaks TLS on `address`, with a certificate that the authority of
-    /// `certificates` has signed.
+    /// Creates a client for the node with TLS at `address`, whose certificate must be signed by the
+    /// authority of `certificates`.
     #[must_use]
     pub fn encrypted(address: SocketAddr, certificates: &Certificates) -> Self {
         let authority = Certificate::from_der(&certificates.authority()).to_owned();
@@ -192,7 +193,7 @@ impl Api {
         Self { agent: agent(tls), base: format!("https://{address}") }
     }
 
-    /// The address of the page.
+    /// Returns the URL of the page.
     #[must_use]
     pub fn url(&self) -> String {
         format!("{}/", self.base)
@@ -201,7 +202,7 @@ impl Api {
     /// Sends a request.
     ///
     /// # Errors
-    /// Says why there was no answer.
+    /// The reason why there was no response.
     pub fn try_request(
         &self,
         method: &str,
@@ -239,7 +240,7 @@ impl Api {
     /// Sends a request.
     ///
     /// # Panics
-    /// When there is no answer.
+    /// If there is no response.
     #[track_caller]
     #[must_use]
     pub fn request(
@@ -253,14 +254,14 @@ impl Api {
             .unwrap_or_else(|error| panic!("{method} {path}: {error}"))
     }
 
-    /// `GET`
+    /// Sends a `GET` request.
     #[track_caller]
     #[must_use]
     pub fn get(&self, path: &str) -> Reply {
         self.request("GET", path, &[], &[])
     }
 
-    /// `POST` with JSON
+    /// Sends a `POST` request with JSON.
     #[track_caller]
     #[must_use]
     pub fn post(&self, path: &str, body: &Value) -> Reply {
@@ -272,7 +273,7 @@ impl Api {
         )
     }
 
-    /// `PUT` with JSON
+    /// Sends a `PUT` request with JSON.
     #[track_caller]
     #[must_use]
     pub fn put(&self, path: &str, body: &Value) -> Reply {
@@ -284,14 +285,14 @@ impl Api {
         )
     }
 
-    /// `DELETE`
+    /// Sends a `DELETE` request.
     #[track_caller]
     #[must_use]
     pub fn delete(&self, path: &str) -> Reply {
         self.request("DELETE", path, &[], &[])
     }
 
-    /// Creates heroes with invented names; their ids.
+    /// Creates heroes with generated names, and returns their ids.
     #[track_caller]
     #[must_use]
     pub fn create(&self, count: u32) -> Vec<String> {
@@ -314,48 +315,48 @@ impl Api {
         hero
     }
 
-    /// Asks to move a hero.
+    /// Requests a move of a hero.
     #[track_caller]
     #[must_use]
     pub fn assign(&self, id: &str, place: &str) -> Reply {
         self.put(&format!("/api/v1/heroes/{id}/location"), &json!({ "location": place }))
     }
 
-    /// Asks to end a hero.
+    /// Requests the deletion of a hero.
     #[track_caller]
     #[must_use]
     pub fn terminate(&self, id: &str) -> Reply {
         self.delete(&format!("/api/v1/heroes/{id}"))
     }
 
-    /// Asks to bomb a city.
+    /// Requests a bomb on a city.
     #[track_caller]
     #[must_use]
     pub fn bomb(&self, city: &str) -> Reply {
         self.post(&format!("/api/v1/cities/{city}/bomb"), &json!({}))
     }
 
-    /// One hero everywhere: `hero` and `cities`.
+    /// Requests one hero in all cities: `hero` and `cities`.
     #[track_caller]
     #[must_use]
     pub fn hero(&self, id: &str) -> Reply {
         self.get(&format!("/api/v1/heroes/{id}"))
     }
 
-    /// What a city holds, by hero.
+    /// Returns the heroes of a city.
     #[track_caller]
     #[must_use]
     pub fn city(&self, city: &str) -> CityHeroes {
         self.get(&format!("/api/v1/cities/{city}/heroes")).expect(200).parse()
     }
 
-    /// Causes a fault, which must be accepted.
+    /// Injects a fault, which must be accepted.
     #[track_caller]
     pub fn inject(&self, fault: &Value) -> Fault {
         self.post("/api/v1/faults", fault).expect(201).parse()
     }
 
-    /// The faults in force.
+    /// Returns the faults in force.
     #[track_caller]
     #[must_use]
     pub fn faults(&self) -> Vec<Fault> {
@@ -373,7 +374,7 @@ impl Api {
         self.delete("/api/v1/faults").expect(204);
     }
 
-    /// What happened after the event with this number.
+    /// Returns the events after the one with this number.
     #[track_caller]
     #[must_use]
     pub fn events(&self, since: u64) -> Vec<Event> {
@@ -386,17 +387,17 @@ impl Api {
         events
     }
 
-    /// Every node, by name.
+    /// Returns every node by name.
     #[track_caller]
     #[must_use]
     pub fn nodes(&self) -> BTreeMap<String, NodeState> {
         self.try_nodes().unwrap_or_else(|error| panic!("{error}"))
     }
 
-    /// Every node, by name.
+    /// Returns every node by name.
     ///
     /// # Errors
-    /// Says why there was no answer, or not that one.
+    /// The reason why there was no response, or an unexpected one.
     pub fn try_nodes(&self) -> Result<BTreeMap<String, NodeState>, String> {
         #[derive(Deserialize)]
         struct Nodes {
@@ -414,8 +415,10 @@ impl Api {
 fn agent(tls: TlsConfig) -> ureq::Agent {
     let config = ureq::Agent::config_builder()
         .http_status_as_error(false)
+        // The tests check redirects themselves.
         .max_redirects(0)
         .max_idle_connections(0)
+        // A proxy of the test's environment does not reach loopback addresses of this machine.
         .proxy(None)
         .tls_config(tls)
         .timeout_global(Some(HANG_TIMEOUT));

@@ -1,9 +1,9 @@
-//! The simulator's checkers on real processes: what dispatch's HTTP shows of every node is made
-//! into the core's own data, and the very same claims are held against it.
+//! The simulator's checkers applied to real processes: the state of each node, as dispatch's HTTP
+//! API shows it, is converted into the core's types and checked against the same claims.
 //!
-//! Invariant: what is looked at is true of one life at one moment. A list of heroes counts where
-//! its node was in the same life before and after, and a version vector goes with it only where the
-//! list has the fingerprint that was shown beside that vector.
+//! Invariant: a snapshot describes one incarnation at one moment. A list of heroes counts only if
+//! its node had the same incarnation before and after, and a version vector is attached only if the
+//! list has the fingerprint that was reported together with that vector.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -20,24 +20,24 @@ use crate::api::{Api, CityHeroes, Hero, NodeState};
 use crate::nodes::{CITIES, NODES};
 use crate::wait::ensure;
 
-/// One node, as dispatch showed it.
+/// One node, as dispatch shows it.
 #[derive(Clone, Debug)]
-pub struct Look {
-    /// Which life of it.
+pub struct NodeSnapshot {
+    /// The node's incarnation.
     pub incarnation: Origin,
-    /// The living heroes it held.
+    /// The live heroes it held.
     pub map: Map,
-    /// What it covered when it held exactly these, where that is known.
+    /// The version vector for exactly these heroes, if known.
     pub vector: Option<VersionVector>,
-    /// How many tombstones stood there.
+    /// The number of tombstones it held.
     pub tombstones: u64,
 }
 
-/// Looks at every node that dispatch has read in its present life; dispatch is one of them.
+/// Reads every node that dispatch has observed in its current incarnation, dispatch included.
 ///
 /// # Errors
-/// Says what dispatch did not answer.
-pub fn look(api: &Api) -> Result<Vec<Look>, String> {
+/// The request that dispatch did not answer as expected.
+pub fn read_nodes(api: &Api) -> Result<Vec<NodeSnapshot>, String> {
     let before = nodes(api)?;
     let mut lists = Vec::new();
     for city in CITIES {
@@ -46,16 +46,16 @@ pub fn look(api: &Api) -> Result<Vec<Look>, String> {
     lists.push(("dispatch", read(api, "/api/v1/heroes")?));
     let after = nodes(api)?;
     ensure(before["dispatch"].incarnation == after["dispatch"].incarnation, || {
-        "another dispatch".into()
+        "dispatch was restarted between the reads".into()
     })?;
     Ok(lists
         .into_iter()
-        .filter_map(|(node, list)| seen(&list, &before[node], &after[node]))
+        .filter_map(|(node, list)| node_snapshot(&list, &before[node], &after[node]))
         .collect())
 }
 
-fn seen(list: &CityHeroes, before: &NodeState, after: &NodeState) -> Option<Look> {
-    // Who covers nothing has not been read in this life, or has nothing to read.
+fn node_snapshot(list: &CityHeroes, before: &NodeState, after: &NodeState) -> Option<NodeSnapshot> {
+    // A node with an empty vector has not been observed in this incarnation, or holds no writes.
     let incarnation = before.incarnation.filter(|incarnation| {
         after.incarnation == Some(*incarnation) && !before.version_vector.is_empty()
     })?;
@@ -70,7 +70,7 @@ fn seen(list: &CityHeroes, before: &NodeState, after: &NodeState) -> Option<Look
         node: before.name.parse().expect("the name of a node"),
         incarnation: Incarnation(incarnation),
     };
-    Some(Look { incarnation, map, vector: same.map(vector), tombstones: list.tombstones })
+    Some(NodeSnapshot { incarnation, map, vector: same.map(vector), tombstones: list.tombstones })
 }
 
 fn nodes(api: &Api) -> Result<BTreeMap<String, NodeState>, String> {
@@ -84,10 +84,10 @@ fn read<T: DeserializeOwned>(api: &Api, path: &str) -> Result<T, String> {
     ensure(reply.status == 200, || format!("{path}: {reply:?}")).map(|()| reply.parse())
 }
 
-/// A living hero, as the core holds one.
+/// Converts a live hero into the core's form.
 ///
 /// # Panics
-/// When it is none.
+/// If a field is malformed.
 #[must_use]
 pub fn entry(hero: &Hero) -> (HeroId, Entry) {
     let location = match hero.location.as_str() {
@@ -107,10 +107,10 @@ pub fn entry(hero: &Hero) -> (HeroId, Entry) {
     (hero.id.parse().expect("a UUID"), Entry::written(Value::Live(value), stamp, None))
 }
 
-/// What a node covers: its slots and its marks.
+/// Returns the version vector of a node: its slots and its marks.
 ///
 /// # Panics
-/// When the API shows something else.
+/// If a field is malformed.
 #[must_use]
 pub fn vector(node: &NodeState) -> VersionVector {
     let mut vector = VersionVector::new();
@@ -132,96 +132,96 @@ pub fn vector(node: &NodeState) -> VersionVector {
 }
 
 fn origin(text: &str) -> Origin {
-    let (node, incarnation) = text.split_once('/').expect("a node and its life");
+    let (node, incarnation) = text.split_once('/').expect("a node and its incarnation");
     Origin {
         node: node.parse().expect("the name of a node"),
         incarnation: Incarnation(incarnation.parse().expect("a number")),
     }
 }
 
-/// Everything that was seen and said, and whether it can be true.
+/// All observations and acknowledged writes, checked for contradictions.
 ///
-/// Nothing but a command may end a hero here, so whoever looks knows the dead: those whose end
-/// somebody asked for. A hero that [`lasts`](Self::lasts) is never one of them.
+/// Heroes are deleted only by commands here, so the deletable ones are known: those whose deletion
+/// was requested. A hero for which [`lasts`](Self::lasts) returns true is never one of them.
 #[derive(Debug, Default)]
 pub struct Audit {
     incarnations: BTreeMap<Origin, IncarnationRecord>,
-    /// Every write seen or told of.
+    /// Every observed or acknowledged write.
     writes: claims::Writes,
     /// Those to heroes that last.
     lasting: claims::Writes,
     contents: BTreeMap<Stamp, Value>,
-    told: BTreeMap<Stamp, HeroId>,
-    doomed: BTreeSet<HeroId>,
-    ended: BTreeMap<HeroId, u32>,
-    shown: u64,
-    whole: u64,
+    acknowledged: BTreeMap<Stamp, HeroId>,
+    deletion_requested: BTreeSet<HeroId>,
+    deletions: BTreeMap<HeroId, u32>,
+    snapshots_checked: u64,
+    with_vector: u64,
 }
 
-/// What one life of one node has shown, and what others were told that it had written.
+/// The observations of one incarnation, and the writes of it that were acknowledged to clients.
 #[derive(Debug, Default)]
 struct IncarnationRecord {
     deaths: deaths::Deaths,
     reads: monotonic::Reads,
     held: BTreeSet<HeroId>,
-    buried: BTreeSet<HeroId>,
+    deleted: BTreeSet<HeroId>,
     survivors: Survivors,
 }
 
-/// What became of what clients were told.
+/// The counts of an audit.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Fates {
-    /// Lives of nodes that were seen.
+pub struct AuditCounts {
+    /// Observed incarnations of nodes.
     pub incarnations: usize,
-    /// Lists of heroes that were looked at.
-    pub looks: u64,
-    /// Those of which it was known what they cover.
-    pub whole: u64,
-    /// Different writes that were seen or told of.
+    /// Node snapshots checked.
+    pub snapshots: u64,
+    /// Snapshots whose version vector was known.
+    pub with_vector: u64,
+    /// Distinct writes observed or acknowledged.
     pub writes: usize,
-    /// Writes told of as saved.
-    pub told: usize,
-    /// Those among them that were gone with their writers' lives, and rightly so.
+    /// Acknowledged writes.
+    pub acknowledged: usize,
+    /// Acknowledged writes that were lost together with their writers' incarnations, as allowed.
     pub lost: usize,
-    /// Ends told of.
-    pub ended: usize,
-    /// Those among them that were gone with the life of the dispatch that wrote them, and rightly
-    /// so.
-    pub undone: usize,
+    /// Acknowledged deletions.
+    pub deletions: usize,
+    /// Acknowledged deletions that were lost together with the dispatch that wrote them, as
+    /// allowed.
+    pub lost_deletions: usize,
 }
 
 impl Audit {
-    /// Whether nobody may ask for the end of this hero.
+    /// Returns true for a hero whose deletion must not be requested.
     #[must_use]
     pub fn lasts(key: HeroId) -> bool {
         key.as_bytes()[15].is_multiple_of(8)
     }
 
-    /// Somebody is about to ask for the end of this hero.
+    /// Records that a hero's deletion is about to be requested.
     ///
     /// # Panics
-    /// When the hero is to last.
-    pub fn doom(&mut self, key: HeroId) {
-        assert!(!Self::lasts(key), "{key} is to last");
-        self.doomed.insert(key);
+    /// If the hero lasts.
+    pub fn note_deletion_request(&mut self, key: HeroId) {
+        assert!(!Self::lasts(key), "{key} must not be deleted");
+        self.deletion_requested.insert(key);
     }
 
-    /// Somebody was told that this hero has ended, by the dispatch with this number or a later one.
-    pub fn told_end(&mut self, key: HeroId, dispatch: u32) {
-        self.ended.insert(key, dispatch);
+    /// Records a deletion acknowledged by the dispatch with this number or a later one.
+    pub fn note_acknowledged_deletion(&mut self, key: HeroId, dispatch: u32) {
+        self.deletions.insert(key, dispatch);
     }
 
-    /// Somebody was told that this is saved.
+    /// Records an acknowledged write.
     ///
     /// # Errors
-    /// Says what cannot be true.
-    pub fn told(&mut self, key: HeroId, entry: &Entry) -> Result<(), String> {
-        self.told.insert(entry.stamp, key);
+    /// The contradiction.
+    pub fn note_acknowledged(&mut self, key: HeroId, entry: &Entry) -> Result<(), String> {
+        self.acknowledged.insert(entry.stamp, key);
         self.incarnations.entry(entry.stamp.origin).or_default().survivors.note(key, rank(entry));
         self.note(key, entry)
     }
 
-    /// One stamp names one write, with one content.
+    /// Checks that a stamp names one write with one content.
     fn note(&mut self, key: HeroId, entry: &Entry) -> Result<(), String> {
         self.writes.note(key, rank(entry))?;
         if Self::lasts(key) {
@@ -233,103 +233,114 @@ impl Audit {
         })
     }
 
-    /// Takes note of what every node shows.
+    /// Checks and records a snapshot of every node.
     ///
     /// # Errors
-    /// Says what cannot be true.
-    pub fn look(&mut self, looks: &[Look]) -> Result<(), String> {
-        for look in looks {
-            self.look_at(look).map_err(|text| format!("{}: {text}", look.incarnation))?;
+    /// The contradiction.
+    pub fn observe(&mut self, snapshots: &[NodeSnapshot]) -> Result<(), String> {
+        for snapshot in snapshots {
+            self.check_snapshot(snapshot)
+                .map_err(|text| format!("{}: {text}", snapshot.incarnation))?;
         }
-        agree(looks)
+        equal_vectors_hold_equal_maps(snapshots)
     }
 
-    fn look_at(
+    fn check_snapshot(
         &mut self,
-        Look { incarnation, map, vector, tombstones: _ }: &Look,
+        NodeSnapshot { incarnation, map, vector, tombstones: _ }: &NodeSnapshot,
     ) -> Result<(), String> {
-        self.shown += 1;
+        self.snapshots_checked += 1;
         map.iter().try_for_each(|(key, entry)| self.note(key, &entry))?;
-        let known = self.incarnations.entry(*incarnation).or_default();
+        let record = self.incarnations.entry(*incarnation).or_default();
         for (key, entry) in map.iter() {
-            known.deaths.note(key, false)?;
-            known.reads.note(key, rank(&entry))?;
+            record.deaths.note(key, false)?;
+            record.reads.note(key, rank(&entry))?;
         }
-        // Who was there and is not has died: a life forgets nobody else.
+        // A hero that disappeared was deleted: an incarnation drops heroes in no other way.
         let held: BTreeSet<HeroId> = map.iter().map(|(key, _)| key).collect();
-        for gone in std::mem::replace(&mut known.held, held)
+        for missing in std::mem::replace(&mut record.held, held)
             .into_iter()
             .filter(|key| map.get(*key).is_none())
         {
-            ensure(self.doomed.contains(&gone), || {
-                format!("hero {gone} is gone, and nobody had asked for that")
+            ensure(self.deletion_requested.contains(&missing), || {
+                format!("hero {missing} is missing, but its deletion was never requested")
             })?;
-            known.deaths.note(gone, true)?;
-            known.buried.insert(gone);
+            record.deaths.note(missing, true)?;
+            record.deleted.insert(missing);
         }
-        known.survivors.note_all(map);
+        record.survivors.note_all(map);
         if let Some(vector) = vector {
-            self.whole += 1;
-            known.reads.note_vector(vector)?;
+            self.with_vector += 1;
+            record.reads.note_vector(vector)?;
             claims::no_underclaim(map, vector)?;
-            // What a mark covers may have died with its life; only at rest is it known what stands
-            // elsewhere.
+            // Writes covered by a mark may be lost with their incarnation; only the quiescent
+            // cluster shows which are stored elsewhere.
             claims::no_overclaim(&self.lasting, map, vector, &BTreeSet::new())?;
         }
         Ok(())
     }
 
-    /// Holds what all nodes show at rest against everything that was seen and said before.
-    /// `dispatch` is the number of the last one.
+    /// Checks the quiescent cluster against everything that was observed and acknowledged before.
+    /// `dispatch` is the number of the current dispatch.
     ///
     /// # Errors
-    /// Says what is lost, or has come back.
-    pub fn rest(&self, looks: &[Look], dispatch: u32) -> Result<Fates, String> {
-        let held: BTreeSet<Stamp> =
-            looks.iter().flat_map(|look| look.map.iter().map(|(_, entry)| entry.stamp)).collect();
+    /// The lost write, or the hero that reappeared.
+    pub fn check_quiescent(
+        &self,
+        snapshots: &[NodeSnapshot],
+        dispatch: u32,
+    ) -> Result<AuditCounts, String> {
+        let held: BTreeSet<Stamp> = snapshots
+            .iter()
+            .flat_map(|snapshot| snapshot.map.iter().map(|(_, entry)| entry.stamp))
+            .collect();
         let survivors = || {
-            looks.iter().filter_map(|look| {
-                Some((look.incarnation, self.incarnations.get(&look.incarnation)?))
+            snapshots.iter().filter_map(|snapshot| {
+                Some((snapshot.incarnation, self.incarnations.get(&snapshot.incarnation)?))
             })
         };
-        for Look { incarnation, map, vector, .. } in looks {
+        for NodeSnapshot { incarnation, map, vector, .. } in snapshots {
             let at = |text: String| format!("{incarnation}: {text}");
-            let vector = vector.as_ref().ok_or_else(|| at("what it covers is not known".into()))?;
+            let vector =
+                vector.as_ref().ok_or_else(|| at("its version vector is not known".into()))?;
             claims::no_overclaim(&self.lasting, map, vector, &held).map_err(at)?;
-            for (survivor, known) in survivors() {
-                // What a life that is still there has ever shown, or said that it has saved.
-                let stand = known
+            for (survivor, record) in survivors() {
+                // Everything that a running incarnation has shown, or acknowledged.
+                let survived = record
                     .survivors
-                    .all_stand(|key| best(map, key), |key| self.doomed.contains(&key));
-                stand.map_err(|text| at(format!("{text} ({survivor})")))?;
-                let back = known.buried.iter().find(|key| map.get(**key).is_some());
-                ensure(back.is_none(), || {
-                    at(format!("hero {back:?} died at {survivor} and lives"))
+                    .all_stand(|key| best(map, key), |key| self.deletion_requested.contains(&key));
+                survived.map_err(|text| at(format!("{text} ({survivor})")))?;
+                let reappeared = record.deleted.iter().find(|key| map.get(**key).is_some());
+                ensure(reappeared.is_none(), || {
+                    at(format!("hero {reappeared:?} was deleted at {survivor} and is live"))
                 })?;
             }
-            let back =
-                self.ended.iter().find(|(key, of)| **of == dispatch && map.get(**key).is_some());
-            ensure(back.is_none(), || {
-                at(format!("hero {back:?} was ended by a dispatch that lives, and lives"))
+            let reappeared = self
+                .deletions
+                .iter()
+                .find(|(key, of)| **of == dispatch && map.get(**key).is_some());
+            ensure(reappeared.is_none(), || {
+                at(format!("hero {reappeared:?} was deleted by the running dispatch and is live"))
             })?;
         }
-        agree(looks)?;
-        let stands = |(stamp, key): &(&Stamp, &HeroId)| {
-            self.doomed.contains(key)
-                || looks
-                    .iter()
-                    .all(|look| best(&look.map, **key).is_some_and(|held| held >= (false, **stamp)))
+        equal_vectors_hold_equal_maps(snapshots)?;
+        let is_held = |(stamp, key): &(&Stamp, &HeroId)| {
+            self.deletion_requested.contains(key)
+                || snapshots.iter().all(|snapshot| {
+                    best(&snapshot.map, **key).is_some_and(|held| held >= (false, **stamp))
+                })
         };
-        let incarnations = |key: &HeroId| looks.iter().any(|look| look.map.get(*key).is_some());
-        Ok(Fates {
+        let is_live =
+            |key: &HeroId| snapshots.iter().any(|snapshot| snapshot.map.get(*key).is_some());
+        Ok(AuditCounts {
             incarnations: self.incarnations.len(),
-            looks: self.shown,
-            whole: self.whole,
+            snapshots: self.snapshots_checked,
+            with_vector: self.with_vector,
             writes: self.writes.len(),
-            told: self.told.len(),
-            lost: self.told.iter().filter(|told| !stands(told)).count(),
-            ended: self.ended.len(),
-            undone: self.ended.keys().filter(|key| incarnations(key)).count(),
+            acknowledged: self.acknowledged.len(),
+            lost: self.acknowledged.iter().filter(|write| !is_held(write)).count(),
+            deletions: self.deletions.len(),
+            lost_deletions: self.deletions.keys().filter(|key| is_live(key)).count(),
         })
     }
 }
@@ -338,25 +349,26 @@ fn best(map: &Map, key: HeroId) -> Option<Rank> {
     map.get(key).map(|entry| rank(&entry))
 }
 
-/// Who covers the same holds the same.
-fn agree(looks: &[Look]) -> Result<(), String> {
-    let names: Vec<String> = looks.iter().map(|look| look.incarnation.to_string()).collect();
-    let known = looks.iter().zip(&names);
-    let known = known.filter_map(|(look, name)| {
-        Some((name.as_str(), look.vector.as_ref()?, look.map.fingerprint()))
+/// Checks that nodes with equal vectors hold equal maps.
+fn equal_vectors_hold_equal_maps(snapshots: &[NodeSnapshot]) -> Result<(), String> {
+    let names: Vec<String> =
+        snapshots.iter().map(|snapshot| snapshot.incarnation.to_string()).collect();
+    let known = snapshots.iter().zip(&names);
+    let known = known.filter_map(|(snapshot, name)| {
+        Some((name.as_str(), snapshot.vector.as_ref()?, snapshot.map.fingerprint()))
     });
     agreement::equal_vectors_mean_equal_maps(known)
 }
 
 #[cfg(test)]
 mod tests {
-    //! Histories to object to.
+    //! Histories that contradict the claims.
 
     use super::*;
     use serde_json::json;
 
     const LASTING: &str = "00000000-0000-4000-8000-000000000000";
-    const MORTAL: &str = "00000000-0000-4000-8000-000000000001";
+    const DELETABLE: &str = "00000000-0000-4000-8000-000000000001";
 
     fn hero(id: &str, wall: u64, location: &str) -> (HeroId, Entry) {
         let stamp = json!({ "wall_ms": wall, "logical": 0, "origin": "dispatch/1" });
@@ -370,95 +382,110 @@ mod tests {
         })
     }
 
-    fn look(node: &str, covered: u64, heroes: &[(HeroId, Entry)]) -> Look {
+    fn snapshot(node: &str, covered: u64, heroes: &[(HeroId, Entry)]) -> NodeSnapshot {
         let mut map = Map::default();
         heroes.iter().for_each(|(key, entry)| {
             map.merge(*key, &entry.as_entry_ref());
         });
         let hlc = Hlc { wall: UnixMillis(covered), logical: 0 };
         let vector = VersionVector::from_iter([Stamp { hlc, origin: origin("dispatch/1") }]);
-        Look { incarnation: origin(node), map, vector: Some(vector), tombstones: 0 }
+        NodeSnapshot { incarnation: origin(node), map, vector: Some(vector), tombstones: 0 }
     }
 
-    /// What is said of the last of these looks, each at one node.
-    fn after(audit: &mut Audit, looks: &[Look]) -> Result<(), String> {
-        let (last, before) = looks.split_last().unwrap();
-        for look in before {
-            audit.look(std::slice::from_ref(look)).unwrap();
+    /// Records these snapshots, and returns the result for the last one.
+    fn observe_all(audit: &mut Audit, snapshots: &[NodeSnapshot]) -> Result<(), String> {
+        let (last, before) = snapshots.split_last().unwrap();
+        for snapshot in before {
+            audit.observe(std::slice::from_ref(snapshot)).unwrap();
         }
-        audit.look(std::slice::from_ref(last))
+        audit.observe(std::slice::from_ref(last))
     }
 
     #[test]
-    fn a_city_that_falls_back_or_forgets_is_caught_and_one_in_a_new_life_is_not() {
-        let (old, new) = (hero(MORTAL, 5, "home"), hero(MORTAL, 6, "gotham"));
-        let caught = |looks: &[Look]| after(&mut Audit::default(), looks).unwrap_err();
+    fn regression_is_detected_within_one_incarnation_only() {
+        let (old, new) = (hero(DELETABLE, 5, "home"), hero(DELETABLE, 6, "gotham"));
+        let violation =
+            |snapshots: &[NodeSnapshot]| observe_all(&mut Audit::default(), snapshots).unwrap_err();
         let [old, new] = [[old], [new]];
         assert!(
-            caught(&[look("gotham/1", 9, &new), look("gotham/1", 9, &old)]).contains("went back")
+            violation(&[snapshot("gotham/1", 9, &new), snapshot("gotham/1", 9, &old)])
+                .contains("went back")
         );
         assert!(
-            caught(&[look("gotham/1", 9, &new), look("gotham/1", 8, &new)]).contains("now only")
+            violation(&[snapshot("gotham/1", 9, &new), snapshot("gotham/1", 8, &new)])
+                .contains("now only")
         );
         assert!(
-            caught(&[look("gotham/1", 9, &new), look("gotham/1", 9, &[])])
-                .contains("nobody had asked")
+            violation(&[snapshot("gotham/1", 9, &new), snapshot("gotham/1", 9, &[])])
+                .contains("never requested")
         );
-        assert!(caught(&[look("gotham/1", 5, &new)]).contains("does not cover"));
+        assert!(violation(&[snapshot("gotham/1", 5, &new)]).contains("does not cover"));
         assert!(
-            after(&mut Audit::default(), &[look("gotham/1", 9, &new), look("gotham/2", 5, &old)])
-                .is_ok()
+            observe_all(
+                &mut Audit::default(),
+                &[snapshot("gotham/1", 9, &new), snapshot("gotham/2", 5, &old)]
+            )
+            .is_ok()
         );
     }
 
     #[test]
-    fn a_hero_who_comes_back_is_caught_at_once_and_at_rest() {
-        let living = [hero(MORTAL, 5, "home")];
-        let history =
-            [look("gotham/1", 9, &living), look("gotham/1", 9, &[]), look("gotham/1", 9, &living)];
+    fn reappearing_hero_is_detected_at_once_and_at_quiescence() {
+        let live = [hero(DELETABLE, 5, "home")];
+        let history = [
+            snapshot("gotham/1", 9, &live),
+            snapshot("gotham/1", 9, &[]),
+            snapshot("gotham/1", 9, &live),
+        ];
         let mut audit = Audit::default();
-        audit.doom(living[0].0);
-        assert!(after(&mut audit, &history).unwrap_err().contains("came back"));
-        audit.told_end(living[0].0, 7);
-        assert!(audit.rest(&[look("gotham/1", 9, &living)], 8).unwrap_err().contains("died at"));
+        audit.note_deletion_request(live[0].0);
+        assert!(observe_all(&mut audit, &history).unwrap_err().contains("came back"));
+        audit.note_acknowledged_deletion(live[0].0, 7);
         assert!(
             audit
-                .rest(&[look("gotham/2", 9, &living)], 7)
+                .check_quiescent(&[snapshot("gotham/1", 9, &live)], 8)
                 .unwrap_err()
-                .contains("by a dispatch that lives")
+                .contains("was deleted at")
+        );
+        assert!(
+            audit
+                .check_quiescent(&[snapshot("gotham/2", 9, &live)], 7)
+                .unwrap_err()
+                .contains("by the running dispatch")
         );
         assert_eq!(
-            audit.rest(&[look("gotham/2", 9, &living)], 8).unwrap().undone,
+            audit.check_quiescent(&[snapshot("gotham/2", 9, &live)], 8).unwrap().lost_deletions,
             1,
-            "it died with whoever wrote it"
+            "the deletion was lost with its writer's incarnation"
         );
     }
 
     #[test]
-    fn a_stamp_with_two_contents_and_a_vector_with_two_maps_are_caught() {
+    fn ambiguous_stamps_and_vectors_are_detected() {
         let (here, there) = (hero(LASTING, 5, "home"), hero(LASTING, 5, "gotham"));
         let mut audit = Audit::default();
-        audit.told(here.0, &here.1).unwrap();
-        assert!(audit.told(there.0, &there.1).unwrap_err().contains("names"));
-        let looks = [look("gotham/1", 9, &[hero(MORTAL, 5, "home")]), look("capitol/1", 9, &[])];
-        assert!(Audit::default().look(&looks).unwrap_err().contains("cover the same"));
+        audit.note_acknowledged(here.0, &here.1).unwrap();
+        assert!(audit.note_acknowledged(there.0, &there.1).unwrap_err().contains("names"));
+        let snapshots =
+            [snapshot("gotham/1", 9, &[hero(DELETABLE, 5, "home")]), snapshot("capitol/1", 9, &[])];
+        assert!(Audit::default().observe(&snapshots).unwrap_err().contains("cover the same"));
     }
 
     #[test]
-    fn a_saved_write_that_is_gone_is_caught_unless_its_writer_died() {
+    fn lost_write_is_detected_unless_its_writer_was_lost() {
         let (key, saved) = hero(LASTING, 5, "home");
         let mut audit = Audit::default();
-        audit.told(key, &saved).unwrap();
+        audit.note_acknowledged(key, &saved).unwrap();
         assert!(
-            audit.look(&[look("gotham/1", 9, &[])]).unwrap_err().contains("holds nothing"),
-            "it claims what it lacks"
+            audit.observe(&[snapshot("gotham/1", 9, &[])]).unwrap_err().contains("holds nothing"),
+            "it claims a write that it does not hold"
         );
         assert!(
             audit
-                .rest(&[look("dispatch/1", 4, &[])], 0)
+                .check_quiescent(&[snapshot("dispatch/1", 4, &[])], 0)
                 .unwrap_err()
                 .contains("which a survivor held")
         );
-        assert_eq!(audit.rest(&[look("dispatch/2", 4, &[])], 0).unwrap().lost, 1);
+        assert_eq!(audit.check_quiescent(&[snapshot("dispatch/2", 4, &[])], 0).unwrap().lost, 1);
     }
 }

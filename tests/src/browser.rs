@@ -1,8 +1,8 @@
 //! A real Chromium, driven over WebDriver.
 //!
-//! WebDriver is JSON over HTTP, and these tests speak that already: what they need of it is below,
-//! without the runtime, the TLS and the types that a client library brings, and with the browser's
-//! own log, which such libraries leave out.
+//! WebDriver is JSON over HTTP, for which these tests have a client already. This module contains
+//! the needed part of it, without the runtime, TLS and types of a client library, and with the
+//! browser's own log, which such libraries leave out.
 
 use std::fs::{self, File};
 use std::path::Path;
@@ -15,15 +15,14 @@ use tempfile::TempDir;
 use crate::api::Api;
 use crate::wait::{HANG_TIMEOUT, ensure, wait_until};
 
-/// The name under which WebDriver hands out elements.
+/// The key of an element reference in WebDriver.
 const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
 
-/// An element of a page. Like a person's memory of a place on a page, it may be out of date a
-/// moment later.
+/// A reference to an element of a page. It may be stale a moment later.
 #[derive(Clone, Debug)]
 pub struct Element(String);
 
-/// A Chromium with its driver. Both end with it.
+/// A Chromium with its driver. Both stop when this is dropped.
 #[derive(Debug)]
 pub struct Browser {
     driver: Child,
@@ -33,20 +32,20 @@ pub struct Browser {
 }
 
 impl Browser {
-    /// Starts a browser as people have it.
+    /// Starts a browser with default settings.
     ///
     /// # Panics
-    /// When there is none: a browser test without a browser has not passed.
+    /// If there is none: a browser test without a browser has not passed.
     #[track_caller]
     #[must_use]
     pub fn start() -> Self {
         Self::with_preferences(&json!({}))
     }
 
-    /// Starts a browser that runs no scripts of pages.
+    /// Starts a browser with scripts disabled.
     ///
     /// # Panics
-    /// When there is none.
+    /// If there is none.
     #[track_caller]
     #[must_use]
     pub fn without_javascript() -> Self {
@@ -56,20 +55,19 @@ impl Browser {
     #[track_caller]
     fn with_preferences(preferences: &Value) -> Self {
         let chromium = find("chromium", "CHROMIUM");
-        let home = tempfile::tempdir().expect("a temporary directory can be made");
-        let said = home.path().join("chromedriver.log");
-        let log = File::create(&said).expect("a file in a directory of our own can be made");
+        let home = tempfile::tempdir().expect("a temporary directory can be created");
+        let log_path = home.path().join("chromedriver.log");
+        let log = File::create(&log_path).expect("a file in a temporary directory can be created");
         let driver = Command::new(find("chromedriver", "CHROMEDRIVER"))
             .arg("--port=0")
             .env("HOME", home.path())
             .stdin(Stdio::null())
-            .stderr(log.try_clone().expect("a file can be had twice"))
+            .stderr(log.try_clone().expect("a file handle can be cloned"))
             .stdout(log)
             .spawn()
             .unwrap_or_else(|error| panic!("starting chromedriver: {error}"));
-        let port =
-            wait_until("chromedriver says which port it took", HANG_TIMEOUT, || port_in(&said));
-        // From here on dropping ends the driver, whatever else goes wrong.
+        let port = wait_until("chromedriver reports its port", HANG_TIMEOUT, || port_in(&log_path));
+        // From here on dropping `browser` stops the driver, also if a later step panics.
         let mut browser = Self {
             driver,
             api: Api::new(([127, 0, 0, 1], port).into()),
@@ -82,6 +80,7 @@ impl Browser {
             // Chromium refuses to run as root with its sandbox, and containers often are root.
             "--no-sandbox",
             "--disable-gpu",
+            // Containers often limit /dev/shm to 64 MB, which is too small for Chromium.
             "--disable-dev-shm-usage",
             "--disable-background-networking",
             "--disable-component-update",
@@ -91,16 +90,20 @@ impl Browser {
             &format!("--user-data-dir={}", profile.display()),
         ];
         let options = json!({ "binary": chromium, "args": arguments, "prefs": preferences });
-        let wishes = json!({ "browserName": "chrome", "goog:chromeOptions": options, "goog:loggingPrefs": { "browser": "ALL" } });
+        let capabilities = json!({
+            "browserName": "chrome",
+            "goog:chromeOptions": options,
+            "goog:loggingPrefs": { "browser": "ALL" },
+        });
         let session = browser.command(
             "POST",
             "/session",
-            &json!({ "capabilities": { "alwaysMatch": wishes } }),
+            &json!({ "capabilities": { "alwaysMatch": capabilities } }),
         );
         browser.session =
             format!("/session/{}", session["sessionId"].as_str().expect("a session has an id"));
-        // Before any script of any page: violations of the policy, which not every one of them
-        // reaches the log.
+        // Installed before any script of a page, because the log does not contain every violation
+        // of the security policy.
         let listen = "globalThis.violations = []; addEventListener('securitypolicyviolation', \
                       (event) => violations.push(event.violatedDirective + ' ' + event.blockedURI));";
         browser.run_first(listen);
@@ -134,13 +137,13 @@ impl Browser {
         self.command("POST", &format!("{}{path}", self.session), body)
     }
 
-    /// Says something to the browser in its own protocol, for what WebDriver has no words.
+    /// Sends a command of the DevTools protocol, for features that WebDriver lacks.
     #[track_caller]
     fn devtools(&self, command: &str, parameters: &Value) -> Value {
         self.session_command("/goog/cdp/execute", &json!({ "cmd": command, "params": parameters }))
     }
 
-    /// Gives the page this much room, whatever the window has.
+    /// Sets the size of the viewport, independent of the window's size.
     #[track_caller]
     pub fn resize(&self, width: u32, height: u32) {
         let size =
@@ -148,79 +151,79 @@ impl Browser {
         self.devtools("Emulation.setDeviceMetricsOverride", &size);
     }
 
-    /// Tells the page what its reader has wished for in the system's settings, as media features;
-    /// what is not named is as it comes.
+    /// Emulates the user's system preferences as media features; unnamed features keep their
+    /// defaults.
     #[track_caller]
-    pub fn wish(&self, features: &[(&str, &str)]) {
+    pub fn emulate_media(&self, features: &[(&str, &str)]) {
         let features: Vec<Value> =
             features.iter().map(|(name, value)| json!({ "name": name, "value": value })).collect();
         self.devtools("Emulation.setEmulatedMedia", &json!({ "features": features }));
     }
 
-    /// Forbids scripts to the pages that are opened from now on, or allows them again. Unlike
-    /// [`Browser::without_javascript`], a page that was loaded without any can then be looked at by
-    /// one.
+    /// Disables scripts in pages that are opened from here on, or enables them again. Unlike with
+    /// [`Browser::without_javascript`], a page that was loaded without scripts can then still be
+    /// inspected with [`Browser::evaluate`].
     #[track_caller]
     pub fn allow_scripts(&self, allowed: bool) {
         self.devtools("Emulation.setScriptExecutionDisabled", &json!({ "value": !allowed }));
     }
 
-    /// Runs this JavaScript in each page that is opened in this window from now on, before any of
-    /// the page's own.
+    /// Runs this JavaScript in each page that is opened in this window from here on, before the
+    /// scripts of the page.
     #[track_caller]
     pub fn run_first(&self, script: &str) {
         self.devtools("Page.addScriptToEvaluateOnNewDocument", &json!({ "source": script }));
     }
 
-    /// Opens an address, and waits until the page is loaded.
+    /// Opens a URL, and waits until the page is loaded.
     #[track_caller]
     pub fn open(&self, url: &str) {
         self.session_command("/url", &json!({ "url": url }));
     }
 
-    /// Goes back to where this window was before, as its button does.
+    /// Goes back in the history of this window, as the back button does.
     #[track_caller]
     pub fn back(&self) {
         self.session_command("/back", &json!({}));
     }
 
-    /// Opens another page beside this one and goes there. Returns how to come back.
+    /// Opens a URL in a new window and switches to it. Returns the handle of the previous window.
     #[track_caller]
     #[must_use]
-    pub fn open_beside(&self, url: &str) -> String {
-        let here = self.command("GET", &format!("{}/window", self.session), &Value::Null);
-        let there = self.session_command("/window/new", &json!({ "type": "window" }));
-        self.go_to(there["handle"].as_str().expect("a window has a handle"));
+    pub fn open_window(&self, url: &str) -> String {
+        let previous = self.command("GET", &format!("{}/window", self.session), &Value::Null);
+        let opened = self.session_command("/window/new", &json!({ "type": "window" }));
+        self.switch_to_window(opened["handle"].as_str().expect("a window has a handle"));
         self.open(url);
-        here.as_str().expect("a window has a handle").to_owned()
+        previous.as_str().expect("a window has a handle").to_owned()
     }
 
-    /// Goes to another page; returns how to come back to this one.
+    /// Switches to another window. Returns the handle of the previous one.
     #[track_caller]
-    pub fn go_to(&self, window: &str) -> String {
-        let here = self.command("GET", &format!("{}/window", self.session), &Value::Null);
+    pub fn switch_to_window(&self, window: &str) -> String {
+        let previous = self.command("GET", &format!("{}/window", self.session), &Value::Null);
         self.session_command("/window", &json!({ "handle": window }));
-        here.as_str().unwrap_or_default().to_owned()
+        previous.as_str().unwrap_or_default().to_owned()
     }
 
-    /// What this JavaScript returns.
+    /// Runs this JavaScript, and returns its result.
     ///
     /// # Panics
-    /// When it throws.
+    /// If it throws.
     #[track_caller]
     #[must_use]
     pub fn evaluate(&self, script: &str) -> Value {
         self.session_command("/execute/sync", &json!({ "script": script, "args": [] }))
     }
 
-    /// The first element with this role and accessible name, as the browser computes them for
-    /// assistive technology.
+    /// Returns the first element with this role and accessible name, as the browser computes them
+    /// for assistive technology.
     ///
     /// # Errors
-    /// What there is instead.
+    /// The names of the candidates, if none matches.
     pub fn try_find(&self, role: &str, name: &str) -> Result<Element, String> {
-        // Candidates by tag, because asking the browser for every element's role takes a round trip
-        // each.
+        // Candidates are selected by tag, because querying the role of every element takes a round
+        // trip each.
         let tags = match role {
             "button" => "button",
             "combobox" => "select",
@@ -257,7 +260,7 @@ impl Browser {
     /// Waits for the element with this role and accessible name.
     ///
     /// # Panics
-    /// When it does not appear.
+    /// If it does not appear.
     #[track_caller]
     #[must_use]
     pub fn find(&self, role: &str, name: &str) -> Element {
@@ -272,11 +275,11 @@ impl Browser {
             .map(drop)
     }
 
-    /// Clicks the element with this role and accessible name, as soon as it is there and can be
-    /// clicked.
+    /// Clicks the element with this role and accessible name, as soon as it is present and
+    /// clickable.
     ///
     /// # Panics
-    /// When it cannot be.
+    /// If it does not become clickable.
     #[track_caller]
     pub fn click(&self, role: &str, name: &str) {
         wait_until(&format!("a click on the {role} {name:?}"), HANG_TIMEOUT, || {
@@ -287,7 +290,7 @@ impl Browser {
     /// Types into the element with this role and accessible name.
     ///
     /// # Panics
-    /// When that cannot be done.
+    /// If that fails.
     #[track_caller]
     pub fn type_into(&self, role: &str, name: &str, text: &str) {
         wait_until(&format!("typing into the {role} {name:?}"), HANG_TIMEOUT, || {
@@ -298,10 +301,10 @@ impl Browser {
     /// Chooses an option of a combobox, as a click on it does.
     ///
     /// # Panics
-    /// When there is none.
+    /// If there is no such option.
     #[track_caller]
     pub fn choose(&self, combobox: &str, option: &str) {
-        wait_until(&format!("{option:?} chosen in {combobox:?}"), HANG_TIMEOUT, || {
+        wait_until(&format!("{option:?} is chosen in {combobox:?}"), HANG_TIMEOUT, || {
             let Element(list) = self.try_find("combobox", combobox)?;
             let options = format!("{}/element/{list}/elements", self.session);
             let found = self.try_command(
@@ -334,7 +337,7 @@ impl Browser {
         });
     }
 
-    /// Presses these keys, one after the other, wherever the focus is.
+    /// Presses these keys one after the other in the focused element.
     #[track_caller]
     pub fn press(&self, keys: &str) {
         let press = |key: char| [("keyDown", key), ("keyUp", key)];
@@ -349,20 +352,28 @@ impl Browser {
         );
     }
 
-    /// Brings the first element that a CSS selector finds into sight and moves the pointer onto it,
-    /// so far to the right of its middle.
+    /// Scrolls the first element that a CSS selector matches into view, and moves the pointer onto
+    /// it, `right` pixels to the right of its centre.
     ///
     /// # Panics
-    /// When it cannot be pointed at.
+    /// If that fails.
     #[track_caller]
     pub fn point_at(&self, selector: &str, right: i32) {
         wait_until(&format!("the pointer is on {selector}"), HANG_TIMEOUT, || {
             let using = json!({ "using": "css selector", "value": selector });
             let element = self.try_command("POST", &format!("{}/element", self.session), &using)?;
-            let scroll = json!({ "script": "arguments[0].scrollIntoView({ block: 'center' })", "args": [element] });
+            let script = "arguments[0].scrollIntoView({ block: 'center' })";
+            let scroll = json!({ "script": script, "args": [element] });
             self.try_command("POST", &format!("{}/execute/sync", self.session), &scroll)?;
-            let step = json!({ "type": "pointerMove", "duration": 0, "origin": element, "x": right, "y": 0 });
-            let pointer = json!({ "type": "pointer", "id": "mouse", "parameters": { "pointerType": "mouse" }, "actions": [step] });
+            let step = json!({
+                "type": "pointerMove", "duration": 0, "origin": element, "x": right, "y": 0
+            });
+            let pointer = json!({
+                "type": "pointer",
+                "id": "mouse",
+                "parameters": { "pointerType": "mouse" },
+                "actions": [step],
+            });
             self.try_command(
                 "POST",
                 &format!("{}/actions", self.session),
@@ -372,8 +383,8 @@ impl Browser {
         });
     }
 
-    /// The text of the first element that a CSS selector finds, as people see it; nothing where
-    /// there is none.
+    /// Returns the rendered text of the first element that a CSS selector matches; empty if there
+    /// is none.
     #[track_caller]
     #[must_use]
     pub fn text(&self, selector: &str) -> String {
@@ -392,72 +403,72 @@ impl Browser {
         Ok(text.as_str().unwrap_or_default().to_owned())
     }
 
-    /// Waits until the text of an element is as wanted.
+    /// Waits until the text of an element satisfies `wanted`.
     ///
     /// # Panics
-    /// When it is not.
+    /// If it does not.
     #[track_caller]
     pub fn wait_text(&self, selector: &str, what: &str, wanted: impl Fn(&str) -> bool) {
-        wait_until(&format!("{selector} says {what}"), HANG_TIMEOUT, || {
+        wait_until(&format!("{selector} shows {what}"), HANG_TIMEOUT, || {
             let text = self.try_text(selector)?;
             ensure(wanted(&text), || text.clone())
         });
     }
 
-    /// What the window shows, as a PNG.
+    /// Returns a PNG of the viewport.
     #[track_caller]
     #[must_use]
-    pub fn picture(&self) -> Vec<u8> {
+    pub fn screenshot(&self) -> Vec<u8> {
         self.devtools("Emulation.setScrollbarsHidden", &json!({ "hidden": true }));
-        let picture = self.command("GET", &format!("{}/screenshot", self.session), &Value::Null);
+        let screenshot = self.command("GET", &format!("{}/screenshot", self.session), &Value::Null);
         BASE64
-            .decode(picture.as_str().expect("a picture comes as text").as_bytes())
-            .expect("WebDriver sends pictures in base64")
+            .decode(screenshot.as_str().expect("a screenshot is a string").as_bytes())
+            .expect("WebDriver encodes screenshots in base64")
     }
 
-    /// What the browser complained about since it was last asked: errors and warnings of its
+    /// Returns the problems logged since the last call: errors and warnings of the browser's
     /// console, and violations of the page's security policy.
     #[track_caller]
     #[must_use]
-    pub fn complaints(&self) -> Vec<String> {
+    pub fn problems(&self) -> Vec<String> {
         let log = self.session_command("/se/log", &json!({ "type": "browser" }));
         let lines = log.as_array().into_iter().flatten();
-        // Without a screen a page may not be painted for seconds, and then has not used its fonts
-        // yet.
-        let unpainted = |line: &Value| {
+        // A headless page may remain unpainted for seconds, and then has not used its fonts yet.
+        let is_font_warning = |line: &Value| {
             line["message"]
                 .as_str()
                 .is_some_and(|text| text.contains(".woff2 was preloaded using link preload"))
         };
-        let bad = lines.filter(|line| {
-            matches!(line["level"].as_str(), Some("SEVERE" | "WARNING")) && !unpainted(line)
+        let relevant = lines.filter(|line| {
+            matches!(line["level"].as_str(), Some("SEVERE" | "WARNING")) && !is_font_warning(line)
         });
-        let mut complaints: Vec<String> =
-            bad.map(|line| line["message"].as_str().unwrap_or_default().to_owned()).collect();
+        let mut problems: Vec<String> =
+            relevant.map(|line| line["message"].as_str().unwrap_or_default().to_owned()).collect();
         let violations = self.evaluate("return globalThis.violations ?? []");
-        complaints.extend(
+        problems.extend(
             violations
                 .as_array()
                 .into_iter()
                 .flatten()
                 .map(|violation| format!("security policy: {violation}")),
         );
-        complaints
+        problems
     }
 }
 
 impl Drop for Browser {
     fn drop(&mut self) {
         if !self.session.is_empty() {
-            // Ends the browser; without its driver nobody else would.
+            // Ends the browser, which does not stop with its driver.
             let _ = self.try_command("DELETE", &self.session, &Value::Null);
         }
+        // Errors are ignored: the driver may have exited, and `drop` must not panic.
         let _ = self.driver.kill();
         let _ = self.driver.wait();
     }
 }
 
-/// The program that is named by the environment variable, or stands on the path.
+/// Returns the path in the environment variable, or of the program on `PATH`.
 #[track_caller]
 fn find(program: &str, variable: &str) -> String {
     if let Ok(path) = std::env::var(variable) {
@@ -469,18 +480,19 @@ fn find(program: &str, variable: &str) -> String {
         .find(|path| path.is_file());
     let Some(found) = found else {
         panic!(
-            "{program} is missing: browser tests need the Debian packages chromium and chromium-driver (make setup installs them)"
+            "{program} is missing: browser tests need the Debian packages chromium and \
+             chromium-driver (make setup installs them)"
         )
     };
     found.display().to_string()
 }
 
-fn port_in(said: &Path) -> Result<u16, String> {
-    let said = fs::read_to_string(said).map_err(|error| error.to_string())?;
-    let (_, rest) = said.split_once("successfully on port ").ok_or_else(|| said.clone())?;
+fn port_in(log_path: &Path) -> Result<u16, String> {
+    let log = fs::read_to_string(log_path).map_err(|error| error.to_string())?;
+    let (_, rest) = log.split_once("successfully on port ").ok_or_else(|| log.clone())?;
     rest.split(|c: char| !c.is_ascii_digit())
         .next()
         .unwrap_or_default()
         .parse()
-        .map_err(|_| said.clone())
+        .map_err(|_| log.clone())
 }

@@ -16,18 +16,18 @@ use crate::nodes::NODES;
 pub struct Certificates(TempDir);
 
 impl Certificates {
-    /// Certificates for nodes at this address, which hold for a day.
+    /// Creates certificates for nodes at this address, valid for a day.
     ///
     /// # Panics
-    /// When they cannot be made.
+    /// If they cannot be created.
     #[must_use]
     pub fn at(address: IpAddr) -> Self {
-        let directory = tempfile::tempdir().expect("a temporary directory can be made");
+        let directory = tempfile::tempdir().expect("a temporary directory can be created");
         let validity = Validity::days(OffsetDateTime::now_utc(), 1);
         let authority = Authority::new(validity).expect("an authority");
         let write = |name: String, text: &str| {
             std::fs::write(directory.path().join(name), text)
-                .expect("a file in a directory of our own")
+                .expect("a file in a temporary directory")
         };
         write("ca.pem".into(), &authority.certificate());
         for node in NODES {
@@ -40,13 +40,13 @@ impl Certificates {
         Self(directory)
     }
 
-    /// A file: `ca.pem`, `gotham.pem`, `gotham-key.pem`.
+    /// Returns the path of a file: `ca.pem`, `gotham.pem`, `gotham-key.pem`.
     #[must_use]
     pub fn file(&self, name: &str) -> PathBuf {
         self.0.path().join(name)
     }
 
-    /// The options by which a node uses its own.
+    /// Returns the options with which a node uses its certificate.
     #[must_use]
     pub fn options(&self, node: &str) -> [String; 3] {
         [
@@ -57,10 +57,10 @@ impl Certificates {
         .map(|(option, file)| format!("--tls-{option}={}", self.file(&file).display()))
     }
 
-    /// The authority's certificate.
+    /// Returns the authority's certificate.
     ///
     /// # Panics
-    /// When somebody has taken the file away.
+    /// If the file cannot be read.
     #[must_use]
     pub fn authority(&self) -> CertificateDer<'static> {
         CertificateDer::from_pem_file(self.file("ca.pem")).expect("a certificate was written there")

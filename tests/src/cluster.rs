@@ -1,4 +1,4 @@
-//! A whole cluster of real processes.
+//! A cluster of four real processes.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -18,8 +18,8 @@ use crate::nodes::{CITIES, NODES};
 use crate::process::Process;
 use crate::wait::{HANG_TIMEOUT, ensure, wait_until};
 
-/// How the processes of a cluster are started. Faster than people would want it, and without
-/// patrols and fights, so that states settle.
+/// The options with which a cluster is started. The defaults are faster than those of the product,
+/// without patrols and fights, so that states settle.
 #[derive(Clone, Debug)]
 pub struct Options {
     /// `--gossip-interval` of the cities.
@@ -34,11 +34,11 @@ pub struct Options {
     pub fight: &'static str,
     /// `--max-restarts` of the cities.
     pub max_restarts: &'static str,
-    /// Environment variables of all of them.
+    /// Environment variables of all nodes.
     pub environment: Vec<(&'static str, String)>,
     /// Further flags of dispatch.
     pub dispatch: Vec<String>,
-    /// With what certificates they speak TLS, if they do.
+    /// The certificates; without any, the nodes do not use TLS.
     pub certificates: Option<Arc<Certificates>>,
 }
 
@@ -58,34 +58,34 @@ impl Default for Options {
     }
 }
 
-/// The heroes there should be.
+/// The expected heroes.
 #[derive(Clone, Debug, Default)]
 pub struct Heroes {
-    /// Where each living hero is, by id.
-    pub living: BTreeMap<String, String>,
-    /// Who is dead.
-    pub dead: BTreeSet<String>,
+    /// The location of each live hero, by id.
+    pub live: BTreeMap<String, String>,
+    /// The ids of the deleted heroes.
+    pub deleted: BTreeSet<String>,
 }
 
 impl Heroes {
-    /// Heroes that were just created.
+    /// Records heroes that were just created.
     pub fn created(&mut self, ids: impl IntoIterator<Item = String>) {
-        self.living.extend(ids.into_iter().map(|id| (id, "home".to_owned())));
+        self.live.extend(ids.into_iter().map(|id| (id, "home".to_owned())));
     }
 
-    /// A hero was moved.
+    /// Records that a hero was moved.
     pub fn assigned(&mut self, id: &str, place: &str) {
-        self.living.insert(id.to_owned(), place.to_owned());
+        self.live.insert(id.to_owned(), place.to_owned());
     }
 
-    /// A hero died.
-    pub fn died(&mut self, id: &str) {
-        self.living.remove(id);
-        self.dead.insert(id.to_owned());
+    /// Records that a hero was deleted.
+    pub fn deleted(&mut self, id: &str) {
+        self.live.remove(id);
+        self.deleted.insert(id.to_owned());
     }
 }
 
-/// Speaks with a node as it wants to be spoken with.
+/// Returns a client for a node, with TLS if the cluster uses it.
 fn api(address: SocketAddr, options: &Options) -> Api {
     options
         .certificates
@@ -93,15 +93,15 @@ fn api(address: SocketAddr, options: &Options) -> Api {
         .map_or_else(|| Api::new(address), |certificates| Api::encrypted(address, certificates))
 }
 
-/// What a cluster stands on.
-pub trait Ground: fmt::Debug + Send + Sync {
-    /// Where a node listens.
-    fn listens(&self, node: &str) -> SocketAddr;
-    /// HOST:PORT, as its peers are told it.
-    fn dialled(&self, node: &str) -> String;
-    /// Where the test reaches it.
-    fn reached(&self, node: &str) -> SocketAddr;
-    /// Starts it there.
+/// The addresses of a cluster's nodes, and the way to start them there.
+pub trait Placement: fmt::Debug + Send + Sync {
+    /// Returns the address that a node listens on.
+    fn listen_address(&self, node: &str) -> SocketAddr;
+    /// Returns the HOST:PORT at which its peers dial it.
+    fn peer_address(&self, node: &str) -> String;
+    /// Returns the address at which the test reaches it.
+    fn test_address(&self, node: &str) -> SocketAddr;
+    /// Starts the node.
     fn start(
         &self,
         node: &str,
@@ -111,21 +111,21 @@ pub trait Ground: fmt::Debug + Send + Sync {
     ) -> Process;
 }
 
-/// One address of this machine for all nodes.
+/// All nodes on one loopback address.
 #[derive(Debug)]
 pub(crate) struct Loopback(pub(crate) Ipv4Addr);
 
-impl Ground for Loopback {
-    fn listens(&self, node: &str) -> SocketAddr {
+impl Placement for Loopback {
+    fn listen_address(&self, node: &str) -> SocketAddr {
         SocketAddr::from((self.0, port(node)))
     }
 
-    fn dialled(&self, node: &str) -> String {
-        self.listens(node).to_string()
+    fn peer_address(&self, node: &str) -> String {
+        self.listen_address(node).to_string()
     }
 
-    fn reached(&self, node: &str) -> SocketAddr {
-        self.listens(node)
+    fn test_address(&self, node: &str) -> SocketAddr {
+        self.listen_address(node)
     }
 
     fn start(
@@ -139,12 +139,12 @@ impl Ground for Loopback {
     }
 }
 
-/// Gotham, metropolis, capitol and dispatch as processes. They end with it.
+/// The processes gotham, metropolis, capitol and dispatch. They stop when this is dropped.
 #[derive(Debug)]
 pub struct Cluster {
-    /// The HTTP of dispatch.
+    /// The client for dispatch's HTTP API.
     pub api: Api,
-    ground: Arc<dyn Ground>,
+    placement: Arc<dyn Placement>,
     options: Options,
     processes: BTreeMap<&'static str, Process>,
     logs: TempDir,
@@ -154,17 +154,17 @@ impl Cluster {
     /// Starts all four on a loopback address of their own, and waits until they are ready.
     ///
     /// # Panics
-    /// When they do not get ready.
+    /// If they do not become ready.
     #[track_caller]
     #[must_use]
     pub fn start(options: Options) -> Self {
         Self::start_on(Arc::new(Loopback(own_address())), options)
     }
 
-    /// As [`start`](Self::start), with TLS.
+    /// Like [`start`](Self::start), with TLS.
     ///
     /// # Panics
-    /// When they do not get ready.
+    /// If they do not become ready.
     #[track_caller]
     #[must_use]
     pub fn start_encrypted(options: Options) -> Self {
@@ -173,14 +173,14 @@ impl Cluster {
         Self::start_on(Arc::new(Loopback(address)), Options { certificates, ..options })
     }
 
-    /// Starts all four there, and waits until they are ready.
+    /// Starts all four in this placement, and waits until they are ready.
     ///
     /// # Panics
-    /// When they do not get ready.
+    /// If they do not become ready.
     #[track_caller]
     #[must_use]
-    pub fn start_on(ground: Arc<dyn Ground>, options: Options) -> Self {
-        let mut cluster = Self::at(ground, options);
+    pub fn start_on(placement: Arc<dyn Placement>, options: Options) -> Self {
+        let mut cluster = Self::at(placement, options);
         for node in NODES {
             cluster.launch(node);
         }
@@ -188,31 +188,31 @@ impl Cluster {
         cluster
     }
 
-    /// A cluster on this ground, of which nothing is started.
-    pub(crate) fn at(ground: Arc<dyn Ground>, options: Options) -> Self {
+    /// Creates a cluster without starting any node.
+    pub(crate) fn at(placement: Arc<dyn Placement>, options: Options) -> Self {
         Self {
-            api: api(ground.reached("dispatch"), &options),
-            ground,
+            api: api(placement.test_address("dispatch"), &options),
+            placement,
             options,
             processes: BTreeMap::new(),
-            logs: tempfile::tempdir().expect("a temporary directory can be made"),
+            logs: tempfile::tempdir().expect("a temporary directory can be created"),
         }
     }
 
-    /// By what its nodes are certified.
+    /// Returns the certificates of the nodes.
     ///
     /// # Panics
-    /// When they speak no TLS.
+    /// If they do not use TLS.
     #[track_caller]
     #[must_use]
     pub fn certificates(&self) -> Arc<Certificates> {
         Arc::clone(self.options.certificates.as_ref().expect("a cluster that speaks TLS"))
     }
 
-    /// Where the test reaches a node.
+    /// Returns the address at which the test reaches a node.
     #[must_use]
     pub fn address(&self, node: &str) -> SocketAddr {
-        self.ground.reached(node)
+        self.placement.test_address(node)
     }
 
     fn launch(&mut self, node: &'static str) {
@@ -229,14 +229,14 @@ impl Cluster {
         } = self.options;
         let environment: Vec<(&str, &str)> =
             environment.iter().map(|(name, value)| (*name, value.as_str())).collect();
-        let mut arguments = vec![format!("--listen={}", self.ground.listens(node))];
+        let mut arguments = vec![format!("--listen={}", self.placement.listen_address(node))];
         arguments.extend(
             NODES
                 .into_iter()
                 .filter(|peer| *peer != node)
-                .map(|peer| format!("--peer={peer}={}", self.ground.dialled(peer))),
+                .map(|peer| format!("--peer={peer}={}", self.placement.peer_address(peer))),
         );
-        // The same choices in every run; what differs from run to run is timing.
+        // Equal seeds in every run: only the timing differs between runs.
         arguments.push(format!("--seed={}", port(node)));
         arguments.extend(certificates.iter().flat_map(|certificates| certificates.options(node)));
         arguments.extend(if node == "dispatch" { dispatch.clone() } else { Vec::new() });
@@ -253,13 +253,13 @@ impl Cluster {
             ],
         });
         let log = self.logs.path().join(format!("{node}.log"));
-        self.processes.insert(node, self.ground.start(node, &arguments, &environment, log));
+        self.processes.insert(node, self.placement.start(node, &arguments, &environment, log));
     }
 
     /// Waits until these nodes have joined.
     ///
     /// # Panics
-    /// When they do not.
+    /// If they do not.
     #[track_caller]
     pub fn wait_ready(&self, nodes: &[&str]) {
         for node in nodes {
@@ -274,44 +274,45 @@ impl Cluster {
     /// The process of a node.
     ///
     /// # Panics
-    /// When it was killed and not started again.
+    /// If it was killed and not started again.
     #[track_caller]
     #[must_use]
     pub fn process(&mut self, node: &str) -> &mut Process {
         self.processes.get_mut(node).unwrap_or_else(|| panic!("{node} was killed"))
     }
 
-    /// Kills a node without warning.
+    /// Kills a node with SIGKILL.
     pub fn kill9(&mut self, node: &str) {
-        // Dropping kills.
+        // Dropping a process kills it.
         self.processes.remove(node);
     }
 
-    /// Starts a node that was killed or has ended, and waits until it is ready.
+    /// Starts a node that was killed or has exited, and waits until it is ready.
     ///
     /// # Panics
-    /// When it does not get ready.
+    /// If it does not become ready.
     #[track_caller]
     pub fn restart(&mut self, node: &str) {
         self.start_again(node);
         self.wait_ready(&[node]);
     }
 
-    /// Starts a node that was killed or has ended, and does not wait for it.
+    /// Starts a node that was killed or has exited, without waiting for it.
     ///
     /// # Panics
-    /// When there is no such node.
+    /// If there is no such node.
     #[track_caller]
     pub fn start_again(&mut self, node: &str) {
+        // The name with a static lifetime, as the map of processes needs it.
         let node = NODES.into_iter().find(|name| *name == node).expect("the name of a node");
         self.kill9(node);
         self.launch(node);
     }
 
-    /// Asks a node to end, and returns its exit code.
+    /// Sends a signal to a node, and returns its exit code.
     ///
     /// # Panics
-    /// When it does not end within `limit`.
+    /// If it does not exit within `limit`.
     #[track_caller]
     pub fn stop(&mut self, node: &str, signal: Signal, limit: Duration) -> Option<i32> {
         let process = self.process(node);
@@ -319,24 +320,24 @@ impl Cluster {
         process.exit_code(limit)
     }
 
-    /// Bombs a city, and waits until dispatch sees its next life.
+    /// Bombs a city, and waits until dispatch observes its next incarnation.
     ///
     /// # Panics
-    /// When it does not come back.
+    /// If the city does not come up again.
     #[track_caller]
     pub fn bomb(&self, city: &str) {
         let before = self.node(city).incarnation;
         assert_eq!(self.api.bomb(city).expect(202).json()["city"], city);
-        wait_until(&format!("{city} is back in a new life"), HANG_TIMEOUT, || {
+        wait_until(&format!("{city} is up in a new incarnation"), HANG_TIMEOUT, || {
             let node = self.node(city);
             ensure(node.status == "up" && node.incarnation > before, || format!("{node:?}"))
         });
     }
 
-    /// What a node counts now.
+    /// Returns the current metrics of a node.
     ///
     /// # Panics
-    /// When it does not say, or not in Prometheus' format.
+    /// If it does not respond in Prometheus' format.
     #[track_caller]
     #[must_use]
     pub fn metrics(&self, node: &str) -> Exposition {
@@ -345,20 +346,20 @@ impl Cluster {
         Exposition::parse(&reply.body)
     }
 
-    /// A node, as dispatch last saw it.
+    /// Returns a node as dispatch last observed it.
     ///
     /// # Panics
-    /// When dispatch has no such node.
+    /// If dispatch has no such node.
     #[track_caller]
     #[must_use]
     pub fn node(&self, name: &str) -> NodeState {
-        self.api.nodes().remove(name).unwrap_or_else(|| panic!("dispatch knows no {name}"))
+        self.api.nodes().remove(name).unwrap_or_else(|| panic!("dispatch has no node {name}"))
     }
 
-    /// Waits until dispatch sees this status of a node.
+    /// Waits until dispatch reports this status of a node.
     ///
     /// # Panics
-    /// When it does not.
+    /// If it does not.
     #[track_caller]
     pub fn wait_status(&self, node: &str, status: &str, limit: Duration) {
         wait_until(&format!("{node} is {status}"), limit, || {
@@ -367,10 +368,10 @@ impl Cluster {
         });
     }
 
-    /// Waits until the verdict is agreement, and all four fingerprints are the same.
+    /// Waits until the verdict is converged and all four fingerprints are equal.
     ///
     /// # Panics
-    /// When they do not come to agree.
+    /// If they do not converge.
     #[track_caller]
     pub fn wait_converged(&self) {
         wait_until("all nodes agree", HANG_TIMEOUT, || {
@@ -380,35 +381,28 @@ impl Cluster {
         });
     }
 
-    /// Waits until exactly these heroes are held by each of these cities, and they and dispatch
-    /// agree.
+    /// Waits until each of these cities holds exactly these heroes, and they and dispatch agree.
     ///
-    /// Looking at agreement alone would be too soon: dispatch may not yet have seen what was just
-    /// done anywhere.
+    /// Agreement alone is not enough: the four may still agree on the state before the latest
+    /// writes.
     ///
     /// # Panics
-    /// When that does not come about.
+    /// If that state is not reached.
     #[track_caller]
     pub fn wait_until_held(&self, heroes: &Heroes, cities: &[&'static str]) {
-        wait_until(
-            &format!("{} heroes are held by {cities:?}", heroes.living.len()),
-            HANG_TIMEOUT,
-            || {
-                for city in cities {
-                    let seen = self.api.city(city);
-                    let held: BTreeMap<String, String> =
-                        seen.heroes.into_iter().map(|hero| (hero.id, hero.location)).collect();
-                    ensure(held == heroes.living, || {
-                        format!("{city}: {}", difference(&held, heroes))
-                    })?;
-                    // Fewer, where all have heard of a death and its tombstone is collected.
-                    ensure(seen.tombstones <= heroes.dead.len() as u64, || {
-                        format!("{city} has {} tombstones", seen.tombstones)
-                    })?;
-                }
-                self.agree(&[cities, &["dispatch"]].concat())
-            },
-        );
+        wait_until(&format!("{cities:?} hold {} heroes", heroes.live.len()), HANG_TIMEOUT, || {
+            for city in cities {
+                let seen = self.api.city(city);
+                let held: BTreeMap<String, String> =
+                    seen.heroes.into_iter().map(|hero| (hero.id, hero.location)).collect();
+                ensure(held == heroes.live, || format!("{city}: {}", difference(&held, heroes)))?;
+                // A tombstone that every node has seen may be collected already.
+                ensure(seen.tombstones <= heroes.deleted.len() as u64, || {
+                    format!("{city} has {} tombstones", seen.tombstones)
+                })?;
+            }
+            self.agree(&[cities, &["dispatch"]].concat())
+        });
         if cities.len() == CITIES.len() {
             self.wait_converged();
         }
@@ -423,7 +417,7 @@ impl Cluster {
     }
 }
 
-/// The port on which a node listens.
+/// Returns the port that a node listens on.
 pub(crate) fn port(node: &str) -> u16 {
     match node {
         "dispatch" => 4900,
@@ -435,14 +429,14 @@ pub(crate) fn port(node: &str) -> u16 {
 }
 
 fn difference(held: &BTreeMap<String, String>, heroes: &Heroes) -> String {
-    let returned: Vec<&String> = held.keys().filter(|id| heroes.dead.contains(*id)).collect();
-    let missing: Vec<&String> = heroes.living.keys().filter(|id| !held.contains_key(*id)).collect();
-    let elsewhere: Vec<String> = held
+    let reappeared: Vec<&String> = held.keys().filter(|id| heroes.deleted.contains(*id)).collect();
+    let missing: Vec<&String> = heroes.live.keys().filter(|id| !held.contains_key(*id)).collect();
+    let misplaced: Vec<String> = held
         .iter()
         .filter_map(|(id, place)| {
-            let expected = heroes.living.get(id)?;
+            let expected = heroes.live.get(id)?;
             (expected != place).then(|| format!("{id} is at {place}, not at {expected}"))
         })
         .collect();
-    format!("returned {returned:?}, missing {missing:?}, elsewhere {elsewhere:?}")
+    format!("reappeared {reappeared:?}, missing {missing:?}, misplaced {misplaced:?}")
 }

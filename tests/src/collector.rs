@@ -1,5 +1,4 @@
-//! An OpenTelemetry collector, as far as traces go: it takes OTLP over HTTP, and keeps every span
-//! that it is sent.
+//! A minimal OpenTelemetry collector for traces: it accepts OTLP over HTTP and stores every span.
 
 use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
@@ -15,18 +14,18 @@ use opentelemetry_proto::tonic::trace::v1::span::SpanKind;
 use opentelemetry_proto::tonic::trace::v1::status::StatusCode;
 use prost::Message as _;
 
-/// The largest batch that it reads.
+/// The largest accepted batch.
 const BODY_BYTES_MAX: usize = 1 << 20;
 
-/// A span, as it arrived.
+/// A received span.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[expect(missing_docs, reason = "the specification says what they are")]
+#[expect(missing_docs, reason = "the OpenTelemetry specification defines the fields")]
 pub struct Span {
     pub service: String,
     pub resource: Vec<(String, String)>,
     pub trace: String,
     pub id: String,
-    /// Empty where it begins its trace.
+    /// Empty for the root of a trace.
     pub parent: String,
     pub name: String,
     pub kind: SpanKind,
@@ -37,7 +36,7 @@ pub struct Span {
 }
 
 impl Span {
-    /// What the span says under this key.
+    /// Returns the attribute with this key.
     #[must_use]
     pub fn attribute(&self, key: &str) -> Option<&str> {
         self.attributes.iter().find(|(name, _)| name == key).map(|(_, value)| value.as_str())
@@ -45,67 +44,67 @@ impl Span {
 }
 
 #[derive(Debug, Default)]
-struct Taken {
+struct Received {
     spans: Mutex<Vec<Span>>,
     batches: AtomicUsize,
-    refuses: AtomicBool,
+    refusing: AtomicBool,
 }
 
 /// A collector on a port of its own. Its thread ends with the test process.
 #[derive(Debug)]
 pub struct Collector {
     address: SocketAddr,
-    taken: Arc<Taken>,
+    received: Arc<Received>,
 }
 
 impl Collector {
-    /// Starts one that takes what it is sent.
+    /// Starts a collector that accepts every batch.
     ///
     /// # Panics
-    /// When there is no port for it.
+    /// If there is no free port.
     #[must_use]
     pub fn start() -> Self {
         let listener =
             TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("the system has a free port");
         let address = listener.local_addr().expect("a bound socket has an address");
-        let taken = Arc::new(Taken::default());
-        let keeps = Arc::clone(&taken);
+        let received = Arc::new(Received::default());
+        let shared = Arc::clone(&received);
         thread::spawn(move || {
             for stream in listener.incoming().flatten() {
-                let keeps = Arc::clone(&keeps);
-                thread::spawn(move || serve(stream, &keeps));
+                let shared = Arc::clone(&shared);
+                thread::spawn(move || serve(stream, &shared));
             }
         });
-        Self { address, taken }
+        Self { address, received }
     }
 
-    /// What `--otlp-endpoint` is to say.
+    /// Returns the value for `--otlp-endpoint`.
     #[must_use]
     pub fn endpoint(&self) -> String {
         format!("http://{}", self.address)
     }
 
-    /// From now on it answers 503 to every batch, or takes them again.
-    pub fn refuse(&self, refuses: bool) {
-        self.taken.refuses.store(refuses, Ordering::SeqCst);
+    /// Makes it answer 503 to every batch from here on, or accept them again.
+    pub fn refuse(&self, refusing: bool) {
+        self.received.refusing.store(refusing, Ordering::SeqCst);
     }
 
-    /// How many batches it was sent, those that it refused included.
+    /// Returns the number of received batches, refused ones included.
     #[must_use]
     pub fn batches(&self) -> usize {
-        self.taken.batches.load(Ordering::SeqCst)
+        self.received.batches.load(Ordering::SeqCst)
     }
 
-    /// The spans that it has taken.
+    /// Returns the accepted spans.
     ///
     /// # Panics
-    /// When its thread has.
+    /// If the collector's thread has panicked.
     #[must_use]
     pub fn spans(&self) -> Vec<Span> {
-        self.taken.spans.lock().expect("what is kept here cannot panic").clone()
+        self.received.spans.lock().expect("no code panics while it holds this lock").clone()
     }
 
-    /// Those of one trace.
+    /// Returns the spans of one trace.
     #[must_use]
     pub fn trace(&self, trace: &str) -> Vec<Span> {
         self.spans().into_iter().filter(|span| span.trace == trace).collect()
@@ -113,7 +112,7 @@ impl Collector {
 }
 
 /// Serves one connection until it ends.
-fn serve(stream: TcpStream, taken: &Taken) -> io::Result<()> {
+fn serve(stream: TcpStream, received: &Received) -> io::Result<()> {
     let mut reader = BufReader::new(stream);
     loop {
         let (mut first, mut length) = (String::new(), 0);
@@ -136,18 +135,23 @@ fn serve(stream: TcpStream, taken: &Taken) -> io::Result<()> {
         assert!(length <= BODY_BYTES_MAX, "a batch of {length} bytes");
         let mut body = vec![0; length];
         reader.read_exact(&mut body)?;
-        taken.batches.fetch_add(1, Ordering::SeqCst);
-        let status = if taken.refuses.load(Ordering::SeqCst) {
+        received.batches.fetch_add(1, Ordering::SeqCst);
+        let status = if received.refusing.load(Ordering::SeqCst) {
             "503 Service Unavailable"
         } else {
             let batch = ExportTraceServiceRequest::decode(&*body).map_err(io::Error::other)?;
-            taken.spans.lock().expect("what is kept here cannot panic").extend(spans(batch));
+            received
+                .spans
+                .lock()
+                .expect("no code panics while it holds this lock")
+                .extend(spans(batch));
             "200 OK"
         };
         let answer = ExportTraceServiceResponse::default().encode_to_vec();
         write!(
             reader.get_mut(),
-            "HTTP/1.1 {status}\r\ncontent-type: application/x-protobuf\r\ncontent-length: {}\r\n\r\n",
+            "HTTP/1.1 {status}\r\ncontent-type: application/x-protobuf\r\n\
+             content-length: {}\r\n\r\n",
             answer.len()
         )?;
         reader.get_mut().write_all(&answer)?;
@@ -156,31 +160,29 @@ fn serve(stream: TcpStream, taken: &Taken) -> io::Result<()> {
 
 fn spans(batch: ExportTraceServiceRequest) -> Vec<Span> {
     let mut spans = Vec::new();
-    for of_one in batch.resource_spans {
-        let resource = texts(&of_one.resource.unwrap_or_default().attributes);
+    for resource_spans in batch.resource_spans {
+        let resource = texts(&resource_spans.resource.unwrap_or_default().attributes);
         let service = resource
             .iter()
             .find(|(name, _)| name == "service.name")
             .map(|(_, value)| value.clone())
             .unwrap_or_default();
-        spans.extend(of_one.scope_spans.into_iter().flat_map(|scope| scope.spans).map(|span| {
-            Span {
+        spans.extend(resource_spans.scope_spans.into_iter().flat_map(|scope| scope.spans).map(
+            |span| Span {
                 service: service.clone(),
                 resource: resource.clone(),
                 trace: hex(&span.trace_id),
                 id: hex(&span.span_id),
                 parent: hex(&span.parent_span_id),
                 kind: span.kind(),
-                failed: span
-                    .status
-                    .as_ref()
-                    .is_some_and(|status| status.code() == StatusCode::Error),
+                failed:
+                    span.status.as_ref().is_some_and(|status| status.code() == StatusCode::Error),
                 attributes: texts(&span.attributes),
                 began_ns: span.start_time_unix_nano,
                 ended_ns: span.end_time_unix_nano,
                 name: span.name,
-            }
-        }));
+            },
+        ));
     }
     spans
 }

@@ -1,17 +1,17 @@
 //! The text of a node's `/metrics`, parsed as a scraper does.
 //!
-//! The client reads one histogram of that text too (`client/src/load/lag.rs`), and skips lines that
-//! it does not know. This parser accepts only the format itself: tests that used the lenient one
-//! would pass with metrics that no scraper can read.
+//! The client reads one histogram of that text too (`client/src/load/lag.rs`), and skips unknown
+//! lines. This parser accepts only the exposition format: with the lenient one, tests would pass
+//! with metrics that no scraper can read.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The text of one scrape.
 #[derive(Clone, Debug, Default)]
 pub struct Exposition {
-    /// The text as it came.
+    /// The unparsed text.
     pub text: String,
-    /// Each metric by name.
+    /// The metrics by name.
     pub families: BTreeMap<String, Family>,
 }
 
@@ -20,16 +20,16 @@ pub struct Exposition {
 pub struct Family {
     /// `counter`, `gauge` or `histogram`.
     pub kind: String,
-    /// What it means.
+    /// Its `HELP` text.
     pub help: String,
-    /// Its samples, those of a histogram's buckets among them.
+    /// Its samples, including those of a histogram's buckets.
     pub samples: Vec<Sample>,
 }
 
-/// One line.
+/// One sample line.
 #[derive(Clone, Debug)]
 pub struct Sample {
-    /// Its name; of a histogram, with what it is a part of.
+    /// Its name, including the suffix of a histogram's part.
     pub name: String,
     /// Its labels.
     pub labels: BTreeMap<String, String>,
@@ -38,10 +38,10 @@ pub struct Sample {
 }
 
 impl Exposition {
-    /// Takes the text apart.
+    /// Parses the text.
     ///
     /// # Panics
-    /// Where a line is none of the format's, or comes before the type of its metric.
+    /// If a line is not in the exposition format, or precedes the type of its metric.
     #[track_caller]
     #[must_use]
     pub fn parse(text: &str) -> Self {
@@ -57,7 +57,7 @@ impl Exposition {
                 kind.clone_into(&mut families.entry(name.to_owned()).or_default().kind);
             } else {
                 let sample =
-                    Sample::parse(line).unwrap_or_else(|| panic!("no line of metrics: {line:?}"));
+                    Sample::parse(line).unwrap_or_else(|| panic!("not a metrics line: {line:?}"));
                 let family = if families.contains_key(&sample.name) {
                     sample.name.clone()
                 } else {
@@ -65,7 +65,7 @@ impl Exposition {
                 };
                 families
                     .get_mut(&family)
-                    .unwrap_or_else(|| panic!("{family} has no type before {line:?}"))
+                    .unwrap_or_else(|| panic!("the type of {family} is missing before {line:?}"))
                     .samples
                     .push(sample);
             }
@@ -73,7 +73,7 @@ impl Exposition {
         Self { text: text.to_owned(), families }
     }
 
-    /// The sum of all samples of this name that have these labels; 0 where there are none.
+    /// Returns the sum of all samples with this name and these labels; 0 if there are none.
     #[must_use]
     pub fn sum(&self, name: &str, labels: &[(&str, &str)]) -> f64 {
         let has = |sample: &&Sample| {
@@ -84,7 +84,7 @@ impl Exposition {
         self.samples(name).filter(has).map(|sample| sample.value).sum()
     }
 
-    /// The samples of this name, which may be a part of a histogram.
+    /// Returns the samples with this name, which may be a part of a histogram.
     pub fn samples<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a Sample> {
         self.families
             .values()
@@ -92,7 +92,7 @@ impl Exposition {
             .filter(move |sample| sample.name == name)
     }
 
-    /// All names of samples.
+    /// Returns the names of all samples.
     #[must_use]
     pub fn names(&self) -> BTreeSet<&str> {
         self.families
@@ -103,7 +103,7 @@ impl Exposition {
     }
 }
 
-/// The metric that a part of a histogram belongs to.
+/// Returns the name of the metric that a part of a histogram belongs to.
 fn family_of(name: &str) -> String {
     ["_bucket", "_sum", "_count"]
         .into_iter()
@@ -131,7 +131,7 @@ impl Sample {
     }
 }
 
-/// What stands up to the closing quote, and what follows it.
+/// Returns the unescaped text up to the closing quote, and the rest.
 fn quoted(text: &str) -> Option<(String, &str)> {
     let mut value = String::new();
     let mut characters = text.char_indices();
@@ -153,8 +153,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn labels_are_read_as_they_were_before_they_were_escaped() {
-        let text = "# HELP a_total Help.\n# TYPE a_total counter\na_total{x=\"q\\\" s\\\\ n\\n,}\",y=\"2\"} 7\na_total 1.5\n";
+    fn label_values_are_unescaped() {
+        let text = "# HELP a_total Help.\n# TYPE a_total counter\n\
+                    a_total{x=\"q\\\" s\\\\ n\\n,}\",y=\"2\"} 7\na_total 1.5\n";
         let exposition = Exposition::parse(text);
         let labels = &exposition.families["a_total"].samples[0].labels;
         assert_eq!((labels["x"].as_str(), labels["y"].as_str()), ("q\" s\\ n\n,}", "2"));
@@ -165,8 +166,9 @@ mod tests {
     }
 
     #[test]
-    fn parts_of_a_histogram_belong_to_it() {
-        let text = "# HELP h_seconds Help.\n# TYPE h_seconds histogram\nh_seconds_bucket{le=\"+Inf\"} 2\nh_seconds_sum 3\nh_seconds_count 2\n";
+    fn histogram_parts_belong_to_their_family() {
+        let text = "# HELP h_seconds Help.\n# TYPE h_seconds histogram\n\
+                    h_seconds_bucket{le=\"+Inf\"} 2\nh_seconds_sum 3\nh_seconds_count 2\n";
         assert_eq!(Exposition::parse(text).families["h_seconds"].samples.len(), 3);
     }
 }

@@ -1,8 +1,8 @@
-//! Bad lines between the hosts of a [`Network`]: a second network, every packet of which passes
-//! through the test. A device of each host (TUN) hands over what the host sends; what is due goes
-//! to the device of the host it is meant for.
+//! Faulty links between the hosts of a [`Network`]: a second network whose packets all pass through
+//! the test. A TUN device on each host delivers the host's packets to the forwarder; due packets
+//! are written to the device of the receiving host.
 //!
-//! Each packet is delayed on its own, so packets overtake each other.
+//! Each packet is delayed on its own, so packets are reordered.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
@@ -24,52 +24,52 @@ use crate::netns::Network;
 use crate::nodes::NODES;
 use superhero::Stopwatch;
 
-/// The largest packet, as everywhere on Ethernet.
+/// The Ethernet MTU.
 const MTU: u16 = 1_500;
-/// How long the forwarder sleeps at most, so that it notices when it is to end.
+/// The longest sleep of the forwarder, so that it notices a stop request.
 const IDLE: Duration = Duration::from_millis(50);
-/// How many packets of one host are taken before the others have their turn.
+/// The maximum number of packets read from one host before the others are served.
 const BURST: usize = 64;
 
-/// What is done to each packet.
+/// The faults applied to each packet.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Faults {
-    /// How long it is under way, in milliseconds; all times are equally likely.
+pub struct LinkFaults {
+    /// The delay in milliseconds, uniformly distributed.
     pub delay_ms: RangeInclusive<u64>,
-    /// How probable it is that it is lost.
+    /// The probability that a packet is lost.
     pub loss: f64,
-    /// How probable it is that it arrives twice.
+    /// The probability that a packet is duplicated.
     pub duplication: f64,
 }
 
-impl Faults {
-    /// None.
+impl LinkFaults {
+    /// No faults.
     pub const NONE: Self = Self { delay_ms: 0..=0, loss: 0.0, duplication: 0.0 };
 }
 
-/// What was done so far.
+/// Packet counts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Done {
-    /// Packets that arrived, repeated ones too.
+pub struct PacketCounts {
+    /// Packets that arrived, duplicates included.
     pub arrived: u64,
     /// Packets that were lost.
     pub lost: u64,
-    /// Packets that were repeated.
-    pub repeated: u64,
-    /// Packets that arrived after one that was sent later, by the same host to the same host.
-    pub overtaken: u64,
+    /// Packets that were duplicated.
+    pub duplicated: u64,
+    /// Packets that arrived after one that the same host sent later to the same host.
+    pub reordered: u64,
 }
 
-impl AddAssign for Done {
+impl AddAssign for PacketCounts {
     fn add_assign(&mut self, other: Self) {
         self.arrived += other.arrived;
         self.lost += other.lost;
-        self.repeated += other.repeated;
-        self.overtaken += other.overtaken;
+        self.duplicated += other.duplicated;
+        self.reordered += other.reordered;
     }
 }
 
-/// The network of bad lines. It ends with this.
+/// The network of faulty links. It stops when dropped.
 #[derive(Debug)]
 pub struct Forwarder {
     shared: Arc<Shared>,
@@ -78,37 +78,38 @@ pub struct Forwarder {
 
 #[derive(Debug)]
 struct Shared {
-    faults: Mutex<Faults>,
-    done: Mutex<Done>,
+    faults: Mutex<LinkFaults>,
+    counts: Mutex<PacketCounts>,
     stop: AtomicBool,
 }
 
 impl Forwarder {
-    /// Gives each host a second address, announces the nodes there, and begins. The same seed draws
-    /// the same numbers.
+    /// Gives each host a second address, announces the nodes there, and starts forwarding. Equal
+    /// seeds draw equal random numbers.
     ///
     /// # Panics
-    /// When this machine cannot do it; `scripts/network` says why.
+    /// If this machine does not support it; `scripts/network` reports why.
     #[must_use]
-    pub fn between(network: &Network, faults: Faults, seed: u64) -> Self {
+    pub fn between(network: &Network, faults: LinkFaults, seed: u64) -> Self {
         let shared = Arc::new(Shared {
             faults: Mutex::new(faults),
-            done: Mutex::default(),
+            counts: Mutex::default(),
             stop: AtomicBool::new(false),
         });
         let ports = NODES.into_iter().zip(1..).map(|(node, number)| {
             let address = Ipv4Addr::new(10, 1, 0, number);
             let host = network.host(node);
             let device = host
-                .on(|| DeviceBuilder::new().name("bad0").enable(false).build_sync())
+                .enter(|| DeviceBuilder::new().name("bad0").enable(false).build_sync())
                 .expect("root may make network devices");
-            device.set_nonblocking(true).expect("a device can be asked without waiting");
+            // One thread serves all devices, so no read may block.
+            device.set_nonblocking(true).expect("a device can be non-blocking");
             host.run(&format!("ip addr add {address}/24 dev bad0"));
             host.run(&format!("ip link set bad0 mtu {MTU} up"));
             network.announce(node, address);
             Port { address, device }
         });
-        let lines = Lines {
+        let links = Links {
             ports: ports.collect(),
             shared: Arc::clone(&shared),
             rng: ChaCha8Rng::seed_from_u64(seed),
@@ -117,18 +118,18 @@ impl Forwarder {
             sent: 0,
             newest: BTreeMap::new(),
         };
-        Self { shared, thread: Some(thread::spawn(|| lines.run())) }
+        Self { shared, thread: Some(thread::spawn(|| links.run())) }
     }
 
-    /// What is done from now on to what is sent from now on.
-    pub fn set(&self, faults: Faults) {
+    /// Sets the faults for packets sent from here on.
+    pub fn set(&self, faults: LinkFaults) {
         *lock(&self.shared.faults) = faults;
     }
 
-    /// What was done so far.
+    /// Returns the counts since the start.
     #[must_use]
-    pub fn done(&self) -> Done {
-        *lock(&self.shared.done)
+    pub fn counts(&self) -> PacketCounts {
+        *lock(&self.shared.counts)
     }
 }
 
@@ -136,7 +137,7 @@ impl Drop for Forwarder {
     fn drop(&mut self) {
         self.shared.stop.store(true, Ordering::Relaxed);
         let ended = self.thread.take().map(JoinHandle::join);
-        // During a panic a second one would hide the first.
+        // A second panic during unwinding would hide the first.
         assert!(thread::panicking() || !matches!(ended, Some(Err(_))), "the forwarder panicked");
     }
 }
@@ -145,41 +146,41 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Where a host is connected.
+/// A host's connection to the forwarder.
 struct Port {
     address: Ipv4Addr,
     device: SyncDevice,
 }
 
-/// A packet under way; what is due first comes first.
+/// A packet in flight, ordered by due time.
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
 struct Packet {
     due: Duration,
-    /// Counts what was sent, so that equals keep their order.
+    /// The send order; it breaks ties of the due time.
     number: u64,
     from: usize,
     to: usize,
     bytes: Vec<u8>,
 }
 
-struct Lines {
+struct Links {
     ports: Vec<Port>,
     shared: Arc<Shared>,
     rng: ChaCha8Rng,
     watch: Stopwatch,
     queue: BinaryHeap<Reverse<Packet>>,
     sent: u64,
-    /// The number of the newest packet that arrived, by sender and receiver.
+    /// The number of the newest delivered packet, by sender and receiver.
     newest: BTreeMap<(usize, usize), u64>,
 }
 
-impl Lines {
+impl Links {
     fn run(mut self) {
         while !self.shared.stop.load(Ordering::Relaxed) {
             let next = self.queue.peek().map_or(IDLE, |Reverse(packet)| {
                 packet.due.saturating_sub(self.watch.elapsed()).min(IDLE)
             });
-            // Rounded up: too early would only mean to ask again.
+            // Rounded up: a timeout that is too short would only poll again.
             let timeout = PollTimeout::try_from(next.as_micros().div_ceil(1_000))
                 .expect("less than a minute");
             let mut waiting: Vec<PollFd> = self
@@ -187,37 +188,37 @@ impl Lines {
                 .iter()
                 .map(|port| PollFd::new(port.device.as_fd(), PollFlags::POLLIN))
                 .collect();
-            poll(&mut waiting, timeout).expect("devices can be waited for");
+            poll(&mut waiting, timeout).expect("devices can be polled");
             let faults = lock(&self.shared.faults).clone();
-            let mut done = Done::default();
+            let mut counts = PacketCounts::default();
             for from in 0..self.ports.len() {
-                self.take(from, &faults, &mut done);
+                self.take(from, &faults, &mut counts);
             }
-            self.deliver(&mut done);
-            *lock(&self.shared.done) += done;
+            self.deliver(&mut counts);
+            *lock(&self.shared.counts) += counts;
         }
     }
 
-    /// Takes what a host sends.
-    fn take(&mut self, from: usize, faults: &Faults, done: &mut Done) {
+    /// Reads the packets that a host sends.
+    fn take(&mut self, from: usize, faults: &LinkFaults, counts: &mut PacketCounts) {
         let mut buffer = [0; MTU as usize];
         for _ in 0..BURST {
             let bytes = match self.ports[from].device.recv(&mut buffer) {
                 Ok(length) => buffer[..length].to_vec(),
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return,
-                Err(error) => panic!("reading what a host sends: {error}"),
+                Err(error) => panic!("reading from a host's device: {error}"),
             };
             let receiver = receiver(&bytes);
-            // What is meant for none of them (a host asks for routers, in IPv6) goes nowhere.
+            // Packets for other addresses are discarded, such as IPv6 router solicitations.
             let Some(to) = self.ports.iter().position(|port| Some(port.address) == receiver) else {
                 continue;
             };
             if self.rng.random_bool(faults.loss) {
-                done.lost += 1;
+                counts.lost += 1;
                 continue;
             }
             let twice = self.rng.random_bool(faults.duplication);
-            done.repeated += u64::from(twice);
+            counts.duplicated += u64::from(twice);
             for _ in 0..1 + usize::from(twice) {
                 let delay = Duration::from_millis(self.rng.random_range(faults.delay_ms.clone()));
                 self.sent += 1;
@@ -233,28 +234,28 @@ impl Lines {
         }
     }
 
-    /// Hands over what is due.
-    fn deliver(&mut self, done: &mut Done) {
+    /// Delivers the packets that are due.
+    fn deliver(&mut self, counts: &mut PacketCounts) {
         let now = self.watch.elapsed();
         while self.queue.peek().is_some_and(|Reverse(packet)| packet.due <= now)
             && let Some(Reverse(packet)) = self.queue.pop()
         {
-            // A host whose buffers are full loses what arrives, as hosts do.
+            // A host with full buffers loses packets, as on a real network.
             if self.ports[packet.to].device.send(&packet.bytes).is_err() {
-                done.lost += 1;
+                counts.lost += 1;
                 continue;
             }
-            done.arrived += 1;
+            counts.arrived += 1;
             let newest = self.newest.entry((packet.from, packet.to)).or_default();
             if packet.number < *newest {
-                done.overtaken += 1;
+                counts.reordered += 1;
             }
             *newest = packet.number.max(*newest);
         }
     }
 }
 
-/// To whom a packet of IP version 4 is addressed (RFC 791, section 3.1).
+/// Returns the destination of an IPv4 packet (RFC 791, section 3.1).
 fn receiver(packet: &[u8]) -> Option<Ipv4Addr> {
     if packet.first()? >> 4 != 4 {
         return None;
@@ -268,7 +269,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_whole_addresses_of_version_4_are_read() {
+    fn receiver_reads_only_complete_ipv4_headers() {
         let mut packet = [0; 20];
         packet[0] = 0x45;
         packet[16..].copy_from_slice(&[10, 1, 0, 3]);
@@ -276,11 +277,11 @@ mod tests {
         assert_eq!(receiver(&packet[..19]), None);
         assert_eq!(receiver(&[]), None);
         packet[0] = 0x60;
-        assert_eq!(receiver(&packet), None, "version 6 has its addresses elsewhere");
+        assert_eq!(receiver(&packet), None, "IPv6 headers have another layout");
     }
 
     #[test]
-    fn what_is_due_first_comes_first_and_equals_keep_their_order() {
+    fn packets_are_ordered_by_due_time_then_send_order() {
         let packet = |due, number| {
             Reverse(Packet {
                 due: Duration::from_millis(due),

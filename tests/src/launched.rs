@@ -1,7 +1,7 @@
 //! A cluster under its launcher, as `make run` starts it.
 //!
-//! The nodes are the launcher's children and not the test's. They are known by where they are told
-//! to listen, which is this cluster's own address.
+//! The nodes are the launcher's children and not the test's. They are identified by their listen
+//! address, which belongs to this cluster only.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -24,14 +24,14 @@ use superhero::Stopwatch;
 
 use crate::wait::{HANG_TIMEOUT, ensure, wait_until};
 
-/// How long the launcher may take to stop all: it gives them three seconds before it kills them.
+/// The time limit for stopping all nodes: the launcher kills them after three seconds.
 const STOP_TIMEOUT: Duration = Duration::from_secs(8);
 
-/// The launcher and its four children. They end with it.
+/// The launcher and its four children. They stop when it is dropped.
 #[derive(Debug)]
 pub struct Launched {
-    /// What can be seen of the cluster from outside. It holds no process; one that it is told to
-    /// start is started by hand.
+    /// The cluster as seen from outside. It holds no process; a node started through it is not a
+    /// child of the launcher.
     pub cluster: Cluster,
     /// The launcher.
     pub launcher: Process,
@@ -44,7 +44,7 @@ impl Launched {
     /// Starts all four, and waits until they are ready.
     ///
     /// # Panics
-    /// When they do not get ready.
+    /// If they do not become ready.
     #[track_caller]
     #[must_use]
     pub fn start() -> Self {
@@ -53,14 +53,14 @@ impl Launched {
         launched
     }
 
-    /// Starts all four at this address, and does not wait for them.
+    /// Starts all four at this address, without waiting for them.
     ///
     /// # Panics
-    /// When the launcher cannot be started.
+    /// If the launcher cannot be started.
     #[must_use]
     pub fn start_at(address: Ipv4Addr) -> Self {
         let options = Options::default();
-        let directory = || tempfile::tempdir().expect("a temporary directory can be made");
+        let directory = || tempfile::tempdir().expect("a temporary directory can be created");
         let (temporary, logs) = (directory(), directory());
         let environment = [
             ("TMPDIR", temporary.path().to_str().expect("a path that is text")),
@@ -85,7 +85,7 @@ impl Launched {
         }
     }
 
-    /// The processes of this cluster that run, whoever started them.
+    /// Returns the running processes of this cluster, also those not started by the launcher.
     #[must_use]
     pub fn processes(&self) -> BTreeMap<&'static str, Pid> {
         processes_at(self.address)
@@ -94,31 +94,32 @@ impl Launched {
     /// Sends a signal to a node.
     ///
     /// # Panics
-    /// When it does not run.
+    /// If it does not run.
     #[track_caller]
     pub fn signal(&self, node: &str, signal: Signal) {
         let processes = self.processes();
-        let id =
-            processes.get(node).unwrap_or_else(|| panic!("{node} does not run, but {processes:?}"));
-        signal::kill(*id, signal).expect("one may signal one's own processes");
+        let id = processes
+            .get(node)
+            .unwrap_or_else(|| panic!("{node} does not run; running: {processes:?}"));
+        signal::kill(*id, signal).expect("a process of the same user can be signalled");
     }
 
-    /// Kills a node without warning, and waits until the launcher has noticed.
+    /// Kills a node with SIGKILL, and waits until the launcher has noticed.
     ///
     /// # Panics
-    /// When it does not run, or its end is not reported.
+    /// If it does not run, or the launcher does not report its end.
     #[track_caller]
     pub fn kill9(&self, node: &str) {
         let reports = |log: &str| log.matches(&format!("\n{node} has ended (signal: 9")).count();
         let before = reports(&self.launcher.log());
         self.signal(node, Signal::SIGKILL);
-        self.wait_log("the end is reported", |log| reports(log) > before);
+        self.wait_log("the launcher reports the end", |log| reports(log) > before);
     }
 
-    /// Waits until what the launcher has shown is as wanted.
+    /// Waits until the launcher's output satisfies `wanted`.
     ///
     /// # Panics
-    /// When it is not.
+    /// If it does not.
     #[track_caller]
     pub fn wait_log(&self, what: &str, wanted: impl Fn(&str) -> bool) {
         wait_until(what, HANG_TIMEOUT, || {
@@ -127,20 +128,20 @@ impl Launched {
         });
     }
 
-    /// What the launcher has put into its directory for temporary files.
+    /// Returns the launcher's temporary files.
     ///
     /// # Panics
-    /// When that cannot be read.
+    /// If they cannot be listed.
     #[must_use]
     pub fn leftovers(&self) -> Vec<PathBuf> {
-        let entries = fs::read_dir(self.temporary.path()).expect("a directory of our own");
-        entries.map(|entry| entry.expect("an entry of a directory of our own").path()).collect()
+        let entries = fs::read_dir(self.temporary.path()).expect("a temporary directory");
+        entries.map(|entry| entry.expect("a readable directory entry").path()).collect()
     }
 
-    /// The launcher's socket.
+    /// Returns the path of the launcher's socket.
     ///
     /// # Panics
-    /// When there is none, or something beside it.
+    /// If there is none, or there are other files next to it.
     #[track_caller]
     #[must_use]
     pub fn socket(&self) -> PathBuf {
@@ -148,46 +149,46 @@ impl Launched {
         directory.join("launcher")
     }
 
-    /// Sends a request to the launcher, and returns its answer.
+    /// Sends a request to the launcher, and returns its response.
     ///
     /// # Panics
-    /// When there is none.
+    /// If there is none.
     #[track_caller]
     #[must_use]
-    pub fn ask(&self, request: &[u8]) -> String {
-        ask(&self.socket(), request).expect("an answer")
+    pub fn send_request(&self, request: &[u8]) -> String {
+        send_request(&self.socket(), request).expect("a response")
     }
 }
 
-/// Sends bytes to a socket and no more after them, and returns all that comes back.
-fn ask(socket: &Path, request: &[u8]) -> std::io::Result<String> {
+/// Sends bytes to a socket, closes the write side, and returns the response.
+fn send_request(socket: &Path, request: &[u8]) -> std::io::Result<String> {
     let mut stream = UnixStream::connect(socket)?;
     stream.set_read_timeout(Some(HANG_TIMEOUT))?;
     stream.write_all(request)?;
     stream.shutdown(Shutdown::Write)?;
-    let mut answer = Vec::new();
-    match stream.read_to_end(&mut answer) {
-        // What it did not care to read any more, it leaves unread.
-        Err(error) if error.kind() == std::io::ErrorKind::ConnectionReset && !answer.is_empty() => {
-        }
+    let mut response = Vec::new();
+    match stream.read_to_end(&mut response) {
+        // Closing with unread input resets the connection; the response has been received before.
+        Err(error)
+            if error.kind() == std::io::ErrorKind::ConnectionReset && !response.is_empty() => {}
         read => drop(read?),
     }
-    Ok(String::from_utf8_lossy(&answer).into_owned())
+    Ok(String::from_utf8_lossy(&response).into_owned())
 }
 
-/// The nodes that listen at this address, or are about to.
+/// Returns the nodes that listen at this address, or are about to.
 ///
 /// # Panics
-/// When the system does not say what runs.
+/// If the running processes cannot be listed.
 #[must_use]
 pub fn processes_at(address: Ipv4Addr) -> BTreeMap<&'static str, Pid> {
     let listens = format!("--listen={address}:");
     let mut found = BTreeMap::new();
-    for entry in fs::read_dir("/proc").expect("Linux says what runs").flatten() {
+    for entry in fs::read_dir("/proc").expect("/proc is readable").flatten() {
         let Some(id) = entry.file_name().to_str().and_then(|name| name.parse().ok()) else {
             continue;
         };
-        // One that has ended meanwhile has none, and so has one that nobody has waited for yet.
+        // Empty for a process that has exited, or that has not been reaped yet.
         let line = fs::read(entry.path().join("cmdline")).unwrap_or_default();
         let line = String::from_utf8_lossy(&line);
         let mut arguments = line.split('\0');
@@ -204,7 +205,7 @@ pub fn processes_at(address: Ipv4Addr) -> BTreeMap<&'static str, Pid> {
 
 impl Drop for Launched {
     fn drop(&mut self) {
-        // Killed, the launcher could not take its children with it.
+        // A killed launcher could not stop its children.
         if !self.launcher.has_ended() {
             self.launcher.signal(Signal::SIGTERM);
             let watch = Stopwatch::start();
@@ -213,7 +214,7 @@ impl Drop for Launched {
             }
         }
         for id in self.processes().into_values() {
-            // One that has just ended needs no signal.
+            // Ignored: the process may just have exited.
             let _ = signal::kill(id, Signal::SIGKILL);
         }
     }

@@ -1,26 +1,25 @@
-//! The harness of the tests that start the real binaries. It knows of the product only what it
-//! promises outside: commands, HTTP, links, the page.
+//! Test harness that starts the real binaries. It uses only the product's public interfaces:
+//! commands, HTTP, links and the page.
 //!
 //! - [`Cluster`] starts gotham, metropolis, capitol and dispatch on a loopback address of its own,
-//!   so that tests run at the same time without choosing free ports, and ends them when it goes out
-//!   of scope.
-//! - [`Certificates`] let a cluster speak TLS.
+//!   so that tests run in parallel without choosing free ports, and stops them when it is dropped.
+//! - [`Certificates`] enable TLS in a cluster.
 //! - [`Launched`] is such a cluster under its launcher, as `make run` starts it.
-//! - [`Api`] speaks dispatch's HTTP, [`raw`] sends bytes that no HTTP client would send, [`Link`]
-//!   plays a node or a page at a WebSocket, [`Browser`] is a real Chromium, and [`axe`] looks at
-//!   what it shows for what shuts people out.
-//! - [`Load`] is clients that write and somebody who looks, all the time; [`Audit`] holds what they
-//!   were told and saw against the claims of the simulator's checkers.
-//! - [`Onlooker`] is a user like any other while somebody floods the cluster, and [`resources`]
-//!   what its processes take.
-//! - [`Network`] is a [`Ground`] of four hosts and a switch that can be cut and unplugged,
-//!   [`Forwarder`] makes its lines bad.
-//! - [`python_tool`] is a program of others, at the version that this project names.
-//! - [`Exposition`] is what a node says at `/metrics`, and [`promtool()`] says whether Prometheus
-//!   would like it.
-//! - [`Collector`] takes the traces that they send.
-//! - [`wait_until`] is how everything here waits: for a condition, with a limit, saying what was
-//!   not to be seen.
+//! - [`Api`] is a client for dispatch's HTTP API, [`raw`] sends bytes that no HTTP client would
+//!   send, [`Link`] plays a node or a page at a WebSocket, [`Browser`] drives a real Chromium, and
+//!   [`axe`] checks the page for accessibility violations.
+//! - [`Load`] runs writing clients and a reader of every node; [`Audit`] checks their acknowledged
+//!   writes and observations with the simulator's checkers.
+//! - [`Prober`] measures the response times of an ordinary client during a flood, and [`resources`]
+//!   reads and limits the resources of a process.
+//! - [`Network`] is a [`Placement`] on four hosts and a switch whose links can be cut and
+//!   unplugged; [`Forwarder`] degrades its links.
+//! - [`python_tool`] locates an external Python tool, at the version that this project pins.
+//! - [`Exposition`] is the parsed text of a node's `/metrics`, and [`promtool()`] checks it with
+//!   Prometheus' own tool.
+//! - [`Collector`] receives the traces that the nodes export.
+//! - [`wait_until`] is the only way of waiting here: for a condition, with a limit, reporting the
+//!   last state seen.
 
 mod api;
 mod audit;
@@ -39,8 +38,8 @@ mod loopback;
 #[cfg(target_os = "linux")]
 mod netns;
 mod nodes;
-mod onlooker;
 mod page;
+mod prober;
 mod process;
 mod promtool;
 pub mod raw;
@@ -50,24 +49,24 @@ mod tools;
 mod wait;
 
 pub use api::{Api, CityHeroes, Event, Fault, Frames, Hero, NodeState, Reply, Stamp};
-pub use audit::{Audit, Fates, Look, entry, look, vector};
+pub use audit::{Audit, AuditCounts, NodeSnapshot, entry, read_nodes, vector};
 pub use browser::{Browser, Element};
 pub use certificates::Certificates;
-pub use cluster::{Cluster, Ground, Heroes, Options};
+pub use cluster::{Cluster, Heroes, Options, Placement};
 pub use collector::{Collector, Span};
 pub use exposition::{Exposition, Family, Sample};
 #[cfg(target_os = "linux")]
-pub use forwarder::{Done, Faults, Forwarder};
+pub use forwarder::{Forwarder, LinkFaults, PacketCounts};
 pub use launched::{Launched, processes_at};
-pub use link::{Ending, Link, hello, incarnation_now};
+pub use link::{Disconnect, Link, hello, incarnation_now};
 pub use load::{Load, Requests};
 pub use loopback::own_address;
 #[cfg(target_os = "linux")]
 pub use netns::{Host, Network};
 pub use nix::sys::signal::Signal;
 pub use nodes::{CITIES, DEVELOPMENT_COOKIE, NODES};
-pub use onlooker::{Onlooker, Waits};
-pub use page::{no_complaints, page_of, row, settled, wait_row, wait_verdict};
+pub use page::{assert_no_problems, open_page, row, wait_row, wait_settled, wait_verdict};
+pub use prober::{Latencies, Prober};
 pub use process::{Finished, Process, binary, command, run};
 pub use promtool::promtool;
 pub use superhero::Stopwatch;

@@ -1,5 +1,5 @@
-//! One end of a WebSocket: a stranger at a node's door, a node that is not, or a page at the live
-//! socket.
+//! One end of a WebSocket: an unauthenticated peer of a node, a simulated node, or a page at the
+//! live socket.
 
 use std::io;
 use std::net::{SocketAddr, TcpStream};
@@ -24,20 +24,20 @@ use crate::certificates::Certificates;
 use crate::nodes::DEVELOPMENT_COOKIE;
 use crate::wait::HANG_TIMEOUT;
 
-/// How the other end ended a connection.
+/// The way in which the other end closed a connection.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Ending {
-    /// It said why.
+pub enum Disconnect {
+    /// With a close frame of this code and reason.
     Closed(u16, String),
-    /// It just went.
-    Gone,
+    /// Without a close frame.
+    Dropped,
 }
 
-/// Why there is no WebSocket.
+/// The reason why no WebSocket was opened.
 enum NotOpened {
-    /// It was refused, with this HTTP status.
+    /// The server refused it with this HTTP status.
     Refused(u16),
-    /// The other end went, or speaks something else.
+    /// The connection was closed, or the server does not speak HTTP.
     Broken(String),
 }
 
@@ -53,23 +53,25 @@ impl Link {
     /// The HTTP status of the refusal.
     ///
     /// # Panics
-    /// When the server does not speak HTTP at all.
+    /// If the server does not speak HTTP.
     #[track_caller]
     pub fn open(address: SocketAddr, path: &str, headers: &[(&str, &str)]) -> Result<Self, u16> {
-        Self::over(Box::new(connect(address)), address, path, headers).map_err(|why| match why {
-            NotOpened::Refused(status) => status,
-            NotOpened::Broken(why) => panic!("no WebSocket at {address}{path}: {why}"),
-        })
+        Self::over(Box::new(connect(address)), address, path, headers).map_err(
+            |reason| match reason {
+                NotOpened::Refused(status) => status,
+                NotOpened::Broken(reason) => panic!("no WebSocket at {address}{path}: {reason}"),
+            },
+        )
     }
 
-    /// Opens a WebSocket at `path` of the node `name`, which speaks TLS; as the node `me`, or as
-    /// somebody without a certificate.
+    /// Opens a WebSocket at `path` of the node `name` over TLS, as the node `me` or without a
+    /// client certificate.
     ///
     /// # Errors
-    /// The HTTP status of the refusal, or why there is no TLS.
+    /// The HTTP status of the refusal, or the TLS error.
     ///
     /// # Panics
-    /// When nobody listens there.
+    /// If the connection is refused.
     pub fn open_encrypted(
         address: SocketAddr,
         name: &str,
@@ -82,7 +84,7 @@ impl Link {
         let builder =
             ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
                 .with_safe_default_protocol_versions()
-                .expect("versions that this provider has")
+                .expect("this provider's protocol versions")
                 .with_root_certificates(roots);
         let config = match me {
             None => builder.with_no_client_auth(),
@@ -98,16 +100,16 @@ impl Link {
             }
         };
         let name = ServerName::try_from(name.to_owned()).expect("a name");
-        let mut connection = ClientConnection::new(Arc::new(config), name)
-            .expect("a configuration that can be used");
+        let mut connection =
+            ClientConnection::new(Arc::new(config), name).expect("a valid configuration");
         let mut stream = connect(address);
         while connection.is_handshaking() {
             connection.complete_io(&mut stream).map_err(|error| error.to_string())?;
         }
         Self::over(Box::new(StreamOwned::new(connection, stream)), address, path, &[]).map_err(
-            |why| match why {
+            |reason| match reason {
                 NotOpened::Refused(status) => status.to_string(),
-                NotOpened::Broken(why) => why,
+                NotOpened::Broken(reason) => reason,
             },
         )
     }
@@ -135,10 +137,10 @@ impl Link {
         }
     }
 
-    /// A stranger at a node's door.
+    /// Opens an unauthenticated connection to a node.
     ///
     /// # Panics
-    /// When the door does not open.
+    /// If the node refuses it.
     #[track_caller]
     #[must_use]
     pub fn to_node(address: SocketAddr) -> Self {
@@ -146,44 +148,47 @@ impl Link {
             .unwrap_or_else(|status| panic!("{address} refuses a WebSocket: {status}"))
     }
 
-    /// Links to a node as the member `name`, which must not be linked to it otherwise.
+    /// Links to a node as the member `name`, which must not be linked to it already.
     ///
     /// # Errors
-    /// How the node refused.
+    /// The node's close code and reason.
     #[track_caller]
-    pub fn as_member(address: SocketAddr, name: &str, incarnation: u64) -> Result<Self, Ending> {
+    pub fn as_member(
+        address: SocketAddr,
+        name: &str,
+        incarnation: u64,
+    ) -> Result<Self, Disconnect> {
         let mut link = Self::to_node(address);
-        let welcome = link.introduce(&hello(name, incarnation), DEVELOPMENT_COOKIE)?;
+        let welcome = link.handshake(&hello(name, incarnation), DEVELOPMENT_COOKIE)?;
         if welcome.running_elsewhere.is_some() {
-            return Err(link.ending());
+            return Err(link.read_to_close());
         }
         Ok(link)
     }
 
-    /// Says this hello and proves to know this cookie, as far as one is let; and believes the node
-    /// only if it proves the same.
+    /// Performs the handshake with this hello and cookie, and verifies the node's proof.
     ///
     /// # Errors
-    /// How the node refused.
+    /// The node's close code and reason.
     ///
     /// # Panics
-    /// When the node does not know the cookie, and says that it does.
+    /// If the node's proof is wrong.
     #[track_caller]
-    pub fn introduce(&mut self, hello: &[u8], cookie: &str) -> Result<Welcome, Ending> {
+    pub fn handshake(&mut self, hello: &[u8], cookie: &str) -> Result<Welcome, Disconnect> {
         self.send(hello.to_vec());
         let theirs = self.receive()?;
         let (secret, occasion) =
             (Secret::new(shared::well_known::SECRET_DOMAIN, cookie), [hello, &theirs[..]]);
         self.send(secret.prove(Purpose::DIALLING, &occasion).to_vec());
-        let welcome = Welcome::decode(&self.receive()?).expect("a node welcomes, or closes");
+        let welcome = Welcome::decode(&self.receive()?).expect("a node sends a welcome, or closes");
         assert!(
             secret.is_proved(Purpose::LISTENING, &occasion, &welcome.proof),
-            "the node does not know the cookie"
+            "the node's proof of the cookie is wrong"
         );
         Ok(welcome)
     }
 
-    /// Sends a message. An error shows when something is received.
+    /// Sends a message. An error is ignored: the next receive reports it.
     pub fn send(&mut self, message: impl Into<Message>) {
         let _ = self.socket.send(message.into());
     }
@@ -193,24 +198,24 @@ impl Link {
         self.send(wire::encode(frame));
     }
 
-    /// The next message with something in it.
+    /// Receives the next message with content.
     ///
     /// # Errors
-    /// How the other end ended the connection.
+    /// The way in which the other end closed the connection.
     ///
     /// # Panics
-    /// When nothing comes.
+    /// If none arrives in time.
     #[track_caller]
-    pub fn receive(&mut self) -> Result<Vec<u8>, Ending> {
+    pub fn receive(&mut self) -> Result<Vec<u8>, Disconnect> {
         loop {
             match self.socket.read() {
                 Ok(Message::Binary(bytes)) => return Ok(bytes.into()),
                 Ok(Message::Text(text)) => return Ok(text.as_bytes().to_vec()),
                 Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_)) => {}
                 Ok(Message::Close(Some(close))) => {
-                    // Answers the close, so that the other end need not wait for it.
+                    // Replies to the close, so that the other end need not wait for it.
                     let _ = self.socket.flush();
-                    return Err(Ending::Closed(close.code.into(), close.reason.to_string()));
+                    return Err(Disconnect::Closed(close.code.into(), close.reason.to_string()));
                 }
                 Err(Error::Io(error))
                     if matches!(
@@ -218,22 +223,25 @@ impl Link {
                         io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut
                     ) =>
                 {
-                    panic!("the other end of the WebSocket said nothing for {HANG_TIMEOUT:?}")
+                    panic!("no message from the other end of the WebSocket for {HANG_TIMEOUT:?}")
                 }
-                Ok(Message::Close(None)) | Err(_) => return Err(Ending::Gone),
+                Ok(Message::Close(None)) | Err(_) => return Err(Disconnect::Dropped),
             }
         }
     }
 
-    /// The next frame that `wanted` takes; others are passed over.
+    /// Receives the next frame that `wanted` accepts, skipping others.
     ///
     /// # Errors
-    /// How the other end ended the connection.
+    /// The way in which the other end closed the connection.
     ///
     /// # Panics
-    /// When nothing comes, or something that is no frame.
+    /// If none arrives in time, or a message is not a frame.
     #[track_caller]
-    pub fn receive_frame<T>(&mut self, wanted: impl Fn(Frame) -> Option<T>) -> Result<T, Ending> {
+    pub fn receive_frame<T>(
+        &mut self,
+        wanted: impl Fn(Frame) -> Option<T>,
+    ) -> Result<T, Disconnect> {
         loop {
             let frame = wire::decode(&self.receive()?).expect("a node sends frames");
             if let Some(found) = wanted(frame) {
@@ -242,26 +250,27 @@ impl Link {
         }
     }
 
-    /// Reads to the end, and says how it ended.
+    /// Reads until the other end closes the connection.
     ///
     /// # Panics
-    /// When it does not end.
+    /// If it stays silent and open for too long.
     #[track_caller]
     #[must_use]
-    pub fn ending(mut self) -> Ending {
-        // A live page or link talks all the time: what ends this loop is the other end, or
-        // nextest's patience.
+    pub fn read_to_close(mut self) -> Disconnect {
+        // A live page or link sends continuously, so the read timeout does not end this loop; the
+        // other end or nextest's timeout does.
         loop {
-            if let Err(ending) = self.receive() {
-                return ending;
+            if let Err(disconnect) = self.receive() {
+                return disconnect;
             }
         }
     }
 
-    /// Says goodbye and waits for the answer, so that the other end knows that this link is gone.
+    /// Closes the connection and waits for the reply, so that the other end has noticed it on
+    /// return.
     pub fn close(mut self) {
         let _ = self.socket.close(None);
-        let _ = self.ending();
+        let _ = self.read_to_close();
     }
 }
 
@@ -274,7 +283,7 @@ fn connect(address: SocketAddr) -> TcpStream {
     stream
 }
 
-/// The hello of a node.
+/// Encodes the hello of a node.
 #[must_use]
 pub fn hello(name: &str, incarnation: u64) -> Vec<u8> {
     let node = Origin {
@@ -284,9 +293,9 @@ pub fn hello(name: &str, incarnation: u64) -> Vec<u8> {
     Hello { node, joined: false, nonce: rand::random() }.encode()
 }
 
-/// The incarnation of a life that begins now.
+/// Returns a number for an incarnation that starts at this moment.
 #[must_use]
-#[expect(clippy::disallowed_methods, reason = "a node's life is numbered by the real clock")]
+#[expect(clippy::disallowed_methods, reason = "a node's incarnation is numbered by the real clock")]
 pub fn incarnation_now() -> u64 {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     u64::try_from(now.as_millis()).unwrap_or(u64::MAX)

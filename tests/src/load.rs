@@ -1,7 +1,7 @@
-//! Clients that write and an onlooker who looks at every node, all the time, and an [`Audit`] of
-//! what they were told and saw.
+//! Clients that write and a reader that observes every node, continuously, with an [`Audit`] of the
+//! acknowledged writes and the observations.
 //!
-//! Only clients end heroes: nothing may fight in a cluster under load.
+//! Only clients delete heroes: fights must be disabled in a cluster under load.
 
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -14,49 +14,48 @@ use serde_json::json;
 use shared::hero::HeroId;
 
 use crate::api::{Api, Hero, Reply};
-use crate::audit::{Audit, Fates, Look, entry, look};
+use crate::audit::{Audit, AuditCounts, NodeSnapshot, entry, read_nodes};
 use crate::cluster::Cluster;
 use crate::nodes::NODES;
 use crate::wait::{HANG_TIMEOUT, ensure, wait_until};
 
-/// How many clients write.
+/// The number of writing clients.
 const CLIENTS: u64 = 2;
 
-/// What clients and the onlooker share.
+/// The state shared by the clients and the reader.
 #[derive(Debug)]
 pub struct Load {
     audit: Mutex<Audit>,
-    /// Heroes that clients know and have not asked to end.
+    /// Heroes whose deletion has not been requested.
     heroes: Mutex<Vec<HeroId>>,
-    /// About how many of them there are beside those that last.
-    mortals: usize,
-    /// How often dispatch was killed.
+    /// The approximate number of them that may be deleted.
+    deletable: usize,
+    /// The number of times dispatch was killed.
     dispatch: AtomicU32,
-    done: AtomicBool,
+    stopped: AtomicBool,
     violation: Mutex<Option<String>>,
-    told: AtomicU64,
-    refused: AtomicU64,
-    unknown: AtomicU64,
+    saved_count: AtomicU64,
+    refused_count: AtomicU64,
+    unknown_count: AtomicU64,
 }
 
-/// What became of requests.
+/// The outcomes of the requests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Requests {
-    /// Answered as saved.
+    /// Acknowledged as saved.
     pub saved: u64,
-    /// Answered as not done.
+    /// Refused without effect.
     pub refused: u64,
-    /// Answered by nobody, or that nobody knows.
+    /// Not answered, or answered with an unknown outcome.
     pub unknown: u64,
 }
 
-/// Ends a load when it goes out of scope, also by a panic: nobody must wait for clients that write
-/// for ever.
-struct Ends<'a>(&'a Load);
+/// Stops a load when dropped, also during a panic: the scope would wait forever for the clients.
+struct StopOnDrop<'a>(&'a Load);
 
-impl Drop for Ends<'_> {
+impl Drop for StopOnDrop<'_> {
     fn drop(&mut self) {
-        self.0.done.store(true, Ordering::Relaxed);
+        self.0.stopped.store(true, Ordering::Relaxed);
     }
 }
 
@@ -64,85 +63,88 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// What a client was told.
-enum Told {
+/// The outcome of one request.
+enum Outcome {
     Saved(Reply),
     Refused,
     Unknown,
 }
 
 impl Load {
-    /// A load on these heroes and those that clients will create; about so many there will be.
+    /// Creates a load on these heroes and those that clients create; their number stays about the
+    /// same.
     ///
     /// # Panics
-    /// When these are no ids.
+    /// If an id is not a UUID.
     #[must_use]
     pub fn on(heroes: &[String]) -> Self {
         Self {
             audit: Mutex::default(),
             heroes: Mutex::new(heroes.iter().map(|id| id.parse().expect("a UUID")).collect()),
-            mortals: heroes.len(),
+            deletable: heroes.len(),
             dispatch: AtomicU32::new(0),
-            done: AtomicBool::new(false),
+            stopped: AtomicBool::new(false),
             violation: Mutex::default(),
-            told: AtomicU64::new(0),
-            refused: AtomicU64::new(0),
-            unknown: AtomicU64::new(0),
+            saved_count: AtomicU64::new(0),
+            refused_count: AtomicU64::new(0),
+            unknown_count: AtomicU64::new(0),
         }
     }
 
-    /// Clients write and the onlooker looks for as long as `trouble` lasts.
+    /// Runs the clients and the reader while `scenario` runs.
     ///
     /// # Panics
-    /// When something was seen that cannot be true.
-    pub fn during<T>(&self, api: &Api, seed: u64, trouble: impl FnOnce() -> T) -> T {
-        self.done.store(false, Ordering::Relaxed);
+    /// If a contradiction was observed.
+    pub fn during<T>(&self, api: &Api, seed: u64, scenario: impl FnOnce() -> T) -> T {
+        self.stopped.store(false, Ordering::Relaxed);
         let result = thread::scope(|scope| {
-            let _ends = Ends(self);
+            let _stop = StopOnDrop(self);
             for client in 0..CLIENTS {
                 let mut rng = ChaCha8Rng::seed_from_u64(seed.wrapping_add(1 + client));
                 scope.spawn(move || self.write(api, &mut rng));
             }
             scope.spawn(|| self.watch(api));
-            trouble()
+            scenario()
         });
         self.no_violation();
         result
     }
 
-    /// Waits until clients were told of so many more saved writes.
+    /// Waits until clients have received this many further acknowledgements.
     ///
     /// # Panics
-    /// When they are not, or something was seen that cannot be true.
+    /// If they do not, or a contradiction was observed.
     #[track_caller]
     pub fn wait_for_writes(&self, writes: u64) {
-        let until = self.told.load(Ordering::Relaxed) + writes;
-        wait_until("clients go on writing", HANG_TIMEOUT, || {
+        let until = self.saved_count.load(Ordering::Relaxed) + writes;
+        wait_until("clients continue to write", HANG_TIMEOUT, || {
             self.no_violation();
-            let told = self.told.load(Ordering::Relaxed);
-            ensure(told >= until, || format!("{told} saved of {until}"))
+            let saved = self.saved_count.load(Ordering::Relaxed);
+            ensure(saved >= until, || format!("{saved} of {until} writes saved"))
         });
     }
 
-    /// Dispatch was killed: the old one answers nobody any more, and the new one nobody yet.
+    /// Records that dispatch was killed: the old process no longer answers, and the new one does
+    /// not answer yet.
     pub fn dispatch_was_killed(&self) {
         self.dispatch.fetch_add(1, Ordering::SeqCst);
     }
 
-    /// What became of all requests so far.
+    /// Returns the outcomes of all requests so far.
     #[must_use]
     pub fn requests(&self) -> Requests {
         let [saved, refused, unknown] =
-            [&self.told, &self.refused, &self.unknown].map(|count| count.load(Ordering::Relaxed));
+            [&self.saved_count, &self.refused_count, &self.unknown_count]
+                .map(|count| count.load(Ordering::Relaxed));
         Requests { saved, refused, unknown }
     }
 
-    /// Asks every hero to go home, where none patrols: without that there is no rest among heroes
-    /// who patrol.
+    /// Moves every hero home, where none patrols: patrolling heroes keep the cluster from becoming
+    /// quiescent.
     ///
     /// # Panics
-    /// When something was answered that cannot be true.
-    pub fn call_home(&self, api: &Api) {
+    /// If a response is a contradiction.
+    pub fn move_all_home(&self, api: &Api) {
         let heroes = lock(&self.heroes).clone();
         for hero in heroes {
             self.move_to(api, hero, "home");
@@ -150,24 +152,24 @@ impl Load {
         self.no_violation();
     }
 
-    /// Waits until nothing is under way any more, and returns what all four show then.
+    /// Waits until no changes are in flight, and returns the snapshots of all four nodes.
     ///
     /// # Panics
-    /// When they do not come to rest.
+    /// If the cluster does not become quiescent.
     #[track_caller]
     #[must_use]
-    pub fn wait_for_rest(&self, cluster: &Cluster) -> Vec<Look> {
-        // A killed dispatch may take the births of some heroes with it that a city had heard of by
-        // a copy; their tombstones stay.
+    pub fn wait_for_quiescence(&self, cluster: &Cluster) -> Vec<NodeSnapshot> {
+        // A killed dispatch may take with it the creation of heroes that a city holds only as a
+        // copy; their tombstones stay.
         let tombstones_max = 5 * u64::from(self.dispatch.load(Ordering::SeqCst));
-        wait_until("all is at rest", HANG_TIMEOUT, || {
-            let looks = look(&cluster.api)?;
+        wait_until("the cluster is quiescent", HANG_TIMEOUT, || {
+            let snapshots = read_nodes(&cluster.api)?;
             let nodes = cluster.api.nodes();
             let up = nodes.values().all(|node| node.status == "up");
-            ensure(up && looks.len() == NODES.len(), || format!("{nodes:?}"))?;
-            for Look { incarnation, map, vector, tombstones } in &looks {
-                ensure(vector.is_some(), || format!("{incarnation} changes"))?;
-                ensure(map.fingerprint() == looks[0].map.fingerprint(), || {
+            ensure(up && snapshots.len() == NODES.len(), || format!("{nodes:?}"))?;
+            for NodeSnapshot { incarnation, map, vector, tombstones } in &snapshots {
+                ensure(vector.is_some(), || format!("{incarnation} is changing"))?;
+                ensure(map.fingerprint() == snapshots[0].map.fingerprint(), || {
                     format!("{incarnation} holds other heroes")
                 })?;
                 ensure(*tombstones <= tombstones_max, || {
@@ -185,28 +187,28 @@ impl Load {
                 })?;
             }
             let verdict = cluster.api.get("/api/v1/verdict").expect(200).json();
-            ensure(verdict["converged"] == true, || verdict.to_string()).map(|()| looks)
+            ensure(verdict["converged"] == true, || verdict.to_string()).map(|()| snapshots)
         })
     }
 
-    /// Holds what all show at rest against all that was seen and told.
+    /// Checks the quiescent cluster against all observations and acknowledgements.
     ///
     /// # Panics
-    /// When it cannot be true.
+    /// If there is a contradiction.
     #[must_use]
-    pub fn fates(&self, at_rest: &[Look]) -> Fates {
+    pub fn audit(&self, quiescent: &[NodeSnapshot]) -> AuditCounts {
         let mut audit = lock(&self.audit);
-        let fates = audit
-            .look(at_rest)
-            .and_then(|()| audit.rest(at_rest, self.dispatch.load(Ordering::SeqCst)));
-        fates.unwrap_or_else(|text| panic!("{text}"))
+        let counts = audit
+            .observe(quiescent)
+            .and_then(|()| audit.check_quiescent(quiescent, self.dispatch.load(Ordering::SeqCst)));
+        counts.unwrap_or_else(|text| panic!("{text}"))
     }
 
-    fn goes_on(&self) -> bool {
-        !self.done.load(Ordering::Relaxed)
+    fn running(&self) -> bool {
+        !self.stopped.load(Ordering::Relaxed)
     }
 
-    fn claim(&self, verdict: Result<(), String>) {
+    fn record(&self, verdict: Result<(), String>) {
         if let Err(text) = verdict {
             lock(&self.violation).get_or_insert(text);
         }
@@ -218,94 +220,94 @@ impl Load {
         assert!(violation.is_none(), "{}", violation.unwrap_or_default());
     }
 
-    fn ask(&self, api: &Api, method: &str, path: &str, body: &serde_json::Value) -> Told {
+    fn request(&self, api: &Api, method: &str, path: &str, body: &serde_json::Value) -> Outcome {
         let reply = api.try_request(
             method,
             path,
             &[("content-type", "application/json")],
             body.to_string().as_bytes(),
         );
-        let told = match reply {
-            Err(_) => Told::Unknown,
-            Ok(reply) if matches!(reply.status, 200 | 201 | 204) => Told::Saved(reply),
+        let outcome = match reply {
+            Err(_) => Outcome::Unknown,
+            Ok(reply) if matches!(reply.status, 200 | 201 | 204) => Outcome::Saved(reply),
             Ok(reply) => {
                 let problem = reply.json();
                 let detail = problem["detail"].as_str().unwrap_or_default();
                 match (reply.status, problem["type"].as_str().unwrap_or_default()) {
                     (503, "outcome_unknown" | "no_answer") if detail.contains("not known") => {
-                        Told::Unknown
+                        Outcome::Unknown
                     }
                     (503, "no_answer" | "joining")
                     | (404, "unknown_hero")
                     | (409, "not_heard_of")
-                    | (410, "terminated") => Told::Refused,
+                    | (410, "terminated") => Outcome::Refused,
                     _ => {
-                        self.claim(Err(format!("{method} {path}: {reply:?}")));
-                        Told::Refused
+                        self.record(Err(format!("{method} {path}: {reply:?}")));
+                        Outcome::Refused
                     }
                 }
             }
         };
-        let count = match &told {
-            Told::Saved(_) => &self.told,
-            Told::Refused => &self.refused,
-            Told::Unknown => &self.unknown,
+        let count = match &outcome {
+            Outcome::Saved(_) => &self.saved_count,
+            Outcome::Refused => &self.refused_count,
+            Outcome::Unknown => &self.unknown_count,
         };
         count.fetch_add(1, Ordering::Relaxed);
-        told
+        outcome
     }
 
     fn saved(&self, reply: &Reply) -> HeroId {
         let (key, entry) = entry(&reply.parse::<Hero>());
-        let verdict = lock(&self.audit).told(key, &entry);
-        self.claim(verdict);
+        let verdict = lock(&self.audit).note_acknowledged(key, &entry);
+        self.record(verdict);
         key
     }
 
-    /// A client: creates, moves and ends heroes, one request after the other.
+    /// Runs one client: creates, moves and deletes heroes, one request after the other.
     fn write(&self, api: &Api, rng: &mut ChaCha8Rng) {
-        while self.goes_on() {
-            let mortals = lock(&self.heroes).iter().filter(|hero| !Audit::lasts(**hero)).count();
+        while self.running() {
+            let deletable = lock(&self.heroes).iter().filter(|hero| !Audit::lasts(**hero)).count();
             let hero = lock(&self.heroes).choose(rng).copied();
-            let told = match (rng.random_range(0..10), hero) {
-                (0..2, Some(hero)) if mortals >= self.mortals && !Audit::lasts(hero) => {
-                    self.end(api, hero)
+            let outcome = match (rng.random_range(0..10), hero) {
+                (0..2, Some(hero)) if deletable >= self.deletable && !Audit::lasts(hero) => {
+                    self.delete(api, hero)
                 }
-                (0..2, _) if mortals < self.mortals => self.create(api, rng),
+                (0..2, _) if deletable < self.deletable => self.create(api, rng),
                 (_, Some(hero)) => self.assign(api, hero, rng),
                 (_, None) => self.create(api, rng),
             };
-            if matches!(told, Told::Unknown) {
+            if matches!(outcome, Outcome::Unknown) {
                 self.wait_for_dispatch(api);
             }
         }
     }
 
-    /// Nothing is known of a dispatch that is not there; one that is answers at once.
+    /// Waits for an unreachable dispatch to answer again; returns at once if it is up.
     fn wait_for_dispatch(&self, api: &Api) {
         wait_until("dispatch answers", HANG_TIMEOUT, || {
             match api.try_request("GET", "/healthz", &[], &[]) {
-                Err(error) if self.goes_on() => Err(error),
+                Err(error) if self.running() => Err(error),
                 Err(_) | Ok(_) => Ok(()),
             }
         });
     }
 
-    fn create(&self, api: &Api, rng: &mut ChaCha8Rng) -> Told {
-        let told = self.ask(
+    fn create(&self, api: &Api, rng: &mut ChaCha8Rng) -> Outcome {
+        let outcome = self.request(
             api,
             "POST",
             "/api/v1/heroes",
             &json!({ "name": format!("Hero {}", rng.random::<u32>()) }),
         );
-        if let Told::Saved(reply) = &told {
+        if let Outcome::Saved(reply) = &outcome {
             let key = self.saved(reply);
             lock(&self.heroes).push(key);
         }
-        told
+        outcome
     }
 
-    fn assign(&self, api: &Api, hero: HeroId, rng: &mut ChaCha8Rng) -> Told {
+    fn assign(&self, api: &Api, hero: HeroId, rng: &mut ChaCha8Rng) -> Outcome {
         self.move_to(
             api,
             hero,
@@ -313,39 +315,40 @@ impl Load {
         )
     }
 
-    fn move_to(&self, api: &Api, hero: HeroId, place: &str) -> Told {
-        let told = self.ask(
+    fn move_to(&self, api: &Api, hero: HeroId, place: &str) -> Outcome {
+        let outcome = self.request(
             api,
             "PUT",
             &format!("/api/v1/heroes/{hero}/location"),
             &json!({ "location": place }),
         );
-        if let Told::Saved(reply) = &told {
+        if let Outcome::Saved(reply) = &outcome {
             self.saved(reply);
         }
-        told
+        outcome
     }
 
-    fn end(&self, api: &Api, hero: HeroId) -> Told {
+    fn delete(&self, api: &Api, hero: HeroId) -> Outcome {
+        // Before the request, so that the other client does not choose this hero any more.
         lock(&self.heroes).retain(|other| *other != hero);
-        lock(&self.audit).doom(hero);
-        // Asked for before the next one starts, it may have been this one that answers, and is only
-        // blamed if it is the last.
+        lock(&self.audit).note_deletion_request(hero);
+        // Read before the request: the dispatch that answers has this number or a later one, and a
+        // reappearing hero is a contradiction only if it is the current one.
         let dispatch = self.dispatch.load(Ordering::SeqCst);
-        let told = self.ask(api, "DELETE", &format!("/api/v1/heroes/{hero}"), &json!({}));
-        if let Told::Saved(_) = &told {
-            lock(&self.audit).told_end(hero, dispatch);
+        let outcome = self.request(api, "DELETE", &format!("/api/v1/heroes/{hero}"), &json!({}));
+        if let Outcome::Saved(_) = &outcome {
+            lock(&self.audit).note_acknowledged_deletion(hero, dispatch);
         }
-        told
+        outcome
     }
 
-    /// An onlooker: reads every node, one time after the other.
+    /// Runs the reader: observes every node, again and again.
     fn watch(&self, api: &Api) {
-        while self.goes_on() {
-            match look(api) {
-                Ok(looks) => {
-                    let verdict = lock(&self.audit).look(&looks);
-                    self.claim(verdict);
+        while self.running() {
+            match read_nodes(api) {
+                Ok(snapshots) => {
+                    let verdict = lock(&self.audit).observe(&snapshots);
+                    self.record(verdict);
                 }
                 Err(_) => self.wait_for_dispatch(api),
             }

@@ -1,22 +1,22 @@
-//! A loopback address for each cluster. Linux answers on all of 127.0.0.0/8, so clusters that run
-//! at the same time all use the well-known ports, each on an address of its own, and nobody has to
-//! look for free ports and race for them.
+//! A loopback address for each cluster. Linux accepts all of 127.0.0.0/8, so clusters that run in
+//! parallel all use the well-known ports, each on an address of its own, and no test has to search
+//! for free ports and race for them.
 
 use std::net::Ipv4Addr;
 use std::process;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-/// How many addresses a test process may take before it would meet those of the process with the
-/// next id.
+/// The maximum number of addresses of a test process. More would collide with those of the process
+/// with the next id.
 const PER_PROCESS: u32 = 64;
-/// 127.2.0.1 to 127.250.255.254: the beginning of the network is left to people, its end to
-/// whatever else is odd.
+/// 127.2.0.1 to 127.250.255.254: the beginning of the network is left to interactive use, its end
+/// to other special uses.
 const SECOND: (u32, u32) = (2, 249);
 const FOURTH: (u32, u32) = (1, 254);
 
 static TAKEN: AtomicU32 = AtomicU32::new(0);
 
-/// An address that nobody else uses: derived from the process id and a counter.
+/// Returns an unused loopback address, derived from the process id and a counter.
 #[must_use]
 pub fn own_address() -> Ipv4Addr {
     nth_address(
@@ -36,7 +36,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn neighbours_get_different_addresses_that_can_be_bound() {
+    fn adjacent_numbers_give_distinct_bindable_addresses() {
         let some: std::collections::BTreeSet<Ipv4Addr> =
             (4_000_000..4_100_000).map(nth_address).collect();
         assert_eq!(some.len(), 100_000);

@@ -1,9 +1,9 @@
-//! Hosts of their own for the nodes: a network namespace for each, with a cable to one switch.
+//! A separate host for each node: a network namespace with a virtual cable to one switch.
 //!
-//! The namespaces have no names. They are held by file descriptors here and by the processes in
-//! them, so the system takes them away, with their cables, addresses and rules, when those are
-//! gone, also those of a test that was killed. And since the switch is in a namespace too, nothing
-//! here can meet an address of this machine, or of a test that runs at the same time.
+//! The namespaces have no names. File descriptors here and the processes in them keep them open, so
+//! the system removes them with their cables, addresses and rules when those are closed, also after
+//! a killed test. The switch is in a namespace too, so no address here collides with one of this
+//! machine or of a parallel test.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -20,18 +20,19 @@ use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, setns, unshare};
 use tempfile::TempDir;
 
-use crate::cluster::{Ground, port};
+use crate::cluster::{Placement, port};
 use crate::nodes::NODES;
 use crate::process::Process;
 
-/// What the nodes of a test share: beyond loopback they refuse the development cookie, and want to
-/// be told to do without TLS.
+/// The cookie of the nodes of a test: beyond loopback they refuse the development cookie, and need
+/// `--insecure` to run without TLS.
 const COOKIE: &str = "a cookie of the tests on real networks";
-/// Where the test itself is.
+/// The test's own address.
 const SWITCH: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 254);
-/// The files of a host that are the test's: who has which address, and that nobody else is asked.
+/// The files that each host sees instead of the system's: the hosts file, and the name service
+/// configuration that allows no other source.
 const HOSTS_FILE: &str = "/etc/hosts";
-const SWITCH_FILE: &str = "/etc/nsswitch.conf";
+const NSSWITCH_FILE: &str = "/etc/nsswitch.conf";
 
 /// A network namespace.
 #[derive(Debug)]
@@ -41,11 +42,11 @@ pub struct Host {
 }
 
 impl Host {
-    /// A host with nothing but loopback.
+    /// Creates a host with loopback only.
     fn new(name: &str) -> Self {
-        let namespace = in_a_thread(|| {
+        let namespace = in_new_thread(|| {
             unshare(CloneFlags::CLONE_NEWNET).expect(
-                "root may have a network of its own: scripts/network says what else is needed",
+                "a new network namespace requires root; scripts/network reports other requirements",
             );
             File::open("/proc/thread-self/ns/net").expect("every thread has a network")
         });
@@ -54,27 +55,28 @@ impl Host {
         host
     }
 
-    /// Does something on this host: sockets, devices and processes that it makes are the host's.
-    pub fn on<T: Send>(&self, what: impl FnOnce() -> T + Send) -> T {
-        in_a_thread(|| {
-            setns(&self.namespace, CloneFlags::CLONE_NEWNET).expect("root may go to any network");
+    /// Runs a closure on this host: its sockets, devices and processes belong to the host.
+    pub fn enter<T: Send>(&self, what: impl FnOnce() -> T + Send) -> T {
+        in_new_thread(|| {
+            setns(&self.namespace, CloneFlags::CLONE_NEWNET)
+                .expect("entering a network namespace requires root");
             what()
         })
     }
 
-    /// Runs a command, its words separated by spaces, and returns what it prints.
+    /// Runs a command, split at spaces, and returns its standard output.
     ///
     /// # Panics
-    /// When it fails.
+    /// If it fails.
     #[track_caller]
     pub fn run(&self, command: &str) -> String {
         self.run_with(command, "")
     }
 
-    /// Runs a command that reads `input`.
+    /// Runs a command with `input` as its standard input.
     #[track_caller]
     fn run_with(&self, command: &str, input: &str) -> String {
-        let Output { status, stdout, stderr } = self.on(|| execute(command, input));
+        let Output { status, stdout, stderr } = self.enter(|| execute(command, input));
         assert!(
             status.success(),
             "{}: {command}\n{input}{}",
@@ -84,14 +86,14 @@ impl Host {
         String::from_utf8_lossy(&stdout).into_owned()
     }
 
-    /// How others name the namespace to `ip`.
+    /// Returns the path that identifies the namespace to `ip`.
     fn path(&self) -> String {
         format!("/proc/{}/fd/{}", std::process::id(), self.namespace.as_raw_fd())
     }
 }
 
-/// What is changed of a thread here, its network and its mounts, ends with it.
-fn in_a_thread<T: Send>(what: impl FnOnce() -> T + Send) -> T {
+/// Runs a closure in a new thread, so that its changes of network and mounts end with the thread.
+fn in_new_thread<T: Send>(what: impl FnOnce() -> T + Send) -> T {
     let done = thread::scope(|scope| scope.spawn(what).join());
     done.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
 }
@@ -109,29 +111,29 @@ fn execute(command: &str, input: &str) -> Output {
             panic!("starting {program}: {error}; scripts/setup test installs it")
         });
     let mut stdin = child.stdin.take().expect("it was piped");
-    // Who does not read its input has failed, and says so.
+    // A command that does not read its input has failed, and its status reports it.
     let _ = stdin.write_all(input.as_bytes());
     drop(stdin);
     child.wait_with_output().unwrap_or_else(|error| panic!("waiting for {program}: {error}"))
 }
 
-/// Four hosts on a switch, one for each node. Names and addresses are known to all hosts from one
-/// file, as if from a name server.
+/// Four hosts on a switch, one for each node. All hosts share one hosts file, in place of a name
+/// server.
 #[derive(Debug)]
 pub struct Network {
     switch: Host,
     hosts: BTreeMap<&'static str, Host>,
-    /// Where each node is found, by its name.
+    /// The address of each node by name.
     names: Mutex<BTreeMap<&'static str, Ipv4Addr>>,
     files: TempDir,
 }
 
 impl Network {
-    /// Makes the hosts, and puts the calling thread on the switch: it and the threads that it
-    /// starts reach all hosts, and never again anything else.
+    /// Creates the hosts, and moves the calling thread to the switch: from then on, it and the
+    /// threads that it starts reach all hosts and nothing else.
     ///
     /// # Panics
-    /// When this machine cannot do it; `scripts/network` says why.
+    /// If this machine does not support it; `scripts/network` reports why.
     #[must_use]
     pub fn new() -> Self {
         let switch = Host::new("switch");
@@ -146,7 +148,7 @@ impl Network {
                 host.path()
             ));
             switch.run(&format!("ip link set {node} master switch up"));
-            host.run(&format!("ip addr add {}/24 dev eth0", home(node)));
+            host.run(&format!("ip addr add {}/24 dev eth0", first_address(node)));
             host.run("ip link set eth0 up");
         }
         switch.run("nft add table bridge cut");
@@ -154,61 +156,64 @@ impl Network {
             "nft -f -",
             "add chain bridge cut forward { type filter hook forward priority 0; }\n",
         );
-        setns(&switch.namespace, CloneFlags::CLONE_NEWNET).expect("root may go to any network");
+        setns(&switch.namespace, CloneFlags::CLONE_NEWNET)
+            .expect("entering a network namespace requires root");
 
-        let files = tempfile::tempdir().expect("a temporary directory can be made");
+        let files = tempfile::tempdir().expect("a temporary directory can be created");
         let network = Self { switch, hosts, names: Mutex::default(), files };
-        write(&network.file(SWITCH_FILE), "hosts: files\n");
+        write(&network.file(NSSWITCH_FILE), "hosts: files\n");
         for node in NODES {
-            network.announce(node, home(node));
+            network.announce(node, first_address(node));
         }
         network
     }
 
-    /// The host of a node.
+    /// Returns the host of a node.
     ///
     /// # Panics
-    /// When there is no such node.
+    /// If there is no such node.
     #[must_use]
     pub fn host(&self, node: &str) -> &Host {
         self.hosts.get(node).unwrap_or_else(|| panic!("there is no node {node}"))
     }
 
-    /// Lets all hosts know under which address a node is found from now on.
+    /// Sets the address to which all hosts resolve a node's name from here on.
     ///
     /// # Panics
-    /// When the file cannot be written.
+    /// If the file cannot be written.
     pub fn announce(&self, node: &'static str, address: Ipv4Addr) {
         let mut names = self.names.lock().unwrap_or_else(PoisonError::into_inner);
         names.insert(node, address);
         let lines = names.iter().fold(String::new(), |mut lines, (node, address)| {
-            writeln!(lines, "{address} {node}").expect("writing to a text does not fail");
+            writeln!(lines, "{address} {node}").expect("writing to a string does not fail");
             lines
         });
-        // The same file, not another in its place: that is the one the hosts see.
+        // The file is overwritten, not replaced: the bind mounts show this inode.
         write(&self.file(HOSTS_FILE), &lines);
     }
 
-    /// From now on the switch silently drops what goes from the first to the second of each pair,
-    /// and nothing else.
+    /// Silently drops packets from the first to the second node of each pair from here on, and no
+    /// others.
     ///
     /// # Panics
-    /// When the rules cannot be set.
+    /// If the rules cannot be set.
     pub fn cut(&self, directions: &[(&str, &str)]) {
         let rules = directions.iter().map(|(from, to)| {
-            // Only what is spoken in IP: whose cable is plugged in is still known, so nobody is
-            // told that nobody is there.
-            format!("add rule bridge cut forward meta protocol ip iifname \"{from}\" oifname \"{to}\" counter drop\n")
+            // IP only: ARP keeps working, so no sender receives a host unreachable error.
+            format!(
+                "add rule bridge cut forward meta protocol ip iifname \"{from}\" oifname \"{to}\" \
+                 counter drop\n"
+            )
         });
         let rules: String =
             std::iter::once("flush chain bridge cut forward\n".to_owned()).chain(rules).collect();
         self.switch.run_with("nft -f -", &rules);
     }
 
-    /// Cuts a node off from all others, in both directions.
+    /// Cuts a node off from all others in both directions.
     ///
     /// # Panics
-    /// When the rules cannot be set.
+    /// If the rules cannot be set.
     pub fn isolate(&self, node: &str) {
         let others = || NODES.into_iter().filter(|other| *other != node);
         let directions: Vec<(&str, &str)> = others()
@@ -218,11 +223,11 @@ impl Network {
         self.cut(&directions);
     }
 
-    /// Lets everything through again, and returns how many packets each direction had lost, in the
-    /// order in which they were cut.
+    /// Removes all cuts, and returns how many packets each direction has dropped, in the order of
+    /// the cuts.
     ///
     /// # Panics
-    /// When the rules cannot be read.
+    /// If the rules cannot be read.
     pub fn heal(&self) -> Vec<u64> {
         let rules = self.switch.run("nft list chain bridge cut forward");
         let counts = rules
@@ -234,23 +239,23 @@ impl Network {
         dropped
     }
 
-    /// Pulls a node's cable out of the switch.
+    /// Unplugs a node's cable from the switch.
     ///
     /// # Panics
-    /// When that fails.
-    pub fn pull(&self, node: &str) {
+    /// If that fails.
+    pub fn unplug(&self, node: &str) {
         self.switch.run(&format!("ip link set {node} down"));
     }
 
-    /// Puts it back.
+    /// Plugs it in again.
     ///
     /// # Panics
-    /// When that fails.
+    /// If that fails.
     pub fn plug(&self, node: &str) {
         self.switch.run(&format!("ip link set {node} up"));
     }
 
-    /// What stands on each host in the place of this file.
+    /// Returns the file that each host sees at this path.
     fn file(&self, path: &str) -> PathBuf {
         self.files.path().join(Path::new(path).file_name().expect("the path of a file"))
     }
@@ -262,17 +267,17 @@ impl Default for Network {
     }
 }
 
-impl Ground for Network {
-    fn listens(&self, node: &str) -> SocketAddr {
+impl Placement for Network {
+    fn listen_address(&self, node: &str) -> SocketAddr {
         SocketAddr::from((Ipv4Addr::UNSPECIFIED, port(node)))
     }
 
-    fn dialled(&self, node: &str) -> String {
+    fn peer_address(&self, node: &str) -> String {
         format!("{node}:{}", port(node))
     }
 
-    fn reached(&self, node: &str) -> SocketAddr {
-        SocketAddr::from((home(node), port(node)))
+    fn test_address(&self, node: &str) -> SocketAddr {
+        SocketAddr::from((first_address(node), port(node)))
     }
 
     fn start(
@@ -282,12 +287,13 @@ impl Ground for Network {
         environment: &[(&str, &str)],
         log: PathBuf,
     ) -> Process {
-        self.host(node).on(|| {
+        self.host(node).enter(|| {
             let nothing = None::<&str>;
-            unshare(CloneFlags::CLONE_NEWNS).expect("root may have mounts of its own");
+            unshare(CloneFlags::CLONE_NEWNS).expect("a new mount namespace requires root");
+            // Otherwise the bind mounts below would propagate to the whole machine.
             mount(nothing, "/", nothing, MsFlags::MS_REC | MsFlags::MS_PRIVATE, nothing)
-                .expect("root may keep its mounts to itself");
-            for path in [HOSTS_FILE, SWITCH_FILE] {
+                .expect("private mounts require root");
+            for path in [HOSTS_FILE, NSSWITCH_FILE] {
                 let file = self.file(path);
                 mount(Some(&file), path, nothing, MsFlags::MS_BIND, nothing)
                     .unwrap_or_else(|error| panic!("mounting on {path}: {error}"));
@@ -302,12 +308,12 @@ impl Ground for Network {
     }
 }
 
-/// The first address of a node. The one of dispatch stays, so that the test always reaches it.
-fn home(node: &str) -> Ipv4Addr {
+/// Returns the first address of a node. Dispatch keeps it, so that the test always reaches it.
+fn first_address(node: &str) -> Ipv4Addr {
     let number = NODES.iter().zip(1..).find_map(|(name, number)| (*name == node).then_some(number));
     Ipv4Addr::new(10, 0, 0, number.unwrap_or_else(|| panic!("there is no node {node}")))
 }
 
 fn write(file: &Path, text: &str) {
-    fs::write(file, text).expect("a file in a directory of our own can be written");
+    fs::write(file, text).expect("a file in a temporary directory can be written");
 }

@@ -1,37 +1,37 @@
-//! The page in a browser, and what every test of it asks.
+//! Helpers for tests of the page in a browser.
 
 use crate::browser::Browser;
 use crate::cluster::Cluster;
 use crate::wait::{HANG_TIMEOUT, ensure, wait_until};
 
-/// A page that is open and live.
+/// Opens the page, and waits until it is live.
 #[track_caller]
 #[must_use]
-pub fn page_of(cluster: &Cluster) -> Browser {
+pub fn open_page(cluster: &Cluster) -> Browser {
     let browser = Browser::start();
     browser.open(&cluster.api.url());
     browser.wait_text("#contact", "Live", |text| text == "Live");
     browser
 }
 
-/// No console error, no warning, no violation of the security policy, but for what the test itself
-/// caused.
+/// Asserts that the browser logged no console error, warning or security policy violation other
+/// than the expected ones.
 ///
 /// # Panics
-/// When the browser complained about anything else.
+/// If there are others, or an expected one is missing.
 #[track_caller]
-pub fn no_complaints(browser: &Browser, expected: &[&str]) {
-    let mut complaints = browser.complaints();
+pub fn assert_no_problems(browser: &Browser, expected: &[&str]) {
+    let mut problems = browser.problems();
     for part in expected {
-        let found = complaints.iter().position(|complaint| complaint.contains(part));
-        complaints.remove(
-            found.unwrap_or_else(|| panic!("the browser did not say {part:?}, but {complaints:?}")),
-        );
+        let found = problems.iter().position(|problem| problem.contains(part));
+        problems.remove(found.unwrap_or_else(|| {
+            panic!("expected a browser message with {part:?}, got {problems:?}")
+        }));
     }
-    assert!(complaints.is_empty(), "{complaints:?}");
+    assert!(problems.is_empty(), "{problems:?}");
 }
 
-/// The text of the row of the hero with this name; nothing where there is none.
+/// Returns the text of the row of the hero with this name; empty if there is none.
 #[track_caller]
 #[must_use]
 pub fn row(browser: &Browser, name: &str) -> String {
@@ -46,10 +46,10 @@ pub fn row(browser: &Browser, name: &str) -> String {
         .unwrap_or_default()
 }
 
-/// Waits until the row of the hero with this name is as wanted.
+/// Waits until the row of the hero with this name satisfies `wanted`.
 ///
 /// # Panics
-/// When it does not come to be.
+/// If it does not.
 #[track_caller]
 pub fn wait_row(browser: &Browser, name: &str, what: &str, wanted: impl Fn(&str) -> bool) {
     wait_until(&format!("the row of {name} shows {what}"), HANG_TIMEOUT, || {
@@ -58,10 +58,10 @@ pub fn wait_row(browser: &Browser, name: &str, what: &str, wanted: impl Fn(&str)
     });
 }
 
-/// Waits until dispatch's verdict is as wanted, and the page says the same.
+/// Waits until dispatch's verdict satisfies `wanted`, and the page shows the same.
 ///
 /// # Panics
-/// When that does not come about.
+/// If that does not happen.
 #[track_caller]
 pub fn wait_verdict(
     cluster: &Cluster,
@@ -73,13 +73,13 @@ pub fn wait_verdict(
         let verdict = cluster.api.get("/api/v1/verdict").expect(200).json();
         ensure(wanted(&verdict), || verdict.to_string())?;
         let shown = browser.text("h1");
-        ensure(verdict["sentence"] == shown, || format!("{shown:?} on the page, of {verdict}"))
+        ensure(verdict["sentence"] == shown, || format!("the page shows {shown:?} for {verdict}"))
     });
 }
 
-/// Waits for fonts, and for what is on its way from one look to another.
+/// Waits until fonts are loaded and finite animations have ended.
 #[track_caller]
-pub fn settled(browser: &Browser) {
+pub fn wait_settled(browser: &Browser) {
     let _ = browser.evaluate(
         "const ends = document.getAnimations().filter((one) => one.effect.getComputedTiming().endTime !== Infinity); \
          return Promise.allSettled([document.fonts.ready, ...ends.map((one) => one.finished)]).then(() => null)",

@@ -1,8 +1,8 @@
-//! The product's processes: found beside the running test or benchmark, started with a clean
-//! environment, and ended by whoever started them.
+//! The product's processes: located next to the running test or benchmark, started with a clean
+//! environment, and stopped when dropped.
 //!
-//! A test that is killed cannot end its processes. They stay in its process group, though, so that
-//! whoever ends a hanging test by its group (cargo-nextest, or Ctrl-C in a terminal) ends them too.
+//! A test that is killed cannot stop its processes. They stay in its process group, so killing the
+//! group of a hanging test (cargo-nextest, or Ctrl-C in a terminal) stops them too.
 
 use std::fs::{self, File, OpenOptions};
 use std::path::PathBuf;
@@ -15,15 +15,15 @@ use superhero::Stopwatch;
 
 use crate::wait::{HANG_TIMEOUT, wait_until};
 
-/// The path of one of the workspace's binaries.
+/// Returns the path of one of the workspace's binaries.
 ///
 /// # Panics
-/// When it has not been built: cargo builds no binaries of other packages for a test.
+/// If it has not been built: cargo builds no binaries of other packages for a test.
 #[must_use]
 pub fn binary(name: &str) -> PathBuf {
     let program = std::env::current_exe().expect("a running program has a path");
-    // Tests are built into PROFILE/deps, benchmarks beside the product's own binaries.
-    let directory = program.parent().expect("a program stands in a directory");
+    // Tests are built into PROFILE/deps, benchmarks into PROFILE, where the product's binaries are.
+    let directory = program.parent().expect("a program path has a directory");
     let profile = if directory.ends_with("deps") {
         directory.parent().unwrap_or(directory)
     } else {
@@ -38,10 +38,10 @@ pub fn binary(name: &str) -> PathBuf {
     path
 }
 
-/// A command for this binary that hears nothing of the environment this test happens to run in.
+/// Returns a command for this binary, without the product's variables of the test's environment.
 ///
 /// # Panics
-/// When it has not been built.
+/// If it has not been built.
 #[must_use]
 pub fn command(name: &str) -> Command {
     let mut command = Command::new(binary(name));
@@ -56,7 +56,7 @@ pub fn command(name: &str) -> Command {
     command
 }
 
-/// A process of the product, and the file that collects all it says.
+/// A process of the product, with the file that collects its output.
 #[derive(Debug)]
 pub struct Process {
     child: Child,
@@ -65,10 +65,10 @@ pub struct Process {
 }
 
 impl Process {
-    /// Starts `name`. What it says is appended to `log`.
+    /// Starts `name`. Its output is appended to `log`.
     ///
     /// # Panics
-    /// When it cannot be started.
+    /// If it cannot be started.
     #[must_use]
     pub fn start(
         name: &str,
@@ -80,28 +80,28 @@ impl Process {
             .create(true)
             .append(true)
             .open(&log)
-            .expect("a log in a directory of our own can be opened");
+            .expect("a log in a temporary directory can be opened");
         let child = command(name)
             .args(arguments)
             .envs(environment.iter().copied())
             .stdin(Stdio::null())
-            .stderr(file.try_clone().expect("a file can be had twice"))
+            .stderr(file.try_clone().expect("a file handle can be cloned"))
             .stdout(file)
             .spawn()
             .unwrap_or_else(|error| panic!("starting {name}: {error}"));
         Self { child, ended: None, log }
     }
 
-    /// Its number in the system.
+    /// Returns its process id.
     #[must_use]
     pub fn id(&self) -> u32 {
         self.child.id()
     }
 
-    /// All it has said so far, in all its lives.
+    /// Returns all output so far, over all incarnations.
     ///
     /// # Panics
-    /// When the log cannot be read.
+    /// If the log cannot be read.
     #[must_use]
     pub fn log(&self) -> String {
         String::from_utf8_lossy(
@@ -110,38 +110,38 @@ impl Process {
         .into_owned()
     }
 
-    /// Sends a signal, unless it has ended.
+    /// Sends a signal, unless the process has exited.
     ///
     /// # Panics
-    /// When the signal cannot be sent.
+    /// If the signal cannot be sent.
     pub fn signal(&mut self, signal: Signal) {
         if !self.has_ended() {
-            // Not yet waited for, so the id is still this process's.
+            // The process has not been reaped, so the id cannot have been reused.
             let id = Pid::from_raw(i32::try_from(self.child.id()).expect("process ids fit"));
-            signal::kill(id, signal).expect("one may signal one's own child");
+            signal::kill(id, signal).expect("a child process can be signalled");
         }
     }
 
-    /// Whether it has ended.
+    /// Returns true if it has exited.
     ///
     /// # Panics
-    /// When the system does not say.
+    /// If the system does not report it.
     pub fn has_ended(&mut self) -> bool {
         if self.ended.is_none() {
-            self.ended = self.child.try_wait().expect("one may wait for one's own child");
+            self.ended = self.child.try_wait().expect("a child process can be waited for");
         }
         self.ended.is_some()
     }
 
-    /// Waits for it to end by itself, and returns its exit code; `None` when a signal ended it.
+    /// Waits until it exits, and returns its exit code; `None` when a signal ended it.
     ///
     /// # Panics
-    /// When it does not end within `limit`.
+    /// If it does not exit within `limit`.
     #[track_caller]
     pub fn exit_code(&mut self, limit: Duration) -> Option<i32> {
-        let ended = wait_until("the process ends", limit, || {
+        let ended = wait_until("the process exits", limit, || {
             self.has_ended();
-            self.ended.ok_or_else(|| format!("it runs, and its log is\n{}", self.log()))
+            self.ended.ok_or_else(|| format!("it is running, and its log is\n{}", self.log()))
         });
         ended.code()
     }
@@ -150,38 +150,38 @@ impl Process {
 impl Drop for Process {
     fn drop(&mut self) {
         if !self.has_ended() {
-            // Also when it is stopped: SIGKILL needs nobody's cooperation.
+            // SIGKILL also ends a stopped process.
             self.signal(Signal::SIGKILL);
             if !std::thread::panicking() {
                 self.exit_code(HANG_TIMEOUT);
             }
-            // During a panic a second one would hide the first.
+            // A second panic during unwinding would hide the first.
             let _ = self.child.wait();
         }
         if std::thread::panicking() {
             let name = self.log.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-            eprint!("---- {name} said\n{}", self.log());
+            eprint!("---- output of {name}\n{}", self.log());
         }
     }
 }
 
-/// What a process did that ended by itself.
+/// The outcome of a process that ran to its end.
 #[derive(Debug)]
 pub struct Finished {
     /// Its exit code; `None` when a signal ended it.
     pub code: Option<i32>,
-    /// What it printed.
+    /// Its standard output.
     pub stdout: String,
-    /// What it complained about.
+    /// Its standard error.
     pub stderr: String,
-    /// How long it ran.
+    /// Its run time.
     pub took: Duration,
 }
 
 /// Runs `name` to its end.
 ///
 /// # Panics
-/// When it does not end within `limit`; it is killed then.
+/// If it does not exit within `limit`; it is killed then.
 #[track_caller]
 #[must_use]
 pub fn run(
@@ -190,9 +190,9 @@ pub fn run(
     environment: &[(&str, &str)],
     limit: Duration,
 ) -> Finished {
-    let directory = tempfile::tempdir().expect("a temporary directory can be made");
+    let directory = tempfile::tempdir().expect("a temporary directory can be created");
     let (stdout, stderr) = (directory.path().join("stdout"), directory.path().join("stderr"));
-    let create = |path| File::create(path).expect("a file in a directory of our own can be made");
+    let create = |path| File::create(path).expect("a file in a temporary directory can be created");
     let watch = Stopwatch::start();
     let mut child = command(name)
         .args(arguments)
@@ -203,21 +203,22 @@ pub fn run(
         .spawn()
         .unwrap_or_else(|error| panic!("starting {name}: {error}"));
     let read = |path| {
-        String::from_utf8_lossy(&fs::read(path).expect("the file was just made")).into_owned()
+        String::from_utf8_lossy(&fs::read(path).expect("the file was just created")).into_owned()
     };
     let status = loop {
-        if let Some(status) = child.try_wait().expect("one may wait for one's own child") {
+        if let Some(status) = child.try_wait().expect("a child process can be waited for") {
             break status;
         }
         if watch.elapsed() > limit {
-            child.kill().expect("one may kill one's own child");
-            child.wait().expect("one may wait for one's own child");
+            child.kill().expect("a child process can be killed");
+            child.wait().expect("a child process can be waited for");
             panic!(
-                "{name} {arguments:?} did not end within {limit:?}; it said\n{}\n{}",
+                "{name} {arguments:?} did not exit within {limit:?}; its output was\n{}\n{}",
                 read(&stdout),
                 read(&stderr)
             );
         }
+        // Polled, because the standard library has no wait with a timeout.
         std::thread::sleep(Duration::from_millis(5));
     };
     Finished {

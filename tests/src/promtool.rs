@@ -1,13 +1,13 @@
-//! Prometheus' own tool, which knows what is wrong with metrics, rules and configurations.
+//! Prometheus' own checker for metrics, rules and configurations.
 
 use std::io::Write as _;
 use std::process::{Command, Stdio};
 
-/// Has promtool look at `input` or at the files that `arguments` name, and expects it to succeed
-/// without a word of warning.
+/// Runs promtool on `input` or on the files that `arguments` name, and expects it to succeed
+/// without a warning.
 ///
 /// # Panics
-/// When it is missing, fails, or warns.
+/// If it is missing, fails, or warns.
 #[track_caller]
 pub fn promtool(arguments: &[&str], input: &str) {
     let started = Command::new("promtool")
@@ -17,23 +17,29 @@ pub fn promtool(arguments: &[&str], input: &str) {
         .stderr(Stdio::piped())
         .spawn();
     let mut child = started.unwrap_or_else(|error| {
-        panic!("promtool cannot be run ({error}): install it with `apt-get install prometheus`, or by `scripts/setup test`")
+        panic!(
+            "promtool cannot be run ({error}): install it with `apt-get install prometheus` or \
+             `scripts/setup test`"
+        )
     });
     let mut stdin = child.stdin.take().expect("its input is a pipe");
-    // One that needs no input may be gone already.
+    // A run that reads no input may have exited already.
     let _ = stdin.write_all(input.as_bytes());
     drop(stdin);
-    let output = child.wait_with_output().expect("one may wait for one's own child");
-    let said = format!(
+    let output = child.wait_with_output().expect("a child process can be waited for");
+    let output_text = format!(
         "{}{}",
         String::from_utf8_lossy(&output.stdout),
         String::from_utf8_lossy(&output.stderr)
     );
     assert!(
         output.status.success(),
-        "promtool {arguments:?}: {}\n{said}\nof\n{input}",
+        "promtool {arguments:?}: {}\n{output_text}\nof\n{input}",
         output.status
     );
-    // What it was given on its input it praises by silence.
-    assert!(input.is_empty() || said.is_empty(), "promtool {arguments:?} warns:\n{said}");
+    // promtool prints nothing about valid standard input.
+    assert!(
+        input.is_empty() || output_text.is_empty(),
+        "promtool {arguments:?} warns:\n{output_text}"
+    );
 }

@@ -1,50 +1,50 @@
-//! HTTP as bytes: what no HTTP client would send, and a connection that is held on to.
+//! HTTP as raw bytes: requests that no HTTP client would send, and a reusable connection.
 
 use std::io::{self, Read as _, Write as _};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::time::Duration;
 
-/// The limit until which a node has answered or closed. It waits for no part of a request longer
-/// than ten seconds.
+/// The limit for a response or a close. A node waits at most ten seconds for a part of a request.
 pub const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// What came back.
+/// The response to raw bytes.
 #[derive(Debug)]
-pub struct Answer {
-    /// Everything that was sent before the connection ended.
+pub struct Response {
+    /// All data received before the connection was closed.
     pub text: String,
-    /// Whether the other side ended the connection, however it did.
+    /// True if the other side closed the connection in any way.
     pub closed: bool,
 }
 
-impl Answer {
-    /// The status code, if this begins like an HTTP answer.
+impl Response {
+    /// Returns the status code, if this starts like an HTTP response.
     #[must_use]
     pub fn status(&self) -> Option<u16> {
         self.text.strip_prefix("HTTP/1.1 ")?.get(..3)?.parse().ok()
     }
 
-    /// What follows the headers.
+    /// Returns the text after the headers.
     #[must_use]
     pub fn body(&self) -> &str {
         self.text.split_once("\r\n\r\n").map_or("", |(_, body)| body)
     }
 }
 
-/// Sends these bytes, and reads until the server ends the connection. With `then_stop` it is told
-/// that no more will come.
+/// Sends these bytes, and reads until the server closes the connection. `then_stop` closes the
+/// write side after sending.
 ///
-/// A server may answer and go before it has read everything; that is no error here.
+/// A server may respond and close before it has read everything; that is no error here.
 ///
 /// # Panics
-/// When the server cannot be connected to.
+/// If the connection fails.
 #[track_caller]
 #[must_use]
-pub fn exchange(address: SocketAddr, bytes: &[u8], then_stop: bool) -> Answer {
+pub fn exchange(address: SocketAddr, bytes: &[u8], then_stop: bool) -> Response {
     let mut stream = TcpStream::connect(address)
         .unwrap_or_else(|error| panic!("connecting to {address}: {error}"));
     stream.set_read_timeout(Some(ANSWER_TIMEOUT)).expect("a timeout above zero");
     stream.set_write_timeout(Some(ANSWER_TIMEOUT)).expect("a timeout above zero");
+    // Errors are ignored: the server may refuse and close early; its response still counts.
     let _ = stream.write_all(bytes);
     if then_stop {
         let _ = stream.shutdown(Shutdown::Write);
@@ -54,10 +54,10 @@ pub fn exchange(address: SocketAddr, bytes: &[u8], then_stop: bool) -> Answer {
         Ok(_) => true,
         Err(error) => !matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut),
     };
-    Answer { text: String::from_utf8_lossy(&received).into_owned(), closed }
+    Response { text: String::from_utf8_lossy(&received).into_owned(), closed }
 }
 
-/// A request to this address with these bytes as its target, which need not be a valid one.
+/// Builds a request with these bytes as its target, which need not be valid.
 #[must_use]
 pub fn request(
     address: SocketAddr,
@@ -77,18 +77,18 @@ pub fn request(
     bytes
 }
 
-/// A connection for one request after the other.
+/// A connection for consecutive requests.
 #[derive(Debug)]
-pub struct Held {
+pub struct Connection {
     stream: TcpStream,
     address: SocketAddr,
 }
 
-impl Held {
-    /// Opens it.
+impl Connection {
+    /// Opens a connection.
     ///
     /// # Errors
-    /// Why it cannot be had.
+    /// If it cannot be opened.
     pub fn open(address: SocketAddr, timeout: Duration) -> io::Result<Self> {
         let stream = TcpStream::connect(address)?;
         stream.set_read_timeout(Some(timeout))?;
@@ -97,49 +97,51 @@ impl Held {
         Ok(Self { stream, address })
     }
 
-    /// Asks, and waits for the answer: status and body.
+    /// Sends a request, and returns the status and body of the response.
     ///
     /// # Errors
-    /// Why there is none.
+    /// If there is no valid response.
     pub fn request(&mut self, method: &str, path: &str, body: &str) -> io::Result<(u16, String)> {
         let (address, length) = (self.address, body.len());
         let head = format!(
-            "{method} {path} HTTP/1.1\r\nhost: {address}\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n\r\n"
+            "{method} {path} HTTP/1.1\r\nhost: {address}\r\ncontent-type: application/json\r\n\
+             content-length: {length}\r\n\r\n"
         );
         self.stream.write_all((head + body).as_bytes())?;
-        self.answer()
+        self.read_response()
     }
 
-    /// Says this, and waits for nothing.
+    /// Sends bytes without waiting for a response.
     ///
     /// # Errors
-    /// When nobody takes it.
-    pub fn say(&mut self, bytes: &[u8]) -> io::Result<()> {
+    /// If the connection does not accept them.
+    pub fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.stream.write_all(bytes)
     }
 
-    /// Waits for an answer of a length that is said before: status and body.
+    /// Reads a response with a content length, and returns its status and body.
     ///
     /// # Errors
-    /// Why there is none.
-    pub fn answer(&mut self) -> io::Result<(u16, String)> {
-        let wrong = |what: &str| io::Error::new(io::ErrorKind::InvalidData, what.to_owned());
+    /// If there is no valid response.
+    pub fn read_response(&mut self) -> io::Result<(u16, String)> {
+        let invalid = |what: &str| io::Error::new(io::ErrorKind::InvalidData, what.to_owned());
         let mut head = Vec::new();
+        // Byte by byte, so that nothing of the body or of the next response is consumed.
         while !head.ends_with(b"\r\n\r\n") {
             let mut byte = [0];
             self.stream.read_exact(&mut byte)?;
             head.extend(byte);
         }
         let head = String::from_utf8(head)
-            .map_err(|_| wrong("headers that are no text"))?
+            .map_err(|_| invalid("headers are not UTF-8"))?
             .to_ascii_lowercase();
         let status = head
             .get(9..12)
             .and_then(|status| status.parse().ok())
-            .ok_or_else(|| wrong("no status"))?;
+            .ok_or_else(|| invalid("no status"))?;
         let length =
             head.lines().find_map(|line| line.strip_prefix("content-length: ")?.parse().ok());
-        let mut body = vec![0; length.ok_or_else(|| wrong("no length"))?];
+        let mut body = vec![0; length.ok_or_else(|| invalid("no length"))?];
         self.stream.read_exact(&mut body)?;
         Ok((status, String::from_utf8_lossy(&body).into_owned()))
     }

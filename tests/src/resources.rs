@@ -1,4 +1,4 @@
-//! What a process takes of its machine, and is allowed to (Linux).
+//! The resource usage and limits of a process (Linux).
 
 use std::fs;
 
@@ -6,10 +6,10 @@ use rustix::process::{Pid, Resource, Rlimit, getrlimit, prlimit};
 
 use crate::process::Process;
 
-/// How many bytes of its memory are really there.
+/// Returns the resident memory in bytes.
 ///
 /// # Panics
-/// When the system does not say.
+/// If /proc is not readable.
 #[must_use]
 pub fn resident_bytes(process: &Process) -> u64 {
     let status = fs::read_to_string(format!("/proc/{}/status", process.id()))
@@ -17,42 +17,42 @@ pub fn resident_bytes(process: &Process) -> u64 {
     let line = status
         .lines()
         .find_map(|line| line.strip_prefix("VmRSS:"))
-        .expect("the status says how much is resident");
+        .expect("the status contains VmRSS");
     1024 * line.trim().trim_end_matches(" kB").parse::<u64>().expect("a number of kilobytes")
 }
 
-/// How many files and sockets it has open.
+/// Returns the number of open files and sockets.
 ///
 /// # Panics
-/// When the system does not say.
+/// If /proc is not readable.
 #[must_use]
 pub fn open_files(process: &Process) -> usize {
     fs::read_dir(format!("/proc/{}/fd", process.id()))
-        .expect("one may look at one's own child")
+        .expect("the files of a child process are readable")
         .count()
 }
 
-/// From now on it can open no more files than this, until it is allowed to.
+/// Limits the number of files that the process can open from here on.
 ///
 /// # Panics
-/// When the limit cannot be set.
+/// If the limit cannot be set.
 pub fn limit_files(process: &Process, most: u64) {
     let pid = Pid::from_raw(i32::try_from(process.id()).expect("process ids fit"))
         .expect("no process has id 0");
     let limit = Rlimit { current: Some(most), maximum: getrlimit(Resource::Nofile).maximum };
-    prlimit(Some(pid), Resource::Nofile, limit).expect("one may limit one's own child");
+    prlimit(Some(pid), Resource::Nofile, limit).expect("the limits of a child process can be set");
 }
 
-/// Lets this program, and what it starts from now on, open as many files as the system allows,
-/// which must be this many.
+/// Raises the open file limit of this program and its later children to the system's maximum, which
+/// must be at least `least`.
 ///
 /// # Panics
-/// When that is fewer.
+/// If the maximum is lower.
 pub fn allow_files(least: u64) {
     let maximum = getrlimit(Resource::Nofile).maximum;
     assert!(
         maximum.is_none_or(|maximum| maximum >= least),
-        "this needs {least} files, and the system allows {maximum:?} (ulimit -Hn)"
+        "this needs {least} open files, but the system allows {maximum:?} (ulimit -Hn)"
     );
     prlimit(None, Resource::Nofile, Rlimit { current: maximum, maximum })
         .expect("a limit may be raised to its maximum");

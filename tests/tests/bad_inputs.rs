@@ -1,10 +1,10 @@
-//! Bytes at a node's port that no client should send: each line of the table is sent to a city and
-//! to dispatch, whole and byte by byte, and is answered as it says; then the node goes on. Bad
-//! requests that are well-formed HTTP are in `input.rs`, bad flags in `commands.rs`.
+//! Invalid bytes at a node's port: each row of the table is sent to a city and to dispatch, whole
+//! and byte by byte, and must be answered as listed; the node keeps running. Bad requests that are
+//! well-formed HTTP are in `input.rs`, bad flags in `commands.rs`.
 //!
-//! What is not here, and why: `If-Match`, `limit`, `cursor` and `Last-Event-ID` (nothing takes
-//! them); a rate limit (there is none on requests); data directories, locks and torn files (nodes
-//! keep nothing on disk); an SSE stream (pages have a socket).
+//! Not covered, because the product lacks them: `If-Match`, `limit`, `cursor` and `Last-Event-ID`;
+//! rate limits on requests; data directories, locks and torn files (nodes store nothing on disk);
+//! SSE streams (pages use a WebSocket).
 
 use std::io::{Read as _, Write as _};
 use std::net::{Shutdown, SocketAddr, TcpStream};
@@ -12,26 +12,26 @@ use std::net::{Shutdown, SocketAddr, TcpStream};
 use cluster_tests::raw::ANSWER_TIMEOUT;
 use cluster_tests::{CITIES, Cluster, Heroes, NODES, Options, Stopwatch};
 
-/// What must come of a line.
+/// The expected response to a row.
 #[derive(Clone, Copy, Debug)]
-enum Then {
-    /// Each of these statuses, in this order, and no further answer.
+enum Expected {
+    /// These statuses in this order, and no further response.
     Answers(&'static [u16]),
-    /// One refusal (4xx, or 505), and the end of the connection.
+    /// One refusal (4xx, or 505), after which the connection is closed.
     Refused,
-    /// A refusal, or the end without a word: these bytes are no HTTP at all.
+    /// A refusal, or a close without a response: these bytes are not HTTP.
     NoHttp,
 }
-use Then::{Answers, NoHttp, Refused};
+use Expected::{Answers, NoHttp, Refused};
 
-/// Lines of the table: what it is, the bytes, and what comes of them. `{host}` stands for the
+/// Returns the rows of the table: description, bytes and expected response. `{host}` stands for the
 /// address.
-fn table() -> Vec<(&'static str, Vec<u8>, Then)> {
-    let line = |what, bytes: &str, then| (what, bytes.as_bytes().to_vec(), then);
+fn table() -> Vec<(&'static str, Vec<u8>, Expected)> {
+    let line = |what, bytes: &str, expected| (what, bytes.as_bytes().to_vec(), expected);
     let get = "GET /healthz HTTP/1.1\r\nhost: {host}\r\n";
     let end = "connection: close\r\n\r\n";
     let mut table = vec![
-        // Where a request ends, on which two servers may disagree: smuggling.
+        // Ambiguous request lengths, on which two servers may disagree (request smuggling).
         line(
             "two lengths",
             &format!("{get}content-length: 1\r\ncontent-length: 2\r\n{end}ab"),
@@ -41,21 +41,17 @@ fn table() -> Vec<(&'static str, Vec<u8>, Then)> {
         line("a negative length", &format!("{get}content-length: -1\r\n{end}"), Refused),
         line("a length with a sign", &format!("{get}content-length: +1\r\n{end}a"), Refused),
         line(
-            "a length beyond all numbers",
+            "a length beyond 64 bits",
             &format!("{get}content-length: 99999999999999999999\r\n{end}"),
             Refused,
         ),
         line("a length in hexadecimal", &format!("{get}content-length: 0x1\r\n{end}a"), Refused),
         line(
-            "chunks that are not the last coding",
+            "chunked is not the last coding",
             &format!("{get}transfer-encoding: chunked, gzip\r\n{end}"),
             Refused,
         ),
-        line(
-            "a coding that nobody knows",
-            &format!("{get}transfer-encoding: cow\r\n{end}"),
-            Refused,
-        ),
+        line("an unknown coding", &format!("{get}transfer-encoding: cow\r\n{end}"), Refused),
         line(
             "chunks in HTTP/1.0",
             "POST /nothing HTTP/1.0\r\nhost: {host}\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n",
@@ -66,9 +62,9 @@ fn table() -> Vec<(&'static str, Vec<u8>, Then)> {
         line("a null byte in a header", &format!("{get}x-a: b\0c\r\n{end}"), Refused),
         line("a null byte in a header's name", &format!("{get}x\0a: b\r\n{end}"), Refused),
         line("a carriage return in a header", &format!("{get}x-a: b\rc\r\n{end}"), Refused),
-        // The first line.
+        // The request line.
         line("HTTP/0.9", "GET /healthz\r\n\r\n", Refused),
-        line("HTTP/2 without having asked", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", NoHttp),
+        line("HTTP/2 without an upgrade", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", NoHttp),
         line("HTTP/1.2", "GET /healthz HTTP/1.2\r\nhost: {host}\r\n\r\n", Refused),
         line("HTTP in lower case", "GET /healthz http/1.1\r\nhost: {host}\r\n\r\n", Refused),
         line("a null byte in the path", "GET /health\0z HTTP/1.1\r\nhost: {host}\r\n\r\n", Refused),
@@ -80,7 +76,7 @@ fn table() -> Vec<(&'static str, Vec<u8>, Then)> {
             Refused,
         ),
         line(
-            "the address as the target",
+            "an absolute URL as the target",
             &format!("GET http://{{host}}/healthz HTTP/1.1\r\nhost: {{host}}\r\n{end}"),
             Answers(&[200]),
         ),
@@ -90,34 +86,38 @@ fn table() -> Vec<(&'static str, Vec<u8>, Then)> {
             Refused,
         ),
         line(
-            "a method that nobody knows",
+            "an unknown method",
             &format!("BREW /healthz HTTP/1.1\r\nhost: {{host}}\r\n{end}"),
             Answers(&[405]),
         ),
         line(
-            "a path that climbs",
+            "a path with parent directories",
             &format!("GET /../../etc/passwd HTTP/1.1\r\nhost: {{host}}\r\n{end}"),
             Answers(&[404]),
         ),
         line(
-            "a path that climbs in disguise",
+            "a percent-encoded path with parent directories",
             &format!("GET /static/%2e%2e/%2e%2e/Cargo.toml HTTP/1.1\r\nhost: {{host}}\r\n{end}"),
             Answers(&[404]),
         ),
         line(
-            "a path disguised twice",
+            "a path encoded twice",
             &format!("GET /static/%252e%252e%252fCargo.toml HTTP/1.1\r\nhost: {{host}}\r\n{end}"),
             Answers(&[404]),
         ),
         line(
-            "a null byte in disguise",
+            "a percent-encoded null byte",
             &format!("GET /healthz%00 HTTP/1.1\r\nhost: {{host}}\r\n{end}"),
             Answers(&[404]),
         ),
-        // One behind the other, and what a client may ask for on the way.
-        line("three at once", &format!("{get}\r\n{get}\r\n{get}{end}"), Answers(&[200, 200, 200])),
+        // Pipelined requests and other valid variants.
         line(
-            "a good one, then garbage",
+            "three pipelined requests",
+            &format!("{get}\r\n{get}\r\n{get}{end}"),
+            Answers(&[200, 200, 200]),
+        ),
+        line(
+            "a valid request, then garbage",
             &format!("{get}\r\n\x01\x02\x03\r\n\r\n"),
             Answers(&[200, 400]),
         ),
@@ -150,33 +150,32 @@ fn table() -> Vec<(&'static str, Vec<u8>, Then)> {
     table
 }
 
-/// How bytes are sent.
+/// The way in which bytes are sent.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Sent {
     Whole,
     ByteByByte,
 }
 
-/// The statuses that came back, and whether the connection ended in time. A client that has said
-/// all goes on listening.
-fn exchange(door: SocketAddr, bytes: &[u8], sent: Sent) -> (Vec<u16>, bool, String) {
+/// Returns the statuses received, and whether the connection was closed in time. The client keeps
+/// reading after it has sent all.
+fn exchange(address: SocketAddr, bytes: &[u8], sent: Sent) -> (Vec<u16>, bool, String) {
     let watch = Stopwatch::start();
-    let mut stream =
-        TcpStream::connect(door).unwrap_or_else(|error| panic!("connecting to {door}: {error}"));
+    let mut stream = TcpStream::connect(address)
+        .unwrap_or_else(|error| panic!("connecting to {address}: {error}"));
     stream.set_nodelay(true).expect("a TCP stream");
     stream.set_read_timeout(Some(ANSWER_TIMEOUT)).expect("a timeout above zero");
     stream.set_write_timeout(Some(ANSWER_TIMEOUT)).expect("a timeout above zero");
-    // It may be cut off before it has said all.
+    // The server may close the connection before all is sent.
     match sent {
         Sent::Whole => drop(stream.write_all(bytes)),
         Sent::ByteByByte => drop(bytes.iter().try_for_each(|byte| stream.write_all(&[*byte]))),
     }
-    let mut said = Vec::new();
-    // A server that has been sent more than it reads resets the connection, maybe before its answer
-    // is read.
-    let reset = stream.read_to_end(&mut said).is_err();
+    let mut received = Vec::new();
+    // A server resets a connection with unread input, maybe before its response is read.
+    let reset = stream.read_to_end(&mut received).is_err();
     let _ = stream.shutdown(Shutdown::Both);
-    let text = String::from_utf8_lossy(&said).into_owned();
+    let text = String::from_utf8_lossy(&received).into_owned();
     let statuses = text
         .match_indices("HTTP/1.")
         .filter_map(|(at, _)| text.get(at + 9..at + 12)?.parse().ok())
@@ -189,17 +188,17 @@ fn exchange(door: SocketAddr, bytes: &[u8], sent: Sent) -> (Vec<u16>, bool, Stri
 }
 
 #[test]
-fn every_line_is_answered_or_turned_away_and_the_node_goes_on() {
+fn invalid_bytes_are_answered_or_refused_and_nodes_keep_running() {
     let mut cluster = Cluster::start(Options::default());
     let mut heroes = Heroes::default();
     heroes.created(cluster.api.create(3));
     cluster.wait_until_held(&heroes, &CITIES);
-    let mut wrong = Vec::new();
+    let mut failures = Vec::new();
     for node in ["gotham", "dispatch"] {
-        let door = cluster.address(node);
-        for (what, bytes, then) in table() {
+        let address = cluster.address(node);
+        for (what, bytes, expected) in table() {
             let bytes = if bytes.is_ascii() {
-                String::from_utf8_lossy(&bytes).replace("{host}", &door.to_string()).into_bytes()
+                String::from_utf8_lossy(&bytes).replace("{host}", &address.to_string()).into_bytes()
             } else {
                 bytes
             };
@@ -207,12 +206,12 @@ fn every_line_is_answered_or_turned_away_and_the_node_goes_on() {
                 if sent == Sent::ByteByByte && bytes.len() > 2_000 {
                     continue;
                 }
-                let (statuses, ended, text) = exchange(door, &bytes, sent);
+                let (statuses, ended, text) = exchange(address, &bytes, sent);
                 let refused = matches!(statuses[..], [400..=499 | 505]);
-                let as_said = match then {
+                let as_expected = match expected {
                     Answers(expected) => statuses == expected,
-                    // The answer may be lost where more was sent than is read; the connection has
-                    // ended all the same.
+                    // The response may be lost if more was sent than is read; the connection is
+                    // closed nevertheless.
                     Refused => {
                         refused
                             || (statuses.is_empty()
@@ -220,16 +219,17 @@ fn every_line_is_answered_or_turned_away_and_the_node_goes_on() {
                     }
                     NoHttp => refused || statuses.is_empty(),
                 };
-                if !ended || !as_said {
-                    wrong.push(format!(
-                        "{node}, {what}, {sent:?}: expected {then:?}, got {statuses:?}, ended {ended}: {}",
+                if !ended || !as_expected {
+                    failures.push(format!(
+                        "{node}, {what}, {sent:?}: expected {expected:?}, got {statuses:?}, \
+                         closed {ended}: {}",
                         text.get(..200).unwrap_or(&text)
                     ));
                 }
             }
         }
     }
-    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    assert!(failures.is_empty(), "{}", failures.join("\n"));
     heroes.created([cluster.api.create_named("After all that").id]);
     cluster.wait_until_held(&heroes, &CITIES);
     for node in NODES {

@@ -1,39 +1,39 @@
-//! The page, as people use it: in a real browser, by what is written on it.
+//! The page in a real browser, operated by its visible texts and accessible names.
 
 use cluster_tests::{
-    Browser, CITIES, Cluster, HANG_TIMEOUT, Heroes, Launched, Options, ensure, no_complaints,
-    page_of, row, wait_row, wait_until,
+    Browser, CITIES, Cluster, HANG_TIMEOUT, Heroes, Launched, Options, assert_no_problems, ensure,
+    open_page, row, wait_row, wait_until,
 };
 use serde_json::{Value, json};
 
-/// What the other tests lean on: had something gone wrong in the browser, they would know.
+/// Precondition of the other browser tests: they would notice errors in the browser.
 #[test]
-fn the_browsers_complaints_are_heard() {
+fn browser_problems_are_detected() {
     let cluster = Cluster::start(Options::default());
-    let browser = page_of(&cluster);
+    let browser = open_page(&cluster);
     let _ = browser.evaluate(
         "console.error('an error of the console'); \
          const image = document.createElement('img'); \
          image.src = 'http://evil.example/x.png'; \
          document.body.append(image);",
     );
-    let complaints = wait_until("the violation is reported", HANG_TIMEOUT, || {
-        let complaints = browser.complaints();
-        ensure(complaints.iter().any(|complaint| complaint.starts_with("security policy")), || {
-            format!("{complaints:?}")
+    let problems = wait_until("the violation is reported", HANG_TIMEOUT, || {
+        let problems = browser.problems();
+        ensure(problems.iter().any(|problem| problem.starts_with("security policy")), || {
+            format!("{problems:?}")
         })
-        .map(|()| complaints)
+        .map(|()| problems)
     });
     assert!(
-        complaints.iter().any(|complaint| complaint.contains("an error of the console")),
-        "{complaints:?}"
+        problems.iter().any(|problem| problem.contains("an error of the console")),
+        "{problems:?}"
     );
 }
 
 #[test]
-fn a_superhero_is_created_assigned_and_terminated_on_the_page() {
+fn superhero_is_created_assigned_and_terminated_on_the_page() {
     let cluster = Cluster::start(Options::default());
-    let browser = page_of(&cluster);
+    let browser = open_page(&cluster);
 
     browser.type_into("textbox", "Hero name (optional)", "Batman");
     browser.click("button", "Create superhero");
@@ -48,9 +48,9 @@ fn a_superhero_is_created_assigned_and_terminated_on_the_page() {
         (&Value::from("Batman"), &Value::from("gotham"))
     );
 
-    // An invented name, too.
+    // Also with a generated name.
     browser.click("button", "Create superhero");
-    wait_until("the second hero is there", HANG_TIMEOUT, || {
+    wait_until("the second hero exists", HANG_TIMEOUT, || {
         let heroes = cluster.api.get("/api/v1/heroes").expect(200).json();
         ensure(heroes["heroes"].as_array().is_some_and(|heroes| heroes.len() == 2), || {
             heroes.to_string()
@@ -60,14 +60,14 @@ fn a_superhero_is_created_assigned_and_terminated_on_the_page() {
     browser.click("button", "Terminate Batman");
     wait_row(&browser, "Batman", "nothing", str::is_empty);
     let _ = cluster.api.hero(batman["id"].as_str().expect("an id")).problem(410, "terminated");
-    browser.wait_text("h1", "agreement on one hero", |said| {
-        said.contains("agree") && said.contains('1')
+    browser.wait_text("h1", "agreement on one hero", |sentence| {
+        sentence.contains("agree") && sentence.contains('1')
     });
-    no_complaints(&browser, &[]);
+    assert_no_problems(&browser, &[]);
 }
 
 #[test]
-fn a_bomb_empties_the_citys_card_and_the_others_fill_it_again() {
+fn bomb_empties_the_card_of_the_city_until_it_has_recovered() {
     let cluster = Cluster::start(Options {
         city_gossip: "1s",
         dispatch_gossip: "1s",
@@ -77,7 +77,7 @@ fn a_bomb_empties_the_citys_card_and_the_others_fill_it_again() {
     let mut heroes = Heroes::default();
     heroes.created(cluster.api.create(120));
     cluster.wait_until_held(&heroes, &CITIES);
-    let browser = page_of(&cluster);
+    let browser = open_page(&cluster);
     browser.wait_text("#city-gotham .holds b", "120", |text| text == "120");
     let _ = browser.evaluate(
         "window.counts = []; \
@@ -90,9 +90,9 @@ fn a_bomb_empties_the_citys_card_and_the_others_fill_it_again() {
     );
 
     browser.click("button", "Bomb Gotham");
-    browser.wait_text("#notices", "what was destroyed", |text| text == "gotham has been destroyed");
+    browser.wait_text("#notices", "the destruction", |text| text == "gotham has been destroyed");
     browser.wait_text("#city-gotham .holds b", "120 again", |text| text == "120");
-    let counts = wait_until("the count fell and rose", HANG_TIMEOUT, || {
+    let counts = wait_until("the count fell and rose again", HANG_TIMEOUT, || {
         let counts = browser.evaluate("return window.counts");
         ensure(counts.as_array().is_some_and(|counts| counts.len() >= 3), || counts.to_string())
             .map(|()| counts)
@@ -121,15 +121,15 @@ fn a_bomb_empties_the_citys_card_and_the_others_fill_it_again() {
         text.contains(&format!("{city} has been destroyed"))
     });
     cluster.wait_until_held(&heroes, &CITIES);
-    no_complaints(&browser, &[]);
+    assert_no_problems(&browser, &[]);
 }
 
 #[test]
-fn assigning_to_a_killed_city_shows_the_reason_beside_the_control() {
+fn refused_assignment_shows_its_reason_at_the_control() {
     let mut cluster = Cluster::start(Options::default());
     let id = cluster.api.create_named("Batman").id;
     let _ = cluster.api.assign(&id, "gotham").expect(200);
-    let browser = page_of(&cluster);
+    let browser = open_page(&cluster);
     wait_row(&browser, "Batman", "gotham", |row| row.contains("Gotham"));
     cluster.wait_converged();
     let before = cluster.api.hero(&id).expect(200).json();
@@ -137,89 +137,94 @@ fn assigning_to_a_killed_city_shows_the_reason_beside_the_control() {
     cluster.kill9("capitol");
     cluster.wait_status("capitol", "down", HANG_TIMEOUT);
     browser.choose("Assign Batman", "capitol");
-    browser.wait_text(".act [role=alert]", "why", |text| {
+    browser.wait_text(".act [role=alert]", "the reason", |text| {
         text.contains("capitol does not answer; nothing was changed")
     });
-    wait_row(&browser, "Batman", "gotham still", |row| row.contains("Gotham"));
-    browser.wait_text("h1", "who stopped", |said| said.contains("Capitol has stopped"));
+    wait_row(&browser, "Batman", "gotham, unchanged", |row| row.contains("Gotham"));
+    browser
+        .wait_text("h1", "the stopped city", |sentence| sentence.contains("Capitol has stopped"));
     let after = cluster.api.hero(&id).expect(200).json();
     assert_eq!(after["hero"], before["hero"]);
-    // The browser itself reports every answer of the 500s.
-    no_complaints(&browser, &["503"]);
+    // The browser logs every 5xx response.
+    assert_no_problems(&browser, &["503"]);
 }
 
 #[test]
-fn what_one_page_does_another_one_shows() {
+fn actions_on_one_page_appear_on_another() {
     let cluster = Cluster::start(Options::default());
-    let browser = page_of(&cluster);
-    let first = browser.open_beside(&cluster.api.url());
+    let browser = open_page(&cluster);
+    let first = browser.open_window(&cluster.api.url());
     browser.wait_text("#contact", "Live", |text| text == "Live");
     browser.type_into("textbox", "Hero name (optional)", "Robin");
     browser.click("button", "Create superhero");
     wait_row(&browser, "Robin", "home", |row| row.contains("Home"));
 
-    let second = browser.go_to(&first);
+    let second = browser.switch_to_window(&first);
     wait_row(&browser, "Robin", "home", |row| row.contains("Home"));
     browser.choose("Assign Robin", "metropolis");
     browser.click("button", "Bomb Capitol");
-    browser.wait_text("#notices", "what was destroyed", |text| {
+    browser.wait_text("#notices", "the destruction", |text| {
         text.contains("capitol has been destroyed")
     });
-    no_complaints(&browser, &[]);
+    assert_no_problems(&browser, &[]);
 
-    browser.go_to(&second);
+    browser.switch_to_window(&second);
     wait_row(&browser, "Robin", "metropolis", |row| row.contains("Metropolis"));
-    browser.wait_text("#notices", "what the other page destroyed", |text| {
+    browser.wait_text("#notices", "the destruction by the other page", |text| {
         text.contains("capitol has been destroyed")
     });
     browser.click("button", "Terminate Robin");
-    browser.go_to(&first);
+    browser.switch_to_window(&first);
     wait_row(&browser, "Robin", "nothing", str::is_empty);
-    no_complaints(&browser, &[]);
+    assert_no_problems(&browser, &[]);
 }
 
 #[test]
-fn a_page_says_when_contact_is_lost_and_comes_back_to_life_by_itself() {
+fn lost_contact_is_shown_and_recovered_from_without_reload() {
     let mut cluster = Cluster::start(Options::default());
     let mut heroes = Heroes::default();
     heroes.created([cluster.api.create_named("Batman").id]);
     cluster.wait_until_held(&heroes, &CITIES);
-    let browser = page_of(&cluster);
+    let browser = open_page(&cluster);
     wait_row(&browser, "Batman", "home", |row| row.contains("Home"));
     let _ = browser.evaluate("window.same = true");
-    no_complaints(&browser, &[]);
+    assert_no_problems(&browser, &[]);
 
     cluster.kill9("dispatch");
     browser.wait_text("#contact", "Lost contact", |text| text == "Lost contact");
-    assert!(row(&browser, "Batman").contains("Home"), "what was known stays on the page");
-    browser.wait_text("#verdict-then", "what was the case", |text| {
+    assert!(
+        row(&browser, "Batman").contains("Home"),
+        "the last known state must remain on the page"
+    );
+    browser.wait_text("#verdict-then", "the last known verdict", |text| {
         text.starts_with("At ") && text.ends_with("agreed on 1 hero.")
     });
-    let can_act = browser.evaluate("return [...document.querySelectorAll('main form[method=post] button')].some((b) => !b.disabled)");
-    assert_eq!(can_act, false, "nothing can be commanded without dispatch");
+    let enabled = browser.evaluate("return [...document.querySelectorAll('main form[method=post] button')].some((b) => !b.disabled)");
+    assert_eq!(enabled, false, "all buttons must be disabled without dispatch");
 
     cluster.restart("dispatch");
     browser.wait_text("#contact", "Live", |text| text == "Live");
-    assert_eq!(browser.evaluate("return window.same"), true, "the page was not loaded again");
-    browser.wait_text("h1", "what is the case", |said| said.ends_with("agree on 1 hero."));
+    assert_eq!(browser.evaluate("return window.same"), true, "the page must not be reloaded");
+    browser
+        .wait_text("h1", "the current verdict", |sentence| sentence.ends_with("agree on 1 hero."));
     wait_row(&browser, "Batman", "home, agreed", |row| {
         row.contains("Home") && row.contains("Agreed")
     });
     browser.choose("Assign Batman", "gotham");
     wait_row(&browser, "Batman", "gotham", |row| row.contains("Gotham"));
-    // While dispatch was away every attempt to reach it was a complaint of the browser.
+    // While dispatch was down the browser logged every failed connection attempt.
     let others: Vec<String> = browser
-        .complaints()
+        .problems()
         .into_iter()
-        .filter(|complaint| !complaint.contains("WebSocket connection to"))
+        .filter(|problem| !problem.contains("WebSocket connection to"))
         .collect();
     assert!(others.is_empty(), "{others:?}");
 }
 
 #[test]
-fn markup_in_a_name_is_text_on_the_page() {
+fn markup_in_a_name_is_shown_as_text() {
     let cluster = Cluster::start(Options::default());
-    let browser = page_of(&cluster);
+    let browser = open_page(&cluster);
     let name = "<img src=x onerror=alert(1)><script>alert(2)</script>";
     browser.type_into("textbox", "Hero name (optional)", name);
     browser.click("button", "Create superhero");
@@ -232,15 +237,15 @@ fn markup_in_a_name_is_text_on_the_page() {
         0
     );
     let _ = browser.find("button", &format!("Terminate {name}"));
-    no_complaints(&browser, &[]);
+    assert_no_problems(&browser, &[]);
 }
 
 #[test]
-fn without_javascript_everything_works_by_forms() {
+fn forms_work_without_javascript() {
     let cluster = Cluster::start(Options::default());
     let browser = Browser::without_javascript();
     browser.open(&cluster.api.url());
-    assert_eq!(browser.text("#contact"), "Refreshing every 5 s", "no script has run");
+    assert_eq!(browser.text("#contact"), "Refreshing every 5 s", "no script may run");
 
     browser.type_into("textbox", "Hero name (optional)", "Batman");
     browser.click("button", "Create superhero");
@@ -257,26 +262,26 @@ fn without_javascript_everything_works_by_forms() {
     wait_row(&browser, "Batman", "gotham", |row| row.contains("Gotham"));
 
     browser.click("button", "Bomb Gotham");
-    browser.wait_text("#told", "what was destroyed", |text| text == "gotham has been destroyed");
-    wait_until("gotham is in its second life", HANG_TIMEOUT, || {
+    browser.wait_text("#told", "the destruction", |text| text == "gotham has been destroyed");
+    wait_until("gotham is in its second incarnation", HANG_TIMEOUT, || {
         let gotham = cluster.node("gotham");
         ensure(gotham.crashes == 1 && gotham.status == "up", || format!("{gotham:?}"))
     });
     cluster.wait_converged();
 
     browser.click("button", "Terminate Batman");
-    wait_until("Batman is gone", HANG_TIMEOUT, || {
+    wait_until("Batman is deleted", HANG_TIMEOUT, || {
         let heroes = cluster.api.get("/api/v1/heroes").expect(200).json();
         ensure(heroes["heroes"].as_array().is_some_and(Vec::is_empty), || heroes.to_string())
     });
     cluster.wait_converged();
     browser.open(&cluster.api.url());
     assert_eq!(row(&browser, "Batman"), "");
-    no_complaints(&browser, &[]);
+    assert_no_problems(&browser, &[]);
 }
 
 #[test]
-fn without_javascript_a_refusal_is_shown_beside_the_control() {
+fn refusal_is_shown_at_the_control_without_javascript() {
     let mut cluster = Cluster::start(Options::default());
     let _ = cluster.api.create_named("Batman");
     cluster.wait_converged();
@@ -286,42 +291,48 @@ fn without_javascript_a_refusal_is_shown_beside_the_control() {
     browser.open(&cluster.api.url());
     browser.choose("Assign Batman", "capitol");
     browser.click("button", "Assign");
-    browser.wait_text(".act [role=alert]", "why", |text| {
+    browser.wait_text(".act [role=alert]", "the reason", |text| {
         text.contains("capitol does not answer; nothing was changed")
     });
-    wait_row(&browser, "Batman", "home still", |row| row.contains("Home"));
+    wait_row(&browser, "Batman", "home, unchanged", |row| row.contains("Home"));
 }
 
-/// A killed city's card offers to rebuild it, and does.
+/// Kills a city, and rebuilds it with the button on its card.
 #[track_caller]
 fn rebuild_gotham(launched: &Launched, browser: &Browser, heroes: &Heroes) {
     launched.kill9("gotham");
-    browser.wait_text("#city-gotham .doing", "that it has stopped", |text| text == "has stopped");
-    assert!(browser.try_find("button", "Bomb Gotham").is_err(), "there is nothing to bomb");
+    browser.wait_text("#city-gotham .doing", "the stopped city", |text| text == "has stopped");
+    assert!(
+        browser.try_find("button", "Bomb Gotham").is_err(),
+        "a stopped city must have no bomb button"
+    );
     browser.click("button", "Rebuild Gotham");
     launched.cluster.wait_until_held(heroes, &CITIES);
-    browser.wait_text("#city-gotham .doing", "that it agrees", |text| text == "agrees");
+    browser.wait_text("#city-gotham .doing", "agreement", |text| text == "agrees");
     browser.wait_text("#city-gotham .holds b", "30", |text| text == "30");
     let _ = browser.find("button", "Bomb Gotham");
-    assert!(browser.try_find("button", "Rebuild Gotham").is_err(), "there is nothing to rebuild");
+    assert!(
+        browser.try_find("button", "Rebuild Gotham").is_err(),
+        "a running city must have no rebuild button"
+    );
 }
 
 #[test]
-fn a_city_that_was_killed_is_rebuilt_from_its_card() {
+fn killed_city_is_rebuilt_from_its_card() {
     let launched = Launched::start();
     let mut heroes = Heroes::default();
     heroes.created(launched.cluster.api.create(30));
     launched.cluster.wait_until_held(&heroes, &CITIES);
-    let browser = page_of(&launched.cluster);
+    let browser = open_page(&launched.cluster);
     rebuild_gotham(&launched, &browser, &heroes);
     let focused =
         browser.evaluate("return document.activeElement.textContent.trim().startsWith('Bomb')");
-    assert_eq!(focused, false, "who presses Enter again does not bomb what has just been rebuilt");
-    no_complaints(&browser, &[]);
+    assert_eq!(focused, false, "a second Enter must not bomb the rebuilt city");
+    assert_no_problems(&browser, &[]);
 }
 
 #[test]
-fn without_javascript_a_city_is_rebuilt_by_a_form() {
+fn killed_city_is_rebuilt_without_javascript() {
     let launched = Launched::start();
     let mut heroes = Heroes::default();
     heroes.created(launched.cluster.api.create(30));
@@ -329,26 +340,26 @@ fn without_javascript_a_city_is_rebuilt_by_a_form() {
     let browser = Browser::without_javascript();
     browser.open(&launched.cluster.api.url());
     rebuild_gotham(&launched, &browser, &heroes);
-    no_complaints(&browser, &[]);
+    assert_no_problems(&browser, &[]);
 }
 
 #[test]
-fn a_city_that_nobody_here_can_rebuild_says_how_a_person_does_it() {
+fn killed_city_without_launcher_shows_the_command_to_run() {
     let mut cluster = Cluster::start(Options::default());
-    let browser = page_of(&cluster);
+    let browser = open_page(&cluster);
     cluster.kill9("gotham");
-    browser.wait_text("#city-gotham .by-hand", "how", |text| {
+    browser.wait_text("#city-gotham .by-hand", "the command to run", |text| {
         text == "To start it again, run in a terminal: make gotham."
     });
     assert!(browser.try_find("button", "Rebuild Gotham").is_err());
     cluster.restart("gotham");
     let _ = browser.find("button", "Bomb Gotham");
     assert_eq!(browser.text("#city-gotham .by-hand"), "");
-    no_complaints(&browser, &[]);
+    assert_no_problems(&browser, &[]);
 }
 
-/// Chooses in the form that causes trouble, which is folded away at first.
-fn cause(browser: &Browser, kind: &str, from: &str, to: &str) {
+/// Submits the form that injects faults, which is collapsed at first.
+fn inject_fault(browser: &Browser, kind: &str, from: &str, to: &str) {
     let _ = browser.evaluate("document.getElementById('causes').open = true");
     for (list, choice) in [("Trouble", kind), ("From", from), ("To", to)] {
         browser.choose(list, choice);
@@ -357,92 +368,93 @@ fn cause(browser: &Browser, kind: &str, from: &str, to: &str) {
 }
 
 #[test]
-fn trouble_is_caused_seen_in_force_and_healed_on_the_page() {
+fn faults_are_injected_shown_and_healed_on_the_page() {
     let cluster = Cluster::start(Options::default());
     let mut heroes = Heroes::default();
     let id = cluster.api.create_named("Granite").id;
     heroes.created([id.clone()]);
     cluster.wait_until_held(&heroes, &CITIES);
-    let browser = page_of(&cluster);
-    cause(&browser, "Cut", "Gotham", "Every other");
+    let browser = open_page(&cluster);
+    inject_fault(&browser, "Cut", "Gotham", "Every other");
     browser.wait_text(".faults", "the cut", |text| {
         text.contains("Gotham is cut from every other node, both ways") && text.contains("heals in")
     });
     assert_eq!(cluster.api.faults().len(), 1);
     browser.choose("Assign Granite", "gotham");
-    wait_row(&browser, "Granite", "that they differ", |row| {
+    wait_row(&browser, "Granite", "a difference", |row| {
         row.contains("Gotham") && row.contains("Home") && row.contains("Only copy")
             || row.contains("Differs")
     });
-    browser.wait_text(".faults .did", "what it does", |text| text.contains("lost"));
+    browser.wait_text(".faults .did", "the effect of the cut", |text| text.contains("lost"));
     browser.click("button", "Heal: Gotham is cut from every other node, both ways");
-    browser.wait_text("#trouble", "that nothing is in force", |text| {
+    browser.wait_text("#trouble", "no fault in force", |text| {
         text.contains("No trouble is in force.")
     });
     heroes.assigned(&id, "gotham");
     cluster.wait_until_held(&heroes, &CITIES);
 
-    cause(&browser, "Delay", "Gotham", "Gotham");
-    browser.wait_text("#cause [role=alert]", "why not", |text| {
+    inject_fault(&browser, "Delay", "Gotham", "Gotham");
+    browser.wait_text("#cause [role=alert]", "the reason", |text| {
         text.contains("from and to are both gotham")
     });
-    cause(&browser, "Wrong clock (from)", "Capitol", "Every other");
+    inject_fault(&browser, "Wrong clock (from)", "Capitol", "Every other");
     browser
         .wait_text("#city-capitol .doing", "the clock", |text| text.contains("clock 3.0 s ahead"));
-    cause(&browser, "Freeze (from)", "Metropolis", "Every other");
-    browser.wait_text("#city-metropolis .doing", "that it is frozen", |text| {
-        text == "frozen from here"
+    inject_fault(&browser, "Freeze (from)", "Metropolis", "Every other");
+    browser
+        .wait_text("#city-metropolis .doing", "the frozen city", |text| text == "frozen from here");
+    browser.wait_text("h1", "the unreachable city", |text| {
+        text.contains("Metropolis gives no answer")
     });
-    browser.wait_text("h1", "what is the case", |text| text.contains("Metropolis gives no answer"));
     browser.click("button", "Heal all");
-    browser.wait_text("#city-metropolis .doing", "that it agrees", |text| text == "agrees");
-    cause(&browser, "Stop the process (from)", "Dispatch", "Every other");
-    browser.wait_text("#cause [role=alert]", "why not", |text| {
+    browser.wait_text("#city-metropolis .doing", "agreement", |text| text == "agrees");
+    inject_fault(&browser, "Stop the process (from)", "Dispatch", "Every other");
+    browser.wait_text("#cause [role=alert]", "the reason", |text| {
         text.contains("only a city's process is ended from here")
     });
     cluster.wait_until_held(&heroes, &CITIES);
     assert!(cluster.api.faults().is_empty());
-    cause(&browser, "Kill the process (from)", "Gotham", "Every other");
-    browser.wait_text("#city-gotham .doing", "that it has stopped", |text| text == "has stopped");
-    no_complaints(&browser, &["422", "422"]);
+    inject_fault(&browser, "Kill the process (from)", "Gotham", "Every other");
+    browser.wait_text("#city-gotham .doing", "the stopped city", |text| text == "has stopped");
+    assert_no_problems(&browser, &["422", "422"]);
 }
 
 #[test]
 fn gossip_is_paused_stepped_and_resumed_on_the_page() {
     let cluster = Cluster::start(Options::default());
-    let browser = page_of(&cluster);
+    let browser = open_page(&cluster);
     browser.click("button", "Pause gossip");
-    browser.wait_text("#gossip", "that it is paused", |text| text.contains("Gossip is paused"));
+    browser.wait_text("#gossip", "the pause", |text| text.contains("Gossip is paused"));
     let mut heroes = Heroes::default();
     heroes.created([cluster.api.create_named("Granite").id]);
-    wait_row(&browser, "Granite", "nobody has heard", |row| row.contains("not heard of"));
+    wait_row(&browser, "Granite", "a hero that no city holds", |row| row.contains("not heard of"));
     browser.click("button", "One exchange");
-    browser.wait_text("#notices", "what it was", |text| {
+    browser.wait_text("#notices", "the exchange", |text| {
         text.contains(" pulled ") && text.contains("bytes")
     });
     browser.click("button", "Resume gossip");
     cluster.wait_until_held(&heroes, &CITIES);
     let _ = browser.find("button", "Pause gossip");
-    no_complaints(&browser, &[]);
+    assert_no_problems(&browser, &[]);
 }
 
 #[test]
-fn a_scenario_is_played_on_the_page_to_its_end() {
+fn scenario_is_played_on_the_page_to_its_end() {
     let cluster = Cluster::start(Options::default());
-    let browser = page_of(&cluster);
+    let browser = open_page(&cluster);
     let _ = browser.evaluate("document.getElementById('causes').open = true");
     browser.choose("Scenario", "Only copy");
     browser.click("button", "Play");
-    browser.wait_text(".playing", "that it is played", |text| {
+    browser.wait_text(".playing", "the running scenario", |text| {
         text.contains("Only copy") && text.contains("is being played")
     });
     cluster.api.post("/api/v1/scenarios/split-brain/play", &json!({})).problem(409, "playing");
     cluster.api.post("/api/v1/scenarios/no-such/play", &json!({})).problem(404, "unknown_scenario");
-    wait_until("it has passed", HANG_TIMEOUT, || {
+    wait_until("the scenario has passed", HANG_TIMEOUT, || {
         let played = cluster.api.get("/api/v1/scenarios").expect(200).json()["playing"].clone();
         ensure(played["outcome"] == "passed", || played.to_string())
     });
-    browser.wait_text(".playing", "that it has passed", |text| {
+    browser.wait_text(".playing", "the passed scenario", |text| {
         text.contains("passed: everything came about as it says")
     });
     assert_eq!(
@@ -451,11 +463,11 @@ fn a_scenario_is_played_on_the_page_to_its_end() {
             .map(Vec::len),
         Some(6)
     );
-    no_complaints(&browser, &[]);
+    assert_no_problems(&browser, &[]);
 }
 
 #[test]
-fn without_javascript_trouble_is_caused_and_healed_by_forms() {
+fn faults_are_healed_by_forms_without_javascript() {
     let cluster = Cluster::start(Options::default());
     let browser = Browser::without_javascript();
     browser.open(&cluster.api.url());
@@ -472,26 +484,26 @@ fn without_javascript_trouble_is_caused_and_healed_by_forms() {
         text.contains("Gotham is cut from every other node")
     });
     browser.click("button", "Heal all");
-    wait_until("all is healed", HANG_TIMEOUT, || {
-        ensure(cluster.api.faults().is_empty(), || "not yet".into())
+    wait_until("all faults are healed", HANG_TIMEOUT, || {
+        ensure(cluster.api.faults().is_empty(), || "faults are in force".into())
     });
     browser.click("button", "Resume gossip");
-    no_complaints(&browser, &[]);
+    assert_no_problems(&browser, &[]);
 }
 
 #[test]
-fn a_viewers_page_has_no_buttons_to_press_until_somebody_signs_in() {
+fn viewer_sees_buttons_only_after_sign_in() {
     let directory = tempfile::tempdir().expect("a temporary directory");
     let token = directory.path().join("token");
-    std::fs::write(&token, "the-token-of-the-host").expect("a file of our own");
+    std::fs::write(&token, "the-token-of-the-host").expect("a temporary file");
     let dispatch = vec![format!("--host-token-file={}", token.display())];
     let cluster = Cluster::start(Options { dispatch, ..Options::default() });
-    let browser = page_of(&cluster);
+    let browser = open_page(&cluster);
     let buttons = ["Create superhero", "Bomb Gotham", "Pause gossip", "Heal all", "Sign out"];
     for button in buttons {
         assert!(browser.try_find("button", button).is_err(), "a viewer is shown {button}");
     }
-    // Who gets round that gets no further.
+    // Requests that bypass the missing buttons are refused as well.
     let refused = browser.evaluate(
         "document.querySelector('#bomb-gotham').requestSubmit(); \
          return document.querySelector('#bomb-gotham').method",
@@ -500,19 +512,21 @@ fn a_viewers_page_has_no_buttons_to_press_until_somebody_signs_in() {
     browser.click("link", "Sign in");
     browser.type_into("textbox", "Token", "the-token-of-the-host");
     browser.click("button", "Sign in");
-    wait_until("the buttons are there", HANG_TIMEOUT, || {
+    wait_until("the buttons are shown", HANG_TIMEOUT, || {
         buttons.iter().try_for_each(|button| browser.try_find("button", button).map(drop))
     });
     browser.click("button", "Create superhero");
-    wait_until("there is a hero", HANG_TIMEOUT, || {
+    wait_until("the hero exists", HANG_TIMEOUT, || {
         let heroes = cluster.api.get("/api/v1/heroes").expect(200).json();
         ensure(heroes["heroes"].as_array().is_some_and(|heroes| heroes.len() == 1), || {
             heroes.to_string()
         })
     });
-    assert_eq!(cluster.api.nodes()["gotham"].crashes, 0, "what a viewer sent was not done");
+    assert_eq!(cluster.api.nodes()["gotham"].crashes, 0, "a viewer's request must have no effect");
     browser.click("button", "Sign out");
-    wait_until("the buttons are gone", HANG_TIMEOUT, || {
-        ensure(browser.try_find("button", "Create superhero").is_err(), || "still there".into())
+    wait_until("the buttons are hidden", HANG_TIMEOUT, || {
+        ensure(browser.try_find("button", "Create superhero").is_err(), || {
+            "a button is shown".into()
+        })
     });
 }

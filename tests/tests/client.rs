@@ -1,4 +1,4 @@
-//! The command line client, against real processes.
+//! The command line client against real processes.
 
 use std::net::TcpListener;
 use std::time::Duration;
@@ -9,7 +9,7 @@ use cluster_tests::{
 };
 use serde_json::Value;
 
-/// Runs a command against this cluster.
+/// Runs a client command against this cluster.
 #[track_caller]
 fn superhero(cluster: &Cluster, arguments: &[&str]) -> Finished {
     run(
@@ -20,18 +20,22 @@ fn superhero(cluster: &Cluster, arguments: &[&str]) -> Finished {
     )
 }
 
-/// Runs a command that is to be done, and returns what it prints.
+/// Runs a command that must succeed, and returns its output.
 #[track_caller]
-fn done(cluster: &Cluster, arguments: &[&str]) -> String {
-    let ended = superhero(cluster, arguments);
-    assert_eq!((ended.code, ended.stderr.as_str()), (Some(0), ""), "{arguments:?}: {ended:?}");
-    ended.stdout
+fn succeed(cluster: &Cluster, arguments: &[&str]) -> String {
+    let finished = superhero(cluster, arguments);
+    assert_eq!(
+        (finished.code, finished.stderr.as_str()),
+        (Some(0), ""),
+        "{arguments:?}: {finished:?}"
+    );
+    finished.stdout
 }
 
-/// What a command prints, as rows of cells.
+/// Returns the output of a command as rows of cells.
 #[track_caller]
 fn rows(cluster: &Cluster, arguments: &[&str]) -> Vec<Vec<String>> {
-    done(cluster, arguments)
+    succeed(cluster, arguments)
         .lines()
         .map(|line| line.split('\t').map(str::to_owned).collect())
         .collect()
@@ -39,26 +43,30 @@ fn rows(cluster: &Cluster, arguments: &[&str]) -> Vec<Vec<String>> {
 
 #[track_caller]
 fn json(cluster: &Cluster, arguments: &[&str]) -> Value {
-    let printed = done(cluster, &[arguments, &["--json"]].concat());
+    let printed = succeed(cluster, &[arguments, &["--json"]].concat());
     serde_json::from_str(&printed)
         .unwrap_or_else(|error| panic!("{arguments:?}: {error} in {printed}"))
 }
 
-/// Runs a command that is to be refused with this word.
+/// Runs a command that must be refused with this problem type.
 #[track_caller]
-fn refused(cluster: &Cluster, arguments: &[&str], kind: &str) {
-    let ended = superhero(cluster, arguments);
-    assert_eq!((ended.code, ended.stdout.as_str()), (Some(1), ""), "{arguments:?}: {ended:?}");
-    assert!(
-        ended.stderr.starts_with("error: ")
-            && ended.stderr.trim_end().ends_with(&format!("({kind})")),
-        "{arguments:?}: {ended:?}"
+fn assert_refused(cluster: &Cluster, arguments: &[&str], kind: &str) {
+    let finished = superhero(cluster, arguments);
+    assert_eq!(
+        (finished.code, finished.stdout.as_str()),
+        (Some(1), ""),
+        "{arguments:?}: {finished:?}"
     );
-    assert!(ended.stderr.lines().count() <= 2, "{ended:?}");
+    assert!(
+        finished.stderr.starts_with("error: ")
+            && finished.stderr.trim_end().ends_with(&format!("({kind})")),
+        "{arguments:?}: {finished:?}"
+    );
+    assert!(finished.stderr.lines().count() <= 2, "{finished:?}");
 }
 
 #[test]
-fn heroes_are_created_moved_and_ended_from_a_terminal() {
+fn heroes_are_created_moved_and_terminated() {
     let cluster = Cluster::start(Options::default());
     let created = rows(&cluster, &["create", "Silver Kestrel"]);
     let id = created[0][0].clone();
@@ -69,29 +77,29 @@ fn heroes_are_created_moved_and_ended_from_a_terminal() {
     assert_eq!(rows(&cluster, &["heroes"]).len(), 5);
     assert_eq!(json(&cluster, &["heroes"]), cluster.api.get("/api/v1/heroes").json());
 
-    // By name, by the beginning of an id, by id.
+    // By name, by the prefix of an id, by id.
     assert_eq!(rows(&cluster, &["assign", "Silver Kestrel", "gotham"])[0][2], "gotham");
     assert_eq!(rows(&cluster, &["assign", &id[..8], "capitol"])[0][2], "capitol");
     assert_eq!(json(&cluster, &["assign", &id, "home"])["location"], "home");
-    refused(&cluster, &["assign", &id, "riverdale"], "unknown_location");
+    assert_refused(&cluster, &["assign", &id, "riverdale"], "unknown_location");
 
-    assert_eq!(done(&cluster, &["terminate", "Silver Kestrel"]), "");
-    refused(&cluster, &["terminate", &id], "terminated");
-    let nobody = superhero(&cluster, &["terminate", "Silver Kestrel"]);
-    assert!(nobody.code == Some(1) && nobody.stderr.contains("no living hero"), "{nobody:?}");
+    assert_eq!(succeed(&cluster, &["terminate", "Silver Kestrel"]), "");
+    assert_refused(&cluster, &["terminate", &id], "terminated");
+    let unknown = superhero(&cluster, &["terminate", "Silver Kestrel"]);
+    assert!(unknown.code == Some(1) && unknown.stderr.contains("no living hero"), "{unknown:?}");
 
-    wait_until("gotham has heard of all of it", HANG_TIMEOUT, || {
+    wait_until("gotham has received all writes", HANG_TIMEOUT, || {
         let held = rows(&cluster, &["heroes", "--city", "gotham"]);
         ensure(held.len() == 4 && !held.iter().any(|row| row[0] == id), || format!("{held:?}"))
     });
-    refused(&cluster, &["heroes", "--city", "riverdale"], "unknown_city");
-    refused(&cluster, &["heroes", "--city", "../../metropolis"], "unknown_city");
+    assert_refused(&cluster, &["heroes", "--city", "riverdale"], "unknown_city");
+    assert_refused(&cluster, &["heroes", "--city", "../../metropolis"], "unknown_city");
 }
 
 #[test]
-fn a_load_fills_the_cluster_writes_and_leaves_it_as_it_was() {
+fn load_creates_heroes_measures_writes_and_cleans_up() {
     let cluster = Cluster::start(Options::default());
-    done(&cluster, &["create", "Silver Kestrel"]);
+    succeed(&cluster, &["create", "Silver Kestrel"]);
     let load = [
         "load",
         "--heroes",
@@ -103,40 +111,40 @@ fn a_load_fills_the_cluster_writes_and_leaves_it_as_it_was() {
         "--mix",
         "assign=4,create=1,delete=1",
     ];
-    let said = json(&cluster, &load);
-    let count = |of: &Value| of.as_u64().unwrap_or_else(|| panic!("a count in {said}"));
-    assert_eq!((count(&said["heroes"]["found"]), count(&said["heroes"]["created"])), (1, 29));
-    let writes = &said["writes"];
+    let report = json(&cluster, &load);
+    let count = |of: &Value| of.as_u64().unwrap_or_else(|| panic!("expected a count in {report}"));
+    assert_eq!((count(&report["heroes"]["found"]), count(&report["heroes"]["created"])), (1, 29));
+    let writes = &report["writes"];
     assert_eq!(
         (count(&writes["done"]) + count(&writes["not_sent"]), count(&writes["refused"])),
         (200, 0),
-        "{said}"
+        "{report}"
     );
-    let kinds = said["kinds"].as_object().expect("writes by their kind");
+    let kinds = report["kinds"].as_object().expect("writes by their kind");
     assert_eq!(kinds.keys().collect::<Vec<_>>(), ["assign", "create", "delete"]);
     assert_eq!(
         kinds.values().map(|kind| count(&kind["done"])).sum::<u64>(),
         count(&writes["done"])
     );
     assert!(
-        said["latency_ms"]["from_due"]["p99_9"].is_number()
-            && said["latency_ms"]["from_sent"]["max"].is_number(),
-        "{said}"
+        report["latency_ms"]["from_due"]["p99_9"].is_number()
+            && report["latency_ms"]["from_sent"]["max"].is_number(),
+        "{report}"
     );
     assert!(
-        said["convergence"]["arrived_ms"].is_u64() && said["convergence"]["agreed_ms"].is_u64(),
-        "{said}"
+        report["convergence"]["arrived_ms"].is_u64() && report["convergence"]["agreed_ms"].is_u64(),
+        "{report}"
     );
     assert!(
-        count(&said["convergence"]["lag"]["writes"]) > 0,
-        "dispatch has measured them too: {said}"
+        count(&report["convergence"]["lag"]["writes"]) > 0,
+        "dispatch must measure the writes too: {report}"
     );
-    assert_eq!(said["refusals"], Value::from(Vec::<Value>::new()));
+    assert_eq!(report["refusals"], Value::from(Vec::<Value>::new()));
     let names: Vec<String> =
         rows(&cluster, &["heroes"]).into_iter().map(|row| row[1].clone()).collect();
-    assert_eq!(names, ["Silver Kestrel"], "what the load has created is gone");
+    assert_eq!(names, ["Silver Kestrel"], "the heroes that the load created must be deleted");
 
-    // As lines, and the heroes stay.
+    // As a table, and the heroes are kept.
     let table = rows(&cluster, &[&load[..], &["--keep"]].concat());
     let latencies: Vec<String> = table.iter().take(8).map(|row| row[..2].join(" ")).collect();
     assert_eq!(
@@ -162,7 +170,7 @@ fn a_load_fills_the_cluster_writes_and_leaves_it_as_it_was() {
     ] {
         assert!(table.iter().any(|row| row[0] == measure), "{measure}: {table:?}");
     }
-    assert!(rows(&cluster, &["heroes"]).len() > 1, "what the load has created is kept");
+    assert!(rows(&cluster, &["heroes"]).len() > 1, "the heroes that the load created must be kept");
     let nothing = json(&cluster, &["load", "--heroes", "1", "--writes", "0/s", "--seconds", "1"]);
     assert_eq!(
         (count(&nothing["writes"]["done"]), &nothing["latency_ms"]["from_due"]),
@@ -171,29 +179,29 @@ fn a_load_fills_the_cluster_writes_and_leaves_it_as_it_was() {
 }
 
 #[test]
-fn cities_are_bombed_and_forgotten_from_a_terminal() {
+fn cities_are_bombed_and_forgotten() {
     let cluster = Cluster::start(Options::default());
     let mut heroes = Heroes::default();
     heroes.created(cluster.api.create(2));
     cluster.wait_until_held(&heroes, &CITIES);
     let before = cluster.node("gotham").incarnation;
     assert_eq!(rows(&cluster, &["bomb", "gotham"]), [["gotham".to_owned()]]);
-    wait_until("gotham is back in a new life", HANG_TIMEOUT, || {
+    wait_until("gotham is up in a new incarnation", HANG_TIMEOUT, || {
         let node = cluster.node("gotham");
         ensure(node.status == "up" && node.incarnation > before, || format!("{node:?}"))
     });
     let bombed = json(&cluster, &["bomb"]);
     assert!(CITIES.iter().any(|city| bombed["city"] == *city), "{bombed}");
-    refused(&cluster, &["bomb", "riverdale"], "unknown_city");
+    assert_refused(&cluster, &["bomb", "riverdale"], "unknown_city");
     cluster.wait_until_held(&heroes, &CITIES);
-    refused(&cluster, &["forget", "gotham"], "alive");
+    assert_refused(&cluster, &["forget", "gotham"], "alive");
 }
 
 #[test]
-fn the_cluster_its_verdict_and_its_events_are_shown() {
+fn cluster_verdict_and_events_are_printed() {
     let mut cluster = Cluster::start(Options::default());
-    let verdict = done(&cluster, &["verdict", "--wait-converged", "10s"]);
-    let (sentence, numbers) = verdict.split_once('\n').expect("a sentence, and then the numbers");
+    let verdict = succeed(&cluster, &["verdict", "--wait-converged", "10s"]);
+    let (sentence, numbers) = verdict.split_once('\n').expect("a sentence followed by the numbers");
     assert_eq!((sentence.is_empty(), numbers), (false, "yes\t0\t0\t0\t\n"));
     assert_eq!(json(&cluster, &["verdict"])["converged"], true);
 
@@ -205,29 +213,35 @@ fn the_cluster_its_verdict_and_its_events_are_shown() {
 
     let seen =
         json(&cluster, &["events"])["events"].as_array().and_then(|events| events.last().cloned());
-    let last = seen.map_or(0, |event| event["number"].as_u64().expect("events are numbered"));
-    done(&cluster, &["create", "Nightjar"]);
-    let news = rows(&cluster, &["events", "--since", &last.to_string()]);
-    let created = news.iter().find(|row| row[3] == "created").unwrap_or_else(|| panic!("{news:?}"));
+    let last = seen.map_or(0, |event| event["number"].as_u64().expect("an event has a number"));
+    succeed(&cluster, &["create", "Nightjar"]);
+    let new_events = rows(&cluster, &["events", "--since", &last.to_string()]);
+    let created = new_events
+        .iter()
+        .find(|row| row[3] == "created")
+        .unwrap_or_else(|| panic!("{new_events:?}"));
     assert!(
         created[1].ends_with('Z') && created[2] == "dispatch" && created[4].contains("Nightjar"),
         "{created:?}"
     );
 
-    // A city that has stopped keeps the others from agreeing with it.
+    // The verdict is not converged while a city is stopped.
     cluster.kill9("capitol");
-    done(&cluster, &["verdict", "--wait-apart", "10s"]);
-    let waited = superhero(&cluster, &["verdict", "--wait-converged", "300ms"]);
-    assert_eq!(waited.code, Some(1), "{waited:?}");
-    assert!(waited.stderr.contains("300ms") && waited.stdout.contains("Capitol"), "{waited:?}");
+    succeed(&cluster, &["verdict", "--wait-apart", "10s"]);
+    let timed_out = superhero(&cluster, &["verdict", "--wait-converged", "300ms"]);
+    assert_eq!(timed_out.code, Some(1), "{timed_out:?}");
+    assert!(
+        timed_out.stderr.contains("300ms") && timed_out.stdout.contains("Capitol"),
+        "{timed_out:?}"
+    );
     cluster.restart("capitol");
-    done(&cluster, &["verdict", "--wait-converged", "10s"]);
-    let waited = superhero(&cluster, &["verdict", "--wait-apart", "0"]);
-    assert!(waited.code == Some(1) && waited.stderr.contains("all agree"), "{waited:?}");
+    succeed(&cluster, &["verdict", "--wait-converged", "10s"]);
+    let timed_out = superhero(&cluster, &["verdict", "--wait-apart", "0"]);
+    assert!(timed_out.code == Some(1) && timed_out.stderr.contains("all agree"), "{timed_out:?}");
 }
 
 #[test]
-fn trouble_is_caused_listed_and_healed_from_a_terminal() {
+fn faults_are_injected_listed_and_healed() {
     let cluster = Cluster::start(Options::default());
     let cut = rows(&cluster, &["fault", "cut", "gotham", "all", "--for", "60s"])[0].clone();
     let skew = rows(&cluster, &["fault", "skew", "capitol", "--by", "-3s"])[0].clone();
@@ -252,59 +266,63 @@ fn trouble_is_caused_listed_and_healed_from_a_terminal() {
     );
     let in_force = json(&cluster, &["faults"])["faults"].as_array().map(Vec::len);
     assert!(in_force.is_some_and(|count| count >= 7), "{in_force:?}");
-    refused(&cluster, &["fault", "cut", "gotham", "riverdale"], "unknown_node");
-    refused(&cluster, &["fault", "freeze", "dispatch"], "not_allowed");
+    assert_refused(&cluster, &["fault", "cut", "gotham", "riverdale"], "unknown_node");
+    assert_refused(&cluster, &["fault", "freeze", "dispatch"], "not_allowed");
 
-    assert_eq!(done(&cluster, &["heal", &skew[0]]), "");
-    refused(&cluster, &["heal", &skew[0]], "healed");
-    refused(&cluster, &["heal", "nonsense"], "unknown_fault");
-    assert_eq!(done(&cluster, &["heal"]), "");
+    assert_eq!(succeed(&cluster, &["heal", &skew[0]]), "");
+    assert_refused(&cluster, &["heal", &skew[0]], "healed");
+    assert_refused(&cluster, &["heal", "nonsense"], "unknown_fault");
+    assert_eq!(succeed(&cluster, &["heal"]), "");
     assert_eq!(rows(&cluster, &["faults"]), Vec::<Vec<String>>::new());
 }
 
 #[test]
-fn gossip_is_paused_stepped_and_resumed_from_a_terminal() {
+fn gossip_is_paused_stepped_and_resumed() {
     let cluster = Cluster::start(Options::default());
     assert_eq!(rows(&cluster, &["speed", "300"]), [["no", "300"].map(str::to_owned)]);
     assert_eq!(rows(&cluster, &["pause"])[0][0], "yes");
     let id = rows(&cluster, &["create", "Courier"])[0][0].clone();
     let moved = rows(&cluster, &["step", "dispatch", "gotham"]);
     assert_eq!(moved[0][..4], ["dispatch", "gotham", "yes", "1"].map(str::to_owned));
-    wait_until("gotham has heard of the hero", HANG_TIMEOUT, || {
+    wait_until("gotham has received the hero", HANG_TIMEOUT, || {
         let held = rows(&cluster, &["heroes", "--city", "gotham"]);
         ensure(held.iter().any(|row| row[0] == id), || format!("{held:?}"))
     });
     assert_eq!(
         rows(&cluster, &["heroes", "--city", "capitol"]),
         Vec::<Vec<String>>::new(),
-        "nothing moves by itself"
+        "without gossip no other city may receive it"
     );
-    done(&cluster, &["fault", "cut", "gotham", "capitol", "--one-way"]);
+    succeed(&cluster, &["fault", "cut", "gotham", "capitol", "--one-way"]);
     let lost = superhero(&cluster, &["step", "gotham", "capitol"]);
     assert!(
         lost.code == Some(1) && lost.stdout.contains("\tno\t") && lost.stderr.contains("lost"),
         "{lost:?}"
     );
-    done(&cluster, &["heal"]);
+    succeed(&cluster, &["heal"]);
     assert_eq!(rows(&cluster, &["resume"]), [["no", "100"].map(str::to_owned)]);
-    done(&cluster, &["verdict", "--wait-converged", "10s"]);
+    succeed(&cluster, &["verdict", "--wait-converged", "10s"]);
 }
 
 #[test]
-fn a_city_is_stopped_and_killed_from_a_terminal() {
+fn cities_are_stopped_and_killed() {
     let mut cluster = Cluster::start(Options::default());
-    assert_eq!(done(&cluster, &["stop", "gotham"]), "gotham\n");
+    assert_eq!(succeed(&cluster, &["stop", "gotham"]), "gotham\n");
     assert_eq!(cluster.process("gotham").exit_code(HANG_TIMEOUT), Some(0));
-    assert_eq!(done(&cluster, &["kill", "capitol"]), "capitol\n");
-    assert_eq!(cluster.process("capitol").exit_code(HANG_TIMEOUT), Some(137), "as by kill -9");
-    refused(&cluster, &["rebuild", "metropolis"], "alive");
-    refused(&cluster, &["rebuild", "gotham"], "not_ours");
+    assert_eq!(succeed(&cluster, &["kill", "capitol"]), "capitol\n");
+    assert_eq!(
+        cluster.process("capitol").exit_code(HANG_TIMEOUT),
+        Some(137),
+        "the exit code must be that of SIGKILL"
+    );
+    assert_refused(&cluster, &["rebuild", "metropolis"], "alive");
+    assert_refused(&cluster, &["rebuild", "gotham"], "not_ours");
     cluster.wait_status("gotham", "down", HANG_TIMEOUT);
-    assert_eq!(done(&cluster, &["forget", "gotham"]), "gotham\n");
+    assert_eq!(succeed(&cluster, &["forget", "gotham"]), "gotham\n");
 }
 
 #[test]
-fn what_changes_is_printed_as_it_changes() {
+fn watch_prints_changes_as_they_happen() {
     let cluster = Cluster::start(Options::default());
     let directory = tempfile::tempdir().expect("a temporary directory");
     let start = |more: &[&str], log: &str| {
@@ -323,29 +341,33 @@ fn what_changes_is_printed_as_it_changes() {
         });
     };
     wait_for(&lines, "gossip goes on, at 100 %");
-    done(&cluster, &["create", "Nightjar"]);
+    succeed(&cluster, &["create", "Nightjar"]);
     wait_for(&lines, "Z  created: Nightjar");
     let fault = rows(&cluster, &["fault", "cut", "gotham", "all"])[0][0].clone();
     wait_for(&lines, &format!("fault {fault}: cut gotham <-> *"));
-    done(&cluster, &["heal"]);
+    succeed(&cluster, &["heal"]);
     wait_for(&lines, &format!("fault {fault} is healed"));
     wait_for(&frames, "Nightjar");
     frames.signal(Signal::SIGINT);
-    assert_eq!(frames.exit_code(HANG_TIMEOUT), None, "Ctrl-C ends it");
-    // The last line may be a part of a frame.
-    let whole = frames.log();
-    let whole = &whole[..whole.rfind('\n').expect("a frame at least")];
-    for line in whole.lines() {
+    assert_eq!(frames.exit_code(HANG_TIMEOUT), None, "SIGINT must end the process");
+    // The last line may be an incomplete frame.
+    let complete = frames.log();
+    let complete = &complete[..complete.rfind('\n').expect("at least one frame")];
+    for line in complete.lines() {
         let frame: Value =
             serde_json::from_str(line).unwrap_or_else(|error| panic!("{error} in {line}"));
         assert!(frame["t"] == "data" || frame["t"] == "k", "{line}");
     }
     drop(cluster);
-    assert_eq!(lines.exit_code(HANG_TIMEOUT), Some(3), "dispatch has gone");
+    assert_eq!(
+        lines.exit_code(HANG_TIMEOUT),
+        Some(3),
+        "the watch must exit with 3 without dispatch"
+    );
 }
 
 #[test]
-fn a_command_line_that_cannot_be_used_ends_with_2_and_says_why() {
+fn invalid_command_lines_exit_with_2_and_a_reason() {
     for (arguments, named) in [
         (&[][..], "Usage"),
         (&["explode"], "explode"),
@@ -375,23 +397,23 @@ fn a_command_line_that_cannot_be_used_ends_with_2_and_says_why() {
         (&["--url", "http://localhost/api", "verdict"], "behind the host"),
         (&["play", "no-such-scenario"], "split-brain"),
     ] {
-        let ended = run("superhero", arguments, &[], HANG_TIMEOUT);
-        assert_eq!(ended.code, Some(2), "{arguments:?}: {ended:?}");
+        let finished = run("superhero", arguments, &[], HANG_TIMEOUT);
+        assert_eq!(finished.code, Some(2), "{arguments:?}: {finished:?}");
         assert!(
-            ended.stderr.contains(named),
-            "{arguments:?} does not name {named}: {}",
-            ended.stderr
+            finished.stderr.contains(named),
+            "{arguments:?} does not mention {named}: {}",
+            finished.stderr
         );
     }
-    let ended = run("superhero", &["verdict"], &[("SUPERHERO_URL", "nonsense")], HANG_TIMEOUT);
-    assert!(ended.code == Some(2) && ended.stderr.contains("nonsense"), "{ended:?}");
+    let finished = run("superhero", &["verdict"], &[("SUPERHERO_URL", "nonsense")], HANG_TIMEOUT);
+    assert!(finished.code == Some(2) && finished.stderr.contains("nonsense"), "{finished:?}");
 }
 
 #[test]
-fn a_dispatch_that_does_not_answer_ends_with_3_and_is_named() {
-    let nobody = TcpListener::bind((own_address(), 0)).expect("an address of our own");
-    let url = format!("http://{}", nobody.local_addr().expect("a bound address"));
-    drop(nobody);
+fn unreachable_dispatch_exits_with_3_and_is_named() {
+    let unknown = TcpListener::bind((own_address(), 0)).expect("a free address");
+    let url = format!("http://{}", unknown.local_addr().expect("a bound address"));
+    drop(unknown);
     for arguments in [
         &["verdict"][..],
         &["heroes", "--json"],
@@ -400,13 +422,17 @@ fn a_dispatch_that_does_not_answer_ends_with_3_and_is_named() {
         &["heal"],
         &["terminate", "Ada"],
     ] {
-        let ended = run("superhero", &[&["--url", &url], arguments].concat(), &[], HANG_TIMEOUT);
-        assert_eq!((ended.code, ended.stdout.as_str()), (Some(3), ""), "{arguments:?}: {ended:?}");
-        assert!(
-            ended.stderr.contains(&url) && ended.stderr.lines().count() <= 2,
-            "{arguments:?}: {ended:?}"
+        let finished = run("superhero", &[&["--url", &url], arguments].concat(), &[], HANG_TIMEOUT);
+        assert_eq!(
+            (finished.code, finished.stdout.as_str()),
+            (Some(3), ""),
+            "{arguments:?}: {finished:?}"
         );
-        assert!(ended.took < Duration::from_secs(5), "{arguments:?} took {:?}", ended.took);
+        assert!(
+            finished.stderr.contains(&url) && finished.stderr.lines().count() <= 2,
+            "{arguments:?}: {finished:?}"
+        );
+        assert!(finished.took < Duration::from_secs(5), "{arguments:?} took {:?}", finished.took);
     }
 }
 
@@ -415,7 +441,7 @@ fn help_completions_and_version_need_no_cluster() {
     let help = run("superhero", &["--help"], &[], HANG_TIMEOUT);
     assert_eq!(help.code, Some(0));
     for part in ["--url", "--json", "Exit codes", "NO_COLOR", "play", "watch", "fault"] {
-        assert!(help.stdout.contains(part), "{part} is not in\n{}", help.stdout);
+        assert!(help.stdout.contains(part), "expected {part} in\n{}", help.stdout);
     }
     for shell in ["bash", "zsh", "fish"] {
         let script = run("superhero", &["completions", shell], &[], HANG_TIMEOUT);

@@ -1,4 +1,4 @@
-//! What the binaries say to people who start them: options, mistakes, exit codes, logs.
+//! The binaries' command lines: options, errors, exit codes and logs.
 
 use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
@@ -7,7 +7,7 @@ use std::time::Duration;
 use cluster_tests::{Api, HANG_TIMEOUT, NODES, Process, Signal, own_address, run, wait_until};
 
 #[test]
-fn help_and_version_are_printed_and_nothing_else_happens() {
+fn help_and_version_are_printed_without_starting_a_node() {
     for node in NODES {
         let help = run(node, &["--help"], &[], HANG_TIMEOUT);
         assert_eq!(help.code, Some(0), "{help:?}");
@@ -29,7 +29,7 @@ fn help_and_version_are_printed_and_nothing_else_happens() {
             &["--patrol-interval", "--fight-interval"]
         };
         assert!(own.iter().all(|flag| help.stdout.contains(flag)), "{node}: {}", help.stdout);
-        assert!(help.stdout.contains(node), "{node} calls itself by its name:\n{}", help.stdout);
+        assert!(help.stdout.contains(node), "{node} does not print its own name:\n{}", help.stdout);
 
         let version = run(node, &["--version"], &[], HANG_TIMEOUT);
         assert_eq!(version.code, Some(0), "{version:?}");
@@ -42,7 +42,7 @@ fn help_and_version_are_printed_and_nothing_else_happens() {
 }
 
 #[test]
-fn unusable_flags_end_with_2_and_are_named() {
+fn invalid_flags_exit_with_2_and_are_named() {
     for node in NODES {
         let own = format!("--peer={node}=127.0.0.1:1");
         for (arguments, named) in [
@@ -72,32 +72,32 @@ fn unusable_flags_end_with_2_and_are_named() {
             (&["--listen", "0.0.0.0:0"], "--listen"),
             (&["--listen", "[::]:0"], "--listen"),
         ] {
-            let ended = run(node, arguments, &[], HANG_TIMEOUT);
-            assert_eq!(ended.code, Some(2), "{node} {arguments:?}: {ended:?}");
+            let finished = run(node, arguments, &[], HANG_TIMEOUT);
+            assert_eq!(finished.code, Some(2), "{node} {arguments:?}: {finished:?}");
             assert!(
-                ended.stderr.contains(named),
-                "{node} {arguments:?} does not name {named}: {}",
-                ended.stderr
+                finished.stderr.contains(named),
+                "{node} {arguments:?} does not mention {named}: {}",
+                finished.stderr
             );
         }
     }
 }
 
 #[test]
-fn a_refusal_to_listen_to_the_world_says_what_to_do() {
-    let ended = run("gotham", &["--listen", "0.0.0.0:0"], &[], HANG_TIMEOUT);
+fn listening_beyond_loopback_is_refused_with_remedies() {
+    let finished = run("gotham", &["--listen", "0.0.0.0:0"], &[], HANG_TIMEOUT);
     for remedy in ["--cookie-file", "SUPERHERO_COOKIE", "--tls-cert", "make certs", "--insecure"] {
-        assert!(ended.stderr.contains(remedy), "{}", ended.stderr);
+        assert!(finished.stderr.contains(remedy), "{}", finished.stderr);
     }
     for empty in [("SUPERHERO_COOKIE", ""), ("SUPERHERO_COOKIE", &"x".repeat(257))] {
-        let ended = run("gotham", &["--listen", "127.0.0.1:0"], &[empty], HANG_TIMEOUT);
-        assert_eq!(ended.code, Some(2), "{ended:?}");
-        assert!(ended.stderr.contains("cookie"), "{ended:?}");
+        let finished = run("gotham", &["--listen", "127.0.0.1:0"], &[empty], HANG_TIMEOUT);
+        assert_eq!(finished.code, Some(2), "{finished:?}");
+        assert!(finished.stderr.contains("cookie"), "{finished:?}");
     }
 }
 
 #[test]
-fn every_flag_has_its_twin_in_the_environment() {
+fn environment_variables_exist_for_all_flags() {
     for node in NODES {
         for (variable, named) in [
             ("SUPERHERO_LISTEN", "--listen"),
@@ -108,9 +108,9 @@ fn every_flag_has_its_twin_in_the_environment() {
             ("SUPERHERO_SEED", "--seed"),
             ("SUPERHERO_LOG_FORMAT", "--log-format"),
         ] {
-            let ended = run(node, &[], &[(variable, "nonsense")], HANG_TIMEOUT);
-            assert_eq!(ended.code, Some(2), "{node} {variable}: {ended:?}");
-            assert!(ended.stderr.contains(named), "{node} {variable}: {}", ended.stderr);
+            let finished = run(node, &[], &[(variable, "nonsense")], HANG_TIMEOUT);
+            assert_eq!(finished.code, Some(2), "{node} {variable}: {finished:?}");
+            assert!(finished.stderr.contains(named), "{node} {variable}: {}", finished.stderr);
         }
     }
     for variable in ["SUPERHERO_PATROL_INTERVAL", "SUPERHERO_FIGHT_INTERVAL"] {
@@ -124,26 +124,34 @@ fn every_flag_has_its_twin_in_the_environment() {
         run("dispatch", &[], &[("SUPERHERO_POLL_INTERVAL", "nonsense")], HANG_TIMEOUT).code,
         Some(2)
     );
-    let ended = run("gotham", &[], &[("SUPERHERO_COOKIE_FILE", "/no/such/file")], HANG_TIMEOUT);
-    assert!(ended.code == Some(2) && ended.stderr.contains("/no/such/file"), "{ended:?}");
+    let finished = run("gotham", &[], &[("SUPERHERO_COOKIE_FILE", "/no/such/file")], HANG_TIMEOUT);
+    assert!(finished.code == Some(2) && finished.stderr.contains("/no/such/file"), "{finished:?}");
 }
 
 #[test]
-fn a_port_in_use_ends_with_1_at_once_and_says_so() {
-    let taken = TcpListener::bind((own_address(), 0)).expect("an address of our own");
-    let address = taken.local_addr().expect("a bound address");
+fn port_in_use_exits_with_1_at_once_and_is_reported() {
+    let occupied = TcpListener::bind((own_address(), 0)).expect("a free address");
+    let address = occupied.local_addr().expect("a bound address");
     for node in NODES {
-        let ended = run(node, &[&format!("--listen={address}")], &[], HANG_TIMEOUT);
-        assert_eq!(ended.code, Some(1), "{node}: {ended:?}");
-        assert!(ended.took < Duration::from_secs(1), "{node} took {:?}", ended.took);
-        let said = ended.stdout + &ended.stderr;
-        assert!(said.contains(&address.to_string()) && said.contains("in use"), "{node}: {said}");
+        let finished = run(node, &[&format!("--listen={address}")], &[], HANG_TIMEOUT);
+        assert_eq!(finished.code, Some(1), "{node}: {finished:?}");
+        assert!(finished.took < Duration::from_secs(1), "{node} took {:?}", finished.took);
+        let output = finished.stdout + &finished.stderr;
+        assert!(
+            output.contains(&address.to_string()) && output.contains("in use"),
+            "{node}: {output}"
+        );
     }
 }
 
-/// A node that runs by itself, on a port it chose.
-fn alone(directory: &Path, node: &str, more: &[&str], environment: &[(&str, &str)]) -> Process {
-    // Nobody listens there, and nobody else's cluster is disturbed.
+/// Starts a single node without reachable peers, on a port that the system chooses.
+fn start_single_node(
+    directory: &Path,
+    node: &str,
+    more: &[&str],
+    environment: &[(&str, &str)],
+) -> Process {
+    // Nothing listens on this peer's address, so no parallel cluster is disturbed.
     let peer = if node == "gotham" { "capitol" } else { "gotham" };
     let mut arguments =
         vec![format!("--listen={}:0", own_address()), format!("--peer={peer}={}:9", own_address())];
@@ -151,10 +159,10 @@ fn alone(directory: &Path, node: &str, more: &[&str], environment: &[(&str, &str
     Process::start(node, &arguments, environment, directory.join(format!("{node}.log")))
 }
 
-/// The address that a node says it took.
+/// Returns the listen address that a node logs.
 #[track_caller]
 fn address_of(process: &Process) -> SocketAddr {
-    wait_until("the node prints the address it took", HANG_TIMEOUT, || {
+    wait_until("the node logs its listen address", HANG_TIMEOUT, || {
         let log = process.log();
         let (_, rest) = log.split_once("http://").ok_or_else(|| log.clone())?;
         let end = rest
@@ -165,10 +173,10 @@ fn address_of(process: &Process) -> SocketAddr {
 }
 
 #[test]
-fn port_0_takes_a_free_port_and_prints_it() {
+fn port_0_selects_a_free_port_and_logs_it() {
     let directory = tempfile::tempdir().expect("a temporary directory");
     for node in NODES {
-        let process = alone(directory.path(), node, &[], &[]);
+        let process = start_single_node(directory.path(), node, &[], &[]);
         let address = address_of(&process);
         assert_ne!(address.port(), 0);
         assert_eq!(Api::new(address).get("/healthz").status, 200, "{node}");
@@ -176,10 +184,10 @@ fn port_0_takes_a_free_port_and_prints_it() {
 }
 
 #[test]
-fn a_node_without_peers_joins_as_the_first_and_stops_when_told() {
+fn node_without_peers_becomes_ready_and_stops_on_sigterm() {
     let directory = tempfile::tempdir().expect("a temporary directory");
     for node in NODES {
-        let mut process = alone(directory.path(), node, &[], &[]);
+        let mut process = start_single_node(directory.path(), node, &[], &[]);
         let api = Api::new(address_of(&process));
         wait_until("the node is ready", HANG_TIMEOUT, || match api.get("/readyz") {
             reply if reply.status == 200 => Ok(()),
@@ -192,11 +200,15 @@ fn a_node_without_peers_joins_as_the_first_and_stops_when_told() {
 }
 
 #[test]
-fn json_logs_are_one_object_a_line() {
+fn json_logs_contain_one_object_per_line() {
     let directory = tempfile::tempdir().expect("a temporary directory");
     for node in NODES {
-        let mut process =
-            alone(directory.path(), node, &["--log-format=json"], &[("RUST_LOG", "debug")]);
+        let mut process = start_single_node(
+            directory.path(),
+            node,
+            &["--log-format=json"],
+            &[("RUST_LOG", "debug")],
+        );
         address_of(&process);
         process.signal(Signal::SIGINT);
         assert_eq!(process.exit_code(Duration::from_secs(2)), Some(0));
@@ -216,10 +228,10 @@ fn json_logs_are_one_object_a_line() {
 }
 
 #[test]
-fn a_shared_cookie_lets_a_node_listen_beyond_loopback() {
+fn cookie_permits_listening_beyond_loopback() {
     let directory = tempfile::tempdir().expect("a temporary directory");
     let cookie = directory.path().join("cookie");
-    std::fs::write(&cookie, "a secret that is long\n").expect("a file in a directory of our own");
+    std::fs::write(&cookie, "a secret that is long\n").expect("a file in a temporary directory");
     let arguments = [
         "--listen=0.0.0.0:0".to_owned(),
         "--insecure".to_owned(),
@@ -229,7 +241,7 @@ fn a_shared_cookie_lets_a_node_listen_beyond_loopback() {
     let process = Process::start("gotham", &arguments, &[], directory.path().join("gotham.log"));
     let port = address_of(&process).port();
     assert_eq!(Api::new(SocketAddr::from((own_address(), port))).get("/healthz").status, 200);
-    assert!(!process.log().contains("a secret that"), "a cookie has no place in a log");
+    assert!(!process.log().contains("a secret that"), "the log contains the cookie");
     assert!(
         process.log().contains("INSECURE: what is said here is not encrypted"),
         "{}",

@@ -1,5 +1,5 @@
-//! Two commands at the same moment: whatever the order, everybody ends with the same, and it is
-//! what one of them asked for.
+//! Concurrent commands: in any order, all nodes converge to the same state, which is the effect of
+//! one of the commands.
 
 use std::collections::BTreeSet;
 use std::sync::Barrier;
@@ -8,8 +8,8 @@ use std::thread;
 
 use cluster_tests::{CITIES, Cluster, HANG_TIMEOUT, Heroes, Options, Reply, ensure, wait_until};
 
-/// Does both at the same moment, as nearly as two threads can.
-fn at_once(
+/// Runs both requests as simultaneously as two threads can.
+fn concurrently(
     one: impl FnOnce() -> Reply + Send,
     other: impl FnOnce() -> Reply + Send,
 ) -> (Reply, Reply) {
@@ -27,7 +27,7 @@ fn at_once(
     })
 }
 
-/// Stamps as they are compared: wall time, counter, and at last who wrote.
+/// Returns a stamp in comparison order: wall time, counter, and origin.
 fn stamp(reply: &Reply) -> (u64, u64, String) {
     let stamp = &reply.json()["stamp"];
     let number = |field: &str| stamp[field].as_u64().expect("a number");
@@ -35,7 +35,7 @@ fn stamp(reply: &Reply) -> (u64, u64, String) {
 }
 
 #[test]
-fn of_two_cities_that_get_a_hero_at_once_one_has_it_everywhere() {
+fn concurrent_assignments_converge_to_the_later_stamp() {
     let cluster = Cluster::start(Options::default());
     let mut heroes = Heroes::default();
     let ids = cluster.api.create(45);
@@ -44,15 +44,15 @@ fn of_two_cities_that_get_a_hero_at_once_one_has_it_everywhere() {
     for (id, first) in ids.iter().zip([0, 1, 2].into_iter().cycle()) {
         let (one, other) = (CITIES[first], CITIES[(first + 1) % 3]);
         let (to_one, to_other) =
-            at_once(|| cluster.api.assign(id, one), || cluster.api.assign(id, other));
+            concurrently(|| cluster.api.assign(id, one), || cluster.api.assign(id, other));
         let (to_one, to_other) = (to_one.expect(200), to_other.expect(200));
-        assert_ne!(stamp(&to_one), stamp(&to_other), "no two writes share a stamp");
-        // The later write by stamp wins, not the later answer.
+        assert_ne!(stamp(&to_one), stamp(&to_other), "no two writes may share a stamp");
+        // The write with the later stamp wins, not the later response.
         let winner = if stamp(&to_one) > stamp(&to_other) { one } else { other };
         winners.insert(winner);
         heroes.assigned(id, winner);
     }
-    assert!(winners.len() > 1, "it is not the name that decides: {winners:?}");
+    assert!(winners.len() > 1, "the winner must not depend on the name only: {winners:?}");
     cluster.wait_until_held(&heroes, &CITIES);
     for id in &ids {
         let everywhere = cluster.api.hero(id).expect(200).json();
@@ -63,31 +63,31 @@ fn of_two_cities_that_get_a_hero_at_once_one_has_it_everywhere() {
 }
 
 #[test]
-fn a_hero_deleted_and_assigned_at_once_ends_deleted() {
+fn concurrent_deletion_beats_assignment() {
     let cluster = Cluster::start(Options::default());
     let mut heroes = Heroes::default();
     let ids = cluster.api.create(40);
     heroes.created(ids.clone());
-    // A new life's clock starts ahead of what its dead self may have written, and so ahead of
-    // dispatch's: from now on the cities' stamps are the later ones, and a deletion that is beaten
-    // by a later stamp would show.
+    // A new incarnation's clock starts ahead of any stamp of its predecessor, and so ahead of
+    // dispatch's clock: after these bombs the cities' stamps are later, and a deletion that loses
+    // to a later stamp would be detected.
     for city in CITIES {
         cluster.bomb(city);
     }
     cluster.wait_until_held(&heroes, &CITIES);
-    let mut assigned_too = 0;
+    let mut assigned_count = 0;
     for (id, city) in ids.iter().zip(CITIES.into_iter().cycle()) {
         let (deleted, assigned) =
-            at_once(|| cluster.api.terminate(id), || cluster.api.assign(id, city));
+            concurrently(|| cluster.api.terminate(id), || cluster.api.assign(id, city));
         let _ = deleted.expect(204);
         if assigned.status == 200 {
-            assigned_too += 1;
+            assigned_count += 1;
         } else {
             let _ = assigned.problem(410, "terminated");
         }
-        heroes.died(id);
+        heroes.deleted(id);
     }
-    assert!(assigned_too > 0, "no assignment was in time to meet a deletion");
+    assert!(assigned_count > 0, "no assignment was concurrent with a deletion");
     cluster.wait_until_held(&heroes, &CITIES);
     for id in &ids {
         let _ = cluster.api.hero(id).problem(410, "terminated");
@@ -96,23 +96,23 @@ fn a_hero_deleted_and_assigned_at_once_ends_deleted() {
 }
 
 #[test]
-fn a_hero_deleted_twice_at_once_is_deleted_once() {
+fn concurrent_deletions_succeed_once() {
     let cluster = Cluster::start(Options::default());
     let mut heroes = Heroes::default();
     let ids = cluster.api.create(20);
     heroes.created(ids.clone());
     for id in &ids {
-        let (one, other) = at_once(|| cluster.api.terminate(id), || cluster.api.terminate(id));
+        let (one, other) = concurrently(|| cluster.api.terminate(id), || cluster.api.terminate(id));
         let mut statuses = [one.status, other.status];
         statuses.sort_unstable();
         assert_eq!(statuses, [204, 410]);
-        heroes.died(id);
+        heroes.deleted(id);
     }
     cluster.wait_until_held(&heroes, &CITIES);
 }
 
 #[test]
-fn heroes_created_by_many_at_once_are_all_there() {
+fn concurrent_creations_are_all_stored() {
     let cluster = Cluster::start(Options::default());
     let mut heroes = Heroes::default();
     let created: Vec<Vec<String>> = thread::scope(|scope| {
@@ -122,73 +122,74 @@ fn heroes_created_by_many_at_once_are_all_there() {
         creators.into_iter().map(|creator| creator.join().expect("no panic")).collect()
     });
     heroes.created(created.into_iter().flatten());
-    assert_eq!(heroes.living.len(), 240, "no id twice");
+    assert_eq!(heroes.live.len(), 240, "ids must be unique");
     cluster.wait_until_held(&heroes, &CITIES);
 }
 
 #[test]
-fn a_hero_sent_home_and_to_a_city_at_once_is_at_one_of_them_everywhere() {
+fn concurrent_moves_home_and_to_a_city_converge() {
     let cluster = Cluster::start(Options::default());
     let mut heroes = Heroes::default();
     let ids = cluster.api.create(20);
     heroes.created(ids.clone());
     for id in &ids {
-        // Home is written by dispatch itself, the city's by the city.
+        // A move home is written by dispatch itself, a move to a city by the city.
         let (home, city) =
-            at_once(|| cluster.api.assign(id, "home"), || cluster.api.assign(id, "capitol"));
+            concurrently(|| cluster.api.assign(id, "home"), || cluster.api.assign(id, "capitol"));
         let (home, city) = (home.expect(200), city.expect(200));
         heroes.assigned(id, if stamp(&home) > stamp(&city) { "home" } else { "capitol" });
     }
     cluster.wait_until_held(&heroes, &CITIES);
 }
 
-/// Bombs each city `bombs` times, while two threads keep assigning heroes to the same city: every
-/// one of them makes dispatch send something there, often in the middle of the city's end. Returns
-/// what the bombs were answered.
+/// Bombs each city `bombs` times, while two threads keep assigning heroes to the same city: each
+/// request makes dispatch send a command there, often while the incarnation ends. Returns the
+/// responses to the bombs.
 fn bombs_among_assignments(cluster: &Cluster, ids: &[String], bombs: u32) -> Vec<Reply> {
-    let mut bombed = Vec::new();
+    let mut responses = Vec::new();
     for (city, crashes) in (1..=bombs).flat_map(|crashes| CITIES.map(|city| (city, crashes))) {
-        let done = AtomicBool::new(false);
+        let stop = AtomicBool::new(false);
         thread::scope(|scope| {
             for ids in ids.chunks(ids.len().div_ceil(2)) {
-                let done = &done;
+                let stop = &stop;
                 scope.spawn(move || {
-                    for id in ids.iter().cycle().take_while(|_| !done.load(Ordering::Relaxed)) {
+                    for id in ids.iter().cycle().take_while(|_| !stop.load(Ordering::Relaxed)) {
                         let _ = cluster.api.assign(id, city);
                     }
                 });
             }
-            bombed.push(cluster.api.bomb(city));
-            done.store(true, Ordering::Relaxed);
+            responses.push(cluster.api.bomb(city));
+            stop.store(true, Ordering::Relaxed);
         });
-        wait_until("the bombed city is back", HANG_TIMEOUT, || {
+        wait_until("the bombed city is up again", HANG_TIMEOUT, || {
             let node = cluster.node(city);
             ensure(node.status == "up" && node.crashes == crashes, || {
-                format!("{node:?}, and the last bomb was answered {:?}", bombed.last())
+                format!("{node:?}, and the response to the last bomb was {:?}", responses.last())
             })
         });
     }
-    bombed
+    responses
 }
 
 #[test]
-fn a_bomb_that_hits_is_answered_as_a_hit_whatever_else_is_asked() {
+fn bomb_returns_202_among_concurrent_assignments() {
     let cluster = Cluster::start(Options { max_restarts: "1000", ..Options::default() });
     let ids = cluster.api.create(20);
     cluster.wait_converged();
-    let bombed = bombs_among_assignments(&cluster, &ids, 20);
-    let wrong: Vec<&Reply> = bombed.iter().filter(|answer| answer.status != 202).collect();
+    let responses = bombs_among_assignments(&cluster, &ids, 20);
+    let failures: Vec<&Reply> =
+        responses.iter().filter(|response| response.status != 202).collect();
     assert!(
-        wrong.is_empty(),
-        "{} of {} bombs hit and were answered otherwise: {:?}",
-        wrong.len(),
-        bombed.len(),
-        wrong[0]
+        failures.is_empty(),
+        "{} of {} bombs had an effect but another response: {:?}",
+        failures.len(),
+        responses.len(),
+        failures[0]
     );
 }
 
 #[test]
-fn bombs_on_all_cities_while_heroes_are_created_lose_nothing_that_was_answered() {
+fn bombs_during_creation_lose_no_acknowledged_hero() {
     let cluster = Cluster::start(Options::default());
     let mut heroes = Heroes::default();
     heroes.created(cluster.api.create(30));
@@ -206,7 +207,7 @@ fn bombs_on_all_cities_while_heroes_are_created_lose_nothing_that_was_answered()
 }
 
 #[test]
-fn a_refused_assignment_to_a_city_that_is_bombed_meanwhile_changed_nothing() {
+fn refused_assignment_to_a_bombed_city_has_no_effect() {
     let cluster = Cluster::start(Options { max_restarts: "1000", ..Options::default() });
     let mut heroes = Heroes::default();
     let ids = cluster.api.create(300);
@@ -218,15 +219,14 @@ fn a_refused_assignment_to_a_city_that_is_bombed_meanwhile_changed_nothing() {
         thread::scope(|scope| {
             scope.spawn(|| {
                 start.wait();
-                // Its own answer is the matter of another test.
+                // Its response is covered by another test.
                 let _ = cluster.api.bomb(city);
             });
             start.wait();
             for id in ids {
                 let reply = cluster.api.assign(id, city);
                 if reply.status != 200 {
-                    // The city does not answer, has not caught up yet, or went before it could
-                    // tell.
+                    // The city is unreachable, is still joining, or ended before it could respond.
                     let code = reply.json()["type"].as_str().unwrap_or_default().to_owned();
                     let detail = reply.problem(503, &code);
                     if detail.contains("nothing was changed") {
@@ -237,10 +237,10 @@ fn a_refused_assignment_to_a_city_that_is_bombed_meanwhile_changed_nothing() {
         });
         cluster.wait_status(city, "up", HANG_TIMEOUT);
     }
-    assert!(!refused.is_empty(), "no assignment met a bomb, so this tested nothing");
+    assert!(!refused.is_empty(), "no assignment was concurrent with a bomb");
     cluster.wait_converged();
-    // A write that a city answered and then lost with its memory may be gone, so only who was
-    // surely refused is looked at.
+    // A write that a city acknowledged may have been lost with its memory, so only definite
+    // refusals are checked.
     for (id, detail) in refused {
         assert_eq!(
             cluster.api.hero(&id).expect(200).json()["hero"]["location"],

@@ -1,5 +1,5 @@
-//! Flags, environment and file: which beats which, what is said of a file that cannot be used, and
-//! that nothing is left out of what is printed and documented.
+//! Flags, environment and file: their precedence, the errors about unusable files, and the
+//! completeness of the printed and documented options.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -10,24 +10,24 @@ use cluster_tests::{Finished, HANG_TIMEOUT, NODES, own_address, run};
 /// Every process that has options.
 const PROCESSES: [&str; 5] = ["gotham", "metropolis", "capitol", "dispatch", "superhero-cluster"];
 
-/// A file with a text, in a directory of its own.
-struct Written {
+/// A file with the given text in a temporary directory.
+struct ConfigFile {
     path: PathBuf,
     _directory: tempfile::TempDir,
 }
 
-impl Written {
+impl ConfigFile {
     fn new(text: impl AsRef<[u8]>) -> Self {
-        let directory = tempfile::tempdir().expect("a temporary directory can be made");
+        let directory = tempfile::tempdir().expect("a temporary directory can be created");
         let path = directory.path().join("superhero.toml");
-        fs::write(&path, text).expect("a file in a directory of our own");
+        fs::write(&path, text).expect("a file in a temporary directory");
         Self { path, _directory: directory }
     }
 }
 
-/// What a process would run with, or says instead.
+/// Runs a process with `--print_config-config`.
 #[track_caller]
-fn print(
+fn print_config(
     process: &str,
     file: Option<&Path>,
     flags: &[&str],
@@ -50,16 +50,16 @@ fn printed(
     flags: &[&str],
     environment: &[(&str, &str)],
 ) -> String {
-    let ended = print(process, file, flags, environment);
+    let finished = print_config(process, file, flags, environment);
     assert_eq!(
-        (ended.code, ended.stderr.as_str()),
+        (finished.code, finished.stderr.as_str()),
         (Some(0), ""),
-        "{process} {flags:?}: {ended:?}"
+        "{process} {flags:?}: {finished:?}"
     );
-    ended.stdout
+    finished.stdout
 }
 
-/// The keys that this text assigns, commented out or not.
+/// Returns the keys that this text assigns, commented out or not.
 fn keys(text: &str) -> BTreeSet<String> {
     let assigned = |line: &str| {
         line.trim_start_matches(['#', ' ']).split_once(" = ").map(|(key, _)| key.to_owned())
@@ -75,8 +75,8 @@ fn document(path: &str) -> String {
     fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
-/// What is wrong with a file, and what gotham must say of it: where, and with these words.
-const MISTAKES: [(&str, &str, &[&str]); 27] = [
+/// Faulty files, each with the place and the words expected in gotham's error.
+const FAULTY_FILES: [(&str, &str, &[&str]); 27] = [
     ("gossip-interval = \n", "1:19:", &[]),
     ("seed = 1\nseed = 2\n", "2:1:", &["duplicate key"]),
     ("[gotham]\nseed = 1\n[gotham]\n", "3:2:", &["duplicate key"]),
@@ -119,46 +119,50 @@ const MISTAKES: [(&str, &str, &[&str]); 27] = [
 ];
 
 #[test]
-fn a_mistake_is_named_with_its_place_and_what_is_allowed() {
-    for (text, place, words) in MISTAKES {
-        let file = Written::new(text);
-        let ended = print("gotham", Some(&file.path), &[], &[]);
-        assert_eq!((ended.code, ended.stdout.as_str()), (Some(2), ""), "{text:?}: {ended:?}");
-        assert_eq!(ended.stderr.lines().count(), 1, "{text:?}: {ended:?}");
+fn mistakes_are_reported_with_place_and_allowed_values() {
+    for (text, place, words) in FAULTY_FILES {
+        let file = ConfigFile::new(text);
+        let finished = print_config("gotham", Some(&file.path), &[], &[]);
+        assert_eq!(
+            (finished.code, finished.stdout.as_str()),
+            (Some(2), ""),
+            "{text:?}: {finished:?}"
+        );
+        assert_eq!(finished.stderr.lines().count(), 1, "{text:?}: {finished:?}");
         assert!(
-            ended.stderr.starts_with(&format!("error: {}:{place} ", file.path.display())),
-            "{text:?}: expected {place}: {ended:?}"
+            finished.stderr.starts_with(&format!("error: {}:{place} ", file.path.display())),
+            "{text:?}: expected {place}: {finished:?}"
         );
         assert!(
-            words.iter().all(|word| ended.stderr.contains(word)),
-            "{text:?}: expected {words:?}: {ended:?}"
+            words.iter().all(|word| finished.stderr.contains(word)),
+            "{text:?}: expected {words:?}: {finished:?}"
         );
     }
 }
 
 #[test]
-fn a_file_that_is_none_is_refused_with_the_reason() {
-    let directory = tempfile::tempdir().expect("a temporary directory can be made");
+fn unreadable_files_are_refused_with_the_reason() {
+    let directory = tempfile::tempdir().expect("a temporary directory can be created");
     let (missing, pipe) = (directory.path().join("missing.toml"), directory.path().join("pipe"));
     nix::unistd::mkfifo(&pipe, nix::sys::stat::Mode::S_IRWXU)
-        .expect("a pipe in a directory of our own");
-    let (latin, huge) = (
-        Written::new(b"seed = 1\nlog-format = \"\xe9\"\n"),
-        Written::new("#".repeat((1 << 20) + 1)),
+        .expect("a pipe in a temporary directory");
+    let (latin1, huge) = (
+        ConfigFile::new(b"seed = 1\nlog-format = \"\xe9\"\n"),
+        ConfigFile::new("#".repeat((1 << 20) + 1)),
     );
-    for (path, why) in [
+    for (path, reason) in [
         (missing.as_path(), "No such file"),
         (directory.path(), "a directory"),
         (&pipe, "not a regular file"),
         (Path::new("/dev/zero"), "not a regular file"),
-        (&latin.path, ":2:1: this is not UTF-8"),
+        (&latin1.path, ":2:1: this is not UTF-8"),
         (&huge.path, "at most 1048576 bytes"),
     ] {
         for process in ["gotham", "dispatch", "superhero-cluster"] {
-            let ended = print(process, Some(path), &[], &[]);
+            let finished = print_config(process, Some(path), &[], &[]);
             assert!(
-                ended.code == Some(2) && ended.stderr.contains(why),
-                "{process} {}: {ended:?}",
+                finished.code == Some(2) && finished.stderr.contains(reason),
+                "{process} {}: {finished:?}",
                 path.display()
             );
         }
@@ -166,7 +170,7 @@ fn a_file_that_is_none_is_refused_with_the_reason() {
 }
 
 #[test]
-fn a_file_that_says_nothing_changes_nothing() {
+fn files_without_relevant_options_have_no_effect() {
     let without = printed("gotham", None, &[], &[]);
     for text in [
         "",
@@ -176,19 +180,20 @@ fn a_file_that_says_nothing_changes_nothing() {
         "[dispatch]\npoll-interval = \"1s\"\n",
     ] {
         assert_eq!(
-            printed("gotham", Some(&Written::new(text).path), &[], &[]),
+            printed("gotham", Some(&ConfigFile::new(text).path), &[], &[]),
             without,
             "{text:?}"
         );
     }
-    let marked = Written::new("\u{feff}seed = 7\n");
-    assert!(printed("gotham", Some(&marked.path), &[], &[]).contains("seed = 7  # file"));
+    let with_bom = ConfigFile::new("\u{feff}seed = 7\n");
+    assert!(printed("gotham", Some(&with_bom.path), &[], &[]).contains("seed = 7  # file"));
 }
 
 #[test]
-fn a_flag_beats_the_environment_that_beats_the_file_and_that_beats_the_default() {
-    let file = Written::new(
-        "gossip-interval = \"3s\"\npeer = [\"dispatch=h:3\"]\nmax-restarts = 3\n[gotham]\nmax-restarts = 4\n",
+fn precedence_is_flag_environment_file_default() {
+    let file = ConfigFile::new(
+        "gossip-interval = \"3s\"\npeer = [\"dispatch=h:3\"]\nmax-restarts = 3\n\
+         [gotham]\nmax-restarts = 4\n",
     );
     let path = file.path.display();
     let (flag, variable) = (
@@ -198,24 +203,24 @@ fn a_flag_beats_the_environment_that_beats_the_file_and_that_beats_the_default()
     let interval =
         |value: &str, origin: &str| format!("gossip-interval = \"{value}\"  # {origin}\n");
     let peer = |value: &str, origin: &str| format!("peer = [{value}]  # {origin}\n");
-    let of_file = [
+    let from_file = [
         interval("3s", &format!("file {path}:1")),
         peer("\"dispatch=h:3\"", &format!("file {path}:2")),
     ];
-    let of_environment = [
+    let from_environment = [
         interval("4s", "environment SUPERHERO_GOSSIP_INTERVAL"),
         peer("\"dispatch=h:4\", \"metropolis=h:4\"", "environment SUPERHERO_PEER"),
     ];
-    let of_flag = [interval("5s", "flag"), peer("\"dispatch=h:5\"", "flag")];
+    let from_flag = [interval("5s", "flag"), peer("\"dispatch=h:5\"", "flag")];
     for (config, flags, environment, expected) in [
         (None, &[][..], &[][..], &[interval("1s", "default")][..]),
-        (Some(file.path.as_path()), &[], &[], &of_file),
-        (None, &[], &variable, &of_environment),
-        (None, flag, &[], &of_flag),
-        (Some(&file.path), &[], &variable, &of_environment),
-        (Some(&file.path), flag, &[], &of_flag),
-        (None, flag, &variable, &of_flag),
-        (Some(&file.path), flag, &variable, &of_flag),
+        (Some(file.path.as_path()), &[], &[], &from_file),
+        (None, &[], &variable, &from_environment),
+        (None, flag, &[], &from_flag),
+        (Some(&file.path), &[], &variable, &from_environment),
+        (Some(&file.path), flag, &[], &from_flag),
+        (None, flag, &variable, &from_flag),
+        (Some(&file.path), flag, &variable, &from_flag),
     ] {
         let printed = printed("gotham", config, flags, environment);
         assert!(
@@ -223,8 +228,8 @@ fn a_flag_beats_the_environment_that_beats_the_file_and_that_beats_the_default()
             "expected {expected:?} in\n{printed}"
         );
     }
-    // A node's own table beats what stands at the top, and the file may be named by the
-    // environment.
+    // A node's own table takes precedence over the top level, and the environment may name the
+    // file.
     let named = [("SUPERHERO_CONFIG", file.path.to_str().expect("a path that is text"))];
     assert!(
         printed("gotham", None, &[], &named)
@@ -234,55 +239,60 @@ fn a_flag_beats_the_environment_that_beats_the_file_and_that_beats_the_default()
         printed("capitol", None, &[], &named)
             .contains(&format!("max-restarts = 3  # file {path}:3\n"))
     );
-    let other = Written::new("max-restarts = 9\n");
+    let other = ConfigFile::new("max-restarts = 9\n");
     assert!(
         printed("gotham", Some(&other.path), &[], &named).contains("max-restarts = 9  # file"),
-        "a flag beats the environment here too"
+        "the flag must take precedence over the environment here too"
     );
 }
 
 #[test]
-fn a_wrong_flag_is_named_as_without_a_file() {
-    let file = Written::new("gossip-interval = \"3s\"\n");
+fn wrong_flags_are_reported_as_without_a_file() {
+    let file = ConfigFile::new("gossip-interval = \"3s\"\n");
     for flags in
         [&["--gossip-interval=5"][..], &["--gosip-interval=5s"], &["surplus"], &["--config"]]
     {
-        let ended = print("gotham", Some(&file.path), flags, &[]);
+        let finished = print_config("gotham", Some(&file.path), flags, &[]);
         assert!(
-            ended.code == Some(2) && ended.stderr.starts_with("error: ") && ended.stdout.is_empty(),
-            "{flags:?}: {ended:?}"
+            finished.code == Some(2)
+                && finished.stderr.starts_with("error: ")
+                && finished.stdout.is_empty(),
+            "{flags:?}: {finished:?}"
         );
     }
-    let ended = print("gotham", Some(&file.path), &[], &[("SUPERHERO_SEED", "many")]);
-    assert!(ended.code == Some(2) && ended.stderr.contains("'many'"), "{ended:?}");
+    let finished = print_config("gotham", Some(&file.path), &[], &[("SUPERHERO_SEED", "many")]);
+    assert!(finished.code == Some(2) && finished.stderr.contains("'many'"), "{finished:?}");
     for flag in ["--help", "--version"] {
-        let ended = run("gotham", &[flag], &[("SUPERHERO_CONFIG", "/no/such/file")], HANG_TIMEOUT);
+        let finished =
+            run("gotham", &[flag], &[("SUPERHERO_CONFIG", "/no/such/file")], HANG_TIMEOUT);
         assert!(
-            ended.code == Some(0)
-                && ended.stdout.starts_with(if flag == "--help" { "A city" } else { "gotham " }),
-            "{ended:?}"
+            finished.code == Some(0)
+                && finished.stdout.starts_with(if flag == "--help" { "A city" } else { "gotham " }),
+            "{finished:?}"
         );
     }
 }
 
 #[test]
-fn rules_between_options_hold_wherever_these_come_from() {
+fn rules_between_options_hold_for_files() {
     for (text, rule) in [
         ("peer = [\"gotham=h:1\"]\n", "gotham is this node itself"),
         ("peer = [\"capitol=h:1\", \"capitol=h:2\"]\n", "capitol is named twice"),
         ("cookie-file = \"/no/such/cookie\"\n", "reading the cookie from /no/such/cookie"),
         ("listen = \"0.0.0.0:4901\"\n", "0.0.0.0:4901"),
     ] {
-        let ended = print("gotham", Some(&Written::new(text).path), &[], &[]);
+        let finished = print_config("gotham", Some(&ConfigFile::new(text).path), &[], &[]);
         assert!(
-            ended.code == Some(2) && ended.stderr.contains(rule) && ended.stdout.is_empty(),
-            "{text:?}: {ended:?}"
+            finished.code == Some(2)
+                && finished.stderr.contains(rule)
+                && finished.stdout.is_empty(),
+            "{text:?}: {finished:?}"
         );
     }
 }
 
 #[test]
-fn what_is_printed_can_be_read_again_and_is_the_same() {
+fn printed_configuration_round_trips() {
     let values = |text: &str| {
         text.lines()
             .map(|line| line.split("  # ").next().unwrap_or_default().to_owned())
@@ -300,7 +310,7 @@ fn what_is_printed_can_be_read_again_and_is_the_same() {
         );
         let second = printed(
             node,
-            Some(&Written::new(&first).path),
+            Some(&ConfigFile::new(&first).path),
             &[],
             &[("SUPERHERO_COOKIE", "through the looking glass")],
         );
@@ -314,8 +324,8 @@ fn what_is_printed_can_be_read_again_and_is_the_same() {
 }
 
 #[test]
-fn no_secret_is_printed() {
-    let cookie = Written::new("through the looking glass\n");
+fn secrets_are_not_printed() {
+    let cookie = ConfigFile::new("through the looking glass\n");
     let flag = format!("--cookie-file={}", cookie.path.display());
     for node in NODES {
         let printed = [
@@ -333,20 +343,20 @@ fn no_secret_is_printed() {
 }
 
 #[test]
-fn the_example_can_be_used_and_names_every_option_and_no_other() {
+fn example_is_valid_and_contains_exactly_all_options() {
     let example = document("deploy/superhero.toml");
     let mut all = BTreeSet::new();
     for process in PROCESSES {
-        let ended = printed(process, Some(&Written::new(&example).path), &[], &[]);
-        let missing: Vec<String> = keys(&ended).difference(&keys(&example)).cloned().collect();
-        assert!(missing.is_empty(), "the example lacks {missing:?} of {process}");
-        all.extend(keys(&ended));
+        let finished = printed(process, Some(&ConfigFile::new(&example).path), &[], &[]);
+        let missing: Vec<String> = keys(&finished).difference(&keys(&example)).cloned().collect();
+        assert!(missing.is_empty(), "the example must contain {missing:?} of {process}");
+        all.extend(keys(&finished));
     }
     assert_eq!(keys(&example), all);
 }
 
 #[test]
-fn every_line_of_the_example_that_is_commented_out_could_stand() {
+fn example_lines_that_are_commented_out_are_valid() {
     let example = document("deploy/superhero.toml");
     let lines: Vec<&str> = example.lines().collect();
     let commented: Vec<usize> = (0..lines.len())
@@ -356,14 +366,14 @@ fn every_line_of_the_example_that_is_commented_out_could_stand() {
     for line in commented {
         let mut lines = lines.clone();
         lines[line] = lines[line].trim_start_matches("# ");
-        let file = Written::new(lines.join("\n"));
+        let file = ConfigFile::new(lines.join("\n"));
         for process in PROCESSES {
-            let ended = print(process, Some(&file.path), &[], &[]);
-            // The files that it names need not be on this machine.
+            let finished = print_config(process, Some(&file.path), &[], &[]);
+            // The files that it names need not exist on this machine.
             let place = format!("{}:", file.path.display());
             assert!(
-                ended.code == Some(0) || !ended.stderr.contains(&place),
-                "{process}, {}: {ended:?}",
+                finished.code == Some(0) || !finished.stderr.contains(&place),
+                "{process}, {}: {finished:?}",
                 lines[line]
             );
         }
@@ -371,7 +381,7 @@ fn every_line_of_the_example_that_is_commented_out_could_stand() {
 }
 
 #[test]
-fn every_option_is_documented_with_its_variable() {
+fn options_are_documented_with_their_variables() {
     let documented = document("docs/configuration.md");
     let rows: Vec<Vec<&str>> =
         documented.lines().map(|line| line.split('|').map(str::trim).collect()).collect();
@@ -388,7 +398,7 @@ fn every_option_is_documented_with_its_variable() {
             let variable = row[2].trim_matches('`');
             assert!(
                 variable.is_empty() || help.contains(&format!("[env: {variable}=")),
-                "{process} --{key} is not told by {variable:?}"
+                "{process} --{key} is not set by {variable:?}"
             );
             assert!(
                 variable.is_empty()
@@ -398,26 +408,26 @@ fn every_option_is_documented_with_its_variable() {
                     )),
                 "{process} --{key}"
             );
-            assert!(!row[4].is_empty(), "--{key} has no meaning in docs/configuration.md");
+            assert!(!row[4].is_empty(), "--{key} has no description in docs/configuration.md");
         }
     }
 }
 
 #[test]
-fn the_launcher_starts_nothing_with_a_file_that_a_node_cannot_use() {
+fn launcher_refuses_a_file_that_is_invalid_for_any_node() {
     let host = format!("--host={}", own_address());
-    for (text, who) in [
+    for (text, message) in [
         ("[capitol]\nseed = \"many\"\n", "seed cannot be"),
         ("[dispatch]\npatrol-interval = 0\n", "dispatch has no patrol-interval"),
     ] {
-        let file = Written::new(text);
+        let file = ConfigFile::new(text);
         let config = format!("--config={}", file.path.display());
-        let ended = run("superhero-cluster", &[&host, &config], &[], HANG_TIMEOUT);
-        assert_eq!((ended.code, ended.stdout.as_str()), (Some(2), ""), "{ended:?}");
+        let finished = run("superhero-cluster", &[&host, &config], &[], HANG_TIMEOUT);
+        assert_eq!((finished.code, finished.stdout.as_str()), (Some(2), ""), "{finished:?}");
         assert!(
-            ended.stderr.contains(&format!("{}:2:", file.path.display()))
-                && ended.stderr.contains(who),
-            "{ended:?}"
+            finished.stderr.contains(&format!("{}:2:", file.path.display()))
+                && finished.stderr.contains(message),
+            "{finished:?}"
         );
     }
 }

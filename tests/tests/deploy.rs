@@ -1,34 +1,38 @@
-//! The files of deploy/: each node understands all that they tell it, and the four that they start
-//! are a cluster. What Docker, Kubernetes and systemd do with the rest of them is theirs.
+//! The files of deploy/: each node understands its whole configuration, and the four nodes that
+//! they start form a cluster. Settings of Docker, Kubernetes and systemd themselves are not tested.
 
 #[path = "deploy/deployed.rs"]
 mod deployed;
-#[path = "deploy/told.rs"]
-mod told;
+#[path = "deploy/settings.rs"]
+mod settings;
 
 use std::collections::BTreeSet;
 
 use cluster_tests::{HANG_TIMEOUT, NODES, Signal, run};
 
 use deployed::Deployed;
-use told::{Way, compose, kubernetes, pod, services, strings, systemd, text};
+use settings::{Method, compose, kubernetes, pod, services, strings, systemd, text};
 
-/// The ways of deploying that tell nodes what to do.
-const WAYS: [(&str, Way); 3] =
+/// The deployment methods that configure nodes.
+const METHODS: [(&str, Method); 3] =
     [("compose", compose), ("kubernetes", kubernetes), ("systemd", systemd)];
 
-/// A cluster comes up, and an upgrade of one node at a time, as deploy/README.md has it, loses
-/// nobody.
+/// Asserts that the cluster starts, and that an upgrade of one node at a time, as described in
+/// deploy/README.md, loses no hero.
 #[track_caller]
-fn agrees_and_outlives_an_upgrade(way: Way) {
-    let mut deployed = Deployed::start(way);
+fn assert_converges_and_survives_upgrade(method: Method) {
+    let mut deployed = Deployed::start(method);
     let heroes = deployed.api().create(20).len();
     deployed.wait_until_all_hold(heroes);
     for node in NODES {
-        let process = deployed.processes.get_mut(node).expect("it was started");
+        let process = deployed.processes.get_mut(node).expect("the node was started");
         process.signal(Signal::SIGTERM);
-        assert_eq!(process.exit_code(HANG_TIMEOUT), Some(0), "{node} stops when asked to");
-        assert_eq!(deployed.health(node), Some(1), "nobody answers for {node}");
+        assert_eq!(process.exit_code(HANG_TIMEOUT), Some(0), "{node} must stop on SIGTERM");
+        assert_eq!(
+            deployed.health(node),
+            Some(1),
+            "the health check of the stopped {node} must fail"
+        );
         deployed.launch(node);
         deployed.wait_healthy(node);
     }
@@ -36,105 +40,109 @@ fn agrees_and_outlives_an_upgrade(way: Way) {
 }
 
 #[test]
-fn what_compose_starts_agrees_and_outlives_an_upgrade() {
-    agrees_and_outlives_an_upgrade(compose);
+fn compose_cluster_converges_and_survives_an_upgrade() {
+    assert_converges_and_survives_upgrade(compose);
 }
 
 #[test]
-fn what_kubernetes_starts_agrees_and_outlives_an_upgrade() {
-    agrees_and_outlives_an_upgrade(kubernetes);
+fn kubernetes_cluster_converges_and_survives_an_upgrade() {
+    assert_converges_and_survives_upgrade(kubernetes);
 }
 
 #[test]
-fn what_systemd_starts_agrees_and_outlives_an_upgrade() {
-    agrees_and_outlives_an_upgrade(systemd);
+fn systemd_cluster_converges_and_survives_an_upgrade() {
+    assert_converges_and_survives_upgrade(systemd);
 }
 
 #[test]
-fn every_variable_is_one_that_its_node_knows() {
+fn environment_variables_are_all_known_to_their_node() {
     for node in NODES {
         let help = run(node, &["--help"], &[], HANG_TIMEOUT).stdout;
-        for (way, told) in WAYS.map(|(way, told)| (way, told(node))) {
-            assert_eq!(told.command, [node], "{way}: everything else is told by the environment");
+        for (method, settings) in METHODS.map(|(method, settings)| (method, settings(node))) {
+            assert_eq!(
+                settings.command,
+                [node],
+                "{method}: all settings must come from the environment"
+            );
             let known = |name: &str| {
                 help.contains(&format!("[env: {name}=")) || help.contains(&format!("[env: {name}]"))
             };
             let unknown: Vec<&String> =
-                told.environment.keys().filter(|name| !known(name)).collect();
+                settings.environment.keys().filter(|name| !known(name)).collect();
             assert!(
                 unknown.is_empty(),
-                "{way} tells {node} what it does not understand: {unknown:?}"
+                "{method} sets variables that {node} does not have: {unknown:?}"
             );
         }
     }
 }
 
 #[test]
-fn every_node_dials_all_the_others() {
+fn nodes_list_all_others_as_peers() {
     for node in NODES {
-        for (way, told) in WAYS.map(|(way, told)| (way, told(node))) {
-            let peers = told.environment["SUPERHERO_PEER"]
+        for (method, settings) in METHODS.map(|(method, settings)| (method, settings(node))) {
+            let peers = settings.environment["SUPERHERO_PEER"]
                 .split(',')
                 .map(|peer| peer.split('=').next().expect("a name").to_owned());
             let others = NODES.into_iter().filter(|other| *other != node).map(str::to_owned);
-            assert_eq!(peers.collect::<BTreeSet<_>>(), others.collect(), "{way}: {node}");
+            assert_eq!(peers.collect::<BTreeSet<_>>(), others.collect(), "{method}: {node}");
         }
     }
 }
 
 #[test]
-fn the_manifests_of_the_nodes_differ_in_nothing_but_their_names() {
-    let anonymous = |node: &str| -> Vec<String> {
-        let own = [
+fn manifests_differ_only_in_node_names() {
+    let template = |node: &str| -> Vec<String> {
+        let specific = [
             "SUPERHERO_PEER",
             "SUPERHERO_HOST_TOKEN_FILE",
             "SUPERHERO_VIEWER_TOKEN_FILE",
             "SUPERHERO_ALLOW_HOST",
         ];
         let text = text(&format!("deploy/kubernetes/{node}.yaml"));
-        let common = text.lines().filter(|line| !own.iter().any(|name| line.contains(name)));
+        let common = text.lines().filter(|line| !specific.iter().any(|name| line.contains(name)));
         common.map(|line| line.replace(node, "NODE")).collect()
     };
     for node in &NODES[1..] {
-        assert_eq!(anonymous(node), anonymous(NODES[0]), "{node}");
+        assert_eq!(template(node), template(NODES[0]), "{node}");
     }
 }
 
 #[test]
-fn no_container_may_do_more_than_it_must() {
+fn containers_have_minimal_privileges() {
     let services = services();
     for (name, service) in services.as_object().expect("services by name") {
-        let seen = format!("{name}: {service}");
+        let service_text = format!("{name}: {service}");
         assert_eq!(
             (service["read_only"].as_bool(), service["user"].as_str()),
             (Some(true), Some("65532:65532")),
-            "{seen}"
+            "{service_text}"
         );
-        assert_eq!(strings(&service["cap_drop"]), ["ALL"], "{seen}");
-        assert_eq!(strings(&service["security_opt"]), ["no-new-privileges:true"], "{seen}");
-        let open = service["ports"]
+        assert_eq!(strings(&service["cap_drop"]), ["ALL"], "{service_text}");
+        assert_eq!(strings(&service["security_opt"]), ["no-new-privileges:true"], "{service_text}");
+        let published = service["ports"]
             .as_array()
             .into_iter()
             .flatten()
             .map(|port| port.as_str().expect("a port"));
         assert!(
-            open.into_iter().all(|port| name == "dispatch" && port.starts_with("127.0.0.1:")),
-            "{seen}"
+            published.into_iter().all(|port| name == "dispatch" && port.starts_with("127.0.0.1:")),
+            "{service_text}"
         );
     }
     for node in NODES {
         let pod = pod(node);
-        let (of_pod, of_container) =
+        let (pod_context, container_context) =
             (&pod["securityContext"], &pod["containers"][0]["securityContext"]);
-        assert_eq!(of_pod["runAsNonRoot"], true, "{pod}");
-        assert_eq!(of_container["readOnlyRootFilesystem"], true, "{pod}");
-        assert_eq!(of_container["allowPrivilegeEscalation"], false, "{pod}");
-        assert_eq!(strings(&of_container["capabilities"]["drop"]), ["ALL"], "{pod}");
+        assert_eq!(pod_context["runAsNonRoot"], true, "{pod}");
+        assert_eq!(container_context["readOnlyRootFilesystem"], true, "{pod}");
+        assert_eq!(container_context["allowPrivilegeEscalation"], false, "{pod}");
+        assert_eq!(strings(&container_context["capabilities"]["drop"]), ["ALL"], "{pod}");
     }
 }
 
 #[test]
-fn the_image_is_built_with_the_toolchain_of_the_project() {
+fn image_is_built_with_the_project_toolchain() {
     let toolchain = text("rust-toolchain.toml");
     let channel = toolchain
         .lines()
@@ -143,6 +151,6 @@ fn the_image_is_built_with_the_toolchain_of_the_project() {
     let image = text("deploy/Dockerfile");
     assert!(
         image.contains(&format!("FROM rust:{channel}-")),
-        "the Dockerfile does not build with {channel}"
+        "the Dockerfile must build with {channel}"
     );
 }

@@ -1,24 +1,24 @@
-//! The API's description of itself: that it is OpenAPI, that dispatch keeps to it whatever it is
-//! asked, and the page on which to try it.
+//! The API's description: it is valid OpenAPI, dispatch conforms to it for any request, and the
+//! page to try it works.
 
 use std::process::Command;
 
 use cluster_tests::{
-    Browser, Cluster, HANG_TIMEOUT, Launched, Options, ensure, no_complaints, python_tool,
+    Browser, Cluster, HANG_TIMEOUT, Launched, Options, assert_no_problems, ensure, python_tool,
     wait_until,
 };
 use serde_json::Value;
 
-/// The same requests in every run.
+/// Equal requests in every run.
 const SEED: &str = "--seed=20";
-/// How many are made up for each call, beside those at its bounds.
+/// The number of random requests per operation, in addition to those at the bounds.
 const EXAMPLES: &str = "--max-examples=10";
 
-/// Has schemathesis ask everything that the description of `cluster` says can be asked, but for
-/// what `filters` leave out.
+/// Runs schemathesis on every operation in the description of `cluster`, except those that
+/// `filters` exclude.
 #[track_caller]
-fn hold_to_its_description(cluster: &Cluster, filters: &[&str]) {
-    let directory = tempfile::tempdir().expect("a temporary directory can be made");
+fn assert_conforms(cluster: &Cluster, filters: &[&str]) {
+    let directory = tempfile::tempdir().expect("a temporary directory can be created");
     let config =
         concat!("--config-file=", env!("CARGO_MANIFEST_DIR"), "/described/schemathesis.toml");
     let url = format!("{}api/openapi.json", cluster.api.url());
@@ -29,42 +29,42 @@ fn hold_to_its_description(cluster: &Cluster, filters: &[&str]) {
         .current_dir(&directory)
         .output()
         .expect("schemathesis can be started");
-    let said = String::from_utf8_lossy(&output.stdout);
-    assert!(output.status.success(), "{said}{}", String::from_utf8_lossy(&output.stderr));
-    let asked = said
+    let output_text = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{output_text}{}", String::from_utf8_lossy(&output.stderr));
+    let requests = output_text
         .lines()
         .find_map(|line| line.trim().split_once(" generated, "))
         .and_then(|(count, _)| count.parse::<u32>().ok());
-    assert!(asked.is_some_and(|count| count > 100), "{said}");
+    assert!(requests.is_some_and(|count| count > 100), "{output_text}");
 }
 
 #[test]
-fn the_description_is_openapi() {
+fn description_is_valid_openapi() {
     let cluster = Cluster::start(Options::default());
-    let directory = tempfile::tempdir().expect("a temporary directory can be made");
-    let written = directory.path().join("openapi.json");
+    let directory = tempfile::tempdir().expect("a temporary directory can be created");
+    let file = directory.path().join("openapi.json");
     let description = cluster.api.get("/api/openapi.json").expect(200);
     assert_eq!(
         description.headers.get("content-type").map(String::as_str),
         Some("application/json")
     );
-    std::fs::write(&written, &description.body)
-        .expect("a file in a directory of our own can be written");
-    let judged = Command::new(python_tool("openapi-spec-validator"))
-        .arg(&written)
+    std::fs::write(&file, &description.body)
+        .expect("a file in a temporary directory can be written");
+    let validation = Command::new(python_tool("openapi-spec-validator"))
+        .arg(&file)
         .output()
         .expect("the validator can be started");
     assert!(
-        judged.status.success(),
+        validation.status.success(),
         "{}{}",
-        String::from_utf8_lossy(&judged.stdout),
-        String::from_utf8_lossy(&judged.stderr)
+        String::from_utf8_lossy(&validation.stdout),
+        String::from_utf8_lossy(&validation.stderr)
     );
     assert_eq!(description.json()["openapi"], "3.1.0");
 }
 
 #[test]
-fn every_call_says_in_words_what_it_does_and_what_it_may_answer() {
+fn operations_and_responses_have_descriptions() {
     let cluster = Cluster::start(Options::default());
     let description = cluster.api.get("/api/openapi.json").expect(200).json();
     let paths = description["paths"].as_object().expect("paths");
@@ -81,18 +81,18 @@ fn every_call_says_in_words_what_it_does_and_what_it_may_answer() {
     for (name, call) in calls {
         assert!(
             call["summary"].as_str().is_some_and(|words| !words.is_empty()),
-            "{name} has no summary"
+            "{name} must have a summary"
         );
         assert!(
             call["tags"].as_array().is_some_and(|tags| tags.len() == 1),
-            "{name} has not one tag"
+            "{name} must have exactly one tag"
         );
-        for (status, answer) in call["responses"].as_object().expect("answers") {
+        for (status, response) in call["responses"].as_object().expect("responses") {
             assert!(
-                answer["description"].as_str().is_some_and(|words| !words.is_empty()),
-                "{name} {status} says nothing"
+                response["description"].as_str().is_some_and(|words| !words.is_empty()),
+                "{name} {status} must have a description"
             );
-            let is_problem = answer["content"].get("application/problem+json").is_some();
+            let is_problem = response["content"].get("application/problem+json").is_some();
             assert_eq!(
                 is_problem,
                 status.as_str() >= "400" && name != "get /readyz",
@@ -105,36 +105,39 @@ fn every_call_says_in_words_what_it_does_and_what_it_may_answer() {
 }
 
 #[test]
-fn dispatch_keeps_to_its_description_whatever_it_is_asked() {
-    // Cities are bombed all the time, and should not give up.
+fn dispatch_conforms_to_its_description() {
+    // Cities are bombed continuously, and must not reach their restart limit.
     let mut cluster = Cluster::start(Options { max_restarts: "100000", ..Options::default() });
-    let ends = [
+    let stopping = [
         "--exclude-operation-id=stop",
         "--exclude-operation-id=kill",
         "--exclude-operation-id=forget",
         "--exclude-operation-id=rebuild",
     ];
-    // A scenario asks for things by itself, and the metrics are held to their format elsewhere.
-    let filters =
-        [&ends[..], &["--exclude-operation-id=play_scenario", "--exclude-operation-id=metrics"]]
-            .concat();
-    hold_to_its_description(&cluster, &filters);
+    // A played scenario sends requests of its own, and the format of the metrics is tested
+    // elsewhere.
+    let filters = [
+        &stopping[..],
+        &["--exclude-operation-id=play_scenario", "--exclude-operation-id=metrics"],
+    ]
+    .concat();
+    assert_conforms(&cluster, &filters);
     assert!(!cluster.process("dispatch").has_ended());
     let log = cluster.process("dispatch").log();
     assert!(!log.contains("panicked"), "{log}");
 }
 
 #[test]
-fn cities_are_ended_and_started_again_as_described() {
+fn process_operations_conform_to_the_description() {
     let launched = Launched::start();
-    let only = ["stop", "kill", "forget", "rebuild", "play_scenario", "cluster"]
+    let included = ["stop", "kill", "forget", "rebuild", "play_scenario", "cluster"]
         .map(|call| format!("--include-operation-id={call}"));
-    hold_to_its_description(&launched.cluster, &only.each_ref().map(String::as_str));
+    assert_conforms(&launched.cluster, &included.each_ref().map(String::as_str));
     assert_eq!(launched.cluster.api.get("/healthz").status, 200);
 }
 
 #[test]
-fn the_api_is_read_and_tried_on_its_page() {
+fn api_page_lists_and_sends_requests() {
     let cluster = Cluster::start(Options::default());
     let browser = Browser::start();
     browser.open(&format!("{}help", cluster.api.url()));
@@ -144,12 +147,12 @@ fn the_api_is_read_and_tried_on_its_page() {
             let clicked = browser.evaluate(&format!(
                 "const it = document.querySelector('{selector}'); it?.click(); return !!it"
             ));
-            ensure(clicked == true, || "it is not there".into())
+            ensure(clicked == true, || "there is no such element".into())
         });
     };
-    click("the call is listed", "#operations-cluster-verdict .opblock-summary-control");
-    click("it can be tried", "#operations-cluster-verdict .try-out__btn");
-    click("it can be sent", "#operations-cluster-verdict .execute");
+    click("the operation is listed", "#operations-cluster-verdict .opblock-summary-control");
+    click("the operation can be tried", "#operations-cluster-verdict .try-out__btn");
+    click("the request can be sent", "#operations-cluster-verdict .execute");
     browser.wait_text(
         "#operations-cluster-verdict .live-responses-table .response .response-col_status",
         "200",
@@ -160,5 +163,5 @@ fn the_api_is_read_and_tried_on_its_page() {
         "the verdict",
         |text| text.contains("\"converged\""),
     );
-    no_complaints(&browser, &[]);
+    assert_no_problems(&browser, &[]);
 }

@@ -1,5 +1,5 @@
-//! `superhero doctor`, shown clusters that are well and clusters that are not: it must tell which,
-//! and why.
+//! `superhero doctor` on healthy and faulty clusters: it must distinguish them, and report the
+//! causes.
 
 use std::fs;
 use std::io::{Read as _, Write as _};
@@ -18,49 +18,49 @@ fn doctor(dispatch: SocketAddr, arguments: &[&str]) -> Finished {
     run("superhero", &[&["doctor", &url], arguments].concat(), &[], HANG_TIMEOUT)
 }
 
-/// The lines about this check, as `state: found: remedy`.
-fn lines(said: &Finished, check: &str) -> Vec<String> {
-    let cells = said.stdout.lines().map(|line| line.split('\t').collect::<Vec<_>>());
+/// Returns the lines about this check, as `state: found: remedy`.
+fn lines(report: &Finished, check: &str) -> Vec<String> {
+    let cells = report.stdout.lines().map(|line| line.split('\t').collect::<Vec<_>>());
     cells
         .filter(|cells| cells.len() == 4 && cells[1] == check)
         .map(|cells| format!("{}: {}: {}", cells[0], cells[2], cells[3]))
         .collect()
 }
 
-/// Asks until it says these words of this check in one line, with this exit code.
+/// Repeats the command until one line about this check contains these words, with this exit code.
 #[track_caller]
-fn wait_said(cluster: &Cluster, code: i32, check: &str, words: &[&str]) -> Finished {
-    wait_until(&format!("the doctor says {words:?} of {check}"), HANG_TIMEOUT, || {
-        let said = doctor(cluster.address("dispatch"), &[]);
+fn wait_reported(cluster: &Cluster, code: i32, check: &str, words: &[&str]) -> Finished {
+    wait_until(&format!("the doctor reports {words:?} about {check}"), HANG_TIMEOUT, || {
+        let report = doctor(cluster.address("dispatch"), &[]);
         let found =
-            lines(&said, check).iter().any(|line| words.iter().all(|word| line.contains(word)));
-        ensure(found && said.code == Some(code), || format!("{said:?}"))?;
-        Ok(said)
+            lines(&report, check).iter().any(|line| words.iter().all(|word| line.contains(word)));
+        ensure(found && report.code == Some(code), || format!("{report:?}"))?;
+        Ok(report)
     })
 }
 
-/// Somebody who takes this address and answers whatever comes by these bytes; by nothing at all
-/// where there are none.
-fn stranger(address: SocketAddr, answer: &'static [u8]) {
-    let listener = TcpListener::bind(address).expect("an address of our own");
+/// Starts a server at this address that responds to any request with these bytes; if there are
+/// none, it keeps connections open in silence.
+fn foreign_server(address: SocketAddr, response: &'static [u8]) {
+    let listener = TcpListener::bind(address).expect("a free address");
     thread::spawn(move || {
-        let mut held = Vec::new();
+        let mut open_streams = Vec::new();
         for mut stream in listener.incoming().flatten() {
-            // Whoever asks may go in the middle of it.
-            let _ = stream.read(&mut [0; 1_024]).and_then(|_| stream.write_all(answer));
-            if answer.is_empty() {
-                held.push(stream);
+            // Errors are ignored: the client may close the connection early.
+            let _ = stream.read(&mut [0; 1_024]).and_then(|_| stream.write_all(response));
+            if response.is_empty() {
+                open_streams.push(stream);
             }
         }
     });
 }
 
 #[test]
-fn a_healthy_cluster_is_found_well() {
+fn healthy_cluster_passes_all_checks() {
     let cluster = Cluster::start(Options::default());
     cluster.wait_converged();
-    let said = doctor(cluster.address("dispatch"), &[]);
-    assert_eq!((said.code, said.stderr.as_str()), (Some(0), ""), "{said:?}");
+    let report = doctor(cluster.address("dispatch"), &[]);
+    assert_eq!((report.code, report.stderr.as_str()), (Some(0), ""), "{report:?}");
     for check in [
         "dispatch",
         "version",
@@ -74,20 +74,20 @@ fn a_healthy_cluster_is_found_well() {
         "agreement",
         "lost writes",
     ] {
-        let of_check = lines(&said, check);
+        let check_lines = lines(&report, check);
         assert!(
-            !of_check.is_empty()
-                && of_check.iter().all(|line| line.starts_with("ok: ") && line.ends_with(": ")),
-            "{check}: {said:?}"
+            !check_lines.is_empty()
+                && check_lines.iter().all(|line| line.starts_with("ok: ") && line.ends_with(": ")),
+            "{check}: {report:?}"
         );
     }
-    assert!(lines(&said, "gotham")[0].contains("up and joined"), "{said:?}");
+    assert!(lines(&report, "gotham")[0].contains("up and joined"), "{report:?}");
 
-    let told: Value =
+    let json_report: Value =
         serde_json::from_str(&doctor(cluster.address("dispatch"), &["--json"]).stdout)
             .expect("JSON");
-    assert_eq!(told["well"], true);
-    let first = told["findings"]
+    assert_eq!(json_report["well"], true);
+    let first = json_report["findings"]
         .as_array()
         .and_then(|findings| findings.iter().find(|finding| finding["check"] == "gossip"))
         .cloned();
@@ -98,14 +98,14 @@ fn a_healthy_cluster_is_found_well() {
 }
 
 #[test]
-fn a_city_that_is_gone_is_told_from_one_whose_port_somebody_has() {
+fn stopped_city_is_distinguished_from_an_occupied_port() {
     let mut cluster = Cluster::start(Options::default());
     cluster.kill9("gotham");
-    let said =
-        wait_said(&cluster, 1, "gotham", &["FAIL", "does not run", "superhero rebuild gotham"]);
-    assert!(lines(&said, "capitol")[0].starts_with("ok: "), "{said:?}");
-    stranger(cluster.address("gotham"), b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\nhello");
-    wait_said(
+    let report =
+        wait_reported(&cluster, 1, "gotham", &["FAIL", "does not run", "superhero rebuild gotham"]);
+    assert!(lines(&report, "capitol")[0].starts_with("ok: "), "{report:?}");
+    foreign_server(cluster.address("gotham"), b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\nhello");
+    wait_reported(
         &cluster,
         1,
         "gotham",
@@ -114,7 +114,7 @@ fn a_city_that_is_gone_is_told_from_one_whose_port_somebody_has() {
 }
 
 #[test]
-fn trouble_that_was_left_behind_is_a_warning() {
+fn leftover_faults_pauses_and_crashes_are_warnings() {
     let cluster = Cluster::start(Options::default());
     let cut = cluster
         .api
@@ -125,20 +125,20 @@ fn trouble_that_was_left_behind_is_a_warning() {
         .expect(201)
         .json();
     let id = cut["id"].as_str().expect("an id");
-    wait_said(
+    wait_reported(
         &cluster,
         0,
         "faults",
         &["warn", "cut gotham * is in force", &format!("superhero heal {id}")],
     );
     cluster.api.post("/api/v1/gossip/pause", &json!({})).expect(200);
-    wait_said(&cluster, 0, "gossip", &["warn", "paused", "superhero resume"]);
+    wait_reported(&cluster, 0, "gossip", &["warn", "paused", "superhero resume"]);
     cluster.bomb("capitol");
-    wait_said(&cluster, 0, "crashes", &["warn", "1 of capitol"]);
+    wait_reported(&cluster, 0, "crashes", &["warn", "1 of capitol"]);
 }
 
 #[test]
-fn a_clock_that_is_off_is_named() {
+fn deviating_clock_is_reported() {
     let cluster = Cluster::start(Options::default());
     let skew = |ms: i64| {
         let skew = json!({ "kind": "skew", "from": "capitol", "skew_ms": ms, "heal_after_s": 600 });
@@ -148,10 +148,10 @@ fn a_clock_that_is_off_is_named() {
             .to_owned()
     };
     let id = skew(1_500);
-    wait_said(&cluster, 0, "clocks", &["warn", "capitol's clock is 1s", "ahead of"]);
+    wait_reported(&cluster, 0, "clocks", &["warn", "capitol's clock is 1s", "ahead of"]);
     cluster.api.request("DELETE", &format!("/api/v1/faults/{id}"), &[], &[]).expect(204);
     skew(-60_000);
-    wait_said(
+    wait_reported(
         &cluster,
         1,
         "clocks",
@@ -160,88 +160,86 @@ fn a_clock_that_is_off_is_named() {
 }
 
 #[test]
-fn a_dispatch_that_is_dead_leaves_the_cities_to_be_looked_at() {
+fn stopped_dispatch_does_not_prevent_checks_of_cities() {
     let mut cluster = Cluster::start(Options::default());
     cluster.kill9("dispatch");
-    let said = doctor(cluster.address("dispatch"), &[]);
-    assert_eq!(said.code, Some(1), "{said:?}");
+    let report = doctor(cluster.address("dispatch"), &[]);
+    assert_eq!(report.code, Some(1), "{report:?}");
     assert!(
-        lines(&said, "dispatch")[0].starts_with("FAIL: nobody listens at http://127."),
-        "{said:?}"
+        lines(&report, "dispatch")[0].starts_with("FAIL: nobody listens at http://127."),
+        "{report:?}"
     );
-    assert!(lines(&said, "gotham")[0].starts_with("ok: runs at "), "{said:?}");
+    assert!(lines(&report, "gotham")[0].starts_with("ok: runs at "), "{report:?}");
 }
 
 #[test]
-fn whatever_else_is_where_dispatch_should_be_is_told_apart() {
-    for (answer, words) in [
+fn foreign_servers_at_dispatchs_address_are_distinguished() {
+    for (response, words) in [
         (
             &b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nhi"[..],
             "is not dispatch",
         ),
         (b"HTTP/1.1 200 OK\r\nContent-Length: 99999999999\r\n\r\n", "is not dispatch"),
         (b"SSH-2.0-OpenSSH_9.9\r\n", "is not dispatch"),
-        // What a TLS server says to whoever does not speak it: an alert, fatal, of a malformed
-        // message.
+        // The response of a TLS server to plain text: a fatal alert for a malformed message.
         (&[0x15, 3, 3, 0, 2, 2, 50], "speaks TLS"),
         (b"", "answers nothing"),
     ] {
         let address = SocketAddr::from((own_address(), 4900));
-        stranger(address, answer);
-        let said = doctor(address, &[]);
-        let line = lines(&said, "dispatch");
+        foreign_server(address, response);
+        let report = doctor(address, &[]);
+        let line = lines(&report, "dispatch");
         assert!(
-            said.code == Some(1)
+            report.code == Some(1)
                 && line.len() == 1
                 && line[0].starts_with("FAIL: ")
                 && line[0].contains(words),
-            "{words}: {said:?}"
+            "{words}: {report:?}"
         );
     }
 }
 
 #[test]
-fn a_configuration_is_held_to_what_each_node_says_of_it() {
-    let directory = tempfile::tempdir().expect("a temporary directory can be made");
+fn configuration_is_checked_for_each_node() {
+    let directory = tempfile::tempdir().expect("a temporary directory can be created");
     let (config, cookie) =
         (directory.path().join("superhero.toml"), directory.path().join("cookie"));
-    let nobody = SocketAddr::from((own_address(), 4900));
-    let said = |text: &str, mode| {
-        fs::write(&config, text).expect("a file in a directory of our own");
-        fs::write(&cookie, "through the looking glass\n")
-            .expect("a file in a directory of our own");
-        fs::set_permissions(&cookie, fs::Permissions::from_mode(mode)).expect("a file of our own");
-        doctor(nobody, &["--config", config.to_str().expect("a path that is text")])
+    let unused_address = SocketAddr::from((own_address(), 4900));
+    let report = |text: &str, mode| {
+        fs::write(&config, text).expect("a file in a temporary directory");
+        fs::write(&cookie, "through the looking glass\n").expect("a file in a temporary directory");
+        fs::set_permissions(&cookie, fs::Permissions::from_mode(mode)).expect("a temporary file");
+        doctor(unused_address, &["--config", config.to_str().expect("a path that is text")])
     };
     let with_cookie =
         format!("cookie-file = {:?}\n", cookie.to_str().expect("a path that is text"));
 
-    let well = said(&with_cookie, 0o640);
-    assert!(lines(&well, "configuration of gotham")[0].starts_with("ok: "), "{well:?}");
+    let valid = report(&with_cookie, 0o640);
+    assert!(lines(&valid, "configuration of gotham")[0].starts_with("ok: "), "{valid:?}");
     assert!(
-        lines(&well, "cookie-file")[0].starts_with("ok: ")
-            && lines(&well, "cookie-file").len() == 1,
-        "{well:?}"
+        lines(&valid, "cookie-file")[0].starts_with("ok: ")
+            && lines(&valid, "cookie-file").len() == 1,
+        "{valid:?}"
     );
-    let open = said(&with_cookie, 0o644);
+    let readable = report(&with_cookie, 0o644);
     assert!(
-        lines(&open, "cookie-file")[0].starts_with("FAIL: everybody on this machine may read"),
-        "{open:?}"
+        lines(&readable, "cookie-file")[0].starts_with("FAIL: everybody on this machine may read"),
+        "{readable:?}"
     );
-    let wrong = said("[dispatch]\npatrol-interval = 0\n", 0o600);
+    let invalid = report("[dispatch]\npatrol-interval = 0\n", 0o600);
     assert!(
-        lines(&wrong, "configuration of gotham")[0].starts_with("ok: "),
-        "only dispatch reads its table: {wrong:?}"
+        lines(&invalid, "configuration of gotham")[0].starts_with("ok: "),
+        "only dispatch reads its table: {invalid:?}"
     );
     assert!(
-        lines(&wrong, "configuration of dispatch")[0]
+        lines(&invalid, "configuration of dispatch")[0]
             .contains("superhero.toml:2:1: dispatch has no patrol-interval"),
-        "{wrong:?}"
+        "{invalid:?}"
     );
-    let misspelt = said("gosip-interval = 0\n", 0o600);
+    let misspelt = report("gosip-interval = 0\n", 0o600);
     assert!(
         lines(&misspelt, "configuration of capitol")[0].contains("did you mean gossip-interval?"),
         "{misspelt:?}"
     );
-    assert!([open, wrong, misspelt].iter().all(|said| said.code == Some(1)));
+    assert!([readable, invalid, misspelt].iter().all(|report| report.code == Some(1)));
 }

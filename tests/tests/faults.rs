@@ -1,4 +1,4 @@
-//! Every trouble that people can cause, on real processes: its effect, and its healing.
+//! Every injectable fault on real processes: its effect and its healing.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -9,16 +9,15 @@ use cluster_tests::{
 };
 use serde_json::{Value, json};
 
-/// The time for which a node that stands still is waited for. One that runs answers within
-/// milliseconds.
+/// The time to wait for a response of a frozen node. A running one answers within milliseconds.
 const SILENCE: Duration = Duration::from_secs(3);
 
-/// A cluster that agrees on these many heroes.
-fn with_heroes(count: u32) -> (Cluster, Heroes, Vec<String>) {
-    with_heroes_and(count, Options::default())
+/// Starts a cluster that agrees on this many heroes.
+fn start_with_heroes(count: u32) -> (Cluster, Heroes, Vec<String>) {
+    start_with_heroes_and_options(count, Options::default())
 }
 
-fn with_heroes_and(count: u32, options: Options) -> (Cluster, Heroes, Vec<String>) {
+fn start_with_heroes_and_options(count: u32, options: Options) -> (Cluster, Heroes, Vec<String>) {
     let cluster = Cluster::start(options);
     let mut heroes = Heroes::default();
     let ids = cluster.api.create(count);
@@ -27,27 +26,29 @@ fn with_heroes_and(count: u32, options: Options) -> (Cluster, Heroes, Vec<String
     (cluster, heroes, ids)
 }
 
-fn cut_off(city: &str) -> Value {
+fn isolating_cut(city: &str) -> Value {
     json!({"kind": "cut", "from": city, "to": "*", "heal_after_s": 120})
 }
 
-/// Waits until the fault with this id has met with as many frames as this, and returns what it did
-/// to them.
+/// Waits until the fault with this id has seen at least this many frames, and returns its counts.
 fn frames_seen(api: &Api, id: &str, seen: u64) -> Frames {
-    wait_until(&format!("{seen} frames"), HANG_TIMEOUT, || {
-        let fault =
-            api.faults().into_iter().find(|fault| fault.id == id).ok_or("it is not in force")?;
+    wait_until(&format!("the fault has seen {seen} frames"), HANG_TIMEOUT, || {
+        let fault = api
+            .faults()
+            .into_iter()
+            .find(|fault| fault.id == id)
+            .ok_or("the fault is not in force")?;
         ensure(fault.frames.seen >= seen, || format!("{:?}", fault.frames))?;
         Ok(fault.frames)
     })
 }
 
-/// Makes gossip ten times as fast as it was configured.
-fn hurry(api: &Api) {
+/// Raises the gossip speed to ten times the configured one.
+fn speed_up(api: &Api) {
     api.post("/api/v1/gossip/speed", &json!({"percent": 1000})).expect(200);
 }
 
-fn holds(api: &Api, city: &str, id: &str) -> bool {
+fn city_holds(api: &Api, city: &str, id: &str) -> bool {
     api.city(city).heroes.iter().any(|hero| hero.id == id)
 }
 
@@ -55,43 +56,46 @@ fn place(api: &Api, city: &str, id: &str) -> Option<String> {
     api.city(city).heroes.into_iter().find(|hero| hero.id == id).map(|hero| hero.location)
 }
 
-fn print(cluster: &Cluster, node: &str) -> String {
+fn fingerprint(cluster: &Cluster, node: &str) -> String {
     cluster.node(node).fingerprint
 }
 
 #[test]
-fn a_city_that_is_cut_off_goes_its_own_way_while_the_others_agree() {
-    let (cluster, mut heroes, ids) = with_heroes(5);
-    let fault = cluster.api.inject(&cut_off("gotham"));
+fn cut_off_city_diverges_while_the_others_agree() {
+    let (cluster, mut heroes, ids) = start_with_heroes(5);
+    let fault = cluster.api.inject(&isolating_cut("gotham"));
     assert_eq!(
         fault.in_force_at.iter().map(String::as_str).collect::<BTreeSet<_>>(),
         BTreeSet::from(NODES)
     );
-    let newcomers = cluster.api.create(3);
+    let new_heroes = cluster.api.create(3);
     cluster.api.assign(&ids[0], "gotham").expect(200);
-    heroes.created(newcomers.clone());
+    heroes.created(new_heroes.clone());
     wait_until("the others agree", HANG_TIMEOUT, || {
-        let prints = ["metropolis", "capitol", "dispatch"].map(|node| print(&cluster, node));
-        ensure(prints.iter().all(|print| *print == prints[0]), || format!("{prints:?}"))?;
-        ensure(newcomers.iter().all(|id| holds(&cluster.api, "capitol", id)), || {
-            "not all heroes are there".into()
+        let fingerprints =
+            ["metropolis", "capitol", "dispatch"].map(|node| fingerprint(&cluster, node));
+        ensure(fingerprints.iter().all(|fingerprint| *fingerprint == fingerprints[0]), || {
+            format!("{fingerprints:?}")
+        })?;
+        ensure(new_heroes.iter().all(|id| city_holds(&cluster.api, "capitol", id)), || {
+            "capitol lacks some heroes".into()
         })
     });
-    // However often it is tried.
+    // The cut also holds for retries.
     let frames = frames_seen(&cluster.api, &fault.id, 16);
     assert_eq!(frames.dropped, frames.seen);
-    assert!(newcomers.iter().all(|id| !holds(&cluster.api, "gotham", id)));
+    assert!(new_heroes.iter().all(|id| !city_holds(&cluster.api, "gotham", id)));
     assert_eq!(place(&cluster.api, "gotham", &ids[0]).as_deref(), Some("gotham"));
     assert_eq!(place(&cluster.api, "capitol", &ids[0]).as_deref(), Some("home"));
-    cluster.api.assign(&newcomers[0], "gotham").problem(409, "not_heard_of");
+    cluster.api.assign(&new_heroes[0], "gotham").problem(409, "not_heard_of");
     cluster.api.delete(&format!("/api/v1/faults/{}", fault.id)).expect(204);
     heroes.assigned(&ids[0], "gotham");
     cluster.wait_until_held(&heroes, &CITIES);
 }
 
 #[test]
-fn a_pair_that_is_cut_hears_of_each_other_by_a_third() {
-    let (cluster, mut heroes, ids) = with_heroes(1);
+fn cut_pair_converges_through_a_third_node() {
+    let (cluster, mut heroes, ids) = start_with_heroes(1);
     let fault = cluster
         .api
         .inject(&json!({"kind": "cut", "from": "gotham", "to": "metropolis", "heal_after_s": 120}));
@@ -102,13 +106,13 @@ fn a_pair_that_is_cut_hears_of_each_other_by_a_third() {
     let frames = frames_seen(&cluster.api, &fault.id, 4);
     assert_eq!(
         frames.dropped, frames.seen,
-        "and nothing passes between the two, dispatch's rounds among it"
+        "no frame may pass between the two, dispatch's rounds included"
     );
 }
 
 #[test]
-fn a_cut_of_one_direction_lets_the_other_pass() {
-    let (cluster, mut heroes, ids) = with_heroes(2);
+fn one_way_cut_drops_frames_of_one_direction() {
+    let (cluster, mut heroes, ids) = start_with_heroes(2);
     let fault = cluster.api.inject(
         &json!({"kind": "cut", "from": "gotham", "to": "*", "both": false, "heal_after_s": 120}),
     );
@@ -119,10 +123,10 @@ fn a_cut_of_one_direction_lets_the_other_pass() {
     assert_eq!(
         place(&cluster.api, "capitol", &ids[0]).as_deref(),
         Some("home"),
-        "nobody hears gotham"
+        "no node receives anything from gotham"
     );
-    // A pull needs both directions, question and answer: gotham hears nothing either, until it is
-    // healed.
+    // A pull needs both directions, for request and response, so gotham receives nothing either
+    // until the cut is healed.
     cluster.api.assign(&ids[1], "capitol").expect(200);
     heroes.assigned(&ids[1], "capitol");
     cluster.api.heal_all();
@@ -130,8 +134,8 @@ fn a_cut_of_one_direction_lets_the_other_pass() {
 }
 
 #[test]
-fn a_delay_is_as_long_as_it_says() {
-    let (cluster, heroes, _) = with_heroes(1);
+fn delay_has_the_requested_length() {
+    let (cluster, heroes, _) = start_with_heroes(1);
     cluster.api.post("/api/v1/gossip/pause", &json!({})).expect(200);
     let exchange = || {
         let watch = Stopwatch::start();
@@ -148,7 +152,7 @@ fn a_delay_is_as_long_as_it_says() {
         .api
         .inject(&json!({"kind": "delay", "from": "gotham", "to": "metropolis", "delay_ms": 300, "jitter_ms": 10, "heal_after_s": 120}));
     let slow = exchange();
-    assert!(slow >= Duration::from_millis(2 * 290), "a question and its answer took {slow:?}");
+    assert!(slow >= Duration::from_millis(2 * 290), "a request and its response took {slow:?}");
     let frames = frames_seen(&cluster.api, &fault.id, 2);
     assert_eq!((frames.delayed, frames.dropped), (frames.seen, 0));
     cluster.api.heal_all();
@@ -156,11 +160,11 @@ fn a_delay_is_as_long_as_it_says() {
     cluster.wait_until_held(&heroes, &CITIES);
 }
 
-/// Injects this, works until a good number of frames met with it, and heals it; the cluster must
-/// agree while it lasts.
-fn frames_under(fault: &Value, seen: u64) -> Frames {
-    let (cluster, mut heroes, ids) = with_heroes(10);
-    hurry(&cluster.api);
+/// Injects a fault, works until it has seen a number of frames, and heals it; the cluster must
+/// converge meanwhile.
+fn run_with_fault(fault: &Value, seen: u64) -> Frames {
+    let (cluster, mut heroes, ids) = start_with_heroes(10);
+    speed_up(&cluster.api);
     let fault = cluster.api.inject(fault);
     for (id, city) in ids.iter().zip(CITIES.iter().cycle()) {
         cluster.api.assign(id, city).expect(200);
@@ -174,8 +178,8 @@ fn frames_under(fault: &Value, seen: u64) -> Frames {
 }
 
 #[test]
-fn five_percent_of_loss_are_five_percent() {
-    let Frames { seen, dropped, .. } = frames_under(
+fn loss_of_five_percent_drops_about_five_percent() {
+    let Frames { seen, dropped, .. } = run_with_fault(
         &json!({"kind": "loss", "from": "gotham", "to": "*", "percent": 5, "heal_after_s": 120}),
         600,
     );
@@ -183,8 +187,8 @@ fn five_percent_of_loss_are_five_percent() {
 }
 
 #[test]
-fn frames_that_come_twice_do_no_harm() {
-    let Frames { seen, duplicated, .. } = frames_under(
+fn duplicated_frames_do_no_harm() {
+    let Frames { seen, duplicated, .. } = run_with_fault(
         &json!({"kind": "duplicate", "from": "gotham", "to": "*", "percent": 50, "heal_after_s": 120}),
         200,
     );
@@ -192,8 +196,8 @@ fn frames_that_come_twice_do_no_harm() {
 }
 
 #[test]
-fn frames_that_overtake_each_other_do_no_harm() {
-    let Frames { seen, delayed, dropped, .. } = frames_under(
+fn reordered_frames_do_no_harm() {
+    let Frames { seen, delayed, dropped, .. } = run_with_fault(
         &json!({"kind": "reorder", "from": "gotham", "to": "*", "percent": 30, "heal_after_s": 120}),
         200,
     );
@@ -201,21 +205,21 @@ fn frames_that_overtake_each_other_do_no_harm() {
 }
 
 #[test]
-fn a_throttled_city_is_slow_and_arrives() {
-    let frames = frames_under(
+fn throttled_city_is_slow_and_converges() {
+    let frames = run_with_fault(
         &json!({"kind": "throttle", "from": "gotham", "to": "*", "bytes_per_s": 20_000, "heal_after_s": 120}),
         50,
     );
     assert!(frames.delayed > 0, "{frames:?}");
 }
 
-/// What people see of a city that does nothing.
-fn stands_still(cluster: &Cluster, hero: &str) {
+/// Asserts that a city is unreachable and does not respond.
+fn assert_unresponsive(cluster: &Cluster, hero: &str) {
     cluster.wait_status("capitol", "unreachable", HANG_TIMEOUT);
     cluster.api.assign(hero, "capitol").problem(503, "no_answer");
-    let silent = raw::Held::open(cluster.address("capitol"), SILENCE)
+    let silent = raw::Connection::open(cluster.address("capitol"), SILENCE)
         .and_then(|mut connection| connection.request("GET", "/healthz", ""));
-    assert!(silent.is_err(), "it answers: {silent:?}");
+    assert!(silent.is_err(), "a frozen city must not respond: {silent:?}");
     let verdict = cluster.api.get("/api/v1/verdict").expect(200).json();
     assert!(
         verdict["sentence"]
@@ -226,11 +230,11 @@ fn stands_still(cluster: &Cluster, hero: &str) {
 }
 
 #[test]
-fn a_frozen_city_looks_as_one_that_was_sent_sigstop_and_wakes_as_it_was() {
-    let (mut cluster, mut heroes, ids) = with_heroes(3);
+fn frozen_city_looks_like_a_stopped_process_and_resumes() {
+    let (mut cluster, mut heroes, ids) = start_with_heroes(3);
     let before = cluster.node("capitol");
-    for real in [false, true] {
-        if real {
+    for by_signal in [false, true] {
+        if by_signal {
             cluster.process("capitol").signal(Signal::SIGSTOP);
         } else {
             let fault = cluster
@@ -238,11 +242,15 @@ fn a_frozen_city_looks_as_one_that_was_sent_sigstop_and_wakes_as_it_was() {
                 .inject(&json!({"kind": "freeze", "from": "capitol", "heal_after_s": 300}));
             assert_eq!(fault.in_force_at, ["capitol"]);
         }
-        stands_still(&cluster, &ids[0]);
-        assert_eq!(cluster.node("capitol").frozen, !real, "dispatch claims only what it did");
+        assert_unresponsive(&cluster, &ids[0]);
+        assert_eq!(
+            cluster.node("capitol").frozen,
+            !by_signal,
+            "dispatch must report only freezes that it injected"
+        );
         heroes.created(cluster.api.create(2));
         cluster.wait_until_held(&heroes, &["gotham", "metropolis"]);
-        if real {
+        if by_signal {
             cluster.process("capitol").signal(Signal::SIGCONT);
         } else {
             cluster.api.heal_all();
@@ -253,14 +261,14 @@ fn a_frozen_city_looks_as_one_that_was_sent_sigstop_and_wakes_as_it_was() {
         assert_eq!(
             (after.incarnation, after.crashes, after.frozen),
             (before.incarnation, 0, false),
-            "it is the same life"
+            "the incarnation must be unchanged"
         );
     }
 }
 
 #[test]
-fn a_frozen_city_wakes_by_itself() {
-    let (cluster, heroes, _) = with_heroes(3);
+fn freeze_expires() {
+    let (cluster, heroes, _) = start_with_heroes(3);
     cluster.api.inject(&json!({"kind": "freeze", "from": "capitol", "heal_after_s": 4}));
     cluster.wait_status("capitol", "unreachable", HANG_TIMEOUT);
     cluster.wait_status("capitol", "up", HANG_TIMEOUT);
@@ -269,7 +277,7 @@ fn a_frozen_city_wakes_by_itself() {
 }
 
 #[test]
-fn nobody_without_the_cookie_wakes_a_city() {
+fn thaw_requires_the_cookie() {
     let cluster = Cluster::start(Options::default());
     let city = Api::new(cluster.address("gotham"));
     city.post("/thaw/00000001", &json!({})).expect(401);
@@ -283,12 +291,12 @@ fn nobody_without_the_cookie_wakes_a_city() {
 }
 
 #[test]
-fn a_fast_clock_within_the_drift_wins_over_a_later_write() {
-    let (cluster, mut heroes, ids) = with_heroes(1);
+fn fast_clock_within_the_drift_wins_over_a_later_write() {
+    let (cluster, mut heroes, ids) = start_with_heroes(1);
     cluster
         .api
         .inject(&json!({"kind": "skew", "from": "gotham", "skew_ms": 1500, "heal_after_s": 120}));
-    cluster.api.inject(&cut_off("gotham"));
+    cluster.api.inject(&isolating_cut("gotham"));
     cluster.api.assign(&ids[0], "gotham").expect(200);
     cluster.api.assign(&ids[0], "metropolis").expect(200);
     heroes.assigned(&ids[0], "gotham");
@@ -297,45 +305,47 @@ fn a_fast_clock_within_the_drift_wins_over_a_later_write() {
 }
 
 #[test]
-fn a_clock_beyond_the_drift_is_refused_by_name_and_nothing_is_lost() {
-    let (cluster, mut heroes, ids) = with_heroes(2);
-    for (skew_ms, off, writer) in [(4_000, "ahead", "gotham"), (-4_000, "behind", "metropolis")] {
+fn clock_beyond_the_drift_raises_an_alarm_and_loses_nothing() {
+    let (cluster, mut heroes, ids) = start_with_heroes(2);
+    for (skew_ms, direction, writer) in
+        [(4_000, "ahead", "gotham"), (-4_000, "behind", "metropolis")]
+    {
         let before = cluster.api.events(0).last().map_or(0, |event| event.number);
         let fault = cluster.api.inject(
             &json!({"kind": "skew", "from": "gotham", "skew_ms": skew_ms, "heal_after_s": 120}),
         );
         let ahead_ms = cluster.node("gotham").clock_ahead_ms.unwrap_or(0);
         assert!((ahead_ms - skew_ms).abs() < 500, "{ahead_ms}");
-        let named = format!(
-            "the clock of gotham is {} {off}",
+        let alarm = format!(
+            "the clock of gotham is {} {direction}",
             Duration::from_millis(skew_ms.unsigned_abs()).as_secs()
         );
-        wait_until("people are told", HANG_TIMEOUT, || {
+        wait_until("an alarm is logged", HANG_TIMEOUT, || {
             let events = cluster.api.events(before);
-            let told = events.iter().any(|event| {
+            let reported = events.iter().any(|event| {
                 event.kind == "alarm"
-                    && event.text.contains(&named[..20])
-                    && event.text.contains(off)
+                    && event.text.contains(&alarm[..20])
+                    && event.text.contains(direction)
             });
-            ensure(told, || format!("{events:?}"))
+            ensure(reported, || format!("{events:?}"))
         });
         cluster.api.assign(&ids[0], writer).expect(200);
-        let _ = cluster.api.create_named("Nobody hears of it yet");
-        let known = |city: &str| place(&cluster.api, city, &ids[0]);
-        wait_until("capitol and gotham do not say the same", HANG_TIMEOUT, || {
-            ensure(known("capitol") != known("gotham"), || {
-                format!("both say {:?}", known("gotham"))
+        let _ = cluster.api.create_named("Not yet replicated");
+        let location_at = |city: &str| place(&cluster.api, city, &ids[0]);
+        wait_until("capitol and gotham hold different locations", HANG_TIMEOUT, || {
+            ensure(location_at("capitol") != location_at("gotham"), || {
+                format!("both hold {:?}", location_at("gotham"))
             })
         });
         cluster.api.delete(&format!("/api/v1/faults/{}", fault.id)).expect(204);
         heroes.assigned(&ids[0], writer);
-        let newcomers = cluster.api.get("/api/v1/heroes").expect(200).json();
-        let newcomers = newcomers["heroes"]
+        let new_heroes = cluster.api.get("/api/v1/heroes").expect(200).json();
+        let new_heroes = new_heroes["heroes"]
             .as_array()
             .expect("a list")
             .iter()
-            .filter(|hero| hero["name"] == "Nobody hears of it yet");
-        heroes.created(newcomers.filter_map(|hero| hero["id"].as_str()).map(str::to_owned));
+            .filter(|hero| hero["name"] == "Not yet replicated");
+        heroes.created(new_heroes.filter_map(|hero| hero["id"].as_str()).map(str::to_owned));
         cluster.wait_until_held(&heroes, &CITIES);
         assert!(cluster.node("gotham").clock_ahead_ms.is_some_and(|ahead_ms| ahead_ms.abs() < 500));
     }
@@ -343,9 +353,9 @@ fn a_clock_beyond_the_drift_is_refused_by_name_and_nothing_is_lost() {
 }
 
 #[test]
-fn a_bomb_heals_no_cut_and_a_bombed_city_behind_one_waits_for_what_it_lost() {
-    let (cluster, heroes, ids) = with_heroes(5);
-    let fault = cluster.api.inject(&cut_off("gotham"));
+fn cut_outlasts_a_bomb_and_delays_recovery() {
+    let (cluster, heroes, ids) = start_with_heroes(5);
+    let fault = cluster.api.inject(&isolating_cut("gotham"));
     cluster.bomb("gotham");
     cluster.wait_status("gotham", "up", HANG_TIMEOUT);
     frames_seen(&cluster.api, &fault.id, 12);
@@ -356,16 +366,16 @@ fn a_bomb_heals_no_cut_and_a_bombed_city_behind_one_waits_for_what_it_lost() {
 }
 
 #[test]
-fn nodes_heal_by_themselves_when_dispatch_is_gone() {
-    let (mut cluster, mut heroes, ids) = with_heroes(3);
+fn faults_expire_at_nodes_without_dispatch() {
+    let (mut cluster, mut heroes, ids) = start_with_heroes(3);
     cluster.api.inject(&json!({"kind": "cut", "from": "gotham", "to": "*", "heal_after_s": 6}));
     cluster.api.assign(&ids[0], "gotham").expect(200);
     heroes.assigned(&ids[0], "gotham");
     assert_eq!(place(&cluster.api, "capitol", &ids[0]).as_deref(), Some("home"));
     cluster.kill9("dispatch");
     cluster.restart("dispatch");
-    // It is told what is in force by those who are in it.
-    wait_until("the new dispatch knows", HANG_TIMEOUT, || {
+    // A new dispatch receives the faults in force from the affected nodes.
+    wait_until("the new dispatch lists the cut", HANG_TIMEOUT, || {
         let faults = cluster.api.faults();
         ensure(
             faults.iter().any(|fault: &Fault| fault.kind == "cut" && fault.in_force_at.len() >= 3),
@@ -375,15 +385,17 @@ fn nodes_heal_by_themselves_when_dispatch_is_gone() {
     cluster.kill9("dispatch");
     wait_until("gotham has healed", HANG_TIMEOUT, || {
         let log = cluster.process("gotham").log();
-        ensure(log.contains("trouble has healed by itself"), || "not yet".into())
+        ensure(log.contains("trouble has healed by itself"), || {
+            "the log does not contain it".into()
+        })
     });
     cluster.restart("dispatch");
     cluster.wait_until_held(&heroes, &CITIES);
 }
 
 #[test]
-fn a_paused_cluster_stands_still_but_for_single_exchanges() {
-    let (cluster, mut heroes, _) = with_heroes(2);
+fn paused_gossip_allows_single_exchanges_only() {
+    let (cluster, mut heroes, _) = start_with_heroes(2);
     let gossip = |verb: &str| {
         cluster.api.post(&format!("/api/v1/gossip/{verb}"), &json!({})).expect(200).json()
     };
@@ -391,17 +403,17 @@ fn a_paused_cluster_stands_still_but_for_single_exchanges() {
     let id = cluster.api.create_named("Still").id;
     heroes.created([id.clone()]);
     cluster.bomb("capitol");
-    wait_until("capitol is back, and empty", HANG_TIMEOUT, || {
+    wait_until("capitol is up and empty", HANG_TIMEOUT, || {
         let capitol = cluster.node("capitol");
         ensure(capitol.crashes == 1 && capitol.status == "up" && capitol.heroes == 0, || {
             format!("{capitol:?}")
         })
     });
-    // Longer than any city goes on by itself: the pace is repeated.
+    // Longer than a pause lasts at a city without renewal: dispatch renews it.
     let until = Stopwatch::start();
-    wait_until("some seconds have gone by", HANG_TIMEOUT, || {
-        assert!(!holds(&cluster.api, "gotham", &id) && cluster.node("capitol").heroes == 0);
-        ensure(until.elapsed() > Duration::from_secs(4), || "not yet".into())
+    wait_until("four seconds have passed", HANG_TIMEOUT, || {
+        assert!(!city_holds(&cluster.api, "gotham", &id) && cluster.node("capitol").heroes == 0);
+        ensure(until.elapsed() > Duration::from_secs(4), || "four seconds have not passed".into())
     });
     let step = |from: &str, to: &str| {
         cluster.api.post("/api/v1/gossip/step", &json!({"from": from, "to": to})).expect(200).json()
@@ -409,8 +421,8 @@ fn a_paused_cluster_stands_still_but_for_single_exchanges() {
     let done = step("dispatch", "gotham");
     assert_eq!((&done["completed"], &done["entries"]), (&json!(true), &json!(1)), "{done}");
     assert!(done["bytes"].as_u64().is_some_and(|bytes| (100..2_000).contains(&bytes)), "{done}");
-    wait_until("gotham shows it", HANG_TIMEOUT, || {
-        ensure(holds(&cluster.api, "gotham", &id), || "not yet".into())
+    wait_until("gotham holds the hero", HANG_TIMEOUT, || {
+        ensure(city_holds(&cluster.api, "gotham", &id), || "gotham lacks the hero".into())
     });
     let done = step("gotham", "capitol");
     assert_eq!(
@@ -418,10 +430,10 @@ fn a_paused_cluster_stands_still_but_for_single_exchanges() {
         (&json!("gotham"), &json!("capitol"), &json!(3)),
         "{done}"
     );
-    wait_until("capitol has them", HANG_TIMEOUT, || {
-        ensure(cluster.node("capitol").heroes == 3, || "not yet".into())
+    wait_until("capitol holds all heroes", HANG_TIMEOUT, || {
+        ensure(cluster.node("capitol").heroes == 3, || "capitol lacks heroes".into())
     });
-    assert!(!holds(&cluster.api, "metropolis", &id));
+    assert!(!city_holds(&cluster.api, "metropolis", &id));
     let any = cluster.api.request("POST", "/api/v1/gossip/step", &[], &[]).expect(200).json();
     assert_ne!(any["from"], any["to"]);
     assert_eq!(gossip("resume"), json!({"paused": false, "percent": 100}));
@@ -429,8 +441,8 @@ fn a_paused_cluster_stands_still_but_for_single_exchanges() {
 }
 
 #[test]
-fn a_paused_cluster_goes_on_when_dispatch_is_gone() {
-    let (mut cluster, mut heroes, ids) = with_heroes(2);
+fn paused_gossip_resumes_without_dispatch() {
+    let (mut cluster, mut heroes, ids) = start_with_heroes(2);
     cluster.api.post("/api/v1/gossip/pause", &json!({})).expect(200);
     cluster.api.assign(&ids[0], "gotham").expect(200);
     heroes.assigned(&ids[0], "gotham");
@@ -440,15 +452,15 @@ fn a_paused_cluster_goes_on_when_dispatch_is_gone() {
         let log = cluster.process("capitol").log();
         ensure(log.matches("pulled").count() > 1, || log)
     });
-    assert!(watch.elapsed() < Duration::from_secs(5), "the contract says so");
+    assert!(watch.elapsed() < Duration::from_secs(5), "the documented limit is five seconds");
     cluster.restart("dispatch");
     cluster.wait_until_held(&heroes, &CITIES);
 }
 
 #[test]
-fn an_exchange_that_is_cut_is_said_to_be_lost() {
-    let (cluster, ..) = with_heroes(1);
-    cluster.api.inject(&cut_off("gotham"));
+fn cut_exchange_is_reported_as_incomplete() {
+    let (cluster, ..) = start_with_heroes(1);
+    cluster.api.inject(&isolating_cut("gotham"));
     let done = cluster
         .api
         .post("/api/v1/gossip/step", &json!({"from": "gotham", "to": "capitol"}))
@@ -458,8 +470,8 @@ fn an_exchange_that_is_cut_is_said_to_be_lost() {
 }
 
 #[test]
-fn a_city_that_is_stopped_or_killed_is_down_and_can_be_started_again() {
-    let (mut cluster, heroes, _) = with_heroes(3);
+fn stopped_or_killed_city_is_down_and_can_be_restarted() {
+    let (mut cluster, heroes, _) = start_with_heroes(3);
     for (verb, code) in [("stop", 0), ("kill", 137)] {
         cluster.api.post(&format!("/api/v1/cities/gotham/{verb}"), &json!({})).expect(202);
         assert_eq!(cluster.process("gotham").exit_code(HANG_TIMEOUT), Some(code), "{verb}");
@@ -474,7 +486,7 @@ fn a_city_that_is_stopped_or_killed_is_down_and_can_be_started_again() {
 }
 
 #[test]
-fn what_cannot_be_is_refused_and_changes_nothing() {
+fn invalid_faults_are_refused_without_effect() {
     let cluster = Cluster::start(Options::default());
     let cases = [
         (json!({"kind": "cut", "from": "gotham", "to": "gotham"}), 422, "same_node"),
@@ -526,25 +538,25 @@ fn what_cannot_be_is_refused_and_changes_nothing() {
     cluster.api.delete("/api/v1/faults/no-such").problem(404, "unknown_fault");
     cluster.api.delete("/api/v1/faults/00000000").problem(404, "unknown_fault");
     assert!(cluster.api.faults().is_empty());
-    let fault = cluster.api.inject(&cut_off("gotham"));
+    let fault = cluster.api.inject(&isolating_cut("gotham"));
     cluster.api.delete(&format!("/api/v1/faults/{}", fault.id)).expect(204);
     cluster.api.delete(&format!("/api/v1/faults/{}", fault.id)).problem(410, "healed");
     cluster.api.heal_all();
 }
 
 #[test]
-fn no_more_faults_are_in_force_than_there_may_be() {
+fn fault_limit_is_enforced() {
     let cluster = Cluster::start(Options::default());
     for _ in 0..64 {
-        cluster.api.inject(&cut_off("gotham"));
+        cluster.api.inject(&isolating_cut("gotham"));
     }
-    cluster.api.post("/api/v1/faults", &cut_off("gotham")).problem(409, "too_many_faults");
+    cluster.api.post("/api/v1/faults", &isolating_cut("gotham")).problem(409, "too_many_faults");
     cluster.api.heal_all();
     assert!(cluster.api.faults().is_empty());
 }
 
-/// The number of assignments, of those that the log tells of, that ended beaten by a write that had
-/// not seen them: a recount by who holds only the log and the outcome.
+/// Counts the assignments in the event log that lost to a write whose author had not seen them,
+/// from the log and the final stamps only.
 fn recount(api: &Api, outcome: &BTreeMap<String, Stamp>, since: u64) -> u64 {
     let mut writes: BTreeMap<String, Vec<(Stamp, Option<Stamp>)>> = BTreeMap::new();
     let mut last = since;
@@ -554,15 +566,15 @@ fn recount(api: &Api, outcome: &BTreeMap<String, Stamp>, since: u64) -> u64 {
         last = newest.number;
         for event in events.into_iter().filter(|event| event.kind == "assigned") {
             let (hero, stamp) = (
-                event.hero.expect("an assignment names its hero"),
-                event.stamp.expect("and its stamp"),
+                event.hero.expect("an assignment event has a hero"),
+                event.stamp.expect("an assignment event has a stamp"),
             );
             writes.entry(hero).or_default().push((stamp, event.over));
         }
     }
     let mut lost = 0;
     for (hero, writes) in writes {
-        // What the winner was made over, and so on back to the birth.
+        // The chain of writes that the winner was based on, back to the creation.
         let mut seen = BTreeSet::new();
         let mut next = Some(outcome[&hero].clone());
         while let Some(stamp) = next {
@@ -578,13 +590,13 @@ fn recount(api: &Api, outcome: &BTreeMap<String, Stamp>, since: u64) -> u64 {
 }
 
 #[test]
-fn a_thousand_heroes_written_on_each_side_of_a_cut_end_the_same_and_what_is_lost_is_counted() {
-    // At the pace that people know, of which the promise speaks.
-    let (cluster, mut heroes, ids) = with_heroes_and(
+fn lost_writes_of_a_thousand_conflicts_are_counted() {
+    // At the default intervals, for which convergence within ten is promised.
+    let (cluster, mut heroes, ids) = start_with_heroes_and_options(
         1_000,
         Options { city_gossip: "1s", dispatch_gossip: "1s", poll: "2s", ..Options::default() },
     );
-    let begun = cluster.api.events(0).last().map_or(0, |event| event.number);
+    let first_event = cluster.api.events(0).last().map_or(0, |event| event.number);
     for (from, to) in [
         ("gotham", "metropolis"),
         ("gotham", "capitol"),
@@ -599,22 +611,22 @@ fn a_thousand_heroes_written_on_each_side_of_a_cut_end_the_same_and_what_is_lost
             scope.spawn(move || ids.iter().for_each(|id| drop(api.assign(id, city).expect(200))));
         }
     });
-    // And some twice: the first write is not lost, since the second was made over it.
+    // Some are written twice: the first write is not lost, because the second is based on it.
     for id in &ids[..100] {
         cluster.api.assign(id, "metropolis").expect(200);
     }
     assert_eq!(
-        print(&cluster, "capitol"),
-        print(&cluster, "dispatch"),
-        "nobody heard of any of it"
+        fingerprint(&cluster, "capitol"),
+        fingerprint(&cluster, "dispatch"),
+        "no write may pass the cuts"
     );
-    assert_ne!(print(&cluster, "gotham"), print(&cluster, "metropolis"));
+    assert_ne!(fingerprint(&cluster, "gotham"), fingerprint(&cluster, "metropolis"));
     cluster.api.heal_all();
     let watch = Stopwatch::start();
     cluster.wait_converged();
     assert!(
         watch.elapsed() < Duration::from_secs(10),
-        "ten gossip intervals, and it took {:?}",
+        "convergence took {:?}, over ten gossip intervals",
         watch.elapsed()
     );
     let outcome: BTreeMap<String, Stamp> = cluster
@@ -628,11 +640,11 @@ fn a_thousand_heroes_written_on_each_side_of_a_cut_end_the_same_and_what_is_lost
         heroes.assigned(&hero.id, &hero.location);
     }
     cluster.wait_until_held(&heroes, &CITIES);
-    assert_eq!(heroes.living.len(), 1_000);
-    let recounted = recount(&cluster.api, &outcome, begun);
-    assert!((1_000..=1_100).contains(&recounted), "{recounted}");
-    wait_until("the ledger says the same", HANG_TIMEOUT, || {
+    assert_eq!(heroes.live.len(), 1_000);
+    let expected = recount(&cluster.api, &outcome, first_event);
+    assert!((1_000..=1_100).contains(&expected), "{expected}");
+    wait_until("the verdict counts the same lost writes", HANG_TIMEOUT, || {
         let verdict = cluster.api.get("/api/v1/verdict").expect(200).json();
-        ensure(verdict["lost_writes"] == recounted, || format!("{verdict}, recounted {recounted}"))
+        ensure(verdict["lost_writes"] == expected, || format!("{verdict}, expected {expected}"))
     });
 }

@@ -1,11 +1,11 @@
-//! Whatever comes in is answered or turned away, with a reason; nothing of it crashes a process or
-//! loses a hero.
+//! Malformed and hostile input: every request is answered or refused with a reason, and none
+//! crashes a process or loses a hero.
 
 use std::net::SocketAddr;
 
 use cluster_tests::{
-    CITIES, Cluster, DEVELOPMENT_COOKIE, Ending, HANG_TIMEOUT, Heroes, Link, NODES, Options, Reply,
-    ensure, hello, incarnation_now, raw, wait_until,
+    CITIES, Cluster, DEVELOPMENT_COOKIE, Disconnect, HANG_TIMEOUT, Heroes, Link, NODES, Options,
+    Reply, ensure, hello, incarnation_now, raw, wait_until,
 };
 use serde_json::json;
 
@@ -13,7 +13,7 @@ use gossip::link::{Purpose, Secret};
 use gossip::wire::{FRAME_BYTES_MAX, PROTOCOL_VERSION};
 use shared::Frame;
 
-/// A cluster with something to lose.
+/// Starts a cluster with heroes that must not be lost.
 fn cluster() -> (Cluster, Heroes) {
     let cluster = Cluster::start(Options::default());
     let mut heroes = Heroes::default();
@@ -22,14 +22,14 @@ fn cluster() -> (Cluster, Heroes) {
     (cluster, heroes)
 }
 
-/// Nothing crashed, nothing was lost, and new heroes still come to all cities.
+/// Asserts that nothing crashed, nothing was lost, and new heroes still reach all cities.
 #[track_caller]
-fn still_works(cluster: &mut Cluster, mut heroes: Heroes) {
+fn assert_still_works(cluster: &mut Cluster, mut heroes: Heroes) {
     heroes.created([cluster.api.create_named("After all that").id]);
     cluster.wait_until_held(&heroes, &CITIES);
     for node in NODES {
         let process = cluster.process(node);
-        assert!(!process.has_ended(), "{node} has ended");
+        assert!(!process.has_ended(), "{node} has exited");
         let log = process.log();
         assert!(!log.contains("panicked"), "{node}: {log}");
     }
@@ -38,7 +38,7 @@ fn still_works(cluster: &mut Cluster, mut heroes: Heroes) {
     }
 }
 
-/// A line of the table: a request, and the problem that is its answer.
+/// A row of the table: a request, and the problem expected in response.
 struct Bad<'a> {
     method: &'a str,
     path: &'a str,
@@ -49,9 +49,9 @@ struct Bad<'a> {
 }
 
 #[test]
-fn every_bad_request_gets_a_problem_document_that_says_what_was_wrong() {
+fn bad_requests_get_problem_documents_with_a_reason() {
     let (mut cluster, heroes) = cluster();
-    let id = heroes.living.keys().next().expect("there are heroes").clone();
+    let id = heroes.live.keys().next().expect("there are heroes").clone();
     let (hero, location, assign) = (
         format!("/api/v1/heroes/{id}"),
         format!("/api/v1/heroes/{id}/location"),
@@ -181,7 +181,7 @@ fn every_bad_request_gets_a_problem_document_that_says_what_was_wrong() {
         bad("POST", "/heroes", form, "count=10001", 422, "count_out_of_range"),
         bad("POST", "/heroes", form, "count=ten", 422, "count_out_of_range"),
         bad("POST", "/heroes", form, "name=%07", 422, "invalid_name"),
-        // Who asks.
+        // Origins.
         bad(
             "POST",
             HEROES,
@@ -208,7 +208,7 @@ fn every_bad_request_gets_a_problem_document_that_says_what_was_wrong() {
             403,
             "foreign_origin",
         ),
-        // Keys.
+        // Idempotency keys.
         bad(
             "POST",
             HEROES,
@@ -222,15 +222,15 @@ fn every_bad_request_gets_a_problem_document_that_says_what_was_wrong() {
     let mut wrong = Vec::new();
     for Bad { method, path, headers, body, status, code } in &table {
         let reply = cluster.api.request(method, path, headers, body.as_bytes());
-        // All lines of the table are tried before any is complained about.
-        let judged = std::panic::catch_unwind(|| {
+        // All rows are tried before any failure is reported.
+        let checked = std::panic::catch_unwind(|| {
             let _ = reply.problem(*status, code);
             assert!(
                 *status != 405 || reply.headers.get("allow").is_some_and(|allow| !allow.is_empty()),
-                "no Allow"
+                "the Allow header is missing"
             );
         });
-        if judged.is_err() {
+        if checked.is_err() {
             wrong.push(format!(
                 "{method} {} {:?}: expected {status} {code}, got {reply:?}",
                 clip(path),
@@ -239,7 +239,7 @@ fn every_bad_request_gets_a_problem_document_that_says_what_was_wrong() {
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
-    still_works(&mut cluster, heroes);
+    assert_still_works(&mut cluster, heroes);
 }
 
 fn clip(text: &str) -> &str {
@@ -247,7 +247,7 @@ fn clip(text: &str) -> &str {
 }
 
 #[test]
-fn a_path_or_a_body_that_no_client_would_send_is_answered() {
+fn malformed_targets_methods_and_bodies_are_answered() {
     let (mut cluster, heroes) = cluster();
     let dispatch = cluster.address("dispatch");
     let json = [("content-type", "application/json")];
@@ -259,35 +259,35 @@ fn a_path_or_a_body_that_no_client_would_send_is_answered() {
         (b"http://[", &[400]),
         (b"//", &[404]),
     ] {
-        let answer =
+        let response =
             raw::exchange(dispatch, &raw::request(dispatch, "GET", target, &[], b""), false);
         assert!(
-            answer.closed && answer.status().is_some_and(|status| statuses.contains(&status)),
-            "{target:?}: {answer:?}"
+            response.closed && response.status().is_some_and(|status| statuses.contains(&status)),
+            "{target:?}: {response:?}"
         );
     }
-    let answer = raw::exchange(
+    let response = raw::exchange(
         dispatch,
         &raw::request(dispatch, "POST", b"/api/v1/heroes", &json, b"{\"name\":\"\xff\"}"),
         false,
     );
-    assert_eq!(answer.status(), Some(400), "{answer:?}");
-    let answer =
+    assert_eq!(response.status(), Some(400), "{response:?}");
+    let response =
         raw::exchange(dispatch, &raw::request(dispatch, &"X".repeat(5_000), b"/", &[], b""), false);
     assert!(
-        answer.closed && answer.status().is_some_and(|status| (400..500).contains(&status)),
-        "{answer:?}"
+        response.closed && response.status().is_some_and(|status| (400..500).contains(&status)),
+        "{response:?}"
     );
     let many: Vec<(String, &str)> = (0..1_000).map(|n| (format!("x-{n}"), "y")).collect();
     let many: Vec<(&str, &str)> =
         many.iter().map(|(name, value)| (name.as_str(), *value)).collect();
-    let answer = raw::exchange(dispatch, &raw::request(dispatch, "GET", b"/", &many, b""), false);
-    assert_eq!(answer.status(), Some(431), "{answer:?}");
-    still_works(&mut cluster, heroes);
+    let response = raw::exchange(dispatch, &raw::request(dispatch, "GET", b"/", &many, b""), false);
+    assert_eq!(response.status(), Some(431), "{response:?}");
+    assert_still_works(&mut cluster, heroes);
 }
 
 #[test]
-fn a_body_over_the_limit_is_refused_and_one_at_the_limit_is_read() {
+fn body_over_the_limit_is_refused_and_one_at_the_limit_is_read() {
     let (mut cluster, heroes) = cluster();
     let dispatch = cluster.address("dispatch");
     let body = |bytes: usize| format!(r#"{{"name":"{}"}}"#, "x".repeat(bytes - 11));
@@ -296,25 +296,26 @@ fn a_body_over_the_limit_is_refused_and_one_at_the_limit_is_read() {
         cluster.api.request("POST", "/api/v1/heroes", &json, body(64 * 1024).as_bytes());
     let _ = at_the_limit.problem(422, "invalid_name");
     for bytes in [64 * 1024 + 1, 1024 * 1024] {
-        // The server may answer and close before all is sent, and an HTTP client may miss the
-        // answer then.
-        let answer = raw::exchange(
+        // The server may respond and close before it has read the whole body, and an HTTP client
+        // may miss the response then.
+        let response = raw::exchange(
             dispatch,
             &raw::request(dispatch, "POST", b"/api/v1/heroes", &json, body(bytes).as_bytes()),
             false,
         );
-        assert!(answer.closed, "{answer:?}");
-        if answer.text.is_empty() {
-            continue; // reset while we were still sending: refused all the same, and the answer was lost on the way
+        assert!(response.closed, "{response:?}");
+        if response.text.is_empty() {
+            continue; // a reset during sending: refused too, but the response was lost
         }
-        assert_eq!(answer.status(), Some(413), "{answer:?}");
+        assert_eq!(response.status(), Some(413), "{response:?}");
         let problem: serde_json::Value =
-            serde_json::from_str(answer.body()).expect("a problem document");
+            serde_json::from_str(response.body()).expect("a problem document");
         assert_eq!((&problem["type"], &problem["status"]), (&json!("too_large"), &json!(413)));
     }
-    // Without a length the limit holds as well.
+    // The limit also holds without a content length.
     let head = format!(
-        "POST /api/v1/heroes HTTP/1.1\r\nhost: {dispatch}\r\nconnection: close\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n"
+        "POST /api/v1/heroes HTTP/1.1\r\nhost: {dispatch}\r\nconnection: close\r\n\
+         content-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n"
     );
     let mut chunked = head.into_bytes();
     for _ in 0..32 {
@@ -323,16 +324,16 @@ fn a_body_over_the_limit_is_refused_and_one_at_the_limit_is_read() {
         chunked.extend(b"\r\n");
     }
     chunked.extend(b"0\r\n\r\n");
-    let answer = raw::exchange(dispatch, &chunked, false);
+    let response = raw::exchange(dispatch, &chunked, false);
     assert!(
-        answer.closed && (answer.text.is_empty() || answer.status() == Some(413)),
-        "{answer:?}"
+        response.closed && (response.text.is_empty() || response.status() == Some(413)),
+        "{response:?}"
     );
-    still_works(&mut cluster, heroes);
+    assert_still_works(&mut cluster, heroes);
 }
 
 #[test]
-fn a_name_of_markup_comes_back_verbatim_and_never_as_markup() {
+fn markup_in_names_is_returned_verbatim_and_escaped_in_html() {
     let (mut cluster, mut heroes) = cluster();
     for name in [
         "<script>alert(1)</script>",
@@ -345,7 +346,7 @@ fn a_name_of_markup_comes_back_verbatim_and_never_as_markup() {
         heroes.created([hero.id.clone()]);
         assert_eq!(cluster.api.hero(&hero.id).expect(200).json()["hero"]["name"], name);
     }
-    // Through the form, too, which is where browsers come in.
+    // Through the form as well, which browsers use.
     let form = [("content-type", "application/x-www-form-urlencoded")];
     let created = cluster
         .api
@@ -359,7 +360,7 @@ fn a_name_of_markup_comes_back_verbatim_and_never_as_markup() {
         .iter()
         .find(|hero| hero["name"] == "<script>alert(2)</script>")
         .cloned();
-    heroes.created([by_form.expect("the hero of the form")["id"]
+    heroes.created([by_form.expect("the hero created by the form")["id"]
         .as_str()
         .expect("an id")
         .to_owned()]);
@@ -381,11 +382,11 @@ fn a_name_of_markup_comes_back_verbatim_and_never_as_markup() {
         "{page}"
     );
     drop(live);
-    still_works(&mut cluster, heroes);
+    assert_still_works(&mut cluster, heroes);
 }
 
 #[test]
-fn a_repeated_idempotency_key_creates_once_and_is_good_for_one_request_only() {
+fn idempotency_key_creates_once_and_fits_one_request_only() {
     let (mut cluster, mut heroes) = cluster();
     let with_key = |path: &str, key: &str, body: &str| -> Reply {
         cluster.api.request(
@@ -412,7 +413,7 @@ fn a_repeated_idempotency_key_creates_once_and_is_good_for_one_request_only() {
         .problem(422, "idempotency_key_reused");
     let _ =
         with_key("/api/v1/cities/gotham/bomb", "a", "{}").problem(422, "idempotency_key_reused");
-    // What was refused may be tried again with the same key.
+    // A key may be used again after a refusal.
     let _ = with_key("/api/v1/heroes", "c", r#"{"name":""}"#).problem(422, "invalid_name");
     heroes.created([
         with_key("/api/v1/heroes", "c", r#"{"name":"Robin"}"#).expect(201).json()["id"]
@@ -421,23 +422,23 @@ fn a_repeated_idempotency_key_creates_once_and_is_good_for_one_request_only() {
             .to_owned(),
     ]);
     cluster.wait_until_held(&heroes, &CITIES);
-    still_works(&mut cluster, heroes);
+    assert_still_works(&mut cluster, heroes);
 }
 
 #[test]
-fn a_created_hero_is_found_where_its_location_header_says() {
+fn created_hero_is_found_at_its_location_header() {
     let (cluster, _) = cluster();
     let created = cluster.api.post("/api/v1/heroes", &json!({})).expect(201);
     let found = cluster.api.get(&created.headers["location"]).expect(200).json();
     assert_eq!(found["hero"], created.json());
     assert!(
         found["hero"]["name"].as_str().is_some_and(|name| !name.is_empty()),
-        "a name was invented: {found}"
+        "expected a generated name: {found}"
     );
 }
 
 #[test]
-fn every_answer_carries_the_security_headers() {
+fn responses_carry_the_security_headers() {
     let (cluster, _) = cluster();
     for path in ["/", "/api/v1/cluster", "/static/main.js", "/nothing"] {
         let headers = cluster.api.get(path).headers;
@@ -452,147 +453,149 @@ fn every_answer_carries_the_security_headers() {
 }
 
 #[test]
-fn the_live_socket_only_shows() {
+fn live_socket_accepts_no_commands() {
     let (mut cluster, heroes) = cluster();
     let dispatch = cluster.address("dispatch");
     let live = |headers: &[(&str, &str)]| Link::open(dispatch, "/live", headers);
     assert_eq!(live(&[("origin", "http://evil.example")]).err(), Some(403));
     assert_eq!(live(&[("origin", "null")]).err(), Some(403));
 
-    let mut talking = live(&[]).expect("a socket");
-    talking.receive().expect("a first frame");
-    talking.send("bomb gotham");
-    assert!(matches!(talking.ending(), Ending::Closed(1008, _)));
+    let mut sending = live(&[]).expect("a socket");
+    sending.receive().expect("a first frame");
+    sending.send("bomb gotham");
+    assert!(matches!(sending.read_to_close(), Disconnect::Closed(1008, _)));
 
     let mut binary = live(&[]).expect("a socket");
     binary.send(vec![0; 16]);
-    assert!(matches!(binary.ending(), Ending::Closed(1003, _)));
+    assert!(matches!(binary.read_to_close(), Disconnect::Closed(1003, _)));
 
-    // The server stops reading in the middle of it, so its last words may be lost.
-    let mut shouting = live(&[]).expect("a socket");
-    shouting.send("x".repeat(1 << 20));
-    let _ = shouting.ending();
+    // The server stops reading in the middle of it, so its close frame may be lost.
+    let mut flooding = live(&[]).expect("a socket");
+    flooding.send("x".repeat(1 << 20));
+    let _ = flooding.read_to_close();
 
     let plain = cluster.api.get("/live");
     assert!((400..500).contains(&plain.status), "{plain:?}");
     let _ = cluster.api.get("/live?q=%ff&show=nonsense&page=99999999999999999999");
     assert!(live(&[]).expect("a socket").receive().is_ok());
-    still_works(&mut cluster, heroes);
+    assert_still_works(&mut cluster, heroes);
 }
 
-/// The doors of a city and of dispatch are the same one.
-fn doors(cluster: &Cluster) -> [SocketAddr; 2] {
+/// Returns the addresses of a city and of dispatch, which accept connections alike.
+fn nodes(cluster: &Cluster) -> [SocketAddr; 2] {
     [cluster.address("gotham"), cluster.address("dispatch")]
 }
 
 #[track_caller]
-fn closed(link: Link, code: u16) -> String {
-    match link.ending() {
-        Ending::Closed(seen, reason) if seen == code => reason,
-        other @ (Ending::Closed(..) | Ending::Gone) => {
+fn assert_closed(link: Link, code: u16) -> String {
+    match link.read_to_close() {
+        Disconnect::Closed(seen, reason) if seen == code => reason,
+        other @ (Disconnect::Closed(..) | Disconnect::Dropped) => {
             panic!("expected close code {code}, got {other:?}")
         }
     }
 }
 
 #[test]
-fn strangers_at_a_nodes_door_are_told_why_they_may_not_enter() {
+fn unauthenticated_peers_are_refused_with_a_reason() {
     let (mut cluster, heroes) = cluster();
     let now = incarnation_now();
-    for (door, own_name) in doors(&cluster).into_iter().zip(["gotham", "dispatch"]) {
-        assert_eq!(cluster_tests::Api::new(door).get("/cluster").status, 426);
+    for (node, name) in nodes(&cluster).into_iter().zip(["gotham", "dispatch"]) {
+        assert_eq!(cluster_tests::Api::new(node).get("/cluster").status, 426);
         assert_eq!(
-            Link::open(door, "/cluster", &[("origin", "http://evil.example")]).err(),
+            Link::open(node, "/cluster", &[("origin", "http://evil.example")]).err(),
             Some(403)
         );
-        let says = |bytes: Vec<u8>| {
-            let mut link = Link::to_node(door);
+        let connect_and_send = |bytes: Vec<u8>| {
+            let mut link = Link::to_node(node);
             link.send(bytes);
             link
         };
-        closed(says(b"GET / HTTP/1.1\r\n\r\n".to_vec()), 4000);
-        closed(says(Vec::new()), 4000);
-        closed(says(b"SHC1".to_vec()), 4000);
+        assert_closed(connect_and_send(b"GET / HTTP/1.1\r\n\r\n".to_vec()), 4000);
+        assert_closed(connect_and_send(Vec::new()), 4000);
+        assert_closed(connect_and_send(b"SHC1".to_vec()), 4000);
 
         let mut other_version = hello("capitol", now);
         other_version[4..6].copy_from_slice(&999_u16.to_le_bytes());
-        let reason = closed(says(other_version), 4001);
+        let reason = assert_closed(connect_and_send(other_version), 4001);
         assert!(
             reason.contains("999") && reason.contains(&PROTOCOL_VERSION.to_string()),
             "{reason}"
         );
 
         let refused = |code: u16, name: &str, incarnation: u64, cookie: &str| {
-            let mut link = Link::to_node(door);
-            match link.introduce(&hello(name, incarnation), cookie) {
-                Err(Ending::Closed(seen, reason)) if seen == code => reason,
+            let mut link = Link::to_node(node);
+            match link.handshake(&hello(name, incarnation), cookie) {
+                Err(Disconnect::Closed(seen, reason)) if seen == code => reason,
                 Err(other) => panic!("expected close code {code}, got {other:?}"),
-                // Who carries a name that is taken is told so by a member, and then closed on.
+                // The name of a running member is refused by the welcome, and then closed.
                 Ok(welcome) => {
                     assert!(code == 4004 && welcome.running_elsewhere.is_some(), "{welcome:?}");
-                    closed(link, code)
+                    assert_closed(link, code)
                 }
             }
         };
         let reason = refused(4002, "capitol", now, "another cookie");
         assert!(!reason.contains(DEVELOPMENT_COOKIE), "{reason}");
         refused(4002, "capitol", now, "");
-        // Whoever asks from outside learns nothing about names before it has proved that it belongs
-        // here.
-        refused(4002, own_name, now, "another cookie");
+        // Connections learn nothing about names before they have proved the cookie.
+        refused(4002, name, now, "another cookie");
         refused(4002, "riverdale", now, "another cookie");
-        let reason = refused(4003, own_name, now, DEVELOPMENT_COOKIE);
-        assert!(reason.contains(own_name), "{reason}");
-        // A later life of a city that is up.
+        let reason = refused(4003, name, now, DEVELOPMENT_COOKIE);
+        assert!(reason.contains(name), "{reason}");
+        // A later incarnation of a city that is up.
         let reason = refused(4004, "capitol", now + 1_000, DEVELOPMENT_COOKIE);
         assert!(reason.contains("capitol is alive elsewhere"), "{reason}");
         refused(4005, "riverdale", now, DEVELOPMENT_COOKIE);
 
-        // A proof for one connection is none for another, whoever overheard it.
-        let (mut first, mut second) = (Link::to_node(door), Link::to_node(door));
+        // A proof for one connection is invalid for another.
+        let (mut first, mut second) = (Link::to_node(node), Link::to_node(node));
         let ours = hello("capitol", now);
-        let overheard = [&mut first, &mut second].map(|link| {
+        let nonces = [&mut first, &mut second].map(|link| {
             link.send(ours.clone());
-            link.receive().expect("a node answers a hello with its own")
+            link.receive().expect("a node responds to a hello with its own")
         });
-        assert_ne!(overheard[0], overheard[1], "each hello is another one");
+        assert_ne!(nonces[0], nonces[1], "each hello has a new nonce");
         let proof = Secret::new(shared::well_known::SECRET_DOMAIN, DEVELOPMENT_COOKIE)
-            .prove(Purpose::DIALLING, &[&ours, &overheard[0]]);
+            .prove(Purpose::DIALLING, &[&ours, &nonces[0]]);
         second.send(proof.to_vec());
-        closed(second, 4002);
-        // Nor is the listener's own kind of proof one of a dialler.
+        assert_closed(second, 4002);
+        // A listener's proof is invalid as a dialler's proof.
         first.send(
             Secret::new(shared::well_known::SECRET_DOMAIN, DEVELOPMENT_COOKIE)
-                .prove(Purpose::LISTENING, &[&ours, &overheard[0]])
+                .prove(Purpose::LISTENING, &[&ours, &nonces[0]])
                 .to_vec(),
         );
-        closed(first, 4002);
-        // A frame before the proof is none.
-        let mut early = Link::to_node(door);
+        assert_closed(first, 4002);
+        // A frame in place of the proof is refused.
+        let mut early = Link::to_node(node);
         early.send(hello("capitol", now));
         early.send_frame(&Frame::Observe { since: 0, pulls: 0 });
         early.receive().expect("a hello");
-        closed(early, 4002);
+        assert_closed(early, 4002);
 
-        // A hello whose rest is cut off or goes on too long.
+        // A hello that is truncated or too long.
         let mut cut = hello("capitol", now);
         cut.truncate(12);
-        closed(says(cut), 4006);
+        assert_closed(connect_and_send(cut), 4006);
         let mut longer = hello("capitol", now);
         longer.push(0);
-        closed(says(longer), 4006);
+        assert_closed(connect_and_send(longer), 4006);
 
-        let mut texting = Link::to_node(door);
-        texting.send("hello");
-        closed(texting, 4000);
+        let mut sending_text = Link::to_node(node);
+        sending_text.send("hello");
+        assert_closed(sending_text, 4000);
 
-        let mut oversized = Link::to_node(door);
+        let mut oversized = Link::to_node(node);
         oversized.send(vec![0; FRAME_BYTES_MAX + 1]);
-        let ending = oversized.ending();
-        // It is cut off while we send, so its last words may be lost.
-        assert!(matches!(ending, Ending::Closed(1009, _) | Ending::Gone), "{ending:?}");
+        let disconnect = oversized.read_to_close();
+        // The connection is closed during sending, so the close frame may be lost.
+        assert!(
+            matches!(disconnect, Disconnect::Closed(1009, _) | Disconnect::Dropped),
+            "{disconnect:?}"
+        );
     }
-    still_works(&mut cluster, heroes);
+    assert_still_works(&mut cluster, heroes);
     let log = cluster.process("gotham").log();
     for reason in [
         "expected a hello",
@@ -602,52 +605,55 @@ fn strangers_at_a_nodes_door_are_told_why_they_may_not_enter() {
         "alive elsewhere",
         "riverdale is not a member",
     ] {
-        assert!(log.contains(reason), "gotham's log does not say {reason:?}");
+        assert!(log.contains(reason), "gotham's log does not contain {reason:?}");
     }
 }
 
 #[test]
-fn a_member_that_sends_nonsense_is_cut_off() {
+fn member_that_sends_malformed_frames_is_disconnected() {
     let (mut cluster, heroes) = cluster();
     cluster.kill9("capitol");
-    for door in doors(&cluster) {
+    for node in nodes(&cluster) {
         let member = || {
-            // The last link of that name may not be forgotten yet.
-            wait_until("the absent member's place is free", HANG_TIMEOUT, || {
-                Link::as_member(door, "capitol", incarnation_now())
-                    .map_err(|ending| format!("{ending:?}"))
+            // The node may still hold the previous link of that name.
+            wait_until("the absent member can link again", HANG_TIMEOUT, || {
+                Link::as_member(node, "capitol", incarnation_now())
+                    .map_err(|disconnect| format!("{disconnect:?}"))
             })
         };
         let mut nonsense = member();
         nonsense.send(vec![0xff; 64]);
-        closed(nonsense, 4006);
+        assert_closed(nonsense, 4006);
         let mut nothing = member();
         nothing.send(Vec::new());
-        closed(nothing, 4006);
-        // An answer to an observation that claims 2^60 entries in a few bytes.
-        let mut lying = member();
-        lying.send(vec![4, 0, 0, 0, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x10]);
-        closed(lying, 4006);
-        let mut texting = member();
-        texting.send("{}");
-        closed(texting, 1003);
+        assert_closed(nothing, 4006);
+        // An observation that claims 2^60 entries in a few bytes.
+        let mut forged = member();
+        forged.send(vec![4, 0, 0, 0, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x10]);
+        assert_closed(forged, 4006);
+        let mut sending_text = member();
+        sending_text.send("{}");
+        assert_closed(sending_text, 1003);
         let mut oversized = member();
         oversized.send(vec![0; FRAME_BYTES_MAX + 1]);
-        let ending = oversized.ending();
-        assert!(matches!(ending, Ending::Closed(1009, _) | Ending::Gone), "{ending:?}");
+        let disconnect = oversized.read_to_close();
+        assert!(
+            matches!(disconnect, Disconnect::Closed(1009, _) | Disconnect::Dropped),
+            "{disconnect:?}"
+        );
     }
     cluster.restart("capitol");
-    still_works(&mut cluster, heroes);
+    assert_still_works(&mut cluster, heroes);
 }
 
 #[test]
-fn bytes_that_are_no_http_are_answered_or_closed_and_the_server_goes_on() {
+fn non_http_bytes_are_answered_or_closed_without_harm() {
     let (mut cluster, heroes) = cluster();
-    // The beginning of a TLS handshake: what a browser sends that was told https.
+    // The beginning of a TLS handshake, as a browser sends it for an https URL.
     let tls =
         [&[0x16, 0x03, 0x01, 0x00, 0xf4, 0x01, 0x00, 0x00, 0xf0, 0x03, 0x03][..], &[0x5a; 233]]
             .concat();
-    for door in doors(&cluster) {
+    for node in nodes(&cluster) {
         for (bytes, then_stop) in [
             (&tls[..], false),
             (b"GET / HT", true),
@@ -656,29 +662,33 @@ fn bytes_that_are_no_http_are_answered_or_closed_and_the_server_goes_on() {
             (&[0; 100_000], false),
             (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", false),
         ] {
-            let answer = raw::exchange(door, bytes, then_stop);
-            let refused = answer.text.is_empty()
-                || answer.status().is_some_and(|status| (400..600).contains(&status));
-            assert!(answer.closed && refused, "{:?}: {answer:?}", &bytes[..bytes.len().min(20)]);
+            let response = raw::exchange(node, bytes, then_stop);
+            let refused = response.text.is_empty()
+                || response.status().is_some_and(|status| (400..600).contains(&status));
+            assert!(
+                response.closed && refused,
+                "{:?}: {response:?}",
+                &bytes[..bytes.len().min(20)]
+            );
         }
     }
-    // Half a request line, and then silence: closed in time, whatever else goes on.
-    let answer = raw::exchange(cluster.address("dispatch"), b"GET / HT", false);
-    assert!(answer.closed, "{answer:?}");
-    still_works(&mut cluster, heroes);
+    // Half a request line, followed by silence: closed within the time limit.
+    let response = raw::exchange(cluster.address("dispatch"), b"GET / HT", false);
+    assert!(response.closed, "{response:?}");
+    assert_still_works(&mut cluster, heroes);
 }
 
 #[test]
-fn hundreds_of_silent_connections_do_not_keep_anybody_out() {
+fn silent_connections_by_the_hundred_do_not_block_others() {
     let (mut cluster, heroes) = cluster();
     let silent: Vec<_> = (0..500)
         .map(|_| {
             std::net::TcpStream::connect(cluster.address("dispatch")).expect("dispatch listens")
         })
         .collect();
-    wait_until("dispatch answers beside them", HANG_TIMEOUT, || {
-        ensure(cluster.api.get("/healthz").status == 200, || "no answer".into())
+    wait_until("dispatch answers next to them", HANG_TIMEOUT, || {
+        ensure(cluster.api.get("/healthz").status == 200, || "the status is not 200".into())
     });
-    still_works(&mut cluster, heroes);
+    assert_still_works(&mut cluster, heroes);
     drop(silent);
 }

@@ -1,30 +1,30 @@
-//! The live socket of a page, message by message: how a page begins, goes on from where it was and
-//! catches up; how many frames it is sent unacknowledged; and that whatever one page says, the
-//! others are shown what happens and the cluster agrees.
+//! The live socket of a page, message by message: the first messages, resumption and catching up;
+//! the limit of unacknowledged frames; and that no message of one page affects the other pages or
+//! the cluster.
 
 use cluster_tests::{
-    CITIES, Cluster, Ending, HANG_TIMEOUT, Heroes, Link, NODES, Options, ensure, wait_until,
+    CITIES, Cluster, Disconnect, HANG_TIMEOUT, Heroes, Link, NODES, Options, ensure, wait_until,
 };
 use serde_json::{Value, json};
 
-/// How many frames a page may have under way unacknowledged.
+/// The maximum number of unacknowledged frames in flight to a page.
 const CREDIT: usize = 8;
 
-/// A page, as far as its socket goes.
+/// The socket of a page.
 struct Page {
     link: Link,
     hello: Value,
-    /// How often it was told that it skips frames.
+    /// The number of `skips` messages received.
     skips: usize,
 }
 
 impl Page {
-    /// Opens a live socket with this query, and takes the first message.
+    /// Opens a live socket with this query, and receives the first message.
     #[track_caller]
     fn open(cluster: &Cluster, query: &str) -> Self {
         let link = Link::open(cluster.address("dispatch"), &format!("/live?{query}"), &[]);
         let mut page =
-            Self { link: link.expect("a place for a page"), hello: Value::Null, skips: 0 };
+            Self { link: link.expect("a permit for a page"), hello: Value::Null, skips: 0 };
         page.hello = page.message();
         assert_eq!(page.hello["t"], "hello", "{}", page.hello);
         page
@@ -32,7 +32,9 @@ impl Page {
 
     #[track_caller]
     fn bytes(&mut self) -> Vec<u8> {
-        self.link.receive().unwrap_or_else(|ending| panic!("the socket was closed: {ending:?}"))
+        self.link
+            .receive()
+            .unwrap_or_else(|disconnect| panic!("the socket was closed: {disconnect:?}"))
     }
 
     #[track_caller]
@@ -40,7 +42,7 @@ impl Page {
         parsed(&self.bytes())
     }
 
-    /// The next frame, as it came. What else a page is told is passed over.
+    /// Receives the next frame as raw bytes, skipping other messages.
     #[track_caller]
     fn frame_bytes(&mut self) -> Vec<u8> {
         loop {
@@ -50,28 +52,28 @@ impl Page {
                 Some("d") => return bytes,
                 Some("skips") => self.skips += 1,
                 Some("k") => {}
-                _ => panic!("nothing that a page is told: {message}"),
+                _ => panic!("unexpected message to a page: {message}"),
             }
         }
     }
 
-    /// The next frame.
+    /// Receives the next frame.
     #[track_caller]
     fn frame(&mut self) -> Value {
         parsed(&self.frame_bytes())
     }
 
-    fn say(&mut self, message: &Value) {
+    fn send(&mut self, message: &Value) {
         self.link.send(message.to_string());
     }
 
     fn acknowledge(&mut self, frame: &Value) {
-        self.say(&json!({ "t": "ack", "s": number(frame) }));
+        self.send(&json!({ "t": "ack", "s": number(frame) }));
     }
 
-    /// Takes and acknowledges frames until one is as wanted, and returns it.
+    /// Receives and acknowledges frames until one satisfies `wanted`, and returns it.
     #[track_caller]
-    fn take_until(&mut self, what: &str, wanted: impl Fn(&Value) -> bool) -> Value {
+    fn receive_until(&mut self, what: &str, wanted: impl Fn(&Value) -> bool) -> Value {
         wait_until(what, HANG_TIMEOUT, || {
             let frame = self.frame();
             self.acknowledge(&frame);
@@ -79,18 +81,18 @@ impl Page {
         })
     }
 
-    /// Takes and acknowledges frames until it is shown this hero.
+    /// Receives and acknowledges frames until one contains the row of this hero.
     #[track_caller]
-    fn take_until_shown(&mut self, id: &str) {
-        self.take_until(&format!("the page is shown {id}"), |frame| {
+    fn receive_until_shown(&mut self, id: &str) {
+        self.receive_until(&format!("a frame contains the row of {id}"), |frame| {
             items(frame).iter().any(|item| item == &row(id))
         });
     }
 
-    /// How the other side ended it.
+    /// Reads until the other side closes the socket.
     #[track_caller]
-    fn ending(self) -> Ending {
-        self.link.ending()
+    fn read_to_close(self) -> Disconnect {
+        self.link.read_to_close()
     }
 }
 
@@ -99,18 +101,18 @@ fn parsed(bytes: &[u8]) -> Value {
     serde_json::from_slice(bytes).expect("messages are JSON")
 }
 
-/// The number of a frame.
+/// Returns the number of a frame.
 #[track_caller]
 fn number(frame: &Value) -> u64 {
     frame["s"].as_u64().expect("a frame has a number")
 }
 
-/// The id of the row of this hero.
+/// Returns the id of this hero's row.
 fn row(id: &str) -> String {
     format!("h-{id}")
 }
 
-/// The rows that a frame brings.
+/// Returns the ids of the rows in a frame.
 fn items(frame: &Value) -> Vec<String> {
     frame["lists"]["heroes-rows"]["items"]
         .as_object()
@@ -119,32 +121,32 @@ fn items(frame: &Value) -> Vec<String> {
         .collect()
 }
 
-/// Which rows there are, and in which order, where a frame says so.
+/// Returns the order of the rows, if the frame contains it.
 fn order(frame: &Value) -> Option<Vec<String>> {
     let order = frame["lists"]["heroes-rows"]["order"].as_array()?;
     Some(order.iter().map(|id| id.as_str().expect("ids are text").to_owned()).collect())
 }
 
-/// A cluster that agrees on three heroes: their ids by name, in the order of their names.
+/// Starts a cluster that agrees on three heroes; returns their ids in the order of their names.
 fn cluster() -> (Cluster, Heroes, [String; 3]) {
     let cluster = Cluster::start(Options::default());
     let mut heroes = Heroes::default();
     let ids = ["Ash", "Birch", "Cedar"].map(|name| cluster.api.create_named(name).id);
     heroes.created(ids.clone());
     cluster.wait_until_held(&heroes, &CITIES);
-    shown(&cluster);
+    refresh_frames(&cluster);
     (cluster, heroes, ids)
 }
 
-/// Makes sure that what dispatch knows by now is in the frames too: what a page is sent when it is
-/// loaded is never older than the request.
+/// Ensures that frames are as recent as dispatch's state: a page load is never rendered from older
+/// state than its request.
 #[track_caller]
-fn shown(cluster: &Cluster) {
+fn refresh_frames(cluster: &Cluster) {
     let _ = cluster.api.get("/").expect(200);
 }
 
 #[test]
-fn a_page_is_told_who_speaks_and_then_everything() {
+fn page_receives_hello_then_whole_state_then_changes() {
     let (cluster, _, ids) = cluster();
     let mut page = Page::open(&cluster, "");
     let hello = page.hello.clone();
@@ -158,7 +160,7 @@ fn a_page_is_told_who_speaks_and_then_everything() {
     assert!(number(&first) >= hello["head"].as_u64().expect("a number"), "{hello} {first}");
     assert_eq!((&first["from"], &first["whole"]), (&json!(0), &json!(true)), "{first}");
     assert_eq!(order(&first), Some(ids.iter().map(|id| row(id)).collect()));
-    assert_eq!(items(&first).len(), 3, "each row is there");
+    assert_eq!(items(&first).len(), 3, "the first frame must contain every row");
     let html = cluster.api.get("/").expect(200).body;
     let panels = first["html"].as_object().expect("panels");
     for panel in panels.keys().filter(|panel| *panel != "title") {
@@ -170,24 +172,24 @@ fn a_page_is_told_who_speaks_and_then_everything() {
             .all(|panel| panels.contains_key(*panel))
     );
 
-    // The next one is told only what changed since.
+    // The next frame contains only the changes since.
     page.acknowledge(&first);
     let next = page.frame();
     assert_eq!((&next["from"], next.get("whole")), (&first["s"], None), "{next}");
     assert!(
         items(&next).is_empty() && next["html"].get("trouble").is_none(),
-        "nothing of this has changed: {next}"
+        "unchanged parts must not be sent: {next}"
     );
 }
 
 #[test]
-fn a_page_that_acknowledges_nothing_gets_eight_frames_and_holds_nobody_up() {
+fn unacknowledged_frames_are_limited_to_eight_per_page() {
     let (cluster, mut heroes, ids) = cluster();
     let mut slow = Page::open(&cluster, "");
-    // So that there is something to tell.
+    // Changes that make every frame non-empty.
     let mut changes = ["gotham", "home"].into_iter().cycle();
     let mut change = |heroes: &mut Heroes| {
-        let place = changes.next().expect("there is no end to them");
+        let place = changes.next().expect("a cycle has no end");
         let _ = cluster.api.assign(&ids[0], place).expect(200);
         heroes.assigned(&ids[0], place);
     };
@@ -198,7 +200,7 @@ fn a_page_that_acknowledges_nothing_gets_eight_frames_and_holds_nobody_up() {
     }
     assert!(
         sent.windows(2).all(|pair| pair[1]["from"] == pair[0]["s"]),
-        "each goes on from the one before"
+        "each frame must be based on the one before"
     );
     let mut other = Page::open(&cluster, "");
     for _ in 0..CREDIT + 2 {
@@ -208,85 +210,87 @@ fn a_page_that_acknowledges_nothing_gets_eight_frames_and_holds_nobody_up() {
     }
     let hero = cluster.api.create_named("Dogwood");
     heroes.created([hero.id.clone()]);
-    other.take_until_shown(&hero.id);
+    other.receive_until_shown(&hero.id);
     cluster.wait_until_held(&heroes, &CITIES);
-    let newest = other.take_until("a frame of after all that", |_| true);
+    let newest = other.receive_until("a frame after all changes", |_| true);
 
-    // One acknowledged, so one more: it tells all since, and came into being only now.
+    // One acknowledgement permits one frame. It contains all changes since, and was created only
+    // then.
     slow.acknowledge(&sent[0]);
     let caught_up = slow.frame();
-    assert_eq!(caught_up["from"], sent[CREDIT - 1]["s"], "nothing was sent in between");
-    assert_eq!((slow.skips, other.skips), (1, 0), "the slow one is told that it skipped");
+    assert_eq!(caught_up["from"], sent[CREDIT - 1]["s"], "no frame may be sent in between");
+    assert_eq!(
+        (slow.skips, other.skips),
+        (1, 0),
+        "only the slow page must receive a skips message"
+    );
     assert!(
         number(&caught_up) >= number(&newest),
-        "{} is older than {}",
+        "frame {} is older than {}",
         caught_up["s"],
         newest["s"]
     );
     assert!(items(&caught_up).contains(&row(&hero.id)), "{caught_up}");
-    other.take_until("three more frames", |frame| number(frame) > number(&caught_up) + 3);
+    other.receive_until("three more frames", |frame| number(frame) > number(&caught_up) + 3);
     slow.acknowledge(&caught_up);
     let next = slow.frame();
     assert_eq!(next["from"], caught_up["s"]);
     assert!(
         number(&next) > number(&caught_up) + 3,
-        "it was sent before it was acknowledged: {} after {}",
+        "the frame was sent before the acknowledgement: {} after {}",
         next["s"],
         caught_up["s"]
     );
 }
 
 #[test]
-fn a_page_that_missed_something_is_told_all_since() {
+fn resync_sends_all_changes_since_a_frame() {
     let (cluster, _, ids) = cluster();
     let mut page = Page::open(&cluster, "");
-    let had = page.take_until("a frame", |_| true);
+    let base = page.receive_until("a frame", |_| true);
     let _ = cluster.api.assign(&ids[1], "gotham").expect(200);
-    page.take_until_shown(&ids[1]);
+    page.receive_until_shown(&ids[1]);
     cluster.wait_converged();
-    shown(&cluster);
-    let missed = page.take_until("a frame without rows", |frame| items(frame).is_empty());
+    refresh_frames(&cluster);
+    let missed = page.receive_until("a frame without rows", |frame| items(frame).is_empty());
 
-    page.say(&json!({ "t": "resync", "since": had["s"] }));
-    let again = page.take_until("an answer", |frame| {
-        number(frame) >= number(&missed) && frame["from"] == had["s"]
+    page.send(&json!({ "t": "resync", "since": base["s"] }));
+    let again = page.receive_until("the requested frame", |frame| {
+        number(frame) >= number(&missed) && frame["from"] == base["s"]
     });
     assert_eq!(
         (items(&again), again.get("whole")),
         (vec![row(&ids[1])], None),
-        "what changed since, and nothing else"
+        "the frame must contain only the changes since"
     );
 
-    page.say(&json!({ "t": "resync", "since": 0 }));
-    let all = page.take_until("everything", |frame| frame["from"] == 0);
+    page.send(&json!({ "t": "resync", "since": 0 }));
+    let all = page.receive_until("everything", |frame| frame["from"] == 0);
     assert_eq!((items(&all).len(), &all["whole"]), (3, &json!(true)));
 }
 
 #[test]
-fn a_page_that_comes_back_goes_on_from_the_frame_it_has() {
+fn reconnected_page_resumes_from_its_last_frame() {
     let (mut cluster, _, ids) = cluster();
     let mut page = Page::open(&cluster, "");
     let epoch = page.hello["epoch"].as_str().expect("text").to_owned();
-    let had = page.take_until("a frame", |_| true);
+    let base = page.receive_until("a frame", |_| true);
     page.link.close();
     let _ = cluster.api.assign(&ids[2], "capitol").expect(200);
     cluster.wait_converged();
-    shown(&cluster);
+    refresh_frames(&cluster);
 
-    let mut back = Page::open(&cluster, &format!("epoch={epoch}&since={}", had["s"]));
-    assert_eq!((&back.hello["resume"], &back.hello["epoch"]), (&json!(true), &json!(epoch)));
-    let frame = back.frame();
-    assert_eq!((&frame["from"], frame.get("whole")), (&had["s"], None));
-    assert_eq!(items(&frame), [row(&ids[2])], "what changed meanwhile, and nothing else");
+    let mut resumed = Page::open(&cluster, &format!("epoch={epoch}&since={}", base["s"]));
+    assert_eq!((&resumed.hello["resume"], &resumed.hello["epoch"]), (&json!(true), &json!(epoch)));
+    let frame = resumed.frame();
+    assert_eq!((&frame["from"], frame.get("whole")), (&base["s"], None));
+    assert_eq!(items(&frame), [row(&ids[2])], "the frame must contain only the changes since");
 
     let others = [
-        ("an epoch of another dispatch", format!("epoch=0000000&since={}", had["s"])),
-        ("no epoch", format!("since={}", had["s"])),
-        (
-            "a frame that is still to come",
-            format!("epoch={epoch}&since={}", number(&had) + 1_000_000),
-        ),
-        ("a number that is none", format!("epoch={epoch}&since=yesterday")),
+        ("the epoch of another dispatch", format!("epoch=0000000&since={}", base["s"])),
+        ("no epoch", format!("since={}", base["s"])),
+        ("a future frame number", format!("epoch={epoch}&since={}", number(&base) + 1_000_000)),
+        ("not a number", format!("epoch={epoch}&since=yesterday")),
         ("a number too large", format!("epoch={epoch}&since=99999999999999999999")),
     ];
     let everything = |page: &mut Page, what: &str| {
@@ -304,83 +308,92 @@ fn a_page_that_comes_back_goes_on_from_the_frame_it_has() {
 
     cluster.kill9("dispatch");
     cluster.restart("dispatch");
-    let mut after = Page::open(&cluster, &format!("epoch={epoch}&since={}", had["s"]));
-    assert_ne!(after.hello["epoch"], json!(epoch), "another run of dispatch");
-    everything(&mut after, "a frame of the dispatch before");
+    let mut after = Page::open(&cluster, &format!("epoch={epoch}&since={}", base["s"]));
+    assert_ne!(after.hello["epoch"], json!(epoch), "a restarted dispatch must have a new epoch");
+    everything(&mut after, "a frame number of the previous dispatch");
 }
 
 #[test]
-fn a_page_may_ask_for_another_view_and_for_rows_that_stand_still() {
+fn page_can_watch_another_view_and_pin_rows() {
     let (cluster, mut heroes, ids) = cluster();
     let mut page = Page::open(&cluster, "");
-    page.take_until("a frame", |_| true);
+    page.receive_until("a frame", |_| true);
 
-    page.say(&json!({ "t": "watch", "view": "q=birch&rows=25" }));
-    let found = page.take_until("the search", |frame| frame["whole"] == true);
+    page.send(&json!({ "t": "watch", "view": "q=birch&rows=25" }));
+    let found = page.receive_until("the search", |frame| frame["whole"] == true);
     assert_eq!(order(&found), Some(vec![row(&ids[1])]));
     assert!(
         found["html"].get("heroes-chips").is_some() && found["html"].get("trouble").is_none(),
-        "what all pages show it has: {found}"
+        "parts common to all views must not be sent again: {found}"
     );
     assert_ne!(found["from"], 0);
 
     let pinned = [row(&ids[2]), row(&ids[0])];
-    page.say(&json!({ "t": "watch", "view": "", "pin": [ids[2], ids[0]] }));
-    let standing = page.take_until("the rows that stand still", |frame| frame["whole"] == true);
-    assert_eq!(order(&standing), Some(pinned.to_vec()), "in the order that was asked for");
-    let newcomer = cluster.api.create_named("Aspen").id;
-    heroes.created([newcomer.clone()]);
+    page.send(&json!({ "t": "watch", "view": "", "pin": [ids[2], ids[0]] }));
+    let pinned_frame = page.receive_until("the pinned rows", |frame| frame["whole"] == true);
+    assert_eq!(
+        order(&pinned_frame),
+        Some(pinned.to_vec()),
+        "the rows must be in the requested order"
+    );
+    let new_hero = cluster.api.create_named("Aspen").id;
+    heroes.created([new_hero.clone()]);
     let _ = cluster.api.assign(&ids[0], "metropolis").expect(200);
     heroes.assigned(&ids[0], "metropolis");
-    let changed = page.take_until("a value that changed", |frame| !items(frame).is_empty());
+    let changed = page.receive_until("a changed value", |frame| !items(frame).is_empty());
     assert_eq!(
         (items(&changed), order(&changed)),
         (vec![row(&ids[0])], None),
-        "values change, and nobody moves"
+        "values must change without moving rows"
     );
 
-    page.say(&json!({ "t": "watch", "view": "" }));
-    let free = page.take_until("the usual view", |frame| frame["whole"] == true);
+    page.send(&json!({ "t": "watch", "view": "" }));
+    let default_view = page.receive_until("the default view", |frame| frame["whole"] == true);
     assert_eq!(
-        order(&free),
-        Some([&ids[0], &newcomer, &ids[1], &ids[2]].map(|id| row(id)).to_vec())
+        order(&default_view),
+        Some([&ids[0], &new_hero, &ids[1], &ids[2]].map(|id| row(id)).to_vec())
     );
     cluster.wait_until_held(&heroes, &CITIES);
 }
 
 #[test]
-fn pages_in_step_get_the_very_same_bytes() {
+fn pages_in_step_receive_equal_bytes() {
     let (cluster, _, _) = cluster();
     let mut pages = [Page::open(&cluster, ""), Page::open(&cluster, "")];
-    // From what to what a frame goes, and how it came.
-    let mut taken = [Vec::new(), Vec::new()];
-    wait_until("both got the same frames", HANG_TIMEOUT, || {
-        for (page, taken) in pages.iter_mut().zip(&mut taken) {
+    // The received frames, each with its base and number, and its bytes.
+    let mut received = [Vec::new(), Vec::new()];
+    wait_until("both pages received the same frames", HANG_TIMEOUT, || {
+        for (page, received) in pages.iter_mut().zip(&mut received) {
             let bytes = page.frame_bytes();
             let frame = parsed(&bytes);
             page.acknowledge(&frame);
-            taken.push(((frame["from"].as_u64(), number(&frame)), bytes));
+            received.push(((frame["from"].as_u64(), number(&frame)), bytes));
         }
-        let [first, second] = &taken;
+        let [first, second] = &received;
         let pairs = first.iter().filter_map(|(step, bytes)| {
             Some((bytes, &second.iter().find(|(other, _)| other == step)?.1))
         });
         let pairs: Vec<_> = pairs.collect();
-        assert!(pairs.iter().all(|(one, other)| one == other), "the same step, in other bytes");
+        assert!(pairs.iter().all(|(one, other)| one == other), "equal steps must have equal bytes");
         ensure(pairs.len() >= 10, || format!("{} of {}", pairs.len(), first.len()))
     });
 }
 
-/// Nothing crashed or was lost, and what happens comes to the cities and to the page that was there
-/// all the while.
+/// Asserts that nothing crashed or was lost, and that changes still reach the cities and the page
+/// that stayed open.
 #[track_caller]
-fn others_go_on(cluster: &mut Cluster, heroes: &mut Heroes, bystander: &mut Page, after: &str) {
+fn assert_others_unaffected(
+    cluster: &mut Cluster,
+    heroes: &mut Heroes,
+    bystander: &mut Page,
+    after: &str,
+) {
     let id = cluster.api.create_named(&format!("After {after}")).id;
     heroes.created([id.clone()]);
-    bystander.take_until_shown(&id);
+    bystander.receive_until_shown(&id);
     cluster.wait_until_held(heroes, &CITIES);
     for node in NODES {
-        assert!(!cluster.process(node).has_ended(), "{node} has ended");
+        assert!(!cluster.process(node).has_ended(), "{node} has exited");
         assert!(
             !cluster.process(node).log().contains("panicked"),
             "{node}: {}",
@@ -390,7 +403,7 @@ fn others_go_on(cluster: &mut Cluster, heroes: &mut Heroes, bystander: &mut Page
 }
 
 #[test]
-fn whatever_a_page_says_it_alone_is_closed_and_told_why() {
+fn invalid_messages_close_only_their_page_with_a_reason() {
     let (mut cluster, mut heroes, ids) = cluster();
     let mut bystander = Page::open(&cluster, "");
     let unknown = [
@@ -414,18 +427,21 @@ fn whatever_a_page_says_it_alone_is_closed_and_told_why() {
         let mut page = Page::open(&cluster, "");
         page.link.send(text.clone());
         assert_eq!(
-            page.ending(),
-            Ending::Closed(1008, "unknown message; send commands as forms".to_owned()),
+            page.read_to_close(),
+            Disconnect::Closed(1008, "unknown message; send commands as forms".to_owned()),
             "{text}"
         );
     }
-    others_go_on(&mut cluster, &mut heroes, &mut bystander, "nonsense");
+    assert_others_unaffected(&mut cluster, &mut heroes, &mut bystander, "nonsense");
 
     let mut binary = Page::open(&cluster, "");
     binary.link.send(br#"{"t":"ack","s":1}"#.to_vec());
-    assert_eq!(binary.ending(), Ending::Closed(1003, "this socket takes text only".to_owned()));
+    assert_eq!(
+        binary.read_to_close(),
+        Disconnect::Closed(1003, "this socket takes text only".to_owned())
+    );
 
-    // It is cut off while we send, so its last words may be lost.
+    // The socket is closed during sending, so the close frame may be lost.
     for text in [true, false] {
         let mut large = Page::open(&cluster, "");
         if text {
@@ -433,45 +449,51 @@ fn whatever_a_page_says_it_alone_is_closed_and_told_why() {
         } else {
             large.link.send(vec![b'x'; 1 << 20])
         }
-        let ending = large.ending();
-        assert!(matches!(ending, Ending::Closed(1009, _) | Ending::Gone), "{ending:?}");
+        let disconnect = large.read_to_close();
+        assert!(
+            matches!(disconnect, Disconnect::Closed(1009, _) | Disconnect::Dropped),
+            "{disconnect:?}"
+        );
     }
     let pins: Vec<&String> = ids.iter().cycle().take(150).collect();
     let mut most = Page::open(&cluster, "");
-    most.say(&json!({ "t": "watch", "view": format!("q={}", "x".repeat(2_000)), "pin": pins }));
+    most.send(&json!({ "t": "watch", "view": format!("q={}", "x".repeat(2_000)), "pin": pins }));
     assert!(
-        most.take_until("what that amounts to", |frame| frame["whole"] == true)["s"].is_u64(),
-        "long, and allowed"
+        most.receive_until("the view", |frame| frame["whole"] == true)["s"].is_u64(),
+        "a message at the limits must be accepted"
     );
-    others_go_on(&mut cluster, &mut heroes, &mut bystander, "too much");
+    assert_others_unaffected(&mut cluster, &mut heroes, &mut bystander, "too much");
 
-    let mut hasty = Page::open(&cluster, "");
+    let mut acknowledging = Page::open(&cluster, "");
     for _ in 0..100 {
-        hasty.say(&json!({ "t": "ack", "s": 1 }));
+        acknowledging.send(&json!({ "t": "ack", "s": 1 }));
     }
-    assert_eq!(hasty.ending(), Ending::Closed(1008, "too many messages".to_owned()));
-    let mut greedy = Page::open(&cluster, "");
+    assert_eq!(
+        acknowledging.read_to_close(),
+        Disconnect::Closed(1008, "too many messages".to_owned())
+    );
+    let mut watching = Page::open(&cluster, "");
     for number in 0..100 {
-        greedy.say(&json!({ "t": "watch", "view": format!("q={number}") }));
+        watching.send(&json!({ "t": "watch", "view": format!("q={number}") }));
     }
-    assert_eq!(greedy.ending(), Ending::Closed(1008, "too many messages".to_owned()));
-    others_go_on(&mut cluster, &mut heroes, &mut bystander, "haste");
+    assert_eq!(watching.read_to_close(), Disconnect::Closed(1008, "too many messages".to_owned()));
+    assert_others_unaffected(&mut cluster, &mut heroes, &mut bystander, "haste");
 }
 
 #[test]
-fn a_foreign_page_is_not_let_in() {
+fn foreign_origins_and_hosts_are_refused() {
     let (mut cluster, mut heroes, _) = cluster();
     let mut bystander = Page::open(&cluster, "");
     let dispatch = cluster.address("dispatch");
     let status = |headers: &[(&str, &str)]| Link::open(dispatch, "/live", headers).err();
     let own = format!("http://{dispatch}");
-    assert_eq!(status(&[("origin", &own)]), None, "the page's own socket");
+    assert_eq!(status(&[("origin", &own)]), None, "the page's own origin must be accepted");
     for origin in
         ["http://evil.example", "null", "", "http://127.0.0.1:1", &format!("{own}.evil.example")]
     {
         assert_eq!(status(&[("origin", origin)]), Some(403), "{origin}");
     }
-    // A foreign name that was made to point here.
+    // A foreign host name that resolves to this address.
     for host in ["evil.example", "evil.example:4900", "127.0.0.1.evil.example", ""] {
         assert_eq!(status(&[("host", host)]), Some(421), "{host}");
         assert_eq!(
@@ -480,5 +502,5 @@ fn a_foreign_page_is_not_let_in() {
             "{host}"
         );
     }
-    others_go_on(&mut cluster, &mut heroes, &mut bystander, "strangers");
+    assert_others_unaffected(&mut cluster, &mut heroes, &mut bystander, "strangers");
 }

@@ -1,4 +1,4 @@
-//! The logs of real nodes, as a program reads them.
+//! The logs of real nodes, as a program parses them.
 
 use std::collections::BTreeSet;
 
@@ -6,7 +6,7 @@ use cluster_tests::{Cluster, HANG_TIMEOUT, NODES, Options, ensure, wait_until};
 use serde_json::Value;
 
 #[test]
-fn every_json_line_says_its_node_and_every_line_of_a_life_which_life() {
+fn json_lines_contain_node_and_incarnation() {
     let environment =
         vec![("SUPERHERO_LOG_FORMAT", "json".to_owned()), ("RUST_LOG", "debug".to_owned())];
     let mut cluster = Cluster::start(Options { environment, ..Options::default() });
@@ -14,19 +14,20 @@ fn every_json_line_says_its_node_and_every_line_of_a_life_which_life() {
     cluster.wait_converged();
     cluster.bomb("gotham");
     cluster.wait_converged();
-    let (mut of_links, mut of_rounds) = (0, 0);
+    let (mut link_lines, mut round_lines) = (0, 0);
     for node in NODES {
         let incarnations = if node == "gotham" { 2 } else { 1 };
-        let lines: Vec<Value> = wait_until("whole lines", HANG_TIMEOUT, || {
-            let log = cluster.process(node).log();
-            ensure(log.ends_with('\n'), || log.clone())?;
-            log.lines()
-                .map(|line| {
-                    serde_json::from_str(line).map_err(|error| format!("{error} in {line}"))
-                })
-                .collect()
-        });
-        let mut begun = BTreeSet::new();
+        let lines: Vec<Value> =
+            wait_until("the log ends with a complete line", HANG_TIMEOUT, || {
+                let log = cluster.process(node).log();
+                ensure(log.ends_with('\n'), || log.clone())?;
+                log.lines()
+                    .map(|line| {
+                        serde_json::from_str(line).map_err(|error| format!("{error} in {line}"))
+                    })
+                    .collect()
+            });
+        let mut started = BTreeSet::new();
         for line in &lines {
             let text = |field: &str| {
                 line[field].as_str().unwrap_or_else(|| panic!("{node} logs no {field}: {line}"))
@@ -43,29 +44,32 @@ fn every_json_line_says_its_node_and_every_line_of_a_life_which_life() {
                 .map(|incarnation| incarnation.as_u64().unwrap_or_else(|| panic!("{line}")));
             if text("message").contains("begins a life") {
                 assert!(
-                    begun.insert(incarnation.expect("a life that begins has a number")),
+                    started.insert(incarnation.expect("the start of an incarnation has a number")),
                     "{line}"
                 );
             }
-            // What a machine does, and its links.
+            // Lines about an incarnation or its links.
             let of_an_incarnation = ["linked", "pulled", "joined", "link lost"]
                 .contains(&text("message"))
                 || text("message").starts_with("link ended");
-            of_links += usize::from(text("message") == "linked");
-            of_rounds += usize::from(text("message") == "pulled");
+            link_lines += usize::from(text("message") == "linked");
+            round_lines += usize::from(text("message") == "pulled");
             assert!(!of_an_incarnation || incarnation.is_some(), "{line}");
             assert!(
-                incarnation.is_none_or(|incarnation| begun.contains(&incarnation)),
-                "a life that never began: {line}"
+                incarnation.is_none_or(|incarnation| started.contains(&incarnation)),
+                "an incarnation that never started: {line}"
             );
         }
-        assert_eq!(begun.len(), incarnations, "{node}");
+        assert_eq!(started.len(), incarnations, "{node}");
     }
-    assert!(of_links >= 8 && of_rounds >= 3, "{of_links} links and {of_rounds} rounds were logged");
+    assert!(
+        link_lines >= 8 && round_lines >= 3,
+        "{link_lines} links and {round_lines} rounds were logged"
+    );
 }
 
 #[test]
-fn text_lines_stay_short() {
+fn text_lines_contain_no_span_fields() {
     let mut cluster = Cluster::start(Options::default());
     for node in NODES {
         let log = cluster.process(node).log();

@@ -1,19 +1,19 @@
-//! What nodes count, on real processes: it is well formed, it moves as it says, nothing from
-//! outside becomes a label, and what is said of it elsewhere (the table of the documentation, the
-//! dashboard, the alerts) is of metrics that are served.
+//! The metrics of real processes: they are well-formed, they change as documented, no outside input
+//! becomes a label, and the documentation's table, the dashboard and the alerts mention only
+//! metrics that are served.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::PathBuf;
 
 use cluster_tests::{
-    CITIES, Cluster, DEVELOPMENT_COOKIE, Ending, Exposition, Family, HANG_TIMEOUT, Link, NODES,
+    CITIES, Cluster, DEVELOPMENT_COOKIE, Disconnect, Exposition, Family, HANG_TIMEOUT, Link, NODES,
     Options, ensure, hello, promtool, raw, wait_until,
 };
 use serde_json::{Value, json};
 
-/// A cluster to which has happened what there is to count.
-fn used() -> Cluster {
+/// Starts a cluster, and causes every kind of event that is counted.
+fn start_with_activity() -> Cluster {
     let cluster = Cluster::start(Options::default());
     let ids = cluster.api.create(5);
     cluster.wait_converged();
@@ -21,28 +21,28 @@ fn used() -> Cluster {
     cluster.api.terminate(&ids[1]).expect(204);
     cluster.api.get("/api/v1/nothing/here").problem(404, "unknown_path");
     cluster.bomb("gotham");
-    let cut = cluster.api.inject(&cut_off("capitol"));
+    let cut = cluster.api.inject(&isolating_cut("capitol"));
     assert_eq!(cut.kind, "cut");
     cluster.api.heal_all();
-    let page = Link::open(cluster.address("dispatch"), "/live?", &[]).expect("a place for a page");
+    let page = Link::open(cluster.address("dispatch"), "/live?", &[]).expect("a permit for a page");
     page.close();
-    refused(&cluster, &hello("joker", 2), DEVELOPMENT_COOKIE);
+    assert_refused(&cluster, &hello("joker", 2), DEVELOPMENT_COOKIE);
     cluster.wait_converged();
     cluster
 }
 
-fn cut_off(city: &str) -> Value {
+fn isolating_cut(city: &str) -> Value {
     json!({"kind": "cut", "from": city, "to": "*", "heal_after_s": 120})
 }
 
-/// A stranger who says this to metropolis, and is not let in.
+/// Opens an unauthenticated connection to metropolis with this hello, which must be refused.
 #[track_caller]
-fn refused(cluster: &Cluster, says: &[u8], cookie: &str) {
-    let refused = Link::to_node(cluster.address("metropolis")).introduce(says, cookie);
-    assert!(matches!(refused, Err(Ending::Closed(4000.., _))), "{refused:?}");
+fn assert_refused(cluster: &Cluster, hello: &[u8], cookie: &str) {
+    let result = Link::to_node(cluster.address("metropolis")).handshake(hello, cookie);
+    assert!(matches!(result, Err(Disconnect::Closed(4000.., _))), "{result:?}");
 }
 
-/// Waits until this is the value of that sample at that node.
+/// Waits until this sample of that node satisfies `is`.
 #[track_caller]
 fn wait_value(
     cluster: &Cluster,
@@ -66,8 +66,8 @@ fn read(path: &str) -> String {
 }
 
 #[test]
-fn promtool_has_nothing_to_say_about_the_metrics_of_any_node() {
-    let cluster = used();
+fn promtool_accepts_the_metrics_of_every_node() {
+    let cluster = start_with_activity();
     for node in NODES {
         let metrics = cluster.metrics(node);
         promtool(&["check", "metrics"], &metrics.text);
@@ -89,7 +89,7 @@ fn promtool_has_nothing_to_say_about_the_metrics_of_any_node() {
 }
 
 #[test]
-fn a_bomb_is_one_crash_and_one_restart_of_that_city_alone() {
+fn bomb_counts_as_one_crash_and_restart_of_its_city() {
     let cluster = Cluster::start(Options::default());
     let counts = |node| {
         let metrics = cluster.metrics(node);
@@ -117,14 +117,14 @@ fn a_bomb_is_one_crash_and_one_restart_of_that_city_alone() {
 }
 
 #[test]
-fn a_cut_shows_as_differences_and_its_healing_as_agreement_and_as_the_time_that_writes_took() {
+fn cut_counts_as_differences_and_convergence_lag() {
     let cluster = Cluster::start(Options::default());
     let _ = cluster.api.create(2);
     cluster.wait_converged();
     wait_value(&cluster, "dispatch", "superhero_convergence_lag_seconds_count", &[], |count| {
         count == 2.0
     });
-    cluster.api.inject(&cut_off("gotham"));
+    cluster.api.inject(&isolating_cut("gotham"));
     let _ = cluster.api.create(3);
     wait_value(&cluster, "dispatch", "superhero_differences", &[], |differences| {
         differences == 3.0
@@ -136,7 +136,7 @@ fn a_cut_shows_as_differences_and_its_healing_as_agreement_and_as_the_time_that_
     assert_eq!(
         value("superhero_convergence_lag_seconds_count"),
         2.0,
-        "what gotham has not heard has not arrived"
+        "writes that gotham misses must not count as arrived"
     );
     wait_value(
         &cluster,
@@ -158,31 +158,34 @@ fn a_cut_shows_as_differences_and_its_healing_as_agreement_and_as_the_time_that_
     );
     assert!(
         value("superhero_convergence_lag_seconds_sum") > 3.0,
-        "three writes waited a second and more for the cut to heal"
+        "three writes must have waited over a second each"
     );
 }
 
 #[test]
-fn what_a_node_holds_and_the_rounds_that_brought_it_are_counted() {
+fn heroes_rounds_and_frames_are_counted() {
     let cluster = Cluster::start(Options::default());
     let ids = cluster.api.create(7);
     cluster.api.terminate(&ids[0]).expect(204);
     cluster.wait_converged();
     for node in NODES {
         wait_value(&cluster, node, "superhero_heroes", &[], |heroes| heroes == 6.0);
-        // A scrape is no snapshot: a round may end between two of its lines.
-        let metrics = wait_until(&format!("the rounds of {node} add up"), HANG_TIMEOUT, || {
-            let metrics = cluster.metrics(node);
-            let ended = |outcome| {
-                metrics.sum("superhero_gossip_rounds_ended_total", &[("outcome", outcome)])
-            };
-            let answered = ended("same") + ended("merged");
-            let timed = metrics.sum("superhero_gossip_round_duration_seconds_count", &[]);
-            let started = metrics.sum("superhero_gossip_rounds_started_total", &[]);
-            let adds_up = answered > 0.0 && timed == answered && started >= answered;
-            ensure(adds_up, || format!("{started} started, {answered} answered, {timed} timed"))?;
-            Ok(metrics)
-        });
+        // A scrape is not atomic: a round may end between two of its samples.
+        let metrics =
+            wait_until(&format!("the round counts of {node} are consistent"), HANG_TIMEOUT, || {
+                let metrics = cluster.metrics(node);
+                let ended = |outcome| {
+                    metrics.sum("superhero_gossip_rounds_ended_total", &[("outcome", outcome)])
+                };
+                let answered = ended("same") + ended("merged");
+                let timed = metrics.sum("superhero_gossip_round_duration_seconds_count", &[]);
+                let started = metrics.sum("superhero_gossip_rounds_started_total", &[]);
+                let adds_up = answered > 0.0 && timed == answered && started >= answered;
+                ensure(adds_up, || {
+                    format!("{started} started, {answered} answered, {timed} timed")
+                })?;
+                Ok(metrics)
+            });
         for direction in ["in", "out"] {
             let frames = metrics
                 .sum("superhero_link_frames_total", &[("direction", direction), ("kind", "pull")]);
@@ -197,18 +200,18 @@ fn what_a_node_holds_and_the_rounds_that_brought_it_are_counted() {
     let out = cluster
         .metrics("dispatch")
         .sum("superhero_link_entries_total", &[("direction", "out"), ("kind", "chunk")]);
-    let brought: f64 = CITIES
+    let merged: f64 = CITIES
         .iter()
         .map(|city| cluster.metrics(city).sum("superhero_gossip_entries_merged_total", &[]))
         .sum();
     assert!(
-        out >= 7.0 && brought >= 21.0,
-        "dispatch sent {out} entries, and the cities were brought {brought}"
+        out >= 7.0 && merged >= 21.0,
+        "dispatch sent {out} entries, and the cities merged {merged}"
     );
 }
 
 #[test]
-fn a_stranger_who_is_not_let_in_is_counted_by_why() {
+fn refused_peers_are_counted_by_reason() {
     let cluster = Cluster::start(Options::default());
     let count = |reason| {
         cluster
@@ -217,16 +220,16 @@ fn a_stranger_who_is_not_let_in_is_counted_by_why() {
     };
     let mut other_version = hello("capitol", 2);
     other_version[4] = 99;
-    let strangers = [
+    let peers = [
         ("not_a_hello", b"let me in".to_vec(), DEVELOPMENT_COOKIE),
         ("version", other_version, DEVELOPMENT_COOKIE),
         ("cookie", hello("capitol", 2), "guessed"),
         ("not_a_member", hello("joker", 2), DEVELOPMENT_COOKIE),
         ("own_name", hello("metropolis", 2), DEVELOPMENT_COOKIE),
     ];
-    for (reason, says, cookie) in strangers {
+    for (reason, hello, cookie) in peers {
         assert_eq!(count(reason), 0.0, "{reason}");
-        refused(&cluster, &says, cookie);
+        assert_refused(&cluster, &hello, cookie);
         wait_value(
             &cluster,
             "metropolis",
@@ -238,7 +241,7 @@ fn a_stranger_who_is_not_let_in_is_counted_by_why() {
 }
 
 #[test]
-fn links_and_browsers_are_counted_as_they_are_now() {
+fn links_and_browsers_are_gauged() {
     let mut cluster = Cluster::start(Options::default());
     let state = |state| [("peer", "capitol"), ("state", state)];
     wait_value(&cluster, "gotham", "superhero_link_state", &state("linked"), |is| is == 1.0);
@@ -248,8 +251,8 @@ fn links_and_browsers_are_counted_as_they_are_now() {
     cluster.restart("capitol");
     wait_value(&cluster, "gotham", "superhero_link_state", &state("linked"), |is| is == 1.0);
     for (kind, path) in [("page", "/live?"), ("program", "/live?as=data")] {
-        let mut socket = Link::open(cluster.address("dispatch"), path, &[]).expect("a place");
-        socket.receive().expect("a first message");
+        let mut socket = Link::open(cluster.address("dispatch"), path, &[]).expect("a permit");
+        socket.receive().expect("the first message");
         wait_value(&cluster, "dispatch", "superhero_browsers", &[("kind", kind)], |open| {
             open == 1.0
         });
@@ -268,25 +271,25 @@ fn links_and_browsers_are_counted_as_they_are_now() {
 }
 
 #[test]
-fn odd_paths_and_methods_make_no_labels_and_no_more_series_the_more_of_them_there_are() {
+fn odd_paths_and_methods_create_no_series() {
     let cluster = Cluster::start(Options::default());
     let address = cluster.address("dispatch");
-    let ask = |method: &str, target: &[u8]| {
+    let send = |method: &str, target: &[u8]| {
         drop(raw::exchange(address, &raw::request(address, method, target, &[], b""), false))
     };
-    let odd = |number: usize| {
+    let send_odd_requests = |number: usize| {
         for path in
             ["/x%22%0a", "/heroes/%22%5c", "/api/v1/heroes/\"\\", "/static/\"}_1{x=\"", "/metrics?"]
         {
-            ask("GET", format!("{path}{number}").as_bytes());
+            send("GET", format!("{path}{number}").as_bytes());
         }
-        ask(&format!("BR'EW{number}"), b"/");
+        send(&format!("BR'EW{number}"), b"/");
     };
     let series =
         || cluster.metrics("dispatch").families["superhero_http_requests_total"].samples.clone();
-    odd(0);
+    send_odd_requests(0);
     let before = series();
-    (1..30).for_each(odd);
+    (1..30).for_each(send_odd_requests);
     let after = series();
     assert_eq!(after.len(), before.len(), "{after:#?}");
     for sample in &after {
@@ -309,9 +312,9 @@ fn odd_paths_and_methods_make_no_labels_and_no_more_series_the_more_of_them_ther
 }
 
 #[test]
-fn the_documentation_lists_what_is_served_and_nothing_else() {
-    let cluster = used();
-    /// Whose it is, its kind and its help, and its labels.
+fn documentation_lists_exactly_the_served_metrics() {
+    let cluster = start_with_activity();
+    /// The nodes that serve a metric, its kind, help and labels.
     type Row<'a> = (BTreeSet<&'a str>, String, String, BTreeSet<String>);
     let mut rows: BTreeMap<String, Row<'_>> = BTreeMap::new();
     for node in NODES {
@@ -338,15 +341,15 @@ fn the_documentation_lists_what_is_served_and_nothing_else() {
         table += &format!("| `{name}` | {kind} | {} | {of} | {help} |\n", labels.join(", "));
     }
     let documented = read("docs/metrics.md");
-    assert!(documented.contains(&table), "docs/metrics.md should have this table:\n{table}");
+    assert!(documented.contains(&table), "docs/metrics.md must contain this table:\n{table}");
     assert_eq!(
         documented.lines().filter(|line| line.starts_with("| `")).count(),
         table.lines().count() - 2,
-        "and no other rows"
+        "docs/metrics.md must contain no other rows"
     );
 }
 
-/// What a dashboard asks for: each panel's title with its queries.
+/// Returns the queries of a dashboard, as each panel's title with its queries.
 fn queries(dashboard: &Value) -> Vec<(String, Vec<String>)> {
     let panels = dashboard["panels"].as_array().expect("panels");
     let of = |panel: &Value| {
@@ -360,7 +363,7 @@ fn queries(dashboard: &Value) -> Vec<(String, Vec<String>)> {
         .collect()
 }
 
-/// The names of metrics in a query of PromQL: what is no function, no label and no text.
+/// Returns the metric names in a PromQL query: all words except functions, labels and strings.
 fn metric_names(query: &str) -> BTreeSet<String> {
     const WORDS: [&str; 16] = [
         "sum",
@@ -393,7 +396,7 @@ fn metric_names(query: &str) -> BTreeSet<String> {
             bare.push(' ');
         }
     }
-    // The labels of `by (…)` and `on (…)`.
+    // Drops the labels of `by (…)` and `on (…)`.
     let parts = ["by (", "on (", "ignoring ("].iter().fold(bare, |bare, clause| {
         let mut parts = bare.split(clause);
         let first = parts.next().unwrap_or_default().to_owned();
@@ -408,8 +411,8 @@ fn metric_names(query: &str) -> BTreeSet<String> {
     names.map(str::to_owned).collect()
 }
 
-/// Rules with these queries, for promtool to say whether they are PromQL at all.
-fn as_rules(queries: &[String]) -> String {
+/// Returns recording rules with these queries, so that promtool checks their syntax.
+fn recording_rules(queries: &[String]) -> String {
     let rules: Vec<Value> = queries
         .iter()
         .enumerate()
@@ -421,25 +424,25 @@ fn as_rules(queries: &[String]) -> String {
     json!({"groups": [{"name": "queries", "rules": rules}]}).to_string()
 }
 
-fn served() -> BTreeSet<String> {
-    let cluster = used();
+fn served_metrics() -> BTreeSet<String> {
+    let cluster = start_with_activity();
     let all: Vec<Exposition> = NODES.iter().map(|node| cluster.metrics(node)).collect();
     all.iter().flat_map(|metrics| metrics.names()).map(str::to_owned).collect()
 }
 
 #[test]
-fn the_dashboard_asks_for_what_is_served_in_queries_that_parse() {
+fn dashboard_queries_parse_and_use_served_metrics() {
     let dashboard: Value =
         serde_json::from_str(&read("deploy/grafana/superhero.json")).expect("JSON");
-    let served = served();
+    let served = served_metrics();
     let mut all = Vec::new();
     for (panel, queries) in queries(&dashboard) {
-        assert!(!queries.is_empty(), "{panel} asks for nothing");
+        assert!(!queries.is_empty(), "{panel} has no query");
         for query in queries {
             let names = metric_names(&query);
             assert!(
                 !names.is_empty() && names.iter().all(|name| served.contains(name)),
-                "{panel}: {query} asks for {names:?}"
+                "{panel}: {query} uses {names:?}"
             );
             all.push(query);
         }
@@ -447,10 +450,9 @@ fn the_dashboard_asks_for_what_is_served_in_queries_that_parse() {
     assert!(all.len() >= 15, "{all:?}");
     let directory = tempfile::tempdir().unwrap();
     let rules = directory.path().join("queries.json");
-    fs::write(&rules, as_rules(&all)).unwrap();
+    fs::write(&rules, recording_rules(&all)).unwrap();
     promtool(&["check", "rules", "--lint=none", rules.to_str().unwrap()], "");
-    // As Grafana wants it: a data source of the reader's choosing, panels that have each a place of
-    // their own.
+    // Grafana's requirements: a selectable data source, and panels that do not overlap.
     let variables = dashboard["templating"]["list"].as_array().expect("variables");
     assert!(variables.iter().any(|variable| variable["name"] == "datasource"
         && variable["type"] == "datasource"
@@ -460,15 +462,16 @@ fn the_dashboard_asks_for_what_is_served_in_queries_that_parse() {
             && dashboard["uid"] == "superhero"
             && dashboard["schemaVersion"].as_u64() >= Some(39)
     );
-    let (mut ids, mut places) = (BTreeSet::new(), BTreeSet::new());
+    let (mut ids, mut cells) = (BTreeSet::new(), BTreeSet::new());
     for panel in dashboard["panels"].as_array().unwrap() {
         assert!(ids.insert(panel["id"].as_u64().expect("an id")), "{panel}");
-        let place = &panel["gridPos"];
-        let [x, y, w, h] = ["x", "y", "w", "h"].map(|side| place[side].as_u64().expect("a place"));
+        let position = &panel["gridPos"];
+        let [x, y, w, h] =
+            ["x", "y", "w", "h"].map(|side| position[side].as_u64().expect("a place"));
         assert!(x + w <= 24 && w > 0 && h > 0, "{panel}");
         assert!(
-            (x..x + w).all(|x| (y..y + h).all(|y| places.insert((x, y)))),
-            "{panel} stands on another"
+            (x..x + w).all(|x| (y..y + h).all(|y| cells.insert((x, y)))),
+            "{panel} overlaps another"
         );
         if panel["type"] != "row" {
             assert_eq!(
@@ -481,20 +484,20 @@ fn the_dashboard_asks_for_what_is_served_in_queries_that_parse() {
 }
 
 #[test]
-fn the_alerts_ask_for_what_is_served_and_fire_as_their_tests_say() {
-    let served = served();
+fn alerts_use_served_metrics_and_pass_their_tests() {
+    let served = served_metrics();
     let rules = read("deploy/prometheus/alerts.yml");
     let queries: Vec<&str> =
         rules.lines().filter_map(|line| line.trim().strip_prefix("expr: ")).collect();
-    assert!(queries.len() >= 8, "each alert has its query on one line: {queries:?}");
+    assert!(queries.len() >= 8, "expected each alert's query on one line: {queries:?}");
     for query in queries {
         let mut names = metric_names(query);
-        // What Prometheus itself says of a scrape.
+        // A series that Prometheus itself adds to a scrape.
         names.remove("up");
-        assert!(names.iter().all(|name| served.contains(name)), "{query} asks for {names:?}");
+        assert!(names.iter().all(|name| served.contains(name)), "{query} uses {names:?}");
     }
     let file = |name: &str| {
-        project("deploy/prometheus").join(name).to_str().expect("a path of text").to_owned()
+        project("deploy/prometheus").join(name).to_str().expect("a path in UTF-8").to_owned()
     };
     promtool(&["check", "config", &file("prometheus.yml")], "");
     promtool(&["check", "rules", "--lint-fatal", &file("alerts.yml")], "");

@@ -1,9 +1,9 @@
-//! Four hosts on a real network that is bad, cut, renumbered and unplugged, with real TCP between:
-//! what it sends again, and when it gives up, is the system's. While that lasts clients write and
-//! somebody looks at every node, held to what the simulator checks.
+//! Four hosts on a real network with faulty, cut, renumbered and unplugged links, and real TCP
+//! between them: retransmissions and timeouts are the system's. Meanwhile clients write, and every
+//! node is observed and checked by the simulator's checkers.
 //!
-//! These tests need root and Linux, so they are ignored unless asked for. `make network`, and with
-//! it `make test`, asks where that can be done, and says so where it cannot.
+//! These tests need root and Linux, so they are ignored by default. `make network`, and with it
+//! `make test`, runs them where that is possible, and reports it where it is not.
 
 #![cfg(target_os = "linux")]
 
@@ -13,29 +13,28 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cluster_tests::{
-    Cluster, Done, Fates, Faults, Forwarder, HANG_TIMEOUT, Load, Look, NODES, Network, Options,
-    Stopwatch, ensure, incarnation_now, look, wait_until,
+    AuditCounts, Cluster, Forwarder, HANG_TIMEOUT, LinkFaults, Load, NODES, Network, NodeSnapshot,
+    Options, PacketCounts, Stopwatch, ensure, incarnation_now, read_nodes, wait_until,
 };
 
-/// How many heroes there are, about.
+/// The approximate number of heroes.
 const HEROES: u32 = 40;
-/// How many heroes settle where a city is to have something to tell. No client knows them, so
-/// nobody else writes of them.
+/// The number of heroes that stay in a city to produce its own writes. No client has their ids, so
+/// there are no other writes to them.
 const SETTLERS: u32 = 20;
-/// The same choices in every run; what differs from run to run is timing.
+/// Equal seeds in every run: only the timing differs between runs.
 const SEED: u64 = 7;
-/// How long it may take to notice a link on which nothing is heard any more: three seconds are
-/// promised.
+/// The limit for detecting a silent link; three seconds are promised.
 const NOTICE_TIMEOUT: Duration = Duration::from_secs(6);
-/// How long it may take until all links stand again. An attempt may have begun just before, and the
-/// system repeats what it sent after one second for the first time; the longest is an attempt at an
-/// address where nobody is, two seconds, and a pause of one.
+/// The limit for restoring all links. An attempt may have started just before, and the system
+/// retransmits for the first time after one second; the longest case is an attempt at an address
+/// without a host, two seconds, and a pause of one.
 const LINK_TIMEOUT: Duration = Duration::from_secs(6);
 
-/// A fifth of the packets lost, and the rest late and out of order.
-const BAD: Faults = Faults { delay_ms: 50..=150, loss: 0.2, duplication: 0.05 };
+/// 20 % loss, with delays that reorder the rest.
+const FAULTY: LinkFaults = LinkFaults { delay_ms: 50..=150, loss: 0.2, duplication: 0.05 };
 
-/// A cluster on four hosts, with heroes who patrol, and the clients who write there.
+/// A cluster on four hosts with patrolling heroes, and the clients that write there.
 struct Fixture {
     network: Arc<Network>,
     cluster: Cluster,
@@ -44,7 +43,7 @@ struct Fixture {
 }
 
 impl Fixture {
-    fn on(network: Network) -> Self {
+    fn start(network: Network) -> Self {
         let network = Arc::new(network);
         let options = Options { patrol: "1s", ..Options::default() };
         let cluster = Cluster::start_on(Arc::clone(&network) as _, options);
@@ -55,15 +54,15 @@ impl Fixture {
         fixture
     }
 
-    /// So many writes.
+    /// Runs the clients until this many writes are saved.
     fn write(&self, writes: u64) {
         self.load.during(&self.cluster.api, self.load.requests().saved, || {
             self.load.wait_for_writes(writes)
         });
     }
 
-    /// Heroes settle in this city, who will go on patrol one after the other.
-    fn settle(&mut self, city: &str) {
+    /// Assigns heroes to this city, which go on patrol one after the other.
+    fn assign_settlers(&mut self, city: &str) {
         let settlers = self.cluster.api.create(SETTLERS);
         for hero in &settlers {
             let _ = self.cluster.api.assign(hero, city).expect(200);
@@ -71,17 +70,17 @@ impl Fixture {
         self.settlers.extend(settlers);
     }
 
-    /// Who has a link to whom, by what each node has logged last of each other.
+    /// Returns the links between nodes, by the last log line of each node about each other.
     fn links(&mut self) -> BTreeSet<(&'static str, &'static str)> {
         let mut links = BTreeSet::new();
         for node in NODES {
             let log = self.cluster.process(node).log();
             for line in log.lines() {
-                let said = |what: &str, peer: &str| line.contains(&format!("{what} peer={peer}"));
+                let logged = |what: &str, peer: &str| line.contains(&format!("{what} peer={peer}"));
                 for peer in NODES {
-                    if said(" linked", peer) {
+                    if logged(" linked", peer) {
                         links.insert((node, peer));
-                    } else if said("link lost", peer) {
+                    } else if logged("link lost", peer) {
                         links.remove(&(node, peer));
                     }
                 }
@@ -90,7 +89,7 @@ impl Fixture {
         links
     }
 
-    /// Waits until everybody has a link to everybody; how long that took.
+    /// Waits until every node is linked to every other, and returns the elapsed time.
     fn wait_linked(&mut self) -> Duration {
         let watch = Stopwatch::start();
         wait_until("all are linked", LINK_TIMEOUT, || {
@@ -100,9 +99,9 @@ impl Fixture {
         watch.elapsed()
     }
 
-    /// Waits until neither of these knows a link to the other.
-    fn wait_parted(&mut self, one: &'static str, other: &'static str) {
-        wait_until(&format!("{one} and {other} have parted"), NOTICE_TIMEOUT, || {
+    /// Waits until neither of these nodes has a link to the other.
+    fn wait_unlinked(&mut self, one: &'static str, other: &'static str) {
+        wait_until(&format!("{one} and {other} are not linked"), NOTICE_TIMEOUT, || {
             let links = self.links();
             ensure(!links.contains(&(one, other)) && !links.contains(&(other, one)), || {
                 format!("{links:?}")
@@ -110,21 +109,21 @@ impl Fixture {
         });
     }
 
-    /// Waits until dispatch itself holds what this city wrote after `since`.
-    fn wait_for_news(&self, city: &str, since: u64) {
+    /// Waits until dispatch holds a write of this city after `since`.
+    fn wait_for_write_of(&self, city: &str, since: u64) {
         wait_until(
-            &format!("dispatch holds what {city} wrote after {since}"),
+            &format!("dispatch holds a write of {city} after {since}"),
             HANG_TIMEOUT,
             || {
-                let looks = look(&self.cluster.api)?;
-                let dispatch = looks
+                let snapshots = read_nodes(&self.cluster.api)?;
+                let dispatch = snapshots
                     .iter()
-                    .find(|look| look.incarnation.node.to_string() == "dispatch")
-                    .ok_or("dispatch shows nothing")?;
+                    .find(|snapshot| snapshot.incarnation.node.to_string() == "dispatch")
+                    .ok_or("there is no snapshot of dispatch")?;
                 let mut stamps = dispatch.map.iter().map(|(_, entry)| entry.stamp);
-                let news = stamps
+                let found = stamps
                     .any(|stamp| stamp.origin.node.to_string() == city && stamp.hlc.wall.0 > since);
-                ensure(news, || format!("{} heroes, none of whom tells of it", dispatch.map.live()))
+                ensure(found, || format!("none of {} heroes has such a stamp", dispatch.map.live()))
             },
         );
     }
@@ -133,37 +132,37 @@ impl Fixture {
         self.cluster.node(node).status
     }
 
-    /// All go home, the cluster comes to rest, and nothing that was promised is missing.
-    fn rest(&mut self) -> (Duration, Fates) {
-        self.load.call_home(&self.cluster.api);
+    /// Moves all heroes home, waits for quiescence, and asserts that no acknowledged write is lost.
+    fn check_quiescent(&mut self) -> (Duration, AuditCounts) {
+        self.load.move_all_home(&self.cluster.api);
         for hero in self.settlers.drain(..) {
             let _ = self.cluster.api.assign(&hero, "home").expect(200);
         }
         let watch = Stopwatch::start();
-        let looks: Vec<Look> = self.load.wait_for_rest(&self.cluster);
-        let rested = watch.elapsed();
-        let fates = self.load.fates(&looks);
+        let snapshots: Vec<NodeSnapshot> = self.load.wait_for_quiescence(&self.cluster);
+        let quiescent_after = watch.elapsed();
+        let counts = self.load.audit(&snapshots);
         assert_eq!(
-            (fates.incarnations, fates.lost, fates.undone),
+            (counts.incarnations, counts.lost, counts.lost_deletions),
             (NODES.len(), 0, 0),
-            "nobody died, so nothing is lost: {fates:?}"
+            "without a crash, no write may be lost: {counts:?}"
         );
         assert!(
-            fates.told > 100 && fates.ended > 0 && fates.whole > 0,
-            "{fates:?} {:?}",
+            counts.acknowledged > 100 && counts.deletions > 0 && counts.with_vector > 0,
+            "{counts:?} {:?}",
             self.load.requests()
         );
         for node in NODES {
             let log = self.cluster.process(node).log();
             assert!(!log.contains("panicked") && !log.contains("ERROR"), "{node}");
         }
-        (rested, fates)
+        (quiescent_after, counts)
     }
 }
 
-/// Each of these lost some.
+/// Asserts that packets were dropped in each direction.
 #[track_caller]
-fn all_bite(dropped: &[u64], directions: usize) {
+fn assert_all_dropped(dropped: &[u64], directions: usize) {
     assert!(
         dropped.len() == directions && dropped.iter().all(|packets| *packets > 0),
         "{dropped:?}"
@@ -172,50 +171,52 @@ fn all_bite(dropped: &[u64], directions: usize) {
 
 #[test]
 #[ignore = "needs root: make network"]
-fn all_converge_over_lines_that_lose_delay_repeat_and_reorder() {
+fn cluster_converges_over_faulty_links() {
     let network = Network::new();
-    let lines = Forwarder::between(&network, Faults::NONE, SEED);
-    let mut fixture = Fixture::on(network);
-    let before = lines.done();
+    let forwarder = Forwarder::between(&network, LinkFaults::NONE, SEED);
+    let mut fixture = Fixture::start(network);
+    let before = forwarder.counts();
     assert!(
-        before.arrived > 0 && before.lost == 0 && before.repeated == 0,
-        "nothing else carries what they say: {before:?}"
+        before.arrived > 0 && before.lost == 0 && before.duplicated == 0,
+        "all packets must pass through the forwarder: {before:?}"
     );
-    lines.set(BAD);
+    forwarder.set(FAULTY);
     let watch = Stopwatch::start();
     for _ in 0..5 {
         fixture.write(30);
     }
     let written = watch.elapsed();
-    // Still on bad lines.
-    let (rested, fates) = fixture.rest();
-    let Done { arrived, lost, repeated, overtaken } = lines.done();
+    // The links are still faulty.
+    let (quiescent_after, counts) = fixture.check_quiescent();
+    let PacketCounts { arrived, lost, duplicated, reordered } = forwarder.counts();
     assert!(
-        lost > arrived / 10 && repeated > arrived / 100 && overtaken > arrived / 100,
+        lost > arrived / 10 && duplicated > arrived / 100 && reordered > arrived / 100,
         "{:?}",
-        lines.done()
+        forwarder.counts()
     );
-    lines.set(Faults::NONE);
+    forwarder.set(LinkFaults::NONE);
     let linked = fixture.wait_linked();
     println!(
-        "bad lines for {written:?}, at rest there after {rested:?}, all linked {linked:?} after they were mended"
+        "faulty links for {written:?}, quiescent there after {quiescent_after:?}, \
+         all linked {linked:?} after they were repaired"
     );
     println!(
-        "{arrived} packets arrived, {overtaken} of them overtaken; {lost} lost, {repeated} repeated"
+        "{arrived} packets arrived, {reordered} of them reordered; {lost} lost, \
+         {duplicated} duplicated"
     );
-    println!("{:?} {fates:?}", fixture.load.requests());
+    println!("{:?} {counts:?}", fixture.load.requests());
 }
 
 #[test]
 #[ignore = "needs root: make network"]
-fn a_city_cut_off_for_a_minute_goes_on_and_is_heard_of_seconds_after() {
-    let mut fixture = Fixture::on(Network::new());
-    fixture.settle("gotham");
-    fixture.settle("metropolis");
+fn city_isolated_for_a_minute_continues_and_reconnects() {
+    let mut fixture = Fixture::start(Network::new());
+    fixture.assign_settlers("gotham");
+    fixture.assign_settlers("metropolis");
     fixture.network.isolate("gotham");
     let (watch, since) = (Stopwatch::start(), incarnation_now());
     fixture.load.during(&fixture.cluster.api, SEED, || {
-        // Before and after it is known.
+        // Before and after the failure is detected.
         fixture.cluster.wait_status("gotham", "unreachable", NOTICE_TIMEOUT);
         fixture.load.wait_for_writes(300);
     });
@@ -229,64 +230,67 @@ fn a_city_cut_off_for_a_minute_goes_on_and_is_heard_of_seconds_after() {
         !links.iter().any(|(one, other)| [*one, *other].contains(&"gotham")) && links.len() == 6,
         "{links:?}"
     );
-    all_bite(&fixture.network.heal(), 6);
+    assert_all_dropped(&fixture.network.heal(), 6);
     let watch = Stopwatch::start();
     let linked = fixture.wait_linked();
     fixture.cluster.wait_status("gotham", "up", LINK_TIMEOUT);
     let up = watch.elapsed();
-    // Each side went on without the other.
-    fixture.wait_for_news("gotham", since);
-    fixture.wait_for_news("metropolis", since);
+    // Each side has continued without the other.
+    fixture.wait_for_write_of("gotham", since);
+    fixture.wait_for_write_of("metropolis", since);
     fixture.write(100);
-    let (rested, fates) = fixture.rest();
+    let (quiescent_after, counts) = fixture.check_quiescent();
     println!(
-        "after a minute: all linked {linked:?} and gotham up {up:?} after healing; at rest after {rested:?}"
+        "after a minute: all linked {linked:?} and gotham up {up:?} after healing; \
+         quiescent after {quiescent_after:?}"
     );
-    println!("{noticed:?} by then, {:?} in the end, {fates:?}", fixture.load.requests());
+    println!("{noticed:?} until then, {:?} in total, {counts:?}", fixture.load.requests());
 }
 
 #[test]
 #[ignore = "needs root: make network"]
-fn what_one_side_cannot_hear_finds_its_way_and_the_other_side_notices_too() {
-    let mut fixture = Fixture::on(Network::new());
+fn one_way_cuts_are_noticed_on_both_sides_and_routed_around() {
+    let mut fixture = Fixture::start(Network::new());
 
-    // Two cities: nobody is unreachable, and all agree while it lasts.
+    // Between two cities: no node is unreachable, and all agree during the cut.
     fixture.network.cut(&[("metropolis", "gotham")]);
-    fixture.wait_parted("gotham", "metropolis");
+    fixture.wait_unlinked("gotham", "metropolis");
     fixture.write(100);
-    let (rested, _) = fixture.rest();
+    let (quiescent_after, _) = fixture.check_quiescent();
     let links = fixture.links();
     assert!(links.len() == 10 && !links.contains(&("metropolis", "gotham")), "{links:?}");
-    all_bite(&fixture.network.heal(), 1);
+    assert_all_dropped(&fixture.network.heal(), 1);
     let linked = fixture.wait_linked();
     println!(
-        "gotham deaf to metropolis: at rest after {rested:?}, all linked {linked:?} after healing"
+        "gotham receives nothing from metropolis: quiescent after {quiescent_after:?}, \
+         all linked {linked:?} after healing"
     );
 
-    // Gotham hears nothing of dispatch, which hears gotham.
-    fixture.settle("gotham");
+    // Gotham receives nothing from dispatch, which receives from gotham.
+    fixture.assign_settlers("gotham");
     fixture.network.cut(&[("dispatch", "gotham")]);
     fixture.cluster.wait_status("gotham", "unreachable", NOTICE_TIMEOUT);
-    fixture.wait_parted("gotham", "dispatch");
+    fixture.wait_unlinked("gotham", "dispatch");
     let since = incarnation_now();
     fixture.write(100);
-    fixture.wait_for_news("gotham", since);
+    fixture.wait_for_write_of("gotham", since);
     assert_eq!(fixture.status("gotham"), "unreachable");
-    all_bite(&fixture.network.heal(), 1);
+    assert_all_dropped(&fixture.network.heal(), 1);
     let linked = fixture.wait_linked();
-    let (rested, fates) = fixture.rest();
+    let (quiescent_after, counts) = fixture.check_quiescent();
     println!(
-        "gotham deaf to dispatch: all linked {linked:?} after healing, at rest after {rested:?}; {fates:?}"
+        "gotham receives nothing from dispatch: all linked {linked:?} after healing, \
+         quiescent after {quiescent_after:?}; {counts:?}"
     );
 }
 
 #[test]
 #[ignore = "needs root: make network"]
-fn a_city_that_moves_to_another_address_is_found_by_its_name() {
-    let mut fixture = Fixture::on(Network::new());
+fn renumbered_city_is_found_by_its_name() {
+    let mut fixture = Fixture::start(Network::new());
     let new = Ipv4Addr::new(10, 0, 0, 101);
     let gotham = fixture.network.host("gotham");
-    // Gotham itself dials nobody any more, so it is for the others to look it up.
+    // Gotham's own dialling is blocked, so the others have to resolve its name.
     gotham.run("nft add table inet shy");
     gotham.run("nft add chain inet shy dialling { type filter hook output priority 0; }");
     gotham.run("nft add rule inet shy dialling oifname eth0 tcp flags & (syn | ack) == syn drop");
@@ -294,36 +298,38 @@ fn a_city_that_moves_to_another_address_is_found_by_its_name() {
     gotham.run(&format!("ip addr add {new}/24 dev eth0"));
     fixture.cluster.wait_status("gotham", "unreachable", NOTICE_TIMEOUT);
     fixture.write(100);
-    assert_eq!(fixture.status("gotham"), "unreachable", "nobody knows where it is");
+    assert_eq!(fixture.status("gotham"), "unreachable", "no node has the new address");
     fixture.network.announce("gotham", new);
     let linked = fixture.wait_linked();
     fixture.cluster.wait_status("gotham", "up", LINK_TIMEOUT);
     fixture.write(100);
-    let (rested, fates) = fixture.rest();
+    let (quiescent_after, counts) = fixture.check_quiescent();
     println!(
-        "all linked {linked:?} after the new address was known, at rest after {rested:?}; {fates:?}"
+        "all linked {linked:?} after the new address was announced, \
+         quiescent after {quiescent_after:?}; {counts:?}"
     );
 }
 
 #[test]
 #[ignore = "needs root: make network"]
-fn a_cable_that_was_pulled_and_an_interface_that_was_down_are_got_over() {
-    let mut fixture = Fixture::on(Network::new());
+fn unplugged_cable_and_downed_interface_are_recovered_from() {
+    let mut fixture = Fixture::start(Network::new());
 
-    fixture.network.pull("metropolis");
+    fixture.network.unplug("metropolis");
     fixture.cluster.wait_status("metropolis", "unreachable", NOTICE_TIMEOUT);
     fixture.write(100);
     fixture.network.plug("metropolis");
     let plugged = fixture.wait_linked();
 
-    // Here the host itself knows, and has no way to anybody: attempts fail at once.
+    // Here the host itself has no route, so attempts fail at once.
     fixture.network.host("capitol").run("ip link set eth0 down");
     fixture.cluster.wait_status("capitol", "unreachable", NOTICE_TIMEOUT);
     fixture.write(100);
     fixture.network.host("capitol").run("ip link set eth0 up");
     let up = fixture.wait_linked();
-    let (rested, fates) = fixture.rest();
+    let (quiescent_after, counts) = fixture.check_quiescent();
     println!(
-        "all linked {plugged:?} after the cable was back, {up:?} after the interface was; at rest after {rested:?}; {fates:?}"
+        "all linked {plugged:?} after the cable was plugged in, {up:?} after the interface was up; \
+         quiescent after {quiescent_after:?}; {counts:?}"
     );
 }

@@ -1,24 +1,24 @@
-//! The page and its cluster under trouble, in a real browser beside real processes: what the page
-//! says of writes, bombs, silence and death is the case; a lost frame, a lost socket and a lost
-//! dispatch mend themselves without a reload; and the page keeps still for whoever holds it, points
-//! at it or types.
+//! The page of a faulty cluster, in a real browser with real processes. What the page shows of
+//! writes, bombs, unreachable and stopped nodes is true; it recovers from a lost frame, a lost
+//! socket and a restart of dispatch without a reload; and rows do not move while the view is held,
+//! pointed at or typed in.
 
 use cluster_tests::{
-    Browser, CITIES, Cluster, HANG_TIMEOUT, Heroes, Options, ensure, no_complaints, page_of, row,
-    wait_row, wait_until,
+    Browser, CITIES, Cluster, HANG_TIMEOUT, Heroes, Options, assert_no_problems, ensure, open_page,
+    row, wait_row, wait_until,
 };
 use serde_json::{Value, json};
 
-/// How WebDriver writes these keys.
+/// WebDriver's codes for these keys.
 const ENTER: char = '\u{E007}';
 const ESCAPE: char = '\u{E00C}';
 
-/// Notes what goes over the page's sockets, what it posts, and what it says of contact. Times are
+/// Records the messages of the page's sockets, its POST requests and its contact states. Times are
 /// those of the browser's clock.
 const RECORDER: &str = "
     globalThis.sockets = [];
-    globalThis.heard = [];
-    globalThis.said = [];
+    globalThis.received = [];
+    globalThis.sent = [];
     globalThis.posted = [];
     globalThis.contacts = [];
     const { parse } = JSON;
@@ -27,10 +27,10 @@ const RECORDER: &str = "
             super(...address);
             sockets.push(this);
             const socket = sockets.length;
-            this.addEventListener('message', ({ data }) => heard.push({ at: Date.now(), socket, ...parse(data) }));
+            this.addEventListener('message', ({ data }) => received.push({ at: Date.now(), socket, ...parse(data) }));
         }
         send(text) {
-            said.push({ at: Date.now(), ...parse(text) });
+            sent.push({ at: Date.now(), ...parse(text) });
             super.send(text);
         }
     };
@@ -46,40 +46,43 @@ const RECORDER: &str = "
     new MutationObserver(look).observe(document, { attributes: true, childList: true, subtree: true, attributeFilter: ['data-contact'] });
 ";
 
-/// Opens the page in this window with a recorder, and marks it, so that a reload would be noticed.
+/// Opens the page in this window with a recorder, and marks it, so that a reload is detected.
 #[track_caller]
 fn record(browser: &Browser, cluster: &Cluster) {
     browser.run_first(RECORDER);
     browser.open(&cluster.api.url());
     browser.wait_text("#contact", "Live", |text| text == "Live");
-    mark(browser);
+    mark_window(browser);
 }
 
 #[track_caller]
-fn mark(browser: &Browser) {
+fn mark_window(browser: &Browser) {
     let _ = browser.evaluate("window.same = true");
 }
 
 #[track_caller]
-fn recorded_page_of(cluster: &Cluster) -> Browser {
+fn open_recorded_page(cluster: &Cluster) -> Browser {
     let browser = Browser::start();
     record(&browser, cluster);
     browser
 }
 
 #[track_caller]
-fn was_not_loaded_again(browser: &Browser) {
-    assert_eq!(browser.evaluate("return window.same"), true, "the page was loaded again");
+fn assert_not_reloaded(browser: &Browser) {
+    assert_eq!(browser.evaluate("return window.same"), true, "the page must not be reloaded");
 }
 
-/// What the recorder noted under this name.
+/// Returns the recorder's list of this name.
 #[track_caller]
 fn recorded(browser: &Browser, what: &str) -> Vec<Value> {
     let recorded = browser.evaluate(&format!("return {what}"));
-    recorded.as_array().cloned().unwrap_or_else(|| panic!("{recorded} of the recorder"))
+    recorded
+        .as_array()
+        .cloned()
+        .unwrap_or_else(|| panic!("the recorder has no list {what}: {recorded}"))
 }
 
-/// Waits until this JavaScript returns what is wanted, and returns that.
+/// Waits until the result of this JavaScript satisfies `wanted`, and returns it.
 #[track_caller]
 fn wait_for(browser: &Browser, what: &str, script: &str, wanted: impl Fn(&Value) -> bool) -> Value {
     wait_until(what, HANG_TIMEOUT, || {
@@ -88,7 +91,7 @@ fn wait_for(browser: &Browser, what: &str, script: &str, wanted: impl Fn(&Value)
     })
 }
 
-/// The names of the heroes on the page, in their order.
+/// Returns the names of the heroes on the page, in order.
 #[track_caller]
 fn names(browser: &Browser) -> Vec<String> {
     let names = browser.evaluate(
@@ -105,7 +108,7 @@ fn wait_names(browser: &Browser, what: &str, wanted: &[&str]) {
     });
 }
 
-/// What all of an element says, folded away or not.
+/// Returns the whole text of an element, collapsed parts included.
 #[track_caller]
 fn all_text(browser: &Browser, selector: &str) -> String {
     let text = browser
@@ -115,15 +118,15 @@ fn all_text(browser: &Browser, selector: &str) -> String {
 
 #[track_caller]
 fn wait_all_text(browser: &Browser, selector: &str, what: &str, wanted: impl Fn(&str) -> bool) {
-    wait_until(&format!("{selector} says {what}"), HANG_TIMEOUT, || {
+    wait_until(&format!("{selector} shows {what}"), HANG_TIMEOUT, || {
         let text = all_text(browser, selector);
         ensure(wanted(&text), || text.clone())
     });
 }
 
-/// Creates heroes of these names and waits until all hold them; their ids.
+/// Creates heroes with these names, waits until all cities hold them, and returns their ids.
 #[track_caller]
-fn populate<const N: usize>(cluster: &Cluster, names: [&str; N]) -> (Heroes, [String; N]) {
+fn create_heroes<const N: usize>(cluster: &Cluster, names: [&str; N]) -> (Heroes, [String; N]) {
     let mut heroes = Heroes::default();
     let ids = names.map(|name| cluster.api.create_named(name).id);
     heroes.created(ids.clone());
@@ -131,7 +134,7 @@ fn populate<const N: usize>(cluster: &Cluster, names: [&str; N]) -> (Heroes, [St
     (heroes, ids)
 }
 
-/// Cut off from every other node for longer than a test takes.
+/// Cuts a city off from every other node, for longer than a test takes.
 fn cut(cluster: &Cluster, city: &str) {
     cluster.api.inject(&json!({ "kind": "cut", "from": city, "to": "*", "heal_after_s": 600 }));
 }
@@ -141,21 +144,23 @@ fn gossip(cluster: &Cluster) -> Value {
 }
 
 #[test]
-fn of_two_writes_on_two_sides_of_a_cut_the_page_says_which_will_be_lost_and_then_that_it_is() {
+fn page_predicts_and_reports_a_lost_write() {
     let cluster = Cluster::start(Options::default());
-    let (mut heroes, [id]) = populate(&cluster, ["Granite"]);
-    let browser = page_of(&cluster);
+    let (mut heroes, [id]) = create_heroes(&cluster, ["Granite"]);
+    let browser = open_page(&cluster);
     cut(&cluster, "gotham");
     browser.choose("Assign Granite", "gotham");
     wait_row(&browser, "Granite", "gotham", |row| row.contains("Gotham"));
     browser.choose("Assign Granite", "metropolis");
-    wait_row(&browser, "Granite", "what each side says", |row| {
+    wait_row(&browser, "Granite", "the value of each side", |row| {
         row.contains("Gotham") && row.matches("Metropolis").count() == 2 && row.contains("Differs")
     });
 
     browser.click("link", "Differs : why");
-    browser.wait_text("#inspector .ruling", "who will win", |text| text == "Metropolis will win.");
-    let told = all_text(&browser, "#inspector");
+    browser.wait_text("#inspector .ruling", "the future winner", |text| {
+        text == "Metropolis will win."
+    });
+    let text = all_text(&browser, "#inspector");
     for part in [
         "Granite",
         "Its stamp is the later one, and it had not seen the other.",
@@ -164,19 +169,19 @@ fn of_two_writes_on_two_sides_of_a_cut_the_page_says_which_will_be_lost_and_then
         "will be lost: the winner had not seen it",
         "Gotham does not take it before the cut around Gotham heals",
     ] {
-        assert!(told.contains(part), "{part:?} is not in {told}");
+        assert!(text.contains(part), "expected {part:?} in {text}");
     }
-    assert!(!told.contains("Lost for good"), "{told}");
+    assert!(!text.contains("Lost for good"), "{text}");
     assert!(browser.text("#lost-writes").contains("No write that was lost has been found."));
     assert_eq!(cluster.api.get("/api/v1/lost").expect(200).json()["count"], 0);
 
     browser.click("button", "Heal all");
     heroes.assigned(&id, "metropolis");
     cluster.wait_until_held(&heroes, &CITIES);
-    browser.wait_text("#lost-writes summary", "that one is lost", |text| {
+    browser.wait_text("#lost-writes summary", "one lost write", |text| {
         text == "Writes lost for good (1)"
     });
-    browser.wait_text("#inspector .ruling", "who has won", |text| {
+    browser.wait_text("#inspector .ruling", "the winner", |text| {
         text == "All three agree: Metropolis wrote it last."
     });
     let line = all_text(&browser, "#inspector .gone li");
@@ -195,21 +200,18 @@ fn of_two_writes_on_two_sides_of_a_cut_the_page_says_which_will_be_lost_and_then
          return [...document.querySelectorAll('#lost-writes tbody tr')].map((row) => [...row.cells].map((cell) => cell.innerText.trim().replace(/\\s+/g, ' ')))",
     );
     let [cells] = cells.as_array().expect("rows").as_slice() else {
-        panic!("one line, not {cells}")
+        panic!("expected one row, got {cells}")
     };
     let cells: Vec<&str> =
         cells.as_array().into_iter().flatten().filter_map(Value::as_str).collect();
-    let [saved, hero, said, writer, instead, why] = cells[..] else { panic!("{cells:?}") };
-    assert!(saved.len() == "12:00:00.000".len() && said.starts_with("Gotham 100"), "{cells:?}");
+    let [saved, hero, shown, writer, winner, why] = cells[..] else { panic!("{cells:?}") };
+    assert!(saved.len() == "12:00:00.000".len() && shown.starts_with("Gotham 100"), "{cells:?}");
     assert_eq!(
         (hero, writer, why),
         ("Granite", "Gotham", "Metropolis had not heard of it"),
         "{cells:?}"
     );
-    assert!(
-        instead.starts_with("Metropolis 100") && instead.ends_with("by Metropolis"),
-        "{cells:?}"
-    );
+    assert!(winner.starts_with("Metropolis 100") && winner.ends_with("by Metropolis"), "{cells:?}");
 
     let lost = cluster.api.get("/api/v1/lost").expect(200).json();
     let write = &lost["lost"][0];
@@ -227,7 +229,9 @@ fn of_two_writes_on_two_sides_of_a_cut_the_page_says_which_will_be_lost_and_then
 
     let csv = cluster.api.get("/api/v1/lost.csv").expect(200).body;
     let records: Vec<Vec<&str>> = csv.lines().map(|line| line.split(',').collect()).collect();
-    let [names, values] = records.as_slice() else { panic!("a head and a line, not {csv}") };
+    let [names, values] = records.as_slice() else {
+        panic!("expected a header and one record, got {csv}")
+    };
     let field = |name: &str| {
         values[names
             .iter()
@@ -240,14 +244,14 @@ fn of_two_writes_on_two_sides_of_a_cut_the_page_says_which_will_be_lost_and_then
         field("wrote_origin").starts_with("gotham") && field("to_origin").starts_with("metropolis"),
         "{csv}"
     );
-    no_complaints(&browser, &[]);
+    assert_no_problems(&browser, &[]);
 }
 
 #[test]
-fn what_a_bomb_would_take_is_said_before_and_what_became_of_it_after() {
+fn page_predicts_and_reports_the_loss_of_a_bomb() {
     let mut cluster = Cluster::start(Options::default());
-    let (heroes, _) = populate(&cluster, ["Ash", "Birch"]);
-    // Gotham alone has heard of one: it pulls from dispatch, is cut off, and dispatch loses its
+    let (heroes, _) = create_heroes(&cluster, ["Ash", "Birch"]);
+    // Only gotham holds one hero: it pulls it from dispatch and is cut off, and dispatch loses its
     // memory.
     cluster.api.post("/api/v1/gossip/pause", &json!({})).expect(200);
     let lone = cluster.api.create_named("Lone Wolf").id;
@@ -260,51 +264,54 @@ fn what_a_bomb_would_take_is_said_before_and_what_became_of_it_after() {
     cut(&cluster, "gotham");
     cluster.kill9("dispatch");
     cluster.restart("dispatch");
-    let browser = page_of(&cluster);
-    let at_stake = "Bombing Gotham now would lose 1 hero that nobody else has heard of: Lone Wolf.";
-    browser.wait_text("#city-gotham .at-stake", "what is at stake", |text| text == at_stake);
-    wait_row(&browser, "Lone Wolf", "that it is the only copy", |row| row.contains("Only copy"));
+    let browser = open_page(&cluster);
+    let warning = "Bombing Gotham now would lose 1 hero that nobody else has heard of: Lone Wolf.";
+    browser.wait_text("#city-gotham .at-stake", "the hero at stake", |text| text == warning);
+    wait_row(&browser, "Lone Wolf", "the only copy", |row| row.contains("Only copy"));
     for city in ["metropolis", "capitol"] {
         assert_eq!(browser.text(&format!("#city-{city} .at-stake")), "");
     }
 
     browser.click("button", "Pause gossip");
-    browser.wait_text("#gossip", "that it is paused", |text| text.contains("Gossip is paused"));
+    browser.wait_text("#gossip", "the pause", |text| text.contains("Gossip is paused"));
     browser.click("button", "Bomb Gotham");
     for name in ["Ash", "Birch"] {
-        wait_row(&browser, name, "that Gotham has not heard", |row| {
+        wait_row(&browser, name, "a missing hero in Gotham", |row| {
             row.matches("not heard of").count() == 1
         });
     }
     wait_row(&browser, "Lone Wolf", "nothing", str::is_empty);
-    browser.wait_text("#city-gotham .doing", "that it was destroyed", |text| {
+    browser.wait_text("#city-gotham .doing", "the destruction", |text| {
         text == "destroyed, recovering"
     });
     browser.wait_text("#city-gotham .holds", "nothing", |text| text == "0 of 2 heroes");
-    browser.wait_text("#aftermath", "what became of it", |text| {
+    browser.wait_text("#aftermath", "the bomb report", |text| {
         text.ends_with("The one hero that Gotham alone held, Lone Wolf, is gone.")
     });
     assert_eq!(browser.text("#city-gotham .at-stake"), "");
 
     browser.click("button", "Heal all");
-    browser.wait_text("#trouble", "that nothing is in force", |text| {
+    browser.wait_text("#trouble", "no fault in force", |text| {
         text.contains("No trouble is in force.")
     });
     browser.click("button", "Resume gossip");
     for name in ["Ash", "Birch"] {
-        wait_row(&browser, name, "that all agree", |row| {
+        wait_row(&browser, name, "agreement", |row| {
             row.contains("All three say") && row.contains("Agreed")
         });
     }
-    browser.wait_text("#city-gotham .doing", "that it agrees", |text| text == "agrees");
+    browser.wait_text("#city-gotham .doing", "agreement", |text| text == "agrees");
     cluster.wait_until_held(&heroes, &CITIES);
-    assert_eq!(cluster.api.hero(&lone).status, 404, "it is gone indeed");
-    assert!(browser.text("#aftermath").contains("Lone Wolf, is gone."), "it is still told");
-    no_complaints(&browser, &[]);
+    assert_eq!(cluster.api.hero(&lone).status, 404, "the hero must be lost");
+    assert!(
+        browser.text("#aftermath").contains("Lone Wolf, is gone."),
+        "the bomb report must remain visible"
+    );
+    assert_no_problems(&browser, &[]);
 }
 
-/// Notes from now on which of the three words are said anywhere of what is the case.
-fn note_words(browser: &Browser) {
+/// Starts to record which of the three words the page shows about the current state.
+fn record_words(browser: &Browser) {
     let _ = browser.evaluate(
         "window.words = new Set(); \
          const look = () => { \
@@ -315,117 +322,124 @@ fn note_words(browser: &Browser) {
     );
 }
 
-fn noted_words(browser: &Browser) -> Value {
+fn recorded_words(browser: &Browser) -> Value {
     browser.evaluate("return [...words].sort()")
 }
 
 #[test]
-fn frozen_is_never_said_to_have_stopped_nor_stopped_to_be_frozen() {
+fn frozen_and_stopped_cities_are_never_confused() {
     let mut cluster = Cluster::start(Options::default());
-    let _ = populate(&cluster, ["Granite"]);
-    let browser = page_of(&cluster);
-    note_words(&browser);
+    let _ = create_heroes(&cluster, ["Granite"]);
+    let browser = open_page(&cluster);
+    record_words(&browser);
     cluster.api.inject(&json!({ "kind": "freeze", "from": "metropolis", "heal_after_s": 600 }));
-    browser.wait_text("h1", "no answer", |text| text.contains("Metropolis gives no answer."));
-    wait_all_text(&browser, "#map .place.metropolis", "that it is frozen", |text| {
+    browser.wait_text("h1", "the unreachable city", |text| {
+        text.contains("Metropolis gives no answer.")
+    });
+    wait_all_text(&browser, "#map .place.metropolis", "the frozen city", |text| {
         text.contains("frozen")
     });
-    wait_all_text(&browser, "#map-twin", "that it is frozen", |text| {
+    wait_all_text(&browser, "#map-twin", "the frozen city", |text| {
         text.contains("Metropolis is frozen")
     });
-    browser.wait_text("#city-metropolis .doing", "that it is frozen", |text| {
-        text == "frozen from here"
-    });
-    assert_eq!(noted_words(&browser), json!(["frozen", "gives no answer"]));
+    browser
+        .wait_text("#city-metropolis .doing", "the frozen city", |text| text == "frozen from here");
+    assert_eq!(recorded_words(&browser), json!(["frozen", "gives no answer"]));
     cluster.api.heal_all();
-    browser.wait_text("#city-metropolis .doing", "that it agrees", |text| text == "agrees");
+    browser.wait_text("#city-metropolis .doing", "agreement", |text| text == "agrees");
     cluster.wait_converged();
-    wait_all_text(&browser, "#map", "that all ways are open", |text| !text.contains("frozen"));
+    wait_all_text(&browser, "#map", "no frozen city", |text| !text.contains("frozen"));
 
-    note_words(&browser);
+    record_words(&browser);
     cluster.kill9("capitol");
-    browser.wait_text("h1", "that it has stopped", |text| text.contains("Capitol has stopped."));
-    wait_all_text(&browser, "#map .place.capitol", "that it has stopped", |text| {
+    browser.wait_text("h1", "the stopped city", |text| text.contains("Capitol has stopped."));
+    wait_all_text(&browser, "#map .place.capitol", "the stopped city", |text| {
         text.contains("has stopped")
     });
-    wait_all_text(&browser, "#map-twin", "that it has stopped", |text| {
+    wait_all_text(&browser, "#map-twin", "the stopped city", |text| {
         text.contains("Capitol has stopped")
     });
-    browser.wait_text("#city-capitol .doing", "that it has stopped", |text| text == "has stopped");
-    let noted = noted_words(&browser);
-    assert!(!noted.as_array().expect("words").contains(&json!("frozen")), "{noted}");
-    // Until its port has refused a connection nobody knows more than that it gives no answer.
-    note_words(&browser);
-    wait_until("that goes on being said", HANG_TIMEOUT, || {
-        ensure(noted_words(&browser) != json!([]), || "nothing new".to_owned())
+    browser.wait_text("#city-capitol .doing", "the stopped city", |text| text == "has stopped");
+    let words = recorded_words(&browser);
+    assert!(!words.as_array().expect("words").contains(&json!("frozen")), "{words}");
+    // The city counts as unreachable until its port has refused a connection.
+    record_words(&browser);
+    wait_until("the page continues to show the state", HANG_TIMEOUT, || {
+        ensure(recorded_words(&browser) != json!([]), || "no word was shown since".to_owned())
     });
-    assert_eq!(noted_words(&browser), json!(["has stopped"]));
-    no_complaints(&browser, &[]);
+    assert_eq!(recorded_words(&browser), json!(["has stopped"]));
+    assert_no_problems(&browser, &[]);
 }
 
-/// How long after the last sign of life a page may show what it knows as the present, in
-/// milliseconds: three seconds of silence, and what a browser's timers may be late.
+/// The limit in milliseconds after the last message during which a page may show its state as
+/// current: three seconds of silence, plus the lateness of browser timers.
 const STALE_WITHIN_MS: u64 = 4_500;
 
 #[test]
-fn every_open_page_says_soon_that_dispatch_is_silent_and_comes_back_without_a_reload() {
+fn pages_show_lost_contact_in_time_and_recover_without_reload() {
     let mut cluster = Cluster::start(Options::default());
-    let (heroes, _) = populate(&cluster, ["Granite"]);
-    let browser = recorded_page_of(&cluster);
-    let first = browser.open_beside("about:blank");
+    let (heroes, _) = create_heroes(&cluster, ["Granite"]);
+    let browser = open_recorded_page(&cluster);
+    let first = browser.open_window("about:blank");
     record(&browser, &cluster);
-    let second = browser.go_to(&first);
+    let second = browser.switch_to_window(&first);
     let windows = [&first, &second];
     let epochs = windows.map(|window| {
-        browser.go_to(window);
-        recorded(&browser, "heard.filter((message) => message.t === 'hello')")[0]["epoch"].clone()
+        browser.switch_to_window(window);
+        recorded(&browser, "received.filter((message) => message.t === 'hello')")[0]["epoch"]
+            .clone()
     });
     assert_eq!(epochs[0], epochs[1]);
 
-    let alive = browser.evaluate("return Date.now()").as_u64().expect("a time");
+    let running_at = browser.evaluate("return Date.now()").as_u64().expect("a time");
     cluster.kill9("dispatch");
     for window in windows {
-        browser.go_to(window);
-        browser.wait_text("#contact", "that contact is lost", |text| text == "Lost contact");
-        let lost = recorded(&browser, "contacts").last().expect("an end of contact").clone();
-        let heard = recorded(&browser, "heard.slice(-1)")[0]["at"].as_u64().expect("a time");
+        browser.switch_to_window(window);
+        browser.wait_text("#contact", "the lost contact", |text| text == "Lost contact");
+        let lost = recorded(&browser, "contacts").last().expect("a contact state").clone();
+        let last_message =
+            recorded(&browser, "received.slice(-1)")[0]["at"].as_u64().expect("a time");
         let at = lost["at"].as_u64().expect("a time");
         assert_eq!(lost["name"], "lost");
         assert!(
-            at - alive <= STALE_WITHIN_MS,
-            "{} ms after dispatch was last known to live",
-            at - alive
+            at - running_at <= STALE_WITHIN_MS,
+            "contact was lost {} ms after dispatch was last known to run",
+            at - running_at
         );
-        assert!(at - heard >= 3_000, "{} ms of silence are no reason", at - heard);
+        assert!(
+            at - last_message >= 3_000,
+            "contact was lost after only {} ms of silence",
+            at - last_message
+        );
         assert!(browser.text("#lost-what").contains("What you see is what was known then."));
         let can_act = browser.evaluate("return [...document.querySelectorAll('main form[method=post] button')].some((b) => !b.disabled)");
-        assert_eq!(can_act, false, "nothing can be commanded without dispatch");
+        assert_eq!(can_act, false, "all buttons must be disabled without dispatch");
     }
 
     cluster.restart("dispatch");
     cluster.wait_until_held(&heroes, &CITIES);
     for (window, before) in windows.into_iter().zip(epochs) {
-        browser.go_to(window);
+        browser.switch_to_window(window);
         browser.wait_text("#contact", "Live", |text| text == "Live");
-        wait_row(&browser, "Granite", "that all agree", |row| row.contains("Agreed"));
-        was_not_loaded_again(&browser);
-        let hello = recorded(&browser, "heard.filter((message) => message.t === 'hello')")
+        wait_row(&browser, "Granite", "agreement", |row| row.contains("Agreed"));
+        assert_not_reloaded(&browser);
+        let hello = recorded(&browser, "received.filter((message) => message.t === 'hello')")
             .pop()
             .expect("a hello");
-        assert_ne!(hello["epoch"], before, "another run of dispatch");
+        assert_ne!(hello["epoch"], before, "a restarted dispatch must have a new epoch");
         assert_eq!(hello["resume"], false);
         assert_eq!(browser.evaluate("return document.getElementById('lost').hidden"), true);
     }
     browser.choose("Assign Granite", "gotham");
-    browser.go_to(&first);
+    browser.switch_to_window(&first);
     wait_row(&browser, "Granite", "gotham", |row| row.contains("Gotham"));
 }
 
 #[test]
-fn a_frame_that_is_lost_is_asked_for_again_on_the_same_socket() {
+fn lost_frame_is_requested_again_on_the_same_socket() {
     let cluster = Cluster::start(Options::default());
-    let (mut heroes, [ash, birch]) = populate(&cluster, ["Ash", "Birch"]);
-    let browser = recorded_page_of(&cluster);
+    let (mut heroes, [ash, birch]) = create_heroes(&cluster, ["Ash", "Birch"]);
+    let browser = open_recorded_page(&cluster);
     let _ = browser.evaluate(
         "const { parse } = JSON; \
          JSON.parse = (text) => { \
@@ -441,9 +455,9 @@ fn a_frame_that_is_lost_is_asked_for_again_on_the_same_socket() {
     heroes.assigned(&birch, "capitol");
     cluster.wait_until_held(&heroes, &CITIES);
     let dropped =
-        wait_for(&browser, "a frame is lost", "return window.dropped ?? null", Value::is_u64);
-    let resync = "return said.filter((message) => message.t === 'resync')";
-    let resync = wait_for(&browser, "the page asks for it", resync, |asked| {
+        wait_for(&browser, "a frame is dropped", "return window.dropped ?? null", Value::is_u64);
+    let resync = "return sent.filter((message) => message.t === 'resync')";
+    let resync = wait_for(&browser, "the page requests it again", resync, |asked| {
         asked.as_array().is_some_and(|asked| !asked.is_empty())
     });
     assert!(resync[0]["since"].as_u64() < dropped.as_u64(), "{resync} for {dropped}");
@@ -452,31 +466,34 @@ fn a_frame_that_is_lost_is_asked_for_again_on_the_same_socket() {
             row.contains(&format!("All three say {place}")) && row.contains("Agreed")
         });
     }
-    let answer = "return heard.filter((message) => message.t === 'd' && message.s > dropped && message.from < dropped)";
+    let answer = "return received.filter((message) => message.t === 'd' && message.s > dropped && message.from < dropped)";
     assert_eq!(
-        wait_for(&browser, "it is answered", answer, |answers| answers != &json!([]))
+        wait_for(&browser, "the request is answered", answer, |frames| frames != &json!([]))
             .as_array()
             .map(Vec::len),
         Some(1)
     );
-    assert_eq!(resync.as_array().map(Vec::len), Some(1), "asked once: {resync}");
+    assert_eq!(resync.as_array().map(Vec::len), Some(1), "expected one request, got {resync}");
     assert_eq!(browser.evaluate("return sockets.length"), 1);
-    was_not_loaded_again(&browser);
-    no_complaints(&browser, &[]);
+    assert_not_reloaded(&browser);
+    assert_no_problems(&browser, &[]);
 }
 
 #[test]
-fn a_socket_that_is_lost_is_opened_again_and_goes_on_where_it_ended() {
+fn lost_socket_is_reopened_and_resumed() {
     let cluster = Cluster::start(Options::default());
-    let (mut heroes, [ash, ..]) = populate(&cluster, ["Ash", "Birch", "Cedar"]);
-    let browser = recorded_page_of(&cluster);
-    wait_for(&browser, "a frame", "return heard.some((message) => message.t === 'd')", |came| {
-        came == true
-    });
-    let had = browser.evaluate(
-        "const had = said.findLast((message) => message.t === 'ack').s; \
+    let (mut heroes, [ash, ..]) = create_heroes(&cluster, ["Ash", "Birch", "Cedar"]);
+    let browser = open_recorded_page(&cluster);
+    wait_for(
+        &browser,
+        "a frame arrives",
+        "return received.some((message) => message.t === 'd')",
+        |arrived| arrived == true,
+    );
+    let acknowledged = browser.evaluate(
+        "const acknowledged = sent.findLast((message) => message.t === 'ack').s; \
          sockets[0].close(); \
-         return had",
+         return acknowledged",
     );
     let _ = cluster.api.assign(&ash, "gotham").expect(200);
     heroes.assigned(&ash, "gotham");
@@ -484,8 +501,10 @@ fn a_socket_that_is_lost_is_opened_again_and_goes_on_where_it_ended() {
     wait_row(&browser, "Ash", "gotham", |row| {
         row.contains("All three say Gotham") && row.contains("Agreed")
     });
-    let second =
-        recorded(&browser, "heard.filter((message) => message.socket === 2 && message.t !== 'k')");
+    let second = recorded(
+        &browser,
+        "received.filter((message) => message.socket === 2 && message.t !== 'k')",
+    );
     assert_eq!(
         (&second[0]["t"], &second[0]["resume"]),
         (&json!("hello"), &json!(true)),
@@ -494,111 +513,111 @@ fn a_socket_that_is_lost_is_opened_again_and_goes_on_where_it_ended() {
     );
     assert_eq!(
         (&second[1]["t"], &second[1]["from"], second[1].get("whole")),
-        (&json!("d"), &had, None)
+        (&json!("d"), &acknowledged, None)
     );
     let rows =
         second[1..].iter().filter_map(|frame| frame["lists"]["heroes-rows"]["items"].as_object());
     let rows: Vec<&String> = rows.flat_map(|items| items.keys()).collect();
     assert!(
         !rows.is_empty() && rows.iter().all(|row| **row == format!("h-{ash}")),
-        "{rows:?}: only one has changed"
+        "only the changed row may be sent, got {rows:?}"
     );
-    assert!(second[1]["html"].get("trouble").is_none(), "what has not changed is not sent again");
+    assert!(second[1]["html"].get("trouble").is_none(), "unchanged parts must not be sent again");
     assert_eq!(browser.evaluate("return sockets.length"), 2);
     assert_eq!(
         browser.evaluate("return contacts.filter(({ name }) => name === 'lost').length"),
         0,
-        "nobody need be told of that"
+        "a short interruption must not be shown"
     );
-    was_not_loaded_again(&browser);
-    no_complaints(&browser, &[]);
+    assert_not_reloaded(&browser);
+    assert_no_problems(&browser, &[]);
 }
 
 #[test]
-fn a_page_that_is_held_counts_what_waits_and_shows_it_when_let_go() {
+fn held_page_counts_changes_and_shows_them_on_release() {
     let cluster = Cluster::start(Options::default());
-    let (mut heroes, [ash]) = populate(&cluster, ["Ash"]);
-    let browser = recorded_page_of(&cluster);
-    wait_row(&browser, "Ash", "that all agree", |row| row.contains("Agreed"));
+    let (mut heroes, [ash]) = create_heroes(&cluster, ["Ash"]);
+    let browser = open_recorded_page(&cluster);
+    wait_row(&browser, "Ash", "agreement", |row| row.contains("Agreed"));
     browser.click("button", "Hold view");
-    browser.wait_text("#hold", "that nothing waits", |text| text == "Hold view: 0 changes waiting");
+    browser.wait_text("#hold", "no waiting changes", |text| text == "Hold view: 0 changes waiting");
     let held = browser.evaluate("return Date.now()").as_u64().expect("a time");
     let shown = browser.evaluate("return [document.getElementById('heroes').querySelector('table').innerHTML, document.title]");
-    let changes = "return heard.findLast((message) => message.t === 'd').changes";
+    let changes = "return received.findLast((message) => message.t === 'd').changes";
     let before = browser.evaluate(changes).as_u64().expect("a number");
 
     let _ = cluster.api.assign(&ash, "gotham").expect(200);
     heroes.assigned(&ash, "gotham");
     heroes.created([cluster.api.create_named("Birch").id, cluster.api.create_named("Cedar").id]);
     cluster.wait_until_held(&heroes, &CITIES);
-    // For longer than a silence that counts as lost contact.
-    let acknowledged = "return said.findLast((message) => message.t === 'ack').at";
+    // For longer than the silence that counts as lost contact.
+    let acknowledged = "return sent.findLast((message) => message.t === 'ack').at";
     wait_for(&browser, "frames are still acknowledged", acknowledged, |at| {
         at.as_u64() > Some(held + STALE_WITHIN_MS)
     });
-    wait_until("the button says how many changes wait", HANG_TIMEOUT, || {
+    wait_until("the button shows the number of waiting changes", HANG_TIMEOUT, || {
         let after = browser.evaluate(changes).as_u64().expect("a number");
-        let said = browser.text("#hold");
+        let shown = browser.text("#hold");
         ensure(
-            after > before && said == format!("Hold view: {} changes waiting", after - before),
-            || format!("{said}, of {before} to {after}"),
+            after > before && shown == format!("Hold view: {} changes waiting", after - before),
+            || format!("the button shows {shown}, for {before} to {after}"),
         )
     });
     let still = browser.evaluate("return [document.getElementById('heroes').querySelector('table').innerHTML, document.title]");
-    assert_eq!(shown, still, "a page that is held does not change");
+    assert_eq!(shown, still, "a held page must not change");
     assert_eq!(browser.text("#contact"), "Live");
     assert_eq!(browser.evaluate("return contacts.map(({ name }) => name)"), json!(["live"]));
 
     browser.click("button", &browser.text("#hold"));
-    wait_names(&browser, "the new heroes are there", &["Ash", "Birch", "Cedar"]);
+    wait_names(&browser, "the new heroes are shown", &["Ash", "Birch", "Cedar"]);
     wait_row(&browser, "Ash", "gotham", |row| row.contains("Gotham"));
-    browser.wait_text("#hold", "that it may be held", |text| text == "Hold view");
-    // And again, by a key.
+    browser.wait_text("#hold", "the released view", |text| text == "Hold view");
+    // The same with the keyboard.
     let _ = browser.evaluate("document.activeElement.blur()");
     browser.press(" ");
-    browser.wait_text("#hold", "that it is held", |text| text.ends_with(" waiting"));
+    browser.wait_text("#hold", "the held view", |text| text.ends_with(" waiting"));
     browser.press(" ");
-    browser.wait_text("#hold", "that it may be held", |text| text == "Hold view");
-    // Who goes elsewhere lets go.
+    browser.wait_text("#hold", "the released view", |text| text == "Hold view");
+    // Navigation releases the view.
     browser.press(" ");
-    browser.wait_text("#hold", "that it is held", |text| text.ends_with(" waiting"));
+    browser.wait_text("#hold", "the held view", |text| text.ends_with(" waiting"));
     browser.click("link", "Terminated 0");
-    browser.wait_text("#heroes-rows", "what was asked for", |text| {
-        text == "No hero has been terminated."
-    });
+    browser
+        .wait_text("#heroes-rows", "the empty list", |text| text == "No hero has been terminated.");
     assert_eq!(browser.text("#hold"), "Hold view");
-    was_not_loaded_again(&browser);
-    no_complaints(&browser, &[]);
+    assert_not_reloaded(&browser);
+    assert_no_problems(&browser, &[]);
 }
 
 #[test]
-fn no_row_moves_while_somebody_points_at_the_table() {
+fn rows_do_not_move_under_the_pointer() {
     let cluster = Cluster::start(Options::default());
-    let (mut heroes, [birch, cedar, dogwood]) = populate(&cluster, ["Birch", "Cedar", "Dogwood"]);
-    let browser = recorded_page_of(&cluster);
+    let (mut heroes, [birch, cedar, dogwood]) =
+        create_heroes(&cluster, ["Birch", "Cedar", "Dogwood"]);
+    let browser = open_recorded_page(&cluster);
     wait_names(&browser, "three heroes", &["Birch", "Cedar", "Dogwood"]);
     let row_of = |id: &str| format!("[id='h-{id}']");
-    // A pointer that does not stir for eight seconds is not in the way any more.
+    // A pointer counts as idle after eight seconds without movement.
     let mut right = 0;
-    let mut stir = || {
+    let mut move_pointer = || {
         right = 1 - right;
         browser.point_at(&format!("{} th", row_of(&cedar)), right);
     };
-    stir();
+    move_pointer();
     heroes.created([cluster.api.create_named("Ash").id]);
-    wait_until("the page asks for rows that stand still", HANG_TIMEOUT, || {
-        stir();
+    wait_until("the page pins its rows", HANG_TIMEOUT, || {
+        move_pointer();
         let pins = recorded(
             &browser,
-            "said.filter((message) => message.t === 'watch').map((message) => message.pin)",
+            "sent.filter((message) => message.t === 'watch').map((message) => message.pin)",
         );
         ensure(pins == [json!([birch, cedar, dogwood])], || format!("{pins:?}"))
     });
     let _ = cluster.api.assign(&cedar, "gotham").expect(200);
     heroes.assigned(&cedar, "gotham");
     wait_until("a value changes", HANG_TIMEOUT, || {
-        stir();
-        assert_eq!(names(&browser), ["Birch", "Cedar", "Dogwood"], "nobody moves");
+        move_pointer();
+        assert_eq!(names(&browser), ["Birch", "Cedar", "Dogwood"], "rows must not move");
         let row = row(&browser, "Cedar");
         ensure(row.contains("All three say Gotham") && row.contains("Agreed"), || row.clone())
     });
@@ -610,50 +629,55 @@ fn no_row_moves_while_somebody_points_at_the_table() {
         row_of(&dogwood)
     ));
     let _ = cluster.api.terminate(&dogwood).expect(204);
-    heroes.died(&dogwood);
-    let gone = wait_until("the row of the dead goes", HANG_TIMEOUT, || {
-        stir();
-        let gone = browser.evaluate("return window.gone ?? null");
-        gone.as_u64().ok_or_else(|| format!("{:?}", names(&browser)))
+    heroes.deleted(&dogwood);
+    let removed_at = wait_until("the row of the terminated hero disappears", HANG_TIMEOUT, || {
+        move_pointer();
+        let removed_at = browser.evaluate("return window.gone ?? null");
+        removed_at.as_u64().ok_or_else(|| format!("{:?}", names(&browser)))
     });
-    let told =
-        recorded(&browser, "heard.filter((message) => message.lists?.['heroes-rows']?.order)");
-    let without = told.iter().find(|frame| {
+    let text =
+        recorded(&browser, "received.filter((message) => message.lists?.['heroes-rows']?.order)");
+    let without = text.iter().find(|frame| {
         frame["lists"]["heroes-rows"]["order"]
             == json!([format!("h-{birch}"), format!("h-{cedar}")])
     });
-    let told = without.expect("a frame without the dead")["at"].as_u64().expect("a time");
-    assert!((1_900..6_000).contains(&(gone - told)), "after {} ms", gone - told);
+    let text =
+        without.expect("a frame without the terminated hero")["at"].as_u64().expect("a time");
+    assert!(
+        (1_900..6_000).contains(&(removed_at - text)),
+        "the row disappeared after {} ms",
+        removed_at - text
+    );
     assert_eq!(names(&browser), ["Birch", "Cedar"]);
     cluster.wait_until_held(&heroes, &CITIES);
-    stir();
-    assert_eq!(names(&browser), ["Birch", "Cedar"], "not yet");
+    move_pointer();
+    assert_eq!(names(&browser), ["Birch", "Cedar"], "the new row must not appear yet");
 
     browser.point_at("h1", 0);
-    wait_names(&browser, "the order comes about", &["Ash", "Birch", "Cedar"]);
-    was_not_loaded_again(&browser);
-    no_complaints(&browser, &[]);
+    wait_names(&browser, "the order is updated", &["Ash", "Birch", "Cedar"]);
+    assert_not_reloaded(&browser);
+    assert_no_problems(&browser, &[]);
 }
 
-/// What the page has posted since the last time.
+/// Returns the POST requests since the last call.
 #[track_caller]
 fn newly_posted(browser: &Browser) -> Value {
     browser.evaluate("return posted.splice(0)")
 }
 
 #[test]
-fn keys_press_what_is_on_the_page_unless_somebody_types_or_has_switched_them_off() {
+fn keys_trigger_buttons_unless_typing_or_disabled() {
     let cluster = Cluster::start(Options::default());
-    let _ = populate(&cluster, ["Granite"]);
-    let browser = recorded_page_of(&cluster);
+    let _ = create_heroes(&cluster, ["Granite"]);
+    let browser = open_recorded_page(&cluster);
     browser.press("g");
-    browser.wait_text("#gossip", "that it is paused", |text| text.contains("Gossip is paused"));
+    browser.wait_text("#gossip", "the pause", |text| text.contains("Gossip is paused"));
     assert_eq!(gossip(&cluster)["paused"], true);
     browser.press(".");
-    browser.wait_text("#notices", "what was exchanged", |text| text.contains(" pulled "));
+    browser.wait_text("#notices", "the exchange", |text| text.contains(" pulled "));
     assert_eq!(newly_posted(&browser), json!(["/gossip/pause", "/gossip/step"]));
 
-    // What is typed is text. A key that commands does so before the key press is over.
+    // Typed text triggers no command. A command's request starts before the key press returns.
     browser.press("/g.h ?1");
     assert_eq!(
         browser.evaluate("return [document.activeElement.id, document.activeElement.value]"),
@@ -664,11 +688,11 @@ fn keys_press_what_is_on_the_page_unless_somebody_types_or_has_switched_them_off
     let _ = browser.evaluate("document.activeElement.blur()");
 
     browser.press("?");
-    browser.wait_text("#help", "what the keys do", |text| {
+    browser.wait_text("#help", "the key bindings", |text| {
         text.contains("What this is, and its keys") && text.contains("pause or resume gossip")
     });
     browser.press("g");
-    assert_eq!(newly_posted(&browser), json!([]), "help lies over the page");
+    assert_eq!(newly_posted(&browser), json!([]), "keys must have no effect while help is open");
     let switch = |on: bool| {
         let checked = browser.evaluate(
             "const box = document.querySelector('#help .keys-on input'); \
@@ -690,7 +714,7 @@ fn keys_press_what_is_on_the_page_unless_somebody_types_or_has_switched_them_off
     let off =
         "return [posted.length, document.activeElement.id, document.getElementById('help').open]";
     assert_eq!(browser.evaluate(off), json!([0, "", false]));
-    // They stay off.
+    // The setting persists.
     browser.open(&cluster.api.url());
     browser.wait_text("#contact", "Live", |text| text == "Live");
     browser.press("g./?");
@@ -699,17 +723,17 @@ fn keys_press_what_is_on_the_page_unless_somebody_types_or_has_switched_them_off
 
     browser.click("link", "Help and keys");
     browser
-        .wait_text("#help", "what the keys do", |text| text.contains("What this is, and its keys"));
+        .wait_text("#help", "the key bindings", |text| text.contains("What this is, and its keys"));
     switch(true);
     browser.press("g");
-    wait_until("gossip goes on", HANG_TIMEOUT, || {
-        ensure(gossip(&cluster)["paused"] == false, || "it is paused".to_owned())
+    wait_until("gossip is resumed", HANG_TIMEOUT, || {
+        ensure(gossip(&cluster)["paused"] == false, || "gossip is paused".to_owned())
     });
     assert_eq!(newly_posted(&browser), json!(["/gossip/resume"]));
-    no_complaints(&browser, &[]);
+    assert_no_problems(&browser, &[]);
 }
 
-/// The names of all heroes in the order of the page, as dispatch has them.
+/// Returns the names of all heroes in dispatch's order.
 fn all_names(cluster: &Cluster) -> Vec<String> {
     let heroes = cluster.api.get("/api/v1/heroes").expect(200).json();
     heroes["heroes"]
@@ -720,21 +744,22 @@ fn all_names(cluster: &Cluster) -> Vec<String> {
         .collect()
 }
 
-/// Waits until exactly these heroes are on the page, and its foot says which they are.
+/// Waits until the page shows exactly these heroes and this range.
 #[track_caller]
 fn wait_page(browser: &Browser, foot: &str, wanted: &[String]) {
     wait_until(&format!("the page shows {foot}"), HANG_TIMEOUT, || {
-        let (names, said) = (names(browser), browser.text("#heroes-foot > span"));
-        ensure(names == wanted && said == foot, || format!("{said:?} {names:?}"))
+        let (names, shown) = (names(browser), browser.text("#heroes-foot > span"));
+        ensure(names == wanted && shown == foot, || format!("the page shows {shown:?} {names:?}"))
     });
 }
 
-/// Goes through a hundred heroes by links, search and the button that goes back. With scripts or
-/// without.
+/// Navigates through a hundred heroes by links, search and the back button, with or without
+/// scripts.
 #[track_caller]
-fn go_through(cluster: &Cluster, browser: &Browser) {
+fn navigate(cluster: &Cluster, browser: &Browser) {
     browser.click("button", "Add 100");
-    browser.wait_text("#heroes-foot > span", "the first fifty", |text| text == "1 to 50 of 100");
+    browser
+        .wait_text("#heroes-foot > span", "the first fifty rows", |text| text == "1 to 50 of 100");
     cluster.wait_converged();
     let all = all_names(cluster);
     wait_page(browser, "1 to 50 of 100", &all[..50]);
@@ -749,7 +774,7 @@ fn go_through(cluster: &Cluster, browser: &Browser) {
     browser.back();
     wait_page(browser, "1 to 25 of 100", &all[..25]);
 
-    // One hero that differs, and that stands last by name.
+    // One differing hero, which is the last by name.
     cut(cluster, "capitol");
     let heroes = cluster.api.get("/api/v1/heroes").expect(200).json();
     let last = heroes["heroes"][99].clone();
@@ -761,9 +786,7 @@ fn go_through(cluster: &Cluster, browser: &Browser) {
     wait_page(browser, "1 to 1 of 1", last);
 
     browser.type_into("searchbox", "Find a hero by name or id", &format!("no such hero{ENTER}"));
-    browser.wait_text("#heroes-rows", "that there is none", |text| {
-        text == "No hero matches this search."
-    });
+    browser.wait_text("#heroes-rows", "no match", |text| text == "No hero matches this search.");
     browser.back();
     wait_page(browser, "1 to 1 of 1", last);
     browser.back();
@@ -787,34 +810,32 @@ fn go_through(cluster: &Cluster, browser: &Browser) {
 }
 
 #[test]
-fn search_chips_pages_and_the_way_back_need_no_reload() {
+fn search_filters_paging_and_back_work_without_reload() {
     let cluster = Cluster::start(Options::default());
-    let browser = recorded_page_of(&cluster);
-    go_through(&cluster, &browser);
-    was_not_loaded_again(&browser);
-    assert_eq!(browser.evaluate("return sockets.length"), 1, "all over one socket");
+    let browser = open_recorded_page(&cluster);
+    navigate(&cluster, &browser);
+    assert_not_reloaded(&browser);
+    assert_eq!(browser.evaluate("return sockets.length"), 1, "the page must use one socket");
     let searched = "return document.getElementById('find').value";
     assert_ne!(browser.evaluate(searched), "");
     browser.back();
-    wait_for(&browser, "what is searched for is what the address says", searched, |text| {
-        text == ""
-    });
-    no_complaints(&browser, &[]);
+    wait_for(&browser, "the search field matches the URL", searched, |text| text == "");
+    assert_no_problems(&browser, &[]);
 }
 
 #[test]
-fn search_chips_pages_and_the_way_back_need_no_script() {
+fn search_filters_paging_and_back_work_without_script() {
     let cluster = Cluster::start(Options::default());
     let browser = Browser::without_javascript();
     browser.open(&cluster.api.url());
-    assert_eq!(browser.text("#contact"), "Refreshing every 5 s", "no script has run");
-    go_through(&cluster, &browser);
-    no_complaints(&browser, &[]);
+    assert_eq!(browser.text("#contact"), "Refreshing every 5 s", "no script may run");
+    navigate(&cluster, &browser);
+    assert_no_problems(&browser, &[]);
 }
 
-/// The titles of what is drawn on the timeline with this class.
+/// Returns the titles of the shapes of this class on the timeline.
 #[track_caller]
-fn drawn(browser: &Browser, class: &str) -> Vec<String> {
+fn titles_on_timeline(browser: &Browser, class: &str) -> Vec<String> {
     let script = format!(
         "return [...document.querySelectorAll('#timeline-seconds path.{class} title')].map((title) => title.textContent)"
     );
@@ -824,14 +845,14 @@ fn drawn(browser: &Browser, class: &str) -> Vec<String> {
 #[track_caller]
 fn wait_drawn(browser: &Browser, class: &str, part: &str) {
     wait_until(&format!("{part:?} is drawn as {class}"), HANG_TIMEOUT, || {
-        let drawn = drawn(browser, class);
-        ensure(drawn.iter().any(|title| title.contains(part)), || format!("{drawn:?}"))
+        let titles = titles_on_timeline(browser, class);
+        ensure(titles.iter().any(|title| title.contains(part)), || format!("{titles:?}"))
     });
 }
 
-/// Waits for a line of the timeline's table.
+/// Waits for a row of the timeline's table.
 #[track_caller]
-fn wait_line(browser: &Browser, what: &str, wanted: impl Fn(&[&str]) -> bool) {
+fn wait_timeline_row(browser: &Browser, what: &str, wanted: impl Fn(&[&str]) -> bool) {
     let script = "return [...document.querySelectorAll('#timeline-rows tr')].map((row) => [...row.cells].map((cell) => cell.textContent))";
     wait_for(browser, what, script, |lines| {
         let mut lines = lines.as_array().into_iter().flatten();
@@ -849,24 +870,24 @@ fn wait_line(browser: &Browser, what: &str, wanted: impl Fn(&[&str]) -> bool) {
 }
 
 #[test]
-fn the_timeline_shows_writes_pulls_and_what_is_to_come() {
+fn timeline_shows_writes_pulls_and_the_forecast() {
     let cluster =
         Cluster::start(Options { city_gossip: "3s", dispatch_gossip: "3s", ..Options::default() });
-    let browser = page_of(&cluster);
+    let browser = open_page(&cluster);
     let mut heroes = Heroes::default();
     let id = cluster.api.create_named("Granite").id;
     heroes.created([id.clone()]);
-    wait_all_text(&browser, "#timeline-forecast", "when all will agree", |text| {
+    wait_all_text(&browser, "#timeline-forecast", "the predicted agreement", |text| {
         text.contains("Agreed in")
     });
     wait_drawn(&browser, "write.dispatch", "Granite: created, Home, health 100 at Dispatch");
     cluster.wait_until_held(&heroes, &CITIES);
-    wait_all_text(&browser, "#timeline-forecast", "nothing", |text| !text.contains("Agreed"));
+    wait_all_text(&browser, "#timeline-forecast", "no prediction", |text| !text.contains("Agreed"));
 
     let moved = "return document.getElementById('timeline-moving').transform.baseVal.consolidate().matrix.e";
     let before = browser.evaluate(moved).as_f64().expect("a number");
-    // A second has 24 pixels.
-    wait_for(&browser, "time goes on", moved, |now| {
+    // A second is 24 pixels wide.
+    wait_for(&browser, "the timeline moves", moved, |now| {
         now.as_f64().is_some_and(|now| now <= before - 24.0)
     });
 
@@ -875,51 +896,50 @@ fn the_timeline_shows_writes_pulls_and_what_is_to_come() {
     wait_drawn(&browser, "write.gotham", "Granite: Gotham, health 100");
     wait_drawn(&browser, "brought.gotham", "pulled 1 entry");
     wait_drawn(&browser, "same", "brought nothing");
-    wait_line(
+    wait_timeline_row(
         &browser,
-        "the table has a pull with its entries",
+        "the table shows the pull with its entries",
         |line| matches!(line, [_, what, "Gotham", _, "1", bytes, "news"] if what.starts_with("pull, ") && !bytes.is_empty()),
     );
-    wait_line(
+    wait_timeline_row(
         &browser,
-        "the table has the write",
-        |line| matches!(line, [_, "write", "", "Gotham", "", "", said] if said.starts_with("Granite: Gotham, health 100")),
+        "the table shows the write",
+        |line| matches!(line, [_, "write", "", "Gotham", "", "", shown] if shown.starts_with("Granite: Gotham, health 100")),
     );
     cluster.wait_until_held(&heroes, &CITIES);
     assert!(
-        drawn(&browser, "vain").is_empty(),
-        "every question got an answer: {:?}",
-        drawn(&browser, "vain")
+        titles_on_timeline(&browser, "vain").is_empty(),
+        "no request may remain unanswered: {:?}",
+        titles_on_timeline(&browser, "vain")
     );
 
     cut(&cluster, "capitol");
     let _ = cluster.api.assign(&id, "metropolis").expect(200);
     wait_drawn(&browser, "vain", "Capitol asked");
-    wait_line(&browser, "a cut city gets no answer", |line| {
+    wait_timeline_row(&browser, "the table shows the cut city's unanswered request", |line| {
         matches!(line, [_, _, _, "Capitol", "", "", "no answer"])
     });
-    wait_all_text(&browser, "#timeline-forecast", "that it stays so", |text| {
+    wait_all_text(&browser, "#timeline-forecast", "the lasting difference", |text| {
         text.contains("1 hero stays apart, as links are")
     });
-    browser.wait_text("#timeline-summary", "that questions were in vain", |text| {
-        text.contains("in vain")
-    });
+    browser
+        .wait_text("#timeline-summary", "the unanswered requests", |text| text.contains("in vain"));
     wait_all_text(&browser, "#timeline-spans", "the cut", |text| text.contains("Capitol cut off"));
-    no_complaints(&browser, &[]);
+    assert_no_problems(&browser, &[]);
 }
 
 #[test]
-fn the_speed_of_gossip_is_set_on_the_page() {
+fn gossip_speed_is_set_on_the_page() {
     let cluster = Cluster::start(Options::default());
-    let browser = page_of(&cluster);
+    let browser = open_page(&cluster);
     for (label, percent) in [("½×", 50), ("⅒×", 10), ("1×", 100)] {
         browser.click("button", label);
-        wait_until(&format!("gossip goes at {percent} %"), HANG_TIMEOUT, || {
+        wait_until(&format!("gossip runs at {percent} %"), HANG_TIMEOUT, || {
             let gossip = gossip(&cluster);
             ensure(gossip["percent"] == percent && gossip["paused"] == false, || gossip.to_string())
         });
         let chosen = "return [...document.querySelectorAll('#gossip-speed [aria-pressed=true]')].map((button) => button.textContent)";
-        wait_for(&browser, "the page says so", chosen, |chosen| *chosen == json!([label]));
+        wait_for(&browser, "the page shows the speed", chosen, |chosen| *chosen == json!([label]));
     }
-    no_complaints(&browser, &[]);
+    assert_no_problems(&browser, &[]);
 }

@@ -1,29 +1,30 @@
-//! Who may join, and who may press buttons: on the real processes, from outside.
+//! Admission to the cluster and authorization at dispatch: tests of the real processes from
+//! outside.
 
 use std::net::TcpListener;
 use std::thread;
 
 use cluster_tests::{
-    Api, CITIES, Certificates, Cluster, DEVELOPMENT_COOKIE, Ending, HANG_TIMEOUT, Link, Options,
-    Process, Reply, ensure, hello, incarnation_now, own_address, raw, run, wait_until,
+    Api, CITIES, Certificates, Cluster, DEVELOPMENT_COOKIE, Disconnect, HANG_TIMEOUT, Link,
+    Options, Process, Reply, ensure, hello, incarnation_now, own_address, raw, run, wait_until,
 };
 use serde_json::json;
-use tungstenite::handshake::server::{Request, Response as Answer};
+use tungstenite::handshake::server::{Request, Response};
 
 const HOST: &str = "the-token-of-the-host";
 const VIEWER: &str = "the-token-of-viewers";
 
-// Who may join.
+// Admission.
 
 #[test]
-fn a_cluster_that_speaks_tls_agrees_survives_a_bomb_and_plays_scenarios() {
+fn tls_cluster_converges_survives_a_bomb_and_plays_scenarios() {
     let cluster = Cluster::start_encrypted(Options::default());
     let mut heroes = cluster_tests::Heroes::default();
     heroes.created(cluster.api.create(20));
     cluster.wait_until_held(&heroes, &CITIES);
     cluster.bomb("gotham");
     cluster.wait_until_held(&heroes, &CITIES);
-    // A frozen process is woken over TLS too.
+    // The signal that ends a freeze also works over TLS.
     cluster.api.inject(&json!({ "kind": "freeze", "from": "capitol", "heal_after_s": 300 }));
     cluster.api.heal_all();
     cluster.wait_until_held(&heroes, &CITIES);
@@ -37,7 +38,7 @@ fn a_cluster_that_speaks_tls_agrees_survives_a_bomb_and_plays_scenarios() {
 }
 
 #[test]
-fn the_client_speaks_tls_with_who_is_certified_and_with_nobody_else() {
+fn client_accepts_only_certificates_of_the_given_authority() {
     let cluster = Cluster::start_encrypted(Options::default());
     let url = cluster.api.url();
     let url = url.trim_end_matches('/');
@@ -55,22 +56,22 @@ fn the_client_speaks_tls_with_who_is_certified_and_with_nobody_else() {
     assert_eq!(
         superhero(&other.file("ca.pem"), "verdict").code,
         Some(3),
-        "signed by somebody else"
+        "a certificate of another authority must be refused"
     );
-    let unsaid = run("superhero", &["--url", url, "verdict"], &[], HANG_TIMEOUT);
-    assert!(unsaid.code == Some(2) && unsaid.stderr.contains("--ca"), "{unsaid:?}");
+    let without_ca = run("superhero", &["--url", url, "verdict"], &[], HANG_TIMEOUT);
+    assert!(without_ca.code == Some(2) && without_ca.stderr.contains("--ca"), "{without_ca:?}");
 }
 
 #[test]
-fn a_port_that_speaks_tls_says_so_to_who_does_not() {
+fn tls_port_answers_plain_http_with_a_hint() {
     let cluster = Cluster::start_encrypted(Options::default());
     for node in ["gotham", "dispatch"] {
         let address = cluster.address(node);
-        let answer =
+        let response =
             raw::exchange(address, &raw::request(address, "GET", b"/healthz", &[], b""), false);
         assert!(
-            answer.status() == Some(400) && answer.body().contains("https") && answer.closed,
-            "{answer:?}"
+            response.status() == Some(400) && response.body().contains("https") && response.closed,
+            "{response:?}"
         );
         let silent = raw::exchange(address, b"", true);
         assert!(silent.closed, "{silent:?}");
@@ -79,37 +80,45 @@ fn a_port_that_speaks_tls_says_so_to_who_does_not() {
 }
 
 #[test]
-fn a_link_needs_a_certificate_of_this_cluster_and_for_the_name_in_its_hello() {
+fn link_needs_a_certificate_for_the_name_in_its_hello() {
     let mut cluster = Cluster::start_encrypted(Options::default());
     cluster.kill9("metropolis");
     let gotham = cluster.address("gotham");
     let certificates = cluster.certificates();
     let open = |me| Link::open_encrypted(gotham, "gotham", "/cluster", &certificates, me);
-    assert_eq!(open(None).err().as_deref(), Some("403"), "who shows none");
-    // Another authority's certificate is refused by TLS itself, before HTTP.
+    assert_eq!(
+        open(None).err().as_deref(),
+        Some("403"),
+        "a connection without a certificate must be refused"
+    );
+    // TLS itself refuses a certificate of another authority, before HTTP.
     let other = Certificates::at(gotham.ip());
-    std::fs::copy(certificates.file("ca.pem"), other.file("ca.pem")).expect("a file of our own");
+    std::fs::copy(certificates.file("ca.pem"), other.file("ca.pem")).expect("a temporary file");
     assert!(
         Link::open_encrypted(gotham, "gotham", "/cluster", &other, Some("metropolis"))
             .is_err_and(|why| why != "403")
     );
-    // One node's certificate does not make it another.
-    let mut posing = open(Some("capitol")).expect("the door opens to members");
-    match posing.introduce(&hello("metropolis", incarnation_now()), DEVELOPMENT_COOKIE) {
-        Err(Ending::Closed(4002, reason)) => assert!(reason.contains("certificate"), "{reason}"),
+    // The certificate of one node is invalid for the name of another.
+    let mut impersonating = open(Some("capitol")).expect("a member's certificate is accepted");
+    match impersonating.handshake(&hello("metropolis", incarnation_now()), DEVELOPMENT_COOKIE) {
+        Err(Disconnect::Closed(4002, reason)) => {
+            assert!(reason.contains("certificate"), "{reason}")
+        }
         other => panic!("{other:?}"),
     }
-    // With its own it may, if it knows the cookie too.
-    let introduced = |cookie: &str| {
-        let mut link = open(Some("metropolis")).expect("the door opens to members");
-        link.introduce(&hello("metropolis", incarnation_now()), cookie)
+    // The own certificate is valid, together with the cookie.
+    let handshake_with = |cookie: &str| {
+        let mut link = open(Some("metropolis")).expect("a member's certificate is accepted");
+        link.handshake(&hello("metropolis", incarnation_now()), cookie)
     };
-    assert!(matches!(introduced("another cookie"), Err(Ending::Closed(4002, _))));
-    wait_until("metropolis may come in", HANG_TIMEOUT, || match introduced(DEVELOPMENT_COOKIE) {
-        Ok(welcome) if welcome.running_elsewhere.is_none() => Ok(()),
-        other => Err(format!("{other:?}")),
+    assert!(matches!(handshake_with("another cookie"), Err(Disconnect::Closed(4002, _))));
+    wait_until("metropolis is accepted", HANG_TIMEOUT, || {
+        match handshake_with(DEVELOPMENT_COOKIE) {
+            Ok(welcome) if welcome.running_elsewhere.is_none() => Ok(()),
+            other => Err(format!("{other:?}")),
+        }
     });
-    // Who answers in gotham's place cannot be it.
+    // A node with another name cannot impersonate metropolis.
     assert!(
         Link::open_encrypted(gotham, "metropolis", "/cluster", &certificates, Some("capitol"))
             .is_err()
@@ -117,13 +126,13 @@ fn a_link_needs_a_certificate_of_this_cluster_and_for_the_name_in_its_hello() {
 }
 
 #[test]
-fn certificates_that_cannot_be_used_are_named_at_start() {
+fn unusable_certificates_are_reported_at_start() {
     let (mine, others) =
         (Certificates::at(own_address().into()), Certificates::at(own_address().into()));
     let file =
         |certificates: &Certificates, name: &str| certificates.file(name).display().to_string();
     let empty = file(&mine, "empty.pem");
-    std::fs::write(&empty, "").expect("a file of our own");
+    std::fs::write(&empty, "").expect("a temporary file");
     let (cert, key, ca) =
         (file(&mine, "gotham.pem"), file(&mine, "gotham-key.pem"), file(&mine, "ca.pem"));
     for (cert, key, ca, named) in [
@@ -141,21 +150,25 @@ fn certificates_that_cannot_be_used_are_named_at_start() {
         (&cert, &"/no/such/file".to_owned(), &ca, "/no/such/file"),
         (&cert, &key, &"/no/such/file".to_owned(), "/no/such/file"),
     ] {
-        let ended = run(
+        let finished = run(
             "gotham",
             &["--listen=127.0.0.1:0", "--tls-cert", cert, "--tls-key", key, "--tls-ca", ca],
             &[],
             HANG_TIMEOUT,
         );
-        assert!(ended.code == Some(2) && ended.stderr.contains(named), "{named}: {ended:?}");
+        assert!(
+            finished.code == Some(2) && finished.stderr.contains(named),
+            "{named}: {finished:?}"
+        );
     }
-    let alone = run("gotham", &["--listen=127.0.0.1:0", "--tls-cert", &cert], &[], HANG_TIMEOUT);
-    assert!(alone.code == Some(2) && alone.stderr.contains("--tls-key"), "{alone:?}");
+    let cert_only =
+        run("gotham", &["--listen=127.0.0.1:0", "--tls-cert", &cert], &[], HANG_TIMEOUT);
+    assert!(cert_only.code == Some(2) && cert_only.stderr.contains("--tls-key"), "{cert_only:?}");
 }
 
 #[test]
-fn the_cookie_is_never_sent() {
-    let listener = TcpListener::bind((own_address(), 0)).expect("a port of our own");
+fn cookie_is_never_sent() {
+    let listener = TcpListener::bind((own_address(), 0)).expect("a free port");
     let address = listener.local_addr().expect("it is bound");
     let logs = tempfile::tempdir().expect("a temporary directory");
     let arguments = ["--listen=127.0.0.1:0".to_owned(), format!("--peer=dispatch={address}")];
@@ -166,57 +179,60 @@ fn the_cookie_is_never_sent() {
         &[("SUPERHERO_COOKIE", cookie)],
         logs.path().join("gotham.log"),
     );
-    // A listener that answers as a node would, and cannot prove anything.
-    let heard = thread::spawn(move || {
+    // A listener that responds like a node, but cannot prove the cookie.
+    let received = thread::spawn(move || {
         let (stream, _) = listener.accept().expect("gotham dials");
         let mut request = String::new();
         #[expect(clippy::result_large_err, reason = "a callback of another crate's type")]
-        let asked = |asked: &Request, answer: Answer| {
-            request = format!("{asked:?}");
-            Ok(answer)
+        let record = |seen: &Request, response: Response| {
+            request = format!("{seen:?}");
+            Ok(response)
         };
-        let mut socket = tungstenite::accept_hdr(stream, asked).expect("a WebSocket");
-        let mut heard = Vec::new();
-        for answer in [hello("dispatch", incarnation_now()), vec![0; 33]] {
-            heard.push(socket.read().expect("gotham introduces itself").into_data().to_vec());
-            socket.send(answer.into()).expect("gotham listens");
+        let mut socket = tungstenite::accept_hdr(stream, record).expect("a WebSocket");
+        let mut received = Vec::new();
+        for response in [hello("dispatch", incarnation_now()), vec![0; 33]] {
+            received.push(socket.read().expect("gotham sends its handshake").into_data().to_vec());
+            socket.send(response.into()).expect("gotham reads");
         }
         while let Ok(message) = socket.read() {
-            heard.push(message.into_data().to_vec());
+            received.push(message.into_data().to_vec());
         }
-        (request, heard)
+        (request, received)
     });
-    let (request, heard) = heard.join().expect("it was listened to");
-    let [_hello, proof, refusal] = heard.as_slice() else {
-        panic!("a hello, a proof and a refusal: {heard:?}")
+    let (request, received) = received.join().expect("the listener thread does not panic");
+    let [_hello, proof, refusal] = received.as_slice() else {
+        panic!("expected a hello, a proof and a refusal: {received:?}")
     };
     assert_eq!(proof.len(), 32);
     assert!(
         String::from_utf8_lossy(refusal).contains("another cookie"),
-        "it goes no further: {refusal:?}"
+        "expected a refusal: {refusal:?}"
     );
-    for said in heard.iter().map(Vec::as_slice).chain([request.as_bytes()]) {
-        assert!(!said.windows(cookie.len()).any(|window| window == cookie.as_bytes()), "{said:?}");
+    for bytes in received.iter().map(Vec::as_slice).chain([request.as_bytes()]) {
+        assert!(
+            !bytes.windows(cookie.len()).any(|window| window == cookie.as_bytes()),
+            "{bytes:?}"
+        );
     }
 }
 
-// Who may press buttons.
+// Authorization.
 
-fn with_tokens(viewer_too: bool) -> (Cluster, tempfile::TempDir) {
+fn start_with_tokens(with_viewer_token: bool) -> (Cluster, tempfile::TempDir) {
     let directory = tempfile::tempdir().expect("a temporary directory");
     let token = |name: &str, token: &str| {
         let file = directory.path().join(name);
-        std::fs::write(&file, format!("{token}\n")).expect("a file of our own");
+        std::fs::write(&file, format!("{token}\n")).expect("a temporary file");
         format!("--{name}-token-file={}", file.display())
     };
     let mut dispatch = vec![token("host", HOST)];
-    if viewer_too {
+    if with_viewer_token {
         dispatch.push(token("viewer", VIEWER));
     }
     (Cluster::start(Options { dispatch, ..Options::default() }), directory)
 }
 
-fn asked(api: &Api, method: &str, path: &str, token: Option<&str>) -> Reply {
+fn request(api: &Api, method: &str, path: &str, token: Option<&str>) -> Reply {
     let bearer = token.map(|token| format!("Bearer {token}"));
     let mut headers = vec![("content-type", "application/json")];
     headers.extend(bearer.iter().map(|bearer| ("authorization", bearer.as_str())));
@@ -224,17 +240,17 @@ fn asked(api: &Api, method: &str, path: &str, token: Option<&str>) -> Reply {
 }
 
 #[test]
-fn a_viewer_sees_all_and_can_cause_nothing() {
-    let (cluster, _tokens) = with_tokens(false);
+fn viewer_reads_everything_and_changes_nothing() {
+    let (cluster, _tokens) = start_with_tokens(false);
     let api = &cluster.api;
     for path in
         ["/", "/help", "/api/v1/lost", "/api/v1/heroes", "/api/v1/cluster", "/api/v1/events"]
     {
-        asked(api, "GET", path, None).expect(200);
+        request(api, "GET", path, None).expect(200);
     }
     assert!(
         Link::open(cluster.address("dispatch"), "/live", &[]).is_ok(),
-        "viewers see what happens as it happens"
+        "viewers may open the live socket"
     );
     for (method, path) in [
         ("POST", "/api/v1/heroes"),
@@ -246,17 +262,17 @@ fn a_viewer_sees_all_and_can_cause_nothing() {
         ("POST", "/bomb"),
         ("POST", "/api/v1/scenarios/same-millisecond/play"),
     ] {
-        asked(api, method, path, None).problem(403, "viewer");
-        asked(api, method, path, Some("a guess that is long enough")).problem(403, "viewer");
+        request(api, method, path, None).problem(403, "viewer");
+        request(api, method, path, Some("a guess that is long enough")).problem(403, "viewer");
     }
     assert_eq!(
-        asked(api, "GET", "/api/v1/heroes", None).json()["heroes"],
+        request(api, "GET", "/api/v1/heroes", None).json()["heroes"],
         json!([]),
-        "nothing came of any of it"
+        "the refused requests must have no effect"
     );
-    asked(api, "POST", "/api/v1/heroes", Some(HOST)).expect(201);
-    // A scenario that a host has begun goes on as that host.
-    asked(api, "POST", "/api/v1/scenarios/same-millisecond/play", Some(HOST)).expect(202);
+    request(api, "POST", "/api/v1/heroes", Some(HOST)).expect(201);
+    // A scenario that an admin started continues with the admin's rights.
+    request(api, "POST", "/api/v1/scenarios/same-millisecond/play", Some(HOST)).expect(202);
     wait_until("the scenario passes", HANG_TIMEOUT, || {
         let playing = api.get("/api/v1/scenarios").expect(200).json()["playing"].clone();
         ensure(playing["outcome"] == "passed", || playing.to_string())
@@ -264,30 +280,30 @@ fn a_viewer_sees_all_and_can_cause_nothing() {
 }
 
 #[test]
-fn who_has_no_token_does_not_even_look_where_viewers_need_one() {
-    let (cluster, _tokens) = with_tokens(true);
+fn reading_without_a_token_is_refused_if_viewers_need_one() {
+    let (cluster, _tokens) = start_with_tokens(true);
     let api = &cluster.api;
-    let to_sign_in = api.get("/").expect(303);
+    let redirect = api.get("/").expect(303);
     assert!(
-        to_sign_in.headers.get("location").map(String::as_str) == Some("/sign-in"),
-        "{to_sign_in:?}"
+        redirect.headers.get("location").map(String::as_str) == Some("/sign-in"),
+        "{redirect:?}"
     );
     for path in ["/api/v1/heroes", "/api/v1/lost.csv", "/help", "/nothing/here"] {
-        asked(api, "GET", path, None).problem(401, "sign_in");
-        asked(api, "GET", path, Some("a guess that is long enough")).problem(401, "sign_in");
+        request(api, "GET", path, None).problem(401, "sign_in");
+        request(api, "GET", path, Some("a guess that is long enough")).problem(401, "sign_in");
     }
     assert_eq!(Link::open(cluster.address("dispatch"), "/live", &[]).err(), Some(401));
-    asked(api, "GET", "/api/v1/heroes", Some(VIEWER)).expect(200);
-    asked(api, "POST", "/api/v1/heroes", Some(VIEWER)).problem(403, "viewer");
-    asked(api, "POST", "/api/v1/heroes", Some(HOST)).expect(201);
+    request(api, "GET", "/api/v1/heroes", Some(VIEWER)).expect(200);
+    request(api, "POST", "/api/v1/heroes", Some(VIEWER)).problem(403, "viewer");
+    request(api, "POST", "/api/v1/heroes", Some(HOST)).expect(201);
     for open in ["/sign-in", "/static/style.css", "/healthz", "/readyz"] {
-        asked(api, "GET", open, None).expect(200);
+        request(api, "GET", open, None).expect(200);
     }
 }
 
 #[test]
-fn a_browser_signs_in_once_and_out_again() {
-    let (cluster, _tokens) = with_tokens(true);
+fn browser_signs_in_and_out() {
+    let (cluster, _tokens) = start_with_tokens(true);
     let api = &cluster.api;
     let form = |path: &str, body: String, cookie: &str| {
         let headers = [("content-type", "application/x-www-form-urlencoded"), ("cookie", cookie)];
@@ -312,7 +328,7 @@ fn a_browser_signs_in_once_and_out_again() {
     let host = cookie_of(&form("/sign-in", format!("token={HOST}"), "").expect(303));
     assert!(
         !viewer.contains(VIEWER) && !host.contains(HOST) && viewer != host,
-        "no token is kept in a browser"
+        "a cookie must not contain the token"
     );
     let page = |cookie: &str| api.request("GET", "/", &[("cookie", cookie)], b"").expect(200).body;
     assert!(
@@ -327,11 +343,11 @@ fn a_browser_signs_in_once_and_out_again() {
 }
 
 #[test]
-fn tokens_that_protect_nothing_are_refused_at_start() {
+fn ineffective_tokens_are_refused_at_start() {
     let directory = tempfile::tempdir().expect("a temporary directory");
     let file = |name: &str, text: &str| {
         let path = directory.path().join(name);
-        std::fs::write(&path, text).expect("a file of our own");
+        std::fs::write(&path, text).expect("a temporary file");
         path.display().to_string()
     };
     let (host, same, short) = (file("host", HOST), file("same", HOST), file("short", "secret"));
@@ -347,13 +363,16 @@ fn tokens_that_protect_nothing_are_refused_at_start() {
         (vec!["--allow-origin", "https://evil.example/path"], "--allow-origin"),
     ] {
         let arguments: Vec<&str> = ["--listen=127.0.0.1:0"].into_iter().chain(arguments).collect();
-        let ended = run("dispatch", &arguments, &[], HANG_TIMEOUT);
-        assert!(ended.code == Some(2) && ended.stderr.contains(named), "{arguments:?}: {ended:?}");
+        let finished = run("dispatch", &arguments, &[], HANG_TIMEOUT);
+        assert!(
+            finished.code == Some(2) && finished.stderr.contains(named),
+            "{arguments:?}: {finished:?}"
+        );
     }
 }
 
 #[test]
-fn hosts_and_origins_are_those_that_were_allowed() {
+fn hosts_and_origins_outside_the_allowed_are_refused() {
     let dispatch = vec![
         "--allow-host=heroes.example".to_owned(),
         "--allow-origin=https://class.example".to_owned(),

@@ -1,5 +1,5 @@
-//! WebSocket clients of others, and what they are told when they misbehave: a close code and a
-//! reason, never just the end of the connection.
+//! An independent WebSocket client that violates the protocol: it must receive a close code and a
+//! reason, never just a closed connection.
 
 use std::io::Write as _;
 use std::net::SocketAddr;
@@ -16,8 +16,8 @@ const BINARY: u8 = 0x82;
 const CLOSE: u8 = 0x88;
 const PING: u8 = 0x89;
 
-/// A frame as a client sends it: its first byte, which has its flags and its kind, and its payload,
-/// masked with zeros.
+/// Encodes a frame as a client sends it: the first byte contains the flags and the opcode; the
+/// payload is masked with zeros.
 fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
     let mut bytes = header(first, payload.len());
     bytes.extend(payload);
@@ -41,32 +41,32 @@ fn header(first: u8, length: usize) -> Vec<u8> {
     bytes
 }
 
-/// A message of two such pieces.
-fn pieces(piece: &[u8]) -> Vec<u8> {
+/// Encodes a message of two equal fragments.
+fn fragmented(piece: &[u8]) -> Vec<u8> {
     [frame(0x01, piece), frame(0x80, piece)].concat()
 }
 
-/// What is sent where, and the close code and words that it is answered with.
+/// Bytes sent to a path, and the close code and reason expected in response.
 struct Case {
-    what: &'static str,
+    description: &'static str,
     path: &'static str,
     bytes: Vec<u8>,
     code: u16,
     reason: &'static str,
 }
 
-/// How a client says that a socket ended.
+/// The end of a socket, as the client reports it.
 #[derive(Debug, Deserialize, PartialEq)]
-struct Ending {
+struct Disconnect {
     code: Option<u16>,
     reason: Option<String>,
     status: Option<u16>,
     r#type: Option<String>,
 }
 
-/// What the client of others says of these cases.
+/// Runs the client on these cases, and returns their ends.
 #[track_caller]
-fn endings(cases: &[Value]) -> Vec<Ending> {
+fn run_client(cases: &[Value]) -> Vec<Disconnect> {
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/clients/websocket.py");
     let mut client = Command::new(python_tool("python"));
     let mut client = client
@@ -76,47 +76,52 @@ fn endings(cases: &[Value]) -> Vec<Ending> {
         .spawn()
         .expect("the client can be started");
     let cases = serde_json::to_vec(cases).expect("cases are JSON");
-    client.stdin.take().expect("it is piped").write_all(&cases).expect("the client listens");
-    let output = client.wait_with_output().expect("the client ends");
+    client
+        .stdin
+        .take()
+        .expect("stdin is piped")
+        .write_all(&cases)
+        .expect("the client reads its input");
+    let output = client.wait_with_output().expect("the client exits");
     assert!(output.status.success(), "{output:?}");
-    serde_json::from_slice(&output.stdout).expect("the client answers with a list")
+    serde_json::from_slice(&output.stdout).expect("the client prints a list")
 }
 
-fn case(door: SocketAddr, path: &str, origin: Option<&str>, bytes: &[u8]) -> Value {
-    json!({ "url": format!("ws://{door}{path}"), "origin": origin, "bytes": BASE64.encode(bytes) })
+fn case(address: SocketAddr, path: &str, origin: Option<&str>, bytes: &[u8]) -> Value {
+    json!({ "url": format!("ws://{address}{path}"), "origin": origin, "bytes": BASE64.encode(bytes) })
 }
 
 #[rustfmt::skip]
 fn table() -> Vec<Case> {
-    let case = |what, path, bytes, code, reason| Case { what, path, bytes, code, reason };
+    let case = |description, path, bytes, code, reason| Case { description, path, bytes, code, reason };
     let mut table = vec![
-        case("no message of ours", "/live", frame(TEXT, b"bomb gotham"), 1008, "unknown message; send commands as forms"),
-        case("bytes where text belongs", "/live", frame(BINARY, &[0; 16]), 1003, "this socket takes text only"),
+        case("an unknown message", "/live", frame(TEXT, b"bomb gotham"), 1008, "unknown message; send commands as forms"),
+        case("binary data in place of text", "/live", frame(BINARY, &[0; 16]), 1003, "this socket takes text only"),
         case("a message too large", "/live", frame(TEXT, &[b'x'; 9_000]), 1009, "a message that is too large"),
         case("a message much too large", "/live", frame(TEXT, &vec![b'x'; 1 << 20]), 1009, "a message that is too large"),
-        case("too large in pieces", "/live", pieces(&[b'x'; 5_000]), 1009, "a message that is too large"),
+        case("a fragmented message too large", "/live", fragmented(&[b'x'; 5_000]), 1009, "a message that is too large"),
         case("text that is not UTF-8", "/live", frame(TEXT, b"\xff\xfe"), 1007, "text that is not UTF-8"),
-        case("half a letter", "/live", frame(TEXT, "é".as_bytes().split_at(1).0), 1007, "text that is not UTF-8"),
+        case("half a character", "/live", frame(TEXT, "é".as_bytes().split_at(1).0), 1007, "text that is not UTF-8"),
         case("too many pings", "/live", frame(PING, b"?").repeat(500), 1008, "too many messages"),
         case("too many messages", "/live", frame(TEXT, br#"{"t":"ack","s":0}"#).repeat(500), 1008, "too many messages"),
-        case("a program that commands", "/live?as=data", frame(TEXT, b"{}"), 1008, "this socket only tells; send commands by the API"),
+        case("a program that sends a command", "/live?as=data", frame(TEXT, b"{}"), 1008, "this socket only tells; send commands by the API"),
         case("a program that floods", "/live?as=data", frame(PING, b"?").repeat(500), 1008, "too many messages"),
         case("a client that closes", "/live", frame(CLOSE, &1_000_u16.to_be_bytes()), 1000, ""),
         case("no hello", "/cluster", frame(BINARY, b"GET / HTTP/1.1"), 4000, ""),
-        case("a hello in words", "/cluster", frame(TEXT, b"hello"), 4000, ""),
+        case("a hello as text", "/cluster", frame(TEXT, b"hello"), 4000, ""),
         case("a frame too large for a link", "/cluster", header(BINARY, FRAME_BYTES_MAX + 1), 1009, ""),
         case("text that is not UTF-8 to a node", "/cluster", frame(TEXT, b"\xff\xfe"), 1007, ""),
-        case("a stranger that closes", "/cluster", frame(CLOSE, &1_000_u16.to_be_bytes()), 1000, ""),
+        case("an unauthenticated client that closes", "/cluster", frame(CLOSE, &1_000_u16.to_be_bytes()), 1000, ""),
     ];
     for path in ["/live", "/live?as=data", "/cluster"] {
         table.extend([
             case("a frame that is not masked", path, vec![TEXT, 2, b'{', b'}'], 1002, ""),
             case("a reserved bit", path, frame(TEXT | 0x40, b"{}"), 1002, ""),
-            case("a kind of frame that is not", path, frame(0x83, b"{}"), 1002, ""),
-            case("a kind of control that is not", path, frame(0x8b, b""), 1002, ""),
-            case("a ping in pieces", path, frame(0x09, b"?"), 1002, ""),
+            case("an unknown opcode", path, frame(0x83, b"{}"), 1002, ""),
+            case("an unknown control opcode", path, frame(0x8b, b""), 1002, ""),
+            case("a fragmented ping", path, frame(0x09, b"?"), 1002, ""),
             case("a ping too large", path, frame(PING, &[0; 126]), 1002, ""),
-            case("the end of nothing", path, frame(0x80, b"{}"), 1002, ""),
+            case("a continuation without a beginning", path, frame(0x80, b"{}"), 1002, ""),
             case("two beginnings", path, [frame(0x01, b"{"), frame(TEXT, b"}")].concat(), 1002, ""),
         ]);
     }
@@ -124,42 +129,42 @@ fn table() -> Vec<Case> {
 }
 
 #[test]
-fn a_client_that_misbehaves_is_told_why_its_socket_is_closed() {
+fn protocol_violations_are_closed_with_code_and_reason() {
     let cluster = Cluster::start(Options::default());
-    let door = cluster.address("dispatch");
+    let address = cluster.address("dispatch");
     let table = table();
     let sent: Vec<Value> =
-        table.iter().map(|Case { path, bytes, .. }| case(door, path, None, bytes)).collect();
-    let endings = endings(&sent);
-    assert_eq!(endings.len(), table.len());
-    let wrong: Vec<String> = table
+        table.iter().map(|Case { path, bytes, .. }| case(address, path, None, bytes)).collect();
+    let disconnects = run_client(&sent);
+    assert_eq!(disconnects.len(), table.len());
+    let failures: Vec<String> = table
         .iter()
-        .zip(&endings)
-        .filter(|(case, ending)| {
-            ending.code != Some(case.code)
-                || !ending.reason.as_deref().unwrap_or_default().contains(case.reason)
+        .zip(&disconnects)
+        .filter(|(case, disconnect)| {
+            disconnect.code != Some(case.code)
+                || !disconnect.reason.as_deref().unwrap_or_default().contains(case.reason)
         })
-        .map(|(case, ending)| {
+        .map(|(case, disconnect)| {
             format!(
-                "{} at {}: expected {} {:?}, got {ending:?}",
-                case.what, case.path, case.code, case.reason
+                "{} at {}: expected {} {:?}, got {disconnect:?}",
+                case.description, case.path, case.code, case.reason
             )
         })
         .collect();
-    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    assert!(failures.is_empty(), "{}", failures.join("\n"));
 }
 
 #[test]
-fn a_client_from_another_site_is_refused_with_a_problem() {
+fn foreign_origins_are_refused_with_a_problem() {
     let cluster = Cluster::start(Options::default());
-    let door = cluster.address("dispatch");
+    let address = cluster.address("dispatch");
     let foreign = Some("http://evil.example");
-    let refused = endings(&[
-        case(door, "/live", foreign, &[]),
-        case(door, "/live?as=data", foreign, &[]),
-        case(door, "/cluster", foreign, &[]),
+    let refusals = run_client(&[
+        case(address, "/live", foreign, &[]),
+        case(address, "/live?as=data", foreign, &[]),
+        case(address, "/cluster", foreign, &[]),
     ]);
-    for refusal in refused {
+    for refusal in refusals {
         assert_eq!(
             (refusal.status, refusal.r#type.as_deref()),
             (Some(403), Some("foreign_origin"))
@@ -168,15 +173,15 @@ fn a_client_from_another_site_is_refused_with_a_problem() {
 }
 
 #[test]
-fn what_is_no_websocket_request_gets_a_problem_that_says_what_is_missing() {
+fn invalid_upgrade_requests_get_a_problem_with_the_reason() {
     let cluster = Cluster::start(Options::default());
-    let whole = [
+    let headers_complete = [
         ("connection", "upgrade, close"),
         ("upgrade", "websocket"),
         ("sec-websocket-version", "13"),
         ("sec-websocket-key", "AAAAAAAAAAAAAAAAAAAAAA=="),
     ];
-    for (missing, instead, status, code) in [
+    for (missing, replacement, status, code) in [
         ("upgrade", None, 426, "not_a_websocket"),
         ("upgrade", Some("h2c"), 426, "not_a_websocket"),
         ("sec-websocket-version", None, 426, "websocket_version"),
@@ -184,9 +189,9 @@ fn what_is_no_websocket_request_gets_a_problem_that_says_what_is_missing() {
         ("sec-websocket-key", None, 400, "websocket_key"),
         ("sec-websocket-key", Some("short"), 400, "websocket_key"),
     ] {
-        let others = whole.into_iter().filter(|(name, _)| *name != missing);
+        let others = headers_complete.into_iter().filter(|(name, _)| *name != missing);
         let headers: Vec<(&str, &str)> =
-            others.chain(instead.map(|value| (missing, value))).collect();
+            others.chain(replacement.map(|value| (missing, value))).collect();
         for (node, path) in
             [("dispatch", "/live"), ("dispatch", "/cluster"), ("gotham", "/cluster")]
         {
@@ -212,24 +217,24 @@ fn what_is_no_websocket_request_gets_a_problem_that_says_what_is_missing() {
 }
 
 #[test]
-fn every_node_refuses_with_problems() {
+fn refusals_of_every_node_are_problems() {
     let cluster = Cluster::start(Options::default());
     for node in NODES {
         let api = cluster_tests::Api::new(cluster.address(node));
-        let ask = |method: &str, path: &str| api.request(method, path, &[], b"");
-        let _ = ask("GET", "/nothing").problem(404, "unknown_path");
-        let _ = ask("GET", "/cluster").problem(426, "not_a_websocket");
-        let _ = ask("POST", "/thaw/0000002a").problem(401, "not_a_member");
+        let request = |method: &str, path: &str| api.request(method, path, &[], b"");
+        let _ = request("GET", "/nothing").problem(404, "unknown_path");
+        let _ = request("GET", "/cluster").problem(426, "not_a_websocket");
+        let _ = request("POST", "/thaw/0000002a").problem(401, "not_a_member");
         for (method, path, allowed) in [
             ("POST", "/healthz", "GET,HEAD"),
             ("DELETE", "/readyz", "GET,HEAD"),
             ("PUT", "/cluster", "GET,HEAD"),
             ("GET", "/thaw/1", "POST"),
         ] {
-            let refused = ask(method, path);
-            let _ = refused.problem(405, "wrong_method");
+            let refusals = request(method, path);
+            let _ = refusals.problem(405, "wrong_method");
             assert_eq!(
-                refused.headers.get("allow").map(String::as_str),
+                refusals.headers.get("allow").map(String::as_str),
                 Some(allowed),
                 "{node} {method} {path}"
             );

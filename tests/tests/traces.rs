@@ -1,5 +1,4 @@
-//! Traces: what a real cluster sends to a collector, and that nobody has to wait for one that is
-//! not there.
+//! Traces: the spans that a real cluster exports, and that a missing collector delays nothing.
 
 use std::collections::BTreeSet;
 use std::net::TcpListener;
@@ -12,25 +11,25 @@ use cluster_tests::{
 use opentelemetry_proto::tonic::trace::v1::span::SpanKind;
 use serde_json::{Value, json};
 
-/// How long a process may take to stop, whatever becomes of its traces: a second for links, a
-/// second for spans, and some for a busy machine.
-const STOPPED: Duration = Duration::from_secs(4);
+/// The limit for stopping a process with any collector: a second for links, a second for spans, and
+/// some for a busy machine.
+const STOP_TIMEOUT: Duration = Duration::from_secs(4);
 
-fn traced(endpoint: String) -> Cluster {
+fn start_traced(endpoint: String) -> Cluster {
     Cluster::start(Options {
         environment: vec![("SUPERHERO_OTLP_ENDPOINT", endpoint)],
         ..Options::default()
     })
 }
 
-/// Opens a page, and takes what it is shown at first.
+/// Opens a page, and receives its first frame.
 #[track_caller]
-fn page(cluster: &Cluster) -> Link {
+fn open_page(cluster: &Cluster) -> Link {
     let mut page =
-        Link::open(cluster.address("dispatch"), "/live?", &[]).expect("a place for a page");
+        Link::open(cluster.address("dispatch"), "/live?", &[]).expect("a permit for a page");
     loop {
         let message = page.receive().expect("the page is open");
-        let message: Value = serde_json::from_slice(&message).expect("a page is told JSON");
+        let message: Value = serde_json::from_slice(&message).expect("messages to a page are JSON");
         if message["t"] == "d" {
             page.send(json!({ "t": "ack", "s": message["s"] }).to_string());
             return page;
@@ -38,7 +37,7 @@ fn page(cluster: &Cluster) -> Link {
     }
 }
 
-/// The trace of which this answer speaks.
+/// Returns the trace id in the response.
 #[track_caller]
 fn trace_of(reply: &Reply) -> String {
     reply
@@ -58,7 +57,7 @@ fn wait_trace(collector: &Collector, trace: &str, count: usize) -> Vec<Span> {
     })
 }
 
-/// Each span as process, name, name of its parent, and kind.
+/// Returns each span as process, name, name of its parent, and kind.
 fn tree(spans: &[Span]) -> BTreeSet<(&str, &str, &str, SpanKind)> {
     let parent = |span: &Span| {
         spans.iter().find(|other| other.id == span.parent).map_or("", |parent| parent.name.as_str())
@@ -70,16 +69,16 @@ fn tree(spans: &[Span]) -> BTreeSet<(&str, &str, &str, SpanKind)> {
 }
 
 #[track_caller]
-fn named<'a>(spans: &'a [Span], name: &str) -> &'a Span {
+fn span_named<'a>(spans: &'a [Span], name: &str) -> &'a Span {
     spans
         .iter()
         .find(|span| span.name == name)
         .unwrap_or_else(|| panic!("no span {name} in {spans:#?}"))
 }
 
-/// The answer to the form of the page that assigns a hero.
+/// Submits the page's form that assigns a hero.
 #[track_caller]
-fn choose(cluster: &Cluster, hero: &str, place: &str) -> Reply {
+fn submit_assignment(cluster: &Cluster, hero: &str, place: &str) -> Reply {
     let headers =
         [("content-type", "application/x-www-form-urlencoded"), ("accept", "application/json")];
     cluster
@@ -94,17 +93,17 @@ fn choose(cluster: &Cluster, hero: &str, place: &str) -> Reply {
 }
 
 #[test]
-fn an_assignment_is_one_trace_from_the_button_through_the_city_to_the_push() {
+fn assignment_is_one_trace_from_request_to_push() {
     let collector = Collector::start();
-    let cluster = traced(collector.endpoint());
+    let cluster = start_traced(collector.endpoint());
     let hero = cluster.api.create_named("Granite").id;
     cluster.wait_converged();
-    let _page = page(&cluster);
+    let _page = open_page(&cluster);
 
-    let trace = trace_of(&choose(&cluster, &hero, "gotham"));
+    let trace = trace_of(&submit_assignment(&cluster, &hero, "gotham"));
 
     let spans = wait_trace(&collector, &trace, 6);
-    let wanted = BTreeSet::from([
+    let expected = BTreeSet::from([
         ("dispatch", "POST /heroes/{id}", "", SpanKind::Server),
         ("dispatch", "ask assign", "POST /heroes/{id}", SpanKind::Internal),
         ("dispatch", "command assign", "ask assign", SpanKind::Client),
@@ -112,31 +111,35 @@ fn an_assignment_is_one_trace_from_the_button_through_the_city_to_the_push() {
         ("dispatch", "observe", "ask assign", SpanKind::Internal),
         ("dispatch", "push", "observe", SpanKind::Internal),
     ]);
-    assert_eq!(tree(&spans), wanted);
-    assert_eq!(spans.len(), wanted.len(), "each span once: {spans:#?}");
-    assert_eq!(named(&spans, "POST /heroes/{id}").parent, "", "the request begins the trace");
+    assert_eq!(tree(&spans), expected);
+    assert_eq!(spans.len(), expected.len(), "each span must be exported once: {spans:#?}");
+    assert_eq!(
+        span_named(&spans, "POST /heroes/{id}").parent,
+        "",
+        "the request span must be the root"
+    );
     assert!(spans.iter().all(|span| !span.failed && span.ended_ns >= span.began_ns), "{spans:#?}");
     assert_eq!(
-        named(&spans, "POST /heroes/{id}").attribute("http.response.status_code"),
+        span_named(&spans, "POST /heroes/{id}").attribute("http.response.status_code"),
         Some("200")
     );
-    let (obey, observe) = (named(&spans, "obey assign"), named(&spans, "observe"));
+    let (command, observe) = (span_named(&spans, "obey assign"), span_named(&spans, "observe"));
     assert_eq!(
-        (obey.attribute("superhero.peer"), observe.attribute("superhero.peer")),
+        (command.attribute("superhero.peer"), observe.attribute("superhero.peer")),
         (Some("dispatch"), Some("gotham"))
     );
     assert_eq!(
-        obey.attribute("superhero.incarnation").map(str::to_owned),
+        command.attribute("superhero.incarnation").map(str::to_owned),
         cluster.node("gotham").incarnation.map(|incarnation| incarnation.to_string())
     );
     assert!(
-        named(&spans, "push").began_ns >= observe.ended_ns,
-        "a page is shown what was observed"
+        span_named(&spans, "push").began_ns >= observe.ended_ns,
+        "the push must follow the observation"
     );
 
-    // Each process is an instance of its own, and of this cluster.
+    // Each process is an instance of its own in the namespace of this cluster.
     let instances: BTreeSet<_> = spans.iter().map(|span| (&span.service, &span.resource)).collect();
-    assert_eq!(instances.len(), 2, "dispatch and gotham: {instances:#?}");
+    assert_eq!(instances.len(), 2, "expected the instances dispatch and gotham: {instances:#?}");
     for (service, resource) in instances {
         let resource = |key: &str| {
             resource.iter().find(|(name, _)| name == key).map_or("", |(_, value)| value.as_str())
@@ -147,57 +150,60 @@ fn an_assignment_is_one_trace_from_the_button_through_the_city_to_the_push() {
 }
 
 #[test]
-fn a_request_goes_on_with_the_trace_of_whoever_asks() {
+fn request_continues_the_callers_trace() {
     let collector = Collector::start();
-    let cluster = traced(collector.endpoint());
-    let _page = page(&cluster);
+    let cluster = start_traced(collector.endpoint());
+    let _page = open_page(&cluster);
     let create = |traceparent: &str| {
         let headers = [("content-type", "application/json"), ("traceparent", traceparent)];
         cluster.api.request("POST", "/api/v1/heroes", &headers, b"{}").expect(201)
     };
 
-    // One whose trace is not kept, and what no tool would send: the first is respected, the second
-    // passed over.
-    let (unkept, broken) = ("1af7651916cd43dd8448eb211c80319c", "ff-zz-b7ad6b7169203331-01");
-    assert_eq!(create(&format!("00-{unkept}-b7ad6b7169203331-00")).headers.get("x-trace-id"), None);
+    // A trace that the caller does not sample, and an invalid header: the first is respected, the
+    // second ignored.
+    let (unsampled, broken) = ("1af7651916cd43dd8448eb211c80319c", "ff-zz-b7ad6b7169203331-01");
+    assert_eq!(
+        create(&format!("00-{unsampled}-b7ad6b7169203331-00")).headers.get("x-trace-id"),
+        None
+    );
     assert_eq!(trace_of(&create(broken)).len(), 32);
-    let (kept, theirs) = ("0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331");
-    assert_eq!(trace_of(&create(&format!("00-{kept}-{theirs}-01"))), kept);
+    let (sampled, callers_span) = ("0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331");
+    assert_eq!(trace_of(&create(&format!("00-{sampled}-{callers_span}-01"))), sampled);
 
-    let spans = wait_trace(&collector, kept, 4);
-    let wanted = BTreeSet::from([
+    let spans = wait_trace(&collector, sampled, 4);
+    let expected = BTreeSet::from([
         ("dispatch", "POST /api/v1/heroes", "", SpanKind::Server),
         ("dispatch", "ask create", "POST /api/v1/heroes", SpanKind::Internal),
         ("dispatch", "observe", "ask create", SpanKind::Internal),
         ("dispatch", "push", "observe", SpanKind::Internal),
     ]);
-    assert_eq!(tree(&spans), wanted);
+    assert_eq!(tree(&spans), expected);
     assert_eq!(
-        named(&spans, "POST /api/v1/heroes").parent,
-        theirs,
-        "it is a part of what whoever asks does"
+        span_named(&spans, "POST /api/v1/heroes").parent,
+        callers_span,
+        "the parent must be the caller's span"
     );
-    // Batches of one process arrive in order, so it would be here by now.
-    assert_eq!(collector.trace(unkept), Vec::new());
+    // Batches of one process arrive in order, so an exported span would be here already.
+    assert_eq!(collector.trace(unsampled), Vec::new());
 }
 
 #[test]
-fn a_refusal_is_told_where_it_was_made() {
+fn refusal_marks_its_spans_as_failed() {
     let collector = Collector::start();
-    let mut cluster = traced(collector.endpoint());
+    let mut cluster = start_traced(collector.endpoint());
     let hero = cluster.api.create_named("Granite").id;
     cluster.kill9("gotham");
     let trace = trace_of(&cluster.api.assign(&hero, "gotham").expect(503));
     let spans = wait_trace(&collector, &trace, 2);
     assert!(
-        named(&spans, "ask assign").failed
-            && named(&spans, "PUT /api/v1/heroes/{id}/location").failed,
+        span_named(&spans, "ask assign").failed
+            && span_named(&spans, "PUT /api/v1/heroes/{id}/location").failed,
         "{spans:#?}"
     );
     assert!(spans.iter().all(|span| span.service == "dispatch"), "{spans:#?}");
 }
 
-/// Whether a process has the thread that exports.
+/// Returns true if a process has the exporter's thread.
 #[cfg(target_os = "linux")]
 fn exports(process: u32) -> bool {
     let threads = std::fs::read_dir(format!("/proc/{process}/task")).expect("the process runs");
@@ -209,9 +215,9 @@ fn exports(process: u32) -> bool {
 
 #[cfg(target_os = "linux")]
 #[test]
-fn without_a_collector_nothing_is_kept_and_nothing_runs() {
+fn exporter_does_not_run_without_a_collector() {
     let collector = Collector::start();
-    let mut traced = traced(collector.endpoint());
+    let mut traced = start_traced(collector.endpoint());
     let mut plain = Cluster::start(Options::default());
     for node in NODES {
         assert_eq!(
@@ -225,7 +231,7 @@ fn without_a_collector_nothing_is_kept_and_nothing_runs() {
 }
 
 #[test]
-fn the_address_that_other_tools_read_is_read_too() {
+fn standard_otlp_variable_is_read() {
     let collector = Collector::start();
     let environment = vec![("OTEL_EXPORTER_OTLP_ENDPOINT", collector.endpoint())];
     let cluster = Cluster::start(Options { environment, ..Options::default() });
@@ -233,62 +239,58 @@ fn the_address_that_other_tools_read_is_read_too() {
 }
 
 #[test]
-fn a_collector_that_refuses_is_complained_of_once_and_welcomed_back() {
+fn refusing_collector_is_logged_once_and_its_recovery_too() {
     let collector = Collector::start();
     collector.refuse(true);
-    let mut cluster = traced(collector.endpoint());
+    let mut cluster = start_traced(collector.endpoint());
     wait_until("dispatch has sent some batches", HANG_TIMEOUT, || {
         let _ = cluster.api.get("/api/v1/verdict").expect(200);
         ensure(collector.batches() >= 4, || format!("{} batches", collector.batches()))
     });
-    let complaints = |log: String| log.matches("traces are dropped").count();
-    assert_eq!(complaints(cluster.process("dispatch").log()), 1);
+    let warnings = |log: String| log.matches("traces are dropped").count();
+    assert_eq!(warnings(cluster.process("dispatch").log()), 1);
     assert_eq!(collector.spans(), Vec::new());
     collector.refuse(false);
-    wait_until("dispatch says that all is well", HANG_TIMEOUT, || {
+    wait_until("dispatch logs the recovery", HANG_TIMEOUT, || {
         let _ = cluster.api.get("/api/v1/verdict").expect(200);
         let log = cluster.process("dispatch").log();
         ensure(log.contains("takes traces again"), || log)
     });
-    assert_eq!(complaints(cluster.process("dispatch").log()), 1);
+    assert_eq!(warnings(cluster.process("dispatch").log()), 1);
     assert!(!collector.spans().is_empty());
 }
 
-/// The cluster does its work and stops, with a collector that is of no use.
+/// Asserts that the cluster works and stops with a useless collector.
 #[track_caller]
-fn works_and_stops(endpoint: String) {
-    let mut cluster = traced(endpoint);
+fn assert_works_and_stops(endpoint: String) {
+    let mut cluster = start_traced(endpoint);
     let hero = cluster.api.create_named("Granite").id;
     cluster.wait_converged();
     let watch = Stopwatch::start();
-    assert_eq!(choose(&cluster, &hero, "gotham").status, 200);
-    assert!(
-        watch.elapsed() < Duration::from_secs(5),
-        "an answer in the time of any: {:?}",
-        watch.elapsed()
-    );
+    assert_eq!(submit_assignment(&cluster, &hero, "gotham").status, 200);
+    assert!(watch.elapsed() < Duration::from_secs(5), "the response took {:?}", watch.elapsed());
     cluster.wait_converged();
     for node in NODES {
-        assert_eq!(cluster.stop(node, Signal::SIGTERM, STOPPED), Some(0), "{node}");
+        assert_eq!(cluster.stop(node, Signal::SIGTERM, STOP_TIMEOUT), Some(0), "{node}");
     }
 }
 
 #[test]
-fn a_collector_where_nobody_listens_holds_nothing_up() {
-    works_and_stops(format!("http://{}:4318", own_address()));
+fn unreachable_collector_delays_nothing() {
+    assert_works_and_stops(format!("http://{}:4318", own_address()));
 }
 
 #[test]
-fn a_collector_that_never_answers_holds_nothing_up() {
+fn silent_collector_delays_nothing() {
     let silent = TcpListener::bind((own_address(), 0)).expect("the system has a free port");
-    works_and_stops(format!(
+    assert_works_and_stops(format!(
         "http://{}",
         silent.local_addr().expect("a bound socket has an address")
     ));
 }
 
 #[test]
-fn an_address_that_is_none_is_refused_before_anything_starts() {
+fn invalid_collector_address_is_refused_at_start() {
     for node in ["gotham", "dispatch"] {
         let listen = format!("--listen={}:0", own_address());
         let finished = run(node, &[&listen, "--otlp-endpoint=localhost:4318"], &[], HANG_TIMEOUT);

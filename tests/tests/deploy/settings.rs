@@ -1,4 +1,4 @@
-//! What the files of deploy/ tell each node, read as Docker, Kubernetes and systemd read them.
+//! The nodes' settings in the files of deploy/, read as Docker, Kubernetes and systemd read them.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -17,24 +17,24 @@ pub(crate) const FILES: [&str; 6] = [
     "SUPERHERO_TLS_KEY",
 ];
 
-/// What a way of deploying tells one node.
+/// The settings that a deployment method gives to one node.
 #[derive(Clone, Debug)]
-pub(crate) struct Told {
+pub(crate) struct NodeSettings {
     pub(crate) command: Vec<String>,
     pub(crate) environment: BTreeMap<String, String>,
     pub(crate) healthcheck: Vec<String>,
 }
 
-/// A way of deploying: what it tells the node of this name.
-pub(crate) type Way = fn(&str) -> Told;
+/// A deployment method: returns the settings of the node with this name.
+pub(crate) type Method = fn(&str) -> NodeSettings;
 
-/// The text of a file of the repository.
+/// Returns the text of a file in the repository.
 pub(crate) fn text(path: &str) -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(path);
     fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
-/// The documents of a YAML file, with what they merge.
+/// Returns the documents of a YAML file, with merge keys resolved.
 pub(crate) fn documents(path: &str) -> Vec<Value> {
     let text = text(path);
     let document = |document| {
@@ -46,23 +46,23 @@ pub(crate) fn documents(path: &str) -> Vec<Value> {
     yaml_serde::Deserializer::from_str(&text).map(document).collect()
 }
 
-/// A list of strings.
+/// Returns a list of strings.
 pub(crate) fn strings(list: &Value) -> Vec<String> {
-    let list = list.as_array().unwrap_or_else(|| panic!("expected a list, not {list}"));
+    let list = list.as_array().unwrap_or_else(|| panic!("expected a list, got {list}"));
     list.iter().map(|item| item.as_str().expect("a string").to_owned()).collect()
 }
 
-/// The services of the compose file.
+/// Returns the services of the compose file.
 pub(crate) fn services() -> Value {
     documents("deploy/compose.yaml").remove(0)["services"].take()
 }
 
-pub(crate) fn compose(node: &str) -> Told {
+pub(crate) fn compose(node: &str) -> NodeSettings {
     let service = &services()[node];
     let environment = service["environment"].as_object().expect("an environment");
     let test = strings(&service["healthcheck"]["test"]);
-    assert_eq!(test[0], "CMD", "there is no shell in the image");
-    Told {
+    assert_eq!(test[0], "CMD", "the image has no shell");
+    NodeSettings {
         command: strings(&service["command"]),
         environment: environment
             .iter()
@@ -72,17 +72,17 @@ pub(crate) fn compose(node: &str) -> Told {
     }
 }
 
-/// The pod of a node's manifest.
+/// Returns the pod of a node's manifest.
 pub(crate) fn pod(node: &str) -> Value {
     documents(&format!("deploy/kubernetes/{node}.yaml")).remove(0)["spec"]["template"]["spec"]
         .take()
 }
 
-pub(crate) fn kubernetes(node: &str) -> Told {
+pub(crate) fn kubernetes(node: &str) -> NodeSettings {
     let container = &pod(node)["containers"][0];
     let text = |value: &Value| value.as_str().expect("a string").to_owned();
     let environment = container["env"].as_array().expect("an environment");
-    Told {
+    NodeSettings {
         command: strings(&container["command"]),
         environment: environment
             .iter()
@@ -92,8 +92,8 @@ pub(crate) fn kubernetes(node: &str) -> Told {
     }
 }
 
-/// The unit's settings of this name, of the node's own drop-in too.
-pub(crate) fn settings(node: &str, name: &str) -> Vec<String> {
+/// Returns the settings of this name in the unit, including the node's drop-in.
+pub(crate) fn unit_settings(node: &str, name: &str) -> Vec<String> {
     let mut unit = text("deploy/systemd/superhero@.service");
     if node == "dispatch" {
         unit += &text("deploy/systemd/superhero@dispatch.service.d/tokens.conf");
@@ -102,26 +102,27 @@ pub(crate) fn settings(node: &str, name: &str) -> Vec<String> {
     values.map(|value| value.replace("%i", node)).collect()
 }
 
-pub(crate) fn systemd(node: &str) -> Told {
-    let program = settings(node, "ExecStart").remove(0);
+pub(crate) fn systemd(node: &str) -> NodeSettings {
+    let program = unit_settings(node, "ExecStart").remove(0);
     let program = program
         .strip_prefix("/opt/superhero-cluster/bin/")
         .expect("a program of the archive")
         .to_owned();
-    let file =
-        settings(node, "EnvironmentFile").remove(0).replace("/etc/superhero/", "deploy/systemd/");
+    let file = unit_settings(node, "EnvironmentFile")
+        .remove(0)
+        .replace("/etc/superhero/", "deploy/systemd/");
     let lines = text(&file)
         .lines()
         .filter(|line| !line.starts_with('#'))
         .map(str::to_owned)
         .collect::<Vec<_>>();
-    let credentials: BTreeSet<String> = settings(node, "LoadCredential")
+    let credentials: BTreeSet<String> = unit_settings(node, "LoadCredential")
         .iter()
         .map(|loaded| format!("%d/{}", loaded.split_once(':').expect("NAME:PATH").0))
         .collect();
     let environment: BTreeMap<String, String> = lines
         .into_iter()
-        .chain(settings(node, "Environment"))
+        .chain(unit_settings(node, "Environment"))
         .map(|line| {
             line.split_once('=')
                 .map(|(name, value)| (name.to_owned(), value.to_owned()))
@@ -130,8 +131,8 @@ pub(crate) fn systemd(node: &str) -> Told {
         .collect();
     let read: BTreeSet<String> =
         FILES.iter().filter_map(|file| environment.get(*file).cloned()).collect();
-    assert_eq!(read, credentials, "{node} reads what it is handed, and nothing else");
-    Told {
+    assert_eq!(read, credentials, "{node} must read exactly the credentials that it is given");
+    NodeSettings {
         command: vec![program.clone()],
         environment,
         healthcheck: vec![program, "--healthcheck".to_owned()],
