@@ -1,14 +1,14 @@
-//! Real processes as users start them, to be measured.
+//! Clusters of real processes, configured as by `make run`.
 
 use std::time::Duration;
 
 use cluster_tests::{Cluster, Options, wait_until};
 
-/// Returns a cluster with the intervals of `make run`, without patrols and fights, which logs no
-/// line for each write.
+/// Returns a cluster with the intervals of `make run`, without patrols and fights. It logs warnings
+/// only, so that no write produces a log line.
 ///
 /// # Panics
-/// When it does not come up.
+/// Panics if the cluster does not start.
 #[must_use]
 pub fn quiet_cluster() -> Cluster {
     let environment = vec![("RUST_LOG", "warn".to_owned())];
@@ -24,10 +24,10 @@ pub fn quiet_cluster() -> Cluster {
 /// Waits until all nodes agree on all heroes.
 ///
 /// # Panics
-/// After `timeout`, with the verdict at that time.
+/// Panics after `timeout`, with the last verdict.
 pub fn wait_agreed(cluster: &Cluster, timeout: Duration) {
     wait_until("all agree on all heroes", timeout, || {
-        // While it takes in very many heroes it may not be there for the question.
+        // Dispatch may not respond while it processes very many heroes.
         let reply = cluster.api.get("/api/v1/verdict");
         if reply.status == 200 && reply.json()["converged"] == true {
             Ok(())

@@ -1,4 +1,4 @@
-//! A connection to dispatch that is kept, as browsers keep theirs.
+//! A keep-alive connection to dispatch, as browsers use.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -11,45 +11,49 @@ use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 use tokio::time::Instant;
 
-/// A connection.
+/// An HTTP/1.1 connection.
 pub struct Http {
     sender: SendRequest<Full<Bytes>>,
     host: String,
 }
 
-/// An answer.
+/// A response.
 pub struct Reply {
-    /// What became of the request.
+    /// The status code.
     pub status: StatusCode,
-    /// From the request to the first byte of the answer.
+    /// The time from the request to the response headers.
     pub first_byte: Duration,
-    /// All of it.
+    /// The complete body.
     pub body: Bytes,
 }
 
 impl Http {
+    /// Connects to `address`.
+    ///
     /// # Errors
-    /// Says why there is no connection.
+    /// Returns the error of the connection attempt.
     pub async fn connect(address: SocketAddr) -> Result<Self, String> {
         let stream = TcpStream::connect(address).await.map_err(|error| error.to_string())?;
         stream.set_nodelay(true).map_err(|error| error.to_string())?;
         let (sender, connection) =
             handshake(TokioIo::new(stream)).await.map_err(|error| error.to_string())?;
-        // Ends when either side lets go.
+        // Completes when either side closes the connection.
         tokio::spawn(connection);
         Ok(Self { sender, host: address.to_string() })
     }
 
+    /// Sends a GET request with this `Accept-Encoding`.
+    ///
     /// # Errors
-    /// Says why there is no answer.
+    /// Returns the error if there is no response.
     pub async fn get(&mut self, path: &str, encoding: &str) -> Result<Reply, String> {
         self.request(Method::GET, path, encoding, String::new()).await
     }
 
-    /// Moves a hero.
+    /// Assigns a hero to a place.
     ///
     /// # Errors
-    /// Says why that was not answered as done.
+    /// Returns the body of any response other than 200, or the error if there is no response.
     pub async fn assign(&mut self, hero: &str, place: &str) -> Result<(), String> {
         let path = format!("/api/v1/heroes/{hero}/location");
         let reply = self
@@ -77,10 +81,10 @@ impl Http {
             .header(header::CONTENT_TYPE, "application/json")
             .body(Full::new(Bytes::from(body)))
             .map_err(|error| error.to_string())?;
-        let asked = Instant::now();
+        let sent_at = Instant::now();
         self.sender.ready().await.map_err(|error| error.to_string())?;
         let reply = self.sender.send_request(request).await.map_err(|error| error.to_string())?;
-        let (status, first_byte) = (reply.status(), asked.elapsed());
+        let (status, first_byte) = (reply.status(), sent_at.elapsed());
         let body = reply.into_body().collect().await.map_err(|error| error.to_string())?.to_bytes();
         Ok(Reply { status, first_byte, body })
     }

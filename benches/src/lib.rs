@@ -1,4 +1,4 @@
-//! The parts that several benchmarks share: figures, and the handling of real processes.
+//! Code shared by several benchmarks: figures, tables, and real processes.
 
 #[cfg(feature = "processes")]
 pub mod fixtures;

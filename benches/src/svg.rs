@@ -1,28 +1,28 @@
-//! The frame of every figure: an SVG document with a card, a style and a description.
+//! The frame of every figure: an SVG document with a card, a style sheet and a description.
 //!
-//! Invariant: a figure can be read in light and in dark, and without being seen: its description
-//! holds every number.
+//! Invariant: a figure is readable in light and dark mode and without seeing it, because its
+//! description contains every number.
 
 use std::fmt::{Arguments, Write as _};
 
 /// A figure without its frame.
 #[derive(Debug)]
 pub struct Document<'a> {
-    /// The size, in pixels.
+    /// The width, in pixels.
     pub width: f64,
-    /// The size, in pixels.
+    /// The height, in pixels.
     pub height: f64,
-    /// The title, for those who do not see the figure.
+    /// The title, for screen readers.
     pub title: &'a str,
-    /// The description, with every number.
+    /// The description, with every number, for screen readers.
     pub description: &'a str,
-    /// The colours of this figure in light, as CSS properties.
+    /// The colours of this figure in light mode, as CSS properties.
     pub light: &'a str,
-    /// The same colours in dark.
+    /// The same colours in dark mode.
     pub dark: &'a str,
-    /// The CSS rules of this figure, beside those of the frame.
+    /// Additional CSS rules of this figure.
     pub rules: &'a str,
-    /// The elements.
+    /// The SVG elements of the figure.
     pub body: &'a str,
 }
 
@@ -55,10 +55,10 @@ text {{ font: 14px system-ui, -apple-system, 'Segoe UI', 'DejaVu Sans', sans-ser
     }
 }
 
-/// Appends a line.
+/// Appends a line to `into`.
 ///
 /// # Panics
-/// Never: a string takes all that is written to it.
+/// Never panics: writing to a string cannot fail.
 pub fn push(into: &mut String, line: Arguments<'_>) {
-    writeln!(into, "{line}").expect("a string takes all that is written to it");
+    writeln!(into, "{line}").expect("writing to a string cannot fail");
 }

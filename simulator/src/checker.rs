@@ -1,7 +1,8 @@
-//! The claims that must hold, one a file.
+//! The invariants of the cluster, one per file.
 //!
-//! Invariant: each checker takes plain data and names what is wrong with it. So each can be given a
-//! broken history and must object, and the tests on real processes use the same ones.
+//! Invariant: each checker takes plain data and describes the first violation it finds. Its unit
+//! test passes it a broken history, which it must reject; the tests on real processes use the same
+//! checkers.
 
 pub mod agreement;
 pub mod answers;

@@ -1,12 +1,12 @@
-//! The driver of a simulated cluster: it feeds the machines from a network and a queue of events
-//! in virtual time, and reports all of it to the oracle.
+//! The driver of a simulated cluster. It feeds the machines from a network and an event queue in
+//! virtual time, and reports every event to the oracle.
 //!
-//! It plays the part of the production driver: links and their loss, silence that is noticed,
-//! frames as bytes, deadlines, restarts. Each of these has a file below this one.
+//! It replaces the production driver: links and link loss, silence timeouts, frames as bytes,
+//! deadlines, restarts. Each of these has a submodule.
 //!
-//! Invariant: everything that happens comes out of the queue, and equal times are taken in a
-//! random order where the network reorders, so that no run passes by luck. All chance is drawn
-//! from one generator, in the order of events: the same plan is the same run.
+//! Invariant: every event comes out of the queue. If the network reorders, events with equal times
+//! are handled in random order, so that no run depends on a lucky order. All randomness comes from
+//! one generator, drawn in the order of events: equal plans give equal runs.
 
 mod incarnations;
 mod links;
@@ -52,9 +52,9 @@ pub(crate) struct Cluster {
     network: Network,
     queue: Queue,
     rng: ChaCha8Rng,
-    /// The lives that have been, so that no two are the same.
+    /// The incarnations used so far, so that no two are the same.
     incarnations: BTreeSet<Origin>,
-    /// The heroes that dispatch has created, from which users choose.
+    /// The heroes that dispatch has created; requests select from them.
     heroes: Vec<HeroId>,
     tickets: u64,
     view: Option<Arc<View>>,
@@ -63,7 +63,7 @@ pub(crate) struct Cluster {
 }
 
 impl Cluster {
-    /// Returns the cluster of this plan, just started. With `log`, it prints what happens.
+    /// Returns a just started cluster for this plan. With `log`, it prints every event.
     pub(crate) fn new(plan: &Plan, rules: Rules, log: bool) -> Self {
         let city = |number| format!("city-{number}").parse().expect("a valid name");
         let cities: Vec<NodeName> = (0..plan.cities).map(city).collect();
@@ -102,15 +102,15 @@ impl Cluster {
         self.cities.len() + 1
     }
 
-    /// Returns the number of the process that is dispatch.
+    /// Returns the process number of dispatch.
     fn dispatch(&self) -> usize {
         self.cities.len()
     }
 
-    /// Runs until `end` in virtual time, or to the first violation.
+    /// Runs until `end` in virtual time, or until the first violation.
     ///
     /// # Errors
-    /// Returns that violation.
+    /// Returns the violation.
     pub(crate) fn run(&mut self, end: Duration) -> Result<(), Violation> {
         while self.oracle.violation().is_none()
             && let Some((at, event)) = self.queue.pop_until(end)
@@ -123,7 +123,8 @@ impl Cluster {
     }
 
     fn schedule(&mut self, after: Duration, event: Event) {
-        // Equal times are taken in a random order, where the network does not keep it.
+        // A reordering network gives no order to events at equal times. Otherwise nothing is drawn,
+        // and the queue keeps insertion order.
         let tie = self.noise.reorder.then(|| self.rng.random());
         self.queue.push(self.now + after, tie, event);
     }
@@ -139,6 +140,7 @@ impl Cluster {
             Event::Tick(number) => self.tick(number),
             Event::Thaw(number) => self.thaw(number),
             Event::Start(number) => self.start_if_down(number),
+            // Subtracted, not reset: several jumps of one clock may overlap.
             Event::SetRight { node, by_ms } => self.processes[node].clock.jump_ms -= by_ms,
             Event::Forget(city) => {
                 let city = self.processes[city].name;
@@ -153,16 +155,17 @@ impl Cluster {
         }
     }
 
-    /// Returns a line for people about what each replica holds and covers.
+    /// Returns a description of what each replica holds and covers.
     pub(crate) fn census(&self) -> String {
         let line = |process: &Process| {
             let (replica, map) = (process.replica(), process.replica().map());
             let number = self.processes.iter().position(|other| other.me == process.me);
-            let peers = self.network.peers(number.expect("one of them"));
+            let peers = self.network.peers(number.expect("a process of this cluster"));
             let peers: Vec<String> =
                 peers.iter().map(|peer| self.processes[*peer].name.to_string()).collect();
             format!(
-                "{} holds {} heroes and {} tombstones, covers {:?}, is linked to {}, waits for proofs of {:?}",
+                "{} holds {} heroes and {} tombstones, covers {:?}, is linked to {}, \
+                 is missing proofs of {:?}",
                 replica.me(),
                 map.live(),
                 map.tombstones(),
@@ -174,7 +177,7 @@ impl Cluster {
         self.processes.running().map(line).collect::<Vec<_>>().join("; ")
     }
 
-    /// Returns a hash of everything that was sent, in order.
+    /// Returns a hash of all frames sent, in order.
     pub(crate) fn trace(&self) -> u64 {
         self.trace.digest()
     }

@@ -1,15 +1,16 @@
-//! The whole cluster in one process: the machines that run in production, driven in virtual time
-//! over a network that delays, loses, repeats and reorders, with all chance from one seed.
+//! Deterministic simulation of the whole cluster in one process. The production machines run in
+//! virtual time over a simulated network that delays, drops, duplicates and reorders frames. One
+//! seed determines every random choice.
 //!
-//! A run hurts the cluster for a while, then heals it. It checks all along the claims that must
-//! always hold, and at the end those that must come true. A failing seed replays exactly, and
-//! shrinks to a few steps that a person can follow.
+//! A run injects faults for a while, then heals the cluster. Invariants that must always hold are
+//! checked throughout; eventual properties are checked at the end. A failing seed replays exactly
+//! and shrinks to a few steps.
 //!
-//! - `plan` is what a seed does to a cluster; `run` carries one out, and `shrink` makes one small.
-//! - `cluster` drives the machines (`process`, `machine`, `wall_clock`, `network`); `oracle` knows
-//!   what is true and asks the checkers (`checker`).
-//! - `small_world` reaches every state of a few replicas; `spread` and `recovery` measure how fast
-//!   news travels.
+//! - `plan` describes a run as data; `run` executes a plan, and `shrink` minimizes a failing one.
+//! - `cluster` drives the machines (`process`, `machine`, `wall_clock`, `network`); `oracle` keeps
+//!   the ground truth of a run and calls the checkers (`checker`).
+//! - `small_world` explores every state of a few replicas; `spread` and `recovery` measure how fast
+//!   writes spread.
 
 pub mod checker;
 mod cluster;

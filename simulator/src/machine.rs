@@ -1,7 +1,8 @@
-//! The machine of either kind of node, behind one interface.
+//! A common interface for the machines of both node kinds.
 //!
-//! Invariant: the production machines run here unchanged. Only their outputs are brought to one
-//! type, and outputs that the simulation does not use are dropped by name.
+//! Invariant: the production machines run unchanged. This module only converts their outputs to one
+//! type; outputs without a use in the simulation are listed by name, so that a new one does not
+//! compile until it is handled.
 
 use std::convert::Infallible;
 use std::time::Duration;
@@ -12,7 +13,7 @@ use gossip::{Machine as _, NodeName, Now, replica};
 use location_node::city::{self, City};
 use shared::{Frame, Input, Replica};
 
-/// A city or dispatch.
+/// The machine of a city or of dispatch.
 pub(crate) enum Machine {
     City(Box<City>),
     Dispatch(Box<Dispatch>),
@@ -56,7 +57,7 @@ impl Machine {
         }
     }
 
-    /// Hands a user's request to dispatch. Cities take none from users.
+    /// Passes a user request to dispatch. Cities do not receive user requests.
     pub(crate) fn request(&mut self, now: Now, request: Request) {
         if let Self::Dispatch(dispatch) = self {
             dispatch.handle(now, Input::Command(request));
@@ -95,7 +96,7 @@ fn dispatch_output(output: shared::Output<dispatch::Event>) -> Output {
     }
 }
 
-/// Returns the same input with dispatch's command type: links are the same for both machines.
+/// Converts an input to the command type of dispatch. Only `Command` differs between the machines.
 fn dispatch_input(input: Input<Infallible>) -> Input<Request> {
     match input {
         Input::LinkUp { peer, incarnation } => Input::LinkUp { peer, incarnation },

@@ -1,7 +1,7 @@
-//! The simulated network: the links, the blocked ways, and the fate of each frame.
+//! The simulated network: links, blocked directions, and the fate of each frame.
 //!
-//! Invariant: links stand between two processes that run, and from a process to at most one of each
-//! other name, as the roster of the real nodes has it.
+//! Invariant: a link connects two running processes, and a process has at most one link per other
+//! name, as the roster of the production nodes requires.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -11,17 +11,17 @@ use rand_chacha::ChaCha8Rng;
 
 use crate::plan::Noise;
 
-/// Links and ways between processes, which go by number.
+/// The links and directions between processes, which are identified by number.
 #[derive(Debug, Default)]
 pub(crate) struct Network {
     links: BTreeSet<(usize, usize)>,
-    /// The time until which nothing passes from one to another.
+    /// The time until which nothing passes from the first process to the second.
     blocked: BTreeMap<(usize, usize), Duration>,
-    /// The time at which a slow link has sent all that was handed to it.
+    /// The time at which a slow link has sent everything queued on it.
     busy: BTreeMap<(usize, usize), Duration>,
 }
 
-/// The fate of a frame: the delay of each of its copies, and the faults that struck it.
+/// The fate of one frame: the delay of each delivered copy, and the faults applied to it.
 #[derive(Debug, Default)]
 pub(crate) struct Fate {
     pub(crate) delays: Vec<Duration>,
@@ -34,7 +34,7 @@ impl Network {
         self.links.contains(&pair(a, b))
     }
 
-    /// Returns the processes that `node` is linked to.
+    /// Returns the processes that are linked to `node`.
     pub(crate) fn peers(&self, node: usize) -> Vec<usize> {
         self.links
             .iter()
@@ -46,21 +46,22 @@ impl Network {
         self.links.insert(pair(a, b));
     }
 
-    /// Removes a link and reports whether there was one.
+    /// Removes a link and returns whether it existed.
     pub(crate) fn unlink(&mut self, a: usize, b: usize) -> bool {
         self.links.remove(&pair(a, b))
     }
 
     pub(crate) fn block(&mut self, from: usize, to: usize, until: Duration) {
-        let way = self.blocked.entry((from, to)).or_default();
-        *way = until.max(*way);
+        let end = self.blocked.entry((from, to)).or_default();
+        *end = until.max(*end);
     }
 
     pub(crate) fn unblock_all(&mut self) {
         self.blocked.clear();
     }
 
-    /// Returns the time until which no link can be made between the two, if it cannot.
+    /// Returns the time until which no link can be established between the two, if it is blocked in
+    /// either direction.
     pub(crate) fn blocked_until(&self, a: usize, b: usize, now: Duration) -> Option<Duration> {
         let until = |from, to| self.blocked.get(&(from, to)).copied();
         until(a, b).max(until(b, a)).filter(|until| *until > now)
@@ -84,8 +85,7 @@ impl Network {
         }
         fate.duplicated = rng.random_bool(noise.duplication);
         for _ in 0..=usize::from(fate.duplicated) {
-            // Without reordering every frame takes the longest time, so that none overtakes
-            // another.
+            // Without reordering every frame has the maximum delay, so that frames stay in order.
             let (least, most) = noise.delay;
             let mut delay = if noise.reorder { rng.random_range(least..=most) } else { most };
             if let Some(bytes_a_second) = noise.slow.filter(|_| (from + to).is_multiple_of(3)) {

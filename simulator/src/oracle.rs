@@ -1,11 +1,11 @@
-//! The oracle: all that is known to be true of a run, and the claims that are checked against it.
+//! The oracle: the ground truth of a run, and the invariants checked against it.
 //!
-//! The driver (`cluster`) reports each event and each machine that has moved; the oracle reads the
-//! processes and never changes one. Claims that must hold at any time are checked here, those of
-//! a healed cluster in `convergence`, and dispatch's view of it in `view`.
+//! The driver (`cluster`) reports each event and each step of a machine. The oracle only reads the
+//! processes. Invariants that hold at any time are checked in this file, those of a healed cluster
+//! in `convergence`, and those of the view of dispatch in `view`.
 //!
-//! Invariant: a run keeps its first violation. Nothing that the oracle does reaches a machine, the
-//! network or the random generator, so a run is the same whatever is checked.
+//! Invariant: a run keeps its first violation. The oracle changes no machine, network or random
+//! generator, so a run is the same regardless of the checks.
 
 pub(crate) mod convergence;
 pub(crate) mod view;
@@ -25,31 +25,31 @@ use crate::process::{Process, Processes};
 use crate::violation::Violation;
 use witness::Witness;
 
-/// The knowledge of one run.
+/// The observations of one run.
 #[derive(Default)]
 pub(crate) struct Oracle {
     writes: claims::Writes,
     unanswered: answers::Open,
     restarts: BTreeMap<usize, restarts::Restarts>,
-    /// The writes that an answer called saved, each with its hero and whether it is a death.
+    /// The acknowledged writes: stamp, hero, and whether the write is a deletion.
     acknowledged: BTreeMap<Stamp, (HeroId, bool)>,
-    /// One a process, of its present life.
+    /// One witness per process, for its current incarnation.
     witnesses: Vec<Witness>,
     violation: Option<Violation>,
 }
 
 impl Oracle {
-    /// Returns the first violation, if there is one.
+    /// Returns the first violation, if any.
     pub(crate) fn violation(&self) -> Option<&Violation> {
         self.violation.as_ref()
     }
 
-    /// Returns the number of writes seen anywhere.
+    /// Returns the number of writes observed at any replica.
     pub(crate) fn writes(&self) -> usize {
         self.writes.len()
     }
 
-    /// Records the violation of a claim by this life, if the verdict is one.
+    /// Records a violation by this incarnation if the verdict is an error.
     fn claim(
         &mut self,
         at: Duration,
@@ -67,19 +67,19 @@ impl Oracle {
         self.violation.clone().map_or(Ok(()), Err)
     }
 
-    // Lives.
+    // Incarnations.
 
-    /// Records a new process, whose number is the next one.
+    /// Adds a process; its number is the next one.
     pub(crate) fn process_added(&mut self) {
         self.witnesses.push(Witness::default());
     }
 
-    /// Records that the next life of a process has begun.
+    /// Starts a new witness for the next incarnation of a process.
     pub(crate) fn incarnation_began(&mut self, number: usize) {
         self.witnesses[number] = self.witnesses[number].successor();
     }
 
-    /// Checks a restart of this life after a crash against the allowed intensity.
+    /// Checks a restart after a crash against the allowed intensity.
     pub(crate) fn restarted(
         &mut self,
         at: Duration,
@@ -92,7 +92,7 @@ impl Oracle {
         self.claim(at, "restarts", incarnation, verdict);
     }
 
-    /// Forgets the restarts of a process: its supervisor is a new one.
+    /// Clears the restarts of a process, because it has a new supervisor.
     pub(crate) fn forget_restarts(&mut self, number: usize) {
         self.restarts.remove(&number);
     }
@@ -100,11 +100,11 @@ impl Oracle {
     // Requests.
 
     /// Records a request to dispatch.
-    pub(crate) fn asked(&mut self, at: Duration, ticket: u64) {
-        self.unanswered.asked(ticket, at);
+    pub(crate) fn requested(&mut self, at: Duration, ticket: u64) {
+        self.unanswered.opened(ticket, at);
     }
 
-    /// Checks that the reply was due, and remembers the writes that it calls saved.
+    /// Checks that the ticket was open, and records the writes that the reply acknowledges.
     pub(crate) fn answered(
         &mut self,
         at: Duration,
@@ -116,26 +116,27 @@ impl Oracle {
         self.claim(at, "answers", incarnation, verdict);
         let Ok(reply) = reply else { return };
         if let Reply::Created(created) = reply {
-            let births = created.iter().map(|written| (written.entry.stamp, (written.hero, false)));
-            self.acknowledged.extend(births);
+            let created_writes =
+                created.iter().map(|written| (written.entry.stamp, (written.hero, false)));
+            self.acknowledged.extend(created_writes);
         } else if let Some(Written { hero, entry }) = reply.write() {
             self.acknowledged.insert(entry.stamp, (*hero, entry.is_tombstone()));
         }
     }
 
-    /// Records that dispatch has ended, and with it the connections of all who wait.
+    /// Records that dispatch has stopped, which closes the connections of all waiting clients.
     pub(crate) fn connections_closed(&mut self) {
-        self.unanswered.hang_up();
+        self.unanswered.clear();
     }
 
-    /// Records that dispatch was frozen until now: that time does not count as waiting.
+    /// Records the end of a freeze of dispatch; the frozen time does not count as waiting.
     pub(crate) fn dispatch_thawed(&mut self, at: Duration) {
         self.unanswered.restart_time(at);
     }
 
     // Machines.
 
-    /// Checks all that changed in a replica since it was observed last.
+    /// Checks every entry of a replica that changed since the last observation.
     pub(crate) fn observe(
         &mut self,
         at: Duration,
@@ -146,7 +147,7 @@ impl Oracle {
         let (replica, me) = (process.replica(), process.me);
         let witness = &mut self.witnesses[number];
         if clock_was_set_back {
-            witness.writers.forgive();
+            witness.writers.ignore_predecessor();
         }
         let mut first: Option<(&'static str, String)> = None;
         let mut note = |claim, verdict: Result<(), String>| {
@@ -158,14 +159,15 @@ impl Oracle {
         for (change, key, entry) in replica.map().changed_since(since) {
             witness.changes_seen = change;
             note("origins", self.writes.note(key, rank(&entry)));
-            note("deaths", witness.deaths.note(key, entry.is_tombstone()));
+            note("deletions", witness.deletions.note(key, entry.is_tombstone()));
             note("monotonic reads", witness.reads.note(key, rank(&entry)));
             if entry.stamp.origin == me {
-                // Any replica may bury a late write, joined or not.
+                // A replica that has not joined may still write the tombstone of a deleted hero
+                // again, to beat a late write.
                 let may_write = replica.joined() || entry.is_tombstone();
                 note("writers", witness.writers.wrote(entry.stamp, may_write));
             } else {
-                witness.writers.heard(entry.stamp);
+                witness.writers.received(entry.stamp);
             }
         }
         if let Some((claim, text)) = first {
@@ -173,7 +175,7 @@ impl Oracle {
         }
     }
 
-    /// Checks an event of a replica.
+    /// Checks an event that a replica has reported.
     pub(crate) fn replica_event(
         &mut self,
         at: Duration,
@@ -207,7 +209,8 @@ impl Oracle {
         }
     }
 
-    /// Checks all processes of a cluster of `nodes` names, of which dispatch has this number.
+    /// Checks all processes of a cluster with `nodes` node names; `dispatch` is the process number
+    /// of dispatch.
     pub(crate) fn inspect(
         &mut self,
         at: Duration,
@@ -224,23 +227,23 @@ impl Oracle {
         let agreed = agreement::equal_vectors_mean_equal_maps(replicas);
         self.claim(at, "agreement", processes[dispatch].me, agreed);
         if processes[dispatch].is_awake() {
-            let waits = self.unanswered.none_waits_too_long(at);
-            self.claim(at, "answers", processes[dispatch].me, waits);
+            let deadlines = self.unanswered.check_deadlines(at);
+            self.claim(at, "answers", processes[dispatch].me, deadlines);
         }
         for (number, process) in processes.iter().enumerate() {
             if process.is_running() {
                 let (replica, incarnation) = (process.replica(), process.me);
-                let shrunk = self.witnesses[number].reads.note_vector(replica.vector());
+                let monotonic = self.witnesses[number].reads.note_vector(replica.vector());
                 let covered = collection::horizon_is_covered(replica.horizon(), replica.vector());
-                self.claim(at, "monotonic reads", incarnation, shrunk);
+                self.claim(at, "monotonic reads", incarnation, monotonic);
                 self.claim(at, "collection", incarnation, covered);
-                self.claim(at, "bounds", incarnation, bounds::under_way(replica, nodes));
+                self.claim(at, "bounds", incarnation, bounds::rounds_in_flight(replica, nodes));
             }
         }
     }
 }
 
-/// Checks that every other member that counts has heard of all tombstones just collected.
+/// Checks that every other member that counts covers the tombstones just collected.
 fn collection_is_safe(
     processes: &Processes,
     collector: usize,

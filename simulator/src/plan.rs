@@ -1,53 +1,53 @@
-//! A plan: all that happens to a cluster in one run, written down before it happens.
+//! A plan: every event of one run, fixed before the run starts.
 //!
-//! Invariant: a plan is data. The same plan is the same run, so a failing one can be shrunk step by
-//! step (`shrink`) and read by a person.
+//! Invariant: a plan is data. Equal plans give equal runs, so a failing plan can be shrunk step by
+//! step (`shrink`) and printed.
 
 mod describe;
 mod draw;
 
 use std::time::Duration;
 
-/// A run before it is run.
+/// The complete description of a run.
 #[derive(Clone, Debug)]
 pub struct Plan {
-    /// The seed of all chance in the network and the machines.
+    /// The seed of all random choices in the network and the machines.
     pub seed: u64,
-    /// The number of cities. Dispatch comes on top of them and is the last node.
+    /// The number of cities. Dispatch is one more node, with the highest number.
     pub cities: usize,
-    /// The virtual time for which the cluster is hurt.
-    pub hurt: Duration,
-    /// The faults that are there all the time.
+    /// The length of the fault phase in virtual time. The cluster is healed at its end.
+    pub fault_phase: Duration,
+    /// The permanent conditions of the fault phase.
     pub noise: Noise,
     /// The actions, in order of time.
     pub steps: Vec<Step>,
 }
 
-/// The conditions for as long as a cluster is hurt.
+/// The network, clock and workload conditions during the fault phase.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Noise {
-    /// The least and the greatest delay of a frame.
+    /// The minimum and maximum delay of a frame.
     pub delay: (Duration, Duration),
-    /// The share of frames that vanish, 0 to 1.
+    /// The share of frames that are lost, 0 to 1.
     pub loss: f64,
-    /// The share of frames that arrive twice, 0 to 1.
+    /// The share of frames that are duplicated, 0 to 1.
     pub duplication: f64,
-    /// Frames may overtake each other, and outlive the connection that they were sent on.
+    /// Frames may be reordered, and may arrive after their connection has closed.
     pub reorder: bool,
-    /// The bytes a second that every third link can carry; unlimited if absent.
+    /// The capacity of every third link, in bytes per second; unlimited if `None`.
     pub slow: Option<u64>,
-    /// The greatest offset of a node's wall clock, in milliseconds either way.
+    /// The maximum offset of a wall clock, in milliseconds either way.
     pub skew_ms: i64,
-    /// The greatest error in the rate of a node's wall clock, in millionths either way.
+    /// The maximum drift of a wall clock, in parts per million either way.
     pub drift_ppm: i64,
-    /// Patrols and fights go on, also after healing.
+    /// Cities run patrols and fights, also after healing.
     pub fights: bool,
-    /// Cities gossip among themselves; if not, only dispatch carries.
+    /// Cities gossip with each other. Otherwise dispatch relays all rounds.
     pub city_gossip: bool,
 }
 
 impl Noise {
-    /// Returns the conditions of a good day.
+    /// Returns conditions without any fault.
     #[must_use]
     pub fn none() -> Self {
         Self {
@@ -64,7 +64,7 @@ impl Noise {
     }
 }
 
-/// An action and its time.
+/// An action with its time.
 #[derive(Clone, Debug)]
 pub struct Step {
     /// The virtual time.
@@ -73,34 +73,34 @@ pub struct Step {
     pub action: Action,
 }
 
-/// An action on the cluster. Nodes go by number: the cities, then dispatch.
+/// An action on the cluster. Nodes are identified by number: the cities, then dispatch.
 #[derive(Clone, Debug)]
 pub enum Action {
-    /// A user sends a request.
-    Ask(Request),
+    /// A user request to dispatch.
+    Request(Request),
     /// A user bombs a city.
     Bomb(usize),
-    /// Nothing passes from `a` to `b`.
+    /// Blocks frames from `a` to `b`.
     Cut {
         /// The sender.
         a: usize,
         /// The receiver.
         b: usize,
-        /// The other direction is cut too.
+        /// Also blocks frames from `b` to `a`.
         both: bool,
-        /// Both ends find out by silence only.
+        /// The ends detect the cut only by their silence timeouts.
         silent: bool,
         /// The duration.
         lasts: Duration,
     },
-    /// The nodes whose bit is set are cut off from the others.
+    /// Cuts the nodes whose bit is set off from the others.
     Split {
-        /// A bit a node.
+        /// One bit per node.
         side: u128,
         /// The duration.
         lasts: Duration,
     },
-    /// A link breaks again and again.
+    /// Breaks a link repeatedly.
     Flap {
         /// One end.
         a: usize,
@@ -111,24 +111,23 @@ pub enum Action {
         /// The number of breaks.
         times: u32,
     },
-    /// A process stands still, its memory intact.
+    /// Freezes a process; its memory stays.
     Freeze {
         /// The node.
         node: usize,
         /// The duration.
         lasts: Duration,
     },
-    /// All links of a process break; its memory stays.
+    /// Breaks all links of a process; its memory stays.
     Reset(usize),
-    /// A process is killed, and started again without memory, on a clock that may have been set
-    /// meanwhile.
+    /// Kills a process. It restarts without memory, with a newly drawn clock offset.
     Kill {
         /// The node.
         node: usize,
-        /// The time until it starts.
+        /// The time until the restart.
         down: Duration,
     },
-    /// A node's wall clock is wrong for a while.
+    /// Sets the wall clock of a node wrong for a while.
     Jump {
         /// The node.
         node: usize,
@@ -137,29 +136,29 @@ pub enum Action {
         /// The duration.
         lasts: Duration,
     },
-    /// A city leaves, is forgotten, and comes back.
+    /// Removes a city, makes dispatch forget it, and lets it return.
     Forget {
         /// The city.
         city: usize,
-        /// It is only cut off meanwhile. If not set, its process is killed.
-        alive: bool,
+        /// Only cuts the city off. Otherwise its process is killed.
+        keep_running: bool,
         /// The duration of its absence.
         away: Duration,
     },
-    /// A second process of a city's name is started. Of the other nodes, those whose bit is set
-    /// see only the second, the others only the first.
+    /// Starts a second process of a city name. The other nodes whose bit is set can reach only the
+    /// second process, the others only the first.
     Double {
         /// The city.
         city: usize,
-        /// A bit a node.
+        /// One bit per node.
         side: u128,
-        /// The time for which the two do not share a neighbour.
+        /// The time for which no other node can reach both.
         lasts: Duration,
     },
 }
 
-/// A request of a user. Heroes and places go by any number, taken modulo how many there are by
-/// then.
+/// A user request. Heroes and places are arbitrary numbers, reduced modulo the number that exists
+/// at that time.
 #[derive(Clone, Debug)]
 pub enum Request {
     /// Creates a hero.
@@ -168,10 +167,10 @@ pub enum Request {
     Assign {
         /// The hero.
         hero: u32,
-        /// The place; one more than the cities is home.
+        /// The place: an index into the cities, with home as one more.
         to: u32,
     },
-    /// Ends a hero.
+    /// Terminates a hero.
     Terminate {
         /// The hero.
         hero: u32,
@@ -179,15 +178,15 @@ pub enum Request {
 }
 
 impl Action {
-    /// The kinds of fault, as they are counted. A request is none.
+    /// The names of the fault kinds, in the order of their counters. A request is not a fault.
     pub const FAULTS: [&'static str; 10] =
         ["bomb", "cut", "split", "flap", "freeze", "reset", "kill", "jump", "forget", "double"];
 
-    /// Returns its place in [`FAULTS`](Self::FAULTS), if it is a fault.
+    /// Returns the index in [`FAULTS`](Self::FAULTS), or `None` for a request.
     #[must_use]
     pub fn fault(&self) -> Option<usize> {
         match self {
-            Self::Ask(_) => None,
+            Self::Request(_) => None,
             Self::Bomb(_) => Some(0),
             Self::Cut { .. } => Some(1),
             Self::Split { .. } => Some(2),

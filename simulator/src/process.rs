@@ -1,7 +1,7 @@
-//! The processes of the simulated cluster: each a machine, its clock and its supervisor.
+//! The processes of the simulated cluster. Each has a machine, a clock and a restart policy.
 //!
-//! Invariant: a process keeps its number for the whole run, whatever lives its name has. The
-//! cities come first, then dispatch, then second processes of a city's name.
+//! Invariant: a process keeps its number for the whole run, across all of its incarnations. Cities
+//! come first, then dispatch, then second processes of a city name.
 
 use std::convert::Infallible;
 use std::ops::{Index, IndexMut};
@@ -17,9 +17,9 @@ use crate::wall_clock::WallClock;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum State {
     Running,
-    /// It ended and will be started again.
+    /// The process has exited and will be started again.
     Down,
-    /// It ended for good; another process carries its name.
+    /// The process has exited permanently; another process runs under its name.
     Halted,
 }
 
@@ -33,7 +33,7 @@ pub(crate) struct Process {
     pub(crate) intensity: Intensity,
     pub(crate) clock: WallClock,
     pub(crate) frozen_until: Option<Duration>,
-    /// Inputs that arrived while it was frozen.
+    /// Inputs that arrived during a freeze.
     pub(crate) inbox: Vec<Input<Infallible>>,
     pub(crate) tick_at: Option<Duration>,
 }
@@ -47,7 +47,7 @@ impl Process {
         self.state == State::Running
     }
 
-    /// Reports whether it runs and is not frozen.
+    /// Returns whether the process is running and not frozen.
     pub(crate) fn is_awake(&self) -> bool {
         self.is_running() && self.frozen_until.is_none()
     }
@@ -80,23 +80,24 @@ impl Processes {
         self.0.iter()
     }
 
-    /// Returns the processes that run.
+    /// Returns the running processes.
     pub(crate) fn running(&self) -> impl Iterator<Item = &Process> {
         self.0.iter().filter(|process| process.is_running())
     }
 
-    /// Returns the processes that run, but for those that cannot join while their name is alive.
+    /// Returns the running processes, without those that cannot join because another process of
+    /// their name has joined.
     pub(crate) fn members(&self) -> impl Iterator<Item = &Process> {
-        let waits = |process: &Process| {
-            let alive = |other: &Process| {
+        let is_waiting = |process: &Process| {
+            let has_joined = |other: &Process| {
                 other.name == process.name && other.me != process.me && other.replica().joined()
             };
-            !process.replica().joined() && self.running().any(alive)
+            !process.replica().joined() && self.running().any(has_joined)
         };
-        self.running().filter(move |process| !waits(process))
+        self.running().filter(move |process| !is_waiting(process))
     }
 
-    /// Reports whether another process carries the same name in a later life.
+    /// Returns whether a later incarnation of the same name runs in another process.
     pub(crate) fn is_superseded(&self, process: &Process) -> bool {
         self.running().any(|other| other.name == process.name && other.me > process.me)
     }

@@ -1,5 +1,5 @@
-//! The recovery of a cluster: how all nodes come to agree on what is known at some moment, to be
-//! compared with the forecast of dispatch (`dispatch_node::forecast`).
+//! The recovery of a cluster: how the nodes reach agreement on the writes that exist at one moment,
+//! for comparison with the forecast of dispatch (`dispatch_node::forecast`).
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -13,18 +13,19 @@ use crate::cluster::Cluster;
 use crate::plan::Plan;
 use crate::violation::Violation;
 
-/// The spread of what was known at one moment.
+/// The spread of the writes of one moment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Recovery {
-    /// The heroes of which not all held the newest write, by holder. Cities by number, then
-    /// dispatch.
-    pub news: Vec<News>,
-    /// The number of them that some node still lacked: at that moment, and in even steps after it.
+    /// The heroes whose newest write some node was missing, with the nodes that had it as a bit
+    /// set: cities by number, then dispatch.
+    pub differences: Vec<News>,
+    /// The number of these heroes that some node is still missing: at the start, then after each
+    /// step.
     pub left: Vec<usize>,
 }
 
-/// Carries out a plan until `from`, then looks `looks` times at the spread of that moment's news.
-/// Later writes do not count.
+/// Runs a plan until `from`, then measures the spread of the existing writes `samples` times, once
+/// per `step`. Later writes do not count.
 ///
 /// # Errors
 /// Returns the first violation.
@@ -32,7 +33,7 @@ pub fn follow(
     plan: &Plan,
     from: Duration,
     step: Duration,
-    looks: u32,
+    samples: u32,
 ) -> Result<Recovery, Violation> {
     let mut cluster = Cluster::new(plan, Rules::default(), false);
     cluster.run(from)?;
@@ -52,15 +53,17 @@ pub fn follow(
         };
         stamps.iter().map(|stamp| holds(*stamp).sum()).collect()
     };
+    // One bit per node, so at most seven cities and dispatch.
     let all_nodes = u8::MAX >> (7 - plan.cities);
     let differ = |cluster: &Cluster| {
         holders(cluster).into_iter().filter(|holders| *holders != all_nodes).collect::<Vec<_>>()
     };
-    let news = differ(&cluster).into_iter().map(|holders| News { holders, heroes: 1 }).collect();
+    let differences =
+        differ(&cluster).into_iter().map(|holders| News { holders, heroes: 1 }).collect();
     let mut left = vec![differ(&cluster).len()];
-    for look in 1..=looks {
-        cluster.run(from + step * look)?;
+    for sample in 1..=samples {
+        cluster.run(from + step * sample)?;
         left.push(differ(&cluster).len());
     }
-    Ok(Recovery { news, left })
+    Ok(Recovery { differences, left })
 }

@@ -1,6 +1,7 @@
-//! A plan, carried out from beginning to end: hurt, heal, converge within a bound.
+//! The execution of a plan: fault phase, healing, convergence within a bound.
 //!
-//! Invariant: the bound depends on the number of nodes and on who gossips, never on the seed.
+//! Invariant: the bound depends only on the number of nodes and on which of them gossip, never on
+//! the seed.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
@@ -14,34 +15,33 @@ use crate::plan::Plan;
 use crate::tally::Tally;
 use crate::violation::Violation;
 
-/// The time after healing in which what was under way may still arrive: bombs, starts, and silence
-/// that is noticed.
+/// The time after healing for pending effects: bombs in flight, process starts, silence timeouts.
 const SETTLE: Duration = Duration::from_secs(4);
 /// The interval between two checks for convergence.
 const STEP: Duration = Duration::from_millis(200);
 
-/// The result of a run that held.
+/// The result of a run without a violation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Outcome {
-    /// The time after healing until every replica knew all that any survivor had known then, and,
-    /// where nothing goes on, held the same.
+    /// The time after healing until every replica covered everything that any survivor covered then
+    /// and, without fights, all replicas were equal.
     pub converged_after: Duration,
-    /// The longest time that this may take.
+    /// The limit of `converged_after`.
     pub bound: Duration,
-    /// A hash of everything that was sent.
+    /// A hash of all frames sent.
     pub trace: u64,
-    /// The counts of what happened.
+    /// The counters of the run.
     pub tally: Tally,
 }
 
-/// Returns the longest time that `nodes` nodes may take to come to rest.
+/// Returns the longest time that `nodes` nodes may need to come to rest.
 ///
-/// With gossip among the cities, the slowest part is that every node proves to every other, over
-/// a link between the two, what it covers: of n nodes each pair must have met. A pair meets at
-/// 1.5 / (n - 1) a second or more (dispatch pulls every two seconds), so one of n² / 2 pairs has
-/// not met after (n - 1) / 1.5 · (ln n² + 14) seconds once in a million runs. Where dispatch alone
-/// carries, one random ordered pair a second, every such pair's turn must have come several times
-/// over. To that come rounds that stand still, and the wait of a new life.
+/// With gossip between cities, the slowest part is that every node proves to every other, over
+/// their common link, what it covers: each pair must have met. A pair meets at a rate of at least
+/// 1.5 / (n - 1) per second (dispatch pulls every two seconds), so after (n - 1) / 1.5 · (ln n² +
+/// 14) seconds the probability that one of the n² / 2 pairs has not met is one in a million. If
+/// only dispatch relays, one random ordered pair per second, every pair must have had several
+/// turns. The constant covers stalled rounds and the wait of a new incarnation.
 #[must_use]
 pub fn bound(nodes: usize, city_gossip: bool) -> Duration {
     let n = nodes as f64;
@@ -53,11 +53,12 @@ pub fn bound(nodes: usize, city_gossip: bool) -> Duration {
     Duration::from_secs_f64(rounds) + Duration::from_secs(12)
 }
 
-/// Runs a plan. A panic in a machine is a violation too.
+/// Runs a plan. A panic in a machine is reported as a violation.
 ///
 /// # Errors
 /// Returns the first violation.
 pub fn run(plan: &Plan, rules: &Rules, log: bool) -> Result<Outcome, Violation> {
+    // Unwind safe: the cluster is local to the closure and dropped by the panic.
     let run = catch_unwind(AssertUnwindSafe(|| run_whole(plan, rules, log)));
     run.unwrap_or_else(|panic| {
         let text = panic
@@ -70,10 +71,11 @@ pub fn run(plan: &Plan, rules: &Rules, log: bool) -> Result<Outcome, Violation> 
 
 fn run_whole(plan: &Plan, rules: &Rules, log: bool) -> Result<Outcome, Violation> {
     let mut cluster = Cluster::new(plan, rules.clone(), log);
-    cluster.run(plan.hurt)?;
+    cluster.run(plan.fault_phase)?;
     cluster.heal();
-    // A bomb that was under way may still fall; what it destroys cannot be asked for afterwards.
-    cluster.run(plan.hurt + SETTLE)?;
+    // A bomb request in flight may still destroy a city; the writes lost with it must not count as
+    // held by a survivor.
+    cluster.run(plan.fault_phase + SETTLE)?;
     let (fights, city_gossip) = (plan.noise.fights, plan.noise.city_gossip);
     let bound = bound(plan.cities + 1, city_gossip);
     let converged_after = converge(&mut cluster, plan, bound)?;
@@ -83,19 +85,19 @@ fn run_whole(plan: &Plan, rules: &Rules, log: bool) -> Result<Outcome, Violation
             let nodes = cluster.nodes();
             cluster.oracle.check_at_rest(cluster.now, &cluster.processes, nodes)?;
         }
-        // Long enough for the last observation.
+        // Time for the last observation to reach dispatch.
         cluster.run(cluster.now + SETTLE)?;
         check_view(&mut cluster)?;
     }
     Ok(Outcome { converged_after, bound, trace: cluster.trace(), tally: cluster.tally })
 }
 
-/// Runs a healed cluster until it has converged; returns how long that took.
+/// Runs a healed cluster until it has converged and returns the time that took.
 ///
-/// Where fights go on there is always something new: then all that was known at healing must be
-/// known everywhere. Otherwise all agree in the end, and every tombstone and closed life goes.
-/// Where dispatch alone carries, each of many pairs waits for its turn to prove that it may, which
-/// takes longer than a run should.
+/// With fights there are always new writes: then everything covered at healing must be covered
+/// everywhere. Otherwise all replicas must be equal, and every tombstone and closed incarnation
+/// must be collected. This last requirement is dropped if only dispatch relays: each of many pairs
+/// then waits for its turn to exchange proofs, which takes longer than a run should.
 fn converge(cluster: &mut Cluster, plan: &Plan, bound: Duration) -> Result<Duration, Violation> {
     let (survivors, vectors) = cluster.oracle.survivors(&cluster.processes);
     let (fights, tidy) = (plan.noise.fights, plan.noise.city_gossip);
@@ -109,7 +111,7 @@ fn converge(cluster: &mut Cluster, plan: &Plan, bound: Duration) -> Result<Durat
             return Ok(after);
         }
         if after >= bound {
-            // Until all have received everything, what is missing is not known to be lost.
+            // Before every vector is covered, a missing write may still arrive and is not lost.
             if covered {
                 survived()?;
             }
@@ -117,7 +119,7 @@ fn converge(cluster: &mut Cluster, plan: &Plan, bound: Duration) -> Result<Durat
             return Err(Violation { at, claim: "convergence", text });
         }
         after += STEP;
-        cluster.run(plan.hurt + SETTLE + after)?;
+        cluster.run(plan.fault_phase + SETTLE + after)?;
     }
 }
 
@@ -126,14 +128,14 @@ fn check_view(cluster: &mut Cluster) -> Result<ClusterStatus, Violation> {
     status.map_err(|text| Violation { at: cluster.now, claim: "view", text })
 }
 
-/// Runs a cluster without faults, while users send requests; returns dispatch's status at the end.
+/// Runs a cluster without faults under user requests and returns the final status of dispatch.
 ///
 /// # Errors
 /// Returns the first violation.
 pub fn run_without_faults(seed: u64) -> Result<ClusterStatus, Violation> {
     let plan = Plan::without_faults(seed);
     let mut cluster = Cluster::new(&plan, Rules::default(), false);
-    cluster.run(plan.hurt + SETTLE * 3)?;
+    cluster.run(plan.fault_phase + SETTLE * 3)?;
     cluster.oracle.check_claims(cluster.now, &cluster.processes)?;
     check_view(&mut cluster)
 }

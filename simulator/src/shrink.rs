@@ -1,7 +1,7 @@
-//! Shrinking of a failing plan: fewer steps and less noise, as long as the same claim is violated.
+//! Shrinking of a failing plan: removes steps and noise as long as the same claim is violated.
 //!
-//! Steps go in halves, then quarters, and so on to single ones (Zeller, "Yesterday, my program
-//! worked", 1999); then each kind of noise is taken away if the failure does not need it.
+//! Steps are removed in halves, then quarters, and so on down to single steps (Zeller, "Yesterday,
+//! my program worked", 1999). Then each kind of noise is removed if the failure does not need it.
 
 use std::time::Duration;
 
@@ -11,10 +11,10 @@ use crate::plan::{Noise, Plan};
 use crate::run;
 use crate::violation::Violation;
 
-/// The number of runs that shrinking may cost.
+/// The maximum number of runs for shrinking one plan.
 const RUNS_MAX: usize = 2_000;
 
-/// Returns the smallest plan found that violates the same claim, and its violation.
+/// Returns the smallest plan found that violates the same claim, with its violation.
 #[must_use]
 pub fn shrink(plan: &Plan, violation: Violation, rules: &Rules) -> (Plan, Violation) {
     let mut smallest = (plan.clone(), violation);
@@ -25,6 +25,7 @@ pub fn shrink(plan: &Plan, violation: Violation, rules: &Rules) -> (Plan, Violat
             return false;
         }
         match run::run(&candidate, rules, false) {
+            // The same claim, so that shrinking does not continue with a different defect.
             Err(violation) if violation.claim == smallest.1.claim => {
                 *smallest = (candidate, violation);
                 true
@@ -54,11 +55,13 @@ pub fn shrink(plan: &Plan, violation: Violation, rules: &Rules) -> (Plan, Violat
             attempt(&mut smallest, candidate);
         }
         let last = smallest.0.steps.last().map_or(Duration::ZERO, |step| step.at);
-        for hurt in
-            [last + Duration::from_millis(100), smallest.0.hurt / 2, smallest.0.hurt * 3 / 4]
-        {
-            if hurt > last && hurt < smallest.0.hurt {
-                let candidate = Plan { hurt, ..smallest.0.clone() };
+        for fault_phase in [
+            last + Duration::from_millis(100),
+            smallest.0.fault_phase / 2,
+            smallest.0.fault_phase * 3 / 4,
+        ] {
+            if fault_phase > last && fault_phase < smallest.0.fault_phase {
+                let candidate = Plan { fault_phase, ..smallest.0.clone() };
                 attempt(&mut smallest, candidate);
             }
         }
@@ -68,7 +71,7 @@ pub fn shrink(plan: &Plan, violation: Violation, rules: &Rules) -> (Plan, Violat
     }
 }
 
-/// Returns the same noise without one kind of it, for each kind there is.
+/// Returns a copy of the noise for each kind that it contains, without that kind.
 fn quieter(noise: &Noise) -> Vec<Noise> {
     let none = Noise::none();
     let candidates = [

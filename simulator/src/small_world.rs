@@ -1,13 +1,14 @@
-//! Small worlds, explored to the end: a few real replicas, a few actions, in every order there is.
+//! Exhaustive exploration of small worlds: a few real replicas and a few actions, in every possible
+//! order.
 //!
-//! A world is three replicas, the parts of rounds that are under way, and a budget of actions.
-//! Every state that can be reached within the budget is reached, and in each the claims of all
-//! version vectors are checked. Where the budget is spent, the world is healed and must converge to
-//! what its survivors held.
+//! A world is three replicas, the messages in flight, and a budget of actions. The exploration
+//! reaches every state within the budget and checks the invariants of all version vectors in each.
+//! When the budget is spent, it heals the world, which must converge to the writes of its
+//! survivors.
 //!
-//! Invariant: a part that is never delivered is a lost one, and parts are delivered in any order,
-//! so loss, delay and reordering need no actions of their own. Time advances only when a life
-//! begins.
+//! Invariant: messages are delivered in any order, and one that is never delivered is lost, so
+//! loss, delay and reordering need no actions of their own. Time advances only when an incarnation
+//! starts.
 
 mod action;
 mod claims;
@@ -23,9 +24,9 @@ use world::World;
 /// The result of an exploration without a violation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Explored {
-    /// The number of different states.
+    /// The number of distinct states.
     pub states: usize,
-    /// The number of states in which the world was healed and had to converge.
+    /// The number of states that were healed and had to converge.
     pub healed: usize,
 }
 
@@ -34,22 +35,22 @@ pub struct Explored {
 pub struct Found {
     /// The violation.
     pub violation: String,
-    /// A way there.
+    /// The actions that lead to it.
     pub actions: Vec<Action>,
-    /// The number of states seen before.
+    /// The number of states seen before it.
     pub states: usize,
 }
 
-#[expect(clippy::disallowed_types, reason = "only asked for membership; its order is never seen")]
+#[expect(clippy::disallowed_types, reason = "a membership test only; it is never iterated")]
 type Seen = std::collections::HashSet<u64>;
 
-/// Explores all states within the budget, or `states_max` of them.
+/// Explores all states within the budget, at most `states_max`.
 ///
 /// # Errors
-/// Returns the first violation, and a way there.
+/// Returns the first violation, with the actions that lead to it.
 pub fn explore(budget: Budget, rules: &Rules, states_max: usize) -> Result<Explored, Found> {
     let (mut seen, mut healed) = (Seen::default(), Seen::default());
-    // Depth first: the unexplored states take no more room than the path is long.
+    // Depth first, so that the stack of unexplored states is only as deep as the path.
     let mut stack: Vec<(World, Vec<Action>)> = Vec::new();
     let mut path: Vec<Action> = Vec::new();
     let mut next = Some(World::warm(budget, rules));
@@ -58,7 +59,8 @@ pub fn explore(budget: Budget, rules: &Rules, states_max: usize) -> Result<Explo
             let actions = world.actions();
             let spent = actions.iter().all(|action| matches!(action, Action::Deliver(_)));
             let violation = world.violation().or_else(|| world.check().err()).or_else(|| {
-                // What is under way is lost when a world is healed, so it makes no difference.
+                // Healing drops the messages in flight, so states that differ only in them heal
+                // alike.
                 let is_new = spent && healed.insert(world.digest_of_replicas());
                 if is_new { world.heal(rules).err() } else { None }
             });

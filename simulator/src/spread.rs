@@ -1,9 +1,9 @@
-//! The spread of news through the real core: rounds until every replica holds one new hero, beside
-//! theory.
+//! The spread of one write through the real core: the number of rounds until every replica holds a
+//! new hero, compared with theory.
 //!
-//! Invariant: chance decides here only which node pulls from which. All that is passed on is passed
-//! on by the core: nothing is lost or delayed, an exchange runs to its end before the next begins,
-//! and a round is one second.
+//! Invariant: chance decides only which node pulls from which. The core transfers all data: nothing
+//! is lost or delayed, an exchange completes before the next one starts, and a round takes one
+//! second.
 
 use std::time::Duration;
 
@@ -18,33 +18,34 @@ use shared::{Replica, Value};
 
 /// The wall time at which the cluster starts.
 const EPOCH: UnixMillis = UnixMillis(1_790_000_000_000);
-/// The time at which the hero is written: long after all have joined.
+/// The time of the measured write, long after all nodes have joined.
 const SETTLED: Duration = Duration::from_secs(10);
 /// The hero whose spread is measured.
-const NEWS: HeroId = HeroId::from_u128(1);
+const HERO: HeroId = HeroId::from_u128(1);
 
-/// The pulls of a round.
+/// The rule that decides which nodes pull in a round.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Rule {
-    /// Ours: each node, in random order, begins a mutual pull with one random other.
+    /// The rule of this project: each node, in random order, starts a mutual pull with one random
+    /// other node.
     EveryNodePulls,
-    /// The original design's: of one random ordered pair (a, b) in the whole cluster, b pulls from
-    /// a, one way.
+    /// The rule of the original design: one random ordered pair (a, b) in the whole cluster; b
+    /// pulls from a, one way.
     OneOrderedPair,
 }
 
 /// Returns the number of rounds until each of `nodes` replicas holds a hero that one of them wrote.
 ///
 /// # Panics
-/// If there are fewer than two nodes, or if the core does anything but bring the news.
+/// Panics for fewer than two nodes, or if the core reports an event other than a commit or a join.
 #[must_use]
 pub fn rounds_to_converge(nodes: usize, rule: Rule, seed: u64) -> u32 {
     let mut cluster = Cluster::joined(nodes, seed);
     let writer = cluster.rng.random_range(0..nodes);
     let hero = Value::Live(Hero::new("News".into()));
-    cluster.replicas[writer].write(cluster.now, NEWS, hero).expect("it has joined");
+    cluster.replicas[writer].write(cluster.now, HERO, hero).expect("the writer has joined");
     let mut rounds = 0;
-    while !cluster.replicas.iter().all(|replica| replica.map().get(NEWS).is_some()) {
+    while !cluster.replicas.iter().all(|replica| replica.map().get(HERO).is_some()) {
         cluster.round(rule);
         rounds += 1;
     }
@@ -56,16 +57,16 @@ pub fn rounds_to_converge(nodes: usize, rule: Rule, seed: u64) -> u32 {
 pub struct Spread {
     /// The arithmetic mean.
     pub mean: f64,
-    /// The least number that half of the seeds did not exceed.
+    /// The smallest number that at least half of the seeds did not exceed.
     pub p50: u32,
-    /// The least number that 99 of 100 seeds did not exceed.
+    /// The smallest number that at least 99 % of the seeds did not exceed.
     pub p99: u32,
 }
 
-/// Measures the seeds from 0 to `seeds`, without the last.
+/// Measures the seeds in `0..seeds`.
 ///
 /// # Panics
-/// If there are no seeds, and as [`rounds_to_converge`] does.
+/// Panics if `seeds` is 0, and in the same cases as [`rounds_to_converge`].
 #[must_use]
 pub fn measure(nodes: u32, rule: Rule, seeds: u32) -> Spread {
     let mut rounds: Vec<u32> =
@@ -79,24 +80,26 @@ pub fn measure(nodes: u32, rule: Rule, seeds: u32) -> Spread {
     }
 }
 
-/// The classical estimate of the rounds that [`Rule::EveryNodePulls`] takes: log₃ n + ln ln n.
+/// Returns the classical estimate of the rounds that [`Rule::EveryNodePulls`] takes: log₃ n + ln ln
+/// n.
 ///
-/// Karp, Schindelhauer, Shenker and Vöcking, "Randomized Rumor Spreading" (FOCS 2000): where all
-/// nodes call at once and both ends tell, news triples each round until most have it, and what is
-/// left then squares away: log₃ n + O(log log n) rounds. It is a scale to read the measurement by,
-/// neither a bound nor a fit. The paper leaves open what stands before log log n, here 1, and says
-/// nothing of a few nodes. And its rounds are in step, where what is heard in a round is passed on
-/// in the next; here the exchanges of a round follow each other, as those of real nodes do within a
-/// second, so news may take several hops in one, and fewer rounds are needed.
+/// Karp, Schindelhauer, Shenker and Vöcking, "Randomized Rumor Spreading" (FOCS 2000): if all nodes
+/// call at once and both ends transfer, the number of informed nodes triples each round until most
+/// are informed, and then the uninformed fraction squares each round: log₃ n + O(log log n) rounds.
+/// It is a scale for the measurement, neither a bound nor a fit. The paper leaves the factor of log
+/// log n open, here 1, and makes no statement about few nodes. Its rounds are synchronous: data
+/// received in a round is passed on in the next. Here the exchanges of a round are sequential, as
+/// those of real nodes are within a second, so a write may take several hops in one round, and
+/// fewer rounds are needed.
 #[must_use]
 pub fn estimate(nodes: f64) -> f64 {
     nodes.ln() / 3_f64.ln() + nodes.ln().ln()
 }
 
-/// The exact expectation of the seconds that [`Rule::OneOrderedPair`] takes.
+/// Returns the exact expectation, in seconds, for [`Rule::OneOrderedPair`].
 ///
-/// While k of n nodes hold the news, k(n-k) of the n(n-1) ordered pairs pass it on, so the next
-/// node hears of it after n(n-1) / (k(n-k)) seconds on average.
+/// While k of n nodes hold the hero, k(n-k) of the n(n-1) ordered pairs transfer it, so the next
+/// node receives it after n(n-1) / (k(n-k)) seconds on average.
 #[must_use]
 pub fn ordered_pair_expectation(nodes: u32) -> f64 {
     let n = f64::from(nodes);
@@ -110,10 +113,10 @@ struct Cluster {
 }
 
 impl Cluster {
-    /// Returns a cluster in which all have joined and every vector covers the birth of all, so that
-    /// only the news is new.
+    /// Returns a cluster in which all nodes have joined and every vector covers the start of every
+    /// incarnation, so that the measured hero is the only difference.
     fn joined(nodes: usize, seed: u64) -> Self {
-        assert!(nodes >= 2, "news needs a second node");
+        assert!(nodes >= 2, "a write needs a second node to spread to");
         let start = Now { mono: Duration::ZERO, wall: EPOCH };
         let incarnation = |number| Origin {
             node: format!("city-{number}").parse().expect("a valid name"),
@@ -124,8 +127,8 @@ impl Cluster {
             .collect();
         let now = Now { mono: SETTLED, wall: EPOCH.plus(SETTLED) };
         let mut cluster = Self { replicas, now, rng: ChaCha8Rng::seed_from_u64(seed) };
-        // The first joins alone, and the others through it. It hears of each one's birth, then all
-        // hear of all from it.
+        // The first node joins alone, the others through it. It then pulls from each, so that it
+        // covers every incarnation, and each pulls from it again.
         cluster.replicas[0].tick(now);
         (1..nodes).for_each(|node| cluster.exchange(node, 0, false));
         (1..nodes).for_each(|node| cluster.exchange(0, node, false));
@@ -133,7 +136,7 @@ impl Cluster {
         let agreed = cluster.replicas[0].summary();
         assert!(
             cluster.replicas.iter().all(|replica| replica.joined() && replica.summary() == agreed),
-            "all start alike"
+            "all replicas start equal"
         );
         cluster
     }
@@ -163,18 +166,18 @@ impl Cluster {
         other + usize::from(other >= node)
     }
 
-    /// Lets `puller` pull from `source`, and carries messages until both have sent all.
+    /// Lets `puller` pull from `source`, and delivers messages until neither has more to send.
     fn exchange(&mut self, puller: usize, source: usize, mutual: bool) {
         let from = self.replicas[source].me();
         self.replicas[puller].pull(self.now, from, from.node, mutual);
         while self.deliver(puller, source) || self.deliver(source, puller) {}
         assert!(
             [puller, source].iter().all(|node| self.replicas[*node].deadline().is_none()),
-            "an exchange runs to its end"
+            "the exchange is complete"
         );
     }
 
-    /// Carries the messages of `from` to `to`; reports whether there were any.
+    /// Delivers the messages of `from` to `to`; returns whether there were any.
     fn deliver(&mut self, from: usize, to: usize) -> bool {
         let via = self.replicas[from].me().node;
         let mut any = false;
@@ -185,7 +188,7 @@ impl Cluster {
                 Output::Event(event) => {
                     assert!(
                         matches!(event, Event::Committed { .. } | Event::Joined { .. }),
-                        "nothing else should happen: {event:?}"
+                        "unexpected event: {event:?}"
                     );
                 }
             }

@@ -1,10 +1,10 @@
-//! The counts of a run.
+//! The counters of a run.
 
 use gossip::replica::Event;
 
 use crate::plan::Action;
 
-/// The number of faults of each kind, and of everything that was done meanwhile.
+/// The number of injected faults by kind, and of the protocol events.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Tally {
     /// The count of each of [`Action::FAULTS`].
@@ -13,33 +13,33 @@ pub struct Tally {
     pub frames: u64,
     /// Bytes sent.
     pub bytes: u64,
-    /// Frames lost, by chance or because the way was blocked.
+    /// Frames lost, at random or because the direction was blocked.
     pub lost: u64,
     /// Frames delivered twice.
     pub duplicated: u64,
-    /// Writes seen.
+    /// Writes observed.
     pub writes: u64,
     /// Rounds merged.
     pub rounds: u64,
-    /// Rounds that brought all the source held.
+    /// Full rounds, which transfer everything that the source holds.
     pub full: u64,
-    /// Rounds given up.
+    /// Rounds given up after a stall.
     pub given_up: u64,
-    /// Rounds refused for a clock too far ahead.
+    /// Rounds refused because of a stamp too far ahead.
     pub too_far_ahead: u64,
-    /// Rounds refused because a later life of the source was known.
+    /// Rounds refused because the puller had seen a later incarnation of the source.
     pub fenced: u64,
-    /// Tombstones collected, each node's counted.
+    /// Tombstones collected, counted once per node.
     pub collected: u64,
-    /// Late writes buried.
-    pub buried: u64,
-    /// Lives closed, each node's counted.
+    /// Late writes to deleted heroes, replaced by a new tombstone.
+    pub late_deletes: u64,
+    /// Incarnations closed, counted once per node.
     pub closed: u64,
-    /// Orphans adopted.
+    /// Orphaned writes adopted.
     pub adopted: u64,
     /// Members forgotten.
     pub forgotten: u64,
-    /// Lives that learned of a later one of their name.
+    /// Incarnations that received a later one of their name.
     pub superseded: u64,
 }
 
@@ -52,7 +52,7 @@ impl Tally {
                 self.full += u64::from(*full);
             }
             Event::Collected { tombstones } => self.collected += tombstones.len() as u64,
-            Event::Buried { writes, .. } => self.buried += *writes as u64,
+            Event::Buried { writes, .. } => self.late_deletes += *writes as u64,
             Event::Adopted { writes, .. } => self.adopted += *writes as u64,
             Event::Closed { incarnations, .. } => self.closed += *incarnations as u64,
             Event::TooFarAhead { .. } => self.too_far_ahead += 1,
@@ -64,7 +64,7 @@ impl Tally {
         }
     }
 
-    /// Returns the numbers with their names.
+    /// Returns the counters with their names.
     #[must_use]
     pub fn numbers(&self) -> Vec<(&'static str, u64)> {
         let faults = Action::FAULTS.into_iter().zip(self.faults);
@@ -80,7 +80,7 @@ impl Tally {
             ("too far ahead", self.too_far_ahead),
             ("fenced", self.fenced),
             ("collected", self.collected),
-            ("buried", self.buried),
+            ("late deletes", self.late_deletes),
             ("closed", self.closed),
             ("adopted", self.adopted),
             ("forgotten", self.forgotten),
@@ -106,7 +106,7 @@ impl std::ops::AddAssign for Tally {
         self.too_far_ahead += other.too_far_ahead;
         self.fenced += other.fenced;
         self.collected += other.collected;
-        self.buried += other.buried;
+        self.late_deletes += other.late_deletes;
         self.closed += other.closed;
         self.adopted += other.adopted;
         self.forgotten += other.forgotten;

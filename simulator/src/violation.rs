@@ -1,4 +1,4 @@
-//! A claim that did not hold, and when.
+//! A violated claim, with the time of its violation.
 
 use std::fmt;
 use std::time::Duration;
@@ -6,11 +6,11 @@ use std::time::Duration;
 /// A violated claim.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Violation {
-    /// The virtual time of it.
+    /// The virtual time of the violation.
     pub at: Duration,
     /// The name of the claim.
     pub claim: &'static str,
-    /// The place and the details.
+    /// The incarnation, and what is wrong.
     pub text: String,
 }
 

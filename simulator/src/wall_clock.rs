@@ -1,13 +1,13 @@
-//! A simulated wall clock that is off, drifts, and can be set.
+//! A simulated wall clock with skew, drift and jumps.
 //!
-//! Invariant: the monotonic reading is virtual time itself; only the wall reading is ever wrong.
+//! Invariant: the monotonic reading is virtual time; only the wall reading can be wrong.
 
 use std::time::Duration;
 
 use gossip::{Now, UnixMillis};
 
-/// The wall time at which the simulated world begins, long enough after 1970 for clocks to be off
-/// either way.
+/// The wall time at the start of the simulation, late enough after 1970 for clocks to be off in
+/// both directions.
 pub(crate) const EPOCH_MS: u64 = 1_790_000_000_000;
 
 /// The clock of one process.
@@ -20,16 +20,17 @@ pub(crate) struct WallClock {
 }
 
 impl WallClock {
-    /// Returns a clock with this offset and this drift.
+    /// Returns a clock with this skew and drift.
     pub(crate) fn new(skew_ms: i64, drift_ppm: i64) -> Self {
         Self { skew_ms, drift_ppm, ..Self::default() }
     }
 
-    /// Returns the reading when `elapsed` has passed since the world began.
+    /// Returns the reading at `elapsed` after the start of the simulation.
     pub(crate) fn read(&mut self, elapsed: Duration) -> Now {
-        let millis = i64::try_from(elapsed.as_millis()).expect("virtual time is short");
+        let millis = i64::try_from(elapsed.as_millis()).expect("virtual time fits into an i64");
         let off = self.skew_ms + self.jump_ms + millis * self.drift_ppm / 1_000_000;
         let wall = UnixMillis(EPOCH_MS.saturating_add_signed(millis + off));
+        // Not clamped to `latest`: a clock that goes back is one of the faults.
         self.latest = wall.max(self.latest);
         Now { mono: elapsed, wall }
     }
@@ -39,7 +40,7 @@ impl WallClock {
         *self = Self { latest: self.latest, ..Self::default() };
     }
 
-    /// Reports whether the reading lies before the latest one that this clock has given.
+    /// Returns whether the reading is earlier than the latest one that this clock returned.
     pub(crate) fn was_set_back(&self, now: Now) -> bool {
         now.wall < self.latest
     }

@@ -1,20 +1,20 @@
-//! The mutant gate over seeds and small worlds: a rule of the protocol is broken, and they must
-//! notice. A checker that has never objected to anything proves nothing.
+//! The mutant gate of the simulator: each test disables one protocol rule and requires that seeds
+//! or small worlds detect it. A checker that has never failed proves nothing.
 //!
-//! Here are the rules whose breach shows by itself among many events. Some others are nets under
-//! each other: what one lets slip, the next mends. Those are broken in the scenarios that tell
-//! their story, `shared/src/replica/tests/gate.rs`; together the two gates break every rule.
+//! This gate covers the rules whose absence shows among many random events. The other rules back
+//! each other up: a fault that one misses is repaired by the next. Those are disabled in scenarios,
+//! in `gossip/src/replica/tests/gate.rs`. Together the two gates cover every rule.
 
 use gossip::replica::{Rule, Rules};
 use simulator::plan::Plan;
 use simulator::run;
 use simulator::small_world::{Budget, explore};
 
-/// Within how many seeds a breach must show.
+/// The number of seeds within which a broken rule must be detected.
 const SEEDS: u64 = 300;
 
 #[test]
-fn seeds_notice_a_broken_rule() {
+fn seeds_detect_broken_rules() {
     let rules = [
         Rule::OriginsNameTheIncarnation,
         Rule::VectorsWaitForTheEnd,
@@ -27,7 +27,7 @@ fn seeds_notice_a_broken_rule() {
         Rule::OnlySeenKeysAreForgotten,
         Rule::TheOlderIncarnationHalts,
     ];
-    let mut unnoticed = Vec::new();
+    let mut undetected = Vec::new();
     for rule in rules {
         let broken = Rules::without([rule]);
         let breach = |seed: u64| {
@@ -37,30 +37,31 @@ fn seeds_notice_a_broken_rule() {
         };
         match (0..SEEDS).find_map(breach) {
             Some((seed, violation)) => println!("{rule:?}: seed {seed}: {}", violation.claim),
-            None => unnoticed.push(rule),
+            None => undetected.push(rule),
         }
     }
-    assert!(unnoticed.is_empty(), "{SEEDS} seeds each did not notice {unnoticed:?}");
+    assert!(undetected.is_empty(), "not detected within {SEEDS} seeds each: {undetected:?}");
 }
 
 #[test]
-fn small_worlds_notice_a_broken_rule() {
-    let death_and_bomb = Budget { keys: 1, deaths: 1, rounds: 5, bombs: 1, ..Budget::default() };
-    let two_deaths_and_bomb = Budget { deaths: 2, rounds: 4, ..death_and_bomb };
+fn small_worlds_detect_broken_rules() {
+    let deletion_and_bomb =
+        Budget { keys: 1, deletions: 1, rounds: 5, bombs: 1, ..Budget::default() };
+    let two_deletions_and_bomb = Budget { deletions: 2, rounds: 4, ..deletion_and_bomb };
     let rules = [
-        (Rule::TheUninformedGetFullRounds, death_and_bomb),
-        (Rule::ClosingNeedsFences, death_and_bomb),
-        (Rule::UnseenTombstonesStay, two_deaths_and_bomb),
+        (Rule::TheUninformedGetFullRounds, deletion_and_bomb),
+        (Rule::ClosingNeedsFences, deletion_and_bomb),
+        (Rule::UnseenTombstonesStay, two_deletions_and_bomb),
     ];
-    let mut unnoticed = Vec::new();
+    let mut undetected = Vec::new();
     for (rule, budget) in rules {
         match explore(budget, &Rules::without([rule]), 120_000) {
             Err(found) => println!(
-                "{rule:?}: after {} states: {} by {:?}",
+                "{rule:?}: after {} states: {} through {:?}",
                 found.states, found.violation, found.actions
             ),
-            Ok(_) => unnoticed.push(rule),
+            Ok(_) => undetected.push(rule),
         }
     }
-    assert!(unnoticed.is_empty(), "120,000 states each did not notice {unnoticed:?}");
+    assert!(undetected.is_empty(), "not detected within 120,000 states each: {undetected:?}");
 }

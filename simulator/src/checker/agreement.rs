@@ -1,21 +1,23 @@
-//! Strong eventual consistency: replicas that cover the same hold the same.
+//! Strong eventual consistency: replicas with equal version vectors hold equal maps.
 
 use std::collections::BTreeMap;
 
 use gossip::{Fingerprint, VersionVector};
 
-/// Compares each with each.
+/// Compares the fingerprints of all replicas with equal vectors.
 ///
 /// # Errors
-/// Names two that cover the same and hold something else.
+/// Returns the names of two replicas that cover the same writes and hold different entries.
 pub fn equal_vectors_mean_equal_maps<'a>(
     replicas: impl Iterator<Item = (&'a str, &'a VersionVector, Fingerprint)>,
 ) -> Result<(), String> {
     let mut seen: BTreeMap<u64, (&str, Fingerprint)> = BTreeMap::new();
     for (name, vector, fingerprint) in replicas {
-        let (other, theirs) = *seen.entry(vector.hash()).or_insert((name, fingerprint));
-        if theirs != fingerprint {
-            return Err(format!("{name} and {other} cover the same and hold something else"));
+        let (other, expected) = *seen.entry(vector.hash()).or_insert((name, fingerprint));
+        if expected != fingerprint {
+            return Err(format!(
+                "{name} and {other} cover the same writes but hold different entries"
+            ));
         }
     }
     Ok(())
@@ -28,7 +30,7 @@ mod tests {
     use shared::Map;
 
     #[test]
-    fn replicas_that_cover_the_same_and_differ_are_caught() {
+    fn equal_vectors_with_different_maps_are_rejected() {
         let vector = VersionVector::from_iter([stamp("a", 10)]);
         let (full, empty) = (map_with(stamp("a", 10)).fingerprint(), Map::default().fingerprint());
         assert!(

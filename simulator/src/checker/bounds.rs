@@ -1,44 +1,45 @@
-//! Nothing grows without end: vectors, horizons, rounds under way, and at rest no tombstones.
+//! Bounded state: the sizes of vectors and horizons, the rounds in flight, and no tombstones left
+//! at rest.
 
 use shared::{Entry, Replica};
 
-/// Checks the size of a replica in a cluster of `nodes` at rest, when all is healed and all have
-/// received everything.
+/// Checks the size of a replica in a cluster of `nodes` nodes at rest: all faults are healed and
+/// every node has received every write.
 ///
 /// # Errors
-/// Names what is too much.
+/// Returns the bound that is exceeded.
 pub fn at_rest(replica: &Replica, nodes: usize) -> Result<(), String> {
     let (vector, horizon) = (replica.vector().len(), replica.horizon().len());
-    // A tombstone stays if no other replica covers the birth of its hero: only the birth, if
-    // covered, would show later that it was there.
-    let tells = |entry: &Entry| entry.is_tombstone() && replica.has_seen(entry.born);
-    let tombstones = replica.map().iter().filter(|(_, entry)| tells(entry)).count();
+    // A tombstone is kept while no other replica covers the creation of its hero: the covered
+    // creation is what would later prove that the hero was deleted.
+    let is_collectable = |entry: &Entry| entry.is_tombstone() && replica.has_seen(entry.born);
+    let tombstones = replica.map().iter().filter(|(_, entry)| is_collectable(entry)).count();
     if vector > 2 * nodes {
         return Err(format!(
-            "a version vector of {vector} places for {nodes} nodes: {:?}",
+            "version vector has {vector} slots for {nodes} nodes: {:?}",
             replica.vector()
         ));
     }
     if horizon > nodes * (HORIZON_A_NODE + 2) {
-        return Err(format!("a horizon of {horizon} places for {nodes} nodes"));
+        return Err(format!("horizon has {horizon} slots for {nodes} nodes"));
     }
     if tombstones > 0 {
-        return Err(format!("{tombstones} tombstones that all have heard of"));
+        return Err(format!("{tombstones} tombstones left that every node has seen"));
     }
     Ok(())
 }
 
-/// The number of closed lives of a node of which a horizon keeps the last stamp.
+/// The closed incarnations per node whose last stamp a horizon keeps; the limit of the core.
 const HORIZON_A_NODE: usize = 16;
 
-/// Checks the rounds that a replica has under way.
+/// Checks the number of rounds that a replica has in flight.
 ///
 /// # Errors
-/// Names what is too much.
-pub fn under_way(replica: &Replica, nodes: usize) -> Result<(), String> {
+/// Returns the bound that is exceeded.
+pub fn rounds_in_flight(replica: &Replica, nodes: usize) -> Result<(), String> {
     let rounds = replica.rounds_under_way();
     if rounds > 2 * nodes {
-        Err(format!("{rounds} rounds under way among {nodes} nodes"))
+        Err(format!("{rounds} rounds in flight among {nodes} nodes"))
     } else {
         Ok(())
     }
@@ -54,7 +55,7 @@ mod tests {
     use std::time::Duration;
 
     #[test]
-    fn a_tombstone_left_over_and_a_vector_too_long_are_caught() {
+    fn leftover_tombstone_and_oversized_vector_are_rejected() {
         let now = Now { mono: Duration::from_secs(5), wall: UnixMillis(5_000) };
         let me = Origin { node: "a".parse().unwrap(), incarnation: Incarnation(1) };
         let mut replica = Replica::new(me, Config::default(), Now { mono: Duration::ZERO, ..now });
@@ -67,6 +68,6 @@ mod tests {
         assert!(at_rest(&replica, 1).unwrap_err().contains("tombstones"));
         let peer = Origin { node: "b".parse().unwrap(), incarnation: Incarnation(1) };
         replica.pull(now, peer, peer.node, false);
-        assert!(under_way(&replica, 1).is_ok() && under_way(&replica, 0).is_err());
+        assert!(rounds_in_flight(&replica, 1).is_ok() && rounds_in_flight(&replica, 0).is_err());
     }
 }

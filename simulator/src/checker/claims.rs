@@ -1,5 +1,5 @@
-//! Version vectors are true: each covered write is held, or beaten by what is held, or by a
-//! tombstone that is covered and was collected; and what is held is covered.
+//! Version vectors are truthful. Each covered write is held, or beaten by the held entry, or beaten
+//! by a covered tombstone that was collected. Each held entry is covered.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,22 +9,23 @@ use shared::hero::HeroId;
 
 use crate::checker::rank::{Rank, rank};
 
-/// Every write seen anywhere.
+/// All writes observed at any replica.
 #[derive(Clone, Debug, Default)]
 pub struct Writes {
     all: BTreeMap<Stamp, (HeroId, bool)>,
-    deaths: BTreeMap<HeroId, Vec<Stamp>>,
+    deletions: BTreeMap<HeroId, Vec<Stamp>>,
     collected: BTreeSet<Stamp>,
 }
 
 impl Writes {
-    /// Notes a write. The same stamp must always mean the same write.
+    /// Records a write. A stamp must always name the same write.
     ///
     /// # Errors
-    /// Names a stamp that was used twice.
+    /// Returns a stamp that names two writes.
     pub fn note(&mut self, key: HeroId, (is_tombstone, stamp): Rank) -> Result<(), String> {
+        // Every replica that merges a write reports it again.
         if is_tombstone && !self.all.contains_key(&stamp) {
-            self.deaths.entry(key).or_default().push(stamp);
+            self.deletions.entry(key).or_default().push(stamp);
         }
         match self.all.insert(stamp, (key, is_tombstone)) {
             Some(before) if before != (key, is_tombstone) => Err(format!(
@@ -35,30 +36,32 @@ impl Writes {
         }
     }
 
-    /// Reports whether a replica that covers this much must know that the hero is dead.
+    /// Returns whether the vector covers a deletion of this hero.
     #[must_use]
-    pub fn dead_by(&self, key: HeroId, vector: &VersionVector) -> bool {
-        self.deaths.get(&key).is_some_and(|deaths| deaths.iter().any(|death| vector.covers(*death)))
+    pub fn covers_deletion(&self, key: HeroId, vector: &VersionVector) -> bool {
+        self.deletions
+            .get(&key)
+            .is_some_and(|deletions| deletions.iter().any(|deletion| vector.covers(*deletion)))
     }
 
-    /// Notes that a replica has collected these tombstones.
+    /// Records that a replica has collected these tombstones.
     pub fn note_collected(&mut self, tombstones: &[Stamp]) {
         self.collected.extend(tombstones);
     }
 
-    /// Returns the greatest tombstone of this hero that is covered and was collected.
+    /// Returns the highest tombstone of this hero that is both covered and collected.
     fn collected(&self, key: HeroId, vector: &VersionVector) -> Option<Rank> {
         let collected = self
-            .deaths
+            .deletions
             .get(&key)?
             .iter()
-            .filter(|death| self.collected.contains(death) && vector.covers(**death));
-        collected.max().map(|death| (true, *death))
+            .filter(|deletion| self.collected.contains(deletion) && vector.covers(**deletion));
+        collected.max().map(|deletion| (true, *deletion))
     }
 
-    /// Reports whether there is a write of this hero.
+    /// Returns whether a write of this hero was recorded.
     #[must_use]
-    pub fn knows(&self, key: HeroId) -> bool {
+    pub fn contains(&self, key: HeroId) -> bool {
         self.all.values().any(|(written, _)| *written == key)
     }
 
@@ -68,19 +71,20 @@ impl Writes {
         self.all.len()
     }
 
-    /// Reports whether there are none.
+    /// Returns whether no write was recorded.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.all.is_empty()
     }
 }
 
-/// Checks that a version vector claims nothing that the map lacks. `held` are the stamps of all
-/// entries that stand anywhere: a mark covers all that the closed lives wrote, and some of that
-/// ended with them.
+/// Checks that the map contains every write that the vector covers, unless a later write replaced
+/// it. `held` contains the stamps of all entries that any replica holds. It is needed for closing
+/// marks: a mark covers every write of the closed incarnations, and some of those writes were lost
+/// with them.
 ///
 /// # Errors
-/// Names the first write that is claimed and missing.
+/// Returns the first write that is covered but missing.
 pub fn no_overclaim(
     writes: &Writes,
     map: &Map,
@@ -91,25 +95,25 @@ pub fn no_overclaim(
         if !vector.covers(*stamp) || vector.has_closed(stamp.origin) && !held.contains(stamp) {
             continue;
         }
-        let standing = map.get(*key).map(|entry| rank(&entry));
-        if standing.max(writes.collected(*key, vector)) < Some((*is_tombstone, *stamp)) {
-            let lacking =
-                standing.map_or("nothing there".into(), |(_, held)| format!("the lesser {held}"));
-            return Err(format!("covers {stamp} of hero {key} and holds {lacking}"));
+        let present = map.get(*key).map(|entry| rank(&entry));
+        if present.max(writes.collected(*key, vector)) < Some((*is_tombstone, *stamp)) {
+            let actual =
+                present.map_or("nothing".into(), |(_, held)| format!("only the lower {held}"));
+            return Err(format!("covers {stamp} of hero {key} but holds {actual}"));
         }
     }
     Ok(())
 }
 
-/// Checks that the vector covers all that is held. An entry that it does not cover could stay
-/// uncovered for ever after a bomb elsewhere.
+/// Checks that the vector covers every held entry. After a bomb elsewhere, an uncovered entry could
+/// stay uncovered forever.
 ///
 /// # Errors
-/// Names the first such entry.
+/// Returns the first entry that is not covered.
 pub fn no_underclaim(map: &Map, vector: &VersionVector) -> Result<(), String> {
     match map.iter().find(|(_, entry)| !vector.covers(entry.stamp)) {
         Some((key, entry)) => {
-            Err(format!("holds {} of hero {key} and does not cover it", entry.stamp))
+            Err(format!("holds {} of hero {key} but does not cover it", entry.stamp))
         }
         None => Ok(()),
     }
@@ -123,7 +127,7 @@ mod tests {
     use crate::checker::fixtures::{KEY, map_with, stamp};
 
     #[test]
-    fn a_vector_that_claims_a_missing_or_a_newer_write_is_caught() {
+    fn vector_that_covers_missing_write_is_rejected() {
         let mut writes = Writes::default();
         writes.note(KEY, (false, stamp("a", 10))).unwrap();
         let vector = VersionVector::from_iter([stamp("a", 10)]);
@@ -131,16 +135,16 @@ mod tests {
             |writes: &Writes, map: &Map| no_overclaim(writes, map, &vector, &BTreeSet::new());
         assert!(check(&writes, &map_with(stamp("a", 10))).is_ok());
         assert!(check(&writes, &Map::default()).unwrap_err().contains("holds nothing"));
-        assert!(check(&writes, &map_with(stamp("a", 5))).unwrap_err().contains("lesser"));
+        assert!(check(&writes, &map_with(stamp("a", 5))).unwrap_err().contains("lower"));
         writes.note(KEY, (true, stamp("a", 3))).unwrap();
         assert!(
-            check(&writes, &map_with(stamp("a", 10))).unwrap_err().contains("lesser"),
-            "a life on top of a death"
+            check(&writes, &map_with(stamp("a", 10))).unwrap_err().contains("lower"),
+            "a live entry in place of a tombstone"
         );
     }
 
     #[test]
-    fn a_mark_is_excused_for_what_died_with_its_life_and_for_nothing_that_stands_elsewhere() {
+    fn mark_may_cover_lost_writes_but_not_writes_held_elsewhere() {
         let mut writes = Writes::default();
         writes.note(KEY, (false, stamp("a", 10))).unwrap();
         let mut vector = VersionVector::new();
@@ -154,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn an_entry_that_the_vector_does_not_cover_is_caught() {
+    fn uncovered_entry_is_rejected() {
         assert!(
             no_underclaim(&map_with(stamp("a", 10)), &VersionVector::from_iter([stamp("a", 9)]))
                 .is_err()
@@ -166,49 +170,51 @@ mod tests {
     }
 
     #[test]
-    fn a_missing_hero_is_excused_by_a_death_that_is_covered_and_was_collected_and_by_no_other() {
-        let death = stamp("b", 20);
+    fn missing_hero_needs_covered_and_collected_deletion() {
+        let deletion = stamp("b", 20);
         let mut writes = Writes::default();
         writes.note(KEY, (false, stamp("a", 10))).unwrap();
-        writes.note(KEY, (true, death)).unwrap();
-        let unaware = VersionVector::from_iter([stamp("a", 10)]);
-        let aware = VersionVector::from_iter([stamp("a", 10), death]);
+        writes.note(KEY, (true, deletion)).unwrap();
+        let without_deletion = VersionVector::from_iter([stamp("a", 10)]);
+        let with_deletion = VersionVector::from_iter([stamp("a", 10), deletion]);
         let check = |writes: &Writes, vector| {
             no_overclaim(writes, &Map::default(), vector, &BTreeSet::new())
         };
-        assert!(check(&writes, &aware).is_err(), "it is lost");
-        writes.note_collected(&[death]);
-        assert!(check(&writes, &aware).is_ok());
-        assert!(check(&writes, &unaware).is_err());
+        assert!(check(&writes, &with_deletion).is_err(), "the write is lost");
+        writes.note_collected(&[deletion]);
+        assert!(check(&writes, &with_deletion).is_ok());
+        assert!(check(&writes, &without_deletion).is_err());
     }
 
     #[test]
-    fn of_two_deaths_the_later_is_held_or_was_collected_and_then_the_earlier_may_still_stand() {
+    fn earlier_tombstone_may_remain_after_later_is_collected() {
         let (earlier, later) = (stamp("a", 20), stamp("b", 30));
         let mut writes = Writes::default();
-        [earlier, later].into_iter().for_each(|death| writes.note(KEY, (true, death)).unwrap());
+        [earlier, later]
+            .into_iter()
+            .for_each(|deletion| writes.note(KEY, (true, deletion)).unwrap());
         let vector = VersionVector::from_iter([earlier, later]);
-        let buried = |death| {
+        let deleted = |deletion| {
             let mut map = Map::default();
-            map.merge(KEY, &Entry::written(Value::Tombstone, death, None).as_entry_ref());
+            map.merge(KEY, &Entry::written(Value::Tombstone, deletion, None).as_entry_ref());
             map
         };
         let check =
             |writes: &Writes, map: &Map| no_overclaim(writes, map, &vector, &BTreeSet::new());
         writes.note_collected(&[earlier]);
-        assert!(check(&writes, &buried(later)).is_ok());
-        assert!(check(&writes, &buried(earlier)).unwrap_err().contains("lesser"));
+        assert!(check(&writes, &deleted(later)).is_ok());
+        assert!(check(&writes, &deleted(earlier)).unwrap_err().contains("lower"));
         assert!(
             check(&writes, &Map::default()).unwrap_err().contains("nothing"),
-            "the later was never collected"
+            "the later tombstone was never collected"
         );
         writes.note_collected(&[later]);
-        assert!(check(&writes, &buried(earlier)).is_ok());
+        assert!(check(&writes, &deleted(earlier)).is_ok());
         assert!(check(&writes, &Map::default()).is_ok());
     }
 
     #[test]
-    fn a_stamp_used_twice_is_caught() {
+    fn stamp_of_two_writes_is_rejected() {
         let mut writes = Writes::default();
         writes.note(KEY, (false, stamp("a", 10))).unwrap();
         assert!(writes.note(KEY, (true, stamp("a", 10))).is_err());

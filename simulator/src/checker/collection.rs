@@ -1,26 +1,27 @@
-//! Collection is safe: what was collected was covered, and by every other member that the collector
-//! knew.
+//! Safe tombstone collection: a collected tombstone was covered by the collector and by every other
+//! member that the collector has seen.
 
 use gossip::{Origin, Stamp, VersionVector};
 
-/// Checks that what was collected was covered.
+/// Checks that the vector covers the horizon, that is, every collected tombstone.
 ///
 /// # Errors
-/// Names both vectors.
+/// Returns both vectors.
 pub fn horizon_is_covered(horizon: &VersionVector, vector: &VersionVector) -> Result<(), String> {
     if vector.covers_all(horizon) {
         Ok(())
     } else {
-        Err(format!("has collected {horizon:?} and covers only {vector:?}"))
+        Err(format!("collected {horizon:?} but covers only {vector:?}"))
     }
 }
 
-/// Checks, just after a collection, that each life that the collector knows of covers what is gone.
-/// (A life that it does not know of began empty and learns of it by the horizon.) `members` are the
-/// others that count, each in its present life with its vector.
+/// Checks, right after a collection, that every incarnation that the collector has seen covers the
+/// collected tombstones. An incarnation that the collector has not seen started empty and receives
+/// the horizon. `members` contains the current incarnation and vector of each other member that
+/// counts.
 ///
 /// # Errors
-/// Names the member that does not cover it.
+/// Returns the member that does not cover a collected tombstone.
 pub fn all_have_seen<'a>(
     collected: &[Stamp],
     collector: &VersionVector,
@@ -31,7 +32,7 @@ pub fn all_have_seen<'a>(
             && let Some(unreplicated) = collected.iter().find(|stamp| !vector.covers(**stamp))
         {
             return Err(format!(
-                "collected {unreplicated}, which {incarnation} has not heard of; it covers {vector:?}"
+                "collected {unreplicated}, which {incarnation} has not seen; it covers {vector:?}"
             ));
         }
     }
@@ -45,7 +46,7 @@ mod tests {
     use gossip::Incarnation;
 
     #[test]
-    fn a_horizon_beyond_the_vector_is_caught() {
+    fn horizon_beyond_vector_is_rejected() {
         let (less, more) = (
             VersionVector::from_iter([stamp("a", 10)]),
             VersionVector::from_iter([stamp("a", 11)]),
@@ -55,16 +56,16 @@ mod tests {
     }
 
     #[test]
-    fn a_member_who_has_not_heard_is_caught_and_a_life_unknown_to_the_collector_is_not() {
+    fn only_incarnations_seen_by_collector_must_cover() {
         let collected = [stamp("a", 10)];
-        let heard = VersionVector::from_iter(collected);
+        let covering = VersionVector::from_iter(collected);
         let collector = VersionVector::from_iter([stamp("a", 10), stamp("b", 1)]);
         let (b, unreplicated) = (stamp("b", 1).origin, VersionVector::new());
         assert!(all_have_seen(&collected, &collector, [(b, &unreplicated)].into_iter()).is_err());
-        assert!(all_have_seen(&collected, &collector, [(b, &heard)].into_iter()).is_ok());
-        let newborn = Origin { incarnation: Incarnation(2), ..b };
+        assert!(all_have_seen(&collected, &collector, [(b, &covering)].into_iter()).is_ok());
+        let unseen = Origin { incarnation: Incarnation(2), ..b };
         assert!(
-            all_have_seen(&collected, &collector, [(newborn, &unreplicated)].into_iter()).is_ok()
+            all_have_seen(&collected, &collector, [(unseen, &unreplicated)].into_iter()).is_ok()
         );
     }
 }

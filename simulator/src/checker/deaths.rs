@@ -1,23 +1,23 @@
-//! No resurrection: a hero that has died in the life of a replica does not live there again.
+//! No resurrection: within one incarnation of a replica, a deleted hero is never live again.
 
 use std::collections::BTreeSet;
 
 use shared::hero::HeroId;
 
-/// The heroes that have died at one replica.
+/// The heroes deleted at one replica.
 #[derive(Clone, Debug, Default)]
 pub struct Deaths(BTreeSet<HeroId>);
 
 impl Deaths {
-    /// Notes the entry that the replica now holds.
+    /// Records the entry that the replica holds after a change.
     ///
     /// # Errors
-    /// Names the hero that came back.
+    /// Returns the hero that is live again.
     pub fn note(&mut self, key: HeroId, is_tombstone: bool) -> Result<(), String> {
         if is_tombstone {
             self.0.insert(key);
         } else if self.0.contains(&key) {
-            return Err(format!("the dead hero {key} came back"));
+            return Err(format!("deleted hero {key} is live again"));
         }
         Ok(())
     }
@@ -29,10 +29,10 @@ mod tests {
     use crate::checker::fixtures::KEY;
 
     #[test]
-    fn a_resurrection_is_caught() {
-        let mut deaths = Deaths::default();
-        assert!(deaths.note(KEY, false).is_ok());
-        assert!(deaths.note(KEY, true).is_ok());
-        assert!(deaths.note(KEY, false).is_err());
+    fn resurrection_is_rejected() {
+        let mut deletions = Deaths::default();
+        assert!(deletions.note(KEY, false).is_ok());
+        assert!(deletions.note(KEY, true).is_ok());
+        assert!(deletions.note(KEY, false).is_err());
     }
 }

@@ -1,4 +1,4 @@
-//! Entries from which the checkers' tests make broken histories.
+//! Test fixtures: stamps and maps for broken histories.
 
 use gossip::{Hlc, Incarnation, Origin, Stamp, UnixMillis};
 use shared::hero::{Hero, HeroId};

@@ -1,5 +1,5 @@
-//! Monotonic reads: within one life of a replica, what it holds under a key never goes back, and
-//! what it covers never shrinks.
+//! Monotonic reads: within one incarnation of a replica, the entry of a key is never replaced by an
+//! older one, and the version vector never shrinks.
 
 use std::collections::BTreeMap;
 
@@ -8,7 +8,7 @@ use shared::hero::HeroId;
 
 use crate::checker::rank::Rank;
 
-/// The latest reads of one life of one replica.
+/// The latest reads of one incarnation.
 #[derive(Clone, Debug, Default)]
 pub struct Reads {
     ranks: BTreeMap<HeroId, Rank>,
@@ -16,23 +16,23 @@ pub struct Reads {
 }
 
 impl Reads {
-    /// Notes the present read of a key.
+    /// Records a read of a key.
     ///
     /// # Errors
-    /// Names a newer entry that was read before.
+    /// Returns the newer entry that was read before.
     pub fn note(&mut self, key: HeroId, rank: Rank) -> Result<(), String> {
         match self.ranks.insert(key, rank) {
             Some(before) if before > rank => {
-                Err(format!("hero {key} went back from {before:?} to {rank:?}"))
+                Err(format!("hero {key} changed back from {before:?} to {rank:?}"))
             }
             Some(_) | None => Ok(()),
         }
     }
 
-    /// Notes the present version vector.
+    /// Records the version vector.
     ///
     /// # Errors
-    /// Names a vector that covered more before.
+    /// Returns the previous vector if it covered more.
     pub fn note_vector(&mut self, vector: &VersionVector) -> Result<(), String> {
         if *vector == self.vector {
             return Ok(());
@@ -41,7 +41,7 @@ impl Reads {
         if vector.covers_all(&before) {
             Ok(())
         } else {
-            Err(format!("covered {before:?} and now only {vector:?}"))
+            Err(format!("vector shrank from {before:?} to {vector:?}"))
         }
     }
 }
@@ -52,7 +52,7 @@ mod tests {
     use crate::checker::fixtures::{KEY, stamp};
 
     #[test]
-    fn an_older_read_and_a_smaller_vector_are_caught() {
+    fn older_read_and_smaller_vector_are_rejected() {
         let mut reads = Reads::default();
         assert!(reads.note(KEY, (false, stamp("a", 10))).is_ok());
         assert!(reads.note(KEY, (false, stamp("a", 9))).is_err());

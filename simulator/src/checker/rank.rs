@@ -1,13 +1,13 @@
-//! The order that decides between two entries of a key.
+//! The order that decides which of two entries of a key wins.
 //!
-//! `gossip::Rank` states the same order for the replicas. The checkers keep a definition of
-//! their own, since an oracle that shares the order with the code that it judges would agree with
-//! that code if the order were wrong.
+//! `gossip::Rank` implements the same order for the replicas. The checkers have their own
+//! definition: an oracle that shared the code under test could not detect a wrong order.
 
 use gossip::Stamp;
 use shared::Entry;
 
-/// Death, then stamp: the dead beat the living, and within a kind the later stamp wins.
+/// Tombstone flag, then stamp: a tombstone beats every live entry; among entries of one kind the
+/// later stamp wins.
 pub type Rank = (bool, Stamp);
 
 /// Returns the rank of an entry.

@@ -1,5 +1,4 @@
-//! Supervision keeps to its intensity: no window, wherever it begins, has more restarts than
-//! allowed.
+//! Restart intensity: no window of the given length contains more restarts than allowed.
 
 use std::time::Duration;
 
@@ -8,10 +7,10 @@ use std::time::Duration;
 pub struct Restarts(Vec<Duration>);
 
 impl Restarts {
-    /// Notes a restart.
+    /// Records a restart.
     ///
     /// # Errors
-    /// When it was one too many.
+    /// Returns an error if the window that ends at `at` contains more than `max` restarts.
     pub fn note(&mut self, at: Duration, max: usize, window: Duration) -> Result<(), String> {
         self.0.push(at);
         let within = self.0.iter().filter(|restart| at - **restart <= window).count();
@@ -24,7 +23,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_restart_too_many_is_caught() {
+    fn restart_above_intensity_is_rejected() {
         let (mut restarts, second) = (Restarts::default(), Duration::from_secs(1));
         assert!(restarts.note(second, 2, second).is_ok());
         assert!(restarts.note(second * 2, 2, second).is_ok());

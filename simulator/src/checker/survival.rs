@@ -1,5 +1,5 @@
-//! Nothing that a survivor held is lost: once all have received everything, each holds it, or a
-//! later write.
+//! Durability: after every node has received every write, each node holds all writes that a
+//! survivor held, or later ones.
 
 use std::collections::BTreeMap;
 
@@ -8,40 +8,40 @@ use shared::hero::HeroId;
 
 use crate::checker::rank::{Rank, rank};
 
-/// The greatest write of each hero that a survivor held, or that was acknowledged by a survivor.
+/// The highest write of each hero that a survivor held or acknowledged.
 #[derive(Clone, Debug, Default)]
 pub struct Survivors(BTreeMap<HeroId, Rank>);
 
 impl Survivors {
-    /// Notes a write.
+    /// Records a write.
     pub fn note(&mut self, key: HeroId, rank: Rank) {
-        self.0.entry(key).and_modify(|best| *best = rank.max(*best)).or_insert(rank);
+        self.0.entry(key).and_modify(|highest| *highest = rank.max(*highest)).or_insert(rank);
     }
 
-    /// Notes all that a survivor holds.
+    /// Records every entry of a survivor.
     pub fn note_all(&mut self, map: &Map) {
         map.iter().for_each(|(key, entry)| self.note(key, rank(&entry)));
     }
 
-    /// Looks for each of them. `held` returns what is held under a key; `buried` reports whether
-    /// the hero is rightly gone.
+    /// Checks each recorded write. `held` returns the rank of the entry held under a key; `deleted`
+    /// returns whether a missing hero was legitimately deleted.
     ///
     /// # Errors
-    /// Names the first write that is missing.
+    /// Returns the first lost write.
     pub fn all_stand(
         &self,
         held: impl Fn(HeroId) -> Option<Rank>,
-        buried: impl Fn(HeroId) -> bool,
+        deleted: impl Fn(HeroId) -> bool,
     ) -> Result<(), String> {
-        for (key, best) in &self.0 {
-            let lesser = match held(*key) {
-                Some(held) => held < *best,
-                None => !buried(*key),
+        for (key, highest) in &self.0 {
+            let lost = match held(*key) {
+                Some(held) => held < *highest,
+                None => !deleted(*key),
             };
-            if lesser {
+            if lost {
                 return Err(format!(
-                    "does not hold {} of hero {key}, which a survivor held, nor what beats it",
-                    best.1
+                    "lost write: a survivor held {} of hero {key}; neither it nor a later write is held",
+                    highest.1
                 ));
             }
         }
@@ -55,7 +55,7 @@ mod tests {
     use crate::checker::fixtures::{KEY, map_with, stamp};
 
     #[test]
-    fn a_write_that_is_gone_is_caught_and_a_beaten_or_buried_one_is_not() {
+    fn lost_write_is_rejected_but_replaced_or_deleted_is_not() {
         let mut survivors = Survivors::default();
         survivors.note_all(&map_with(stamp("a", 10)));
         survivors.note(KEY, (false, stamp("a", 9)));

@@ -1,52 +1,54 @@
-//! A life writes only after it has joined, and stamps above all that it or its earlier self held.
+//! Writers: an incarnation writes only after it has joined, and its stamps exceed every stamp that
+//! it or its predecessor held.
 
 use gossip::{Hlc, Stamp};
 
-/// The stamps above which one life must write.
+/// The stamps that a new write of one incarnation must exceed.
 #[derive(Clone, Debug, Default)]
 pub struct Writers {
-    dead_self: Hlc,
+    predecessor: Hlc,
     own: Hlc,
 }
 
 impl Writers {
-    /// Returns the writers of a life that follows one which held stamps up to `held`.
+    /// Returns the state for an incarnation whose predecessor held stamps up to `held`.
     #[must_use]
     pub fn after(held: Hlc) -> Self {
-        Self { dead_self: held, own: Hlc::default() }
+        Self { predecessor: held, own: Hlc::default() }
     }
 
-    /// Returns the stamp above which the next life must write.
+    /// Returns the stamp that the next write must exceed.
     #[must_use]
-    pub fn above(&self) -> Hlc {
-        self.dead_self.max(self.own)
+    pub fn floor(&self) -> Hlc {
+        self.predecessor.max(self.own)
     }
 
-    /// Forgives a clock that was set back: no life can then stamp above its earlier self.
-    pub fn forgive(&mut self) {
-        self.dead_self = Hlc::default();
+    /// Drops the predecessor's bound after its clock was set back: no incarnation can then stamp
+    /// above it.
+    pub fn ignore_predecessor(&mut self) {
+        self.predecessor = Hlc::default();
     }
 
-    /// Notes a stamp that the life has received.
-    pub fn heard(&mut self, stamp: Stamp) {
+    /// Records a received stamp.
+    pub fn received(&mut self, stamp: Stamp) {
         self.own = stamp.hlc.max(self.own);
     }
 
-    /// Notes a write of this life.
+    /// Records a write of this incarnation.
     ///
     /// # Errors
-    /// Names what is wrong with it.
+    /// Returns the rule that the write breaks.
     pub fn wrote(&mut self, stamp: Stamp, joined: bool) -> Result<(), String> {
         if !joined {
-            return Err(format!("wrote {stamp} without having joined"));
+            return Err(format!("wrote {stamp} before it had joined"));
         }
-        if stamp.hlc <= self.above() {
+        if stamp.hlc <= self.floor() {
             return Err(format!(
-                "wrote {stamp}, not above {}, which it or its dead self held",
-                self.above()
+                "wrote {stamp}, which does not exceed {}, held by it or its predecessor",
+                self.floor()
             ));
         }
-        self.heard(stamp);
+        self.received(stamp);
         Ok(())
     }
 }
@@ -57,18 +59,15 @@ mod tests {
     use crate::checker::fixtures::stamp;
 
     #[test]
-    fn a_write_before_joining_and_one_below_what_was_held_are_caught() {
+    fn write_before_join_and_write_below_floor_are_rejected() {
         let mut writers = Writers::after(stamp("a", 10).hlc);
         assert!(writers.wrote(stamp("a", 11), false).is_err());
         assert!(writers.wrote(stamp("a", 10), true).is_err());
         assert!(writers.wrote(stamp("a", 11), true).is_ok());
         assert!(writers.wrote(stamp("a", 11), true).is_err());
-        writers.heard(stamp("b", 20));
+        writers.received(stamp("b", 20));
         assert!(writers.wrote(stamp("a", 15), true).is_err());
-        writers.forgive();
-        assert!(
-            writers.wrote(stamp("a", 15), true).is_err(),
-            "what it held itself is not forgiven"
-        );
+        writers.ignore_predecessor();
+        assert!(writers.wrote(stamp("a", 15), true).is_err(), "its own stamps still count");
     }
 }

@@ -1,7 +1,7 @@
-//! The lives of processes: begun, ended, started again, frozen and thawed.
+//! The incarnations of processes: start, end, restart, freeze and thaw.
 //!
-//! Invariant: no two lives have the same name and incarnation, and a life that begins knows
-//! nothing of the one before it.
+//! Invariant: no two incarnations have the same name and number, and a new incarnation has no state
+//! of its predecessor.
 
 use std::time::Duration;
 
@@ -16,23 +16,23 @@ use crate::machine::Machine;
 use crate::process::{Process, State};
 use crate::wall_clock::WallClock;
 
-/// The delay after which an operator starts a process that has ended by itself.
+/// The delay after which an operator restarts a process that has exited.
 const OPERATOR_DELAY: Duration = Duration::from_secs(1);
-/// Crashes survived within a window, as in the cities' options.
+/// The crashes survived within a window, as the cities are configured by default.
 const RESTARTS_MAX: usize = 3;
 const RESTARTS_WINDOW: Duration = Duration::from_secs(5);
 
-/// The way in which a life ended by itself.
+/// The reason why an incarnation ended.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum End {
     Bombed,
-    /// The process goes on, as a life above that one.
+    /// The process continues as an incarnation above this one.
     Superseded(Incarnation),
     Halted,
 }
 
 impl Cluster {
-    /// Starts a process of this name and returns its number.
+    /// Adds a running process with this name and returns its number.
     pub(super) fn add_process(&mut self, name: NodeName) -> usize {
         let (skew, drift) = (self.noise.skew_ms, self.noise.drift_ppm);
         let skew_ms = self.rng.random_range(-skew..=skew);
@@ -59,7 +59,7 @@ impl Cluster {
         number
     }
 
-    /// Returns a life of this name that has not been before, no earlier than `least`.
+    /// Returns an unused incarnation of this name, no lower than `least`.
     fn new_incarnation(&mut self, node: NodeName, least: Incarnation) -> Origin {
         let mut incarnation = Origin { node, incarnation: least };
         while !self.incarnations.insert(incarnation) {
@@ -74,8 +74,8 @@ impl Cluster {
         let dispatch = "dispatch".parse().expect("a valid name");
         let replica = replica::Config {
             members: self.cities.iter().copied().chain([dispatch]).collect(),
-            // Chunks of two entries or so: a delta of any size is many chunks, and every border
-            // case of a round is met often.
+            // About two entries fit into a chunk, so that small deltas also need many chunks and
+            // the edge cases of a round occur often.
             chunk_bytes: 300,
             window: 3,
             rules: self.rules.clone(),
@@ -111,6 +111,8 @@ impl Cluster {
                     self.oracle.restarted(now, number, incarnation, RESTARTS_MAX, RESTARTS_WINDOW);
                     self.begin_incarnation(number, Incarnation(0));
                 } else {
+                    // The supervisor gives up; the operator starts a new one, whose intensity
+                    // counts from zero.
                     self.oracle.forget_restarts(number);
                     self.stop(number, OPERATOR_DELAY);
                 }
@@ -118,19 +120,20 @@ impl Cluster {
             End::Superseded(by) => self.begin_incarnation(number, by),
             End::Halted => {
                 let name = self.processes[number].name;
-                let carries_on = |(other, process): (usize, &Process)| {
+                let replaces_it = |(other, process): (usize, &Process)| {
                     other != number && process.name == name && process.state != State::Halted
                 };
-                let carried_on = self.processes.iter().enumerate().any(carries_on);
+                let is_replaced = self.processes.iter().enumerate().any(replaces_it);
                 self.stop(number, OPERATOR_DELAY);
-                if carried_on {
+                // `stop` has scheduled a start, which is ignored in this state.
+                if is_replaced {
                     self.processes[number].state = State::Halted;
                 }
             }
         }
     }
 
-    /// Begins the next life of a process that has crashed, above that one.
+    /// Starts the next incarnation of a crashed process, above the given one.
     fn begin_incarnation(&mut self, number: usize, above: Incarnation) {
         self.unlink_all(number);
         let now = self.clock(number);
@@ -143,12 +146,12 @@ impl Cluster {
         let process = &mut self.processes[number];
         (process.machine, process.me, process.crashes) = (machine, me, crashes);
         self.oracle.incarnation_began(number);
-        self.log(|_| format!("{me} begins"));
+        self.log(|_| format!("{me} starts after a crash"));
         self.dial_all(number);
         self.schedule_tick(number);
     }
 
-    /// Ends a process and schedules its start.
+    /// Stops a process and schedules its restart.
     pub(super) fn stop(&mut self, number: usize, down: Duration) {
         self.unlink_all(number);
         let process = &mut self.processes[number];
@@ -167,8 +170,8 @@ impl Cluster {
         }
     }
 
-    /// Starts a process, which knows nothing of its last life; its clock may have been set
-    /// meanwhile.
+    /// Starts a stopped process without any earlier state. Its clock may have been set meanwhile,
+    /// so its skew is drawn again.
     pub(super) fn start(&mut self, number: usize) {
         let skew = self.noise.skew_ms;
         let skew_ms = self.rng.random_range(-skew..=skew);
@@ -184,14 +187,16 @@ impl Cluster {
         process.intensity = Intensity::new(RESTARTS_MAX, RESTARTS_WINDOW);
         self.oracle.incarnation_began(number);
         self.oracle.forget_restarts(number);
-        self.log(|_| format!("{me} is started"));
+        self.log(|_| format!("{me} starts"));
         self.dial_all(number);
         self.schedule_tick(number);
     }
 
-    /// Ends the freeze of a process if it is over, and hands it what arrived meanwhile.
+    /// Ends the freeze of a process once its time is over, and handles the inputs that arrived
+    /// meanwhile.
     pub(super) fn thaw(&mut self, number: usize) {
         let process = &mut self.processes[number];
+        // A newer freeze may last longer; it has scheduled its own thaw.
         if process.frozen_until.is_none_or(|until| until > self.now) {
             return;
         }
@@ -202,6 +207,7 @@ impl Cluster {
         }
         let incarnation = self.processes[number].me;
         for input in inbox {
+            // An input may end the incarnation; the rest of the inbox was addressed to it.
             if self.processes[number].me == incarnation {
                 self.input(number, input);
             }

@@ -1,8 +1,8 @@
 //! Links between processes, and the frames on them.
 //!
-//! Invariant: both ends of a link get an input when it comes up and when it goes down. A frame
-//! reaches only the life that it was sent to; a step of a round, which may have been carried, is
-//! the exception where the network reorders.
+//! Invariant: both ends of a link receive an input when it comes up and when it goes down. A frame
+//! reaches only the incarnation to which it was sent. The exception, in a reordering network, is a
+//! message of a round: dispatch may have relayed it.
 
 use std::time::Duration;
 
@@ -12,9 +12,9 @@ use shared::{Frame, Input};
 use super::Cluster;
 use super::queue::Event;
 
-/// The delay before a link is dialled again.
+/// The delay before a link is dialed again.
 const REDIAL_DELAY: Duration = Duration::from_millis(100);
-/// The silence after which a link is given up, as in `link::connection`.
+/// The silence after which a link is closed, as in `link::connection`.
 pub(super) const SILENCE_TIMEOUT: Duration = Duration::from_secs(3);
 
 impl Cluster {
@@ -45,8 +45,8 @@ impl Cluster {
         }
     }
 
-    /// Reports whether one process admits another, by the roster of the real nodes. A process
-    /// that takes another's place takes its link.
+    /// Returns whether `this` admits `other`, by the roster of the production nodes. A process that
+    /// replaces another one of its name takes over its link.
     fn admits(&mut self, this: usize, other: usize) -> bool {
         let peers = self.network.peers(this);
         let incarnations = peers.iter().map(|peer| self.processes[*peer].me);
@@ -93,7 +93,7 @@ impl Cluster {
         self.unlink(a, b, LinkDown::Lost);
     }
 
-    /// Takes a link down whose ends cannot reach each other when its silence timeout is over.
+    /// Closes a link whose silence timeout has passed if its ends cannot reach each other.
     pub(super) fn notice_silence(&mut self, a: usize, b: usize) {
         let frozen = [a, b].iter().any(|end| self.processes[*end].frozen_until.is_some());
         if frozen || self.network.blocked_until(a, b, self.now).is_some() {
@@ -103,6 +103,7 @@ impl Cluster {
 
     pub(super) fn transmit(&mut self, from: usize, to: NodeName, frame: &Frame) {
         let mut peers = self.network.peers(from).into_iter();
+        // Without a link the frame is dropped, as by the production driver.
         let Some(to) = peers.find(|peer| self.processes[*peer].name == to) else { return };
         let bytes = wire::encode(frame);
         self.trace.update(&self.now.as_micros().to_le_bytes());
@@ -129,9 +130,9 @@ impl Cluster {
         let mut peers = self.network.peers(to).into_iter();
         let linked = peers.any(|peer| self.processes[peer].name == from);
         let same_incarnation = self.processes[to].incarnation() == incarnation;
-        let frame = wire::decode(bytes).expect("what a node wrote, a node can read");
-        // A step of a round may have been carried, and outlive the connection and even the life
-        // that it was sent to.
+        let frame = wire::decode(bytes).expect("an encoded frame can be decoded");
+        // A message of a round may have been relayed by dispatch, so it can outlast the connection
+        // and the incarnation to which it was sent.
         let late = self.noise.reorder && (same_incarnation || matches!(frame, Frame::Round(_)));
         if self.processes[to].is_running() && (linked && same_incarnation || late) {
             self.log(|cluster| format!("{} <- {from}: {frame:?}", cluster.processes[to].name));

@@ -1,7 +1,7 @@
 //! Inputs, deadlines and outputs of the machines.
 //!
-//! Invariant: after every input and every tick the oracle observes the replica, all outputs are
-//! taken, and the next deadline is in the queue.
+//! Invariant: after every input and every tick, the oracle observes the replica, all outputs are
+//! processed, and the next deadline is in the queue.
 
 use std::convert::Infallible;
 
@@ -14,7 +14,7 @@ use super::queue::Event;
 use crate::machine::Output;
 
 impl Cluster {
-    /// Returns both clock readings of a process.
+    /// Returns the monotonic and wall clock readings of a process.
     pub(super) fn clock(&mut self, number: usize) -> Now {
         self.processes[number].clock.read(self.now)
     }
@@ -33,7 +33,7 @@ impl Cluster {
         self.take_outputs(number);
     }
 
-    /// Ticks a machine that is awake, if its deadline has come.
+    /// Ticks a machine if it is awake and its deadline has passed.
     pub(super) fn tick(&mut self, number: usize) {
         self.processes[number].tick_at = None;
         if !self.processes[number].is_awake() {
@@ -53,6 +53,8 @@ impl Cluster {
         let process = &mut self.processes[number];
         let Some(deadline) = process.machine.deadline() else { return };
         let deadline = deadline.max(self.now);
+        // A later deadline needs no event: the pending tick finds nothing due and schedules the
+        // next.
         if process.tick_at.is_none_or(|at| deadline < at) {
             process.tick_at = Some(deadline);
             let after = deadline - self.now;
@@ -60,10 +62,11 @@ impl Cluster {
         }
     }
 
-    /// Has the oracle observe a machine that has just moved, and carries out its outputs.
+    /// Lets the oracle observe a machine after a step, and processes the outputs of the machine.
     pub(super) fn take_outputs(&mut self, number: usize) {
         let now = self.clock(number);
         let process = &self.processes[number];
+        // First of all: the outputs below may refer to writes that the oracle has to have recorded.
         self.oracle.observe(self.now, number, process, process.clock.was_set_back(now));
         self.tally.writes = self.oracle.writes() as u64;
         let mut ended = None;
@@ -86,13 +89,14 @@ impl Cluster {
             }
         }
         self.schedule_tick(number);
+        // Last of all: ending the incarnation replaces the machine, and the loop reads its outputs.
         if let Some(end) = ended {
             self.end_incarnation(number, end);
         }
     }
 }
 
-/// Returns the end of the life whose replica reports this event, if it is one.
+/// Returns how the incarnation ends if this event of its replica ends it.
 fn end_by(event: &replica::Event) -> Option<End> {
     let replica::Event::Superseded { by, halts } = event else { return None };
     Some(if *halts { End::Halted } else { End::Superseded(*by) })

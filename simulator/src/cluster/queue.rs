@@ -1,7 +1,7 @@
-//! The queue of future events, by virtual time.
+//! The queue of future events, ordered by virtual time.
 //!
-//! Invariant: an event never comes out before its time, and events of equal time come out in the
-//! order of the tie breaker that each was queued with.
+//! Invariant: no event comes out before its time. Events with equal times come out in the order of
+//! their tie breakers.
 
 use std::cmp::{Ordering, Reverse};
 use std::collections::BinaryHeap;
@@ -9,14 +9,14 @@ use std::time::Duration;
 
 use gossip::{Incarnation, NodeName};
 
-/// An event of the simulated world. Processes go by number.
+/// An event of the simulation. Processes are identified by number.
 #[derive(Debug)]
 pub(super) enum Event {
-    /// A frame reaches this life of a process.
+    /// A frame arrives at this incarnation of a process.
     Deliver { from: NodeName, to: usize, incarnation: Incarnation, bytes: Vec<u8> },
-    /// The first dials the second.
+    /// `a` dials `b`.
     Dial { a: usize, b: usize },
-    /// The silence timeout of a link: the link is down if nothing can pass at this moment.
+    /// The silence timeout of a link: it goes down if nothing can pass at that time.
     Silence { a: usize, b: usize },
     /// A link breaks.
     Break { a: usize, b: usize },
@@ -24,11 +24,11 @@ pub(super) enum Event {
     Tick(usize),
     /// The end of a freeze.
     Thaw(usize),
-    /// A process that is down starts.
+    /// The start of a stopped process.
     Start(usize),
     /// The end of a clock jump.
     SetRight { node: usize, by_ms: i64 },
-    /// A user forgets a city.
+    /// A user requests that dispatch forget a city.
     Forget(usize),
     /// The step of the plan with this number.
     Step(usize),
@@ -44,13 +44,13 @@ pub(super) struct Queue {
 }
 
 impl Queue {
-    /// Queues an event. Without a tie breaker, equal times keep the order of queueing.
+    /// Adds an event. Without a tie breaker, events with equal times keep their insertion order.
     pub(super) fn push(&mut self, at: Duration, tie: Option<u64>, event: Event) {
         self.pushed += 1;
         self.heap.push(Reverse(Entry(at, tie.unwrap_or(self.pushed), event)));
     }
 
-    /// Removes and returns the next event and its time, if that is no later than `end`.
+    /// Removes and returns the next event with its time, unless it is later than `end`.
     pub(super) fn pop_until(&mut self, end: Duration) -> Option<(Duration, Event)> {
         self.heap.peek().filter(|Reverse(next)| next.0 <= end)?;
         self.heap.pop().map(|Reverse(Entry(at, _, event))| (at, event))

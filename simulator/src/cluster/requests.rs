@@ -1,7 +1,7 @@
-//! The requests of users to dispatch, and its replies.
+//! Requests of users to dispatch, and the replies.
 //!
-//! Invariant: a request reaches dispatch only while it is awake, each under a ticket of its own,
-//! and the oracle knows of every request that does.
+//! Invariant: a request reaches dispatch only while dispatch is awake. Each request has its own
+//! ticket, and the oracle records it.
 
 use dispatch_node::model::status::ClusterStatus;
 use dispatch_node::request::{self, Action, Assign, Create, Outcome, ReadView, Reply, Terminate};
@@ -12,7 +12,7 @@ use crate::oracle::view;
 use crate::plan::Request;
 
 impl Cluster {
-    /// Returns the action of a request. Where there is no hero to choose yet, it creates one.
+    /// Returns the action for a request. While no hero exists, every request creates one.
     pub(super) fn action(&self, request: &Request) -> Action {
         let hero =
             |number: u32| self.heroes.get(number as usize % self.heroes.len().max(1)).copied();
@@ -32,21 +32,21 @@ impl Cluster {
 
     pub(super) fn ask(&mut self, action: impl Into<Action>) {
         let action = action.into();
-        self.log(|_| format!("asked: {action:?}"));
+        self.log(|_| format!("request: {action:?}"));
         let number = self.dispatch();
         if !self.processes[number].is_awake() {
             return;
         }
         let now = self.clock(number);
         self.tickets += 1;
-        self.oracle.asked(self.now, self.tickets);
+        self.oracle.requested(self.now, self.tickets);
         let ticket = self.tickets;
         let request = request::Request { ticket, key: None, action, trace: None };
         self.processes[number].machine.request(now, request);
         self.take_outputs(number);
     }
 
-    /// Takes from a reply what later requests need.
+    /// Keeps the parts of a reply that later requests need.
     pub(super) fn on_reply(&mut self, reply: Outcome) {
         if let Ok(Reply::Created(created)) = reply {
             self.heroes.extend(created.into_iter().map(|written| written.hero));
@@ -55,13 +55,13 @@ impl Cluster {
         }
     }
 
-    /// Asks dispatch for its view and compares that with what the cities hold.
+    /// Requests the view of dispatch and compares it with the replicas of the cities.
     ///
     /// # Errors
-    /// Names the first difference.
+    /// Returns the first difference.
     pub(crate) fn check_view(&mut self) -> Result<ClusterStatus, String> {
         self.ask(ReadView);
-        let view = self.view.take().ok_or("dispatch shows nothing")?;
+        let view = self.view.take().ok_or("dispatch returned no view")?;
         view::matches_replicas(&view, &self.processes)
     }
 }

@@ -1,7 +1,7 @@
-//! The steps of a plan, carried out; and the end of all faults.
+//! Execution of plan steps, and the end of all faults.
 //!
-//! Invariant: every fault but a clock's drift ends by itself or with `heal`, after which the
-//! network is perfect and all clocks are right.
+//! Invariant: every fault except clock drift expires or ends with `heal`. After `heal` the network
+//! is perfect and all clocks are correct.
 
 use std::time::Duration;
 
@@ -22,7 +22,7 @@ impl Cluster {
             self.tally.faults[kind] += 1;
         }
         match action {
-            Action::Ask(request) => {
+            Action::Request(request) => {
                 let action = self.action(&request);
                 self.ask(action);
             }
@@ -46,7 +46,7 @@ impl Cluster {
                 self.processes[node].clock.jump_ms += by_ms;
                 self.schedule(lasts, Event::SetRight { node, by_ms });
             }
-            Action::Forget { city, alive, away } => self.forget(city, alive, away),
+            Action::Forget { city, keep_running, away } => self.forget(city, keep_running, away),
             Action::Double { city, side, lasts } => self.double(city, side, lasts),
         }
     }
@@ -77,19 +77,21 @@ impl Cluster {
         }
         self.processes[node].frozen_until = Some(self.now + lasts);
         self.schedule(lasts, Event::Thaw(node));
+        // The links stay up: the peers detect a freeze only by its silence.
         for peer in self.network.peers(node) {
             self.schedule(SILENCE_TIMEOUT, Event::Silence { a: node, b: peer });
         }
     }
 
-    fn forget(&mut self, city: usize, alive: bool, away: Duration) {
-        if alive {
+    fn forget(&mut self, city: usize, keep_running: bool, away: Duration) {
+        if keep_running {
             for other in (0..self.nodes()).filter(|other| *other != city) {
                 self.cut(city, other, true, false, away);
             }
         } else if self.processes[city].is_running() {
             self.stop(city, away);
         }
+        // During the absence, so that the city returns after it was forgotten.
         self.schedule(away / 2, Event::Forget(city));
     }
 
@@ -102,10 +104,12 @@ impl Cluster {
         }
     }
 
-    /// Ends all faults. A process whose copy is further ahead than clocks may be is restarted, as
-    /// its operator is advised to do.
+    /// Ends all faults. A process whose vector contains stamps beyond the accepted drift is
+    /// restarted, as the documentation advises its operator to do.
     pub(crate) fn heal(&mut self) {
         self.steps.clear();
+        // Deliveries, silences and starts stay in the queue: they are effects that may still
+        // arrive.
         self.queue.retain(|event| {
             !matches!(
                 event,
@@ -118,6 +122,7 @@ impl Cluster {
         for number in 0..self.processes.len() {
             let process = &mut self.processes[number];
             process.clock.set_right();
+            // Due at once, for the `thaw` below.
             process.frozen_until = process.frozen_until.map(|_| self.now);
             let truth = UnixMillis(
                 EPOCH_MS + u64::try_from(self.now.as_millis()).expect("virtual time is short"),
@@ -137,7 +142,7 @@ impl Cluster {
     }
 }
 
-/// Reports whether the bit of this node is set.
+/// Returns whether the bit of this node is set.
 fn is_on(side: u128, node: usize) -> bool {
     side >> (node % 128) & 1 == 1
 }

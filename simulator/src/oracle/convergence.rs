@@ -1,7 +1,7 @@
-//! The claims of a healed cluster: all hold the same, nothing that a survivor held is lost, and
-//! what can be tidied up is gone.
+//! The properties of a healed cluster: all replicas are equal, no write of a survivor is lost, and
+//! all collectable state is collected.
 //!
-//! Invariant: these read the processes and remember nothing but a violation.
+//! Invariant: these checks read the processes and change nothing except the recorded violation.
 
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ use crate::process::{Process, Processes};
 use crate::violation::Violation;
 
 impl Oracle {
-    /// Checks that every write that a version vector covers is held, or beaten, or rightly gone.
+    /// Checks that every covered write is held, or replaced by a later write, or deleted.
     ///
     /// # Errors
     /// Returns the first violation of the run.
@@ -36,8 +36,8 @@ impl Oracle {
         self.verdict()
     }
 
-    /// Returns the writes and the vectors of all that will go on: of two lives of a name, the
-    /// later.
+    /// Returns the writes and version vectors of all replicas that will continue. Of two
+    /// incarnations of one name, this is the later one.
     pub(crate) fn survivors(&self, processes: &Processes) -> (Survivors, Vec<VersionVector>) {
         let (mut survivors, mut vectors) = (Survivors::default(), Vec::new());
         let fenced = |process: &Process| {
@@ -47,7 +47,7 @@ impl Oracle {
         for process in processes.running().filter(|process| !superseded(process)) {
             survivors.note_all(process.replica().map());
             vectors.push(process.replica().vector().clone());
-            // Writes that were acknowledged to a user, by a writer that is still alive.
+            // Acknowledged writes count if their writer still runs.
             let acknowledged = self.acknowledged.iter();
             for (stamp, (key, is_tombstone)) in
                 acknowledged.filter(|(stamp, _)| stamp.origin == process.me)
@@ -58,10 +58,10 @@ impl Oracle {
         (survivors, vectors)
     }
 
-    /// Checks that every member holds each of the survivors' writes, or one that beats it.
+    /// Checks that every member holds each write of the survivors, or a later one.
     ///
     /// # Errors
-    /// Returns the first write that is lost.
+    /// Returns the first lost write.
     pub(crate) fn all_survive(
         &self,
         at: Duration,
@@ -71,8 +71,8 @@ impl Oracle {
         for process in processes.members() {
             let replica = process.replica();
             let held = |key| replica.map().get(key).map(|entry| rank(&entry));
-            let buried = |key| self.writes.dead_by(key, replica.vector());
-            survivors.all_stand(held, buried).map_err(|text| Violation {
+            let deleted = |key| self.writes.covers_deletion(key, replica.vector());
+            survivors.all_stand(held, deleted).map_err(|text| Violation {
                 at,
                 claim: "survival",
                 text: format!("{}: {text}", process.me),
@@ -81,7 +81,7 @@ impl Oracle {
         Ok(())
     }
 
-    /// Checks the bounds of all members of a cluster of `nodes` names at rest.
+    /// Checks the size limits of all members of a cluster of `nodes` names at rest.
     ///
     /// # Errors
     /// Returns the first violation of the run.
@@ -99,8 +99,8 @@ impl Oracle {
     }
 }
 
-/// Reports whether each of `nodes` names has one member and all of them hold the same, and if
-/// `tidy`, whether nothing is left that can be tidied up.
+/// Returns whether each of `nodes` names has exactly one member and all members are equal. With
+/// `tidy`, also requires that no collectable state is left.
 pub(crate) fn all_at_rest(processes: &Processes, nodes: usize, tidy: bool) -> bool {
     let tidied = |replica: &Replica| bounds::at_rest(replica, nodes).is_ok();
     let mut fingerprints = processes.members().map(|process| process.replica().map().fingerprint());
@@ -110,7 +110,7 @@ pub(crate) fn all_at_rest(processes: &Processes, nodes: usize, tidy: bool) -> bo
         && (!tidy || processes.members().all(|process| tidied(process.replica())))
 }
 
-/// Reports whether every member covers all of these vectors.
+/// Returns whether every member covers all of these vectors.
 pub(crate) fn all_cover(processes: &Processes, vectors: &[VersionVector]) -> bool {
     let covers = |process: &Process| {
         vectors.iter().all(|vector| process.replica().vector().covers_all(vector))

@@ -1,4 +1,4 @@
-//! The claim on dispatch's view: once nothing changes any more, it shows the cities as they are.
+//! The check of the view of dispatch: at rest, it shows the state of every city.
 
 use std::collections::BTreeMap;
 
@@ -8,10 +8,10 @@ use shared::Entry;
 
 use crate::process::Processes;
 
-/// Compares a view with the cities that it shows.
+/// Compares a view with the replicas of the cities.
 ///
 /// # Errors
-/// Names the first difference.
+/// Returns the first difference.
 pub(crate) fn matches_replicas(
     view: &View,
     processes: &Processes,
@@ -19,8 +19,8 @@ pub(crate) fn matches_replicas(
     for (index, city) in view.cities.iter().enumerate() {
         let mut members = processes.members();
         let process = members.find(|process| process.name == city.name);
-        let process = process.ok_or("a city that is not")?;
-        // Only the living: tombstones may still be collected at this very moment.
+        let process = process.ok_or("a city in the view has no process")?;
+        // Only live entries: a tombstone may be collected between the observation and this check.
         let shown = view
             .rows
             .iter()
@@ -30,7 +30,7 @@ pub(crate) fn matches_replicas(
         let held = held.filter(|(_, entry)| !entry.is_tombstone()).collect::<BTreeMap<_, _>>();
         if shown != held {
             return Err(format!(
-                "dispatch shows {} heroes of {}, which holds {}, or others",
+                "dispatch shows {} heroes of {}, which holds {}, or the entries differ",
                 shown.len(),
                 city.name,
                 held.len()
@@ -41,6 +41,9 @@ pub(crate) fn matches_replicas(
         Ok(view.status.clone())
     } else {
         let differing: Vec<_> = view.rows.iter().filter(|row| view.state(row).differs()).collect();
-        Err(format!("all agree, and dispatch says {:?} of {differing:?}", view.status))
+        Err(format!(
+            "all replicas agree, but dispatch reports {:?}, differing rows {differing:?}",
+            view.status
+        ))
     }
 }

@@ -1,4 +1,4 @@
-//! Plans as text for people.
+//! Plans as readable text.
 
 use std::fmt;
 
@@ -13,41 +13,42 @@ impl fmt::Display for Step {
 impl fmt::Display for Action {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Ask(Request::Create) => f.write_str("a hero is created"),
-            Self::Ask(Request::Assign { hero, to }) => {
-                write!(f, "hero #{hero} is assigned to place #{to}")
+            Self::Request(Request::Create) => f.write_str("create a hero"),
+            Self::Request(Request::Assign { hero, to }) => {
+                write!(f, "assign hero #{hero} to place #{to}")
             }
-            Self::Ask(Request::Terminate { hero }) => write!(f, "hero #{hero} is terminated"),
-            Self::Bomb(city) => write!(f, "node {city} is bombed"),
+            Self::Request(Request::Terminate { hero }) => write!(f, "terminate hero #{hero}"),
+            Self::Bomb(city) => write!(f, "bomb node {city}"),
             Self::Cut { a, b, both, silent, lasts } => {
                 let (arrow, how) =
-                    (if *both { "and" } else { "to" }, if *silent { "silently" } else { "loudly" });
-                write!(f, "the link from {a} {arrow} {b} is {how} cut for {lasts:?}")
+                    (if *both { "<->" } else { "->" }, if *silent { " silently" } else { "" });
+                write!(f, "cut {a} {arrow} {b}{how} for {lasts:?}")
             }
             Self::Split { side, lasts } => {
-                write!(f, "the nodes of {side:#x} are split from the others for {lasts:?}")
+                write!(f, "split nodes {side:#x} from the others for {lasts:?}")
             }
             Self::Flap { a, b, period, times } => {
-                write!(f, "the link between {a} and {b} breaks {times} times, every {period:?}")
+                write!(f, "break the link {a} <-> {b} {times} times, every {period:?}")
             }
-            Self::Freeze { node, lasts } => write!(f, "node {node} stands still for {lasts:?}"),
-            Self::Reset(node) => write!(f, "all links of node {node} break"),
+            Self::Freeze { node, lasts } => write!(f, "freeze node {node} for {lasts:?}"),
+            Self::Reset(node) => write!(f, "break all links of node {node}"),
             Self::Kill { node, down } => {
-                write!(f, "node {node} is killed, and started again after {down:?}")
+                write!(f, "kill node {node}, restart it after {down:?}")
             }
             Self::Jump { node, by_ms, lasts } => {
-                write!(f, "the clock of node {node} is off by {by_ms} ms for {lasts:?}")
+                write!(f, "shift the clock of node {node} by {by_ms} ms for {lasts:?}")
             }
-            Self::Forget { city, alive: true, away } => {
-                write!(f, "node {city} is cut off for {away:?}, and forgotten meanwhile")
+            Self::Forget { city, keep_running: true, away } => {
+                write!(f, "cut node {city} off for {away:?}, and forget it meanwhile")
             }
-            Self::Forget { city, alive: false, away } => {
-                write!(f, "node {city} is down for {away:?}, and forgotten meanwhile")
+            Self::Forget { city, keep_running: false, away } => {
+                write!(f, "stop node {city} for {away:?}, and forget it meanwhile")
             }
             Self::Double { city, side, lasts } => {
                 write!(
                     f,
-                    "a second process of node {city}'s name is all that the nodes of {side:#x} see of it for {lasts:?}"
+                    "start a second process of node {city}; nodes {side:#x} reach only that one \
+                     for {lasts:?}"
                 )
             }
         }

@@ -1,7 +1,7 @@
-//! Plans drawn from a seed.
+//! Random plans, drawn from a seed.
 //!
-//! Invariant: the same seed and number of nodes give the same plan. Every kind of fault is left out
-//! of some plans, so that the others are seen alone too.
+//! Invariant: the same seed and number of nodes give the same plan. Each fault kind is absent from
+//! some plans, so that the other kinds also occur without it.
 
 use std::time::Duration;
 
@@ -11,23 +11,31 @@ use rand_chacha::ChaCha8Rng;
 use super::{Action, Noise, Plan, Request, Step};
 
 impl Plan {
-    /// Returns the plan of this seed, for `nodes` nodes, or for 3 to 9.
+    /// Returns the plan of this seed for `nodes` nodes; by default, 3 to 9 nodes are drawn.
     ///
     /// # Panics
-    /// For fewer than two nodes or more than 128.
+    /// Panics for fewer than two or more than 128 nodes.
     #[must_use]
     pub fn draw(seed: u64, nodes: Option<usize>) -> Self {
+        // The order and number of draws define what a seed means: a change here gives every
+        // recorded failing seed (`tests/seeds.rs`) another plan.
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         let nodes = nodes.unwrap_or_else(|| rng.random_range(3..=9));
-        assert!((2..=128).contains(&nodes), "a cluster of {nodes} nodes");
-        let hurt = Duration::from_millis(rng.random_range(4_000..16_000));
-        let mut plan =
-            Self { seed, cities: nodes - 1, hurt, noise: draw_noise(&mut rng), steps: Vec::new() };
-        // More nodes have more faults.
+        assert!((2..=128).contains(&nodes), "{nodes} nodes are not in 2..=128");
+        let fault_phase = Duration::from_millis(rng.random_range(4_000..16_000));
+        let mut plan = Self {
+            seed,
+            cities: nodes - 1,
+            fault_phase,
+            noise: draw_noise(&mut rng),
+            steps: Vec::new(),
+        };
+        // Larger clusters get more faults.
         let scale = (nodes as f64 / 4.0).sqrt();
         let mut rate =
             |max: f64| if rng.random_bool(0.4) { 0.0 } else { rng.random_range(0.0..max) * scale };
         let rates = [
+            // Requests are never left out: a run without writes checks nothing.
             12.0_f64.min(rate(12.0) + 1.0),
             rate(0.4),
             rate(0.5),
@@ -43,8 +51,10 @@ impl Plan {
         for (kind, rate) in rates.into_iter().enumerate() {
             let mut at = 0.0;
             loop {
+                // Intervals of a Poisson process. The minimum rate stands for an absent kind: its
+                // first event is after the end.
                 at += -(1.0 - rng.random_range(0.0..1.0_f64)).ln() / rate.max(1e-9);
-                if at >= hurt.as_secs_f64() {
+                if at >= fault_phase.as_secs_f64() {
                     break;
                 }
                 let action = draw_action(&mut rng, kind, nodes);
@@ -52,18 +62,19 @@ impl Plan {
             }
         }
         plan.steps.sort_by_key(|step| step.at);
-        // Two processes of one name learn of each other through nodes that gossip with either.
+        // Two processes of one name detect each other only through nodes that gossip with either of
+        // them.
         plan.noise.city_gossip |=
             plan.steps.iter().any(|step| matches!(step.action, Action::Double { .. }));
         plan
     }
 
-    /// Returns a plan without faults, in which users send requests.
+    /// Returns a plan without faults that contains only user requests.
     #[must_use]
     pub fn without_faults(seed: u64) -> Self {
-        let asks = |step: &Step| matches!(step.action, Action::Ask(_));
+        let is_request = |step: &Step| matches!(step.action, Action::Request(_));
         let mut plan = Self::draw(seed, Some(4));
-        plan.steps.retain(asks);
+        plan.steps.retain(is_request);
         Self { noise: Noise::none(), ..plan }
     }
 }
@@ -89,13 +100,15 @@ fn draw_noise(rng: &mut ChaCha8Rng) -> Noise {
 
 fn draw_action(rng: &mut ChaCha8Rng, kind: usize, nodes: usize) -> Action {
     let cities = nodes - 1;
-    let mut lasts = |most_ms: u64| Duration::from_millis(rng.random_range(50..most_ms));
+    let mut lasts = |max_ms: u64| Duration::from_millis(rng.random_range(50..max_ms));
+    // Drawn before the `match`, although no kind uses all of them: moving a draw would change the
+    // plan of every seed.
     let (short, long) = (lasts(6_000), lasts(12_000));
     let (a, b) = (rng.random_range(0..nodes), rng.random_range(0..nodes - 1));
     let b = if b >= a { b + 1 } else { b };
     let side = rng.random::<u128>();
     match kind {
-        0 => Action::Ask(match rng.random_range(0..10) {
+        0 => Action::Request(match rng.random_range(0..10) {
             0..4 => Request::Create,
             4..8 => Request::Assign { hero: rng.random(), to: rng.random() },
             _ => Request::Terminate { hero: rng.random() },
@@ -128,7 +141,7 @@ fn draw_action(rng: &mut ChaCha8Rng, kind: usize, nodes: usize) -> Action {
         },
         9 => Action::Forget {
             city: a % cities,
-            alive: rng.random_bool(0.5),
+            keep_running: rng.random_bool(0.5),
             away: short + Duration::from_secs(1),
         },
         _ => Action::Double { city: a % cities, side, lasts: long },

@@ -1,45 +1,45 @@
-//! The actions in a small world, and the budget that bounds them.
+//! The actions of a small world, and the budget that limits them.
 
-/// The number of actions of each kind that may still happen. One unit of anything more multiplies
-/// the states.
+/// The remaining number of actions of each kind. Each additional unit multiplies the number of
+/// states.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Budget {
-    /// Heroes: the first is written by a and known to all before anything happens; the second is
-    /// written by b.
+    /// Heroes. Replica `a` writes the first one, which all replicas hold from the start; replica
+    /// `b` may write the second.
     pub keys: u8,
-    /// Writes over what is held, or of the second hero.
+    /// Writes of a held hero, or of the second hero.
     pub writes: u8,
-    /// Deaths.
-    pub deaths: u8,
-    /// Rounds that run to their end at once.
+    /// Deletions.
+    pub deletions: u8,
+    /// Rounds that complete at once.
     pub rounds: u8,
-    /// Rounds whose parts are under way, to be delivered in any order, or never.
+    /// Rounds whose messages stay in flight, to be delivered in any order or never.
     pub slow_rounds: u8,
-    /// Replicas that lose all their memory.
+    /// Bombs: a replica loses all its memory.
     pub bombs: u8,
-    /// Replicas of which a second process is started while the first lives on.
+    /// Second processes of a name, started while the first keeps running.
     pub doubles: u8,
-    /// Members that are forgotten.
+    /// Members forgotten.
     pub forgets: u8,
 }
 
-/// An action. Replicas, heroes and parts under way go by number.
+/// An action. Replicas, heroes and messages in flight are identified by number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Action {
     /// A replica writes a hero.
     Write(usize, u8),
-    /// A replica ends a hero.
-    Kill(usize, u8),
-    /// The first pulls from the second, to the end.
+    /// A replica deletes a hero.
+    Delete(usize, u8),
+    /// The first replica pulls from the second, to the end of the round.
     Round(usize, usize),
-    /// The first pulls from the second, whose answers are then under way.
+    /// The first replica pulls from the second, whose answers stay in flight.
     SlowRound(usize, usize),
-    /// A part that was under way arrives.
+    /// A message in flight arrives.
     Deliver(usize),
     /// A replica loses its memory.
     Bomb(usize),
     /// A second process of a replica's name is started.
     Double(usize),
-    /// The first forgets the second.
+    /// The first replica forgets the second.
     Forget(usize, usize),
 }

@@ -1,4 +1,4 @@
-//! The claims in a small world: those of every state, and those after healing.
+//! The invariants of a small world: in every state, and after healing.
 
 use std::collections::BTreeSet;
 
@@ -10,52 +10,54 @@ use crate::checker::rank::rank;
 use crate::checker::{agreement, claims, survival};
 
 impl World {
-    /// Reports whether a later life of that name is there, or known to another.
+    /// Returns whether a later incarnation of that name runs or has been seen by another replica.
     pub(super) fn is_superseded(&self, replica: &Replica) -> bool {
         let later =
             |other: &Replica| other.me().node == replica.me().node && other.me() > replica.me();
-        self.alive().any(|(_, other)| later(other) || other.has_fenced(replica.me()))
+        self.running().any(|(_, other)| later(other) || other.has_fenced(replica.me()))
     }
 
-    /// Checks what must hold in every state.
+    /// Checks the invariants of every state.
     pub(super) fn check(&self) -> Result<(), String> {
-        // What an outlived or forgotten life writes is not taken in. Where two processes of one
-        // name have lived, an orphan may stand at its holder until that learns of the closing.
-        // Elsewhere a mark covers nothing that stands and is missing here.
-        let standing = self.alive().filter(|(_, replica)| !self.is_superseded(replica));
-        let mut held: BTreeSet<_> = standing
+        // Entries held only by a superseded incarnation are not pulled by others, so they do not
+        // count as held elsewhere. After two processes of one name have run, a replica may keep an
+        // orphaned write until it receives the closing of its incarnation, so no entry counts.
+        let counted = self.running().filter(|(_, replica)| !self.is_superseded(replica));
+        let mut held: BTreeSet<_> = counted
             .flat_map(|(_, replica)| replica.map().iter().map(|(_, entry)| entry.stamp))
             .collect();
         if self.nodes.len() > NAMES.len() {
             held.clear();
         }
-        for (_, replica) in self.alive() {
+        for (_, replica) in self.running() {
             let claims = claims::no_overclaim(&self.writes, replica.map(), replica.vector(), &held);
             claims
                 .and(claims::no_underclaim(replica.map(), replica.vector()))
-                .map_err(|wrong| format!("{}: {wrong}", replica.me()))?;
+                .map_err(|text| format!("{}: {text}", replica.me()))?;
         }
         let replicas =
-            self.alive().map(|(_, replica)| (replica.me().node, replica)).collect::<Vec<_>>();
+            self.running().map(|(_, replica)| (replica.me().node, replica)).collect::<Vec<_>>();
         let replicas = replicas
             .iter()
             .map(|(name, replica)| (name.as_str(), replica.vector(), replica.map().fingerprint()));
         agreement::equal_vectors_mean_equal_maps(replicas)
     }
 
-    /// Loses what is under way and lets all pull from all until nothing changes. Then all must hold
-    /// the same, and nothing that a survivor held may be lost.
+    /// Drops all messages in flight and lets every replica pull from every other until nothing
+    /// changes. Then all replicas must be equal, and no write of a survivor may be lost.
     pub(super) fn heal(&self, rules: &Rules) -> Result<(), String> {
         let mut world = self.clone();
         world.under_way.clear();
         let mut survivors = survival::Survivors::default();
-        self.alive()
+        self.running()
             .filter(|(_, replica)| !self.is_superseded(replica))
             .for_each(|(_, replica)| survivors.note_all(replica.map()));
         let mut before = None;
+        // Limits the passes, so that a world that never settles fails the checks below instead of
+        // looping.
         for _ in 0..12 {
             let now: Vec<_> = world
-                .alive()
+                .running()
                 .map(|(_, replica)| {
                     (replica.summary(), replica.map().tombstones(), replica.horizon().hash())
                 })
@@ -69,22 +71,27 @@ impl World {
                 return Err(format!("while healing: {violation}"));
             }
         }
-        world.check().map_err(|wrong| format!("after healing: {wrong}"))?;
-        let first = world.alive().next().map(|(_, replica)| replica.map().fingerprint());
-        for (_, replica) in world.alive() {
+        world.check().map_err(|text| format!("after healing: {text}"))?;
+        let first = world.running().next().map(|(_, replica)| replica.map().fingerprint());
+        for (_, replica) in world.running() {
             if Some(replica.map().fingerprint()) != first {
-                return Err(format!("after healing: {} holds something else", replica.me()));
+                return Err(format!(
+                    "after healing: {} differs from the first replica",
+                    replica.me()
+                ));
             }
             let held = |key| replica.map().get(key).map(|entry| rank(&entry));
-            let stand =
-                survivors.all_stand(held, |key| world.writes.dead_by(key, replica.vector()));
-            stand.map_err(|wrong| format!("after healing: {}: {wrong}", replica.me()))?;
-            if world.alive().count() == NAMES.len()
+            let survived = survivors
+                .all_stand(held, |key| world.writes.covers_deletion(key, replica.vector()));
+            survived.map_err(|text| format!("after healing: {}: {text}", replica.me()))?;
+            // Collection needs proofs of all members, so tombstones may stay if a process has
+            // halted or a second one runs.
+            if world.running().count() == NAMES.len()
                 && replica.joined()
                 && replica.map().tombstones() > 0
             {
                 return Err(format!(
-                    "after healing: {} keeps a tombstone that all have heard of",
+                    "after healing: {} keeps a tombstone that every replica has seen",
                     replica.me()
                 ));
             }

@@ -1,7 +1,7 @@
-//! Rounds between the replicas of a small world, in one go or as parts that are under way.
+//! Rounds between the replicas of a small world, either complete or with messages in flight.
 //!
-//! Invariant: the questions of a round take no time and are never lost; only what carries entries
-//! can be under way.
+//! Invariant: the requests of a round take no time and are never lost. Only messages that carry
+//! entries can be in flight.
 
 use std::sync::Arc;
 
@@ -11,30 +11,30 @@ use shared::{Envelope, Replica, Step};
 use super::world::World;
 
 impl World {
-    /// Begins a pull and returns the answers that carry entries. The questions before them take no
+    /// Starts a pull and returns the answers that carry entries. The exchange before them takes no
     /// time here.
     pub(super) fn open(&mut self, puller: usize, source: usize, rules: &Rules) -> Vec<Envelope> {
         let (now, from) = (self.now(), self.node(source).me());
-        // A round between these two that stood still is given up.
+        // A stalled round between these two is given up first.
         self.change(puller, |replica| replica.link_down(from.node));
         let to = self.node(puller).me().node;
         self.change(source, |replica| replica.link_down(to));
         self.change(puller, |replica| replica.pull(now, from, from.node, false));
         let mut parts = Vec::new();
         loop {
-            let questions = self.drain(puller, rules);
-            if questions.is_empty() || self.nodes[puller].is_none() || self.nodes[source].is_none()
-            {
+            let requests = self.drain(puller, rules);
+            if requests.is_empty() || self.nodes[puller].is_none() || self.nodes[source].is_none() {
                 return parts;
             }
-            for question in questions {
-                if matches!(question.step, Step::Invite { .. }) {
-                    // The source does not know that it is outlived: it pulls instead, at once.
+            for request in requests {
+                if matches!(request.step, Step::Invite { .. }) {
+                    // The source has not seen that its incarnation is superseded: it pulls instead,
+                    // at once.
                     let answers = self.open(source, puller, rules);
                     answers.into_iter().for_each(|part| self.handle(source, part, rules));
                     return Vec::new();
                 }
-                self.change(source, |replica| replica.handle(now, to, question));
+                self.change(source, |replica| replica.handle(now, to, request));
             }
             for answer in self.drain(source, rules) {
                 if matches!(answer.step, Step::Chunk { .. } | Step::End { .. }) {
@@ -56,12 +56,13 @@ impl World {
         if self.nodes[node].is_some() {
             let (now, via) = (self.now(), part.from.node);
             self.change(node, |replica| replica.handle(now, via, part));
-            // Acknowledgements are not needed: the window is wide.
+            // Acknowledgements are dropped: the window is wider than any round.
             drop(self.drain(node, rules));
         }
     }
 
-    /// Takes the outputs of a replica, and notes those that must not be.
+    /// Removes the outputs of a replica, records violations among them, and returns the messages to
+    /// send.
     pub(super) fn drain(&mut self, node: usize, rules: &Rules) -> Vec<Envelope> {
         let mut sent = Vec::new();
         let mut superseded = None;
@@ -85,7 +86,7 @@ impl World {
         }
         if let Some(halts) = superseded {
             let name = self.node(node).me().node;
-            self.nodes[node] = if halts { None } else { Some(self.newborn(name, rules)) };
+            self.nodes[node] = if halts { None } else { Some(self.next_incarnation(name, rules)) };
         }
         sent.retain(|envelope| !matches!(envelope.step, Step::Ack { .. }));
         sent

@@ -1,6 +1,6 @@
-//! The actions that are possible in a state, and the state after each.
+//! The actions that are possible in a state, and the resulting states.
 //!
-//! Invariant: an action never changes the state that it starts from.
+//! Invariant: an action never modifies the state to which it is applied.
 
 use std::sync::Arc;
 
@@ -11,32 +11,33 @@ use super::action::{Action, Budget};
 use super::world::{World, hero, key};
 
 impl World {
-    /// Returns all actions that are possible.
+    /// Returns all possible actions.
     pub(super) fn actions(&self) -> Vec<Action> {
         if self.violation.is_some() {
             return Vec::new();
         }
-        let Budget { keys, writes, deaths, rounds, slow_rounds, bombs, doubles, forgets } =
+        let Budget { keys, writes, deletions, rounds, slow_rounds, bombs, doubles, forgets } =
             self.budget;
         let mut actions: Vec<Action> = (0..self.under_way.len()).map(Action::Deliver).collect();
-        for (node, replica) in self.alive() {
+        for (node, replica) in self.running() {
             for number in 0..keys {
                 let held = replica.map().rank(key(number));
-                let incarnations = held.is_some_and(|held| !held.is_tombstone);
+                let is_live = held.is_some_and(|held| !held.is_tombstone);
+                // Only replica `b` creates the second hero, and only once.
                 let second = number == 1
                     && node == 1
                     && held.is_none()
                     && self.writes.len() < 64
-                    && !self.writes.knows(key(1));
-                if writes > 0 && replica.joined() && (incarnations || second) {
+                    && !self.writes.contains(key(1));
+                if writes > 0 && replica.joined() && (is_live || second) {
                     actions.push(Action::Write(node, number));
                 }
-                if deaths > 0 && replica.joined() && incarnations {
-                    actions.push(Action::Kill(node, number));
+                if deletions > 0 && replica.joined() && is_live {
+                    actions.push(Action::Delete(node, number));
                 }
             }
             for (other, peer) in self
-                .alive()
+                .running()
                 .filter(|(other, peer)| *other != node && peer.me().node != replica.me().node)
             {
                 actions.extend((rounds > 0).then_some(Action::Round(node, other)));
@@ -59,8 +60,8 @@ impl World {
                 world.budget.writes -= 1;
                 world.write(node, number, hero());
             }
-            Action::Kill(node, number) => {
-                world.budget.deaths -= 1;
+            Action::Delete(node, number) => {
+                world.budget.deletions -= 1;
                 world.write(node, number, Value::Tombstone);
             }
             Action::Round(puller, source) => {
@@ -74,33 +75,34 @@ impl World {
             }
             Action::Deliver(number) => {
                 let part = Envelope::clone(&world.under_way.remove(number));
-                // To the process that carries that name now; of two, to the life that is addressed.
-                let named =
+                // Delivered to the addressed incarnation, or else to any process of its name:
+                // dispatch may have relayed the message.
+                let has_name =
                     |(_, replica): &(usize, &Arc<Replica>)| replica.me().node == part.to.node;
-                let meant = world
-                    .alive()
+                let recipient = world
+                    .running()
                     .find(|(_, replica)| replica.me() == part.to)
-                    .or_else(|| world.alive().find(named));
-                if let Some((node, _)) = meant {
+                    .or_else(|| world.running().find(has_name));
+                if let Some((node, _)) = recipient {
                     world.handle(node, part, rules);
                 }
             }
             Action::Bomb(node) => {
                 world.budget.bombs -= 1;
                 let name = world.node(node).me().node;
-                world.nodes[node] = Some(world.newborn(name, rules));
+                world.nodes[node] = Some(world.next_incarnation(name, rules));
             }
             Action::Double(node) => {
                 world.budget.doubles -= 1;
                 let name = world.node(node).me().node;
-                let double = world.newborn(name, rules);
+                let double = world.next_incarnation(name, rules);
                 world.nodes.push(Some(double));
             }
             Action::Forget(node, other) => {
                 world.budget.forgets -= 1;
                 let (now, name) = (world.now(), world.node(other).me().node);
                 world.change(node, |replica| {
-                    replica.forget(now, name).expect("it has joined, and the other is a member")
+                    replica.forget(now, name).expect("a joined replica may forget a member")
                 });
             }
         }

@@ -1,7 +1,7 @@
-//! The state of a small world: its replicas, what is under way, and what may still happen.
+//! The state of a small world: its replicas, the messages in flight, and the remaining budget.
 //!
-//! Invariant: every write of every replica is noted as it is made, so that the claims can be
-//! checked in any state.
+//! Invariant: every write of every replica is recorded when it is made, so that the invariants can
+//! be checked in any state.
 
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
@@ -18,7 +18,7 @@ use crate::checker::claims::Writes;
 use crate::checker::rank::rank;
 
 const EPOCH_MS: u64 = 1_790_000_000_000;
-/// The seconds before a new life begins, and before it acts; longer than any drift.
+/// The seconds before a new incarnation starts, and before it acts; longer than any accepted drift.
 const LATER: u64 = 10;
 /// The names of the replicas.
 pub(super) const NAMES: [&str; 3] = ["a", "b", "c"];
@@ -26,23 +26,24 @@ pub(super) const NAMES: [&str; 3] = ["a", "b", "c"];
 /// A state.
 #[derive(Clone)]
 pub(super) struct World {
-    /// An empty place belonged to a process that has halted.
+    /// `None` is a process that has halted.
     pub(super) nodes: Vec<Option<Arc<Replica>>>,
     pub(super) under_way: Vec<Arc<Envelope>>,
     pub(super) budget: Budget,
     pub(super) writes: Arc<Writes>,
     pub(super) violation: Option<String>,
     seconds: u64,
-    /// The incarnation of the newest life of any name.
+    /// The number of the newest incarnation of any name.
     newest: u64,
 }
 
 impl World {
-    /// Returns a world in which all have joined, hold the first hero, and have proved that.
+    /// Returns a world in which all replicas have joined, hold the first hero, and have exchanged
+    /// proofs of that.
     pub(super) fn warm(budget: Budget, rules: &Rules) -> Self {
         let nodes = NAMES
             .map(|name| {
-                Some(Arc::new(newborn(
+                Some(Arc::new(new_replica(
                     name.parse().expect("a valid name"),
                     Incarnation(1),
                     0,
@@ -70,11 +71,11 @@ impl World {
         world
     }
 
-    /// Returns a life later than all before, which is about to act.
-    pub(super) fn newborn(&mut self, name: NodeName, rules: &Rules) -> Arc<Replica> {
+    /// Returns a replica of a newer incarnation than all before, ready to act.
+    pub(super) fn next_incarnation(&mut self, name: NodeName, rules: &Rules) -> Arc<Replica> {
         self.seconds += LATER;
         self.newest += 1;
-        let replica = newborn(name, Incarnation(self.newest), self.seconds, rules);
+        let replica = new_replica(name, Incarnation(self.newest), self.seconds, rules);
         self.seconds += LATER;
         Arc::new(replica)
     }
@@ -86,12 +87,12 @@ impl World {
         }
     }
 
-    /// Returns the violation, if there was one on the way here.
+    /// Returns the violation found on the way to this state, if any.
     pub(super) fn violation(&self) -> Option<String> {
         self.violation.clone()
     }
 
-    /// Returns a hash of the replicas alone.
+    /// Returns a hash of the replicas only.
     pub(super) fn digest_of_replicas(&self) -> u64 {
         digest(&self.nodes)
     }
@@ -100,31 +101,31 @@ impl World {
     pub(super) fn digest(&self) -> u64 {
         let mut hasher = Xxh3::new();
         self.nodes.hash(&mut hasher);
-        // The order in which they were sent makes no difference.
+        // The order of sending makes no difference, since messages arrive in any order.
         let mut parts: Vec<u64> = self.under_way.iter().map(digest).collect();
         parts.sort_unstable();
         (parts, self.budget, self.violation.is_some()).hash(&mut hasher);
         hasher.finish()
     }
 
-    pub(super) fn alive(&self) -> impl Iterator<Item = (usize, &Arc<Replica>)> {
+    pub(super) fn running(&self) -> impl Iterator<Item = (usize, &Arc<Replica>)> {
         self.nodes.iter().enumerate().filter_map(|(number, node)| Some((number, node.as_ref()?)))
     }
 
     pub(super) fn node(&self, number: usize) -> &Replica {
-        self.nodes[number].as_ref().expect("one that is alive")
+        self.nodes[number].as_ref().expect("a running replica")
     }
 
-    /// Changes a replica and notes what it wrote.
+    /// Modifies a replica and records its writes.
     pub(super) fn change<T>(&mut self, node: usize, change: impl FnOnce(&mut Replica) -> T) -> T {
-        let replica = Arc::make_mut(self.nodes[node].as_mut().expect("one that is alive"));
+        let replica = Arc::make_mut(self.nodes[node].as_mut().expect("a running replica"));
         let changes = replica.map().changes();
         let result = change(replica);
         if replica.map().changes() != changes {
             let writes = Arc::make_mut(&mut self.writes);
             for (_, key, entry) in replica.map().changed_since(changes) {
-                if let Err(twice) = writes.note(key, rank(&entry)) {
-                    self.violation.get_or_insert(twice);
+                if let Err(violation) = writes.note(key, rank(&entry)) {
+                    self.violation.get_or_insert(violation);
                 }
             }
         }
@@ -134,7 +135,7 @@ impl World {
     pub(super) fn write(&mut self, node: usize, number: u8, value: Value) {
         let now = self.now();
         let written = self.change(node, |replica| replica.write(now, key(number), value));
-        written.expect("it has joined, and the hero lives");
+        written.expect("a joined replica may write a live hero");
     }
 }
 
@@ -152,9 +153,9 @@ fn digest(value: &impl Hash) -> u64 {
     hasher.finish()
 }
 
-fn newborn(node: NodeName, incarnation: Incarnation, seconds: u64, rules: &Rules) -> Replica {
+fn new_replica(node: NodeName, incarnation: Incarnation, seconds: u64, rules: &Rules) -> Replica {
     let members = NAMES.map(|name| name.parse().expect("a valid name")).into();
-    // Each entry is a chunk of its own, and none waits for an acknowledgement.
+    // Each entry is a chunk of its own, and no chunk waits for an acknowledgement.
     let config = Config {
         members,
         chunk_bytes: 1,

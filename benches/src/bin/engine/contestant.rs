@@ -1,4 +1,4 @@
-//! A contestant: one implementation of the map, and the measurements that it takes part in.
+//! A contestant: one implementation of the replicated map, with its measurements.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use crate::peer::Peer;
 use crate::scaling::{self, Points, Round};
 use crate::workload::{self, Costs};
 
-/// A replica that is measured, by its name and its measurements.
+/// A measured implementation: its name, its limits, and its measurements.
 pub(crate) struct Contestant {
     pub(crate) name: &'static str,
     pub(crate) heroes_max: u32,
@@ -17,7 +17,7 @@ pub(crate) struct Contestant {
 }
 
 impl Contestant {
-    /// Returns the entry of a peer.
+    /// Returns the contestant of a peer type.
     pub(crate) fn of<P: Peer>() -> Self {
         Self {
             name: P::NAME,

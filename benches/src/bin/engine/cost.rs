@@ -1,7 +1,7 @@
-//! What something costs: processor time and bytes.
+//! The cost of an operation: processor time and bytes.
 //!
-//! Time is that of this process on all its threads, so what else runs on the machine disturbs it
-//! little.
+//! Time is the processor time of this process on all its threads, so other programs on the machine
+//! have little influence.
 
 use std::time::Duration;
 
@@ -13,41 +13,43 @@ use crate::peer::Bytes;
 #[global_allocator]
 static HEAP: PeakAlloc = PeakAlloc;
 
-/// How often something is measured at least, where that takes no longer than so many times the
-/// patience.
+/// The minimum number of runs, as long as they take no longer than `OVERRUN_MAX` times the
+/// measuring time.
 const RUNS_MIN: usize = 3;
-const TIMEOUT_MAX: u32 = 4;
-/// How often at most.
+const OVERRUN_MAX: u32 = 4;
+/// The maximum number of runs.
 pub(crate) const RUNS_MAX: usize = 101;
-/// How often at most where each run leaves something behind: many peers keep what once was, and get
-/// slower by it.
+/// The maximum number of runs if each run adds history: many peers keep it and become slower with
+/// it.
 pub(crate) const CHANGES_MAX: usize = 11;
 
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Cost {
-    /// Of both sides together.
+    /// The processor time of both sides together.
     pub(crate) cpu: Duration,
     pub(crate) bytes: Bytes,
 }
 
-/// What `work` takes, and what it returns.
+/// Runs `work` and returns its processor time and its result.
 pub(crate) fn timed<T>(work: impl FnOnce() -> T) -> (Duration, T) {
     let start = cpu_time();
     let result = work();
     (cpu_time().saturating_sub(start), result)
 }
 
-/// The median of several runs, as many as fit into `timeout` and no more than `runs_max`. Each
-/// says what it has measured of what it did.
-pub(crate) fn median(runs_max: usize, timeout: Duration, mut run: impl FnMut() -> Cost) -> Cost {
+/// Returns the median cost of several runs: as many as fit into `duration`, and at most `runs_max`.
+/// Each run returns the cost of its measured part.
+pub(crate) fn median(runs_max: usize, duration: Duration, mut run: impl FnMut() -> Cost) -> Cost {
     let (mut runs, start) = (Vec::new(), cpu_time());
     loop {
         runs.push(run());
-        let timeout = if runs.len() < RUNS_MIN { TIMEOUT_MAX * timeout } else { timeout };
-        if runs.len() == runs_max || cpu_time().saturating_sub(start) > timeout {
+        let duration = if runs.len() < RUNS_MIN { OVERRUN_MAX * duration } else { duration };
+        if runs.len() == runs_max || cpu_time().saturating_sub(start) > duration {
             break;
         }
     }
+    // Times and bytes have separate medians: the run with the median time need not have the median
+    // bytes.
     let middle = (runs.len() - 1) / 2;
     runs.sort_by_key(|cost| cost.bytes.total());
     let bytes = runs[middle].bytes;
@@ -55,13 +57,13 @@ pub(crate) fn median(runs_max: usize, timeout: Duration, mut run: impl FnMut() -
     Cost { cpu: runs[middle].cpu, bytes }
 }
 
-/// How many bytes are allocated at this moment, as they were asked for: what the allocator adds to
-/// them is not counted.
+/// Returns the number of allocated bytes, as requested: the overhead of the allocator is not
+/// counted.
 pub(crate) fn allocated() -> usize {
     HEAP.current_usage()
 }
 
-/// How many bytes are allocated at most while `work` runs.
+/// Runs `work` and returns the peak of allocated bytes meanwhile.
 pub(crate) fn most_allocated(work: impl FnOnce()) -> usize {
     HEAP.reset_peak_usage();
     work();
@@ -69,5 +71,5 @@ pub(crate) fn most_allocated(work: impl FnOnce()) -> usize {
 }
 
 fn cpu_time() -> Duration {
-    clock_gettime(ClockId::CLOCK_PROCESS_CPUTIME_ID).expect("every process has this clock").into()
+    clock_gettime(ClockId::CLOCK_PROCESS_CPUTIME_ID).expect("the process clock is available").into()
 }

@@ -1,4 +1,4 @@
-//! The three figures: costs by the number of heroes, of changes and of nodes.
+//! The three figures: costs by number of heroes, of changes, and of nodes.
 
 use std::path::Path;
 use std::time::Duration;
@@ -12,16 +12,16 @@ use crate::scaling::{HEROES, Points, Round};
 use crate::text::grouped;
 use crate::workload::Workload;
 
-/// The numbers of members with which a round is measured.
+/// The cluster sizes for which a round is measured.
 const MEMBERS: [u8; 6] = [3, 4, 8, 16, 32, 64];
 
-/// Draws all figures into `directory`.
-pub(crate) fn draw(measured: &[Measured], timeout: Duration, directory: &Path) -> io::Result<()> {
+/// Writes all figures into `directory`.
+pub(crate) fn draw(measured: &[Measured], duration: Duration, directory: &Path) -> io::Result<()> {
     fs::create_dir_all(directory)?;
     let write = |name: &str, figure: Figure| fs::write(directory.join(name), figure.svg());
     write("heroes.svg", heroes(measured))?;
-    write("changes.svg", changes(measured, timeout))?;
-    write("nodes.svg", nodes(measured, timeout))
+    write("changes.svg", changes(measured, duration))?;
+    write("nodes.svg", nodes(measured, duration))
 }
 
 fn heroes(measured: &[Measured]) -> Figure {
@@ -40,16 +40,16 @@ fn heroes(measured: &[Measured]) -> Figure {
         }
     };
     Figure {
-        title: "What an exchange costs, by the number of heroes".into(),
-        about: "Processor time of both sides together",
+        title: "Cost of an exchange by number of heroes".into(),
+        about: "Processor time, both sides",
         panels: [Workload::Whole, Workload::Changed(1_000), Workload::Nothing].map(panel).into(),
     }
 }
 
-fn changes(measured: &[Measured], timeout: Duration) -> Figure {
+fn changes(measured: &[Measured], duration: Duration) -> Figure {
     let measure = |Measured { contestant, .. }: &Measured| {
         eprintln!("{}, curve of changes", contestant.name);
-        (contestant.name, (contestant.changes)(timeout))
+        (contestant.name, (contestant.changes)(duration))
     };
     let all: Vec<(&'static str, Points)> = measured.iter().map(measure).collect();
     let panel = |title: &str, y, of: fn(&Cost) -> f64| {
@@ -65,19 +65,19 @@ fn changes(measured: &[Measured], timeout: Duration) -> Figure {
         }
     };
     Figure {
-        title: format!("What catching up costs, by how many of {} heroes changed", grouped(HEROES)),
-        about: "Two equal replicas; one changes heroes, the other catches up",
+        title: format!("Cost of catching up by number of changed heroes, of {}", grouped(HEROES)),
+        about: "Two equal replicas: one changes heroes, the other catches up",
         panels: vec![
-            panel("Processor time of both sides together", "ms", |cost| millis(cost.cpu)),
-            panel("What is sent both ways", "bytes", |cost| cost.bytes.total() as f64),
+            panel("Processor time, both sides", "ms", |cost| millis(cost.cpu)),
+            panel("Bytes sent, both directions", "bytes", |cost| cost.bytes.total() as f64),
         ],
     }
 }
 
-fn nodes(measured: &[Measured], timeout: Duration) -> Figure {
+fn nodes(measured: &[Measured], duration: Duration) -> Figure {
     let measure = |Measured { contestant: Contestant { name, members, .. }, .. }: &Measured| {
         eprintln!("{name}, curve of nodes");
-        (*name, MEMBERS.map(|count| (f64::from(count), members(count, timeout))))
+        (*name, MEMBERS.map(|count| (f64::from(count), members(count, duration))))
     };
     let all: Vec<(&'static str, [(f64, Round); MEMBERS.len()])> =
         measured.iter().map(measure).collect();
@@ -94,16 +94,14 @@ fn nodes(measured: &[Measured], timeout: Duration) -> Figure {
         }
     };
     Figure {
-        title: "What a round costs, by the number of nodes".into(),
-        about: "Each node has made a hero",
+        title: "Cost of a round by number of nodes".into(),
+        about: "Each node has created a hero",
         panels: vec![
-            panel("Nothing changed: what is sent both ways", "bytes", |round| {
+            panel("No change: bytes sent, both directions", "bytes", |round| {
                 round.idle.bytes.total() as f64
             }),
-            panel("Nothing changed: processor time of both sides together", "ms", |round| {
-                millis(round.idle.cpu)
-            }),
-            panel("One hero changed: what is sent both ways", "bytes", |round| {
+            panel("No change: processor time, both sides", "ms", |round| millis(round.idle.cpu)),
+            panel("One hero changed: bytes sent, both directions", "bytes", |round| {
                 round.one.bytes.total() as f64
             }),
         ],

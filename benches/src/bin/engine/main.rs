@@ -1,9 +1,9 @@
-//! `engine`: the cost of the core, beside the cost of others in its place, in the same process and
+//! `engine`: compares the cost of the core with that of other libraries, in the same process and
 //! run.
 //!
-//! Peers hold each hero as one opaque value. Those that are libraries of their own are there with
-//! the feature `peers` only: the rest of the project is built without them. It prints tables in
-//! Markdown, then each target with the measurement; a target that is missed is no failure.
+//! Peers hold each hero as one opaque value. Peers from other crates need the feature `peers`,
+//! since the rest of the project is built without them. The output is tables in Markdown, then each
+//! target with its measurement; a missed target is not a failure.
 
 mod contestant;
 mod contestants;
@@ -36,23 +36,23 @@ use measured::Measured;
 use once::Once;
 
 #[derive(Debug, Parser)]
-#[command(about = "What the core costs, beside what others would cost in its place")]
+#[command(about = "Compares the cost of the core with that of other libraries")]
 struct Options {
-    /// The numbers of heroes, separated by commas.
+    /// Numbers of heroes, separated by commas
     #[arg(long, value_delimiter = ',', default_value = "1000,100000,1000000", value_parser = clap::value_parser!(u32).range(1..))]
     heroes: Vec<u32>,
-    /// The time for measuring one cost of one peer. It is measured three times at least, if that
-    /// takes no longer than four times this.
-    #[arg(long, default_value = "500ms")]
-    timeout: humantime::Duration,
-    /// Leave the peers out.
+    /// Measuring time per cost, in processor time; at least three runs, unless they take longer
+    /// than four times this
+    #[arg(long, alias = "patience", default_value = "500ms")]
+    duration: humantime::Duration,
+    /// Measure only this project
     #[arg(long)]
     alone: bool,
-    /// Draw the curves too, into this directory.
+    /// Also measure the curves and write their figures into this directory
     #[arg(long)]
     curves: Option<PathBuf>,
-    /// Only run one workload of this project's core, once, to count its instructions.
-    #[arg(long, conflicts_with_all = ["patience", "alone", "curves"])]
+    /// Run one workload of the core once, to count its instructions
+    #[arg(long, conflicts_with_all = ["duration", "alone", "curves"])]
     once: Option<Once>,
 }
 
@@ -62,14 +62,15 @@ fn main() -> io::Result<()> {
         once.run();
         return Ok(());
     }
-    let timeout = options.timeout.into();
+    let duration = options.duration.into();
     let contestants =
         contestants::all().into_iter().take(if options.alone { 1 } else { usize::MAX });
-    let all: Vec<Measured> =
-        contestants.map(|contestant| Measured::new(contestant, &options.heroes, timeout)).collect();
+    let all: Vec<Measured> = contestants
+        .map(|contestant| Measured::new(contestant, &options.heroes, duration))
+        .collect();
     table::print(&all, &options.heroes);
     if let [ours, ..] = &all[..] {
         targets::print(ours, &options.heroes);
     }
-    options.curves.map_or(Ok(()), |directory| figures::draw(&all, timeout, &directory))
+    options.curves.map_or(Ok(()), |directory| figures::draw(&all, duration, &directory))
 }

@@ -1,5 +1,5 @@
-//! One workload of the core, once, among 10,000 heroes: for who counts its instructions
-//! (`scripts/instructions`).
+//! A single run of one workload of the core with 10,000 heroes, whose instructions
+//! `scripts/instructions` counts.
 
 use clap::ValueEnum;
 
@@ -10,20 +10,20 @@ use crate::workload::{Pair, filled};
 
 const HEROES: u32 = 10_000;
 
-/// Which one.
+/// The workload to run.
 #[derive(Clone, Copy, Debug, ValueEnum)]
 pub(crate) enum Once {
-    /// All heroes are made.
+    /// Create all heroes
     Insert,
-    /// An empty replica catches up.
+    /// An empty replica catches up
     Whole,
-    /// An equal replica catches up.
+    /// An equal replica catches up
     Nothing,
-    /// A replica catches up with one change.
+    /// A replica catches up with one change
     One,
-    /// A replica catches up with a thousand changes.
+    /// A replica catches up with a thousand changes
     Thousand,
-    /// Two replicas that have changed the same thousand heroes catch up with each other.
+    /// Two replicas that changed the same thousand heroes catch up with each other
     Both,
 }
 
@@ -31,16 +31,16 @@ impl Once {
     pub(crate) fn run(self) {
         match self {
             Self::Insert => {
-                let made = writes(0..HEROES, 0, 0);
+                let created = writes(0..HEROES, 0, 0);
                 let mut replica = Ours::empty(0);
-                counted(&mut || replica.write(&made));
-                assert_eq!(replica.held().heroes, made.len(), "it holds what was written");
+                counted(&mut || replica.write(&created));
+                assert_eq!(replica.held().heroes, created.len(), "the replica holds every write");
             }
             Self::Whole => {
                 let mut source: Ours = filled(&writes(0..HEROES, 0, 0));
                 let mut puller = Ours::empty(1);
                 counted(&mut || _ = puller.catch_up(&mut source));
-                assert_eq!(puller.held(), source.held(), "it has caught up");
+                assert_eq!(puller.held(), source.held(), "the replica has caught up");
             }
             Self::Nothing => catch_up_with(0),
             Self::One => catch_up_with(1),
@@ -62,7 +62,7 @@ fn catch_up_with(changes: u32) {
     pair.assert_equal();
 }
 
-/// Instructions are counted in here, found by this name.
+/// The counted part. `scripts/instructions` finds this function by name, so it must not be inlined.
 #[inline(never)]
 fn counted(work: &mut dyn FnMut()) {
     work();

@@ -1,4 +1,4 @@
-//! This project's replica. All that knows its interface is here.
+//! The adapter for the replica of this project.
 
 use std::time::Duration;
 
@@ -11,29 +11,30 @@ use xxhash_rust::xxh3::xxh3_64;
 use crate::hero::{Place, START_MS, Write, key};
 use crate::peer::{Bytes, Held, Peer};
 
-/// How long before the first heroes a replica is born, in milliseconds: its first stamp is past the
-/// accepted drift.
-const BORN_BEFORE_MS: u64 = 10_000;
+/// The time from the start of a replica to the first heroes, in milliseconds. It is longer than the
+/// accepted drift, which the first stamp must exceed.
+const STARTED_BEFORE_MS: u64 = 10_000;
 
 #[derive(Clone)]
 pub(crate) struct Ours {
     replica: Replica,
-    /// The latest time that it was told.
+    /// The current time of this replica.
     now: Now,
 }
 
 impl Ours {
-    /// Ends the heroes with these numbers.
-    pub(crate) fn bury(&mut self, numbers: impl Iterator<Item = u32>) {
+    /// Deletes the heroes with these numbers.
+    pub(crate) fn delete(&mut self, numbers: impl Iterator<Item = u32>) {
         numbers.for_each(|number| self.write_value(number, Value::Tombstone));
     }
 
-    /// How many heroes and tombstones it holds.
+    /// Returns the number of heroes and tombstones.
     pub(crate) fn entries(&self) -> usize {
         self.replica.map().iter().count()
     }
 
-    /// How many bytes postcard takes for the key and the entry of each of these heroes, one by one.
+    /// Returns the sum of the postcard sizes of key and entry of each of these heroes, encoded one
+    /// by one.
     pub(crate) fn bytes_of_entries(&self, mut numbers: impl Iterator<Item = u32>) -> usize {
         numbers
             .try_fold(0, |sum, number| {
@@ -41,26 +42,27 @@ impl Ours {
                 let entry = self.replica.map().get(key)?;
                 Some(
                     sum + postcard::to_stdvec(&(key, entry))
-                        .expect("an entry can be written")
+                        .expect("an entry can be encoded")
                         .len(),
                 )
             })
-            .expect("it holds these heroes")
+            .expect("the replica holds these heroes")
     }
 
     fn write_value(&mut self, number: u32, value: Value) {
         self.replica
             .write(self.now, HeroId::from(key(number)), value)
-            .expect("it has joined and may write");
+            .expect("a joined replica may write");
     }
 
-    /// Takes all that `from` has to say.
-    fn hear(&mut self, from: &mut Self) -> usize {
+    /// Receives all pending messages of `from` and returns their encoded size.
+    fn receive(&mut self, from: &mut Self) -> usize {
         let mut bytes = 0;
         while let Some(output) = from.replica.poll() {
             if let Output::Send { envelope, .. } = output {
                 let message = wire::encode(&Frame::Round(envelope));
                 bytes += message.len();
+                // Decoded again, because the cost of a real link includes it.
                 if let Ok(Frame::Round(envelope)) = wire::decode(&message) {
                     self.replica.handle(self.now, from.replica.me().node, envelope);
                 }
@@ -71,14 +73,15 @@ impl Ours {
 
     fn round(&mut self, source: &mut Self, mutual: bool) -> Bytes {
         let wall = self.now.wall.max(source.now.wall);
+        // Equal clocks, so that no stamp exceeds the accepted drift of the other side.
         (self.now.wall, source.now.wall) = (wall, wall);
-        let whom = source.replica.me();
-        self.replica.pull(self.now, whom, whom.node, mutual);
+        let peer = source.replica.me();
+        self.replica.pull(self.now, peer, peer.node, mutual);
         let mut bytes = Bytes::default();
         loop {
             let sent = bytes;
-            bytes.asked += source.hear(self);
-            bytes.answered += self.hear(source);
+            bytes.asked += source.receive(self);
+            bytes.answered += self.receive(source);
             if bytes == sent {
                 return bytes;
             }
@@ -92,14 +95,15 @@ impl Peer for Ours {
     fn empty(node: u8) -> Self {
         let node: NodeName = format!("city-{node}").parse().expect("a valid name");
         let at = |mono, wall_ms| Now { mono: Duration::from_secs(mono), wall: UnixMillis(wall_ms) };
+        // No limit of heroes, so that more than the default million can be measured.
         let config = Config { live_max: usize::MAX, ..Config::default() };
         let mut replica = Replica::new(
             Origin { node, incarnation: Incarnation(2) },
             config,
-            at(0, START_MS - BORN_BEFORE_MS),
+            at(0, START_MS - STARTED_BEFORE_MS),
         );
         let now = at(10, START_MS);
-        // It waits in vain for others and joins as the first.
+        // No peer answers, so the replica joins as the first member.
         replica.tick(now);
         while replica.poll().is_some() {}
         Self { replica, now }
@@ -119,7 +123,7 @@ impl Peer for Ours {
             };
             self.replica
                 .write(self.now, HeroId::from(*key), Value::Live(hero))
-                .expect("it has joined and may write");
+                .expect("a joined replica may write");
         }
     }
 

@@ -1,16 +1,16 @@
-//! What is asked of everybody who is measured.
+//! The interface of every measured implementation.
 
 use uuid::Uuid;
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::hero::Write;
 
-/// What an exchange sent, in bytes.
+/// The bytes sent in an exchange.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Bytes {
-    /// By the one that catches up.
+    /// Bytes sent by the replica that catches up.
     pub(crate) asked: usize,
-    /// By the one that it catches up with.
+    /// Bytes sent by the replica that it catches up with.
     pub(crate) answered: usize,
 }
 
@@ -20,17 +20,17 @@ impl Bytes {
     }
 }
 
-/// All that a replica holds, in short: two that hold the same have the same.
+/// A digest of the content of a replica: equal contents have equal digests.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Held {
-    /// How many heroes.
+    /// The number of heroes.
     pub(crate) heroes: usize,
-    /// A hash of all of them, in any order.
+    /// A hash of all records, independent of their order.
     pub(crate) hash: u64,
 }
 
 impl Held {
-    /// These records under these keys.
+    /// Returns the digest of these records.
     pub(crate) fn of(records: impl Iterator<Item = (Uuid, Vec<u8>)>) -> Self {
         records.fold(Self::default(), |held, (key, record)| {
             let hash = xxh3_64(&[key.as_bytes(), &record[..]].concat());
@@ -39,34 +39,34 @@ impl Held {
     }
 }
 
-/// A replica of the map of heroes, however it is made.
+/// An implementation of the replicated map of heroes.
 pub(crate) trait Peer: Sized {
-    /// What the tables call it.
+    /// The name in the tables.
     const NAME: &'static str;
-    /// The most heroes it is measured with.
+    /// The maximum number of heroes to measure.
     const HEROES_MAX: u32 = u32::MAX;
-    /// Why not with more.
+    /// The reason for `HEROES_MAX`, printed in the tables.
     const LEFT_OUT: &'static str = "";
 
-    /// An empty replica, of the node with this number.
+    /// Returns an empty replica of the node with this number.
     fn empty(node: u8) -> Self;
 
-    /// Writes all of it here, in as many transactions as suits it.
+    /// Applies local writes, in as many transactions as suit the implementation.
     fn write(&mut self, writes: &[Write]);
 
-    /// Catches up with `source`. All that is sent is encoded and decoded as on a link.
+    /// Catches up with `source`. All messages are encoded and decoded as on a link.
     fn catch_up(&mut self, source: &mut Self) -> Bytes;
 
-    /// Both catch up with each other.
+    /// Lets both replicas catch up with each other.
     fn sync(&mut self, other: &mut Self) -> Bytes {
         let there = self.catch_up(other);
         let back = other.catch_up(self);
         Bytes { asked: there.asked + back.answered, answered: there.answered + back.asked }
     }
 
-    /// All it holds.
+    /// Returns the digest of the content.
     fn held(&self) -> Held;
 
-    /// The health of the hero with this number.
+    /// Returns the health of the hero with this number.
     fn health(&self, number: u32) -> Option<u8>;
 }

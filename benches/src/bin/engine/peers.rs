@@ -1,5 +1,4 @@
-//! Libraries that could stand in the core's place. Each holds a hero as one value: the bytes of
-//! postcard.
+//! Adapters for other libraries. Each holds a hero as one opaque value, encoded with postcard.
 
 mod automerge;
 mod chitchat;
@@ -10,7 +9,7 @@ mod yrs;
 
 use crate::contestant::Contestant;
 
-/// Returns all of them.
+/// Returns all peers.
 pub(crate) fn all() -> Vec<Contestant> {
     vec![
         Contestant::of::<crdts::Crdts>(),

@@ -1,7 +1,7 @@
-//! Figures of costs: panels one below the other, both axes logarithmic.
+//! Figures of costs: panels in a column, with logarithmic axes.
 //!
-//! Invariant: lines that cross can be distinguished without their colours, and each line has its
-//! label at its end.
+//! Invariant: crossing lines are distinguishable without their colours, and each line has a label
+//! at its end.
 
 use benches::svg::{Document, push};
 
@@ -19,23 +19,23 @@ const RULES: &str = "  .title { font-weight: 600; fill: var(--ink) }
   polyline { fill: none; stroke-width: 1.5 }
   polyline.ours { stroke-width: 3.5 }";
 
-/// The size of a figure, in pixels: its width, its head, and each of its panels.
+/// The width of a figure and the heights of its head and of each panel, in pixels.
 const WIDTH: f64 = 820.0;
 const HEAD: f64 = 76.0;
 const PANEL: f64 = 330.0;
-/// The edges of the plot in a panel.
+/// The edges of the plot within a panel.
 const LEFT: f64 = 76.0;
 const RIGHT: f64 = 612.0;
 const TOP: f64 = 34.0;
 const BOTTOM: f64 = 262.0;
-/// The least distance between the baselines of two labels.
+/// The minimum distance between the baselines of two labels.
 const LEADING: f64 = 19.0;
 /// The number of colours.
 const COLOURS: usize = 9;
-/// The dash patterns, by which lines that cross can be distinguished without their colours.
+/// The dash patterns, which distinguish crossing lines without their colours.
 const DASHES: [&str; 5] = ["none", "7 4", "2 3", "9 3 2 3", "14 4"];
 
-/// Panels below a title.
+/// A title with panels below it.
 #[derive(Debug)]
 pub(crate) struct Figure {
     pub(crate) title: String,
@@ -58,7 +58,7 @@ pub(crate) struct Panel {
 #[derive(Debug)]
 pub(crate) struct Curve {
     pub(crate) name: &'static str,
-    /// The points, from left to right.
+    /// The points, in ascending order of x.
     pub(crate) points: Vec<(f64, f64)>,
 }
 
@@ -93,7 +93,7 @@ impl Figure {
 }
 
 impl Panel {
-    /// Writes every number as text.
+    /// Appends every value as text.
     fn describe(&self, into: &mut String) {
         for Curve { name, points } in &self.curves {
             let points: Vec<String> =
@@ -114,7 +114,7 @@ impl Panel {
     fn draw(&self, into: &mut String) {
         let points = || self.curves.iter().flat_map(|curve| &curve.points);
         let (first, last) = limits(points().map(|(x, _)| *x));
-        // Whole powers of ten; what is nothing stands at the bottom.
+        // The axis spans whole powers of ten; zero, which has no logarithm, is drawn at the bottom.
         let (least, most) = limits(points().map(|(_, y)| *y).filter(|y| *y > 0.0));
         let (least, most) = if least <= most { (least, most) } else { (1.0, 1.0) };
         let (low, high) =
@@ -170,7 +170,7 @@ impl Panel {
         );
 
         let mut labels = Vec::new();
-        // This project's is drawn last, above the others.
+        // The first curve, of this project, is drawn last and so above the others.
         for (place, Curve { name, points }) in self.curves.iter().enumerate().rev() {
             let Some((end_x, end_y)) = points.last().map(|(at, value)| (x(*at), y(*value))) else {
                 continue;
@@ -189,8 +189,8 @@ impl Panel {
             );
             labels.push((end_x, end_y, class, colour, *name));
         }
-        // Each label stands where its line ends, and makes room for the one above; all of them stay
-        // in the panel.
+        // Each label is placed where its line ends, and moves down to leave room for the one above;
+        // all labels stay within the panel.
         labels.sort_by(|a, b| a.1.total_cmp(&b.1));
         let mut free = f64::NEG_INFINITY;
         let mut below = labels.len() as f64;
@@ -218,21 +218,21 @@ impl Panel {
     }
 }
 
-/// Returns the least and the greatest value.
+/// Returns the minimum and the maximum.
 fn limits(values: impl Iterator<Item = f64>) -> (f64, f64) {
     values.fold((f64::INFINITY, f64::NEG_INFINITY), |(least, most), value| {
         (least.min(value), most.max(value))
     })
 }
 
-/// Returns a number in few characters: a whole one, or a power of ten below one.
+/// Formats a number in few characters: whole numbers, or powers of ten below one.
 fn short(number: f64) -> String {
     match number {
         1e6.. => format!("{} M", number / 1e6),
         #[expect(
             clippy::cast_possible_truncation,
             clippy::cast_sign_loss,
-            reason = "below a million, and whole"
+            reason = "whole and below a million"
         )]
         1.0.. => grouped(number.round() as u32),
         _ => format!("{}", (number * 1e6).round() / 1e6),

@@ -1,14 +1,15 @@
-//! The tables: the cost of each workload for each contestant, relative to the best of the peers.
+//! The tables: the cost of each workload for each contestant, relative to the best peer.
 
 use crate::cost::Cost;
 use crate::measured::Measured;
 use crate::text::{bytes, grouped, time, times};
 use crate::workload::Workload;
 
-/// Prints one table a workload, in Markdown.
+/// Prints one table per workload, in Markdown.
 pub(crate) fn print(all: &[Measured], sizes: &[u32]) {
     println!(
-        "Processor time of both sides together, and the bytes of all that is sent; in parentheses, how many times as much as the best peer."
+        "Processor time of both sides, and bytes sent by both; in parentheses, the ratio to the best \
+         peer."
     );
     for workload in Workload::ALL {
         println!("\n**{workload}**\n");
@@ -16,7 +17,7 @@ pub(crate) fn print(all: &[Measured], sizes: &[u32]) {
             format!(
                 " {} heroes | {} |",
                 grouped(*heroes),
-                if_memory(workload, "bytes a hero", "bytes")
+                if_memory(workload, "bytes per hero", "bytes")
             )
         });
         println!("| |{}", columns.collect::<String>());
@@ -32,7 +33,7 @@ pub(crate) fn print(all: &[Measured], sizes: &[u32]) {
     for Measured { contestant, costs } in all {
         for heroes in sizes.iter().filter(|heroes| !costs.contains_key(heroes)) {
             println!(
-                "- *left out*: {} with {} heroes; {}.",
+                "- *not measured*: {} with {} heroes; {}.",
                 contestant.name,
                 grouped(*heroes),
                 contestant.left_out
@@ -45,9 +46,9 @@ fn if_memory<T>(workload: Workload, memory: T, sent: T) -> T {
     if workload == Workload::Insert { memory } else { sent }
 }
 
-/// Returns the two cells of one contestant and one number of heroes.
+/// Returns the two cells of one contestant for one number of heroes.
 fn cells(workload: Workload, heroes: u32, measured: &Measured, peers: &[Measured]) -> String {
-    let Some(cost) = measured.cost(workload, heroes) else { return " *left out* | |".into() };
+    let Some(cost) = measured.cost(workload, heroes) else { return " *not measured* | |".into() };
     let times_best = |of: &dyn Fn(Cost) -> f64| {
         let best = peers
             .iter()

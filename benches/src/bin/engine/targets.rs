@@ -9,18 +9,18 @@ use crate::ours::Ours;
 use crate::text::{bytes, grouped, time};
 use crate::workload::{Pair, Workload};
 
-/// The number of heroes for which the targets are meant.
+/// The number of heroes for which the targets are defined.
 const HEROES: u32 = 100_000;
-/// The greatest ratio between the costs with most and with fewest heroes, of what must not depend
-/// on their number.
+/// The maximum ratio between the costs with the most and with the fewest heroes, for costs that
+/// must not depend on their number.
 const INDEPENDENT: f64 = 2.0;
-/// The bytes that a round may send on top of its entries; and the bytes for each byte of theirs.
+/// The fixed bytes of a round in addition to its entries, and the bytes per byte of entry.
 const ROUND_BYTES: f64 = 256.0;
 const ROUND_OVERHEAD: f64 = 1.1;
 
-/// Prints each target with its measurement, also where nothing was measured.
+/// Prints each target with its measurement, if there is one.
 pub(crate) fn print(ours: &Measured, sizes: &[u32]) {
-    println!("\n**Targets**\n\n| | wanted | measured | |\n|---|--:|--:|---|");
+    println!("\n**Targets**\n\n| | target | measured | |\n|---|--:|--:|---|");
     let at = |workload, heroes| ours.cost(workload, heroes);
     insert(at(Workload::Insert, HEROES));
     memory(sizes.contains(&HEROES));
@@ -37,8 +37,8 @@ pub(crate) fn print(ours: &Measured, sizes: &[u32]) {
 
 fn line(what: &str, wanted: &str, measured: Option<(String, bool)>) {
     let (measured, verdict) = match &measured {
-        Some((measured, true)) => (&measured[..], "kept"),
-        Some((measured, false)) => (&measured[..], "**over**"),
+        Some((measured, true)) => (&measured[..], "met"),
+        Some((measured, false)) => (&measured[..], "**missed**"),
         None => ("", "not measured"),
     };
     println!("| {what} | {wanted} | {measured} | {verdict} |");
@@ -55,7 +55,7 @@ fn at_most(what: &str, wanted: Duration, cost: Option<Cost>) {
 fn insert(cost: Option<Cost>) {
     let rate = cost.map(|cost| f64::from(HEROES) / cost.cpu.as_secs_f64() / 1e6);
     line(
-        "W1, heroes a second",
+        "W1, heroes per second",
         "at least 3 M",
         rate.map(|rate| (format!("{rate:.2} M"), rate >= 3.0)),
     );
@@ -66,15 +66,15 @@ fn memory(is_measured: bool) {
     let memory = is_measured.then(|| Memory::measure(HEROES));
     let target = |what: &str, of: fn(Memory) -> f64| {
         let measured = memory.map(of).map(|bytes| (format!("{bytes:.0}"), bytes <= WANTED));
-        line(&format!("memory, bytes a hero, {what}"), &format!("at most {WANTED}"), measured);
+        line(&format!("memory, bytes per hero, {what}"), &format!("at most {WANTED}"), measured);
     };
-    target("all of them made here", |memory| memory.made);
+    target("all created locally", |memory| memory.created);
     target("each then written by another node", |memory| memory.rewritten);
-    target("one in twenty then dead", |memory| memory.buried);
-    target("caught up with all of them", |memory| memory.caught_up);
+    target("one in twenty then deleted", |memory| memory.deleted);
+    target("after catching up with all", |memory| memory.caught_up);
     let twice = memory.map(|memory| memory.catching_up / memory.caught_up);
     line(
-        "memory, times as much while it catches up",
+        "memory, peak ratio while catching up",
         "under 2",
         twice.map(|twice| (format!("{twice:.2}"), twice < 2.0)),
     );
@@ -82,11 +82,11 @@ fn memory(is_measured: bool) {
 
 fn whole(cost: Option<Cost>) {
     at_most("W2", Duration::from_millis(30), cost);
-    let a_hero = cost.map(|cost| cost.bytes.total() as f64 / f64::from(HEROES));
+    let per_hero = cost.map(|cost| cost.bytes.total() as f64 / f64::from(HEROES));
     line(
-        "W2, bytes a hero",
+        "W2, bytes per hero",
         "at most 50",
-        a_hero.map(|bytes| (format!("{bytes:.1}"), bytes <= 50.0)),
+        per_hero.map(|bytes| (format!("{bytes:.1}"), bytes <= 50.0)),
     );
 }
 
@@ -98,7 +98,7 @@ fn change(changed: u32, heroes: u32, cost: Option<Cost>) {
         cost,
     );
     let entries = cost.map(|_| {
-        // What the changes look like does not depend on how many heroes there are beside them.
+        // The changed entries are the same for any total number of heroes.
         let mut pair = Pair::<Ours>::new(changed);
         pair.change(changed);
         pair.source.bytes_of_entries(0..changed)
@@ -107,8 +107,8 @@ fn change(changed: u32, heroes: u32, cost: Option<Cost>) {
     let measured = cost
         .zip(limit)
         .map(|(cost, limit)| (bytes(cost.bytes.total()), cost.bytes.total() as f64 <= limit));
-    // By themselves: the key and the entry of each in postcard, one by one.
-    let wanted = format!("at most {ROUND_OVERHEAD} of the entries by themselves, + {ROUND_BYTES}");
+    // The size of the key and entry of each changed hero in postcard, encoded one by one.
+    let wanted = format!("at most {ROUND_OVERHEAD} times the encoded entries, + {ROUND_BYTES}");
     line(
         &format!("{what}, bytes"),
         &limit.map_or(wanted.clone(), |limit| format!("{wanted}: {limit:.0}")),
@@ -124,10 +124,11 @@ fn nothing(cost: Option<Cost>) {
             sent.asked.max(sent.answered) < 200,
         )
     });
-    line("W4, bytes", "under 200 each way", sent);
+    line("W4, bytes", "under 200 per direction", sent);
 }
 
-/// Checks that an exchange of nothing costs the same with most heroes as with fewest.
+/// Prints whether an exchange without changes costs the same with the most heroes as with the
+/// fewest.
 fn independent(ours: &Measured) {
     let costs: Vec<(u32, Cost)> = ours
         .costs
@@ -138,12 +139,14 @@ fn independent(ours: &Measured) {
         [(few, fewest), .., (many, most)] => {
             let factor = most.cpu.as_secs_f64() / fewest.cpu.as_secs_f64();
             let text = format!("{factor:.2} from {} to {}", grouped(*few), grouped(*many));
+            // Eight bytes of tolerance: stamps and counters are varints, whose length depends on
+            // the values.
             Some((text, factor <= INDEPENDENT && most.bytes.total() <= fewest.bytes.total() + 8))
         }
         _ => None,
     };
     line(
-        "W4, times as much with more heroes",
+        "W4, ratio with more heroes",
         &format!("at most {INDEPENDENT}, and no more bytes"),
         measured,
     );

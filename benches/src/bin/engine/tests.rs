@@ -1,5 +1,5 @@
-//! The workloads of all contestants, with few heroes and without times. The measurements themselves
-//! assert that each exchange did its work.
+//! The workloads of all contestants with few heroes; times are not checked. The measurements assert
+//! that each exchange has an effect.
 
 use std::time::Duration;
 
@@ -17,38 +17,39 @@ use crate::workload::{Costs, Workload, measure};
 use crate::{contestants, table, targets};
 
 const HEROES: u32 = 100;
-/// Long enough for everything to be done more than once.
-const TIMEOUT: Duration = Duration::from_millis(10);
+/// Long enough for more than one run of each workload.
+const DURATION: Duration = Duration::from_millis(10);
 
-/// All workloads of one of them. What is sent in each is what it is about.
+/// Runs all workloads of one contestant and checks that the sizes of the messages match the
+/// workloads.
 fn exchanges<P: Peer>() -> Costs {
-    let costs = measure::<P>(HEROES, TIMEOUT);
+    let costs = measure::<P>(HEROES, DURATION);
     assert_eq!(costs.keys().copied().collect::<Vec<_>>(), Workload::ALL);
     let bytes = |workload| costs[&workload].bytes.total();
-    assert!(bytes(Workload::Whole) > 2_000, "{}: a hundred keys and names were sent", P::NAME);
+    assert!(bytes(Workload::Whole) > 2_000, "{}: a hundred keys and names are sent", P::NAME);
     assert!(
         bytes(Workload::Both) > bytes(Workload::Changed(100)),
-        "{}: each sent what it had changed",
+        "{}: each side sends its changes",
         P::NAME
     );
     costs
 }
 
 #[test]
-fn this_project_sends_what_has_changed_and_no_more() {
+fn this_project_sends_only_changes() {
     let costs = exchanges::<Ours>();
     let bytes = |workload| costs[&workload].bytes.total();
     assert!(
         bytes(Workload::Nothing) < bytes(Workload::Changed(1))
             && 10 * bytes(Workload::Changed(1)) < bytes(Workload::Changed(100))
     );
-    let Round { idle, one } = measure_members::<Ours>(5, TIMEOUT);
+    let Round { idle, one } = measure_members::<Ours>(5, DURATION);
     assert!(idle.bytes.total() < one.bytes.total());
     Memory::measure(HEROES);
 }
 
 #[test]
-fn the_whole_map_sends_all_of_it_each_time() {
+fn whole_map_sends_everything_each_time() {
     for costs in [exchanges::<WholeMap<Postcard>>(), exchanges::<WholeMap<Json>>()] {
         assert!(
             costs[&Workload::Nothing].bytes.total().abs_diff(costs[&Workload::Whole].bytes.total())
@@ -59,27 +60,27 @@ fn the_whole_map_sends_all_of_it_each_time() {
 
 #[cfg(feature = "peers")]
 #[test]
-fn each_peer_exchanges_what_it_should() {
+fn peers_complete_every_workload() {
     for contestant in crate::peers::all() {
-        let costs = (contestant.measure)(HEROES, TIMEOUT);
+        let costs = (contestant.measure)(HEROES, DURATION);
         assert!(
             costs[&Workload::Whole].bytes.total() > 2_000,
-            "{}: a hundred keys and names were sent",
+            "{}: a hundred keys and names are sent",
             contestant.name
         );
-        (contestant.members)(5, TIMEOUT);
+        (contestant.members)(5, DURATION);
     }
 }
 
 #[test]
-fn each_workload_whose_instructions_are_counted_does_its_work() {
+fn counted_workloads_complete() {
     Once::value_variants().iter().for_each(|once| once.run());
 }
 
 #[test]
-fn tables_and_targets_are_told_whatever_was_measured() {
+fn tables_and_targets_print_for_any_sizes() {
     for sizes in [&[HEROES, 10][..], &[1], &[]] {
-        let measure = |contestant| Measured::new(contestant, sizes, TIMEOUT);
+        let measure = |contestant| Measured::new(contestant, sizes, DURATION);
         let all: Vec<Measured> = contestants::all().into_iter().take(2).map(measure).collect();
         table::print(&all, sizes);
         targets::print(&all[0], sizes);
@@ -87,7 +88,7 @@ fn tables_and_targets_are_told_whatever_was_measured() {
 }
 
 #[test]
-fn a_figure_has_a_place_for_every_point() {
+fn figure_has_finite_coordinates() {
     let curve = |name, points: &[(f64, f64)]| Curve { name, points: points.to_vec() };
     for curves in [
         vec![

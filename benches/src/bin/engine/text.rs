@@ -1,8 +1,8 @@
-//! Numbers as text: factors, times, bytes, and digits in groups.
+//! Numbers as text: ratios, times, bytes, and digit grouping.
 
 use std::time::Duration;
 
-/// Returns a factor, to about two digits.
+/// Formats a ratio with about two digits.
 pub(crate) fn times(factor: f64) -> String {
     match factor {
         ..0.095 => format!("{factor:.3}"),
@@ -12,7 +12,7 @@ pub(crate) fn times(factor: f64) -> String {
     }
 }
 
-/// Returns a time, to about three digits.
+/// Formats a time with about three digits.
 pub(crate) fn time(time: Duration) -> String {
     match time.as_secs_f64() * 1e6 {
         micros @ ..100.0 => format!("{micros:.1} µs"),
@@ -22,7 +22,7 @@ pub(crate) fn time(time: Duration) -> String {
     }
 }
 
-/// Returns a number of bytes, to about three digits.
+/// Formats a number of bytes with about three digits.
 pub(crate) fn bytes(bytes: usize) -> String {
     match bytes as f64 {
         bytes @ ..1e3 => format!("{bytes:.0} B"),
@@ -31,10 +31,10 @@ pub(crate) fn bytes(bytes: usize) -> String {
     }
 }
 
-/// Returns a number with a comma before each three digits.
+/// Formats a number with a comma between groups of three digits.
 ///
-/// The page groups digits too (`dispatch-node`), by a narrow space as HTML allows. These four lines
-/// stay apart, since the engine is built without dispatch.
+/// The page groups digits with a narrow space (`dispatch-node`). The code is not shared, since the
+/// engine is built without dispatch.
 pub(crate) fn grouped(number: u32) -> String {
     let digits = number.to_string();
     let groups: Vec<&str> = digits

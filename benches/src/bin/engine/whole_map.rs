@@ -1,4 +1,4 @@
-//! The obvious alternative: whoever catches up is sent the whole map, and takes what is newer.
+//! The baseline: the source sends its whole map, and the receiver keeps the newer records.
 
 use std::collections::BTreeMap;
 use std::marker::PhantomData;
@@ -10,7 +10,7 @@ use crate::peer::{Bytes, Held, Peer};
 
 type Map = BTreeMap<Uuid, Record>;
 
-/// How the map is written down.
+/// The encoding of the map.
 pub(crate) trait Format {
     const NAME: &'static str;
     const HEROES_MAX: u32 = u32::MAX;
@@ -25,11 +25,11 @@ impl Format for Postcard {
     const NAME: &'static str = "whole map, postcard";
 
     fn encode(map: &Map) -> Vec<u8> {
-        postcard::to_stdvec(map).expect("a map can be written")
+        postcard::to_stdvec(map).expect("a map can be encoded")
     }
 
     fn decode(bytes: &[u8]) -> Map {
-        postcard::from_bytes(bytes).expect("what was written can be read")
+        postcard::from_bytes(bytes).expect("an encoded map can be decoded")
     }
 }
 
@@ -40,11 +40,11 @@ impl Format for Json {
     const HEROES_MAX: u32 = 100_000;
 
     fn encode(map: &Map) -> Vec<u8> {
-        serde_json::to_vec(map).expect("a map can be written")
+        serde_json::to_vec(map).expect("a map can be encoded")
     }
 
     fn decode(bytes: &[u8]) -> Map {
-        serde_json::from_slice(bytes).expect("what was written can be read")
+        serde_json::from_slice(bytes).expect("an encoded map can be decoded")
     }
 }
 
@@ -64,7 +64,7 @@ impl<F> WholeMap<F> {
 impl<F: Format> Peer for WholeMap<F> {
     const NAME: &'static str = F::NAME;
     const HEROES_MAX: u32 = F::HEROES_MAX;
-    const LEFT_OUT: &'static str = "the same map as postcard stands for it";
+    const LEFT_OUT: &'static str = "see the same map as postcard";
 
     fn empty(_: u8) -> Self {
         Self { map: Map::new(), format: PhantomData }

@@ -1,4 +1,5 @@
-//! The workloads. The result of every exchange is checked: one that did no work is a defect.
+//! The workloads. The result of every exchange is asserted, so that an exchange without effect is
+//! not measured.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -11,21 +12,21 @@ use crate::text::grouped;
 
 /// The numbers of heroes that one side changes.
 const CHANGED: [u32; 3] = [1, 100, 1_000];
-/// The number that both change.
+/// The number of heroes that both sides change.
 const BOTH_CHANGE: u32 = 1_000;
 
 /// A workload.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Workload {
-    /// All heroes are made at one node.
+    /// One node creates all heroes.
     Insert,
-    /// An empty replica catches up with one that holds all of them.
+    /// An empty replica catches up with one that holds all heroes.
     Whole,
-    /// One of two that hold the same catches up.
+    /// One of two equal replicas catches up.
     Nothing,
-    /// Of two that hold the same, one changes so many heroes, and the other catches up.
+    /// One of two equal replicas changes this many heroes, and the other catches up.
     Changed(u32),
-    /// Both change the same heroes, and catch up with each other.
+    /// Both replicas change the same heroes, then catch up with each other.
     Both,
 }
 
@@ -56,10 +57,12 @@ impl fmt::Display for Workload {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let name = self.name();
         match self {
-            Self::Insert => write!(f, "{name}: all heroes are made at one node"),
-            Self::Whole => write!(f, "{name}: the whole state into an empty replica"),
+            Self::Insert => write!(f, "{name}: one node creates all heroes"),
+            Self::Whole => write!(f, "{name}: an empty replica catches up with the whole state"),
             Self::Nothing => write!(f, "{name}: two equal replicas, one exchange"),
-            Self::Changed(1) => write!(f, "{name}: one side changes a hero, the other catches up"),
+            Self::Changed(1) => {
+                write!(f, "{name}: one side changes one hero, the other catches up")
+            }
             Self::Changed(changed) => write!(
                 f,
                 "{name}: one side changes {} heroes, the other catches up",
@@ -74,22 +77,22 @@ impl fmt::Display for Workload {
     }
 }
 
-/// The cost of each workload. [`Workload::Insert`] sends nothing; its bytes are those that a
-/// replica then holds in memory.
+/// The cost of each workload. [`Workload::Insert`] sends nothing; its bytes are the memory of the
+/// filled replica.
 pub(crate) type Costs = BTreeMap<Workload, Cost>;
 
-/// Measures all workloads, with this many heroes.
-pub(crate) fn measure<P: Peer>(heroes: u32, timeout: Duration) -> Costs {
-    let made = writes(0..heroes, 0, 0);
-    let mut costs = Costs::from([(Workload::Insert, insert::<P>(&made, timeout))]);
-    let (whole, mut pair) = whole::<P>(heroes, &made, timeout);
-    drop(made);
+/// Measures all workloads with this many heroes.
+pub(crate) fn measure<P: Peer>(heroes: u32, duration: Duration) -> Costs {
+    let created = writes(0..heroes, 0, 0);
+    let mut costs = Costs::from([(Workload::Insert, insert::<P>(&created, duration))]);
+    let (whole, mut pair) = whole::<P>(heroes, &created, duration);
+    drop(created);
     costs.insert(Workload::Whole, whole);
-    costs.insert(Workload::Nothing, cost::median(RUNS_MAX, timeout, || pair.exchange()));
+    costs.insert(Workload::Nothing, cost::median(RUNS_MAX, duration, || pair.exchange()));
     drop(pair);
     let mut changes = |workload, change: &dyn Fn(&mut Pair<P>) -> Cost| {
         let mut pair = Pair::new(heroes);
-        costs.insert(workload, cost::median(CHANGES_MAX, timeout, || change(&mut pair)));
+        costs.insert(workload, cost::median(CHANGES_MAX, duration, || change(&mut pair)));
         pair.assert_equal();
     };
     for changed in CHANGED {
@@ -99,23 +102,24 @@ pub(crate) fn measure<P: Peer>(heroes: u32, timeout: Duration) -> Costs {
     costs
 }
 
-fn insert<P: Peer>(made: &[Write], timeout: Duration) -> Cost {
-    cost::median(RUNS_MAX, timeout, || {
+fn insert<P: Peer>(created: &[Write], duration: Duration) -> Cost {
+    cost::median(RUNS_MAX, duration, || {
         let before = allocated();
-        let (cpu, replica) = timed(|| filled::<P>(made));
+        let (cpu, replica) = timed(|| filled::<P>(created));
         let bytes = Bytes { asked: 0, answered: allocated().saturating_sub(before) };
-        assert_eq!(replica.held().heroes, made.len(), "{} holds what was written", P::NAME);
+        assert_eq!(replica.held().heroes, created.len(), "{} holds every write", P::NAME);
         Cost { cpu, bytes }
     })
 }
 
-fn whole<P: Peer>(heroes: u32, made: &[Write], timeout: Duration) -> (Cost, Pair<P>) {
-    let mut source: P = filled(made);
+fn whole<P: Peer>(heroes: u32, created: &[Write], duration: Duration) -> (Cost, Pair<P>) {
+    let mut source: P = filled(created);
     let held = source.held();
     let mut puller = P::empty(1);
-    let cost = cost::median(RUNS_MAX, timeout, || {
+    let cost = cost::median(RUNS_MAX, duration, || {
+        // Outside the timed part, since this drops the full replica of the previous run.
         puller = P::empty(1);
-        assert_eq!(puller.held().heroes, 0, "{} begins with nothing", P::NAME);
+        assert_eq!(puller.held().heroes, 0, "{} starts empty", P::NAME);
         let (cpu, bytes) = timed(|| puller.catch_up(&mut source));
         assert_eq!(puller.held(), held, "{} has caught up", P::NAME);
         Cost { cpu, bytes }
@@ -123,10 +127,10 @@ fn whole<P: Peer>(heroes: u32, made: &[Write], timeout: Duration) -> (Cost, Pair
     (cost, Pair::of(source, puller, heroes))
 }
 
-/// Returns a replica that holds what was made.
-pub(crate) fn filled<P: Peer>(made: &[Write]) -> P {
+/// Returns a replica with these writes.
+pub(crate) fn filled<P: Peer>(created: &[Write]) -> P {
     let mut replica = P::empty(0);
-    replica.write(made);
+    replica.write(created);
     replica
 }
 
@@ -135,7 +139,7 @@ pub(crate) struct Pair<P> {
     pub(crate) source: P,
     pub(crate) puller: P,
     heroes: u32,
-    /// The number of times that heroes were changed.
+    /// The number of turns in which heroes were changed.
     turn: u32,
 }
 
@@ -148,43 +152,39 @@ impl<P: Peer> Pair<P> {
     }
 
     pub(crate) fn of(mut source: P, mut puller: P, heroes: u32) -> Self {
-        // It has yet to hear of the other's life.
+        // The source has not yet seen the incarnation of the puller; without this exchange the
+        // first measured one would transfer it.
         source.catch_up(&mut puller);
         let pair = Self { source, puller, heroes, turn: 0 };
         pair.assert_equal();
         pair
     }
 
-    /// That both hold the same, and all heroes.
+    /// Asserts that both replicas are equal and hold all heroes.
     pub(crate) fn assert_equal(&self) {
         let held = self.source.held();
         assert_eq!(held, self.puller.held(), "both replicas of {} hold the same", P::NAME);
         assert_eq!(held.heroes, self.heroes as usize, "{} holds all heroes", P::NAME);
     }
 
-    /// The puller catches up, whether there is something or not.
+    /// Lets the puller catch up and measures it.
     pub(crate) fn exchange(&mut self) -> Cost {
         let (cpu, bytes) = timed(|| self.puller.catch_up(&mut self.source));
         Cost { cpu, bytes }
     }
 
-    /// Changes this many heroes at the source, or all it has, and measures how the puller catches
-    /// up. The change itself is not measured.
+    /// Changes this many heroes at the source, at most all of them, and measures how the puller
+    /// catches up. The change itself is not measured.
     pub(crate) fn change(&mut self, changed: u32) -> Cost {
         let changed = changed.min(self.heroes);
         let last = changed - 1;
-        // Health comes round again: a hero that was written a whole round ago would be written as
-        // it is.
+        // Health values repeat after 50 turns: a hero last written a whole cycle ago would be
+        // written unchanged.
         if self.puller.health(last) == Some(health(0, self.turn + 1)) {
             self.turn += 1;
         }
         let health = self.write(changed);
-        assert_ne!(
-            self.puller.health(last),
-            Some(health),
-            "{} has something to catch up with",
-            P::NAME
-        );
+        assert_ne!(self.puller.health(last), Some(health), "{} has a change to receive", P::NAME);
         let cost = self.exchange();
         for number in [0, last] {
             assert_eq!(self.puller.health(number), Some(health), "{} has caught up", P::NAME);
@@ -192,8 +192,8 @@ impl<P: Peer> Pair<P> {
         cost
     }
 
-    /// Changes the same heroes at both and measures how they catch up with each other. The changes
-    /// themselves are not measured.
+    /// Changes the same heroes at both replicas and measures how they catch up with each other. The
+    /// changes themselves are not measured.
     pub(crate) fn change_both(&mut self) -> Cost {
         let changed = BOTH_CHANGE.min(self.heroes);
         let healths = self.write_both(changed);
@@ -203,21 +203,21 @@ impl<P: Peer> Pair<P> {
             assert_eq!(agreed, self.puller.health(number), "{} agrees", P::NAME);
             assert!(
                 healths.map(Some).contains(&agreed),
-                "{} agrees on what one of them wrote",
+                "{} agrees on one of the two writes",
                 P::NAME
             );
         }
         Cost { cpu, bytes }
     }
 
-    /// Writes these heroes again at the source. Returns their health from then on.
+    /// Writes these heroes again at the source and returns their new health.
     pub(crate) fn write(&mut self, changed: u32) -> u8 {
         self.turn += 1;
         self.source.write(&writes(0..changed, 0, self.turn));
         health(0, self.turn)
     }
 
-    /// Writes these heroes again at both, each with another health. Returns both.
+    /// Writes these heroes again at both replicas, with different health, and returns both values.
     pub(crate) fn write_both(&mut self, changed: u32) -> [u8; 2] {
         self.write(changed);
         self.puller.write(&writes(0..changed, 1, self.turn));

@@ -1,4 +1,4 @@
-//! A thousand new visitors open the page at the same moment.
+//! A thousand clients open the page at the same moment.
 
 use std::io::Read as _;
 use std::net::SocketAddr;
@@ -18,12 +18,12 @@ use crate::load::{Load, Where};
 use crate::socket::{frame_number, next_text, open};
 
 const CLIENTS: usize = 1_000;
-/// The time for the measurement before, or the load, to settle.
+/// The settling time after the previous measurement, or for the load.
 const SETTLE: Duration = Duration::from_secs(5);
 
 pub(crate) fn measure(fixture: &Fixture) {
-    for (is_loaded, title) in [(false, "nobody writes"), (true, "100 heroes are moved at a time")] {
-        part(&format!("{CLIENTS} open the page at the same moment, {title}"));
+    for (is_loaded, title) in [(false, "no load"), (true, "100 heroes reassigned at a time")] {
+        part(&format!("{CLIENTS} clients open the page at the same moment, {title}"));
         let load = is_loaded.then(|| {
             Load::start(
                 &fixture.runtime,
@@ -41,7 +41,7 @@ pub(crate) fn measure(fixture: &Fixture) {
     let (rows, mb) =
         (fixture.heroes.as_rows.len() as f64, |bytes: f64| format!("{:.1} MB", bytes / 1e6));
     line(
-        "beside it: every hero as a row of JSON, for one and for all",
+        "for comparison: all heroes as JSON rows, one client and all",
         &format!("{} and {}", mb(rows), mb(rows * CLIENTS as f64)),
     );
 }
@@ -49,12 +49,12 @@ pub(crate) fn measure(fixture: &Fixture) {
 async fn storm(fixture: &Fixture) {
     let (address, gate) = (fixture.cluster.address("dispatch"), Arc::new(Barrier::new(CLIENTS)));
     let before = resident_mb(fixture.dispatch);
-    let visitors: Vec<_> =
+    let clients: Vec<_> =
         (0..CLIENTS).map(|_| tokio::spawn(visit(address, Arc::clone(&gate)))).collect();
     let (mut pages, mut wholes, mut html, mut frames, mut errors) =
         (Vec::new(), Vec::new(), 0.0, 0.0, Vec::new());
-    for visitor in visitors {
-        match visitor.await.expect("a visitor does not break") {
+    for client in clients {
+        match client.await.expect("a client task does not panic") {
             Ok(visit) => {
                 pages.push(visit.page_ms);
                 wholes.push(visit.whole_ms);
@@ -64,19 +64,19 @@ async fn storm(fixture: &Fixture) {
             Err(error) => errors.push(error),
         }
     }
-    assert!(!wholes.is_empty(), "no visitor sees the page: {:?}", errors.first());
-    line("until each has the page", &Spread::of(pages).ms());
-    line("until each has its first whole frame too", &Spread::of(wholes).ms());
-    line("to each: page, gzip, and frame", &format!("{} and {}", kb(html), kb(frames)));
+    assert!(!wholes.is_empty(), "no client received the page: {:?}", errors.first());
+    line("until each client has the page", &Spread::of(pages).ms());
+    line("until each client has its first full frame", &Spread::of(wholes).ms());
+    line("bytes per client: page, gzip, and frame", &format!("{} and {}", kb(html), kb(frames)));
     let why = errors.first().map_or(String::new(), |error| format!(", {error}"));
-    line("who did not get there", &format!("{}{why}", errors.len()));
+    line("failed clients", &format!("{}{why}", errors.len()));
     line(
-        "dispatch in memory before and after",
+        "dispatch, memory before and after",
         &format!("{before}, {}", resident_mb(fixture.dispatch)),
     );
 }
 
-/// The times and bytes until a visitor sees all.
+/// The times and bytes until a client has the page and its first full frame.
 struct Visit {
     page_ms: f64,
     whole_ms: f64,
@@ -95,10 +95,10 @@ async fn visit(address: SocketAddr, gate: Arc<Barrier>) -> Result<Visit, String>
     let page_ms = in_ms(began.elapsed());
     let mut html = String::new();
     GzDecoder::new(&page.body[..]).read_to_string(&mut html).map_err(|error| error.to_string())?;
-    let said = |name: &str| html.split_once(name)?.1.split('"').next();
-    let (epoch, frame) = said(r#"data-epoch=""#)
-        .zip(said(r#"data-frame=""#))
-        .ok_or("the page does not say which frame it shows")?;
+    let attribute = |name: &str| html.split_once(name)?.1.split('"').next();
+    let (epoch, frame) = attribute(r#"data-epoch=""#)
+        .zip(attribute(r#"data-frame=""#))
+        .ok_or("the page does not contain its frame number")?;
     let mut socket =
         open(address, &format!("/live?epoch={epoch}&since={frame}&bare="), None).await?;
     loop {

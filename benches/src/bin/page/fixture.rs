@@ -1,4 +1,4 @@
-//! The cluster that everything here is measured on.
+//! The cluster on which all measurements run.
 //!
 //! Invariant: a measurement starts when all nodes agree on all heroes.
 
@@ -13,9 +13,9 @@ use crate::load::Heroes;
 
 /// The number of heroes.
 pub(crate) const HEROES: u32 = 10_000;
-/// The heroes that only the measurement of a delay writes to. They come first on the page.
+/// The number of heroes that only the latency measurement writes. They come first on the page.
 const MARKERS: usize = 25;
-/// The longest time until all nodes agree on all heroes.
+/// The timeout for agreement of all nodes on all heroes.
 const AGREEMENT_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// A cluster with heroes, and the runtime of its clients.
@@ -28,7 +28,7 @@ pub(crate) struct Fixture {
 }
 
 impl Fixture {
-    /// Starts a cluster and waits until all agree on all heroes.
+    /// Starts a cluster, creates the heroes, and waits for agreement.
     pub(crate) fn new() -> Self {
         let mut cluster = quiet_cluster();
         let markers: Vec<String> = (0..MARKERS)
@@ -39,6 +39,6 @@ impl Fixture {
         wait_agreed(&cluster, AGREEMENT_TIMEOUT);
         let heroes = Arc::new(Heroes::of(&cluster.api, markers));
         let dispatch = cluster.process("dispatch").id();
-        Self { cluster, runtime: Runtime::new().expect("a runtime can be had"), heroes, dispatch }
+        Self { cluster, runtime: Runtime::new().expect("the runtime starts"), heroes, dispatch }
     }
 }

@@ -1,4 +1,4 @@
-//! The load: 100 heroes are moved four times a second, through the API, at all cities.
+//! The load: 100 heroes are reassigned four times a second through the API, across all cities.
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -12,13 +12,13 @@ use tokio::runtime::Runtime;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
-/// How many heroes are moved at a time, and how often that is done.
-const AT_A_TIME: usize = 100;
-const EVERY: Duration = Duration::from_millis(250);
-/// How many connections that is spread over.
+/// The number of heroes reassigned per batch, and the interval of the batches.
+const BATCH: usize = 100;
+const INTERVAL: Duration = Duration::from_millis(250);
+/// The number of connections that share the load.
 const WRITERS: usize = 10;
 
-/// A hero, who is always moved to the next city.
+/// A hero that is reassigned to each city in turn.
 pub(crate) struct Hero {
     pub(crate) id: String,
     moves: AtomicUsize,
@@ -34,20 +34,21 @@ impl Hero {
     }
 }
 
-/// All heroes there are.
+/// All heroes of the cluster.
 pub(crate) struct Heroes {
-    /// Those that no load is put on.
+    /// The heroes reserved for the latency measurement.
     pub(crate) markers: Vec<Hero>,
-    /// The others on the first page.
+    /// The other heroes on the first page.
     shown: Vec<Hero>,
-    /// Those on no page that anybody looks at, and who is next of them.
+    /// The heroes on other pages, which no client shows, and the index of the next one to reassign.
     hidden: Vec<Hero>,
     next: AtomicUsize,
-    /// What all of them would be as rows of JSON: id, name, and what is said of them everywhere.
+    /// All heroes as JSON rows: id, name, and the fields that every city holds. For a comparison of
+    /// sizes.
     pub(crate) as_rows: String,
 }
 
-/// How many rows a page has.
+/// The number of rows on a page.
 const PAGE: usize = 50;
 
 impl Heroes {
@@ -55,12 +56,12 @@ impl Heroes {
         let all = api.get("/api/v1/heroes").expect(200).json();
         let all = all["heroes"].as_array().expect("a list of heroes");
         let row = |hero: &Value| {
-            let said =
+            let fields =
                 ["location", "is_patrolling", "health", "stamp"].map(|field| hero[field].clone());
             Value::from(vec![
                 hero["id"].clone(),
                 hero["name"].clone(),
-                said.to_vec().into(),
+                fields.to_vec().into(),
                 Value::Null,
                 Value::Null,
                 Value::Null,
@@ -80,11 +81,12 @@ impl Heroes {
         }
     }
 
-    /// The hero that stands in this place of those that are moved at a time.
-    fn at(&self, place: usize, spread: Where) -> &Hero {
+    /// Returns the hero at this position of a batch.
+    fn at(&self, position: usize, spread: Where) -> &Hero {
         match spread {
-            Where::OnThePage if place < self.shown.len() => &self.shown[place],
-            // Each of those on the page twice would be no more for it to do.
+            Where::OnThePage if position < self.shown.len() => &self.shown[position],
+            // Only one reassignment per batch for each hero on the page: further ones would not
+            // change more rows.
             Where::OnThePage | Where::Anywhere => {
                 &self.hidden[self.next.fetch_add(1, Ordering::Relaxed) % self.hidden.len()]
             }
@@ -92,16 +94,16 @@ impl Heroes {
     }
 }
 
-/// Which heroes are moved.
+/// The selection of the heroes to reassign.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Where {
-    /// One after the other of those that nobody looks at.
+    /// Heroes in turn that no client shows.
     Anywhere,
-    /// Each time all that the first page shows (but for markers), and then others.
+    /// Every hero on the first page except markers, then heroes that no client shows.
     OnThePage,
 }
 
-/// Writes from its beginning to its end.
+/// A running load.
 pub(crate) struct Load {
     writers: Vec<JoinHandle<()>>,
     written: Arc<AtomicU64>,
@@ -121,13 +123,14 @@ impl Load {
             let (heroes, written, refused) =
                 (Arc::clone(heroes), Arc::clone(&written), Arc::clone(&refused));
             runtime.spawn(async move {
-                let mut http = Http::connect(address).await.expect("dispatch can be reached");
-                let mut ticks = interval(EVERY);
+                let mut http = Http::connect(address).await.expect("dispatch is reachable");
+                let mut ticks = interval(INTERVAL);
+                // A late batch is skipped: catching up in a burst would exceed the nominal load.
                 ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
                 loop {
                     ticks.tick().await;
-                    for place in (writer..AT_A_TIME).step_by(WRITERS) {
-                        let hero = heroes.at(place, spread);
+                    for position in (writer..BATCH).step_by(WRITERS) {
+                        let hero = heroes.at(position, spread);
                         match http.assign(&hero.id, hero.next_place()).await {
                             Ok(()) => _ = written.fetch_add(1, Ordering::Relaxed),
                             Err(why) => {
@@ -142,20 +145,21 @@ impl Load {
         Self { writers, written, refused, began: Instant::now() }
     }
 
-    /// Ends it; what came of it, in words.
+    /// Stops the load and returns its rate as text.
     ///
     /// # Panics
-    /// When nothing was written: then nothing was measured.
+    /// Panics if no write was acknowledged: then there was no load.
     pub(crate) fn end(self) -> String {
         let (written, took) =
             (self.written.load(Ordering::Relaxed), self.began.elapsed().as_secs_f64());
         let refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        assert!(self.writers.iter().all(|writer| !writer.is_finished()), "a writer broke");
+        // A writer runs until it is aborted; one that has finished has panicked.
+        assert!(self.writers.iter().all(|writer| !writer.is_finished()), "a writer stopped early");
         self.writers.iter().for_each(JoinHandle::abort);
         if let Some(why) = refused.first() {
-            println!("  {} writes were refused: {why}", refused.len());
+            println!("  {} writes refused: {why}", refused.len());
         }
-        assert!(written > 0, "no write is saved");
-        format!("{:.0} a second", written as f64 / took)
+        assert!(written > 0, "no write was acknowledged");
+        format!("{:.0} per second", written as f64 / took)
     }
 }

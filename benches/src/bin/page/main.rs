@@ -1,11 +1,10 @@
-//! `page`: the page against its budgets: real processes as `make run` starts them, 10,000 heroes,
-//! 400 writes a second through the API, a real browser and a thousand sockets.
+//! `page`: measures the page against its budgets, with real processes as `make run` starts them,
+//! 10,000 heroes, 400 writes per second through the API, a real browser and a thousand sockets.
 //!
-//! It prints each measurement beside its budget. A budget that is missed, as on a slow or busy
-//! machine, is no failure; a measurement that cannot be made, because something is broken, is one.
+//! It prints each measurement with its budget. A missed budget, for example on a slow or busy
+//! machine, is not a failure; a measurement that cannot be completed is.
 //!
-//! Clients share the machine with what they measure: dispatch's share is the processor time of its
-//! process.
+//! Clients run on the same machine; the share of dispatch is the processor time of its process.
 
 mod browser;
 mod cold;
@@ -33,27 +32,30 @@ fn main() {
         ("cold", cold::measure),
     ];
     if let Some(unknown) = wanted.iter().find(|name| !all.iter().any(|(known, _)| known == name)) {
-        eprintln!("there is no {unknown}; there are {}", all.map(|(name, _)| name).join(", "));
+        eprintln!(
+            "unknown measurement {unknown:?}; expected one of: {}",
+            all.map(|(name, _)| name).join(", ")
+        );
         std::process::exit(2);
     }
     if !cfg!(target_os = "linux") {
-        println!("the page is measured on Linux only, which tells what a process takes");
+        println!("the page benchmark requires Linux (/proc)");
         return;
     }
     allow_many_files();
     let fixture = Fixture::new();
-    println!("{HEROES} heroes; load of this machine: {}", process::machine_load());
+    println!("{HEROES} heroes; load average: {}", process::machine_load());
     for (name, measure) in all {
         if wanted.is_empty() || wanted.iter().any(|wanted| wanted == name) {
             measure(&fixture);
         }
     }
-    println!("\nload of this machine at the end: {}", process::machine_load());
+    println!("\nload average at the end: {}", process::machine_load());
 }
 
-/// Raises the limit of open files to its maximum: each socket is one.
+/// Raises the limit of open files to its maximum, since each socket is one.
 fn allow_many_files() {
-    let (_, most) =
-        getrlimit(Resource::RLIMIT_NOFILE).expect("the system says how many files there may be");
-    setrlimit(Resource::RLIMIT_NOFILE, most, most).expect("one may open as many files as one may");
+    let (_, most) = getrlimit(Resource::RLIMIT_NOFILE).expect("the file limit is readable");
+    setrlimit(Resource::RLIMIT_NOFILE, most, most)
+        .expect("the file limit can be raised to its maximum");
 }

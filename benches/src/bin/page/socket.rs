@@ -1,4 +1,4 @@
-//! A live socket of the page, and the frames on it.
+//! A live socket of the page, and its frames.
 
 use std::net::SocketAddr;
 
@@ -7,13 +7,13 @@ use tokio::net::{TcpSocket, TcpStream};
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::{WebSocketStream, client_async};
 
-/// A live socket.
+/// A WebSocket at `/live`.
 pub(crate) type Socket = WebSocketStream<TcpStream>;
 
-/// Opens a live socket, with a receive buffer of this size if one is given.
+/// Opens a live socket, optionally with a receive buffer of this size, in bytes.
 ///
 /// # Errors
-/// Returns the reason for which it did not open.
+/// Returns the error of the connection or handshake.
 pub(crate) async fn open(
     address: SocketAddr,
     path: &str,
@@ -31,10 +31,10 @@ pub(crate) async fn open(
     Ok(socket)
 }
 
-/// Returns the next text that a page is sent.
+/// Returns the next text message.
 ///
 /// # Errors
-/// Returns the reason for which there is none.
+/// Returns the close frame or the error if the socket is closed.
 pub(crate) async fn next_text(socket: &mut Socket) -> Result<String, String> {
     loop {
         match socket.next().await {
@@ -42,18 +42,18 @@ pub(crate) async fn next_text(socket: &mut Socket) -> Result<String, String> {
             Some(Ok(Message::Close(why))) => return Err(format!("{why:?}")),
             Some(Ok(_)) => {}
             Some(Err(error)) => return Err(error.to_string()),
-            None => return Err("the socket ended".to_owned()),
+            None => return Err("the socket was closed".to_owned()),
         }
     }
 }
 
-/// Returns the number of a frame; none if the text is something else.
+/// Returns the number of a frame, or `None` for any other message.
 pub(crate) fn frame_number(text: &str) -> Option<u64> {
     let rest = text.strip_prefix(r#"{"t":"d","s":"#)?;
     rest.split(',').next()?.parse().ok()
 }
 
-/// Returns the heroes whose rows a frame brings: `"h-ID":"<tr…`.
+/// Returns the heroes whose rows are in a frame: `"h-ID":"<tr…`.
 pub(crate) fn rows_in(text: &str) -> Vec<String> {
     const ID: usize = 36;
     let starts = text.match_indices(r#""h-"#).map(|(at, key)| &text[at + key.len()..]);

@@ -1,5 +1,5 @@
-//! A thousand pages at once, some of which read nothing: the cost for dispatch, and the delay for
-//! the others. And the delay of a write where nothing else happens.
+//! A thousand open pages, some of which never read: the cost for dispatch, and the latency for the
+//! others. Also the latency of a write on an idle cluster.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use benches::http::Http;
 use benches::process::{Use, percent, resident_mb};
-use benches::table::{Spread, in_ms, kb, line, part, promised};
+use benches::table::{Spread, budgeted, in_ms, kb, line, part};
 use futures_util::SinkExt;
 use futures_util::future::join_all;
 use tokio::sync::watch;
@@ -19,115 +19,128 @@ use crate::fixture::Fixture;
 use crate::load::{Heroes, Load, Where};
 use crate::socket::{Socket, frame_number, next_text, open, rows_in};
 
-/// The numbers of pages that read what they are sent, and that never do.
+/// The number of pages that read their frames, and of pages that never read.
 const READERS: usize = 900;
-const DEAF: usize = 100;
-/// The number of readers whose rows are recorded.
-const CLOSE_READERS: usize = 20;
-/// The receive buffer of a page that does not read, in bytes.
-const DEAF_BUFFER: u32 = 4_096;
-/// The time to settle, and the time of a measurement. Pages that do not read are closed after a
-/// minute.
+const NON_READERS: usize = 100;
+/// The number of readers that record the heroes in each frame.
+const RECORDING_READERS: usize = 20;
+/// The receive buffer of a page that does not read, in bytes; small, so that it fills soon.
+const NON_READER_BUFFER: u32 = 4_096;
+/// The settling time, and the duration of a measurement. The sum is below one minute, after which
+/// dispatch closes pages that do not read.
 const SETTLE: Duration = Duration::from_secs(5);
-const LOOK: Duration = Duration::from_secs(25);
-/// The interval of the writes whose delay is measured. It is no divisor of the tick's quarter of a
-/// second, so that they fall anywhere within it.
-const MARK_EVERY: Duration = Duration::from_millis(467);
-/// The budgets.
+const MEASUREMENT: Duration = Duration::from_secs(25);
+/// The interval of the writes whose latency is measured. It does not divide the view interval of
+/// 250 ms, so that the writes are spread over it.
+const WRITE_INTERVAL: Duration = Duration::from_millis(467);
+/// Budgets: the share of a core, and the 99th percentile of a latency.
 const CORE_MAX: f64 = 0.5;
 const DELAY_MS_MAX: f64 = 250.0;
-/// The same where nothing else happens: a tick, and 20 ms.
+/// The latency budget on an idle cluster: one view interval and 20 ms.
 const IDLE_DELAY_MS_MAX: f64 = 270.0;
-/// The number of pages where nothing else happens.
-const ONLOOKERS: usize = 100;
+/// The number of pages on an idle cluster.
+const IDLE_READERS: usize = 100;
 
 pub(crate) fn measure_idle(fixture: &Fixture) {
-    part(&format!("{ONLOOKERS} sockets, and nothing happens but the writes that are waited for"));
-    let seen = fixture.runtime.block_on(look(fixture, None, ONLOOKERS, 0));
-    line("dispatch", &percent(seen.dispatch));
-    let what = format!("from a write's answer to its frame, {} times", seen.delays.count());
-    promised(&what, &seen.delays.ms(), "p99 270 ms", seen.delays.at(0.99) <= IDLE_DELAY_MS_MAX);
+    part(&format!("{IDLE_READERS} sockets, no load except the measured writes"));
+    let measured = fixture.runtime.block_on(run(fixture, None, IDLE_READERS, 0));
+    line("dispatch", &percent(measured.dispatch));
+    let what =
+        format!("from the response to a write to its frame, {} samples", measured.delays.count());
+    budgeted(
+        &what,
+        &measured.delays.ms(),
+        "p99 270 ms",
+        measured.delays.at(0.99) <= IDLE_DELAY_MS_MAX,
+    );
 }
 
 pub(crate) fn measure(fixture: &Fixture) {
-    let look = |spread, readers, deaf| {
-        fixture.runtime.block_on(look(fixture, Some(spread), readers, deaf))
+    let run = |spread, readers, non_readers| {
+        fixture.runtime.block_on(run(fixture, Some(spread), readers, non_readers))
     };
     let before = resident_mb(fixture.dispatch);
 
-    part("No sockets, 100 heroes moved at a time");
-    let alone = look(Where::Anywhere, 0, 0);
+    part("No sockets, 100 heroes reassigned at a time");
+    let alone = run(Where::Anywhere, 0, 0);
     line("writes saved", &alone.written);
     line("dispatch", &percent(alone.dispatch));
-    line("dispatch in memory", &alone.resident);
-    part(&format!("{READERS} sockets, all of them read"));
-    let all_read = look(Where::Anywhere, READERS, 0);
+    line("dispatch, memory", &alone.resident);
+    part(&format!("{READERS} sockets, all of them reading"));
+    let all_read = run(Where::Anywhere, READERS, 0);
     all_read.print(&alone);
-    part(&format!("{} sockets, {DEAF} of them never read", READERS + DEAF));
-    let with_deaf = look(Where::Anywhere, READERS, DEAF);
-    with_deaf.print(&alone);
+    part(&format!("{} sockets, {NON_READERS} of which never read", READERS + NON_READERS));
+    let with_non_readers = run(Where::Anywhere, READERS, NON_READERS);
+    with_non_readers.print(&alone);
     line(
-        "p99 of a frame, with those who never read and without",
-        &format!("{:.1} and {:.1} ms", with_deaf.fan_out.at(0.99), all_read.fan_out.at(0.99)),
+        "p99 of a frame, with and without non-readers",
+        &format!(
+            "{:.1} and {:.1} ms",
+            with_non_readers.fan_out.at(0.99),
+            all_read.fan_out.at(0.99)
+        ),
     );
-    let (with, without) = (with_deaf.delays.at(0.99), all_read.delays.at(0.99));
-    line(
-        "p99 of a write, with those who never read and without",
-        &format!("{with:.0} and {without:.0} ms"),
-    );
+    let (with, without) = (with_non_readers.delays.at(0.99), all_read.delays.at(0.99));
+    line("p99 of a write, with and without non-readers", &format!("{with:.0} and {without:.0} ms"));
     part(&format!(
-        "{} sockets, {DEAF} of them never read, 25 of the moved heroes on the page",
-        READERS + DEAF
+        "{} sockets, {NON_READERS} of which never read, 25 reassigned heroes on the page",
+        READERS + NON_READERS
     ));
-    let on_the_page = look(Where::OnThePage, READERS, DEAF);
+    let on_the_page = run(Where::OnThePage, READERS, NON_READERS);
     on_the_page.print(&alone);
     line(
-        "dispatch in memory before and after all of them",
+        "dispatch, memory before and after all sockets",
         &format!("{before}, {}", resident_mb(fixture.dispatch)),
     );
 }
 
 /// The result of one measurement.
-struct Seen {
-    /// The shares of a core that dispatch and this program took.
+struct Measured {
+    /// The shares of a core used by dispatch and by this program.
     dispatch: f64,
     clients: f64,
     resident: String,
     written: String,
     frames: Spread,
     frames_a_second: f64,
-    /// The times from the first page that has a frame to each other.
+    /// The times from the first page that receives a frame to each other page.
     fan_out: Spread,
-    /// The times from a write's answer to its frame.
+    /// The times from the response to a write to its frame.
     delays: Spread,
 }
 
-impl Seen {
+impl Measured {
     fn print(&self, alone: &Self) {
         line("writes saved", &self.written);
-        promised("dispatch", &percent(self.dispatch), "50 %", self.dispatch <= CORE_MAX);
+        budgeted("dispatch", &percent(self.dispatch), "50 %", self.dispatch <= CORE_MAX);
         let part = self.dispatch - alone.dispatch;
-        promised("the sockets' part of it", &percent(part), "50 %", part <= CORE_MAX);
-        line("this program, who is all clients", &percent(self.clients));
-        line("frames to each that reads", &format!("{:.1} a second", self.frames_a_second));
+        budgeted("of which for the sockets", &percent(part), "50 %", part <= CORE_MAX);
+        line("all clients (this program)", &percent(self.clients));
+        line("frames per reader", &format!("{:.1} per second", self.frames_a_second));
         line(
-            "a frame",
+            "frame size",
             &format!("p50 {}, max {}", kb(self.frames.at(0.5)), kb(self.frames.at(1.0))),
         );
-        promised(
-            "from the first page that has a frame to each other",
+        budgeted(
+            "from the first page with a frame to each other page",
             &self.fan_out.ms(),
             "p99 250 ms",
             self.fan_out.at(0.99) <= DELAY_MS_MAX,
         );
-        let what = format!("from a write's answer to its frame, {} times", self.delays.count());
-        promised(&what, &self.delays.ms(), "p99 250 ms", self.delays.at(0.99) <= DELAY_MS_MAX);
-        line("dispatch in memory", &self.resident);
+        let what =
+            format!("from the response to a write to its frame, {} samples", self.delays.count());
+        budgeted(&what, &self.delays.ms(), "p99 250 ms", self.delays.at(0.99) <= DELAY_MS_MAX);
+        line("dispatch, memory", &self.resident);
     }
 }
 
-/// Measures while heroes are moved there, if anywhere.
-async fn look(fixture: &Fixture, spread: Option<Where>, readers: usize, deaf: usize) -> Seen {
+/// Measures with the given readers and non-readers, under load unless `spread` is `None`.
+async fn run(
+    fixture: &Fixture,
+    spread: Option<Where>,
+    readers: usize,
+    non_readers: usize,
+) -> Measured {
     let address = fixture.cluster.address("dispatch");
     let load = spread.map(|spread| Load::start(&fixture.runtime, address, &fixture.heroes, spread));
     let (stop, stopped) = watch::channel(());
@@ -135,38 +148,43 @@ async fn look(fixture: &Fixture, spread: Option<Where>, readers: usize, deaf: us
     let reader = |number: usize| {
         let stopped = stopped.clone();
         tokio::spawn(async move {
-            read(open(address, "/live", None).await?, began, number < CLOSE_READERS, stopped).await
+            read(open(address, "/live", None).await?, began, number < RECORDING_READERS, stopped)
+                .await
         })
     };
     let readers: Vec<JoinHandle<Result<Vec<Frame>, String>>> = (0..readers).map(reader).collect();
     sleep(SETTLE).await;
-    let deaf = join_all((0..deaf).map(|_| open(address, "/live", Some(DEAF_BUFFER)))).await;
-    let deaf: Vec<Socket> =
-        deaf.into_iter().collect::<Result<_, _>>().expect("there is a place for every page");
+    let non_readers =
+        join_all((0..non_readers).map(|_| open(address, "/live", Some(NON_READER_BUFFER)))).await;
+    let non_readers: Vec<Socket> =
+        non_readers.into_iter().collect::<Result<_, _>>().expect("dispatch accepts every page");
     sleep(SETTLE).await;
 
     let from = Instant::now();
     let (dispatch, clients) = (Use::of(&fixture.dispatch.to_string()), Use::of("self"));
-    let marks = if readers.is_empty() {
-        sleep(LOOK).await;
+    let writes = if readers.is_empty() {
+        sleep(MEASUREMENT).await;
         Vec::new()
     } else {
-        mark(address, &fixture.heroes, began).await
+        write_markers(address, &fixture.heroes, began).await
     };
     let (dispatch, clients, took) = (dispatch.share(), clients.share(), from.elapsed());
     let resident = resident_mb(fixture.dispatch);
     let written = load.map_or_else(|| "none".to_owned(), Load::end);
 
-    // What was written last is on its way.
+    // Frames of the last writes are still in flight.
     sleep(SETTLE / 5).await;
     stop.send_replace(());
     let mut pages = Vec::new();
     for reader in readers {
         pages.push(
-            reader.await.expect("a reader does not break").expect("who reads is not sent away"),
+            reader
+                .await
+                .expect("a reader task does not panic")
+                .expect("dispatch keeps pages that read"),
         );
     }
-    drop(deaf);
+    drop(non_readers);
     let (from, until) = (from - began, from + took - began);
     pages.iter_mut().for_each(|frames| frames.retain(|frame| (from..until).contains(&frame.at)));
 
@@ -178,7 +196,7 @@ async fn look(fixture: &Fixture, spread: Option<Where>, readers: usize, deaf: us
             .or_insert(frame.at);
     }
     let frames = pages.iter().flatten();
-    Seen {
+    Measured {
         dispatch,
         clients,
         resident,
@@ -188,63 +206,65 @@ async fn look(fixture: &Fixture, spread: Option<Where>, readers: usize, deaf: us
             / pages.len().max(1) as f64
             / took.as_secs_f64(),
         fan_out: Spread::of(frames.map(|frame| in_ms(frame.at - first[&frame.number]))),
-        delays: delays(&marks, &pages),
+        delays: delays(&writes, &pages),
     }
 }
 
-/// A write, with the times of its request and its answer.
-struct Mark {
+/// A write, with the times of its request and response.
+struct TimedWrite {
     hero: String,
-    asked: Duration,
+    sent: Duration,
     answered: Duration,
 }
 
-/// Moves one hero after the other of those that no load moves.
-async fn mark(address: SocketAddr, heroes: &Heroes, began: Instant) -> Vec<Mark> {
-    let mut http = Http::connect(address).await.expect("dispatch can be reached");
-    let mut ticks = interval(MARK_EVERY);
+/// Reassigns the marker heroes in turn; no load writes them.
+async fn write_markers(address: SocketAddr, heroes: &Heroes, began: Instant) -> Vec<TimedWrite> {
+    let mut http = Http::connect(address).await.expect("dispatch is reachable");
+    let mut ticks = interval(WRITE_INTERVAL);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut marks = Vec::new();
-    // By the time it is a hero's turn again, all have heard of the last time.
+    let mut writes = Vec::new();
+    // There are enough markers that every page has received the previous frame of a hero before its
+    // next turn.
     for hero in heroes.markers.iter().cycle() {
         ticks.tick().await;
-        let asked = began.elapsed();
-        http.assign(&hero.id, hero.next_place()).await.expect("a city assigns");
-        marks.push(Mark { hero: hero.id.clone(), asked, answered: began.elapsed() });
-        if marks.len() as u32 * MARK_EVERY >= LOOK {
+        let sent = began.elapsed();
+        http.assign(&hero.id, hero.next_place()).await.expect("the city assigns the hero");
+        writes.push(TimedWrite { hero: hero.id.clone(), sent, answered: began.elapsed() });
+        if writes.len() as u32 * WRITE_INTERVAL >= MEASUREMENT {
             break;
         }
     }
-    marks
+    writes
 }
 
-/// Returns the delay of each write at each of the recorded readers. Frames after the measurement
-/// are left out.
-fn delays(marks: &[Mark], pages: &[Vec<Frame>]) -> Spread {
-    let seen = |mark: &Mark, frames: &[Frame]| {
-        let frame =
-            frames.iter().find(|frame| frame.at > mark.asked && frame.rows.contains(&mark.hero))?;
-        Some(in_ms(frame.at.saturating_sub(mark.answered)))
+/// Returns the latency of each write at each recording reader. Frames after the measurement are
+/// left out.
+fn delays(writes: &[TimedWrite], pages: &[Vec<Frame>]) -> Spread {
+    let measured = |write: &TimedWrite, frames: &[Frame]| {
+        let frame = frames
+            .iter()
+            .find(|frame| frame.at > write.sent && frame.rows.contains(&write.hero))?;
+        Some(in_ms(frame.at.saturating_sub(write.answered)))
     };
-    Spread::of(marks.iter().flat_map(|mark| {
-        pages.iter().take(CLOSE_READERS).filter_map(move |frames| seen(mark, frames))
+    Spread::of(writes.iter().flat_map(|write| {
+        pages.iter().take(RECORDING_READERS).filter_map(move |frames| measured(write, frames))
     }))
 }
 
-/// A frame, as a page was sent it.
+/// A received frame.
 struct Frame {
     number: u64,
     at: Duration,
     bytes: usize,
-    /// The heroes whose rows it brings, if these are recorded.
+    /// The heroes whose rows the frame contains, if recorded.
     rows: Vec<String>,
 }
 
-/// Reads and acknowledges frames as a page does, until it is stopped.
+/// Reads and acknowledges frames like a page, until it is stopped.
 async fn read(
     mut socket: Socket,
     began: Instant,
-    closely: bool,
+    records_rows: bool,
     mut stopped: watch::Receiver<()>,
 ) -> Result<Vec<Frame>, String> {
     let mut frames = Vec::new();
@@ -255,7 +275,7 @@ async fn read(
         };
         let at = began.elapsed();
         let Some(number) = frame_number(&text) else { continue };
-        let rows = if closely { rows_in(&text) } else { Vec::new() };
+        let rows = if records_rows { rows_in(&text) } else { Vec::new() };
         frames.push(Frame { number, at, bytes: text.len(), rows });
         let ack = format!(r#"{{"t":"ack","s":{number}}}"#);
         socket.send(Message::text(ack)).await.map_err(|error| error.to_string())?;

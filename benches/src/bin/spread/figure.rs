@@ -1,6 +1,6 @@
-//! The figure of `spread`: rounds until every node has the news, over the number of nodes.
+//! The figure of `spread`: rounds until every node holds a write, by number of nodes.
 //!
-//! Invariant: it can be read without its colours: each mark has its label at its end.
+//! Invariant: the figure is readable without its colours, because each mark has a label at its end.
 
 use benches::svg::{Document, push};
 use simulator::spread::Spread;
@@ -17,19 +17,19 @@ const RULES: &str =
 /// The size of the figure, in pixels.
 const WIDTH: f64 = 820.0;
 const HEIGHT: f64 = 460.0;
-/// The edges of the plot in it.
+/// The edges of the plot within the figure.
 const LEFT: f64 = 52.0;
 const RIGHT: f64 = 608.0;
 const TOP: f64 = 88.0;
 const BOTTOM: f64 = 392.0;
-/// The least distance between the baselines of two labels.
+/// The minimum distance between the baselines of two labels.
 const LEADING: f64 = 20.0;
 
-/// Returns the figure of what was measured at each number of nodes, fewest first, with `theory` as
-/// a line.
+/// Returns the figure of the measurements, in order of the number of nodes, with `theory` as a
+/// line.
 ///
 /// # Panics
-/// If nothing was measured.
+/// Panics if there are no measurements.
 pub(crate) fn svg(measured: &[(u32, Spread)], theory: impl Fn(f64) -> f64) -> String {
     let ((first, _), (last, at_last)) = (measured[0], measured[measured.len() - 1]);
     let (first, last) = (f64::from(first), f64::from(last));
@@ -83,14 +83,14 @@ pub(crate) fn svg(measured: &[(u32, Spread)], theory: impl Fn(f64) -> f64) -> St
     let line: Vec<String> =
         steps.map(|nodes| format!("{:.1},{:.1}", x(nodes), y(theory(nodes)))).collect();
 
-    // Each label stands where its mark ends, and makes room for the one below.
+    // Each label is placed where its mark ends, and moves up to leave room for the one below.
     let mean_y = y(at_last.mean) + 5.0;
     let p99_y = (y(at_last.p99.into()) + 5.0).min(mean_y - LEADING);
     let theory_y = (y(theory(last)) + 5.0).min(p99_y - LEADING);
     let (label_x, middle, below) = (RIGHT + 16.0, (LEFT + RIGHT) / 2.0, BOTTOM + 52.0);
     let body = format!(
-        r#"<text class="head" x="24" y="38">Rounds until every node has heard</text>
-<text x="24" y="61">One round is one second, in which each node begins a mutual pull with one random other</text>
+        r#"<text class="head" x="24" y="38">Rounds until every node holds a new write</text>
+<text x="24" y="61">One round is one second; in it, each node starts a mutual pull with one random other node</text>
 {grid}<text class="tick" x="{middle}" y="{below}">nodes, on a logarithmic scale</text>
 <polyline class="theory" points="{}"/>
 {marks}<text class="of-theory" x="{label_x}" y="{theory_y:.1}">theory: log₃ n + ln ln n</text>
@@ -100,12 +100,13 @@ pub(crate) fn svg(measured: &[(u32, Spread)], theory: impl Fn(f64) -> f64) -> St
         line.join(" ")
     );
     let description = format!(
-        "Measured with the real core, beside the classical estimate log3 n + ln ln n, which is not a bound.\n{numbers}"
+        "Measured with the real core, compared with the classical estimate log3 n + ln ln n, which is \
+         not a bound.\n{numbers}"
     );
     Document {
         width: WIDTH,
         height: HEIGHT,
-        title: "Rounds until every node has heard, by number of nodes",
+        title: "Rounds until every node holds a new write, by number of nodes",
         description: &description,
         light: LIGHT,
         dark: DARK,

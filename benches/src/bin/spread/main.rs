@@ -1,4 +1,5 @@
-//! `spread`: prints how many rounds news takes, by number of nodes, and draws `docs/spread.svg`.
+//! `spread`: prints how many rounds a write takes to reach every node, by number of nodes, and
+//! draws `docs/spread.svg`.
 
 mod figure;
 
@@ -12,7 +13,7 @@ const FIGURE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/spread.svg");
 const CITIES: u32 = 3;
 
 fn main() -> io::Result<()> {
-    println!("every node pulls, mutually, once a round; theory is log3 n + ln ln n");
+    println!("each node starts one mutual pull per round; theory is log3 n + ln ln n");
     println!(
         "{:>6} {:>7} {:>7} {:>5} {:>5} {:>8}",
         "nodes", "seeds", "mean", "p50", "p99", "theory"
@@ -25,14 +26,12 @@ fn main() -> io::Result<()> {
             }),
         )
     });
-    println!(
-        "\none ordered pair a second, one way, as originally designed; exactly: mean 6 s, p99 17 s"
-    );
+    println!("\noriginal design: one ordered pair per second, one way; exact: mean 6 s, p99 17 s");
     row(CITIES, Rule::OneOrderedPair, 1_000_000, spread::ordered_pair_expectation);
     fs::write(FIGURE, figure::svg(&measured, spread::estimate))
 }
 
-/// Measures and prints one line of the table.
+/// Measures and prints one row of the table.
 fn row(nodes: u32, rule: Rule, seeds: u32, theory: impl Fn(u32) -> f64) -> Spread {
     let spread = spread::measure(nodes, rule, seeds);
     let Spread { mean, p50, p99 } = spread;

@@ -1,4 +1,4 @@
-//! `sim`: runs seeds, prints which fail, and makes the failing ones small.
+//! `sim`: runs seeds, prints the failing ones, and shrinks their plans.
 
 mod options;
 mod report;
@@ -13,7 +13,8 @@ use options::Options;
 
 fn main() -> ExitCode {
     let options = Options::parse();
-    // A panic is a violation, and reported as one.
+    // `run::run` catches a panic and reports it as a violation; the default hook would print it a
+    // second time, for each attempt of the shrinker.
     std::panic::set_hook(Box::new(|_| {}));
     match options.seed {
         Some(seed) => seeds::run_one(seed, options.nodes()),

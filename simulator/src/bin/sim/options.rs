@@ -4,42 +4,42 @@ use std::ops::Range;
 
 use clap::Parser;
 
-/// Runs the whole cluster in virtual time, from seeds.
+/// Simulates the whole cluster in virtual time, one run per seed.
 ///
-/// Prints one line a run: the seed; the nodes; the time for which it was hurt; the steps of its
-/// plan; frames and kilobytes sent; writes; rounds merged; the time to converge after healing, and
-/// the longest allowed; a hash of all that was sent, the same for the same seed on every machine.
-/// Of more than 200 runs only the failing ones get a line. Then the number of faults, and their
-/// cost.
+/// Prints one line per run: the seed; the number of nodes; the length of the fault phase; the
+/// number of plan steps; frames and kilobytes sent; writes; rounds merged; the time to converge
+/// after healing, and its limit; a hash of all frames sent, which is the same for the same seed on
+/// every machine. With more than 200 runs, only failing runs are printed. A summary of the faults
+/// and their effect on convergence follows.
 #[derive(Parser)]
 #[command(version)]
 pub(crate) struct Options {
-    /// Run this seed alone and print everything that happens.
+    /// Run a single seed and log every event
     #[arg(long, conflicts_with = "seeds")]
     pub(crate) seed: Option<u64>,
-    /// Run these seeds: from..to, without the last.
-    #[arg(long, default_value = "0..1000", value_parser = parse_range)]
+    /// Range of seeds to run, end exclusive
+    #[arg(long, value_name = "FROM..TO", default_value = "0..1000", value_parser = parse_range)]
     pub(crate) seeds: Range<u64>,
-    /// The nodes of each run, dispatch included, instead of 3 to 9.
+    /// Nodes per run, dispatch included [default: 3 to 9, drawn from the seed]
     #[arg(long, value_parser = clap::value_parser!(u64).range(2..=128))]
     pub(crate) nodes: Option<u64>,
-    /// Go on for this many minutes, beginning with the first of the seeds.
+    /// Run for this many minutes, starting at the first seed of the range and ignoring its end
     #[arg(long)]
     pub(crate) minutes: Option<u64>,
-    /// Threads; all processors by default.
+    /// Worker threads [default: number of processors]
     #[arg(long)]
     pub(crate) jobs: Option<usize>,
 }
 
 impl Options {
-    /// Returns the number of nodes, if it is given.
+    /// Returns the number of nodes if the option is set.
     pub(crate) fn nodes(&self) -> Option<usize> {
         self.nodes.map(|nodes| usize::try_from(nodes).expect("at most 128"))
     }
 }
 
 fn parse_range(text: &str) -> Result<Range<u64>, String> {
-    let (from, to) = text.split_once("..").ok_or("a range reads from..to")?;
+    let (from, to) = text.split_once("..").ok_or("expected FROM..TO")?;
     let number = |text: &str| text.parse::<u64>().map_err(|error| format!("{text:?}: {error}"));
     Ok(number(from)?..number(to)?)
 }

@@ -1,4 +1,4 @@
-//! The lines about single runs: one that held, and one that failed.
+//! The output for a single run, passed or failed.
 
 use simulator::plan::Plan;
 use simulator::run::Outcome;
@@ -7,21 +7,21 @@ use simulator::{Violation, shrink};
 
 use gossip::replica::Rules;
 
-/// Prints the names of the columns of [`print_held`].
+/// Prints the header of the lines that [`print_passed`] prints.
 pub(crate) fn print_header() {
     println!(
         "{:>8} {:>5} {:>6} {:>5} {:>7} {:>8} {:>6} {:>6} {:>14}  trace",
-        "seed", "nodes", "hurt", "steps", "frames", "kB", "writes", "rounds", "converged"
+        "seed", "nodes", "faults", "steps", "frames", "kB", "writes", "rounds", "converged"
     );
 }
 
-/// Prints a run that held.
-pub(crate) fn print_held(seed: u64, plan: &Plan, outcome: &Outcome) {
+/// Prints one line for a run without a violation.
+pub(crate) fn print_passed(seed: u64, plan: &Plan, outcome: &Outcome) {
     let Tally { frames, bytes, writes, rounds, .. } = outcome.tally;
     println!(
         "{seed:>8} {:>5} {:>5.1}s {:>5} {frames:>7} {:>8} {writes:>6} {rounds:>6} {:>5.1}s of {:>3.0}s  {:016x}",
         plan.cities + 1,
-        plan.hurt.as_secs_f64(),
+        plan.fault_phase.as_secs_f64(),
         plan.steps.len(),
         bytes / 1_000,
         outcome.converged_after.as_secs_f64(),
@@ -30,14 +30,14 @@ pub(crate) fn print_held(seed: u64, plan: &Plan, outcome: &Outcome) {
     );
 }
 
-/// Prints a violation, and the fewest steps that lead there.
+/// Prints a violation and the smallest plan found that reproduces it.
 pub(crate) fn print_failed(seed: u64, nodes: Option<usize>, violation: &Violation) {
     let replay = nodes.map_or(String::new(), |nodes| format!(" NODES={nodes}"));
-    println!("seed {seed} FAILS: {violation}\n  replay: make sim SEED={seed}{replay}");
+    println!("seed {seed} FAILED: {violation}\n  replay: make sim SEED={seed}{replay}");
     let plan = Plan::draw(seed, nodes);
     let (plan, violation) = shrink::shrink(&plan, violation.clone(), &Rules::default());
-    println!("  smaller, with {} steps: {violation}", plan.steps.len());
-    println!("  {} cities and dispatch; {:?}", plan.cities, plan.noise);
+    println!("  shrunk to {} steps: {violation}", plan.steps.len());
+    println!("  {} cities plus dispatch; {:?}", plan.cities, plan.noise);
     plan.steps.iter().for_each(|step| println!("  {step}"));
-    println!("  {:>8.3}s  all is healed", plan.hurt.as_secs_f64());
+    println!("  {:>8.3}s  heal all faults", plan.fault_phase.as_secs_f64());
 }

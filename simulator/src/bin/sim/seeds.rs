@@ -1,6 +1,7 @@
-//! The seeds, run: one with its log, or many on several threads.
+//! Execution of seeds: one with its log, or many on several threads.
 //!
-//! Invariant: each seed is taken by one thread, and threads share nothing else.
+//! Invariant: each seed is run by exactly one thread; the counter of the next seed is the only
+//! shared state.
 
 use std::ops::Range;
 use std::process::ExitCode;
@@ -13,19 +14,19 @@ use simulator::plan::Plan;
 use simulator::run;
 
 use crate::options::Options;
-use crate::report::{print_failed, print_header, print_held};
+use crate::report::{print_failed, print_header, print_passed};
 use crate::summary::Summary;
 
-/// The greatest number of runs that get a line each.
+/// The number of runs above which passed runs are not printed.
 const LINES_MAX: u64 = 200;
 
-/// Runs one seed and prints everything that happens.
+/// Runs one seed and logs every event.
 pub(crate) fn run_one(seed: u64, nodes: Option<usize>) -> ExitCode {
     let plan = Plan::draw(seed, nodes);
     match run::run(&plan, &Rules::default(), true) {
         Ok(outcome) => {
             let after = outcome.converged_after;
-            println!("seed {seed} holds: converged {after:?} after healing");
+            println!("seed {seed} passed: converged {after:?} after healing");
             ExitCode::SUCCESS
         }
         Err(violation) => {
@@ -35,7 +36,7 @@ pub(crate) fn run_one(seed: u64, nodes: Option<usize>) -> ExitCode {
     }
 }
 
-/// Runs many seeds and prints the failing ones and a summary.
+/// Runs many seeds; prints the failing ones and a summary.
 pub(crate) fn run_many(options: &Options) -> ExitCode {
     let available = || thread::available_parallelism().ok().map(usize::from);
     let jobs = options.jobs.or_else(available).unwrap_or(1);
@@ -51,6 +52,7 @@ pub(crate) fn run_many(options: &Options) -> ExitCode {
     let worker = || {
         let mut summary = Summary::default();
         loop {
+            // Relaxed: no other data is shared, so only the uniqueness of the value matters.
             let seed = next.fetch_add(1, Ordering::Relaxed);
             if limit.map_or(seed >= end, |limit| began.elapsed() >= limit) {
                 return summary;
@@ -60,7 +62,7 @@ pub(crate) fn run_many(options: &Options) -> ExitCode {
                 Ok(outcome) => {
                     summary.add(&outcome);
                     if lines {
-                        print_held(seed, &plan, &outcome);
+                        print_passed(seed, &plan, &outcome);
                     }
                 }
                 Err(violation) => {
@@ -74,15 +76,15 @@ pub(crate) fn run_many(options: &Options) -> ExitCode {
         let workers: Vec<_> = (0..jobs).map(|_| scope.spawn(worker)).collect();
         let mut all = Summary::default();
         for worker in workers {
-            all.merge(&worker.join().expect("a worker catches panics"));
+            all.merge(&worker.join().expect("panics are caught inside the worker"));
         }
         all
     });
     summary.print(began.elapsed(), jobs);
-    if summary.all_held() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    if summary.all_passed() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-#[expect(clippy::disallowed_methods, reason = "the summary prints how fast seeds are run")]
+#[expect(clippy::disallowed_methods, reason = "the summary reports runs per second")]
 fn now() -> Instant {
     Instant::now()
 }

@@ -1,4 +1,4 @@
-//! The sum of many runs: how many failed, how long convergence took, how often each fault struck.
+//! Totals of many runs: failures, convergence times, and fault counts.
 
 use std::time::Duration;
 
@@ -6,21 +6,22 @@ use simulator::plan::Action;
 use simulator::run::Outcome;
 use simulator::tally::Tally;
 
-/// The totals of some runs.
+/// Totals of several runs.
 #[derive(Default)]
 pub(crate) struct Summary {
     runs: u64,
     failed: u64,
     tally: Tally,
     converged: Duration,
-    /// The greatest share of its bound that a run needed.
+    /// The largest convergence time of a run, as a share of its bound.
     slowest: f64,
-    /// For each fault: the runs that had it, and the sum of their times to converge.
+    /// Per fault kind: the number of runs that contained it, and the sum of their convergence
+    /// times.
     with: [(u64, Duration); Action::FAULTS.len()],
 }
 
 impl Summary {
-    /// Adds a run that held.
+    /// Adds a passed run.
     pub(crate) fn add(&mut self, outcome: &Outcome) {
         self.runs += 1;
         self.tally += outcome.tally;
@@ -35,13 +36,13 @@ impl Summary {
         }
     }
 
-    /// Adds a run that failed.
+    /// Adds a failed run.
     pub(crate) fn add_failed(&mut self) {
         self.runs += 1;
         self.failed += 1;
     }
 
-    /// Adds all runs of another sum.
+    /// Adds the totals of `other`.
     pub(crate) fn merge(&mut self, other: &Self) {
         self.runs += other.runs;
         self.failed += other.failed;
@@ -54,24 +55,24 @@ impl Summary {
         }
     }
 
-    /// Reports whether no run failed.
-    pub(crate) fn all_held(&self) -> bool {
+    /// Returns whether every run passed.
+    pub(crate) fn all_passed(&self) -> bool {
         self.failed == 0
     }
 
-    /// Prints all of it.
+    /// Prints the summary.
     pub(crate) fn print(&self, took: Duration, jobs: usize) {
         let Self { runs, failed, tally, converged, slowest, with } = self;
         let rate = *runs as f64 / took.as_secs_f64();
-        println!("{runs} runs, {failed} failed; {rate:.0} runs a second on {jobs} threads");
+        println!("{runs} runs, {failed} failed; {rate:.0} runs per second on {jobs} threads");
         println!(
-            "converged {:.2}s after healing on average; the slowest needed {:.0} % of its bound",
+            "mean convergence {:.2}s after healing; the slowest took {:.0} % of its bound",
             mean(*converged, runs - failed),
             slowest * 100.0
         );
         println!(
             "  {:<10} {:>9} {:>9} {:>12} {:>12}",
-            "trouble", "struck", "in runs", "with it", "without it"
+            "fault", "injected", "in runs", "mean with", "without"
         );
         for (name, (count, (with, time))) in
             Action::FAULTS.iter().zip(tally.faults.iter().zip(with))

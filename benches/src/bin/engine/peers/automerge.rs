@@ -1,5 +1,5 @@
-//! `automerge`: the root of a document, a commit for each hundred writes, and its own protocol,
-//! which remembers what each peer has sent.
+//! `automerge`: the root map of a document, one commit per hundred writes, and its own sync
+//! protocol, which keeps a state per peer.
 
 use std::collections::BTreeMap;
 
@@ -11,14 +11,14 @@ use super::keys::{key_of_text, text_key};
 use crate::hero::{Record, Write, key};
 use crate::peer::{Bytes, Held, Peer};
 
-/// How many writes are one commit. One each would take longer in everything.
+/// The number of writes per commit. One commit per write is slower in every workload.
 const COMMIT: usize = 100;
 
 pub(crate) struct Automerge {
     node: u8,
     document: AutoCommit,
-    /// What it has heard from each node.
-    heard: BTreeMap<u8, State>,
+    /// The sync state for each node.
+    states: BTreeMap<u8, State>,
 }
 
 fn record(value: &Value<'_>) -> Option<Vec<u8>> {
@@ -32,19 +32,19 @@ fn record(value: &Value<'_>) -> Option<Vec<u8>> {
 }
 
 impl Automerge {
-    /// Says to `to` what there is to say, if anything; how many bytes that took.
-    fn tell(&mut self, to: &mut Self) -> usize {
+    /// Sends the next sync message to `to`, if there is one, and returns its size in bytes.
+    fn send(&mut self, to: &mut Self) -> usize {
         let Some(message) =
-            self.document.sync().generate_sync_message(self.heard.entry(to.node).or_default())
+            self.document.sync().generate_sync_message(self.states.entry(to.node).or_default())
         else {
             return 0;
         };
         let message = message.encode();
-        let heard = Message::decode(&message).expect("what was written can be read");
+        let received = Message::decode(&message).expect("an encoded message can be decoded");
         to.document
             .sync()
-            .receive_sync_message(to.heard.entry(self.node).or_default(), heard)
-            .expect("a message that can be applied");
+            .receive_sync_message(to.states.entry(self.node).or_default(), received)
+            .expect("the message can be applied");
         message.len()
     }
 }
@@ -52,13 +52,13 @@ impl Automerge {
 impl Peer for Automerge {
     const NAME: &'static str = "automerge";
     const HEROES_MAX: u32 = 100_000;
-    const LEFT_OUT: &'static str = "making them alone takes half a minute";
+    const LEFT_OUT: &'static str = "creating them takes half a minute";
 
     fn empty(node: u8) -> Self {
         Self {
             node,
             document: AutoCommit::new().with_actor(ActorId::from([node])),
-            heard: BTreeMap::new(),
+            states: BTreeMap::new(),
         }
     }
 
@@ -67,19 +67,19 @@ impl Peer for Automerge {
             for Write { key, record } in commit {
                 self.document
                     .put(automerge::ROOT, text_key(*key), ScalarValue::Bytes(record.to_bytes()))
-                    .expect("a document takes bytes");
+                    .expect("a document accepts bytes");
             }
             self.document.commit();
         }
     }
 
-    /// Its protocol always goes both ways.
+    /// The sync protocol always transfers in both directions.
     fn catch_up(&mut self, source: &mut Self) -> Bytes {
         let mut bytes = Bytes::default();
         loop {
             let sent = bytes;
-            bytes.asked += self.tell(source);
-            bytes.answered += source.tell(self);
+            bytes.asked += self.send(source);
+            bytes.answered += source.send(self);
             if bytes == sent {
                 return bytes;
             }
@@ -101,7 +101,7 @@ impl Peer for Automerge {
         let (value, _) = self
             .document
             .get(automerge::ROOT, text_key(key(number)))
-            .expect("a document can be asked")?;
+            .expect("the root map is readable")?;
         Some(Record::of_bytes(&record(&value)?).health)
     }
 }

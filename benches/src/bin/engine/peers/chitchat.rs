@@ -1,9 +1,9 @@
-//! `chitchat`: each node's own pairs of key and value, brought to the others by handshakes. Its
-//! values are text.
+//! `chitchat`: each node owns key-value pairs, which handshakes copy to the others. Values are
+//! text.
 //!
-//! Its state machine is not public. So two of its servers speak over UDP on this host, and what the
-//! kernel takes for that counts too. A handshake carries 64 KiB at most: catching up takes as many
-//! as it takes.
+//! Its state machine is not public, so two of its servers communicate over UDP on this host, and
+//! the measured time includes the kernel. A handshake transfers at most 64 KiB; catching up takes
+//! as many handshakes as needed.
 
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -25,18 +25,18 @@ use super::keys::{key_of_text, text_key};
 use crate::hero::{Record, Write, key};
 use crate::peer::{Bytes, Held, Peer};
 
-/// How many messages are a handshake.
+/// The number of messages in a handshake.
 const HANDSHAKE: usize = 3;
 
-/// All servers run on this thread, in turns: while none of them runs, all that was received has
-/// been processed.
+/// A single-threaded runtime for all servers: while `block_on` is not running, every received
+/// message has been processed.
 static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| {
-    Builder::new_current_thread().enable_all().build().expect("a runtime can be had")
+    Builder::new_current_thread().enable_all().build().expect("the runtime starts")
 });
-/// Told of each message that has been received by any server.
+/// Notified when any server receives a message.
 static RECEIVED: Notify = Notify::const_new();
 
-/// A server's traffic.
+/// The address and traffic counters of a server.
 #[derive(Debug, Default)]
 struct Traffic {
     address: Mutex<Option<SocketAddr>>,
@@ -44,14 +44,15 @@ struct Traffic {
     messages_received: AtomicUsize,
 }
 
-/// UDP, counted.
+/// A UDP transport that counts its traffic.
 struct Counted(Arc<Traffic>);
 
 #[async_trait]
 impl Transport for Counted {
     async fn open(&self, address: SocketAddr) -> anyhow::Result<Box<dyn Socket>> {
         let socket = UdpTransport.open(address).await?;
-        *self.0.address.lock().expect("nobody panicked with it") = Some(socket.local_addr()?);
+        *self.0.address.lock().expect("no thread panicked with the lock") =
+            Some(socket.local_addr()?);
         Ok(Box::new(CountedSocket { socket, traffic: Arc::clone(&self.0) }))
     }
 }
@@ -86,18 +87,18 @@ impl Socket for CountedSocket {
 }
 
 pub(crate) struct Chitchat {
-    /// There until it is dropped.
+    /// `None` only during drop.
     server: Option<ChitchatHandle>,
     traffic: Arc<Traffic>,
 }
 
 impl Chitchat {
     fn with<T>(&self, ask: impl FnMut(&mut chitchat::Chitchat) -> T) -> T {
-        let server = self.server.as_ref().expect("it is there until it is dropped");
+        let server = self.server.as_ref().expect("the server is present until drop");
         RUNTIME.block_on(server.with_chitchat(ask))
     }
 
-    /// How much of each node's pairs it has.
+    /// Returns the highest version held of each node's pairs.
     fn versions(&self) -> BTreeMap<ChitchatId, u64> {
         self.with(|state| {
             state
@@ -128,13 +129,13 @@ impl Chitchat {
             .traffic
             .address
             .lock()
-            .expect("nobody panicked with it")
-            .expect("its socket is open");
+            .expect("no thread panicked with the lock")
+            .expect("the socket is open");
         self.server
             .as_ref()
-            .expect("it is there until it is dropped")
+            .expect("the server is present until drop")
             .gossip(address)
-            .expect("its server runs");
+            .expect("the server is running");
         RUNTIME.block_on(async {
             while received() < until {
                 tokio::time::timeout(Duration::from_secs(60), RECEIVED.notified())
@@ -144,7 +145,7 @@ impl Chitchat {
         });
     }
 
-    /// Handshakes until that is so, one at least.
+    /// Runs handshakes until the condition is met, at least one.
     fn handshakes(&self, other: &Self, until: impl Fn() -> bool) -> Bytes {
         let sent = || [self, other].map(|end| end.traffic.bytes_sent.load(Ordering::Relaxed));
         let before = sent();
@@ -156,7 +157,7 @@ impl Chitchat {
         Bytes { asked: asked - before[0], answered: answered - before[1] }
     }
 
-    /// The latest that any node has written under this key.
+    /// Returns the latest record that any node has written under this key.
     fn latest(state: &chitchat::Chitchat, key: &str) -> Option<Record> {
         let records =
             state.node_states().values().filter_map(|pairs| Some(record(pairs.get(key)?)));
@@ -165,20 +166,23 @@ impl Chitchat {
 }
 
 fn record(text: &str) -> Record {
-    Record::of_bytes(&BASE64URL_NOPAD.decode(text.as_bytes()).expect("a record as it was said"))
+    Record::of_bytes(
+        &BASE64URL_NOPAD.decode(text.as_bytes()).expect("a value is an encoded record"),
+    )
 }
 
 impl Peer for Chitchat {
     const NAME: &'static str = "chitchat";
     const HEROES_MAX: u32 = 100_000;
-    const LEFT_OUT: &'static str = "its whole state takes time by the square of their number";
+    const LEFT_OUT: &'static str =
+        "the time for its whole state grows with the square of their number";
 
     fn empty(node: u8) -> Self {
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
         let config = ChitchatConfig {
             chitchat_id: ChitchatId::new(format!("city-{node}"), 0, address),
             cluster_id: "heroes".into(),
-            // It gossips when it is told to, and not of its own accord.
+            // Periodic gossip is effectively disabled: the benchmark starts every handshake.
             gossip_interval: Duration::from_secs(24 * 60 * 60),
             listen_addr: address,
             seed_nodes: Vec::new(),
@@ -192,7 +196,7 @@ impl Peer for Chitchat {
         let transport = Counted(Arc::clone(&traffic));
         let server = RUNTIME
             .block_on(spawn_chitchat(config, Vec::new(), &transport))
-            .expect("a server can be had");
+            .expect("the server starts");
         Self { server: Some(server), traffic }
     }
 
@@ -236,7 +240,7 @@ impl Peer for Chitchat {
 impl Drop for Chitchat {
     fn drop(&mut self) {
         if let Some(server) = self.server.take() {
-            RUNTIME.block_on(server.shutdown()).expect("its server ends");
+            RUNTIME.block_on(server.shutdown()).expect("the server shuts down");
         }
     }
 }

@@ -1,5 +1,5 @@
-//! `crdts`: a map of multi-value registers, sent whole, as its kind of replication is meant. Its
-//! last-writer-wins register is no value of its map.
+//! `crdts`: a map of multi-value registers, sent whole, as state-based replication requires. The
+//! last-writer-wins register of the crate cannot be a value of its map.
 
 use crdts::{CmRDT as _, CvRDT as _, MVReg, Map};
 use uuid::Uuid;
@@ -7,7 +7,7 @@ use uuid::Uuid;
 use crate::hero::{Record, Write, key};
 use crate::peer::{Bytes, Held, Peer};
 
-/// Which node wrote.
+/// The node that wrote.
 type Actor = u8;
 type Heroes = Map<Uuid, MVReg<Vec<u8>, Actor>, Actor>;
 
@@ -16,7 +16,7 @@ pub(crate) struct Crdts {
     heroes: Heroes,
 }
 
-/// The record in a register. Of several that were written at once the latest counts.
+/// Returns the record in a register; of concurrent records, the one with the latest stamp.
 fn latest(register: &MVReg<Vec<u8>, Actor>) -> Option<(Record, Vec<u8>)> {
     let records = register.read().val.into_iter().map(|bytes| (Record::of_bytes(&bytes), bytes));
     records.max_by_key(|(record, _)| record.stamp)
@@ -25,7 +25,7 @@ fn latest(register: &MVReg<Vec<u8>, Actor>) -> Option<(Record, Vec<u8>)> {
 impl Peer for Crdts {
     const NAME: &'static str = "crdts";
     const HEROES_MAX: u32 = 100_000;
-    const LEFT_OUT: &'static str = "each exchange of anything takes seconds";
+    const LEFT_OUT: &'static str = "every exchange takes seconds";
 
     fn empty(node: u8) -> Self {
         Self { node, heroes: Heroes::new() }
@@ -42,8 +42,8 @@ impl Peer for Crdts {
     }
 
     fn catch_up(&mut self, source: &mut Self) -> Bytes {
-        let message = postcard::to_stdvec(&source.heroes).expect("a map can be written");
-        self.heroes.merge(postcard::from_bytes(&message).expect("what was written can be read"));
+        let message = postcard::to_stdvec(&source.heroes).expect("a map can be encoded");
+        self.heroes.merge(postcard::from_bytes(&message).expect("an encoded map can be decoded"));
         Bytes { asked: 0, answered: message.len() }
     }
 

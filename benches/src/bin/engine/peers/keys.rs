@@ -1,18 +1,18 @@
-//! The keys under which peers hold heroes.
+//! The keys of heroes in the maps of peers.
 
 use data_encoding::BASE64URL_NOPAD;
 use uuid::Uuid;
 
-/// The map or document in which each of them keeps the heroes.
+/// The name of the map that contains the heroes.
 pub(super) const HEROES: &str = "heroes";
 
-/// Returns a key for peers whose keys are text, in 22 characters.
+/// Encodes a key for peers with text keys, in 22 characters.
 pub(super) fn text_key(key: Uuid) -> String {
     BASE64URL_NOPAD.encode(key.as_bytes())
 }
 
-/// Returns the key of such a text.
+/// Decodes such a text key.
 pub(super) fn key_of_text(text: &str) -> Uuid {
-    let bytes = BASE64URL_NOPAD.decode(text.as_bytes()).expect("a key as it was written");
+    let bytes = BASE64URL_NOPAD.decode(text.as_bytes()).expect("a text key is valid base64url");
     Uuid::from_slice(&bytes).expect("a key has 16 bytes")
 }

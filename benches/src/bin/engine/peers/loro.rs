@@ -1,4 +1,5 @@
-//! `loro`: one map in a document; updates since the version that the other says it has.
+//! `loro`: one map in a document; the source sends the updates since the version vector of the
+//! puller.
 
 use loro::{ExportMode, LoroDoc, LoroMap, LoroValue, ValueOrContainer, VersionVector};
 
@@ -23,28 +24,29 @@ impl Peer for Loro {
 
     fn empty(node: u8) -> Self {
         let document = LoroDoc::new();
-        document.set_peer_id(u64::from(node) + 1).expect("a valid number of a peer");
+        document.set_peer_id(u64::from(node) + 1).expect("a valid peer id");
         let heroes = document.get_map(HEROES);
         Self { document, heroes }
     }
 
     fn write(&mut self, writes: &[Write]) {
         for Write { key, record } in writes {
-            self.heroes.insert(&text_key(*key), record.to_bytes()).expect("a map takes bytes");
+            self.heroes.insert(&text_key(*key), record.to_bytes()).expect("a map accepts bytes");
         }
         self.document.commit();
     }
 
     fn catch_up(&mut self, source: &mut Self) -> Bytes {
-        let question = self.document.oplog_vv().encode();
-        let theirs = VersionVector::decode(&question).expect("what was written can be read");
-        let asked = question.len();
+        let request = self.document.oplog_vv().encode();
+        let theirs =
+            VersionVector::decode(&request).expect("an encoded version vector can be decoded");
+        let asked = request.len();
         if source.document.oplog_vv() <= theirs {
             return Bytes { asked, answered: 0 };
         }
         let answer =
-            source.document.export(ExportMode::updates(&theirs)).expect("updates can be written");
-        self.document.import(&answer).expect("what was written can be read");
+            source.document.export(ExportMode::updates(&theirs)).expect("updates can be exported");
+        self.document.import(&answer).expect("exported updates can be imported");
         Bytes { asked, answered: answer.len() }
     }
 

@@ -1,5 +1,5 @@
-//! `yrs`: one map in a document; the difference to the state vector of the other, in either of its
-//! two encodings.
+//! `yrs`: one map in a document; the source sends the difference to the state vector of the puller,
+//! in either of its two encodings.
 
 use std::marker::PhantomData;
 
@@ -11,7 +11,7 @@ use super::keys::{HEROES, key_of_text, text_key};
 use crate::hero::{Record, Write, key};
 use crate::peer::{Bytes, Held, Peer};
 
-/// Which encoding is spoken.
+/// The encoding of updates.
 pub(crate) trait Encoding {
     const NAME: &'static str;
     const HEROES_MAX: u32 = u32::MAX;
@@ -30,7 +30,7 @@ impl Encoding for V1 {
     }
 
     fn update(bytes: &[u8]) -> Update {
-        Update::decode_v1(bytes).expect("what was written can be read")
+        Update::decode_v1(bytes).expect("an encoded update can be decoded")
     }
 }
 
@@ -45,7 +45,7 @@ impl Encoding for V2 {
     }
 
     fn update(bytes: &[u8]) -> Update {
-        Update::decode_v2(bytes).expect("what was written can be read")
+        Update::decode_v2(bytes).expect("an encoded update can be decoded")
     }
 }
 
@@ -62,7 +62,7 @@ fn record(value: Out) -> Option<Vec<u8>> {
 impl<E: Encoding> Peer for Yrs<E> {
     const NAME: &'static str = E::NAME;
     const HEROES_MAX: u32 = E::HEROES_MAX;
-    const LEFT_OUT: &'static str = "its first encoding stands for it";
+    const LEFT_OUT: &'static str = "see its first encoding";
 
     fn empty(node: u8) -> Self {
         let document = Doc::with_client_id(u64::from(node) + 1);
@@ -82,14 +82,15 @@ impl<E: Encoding> Peer for Yrs<E> {
     }
 
     fn catch_up(&mut self, source: &mut Self) -> Bytes {
-        let question = self.document.transact().state_vector().encode_v1();
-        let since = StateVector::decode_v1(&question).expect("what was written can be read");
+        let request = self.document.transact().state_vector().encode_v1();
+        let since =
+            StateVector::decode_v1(&request).expect("an encoded state vector can be decoded");
         let answer = E::difference(&source.document.transact(), &since);
         self.document
             .transact_mut()
             .apply_update(E::update(&answer))
-            .expect("an update that can be applied");
-        Bytes { asked: question.len(), answered: answer.len() }
+            .expect("the update can be applied");
+        Bytes { asked: request.len(), answered: answer.len() }
     }
 
     fn held(&self) -> Held {
