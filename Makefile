@@ -3,6 +3,8 @@
 CARGO ?= cargo
 PROFILE_DIR := target/release
 SETUP := scripts/setup
+# Ready in half the time of a full optimisation, which FULL=1 asks for.
+QUICK := $(if $(FULL),,--config .cargo/quick.toml)
 
 .PHONY: help setup run certs gotham metropolis capitol dispatch test verify fix sim worlds endure network spread pictures bench fuzz autobahn floods
 .PHONY: deny dist instructions
@@ -10,14 +12,16 @@ SETUP := scripts/setup
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 20
 
-setup: ## check the toolchain, install what is missing where possible, build everything
+setup: ## check the toolchain, build the four processes and the client (the first time 5 to 10 minutes); FULL=1: fully optimised
 	@$(SETUP) build
-	$(CARGO) build --release --workspace --bins
+	$(CARGO) build --release $(QUICK) -p location-node -p dispatch-node -p launcher -p superhero --bins
 
 run: setup ## start gotham, metropolis, capitol and dispatch; Ctrl-C stops all four; CERTS=directory: with TLS
 	@$(PROFILE_DIR)/superhero-cluster $(if $(CERTS),--certs $(CERTS))
 
-certs: setup ## create a CA and certificates for the four, to try TLS with; CERTS=directory (my-certs), HOSTS="names and addresses"
+certs: ## create a CA and certificates for the four, to try TLS with; CERTS=directory (my-certs), HOSTS="names and addresses"
+	@$(SETUP) build
+	$(CARGO) build --release $(QUICK) -p certs
 	@$(PROFILE_DIR)/superhero-certs $(or $(CERTS),my-certs) $(addprefix --host ,$(HOSTS))
 
 gotham metropolis capitol dispatch: setup ## run one process in the foreground
