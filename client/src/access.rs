@@ -1,6 +1,7 @@
-//! Access to a dispatch that is not on this machine alone: a token, and the certificates to trust.
+//! Credentials for a dispatch on another machine: a token, and the CA certificates to trust.
 //!
-//! Invariant: without certificates to trust there is no encrypted connection.
+//! Invariant: without CA certificates there is no encrypted connection. The system's own roots are
+//! never used.
 
 use std::net::TcpStream;
 use std::path::Path;
@@ -13,7 +14,7 @@ use ureq::tls::{Certificate, RootCerts, TlsConfig, TlsProvider};
 
 use crate::error::Error;
 
-/// A token, and the certificates to trust.
+/// A token to send, and the CA certificates to trust.
 #[derive(Clone, Debug, Default)]
 pub struct Access {
     pub(crate) token: Option<String>,
@@ -21,10 +22,10 @@ pub struct Access {
 }
 
 impl Access {
-    /// Reads the token in a file, and the certificates of authorities in another one (PEM).
+    /// Reads a token from one file, and CA certificates (PEM) from another.
     ///
     /// # Errors
-    /// [`Error::Access`]: a file cannot be read, or has nothing of its kind.
+    /// [`Error::Access`]: a file cannot be read, or contains no valid token or certificate.
     pub fn read(token_file: Option<&Path>, authorities: Option<&Path>) -> Result<Self, Error> {
         let unusable =
             |path: &Path, why: String| Error::Access { path: path.display().to_string(), why };
@@ -37,7 +38,7 @@ impl Access {
             if can_be_sent {
                 Ok(token)
             } else {
-                let why = "a token has letters, digits and punctuation, and no spaces";
+                let why = "a token must be printable ASCII without spaces, and not empty";
                 Err(unusable(path, why.into()))
             }
         });
@@ -46,7 +47,7 @@ impl Access {
                 .and_then(Iterator::collect::<Result<Vec<_>, _>>);
             match read {
                 Ok(certificates) if certificates.is_empty() => {
-                    Err(unusable(path, "there is no certificate in it".into()))
+                    Err(unusable(path, "no certificate found".into()))
                 }
                 Ok(certificates) => Ok(certificates),
                 Err(error) => Err(unusable(path, error.to_string())),
@@ -55,16 +56,17 @@ impl Access {
         Ok(Self { token: token.transpose()?, authorities: authorities.transpose()? })
     }
 
-    /// Returns whether there are certificates to trust.
+    /// Returns whether there are CA certificates to trust.
     pub(crate) fn has_authorities(&self) -> bool {
         self.authorities.is_some()
     }
 
-    /// Returns the settings by which HTTP is encrypted.
+    /// Returns the TLS configuration of HTTP requests.
     pub(crate) fn for_http(&self) -> TlsConfig {
         let trusted = self.authorities.iter().flatten();
         let certificates: Vec<_> =
             trusted.map(|der| Certificate::from_der(der).to_owned()).collect();
+        // ureq is built without a default crypto provider, so one is passed explicitly.
         TlsConfig::builder()
             .provider(TlsProvider::Rustls)
             .unversioned_rustls_crypto_provider(Arc::new(rustls::crypto::ring::default_provider()))
@@ -88,6 +90,7 @@ impl Access {
                 .map_err(|error| error.to_string())?
                 .with_root_certificates(roots)
                 .with_no_client_auth();
+        // An IPv6 address is a server name only without its brackets.
         let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
         let name = ServerName::try_from(host).map_err(|error| error.to_string())?;
         let connection =

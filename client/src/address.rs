@@ -1,4 +1,4 @@
-//! The address of a dispatch: `http://HOST:PORT` or `https://HOST:PORT`.
+//! The URL of a dispatch: `http://HOST:PORT` or `https://HOST:PORT`.
 //!
 //! Invariant: a token is never sent in clear text to another machine.
 
@@ -10,10 +10,10 @@ use ureq::http::uri::InvalidUri;
 use crate::access::Access;
 use crate::error::Error;
 
-/// The length of the part of a wrong address that an error repeats, in characters.
+/// The longest part of an invalid URL that an error repeats, in characters.
 const SHOWN_CHARS_MAX: usize = 200;
 
-/// The address of a dispatch.
+/// The URL of a dispatch.
 #[derive(Clone, Debug)]
 pub(crate) struct Address {
     url: String,
@@ -22,7 +22,7 @@ pub(crate) struct Address {
 }
 
 impl Address {
-    /// Parses an address that is used with this access.
+    /// Parses a URL to be used with these credentials.
     ///
     /// # Errors
     /// [`Error::Address`]
@@ -36,33 +36,33 @@ impl Address {
             Some("http") => "http",
             Some("https") if access.has_authorities() => "https",
             Some("https") => {
-                return Err(unusable("--ca FILE must say whose certificates are believed"));
+                return Err(unusable("https requires --ca with the CA certificates to trust"));
             }
-            Some(_) | None => return Err(unusable("it does not begin with http:// or https://")),
+            Some(_) | None => return Err(unusable("the scheme must be http:// or https://")),
         };
-        let authority = uri.authority().ok_or_else(|| unusable("there is no host"))?;
+        let authority = uri.authority().ok_or_else(|| unusable("the host is missing"))?;
         if authority.as_str().contains('@') {
-            return Err(unusable("a token is what lets in, no user and no password"));
+            return Err(unusable("user and password are not supported; use a token file"));
         }
         let host = authority.host().trim_start_matches('[').trim_end_matches(']');
         let is_loopback =
             host == "localhost" || host.parse().is_ok_and(|address: IpAddr| address.is_loopback());
         if access.token.is_some() && scheme == "http" && !is_loopback {
-            return Err(unusable("a token is not sent in clear: https keeps it"));
+            return Err(unusable("a token is sent only over https or to loopback"));
         }
         if !matches!(uri.path(), "" | "/") || uri.query().is_some() {
-            return Err(unusable("there is something behind the host"));
+            return Err(unusable("a path or query after the host is not allowed"));
         }
         let url = format!("{scheme}://{authority}");
         Ok(Self { url, authority: authority.to_string(), is_encrypted: scheme == "https" })
     }
 
-    /// Returns the address without a slash at its end.
+    /// Returns the URL without a trailing slash.
     pub(crate) fn url(&self) -> &str {
         &self.url
     }
 
-    /// Returns the host, and the port if the address has one.
+    /// Returns the host, with the port if the URL has one.
     pub(crate) fn authority(&self) -> &str {
         &self.authority
     }
@@ -72,13 +72,13 @@ impl Address {
         self.is_encrypted
     }
 
-    /// Returns the host with brackets around an IPv6 address.
+    /// Returns the host. An IPv6 address keeps its brackets.
     pub(crate) fn host(&self) -> &str {
         let authority = &*self.authority;
         self.port().map_or(authority, |port| &authority[..authority.len() - port.len() - 1])
     }
 
-    /// Returns HOST:PORT, with the default port if the address has none.
+    /// Returns `HOST:PORT`, with the scheme's default port if the URL has none.
     pub(crate) fn host_and_port(&self) -> String {
         let default = if self.is_encrypted { "443" } else { "80" };
         format!("{}:{}", self.host(), self.port().unwrap_or(default))
@@ -86,6 +86,7 @@ impl Address {
 
     fn port(&self) -> Option<&str> {
         let (_, port) = self.authority.rsplit_once(':')?;
+        // `[::1]` has a last part too, but `1]` is not a port.
         let is_number = !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit());
         is_number.then_some(port)
     }
@@ -100,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn an_address_is_http_a_host_and_a_port() {
+    fn address_has_a_scheme_a_host_and_a_port_only() {
         for (url, host_and_port) in [
             ("http://127.0.0.1:4900", "127.0.0.1:4900"),
             ("http://127.0.0.1:4900/", "127.0.0.1:4900"),
@@ -114,8 +115,8 @@ mod tests {
             ("https://localhost:4900", "--ca"),
             ("ftp://localhost:4900", "http://"),
             ("localhost:4900", "http://"),
-            ("http://localhost:4900/heroes", "behind"),
-            ("http://localhost:4900/?x", "behind"),
+            ("http://localhost:4900/heroes", "path or query"),
+            ("http://localhost:4900/?x", "path or query"),
             ("http://me:secret@localhost", "token"),
             ("http://local host", "uri"),
             ("", "empty"),

@@ -16,19 +16,19 @@ use crate::connection::{self, Opened};
 use crate::error::Error;
 use crate::http::{Http, segment};
 
-/// An answer, as a value and as it came.
+/// A response, parsed and as received.
 #[derive(Clone, Debug)]
 pub struct Answer<T> {
-    /// The value.
+    /// The parsed value.
     pub value: T,
-    /// The JSON as it came.
+    /// The JSON as received.
     pub body: String,
 }
 
-/// Dispatch at an address. Each call has a connection of its own, unless the connection is
-/// [`kept`](Self::kept).
+/// A client for the dispatch at one URL.
 ///
-/// Each call fails as [`Error`] says: there was no answer, or the request was refused.
+/// Each call opens its own connection, unless the client is [`kept`](Self::kept). Every call
+/// returns an [`Error`] if there is no usable response or the request is refused.
 #[derive(Clone, Debug)]
 pub struct Api {
     http: Http,
@@ -36,7 +36,7 @@ pub struct Api {
 
 #[expect(clippy::missing_errors_doc, reason = "all calls fail in the same ways")]
 impl Api {
-    /// Returns the dispatch at `http://HOST:PORT`. Nothing is sent yet.
+    /// Creates a client for `http://HOST:PORT`. Sends nothing.
     ///
     /// # Errors
     /// [`Error::Address`]
@@ -44,8 +44,8 @@ impl Api {
         Self::with(url, Access::default())
     }
 
-    /// Returns the dispatch at `http://HOST:PORT` or `https://HOST:PORT`, used with this access.
-    /// Nothing is sent yet.
+    /// Creates a client for `http://HOST:PORT` or `https://HOST:PORT` with these credentials. Sends
+    /// nothing.
     ///
     /// # Errors
     /// [`Error::Address`]
@@ -53,16 +53,16 @@ impl Api {
         Ok(Self { http: Http::new(Address::parse(url, &access)?, access) })
     }
 
-    /// Returns the same dispatch over one connection that is kept for the next call.
+    /// Returns a client that keeps its connection open for the next call.
     ///
-    /// It is for one thread: of two calls at once, one has a connection of its own. A call over a
-    /// connection that dispatch is closing at that moment ends as [`Error::NoAnswer`].
+    /// Use it from one thread: of two concurrent calls, one opens a second connection. A call on a
+    /// connection that dispatch is closing at that moment fails with [`Error::NoAnswer`].
     #[must_use]
     pub fn kept(&self) -> Self {
         Self { http: self.http.kept() }
     }
 
-    /// Opens a connection to dispatch for a socket.
+    /// Opens a connection for a WebSocket.
     ///
     /// # Errors
     /// [`Error::NoAnswer`]
@@ -70,30 +70,30 @@ impl Api {
         connection::open(self.http.address(), self.http.access())
     }
 
-    /// Returns the address, without a slash at its end.
+    /// Returns the URL of dispatch, without a trailing slash.
     #[must_use]
     pub fn url(&self) -> &str {
         self.http.address().url()
     }
 
-    /// Returns HOST:PORT, with the default port if the address has none.
+    /// Returns `HOST:PORT`, with the scheme's default port if the URL has none.
     #[must_use]
     pub fn address(&self) -> String {
         self.http.address().host_and_port()
     }
 
-    /// Returns the host, and the port if the address has one.
+    /// Returns the host, with the port if the URL has one.
     #[must_use]
     pub fn authority(&self) -> &str {
         self.http.address().authority()
     }
 
-    /// Returns the living heroes that dispatch holds.
+    /// Returns the heroes that dispatch holds.
     pub fn heroes(&self) -> Result<Answer<Heroes>, Error> {
         self.get("/heroes")
     }
 
-    /// Returns the living heroes that a city holds.
+    /// Returns the heroes that a city holds.
     pub fn city_heroes(&self, city: &str) -> Result<Answer<Heroes>, Error> {
         self.get(&format!("/cities/{}/heroes", segment(city)))
     }
@@ -103,25 +103,25 @@ impl Api {
         self.get(&format!("/heroes/{}", segment(id)))
     }
 
-    /// Creates a hero with this name, or with an invented one.
+    /// Creates a hero with this name, or with a generated one.
     pub fn create(&self, name: Option<&str>) -> Result<Answer<Hero>, Error> {
         let name = name.map(str::to_owned);
         self.post("/heroes", &CreateRequest { name, count: None })
     }
 
-    /// Creates heroes with invented names.
+    /// Creates heroes with generated names, and returns their IDs.
     pub fn create_many(&self, count: u32) -> Result<Answer<Ids>, Error> {
         self.post("/heroes", &CreateRequest { name: None, count: Some(count) })
     }
 
-    /// Moves a hero.
+    /// Assigns a hero to a city, or sends it home.
     pub fn assign(&self, id: &str, location: &str) -> Result<Answer<Hero>, Error> {
         let path = format!("/heroes/{}/location", segment(id));
         let location = location.to_owned();
         self.call(Method::PUT, &path, Some(&body(&AssignRequest { location })))
     }
 
-    /// Ends a hero.
+    /// Terminates a hero.
     pub fn terminate(&self, id: &str) -> Result<(), Error> {
         self.delete(&format!("/heroes/{}", segment(id)))
     }
@@ -134,32 +134,32 @@ impl Api {
         }
     }
 
-    /// Carries out an operation on a city: `bomb`, `stop`, `kill`, `rebuild` or `forget`.
+    /// Runs an operation on a city: `bomb`, `stop`, `kill`, `rebuild` or `forget`.
     pub fn operate_city(&self, city: &str, operation: &str) -> Result<Answer<City>, Error> {
         self.post(&format!("/cities/{}/{operation}", segment(city)), &json!({}))
     }
 
-    /// Returns every node.
+    /// Returns the state of every node.
     pub fn cluster(&self) -> Result<Answer<Cluster>, Error> {
         self.get("/cluster")
     }
 
-    /// Returns dispatch's metrics in the text format of Prometheus.
+    /// Returns dispatch's metrics in the Prometheus text format.
     pub fn metrics(&self) -> Result<String, Error> {
         self.http.send(Method::GET, "/metrics", None)
     }
 
-    /// Returns the verdict on the whole cluster.
+    /// Returns the verdict: whether the cities agree.
     pub fn verdict(&self) -> Result<Answer<Verdict>, Error> {
         self.get("/verdict")
     }
 
-    /// Returns the events after the one of this number.
+    /// Returns the events after number `since`, newest last.
     pub fn events(&self, since: u64) -> Result<Answer<Events>, Error> {
         self.get(&format!("/events?since={since}"))
     }
 
-    /// Injects a fault. The answer comes once the nodes concerned act on it.
+    /// Injects a fault. Returns once the fault is in force at the affected nodes.
     pub fn inject(&self, fault: &FaultRequest) -> Result<Answer<Fault>, Error> {
         self.post("/faults", fault)
     }
@@ -179,7 +179,7 @@ impl Api {
         self.delete("/faults")
     }
 
-    /// Returns the pace of gossip.
+    /// Returns whether gossip is paused, and its rate.
     pub fn gossip(&self) -> Result<Answer<Gossip>, Error> {
         self.get("/gossip")
     }
@@ -194,12 +194,13 @@ impl Api {
         self.post("/gossip/resume", &json!({}))
     }
 
-    /// Sets the rate of gossip, in percent of the configured one.
+    /// Sets the gossip rate, in percent of the configured one.
     pub fn speed(&self, percent: u32) -> Result<Answer<Gossip>, Error> {
         self.post("/gossip/speed", &SpeedRequest { percent: percent.into() })
     }
 
-    /// Lets the second node pull from the first, once; a random pair where none is given.
+    /// Runs one exchange, in which the second node of the pair pulls from the first; for a random
+    /// pair if none is given.
     pub fn step(&self, pair: Option<(&str, &str)>) -> Result<Answer<Exchange>, Error> {
         let (from, to) = pair.map(|(from, to)| (from.to_owned(), to.to_owned())).unzip();
         self.post("/gossip/step", &ExchangeRequest { from, to })
@@ -236,5 +237,5 @@ impl Api {
 }
 
 fn body(request: &impl Serialize) -> Value {
-    serde_json::to_value(request).expect("a request is made of strings and numbers")
+    serde_json::to_value(request).expect("requests contain only strings and numbers")
 }

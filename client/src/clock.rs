@@ -1,16 +1,16 @@
-//! Real time.
+//! The monotonic clock.
 
 use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
-/// The time that something takes.
+/// A stopwatch on the monotonic clock.
 #[derive(Clone, Copy, Debug)]
 pub struct Stopwatch(Instant);
 
 impl Stopwatch {
     /// Starts a stopwatch.
     #[must_use]
-    #[expect(clippy::disallowed_methods, reason = "a client lives in real time")]
+    #[expect(clippy::disallowed_methods, reason = "a client runs in real time")]
     pub fn start() -> Self {
         Self(Instant::now())
     }
@@ -22,7 +22,7 @@ impl Stopwatch {
     }
 }
 
-/// Returns the monotonic time since this was first asked for.
+/// Returns the monotonic time since the first call.
 pub(crate) fn now() -> Duration {
     static START: LazyLock<Stopwatch> = LazyLock::new(Stopwatch::start);
     START.elapsed()

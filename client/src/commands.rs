@@ -1,4 +1,4 @@
-//! The commands: the calls that each makes, and the output of their answers.
+//! The commands: the API calls that each makes, and the output of the responses.
 
 use std::thread;
 use std::time::Duration;
@@ -13,12 +13,12 @@ use crate::options::{Command, Options};
 use crate::output::{Failure, Output, at};
 use crate::{doctor, load, play, watch};
 
-/// The time between two requests for the verdict.
-const PAUSE: Duration = Duration::from_millis(100);
-/// The length of an id on a terminal, in characters. A prefix of it identifies a hero.
+/// The interval between two requests for the verdict.
+const POLL_INTERVAL: Duration = Duration::from_millis(100);
+/// The number of characters of an ID on a terminal. Commands accept such a prefix.
 const SHORT_ID: usize = 8;
 
-/// Runs the command of the command line.
+/// Runs one command.
 pub(crate) fn run(options: Options) -> Result<(), Failure> {
     let api = options.api()?;
     let Options { json, command, .. } = options;
@@ -51,8 +51,8 @@ pub(crate) fn run(options: Options) -> Result<(), Failure> {
             print.table(&api.cluster()?, &NODE, |cluster| cluster.nodes.iter().map(node).collect())
         }
         Command::Verdict { wait_converged: Some(limit), .. } => verdict(&api, print, true, limit),
-        Command::Verdict { wait_apart: Some(limit), .. } => verdict(&api, print, false, limit),
-        Command::Verdict { wait_converged: None, wait_apart: None } => {
+        Command::Verdict { wait_diverged: Some(limit), .. } => verdict(&api, print, false, limit),
+        Command::Verdict { wait_converged: None, wait_diverged: None } => {
             print.verdict(&api.verdict()?)
         }
         Command::Fault(fault) => {
@@ -73,14 +73,11 @@ pub(crate) fn run(options: Options) -> Result<(), Failure> {
             if completed {
                 Ok(())
             } else {
-                Err(Failure::No("the round was lost on its way".into()))
+                Err(Failure::No("the exchange was not completed".into()))
             }
         }
-        Command::Events { since } => {
-            print.table(&api.events(since)?, &["NUMBER", "AT", "NODE", "KIND", "TEXT"], |events| {
-                events.events.iter().map(event).collect()
-            })
-        }
+        Command::Events { since } => print
+            .table(&api.events(since)?, &EVENT, |events| events.events.iter().map(event).collect()),
         Command::Watch => watch::watch(&api, print.out, json),
         Command::Play { scenarios, junit } => {
             play::play(&api, print.out, json, &scenarios, junit.as_deref())
@@ -89,7 +86,7 @@ pub(crate) fn run(options: Options) -> Result<(), Failure> {
         Command::Load(options) => load::load(&api, print.out, json, &options),
         Command::Doctor { config } => doctor::examine(&api, print.out, json, config.as_deref()),
         Command::Completions { shell } => {
-            // The generator panics on a closed pipe, so it writes into memory.
+            // The generator panics on a write error, such as a closed pipe, so it writes to memory.
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Options::command(), "superhero", &mut script);
             print.out.bytes(&script)
@@ -103,11 +100,21 @@ struct Printer {
     json: bool,
 }
 
-const HERO: [&str; 5] = ["ID", "NAME", "LOCATION", "PATROLS", "HEALTH"];
-const NODE: [&str; 9] =
-    ["NODE", "STATUS", "LIFE", "CRASHES", "HEROES", "TOMBSTONES", "FINGERPRINT", "CLOCK", "AGE"];
+const HERO: [&str; 5] = ["ID", "NAME", "LOCATION", "PATROLLING", "HEALTH"];
+const NODE: [&str; 9] = [
+    "NODE",
+    "STATUS",
+    "INCARNATION",
+    "CRASHES",
+    "HEROES",
+    "TOMBSTONES",
+    "FINGERPRINT",
+    "CLOCK OFFSET",
+    "AGE",
+];
+const EVENT: [&str; 5] = ["NUMBER", "TIME", "NODE", "KIND", "TEXT"];
 const FAULT: [&str; 9] =
-    ["ID", "KIND", "FROM", "TO", "BOTH WAYS", "AMOUNT", "HEALS IN", "AT", "FRAMES"];
+    ["ID", "KIND", "FROM", "TO", "BOTH WAYS", "PARAMETERS", "HEALS IN", "IN FORCE AT", "FRAMES"];
 const EXCHANGE: [&str; 5] = ["FROM", "TO", "COMPLETED", "ENTRIES", "BYTES"];
 
 impl Printer {
@@ -203,7 +210,7 @@ fn node(node: &Node) -> Vec<String> {
 }
 
 fn in_force(fault: &Fault) -> Vec<String> {
-    // Named as in the API.
+    // Serialized, so that the names are those of the API.
     let amounts = serde_json::to_value(fault.amount).expect("amounts are numbers");
     let amounts = amounts.as_object().into_iter().flatten();
     let amounts: Vec<String> = amounts.map(|(name, value)| format!("{name}={value}")).collect();
@@ -239,7 +246,10 @@ fn event(event: &Event) -> Vec<String> {
     ]
 }
 
-/// Waits until the cluster agrees, or until it does not, and prints the verdict either way.
+/// Waits until the verdict is `converged` or not, as given, and prints the last verdict.
+///
+/// # Errors
+/// The limit has passed, or a request failed.
 fn verdict(api: &Api, print: Printer, converged: bool, limit: Duration) -> Result<(), Failure> {
     let watch = Stopwatch::start();
     loop {
@@ -247,39 +257,41 @@ fn verdict(api: &Api, print: Printer, converged: bool, limit: Duration) -> Resul
         if seen.value.converged == converged {
             return print.verdict(&seen);
         }
+        // Checked after the request, so that a timeout of 0 still makes one.
         if watch.elapsed() >= limit {
             print.verdict(&seen)?;
-            let wanted = if converged { "they do not all agree" } else { "they all agree" };
-            return Err(Failure::No(format!("{wanted} after {}", span::written(limit))));
+            let state =
+                if converged { "the nodes do not all agree" } else { "the nodes all agree" };
+            let limit = span::written(limit);
+            return Err(Failure::No(format!("timed out after {limit}: {state}")));
         }
-        thread::sleep(PAUSE);
+        thread::sleep(POLL_INTERVAL);
     }
 }
 
-/// Returns the id of the hero of this name, id, or beginning of an id.
-fn find(api: &Api, meant: &str) -> Result<String, Failure> {
-    let is_id = meant.len() == 36 && meant.chars().all(|c| c.is_ascii_hexdigit() || c == '-');
+/// Returns the ID of the hero with this ID, ID prefix, or name.
+fn find(api: &Api, text: &str) -> Result<String, Failure> {
+    let is_id = text.len() == 36 && text.chars().all(|c| c.is_ascii_hexdigit() || c == '-');
     if is_id {
-        // Dispatch need not know the hero yet.
-        return Ok(meant.to_ascii_lowercase());
+        // A full ID is not looked up: a city may hold the hero before dispatch does.
+        return Ok(text.to_ascii_lowercase());
     }
     let heroes = api.heroes()?.value.heroes;
-    let prefix = meant.to_ascii_lowercase();
+    // IDs are lower case. Names are compared exactly, since two may differ in case only.
+    let prefix = text.to_ascii_lowercase();
     let found: Vec<&Hero> = heroes
         .iter()
-        .filter(|hero| hero.name == meant || (!prefix.is_empty() && hero.id.starts_with(&prefix)))
+        .filter(|hero| hero.name == text || (!prefix.is_empty() && hero.id.starts_with(&prefix)))
         .collect();
     match found.as_slice() {
         [hero] => Ok(hero.id.clone()),
-        [] => Err(Failure::No(format!(
-            "no living hero has the name {meant:?} or an id that begins so"
-        ))),
+        [] => Err(Failure::No(format!("no hero has the name or ID prefix {text:?}"))),
         many => {
             let some: Vec<String> =
                 many.iter().take(3).map(|hero| format!("{} ({})", hero.id, hero.name)).collect();
             let more = if many.len() > some.len() { ", …" } else { "" };
             Err(Failure::No(format!(
-                "{meant:?} can be any of {} heroes, so say which by id: {}{more}",
+                "{text:?} matches {} heroes; use an ID: {}{more}",
                 many.len(),
                 some.join(", ")
             )))

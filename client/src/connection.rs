@@ -1,4 +1,4 @@
-//! A connection to dispatch for a socket, encrypted or not.
+//! A connection to dispatch for a WebSocket, encrypted or not.
 
 use std::io::{self, Read, Write};
 use std::net::{TcpStream, ToSocketAddrs as _};
@@ -8,15 +8,15 @@ use crate::address::Address;
 use crate::error::Error;
 use crate::http::REQUEST_TIMEOUT;
 
-/// A connection, encrypted or not.
+/// A byte stream, encrypted or not.
 pub trait Connection: Read + Write {}
 impl<T: Read + Write> Connection for T {}
 
-/// A connection to dispatch, and the headers of the request that opens a socket on it.
+/// A connection to dispatch, and the headers for the WebSocket handshake on it.
 pub struct Opened {
     /// The connection.
     pub connection: Box<dyn Connection>,
-    /// Names and values.
+    /// Header names and values.
     pub headers: Vec<(&'static str, String)>,
 }
 
@@ -34,13 +34,13 @@ pub(crate) fn open(address: &Address, access: &Access) -> Result<Opened, Error> 
     Ok(Opened { connection, headers })
 }
 
-/// Connects to the first of the host's addresses that answers.
+/// Connects to the first of the host's addresses that accepts.
 fn connect(host_and_port: &str) -> io::Result<TcpStream> {
-    let mut failed = io::Error::other("the host has no address");
+    let mut failed = io::Error::other("host has no address");
     for address in host_and_port.to_socket_addrs()? {
         match TcpStream::connect_timeout(&address, REQUEST_TIMEOUT) {
             Ok(stream) => {
-                // Dispatch sends something every second.
+                // Dispatch sends a frame every second, so a longer pause means a lost connection.
                 stream.set_read_timeout(Some(REQUEST_TIMEOUT))?;
                 stream.set_write_timeout(Some(REQUEST_TIMEOUT))?;
                 return Ok(stream);

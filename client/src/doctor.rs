@@ -1,12 +1,13 @@
-//! `superhero doctor`: checks of a set-up from outside, each with a remedy.
+//! `superhero doctor`: checks of a setup from outside, each with a remedy.
 //!
-//! - `configuration`: the file that configures the nodes. `files`, `certificates`: those it names.
+//! - `configuration`: the nodes' configuration file. `files`, `certificates`: the files it names.
 //! - `machine`: the limits of this machine.
 //! - `port`: the process at an address.
-//! - `cluster`: the reports of dispatch and the nodes.
+//! - `cluster`: the state that dispatch reports, and the nodes' own addresses.
 //! - `finding`: the result of a check.
 //!
-//! Invariant: a check changes nothing, and it ends. A check that cannot be made is a finding.
+//! Invariant: a check changes nothing and is bounded in time. A check that cannot be made is itself
+//! a finding.
 
 mod certificates;
 mod cluster;
@@ -32,7 +33,7 @@ struct Report<'a> {
     findings: &'a [Finding],
 }
 
-/// Makes all checks, those first that others depend on, and prints the findings.
+/// Runs all checks and prints the findings. The configuration is first, since others depend on it.
 pub(crate) fn examine(
     api: &Api,
     out: Output,
@@ -50,14 +51,14 @@ pub(crate) fn examine(
     let well = findings.iter().all(|finding| finding.state != State::Fail);
     if json {
         let report = serde_json::to_string(&Report { well, findings: &findings });
-        out.line(&report.map_err(|error| Failure::No(format!("cannot print: {error}")))?)?;
+        out.line(&report.map_err(|error| Failure::No(error.to_string()))?)?;
     } else {
         out.table(
-            &["STATE", "CHECK", "FOUND", "WHAT TO DO"],
+            &["STATE", "CHECK", "FINDING", "REMEDY"],
             &findings.iter().map(row).collect::<Vec<_>>(),
         )?;
     }
-    if well { Ok(()) } else { Err(Failure::Said) }
+    if well { Ok(()) } else { Err(Failure::Printed) }
 }
 
 fn row(Finding { check, state, found, remedy }: &Finding) -> Vec<String> {

@@ -1,54 +1,54 @@
-//! The reasons why a call has no answer.
+//! The errors of a call.
 
-/// The reason why a call has no answer, or a refusal.
+/// The reason a call failed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
-    /// The address is not that of a dispatch. Nothing was sent.
-    #[error("{url:?} is not the address of a dispatch: {why}; write http://127.0.0.1:4900")]
+    /// The URL is invalid. Nothing was sent.
+    #[error("invalid dispatch URL {url:?}: {why}; expected a URL such as http://127.0.0.1:4900")]
     Address {
-        /// What was given.
+        /// The URL as given.
         url: String,
-        /// What is wrong with it.
+        /// The reason it is invalid.
         why: String,
     },
-    /// A token or a certificate cannot be read. Nothing was sent.
+    /// A token or certificate file cannot be used. Nothing was sent.
     #[error("{path}: {why}")]
     Access {
-        /// The file.
+        /// The path of the file.
         path: String,
-        /// What is wrong with it.
+        /// The reason the file cannot be used.
         why: String,
     },
-    /// There was no answer in time. It is unknown whether anything was changed.
-    #[error("dispatch does not answer at {url}: {why}")]
+    /// There was no response in time. It is unknown whether anything was changed.
+    #[error("no response from dispatch at {url}: {why}")]
     NoAnswer {
-        /// The address of the request.
+        /// The URL of dispatch.
         url: String,
-        /// What happened instead.
+        /// The cause.
         why: String,
     },
-    /// The answer is not one of dispatch.
-    #[error("what answers at {url} is not dispatch as this program knows it: {why}")]
+    /// The response does not follow dispatch's API.
+    #[error("unexpected response from {url} (not dispatch, or another version): {why}")]
     NotDispatch {
-        /// The address of the request.
+        /// The URL of dispatch.
         url: String,
-        /// What was unexpected.
+        /// The unexpected part of the response.
         why: String,
     },
-    /// Dispatch refused, with a problem document (RFC 9457).
+    /// Dispatch refused the request with a problem document (RFC 9457).
     #[error("{detail} ({kind})")]
     Refused {
         /// The HTTP status.
         status: u16,
-        /// The `type` of the document: a stable word.
+        /// The problem's `type`, which is stable.
         kind: String,
-        /// What was wrong and what was not done, for people.
+        /// A human-readable explanation.
         detail: String,
     },
 }
 
 impl Error {
-    /// Returns the type of the problem, if the request was refused.
+    /// Returns the problem type, if the request was refused.
     #[must_use]
     pub fn refusal(&self) -> Option<&str> {
         match self {
@@ -60,9 +60,9 @@ impl Error {
         }
     }
 
-    /// Returns whether dispatch itself was not reached, whatever the request was.
+    /// Returns whether there was no usable response, rather than a refusal or a local error.
     #[must_use]
-    pub fn is_silence(&self) -> bool {
+    pub fn is_unreachable(&self) -> bool {
         match self {
             Self::NoAnswer { .. } | Self::NotDispatch { .. } => true,
             Self::Address { .. } | Self::Access { .. } | Self::Refused { .. } => false,

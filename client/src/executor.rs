@@ -1,4 +1,4 @@
-//! The client as the executor of a scenario: each call is a request over HTTP.
+//! The client as a scenario executor: each call is one HTTP request.
 
 use std::thread;
 use std::time::Duration;

@@ -1,7 +1,7 @@
-//! Requests to dispatch over HTTP, and their answers.
+//! HTTP requests to dispatch.
 //!
-//! Invariant: every request ends within [`REQUEST_TIMEOUT`], and reads no more than a bounded body
-//! from whatever answers.
+//! Invariant: a request ends within [`REQUEST_TIMEOUT`] (on a kept connection, each phase of it
+//! does), and reads a body of bounded size, even if the server is not dispatch.
 
 use std::time::Duration;
 
@@ -15,16 +15,17 @@ use crate::access::Access;
 use crate::address::Address;
 use crate::error::Error;
 
-/// The longest wait for an answer. Dispatch promises less than two seconds.
+/// The timeout of a request. Dispatch responds within two seconds.
 pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
-/// The longest idle time of a connection that is kept. Dispatch closes one after ten seconds.
+/// The longest idle time of a kept connection. It is below the ten seconds after which dispatch
+/// closes one, so that no request races with the close.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(5);
-/// The largest answer that is read: hundreds of thousands of heroes.
+/// The largest response body that is read: hundreds of thousands of heroes.
 const BODY_BYTES_MAX: u64 = 64 << 20;
-/// The length of the part of an unexpected answer that an error repeats, in characters.
+/// The longest part of an unexpected body that an error repeats, in characters.
 const SHOWN_CHARS_MAX: usize = 200;
 
-/// A problem document (RFC 9457), as far as a client reads it.
+/// The fields of a problem document (RFC 9457) that the client uses.
 #[derive(Deserialize)]
 struct Problem {
     #[serde(rename = "type")]
@@ -41,18 +42,18 @@ pub(crate) struct Http {
 }
 
 impl Http {
-    /// Returns a sender with a connection of its own for each request, so that it never waits on a
-    /// dead one.
+    /// Creates a sender that opens a connection for each request, so that it never waits on a stale
+    /// one.
     pub(crate) fn new(address: Address, access: Access) -> Self {
         let config = config(&access).max_idle_connections(0);
         let agent = config.timeout_global(Some(REQUEST_TIMEOUT)).build().into();
         Self { agent, address, access }
     }
 
-    /// Returns a sender that keeps one connection for the next request.
+    /// Returns a sender that keeps its connection open for the next request.
     ///
-    /// The timeout applies to each part of a request. With a timeout for the whole, ureq would look
-    /// up the host on a thread of its own, which costs more than the request.
+    /// The timeout applies to each phase of a request. With a timeout for the whole request, ureq
+    /// would resolve the host on a new thread, which costs more than the request.
     pub(crate) fn kept(&self) -> Self {
         let limit = Some(REQUEST_TIMEOUT);
         let agent = config(&self.access)
@@ -73,12 +74,12 @@ impl Http {
         &self.address
     }
 
-    /// Returns what dispatch is authenticated by, and by what it authenticates the client.
+    /// Returns the credentials: the CA certificates to trust, and the token.
     pub(crate) fn access(&self) -> &Access {
         &self.access
     }
 
-    /// Sends a request, and returns the body of a successful answer.
+    /// Sends a request, and returns the body of a successful response.
     pub(crate) fn send(
         &self,
         method: Method,
@@ -109,11 +110,11 @@ impl Http {
             Ok(Problem { kind, detail }) => {
                 Err(Error::Refused { status: status.as_u16(), kind, detail })
             }
-            Err(_) => Err(self.unexpected(format!("{status}, without saying why"))),
+            Err(_) => Err(self.unexpected(format!("status {status} without a problem document"))),
         }
     }
 
-    /// Returns the error of a body that is not the expected JSON.
+    /// Returns the error for a body that is not the expected JSON.
     pub(crate) fn unexpected_body(&self, error: &serde_json::Error, body: &str) -> Error {
         let shown: String = body.chars().take(SHOWN_CHARS_MAX).collect();
         self.unexpected(format!("{error} in {shown:?}"))
@@ -132,26 +133,29 @@ impl Http {
         match error {
             ureq::Error::Io(error) => no_answer(error.to_string()),
             ureq::Error::Timeout(_) => {
-                no_answer(format!("nothing within {} s", REQUEST_TIMEOUT.as_secs()))
+                no_answer(format!("timed out after {} s", REQUEST_TIMEOUT.as_secs()))
             }
-            ureq::Error::HostNotFound => no_answer("there is no such host".into()),
-            ureq::Error::ConnectionFailed => no_answer("no connection".into()),
+            ureq::Error::HostNotFound => no_answer("host not found".into()),
+            ureq::Error::ConnectionFailed => no_answer("connection failed".into()),
             other => self.unexpected(other.to_string()),
         }
     }
 }
 
-/// Returns the settings of all senders.
+/// Returns the settings common to all senders.
 fn config(access: &Access) -> ConfigBuilder<AgentScope> {
     ureq::Agent::config_builder()
+        // The body of an error status is needed: it is the problem document.
         .http_status_as_error(false)
+        // Dispatch sends no redirects. Following one could send the token to another server.
         .max_redirects(0)
+        // A proxy from the environment would receive the token of a loopback request in clear text.
         .proxy(None)
         .tls_config(access.for_http())
         .user_agent(concat!("superhero/", env!("CARGO_PKG_VERSION")))
 }
 
-/// Encodes a part of a path.
+/// Percent-encodes one segment of a path.
 pub(crate) fn segment(text: &str) -> String {
     let mut safe = String::with_capacity(text.len());
     for byte in text.bytes() {
@@ -159,7 +163,7 @@ pub(crate) fn segment(text: &str) -> String {
             b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'~' => {
                 safe.push(char::from(byte));
             }
-            // Dots too: a segment of dots would be another path.
+            // Dots are encoded too: the segments `.` and `..` would change the path.
             _ => safe.push_str(&format!("%{byte:02X}")),
         }
     }
@@ -171,7 +175,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_segment_stays_in_its_place() {
+    fn segment_cannot_change_the_path() {
         assert_eq!(segment("gotham"), "gotham");
         assert_eq!(segment("../a b?é"), "%2E%2E%2Fa%20b%3F%C3%A9");
     }

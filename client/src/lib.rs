@@ -1,11 +1,11 @@
-//! The superhero cluster, from outside: a blocking client of dispatch's HTTP API.
+//! A blocking client for dispatch's HTTP API.
 //!
-//! - [`Api`] has the calls, each bounded in time and size; [`Error`] is the reason why a call has
-//!   no answer. The types of requests and answers are those of [`api_types`].
-//! - [`Access`] is a token, and the certificates to trust.
-//! - [`Api`] is an [`Executor`](scenario::Executor) too, so that scenarios are played with it.
+//! - [`Api`] has one method per call, each bounded in time and size. [`Error`] is the reason a call
+//!   failed. Requests and responses use the types of [`api_types`].
+//! - [`Access`] holds the token to send and the CA certificates to trust.
+//! - [`Api`] implements [`Executor`](scenario::Executor), so scenarios can be played with it.
 //!
-//! The library prints nothing and knows no exit codes. That is the binary `superhero`.
+//! The library prints nothing and defines no exit codes; the binary `superhero` does both.
 
 mod access;
 mod address;

@@ -1,13 +1,15 @@
-//! `superhero load`: brings the cluster to so many heroes, writes to it so many times a second, and
-//! says how long that took and how soon all cities had heard of it.
+//! `superhero load`: creates heroes up to a number, writes to them at a fixed rate, and reports the
+//! write latency and the time until all cities have received the writes.
 //!
-//! - `schedule`, `mix`, `heroes`: when which write to whom is due. `writers`: those who send it.
-//! - `measured`: how long it took, counted from when it was due. `lag`, `agreement`: how soon all
-//!   cities had heard. `report`: both in words.
-//! - `many`: what comes before and after; `progress`, `interrupt`, `usage`: around it.
+//! - `schedule`, `mix`, `heroes`: the due time, kind and hero of each write. `writers`: the threads
+//!   that send them.
+//! - `measured`: latencies, counted from the due time. `lag`, `agreement`: convergence times.
+//!   `report`: the output.
+//! - `many`: the creation of heroes before the load, and their deletion after it. `progress`,
+//!   `interrupt`, `usage`: progress output, Ctrl-C, and the client's own CPU time.
 //!
-//! Invariant: whatever happens, heroes that were created are deleted again at the end, or it is
-//! said how many are left.
+//! Invariant: heroes created by the load are deleted at the end, or the number of those left is
+//! reported.
 
 mod agreement;
 mod heroes;
@@ -35,18 +37,18 @@ use heroes::Heroes;
 use interrupt::Interrupt;
 use lag::Lags;
 use measured::Tally;
-use progress::say;
-use report::{Filled, Report, Seen, ms};
+use progress::print_line;
+use report::{Filled, Measurements, Report, ms};
 use schedule::Schedule;
 use writers::Written;
 
 pub(crate) use options::LoadOptions;
 
-/// Dispatch counts what has arrived with the next view that it shows: this long after, all of it is
-/// counted.
-const COUNTED_AFTER: Duration = Duration::from_millis(1_500);
+/// The wait before the lag metric is read. Dispatch counts arrived writes when it next updates its
+/// view, so after this time all of them are counted.
+const LAG_COUNT_WAIT: Duration = Duration::from_millis(1_500);
 
-/// Puts a load on the cluster, and reports.
+/// Runs a load test, and prints its report.
 pub(crate) fn load(
     api: &Api,
     out: Output,
@@ -57,7 +59,7 @@ pub(crate) fn load(
     let mut heroes = Heroes::default();
     let measured = measure(api, options, &interrupt, &mut heroes);
     let judged = measured.and_then(|(report, tally, took)| {
-        // Before heroes are deleted: that may take a while.
+        // Before the deletion, which may take a while.
         report.print(out, json)?;
         judge(&report, &tally, took, &interrupt)
     });
@@ -69,7 +71,7 @@ pub(crate) fn load(
     judged.and(cleared)
 }
 
-/// Fills the cluster, writes, and waits until all agree.
+/// Creates the heroes, runs the load, and waits until all nodes agree.
 fn measure(
     api: &Api,
     options: &LoadOptions,
@@ -77,26 +79,27 @@ fn measure(
     heroes: &mut Heroes,
 ) -> Result<(Report, Tally, Took), Failure> {
     let filled = fill(api, options, interrupt, heroes)?;
-    // Else those of the filling would be taken for those of the load.
+    // Otherwise late counts of the creations would be attributed to the load.
     if !interrupt.is_set() {
-        thread::sleep(COUNTED_AFTER);
+        thread::sleep(LAG_COUNT_WAIT);
     }
     let before = lags(api);
     let schedule = Schedule { per_s: options.writes, lasts: Duration::from_secs(options.seconds) };
-    // No more than there are heroes: each write needs one of its own.
+    // At most one connection per hero, since no hero has two writes in flight.
     let connections = options.connections.min(heroes.count().max(1));
     let processor = usage::processor_time();
     let Written { tally, newest, lasted } =
         writers::write(api, schedule, &options.mix, connections, heroes, interrupt);
     let processor =
         usage::processor_time().zip(processor).map(|(after, before)| after.saturating_sub(before));
-    // What was measured is told even where dispatch has gone meanwhile.
+    // An unreachable dispatch must not discard the measurements, so the error becomes a timeout.
     let took = agreement::wait(api, newest, options.wait, interrupt).unwrap_or_default();
     if !interrupt.is_set() {
-        thread::sleep(COUNTED_AFTER);
+        thread::sleep(LAG_COUNT_WAIT);
     }
+    // The rate is 0 while gossip is paused, and would divide by zero.
     let percent = api.gossip().map_or(100, |gossip| gossip.value.percent.max(1));
-    let seen = Seen {
+    let measurements = Measurements {
         filled,
         rate: options.writes,
         lasted,
@@ -107,10 +110,10 @@ fn measure(
         connections,
         processor,
     };
-    Ok((Report::of(seen), tally, took))
+    Ok((Report::of(measurements), tally, took))
 }
 
-/// Creates what is missing, and waits until all agree on it.
+/// Creates the missing heroes, and waits until all nodes agree.
 fn fill(
     api: &Api,
     options: &LoadOptions,
@@ -134,37 +137,37 @@ fn fill(
         return Err(Failure::No("interrupted before anything was measured".into()));
     }
     if agreed.is_none() {
-        say("The cities do not agree on the heroes yet; the load begins all the same.");
+        print_line("warning: the nodes do not agree on the heroes yet; starting the load anyway");
     }
     Ok(Filled { found, created: created_count, took_ms, agreed_ms: agreed.map(ms) })
 }
 
-/// How long writes took to arrive, as far as dispatch tells: who may not read its metrics is told
-/// all else.
+/// Reads the lag histogram of dispatch. It is empty if the metrics cannot be read, for example
+/// without permission: the rest of the report does not need them.
 fn lags(api: &Api) -> Lags {
     api.metrics().map(|metrics| Lags::read(&metrics)).unwrap_or_default()
 }
 
-/// Whether it went as it should.
+/// Turns an interrupted, failed or diverged load into a failure.
 fn judge(report: &Report, tally: &Tally, took: Took, interrupt: &Interrupt) -> Result<(), Failure> {
     if interrupt.is_set() {
         return Err(Failure::No("interrupted".into()));
     }
     if let Some(error) = tally.first_error.as_ref().filter(|_| tally.all.count == 0) {
         let why = Error::clone(error);
-        return Err(if why.is_silence() {
+        return Err(if why.is_unreachable() {
             why.into()
         } else {
-            Failure::No(format!("no write was done: {why}"))
+            Failure::No(format!("no write succeeded: {why}"))
         });
     }
     if took.agreed.is_none() || report.heroes.agreed_ms.is_none() {
-        return Err(Failure::No("the cities did not agree in time".into()));
+        return Err(Failure::No("timed out waiting for the nodes to agree".into()));
     }
     Ok(())
 }
 
-/// Deletes the heroes that this load has created.
+/// Deletes the heroes that the load created. Another Ctrl-C stops the deletion.
 fn clear(
     api: &Api,
     own: Vec<String>,
@@ -174,16 +177,17 @@ fn clear(
     if own.is_empty() {
         return Ok(());
     }
+    // Only a Ctrl-C during the deletion stops it, not the one that ended the load.
     let pressed = interrupt.times();
     let (left, done) = many::delete(api, own, connections, &|| interrupt.times() > pressed);
     match done {
         Err(error) => {
-            say(&format!("{left} heroes that this load has created are left"));
+            print_line(&format!("{left} heroes created by this load are left"));
             Err(error.into())
         }
-        Ok(()) if left > 0 => Err(Failure::No(format!(
-            "interrupted: {left} heroes that this load has created are left"
-        ))),
+        Ok(()) if left > 0 => {
+            Err(Failure::No(format!("interrupted: {left} heroes created by this load are left")))
+        }
         Ok(()) => Ok(()),
     }
 }

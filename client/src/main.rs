@@ -1,4 +1,4 @@
-//! `superhero`: the superhero cluster from a terminal.
+//! `superhero`: the command-line client for a superhero cluster.
 
 mod commands;
 mod doctor;
@@ -16,6 +16,6 @@ use clap::Parser as _;
 fn main() -> ExitCode {
     match commands::run(options::Options::parse()) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(failure) => failure.end(),
+        Err(failure) => failure.report(),
     }
 }

@@ -12,39 +12,61 @@ use superhero::{Access, Api};
 
 use crate::load::LoadOptions;
 
+// A heading of their own: clap would otherwise mix them with the options of a command.
+const GLOBAL: &str = "Global options";
+
 const AFTER_HELP: &str = "\
 Exit codes:
-  0  done
-  1  refused; or an expectation failed, or the cluster did not come to be as waited for
-  2  the command line or a scenario file cannot be used; nothing was asked of dispatch
-  3  dispatch does not answer (within 5 s)
+  0  Success
+  1  Request refused, expectation or check failed, or wait timed out
+  2  Invalid command line or file; no request was sent
+  3  No response from dispatch (within 5 s)
 
-Tables have columns and headings on a terminal; elsewhere they are lines with tabs. NO_COLOR is respected.";
+Tables have aligned columns and headings on a terminal, and are tab-separated otherwise.
+Set NO_COLOR to disable bold headings.";
 
-/// The superhero cluster from a terminal
+/// Command-line client for a superhero cluster
 #[derive(Clone, Debug, Parser)]
-#[command(name = "superhero", version, about, after_help = AFTER_HELP, arg_required_else_help = true)]
+#[command(
+    name = "superhero",
+    version,
+    after_help = AFTER_HELP,
+    arg_required_else_help = true
+)]
 pub(crate) struct Options {
-    /// Where dispatch answers
+    /// URL of dispatch
     #[arg(
         long,
         global = true,
+        help_heading = GLOBAL,
         value_name = "URL",
         default_value = "http://127.0.0.1:4900",
         env = "SUPERHERO_URL"
     )]
     pub(crate) url: String,
 
-    /// Believe the certificates that those in this file (PEM) have signed; https needs it
-    #[arg(long, global = true, value_name = "PATH", env = "SUPERHERO_CA")]
+    /// CA certificates to trust (PEM); required for https
+    #[arg(
+        long,
+        global = true,
+        help_heading = GLOBAL,
+        value_name = "PATH",
+        env = "SUPERHERO_CA"
+    )]
     pub(crate) ca: Option<PathBuf>,
 
-    /// Send the token in this file, where dispatch asks for one
-    #[arg(long, global = true, value_name = "PATH", env = "SUPERHERO_TOKEN_FILE")]
+    /// File with the access token to send
+    #[arg(
+        long,
+        global = true,
+        help_heading = GLOBAL,
+        value_name = "PATH",
+        env = "SUPERHERO_TOKEN_FILE"
+    )]
     pub(crate) token_file: Option<PathBuf>,
 
-    /// Print the API's JSON
-    #[arg(long, global = true)]
+    /// Print JSON
+    #[arg(long, global = true, help_heading = GLOBAL)]
     pub(crate) json: bool,
 
     #[command(subcommand)]
@@ -53,225 +75,234 @@ pub(crate) struct Options {
 
 #[derive(Clone, Debug, Subcommand)]
 pub(crate) enum Command {
-    /// List the living heroes, as dispatch or as one city knows them
+    /// List heroes, as held by dispatch or by one city
     Heroes {
-        /// As this city knows them
+        /// List the heroes that this city holds
         #[arg(long)]
         city: Option<String>,
     },
-    /// Create a hero, or many
+    /// Create a hero, or several
     Create {
-        /// The hero's name; an invented one where none is given
+        /// Name of the hero; generated if omitted
         #[arg(conflicts_with = "count")]
         name: Option<String>,
-        /// Create so many, with invented names
+        /// Create N heroes with generated names
         #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000))]
         count: Option<u32>,
     },
-    /// Send a hero to a city, or home
+    /// Assign a hero to a city, or send it home
     Assign {
-        /// Id, the beginning of an id, or a name that only one hero has
+        /// ID, unique ID prefix, or unique name of the hero
         hero: String,
-        /// A city, or home
+        /// Name of a city, or `home`
         place: String,
     },
-    /// End a hero
+    /// Terminate a hero
     Terminate {
-        /// Id, the beginning of an id, or a name that only one hero has
+        /// ID, unique ID prefix, or unique name of the hero
         hero: String,
     },
-    /// Crash a city: it loses its memory and starts over
+    /// Crash a city: it loses its memory and restarts
     Bomb {
-        /// Which; a random one where none is named
+        /// Name of the city; random if omitted
         city: Option<String>,
     },
-    /// End a city's process, as if asked to
+    /// Stop a city's process gracefully
     Stop {
-        /// Which
+        /// Name of the city
         city: String,
     },
-    /// End a city's process at once, as by kill -9
+    /// Kill a city's process, like kill -9
     Kill {
-        /// Which
+        /// Name of the city
         city: String,
     },
-    /// Start the process of a city again
+    /// Restart a city's process
     Rebuild {
-        /// Which
+        /// Name of the city
         city: String,
     },
-    /// Stop waiting for a city that is gone for good
+    /// Forget a city that will not return, so that tombstones can be collected
     Forget {
-        /// Which
+        /// Name of the city
         city: String,
     },
-    /// Show every node
+    /// Show the state of each node
     Cluster,
-    /// Say whether the cities agree
+    /// Show whether all nodes agree
     Verdict {
-        /// Wait until all agree, for at most this long; exit code 1 when they do not
-        #[arg(long, value_name = "TIME", value_parser = span::duration, conflicts_with = "wait_apart")]
+        /// Wait until all nodes agree; exit with 1 on timeout
+        #[arg(
+            long,
+            value_name = "TIMEOUT",
+            value_parser = span::duration,
+            conflicts_with = "wait_diverged"
+        )]
         wait_converged: Option<Duration>,
-        /// Wait until they do not all agree, for at most this long; exit code 1 when they do
-        #[arg(long, value_name = "TIME", value_parser = span::duration)]
-        wait_apart: Option<Duration>,
+        /// Wait until the nodes disagree; exit with 1 on timeout
+        #[arg(long, alias = "wait-apart", value_name = "TIMEOUT", value_parser = span::duration)]
+        wait_diverged: Option<Duration>,
     },
-    /// Disturb what passes between nodes, a city, or a clock
+    /// Inject a fault into a link, a city or a clock
     #[command(subcommand)]
     Fault(FaultCommand),
     /// List the faults in force
     Faults,
-    /// Heal a fault, or all of them
+    /// Heal a fault, or all faults
     Heal {
-        /// As `faults` lists it; all where none is given
+        /// ID of the fault, see `superhero faults`; all faults if omitted
         id: Option<String>,
     },
-    /// Stop gossip
+    /// Pause gossip
     Pause,
-    /// Let gossip go on
+    /// Resume gossip
     Resume,
-    /// Make gossip faster or slower
+    /// Set the gossip rate
     Speed {
-        /// Of the configured rate
+        /// Percentage of the configured rate
         #[arg(value_parser = clap::value_parser!(u32).range(10..=1_000))]
         percent: u32,
     },
-    /// Have one node pull from another, once
+    /// Run one gossip exchange between two nodes
     Step {
-        /// Who is asked; a random pair where none is named
+        /// Node that is pulled from; a random pair if omitted
         #[arg(requires = "to")]
         from: Option<String>,
-        /// Who asks
+        /// Node that pulls
         to: Option<String>,
     },
-    /// List what has happened, newest last
+    /// List events, newest last
     Events {
-        /// Only what came after this one
+        /// List only events after number N
         #[arg(long, value_name = "N", default_value_t = 0)]
         since: u64,
     },
-    /// Print what changes as it changes, until Ctrl-C
+    /// Print changes of the cluster as they happen, until Ctrl-C
     Watch,
-    /// Play scenarios: shipped ones by name, or files
+    /// Play scenarios and check their expectations
     Play {
-        /// As `scenarios` lists them, or the path of a file
+        /// Name of a shipped scenario, see `superhero scenarios`, or path of a file
         #[arg(required = true, value_name = "NAME|FILE")]
         scenarios: Vec<String>,
-        /// Write a JUnit report there
+        /// Write a JUnit report to this file
         #[arg(long, value_name = "PATH")]
         junit: Option<PathBuf>,
     },
     /// List the shipped scenarios
     Scenarios,
-    /// Put a load on the cluster: say how long writes take, and how soon all cities have heard of
-    /// them
+    /// Run a load test: measure write latency and convergence time
     Load(LoadOptions),
-    /// Say what is wrong with a set-up, and what to do about it; exit code 1 when something is
+    /// Diagnose a setup and suggest remedies; exit with 1 if a check fails
     Doctor {
-        /// Also say whether each node can use this configuration file, and whether the files that
-        /// it names are in order
+        /// Also check this configuration file for each node, and the files that it names
         #[arg(long, value_name = "PATH", env = "SUPERHERO_CONFIG")]
         config: Option<PathBuf>,
     },
-    /// Print what makes a shell complete these commands
+    /// Generate a shell completion script
     Completions {
-        /// Which
+        /// Shell to generate the script for
         shell: Shell,
     },
 }
 
 #[derive(Clone, Debug, Subcommand)]
 pub(crate) enum FaultCommand {
-    /// Nothing passes
+    /// Drop all frames of a link
     Cut {
         #[command(flatten)]
         link: Link,
     },
-    /// Everything is late
+    /// Delay all frames of a link
     Delay {
         #[command(flatten)]
         link: Link,
-        /// How late: 300ms
-        #[arg(long, value_name = "TIME", value_parser = span::duration)]
+        /// Delay, for example 300ms
+        #[arg(long, value_name = "DURATION", value_parser = span::duration)]
         by: Duration,
-        /// How much more or less
-        #[arg(long, value_name = "TIME", default_value = "0", value_parser = span::duration)]
+        /// Maximum deviation from the delay, in either direction
+        #[arg(long, value_name = "DURATION", default_value = "0", value_parser = span::duration)]
         jitter: Duration,
     },
-    /// Some is lost
+    /// Drop a percentage of the frames of a link
     Loss(Part),
-    /// Some arrives twice
+    /// Duplicate a percentage of the frames of a link
     Duplicate(Part),
-    /// Some is overtaken
+    /// Reorder a percentage of the frames of a link
     Reorder(Part),
-    /// No more than so much passes
+    /// Limit the bandwidth of a link
     Throttle {
         #[command(flatten)]
         link: Link,
-        /// How much
+        /// Maximum bandwidth, in bytes per second
         #[arg(long, value_name = "N")]
         bytes_per_s: u64,
     },
-    /// A city takes no part in replication
+    /// Freeze a city's process
     Freeze {
-        /// Which
+        /// Name of the city
         city: String,
         #[command(flatten)]
         lasts: Lasts,
     },
-    /// A node's clock is wrong
+    /// Skew a node's clock
     Skew {
-        /// Whose
+        /// Name of the node
         node: String,
-        /// How far it is ahead (3s) or behind (-3s)
-        #[arg(long, value_name = "TIME", value_parser = span::signed_ms, allow_hyphen_values = true)]
+        /// Offset of the clock: ahead (3s) or behind (-3s)
+        #[arg(
+            long,
+            value_name = "DURATION",
+            value_parser = span::signed_ms,
+            allow_hyphen_values = true
+        )]
         by: i64,
         #[command(flatten)]
         lasts: Lasts,
     },
 }
 
-/// A fault of a part of what passes.
+/// The arguments of a fault that affects a percentage of the frames.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct Part {
     #[command(flatten)]
     link: Link,
-    /// How much of it; 0.5 will do
+    /// Percentage of the frames, such as 5 or 0.5
     #[arg(long, value_name = "N")]
     percent: f64,
 }
 
-/// Between whom.
+/// The arguments of a fault between nodes.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct Link {
-    /// The one end
+    /// Node at one end
     from: String,
-    /// The other end; `all` for every other node
+    /// Node at the other end, or `all` for every other node
     to: String,
-    /// Disturb only what goes from FROM to TO
+    /// Affect only frames from FROM to TO
     #[arg(long)]
     one_way: bool,
     #[command(flatten)]
     lasts: Lasts,
 }
 
-/// For how long.
+/// The arguments of every fault.
 #[derive(Args, Clone, Copy, Debug)]
 pub(crate) struct Lasts {
-    /// Heal by itself after this long [default: 30s]
-    #[arg(long = "for", value_name = "TIME", value_parser = span::duration)]
+    // Without a value the field is not sent, so the default is dispatch's and clap cannot print it.
+    /// Heal the fault automatically after this duration [default: 30s]
+    #[arg(long = "for", value_name = "DURATION", value_parser = span::duration)]
     lasts: Option<Duration>,
 }
 
 impl Options {
-    /// The dispatch that is to be asked.
+    /// Returns the client that the global options describe.
     pub(crate) fn api(&self) -> Result<Api, superhero::Error> {
         Api::with(&self.url, Access::read(self.token_file.as_deref(), self.ca.as_deref())?)
     }
 }
 
 impl FaultCommand {
-    /// The fault that is asked for. Its amounts are not checked yet.
+    /// Returns the fault to inject. Its parameters are not checked yet.
     pub(crate) fn fault(self) -> Fault {
         match self {
             Self::Cut { link } => link.fault(FaultKind::Cut),
@@ -280,8 +311,8 @@ impl FaultCommand {
             Self::Duplicate(Part { link, percent }) => link.fault(FaultKind::Duplicate { percent }),
             Self::Reorder(Part { link, percent }) => link.fault(FaultKind::Reorder { percent }),
             Self::Throttle { link, bytes_per_s } => link.fault(FaultKind::Throttle { bytes_per_s }),
-            Self::Freeze { city, lasts } => of_node(FaultKind::Freeze, city, lasts),
-            Self::Skew { node, by, lasts } => of_node(FaultKind::Skew { by_ms: by }, node, lasts),
+            Self::Freeze { city, lasts } => at_node(FaultKind::Freeze, city, lasts),
+            Self::Skew { node, by, lasts } => at_node(FaultKind::Skew { by_ms: by }, node, lasts),
         }
     }
 }
@@ -299,7 +330,7 @@ impl Link {
     }
 }
 
-fn of_node(kind: FaultKind, node: String, Lasts { lasts }: Lasts) -> Fault {
+fn at_node(kind: FaultKind, node: String, Lasts { lasts }: Lasts) -> Fault {
     Fault { kind, from: node, to: None, one_way: false, lasts }
 }
 
@@ -309,7 +340,7 @@ mod tests {
     use clap::CommandFactory as _;
 
     #[test]
-    fn the_command_line_is_sound() {
+    fn command_line_definition_is_valid() {
         Options::command().debug_assert();
     }
 
@@ -325,7 +356,7 @@ mod tests {
     }
 
     #[test]
-    fn faults_are_worded_as_people_say_them() {
+    fn fault_arguments_become_a_fault() {
         let cut = fault("cut gotham all --one-way --for 20s");
         assert_eq!(
             (cut.to.as_deref(), cut.one_way, cut.lasts),
@@ -348,7 +379,7 @@ mod tests {
         );
         assert_eq!(
             fault("freeze gotham"),
-            of_node(FaultKind::Freeze, "gotham".into(), Lasts { lasts: None })
+            at_node(FaultKind::Freeze, "gotham".into(), Lasts { lasts: None })
         );
         assert_eq!(fault("skew dispatch --by -3s").kind, FaultKind::Skew { by_ms: -3_000 });
         assert_eq!(fault("skew dispatch --by=+3s").kind, FaultKind::Skew { by_ms: 3_000 });

@@ -6,39 +6,39 @@ use std::time::{Duration, SystemTime};
 
 use superhero::Error;
 
-use crate::table::{self, Look, clean};
+use crate::table::{self, Style, clean};
 
-/// The reason why a command failed, with its exit code.
+/// The reason a command failed. Each kind has its own exit code.
 #[derive(Debug)]
 pub(crate) enum Failure {
-    /// The request was refused, or an expectation failed: 1.
+    /// The request was refused, or an expectation failed: exit code 1.
     No(String),
-    /// The same, after the command has printed the reason: 1.
-    Said,
-    /// The command line or a file cannot be used: 2.
+    /// The same, and the command has already printed the reason: exit code 1.
+    Printed,
+    /// The command line or a file is invalid: exit code 2.
     Unusable(String),
-    /// Dispatch does not answer: 3.
+    /// There was no usable response from dispatch: exit code 3.
     NoAnswer(String),
-    /// The reader closed the pipe, so there is nothing left to do: 0.
+    /// The reader closed the pipe, which is no error: exit code 0.
     Closed,
 }
 
 impl Failure {
     /// Prints the reason to standard error, and returns the exit code.
-    pub(crate) fn end(self) -> ExitCode {
-        let (code, said) = match self {
-            Self::No(said) => (1, Some(said)),
-            Self::Said => (1, None),
-            Self::Unusable(said) => (2, Some(said)),
-            Self::NoAnswer(said) => (3, Some(said)),
+    pub(crate) fn report(self) -> ExitCode {
+        let (code, message) = match self {
+            Self::No(message) => (1, Some(message)),
+            Self::Printed => (1, None),
+            Self::Unusable(message) => (2, Some(message)),
+            Self::NoAnswer(message) => (3, Some(message)),
             Self::Closed => (0, None),
         };
-        if let Some(said) = said {
-            // A closed standard error is no further failure.
+        if let Some(message) = message {
+            // A closed standard error must not change the exit code.
             let _ = writeln!(
                 io::stderr(),
                 "error: {}",
-                said.lines().map(clean).collect::<Vec<_>>().join("\n")
+                message.lines().map(clean).collect::<Vec<_>>().join("\n")
             );
         }
         ExitCode::from(code)
@@ -47,11 +47,11 @@ impl Failure {
 
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
-        let said = error.to_string();
+        let message = error.to_string();
         match error {
-            Error::Address { .. } | Error::Access { .. } => Self::Unusable(said),
-            Error::NoAnswer { .. } | Error::NotDispatch { .. } => Self::NoAnswer(said),
-            Error::Refused { .. } => Self::No(said),
+            Error::Address { .. } | Error::Access { .. } => Self::Unusable(message),
+            Error::NoAnswer { .. } | Error::NotDispatch { .. } => Self::NoAnswer(message),
+            Error::Refused { .. } => Self::No(message),
         }
     }
 }
@@ -61,7 +61,7 @@ impl From<io::Error> for Failure {
         if error.kind() == io::ErrorKind::BrokenPipe {
             Self::Closed
         } else {
-            Self::No(format!("cannot print: {error}"))
+            Self::No(format!("cannot write to standard output: {error}"))
         }
     }
 }
@@ -70,17 +70,18 @@ impl From<io::Error> for Failure {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Output {
     /// The style of tables.
-    pub(crate) look: Look,
+    pub(crate) style: Style,
 }
 
 impl Output {
-    /// Returns standard output, with the style that fits it.
+    /// Returns standard output: columns on a terminal, tabs otherwise.
     pub(crate) fn standard() -> Self {
-        let unwanted = |variable| std::env::var_os(variable).is_some_and(|value| !value.is_empty());
+        // As no-color.org defines it: an empty NO_COLOR counts as unset.
+        let is_set = |variable| std::env::var_os(variable).is_some_and(|value| !value.is_empty());
         let is_terminal = io::stdout().is_terminal();
         let colour =
-            !unwanted("NO_COLOR") && std::env::var_os("TERM").is_none_or(|term| term != "dumb");
-        Self { look: if is_terminal { Look::Columns { colour } } else { Look::Tabs } }
+            !is_set("NO_COLOR") && std::env::var_os("TERM").is_none_or(|term| term != "dumb");
+        Self { style: if is_terminal { Style::Columns { colour } } else { Style::Tabs } }
     }
 
     /// Prints a line, and flushes it.
@@ -97,21 +98,21 @@ impl Output {
 
     /// Prints a table.
     pub(crate) fn table(self, headings: &[&str], rows: &[Vec<String>]) -> Result<(), Failure> {
-        let lines = table::table(self.look, headings, rows);
+        let lines = table::table(self.style, headings, rows);
         let text: String = lines.into_iter().flat_map(|line| [line, "\n".to_owned()]).collect();
         self.bytes(text.as_bytes())
     }
 
     /// Returns whether the output is a terminal.
     pub(crate) fn is_terminal(self) -> bool {
-        matches!(self.look, Look::Columns { .. })
+        matches!(self.style, Style::Columns { .. })
     }
 }
 
-/// The first millisecond of the year 10000, which RFC 3339 cannot write.
+/// The first millisecond of the year 10000, which RFC 3339 cannot represent.
 const YEAR_10000_MS: u64 = 253_402_300_800_000;
 
-/// Returns a time as text, in UTC: `2026-09-21T14:13:20.123Z`.
+/// Formats a time in UTC: `2026-09-21T14:13:20.123Z`.
 pub(crate) fn at(unix_ms: u64) -> String {
     let time = SystemTime::UNIX_EPOCH.checked_add(Duration::from_millis(unix_ms));
     match time.filter(|_| unix_ms < YEAR_10000_MS) {

@@ -18,7 +18,7 @@ use crate::output::{Failure, Output};
 
 use junit::junit;
 
-/// Plays scenarios one after the other, and reports.
+/// Plays scenarios one after the other, and reports on each.
 pub(crate) fn play(
     api: &Api,
     out: Output,
@@ -28,16 +28,16 @@ pub(crate) fn play(
 ) -> Result<(), Failure> {
     let scenarios: Vec<Scenario> = named.iter().map(|name| find(name)).collect::<Result<_, _>>()?;
     if let Some(path) = report_to {
-        // A report that cannot be written is a mistake of the command line, found before any step.
+        // An empty report is written first, so that an unwritable path fails before any step.
         fs::write(path, junit(&[]))
             .map_err(|error| Failure::Unusable(format!("--junit {}: {error}", path.display())))?;
     }
     let stop = Arc::new(AtomicBool::new(false));
     let interrupted = Arc::clone(&stop);
-    // After Ctrl-C the player still cleans up.
+    // Ctrl-C stops the player, which then still cleans up.
     ctrlc::set_handler(move || interrupted.store(true, Ordering::Relaxed))
-        .map_err(|error| Failure::No(format!("no Ctrl-C here: {error}")))?;
-    // Without dispatch there is no scenario to report on.
+        .map_err(|error| Failure::No(format!("cannot handle Ctrl-C: {error}")))?;
+    // An unreachable dispatch is exit code 3 with no output, rather than a failed scenario.
     api.verdict()?;
     let mut reports = Vec::new();
     let mut unprinted = None;
@@ -46,7 +46,7 @@ pub(crate) fn play(
             break;
         }
         let mut print = |line: String| {
-            // A closed pipe ends the scenario, and the player still cleans up.
+            // A closed pipe stops the player like Ctrl-C, so that it still cleans up.
             if unprinted.is_none()
                 && let Err(failure) = out.line(&line)
             {
@@ -69,7 +69,7 @@ pub(crate) fn play(
         }
         reports.push(report);
         if let Some(path) = report_to {
-            // After each scenario, so that a killed process leaves a report of those before.
+            // After each scenario, so that a killed process leaves a report of the earlier ones.
             fs::write(path, junit(&reports))
                 .map_err(|error| Failure::No(format!("--junit {}: {error}", path.display())))?;
         }
@@ -81,14 +81,14 @@ pub(crate) fn play(
     if passed {
         return Ok(());
     }
-    // Dispatch may have ended in the middle of a scenario.
+    // Without a verdict dispatch was lost during the scenario, which is exit code 3.
     if reports.last().is_some_and(|report| report.verdict.is_none()) {
         api.verdict()?;
     }
     Err(if stop.load(Ordering::Relaxed) {
         Failure::No("interrupted".into())
     } else {
-        Failure::Said
+        Failure::Printed
     })
 }
 
@@ -100,18 +100,18 @@ fn find(name: &str) -> Result<Scenario, Failure> {
     if !path.exists() {
         let names: Vec<String> = shipped().into_iter().map(|scenario| scenario.name).collect();
         return Err(Failure::Unusable(format!(
-            "there is no scenario and no file {name:?}; the shipped ones are {}",
+            "no scenario or file {name:?}; shipped scenarios: {}",
             names.join(", ")
         )));
     }
     Scenario::read(path).map_err(|invalid| Failure::Unusable(invalid.to_string()))
 }
 
-/// Returns the line to print, if any.
+/// Returns the line to print for a progress report, if any.
 fn line(progress: &Progress<'_>, steps: usize) -> Option<String> {
     match progress {
         Progress::Note(text) => Some(format!("  {text}")),
-        // The line of its end has the same and more.
+        // The line of the step's end contains the same text.
         Progress::Began { .. } => None,
         Progress::Ended { step, report } => {
             let mark = match report.outcome {
@@ -138,7 +138,7 @@ fn conclusion(report: &Report) -> Vec<String> {
     lines
 }
 
-/// Returns the report as JSON, similar to the API.
+/// Returns the report as JSON, with the field names of the API.
 fn described(report: &Report) -> Value {
     let state = |outcome| match outcome {
         Outcome::Passed => "done",
@@ -149,7 +149,12 @@ fn described(report: &Report) -> Value {
         |step| json!({ "text": step.text, "state": state(step.outcome), "detail": step.detail }),
     );
     let outcome = if report.passed() { "passed" } else { "failed" };
-    json!({ "name": report.name, "steps": steps.collect::<Vec<_>>(), "outcome": outcome, "failure": report.failure })
+    json!({
+        "name": report.name,
+        "steps": steps.collect::<Vec<_>>(),
+        "outcome": outcome,
+        "failure": report.failure,
+    })
 }
 
 /// Lists the shipped scenarios.
@@ -165,5 +170,5 @@ pub(crate) fn list(out: Output, json: bool) -> Result<(), Failure> {
             vec![scenario.name, scenario.takes.map_or_else(String::new, written), scenario.about]
         })
         .collect();
-    out.table(&["NAME", "TAKES ABOUT", "SHOWS"], &rows)
+    out.table(&["NAME", "DURATION", "DESCRIPTION"], &rows)
 }

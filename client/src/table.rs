@@ -1,33 +1,33 @@
-//! Rows for people on a terminal, and for programs elsewhere.
+//! Tables: aligned columns on a terminal, tab-separated lines otherwise.
 //!
-//! Invariant: what is printed is one line a row, whatever the cells hold: a control character is
-//! replaced, so that no name can move the cursor.
+//! Invariant: each row is one line, whatever its cells contain. Control characters are replaced, so
+//! no hero name can move the cursor or inject an escape sequence.
 
 use unicode_width::UnicodeWidthStr as _;
 
-/// Between two columns.
+/// The separator of two columns.
 const GAP: &str = "  ";
 const BOLD: &str = "\u{1b}[1m";
 const PLAIN: &str = "\u{1b}[0m";
 
-/// How tables look.
+/// The style of a table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Look {
-    /// Cells with tabs between them.
+pub(crate) enum Style {
+    /// Tab-separated cells, without headings.
     Tabs,
-    /// Columns under headings.
+    /// Aligned columns, with headings.
     Columns {
-        /// Whether headings may be bold.
+        /// The headings are bold.
         colour: bool,
     },
 }
 
-/// The lines of a table.
-pub(crate) fn table(look: Look, headings: &[&str], rows: &[Vec<String>]) -> Vec<String> {
+/// Returns the lines of a table.
+pub(crate) fn table(style: Style, headings: &[&str], rows: &[Vec<String>]) -> Vec<String> {
     let rows = rows.iter().map(|row| row.iter().map(|cell| clean(cell)).collect::<Vec<_>>());
-    match look {
-        Look::Tabs => rows.map(|row| row.join("\t")).collect(),
-        Look::Columns { colour } => {
+    match style {
+        Style::Tabs => rows.map(|row| row.join("\t")).collect(),
+        Style::Columns { colour } => {
             let headings = headings.iter().map(|heading| (*heading).to_owned()).collect();
             let all: Vec<Vec<String>> = std::iter::once(headings).chain(rows).collect();
             let columns = all.iter().map(Vec::len).max().unwrap_or_default();
@@ -48,6 +48,7 @@ pub(crate) fn table(look: Look, headings: &[&str], rows: &[Vec<String>]) -> Vec<
     }
 }
 
+// Widths are in terminal columns, not in characters: a CJK character takes two.
 fn line(row: &[String], widths: &[usize]) -> String {
     let padded = row
         .iter()
@@ -56,7 +57,7 @@ fn line(row: &[String], widths: &[usize]) -> String {
     padded.collect::<Vec<_>>().join(GAP).trim_end().to_owned()
 }
 
-/// The text without control characters.
+/// Returns the text with each control character replaced by U+FFFD.
 pub(crate) fn clean(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
 }
@@ -72,25 +73,25 @@ mod tests {
     }
 
     #[test]
-    fn columns_line_up_in_any_script() {
-        let lines = table(Look::Columns { colour: false }, &["NAME", "PLACE"], &rows());
+    fn columns_align_in_any_script() {
+        let lines = table(Style::Columns { colour: false }, &["NAME", "PLACE"], &rows());
         assert_eq!(lines, ["NAME      PLACE", "Ada       home", "影の英雄  gotham"]);
-        assert!(table(Look::Columns { colour: true }, &["NAME", "PLACE"], &[])[0].contains(BOLD));
+        assert!(table(Style::Columns { colour: true }, &["NAME", "PLACE"], &[])[0].contains(BOLD));
     }
 
     #[test]
-    fn elsewhere_there_are_tabs_and_no_headings() {
+    fn tabs_style_has_no_headings() {
         assert_eq!(
-            table(Look::Tabs, &["NAME", "PLACE"], &rows()),
+            table(Style::Tabs, &["NAME", "PLACE"], &rows()),
             ["Ada\thome", "影の英雄\tgotham"]
         );
     }
 
     #[test]
-    fn no_cell_can_move_the_cursor_or_make_a_line() {
+    fn control_characters_in_cells_are_replaced() {
         let hostile = vec![vec!["a\tb\nc\u{1b}[2Jd\u{9b}e".to_owned()]];
         assert_eq!(
-            table(Look::Tabs, &["NAME"], &hostile),
+            table(Style::Tabs, &["NAME"], &hostile),
             ["a\u{fffd}b\u{fffd}c\u{fffd}[2Jd\u{fffd}e"]
         );
     }

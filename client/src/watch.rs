@@ -1,4 +1,4 @@
-//! `superhero watch`: changes of the cluster, received over dispatch's live socket.
+//! `superhero watch`: changes of the cluster, from dispatch's live socket.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -17,7 +17,7 @@ use crate::output::{Failure, Output, at};
 /// The largest frame that is read.
 const FRAME_BYTES_MAX: usize = 16 << 20;
 
-/// A frame of the live socket. Unknown kinds are ignored, since a later dispatch may have more.
+/// A frame of the live socket. Unknown kinds are ignored, since a newer dispatch may send more.
 #[derive(Deserialize)]
 struct Frame {
     t: String,
@@ -29,12 +29,13 @@ struct Frame {
     events: Vec<Event>,
 }
 
-/// Prints a line for each change, or the frames as they come, until the socket or the pipe closes.
+/// Prints a line for each change, or with `json` the frames as received, until the socket or the
+/// pipe closes.
 pub(crate) fn watch(api: &Api, out: Output, json: bool) -> Result<(), Failure> {
     let mut socket = open(api)?;
-    let mut seen = Seen::default();
+    let mut printed = Printed::default();
     loop {
-        let gone = |why: String| Failure::from(Error::NoAnswer { url: api.url().to_owned(), why });
+        let lost = |why: String| Failure::from(Error::NoAnswer { url: api.url().to_owned(), why });
         match socket.read() {
             Ok(Message::Text(text)) if json => out.line(&text)?,
             Ok(Message::Text(text)) => {
@@ -44,22 +45,22 @@ pub(crate) fn watch(api: &Api, out: Output, json: bool) -> Result<(), Failure> {
                         why: error.to_string(),
                     })
                 })?;
-                for line in seen.news(frame) {
+                for line in printed.changes(frame) {
                     out.line(&line)?;
                 }
             }
             Ok(Message::Binary(_) | Message::Ping(_) | Message::Pong(_) | Message::Frame(_)) => {}
             Ok(Message::Close(why)) => {
-                return Err(gone(
-                    why.map_or_else(|| "it hung up".into(), |why| why.reason.to_string()),
+                return Err(lost(
+                    why.map_or_else(|| "connection closed".into(), |why| why.reason.to_string()),
                 ));
             }
             Err(SocketError::Io(error))
                 if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) =>
             {
-                return Err(gone(format!("it said nothing for {} s", REQUEST_TIMEOUT.as_secs())));
+                return Err(lost(format!("no frame for {} s", REQUEST_TIMEOUT.as_secs())));
             }
-            Err(error) => return Err(gone(error.to_string())),
+            Err(error) => return Err(lost(error.to_string())),
         }
     }
 }
@@ -72,7 +73,7 @@ fn open(api: &Api) -> Result<WebSocket<Box<dyn Connection>>, Failure> {
     for (name, value) in headers {
         request
             .headers_mut()
-            .insert(name, value.parse().map_err(|_| no_answer("the token cannot be sent".into()))?);
+            .insert(name, value.parse().map_err(|_| no_answer("invalid token".into()))?);
     }
     let config = WebSocketConfig::default()
         .max_message_size(Some(FRAME_BYTES_MAX))
@@ -80,29 +81,29 @@ fn open(api: &Api) -> Result<WebSocket<Box<dyn Connection>>, Failure> {
     match tungstenite::client::client_with_config(request, connection, Some(config)) {
         Ok((socket, _)) => Ok(socket),
         Err(HandshakeError::Failure(SocketError::Http(refusal))) => {
-            Err(Failure::No(format!("dispatch opens no live socket: {}", refusal.status())))
+            Err(Failure::No(format!("dispatch refused the live socket: {}", refusal.status())))
         }
         Err(error) => Err(no_answer(error.to_string())),
     }
 }
 
-/// The state that has been printed.
+/// The state as last printed.
 #[derive(Default)]
-struct Seen {
+struct Printed {
     sentence: String,
     lost_writes: Option<u64>,
     faults: BTreeMap<String, String>,
     gossip: Option<Gossip>,
 }
 
-impl Seen {
+impl Printed {
     /// Returns a line for each change in this frame.
-    fn news(&mut self, frame: Frame) -> Vec<String> {
+    fn changes(&mut self, frame: Frame) -> Vec<String> {
         let mut lines = Vec::new();
         if frame.t != "data" {
             return lines;
         }
-        // A frame has the events since the frame before it.
+        // A frame contains only the events since the previous frame, so all of them are new.
         lines.extend(
             frame
                 .events
@@ -127,8 +128,8 @@ impl Seen {
             self.faults = faults;
         }
         if let Some(gossip) = frame.gossip.filter(|gossip| self.gossip.as_ref() != Some(gossip)) {
-            let is_paused = if gossip.paused { "is paused" } else { "goes on" };
-            lines.push(format!("gossip {is_paused}, at {} %", gossip.percent));
+            let state = if gossip.paused { "paused" } else { "running" };
+            lines.push(format!("gossip is {state}, rate {} %", gossip.percent));
             self.gossip = Some(gossip);
         }
         if let Some(verdict) = frame.verdict {
@@ -137,7 +138,7 @@ impl Seen {
                 self.sentence = verdict.sentence;
             }
             if self.lost_writes.is_some_and(|lost| lost != verdict.lost_writes) {
-                lines.push(format!("writes lost for good: {}", verdict.lost_writes));
+                lines.push(format!("lost writes: {}", verdict.lost_writes));
             }
             self.lost_writes = Some(verdict.lost_writes);
         }
@@ -162,28 +163,44 @@ mod tests {
     }
 
     #[test]
-    fn each_change_is_a_line_and_what_stays_is_none() {
-        let mut seen = Seen::default();
-        let verdict = |sentence: &str, lost: u64| json!({ "converged": true, "sentence": sentence, "differences": 0, "only_copies": 0, "lost_writes": lost, "oldest_difference_ms": null });
-        let event = json!({ "number": 7, "at_ms": 1_790_000_000_123_u64, "node": "gotham", "kind": "destroyed", "text": "boom", "hero": "?" });
+    fn each_change_is_one_line() {
+        let mut printed = Printed::default();
+        let verdict = |sentence: &str, lost: u64| {
+            json!({
+                "converged": true, "sentence": sentence, "differences": 0, "only_copies": 0,
+                "lost_writes": lost, "oldest_difference_ms": null,
+            })
+        };
+        let event = json!({
+            "number": 7, "at_ms": 1_790_000_000_123_u64, "node": "gotham", "kind": "destroyed",
+            "text": "boom", "hero": "?",
+        });
         let cut = json!({ "id": "3", "kind": "cut", "from": "gotham", "to": "*", "both": true });
         let gossip = json!({ "paused": false, "percent": 100 });
-        let standing = |events: Value| json!({ "t": "data", "verdict": verdict("All agree.", 1), "faults": [cut], "gossip": gossip, "events": events });
+        let unchanged = |events: Value| {
+            json!({
+                "t": "data", "verdict": verdict("All agree.", 1), "faults": [cut],
+                "gossip": gossip, "events": events,
+            })
+        };
         assert_eq!(
-            seen.news(frame(standing(json!([event])))),
+            printed.changes(frame(unchanged(json!([event])))),
             [
                 "2026-09-21T14:13:20.123Z  destroyed: boom",
                 "fault 3: cut gotham <-> *",
-                "gossip goes on, at 100 %",
+                "gossip is running, rate 100 %",
                 "All agree."
             ]
         );
-        assert_eq!(seen.news(frame(standing(json!([])))), [""; 0]);
-        assert_eq!(seen.news(frame(json!({ "t": "k" }))), [""; 0]);
-        let later = json!({ "t": "data", "verdict": verdict("All agree.", 2), "faults": [], "gossip": { "paused": true, "percent": 100 }, "events": [] });
+        assert_eq!(printed.changes(frame(unchanged(json!([])))), [""; 0]);
+        assert_eq!(printed.changes(frame(json!({ "t": "k" }))), [""; 0]);
+        let later = json!({
+            "t": "data", "verdict": verdict("All agree.", 2), "faults": [],
+            "gossip": { "paused": true, "percent": 100 }, "events": [],
+        });
         assert_eq!(
-            seen.news(frame(later)),
-            ["fault 3 is healed", "gossip is paused, at 100 %", "writes lost for good: 2"]
+            printed.changes(frame(later)),
+            ["fault 3 is healed", "gossip is paused, rate 100 %", "lost writes: 2"]
         );
     }
 }

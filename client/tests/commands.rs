@@ -1,5 +1,4 @@
-//! What each command asks of dispatch, what it prints, and how it ends; with a dispatch that says
-//! what a test tells it to.
+//! The request, the output and the exit code of each command, against a stub of dispatch.
 
 mod stub;
 
@@ -14,7 +13,7 @@ fn superhero(url: &str, arguments: &[&str]) -> Output {
 }
 
 fn text(bytes: &[u8]) -> String {
-    String::from_utf8(bytes.to_vec()).expect("what is printed is text")
+    String::from_utf8(bytes.to_vec()).expect("the output is UTF-8")
 }
 
 const CITY: &str = r#"{"city":"gotham"}"#;
@@ -22,7 +21,7 @@ const GOSSIP: &str = r#"{"paused":true,"percent":0}"#;
 const FAULT: &str = r#"{"id":"00c0ffee","kind":"delay","from":"gotham","to":"*","both":true,"delay_ms":300,"jitter_ms":50,"heal_after_s":20.0,"heals_in_ms":19500,"in_force_at":["gotham","capitol"],"frames":{"seen":7,"dropped":0,"delayed":7,"duplicated":0}}"#;
 
 #[test]
-fn each_command_asks_one_thing_and_prints_its_answer() {
+fn commands_send_one_request_and_print_the_response() {
     let exchange = r#"{"from":"gotham","to":"capitol","completed":true,"entries":3,"bytes":412}"#;
     let fault_row = "00c0ffee\tdelay\tgotham\t*\tyes\tdelay_ms=300 jitter_ms=50\t19s 500ms\tgotham capitol\t7 seen, 0 dropped, 7 delayed, 0 duplicated\n";
     let faults = format!(r#"{{"faults":[{FAULT}]}}"#);
@@ -81,7 +80,7 @@ fn each_command_asks_one_thing_and_prints_its_answer() {
 }
 
 #[test]
-fn a_refusal_ends_with_1_and_its_detail() {
+fn refusal_exits_with_1_and_its_detail() {
     let stub = Stub::start(|_| problem(410, "healed"));
     let done = superhero(&stub.url, &["heal", "1"]);
     assert_eq!(done.status.code(), Some(1));
@@ -90,7 +89,7 @@ fn a_refusal_ends_with_1_and_its_detail() {
 }
 
 #[test]
-fn a_round_that_was_lost_ends_with_1() {
+fn incomplete_exchange_exits_with_1() {
     let stub =
         Stub::start(|_| (200, r#"{"from":"gotham","to":"capitol","completed":false}"#.into()));
     let done = superhero(&stub.url, &["step"]);
@@ -101,17 +100,17 @@ fn a_round_that_was_lost_ends_with_1() {
 }
 
 #[test]
-fn what_is_not_dispatch_ends_with_3_whatever_it_says() {
+fn invalid_response_exits_with_3() {
     let huge = "x".repeat(65 << 20);
     for answer in ["", "<html>", "[]", "{\"faults\":7}", "\u{1b}[2J", huge.as_str()] {
         let reply = answer.to_owned();
         let stub = Stub::start(move |_| (200, reply.clone()));
         let done = superhero(&stub.url, &["faults"]);
-        let said = text(&done.stderr);
-        assert_eq!(done.status.code(), Some(3), "{said}");
+        let errors = text(&done.stderr);
+        assert_eq!(done.status.code(), Some(3), "{errors}");
         assert!(
-            said.contains(&stub.url) && said.lines().count() == 1 && !said.contains('\u{1b}'),
-            "{said}"
+            errors.contains(&stub.url) && errors.lines().count() == 1 && !errors.contains('\u{1b}'),
+            "{errors}"
         );
     }
     let stub = Stub::start(|_| (302, String::new()));
@@ -119,7 +118,7 @@ fn what_is_not_dispatch_ends_with_3_whatever_it_says() {
 }
 
 #[test]
-fn a_dispatch_that_never_answers_ends_with_3_within_its_time() {
+fn missing_response_exits_with_3_after_the_timeout() {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port on loopback");
     let url = format!("http://{}", listener.local_addr().expect("a bound address"));
     for command in ["verdict", "watch"] {
@@ -132,7 +131,7 @@ fn a_dispatch_that_never_answers_ends_with_3_within_its_time() {
 }
 
 #[test]
-fn a_hero_is_found_by_id_by_its_beginning_or_by_a_name_that_only_one_has() {
+fn hero_is_found_by_id_unique_prefix_or_unique_name() {
     let hero = |id: &str, name: &str| {
         format!(
             r#"{{"id":"{id}","name":"{name}","location":"home","is_patrolling":false,"health":100,"stamp":{{"wall_ms":1,"logical":0,"origin":"dispatch/1"}}}}"#
@@ -150,7 +149,7 @@ fn a_hero_is_found_by_id_by_its_beginning_or_by_a_name_that_only_one_has() {
         }
         _ => (204, String::new()),
     });
-    for (meant, found) in [
+    for (argument, found) in [
         (ada, ada),
         (&ada.to_uppercase(), ada),
         ("aaaa", ada),
@@ -159,30 +158,30 @@ fn a_hero_is_found_by_id_by_its_beginning_or_by_a_name_that_only_one_has() {
         ("bbb", bob),
         ("bbc", twin),
     ] {
-        let done = superhero(&stub.url, &["terminate", meant]);
-        assert_eq!(done.status.code(), Some(0), "{meant}: {}", text(&done.stderr));
-        assert_eq!(stub.seen().last(), Some(&format!("DELETE /heroes/{found}")), "{meant}");
+        let done = superhero(&stub.url, &["terminate", argument]);
+        assert_eq!(done.status.code(), Some(0), "{argument}: {}", text(&done.stderr));
+        assert_eq!(stub.seen().last(), Some(&format!("DELETE /heroes/{found}")), "{argument}");
     }
-    for (meant, said) in [
+    for (argument, message) in [
         ("Twin", "2 heroes"),
         ("bb", "2 heroes"),
-        ("ada", "no living hero"),
-        ("", "no living hero"),
-        ("../faults", "no living hero"),
+        ("ada", "no hero has"),
+        ("", "no hero has"),
+        ("../faults", "no hero has"),
     ] {
-        let done = superhero(&stub.url, &["terminate", meant]);
-        assert_eq!(done.status.code(), Some(1), "{meant}");
-        assert!(text(&done.stderr).contains(said), "{meant}: {}", text(&done.stderr));
+        let done = superhero(&stub.url, &["terminate", argument]);
+        assert_eq!(done.status.code(), Some(1), "{argument}");
+        assert!(text(&done.stderr).contains(message), "{argument}: {}", text(&done.stderr));
     }
     assert_eq!(
         stub.seen().iter().filter(|line| line.starts_with("DELETE")).count(),
         7,
-        "what is not clear is not done"
+        "an ambiguous or unknown hero is not deleted"
     );
 }
 
 #[test]
-fn a_closed_pipe_ends_quietly() {
+fn closed_pipe_exits_with_0_and_no_error() {
     let stub = Stub::start(|_| {
         (200, r#"{"events":[]}"#.replace("[]", &format!("[{}]", vec![EVENT; 10_000].join(","))))
     });
@@ -196,7 +195,7 @@ fn a_closed_pipe_ends_quietly() {
             .stderr(Stdio::piped());
         let mut child = command.spawn().expect("the binary runs");
         drop(child.stdout.take());
-        let done = child.wait_with_output().expect("it ends");
+        let done = child.wait_with_output().expect("the process exits");
         assert_eq!(
             (done.status.code(), text(&done.stderr).as_str()),
             (Some(0), ""),
@@ -206,18 +205,19 @@ fn a_closed_pipe_ends_quietly() {
 }
 
 #[test]
-fn scenario_files_that_cannot_be_used_end_with_2_before_anything_is_asked() {
+fn invalid_scenarios_exit_with_2_before_any_request() {
     let stub = Stub::start(|_| problem(500, "asked"));
     let directory = tempfile::tempdir().expect("a temporary directory");
     let file = directory.path().join("mine.toml");
     std::fs::write(&file, "title = \"T\"\n[[step]]\nbomb = \"riverdale\"\n")
-        .expect("a file of our own");
+        .expect("the file can be written");
     let path = file.to_str().expect("a path in UTF-8");
     let fits = directory.path().join("fits.toml");
-    std::fs::write(&fits, "title = \"T\"\n[[step]]\npause = true\n").expect("a file of our own");
+    std::fs::write(&fits, "title = \"T\"\n[[step]]\npause = true\n")
+        .expect("the file can be written");
     let fits = fits.to_str().expect("a path in UTF-8");
-    for (arguments, said) in [
-        (vec!["play", path], format!("{path}:3:8: there is no city \"riverdale\"")),
+    for (arguments, message) in [
+        (vec!["play", path], format!("{path}:3:8: unknown city \"riverdale\"")),
         (vec!["play", fits, path], format!("{path}:3:8")),
         (vec!["play", "nonsense"], "split-brain, fast-clock".to_owned()),
         (vec!["play", fits, "--junit", "/no/such/place.xml"], "/no/such/place.xml".to_owned()),
@@ -225,13 +225,13 @@ fn scenario_files_that_cannot_be_used_end_with_2_before_anything_is_asked() {
     ] {
         let done = superhero(&stub.url, &arguments);
         assert_eq!(done.status.code(), Some(2), "{arguments:?}: {}", text(&done.stderr));
-        assert!(text(&done.stderr).contains(&said), "{arguments:?}: {}", text(&done.stderr));
+        assert!(text(&done.stderr).contains(&message), "{arguments:?}: {}", text(&done.stderr));
     }
     assert_eq!(stub.seen(), [""; 0]);
 }
 
 #[test]
-fn the_shipped_scenarios_are_listed_without_asking() {
+fn shipped_scenarios_are_listed_without_a_request() {
     let listed = superhero("http://127.0.0.1:9", &["scenarios"]);
     let lines = text(&listed.stdout);
     assert_eq!((listed.status.code(), lines.lines().count()), (Some(0), 6));

@@ -1,4 +1,4 @@
-//! `superhero load`, with a dispatch that says what a test tells it to.
+//! `superhero load`, against a stub of dispatch.
 
 mod stub;
 
@@ -21,11 +21,11 @@ fn load(stub: &Stub, arguments: &[&str]) -> Command {
 }
 
 fn text(bytes: &[u8]) -> String {
-    String::from_utf8(bytes.to_vec()).expect("what is printed is text")
+    String::from_utf8(bytes.to_vec()).expect("the output is UTF-8")
 }
 
-/// A cluster of whose cities each has heard of everything; two heroes can be created, and writes
-/// are answered by `write`.
+/// Responds like a dispatch whose cities cover stamp `7+0` of `gotham/2`. A creation returns two
+/// heroes, and `write` returns the response to an assignment.
 fn dispatch(request: &Request, write: impl Fn() -> (u16, String)) -> (u16, String) {
     let node = |name: &str, role: &str| {
         format!(
@@ -51,13 +51,13 @@ fn finished(mut command: Command) -> (Option<i32>, String, String) {
 }
 
 #[test]
-fn writes_that_are_refused_are_no_successes_and_are_told_by_status_and_type() {
+fn refused_writes_are_counted_by_status_and_type() {
     let stub = Stub::start(|request| dispatch(request, || problem(503, "no_answer")));
     let (code, out, errors) =
         finished(load(&stub, &["--heroes", "2", "--writes", "20/s", "--seconds", "1"]));
     assert_eq!(
         (code, errors.as_str()),
-        (Some(1), "error: no write was done: the detail of no_answer (no_answer)\n"),
+        (Some(1), "error: no write succeeded: the detail of no_answer (no_answer)\n"),
         "{out}"
     );
     let refused = out
@@ -72,12 +72,12 @@ fn writes_that_are_refused_are_no_successes_and_are_told_by_status_and_type() {
     assert_eq!(
         deleted,
         ["DELETE /heroes/a", "DELETE /heroes/b"],
-        "what was created is deleted whatever happens"
+        "created heroes are deleted after a failure too"
     );
 }
 
 #[test]
-fn what_was_done_is_printed_as_json_too() {
+fn report_is_available_as_json() {
     let stub = Stub::start(|request| dispatch(request, || (200, HERO.into())));
     let (code, out, errors) = finished(load(
         &stub,
@@ -95,35 +95,36 @@ fn what_was_done_is_printed_as_json_too() {
         ],
     ));
     assert_eq!((code, errors.as_str(), out.lines().count()), (Some(0), "", 1), "{out}");
-    let said: Value = serde_json::from_str(&out).expect("JSON");
-    let writes = |what: &str| said["writes"][what].as_u64().expect("a count");
+    let report: Value = serde_json::from_str(&out).expect("JSON");
+    let writes = |what: &str| report["writes"][what].as_u64().expect("a count");
     assert_eq!(
         (writes("done") + writes("not_sent"), writes("refused"), writes("rate")),
         (20, 0, 20),
-        "{said}"
+        "{report}"
     );
     assert_eq!(
-        (said["heroes"]["found"].as_u64(), said["heroes"]["created"].as_u64()),
+        (report["heroes"]["found"].as_u64(), report["heroes"]["created"].as_u64()),
         (Some(0), Some(2))
     );
-    assert_eq!(said["kinds"]["assign"]["done"].as_u64(), Some(writes("done")));
+    assert_eq!(report["kinds"]["assign"]["done"].as_u64(), Some(writes("done")));
     for from in ["from_due", "from_sent"] {
         for quantile in ["p50", "p99", "p99_9", "max"] {
-            assert!(said["latency_ms"][from][quantile].is_number(), "{from} {quantile}: {said}");
+            assert!(
+                report["latency_ms"][from][quantile].is_number(),
+                "{from} {quantile}: {report}"
+            );
         }
     }
-    assert!(
-        said["convergence"]["arrived_ms"].is_u64() && said["convergence"]["agreed_ms"].is_u64(),
-        "{said}"
-    );
-    assert_eq!(said["convergence"]["gossip_interval_ms"], 1_500.0, "gossip goes at twice its pace");
-    assert_eq!(said["convergence"]["lag"], Value::Null, "this dispatch has no metrics");
-    assert_eq!(said["client"]["connections"], 2, "each write needs a hero of its own");
-    assert!(!stub.seen().iter().any(|line| line.starts_with("DELETE ")), "they are kept");
+    let convergence = &report["convergence"];
+    assert!(convergence["arrived_ms"].is_u64() && convergence["agreed_ms"].is_u64(), "{report}");
+    assert_eq!(convergence["gossip_interval_ms"], 1_500.0, "the gossip rate is 200 %");
+    assert_eq!(convergence["lag"], Value::Null, "the stub has no metrics");
+    assert_eq!(report["client"]["connections"], 2, "at most one connection per hero");
+    assert!(!stub.seen().iter().any(|line| line.starts_with("DELETE ")), "the heroes are kept");
 }
 
 #[test]
-fn a_city_that_has_not_heard_of_the_last_write_does_not_agree() {
+fn city_that_does_not_cover_the_last_write_causes_a_timeout() {
     let newer = HERO.replace(r#""wall_ms":7"#, r#""wall_ms":8"#);
     let stub = Stub::start(move |request| dispatch(request, || (200, newer.clone())));
     let (code, out, errors) = finished(load(
@@ -132,19 +133,19 @@ fn a_city_that_has_not_heard_of_the_last_write_does_not_agree() {
     ));
     assert_eq!(
         (code, errors.as_str()),
-        (Some(1), "error: the cities did not agree in time\n"),
+        (Some(1), "error: timed out waiting for the nodes to agree\n"),
         "{out}"
     );
-    assert!(out.contains("all cities had heard after\tnot in time\n"), "{out}");
+    assert!(out.contains("all cities received them after\ttimed out\n"), "{out}");
 }
 
 #[test]
-fn ctrl_c_ends_the_load_and_prints_what_was_measured() {
+fn ctrl_c_ends_the_load_and_prints_the_report() {
     let stub = Stub::start(|request| dispatch(request, || (200, HERO.into())));
     let child = load(&stub, &["--heroes", "2", "--writes", "50/s", "--seconds", "600"])
         .spawn()
         .expect("the binary runs");
-    // Nothing is asked of it after a limit: then the test ends, and so does the stub.
+    // The wait is bounded, so that a load without writes fails the test instead of blocking it.
     for _ in 0..500 {
         if stub.seen().iter().any(|line| line.starts_with("PUT ")) {
             break;
@@ -152,8 +153,8 @@ fn ctrl_c_ends_the_load_and_prints_what_was_measured() {
         thread::sleep(Duration::from_millis(10));
     }
     kill(Pid::from_raw(i32::try_from(child.id()).expect("a process id")), Signal::SIGINT)
-        .expect("one may signal one's own processes");
-    let done = child.wait_with_output().expect("it ends");
+        .expect("the process can be signalled");
+    let done = child.wait_with_output().expect("the process exits");
     assert_eq!(
         (done.status.code(), text(&done.stderr).as_str()),
         (Some(1), "error: interrupted\n")
@@ -163,14 +164,14 @@ fn ctrl_c_ends_the_load_and_prints_what_was_measured() {
     assert_eq!(
         stub.seen().iter().filter(|line| line.starts_with("DELETE ")).count(),
         2,
-        "and leaves nothing"
+        "the created heroes are deleted"
     );
 }
 
 #[test]
-fn what_cannot_be_meant_ends_with_2_before_anything_is_asked() {
+fn invalid_options_exit_with_2_before_any_request() {
     let stub = Stub::start(|_| problem(500, "asked"));
-    for (arguments, said) in [
+    for (arguments, message) in [
         (["--writes", "fast"], "500/s"),
         (["--mix", "bomb=1"], "assign=90"),
         (["--heroes", "0"], "1..=1000000"),
@@ -179,7 +180,7 @@ fn what_cannot_be_meant_ends_with_2_before_anything_is_asked() {
         (["--seconds", "0"], "1..=86400"),
     ] {
         let (code, _, errors) = finished(load(&stub, &arguments));
-        assert!(code == Some(2) && errors.contains(said), "{arguments:?}: {errors}");
+        assert!(code == Some(2) && errors.contains(message), "{arguments:?}: {errors}");
     }
     assert_eq!(stub.seen(), [""; 0]);
 }

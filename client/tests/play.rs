@@ -1,4 +1,4 @@
-//! The player, with a dispatch that says what a test tells it to.
+//! The scenario player, against a stub of dispatch.
 
 mod stub;
 
@@ -20,9 +20,8 @@ fn hero(id: &str, place: &str, wall_ms: u64, origin: &str) -> String {
     )
 }
 
-/// What a dispatch says of whose state nobody asks in particular: two heroes that every city knows,
-/// no fault, nothing lost.
-fn peaceful(request: &Request) -> (u16, String) {
+/// Responds like a dispatch without faults, whose cities all hold two heroes and agree.
+fn undisturbed(request: &Request) -> (u16, String) {
     let heroes = IDS.map(|id| hero(id, "home", 5, "dispatch")).join(",");
     let ok = |body: &str| (200, body.to_owned());
     match request.line.as_str() {
@@ -66,7 +65,7 @@ fn played_until(stub: &Stub, scenario: &Scenario, stop: &AtomicBool) -> Report {
     });
     let all: Vec<_> =
         report.steps.iter().enumerate().map(|(index, step)| (index, step.outcome)).collect();
-    assert_eq!(ended, all, "each step is told once, in order");
+    assert_eq!(ended, all, "each step is reported once, in order");
     report
 }
 
@@ -75,10 +74,10 @@ fn outcomes(report: &Report) -> Vec<Outcome> {
 }
 
 #[test]
-fn before_and_after_a_scenario_the_cluster_is_put_in_order() {
+fn player_restores_the_cluster_before_and_after_a_scenario() {
     let disturbed = Mutex::new(true);
     let stub = Stub::start(move |request| match request.line.as_str() {
-        // Somebody left a mess; and the scenario leaves one too.
+        // The cluster is disturbed before the scenario, and again by its pause.
         "GET /faults" if *disturbed.lock().unwrap() => {
             (200, r#"{"faults":[{"id":"1","kind":"cut","from":"gotham","to":"*"}]}"#.into())
         }
@@ -91,21 +90,24 @@ fn before_and_after_a_scenario_the_cluster_is_put_in_order() {
         }
         "POST /gossip/pause" => {
             *disturbed.lock().unwrap() = true;
-            peaceful(request)
+            undisturbed(request)
         }
-        _ => peaceful(request),
+        _ => undisturbed(request),
     });
     let report = played(
         &stub,
         &scenario(
-            "[[step]]\nstop = \"gotham\"\n[[step]]\npause = true\n[[step]]\nexpect = { lost_writes = 7, within = \"0\" }\n[[step]]\nresume = true\n",
+            "[[step]]\nstop = \"gotham\"\n\
+             [[step]]\npause = true\n\
+             [[step]]\nexpect = { lost_writes = 7, within = \"0\" }\n\
+             [[step]]\nresume = true\n",
         ),
     );
     assert_eq!(
         outcomes(&report),
         [Outcome::Passed, Outcome::Passed, Outcome::Failed, Outcome::Skipped]
     );
-    assert_eq!(report.steps[2].detail, "seen instead: 0 lost", "counted since the scenario began");
+    assert_eq!(report.steps[2].detail, "observed: 0 lost", "earlier losses are not counted");
     assert!(!report.passed() && report.failure.is_none() && report.verdict.is_some());
     let changes: Vec<String> =
         stub.seen().into_iter().filter(|line| !line.starts_with("GET")).collect();
@@ -117,17 +119,17 @@ fn before_and_after_a_scenario_the_cluster_is_put_in_order() {
         "DELETE /faults",
         "POST /cities/gotham/rebuild",
     ];
-    assert_eq!(changes, order, "gossip was resumed by then");
+    assert_eq!(changes, order, "healing also resumes gossip in this stub");
 }
 
 #[test]
-fn gossip_that_is_paused_or_slow_is_put_right() {
+fn player_resets_paused_or_slow_gossip() {
     for (gossip, call) in [
         (r#"{"paused":true,"percent":0}"#, "POST /gossip/resume"),
         (r#"{"paused":false,"percent":50}"#, "POST /gossip/speed"),
     ] {
         let stub = Stub::start(move |request| {
-            if request.line == "GET /gossip" { (200, gossip.into()) } else { peaceful(request) }
+            if request.line == "GET /gossip" { (200, gossip.into()) } else { undisturbed(request) }
         });
         assert!(played(&stub, &scenario("[[step]]\nexpect = { converged = true }\n")).passed());
         assert_eq!(
@@ -140,14 +142,14 @@ fn gossip_that_is_paused_or_slow_is_put_right() {
 }
 
 #[test]
-fn what_was_not_done_is_asked_for_again_and_a_refusal_is_not() {
-    let asked = AtomicU32::new(0);
+fn only_operations_known_as_not_done_are_retried() {
+    let attempts = AtomicU32::new(0);
     let stub = Stub::start(move |request| match request.line.as_str() {
-        "POST /cities/gotham/bomb" if asked.fetch_add(1, Ordering::Relaxed) < 3 => {
+        "POST /cities/gotham/bomb" if attempts.fetch_add(1, Ordering::Relaxed) < 3 => {
             problem(503, "no_answer")
         }
         "POST /cities/capitol/bomb" => problem(503, "outcome_unknown"),
-        _ => peaceful(request),
+        _ => undisturbed(request),
     });
     let report =
         played(&stub, &scenario("[[step]]\nbomb = \"gotham\"\n[[step]]\nbomb = \"capitol\"\n"));
@@ -164,32 +166,37 @@ fn what_was_not_done_is_asked_for_again_and_a_refusal_is_not() {
 }
 
 #[test]
-fn a_refusal_that_is_expected_must_be_that_one() {
+fn expected_refusal_must_have_the_expected_type() {
     let stub = Stub::start(|request| match request.line.as_str() {
         "POST /cities/gotham/bomb" => problem(409, "alive"),
-        _ => peaceful(request),
+        _ => undisturbed(request),
     });
     let expecting = |city: &str, refused: &str| {
         scenario(&format!("[[step]]\nbomb = \"{city}\"\nrefused = \"{refused}\"\n"))
     };
     assert!(played(&stub, &expecting("gotham", "alive")).passed());
-    for (city, refused, said) in
+    for (city, refused, message) in
         [("gotham", "terminated", "the detail of alive"), ("capitol", "alive", "not refused")]
     {
         let scenario = expecting(city, refused);
         let report = played(&stub, &scenario);
-        assert!(!report.passed() && report.steps[0].detail.contains(said), "{report:?}");
-        assert!(played(&stub, &scenario.inverted(0).expect("it expects something")).passed());
+        assert!(!report.passed() && report.steps[0].detail.contains(message), "{report:?}");
+        assert!(
+            played(&stub, &scenario.inverted(0).expect("the step has an expectation")).passed()
+        );
     }
     assert!(
-        !played(&stub, &expecting("gotham", "alive").inverted(0).expect("it expects something"))
-            .passed()
+        !played(
+            &stub,
+            &expecting("gotham", "alive").inverted(0).expect("the step has an expectation")
+        )
+        .passed()
     );
 }
 
 #[test]
-fn an_inverted_expectation_passes_where_it_is_not_met_and_fails_where_it_cannot_be_told() {
-    let stub = Stub::start(peaceful);
+fn inverted_expectation_passes_if_unmet_fails_if_unobservable() {
+    let stub = Stub::start(undisturbed);
     for (condition, holds) in [
         ("converged = true", true),
         ("converged = false", false),
@@ -205,12 +212,12 @@ fn an_inverted_expectation_passes_where_it_is_not_met_and_fails_where_it_cannot_
                     ),
                 )
             }
-            _ => peaceful(request),
+            _ => undisturbed(request),
         });
         let scenario = scenario(&format!("[[step]]\nexpect = {{ {condition}, within = \"0\" }}\n"));
         assert_eq!(played(&stub, &scenario).passed(), holds, "{condition}");
         assert_eq!(
-            played(&stub, &scenario.inverted(0).expect("it expects something")).passed(),
+            played(&stub, &scenario.inverted(0).expect("the step has an expectation")).passed(),
             !holds,
             "{condition}"
         );
@@ -219,21 +226,21 @@ fn an_inverted_expectation_passes_where_it_is_not_met_and_fails_where_it_cannot_
         scenario("[[step]]\nexpect = { city = \"gotham\", holds = \"#1\", within = \"0\" }\n");
     let (straight, inverted) = (
         played(&stub, &unanswered),
-        played(&stub, &unanswered.inverted(0).expect("it expects something")),
+        played(&stub, &unanswered.inverted(0).expect("the step has an expectation")),
     );
-    assert!(!straight.passed() && !inverted.passed(), "the stub knows no GET /heroes/ID");
+    assert!(!straight.passed() && !inverted.passed(), "the stub has no GET /heroes/ID");
 }
 
 #[test]
-fn what_must_stay_is_watched_for_as_long() {
-    let looks = AtomicU32::new(0);
+fn condition_must_stay_true_for_its_duration() {
+    let requests = AtomicU32::new(0);
     let stub = Stub::start(move |request| match request.line.as_str() {
         "GET /verdict" => {
-            // True at every other look: never for as long as 200 ms.
-            let converged = looks.fetch_add(1, Ordering::Relaxed).is_multiple_of(2);
-            (200, peaceful(request).1.replace("true", &converged.to_string()))
+            // True at every other request, so never for as long as 200 ms.
+            let converged = requests.fetch_add(1, Ordering::Relaxed).is_multiple_of(2);
+            (200, undisturbed(request).1.replace("true", &converged.to_string()))
         }
-        _ => peaceful(request),
+        _ => undisturbed(request),
     });
     let report = played(
         &stub,
@@ -243,19 +250,19 @@ fn what_must_stay_is_watched_for_as_long() {
     );
     assert!(!report.passed() && report.took < Duration::from_secs(5), "{report:?}");
     let report = played(
-        &Stub::start(peaceful),
+        &Stub::start(undisturbed),
         &scenario("[[step]]\nexpect = { converged = true, holds_for = \"300ms\" }\n"),
     );
     assert!(report.passed() && report.steps[0].took >= Duration::from_millis(300), "{report:?}");
 }
 
 #[test]
-fn what_is_done_together_is_under_way_at_the_same_time_hero_by_hero() {
-    // Nobody is answered before both are there.
+fn operations_together_are_concurrent_for_each_hero() {
+    // A request gets its response only after the other request of its pair has arrived.
     let both = Arc::new((Mutex::new(0), Condvar::new()));
     let stub = Stub::start(move |request| {
         if !request.line.starts_with("PUT") {
-            return peaceful(request);
+            return undisturbed(request);
         }
         let (count, changed) = &*both;
         let mut count = count.lock().unwrap();
@@ -270,19 +277,23 @@ fn what_is_done_together_is_under_way_at_the_same_time_hero_by_hero() {
         }
         let id = request.line.split('/').nth(2).unwrap_or_default().to_owned();
         let origin = if request.body.contains("gotham") { "gotham" } else { "capitol" };
-        // The first hero's writes share their millisecond, the second one's do not.
+        // The two writes of the first hero share a millisecond, those of the second do not.
         let wall = if id == IDS[0] || origin == "gotham" { 7 } else { 8 };
         (200, hero(&id, origin, wall, origin))
     });
     let steps = |count: u32| {
         format!(
-            "[[step]]\ntogether = [{{ assign = {{ hero = \"*\", to = \"gotham\" }} }}, {{ assign = {{ hero = \"*\", to = \"capitol\" }} }}]\n[[step]]\nexpect = {{ same_millisecond = {count} }}\n"
+            "[[step]]\n\
+             together = [\
+             {{ assign = {{ hero = \"*\", to = \"gotham\" }} }}, \
+             {{ assign = {{ hero = \"*\", to = \"capitol\" }} }}]\n\
+             [[step]]\nexpect = {{ same_millisecond = {count} }}\n"
         )
     };
     let report = played(&stub, &scenario(&steps(1)));
     assert!(report.passed(), "{report:?}");
     let report = played(&stub, &scenario(&steps(2)));
-    assert_eq!(report.steps[1].detail, "seen instead: 1 of 2 heroes");
+    assert_eq!(report.steps[1].detail, "observed: 1 of 2 heroes");
     let writes: Vec<String> =
         stub.seen().into_iter().filter(|line| line.starts_with("PUT")).take(4).collect();
     assert!(
@@ -293,8 +304,8 @@ fn what_is_done_together_is_under_way_at_the_same_time_hero_by_hero() {
 }
 
 #[test]
-fn one_winner_is_the_greatest_answered_or_a_later_one_and_everywhere_the_same() {
-    // What gotham, metropolis and capitol hold in the end, as wall and writer.
+fn one_winner_requires_highest_or_later_stamp_at_every_city() {
+    // The final stamps at gotham, metropolis and capitol, as wall clock and writer.
     for (held, wins) in [
         ([(9, "gotham"), (9, "gotham"), (9, "gotham")], true),
         ([(12, "capitol"), (12, "capitol"), (12, "capitol")], true),
@@ -315,27 +326,30 @@ fn one_winner_is_the_greatest_answered_or_a_later_one_and_everywhere_the_same() 
                     (200, format!(r#"{{"heroes":[{heroes}],"tombstones":0}}"#))
                 }
                 (None, true) => (200, hero(IDS[0], "gotham", 9, "gotham")),
-                (None, false) => peaceful(request),
+                (None, false) => undisturbed(request),
             }
         });
-        let steps = "[[step]]\nassign = { hero = \"#1\", to = \"gotham\" }\n[[step]]\nexpect = { one_winner = true, within = \"0\" }\n";
+        let steps = "[[step]]\nassign = { hero = \"#1\", to = \"gotham\" }\n\
+                     [[step]]\nexpect = { one_winner = true, within = \"0\" }\n";
         assert_eq!(played(&stub, &scenario(steps)).passed(), wins, "{held:?}");
     }
 }
 
 #[test]
-fn the_dead_are_told_from_those_nobody_has_heard_of() {
+fn dead_requires_a_tombstone_and_lacks_does_not() {
     for (kind, dead) in [("terminated", true), ("unknown_hero", false)] {
         let stub = Stub::start(move |request| match request.line.as_str() {
             line if line.starts_with("GET /heroes/") => problem(410, kind),
             "POST /heroes" => (201, hero(IDS[0], "home", 5, "dispatch")),
             "GET /cities/gotham/heroes" => (200, r#"{"heroes":[],"tombstones":2}"#.into()),
-            // Capitol still holds the hero alive.
-            _ => peaceful(request),
+            // Capitol still holds the hero.
+            _ => undisturbed(request),
         });
         let passes = |condition: &str| {
             let text = format!(
-                "title = \"T\"\n[[step]]\ncreate = \"Ada\"\n[[step]]\nexpect = {{ {condition}, within = \"0\" }}\n"
+                "title = \"T\"\n\
+                 [[step]]\ncreate = \"Ada\"\n\
+                 [[step]]\nexpect = {{ {condition}, within = \"0\" }}\n"
             );
             played(&stub, &Scenario::parse("test", "test.toml", &text).expect("a valid scenario"))
                 .passed()
@@ -356,7 +370,7 @@ fn the_dead_are_told_from_those_nobody_has_heard_of() {
 }
 
 #[test]
-fn a_player_that_is_stopped_cleans_up() {
+fn stopped_player_cleans_up() {
     let stop = Arc::new(AtomicBool::new(false));
     let stopper = Arc::clone(&stop);
     let stub = Stub::start(move |request| match request.line.as_str() {
@@ -367,9 +381,11 @@ fn a_player_that_is_stopped_cleans_up() {
             stopper.store(true, Ordering::Relaxed);
             (201, r#"{"id":"1","kind":"cut","from":"gotham","to":"*"}"#.into())
         }
-        _ => peaceful(request),
+        _ => undisturbed(request),
     });
-    let steps = "[[step]]\nfault = { kind = \"cut\", from = \"gotham\", to = \"*\" }\n[[step]]\nat = \"1h\"\nexpect = { converged = true }\n[[step]]\nresume = true\n";
+    let steps = "[[step]]\nfault = { kind = \"cut\", from = \"gotham\", to = \"*\" }\n\
+                 [[step]]\nat = \"1h\"\nexpect = { converged = true }\n\
+                 [[step]]\nresume = true\n";
     let report = played_until(&stub, &scenario(steps), &stop);
     assert_eq!(outcomes(&report), [Outcome::Passed, Outcome::Failed, Outcome::Skipped]);
     assert!(report.steps[1].detail.contains("stopped"), "{report:?}");
@@ -377,10 +393,10 @@ fn a_player_that_is_stopped_cleans_up() {
 }
 
 #[test]
-fn a_dispatch_that_is_gone_fails_the_scenario() {
+fn unreachable_dispatch_fails_the_scenario() {
     let api = Api::new("http://127.0.0.1:9").expect("a valid address");
     let report =
         play(&api, &scenario("[[step]]\npause = true\n"), &AtomicBool::new(false), &mut |_| {});
     assert!(!report.passed() && report.steps.is_empty() && report.verdict.is_none());
-    assert!(report.failure.expect("it says why").contains("http://127.0.0.1:9"));
+    assert!(report.failure.expect("a failure").contains("http://127.0.0.1:9"));
 }

@@ -1,27 +1,27 @@
-//! The boundary between a scenario and the cluster it is played on.
+//! The interface between a scenario and the cluster it is played on.
 
 use std::time::Duration;
 
 use api_types::{Event, Exchange, FaultRequest, Gossip, Hero, HeroEverywhere, Node, Verdict};
 
-/// A request that was not answered as hoped.
+/// The reason a request failed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Failure {
     /// Dispatch refused the request.
     #[error("{detail} ({kind})")]
     Refused {
-        /// The type of the problem: a stable word.
+        /// The problem type, which is stable.
         kind: String,
-        /// The reason for people, and what was not done.
+        /// A human-readable explanation.
         detail: String,
     },
-    /// Dispatch gave no usable answer. It is unknown whether anything was changed.
+    /// There was no usable response. It is unknown whether anything was changed.
     #[error("{0}")]
     Unanswered(String),
 }
 
 impl Failure {
-    /// Returns the type of the problem, if the request was refused.
+    /// Returns the problem type, if the request was refused.
     #[must_use]
     pub fn refusal(&self) -> Option<&str> {
         match self {
@@ -34,74 +34,74 @@ impl Failure {
 /// An operation on a city as a whole.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CityOperation {
-    /// Crash the replica.
+    /// Crash the replica: the city loses its memory.
     Bomb,
-    /// End the process, as a signal would.
+    /// Stop the process gracefully.
     Stop,
-    /// End the process at once.
+    /// Kill the process.
     Kill,
-    /// Start the process again.
+    /// Restart the process.
     Rebuild,
 }
 
-/// A cluster, as the player acts on it and observes it, and the clock by which the player waits.
+/// A cluster to act on and to observe, and the clock that the player waits by.
 ///
-/// Each call blocks until its answer is there. Several threads call at the same time where a step
-/// begins several operations at once.
-#[expect(clippy::missing_errors_doc, reason = "each call fails as `Failure` says")]
+/// Each method blocks until the response arrives. The player calls methods from several threads if
+/// a step starts several operations at once.
+#[expect(clippy::missing_errors_doc, reason = "all methods fail in the same ways")]
 pub trait Executor: Sync {
     /// Creates a hero with this name.
     fn create(&self, name: &str) -> Result<Hero, Failure>;
 
-    /// Creates this many heroes with invented names, and returns their ids.
+    /// Creates this many heroes with generated names, and returns their IDs.
     fn create_many(&self, count: u32) -> Result<Vec<String>, Failure>;
 
-    /// Moves the hero of this id, and returns the hero as the city wrote it.
+    /// Assigns a hero to a location, and returns the hero as written there.
     fn assign(&self, id: &str, location: &str) -> Result<Hero, Failure>;
 
-    /// Ends the hero of this id.
+    /// Terminates a hero.
     fn terminate(&self, id: &str) -> Result<(), Failure>;
 
-    /// Carries out an operation on a city.
+    /// Runs an operation on a city.
     fn operate_city(&self, city: &str, operation: CityOperation) -> Result<(), Failure>;
 
-    /// Injects a fault, and returns its id.
+    /// Injects a fault, and returns its ID.
     fn inject(&self, fault: &FaultRequest) -> Result<String, Failure>;
 
-    /// Heals the fault of this id, or all faults.
+    /// Heals the fault with this ID, or all faults.
     fn heal(&self, id: Option<&str>) -> Result<(), Failure>;
 
     /// Pauses gossip.
     fn pause(&self) -> Result<(), Failure>;
 
-    /// Lets gossip run at its configured rate.
+    /// Resumes gossip at its configured rate.
     fn resume(&self) -> Result<(), Failure>;
 
-    /// Sets the rate of gossip, in percent of the configured one.
+    /// Sets the gossip rate, in percent of the configured one.
     fn set_speed(&self, percent: u32) -> Result<(), Failure>;
 
-    /// Lets `to` pull from `from` once.
+    /// Runs one exchange, in which `to` pulls from `from`.
     fn exchange(&self, from: &str, to: &str) -> Result<Exchange, Failure>;
 
-    /// Returns the verdict on the whole cluster.
+    /// Returns the verdict: whether the cities agree.
     fn verdict(&self) -> Result<Verdict, Failure>;
 
-    /// Returns all nodes.
+    /// Returns the state of every node.
     fn nodes(&self) -> Result<Vec<Node>, Failure>;
 
-    /// Returns the living heroes that a city holds.
+    /// Returns the heroes that a city holds.
     fn city_heroes(&self, city: &str) -> Result<Vec<Hero>, Failure>;
 
-    /// Returns the hero of this id as each city holds it.
+    /// Returns a hero as each city holds it.
     fn hero(&self, id: &str) -> Result<HeroEverywhere, Failure>;
 
-    /// Returns the events after the one of this number, newest last.
+    /// Returns the events after number `since`, newest last.
     fn events(&self, since: u64) -> Result<Vec<Event>, Failure>;
 
     /// Returns the number of faults in force.
     fn faults(&self) -> Result<usize, Failure>;
 
-    /// Returns the pace of gossip.
+    /// Returns whether gossip is paused, and its rate.
     fn gossip(&self) -> Result<Gossip, Failure>;
 
     /// Returns the reading of a monotonic clock.

@@ -1,6 +1,6 @@
-//! A fault as people describe it, and its translation into a request of the API.
+//! Faults in human notation, and their translation to API requests.
 //!
-//! Invariant: amounts out of range are found here, before anything is sent.
+//! Invariant: parameters out of range are rejected here, before anything is sent.
 
 use std::fmt;
 use std::ops::RangeInclusive;
@@ -10,43 +10,43 @@ use api_types::{ALL, BYTES_PER_S, DELAY_MS, FaultRequest, HEAL_AFTER_MS, SKEW_MS
 
 use crate::span;
 
-/// The kind of a fault, with its amounts.
+/// The kind of a fault, with its parameters.
 #[derive(Clone, Debug, PartialEq)]
 pub enum FaultKind {
-    /// No frame passes.
+    /// Drop all frames.
     Cut,
-    /// Every frame is late.
+    /// Delay all frames.
     Delay {
-        /// The delay in the middle.
+        /// The mean delay.
         by: Duration,
-        /// The deviation in either direction.
+        /// The maximum deviation from the mean, in either direction.
         jitter: Duration,
     },
-    /// Some frames are lost.
+    /// Drop some frames.
     Loss {
-        /// The share of the frames.
+        /// The percentage of the frames.
         percent: f64,
     },
-    /// Some frames arrive twice.
+    /// Duplicate some frames.
     Duplicate {
-        /// The share of the frames.
+        /// The percentage of the frames.
         percent: f64,
     },
-    /// Some frames are overtaken.
+    /// Reorder some frames.
     Reorder {
-        /// The share of the frames.
+        /// The percentage of the frames.
         percent: f64,
     },
-    /// Only this much passes.
+    /// Limit the bandwidth.
     Throttle {
-        /// Bytes a second.
+        /// The limit, in bytes per second.
         bytes_per_s: u64,
     },
-    /// The city takes no part in replication.
+    /// Freeze the process of a city.
     Freeze,
-    /// The wall clock of the node is wrong.
+    /// Skew the wall clock of a node.
     Skew {
-        /// Milliseconds ahead; below zero, behind.
+        /// The offset in milliseconds; negative if the clock is behind.
         by_ms: i64,
     },
 }
@@ -67,7 +67,7 @@ impl FaultKind {
         }
     }
 
-    /// Returns whether the fault is between two nodes, rather than at one.
+    /// Returns whether the fault affects a link, rather than one node.
     #[must_use]
     pub fn is_between_nodes(&self) -> bool {
         !matches!(self, Self::Freeze | Self::Skew { .. })
@@ -77,15 +77,15 @@ impl FaultKind {
 /// A fault to inject.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Fault {
-    /// The kind, with its amounts.
+    /// The kind, with its parameters.
     pub kind: FaultKind,
-    /// The node, or the one end.
+    /// The affected node, or one end of the affected link.
     pub from: String,
-    /// The other end, or [`ALL`]; `None` for a fault at one node.
+    /// The other end of the link, or [`ALL`]; `None` for a fault at one node.
     pub to: Option<String>,
-    /// Only frames from the one end to the other are affected.
+    /// Only frames from `from` to `to` are affected.
     pub one_way: bool,
-    /// The time until the fault heals by itself; the default of the API where `None`.
+    /// The time until the fault expires; `None` for the API's default.
     pub lasts: Option<Duration>,
 }
 
@@ -93,8 +93,8 @@ impl Fault {
     /// Returns the request that injects the fault.
     ///
     /// # Errors
-    /// The amount that is out of range, and the range; or that both ends are the same node.
-    #[expect(clippy::cast_precision_loss, reason = "no amount in its range exceeds 2^53")]
+    /// A parameter is out of range, or both ends are the same node.
+    #[expect(clippy::cast_precision_loss, reason = "no valid parameter exceeds 2^53")]
     pub fn request(&self) -> Result<FaultRequest, String> {
         let mut request = FaultRequest {
             kind: self.kind.as_str().to_owned(),
@@ -103,7 +103,7 @@ impl Fault {
         };
         if let Some(to) = &self.to {
             if *to == self.from {
-                return Err(format!("nothing passes between {to} and itself"));
+                return Err(format!("a fault between {to} and itself is not possible"));
             }
             request.to = Some(to.clone());
             request.both = Some(!self.one_way);
@@ -111,11 +111,13 @@ impl Fault {
         match &self.kind {
             FaultKind::Cut | FaultKind::Freeze => {}
             FaultKind::Delay { by, jitter } => {
-                let by_ms = in_range("a delay", *by, &DELAY_MS)?;
+                let by_ms = in_range("the delay", *by, &DELAY_MS)?;
                 let jitter_ms = span::whole_ms(*jitter)?;
                 if jitter_ms > by_ms {
                     let (by, jitter) = (span::written(*by), span::written(*jitter));
-                    return Err(format!("a jitter is at most the delay, {by}, not {jitter}"));
+                    return Err(format!(
+                        "the jitter must be at most the delay ({by}), not {jitter}"
+                    ));
                 }
                 request.delay_ms = Some(by_ms as f64);
                 request.jitter_ms = Some(jitter_ms as f64);
@@ -123,30 +125,31 @@ impl Fault {
             FaultKind::Loss { percent }
             | FaultKind::Duplicate { percent }
             | FaultKind::Reorder { percent } => {
+                // Negated, so that NaN is rejected.
                 if !(*percent > 0.0 && *percent <= 100.0) {
-                    return Err(format!("percent is above 0 and at most 100, not {percent}"));
+                    return Err(format!("percent must be above 0 and at most 100, not {percent}"));
                 }
                 request.percent = Some(*percent);
             }
             FaultKind::Throttle { bytes_per_s } => {
                 if !BYTES_PER_S.contains(bytes_per_s) {
                     let (least, most) = (BYTES_PER_S.start(), BYTES_PER_S.end());
-                    return Err(format!("bytes a second are {least} to {most}, not {bytes_per_s}"));
+                    return Err(format!(
+                        "bytes per second must be {least} to {most}, not {bytes_per_s}"
+                    ));
                 }
                 request.bytes_per_s = Some(*bytes_per_s as f64);
             }
             FaultKind::Skew { by_ms } => {
                 if *by_ms == 0 || by_ms.unsigned_abs() > SKEW_MS_MAX {
                     let by = span::written_signed(*by_ms);
-                    return Err(format!(
-                        "a clock is wrong by at most 1h, and by more than nothing, not by {by}"
-                    ));
+                    return Err(format!("clock skew must be nonzero and at most 1h, not {by}"));
                 }
                 request.skew_ms = Some(*by_ms as f64);
             }
         }
         if let Some(lasts) = self.lasts {
-            in_range("a fault", lasts, &HEAL_AFTER_MS)?;
+            in_range("the duration", lasts, &HEAL_AFTER_MS)?;
             request.heal_after_s = Some(lasts.as_secs_f64());
         }
         Ok(request)
@@ -160,7 +163,7 @@ fn in_range(what: &str, span: Duration, range: &RangeInclusive<u64>) -> Result<u
     }
     let limit = |ms: &u64| span::written(Duration::from_millis(*ms));
     let (least, most) = (limit(range.start()), limit(range.end()));
-    Err(format!("{what} takes {least} to {most}, not {}", span::written(span)))
+    Err(format!("{what} must be {least} to {most}, not {}", span::written(span)))
 }
 
 impl fmt::Display for Fault {
@@ -172,7 +175,7 @@ impl fmt::Display for Fault {
                 write!(f, "delay by {}", span::written(*by))?;
                 if jitter.is_zero() { Ok(()) } else { write!(f, " ± {}", span::written(*jitter)) }
             }
-            FaultKind::Loss { percent } => write!(f, "lose {percent} %"),
+            FaultKind::Loss { percent } => write!(f, "drop {percent} %"),
             FaultKind::Duplicate { percent } => write!(f, "duplicate {percent} %"),
             FaultKind::Reorder { percent } => write!(f, "reorder {percent} %"),
             FaultKind::Throttle { bytes_per_s } => write!(f, "throttle to {bytes_per_s} bytes/s"),
@@ -184,7 +187,7 @@ impl fmt::Display for Fault {
             }
         }?;
         let to = match self.to.as_deref() {
-            Some(ALL) | None => "everybody",
+            Some(ALL) | None => "all other nodes",
             Some(to) => to,
         };
         if self.one_way {
@@ -212,7 +215,7 @@ mod tests {
     }
 
     #[test]
-    fn a_request_has_the_fields_of_its_kind_and_no_more() {
+    fn request_has_only_the_fields_of_its_kind() {
         let cut = Fault { one_way: true, ..fault(FaultKind::Cut) };
         let expected = json!({
             "kind": "cut", "from": "gotham", "to": "*", "both": false, "heal_after_s": 20,
@@ -229,7 +232,7 @@ mod tests {
     }
 
     #[test]
-    fn amounts_out_of_range_are_refused_with_their_range() {
+    fn parameters_out_of_range_are_rejected_with_the_range() {
         let second = Duration::from_secs(1);
         for (kind, named) in [
             (FaultKind::Delay { by: Duration::ZERO, jitter: Duration::ZERO }, "1ms to 10s"),
@@ -239,7 +242,7 @@ mod tests {
             (FaultKind::Duplicate { percent: 100.5 }, "at most 100"),
             (FaultKind::Reorder { percent: f64::NAN }, "at most 100"),
             (FaultKind::Throttle { bytes_per_s: 255 }, "256 to 1000000000"),
-            (FaultKind::Skew { by_ms: 0 }, "more than nothing"),
+            (FaultKind::Skew { by_ms: 0 }, "nonzero"),
             (FaultKind::Skew { by_ms: i64::MIN }, "at most 1h"),
         ] {
             let refused = fault(kind.clone()).request().unwrap_err();

@@ -1,10 +1,10 @@
-//! Scenario files: TOML, read and checked.
+//! Scenario files: the TOML parser and its validation.
 //!
-//! - `table`: the tables of a file as they stand there. `labels`: the heroes and faults that a step
-//!   can name. `value`: single values, with their ranges.
-//! - `header`, `step`, `fault`, `expectation`: the parts of a scenario, made of their tables.
+//! - `table`: the deserialized tables of a file. `labels`: the heroes and faults that a step can
+//!   name. `value`: single values, with their ranges.
+//! - `header`, `step`, `fault`, `expectation`: the conversion of tables to parts of a scenario.
 //!
-//! Invariant: every mistake is found here, with its place, before anything runs.
+//! Invariant: every mistake in a file is reported here with its position, before any step runs.
 
 mod expectation;
 mod fault;
@@ -23,19 +23,19 @@ use crate::scenario::Scenario;
 
 use mistake::Mistake;
 
-/// The largest file, in bytes.
+/// The maximum size of a scenario file, in bytes.
 pub const FILE_BYTES_MAX: usize = 64 * 1024;
 
-/// The reason why a file is not a scenario, with its place.
+/// The reason a scenario file is invalid, with its position.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Invalid {
-    /// The file.
+    /// The path of the file.
     pub file: String,
-    /// The line, from 1; 0 for the file as a whole.
+    /// The line, from 1; 0 if the error concerns the whole file.
     pub line: usize,
     /// The column, from 1, in characters.
     pub column: usize,
-    /// What was found, and what is allowed.
+    /// The error, and the valid alternatives.
     pub what: String,
 }
 
@@ -58,10 +58,10 @@ impl Invalid {
     }
 
     fn too_large(file: &str) -> Self {
-        Self::whole(file, format!("a scenario has at most {FILE_BYTES_MAX} bytes"))
+        Self::whole(file, format!("a scenario file must have at most {FILE_BYTES_MAX} bytes"))
     }
 
-    /// Turns a place in bytes into a line and a column.
+    /// Converts a byte position to a line and a column.
     fn placed(file: &str, text: &str, Mistake { span, what }: Mistake) -> Self {
         let before = text.get(..span.start).unwrap_or(text);
         let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
@@ -72,14 +72,15 @@ impl Invalid {
 }
 
 impl Scenario {
-    /// Reads a scenario file. The name of the scenario is that of the file, without `.toml`.
+    /// Reads a scenario file. The name of the scenario is the file name without its extension.
     ///
     /// # Errors
-    /// The file cannot be read, or [`parse`](Self::parse) fails.
+    /// The file cannot be read, is too large or not UTF-8, or [`parse`](Self::parse) fails.
     pub fn read(path: &Path) -> Result<Self, Invalid> {
         let file = path.display().to_string();
         let unreadable = |error: std::io::Error| Invalid::whole(&file, error.to_string());
         let mut bytes = Vec::new();
+        // One byte more than the maximum, so that a larger file is detected without reading it all.
         let limit = FILE_BYTES_MAX as u64 + 1;
         let opened = std::fs::File::open(path).map_err(unreadable)?;
         opened.take(limit).read_to_end(&mut bytes).map_err(unreadable)?;
@@ -89,22 +90,24 @@ impl Scenario {
         let text = str::from_utf8(&bytes).map_err(|error| {
             let valid = &bytes[..error.valid_up_to()];
             let line = 1 + valid.iter().filter(|byte| **byte == b'\n').count();
-            Invalid { line, column: 1, ..Invalid::whole(&file, "this is not UTF-8") }
+            Invalid { line, column: 1, ..Invalid::whole(&file, "invalid UTF-8") }
         })?;
         let stem = path.file_stem().map(|stem| stem.to_string_lossy().into_owned());
         Self::parse(&stem.unwrap_or_else(|| file.clone()), &file, text)
     }
 
-    /// Parses a scenario. `file` is the file that mistakes are reported in.
+    /// Parses a scenario. `file` is the path to use in errors.
     ///
     /// # Errors
-    /// The first mistake.
+    /// The first mistake in the text.
     pub fn parse(name: &str, file: &str, text: &str) -> Result<Self, Invalid> {
         if text.len() > FILE_BYTES_MAX {
             return Err(Invalid::too_large(file));
         }
+        // Some editors write a byte order mark, which TOML does not allow.
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
         let parsed: table::File = toml::from_str(text).map_err(|error| {
+            // An error is one line, but messages of the TOML parser can have several.
             let what = error.message().lines().collect::<Vec<_>>().join(" ");
             Invalid::placed(file, text, Mistake { span: error.span().unwrap_or(0..0), what })
         })?;

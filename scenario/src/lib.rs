@@ -1,13 +1,14 @@
-//! Scenarios: actions on a cluster, and expectations of what is then observed.
+//! Scenarios: actions on a cluster, and expectations of its state.
 //!
-//! - [`Scenario::parse`] reads a scenario from TOML and reports every mistake before anything runs.
-//! - [`play()`] plays a scenario on an [`Executor`]: the cluster, as the player acts on it and
-//!   observes it, and the clock. A client implements it over HTTP, dispatch on itself.
-//! - [`shipped()`] returns the scenarios that come with the program.
-//! - [`Fault`] is a fault as people describe it, and [`span`] the notation of its times.
+//! - [`Scenario::parse`] parses a scenario from TOML. Invalid files are rejected before any step
+//!   runs.
+//! - [`play()`] plays a scenario on an [`Executor`], which provides the cluster and the clock. The
+//!   client implements it over HTTP, dispatch on itself.
+//! - [`shipped()`] returns the scenarios included in the program.
+//! - [`Fault`] is a fault in human notation; [`span`] parses and formats durations.
 //!
-//! Invariant: no input or output here but the reading of a file. Everything else goes through the
-//! executor, so a test plays a scenario in virtual time.
+//! Invariant: the only I/O of this crate is reading a scenario file. Everything else goes through
+//! the executor, so a test plays a scenario in virtual time.
 
 mod executor;
 mod expectation;

@@ -1,4 +1,4 @@
-//! The actions of a scenario, and the refusals that are expected of them.
+//! The actions of a scenario, and their expected refusals.
 
 use std::fmt;
 
@@ -9,7 +9,7 @@ use crate::fault::Fault;
 pub struct Operation {
     /// The action.
     pub action: Action,
-    /// The type of the problem with which the action must be refused; `None` if it must succeed.
+    /// The problem type with which the action must be refused; `None` if it must succeed.
     pub refused: Option<String>,
 }
 
@@ -18,7 +18,7 @@ pub struct Operation {
 pub enum HeroSelector {
     /// Each hero of the scenario, one after the other.
     Each,
-    /// The hero of this label.
+    /// The hero with this label.
     One(String),
 }
 
@@ -28,34 +28,35 @@ pub enum HeroSelector {
 pub enum Action {
     /// Create a hero.
     Create { name: String },
-    /// Move a hero.
+    /// Assign a hero to a location.
     Assign { hero: HeroSelector, to: String },
-    /// End a hero.
+    /// Terminate a hero.
     Terminate { hero: HeroSelector },
-    /// Crash a city.
+    /// Crash a city: it loses its memory.
     Bomb { city: String },
-    /// End the process of a city, as a signal would.
+    /// Stop the process of a city gracefully.
     Stop { city: String },
-    /// End the process of a city at once.
+    /// Kill the process of a city.
     Kill { city: String },
-    /// Start the process of a city again.
+    /// Restart the process of a city.
     Rebuild { city: String },
-    /// Inject a fault. The name is the label by which a later step heals it.
+    /// Inject a fault. A later step heals it by its name.
     Inject { fault: Fault, name: Option<String> },
-    /// Heal the fault of this label, or all faults.
+    /// Heal the fault with this name, or all faults.
     Heal { name: Option<String> },
     /// Pause gossip.
     Pause,
     /// Resume gossip.
     Resume,
-    /// Set the rate of gossip, in percent of the configured one.
+    /// Set the gossip rate, in percent of the configured one.
     Speed { percent: u32 },
-    /// Let `to` pull from `from` once. With `completed`, the round must end, or must not end.
+    /// Run one exchange, in which `to` pulls from `from`. With `completed`, it must complete
+    /// (`true`) or must not (`false`).
     Exchange { from: String, to: String, completed: Option<bool> },
 }
 
 impl Operation {
-    /// Returns whether the operation can fail by an expectation.
+    /// Returns whether the operation has an expected outcome, so that it can be inverted.
     pub(crate) fn expects(&self) -> bool {
         self.refused.is_some() || matches!(self.action, Action::Exchange { completed: Some(_), .. })
     }
@@ -106,7 +107,7 @@ impl fmt::Display for Action {
             Self::Heal { name: None } => f.write_str("heal all faults"),
             Self::Pause => f.write_str("pause gossip"),
             Self::Resume => f.write_str("resume gossip"),
-            Self::Speed { percent } => write!(f, "gossip at {percent} %"),
+            Self::Speed { percent } => write!(f, "set the gossip rate to {percent} %"),
             Self::Exchange { from, to, .. } => write!(f, "{to} pulls from {from}"),
         }
     }
@@ -116,12 +117,12 @@ impl fmt::Display for Operation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.action)?;
         match (&self.refused, &self.action) {
-            (Some(refused), _) => write!(f, ", which is refused: {refused}"),
+            (Some(refused), _) => write!(f, " (must be refused: {refused})"),
             (None, Action::Exchange { completed: Some(true), .. }) => {
-                f.write_str(", which arrives")
+                f.write_str(" (must complete)")
             }
             (None, Action::Exchange { completed: Some(false), .. }) => {
-                f.write_str(", which is lost on its way")
+                f.write_str(" (must not complete)")
             }
             (None, _) => Ok(()),
         }

@@ -1,11 +1,10 @@
 //! The player: it prepares the cluster, runs the steps, and cleans up.
 //!
-//! - `state`: what the player knows of the cluster, and its waits. `setup`: before the first step
-//!   and after the last one. `operations`: the actions of a step. `observations`: the wait for a
-//!   condition.
+//! - `state`: the player's records of its own changes, and its waits. `setup`: preparation and
+//!   cleanup. `operations`: the actions of a step. `observations`: the wait for a condition.
 //!
-//! Invariants: the player changes no hero that it did not create. It never leaves a fault in force
-//! or gossip changed, unless dispatch does not answer.
+//! Invariants: the player changes no hero that it did not create. It leaves no fault in force and
+//! gossip at its configured rate, unless dispatch does not respond.
 
 mod observations;
 mod operations;
@@ -23,9 +22,9 @@ use state::{Player, StepError};
 
 /// Plays a scenario to its end, or until `stop` is set, and reports progress to `on_progress`.
 ///
-/// Before the first step it heals all faults, lets gossip run at its configured rate, creates the
-/// scenario's heroes, and waits until all cities know them. After the last step, or the first that
-/// failed, it heals and resumes again, and starts the processes that the scenario ended.
+/// Before the first step the player heals all faults, resets gossip to its configured rate, creates
+/// the scenario's heroes, and waits until all cities hold them. After the last step, or the first
+/// failed one, it heals and resets again, and restarts the processes that the scenario stopped.
 pub fn play(
     executor: &dyn Executor,
     scenario: &Scenario,
@@ -56,7 +55,7 @@ pub fn play(
 }
 
 impl Player<'_> {
-    /// Runs the steps until one fails; those after it are skipped.
+    /// Runs the steps until one fails. The remaining steps are skipped.
     fn run_steps(
         &mut self,
         scenario: &Scenario,
@@ -102,12 +101,12 @@ impl Player<'_> {
     }
 }
 
-/// Turns the result of a step into its outcome, with what there is to say of it.
+/// Turns the result of a step into its outcome (`Ok` if it passed), with a detail text.
 fn judged(result: Result<String, StepError>, is_inverted: bool) -> Result<String, String> {
     match (result, is_inverted) {
         (Ok(seen), false) | (Err(StepError::Unmet(seen)), true) => Ok(seen),
-        (Ok(seen), true) => Err(format!("it came about, and should not have: {seen}")),
-        (Err(StepError::Unmet(instead)), false) => Err(format!("seen instead: {instead}")),
+        (Ok(seen), true) => Err(format!("the step passed, but should not have: {seen}")),
+        (Err(StepError::Unmet(instead)), false) => Err(format!("observed: {instead}")),
         (Err(StepError::Broken(why)), _) => Err(why),
     }
 }

@@ -1,19 +1,19 @@
-//! The progress and the outcome of a played scenario.
+//! The progress and the result of a played scenario.
 
 use std::time::Duration;
 
 use api_types::Verdict;
 
-/// News of the player while it plays.
+/// A progress report of the player.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Progress<'a> {
     /// The cluster was prepared or cleaned up in some way.
     Note(&'a str),
-    /// A step has begun.
+    /// A step has started.
     Began {
         /// The index in [`Scenario::steps`](crate::Scenario::steps).
         step: usize,
-        /// The step in words.
+        /// The description of the step.
         text: &'a str,
     },
     /// A step has ended or was skipped.
@@ -28,22 +28,22 @@ pub enum Progress<'a> {
 /// The outcome of a step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
-    /// The step went as it should.
+    /// The operation succeeded, or the expectation was met.
     Passed,
-    /// The step did not go as it should.
+    /// The operation failed, or the expectation was not met.
     Failed,
-    /// An earlier step failed, so the step was not run.
+    /// The step was not run, because an earlier step failed.
     Skipped,
 }
 
 /// A step that has ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StepReport {
-    /// The step in words.
+    /// The description of the step.
     pub text: String,
     /// The outcome.
     pub outcome: Outcome,
-    /// What was observed.
+    /// The observed result, or the reason of the failure. May be empty.
     pub detail: String,
     /// The duration.
     pub took: Duration,
@@ -58,16 +58,16 @@ pub struct Report {
     pub title: String,
     /// The steps.
     pub steps: Vec<StepReport>,
-    /// What failed before the first step or after the last one.
+    /// The failure of the preparation or cleanup, if any.
     pub failure: Option<String>,
-    /// The verdict at the end, if dispatch still answers.
+    /// The verdict at the end; `None` if dispatch no longer responds.
     pub verdict: Option<Verdict>,
-    /// The duration of everything.
+    /// The total duration.
     pub took: Duration,
 }
 
 impl Report {
-    /// Returns whether every step passed, and so did preparation and cleanup.
+    /// Returns whether every step passed, and preparation and cleanup succeeded.
     #[must_use]
     pub fn passed(&self) -> bool {
         self.failure.is_none() && self.steps.iter().all(|step| step.outcome == Outcome::Passed)

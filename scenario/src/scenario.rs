@@ -9,34 +9,34 @@ use crate::expectation::Expectation;
 use crate::operation::Operation;
 use crate::span::written;
 
-/// Actions on a cluster, and expectations of what is then observed.
+/// A sequence of actions on a cluster and expectations of its state.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Scenario {
-    /// The name on a command line.
+    /// The name on the command line.
     pub name: String,
-    /// The title for people.
+    /// The title on the page.
     pub title: String,
-    /// What the scenario demonstrates.
+    /// A description of what the scenario demonstrates.
     pub about: String,
-    /// The approximate duration, if the author gives one.
+    /// The approximate duration, if the file contains one.
     pub takes: Option<Duration>,
-    /// The names of heroes that exist, and are known to all cities, before the first step. A name
-    /// is a label too: the player knows each of its heroes by id.
+    /// The names of heroes that all cities hold before the first step. A name is also the label of
+    /// its hero in steps; requests use the ID, so other heroes may have the same name.
     pub names: Vec<String>,
-    /// The number of further heroes, with invented names. Their labels are `#1`, `#2` and so on.
+    /// The number of additional heroes with generated names. Their labels are `#1`, `#2` and so on.
     pub invented: u32,
-    /// The steps, in their order.
+    /// The steps, in order.
     pub steps: Vec<Step>,
 }
 
 /// A step of a scenario.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Step {
-    /// The earliest beginning, since the first step; `None` for right after the step before.
+    /// The earliest start, since the first step; `None` for directly after the previous step.
     pub at: Option<Duration>,
     /// The content of the step.
     pub kind: StepKind,
-    /// The step passes where its expectation fails, and the reverse.
+    /// The step passes if its expectation is not met, and fails if it is.
     pub(crate) is_inverted: bool,
 }
 
@@ -45,10 +45,10 @@ pub struct Step {
 pub enum StepKind {
     /// One operation.
     Run(Operation),
-    /// Operations that begin at the same moment. If one of them is for each hero, all of them are
-    /// repeated hero by hero, and begin at the same moment for each hero.
+    /// Operations that start at the same moment. If one of them is for each hero, all of them are
+    /// repeated hero by hero, and start together for each hero.
     RunTogether(Vec<Operation>),
-    /// A condition that must come about.
+    /// A condition that must become true.
     Expect(Expectation),
 }
 
@@ -64,16 +64,16 @@ impl Scenario {
         }
     }
 
-    /// Returns the indices of the steps that can fail by an expectation.
+    /// Returns the indices of the steps with an expectation.
     #[must_use]
     pub fn expectations(&self) -> Vec<usize> {
         (0..self.steps.len()).filter(|index| self.steps[*index].expects()).collect()
     }
 
-    /// Returns the scenario with the expectation of one step inverted: the step fails where the
-    /// expectation is met, and passes where it is not. `None` if the step expects nothing.
+    /// Returns the scenario with the expectation of one step inverted: the step fails if the
+    /// expectation is met, and passes if it is not. `None` if the step has no expectation.
     ///
-    /// A test shows with it that an expectation can fail.
+    /// Tests use it to show that an expectation can fail.
     #[must_use]
     pub fn inverted(&self, step: usize) -> Option<Self> {
         let mut scenario = self.clone();

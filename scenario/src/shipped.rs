@@ -1,4 +1,4 @@
-//! The scenarios that come with the program. Each demonstrates one promise of the cluster.
+//! The scenarios included in the program. Each demonstrates one guarantee of the cluster.
 
 use crate::scenario::Scenario;
 
@@ -17,7 +17,7 @@ pub fn shipped() -> Vec<Scenario> {
     FILES.iter().map(|(name, text)| parsed(name, text)).collect()
 }
 
-/// Returns the shipped scenario of this name.
+/// Returns the shipped scenario with this name.
 #[must_use]
 pub fn shipped_by_name(name: &str) -> Option<Scenario> {
     let shipped = FILES.iter().find(|(shipped, _)| *shipped == name);
@@ -35,21 +35,21 @@ mod tests {
     use crate::scenario::StepKind;
 
     #[test]
-    fn every_shipped_scenario_is_valid_and_expects_something() {
+    fn shipped_scenarios_are_valid_and_have_expectations() {
         for scenario in shipped() {
             let name = &scenario.name;
             assert!(!scenario.expectations().is_empty(), "{name}");
             assert!(!scenario.about.is_empty() && scenario.takes.is_some(), "{name}");
-            let last = scenario.steps.last().expect("there are steps");
-            assert!(matches!(last.kind, StepKind::Expect(_)), "{name} ends in what it proves");
+            let last = scenario.steps.last().expect("a scenario has steps");
+            assert!(matches!(last.kind, StepKind::Expect(_)), "{name} ends with an expectation");
         }
     }
 
     #[test]
-    fn every_file_is_shipped() {
+    fn all_scenario_files_are_shipped() {
         let directory = concat!(env!("CARGO_MANIFEST_DIR"), "/../scenarios");
         let mut files: Vec<String> = std::fs::read_dir(directory)
-            .expect("the directory of the scenarios")
+            .expect("the directory exists")
             .map(|entry| entry.expect("a file").file_name().to_string_lossy().into_owned())
             .collect();
         let mut names: Vec<String> = FILES.iter().map(|(name, _)| format!("{name}.toml")).collect();

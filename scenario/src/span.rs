@@ -1,57 +1,59 @@
-//! Spans of time in the notation of people: `250ms`, `3s`, `-3s`, `2m`.
+//! Durations in human notation: `250ms`, `3s`, `-3s`, `2m`.
 //!
-//! Invariant: a span that was read is at most a day.
+//! Invariant: a parsed duration is at most one day.
 
 use std::time::Duration;
 
-/// The longest span: a day.
+/// The longest duration: one day.
 const SPAN_MAX: Duration = Duration::from_secs(24 * 3600);
 
-/// Reads a span of time: `250ms`, `1s`, `2m`.
+/// Parses a duration: `250ms`, `1s`, `2m`.
 ///
 /// # Errors
-/// The expected notation.
+/// A message with the expected notation.
 pub fn duration(text: &str) -> Result<Duration, String> {
-    // humantime demands a unit even of zero.
+    // humantime requires a unit even for zero.
     let span = if text == "0" {
         Duration::ZERO
     } else {
         humantime::parse_duration(text)
             .map_err(|error| format!("{error}; write 250ms, 3s or 2m"))?
     };
-    if span > SPAN_MAX { Err("at most a day".into()) } else { Ok(span) }
+    if span > SPAN_MAX { Err("at most one day".into()) } else { Ok(span) }
 }
 
-/// Reads a signed number of milliseconds: `3s`, `+3s`, `-250ms`.
+/// Parses a signed duration as milliseconds: `3s`, `+3s`, `-250ms`.
 ///
 /// # Errors
-/// The expected notation.
+/// A message with the expected notation.
 pub fn signed_ms(text: &str) -> Result<i64, String> {
+    // humantime parses no signs.
     let (sign, span) = match text.strip_prefix('-') {
         Some(span) => (-1, span),
         None => (1, text.strip_prefix('+').unwrap_or(text)),
     };
-    Ok(sign * i64::try_from(whole_ms(duration(span)?)?).map_err(|_| "at most a day")?)
+    Ok(sign * i64::try_from(whole_ms(duration(span)?)?).map_err(|_| "at most one day")?)
 }
 
-/// Returns a span in milliseconds.
+/// Returns a duration in milliseconds.
 ///
 /// # Errors
-/// The span has a fraction of a millisecond.
+/// The duration is not a whole number of milliseconds.
 pub fn whole_ms(span: Duration) -> Result<u64, String> {
     if !span.subsec_nanos().is_multiple_of(1_000_000) {
-        return Err(format!("{} has parts of a millisecond", humantime::format_duration(span)));
+        let span = humantime::format_duration(span);
+        return Err(format!("{span} is not a whole number of milliseconds"));
     }
-    u64::try_from(span.as_millis()).map_err(|_| "at most a day".into())
+    u64::try_from(span.as_millis()).map_err(|_| "at most one day".into())
 }
 
-/// Writes a span: `1m 30s`.
+/// Formats a duration: `1m 30s`.
 #[must_use]
 pub fn written(span: Duration) -> String {
     humantime::format_duration(span).to_string()
 }
 
-/// Writes a signed number of milliseconds: `-1s 500ms`.
+/// Formats a signed number of milliseconds: `-1s 500ms`.
 #[must_use]
 pub fn written_signed(ms: i64) -> String {
     let span = written(Duration::from_millis(ms.unsigned_abs()));
@@ -63,7 +65,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn spans_have_a_unit_and_a_limit() {
+    fn spans_require_a_unit_and_have_a_limit() {
         assert_eq!(duration("250ms"), Ok(Duration::from_millis(250)));
         assert_eq!(duration("0"), Ok(Duration::ZERO));
         assert!(duration("5").unwrap_err().contains("3s"), "a number without a unit");

@@ -1,20 +1,20 @@
-//! Numbers and names in sentences.
+//! Counts and lists in messages.
 
-/// Returns a count with its noun: `1 hero`, `2 heroes`.
+/// Formats a count with its noun: `1 hero`, `2 heroes`.
 pub(crate) fn counted(count: u64, one: &str, many: &str) -> String {
     format!("{count} {}", if count == 1 { one } else { many })
 }
 
-/// Returns names as a list in a sentence: `a, b and c`.
+/// Formats names as a list: `a, b and c`.
 pub(crate) fn listed(names: &[String]) -> String {
     match names {
-        [] => "nobody".into(),
+        [] => "none".into(),
         [one] => one.clone(),
         [most @ .., last] => format!("{} and {last}", most.join(", ")),
     }
 }
 
-/// Returns names as the subject of a verb: `a holds`, `a and b hold`.
+/// Formats names as the subject of a verb: `a holds`, `a and b hold`.
 pub(crate) fn subject(names: &[String], one: &str, many: &str) -> String {
     format!("{} {}", listed(names), if names.len() == 1 { one } else { many })
 }

@@ -1,5 +1,6 @@
-//! Whether nodes would believe each other's certificates: by the very checks that they make, today
-//! and in two weeks.
+//! Checks that nodes accept each other's certificates, now and in two weeks.
+//!
+//! The checks are those of rustls, which nodes themselves use.
 
 use std::path::Path;
 use std::time::Duration;
@@ -18,12 +19,12 @@ use super::configuration::Known;
 use super::finding::Finding;
 use crate::output::at;
 
-/// So long before its end a certificate is spoken of.
+/// The time before a certificate's expiry from which it is a warning.
 const WARNING: Duration = Duration::from_secs(14 * 24 * 3600);
-/// How many certificates of a file are looked at.
+/// The largest number of certificates that are read from a file.
 const CERTIFICATES_MAX: usize = 100;
 
-/// Looks at the certificates of each node that has any.
+/// Checks the certificates of each node that has any.
 pub(super) fn examine(known: &Known, findings: &mut Vec<Finding>) {
     for node in NODES {
         let path = |key| known.text(node, key).map(Path::new);
@@ -31,32 +32,33 @@ pub(super) fn examine(known: &Known, findings: &mut Vec<Finding>) {
             (path("tls-cert"), path("tls-key"), path("tls-ca"))
         {
             let check = format!("certificate of {node}");
-            findings.push(match look(node, cert, key, ca, UnixTime::now()) {
+            findings.push(match inspect(node, cert, key, ca, UnixTime::now()) {
                 Ok(found) => Finding::ok(check, found),
                 Err(CertificateProblem::Soon(found)) => Finding::warn(
                     check,
                     found,
-                    "make a new one before that, and start the node anew",
+                    "issue a new certificate before that, and restart the node",
                 ),
                 Err(CertificateProblem::Now(found)) => Finding::fail(
                     check,
                     found,
-                    "make a new one, signed by the CA of tls-ca, for this node",
+                    format!("issue a new certificate for {node}, signed by the CA in tls-ca"),
                 ),
             });
         }
     }
 }
 
-/// What is wrong with a certificate.
+/// A problem of a certificate, a key or a CA.
 #[derive(Debug, PartialEq, Eq)]
 enum CertificateProblem {
+    /// Peers reject the certificate now.
     Now(String),
-    /// Not yet.
+    /// Peers will reject the certificate within [`WARNING`].
     Soon(String),
 }
 
-fn look(
+fn inspect(
     node: &str,
     cert: &Path,
     key: &Path,
@@ -77,43 +79,42 @@ fn look(
     let end = chain[0].clone();
     let parsed = ParsedCertificate::try_from(&end).map_err(|error| wrong(cert, &error))?;
     let soon = UnixTime::since_unix_epoch(Duration::from_secs(now.as_secs()) + WARNING);
-    let believed = |at| verify(&provider, &roots, &end, &chain[1..], at);
-    believed(now).map_err(|error| wrong(cert, &said(&error, ca)))?;
+    let verify_at = |at| verify(&provider, &roots, &end, &chain[1..], at);
+    verify_at(now).map_err(|error| wrong(cert, &described(&error, ca)))?;
     let name = ServerName::try_from(node).map_err(|error| wrong(cert, &error))?;
     verify_server_name(&parsed, &name)
-        .map_err(|_| wrong(cert, &format!("it is not made out for {node}")))?;
+        .map_err(|_| wrong(cert, &format!("not valid for the name {node}")))?;
     for authority in &authorities {
-        // A CA signs, and serves nobody; but before that is found odd, its dates are looked at.
+        // A CA certificate always fails as a server certificate. But webpki checks the dates first,
+        // so a date error means that the CA itself is expired or not yet valid.
         if let Err(error) = verify(&provider, &roots, authority, &[], now)
-            && is_of_dates(&error)
+            && is_date_error(&error)
         {
-            return Err(wrong(ca, &said(&error, ca)));
+            return Err(wrong(ca, &described(&error, ca)));
         }
     }
-    let later = believed(soon).map_err(|error| format!("{}: {}", cert.display(), said(&error, ca)));
+    let later =
+        verify_at(soon).map_err(|error| format!("{}: {}", cert.display(), described(&error, ca)));
     let key_der = PrivateKeyDer::from_pem_file(key).map_err(|error| wrong(key, &error))?;
     chain.truncate(1);
     CertifiedKey::from_der(chain, key_der, &provider).map_err(|error| {
-        let is_of_another = matches!(error, Error::InconsistentKeys(_));
-        if is_of_another {
-            wrong(key, &format!("it is not the key of {}", cert.display()))
+        let is_mismatch = matches!(error, Error::InconsistentKeys(_));
+        if is_mismatch {
+            wrong(key, &format!("does not match the certificate {}", cert.display()))
         } else {
             wrong(key, &error)
         }
     })?;
+    // Last, since the upcoming expiry is only a warning.
     later.map_err(CertificateProblem::Soon)?;
-    Ok(format!("{} is signed by {} and good for two weeks at least", cert.display(), ca.display()))
+    Ok(format!("{} is signed by {} and valid for at least two weeks", cert.display(), ca.display()))
 }
 
 fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
     let read = CertificateDer::pem_file_iter(path).map_err(|error| error.to_string())?;
     let certificates: Result<Vec<_>, _> = read.take(CERTIFICATES_MAX).collect();
     let certificates = certificates.map_err(|error| error.to_string())?;
-    if certificates.is_empty() {
-        Err("there is no certificate in it".into())
-    } else {
-        Ok(certificates)
-    }
+    if certificates.is_empty() { Err("no certificate found".into()) } else { Ok(certificates) }
 }
 
 fn verify(
@@ -133,7 +134,7 @@ fn verify(
     )
 }
 
-fn is_of_dates(error: &Error) -> bool {
+fn is_date_error(error: &Error) -> bool {
     matches!(
         error,
         Error::InvalidCertificate(
@@ -145,17 +146,17 @@ fn is_of_dates(error: &Error) -> bool {
     )
 }
 
-fn said(error: &Error, ca: &Path) -> String {
+fn described(error: &Error, ca: &Path) -> String {
     let date = |time: &UnixTime| at(time.as_secs().saturating_mul(1_000));
     if let Error::InvalidCertificate(invalid) = error {
         if let CertificateError::ExpiredContext { not_after, .. } = invalid {
-            return format!("its time is over at {}", date(not_after));
+            return format!("expires at {}", date(not_after));
         }
         if let CertificateError::NotValidYetContext { not_before, .. } = invalid {
-            return format!("its time begins at {} only", date(not_before));
+            return format!("not valid before {}", date(not_before));
         }
         if matches!(invalid, CertificateError::UnknownIssuer | CertificateError::BadSignature) {
-            return format!("it was not signed by the CA in {}", ca.display());
+            return format!("not signed by the CA in {}", ca.display());
         }
     }
     error.to_string()

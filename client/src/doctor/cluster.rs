@@ -1,4 +1,5 @@
-//! What dispatch says of the cluster, beside what is found at the nodes' own addresses.
+//! Checks of the running cluster: the state that dispatch reports, compared with probes of the
+//! nodes' own addresses.
 
 use std::time::Duration;
 
@@ -10,19 +11,19 @@ use super::configuration::Known;
 use super::finding::Finding;
 use super::port::{self, Found};
 
-/// How far clocks may be apart where nobody says otherwise.
+/// The default of the nodes' option `max-drift`.
 const DRIFT: Duration = Duration::from_secs(2);
-/// Cities that have not agreed for longer than this, with nothing in the way, do not come to agree.
+/// The age of a difference from which it is a failure, unless a fault or a pause explains it.
 const DISAGREEMENT: Duration = Duration::from_secs(30);
-/// How many of the last alarms are told.
+/// The number of recent alarms that are reported.
 const ALARMS_MAX: usize = 3;
 
-/// Looks at dispatch, and by it at all others.
+/// Checks dispatch, and the other nodes as far as dispatch reports them.
 pub(super) fn examine(api: &Api, known: &Known, findings: &mut Vec<Finding>) {
-    let dispatch = port::look(&api.address());
+    let dispatch = port::probe(&api.address());
     match api.cluster() {
         Ok(cluster) => {
-            findings.push(Finding::ok("dispatch", format!("answers at {}", api.url())));
+            findings.push(Finding::ok("dispatch", format!("responds at {}", api.url())));
             findings.push(version(cluster.value.version.as_deref()));
             findings.extend(
                 cluster
@@ -33,22 +34,24 @@ pub(super) fn examine(api: &Api, known: &Known, findings: &mut Vec<Finding>) {
             );
             findings.extend(clocks(&cluster.value, known));
             findings.extend(crashes(&cluster.value));
-            // Dispatch may stop at any time, even between two questions.
+            // Dispatch may stop between two requests. The findings so far are kept.
             if let Err(error) = state(api, findings) {
-                findings.push(Finding::fail("dispatch", error.to_string(), "look at its log"));
+                let remedy = "check the log of dispatch";
+                findings.push(Finding::fail("dispatch", error.to_string(), remedy));
             }
         }
         Err(error) => {
-            findings.push(silence(api, &dispatch, &error));
+            findings.push(no_dispatch(api, &dispatch, &error));
             for node in NODES.into_iter().filter(|node| *node != "dispatch") {
-                findings.extend(address(api, known, node).map(|address| alone(node, &address)));
+                let address = address(api, known, node);
+                findings.extend(address.map(|address| without_dispatch(node, &address)));
             }
         }
     }
 }
 
-/// Where a node is: as configured, or at its well-known port where dispatch is at its own, on this
-/// machine.
+/// Returns the address of a node: the configured one, or the default one on this machine if
+/// dispatch has its default one there, too.
 fn address(api: &Api, known: &Known, node: &str) -> Option<String> {
     if node == "dispatch" {
         return Some(api.address());
@@ -69,73 +72,91 @@ fn address(api: &Api, known: &Known, node: &str) -> Option<String> {
     Some(format!("{host}:{port}"))
 }
 
-/// Why dispatch does not answer.
-fn silence(api: &Api, found: &Found, error: &Error) -> Finding {
+/// Returns the finding for a dispatch that gives no usable response.
+fn no_dispatch(api: &Api, found: &Found, error: &Error) -> Finding {
     let url = api.url();
     let (what, remedy) = match found {
-        Found::Refused => {
-            (format!("nobody listens at {url}"), "start dispatch (make run starts all four), or say where it is by --url".into())
+        Found::Refused => (
+            format!("no process listens at {url}"),
+            "start dispatch (make run starts all four nodes), or set --url".into(),
+        ),
+        Found::NoResponse => (
+            format!("no response from {url}"),
+            "check the log of dispatch and the load of its machine, and that no firewall drops the \
+             connection"
+                .into(),
+        ),
+        Found::Tls => (
+            format!("{url} requires TLS, but the request was plain HTTP"),
+            "use https:// in --url".into(),
+        ),
+        Found::Other(_) => (
+            format!("the process that listens at {url} is not dispatch"),
+            format!(
+                "set --url to the URL of dispatch, or stop that process; {}",
+                find_process(api.authority())
+            ),
+        ),
+        Found::Unreachable(why) => {
+            let remedy = "correct --url, or check the network";
+            (format!("cannot connect to {url}: {why}"), remedy.into())
         }
-        Found::Silent => (
-            format!("somebody is at {url} and answers nothing"),
-            "if it is dispatch, look at its log and at the load of its machine; a firewall can look like this too".into(),
+        Found::Node { .. } => (
+            error.to_string(),
+            format!(
+                "if {url} is a city, set --url to the URL of dispatch; otherwise check the log of \
+                 dispatch"
+            ),
         ),
-        Found::Tls => (format!("what listens at {url} speaks TLS, and was asked in plain HTTP"), "say https:// in --url".into()),
-        Found::Stranger(_) => (
-            format!("what listens at {url} is not dispatch"),
-            format!("say where dispatch is by --url, or stop what has its port: {}", who_has(api.authority())),
-        ),
-        Found::NoWay(why) => (format!("there is no way to {url}: {why}"), "mend --url, or the network".into()),
-        Found::Node { .. } => (format!("{error}"), format!("if {url} is a city, say where dispatch is by --url; else look at its log")),
     };
     Finding::fail("dispatch", what, remedy)
 }
 
-fn who_has(address: &str) -> String {
+/// Returns the part of a remedy that identifies the process with this address.
+fn find_process(address: &str) -> String {
     let port = address.rsplit_once(':').map_or("80", |(_, port)| port);
-    format!("ss -ltnp 'sport = :{port}' says who that is")
+    format!("ss -ltnp 'sport = :{port}' shows it")
 }
 
 fn version(theirs: Option<&str>) -> Finding {
     const OURS: &str = env!("CARGO_PKG_VERSION");
     match theirs {
-        Some(OURS) => Finding::ok("version", format!("{OURS}, like this program's")),
+        Some(OURS) => Finding::ok("version", format!("{OURS}, same as this client")),
         Some(theirs) => Finding::warn(
             "version",
-            format!("dispatch is {theirs}, this program is {OURS}"),
-            "use those of one version together",
+            format!("dispatch is {theirs}, but this client is {OURS}"),
+            "use the same version of both",
         ),
         None => Finding::warn(
             "version",
-            format!("dispatch does not say; this program is {OURS}"),
-            "use those of one version together",
+            format!("dispatch does not report its version; this client is {OURS}"),
+            "use the same version of both",
         ),
     }
 }
 
-/// A node, as dispatch sees it and as it answers itself.
+/// Checks a node: its status at dispatch, and a probe of its own address.
 fn reach(node: &Node, address: Option<&str>) -> Finding {
     let name = &node.name;
-    let found = address.map(port::look);
+    let found = address.map(port::probe);
     let at = address.unwrap_or_default();
-    if let (Some(Found::Stranger(said)), false) = (&found, node.status == "up") {
-        return Finding::fail(
-            name,
-            format!("something that is no node has its port, {at}, and says {said:?}"),
-            format!("stop that: {}", who_has(at)),
-        );
+    // Dispatch has a link with an up node, so a foreign response at the assumed address then only
+    // means that the node has another address.
+    if let (Some(Found::Other(response)), false) = (&found, node.status == "up") {
+        return other_process(name, at, response);
     }
-    let start = format!("superhero rebuild {name}, or make {name}");
+    let start = format!("run superhero rebuild {name}, or make {name}");
     match (node.status.as_str(), found) {
+        // First, since a frozen node is unreachable, too.
         (_, _) if node.frozen => Finding::warn(
             name,
-            "frozen: it takes no part until it is healed",
-            "superhero faults, superhero heal",
+            "frozen by a fault",
+            "run superhero faults, and superhero heal with the ID of the fault",
         ),
         ("up", Some(Found::Node { ready: false })) => Finding::warn(
             name,
-            "up, and has not joined yet",
-            "wait a few seconds; if that does not help, see whether it can reach its peers",
+            "up, but not joined yet",
+            format!("wait a few seconds, then check that {name} can reach its peers"),
         ),
         ("up", Some(Found::Node { ready: true })) => {
             Finding::ok(name, format!("up and joined, {} heroes", node.heroes))
@@ -143,76 +164,80 @@ fn reach(node: &Node, address: Option<&str>) -> Finding {
         ("up", _) => Finding::ok(name, format!("up, {} heroes", node.heroes)),
         ("unreachable", Some(Found::Node { .. } | Found::Tls)) => Finding::fail(
             name,
-            format!("runs at {at}, and has no link with dispatch"),
-            "see who refused whom in both logs: another version, another cookie, other certificates, or a clock far off",
+            format!("runs at {at}, but has no link with dispatch"),
+            "check both logs for a refused peer: different version or cookie, invalid certificate, \
+             or a clock that is too far off",
         ),
-        ("unreachable", Some(Found::Silent)) => Finding::fail(
+        ("unreachable", Some(Found::NoResponse)) => Finding::fail(
             name,
-            format!("is at {at} and answers nothing"),
-            "it may be stopped (SIGCONT lets it go on), or its machine is out of reach",
+            format!("does not respond at {at}"),
+            "resume the process if it is stopped (SIGCONT), or check its machine",
         ),
         ("unreachable", _) => Finding::fail(
             name,
-            "unreachable for dispatch",
-            "look at its machine, and at the network between the two",
+            "unreachable from dispatch",
+            format!("check the machine of {name}, and its network connection to dispatch"),
         ),
         ("down", Some(Found::Node { .. } | Found::Tls)) => Finding::fail(
             name,
-            format!("runs at {at}, but dispatch is refused where it dials"),
-            "compare dispatch's --peer with the city's --listen",
+            format!("runs at {at}, but refuses connections where dispatch dials it"),
+            format!("compare --peer of dispatch with --listen of {name}"),
         ),
-        (_, _) => Finding::fail(name, "down: its process does not run", start),
+        (_, _) => Finding::fail(name, "down: its process is not running", start),
     }
 }
 
-/// A node of which dispatch can say nothing.
-fn alone(node: &str, address: &str) -> Finding {
-    match port::look(address) {
+/// Returns the finding for a node whose address another program uses.
+fn other_process(node: &str, address: &str, response: &str) -> Finding {
+    Finding::fail(
+        node,
+        format!("another program uses its address {address}, and responds with {response:?}"),
+        format!("stop that process; {}", find_process(address)),
+    )
+}
+
+/// Checks a node by its own address only, while dispatch is unreachable.
+fn without_dispatch(node: &str, address: &str) -> Finding {
+    match port::probe(address) {
         Found::Node { ready: true } => {
-            Finding::ok(node, format!("runs at {address}, and has joined"))
+            Finding::ok(node, format!("runs at {address} and has joined"))
         }
         Found::Node { ready: false } => {
-            Finding::warn(node, format!("runs at {address}, and has not joined"), "start dispatch")
+            Finding::warn(node, format!("runs at {address}, but has not joined"), "start dispatch")
         }
-        Found::Tls => Finding::ok(node, format!("something at {address} speaks TLS")),
-        Found::Stranger(said) => Finding::fail(
-            node,
-            format!("something that is no node has its port, {address}, and says {said:?}"),
-            format!("stop that: {}", who_has(address)),
-        ),
+        Found::Tls => Finding::ok(node, format!("a TLS server listens at {address}")),
+        Found::Other(response) => other_process(node, address, &response),
         Found::Refused => Finding::fail(
             node,
-            format!("nobody listens at {address}"),
-            format!("make {node}, or make run"),
+            format!("no process listens at {address}"),
+            format!("run make {node}, or make run for all nodes"),
         ),
-        Found::Silent => Finding::fail(
+        Found::NoResponse => Finding::fail(
             node,
-            format!("somebody is at {address} and answers nothing"),
-            "look at its log",
+            format!("does not respond at {address}"),
+            format!("check the log of {node}"),
         ),
-        Found::NoWay(why) => Finding::fail(
-            node,
-            format!("there is no way to {address}: {why}"),
-            "look at the network",
-        ),
+        Found::Unreachable(why) => {
+            Finding::fail(node, format!("cannot connect to {address}: {why}"), "check the network")
+        }
     }
 }
 
-/// Clocks that are further apart than is accepted, or soon will be.
+/// Checks that no clock is off by more than `max-drift`, or close to it.
 fn clocks(cluster: &Cluster, known: &Known) -> Vec<Finding> {
     let drift = known
         .text("dispatch", "max-drift")
         .and_then(|text| span::duration(text).ok())
         .unwrap_or(DRIFT);
     let limit = span::written(drift);
-    let remedy = "set that machine's clock by NTP";
+    let remedy = "synchronize that machine's clock (NTP)";
     let mut findings = Vec::new();
     for node in &cluster.nodes {
         let Some(ahead_ms) = node.clock_ahead_ms else { continue };
         let off = Duration::from_millis(ahead_ms.unsigned_abs());
         let way = if ahead_ms < 0 { "behind" } else { "ahead of" };
         let found = format!(
-            "{}'s clock is {} {way} dispatch's; {limit} are accepted",
+            "the clock of {} is {} {way} that of dispatch; the limit is {limit}",
             node.name,
             span::written(off)
         );
@@ -220,14 +245,14 @@ fn clocks(cluster: &Cluster, known: &Known) -> Vec<Finding> {
             findings.push(Finding::fail(
                 "clocks",
                 found,
-                format!("{remedy}; no writes pass between the two until then"),
+                format!("{remedy}; until then the two do not accept each other's writes"),
             ));
         } else if off > drift / 2 {
             findings.push(Finding::warn("clocks", found, remedy));
         }
     }
     if findings.is_empty() {
-        findings.push(Finding::ok("clocks", format!("none is more than half of {limit} off")));
+        findings.push(Finding::ok("clocks", format!("all within half of the {limit} limit")));
     }
     findings
 }
@@ -238,8 +263,8 @@ fn crashes(cluster: &Cluster) -> Vec<Finding> {
         .map(|node| {
             Finding::warn(
                 "crashes",
-                format!("{} of {} since its process began", node.crashes, node.name),
-                "its log says why, if it was no bomb",
+                format!("{} of {} since its process started", node.crashes, node.name),
+                format!("check the log of {}, unless these were bombs", node.name),
             )
         })
         .collect();
@@ -249,19 +274,19 @@ fn crashes(cluster: &Cluster) -> Vec<Finding> {
     findings
 }
 
-/// Trouble that was caused, and what the cluster makes of it.
+/// Checks faults, gossip, agreement, lost writes and alarms.
 fn state(api: &Api, findings: &mut Vec<Finding>) -> Result<(), Error> {
     let faults = api.faults()?.value.faults;
     let gossip = api.gossip()?.value;
     let verdict = api.verdict()?.value;
-    let in_the_way = !faults.is_empty() || gossip.paused;
+    let is_disturbed = !faults.is_empty() || gossip.paused;
     for fault in &faults {
         let ends = fault
             .to
             .as_ref()
             .map_or_else(|| fault.from.clone(), |to| format!("{} {to}", fault.from));
         let heals = span::written(Duration::from_millis(fault.heals_in_ms));
-        let remedy = format!("superhero heal {}, if nobody needs it any more", fault.id);
+        let remedy = format!("run superhero heal {}, unless it is intended", fault.id);
         findings.push(Finding::warn(
             "faults",
             format!("{} {ends} is in force, heals in {heals}", fault.kind),
@@ -272,47 +297,51 @@ fn state(api: &Api, findings: &mut Vec<Finding>) -> Result<(), Error> {
         findings.push(Finding::ok("faults", "none in force"));
     }
     findings.push(match (gossip.paused, gossip.percent) {
-        (true, _) => Finding::warn("gossip", "paused: no news spreads", "superhero resume"),
-        (false, 100) => Finding::ok("gossip", "goes on"),
+        (true, _) => {
+            Finding::warn("gossip", "paused: writes do not spread", "run superhero resume")
+        }
+        (false, 100) => Finding::ok("gossip", "running at its configured rate"),
         (false, percent) => Finding::warn(
             "gossip",
-            format!("goes on at {percent} % of its configured rate"),
-            "superhero speed 100",
+            format!("running at {percent} % of its configured rate"),
+            "run superhero speed 100",
         ),
     });
     let since = verdict.oldest_difference_ms.map(Duration::from_millis).unwrap_or_default();
     findings.push(if verdict.converged {
         Finding::ok("agreement", verdict.sentence)
-    } else if since > DISAGREEMENT && !in_the_way {
-        let found =
-            format!("{} ({} for {})", verdict.sentence, verdict.differences, span::written(since));
+    } else if since > DISAGREEMENT && !is_disturbed {
+        let found = format!(
+            "{} ({} differences, the oldest for {})",
+            verdict.sentence,
+            verdict.differences,
+            span::written(since)
+        );
         Finding::fail(
             "agreement",
             found,
-            "see above for who is not reached; the logs of the others say whose rounds they refuse",
+            "check the unreachable nodes above, and the logs of the others for refused exchanges",
         )
     } else {
         Finding::warn(
             "agreement",
             verdict.sentence,
-            format!("superhero verdict --wait-converged {}", span::written(DISAGREEMENT)),
+            format!("run superhero verdict --wait-converged {}", span::written(DISAGREEMENT)),
         )
     });
     findings.push(match verdict.lost_writes {
         0 => Finding::ok("lost writes", "none"),
         lost => Finding::warn(
             "lost writes",
-            format!("{lost} since dispatch began"),
-            format!("{}/api/v1/lost lists them", api.url()),
+            format!("{lost} since dispatch started"),
+            format!("see {}/api/v1/lost for a list", api.url()),
         ),
     });
     let events = api.events(0)?.value.events;
     let alarms: Vec<_> =
         events.iter().rev().filter(|event| event.kind == "alarm").take(ALARMS_MAX).collect();
-    findings.extend(
-        alarms.into_iter().rev().map(|alarm| {
-            Finding::warn("alarms", &alarm.text, "superhero events tells when that was")
-        }),
-    );
+    findings.extend(alarms.into_iter().rev().map(|alarm| {
+        Finding::warn("alarms", &alarm.text, "run superhero events for its time and node")
+    }));
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! Whether the files that must stay secret are there, and are secret.
+//! Checks that secret files exist and are not accessible to all users.
 
 use std::collections::BTreeMap;
 use std::os::unix::fs::PermissionsExt as _;
@@ -6,10 +6,10 @@ use std::os::unix::fs::PermissionsExt as _;
 use super::configuration::Known;
 use super::finding::Finding;
 
-/// What anybody on the machine may do: read, or write.
-const EVERYBODY: u32 = 0o006;
+/// The mode bits by which other users may read or write.
+const OTHERS: u32 = 0o006;
 
-/// Looks at each file once, whoever reads it.
+/// Checks each secret file once, even if several nodes use it.
 pub(super) fn examine(known: &Known, findings: &mut Vec<Finding>) {
     let secret =
         |key: &str| key == "cookie-file" || key == "tls-key" || key.ends_with("-token-file");
@@ -19,42 +19,42 @@ pub(super) fn examine(known: &Known, findings: &mut Vec<Finding>) {
         .map(|(node, key, path)| ((key, path), node))
         .collect();
     for ((key, path), _) in files {
-        findings.push(look(key, path));
+        findings.push(check(key, path));
     }
 }
 
-fn look(key: &str, path: &str) -> Finding {
+fn check(key: &str, path: &str) -> Finding {
     let metadata = match std::fs::metadata(path) {
         Ok(metadata) => metadata,
         Err(error) => {
             return Finding::fail(
                 key,
                 format!("{path}: {error}"),
-                "put it there, or mend the path",
+                format!("create the file, or correct {key}"),
             );
         }
     };
     let mode = metadata.permissions().mode();
     if !metadata.is_file() {
-        return Finding::fail(key, format!("{path} is not a file"), "mend the path");
+        return Finding::fail(key, format!("{path} is not a file"), format!("correct {key}"));
     }
-    if mode & EVERYBODY != 0 {
-        let found = format!(
-            "everybody on this machine may read or change {path} (mode {:o})",
-            mode & 0o777
-        );
+    if mode & OTHERS != 0 {
+        let found = format!("all users can access {path} (mode {:o})", mode & 0o777);
         return Finding::fail(
             key,
             found,
-            format!("chmod o= {path}, and change the secret: it may be known"),
+            format!("chmod o= {path}, and replace the secret, which may be compromised"),
         );
     }
+    // A warning only: the nodes may run as another user.
     match std::fs::File::open(path) {
-        Ok(_) => Finding::ok(key, format!("{path} is for some only (mode {:o})", mode & 0o777)),
+        Ok(_) => {
+            Finding::ok(key, format!("not all users can access {path} (mode {:o})", mode & 0o777))
+        }
         Err(error) => Finding::warn(
             key,
             format!("{path}: {error}"),
-            "nothing, if the nodes run as a user who may read it",
+            "none needed if the user that runs the nodes can read the file",
         ),
     }
 }

@@ -1,4 +1,4 @@
-//! A finding of the doctor: a fact, its weight, and a remedy.
+//! A finding: the result of a check, with a remedy.
 
 use serde::Serialize;
 
@@ -7,21 +7,21 @@ use serde::Serialize;
 #[serde(rename_all = "lowercase")]
 pub(super) enum State {
     Ok,
-    /// It works, with a reservation.
+    /// The setup works, but something needs attention.
     Warn,
-    /// It does not work.
+    /// The setup does not work. The exit code is 1.
     Fail,
 }
 
-/// A line of the report.
+/// One line of the report.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub(super) struct Finding {
     /// The subject of the check.
     pub(super) check: String,
     pub(super) state: State,
-    /// The facts.
+    /// The observed facts.
     pub(super) found: String,
-    /// What to do about it. May be empty.
+    /// The action to take. May be empty.
     pub(super) remedy: String,
 }
 

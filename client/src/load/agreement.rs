@@ -1,8 +1,8 @@
-//! Whether every city has heard of the writes, and whether all hold the same.
+//! The wait until every city covers the writes, and until all nodes hold the same.
 //!
-//! Dispatch shows what it last read of a city, some 20 ms ago at best. So equal fingerprints right
-//! after a write say nothing: they may all be of before it. What each city covers, by its version
-//! vector, tells the two apart.
+//! Dispatch reports its last observation of a city, at best some 20 ms old. Equal fingerprints
+//! right after a write therefore prove nothing: all of them may predate it. The version vector of
+//! each city shows whether it covers the write.
 
 use std::collections::BTreeMap;
 use std::thread;
@@ -13,20 +13,20 @@ use superhero::{Api, Error, Stopwatch};
 
 use super::interrupt::Interrupt;
 
-/// Between two looks.
-pub(super) const PAUSE: Duration = Duration::from_millis(100);
+/// The interval between two reads of the cluster's state.
+pub(super) const POLL_INTERVAL: Duration = Duration::from_millis(100);
 
-/// The newest write of each life, which every city is to hear of.
+/// The newest write of each origin (node and incarnation), which every city must cover.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Newest(BTreeMap<String, (u64, u64)>);
 
 impl Newest {
-    /// This was written.
+    /// Adds a write.
     pub(super) fn wrote(&mut self, stamp: &Stamp) {
         self.raise(&stamp.origin, (stamp.wall_ms, stamp.logical.into()));
     }
 
-    /// All that dispatch has written until now: what it answers does not always name a stamp.
+    /// Adds every write of dispatch so far, since not every response of dispatch contains a stamp.
     fn wrote_at_dispatch(&mut self, cluster: &Cluster) {
         for node in cluster.nodes.iter().filter(|node| node.role == "dispatch") {
             let own = node.incarnation.map(|incarnation| format!("{}/{incarnation}", node.name));
@@ -57,13 +57,13 @@ impl Newest {
     }
 }
 
-/// `1790000012345+0`
+/// Parses a clock reading such as `1790000012345+0`.
 fn reading_of(text: &str) -> Option<(u64, u64)> {
     let (wall_ms, logical) = text.split_once('+')?;
     Some((wall_ms.parse().ok()?, logical.parse().ok()?))
 }
 
-/// Whether the node covers everything of this life, which is over.
+/// Returns whether the node covers the whole incarnation because it is closed.
 fn is_closed(node: &Node, origin: &str) -> bool {
     let incarnation = origin
         .split_once('/')
@@ -73,57 +73,58 @@ fn is_closed(node: &Node, origin: &str) -> bool {
     })
 }
 
-/// How the cluster stands.
+/// The convergence of the cluster at one observation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Standing {
-    /// Every city has heard of all that was written.
+struct Convergence {
+    /// Every city is up and covers all writes.
     arrived: bool,
-    /// The same, and all nodes hold the same.
+    /// In addition, all nodes hold the same.
     agreed: bool,
 }
 
-fn standing(cluster: &Cluster, newest: &Newest) -> Standing {
+fn convergence(cluster: &Cluster, newest: &Newest) -> Convergence {
     let mut cities = cluster.nodes.iter().filter(|node| node.role == "city");
     let arrived = cities.all(|city| city.status == "up" && newest.is_covered_by(city));
     let same = cluster
         .nodes
         .windows(2)
         .all(|pair| pair[0].fingerprint == pair[1].fingerprint && pair[0].heroes == pair[1].heroes);
-    Standing { arrived, agreed: arrived && same }
+    Convergence { arrived, agreed: arrived && same }
 }
 
-/// How long it took, `None` where it did not come about in time.
+/// The convergence times since the last write; `None` on timeout.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Took {
-    /// Until every city had heard of all that was written.
+    /// The time until every city covered all writes.
     pub(super) arrived: Option<Duration>,
-    /// Until all nodes held the same, too. Where heroes patrol and fight, the cities write by
-    /// themselves.
+    /// The time until all nodes held the same, too. Patrols and fights can delay it, since cities
+    /// then write on their own.
     pub(super) agreed: Option<Duration>,
 }
 
-/// Waits until all agree, for at most `limit`, or until Ctrl-C.
+/// Waits until all nodes agree, the limit has passed, or Ctrl-C.
 ///
 /// # Errors
-/// [`Error`]: nobody answered.
+/// A request to dispatch failed.
 pub(super) fn wait(
     api: &Api,
     mut newest: Newest,
     limit: Duration,
     interrupt: &Interrupt,
 ) -> Result<Took, Error> {
+    // The times include this request, so they are upper bounds.
     let (watch, mut took) = (Stopwatch::start(), Took::default());
     newest.wrote_at_dispatch(&api.cluster()?.value);
     while !interrupt.is_set() && watch.elapsed() < limit {
-        let seen = standing(&api.cluster()?.value, &newest);
-        if seen.arrived && took.arrived.is_none() {
+        let observed = convergence(&api.cluster()?.value, &newest);
+        if observed.arrived && took.arrived.is_none() {
             took.arrived = Some(watch.elapsed());
         }
-        if seen.agreed {
+        if observed.agreed {
             took.agreed = Some(watch.elapsed());
             break;
         }
-        thread::sleep(PAUSE);
+        thread::sleep(POLL_INTERVAL);
     }
     Ok(took)
 }
@@ -132,14 +133,22 @@ pub(super) fn wait(
 mod tests {
     use super::*;
 
-    /// Three cities and dispatch; each holds this fingerprint, and covers so much of gotham's life.
+    /// Returns three cities and dispatch, each with a fingerprint and its coverage of `gotham/2`.
     fn cluster(nodes: [(&str, &str); 4]) -> Cluster {
         let names = ["gotham", "metropolis", "capitol", "dispatch"];
         let nodes = names.iter().zip(nodes).map(|(name, (fingerprint, covered))| {
             serde_json::json!({
-                "name": name, "role": if *name == "dispatch" { "dispatch" } else { "city" }, "status": "up", "incarnation": 2, "crashes": 0,
-                "heroes": 1, "tombstones": 0, "fingerprint": fingerprint, "age_ms": 1,
-                "version_vector": { "gotham/2": covered, "dispatch/2": "7+0" }, "closed_before": { "metropolis": 4 },
+                "name": name,
+                "role": if *name == "dispatch" { "dispatch" } else { "city" },
+                "status": "up",
+                "incarnation": 2,
+                "crashes": 0,
+                "heroes": 1,
+                "tombstones": 0,
+                "fingerprint": fingerprint,
+                "age_ms": 1,
+                "version_vector": { "gotham/2": covered, "dispatch/2": "7+0" },
+                "closed_before": { "metropolis": 4 },
             })
         });
         serde_json::from_value(serde_json::json!({ "nodes": nodes.collect::<Vec<_>>() }))
@@ -153,48 +162,48 @@ mod tests {
     }
 
     #[test]
-    fn the_same_fingerprint_of_before_the_write_is_no_agreement() {
+    fn equal_fingerprints_from_before_the_write_are_no_agreement() {
         let before = cluster([("a", "9+9"); 4]);
         assert_eq!(
-            standing(&before, &newest("gotham/2", 10, 0)),
-            Standing { arrived: false, agreed: false }
+            convergence(&before, &newest("gotham/2", 10, 0)),
+            Convergence { arrived: false, agreed: false }
         );
         assert_eq!(
-            standing(&before, &newest("gotham/2", 9, 9)),
-            Standing { arrived: true, agreed: true }
+            convergence(&before, &newest("gotham/2", 9, 9)),
+            Convergence { arrived: true, agreed: true }
         );
     }
 
     #[test]
-    fn who_has_heard_of_all_may_still_hold_something_else() {
+    fn cities_that_cover_all_writes_may_still_differ() {
         let other = cluster([("a", "10+0"), ("a", "10+0"), ("b", "10+0"), ("a", "10+0")]);
         assert_eq!(
-            standing(&other, &newest("gotham/2", 10, 0)),
-            Standing { arrived: true, agreed: false }
+            convergence(&other, &newest("gotham/2", 10, 0)),
+            Convergence { arrived: true, agreed: false }
         );
         let late = cluster([("a", "10+0"), ("a", "9+9"), ("a", "10+0"), ("a", "10+0")]);
         assert!(
-            !standing(&late, &newest("gotham/2", 10, 0)).arrived,
-            "counters do not make up for milliseconds"
+            !convergence(&late, &newest("gotham/2", 10, 0)).arrived,
+            "a higher counter does not outweigh an earlier millisecond"
         );
     }
 
     #[test]
-    fn an_incarnation_that_is_closed_is_covered() {
+    fn closed_incarnation_is_covered() {
         let all = cluster([("a", "1+0"); 4]);
-        assert!(standing(&all, &newest("metropolis/2", 99, 0)).arrived);
-        assert!(!standing(&all, &newest("metropolis/4", 99, 0)).arrived);
+        assert!(convergence(&all, &newest("metropolis/2", 99, 0)).arrived);
+        assert!(!convergence(&all, &newest("metropolis/4", 99, 0)).arrived);
     }
 
     #[test]
-    fn what_dispatch_wrote_counts_too() {
+    fn writes_of_dispatch_must_be_covered_too() {
         let mut newest = Newest::default();
         newest.wrote_at_dispatch(&cluster([("a", "1+0"); 4]));
         assert_eq!(newest.0, BTreeMap::from([("dispatch/2".to_owned(), (7, 0))]));
     }
 
     #[test]
-    fn the_newest_write_of_an_incarnation_is_kept() {
+    fn newest_write_of_an_incarnation_is_kept() {
         let mut newest = newest("gotham/2", 10, 1);
         newest.wrote(&Stamp { wall_ms: 10, logical: 0, origin: "gotham/2".into() });
         assert_eq!(newest.0["gotham/2"], (10, 1));

@@ -1,7 +1,7 @@
-//! The heroes that are written to.
+//! The heroes of a load.
 //!
-//! Invariants: no hero has two writes under way, so that no write is refused because of another of
-//! this load; and only heroes that this load has created are ever deleted.
+//! Invariants: no hero has two writes in flight, so no write of the load can cause the refusal of
+//! another. The load deletes only heroes that it created.
 
 use rand::{Rng, RngExt};
 
@@ -9,7 +9,7 @@ use api_types::CITIES;
 
 use super::mix::Kind;
 
-/// A write that is to be done. It holds its hero until that is [given back](Heroes::give_back).
+/// A write to send. Its hero is not available until it is [given back](Heroes::give_back).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Write {
     Assign { hero: Hero, city: &'static str },
@@ -17,14 +17,15 @@ pub(super) enum Write {
     Delete { hero: Hero },
 }
 
-/// A hero's id, and whose it is.
+/// The ID of a hero.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Hero {
     pub(super) id: String,
+    /// The load created the hero.
     is_own: bool,
 }
 
-/// The heroes that no write is under way to.
+/// The heroes without a write in flight.
 #[derive(Debug, Default)]
 pub(super) struct Heroes {
     own: Vec<String>,
@@ -32,12 +33,12 @@ pub(super) struct Heroes {
 }
 
 impl Heroes {
-    /// Those that were there before.
+    /// Adds heroes that existed before the load.
     pub(super) fn found(&mut self, ids: impl IntoIterator<Item = String>) {
         self.others.extend(ids);
     }
 
-    /// Those that this load has created.
+    /// Adds heroes that the load created.
     pub(super) fn created(&mut self, ids: impl IntoIterator<Item = String>) {
         self.own.extend(ids);
     }
@@ -46,13 +47,12 @@ impl Heroes {
         self.own.len() + self.others.len()
     }
 
-    /// Those that this load has created, to end them.
+    /// Returns the heroes that the load created.
     pub(super) fn into_own(self) -> Vec<String> {
         self.own
     }
 
-    /// A write of this kind to a hero by chance. Where there is nobody to assign or to delete, a
-    /// hero is created instead.
+    /// Returns a write of this kind to a random hero, or a creation if no hero is available.
     pub(super) fn write(&mut self, kind: Kind, rng: &mut impl Rng) -> Write {
         match kind {
             Kind::Assign if self.count() > 0 => {
@@ -71,7 +71,7 @@ impl Heroes {
         }
     }
 
-    /// This hero lives, and may be written to again.
+    /// Makes a hero available again.
     pub(super) fn give_back(&mut self, hero: Hero) {
         if hero.is_own { &mut self.own } else { &mut self.others }.push(hero.id);
     }
@@ -97,28 +97,28 @@ mod tests {
     use super::*;
 
     #[test]
-    fn no_hero_has_two_writes_under_way() {
+    fn no_hero_has_two_writes_in_flight() {
         let (mut heroes, mut rng) = (Heroes::default(), ChaCha8Rng::seed_from_u64(7));
         heroes.found(["a", "b"].map(str::to_owned));
         heroes.created(["c".to_owned()]);
-        let mut under_way = BTreeSet::new();
+        let mut in_flight = BTreeSet::new();
         for _ in 0..3 {
             let Write::Assign { hero, .. } = heroes.write(Kind::Assign, &mut rng) else {
-                panic!("somebody is left")
+                panic!("a hero is available")
             };
-            assert!(under_way.insert(hero.id), "twice");
+            assert!(in_flight.insert(hero.id), "the hero has a write in flight already");
         }
-        assert_eq!(heroes.write(Kind::Assign, &mut rng), Write::Create, "nobody is left");
+        assert_eq!(heroes.write(Kind::Assign, &mut rng), Write::Create, "no hero is available");
     }
 
     #[test]
-    fn only_own_heroes_are_deleted() {
+    fn deletes_take_own_heroes_only() {
         let (mut heroes, mut rng) = (Heroes::default(), ChaCha8Rng::seed_from_u64(7));
         heroes.found(["a", "b"].map(str::to_owned));
         assert_eq!(heroes.write(Kind::Delete, &mut rng), Write::Create);
         heroes.created(["c".to_owned()]);
         let Write::Delete { hero } = heroes.write(Kind::Delete, &mut rng) else {
-            panic!("one is its own")
+            panic!("one hero was created by the load")
         };
         assert_eq!((hero.id.as_str(), heroes.count()), ("c", 2));
         heroes.give_back(hero);

@@ -1,21 +1,21 @@
-//! Ctrl-C.
+//! Ctrl-C, counted: the first stops the load, a second also stops the deletion after it.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use crate::output::Failure;
 
-/// How often Ctrl-C was pressed.
+/// The number of times Ctrl-C was pressed.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Interrupt(Arc<AtomicU32>);
 
 impl Interrupt {
-    /// Listens from now on.
+    /// Installs the signal handler.
     pub(super) fn listen() -> Result<Self, Failure> {
         let interrupt = Self::default();
         let pressed = Arc::clone(&interrupt.0);
         ctrlc::set_handler(move || _ = pressed.fetch_add(1, Ordering::Relaxed))
-            .map_err(|error| Failure::No(format!("no Ctrl-C here: {error}")))?;
+            .map_err(|error| Failure::No(format!("cannot handle Ctrl-C: {error}")))?;
         Ok(interrupt)
     }
 
@@ -23,7 +23,7 @@ impl Interrupt {
         self.times() > 0
     }
 
-    /// How often it was pressed so far.
+    /// Returns the count so far.
     pub(super) fn times(&self) -> u32 {
         self.0.load(Ordering::Relaxed)
     }

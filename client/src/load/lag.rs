@@ -1,23 +1,24 @@
-//! How long writes took to reach every city, as dispatch has counted it: a histogram of Prometheus,
-//! from which a share of all is known to lie below one of a few bounds.
+//! The replication lag of writes: a Prometheus histogram that dispatch exports.
+//!
+//! A histogram yields no exact quantile, only the bucket bound that a quantile is at most.
 
-/// What dispatch calls it.
+/// The start of a bucket's line in dispatch's metrics.
 const NAME: &str = "superhero_convergence_lag_seconds_bucket{";
 
-/// How many writes took at most so many seconds, by rising bounds; the last is infinite, and has
-/// them all.
+/// The cumulative buckets of the histogram: upper bound in seconds and number of writes, in
+/// ascending order. The last bound is infinite.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Lags(Vec<(f64, u64)>);
 
 impl Lags {
-    /// Those in a page of metrics; none where it has none.
+    /// Parses the buckets in a metrics page. The result is empty if the page contains none.
     pub(super) fn read(metrics: &str) -> Self {
         let mut buckets: Vec<(f64, u64)> = metrics.lines().filter_map(bucket).collect();
         buckets.sort_by(|a, b| a.0.total_cmp(&b.0));
         Self(buckets)
     }
 
-    /// Those that came after `before`.
+    /// Returns the counts since `before`.
     pub(super) fn since(&self, before: &Self) -> Self {
         let earlier = |bound: f64| {
             before
@@ -34,13 +35,13 @@ impl Lags {
         )
     }
 
-    /// How many there are.
+    /// Returns the number of writes.
     pub(super) fn count(&self) -> u64 {
         self.0.last().map_or(0, |(_, count)| *count)
     }
 
-    /// The least bound in seconds, infinite where it is none of them, below which this share of all
-    /// lies. `None` where there are none.
+    /// Returns the lowest bucket bound, in seconds, that at least this share of the writes does not
+    /// exceed. Infinite if only the last bucket qualifies; `None` without writes.
     pub(super) fn at_most(&self, share: f64) -> Option<f64> {
         let all = self.count();
         (all > 0).then(|| {
@@ -52,12 +53,12 @@ impl Lags {
     }
 }
 
-/// `NAME{node="dispatch",le="0.5"} 7`
+/// Parses a line such as `NAME{node="dispatch",le="0.5"} 7`.
 fn bucket(line: &str) -> Option<(f64, u64)> {
     let (labels, count) = line.strip_prefix(NAME)?.rsplit_once("} ")?;
     let bound =
         labels.split(',').find_map(|label| label.strip_prefix("le=\"")?.strip_suffix('"'))?;
-    // Prometheus writes the last as +Inf, which is how an infinite number is read.
+    // Prometheus writes the last bound as +Inf, which `f64` parses as infinity.
     Some((bound.parse().ok()?, count.trim().parse().ok()?))
 }
 
@@ -78,7 +79,7 @@ mod tests {
     }
 
     #[test]
-    fn a_share_lies_below_a_bound() {
+    fn quantile_is_at_most_a_bucket_bound() {
         let lags = Lags::read(&page([50, 99, 100]));
         assert_eq!(
             (lags.count(), lags.at_most(0.5), lags.at_most(0.51), lags.at_most(0.99)),
@@ -88,18 +89,18 @@ mod tests {
     }
 
     #[test]
-    fn what_was_counted_before_is_left_out() {
+    fn earlier_counts_are_subtracted() {
         let lags = Lags::read(&page([50, 60, 60])).since(&Lags::read(&page([50, 50, 50])));
         assert_eq!((lags.count(), lags.at_most(0.5)), (10, Some(1.0)));
         assert_eq!(
             Lags::read(&page([1, 1, 1])).since(&Lags::default()).count(),
             1,
-            "before the first there was nothing"
+            "an empty histogram subtracts nothing"
         );
     }
 
     #[test]
-    fn where_nothing_was_counted_nothing_is_said() {
+    fn page_without_the_histogram_yields_no_quantile() {
         assert_eq!(Lags::read("").at_most(0.5), None);
         assert_eq!(
             Lags::read("superhero_convergence_lag_seconds_bucket{le=\"x\"} y\n<html>").count(),

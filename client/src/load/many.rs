@@ -1,5 +1,4 @@
-//! Doing something often, over several connections at once: creating the heroes of a load, and
-//! ending them.
+//! Bulk operations over several connections: creating the heroes of a load, and deleting them.
 
 use std::sync::{Mutex, PoisonError};
 use std::thread;
@@ -9,17 +8,17 @@ use superhero::{Api, Error};
 
 use super::progress::Progress;
 
-/// How many heroes are created by one request. More of them at once are no faster, and keep
-/// dispatch from all else for as long as they take.
+/// The number of heroes that one request creates. Larger batches are no faster, and block dispatch
+/// for longer.
 const BATCH: u64 = 1_000;
-/// How many requests to create heroes are under way at once: dispatch creates one batch while it
-/// answers with the other.
+/// The number of concurrent creation requests: dispatch creates one batch while it sends the
+/// response to the other.
 const CREATORS: usize = 2;
-/// Between two looks at how far it is.
-const LOOK: Duration = Duration::from_millis(100);
+/// The interval between two progress updates.
+const PROGRESS_INTERVAL: Duration = Duration::from_millis(100);
 
-/// Creates so many heroes, or fewer where it is told to stop or fails. The ids of those that were
-/// created, and the first error.
+/// Creates this many heroes, or fewer if `stop` returns true or a request fails. Returns the IDs of
+/// the created heroes, and the first error.
 pub(super) fn create(
     api: &Api,
     count: u64,
@@ -29,7 +28,7 @@ pub(super) fn create(
     let batches =
         (0..full).map(|_| BATCH).chain((!count.is_multiple_of(BATCH)).then_some(count % BATCH));
     let ids = Mutex::new(Vec::new());
-    let done = spread("filling", count, CREATORS, batches.collect(), api, stop, |api, batch| {
+    let done = spread("creating", count, CREATORS, batches.collect(), api, stop, |api, batch| {
         let created = api.create_many(u32::try_from(batch).unwrap_or(u32::MAX))?.value.ids;
         ids.lock().unwrap_or_else(PoisonError::into_inner).extend(created);
         Ok(batch)
@@ -37,7 +36,8 @@ pub(super) fn create(
     (ids.into_inner().unwrap_or_else(PoisonError::into_inner), done)
 }
 
-/// Ends these heroes, or fewer where it is told to stop or fails. How many are left.
+/// Deletes these heroes, or fewer if `stop` returns true or a request fails. Returns the number of
+/// heroes left, and the first error.
 pub(super) fn delete(
     api: &Api,
     ids: Vec<String>,
@@ -48,7 +48,7 @@ pub(super) fn delete(
     let done =
         spread("deleting", ids.len() as u64, connections, ids, api, stop, |api, id: String| {
             match api.terminate(&id) {
-                // It fell in a fight.
+                // Already deleted: the hero fell in a fight.
                 Err(error) if error.refusal() == Some("terminated") => {}
                 other => other?,
             }
@@ -58,8 +58,8 @@ pub(super) fn delete(
     (left.into_inner().unwrap_or_else(PoisonError::into_inner), done)
 }
 
-/// Does `each` with all of these over so many connections, until it is done, told to stop, or one
-/// fails. What `each` returns is how far that brought it.
+/// Runs `each` for all tasks over this many connections, until all are done, `stop` returns true,
+/// or one fails. `each` returns its contribution to the progress.
 fn spread<T: Send>(
     what: &'static str,
     total: u64,
@@ -88,6 +88,7 @@ fn spread<T: Send>(
                         if state.1.is_ok() {
                             state.1 = Err(error);
                         }
+                        // The other workers finish their current task and find none left.
                         tasks.lock().unwrap_or_else(PoisonError::into_inner).clear();
                     }
                 }
@@ -95,7 +96,7 @@ fn spread<T: Send>(
         };
         let workers: Vec<_> = (0..connections).map(|_| scope.spawn(work)).collect();
         while workers.iter().any(|worker| !worker.is_finished()) {
-            thread::park_timeout(LOOK);
+            thread::park_timeout(PROGRESS_INTERVAL);
             progress.at(state.lock().unwrap_or_else(PoisonError::into_inner).0, String::new);
         }
     });

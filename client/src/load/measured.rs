@@ -1,9 +1,10 @@
-//! How long writes took, and what became of them.
+//! The latencies and outcomes of writes.
 //!
-//! Invariant: the time of a write counts from when it was due, not from when it was sent. A load
-//! that waits for a slow answer before it sends the next write would ask less the slower the
-//! cluster is, and leave out of its figures those who would have waited: *coordinated omission*
-//! (Gil Tene, "How NOT to Measure Latency"; HdrHistogram). The time from sending is kept beside it.
+//! Invariant: the latency of a write counts from its due time, not from when it was sent. A load
+//! that waits for a slow response before it sends the next write would send less the slower the
+//! cluster is, and its figures would omit the writes that should have waited: *coordinated
+//! omission* (Gil Tene, "How NOT to Measure Latency"; HdrHistogram). The latency from sending is
+//! recorded separately.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -15,12 +16,12 @@ use superhero::Error;
 use super::mix::Kind;
 use super::schedule::Schedule;
 
-/// No time is recorded as longer: an hour, in microseconds.
+/// The longest latency that is recorded, in microseconds: one hour. A longer one counts as this.
 const MICROS_MAX: u64 = 3_600_000_000;
-/// Digits that are kept of each time.
+/// The number of significant digits that are kept of each latency.
 const DIGITS: u8 = 3;
 
-/// Times, to three digits.
+/// Latencies, to three significant digits.
 #[derive(Clone, Debug)]
 pub(super) struct Times(Histogram<u64>);
 
@@ -28,15 +29,16 @@ impl Times {
     fn new() -> Self {
         Self(
             Histogram::new_with_bounds(1, MICROS_MAX, DIGITS)
-                .expect("an hour in microseconds fits into a histogram of three digits"),
+                .expect("an hour in microseconds fits a histogram of three digits"),
         )
     }
 
     fn record(&mut self, time: Duration) {
+        // The histogram rejects 0, and values above its bound are clamped.
         self.0.saturating_record(u64::try_from(time.as_micros()).unwrap_or(MICROS_MAX).max(1));
     }
 
-    /// What is said of them; `None` where there are none.
+    /// Returns the quantiles; `None` if nothing was recorded.
     pub(super) fn quantiles(&self) -> Option<Quantiles> {
         let at = |quantile| self.0.value_at_quantile(quantile) as f64 / 1_000.0;
         (!self.0.is_empty()).then(|| Quantiles {
@@ -48,7 +50,7 @@ impl Times {
     }
 }
 
-/// What is said of times, in milliseconds.
+/// Quantiles of latencies, in milliseconds.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub(super) struct Quantiles {
     pub(super) p50: f64,
@@ -57,8 +59,7 @@ pub(super) struct Quantiles {
     pub(super) max: f64,
 }
 
-/// A write that was answered: when it was due, sent and answered, counted from the beginning of the
-/// load.
+/// The times at which a write was due, sent and answered, since the start of the load.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Moments {
     pub(super) due: Duration,
@@ -66,17 +67,17 @@ pub(super) struct Moments {
     pub(super) answered: Duration,
 }
 
-/// Why a write was not done.
+/// The reason a write failed.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-pub(super) struct Why {
-    /// The HTTP status; `None` where there was no answer that dispatch would give.
+pub(super) struct Reason {
+    /// The HTTP status; `None` without a valid response.
     pub(super) status: Option<u16>,
-    /// The problem's type, or `silent` or `not_dispatch`.
+    /// The problem type, or `silent` (no response) or `not_dispatch` (invalid response).
     #[serde(rename = "type")]
     pub(super) kind: String,
 }
 
-impl Why {
+impl Reason {
     fn of(error: &Error) -> Self {
         match error {
             Error::Refused { status, kind, .. } => {
@@ -90,7 +91,7 @@ impl Why {
     }
 }
 
-/// Writes of one kind that were done.
+/// The latencies of successful writes.
 #[derive(Clone, Debug)]
 pub(super) struct Done {
     pub(super) count: u64,
@@ -110,15 +111,15 @@ impl Done {
     }
 }
 
-/// What became of all writes so far.
+/// The outcomes of all writes so far.
 #[derive(Debug)]
 pub(super) struct Tally {
     pub(super) all: Done,
     pub(super) kinds: BTreeMap<Kind, Done>,
-    pub(super) refused: BTreeMap<Why, u64>,
-    /// Due, and never sent: no connection was free until the end.
+    pub(super) refused: BTreeMap<Reason, u64>,
+    /// The writes that were due but not sent, because no connection was free until the end.
     pub(super) not_sent: u64,
-    /// The first error, for people.
+    /// The first error, for the error message.
     pub(super) first_error: Option<Error>,
 }
 
@@ -133,22 +134,22 @@ impl Tally {
         }
     }
 
-    /// A write was done.
+    /// Records a successful write.
     pub(super) fn done(&mut self, kind: Kind, moments: Moments) {
         self.all.record(moments);
         self.kinds.entry(kind).or_insert_with(Done::new).record(moments);
     }
 
-    /// A write was not done, or nobody knows. How long that took is not counted: being told no is
-    /// not what was asked for.
+    /// Records a write that was refused, or whose outcome is unknown. Its latency is not recorded,
+    /// so that fast refusals do not improve the figures.
     pub(super) fn refused(&mut self, error: Error) {
-        *self.refused.entry(Why::of(&error)).or_default() += 1;
+        *self.refused.entry(Reason::of(&error)).or_default() += 1;
         self.first_error.get_or_insert(error);
     }
 
-    /// The load has ended, and this many writes of the schedule were begun. Each that was due and
-    /// was not has waited at least until now, which is what is counted as its time: to leave it out
-    /// would be the omission that all this is about.
+    /// Records the end of the load, after `begun` writes of the schedule were sent. Every other due
+    /// write has waited at least until now, which is recorded as its latency. Leaving it out would
+    /// be coordinated omission.
     pub(super) fn ended(&mut self, schedule: Schedule, begun: u64, elapsed: Duration) {
         let left = (begun..schedule.due_before(elapsed)).filter_map(|number| schedule.due(number));
         for due in left {
@@ -157,7 +158,7 @@ impl Tally {
         }
     }
 
-    /// How many were sent and not done.
+    /// Returns the number of writes that were sent and failed.
     pub(super) fn refusals(&self) -> u64 {
         self.refused.values().sum()
     }
@@ -176,10 +177,9 @@ mod tests {
         times.quantiles().expect("something was recorded")
     }
 
-    /// The cluster stands still for a second, while one connection sends a write each ten
-    /// milliseconds that takes one.
+    /// One connection sends a 1 ms write every 10 ms, and the cluster stalls once for a second.
     #[test]
-    fn a_stall_is_seen_by_all_who_would_have_waited() {
+    fn stall_delays_every_write_due_during_it() {
         let mut tally = Tally::new();
         let mut free = 0;
         for number in 0..200 {
@@ -192,17 +192,14 @@ mod tests {
             (quantiles(&tally.all.from_due), quantiles(&tally.all.from_sent));
         assert!(
             from_sent.p50 < 2.0 && from_sent.p99 < 2.0,
-            "one in two hundred was slow: {from_sent:?}"
+            "one of two hundred was slow: {from_sent:?}"
         );
-        assert!(
-            from_due.p50 > 50.0 && from_due.p99 > 900.0,
-            "half of them had to wait: {from_due:?}"
-        );
+        assert!(from_due.p50 > 50.0 && from_due.p99 > 900.0, "half of them waited: {from_due:?}");
         assert_eq!((tally.all.count, tally.kinds[&Kind::Assign].count), (200, 200));
     }
 
     #[test]
-    fn what_was_never_sent_has_waited_until_the_end() {
+    fn unsent_writes_count_as_waiting_until_the_end() {
         let schedule = Schedule { per_s: 10, lasts: Duration::from_secs(2) };
         let mut tally = Tally::new();
         tally.ended(schedule, 5, Duration::from_millis(1_000));
@@ -219,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn refusals_are_counted_by_status_and_type() {
+    fn refusals_count_by_status_and_type() {
         let mut tally = Tally::new();
         let refused =
             |kind: &str| Error::Refused { status: 503, kind: kind.into(), detail: "d".into() };
@@ -240,16 +237,16 @@ mod tests {
             (tally.refusals(), tally.first_error.as_ref().and_then(Error::refusal)),
             (4, Some("no_answer"))
         );
-        assert_eq!(tally.all.from_due.quantiles(), None, "a refusal has no time");
+        assert_eq!(tally.all.from_due.quantiles(), None, "a refusal has no latency");
     }
 
     #[test]
-    fn times_keep_three_digits_and_have_an_end() {
+    fn times_keep_three_digits_and_saturate() {
         let mut times = Times::new();
         times.record(Duration::from_micros(1_234));
         times.record(Duration::from_secs(86_400));
-        let said = quantiles(&times);
-        assert!((said.p50 - 1.234).abs() < 0.002, "{said:?}");
-        assert!((said.max - 3_600_000.0).abs() < 3_600.0 * 2.0, "{said:?}");
+        let found = quantiles(&times);
+        assert!((found.p50 - 1.234).abs() < 0.002, "{found:?}");
+        assert!((found.max - 3_600_000.0).abs() < 3_600.0 * 2.0, "{found:?}");
     }
 }

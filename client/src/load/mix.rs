@@ -1,27 +1,27 @@
-//! What kinds of writes there are, and how many of each.
+//! The kinds of writes, and their shares of a load.
 
 use std::str::FromStr;
 
 use rand::{Rng, RngExt};
 use serde::Serialize;
 
-/// What a write does.
+/// The kind of a write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub(super) enum Kind {
-    /// Sends a hero to a city.
+    /// Assign a hero to a city.
     Assign,
-    /// Creates a hero.
+    /// Create a hero.
     Create,
-    /// Ends a hero that this load has created.
+    /// Delete a hero that the load created.
     Delete,
 }
 
 impl Kind {
-    /// All of them.
-    pub(super) const EVERY: [Self; 3] = [Self::Assign, Self::Create, Self::Delete];
+    /// All kinds.
+    pub(super) const ALL: [Self; 3] = [Self::Assign, Self::Create, Self::Delete];
 
-    /// As it is written.
+    /// Returns the name on the command line.
     pub(super) fn as_str(self) -> &'static str {
         match self {
             Self::Assign => "assign",
@@ -31,8 +31,7 @@ impl Kind {
     }
 }
 
-/// How many of each kind, in parts of the sum: `assign=90,create=5,delete=5`. There is at least one
-/// part.
+/// The weight of each kind: `assign=90,create=5,delete=5`. The sum of the weights is not zero.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Mix(Vec<(Kind, u32)>);
 
@@ -43,41 +42,41 @@ impl FromStr for Mix {
         let mut parts: Vec<(Kind, u32)> = Vec::new();
         for part in text.split(',') {
             let expected = || {
-                format!("{part:?} is not a kind and its part: write assign=90,create=5,delete=5")
+                format!("invalid part {part:?}, expected for example assign=90,create=5,delete=5")
             };
             let (name, weight) = part.trim().split_once('=').ok_or_else(expected)?;
             let kind =
-                Kind::EVERY.into_iter().find(|kind| kind.as_str() == name).ok_or_else(expected)?;
-            // As many as nobody needs, so that their sum has room.
+                Kind::ALL.into_iter().find(|kind| kind.as_str() == name).ok_or_else(expected)?;
+            // The bound keeps the sum of the weights within u32.
             let weight =
                 weight.parse().ok().filter(|weight| *weight <= 1_000_000).ok_or_else(expected)?;
             if parts.iter().any(|(other, _)| *other == kind) {
-                return Err(format!("{name} is there twice"));
+                return Err(format!("{name} is given twice"));
             }
             parts.push((kind, weight));
         }
         if parts.iter().all(|(_, weight)| *weight == 0) {
-            return Err("all parts are 0; --writes 0/s is for no writes".into());
+            return Err("all weights are 0; use --writes 0/s for no writes".into());
         }
         Ok(Self(parts))
     }
 }
 
 impl Mix {
-    /// A kind by chance.
+    /// Returns a random kind, by weight.
     pub(super) fn choose(&self, rng: &mut impl Rng) -> Kind {
         self.at(rng.random_range(0..self.0.iter().map(|(_, weight)| weight).sum::<u32>()))
     }
 
-    /// The kind at this place, where each stands as often as it has parts.
-    fn at(&self, mut place: u32) -> Kind {
+    /// Returns the kind at this index of a sequence that contains each kind `weight` times.
+    fn at(&self, mut index: u32) -> Kind {
         for (kind, weight) in &self.0 {
-            if place < *weight {
+            if index < *weight {
                 return *kind;
             }
-            place -= weight;
+            index -= weight;
         }
-        unreachable!("a place is below the sum of all parts")
+        unreachable!("an index is below the sum of the weights")
     }
 }
 
@@ -86,15 +85,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_kind_stands_as_often_as_it_has_parts() {
+    fn each_kind_occurs_as_often_as_its_weight() {
         let mix: Mix = "assign=3, create=0,delete=2".parse().expect("a mix");
-        let places: Vec<Kind> = (0..5).map(|place| mix.at(place)).collect();
-        assert_eq!(places, [Kind::Assign, Kind::Assign, Kind::Assign, Kind::Delete, Kind::Delete]);
+        let kinds: Vec<Kind> = (0..5).map(|index| mix.at(index)).collect();
+        assert_eq!(kinds, [Kind::Assign, Kind::Assign, Kind::Assign, Kind::Delete, Kind::Delete]);
         assert_eq!("delete=1".parse::<Mix>().map(|mix| mix.at(0)), Ok(Kind::Delete));
     }
 
     #[test]
-    fn what_is_no_mix_is_told_with_an_example() {
+    fn invalid_mix_is_rejected_with_an_example() {
         for wrong in [
             "",
             "assign",

@@ -13,37 +13,49 @@ use super::schedule::rate;
 /// The options of `superhero load`.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct LoadOptions {
-    /// Create heroes until so many live; those that live already take part
-    #[arg(long, value_name = "N", default_value = "1000", value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
+    /// Number of heroes to write to; existing heroes take part, missing ones are created
+    #[arg(
+        long,
+        value_name = "N",
+        default_value = "1000",
+        value_parser = clap::value_parser!(u64).range(1..=1_000_000)
+    )]
     pub(super) heroes: u64,
-    /// How many writes are due, evenly spread, however late answers are; 0/s for none
+    /// Rate of writes, kept even if responses are late; 0/s for none
     #[arg(long, value_name = "N/s", default_value = "100/s", value_parser = rate)]
     pub(super) writes: u32,
-    /// For how long
-    #[arg(long, value_name = "N", default_value = "30", value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    /// Duration of the load, in seconds
+    #[arg(
+        long,
+        value_name = "N",
+        default_value = "30",
+        value_parser = clap::value_parser!(u64).range(1..=86_400)
+    )]
     pub(super) seconds: u64,
-    /// What writes do: send a hero to a city, create one, delete one that this load has created;
-    /// each with its part
-    #[arg(long, value_name = "KIND=PART,…", default_value = "assign=100")]
+    /// Kinds of writes and their weights: assign, create, delete (only heroes of this load)
+    #[arg(long, value_name = "KIND=WEIGHT,…", default_value = "assign=100")]
     pub(super) mix: Mix,
-    /// So many writes may wait for an answer at once; what is due beyond that waits, and its time
-    /// counts
-    #[arg(long, value_name = "N", default_value = "16", value_parser = RangedU64ValueParser::<usize>::new().range(1..=1_000))]
+    /// Maximum number of writes in flight; the time a due write waits for a connection counts
+    #[arg(
+        long,
+        value_name = "N",
+        default_value = "16",
+        value_parser = RangedU64ValueParser::<usize>::new().range(1..=1_000)
+    )]
     pub(super) connections: usize,
-    /// How long the cities may take to agree, before the load and after it; exit code 1 when they
-    /// do not
-    #[arg(long, value_name = "TIME", default_value = "60s", value_parser = span::duration)]
+    /// Timeout for the nodes to agree, before and after the load; exit with 1 on timeout
+    #[arg(long, value_name = "TIMEOUT", default_value = "60s", value_parser = span::duration)]
     pub(super) wait: Duration,
-    /// What cities were started with: the API does not say, and times are also told in these
-    #[arg(long, value_name = "TIME", default_value = "1s", value_parser = interval)]
+    /// Gossip interval configured at the cities, to report times in intervals
+    #[arg(long, value_name = "DURATION", default_value = "1s", value_parser = interval)]
     pub(super) gossip_interval: Duration,
-    /// Leave the heroes that were created; else they are deleted at the end
+    /// Keep the created heroes instead of deleting them at the end
     #[arg(long)]
     pub(super) keep: bool,
 }
 
-/// Reads a span of time that is not zero.
+/// Parses a duration that is not zero.
 fn interval(text: &str) -> Result<Duration, String> {
     span::duration(text)
-        .and_then(|span| if span.is_zero() { Err("more than 0".into()) } else { Ok(span) })
+        .and_then(|span| if span.is_zero() { Err("must be more than 0".into()) } else { Ok(span) })
 }

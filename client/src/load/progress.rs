@@ -1,5 +1,5 @@
-//! How far it is: a bar on a terminal, a line every few seconds elsewhere. Both go to standard
-//! error: standard output is for what was measured.
+//! Progress on standard error: a bar on a terminal, a line every few seconds otherwise. Standard
+//! output is reserved for the report.
 
 use std::fmt::Write;
 use std::io::{self, IsTerminal as _, Write as _};
@@ -8,11 +8,11 @@ use std::time::Duration;
 use indicatif::{ProgressBar, ProgressState, ProgressStyle};
 use superhero::Stopwatch;
 
-/// Between two lines.
-const EVERY: Duration = Duration::from_secs(5);
+/// The interval between two lines.
+const LINE_INTERVAL: Duration = Duration::from_secs(5);
 const STYLE: &str = "{prefix:9} {bar:30} {pos} of {len}, {rate}, {eta} left  {msg}";
 
-/// How far something is that takes a while. What is drawn is gone with it.
+/// The progress of one phase. Dropping it removes the bar.
 pub(super) struct Progress {
     what: &'static str,
     total: u64,
@@ -24,9 +24,9 @@ pub(super) struct Progress {
 impl Progress {
     pub(super) fn start(what: &'static str, total: u64) -> Self {
         let bar = io::stderr().is_terminal().then(|| {
-            let style = ProgressStyle::with_template(STYLE).expect("the template above is one");
+            let style = ProgressStyle::with_template(STYLE).expect("the template is valid");
             let style = style.with_key("rate", |state: &ProgressState, text: &mut dyn Write| {
-                // A bar that cannot be drawn is not drawn.
+                // Progress is best effort: the load goes on without it.
                 let _ = write!(text, "{:.0}/s", state.per_sec());
             });
             ProgressBar::new(total).with_style(style).with_prefix(what)
@@ -34,16 +34,16 @@ impl Progress {
         Self { what, total, watch: Stopwatch::start(), lines: 0, bar }
     }
 
-    /// So many are done; `more` is said beside it.
+    /// Reports the number done so far. `more` returns text to show after it.
     pub(super) fn at(&mut self, done: u64, more: impl FnOnce() -> String) {
         match &self.bar {
             Some(bar) => {
                 bar.set_position(done);
                 bar.set_message(more());
             }
-            None if self.watch.elapsed() >= EVERY * (self.lines + 1) => {
+            None if self.watch.elapsed() >= LINE_INTERVAL * (self.lines + 1) => {
                 self.lines += 1;
-                say(&line(self.what, done, self.total, self.watch.elapsed(), &more()));
+                print_line(&line(self.what, done, self.total, self.watch.elapsed(), &more()));
             }
             None => {}
         }
@@ -64,9 +64,9 @@ fn line(what: &str, done: u64, total: u64, elapsed: Duration, more: &str) -> Str
     format!("{what}: {done} of {total}, {per_s:.0}/s{more}")
 }
 
-/// Says this to whoever waits.
-pub(super) fn say(text: &str) {
-    // Whoever closed standard error does not want to know.
+/// Prints a line to standard error.
+pub(super) fn print_line(text: &str) {
+    // A closed standard error must not end the load.
     let _ = writeln!(io::stderr(), "{text}");
 }
 
@@ -75,10 +75,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_line_says_how_far_and_how_fast() {
+    fn line_contains_count_and_rate() {
         assert_eq!(
-            line("filling", 500, 2_000, Duration::from_secs(2), ""),
-            "filling: 500 of 2000, 250/s"
+            line("creating", 500, 2_000, Duration::from_secs(2), ""),
+            "creating: 500 of 2000, 250/s"
         );
         assert_eq!(
             line("writing", 0, 9, Duration::from_secs(1), "p99 3 ms"),

@@ -1,4 +1,4 @@
-//! What was measured, for people and for programs.
+//! The report of a load: tables, or JSON.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -8,18 +8,18 @@ use serde::Serialize;
 
 use crate::output::{Failure, Output};
 
-use super::agreement::{PAUSE, Took};
+use super::agreement::{POLL_INTERVAL, Took};
 use super::lag::Lags;
-use super::measured::{Done, Quantiles, Tally, Times};
+use super::measured::{Done, Quantiles, Tally};
 use super::mix::Kind;
 
-/// All of it.
+/// The report of a load.
 #[derive(Debug, Serialize)]
 pub(super) struct Report {
     pub(super) heroes: Filled,
     writes: Writes,
-    /// Of all writes that were done; `from_due` also has those that were never sent, by how long
-    /// they had waited.
+    /// The latency of all successful writes. `from_due` also contains the writes that were not
+    /// sent, with the time that they had waited.
     latency_ms: Latency,
     kinds: BTreeMap<Kind, OfKind>,
     refusals: Vec<Refusals>,
@@ -27,26 +27,26 @@ pub(super) struct Report {
     client: Client,
 }
 
-/// What there was before the load, and what was added.
+/// The heroes that existed before the load, and those that it created.
 #[derive(Debug, Serialize)]
 pub(super) struct Filled {
     pub(super) found: u64,
     pub(super) created: u64,
     pub(super) took_ms: u64,
-    /// From the last creation until all nodes held the same; null where they did not in time.
+    /// The time from the last creation until all nodes held the same; null on timeout.
     pub(super) agreed_ms: Option<u64>,
 }
 
 #[derive(Debug, Serialize)]
 struct Writes {
-    /// A second, as asked for.
+    /// The requested rate, per second.
     rate: u32,
-    /// For how long, as it came to be.
+    /// The actual duration.
     seconds: f64,
     done: u64,
     refused: u64,
     not_sent: u64,
-    /// Those that were done.
+    /// The actual rate of successful writes, per second.
     per_s: f64,
 }
 
@@ -72,21 +72,21 @@ struct Refusals {
 
 #[derive(Debug, Serialize)]
 struct Convergence {
-    /// From the last write until every city had heard of all of them.
+    /// The time from the last write until every city covered all writes; null on timeout.
     arrived_ms: Option<u64>,
-    /// From the last write until all nodes held the same.
+    /// The time from the last write until all nodes held the same; null on timeout.
     agreed_ms: Option<u64>,
-    /// How often that was looked at.
+    /// The poll interval, which bounds the precision of both times.
     looked_every_ms: u64,
     gossip_interval_ms: f64,
-    /// By dispatch's metrics.
+    /// The replication lag that dispatch measured; null if its metrics cannot be read.
     lag: Option<Lag>,
 }
 
 #[derive(Debug, Serialize)]
 struct Lag {
     writes: u64,
-    /// Null where it is longer than dispatch tells apart.
+    /// Null if the quantile is above the highest finite bucket bound.
     p50_at_most_ms: Option<f64>,
     p99_at_most_ms: Option<f64>,
 }
@@ -94,27 +94,27 @@ struct Lag {
 #[derive(Debug, Serialize)]
 struct Client {
     connections: usize,
-    /// Of one core, while it wrote.
+    /// The share of one core that this process used during the load.
     cpu_share: Option<f64>,
 }
 
-/// What the load was asked to be, and what was seen of it.
-pub(super) struct Seen<'a> {
+/// The inputs of a report.
+pub(super) struct Measurements<'a> {
     pub(super) filled: Filled,
     pub(super) rate: u32,
     pub(super) lasted: Duration,
     pub(super) tally: &'a Tally,
     pub(super) took: Took,
     pub(super) lags: Lags,
-    /// As configured, at the pace that gossip went at.
+    /// The effective interval: the configured one, divided by the gossip rate.
     pub(super) gossip_interval: Duration,
     pub(super) connections: usize,
     pub(super) processor: Option<Duration>,
 }
 
 impl Report {
-    pub(super) fn of(seen: Seen<'_>) -> Self {
-        let Seen {
+    pub(super) fn of(measurements: Measurements<'_>) -> Self {
+        let Measurements {
             filled,
             rate,
             lasted,
@@ -124,7 +124,7 @@ impl Report {
             gossip_interval,
             connections,
             processor,
-        } = seen;
+        } = measurements;
         let of_kind = |(kind, done): (&Kind, &Done)| {
             (*kind, OfKind { done: done.count, latency_ms: Latency::of(done) })
         };
@@ -160,7 +160,7 @@ impl Report {
             convergence: Convergence {
                 arrived_ms: took.arrived.map(ms),
                 agreed_ms: took.agreed.map(ms),
-                looked_every_ms: ms(PAUSE),
+                looked_every_ms: ms(POLL_INTERVAL),
                 gossip_interval_ms: gossip_interval.as_secs_f64() * 1_000.0,
                 lag,
             },
@@ -172,7 +172,7 @@ impl Report {
         }
     }
 
-    /// Prints it.
+    /// Prints the report.
     pub(super) fn print(&self, out: Output, json: bool) -> Result<(), Failure> {
         if json {
             return out.line(
@@ -180,13 +180,13 @@ impl Report {
             );
         }
         out.table(
-            &["WRITES", "COUNTED FROM", "DONE", "P50", "P99", "P99.9", "MAX"],
+            &["WRITES", "LATENCY FROM", "DONE", "P50", "P99", "P99.9", "MAX"],
             &self.latencies(),
         )?;
         if !self.refusals.is_empty() {
-            out.table(&["STATUS", "REFUSED AS", "WRITES"], &self.refused())?;
+            out.table(&["STATUS", "PROBLEM", "WRITES"], &self.refused())?;
         }
-        out.table(&["MEASURED", "IS"], &self.measures())
+        out.table(&["METRIC", "VALUE"], &self.metrics())
     }
 
     fn latencies(&self) -> Vec<Vec<String>> {
@@ -201,7 +201,7 @@ impl Report {
                 [vec![what.to_owned(), from.to_owned(), done.to_string()], times].concat()
             })
         };
-        // With one kind of writes, that is all of them.
+        // With a single kind its row would repeat the row of all writes.
         [all].into_iter().chain(kinds.filter(|_| self.kinds.len() > 1)).flat_map(both).collect()
     }
 
@@ -216,21 +216,21 @@ impl Report {
         self.refusals.iter().map(row).collect()
     }
 
-    fn measures(&self) -> Vec<Vec<String>> {
+    fn metrics(&self) -> Vec<Vec<String>> {
         let Convergence { arrived_ms, agreed_ms, looked_every_ms, gossip_interval_ms, lag } =
             &self.convergence;
         let intervals = |ms: f64| format!("{:.1} gossip intervals", ms / gossip_interval_ms);
         let until = |took: Option<u64>| match took {
             Some(ms) => format!(
-                "{} ({}), looked at every {looked_every_ms} ms",
+                "{} ({}), polled every {looked_every_ms} ms",
                 span(ms),
                 intervals(ms as f64)
             ),
-            None => "not in time".into(),
+            None => "timed out".into(),
         };
         let at_most = |bound: Option<f64>| match bound {
             Some(ms) => format!("at most {ms:.0} ms ({})", intervals(ms)),
-            None => "longer than dispatch tells apart".into(),
+            None => "above the highest bucket".into(),
         };
         let writes = &self.writes;
         let mut rows = vec![
@@ -240,31 +240,31 @@ impl Report {
                 format!("{} in {}", self.heroes.created, span(self.heroes.took_ms)),
             ],
             [
-                "all agreed on them after".into(),
-                self.heroes.agreed_ms.map_or_else(|| "not in time".into(), span),
+                "all nodes agreed on them after".into(),
+                self.heroes.agreed_ms.map_or_else(|| "timed out".into(), span),
             ],
             [
                 "writes done".into(),
                 format!(
-                    "{} in {:.1} s, {:.1} a second of {}",
+                    "{} in {:.1} s ({:.1}/s of {}/s)",
                     writes.done, writes.seconds, writes.per_s, writes.rate
                 ),
             ],
             ["writes refused".into(), writes.refused.to_string()],
-            ["writes never sent".into(), writes.not_sent.to_string()],
-            ["all cities had heard after".into(), until(*arrived_ms)],
-            ["all agreed after".into(), until(*agreed_ms)],
+            ["writes not sent".into(), writes.not_sent.to_string()],
+            ["all cities received them after".into(), until(*arrived_ms)],
+            ["all nodes agreed after".into(), until(*agreed_ms)],
         ];
         if let Some(lag) = lag {
-            rows.push(["lag of a write, p50".into(), at_most(lag.p50_at_most_ms)]);
-            rows.push(["lag of a write, p99".into(), at_most(lag.p99_at_most_ms)]);
+            rows.push(["replication lag, p50".into(), at_most(lag.p50_at_most_ms)]);
+            rows.push(["replication lag, p99".into(), at_most(lag.p99_at_most_ms)]);
         }
         let share = self
             .client
             .cpu_share
-            .map_or_else(String::new, |share| format!("{:.0} % of a core over ", share * 100.0));
+            .map_or_else(String::new, |share| format!("{:.0} % of a core, ", share * 100.0));
         rows.push([
-            "this client took".into(),
+            "client usage".into(),
             format!("{share}{} connections", self.client.connections),
         ]);
         rows.into_iter().map(Vec::from).collect()
@@ -273,8 +273,8 @@ impl Report {
 
 impl Latency {
     fn of(done: &Done) -> Self {
-        let said = |times: &Times| times.quantiles();
-        Self { from_due: said(&done.from_due), from_sent: said(&done.from_sent) }
+        let Done { from_due, from_sent, .. } = done;
+        Self { from_due: from_due.quantiles(), from_sent: from_sent.quantiles() }
     }
 }
 

@@ -1,48 +1,49 @@
-//! When writes are due.
+//! The due times of writes.
 //!
-//! Invariant: that depends on the schedule alone. However late answers are, no write is due later
-//! for it (the loop is open).
+//! Invariant: due times depend on the schedule only. A late response delays no due time (the load
+//! is open-loop).
 
 use std::time::Duration;
 
-/// No more are asked for: nobody could tell what bounds them.
+/// The highest rate. Beyond it the client, not the cluster, would be the bottleneck.
 const PER_S_MAX: u32 = 1_000_000;
 
-/// How many writes a second: `500/s`.
+/// Parses a rate of writes per second: `500/s`, or `500`.
 ///
 /// # Errors
-/// Says what is expected.
+/// A message with the expected format.
 pub(super) fn rate(text: &str) -> Result<u32, String> {
     let number = text.strip_suffix("/s").unwrap_or(text);
-    let per_s: u32 = number.parse().map_err(|_| "write 500/s, or 0/s for none".to_owned())?;
+    let per_s: u32 = number.parse().map_err(|_| "expected a rate such as 500/s".to_owned())?;
     if per_s > PER_S_MAX { Err(format!("at most {PER_S_MAX}/s")) } else { Ok(per_s) }
 }
 
-/// So many writes a second, evenly spread, for so long. The first is due at once.
+/// A fixed rate of evenly spaced writes. The first is due at the start.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Schedule {
-    /// Writes a second; 0 for none.
+    /// Writes per second; 0 for none.
     pub(super) per_s: u32,
     pub(super) lasts: Duration,
 }
 
 impl Schedule {
-    /// How many writes there are in all.
+    /// Returns the total number of writes.
     pub(super) fn total(&self) -> u64 {
         self.until(self.lasts)
     }
 
-    /// When the write of this number, from 0, is due, counted from the beginning; `None` where
-    /// there is none.
+    /// Returns the due time of the write with this number (from 0), since the start; `None` beyond
+    /// the last write.
     pub(super) fn due(&self, number: u64) -> Option<Duration> {
         let per_s = u64::from(self.per_s);
+        // Whole seconds and the rest are separate, since `number * 1e9` overflows in a long load.
         (number < self.total()).then(|| {
             Duration::from_secs(number / per_s)
                 + Duration::from_nanos(number % per_s * 1_000_000_000 / per_s)
         })
     }
 
-    /// How many are due before this time has passed.
+    /// Returns the number of writes that are due before this time.
     pub(super) fn due_before(&self, elapsed: Duration) -> u64 {
         self.until(elapsed.min(self.lasts))
     }
@@ -60,7 +61,7 @@ mod tests {
     const FOUR: Schedule = Schedule { per_s: 4, lasts: Duration::from_secs(2) };
 
     #[test]
-    fn a_rate_is_a_number_a_second() {
+    fn rate_is_a_number_per_second() {
         assert_eq!((rate("500/s"), rate("500"), rate("0/s")), (Ok(500), Ok(500), Ok(0)));
         for wrong in ["", "/s", "-1/s", "5/m", "1.5/s", "5 /s", "1000001/s", "99999999999/s"] {
             assert!(rate(wrong).is_err(), "{wrong}");
@@ -76,7 +77,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_due_before_a_moment_has_come_before_it() {
+    fn due_before_counts_the_earlier_due_times() {
         for ms in 0..3_000 {
             let elapsed = Duration::from_millis(ms);
             let counted =
@@ -86,7 +87,7 @@ mod tests {
     }
 
     #[test]
-    fn none_a_second_is_none_at_all() {
+    fn rate_zero_has_no_writes() {
         let none = Schedule { per_s: 0, lasts: Duration::from_secs(86_400) };
         assert_eq!(
             (none.total(), none.due(0), none.due_before(Duration::from_secs(9))),
@@ -95,7 +96,7 @@ mod tests {
     }
 
     #[test]
-    fn the_longest_and_fastest_has_no_overflow() {
+    fn largest_schedule_does_not_overflow() {
         let most = Schedule { per_s: PER_S_MAX, lasts: Duration::from_secs(86_400) };
         assert_eq!(most.total(), 86_400_000_000);
         assert!(most.due(most.total() - 1).is_some_and(|due| due < most.lasts));

@@ -1,8 +1,8 @@
-//! Those who write: each takes the next write of the schedule, waits until it is due, and sends it
-//! over a connection of its own.
+//! The writer threads. Each takes the next write of the schedule, waits until it is due, and sends
+//! it over its own connection.
 //!
-//! Invariant: a write is taken by who is free, so that a slow answer holds up no other write as
-//! long as somebody is free.
+//! Invariant: writes are not assigned to threads in advance. A slow response delays no other write
+//! while another thread is free.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -21,15 +21,15 @@ use super::mix::Mix;
 use super::progress::Progress;
 use super::schedule::Schedule;
 
-/// Who waits for a write to be due looks this often whether the load has ended.
-const LOOK: Duration = Duration::from_millis(100);
+/// The longest sleep of a thread, after which it checks whether the load has ended.
+const SLEEP_MAX: Duration = Duration::from_millis(100);
 
-/// What came of it.
+/// The result of a load.
 pub(super) struct Written {
     pub(super) tally: Tally,
-    /// What every city is to hear of.
+    /// The writes that every city must cover.
     pub(super) newest: Newest,
-    /// For how long it was written.
+    /// The actual duration.
     pub(super) lasted: Duration,
 }
 
@@ -44,7 +44,7 @@ struct Writers<'a> {
     seen: Mutex<(Tally, Newest)>,
 }
 
-/// Writes by the schedule to its end, or until Ctrl-C.
+/// Runs the schedule to its end, or until Ctrl-C.
 pub(super) fn write(
     api: &Api,
     schedule: Schedule,
@@ -69,9 +69,9 @@ pub(super) fn write(
             scope.spawn(move || writers.work(&api, number as u64));
         }
         while writers.watch.elapsed() < schedule.lasts && !interrupt.is_set() {
-            thread::sleep(LOOK.min(schedule.lasts.saturating_sub(writers.watch.elapsed())));
+            thread::sleep(SLEEP_MAX.min(schedule.lasts.saturating_sub(writers.watch.elapsed())));
             let (tally, _) = &*writers.seen();
-            progress.at(tally.all.count, || said(tally));
+            progress.at(tally.all.count, || summary(tally));
         }
         writers.stop.store(true, Ordering::Relaxed);
         writers.watch.elapsed()
@@ -81,7 +81,7 @@ pub(super) fn write(
     Written { tally, newest, lasted }
 }
 
-fn said(tally: &Tally) -> String {
+fn summary(tally: &Tally) -> String {
     let p99 = tally
         .all
         .from_due
@@ -92,7 +92,7 @@ fn said(tally: &Tally) -> String {
 
 impl<'a> Writers<'a> {
     fn work(&self, api: &Api, number: u64) {
-        // The same choices in each run: what differs between two runs is the cluster's doing.
+        // A fixed seed: differences between two runs come from the cluster, not from the choices.
         let mut rng = ChaCha8Rng::seed_from_u64(number);
         while !self.has_ended() {
             let Some(due) = self.schedule.due(self.next.fetch_add(1, Ordering::Relaxed)) else {
@@ -106,7 +106,7 @@ impl<'a> Writers<'a> {
                 if self.has_ended() {
                     return;
                 }
-                thread::sleep(early.min(LOOK));
+                thread::sleep(early.min(SLEEP_MAX));
             }
             let write = self.heroes().write(self.mix.choose(&mut rng), &mut rng);
             let kind = write.kind();
@@ -120,7 +120,7 @@ impl<'a> Writers<'a> {
         }
     }
 
-    /// Sends a write; its hero is written to again if it may still be alive.
+    /// Sends a write. Its hero becomes available again unless it no longer exists.
     fn send(&self, api: &Api, write: Write) -> Result<(), Error> {
         match write {
             Write::Assign { hero, city } => {
@@ -145,6 +145,7 @@ impl<'a> Writers<'a> {
         }
     }
 
+    // After an unknown outcome the hero may still exist, so only a definite refusal drops it.
     fn give_back(&self, hero: Hero, done: &Result<(), Error>) {
         let is_gone = done
             .as_ref()

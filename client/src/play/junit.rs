@@ -1,6 +1,6 @@
-//! Reports in the format of JUnit: a suite for each scenario, a case for each step.
+//! JUnit reports: one suite per scenario, one test case per step.
 //!
-//! Invariant: the document is valid XML, whatever the texts are.
+//! Invariant: the document is valid XML, whatever the texts contain.
 
 use std::io;
 use std::time::Duration;
@@ -13,8 +13,8 @@ use scenario::{Outcome, Report, StepReport};
 /// Returns reports as a JUnit document.
 pub(super) fn junit(reports: &[Report]) -> String {
     let mut writer = Writer::new_with_indent(Vec::new(), b' ', 2);
-    write(&mut writer, reports).expect("writing into memory does not fail");
-    let mut text = String::from_utf8(writer.into_inner()).expect("what is written is text");
+    write(&mut writer, reports).expect("writing to memory does not fail");
+    let mut text = String::from_utf8(writer.into_inner()).expect("the writer emits UTF-8");
     text.push('\n');
     text
 }
@@ -39,8 +39,8 @@ fn write(writer: &mut Writer<Vec<u8>>, reports: &[Report]) -> io::Result<()> {
     Ok(())
 }
 
-/// Returns the number of cases with this outcome. A failure before or after the steps is a failed
-/// case of its own.
+/// Returns the number of cases with this outcome. A failure during setup or cleanup counts as one
+/// failed case.
 fn count(report: &Report, outcome: Option<Outcome>) -> usize {
     let around = usize::from(report.failure.is_some() && outcome == Some(Outcome::Failed));
     around + report.steps.iter().filter(|step| Some(step.outcome) == outcome).count()
@@ -64,7 +64,7 @@ fn suite(writer: &mut Writer<Vec<u8>>, report: &Report) -> io::Result<()> {
         }
         if let Some(failure) = &report.failure {
             let around = StepReport {
-                text: "setting up and cleaning up".into(),
+                text: "setup and cleanup".into(),
                 outcome: Outcome::Failed,
                 detail: failure.clone(),
                 took: Duration::ZERO,
@@ -113,7 +113,7 @@ fn seconds(span: Duration) -> String {
     format!("{:.3}", span.as_secs_f64())
 }
 
-/// Returns the text without the characters that XML 1.0 cannot represent.
+/// Returns the text with each character that XML 1.0 cannot represent replaced by U+FFFD.
 fn clean(text: &str) -> String {
     text.chars()
         .map(
@@ -127,7 +127,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_report_counts_its_cases_and_escapes_what_it_says() {
+    fn report_counts_its_cases_and_escapes_its_texts() {
         let step = |outcome, detail: &str| StepReport {
             text: "assign <Ada> & \"Bob\"".into(),
             outcome,

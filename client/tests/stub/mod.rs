@@ -1,12 +1,12 @@
-//! A dispatch that answers what a test tells it to. One request a connection, each on a thread of
-//! its own.
+//! A stub of dispatch with scripted responses. Each connection carries one request, and has its own
+//! thread.
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 use std::thread;
 
-/// A request, as far as a test wants to know it.
+/// The parts of a request that tests check.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Request {
     /// `POST /faults`: the method, and the path below `/api/v1`.
@@ -16,7 +16,7 @@ pub(crate) struct Request {
 
 type Handler = dyn Fn(&Request) -> (u16, String) + Send + Sync;
 
-/// A dispatch that answers what a test tells it to, until the test ends.
+/// A stub of dispatch. It runs until the test process exits.
 pub(crate) struct Stub {
     pub(crate) url: String,
     seen: Arc<Mutex<Vec<Request>>>,
@@ -33,27 +33,27 @@ impl Stub {
         thread::spawn(move || {
             for stream in listener.incoming().flatten() {
                 let (log, handler) = (Arc::clone(&log), Arc::clone(&handler));
-                // A client that goes away ends its own request, and nothing else.
+                // A client that disconnects must not end the stub.
                 thread::spawn(move || answer(stream, &log, &*handler).unwrap_or(()));
             }
         });
         Self { url, seen }
     }
 
-    /// The requests so far, in the order in which they came.
+    /// Returns the requests so far, in order of arrival.
     pub(crate) fn seen(&self) -> Vec<String> {
         self.seen
             .lock()
-            .expect("nothing panics with it")
+            .expect("no thread panics with the lock")
             .iter()
             .map(|request| request.line.clone())
             .collect()
     }
 
-    /// The bodies of the requests with this line.
-    #[allow(dead_code, reason = "not every test file asks")]
+    /// Returns the bodies of the requests with this line.
+    #[allow(dead_code, reason = "not every test file uses it")]
     pub(crate) fn bodies(&self, line: &str) -> Vec<String> {
-        let seen = self.seen.lock().expect("nothing panics with it");
+        let seen = self.seen.lock().expect("no thread panics with the lock");
         seen.iter()
             .filter(|request| request.line == line)
             .map(|request| request.body.clone())
@@ -81,7 +81,7 @@ fn answer(stream: TcpStream, log: &Mutex<Vec<Request>>, handler: &Handler) -> st
     reader.read_exact(&mut body)?;
     let line = first.trim_end().trim_end_matches(" HTTP/1.1").replacen("/api/v1", "", 1);
     let request = Request { line, body: String::from_utf8_lossy(&body).into_owned() };
-    log.lock().expect("nothing panics with it").push(request.clone());
+    log.lock().expect("no thread panics with the lock").push(request.clone());
     let (status, body) = handler(&request);
     write!(
         reader.get_mut(),
@@ -90,7 +90,7 @@ fn answer(stream: TcpStream, log: &Mutex<Vec<Request>>, handler: &Handler) -> st
     )
 }
 
-/// A problem document.
+/// Returns a problem document.
 pub(crate) fn problem(status: u16, kind: &str) -> (u16, String) {
     (
         status,

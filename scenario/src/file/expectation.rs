@@ -1,4 +1,4 @@
-//! An expectation: one condition, and its times.
+//! An expectation: one condition, with its timeout and duration.
 
 use std::time::Duration;
 
@@ -11,11 +11,12 @@ use super::mistake::{Mistake, mistake};
 use super::table::Expect;
 use super::value::{cities, compared_nodes, one_of, only_true, place, span_within};
 
-/// The longest time of an expectation.
+/// The longest timeout and duration of an expectation.
 const WITHIN_MAX: Duration = Duration::from_secs(600);
-/// The default time of an expectation. A round takes a second, and dispatch pulls every two.
+/// The default timeout of an expectation: several gossip intervals (one second) and pull intervals
+/// of dispatch (two seconds).
 const WITHIN: Duration = Duration::from_secs(10);
-/// The fields of which an expectation has one.
+/// The fields of which an expectation must have exactly one.
 const FIELDS: &str = "converged, lost_writes, only_copies, city (with holds, lacks, dead or is), \
     agree, apart, event or text, one_winner, same_millisecond";
 
@@ -31,10 +32,10 @@ pub(super) fn expectation(
     let condition = match (found.pop(), count) {
         (Some(condition), 1) => condition,
         (None, _) => {
-            return Err(mistake(table, format!("this expects nothing; it has one of {FIELDS}")));
+            return Err(mistake(table, format!("no condition; expected one of {FIELDS}")));
         }
         (Some(_), _) => {
-            let what = format!("this expects {count} things at once; make a step of each");
+            let what = format!("{count} conditions in one expectation; use a step for each");
             return Err(mistake(table, what));
         }
     };
@@ -46,7 +47,7 @@ pub(super) fn expectation(
     Ok(Expectation { condition, within, holds_for })
 }
 
-/// Returns the conditions of the cluster as a whole.
+/// Returns the conditions that concern the whole cluster.
 fn conditions(expect: &Expect) -> Result<Vec<Condition>, Mistake> {
     let mut found = Vec::new();
     found.extend(expect.converged.map(Condition::Converged));
@@ -66,28 +67,28 @@ fn conditions(expect: &Expect) -> Result<Vec<Condition>, Mistake> {
     }
     if let Some(count) = &expect.same_millisecond {
         if *count.get_ref() == 0 {
-            return Err(mistake(count, "same_millisecond is at least 1"));
+            return Err(mistake(count, "same_millisecond must be at least 1"));
         }
         found.push(Condition::SameMillisecond(*count.get_ref()));
     }
     Ok(found)
 }
 
-/// Returns the conditions of cities.
+/// Returns the conditions that concern named cities.
 fn conditions_of_cities(expect: &Expect, labels: &Labels) -> Result<Vec<Condition>, Mistake> {
     let Expect { city: which, holds, location, lacks, dead, is, .. } = expect;
     if let (Some(location), None) = (location, holds) {
-        return Err(mistake(location, "`location` stands beside `holds`"));
+        return Err(mistake(location, "`location` requires `holds`"));
     }
     let given = [holds, lacks, dead, is].into_iter().flatten().next();
     let cities = match (which, given) {
         (None, None) => return Ok(Vec::new()),
         (None, Some(given)) => {
-            let what = "this is expected of a city; say which: city = \"gotham\", or \"*\" for all";
+            let what = "this condition requires a city: city = \"gotham\", or \"*\" for all";
             return Err(mistake(given, what));
         }
         (Some(which), None) => {
-            let what = "say what is expected of the city: holds, lacks, dead, or is";
+            let what = "no condition for the city; expected one of holds, lacks, dead, is";
             return Err(mistake(which, what));
         }
         (Some(which), Some(_)) => cities(which)?,

@@ -1,4 +1,4 @@
-//! The injection of a fault, with the amounts that its kind has.
+//! The injection of a fault, with the parameters of its kind.
 
 use std::time::Duration;
 
@@ -14,8 +14,8 @@ use super::mistake::{Mistake, mistake};
 use super::table;
 use super::value::{AT_MAX, city, node, short_text, span_within};
 
-/// The lifetime of a fault whose file gives none: longer than its scenario, so that it does not end
-/// in the middle, and not much longer, in case the player dies.
+/// The default duration of a fault: longer than a scenario, so that the fault does not expire
+/// during it, but not much longer, in case the player is killed before its cleanup.
 const LASTS: Duration = Duration::from_secs(120);
 
 /// Returns the action that injects a fault.
@@ -40,7 +40,7 @@ pub(super) fn inject(
     Ok(Action::Inject { fault, name: name.as_ref().map(short_text).transpose()? })
 }
 
-/// Returns the kind of a fault with its amounts, all of them and no others.
+/// Returns the kind of a fault with its parameters. Missing and foreign parameters are rejected.
 fn kind(table: &Spanned<table::Fault>) -> Result<FaultKind, Mistake> {
     let table::Fault { kind, from, by, jitter, percent, bytes_per_s, .. } = table.get_ref();
     let name = kind.get_ref().as_str();
@@ -55,9 +55,9 @@ fn kind(table: &Spanned<table::Fault>) -> Result<FaultKind, Mistake> {
         .find(|(field, is_given)| *is_given && !fields.contains(field))
     {
         None => Ok(()),
-        Some((field, _)) => Err(mistake(table, format!("a fault of kind {name} has no {field}"))),
+        Some((field, _)) => Err(mistake(table, format!("fault kind {name} does not take {field}"))),
     };
-    let missing = |field: &str| mistake(table, format!("a fault of kind {name} needs {field}"));
+    let missing = |field: &str| mistake(table, format!("fault kind {name} requires {field}"));
     let by = || by.as_ref().ok_or_else(|| missing("by"));
     let percent = || {
         has_only(&["percent"])?;
@@ -94,7 +94,7 @@ fn kind(table: &Spanned<table::Fault>) -> Result<FaultKind, Mistake> {
         }
         unknown => {
             let known = FAULT_KINDS.join(", ");
-            let what = format!("there is no kind of fault {unknown:?}: it is one of {known}");
+            let what = format!("unknown fault kind {unknown:?}, expected one of {known}");
             return Err(mistake(kind, what));
         }
     })
@@ -109,11 +109,11 @@ fn far_end(
     let name = kind.as_str();
     match to {
         None if kind.is_between_nodes() => {
-            Err(mistake(table, format!("a fault of kind {name} needs to, a node or \"*\"")))
+            Err(mistake(table, format!("fault kind {name} requires `to`: a node or \"*\"")))
         }
         None => Ok(None),
         Some(to) if !kind.is_between_nodes() => {
-            Err(mistake(to, format!("a fault of kind {name} has no other end")))
+            Err(mistake(to, format!("fault kind {name} affects one node and does not take `to`")))
         }
         Some(to) if to.get_ref() == ALL => Ok(Some(ALL.to_owned())),
         Some(to) => node(to).map(Some),

@@ -1,4 +1,4 @@
-//! A whole file: its title and setup, and its steps in their order.
+//! A whole file: its title, its setup, and its steps in order.
 
 use std::time::Duration;
 
@@ -20,11 +20,11 @@ pub(super) fn scenario(file: File, name: &str) -> Result<Scenario, Mistake> {
     let mut labels = Labels::default();
     let (names, invented) = heroes(&setup, &mut labels)?;
     if tables.len() > STEPS_MAX {
-        let what = format!("a scenario has at most {STEPS_MAX} steps, not {}", tables.len());
+        let what = format!("a scenario must have at most {STEPS_MAX} steps, not {}", tables.len());
         return Err(mistake(&title, what));
     }
     if tables.is_empty() {
-        return Err(mistake(&title, "a scenario has at least one [[step]]"));
+        return Err(mistake(&title, "a scenario must have at least one [[step]]"));
     }
     let mut steps = Vec::new();
     let mut earliest = Duration::ZERO;
@@ -35,7 +35,7 @@ pub(super) fn scenario(file: File, name: &str) -> Result<Scenario, Mistake> {
             if at < earliest {
                 let earliest = written(earliest);
                 let what =
-                    format!("a step before this one is at {earliest}; steps stand in their order");
+                    format!("an earlier step is at {earliest}; steps must be in order of time");
                 return Err(mistake(given, what));
             }
             earliest = at;
@@ -53,7 +53,7 @@ pub(super) fn scenario(file: File, name: &str) -> Result<Scenario, Mistake> {
     })
 }
 
-/// Returns the names of the heroes of the setup, and the number of those with invented names.
+/// Returns the names of the setup's heroes, and the number of those with generated names.
 fn heroes(setup: &Setup, labels: &mut Labels) -> Result<(Vec<String>, u32), Mistake> {
     let mut names = Vec::new();
     for hero in &setup.names {
@@ -64,7 +64,7 @@ fn heroes(setup: &Setup, labels: &mut Labels) -> Result<(Vec<String>, u32), Mist
     let invented = u32::try_from(*heroes.get_ref()).ok();
     let invented =
         invented.filter(|heroes| (1..=HEROES_MAX).contains(heroes)).ok_or_else(|| {
-            mistake(heroes, format!("heroes are 1 to {HEROES_MAX}, not {}", heroes.get_ref()))
+            mistake(heroes, format!("heroes must be 1 to {HEROES_MAX}, not {}", heroes.get_ref()))
         })?;
     labels.add_invented(invented);
     Ok((names, invented))

@@ -1,4 +1,4 @@
-//! The heroes and faults that a step can name: those of the setup and of the steps before it.
+//! The heroes and faults that a step can name: those of the setup and of earlier steps.
 
 use std::collections::BTreeSet;
 
@@ -9,12 +9,12 @@ use crate::operation::HeroSelector;
 
 use super::mistake::{Mistake, mistake};
 
-/// The longest name of a hero, in characters: the limit of the API.
+/// The longest name of a hero, in characters. It is the limit of the API.
 const NAME_CHARS_MAX: usize = 100;
-/// The number of known heroes that a mistake lists.
+/// The largest number of known heroes that an error lists.
 const SHOWN_MAX: usize = 10;
 
-/// The labels that are known so far.
+/// The labels that are defined so far.
 #[derive(Default)]
 pub(super) struct Labels {
     heroes: BTreeSet<String>,
@@ -22,31 +22,29 @@ pub(super) struct Labels {
 }
 
 impl Labels {
-    /// Adds the labels of this many heroes with invented names.
+    /// Adds the labels of this many heroes with generated names.
     pub(super) fn add_invented(&mut self, count: u32) {
         self.heroes.extend((1..=count).map(|number| format!("#{number}")));
     }
 
-    /// Adds a hero with a name of its own.
+    /// Adds a hero whose label is its name.
     pub(super) fn add_hero(&mut self, name: &Spanned<String>) -> Result<(), Mistake> {
         let text = name.get_ref();
         let has_length = (1..=NAME_CHARS_MAX).contains(&text.chars().count());
         if !has_length || text.trim() != text || text.chars().any(char::is_control) {
             let what = format!(
-                "a hero's name has 1 to {NAME_CHARS_MAX} characters, and neither blanks around it \
-                 nor control characters"
+                "a hero name must have 1 to {NAME_CHARS_MAX} characters, without surrounding \
+                 whitespace or control characters"
             );
             return Err(mistake(name, what));
         }
         if text == ALL || text.starts_with('#') {
             let what =
-                format!("{text:?} stands for heroes with invented names; choose another name");
+                format!("{text:?} is reserved for heroes with generated names; use another name");
             return Err(mistake(name, what));
         }
         if !self.heroes.insert(text.clone()) {
-            let what = format!(
-                "there is a hero {text:?} already; in a scenario each has a name of its own"
-            );
+            let what = format!("duplicate hero {text:?}; names must be unique in a scenario");
             return Err(mistake(name, what));
         }
         Ok(())
@@ -60,20 +58,20 @@ impl Labels {
         }
         let some: Vec<&str> = self.heroes.iter().take(SHOWN_MAX).map(String::as_str).collect();
         let known = if some.is_empty() {
-            "none is made before this".to_owned()
+            "no hero is defined before this".to_owned()
         } else {
-            format!("known are {}", some.join(", "))
+            format!("known heroes: {}", some.join(", "))
         };
-        Err(mistake(name, format!("there is no hero {text:?}: {known}")))
+        Err(mistake(name, format!("unknown hero {text:?}; {known}")))
     }
 
-    /// Checks the label of one hero, or `*` for each.
+    /// Checks the label of one hero, or `*` for every hero.
     pub(super) fn heroes(&self, name: &Spanned<String>) -> Result<HeroSelector, Mistake> {
         if name.get_ref() != ALL {
             return self.hero(name).map(HeroSelector::One);
         }
         if self.heroes.is_empty() {
-            return Err(mistake(name, "there is no hero: none is made before this"));
+            return Err(mistake(name, "no hero is defined before this"));
         }
         Ok(HeroSelector::Each)
     }
@@ -84,7 +82,7 @@ impl Labels {
         if self.faults.insert(text.clone()) {
             return Ok(());
         }
-        let what = format!("there is a fault {text:?} already; each has a name of its own");
+        let what = format!("duplicate fault {text:?}; names must be unique in a scenario");
         Err(mistake(name, what))
     }
 

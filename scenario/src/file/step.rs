@@ -12,7 +12,7 @@ use super::value::{city, node, only_true, place, problem_type};
 use super::{expectation, fault};
 
 const TOGETHER_MAX: usize = 16;
-/// The fields of which a step has one.
+/// The fields of which a step must have exactly one.
 const FIELDS: &str = "create, assign, terminate, bomb, stop, kill, rebuild, fault, heal, pause, \
     resume, speed, exchange, together, expect";
 
@@ -21,11 +21,11 @@ pub(super) fn step(table: Spanned<Step>, labels: &mut Labels) -> Result<StepKind
     let span = table.span();
     if let Some(refused) = &table.get_ref().refused {
         if table.get_ref().expect.is_some() {
-            let what = "an expectation cannot be refused; `refused` stands beside what is done";
+            let what = "`refused` requires an action and cannot be combined with `expect`";
             return Err(mistake(refused, what));
         }
         if table.get_ref().together.is_some() {
-            let what = "`refused` stands beside each thing that is done together";
+            let what = "`refused` belongs to a single action inside `together`";
             return Err(mistake(refused, what));
         }
     }
@@ -44,11 +44,9 @@ pub(super) fn step(table: Spanned<Step>, labels: &mut Labels) -> Result<StepKind
     let count = found.len();
     let what = match (found.pop(), count) {
         (Some(kind), 1) => return Ok(kind),
-        (None, _) => format!("this step does nothing; it has one of {FIELDS}"),
+        (None, _) => format!("empty step; expected one of {FIELDS}"),
         (Some(_), _) => {
-            format!(
-                "this step has {count} of {FIELDS}; it may have one, or several inside `together`"
-            )
+            format!("this step has {count} of {FIELDS}; use one, or several inside `together`")
         }
     };
     Err(Mistake { span, what })
@@ -103,10 +101,12 @@ fn actions(table: &Step, labels: &mut Labels) -> Result<Vec<Action>, Mistake> {
 fn heal(heal: &Spanned<Heal>, labels: &Labels) -> Result<Action, Mistake> {
     match heal.get_ref() {
         Heal::All(true) => Ok(Action::Heal { name: None }),
-        Heal::All(false) => Err(mistake(heal, "heal is true (all faults) or the name of a fault")),
+        Heal::All(false) => {
+            Err(mistake(heal, "heal must be true (all faults) or the name of a fault"))
+        }
         Heal::One(name) if labels.has_fault(name) => Ok(Action::Heal { name: Some(name.clone()) }),
         Heal::One(name) => {
-            let what = format!("no fault before this has the name {name:?}; true heals all");
+            let what = format!("no earlier step injects a fault {name:?}; true heals all faults");
             Err(mistake(heal, what))
         }
     }
@@ -117,7 +117,7 @@ fn speed(speed: &Spanned<i64>) -> Result<Action, Mistake> {
     match percent.filter(|percent| (10..=1_000).contains(percent)) {
         Some(percent) => Ok(Action::Speed { percent }),
         None => {
-            let what = format!("speed is 10 to 1000 (percent), not {}", speed.get_ref());
+            let what = format!("speed must be 10 to 1000 (percent), not {}", speed.get_ref());
             Err(mistake(speed, what))
         }
     }
@@ -137,21 +137,20 @@ fn operations(
 ) -> Result<Vec<Operation>, Mistake> {
     let count = together.get_ref().len();
     if !(2..=TOGETHER_MAX).contains(&count) {
-        let what = format!("2 to {TOGETHER_MAX} things are done together, not {count}");
+        let what = format!("`together` must have 2 to {TOGETHER_MAX} actions, not {count}");
         return Err(mistake(&together, what));
     }
     let mut operations = Vec::new();
     for table in together.into_inner() {
         let span = table.span();
         if let Some(at) = &table.get_ref().at {
-            let what = "what is done together begins together; `at` stands beside `together`";
+            let what = "`at` belongs to the step, not to an action inside `together`";
             return Err(mistake(at, what));
         }
         match step(table, labels)? {
             StepKind::Run(operation) => operations.push(operation),
             StepKind::RunTogether(_) | StepKind::Expect(_) => {
-                let what = "only things that are done can be done together: neither together nor \
-                    expect";
+                let what = "`together` takes only actions, neither `together` nor `expect`";
                 return Err(Mistake { span, what: what.into() });
             }
         }

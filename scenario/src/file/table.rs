@@ -1,5 +1,4 @@
-//! The tables of a scenario file as they stand there, before anything is checked but names and
-//! types of fields.
+//! The tables of a scenario file as deserialized. Only the names and types of fields are checked.
 
 use serde::Deserialize;
 use toml::Spanned;

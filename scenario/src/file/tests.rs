@@ -1,5 +1,5 @@
-//! Valid files are read as they are meant. Invalid ones are refused, with the place and with what
-//! is allowed.
+//! Valid files are parsed completely. Invalid ones are rejected, with the position and the valid
+//! alternatives.
 
 use std::time::Duration;
 
@@ -17,12 +17,16 @@ fn parse(text: &str) -> Result<Scenario, Invalid> {
 fn step(text: &str) -> Result<StepKind, Invalid> {
     let scenario =
         parse(&format!("[setup]\nheroes = 2\nnames = [\"Ada\", \"Bob\"]\n[[step]]\n{text}\n"))?;
-    Ok(scenario.steps.into_iter().next().expect("there is a step").kind)
+    Ok(scenario.steps.into_iter().next().expect("the scenario has a step").kind)
 }
 
 #[test]
-fn a_whole_file_is_read_as_it_is_meant() {
-    let text = "\u{feff}title = \"T\"\nabout = \"A\"\ntakes = \"20s\"\n[setup]\nnames = [\"Ada\"]\n[[step]]\nfault = { kind = \"cut\", from = \"gotham\", to = \"*\", name = \"the cut\", for = \"9s\" }\n[[step]]\nat = \"2s\"\nheal = \"the cut\"\n";
+fn complete_file_is_parsed() {
+    let text = "\u{feff}title = \"T\"\nabout = \"A\"\ntakes = \"20s\"\n\
+        [setup]\nnames = [\"Ada\"]\n\
+        [[step]]\n\
+        fault = { kind = \"cut\", from = \"gotham\", to = \"*\", name = \"the cut\", for = \"9s\" }\n\
+        [[step]]\nat = \"2s\"\nheal = \"the cut\"\n";
     let scenario = Scenario::parse("x", "x.toml", text).unwrap();
     assert_eq!(
         (scenario.title.as_str(), scenario.about.as_str(), scenario.takes),
@@ -48,12 +52,12 @@ fn a_whole_file_is_read_as_it_is_meant() {
 }
 
 #[test]
-fn every_step_is_told_in_words() {
+fn steps_have_a_description() {
     for (text, words) in [
         ("create = \"Eve\"", "create Eve"),
         (
             "assign = { hero = \"Ada\", to = \"gotham\" }\nrefused = \"not_heard_of\"",
-            "assign Ada to gotham, which is refused: not_heard_of",
+            "assign Ada to gotham (must be refused: not_heard_of)",
         ),
         ("assign = { hero = \"#2\", to = \"home\" }", "assign #2 to home"),
         ("terminate = \"*\"", "terminate each hero"),
@@ -67,11 +71,11 @@ fn every_step_is_told_in_words() {
         ),
         (
             "fault = { kind = \"loss\", from = \"gotham\", to = \"*\", one_way = true, percent = 5 }",
-            "lose 5 % from gotham to everybody",
+            "drop 5 % from gotham to all other nodes",
         ),
         (
             "fault = { kind = \"throttle\", from = \"gotham\", to = \"*\", bytes_per_s = 8192 }",
-            "throttle to 8192 bytes/s between gotham and everybody",
+            "throttle to 8192 bytes/s between gotham and all other nodes",
         ),
         ("fault = { kind = \"freeze\", from = \"gotham\" }", "freeze gotham"),
         (
@@ -81,10 +85,10 @@ fn every_step_is_told_in_words() {
         ("heal = true", "heal all faults"),
         ("pause = true", "pause gossip"),
         ("resume = true", "resume gossip"),
-        ("speed = 300", "gossip at 300 %"),
+        ("speed = 300", "set the gossip rate to 300 %"),
         (
             "exchange = { from = \"gotham\", to = \"dispatch\", completed = false }",
-            "dispatch pulls from gotham, which is lost on its way",
+            "dispatch pulls from gotham (must not complete)",
         ),
         (
             "together = [{ bomb = \"gotham\" }, { terminate = \"Ada\" }]",
@@ -95,13 +99,13 @@ fn every_step_is_told_in_words() {
             "expect: the nodes do not all agree, for 2s",
         ),
         ("expect = { lost_writes = 1 }", "expect: 1 write is lost"),
-        ("expect = { only_copies = 0 }", "expect: 0 heroes are held by one node alone"),
+        ("expect = { only_copies = 0 }", "expect: 0 heroes are held by only one node"),
         (
             "expect = { city = \"*\", holds = \"Ada\", location = \"home\" }",
-            "expect: gotham, metropolis and capitol hold Ada in home",
+            "expect: gotham, metropolis and capitol hold Ada at home",
         ),
-        ("expect = { city = [\"gotham\"], lacks = \"Ada\" }", "expect: gotham holds no Ada"),
-        ("expect = { city = \"gotham\", dead = \"Ada\" }", "expect: gotham knows that Ada is dead"),
+        ("expect = { city = [\"gotham\"], lacks = \"Ada\" }", "expect: gotham does not hold Ada"),
+        ("expect = { city = \"gotham\", dead = \"Ada\" }", "expect: Ada is terminated at gotham"),
         ("expect = { city = \"gotham\", is = \"down\" }", "expect: gotham is down"),
         ("expect = { agree = [\"gotham\", \"dispatch\"] }", "expect: gotham and dispatch agree"),
         (
@@ -110,12 +114,15 @@ fn every_step_is_told_in_words() {
         ),
         (
             "expect = { event = \"alarm\", text = \"clock\" }",
-            "expect: the log has an event of kind alarm a line with \"clock\"",
+            "expect: the log has an event of kind alarm containing \"clock\"",
         ),
-        ("expect = { one_winner = true }", "expect: the greatest stamp has won everywhere"),
+        (
+            "expect = { one_winner = true }",
+            "expect: the write with the highest stamp wins everywhere",
+        ),
         (
             "expect = { same_millisecond = 3 }",
-            "expect: at least 3 heroes were written to twice in the same millisecond",
+            "expect: at least 3 heroes have two writes in the same millisecond",
         ),
     ] {
         let kind = step(text).unwrap_or_else(|invalid| panic!("{text}: {invalid}"));
@@ -124,7 +131,7 @@ fn every_step_is_told_in_words() {
 }
 
 #[test]
-fn every_mistake_is_refused_with_its_place_and_with_what_is_allowed() {
+fn invalid_steps_are_rejected_with_position_and_alternatives() {
     let mut wrong = Vec::new();
     for (text, named) in [
         // Steps.
@@ -135,13 +142,13 @@ fn every_mistake_is_refused_with_its_place_and_with_what_is_allowed() {
         ("pause = ¦1", "boolean"),
         ("heal = ¦false", "all faults"),
         ("heal = ¦3", "the name of a fault"),
-        ("heal = ¦\"nothing\"", "no fault before this has the name"),
+        ("heal = ¦\"nothing\"", "no earlier step injects a fault"),
         ("speed = ¦9", "10 to 1000"),
         ("speed = ¦1e3", "i64"),
         ("bomb = ¦\"dispatch\"", "gotham, metropolis, capitol"),
         ("bomb = ¦\"Gotham\"", "gotham, metropolis, capitol"),
         ("terminate = ¦\"Eve\"", "#1, #2, Ada, Bob"),
-        ("create = ¦\"Ada\"", "already"),
+        ("create = ¦\"Ada\"", "must be unique"),
         ("create = ¦\"*\"", "another name"),
         ("create = ¦\"a\\tb\"", "control characters"),
         ("create = ¦\"\"", "1 to 100"),
@@ -152,27 +159,27 @@ fn every_mistake_is_refused_with_its_place_and_with_what_is_allowed() {
         ("at = ¦\"2h\"\npause = true", "at most 1h"),
         ("exchange = { from = \"gotham\", to = ¦\"gotham\" }", "itself"),
         ("exchange = { from = \"gotham\", to = ¦\"*\" }", "dispatch"),
-        ("bomb = \"gotham\"\nrefused = ¦\"Not Heard\"", "not_heard_of"),
+        ("bomb = \"gotham\"\nrefused = ¦\"Not Heard\"", "invalid problem type"),
         // Faults.
         ("fault = { kind = ¦\"fire\", from = \"gotham\" }", "cut, delay, loss"),
-        ("fault = ¦{ kind = \"cut\", from = \"gotham\" }", "needs to"),
+        ("fault = ¦{ kind = \"cut\", from = \"gotham\" }", "requires `to`"),
         ("fault = ¦{ kind = \"cut\", from = \"gotham\", to = \"gotham\" }", "itself"),
         ("fault = { kind = \"cut\", from = \"gotham\", to = ¦\"riverdale\" }", "dispatch"),
         ("fault = { kind = \"cut\", from = ¦\"*\", to = \"gotham\" }", "dispatch"),
         (
             "fault = ¦{ kind = \"cut\", from = \"gotham\", to = \"*\", percent = 5 }",
-            "has no percent",
+            "does not take percent",
         ),
-        ("fault = ¦{ kind = \"loss\", from = \"gotham\", to = \"*\" }", "needs percent"),
+        ("fault = ¦{ kind = \"loss\", from = \"gotham\", to = \"*\" }", "requires percent"),
         ("fault = ¦{ kind = \"loss\", from = \"gotham\", to = \"*\", percent = 0 }", "above 0"),
         (
             "fault = ¦{ kind = \"delay\", from = \"gotham\", to = \"*\", by = \"11s\" }",
             "1ms to 10s",
         ),
-        ("fault = ¦{ kind = \"skew\", from = \"gotham\", by = \"0\" }", "more than nothing"),
+        ("fault = ¦{ kind = \"skew\", from = \"gotham\", by = \"0\" }", "nonzero"),
         ("fault = { kind = \"skew\", from = \"gotham\", by = ¦\"5\" }", "write 250ms"),
         ("fault = { kind = \"freeze\", from = ¦\"dispatch\" }", "gotham, metropolis, capitol"),
-        ("fault = { kind = \"freeze\", from = \"gotham\", to = ¦\"*\" }", "no other end"),
+        ("fault = { kind = \"freeze\", from = \"gotham\", to = ¦\"*\" }", "does not take `to`"),
         (
             "fault = ¦{ kind = \"cut\", from = \"gotham\", to = \"*\", for = \"1ms\" }",
             "100ms to 1h",
@@ -185,18 +192,24 @@ fn every_mistake_is_refused_with_its_place_and_with_what_is_allowed() {
         ("together = ¦[{ pause = true }]", "2 to 16"),
         (
             "together = [{ pause = true }, ¦{ expect = { converged = true } }]",
-            "neither together nor expect",
+            "neither `together` nor `expect`",
         ),
-        ("together = [{ pause = true }, { at = ¦\"1s\", bomb = \"gotham\" }]", "begins together"),
+        (
+            "together = [{ pause = true }, { at = ¦\"1s\", bomb = \"gotham\" }]",
+            "belongs to the step",
+        ),
         // Expectations.
         ("expect = { ¦happiness = 1 }", "`converged`"),
         ("expect = ¦{ }", "lost_writes"),
         ("expect = ¦{ within = \"2s\" }", "lost_writes"),
-        ("expect = ¦{ converged = true, lost_writes = 1 }", "2 things at once"),
+        ("expect = ¦{ converged = true, lost_writes = 1 }", "2 conditions"),
         ("expect = { lost_writes = ¦-1 }", "u64"),
         ("expect = { holds = ¦\"Ada\" }", "city = "),
         ("expect = { city = ¦\"gotham\" }", "holds, lacks, dead"),
-        ("expect = { city = \"gotham\", location = ¦\"home\", lacks = \"Ada\" }", "beside `holds`"),
+        (
+            "expect = { city = \"gotham\", location = ¦\"home\", lacks = \"Ada\" }",
+            "requires `holds`",
+        ),
         ("expect = { city = ¦\"dispatch\", holds = \"Ada\" }", "gotham, metropolis, capitol"),
         ("expect = { city = ¦7, holds = \"Ada\" }", "a list of cities"),
         ("expect = { city = ¦[], holds = \"Ada\" }", "at least one"),
@@ -206,12 +219,12 @@ fn every_mistake_is_refused_with_its_place_and_with_what_is_allowed() {
         ("expect = { agree = ¦[\"gotham\", \"riverdale\"] }", "dispatch"),
         ("expect = { converged = true, within = ¦\"11m\" }", "at most 10m"),
         ("expect = { same_millisecond = ¦0 }", "at least 1"),
-        ("expect = { converged = true }\nrefused = ¦\"x\"", "beside what is done"),
+        ("expect = { converged = true }\nrefused = ¦\"x\"", "requires an action"),
         // TOML.
         ("bomb = \"gotham¦", "string"),
         ("bomb = \"gotham\"\n¦bomb = \"gotham\"", "duplicate"),
     ] {
-        // The mark is where the mistake is said to be; without one it is the step as a whole.
+        // The mark is the expected position; without a mark it is the start of the step.
         let place = match text.split_once('¦') {
             None => "5:1".to_owned(),
             Some((before, _)) => {
@@ -219,30 +232,30 @@ fn every_mistake_is_refused_with_its_place_and_with_what_is_allowed() {
                 format!("{}:{}", 6 + before.matches('\n').count(), 1 + line.chars().count())
             }
         };
-        let said = step(&text.replace('¦', "")).expect_err(text).to_string();
-        if !said.starts_with(&format!("test.toml:{place}: "))
-            || !said.contains(named)
-            || said.contains('\n')
+        let error = step(&text.replace('¦', "")).expect_err(text).to_string();
+        if !error.starts_with(&format!("test.toml:{place}: "))
+            || !error.contains(named)
+            || error.contains('\n')
         {
-            wrong.push(format!("{text:?}\n  says {said}\n  not  {place} … {named}"));
+            wrong.push(format!("{text:?}\n  found    {error}\n  expected {place} … {named}"));
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
 #[test]
-fn the_file_around_the_steps_is_checked_too() {
+fn invalid_files_are_rejected() {
     for (text, named) in [
         ("", "at least one [[step]]"),
         ("[setup]\nheroes = 0\n[[step]]\npause = true", "1 to 1000"),
         ("[setup]\nheroes = 1001\n[[step]]\npause = true", "1 to 1000"),
-        ("[setup]\nnames = [\"A\", \"A\"]\n[[step]]\npause = true", "already"),
+        ("[setup]\nnames = [\"A\", \"A\"]\n[[step]]\npause = true", "must be unique"),
         ("[setup]\nname = \"A\"\n[[step]]\npause = true", "`names`"),
         ("[[steps]]\npause = true", "`step`"),
-        ("[[step]]\nassign = { hero = \"*\", to = \"gotham\" }", "there is no hero"),
+        ("[[step]]\nassign = { hero = \"*\", to = \"gotham\" }", "no hero is defined"),
         (
             "[[step]]\nat = \"2s\"\npause = true\n[[step]]\nat = \"1s\"\nresume = true",
-            "in their order",
+            "in order of time",
         ),
         ("takes = \"9h\"\n[[step]]\npause = true", "at most 1h"),
         (&"[[step]]\npause = true\n".repeat(501), "at most 500 steps"),
@@ -252,8 +265,8 @@ fn the_file_around_the_steps_is_checked_too() {
         ),
         (&format!("about = {}{}", "[".repeat(9_000), "]".repeat(9_000)), "recurs"),
     ] {
-        let said = parse(text).expect_err(text).to_string();
-        assert!(said.contains(named), "{said} does not say {named}");
+        let error = parse(text).expect_err(text).to_string();
+        assert!(error.contains(named), "{error} does not contain {named}");
     }
     assert!(
         Scenario::parse("x", "x.toml", "")
@@ -265,19 +278,19 @@ fn the_file_around_the_steps_is_checked_too() {
 
 #[test]
 fn columns_are_counted_in_characters() {
-    let said = step("create = \"é\"\nbomb = \"é\" # ü\n").unwrap_err().to_string();
-    assert!(said.starts_with("test.toml:7:8: "), "{said}");
+    let error = step("create = \"é\"\nbomb = \"é\" # ü\n").unwrap_err().to_string();
+    assert!(error.starts_with("test.toml:7:8: "), "{error}");
 }
 
 #[test]
-fn a_file_is_read_within_its_limit_and_as_utf_8() {
+fn files_must_be_utf_8_and_within_the_size_limit() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("mine.toml");
     std::fs::write(&path, "title = \"T\"\n[[step]]\npause = true\n").unwrap();
     assert_eq!(Scenario::read(&path).unwrap().name, "mine");
     std::fs::write(&path, b"title = \"T\"\n# \xff\n").unwrap();
-    let said = Scenario::read(&path).unwrap_err();
-    assert!((said.line, said.what.contains("UTF-8")) == (2, true), "{said}");
+    let error = Scenario::read(&path).unwrap_err();
+    assert!((error.line, error.what.contains("UTF-8")) == (2, true), "{error}");
     std::fs::write(&path, "#".repeat(FILE_BYTES_MAX + 1)).unwrap();
     assert!(Scenario::read(&path).unwrap_err().what.contains("65536 bytes"));
     assert!(
@@ -290,12 +303,18 @@ fn a_file_is_read_within_its_limit_and_as_utf_8() {
 }
 
 #[test]
-fn only_a_step_that_expects_something_can_be_inverted() {
-    let scenario = parse("[[step]]\nbomb = \"gotham\"\n[[step]]\nbomb = \"gotham\"\nrefused = \"no_answer\"\n[[step]]\nexpect = { converged = true }\n[[step]]\nexchange = { from = \"gotham\", to = \"capitol\", completed = true }\n").unwrap();
+fn only_steps_with_an_expectation_can_be_inverted() {
+    let scenario = parse(
+        "[[step]]\nbomb = \"gotham\"\n\
+         [[step]]\nbomb = \"gotham\"\nrefused = \"no_answer\"\n\
+         [[step]]\nexpect = { converged = true }\n\
+         [[step]]\nexchange = { from = \"gotham\", to = \"capitol\", completed = true }\n",
+    )
+    .unwrap();
     assert_eq!(scenario.expectations(), [1, 2, 3]);
     assert_eq!(scenario.inverted(0), None);
     assert_eq!(scenario.inverted(4), None);
-    let inverted = scenario.inverted(2).expect("it expects something");
+    let inverted = scenario.inverted(2).expect("the step has an expectation");
     assert!(inverted.steps[2].to_string().contains("inverted"));
     assert_eq!(inverted.inverted(2), Some(scenario));
 }

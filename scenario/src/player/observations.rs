@@ -1,4 +1,4 @@
-//! The observation of a condition, and the wait until it holds.
+//! The observation of conditions, and the wait until one holds.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -9,11 +9,11 @@ use crate::expectation::{Condition, Expectation};
 
 use super::state::{POLL_INTERVAL, Player, StepError};
 
-/// One look at a condition.
+/// The result of one observation, with a text that describes the observed state.
 enum Observation {
-    /// The condition holds. The text is what was observed.
+    /// The condition holds.
     Met(String),
-    /// The condition does not hold. The text is what was observed instead.
+    /// The condition does not hold.
     Unmet(String),
 }
 
@@ -25,23 +25,23 @@ impl Observation {
 
 /// The state of a hero at a city.
 enum Presence {
-    Alive(Box<Hero>),
-    Dead,
+    Live(Box<Hero>),
+    Terminated,
     Unknown,
 }
 
 impl fmt::Display for Presence {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Alive(hero) => write!(f, "alive in {}", hero.location),
-            Self::Dead => f.write_str("dead"),
-            Self::Unknown => f.write_str("not heard of"),
+            Self::Live(hero) => write!(f, "at {}", hero.location),
+            Self::Terminated => f.write_str("terminated"),
+            Self::Unknown => f.write_str("unknown"),
         }
     }
 }
 
 impl Player<'_> {
-    /// Waits until the expectation is met, and returns what was observed.
+    /// Waits until the expectation is met, and returns the observed state.
     pub(super) fn wait_for(&self, expectation: &Expectation) -> Result<String, StepError> {
         let Expectation { condition, within, holds_for } = expectation;
         let start = self.executor.now();
@@ -50,6 +50,7 @@ impl Player<'_> {
             match self.observe(condition)? {
                 Observation::Met(seen) => {
                     let now = self.executor.now();
+                    // While the condition holds, only `holds_for` applies, even beyond `within`.
                     let since = *held_since.get_or_insert(now);
                     if now.saturating_sub(since) >= *holds_for {
                         return Ok(seen);
@@ -59,7 +60,7 @@ impl Player<'_> {
                     let held_before = held_since.take().is_some();
                     let elapsed = self.executor.now().saturating_sub(start);
                     if elapsed >= *within || condition.is_final() {
-                        let prefix = if held_before { "it did not stay so: " } else { "" };
+                        let prefix = if held_before { "held only briefly, then " } else { "" };
                         return Err(StepError::Unmet(format!("{prefix}{instead}")));
                     }
                 }
@@ -81,20 +82,20 @@ impl Player<'_> {
             }
             Condition::OnlyCopies(expected) => {
                 let copies = executor.verdict()?.only_copies;
-                Observation::of(copies == *expected, format!("{copies} held by one node alone"))
+                Observation::of(copies == *expected, format!("{copies} held by only one node"))
             }
             Condition::Holds { cities, hero, location } => {
                 self.everywhere(cities, hero, |presence| match (presence, location) {
-                    (Presence::Alive(_), None) => true,
-                    (Presence::Alive(hero), Some(location)) => hero.location == *location,
-                    (Presence::Dead | Presence::Unknown, _) => false,
+                    (Presence::Live(_), None) => true,
+                    (Presence::Live(hero), Some(location)) => hero.location == *location,
+                    (Presence::Terminated | Presence::Unknown, _) => false,
                 })?
             }
             Condition::Lacks { cities, hero } => {
-                self.everywhere(cities, hero, |presence| !matches!(presence, Presence::Alive(_)))?
+                self.everywhere(cities, hero, |presence| !matches!(presence, Presence::Live(_)))?
             }
             Condition::Dead { cities, hero } => {
-                self.everywhere(cities, hero, |presence| matches!(presence, Presence::Dead))?
+                self.everywhere(cities, hero, |presence| matches!(presence, Presence::Terminated))?
             }
             Condition::Is { cities, status } => self.statuses(cities, status)?,
             Condition::Agree(names) => {
@@ -137,22 +138,22 @@ impl Player<'_> {
         let failure = match self.executor.hero(id) {
             Ok(mut hero) => {
                 return Ok(match hero.cities.remove(city) {
-                    Some(Held::Live(hero)) => Presence::Alive(Box::new(hero)),
-                    Some(Held::Tombstone) => Presence::Dead,
+                    Some(Held::Live(hero)) => Presence::Live(Box::new(hero)),
+                    Some(Held::Tombstone) => Presence::Terminated,
                     Some(Held::UnknownAtCity) | None => Presence::Unknown,
                 });
             }
             Err(failure) => failure,
         };
-        // Dispatch itself knows of the death, or does not know the hero. The city may hold the hero
-        // alive all the same.
+        // The refusal is about dispatch's own replica: it holds a tombstone, or nothing. The city
+        // may still hold the hero, so its own list decides.
         let otherwise = match failure.refusal() {
-            Some("terminated") => Presence::Dead,
+            Some("terminated") => Presence::Terminated,
             Some("unknown_hero") => Presence::Unknown,
             Some(_) | None => return Err(failure.into()),
         };
-        let alive = self.executor.city_heroes(city)?.into_iter().find(|hero| hero.id == id);
-        Ok(alive.map_or(otherwise, |hero| Presence::Alive(Box::new(hero))))
+        let live = self.executor.city_heroes(city)?.into_iter().find(|hero| hero.id == id);
+        Ok(live.map_or(otherwise, |hero| Presence::Live(Box::new(hero))))
     }
 
     fn nodes(&self) -> Result<BTreeMap<String, Node>, StepError> {
@@ -172,7 +173,7 @@ impl Player<'_> {
         let nodes = self.nodes()?;
         let fingerprint = |name: &'n String| match nodes.get(name) {
             Some(node) => Ok((name.as_str(), node.fingerprint.clone())),
-            None => Err(StepError::Broken(format!("dispatch knows no node {name}"))),
+            None => Err(StepError::Broken(format!("dispatch reports no node {name}"))),
         };
         names.iter().map(fingerprint).collect()
     }
@@ -190,13 +191,13 @@ impl Player<'_> {
         let last: Vec<String> =
             newest.map(|event| format!("{} ({})", event.text, event.kind)).collect();
         Ok(Observation::Unmet(if last.is_empty() {
-            "nothing new in the log".into()
+            "no new event".into()
         } else {
-            format!("the newest lines are: {}", last.join("; "))
+            format!("newest events: {}", last.join("; "))
         }))
     }
 
-    /// Returns the answered stamps of each hero.
+    /// Returns the acknowledged stamps of each hero's writes.
     fn answered_stamps(&self) -> BTreeMap<&str, Vec<&Stamp>> {
         let mut stamps: BTreeMap<&str, Vec<&Stamp>> = BTreeMap::new();
         for write in &self.writes {
@@ -219,7 +220,7 @@ impl Player<'_> {
             let is_same = held.windows(2).all(|pair| stamp(&pair[0]) == stamp(&pair[1]));
             let winner = held.first().copied().flatten();
             if !is_same || winner.is_none_or(|hero| Some(hero.stamp.order()) < greatest) {
-                let state = |hero: &Option<&Hero>| hero.map_or("not alive".to_owned(), written);
+                let state = |hero: &Option<&Hero>| hero.map_or("not held".to_owned(), written);
                 let seen: Vec<(&str, String)> =
                     CITIES.into_iter().zip(held.iter().map(state)).collect();
                 return Ok(Observation::Unmet(format!("{id}: {}", by_node(&seen))));
@@ -228,7 +229,7 @@ impl Player<'_> {
         Ok(Observation::Met(format!("for {} heroes", answered.len())))
     }
 
-    /// Returns the number of heroes with two answered writes of different origins in one
+    /// Returns the number of heroes with two acknowledged writes of different origins in the same
     /// millisecond.
     fn simultaneous_writes(&self) -> u32 {
         let is_simultaneous =
@@ -241,10 +242,10 @@ impl Player<'_> {
     }
 }
 
-/// Writes where a hero is, and by which write.
+/// Formats the location of a hero, and the stamp of its last write.
 fn written(hero: &Hero) -> String {
     let Stamp { wall_ms, logical, origin } = &hero.stamp;
-    format!("in {} since {wall_ms}+{logical} by {origin}", hero.location)
+    format!("at {}, stamp {wall_ms}+{logical} by {origin}", hero.location)
 }
 
 fn by_node(seen: &[(&str, impl AsRef<str>)]) -> String {

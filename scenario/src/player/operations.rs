@@ -1,7 +1,7 @@
-//! The operations of a step: one, or several begun at the same moment.
+//! The operations of a step: one, or several started at the same moment.
 //!
-//! Invariant: an operation that dispatch did not carry out is repeated for a while. One that it may
-//! have carried out is not repeated.
+//! Invariant: an operation is retried only if dispatch reports that it was not carried out. An
+//! operation with an unknown outcome is not retried.
 
 use std::sync::Barrier;
 use std::thread;
@@ -13,13 +13,13 @@ use crate::operation::{Action, HeroSelector, Operation};
 
 use super::state::{POLL_INTERVAL, Player, StepError, Write};
 
-/// The time for which an operation that was not carried out is repeated: until a city is back from
-/// a bomb, or a clock has been read again.
+/// The time for which an operation is retried. It is enough for a city to return from a bomb, and
+/// for dispatch to read a clock again.
 const RETRY_TIMEOUT: Duration = Duration::from_secs(5);
-/// The number of texts that a step reports.
+/// The largest number of texts in the detail of a step.
 const TEXTS_MAX: usize = 4;
 
-/// The effect of an operation that later steps and the cleanup depend on.
+/// The effect of an operation, as far as later steps and the cleanup depend on it.
 enum Effect {
     None,
     Created { label: String, id: String },
@@ -30,7 +30,7 @@ enum Effect {
     Rebuilt { city: String },
 }
 
-/// The effect of an operation, and what there is to say of it.
+/// The effect of an operation, and a text for the step's detail.
 struct Done {
     effect: Effect,
     text: String,
@@ -45,7 +45,7 @@ impl Done {
 /// The result of one attempt.
 enum Attempt {
     Done(Done),
-    /// Dispatch did not carry it out, or gave no answer.
+    /// The request failed. It may have been carried out, unless the failure excludes that.
     Failed(Failure),
 }
 
@@ -56,19 +56,19 @@ impl From<Result<Done, Failure>> for Attempt {
 }
 
 impl Player<'_> {
-    /// Begins all of these operations at the same moment, hero by hero, and returns what there is
-    /// to say of them.
+    /// Starts all of these operations at the same moment, hero by hero, and returns the step's
+    /// detail.
     pub(super) fn run_together(&mut self, operations: &[Operation]) -> Result<String, StepError> {
         let mut texts = Vec::new();
         for hero in self.turns(operations) {
             self.check_stop()?;
-            // All effects are remembered, also beside an operation that failed: the cleanup undoes
+            // Effects are recorded even if another operation failed, so that the cleanup undoes
             // them.
             let mut failed = None;
             for outcome in self.begin_together(operations, hero.as_deref()) {
                 match outcome {
                     Ok(Done { effect, text }) => {
-                        self.remember(effect);
+                        self.record(effect);
                         texts.push(text);
                     }
                     Err(error) => failed = failed.or(Some(error)),
@@ -87,7 +87,7 @@ impl Player<'_> {
         Ok(texts.join("; "))
     }
 
-    /// Runs each operation on a thread of its own, and returns when all have ended.
+    /// Runs each operation on its own thread, and returns when all have ended.
     fn begin_together(
         &self,
         operations: &[Operation],
@@ -96,6 +96,7 @@ impl Player<'_> {
         if let [operation] = operations {
             return vec![self.run(operation, hero)];
         }
+        // Without the barrier, early threads could finish before the last one is spawned.
         let start = Barrier::new(operations.len());
         let begin = |operation: &Operation| {
             start.wait();
@@ -110,8 +111,7 @@ impl Player<'_> {
         })
     }
 
-    /// Returns the labels of the heroes that the operations are repeated for; `None` once if they
-    /// are not repeated.
+    /// Returns the label of the hero for each repetition; one `None` if there is no repetition.
     fn turns(&self, operations: &[Operation]) -> Vec<Option<String>> {
         if operations.iter().any(|operation| operation.action.is_for_each_hero()) {
             self.order.iter().cloned().map(Some).collect()
@@ -120,7 +120,7 @@ impl Player<'_> {
         }
     }
 
-    fn remember(&mut self, effect: Effect) {
+    fn record(&mut self, effect: Effect) {
         match effect {
             Effect::None | Effect::Injected { label: None, .. } => {}
             Effect::Created { label, id } => self.add_hero(label, id),
@@ -133,8 +133,8 @@ impl Player<'_> {
         }
     }
 
-    /// Attempts an operation until it is carried out, refused as expected, or failed for good.
-    /// `hero` is the hero of this turn.
+    /// Attempts an operation until it is carried out, refused as expected, or not retried any more.
+    /// `hero` is the label of this repetition's hero.
     fn run(&self, operation: &Operation, hero: Option<&str>) -> Result<Done, StepError> {
         let Operation { action, refused } = operation;
         let start = self.executor.now();
@@ -142,8 +142,8 @@ impl Player<'_> {
             let failure = match (self.attempt(action, hero)?, refused) {
                 (Attempt::Done(done), None) => return Ok(done),
                 (Attempt::Done(Done { text, .. }), Some(refused)) => {
-                    let what = format!("it was not refused ({refused}) but done {text}");
-                    return Err(StepError::Unmet(what));
+                    let text = if text.is_empty() { "it succeeded" } else { &text };
+                    return Err(StepError::Unmet(format!("not refused ({refused}): {text}")));
                 }
                 (Attempt::Failed(failure), _) => failure,
             };
@@ -166,12 +166,12 @@ impl Player<'_> {
     /// Attempts an action once.
     ///
     /// # Errors
-    /// The action cannot be attempted, or a round did not go as expected.
+    /// The action cannot be attempted, or an exchange did not have the expected outcome.
     fn attempt(&self, action: &Action, hero: Option<&str>) -> Result<Attempt, StepError> {
         let executor = self.executor;
         let id = |selector: &HeroSelector| match (selector, hero) {
             (HeroSelector::Each, Some(label)) => self.id(label),
-            (HeroSelector::Each, None) => Err(StepError::Broken("there is no hero".into())),
+            (HeroSelector::Each, None) => Err(StepError::Broken("the scenario has no hero".into())),
             (HeroSelector::One(label), _) => self.id(label),
         };
         let quietly = |result: Result<(), Failure>, effect: Effect| {
@@ -221,17 +221,17 @@ impl Player<'_> {
     }
 
     fn inject(&self, fault: &Fault, label: Option<String>) -> Result<Done, Failure> {
-        // As dispatch would refuse it. A fault from a file was checked when it was read.
+        // The same refusal as from dispatch. A fault from a file was validated by the parser.
         let refused = |detail| Failure::Refused { kind: "out_of_range".into(), detail };
         let id = self.executor.inject(&fault.request().map_err(refused)?)?;
         let text = format!("fault {id}");
         Ok(Done { effect: Effect::Injected { label, id }, text })
     }
 
-    /// Returns the id of the fault of this label.
+    /// Returns the ID of the fault with this label.
     fn fault(&self, label: &str) -> Result<&str, StepError> {
         let id = self.faults.get(label).map(String::as_str);
-        id.ok_or_else(|| StepError::Broken(format!("{label} is not in force")))
+        id.ok_or_else(|| StepError::Broken(format!("the fault {label:?} is not in force")))
     }
 
     fn exchange(
@@ -246,9 +246,9 @@ impl Player<'_> {
         };
         let text = if exchange.completed {
             let (entries, bytes) = (exchange.entries, exchange.bytes);
-            format!("it arrived, with {entries} entries in {bytes} bytes")
+            format!("completed, {entries} entries in {bytes} bytes")
         } else {
-            "it was lost on its way".to_owned()
+            "not completed".to_owned()
         };
         if completed.is_some_and(|completed| completed != exchange.completed) {
             return Err(StepError::Unmet(text));

@@ -1,4 +1,4 @@
-//! The state of the cluster before the first step, and after the last one.
+//! Preparation before the first step, and cleanup after the last one.
 
 use std::time::Duration;
 
@@ -11,10 +11,10 @@ use crate::wording::counted;
 
 use super::state::{POLL_INTERVAL, Player, StepError};
 
-/// The longest wait until all cities know the heroes.
+/// The timeout for all cities to receive the heroes.
 const SPREAD_TIMEOUT: Duration = Duration::from_secs(30);
-/// The first stamp of an incarnation is this far ahead of its birth, so that no incarnation stamps
-/// below an earlier one.
+/// The offset of an incarnation's first stamp from its start. With it no incarnation stamps below
+/// an earlier one.
 const DRIFT_MS: u64 = 2_000;
 /// The longest wait for a wall clock to reach the stamps that are ahead of it.
 const WALL_WAIT_MS_MAX: u64 = 15_000;
@@ -26,6 +26,7 @@ impl Player<'_> {
         scenario: &Scenario,
         on_progress: &mut dyn FnMut(Progress<'_>),
     ) -> Result<(), StepError> {
+        // First, since a fault or a pause would keep the heroes from spreading.
         self.restore(on_progress)?;
         for name in &scenario.names {
             let hero = self.executor.create(name)?;
@@ -39,30 +40,32 @@ impl Player<'_> {
         }
         if !self.order.is_empty() {
             let heroes = counted(self.order.len() as u64, "hero", "heroes");
-            on_progress(Progress::Note(&format!("made {heroes}")));
-            self.wait_until_known()?;
+            on_progress(Progress::Note(&format!("created {heroes}")));
+            self.wait_until_spread()?;
             self.wait_for_wall_clocks()?;
         }
+        // Last, so that losses and events of the preparation are not attributed to the scenario.
         self.lost_before = self.executor.verdict()?.lost_writes;
         self.event_before = self.last_event()?.map_or(0, |(number, _)| number);
         Ok(())
     }
 
-    /// Undoes what the scenario did to the cluster. It goes on past the first failure.
+    /// Undoes the scenario's changes, except its heroes. Continues after a failure, and returns the
+    /// first one.
     pub(super) fn clean_up(&self, on_progress: &mut dyn FnMut(Progress<'_>)) -> Result<(), String> {
         let mut outcome = self.restore(on_progress).map_err(|failure| failure.to_string());
         for city in &self.ended {
             match self.executor.operate_city(city, CityOperation::Rebuild) {
-                Ok(()) => on_progress(Progress::Note(&format!("started {city} again"))),
+                Ok(()) => on_progress(Progress::Note(&format!("restarted {city}"))),
                 Err(failure) => {
-                    outcome = outcome.and(Err(format!("{city} stays ended: {failure}")));
+                    outcome = outcome.and(Err(format!("cannot restart {city}: {failure}")));
                 }
             }
         }
         outcome
     }
 
-    /// Heals all faults, and lets gossip run at its configured rate.
+    /// Heals all faults, and resets gossip to its configured rate.
     fn restore(&self, on_progress: &mut dyn FnMut(Progress<'_>)) -> Result<(), Failure> {
         let faults = self.executor.faults()?;
         if faults > 0 {
@@ -72,19 +75,20 @@ impl Player<'_> {
         }
         let gossip = self.executor.gossip()?;
         if gossip.paused {
+            // Resuming also resets the rate.
             self.executor.resume()?;
             on_progress(Progress::Note("resumed gossip"));
         } else if gossip.percent != 100 {
             self.executor.set_speed(100)?;
             let percent = gossip.percent;
             on_progress(Progress::Note(&format!(
-                "gossip is at its configured rate again, and not at {percent} % of it"
+                "reset the gossip rate from {percent} % to 100 %"
             )));
         }
         Ok(())
     }
 
-    fn wait_until_known(&self) -> Result<(), StepError> {
+    fn wait_until_spread(&self) -> Result<(), StepError> {
         let start = self.executor.now();
         loop {
             let mut lacking = None;
@@ -93,8 +97,7 @@ impl Player<'_> {
                 let is_missing = |id: &&String| !held.iter().any(|hero| hero.id == **id);
                 let missing = self.heroes.values().filter(is_missing).count();
                 if missing > 0 {
-                    lacking =
-                        Some(format!("{city} has not heard of {missing} of the scenario's heroes"));
+                    lacking = Some(format!("{city} is missing {missing} of the scenario's heroes"));
                 }
             }
             let Some(lacking) = lacking else { return Ok(()) };
@@ -106,26 +109,29 @@ impl Player<'_> {
         }
     }
 
-    /// Waits until no node has a reason to stamp ahead of its wall clock: a new incarnation, or a
-    /// received stamp. Otherwise a write from before the scenario would decide which of its own
-    /// writes wins.
+    /// Waits until no node stamps ahead of its wall clock, because of a new incarnation or of a
+    /// received stamp. Otherwise activity from before the scenario could decide which of the
+    /// scenario's writes wins.
     fn wait_for_wall_clocks(&self) -> Result<(), StepError> {
+        // The API has no wall clock. The time of the newest event is at or before it, so the wait
+        // is never too short.
         let Some((_, wall)) = self.last_event()? else { return Ok(()) };
         let nodes = self.executor.nodes()?;
-        let youngest = nodes.into_iter().filter_map(|node| node.incarnation).max();
-        let newborn = youngest.map(|born| born.saturating_add(DRIFT_MS));
-        // All cities know the heroes, so dispatch, which created them, has a clock that is no
-        // earlier than what the cities had received.
+        // An incarnation number is the wall clock at its start.
+        let newest = nodes.into_iter().filter_map(|node| node.incarnation).max();
+        let first_stamp = newest.map(|start| start.saturating_add(DRIFT_MS));
+        // Dispatch stamped the heroes, and all cities hold them. So these stamps stand for all that
+        // dispatch had received before.
         let ids: Vec<&String> = self.heroes.values().collect();
         let held = self.executor.city_heroes(CITIES[0])?;
         let ours = held.into_iter().filter(|hero| ids.contains(&&hero.id));
         let stamped = ours.map(|hero| hero.stamp.wall_ms).max();
-        let latest = newborn.into_iter().chain(stamped).max().unwrap_or(0);
+        let latest = first_stamp.into_iter().chain(stamped).max().unwrap_or(0);
         let ahead_ms = latest.saturating_sub(wall).min(WALL_WAIT_MS_MAX);
         self.wait(Duration::from_millis(ahead_ms))
     }
 
-    /// Returns the number of the newest event, and dispatch's wall clock at that time.
+    /// Returns the number and the time of the newest event, by dispatch's wall clock.
     fn last_event(&self) -> Result<Option<(u64, u64)>, StepError> {
         let events = self.executor.events(0)?;
         Ok(events.last().map(|event| (event.number, event.at_ms)))

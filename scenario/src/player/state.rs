@@ -1,4 +1,4 @@
-//! What the player knows of the cluster and must undo, and how it waits.
+//! The state of the player: the records that later steps and the cleanup need, and its waits.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -8,15 +8,15 @@ use api_types::Stamp;
 
 use crate::executor::{Executor, Failure};
 
-/// The time between two attempts, and between two observations.
+/// The interval between two attempts, and between two observations.
 pub(super) const POLL_INTERVAL: Duration = Duration::from_millis(50);
 
-/// The reason why a step did not pass.
+/// The reason a step did not pass.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum StepError {
-    /// The expectation was not met. The text is what was observed instead.
+    /// The expectation was not met. The text is the observed state.
     Unmet(String),
-    /// The step could not be run or judged. An inverted step fails by it too.
+    /// The step could not be run or observed. An inverted step fails, too.
     Broken(String),
 }
 
@@ -26,30 +26,30 @@ impl From<Failure> for StepError {
     }
 }
 
-/// A write that was answered as saved.
+/// An acknowledged write.
 #[derive(Clone, Debug)]
 pub(super) struct Write {
     pub(super) hero: String,
     pub(super) stamp: Stamp,
 }
 
-/// A scenario in play: what the player knows of the cluster, and what it must undo.
+/// The state of a running scenario.
 pub(super) struct Player<'a> {
     pub(super) executor: &'a dyn Executor,
     stop: &'a AtomicBool,
-    /// Ids of heroes by label.
+    /// The IDs of the scenario's heroes, by label.
     pub(super) heroes: BTreeMap<String, String>,
-    /// Labels of heroes, in the order of their creation.
+    /// The labels of the heroes, in order of creation.
     pub(super) order: Vec<String>,
-    /// Ids of faults by label.
+    /// The IDs of the scenario's faults, by label.
     pub(super) faults: BTreeMap<String, String>,
-    /// The cities whose processes the scenario ended.
+    /// The cities whose processes the scenario stopped.
     pub(super) ended: BTreeSet<String>,
-    /// The assignments, in the order of their answers.
+    /// The acknowledged assignments, in order of their responses.
     pub(super) writes: Vec<Write>,
     /// The number of lost writes before the first step.
     pub(super) lost_before: u64,
-    /// The last event before the first step.
+    /// The number of the last event before the first step.
     pub(super) event_before: u64,
 }
 
@@ -80,7 +80,7 @@ impl<'a> Player<'a> {
             if left.is_zero() {
                 return Ok(());
             }
-            // In short parts, so that a stop is noticed.
+            // Short sleeps, so that a stop takes effect soon.
             self.executor.sleep(left.min(POLL_INTERVAL));
         }
     }
@@ -92,15 +92,15 @@ impl<'a> Player<'a> {
         Ok(())
     }
 
-    /// Remembers a hero of the scenario.
+    /// Adds a hero of the scenario.
     pub(super) fn add_hero(&mut self, label: String, id: String) {
         self.order.push(label.clone());
         self.heroes.insert(label, id);
     }
 
-    /// Returns the id of the hero of this label.
+    /// Returns the ID of the hero with this label.
     pub(super) fn id(&self, label: &str) -> Result<&str, StepError> {
-        let missing = || format!("{label} was not made, since a step before this failed");
+        let missing = || format!("{label} was not created by an earlier step");
         let id = self.heroes.get(label).map(String::as_str);
         id.ok_or_else(|| StepError::Broken(missing()))
     }

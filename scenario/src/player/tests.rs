@@ -1,4 +1,4 @@
-//! The player on a cluster that a test scripts, in virtual time.
+//! The player on a scripted cluster, in virtual time.
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -8,14 +8,14 @@ use api_types::{Event, Exchange, FaultRequest, Gossip, Hero, HeroEverywhere, Nod
 use super::*;
 use crate::executor::{CityOperation, Failure};
 
-/// A cluster without heroes. Its clock advances by the sleep of the player alone.
+/// A cluster without heroes. Its clock advances only while the player sleeps.
 struct Scripted {
     clock: Mutex<Duration>,
     /// The operations, with their times.
     log: Mutex<Vec<(Duration, String)>>,
-    /// The number of bombs that the city does not answer.
+    /// The number of bombs that fail with `no_answer`.
     unanswered: AtomicU32,
-    /// From when until when the nodes agree.
+    /// The start and end of the time in which the nodes agree.
     converged: (Duration, Duration),
 }
 
@@ -162,7 +162,7 @@ fn outcomes(report: &Report) -> Vec<Outcome> {
 }
 
 #[test]
-fn a_step_begins_at_its_time_and_the_processes_that_were_ended_are_started_again() {
+fn steps_start_at_their_times_and_cleanup_restarts_processes() {
     let cluster = Scripted::new();
     let report = played(
         &cluster,
@@ -177,7 +177,7 @@ fn a_step_begins_at_its_time_and_the_processes_that_were_ended_are_started_again
 }
 
 #[test]
-fn an_operation_that_was_not_carried_out_is_repeated_for_five_seconds() {
+fn failed_operation_is_retried_for_five_seconds() {
     let bomb = "[[step]]\nbomb = \"gotham\"";
     let cluster = Scripted { unanswered: AtomicU32::new(100), ..Scripted::new() };
     let report = played(&cluster, bomb);
@@ -189,7 +189,7 @@ fn an_operation_that_was_not_carried_out_is_repeated_for_five_seconds() {
 }
 
 #[test]
-fn a_condition_must_come_about_in_its_time_and_hold_for_its_time() {
+fn condition_must_hold_within_its_timeout_and_for_its_duration() {
     let second = Duration::from_secs(1);
     let expect = "[[step]]\nexpect = { converged = true, within = \"3s\", holds_for = \"2s\" }";
     for (converged, outcome, seconds) in [
@@ -206,7 +206,7 @@ fn a_condition_must_come_about_in_its_time_and_hold_for_its_time() {
 }
 
 #[test]
-fn after_a_failed_step_the_others_are_skipped() {
+fn steps_after_a_failed_one_are_skipped() {
     let cluster = Scripted::new();
     let report = played(
         &cluster,
@@ -214,7 +214,7 @@ fn after_a_failed_step_the_others_are_skipped() {
          [[step]]\npause = true",
     );
     assert_eq!(outcomes(&report), [Outcome::Failed, Outcome::Skipped]);
-    let detail = "seen instead: it arrived, with 3 entries in 400 bytes";
+    let detail = "observed: completed, 3 entries in 400 bytes";
     assert_eq!(report.steps[0].detail, detail);
-    assert_eq!(cluster.log().len(), 1, "nothing is paused");
+    assert_eq!(cluster.log().len(), 1, "the pause was skipped");
 }

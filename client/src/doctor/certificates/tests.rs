@@ -1,4 +1,4 @@
-//! Certificates as they are, and as they should not be.
+//! Valid certificates, and each kind of invalid one.
 
 use std::fs;
 use std::path::PathBuf;
@@ -7,7 +7,7 @@ use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair,
 
 use super::*;
 
-/// A CA, and the directory where its files are.
+/// A CA, and the directory of its files.
 struct Authority {
     issuer: CertifiedIssuer<'static, KeyPair>,
     directory: tempfile::TempDir,
@@ -29,7 +29,7 @@ impl Authority {
         self.directory.path().join(name)
     }
 
-    /// A certificate for `node`, that ends on the first day of this year.
+    /// Issues a certificate for `node` that expires on the first day of the year `until`.
     fn issue(&self, node: &str, until: i32) -> &Self {
         let mut params = CertificateParams::new([node.to_owned()]).unwrap();
         (params.not_before, params.not_after) =
@@ -40,60 +40,63 @@ impl Authority {
         self
     }
 
-    /// What is said of it on a day of December 2029.
-    fn said(&self, day: u64) -> Result<String, CertificateProblem> {
+    /// Inspects the issued certificate on this day of December 2029.
+    fn inspected(&self, day: u64) -> Result<String, CertificateProblem> {
         let december = 1_890_777_600;
         let at = UnixTime::since_unix_epoch(Duration::from_secs(december + (day - 1) * 24 * 3600));
-        look("gotham", &self.path("cert"), &self.path("key"), &self.path("ca"), at)
+        inspect("gotham", &self.path("cert"), &self.path("key"), &self.path("ca"), at)
     }
 }
 
 #[track_caller]
-fn wrong(said: Result<String, CertificateProblem>, words: &str) {
+fn assert_rejected(result: Result<String, CertificateProblem>, words: &str) {
     assert!(
-        matches!(&said, Err(CertificateProblem::Now(why)) if why.contains(words)),
-        "{words}: {said:?}"
+        matches!(&result, Err(CertificateProblem::Now(why)) if why.contains(words)),
+        "{words}: {result:?}"
     );
 }
 
 #[test]
-fn a_certificate_is_good_until_two_weeks_before_its_end() {
+fn certificate_is_a_warning_two_weeks_before_its_expiry() {
     let authority = Authority::until(2040);
     let issued = authority.issue("gotham", 2030);
-    assert!(issued.said(1).is_ok(), "{:?}", issued.said(1));
+    assert!(issued.inspected(1).is_ok(), "{:?}", issued.inspected(1));
     assert!(
-        matches!(issued.said(20), Err(CertificateProblem::Soon(why)) if why.contains("2030-01-01")),
+        matches!(&issued.inspected(20), Err(CertificateProblem::Soon(why)) if why.contains("2030")),
         "{:?}",
-        issued.said(20)
+        issued.inspected(20)
     );
-    wrong(issued.said(40), "its time is over at 2030-01-01");
-    wrong(authority.issue("gotham", 2029).said(1), "its time is over at 2029-01-01");
+    assert_rejected(issued.inspected(40), "expires at 2030-01-01");
+    assert_rejected(authority.issue("gotham", 2029).inspected(1), "expires at 2029-01-01");
 }
 
 #[test]
-fn a_certificate_of_another_node_ca_or_key_is_named() {
+fn mismatch_of_name_key_or_ca_is_reported() {
     let authority = Authority::until(2040);
-    wrong(authority.issue("capitol", 2040).said(1), "not made out for gotham");
+    assert_rejected(authority.issue("capitol", 2040).inspected(1), "not valid for the name gotham");
     authority.issue("gotham", 2040);
     fs::write(authority.path("key"), KeyPair::generate().unwrap().serialize_pem()).unwrap();
-    wrong(authority.said(1), "it is not the key of");
+    assert_rejected(authority.inspected(1), "does not match the certificate");
     fs::write(authority.path("ca"), Authority::until(2040).issuer.pem()).unwrap();
-    wrong(authority.said(1), "it was not signed by the CA in");
+    assert_rejected(authority.inspected(1), "not signed by the CA in");
     let ended = Authority::until(2029);
-    wrong(ended.issue("gotham", 2040).said(1), "ca: its time is over at 2029-01-01");
+    assert_rejected(ended.issue("gotham", 2040).inspected(1), "ca: expires at 2029-01-01");
 }
 
 #[test]
-fn files_that_hold_no_certificate_are_named() {
+fn file_without_certificate_or_key_is_reported() {
     let authority = Authority::until(2040);
     for name in ["cert", "ca", "key"] {
         for junk in ["", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"] {
             authority.issue("gotham", 2040);
             fs::write(authority.path("ca"), authority.issuer.pem()).unwrap();
             fs::write(authority.path(name), junk).unwrap();
-            wrong(authority.said(1), &format!("{}: ", authority.path(name).display()));
+            assert_rejected(
+                authority.inspected(1),
+                &format!("{}: ", authority.path(name).display()),
+            );
         }
         fs::remove_file(authority.path(name)).unwrap();
-        wrong(authority.said(1), &format!("{}: ", authority.path(name).display()));
+        assert_rejected(authority.inspected(1), &format!("{}: ", authority.path(name).display()));
     }
 }
