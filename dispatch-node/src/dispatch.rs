@@ -2,11 +2,11 @@
 //! scripts.
 //!
 //! It carries gossip between random pairs of cities, pulls from a random city (the poll), observes
-//! every city, and hands out views. Each part of its state is a type of its own with its own
-//! deadline; this file holds them together.
+//! every city, and publishes views. Each part of its state is a type of its own with its own
+//! deadline; this file combines them.
 //!
-//! Invariants: it commands, it never writes for a city; a request has one reply, within its time;
-//! it claims nothing that it does not know.
+//! Invariants: dispatch commands cities and never writes in their name; a request has one reply,
+//! before its deadline; a view never claims more than dispatch has observed.
 
 mod alarms;
 mod commands;
@@ -53,16 +53,16 @@ use refresh_queue::RefreshQueue;
 use requests::Requests;
 use write_pulls::WritePulls;
 
-/// The configuration of dispatch. An interval of `None` switches the activity off.
+/// The configuration of dispatch. An interval of `None` disables the activity.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// The cities, in the order of the page's columns.
+    /// The cities, in the order of the columns on the page.
     pub cities: Vec<NodeName>,
-    /// The interval between two rounds carried from a random city to another.
+    /// The interval between rounds carried from one random city to another.
     pub gossip_interval: Option<Duration>,
-    /// The interval between two pulls from a random city into dispatch's own replica.
+    /// The interval between pulls from a random city into dispatch's own replica.
     pub poll_interval: Option<Duration>,
-    /// The number of logged events that are kept.
+    /// The maximum number of logged events.
     pub events_max: usize,
     /// The limits of the replica.
     pub replica: replica::Config,
@@ -92,6 +92,7 @@ impl Dispatch {
     #[must_use]
     pub fn new(me: Origin, config: Config, seed: u64, now: Now) -> Self {
         let mut random = Random::new(seed, me.incarnation);
+        // Random phases, so that dispatch and the cities do not start their rounds in step.
         let mut timer = |interval| Timer::new(interval, random.fraction(), now);
         let (carried, poll) = (timer(config.gossip_interval), timer(config.poll_interval));
         Self {
@@ -160,7 +161,7 @@ impl Dispatch {
         self.publisher.touch(now);
     }
 
-    /// Notes that some node may hold something else, or run another incarnation, than before.
+    /// Notes that the entries or the incarnation of some node may have changed.
     fn holdings_changed(&mut self, now: Now) {
         self.refresh.holdings_changed = true;
         self.publisher.touch(now);
@@ -211,6 +212,7 @@ impl Machine for Dispatch {
         self.end_due_faults(now);
         self.end_overdue_exchange(now);
         self.pull_from_due_writers(now);
+        // After everything else, so that a view published here includes its effects.
         self.publish(now);
         self.collect_replica_outputs(now);
     }

@@ -1,6 +1,6 @@
-//! The event log: the events that people may want to know of.
+//! The event log shown on the page and returned by `GET /events`.
 //!
-//! Invariant: events are numbered from 1 without gaps, and no more than a limit of them are kept.
+//! Invariant: events are numbered from 1 without gaps, and at most `events_max` are kept.
 
 use std::sync::Arc;
 
@@ -10,9 +10,10 @@ use gossip::{NodeName, Stamp, UnixMillis};
 use shared::Entry;
 use shared::hero::HeroId;
 
-/// The newest events, the oldest first. A clone is cheap.
+/// The newest events, oldest first. Cloning is cheap.
 #[derive(Clone, Debug)]
 pub(crate) struct EventLog {
+    // A persistent vector, because every view contains a clone of it.
     events: Vector<Arc<LoggedEvent>>,
     events_max: usize,
     next: u64,
@@ -24,7 +25,7 @@ impl EventLog {
         Self { events: Vector::new(), events_max, next: 1 }
     }
 
-    /// Appends an event, and drops the oldest if there are too many.
+    /// Appends an event, and drops the oldest one if the limit is exceeded.
     pub(crate) fn append(&mut self, at: UnixMillis, event: NewEvent) -> Arc<LoggedEvent> {
         let NewEvent { node, kind, text, write } = event;
         let event = Arc::new(LoggedEvent { number: self.next, at, node, kind, text, write });
@@ -36,13 +37,13 @@ impl EventLog {
         event
     }
 
-    /// Returns the events that are kept.
+    /// Returns the kept events, oldest first.
     pub(crate) fn events(&self) -> &Vector<Arc<LoggedEvent>> {
         &self.events
     }
 }
 
-/// An event that is to be logged.
+/// An event to be logged.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct NewEvent {
     pub(crate) node: NodeName,
@@ -58,29 +59,29 @@ pub struct LoggedEvent {
     pub number: u64,
     /// The time by dispatch's wall clock.
     pub at: UnixMillis,
-    /// The node that it is about.
+    /// The node that the event concerns.
     pub node: NodeName,
     /// The kind of event.
     pub kind: EventKind,
-    /// The text for people.
+    /// The text shown on the page.
     pub text: String,
-    /// The write that it was, if it was one.
+    /// The write behind the event, if there is one.
     pub write: Option<LoggedWrite>,
 }
 
-/// A write that the log names.
+/// A write referenced by a logged event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LoggedWrite {
     /// The hero written to.
     pub hero: HeroId,
     /// The stamp of the write.
     pub stamp: Stamp,
-    /// The write that it was made over; none if it created the hero.
+    /// The write that it was based on; `None` if it created the hero.
     pub over: Option<Stamp>,
 }
 
 impl LoggedWrite {
-    /// Returns the write that made this entry.
+    /// Returns the write that produced this entry.
     #[must_use]
     pub fn of(hero: HeroId, entry: &Entry) -> Self {
         Self { hero, stamp: entry.stamp, over: entry.seen.newest() }
@@ -98,21 +99,21 @@ pub enum EventKind {
     Terminated,
     /// A city was bombed.
     Destroyed,
-    /// A city answers again, or for the first time.
+    /// A city answers again, after it was lost or in a new incarnation.
     Answers,
     /// A city stopped answering.
     Lost,
-    /// A city that is gone was forgotten.
+    /// An unreachable city was forgotten: it no longer delays tombstone collection.
     Forgotten,
     /// A fault was injected.
     Injected,
-    /// A fault is over.
+    /// A fault was healed or expired.
     Healed,
-    /// Gossip is paused.
+    /// Gossip was paused.
     Paused,
-    /// Gossip is resumed, or its pace changed.
+    /// Gossip was resumed, or its pace changed.
     Resumed,
-    /// A single exchange was asked for.
+    /// A single exchange ended.
     Stepped,
     /// A city was asked to stop.
     Stopped,
@@ -124,12 +125,12 @@ pub enum EventKind {
     Played,
     /// All cities agree again.
     Agreed,
-    /// Something is wrong with replication.
+    /// Replication reported a problem.
     Alarm,
 }
 
 impl EventKind {
-    /// Returns the word of the API.
+    /// Returns the name used by the API.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -160,7 +161,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn numbers_go_on_when_the_oldest_event_is_dropped() {
+    fn event_numbers_continue_when_the_oldest_is_dropped() {
         let mut log = EventLog::new(2);
         for text in ["one", "two", "three"] {
             let node = "gotham".parse().unwrap();

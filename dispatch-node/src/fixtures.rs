@@ -24,7 +24,7 @@ use crate::model::rows::{Row, Rows};
 use crate::model::status::ClusterStatus;
 use crate::model::view::View;
 
-/// The time of every scene: 12:41:40 UTC, 100 seconds after dispatch started.
+/// The time of every fixture: 12:41:40 UTC, 100 seconds after dispatch started.
 pub(crate) const NOW: Now =
     Now { mono: Duration::from_secs(100), wall: UnixMillis(1_789_994_500_000) };
 /// The incarnation of each node, unless a test sets another.
@@ -43,7 +43,7 @@ pub(crate) fn id(number: u8) -> HeroId {
     HeroId::from_bytes([number; 16])
 }
 
-/// A stamp of this node, `ago_ms` before now; after it, where negative.
+/// A stamp of this node, `ago_ms` before [`NOW`], or after it if negative.
 pub(crate) fn stamp(node: &str, ago_ms: i64) -> Stamp {
     let wall = UnixMillis(NOW.wall.0.saturating_add_signed(-ago_ms));
     Stamp {
@@ -52,7 +52,7 @@ pub(crate) fn stamp(node: &str, ago_ms: i64) -> Stamp {
     }
 }
 
-/// An entry of a hero that patrols its writer's city, or is at home where dispatch wrote.
+/// An entry of a hero that patrols its writer's city, or is at home if dispatch wrote it.
 pub(crate) fn live(stamp: Stamp, health: u8, over: Option<&Entry>) -> Arc<Entry> {
     let location = if stamp.origin.node.as_str() == "dispatch" {
         Location::Home
@@ -78,7 +78,7 @@ pub(crate) fn at(millis: u64) -> Now {
     Now { mono: Duration::from_millis(millis), wall: UnixMillis(1_790_000_000_000 + millis) }
 }
 
-/// A node in order, with 120 heroes.
+/// An up-to-date node with 120 heroes.
 pub(crate) fn node(text: &str) -> NodeState {
     NodeState {
         name: name(text),
@@ -97,7 +97,7 @@ pub(crate) fn node(text: &str) -> NodeState {
     }
 }
 
-/// A view of these cities, all in order, at this time.
+/// A view of these cities at this time, all up and up to date.
 pub(crate) fn view(cities: &[&str], millis: u64) -> View {
     let cities: Vec<NodeState> = cities.iter().map(|city| node(city)).collect();
     let counted = vec![true; cities.len()];
@@ -126,7 +126,7 @@ pub(crate) fn view(cities: &[&str], millis: u64) -> View {
 }
 
 impl Fixture {
-    /// Three cities that answer, and hold nothing.
+    /// Three empty cities that answer.
     pub(crate) fn new() -> Self {
         let mut view = view(&THREE, 0);
         view.at = NOW;
@@ -134,7 +134,8 @@ impl Fixture {
         Self { view }
     }
 
-    /// Gotham, metropolis, capitol and dispatch hold these entries of a hero, in this order.
+    /// Adds a hero, with the entries that gotham, metropolis, capitol and dispatch hold, in this
+    /// order.
     pub(crate) fn hold(
         mut self,
         hero: u8,
@@ -146,12 +147,12 @@ impl Fixture {
         self
     }
 
-    /// They hold these entries of the first hero.
+    /// Adds the first hero, with the entries that the four nodes hold.
     pub(crate) fn held(self, held: [Option<&Arc<Entry>>; 4]) -> Self {
         self.hold(1, "Silver Kestrel", held)
     }
 
-    /// This write reached this node `ago_ms` before now.
+    /// Adds the arrival of this write at this node, `ago_ms` before [`NOW`].
     pub(crate) fn step(mut self, ago_ms: u64, node: &str, entry: &Arc<Entry>, way: Way) -> Self {
         let at = NOW.mono - Duration::from_millis(ago_ms);
         self.view.history.arrived(
@@ -171,7 +172,7 @@ impl Fixture {
         self.step(ago_ms, node.as_str(), entry, Way::Written)
     }
 
-    /// This fault is in force for `seconds` more.
+    /// Adds a fault that is in force for `seconds` more.
     pub(crate) fn fault(
         mut self,
         kind: FaultKind,
@@ -208,7 +209,7 @@ impl Fixture {
         self.city(city, |city| city.status = status)
     }
 
-    /// This write of a hero was confirmed ten seconds ago, and lost to the other.
+    /// Adds a lost write that was acknowledged ten seconds ago and overwritten by `to`.
     pub(crate) fn lost(mut self, hero: u8, entry: &Arc<Entry>, to: Option<&Arc<Entry>>) -> Self {
         self.view.status.lost_writes += 1;
         let saved = UnixMillis(NOW.wall.0 - 10_000);
@@ -225,10 +226,10 @@ impl Fixture {
         self
     }
 
-    /// This event happened at the city.
+    /// Adds an event at this city.
     pub(crate) fn happened(mut self, city: &str, kind: EventKind) -> Self {
         let number = self.view.events.len() as u64 + 1;
-        let happening = LoggedEvent {
+        let event = LoggedEvent {
             number,
             at: NOW.wall,
             node: name(city),
@@ -236,7 +237,7 @@ impl Fixture {
             text: String::new(),
             write: None,
         };
-        self.view.events.push_back(Arc::new(happening));
+        self.view.events.push_back(Arc::new(event));
         self
     }
 }

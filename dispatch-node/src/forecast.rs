@@ -1,20 +1,20 @@
-//! How agreement is going to come about: of how many heroes the nodes will still hold different
-//! things, if links stay as they are and nothing new is written.
+//! A forecast of convergence: for how many heroes the nodes will still hold different entries, if
+//! links stay as they are and nothing is written.
 //!
-//! A Markov chain over *who holds the news*. Its steps are those that the machines take, each with
-//! its own chances (`gossip`); nothing is simulated and nothing drawn. What is not known is when
-//! each timer is due: any order of the timers is equally likely, and any moment. The chain is
-//! followed for each order and the results are averaged (`rounds`).
+//! It is a Markov chain over the *set of nodes that hold the newest write*. Its steps are those of
+//! the machines, each with its own probability (`gossip`); nothing is simulated or sampled. The
+//! phases of the timers are unknown: every order of the timers and every phase is equally likely.
+//! The chain is computed for each order, and the results are averaged (`rounds`).
 //!
-//! Timers are not taken for exponential clocks, as would be usual: a city that was cut off begins
-//! an exchange of its own within a second of being healed, for certain, and an exponential clock
-//! would leave it waiting in one case of three.
+//! Timers are not modelled as exponential clocks, as would be usual: a city that was cut off starts
+//! an exchange within a second of being healed, with certainty, and an exponential clock would
+//! leave it waiting in one case of three.
 //!
-//! What is exact: the chances, for the orders of turns that are looked at, with the time that
-//! frames take left out. Where few states can come about (one piece of news among four nodes, or
-//! that of a city which was cut off beside that of the others), all orders are; elsewhere some of
-//! them, balanced, which moved no chance by more than one and a half hundredths where it was tried.
-//! What is a bound is said at [`Forecast`].
+//! The probabilities are exact for the orders of turns that are computed, apart from the travel
+//! time of frames. With few reachable states (one write among four nodes, or the writes of a city
+//! that was cut off and those of the others), all orders are computed; otherwise a balanced subset,
+//! which changed no probability by more than 0.015 in measurements. [`Forecast`] lists the values
+//! that are bounds.
 
 mod chain;
 mod gossip;
@@ -28,86 +28,87 @@ pub use gossip::{Actor, Exchange, Gossip, Intervals, Way};
 use chain::{Chain, State, set, state};
 use rounds::{Rounds, Table};
 
-/// More nodes than this have too many states.
+/// The maximum number of nodes. More have too many states.
 const NODES_MAX: usize = 8;
-/// The share of runs that is left out of the band at each end: the band holds nine in ten.
+/// The share of runs outside the band at each end: the band contains 90 % of them.
 const LEFT_OUT: f64 = 0.05;
-/// For how many states in how many turns a round the classes of heroes are followed together.
+/// The maximum of states times turns per round for which all classes are computed together.
 const TOGETHER_WORK: usize = 120_000;
-/// What sums of probabilities may be off by.
+/// The tolerance for rounding errors in sums of probabilities.
 const ROUNDING: f64 = 1e-9;
 
-/// Heroes of which the same nodes hold the newest write.
+/// A class of heroes whose newest writes are held by the same nodes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct News {
-    /// These nodes, a bit each.
+    /// The nodes that hold the newest write, one bit per node.
     pub holders: u8,
-    /// How many heroes.
+    /// The number of heroes.
     pub heroes: usize,
 }
 
 /// One point of the curve.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Point {
-    /// How long from now.
+    /// The time from now.
     pub after: Duration,
-    /// Of how many heroes not all nodes will hold the newest write, on average.
+    /// The mean number of heroes whose newest write is not held by every node.
     pub mean: f64,
-    /// In nine runs of ten it will be no fewer than this,
+    /// The lower end of the band that contains that number in nine runs of ten.
     pub low: usize,
-    /// and no more than that.
+    /// The upper end of that band.
     pub high: usize,
 }
 
-/// What is to be expected.
+/// The expected course of convergence.
 ///
-/// All heroes move together, since an exchange brings everything. Where that has few enough states
-/// (with four nodes and the usual intervals, always; with eight, unless several of them hold news
-/// of their own), the band and `agreed_within` are exact too: at least nine runs in ten are within,
-/// and more only because heroes are whole. Elsewhere only the mean is. There the band takes classes
-/// of heroes for comonotone, those that take longer always being behind (Dhaene et al., "The
-/// Concept of Comonotonicity in Actuarial Science and Finance: Theory", Insurance: Mathematics and
-/// Economics 31, 2002: the sum that varies most, by convex order, its quantiles being the sums of
-/// the quantiles); and `agreed_within` is by Fréchet's bounds no shorter than it should be.
+/// All heroes move together, since an exchange transfers everything. If that has few enough states
+/// (always with four nodes and the default intervals; with eight, unless several of them hold
+/// writes of their own), the band and `agreed_within` are exact too: the band contains at least
+/// nine runs in ten, and more only because heroes are counted in whole numbers. Otherwise only the
+/// mean is exact. The band then treats classes of heroes as comonotone, so slower classes always
+/// lag behind (Dhaene et al., "The Concept of Comonotonicity in Actuarial Science and Finance:
+/// Theory", Insurance: Mathematics and Economics 31, 2002: it is the sum with the largest variation
+/// in convex order, and its quantiles are the sums of the quantiles); and by Fréchet's bounds,
+/// `agreed_within` is not too short.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Forecast {
-    /// From now to the horizon, in even steps.
+    /// The points from now to the horizon, at equal intervals.
     pub points: Vec<Point>,
-    /// When all will have heard of everything: nine runs in ten agree between these two. `None` if
-    /// that takes longer than the horizon.
+    /// The interval in which nine runs of ten reach agreement. `None` if that takes longer than the
+    /// horizon.
     pub agreed_within: Option<(Duration, Duration)>,
-    /// Heroes of which some node will never hear as long as links are as they are. Where there are
-    /// any, nothing is ever agreed.
+    /// The number of heroes whose newest write cannot reach every node over the present links. If
+    /// it is not zero, the nodes never agree.
     pub out_of_reach: usize,
 }
 
-/// How the nodes will come to agree, as far as `horizon`, in steps of `step`. `None` if there are
-/// more than eight nodes, or more than a thousand of the shortest interval until then.
+/// Returns the expected convergence up to `horizon`, in steps of `step`. `None` if there are more
+/// than eight nodes, or if the horizon is further than a thousand times the shortest interval.
 ///
 /// # Panics
 /// If `step` is zero.
 #[must_use]
 pub fn forecast(
     gossip: &Gossip,
-    news: &[News],
+    classes: &[News],
     horizon: Duration,
     step: Duration,
 ) -> Option<Forecast> {
-    assert!(!step.is_zero(), "a curve has points some time apart");
+    assert!(!step.is_zero(), "the step must not be zero");
     if gossip.nodes > NODES_MAX {
         return None;
     }
-    // Whoever can bring nothing changes nothing.
+    // Actors without useful exchanges change nothing, but would add turns.
     let is_useful = |actor: &&Actor| !actor.exchanges.is_empty() && !actor.interval.is_zero();
     let actors: Vec<Actor> = gossip.actors.iter().filter(is_useful).cloned().collect();
     let rounds = Rounds::until(horizon, &actors)?;
-    let news = News::classes(news, gossip.nodes);
+    let classes = News::classes(classes, gossip.nodes);
     let all_nodes_mask = all_nodes_mask(gossip.nodes);
-    let forecast = Together::of(&news, &actors, &rounds, all_nodes_mask).map_or_else(
-        || Apart::of(&news, &actors, &rounds, all_nodes_mask).forecast(horizon, step),
+    let forecast = Together::of(&classes, &actors, &rounds, all_nodes_mask).map_or_else(
+        || Apart::of(&classes, &actors, &rounds, all_nodes_mask).forecast(horizon, step),
         |together| together.forecast(horizon, step),
     );
-    let out_of_reach = news
+    let out_of_reach = classes
         .iter()
         .filter(|class| class.reach(&actors) != all_nodes_mask)
         .map(|class| class.heroes)
@@ -116,26 +117,26 @@ pub fn forecast(
 }
 
 fn all_nodes_mask(nodes: usize) -> u8 {
-    u8::MAX.checked_shr(u32::try_from(NODES_MAX - nodes).expect("a few")).unwrap_or(0)
+    u8::MAX.checked_shr(u32::try_from(NODES_MAX - nodes).expect("at most NODES_MAX")).unwrap_or(0)
 }
 
 impl News {
-    /// The heroes that differ, each set of holders once.
-    fn classes(news: &[Self], nodes: usize) -> Vec<Self> {
-        let mut classes = BTreeMap::new();
-        for News { holders, heroes } in news {
-            *classes.entry(holders & all_nodes_mask(nodes)).or_insert(0) += heroes;
+    /// Returns the classes that differ, merged by holders.
+    fn classes(all: &[Self], nodes: usize) -> Vec<Self> {
+        let mut merged = BTreeMap::new();
+        for News { holders, heroes } in all {
+            *merged.entry(holders & all_nodes_mask(nodes)).or_insert(0) += heroes;
         }
         let differs =
             |(holders, heroes): &(u8, usize)| *holders != all_nodes_mask(nodes) && *heroes > 0;
-        classes
+        merged
             .into_iter()
             .filter(differs)
             .map(|(holders, heroes)| Self { holders, heroes })
             .collect()
     }
 
-    /// Who will hold it in the end.
+    /// Returns the nodes that will hold the write eventually.
     fn reach(&self, actors: &[Actor]) -> u8 {
         let mut reached = state([self.holders]);
         loop {
@@ -150,11 +151,11 @@ impl News {
     }
 }
 
-/// A forecast from what is known of each moment.
+/// The computed probabilities, from which the forecast is derived.
 trait Outlook {
-    /// Mean, low and high.
+    /// Returns the mean, the low and the high number of differences at this time.
     fn point(&self, after: Duration) -> (f64, usize, usize);
-    /// How likely all agree by then: at least, and at most.
+    /// Returns a lower and an upper bound on the probability that all nodes agree by then.
     fn agreed(&self, by: Duration) -> (f64, f64);
 
     fn forecast(&self, horizon: Duration, step: Duration) -> Forecast {
@@ -171,7 +172,7 @@ trait Outlook {
     }
 }
 
-/// When that is first so, which will then stay so; to the millisecond.
+/// Returns the first time, to the millisecond, at which a monotone condition holds.
 fn first(horizon: Duration, is_so: impl Fn(Duration) -> bool) -> Option<Duration> {
     if is_so(Duration::ZERO) {
         return Some(Duration::ZERO);
@@ -188,23 +189,24 @@ fn first(horizon: Duration, is_so: impl Fn(Duration) -> bool) -> Option<Duration
     is_so(by).then_some(by)
 }
 
-/// All classes of heroes at once: how likely each number of differences is.
+/// All classes of heroes in one chain: the probability of each number of differences.
 struct Together {
-    /// The numbers of differences that can come about, the smallest first.
+    /// The possible numbers of differences, smallest first.
     differences: Vec<usize>,
     probabilities: Table,
 }
 
 impl Together {
-    /// `None` where that has too many states.
-    fn of(news: &[News], actors: &[Actor], rounds: &Rounds, all_nodes_mask: u8) -> Option<Self> {
-        // What becomes of any set of holders follows from what becomes of what each node holds.
-        let (starts, parts): (Vec<u8>, Vec<u8>) = if news.len() <= NODES_MAX {
-            news.iter().zip(0..).map(|(class, place)| (class.holders, 1 << place)).unzip()
+    /// Returns `None` if there would be too many states.
+    fn of(classes: &[News], actors: &[Actor], rounds: &Rounds, all_nodes_mask: u8) -> Option<Self> {
+        // With more classes than sets in a state, follow the holders of each node's writes instead;
+        // the holders of a class are the union over the nodes that hold it at the start.
+        let (starts, parts): (Vec<u8>, Vec<u8>) = if classes.len() <= NODES_MAX {
+            classes.iter().zip(0..).map(|(class, place)| (class.holders, 1 << place)).unzip()
         } else {
             (
                 (0..8).map(|node| 1 << node).collect(),
-                news.iter().map(|class| class.holders).collect(),
+                classes.iter().map(|class| class.holders).collect(),
             )
         };
         let chain =
@@ -215,13 +217,15 @@ impl Together {
                 .fold(0, |all, place| all | set(reached, place))
         };
         let count = |reached: State| -> usize {
-            news.iter()
+            classes
+                .iter()
                 .zip(&parts)
                 .filter(|(_, parts)| holders(reached, **parts) != all_nodes_mask)
                 .map(|(class, _)| class.heroes)
                 .sum()
         };
         let counts: Vec<usize> = chain.states.iter().map(|state| count(*state)).collect();
+        // 0 is always included: `agreed` reads the probability of the first number.
         let mut differences = [&[0], &counts[..]].concat();
         differences.sort_unstable();
         differences.dedup();
@@ -267,39 +271,39 @@ impl Outlook for Together {
     }
 }
 
-/// Each class of heroes by itself: how likely it is still to differ.
+/// Each class of heroes in a chain of its own: the probability that it still differs.
 struct Apart<'a> {
-    news: &'a [News],
+    classes: &'a [News],
     probabilities: Table,
 }
 
 impl<'a> Apart<'a> {
-    fn of(news: &'a [News], actors: &[Actor], rounds: &Rounds, all_nodes_mask: u8) -> Self {
-        let starts = news.iter().map(|class| state([class.holders]));
-        let chain = Chain::explore(starts, actors, usize::MAX).expect("any number is welcome");
+    fn of(classes: &'a [News], actors: &[Actor], rounds: &Rounds, all_nodes_mask: u8) -> Self {
+        let starts = classes.iter().map(|class| state([class.holders]));
+        let chain = Chain::explore(starts, actors, usize::MAX)
+            .expect("the number of states is not limited");
         let differs: Vec<f64> = chain
             .states
             .iter()
             .map(|state| if set(*state, 0) == all_nodes_mask { 0.0 } else { 1.0 })
             .collect();
-        let classes: Vec<usize> =
-            news.iter().map(|class| chain.number(state([class.holders]))).collect();
+        let numbers: Vec<usize> =
+            classes.iter().map(|class| chain.number(state([class.holders]))).collect();
         let read = |vector: &[f64], shares: &mut [f64]| {
-            shares.iter_mut().zip(&classes).for_each(|(share, class)| *share = vector[*class])
+            shares.iter_mut().zip(&numbers).for_each(|(share, number)| *share = vector[*number])
         };
-        // Turns lie in reverse as likely as they lie like this, so that one walk back does for all
-        // classes.
+        // An order of turns is as likely as its reverse, so one backward pass serves all classes.
         let turn = |actor: usize, after: &[f64], before: &mut Vec<f64>| {
             chain.backward(actor, after, before)
         };
-        Self { news, probabilities: rounds.follow(&differs, news.len(), turn, read) }
+        Self { classes, probabilities: rounds.follow(&differs, classes.len(), turn, read) }
     }
 }
 
 impl Outlook for Apart<'_> {
     fn point(&self, after: Duration) -> (f64, usize, usize) {
         let probabilities = self.probabilities.after(after);
-        let classes = || self.news.iter().zip(&probabilities);
+        let classes = || self.classes.iter().zip(&probabilities);
         let mean = classes().map(|(class, differs)| class.heroes as f64 * differs).sum();
         let likelier = |than: f64| {
             classes()
@@ -312,7 +316,7 @@ impl Outlook for Apart<'_> {
 
     fn agreed(&self, by: Duration) -> (f64, f64) {
         let probabilities = self.probabilities.after(by);
-        let differ = probabilities.iter().zip(self.news).map(|(differs, _)| differs);
+        let differ = probabilities.iter().zip(self.classes).map(|(differs, _)| differs);
         ((1.0 - differ.clone().sum::<f64>()).max(0.0), 1.0 - differ.copied().fold(0.0, f64::max))
     }
 }

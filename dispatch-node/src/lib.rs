@@ -1,8 +1,8 @@
-//! Dispatch: the [`dispatch::Dispatch`] machine, the [`model`] of the cluster that it keeps, and
-//! the [`web`] around it.
+//! Dispatch: the [`dispatch::Dispatch`] machine, its [`model`] of the cluster, and the [`web`]
+//! around both.
 //!
-//! Imports go one way: `text`, `event_log` and `forecast` know none of the others, the model knows
-//! those, the machine knows the model, the web knows all of them.
+//! Imports go one way: `text`, `event_log` and `forecast` import none of the others; `model`
+//! imports those; `dispatch` imports `model`; `web` imports all of them.
 
 pub mod dispatch;
 pub mod event_log;

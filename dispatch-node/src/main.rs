@@ -1,4 +1,4 @@
-//! Dispatch, as a process.
+//! The dispatch process.
 
 fn main() -> std::process::ExitCode {
     dispatch_node::main()

@@ -1,7 +1,7 @@
-//! The metrics of dispatch beyond those of every node: the state of the whole cluster, and its
-//! watchers. A test compares `docs/metrics.md` with this table.
+//! The metrics of dispatch in addition to those of every node: the state of the whole cluster, and
+//! the open browser sockets. A test compares `docs/metrics.md` with this table.
 //!
-//! Invariant: a view is measured once, when it is published; nothing here decides anything.
+//! Invariant: a view is measured once, when it is published; metrics never influence behaviour.
 
 use std::time::Duration;
 
@@ -11,75 +11,70 @@ use shared::meter::{Gauge as Handle, Metric, counter, gauge, histogram};
 
 use crate::model::view::View;
 
-/// The buckets of write lags: a round or a few, or as long as a cut lasts.
+/// The buckets of write lags, from one round to the duration of a long cut, in seconds.
 const LAG: &[f64] = &[0.1, 0.25, 0.5, 1.0, 1.5, 2.0, 3.0, 5.0, 10.0, 30.0, 60.0, 300.0];
 
 const CONVERGED: Metric = Metric::new(
     "superhero_converged",
     Gauge,
     Count,
-    "1 where all cities answer and hold what dispatch holds, 0 otherwise.",
+    "1 if all cities answer and hold the same entries as dispatch, 0 otherwise.",
 );
 const DIFFERENCES: Metric = Metric::new(
     "superhero_differences",
     Gauge,
     Count,
-    "Heroes of whom the cities that answer do not hold the same.",
+    "Heroes whose copies differ between the cities that answer.",
 );
 const OLDEST: Metric = Metric::new(
     "superhero_oldest_difference_seconds",
     Gauge,
     Seconds,
-    "For how long the hero who differs for longest has differed; 0 where none does.",
+    "Age of the longest-lasting difference between cities; 0 if there is none.",
 );
 const ONLY_COPIES: Metric = Metric::new(
     "superhero_only_copies",
     Gauge,
     Count,
-    "Heroes whom one node alone holds: they are lost where it crashes now.",
+    "Heroes held by a single node: a crash of that node would lose them.",
 );
 const LOST: Metric = Metric::new(
     "superhero_lost_writes_total",
     Counter,
     Count,
-    "Writes that were answered as saved, and later stood nowhere, overwritten by somebody who had not seen them.",
+    "Acknowledged writes that no longer exist anywhere: \
+     overwritten by a write that had not seen them, or lost in a crash.",
 );
-const FAULTS: Metric = Metric::new(
-    "superhero_faults",
-    Gauge,
-    Count,
-    "Faults that people have put in force and that are not over.",
-);
+const FAULTS: Metric =
+    Metric::new("superhero_faults", Gauge, Count, "Injected faults that are in force.");
 const CONVERGENCE_LAG: Metric = Metric::new(
     "superhero_convergence_lag_seconds",
     Histogram(LAG),
     Seconds,
-    "From when dispatch knows of a write until every city that answers is seen to hold it, or something that beats it.",
+    "Time from the first observation of a write until every city that answers \
+     is observed to hold it or a write that beats it.",
 );
-const BROWSERS: Metric = Metric::new(
-    "superhero_browsers",
-    Gauge,
-    Count,
-    "Sockets of pages, and of programs that watch, which are open.",
-)
-.by(&[("kind", &["page", "program"])]);
-/// The frames sent to watchers.
+const BROWSERS: Metric =
+    Metric::new("superhero_browsers", Gauge, Count, "Open live sockets of pages and programs.")
+        .by(&[("kind", &["page", "program"])]);
+/// The frames sent over live sockets.
 pub(crate) const FRAMES_SENT: Metric = Metric::new(
     "superhero_browser_frames_sent_total",
     Counter,
     Count,
-    "Frames sent to whoever watches.",
+    "Frames sent over live sockets.",
 )
 .by(&[("to", &["page", "program"])]);
-/// The frames that were skipped.
+/// The frames skipped because a page was too slow.
 pub(crate) const FRAMES_SKIPPED: Metric = Metric::new(
     "superhero_browser_frames_skipped_total",
     Counter,
     Count,
-    "Frames that pages were never sent, since they were too slow for them; what they said came with a later one.",
+    "Frames that were not sent because the page was too slow; \
+     a later frame contains their changes.",
 );
 
-/// All metrics of this table.
+/// All metrics in this table.
 pub(crate) const ALL: &[Metric] = &[
     CONVERGED,
     DIFFERENCES,
@@ -93,7 +88,7 @@ pub(crate) const ALL: &[Metric] = &[
     FRAMES_SKIPPED,
 ];
 
-/// The part of the views that was counted so far.
+/// The part of the view that is already counted.
 #[derive(Debug, Default)]
 pub(crate) struct ViewMetrics {
     lost: u64,
@@ -115,17 +110,17 @@ impl ViewMetrics {
     }
 }
 
-/// Counts writes that have arrived everywhere after these times.
+/// Records the times that writes took to reach every city.
 pub(crate) fn arrived(lags: &[Duration]) {
     let histogram = histogram!(CONVERGENCE_LAG.name);
     lags.iter().for_each(|lag| histogram.record(*lag));
 }
 
-/// A watcher's socket: counted while it is held.
+/// A live socket, counted until it is dropped.
 pub(crate) struct Watched(Handle);
 
 impl Watched {
-    /// Counts a socket of a page, or of a program.
+    /// Counts an open socket of a page or of a program.
     pub(crate) fn by(kind: &'static str) -> Self {
         let open = gauge!(BROWSERS.name, "kind" => kind);
         open.increment(1.0);

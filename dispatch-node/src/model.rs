@@ -1,6 +1,6 @@
-//! The state of the cluster as dispatch sees it, apart from the machine that keeps it.
+//! The state of the cluster as observed by dispatch, separate from the machine that maintains it.
 //!
-//! Invariant: nothing here sends a frame, reads a clock or knows the machine or the web.
+//! Invariant: nothing here sends a frame, reads a clock, or depends on the machine or the web.
 
 pub mod arrival;
 pub mod bomb_report;

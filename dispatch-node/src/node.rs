@@ -1,7 +1,6 @@
-//! The process of dispatch: options in, exit code out; the machine on one side, the web on the
-//! other.
+//! The dispatch process: reads options, connects the machine to the web, returns the exit code.
 //!
-//! Invariant: everything that the machine tells is delivered in order, and none of it blocks.
+//! Invariant: events of the machine are delivered in order, and delivery never blocks.
 
 use std::ops::ControlFlow;
 use std::process::ExitCode;
@@ -28,7 +27,7 @@ use crate::web::{
     self, AccessPolicy, DispatchHandle, LauncherClient, Limits, Responder, Settings, Tokens,
 };
 
-/// Runs dispatch until it is told to stop.
+/// Runs dispatch until it is asked to stop.
 #[must_use]
 pub fn main() -> ExitCode {
     shared::node::main(well_known::DISPATCH, Options::command(), tokens, run)
@@ -43,7 +42,7 @@ fn run(start: Start<Options, Tokens>) -> ExitCode {
     let Start { name, options, checked: tokens, cluster, unsafe_for } = start;
     if !options.listen.ip().is_loopback() && !tokens.are_required() {
         warn!(
-            "whoever reaches {} may press buttons: --host-token-file leaves that to who knows a token",
+            "anyone who can reach {} may change the cluster; --host-token-file requires a token",
             options.listen
         );
     }
@@ -80,7 +79,7 @@ fn run(start: Start<Options, Tokens>) -> ExitCode {
         let intensity = Intensity::new(options.max_restarts, options.max_restart_window);
         let process =
             Process { name, port, cluster, unsafe_for, intensity, stop, seed: options.node.seed() };
-        // Each incarnation gets a seed of its own, all from the given one.
+        // Each incarnation gets its own seed, derived from the given one.
         let mut seeds = ChaCha8Rng::seed_from_u64(options.node.seed());
         let begin = move |me, _crashes, now| Dispatch::new(me, config.clone(), seeds.random(), now);
         let mut view_metrics = ViewMetrics::default();
@@ -92,7 +91,7 @@ fn run(start: Start<Options, Tokens>) -> ExitCode {
     })
 }
 
-/// Hands a message from the machine to the web, the metrics or the log.
+/// Passes an event of the machine to the web, the metrics or the log.
 fn deliver(
     event: Event,
     responder: &Responder,
@@ -110,9 +109,10 @@ fn deliver(
         Event::Logged(event) => info!("{}", event.text),
         Event::Thaw(node, freeze) => {
             let cluster = cluster.clone();
+            // Not awaited: a frozen process may take long to answer, and delivery must not block.
             tokio::spawn(async move {
                 if let Err(error) = link::thaw(&cluster, node, freeze).await {
-                    warn!(city = %node, "cannot be woken: {error:#}");
+                    warn!(city = %node, "cannot be thawed: {error:#}");
                 }
             });
         }

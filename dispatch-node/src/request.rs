@@ -1,7 +1,6 @@
-//! The requests that dispatch answers: the operations, the type of each one's reply, and the
-//! errors.
+//! The operations that clients can request, their reply types, and the errors.
 //!
-//! Invariant: an operation has one type of reply. A `Ticket` of the operation takes no other.
+//! Invariant: an operation has exactly one reply type, and its `Ticket` accepts no other.
 
 mod error;
 mod operations;
@@ -29,27 +28,27 @@ pub use operations::{
 pub struct Request {
     /// The ticket, unique among open requests.
     pub ticket: u64,
-    /// The client's idempotency key: a request with the same key is not carried out again.
+    /// The client's idempotency key: a request with the same key is not executed again.
     pub key: Option<String>,
     /// The operation.
     pub action: Action,
-    /// The span of the request, if a trace of it is kept; a command to a city continues it.
+    /// The span of the request, if it is traced; a command to a city continues it.
     pub trace: Option<TraceContext>,
 }
 
-/// An operation that clients may request.
+/// An operation that clients can request.
 pub trait Operation: Into<Action> {
-    /// The reply if it is done.
+    /// The reply on success.
     type Reply;
 
-    /// Returns the reply as one of all kinds.
+    /// Wraps the reply in the enum of all replies.
     fn into_reply(reply: Self::Reply) -> Reply;
 
-    /// Returns the reply if it is one to this kind of operation.
+    /// Returns the reply, if it belongs to this operation.
     fn from_reply(reply: Reply) -> Option<Self::Reply>;
 }
 
-/// The place of the reply to one request of this operation.
+/// Identifies one request of this operation until it is answered.
 #[derive(Debug)]
 pub(crate) struct Ticket<O> {
     pub(crate) number: u64,
@@ -75,12 +74,12 @@ pub struct Written {
     pub entry: Arc<Entry>,
 }
 
-/// Declares the enum of all operations, the enum of all replies, and which reply belongs to which.
+/// Declares the enum of all operations, the enum of all replies, and the reply of each operation.
 macro_rules! operations {
     ($($operation:ident => $reply:ident($value:ty), $span:literal;)*) => {
         /// An operation of any kind.
         #[derive(Clone, Debug, PartialEq, Eq)]
-        #[expect(missing_docs, reason = "each variant is the operation of that name")]
+        #[expect(missing_docs, reason = "each variant wraps the operation of that name")]
         pub enum Action {
             $($operation($operation),)*
         }
@@ -141,25 +140,25 @@ pub enum Reply {
     Created(Vec<Written>),
     /// The hero was moved.
     Assigned(Written),
-    /// The hero is dead.
+    /// The hero was terminated.
     Terminated(Written),
     /// The city is about to crash.
     Bombed(NodeName),
-    /// The city is no longer waited for.
+    /// The city was forgotten: tombstone collection no longer waits for it.
     Forgotten(NodeName),
     /// The fault is in force.
     Injected(FaultView),
-    /// The faults are over.
+    /// The faults were healed.
     Healed(()),
     /// Gossip runs at this pace.
     PaceSet(Pace),
-    /// The exchange ended, or was given up.
+    /// The exchange ended or timed out.
     Exchanged(Exchange),
-    /// The city's process was asked to end.
+    /// The city's process was asked to stop, or was killed.
     Ended(NodeName),
     /// The event is in the log.
     Logged(()),
-    /// The newest living copy that is known.
+    /// The newest live copy of the hero.
     Found(Written),
     /// The state of the cluster.
     View(Arc<View>),

@@ -1,12 +1,12 @@
-//! Names and numbers as people write them.
+//! Names and numbers formatted for display.
 //!
-//! Invariant: nothing here knows what the text is about.
+//! Invariant: nothing here depends on the subject of the text.
 
 use std::time::Duration;
 
 use gossip::NodeName;
 
-/// Returns a node's name as people write it.
+/// Returns a node's name with a capital letter.
 #[must_use]
 pub fn title(name: NodeName) -> String {
     let text = name.as_str();
@@ -14,13 +14,13 @@ pub fn title(name: NodeName) -> String {
     first.to_ascii_uppercase() + rest
 }
 
-/// Returns a span of time in seconds, as people read it.
+/// Returns a duration in seconds, with its unit.
 #[must_use]
 pub fn seconds(span: Duration) -> String {
     format!("{} s", span.as_secs_f64())
 }
 
-/// Returns a number with its noun.
+/// Returns a number followed by the noun in the matching form.
 #[must_use]
 pub fn counted(number: usize, one: &str, many: &str) -> String {
     format!("{} {}", grouped(number as u64), if number == 1 { one } else { many })

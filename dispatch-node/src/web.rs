@@ -1,5 +1,6 @@
-//! The web around dispatch: the page, its live socket, and the API. Nothing here holds a replica:
-//! it asks the machine through the [`DispatchHandle`] and shows [views](crate::model::view::View).
+//! The web part of dispatch: the page, its live socket, and the API. It holds no replica: it sends
+//! requests to the machine through the [`DispatchHandle`] and shows
+//! [views](crate::model::view::View).
 
 mod api;
 mod assets;

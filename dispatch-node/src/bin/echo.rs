@@ -1,5 +1,5 @@
-//! Both sockets of a node, `/cluster` and `/live`, as echoes on a port of their own: for `make
-//! autobahn`.
+//! Serves both sockets of a node, `/cluster` and `/live`, as echo servers on one port. Used by
+//! `make autobahn`.
 
 use std::net::Ipv4Addr;
 use std::time::Duration;
@@ -24,7 +24,7 @@ async fn main() -> anyhow::Result<()> {
     let port = Port { listener, tls: None, limits };
     link::serve(
         port,
-        link::echo::route().merge(echo::door()),
+        link::echo::route().merge(echo::route()),
         CancellationToken::new(),
         TaskTracker::new(),
     )

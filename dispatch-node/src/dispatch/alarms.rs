@@ -1,7 +1,7 @@
-//! The alarms that people are shown: clocks that are off, and rounds that are refused.
+//! The alarms in the event log: wrong clocks and refused rounds.
 //!
-//! Invariant: what is refused in every round is not logged in every round; a clock that stays off
-//! is logged once.
+//! Invariant: a refusal that repeats every round is logged at most once per [`ALARM_INTERVAL`]; a
+//! clock that stays wrong is logged once.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -11,14 +11,14 @@ use gossip::{NodeName, Now, replica};
 use crate::model::city_state::CityState;
 use crate::text::seconds;
 
-/// The least time between two alarms about one node.
+/// The minimum time between two alarms about one node.
 const ALARM_INTERVAL: Duration = Duration::from_secs(10);
 
 /// The time of the last alarm about each node.
 #[derive(Debug)]
 pub(super) struct Alarms {
     last: BTreeMap<NodeName, Duration>,
-    /// The largest accepted distance between two clocks.
+    /// The largest accepted difference between two clocks.
     drift_max: Duration,
 }
 
@@ -27,35 +27,34 @@ impl Alarms {
         Self { last: BTreeMap::new(), drift_max }
     }
 
-    /// Returns the largest accepted distance between two clocks.
+    /// Returns the largest accepted difference between two clocks.
     pub(super) fn drift_max(&self) -> Duration {
         self.drift_max
     }
 
-    /// Returns the node and the text of the alarm that this event of the replica raises.
+    /// Returns the node and the text of the alarm raised by this event of the replica, if any.
     pub(super) fn on_replica_event(
         &mut self,
         now: Now,
         event: &replica::Event,
     ) -> Option<(NodeName, String)> {
         let (node, text) = text(event)?;
-        let quiet = self.last.get(&node).is_none_or(|at| *at + ALARM_INTERVAL <= now.mono);
-        if quiet {
+        let is_due = self.last.get(&node).is_none_or(|at| *at + ALARM_INTERVAL <= now.mono);
+        if is_due {
             self.last.insert(node, now.mono);
         }
-        quiet.then_some((node, text))
+        is_due.then_some((node, text))
     }
 
-    /// Returns the text of an alarm if the city's clock has come to be off by more than is
-    /// accepted.
+    /// Returns the text of an alarm if the city's clock has just exceeded the accepted difference.
     pub(super) fn on_clock(&self, now: Now, city: &mut CityState) -> Option<String> {
         let ahead_ms = city.clock_ahead_ms(now).unwrap_or(0);
         let off_by = Duration::from_millis(ahead_ms.unsigned_abs());
         let is_off = off_by.as_millis() > self.drift_max.as_millis();
         let was_off = std::mem::replace(&mut city.clock_is_off, is_off);
         let (way, consequence) = match ahead_ms {
-            0.. => ("ahead", "the others refuse what it writes"),
-            _ => ("behind", "it refuses what the others write"),
+            0.. => ("ahead", "the other nodes refuse its writes"),
+            _ => ("behind", "it refuses the writes of the other nodes"),
         };
         (is_off && !was_off).then(|| {
             let (name, off_by, drift_max) = (city.name, seconds(off_by), seconds(self.drift_max));
@@ -64,7 +63,7 @@ impl Alarms {
     }
 }
 
-/// Returns the node and the text of the alarm for an event that people should know of.
+/// Returns the node and the text of the alarm for this event; `None` for normal operation.
 fn text(event: &replica::Event) -> Option<(NodeName, String)> {
     match event {
         replica::Event::TooFarAhead { source, writer, ahead_ms } => Some((
@@ -83,12 +82,12 @@ fn text(event: &replica::Event) -> Option<(NodeName, String)> {
         )),
         replica::Event::Diverged { peer } => Some((
             peer.node,
-            format!("DIVERGED: {} covers the same writes and holds something else", peer.node),
+            format!("DIVERGED: {} covers the same writes and holds different entries", peer.node),
         )),
         replica::Event::Fenced { source } => Some((
             source.node,
             format!(
-                "{source} is an earlier life than the newest of {}: it is not heard any more",
+                "{source} is an earlier incarnation of {}: dispatch no longer pulls from it",
                 source.node
             ),
         )),
@@ -110,7 +109,7 @@ mod tests {
     use gossip::{Incarnation, Origin, UnixMillis};
 
     #[test]
-    fn a_round_that_is_refused_again_and_again_is_an_alarm_now_and_then() {
+    fn repeated_refusal_raises_an_alarm_once_per_interval() {
         let source = Origin { node: "gotham".parse().unwrap(), incarnation: Incarnation(1) };
         let event = replica::Event::Diverged { peer: source };
         let mut alarms = Alarms::new(Duration::from_secs(1));
@@ -122,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn a_clock_that_stays_off_is_one_alarm() {
+    fn clock_that_stays_wrong_raises_one_alarm() {
         let (alarms, mut city) =
             (Alarms::new(Duration::from_secs(1)), CityState::new("gotham".parse().unwrap()));
         let now = Now { mono: Duration::ZERO, wall: UnixMillis(10_000) };
@@ -133,7 +132,9 @@ mod tests {
         assert_eq!(raised(11_000), None);
         assert_eq!(
             raised(12_500).as_deref(),
-            Some("the clock of gotham is 2.5 s ahead; beyond 1 s the others refuse what it writes")
+            Some(
+                "the clock of gotham is 2.5 s ahead; beyond 1 s the other nodes refuse its writes"
+            )
         );
         assert_eq!(raised(12_600), None);
         assert_eq!(raised(10_000), None);

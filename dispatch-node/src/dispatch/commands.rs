@@ -1,8 +1,7 @@
-//! The part of dispatch that carries out requests: its own writes, commands to cities, and the
-//! cities' answers.
+//! Executing requests: dispatch's own writes, commands to cities, and the cities' answers.
 //!
-//! Invariant: each request is answered once, whatever its outcome. A bomb completes in one place,
-//! whether its city answered or came back in another incarnation.
+//! Invariant: each request is answered once, whatever its outcome. All bombs complete in
+//! `complete_bomb`, whether the city answered or returned in another incarnation.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,7 +21,7 @@ use crate::request::{
     RequestError, SetPace, Ticket, Written,
 };
 
-/// The time after which a city no longer carries out a command.
+/// The time after which a city no longer executes a command.
 const COMMAND_EXPIRES: Duration = Duration::from_secs(1);
 
 impl Dispatch {
@@ -36,6 +35,7 @@ impl Dispatch {
                 self.create(now, Ticket::<crate::request::Create>::new(ticket, key), vec![name]);
             }
             Action::CreateMany(CreateMany { count }) => {
+                // The API checks the limit, but scenarios send requests without it.
                 let names = (0..count.min(CREATE_MAX)).map(|_| self.random.hero_name()).collect();
                 self.create(now, Ticket::<CreateMany>::new(ticket, key), names);
             }
@@ -101,6 +101,8 @@ impl Dispatch {
             let outcome = self.send_home(now, hero);
             return self.reply(ticket, outcome);
         };
+        // The hero is checked first, so that a deleted one is reported even if the city is
+        // unreachable.
         match self.copy_for(city, hero) {
             Err(error) => self.reply(ticket, Err(error)),
             Ok(_) if !self.observer.is_linked(city) => {
@@ -135,11 +137,12 @@ impl Dispatch {
         if !self.observer.is_linked(city) {
             return self.reply(ticket, Err(RequestError::NoAnswer { city }));
         }
+        // Before the crash: afterwards the rows no longer show what only this city held.
         let at_stake = self.at_stake(now, city);
         self.command(now, city, Commanded::Bomb { ticket, at_stake }, Command::Bomb, trace);
     }
 
-    /// Returns the heroes that only this city holds, as far as is known.
+    /// Returns the heroes that no node other than this city holds, as far as has been observed.
     fn at_stake(&mut self, now: Now, city: NodeName) -> Vec<(HeroId, HeroName)> {
         self.catch_up_a_few(now);
         self.observer.index(city).map(|index| self.comparison.only_at(index)).unwrap_or_default()
@@ -154,7 +157,7 @@ impl Dispatch {
         trace: Option<TraceContext>,
     ) {
         let request = self.requests.begin(now, city, commanded);
-        // By the city's clock, as far as is known how that one runs.
+        // The city checks the expiry by its own clock, so estimate that clock.
         let wall = self.observer.city(city).map_or(now.wall, |city| city.wall(now));
         self.send(
             city,
@@ -164,13 +167,13 @@ impl Dispatch {
 
     fn forget(&mut self, now: Now, city: NodeName) -> Result<NodeName, RequestError> {
         if self.observer.is_linked(city) {
-            return Err(RequestError::Alive { city });
+            return Err(RequestError::StillUp { city });
         }
         self.replica.forget(now, city).map_err(|error| match error {
             ForgetError::Joining => RequestError::Joining { node: self.me() },
             ForgetError::Myself | ForgetError::NotMember => RequestError::NoAnswer { city },
         })?;
-        let text = format!("{city} is forgotten: it keeps nothing in place any more");
+        let text = format!("{city} was forgotten: tombstone collection no longer waits for it");
         self.log(now, city, EventKind::Forgotten, text);
         Ok(city)
     }
@@ -187,6 +190,7 @@ impl Dispatch {
             Commanded::Bomb { ticket, at_stake } => {
                 let outcome = match result {
                     Ok(Done::Bombed) => Ok(self.complete_bomb(now, from, at_stake)),
+                    // A wrong type of answer proves nothing about the bomb.
                     Ok(Done::Assigned(_)) => Err(RequestError::Unknown { city: from }),
                     Err(refusal) => Err(refused(from, None, refusal)),
                 };
@@ -216,8 +220,8 @@ impl Dispatch {
         written
     }
 
-    /// Completes the bombs on a city that has come back in another incarnation: their answers may
-    /// have been lost with the old one, and the new one tells as much.
+    /// Completes the bombs on a city that returned in another incarnation. Their answers may be
+    /// lost, but the new incarnation proves that the old one crashed.
     pub(super) fn complete_bombs(&mut self, now: Now, city: NodeName) {
         for PendingCommand { command, .. } in self.requests.take_bombs(city) {
             if let Commanded::Bomb { ticket, at_stake } = command {
@@ -251,7 +255,7 @@ impl Dispatch {
     }
 }
 
-/// Returns the error for a city's refusal. Only a command about a hero can find it deleted.
+/// Returns the error for a city's refusal. Only a command about a hero can be refused as deleted.
 fn refused(city: NodeName, hero: Option<HeroId>, refusal: Refusal) -> RequestError {
     match (refusal, hero) {
         (Refusal::Deleted, Some(hero)) => RequestError::Deleted(hero),

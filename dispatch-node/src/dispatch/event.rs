@@ -1,4 +1,4 @@
-//! The messages from the machine of dispatch to its process.
+//! The events that the machine of dispatch sends to its process.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,7 +10,7 @@ use crate::event_log::LoggedEvent;
 use crate::model::view::View;
 use crate::request::Outcome;
 
-/// A message from the machine to its process.
+/// An event from the machine to its process.
 #[derive(Clone, Debug)]
 pub enum Event {
     /// The reply to a request.
@@ -20,14 +20,13 @@ pub enum Event {
         /// The outcome.
         reply: Outcome,
     },
-    /// The state of the cluster, after something has changed.
+    /// The state of the cluster after a change.
     View(Arc<View>),
     /// An event was logged.
     Logged(Arc<LoggedEvent>),
-    /// Writes have arrived at every city that answers, after these times.
+    /// Writes have arrived at every city that answers, after these durations.
     Arrived(Vec<Duration>),
-    /// The process of this node has to be woken: this fault keeps it frozen, so it receives no
-    /// frame.
+    /// The process of this node must be thawed. While this fault freezes it, it receives no frames.
     Thaw(NodeName, FaultId),
     /// An event of a replication round.
     Replica(replica::Event),

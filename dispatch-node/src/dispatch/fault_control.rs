@@ -1,7 +1,7 @@
-//! The faults that were requested, and the requests that wait until the nodes report them.
+//! The requested faults, and the requests that wait until the nodes report them.
 //!
-//! Invariant: a request is answered when every node that it concerns has reported, has lost its
-//! link, or has not reported in time.
+//! Invariant: a request is answered once every affected node has reported, has lost its link, or
+//! has missed the deadline.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -18,7 +18,7 @@ use crate::request::{Heal, Inject, Ticket};
 pub(super) struct FaultControl {
     pub(super) faults: Faults,
     waiting: Vec<Waiting>,
-    /// The faults that each node reported last.
+    /// The faults in the last report of each node.
     reported: BTreeMap<NodeName, BTreeSet<FaultId>>,
 }
 
@@ -63,7 +63,7 @@ impl FaultControl {
         self.wait(now, Awaited::InForce { ticket, fault, heal_after, nodes });
     }
 
-    /// Has a request wait until no node reports these faults, which have ended.
+    /// Lets a request wait until no node reports these faults, which have ended.
     pub(super) fn await_healed(&mut self, now: Now, ticket: Ticket<Heal>, faults: Vec<FaultId>) {
         self.wait(now, Awaited::Over { ticket, faults });
     }
@@ -72,8 +72,8 @@ impl FaultControl {
         self.waiting.push(Waiting { awaited, deadline: now.mono + ANSWER_TIMEOUT });
     }
 
-    /// Takes in a node's report. Returns the controls that the node must be sent, and the faults
-    /// that are over with its process.
+    /// Processes a node's report. Returns the controls to send to the node, and the faults that
+    /// ended with its process.
     pub(super) fn on_report(
         &mut self,
         now: Now,
@@ -85,8 +85,8 @@ impl FaultControl {
         self.faults.on_report(now.mono, from, report)
     }
 
-    /// Takes the requests that need not wait any longer. A node that is not linked is not waited
-    /// for.
+    /// Removes and returns the requests that need not wait any longer. A node without a link is not
+    /// waited for.
     pub(super) fn take_confirmed(
         &mut self,
         now: Now,
@@ -109,8 +109,8 @@ impl FaultControl {
         let over: Vec<Waiting> = self.waiting.extract_if(.., is_over).collect();
         let confirmed = |Waiting { awaited, .. }| match awaited {
             Awaited::Over { ticket, .. } => Confirmed::Healed(ticket),
-            // A node that was not reached in time is sent the fault again when it reports. The
-            // fault may be over by now; it was injected all the same.
+            // A node that missed the deadline is sent the fault again when it next reports. If the
+            // fault has expired by then, it was injected all the same.
             Awaited::InForce { ticket, fault, heal_after, .. } => {
                 let view = self.faults.view(now.mono, fault.id);
                 Confirmed::Injected(
@@ -122,7 +122,7 @@ impl FaultControl {
         over.into_iter().map(confirmed).collect()
     }
 
-    /// Returns the time at which the next fault heals by itself, or the next request is answered.
+    /// Returns the time at which the next fault expires or the next waiting request is answered.
     pub(super) fn deadline(&self) -> Option<Duration> {
         earliest([
             self.faults.deadline(),
@@ -138,8 +138,7 @@ mod tests {
     use gossip::fault::{FaultKind, Frames, InForce};
 
     #[test]
-    fn an_injection_is_confirmed_by_the_report_of_each_linked_node_and_no_later_than_its_deadline()
-    {
+    fn injection_is_confirmed_by_reports_of_linked_nodes_or_deadline() {
         let now = |millis| Now { mono: Duration::from_millis(millis), wall: UnixMillis(millis) };
         let (gotham, capitol): (NodeName, NodeName) =
             ("gotham".parse().unwrap(), "capitol".parse().unwrap());

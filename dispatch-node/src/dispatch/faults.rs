@@ -1,6 +1,6 @@
-//! The part of dispatch that injects faults, heals them, and ends processes on request.
+//! Injecting and healing faults, and ending processes on request.
 //!
-//! Invariant: what is done is logged when it is requested, and answered when the nodes report it.
+//! Invariant: an action is logged when it is requested, and answered when the nodes report it.
 
 use std::collections::BTreeSet;
 
@@ -20,6 +20,7 @@ impl Dispatch {
     pub(super) fn inject(&mut self, now: Now, ticket: Ticket<Inject>, inject: Inject) {
         let Inject { kind, from, to, both, heal_after } = inject;
         let fault = Fault { id: self.random.fault_id(), kind, from, to, both };
+        // Nodes silently ignore faults beyond this limit.
         if self.faults.faults.len() >= FAULTS_MAX {
             return self.reply(ticket, Err(RequestError::TooManyFaults(FAULTS_MAX)));
         }
@@ -61,7 +62,7 @@ impl Dispatch {
             for node in self.all_nodes() {
                 self.send(node, Frame::Control(Control::Heal(*id)));
             }
-            // Whether or not the node has reported it, it may be frozen by now.
+            // The node may be frozen even if it has not reported so: it can no longer report.
             if fault.kind == FaultKind::Freeze {
                 self.event(Event::Thaw(fault.from, *id));
             }
@@ -75,7 +76,7 @@ impl Dispatch {
         self.log(now, node, EventKind::Healed, format!("{how}: {}", describe(fault)));
     }
 
-    /// Answers the requests that need not wait for reports any longer.
+    /// Answers the requests that no longer need to wait for reports.
     pub(super) fn answer_confirmed(&mut self, now: Now) {
         let me = self.me();
         let observer = &self.observer;
@@ -93,13 +94,13 @@ impl Dispatch {
         let (controls, over) = self.faults.on_report(now, from, report);
         for control in controls {
             if let Some(freeze) = freeze_healed_by(&control, report) {
-                // By the time that the frame arrives, the frozen process may receive no frame.
+                // The process may freeze before the frame arrives, and would then not receive it.
                 self.event(Event::Thaw(from, freeze));
             }
             self.send(from, Frame::Control(control));
         }
         for fault in over {
-            self.log_healed(now, fault.from, "over", &fault);
+            self.log_healed(now, fault.from, "ended with its process", &fault);
         }
         if let Some(city) = self.observer.city_mut(from) {
             city.clock = Some((report.wall, now.mono));
@@ -109,18 +110,18 @@ impl Dispatch {
         self.publisher.touch(now);
     }
 
-    /// Ends the faults whose time is over, and the requests that have waited long enough.
+    /// Ends the faults that have expired, and the requests that have waited long enough.
     pub(super) fn end_due_faults(&mut self, now: Now) {
         for fault in self.faults.faults.expire(now.mono) {
-            self.log_healed(now, fault.from, "healed by itself", &fault);
+            self.log_healed(now, fault.from, "expired", &fault);
         }
         self.answer_confirmed(now);
     }
 
-    /// Ends the faults that were in force at a process that has ended.
+    /// Ends the faults that were in force at a process that has exited.
     pub(super) fn end_faults_at(&mut self, now: Now, node: NodeName) {
         for fault in self.faults.faults.on_end(node) {
-            self.log_healed(now, node, "over", &fault);
+            self.log_healed(now, node, "ended with its process", &fault);
         }
     }
 
@@ -135,7 +136,7 @@ impl Dispatch {
             ticket,
             city,
             Control::Stop,
-            (EventKind::Stopped, format!("{city} was told to stop")),
+            (EventKind::Stopped, format!("{city} was asked to stop")),
         );
     }
 
@@ -162,11 +163,12 @@ impl Dispatch {
         control: Control,
         (kind, text): (EventKind, String),
     ) {
-        // A frozen process would end when it wakes, long after the request.
+        // A frozen process would execute this when it is thawed, long after the request.
         if !self.observer.is_linked(city) || self.faults.faults.is_frozen(city) {
             return self.reply(ticket, Err(RequestError::NoAnswer { city }));
         }
         self.log(now, city, kind, text);
+        // The request is answered without a confirmation: the process ends and cannot send one.
         self.send(city, Frame::Control(control));
         self.reply(ticket, Ok(city));
     }

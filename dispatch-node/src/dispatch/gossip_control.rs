@@ -1,7 +1,7 @@
-//! The rounds that dispatch starts by itself, the pace of all gossip, and the exchange on request.
+//! The rounds that dispatch starts on its timers, the pace of all gossip, and requested exchanges.
 //!
-//! Invariant: while the pace is not the usual one it is announced again before the cities' lease on
-//! it ends; at most one exchange on request is under way.
+//! Invariant: a pace other than the default is announced again before the cities' lease on it
+//! expires; at most one requested exchange is in progress.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use shared::Envelope;
 
 use super::pending_exchange::PendingExchange;
 
-/// The timers of gossip, its pace, and the exchange under way.
+/// The gossip timers, the pace, and the requested exchange in progress.
 #[derive(Debug)]
 pub(super) struct GossipControl {
     carried: Timer,
@@ -22,27 +22,27 @@ pub(super) struct GossipControl {
 }
 
 impl GossipControl {
-    /// Returns gossip at its usual pace with these two timers.
+    /// Returns gossip at the default pace with these two timers.
     pub(super) fn new(carried: Timer, poll: Timer) -> Self {
         Self { carried, poll, pace: Pace::FREE, announce_at: None, exchange: None }
     }
 
-    /// Returns whether a round between two cities is due; if so, its timer starts again.
+    /// Returns whether a round between two cities is due; if so, restarts its timer.
     pub(super) fn carried_is_due(&mut self, now: Now) -> bool {
         self.carried.is_due(now)
     }
 
-    /// Returns whether a pull from a random city is due; if so, its timer starts again.
+    /// Returns whether a pull from a random city is due; if so, restarts its timer.
     pub(super) fn poll_is_due(&mut self, now: Now) -> bool {
         self.poll.is_due(now)
     }
 
-    /// Returns the interval of rounds between cities, at the usual pace.
+    /// Returns the interval of rounds between cities, at the default pace.
     pub(super) fn carried_interval(&self) -> Option<Duration> {
         self.carried.interval()
     }
 
-    /// Returns the interval of pulls from a random city, at the usual pace.
+    /// Returns the interval of pulls from a random city, at the default pace.
     pub(super) fn poll_interval(&self) -> Option<Duration> {
         self.poll.interval()
     }
@@ -52,7 +52,7 @@ impl GossipControl {
         self.pace
     }
 
-    /// Sets the pace of gossip. It has to be announced to the cities.
+    /// Sets the pace of gossip. The caller must announce it to the cities.
     pub(super) fn set_pace(&mut self, now: Now, pace: Pace) {
         self.pace = pace;
         self.carried.set_pace(pace, now);
@@ -61,20 +61,21 @@ impl GossipControl {
 
     /// Notes that the pace was announced to the cities.
     pub(super) fn announced(&mut self, now: Now) {
+        // Three announcements per lease: one lost frame does not end it.
         self.announce_at = (self.pace != Pace::FREE).then_some(now.mono + Pace::LEASE / 3);
     }
 
-    /// Returns whether the pace has to be announced again.
+    /// Returns whether the pace must be announced again.
     pub(super) fn announcement_is_due(&self, now: Now) -> bool {
         self.announce_at.is_some_and(|at| at <= now.mono)
     }
 
-    /// Returns whether an exchange on request is under way.
+    /// Returns whether a requested exchange is in progress.
     pub(super) fn is_exchanging(&self) -> bool {
         self.exchange.is_some()
     }
 
-    /// Starts an exchange on request.
+    /// Starts a requested exchange.
     pub(super) fn begin_exchange(&mut self, exchange: PendingExchange) {
         self.exchange = Some(exchange);
     }
@@ -84,12 +85,12 @@ impl GossipControl {
         self.exchange.take_if(|exchange| exchange.pass(envelope))
     }
 
-    /// Takes the exchange if its time is over.
+    /// Removes and returns the exchange if its deadline has passed.
     pub(super) fn take_overdue_exchange(&mut self, now: Now) -> Option<PendingExchange> {
         self.exchange.take_if(|exchange| exchange.deadline <= now.mono)
     }
 
-    /// Returns the time at which the next of all this is due.
+    /// Returns the earliest deadline of the timers, the announcement and the exchange.
     pub(super) fn deadline(&self) -> Option<Duration> {
         let exchange = self.exchange.as_ref().map(|exchange| exchange.deadline);
         earliest([self.carried.deadline(), self.poll.deadline(), self.announce_at, exchange])
@@ -102,7 +103,7 @@ mod tests {
     use gossip::UnixMillis;
 
     #[test]
-    fn a_pace_other_than_the_usual_one_is_announced_again_within_its_lease() {
+    fn changed_pace_is_announced_again_within_its_lease() {
         let now = |millis| Now { mono: Duration::from_millis(millis), wall: UnixMillis(millis) };
         let timer = || Timer::new(Some(Duration::from_secs(100)), 1.0, now(0));
         let mut gossip = GossipControl::new(timer(), timer());
@@ -113,6 +114,6 @@ mod tests {
         gossip.set_pace(now(1_000), Pace::FREE);
         gossip.announced(now(1_000));
         assert!(!gossip.announcement_is_due(now(9_000)));
-        assert!(gossip.deadline().is_some(), "the timers go on");
+        assert!(gossip.deadline().is_some(), "the timers keep running");
     }
 }

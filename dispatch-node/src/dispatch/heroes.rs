@@ -1,7 +1,7 @@
-//! The part of dispatch that finds copies of heroes, and writes them itself.
+//! Finding copies of heroes, and dispatch's own writes.
 //!
-//! Invariant: a write of dispatch's own, or a command, is made over the newest copy that may be
-//! used; where replication is cut, no copy passes the cut with a command.
+//! Invariant: a write or command is based on the newest copy that may be used; while replication to
+//! a city is cut, a command carries no copy across the cut.
 
 use std::sync::Arc;
 
@@ -21,6 +21,7 @@ impl Dispatch {
         now: Now,
         names: Vec<String>,
     ) -> Result<Vec<Written>, RequestError> {
+        // Checked before the first write, because heroes that were created cannot be taken back.
         if names.len() > self.replica.room_for_live() {
             return Err(RequestError::TooManyHeroes);
         }
@@ -41,6 +42,7 @@ impl Dispatch {
                     LoggedWrite::of(*hero, entry),
                 );
             }
+            // One event for all of them: ten thousand events would push all others out of the log.
             many => self.log(
                 now,
                 self.me(),
@@ -69,16 +71,16 @@ impl Dispatch {
         value: Value,
         over: &Entry,
         kind: EventKind,
-        what: &str,
+        action: &str,
     ) -> Result<Written, RequestError> {
         let written = self.replica.write_over(now, id, value, Some(over));
         let written = self.written(now, id, written)?;
-        let text = format!("{} {what}", self.known.name(id));
+        let text = format!("{} {action}", self.known.name(id));
         self.log_write(now, self.me(), kind, text, LoggedWrite::of(id, &written.entry));
         Ok(written)
     }
 
-    /// Notes what dispatch itself has written: the next reader must see it.
+    /// Records a write of dispatch's own: the next reader must see it.
     fn written(
         &mut self,
         now: Now,
@@ -92,7 +94,8 @@ impl Dispatch {
             WriteError::TooManyLive => RequestError::TooManyHeroes,
             WriteError::TooManyTombstones => RequestError::TooManyTombstones,
         })?);
-        self.learn(hero, &entry.as_entry_ref());
+        self.remember(hero, &entry.as_entry_ref());
+        // The writer refreshes the excess, so that the next reader does not wait for all of it.
         if let Some(first) = self.refresh.add_written(hero) {
             self.refresh_row(now, first);
         }
@@ -101,19 +104,19 @@ impl Dispatch {
         Ok(Written { hero, entry })
     }
 
-    /// Remembers a hero beyond its death.
-    pub(super) fn learn(&mut self, id: HeroId, entry: &EntryRef<'_, '_>) {
+    /// Remembers the name and creation of a hero, even after its deletion.
+    pub(super) fn remember(&mut self, id: HeroId, entry: &EntryRef<'_, '_>) {
         self.comparison.seen(id, entry);
-        self.known.learn(id, entry);
+        self.known.remember(id, entry);
         let (map, cities) = (self.replica.map(), self.observer.cities());
         self.known.prune(|id| {
             map.get(id).is_some() || cities.iter().any(|city| city.entries.contains_key(&id))
         });
     }
 
-    /// Returns the newest living copy of the hero that is known: dispatch's own, one that a city
-    /// showed, or one that a city acknowledged. A command over an older copy would pass for a write
-    /// that had not seen the newer one.
+    /// Returns the newest live copy of the hero: dispatch's own, one observed at a city, or one
+    /// acknowledged by a city. A command based on an older copy would count as a write that had not
+    /// seen the newer one.
     pub(super) fn find(&self, id: HeroId) -> Result<Arc<Entry>, RequestError> {
         let own = self.replica.map().get(id).map(Arc::new);
         let seen = self.observer.cities().iter().filter_map(|city| city.entries.get(&id));
@@ -127,8 +130,8 @@ impl Dispatch {
                 Ok(Arc::clone(copy))
             }
             Some(_) => Err(RequestError::Deleted(id)),
-            // The tombstone was collected. A birth that is covered only because its incarnation is
-            // closed was never seen here: that hero was lost with the only city that held it.
+            // The tombstone was collected. If the creation is covered only because its incarnation
+            // is closed, it was never seen here: the hero was lost with the only city holding it.
             None if self.known.born(id).is_some_and(|born| self.replica.has_seen(born)) => {
                 Err(RequestError::Deleted(id))
             }
@@ -136,8 +139,8 @@ impl Dispatch {
         }
     }
 
-    /// Returns the copy that a write is made over. While anything is cut it is dispatch's own: a
-    /// copy that it has merely seen at a city would carry news past the cut.
+    /// Returns the copy that a write is based on. While any link is cut it is dispatch's own: a
+    /// copy that was only observed at a city would carry data past the cut.
     fn copy(&self, id: HeroId) -> Result<Arc<Entry>, RequestError> {
         if !self.faults.faults.any_cut() {
             return self.find(id);
@@ -151,8 +154,8 @@ impl Dispatch {
         }
     }
 
-    /// Returns the copy that goes to a city with a command; none where replication to it is cut:
-    /// then the city acts on what it holds.
+    /// Returns the copy to send to a city with a command; `None` if replication to it is cut. The
+    /// city then uses the copy that it holds.
     pub(super) fn copy_for(
         &self,
         city: NodeName,
@@ -162,7 +165,7 @@ impl Dispatch {
         // A pull needs both directions, so a cut of one stops both.
         if faults.is_cut(me, city) || faults.is_cut(city, me) {
             return match self.find(id) {
-                Err(never @ RequestError::UnknownHero(_)) => Err(never),
+                Err(unknown @ RequestError::UnknownHero(_)) => Err(unknown),
                 Ok(_) | Err(_) => Ok(None),
             };
         }

@@ -1,6 +1,6 @@
-//! The part of dispatch that takes in links, and what cities show of themselves.
+//! Handling links, and the observations that cities send.
 //!
-//! Invariant: what is observed never enters the replica; observing does not heal.
+//! Invariant: observed entries never enter the replica, so observation heals nothing.
 
 use gossip::fault::{Control, Pace};
 use gossip::{Incarnation, LinkDown, NodeName, Now, Origin};
@@ -14,6 +14,7 @@ impl Dispatch {
     pub(super) fn on_link_up(&mut self, now: Now, peer: NodeName, incarnation: Incarnation) {
         self.observer.link_up(peer, incarnation);
         self.replica.link_up(now, Origin { node: peer, incarnation });
+        // The city may have started after the last announcement, and would run at the default pace.
         if self.gossip.pace() != Pace::FREE {
             self.send(peer, Frame::Control(Control::Pace(self.gossip.pace())));
         }
@@ -21,23 +22,23 @@ impl Dispatch {
         let (before, is_lost_reported) = (city.incarnation, city.is_lost_reported);
         city.link_up(incarnation, now.mono);
         city.is_lost_reported = false;
-        let reborn = before.is_some_and(|before| before != incarnation);
-        if reborn {
+        let has_restarted = before.is_some_and(|before| before != incarnation);
+        if has_restarted {
             self.complete_bombs(now, peer);
             self.log(
                 now,
                 peer,
                 EventKind::Answers,
-                format!("{peer} is back, empty, in a new life"),
+                format!("{peer} restarted empty, in a new incarnation"),
             );
         } else if is_lost_reported {
             self.log(now, peer, EventKind::Answers, format!("{peer} answers again"));
         }
         self.ask_city(now, peer);
         self.holdings_changed(now);
-        if reborn {
-            // An emptied city may be full again before the next view is due; people should see what
-            // they did. Where it held very many heroes, most rows are shown as they were.
+        if has_restarted {
+            // The city may recover before the next view is due, and viewers should see it empty. If
+            // it held very many heroes, most rows are still shown as they were.
             self.catch_up_a_few(now);
             self.push_view(now);
         }
@@ -48,6 +49,7 @@ impl Dispatch {
         self.replica.link_down(peer);
         let lost = self.requests.take_lost(peer);
         self.give_up(lost);
+        // Requests no longer wait for the report of this node.
         self.answer_confirmed(now);
         let Some(city) = self.observer.city_mut(peer) else { return };
         let before = city.status;
@@ -58,11 +60,11 @@ impl Dispatch {
         let has_ended = city.status == NodeStatus::Down;
         let text = match (city.status, cause) {
             (NodeStatus::Down, _) => Some(format!("{peer} has stopped")),
-            (NodeStatus::Unreachable, LinkDown::Silent) => Some(format!("{peer} gives no answer")),
-            // A bombed city is gone for a moment only; the next attempt to reach it tells more.
+            (NodeStatus::Unreachable, LinkDown::Silent) => Some(format!("{peer} is unreachable")),
+            // A bombed city usually restarts at once; the next connection attempt decides.
             (NodeStatus::Unreachable | NodeStatus::Up, _) => None,
         };
-        // A city that never answered has not been lost.
+        // A city that never answered is not logged as lost.
         if let Some(text) = text.filter(|_| city.incarnation.is_some()) {
             city.is_lost_reported = true;
             self.log(now, peer, EventKind::Lost, text);
@@ -79,22 +81,22 @@ impl Dispatch {
             Frame::Observation(observation) => self.on_observation(now, from, observation),
             Frame::Answer { request, result } => self.on_answer(now, from, request, result),
             Frame::Report(report) => self.on_report(now, from, &report),
-            // Dispatch takes no commands over links, and shows itself to browsers only.
+            // Dispatch accepts no commands over links, and is observed by browsers only.
             Frame::Command { .. } | Frame::Observe { .. } | Frame::Control(_) => {}
         }
     }
 
     fn on_observation(&mut self, now: Now, from: NodeName, observation: Observation) {
-        // Not asked for, or of an incarnation that has ended since.
+        // Ignored: not asked for, or from an incarnation that has ended in the meantime.
         if !self.observer.take_question(from, observation.incarnation) {
             return;
         }
         let mut rows = observation.changes.entries.rows();
         while let Some((hero, entry)) = rows.advance() {
-            self.learn(hero, &entry);
+            self.remember(hero, &entry);
         }
         let Some(city) = self.observer.city_mut(from) else { return };
-        let pulls = city.news(&observation);
+        let pulls = city.new_pulls(&observation);
         for pulled in &pulls {
             self.record.history.pulled(now, from, pulled);
         }
@@ -111,7 +113,7 @@ impl Dispatch {
         self.ask_city(now, from);
     }
 
-    /// Asks a city for what has changed there, if it is one that is observed.
+    /// Asks a city for its changes, if it is an observed one.
     fn ask_city(&mut self, now: Now, city: NodeName) {
         if let Some(question) = self.observer.ask(now, city) {
             self.send(city, question);
@@ -124,7 +126,7 @@ impl Dispatch {
         }
     }
 
-    /// Logs an alarm if the clock of a city has come to be off by too much.
+    /// Logs an alarm if the clock of a city has just exceeded the accepted difference.
     pub(super) fn check_clock(&mut self, now: Now, name: NodeName) {
         if let Some(text) =
             self.observer.city_mut(name).and_then(|city| self.alarms.on_clock(now, city))

@@ -1,8 +1,8 @@
-//! The observation of the cities: what each showed last, which nodes are linked, and which cities
-//! have an open question.
+//! The observation of the cities: the last observation of each, the linked nodes, and the open
+//! questions.
 //!
-//! Invariant: a linked city always has one open question, so that it shows each change at once; an
-//! answer is taken only if it was asked for, and only from the city's present incarnation.
+//! Invariant: a linked city always has one open question, so that it reports each change at once;
+//! an answer is accepted only if a question is open and it comes from the linked incarnation.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -13,10 +13,11 @@ use shared::Frame;
 use crate::model::city_state::CityState;
 use crate::model::node_state::NodeStatus;
 
-/// The time after which an overdue observation is asked for again.
+/// The time after which an unanswered question is asked again. Cities answer within a second, even
+/// without changes.
 const OBSERVATION_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// The cities as they are observed, and the links to all nodes.
+/// The observed cities, and the links to all nodes.
 #[derive(Debug)]
 pub(super) struct Observer {
     cities: Vec<CityState>,
@@ -25,7 +26,7 @@ pub(super) struct Observer {
 }
 
 impl Observer {
-    /// Returns an observer of these cities, none of which is linked.
+    /// Returns an observer of these cities, without any links.
     pub(super) fn new(cities: Vec<NodeName>) -> Self {
         Self {
             cities: cities.into_iter().map(CityState::new).collect(),
@@ -34,42 +35,42 @@ impl Observer {
         }
     }
 
-    /// Returns the cities, in the order of the page's columns.
+    /// Returns the cities, in the order of the columns on the page.
     pub(super) fn cities(&self) -> &[CityState] {
         &self.cities
     }
 
-    /// Returns the cities, to be changed.
+    /// Returns the cities for modification.
     pub(super) fn cities_mut(&mut self) -> &mut [CityState] {
         &mut self.cities
     }
 
-    /// Returns the city of this name, to be changed.
+    /// Returns the city with this name for modification.
     pub(super) fn city_mut(&mut self, name: NodeName) -> Option<&mut CityState> {
         self.cities.iter_mut().find(|city| city.name == name)
     }
 
-    /// Returns the city of this name.
+    /// Returns the city with this name.
     pub(super) fn city(&self, name: NodeName) -> Option<&CityState> {
         self.cities.iter().find(|city| city.name == name)
     }
 
-    /// Returns the column of the city of this name.
+    /// Returns the column of the city with this name.
     pub(super) fn index(&self, name: NodeName) -> Option<usize> {
         self.cities.iter().position(|city| city.name == name)
     }
 
-    /// Returns whether every city answers and has been read to its end.
+    /// Returns whether every city answers and has been read completely.
     pub(super) fn all_are_read(&self) -> bool {
         self.cities.iter().all(|city| city.status == NodeStatus::Up && city.is_read)
     }
 
-    /// Notes that a link to `peer` stands.
+    /// Notes that the link to `peer` is up.
     pub(super) fn link_up(&mut self, peer: NodeName, incarnation: Incarnation) {
         self.links.insert(peer, incarnation);
     }
 
-    /// Notes that there is no link to `peer`. Its open question is lost with it.
+    /// Notes that the link to `peer` is down. Its open question is lost with the link.
     pub(super) fn link_down(&mut self, peer: NodeName) {
         self.links.remove(&peer);
         self.asked.remove(&peer);
@@ -85,26 +86,26 @@ impl Observer {
         self.links.get(&name).map(|incarnation| Origin { node: name, incarnation: *incarnation })
     }
 
-    /// Returns the cities that are linked, in the order of the page's columns.
+    /// Returns the linked cities, in the order of the columns on the page.
     pub(super) fn linked_cities(&self) -> Vec<Origin> {
         self.cities.iter().filter_map(|city| self.linked(city.name)).collect()
     }
 
-    /// Returns the incarnation of each node that is linked.
+    /// Returns the incarnation of each linked node.
     pub(super) fn links(&self) -> &BTreeMap<NodeName, Incarnation> {
         &self.links
     }
 
-    /// Returns the question to the city for what it holds beyond what it showed; none if it is not
-    /// one of the observed cities.
+    /// Opens a question to the city for its changes since the last observation. Returns `None` if
+    /// it is not an observed city.
     pub(super) fn ask(&mut self, now: Now, city: NodeName) -> Option<Frame> {
         let question = self.city(city)?.question();
         self.asked.insert(city, now.mono);
         Some(question)
     }
 
-    /// Returns whether an observation from this incarnation of `city` was asked for; if so, the
-    /// question is no longer open.
+    /// Returns whether an observation from this incarnation of `city` is expected; if so, closes
+    /// the question.
     pub(super) fn take_question(&mut self, city: NodeName, incarnation: Incarnation) -> bool {
         self.links.get(&city) == Some(&incarnation) && self.asked.remove(&city).is_some()
     }
@@ -121,16 +122,16 @@ impl Observer {
         self.asked.values().map(|asked| *asked + OBSERVATION_TIMEOUT).min()
     }
 
-    /// Notes which of the cities that lost their memory have it back: those that hold what a node
-    /// holds that did not lose its own.
+    /// Ends the recovery of the cities that hold exactly the entries of dispatch or of a city that
+    /// is not recovering.
     pub(super) fn note_recoveries(&mut self, own: gossip::Fingerprint) {
-        let unhurt = self
+        let intact = self
             .cities
             .iter()
             .filter(|city| !city.recovering && city.is_read && city.status == NodeStatus::Up);
-        let whole: Vec<_> = unhurt.map(|city| city.fingerprint).chain([own]).collect();
+        let complete: Vec<_> = intact.map(|city| city.fingerprint).chain([own]).collect();
         for city in &mut self.cities {
-            city.recovering &= !whole.contains(&city.fingerprint);
+            city.recovering &= !complete.contains(&city.fingerprint);
         }
     }
 }
@@ -141,11 +142,11 @@ mod tests {
     use gossip::UnixMillis;
 
     #[test]
-    fn an_answer_is_taken_once_and_only_from_the_linked_incarnation() {
+    fn answer_is_accepted_once_and_only_from_the_linked_incarnation() {
         let (gotham, now) =
             ("gotham".parse().unwrap(), Now { mono: Duration::from_secs(1), wall: UnixMillis(0) });
         let mut observer = Observer::new(vec![gotham]);
-        assert!(observer.ask(now, "dispatch".parse().unwrap()).is_none(), "it is no city");
+        assert!(observer.ask(now, "dispatch".parse().unwrap()).is_none(), "dispatch is not a city");
         observer.link_up(gotham, Incarnation(2));
         assert!(observer.ask(now, gotham).is_some());
         assert_eq!(observer.deadline(), Some(Duration::from_secs(4)));

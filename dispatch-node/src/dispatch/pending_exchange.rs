@@ -1,6 +1,6 @@
-//! One gossip exchange that was requested: dispatch carries its round, and counts what passes.
+//! A requested gossip exchange: dispatch carries its round, and counts the entries and bytes.
 //!
-//! Invariant: only frames of the one round that the puller began are counted.
+//! Invariant: only frames of the one round that the puller started are counted.
 
 use std::time::Duration;
 
@@ -13,13 +13,13 @@ use crate::request::{RunExchange, Ticket};
 /// The time after which an exchange is given up.
 const EXCHANGE_TIMEOUT: Duration = Duration::from_millis(1_500);
 
-/// An exchange that is under way.
+/// An exchange in progress.
 #[derive(Debug)]
 pub(super) struct PendingExchange {
     pub(super) ticket: Ticket<RunExchange>,
     pub(super) deadline: Duration,
     ends: (Origin, Origin),
-    /// The puller's number of the round, once it has asked.
+    /// The puller's number of the round, once it has sent its first pull.
     round: Option<u64>,
     pub(super) so_far: Exchange,
 }
@@ -47,7 +47,7 @@ impl PendingExchange {
         }
     }
 
-    /// Counts a frame, if it belongs to this exchange. Returns whether it was the last one.
+    /// Counts a frame if it belongs to this exchange. Returns whether it was the last one.
     pub(super) fn pass(&mut self, envelope: &Envelope) -> bool {
         let (source, puller) = self.ends;
         let onward = (envelope.from, envelope.to) == (source, puller);
@@ -57,10 +57,11 @@ impl PendingExchange {
         if !onward && self.round.is_none() && matches!(envelope.step, Step::Pull(_)) {
             self.round = Some(envelope.round);
         }
-        // Frames of an earlier round may still be under way.
+        // Frames of an earlier round may still be in flight.
         if self.round != Some(envelope.round) {
             return false;
         }
+        // Encoded once more to count the bytes; acceptable for a single requested exchange.
         self.so_far.bytes += wire::encode(&Frame::Round(envelope.clone())).len();
         match &envelope.step {
             Step::Chunk { entries, .. } if onward => self.so_far.entries += entries.len(),
@@ -112,21 +113,21 @@ mod tests {
     }
 
     #[test]
-    fn it_counts_its_own_round_from_the_question_to_the_end() {
+    fn exchange_counts_its_own_round_from_pull_to_end() {
         let mut exchange = PendingExchange::new(
             Ticket::new(1, None),
             Duration::ZERO,
             origin("gotham"),
             origin("capitol"),
         );
-        for stranger in [
+        for foreign in [
             envelope("gotham", "capitol", 4, end()),
             envelope("gotham", "metropolis", 5, end()),
             envelope("gotham", "capitol", 9, pull()),
         ] {
-            assert!(!exchange.pass(&stranger));
+            assert!(!exchange.pass(&foreign));
         }
-        assert_eq!(exchange.so_far.bytes, 0, "none of that is part of it");
+        assert_eq!(exchange.so_far.bytes, 0, "none of these frames belongs to the exchange");
         assert!(!exchange.pass(&envelope("capitol", "gotham", 5, pull())));
         let asked = exchange.so_far.bytes;
         assert!(

@@ -1,6 +1,6 @@
-//! The part of dispatch that makes views and pushes them.
+//! Building and publishing views.
 //!
-//! Invariant: a view is of one moment; it claims only what has been followed.
+//! Invariant: a view shows a single moment, and only changes that have been processed.
 
 use std::sync::Arc;
 
@@ -16,7 +16,7 @@ use crate::model::status::ClusterStatus;
 use crate::model::view::View;
 
 impl Dispatch {
-    /// Returns the state of the cluster at this moment, as far as changes have been followed.
+    /// Returns the state of the cluster at this moment, as far as changes have been processed.
     pub(super) fn view(&mut self, now: Now) -> Arc<View> {
         self.collect_replica_outputs(now);
         self.observer.note_recoveries(self.replica.map().fingerprint());
@@ -34,7 +34,7 @@ impl Dispatch {
             oldest,
             self.comparison.lost_count(),
         );
-        if self.publisher.look_at_agreement(status.converged) {
+        if self.publisher.note_agreement(status.converged) {
             self.log(now, self.me(), EventKind::Agreed, status.sentence.clone());
         }
         self.record.history.differ(now, status.differences);
@@ -62,15 +62,15 @@ impl Dispatch {
         })
     }
 
-    /// Returns whether something on the page grows older by the second: a city that does not
-    /// answer, or a fault that comes nearer to its end.
+    /// Returns whether something on the page changes with time alone: a city that does not answer,
+    /// or a fault that approaches its expiry.
     pub(super) fn is_ageing(&self) -> bool {
         self.faults.faults.len() > 0
             || self.observer.cities().iter().any(|city| city.status != NodeStatus::Up)
     }
 
-    /// Follows what is left to follow, and pushes a view if one is due: once everything has been
-    /// followed, unless that takes too long.
+    /// Processes pending changes, and publishes a view if one is due: once all changes have been
+    /// processed, unless that takes too long.
     pub(super) fn publish(&mut self, now: Now) {
         let is_ageing = self.is_ageing();
         let (is_due, is_late) =

@@ -1,7 +1,7 @@
-//! The randomness of dispatch, all from one seed.
+//! The random numbers of dispatch, all derived from one seed.
 //!
-//! Invariant: two incarnations with the same seed make different ids: each takes the stream of its
-//! own number.
+//! Invariant: incarnations with the same seed generate different ids, because each uses the ChaCha
+//! stream with its own number.
 
 use fake::Fake;
 use fake::faker::name::en::Name;
@@ -29,7 +29,7 @@ impl Random {
         Self { choices, ids }
     }
 
-    /// Returns a number from 0 up to 1.
+    /// Returns a number in `0.0..1.0`.
     pub(super) fn fraction(&mut self) -> f64 {
         self.choices.random_range(0.0..1.0)
     }
@@ -39,7 +39,7 @@ impl Random {
         items.choose(&mut self.choices)
     }
 
-    /// Returns an invented name.
+    /// Returns a generated name.
     pub(super) fn hero_name(&mut self) -> String {
         Name().fake_with_rng(&mut self.choices)
     }
@@ -53,6 +53,8 @@ impl Random {
 
     /// Returns the id of a new fault.
     pub(super) fn fault_id(&mut self) -> FaultId {
+        // Not from `choices`: nodes may still report faults of an earlier incarnation with the same
+        // seed, whose ids must not repeat.
         FaultId(self.ids.random())
     }
 }

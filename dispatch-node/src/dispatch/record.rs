@@ -1,7 +1,7 @@
-//! The record of what happened: the event log, the history of the last minute, and the aftermaths
-//! of the last bombs.
+//! The record of past events: the event log, the history of the last minute, and the reports on the
+//! last bombs.
 //!
-//! Invariant: each logged event is also a mark of the history.
+//! Invariant: each logged event is also a mark in the history.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use crate::event_log::{EventKind, EventLog, LoggedEvent, NewEvent};
 use crate::model::bomb_report::{BombReports, destroyed_with};
 use crate::model::history::History;
 
-/// The record of what happened.
+/// The event log, the history and the bomb reports.
 #[derive(Debug)]
 pub(super) struct Record {
     pub(super) log: EventLog,
@@ -37,7 +37,7 @@ impl Record {
         event
     }
 
-    /// Logs that a city was bombed, with the heroes that only it held.
+    /// Logs that a city was bombed, with the heroes that no other node held.
     pub(super) fn log_bomb(
         &mut self,
         now: Now,

@@ -1,9 +1,8 @@
-//! The part of dispatch that follows changes at the cities and in its own replica, a step at a
-//! time.
+//! Processing changes at the cities and in dispatch's own replica, in steps.
 //!
-//! A city of a hundred thousand heroes that is bombed, and is whole again a moment later, changes
-//! all of them twice. Following that takes half a second, in which other requests wait: so a step
-//! refreshes no more than [`STEP`] rows, and inputs are taken in between.
+//! A bombed city of a hundred thousand heroes that recovers a moment later changes all rows twice.
+//! Processing that takes half a second, in which other requests wait. So a step refreshes at most
+//! [`STEP`] rows, and inputs are handled between steps.
 //!
 //! Invariants: changes are read before rows are refreshed; lost writes are settled only while no
 //! row is stale.
@@ -23,12 +22,12 @@ use crate::model::rows::Row;
 use crate::model::view;
 
 impl Dispatch {
-    /// Follows one step of what has changed.
+    /// Processes one step of pending changes.
     pub(super) fn catch_up_a_step(&mut self, now: Now) {
         self.catch_up(now, STEP);
     }
 
-    /// Follows all changes if they are few, or else a step of them.
+    /// Processes all pending changes if there are few, or else one step.
     pub(super) fn catch_up_a_few(&mut self, now: Now) {
         self.catch_up(now, FEW);
     }
@@ -55,8 +54,8 @@ impl Dispatch {
         }
     }
 
-    /// Follows what dispatch itself has written, so that the next reader sees it; and all other
-    /// changes, unless there are many.
+    /// Refreshes the heroes that dispatch itself has written, so that the next reader sees them,
+    /// and processes all other changes unless there are many.
     pub(super) fn catch_up_for_reader(&mut self, now: Now) {
         if !self.refresh.is_behind() {
             self.catch_up_a_few(now);
@@ -89,7 +88,7 @@ impl Dispatch {
         self.comparison.put(now, id, Row::of(id, name, own, cells));
     }
 
-    /// Returns dispatch's own entry of the hero; the one in its row if that has not changed.
+    /// Returns dispatch's own entry of the hero, reusing the one in its row if it has not changed.
     fn own_entry(&self, id: HeroId) -> Option<Arc<Entry>> {
         let map = self.replica.map();
         let rank = map.rank(id)?;
@@ -102,7 +101,7 @@ impl Dispatch {
         shown.or_else(|| map.get(id).map(Arc::new))
     }
 
-    /// Reads what has changed in dispatch's own replica, and how it came there.
+    /// Reads the changes in dispatch's own replica, and the pulls that made them.
     fn read_own_changes(&mut self, now: Now) {
         let me = self.replica.me();
         let pulls: Vec<PullRecord> =
@@ -123,6 +122,7 @@ impl Dispatch {
         let removed = if map.remembers_since(since) {
             map.removed_between(since, map.changes()).collect()
         } else {
+            // The map no longer remembers all removals since then, so any row may be stale.
             self.comparison.rows().ids().collect()
         };
         self.refresh.add(removed);
@@ -132,20 +132,25 @@ impl Dispatch {
             .collect();
         self.refresh.add(entries.iter().map(|(_, hero, _)| *hero).collect());
         for (number, hero, entry) in entries {
-            let brought = |pull: &&PullRecord| matches!(&pull.outcome, PullOutcome::Merged { changes, .. } if changes.contains(&number));
-            let (way, at) = match pulls.iter().find(brought) {
+            let made_it = |pull: &&PullRecord| {
+                matches!(
+                    &pull.outcome,
+                    PullOutcome::Merged { changes, .. } if changes.contains(&number)
+                )
+            };
+            let (way, at) = match pulls.iter().find(made_it) {
                 Some(pull) if entry.stamp.origin != me => {
                     (Way::Received(pull.source.node), pull.ended)
                 }
                 None if entry.stamp.origin != me => (Way::Unknown, now.mono),
                 Some(_) | None => (Way::Written, now.mono),
             };
-            self.learn(hero, &entry.as_entry_ref());
+            self.remember(hero, &entry.as_entry_ref());
             self.record.history.arrived(now, me.node, Arrival { hero, entry, way, at });
         }
     }
 
-    /// Settles the acknowledged writes whose fate is known now. Returns whether these were all.
+    /// Settles acknowledged writes whose fate is decided. Returns whether none is left to settle.
     fn settle_lost_writes(&mut self, now: Now, at_most: usize) -> bool {
         if !self.observer.all_are_read() {
             return true;

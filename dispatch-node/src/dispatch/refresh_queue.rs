@@ -1,7 +1,7 @@
-//! The heroes whose rows are out of date, and how far dispatch has read its own replica.
+//! The heroes whose rows are stale, and the position up to which dispatch has read its own replica.
 //!
-//! Invariant: a hero whose row is not that of what the nodes hold is in the queue, or is among
-//! changes that are not read yet. Every hero in the queue has its turn, however often others
+//! Invariant: a hero whose row differs from the entries of the nodes is in the queue, or in changes
+//! that are not read yet. Every hero in the queue is refreshed eventually, however often others
 //! change.
 
 use std::collections::BTreeSet;
@@ -10,27 +10,27 @@ use std::time::Duration;
 
 use shared::hero::HeroId;
 
-/// The number of heroes refreshed in one step: a millisecond or two.
+/// The number of heroes refreshed in one step, which takes one or two milliseconds.
 pub(super) const STEP: usize = 128;
-/// The number of heroes that are refreshed at once for a reader who wants to see what has just been
-/// done. Of more heroes only a step is refreshed: most of them could not be seen in time anyway,
-/// and all other requests would wait.
+/// The maximum number of heroes refreshed at once for a reader, who expects to see a change that
+/// was just made. If more are stale, only one step is processed: most of them could not be shown in
+/// time anyway, and all other requests would wait.
 pub(super) const FEW: usize = 2_048;
 
-/// The heroes whose rows are out of date.
+/// The heroes whose rows are stale.
 #[derive(Debug)]
 pub(super) struct RefreshQueue {
     stale: BTreeSet<HeroId>,
     /// The stale heroes that dispatch itself has written: the next reader must see them.
     written: BTreeSet<HeroId>,
-    /// The hero that was refreshed last.
+    /// The most recently refreshed hero.
     last: HeroId,
-    /// Whether some changes are not read, or some rows not refreshed.
+    /// True if some changes are not read, or some rows are stale.
     is_behind: bool,
-    /// Whether what the nodes hold, or their incarnations, may have changed since the lost writes
-    /// were settled.
+    /// True if the entries or incarnations of nodes may have changed since the lost writes were
+    /// last settled.
     pub(super) holdings_changed: bool,
-    /// The numbers up to which dispatch's own replica's changes and pulls have been read.
+    /// The positions up to which the changes and the pulls of dispatch's own replica were read.
     pub(super) own_changes: u64,
     pub(super) own_pulls: u64,
 }
@@ -50,59 +50,59 @@ impl Default for RefreshQueue {
 }
 
 impl RefreshQueue {
-    /// Adds heroes.
+    /// Adds stale heroes.
     pub(super) fn add(&mut self, heroes: Vec<HeroId>) {
         if heroes.len() > self.stale.len() {
-            // A set made at once and joined with another costs less than single insertions.
+            // Building a set and merging it costs less than inserting the heroes one by one.
             self.stale.append(&mut heroes.into_iter().collect());
         } else {
             self.stale.extend(heroes);
         }
     }
 
-    /// Adds a hero that dispatch has written. Returns one that has to be refreshed now: there are
-    /// too many for the next reader to wait for, so the writer waits.
+    /// Adds a hero that dispatch has written. Returns a hero to refresh at once if the queue holds
+    /// too many for the next reader to wait for; the writer waits instead.
     pub(super) fn add_written(&mut self, hero: HeroId) -> Option<HeroId> {
         self.written.insert(hero);
         if self.written.len() > FEW { self.written.pop_first() } else { None }
     }
 
-    /// Takes the heroes that dispatch has written.
+    /// Removes and returns the heroes that dispatch has written.
     pub(super) fn take_written(&mut self) -> BTreeSet<HeroId> {
         std::mem::take(&mut self.written)
     }
 
     /// Returns the next hero to refresh. It stays in the queue until [`done`](Self::done).
     pub(super) fn next(&mut self) -> Option<HeroId> {
-        // On from the last one: from the first on, the others would never have their turn while the
-        // first ones change again and again.
+        // Continue after the last one. Starting from the first each time would starve the others
+        // while the first ones keep changing.
         let after = (Bound::Excluded(self.last), Bound::Unbounded);
         self.last = self.stale.range(after).next().or_else(|| self.stale.first()).copied()?;
         Some(self.last)
     }
 
-    /// Notes that the row of the hero is up to date.
+    /// Notes that the row of the hero is refreshed.
     pub(super) fn done(&mut self, hero: HeroId) {
         self.stale.remove(&hero);
     }
 
-    /// Returns the number of heroes whose rows are out of date.
+    /// Returns the number of stale heroes.
     pub(super) fn len(&self) -> usize {
         self.stale.len()
     }
 
-    /// Returns whether all rows are up to date, as far as changes have been read.
+    /// Returns whether no hero is stale, as far as changes have been read.
     pub(super) fn is_empty(&self) -> bool {
         self.stale.is_empty()
     }
 
-    /// Returns whether some changes are not read, or some rows not refreshed.
+    /// Returns whether some changes are not read, or some rows are stale.
     pub(super) fn is_behind(&self) -> bool {
         self.is_behind
     }
 
-    /// Notes the end of a step, with `unread` changes left or not. Returns whether the queue has
-    /// caught up with this step.
+    /// Ends a step; `unread` is whether changes are left to read. Returns whether the queue has
+    /// caught up in this step.
     pub(super) fn end_step(&mut self, unread: bool) -> bool {
         let was_behind = self.is_behind;
         self.is_behind = !self.stale.is_empty() || self.holdings_changed || unread;
@@ -112,7 +112,7 @@ impl RefreshQueue {
         was_behind && !self.is_behind
     }
 
-    /// Returns the time of the next step: at once, while there is something to refresh.
+    /// Returns the time of the next step: immediately, while the queue is behind.
     pub(super) fn deadline(&self) -> Option<Duration> {
         self.is_behind.then_some(Duration::ZERO)
     }
@@ -132,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn a_hero_has_its_turn_though_one_before_it_changes_again_and_again() {
+    fn hero_is_refreshed_while_an_earlier_one_keeps_changing() {
         let mut queue = RefreshQueue::default();
         queue.add(vec![hero(1), hero(2), hero(3)]);
         let mut refreshed = Vec::new();
@@ -146,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn it_is_behind_until_all_is_read_refreshed_and_settled() {
+    fn queue_is_behind_until_all_is_read_refreshed_and_settled() {
         let mut queue = RefreshQueue::default();
         assert_eq!(
             (queue.end_step(false), queue.deadline()),
@@ -161,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn of_very_many_written_heroes_the_writer_waits_for_all_but_a_few() {
+    fn writer_refreshes_written_heroes_beyond_the_limit() {
         let mut queue = RefreshQueue::default();
         let overflow =
             (0..FEW as u128 + 10).filter_map(|number| queue.add_written(hero(number))).count();

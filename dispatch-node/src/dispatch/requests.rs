@@ -1,8 +1,7 @@
-//! The requests whose replies are due: commands that wait for a city's answer, and the replies
-//! remembered by idempotency key.
+//! The requests that wait for a city's answer, and the replies stored by idempotency key.
 //!
-//! Invariant: each request has one reply. A command that is not answered in time gets the reply
-//! that its outcome is unknown; by then it has expired at the city.
+//! Invariant: each request has one reply. A command that is not answered in time is answered with
+//! an unknown outcome; by then it has expired at the city.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
@@ -13,13 +12,13 @@ use shared::hero::{HeroId, HeroName};
 use super::event::Event;
 use crate::request::{Action, Assign, Bomb, Operation, Outcome, RequestError, Ticket};
 
-/// The time for which a city's answer is waited for. A command that has expired by then was not
-/// carried out.
+/// The time to wait for a city's answer. It is longer than `COMMAND_EXPIRES`, so a command that was
+/// not executed by then never is.
 pub(super) const ANSWER_TIMEOUT: Duration = Duration::from_millis(1_700);
-/// The number of idempotency keys that are remembered.
+/// The number of idempotency keys that are stored.
 pub(super) const KEYS_MAX: usize = 1_000;
 
-/// The requests whose replies are due.
+/// The requests that wait for a reply.
 #[derive(Debug, Default)]
 pub(super) struct Requests {
     newest: u64,
@@ -27,7 +26,7 @@ pub(super) struct Requests {
     keys: IdempotencyKeys,
 }
 
-/// A command that was sent to a city, and waits for the city's answer.
+/// A command that was sent to a city and is not answered yet.
 #[derive(Debug)]
 pub(super) struct PendingCommand {
     pub(super) city: NodeName,
@@ -35,7 +34,7 @@ pub(super) struct PendingCommand {
     deadline: Duration,
 }
 
-/// The operation that a city was commanded to carry out.
+/// The operation that a city was commanded to execute.
 #[derive(Debug)]
 pub(super) enum Commanded {
     Assign {
@@ -44,7 +43,7 @@ pub(super) enum Commanded {
     },
     Bomb {
         ticket: Ticket<Bomb>,
-        /// The heroes that only this city holds.
+        /// The heroes that no other node holds.
         at_stake: Vec<(HeroId, HeroName)>,
     },
 }
@@ -56,8 +55,8 @@ impl PendingCommand {
 }
 
 impl Requests {
-    /// Returns the outcome of a request that its idempotency key already decides. Otherwise
-    /// remembers the key: the request is under way.
+    /// Returns the outcome of a request if its idempotency key already decides it. Otherwise stores
+    /// the key: the request is in progress.
     pub(super) fn admit(&mut self, key: Option<&str>, action: &Action) -> Option<Outcome> {
         let key = key?;
         let outcome = self.keys.outcome(key, action);
@@ -67,7 +66,7 @@ impl Requests {
         outcome
     }
 
-    /// Notes a command that is about to be sent. Returns the number that its answer will carry.
+    /// Registers a command that is about to be sent. Returns the number that its answer will carry.
     pub(super) fn begin(&mut self, now: Now, city: NodeName, command: Commanded) -> u64 {
         self.newest += 1;
         self.pending.insert(
@@ -77,29 +76,29 @@ impl Requests {
         self.newest
     }
 
-    /// Takes the command with this number, if it was sent to `city`.
+    /// Removes and returns the command with this number, if it was sent to `city`.
     pub(super) fn take(&mut self, number: u64, city: NodeName) -> Option<PendingCommand> {
         self.pending.get(&number).filter(|pending| pending.city == city)?;
         self.pending.remove(&number)
     }
 
-    /// Takes the bombs that were sent to `city`.
+    /// Removes and returns the bombs that were sent to `city`.
     pub(super) fn take_bombs(&mut self, city: NodeName) -> Vec<PendingCommand> {
         self.take_if(|pending| pending.city == city && pending.is_bomb())
     }
 
-    /// Takes the commands that were lost with the link to `city`. A bomb is none of them: whether
-    /// it hit is known when the city is back.
+    /// Removes and returns the commands that were lost with the link to `city`. Bombs stay: the
+    /// next incarnation of the city decides whether they hit.
     pub(super) fn take_lost(&mut self, city: NodeName) -> Vec<PendingCommand> {
         self.take_if(|pending| pending.city == city && !pending.is_bomb())
     }
 
-    /// Takes the commands that were not answered in time.
+    /// Removes and returns the commands that were not answered in time.
     pub(super) fn take_expired(&mut self, now: Now) -> Vec<PendingCommand> {
         self.take_if(|pending| pending.deadline <= now.mono)
     }
 
-    /// Takes all commands.
+    /// Removes and returns all commands.
     pub(super) fn take_all(&mut self) -> Vec<PendingCommand> {
         self.take_if(|_| true)
     }
@@ -111,7 +110,7 @@ impl Requests {
             .collect()
     }
 
-    /// Returns the reply to a request, and remembers it by the request's key.
+    /// Returns the reply to a request, and stores it under the request's key.
     pub(super) fn settle<O: Operation>(
         &mut self,
         ticket: Ticket<O>,
@@ -124,7 +123,7 @@ impl Requests {
         Event::Reply { ticket: ticket.number, reply }
     }
 
-    /// Returns the reply to a command whose outcome will not be known.
+    /// Returns the reply to a command whose outcome stays unknown.
     pub(super) fn give_up(
         &mut self,
         PendingCommand { city, command, .. }: PendingCommand,
@@ -136,13 +135,13 @@ impl Requests {
         }
     }
 
-    /// Returns the time at which the next command is given up.
+    /// Returns the time at which the next command times out.
     pub(super) fn deadline(&self) -> Option<Duration> {
         self.pending.values().map(|pending| pending.deadline).min()
     }
 }
 
-/// The newest idempotency keys, with what was requested and what came of it.
+/// The newest idempotency keys, with the operation and its outcome.
 #[derive(Debug, Default)]
 struct IdempotencyKeys {
     known: BTreeMap<String, (Action, Option<Outcome>)>,
@@ -162,13 +161,13 @@ impl IdempotencyKeys {
         self.by_age.push_back(key.clone());
         self.known.insert(key, (action, None));
         while self.by_age.len() > KEYS_MAX {
-            let oldest = self.by_age.pop_front().expect("more than none are left");
+            let oldest = self.by_age.pop_front().expect("the queue is longer than KEYS_MAX");
             self.known.remove(&oldest);
         }
     }
 
     fn settle(&mut self, key: &str, reply: &Outcome) {
-        // A request that was refused may be tried again; one that may have been done may not.
+        // A refused request may be repeated; one with an unknown outcome may have been executed.
         if matches!(reply, Err(error) if !matches!(error, RequestError::Unknown { .. })) {
             self.known.remove(key);
             self.by_age.retain(|other| other != key);
@@ -197,19 +196,19 @@ mod tests {
     }
 
     #[test]
-    fn a_command_is_taken_once_and_only_by_the_city_that_it_was_sent_to() {
+    fn command_is_answered_once_and_only_by_its_city() {
         let mut requests = Requests::default();
         let number = requests.begin(now(0), gotham(), bomb(None));
         assert_eq!(requests.deadline(), Some(ANSWER_TIMEOUT));
         assert!(requests.take(number, "capitol".parse().unwrap()).is_none());
-        assert!(requests.take_lost(gotham()).is_empty(), "it may have hit");
+        assert!(requests.take_lost(gotham()).is_empty(), "a bomb may have hit");
         assert!(requests.take_expired(now(1_699)).is_empty());
         assert!(requests.take(number, gotham()).is_some());
         assert!(requests.take(number, gotham()).is_none() && requests.deadline().is_none());
     }
 
     #[test]
-    fn a_key_gives_the_same_reply_again_unless_nothing_was_done() {
+    fn key_repeats_the_reply_unless_nothing_was_done() {
         let mut requests = Requests::default();
         let action = Action::from(Bomb { city: Some(gotham()) });
         assert!(requests.admit(Some("k"), &action).is_none());

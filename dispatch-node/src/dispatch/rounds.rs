@@ -1,7 +1,7 @@
-//! The part of dispatch that starts rounds and carries those of others.
+//! Starting rounds, and carrying those of others.
 //!
-//! Invariant: a step is carried only if its author handed it in, and only to an incarnation that is
-//! linked.
+//! Invariant: a step is carried only if it arrives from its author, and only to a linked
+//! incarnation.
 
 use gossip::fault::{Control, Pace};
 use gossip::{NodeName, Now, Origin, replica};
@@ -39,13 +39,14 @@ impl Dispatch {
         let invite = Envelope {
             from: self.replica.me(),
             to: puller,
+            // The puller numbers the round that follows; an invitation belongs to none.
             round: 0,
             step: Step::Invite { source },
         };
         self.send(puller.node, Frame::Round(invite));
     }
 
-    /// Pulls from a city that has written something, rather than at the next poll.
+    /// Pulls from a city that has just written, without waiting for the next poll.
     pub(super) fn pull_soon(&mut self, now: Now, city: NodeName) {
         self.write_pulls.schedule(now, city);
         self.pull_from_due_writers(now);
@@ -88,7 +89,7 @@ impl Dispatch {
                 }
                 replica::Output::Event(event) => {
                     if matches!(event, replica::Event::Superseded { .. }) {
-                        // This incarnation is over, so no answer will reach it.
+                        // This incarnation ends, so no answer will reach it.
                         let pending = self.requests.take_all();
                         self.give_up(pending);
                     }
@@ -105,9 +106,9 @@ impl Dispatch {
         if pace != self.gossip.pace() {
             let (kind, text) = match pace.percent {
                 0 => (EventKind::Paused, "gossip is paused".to_owned()),
-                100 => (EventKind::Resumed, "gossip goes on".to_owned()),
+                100 => (EventKind::Resumed, "gossip was resumed".to_owned()),
                 percent => {
-                    (EventKind::Resumed, format!("gossip goes on at {percent} % of its pace"))
+                    (EventKind::Resumed, format!("gossip was resumed at {percent} % of its pace"))
                 }
             };
             self.log(now, self.me(), kind, text);
@@ -124,6 +125,7 @@ impl Dispatch {
     }
 
     fn announce_pace(&mut self, now: Now) {
+        // Cities without a link are sent the pace when they connect.
         for city in self.observer.linked_cities() {
             self.send(city.node, Frame::Control(Control::Pace(self.gossip.pace())));
         }
@@ -149,7 +151,7 @@ impl Dispatch {
         let fitting =
             pairs.filter(|(from, to)| from != to && fits(source, *from) && fits(puller, *to));
         let Some((source, puller)) = self.random.choose(fitting) else {
-            return self.reply(ticket, Err(RequestError::NobodyToExchange));
+            return self.reply(ticket, Err(RequestError::TooFewNodes));
         };
         self.gossip.begin_exchange(PendingExchange::new(ticket, now.mono, source, puller));
         if puller == self.replica.me() {
@@ -179,7 +181,7 @@ impl Dispatch {
         let text = if completed {
             format!("{puller} pulled {entries} entries ({bytes} bytes) from {source}")
         } else {
-            format!("{puller} was to pull from {source}, and no end of it was seen in time")
+            format!("{puller} did not finish its pull from {source} in time")
         };
         self.log(now, puller, EventKind::Stepped, text);
         self.reply(ticket, Ok(so_far));

@@ -1,4 +1,4 @@
-//! The machine of dispatch as data in, data out.
+//! Tests of the dispatch machine: inputs in, outputs out.
 
 use std::collections::BTreeSet;
 
@@ -30,7 +30,7 @@ fn at(millis: u64) -> Now {
     Now { mono: Duration::from_millis(millis), wall: UnixMillis(1_790_000_000_000 + millis) }
 }
 
-/// Dispatch, joined, nothing happening by itself, linked to these cities, which hold nothing.
+/// A joined dispatch without timers, linked to these cities, which hold nothing.
 fn dispatch(linked: &[&str]) -> Dispatch {
     let mut dispatch = with_timers(linked, None, None);
     for city in linked {
@@ -76,7 +76,7 @@ fn in_incarnation(
     dispatch
 }
 
-/// What it sent (observation apart), and what it answered.
+/// The sent frames, observation apart, and the replies.
 fn outputs(dispatch: &mut Dispatch) -> (Vec<(NodeName, Frame)>, Vec<Outcome>) {
     let (mut sent, mut answers) = (Vec::new(), Vec::new());
     while let Some(output) = dispatch.poll() {
@@ -142,7 +142,7 @@ fn view(dispatch: &mut Dispatch, now: Now) -> Arc<View> {
 }
 
 #[test]
-fn a_city_that_is_not_linked_is_not_waited_for() {
+fn unlinked_city_is_not_waited_for() {
     let mut dispatch = dispatch(&["capitol"]);
     let hero = create(&mut dispatch, at(1_100));
     let (sent, answers) = ask(&mut dispatch, at(1_200), Assign { hero, to: to("gotham") });
@@ -151,7 +151,7 @@ fn a_city_that_is_not_linked_is_not_waited_for() {
 }
 
 #[test]
-fn a_city_that_does_not_answer_is_given_up_after_its_command_has_expired() {
+fn command_times_out_after_it_has_expired_at_the_city() {
     let mut dispatch = dispatch(&["gotham"]);
     let hero = create(&mut dispatch, at(1_100));
     let (sent, answers) = ask(&mut dispatch, at(1_200), Assign { hero, to: to("gotham") });
@@ -163,8 +163,8 @@ fn a_city_that_does_not_answer_is_given_up_after_its_command_has_expired() {
     assert!(outputs(&mut dispatch).1.is_empty());
     dispatch.tick(at(2_900));
     assert_eq!(refusal(&outputs(&mut dispatch).1), &RequestError::Unknown { city: name("gotham") });
-    assert!(*expires < at(2_900).wall, "by then it cannot happen any more");
-    // The late answer changes nothing.
+    assert!(*expires < at(2_900).wall, "by then the city no longer executes it");
+    // A late answer changes nothing.
     let result = Err(Refusal::Expired);
     dispatch.handle(
         at(3_000),
@@ -174,7 +174,7 @@ fn a_city_that_does_not_answer_is_given_up_after_its_command_has_expired() {
 }
 
 #[test]
-fn a_lost_link_answers_what_waits_for_it_at_once() {
+fn lost_link_answers_pending_commands_at_once() {
     let mut dispatch = dispatch(&["gotham"]);
     let hero = create(&mut dispatch, at(1_100));
     ask(&mut dispatch, at(1_200), Assign { hero, to: to("gotham") });
@@ -183,7 +183,7 @@ fn a_lost_link_answers_what_waits_for_it_at_once() {
 }
 
 #[test]
-fn a_bomb_whose_answer_was_lost_has_hit_if_the_city_comes_back_in_another_life() {
+fn bomb_without_answer_has_hit_if_the_incarnation_changed() {
     let bomb = Bomb { city: Some(name("gotham")) };
     let lost = |dispatch: &mut Dispatch| {
         ask(dispatch, at(1_200), bomb.clone());
@@ -206,7 +206,7 @@ fn a_bomb_whose_answer_was_lost_has_hit_if_the_city_comes_back_in_another_life()
 }
 
 #[test]
-fn whoever_waits_when_the_life_is_over_is_answered() {
+fn end_of_incarnation_answers_pending_commands() {
     let mut dispatch = dispatch(&CITIES);
     let hero = create(&mut dispatch, at(1_100));
     for action in [
@@ -227,7 +227,7 @@ fn whoever_waits_when_the_life_is_over_is_answered() {
 }
 
 #[test]
-fn the_dead_and_the_unknown_are_told_apart() {
+fn terminated_and_unknown_heroes_are_distinguished() {
     let mut dispatch = dispatch(&CITIES);
     let hero = create(&mut dispatch, at(1_100));
     assert!(matches!(
@@ -241,30 +241,33 @@ fn the_dead_and_the_unknown_are_told_apart() {
     ] {
         assert_eq!(refusal(&ask(&mut dispatch, at(1_300), action).1), &RequestError::Deleted(hero));
     }
-    let nobody = HeroId::MIN;
-    for action in
-        [Action::from(Terminate { hero: nobody }), Assign { hero: nobody, to: to("gotham") }.into()]
-    {
+    let unknown = HeroId::MIN;
+    for action in [
+        Action::from(Terminate { hero: unknown }),
+        Assign { hero: unknown, to: to("gotham") }.into(),
+    ] {
         assert_eq!(
             refusal(&ask(&mut dispatch, at(1_300), action).1),
-            &RequestError::UnknownHero(nobody)
+            &RequestError::UnknownHero(unknown)
         );
     }
 }
 
 #[test]
-fn going_home_needs_no_city_and_rests_the_hero() {
+fn sending_a_hero_home_needs_no_city() {
     let mut dispatch = dispatch(&[]);
     let hero = create(&mut dispatch, at(1_100));
     let (sent, answers) = ask(&mut dispatch, at(1_200), Assign { hero, to: Location::Home });
     assert!(sent.is_empty());
-    assert!(
-        matches!(&answers[..], [Ok(Reply::Assigned(Written { hero: id, entry }))] if *id == hero && entry.live().unwrap().location == Location::Home)
-    );
+    assert!(matches!(
+        &answers[..],
+        [Ok(Reply::Assigned(Written { hero: id, entry }))]
+            if *id == hero && entry.live().unwrap().location == Location::Home
+    ));
 }
 
 #[test]
-fn before_it_has_joined_nothing_is_created() {
+fn joining_dispatch_creates_nothing() {
     let me = Origin { node: name("dispatch"), incarnation: Incarnation(1) };
     let config = Config {
         cities: CITIES.map(name).to_vec(),
@@ -280,7 +283,7 @@ fn before_it_has_joined_nothing_is_created() {
 }
 
 #[test]
-fn two_lives_with_the_same_seed_never_make_the_same_hero() {
+fn incarnations_with_one_seed_create_different_heroes() {
     let create = |incarnation| match &ask(
         &mut in_incarnation(incarnation, &[], None, None),
         at(1_100),
@@ -293,12 +296,12 @@ fn two_lives_with_the_same_seed_never_make_the_same_hero() {
         }
         other => panic!("{other:?}"),
     };
-    assert_eq!(create(1), create(1), "a seed repeats the choices of a life");
+    assert_eq!(create(1), create(1), "a seed repeats the choices of an incarnation");
     assert!(create(1).is_disjoint(&create(2)));
 }
 
 #[test]
-fn a_repeated_key_gets_the_first_answer_and_another_request_with_it_gets_none() {
+fn repeated_key_gets_the_first_reply_unless_request_differs() {
     let mut dispatch = dispatch(&CITIES);
     let create = |dispatch: &mut Dispatch| match &ask_with_key(
         dispatch,
@@ -320,7 +323,7 @@ fn a_repeated_key_gets_the_first_answer_and_another_request_with_it_gets_none() 
 }
 
 #[test]
-fn a_request_under_way_is_not_begun_again_by_its_key_and_a_refused_one_may_be() {
+fn request_in_progress_is_not_repeated_by_its_key() {
     let mut dispatch = dispatch(&["gotham"]);
     let bomb = Bomb { city: Some(name("gotham")) };
     let (sent, _) = ask_with_key(&mut dispatch, at(1_100), Some("k"), bomb.clone());
@@ -333,12 +336,12 @@ fn a_request_under_way_is_not_begun_again_by_its_key_and_a_refused_one_may_be() 
     assert_eq!(
         (sent.len(), refusal(&answers)),
         (0, &RequestError::Unknown { city: name("gotham") }),
-        "it may have fallen"
+        "the bomb may have hit"
     );
 }
 
 #[test]
-fn a_key_refused_often_still_works_once() {
+fn key_refused_many_times_still_works_once() {
     let mut dispatch = dispatch(&[]);
     for number in 0..KEYS_MAX as u64 {
         ask_with_key(&mut dispatch, at(1_000 + number), Some("k"), Bomb { city: None });
@@ -354,7 +357,7 @@ fn a_key_refused_often_still_works_once() {
 }
 
 #[test]
-fn what_no_city_has_shown_yet_is_not_claimed() {
+fn view_claims_nothing_before_the_first_observation() {
     let mut dispatch = with_timers(&CITIES, None, None);
     let view = view(&mut dispatch, at(1_001));
     assert!(!view.status.converged);
@@ -362,7 +365,7 @@ fn what_no_city_has_shown_yet_is_not_claimed() {
 }
 
 #[test]
-fn a_second_command_has_seen_the_first() {
+fn second_command_has_seen_the_first() {
     let mut dispatch = dispatch(&CITIES);
     let hero = create(&mut dispatch, at(1_100));
     let own = Arc::new(dispatch.replica.map().get(hero).unwrap());
@@ -388,7 +391,7 @@ fn a_second_command_has_seen_the_first() {
 }
 
 #[test]
-fn a_command_expires_by_the_clock_of_its_city() {
+fn command_expires_by_the_clock_of_its_city() {
     let mut dispatch = dispatch(&["gotham"]);
     let hero = create(&mut dispatch, at(1_100));
     let ahead = Observation { wall: at(2_600).wall, ..observation(0, vec![]) };
@@ -402,20 +405,22 @@ fn a_command_expires_by_the_clock_of_its_city() {
 }
 
 #[test]
-fn a_bomb_without_a_city_falls_on_one_that_answers() {
+fn bomb_without_a_city_hits_one_that_answers() {
     let mut dispatch = dispatch(&["metropolis"]);
     for _ in 0..10 {
         let (sent, _) = ask(&mut dispatch, at(1_100), Bomb { city: None });
-        assert!(
-            matches!(&sent[..], [(city, Frame::Command { command: Command::Bomb, .. })] if *city == name("metropolis"))
-        );
+        assert!(matches!(
+            &sent[..],
+            [(city, Frame::Command { command: Command::Bomb, .. })]
+                if *city == name("metropolis")
+        ));
     }
     let mut alone = self::dispatch(&[]);
     assert_eq!(refusal(&ask(&mut alone, at(1_100), Bomb { city: None }).1), &RequestError::NoCity);
 }
 
 #[test]
-fn it_has_one_city_pull_from_another_and_never_from_itself() {
+fn carried_rounds_join_all_pairs_of_different_cities() {
     let mut dispatch = with_timers(&CITIES, Some(Duration::from_secs(1)), None);
     let mut pairs = BTreeSet::new();
     for millis in (1_000..200_000).step_by(500) {
@@ -429,12 +434,12 @@ fn it_has_one_city_pull_from_another_and_never_from_itself() {
             pairs.insert((source.node, puller.node));
         }
     }
-    assert_eq!(pairs.len(), 6, "all ordered pairs of three, in time: {pairs:?}");
+    assert_eq!(pairs.len(), 6, "all ordered pairs of three cities: {pairs:?}");
     assert!(pairs.iter().all(|(source, puller)| source != puller));
 }
 
 #[test]
-fn it_carries_what_an_author_hands_in_to_a_life_it_knows_and_nothing_else() {
+fn step_is_carried_only_from_its_author_to_a_linked_incarnation() {
     let mut dispatch = dispatch(&CITIES);
     let origin = |city: &str, incarnation| Origin {
         node: name(city),
@@ -461,9 +466,12 @@ fn it_carries_what_an_author_hands_in_to_a_life_it_knows_and_nothing_else() {
     );
     assert!(
         !carried("gotham", envelope(origin("gotham", 1), origin("capitol", 9))),
-        "another life"
+        "another incarnation"
     );
-    assert!(!carried("gotham", envelope(origin("gotham", 1), origin("smallville", 1))), "nobody");
+    assert!(
+        !carried("gotham", envelope(origin("gotham", 1), origin("smallville", 1))),
+        "unknown node"
+    );
 }
 
 fn observation(since: u64, entries: Vec<(HeroId, Arc<Entry>)>) -> Observation {
@@ -501,7 +509,7 @@ fn foreign(city: &str) -> Arc<Entry> {
 }
 
 #[test]
-fn what_is_observed_is_shown_and_never_merged() {
+fn observed_entries_are_shown_and_never_merged() {
     let mut dispatch = dispatch(&CITIES);
     let hero = HeroId::from_bytes([1; 16]);
     let seen = observation(0, vec![(hero, foreign("gotham"))]);
@@ -520,7 +528,7 @@ fn what_is_observed_is_shown_and_never_merged() {
 }
 
 #[test]
-fn a_bombed_city_is_shown_empty_at_once_and_a_silent_one_as_it_was() {
+fn bombed_city_is_shown_empty_and_an_unreachable_one_unchanged() {
     let mut dispatch = dispatch(&CITIES);
     let hero = HeroId::from_bytes([1; 16]);
     dispatch.replica.write(at(1_050), hero, Value::Live(Hero::new("Granite".into()))).unwrap();
@@ -539,7 +547,7 @@ fn a_bombed_city_is_shown_empty_at_once_and_a_silent_one_as_it_was() {
             shown = Some(view);
         }
     }
-    let view = shown.expect("a view at once, before the city can be full again");
+    let view = shown.expect("a view at once, before the city can recover");
     assert_eq!(
         (view.cities[0].heroes, view.cities[0].recovering, view.cities[0].status),
         (0, true, NodeStatus::Up)
@@ -555,10 +563,10 @@ fn a_bombed_city_is_shown_empty_at_once_and_a_silent_one_as_it_was() {
 }
 
 #[test]
-fn much_that_changes_is_followed_in_steps_and_who_has_been_answered_sees_it_at_once() {
+fn many_changes_take_steps_but_acknowledged_writes_show_at_once() {
     const MANY: u8 = 250;
     let mut dispatch = dispatch(&["gotham", "metropolis", "capitol"]);
-    // More than few: gotham shows 17 times as many.
+    // More than FEW: gotham reports 17 * MANY heroes.
     let heroes = (0..17 * u64::from(MANY))
         .map(|number| (HeroId::from_u128(u128::from(number + 1) << 64), foreign("gotham")))
         .collect();
@@ -566,7 +574,7 @@ fn much_that_changes_is_followed_in_steps_and_who_has_been_answered_sees_it_at_o
         at(1_100),
         Input::Frame { from: name("gotham"), frame: Frame::Observation(observation(0, heroes)) },
     );
-    // A read does not wait for them.
+    // A reader does not wait for them.
     let seen = view(&mut dispatch, at(1_110));
     assert_eq!((seen.rows.len(), dispatch.refresh.is_behind()), (refresh_queue::STEP, true));
     assert!(
@@ -581,22 +589,22 @@ fn much_that_changes_is_followed_in_steps_and_who_has_been_answered_sees_it_at_o
     let seen = view(&mut dispatch, at(1_120));
     assert!(
         created.iter().all(|written| seen.rows.get(written.hero).is_some()),
-        "what was answered is seen by who reads next"
+        "the next reader sees acknowledged writes"
     );
     let mut steps = 0;
     while dispatch.refresh.is_behind() {
         dispatch.tick(at(1_130));
         steps += 1;
-        assert!(steps < 100, "it comes to an end");
+        assert!(steps < 100, "the steps end");
     }
     assert_eq!(view(&mut dispatch, at(1_140)).rows.len(), 18 * usize::from(MANY));
     assert!(steps > 1);
 }
 
-/// Found with a million heroes: all that was created since somebody had read last was followed by
-/// who read next, who waited for six seconds.
+/// Regression test: with a million heroes, the next reader refreshed all heroes created since the
+/// last read, which took six seconds.
 #[test]
-fn who_creates_very_many_waits_for_them_and_not_who_reads_next() {
+fn creator_of_many_heroes_waits_for_them_not_the_next_reader() {
     let mut dispatch = dispatch(&CITIES);
     let Ok(Reply::Created(created)) =
         &ask(&mut dispatch, at(1_100), CreateMany { count: CREATE_MAX }).1[0]
@@ -612,11 +620,11 @@ fn who_creates_very_many_waits_for_them_and_not_who_reads_next() {
         created.len() > refresh_queue::FEW
             && created.iter().all(|Written { hero, entry }| is_shown(hero, entry))
     );
-    assert!(dispatch.refresh.is_behind(), "how they came there is followed in steps");
+    assert!(dispatch.refresh.is_behind(), "their arrivals are processed in steps");
 }
 
 #[test]
-fn an_observation_in_parts_is_shown_when_it_is_whole() {
+fn partial_observation_is_shown_when_complete() {
     let mut dispatch = dispatch(&["gotham"]);
     let entries: Vec<_> =
         (1..4).map(|number| (HeroId::from_bytes([number; 16]), foreign("gotham"))).collect();
@@ -637,7 +645,7 @@ fn an_observation_in_parts_is_shown_when_it_is_whole() {
 }
 
 #[test]
-fn an_observation_of_a_life_that_has_ended_is_not_shown() {
+fn observation_of_an_ended_incarnation_is_ignored() {
     let mut dispatch = dispatch(&["gotham"]);
     dispatch.handle(at(1_100), Input::LinkDown { peer: name("gotham"), cause: LinkDown::Lost });
     dispatch.handle(at(1_100), Input::LinkUp { peer: name("gotham"), incarnation: Incarnation(2) });
@@ -648,7 +656,7 @@ fn an_observation_of_a_life_that_has_ended_is_not_shown() {
 }
 
 #[test]
-fn an_overdue_observation_is_asked_for_again() {
+fn overdue_observation_is_requested_again() {
     let mut dispatch = dispatch(&["gotham"]);
     let mut asked = 0;
     for millis in (1_000..8_000).step_by(250) {
@@ -658,11 +666,11 @@ fn an_overdue_observation_is_asked_for_again() {
                 usize::from(matches!(output, Output::Send { frame: Frame::Observe { .. }, .. }));
         }
     }
-    assert_eq!(asked, 2, "each after three seconds");
+    assert_eq!(asked, 2, "one every three seconds");
 }
 
 #[test]
-fn views_come_four_times_a_second_while_things_change_and_not_at_all_otherwise() {
+fn views_are_published_four_times_a_second_during_changes_only() {
     let mut dispatch = dispatch(&CITIES);
     let views = |dispatch: &mut Dispatch, from: u64, changing: bool| {
         let mut views = 0;
@@ -691,7 +699,7 @@ fn views_come_four_times_a_second_while_things_change_and_not_at_all_otherwise()
 }
 
 #[test]
-fn an_orders_answer_and_what_the_city_tells_of_it_a_moment_later_are_shown_at_once() {
+fn answer_and_following_observation_appear_in_one_view() {
     let mut dispatch = dispatch(&CITIES);
     let hero = create(&mut dispatch, at(2_000));
     let shown = |dispatch: &mut Dispatch| -> Vec<Arc<View>> {
@@ -713,9 +721,9 @@ fn an_orders_answer_and_what_the_city_tells_of_it_a_moment_later_are_shown_at_on
         Input::Frame { from: name("gotham"), frame: Frame::Answer { request, result } },
     );
     dispatch.tick(at(4_001));
-    let told = Frame::Observation(observation(0, vec![(hero, written)]));
-    // It has told of something else just before the order came, so it pauses first.
-    dispatch.handle(at(4_020), Input::Frame { from: name("gotham"), frame: told });
+    let observed = Frame::Observation(observation(0, vec![(hero, written)]));
+    // The city sent another observation just before the command arrived, so it pauses first.
+    dispatch.handle(at(4_020), Input::Frame { from: name("gotham"), frame: observed });
     dispatch.tick(at(4_025));
     assert!(shown(&mut dispatch).is_empty());
     assert_eq!(dispatch.deadline(), Some(Duration::from_millis(4_026)));
@@ -725,12 +733,12 @@ fn an_orders_answer_and_what_the_city_tells_of_it_a_moment_later_are_shown_at_on
     assert!(views[0].events.iter().any(|event| event.kind == EventKind::Assigned));
     assert!(
         views[0].rows.get(hero).is_some_and(|row| row.cells[0].is_some()),
-        "gotham's own truth is in the same view"
+        "gotham's own copy is in the same view"
     );
 }
 
 #[test]
-fn what_happened_is_kept_in_a_bounded_ring() {
+fn event_log_is_bounded() {
     let mut dispatch = dispatch(&CITIES);
     for _ in 0..EVENTS_MAX + 10 {
         create(&mut dispatch, at(1_100));
@@ -746,15 +754,19 @@ fn what_happened_is_kept_in_a_bounded_ring() {
 }
 
 #[test]
-fn a_city_that_is_gone_is_forgotten_and_one_that_answers_is_not() {
+fn only_an_unlinked_city_can_be_forgotten() {
     let mut dispatch = dispatch(&CITIES[..2]);
-    let alive = Forget { city: CITIES[0].parse().unwrap() };
-    assert!(matches!(refusal(&ask(&mut dispatch, at(1_100), alive).1), RequestError::Alive { .. }));
-    let gone: NodeName = CITIES[2].parse().unwrap();
-    assert!(
-        matches!(ask(&mut dispatch, at(1_100), Forget { city: gone }).1[..], [Ok(Reply::Forgotten(city))] if city == gone)
-    );
-    assert!(dispatch.replica().is_forgotten(gone));
+    let linked = Forget { city: CITIES[0].parse().unwrap() };
+    assert!(matches!(
+        refusal(&ask(&mut dispatch, at(1_100), linked).1),
+        RequestError::StillUp { .. }
+    ));
+    let unlinked: NodeName = CITIES[2].parse().unwrap();
+    assert!(matches!(
+        ask(&mut dispatch, at(1_100), Forget { city: unlinked }).1[..],
+        [Ok(Reply::Forgotten(city))] if city == unlinked
+    ));
+    assert!(dispatch.replica().is_forgotten(unlinked));
 }
 
 fn inject(kind: FaultKind, from: &str, to: Option<&str>, both: bool, heal_after_ms: u64) -> Inject {
@@ -767,7 +779,7 @@ fn inject(kind: FaultKind, from: &str, to: Option<&str>, both: bool, heal_after_
     }
 }
 
-/// The faults that these frames cause, and where.
+/// Returns the faults that these frames inject, with their receivers.
 fn injected(sent: &[(NodeName, Frame)]) -> Vec<(NodeName, Fault)> {
     let fault = |(to, frame): &(NodeName, Frame)| {
         if let Frame::Control(Control::Inject { fault, .. }) = frame {
@@ -780,13 +792,13 @@ fn injected(sent: &[(NodeName, Frame)]) -> Vec<(NodeName, Fault)> {
 }
 
 #[test]
-fn a_fault_that_is_over_before_all_have_said_that_it_is_in_force_was_caused_all_the_same() {
+fn fault_that_expires_before_all_reports_counts_as_injected() {
     let mut dispatch = dispatch(&CITIES);
     let (sent, answers) =
         ask(&mut dispatch, at(2_000), inject(FaultKind::Cut, "gotham", Some("capitol"), true, 500));
     let [(_, fault), ..] = injected(&sent)[..] else { panic!("{sent:?}") };
-    assert!(answers.is_empty(), "capitol has not said anything");
-    // It heals by itself, and capitol still has not said anything.
+    assert!(answers.is_empty(), "capitol has not reported");
+    // The fault expires, and capitol has still not reported.
     dispatch.tick(at(2_500));
     dispatch.tick(at(3_700));
     let answers = outputs(&mut dispatch).1;
@@ -798,7 +810,7 @@ fn a_fault_that_is_over_before_all_have_said_that_it_is_in_force_was_caused_all_
 }
 
 #[test]
-fn a_lost_link_answers_whoever_waits_for_a_fault_to_be_in_force_there() {
+fn lost_link_answers_a_pending_injection() {
     let mut dispatch = dispatch(&CITIES);
     assert!(
         ask(
@@ -814,7 +826,7 @@ fn a_lost_link_answers_whoever_waits_for_a_fault_to_be_in_force_there() {
 }
 
 #[test]
-fn two_lives_with_the_same_seed_never_name_two_faults_the_same() {
+fn incarnations_with_one_seed_use_different_fault_ids() {
     let fault = |incarnation| {
         let mut dispatch = in_incarnation(incarnation, &CITIES, None, None);
         injected(
@@ -827,7 +839,7 @@ fn two_lives_with_the_same_seed_never_name_two_faults_the_same() {
 }
 
 #[test]
-fn a_city_is_sent_no_copy_while_either_direction_between_it_and_dispatch_is_cut() {
+fn command_carries_no_copy_across_a_cut_in_either_direction() {
     for (from, cut_to) in [("dispatch", "gotham"), ("gotham", "dispatch")] {
         let mut dispatch = dispatch(&CITIES);
         let hero = create(&mut dispatch, at(1_100));
@@ -848,7 +860,7 @@ fn a_city_is_sent_no_copy_while_either_direction_between_it_and_dispatch_is_cut(
 }
 
 #[test]
-fn a_city_is_woken_by_the_name_of_its_freeze_though_it_has_not_said_that_it_is_frozen() {
+fn heal_thaws_a_city_that_has_not_reported_its_freeze() {
     let mut dispatch = dispatch(&CITIES);
     let (sent, _) =
         ask(&mut dispatch, at(2_000), inject(FaultKind::Freeze, "gotham", None, false, 9_000));
@@ -856,7 +868,13 @@ fn a_city_is_woken_by_the_name_of_its_freeze_though_it_has_not_said_that_it_is_f
     let thawed = |dispatch: &mut Dispatch| {
         let outputs = std::iter::from_fn(|| dispatch.poll());
         outputs
-            .filter(|output| matches!(output, Output::Event(Event::Thaw(node, id)) if (*node, *id) == (name("gotham"), freeze.id)))
+            .filter(|output| {
+                matches!(
+                    output,
+                    Output::Event(Event::Thaw(node, id))
+                        if (*node, *id) == (name("gotham"), freeze.id)
+                )
+            })
             .count()
     };
     dispatch.handle(
@@ -869,7 +887,7 @@ fn a_city_is_woken_by_the_name_of_its_freeze_though_it_has_not_said_that_it_is_f
         }),
     );
     assert_eq!(thawed(&mut dispatch), 1);
-    // What it said before it froze comes late.
+    // A report sent before the freeze arrives late.
     let faults = vec![InForce {
         fault: freeze,
         remaining: Duration::from_secs(9),
@@ -881,7 +899,7 @@ fn a_city_is_woken_by_the_name_of_its_freeze_though_it_has_not_said_that_it_is_f
 }
 
 #[test]
-fn a_pull_that_two_answers_tell_of_happened_once() {
+fn pull_reported_by_two_answers_is_counted_once() {
     let mut dispatch = dispatch(&CITIES);
     let outcome = gossip::PullOutcome::Same;
     let pull = |ago| Pulled {
@@ -890,8 +908,8 @@ fn a_pull_that_two_answers_tell_of_happened_once() {
         ended_ago: Duration::from_millis(ago),
         outcome: outcome.clone(),
     };
-    // A question that was overdue was asked again, and in the end both were answered.
-    let mut tell = |now, pulls: Vec<Pulled>| {
+    // An overdue question was asked again, and in the end both were answered.
+    let mut report = |now, pulls: Vec<Pulled>| {
         let observation =
             Observation { pulls_until: pulls.len() as u64, pulls, ..observation(0, vec![]) };
         dispatch.handle(
@@ -900,6 +918,6 @@ fn a_pull_that_two_answers_tell_of_happened_once() {
         );
         dispatch.view(now).history.seconds().map(|second| second.pulls.len()).sum::<usize>()
     };
-    assert_eq!(tell(at(2_000), vec![pull(100)]), 1);
-    assert_eq!(tell(at(2_100), vec![pull(200), pull(50)]), 2);
+    assert_eq!(report(at(2_000), vec![pull(100)]), 1);
+    assert_eq!(report(at(2_100), vec![pull(200), pull(50)]), 2);
 }

@@ -1,15 +1,14 @@
-//! The pulls from cities that have written something, so that dispatch need not wait for its next
-//! poll.
+//! The pulls from cities that have just written, so that dispatch does not wait for its next poll.
 //!
-//! Invariant: a city is pulled from at most once in [`PULL_INTERVAL`] for this reason, and at least
-//! once after each of its writes.
+//! Invariant: for this reason, a city is pulled from at most once per [`PULL_INTERVAL`] and at
+//! least once after each of its writes.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use gossip::{NodeName, Now};
 
-/// The least time between two such pulls from one city.
+/// The minimum time between two such pulls from one city.
 const PULL_INTERVAL: Duration = Duration::from_millis(50);
 
 /// The next and the last write-triggered pull of each city.
@@ -20,13 +19,14 @@ pub(super) struct WritePulls {
 }
 
 impl WritePulls {
-    /// Schedules a pull from a city that has written something.
+    /// Schedules a pull from a city that has just written.
     pub(super) fn schedule(&mut self, now: Now, city: NodeName) {
         let earliest = self.last.get(&city).map_or(now.mono, |last| *last + PULL_INTERVAL);
+        // A pull that is already due will include this write as well.
         self.due.entry(city).or_insert(earliest);
     }
 
-    /// Takes the cities from which a pull is due.
+    /// Removes and returns the cities from which a pull is due.
     pub(super) fn take_due(&mut self, now: Now) -> Vec<NodeName> {
         let due: Vec<NodeName> =
             self.due.extract_if(.., |_, at| *at <= now.mono).map(|(city, _)| city).collect();
@@ -46,7 +46,7 @@ mod tests {
     use gossip::UnixMillis;
 
     #[test]
-    fn of_many_writes_the_first_is_pulled_at_once_and_the_others_together() {
+    fn first_write_is_pulled_at_once_and_later_ones_together() {
         let now = |millis| Now { mono: Duration::from_millis(millis), wall: UnixMillis(millis) };
         let (gotham, mut pulls) = ("gotham".parse().unwrap(), WritePulls::default());
         pulls.schedule(now(100), gotham);

@@ -1,7 +1,7 @@
-//! The Markov chain of who holds the news: its states, and what each actor makes of them.
+//! The Markov chain over the holders of writes: its states, and the transitions of each actor.
 //!
-//! A state is up to eight sets of nodes, a byte each, a bit for each node: the holders of so many
-//! pieces of news. Exchanges only ever add holders, and one exchange moves all the sets at once.
+//! A state is up to eight sets of nodes, one byte per set and one bit per node: the holders of each
+//! write. Exchanges only add holders, and one exchange changes all sets at once.
 
 use std::collections::BTreeMap;
 
@@ -10,41 +10,41 @@ use super::gossip::{Actor, Exchange};
 /// The lowest bit of each set.
 const SETS: u64 = 0x0101_0101_0101_0101;
 
-/// Sets of holders.
+/// Up to eight sets of holders.
 pub(super) type State = u64;
 
-/// These sets as a state; no more than eight.
+/// Returns these sets, at most eight, as a state.
 pub(super) fn state(sets: impl IntoIterator<Item = u8>) -> State {
     sets.into_iter()
         .zip(0..8)
         .fold(0, |state, (set, place)| state | State::from(set) << (8 * place))
 }
 
-/// One set of a state.
+/// Returns one set of a state.
 pub(super) fn set(state: State, place: usize) -> u8 {
     state.to_le_bytes()[place]
 }
 
-/// What an exchange makes of a state.
+/// Returns the state after an exchange.
 pub(super) fn after(state: State, exchange: Exchange) -> State {
     let Exchange { source, puller, mutual } = exchange;
     let has = |node: usize| state >> node & SETS;
-    let told = has(source) | if mutual { has(puller) } else { 0 };
-    state | told << puller | if mutual { told << source } else { 0 }
+    let held = has(source) | if mutual { has(puller) } else { 0 };
+    state | held << puller | if mutual { held << source } else { 0 }
 }
 
-/// What is less likely than this is left where it is.
+/// The probability below which a state is ignored.
 const NEGLIGIBLE: f64 = 1e-9;
 
-/// All states that can come about, by number: those with fewer holders first.
+/// All reachable states, numbered: those with fewer holders first.
 #[derive(Debug)]
 pub(super) struct Chain {
     pub(super) states: Vec<State>,
-    /// Of each actor: what it may change, in the order of the states.
+    /// The transitions of each actor, ordered by state.
     moves: Vec<Vec<Move>>,
 }
 
-/// From one state to another, with this probability. What remains of it stays.
+/// A transition with its probability. The remaining probability stays in `from`.
 #[derive(Debug)]
 struct Move {
     from: u32,
@@ -53,7 +53,7 @@ struct Move {
 }
 
 impl Chain {
-    /// All that can come of these states. `None` if that is more than `states_max`.
+    /// Returns all states reachable from `starts`. `None` if there are more than `states_max`.
     pub(super) fn explore(
         starts: impl IntoIterator<Item = State>,
         actors: &[Actor],
@@ -64,7 +64,7 @@ impl Chain {
         let mut number = |states: &mut Vec<State>, state: State| -> u32 {
             *numbers.entry(state).or_insert_with(|| {
                 states.push(state);
-                u32::try_from(states.len() - 1).expect("far fewer")
+                u32::try_from(states.len() - 1).expect("fewer than 2^32 states")
             })
         };
         for start in starts {
@@ -112,16 +112,16 @@ impl Chain {
         })
     }
 
-    /// The number of a state that can come about.
+    /// Returns the number of a reachable state.
     pub(super) fn number(&self, state: State) -> usize {
-        self.states.iter().position(|other| *other == state).expect("it was explored")
+        self.states.iter().position(|other| *other == state).expect("the state was explored")
     }
 
-    /// How likely each state is after this actor's turn, given how likely each was before.
+    /// Computes the probabilities of the states after this actor's turn from those before it.
     pub(super) fn forward(&self, actor: usize, before: &[f64], after: &mut Vec<f64>) {
         after.clear();
         after.extend_from_slice(before);
-        // Holders only become more: what has been left behind need not be looked at again.
+        // Holders are only added, so states below the first reached one keep their probability.
         let reached = before.iter().position(|share| *share > NEGLIGIBLE).unwrap_or(before.len());
         let moves = &self.moves[actor];
         for Move { from, to, probability } in
@@ -133,8 +133,8 @@ impl Chain {
         }
     }
 
-    /// How likely something is from each state before this actor's turn, given how likely it is
-    /// from each after.
+    /// Computes the probability of an event from each state before this actor's turn from the
+    /// probabilities after it.
     pub(super) fn backward(&self, actor: usize, after: &[f64], before: &mut Vec<f64>) {
         before.clear();
         before.extend_from_slice(after);

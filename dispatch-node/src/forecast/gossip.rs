@@ -1,57 +1,57 @@
-//! Who exchanges with whom, and how often, as the machines do it (`location_node::city`,
-//! `crate::dispatch`): in plain numbers.
+//! The exchanges between nodes and their intervals, as the machines make them
+//! (`location_node::city`, `crate::dispatch`), in plain numbers.
 
 use std::time::Duration;
 
 use gossip::fault::Pace;
 
-/// All that can carry news from node to node. Nodes go by number.
+/// All activities that transfer writes between nodes. Nodes are numbered from 0.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Gossip {
-    /// How many nodes are to hold the news.
+    /// The number of nodes that should hold each write.
     pub nodes: usize,
-    /// Who begins exchanges.
+    /// The timers that start exchanges.
     pub actors: Vec<Actor>,
 }
 
-/// Somebody who begins one exchange in each of its intervals.
+/// A timer that starts one exchange per interval.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Actor {
-    /// Between two exchanges. When in it nobody knows, so any moment of it is equally likely to
-    /// come next.
+    /// The time between two exchanges. The phase is unknown, so every phase is equally likely.
     pub interval: Duration,
-    /// Of how many exchanges it draws one, each with the same chance.
+    /// The number of exchanges from which it draws one, all with the same probability.
     pub choices: usize,
-    /// Those of them that bring something. Nothing comes of the others, over a cut, say; they are
-    /// drawn all the same.
+    /// The exchanges among them that transfer writes. The others, for example over a cut, are drawn
+    /// as well but have no effect.
     pub exchanges: Vec<Exchange>,
 }
 
-/// One round, or two.
+/// One round, or two if mutual.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Exchange {
-    /// Who tells.
+    /// The node that sends its entries.
     pub source: usize,
-    /// Who hears.
+    /// The node that receives them.
     pub puller: usize,
-    /// Whether the source hears too, so that both hold the same afterwards.
+    /// True if the source also receives the puller's entries, so that both hold the same
+    /// afterwards.
     pub mutual: bool,
 }
 
-/// What the way between two nodes does to rounds. A round needs both directions.
+/// The state of the path between two nodes. A round needs both directions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Way {
-    /// They pass.
+    /// Rounds pass.
     Open,
-    /// There is a link, so rounds are begun over it, but they do not come through: a direction of
-    /// it is cut, or an end stands still. Rounds between the two that somebody else carries are
-    /// stopped as well.
+    /// There is a link, so rounds are started over it, but they do not complete: a direction is
+    /// cut, or an end is frozen. Rounds between the two that another node carries are stopped as
+    /// well.
     Cut,
-    /// There is no link. Nobody begins anything over it.
+    /// There is no link, and no round is started.
     Unlinked,
 }
 
-/// How long each kind of gossip waits between two exchanges; `None` never begins one.
+/// The interval of each kind of gossip; `None` if it is disabled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Intervals {
     /// A city's mutual pull from a random peer.
@@ -63,7 +63,7 @@ pub struct Intervals {
 }
 
 impl Gossip {
-    /// The gossip of so many cities, numbered from 0, and dispatch, which is the last node.
+    /// Returns the gossip of `cities` cities, numbered from 0, and of dispatch, the last node.
     #[must_use]
     pub fn of_cities(
         cities: usize,
@@ -98,6 +98,8 @@ impl Gossip {
         let is_carried = |(source, puller): &(usize, usize)| {
             passes(dispatch, *source)
                 && passes(dispatch, *puller)
+                // A missing link between the two does not matter, because dispatch carries the
+                // frames.
                 && way(*source, *puller) != Way::Cut
         };
         let carried = pairs()

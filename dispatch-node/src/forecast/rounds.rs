@@ -1,22 +1,22 @@
-//! Time: who acts when, and how likely what is after how long.
+//! Time: the order of the actors' turns, and the probabilities after any time.
 //!
-//! A **round** is the shortest interval. In each, every actor of that interval has one turn, and
-//! always in the same order, since timers keep their distance; which order that is nobody knows. An
-//! actor of `every` rounds has its turn once in so many. Within the order, the moments of the turns
-//! are spread evenly and independently, so that after a part `f` of a round, of `m` turns the first
-//! `j` are over, with `j` drawn from Binomial(m, f).
+//! A **round** is the shortest interval. In each round, every actor with that interval has one
+//! turn, always in the same order because timers keep their phase; the order itself is unknown. An
+//! actor with an interval of `every` rounds has one turn in that many rounds. Within the order, the
+//! times of the turns are uniform and independent: after a fraction `f` of a round with `m` turns,
+//! the first `j` are over, with `j` drawn from Binomial(m, f).
 
 use std::time::Duration;
 
 use super::gossip::Actor;
 
-/// A horizon further away than this many rounds is not looked at.
+/// The maximum number of rounds up to the horizon.
 const ROUNDS_MAX: usize = 1_000;
-/// Where no probability changes by more than this any more, none is said to.
+/// The largest change of a probability at which a run counts as settled.
 const SETTLED: f64 = 1e-6;
-/// Up to how many states and turns in all orders, each order is looked at.
+/// The maximum of states times turns in all orders for which every order is computed.
 const ALL_ORDERS_WORK: usize = 20_000;
-/// Up to how many rounds a slow timer's turn is looked for in each of them, whatever the order.
+/// The maximum number of rounds in which the first turn of a slow timer is tried, for each order.
 const SHIFTS_MAX: usize = 4;
 
 /// The rounds until the horizon.
@@ -24,34 +24,34 @@ const SHIFTS_MAX: usize = 4;
 pub(super) struct Rounds {
     round: Duration,
     count: usize,
-    /// Of each actor: every how many rounds it acts.
+    /// The number of rounds between the turns of each actor.
     every: Vec<usize>,
 }
 
-/// One way in which turns may lie.
+/// One possible arrangement of the turns.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Run {
-    /// The actors by turn.
+    /// The actors in the order of their turns.
     order: Vec<usize>,
-    /// Of each actor: its first round.
+    /// The round of each actor's first turn.
     first: Vec<usize>,
 }
 
-/// Some numbers after each turn of each round, averaged over all runs.
+/// Vectors of numbers after each turn of each round, averaged over all runs.
 #[derive(Debug)]
 pub(super) struct Table {
     round: Duration,
-    /// How many numbers.
+    /// The length of each vector.
     width: usize,
-    /// Round by round, and in each, turn by turn from before the first to after the last.
+    /// The vectors by round, and within a round from before the first turn to after the last.
     numbers: Vec<f64>,
     turns: usize,
 }
 
 impl Rounds {
-    /// `None` if they are too many.
+    /// Returns `None` if there are too many rounds.
     pub(super) fn until(horizon: Duration, actors: &[Actor]) -> Option<Self> {
-        // Where nobody acts, one round lasts for ever.
+        // Without actors nothing changes, so one round covers any time.
         let round = actors.iter().map(|actor| actor.interval).min().unwrap_or(Duration::MAX);
         let count = horizon.div_duration_f64(round);
         #[expect(
@@ -69,20 +69,21 @@ impl Rounds {
         })
     }
 
-    /// How many runs the balanced orders make, times their turns: what a state costs, in each
-    /// round.
+    /// Returns the cost per state and round: the number of runs over the balanced orders times
+    /// their turns.
     pub(super) fn work(&self) -> usize {
         (balanced(self.every.len()).len() * self.every.len() * self.shifts()).max(1)
     }
 
-    /// From how many sides each order is looked at: by turns, a slow timer is due in one round or
-    /// in another.
+    /// Returns the number of runs per order. In each, slow timers have their first turn in another
+    /// round.
     fn shifts(&self) -> usize {
         self.every.iter().copied().max().unwrap_or(1).min(SHIFTS_MAX)
     }
 
-    /// All orders, where that does not cost too much for so many states, or else the balanced ones:
-    /// each actor is at each place equally often, and before each other equally often as after.
+    /// Returns all orders if that is cheap enough for so many states, or else the balanced ones: in
+    /// those, each actor is at each position equally often, and before each other actor as often as
+    /// after it.
     fn runs(&self, states: usize) -> Vec<Run> {
         let turns = self.every.len();
         let all: usize = (1..=turns).fold(1, usize::saturating_mul);
@@ -91,7 +92,7 @@ impl Rounds {
         let count = orders.len() * self.shifts();
         let runs = orders.into_iter().enumerate().flat_map(|(number, order)| {
             (0..self.shifts()).map(move |shift| {
-                // From 0 to 1, in even steps; each actor begins elsewhere.
+                // Spread the first rounds evenly; the golden ratio keeps the actors apart.
                 let place = (shift * (count / self.shifts()) + number) as f64 / count as f64;
                 let golden = 0.618_033_988_749_895;
                 let first = self.every.iter().zip(0..).map(|(every, actor)| {
@@ -110,8 +111,8 @@ impl Rounds {
         runs.collect()
     }
 
-    /// Follows a chain through all runs. `turn` makes the next vector of one, given an actor;
-    /// `read` takes from it the `width` numbers that the table is to hold.
+    /// Computes a chain through all runs. `turn` computes the next state vector after an actor's
+    /// turn; `read` extracts the `width` numbers stored in the table.
     pub(super) fn follow(
         &self,
         start: &[f64],
@@ -130,7 +131,8 @@ impl Rounds {
         let longest = self.every.iter().copied().max().unwrap_or(1);
         let (mut vector, mut next, mut before, mut reading) =
             (Vec::new(), Vec::new(), Vec::new(), vec![0.0; width]);
-        // Of each round: what has settled by its beginning and adds the same to whatever comes.
+        // For each round, the sum over the runs that have settled by its start: their numbers no
+        // longer change, so they are added to every later slot.
         let mut settled = vec![0.0; self.count * width];
         for Run { order, first } in &runs {
             vector.clear();
@@ -139,7 +141,7 @@ impl Rounds {
             read(&vector, &mut reading);
             let mut slots = table.numbers.chunks_exact_mut(width);
             for (round, settled) in settled.chunks_exact_mut(width).enumerate() {
-                // Whoever acts at all has acted since.
+                // After the longest interval, every actor has had a turn.
                 if round % longest == 0 {
                     let is_still = |(now, before): (&f64, &f64)| (now - before).abs() < SETTLED;
                     if !before.is_empty() && vector.iter().zip(&before).all(is_still) {
@@ -149,7 +151,7 @@ impl Rounds {
                     before.clone_from(&vector);
                 }
                 for actor in order.iter().map(Some).chain([None]) {
-                    add(slots.next().expect("a slot for each turn"), &reading);
+                    add(slots.next().expect("the table has a slot for each turn"), &reading);
                     if let Some(actor) =
                         actor.filter(|actor| round % self.every[**actor] == first[**actor])
                     {
@@ -177,7 +179,7 @@ fn add(sums: &mut [f64], numbers: &[f64]) {
 }
 
 impl Table {
-    /// The numbers after this time, no later than the horizon.
+    /// Returns the numbers after this time, which must not exceed the horizon.
     pub(super) fn after(&self, time: Duration) -> Vec<f64> {
         let rounds = time.div_duration_f64(self.round);
         let (round, part) = (rounds.floor(), rounds.fract());
@@ -195,7 +197,7 @@ impl Table {
     }
 }
 
-/// How likely 0, 1, 2, ... of `count` are over, each with this probability.
+/// Returns the probabilities that 0, 1, 2, ... of `count` events have occurred, given that of each.
 fn binomial(count: usize, probability: f64) -> Vec<f64> {
     let mut shares = vec![1.0];
     for _ in 0..count {
@@ -207,7 +209,7 @@ fn binomial(count: usize, probability: f64) -> Vec<f64> {
     shares
 }
 
-/// All orders.
+/// Returns all orders of `count` actors.
 fn permutations(count: usize) -> Vec<Vec<usize>> {
     (0..count).fold(vec![Vec::new()], |orders, last| {
         let insert =
@@ -216,7 +218,7 @@ fn permutations(count: usize) -> Vec<Vec<usize>> {
     })
 }
 
-/// The turns of a circle, either way around.
+/// Returns the rotations of one order and of its reverse.
 pub(super) fn balanced(count: usize) -> Vec<Vec<usize>> {
     let turned =
         (0..count).map(|by| (0..count).map(|place| (place + by) % count).collect::<Vec<usize>>());

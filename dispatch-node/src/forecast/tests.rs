@@ -16,7 +16,7 @@ fn cluster(cities: usize) -> Gossip {
     Gossip::of_cities(cities, INTERVALS, Pace::FREE, open)
 }
 
-/// Those ways are cut for which this says so, in either direction.
+/// Gossip over links that `is_cut` cuts in either direction.
 fn cluster_with_cut(cities: usize, is_cut: impl Fn(usize, usize) -> bool) -> Gossip {
     Gossip::of_cities(cities, INTERVALS, Pace::FREE, |a, b| {
         if is_cut(a, b) || is_cut(b, a) { Way::Cut } else { Way::Open }
@@ -28,8 +28,8 @@ fn heroes(holders: u8, heroes: usize) -> News {
 }
 
 #[track_caller]
-fn of(gossip: &Gossip, news: &[News]) -> Forecast {
-    forecast(gossip, news, HORIZON, STEP).unwrap()
+fn of(gossip: &Gossip, classes: &[News]) -> Forecast {
+    forecast(gossip, classes, HORIZON, STEP).unwrap()
 }
 
 #[track_caller]
@@ -52,10 +52,9 @@ fn two_nodes(actors: impl IntoIterator<Item = (Duration, usize)>) -> Gossip {
     Gossip { nodes: 2, actors: actors.collect() }
 }
 
-/// A timer in an interval begun nobody knows when: its next moment is equally likely anywhere
-/// within one interval.
+/// A timer with an unknown phase: its next expiry is equally likely anywhere within one interval.
 #[test]
-fn two_nodes_agree_with_the_first_exchange_which_comes_within_an_interval_at_any_moment() {
+fn first_exchange_is_uniform_within_an_interval() {
     let one = of(&two_nodes([(SECOND, 1)]), &[heroes(1, 10)]);
     let two = of(&two_nodes([(SECOND, 1), (SECOND, 1)]), &[heroes(1, 10)]);
     for (quarters, left) in [(0, 1.0), (1, 0.75), (2, 0.5), (3, 0.25), (4, 0.0), (5, 0.0_f64)] {
@@ -68,7 +67,7 @@ fn two_nodes_agree_with_the_first_exchange_which_comes_within_an_interval_at_any
 }
 
 #[test]
-fn an_actor_that_draws_in_vain_every_other_time_takes_a_geometric_number_of_intervals() {
+fn useless_draws_give_a_geometric_number_of_intervals() {
     let forecast = of(&two_nodes([(SECOND, 2)]), &[heroes(1, 1)]);
     for seconds in 0..12_u16 {
         close(at(&forecast, SECOND * seconds.into()).mean, 0.5_f64.powi(seconds.into()), 1e-9);
@@ -78,9 +77,8 @@ fn an_actor_that_draws_in_vain_every_other_time_takes_a_geometric_number_of_inte
 }
 
 #[test]
-fn a_slower_timer_comes_within_its_own_interval_at_any_moment() {
-    // Of three seconds; the other one, of one second, can bring nothing to anybody who does not
-    // hold it already.
+fn slow_timer_is_uniform_within_its_own_interval() {
+    // One timer of three seconds; the other one, of one second, transfers nothing new.
     let mut gossip = two_nodes([(SECOND * 3, 1)]);
     gossip.actors.push(Actor {
         interval: SECOND,
@@ -93,37 +91,36 @@ fn a_slower_timer_comes_within_its_own_interval_at_any_moment() {
     }
 }
 
-/// Over exponential clocks: 1 - exp(-rt). Many slow timers are what that is good for.
+/// The limit of many slow timers is an exponential clock: 1 - exp(-rt).
 #[test]
-fn many_timers_that_hardly_ever_succeed_come_to_an_exponential_clock() {
+fn many_rarely_useful_timers_approach_an_exponential_clock() {
     let forecast = of(&two_nodes([(SECOND, 100); 6]), &[heroes(1, 1)]);
     for seconds in 1..12_u32 {
         close(at(&forecast, SECOND * seconds).mean, (-0.06 * f64::from(seconds)).exp(), 0.002);
     }
 }
 
-/// The figures of a simulation of timers alone, 400,000 times with random phases, apart from this
+/// Compares with a simulation of timers alone, 400,000 runs with random phases, independent of this
 /// code.
 #[test]
-fn four_nodes_agree_as_timers_with_random_phases_make_them() {
+fn four_nodes_match_a_simulation_with_random_phases() {
     let quarter = |number: u32| STEP * number;
     let cut_off = of(&cluster(3), &[heroes(0b0001, 1), heroes(0b1110, 1)]);
     for (number, mean) in [(1, 0.770), (3, 0.428), (5, 0.180), (7, 0.056), (9, 0.012)] {
         close(at(&cut_off, quarter(number)).mean, 2.0 * mean, 2.0 * 0.003);
     }
-    let everybody_apart =
-        of(&cluster(3), &[heroes(0b0001, 10), heroes(0b0010, 10), heroes(0b0100, 10)]);
+    let all_apart = of(&cluster(3), &[heroes(0b0001, 10), heroes(0b0010, 10), heroes(0b0100, 10)]);
     for (number, mean) in [(1, 0.987), (3, 0.763), (5, 0.359), (7, 0.112), (9, 0.024)] {
-        close(at(&everybody_apart, quarter(number)).mean, 30.0 * mean, 30.0 * 0.01);
+        close(at(&all_apart, quarter(number)).mean, 30.0 * mean, 30.0 * 0.01);
     }
-    let news_of_dispatch = of(&cluster(3), &[heroes(0b1000, 1)]);
+    let write_of_dispatch = of(&cluster(3), &[heroes(0b1000, 1)]);
     for (number, mean) in [(1, 0.989), (3, 0.784), (5, 0.414), (7, 0.165), (9, 0.046)] {
-        close(at(&news_of_dispatch, quarter(number)).mean, mean, 0.003);
+        close(at(&write_of_dispatch, quarter(number)).mean, mean, 0.003);
     }
 }
 
 #[test]
-fn cities_that_are_alike_agree_alike() {
+fn equivalent_cities_have_equal_forecasts() {
     let mean = |holders: u8| of(&cluster(3), &[heroes(holders, 7)]).points;
     for (one, other) in
         [(0b0001, 0b0010), (0b0001, 0b0100), (0b0011, 0b0110), (0b1001, 0b1100), (0b1011, 0b1101)]
@@ -135,13 +132,13 @@ fn cities_that_are_alike_agree_alike() {
     }
     assert!(
         mean(0b1000)[5].mean > mean(0b0001)[5].mean,
-        "but news of dispatch, which asks half as often, takes longer"
+        "writes of dispatch, which polls half as often, take longer"
     );
 }
 
 #[test]
-fn heroes_move_together_and_the_band_knows_it() {
-    // Whatever brings the first hero brings the second.
+fn band_accounts_for_heroes_moving_together() {
+    // An exchange that transfers the first hero transfers the second.
     let together = of(&cluster(3), &[heroes(0b0001, 5), heroes(0b0001, 5)]);
     assert!(
         together
@@ -149,7 +146,7 @@ fn heroes_move_together_and_the_band_knows_it() {
             .iter()
             .all(|point| [0, 10].contains(&point.low) && [0, 10].contains(&point.high))
     );
-    // All three cities' news is everywhere later than each one's is. Four hundred thousand random
+    // The writes of all three cities are everywhere later than those of each one. 400,000 random
     // runs: 0.633 and 0.360 apart after 1.25 s.
     let one = of(&cluster(3), &[heroes(1, 1)]).agreed_within.unwrap();
     let three = of(&cluster(3), &[heroes(1, 1), heroes(2, 1), heroes(4, 1)]).agreed_within.unwrap();
@@ -157,14 +154,14 @@ fn heroes_move_together_and_the_band_knows_it() {
 }
 
 #[test]
-fn the_curve_falls_from_what_differs_to_nothing_within_its_band() {
-    for news in [
+fn curve_falls_from_all_differences_to_none_within_its_band() {
+    for classes in [
         vec![heroes(1, 40)],
         vec![heroes(1, 3), heroes(0b1110, 20)],
         vec![heroes(1, 1), heroes(2, 2), heroes(4, 4), heroes(8, 8)],
     ] {
-        let all: usize = news.iter().map(|class| class.heroes).sum();
-        let forecast = of(&cluster(3), &news);
+        let all: usize = classes.iter().map(|class| class.heroes).sum();
+        let forecast = of(&cluster(3), &classes);
         let (start, end) = (forecast.points[0], *forecast.points.last().unwrap());
         assert_eq!((start.low, start.high), (all, all));
         close(start.mean, all as f64, 1e-9);
@@ -186,7 +183,7 @@ fn the_curve_falls_from_what_differs_to_nothing_within_its_band() {
 }
 
 #[test]
-fn who_is_cut_off_never_hears_and_of_the_others_nothing_is_late() {
+fn cut_off_node_receives_nothing() {
     let gossip = cluster_with_cut(3, |a, _| a == 0);
     let forecast = of(&gossip, &[heroes(0b0010, 30), heroes(0b0001, 4)]);
     assert_eq!((forecast.agreed_within, forecast.out_of_reach), (None, 34));
@@ -196,8 +193,8 @@ fn who_is_cut_off_never_hears_and_of_the_others_nothing_is_late() {
 }
 
 #[test]
-fn what_a_third_node_can_carry_arrives_over_a_cut() {
-    // City 0 hears from city 2 and from dispatch only, and later than it would.
+fn write_bypasses_a_cut_over_a_third_node() {
+    // City 0 receives from city 2 and from dispatch only, and therefore later.
     let cut = of(&cluster_with_cut(3, |a, b| (a, b) == (0, 1)), &[heroes(0b0010, 1)]);
     let whole = of(&cluster(3), &[heroes(0b0010, 1)]);
     assert_eq!(cut.out_of_reach, 0);
@@ -205,14 +202,14 @@ fn what_a_third_node_can_carry_arrives_over_a_cut() {
 }
 
 #[test]
-fn dispatch_carries_over_no_cut() {
+fn dispatch_carries_no_round_over_a_cut() {
     let carried = |is_cut: fn(usize, usize) -> bool| {
         let intervals = Intervals { city: None, poll: None, ..INTERVALS };
         let way =
             |a: usize, b: usize| if is_cut(a, b) || is_cut(b, a) { Way::Cut } else { Way::Open };
         let gossip = Gossip::of_cities(3, intervals, Pace::FREE, way);
         let [carries] = &gossip.actors[..] else { panic!("{gossip:?}") };
-        assert_eq!(carries.choices, 6, "what is cut is drawn all the same");
+        assert_eq!(carries.choices, 6, "cut pairs are drawn as well");
         carries
             .exchanges
             .iter()
@@ -233,7 +230,7 @@ fn dispatch_carries_over_no_cut() {
 }
 
 #[test]
-fn over_a_lost_link_nothing_is_begun_but_dispatch_carries_past_it() {
+fn lost_link_starts_no_rounds_but_dispatch_carries_past_it() {
     let way = |a: usize, b: usize| {
         if [(0, 1), (1, 0)].contains(&(a, b)) { Way::Unlinked } else { Way::Open }
     };
@@ -244,7 +241,7 @@ fn over_a_lost_link_nothing_is_begun_but_dispatch_carries_past_it() {
 }
 
 #[test]
-fn while_gossip_is_paused_nothing_comes_nearer() {
+fn paused_gossip_never_converges() {
     let paused = of(&Gossip::of_cities(3, INTERVALS, Pace::PAUSED, open), &[heroes(0b0001, 5)]);
     assert_eq!((paused.agreed_within, paused.out_of_reach), (None, 5));
     assert!(
@@ -254,7 +251,7 @@ fn while_gossip_is_paused_nothing_comes_nearer() {
 }
 
 #[test]
-fn at_half_the_pace_all_takes_twice_as_long() {
+fn half_the_pace_takes_twice_as_long() {
     let at_pace = |percent, horizon, step| {
         let gossip = Gossip::of_cities(3, INTERVALS, Pace { percent }, open);
         forecast(&gossip, &[heroes(0b0001, 5)], horizon, step).unwrap()
@@ -267,9 +264,9 @@ fn at_half_the_pace_all_takes_twice_as_long() {
 }
 
 #[test]
-fn what_agrees_already_agrees_at_once() {
-    for news in [vec![], vec![heroes(0b1111, 9)], vec![heroes(0b0001, 0)]] {
-        let forecast = of(&cluster(3), &news);
+fn agreed_heroes_agree_at_once() {
+    for classes in [vec![], vec![heroes(0b1111, 9)], vec![heroes(0b0001, 0)]] {
+        let forecast = of(&cluster(3), &classes);
         assert_eq!(forecast.agreed_within, Some((Duration::ZERO, Duration::ZERO)));
         assert!(
             forecast
@@ -281,7 +278,7 @@ fn what_agrees_already_agrees_at_once() {
 }
 
 #[test]
-fn probabilities_sum_to_one_all_along() {
+fn probabilities_sum_to_one_at_all_times() {
     let gossip = cluster_with_cut(3, |a, b| (a, b) == (0, 1));
     let rounds = Rounds::until(HORIZON, &gossip.actors).unwrap();
     let together = Together::of(
@@ -291,7 +288,8 @@ fn probabilities_sum_to_one_all_along() {
         0b1111,
     )
     .unwrap();
-    // Not the last one alone: cities 0 and 1 hear of each other only through those who hold it.
+    // Never 4, the third class alone: cities 0 and 1 receive each other's writes only over nodes
+    // that hold it.
     assert_eq!(together.differences, [0, 1, 2, 3, 5, 6, 7]);
     for number in 0..=120 {
         let probabilities = together.probabilities.after(HORIZON * number / 120);
@@ -303,17 +301,17 @@ fn probabilities_sum_to_one_all_along() {
     }
 }
 
-/// The same by two ways: forward over all sets at once, and back over each by itself.
+/// Computes the mean in two ways: forward over all sets at once, and backward over each class.
 #[test]
-fn the_mean_is_the_same_whether_classes_are_taken_together_or_apart() {
+fn mean_is_equal_for_classes_together_and_apart() {
     let gossip = cluster_with_cut(3, |a, b| (a, b) == (1, 3));
-    let news = [heroes(0b0001, 1), heroes(0b0110, 2), heroes(0b1100, 4), heroes(0b1000, 8)];
+    let classes = [heroes(0b0001, 1), heroes(0b0110, 2), heroes(0b1100, 4), heroes(0b1000, 8)];
     let rounds = Rounds::until(HORIZON, &gossip.actors).unwrap();
     let together =
-        Together::of(&news, &gossip.actors, &rounds, 0b1111).unwrap().forecast(HORIZON, STEP);
-    let apart = Apart::of(&news, &gossip.actors, &rounds, 0b1111).forecast(HORIZON, STEP);
+        Together::of(&classes, &gossip.actors, &rounds, 0b1111).unwrap().forecast(HORIZON, STEP);
+    let apart = Apart::of(&classes, &gossip.actors, &rounds, 0b1111).forecast(HORIZON, STEP);
     for (together, apart) in together.points.iter().zip(&apart.points) {
-        // Not all orders are looked at in the one, all of them in the other.
+        // One computes a subset of the orders, the other all of them.
         close(together.mean, apart.mean, 15.0 * 0.01);
     }
     let ((first, last), (earliest, latest)) =
@@ -325,7 +323,7 @@ fn the_mean_is_the_same_whether_classes_are_taken_together_or_apart() {
 }
 
 #[test]
-fn in_the_balanced_orders_each_has_each_place_and_goes_before_each_other_as_often_as_after() {
+fn balanced_orders_have_equal_positions_and_precedences() {
     for count in 2..=9 {
         let orders = rounds::balanced(count);
         let place =
@@ -344,23 +342,23 @@ fn in_the_balanced_orders_each_has_each_place_and_goes_before_each_other_as_ofte
 }
 
 #[test]
-fn a_class_without_heroes_holds_nobody_up() {
+fn empty_class_has_no_effect() {
     let differing: Vec<News> = (0..8).map(|node| heroes(1 << node, 1)).collect();
-    let beside_none = [&differing[..], &[heroes(0b11, 0)]].concat();
-    assert_eq!(of(&cluster(7), &beside_none), of(&cluster(7), &differing));
+    let with_empty = [&differing[..], &[heroes(0b11, 0)]].concat();
+    assert_eq!(of(&cluster(7), &with_empty), of(&cluster(7), &differing));
 }
 
-/// With more classes than sets in a state, what each node holds is followed instead.
+/// With more classes than sets in a state, the writes of each node are followed instead.
 #[test]
-fn more_classes_than_fit_are_followed_by_what_each_node_holds() {
-    let news: Vec<News> = (1..15).map(|holders| heroes(holders, 1)).collect();
-    let all = of(&cluster(3), &news);
-    let sum: f64 = news.iter().map(|class| at(&of(&cluster(3), &[*class]), SECOND).mean).sum();
+fn more_classes_than_sets_are_followed_by_node() {
+    let classes: Vec<News> = (1..15).map(|holders| heroes(holders, 1)).collect();
+    let all = of(&cluster(3), &classes);
+    let sum: f64 = classes.iter().map(|class| at(&of(&cluster(3), &[*class]), SECOND).mean).sum();
     close(at(&all, SECOND).mean, sum, 14.0 * 0.01);
     let rounds = Rounds::until(HORIZON, &cluster(3).actors).unwrap();
     assert!(
-        Together::of(&news, &cluster(3).actors, &rounds, 0b1111).is_some(),
-        "with four nodes there is always room"
+        Together::of(&classes, &cluster(3).actors, &rounds, 0b1111).is_some(),
+        "four nodes always fit"
     );
 }
 
@@ -377,22 +375,22 @@ fn eight_nodes_are_forecast_and_nine_are_not() {
 }
 
 #[test]
-fn a_horizon_further_than_anybody_looks_is_refused() {
+fn distant_horizon_is_refused() {
     let gossip = two_nodes([(Duration::from_millis(1), 1)]);
     assert!(forecast(&gossip, &[heroes(1, 1)], Duration::from_millis(900), STEP).is_some());
     assert_eq!(forecast(&gossip, &[heroes(1, 1)], Duration::from_secs(2), STEP), None);
 }
 
-/// `cargo test --release -p dispatch-node -- --ignored --nocapture what_a_forecast_costs`
+/// `cargo test --release -p dispatch-node -- --ignored --nocapture forecast_cost`
 #[test]
 #[ignore = "a measurement"]
 #[expect(clippy::disallowed_methods, reason = "it measures how long it takes")]
-fn what_a_forecast_costs() {
+fn forecast_cost() {
     let singles = |count: u8| (0..count).map(|node| heroes(1 << node, 1)).collect::<Vec<_>>();
     let any = |nodes: u32| {
         (1..=u8::MAX >> (8 - nodes)).map(|holders| heroes(holders, 1)).collect::<Vec<_>>()
     };
-    let news = [
+    let classes = [
         (3, vec![heroes(1, 1)]),
         (3, vec![heroes(1, 1), heroes(0b1110, 1)]),
         (3, singles(2)),
@@ -407,20 +405,20 @@ fn what_a_forecast_costs() {
         (7, singles(8)),
         (7, any(8)),
     ];
-    for (cities, news) in news {
+    for (cities, classes) in classes {
         let gossip = cluster(cities);
         let mut times: Vec<Duration> = (0..50)
             .map(|_| {
-                let begun = std::time::Instant::now();
-                assert!(forecast(&gossip, &news, Duration::from_secs(20), STEP).is_some());
-                begun.elapsed()
+                let start = std::time::Instant::now();
+                assert!(forecast(&gossip, &classes, Duration::from_secs(20), STEP).is_some());
+                start.elapsed()
             })
             .collect();
         times.sort();
         println!(
-            "{} nodes, {} classes: {:?} at least, {:?} in the middle",
+            "{} nodes, {} classes: {:?} minimum, {:?} median",
             cities + 1,
-            news.len(),
+            classes.len(),
             times[0],
             times[25]
         );

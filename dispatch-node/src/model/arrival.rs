@@ -1,7 +1,7 @@
-//! The arrivals of writes at a node: how and when each came there.
+//! The arrivals of writes at a node: their times and sources.
 //!
-//! Invariant: the source of a write is named only if a round of the node is known to have brought
-//! it.
+//! Invariant: the source of a write is given only if a round of the node is known to have
+//! transferred it.
 
 use std::collections::VecDeque;
 use std::ops::RangeInclusive;
@@ -12,7 +12,7 @@ use gossip::{NodeName, Now, PullOutcome, Pulled};
 use shared::hero::HeroId;
 use shared::{Change, Entry};
 
-/// The number of a city's rounds that are remembered.
+/// The number of remembered rounds per city.
 const ROUNDS_MAX: usize = 256;
 
 /// An entry that has arrived at a node.
@@ -20,23 +20,23 @@ const ROUNDS_MAX: usize = 256;
 pub(crate) struct Arrival {
     pub(crate) hero: HeroId,
     pub(crate) entry: Arc<Entry>,
-    /// How and when it came there, as far as is known.
+    /// The source, as far as it is known.
     pub(crate) way: Way,
     pub(crate) at: Duration,
 }
 
-/// The way on which a write came to a node.
+/// The way in which a write reached a node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Way {
     /// It was written there.
     Written,
     /// It was received from this node, in a round.
     Received(NodeName),
-    /// It was there when the node was first looked at, or the round is no longer remembered.
+    /// It was present at the first observation of the node, or its round is no longer remembered.
     Unknown,
 }
 
-/// The newest rounds that changed something at a city.
+/// The newest rounds that changed a city's entries.
 #[derive(Debug, Default)]
 pub(crate) struct Rounds(VecDeque<Round>);
 
@@ -51,7 +51,7 @@ impl Rounds {
     /// Remembers the pulls that changed something.
     pub(crate) fn note(&mut self, pulls: Vec<Pulled>, now: Now) {
         for Pulled { source, ended_ago, outcome, .. } in pulls {
-            // The time of a pull from before dispatch began cannot be given.
+            // A pull from before dispatch started has no time on dispatch's clock.
             if let PullOutcome::Merged { changes, .. } = outcome
                 && !changes.is_empty()
                 && let Some(at) = now.mono.checked_sub(ended_ago)
@@ -65,7 +65,7 @@ impl Rounds {
     }
 
     /// Returns the arrival of this change. `is_own`: the city's present incarnation wrote it.
-    /// `is_read`: the city has been read to its end before.
+    /// `is_read`: the city has been read completely before.
     pub(crate) fn arrival(
         &self,
         change: &Change,
@@ -75,8 +75,8 @@ impl Rounds {
     ) -> Arrival {
         let (way, at) =
             match self.0.iter().rev().find(|round| round.changes.contains(&change.number)) {
-                // A city writes while it merges, a burial for example: that is its own all the
-                // same.
+                // A city also writes while it merges, for example a tombstone over a late write;
+                // such a write is its own although a round covers its number.
                 Some(round) if !is_own => (Way::Received(round.source), round.at),
                 None if !(is_own && is_read) => (Way::Unknown, now.mono),
                 Some(_) | None => (Way::Written, now.mono),

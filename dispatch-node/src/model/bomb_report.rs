@@ -1,6 +1,6 @@
-//! The heroes that the last bombs put at stake.
+//! The heroes that the last bombs put at risk.
 //!
-//! Invariant: bounded, in bombs and in heroes of each.
+//! Invariant: the number of bombs, and of heroes per bomb, is bounded.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -8,29 +8,29 @@ use std::sync::Arc;
 use gossip::NodeName;
 use shared::hero::{HeroId, HeroName};
 
-/// The number of heroes that are remembered of one bomb, and the number of bombs.
+/// The number of heroes remembered per bomb, and the number of remembered bombs.
 const AT_STAKE_MAX: usize = 200;
 const BOMB_REPORTS_MAX: usize = 8;
 
-/// The heroes that only a bombed city held.
+/// The heroes that no node but the bombed city held.
 #[derive(Clone, Debug)]
 pub struct BombReport {
     /// The city that was bombed.
     pub city: NodeName,
-    /// The number of the bomb's line in the event log.
+    /// The number of the bomb's event in the event log.
     pub event: u64,
-    /// The heroes that the city alone held when it was hit; the first ones if there are very many.
+    /// The heroes that only the city held when it was hit; truncated if there are very many.
     pub only_there: Vec<(HeroId, HeroName)>,
-    /// The number of all of them.
+    /// The number of all such heroes.
     pub count: usize,
 }
 
-/// The aftermaths of the last bombs, the newest last.
+/// The reports on the last bombs, newest last.
 #[derive(Debug, Default)]
 pub(crate) struct BombReports(VecDeque<Arc<BombReport>>);
 
 impl BombReports {
-    /// Remembers what a bomb put at stake.
+    /// Adds the report on a bomb.
     pub(crate) fn push(
         &mut self,
         city: NodeName,
@@ -45,13 +45,13 @@ impl BombReports {
         }
     }
 
-    /// Returns them as they are shown.
+    /// Returns the reports, newest last.
     pub(crate) fn to_vec(&self) -> Vec<Arc<BombReport>> {
         self.0.iter().cloned().collect()
     }
 }
 
-/// Returns the sentence that says that a city was bombed.
+/// Returns the sentence that reports a bombed city.
 #[must_use]
 pub fn destroyed(city: NodeName) -> String {
     format!("{city} has been destroyed")
@@ -61,8 +61,8 @@ pub fn destroyed(city: NodeName) -> String {
 pub(crate) fn destroyed_with(city: NodeName, only_there: &[(HeroId, HeroName)]) -> String {
     match only_there {
         [] => destroyed(city),
-        [(_, name)] => format!("{}, and it alone had heard of {name}", destroyed(city)),
-        many => format!("{}, and it alone had heard of {} heroes", destroyed(city), many.len()),
+        [(_, name)] => format!("{}; no other node held {name}", destroyed(city)),
+        many => format!("{}; no other node held {} of its heroes", destroyed(city), many.len()),
     }
 }
 
@@ -71,17 +71,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn of_very_many_heroes_the_first_are_kept_and_all_are_counted() {
+    fn report_keeps_the_first_heroes_and_counts_all() {
         let gotham = "gotham".parse().unwrap();
         let heroes = vec![(HeroId::MIN, HeroName::from("Granite")); 300];
         assert_eq!(destroyed_with(gotham, &heroes[..0]), "gotham has been destroyed");
         assert_eq!(
             destroyed_with(gotham, &heroes[..1]),
-            "gotham has been destroyed, and it alone had heard of Granite"
+            "gotham has been destroyed; no other node held Granite"
         );
         assert_eq!(
             destroyed_with(gotham, &heroes),
-            "gotham has been destroyed, and it alone had heard of 300 heroes"
+            "gotham has been destroyed; no other node held 300 of its heroes"
         );
         let mut bomb_reports = BombReports::default();
         (0..9).for_each(|event| bomb_reports.push(gotham, event, heroes.clone()));

@@ -1,8 +1,8 @@
-//! The state of one city as it showed it last, apart from dispatch's merged replica: observing
-//! never heals, and never hides a difference.
+//! The last observed state of one city, separate from dispatch's merged replica. Observation
+//! therefore heals nothing and hides no difference.
 //!
-//! Invariant: all entries are of one incarnation of the city. After a bomb it is as empty as the
-//! city.
+//! Invariant: all entries belong to one incarnation of the city. After a bomb they are as empty as
+//! the city.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -24,14 +24,14 @@ struct Observed {
     changes: Changes,
 }
 
-/// The whole content of a city, until all of its parts are here.
+/// The complete content of a city, until all of its parts have arrived.
 #[derive(Debug, Default)]
 struct Reload {
     entries: BTreeMap<HeroId, Arc<Entry>>,
     arrivals: Vec<Arrival>,
 }
 
-/// One city as last read.
+/// One city as last observed.
 #[derive(Debug)]
 pub(crate) struct CityState {
     pub(crate) name: NodeName,
@@ -44,33 +44,33 @@ pub(crate) struct CityState {
     pub(crate) vector: VersionVector,
     pub(crate) crashes: u32,
     pub(crate) joined: bool,
-    /// Whether it lost its memory and has not got it back: it runs another incarnation than before,
-    /// and has not held what any other node holds.
+    /// True if it lost its memory and has not recovered: it runs another incarnation than before,
+    /// and has not held the same entries as another node since.
     pub(crate) recovering: bool,
-    /// Whether its silence has been logged.
+    /// True if an event was logged because it does not answer.
     pub(crate) is_lost_reported: bool,
-    /// The time of the last message from the city, on the machine's own clock.
+    /// The time of the last message from the city, on dispatch's monotonic clock.
     pub(crate) received_at: Option<Duration>,
-    /// A reading of the city's wall clock, and its time on the machine's own clock.
+    /// A reading of the city's wall clock, and its time on dispatch's monotonic clock.
     pub(crate) clock: Option<(UnixMillis, Duration)>,
-    /// Whether an alarm about its clock has been logged.
+    /// True if its clock exceeded the accepted difference at the last check.
     pub(crate) clock_is_off: bool,
-    /// Whether this incarnation of the city has been read to its end once.
+    /// True if this incarnation of the city has been read completely.
     pub(crate) is_read: bool,
     since: u64,
-    /// The parts so far of an observation that continues the entries.
+    /// The parts received so far of an observation that continues the entries.
     staged: Vec<Observed>,
-    /// An observation that starts from nothing, as far as it has come. It will replace all entries;
-    /// it is unpacked as it comes, since there may be much of it.
+    /// An observation that starts from scratch, as far as received. It will replace all entries.
+    /// Unpacked on arrival, since it may be large.
     reload: Option<Reload>,
     /// The interval of the city's own pulls, if it makes any.
     pub(crate) gossip_interval: Option<Duration>,
-    /// The number of the city's newest pull that is known.
+    /// The number of the city's newest known pull.
     pulls: u64,
     rounds: Rounds,
-    /// The heroes whose entries have changed since this was last emptied.
+    /// The heroes whose entries have changed since this list was last emptied.
     pub(crate) changed: Vec<HeroId>,
-    /// The entries that have arrived since this was last emptied.
+    /// The entries that have arrived since this queue was last emptied.
     pub(crate) arrivals: VecDeque<Arrival>,
 }
 
@@ -104,13 +104,15 @@ impl CityState {
         }
     }
 
-    /// Notes that the city answers, in this incarnation.
+    /// Notes a link to the city in this incarnation. Resets the state if it is a new one.
     pub(crate) fn link_up(&mut self, incarnation: Incarnation, at: Duration) {
         self.status = NodeStatus::Up;
         self.received_at = Some(at);
         if self.incarnation != Some(incarnation) {
             let recovering = self.incarnation.is_some();
             let crashes = self.crashes;
+            // The rows of the old entries are stale, and arrivals that were not read yet have still
+            // occurred.
             let mut changed = std::mem::take(&mut self.changed);
             changed.extend(std::mem::take(&mut self.entries).into_keys());
             let arrivals = std::mem::take(&mut self.arrivals);
@@ -127,23 +129,23 @@ impl CityState {
         }
     }
 
-    /// Notes that the city does not answer. The last known state stays.
+    /// Notes that the city does not answer. The last observed state is kept.
     pub(crate) fn link_down(&mut self, cause: LinkDown) {
         self.status = match cause {
             LinkDown::Refused => NodeStatus::Down,
-            // A link that broke says nothing of the process; the next attempt will.
+            // A broken link proves nothing about the process; the next attempt to connect does.
             LinkDown::Lost if self.status == NodeStatus::Down => NodeStatus::Down,
             LinkDown::Lost | LinkDown::Silent => NodeStatus::Unreachable,
         };
     }
 
-    /// Takes an observation in. One that comes in several parts is shown when the last part is
-    /// here, so that what is shown was true of the city at one moment.
+    /// Processes an observation. One in several parts takes effect with its last part, so that the
+    /// displayed state existed at the city at one moment.
     pub(crate) fn observe(&mut self, observation: Observation, now: Now) {
         self.received_at = Some(now.mono);
         self.clock = Some((observation.wall, now.mono));
         if observation.since != self.since {
-            // It does not continue the entries, so only a start from nothing can be used.
+            // It does not continue the entries, so only an observation from scratch is usable.
             if observation.since != 0 {
                 return;
             }
@@ -152,9 +154,10 @@ impl CityState {
             self.staged.clear();
             self.reload = Some(Reload::default());
         }
-        self.rounds.note(self.news(&observation), now);
+        self.rounds.note(self.new_pulls(&observation), now);
         self.pulls = observation.pulls_until;
         self.gossip_interval = observation.gossip_interval;
+        // The next question continues after this part, even if the observation is not complete.
         self.since = observation.until;
         let Observation { removed, changes, .. } = observation;
         match self.reload.take() {
@@ -197,30 +200,29 @@ impl CityState {
         }
     }
 
-    /// Returns the pulls in the observation that no earlier one had: a question may be answered
-    /// twice.
-    pub(crate) fn news(&self, observation: &Observation) -> Vec<Pulled> {
+    /// Returns the pulls in the observation that no earlier one contained. A question may be
+    /// answered twice, after it was asked again.
+    pub(crate) fn new_pulls(&self, observation: &Observation) -> Vec<Pulled> {
         let first = observation.pulls_until.saturating_sub(observation.pulls.len() as u64) + 1;
-        let news = (first..).zip(&observation.pulls).filter(|(number, _)| *number > self.pulls);
-        news.map(|(_, pulled)| pulled.clone()).collect()
+        let new = (first..).zip(&observation.pulls).filter(|(number, _)| *number > self.pulls);
+        new.map(|(_, pulled)| pulled.clone()).collect()
     }
 
-    /// Returns how and when this change came to the city, unless the city was known to hold it.
+    /// Returns the arrival of this change at the city, unless the city was known to hold the entry.
     fn arrival(&self, change: &Change, held: Option<&Arc<Entry>>, now: Now) -> Option<Arrival> {
         let writer = change.entry.stamp.origin;
         let is_own = writer.node == self.name && Some(writer.incarnation) == self.incarnation;
-        let is_news = held.is_none_or(|held| held.stamp != change.entry.stamp);
-        is_news.then(|| self.rounds.arrival(change, is_own, self.is_read, now))
+        let is_new = held.is_none_or(|held| held.stamp != change.entry.stamp);
+        is_new.then(|| self.rounds.arrival(change, is_own, self.is_read, now))
     }
 
-    /// Returns the present reading of the city's wall clock; of dispatch's own where that is
-    /// unknown.
+    /// Returns the estimated present reading of the city's wall clock, or dispatch's own reading if
+    /// it is unknown.
     pub(crate) fn wall(&self, now: Now) -> UnixMillis {
         self.clock.map_or(now.wall, |(wall, at)| wall.plus(now.mono.saturating_sub(at)))
     }
 
-    /// Returns how far the city's wall clock is ahead of dispatch's, in milliseconds, if it is
-    /// known.
+    /// Returns the lead of the city's wall clock over dispatch's, in milliseconds, if it is known.
     pub(crate) fn clock_ahead_ms(&self, now: Now) -> Option<i64> {
         self.clock.map(|_| self.wall(now).0.cast_signed().saturating_sub_unsigned(now.wall.0))
     }
@@ -244,7 +246,7 @@ impl CityState {
         }
     }
 
-    /// Returns the question that continues from what is known.
+    /// Returns the question for the changes since the last observation.
     pub(crate) fn question(&self) -> Frame {
         Frame::Observe { since: self.since, pulls: self.pulls }
     }
@@ -301,17 +303,17 @@ mod tests {
     }
 
     fn arrivals(mirror: &mut CityState) -> Vec<(u8, Way, u128)> {
-        let told =
+        let fields =
             |arrival: Arrival| (arrival.hero.as_bytes()[0], arrival.way, arrival.at.as_millis());
-        std::mem::take(&mut mirror.arrivals).into_iter().map(told).collect()
+        std::mem::take(&mut mirror.arrivals).into_iter().map(fields).collect()
     }
 
     #[test]
-    fn it_knows_from_whom_a_city_heard_what_it_holds_and_when() {
-        let heard = |from: &str| Way::Received(from.parse().unwrap());
+    fn arrivals_have_their_source_and_time() {
+        let received = |from: &str| Way::Received(from.parse().unwrap());
         let mut gotham = CityState::new("gotham".parse().unwrap());
         gotham.link_up(Incarnation(2), Duration::ZERO);
-        // When dispatch sees the city for the first time, it holds what it holds.
+        // At the first observation, the source of entries without a known round is unknown.
         gotham.observe(
             observation(
                 0,
@@ -320,40 +322,42 @@ mod tests {
             ),
             at(1_000),
         );
-        assert_eq!(arrivals(&mut gotham), [(1, Way::Unknown, 1_000), (2, heard("capitol"), 300)]);
-        let news = vec![
+        assert_eq!(
+            arrivals(&mut gotham),
+            [(1, Way::Unknown, 1_000), (2, received("capitol"), 300)]
+        );
+        let changes = vec![
             change(3, 3, "gotham"),
             change(4, 4, "capitol"),
             change(5, 5, "capitol"),
             change(6, 6, "gotham"),
         ];
         let pulls = vec![merged("metropolis", 4..=4, 50), merged("capitol", 6..=6, 40)];
-        gotham.observe(Observation { pulls_until: 3, ..observation(2, news, pulls) }, at(2_000));
+        gotham.observe(Observation { pulls_until: 3, ..observation(2, changes, pulls) }, at(2_000));
         let expected = [
             (3, Way::Written, 2_000),
-            (4, heard("metropolis"), 1_950),
+            (4, received("metropolis"), 1_950),
             (5, Way::Unknown, 2_000),
             (6, Way::Written, 2_000),
         ];
         assert_eq!(arrivals(&mut gotham), expected, "what it writes while it merges is its own");
         assert_eq!(gotham.changed.len(), 6);
-        // The same over again, and a start from nothing in the same life, are no news.
+        // Repeated changes, and an observation from scratch in one incarnation, are no arrivals.
         gotham.observe(observation(0, vec![change(3, 3, "gotham")], Vec::new()), at(3_000));
         assert_eq!(arrivals(&mut gotham), []);
         assert_eq!(gotham.entries.len(), 1);
-        assert!(gotham.changed.len() > 6, "who is gone has changed too");
+        assert!(gotham.changed.len() > 6, "removed heroes have changed too");
         let before = gotham.changed.len();
         gotham.link_up(Incarnation(4), Duration::from_secs(4));
         assert_eq!(
             (gotham.entries.len(), gotham.changed.len()),
             (0, before + 1),
-            "what nobody has looked at yet is not forgotten"
+            "unread changes are kept"
         );
     }
 
     #[test]
-    fn a_start_from_nothing_in_the_same_life_is_shown_when_it_is_whole_and_only_what_is_new_is_news()
-     {
+    fn reload_takes_effect_when_complete_and_reports_new_entries_only() {
         let mut gotham = CityState::new("gotham".parse().unwrap());
         gotham.link_up(Incarnation(2), Duration::ZERO);
         gotham.observe(
@@ -365,7 +369,11 @@ mod tests {
             Observation { head: 3, ..observation(0, vec![change(1, 1, "gotham")], Vec::new()) },
             at(2_000),
         );
-        assert_eq!((gotham.entries.len(), gotham.changed.len()), (2, 0), "the rest is under way");
+        assert_eq!(
+            (gotham.entries.len(), gotham.changed.len()),
+            (2, 0),
+            "the rest has not arrived"
+        );
         gotham.observe(
             Observation {
                 until: 3,
@@ -381,12 +389,12 @@ mod tests {
         assert_eq!(numbers(&mut gotham.entries.keys().copied()), [1, 3]);
         assert!(
             numbers(&mut gotham.changed.iter().copied()).contains(&2),
-            "who is gone has changed too"
+            "removed heroes have changed too"
         );
     }
 
     #[test]
-    fn who_told_a_city_before_dispatch_began_is_not_told_as_if_it_had_been_since() {
+    fn round_from_before_dispatch_started_is_no_known_source() {
         let mut gotham = CityState::new("gotham".parse().unwrap());
         gotham.link_up(Incarnation(2), Duration::ZERO);
         gotham.observe(

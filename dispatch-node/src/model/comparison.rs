@@ -1,8 +1,8 @@
-//! The comparison of what all nodes hold, hero by hero, and what follows from it: since when copies
-//! differ, how long writes take to reach all cities, and which acknowledged writes were lost.
+//! The comparison of all nodes' entries, hero by hero, and the values derived from it: the ages of
+//! differences, the time writes take to reach all cities, and the lost acknowledged writes.
 //!
-//! Invariant: each row is that of the entries it was last made from; the rest is derived from the
-//! rows.
+//! Invariant: each row matches the entries it was last built from; all other values are derived
+//! from the rows.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -19,11 +19,11 @@ use crate::model::lost_writes::{Lost, LostWrites};
 use crate::model::rows::{Pattern, Row, Rows};
 use crate::model::write_lag::WriteLags;
 
-/// The rows of all heroes, and what is derived from them.
+/// The rows of all heroes, and the values derived from them.
 #[derive(Debug)]
 pub(crate) struct Comparison {
     rows: Rows,
-    /// Whether each city counts when copies are compared.
+    /// The cities whose copies are compared, in the order of the columns.
     counted: Vec<bool>,
     ages: DifferenceAges,
     lags: WriteLags,
@@ -31,7 +31,7 @@ pub(crate) struct Comparison {
 }
 
 impl Comparison {
-    /// Returns the comparison of an incarnation of dispatch that starts now.
+    /// Returns the comparison of an incarnation of dispatch that starts at `now`.
     pub(crate) fn new(now: Now) -> Self {
         Self {
             rows: Rows::default(),
@@ -47,12 +47,12 @@ impl Comparison {
         &self.rows
     }
 
-    /// Returns whether each city counts when copies are compared.
+    /// Returns whether each city's copies are compared.
     pub(crate) fn counted(&self) -> &[bool] {
         &self.counted
     }
 
-    /// Replaces the row of a hero, and everything that is derived from it.
+    /// Replaces the row of a hero, and updates the derived values.
     pub(crate) fn put(&mut self, now: Now, id: HeroId, row: Option<Row>) {
         let before = self.rows.get(id).map(|before| &**before);
         match &row {
@@ -68,33 +68,34 @@ impl Comparison {
         self.lost.changed(id);
     }
 
-    /// Sets which cities count. Returns the heroes whose rows have to be looked at again.
+    /// Sets which cities are compared. Returns the heroes whose rows must be refreshed.
     pub(crate) fn count(&mut self, counted: Vec<bool>) -> Vec<HeroId> {
         if counted == self.counted {
             return Vec::new();
         }
         let before = std::mem::replace(&mut self.counted, counted);
-        // The rows stay; whether they differ, and whether a write has arrived, may change.
-        let turns = |pattern: &Pattern| {
+        // The rows stay the same, but their state and the arrival of writes may change.
+        let changes = |pattern: &Pattern| {
             pattern.state(&before).differs() != pattern.state(&self.counted).differs()
         };
-        let mut turned: Vec<HeroId> = if self.rows.count(turns) == 0 {
+        let mut stale: Vec<HeroId> = if self.rows.count(changes) == 0 {
             Vec::new()
         } else {
-            self.rows.having(turns).map(|row| row.id).collect()
+            self.rows.having(changes).map(|row| row.id).collect()
         };
-        turned.extend(self.lags.heroes());
-        turned
+        stale.extend(self.lags.heroes());
+        stale
     }
 
-    /// Returns how long the oldest difference has lasted.
+    /// Returns the age of the oldest difference.
     pub(crate) fn oldest_difference(&self, now: Now) -> Option<Duration> {
         self.ages.oldest().map(|since| now.mono.saturating_sub(since))
     }
 
-    /// Returns the heroes that only the city in column `index` holds.
+    /// Returns the heroes that no node but the city in column `index` holds.
     pub(crate) fn only_at(&self, index: usize) -> Vec<(HeroId, HeroName)> {
         let is_only_there = |pattern: &Pattern| pattern.only_at(&self.counted) == Some(index);
+        // Counting by pattern is cheap; only a match justifies a scan of all rows.
         if self.rows.count(is_only_there) == 0 {
             return Vec::new();
         }
@@ -105,19 +106,19 @@ impl Comparison {
             .collect()
     }
 
-    /// Notes a write that was acknowledged: it may get lost.
+    /// Notes a write that was acknowledged and may be lost later.
     pub(crate) fn acknowledged(&mut self, now: Now, id: HeroId, entry: &Arc<Entry>) {
         self.lost.acknowledged(now.wall, id, entry);
     }
 
-    /// Notes an entry that some node holds: a tombstone may be collected before its row is looked
-    /// at.
+    /// Notes an entry that some node holds. A tombstone may be collected before the hero's row is
+    /// refreshed.
     pub(crate) fn seen(&mut self, id: HeroId, entry: &EntryRef<'_, '_>) {
         self.lost.seen(id, entry);
     }
 
-    /// Decides the fate of at most `at_most` heroes' acknowledged writes. Returns whether these
-    /// were all. Call it only if every city has been read to its end.
+    /// Settles the acknowledged writes of at most `at_most` heroes. Returns whether none is left to
+    /// settle. Must be called only while every city has been read completely.
     pub(crate) fn settle_lost_writes(
         &mut self,
         now: Now,
@@ -132,17 +133,17 @@ impl Comparison {
         self.lost.settle(now.wall, at_most, holdings, incarnations)
     }
 
-    /// Returns the newest lost writes, the newest last.
+    /// Returns the newest lost writes, newest last.
     pub(crate) fn lost_writes(&self) -> &Vector<Arc<Lost>> {
         self.lost.listed()
     }
 
-    /// Returns the number of writes that were lost so far.
+    /// Returns the number of all lost writes.
     pub(crate) fn lost_count(&self) -> u64 {
         self.lost.lost()
     }
 
-    /// Returns how long the writes took that have arrived at all cities since the last call.
+    /// Returns the durations of the writes that have reached all cities since the last call.
     pub(crate) fn take_lags(&mut self) -> Vec<Duration> {
         self.lags.take()
     }

@@ -1,6 +1,6 @@
-//! The heroes of which the cities hold different entries, and since when.
+//! The heroes whose entries differ between cities, and the time since which they differ.
 //!
-//! Invariant: `began` counts the times in `since`, so the oldest is found without a scan.
+//! Invariant: `began` counts the times in `since`, so the oldest time is found without a scan.
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use shared::hero::HeroId;
 
-/// The heroes of which the cities hold different entries.
+/// The heroes whose entries differ between cities.
 #[derive(Debug, Default)]
 pub(crate) struct DifferenceAges {
     since: BTreeMap<HeroId, Duration>,
@@ -36,7 +36,7 @@ impl DifferenceAges {
         }
     }
 
-    /// Returns the time at which the oldest difference began.
+    /// Returns the time at which the oldest present difference began.
     pub(crate) fn oldest(&self) -> Option<Duration> {
         self.began.first_key_value().map(|(since, _)| *since)
     }
@@ -49,9 +49,12 @@ mod tests {
 
     proptest! {
         #[test]
-        fn the_oldest_is_that_of_a_look_at_all(looks in prop::collection::vec((0_u8..6, any::<bool>(), 0_u64..5), 0..60)) {
-            let (mut differing, mut naive, mut now) = (DifferenceAges::default(), BTreeMap::new(), 0);
-            for (hero, differs, later) in looks {
+        fn oldest_equals_that_of_a_full_scan(
+            steps in prop::collection::vec((0_u8..6, any::<bool>(), 0_u64..5), 0..60),
+        ) {
+            let (mut differing, mut naive) = (DifferenceAges::default(), BTreeMap::new());
+            let mut now = 0;
+            for (hero, differs, later) in steps {
                 now += later;
                 let (hero, at) = (HeroId::from_bytes([hero; 16]), Duration::from_secs(now));
                 differing.note(hero, differs, at);

@@ -1,8 +1,8 @@
-//! The injected faults: what was requested, and what the nodes report to be in force.
+//! The injected faults: those requested, and those that the nodes report to be in force.
 //!
-//! The nodes carry faults out and heal them by themselves; dispatch compares. Invariant: a fault
-//! that has ended here is never taken for a new one, and a node that lacks one is sent it again
-//! only while it lasts.
+//! The nodes execute faults and let them expire on their own; dispatch compares the two lists.
+//! Invariant: a fault that has ended here is never taken for a new one, and a node that does not
+//! report a fault is sent it again only until it expires.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
@@ -12,28 +12,29 @@ use gossip::fault::{Control, FAULTS_MAX, Fault, FaultId, FaultKind, Frames, InFo
 
 use crate::text::title;
 
-/// The number of ended faults that are remembered: they are told apart from unknown ones.
+/// The number of remembered ended faults. They are distinguished from unknown ones.
 const ENDED_MAX: usize = 256;
-/// A fault with less time left than this is not sent again.
+/// The minimum remaining time of a fault that is sent to a node again. A shorter one would expire
+/// soon after it arrives.
 const REMAINING_MIN: Duration = Duration::from_millis(500);
 
-/// A fault in force, as it is shown.
+/// A fault in force, as displayed.
 #[derive(Clone, Debug, PartialEq)]
 pub struct FaultView {
     /// The fault.
     pub fault: Fault,
-    /// The time that it was to last.
+    /// The requested duration.
     pub heal_after: Duration,
-    /// The time that it still lasts.
+    /// The remaining duration.
     pub remaining: Duration,
     /// The nodes that report it in force.
     pub at: Vec<NodeName>,
-    /// The frames that it has affected so far, at all of these nodes.
+    /// The frames that it has affected so far, summed over these nodes.
     pub frames: Frames,
 }
 
 impl FaultView {
-    /// Returns a fault that is over, and that no node has reported.
+    /// Returns a fault that has ended and that no node has reported.
     pub(crate) fn over(fault: Fault, heal_after: Duration) -> Self {
         Self {
             fault,
@@ -46,55 +47,60 @@ impl FaultView {
 }
 
 #[derive(Debug)]
-struct Known {
+struct Active {
     fault: Fault,
     heal_after: Duration,
     until: Duration,
     at: BTreeMap<NodeName, Frames>,
 }
 
-/// The faults in force, and the newest that have ended.
+/// The faults in force, and the most recent ones that have ended.
 #[derive(Debug, Default)]
 pub(crate) struct Faults {
-    /// In the order in which they began.
-    known: Vec<Known>,
-    /// The newest that have ended.
+    /// The faults in force, in the order in which they started.
+    active: Vec<Active>,
+    /// The most recent ended faults, newest last.
     ended: VecDeque<FaultId>,
 }
 
 impl Faults {
     pub(crate) fn begin(&mut self, now: Duration, fault: Fault, heal_after: Duration) {
-        self.known.push(Known { fault, heal_after, until: now + heal_after, at: BTreeMap::new() });
+        self.active.push(Active {
+            fault,
+            heal_after,
+            until: now + heal_after,
+            at: BTreeMap::new(),
+        });
     }
 
     /// Ends a fault. Returns `None` if it is not in force.
     pub(crate) fn end(&mut self, id: FaultId) -> Option<Fault> {
-        let place = self.known.iter().position(|known| known.fault.id == id)?;
+        let place = self.active.iter().position(|active| active.fault.id == id)?;
         self.ended.push_back(id);
         if self.ended.len() > ENDED_MAX {
             self.ended.pop_front();
         }
-        Some(self.known.remove(place).fault)
+        Some(self.active.remove(place).fault)
     }
 
-    /// Returns whether this fault was in force once.
+    /// Returns whether this fault was in force and has ended.
     pub(crate) fn has_ended(&self, id: FaultId) -> bool {
         self.ended.contains(&id)
     }
 
-    /// Ends the faults whose time is over, and returns them.
+    /// Ends the faults that have expired, and returns them.
     pub(crate) fn expire(&mut self, now: Duration) -> Vec<Fault> {
         let over: Vec<FaultId> = self
-            .known
+            .active
             .iter()
-            .filter(|known| known.until <= now)
-            .map(|known| known.fault.id)
+            .filter(|active| active.until <= now)
+            .map(|active| active.fault.id)
             .collect();
         over.into_iter().filter_map(|id| self.end(id)).collect()
     }
 
-    /// Takes in what is in force at `node`. Returns the controls that the node must be sent, and
-    /// the faults that have ended with its process.
+    /// Processes a report of `node`. Returns the controls to send to the node, and the faults that
+    /// ended with its process.
     pub(crate) fn on_report(
         &mut self,
         now: Duration,
@@ -103,15 +109,16 @@ impl Faults {
     ) -> (Vec<Control>, Vec<Fault>) {
         let mut controls = Vec::new();
         for InForce { fault, remaining, frames } in &report.faults {
-            if let Some(known) = self.known.iter_mut().find(|known| known.fault.id == fault.id) {
-                known.at.insert(node, *frames);
-            } else if self.has_ended(fault.id) || self.known.len() >= FAULTS_MAX {
+            if let Some(active) = self.active.iter_mut().find(|active| active.fault.id == fault.id)
+            {
+                active.at.insert(node, *frames);
+            } else if self.has_ended(fault.id) || self.active.len() >= FAULTS_MAX {
                 // The nodes ignore a fault beyond the limit: sending it again would never end.
                 controls.push(Control::Heal(fault.id));
             } else {
-                // It was injected by an earlier incarnation of dispatch.
+                // An earlier incarnation of dispatch injected it.
                 let at = BTreeMap::from([(node, *frames)]);
-                self.known.push(Known {
+                self.active.push(Active {
                     fault: *fault,
                     heal_after: *remaining,
                     until: now + *remaining,
@@ -120,53 +127,58 @@ impl Faults {
             }
         }
         let mut over = Vec::new();
-        for known in &mut self.known {
-            if !known.fault.concerns(node)
-                || report.faults.iter().any(|in_force| in_force.fault.id == known.fault.id)
+        for active in &mut self.active {
+            if !active.fault.concerns(node)
+                || report.faults.iter().any(|in_force| in_force.fault.id == active.fault.id)
             {
                 continue;
             }
-            let was_there = known.at.remove(&node).is_some();
-            let remaining = known.until.saturating_sub(now);
-            if known.fault.kind == FaultKind::Freeze && was_there {
-                // It was woken by other means, or is another process.
-                over.push(known.fault.id);
+            let was_there = active.at.remove(&node).is_some();
+            let remaining = active.until.saturating_sub(now);
+            if active.fault.kind == FaultKind::Freeze && was_there {
+                // The process was thawed by other means, or has been replaced.
+                over.push(active.fault.id);
             } else if remaining >= REMAINING_MIN {
-                controls.push(Control::Inject { fault: known.fault, heal_after: remaining });
+                controls.push(Control::Inject { fault: active.fault, heal_after: remaining });
             }
         }
         (controls, over.into_iter().filter_map(|id| self.end(id)).collect())
     }
 
-    /// Notes that the process of `node` has ended, and with it what was in force there. Returns the
-    /// freezes that are over for good.
+    /// Removes `node`, whose process has exited, from all faults. Returns the freezes that ended
+    /// with it.
     pub(crate) fn on_end(&mut self, node: NodeName) -> Vec<Fault> {
-        let froze =
-            |known: &Known| known.fault.kind == FaultKind::Freeze && known.at.contains_key(&node);
-        let over: Vec<FaultId> =
-            self.known.iter().filter(|known| froze(known)).map(|known| known.fault.id).collect();
-        for known in &mut self.known {
-            known.at.remove(&node);
+        let froze = |active: &Active| {
+            active.fault.kind == FaultKind::Freeze && active.at.contains_key(&node)
+        };
+        let over: Vec<FaultId> = self
+            .active
+            .iter()
+            .filter(|active| froze(active))
+            .map(|active| active.fault.id)
+            .collect();
+        for active in &mut self.active {
+            active.at.remove(&node);
         }
         over.into_iter().filter_map(|id| self.end(id)).collect()
     }
 
     /// Returns the ids of all faults in force.
     pub(crate) fn ids(&self) -> Vec<FaultId> {
-        self.known.iter().map(|known| known.fault.id).collect()
+        self.active.iter().map(|active| active.fault.id).collect()
     }
 
     pub(crate) fn faults(&self) -> impl Iterator<Item = &Fault> + Clone {
-        self.known.iter().map(|known| &known.fault)
+        self.active.iter().map(|active| &active.fault)
     }
 
     pub(crate) fn len(&self) -> usize {
-        self.known.len()
+        self.active.len()
     }
 
-    /// Returns the time at which the next fault ends by itself.
+    /// Returns the time at which the next fault expires.
     pub(crate) fn deadline(&self) -> Option<Duration> {
-        self.known.iter().map(|known| known.until).min()
+        self.active.iter().map(|active| active.until).min()
     }
 
     /// Returns whether replication from `sender` to `receiver` is cut.
@@ -180,41 +192,41 @@ impl Faults {
     }
 
     fn cuts(&self) -> impl Iterator<Item = &Fault> {
-        self.known.iter().map(|known| &known.fault).filter(|fault| fault.kind == FaultKind::Cut)
+        self.active.iter().map(|active| &active.fault).filter(|fault| fault.kind == FaultKind::Cut)
     }
 
-    /// Returns whether a fault keeps this node frozen.
+    /// Returns whether a fault freezes this node.
     pub(crate) fn is_frozen(&self, node: NodeName) -> bool {
-        self.known.iter().any(|known| {
-            known.fault.kind == FaultKind::Freeze
-                && known.fault.from == node
-                && known.at.contains_key(&node)
+        self.active.iter().any(|active| {
+            active.fault.kind == FaultKind::Freeze
+                && active.fault.from == node
+                && active.at.contains_key(&node)
         })
     }
 
-    /// Returns one fault as it is shown.
+    /// Returns one fault as displayed.
     pub(crate) fn view(&self, now: Duration, id: FaultId) -> Option<FaultView> {
         self.views(now).into_iter().find(|view| view.fault.id == id)
     }
 
-    /// Returns all faults as they are shown, oldest first.
+    /// Returns all faults as displayed, oldest first.
     pub(crate) fn views(&self, now: Duration) -> Vec<FaultView> {
-        let view = |known: &Known| {
-            let frames = known.at.values().fold(Frames::default(), |sum, frames| Frames {
+        let view = |active: &Active| {
+            let frames = active.at.values().fold(Frames::default(), |sum, frames| Frames {
                 seen: sum.seen.saturating_add(frames.seen),
                 dropped: sum.dropped.saturating_add(frames.dropped),
                 delayed: sum.delayed.saturating_add(frames.delayed),
                 duplicated: sum.duplicated.saturating_add(frames.duplicated),
             });
             FaultView {
-                fault: known.fault,
-                heal_after: known.heal_after,
-                remaining: known.until.saturating_sub(now),
-                at: known.at.keys().copied().collect(),
+                fault: active.fault,
+                heal_after: active.heal_after,
+                remaining: active.until.saturating_sub(now),
+                at: active.at.keys().copied().collect(),
                 frames,
             }
         };
-        self.known.iter().map(view).collect()
+        self.active.iter().map(view).collect()
     }
 }
 
@@ -227,26 +239,34 @@ pub fn describe(fault: &Fault) -> String {
     match fault.kind {
         FaultKind::Cut => format!("{from} is cut from {to}, {ways}"),
         FaultKind::Delay { by, jitter } if jitter.is_zero() => {
-            format!("rounds from {from} to {to} take {} ms longer, {ways}", by.as_millis())
+            format!("frames from {from} to {to} are delayed by {} ms, {ways}", by.as_millis())
         }
         FaultKind::Delay { by, jitter } => {
             format!(
-                "rounds from {from} to {to} take {} ± {} ms longer, {ways}",
+                "frames from {from} to {to} are delayed by {} ± {} ms, {ways}",
                 by.as_millis(),
                 jitter.as_millis()
             )
         }
         FaultKind::Loss(chance) => {
-            format!("{} % of what {from} sends to {to} is lost, {ways}", chance.percent())
+            format!("{} % of the frames from {from} to {to} are dropped, {ways}", chance.percent())
         }
         FaultKind::Duplicate(chance) => {
-            format!("{} % of what {from} sends to {to} arrives twice, {ways}", chance.percent())
+            format!(
+                "{} % of the frames from {from} to {to} are duplicated, {ways}",
+                chance.percent()
+            )
         }
         FaultKind::Reorder(chance) => {
-            format!("{} % of what {from} sends to {to} is overtaken, {ways}", chance.percent())
+            format!(
+                "{} % of the frames from {from} to {to} are reordered, {ways}",
+                chance.percent()
+            )
         }
         FaultKind::Throttle(bytes_per_s) => {
-            format!("{bytes_per_s} bytes a second pass from {from} to {to}, {ways}")
+            format!(
+                "frames from {from} to {to} are throttled to {bytes_per_s} bytes per second, {ways}"
+            )
         }
         FaultKind::Freeze => format!("{from} is frozen"),
         FaultKind::Skew(ms) if ms > 0 => format!("the clock of {from} is {ms} ms ahead"),
@@ -280,7 +300,7 @@ mod tests {
     }
 
     #[test]
-    fn a_fault_is_in_force_where_it_is_reported_and_asked_for_again_where_it_is_not() {
+    fn fault_is_sent_again_to_nodes_that_do_not_report_it() {
         let mut faults = Faults::default();
         let cut = fault(1, FaultKind::Cut);
         faults.begin(s(0), cut, s(30));
@@ -292,13 +312,13 @@ mod tests {
         assert_eq!(
             faults.on_report(s(10), name("metropolis"), &report(&[])).0,
             [],
-            "it is no concern of that one"
+            "the fault does not concern metropolis"
         );
         assert_eq!(faults.view(s(10), cut.id).map(|view| view.at), Some(vec![name("gotham")]));
         faults.on_report(s(10), name("capitol"), &report(&[cut]));
-        let view = faults.view(s(10), cut.id).expect("it is in force");
+        let view = faults.view(s(10), cut.id).expect("the fault is in force");
         assert_eq!((view.remaining, view.frames.seen, view.frames.dropped), (s(20), 4, 2));
-        // The process of gotham is another one now, and knows of nothing.
+        // The process of gotham was replaced, and has no faults.
         assert_eq!(
             faults.on_report(s(20), name("gotham"), &report(&[])).0,
             [Control::Inject { fault: cut, heal_after: s(10) }]
@@ -310,7 +330,7 @@ mod tests {
     }
 
     #[test]
-    fn what_has_ended_here_is_healed_where_it_is_still_reported() {
+    fn ended_fault_is_healed_at_nodes_that_still_report_it() {
         let mut faults = Faults::default();
         let cut = fault(1, FaultKind::Cut);
         faults.begin(s(0), cut, s(30));
@@ -329,7 +349,7 @@ mod tests {
     }
 
     #[test]
-    fn a_dispatch_that_knows_nothing_learns_of_faults_from_reports() {
+    fn restarted_dispatch_adopts_reported_faults() {
         let mut faults = Faults::default();
         let cut = fault(1, FaultKind::Cut);
         assert_eq!(faults.on_report(s(5), name("gotham"), &report(&[cut])).0, []);
@@ -339,27 +359,27 @@ mod tests {
     }
 
     #[test]
-    fn no_more_faults_are_learned_of_than_can_be_in_force() {
+    fn adopted_faults_are_bounded() {
         let mut faults = Faults::default();
         let most = u32::try_from(FAULTS_MAX).expect("a small number");
         let all: Vec<Fault> = (0..most).map(|id| fault(id, FaultKind::Cut)).collect();
         assert_eq!(faults.on_report(s(0), name("gotham"), &report(&all)).0, []);
         let one_more = fault(most, FaultKind::Cut);
-        let (told, _) = faults.on_report(
+        let (controls, _) = faults.on_report(
             s(0),
             name("capitol"),
             &report(&[all.as_slice(), &[one_more]].concat()),
         );
-        assert_eq!(told, [Control::Heal(one_more.id)]);
+        assert_eq!(controls, [Control::Heal(one_more.id)]);
         assert_eq!(faults.len(), FAULTS_MAX);
     }
 
     #[test]
-    fn a_process_that_was_woken_is_not_frozen_again() {
+    fn thawed_process_is_not_frozen_again() {
         let mut faults = Faults::default();
         let freeze = fault(1, FaultKind::Freeze);
         faults.begin(s(0), freeze, s(30));
-        // A report from before it was asked.
+        // A report sent before the control arrived.
         assert_eq!(
             faults.on_report(s(0), name("gotham"), &report(&[])).0,
             [Control::Inject { fault: freeze, heal_after: s(30) }]
@@ -371,7 +391,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_in_force_at_a_process_is_not_when_it_has_ended() {
+    fn faults_end_at_a_node_with_its_process() {
         let mut faults = Faults::default();
         let (freeze, cut) = (fault(1, FaultKind::Freeze), fault(2, FaultKind::Cut));
         for fault in [freeze, cut] {
@@ -386,15 +406,15 @@ mod tests {
     }
 
     #[test]
-    fn a_fault_reads_as_a_sentence() {
+    fn faults_are_described_as_clauses() {
         let five = Permille::from_percent(5.0).expect("it is a chance");
-        let told = |kind| describe(&fault(1, kind));
-        assert_eq!(told(FaultKind::Cut), "Gotham is cut from Capitol, both ways");
+        let text = |kind| describe(&fault(1, kind));
+        assert_eq!(text(FaultKind::Cut), "Gotham is cut from Capitol, both ways");
         assert_eq!(
-            told(FaultKind::Loss(five)),
-            "5 % of what Gotham sends to Capitol is lost, both ways"
+            text(FaultKind::Loss(five)),
+            "5 % of the frames from Gotham to Capitol are dropped, both ways"
         );
-        assert_eq!(told(FaultKind::Skew(-1_500)), "the clock of Gotham is 1500 ms behind");
+        assert_eq!(text(FaultKind::Skew(-1_500)), "the clock of Gotham is 1500 ms behind");
         let to_all = Fault {
             to: None,
             both: false,
@@ -402,7 +422,7 @@ mod tests {
         };
         assert_eq!(
             describe(&to_all),
-            "rounds from Gotham to every other node take 1000 ms longer, one way"
+            "frames from Gotham to every other node are delayed by 1000 ms, one way"
         );
     }
 }

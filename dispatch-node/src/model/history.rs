@@ -1,10 +1,10 @@
 //! The history of the last minute, second by second: pulls and their outcomes, writes, the number
-//! of heroes that differed; and of each hero that was written lately, the way of its writes.
+//! of heroes that differed; and for each recently written hero the arrivals of its writes.
 //!
-//! Dispatch keeps it, so it is there when a page opens. Times are dispatch's own, since the cities'
-//! clocks may be wrong.
+//! Dispatch keeps it, so it is available when a page opens. Times are dispatch's own, since the
+//! cities' clocks may be wrong.
 //!
-//! Invariant: bounded. What is too much for one second is counted, not kept.
+//! Invariant: bounded. Beyond the limit for one second, writes are only counted.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -22,15 +22,15 @@ use crate::model::arrival::{Arrival, Way};
 
 /// The time for which the history is kept.
 pub const KEPT: Duration = Duration::from_secs(60);
-/// The number of pulls, and of writes, that are kept of one second.
+/// The maximum number of pulls, and of writes, kept per second.
 const PER_SECOND_MAX: usize = 60;
-/// The number of arrivals that are kept of one hero, and of all.
+/// The maximum number of arrivals kept per hero, and in total.
 const TRAIL_MAX: usize = 48;
 const ARRIVALS_MAX: usize = 40_000;
-/// The number of fault spans that are kept.
+/// The maximum number of fault spans kept.
 const SPANS_MAX: usize = 128;
 
-/// The history of the last minute. A clone is cheap.
+/// The history of the last minute. Cloning is cheap.
 #[derive(Clone, Debug, Default)]
 pub struct History {
     seconds: VecDeque<Arc<Second>>,
@@ -38,7 +38,8 @@ pub struct History {
     trails: OrdMap<HeroId, Arc<VecDeque<Step>>>,
     /// The number of arrivals so far.
     arrivals: u64,
-    /// The number and the hero of each arrival that is or was kept, oldest first.
+    /// The number and the hero of each arrival, oldest first; those dropped from long trails
+    /// included.
     by_age: Vector<(u64, HeroId)>,
     differences: usize,
 }
@@ -52,13 +53,13 @@ pub struct Second {
     pub pulls: Vec<Pull>,
     /// The writes made in it.
     pub writes: Vec<Write>,
-    /// The number of writes that are not kept.
+    /// The number of writes beyond the limit.
     pub more_writes: usize,
-    /// The number of heroes that differed at its beginning.
+    /// The number of heroes that differed at its start.
     pub differences_before: usize,
     /// The times at which that number changed, with the new number.
     pub differences: Vec<(Duration, usize)>,
-    /// The events of nodes.
+    /// The events logged in it.
     pub marks: Vec<Mark>,
 }
 
@@ -69,18 +70,18 @@ pub struct Pull {
     pub puller: NodeName,
     /// The node that was pulled from.
     pub source: NodeName,
-    /// The time of the question.
+    /// The time at which the puller sent its question.
     pub asked: Duration,
-    /// The time of its end.
+    /// The time at which the pull ended.
     pub ended: Duration,
     /// The outcome.
     pub outcome: PullOutcome,
 }
 
-/// A write at the node that made it.
+/// A write, at the node that made it.
 #[derive(Clone, Debug)]
 pub struct Write {
-    /// The time at which it was seen.
+    /// The time at which it was observed.
     pub at: Duration,
     /// The node.
     pub node: NodeName,
@@ -90,10 +91,10 @@ pub struct Write {
     pub entry: Arc<Entry>,
 }
 
-/// An event of a node.
+/// A logged event.
 #[derive(Clone, Debug)]
 pub struct Mark {
-    /// When.
+    /// The time of the event.
     pub at: Duration,
     /// The node.
     pub node: NodeName,
@@ -106,16 +107,16 @@ pub struct Mark {
 pub struct Span {
     /// The fault.
     pub fault: Fault,
-    /// The time at which it began.
+    /// The time at which it was first in force.
     pub began: Duration,
-    /// The time at which it ended, if it is over.
+    /// The time at which it ended, if it has.
     pub ended: Option<Duration>,
 }
 
 /// The arrival of a write at a node.
 #[derive(Clone, Debug)]
 pub struct Step {
-    /// The time of the arrival, or at which it was noticed.
+    /// The time of the arrival, or of its observation.
     pub at: Duration,
     /// The node.
     pub node: NodeName,
@@ -123,20 +124,19 @@ pub struct Step {
     pub stamp: Stamp,
     /// The entry.
     pub entry: Arc<Entry>,
-    /// The way.
+    /// The way in which it arrived.
     pub way: Way,
     /// Its number among all arrivals.
     number: u64,
 }
 
 impl History {
-    /// Returns the seconds that are kept, oldest first. One in which nothing happened may be
-    /// missing.
+    /// Returns the seconds that are kept, oldest first. Seconds without events may be missing.
     pub fn seconds(&self) -> impl DoubleEndedIterator<Item = &Arc<Second>> {
         self.seconds.iter()
     }
 
-    /// Returns the faults that were in force in that time.
+    /// Returns the faults that were in force during the history.
     pub fn spans(&self) -> impl Iterator<Item = &Span> {
         self.spans.iter()
     }
@@ -152,9 +152,9 @@ impl History {
         self.differences
     }
 
-    /// Notes a pull that a node reports.
+    /// Adds a pull that a node reports.
     pub(crate) fn pulled(&mut self, now: Now, puller: NodeName, pulled: &Pulled) {
-        // There is no second before dispatch started.
+        // The history has no seconds from before dispatch started.
         let Some(ended) = now.mono.checked_sub(pulled.ended_ago) else { return };
         let asked = now.mono.saturating_sub(pulled.asked_ago);
         let pull =
@@ -166,7 +166,7 @@ impl History {
         }
     }
 
-    /// Notes the arrival of a write.
+    /// Adds the arrival of a write.
     pub(crate) fn arrived(&mut self, now: Now, node: NodeName, arrival: Arrival) {
         let Arrival { hero, entry, way, at } = arrival;
         if way == Way::Written
@@ -186,9 +186,10 @@ impl History {
         }
         self.by_age.push_back((self.arrivals, hero));
         while self.by_age.len() > ARRIVALS_MAX {
-            let (number, oldest) = self.by_age.pop_front().expect("more than none are left");
+            let (number, oldest) =
+                self.by_age.pop_front().expect("the queue is longer than ARRIVALS_MAX");
             let Some(trail) = self.trails.get_mut(&oldest) else { continue };
-            // A long trail has dropped its first steps by itself.
+            // A trail at its own limit has already dropped its first steps.
             if trail.front().is_some_and(|step| step.number == number) {
                 Arc::make_mut(trail).pop_front();
             }
@@ -198,7 +199,7 @@ impl History {
         }
     }
 
-    /// Notes the number of heroes that differ from now on.
+    /// Sets the number of heroes that differ.
     pub(crate) fn differ(&mut self, now: Now, differences: usize) {
         if differences == self.differences {
             return;
@@ -209,7 +210,7 @@ impl History {
         self.differences = differences;
     }
 
-    /// Notes an event of a node.
+    /// Adds a logged event.
     pub(crate) fn marked(&mut self, now: Now, node: NodeName, kind: EventKind) {
         if let Some(second) =
             self.second(now, now.mono).filter(|second| second.marks.len() < PER_SECOND_MAX)
@@ -218,7 +219,7 @@ impl History {
         }
     }
 
-    /// Notes the faults that are in force.
+    /// Sets the faults that are in force.
     pub(crate) fn in_force<'a>(
         &mut self,
         now: Now,
@@ -241,7 +242,7 @@ impl History {
         }
     }
 
-    /// Returns the second in which `at` lies, if it is still kept.
+    /// Returns the second that contains `at`, if it is still kept.
     fn second(&mut self, now: Now, at: Duration) -> Option<&mut Second> {
         let oldest = now.mono.saturating_sub(KEPT).as_secs();
         while self.seconds.front().is_some_and(|second| second.number < oldest) {
@@ -253,8 +254,8 @@ impl History {
         }
         let place = self.seconds.partition_point(|second| second.number < number);
         if self.seconds.get(place).is_none_or(|second| second.number != number) {
-            // Only the newest second can begin with what is the case now; for one that was skipped,
-            // look at the one before.
+            // Only the newest second can start with the present number. A skipped one starts with
+            // the number at the end of the second before it.
             let before =
                 place.checked_sub(1).map_or(0, |place| self.seconds[place].differences_after());
             let differences_before =
@@ -264,6 +265,7 @@ impl History {
                 Arc::new(Second { number, differences_before, ..Second::default() }),
             );
         }
+        // Copied on write: published views share the seconds.
         Some(Arc::make_mut(&mut self.seconds[place]))
     }
 }
@@ -312,8 +314,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_told_late_stands_in_the_second_in_which_it_happened_and_what_is_told_too_late_nowhere()
-     {
+    fn late_reports_enter_their_second_unless_it_was_dropped() {
         let mut history = History::default();
         history.pulled(at(5_100), name("gotham"), &pulled(0));
         history.pulled(at(5_200), name("gotham"), &pulled(900));
@@ -328,7 +329,7 @@ mod tests {
     }
 
     #[test]
-    fn what_happened_before_dispatch_began_stands_nowhere() {
+    fn pulls_from_before_the_start_are_ignored() {
         let mut history = History::default();
         history.pulled(at(5_000), name("gotham"), &pulled(9_000));
         assert_eq!(history.seconds().count(), 0);
@@ -341,27 +342,27 @@ mod tests {
         assert_eq!(
             asked,
             [(Duration::ZERO, Duration::from_millis(5))],
-            "one that was under way then ended within the time of dispatch"
+            "a pull that was in progress at the start ended after it"
         );
     }
 
     #[test]
-    fn a_second_knows_how_many_differed_when_it_began() {
+    fn second_contains_the_differences_at_its_start() {
         let mut history = History::default();
         history.differ(at(1_500), 3);
         history.differ(at(1_600), 3);
         history.differ(at(4_000), 0);
-        // One between the two, heard of later.
+        // A second between the two, reported later.
         history.pulled(at(4_100), name("gotham"), &pulled(1_600));
-        let told: Vec<_> = history
+        let seconds: Vec<_> = history
             .seconds()
             .map(|second| (second.number, second.differences_before, second.differences.len()))
             .collect();
-        assert_eq!(told, [(1, 0, 1), (2, 3, 0), (4, 3, 1)]);
+        assert_eq!(seconds, [(1, 0, 1), (2, 3, 0), (4, 3, 1)]);
     }
 
     #[test]
-    fn a_trail_tells_how_a_write_came_to_each_node_and_the_oldest_is_forgotten() {
+    fn trail_contains_arrivals_and_drops_the_oldest() {
         let mut history = History::default();
         history.arrived(at(100), name("gotham"), arrival(1, 5, Way::Written, 90));
         history.arrived(
@@ -384,7 +385,7 @@ mod tests {
         assert_eq!(
             history.seconds().map(|second| second.writes.len()).sum::<usize>(),
             1,
-            "what was heard is no write"
+            "a received entry is not a write"
         );
         for number in 0..ARRIVALS_MAX as u64 {
             history.arrived(
@@ -399,8 +400,7 @@ mod tests {
     }
 
     #[test]
-    fn of_a_hero_with_many_arrivals_the_newest_are_remembered_when_the_oldest_of_all_are_forgotten()
-    {
+    fn limit_on_all_arrivals_drops_the_oldest_of_a_trail() {
         let mut history = History::default();
         for number in 0..100 {
             history.arrived(at(100), name("gotham"), arrival(1, number, Way::Written, 90));
@@ -417,12 +417,12 @@ mod tests {
         assert_eq!(
             walls,
             (60..100).collect::<Vec<_>>(),
-            "sixty of all are forgotten, and they were the first of this hero"
+            "sixty arrivals are dropped, the first ones of this hero"
         );
     }
 
     #[test]
-    fn a_busy_second_is_counted_and_not_kept_whole() {
+    fn busy_second_counts_writes_beyond_the_limit() {
         let mut history = History::default();
         for number in 0..200 {
             history.arrived(at(100), name("gotham"), arrival(1, number, Way::Written, 90));
@@ -436,7 +436,7 @@ mod tests {
     }
 
     #[test]
-    fn a_trouble_spans_from_when_it_was_first_seen_in_force_to_when_it_was_no_more() {
+    fn fault_span_covers_the_time_in_force() {
         let mut history = History::default();
         let fault = |id| Fault {
             id: FaultId(id),

@@ -1,7 +1,7 @@
-//! The heroes that dispatch remembers, also after their death: their names and births, and the
-//! newest acknowledged write to each.
+//! The heroes that dispatch remembers, including deleted ones: their names, the stamps of their
+//! creation, and the newest acknowledged write to each.
 //!
-//! Invariant: bounded. Of the heroes that no node holds, names are dropped when there are too many;
+//! Invariant: bounded. If there are too many names, those of heroes that no node holds are dropped;
 //! an acknowledged write is dropped when dispatch's own copy covers it.
 
 use std::collections::BTreeMap;
@@ -11,14 +11,15 @@ use gossip::{Stamp, VersionVector};
 use shared::hero::{HeroId, HeroName};
 use shared::{Entry, EntryRef};
 
-/// The number of heroes remembered before those that no node holds are dropped.
+/// The number of remembered heroes above which those that no node holds are dropped. The default
+/// limits of a replica, one million live heroes and as many tombstones, stay below it.
 const KNOWN_MAX: usize = 2_000_000;
 
 /// The heroes that dispatch remembers.
 #[derive(Debug, Default)]
 pub(crate) struct KnownHeroes {
     known: BTreeMap<HeroId, Known>,
-    /// The writes that cities acknowledged and that dispatch's own copy does not cover yet.
+    /// The acknowledged writes that dispatch's own copy does not cover yet.
     acknowledged: BTreeMap<HeroId, Arc<Entry>>,
 }
 
@@ -29,8 +30,8 @@ struct Known {
 }
 
 impl KnownHeroes {
-    /// Remembers the name and the birth of the hero in `entry`, if it is alive.
-    pub(crate) fn learn(&mut self, id: HeroId, entry: &EntryRef<'_, '_>) {
+    /// Remembers the name and the creation of the hero in `entry`, if the entry is live.
+    pub(crate) fn remember(&mut self, id: HeroId, entry: &EntryRef<'_, '_>) {
         if let Some(hero) = entry.value {
             self.known
                 .entry(id)
@@ -45,12 +46,12 @@ impl KnownHeroes {
         }
     }
 
-    /// Returns the name of the hero, or its id if the name is not known.
+    /// Returns the name of the hero, or its id if the name is unknown.
     pub(crate) fn name(&self, id: HeroId) -> HeroName {
         self.known.get(&id).map_or_else(|| id.to_string().into(), |known| known.name.clone())
     }
 
-    /// Returns the stamp of a hero's first write, if the hero is known.
+    /// Returns the stamp of a hero's first write, if the hero is remembered.
     pub(crate) fn born(&self, id: HeroId) -> Option<Stamp> {
         Some(self.known.get(&id)?.born)
     }
@@ -60,7 +61,7 @@ impl KnownHeroes {
         self.acknowledged.insert(id, entry);
     }
 
-    /// Returns the newest acknowledged write to the hero that dispatch's own copy may lack.
+    /// Returns the newest acknowledged write to the hero that dispatch's own copy may not contain.
     pub(crate) fn acknowledged(&self, id: HeroId) -> Option<&Arc<Entry>> {
         self.acknowledged.get(&id)
     }
@@ -79,15 +80,15 @@ mod tests {
     use shared::hero::Hero;
 
     #[test]
-    fn a_name_outlives_its_hero_and_an_acknowledged_write_is_kept_until_it_is_covered() {
+    fn name_survives_deletion_and_acknowledged_write_until_covered() {
         let origin = Origin { node: "gotham".parse().unwrap(), incarnation: Incarnation(1) };
         let stamp = |wall| Stamp { hlc: Hlc { wall: UnixMillis(wall), logical: 0 }, origin };
         let (id, mut known) = (HeroId::MIN, KnownHeroes::default());
         assert_eq!(&*known.name(id), id.to_string());
         let born = Entry::written(Value::Live(Hero::new("Granite".into())), stamp(1), None);
         let dead = Entry::written(Value::Tombstone, stamp(2), Some(&born));
-        known.learn(id, &born.as_entry_ref());
-        known.learn(id, &dead.as_entry_ref());
+        known.remember(id, &born.as_entry_ref());
+        known.remember(id, &dead.as_entry_ref());
         assert_eq!(&*known.name(id), "Granite");
         known.acknowledge(id, Arc::new(dead));
         known.drop_covered(&VersionVector::new());

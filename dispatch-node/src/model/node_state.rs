@@ -1,25 +1,25 @@
-//! One node as last read, and whether it answers.
+//! One node as last observed, and whether it answers.
 //!
-//! Invariant: data only; it says nothing that was not read of that node itself.
+//! Invariant: data only, and only what the node itself has reported.
 
 use std::time::Duration;
 
 use gossip::{Fingerprint, Incarnation, NodeName, VersionVector};
 use shared::Replica;
 
-/// The state of a node's process, as far as dispatch knows.
+/// The state of a node's process, as far as dispatch has observed it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NodeStatus {
     /// It answers.
     Up,
-    /// It is unreachable or does not answer; it may be running all the same.
+    /// It is unreachable or does not answer; its process may still run.
     Unreachable,
     /// Its process has stopped: nothing listens at its address.
     Down,
 }
 
 impl NodeStatus {
-    /// Returns the word of the API.
+    /// Returns the name used by the API.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -30,34 +30,34 @@ impl NodeStatus {
     }
 }
 
-/// One node as last read.
+/// One node as last observed.
 #[derive(Clone, Debug)]
 pub struct NodeState {
     /// Its name.
     pub name: NodeName,
-    /// Whether it answers.
+    /// True if it answers.
     pub status: NodeStatus,
     /// Its incarnation, if it has ever answered.
     pub incarnation: Option<Incarnation>,
     /// The number of crashes since its process started.
     pub crashes: u32,
-    /// The number of living heroes that it holds.
+    /// The number of live heroes that it holds.
     pub heroes: u64,
     /// The number of tombstones that it holds.
     pub tombstones: u64,
-    /// The hash of all that it holds.
+    /// The fingerprint of its entries.
     pub fingerprint: Fingerprint,
     /// Its version vector.
     pub vector: VersionVector,
     /// The age of this state; `None` if the node has never answered.
     pub age: Option<Duration>,
-    /// Whether it lost its memory and has not recovered it.
+    /// True if it lost its memory and has not recovered it.
     pub recovering: bool,
-    /// How far its wall clock is ahead of dispatch's, in milliseconds, if it has ever answered.
+    /// The lead of its wall clock over dispatch's in milliseconds, if it has ever answered.
     pub clock_ahead_ms: Option<i64>,
-    /// Whether dispatch keeps it frozen.
+    /// True if an injected fault freezes it.
     pub frozen: bool,
-    /// Whether its present incarnation has been read. If not, nothing is known of what it holds.
+    /// True if its present incarnation has been read completely. If not, its content is unknown.
     pub is_read: bool,
 }
 

@@ -1,10 +1,10 @@
-//! The rows: the entries that all nodes hold of one hero, side by side. Rows are replaced as
-//! entries change, and shared with every view, so that a view costs what changed and never a scan.
+//! The rows: the entries of one hero at all nodes. Rows are replaced as entries change and shared
+//! with every view, so a view costs as much as its changes and never needs a scan.
 //!
-//! The [`Pattern`] of a row tells how the copies of its hero compare. There are few patterns,
-//! however many heroes, so differences and only copies are counted over patterns.
+//! The [`Pattern`] of a row is the comparison of its entries. There are few patterns, however many
+//! heroes, so differences and only copies are counted by pattern.
 //!
-//! Invariant: the number of rows of each pattern is that of the rows themselves.
+//! Invariant: the count of each pattern equals the number of rows that have it.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -30,30 +30,30 @@ pub struct Row {
     pub pattern: Pattern,
 }
 
-/// The comparison of one hero's copies: of each column the rank of its entry (1 beats 2), and
-/// whether that is a tombstone. The first column is dispatch's, the others are the cities'.
+/// The comparison of one hero's entries: for each column the rank of its entry (1 beats 2), and
+/// whether it is a tombstone. The first column is dispatch's, the others are the cities'.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Pattern(Box<[Column]>);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 enum Column {
     Absent,
-    Dead(u8),
+    Deleted(u8),
     Live(u8),
 }
 
-/// The state of a hero's copies among the cities that answer.
+/// The state of a hero's copies among the counted cities.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RowState {
     /// All hold the same entry.
     Agreed,
-    /// No node holds it alive, and some hold its tombstone.
+    /// No node holds it live, and some hold its tombstone.
     Terminated,
     /// Only one node, possibly dispatch, holds the hero, and none holds a tombstone.
     OnlyCopy,
-    /// Some hold a tombstone, and some hold it alive.
+    /// Some hold a tombstone, and some hold a live entry.
     DeletePending,
-    /// Some hold other entries than others.
+    /// Some hold different entries.
     Differs,
 }
 
@@ -66,7 +66,7 @@ impl RowState {
 }
 
 impl Row {
-    /// Returns the row of this hero; none if no node holds it.
+    /// Returns the row of this hero; `None` if no node holds it.
     #[must_use]
     pub fn of(
         id: HeroId,
@@ -82,14 +82,14 @@ impl Row {
 impl Pattern {
     fn of(own: &Option<Arc<Entry>>, cells: &[Option<Arc<Entry>>]) -> Self {
         let columns = || std::iter::once(own).chain(cells);
-        let mut standing: Vec<_> = columns().flatten().map(|entry| entry.rank()).collect();
-        standing.sort_unstable_by(|a, b| b.cmp(a));
-        standing.dedup();
+        let mut ranks: Vec<_> = columns().flatten().map(|entry| entry.rank()).collect();
+        ranks.sort_unstable_by(|a, b| b.cmp(a));
+        ranks.dedup();
         let column = |entry: &Option<Arc<Entry>>| {
             let Some(entry) = entry else { return Column::Absent };
-            let better = standing.partition_point(|other| *other > entry.rank());
+            let better = ranks.partition_point(|other| *other > entry.rank());
             let rank = u8::try_from(better + 1).unwrap_or(u8::MAX);
-            if entry.is_tombstone() { Column::Dead(rank) } else { Column::Live(rank) }
+            if entry.is_tombstone() { Column::Deleted(rank) } else { Column::Live(rank) }
         };
         Self(columns().map(column).collect())
     }
@@ -98,7 +98,7 @@ impl Pattern {
         self.0.iter().any(|column| *column != Column::Absent)
     }
 
-    /// Returns whether any node holds the hero alive.
+    /// Returns whether any node holds the hero live.
     #[must_use]
     pub fn is_alive(&self) -> bool {
         self.0.iter().any(|column| matches!(column, Column::Live(_)))
@@ -110,12 +110,12 @@ impl Pattern {
         self.0[a + 1] != self.0[b + 1]
     }
 
-    /// Returns whether each node holds the entry that beats all others at dispatch and the cities
-    /// that are `counted`: dispatch first, then the cities.
+    /// Returns, for each node, whether it holds the newest entry among dispatch and the `counted`
+    /// cities: dispatch first, then the cities.
     pub fn newest_at<'a>(&'a self, counted: &'a [bool]) -> impl Iterator<Item = bool> + 'a {
         let rank = |column: &Column| match column {
             Column::Absent => None,
-            Column::Dead(rank) | Column::Live(rank) => Some(*rank),
+            Column::Deleted(rank) | Column::Live(rank) => Some(*rank),
         };
         let counts = std::iter::once(true).chain(counted.iter().copied());
         let best = self
@@ -128,7 +128,7 @@ impl Pattern {
         self.0.iter().map(move |column| rank(column).is_some() && rank(column) == best)
     }
 
-    /// Returns the only city that holds the hero; none if another node holds it too.
+    /// Returns the city that holds the only copy; `None` if another node holds the hero too.
     #[must_use]
     pub fn only_at(&self, counted: &[bool]) -> Option<usize> {
         let holders = || (0..counted.len()).filter(|city| self.0[city + 1] != Column::Absent);
@@ -138,7 +138,7 @@ impl Pattern {
         holders().find(|city| counted[*city])
     }
 
-    /// Returns the state among the cities that are `counted`.
+    /// Returns the state among the `counted` cities.
     #[must_use]
     pub fn state(&self, counted: &[bool]) -> RowState {
         let own = self.0[0];
@@ -150,16 +150,16 @@ impl Pattern {
                 .filter(|(_, counted)| **counted)
                 .map(|(column, _)| column)
         };
-        let is_dead = |column: &Column| matches!(column, Column::Dead(_));
+        let is_deleted = |column: &Column| matches!(column, Column::Deleted(_));
         let is_held = |column: &Column| *column != Column::Absent;
         let known = || cities().chain([own]).filter(is_held);
-        let heard = cities().any(|column| is_held(&column));
+        let any_city_holds = cities().any(|column| is_held(&column));
         let mut pairs = cities().zip(cities().skip(1));
-        if known().next().is_some() && known().all(|column| is_dead(&column)) {
+        if known().next().is_some() && known().all(|column| is_deleted(&column)) {
             RowState::Terminated
-        } else if heard && pairs.all(|(a, b)| a == b) {
+        } else if any_city_holds && pairs.all(|(a, b)| a == b) {
             RowState::Agreed
-        } else if cities().any(|column| is_dead(&column)) {
+        } else if cities().any(|column| is_deleted(&column)) {
             RowState::DeletePending
         } else if known().count() == 1 {
             RowState::OnlyCopy
@@ -169,11 +169,12 @@ impl Pattern {
     }
 }
 
-/// All rows, by name. A clone is cheap.
+/// All rows, ordered by name. Cloning is cheap.
 #[derive(Clone, Debug, Default)]
 pub struct Rows {
     by_name: OrdMap<(HeroName, HeroId), Arc<Row>>,
     by_id: OrdMap<HeroId, Arc<Row>>,
+    // Not persistent: there are few patterns, so a clone for each view is cheap.
     patterns: BTreeMap<Pattern, usize>,
     changes: u64,
 }
@@ -195,6 +196,7 @@ impl Rows {
         if let Some(row) = row {
             match self.patterns.get_mut(&row.pattern) {
                 Some(count) => *count += 1,
+                // Not `entry()`: it would clone the pattern at every call.
                 None => drop(self.patterns.insert(row.pattern.clone(), 1)),
             }
             self.by_name.insert((row.name.clone(), id), row);
@@ -217,17 +219,17 @@ impl Rows {
         self.by_id.get(&id)
     }
 
-    /// Returns all rows, by name.
+    /// Returns all rows, ordered by name.
     pub fn iter(&self) -> impl Iterator<Item = &Arc<Row>> {
         self.by_name.values()
     }
 
-    /// Returns the rows whose pattern `fits`, in the order of their heroes.
+    /// Returns the rows whose pattern `fits`, ordered by hero id.
     pub fn having(&self, fits: impl Fn(&Pattern) -> bool) -> impl Iterator<Item = &Arc<Row>> {
         self.by_id.values().filter(move |row| fits(&row.pattern))
     }
 
-    /// Returns the heroes that have a row.
+    /// Returns the ids of the heroes that have a row.
     pub fn ids(&self) -> impl Iterator<Item = HeroId> {
         self.by_id.keys().copied()
     }
@@ -250,7 +252,7 @@ impl Rows {
         self.patterns.iter().filter(|(pattern, _)| fits(pattern)).map(|(_, count)| count).sum()
     }
 
-    /// Returns each pattern, and the number of rows that have it.
+    /// Returns each pattern with the number of its rows.
     pub fn patterns(&self) -> impl Iterator<Item = (&Pattern, usize)> {
         self.patterns.iter().map(|(pattern, count)| (pattern, *count))
     }
@@ -274,7 +276,7 @@ mod tests {
         HeroId::from_bytes([number; 16])
     }
 
-    /// Write number `n`, later than those before; from 100 on, a death.
+    /// Entry number `n`, newer than all lower ones; a tombstone from 100 on.
     fn entry(n: u8) -> Option<Arc<Entry>> {
         let origin = Origin { node: "gotham".parse().unwrap(), incarnation: Incarnation(2) };
         let stamp = Stamp { hlc: Hlc { wall: UnixMillis(n.into()), logical: 0 }, origin };
@@ -292,7 +294,7 @@ mod tests {
     }
 
     #[test]
-    fn what_copies_amount_to() {
+    fn states_of_rows() {
         use RowState::{Agreed, DeletePending, Differs, OnlyCopy, Terminated};
         let cases = [
             ([1, 1, 1, 1], Agreed),
@@ -311,11 +313,15 @@ mod tests {
             assert_eq!(state(columns), expected, "{columns:?}");
         }
         let unread = row(1, "Granite", [1, 0, 0, 2]).unwrap().pattern;
-        assert_eq!(unread.state(&[true, true, false]), OnlyCopy, "who says nothing does not count");
+        assert_eq!(
+            unread.state(&[true, true, false]),
+            OnlyCopy,
+            "a city that is not counted is ignored"
+        );
     }
 
     #[test]
-    fn an_only_copy_is_at_a_city_only_if_dispatch_does_not_hold_it_either() {
+    fn only_copy_is_at_a_city_unless_dispatch_holds_one() {
         let only_at = |columns| row(1, "Granite", columns).unwrap().pattern.only_at(&[true; 3]);
         assert_eq!([only_at([0, 0, 0, 1]), only_at([0, 1, 0, 0])], [Some(2), Some(0)]);
         assert_eq!(
@@ -330,7 +336,7 @@ mod tests {
     }
 
     #[test]
-    fn a_hero_whose_name_becomes_known_moves_to_its_place() {
+    fn renamed_row_is_reordered() {
         let mut rows = Rows::default();
         rows.put(id(1), row(1, "0101", [100, 0, 0, 0]));
         rows.put(id(2), row(2, "Granite", [1, 1, 1, 1]));
@@ -345,7 +351,12 @@ mod tests {
 
     proptest! {
         #[test]
-        fn the_counts_are_those_of_the_rows(puts in proptest::collection::vec((0..6_u8, prop::array::uniform4(prop_oneof![0..3_u8, 100..102_u8])), 0..60)) {
+        fn pattern_counts_match_the_rows(
+            puts in proptest::collection::vec(
+                (0..6_u8, prop::array::uniform4(prop_oneof![0..3_u8, 100..102_u8])),
+                0..60,
+            ),
+        ) {
             let mut rows = Rows::default();
             let mut model: BTreeMap<HeroId, [u8; 4]> = BTreeMap::new();
             for (hero, columns) in puts {
@@ -353,10 +364,12 @@ mod tests {
                 model.insert(id(hero), columns);
             }
             model.retain(|_, columns| *columns != [0; 4]);
-            prop_assert_eq!(rows.ids().collect::<Vec<_>>(), model.keys().copied().collect::<Vec<_>>());
+            let ids: Vec<HeroId> = model.keys().copied().collect();
+            prop_assert_eq!(rows.ids().collect::<Vec<_>>(), ids);
             for counted in [[true; 3], [true, false, true]] {
                 let differing = |pattern: &Pattern| pattern.state(&counted).differs();
-                prop_assert_eq!(rows.count(differing), rows.iter().filter(|row| differing(&row.pattern)).count());
+                let counted_rows = rows.iter().filter(|row| differing(&row.pattern)).count();
+                prop_assert_eq!(rows.count(differing), counted_rows);
             }
             let apart = model.values().filter(|columns| columns[1] != columns[3]).count();
             prop_assert_eq!(rows.count(|pattern| pattern.is_apart(0, 2)), apart);

@@ -1,4 +1,4 @@
-//! The state of the cluster at one moment, as data: the page and the API are made of it.
+//! The state of the cluster at one moment, as data. The page and the API are generated from it.
 //!
 //! Invariant: nothing here decides or formats.
 
@@ -23,17 +23,17 @@ use crate::model::status::ClusterStatus;
 /// The state of the cluster at one moment.
 #[derive(Clone, Debug)]
 pub struct View {
-    /// The moment.
+    /// The time of the view.
     pub at: Now,
     /// Dispatch's own replica.
     pub dispatch: NodeState,
-    /// Whether dispatch may write.
+    /// True if dispatch may write.
     pub joined: bool,
     /// The cities, in the order of the rows' cells.
     pub cities: Vec<NodeState>,
-    /// Whether each city counts when copies are compared.
+    /// The cities whose copies are compared, in the order of `cities`.
     pub counted: Vec<bool>,
-    /// The heroes that any node holds, by name.
+    /// The heroes that any node holds, ordered by name.
     pub rows: Rows,
     /// The summary.
     pub status: ClusterStatus,
@@ -43,37 +43,37 @@ pub struct View {
     pub faults: Vec<FaultView>,
     /// The pace of gossip.
     pub pace: Pace,
-    /// The intervals of gossip at its usual pace.
+    /// The intervals of gossip at its default pace.
     pub intervals: Intervals,
-    /// The largest accepted distance of a stamp from a clock, in milliseconds.
+    /// The largest accepted difference between a stamp and a clock, in milliseconds.
     pub drift_max_ms: u64,
     /// The history of the last minute.
     pub history: History,
     /// The lost writes, newest last.
     pub lost: Vector<Arc<Lost>>,
-    /// The aftermaths of the last bombs, newest last.
+    /// The reports on the last bombs, newest last.
     pub bomb_reports: Vec<Arc<BombReport>>,
 }
 
 impl View {
-    /// Returns the city of this name, and its column.
+    /// Returns the city with this name, and its column.
     #[must_use]
     pub fn city(&self, name: NodeName) -> Option<(usize, &NodeState)> {
         self.cities.iter().enumerate().find(|(_, city)| city.name == name)
     }
 
-    /// Returns how the copies of this row's hero compare.
+    /// Returns the state of this row's copies among the counted cities.
     #[must_use]
     pub fn state(&self, row: &Row) -> RowState {
         row.pattern.state(&self.counted)
     }
 }
 
-/// Returns whether each city counts when copies are compared: those whose content is known; all if
-/// no city's is. A city that has lost its memory is known to hold nothing.
+/// Returns, for each city, whether its copies are compared: yes if its content is known, or if no
+/// city's is. A city that has lost its memory is known to be empty.
 pub(crate) fn counted(cities: &[CityState]) -> Vec<bool> {
-    let speaks =
+    let is_known =
         |city: &CityState| city.status == NodeStatus::Up && (city.is_read || city.recovering);
-    let none_speaks = !cities.iter().any(speaks);
-    cities.iter().map(|city| none_speaks || speaks(city)).collect()
+    let none_is_known = !cities.iter().any(is_known);
+    cities.iter().map(|city| none_is_known || is_known(city)).collect()
 }

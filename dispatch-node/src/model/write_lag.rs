@@ -1,8 +1,8 @@
-//! The time that writes take to reach all cities: from when dispatch knows of a write until every
-//! city that answers holds it, or an entry that beats it.
+//! The time that writes take to reach all cities: from the first observation of a write until every
+//! city that answers holds it or an entry that beats it.
 //!
-//! Invariant: a write is measured once. Writes from before dispatch started are not measured: it
-//! cannot know for how long they have been under way.
+//! Invariant: a write is measured once. Writes from before dispatch started are not measured,
+//! because their age is unknown.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -14,52 +14,52 @@ use shared::hero::HeroId;
 
 use crate::model::rows::Row;
 
-/// The number of heroes whose writes may be under way; those of further ones are not measured.
+/// The maximum number of heroes with pending writes; writes to further heroes are not measured.
 const HEROES_MAX: usize = 100_000;
-/// The number of writes to one hero that may be under way.
+/// The maximum number of pending writes per hero.
 const WRITES_MAX: usize = 16;
 
-/// The writes that are under way.
+/// The writes that have not reached every city.
 #[derive(Debug)]
 pub(crate) struct WriteLags {
     began: Now,
-    open: BTreeMap<HeroId, Vec<UnderWay>>,
-    /// The times that writes took which have arrived since the last [`take`](Self::take).
+    open: BTreeMap<HeroId, Vec<Pending>>,
+    /// The durations of the writes that have arrived since the last [`take`](Self::take).
     arrived: Vec<Duration>,
 }
 
 #[derive(Debug)]
-struct UnderWay {
+struct Pending {
     entry: Arc<Entry>,
     since: Duration,
 }
 
 impl WriteLags {
-    /// Returns the lags of an incarnation of dispatch that starts now.
+    /// Returns the lags of an incarnation of dispatch that starts at `began`.
     pub(crate) fn new(began: Now) -> Self {
         Self { began, open: BTreeMap::new(), arrived: Vec::new() }
     }
 
-    /// Notes the writes in a row that were not in it before: they are under way.
+    /// Starts measuring the writes that this row contains and the previous one did not.
     pub(crate) fn note_new(&mut self, now: Now, before: Option<&Row>, row: &Row) {
-        let knew = |stamp: Stamp| {
-            before.is_some_and(|before| standing(before).any(|entry| entry.stamp >= stamp))
+        let was_seen = |stamp: Stamp| {
+            before.is_some_and(|before| entries(before).any(|entry| entry.stamp >= stamp))
         };
-        let is_news =
-            |entry: &&Arc<Entry>| entry.stamp.hlc.wall >= self.began.wall && !knew(entry.stamp);
-        for entry in standing(row).filter(is_news) {
+        let is_new =
+            |entry: &&Arc<Entry>| entry.stamp.hlc.wall >= self.began.wall && !was_seen(entry.stamp);
+        for entry in entries(row).filter(is_new) {
             if self.open.len() >= HEROES_MAX && !self.open.contains_key(&row.id) {
                 return;
             }
             let open = self.open.entry(row.id).or_default();
             if open.len() < WRITES_MAX && open.iter().all(|write| write.entry.stamp != entry.stamp)
             {
-                open.push(UnderWay { entry: Arc::clone(entry), since: now.mono });
+                open.push(Pending { entry: Arc::clone(entry), since: now.mono });
             }
         }
     }
 
-    /// Notes the writes that have arrived at all cities that are `counted`, as this row shows.
+    /// Ends the measurement of the writes that this row shows at all `counted` cities.
     pub(crate) fn note_arrived(&mut self, now: Now, row: &Row, counted: &[bool]) {
         let Some(open) = self.open.get_mut(&row.id) else { return };
         let agreed = !row.pattern.state(counted).differs();
@@ -77,25 +77,26 @@ impl WriteLags {
         }
     }
 
-    /// Returns the heroes that have writes under way.
+    /// Returns the heroes that have pending writes.
     pub(crate) fn heroes(&self) -> impl Iterator<Item = HeroId> {
         self.open.keys().copied()
     }
 
-    /// Notes that no node holds the hero any more: its death has arrived everywhere.
+    /// Ends the measurement of all writes to a hero that no node holds any more: its tombstone has
+    /// reached every node and was collected.
     pub(crate) fn dropped(&mut self, now: Now, hero: HeroId) {
         let open = self.open.remove(&hero).unwrap_or_default();
         self.arrived.extend(open.into_iter().map(|write| now.mono.saturating_sub(write.since)));
     }
 
-    /// Takes the times that writes took which have arrived since the last call.
+    /// Returns the durations of the writes that have arrived since the last call.
     pub(crate) fn take(&mut self) -> Vec<Duration> {
         std::mem::take(&mut self.arrived)
     }
 }
 
-/// Returns all entries of a hero, at any node.
-fn standing(row: &Row) -> impl Iterator<Item = &Arc<Entry>> {
+/// Returns the entries of a hero at all nodes.
+fn entries(row: &Row) -> impl Iterator<Item = &Arc<Entry>> {
     std::iter::once(&row.own).chain(&row.cells).flatten()
 }
 
@@ -122,7 +123,7 @@ mod tests {
         Now { mono: NOW.mono + Duration::from_secs(seconds), ..NOW }
     }
 
-    /// What was measured, in seconds, after each of these rows, a second apart.
+    /// The durations in seconds that are measured after each of these rows, one second apart.
     fn measured(rows: &[Row], counted: [bool; 2]) -> Vec<Vec<u64>> {
         let mut lags = WriteLags::new(NOW);
         let mut before = None;
@@ -138,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn a_write_is_measured_once_when_the_last_city_that_answers_holds_it_or_what_beats_it() {
+    fn write_is_measured_once_when_the_last_city_holds_it() {
         let first = live(stamp("dispatch", -10), 100, None);
         let second = live(stamp("gotham", -20), 90, Some(&first));
         let alone = row(Some(&first), [None, None]);
@@ -153,17 +154,16 @@ mod tests {
             [vec![], vec![1]],
             "one that does not answer is not waited for"
         );
-        let overtaken = row(Some(&first), [Some(&second), None]);
-        let all_over = row(Some(&first), [Some(&second), Some(&second)]);
+        let beaten = row(Some(&first), [Some(&second), None]);
+        let beaten_everywhere = row(Some(&first), [Some(&second), Some(&second)]);
         assert_eq!(
-            measured(&[alone, overtaken, all_over], [true, true]),
+            measured(&[alone, beaten, beaten_everywhere], [true, true]),
             [vec![], vec![], vec![2, 1]]
         );
     }
 
     #[test]
-    fn what_a_city_hears_again_after_it_lost_its_memory_and_what_is_older_than_dispatch_is_not_measured()
-     {
+    fn recovered_and_old_writes_are_not_measured() {
         let old = live(stamp("gotham", 10), 100, None);
         assert_eq!(
             measured(
@@ -178,16 +178,16 @@ mod tests {
     }
 
     #[test]
-    fn a_death_is_measured_though_its_tombstone_is_collected_before_anybody_looks() {
+    fn deletion_is_measured_although_its_tombstone_was_collected() {
         let born = live(stamp("gotham", 10), 100, None);
-        let death = dead(stamp("gotham", -10), Some(&born));
+        let tombstone = dead(stamp("gotham", -10), Some(&born));
         let mut lags = WriteLags::new(NOW);
         lags.note_new(
             after(0),
             Some(&row(None, [Some(&born), Some(&born)])),
-            &row(None, [Some(&death), Some(&born)]),
+            &row(None, [Some(&tombstone), Some(&born)]),
         );
-        lags.note_arrived(after(0), &row(None, [Some(&death), Some(&born)]), &[true, true]);
+        lags.note_arrived(after(0), &row(None, [Some(&tombstone), Some(&born)]), &[true, true]);
         assert_eq!(lags.take(), []);
         lags.dropped(after(3), id(1));
         assert_eq!((lags.take(), lags.open.len()), (vec![Duration::from_secs(3)], 0));

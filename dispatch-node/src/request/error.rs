@@ -1,93 +1,95 @@
-//! The reasons for which dispatch refuses a request.
+//! The errors with which dispatch refuses a request.
 
 use gossip::NodeName;
 use gossip::fault::FaultId;
 use shared::hero::HeroId;
 
-/// The reason for which a request was refused. Nothing was changed, unless the text says that this
-/// is not known.
+/// The reason why a request was refused. Nothing was changed, except possibly for
+/// [`RequestError::Unknown`].
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RequestError {
-    /// No node that can be asked knows the hero.
-    #[error("nobody here has heard of hero {0}")]
+    /// Neither dispatch nor any observed city holds or has seen the hero.
+    #[error("hero {0} is unknown")]
     UnknownHero(HeroId),
-    /// The hero is dead.
+    /// The hero was terminated.
     #[error("hero {0} has been terminated")]
     Deleted(HeroId),
-    /// The city does not know the hero, and may not be told.
-    #[error("{city} has not heard of this hero")]
+    /// The city does not hold the hero, and a cut prevents sending it a copy.
+    #[error("{city} does not hold this hero")]
     UnknownAtCity {
         /// The city.
         city: NodeName,
     },
-    /// The city cannot be asked.
+    /// There is no usable link to the city.
     #[error("{city} does not answer; nothing was changed")]
     NoAnswer {
         /// The city.
         city: NodeName,
     },
-    /// The city was asked and gave no answer. The command expires there, so it will not happen
-    /// later.
+    /// The city did not answer the command in time. The command has expired there, so it will not
+    /// be executed later.
     #[error(
-        "{city} was asked and gave no answer in time; the command has expired there, but whether it was done before that is not known"
+        "{city} did not answer in time; it may have executed the command, and will not do so later"
     )]
     Unknown {
         /// The city.
         city: NodeName,
     },
-    /// The command reached the city after its time.
+    /// The command reached the city after its deadline.
     #[error("the command reached {city} too late; nothing was changed")]
     TooLate {
         /// The city.
         city: NodeName,
     },
-    /// What is known of the hero is stamped further ahead than a clock may be.
+    /// The newest known write to the hero has a stamp further ahead than clocks may drift.
     #[error(
-        "the newest write to this hero is stamped too far in the future for {node}; nothing was changed"
+        "the newest write to this hero is stamped too far in the future for {node}; \
+         nothing was changed"
     )]
     TooFarAhead {
-        /// Who refuses it.
+        /// The node that refuses the write.
         node: NodeName,
     },
-    /// The city answers, so it is not to be forgotten.
-    #[error("{city} is alive; only a city that is gone can be forgotten")]
-    Alive {
+    /// The city is linked, so it must not be forgotten.
+    #[error("{city} is up; only an unreachable city can be forgotten")]
+    StillUp {
         /// The city.
         city: NodeName,
     },
-    /// No such fault was ever in force.
+    /// No fault with this id was ever in force.
     #[error("there is no fault {0}")]
     UnknownFault(FaultId),
-    /// The fault is over.
-    #[error("fault {0} is healed already")]
+    /// The fault has already ended.
+    #[error("fault {0} is already healed")]
     HealedAlready(FaultId),
-    /// More faults than can be in force.
-    #[error("{0} faults are in force already; nothing was changed")]
+    /// The maximum number of faults is in force.
+    #[error("fault limit reached ({0}); nothing was changed")]
     TooManyFaults(usize),
-    /// As many heroes live as may.
-    #[error("as many heroes live as may, or would with these (--max-heroes); nothing was created")]
+    /// The request would exceed the maximum number of live heroes.
+    #[error("hero limit reached (--max-heroes); nothing was created")]
     TooManyHeroes,
-    /// As many tombstones wait as may.
+    /// The maximum number of uncollected tombstones is reached.
     #[error(
-        "too many tombstones wait for every city to hear of them (--max-tombstones); nothing was changed"
+        "tombstone limit reached (--max-tombstones): \
+         some city has not received them yet; nothing was changed"
     )]
     TooManyTombstones,
     /// An exchange is under way.
     #[error("another exchange is under way; nothing was changed")]
     ExchangeUnderWay,
-    /// Nobody to exchange with.
+    /// Fewer than two linked nodes fit the request.
     #[error("fewer than two nodes answer; nothing was exchanged")]
-    NobodyToExchange,
-    /// No city gives an answer.
+    TooFewNodes,
+    /// No city is linked.
     #[error("no city answers; nothing was changed")]
     NoCity,
-    /// The node has just started.
+    /// The node has just started and has not joined yet.
     #[error("{node} has just started and has not caught up yet; nothing was changed")]
     Joining {
         /// The node.
         node: NodeName,
     },
-    /// The idempotency key belongs to something else.
+    /// The idempotency key belongs to a different request.
     #[error("this Idempotency-Key was used for a different request")]
     KeyReused,
     /// The same request is under way.

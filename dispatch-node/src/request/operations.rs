@@ -1,4 +1,4 @@
-//! The operations that clients may request.
+//! The operations that clients can request.
 
 use std::time::Duration;
 
@@ -8,17 +8,17 @@ use shared::hero::{HeroId, Location};
 
 use crate::event_log::EventKind;
 
-/// The most heroes created by one request.
+/// The maximum number of heroes created by one request.
 pub const CREATE_MAX: u32 = 10_000;
 
 /// Creates one hero.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Create {
-    /// The name, already checked; an invented one if there is none.
+    /// The name, already validated; a generated one if `None`.
     pub name: Option<String>,
 }
 
-/// Creates heroes with invented names.
+/// Creates heroes with generated names.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CreateMany {
     /// The number of heroes, at most [`CREATE_MAX`].
@@ -44,11 +44,11 @@ pub struct Terminate {
 /// Crashes a city's replica.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Bomb {
-    /// The city; a random one if there is none.
+    /// The city; a random one if `None`.
     pub city: Option<NodeName>,
 }
 
-/// Stops waiting for a city that is gone: it no longer keeps tombstones in place.
+/// Forgets an unreachable city: tombstone collection no longer waits for it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Forget {
     /// The city.
@@ -58,7 +58,7 @@ pub struct Forget {
 /// Injects a fault.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Inject {
-    /// The kind of fault, already checked.
+    /// The kind of fault, already validated.
     pub kind: FaultKind,
     /// See [`Fault::from`](gossip::fault::Fault::from).
     pub from: NodeName,
@@ -66,14 +66,14 @@ pub struct Inject {
     pub to: Option<NodeName>,
     /// See [`Fault::both`](gossip::fault::Fault::both).
     pub both: bool,
-    /// The time after which it heals by itself.
+    /// The time after which the fault expires.
     pub heal_after: Duration,
 }
 
 /// Heals a fault.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Heal {
-    /// The fault; all faults if there is none.
+    /// The fault; all faults if `None`.
     pub fault: Option<FaultId>,
 }
 
@@ -84,7 +84,7 @@ pub struct SetPace {
     pub pace: Pace,
 }
 
-/// Has one node pull from another, once. Nodes that are not named are chosen at random.
+/// Makes one node pull from another, once. Nodes that are not given are chosen at random.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RunExchange {
     /// The node that is pulled from.
@@ -93,32 +93,32 @@ pub struct RunExchange {
     pub puller: Option<NodeName>,
 }
 
-/// Ends a city's process gracefully.
+/// Stops a city's process gracefully.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Stop {
     /// The city.
     pub city: NodeName,
 }
 
-/// Ends a city's process at once.
+/// Kills a city's process.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Kill {
     /// The city.
     pub city: NodeName,
 }
 
-/// Appends an event that happened outside the machine to the event log.
+/// Appends an event from outside the machine to the event log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Log {
-    /// The node that it is about.
+    /// The node that the event concerns.
     pub node: NodeName,
     /// The kind of event.
     pub kind: EventKind,
-    /// The text for people.
+    /// The text shown on the page.
     pub text: String,
 }
 
-/// Reads a living copy of a hero.
+/// Reads the newest live copy of a hero.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Find {
     /// The hero.

@@ -1,6 +1,6 @@
-//! The JSON API, version 1: a file for each thing that can be asked about. What they share is here.
+//! The JSON API, version 1: one module per resource, and the shared description and refusals.
 //!
-//! Invariant: each handler carries its own description, from which both its route and its place in [`description`] are made.
+//! Invariant: the route and the entry in [`description`] are both generated from the handler.
 
 pub(crate) mod cities;
 pub(crate) mod cluster;

@@ -13,8 +13,7 @@ use crate::web::error::{Problem, shortened};
 #[folder = "../static"]
 struct Assets;
 
-/// Returns one file. A browser revalidates it each time, and receives it again only when it
-/// changed.
+/// Returns one file. Browsers revalidate it each time, and receive it again only if it has changed.
 pub(crate) async fn asset(
     path: Result<Path<String>, PathRejection>,
     headers: HeaderMap,
@@ -35,6 +34,7 @@ pub(crate) async fn asset(
     let hash: String =
         file.metadata.sha256_hash()[..8].iter().map(|byte| format!("{byte:02x}")).collect();
     let tag = format!("\"{hash}\"");
+    // `no-cache` requires revalidation; it does not forbid storing.
     let caching = [(header::ETAG, tag.clone()), (header::CACHE_CONTROL, "no-cache".to_owned())];
     if headers.get(header::IF_NONE_MATCH).is_some_and(|known| known.as_bytes() == tag.as_bytes()) {
         return (StatusCode::NOT_MODIFIED, caching).into_response();
@@ -42,7 +42,7 @@ pub(crate) async fn asset(
     (caching, [(header::CONTENT_TYPE, content_type(&path))], file.data).into_response()
 }
 
-/// The media type by file extension.
+/// Returns the media type for the file's extension.
 fn content_type(path: &str) -> &'static str {
     match path.rsplit_once('.').map(|(_, extension)| extension) {
         Some("css") => "text/css; charset=utf-8",

@@ -1,5 +1,7 @@
 //! The boundary between web handlers and the machine: a bounded queue of requests, replies matched
 //! by ticket, and the latest view.
+//!
+//! Invariant: every caller gets a reply or a problem within [`REPLY_TIMEOUT`].
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -16,7 +18,8 @@ use crate::web::error::{Problem, dispatch_silent};
 use crate::web::spans::requests;
 use crate::web::spans::writes::WriteSpans;
 
-/// The time limit for a reply. The machine gives up sooner, unless it crashed.
+/// The time limit for a reply. It exceeds the machine's own `ANSWER_TIMEOUT`, so it is reached only
+/// if the machine has crashed or is overloaded.
 const REPLY_TIMEOUT: Duration = Duration::from_millis(1_900);
 
 type OpenTickets = Arc<Mutex<(u64, BTreeMap<u64, Waiting>)>>;
@@ -27,7 +30,7 @@ struct Waiting {
     trace: Option<TraceContext>,
 }
 
-/// The side of the web handlers. A clone shares the queue.
+/// The end used by web handlers. Clones share the queue.
 #[derive(Clone)]
 pub struct DispatchHandle {
     asks: mpsc::Sender<Request>,
@@ -36,7 +39,7 @@ pub struct DispatchHandle {
     write_spans: WriteSpans,
 }
 
-/// The side of the machine.
+/// The end used by the process that drives the machine.
 pub struct Responder {
     open: OpenTickets,
     view: watch::Sender<Option<Arc<View>>>,
@@ -44,7 +47,7 @@ pub struct Responder {
 }
 
 impl DispatchHandle {
-    /// Returns both sides, and the queue between them. At most `requests_max` requests wait in it;
+    /// Returns both ends, and the queue between them. At most `requests_max` requests wait in it;
     /// further ones are refused.
     #[must_use]
     pub fn new(requests_max: usize) -> (Self, Responder, mpsc::Receiver<Request>) {
@@ -57,28 +60,28 @@ impl DispatchHandle {
         (Self { asks, open, view, write_spans }, responder, queue)
     }
 
-    /// The writes whose traces end when a page is sent them.
+    /// Returns the writes whose traces end when a page receives them.
     pub(crate) fn write_spans(&self) -> &WriteSpans {
         &self.write_spans
     }
 
-    /// The views as they are published, `None` before the first.
+    /// Returns the published views; `None` before the first.
     pub(crate) fn views(&self) -> watch::Receiver<Option<Arc<View>>> {
         self.view.clone()
     }
 
-    /// Requests an operation of the machine, and returns its reply.
+    /// Requests an operation from the machine, and returns its reply.
     pub(crate) async fn ask<O: Operation>(
         &self,
         operation: O,
         key: Option<String>,
     ) -> Result<O::Reply, Problem> {
         let reply = self.perform(operation.into(), key).await?;
-        // The machine replies to an operation by a ticket of the operation's type.
+        // The machine answers with a ticket of the operation's type, so this cannot fail.
         O::from_reply(reply).ok_or_else(dispatch_silent)
     }
 
-    /// Requests an operation of any kind of the machine, and returns its reply.
+    /// Requests an operation of any type from the machine, and returns its reply.
     pub(crate) async fn perform(
         &self,
         action: Action,
@@ -87,6 +90,7 @@ impl DispatchHandle {
         let (reply, replied) = oneshot::channel();
         let mut span = requests::ask(&action);
         let trace = span.context();
+        // Registered before the request is sent, because the reply may arrive at once.
         let ticket = {
             let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
             open.0 += 1;
@@ -101,6 +105,7 @@ impl DispatchHandle {
                 Ok(Err(_)) | Err(_) => Err(dispatch_silent()),
             },
         };
+        // After a refusal or a timeout the ticket is still registered.
         self.open.lock().unwrap_or_else(PoisonError::into_inner).1.remove(&ticket);
         if let Err(problem) = &outcome {
             span.fail(|| problem.detail.clone());
@@ -108,22 +113,22 @@ impl DispatchHandle {
         outcome
     }
 
-    /// Returns the state of the cluster, everything replied so far included.
+    /// Returns the state of the cluster, including everything answered so far.
     pub(crate) async fn now(&self) -> Result<Arc<View>, Problem> {
         self.ask(ReadView, None).await
     }
 }
 
 impl Responder {
-    /// Hands a reply to the request with this ticket, if it still waits.
+    /// Passes a reply to the request with this ticket, if it is still waiting.
     pub fn reply(&self, ticket: u64, reply: Outcome) {
         let waiting = self.open.lock().unwrap_or_else(PoisonError::into_inner).1.remove(&ticket);
         if let Some(waiting) = waiting {
             if let Ok(reply) = &reply {
-                // Before any page can show what is replied here.
+                // Before the reply is sent, so that no page can show the write first.
                 self.write_spans.follow(reply, waiting.trace);
             }
-            // A request that no longer waits needs no reply.
+            // Sending fails only if the caller has given up, so the reply is not needed.
             let _ = waiting.reply.send(reply);
         }
     }
@@ -146,8 +151,8 @@ impl From<RequestError> for Problem {
             RequestError::TooManyHeroes => Self::conflict("too_many_heroes", detail),
             RequestError::TooManyTombstones => Self::unavailable("too_many_tombstones", detail),
             RequestError::ExchangeUnderWay => Self::conflict("under_way", detail),
-            RequestError::NobodyToExchange => Self::unavailable("no_answer", detail),
-            RequestError::Alive { .. } => Self::conflict("alive", detail),
+            RequestError::TooFewNodes => Self::unavailable("no_answer", detail),
+            RequestError::StillUp { .. } => Self::conflict("alive", detail),
             RequestError::UnknownAtCity { .. } => Self::conflict("not_heard_of", detail),
             RequestError::NoAnswer { .. } | RequestError::NoCity | RequestError::TooLate { .. } => {
                 Self::unavailable("no_answer", detail)
@@ -167,14 +172,14 @@ mod tests {
     use axum::http::StatusCode;
 
     #[tokio::test]
-    async fn who_finds_the_queue_full_is_told_at_once_that_nothing_was_changed() {
-        let (dispatch, _counter, _nobody_takes_them) = DispatchHandle::new(1);
+    async fn full_queue_refuses_requests_at_once() {
+        let (dispatch, _responder, _queue) = DispatchHandle::new(1);
         let first = tokio::spawn({
             let dispatch = dispatch.clone();
             async move { dispatch.now().await }
         });
         tokio::task::yield_now().await;
-        let problem = dispatch.now().await.expect_err("one waits already");
+        let problem = dispatch.now().await.expect_err("the queue is full");
         assert_eq!((problem.code, problem.status), ("overloaded", StatusCode::TOO_MANY_REQUESTS));
         first.abort();
     }

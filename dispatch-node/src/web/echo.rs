@@ -1,8 +1,8 @@
-//! A live socket that echoes every message, for the Autobahn test suite (`make autobahn`). Behind
-//! the feature `echo`, and not in dispatch.
+//! A live socket that echoes every message, for the Autobahn test suite (`make autobahn`). Only
+//! compiled with the feature `echo`, and not part of dispatch.
 //!
-//! Invariant: the socket is set up and closed as `/live` is. Only the message size differs, since
-//! the suite sends larger messages than a page.
+//! Invariant: the socket is configured and closed like `/live`. Only the message size differs,
+//! since the suite sends larger messages than a page.
 
 use axum::Router;
 use axum::extract::Request;
@@ -13,8 +13,8 @@ use gossip::link::upgrade;
 
 use crate::web::live::socket;
 
-/// Serves `/live` as an echo.
-pub fn door() -> Router {
+/// Returns the route that serves `/live` as an echo.
+pub fn route() -> Router {
     Router::new().route(
         "/live",
         get(async |request: Request| upgrade(request, socket::limits(MESSAGE_BYTES_MAX), echo)),

@@ -1,25 +1,25 @@
-//! Errors of the web part: [problem documents](Problem), and those that several handlers return.
+//! Errors of the web part: [problem documents](Problem), and those shared by several handlers.
 
 pub(crate) use gossip::link::{Problem, shortened};
 use shared::hero::HeroId;
 
-/// The problem of a machine that did not reply: it crashed, or is overloaded.
+/// Returns the problem of a machine that did not reply: it crashed, or is overloaded.
 pub(crate) fn dispatch_silent() -> Problem {
     Problem::unavailable(
         "outcome_unknown",
-        "dispatch itself gave no answer; whether anything was changed is not known",
+        "dispatch did not answer in time; whether anything was changed is unknown",
     )
 }
 
-/// The problem of a number outside its range.
+/// Returns the problem of a number outside its range.
 pub(crate) fn out_of_range(field: &str, allowed: &str, given: f64) -> Problem {
     Problem::not_allowed(
         "out_of_range",
-        format!("{field} is {allowed}, not {given}; nothing was changed"),
+        format!("{field} must be {allowed}, not {given}; nothing was changed"),
     )
 }
 
-/// A refused command, to be shown next to its control.
+/// A refused command, to be shown next to the control that sent it.
 pub(crate) struct Refusal {
     pub(crate) hero: Option<HeroId>,
     pub(crate) problem: Problem,

@@ -1,4 +1,4 @@
-//! Extractors: input from outside, parsed. Each returns a valid value or a problem document.
+//! Extractors: parsing of external input. Each returns a valid value or a problem document.
 
 pub(crate) mod body;
 pub(crate) mod domain;

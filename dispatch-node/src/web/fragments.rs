@@ -1,7 +1,7 @@
 //! Fragments: the pieces of HTML that a page consists of, panels and lists of items. The root
-//! element of each has an id of its own, and each fragment knows the frame in which it changed
-//! last. So one query serves a page in step, one that was away and a new one: the fragments newer
-//! than its frame.
+//! element of each has its own id, and each fragment carries the number of the frame in which it
+//! last changed. One query therefore serves an up-to-date page, one that lost contact and a new
+//! one: the fragments newer than its frame.
 //!
 //! Invariant: a page that has frame n and applies [`since`](Fragments::since) n has the current
 //! state.
@@ -11,24 +11,24 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-/// The number of a frame. 0 is before the first.
+/// The number of a frame. Frames start at 1; 0 is the state of a new page.
 pub(crate) type Number = u64;
 
-/// All fragments at one moment. A clone shares them.
+/// All fragments at one moment. Clones share the HTML.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Fragments {
     panels: BTreeMap<&'static str, Fragment>,
     lists: BTreeMap<&'static str, List>,
 }
 
-/// A piece of HTML, and the frame in which it changed last.
+/// A piece of HTML, and the frame in which it last changed.
 #[derive(Clone, Debug)]
 struct Fragment {
     html: Arc<str>,
     changed: Number,
 }
 
-/// A list of fragments, and the frame in which its order changed last.
+/// A list of fragments, and the frame in which its order last changed.
 #[derive(Clone, Debug, Default)]
 struct List {
     order: Arc<[Arc<str>]>,
@@ -81,18 +81,20 @@ impl Fragments {
         }
         let mut before = std::mem::take(&mut list.items);
         let item = |(key, html): (Arc<str>, Arc<str>)| {
+            // An unchanged item keeps its frame number, so that up-to-date pages do not receive it
+            // again.
             let same = before.remove(&key).filter(|item| item.html == html);
             (key, same.unwrap_or(Fragment { html, changed: number }))
         };
         list.items = items.into_iter().map(item).collect();
     }
 
-    /// The HTML of a panel.
+    /// Returns the HTML of a panel.
     pub(crate) fn html(&self, id: &str) -> &str {
         self.panels.get(id).map_or("", |panel| &panel.html)
     }
 
-    /// The HTML of all items of a list.
+    /// Returns the HTML of all items of a list.
     pub(crate) fn list_html(&self, id: &str) -> String {
         let list = self.lists.get(id);
         let items = list
@@ -144,20 +146,27 @@ mod tests {
     }
 
     #[test]
-    fn each_is_told_what_is_newer_than_what_they_have() {
+    fn since_returns_fragments_newer_than_a_frame() {
         let mut fragments = Fragments::default();
         fragments.panel(1, "verdict", "agree");
         fragments.list(1, "rows", items(&[("a", "A"), ("b", "B")]));
         fragments.panel(2, "verdict", "agree");
         fragments.list(2, "rows", items(&[("a", "A2"), ("b", "B")]));
         fragments.list(3, "rows", items(&[("b", "B"), ("c", "C")]));
-        // An item that was removed and comes back counts as new: a page may have dropped it.
+        // An item that was removed and added again counts as new: a page may have dropped it.
         fragments.list(4, "rows", items(&[("a", "A2"), ("b", "B"), ("c", "C")]));
-        let all = serde_json::json!({"html": {"verdict": "agree"}, "lists": {"rows": {"order": ["a", "b", "c"], "items": {"a": "A2", "b": "B", "c": "C"}}}});
+        let all = serde_json::json!({
+            "html": {"verdict": "agree"},
+            "lists": {
+                "rows": {"order": ["a", "b", "c"], "items": {"a": "A2", "b": "B", "c": "C"}},
+            },
+        });
         assert_eq!(newer(&fragments, 0), all);
         assert_eq!(
             newer(&fragments, 2),
-            serde_json::json!({"lists": {"rows": {"order": ["a", "b", "c"], "items": {"a": "A2", "c": "C"}}}})
+            serde_json::json!({
+                "lists": {"rows": {"order": ["a", "b", "c"], "items": {"a": "A2", "c": "C"}}},
+            })
         );
         assert_eq!(
             newer(&fragments, 3),
@@ -174,7 +183,7 @@ mod tests {
         );
     }
 
-    /// A page, as its script keeps it.
+    /// A model of the page's script.
     #[derive(Default)]
     struct Page {
         has: Number,
@@ -208,21 +217,29 @@ mod tests {
     }
 
     proptest! {
-        /// A page that misses any frames is complete after the next one that it applies.
+        /// A page that misses frames is complete after the next one that it applies.
         #[test]
-        fn a_page_that_skips_frames_comes_to_have_what_there_is(
-            frames in proptest::collection::vec((0..3_u8, proptest::collection::vec((0..4_u8, 0..3_u8), 0..4), any::<bool>()), 1..20),
+        fn page_that_skips_frames_catches_up(
+            frames in proptest::collection::vec(
+                (0..3_u8, proptest::collection::vec((0..4_u8, 0..3_u8), 0..4), any::<bool>()),
+                1..20,
+            ),
         ) {
             let (mut fragments, mut page) = (Fragments::default(), Page::default());
             for (number, (panel, list, arrives)) in (1..).zip(frames) {
                 let list: BTreeMap<u8, u8> = list.into_iter().collect();
                 fragments.panel(number, "p", panel.to_string());
-                fragments.list(number, "l", list.iter().map(|(key, html)| (key.to_string().into(), html.to_string().into())).collect());
+                let item = |(key, html): (&u8, &u8)| {
+                    (key.to_string().into(), html.to_string().into())
+                };
+                fragments.list(number, "l", list.iter().map(item).collect());
                 if arrives {
                     page.take(&fragments, number);
                     prop_assert_eq!(&page.panel, &panel.to_string());
-                    prop_assert_eq!(&page.order, &list.keys().map(u8::to_string).collect::<Vec<_>>());
-                    let expected: BTreeMap<String, String> = list.iter().map(|(key, html)| (key.to_string(), html.to_string())).collect();
+                    let order: Vec<String> = list.keys().map(u8::to_string).collect();
+                    prop_assert_eq!(&page.order, &order);
+                    let text = |(key, html): (&u8, &u8)| (key.to_string(), html.to_string());
+                    let expected: BTreeMap<String, String> = list.iter().map(text).collect();
                     prop_assert_eq!(&page.items, &expected);
                 }
             }

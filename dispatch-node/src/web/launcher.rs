@@ -1,7 +1,7 @@
-//! The client of the launcher, which starts the process of a city again.
+//! The client of the launcher, which restarts the processes of cities.
 //!
-//! The protocol is one line each way on a Unix socket. A city counts as back only when it answers
-//! dispatch itself, whatever the launcher replied.
+//! The protocol is one line each way on a Unix socket. Whatever the launcher replies, a city counts
+//! as up only when it answers dispatch itself.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -22,24 +22,24 @@ use crate::web::error::{Problem, dispatch_silent};
 
 /// The time limit for the launcher.
 const LAUNCHER_TIMEOUT: Duration = Duration::from_secs(2);
-/// The longest reply of the launcher that is read, in bytes.
+/// The maximum length of the launcher's reply, in bytes. The rest is not read.
 const ANSWER_BYTES_MAX: u64 = 512;
 
-/// The way to start a city again.
+/// The means to restart a city.
 #[derive(Clone, Debug)]
 pub enum LauncherClient {
     /// A launcher that listens at this path.
     Launcher(Arc<Path>),
-    /// By hand, in a terminal.
+    /// A person, in a terminal.
     Person {
-        /// The terminal belongs to VS Code, where each city is a task.
+        /// True if the terminal belongs to VS Code, where each city is a task.
         in_vs_code: bool,
     },
 }
 
 impl LauncherClient {
-    /// Returns the client for the launcher at this socket. Without one, a city is started by hand,
-    /// in the kind of terminal that this process was started from.
+    /// Returns the client for the launcher at this socket. Without one, cities are started by hand,
+    /// in the kind of terminal in which this process was started.
     #[must_use]
     pub fn of(launcher: Option<PathBuf>) -> Self {
         match launcher {
@@ -51,7 +51,7 @@ impl LauncherClient {
         }
     }
 
-    /// Returns instructions to start this city by hand; none where a launcher does it.
+    /// Returns instructions for starting this city by hand; `None` if a launcher does it.
     pub(crate) fn by_hand(&self, city: NodeName) -> Option<String> {
         match self {
             Self::Launcher(_) => None,
@@ -63,16 +63,16 @@ impl LauncherClient {
     }
 }
 
-/// The label of the city's task in `.vscode/tasks.json`.
+/// Returns the label of the city's task in `.vscode/tasks.json`.
 fn task(city: NodeName) -> String {
     if city.as_str() == "capitol" { "Capitol City".to_owned() } else { title(city) }
 }
 
-/// Starts the process of a city again.
+/// Restarts the process of a city.
 ///
 /// # Errors
-/// `alive`: the city runs. `not_ours`: there is no launcher for it; the detail says how to start it
-/// by hand. `outcome_unknown`: the launcher did not reply.
+/// `alive`: the city is running. `not_ours`: no launcher manages it; the detail describes how to
+/// start it by hand. `outcome_unknown`: the launcher did not reply.
 pub(crate) async fn rebuild(
     dispatch: &DispatchHandle,
     launcher: &LauncherClient,
@@ -83,7 +83,7 @@ pub(crate) async fn rebuild(
     if seen.status == NodeStatus::Up {
         return Err(Problem::conflict(
             "alive",
-            format!("{city} is alive; only a city that has ended can be rebuilt"),
+            format!("{city} is up; only a stopped city can be rebuilt"),
         ));
     }
     let launcher = match launcher {
@@ -92,25 +92,23 @@ pub(crate) async fn rebuild(
             let how = person.by_hand(city).unwrap_or_default();
             return Err(Problem::conflict(
                 "not_ours",
-                format!("{city} was not started together with dispatch; to start it again, {how}"),
+                format!("{city} was not started together with dispatch; to restart it, {how}"),
             ));
         }
     };
     match timeout(LAUNCHER_TIMEOUT, request_start(launcher, city)).await {
         Ok(Ok(answer)) => {
             parse_reply(&answer, city)?;
-            let text = format!("{city} was started again");
+            let text = format!("{city} was restarted");
             dispatch.ask(Log { node: city, kind: EventKind::Rebuilt, text }, None).await
         }
         Ok(Err(error)) => Err(Problem::conflict(
             "not_ours",
-            format!(
-                "the launcher cannot be reached ({error}); to start {city} again, run: make {city}"
-            ),
+            format!("the launcher is unreachable ({error}); to restart {city}, run: make {city}"),
         )),
         Err(_) => Err(Problem::unavailable(
             "outcome_unknown",
-            format!("the launcher gave no answer; whether {city} is started again is not known"),
+            format!("the launcher did not answer; whether {city} was restarted is unknown"),
         )),
     }
 }
@@ -134,19 +132,15 @@ fn parse_reply(answer: &[u8], city: NodeName) -> Result<(), Problem> {
     Err(match answer.strip_prefix("refused: ") {
         Some(why) if why == format!("{city} is running") => Problem::conflict(
             "alive",
-            format!(
-                "the process of {city} is running, though it gives no answer; nothing was started"
-            ),
+            format!("the process of {city} is running but does not answer; nothing was started"),
         ),
         Some(why) => Problem::conflict(
             "not_ours",
-            format!("the launcher refused: {why}; to start {city} again, run: make {city}"),
+            format!("the launcher refused: {why}; to restart {city}, run: make {city}"),
         ),
         None => Problem::unavailable(
             "outcome_unknown",
-            format!(
-                "the launcher's answer makes no sense; whether {city} is started again is not known"
-            ),
+            format!("the launcher's answer is invalid; whether {city} was restarted is unknown"),
         ),
     })
 }
@@ -160,19 +154,19 @@ mod tests {
     }
 
     #[test]
-    fn each_citys_task_is_called_what_vs_code_calls_it() {
+    fn task_labels_match_the_vs_code_tasks() {
         let tasks = include_str!("../../../.vscode/tasks.json");
         for city in shared::options::well_known_cities() {
             let line = tasks
                 .lines()
                 .find(|line| line.contains(&format!("\"make {city}\"")))
-                .expect("a task that makes it");
+                .expect("a task for the city");
             assert!(line.contains(&format!("\"label\": \"{}\"", task(city))), "{line}");
         }
     }
 
     #[test]
-    fn a_person_is_told_what_to_do_where_they_are() {
+    fn instructions_match_the_terminal() {
         let by_hand = |in_vs_code| {
             LauncherClient::Person { in_vs_code }.by_hand(name("capitol")).expect("words")
         };
@@ -182,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn only_the_very_answer_that_it_was_started_counts_as_done() {
+    fn only_the_exact_answer_counts_as_started() {
         let gotham = name("gotham");
         assert_eq!(parse_reply(b"started gotham\n", gotham), Ok(()));
         for (answer, code) in [
@@ -193,7 +187,11 @@ mod tests {
             (b"\xff\xfe", "outcome_unknown"),
             (b"", "outcome_unknown"),
         ] {
-            assert_eq!(parse_reply(answer, gotham).expect_err("not done").code, code, "{answer:?}");
+            assert_eq!(
+                parse_reply(answer, gotham).expect_err("not started").code,
+                code,
+                "{answer:?}"
+            );
         }
     }
 }

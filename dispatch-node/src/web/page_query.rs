@@ -9,10 +9,10 @@ use shared::hero::HeroId;
 use crate::model::rows::{Row, RowState};
 use crate::model::view::View;
 
-/// The default number of heroes a page, and the possible ones.
+/// The default number of heroes per page, and the available choices.
 const ROWS: usize = 50;
 const ROWS_CHOICES: [usize; 3] = [25, 50, 100];
-/// The longest search text, in characters.
+/// The maximum length of the search text, in characters.
 const QUERY_CHARS_MAX: usize = 100;
 
 /// The filter of the list of heroes.
@@ -30,7 +30,7 @@ impl Show {
     pub(crate) const EVERY: [Self; 5] =
         [Self::All, Self::Differing, Self::OnlyCopy, Self::Lost, Self::Terminated];
 
-    /// The value in the address.
+    /// Returns the value used in the address.
     pub(crate) fn key(self) -> &'static str {
         match self {
             Self::All => "",
@@ -41,7 +41,7 @@ impl Show {
         }
     }
 
-    /// The label on the page.
+    /// Returns the label on the page.
     pub(crate) fn label(self) -> &'static str {
         match self {
             Self::All => "All",
@@ -52,10 +52,10 @@ impl Show {
         }
     }
 
-    /// Returns true for a state that passes the filter. Lost writes are not part of the state.
+    /// Returns whether the filter includes this state. Lost writes are not part of the state.
     pub(crate) fn includes(self, state: RowState) -> bool {
         match self {
-            // A hero leaves the list only when every node holds the tombstone.
+            // A terminated hero stays listed until no counted node holds it live.
             Self::All => state != RowState::Terminated,
             Self::Differing => state.differs(),
             Self::OnlyCopy => state == RowState::OnlyCopy,
@@ -64,7 +64,7 @@ impl Show {
         }
     }
 
-    /// The number of heroes that pass the filter.
+    /// Returns the number of heroes that the filter includes.
     pub(crate) fn count(self, view: &View) -> usize {
         match self {
             Self::Lost => lost_heroes(view).count(),
@@ -80,7 +80,7 @@ impl Show {
 pub(crate) enum Sort {
     #[default]
     Name,
-    /// Heroes that differ before those that agree.
+    /// Heroes that differ come before those that agree.
     DifferingFirst,
 }
 
@@ -93,24 +93,24 @@ pub(crate) struct PageQuery {
     /// The number of the page, from 0.
     pub(crate) page: usize,
     pub(crate) rows: Option<usize>,
-    /// Without automatic reload, where there is no JavaScript.
+    /// True if a page without JavaScript does not reload automatically.
     pub(crate) still: bool,
-    /// With the whole history, where there is no JavaScript.
+    /// True if a page without JavaScript contains the whole history.
     pub(crate) with_history: bool,
     /// The inspected hero.
     pub(crate) hero: Option<HeroId>,
-    /// The heroes whose rows keep their places.
+    /// The heroes whose rows keep their positions.
     pub(crate) pinned: Vec<HeroId>,
 }
 
 /// The heroes on one page of the list.
 pub(crate) struct Selection<'a> {
     pub(crate) rows: Vec<&'a Arc<Row>>,
-    /// The position of the first of them among all matches, from 0.
+    /// The position of the first row among all matches, from 0.
     pub(crate) first: usize,
     /// The number of matches.
     pub(crate) matching: usize,
-    /// The number of the page; the last one, where the query names a later one.
+    /// The number of the page; the last one if the query gives a higher number.
     pub(crate) page: usize,
 }
 
@@ -146,12 +146,13 @@ impl PageQuery {
         self
     }
 
-    /// The number of rows a page.
+    /// Returns the number of rows per page.
     pub(crate) fn rows(&self) -> usize {
         self.rows.unwrap_or(ROWS)
     }
 
-    /// The possible numbers of rows, each with its address, and whether it is the current one.
+    /// Returns the choices for the number of rows: the number, its address, and whether it is
+    /// current.
     pub(crate) fn rows_choices(&self) -> Vec<(usize, String, bool)> {
         let href = |rows| {
             Self { rows: Some(rows).filter(|rows| *rows != ROWS), page: 0, ..self.clone() }.href()
@@ -159,7 +160,7 @@ impl PageQuery {
         ROWS_CHOICES.map(|rows| (rows, href(rows), rows == self.rows())).to_vec()
     }
 
-    /// The parameters that a search preserves.
+    /// Returns the parameters that a search preserves.
     pub(crate) fn kept_by_a_search(&self) -> Vec<(&'static str, String)> {
         let kept = Self { search: String::new(), page: 0, hero: None, ..self.clone() }.href();
         let kept: BTreeMap<String, String> = kept
@@ -170,12 +171,12 @@ impl PageQuery {
         ["show", "sort", "rows", "still"].into_iter().filter_map(named).collect()
     }
 
-    /// The address of the page for this query.
+    /// Returns the address of the page for this query.
     pub(crate) fn href(&self) -> String {
         self.href_with(None)
     }
 
-    /// The address of the page for this query, with a notice that this city was destroyed.
+    /// Returns the address of the page for this query, with a notice that this city was destroyed.
     pub(crate) fn href_with(&self, destroyed: Option<NodeName>) -> String {
         let page = (self.page + 1).to_string();
         let (rows, hero) =
@@ -217,6 +218,7 @@ impl PageQuery {
         };
         let per_page = self.rows();
         let matching = if search.is_empty() {
+            // Counted by pattern, without a scan of all rows.
             self.show.count(view)
         } else {
             all().filter(|row| fits(row)).count()
@@ -232,14 +234,14 @@ impl PageQuery {
     }
 }
 
-/// Returns true for a row that matches the search; `search` is the text in lower case.
+/// Returns whether a row matches the search; `search` is the text in lower case.
 fn matches(search: &str, row: &Row) -> bool {
     search.is_empty()
         || row.name.to_lowercase().contains(search)
         || row.id.to_string().starts_with(search)
 }
 
-/// The heroes of the recent lost writes that still have a row, each once.
+/// Returns the heroes of the listed lost writes that still have a row, each once.
 fn lost_heroes(view: &View) -> impl Iterator<Item = HeroId> {
     let heroes: std::collections::BTreeSet<HeroId> =
         view.lost.iter().map(|lost| lost.hero).collect();
@@ -252,7 +254,7 @@ mod tests {
     use crate::fixtures::{Fixture, live, stamp};
 
     #[test]
-    fn what_makes_no_sense_in_an_address_is_left_out() {
+    fn invalid_parameters_are_ignored() {
         let query = PageQuery::parse(
             "q=%20Kestrel%20&show=differing&sort=differing&page=3&rows=25&junk=1&destroyed=gotham",
         );
@@ -288,7 +290,7 @@ mod tests {
     }
 
     #[test]
-    fn an_address_says_what_is_not_usual_and_survives_being_parsed() {
+    fn address_contains_non_defaults_and_round_trips() {
         assert_eq!(PageQuery::default().href(), "/");
         let hero = Some(HeroId::from_u128(7));
         let query = PageQuery {
@@ -304,7 +306,7 @@ mod tests {
     }
 
     #[test]
-    fn a_search_among_the_heroes_that_lost_a_write_counts_these_only() {
+    fn search_among_lost_writes_counts_their_heroes_only() {
         let entry = live(stamp("gotham", 9_000), 84, None);
         let fixture = (1..=60)
             .fold(Fixture::new(), |fixture, hero| fixture.hold(hero, "Granite", [Some(&entry); 4]))

@@ -1,7 +1,7 @@
-//! The API's types, made from what dispatch knows.
+//! Conversions from the model to the API's types.
 //!
-//! Invariant: the API and the live socket for programs say the same of the same view, since both
-//! are made here.
+//! Invariant: the API and the live socket for programs return the same data for the same view,
+//! since both are converted here.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -31,7 +31,7 @@ pub(crate) fn stamp(stamp: gossip::Stamp) -> Stamp {
     }
 }
 
-/// Returns the hero of an entry, unless the entry is a tombstone.
+/// Returns the hero of an entry; `None` for a tombstone.
 pub(crate) fn hero(id: HeroId, entry: &Entry) -> Option<Hero> {
     let hero = entry.live()?;
     Some(Hero {
@@ -44,7 +44,7 @@ pub(crate) fn hero(id: HeroId, entry: &Entry) -> Option<Hero> {
     })
 }
 
-/// Returns the state of a hero at a node that has this entry, or none.
+/// Returns the state of a hero at a node that holds this entry, or none.
 pub(crate) fn held(id: HeroId, entry: Option<&Entry>) -> Held {
     match entry {
         None => Held::UnknownAtCity,
@@ -52,13 +52,13 @@ pub(crate) fn held(id: HeroId, entry: Option<&Entry>) -> Held {
     }
 }
 
-/// Returns the living heroes that dispatch holds.
+/// Returns the live heroes that dispatch holds.
 pub(crate) fn heroes(view: &View) -> Heroes {
     let heroes = view.rows.iter().filter_map(|row| hero(row.id, row.own.as_deref()?)).collect();
     Heroes { heroes, tombstones: view.dispatch.tombstones }
 }
 
-/// Returns what a city holds; `None` for a city that the view does not have.
+/// Returns the heroes that a city holds; `None` for an unknown city.
 pub(crate) fn city_heroes(view: &View, name: NodeName) -> Option<CityHeroes> {
     let (index, city) = view.city(name)?;
     let rows = view.rows.iter();
@@ -71,10 +71,10 @@ pub(crate) fn city_heroes(view: &View, name: NodeName) -> Option<CityHeroes> {
     })
 }
 
-/// Returns a hero, and what each city has of it; `None` where the entry is a tombstone.
+/// Returns a hero, and its copy at each city; `None` if the entry is a tombstone.
 pub(crate) fn hero_everywhere(view: &View, id: HeroId, entry: &Entry) -> Option<HeroEverywhere> {
     let hero = hero(id, entry)?;
-    // The row of a hero that dispatch holds can be late, while dispatch has much to refresh.
+    // While many rows are stale, a hero that dispatch holds may not have a row yet.
     let unknown = vec![None; view.cities.len()];
     let cells = view.rows.get(id).map_or(&unknown, |row| &row.cells);
     let cities = view.cities.iter().zip(cells);
@@ -85,7 +85,7 @@ pub(crate) fn hero_everywhere(view: &View, id: HeroId, entry: &Entry) -> Option<
     })
 }
 
-/// Returns the name of a city, as the answer to an operation on it.
+/// Returns the name of a city, as the response to an operation on it.
 pub(crate) fn city(name: NodeName) -> City {
     City { city: name.to_string() }
 }
@@ -131,7 +131,7 @@ pub(crate) fn verdict(status: &ClusterStatus) -> Verdict {
     }
 }
 
-/// Returns the events after the one of this number, newest last.
+/// Returns the events with a higher number, newest last.
 pub(crate) fn events(view: &View, since: u64) -> Vec<Event> {
     let later = view.events.iter().filter(|event| event.number > since);
     later.map(|logged| event(logged)).collect()
@@ -202,7 +202,7 @@ pub(crate) fn exchange(exchange: exchange::Exchange) -> Exchange {
     }
 }
 
-/// Returns a lost write of the hero of this name.
+/// Returns a lost write of the hero with this name.
 pub(crate) fn lost_write(lost: &Lost, name: String) -> LostWrite {
     LostWrite {
         number: lost.number,

@@ -25,8 +25,8 @@ use crate::web::pages::{forms, index, sign_in};
 use crate::web::spans::requests;
 use crate::web::state::{AppState, Settings};
 
-/// The routes without a state. They are made once in a process: writing the description of the API
-/// takes thousands of times as long as the rest of a router, and tests make many routers.
+/// The routes without their state. They are built once per process: generating the description of
+/// the API takes thousands of times as long as the rest of a router, and tests build many routers.
 static ROUTES: LazyLock<Router<AppState>> = LazyLock::new(routes);
 
 /// Returns the service for browsers and programs. Live sockets close when `stop` is cancelled.
@@ -37,6 +37,7 @@ pub fn router(dispatch: DispatchHandle, settings: Settings, stop: CancellationTo
         .clone()
         .with_state(state)
         .layer(middleware::from_fn_with_state(access, access::apply))
+        // Added last and therefore outermost, so that refused requests have spans as well.
         .layer(middleware::from_fn(requests::request))
 }
 
@@ -73,7 +74,7 @@ fn routes() -> Router<AppState> {
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
 }
 
-/// The API. The path and method of each call are declared at its handler, with its description.
+/// Returns the API. The path and method of each call are declared at its handler.
 fn api() -> OpenApiRouter<AppState> {
     let calls = OpenApiRouter::new()
         .routes(routes!(heroes::heroes, heroes::create))

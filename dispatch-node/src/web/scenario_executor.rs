@@ -2,7 +2,7 @@
 //! HTTP.
 //!
 //! Invariant: once dispatch stops, every call fails at once. So the player ends with the process,
-//! and no call waits on a runtime that is gone.
+//! and no call waits for a runtime that has shut down.
 
 use std::str::FromStr;
 use std::sync::Arc;
@@ -31,7 +31,7 @@ use crate::web::extract::fault;
 use crate::web::launcher::{self, LauncherClient};
 use crate::web::representation;
 
-/// This dispatch, as a player on a thread of its own acts on it and observes it.
+/// This dispatch, operated and observed by a player on a thread of its own.
 pub(crate) struct OwnCluster {
     dispatch: DispatchHandle,
     domain: Domain,
@@ -43,7 +43,8 @@ pub(crate) struct OwnCluster {
 }
 
 impl OwnCluster {
-    /// Returns this dispatch, until `stop`. To be called on the runtime that serves the requests.
+    /// Returns the executor, which works until `stop`. Must be called on the runtime that serves
+    /// the requests.
     pub(crate) fn new(
         dispatch: DispatchHandle,
         domain: Domain,
@@ -58,6 +59,8 @@ impl OwnCluster {
     fn wait<T>(&self, reply: impl Future<Output = Result<T, Problem>>) -> Result<T, Failure> {
         self.runtime.block_on(async {
             tokio::select! {
+                // The stop is checked first, so that no request is sent to a machine that is
+                // shutting down.
                 biased;
                 () = self.stop.cancelled() => {
                     Err(Failure::Unanswered("dispatch is stopping".into()))
@@ -71,7 +74,7 @@ impl OwnCluster {
         self.wait(self.dispatch.ask(operation, None))
     }
 
-    /// Returns the newest view, with all that was answered so far.
+    /// Returns the current view, including everything answered so far.
     fn view(&self) -> Result<Arc<View>, Failure> {
         self.wait(self.dispatch.now())
     }
@@ -88,12 +91,12 @@ impl OwnCluster {
     }
 }
 
-/// Turns a problem into what a client makes of its document.
+/// Converts a problem into the failure that a client would derive from its document.
 fn failure(problem: Problem) -> Failure {
     Failure::Refused { kind: problem.code.to_owned(), detail: problem.detail }
 }
 
-/// The failure of a request whose reply lacks what it was for.
+/// Returns the failure of a request whose reply lacks the expected value.
 fn no_reply() -> Failure {
     failure(dispatch_silent())
 }

@@ -1,7 +1,7 @@
-//! The scenario that dispatch plays on itself, for the page and the API.
+//! The scenario that dispatch plays on its own cluster, for the page and the API.
 //!
-//! Invariant: one scenario is played at a time. Its progress is data, the same for the page and the
-//! API.
+//! Invariant: at most one scenario runs at a time. Its progress is data, the same for the page and
+//! the API.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -18,14 +18,14 @@ use crate::web::extract::domain::Domain;
 use crate::web::launcher::LauncherClient;
 use crate::web::scenario_executor::OwnCluster;
 
-/// The scenario in play, or the last one.
+/// The scenario in progress, or the last one.
 #[derive(Clone, Debug)]
 pub(crate) struct Playing {
     pub(crate) title: String,
     pub(crate) progress: api_types::Playing,
 }
 
-/// The player of scenarios. A clone shares it.
+/// The runner of scenarios. Clones share it.
 #[derive(Clone)]
 pub(crate) struct ScenarioRunner {
     dispatch: DispatchHandle,
@@ -37,7 +37,7 @@ pub(crate) struct ScenarioRunner {
 }
 
 impl ScenarioRunner {
-    /// Returns a runner that plays on this dispatch, until `stop`.
+    /// Returns a runner that plays on this dispatch until `stop`.
     pub(crate) fn new(
         dispatch: DispatchHandle,
         domain: Domain,
@@ -52,10 +52,10 @@ impl ScenarioRunner {
         self.playing.subscribe()
     }
 
-    /// Begins to play the scenario of this name.
+    /// Starts the scenario with this name.
     ///
     /// # Errors
-    /// `unknown_scenario`; `playing`: one is in play. Nothing was begun.
+    /// `unknown_scenario`; `playing`: another one is in progress. Nothing was started.
     pub(crate) fn play(&self, name: &str) -> Result<(), Problem> {
         let scenario = shipped_by_name(name).ok_or_else(|| unknown(name))?;
         self.reserve(&scenario)?;
@@ -67,6 +67,7 @@ impl ScenarioRunner {
         );
         let stopped = Arc::new(AtomicBool::new(false));
         let (playing, stop) = (self.playing.clone(), Arc::clone(&stopped));
+        // The player sleeps and waits for replies, which would block the runtime.
         let mut player = tokio::task::spawn_blocking(move || {
             play(&cluster, &scenario, &stop, &mut |progress| {
                 playing.send_modify(|playing| update(playing.as_mut(), progress));
@@ -81,7 +82,7 @@ impl ScenarioRunner {
                     player.await
                 }
             };
-            // Also after a panic of the player, so that the next scenario can begin.
+            // Also after a panic of the player, so that the next scenario can start.
             playing.send_modify(|playing| {
                 if let Some(Playing { progress, .. }) = playing {
                     let passed = report.as_ref().is_ok_and(Report::passed);
@@ -96,7 +97,7 @@ impl ScenarioRunner {
         Ok(())
     }
 
-    /// Makes this the scenario in play, unless one is.
+    /// Marks this scenario as the one in progress, unless there is one.
     fn reserve(&self, scenario: &Scenario) -> Result<(), Problem> {
         let mut running = None;
         self.playing.send_if_modified(|playing| {
@@ -110,7 +111,7 @@ impl ScenarioRunner {
         match running {
             None => Ok(()),
             Some(title) => {
-                let detail = format!("{title:?} is being played; nothing was begun");
+                let detail = format!("{title:?} is in progress; nothing was started");
                 Err(Problem::conflict("playing", detail))
             }
         }
@@ -120,7 +121,7 @@ impl ScenarioRunner {
 fn unknown(name: &str) -> Problem {
     let names: Vec<String> = shipped().into_iter().map(|scenario| scenario.name).collect();
     let (shown, known) = (shortened(name, 40), names.join(", "));
-    let detail = format!("there is no scenario {shown:?}: it is one of {known}");
+    let detail = format!("there is no scenario {shown:?}: expected one of {known}");
     Problem::not_found("unknown_scenario", detail)
 }
 

@@ -1,4 +1,4 @@
-//! The application state: the services that handlers use, and the settings that they are made from.
+//! The application state: the services used by handlers, and the settings to build them from.
 
 use std::sync::Arc;
 
@@ -16,26 +16,26 @@ use crate::web::live::broadcaster::{Broadcaster, Sources};
 use crate::web::scenario_runner::ScenarioRunner;
 use crate::web::spans::writes::WriteSpans;
 
-/// The services of all handlers. A clone shares them.
+/// The services of all handlers. Clones share them.
 #[derive(Clone)]
 pub(crate) struct AppState {
     /// The handle to the machine.
     pub(crate) dispatch: DispatchHandle,
-    /// Values that depend on this cluster.
+    /// The names and limits of this cluster, for parsing input.
     pub(crate) domain: Domain,
-    /// The client that starts a city again.
+    /// The client that restarts cities.
     pub(crate) launcher: LauncherClient,
-    /// The player of scenarios.
+    /// The runner of scenarios.
     pub(crate) scenarios: ScenarioRunner,
-    /// The frames of all pages.
+    /// The broadcaster that renders the frames of all pages.
     pub(crate) broadcaster: Broadcaster,
-    /// The writes whose traces end when a page is sent them.
+    /// The writes whose traces end when a page receives them.
     pub(crate) write_spans: WriteSpans,
-    /// The live sockets that may be open.
+    /// The connection permits of live sockets.
     pub(crate) places: ConnectionLimit,
     /// The access policy.
     pub(crate) access: Arc<AccessPolicy>,
-    /// The reason why dispatch, as it was started, is insecure; none where it is not.
+    /// The reason why dispatch, as configured, is insecure; `None` if it is secure.
     pub(crate) unsafe_for: Option<Arc<str>>,
     /// Cancelled when dispatch stops.
     pub(crate) stop: CancellationToken,
@@ -43,13 +43,13 @@ pub(crate) struct AppState {
 
 /// The settings of the web part.
 pub struct Settings {
-    /// The cities, in the order of the columns of the page.
+    /// The cities, in the order of the columns on the page.
     pub cities: Vec<NodeName>,
     /// The access policy.
     pub access: AccessPolicy,
-    /// The client that starts a city again.
+    /// The client that restarts cities.
     pub launcher: LauncherClient,
-    /// The reason why dispatch, as it was started, is insecure; none where it is not.
+    /// The reason why dispatch, as configured, is insecure; `None` if it is secure.
     pub unsafe_for: Option<String>,
     /// The limits on requests and live sockets.
     pub limits: Limits,
@@ -58,11 +58,11 @@ pub struct Settings {
 /// The limits on requests and live sockets.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// The longest name of a new hero, in characters.
+    /// The maximum length of a new hero's name, in characters.
     pub name_chars: usize,
-    /// Live sockets of pages and programs that are open at once.
+    /// The maximum number of open live sockets.
     pub browsers: usize,
-    /// Live sockets that are open at once from one address.
+    /// The maximum number of open live sockets per address.
     pub browsers_per_address: usize,
 }
 

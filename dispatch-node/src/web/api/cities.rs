@@ -1,4 +1,4 @@
-//! Cities: what each holds, and what can be done to one.
+//! Cities: the heroes of each, and the operations on one.
 
 use axum::Json;
 use axum::extract::State;
@@ -18,9 +18,9 @@ use crate::web::representation;
 
 /// A city's heroes
 ///
-/// That city's own truth, as last read.
+/// The city's own copies, as last observed.
 #[utoipa::path(get, path = "/cities/{city}/heroes", tag = "cities", params(CityPath), responses(
-    (status = 200, description = "what the city holds", body = CityHeroes),
+    (status = 200, description = "the heroes that the city holds", body = CityHeroes),
     OfCity,
 ))]
 pub(crate) async fn city_heroes(
@@ -33,11 +33,14 @@ pub(crate) async fn city_heroes(
 
 /// Bomb a city
 ///
-/// Its replica crashes: it begins a new life at once, empty, and recovers by gossip.
-#[utoipa::path(post, path = "/cities/{city}/bomb", tag = "cities", params(CityPath, IdempotencyKey), responses(
-    (status = 202, description = "it is about to crash", body = City),
-    Bombing,
-))]
+/// Its replica crashes. A new, empty incarnation starts at once and recovers by gossip.
+#[utoipa::path(
+    post, path = "/cities/{city}/bomb", tag = "cities", params(CityPath, IdempotencyKey),
+    responses(
+        (status = 202, description = "the city is about to crash", body = City),
+        Bombing,
+    )
+)]
 pub(crate) async fn bomb(
     State(dispatch): State<DispatchHandle>,
     CityPath(city): CityPath,
@@ -48,9 +51,9 @@ pub(crate) async fn bomb(
 
 /// Bomb any city
 ///
-/// One that answers, at random.
+/// Dispatch picks a random city that answers.
 #[utoipa::path(post, path = "/bomb", tag = "cities", params(IdempotencyKey), responses(
-    (status = 202, description = "this one is about to crash", body = City),
+    (status = 202, description = "the city that is about to crash", body = City),
     BombingAny,
 ))]
 pub(crate) async fn bomb_random(
@@ -62,12 +65,15 @@ pub(crate) async fn bomb_random(
 
 /// Forget a city
 ///
-/// One that is gone for good no longer keeps tombstones in place. If it was only cut off it halts when it hears of this; started again,
-/// it is a member again.
-#[utoipa::path(post, path = "/cities/{city}/forget", tag = "cities", params(CityPath, IdempotencyKey), responses(
-    (status = 202, description = "it is forgotten", body = City),
-    Forgetting,
-))]
+/// Tombstone collection no longer waits for the city. If it was only cut off, it halts when it
+/// receives this; restarted, it is a member again.
+#[utoipa::path(
+    post, path = "/cities/{city}/forget", tag = "cities", params(CityPath, IdempotencyKey),
+    responses(
+        (status = 202, description = "the city is forgotten", body = City),
+        Forgetting,
+    )
+)]
 pub(crate) async fn forget(
     State(dispatch): State<DispatchHandle>,
     CityPath(city): CityPath,
@@ -78,11 +84,14 @@ pub(crate) async fn forget(
 
 /// Stop a city
 ///
-/// Its process ends as if asked to, with exit code 0.
-#[utoipa::path(post, path = "/cities/{city}/stop", tag = "cities", params(CityPath, IdempotencyKey), responses(
-    (status = 202, description = "it was told to", body = City),
-    Ending,
-))]
+/// Its process shuts down gracefully, with exit code 0.
+#[utoipa::path(
+    post, path = "/cities/{city}/stop", tag = "cities", params(CityPath, IdempotencyKey),
+    responses(
+        (status = 202, description = "the city was asked to stop", body = City),
+        Ending,
+    )
+)]
 pub(crate) async fn stop(
     State(dispatch): State<DispatchHandle>,
     CityPath(city): CityPath,
@@ -93,11 +102,14 @@ pub(crate) async fn stop(
 
 /// Kill a city
 ///
-/// Its process ends at once, as by `kill -9`.
-#[utoipa::path(post, path = "/cities/{city}/kill", tag = "cities", params(CityPath, IdempotencyKey), responses(
-    (status = 202, description = "it was told to", body = City),
-    Ending,
-))]
+/// Its process ends at once, as with `kill -9`.
+#[utoipa::path(
+    post, path = "/cities/{city}/kill", tag = "cities", params(CityPath, IdempotencyKey),
+    responses(
+        (status = 202, description = "the city was killed", body = City),
+        Ending,
+    )
+)]
 pub(crate) async fn kill(
     State(dispatch): State<DispatchHandle>,
     CityPath(city): CityPath,
@@ -116,10 +128,10 @@ async fn command(
 
 /// Rebuild a city
 ///
-/// The process of a city that has ended is started again, where dispatch has a launcher (`make run`). Repeated, it finds the city
-/// `alive`, so no `Idempotency-Key` is kept for it.
+/// Restarts the process of a stopped city, if dispatch has a launcher (`make run`). A repeated call
+/// returns `alive`, so an `Idempotency-Key` is not needed.
 #[utoipa::path(post, path = "/cities/{city}/rebuild", tag = "cities", params(CityPath), responses(
-    (status = 202, description = "it was started", body = City),
+    (status = 202, description = "the city was started", body = City),
     Rebuilding,
 ))]
 pub(crate) async fn rebuild(

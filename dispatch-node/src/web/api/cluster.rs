@@ -1,4 +1,4 @@
-//! The whole cluster: its nodes, whether they agree, and what happened.
+//! The whole cluster: its nodes, the verdict on their agreement, and the event log.
 
 use axum::Json;
 use axum::extract::State;
@@ -12,14 +12,20 @@ use crate::web::extract::parameters::Since;
 use crate::web::representation;
 
 /// All nodes
-#[utoipa::path(get, path = "/cluster", tag = "cluster", responses((status = 200, description = "the nodes", body = Cluster), Reading))]
+#[utoipa::path(
+    get, path = "/cluster", tag = "cluster",
+    responses(
+        (status = 200, description = "the nodes", body = Cluster),
+        Reading,
+    )
+)]
 pub(crate) async fn cluster(
     State(dispatch): State<DispatchHandle>,
 ) -> Result<Json<Cluster>, Problem> {
     Ok(Json(representation::cluster(&*dispatch.now().await?)))
 }
 
-/// Do they agree?
+/// Agreement of all nodes
 #[utoipa::path(get, path = "/verdict", tag = "cluster", responses(
     (status = 200, description = "the verdict", body = Verdict),
     Reading,
@@ -30,11 +36,11 @@ pub(crate) async fn verdict(
     Ok(Json(representation::verdict(&dispatch.now().await?.status)))
 }
 
-/// What happened
+/// Event log
 ///
-/// The last 4000 events are remembered.
+/// The last 4000 events are kept, unless dispatch was started with another --max-events.
 #[utoipa::path(get, path = "/events", tag = "cluster", params(Since), responses(
-    (status = 200, description = "what happened after that, newest last", body = Events),
+    (status = 200, description = "the events after `since`, newest last", body = Events),
     ReadingSince,
 ))]
 pub(crate) async fn events(

@@ -1,4 +1,4 @@
-//! Faults: what is in force, and how it comes and goes.
+//! Faults: those in force, injection, and healing.
 
 use axum::Json;
 use axum::extract::State;
@@ -19,8 +19,14 @@ use crate::web::representation;
 
 /// Faults in force
 ///
-/// What nodes report, not what was wished for.
-#[utoipa::path(get, path = "/faults", tag = "trouble", responses((status = 200, description = "the faults", body = Faults), Reading))]
+/// The faults that nodes report, which may differ from those requested.
+#[utoipa::path(
+    get, path = "/faults", tag = "faults",
+    responses(
+        (status = 200, description = "the faults", body = Faults),
+        Reading,
+    )
+)]
 pub(crate) async fn faults(
     State(dispatch): State<DispatchHandle>,
 ) -> Result<Json<Faults>, Problem> {
@@ -28,17 +34,26 @@ pub(crate) async fn faults(
     Ok(Json(Faults { faults: view.faults.iter().map(representation::fault).collect() }))
 }
 
-/// Cause trouble
+/// Inject a fault
 ///
-/// A `cut` lets nothing pass, a `delay` lets all pass late, `loss`, `duplicate` and `reorder` lose, repeat and overtake so many frames in a
-/// hundred, a `throttle` lets only so much pass, a `freeze` stops the process of a city, and a `skew` sets a wall clock wrong. They act on
-/// replication, never on commands. Each heals by itself. At most 64 are in force at once.
-#[utoipa::path(post, path = "/faults", tag = "trouble", params(IdempotencyKey), request_body = FaultRequest, responses(
-    (status = 201, description = "the nodes concerned have it in force", body = Fault, headers(
-        ("Location" = String, description = "what to delete, to heal it"),
-    )),
-    Injecting,
-))]
+/// A `cut` drops all frames, a `delay` delays them, `loss`, `duplicate` and `reorder` drop, repeat
+/// and reorder a percentage of them, a `throttle` limits bandwidth, a `freeze` stops the process of
+/// a city, and a `skew` shifts its wall clock. They affect replication, never commands. Each
+/// expires. At most 64 are in force at once.
+#[utoipa::path(
+    post, path = "/faults", tag = "faults", params(IdempotencyKey), request_body = FaultRequest,
+    responses(
+        (
+            status = 201,
+            description = "the fault is in force at the affected nodes",
+            body = Fault,
+            headers(
+                ("Location" = String, description = "the resource to delete to heal it"),
+            ),
+        ),
+        Injecting,
+    )
+)]
 pub(crate) async fn inject(
     State(dispatch): State<DispatchHandle>,
     State(domain): State<Domain>,
@@ -51,8 +66,8 @@ pub(crate) async fn inject(
 }
 
 /// Heal a fault
-#[utoipa::path(delete, path = "/faults/{id}", tag = "trouble", params(FaultPath), responses(
-    (status = 204, description = "it is healed"),
+#[utoipa::path(delete, path = "/faults/{id}", tag = "faults", params(FaultPath), responses(
+    (status = 204, description = "the fault is healed"),
     Healing,
 ))]
 pub(crate) async fn heal(
@@ -64,7 +79,13 @@ pub(crate) async fn heal(
 }
 
 /// Heal all
-#[utoipa::path(delete, path = "/faults", tag = "trouble", responses((status = 204, description = "nothing is in force"), Changing))]
+#[utoipa::path(
+    delete, path = "/faults", tag = "faults",
+    responses(
+        (status = 204, description = "no fault is in force"),
+        Changing,
+    )
+)]
 pub(crate) async fn heal_all(
     State(dispatch): State<DispatchHandle>,
 ) -> Result<StatusCode, Problem> {

@@ -1,4 +1,4 @@
-//! Heroes: all of them, one of them, and what can be done to one.
+//! Heroes: all of them, one of them, and the operations on one.
 
 use axum::Json;
 use axum::extract::State;
@@ -21,8 +21,14 @@ use crate::web::representation;
 
 /// All heroes
 ///
-/// Dispatch's own view. What each city has is under `/cities/{city}/heroes`.
-#[utoipa::path(get, path = "/heroes", tag = "heroes", responses((status = 200, description = "the heroes", body = Heroes), Reading))]
+/// The heroes as dispatch holds them. `/cities/{city}/heroes` returns a city's own copies.
+#[utoipa::path(
+    get, path = "/heroes", tag = "heroes",
+    responses(
+        (status = 200, description = "the heroes", body = Heroes),
+        Reading,
+    )
+)]
 pub(crate) async fn heroes(
     State(dispatch): State<DispatchHandle>,
 ) -> Result<Json<Heroes>, Problem> {
@@ -31,13 +37,25 @@ pub(crate) async fn heroes(
 
 /// Create heroes
 ///
-/// `{}` creates one with an invented name. They begin at home, and gossip carries them to the cities.
-#[utoipa::path(post, path = "/heroes", tag = "heroes", params(IdempotencyKey), request_body = CreateRequest, responses(
-    (status = 201, description = "created", body = Created, headers(
-        ("Location" = Option<String>, description = "where it can be asked about, if it is a single one"),
-    )),
-    Creating,
-))]
+/// `{}` creates one hero with a generated name. New heroes start at home, and gossip carries them
+/// to the cities.
+#[utoipa::path(
+    post, path = "/heroes", tag = "heroes", params(IdempotencyKey), request_body = CreateRequest,
+    responses(
+        (
+            status = 201,
+            description = "created",
+            body = Created,
+            headers(
+                (
+                    "Location" = Option<String>,
+                    description = "the hero's resource, if a single one was created"
+                ),
+            ),
+        ),
+        Creating,
+    )
+)]
 pub(crate) async fn create(
     State(dispatch): State<DispatchHandle>,
     State(domain): State<Domain>,
@@ -79,7 +97,7 @@ pub(crate) async fn create(
 
 /// One hero
 ///
-/// As dispatch has it, and as each city has it.
+/// As dispatch holds it, and as each city holds it.
 #[utoipa::path(get, path = "/heroes/{id}", tag = "heroes", params(HeroPath), responses(
     (status = 200, description = "the hero", body = HeroEverywhere),
     OfHero,
@@ -97,12 +115,16 @@ pub(crate) async fn hero(
 
 /// Assign a hero
 ///
-/// The city's own act: it writes, and answers with what it wrote. Dispatch hears of it by gossip, like everybody. An assignment
-/// restores 20 points of health and ends a patrol.
-#[utoipa::path(put, path = "/heroes/{id}/location", tag = "heroes", params(HeroPath), request_body = AssignRequest, responses(
-    (status = 200, description = "the hero, as the city wrote it", body = Hero),
-    Assigning,
-))]
+/// The city makes the write and returns it; dispatch receives it by gossip like every other node.
+/// An assignment restores 20 points of health and ends a patrol.
+#[utoipa::path(
+    put, path = "/heroes/{id}/location", tag = "heroes", params(HeroPath),
+    request_body = AssignRequest,
+    responses(
+        (status = 200, description = "the hero, as the city wrote it", body = Hero),
+        Assigning,
+    )
+)]
 pub(crate) async fn assign(
     State(dispatch): State<DispatchHandle>,
     State(domain): State<Domain>,
@@ -116,9 +138,9 @@ pub(crate) async fn assign(
 
 /// Terminate a hero
 ///
-/// For ever: a tombstone beats every other write.
+/// Permanent: a tombstone beats every other write.
 #[utoipa::path(delete, path = "/heroes/{id}", tag = "heroes", params(HeroPath), responses(
-    (status = 204, description = "the hero is dead"),
+    (status = 204, description = "the hero is terminated"),
     Terminating,
 ))]
 pub(crate) async fn terminate(

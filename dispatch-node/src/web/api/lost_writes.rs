@@ -1,7 +1,7 @@
-//! The writes lost for good, as JSON and as CSV.
+//! The lost writes, as JSON and as CSV.
 //!
-//! A spreadsheet takes some text for a formula, and the name of a hero is arbitrary text. Invariant of the CSV: no cell begins like a
-//! formula.
+//! Spreadsheets evaluate cells that look like formulas, and the name of a hero is arbitrary text.
+//! Invariant of the CSV: no cell starts like a formula.
 
 use std::fmt::Write as _;
 use std::sync::Arc;
@@ -29,10 +29,10 @@ fn since(view: &View, since: u64) -> impl Iterator<Item = &Arc<Lost>> {
 
 /// Lost writes
 ///
-/// Those answered as saved, and later overwritten everywhere by a write that had not seen them, or gone with a bombed city. The last 1000
-/// are remembered.
+/// Acknowledged writes that were overwritten everywhere by a write that had not seen them, or lost
+/// with a bombed city. The last 1000 are kept.
 #[utoipa::path(get, path = "/lost", tag = "cluster", params(Since), responses(
-    (status = 200, description = "lost after that, newest last", body = LostWrites),
+    (status = 200, description = "the lost writes after `since`, newest last", body = LostWrites),
     ReadingSince,
 ))]
 pub(crate) async fn lost_writes(
@@ -43,18 +43,27 @@ pub(crate) async fn lost_writes(
     Ok(Json(LostWrites { count: view.status.lost_writes, lost: lost_after(&view, number) }))
 }
 
-/// Returns the lost writes after the one of this number.
+/// Returns the lost writes with a higher number.
 fn lost_after(view: &View, number: u64) -> Vec<LostWrite> {
     since(view, number).map(|lost| representation::lost_write(lost, name(view, lost))).collect()
 }
 
 /// Lost writes, for spreadsheets
 ///
-/// The same as `/lost`, as RFC 4180 has it, with a line of names. A cell that a spreadsheet would take for a formula begins with `'`.
-#[utoipa::path(get, path = "/lost.csv", tag = "cluster", params(Since), responses(
-    (status = 200, description = "lost after that, newest last", body = String, content_type = "text/csv"),
-    ReadingSince,
-))]
+/// The same as `/lost` as CSV (RFC 4180), with a header line. A cell that a spreadsheet would
+/// evaluate as a formula is prefixed with `'`.
+#[utoipa::path(
+    get, path = "/lost.csv", tag = "cluster", params(Since),
+    responses(
+        (
+            status = 200,
+            description = "the lost writes after `since`, newest last",
+            body = String,
+            content_type = "text/csv",
+        ),
+        ReadingSince,
+    )
+)]
 pub(crate) async fn lost_writes_csv(
     State(dispatch): State<DispatchHandle>,
     Since(number): Since,
@@ -71,13 +80,13 @@ fn download(csv: String) -> Response {
     (headers, csv).into_response()
 }
 
-/// What the CSV says of a write, and of what replaced it.
-const OF_A_WRITE: [&str; 7] =
+/// The columns that describe a write; used for the lost write and for its replacement.
+const WRITE_COLUMNS: [&str; 7] =
     ["says", "location", "is_patrolling", "health", "wall_ms", "logical", "origin"];
 
-/// The lost writes after this number as CSV (RFC 4180).
+/// Returns the lost writes with a higher number as CSV (RFC 4180).
 fn table(view: &View, number: u64) -> String {
-    let columns = |prefix: &'static str| OF_A_WRITE.map(|column| format!("{prefix}_{column}"));
+    let columns = |prefix: &'static str| WRITE_COLUMNS.map(|column| format!("{prefix}_{column}"));
     let first = ["number", "hero", "name", "saved_at_ms", "found_at_ms"].map(str::to_owned);
     let mut text = String::new();
     record(&mut text, first.into_iter().chain(columns("wrote")).chain(columns("to")));
@@ -97,7 +106,7 @@ fn table(view: &View, number: u64) -> String {
     text
 }
 
-/// What a write is, in the order of [`OF_A_WRITE`]; nothing, where there is none.
+/// Returns the fields of a write in the order of [`WRITE_COLUMNS`]; empty if there is none.
 fn fields(entry: Option<&Entry>) -> [String; 7] {
     let Some(entry) = entry else { return [const { String::new() }; 7] };
     let [location, is_patrolling, health] =
@@ -113,12 +122,12 @@ fn fields(entry: Option<&Entry>) -> [String; 7] {
 fn record(text: &mut String, fields: impl Iterator<Item = String>) {
     for (position, field) in fields.enumerate() {
         let comma = if position == 0 { "" } else { "," };
-        write!(text, "{comma}{}", cell(&field)).expect("a text grows without an error");
+        write!(text, "{comma}{}", cell(&field)).expect("writing to a string cannot fail");
     }
     text.push_str("\r\n");
 }
 
-/// One cell: quoted where it must be, and never taken for a formula.
+/// Returns one cell, quoted if necessary, and never readable as a formula.
 fn cell(field: &str) -> String {
     let formula = field.starts_with(['=', '+', '-', '@', '\t', '\r']);
     let field = if formula { format!("'{field}") } else { field.to_owned() };
@@ -135,7 +144,7 @@ mod tests {
     use crate::fixtures::{Fixture, dead, id, live, stamp};
 
     #[test]
-    fn a_cell_is_quoted_where_it_must_be_and_is_never_a_formula() {
+    fn csv_cell_is_quoted_if_needed_and_never_a_formula() {
         for (field, expected) in [
             ("Ada", "Ada"),
             ("", ""),
@@ -157,32 +166,38 @@ mod tests {
     }
 
     #[test]
-    fn the_csv_is_a_file_to_keep_and_nothing_that_a_browser_shows() {
+    fn csv_is_served_as_an_attachment() {
         let headers = download(String::new()).headers().clone();
-        let told = [header::CONTENT_TYPE, header::CONTENT_DISPOSITION]
+        let actual = [header::CONTENT_TYPE, header::CONTENT_DISPOSITION]
             .map(|name| headers[name].to_str().unwrap().to_owned());
         assert_eq!(
-            told,
+            actual,
             ["text/csv; charset=utf-8; header=present", "attachment; filename=\"lost-writes.csv\""]
         );
     }
 
     #[test]
-    fn the_csv_has_a_line_of_names_and_a_line_a_write_of_as_many_cells() {
+    fn csv_has_a_header_and_one_line_of_equal_width_per_write() {
         let ours = live(stamp("gotham", 9_000), 84, None);
-        let death = dead(stamp("capitol", 8_000), None);
-        let csv = table(&Fixture::new().lost(1, &ours, Some(&death)).lost(2, &death, None).view, 0);
+        let tombstone = dead(stamp("capitol", 8_000), None);
+        let csv = table(
+            &Fixture::new().lost(1, &ours, Some(&tombstone)).lost(2, &tombstone, None).view,
+            0,
+        );
         let lines: Vec<&str> = csv.split_terminator("\r\n").collect();
         assert_eq!(
             lines[0],
-            "number,hero,name,saved_at_ms,found_at_ms,wrote_says,wrote_location,wrote_is_patrolling,wrote_health,wrote_wall_ms,wrote_logical,\
-             wrote_origin,to_says,to_location,to_is_patrolling,to_health,to_wall_ms,to_logical,to_origin"
+            "number,hero,name,saved_at_ms,found_at_ms,\
+             wrote_says,wrote_location,wrote_is_patrolling,wrote_health,\
+             wrote_wall_ms,wrote_logical,wrote_origin,\
+             to_says,to_location,to_is_patrolling,to_health,to_wall_ms,to_logical,to_origin"
         );
         let first = id(1);
         assert_eq!(
             lines[1],
             format!(
-                "1,{first},Silver Kestrel,1789994490000,1789994500000,hero,gotham,true,84,1789994491000,0,gotham/1789990000000,\
+                "1,{first},Silver Kestrel,1789994490000,1789994500000,\
+                 hero,gotham,true,84,1789994491000,0,gotham/1789990000000,\
                  tombstone,,,,1789994492000,0,capitol/1789990000000"
             )
         );
@@ -200,22 +215,27 @@ mod tests {
     }
 
     #[test]
-    fn programs_get_what_was_written_what_stands_instead_and_only_what_is_new_to_them() {
+    fn json_has_the_lost_write_its_replacement_and_respects_since() {
         let ours = live(stamp("gotham", 9_000), 84, None);
-        let death = dead(stamp("capitol", 8_000), None);
-        let fixture = Fixture::new().lost(1, &ours, Some(&death)).lost(1, &death, None);
-        let told = serde_json::to_value(lost_after(&fixture.view, 0)).unwrap();
-        let stamp = serde_json::json!({"wall_ms": 1_789_994_491_000_u64, "logical": 0, "origin": "gotham/1789990000000"});
+        let tombstone = dead(stamp("capitol", 8_000), None);
+        let fixture = Fixture::new().lost(1, &ours, Some(&tombstone)).lost(1, &tombstone, None);
+        let actual = serde_json::to_value(lost_after(&fixture.view, 0)).unwrap();
+        let stamp = serde_json::json!({
+            "wall_ms": 1_789_994_491_000_u64, "logical": 0, "origin": "gotham/1789990000000",
+        });
         let hero = serde_json::json!({
-            "id": id(1).to_string(), "name": "Silver Kestrel", "location": "gotham", "is_patrolling": true, "health": 84, "stamp": stamp,
+            "id": id(1).to_string(), "name": "Silver Kestrel", "location": "gotham",
+            "is_patrolling": true, "health": 84, "stamp": stamp,
         });
         let expected = serde_json::json!({
-            "number": 1, "hero": id(1).to_string(), "name": "Silver Kestrel", "wrote": hero, "stamp": stamp,
-            "saved_at_ms": 1_789_994_490_000_u64, "found_at_ms": 1_789_994_500_000_u64, "to": "tombstone",
+            "number": 1, "hero": id(1).to_string(), "name": "Silver Kestrel",
+            "wrote": hero, "stamp": stamp,
+            "saved_at_ms": 1_789_994_490_000_u64, "found_at_ms": 1_789_994_500_000_u64,
+            "to": "tombstone",
         });
-        assert_eq!(told[0], expected);
+        assert_eq!(actual[0], expected);
         assert_eq!(
-            (&told[1]["wrote"], &told[1]["to"]),
+            (&actual[1]["wrote"], &actual[1]["to"]),
             (&serde_json::json!("tombstone"), &serde_json::Value::Null)
         );
         assert_eq!(since(&fixture.view, 1).map(|lost| lost.number).collect::<Vec<_>>(), [2]);

@@ -1,4 +1,4 @@
-//! Gossip: at which pace it goes, and single exchanges.
+//! Gossip: its pace, and single exchanges.
 
 use axum::Json;
 use axum::extract::State;
@@ -16,7 +16,7 @@ use crate::web::representation;
 
 /// The pace
 #[utoipa::path(get, path = "/gossip", tag = "gossip", responses(
-    (status = 200, description = "the pace as it is now", body = Gossip),
+    (status = 200, description = "the current pace", body = Gossip),
     Reading,
 ))]
 pub(crate) async fn gossip(
@@ -27,9 +27,9 @@ pub(crate) async fn gossip(
 
 /// Pause gossip
 ///
-/// No node begins a round of its own accord, not even a city that was bombed.
+/// No node starts a round on its own, not even a city that was bombed.
 #[utoipa::path(post, path = "/gossip/pause", tag = "gossip", responses(
-    (status = 200, description = "the pace as it is now", body = Gossip),
+    (status = 200, description = "the current pace", body = Gossip),
     Changing,
 ))]
 pub(crate) async fn pause(State(dispatch): State<DispatchHandle>) -> Result<Json<Gossip>, Problem> {
@@ -38,9 +38,9 @@ pub(crate) async fn pause(State(dispatch): State<DispatchHandle>) -> Result<Json
 
 /// Resume gossip
 ///
-/// At the pace that the nodes were started with.
+/// Nodes return to the pace that they were started with.
 #[utoipa::path(post, path = "/gossip/resume", tag = "gossip", responses(
-    (status = 200, description = "the pace as it is now", body = Gossip),
+    (status = 200, description = "the current pace", body = Gossip),
     Changing,
 ))]
 pub(crate) async fn resume(
@@ -51,7 +51,7 @@ pub(crate) async fn resume(
 
 /// Set the pace
 #[utoipa::path(post, path = "/gossip/speed", tag = "gossip", request_body = SpeedRequest, responses(
-    (status = 200, description = "the pace as it is now", body = Gossip),
+    (status = 200, description = "the current pace", body = Gossip),
     Pacing,
 ))]
 pub(crate) async fn speed(
@@ -78,11 +78,14 @@ async fn set_pace(dispatch: &DispatchHandle, pace: Pace) -> Result<Json<Gossip>,
 
 /// One exchange
 ///
-/// `to` pulls from `from`, once, whether or not gossip is paused.
-#[utoipa::path(post, path = "/gossip/step", tag = "gossip", request_body = Option<ExchangeRequest>, responses(
-    (status = 200, description = "what passed", body = Exchange),
-    Stepping,
-))]
+/// `to` pulls from `from` once, even while gossip is paused.
+#[utoipa::path(
+    post, path = "/gossip/step", tag = "gossip", request_body = Option<ExchangeRequest>,
+    responses(
+        (status = 200, description = "the entries and bytes transferred", body = Exchange),
+        Stepping,
+    )
+)]
 pub(crate) async fn step(
     State(dispatch): State<DispatchHandle>,
     State(domain): State<Domain>,

@@ -1,4 +1,4 @@
-//! Scenarios: those that can be played, and the one that is.
+//! Scenarios: those that can be played, and the one in progress.
 
 use axum::Json;
 use axum::extract::State;
@@ -25,11 +25,14 @@ pub(crate) async fn scenarios(State(runner): State<ScenarioRunner>) -> Json<Scen
 
 /// Play a scenario
 ///
-/// One at a time. How it goes is told by `GET /scenarios`.
-#[utoipa::path(post, path = "/scenarios/{name}/play", tag = "scenarios", params(ScenarioPath), responses(
-    (status = 202, description = "it has begun"),
-    Beginning,
-))]
+/// Only one can run at a time. `GET /scenarios` reports its progress.
+#[utoipa::path(
+    post, path = "/scenarios/{name}/play", tag = "scenarios", params(ScenarioPath),
+    responses(
+        (status = 202, description = "the scenario has started"),
+        Beginning,
+    )
+)]
 pub(crate) async fn play_scenario(
     State(runner): State<ScenarioRunner>,
     ScenarioPath(name): ScenarioPath,

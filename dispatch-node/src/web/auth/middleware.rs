@@ -11,9 +11,9 @@ use crate::web::auth::policy::{AccessPolicy, Refused, SIGN_IN};
 
 /// The content security policy of the page: its own scripts and styles only, and one Trusted Types
 /// policy.
-const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; font-src 'self'; connect-src 'self'; \
-     img-src 'self' data:; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; \
-     require-trusted-types-for 'script'; trusted-types superhero";
+const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; \
+     style-src 'self'; font-src 'self'; connect-src 'self'; img-src 'self' data:; base-uri 'none'; form-action 'self'; \
+     frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types superhero";
 
 /// Applies the access policy to a request, and sets the security headers on the response.
 pub(crate) async fn apply(
@@ -35,7 +35,7 @@ pub(crate) async fn apply(
         Err(Refused::Problem(problem)) => problem.into_response(),
     };
     let headers = response.headers_mut();
-    // A page that has a policy of its own keeps it.
+    // Pages with a policy of their own keep it.
     headers
         .entry(header::CONTENT_SECURITY_POLICY)
         .or_insert(HeaderValue::from_static(CONTENT_SECURITY_POLICY));
@@ -43,6 +43,7 @@ pub(crate) async fn apply(
     headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("same-origin"));
     headers.insert("cross-origin-opener-policy", HeaderValue::from_static("same-origin"));
     headers.insert("cross-origin-resource-policy", HeaderValue::from_static("same-origin"));
+    // Assets set their own policy; everything else shows the present state.
     headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
     if access.encrypted {
         headers.insert(

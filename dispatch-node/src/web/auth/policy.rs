@@ -1,6 +1,6 @@
-//! The access policy: the host names, origins and roles that a request may have. A page of another
-//! site changes nothing, whatever browser it runs in; neither does a viewer. A foreign name that
-//! points here (DNS rebinding) is refused, since it would pass for the name of this site.
+//! The access policy: the host names, origins and roles that requests may have. Pages of other
+//! sites cannot change anything in any browser, and neither can viewers. An unknown host name that
+//! resolves to dispatch (DNS rebinding) is refused, since its pages would count as the same site.
 
 use std::net::IpAddr;
 
@@ -16,21 +16,21 @@ pub(crate) const SIGN_OUT: &str = "/sign-out";
 /// The access policy.
 #[derive(Clone, Debug)]
 pub struct AccessPolicy {
-    /// Dispatch is reachable from this machine only.
+    /// True if dispatch is reachable from this machine only.
     pub on_loopback: bool,
-    /// Accepted host names, besides localhost and addresses.
+    /// Accepted host names, in addition to localhost and IP addresses.
     pub hosts: Vec<String>,
-    /// Other sites whose pages may request changes.
+    /// Other origins whose pages may request changes.
     pub origins: Vec<String>,
-    /// The tokens that give a role.
+    /// The tokens that grant a role.
     pub tokens: Tokens,
-    /// Browsers connect by TLS.
+    /// True if browsers connect over TLS.
     pub encrypted: bool,
 }
 
-/// The reason why a request is not admitted.
+/// The reason why a request is refused.
 pub(crate) enum Refused {
-    /// A browser whose user can sign in.
+    /// The client is a browser whose user can sign in.
     SignIn,
     Problem(Problem),
 }
@@ -46,36 +46,39 @@ impl AccessPolicy {
         let refused =
             |status, code, detail: &str| Refused::Problem(Problem::new(status, code, detail));
         if !self.is_named(headers) {
-            let detail = "this is not the host that was asked for; nothing was changed (--allow-host gives dispatch another name)";
+            let detail =
+                "unknown host name; nothing was changed (--allow-host adds a name for dispatch)";
             return Err(refused(StatusCode::MISDIRECTED_REQUEST, "foreign_host", detail));
         }
-        let asks_for_change = !method.is_safe();
-        if asks_for_change && !self.is_same_site(headers) {
-            let detail = "this comes from a page of another site; nothing was changed";
+        let is_change = !method.is_safe();
+        if is_change && !self.is_same_site(headers) {
+            let detail = "the request comes from a page of another site; nothing was changed";
             return Err(refused(StatusCode::FORBIDDEN, "foreign_origin", detail));
         }
-        // Signing in, and the files of that page, need no role yet.
+        // The sign-in page and its files must work without a role.
         if path == SIGN_IN || path == SIGN_OUT || path.starts_with("/static/") {
             return Ok(self.tokens.role(headers).unwrap_or(Role::Viewer));
         }
         match self.tokens.role(headers) {
-            Some(Role::Viewer) if asks_for_change => Err(refused(
+            Some(Role::Viewer) if is_change => Err(refused(
                 StatusCode::FORBIDDEN,
                 "viewer",
-                "viewers look on; nothing was changed. Sign in as host to press buttons",
+                "viewers are read-only; nothing was changed. \
+                 Sign in with the admin token to make changes",
             )),
             Some(role) => Ok(role),
             None if path == "/" => Err(Refused::SignIn),
             None => Err(refused(
                 StatusCode::UNAUTHORIZED,
                 "sign_in",
-                "this cluster asks who you are: send a token, or sign in; nothing was changed",
+                "a token is required: send it, or sign in; nothing was changed",
             )),
         }
     }
 
-    /// Returns true if the requested host is this one. No other site can take an address for its
-    /// name, so addresses are safe, except that on loopback only loopback addresses are accepted.
+    /// Returns whether the requested host is dispatch. Addresses are safe, since no other site can
+    /// make a browser treat an address as its name; but on loopback only loopback addresses are
+    /// accepted.
     fn is_named(&self, headers: &HeaderMap) -> bool {
         let host =
             headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
@@ -93,13 +96,13 @@ impl AccessPolicy {
                 .any(|own| own.eq_ignore_ascii_case(name) || own.eq_ignore_ascii_case(host))
     }
 
-    /// Returns true if the request comes from a page of this site, of an allowed site, or from no
+    /// Returns whether the request comes from a page of this site, of an allowed origin, or from no
     /// page.
     pub(crate) fn is_same_site(&self, headers: &HeaderMap) -> bool {
         let Some(origin) = headers.get(header::ORIGIN) else { return true };
         let Ok(origin) = origin.to_str() else { return false };
         let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
-        // Without TLS of our own, a proxy in front may have it.
+        // Without TLS here, a proxy in front may provide it, so both schemes are accepted.
         let is_ours = |scheme| scheme == "https" || !self.encrypted;
         let own = origin
             .split_once("://")
@@ -132,7 +135,7 @@ mod tests {
         headers
     }
 
-    /// The decision as text: a role, the redirect to the sign-in page, or the code of a problem.
+    /// Returns the decision as text: a role, the redirect to sign in, or the code of a problem.
     fn verdict(
         access: &AccessPolicy,
         method: Method,
@@ -148,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn a_host_is_known_by_its_own_names_and_no_others() {
+    fn only_own_host_names_are_accepted() {
         let named = |access: &AccessPolicy, host| access.is_named(&headers(host, None));
         let mut access = access(true);
         for own in [
@@ -191,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn a_page_of_this_site_or_no_page_may_ask_for_changes() {
+    fn changes_come_from_own_pages_or_no_page() {
         let mut access = access(true);
         assert!(access.is_same_site(&headers("localhost:4900", None)));
         assert!(access.is_same_site(&headers("localhost:4900", Some("http://localhost:4900"))));
@@ -206,13 +209,13 @@ mod tests {
             assert_eq!(
                 verdict(&access, Method::GET, "/", &headers("localhost:4900", Some(foreign))),
                 "host",
-                "looking changes nothing"
+                "reading is allowed from other sites"
             );
         }
         access.encrypted = true;
         assert!(
             !access.is_same_site(&headers("localhost:4900", Some("http://localhost:4900"))),
-            "what is not encrypted is another site"
+            "an unencrypted origin is another site"
         );
         assert!(access.is_same_site(&headers("localhost:4900", Some("https://localhost:4900"))));
         access.origins = vec!["https://class.example".into()];
@@ -221,40 +224,40 @@ mod tests {
     }
 
     #[test]
-    fn a_viewer_sees_all_and_causes_nothing_and_a_stranger_is_asked_who_it_is() {
+    fn viewers_are_read_only_and_unknown_clients_must_sign_in() {
         let mut access = access(true);
-        let nobody = headers("localhost", None);
-        let mut host = nobody.clone();
+        let anonymous = headers("localhost", None);
+        let mut host = anonymous.clone();
         host.insert(
             header::AUTHORIZATION,
             HeaderValue::from_str(&format!("Bearer {TOKEN}")).unwrap(),
         );
         access.tokens = Tokens::new(Some(TOKEN.into()), None).unwrap();
         for path in ["/", "/live", "/api/v1/heroes", "/lost"] {
-            assert_eq!(verdict(&access, Method::GET, path, &nobody), "viewer ", "{path}");
+            assert_eq!(verdict(&access, Method::GET, path, &anonymous), "viewer ", "{path}");
             assert_eq!(verdict(&access, Method::GET, path, &host), "host", "{path}");
         }
         for method in [Method::POST, Method::PUT, Method::DELETE, Method::PATCH] {
-            assert_eq!(verdict(&access, method.clone(), "/api/v1/heroes", &nobody), "viewer");
+            assert_eq!(verdict(&access, method.clone(), "/api/v1/heroes", &anonymous), "viewer");
             assert_eq!(verdict(&access, method, "/api/v1/heroes", &host), "host");
         }
         access.tokens =
             Tokens::new(Some(TOKEN.into()), Some("the token of viewers".into())).unwrap();
-        assert_eq!(verdict(&access, Method::GET, "/", &nobody), "to the sign-in page");
+        assert_eq!(verdict(&access, Method::GET, "/", &anonymous), "to the sign-in page");
         for (method, path) in [
             (Method::GET, "/live"),
             (Method::GET, "/api/v1/heroes"),
             (Method::POST, "/bomb"),
             (Method::GET, "/help"),
         ] {
-            assert_eq!(verdict(&access, method, path, &nobody), "sign_in", "{path}");
+            assert_eq!(verdict(&access, method, path, &anonymous), "sign_in", "{path}");
         }
         for (method, path) in [
             (Method::GET, "/sign-in"),
             (Method::POST, "/sign-in"),
             (Method::GET, "/static/style.css"),
         ] {
-            assert_eq!(verdict(&access, method, path, &nobody), "viewer ", "{path}");
+            assert_eq!(verdict(&access, method, path, &anonymous), "viewer ", "{path}");
         }
     }
 }

@@ -1,7 +1,7 @@
-//! Roles: a host may change the cluster, a viewer may look at it. A program sends a token with each
-//! request; a browser trades it for a cookie by signing in.
+//! Roles: a host may change the cluster, a viewer may only read. A program sends a token with each
+//! request; a browser exchanges it for a cookie by signing in.
 //!
-//! Invariant: secrets are compared in constant time, and a browser keeps no token.
+//! Invariant: secrets are compared in constant time, and a browser stores no token.
 
 use axum::http::{HeaderMap, HeaderValue, header};
 use data_encoding::HEXLOWER;
@@ -10,7 +10,7 @@ use gossip::link::{Purpose, Secret};
 use gossip::wire::Proof;
 use shared::well_known::SECRET_DOMAIN;
 
-/// The purpose of the proof that a session cookie holds.
+/// The purpose of the proof stored in a session cookie.
 const SIGNING_IN: Purpose = Purpose::new("signing in");
 
 /// The name of the session cookie.
@@ -27,7 +27,7 @@ pub(crate) enum Role {
     Host,
 }
 
-/// The tokens that give a role.
+/// The tokens that grant a role.
 #[derive(Clone)]
 pub struct Tokens {
     host: Option<Secret>,
@@ -36,30 +36,31 @@ pub struct Tokens {
 
 impl std::fmt::Debug for Tokens {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // Without the secrets, so that they cannot reach a log.
         f.write_str("Tokens")
     }
 }
 
 impl Tokens {
-    /// Returns the tokens. With a host token, changes require it; with a viewer token too, reading
-    /// requires one of the two. Without any, every client is a host.
+    /// Returns the tokens. With a host token, changes require it; with a viewer token as well,
+    /// reading requires one of the two. Without any, every client is a host.
     ///
     /// # Errors
-    /// When both tokens are the same.
+    /// If both tokens are equal.
     pub fn new(host: Option<String>, viewer: Option<String>) -> anyhow::Result<Self> {
         anyhow::ensure!(
             host.is_none() || host != viewer,
-            "the viewers' token is the host's: every viewer would be a host"
+            "the viewer token equals the admin token: every viewer could make changes"
         );
         Ok(Self { host: host.as_deref().map(secret), viewer: viewer.as_deref().map(secret) })
     }
 
-    /// Returns true if a host token is configured.
+    /// Returns whether a host token is configured.
     pub(crate) fn are_required(&self) -> bool {
         self.host.is_some()
     }
 
-    /// Returns the role that these headers give; none without a valid token.
+    /// Returns the role that these headers grant; `None` without a valid token.
     pub(crate) fn role(&self, headers: &HeaderMap) -> Option<Role> {
         let bearer = headers
             .get(header::AUTHORIZATION)
@@ -68,25 +69,25 @@ impl Tokens {
         self.role_of(&shown.unwrap_or_default())
     }
 
-    /// Returns the `Set-Cookie` header for a browser that sent this token; none if the token is
+    /// Returns the `Set-Cookie` header for a browser that sent this token; `None` if the token is
     /// unknown.
     pub(crate) fn sign_in(&self, token: &str, encrypted: bool) -> Option<HeaderValue> {
         let session = session(token);
-        let is_somebodys = [&self.host, &self.viewer]
+        let is_valid = [&self.host, &self.viewer]
             .into_iter()
             .flatten()
             .any(|secret| is_session_of(secret, &session));
-        is_somebodys.then(|| set_cookie(&HEXLOWER.encode(&session), SIGNED_IN_S, encrypted))
+        is_valid.then(|| set_cookie(&HEXLOWER.encode(&session), SIGNED_IN_S, encrypted))
     }
 
-    /// Returns the role of a session; none for an unknown one where a viewer token is required.
+    /// Returns the role of a session; `None` for an unknown one if a viewer token is configured.
     fn role_of(&self, session: &[u8]) -> Option<Role> {
         let Some(host) = &self.host else { return Some(Role::Host) };
         if is_session_of(host, session) {
             return Some(Role::Host);
         }
-        let may_look_on = self.viewer.as_ref().is_none_or(|viewer| is_session_of(viewer, session));
-        may_look_on.then_some(Role::Viewer)
+        let may_read = self.viewer.as_ref().is_none_or(|viewer| is_session_of(viewer, session));
+        may_read.then_some(Role::Viewer)
     }
 }
 
@@ -95,22 +96,22 @@ pub(crate) fn sign_out(encrypted: bool) -> HeaderValue {
     set_cookie("", 0, encrypted)
 }
 
-/// Returns the secret that this token is.
+/// Returns the secret for this token.
 fn secret(token: &str) -> Secret {
     Secret::new(SECRET_DOMAIN, token)
 }
 
-/// Derives the session that a browser keeps: a proof of the token, not the token.
+/// Derives the session value stored by a browser: a proof of the token, not the token itself.
 fn session(token: &str) -> Proof {
     secret(token).prove(SIGNING_IN, &[])
 }
 
-/// Compares in constant time.
+/// Returns whether the session was derived from this token. Compares in constant time.
 fn is_session_of(token: &Secret, session: &[u8]) -> bool {
     token.is_proved(SIGNING_IN, &[], session)
 }
 
-/// Returns the session in the cookie of a browser.
+/// Returns the session in the browser's cookie.
 fn cookie(headers: &HeaderMap) -> Option<Vec<u8>> {
     let all = headers.get_all(header::COOKIE).into_iter().filter_map(|value| value.to_str().ok());
     let mut pairs =
@@ -119,13 +120,13 @@ fn cookie(headers: &HeaderMap) -> Option<Vec<u8>> {
     HEXLOWER.decode(value.as_bytes()).ok()
 }
 
-/// Builds a cookie that scripts cannot read, that forms of other sites do not send, and that
-/// travels encrypted only, where there is encryption.
+/// Builds a cookie that scripts cannot read, that forms of other sites do not send, and that is
+/// sent over TLS only, if dispatch uses TLS.
 fn set_cookie(value: &str, lasts_s: u32, encrypted: bool) -> HeaderValue {
     let secure = if encrypted { "; Secure" } else { "" };
     let cookie =
         format!("{COOKIE}={value}; Path=/; Max-Age={lasts_s}; HttpOnly; SameSite=Lax{secure}");
-    HeaderValue::from_str(&cookie).expect("hexadecimal digits and words")
+    HeaderValue::from_str(&cookie).expect("the cookie is visible ASCII")
 }
 
 #[cfg(test)]
@@ -148,17 +149,17 @@ mod tests {
     }
 
     #[test]
-    fn a_token_gives_its_role_and_none_gives_what_is_left() {
-        let nobody = HeaderMap::new();
-        let (open, watched, closed) =
+    fn token_grants_its_role() {
+        let anonymous = HeaderMap::new();
+        let (open, read_only, closed) =
             (tokens(false, false), tokens(true, false), tokens(true, true));
-        assert_eq!(open.role(&nobody), Some(Role::Host));
+        assert_eq!(open.role(&anonymous), Some(Role::Host));
         assert_eq!(
-            (watched.role(&nobody), watched.role(&bearer(HOST))),
+            (read_only.role(&anonymous), read_only.role(&bearer(HOST))),
             (Some(Role::Viewer), Some(Role::Host))
         );
         assert_eq!(
-            (closed.role(&nobody), closed.role(&bearer(VIEWER))),
+            (closed.role(&anonymous), closed.role(&bearer(VIEWER))),
             (None, Some(Role::Viewer))
         );
         assert_eq!(
@@ -168,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn a_browser_that_has_shown_a_token_is_known_by_its_cookie_and_keeps_no_token() {
+    fn cookie_grants_the_role_and_contains_no_token() {
         let tokens = tokens(true, true);
         for (token, role) in [(HOST, Role::Host), (VIEWER, Role::Viewer)] {
             let set = tokens.sign_in(token, true).unwrap();
@@ -188,7 +189,7 @@ mod tests {
             assert_eq!(
                 tokens.role(&with(header::COOKIE, pair[..pair.len() - 2].to_owned())),
                 None,
-                "a cookie cut short"
+                "a truncated cookie"
             );
         }
         assert_eq!(tokens.sign_in("a guess", true), None);
@@ -197,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn one_token_for_both_roles_is_none() {
+    fn equal_tokens_are_refused() {
         assert!(Tokens::new(Some(HOST.into()), Some(HOST.into())).is_err());
     }
 }

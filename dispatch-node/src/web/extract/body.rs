@@ -1,4 +1,4 @@
-//! Bodies, read within a limit of size and time and parsed as JSON or as a form.
+//! Request bodies, read within limits on size and time, and parsed as JSON or as a form.
 
 use std::time::Duration;
 
@@ -18,7 +18,7 @@ const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 /// The largest body, in bytes.
 pub(crate) const BODY_BYTES_MAX: usize = 64 * 1024;
 
-/// A JSON body, or the default value where there is no body.
+/// A JSON body, or the default value if there is no body.
 pub(crate) struct OptionalJsonBody<T>(pub(crate) T);
 
 impl<T: DeserializeOwned + Default, S: Send + Sync> FromRequest<S> for OptionalJsonBody<T> {
@@ -39,21 +39,22 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for JsonBody<T> {
     type Rejection = Problem;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
+        // Read before the body, which consumes the request.
         let is_json = is_of_type(request.headers(), "application/json");
         let has_type = request.headers().contains_key(header::CONTENT_TYPE);
         let body = bytes(request, state).await?;
         if body.is_empty() {
             return Err(Problem::malformed(
                 "body_required",
-                "a JSON body is required; {} will do where nothing is to be said",
+                "a JSON body is required; {} is the minimum",
             ));
         }
         if !is_json {
-            let got = if has_type { "something else" } else { "none" };
+            let got = if has_type { "another type" } else { "missing" };
             return Err(Problem::new(
                 StatusCode::UNSUPPORTED_MEDIA_TYPE,
                 "not_json",
-                format!("Content-Type must be application/json, and it is {got}"),
+                format!("Content-Type must be application/json, but is {got}"),
             ));
         }
         let parsed =
@@ -68,7 +69,7 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for JsonBody<T> {
             Some(b'{') => Ok(parsed),
             Some(_) | None => Err(Problem::not_allowed(
                 "invalid_field",
-                "a JSON object is expected; nothing was changed",
+                "expected a JSON object; nothing was changed",
             )),
         }
     }
@@ -78,7 +79,7 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for JsonBody<T> {
 pub(crate) struct FormBody(Vec<(String, String)>);
 
 impl FormBody {
-    /// The value of the field, unless it is absent or empty.
+    /// Returns the value of the field, unless it is absent or empty.
     pub(crate) fn get(&self, name: &str) -> Option<&str> {
         self.0
             .iter()
@@ -120,16 +121,16 @@ async fn bytes<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes, Pro
         StatusCode::PAYLOAD_TOO_LARGE => Problem::new(
             StatusCode::PAYLOAD_TOO_LARGE,
             "too_large",
-            format!("a body has at most {BODY_BYTES_MAX} bytes; nothing was changed"),
+            format!("the body exceeds {BODY_BYTES_MAX} bytes; nothing was changed"),
         ),
         _ => Problem::malformed(
             "invalid_body",
-            "the body could not be read to its end; nothing was changed",
+            "the body could not be read completely; nothing was changed",
         ),
     })
 }
 
-/// Compares the media type of the request, without its parameters.
+/// Returns whether the request has this media type, ignoring parameters.
 fn is_of_type(headers: &HeaderMap, expected: &str) -> bool {
     let given =
         headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();

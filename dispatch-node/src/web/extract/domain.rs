@@ -1,5 +1,5 @@
-//! Values that depend on this cluster: its cities, its nodes, and the limit on the name of a hero.
-//! Each function returns a valid value, or a problem that names the field and the rule.
+//! Names and limits of this cluster: its cities, its nodes, and the length of a hero's name. Each
+//! parsing function returns a valid value, or a problem with the field and the rule.
 
 use std::sync::Arc;
 
@@ -24,23 +24,23 @@ impl Domain {
         Self { cities: cities.into(), name_chars_max }
     }
 
-    /// The cities, in the order of the columns of the page.
+    /// Returns the cities, in the order of the columns on the page.
     pub(crate) fn cities(&self) -> &[NodeName] {
         &self.cities
     }
 
-    /// The city of this name.
+    /// Returns the city with this name.
     pub(crate) fn city(&self, text: &str) -> Option<NodeName> {
         self.cities.iter().copied().find(|city| city.as_str() == text)
     }
 
-    /// The names that `city` accepts, for a problem document.
+    /// Returns the names that `city` accepts, for a problem document.
     pub(crate) fn known_cities(&self) -> String {
         let names: Vec<&str> = self.cities.iter().map(NodeName::as_str).collect();
-        format!("it is one of {}", names.join(", "))
+        format!("expected one of {}", names.join(", "))
     }
 
-    /// A location that a hero can be assigned to.
+    /// Parses a location that a hero can be assigned to.
     pub(crate) fn location(&self, text: &str) -> Result<Location, Problem> {
         if text == "home" {
             return Ok(Location::Home);
@@ -55,7 +55,7 @@ impl Domain {
         })
     }
 
-    /// A node of this cluster, dispatch included.
+    /// Parses the name of a node of this cluster, dispatch included.
     pub(crate) fn node(&self, field: &str, text: &str) -> Result<NodeName, Problem> {
         let dispatch = (text == DISPATCH).then(|| well_known_name(DISPATCH));
         self.city(text).or(dispatch).ok_or_else(|| {
@@ -64,12 +64,15 @@ impl Domain {
             let shown = shortened(text, 40);
             Problem::not_allowed(
                 "unknown_node",
-                format!("{field} is one of {}, not {shown:?}; nothing was changed", all.join(", ")),
+                format!(
+                    "{field} must be one of {}, not {shown:?}; nothing was changed",
+                    all.join(", ")
+                ),
             )
         })
     }
 
-    /// The name of a new hero, without the blanks around it.
+    /// Validates the name of a new hero, and trims surrounding whitespace.
     pub(crate) fn hero_name(&self, text: &str) -> Result<String, Problem> {
         let max = self.name_chars_max;
         let name = text.trim();
@@ -77,12 +80,13 @@ impl Domain {
         let refused = |detail: String| Err(Problem::not_allowed("invalid_name", detail));
         if !(1..=max).contains(&chars) {
             return refused(format!(
-                "a name has 1 to {max} characters, not {chars}; nothing was created"
+                "a name must have 1 to {max} characters, not {chars}; nothing was created"
             ));
         }
         match name.chars().find(|c| c.is_control()) {
             Some(control) => refused(format!(
-                "a name has no control characters such as {control:?}; nothing was created"
+                "a name must not contain control characters such as {control:?}; \
+                 nothing was created"
             )),
             None => Ok(name.to_owned()),
         }

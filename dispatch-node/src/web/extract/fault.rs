@@ -1,6 +1,6 @@
-//! The request for a fault, from the API, a form, or a scenario, parsed into an action.
+//! Parsing of fault requests from the API, a form or a scenario.
 //!
-//! Invariant: the action names nodes of this cluster, and its amounts are in range.
+//! Invariant: the result contains nodes of this cluster only, and its amounts are in range.
 
 use std::time::Duration;
 
@@ -12,31 +12,35 @@ use crate::request::Inject;
 use crate::web::error::{Problem, out_of_range, shortened};
 use crate::web::extract::domain::Domain;
 
-/// The duration of a fault that states none.
+/// The duration of a fault if the request does not give one.
 const HEAL_AFTER_DEFAULT: Duration = Duration::from_secs(30);
 
-/// The problem of a field that the kind of fault requires.
+/// Returns the problem of a field that the kind of fault requires.
 fn missing(kind: &str, field: &str) -> Problem {
-    Problem::not_allowed("missing_field", format!("a {kind} needs {field}; nothing was changed"))
+    Problem::not_allowed("missing_field", format!("a {kind} requires {field}; nothing was changed"))
 }
 
-/// Returns a duration of this many seconds, if there is one.
+/// Returns a duration of this many seconds, if it is representable.
 fn span(seconds: f64) -> Option<Duration> {
     Duration::try_from_secs_f64(seconds).ok()
 }
 
-/// Returns the action that injects the fault, if every field is valid.
+/// Returns the operation that injects the fault, if every field is valid.
 pub(crate) fn parse(request: &FaultRequest, domain: &Domain) -> Result<Inject, Problem> {
     let kind = kind(request)?;
     let from = domain.node("from", &request.from)?;
     if kind == FaultKind::Freeze && from.as_str() == DISPATCH {
-        let detail = "dispatch cannot be frozen from here, since it would not hear when to wake up: send its process SIGSTOP";
+        let detail = "dispatch cannot be frozen, since it could not receive the control to thaw; \
+                      send its process SIGSTOP instead";
         return Err(Problem::not_allowed("not_allowed", detail));
     }
     let to = match request.to.as_deref() {
         _ if !kind.is_between_nodes() => None,
         None | Some("") => {
-            return Err(missing(&request.kind, "\"to\": a node's name, or \"*\" for every other"));
+            return Err(missing(
+                &request.kind,
+                "\"to\": a node's name, or \"*\" for every other node",
+            ));
         }
         Some(ALL) => None,
         Some(to) => Some(domain.node("to", to)?),
@@ -60,7 +64,7 @@ fn kind(request: &FaultRequest) -> Result<FaultKind, Problem> {
     let kind = request.kind.as_str();
     let chance = || {
         let percent = request.percent.ok_or_else(|| missing(kind, "percent"))?;
-        // Checked before rounding, so that rounding does not bring a value into bounds.
+        // Checked before rounding, because rounding could bring a value into range.
         let within =
             (0.1..=100.0).contains(&percent).then(|| Permille::from_percent(percent)).flatten();
         within.ok_or_else(|| out_of_range("percent", "0.1 to 100", percent))
@@ -97,22 +101,23 @@ fn kind(request: &FaultRequest) -> Result<FaultKind, Problem> {
         "freeze" => FaultKind::Freeze,
         "skew" => {
             let given = request.skew_ms.ok_or_else(|| missing(kind, "skew_ms"))?;
-            #[expect(clippy::cast_precision_loss, reason = "its bounds are a few million")]
+            #[expect(clippy::cast_precision_loss, reason = "the bounds are a few million")]
             let allowed = *SKEW_MS.start() as f64..=*SKEW_MS.end() as f64;
             #[expect(
                 clippy::cast_possible_truncation,
-                reason = "what does not fit saturates, and is refused just below"
+                reason = "values that do not fit saturate, and are refused below"
             )]
             let ms = given as i64;
             if !allowed.contains(&given) || ms == 0 {
-                return Err(out_of_range("skew_ms", "-3600000 to 3600000, and not 0", given));
+                return Err(out_of_range("skew_ms", "-3600000 to 3600000 and not 0", given));
             }
             FaultKind::Skew(ms)
         }
         unknown => {
+            // Shortened, because the text is arbitrary input of any length.
             let shown = shortened(unknown, 40);
             let detail = format!(
-                "there is no fault of the kind {shown:?}: it is one of {}; nothing was changed",
+                "there is no fault kind {shown:?}: expected one of {}; nothing was changed",
                 FAULT_KINDS.join(", ")
             );
             return Err(Problem::not_allowed("unknown_kind", detail));
@@ -125,7 +130,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_ranges_of_the_api_are_those_of_the_nodes() {
+    fn api_ranges_equal_those_of_the_nodes() {
         let ms = |span: &Duration| u64::try_from(span.as_millis()).expect("at most an hour");
         let (least, most) = (DELAY.start(), DELAY.end());
         assert_eq!(api_types::DELAY_MS, ms(least)..=ms(most));

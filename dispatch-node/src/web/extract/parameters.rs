@@ -1,4 +1,4 @@
-//! Parameters of requests (path, query, headers), parsed, and described for OpenAPI.
+//! Request parameters (path, query, headers): their parsing, and their OpenAPI descriptions.
 
 use axum::extract::rejection::PathRejection;
 use axum::extract::{FromRef, FromRequestParts, Path, RawQuery};
@@ -15,14 +15,14 @@ use shared::hero::HeroId;
 use crate::web::error::{Problem, shortened};
 use crate::web::extract::domain::Domain;
 
-/// The longest idempotency key, in bytes.
+/// The maximum length of an idempotency key, in bytes.
 const KEY_BYTES_MAX: usize = 200;
 /// The largest integer that JSON numbers represent exactly.
 const NUMBER_MAX: u64 = (1 << 53) - 1;
-/// The longest part of a path that an error repeats, in characters.
+/// The maximum length of a path segment repeated in an error, in characters.
 const SHOWN_CHARS_MAX: usize = 100;
 
-/// The hero named in the path.
+/// The hero in the path.
 pub(crate) struct HeroPath(pub(crate) HeroId);
 
 impl<S: Send + Sync> FromRequestParts<S> for HeroPath {
@@ -36,7 +36,7 @@ impl<S: Send + Sync> FromRequestParts<S> for HeroPath {
     }
 }
 
-/// The city named in the path.
+/// The city in the path.
 pub(crate) struct CityPath(pub(crate) NodeName);
 
 impl<S: Send + Sync> FromRequestParts<S> for CityPath
@@ -57,7 +57,7 @@ where
     }
 }
 
-/// The fault named in the path.
+/// The fault in the path.
 pub(crate) struct FaultPath(pub(crate) FaultId);
 
 impl<S: Send + Sync> FromRequestParts<S> for FaultPath {
@@ -75,7 +75,7 @@ impl<S: Send + Sync> FromRequestParts<S> for FaultPath {
     }
 }
 
-/// The scenario named in the path, whether it exists or not.
+/// The name of a scenario in the path, which may not exist.
 pub(crate) struct ScenarioPath(pub(crate) String);
 
 impl<S: Send + Sync> FromRequestParts<S> for ScenarioPath {
@@ -86,7 +86,7 @@ impl<S: Send + Sync> FromRequestParts<S> for ScenarioPath {
     }
 }
 
-/// Returns the parameter of the path, shortened for error texts.
+/// Returns the parameter in the path, shortened for error texts.
 async fn segment<S: Send + Sync>(parts: &mut Parts, state: &S) -> Result<String, Problem> {
     let Path(text) = Path::<String>::from_request_parts(parts, state).await.map_err(
         |rejection: PathRejection| Problem::malformed("invalid_path", rejection.body_text()),
@@ -114,7 +114,10 @@ impl<S: Send + Sync> FromRequestParts<S> for Since {
             *number <= NUMBER_MAX && since.bytes().all(|byte| byte.is_ascii_digit())
         });
         number.map(Self).ok_or_else(|| {
-            Problem::malformed("invalid_since", format!("since is a number, 0 to {NUMBER_MAX}"))
+            Problem::malformed(
+                "invalid_since",
+                format!("since must be a number from 0 to {NUMBER_MAX}"),
+            )
         })
     }
 }
@@ -132,17 +135,26 @@ impl<S: Send + Sync> FromRequestParts<S> for IdempotencyKey {
                 && key.bytes().all(|byte| byte.is_ascii_graphic())
         });
         key.map(|key| Self(Some(key.to_owned()))).ok_or_else(|| {
-            let detail = format!("an Idempotency-Key has 1 to {KEY_BYTES_MAX} visible ASCII characters; nothing was changed");
+            let detail = format!(
+                "an Idempotency-Key must have 1 to {KEY_BYTES_MAX} visible ASCII characters; \
+                 nothing was changed"
+            );
             Problem::malformed("invalid_idempotency_key", detail)
         })
     }
 }
 
-/// Describes one parameter.
+/// Returns the description of one parameter.
 fn described(name: &str, place: ParameterIn, description: &str, schema: Value) -> Vec<Parameter> {
     let required = place == ParameterIn::Path;
-    let parameter = json!({ "name": name, "in": place, "required": required, "description": description, "schema": schema });
-    vec![serde_json::from_value(parameter).expect("a parameter of OpenAPI")]
+    let parameter = json!({
+        "name": name,
+        "in": place,
+        "required": required,
+        "description": description,
+        "schema": schema,
+    });
+    vec![serde_json::from_value(parameter).expect("a valid OpenAPI parameter")]
 }
 
 /// Implements the description of parameters: location, name, meaning and schema.
@@ -157,13 +169,16 @@ macro_rules! described {
 }
 
 described! {
-    HeroPath: Path "id", "which hero", { "type": "string", "format": "uuid" };
-    CityPath: Path "city", "which city", (CityWord::schema());
-    FaultPath: Path "id", "which fault", { "type": "string", "pattern": "^[0-9a-f]{8}$" };
-    ScenarioPath: Path "name", "which scenario", { "type": "string", "minLength": 1, "maxLength": 100 };
-    Since: Query "since", "the number of the last one that is known already", { "type": "integer", "minimum": 0, "maximum": NUMBER_MAX };
+    HeroPath: Path "id", "the id of the hero", { "type": "string", "format": "uuid" };
+    CityPath: Path "city", "the name of the city", (CityWord::schema());
+    FaultPath: Path "id", "the id of the fault", { "type": "string", "pattern": "^[0-9a-f]{8}$" };
+    ScenarioPath: Path "name", "the name of the scenario",
+        { "type": "string", "minLength": 1, "maxLength": 100 };
+    Since: Query "since", "the number of the last item received; only later ones are returned",
+        { "type": "integer", "minimum": 0, "maximum": NUMBER_MAX };
     IdempotencyKey: Header "Idempotency-Key",
-        "Chosen by who asks, and new for each thing asked for. Repeated, the request is answered again and not done again.",
+        "Chosen by the client, and unique per request. \
+         A request with a known key is answered again, but not executed again.",
         { "type": "string", "pattern": "^[!-~]{1,200}$" };
 }
 
@@ -176,7 +191,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_words_of_the_description_are_the_names_of_this_cluster() {
+    fn schema_enums_equal_the_names_of_the_cluster() {
         let words =
             |schema: RefOr<Schema>| serde_json::to_value(schema).expect("JSON")["enum"].clone();
         let cities: Vec<String> = well_known_cities().iter().map(ToString::to_string).collect();

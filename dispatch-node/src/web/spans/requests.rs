@@ -1,5 +1,5 @@
-//! The spans of HTTP requests. A task-local context makes each request to the machine a child of
-//! its HTTP request.
+//! Spans of HTTP requests. A task-local context makes each request to the machine a child of its
+//! HTTP request.
 
 use axum::extract::{MatchedPath, Request};
 use axum::http::{HeaderValue, Method};
@@ -15,11 +15,11 @@ use crate::request::Action;
 
 /// The response header with the id of the trace.
 const TRACE_ID: &str = "x-trace-id";
-/// The longest path in a span, in characters.
+/// The maximum length of a path in a span, in characters.
 const PATH_MAX: usize = 200;
 
 tokio::task_local! {
-    /// The HTTP request that this task answers, if its trace is kept.
+    /// The HTTP request that this task handles, if it is traced.
     static REQUEST: Option<TraceContext>;
 }
 
@@ -53,12 +53,12 @@ pub(crate) async fn request(request: Request, next: Next) -> Response {
     response
 }
 
-/// The span of a request to the machine, from sending to the reply.
+/// Returns a span for a request to the machine, which lasts until the reply.
 pub(crate) fn ask(action: &Action) -> Span {
     Span::child(action.span_name(), Part::Own, REQUEST.try_get().ok().flatten())
 }
 
-/// The method, if it is a standard one: clients must not create new span names.
+/// Returns the method if it is a standard one, so that clients cannot create new span names.
 fn known(method: &Method) -> &'static str {
     let usual = [
         Method::GET,

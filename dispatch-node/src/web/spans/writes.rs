@@ -1,8 +1,8 @@
-//! Spans of writes until a page receives them: the end of their traces. *observe* ends when a view
+//! Spans of writes until a page receives them, which ends their traces. *observe* ends when a view
 //! shows that the writer holds the write; *push* is the sending of that view's frame to the first
 //! page.
 //!
-//! Invariant: bounded, in number and in time. Only writes of traces that are kept are tracked.
+//! Invariant: bounded in number and in time. Only writes that are traced are tracked.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -17,9 +17,9 @@ use crate::model::view::View;
 use crate::request::{Reply, Written};
 use crate::web::fragments::Number;
 
-/// The most writes that are tracked; the newest are kept.
+/// The maximum number of tracked writes; the newest are kept.
 const FOLLOWED_MAX: usize = 64;
-/// The longest time that a write is tracked.
+/// The maximum time for which a write is tracked.
 const TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The writes that no page has received yet.
@@ -45,7 +45,7 @@ enum Way {
 }
 
 impl WriteSpans {
-    /// Tracks the write of this reply, if it is one, as a child of `ask`.
+    /// Tracks the write of this reply, if there is one, as a child of `ask`.
     pub(crate) fn follow(&self, answer: &Reply, ask: Option<TraceContext>) {
         let Some(Written { hero, entry }) = answer.write() else { return };
         let mut span = Span::child("observe", Part::Own, ask);
@@ -55,10 +55,11 @@ impl WriteSpans {
         span.set("superhero.peer", || entry.stamp.origin.node.to_string());
         span.set("superhero.hero", || hero.to_string());
         let mut writes = self.writes();
+        // The oldest gives way, since a page is about to receive the newest.
         if writes.len() >= FOLLOWED_MAX
             && let Way::Observing(span) = &mut writes.remove(0).way
         {
-            span.fail(|| "gave way to newer writes");
+            span.fail(|| "dropped for newer writes");
         }
         writes.push(Write {
             hero: *hero,
@@ -68,12 +69,12 @@ impl WriteSpans {
         });
     }
 
-    /// Records that `view` is about to be sent as frame `number`.
+    /// Notes that `view` is about to be sent as frame `number`.
     pub(crate) fn show(&self, view: &View, number: Number) {
         self.writes().retain_mut(|write| {
             if write.since.elapsed() > TIMEOUT {
                 if let Way::Observing(span) = &mut write.way {
-                    span.fail(|| "no view had it in time");
+                    span.fail(|| "no view contained it in time");
                 }
                 return false;
             }
@@ -86,13 +87,13 @@ impl WriteSpans {
         });
     }
 
-    /// Returns the spans of sending a page everything up to frame `number`, for writes that no page
-    /// has received before.
+    /// Returns spans for sending a page everything up to frame `number`, for the writes that no
+    /// page has received before.
     pub(crate) fn push(&self, number: Number) -> Vec<Span> {
-        let is_in_it =
+        let is_included =
             |write: &mut Write| matches!(write.way, Way::Shown(first, _) if first <= number);
         let mut writes = self.writes();
-        let shown = writes.extract_if(.., is_in_it).filter_map(|write| match write.way {
+        let shown = writes.extract_if(.., is_included).filter_map(|write| match write.way {
             Way::Shown(_, observed) => Some(Span::child("push", Part::Own, observed)),
             Way::Observing(_) => None,
         });
@@ -104,7 +105,7 @@ impl WriteSpans {
     }
 }
 
-/// Returns true if the writer is seen to hold this write, or a later one of that hero.
+/// Returns whether the writer is observed to hold this write, or a later one to that hero.
 fn has(view: &View, hero: HeroId, stamp: Stamp) -> bool {
     let Some(row) = view.rows.get(hero) else { return false };
     let held = match view.city(stamp.origin.node) {
@@ -124,26 +125,26 @@ mod tests {
     const ASK: Option<TraceContext> =
         Some(TraceContext { trace: NonZeroU128::MIN, span: NonZeroU64::MIN });
 
-    /// One test, since a process has one span exporter.
+    /// A single test, since a process has only one span exporter.
     #[test]
-    fn a_write_is_followed_to_the_first_page_that_is_shown_it_and_no_more_than_a_few_are() {
+    fn write_is_tracked_until_the_first_page_receives_it() {
         let write_spans = WriteSpans::default();
         let (before, after) =
             (live(stamp("dispatch", 9_000), 84, None), live(stamp("gotham", 1_000), 100, None));
         let assigned = Reply::Assigned(Written { hero: id(1), entry: Arc::clone(&after) });
         write_spans.follow(&assigned, ASK);
-        assert!(write_spans.writes().is_empty(), "without a collector nothing is");
+        assert!(write_spans.writes().is_empty(), "nothing is tracked without a collector");
 
         let _exporting = shared::spans::start(Some("http://127.0.0.1:1"), "dispatch").unwrap();
         write_spans.follow(&assigned, None);
         write_spans.follow(&Reply::Healed(()), ASK);
         assert!(
             write_spans.writes().is_empty(),
-            "neither what is of no trace, nor what is no write"
+            "neither untraced writes nor other replies are tracked"
         );
 
         write_spans.follow(&assigned, ASK);
-        // Dispatch has it, and another city; whether gotham has is not known yet.
+        // Dispatch and another city hold the write, but gotham is not observed to hold it yet.
         let unseen = Fixture::new()
             .hold(1, "Granite", [Some(&before), Some(&after), None, Some(&after)])
             .view;
@@ -151,14 +152,14 @@ mod tests {
         assert_eq!(write_spans.push(7).len(), 0);
         let seen = Fixture::new().hold(1, "Granite", [Some(&after), None, None, None]).view;
         write_spans.show(&seen, 8);
-        assert_eq!(write_spans.push(7).len(), 0, "a page that is sent an earlier frame");
-        assert_eq!(write_spans.push(9).len(), 1, "one that skips to a later");
-        assert_eq!(write_spans.push(9).len(), 0, "no other page after it");
+        assert_eq!(write_spans.push(7).len(), 0, "a page that receives an earlier frame");
+        assert_eq!(write_spans.push(9).len(), 1, "a page that skips to a later frame");
+        assert_eq!(write_spans.push(9).len(), 0, "no second page");
 
         (0..2 * FOLLOWED_MAX).for_each(|_| write_spans.follow(&assigned, ASK));
         assert_eq!(write_spans.writes().len(), FOLLOWED_MAX);
         write_spans.writes().iter_mut().for_each(|write| write.since -= 2 * TIMEOUT);
         write_spans.show(&unseen, 10);
-        assert!(write_spans.writes().is_empty(), "nor for longer than it takes");
+        assert!(write_spans.writes().is_empty(), "tracking times out");
     }
 }
