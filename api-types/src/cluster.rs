@@ -9,13 +9,13 @@ use utoipa::ToSchema;
 #[cfg(feature = "schema")]
 use crate::words::{Reached, Role};
 
-/// The nodes: the cities first, dispatch last.
+/// The nodes of the cluster: the cities first, dispatch last.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(ToSchema))]
 #[expect(missing_docs, reason = "a doc comment would be a new description in openapi.json")]
 pub struct Cluster {
-    /// Which dispatch answers.
-    // An old dispatch does not say.
+    /// The version of dispatch.
+    // A dispatch of an older version omits the field.
     #[serde(default)]
     #[cfg_attr(
         feature = "schema",
@@ -25,7 +25,7 @@ pub struct Cluster {
     pub nodes: Vec<Node>,
 }
 
-/// A node, as dispatch last saw it.
+/// A node as dispatch last observed it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(ToSchema))]
 #[expect(missing_docs, reason = "a doc comment would be a new description in openapi.json")]
@@ -36,39 +36,39 @@ pub struct Node {
     pub role: String,
     #[cfg_attr(feature = "schema", schema(value_type = Reached))]
     pub status: String,
-    /// Which life of the node this is; null where it was never heard.
+    /// The incarnation of the node; null if it was never observed.
     pub incarnation: Option<u64>,
-    /// How many lives of its process have crashed.
+    /// The number of incarnations of its process that have crashed.
     pub crashes: u32,
     pub heroes: u64,
     pub tombstones: u64,
-    /// Of all that it holds: nodes with the same one hold the same.
+    /// The fingerprint of all its entries. Nodes with equal fingerprints store the same entries.
     #[cfg_attr(feature = "schema", schema(example = "8b9d2f60c1a4e7d3"))]
     pub fingerprint: String,
-    /// What it covers of each life that is open: the highest stamp, as milliseconds and counter.
+    /// The highest stamp that it has seen from each open incarnation, as milliseconds and counter.
     #[serde(default)]
     #[cfg_attr(
         feature = "schema",
         schema(required = true, example = json!({ "gotham/1790000000000": "1790000012345+0" }))
     )]
     pub version_vector: BTreeMap<String, String>,
-    /// The first life of each node that is not closed: of all earlier ones it covers everything.
+    /// The first open incarnation of each node. All writes of earlier incarnations are covered.
     #[serde(default)]
     #[cfg_attr(
         feature = "schema",
         schema(required = true, example = json!({ "gotham": 1_790_000_000_000_u64 }))
     )]
     pub closed_before: BTreeMap<String, u64>,
-    /// How old this is, in milliseconds.
+    /// The age of this observation, in milliseconds.
     pub age_ms: Option<u64>,
-    /// How far its wall clock is ahead of dispatch's, where that is known and more than a little.
+    /// The lead of its wall clock over dispatch's, in milliseconds; null if unknown or negligible.
     pub clock_ahead_ms: Option<i64>,
     #[serde(default)]
     #[cfg_attr(feature = "schema", schema(required = true))]
     pub frozen: bool,
 }
 
-/// Which city it was.
+/// The city that a request was applied to.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(ToSchema))]
 #[expect(missing_docs, reason = "a doc comment would be a new description in openapi.json")]

@@ -1,4 +1,4 @@
-//! Faults: the request for one, those in force, and the ranges of their amounts.
+//! Faults: the request to inject one, the faults in force, and the allowed amounts.
 
 use std::ops::RangeInclusive;
 
@@ -10,23 +10,23 @@ use crate::number::shortest_or_null;
 #[cfg(feature = "schema")]
 use crate::words::{FaultKind, FaultTarget, NodeWord};
 
-/// The allowed delay, in milliseconds. A jitter is at most the delay.
+/// The allowed delay, in milliseconds. The jitter must not exceed the delay.
 pub const DELAY_MS: RangeInclusive<u64> = 1..=10_000;
-/// The allowed throttle, in bytes a second.
+/// The allowed rate of a throttle, in bytes per second.
 pub const BYTES_PER_S: RangeInclusive<u64> = 256..=1_000_000_000;
 /// The largest skew of a clock in either direction, in milliseconds.
 pub const SKEW_MS_MAX: u64 = 3_600_000;
-/// The allowed lifetime of a fault, in milliseconds.
+/// The allowed time until a fault expires, in milliseconds.
 pub const HEAL_AFTER_MS: RangeInclusive<u64> = 100..=3_600_000;
 
-/// What asks for a fault. Amounts that its kind does not have are ignored.
+/// A request to inject a fault. Amounts that do not apply to its kind are ignored.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[cfg_attr(
     feature = "schema",
     derive(ToSchema),
     schema(
-        as = FaultWish,
+        as = FaultRequest,
         example = json!({ "kind": "cut", "from": "gotham", "to": "*", "heal_after_s": 30 })
     )
 )]
@@ -34,34 +34,34 @@ pub const HEAL_AFTER_MS: RangeInclusive<u64> = 100..=3_600_000;
 pub struct FaultRequest {
     #[cfg_attr(feature = "schema", schema(value_type = FaultKind))]
     pub kind: String,
-    /// The node that sends what is held up; of `freeze` and `skew`, the node that has it.
+    /// The sending node of the affected frames; for `freeze` and `skew` the affected node.
     #[cfg_attr(feature = "schema", schema(value_type = NodeWord))]
     pub from: String,
-    /// Another node, or `*` for every other, dispatch included. Not for `freeze` and `skew`.
+    /// The receiving node, or `*` for all others, dispatch included. Not for `freeze` and `skew`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "schema", schema(value_type = Option<FaultTarget>))]
     pub to: Option<String>,
-    /// In the other direction too.
+    /// True if the fault affects the opposite direction too.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "schema", schema(default = true))]
     pub both: Option<bool>,
-    /// Of a `delay`: by how much, in the middle.
+    /// For `delay`: the mean delay, in milliseconds.
     #[serde(skip_serializing_if = "Option::is_none", serialize_with = "shortest_or_null")]
     #[cfg_attr(feature = "schema", schema(minimum = 1, maximum = 10_000))]
     pub delay_ms: Option<f64>,
-    /// Of a `delay`: how far from that, either way; not more than `delay_ms`.
+    /// For `delay`: the largest deviation from the mean, in milliseconds; at most `delay_ms`.
     #[serde(skip_serializing_if = "Option::is_none", serialize_with = "shortest_or_null")]
     #[cfg_attr(feature = "schema", schema(minimum = 0, maximum = 10_000))]
     pub jitter_ms: Option<f64>,
-    /// Of `loss`, `duplicate` and `reorder`: how many frames in a hundred.
+    /// For `loss`, `duplicate` and `reorder`: the percentage of affected frames.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "schema", schema(minimum = 0.1, maximum = 100))]
     pub percent: Option<f64>,
-    /// Of a `throttle`: how much still passes.
+    /// For `throttle`: the rate in bytes per second.
     #[serde(skip_serializing_if = "Option::is_none", serialize_with = "shortest_or_null")]
     #[cfg_attr(feature = "schema", schema(minimum = 256, maximum = 1_000_000_000))]
     pub bytes_per_s: Option<f64>,
-    /// Of a `skew`: how far the clock is ahead; below 0, behind. Not 0.
+    /// For `skew`: the offset of the clock in milliseconds, negative if it is behind; not 0.
     #[serde(skip_serializing_if = "Option::is_none", serialize_with = "shortest_or_null")]
     #[cfg_attr(feature = "schema", schema(minimum = -3_600_000, maximum = 3_600_000))]
     pub skew_ms: Option<f64>,
@@ -71,7 +71,7 @@ pub struct FaultRequest {
 }
 
 /// A fault in force.
-// A fault is readable without what dispatch adds to it, so the later fields have defaults.
+// The fields that dispatch adds have defaults, so a fault can be deserialized without them.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(ToSchema))]
 #[expect(missing_docs, reason = "a doc comment would be a new description in openapi.json")]
@@ -104,7 +104,7 @@ pub struct Fault {
     pub frames: Frames,
 }
 
-/// How much of it: what its kind has.
+/// The amounts of a fault; which ones are present depends on its kind.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(ToSchema))]
 #[expect(missing_docs, reason = "a doc comment would be a new description in openapi.json")]
@@ -121,7 +121,7 @@ pub struct Amount {
     pub skew_ms: Option<i64>,
 }
 
-/// What it did to frames so far, at all nodes together.
+/// The number of frames that the fault affected so far, summed over all nodes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(ToSchema))]
 #[expect(missing_docs, reason = "a doc comment would be a new description in openapi.json")]
@@ -147,7 +147,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn whole_amounts_of_a_request_have_no_decimal_point() {
+    fn request_writes_whole_amounts_without_decimal_point() {
         let request = FaultRequest {
             kind: "delay".into(),
             from: "gotham".into(),
@@ -160,11 +160,11 @@ mod tests {
     }
 
     #[test]
-    fn a_fault_has_its_amount_beside_its_other_fields() {
+    fn fault_amount_is_flattened_into_its_other_fields() {
         let fault: Fault = serde_json::from_value(json!({
             "id": "1", "kind": "loss", "from": "gotham", "to": "*", "percent": 5,
         }))
-        .expect("a fault without what dispatch adds to it");
+        .expect("a fault without the fields that dispatch adds");
         assert_eq!(fault.amount, Amount { percent: Some(5.0), ..Amount::default() });
         let written = serde_json::to_value(&fault).expect("JSON");
         assert_eq!((&written["percent"], written.get("delay_ms")), (&json!(5.0), None));

@@ -1,4 +1,4 @@
-//! The pace of gossip, and single rounds.
+//! The speed of gossip, and single exchanges.
 
 use serde::{Deserialize, Serialize};
 #[cfg(feature = "schema")]
@@ -8,44 +8,44 @@ use crate::number::shortest;
 #[cfg(feature = "schema")]
 use crate::words::NodeWord;
 
-/// How fast gossip goes.
+/// The speed of gossip.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(ToSchema))]
 #[expect(missing_docs, reason = "a doc comment would be a new description in openapi.json")]
 pub struct Gossip {
     pub paused: bool,
-    /// Of the pace that the nodes were started with; 0 where it is paused.
+    /// The speed in percent of the configured one; 0 if gossip is paused.
     #[cfg_attr(feature = "schema", schema(maximum = 1_000))]
     pub percent: u16,
 }
 
-/// How fast gossip is to go.
+/// A request to set the speed of gossip.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[cfg_attr(feature = "schema", derive(ToSchema), schema(as = Speed))]
 pub struct SpeedRequest {
-    /// Of the pace that the nodes were started with.
+    /// The speed in percent of the configured one.
     #[serde(serialize_with = "shortest")]
     #[cfg_attr(feature = "schema", schema(minimum = 10, maximum = 1_000, example = 50))]
     pub percent: f64,
 }
 
-/// Who is to exchange with whom; at random where they are not named.
+/// A request for a single exchange. Nodes that are not given are chosen at random.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-#[cfg_attr(feature = "schema", derive(ToSchema), schema(as = StepWish))]
+#[cfg_attr(feature = "schema", derive(ToSchema), schema(as = StepRequest))]
 #[expect(missing_docs, reason = "a doc comment would be a new description in openapi.json")]
 pub struct ExchangeRequest {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "schema", schema(value_type = Option<NodeWord>))]
     pub from: Option<String>,
-    /// Not the same node.
+    /// The other node; must differ from `from`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "schema", schema(value_type = Option<NodeWord>))]
     pub to: Option<String>,
 }
 
-/// An exchange, as far as it came.
+/// The progress of an exchange.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(ToSchema))]
 #[expect(missing_docs, reason = "a doc comment would be a new description in openapi.json")]
@@ -54,13 +54,13 @@ pub struct Exchange {
     pub from: String,
     #[cfg_attr(feature = "schema", schema(value_type = NodeWord))]
     pub to: String,
-    /// Whether its end passed dispatch within 1.5 s.
+    /// True if dispatch saw the end of the exchange within 1.5 s.
     pub completed: bool,
-    /// How many entries passed.
+    /// The number of entries transferred.
     #[serde(default)]
     #[cfg_attr(feature = "schema", schema(required = true))]
     pub entries: u64,
-    /// How many bytes passed, both ways.
+    /// The number of bytes transferred in both directions.
     #[serde(default)]
     #[cfg_attr(feature = "schema", schema(required = true))]
     pub bytes: u64,

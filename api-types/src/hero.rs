@@ -1,4 +1,4 @@
-//! Heroes: alone, in lists, and as each city holds them; and the requests that write to them.
+//! Heroes: single, in lists, and as stored by each city; and the requests that write them.
 
 use std::collections::BTreeMap;
 
@@ -9,7 +9,7 @@ use utoipa::ToSchema;
 #[cfg(feature = "schema")]
 use crate::words::{Place, Reached};
 
-/// A living hero.
+/// A hero that is not deleted.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(ToSchema))]
 #[expect(missing_docs, reason = "a doc comment would be a new description in openapi.json")]
@@ -24,51 +24,52 @@ pub struct Hero {
         schema(min_length = 1, max_length = 100, example = "Silver Falcon")
     )]
     pub name: String,
-    /// `home`, or a city.
+    /// `home` or the name of a city.
     #[cfg_attr(feature = "schema", schema(example = "gotham"))]
     pub location: String,
-    /// Whether the hero walks the streets, and so may be met by a villain.
+    /// True while the hero patrols. Only patrolling heroes fight.
     pub is_patrolling: bool,
     #[cfg_attr(feature = "schema", schema(minimum = 1, maximum = 100))]
     pub health: u8,
     pub stamp: Stamp,
 }
 
-/// When and by whom something was written. Stamps are ordered by their fields, in this order; the highest wins.
+/// The time and the author of a write. Stamps are ordered field by field; the highest wins.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(ToSchema))]
 pub struct Stamp {
-    /// The writer's wall clock, in milliseconds since 1970.
+    /// The wall clock of the writing node, in milliseconds since 1970.
     #[cfg_attr(feature = "schema", schema(example = 1_795_217_670_917_u64))]
     pub wall_ms: u64,
-    /// Counts writes within one millisecond.
+    /// The counter that orders writes within one millisecond.
     pub logical: u32,
-    /// The node, and the life of it, that wrote.
+    /// The node and incarnation that made the write.
     #[cfg_attr(feature = "schema", schema(example = "gotham/1795217670100"))]
     pub origin: String,
 }
 
 impl Stamp {
-    /// Returns the key by which the cluster compares stamps: wall clock, counter, node and
+    /// Returns the sort key by which the cluster orders stamps: wall clock, counter, node,
     /// incarnation. The greater key wins.
     #[must_use]
     pub fn order(&self) -> (u64, u32, &str, u64) {
+        // The origin is not validated by the type. A malformed one gets incarnation 0.
         let (node, incarnation) = self.origin.split_once('/').unwrap_or((&self.origin, "0"));
         (self.wall_ms, self.logical, node, incarnation.parse().unwrap_or(0))
     }
 }
 
-/// The living heroes, and how many are remembered as dead.
+/// The heroes that are not deleted, and the number of tombstones of deleted ones.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(ToSchema))]
 #[expect(missing_docs, reason = "a doc comment would be a new description in openapi.json")]
 pub struct Heroes {
     pub heroes: Vec<Hero>,
-    /// Falls again: a tombstone that every member has heard of is dropped.
+    /// The number of tombstones. A tombstone is removed once every member has seen it.
     pub tombstones: u64,
 }
 
-/// What a city holds.
+/// The heroes that a city stores.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(ToSchema))]
 #[expect(missing_docs, reason = "a doc comment would be a new description in openapi.json")]
@@ -77,27 +78,27 @@ pub struct CityHeroes {
     pub city: String,
     #[cfg_attr(feature = "schema", schema(value_type = Reached))]
     pub status: String,
-    /// How old this is, in milliseconds; null where the city was never heard.
+    /// The age of this observation, in milliseconds; null if the city was never observed.
     pub age_ms: Option<u64>,
     pub heroes: Vec<Hero>,
     pub tombstones: u64,
 }
 
-/// The state of a hero at one node: alive, dead (the word `tombstone`), or unknown (null).
+/// The state of a hero at one node: the hero, the word `tombstone`, or null.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum Held {
-    /// The living hero.
+    /// The node stores the hero.
     Live(Hero),
-    /// The node knows that the hero is dead.
+    /// The node stores a tombstone: the hero is deleted.
     #[serde(with = "tombstone")]
     Tombstone,
-    /// The node has no entry for the hero.
+    /// The node stores no entry for the hero.
     UnknownAtCity,
 }
 
 mod tombstone {
-    //! The word `tombstone`, for a variant of an untagged enum.
+    //! The word `tombstone` as the representation of a variant of an untagged enum.
 
     use serde::de::Error as _;
     use serde::{Deserialize as _, Deserializer, Serializer};
@@ -118,8 +119,8 @@ mod tombstone {
 
 #[cfg(feature = "schema")]
 mod held_schema {
-    //! The schema of [`Held`] by hand: no derived schema says that one variant is a word and
-    //! another one null.
+    //! The schema of [`Held`], written by hand: a derived schema cannot express that one variant is
+    //! a constant word and another one null.
 
     use utoipa::openapi::schema::{ObjectBuilder, OneOfBuilder, Type};
     use utoipa::openapi::{Ref, RefOr, Schema};
@@ -127,8 +128,8 @@ mod held_schema {
 
     use super::Held;
 
-    const DESCRIPTION: &str = "What a node holds of a hero: the hero, the word `tombstone`, or \
-        null where it has not heard of it.";
+    const DESCRIPTION: &str = "The state of a hero at a node: the hero, the word `tombstone` if it \
+        is deleted, or null if the node stores no entry for it.";
 
     impl PartialSchema for Held {
         fn schema() -> RefOr<Schema> {
@@ -150,7 +151,7 @@ mod held_schema {
     }
 }
 
-/// A hero, and what each city has of it.
+/// A hero and its state at each city.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(ToSchema))]
 #[expect(missing_docs, reason = "a doc comment would be a new description in openapi.json")]
@@ -159,12 +160,12 @@ pub struct HeroEverywhere {
     pub cities: BTreeMap<String, Held>,
 }
 
-/// What is to be created: one hero with a name or an invented one, or so many with invented names.
+/// A request to create one hero (with the given or a generated name), or `count` heroes.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[cfg_attr(feature = "schema", derive(ToSchema), schema(as = Create))]
 pub struct CreateRequest {
-    /// Without control characters; blanks around it are dropped.
+    /// Control characters are not allowed; surrounding whitespace is removed.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(
         feature = "schema",
@@ -175,13 +176,13 @@ pub struct CreateRequest {
         )
     )]
     pub name: Option<String>,
-    /// Not together with a name.
+    /// The number of heroes with generated names. Not allowed together with a name.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "schema", schema(minimum = 1, maximum = 10_000))]
     pub count: Option<u32>,
 }
 
-/// Who was created, where a count was asked for.
+/// The ids of the created heroes, if a count was given.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(ToSchema))]
 #[expect(missing_docs, reason = "a doc comment would be a new description in openapi.json")]
@@ -190,18 +191,18 @@ pub struct Ids {
     pub ids: Vec<String>,
 }
 
-/// One hero, or many.
+/// The result of creating heroes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged)]
 #[cfg_attr(feature = "schema", derive(ToSchema))]
 pub enum Created {
-    /// Where no count was given.
+    /// The hero, if no count was given.
     One(Hero),
-    /// Where a count was.
+    /// The ids, if a count was given.
     Many(Ids),
 }
 
-/// Where a hero is to go.
+/// A request to assign a hero to a location.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[cfg_attr(feature = "schema", derive(ToSchema), schema(as = Assign))]
@@ -218,7 +219,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn stamps_are_ordered_as_the_cluster_orders_them() {
+    fn stamp_order_equals_that_of_the_cluster() {
         let stamp =
             |wall_ms, logical, origin: &str| Stamp { wall_ms, logical, origin: origin.into() };
         let rising = [
@@ -232,7 +233,7 @@ mod tests {
     }
 
     #[test]
-    fn a_held_hero_is_an_object_a_word_or_null_in_both_directions() {
+    fn held_is_read_and_written_as_object_word_or_null() {
         let hero = json!({
             "id": "3f2b8c1e-6a4d-4f0b-9a57-0d7c1b2e4f60", "name": "Ada", "location": "home",
             "is_patrolling": false, "health": 100,

@@ -1,9 +1,9 @@
-//! The JSON types of dispatch's HTTP API. Dispatch writes them, clients read them.
+//! The JSON types of dispatch's HTTP API. Dispatch serializes them, clients deserialize them.
 //!
-//! Two invariants:
-//! - Each type is defined once, and is serialized and deserialized by the same definition.
-//! - With the feature `schema`, each type describes itself for `openapi.json`. A doc comment on a
-//!   type or field is its description there, so a change of words is a change of the API.
+//! Invariants:
+//! - Each type is defined once, for both serialization and deserialization.
+//! - With the feature `schema`, each type has a schema for `openapi.json`. The doc comment of a
+//!   type or field is its description there, so changing the text changes the API document.
 
 mod cluster;
 mod event;

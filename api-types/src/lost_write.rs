@@ -1,4 +1,4 @@
-//! The writes that were answered as saved and are gone.
+//! The lost writes: acknowledged writes that no node stores any more.
 
 use serde::{Deserialize, Serialize};
 #[cfg(feature = "schema")]
@@ -6,31 +6,31 @@ use utoipa::ToSchema;
 
 use crate::hero::{Held, Stamp};
 
-/// The writes lost for good, newest last.
+/// The lost writes, newest last.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(ToSchema))]
 #[expect(missing_docs, reason = "a doc comment would be a new description in openapi.json")]
 pub struct LostWrites {
-    /// How many there were since dispatch began.
+    /// The number of lost writes since dispatch started.
     pub count: u64,
     pub lost: Vec<LostWrite>,
 }
 
-/// A write lost for good.
+/// A lost write.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(ToSchema))]
 #[expect(missing_docs, reason = "a doc comment would be a new description in openapi.json")]
 pub struct LostWrite {
-    /// Counts from 1.
+    /// The number of the lost write, starting at 1.
     pub number: u64,
     #[cfg_attr(feature = "schema", schema(format = Uuid))]
     pub hero: String,
     pub name: String,
-    /// What was saved and is gone.
+    /// The lost value.
     pub wrote: Held,
     pub stamp: Stamp,
     pub saved_at_ms: u64,
     pub found_at_ms: u64,
-    /// What was found in its place. Where that does not beat what was saved, or is null, the write went with its only holder.
+    /// The value found instead. If it is null or older, the write was lost with its only holder.
     pub to: Held,
 }

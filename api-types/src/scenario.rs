@@ -1,10 +1,10 @@
-//! The scenarios that dispatch can play, and the progress of the one in play.
+//! The scenarios that dispatch can play, and the progress of the current one.
 
 use serde::{Deserialize, Serialize};
 #[cfg(feature = "schema")]
 use utoipa::ToSchema;
 
-/// The scenarios that there are, and the one that is played, or was last.
+/// The available scenarios, and the current or most recent run.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(ToSchema))]
 #[expect(missing_docs, reason = "a doc comment would be a new description in openapi.json")]
@@ -22,24 +22,24 @@ pub struct ScenarioSummary {
     pub name: String,
     pub title: String,
     pub about: String,
-    /// About how long it takes, in seconds.
+    /// The approximate duration, in seconds.
     pub takes_s: Option<u64>,
 }
 
-/// A scenario that is being played, or was last.
+/// The current or most recent run of a scenario.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(ToSchema))]
 #[expect(missing_docs, reason = "a doc comment would be a new description in openapi.json")]
 pub struct Playing {
     pub name: String,
     pub steps: Vec<StepLine>,
-    /// `passed` or `failed`, when it has ended.
+    /// `passed` or `failed`; null while it runs.
     pub outcome: Option<String>,
-    /// What went wrong beside the steps. Usually empty.
+    /// The error outside the steps, if any; usually empty.
     pub failure: String,
 }
 
-/// A step of it.
+/// A step of the run.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(ToSchema))]
 #[expect(missing_docs, reason = "a doc comment would be a new description in openapi.json")]

@@ -1,23 +1,24 @@
-//! The state of the whole cluster in a few numbers.
+//! A summary of the state of the whole cluster.
 
 use serde::{Deserialize, Serialize};
 #[cfg(feature = "schema")]
 use utoipa::ToSchema;
 
-/// Whether the nodes agree.
+/// The agreement of the nodes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(ToSchema), schema(as = VerdictAnswer))]
 pub struct Verdict {
-    /// Every city answers, and all of them and dispatch hold the same.
+    /// True if every city is up, and all cities and dispatch store the same entries.
     pub converged: bool,
-    /// For people.
+    /// A human-readable summary.
     pub sentence: String,
-    /// Heroes of which the answering cities do not say the same.
+    /// The number of heroes whose entries differ between the reachable cities.
     pub differences: u64,
-    /// Heroes that one node alone holds; dispatch counts.
+    /// The number of heroes stored by a single node, dispatch included.
     pub only_copies: u64,
-    /// Writes answered as saved, and later overwritten everywhere by a write that had not seen them, or gone with a bombed city.
+    /// The number of lost writes: acknowledged, then overwritten by a write that had not seen them,
+    /// or lost with the only city that stored them.
     pub lost_writes: u64,
-    /// For how long the oldest difference has been there, in milliseconds; null where there is none.
+    /// The age of the oldest difference, in milliseconds; null if there is none.
     pub oldest_difference_ms: Option<u64>,
 }

@@ -1,5 +1,5 @@
-//! The schemas of fields that take one word of a list. The types are for descriptions only and have
-//! no values.
+//! The schemas of fields that accept one word of a list. The types exist only for the schemas and
+//! have no values.
 
 use serde_json::json;
 use utoipa::openapi::{RefOr, Schema};
@@ -15,7 +15,7 @@ macro_rules! words {
         impl PartialSchema for $name {
             fn schema() -> RefOr<Schema> {
                 let schema = json!({ "type": "string", "enum": $words });
-                serde_json::from_value(schema).expect("a schema of OpenAPI")
+                serde_json::from_value(schema).expect("a valid OpenAPI schema")
             }
         }
 
@@ -34,12 +34,12 @@ words! {
     Place: [&["home"], &CITIES[..]].concat();
     /// A node.
     NodeWord: NODES;
-    /// A node, or every other node.
+    /// A node, or `*` for every other node.
     FaultTarget: [&[ALL], &NODES[..]].concat();
     /// A kind of fault.
     FaultKind: FAULT_KINDS;
     /// The role of a node.
     Role: ["city", "dispatch"];
-    /// The status of a node, as dispatch sees it.
+    /// The status of a node as dispatch observes it.
     Reached: ["up", "unreachable", "down"];
 }

@@ -1,7 +1,8 @@
-//! Certificates for the nodes of a cluster: an authority, and one for each node that it signs.
+//! Certificates for the nodes of a cluster: an authority, and a certificate signed by it for each
+//! node.
 //!
-//! Invariant: a node's certificate names the node, by which the others know it. Names and addresses
-//! that browsers use come after it.
+//! Invariant: the first name in a node's certificate is the name of the node, by which other nodes
+//! identify it. Names and addresses for browsers follow.
 
 use anyhow::Context as _;
 use rcgen::{
@@ -10,7 +11,7 @@ use rcgen::{
 };
 use time::{Duration, OffsetDateTime};
 
-/// The greatest delay of a verifier's clock.
+/// The time by which a verifier's clock may be behind.
 const SLACK: Duration = Duration::hours(1);
 
 /// A certificate authority.
@@ -18,26 +19,27 @@ pub struct Authority {
     issuer: CertifiedIssuer<'static, KeyPair>,
 }
 
-/// A certificate and the key to it, both in PEM.
+/// A certificate and its private key, both in PEM.
 #[derive(Debug)]
 pub struct Signed {
-    /// The certificate, which is public.
+    /// The certificate (public).
     pub certificate: String,
-    /// The key, which is secret.
+    /// The private key (secret).
     pub key: String,
 }
 
 /// A period of validity.
 #[derive(Clone, Copy, Debug)]
 pub struct Validity {
-    /// Not before this moment.
+    /// The start of the period.
     pub from: OffsetDateTime,
-    /// Not after this one.
+    /// The end of the period.
     pub until: OffsetDateTime,
 }
 
 impl Validity {
-    /// Returns the period that begins `now` and lasts this many days.
+    /// Returns the period of this many days from `now`. It starts one hour earlier, for verifiers
+    /// whose clocks are behind.
     #[must_use]
     pub fn days(now: OffsetDateTime, days: u16) -> Self {
         Self { from: now - SLACK, until: now + Duration::days(days.into()) }
@@ -45,41 +47,42 @@ impl Validity {
 }
 
 impl Authority {
-    /// Returns a new authority.
+    /// Creates an authority.
     ///
     /// # Errors
-    /// When no key can be made.
+    /// When the key cannot be generated or the certificate cannot be signed.
     pub fn new(validity: Validity) -> anyhow::Result<Self> {
         let mut params = params("Superhero Cluster test authority", Vec::new(), validity)?;
+        // Path length 0: the authority signs nodes, not further authorities.
         params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
         params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
-        let key = KeyPair::generate().context("making the authority's key")?;
+        let key = KeyPair::generate().context("generating the authority's key")?;
         Ok(Self {
             issuer: CertifiedIssuer::self_signed(params, key)
                 .context("signing the authority's certificate")?,
         })
     }
 
-    /// Returns its certificate, in PEM, which nodes and clients trust.
+    /// Returns the authority's certificate in PEM, which nodes and clients must trust.
     #[must_use]
     pub fn certificate(&self) -> String {
         self.issuer.pem()
     }
 
-    /// Returns a certificate for this node, which browsers may also reach by these names and
-    /// addresses.
+    /// Creates a certificate for this node. `hosts` are further names and addresses of the node,
+    /// for browsers.
     ///
     /// # Errors
-    /// When one of them cannot stand in a certificate, or no key can be made.
+    /// When a name is not valid in a certificate, or the key cannot be generated.
     pub fn sign(&self, node: &str, hosts: &[String], validity: Validity) -> anyhow::Result<Signed> {
         let names = [node].into_iter().map(str::to_owned).chain(hosts.iter().cloned()).collect();
         let mut params = params(node, names, validity)?;
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
-        // Nodes answer, and they dial.
+        // Nodes are both servers and clients of each other.
         params.extended_key_usages =
             vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth];
         params.use_authority_key_identifier_extension = true;
-        let key = KeyPair::generate().with_context(|| format!("making the key of {node}"))?;
+        let key = KeyPair::generate().with_context(|| format!("generating the key of {node}"))?;
         let certificate = params
             .signed_by(&key, &self.issuer)
             .with_context(|| format!("signing the certificate of {node}"))?;
@@ -92,8 +95,8 @@ fn params(
     names: Vec<String>,
     validity: Validity,
 ) -> anyhow::Result<CertificateParams> {
-    let mut params =
-        CertificateParams::new(names).with_context(|| format!("a name for {common_name}"))?;
+    let mut params = CertificateParams::new(names)
+        .with_context(|| format!("invalid name in the certificate of {common_name}"))?;
     params.distinguished_name = DistinguishedName::new();
     params.distinguished_name.push(DnType::CommonName, common_name);
     (params.not_before, params.not_after) = (validity.from, validity.until);

@@ -1,5 +1,5 @@
-//! `superhero-certs`: an authority and certificates for the four nodes, in files. The key of the
-//! authority is not kept: another certificate means a new authority and new certificates for all.
+//! `superhero-certs`: writes an authority and node certificates to files. The authority's key is not
+//! stored, so adding a certificate requires a new authority and new certificates for all nodes.
 
 use std::fs::{self, OpenOptions};
 use std::io::Write as _;
@@ -13,34 +13,42 @@ use time::OffsetDateTime;
 
 use certs::{Authority, Validity};
 
-/// The mode of a file that all may read.
+/// The mode of a file that all users may read.
 const PUBLIC: u32 = 0o644;
 /// The mode of a file that only its owner may read.
 const SECRET: u32 = 0o600;
 
-/// Makes an authority and certificates for the nodes of a superhero cluster, to try TLS with
+/// Creates a certificate authority and node certificates for trying TLS in a superhero cluster
 #[derive(Parser)]
 #[command(name = "superhero-certs", version, about)]
 struct Options {
-    /// The directory for ca.pem, and NODE.pem and NODE-key.pem for each node; made if it is not
-    /// there
+    /// Directory for ca.pem, and NODE.pem and NODE-key.pem of each node; created if missing
     #[arg(default_value = "my-certs")]
     directory: PathBuf,
 
-    /// A node. Repeat it for each
-    #[arg(long = "node", value_name = "NAME", default_values = ["gotham", "metropolis", "capitol", "dispatch"])]
+    /// Name of a node; repeat for each
+    #[arg(
+        long = "node",
+        value_name = "NAME",
+        default_values = ["gotham", "metropolis", "capitol", "dispatch"]
+    )]
     nodes: Vec<String>,
 
-    /// A name or address by which browsers reach the nodes, beside localhost. Repeat it for each
+    /// Host name or address of the nodes for browsers, in addition to localhost; repeat for each
     #[arg(long = "host", value_name = "NAME")]
     hosts: Vec<String>,
 
-    /// Do nothing where there is an authority in the directory already
+    /// Do nothing if the directory already contains an authority
     #[arg(long)]
     keep: bool,
 
-    /// For how many days they hold
-    #[arg(long, value_name = "N", default_value = "30", value_parser = clap::value_parser!(u16).range(1..=825))]
+    /// Validity of the certificates, in days
+    #[arg(
+        long,
+        value_name = "N",
+        default_value = "30",
+        value_parser = clap::value_parser!(u16).range(1..=825)
+    )]
     days: u16,
 }
 
@@ -55,18 +63,19 @@ fn main() -> ExitCode {
 }
 
 fn run(Options { directory, nodes, hosts, keep, days }: &Options) -> anyhow::Result<()> {
-    fs::create_dir_all(directory).with_context(|| format!("making {}", directory.display()))?;
+    fs::create_dir_all(directory).with_context(|| format!("creating {}", directory.display()))?;
     if *keep && directory.join("ca.pem").exists() {
-        println!("{}: kept as it is", directory.display());
+        println!("{}: kept unchanged", directory.display());
         return Ok(());
     }
     let validity = Validity::days(OffsetDateTime::now_utc(), *days);
     let authority = Authority::new(validity)?;
-    // Else every node's certificate would be that node's, too.
+    // Every certificate contains all hosts, so a node's name among them would let every node
+    // impersonate that node.
     if let Some(node) =
         hosts.iter().find(|host| nodes.iter().any(|node| node.eq_ignore_ascii_case(host)))
     {
-        anyhow::bail!("--host {node}: that is a node's name, which its own certificate has anyway");
+        anyhow::bail!("--host {node}: already the name of a node, whose certificate contains it");
     }
     let mut names: Vec<String> = ["localhost", "127.0.0.1", "::1"].map(str::to_owned).to_vec();
     names.extend(hosts.iter().cloned());
@@ -77,18 +86,19 @@ fn run(Options { directory, nodes, hosts, keep, days }: &Options) -> anyhow::Res
         write(&directory.join(format!("{node}-key.pem")), &signed.key, SECRET)?;
     }
     println!(
-        "{}: ca.pem, and certificates for {}, for {days} days",
+        "{}: wrote ca.pem and certificates for {}, valid for {days} days",
         directory.display(),
         nodes.join(", ")
     );
     Ok(())
 }
 
-/// Writes a file that does not exist yet: none that may still be needed is replaced.
+/// Writes a new file. An existing file is not replaced, since it may still be in use.
 fn write(path: &Path, text: &str, mode: u32) -> anyhow::Result<()> {
+    // The mode applies only to new files; with `create_new` a key is never in a readable file.
     let file = OpenOptions::new().write(true).create_new(true).mode(mode).open(path);
     let mut file = file.with_context(|| {
-        format!("making {} (one that is there is kept; remove it first)", path.display())
+        format!("creating {} (existing files are kept; remove them first)", path.display())
     })?;
     file.write_all(text.as_bytes()).with_context(|| format!("writing {}", path.display()))
 }

@@ -1,6 +1,6 @@
-//! Commands of dispatch by number, so that bytes can name them.
+//! A numbering of the commands of dispatch, so that bytes can select them.
 //!
-//! Invariant: every pair of numbers names a command.
+//! Invariant: every pair of numbers is a command.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use shared::hero::{HeroId, Location};
 
 use crate::harness::named;
 
-/// Returns the command of these numbers. A hero is chosen among those that dispatch holds.
+/// Returns the command with these numbers. Heroes are chosen from those that dispatch stores.
 #[must_use]
 pub fn numbered(dispatch: &Dispatch, verb: u8, subject: u8) -> Request {
     let number = usize::from(subject);

@@ -1,7 +1,7 @@
-//! A recorded exchange between two cities and dispatch: real frames, in the order of their arrival.
-//! It is what the seeds of the other targets are made of.
+//! A recorded exchange between two cities and dispatch: real frames in the order of their arrival.
+//! The seeds of the other targets are taken from it.
 //!
-//! Invariant: each recording is the same, since machines, clocks and commands are.
+//! Invariant: every recording is identical, since machines, clocks and commands are deterministic.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -20,12 +20,12 @@ use crate::step::Step;
 const GOTHAM: usize = 0;
 const METROPOLIS: usize = 1;
 
-/// The length of the recording: rounds, commands, a fault and a death take their time.
+/// The length of the recording, enough for rounds, commands, a fault and a deletion.
 const LENGTH: Duration = Duration::from_secs(8);
 /// The time between two steps of all clocks.
 const STEP_MS: u16 = 100;
-/// The commands of dispatch, each with the number of the step before which it is given: create,
-/// assign, cut, heal, pause, resume, exchange, terminate, view.
+/// The commands of dispatch as (step, verb, subject), each executed after its step: create, assign,
+/// cut, heal, pause, resume, exchange, terminate, bomb, view.
 const COMMANDS: [(u32, u8, u8); 12] = [
     (12, 0, 0),
     (13, 0, 0),
@@ -54,10 +54,10 @@ pub struct Exchange {
 }
 
 impl Exchange {
-    /// Returns what gotham, metropolis and dispatch exchange while nobody interferes.
+    /// Records the exchange of gotham, metropolis and dispatch without faulty input.
     ///
     /// # Panics
-    /// When they send no frame.
+    /// When no frame was sent.
     #[must_use]
     pub fn record() -> Self {
         let mut recorder = Recorder::new();
@@ -84,8 +84,9 @@ impl Exchange {
         let mut frames: Vec<Vec<u8>> = self.frames.iter().map(wire::encode).collect();
         frames.sort_by_key(|bytes| std::cmp::Reverse(bytes.len()));
         frames.dedup();
-        // The first byte tells the kind. In a round, the step comes after the two ends; there the
-        // length tells one step from another well enough.
+        // The first byte is the kind of frame. The kind of step in a round follows the two origins
+        // of variable length, so the frame length is used to distinguish steps; that is good
+        // enough.
         let mut kept: Vec<Vec<u8>> = Vec::new();
         for bytes in frames {
             let alike = |other: &&Vec<u8>| other[0] == bytes[0] && other.len() == bytes.len();
@@ -104,7 +105,7 @@ pub fn hello() -> Hello {
     Hello { node: Origin { node: named(GOTHAM), incarnation }, joined: true, nonce: [7; 32] }
 }
 
-/// Three machines, the frames between them, and what is recorded of it.
+/// Three machines, the frames between them, and the recording.
 struct Recorder {
     gotham: Harness<City>,
     metropolis: Harness<City>,
@@ -113,7 +114,7 @@ struct Recorder {
     exchange: Exchange,
 }
 
-/// A frame that is sent and not received yet.
+/// A frame that was sent but not received yet.
 struct InFlight {
     from: usize,
     to: usize,
@@ -131,7 +132,7 @@ impl Recorder {
         }
     }
 
-    /// Performs a step at a node, then delivers frames until none is in flight.
+    /// Executes a step at a node, then delivers frames until none is in flight.
     fn step(&mut self, node: usize, step: Step) {
         self.step_alone(node, step);
         while let Some(InFlight { from, to, frame }) = self.in_flight.pop_front() {
@@ -164,7 +165,7 @@ impl Recorder {
     }
 }
 
-/// Returns the number of a node that takes part; capitol does not.
+/// Returns the number of a node in the exchange; `None` for capitol, which is not part of it.
 fn present(name: NodeName) -> Option<usize> {
     [GOTHAM, METROPOLIS, DISPATCH].into_iter().find(|index| well_known_name(NAMES[*index]) == name)
 }
@@ -175,10 +176,10 @@ mod tests {
     use std::collections::BTreeSet;
 
     #[test]
-    fn an_exchange_has_frames_of_every_kind() {
+    fn exchange_contains_frames_of_every_kind() {
         let kinds: BTreeSet<u8> =
             Exchange::record().frames().iter().map(|bytes| bytes[0]).collect();
-        // All but reports, which processes make and not machines.
+        // All kinds except reports, which processes send, not machines.
         assert_eq!(kinds, (0..=5).collect());
     }
 }

@@ -1,7 +1,7 @@
-//! A machine with a clock and links of its own, driven step by step as its driver would drive it.
+//! A harness that runs a machine step by step, like its driver, with simulated clocks and links.
 //!
-//! Claims, after each step: nothing panics; every frame that is sent decodes to itself and is
-//! within the limit of a link; a machine that has done what was due waits for its next deadline.
+//! Claims after each step: nothing panics; every sent frame decodes to itself and is within the
+//! size limit of a link; the number of ticks at one time and the number of sent frames are bounded.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -16,18 +16,18 @@ use shared::{Frame, Input, Output};
 
 use crate::step::{PEERS, Step};
 
-/// The nodes that steps name by number.
+/// The nodes by their numbers in steps.
 pub const NAMES: [&str; PEERS] = ["gotham", "metropolis", "capitol", "dispatch"];
 /// The number of dispatch in [`NAMES`].
 pub const DISPATCH: usize = 3;
-/// The clocks at the first step.
+/// The clocks at the start.
 pub const BEGIN: Now = Now { mono: Duration::from_secs(1), wall: UnixMillis(1_795_217_670_000) };
-/// The number of the incarnation in which every node begins.
+/// The number of the first incarnation of every node.
 pub const FIRST_INCARNATION: u8 = 16;
 
-/// The most ticks until a machine waits: with more, it would keep its driver busy for ever.
+/// The most ticks at one time. A machine that needs more would keep its driver busy forever.
 const TICKS_MAX: usize = 64;
-/// The most frames for one step: a window of chunks to each peer, and some besides.
+/// The most frames sent in one step: a window of chunks to each peer, and some others.
 const FRAMES_MAX: usize = 64;
 
 /// A machine, its clocks and its links.
@@ -35,13 +35,13 @@ const FRAMES_MAX: usize = 64;
 pub struct Harness<M> {
     /// The machine under test.
     pub machine: M,
-    /// The clocks, which only [`Step::Wait`] moves.
+    /// The clocks; only [`Step::Wait`] advances them.
     pub now: Now,
     me: Origin,
     links: BTreeMap<NodeName, Incarnation>,
 }
 
-/// Returns the name of the node of this number.
+/// Returns the name of the node with this number.
 ///
 /// # Panics
 /// When the number is not below [`PEERS`].
@@ -50,7 +50,7 @@ pub fn named(index: usize) -> NodeName {
     well_known_name(NAMES[index])
 }
 
-/// Returns the incarnation of this number.
+/// Returns the incarnation with this number.
 fn incarnation(number: u8) -> Incarnation {
     Incarnation(BEGIN.wall.0 - 2 * u64::from(FIRST_INCARNATION) + 2 * u64::from(number))
 }
@@ -60,7 +60,7 @@ fn replica_config() -> replica::Config {
 }
 
 impl Harness<City> {
-    /// Returns the city of this number in [`NAMES`].
+    /// Returns the city with this number in [`NAMES`].
     #[must_use]
     pub fn city(index: usize) -> Self {
         let second = Some(Duration::from_secs(1));
@@ -96,8 +96,8 @@ impl<M: HeroNode> Harness<M> {
         Self { machine: begin(me), now: BEGIN, me, links: BTreeMap::new() }
     }
 
-    /// Performs one step. Returns the frames that the machine sends, each with its receiver, and
-    /// the events that it reports. `command` makes the command of a [`Step::Command`].
+    /// Executes one step. Returns the sent frames, each with its receiver, and the reported events.
+    /// `command` returns the command of a [`Step::Command`].
     ///
     /// # Panics
     /// When a claim does not hold.
@@ -147,7 +147,7 @@ impl<M: HeroNode> Harness<M> {
             }
             self.machine.tick(self.now);
         }
-        panic!("after {TICKS_MAX} ticks at one moment something is still due");
+        panic!("a deadline is still due after {TICKS_MAX} ticks at one time");
     }
 
     fn receive(&mut self, from: NodeName, readdressed: bool, bytes: &[u8]) {
@@ -157,7 +157,7 @@ impl<M: HeroNode> Harness<M> {
             (envelope.from, envelope.to) = (Origin { node: from, incarnation }, self.me);
         }
         match frame {
-            // The process handles control frames; its machine never sees them.
+            // The process handles control frames; its machine never receives them.
             Frame::Control(_) => {}
             Frame::Round(_)
             | Frame::Command { .. }

@@ -1,7 +1,7 @@
 //! The HTTP of dispatch from the first byte of a request, and the live socket of a page.
 //!
-//! Claims: nothing panics, nothing hangs; no response is a 500, and what is refused is refused as
-//! HTTP. Each input meets a dispatch of its own, so one input alone repeats what it did in a run.
+//! Claims: nothing panics or hangs; no response has status 500; refusals are valid HTTP. Each input
+//! is processed by a new dispatch, so a failing input fails again when run alone.
 
 use std::convert::Infallible;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -27,16 +27,16 @@ use tower_service::Service as _;
 use crate::harness::Harness;
 use crate::step::Step;
 
-/// The limit of one input. Nothing in it waits for anything outside, so only what hangs meets it.
+/// The time limit of one input. Nothing waits for external events, so only a hang reaches it.
 const TIMEOUT: Duration = Duration::from_secs(60);
 /// The buffer of the connection in each direction.
 const PIPE_BYTES: usize = 64 * 1024;
 /// The most messages sent to a live socket; a page that sends more is disconnected.
 const MESSAGES_MAX: usize = 50;
-/// An address on which no one listens.
+/// An address without a listener.
 const UNUSED: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 1);
 
-/// Sends these bytes to the port of dispatch.
+/// Sends these bytes to the HTTP port of dispatch.
 ///
 /// # Panics
 /// When a claim does not hold.
@@ -44,20 +44,20 @@ pub fn port(bytes: &[u8]) {
     let response = exchange(bytes);
     if !response.is_empty() {
         let start = String::from_utf8_lossy(&response[..response.len().min(200)]);
-        assert!(response.starts_with(b"HTTP/1."), "this is no HTTP: {start:?}");
+        assert!(response.starts_with(b"HTTP/1."), "not an HTTP response: {start:?}");
     }
     let failed = response.windows(12).any(|window| window == b"HTTP/1.1 500");
     assert!(!failed, "{:?}", String::from_utf8_lossy(&response));
 }
 
-/// Opens a page: the first line is the query of its address, each further one is a message on its
-/// live socket.
+/// Opens a live socket of a page: the first line is the query of its URL, each further line is a
+/// message.
 ///
 /// # Panics
 /// When a claim does not hold.
 pub fn page(bytes: &[u8]) {
     let mut lines = bytes.split(|byte| *byte == b'\n');
-    // Bytes that no browser puts into an address belong to the other target.
+    // A browser sends only these characters in a query; others are covered by the `http` target.
     let allowed = |byte: &u8| byte.is_ascii_alphanumeric() || b"&=%+-_.".contains(byte);
     let query = lines.next().unwrap_or_default();
     let mut request = b"GET /live?".to_vec();
@@ -72,25 +72,27 @@ pub fn page(bytes: &[u8]) {
     }
     let response = exchange(&request);
     let start = String::from_utf8_lossy(&response[..response.len().min(300)]);
-    assert!(response.starts_with(b"HTTP/1.1 101 "), "a page is refused: {start:?}");
+    assert!(response.starts_with(b"HTTP/1.1 101 "), "live socket refused: {start:?}");
 }
 
-/// Returns the frame in which a browser sends a message (RFC 6455, section 5.2), with a mask of
+/// Returns the WebSocket frame of a message from a browser (RFC 6455, section 5.2), masked with
 /// zeros.
 fn text_frame(message: &[u8]) -> Vec<u8> {
     let length = message.len().min(usize::from(u16::MAX));
     let mut frame = vec![0x81, 0x80 | 126];
-    frame.extend(u16::try_from(length).expect("no more than that").to_be_bytes());
+    frame.extend(u16::try_from(length).expect("at most 65535").to_be_bytes());
     frame.extend([0; 4]);
     frame.extend(&message[..length]);
     frame
 }
 
-/// Sends these bytes and the end of the stream. Returns what dispatch sends until it closes.
+/// Sends these bytes and the end of the stream. Returns the bytes that dispatch sends until it
+/// closes the connection.
 fn exchange(bytes: &[u8]) -> Vec<u8> {
     static RUNTIME: OnceLock<Runtime> = OnceLock::new();
     let runtime = RUNTIME.get_or_init(|| {
         let mut builder = tokio::runtime::Builder::new_multi_thread();
+        // One runtime for all inputs, so that an input does not pay for its creation.
         builder.worker_threads(1).enable_all().build().expect("a runtime")
     });
     runtime.block_on(async {
@@ -103,14 +105,14 @@ fn exchange(bytes: &[u8]) -> Vec<u8> {
                 never = serve(theirs, stop) => match never {},
             }
         };
-        timeout(TIMEOUT, response).await.unwrap_or_else(|_| panic!("no end after {TIMEOUT:?}"))
+        timeout(TIMEOUT, response).await.unwrap_or_else(|_| panic!("not closed after {TIMEOUT:?}"))
     })
 }
 
 async fn send_and_receive(stream: DuplexStream, bytes: &[u8]) -> Vec<u8> {
     let (mut from, mut to) = tokio::io::split(stream);
     let send = async {
-        // A server may answer and close before it has read everything.
+        // Errors are ignored: a server may respond and close before it has read everything.
         let _ = to.write_all(bytes).await;
         let _ = to.shutdown().await;
     };
@@ -120,8 +122,8 @@ async fn send_and_receive(stream: DuplexStream, bytes: &[u8]) -> Vec<u8> {
     response
 }
 
-/// Serves a connection by a dispatch of its own: the machine and the router before it. Goes on when
-/// the connection has ended.
+/// Serves a connection with a new dispatch: the router and the machine behind it. Never returns, so
+/// that requests are answered until the client has read its response.
 async fn serve(stream: DuplexStream, stop: CancellationToken) -> Infallible {
     let (handle, responder, mut requests) = DispatchHandle::new(1_024);
     let router = web::router(handle, settings(), stop);
@@ -130,7 +132,7 @@ async fn serve(stream: DuplexStream, stop: CancellationToken) -> Infallible {
         let (_, events) = dispatch.step(step, |_, _, _| request);
         events.into_iter().for_each(|event| publish(&responder, event));
     };
-    // Dispatch finds no other node, begins alone, and publishes its first view.
+    // Without other nodes, dispatch joins alone after a timeout and publishes its first view.
     step(Step::Wait(2_000), None);
     let machine = async {
         while let Some(request) = requests.recv().await {
@@ -175,11 +177,11 @@ async fn connection(stream: DuplexStream, router: Router) -> Infallible {
             Ok::<_, Infallible>(response.unwrap_or_else(|never| match never {}))
         }
     });
-    // A client that has closed its half still gets its response. Otherwise the outcome would depend
-    // on which side is faster.
+    // A client that has closed its sending half still receives its response. Otherwise the outcome
+    // would depend on timing.
     let mut builder = http1::Builder::new();
     let builder = builder.half_close(true).max_headers(100);
-    // The end of a connection shows in the response.
+    // The result is ignored, since errors of the connection show in the response.
     let _ = builder.serve_connection(TokioIo::new(stream), service).with_upgrades().await;
     std::future::pending().await
 }
@@ -189,7 +191,7 @@ fn request(method: &str, path: &str, kind: &str, body: &str) -> Vec<u8> {
     format!("{method} {path} HTTP/1.1\r\nhost: localhost\r\ncontent-type: {kind}\r\ncontent-length: {length}\r\n\r\n{body}").into_bytes()
 }
 
-/// Returns requests of every kind, and two in a row.
+/// Returns requests of every kind, and two on one connection.
 #[must_use]
 pub fn request_seeds() -> Vec<Vec<u8>> {
     const ID: &str = "12345678-9abc-4ef0-9122-334455667788";
@@ -233,7 +235,7 @@ pub fn request_seeds() -> Vec<Vec<u8>> {
     ]
 }
 
-/// Returns pages that send every kind of message.
+/// Returns live sockets that send every kind of message.
 #[must_use]
 pub fn page_seeds() -> Vec<Vec<u8>> {
     const ID: &str = "12345678-9abc-4ef0-9122-334455667788";

@@ -1,14 +1,14 @@
-//! Made-up input from outside: every decoder of the project as a [`Target`] that accepts any bytes.
+//! Fuzz targets: every decoder of untrusted input as a [`Target`] that must accept any bytes.
 //!
-//! Each target panics where its claim does not hold; its caller decides where the bytes come from.
-//! `make test` makes them up from [seeds](Target::seeds) by [`mutate`], the same ones each time;
-//! `make fuzz` lets libFuzzer search for inputs that reach new code (`fuzz/`).
+//! Each target panics if its claim does not hold; the caller supplies the bytes. `make test`
+//! [mutates](mutate) the [seeds](Target::seeds), the same way in each run; with `make fuzz`,
+//! libFuzzer searches for inputs that reach new code (`fuzz/`).
 //!
-//! - [`link`]: the hello and the frames of a link; the memory that decoding takes is bounded.
-//! - [`machine`]: a city and dispatch, given any [`step`]s in any order in a [`harness`]; their
-//!   seeds are a recorded [`exchange`], with the [`command`]s that dispatch is given in it.
-//! - [`http`]: the whole HTTP of dispatch, and the live socket of a page.
-//! - [`text`]: names, numbers, spans and scenarios as people write them.
+//! - [`link`]: the hello and the frames of a link, with bounded memory for decoding.
+//! - [`machine`]: a city and dispatch, run through arbitrary [`step`]s in a [`harness`]. The seeds
+//!   are a recorded [`exchange`] with [`command`]s of dispatch.
+//! - [`http`]: all of dispatch's HTTP, and the live socket of a page.
+//! - [`text`]: names, numbers, durations and scenarios.
 //!
 //! Imports go one way: `step < harness < command < exchange < link, machine, http`.
 
@@ -23,16 +23,16 @@ pub mod mutate;
 pub mod step;
 pub mod text;
 
-/// A reader of input from outside.
+/// A fuzz target.
 #[derive(Clone, Copy, Debug)]
 pub struct Target {
-    /// Its name, as `make fuzz TARGET=` takes it.
+    /// The name, as in `make fuzz TARGET=`.
     pub name: &'static str,
-    /// Reads these bytes, and panics where its claim does not hold.
+    /// Processes these bytes, and panics if the target's claim does not hold.
     pub run: fn(&[u8]),
-    /// Inputs that it reads to the end, to begin from.
+    /// Valid inputs from which others are generated.
     pub seeds: fn() -> Vec<Vec<u8>>,
-    /// The number of made-up inputs in `make test`: some seconds' worth.
+    /// The number of generated inputs in `make test`, chosen to take a few seconds.
     pub tries: u32,
 }
 
@@ -53,10 +53,10 @@ pub const TARGETS: [Target; 8] = [
     Target { name: "scenario", run: text::scenario, seeds: text::scenario_seeds, tries: 40_000 },
 ];
 
-/// Returns the target of this name.
+/// Returns the target with this name.
 ///
 /// # Panics
-/// When there is none.
+/// When no target has it.
 #[must_use]
 pub fn target(name: &str) -> Target {
     let found = TARGETS.into_iter().find(|target| target.name == name);

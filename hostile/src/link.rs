@@ -1,8 +1,8 @@
-//! The messages of a link, byte by byte.
+//! The decoders of link messages.
 //!
-//! Claims: a decoded message, encoded again, decodes to the same; decoding allocates at most
-//! [`PER_BYTE`] bytes for each byte of input and [`BESIDES`] in all else: a length in the input is
-//! not trusted.
+//! Claims: a decoded message, encoded again, decodes to the same message; decoding allocates at
+//! most [`FIXED_BYTES`] plus [`PER_BYTE`] for each byte of input, so a length in the input is not
+//! trusted.
 
 use gossip::wire;
 use gossip::wire::Hello;
@@ -10,14 +10,14 @@ use gossip::wire::Hello;
 use crate::exchange::{self, Exchange};
 use crate::memory;
 
-/// The most memory for each byte of a frame. The most expensive byte begins a version vector of one
-/// slot: the first leaf of its tree has room for eleven.
+/// The memory allowed for each byte of a frame. The most expensive byte starts a version vector of
+/// one slot: the first leaf of its B-tree has room for eleven.
 pub const PER_BYTE: usize = 128;
-/// The most memory whatever the input: serde reserves up to a mebibyte for a list before it has
-/// read its first element.
-pub const BESIDES: usize = 2 * 1024 * 1024;
+/// The memory allowed for every input: serde reserves up to a mebibyte for a list before it has
+/// read the first element.
+pub const FIXED_BYTES: usize = 2 * 1024 * 1024;
 
-/// Decodes a first message.
+/// Decodes a hello, the first message of a link.
 ///
 /// # Panics
 /// When a claim does not hold.
@@ -29,7 +29,7 @@ pub fn hello(bytes: &[u8]) {
     }
 }
 
-/// Decodes a later message.
+/// Decodes a frame.
 ///
 /// # Panics
 /// When a claim does not hold.
@@ -43,8 +43,8 @@ pub fn frame(bytes: &[u8]) {
 
 fn within_bounds<T>(bytes: &[u8], decode: impl FnOnce(&[u8]) -> T) -> T {
     let (read, peak) = memory::peak_of(|| decode(bytes));
-    let most = BESIDES + PER_BYTE * bytes.len();
-    assert!(peak <= most, "{} bytes took {peak} bytes of memory, limit {most}", bytes.len());
+    let limit = FIXED_BYTES + PER_BYTE * bytes.len();
+    assert!(peak <= limit, "{} bytes took {peak} bytes of memory, limit {limit}", bytes.len());
     read
 }
 
@@ -57,9 +57,9 @@ pub fn hello_seeds() -> Vec<Vec<u8>> {
     vec![hello, other]
 }
 
-/// Returns frames of a real exchange, some of each kind, and one whose length field lies.
+/// Returns frames of a real exchange, some of each kind, and one with a false length field.
 #[must_use]
 pub fn frame_seeds() -> Vec<Vec<u8>> {
-    let lie = vec![4, 0, 0, 0, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x10];
-    Exchange::record().frames().into_iter().chain([lie]).collect()
+    let false_length = vec![4, 0, 0, 0, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x10];
+    Exchange::record().frames().into_iter().chain([false_length]).collect()
 }

@@ -1,7 +1,7 @@
-//! A city and dispatch, given any input in any order by peers that know the cookie.
+//! The machines of a city and dispatch, with arbitrary inputs from peers that know the cookie.
 //!
-//! Claims besides those of [`Harness::step`], at the end: no stamp that is covered is beyond the
-//! accepted drift; the memory held is bounded by the input.
+//! Claims, in addition to those of [`Harness::step`]: at the end, no covered stamp is beyond the
+//! accepted drift, and the allocated memory is bounded by the input.
 
 use std::time::Duration;
 
@@ -16,10 +16,11 @@ use crate::harness::Harness;
 use crate::memory;
 use crate::step::{self, Step};
 
-/// The most memory held for each step, for each byte of input, and whatever the input.
+/// The memory that may be held at the end for each step, for each byte of input, and for every
+/// input.
 const HELD_PER_STEP: usize = 16 * 1024;
 const HELD_PER_BYTE: usize = 256;
-const HELD_BESIDES: usize = 4 * 1024 * 1024;
+const HELD_FIXED: usize = 4 * 1024 * 1024;
 
 /// Runs gotham through the steps in these bytes.
 ///
@@ -65,15 +66,18 @@ fn run<M: HeroNode>(
             return;
         }
     }
-    // A write after the last stamp of a millisecond is stamped in the next one.
+    // If the counter of a millisecond is exhausted, a stamp uses the next millisecond.
     let latest = harness.now.wall.0 + 1 + millis(replica::Config::default().drift_max);
     for stamp in harness.machine.replica().vector().iter() {
-        assert!(stamp.hlc.wall.0 <= latest, "{stamp} is covered, and ahead of {latest}");
+        assert!(stamp.hlc.wall.0 <= latest, "covered stamp {stamp} is later than {latest}");
     }
     let held = memory::held().saturating_sub(before);
-    let most = HELD_BESIDES + HELD_PER_STEP * steps + HELD_PER_BYTE * bytes.len();
     let length = bytes.len();
-    assert!(held <= most, "{held} of {most} bytes held after {steps} steps in {length} bytes");
+    let limit = HELD_FIXED + HELD_PER_STEP * steps + HELD_PER_BYTE * length;
+    assert!(
+        held <= limit,
+        "{held} bytes held, limit {limit}, after {steps} steps in {length} bytes"
+    );
 }
 
 fn millis(span: Duration) -> u64 {
@@ -93,6 +97,7 @@ pub fn dispatch_seeds() -> Vec<Vec<u8>> {
 }
 
 fn parts(steps: &[Step]) -> Vec<Vec<u8>> {
+    // Each part starts with the first steps, which bring the links up.
     let beginning = &steps[..steps.len().min(8)];
     let chunks = steps.chunks(24);
     let mut parts: Vec<Vec<u8>> =
@@ -108,16 +113,16 @@ mod tests {
     use dispatch_node::dispatch;
 
     #[test]
-    fn the_seeds_lead_somewhere() {
+    fn seeds_reach_merges_and_replies() {
         let whole =
-            |seeds: Vec<Vec<u8>>| seeds.last().cloned().expect("the whole is the last seed");
+            |seeds: Vec<Vec<u8>>| seeds.last().cloned().expect("the last seed is the whole");
         let (mut gotham, gotham_steps) = (Harness::<City>::city(0), whole(city_seeds()));
         let merged = |event: &city::Event| {
             matches!(event, city::Event::Replica(replica::Event::Committed { changed: 1.., .. }))
         };
         let events =
             step::decode(&gotham_steps).flat_map(|step| gotham.step(step, |_, _, _| None).1);
-        assert!(events.filter(merged).count() > 0, "gotham has merged nothing");
+        assert!(events.filter(merged).count() > 0, "gotham merged no changes");
         let (mut dispatch, dispatch_steps) = (Harness::dispatch(), whole(dispatch_seeds()));
         let events =
             step::decode(&dispatch_steps).flat_map(|step| dispatch.step(step, dispatch_command).1);

@@ -1,7 +1,6 @@
-//! Every allocation of this program is counted, so that a claim can be made of how much a piece of
-//! work takes.
+//! Measurement of allocated memory.
 //!
-//! Invariant: the count is of the whole program, so a claim holds only where nothing else runs at
+//! The counters cover the whole program, so a measurement is valid only if no other work runs at
 //! the same time.
 
 use peak_alloc::PeakAlloc;
@@ -9,8 +8,8 @@ use peak_alloc::PeakAlloc;
 #[global_allocator]
 static HEAP: PeakAlloc = PeakAlloc;
 
-/// Does this work, and returns with its result how many bytes were allocated at once beyond those
-/// before it.
+/// Runs `work`. Returns its result and the peak of allocated memory beyond the amount before it, in
+/// bytes.
 pub fn peak_of<T>(work: impl FnOnce() -> T) -> (T, usize) {
     HEAP.reset_peak_usage();
     let before = HEAP.current_usage();
@@ -18,7 +17,7 @@ pub fn peak_of<T>(work: impl FnOnce() -> T) -> (T, usize) {
     (result, HEAP.peak_usage().saturating_sub(before))
 }
 
-/// How many bytes are allocated now.
+/// Returns the amount of allocated memory, in bytes.
 #[must_use]
 pub fn held() -> usize {
     HEAP.current_usage()

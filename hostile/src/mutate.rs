@@ -1,13 +1,12 @@
-//! Inputs made up from seeds: what a fuzzer does, without its knowledge of where an input leads,
-//! and the same in every run.
+//! Mutation of seeds, as a fuzzer does it but without coverage feedback, and reproducible.
 
 use rand::seq::IndexedRandom;
 use rand::{Rng, RngExt};
 
-/// The longest input made, in bytes.
+/// The longest generated input, in bytes.
 const BYTES_MAX: usize = 64 * 1024;
-/// What decoders trip over: ends of ranges, a length far beyond the input, bytes that mean
-/// something in a text.
+/// Byte sequences that often break decoders: limits of ranges, lengths beyond the input, and
+/// special characters of text formats.
 const POISON: [&[u8]; 12] = [
     &[0],
     &[0x7f],
@@ -23,10 +22,10 @@ const POISON: [&[u8]; 12] = [
     b"\\u0000",
 ];
 
-/// An input made from one of `seeds` by a few changes.
+/// Returns a random seed with one to eight random changes.
 ///
 /// # Panics
-/// When there are no seeds.
+/// When `seeds` is empty.
 pub fn mutated(seeds: &[Vec<u8>], rng: &mut impl Rng) -> Vec<u8> {
     let mut bytes = seeds.choose(rng).expect("there are seeds").clone();
     for _ in 0..1_u32 << rng.random_range(0..4) {
@@ -41,16 +40,17 @@ pub fn mutated(seeds: &[Vec<u8>], rng: &mut impl Rng) -> Vec<u8> {
                 bytes.splice(at..at, again);
             }
             5 => {
-                // A piece of another seed, or of the same one.
+                // A part of a seed, possibly of the same one.
                 let other = seeds.choose(rng).expect("there are seeds");
                 let from = rng.random_range(0..=other.len());
                 let to = rng.random_range(from..=other.len());
                 bytes.splice(at..end, other[from..to].iter().copied());
             }
             6 => bytes.truncate(at),
-            _ => drop(
-                bytes.splice(at..end, POISON.choose(rng).expect("there is some").iter().copied()),
-            ),
+            _ => drop(bytes.splice(
+                at..end,
+                POISON.choose(rng).expect("the list is not empty").iter().copied(),
+            )),
         }
         bytes.truncate(BYTES_MAX);
     }

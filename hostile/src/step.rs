@@ -1,34 +1,35 @@
-//! Machine inputs as bytes, so that a fuzzer varies their order and not only their contents.
+//! An encoding of machine inputs as bytes, so that a fuzzer varies their order and not only their
+//! contents.
 //!
-//! Invariant: every byte string decodes to a list of steps; a step that is cut off is left out.
+//! Invariant: every byte string decodes to a list of steps; an incomplete last step is omitted.
 
 /// One input of a machine.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Step {
-    /// A link to this peer is up; the number names the peer's incarnation.
+    /// A link to this peer is up; the second number selects the peer's incarnation.
     LinkUp(usize, u8),
     /// The link to this peer is down.
     LinkDown(usize),
     /// This many milliseconds pass.
     Wait(u16),
-    /// A command, by number, and its subject, by number.
+    /// A command: the numbers of its verb and its subject.
     Command(u8, u8),
     /// Bytes received over the link to a peer.
     Frame {
         /// The peer.
         from: usize,
-        /// Replaces the two ends of a round by the peer and the receiver: a machine ignores a
-        /// round between other nodes, so most mutated rounds would end there.
+        /// Replaces the origins of a round by the peer and the receiver. A machine ignores rounds
+        /// between other nodes, so most mutated rounds would have no effect without this.
         readdressed: bool,
         /// The frame as received.
         bytes: Vec<u8>,
     },
 }
 
-/// The number of nodes that a step can name.
+/// The number of nodes that a step can refer to.
 pub const PEERS: usize = 4;
 
-/// Returns the bytes that [`decode`] reads as `steps`.
+/// Returns bytes that [`decode`] decodes to `steps`.
 ///
 /// # Panics
 /// When a frame is longer than 65535 bytes.
@@ -56,7 +57,7 @@ fn op(kind: u8, peer: usize) -> u8 {
     kind | u8::try_from(peer % PEERS).expect("below four") << 3
 }
 
-/// Returns the steps in these bytes.
+/// Returns the steps encoded in these bytes.
 pub fn decode(mut bytes: &[u8]) -> impl Iterator<Item = Step> {
     std::iter::from_fn(move || {
         let op = take::<1>(&mut bytes)?[0];
@@ -90,7 +91,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn steps_are_decoded_as_they_were_encoded() {
+    fn steps_decode_to_what_was_encoded() {
         let steps = [
             Step::LinkUp(1, 7),
             Step::Wait(1_000),

@@ -1,7 +1,7 @@
-//! What people write: names, numbers, spans, and scenario files.
+//! The parsers of names, numbers, durations and scenario files.
 //!
-//! Claims: nothing panics; what is taken is printed as something that is taken as the same; a
-//! mistake is said in words.
+//! Claims: nothing panics; an accepted value is printed as text that parses to the same value;
+//! every error has a text.
 
 use std::fmt::{Debug, Display};
 use std::str::FromStr;
@@ -13,7 +13,7 @@ use shared::hero::HeroId;
 use shared::options;
 use shared::options::{Interval, Peer};
 
-/// A word of a command line, a path or a query.
+/// Parses a word of a command line, a path or a query.
 ///
 /// # Panics
 /// When a claim does not hold.
@@ -27,8 +27,8 @@ pub fn words(bytes: &[u8]) {
         let again: Result<Peer, String> = format!("{name}={address}").parse();
         assert_eq!(again, Ok(Peer { name, address }));
     }
-    if let Err(why) = options::duration(text) {
-        assert!(!why.is_empty(), "{text:?} is refused without a word");
+    if let Err(reason) = options::duration(text) {
+        assert!(!reason.is_empty(), "{text:?} is refused without a reason");
     }
     if let Ok(span) = span::duration(text) {
         assert_eq!(span::duration(&span::written(span)), Ok(span), "{text:?}");
@@ -41,11 +41,13 @@ pub fn words(bytes: &[u8]) {
 fn printed_and_read<T: FromStr<Err: Display> + Display + PartialEq + Debug>(text: &str) {
     match text.parse::<T>() {
         Ok(value) => assert_eq!(value.to_string().parse::<T>().ok(), Some(value), "{text:?}"),
-        Err(why) => assert!(!why.to_string().is_empty(), "{text:?} is refused without a word"),
+        Err(error) => {
+            assert!(!error.to_string().is_empty(), "{text:?} is refused without a reason")
+        }
     }
 }
 
-/// A scenario file.
+/// Parses a scenario file.
 ///
 /// # Panics
 /// When a claim does not hold.
@@ -56,18 +58,18 @@ pub fn scenario(bytes: &[u8]) {
             for step in scenario.expectations() {
                 assert!(
                     scenario.inverted(step).is_some(),
-                    "a step that expects something can be inverted"
+                    "a step with an expectation cannot be inverted"
                 );
             }
         }
         Err(wrong) => {
-            assert!(!wrong.what.is_empty(), "{wrong:?} does not say what is wrong");
-            assert!(wrong.line <= 1 + text.matches('\n').count(), "{wrong:?} is behind the end");
+            assert!(!wrong.what.is_empty(), "{wrong:?} has no description");
+            assert!(wrong.line <= 1 + text.matches('\n').count(), "{wrong:?} is beyond the end");
         }
     }
 }
 
-/// Words that are taken, and some that are not.
+/// Returns words that the parsers accept, each by at least one.
 #[must_use]
 pub fn word_seeds() -> Vec<Vec<u8>> {
     let id = HeroId::from_u128(0x1234_5678_9abc_def0_1122_3344_5566_7788).to_string();
@@ -86,7 +88,7 @@ pub fn word_seeds() -> Vec<Vec<u8>> {
     words.iter().map(|word| word.as_bytes().to_vec()).collect()
 }
 
-/// The shipped scenarios.
+/// Returns the shipped scenarios.
 #[must_use]
 pub fn scenario_seeds() -> Vec<Vec<u8>> {
     SHIPPED.iter().map(|text| text.as_bytes().to_vec()).collect()

@@ -1,7 +1,7 @@
-//! One child: started, its lines forwarded, signalled, and waited for.
+//! One child process: start, output, signals and exit.
 //!
-//! Invariant: a signal is sent only by the task that waits for its child, so never to a process id
-//! that belongs to another process by now.
+//! Invariant: only the task that waits for a child sends it signals, so a signal never goes to a
+//! process id that the system has reused.
 
 use std::io::IsTerminal as _;
 use std::process::ExitStatus;
@@ -20,10 +20,10 @@ use crate::layout::Layout;
 use crate::lines::show;
 use crate::node::Node;
 
-/// The longest time that a terminal may take to show the last lines of a child.
+/// The time limit for printing the last lines of a child.
 const LINES_TIMEOUT: Duration = Duration::from_millis(500);
 
-/// A child that was started.
+/// A started child process.
 pub(crate) struct Child {
     node: &'static Node,
     process: process::Child,
@@ -31,12 +31,13 @@ pub(crate) struct Child {
 }
 
 impl Child {
-    /// Starts a node.
+    /// Starts a node as a child process.
     ///
     /// # Errors
-    /// When the system does not start it.
+    /// When the process cannot be started.
     pub(crate) fn start(layout: &Layout, node: &'static Node) -> anyhow::Result<Self> {
         let mut command = Command::from(layout.command(node.name));
+        // Killed on drop, so that an error in the launcher leaves no child behind.
         let process = command.kill_on_drop(true).spawn();
         let mut process = process.with_context(|| layout.starting(node.name))?;
         let Node { name, colour } = *node;
@@ -45,21 +46,21 @@ impl Child {
         } else {
             format!("{name:<10} | ")
         };
-        let out = process.stdout.take().context("taking its output")?;
-        let err = process.stderr.take().context("taking its errors")?;
+        let out = process.stdout.take().context("taking the child's stdout")?;
+        let err = process.stderr.take().context("taking the child's stderr")?;
         let lines = tokio::spawn(async move {
             tokio::join!(show(out, &prefix, stdout()), show(err, &prefix, stdout()))
         });
         Ok(Self { node, process, lines })
     }
 
-    /// Waits for its end, and passes signals on to it meanwhile.
+    /// Waits for the child to exit; meanwhile sends it the signals from `signals`.
     pub(crate) async fn end(
         mut self,
         signals: watch::Receiver<Option<Signal>>,
     ) -> (&'static Node, ExitStatus) {
         let status = wait(&mut self.process, signals).await;
-        // Its last lines are shown before its end is reported, unless the terminal takes none.
+        // The last lines are printed before the exit is reported, unless the terminal accepts none.
         let _ = timeout(LINES_TIMEOUT, self.lines).await;
         (self.node, status)
     }
@@ -72,12 +73,12 @@ async fn wait(
     loop {
         tokio::select! {
             status = process.wait() => {
-                return status.expect("a child that was started can be waited for");
+                return status.expect("a started child can be waited for");
             }
             Ok(()) = signals.changed() => {
-                // No id: it has been waited for.
+                // Without an id the child has already been waited for.
                 if let (Some(id), Some(signal)) = (process.id(), *signals.borrow_and_update()) {
-                    // One that has just ended needs no signal.
+                    // Ignored: the child may have exited just before.
                     let _ = kill(Pid::from_raw(i32::try_from(id).expect("process ids fit")), signal);
                 }
             }

@@ -1,7 +1,7 @@
-//! The children of one cluster: which run, which have ended, and how all are stopped.
+//! The child processes of one cluster.
 //!
-//! Invariant: a node has at most one child at a time, and none is started over a process that
-//! already listens on its port.
+//! Invariant: a node has at most one child at a time, and is not started while another process
+//! listens on its port.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -20,21 +20,21 @@ use crate::child::Child;
 use crate::layout::Layout;
 use crate::node::Node;
 
-/// The longest time that a child may take to stop after SIGTERM.
+/// The time limit for children to exit after SIGTERM.
 const STOP_TIMEOUT: Duration = Duration::from_secs(3);
-/// The longest time that a child may take to end after SIGKILL.
+/// The time limit for children to exit after SIGKILL.
 const KILL_TIMEOUT: Duration = Duration::from_secs(1);
-/// The longest time that a port may take to answer.
+/// The time limit for a connection to a port.
 const PORT_TIMEOUT: Duration = Duration::from_millis(500);
 
-/// A reason for which a node is not started. Nothing was changed.
+/// The reason why a node is not started. Nothing was changed.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Refusal {
-    /// It is a child, and has not ended.
+    /// The node is running as a child.
     Running(&'static str),
-    /// Another process listens on its port, most likely one that was started by hand.
+    /// Another process listens on its port, most likely a node started by hand.
     PortTaken(SocketAddr),
-    /// The system did not start it, for this reason.
+    /// The process could not be started, for this reason.
     Failed(String),
 }
 
@@ -42,13 +42,13 @@ impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Running(name) => write!(f, "{name} is running"),
-            Self::PortTaken(address) => write!(f, "another process has its port, {address}"),
+            Self::PortTaken(address) => write!(f, "another process listens on its port, {address}"),
             Self::Failed(reason) => f.write_str(reason),
         }
     }
 }
 
-/// The processes of one cluster.
+/// The child processes of one cluster.
 pub(crate) struct Children {
     layout: Layout,
     tasks: JoinSet<(&'static Node, ExitStatus)>,
@@ -58,7 +58,7 @@ pub(crate) struct Children {
 }
 
 impl Children {
-    /// Returns a cluster of this layout, of which no node is started.
+    /// Returns a cluster with this layout, without any running node.
     pub(crate) fn new(layout: Layout) -> Self {
         Self {
             layout,
@@ -71,7 +71,7 @@ impl Children {
     /// Starts a node.
     ///
     /// # Errors
-    /// When the system does not start it.
+    /// When the process cannot be started.
     pub(crate) fn start(&mut self, node: &'static Node) -> anyhow::Result<()> {
         let child = Child::start(&self.layout, node)?;
         self.tasks.spawn(child.end(self.signal.subscribe()));
@@ -79,10 +79,10 @@ impl Children {
         Ok(())
     }
 
-    /// Starts a node that has ended.
+    /// Starts a node that has exited.
     ///
     /// # Errors
-    /// Returns the reason for which it is not started.
+    /// Returns the reason why it is not started.
     pub(crate) async fn start_again(&mut self, node: &'static Node) -> Result<(), Refusal> {
         if self.running.contains(node.name) {
             return Err(Refusal::Running(node.name));
@@ -94,7 +94,7 @@ impl Children {
         self.start(node).map_err(|error| Refusal::Failed(format!("{error:#}")))
     }
 
-    /// Waits until a child has ended; `None` when none runs.
+    /// Waits until a child has exited; returns `None` if no child runs.
     pub(crate) async fn ended(&mut self) -> Option<(&'static Node, ExitStatus)> {
         let ended = self.tasks.join_next().await?;
         let (node, status) = ended.expect("a child's task neither panics nor is cancelled");
@@ -102,43 +102,43 @@ impl Children {
         Some((node, status))
     }
 
-    /// Reports whether all have ended.
+    /// Returns whether all children have exited.
     pub(crate) fn none_runs(&self) -> bool {
         self.running.is_empty()
     }
 
-    /// Returns a line about a child that has ended by itself, and what can be done about it.
+    /// Returns a line about a child that exited without being stopped, with a way to restart it.
     pub(crate) async fn report(&self, Node { name, .. }: &Node, status: ExitStatus) -> String {
         let address = self.layout.address(name);
         if is_taken(address).await {
-            return format!("{name} has ended ({status}): {}", Refusal::PortTaken(address));
+            return format!("{name} exited ({status}): {}", Refusal::PortTaken(address));
         }
         let remedy = if self.none_runs() {
-            "nobody is left".to_owned()
+            "no node is running".to_owned()
         } else if *name == DISPATCH {
-            format!("the page is gone with it; in another terminal, make {name} brings it back")
+            format!("the page is down; restart it with make {name} in another terminal")
         } else if self.layout.socket.is_some() && self.running.contains(DISPATCH) {
-            format!("the page can rebuild it, and so can make {name} in another terminal")
+            format!("rebuild it on the page, or with make {name} in another terminal")
         } else {
-            format!("make {name} in another terminal brings it back")
+            format!("restart it with make {name} in another terminal")
         };
-        format!("{name} has ended ({status}); {remedy}")
+        format!("{name} exited ({status}); {remedy}")
     }
 
-    /// Stops all, and waits until they have ended.
+    /// Stops all children and waits until they have exited.
     ///
     /// # Errors
-    /// When some did not stop after SIGTERM. They were killed.
+    /// When some did not exit after SIGTERM and were killed.
     pub(crate) async fn stop(mut self) -> anyhow::Result<()> {
         if self.all_end(Signal::SIGTERM, STOP_TIMEOUT).await {
             return Ok(());
         }
-        let stubborn: Vec<&str> = self.running.iter().copied().collect();
-        let stubborn = stubborn.join(", ");
+        let remaining: Vec<&str> = self.running.iter().copied().collect();
+        let remaining = remaining.join(", ");
         let killed = self.all_end(Signal::SIGKILL, KILL_TIMEOUT).await;
-        anyhow::ensure!(killed, "not even killing ends {stubborn}");
+        anyhow::ensure!(killed, "still running after SIGKILL: {remaining}");
         let seconds = STOP_TIMEOUT.as_secs();
-        anyhow::bail!("did not stop within {seconds} s and were killed: {stubborn}");
+        anyhow::bail!("killed after not stopping within {seconds} s: {remaining}");
     }
 
     async fn all_end(&mut self, signal: Signal, limit: Duration) -> bool {
@@ -147,8 +147,9 @@ impl Children {
     }
 }
 
-/// Reports whether a process listens there, even if it gives no answer.
+/// Returns whether a process listens on this address.
 async fn is_taken(address: SocketAddr) -> bool {
     let connected = timeout(PORT_TIMEOUT, TcpStream::connect(address)).await;
+    // A timeout counts as taken: a frozen process may hold the port.
     connected.map_or(true, |connected| connected.is_ok())
 }

@@ -1,6 +1,6 @@
-//! The layout of a cluster: the address of each node, and the command that starts it.
+//! The layout of a cluster: the address of each node and the command that starts it.
 //!
-//! Invariant: every node gets all addresses, and dispatch alone the launcher's socket.
+//! Invariant: every node receives all addresses; only dispatch receives the launcher's socket.
 
 use std::net::{IpAddr, SocketAddr};
 use std::os::unix::process::CommandExt as _;
@@ -16,23 +16,23 @@ use tokio::time::timeout;
 
 use crate::node::NODES;
 
-/// The variable by which dispatch learns the path of the launcher's socket.
+/// The environment variable with the path of the launcher's socket, read by dispatch.
 const LAUNCHER_VARIABLE: &str = "SUPERHERO_LAUNCHER";
-/// The longest time that a node may take to print its options.
+/// The time limit for a node to print its options.
 const PRINT_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// All that is the same for every start of a node.
+/// The settings common to all starts of nodes.
 #[derive(Debug)]
 pub(crate) struct Layout {
     /// The directory of the binaries.
     pub(crate) binaries: PathBuf,
-    /// The address on whose well-known ports the nodes listen.
+    /// The address of all nodes; each listens on its well-known port.
     pub(crate) host: IpAddr,
     /// The configuration file of all nodes.
     pub(crate) config: Option<PathBuf>,
-    /// The directory with certificates, as `make certs` fills it. Without it nodes speak no TLS.
+    /// The directory of certificates, laid out as by `make certs`. Without it nodes use no TLS.
     pub(crate) certificates: Option<PathBuf>,
-    /// The socket at which dispatch may ask for a city.
+    /// The socket on which the launcher accepts requests of dispatch.
     pub(crate) socket: Option<PathBuf>,
 }
 
@@ -42,7 +42,7 @@ impl Layout {
         SocketAddr::new(self.host, well_known_address(name).port())
     }
 
-    /// Returns the address of the page, as people write it.
+    /// Returns the URL of the page, with `localhost` for the default address.
     pub(crate) fn page(&self) -> String {
         let address = self.address(DISPATCH);
         let scheme = if self.certificates.is_some() { "https" } else { "http" };
@@ -69,20 +69,23 @@ impl Layout {
         if let Some(config) = &self.config {
             command.arg("--config").arg(config);
         }
+        // Removed if inherited from the environment: it would point to the socket of another
+        // launcher.
         match &self.socket {
             Some(socket) if name == DISPATCH => command.env(LAUNCHER_VARIABLE, socket),
             Some(_) | None => command.env_remove(LAUNCHER_VARIABLE),
         };
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        // A process group of its own keeps the terminal's Ctrl-C from reaching the child directly.
         command.process_group(0);
         command
     }
 
-    /// Returns the error text of the first node that cannot use the configuration file, so that
-    /// none is started if one would not.
+    /// Returns the error text of the first node that rejects the configuration file, so that no
+    /// node is started if one would fail.
     ///
     /// # Errors
-    /// When the system does not start a node.
+    /// When a node cannot be started or does not print its options in time.
     pub(crate) async fn configuration_error(&self) -> anyhow::Result<Option<Vec<u8>>> {
         if self.config.is_none() {
             return Ok(None);
@@ -92,7 +95,7 @@ impl Layout {
             let printed = command.arg("--print-config").kill_on_drop(true).output();
             let output = timeout(PRINT_TIMEOUT, printed)
                 .await
-                .with_context(|| format!("{} does not read its options", node.name))?
+                .with_context(|| format!("{} does not print its options", node.name))?
                 .with_context(|| self.starting(node.name))?;
             if !output.status.success() {
                 return Ok(Some(output.stderr));
@@ -101,7 +104,7 @@ impl Layout {
         Ok(None)
     }
 
-    /// Returns the context of an error in starting a node.
+    /// Returns the error context of starting a node.
     pub(crate) fn starting(&self, name: &str) -> String {
         format!("starting {name} from {}", self.binaries.display())
     }

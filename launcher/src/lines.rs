@@ -1,8 +1,9 @@
-//! Lines for the terminal: the children's, each behind its name, and the launcher's own.
+//! Output to the terminal: the lines of the children, prefixed with their names, and the launcher's
+//! own lines.
 //!
-//! Invariant: no output of a child and no state of the terminal ends the launcher or keeps it from
-//! being stopped. Children's lines are bytes and are passed on as they are; writing to a terminal
-//! that is gone has no effect.
+//! Invariant: no output of a child and no state of the terminal stops the launcher or prevents it
+//! from being stopped. Lines of children are bytes and are passed on unchanged; writing to a closed
+//! terminal has no effect.
 
 use std::time::Duration;
 
@@ -12,12 +13,12 @@ use tokio::io::{
 };
 use tokio::time::timeout;
 
-/// Longer lines are shown in pieces of this size.
+/// The longest piece of a line, in bytes; longer lines are split.
 const LINE_BYTES_MAX: u64 = 16 * 1024;
-/// The longest time that a terminal may delay the launcher's own lines (Ctrl-S stops it).
+/// The time limit for printing a line of the launcher. Ctrl-S suspends the terminal's output.
 const PRINT_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// Shows every line of a child, until it writes no more.
+/// Prints every line of a child until its output ends.
 pub(crate) async fn show(
     lines: impl AsyncRead + Unpin,
     prefix: &str,
@@ -35,20 +36,20 @@ pub(crate) async fn show(
         if line.last() != Some(&b'\n') {
             line.push(b'\n');
         }
-        // Also when it cannot be shown, it is read: a child must not wait for a terminal that is
-        // gone.
+        // Reading continues after a failed write, so that a child does not block on a full pipe
+        // when the terminal is closed.
         let _ = write(&mut to, &line).await;
     }
 }
 
-/// Shows a line of the launcher's own.
-pub(crate) async fn say(line: &str) {
-    // A failure to print cannot be printed either.
+/// Prints a line of the launcher.
+pub(crate) async fn print_line(line: &str) {
+    // A failure to print cannot be reported either.
     let _ = timeout(PRINT_TIMEOUT, write(&mut stdout(), format!("{line}\n").as_bytes())).await;
 }
 
 async fn write(to: &mut (impl AsyncWrite + Unpin), line: &[u8]) -> std::io::Result<()> {
-    // In one piece, so that lines from several sides do not mix.
+    // One call for the whole line, so that lines of different children do not mix.
     to.write_all(line).await?;
     to.flush().await
 }
@@ -57,27 +58,27 @@ async fn write(to: &mut (impl AsyncWrite + Unpin), line: &[u8]) -> std::io::Resu
 mod tests {
     use super::*;
 
-    /// Returns the output for these lines of a child.
-    fn shown(said: &[u8]) -> Vec<u8> {
+    /// Returns the terminal output for this output of a child.
+    fn shown(output: &[u8]) -> Vec<u8> {
         let mut terminal = Vec::new();
         let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
-        runtime.block_on(show(said, "gotham | ", &mut terminal));
+        runtime.block_on(show(output, "gotham | ", &mut terminal));
         terminal
     }
 
     #[test]
-    fn each_line_stands_behind_its_name_and_the_last_one_needs_no_end() {
+    fn lines_are_prefixed_and_the_last_needs_no_newline() {
         assert_eq!(shown(b""), b"");
         assert_eq!(shown(b"one\n\ntwo"), b"gotham | one\ngotham | \ngotham | two\n");
     }
 
     #[test]
-    fn bytes_that_are_no_text_are_passed_on_and_so_is_what_follows() {
+    fn bytes_that_are_not_utf8_are_passed_on_unchanged() {
         assert_eq!(shown(b"\xff\xfe\xc3\nafter\n"), b"gotham | \xff\xfe\xc3\ngotham | after\n");
     }
 
     #[test]
-    fn a_line_without_end_is_shown_in_pieces_and_so_is_what_follows() {
+    fn line_over_the_limit_is_shown_in_pieces() {
         let long = vec![b'x'; 100_000];
         let terminal = shown(&[long.as_slice(), b"\nafter\n"].concat());
         let lines: Vec<&[u8]> = terminal.split_inclusive(|byte| *byte == b'\n').collect();
@@ -91,11 +92,11 @@ mod tests {
     }
 
     #[test]
-    fn a_terminal_that_is_gone_stops_nobody() {
-        let mut said: &[u8] = b"one\ntwo\n";
+    fn closed_terminal_does_not_stop_reading() {
+        let mut output: &[u8] = b"one\ntwo\n";
         let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
-        let (gone, _) = tokio::io::duplex(1);
-        runtime.block_on(show(&mut said, "gotham | ", gone));
-        assert!(said.is_empty(), "all has been read");
+        let (closed, _) = tokio::io::duplex(1);
+        runtime.block_on(show(&mut output, "gotham | ", closed));
+        assert!(output.is_empty(), "not all output was read");
     }
 }

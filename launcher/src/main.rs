@@ -1,15 +1,15 @@
 //! `superhero-cluster`: starts gotham, metropolis, capitol and dispatch from its own directory,
-//! shows their lines behind their names, and stops all four when it is stopped.
+//! prints their output prefixed with their names, and stops all four when it is stopped.
 //!
-//! - `supervise`: the life of the launcher, from the first start to the last stop.
-//! - `children`: which nodes run. One that ends by itself is reported and not started again, unless
-//!   dispatch asks.
+//! - `supervise`: the main loop, from the first start to the last stop.
+//! - `children`: the set of running nodes. A node that exits is reported and restarted only on
+//!   request of dispatch.
 //! - `child`: one process; `layout`: its command and its address; `node`: its name.
-//! - `socket`: the requests of dispatch, when its page is asked to rebuild a city.
+//! - `socket`: the requests of dispatch to rebuild a city.
 //! - `lines`: the output.
 //!
-//! Each child is a process group of its own: Ctrl-C reaches this process alone, which then asks
-//! each child once.
+//! Each child has its own process group: Ctrl-C reaches only the launcher, which then signals each
+//! child once.
 
 mod child;
 mod children;
@@ -29,7 +29,7 @@ use shared::configuration::{LAUNCHER, Loaded};
 
 use options::Options;
 
-/// The longest wait at the end for a terminal that takes no more lines.
+/// The time limit at exit for a terminal that accepts no more output.
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_millis(200);
 
 fn main() -> ExitCode {
@@ -48,7 +48,7 @@ fn main() -> ExitCode {
     let ended = runtime.block_on(supervise::run(options, config));
     runtime.shutdown_timeout(SHUTDOWN_TIMEOUT);
     ended.unwrap_or_else(|error| {
-        // Not by `eprintln!`, which panics where the terminal is gone.
+        // Not with `eprintln!`, which panics when the terminal is closed.
         let error = format_args!("error: {error:#}\n");
         let _ = std::io::Write::write_fmt(&mut std::io::stderr(), error);
         ExitCode::FAILURE

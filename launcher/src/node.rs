@@ -1,8 +1,8 @@
-//! The four nodes, by name.
+//! The names and colours of the four nodes.
 
 use shared::well_known::DISPATCH;
 
-/// The nodes in the order in which they start, with the page's colours for their names.
+/// The nodes in the order of their start. The colours are those of the page.
 pub(crate) const NODES: [Node; 4] = [
     Node { name: "gotham", colour: 98 },
     Node { name: "metropolis", colour: 36 },
@@ -10,11 +10,11 @@ pub(crate) const NODES: [Node; 4] = [
     Node { name: DISPATCH, colour: 245 },
 ];
 
-/// A process of the cluster.
+/// A node of the cluster, which runs as a process.
 #[derive(Debug)]
 pub(crate) struct Node {
     /// The name of the node, and of its binary.
     pub(crate) name: &'static str,
-    /// One of a terminal's 256 colours.
+    /// The colour of the name, from the 256 colours of a terminal.
     pub(crate) colour: u8,
 }

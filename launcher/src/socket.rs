@@ -1,9 +1,9 @@
-//! The socket at which dispatch asks for a city that has ended: a Unix socket in a private
+//! The socket on which dispatch requests the restart of a city: a Unix socket in a private
 //! directory.
 //!
-//! One line in, `start gotham`, and one line out: `started gotham`, or `refused: ` and the reason.
-//! One request a connection, one connection at a time. A request is bounded in length and time, and
-//! names one of the four nodes or is refused.
+//! The request is one line, `start gotham`; the response is one line, `started gotham` or `refused:
+//! ` with the reason. There is one request per connection and one connection at a time. A request
+//! is bounded in length and time, and is refused unless it names one of the four nodes.
 
 use std::fs::Permissions;
 use std::io;
@@ -24,18 +24,18 @@ use crate::node::{NODES, Node};
 
 /// The longest request, with its newline, in bytes.
 const REQUEST_BYTES_MAX: u64 = 64;
-/// The longest time for a request to arrive, and for an answer to be taken.
+/// The time limit for receiving a request, and for sending the response.
 const TIMEOUT: Duration = Duration::from_secs(1);
-/// The pause between two attempts to accept, where the system has no connection to give.
+/// The pause after a failed accept, for example when no file descriptors are left.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// A request to start a node again.
+/// A request to restart a node.
 pub(crate) struct Request {
     pub(crate) node: &'static Node,
     pub(crate) answer: oneshot::Sender<Result<(), Refusal>>,
 }
 
-/// The socket. It is removed, and its directory with it, when this is dropped.
+/// The socket. Dropping it removes the socket and its directory.
 pub(crate) struct Socket {
     path: PathBuf,
     serving: JoinHandle<()>,
@@ -43,22 +43,22 @@ pub(crate) struct Socket {
 }
 
 impl Socket {
-    /// Opens a socket, whose requests come out of the channel.
+    /// Opens a socket whose requests are sent to the channel.
     ///
     /// # Errors
-    /// When the system does not make the directory or the socket.
-    pub(crate) fn open(asks: mpsc::Sender<Request>) -> anyhow::Result<Self> {
+    /// When the directory or the socket cannot be created.
+    pub(crate) fn open(requests: mpsc::Sender<Request>) -> anyhow::Result<Self> {
         let private = Permissions::from_mode(0o700);
         let directory =
             tempfile::Builder::new().prefix("superhero-").permissions(private).tempdir();
-        let directory = directory.context("making a directory for the launcher's socket")?;
+        let directory = directory.context("creating the directory of the launcher's socket")?;
         let path = directory.path().join("launcher");
         let listener = UnixListener::bind(&path)
-            .with_context(|| format!("listening at {}", path.display()))?;
-        Ok(Self { path, serving: tokio::spawn(serve(listener, asks)), _directory: directory })
+            .with_context(|| format!("listening on {}", path.display()))?;
+        Ok(Self { path, serving: tokio::spawn(serve(listener, requests)), _directory: directory })
     }
 
-    /// Returns its path.
+    /// Returns the path of the socket.
     pub(crate) fn path(&self) -> &Path {
         &self.path
     }
@@ -70,48 +70,48 @@ impl Drop for Socket {
     }
 }
 
-async fn serve(listener: UnixListener, asks: mpsc::Sender<Request>) {
+async fn serve(listener: UnixListener, requests: mpsc::Sender<Request>) {
     loop {
         match listener.accept().await {
-            // A client that left before the answer needs none.
-            Ok((mut stream, _)) => drop(answer(&mut stream, &asks).await),
+            // I/O errors are ignored: the client has closed the connection.
+            Ok((mut stream, _)) => drop(respond(&mut stream, &requests).await),
             Err(_) => sleep(ACCEPT_PAUSE).await,
         }
     }
 }
 
-async fn answer(stream: &mut UnixStream, asks: &mpsc::Sender<Request>) -> io::Result<()> {
-    let answer = match timeout(TIMEOUT, request(stream)).await {
+async fn respond(stream: &mut UnixStream, requests: &mpsc::Sender<Request>) -> io::Result<()> {
+    let response = match timeout(TIMEOUT, read_line(stream)).await {
         Ok(read) => match parse(&read?) {
-            Ok(node) => ask(node, asks).await,
+            Ok(node) => restart(node, requests).await,
             Err(refusal) => format!("refused: {refusal}\n"),
         },
-        Err(_) => format!("refused: no line came within {} s\n", TIMEOUT.as_secs()),
+        Err(_) => format!("refused: no line received within {} s\n", TIMEOUT.as_secs()),
     };
-    timeout(TIMEOUT, stream.write_all(answer.as_bytes())).await?
+    timeout(TIMEOUT, stream.write_all(response.as_bytes())).await?
 }
 
-/// Reads the first line, or as much of it as is allowed.
-async fn request(stream: &mut UnixStream) -> io::Result<Vec<u8>> {
+/// Reads the first line, up to the limit.
+async fn read_line(stream: &mut UnixStream) -> io::Result<Vec<u8>> {
     let mut line = Vec::new();
     BufReader::new(stream).take(REQUEST_BYTES_MAX).read_until(b'\n', &mut line).await?;
     Ok(line)
 }
 
-/// Returns the node that is to be started.
+/// Returns the node named in a request.
 fn parse(line: &[u8]) -> Result<&'static Node, String> {
     let Some(line) = line.strip_suffix(b"\n") else {
         return Err(format!("expected a line of at most {REQUEST_BYTES_MAX} bytes"));
     };
-    let name = line.strip_prefix(b"start ").ok_or("expected: start NAME")?;
+    let name = line.strip_prefix(b"start ").ok_or("expected start NAME")?;
     let known = NODES.iter().find(|node| node.name.as_bytes() == name);
     known.ok_or_else(|| format!("there is no node {:?}", String::from_utf8_lossy(name)))
 }
 
-async fn ask(node: &'static Node, asks: &mpsc::Sender<Request>) -> String {
+async fn restart(node: &'static Node, requests: &mpsc::Sender<Request>) -> String {
     let (answer, answered) = oneshot::channel();
-    // Either fails when the launcher is stopping.
-    let outcome = match asks.send(Request { node, answer }).await {
+    // Sending or receiving fails only when the launcher is stopping.
+    let outcome = match requests.send(Request { node, answer }).await {
         Ok(()) => answered.await.ok(),
         Err(_) => None,
     };
@@ -127,14 +127,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_request_is_one_whole_line_that_names_one_of_the_four() {
+    fn request_is_one_complete_line_naming_one_node() {
         for node in &NODES {
             assert_eq!(
                 parse(format!("start {}\n", node.name).as_bytes()).map(|node| node.name),
                 Ok(node.name)
             );
         }
-        for (line, why) in [
+        for (line, reason) in [
             (&b""[..], "at most 64 bytes"),
             (b"start gotham", "at most 64 bytes"),
             (b"\n", "start NAME"),
@@ -148,7 +148,7 @@ mod tests {
             (b"start \xff\n", "no node"),
         ] {
             let refusal = parse(line).map(|node| node.name).unwrap_err();
-            assert!(refusal.contains(why) && !refusal.contains('\n'), "{line:?}: {refusal}");
+            assert!(refusal.contains(reason) && !refusal.contains('\n'), "{line:?}: {refusal}");
         }
     }
 }

@@ -1,7 +1,8 @@
-//! The life of the launcher: starts all, reports ends and answers requests, stops all.
+//! The main loop of the launcher: starts all nodes, reports exits, answers requests, stops all
+//! nodes.
 //!
-//! Invariant: whatever way it is left, no child outlives it. Signals are listened for before the
-//! first child starts.
+//! Invariant: no child outlives the launcher, on any exit path. The signal handlers are installed
+//! before the first child starts.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -13,30 +14,31 @@ use tokio::sync::mpsc;
 
 use crate::children::Children;
 use crate::layout::Layout;
-use crate::lines::say;
+use crate::lines::print_line;
 use crate::node::NODES;
 use crate::options::Options;
 use crate::socket::{Request, Socket};
 
-/// Runs the cluster until it has ended or is stopped.
+/// Runs the cluster until all nodes have exited or a signal stops it.
 ///
 /// # Errors
-/// When the system refuses something, or a child did not stop.
+/// When a node cannot be started, a signal handler cannot be installed, or a child did not stop.
 pub(crate) async fn run(options: Options, config: Option<PathBuf>) -> anyhow::Result<ExitCode> {
-    let here = std::env::current_exe().context("finding the directory of the binaries")?;
-    let here = here.parent().context("finding the directory of the binaries")?;
+    let binary = std::env::current_exe().context("finding the directory of the binaries")?;
+    let binaries = binary.parent().context("finding the directory of the binaries")?;
     let mut stops = StopSignals::listen()?;
-    let (asks, mut asked) = mpsc::channel(1);
-    // The directory of the socket is removed when this is dropped, whatever way this is left.
-    let socket = open_socket(asks).await;
+    let (sender, mut requests) = mpsc::channel(1);
+    // Dropping the socket removes its directory, so it is kept until the end of this function.
+    let socket = open_socket(sender).await;
     let layout = Layout {
-        binaries: here.to_owned(),
+        binaries: binaries.to_owned(),
         host: options.host,
         config,
         certificates: options.certs,
         socket: socket.as_ref().map(|socket| socket.path().to_owned()),
     };
     if let Some(error) = layout.configuration_error().await? {
+        // A failure to print the error cannot be reported either.
         let _ = std::io::Write::write_all(&mut std::io::stderr(), &error);
         return Ok(ExitCode::from(EXIT_UNUSABLE));
     }
@@ -45,34 +47,36 @@ pub(crate) async fn run(options: Options, config: Option<PathBuf>) -> anyhow::Re
     for node in &NODES {
         children.start(node)?;
     }
-    say(&format!("The page: {page}   (Ctrl-C stops all four)")).await;
+    print_line(&format!("Page: {page}   (Ctrl-C stops all four nodes)")).await;
     let mut failed = false;
     loop {
         tokio::select! {
             Some((node, status)) = children.ended() => {
                 failed |= !status.success();
-                say(&children.report(node, status).await).await;
-                // While one runs, dispatch above all, there is something to stop, and requests.
+                print_line(&children.report(node, status).await).await;
+                // The launcher stays while any node runs: it must stop the node later, and dispatch
+                // may send requests.
                 if children.none_runs() {
                     return Ok(if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS });
                 }
             }
-            Some(request) = asked.recv() => answer(&mut children, request).await,
+            Some(request) = requests.recv() => answer(&mut children, request).await,
             () = stops.next() => break,
         }
     }
-    // From here on requests are refused.
-    drop(asked);
+    // Later requests are refused, so none can start a child while the others stop.
+    drop(requests);
     children.stop().await?;
-    say("All have stopped.").await;
+    print_line("All nodes have stopped.").await;
     Ok(ExitCode::SUCCESS)
 }
 
-async fn open_socket(asks: mpsc::Sender<Request>) -> Option<Socket> {
-    match Socket::open(asks) {
+async fn open_socket(requests: mpsc::Sender<Request>) -> Option<Socket> {
+    match Socket::open(requests) {
         Ok(socket) => Some(socket),
         Err(error) => {
-            say(&format!("The page cannot rebuild cities: {error:#}")).await;
+            // The cluster works without the socket, so this is no reason to exit.
+            print_line(&format!("The page cannot rebuild cities: {error:#}")).await;
             None
         }
     }
@@ -81,19 +85,20 @@ async fn open_socket(asks: mpsc::Sender<Request>) -> Option<Socket> {
 async fn answer(children: &mut Children, Request { node, answer }: Request) {
     let outcome = children.start_again(node).await;
     let line = match &outcome {
-        Ok(()) => format!("{} is started again", node.name),
-        Err(refusal) => format!("{} is not started again: {refusal}", node.name),
+        Ok(()) => format!("{} restarted", node.name),
+        Err(refusal) => format!("{} not restarted: {refusal}", node.name),
     };
-    // The client may have given up; the city is started all the same.
+    // Ignored: the client may have closed its connection, and the node is started anyway.
     let _ = answer.send(outcome);
-    say(&line).await;
+    print_line(&line).await;
 }
 
 /// The signals that stop the launcher.
 struct StopSignals {
     interrupt: Signal,
     terminate: Signal,
-    /// A terminal that is closed takes its foreground with it, and the children are not in there.
+    /// Sent when the terminal closes. Only the launcher receives it, since the children have their
+    /// own process groups.
     hang_up: Signal,
 }
 

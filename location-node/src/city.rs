@@ -1,9 +1,9 @@
-//! The machine of a city: patrols and fights on its own heroes, commands from dispatch, gossip with
-//! its peers, and observation by whoever asks.
+//! The machine of a city: patrols and fights of its heroes, commands from dispatch, gossip with its
+//! peers, and observations for any peer that requests them.
 //!
-//! Invariants: a city writes only to heroes that its own copy says are alive; it never acts on a
-//! command after its time; each observer has at most one question open, so a slow one costs
-//! nothing.
+//! Invariants: a city writes only to heroes that are not deleted in its replica (or in the copy in
+//! the command, if the replica has no entry); it does not execute an expired command; each observer
+//! has at most one open request, so a slow observer costs nothing.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -20,76 +20,76 @@ use shared::hero::{Hero, HeroId, HeroRef, Location};
 use shared::message::{Command, Done, Refusal};
 use shared::{Changes, Entry, Frame, Input, Observation, Output, Replica, Superheroes, Value};
 
-/// The least time between two answers to one observer, so that a busy city sends batches. A view
-/// shows what comes within a quarter of a second; this adds hardly to what a write waits for.
+/// The shortest interval between two observations sent to one observer, so that a busy city sends
+/// batches. It is small compared with the quarter of a second at which views are published.
 const OBSERVATION_INTERVAL_MIN: Duration = Duration::from_millis(20);
-/// The longest an observer waits for a further answer when nothing changes: it learns that the city
-/// lives.
+/// The longest time until a request is answered if nothing changes. The answer shows the observer
+/// that the city is up.
 const OBSERVATION_INTERVAL_MAX: Duration = Duration::from_secs(1);
-/// After how many bytes of entries an observation is full; the rest follows at once.
+/// The size of entries at which an observation is full, in bytes. The rest follows without a pause.
 const OBSERVATION_BYTES: usize = 64 * 1024;
-/// What a fight costs, in points of health.
+/// The damage of a fight, in points of health.
 const DAMAGE: std::ops::RangeInclusive<u8> = 5..=15;
 
-/// How a city behaves. An interval of `None` switches the activity off.
+/// The configuration of a city. An interval of `None` switches the activity off.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// Between two pulls from a random peer.
+    /// The interval between pulls from a random peer.
     pub gossip_interval: Option<Duration>,
-    /// Between two heroes sent on patrol.
+    /// The interval at which a hero goes on patrol.
     pub patrol_interval: Option<Duration>,
-    /// Between two fights.
+    /// The interval between fights.
     pub fight_interval: Option<Duration>,
-    /// The replica's limits.
+    /// The configuration of the replica.
     pub replica: replica::Config,
 }
 
-/// What a city tells its process.
+/// An event that a city reports to its process.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Event {
-    /// It was bombed: this life ends here, with all its memory.
+    /// The city was bombed: this incarnation must end and lose all its memory.
     Bombed,
-    /// Dispatch assigned a hero here.
+    /// Dispatch assigned a hero.
     Assigned {
-        /// Which.
+        /// The hero.
         hero: HeroId,
     },
     /// A hero went on patrol.
     Patrols {
-        /// Which.
+        /// The hero.
         hero: HeroId,
     },
-    /// A hero met a villain.
+    /// A hero fought.
     Fought {
-        /// Which.
+        /// The hero.
         hero: HeroId,
-        /// What it cost, in points.
+        /// The damage, in points of health.
         damage: u8,
-        /// Whether it was the last fight.
-        died: bool,
+        /// Set if no health is left; the hero is deleted.
+        fell: bool,
     },
-    /// Something happened in a replication round.
+    /// An event of the replica.
     Replica(replica::Event),
 }
 
-/// Somebody who watches this city.
+/// A peer that observes this city.
 #[derive(Debug)]
 struct Observer {
-    /// What they asked and have not been told yet.
-    question: Option<Question>,
-    /// When they may be told again.
+    /// The open request, if any.
+    request: Option<ObserveRequest>,
+    /// The earliest time of the next observation.
     not_before: Duration,
 }
 
 #[derive(Debug)]
-struct Question {
+struct ObserveRequest {
     since: u64,
     pulls: u64,
-    /// When they are told that there is nothing to tell.
+    /// The time at which the request is answered even if nothing has changed.
     not_after: Duration,
 }
 
-/// The machine of one life of a city.
+/// The machine of one incarnation of a city.
 #[derive(Debug)]
 pub struct City {
     replica: Replica,
@@ -98,19 +98,20 @@ pub struct City {
     observers: BTreeMap<NodeName, Observer>,
     rng: ChaCha8Rng,
     gossip: Timer,
-    /// When gossip runs free again, if dispatch does not say otherwise until then.
-    free_at: Option<Duration>,
+    /// The time at which gossip returns to its configured pace, unless dispatch renews the change.
+    pace_expires_at: Option<Duration>,
     patrol: Timer,
     fight: Timer,
     out: VecDeque<Output<Event>>,
 }
 
 impl City {
-    /// A city at the beginning of the life `me`, empty, after `crashes` earlier lives of its
-    /// process.
+    /// Returns an empty city at the start of the incarnation `me`, after `crashes` crashes of
+    /// earlier incarnations of its process.
     #[must_use]
     pub fn new(me: Origin, config: Config, crashes: u32, seed: u64, now: Now) -> Self {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
+        // Random phases, so that cities that start together do not act in lockstep.
         let mut timer = |interval| Timer::new(interval, rng.random_range(0.0..1.0), now);
         let (gossip, patrol, fight) = (
             timer(config.gossip_interval),
@@ -124,14 +125,14 @@ impl City {
             observers: BTreeMap::new(),
             rng,
             gossip,
-            free_at: None,
+            pace_expires_at: None,
             patrol,
             fight,
             out: VecDeque::new(),
         }
     }
 
-    /// The city's copy of the map.
+    /// Returns the city's replica of the map.
     #[must_use]
     pub fn replica(&self) -> &Replica {
         &self.replica
@@ -145,19 +146,21 @@ impl City {
         match frame {
             Frame::Round(envelope) => self.replica.handle(now, from, envelope),
             Frame::Command { request, expires, command, trace: _ } => {
+                // Dispatch has given up on an expired command, so it must not take effect.
                 let result = if now.wall > expires {
                     Err(Refusal::Expired)
                 } else {
                     self.execute(now, &command)
                 };
                 let bombed = result == Ok(Done::Bombed);
+                // The answer is queued before the event, since the event ends the incarnation.
                 self.send(from, Frame::Answer { request, result });
                 if bombed {
                     self.event(Event::Bombed);
                 }
             }
             Frame::Observe { since, pulls } => self.on_observe(now, from, since, pulls),
-            // A city asks nobody anything, and what is asked of its process it does not hear.
+            // A city sends no requests, so it ignores answers. Its process handles control frames.
             Frame::Answer { .. } | Frame::Observation(_) | Frame::Control(_) | Frame::Report(_) => {
             }
         }
@@ -179,7 +182,7 @@ impl City {
         to: Location,
         copy: Option<&Entry>,
     ) -> Result<Arc<Entry>, Refusal> {
-        // One that has lost its memory has not "never heard of" anybody.
+        // Before it has joined, a missing entry does not mean that the hero is unknown.
         if !self.replica.joined() {
             return Err(Refusal::Joining);
         }
@@ -193,7 +196,7 @@ impl City {
                     WriteError::Deleted => Refusal::Deleted,
                     WriteError::TooFarAhead => Refusal::TooFarAhead,
                     WriteError::TooManyLive | WriteError::TooManyTombstones => {
-                        unreachable!("an assignment begins and ends no life")
+                        unreachable!("an assignment neither creates nor deletes a hero")
                     }
                 }
             })?;
@@ -202,32 +205,34 @@ impl City {
     }
 
     fn on_observe(&mut self, now: Now, from: NodeName, since: u64, pulls: u64) {
-        // A number from another life, from the future, or from too far back starts over.
+        // A change number of another incarnation, above the latest one, or below the oldest one
+        // that is remembered: the observation starts from the beginning.
         let map = self.replica.map();
         let since = if since > map.changes() || !map.remembers_since(since) { 0 } else { since };
         let (not_before, not_after) = match self.observers.get(&from) {
             Some(observer) => (observer.not_before, now.mono + OBSERVATION_INTERVAL_MAX),
-            // A newcomer learns at once how things stand.
+            // A new observer is answered immediately.
             None => (now.mono, now.mono),
         };
         self.observers.insert(
             from,
-            Observer { question: Some(Question { since, pulls, not_after }), not_before },
+            Observer { request: Some(ObserveRequest { since, pulls, not_after }), not_before },
         );
         self.answer_observers(now);
     }
 
-    /// When this observer is told something; never while nothing is asked.
+    /// Returns the time of the next observation for this observer; `None` without an open request.
     fn observer_deadline(&self, observer: &Observer) -> Option<Duration> {
-        let question = observer.question.as_ref()?;
-        Some(if question.since < self.replica.map().changes() {
+        let request = observer.request.as_ref()?;
+        Some(if request.since < self.replica.map().changes() {
             observer.not_before
         } else {
-            question.not_after
+            request.not_after
         })
     }
 
     fn answer_observers(&mut self, now: Now) {
+        // Collected first, since answering changes the observers.
         let is_due =
             |observer: &Observer| self.observer_deadline(observer).is_some_and(|at| at <= now.mono);
         let due: Vec<NodeName> = self
@@ -237,17 +242,17 @@ impl City {
             .map(|(name, _)| *name)
             .collect();
         for name in due {
-            let question =
-                self.observers.get_mut(&name).and_then(|observer| observer.question.take());
-            let Some(Question { since, pulls, .. }) = question else { continue };
+            let request =
+                self.observers.get_mut(&name).and_then(|observer| observer.request.take());
+            let Some(ObserveRequest { since, pulls, .. }) = request else { continue };
             let observation = self.observation(now, since, pulls);
-            // When more is waiting than one answer takes, the next follows without a pause.
+            // If the changes exceed one observation, the next one follows without a pause.
             let pause = if observation.until < observation.head {
                 Duration::ZERO
             } else {
                 OBSERVATION_INTERVAL_MIN
             };
-            self.observers.insert(name, Observer { question: None, not_before: now.mono + pause });
+            self.observers.insert(name, Observer { request: None, not_before: now.mono + pause });
             self.send(name, Frame::Observation(observation));
         }
     }
@@ -279,6 +284,7 @@ impl City {
 
     fn set_pace(&mut self, now: Now, pace: Pace) {
         self.gossip.set_pace(pace, now);
+        // The replica starts rounds of its own, for example to join, which a pause must stop too.
         self.replica.pause(pace == Pace::PAUSED);
     }
 
@@ -295,6 +301,7 @@ impl City {
 
     fn patrol(&mut self, now: Now) {
         let Some((id, hero)) = self.pick(|_| true) else { return };
+        // If the write is refused, for example before joining, the patrol is skipped.
         if !hero.is_patrolling
             && self.replica.write(now, id, Value::Live(hero.patrolling())).is_ok()
         {
@@ -306,13 +313,14 @@ impl City {
         let Some((id, hero)) = self.pick(|hero| hero.is_patrolling) else { return };
         let damage = self.rng.random_range(DAMAGE);
         let wounded = hero.wounded(damage);
-        let died = wounded.is_none();
+        let fell = wounded.is_none();
+        // At the limit of tombstones the write is refused and the hero keeps its health.
         if self.replica.write(now, id, wounded.map_or(Value::Tombstone, Value::Live)).is_ok() {
-            self.event(Event::Fought { hero: id, damage, died });
+            self.event(Event::Fought { hero: id, damage, fell });
         }
     }
 
-    /// One of the heroes here that `fits`, at random.
+    /// Returns a random hero in this city for which `fits` holds.
     fn pick(&mut self, fits: impl Fn(HeroRef<'_>) -> bool) -> Option<(HeroId, Hero)> {
         let here = self.here();
         let fitting = self
@@ -372,7 +380,9 @@ impl Machine for City {
             Input::Frame { from, frame } => self.on_frame(now, from, frame),
             Input::Pace(pace) => {
                 self.set_pace(now, pace);
-                self.free_at = (pace != Pace::FREE).then(|| now.mono + Pace::LEASE);
+                // A change of pace is a lease that dispatch renews, so gossip resumes when dispatch
+                // is unreachable.
+                self.pace_expires_at = (pace != Pace::FREE).then(|| now.mono + Pace::LEASE);
             }
             Input::Command(never) => match never {},
         }
@@ -390,7 +400,7 @@ impl Machine for City {
         earliest([
             self.replica.deadline(),
             self.gossip.deadline(),
-            self.free_at,
+            self.pace_expires_at,
             self.patrol.deadline(),
             self.fight.deadline(),
             observers,
@@ -398,8 +408,8 @@ impl Machine for City {
     }
 
     fn tick(&mut self, now: Now) {
-        if self.free_at.is_some_and(|at| at <= now.mono) {
-            self.free_at = None;
+        if self.pace_expires_at.is_some_and(|at| at <= now.mono) {
+            self.pace_expires_at = None;
             self.set_pace(now, Pace::FREE);
         }
         self.replica.tick(now);

@@ -1,4 +1,4 @@
-//! A city: a [`city::City`] machine around a replica, and the process around the machine.
+//! A city node: the [`city::City`] machine, which owns a replica, and the process that runs it.
 
 pub mod city;
 mod node;

@@ -1,4 +1,4 @@
-//! The process of a city: options in, exit code out.
+//! The process of a city, from its options to its exit code.
 
 use std::ops::ControlFlow;
 use std::process::ExitCode;
@@ -19,7 +19,7 @@ use shared::{Replica, process};
 use crate::city::{City, Config, Event};
 use crate::options::Options;
 
-/// Runs the city `name` until it is told to stop.
+/// Runs the city `name` until it is stopped. Returns its exit code.
 #[must_use]
 pub fn main(name: &'static str) -> ExitCode {
     shared::node::main(name, Options::of(name), |_| Ok(()), run)
@@ -47,11 +47,14 @@ fn run(Start { name, options, cluster, unsafe_for, .. }: Start<Options, ()>) -> 
             fight_interval: options.fight_interval.0,
             replica: replica::Config { members, ..options.node.limits.replica() },
         };
-        // Each life gets a seed of its own, all from the one given.
+        // Each incarnation has its own seed, derived from the given one, so a run is reproducible
+        // but a crash does not repeat the same random choices.
         let mut seeds = ChaCha8Rng::seed_from_u64(options.node.seed());
         let begin =
             move |me, crashes, now| City::new(me, config.clone(), crashes, seeds.random(), now);
-        let (_nobody_commands_a_city_from_inside, commands) = mpsc::channel(1);
+        // A city has no commands from its own process. The sender is kept so that the channel stays
+        // open.
+        let (_no_commands, commands) = mpsc::channel(1);
         process::run(process, Router::new().fallback(unknown_path), commands, begin, on_event).await
     })
 }
@@ -59,12 +62,12 @@ fn run(Start { name, options, cluster, unsafe_for, .. }: Start<Options, ()>) -> 
 fn on_event(event: Event) -> ControlFlow<IncarnationEnd> {
     match event {
         Event::Bombed => {
-            return ControlFlow::Break(IncarnationEnd::Crashed("it was bombed".into()));
+            return ControlFlow::Break(IncarnationEnd::Crashed("bombed".into()));
         }
-        Event::Assigned { hero } => info!(%hero, "assigned here"),
-        Event::Patrols { hero } => debug!(%hero, "patrols"),
-        Event::Fought { hero, damage, died: false } => debug!(%hero, damage, "fought"),
-        Event::Fought { hero, damage, died: true } => info!(%hero, damage, "fell in a fight"),
+        Event::Assigned { hero } => info!(%hero, "hero assigned"),
+        Event::Patrols { hero } => debug!(%hero, "hero went on patrol"),
+        Event::Fought { hero, damage, fell: false } => debug!(%hero, damage, "hero fought"),
+        Event::Fought { hero, damage, fell: true } => info!(%hero, damage, "hero fell in a fight"),
         Event::Replica(_) => {}
     }
     ControlFlow::Continue(())

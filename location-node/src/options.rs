@@ -1,4 +1,4 @@
-//! What a city can be told on its command line or by environment variables.
+//! The options of a city, set by flags, environment variables or the configuration file.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -12,37 +12,42 @@ use shared::options::{Interval, NodeOptions, duration, well_known_address};
 #[derive(Clone, Debug, Parser)]
 #[command(version, about)]
 pub(crate) struct Options {
-    /// Where to listen for nodes and probes; port 0 picks one and prints it
+    /// Listening address for nodes and probes; port 0 selects a free port and logs it
     #[arg(long, value_name = "ADDR", required = false, env = "SUPERHERO_LISTEN")]
     pub(crate) listen: SocketAddr,
 
     #[command(flatten)]
     pub(crate) node: NodeOptions,
 
-    /// Between two exchanges with a random peer; 0 leaves gossip to dispatch
+    /// Interval between pulls from a random peer; with 0 the city answers but never pulls
     #[arg(long, value_name = "TIME", default_value = "1s", env = "SUPERHERO_GOSSIP_INTERVAL")]
     pub(crate) gossip_interval: Interval,
 
-    /// Between two heroes sent on patrol; 0 for never
+    /// Interval at which a hero goes on patrol; 0 switches patrols off
     #[arg(long, value_name = "TIME", default_value = "5s", env = "SUPERHERO_PATROL_INTERVAL")]
     pub(crate) patrol_interval: Interval,
 
-    /// Between two fights; 0 for never
+    /// Interval at which a patrolling hero fights; 0 switches fights off
     #[arg(long, value_name = "TIME", default_value = "5s", env = "SUPERHERO_FIGHT_INTERVAL")]
     pub(crate) fight_interval: Interval,
 
-    /// Crashes survived within --max-restart-window; one more ends the process
+    /// Maximum restarts within --max-restart-window; one more crash exits the process
     #[arg(long, value_name = "N", default_value = "3", env = "SUPERHERO_MAX_RESTARTS")]
     pub(crate) max_restarts: usize,
 
-    /// See --max-restarts
-    #[arg(long, value_name = "TIME", default_value = "5s", value_parser = duration, env = "SUPERHERO_MAX_RESTART_WINDOW")]
+    /// Time window of --max-restarts
+    #[arg(
+        long,
+        value_name = "TIME",
+        default_value = "5s",
+        value_parser = duration,
+        env = "SUPERHERO_MAX_RESTART_WINDOW"
+    )]
     pub(crate) max_restart_window: Duration,
 }
 
 impl Options {
-    /// The command line of the city `name`. Each city listens at a port of its own when nobody says
-    /// otherwise.
+    /// Returns the command line of the city `name`. The default listening port depends on the city.
     pub(crate) fn of(name: &'static str) -> Command {
         Self::command().name(name).mut_args(|option| match option.get_id().as_str() {
             "listen" => option.default_value(well_known_address(name).to_string()),

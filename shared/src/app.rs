@@ -1,11 +1,11 @@
-//! This application: the types that it adds to the library, and the library's types for them.
+//! The application types that parametrize the library, and aliases of the library's types for them.
 
 use gossip::Application;
 
 use crate::hero::Hero;
 use crate::message::{Command, Done, Refusal};
 
-/// The superhero cluster: replicates heroes; dispatch sends commands to cities.
+/// The superhero cluster: the replicated values are heroes; dispatch sends commands to cities.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Superheroes {}
 
@@ -22,7 +22,7 @@ pub type Map = gossip::Map<Hero>;
 pub type Replica = gossip::Replica<Hero>;
 /// An output of such a replica.
 pub type ReplicaOutput = gossip::replica::Output<Hero>;
-/// A hero or a tombstone, with its stamps.
+/// A hero or a tombstone with its stamps.
 pub type Entry = gossip::Entry<Hero>;
 /// A borrowed entry.
 pub type EntryRef<'a, 's> = gossip::EntryRef<'a, 's, Hero>;
@@ -30,7 +30,7 @@ pub type EntryRef<'a, 's> = gossip::EntryRef<'a, 's, Hero>;
 pub type Value = gossip::Value<Hero>;
 /// Packed entries.
 pub type Batch = gossip::Batch<Hero>;
-/// A step of a round with its ends.
+/// A step of a round with its sender and receiver.
 pub type Envelope = gossip::Envelope<Hero>;
 /// A step of a round.
 pub type Step = gossip::Step<Hero>;
@@ -38,11 +38,11 @@ pub type Step = gossip::Step<Hero>;
 pub type Frame = gossip::Frame<Superheroes>;
 /// A node's own state.
 pub type Observation = gossip::Observation<Hero>;
-/// Changes of a node's map, packed.
+/// Packed changes of a node's map.
 pub type Changes = gossip::Changes<Hero>;
 /// A change of a node's map.
 pub type Change = gossip::Change<Hero>;
-/// An input of a machine with requests `C`.
+/// An input of a machine with commands `C`.
 pub type Input<C> = gossip::Input<Superheroes, C>;
 /// An output of a machine with events `E`.
 pub type Output<E> = gossip::Output<Superheroes, E>;

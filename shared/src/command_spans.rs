@@ -1,8 +1,8 @@
-//! The spans of open commands. Dispatch has one from sending a command until its answer arrives; a
-//! city has a child of it, from receiving the command until its answer is sent.
+//! The spans of open commands. The span of dispatch lasts from sending a command until its answer
+//! arrives; its child at the city lasts from receiving the command until its answer is sent.
 //!
-//! Both ends are seen from the driver, so machines know nothing of spans. Invariant: the spans are
-//! bounded in number and time, whatever a peer sends.
+//! The driver records both, so machines contain no tracing code. Invariant: the spans are bounded
+//! in number and time for any input from peers.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -13,16 +13,16 @@ use crate::app::Frame;
 use crate::message::Command;
 use crate::spans::{Part, Span};
 
-/// The most open commands with spans; further ones have none.
+/// The most open commands with spans; further ones are not recorded.
 const OPEN_MAX: usize = 256;
-/// The longest time of a span: longer than the timeout of whatever asked for the command.
+/// The longest duration of a span: longer than the timeout of the request behind the command.
 const SPAN_MAX: Duration = Duration::from_secs(2);
 
-/// The open commands at one node, which either sends or carries out commands.
+/// The spans of the open commands at one node, which either sends or executes commands.
 #[derive(Debug)]
 pub(crate) struct CommandSpans {
     me: Origin,
-    /// The span and its deadline, by peer and number of the command.
+    /// Each span with its deadline, by peer and number of the command.
     open: BTreeMap<(NodeName, u64), (Span, Duration)>,
 }
 
@@ -32,22 +32,22 @@ impl CommandSpans {
         Self { me, open: BTreeMap::new() }
     }
 
-    /// Notes that `frame` is about to be sent to `to`, and sets the trace of a command to its span.
+    /// Records that `frame` is about to be sent to `to`; sets the trace of a command to its span.
     pub(crate) fn sends(&mut self, now: Duration, to: NodeName, frame: &mut Frame) {
-        let own = self.passes(now, Part::Asks, to, frame);
+        let own = self.record(now, Part::Client, to, frame);
         if let (Some(own), Frame::Command { trace, .. }) = (own, frame) {
             *trace = Some(own);
         }
     }
 
-    /// Notes that the machine is about to get `frame`.
+    /// Records that the machine is about to receive `frame`.
     pub(crate) fn receives(&mut self, now: Duration, from: NodeName, frame: &Frame) {
-        self.passes(now, Part::Serves, from, frame);
+        self.record(now, Part::Server, from, frame);
     }
 
-    /// Begins the span of a command, and returns its trace context; ends it at the answer. The
-    /// direction does not matter.
-    fn passes(
+    /// Starts the span of a command and returns its trace context; ends the span at the answer.
+    /// Works for frames in both directions.
+    fn record(
         &mut self,
         now: Duration,
         part: Part,
@@ -56,15 +56,15 @@ impl CommandSpans {
     ) -> Option<TraceContext> {
         match frame {
             Frame::Command { request, command, trace: trace @ Some(_), .. } => {
-                let name = match (command, part == Part::Asks) {
+                let name = match (command, part == Part::Client) {
                     (Command::Assign { .. }, true) => "command assign",
-                    (Command::Assign { .. }, false) => "obey assign",
+                    (Command::Assign { .. }, false) => "execute assign",
                     (Command::Bomb, true) => "command bomb",
-                    (Command::Bomb, false) => "obey bomb",
+                    (Command::Bomb, false) => "execute bomb",
                 };
                 let span = self.span(name, part, peer, *trace);
                 let own = span.context();
-                self.begin(now, peer, *request, span);
+                self.start(now, peer, *request, span);
                 own
             }
             Frame::Answer { request, result } => {
@@ -80,7 +80,7 @@ impl CommandSpans {
         }
     }
 
-    /// Ends the spans of commands without an answer in time.
+    /// Ends the spans of commands that were not answered before their deadlines.
     pub(crate) fn expire(&mut self, now: Duration) {
         for (_, (mut span, _)) in self.open.extract_if(.., |_, (_, until)| *until <= now) {
             span.fail(|| "no answer");
@@ -100,7 +100,8 @@ impl CommandSpans {
         span
     }
 
-    fn begin(&mut self, now: Duration, peer: NodeName, request: u64, span: Span) {
+    fn start(&mut self, now: Duration, peer: NodeName, request: u64, span: Span) {
+        // A span that is not stored ends here. The command itself is not affected.
         if span.context().is_some() && self.open.len() < OPEN_MAX {
             self.open.insert((peer, request), (span, now + SPAN_MAX));
         }
@@ -131,35 +132,35 @@ mod tests {
         Frame::Command { request, expires: UnixMillis(5), trace, command: Command::Bomb }
     }
 
-    /// All in one test: spans are made from the one export that a process has.
+    /// One test for all claims, since a process has a single export.
     #[test]
-    fn a_command_is_told_its_span_and_no_more_than_some_are_kept_nor_for_long() {
+    fn command_spans_are_sent_and_bounded_in_number_and_time() {
         let (gotham, start) = (name("gotham"), Duration::ZERO);
         let mut traced =
             CommandSpans::new(Origin { node: name("dispatch"), incarnation: Incarnation(2) });
-        let ask = TraceContext { trace: NonZeroU128::MIN, span: NonZeroU64::MIN };
-        let mut frame = bomb(1, Some(ask));
+        let parent = TraceContext { trace: NonZeroU128::MIN, span: NonZeroU64::MIN };
+        let mut frame = bomb(1, Some(parent));
         traced.sends(start, gotham, &mut frame);
         assert_eq!(
             (frame, traced.open.len()),
-            (bomb(1, Some(ask)), 0),
-            "without a collector here, it stays as it is for others"
+            (bomb(1, Some(parent)), 0),
+            "without a collector, the trace is passed on unchanged"
         );
 
-        let _exporting = crate::spans::start(Some("http://127.0.0.1:1"), "dispatch").unwrap();
+        let _export_guard = crate::spans::start(Some("http://127.0.0.1:1"), "dispatch").unwrap();
         let mut frame = bomb(1, None);
         traced.sends(start, gotham, &mut frame);
-        assert_eq!((frame, traced.open.len()), (bomb(1, None), 0), "nobody keeps a trace of it");
-        let mut frame = bomb(1, Some(ask));
+        assert_eq!((frame, traced.open.len()), (bomb(1, None), 0), "no trace");
+        let mut frame = bomb(1, Some(parent));
         traced.sends(start, gotham, &mut frame);
-        let Frame::Command { trace: Some(told), .. } = frame else { panic!("{frame:?}") };
-        assert!(told.trace == ask.trace && told.span != ask.span, "{told:?}");
+        let Frame::Command { trace: Some(sent), .. } = frame else { panic!("{frame:?}") };
+        assert!(sent.trace == parent.trace && sent.span != parent.span, "{sent:?}");
         traced.receives(
             start,
             name("capitol"),
             &Frame::Answer { request: 1, result: Ok(Done::Bombed) },
         );
-        assert_eq!(traced.open.len(), 1, "another peer's answer");
+        assert_eq!(traced.open.len(), 1, "answer of another peer");
         traced.receives(
             start,
             gotham,
@@ -168,7 +169,7 @@ mod tests {
         assert_eq!(traced.open.len(), 0);
 
         for request in 0..2 * OPEN_MAX as u64 {
-            traced.receives(start, gotham, &bomb(request, Some(ask)));
+            traced.receives(start, gotham, &bomb(request, Some(parent)));
         }
         assert_eq!(traced.open.len(), OPEN_MAX);
         traced.expire(SPAN_MAX - Duration::from_millis(1));

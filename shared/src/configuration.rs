@@ -1,14 +1,14 @@
-//! How a process comes to its options: a flag beats the environment, that beats the file
-//! (`--config`), and that beats the default.
+//! The options of a process: flags override environment variables, which override the file
+//! (`--config`), which overrides the defaults.
 //!
-//! There is one definition of the options, clap's. What the file says is given to clap as the
-//! *defaults* of the options that it names; so clap keeps the order above, the parsing and the
-//! words of every error, and an option that is added later can be configured without a line here.
+//! The options are defined once, for clap. Values from the file are passed to clap as *defaults* of
+//! their options. So clap keeps the precedence, the parsing and the error texts, and a new option
+//! can be set in the file without any code here.
 //!
-//! Invariant: nothing is started with a file that is not understood to its last key.
+//! Invariant: no process starts with a file that contains an unknown key or an invalid value.
 //!
-//! One thing clap cannot do: its `requires` and `conflicts_with` look past defaults, and so past
-//! the file. Rules between options are checked on the options themselves, when all is known.
+//! Limitation: clap's `requires` and `conflicts_with` ignore defaults and thus the file. Rules
+//! between options are therefore checked on the parsed options.
 
 mod check;
 mod file;
@@ -27,38 +27,38 @@ use file::File;
 
 pub use printout::Printout;
 
-/// The process that starts all nodes. Like the nodes it has a table of its own name.
+/// The name of the process that starts all nodes, and of its table in the file.
 pub const LAUNCHER: &str = "superhero-cluster";
 
 const CONFIG: &str = "config";
 const PRINT: &str = "print-config";
-/// Options that ask for something else than to run as configured.
+/// Options that a file cannot set, since they select the file or an action other than running.
 const NOT_CONFIGURED: [&str; 5] = [CONFIG, PRINT, "healthcheck", "help", "version"];
 
-/// A process's options, and what there is to print if that was asked for.
+/// The options of a process, and the output of `--print-config` if requested.
 #[derive(Clone, Debug)]
 pub struct Loaded<O> {
     /// The options.
     pub options: O,
-    /// The file that was given, to be passed on to children.
+    /// The configuration file, if given. The launcher passes it on to its children.
     pub config: Option<PathBuf>,
-    /// `--print-config` was given: the process prints this, once it has found nothing wrong with
-    /// the options, and ends.
+    /// The output of `--print-config`, if given. The process checks its options, prints this and
+    /// exits.
     pub printout: Option<Printout>,
 }
 
-/// Why a configuration file cannot be used, and where that stands.
+/// An error in a configuration file, with its location.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Invalid {
-    /// Which file.
+    /// The path of the file.
     file: String,
-    /// Where in it; nowhere if the file as a whole is meant.
+    /// The location in the file; `None` if the error concerns the whole file.
     place: Option<Place>,
-    /// What was found, and what is allowed.
+    /// The description of the error.
     what: String,
 }
 
-/// A place in a text, both from 1; columns in characters.
+/// A location in a text. Both numbers start at 1; columns count characters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Place {
     line: usize,
@@ -75,11 +75,12 @@ impl fmt::Display for Invalid {
     }
 }
 
-/// Why there are no options.
+/// A reason to exit without running.
 #[derive(Debug)]
 enum Refusal {
-    /// Help and versions come this way too.
+    /// An error of clap, or the output of `--help` or `--version`.
     CommandLine(clap::Error),
+    /// An error in the configuration file.
     File(Invalid),
 }
 
@@ -95,8 +96,8 @@ impl From<Invalid> for Refusal {
     }
 }
 
-/// The options of the process `me`, whose command line is `command`. Ends the process for `--help`,
-/// `--version` and whatever cannot be used.
+/// Loads the options of the process `me`, whose command line is `command`. Exits the process for
+/// `--help`, `--version` and invalid options.
 #[must_use]
 pub fn load<O: FromArgMatches>(me: &str, command: Command) -> Loaded<O> {
     match options(me, command, std::env::args_os().collect()) {
@@ -109,7 +110,7 @@ pub fn load<O: FromArgMatches>(me: &str, command: Command) -> Loaded<O> {
     }
 }
 
-/// Ends well, or as an unusable configuration does.
+/// Prints the error and returns the exit code of an invalid configuration.
 #[must_use]
 pub fn unusable(error: &anyhow::Error) -> ExitCode {
     eprintln!("error: {error:#}");
@@ -122,8 +123,8 @@ fn options<O: FromArgMatches>(
     arguments: Vec<OsString>,
 ) -> Result<Loaded<O>, Refusal> {
     let command = command.arg(config()).arg(print_config());
-    // Where the file is may itself be said by a flag or the environment. Whatever is wrong with the
-    // others is said below.
+    // The path of the file is itself an option, so the command line is parsed twice. Errors in
+    // other options are ignored here and reported by the second pass.
     let first = command.clone().ignore_errors(true).try_get_matches_from(&arguments)?;
     let config: Option<PathBuf> = first.get_one(CONFIG).cloned();
     let given = match &config {
@@ -141,7 +142,7 @@ fn options<O: FromArgMatches>(
 }
 
 fn config() -> Arg {
-    let help = "Read options from this TOML file: flags and environment variables go before it, defaults behind it";
+    let help = "TOML file with options; flags and environment variables override it";
     Arg::new(CONFIG)
         .long(CONFIG)
         .value_name("PATH")
@@ -154,7 +155,7 @@ fn print_config() -> Arg {
     Arg::new(PRINT)
         .long(PRINT)
         .action(ArgAction::SetTrue)
-        .help("Print all options as such a file, each with where it comes from, and end")
+        .help("Print all options as a configuration file, each with its source, and exit")
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
-//! What the programs of the superhero cluster share: heroes and their commands, and (feature `net`)
-//! what a process needs around a machine of the library `gossip`: options, configuration, logs,
-//! metrics, traces.
+//! Code shared by the programs of the superhero cluster: heroes and their commands, and (feature
+//! `net`) the process around a machine of the library `gossip`: options, configuration, logs,
+//! metrics and traces.
 
 mod app;
 pub mod hero;

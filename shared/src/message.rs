@@ -8,43 +8,43 @@ use gossip::{Entry, Message};
 
 use crate::hero::{Hero, HeroId, Location};
 
-/// A request of dispatch to a city.
+/// A request from dispatch to a city.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Command {
-    /// Take a hero in.
+    /// Assign a hero to a location.
     Assign {
         /// The hero.
         hero: HeroId,
         /// The destination.
         to: Location,
-        /// Dispatch's copy, for a city that does not hold the hero.
+        /// Dispatch's copy of the entry, used when the city does not hold the hero.
         copy: Option<Arc<Entry<Hero>>>,
     },
-    /// Crash: lose all memory and begin a new incarnation.
+    /// Crash: lose all memory and start a new incarnation.
     Bomb,
 }
 
-/// The answer of a city that carried a command out.
+/// The answer of a city that executed a command.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Done {
-    /// The city took the hero in, by this write.
+    /// The city assigned the hero by this write.
     Assigned(Arc<Entry<Hero>>),
     /// The city is about to crash.
     Bombed,
 }
 
-/// The reason why a city did not carry a command out. Nothing was changed there.
+/// The reason why a city did not execute a command. Nothing was changed there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Refusal {
-    /// The city does not hold the hero, and no copy came with the command.
+    /// The city does not hold the hero, and the command contains no copy.
     UnknownAtCity,
     /// The hero is deleted.
     Deleted,
-    /// The city has just started and has not caught up yet.
+    /// The city has not joined the cluster yet.
     Joining,
-    /// The command arrived after it had expired.
+    /// The command arrived after its expiry time.
     Expired,
-    /// The copy that came with the command is stamped too far in the future.
+    /// The copy in the command has a stamp too far in the future.
     TooFarAhead,
 }
 

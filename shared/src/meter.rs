@@ -1,17 +1,16 @@
-//! What a process counts of itself, and how it is asked for it: `GET /metrics`, as Prometheus reads
-//! it.
+//! The metrics of a process, served at `GET /metrics` in the Prometheus text format.
 //!
-//! - [`node`]: what every node counts, as a table. Dispatch has one more of its own.
-//! - `links`: counts what links and supervision do. `hooks`: what the driver calls at each frame
+//! - [`node`]: the table of the metrics of every node. Dispatch has a second table.
+//! - `links`: counts frames, connections and restarts. `hooks`: called by the driver for each frame
 //!   and step.
-//! - `replica`: counts what a replica does, by looking at it after each step. The core itself
-//!   counts nothing.
-//! - `requests`: counts HTTP requests, by the pattern of their route.
-//! - `system`: what the process costs, as `/proc` has it.
+//! - `replica`: counts the rounds of a replica by comparing its state after each step. The core
+//!   itself contains no metrics.
+//! - `requests`: counts HTTP requests by route pattern.
+//! - `system`: memory, CPU and descriptors of the process, from `/proc`.
 //!
-//! Invariants: all that is counted stands in a table, with its help; a label's value is one of a
-//! few, whatever is sent from outside. A process has one recorder: it outlives the lives of its
-//! machine, so no crash sets a counter back.
+//! Invariants: every metric is in a table, with a help text; the number of label values is bounded,
+//! for any input from outside. A process has one recorder, which outlives the incarnations of
+//! its machine, so a crash does not reset counters.
 
 pub(crate) mod hooks;
 pub(crate) mod links;
@@ -36,55 +35,61 @@ use gossip::NodeName;
 
 pub use metrics::{Gauge, Unit, counter, gauge, histogram};
 
-/// The text format of Prometheus, as its media type.
+/// The media type of the Prometheus text format.
 const TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";
-/// How often the samples of histograms are put into their buckets; until then each of them takes
-/// memory.
+/// The interval at which histogram samples are moved into their buckets. Until then each sample
+/// takes memory.
 const UPKEEP_INTERVAL: Duration = Duration::from_secs(5);
 
 static RECORDER: OnceLock<PrometheusHandle> = OnceLock::new();
 
-/// Something that is counted or measured.
+/// The definition of a metric.
 #[derive(Clone, Copy, Debug)]
 pub struct Metric {
-    /// Its name, with its unit, as Prometheus has it.
+    /// The Prometheus name, with the unit as suffix.
     pub name: &'static str,
-    /// How it moves.
+    /// The type.
     pub kind: Kind,
-    /// What its numbers are of.
+    /// The unit of the values.
     pub unit: Unit,
-    /// What it means, for people.
+    /// The help text.
     pub help: &'static str,
-    /// Its labels. Where all their values are known, all combinations are served from the start:
-    /// what never happened is 0, not nothing.
+    /// The labels with their values. If all values are known, all combinations are served from the
+    /// start, as 0.
     pub labels: &'static [(&'static str, &'static [&'static str])],
 }
 
-/// How a metric moves.
+/// The type of a metric.
 #[derive(Clone, Copy, Debug)]
 pub enum Kind {
-    /// It only rises.
+    /// A value that only increases.
     Counter,
-    /// It rises and falls.
+    /// A value that increases and decreases.
     Gauge,
-    /// It is many values, counted in buckets up to these bounds.
+    /// A distribution, counted in buckets with these upper bounds.
     Histogram(&'static [f64]),
 }
 
 impl Metric {
-    /// A metric without labels.
+    /// Returns a metric without labels.
     #[must_use]
     pub const fn new(name: &'static str, kind: Kind, unit: Unit, help: &'static str) -> Self {
         Self { name, kind, unit, help, labels: &[] }
     }
 
-    /// The same with labels. No values means: not known beforehand, and still few.
+    /// Returns the metric with these labels. A label without values has few values that are not
+    /// known in advance.
     #[must_use]
     pub const fn by(self, labels: &'static [(&'static str, &'static [&'static str])]) -> Self {
         Self { labels, ..self }
     }
 
-    fn begin(&self) {
+    /// Returns this metric under a former name. The caller records every value under both names.
+    const fn deprecated(self, name: &'static str, help: &'static str) -> Self {
+        Self { name, help, ..self }
+    }
+
+    fn register(&self) {
         let (metadata, help) = (Metadata::new(module_path!(), Level::INFO, None), self.help.into());
         metrics::with_recorder(|recorder| {
             match self.kind {
@@ -97,6 +102,7 @@ impl Metric {
             for labels in self.combinations() {
                 let key = Key::from_parts(self.name, labels);
                 match self.kind {
+                    // Adding zero creates the series, so it is served before its first event.
                     Kind::Counter => recorder.register_counter(&key, &metadata).increment(0),
                     Kind::Gauge => recorder.register_gauge(&key, &metadata).increment(0.0),
                     Kind::Histogram(_) => drop(recorder.register_histogram(&key, &metadata)),
@@ -105,7 +111,7 @@ impl Metric {
         });
     }
 
-    /// All combinations of the values of its labels; none where not all are known.
+    /// Returns all combinations of the label values; none if the values of a label are unknown.
     fn combinations(&self) -> Vec<Vec<Label>> {
         self.labels.iter().fold(vec![Vec::new()], |combinations, (label, values)| {
             let with = |value: &'static str| {
@@ -118,9 +124,9 @@ impl Metric {
     }
 }
 
-/// Begins to count what stands in these tables. In a process that does already, the recorder stays
-/// as it is: `node` is who began first.
-pub fn begin(node: NodeName, tables: &[&'static [Metric]]) {
+/// Registers the metrics of these tables. A process has a single recorder, whose `node` label is
+/// that of the first call.
+pub fn register(node: NodeName, tables: &[&'static [Metric]]) {
     let metrics = || tables.iter().copied().flatten();
     RECORDER.get_or_init(|| {
         let buckets = metrics().filter_map(|metric| match metric.kind {
@@ -131,23 +137,23 @@ pub fn begin(node: NodeName, tables: &[&'static [Metric]]) {
         let builder = buckets.fold(builder, |builder, (name, bounds)| {
             builder
                 .set_buckets_for_metric(Matcher::Full(name.to_owned()), bounds)
-                .expect("a histogram of a table has bounds")
+                .expect("every histogram has bounds")
         });
         let recorder = builder.build_recorder();
         let handle = recorder.handle();
         if metrics::set_global_recorder(recorder).is_err() {
-            warn!("something else in this process counts already: /metrics is empty");
+            warn!("another metrics recorder is installed in this process: /metrics is empty");
         }
         handle
     });
-    metrics().for_each(Metric::begin);
+    metrics().for_each(Metric::register);
     gauge!(node::BUILD.name, "version" => env!("CARGO_PKG_VERSION")).set(1.0);
 }
 
-/// The way to what was counted.
+/// Returns the route of the metrics.
 pub(crate) fn router() -> Router {
     let text = || async {
-        system::look();
+        system::measure();
         (
             [(header::CONTENT_TYPE, TEXT)],
             RECORDER.get().map(PrometheusHandle::render).unwrap_or_default(),
@@ -157,8 +163,9 @@ pub(crate) fn router() -> Router {
     Router::new().route("/metrics", get(text))
 }
 
-/// Puts samples into their buckets until `stop`, so that memory does not grow where nobody asks.
-pub(crate) async fn keep_up(stop: CancellationToken) {
+/// Moves histogram samples into their buckets until `stop`. Without it, memory would grow while
+/// `/metrics` is not requested.
+pub(crate) async fn run_upkeep(stop: CancellationToken) {
     let mut interval = tokio::time::interval(UPKEEP_INTERVAL);
     loop {
         tokio::select! {
@@ -174,6 +181,11 @@ pub(crate) async fn keep_up(stop: CancellationToken) {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
+    use gossip::Incarnation;
+    use gossip::link::Telemetry as _;
+
     use super::*;
 
     const LABELLED: Metric = Metric::new(
@@ -185,16 +197,16 @@ mod tests {
     .by(&[("a", &["1", "2"]), ("b", &["x", "y", "z"])]);
 
     #[test]
-    fn every_combination_of_known_values_is_there_from_the_start_and_none_of_unknown_ones() {
+    fn label_combinations_are_registered_if_all_values_are_known() {
         assert_eq!(LABELLED.combinations().len(), 6);
         assert_eq!(Metric { labels: &[], ..LABELLED }.combinations(), [Vec::<Label>::new()]);
         assert!(LABELLED.by(&[("a", &["1"]), ("peer", &[])]).combinations().is_empty());
     }
 
     #[test]
-    fn many_machines_in_one_process_share_its_recorder_and_odd_values_are_escaped() {
+    fn machines_share_the_recorder_and_label_values_are_escaped() {
         for name in ["gotham", "capitol"] {
-            begin(name.parse().unwrap(), &[node::ALL, &[LABELLED]]);
+            register(name.parse().unwrap(), &[node::ALL, &[LABELLED]]);
         }
         counter!(LABELLED.name, "a" => "quote\" slash\\ line\nend", "b" => "x").increment(3);
         let text = RECORDER.get().unwrap().render();
@@ -207,16 +219,36 @@ mod tests {
     }
 
     #[test]
-    fn names_are_of_one_family_and_say_their_unit() {
+    fn names_have_a_known_prefix_and_their_unit_as_suffix() {
         for Metric { name, kind, unit, help, .. } in node::ALL {
-            let (begins, ends) = (
+            let (has_prefix, is_sentence) = (
                 name.starts_with("superhero_") || name.starts_with("process_"),
                 help.ends_with('.'),
             );
             let total = name.ends_with("_total") == matches!(kind, Kind::Counter);
             let stem = name.trim_end_matches("_total");
-            let says_unit = *unit == Unit::Count || stem.ends_with(unit.as_str());
-            assert!(begins && ends && total && says_unit, "{name}");
+            let has_unit = *unit == Unit::Count || stem.ends_with(unit.as_str());
+            assert!(has_prefix && is_sentence && total && has_unit, "{name}");
         }
+    }
+
+    #[test]
+    fn deprecated_names_have_the_values_of_their_replacements() {
+        register("gotham".parse().unwrap(), &[node::ALL]);
+        links::LinkMetrics.peer_refused("cookie");
+        links::LinkMetrics.incarnation_started(Incarnation(1_790_000_000_500));
+        let text = RECORDER.get().unwrap().render();
+        // The order of the samples of a metric is unspecified.
+        let samples = |name: &str| -> BTreeSet<&str> {
+            text.lines().filter_map(|line| line.strip_prefix(name)).collect()
+        };
+        for [metric, deprecated] in [node::PEERS_REFUSED_NAMES, node::INCARNATION_START_NAMES] {
+            assert_eq!(samples(deprecated.name), samples(metric.name));
+            assert!(text.contains(&format!("\n{}{{", deprecated.name)), "{text}");
+            assert_eq!(deprecated.help, format!("Deprecated: use {}.", metric.name));
+        }
+        assert!(samples(node::PEERS_REFUSED.name).iter().any(|sample| sample.ends_with("} 1")));
+        let started = samples(node::INCARNATION_START.name);
+        assert!(started.iter().all(|sample| sample.ends_with("} 1790000000.5")), "{started:?}");
     }
 }

@@ -1,8 +1,8 @@
-//! The start of a node's process, as far as a city and dispatch share it: options, configuration,
-//! logs, health check and traces.
+//! The start of a node's process, common to cities and dispatch: options, configuration, logs,
+//! health check and traces.
 //!
-//! Invariant: nothing runs with unusable options; `--print-config` and `--healthcheck` start
-//! nothing.
+//! Invariant: no node runs with invalid options; `--print-config` and `--healthcheck` start no
+//! node.
 
 use std::net::SocketAddr;
 use std::process::ExitCode;
@@ -22,26 +22,26 @@ pub trait Options: FromArgMatches {
     /// Returns the options that every node has.
     fn node(&self) -> &NodeOptions;
 
-    /// Returns the address at which the node listens.
+    /// Returns the address on which the node listens.
     fn listen(&self) -> SocketAddr;
 }
 
-/// A node that is about to run.
+/// The checked configuration of a node that is about to run.
 pub struct Start<O, C> {
     /// The name of the node.
     pub name: NodeName,
     /// Its options.
     pub options: O,
-    /// What `check` made of the options.
+    /// The result of `check`.
     pub checked: C,
-    /// Its cluster.
+    /// The cluster of the node.
     pub cluster: ClusterConfig,
-    /// The reason for which its configuration is unsafe, if that was allowed.
+    /// A description of the accepted risks of the configuration, if any.
     pub unsafe_for: Option<String>,
 }
 
-/// Starts the node `name` with the options of this command line, and returns its exit code. `check`
-/// rejects options that are unusable; `run` runs the node.
+/// Starts the node `name` with the options of this command line and returns its exit code. `check`
+/// rejects invalid options; `run` runs the node.
 pub fn main<O: Options, C>(
     name: &str,
     command: Command,
@@ -63,9 +63,9 @@ pub fn main<O: Options, C>(
     if options.node().healthcheck {
         return process::healthcheck(&cluster, name, options.listen());
     }
-    // Traces are exported until the node has ended.
-    let _exporting = match options.node().export_traces(name) {
-        Ok(exporting) => exporting,
+    // Dropping it stops the export, so it is kept until the node has stopped.
+    let _export_guard = match options.node().export_traces(name) {
+        Ok(guard) => guard,
         Err(error) => return configuration::unusable(&error),
     };
     run(Start { name, options, checked, cluster, unsafe_for })

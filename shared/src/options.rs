@@ -1,5 +1,4 @@
-//! What every node can be told on its command line or, with the same meaning, by environment
-//! variables.
+//! The options of every node, set by flags, environment variables or the configuration file.
 
 mod limits;
 mod security;
@@ -17,26 +16,24 @@ use gossip::link::{ClusterConfig, Secret, Tls};
 use gossip::wire::COOKIE_BYTES_MAX;
 use gossip::{NodeName, Roster};
 
-use crate::spans::{self, Exporting};
+use crate::spans::{self, ExportGuard};
 use crate::telemetry::LogFormat;
 use crate::well_known::{DISPATCH, SECRET_DOMAIN, WELL_KNOWN_CITIES};
 
 pub use limits::LimitOptions;
 pub use security::SecurityOptions;
 
-/// What nodes share when nobody says otherwise. Everybody knows it, so it is accepted on loopback
-/// only.
+/// The default cookie. It is public, so it is accepted on loopback only.
 const DEVELOPMENT_COOKIE: &str = "superhero-cluster-development";
-/// A shorter cookie could be found by trying, by who has heard a proof of it. In bytes.
+/// The shortest cookie, in bytes. A shorter one could be guessed offline from a recorded proof.
 const COOKIE_BYTES_MIN: usize = 16;
-/// No activity may repeat faster than this.
+/// The shortest interval of a repeated activity.
 const INTERVAL_MIN: Duration = Duration::from_millis(10);
 
 /// The options of every node.
 #[derive(Args, Clone, Debug)]
 pub struct NodeOptions {
-    /// Where other nodes dial this one: NAME=HOST:PORT. Repeat it for each; replaces the well-known
-    /// ones on this machine
+    /// Address of another node; repeat for each. Replaces the default addresses on this machine
     #[arg(
         long = "peer",
         value_name = "NAME=HOST:PORT",
@@ -45,34 +42,33 @@ pub struct NodeOptions {
     )]
     pub peers: Vec<Peer>,
 
-    /// Read the cluster's cookie from this file instead of SUPERHERO_COOKIE
+    /// File with the cluster's cookie; replaces SUPERHERO_COOKIE
     #[arg(long, value_name = "PATH", env = "SUPERHERO_COOKIE_FILE")]
     pub cookie_file: Option<PathBuf>,
 
-    /// What keeps strangers out.
+    /// The security options.
     #[command(flatten)]
     pub security: SecurityOptions,
 
-    /// What it may be made to hold, to wait for and to believe.
+    /// The limits.
     #[command(flatten)]
     pub limits: LimitOptions,
 
-    /// Make this node's own choices repeatable
+    /// Seed of this node's random choices, for reproducible runs
     #[arg(long, value_name = "N", env = "SUPERHERO_SEED")]
     pub seed: Option<u64>,
 
-    /// Send traces to the OpenTelemetry collector at this address, over OTLP/HTTP; also
-    /// OTEL_EXPORTER_OTLP_ENDPOINT
+    /// Address of the OpenTelemetry collector for traces (OTLP/HTTP); OTEL_EXPORTER_OTLP_ENDPOINT
+    /// is read too
     #[arg(long, value_name = "URL", env = "SUPERHERO_OTLP_ENDPOINT")]
     pub otlp_endpoint: Option<String>,
 
-    /// How log lines look; RUST_LOG says which there are
+    /// Format of log lines; RUST_LOG selects the lines
     #[arg(long, value_enum, default_value = "text", env = "SUPERHERO_LOG_FORMAT")]
     pub log_format: LogFormat,
 
-    /// Start nothing: ask the node that listens at --listen whether it has joined, and exit with 0
-    /// if so, 1 if not
-    // Without an environment twin: where that were set, no node would ever start.
+    /// Start nothing; exit with 0 if the node at --listen has joined its cluster, otherwise with 1
+    // No environment variable: with it set, no node would start.
     #[arg(long)]
     pub healthcheck: bool,
 }
@@ -80,9 +76,9 @@ pub struct NodeOptions {
 /// A peer and its address.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Peer {
-    /// Who.
+    /// The name of the peer.
     pub name: NodeName,
-    /// HOST:PORT, looked up anew at every attempt.
+    /// HOST:PORT, resolved again on every attempt.
     pub address: String,
 }
 
@@ -93,9 +89,9 @@ impl FromStr for Peer {
         let (name, address) = text.split_once('=').ok_or("expected NAME=HOST:PORT")?;
         let name = name.parse().map_err(|error| format!("{error}"))?;
         let (host, port) =
-            address.rsplit_once(':').ok_or("expected NAME=HOST:PORT, and there is no :PORT")?;
+            address.rsplit_once(':').ok_or("expected NAME=HOST:PORT, :PORT is missing")?;
         if host.is_empty() || host.contains('/') {
-            return Err("expected NAME=HOST:PORT, and HOST is not a host name or an address".into());
+            return Err("expected NAME=HOST:PORT, HOST is not a host name or an address".into());
         }
         match port.parse::<u16>() {
             Ok(1..) => Ok(Self { name, address: address.to_owned() }),
@@ -104,7 +100,7 @@ impl FromStr for Peer {
     }
 }
 
-/// How often something happens; `0` on the command line switches it off.
+/// The interval of a repeated activity; `None` (`0` on the command line) switches it off.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Interval(pub Option<Duration>);
 
@@ -126,24 +122,28 @@ impl FromStr for Interval {
     }
 }
 
-/// A span of time as people write it: `250ms`, `1s`, `2m`.
+/// Parses a duration with its unit (`250ms`, `1s`, `2m`) or `0`; at most one day.
 ///
 /// # Errors
-/// Says what is expected.
+/// When the text is not such a duration; the error gives the expected form.
 pub fn duration(text: &str) -> Result<Duration, String> {
     if text == "0" {
         return Ok(Duration::ZERO);
     }
     let span = humantime::parse_duration(text)
-        .map_err(|error| format!("{error}; write 250ms, 1s or 2m"))?;
-    if span > Duration::from_secs(24 * 3600) { Err("at most a day".into()) } else { Ok(span) }
+        .map_err(|error| format!("{error}; expected a duration such as 250ms, 1s or 2m"))?;
+    if span > Duration::from_secs(24 * 3600) {
+        Err("expected at most one day".into())
+    } else {
+        Ok(span)
+    }
 }
 
 impl NodeOptions {
-    /// The peers' addresses: those given, or the well-known nodes on this machine.
+    /// Returns the addresses of the peers: those given, or the default nodes on this machine.
     ///
     /// # Errors
-    /// When a peer is named twice, or is `me`.
+    /// When a peer is given twice or is `me`.
     pub fn peers(&self, me: NodeName) -> anyhow::Result<BTreeMap<NodeName, String>> {
         if self.peers.is_empty() {
             let well_known = WELL_KNOWN_CITIES.into_iter().chain([DISPATCH]);
@@ -153,16 +153,16 @@ impl NodeOptions {
         }
         let mut addresses = BTreeMap::new();
         for Peer { name, address } in &self.peers {
-            anyhow::ensure!(*name != me, "--peer {name}={address}: {name} is this node itself");
+            anyhow::ensure!(*name != me, "--peer {name}={address}: {name} is this node");
             anyhow::ensure!(
                 addresses.insert(*name, address.clone()).is_none(),
-                "--peer {name}={address}: {name} is named twice"
+                "--peer {name}={address}: {name} is given twice"
             );
         }
         Ok(addresses)
     }
 
-    /// What this node shares with all nodes of its cluster.
+    /// Returns the secret shared by all nodes of the cluster.
     fn cookie(&self) -> anyhow::Result<String> {
         let cookie = match &self.cookie_file {
             Some(path) => std::fs::read_to_string(path)
@@ -175,19 +175,20 @@ impl NodeOptions {
         };
         anyhow::ensure!(
             (COOKIE_BYTES_MIN..=COOKIE_BYTES_MAX).contains(&cookie.len()),
-            "the cookie has {COOKIE_BYTES_MIN} to {COOKIE_BYTES_MAX} bytes, not {}: openssl rand -hex 32 makes one",
+            "expected a cookie of {COOKIE_BYTES_MIN} to {COOKIE_BYTES_MAX} bytes, got {}: generate \
+             one with openssl rand -hex 32",
             cookie.len()
         );
         Ok(cookie)
     }
 
-    /// The cluster of the node `me` that listens at `listen`: the well-known members and the peers
-    /// given; and what is unsafe about that, in words, where that was asked for.
+    /// Returns the cluster of the node `me` that listens at `listen`: the well-known members and
+    /// the given peers. The second value describes the accepted risks, if any.
     ///
     /// # Errors
-    /// As [`peers`](Self::peers); when a file cannot be used or the cookie is empty or too long;
-    /// and when other machines could reach `listen` without knowing a secret, or overhear what is
-    /// said, and nobody has said that this is wanted.
+    /// As [`peers`](Self::peers); when a file is unusable or the cookie has the wrong length; and
+    /// when other machines could reach `listen` without the secret or could read the traffic, and
+    /// `--insecure` is not given.
     pub fn cluster(
         &self,
         me: NodeName,
@@ -214,27 +215,28 @@ impl NodeOptions {
         Ok((cluster, unsafe_for))
     }
 
-    /// Begins to export traces of the node `me`, where an endpoint is given, here or as
-    /// OpenTelemetry's own tools read it.
+    /// Starts the export of traces of the node `me` if an endpoint is given by the option or by
+    /// `OTEL_EXPORTER_OTLP_ENDPOINT`.
     ///
     /// # Errors
     /// When the endpoint is unusable.
-    pub fn export_traces(&self, me: NodeName) -> anyhow::Result<Exporting> {
+    pub fn export_traces(&self, me: NodeName) -> anyhow::Result<ExportGuard> {
         let endpoint = self
             .otlp_endpoint
             .clone()
             .or_else(|| std::env::var("OTEL_EXPORTER_OTLP_ENDPOINT").ok());
+        // OpenTelemetry specifies that an empty variable counts as not set.
         spans::start(endpoint.as_deref().filter(|endpoint| !endpoint.is_empty()), me.as_str())
     }
 
-    /// The seed given, or one from the operating system.
+    /// Returns the given seed, or a random one.
     #[must_use]
     pub fn seed(&self) -> u64 {
         self.seed.unwrap_or_else(rand::random)
     }
 }
 
-/// Where a well-known node listens when nobody says otherwise.
+/// Returns the default listening address of a well-known node.
 #[must_use]
 pub fn well_known_address(name: &str) -> SocketAddr {
     let port = match name {
@@ -246,16 +248,16 @@ pub fn well_known_address(name: &str) -> SocketAddr {
     SocketAddr::from(([127, 0, 0, 1], port))
 }
 
-/// The cities that everybody knows, in the order of the page.
+/// Returns the names of the well-known cities, in the order of the page.
 #[must_use]
 pub fn well_known_cities() -> Vec<NodeName> {
     WELL_KNOWN_CITIES.map(well_known_name).to_vec()
 }
 
-/// A built-in name.
+/// Parses a built-in node name.
 ///
 /// # Panics
-/// When it is not a node name.
+/// When it is not a valid node name.
 #[must_use]
 pub fn well_known_name(name: &str) -> NodeName {
     name.parse().expect("built-in names are valid")
@@ -266,7 +268,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn intervals_read_as_people_write_them_and_0_is_off() {
+    fn interval_needs_a_unit_and_0_is_off() {
         assert_eq!("250ms".parse(), Ok(Interval(Some(Duration::from_millis(250)))));
         assert_eq!("0".parse(), Ok(Interval(None)));
         assert!("5".parse::<Interval>().unwrap_err().contains("1s"), "a number without a unit");
@@ -276,7 +278,7 @@ mod tests {
     }
 
     #[test]
-    fn a_peer_is_a_name_and_an_address_with_a_port() {
+    fn peer_is_a_name_and_an_address_with_a_port() {
         assert_eq!("gotham=[::1]:4901".parse::<Peer>().unwrap().address, "[::1]:4901");
         for wrong in [
             "gotham",

@@ -28,23 +28,23 @@ use gossip::{Intensity, Machine, NodeName, Now, Origin};
 use crate::app::Superheroes;
 use crate::meter::{self, Metric};
 
-/// The most open files that a process asks for; some systems have no limit at all.
+/// The highest limit on open files that a process requests. Some systems allow an unlimited number.
 const OPEN_FILES_MAX: u64 = 65_536;
-/// The time that links and connections may take to close.
+/// The time limit for links and connections to close.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// Exit code: asked to stop.
+/// Exit code: stopped on request.
 pub const EXIT_STOPPED: u8 = 0;
 /// Exit code: failed while running.
 pub const EXIT_FAILED: u8 = 1;
-/// Exit code: unusable flags or configuration.
+/// Exit code: invalid flags or configuration.
 pub const EXIT_UNUSABLE: u8 = 2;
-/// Exit code: ended immediately; the code that a shell reports for a process ended by `kill -9`.
+/// Exit code: exited immediately. It is the code that a shell reports after `kill -9`.
 const EXIT_KILLED: i32 = 137;
 
 /// A machine of this application.
 pub trait HeroNode: Node + Machine<App = Superheroes> {
-    /// The metrics of this machine beside those of every node.
+    /// The metrics of this machine in addition to those of every node.
     const METRICS: &'static [Metric] = &[];
 }
 
@@ -52,65 +52,65 @@ pub trait HeroNode: Node + Machine<App = Superheroes> {
 pub struct Process {
     /// The node's name.
     pub name: NodeName,
-    /// Its port.
+    /// The listening port.
     pub port: Port,
-    /// Its cluster.
+    /// The cluster of the node.
     pub cluster: ClusterConfig,
-    /// What is unsafe about its configuration, in words.
+    /// A description of the unsafe parts of the configuration, logged as a warning.
     pub unsafe_for: Option<String>,
-    /// The number of crashes that it survives in a time.
+    /// The number of crashes allowed within a time window.
     pub intensity: Intensity,
-    /// The signal that ends it from inside; signals of the system end it from outside.
+    /// Stops the process when cancelled. SIGINT and SIGTERM cancel it too.
     pub stop: CancellationToken,
-    /// The seed of the chances of faults.
+    /// The seed of random decisions of faults.
     pub seed: u64,
 }
 
-/// Binds the port at `address`.
+/// Binds a listener to `address`.
 ///
 /// # Errors
-/// Where it cannot be bound, with the reason.
+/// When the address cannot be bound; the error gives the likely reason.
 pub async fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {
     let listener = TcpListener::bind(address).await;
     listener.map_err(|error| {
         let known = [
-            (ErrorKind::AddrInUse, "the address is in use (is another node running?)"),
-            (ErrorKind::PermissionDenied, "not allowed to (ports below 1024 need privileges)"),
-            (ErrorKind::AddrNotAvailable, "this machine has no such address"),
+            (ErrorKind::AddrInUse, "address in use (is another node running?)"),
+            (ErrorKind::PermissionDenied, "permission denied (ports below 1024 need privileges)"),
+            (ErrorKind::AddrNotAvailable, "not an address of this machine"),
         ];
         match known.into_iter().find(|(kind, _)| *kind == error.kind()) {
-            Some((_, why)) => anyhow::anyhow!("cannot listen on {address}: {why}"),
+            Some((_, reason)) => anyhow::anyhow!("cannot listen on {address}: {reason}"),
             None => anyhow::anyhow!("cannot listen on {address}: {error}"),
         }
     })
 }
 
-/// Asks the node `me` at `listen` whether it has joined. The exit code is the answer.
+/// Queries the node `me` at `listen`. Returns exit code 0 if it has joined, 1 otherwise.
 #[must_use]
 pub fn healthcheck(cluster: &ClusterConfig, me: NodeName, listen: SocketAddr) -> ExitCode {
     block_on(async move { link::ready(cluster, me, listen).await.map(|()| ExitCode::SUCCESS) })
 }
 
-/// Raises the limit on open files as far as the system allows: the usual soft limit is below the
-/// connections that a node serves.
+/// Raises the soft limit on open files to the hard limit, at most [`OPEN_FILES_MAX`]: the usual
+/// soft limit is below the number of connections that a node serves.
 fn allow_open_files() {
     let allowed = getrlimit(Resource::RLIMIT_NOFILE).and_then(|(soft, hard)| {
         let wanted = hard.min(OPEN_FILES_MAX);
         if soft < wanted { setrlimit(Resource::RLIMIT_NOFILE, wanted, hard) } else { Ok(()) }
     });
     if let Err(error) = allowed {
-        debug!("the limit on open files stays as it is: {error}");
+        debug!("cannot raise the limit on open files: {error}");
     }
 }
 
-/// Runs a process: sets up the runtime, turns the result of `run` into an exit code, and leaves no
-/// task behind.
+/// Runs a process: creates the runtime, converts the result of `run` into an exit code, and stops
+/// all tasks.
 pub fn block_on(run: impl Future<Output = anyhow::Result<ExitCode>>) -> ExitCode {
     allow_open_files();
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
-            error!("cannot start: {error}");
+            error!("cannot start the runtime: {error}");
             return ExitCode::from(EXIT_FAILED);
         }
     };
@@ -118,16 +118,17 @@ pub fn block_on(run: impl Future<Output = anyhow::Result<ExitCode>>) -> ExitCode
         error!("{error:#}");
         ExitCode::from(EXIT_FAILED)
     });
+    // Blocking tasks such as name lookups cannot be cancelled, so the wait for them is bounded.
     runtime.shutdown_timeout(Duration::from_millis(200));
     code
 }
 
-/// Runs a node until it is asked to stop or fails. `begin` makes the machine of each incarnation,
-/// from its origin, the number of crashes before, and the time; `on_event` handles the machine's
+/// Runs a node until it is stopped or fails. `begin` creates the machine of each incarnation from
+/// its origin, the number of previous crashes, and the time; `on_event` handles the machine's
 /// events.
 ///
 /// # Errors
-/// Where the process cannot be set up.
+/// When the signal handlers or the listener cannot be set up.
 pub async fn run<M: HeroNode>(
     process: Process,
     router: Router,
@@ -137,9 +138,10 @@ pub async fn run<M: HeroNode>(
 ) -> anyhow::Result<ExitCode> {
     let Process { name, port, cluster, unsafe_for, intensity, stop, seed } = process;
     stop_on_signals(stop.clone())?;
-    meter::begin(name, &[meter::node::ALL, M::METRICS]);
+    meter::register(name, &[meter::node::ALL, M::METRICS]);
     let tasks = TaskTracker::new();
-    let address = port.listener.local_addr().context("asking for the port")?;
+    // Not from the options: with port 0 the system selects the port.
+    let address = port.listener.local_addr().context("reading the listening address")?;
     let scheme = if port.tls.is_some() { "https" } else { "http" };
     let supervisor = Supervisor::<M>::new(NodeConfig {
         name,
@@ -155,9 +157,10 @@ pub async fn run<M: HeroNode>(
         .merge(probes(supervisor.ready()))
         .merge(meter::router())
         .method_not_allowed_fallback(wrong_method);
+    // The gate is the outermost layer, so a frozen node answers nothing, `/metrics` included.
     let router = supervisor.gate(router.layer(middleware::from_fn(meter::requests::count)));
     tasks.spawn(link::serve(port, router, stop.clone(), tasks.clone()));
-    tasks.spawn(meter::keep_up(stop.clone()));
+    tasks.spawn(meter::run_upkeep(stop.clone()));
     info!("{name} listens on {scheme}://{address}");
     if let Some(unsafe_for) = unsafe_for {
         warn!("INSECURE: {unsafe_for}");
@@ -172,12 +175,13 @@ pub async fn run<M: HeroNode>(
     let code = match end {
         NodeEnd::Stopped => EXIT_STOPPED,
         NodeEnd::Failed => EXIT_FAILED,
+        // Without any cleanup: peers must see the same as after `kill -9`.
         NodeEnd::Killed => std::process::exit(EXIT_KILLED),
     };
     stop.cancel();
     tasks.close();
     if tokio::time::timeout(CLOSE_TIMEOUT, tasks.wait()).await.is_err() {
-        debug!("some connections did not close in time");
+        debug!("some connections did not close within {CLOSE_TIMEOUT:?}");
     }
     info!("{name} has stopped");
     Ok(ExitCode::from(code))
@@ -188,15 +192,15 @@ fn stop_on_signals(stop: CancellationToken) -> anyhow::Result<()> {
     let mut terminate = signal(SignalKind::terminate()).context("listening for SIGTERM")?;
     tokio::spawn(async move {
         tokio::select! {
-            _ = interrupt.recv() => info!("interrupted: stopping"),
-            _ = terminate.recv() => info!("asked to stop"),
+            _ = interrupt.recv() => info!("stopping: received SIGINT"),
+            _ = terminate.recv() => info!("stopping: received SIGTERM"),
         }
         stop.cancel();
     });
     Ok(())
 }
 
-/// Returns the routes for orchestrators: is the process alive, may it be used.
+/// Returns the liveness and readiness routes for orchestrators.
 fn probes(ready: watch::Receiver<bool>) -> Router {
     let readyz = move || {
         let ready = *ready.borrow();

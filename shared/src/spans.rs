@@ -1,9 +1,8 @@
-//! Spans: what a trace is made of. One is opened where work begins and ends when it is dropped;
-//! `export` takes it to a collector.
+//! Trace spans. A span starts when it is opened and ends when it is dropped; `export` sends it to a
+//! collector.
 //!
-//! Invariants: without a collector no span is made, and what it would say is not put together; a
-//! span that begins a trace is opened for a request from outside only, and every other has a
-//! parent.
+//! Invariants: without a collector no span is created and no attribute is computed; only a request
+//! from outside opens a root span, every other span has a parent.
 
 mod export;
 
@@ -24,45 +23,47 @@ use opentelemetry_sdk::trace::SdkTracer;
 
 use gossip::TraceContext;
 
-pub use export::{Exporting, start};
+pub use export::{ExportGuard, start};
 
-/// Makes the spans of this process; none before a collector is known.
+/// The tracer of this process; not set without a collector.
 static TRACER: OnceLock<SdkTracer> = OnceLock::new();
 
-/// What part a piece of work has in a conversation between processes.
+/// The role of a span in an exchange between processes (the span kind of OpenTelemetry).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Part {
-    /// It asks another process, and waits.
-    Asks,
-    /// It does what another process asked for.
-    Serves,
-    /// Neither.
+    /// Sends a request to another process and waits for the response.
+    Client,
+    /// Executes a request of another process.
+    Server,
+    /// Runs within this process.
     Own,
 }
 
-/// A piece of work that is under way, if a trace of it is kept. It ends when it is dropped.
+/// A span, or nothing if the trace is not recorded. It ends when it is dropped.
 #[derive(Debug, Default)]
-#[must_use = "a span that is dropped at once has no length"]
+#[must_use = "a span that is dropped immediately has no duration"]
+// Boxed, since most spans are empty and spans are moved around with requests.
 pub struct Span(Option<Box<opentelemetry_sdk::trace::Span>>);
 
-/// Whether there is a collector, and so a reason to open spans.
+/// Returns whether spans are recorded, which is the case if there is a collector.
 #[must_use]
 pub fn are_kept() -> bool {
     TRACER.get().is_some()
 }
 
 impl Span {
-    /// The span of a request from outside. It begins a trace, or goes on with the one that the
-    /// request's `traceparent` names; where that one is not kept, neither is this.
+    /// Opens the span of a request from outside. It continues the trace in the request's
+    /// `traceparent` header, or starts a new one. If the parent is not sampled, the span is not
+    /// recorded.
     pub fn of_request(name: impl Into<Cow<'static, str>>, headers: &HeaderMap) -> Self {
         let parent = || {
             TraceContextPropagator::new()
                 .extract_with_context(&Context::new(), &HeaderExtractor(headers))
         };
-        Self::open(name, Part::Serves, parent)
+        Self::open(name, Part::Server, parent)
     }
 
-    /// The span of a part of what `parent` stands for; none where there is no parent.
+    /// Opens a child span of `parent`; nothing is recorded without a parent.
     pub fn child(
         name: impl Into<Cow<'static, str>>,
         part: Part,
@@ -74,7 +75,7 @@ impl Span {
             trace,
             span,
             TraceFlags::SAMPLED,
-            part == Part::Serves,
+            part == Part::Server,
             TraceState::NONE,
         );
         Self::open(name, part, || Context::new().with_remote_span_context(parent))
@@ -87,29 +88,29 @@ impl Span {
     ) -> Self {
         let Some(tracer) = TRACER.get() else { return Self::default() };
         let kind = match part {
-            Part::Asks => SpanKind::Client,
-            Part::Serves => SpanKind::Server,
+            Part::Client => SpanKind::Client,
+            Part::Server => SpanKind::Server,
             Part::Own => SpanKind::Internal,
         };
         let span = tracer.span_builder(name).with_kind(kind).start_with_context(tracer, &parent());
         Self(span.is_recording().then(|| Box::new(span)))
     }
 
-    /// Says something about it.
+    /// Sets an attribute. `value` is called only if the span is recorded.
     pub fn set<V: Into<Value>>(&mut self, key: &'static str, value: impl FnOnce() -> V) {
         if let Some(span) = &mut self.0 {
             span.set_attribute(KeyValue::new(key, value()));
         }
     }
 
-    /// Says that it came to nothing, and why.
-    pub fn fail<T: Into<Cow<'static, str>>>(&mut self, why: impl FnOnce() -> T) {
+    /// Sets the status to an error with this description.
+    pub fn fail<T: Into<Cow<'static, str>>>(&mut self, reason: impl FnOnce() -> T) {
         if let Some(span) = &mut self.0 {
-            span.set_status(Status::error(why()));
+            span.set_status(Status::error(reason()));
         }
     }
 
-    /// What its children are told; none where it is not kept.
+    /// Returns the context for child spans; `None` if the span is not recorded.
     #[must_use]
     pub fn context(&self) -> Option<TraceContext> {
         let context = self.0.as_ref()?.span_context();

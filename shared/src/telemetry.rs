@@ -1,7 +1,7 @@
-//! Logs of a process: text or JSON lines on standard output, filtered by `RUST_LOG`.
+//! The log of a process: text or JSON lines on standard output, filtered by `RUST_LOG`.
 //!
-//! A life of a machine is a span, and so are its links: a JSON line says of which life it is. Text
-//! lines are for people, who see the life begin a few lines above.
+//! Each incarnation of a machine is a span, and so is each of its links, so a JSON line names the
+//! incarnation. Text lines omit it: the start of the incarnation is a few lines above.
 
 mod json;
 
@@ -17,21 +17,24 @@ use tracing_subscriber::{Layer as _, fmt, registry};
 
 use gossip::NodeName;
 
-/// How log lines look.
+/// The format of log lines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum LogFormat {
-    /// For people.
+    /// Human-readable text
     Text,
-    /// For programs: one JSON object a line.
+    /// One JSON object per line
     Json,
 }
 
-/// Starts the logs of `node`, panics included. What `RUST_LOG` does not say is logged from `info`
-/// up.
+/// Starts the log of `node`, panics included. The level is `info` where `RUST_LOG` sets none.
+///
+/// # Panics
+/// When the process already has a log.
 pub fn init(node: NodeName, format: LogFormat) {
     let lines = match format {
         LogFormat::Text => {
             let text = fmt::layer().with_target(false).with_ansi(std::io::stdout().is_terminal());
+            // Without its spans a text line omits their fields.
             text.with_filter(filter_fn(|metadata| metadata.is_event())).boxed()
         }
         LogFormat::Json => {
@@ -42,6 +45,7 @@ pub fn init(node: NodeName, format: LogFormat) {
     let parsed = parse_filter(&directives);
     let filter = parsed.as_ref().map_or_else(|_| default_filter(), Clone::clone);
     registry().with(lines.with_filter(filter)).init();
+    // Panics are logged like other events, so that JSON output contains only JSON lines.
     std::panic::set_hook(Box::new(|panic| tracing::error!("panicked: {panic}")));
     if let Err(reason) = parsed {
         tracing::warn!("RUST_LOG={directives:?} is ignored: {reason}");

@@ -1,8 +1,8 @@
-//! The nodes of the cluster as it is shipped: three cities, and dispatch.
+//! The nodes of the default cluster: three cities and dispatch.
 
 /// The names of the cities.
 pub const WELL_KNOWN_CITIES: [&str; 3] = ["gotham", "metropolis", "capitol"];
-/// The name of the node that serves the page and controls the others.
+/// The name of the node that serves the page and controls the other nodes.
 pub const DISPATCH: &str = "dispatch";
-/// The domain of this application's secrets.
+/// The domain separator of this application's secrets.
 pub const SECRET_DOMAIN: &str = "superhero cluster";

@@ -1,5 +1,5 @@
-//! The laws of the map, over real values: whatever is merged, in whatever order and however often,
-//! the result is the same.
+//! Property tests of the map, vectors and batches with heroes as values. The main law: the result
+//! of merging does not depend on order or repetition.
 
 use proptest::prelude::*;
 
@@ -9,8 +9,7 @@ use shared::{Batch, Entry, Envelope, Frame, Map, Step, Value};
 
 type Write = (HeroId, Entry);
 
-/// Few names, times and keys, so that the same reading on two nodes and the same key from many are
-/// common.
+/// Generates stamps from few nodes and times, so that equal clock readings of two nodes are common.
 fn stamp() -> impl Strategy<Value = Stamp> {
     (0..3_usize, 1..3_u64, 0..6_u64, 0..3_u32).prop_map(|(node, incarnation, wall, logical)| {
         let node: NodeName =
@@ -22,7 +21,7 @@ fn stamp() -> impl Strategy<Value = Stamp> {
     })
 }
 
-/// Slots, and marks of closed lives.
+/// Generates vectors of slots and of marks of closed incarnations.
 fn vector() -> impl Strategy<Value = VersionVector> {
     (prop::collection::vec(stamp(), 0..6), prop::collection::vec(stamp(), 0..2)).prop_map(
         |(slots, marks)| {
@@ -33,7 +32,8 @@ fn vector() -> impl Strategy<Value = VersionVector> {
     )
 }
 
-/// What a write with this stamp says follows from the stamp, as in life: one stamp, one write.
+/// Generates writes of few keys. The content is derived from the stamp, so equal stamps imply equal
+/// writes, as in a real cluster.
 fn write() -> impl Strategy<Value = Write> {
     stamp().prop_map(|stamp| {
         let seed = stamp.hlc.wall.0 * 7
@@ -67,8 +67,8 @@ fn contents(map: &Map) -> Vec<Write> {
     held
 }
 
-/// A write of any shape that a node can have made, which follows from nothing. Names and readings
-/// are near each other and far from each other.
+/// Generates writes of every valid shape, independent of their stamps. Names and clock readings are
+/// both close to each other and far apart, since batches encode differences.
 fn any_write() -> impl Strategy<Value = Write> {
     let reading = (
         prop_oneof![0..4_u64, Just(1_790_000_000_000), any::<u64>()],
@@ -111,7 +111,7 @@ fn any_write() -> impl Strategy<Value = Write> {
     )
 }
 
-/// A replica's state as rounds make it: all the writes below its vector, and no others.
+/// Returns the state of a replica after complete rounds: exactly the writes that its vector covers.
 fn replica(writes: &[Write], vector: &VersionVector) -> Map {
     merged(writes.iter().filter(|(_, entry)| vector.covers(entry.stamp)))
 }
@@ -120,7 +120,10 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(2_000))]
 
     #[test]
-    fn merging_is_commutative_and_idempotent(writes in prop::collection::vec(write(), 0..20), order in any::<prop::sample::Index>()) {
+    fn merging_is_commutative_and_idempotent(
+        writes in prop::collection::vec(write(), 0..20),
+        order in any::<prop::sample::Index>(),
+    ) {
         let forwards = merged(&writes);
         let backwards = merged(writes.iter().rev());
         let mut turned = writes.clone();
@@ -131,14 +134,31 @@ proptest! {
         prop_assert_eq!(contents(&forwards), contents(&backwards));
         prop_assert_eq!(contents(&forwards), contents(&twice));
         prop_assert_eq!(forwards.fingerprint(), twice.fingerprint());
-        prop_assert_eq!((forwards.live(), forwards.tombstones()), (twice.live(), twice.tombstones()));
+        prop_assert_eq!(
+            (forwards.live(), forwards.tombstones()),
+            (twice.live(), twice.tombstones())
+        );
     }
 
     #[test]
-    fn merging_is_associative_and_monotone(a in prop::collection::vec(write(), 0..8), b in prop::collection::vec(write(), 0..8), c in prop::collection::vec(write(), 0..8)) {
+    fn merging_is_associative_and_monotone(
+        a in prop::collection::vec(write(), 0..8),
+        b in prop::collection::vec(write(), 0..8),
+        c in prop::collection::vec(write(), 0..8),
+    ) {
         let (a, b, c) = (merged(&a), merged(&b), merged(&c));
-        let left = merged(&contents(&merged(contents(&a).iter().chain(&contents(&b)))).into_iter().chain(contents(&c)).collect::<Vec<_>>());
-        let right = merged(&contents(&a).into_iter().chain(contents(&merged(contents(&b).iter().chain(&contents(&c))))).collect::<Vec<_>>());
+        let left = merged(
+            &contents(&merged(contents(&a).iter().chain(&contents(&b))))
+                .into_iter()
+                .chain(contents(&c))
+                .collect::<Vec<_>>(),
+        );
+        let right = merged(
+            &contents(&a)
+                .into_iter()
+                .chain(contents(&merged(contents(&b).iter().chain(&contents(&c)))))
+                .collect::<Vec<_>>(),
+        );
         prop_assert_eq!(contents(&left), contents(&right));
         for (key, before) in a.iter() {
             let after = left.get(key).unwrap();
@@ -147,23 +167,31 @@ proptest! {
     }
 
     #[test]
-    fn the_fingerprint_and_the_indexes_are_those_of_the_entries(writes in prop::collection::vec(write(), 0..20)) {
+    fn fingerprint_and_indexes_match_the_entries(
+        writes in prop::collection::vec(write(), 0..20),
+    ) {
         let map = merged(&writes);
         let fresh = merged(&contents(&map));
         prop_assert_eq!(map.fingerprint(), fresh.fingerprint());
         let everything = VersionVector::new();
         let mut by_stamp: Vec<Write> = map.delta(&everything).collect();
-        prop_assert!(by_stamp.windows(2).all(|pair| (pair[0].1.stamp.origin, pair[0].1.stamp.hlc) < (pair[1].1.stamp.origin, pair[1].1.stamp.hlc)));
+        prop_assert!(by_stamp.windows(2).all(|pair| (pair[0].1.stamp.origin, pair[0].1.stamp.hlc)
+            < (pair[1].1.stamp.origin, pair[1].1.stamp.hlc)));
         by_stamp.sort_by_key(|(key, _)| *key);
         prop_assert_eq!(&by_stamp, &contents(&map));
-        let mut by_change: Vec<Write> = map.changed_since(0).map(|(_, key, entry)| (key, entry)).collect();
+        let mut by_change: Vec<Write> =
+            map.changed_since(0).map(|(_, key, entry)| (key, entry)).collect();
         by_change.sort_by_key(|(key, _)| *key);
         prop_assert_eq!(&by_change, &contents(&map));
         prop_assert!(map.changed_since(map.changes()).next().is_none());
     }
 
     #[test]
-    fn a_delta_brings_what_the_whole_state_would(writes in prop::collection::vec(write(), 0..20), mine in vector(), theirs in vector()) {
+    fn merging_a_delta_equals_merging_the_whole_state(
+        writes in prop::collection::vec(write(), 0..20),
+        mine in vector(),
+        theirs in vector(),
+    ) {
         let (here, there) = (replica(&writes, &mine), replica(&writes, &theirs));
         let delta: Vec<Write> = there.delta(&mine).collect();
         let by_delta = merged(contents(&here).iter().chain(&delta));
@@ -173,7 +201,7 @@ proptest! {
     }
 
     #[test]
-    fn a_vector_covers_what_either_covered(a in vector(), b in vector(), probe in stamp()) {
+    fn merged_vector_covers_what_either_covered(a in vector(), b in vector(), probe in stamp()) {
         let mut both = a.clone();
         both.merge(&b);
         prop_assert!(both.covers_all(&a) && both.covers_all(&b));
@@ -189,7 +217,7 @@ proptest! {
     }
 
     #[test]
-    fn a_meet_covers_what_both_covered(a in vector(), b in vector(), probe in stamp()) {
+    fn meet_covers_what_both_covered(a in vector(), b in vector(), probe in stamp()) {
         let both = a.meet(&b);
         prop_assert!(a.covers_all(&both) && b.covers_all(&both));
         prop_assert_eq!(both.covers(probe), a.covers(probe) && b.covers(probe));
@@ -198,38 +226,61 @@ proptest! {
     }
 
     #[test]
-    fn a_closed_incarnation_is_covered_and_takes_no_place(a in vector(), before in stamp(), probe in stamp()) {
+    fn closed_incarnation_is_covered_without_a_slot(
+        a in vector(),
+        before in stamp(),
+        probe in stamp(),
+    ) {
         let mut closed = a.clone();
         closed.close(before.origin);
-        let over = probe.origin.node == before.origin.node && probe.origin.incarnation < before.origin.incarnation;
+        let over = probe.origin.node == before.origin.node
+            && probe.origin.incarnation < before.origin.incarnation;
         prop_assert_eq!(closed.covers(probe), a.covers(probe) || over);
-        prop_assert!(closed.incarnations(before.origin.node).all(|slot| slot.origin >= before.origin));
+        prop_assert!(
+            closed.incarnations(before.origin.node).all(|slot| slot.origin >= before.origin)
+        );
         prop_assert!(closed.covers_all(&a) && closed.is_valid());
     }
 
     #[test]
-    fn a_vector_knows_its_length_and_its_newest_lives(a in vector()) {
+    fn vector_reports_its_length_and_newest_incarnations(a in vector()) {
         let places = a.iter().count() + a.marks().count();
         prop_assert_eq!((a.len(), a.is_empty()), (places, places == 0));
-        for node in ["gotham", "metropolis", "capitol"].map(|name| name.parse::<NodeName>().expect("a valid name")) {
-            let oldest_first: Vec<Incarnation> = a.incarnations(node).map(|slot| slot.origin.incarnation).collect();
+        for node in ["gotham", "metropolis", "capitol"]
+            .map(|name| name.parse::<NodeName>().expect("a valid name"))
+        {
+            let oldest_first: Vec<Incarnation> =
+                a.incarnations(node).map(|slot| slot.origin.incarnation).collect();
             prop_assert!(oldest_first.is_sorted());
             prop_assert_eq!(a.newest_incarnation(node), oldest_first.last().copied());
-            prop_assert_eq!(a.closed_before(node), a.marks().find(|mark| mark.node == node).map(|mark| mark.incarnation));
+            prop_assert_eq!(
+                a.closed_before(node),
+                a.marks().find(|mark| mark.node == node).map(|mark| mark.incarnation)
+            );
         }
     }
 
     #[test]
-    fn the_tombstones_found_are_those_covered(writes in prop::collection::vec(write(), 0..20), vector in vector()) {
+    fn tombstones_found_are_those_covered(
+        writes in prop::collection::vec(write(), 0..20),
+        vector in vector(),
+    ) {
         let map = merged(&writes);
-        let mut found: Vec<HeroId> = map.tombstones_covered_by(&vector).map(|(key, ..)| key).collect();
+        let mut found: Vec<HeroId> =
+            map.tombstones_covered_by(&vector).map(|(key, ..)| key).collect();
         found.sort();
-        let covered: Vec<HeroId> = contents(&map).iter().filter(|(_, entry)| entry.is_tombstone() && vector.covers(entry.stamp)).map(|(key, _)| *key).collect();
+        let covered: Vec<HeroId> = contents(&map)
+            .iter()
+            .filter(|(_, entry)| entry.is_tombstone() && vector.covers(entry.stamp))
+            .map(|(key, _)| *key)
+            .collect();
         prop_assert_eq!(found, covered);
     }
 
     #[test]
-    fn a_batch_holds_what_was_packed_in_the_order_in_which_it_was(writes in prop::collection::vec(any_write(), 0..20)) {
+    fn batch_contains_the_packed_entries_in_order(
+        writes in prop::collection::vec(any_write(), 0..20),
+    ) {
         let batch: Batch = writes.iter().cloned().collect();
         prop_assert_eq!(&batch.iter().collect::<Vec<_>>(), &writes);
         prop_assert_eq!((batch.len(), batch.is_empty()), (writes.len(), writes.is_empty()));
@@ -242,9 +293,15 @@ proptest! {
     }
 
     #[test]
-    fn a_map_keeps_entries_as_they_are_and_packs_them_as_they_would_be_packed(writes in prop::collection::vec(any_write(), 0..20), limit in 0..2_000_usize) {
+    fn map_keeps_and_packs_entries_unchanged(
+        writes in prop::collection::vec(any_write(), 0..20),
+        limit in 0..2_000_usize,
+    ) {
         let map = merged(&writes);
-        prop_assert!(map.iter().all(|held| writes.contains(&held) && map.get(held.0) == Some(held.1.clone())));
+        prop_assert!(
+            map.iter()
+                .all(|held| writes.contains(&held) && map.get(held.0) == Some(held.1.clone()))
+        );
         prop_assert_eq!(map.live() + map.tombstones(), map.iter().count());
         let everything = VersionVector::new();
         let delta: Vec<Write> = map.delta(&everything).collect();
@@ -252,22 +309,37 @@ proptest! {
         prop_assert_eq!(&batches.iter().flat_map(Batch::iter).collect::<Vec<_>>(), &delta);
         prop_assert!(batches.iter().rev().skip(1).all(|batch| batch.size() >= limit));
         let (numbers, changes) = map.packed_changes(0, usize::MAX);
-        prop_assert!(map.changed_since(0).eq(numbers.into_iter().zip(changes.iter()).map(|(number, (key, entry))| (number, key, entry))));
+        prop_assert!(
+            map.changed_since(0).eq(numbers
+                .into_iter()
+                .zip(changes.iter())
+                .map(|(number, (key, entry))| (number, key, entry)))
+        );
     }
 
     #[test]
-    fn a_map_that_was_emptied_is_as_new(writes in prop::collection::vec(any_write(), 0..20), again in prop::collection::vec(any_write(), 0..20)) {
+    fn emptied_map_equals_a_new_one(
+        writes in prop::collection::vec(any_write(), 0..20),
+        again in prop::collection::vec(any_write(), 0..20),
+    ) {
         let mut used = merged(&writes);
         contents(&used).into_iter().for_each(|(key, _)| used.remove(key));
-        prop_assert_eq!((used.is_empty(), used.origins().count(), used.fingerprint()), (true, 0, Map::default().fingerprint()));
-        prop_assert!(used.delta(&VersionVector::new()).next().is_none() && used.changed_since(0).next().is_none());
+        prop_assert_eq!(
+            (used.is_empty(), used.origins().count(), used.fingerprint()),
+            (true, 0, Map::default().fingerprint())
+        );
+        prop_assert!(
+            used.delta(&VersionVector::new()).next().is_none()
+                && used.changed_since(0).next().is_none()
+        );
         let fresh = merged(&again);
         for (key, entry) in &again {
             used.merge(*key, &entry.as_entry_ref());
         }
         prop_assert_eq!(contents(&used), contents(&fresh));
         prop_assert_eq!(used.fingerprint(), fresh.fingerprint());
-        // Here, other than in life, two keys may have one stamp; nothing says which comes first.
+        // Unlike in a real cluster, two keys may have the same stamp here. Their order in a delta
+        // is unspecified, so they are sorted by key.
         let delta = |map: &Map| {
             let mut delta: Vec<Write> = map.delta(&VersionVector::new()).collect();
             delta.sort_by_key(|(key, entry)| (entry.stamp.origin, entry.stamp.hlc, *key));
@@ -277,7 +349,11 @@ proptest! {
     }
 
     #[test]
-    fn a_batch_with_another_byte_is_a_batch_of_possible_entries_or_none(writes in prop::collection::vec(any_write(), 1..4), at in any::<prop::sample::Index>(), byte in any::<u8>()) {
+    fn corrupted_batch_is_rejected_or_has_valid_entries(
+        writes in prop::collection::vec(any_write(), 1..4),
+        at in any::<prop::sample::Index>(),
+        byte in any::<u8>(),
+    ) {
         let batch: Batch = writes.into_iter().collect();
         let mut bytes = postcard::to_stdvec(&batch).expect("a batch can be written");
         let header = bytes.len() - batch.size();
@@ -295,18 +371,26 @@ proptest! {
     }
 
     #[test]
-    fn what_a_node_writes_a_node_reads(entries in prop::collection::vec(write(), 0..10), vector in vector(), horizon in vector(), round in any::<u64>()) {
+    fn encoded_round_frames_decode_to_themselves(
+        entries in prop::collection::vec(write(), 0..10),
+        vector in vector(),
+        horizon in vector(),
+        round in any::<u64>(),
+    ) {
         let origin = Origin { node: "gotham".parse().unwrap(), incarnation: Incarnation(7) };
         let mut vector = vector;
         vector.merge(&horizon);
-        for step in [Step::Chunk { serving: 1, number: 3, entries: entries.iter().cloned().collect() }, Step::End { serving: 1, chunks: 4, horizon, vector, full: false, joined: true }] {
+        for step in [
+            Step::Chunk { serving: 1, number: 3, entries: entries.iter().cloned().collect() },
+            Step::End { serving: 1, chunks: 4, horizon, vector, full: false, joined: true },
+        ] {
             let frame = Frame::Round(Envelope { from: origin, to: origin, round, step });
             prop_assert_eq!(wire::decode(&wire::encode(&frame)), Ok(frame));
         }
     }
 
     #[test]
-    fn no_bytes_make_the_decoders_panic(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
+    fn decoders_panic_on_no_input(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
         let _ = wire::decode::<shared::Superheroes>(&bytes);
         let _ = wire::Hello::decode(&bytes);
         let with_magic = [b"SHC1\x02\x00".as_slice(), &bytes].concat();

@@ -1,4 +1,4 @@
-//! The bytes of the protocol, as this application's frames have them.
+//! The bytes of this application's protocol frames.
 
 use std::num::{NonZeroU64, NonZeroU128};
 use std::time::Duration;
@@ -28,10 +28,10 @@ fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// The bytes of this version. Should they change, so must [`PROTOCOL_VERSION`]: another build of it
-/// could not read them.
+/// Golden bytes of the protocol version. If they change, [`PROTOCOL_VERSION`] must change too,
+/// since other builds of the version could not read them.
 #[test]
-fn the_bytes_of_version_6_are_these() {
+fn version_6_has_these_bytes() {
     assert_eq!(PROTOCOL_VERSION, 6);
     assert_eq!(
         hex(&hello().encode()),
@@ -48,8 +48,8 @@ fn the_bytes_of_version_6_are_these() {
         hlc: Hlc { wall: UnixMillis(wall), logical },
         origin: origin("gotham", 300),
     };
-    let born = Entry::written(Value::Live(Hero::new("Ada".into())), stamp(1_000, 2), None);
-    let dead = Entry::written(Value::Tombstone, stamp(2_000, 0), Some(&born));
+    let live = Entry::written(Value::Live(Hero::new("Ada".into())), stamp(1_000, 2), None);
+    let tombstone = Entry::written(Value::Tombstone, stamp(2_000, 0), Some(&live));
     let mut vector: VersionVector = [stamp(2_000, 0)].into_iter().collect();
     vector.close(origin("gotham", 299));
     let summary = Summary { vector: 7, fingerprint: Fingerprint::default() };
@@ -98,7 +98,7 @@ fn the_bytes_of_version_6_are_these() {
             step(Step::Chunk {
                 serving: 3,
                 number: 1,
-                entries: [(key(1), born), (key(2), dead)].into_iter().collect(),
+                entries: [(key(1), live), (key(2), tombstone)].into_iter().collect(),
             }),
             "0006676f7468616dac020763617069746f6c9003050403013d01010101010101010101010101010101000006676f7468616dac02d00f0264034164610202020202020202020202020202020239d00f0000cf0f020100",
         ),

@@ -1,5 +1,5 @@
-//! Writes the seeds of all targets into a directory, a subdirectory for each: what `make fuzz`
-//! begins from.
+//! Writes the seeds of all targets into a directory, one subdirectory per target, as the initial
+//! corpus of `make fuzz`.
 
 use std::fs;
 use std::io;
@@ -10,7 +10,7 @@ use hostile::TARGETS;
 
 fn main() -> ExitCode {
     let Some(directory) = std::env::args_os().nth(1).map(PathBuf::from) else {
-        eprintln!("error: give the directory to write seeds into");
+        eprintln!("error: expected a directory for the seeds");
         return ExitCode::from(2);
     };
     match write(&directory) {

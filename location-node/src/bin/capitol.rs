@@ -1,4 +1,4 @@
-//! The city of capitol, as a process. All three cities are the same program under another name.
+//! The process of the city capitol.
 
 fn main() -> std::process::ExitCode {
     location_node::main("capitol")

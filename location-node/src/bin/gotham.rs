@@ -1,4 +1,4 @@
-//! The city of gotham, as a process. All three cities are the same program under another name.
+//! The process of the city gotham. All three cities are the same program with different names.
 
 fn main() -> std::process::ExitCode {
     location_node::main("gotham")

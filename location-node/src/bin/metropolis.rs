@@ -1,4 +1,4 @@
-//! The city of metropolis, as a process. All three cities are the same program under another name.
+//! The process of the city metropolis.
 
 fn main() -> std::process::ExitCode {
     location_node::main("metropolis")

@@ -1,4 +1,4 @@
-//! What a city does with what it is told, as data in and data out.
+//! Tests of the machine of a city: inputs in, outputs out.
 
 use super::*;
 use gossip::UnixMillis;
@@ -18,7 +18,8 @@ fn id(number: u8) -> HeroId {
     HeroId::from_bytes([number; 16])
 }
 
-/// Gotham, joined, linked to dispatch, with nothing happening by itself unless asked for.
+/// Returns gotham, joined and linked to dispatch, without gossip and with these intervals of
+/// patrols and fights.
 fn gotham(patrol: Option<Duration>, fight: Option<Duration>) -> City {
     let me = Origin { node: name("gotham"), incarnation: Incarnation(1) };
     let config = Config {
@@ -63,7 +64,7 @@ fn command(city: &mut City, now: Now, command: Command) -> (Result<Done, Refusal
     }
 }
 
-/// A hero as dispatch made it.
+/// Returns an entry of a hero written by dispatch.
 fn copy(health: u8) -> Arc<Entry> {
     let origin = Origin { node: name(DISPATCH), incarnation: Incarnation(5) };
     let stamp = gossip::Stamp { hlc: gossip::Hlc { wall: at(0).wall, logical: 0 }, origin };
@@ -79,7 +80,7 @@ fn assign(number: u8, copy: Option<Arc<Entry>>) -> Command {
 }
 
 #[test]
-fn a_hero_it_has_not_heard_of_is_taken_in_by_the_copy_and_the_copy_itself_is_not() {
+fn unknown_hero_is_assigned_from_the_copy_in_the_command() {
     let mut city = gotham(None, None);
     assert_eq!(command(&mut city, at(1_100), assign(1, None)).0, Err(Refusal::UnknownAtCity));
     let (result, events) = command(&mut city, at(1_200), assign(1, Some(copy(50))));
@@ -94,22 +95,25 @@ fn a_hero_it_has_not_heard_of_is_taken_in_by_the_copy_and_the_copy_itself_is_not
             && entry.stamp > copy(50).stamp
             && entry.had_seen(copy(50).stamp)
     );
-    assert!(!city.replica().vector().covers(copy(50).stamp), "it never got that write by a round");
+    assert!(
+        !city.replica().vector().covers(copy(50).stamp),
+        "the copy itself was not received in a round and must not be covered"
+    );
 }
 
 #[test]
-fn it_acts_on_its_own_copy_rather_than_on_the_one_sent_along() {
+fn held_entry_is_used_instead_of_the_copy_in_the_command() {
     let mut city = gotham(None, None);
     command(&mut city, at(1_100), assign(1, Some(copy(10)))).0.unwrap();
     let Ok(Done::Assigned(entry)) = command(&mut city, at(1_200), assign(1, Some(copy(80)))).0
     else {
         panic!("not assigned")
     };
-    assert_eq!(entry.live().map(|hero| hero.health), Some(50), "10, and twice 20");
+    assert_eq!(entry.live().map(|hero| hero.health), Some(50), "10 + 2 * 20");
 }
 
 #[test]
-fn a_command_that_outlived_its_sender_does_nothing() {
+fn expired_command_is_refused_and_changes_nothing() {
     let mut city = gotham(None, None);
     let frame = Frame::Command {
         request: 1,
@@ -126,7 +130,7 @@ fn a_command_that_outlived_its_sender_does_nothing() {
 }
 
 #[test]
-fn a_dead_hero_is_not_assigned() {
+fn deleted_hero_is_not_assigned() {
     let mut city = gotham(None, None);
     let over = copy(50);
     city.replica.write_over(at(1_100), id(1), Value::Tombstone, Some(&over)).unwrap();
@@ -134,7 +138,7 @@ fn a_dead_hero_is_not_assigned() {
 }
 
 #[test]
-fn before_it_has_joined_it_takes_nobody_in() {
+fn assignment_is_refused_before_the_city_has_joined() {
     let me = Origin { node: name("gotham"), incarnation: Incarnation(1) };
     let config = Config {
         gossip_interval: None,
@@ -147,7 +151,7 @@ fn before_it_has_joined_it_takes_nobody_in() {
 }
 
 #[test]
-fn a_bomb_is_answered_before_it_goes_off() {
+fn bomb_is_answered_before_the_crash() {
     let mut city = gotham(None, None);
     assert_eq!(
         command(&mut city, at(1_100), Command::Bomb),
@@ -156,7 +160,7 @@ fn a_bomb_is_answered_before_it_goes_off() {
 }
 
 #[test]
-fn heroes_patrol_then_fight_then_fall_and_stay_fallen() {
+fn hero_patrols_then_fights_until_it_falls_for_good() {
     let second = Some(Duration::from_secs(1));
     let mut city = gotham(second, second);
     command(&mut city, at(1_100), assign(1, Some(copy(100)))).0.unwrap();
@@ -176,15 +180,14 @@ fn heroes_patrol_then_fight_then_fall_and_stay_fallen() {
         }
         healths.extend(city.replica().map().get(id(1)).unwrap().live().map(|hero| hero.health));
     }
-    assert_eq!(patrols, 1, "one on patrol stays on patrol");
-    assert!((7..=20).contains(&fights), "100 points at 5 to 15 a fight, not {fights} fights");
+    assert_eq!(patrols, 1, "a patrolling hero stays on patrol");
+    assert!((7..=20).contains(&fights), "{fights} fights for 100 points at 5 to 15 each");
     assert!(healths.windows(2).all(|pair| pair[1] <= pair[0]));
     assert!(city.replica().map().get(id(1)).unwrap().is_tombstone());
 }
 
 #[test]
-fn an_observer_hears_of_a_change_soon_of_nothing_within_a_second_and_never_twice_for_one_question()
-{
+fn observe_is_answered_once_soon_after_a_change_or_in_a_second() {
     let mut city = gotham(None, None);
     let observe = |city: &mut City, now, since| {
         city.handle(
@@ -195,13 +198,13 @@ fn an_observer_hears_of_a_change_soon_of_nothing_within_a_second_and_never_twice
     observe(&mut city, at(1_100), 0);
     assert!(
         matches!(outputs(&mut city).0[..], [Frame::Observation(Observation { until: 0, .. })]),
-        "a newcomer is told at once"
+        "a new observer is answered immediately"
     );
     observe(&mut city, at(1_101), 0);
-    assert_eq!(outputs(&mut city).0, [], "nothing to tell yet");
+    assert_eq!(outputs(&mut city).0, [], "no change yet");
     assert_eq!(city.deadline(), Some(at(2_101).mono));
     command_and_observation(&mut city, at(1_200), 1);
-    assert_eq!(city.deadline(), None, "no timer, no question: nothing to wait for");
+    assert_eq!(city.deadline(), None, "no timer and no open request");
 
     city.handle(
         at(1_210),
@@ -213,10 +216,10 @@ fn an_observer_hears_of_a_change_soon_of_nothing_within_a_second_and_never_twice
         [Frame::Observation(Observation { since: 1, until: 1, crashes: 2, .. })]
     ));
     city.tick(at(9_000));
-    assert_eq!(outputs(&mut city).0, [], "one question, one answer");
+    assert_eq!(outputs(&mut city).0, [], "one answer per request");
 }
 
-/// Assigns hero 1, and expects the answer and an observation of it.
+/// Assigns hero 1; expects the answer and an observation of the change.
 fn command_and_observation(city: &mut City, now: Now, expected_change: u64) {
     let frame = Frame::Command {
         request: 9,
@@ -237,7 +240,7 @@ fn command_and_observation(city: &mut City, now: Now, expected_change: u64) {
 }
 
 #[test]
-fn a_burst_of_changes_is_one_observation() {
+fn burst_of_changes_is_one_observation() {
     let mut city = gotham(None, None);
     city.handle(
         at(1_050),
@@ -263,7 +266,7 @@ fn a_burst_of_changes_is_one_observation() {
 }
 
 #[test]
-fn an_observation_fits_into_a_frame_whatever_the_heroes_are_called() {
+fn observation_fits_into_a_frame_for_the_longest_names() {
     let mut city = gotham(None, None);
     let name: shared::hero::HeroName = "\u{1f9b8}".repeat(shared::hero::HERO_NAME_CHARS_MAX).into();
     for number in 0..2_000_u128 {
@@ -278,7 +281,7 @@ fn an_observation_fits_into_a_frame_whatever_the_heroes_are_called() {
         );
         let frames = outputs(&mut city).0;
         let [Frame::Observation(observation)] = &frames[..] else {
-            panic!("what is waiting is told at once: {frames:?}")
+            panic!("expected one observation without a pause: {frames:?}")
         };
         assert!(gossip::wire::encode(&frames[0]).len() < gossip::wire::FRAME_BYTES_MAX / 2);
         (since, seen) = (observation.until, seen + observation.changes.numbers.len());
@@ -287,7 +290,7 @@ fn an_observation_fits_into_a_frame_whatever_the_heroes_are_called() {
 }
 
 #[test]
-fn a_question_about_another_life_is_answered_from_the_beginning() {
+fn observe_of_another_incarnation_is_answered_from_the_start() {
     let mut city = gotham(None, None);
     command(&mut city, at(1_100), assign(1, Some(copy(50)))).0.unwrap();
     city.handle(
@@ -301,7 +304,7 @@ fn a_question_about_another_life_is_answered_from_the_beginning() {
 }
 
 #[test]
-fn it_gossips_with_a_linked_peer_and_with_nobody_else() {
+fn city_gossips_only_with_linked_peers() {
     let me = Origin { node: name("gotham"), incarnation: Incarnation(1) };
     let config = Config {
         gossip_interval: Some(Duration::from_secs(1)),
@@ -322,14 +325,14 @@ fn it_gossips_with_a_linked_peer_and_with_nobody_else() {
 }
 
 #[test]
-fn an_observation_tells_of_the_pulls_since_the_last_one_in_spans_and_not_in_times() {
+fn observation_reports_new_pulls_with_relative_times() {
     let mut city = gotham(None, None);
     let peer = Origin { node: name("capitol"), incarnation: Incarnation(4) };
     city.handle(at(1_100), Input::LinkUp { peer: peer.node, incarnation: peer.incarnation });
     city.replica.pull(at(1_100), peer, peer.node, false);
     city.tick(at(4_100));
     while city.poll().is_some() {}
-    let mut told = |pulls| {
+    let mut observed = |pulls| {
         city.handle(
             at(4_300),
             Input::LinkDown { peer: name(DISPATCH), cause: gossip::LinkDown::Lost },
@@ -347,8 +350,8 @@ fn an_observation_tells_of_the_pulls_since_the_last_one_in_spans_and_not_in_time
     };
     let (ms, outcome) = (Duration::from_millis, gossip::PullOutcome::Unanswered);
     assert_eq!(
-        told(0),
+        observed(0),
         (vec![Pulled { source: peer.node, asked_ago: ms(3_200), ended_ago: ms(200), outcome }], 1)
     );
-    assert_eq!(told(1), (vec![], 1));
+    assert_eq!(observed(1), (vec![], 1));
 }

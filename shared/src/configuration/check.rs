@@ -1,9 +1,9 @@
-//! The file against the command line that it is for: every key must be an option, and every value
-//! one that the option takes.
+//! Checks a configuration file against a command line: every key must be an option, and every value
+//! must be valid for its option.
 //!
-//! A process knows its own options from clap. Those of other nodes it knows by name, from the
-//! annotated example, which is held by a test to name every option of every node: so one file
-//! serves all, and a misspelt key is noticed by each of them.
+//! The options of this process are known from clap. The options of other nodes are known by name
+//! from the annotated example file; a test ensures that the example names every option of every
+//! node. So one file serves all nodes, and every node reports a misspelt key.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::error::Error as _;
@@ -18,13 +18,13 @@ use super::file::{Entry, File, entries};
 use super::{Invalid, LAUNCHER, NOT_CONFIGURED, Place};
 use crate::well_known::{DISPATCH, WELL_KNOWN_CITIES};
 
-/// How alike two keys must be for one to be offered for the other, of 1 (clap's own measure for
-/// flags).
+/// The least Jaro similarity, from 0 to 1, at which a key is suggested; clap uses the same for
+/// flags.
 const ALIKE_MIN: f64 = 0.7;
-/// How much of an odd key or value is repeated, in characters.
+/// The longest part of an invalid key or value in an error text, in characters.
 const ODD_CHARS_MAX: usize = 60;
 
-/// Every key that any node has: whatever the example assigns, commented out or not.
+/// The keys of all nodes: every key that the example assigns, commented out or not.
 static KEYS: LazyLock<BTreeSet<&str>> = LazyLock::new(|| {
     let line = |line: &'static str| line.trim_start_matches(['#', ' ']).split_once(" = ");
     let is_key = |key: &str| {
@@ -38,17 +38,17 @@ static KEYS: LazyLock<BTreeSet<&str>> = LazyLock::new(|| {
         .collect()
 });
 
-/// What the file says to a process: by the option's id, the values and where they stand.
+/// The values that the file sets for a process, with their locations, by the id of the option.
 #[derive(Debug, Default)]
 pub(super) struct Given(BTreeMap<Id, (Place, Vec<String>)>);
 
 impl Given {
-    /// Where this option is given.
+    /// Returns the location of this option in the file, if the file sets it.
     pub(super) fn place(&self, option: &Arg) -> Option<Place> {
         self.0.get(option.get_id()).map(|(place, _)| *place)
     }
 
-    /// The command line, with what is given for its defaults.
+    /// Returns the command line with the values of the file as defaults.
     pub(super) fn defaults_of(&self, command: Command) -> Command {
         command.mut_args(|option| match self.0.get(option.get_id()) {
             Some((_, values)) => option.default_values(values),
@@ -57,10 +57,10 @@ impl Given {
     }
 }
 
-/// What the file says to the process `me`, whose command line is `command`.
+/// Returns the values that the file sets for the process `me`, whose command line is `command`.
 ///
 /// # Errors
-/// The first mistake in the file.
+/// Returns the first error in the file.
 pub(super) fn check(command: &Command, me: &str, file: &File) -> Result<Given, Invalid> {
     let table = file.parse()?;
     let mut own = None;
@@ -75,7 +75,7 @@ pub(super) fn check(command: &Command, me: &str, file: &File) -> Result<Given, I
             }
         } else if is_table(entry.key) {
             return Err(
-                file.mistake(&entry.value_at, format!("{0} is a table: write [{0}]", entry.key))
+                file.mistake(&entry.value_at, format!("{0} must be a table: [{0}]", entry.key))
             );
         } else if option(command, entry.key).is_some() {
             set(command, me, file, &entry, &mut given)?;
@@ -84,7 +84,7 @@ pub(super) fn check(command: &Command, me: &str, file: &File) -> Result<Given, I
             return Err(unknown(file, &entry, of_all));
         }
     }
-    // Last, for it beats what is said to all.
+    // The node's own table is read last, since its values replace the common ones.
     for entry in own.map(entries).unwrap_or_default() {
         set(command, me, file, &entry, &mut given)?;
     }
@@ -101,7 +101,7 @@ fn check_table(file: &File, entry: &Entry<'_>) -> Result<(), Invalid> {
     }
     if KEYS.contains(entry.key) {
         return Err(
-            file.mistake(&entry.key_at, format!("{} has a value, and is no table", entry.key))
+            file.mistake(&entry.key_at, format!("{} is an option and not a table", entry.key))
         );
     }
     let tables = WELL_KNOWN_CITIES.into_iter().chain([DISPATCH, LAUNCHER]);
@@ -111,7 +111,7 @@ fn check_table(file: &File, entry: &Entry<'_>) -> Result<(), Invalid> {
     ))
 }
 
-/// The table of another node: only that node can say whether the values are right.
+/// Checks the keys in the table of another node. Only that node can check the values.
 fn check_foreign(file: &File, table: &DeTable<'_>) -> Result<(), Invalid> {
     match entries(table).into_iter().find(|entry| !KEYS.contains(entry.key)) {
         Some(entry) => Err(unknown(file, &entry, KEYS.iter().copied())),
@@ -136,8 +136,8 @@ fn set(
     };
     let values = texts(file, entry, matches!(option.get_action(), ArgAction::Append))?;
     for (value, at) in &values {
-        check_value(option, value).map_err(|why| {
-            file.mistake(at, format!("{} cannot be {}: {why}", entry.key, odd(value)))
+        check_value(option, value).map_err(|reason| {
+            file.mistake(at, format!("{} cannot be {}: {reason}", entry.key, odd(value)))
         })?;
     }
     let values = values.into_iter().map(|(value, _)| value).collect();
@@ -152,18 +152,18 @@ fn unknown<'k>(file: &File, entry: &Entry<'_>, keys: impl Iterator<Item = &'k st
     )
 }
 
-/// The option that a key of the file sets.
+/// Returns the option that this key sets.
 fn option<'c>(command: &'c Command, key: &str) -> Option<&'c Arg> {
     command.get_arguments().find(|option| configured(option) == Some(key))
 }
 
-/// The key by which a file sets this option, if it can.
+/// Returns the key of this option in a file; `None` if a file cannot set it.
 pub(super) fn configured(option: &Arg) -> Option<&str> {
     option.get_long().filter(|key| !NOT_CONFIGURED.contains(key))
 }
 
-/// The value as it would stand on a command line: several where the option may be repeated, and the
-/// file has an array.
+/// Returns the value as command-line texts, with their locations: several for an array, which only
+/// a repeatable option accepts.
 fn texts(
     file: &File,
     entry: &Entry<'_>,
@@ -179,7 +179,7 @@ fn texts(
         DeValue::Float(number) => Ok(number.to_string()),
         DeValue::Boolean(value) => Ok(value.to_string()),
         DeValue::Datetime(_) | DeValue::Array(_) | DeValue::Table(_) => {
-            Err(file.mistake(at, format!("{} is a string, a number, or true or false", entry.key)))
+            Err(file.mistake(at, format!("{} must be a string, a number or a boolean", entry.key)))
         }
     };
     match entry.value {
@@ -187,10 +187,8 @@ fn texts(
             .iter()
             .map(|value| Ok((text(value.get_ref(), &value.span())?, value.span())))
             .collect(),
-        DeValue::Array(_) => {
-            Err(file
-                .mistake(&entry.value_at, format!("{} has one value, and is no array", entry.key)))
-        }
+        DeValue::Array(_) => Err(file
+            .mistake(&entry.value_at, format!("{} takes a single value, not an array", entry.key))),
         DeValue::String(_)
         | DeValue::Integer(_)
         | DeValue::Float(_)
@@ -202,8 +200,8 @@ fn texts(
     }
 }
 
-/// Asks the option's own parser, apart from all other options: so what is said is about this value
-/// alone.
+/// Checks a value with the option's own parser. The option is parsed alone, so the error concerns
+/// this value only.
 fn check_value(option: &Arg, value: &str) -> Result<(), String> {
     let mut alone = Arg::new("value")
         .long("value")
@@ -222,13 +220,13 @@ fn check_value(option: &Arg, value: &str) -> Result<(), String> {
     }
     match error.get(ContextKind::ValidValue) {
         Some(ContextValue::Strings(allowed)) if !allowed.is_empty() => {
-            Err(format!("it is one of {}", allowed.join(", ")))
+            Err(format!("expected one of {}", allowed.join(", ")))
         }
-        _ => Err("that is no value".into()),
+        _ => Err("expected a value".into()),
     }
 }
 
-/// What may have been meant.
+/// Returns a suggestion of the most similar key; empty if none is similar.
 fn instead<'k>(key: &str, keys: impl Iterator<Item = &'k str>) -> String {
     let alike = |known: &'k str| (strsim::jaro(&short(key), known), known);
     let nearest = keys.map(alike).max_by(|(one, _), (other, _)| one.total_cmp(other));

@@ -1,6 +1,6 @@
-//! `--print-config`: all options as a file that can be read again, each with where it comes from.
+//! The output of `--print-config`: all options as a configuration file, each with its source.
 //!
-//! Invariant: read again by the same node, it gives the same values; and no secret is in it.
+//! Invariants: the same node reads the same values from it; it contains no secret.
 
 use std::ffi::OsStr;
 use std::fmt;
@@ -13,10 +13,10 @@ use toml::Value;
 
 use super::check::{Given, configured};
 
-/// What only the environment says, and whether that is a secret.
+/// Variables without an option, each with whether its value is secret.
 const ENVIRONMENT_ALONE: [(&str, bool); 2] = [("SUPERHERO_COOKIE", true), ("RUST_LOG", false)];
 
-/// The text that `--print-config` asks for.
+/// The output of `--print-config`.
 #[derive(Clone, Debug)]
 pub struct Printout(String);
 
@@ -27,7 +27,7 @@ impl fmt::Display for Printout {
 }
 
 impl Printout {
-    /// All options of the process `me`.
+    /// Returns the output for all options of the process `me`.
     pub(super) fn of(
         me: &str,
         command: &Command,
@@ -37,27 +37,28 @@ impl Printout {
     ) -> Self {
         let version = env!("CARGO_PKG_VERSION");
         let mut lines = vec![format!(
-            "# {me} {version}: a flag beats the environment, that beats the file, and that beats the default."
+            "# {me} {version}: flags override the environment, which overrides the file, which \
+             overrides the defaults."
         )];
         lines.extend(command.get_arguments().filter_map(|option| {
             let key = configured(option)?;
             Some(line(option, key, matches, origin(option, matches, file, given)))
         }));
-        lines.push("# From the environment alone:".into());
+        lines.push("# Only from the environment:".into());
         lines.extend(ENVIRONMENT_ALONE.iter().map(|(name, is_secret)| {
             match std::env::var_os(name) {
                 None => format!("#   {name} is not set"),
-                Some(_) if *is_secret => format!("#   {name} is set, and not shown"),
+                Some(_) if *is_secret => format!("#   {name} is set (hidden)"),
                 Some(value) => format!("#   {name} is {value:?}"),
             }
         }));
         Self(lines.into_iter().flat_map(|line| [line, "\n".to_owned()]).collect())
     }
 
-    /// Prints it.
+    /// Prints the text to standard output.
     #[must_use]
     pub fn print(&self) -> ExitCode {
-        // Not by `print!`, which panics where nobody reads to the end.
+        // Not with `print!`, which panics when the reader closes the pipe early.
         match std::io::stdout().lock().write_all(self.0.as_bytes()) {
             Ok(()) => ExitCode::SUCCESS,
             Err(_) => ExitCode::FAILURE,
@@ -70,10 +71,10 @@ fn line(option: &Arg, key: &str, matches: &ArgMatches, origin: Option<String>) -
         return format!("# {key} = {}  # not set: {}", placeholder(option), help(option));
     };
     if option.is_hide_env_values_set() {
-        return format!("# {key} is set, and not shown  # {origin}");
+        return format!("# {key} is set (hidden)  # {origin}");
     }
     let Some(texts) = values.map(OsStr::to_str).collect::<Option<Vec<_>>>() else {
-        return format!("# {key} is set, and no file can say so: it is not UTF-8  # {origin}");
+        return format!("# {key} is set, but not UTF-8, so a file cannot contain it  # {origin}");
     };
     let mut values = texts.into_iter().map(|text| value(option, text));
     let value = if repeats(option) {
@@ -103,9 +104,10 @@ fn repeats(option: &Arg) -> bool {
     matches!(option.get_action(), ArgAction::Append)
 }
 
-/// The value in the form in which people would write it. Read again, all forms are the same text.
+/// Returns the value in its usual TOML form. All forms are read as the same text.
 fn value(option: &Arg, text: &str) -> Value {
     match text.parse::<i64>() {
+        // Only a number that prints as the same text: `007` must stay a string.
         Ok(number) if number.to_string() == text => Value::Integer(number),
         _ if is_switch(option) => Value::Boolean(text == "true"),
         _ => Value::from(text),
@@ -128,7 +130,7 @@ fn placeholder(option: &Arg) -> Value {
     }
 }
 
-/// What the option would do, in one line.
+/// Returns the help text of the option as one line.
 fn help(option: &Arg) -> String {
     option
         .get_help()

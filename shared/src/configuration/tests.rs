@@ -1,4 +1,4 @@
-//! What the tests of the real binaries cannot see: options that no node has today.
+//! Tests with kinds of options that no node has.
 
 use clap::{FromArgMatches, Parser};
 
@@ -43,7 +43,7 @@ fn toy(text: &str, flags: &[&str]) -> Result<Loaded<Toy>, String> {
 }
 
 #[test]
-fn switches_numbers_and_lists_are_given_as_toml_has_them() {
+fn switches_numbers_and_lists_are_native_toml_values() {
     let Toy { insecure, limit, names, .. } =
         toy("insecure = true\nlimit = 0x1_0\nname = ['a', 'b,c']\n", &[]).unwrap().options;
     assert_eq!((insecure, limit, names), (true, 16, ["a", "b", "c"].map(str::to_owned).to_vec()));
@@ -52,14 +52,14 @@ fn switches_numbers_and_lists_are_given_as_toml_has_them() {
     assert_eq!(
         (limit, names),
         (u64::MAX, vec!["b".to_owned()]),
-        "a list is replaced, and not added to"
+        "a flag replaces the list of the file"
     );
-    assert!(toy("insecure = 1\n", &[]).unwrap_err().ends_with("it is one of true, false"));
+    assert!(toy("insecure = 1\n", &[]).unwrap_err().ends_with("expected one of true, false"));
     assert!(toy("limit = -1\n", &[]).unwrap_err().starts_with("1:9: limit cannot be \"-1\""));
 }
 
 #[test]
-fn what_is_printed_reads_as_the_same_values_and_holds_no_secret() {
+fn printed_config_reads_as_the_same_values_without_secrets() {
     let first = toy(
         "name = [\"a\\\"\\n#b\"]\nsecret = \"quiet\"\n",
         &["--limit", "18446744073709551615", "--print-config"],
@@ -69,7 +69,7 @@ fn what_is_printed_reads_as_the_same_values_and_holds_no_secret() {
     assert!(
         !printed.contains("quiet")
             && !printed.contains("hush")
-            && printed.contains("# secret is set, and not shown"),
+            && printed.contains("# secret is set (hidden)"),
         "{printed}"
     );
     let second = toy(&printed, &[]).unwrap().options;

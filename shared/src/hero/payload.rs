@@ -1,6 +1,6 @@
-//! Heroes as replicated values: how they are stored, packed and hashed.
+//! Heroes as replicated values: storage, packing and hashing.
 //!
-//! Invariant: the bytes of a row are those of protocol version 6, which other builds read.
+//! Invariant: the packed bytes are those of protocol version 6, which other builds read.
 
 use xxhash_rust::xxh3::{xxh3_64, xxh3_128_with_seed};
 
@@ -14,14 +14,14 @@ use crate::hero::{Hero, HeroName, HeroRef, Location};
 const PATROLLING: u8 = 1;
 const IN_A_CITY: u8 = 1 << 1;
 
-/// The number of no city.
+/// The city number of a hero at home.
 const NOWHERE: u32 = u32::MAX;
 
-/// A hero in a record of a map. The city is interned: very many heroes are in few cities.
+/// A hero as a map stores it. The city is interned, since many heroes share few cities.
 #[derive(Clone, Debug)]
 pub struct StoredHero {
     name: HeroName,
-    /// The number of the city; [`NOWHERE`] at home.
+    /// The interned number of the city, or [`NOWHERE`].
     city: u32,
     health: u8,
     is_patrolling: bool,
@@ -51,8 +51,8 @@ impl Payload for Hero {
     #[inline]
     fn digest(view: HeroRef<'_>, header: &[u8; DIGEST_HEADER_BYTES]) -> u128 {
         let HeroRef { name, location, is_patrolling, health } = view;
-        // Every field has its own place in a row of fixed width; the name is hashed into the seed.
-        // So no two heroes have the same row and seed.
+        // Every field has its own position in a row of fixed width, so different heroes cannot have
+        // the same row. The name has no fixed width and is hashed into the seed instead.
         let mut row = [0; DIGEST_HEADER_BYTES + 2 + NODE_NAME_BYTES_MAX];
         row[..DIGEST_HEADER_BYTES].copy_from_slice(header);
         row[DIGEST_HEADER_BYTES] = u8::from(is_patrolling);
@@ -137,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn a_stored_hero_is_loaded_as_it_was_and_its_city_is_released() {
+    fn stored_hero_loads_unchanged_and_releases_its_city() {
         let mut cities = Interned::default();
         for hero in heroes() {
             let stored = Hero::store(hero.borrow(), &mut cities);
@@ -148,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn heroes_that_differ_have_different_digests() {
+    fn different_heroes_have_different_digests() {
         let header = [7; DIGEST_HEADER_BYTES];
         let digests = heroes().iter().map(|hero| Hero::digest(hero.borrow(), &header)).collect();
         let different: std::collections::BTreeSet<u128> = digests;

@@ -1,5 +1,5 @@
-//! What a node's driver calls for each frame and step: spans of commands, and figures of the
-//! replica.
+//! The hooks that a node's driver calls for each frame and step: they record the spans of commands
+//! and the metrics of the replica.
 
 use std::time::Duration;
 
@@ -24,7 +24,7 @@ impl NodeHooks {
 
 impl<M: Node + Machine<App = Superheroes>> Hooks<M> for NodeHooks {
     fn idle(&mut self, machine: &M) {
-        self.watcher.look(machine.replica());
+        self.watcher.update(machine.replica());
     }
 
     fn sending(&mut self, now: Duration, to: NodeName, frame: &mut Frame) {

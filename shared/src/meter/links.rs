@@ -1,4 +1,4 @@
-//! Counts what links and supervision do.
+//! The metrics of links and supervision.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use gossip::{Incarnation, LinkDown, NodeName};
 
 use super::{counter, gauge, node};
 
-/// Counts for the process's recorder.
+/// Records to the recorder of the process.
 pub(crate) struct LinkMetrics;
 
 impl Telemetry for LinkMetrics {
@@ -25,7 +25,9 @@ impl Telemetry for LinkMetrics {
     }
 
     fn peer_refused(&self, reason: &'static str) {
-        counter!(node::PEERS_REFUSED.name, "reason" => reason).increment(1);
+        for metric in node::PEERS_REFUSED_NAMES {
+            counter!(metric.name, "reason" => reason).increment(1);
+        }
     }
 
     fn queue_overflowed(&self) {
@@ -35,6 +37,8 @@ impl Telemetry for LinkMetrics {
     fn link_changed(&self, peer: NodeName, down: Option<LinkDown>) {
         let state = match down {
             None => "linked",
+            // A refused connection means that no process listens. A lost or silent link may be a
+            // fault of the network.
             Some(LinkDown::Refused) => "down",
             Some(LinkDown::Lost | LinkDown::Silent) => "unreachable",
         };
@@ -45,7 +49,9 @@ impl Telemetry for LinkMetrics {
     }
 
     fn incarnation_started(&self, incarnation: Incarnation) {
-        gauge!(node::INCARNATION_START.name).set(Duration::from_millis(incarnation.0));
+        for metric in node::INCARNATION_START_NAMES {
+            gauge!(metric.name).set(Duration::from_millis(incarnation.0));
+        }
     }
 
     fn crashed(&self, cause: &'static str) {

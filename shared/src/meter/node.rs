@@ -1,11 +1,11 @@
-//! What every node counts. `docs/metrics.md` is held to this table by a test.
+//! The metrics of every node. A test compares `docs/metrics.md` with this table.
 
 use metrics::Unit::{Bytes, Count, Seconds};
 
 use super::Kind::{Counter, Gauge, Histogram};
 use super::Metric;
 
-/// Bounds for what takes milliseconds, or seconds where it goes badly.
+/// The bucket bounds for durations of usually milliseconds, at worst seconds.
 const SHORT: &[f64] = &[0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0];
 /// The two directions of a link.
 const DIRECTIONS: &[&str] = &["in", "out"];
@@ -14,7 +14,7 @@ pub(crate) const BUILD: Metric = Metric::new(
     "superhero_build_info",
     Gauge,
     Count,
-    "Always 1; the label says which version runs.",
+    "Always 1; the label contains the running version.",
 )
 .by(&[("version", &[])]);
 
@@ -22,74 +22,89 @@ pub(crate) const STARTED: Metric = Metric::new(
     "superhero_gossip_rounds_started_total",
     Counter,
     Count,
-    "Questions to a peer what this node lacks; one that is asked again counts again.",
+    "Pull requests sent, retries included.",
 );
 pub(crate) const ENDED: Metric = Metric::new(
     "superhero_gossip_rounds_ended_total",
     Counter,
     Count,
-    "What came of questions: both had the same, a round was merged, no answer came, or what came was not taken. A link that broke ends a round without a count.",
+    "Pull rounds ended, by outcome: same (no difference), merged, unanswered or refused. Rounds ended \
+     by a lost link are not counted.",
 )
 .by(&[("outcome", &["same", "merged", "unanswered", "refused"])]);
 pub(crate) const GIVEN_UP: Metric = Metric::new(
     "superhero_gossip_rounds_given_up_total",
     Counter,
     Count,
-    "Rounds given up: they stood still for too long, brought more than is taken, or were overtaken by another.",
+    "Rounds given up: no progress in time, too many entries, or superseded by another round.",
 );
 pub(crate) const REFUSED: Metric = Metric::new(
     "superhero_gossip_rounds_refused_total",
     Counter,
     Count,
-    "Rounds refused whole: from a life that is over, stamped too far in the future, or claiming writes that this node never made.",
+    "Rounds refused as a whole: from a closed incarnation, stamped too far in the future, or claiming \
+     writes of this node that it never made.",
 )
 .by(&[("reason", &["fenced", "too_far_ahead", "origin_stolen"])]);
 pub(crate) const ROUND_DURATION: Metric = Metric::new(
     "superhero_gossip_round_duration_seconds",
     Histogram(SHORT),
     Seconds,
-    "From a question to its answer, or to the end of the round that it led to.",
+    "Time from a pull request to its answer, or to the end of the resulting round.",
 );
 pub(crate) const BROUGHT: Metric = Metric::new(
     "superhero_gossip_entries_merged_total",
     Counter,
     Count,
-    "Entries that rounds brought, news or not.",
+    "Entries received in rounds, those already held included.",
 );
 pub(crate) const DIVERGED: Metric = Metric::new(
     "superhero_gossip_divergences_total",
     Counter,
     Count,
-    "Times that a peer covered the same writes and held something else. It should never rise.",
+    "Comparisons with a peer that covered the same writes but held different entries. Should stay 0.",
 );
-pub(crate) const HEROES: Metric =
-    Metric::new("superhero_heroes", Gauge, Count, "Heroes that live in this node's copy.");
+pub(crate) const HEROES: Metric = Metric::new(
+    "superhero_heroes",
+    Gauge,
+    Count,
+    "Heroes in this node's replica, without tombstones.",
+);
 pub(crate) const TOMBSTONES: Metric =
-    Metric::new("superhero_tombstones", Gauge, Count, "Tombstones in this node's copy.");
+    Metric::new("superhero_tombstones", Gauge, Count, "Tombstones in this node's replica.");
 pub(crate) const JOINED: Metric = Metric::new(
     "superhero_joined",
     Gauge,
     Count,
-    "1 where this life has joined the cluster, 0 before.",
+    "1 if the current incarnation has joined the cluster, otherwise 0.",
 );
 
 pub(crate) const INCARNATION_START: Metric = Metric::new(
-    "superhero_life_start_time_seconds",
+    "superhero_incarnation_start_time_seconds",
     Gauge,
     Seconds,
-    "When the present life began, in seconds since 1970; its incarnation, that is.",
+    "Start of the current incarnation, in seconds since 1970. Its number is this time in \
+     milliseconds.",
 );
+/// The names under which the start of the incarnation is served.
+pub(crate) const INCARNATION_START_NAMES: [Metric; 2] = [
+    INCARNATION_START,
+    INCARNATION_START.deprecated(
+        "superhero_life_start_time_seconds",
+        "Deprecated: use superhero_incarnation_start_time_seconds.",
+    ),
+];
 pub(crate) const RESTARTS: Metric = Metric::new(
     "superhero_restarts_total",
     Counter,
     Count,
-    "Lives begun after the first of this process, whatever ended the one before.",
+    "Incarnations started after the first one of this process.",
 );
 pub(crate) const CRASHES: Metric = Metric::new(
     "superhero_crashes_total",
     Counter,
     Count,
-    "Lives that crashed: by a bomb, or by a panic, which is a bug.",
+    "Incarnations that crashed, by a bomb or by a panic (a bug).",
 )
 .by(&[("cause", &["bomb", "panic"])]);
 
@@ -97,41 +112,41 @@ pub(crate) const LINK_STATE: Metric = Metric::new(
     "superhero_link_state",
     Gauge,
     Count,
-    "1 for the state that the link to a peer is in, 0 for the others.",
+    "1 for the current state of the link to a peer, 0 for the other states.",
 )
 .by(&[("peer", &[]), ("state", &["linked", "unreachable", "down"])]);
 pub(crate) const OVERFLOWS: Metric = Metric::new(
     "superhero_link_overflows_total",
     Counter,
     Count,
-    "Links dropped, since the peer was too slow for what it was sent.",
+    "Links closed because the peer read too slowly.",
 );
 pub(crate) const FRAMES: Metric = Metric::new(
     "superhero_link_frames_total",
     Counter,
     Count,
-    "Frames over links, by what they are.",
+    "Frames sent and received over links, by kind.",
 )
 .by(&[("direction", DIRECTIONS), ("kind", &[])]);
 pub(crate) const BYTES: Metric = Metric::new(
     "superhero_link_bytes_total",
     Counter,
     Bytes,
-    "Bytes of frames over links, by what they are.",
+    "Bytes of frames sent and received over links, by kind of frame.",
 )
 .by(&[("direction", DIRECTIONS), ("kind", &[])]);
 pub(crate) const ENTRIES: Metric = Metric::new(
     "superhero_link_entries_total",
     Counter,
     Count,
-    "Entries in frames over links, by what the frames are.",
+    "Entries in frames sent and received over links, by kind of frame.",
 )
 .by(&[("direction", DIRECTIONS), ("kind", &[])]);
 pub(crate) const PEERS_REFUSED: Metric = Metric::new(
-    "superhero_strangers_refused_total",
+    "superhero_peers_refused_total",
     Counter,
     Count,
-    "Connections to the door for nodes that were not let in, by why.",
+    "Connections refused at the cluster endpoint, by reason.",
 )
 .by(&[(
     "reason",
@@ -148,54 +163,54 @@ pub(crate) const PEERS_REFUSED: Metric = Metric::new(
         "too_many",
     ],
 )]);
+/// The names under which refused peers are counted.
+pub(crate) const PEERS_REFUSED_NAMES: [Metric; 2] = [
+    PEERS_REFUSED,
+    PEERS_REFUSED.deprecated(
+        "superhero_strangers_refused_total",
+        "Deprecated: use superhero_peers_refused_total.",
+    ),
+];
 
 pub(crate) const REQUESTS: Metric = Metric::new(
     "superhero_http_requests_total",
     Counter,
     Count,
-    "HTTP requests answered, by the pattern of their route, which is \"none\" where nothing is at their path.",
+    "HTTP requests answered, by method, route pattern (\"none\" if no route matches) and status.",
 )
 .by(&[("method", &[]), ("route", &[]), ("status", &[])]);
 pub(crate) const REQUEST_DURATION: Metric = Metric::new(
     "superhero_http_request_duration_seconds",
     Histogram(SHORT),
     Seconds,
-    "From the headers of an HTTP request to those of its answer.",
+    "Time from the headers of an HTTP request to the headers of its response.",
 )
 .by(&[("route", &[])]);
 
-pub(crate) const RESIDENT: Metric = Metric::new(
-    "process_resident_memory_bytes",
-    Gauge,
-    Bytes,
-    "Memory that the process takes now.",
-);
-pub(crate) const VIRTUAL: Metric = Metric::new(
-    "process_virtual_memory_bytes",
-    Gauge,
-    Bytes,
-    "Memory that the process has asked for.",
-);
+pub(crate) const RESIDENT: Metric =
+    Metric::new("process_resident_memory_bytes", Gauge, Bytes, "Resident memory of the process.");
+pub(crate) const VIRTUAL: Metric =
+    Metric::new("process_virtual_memory_bytes", Gauge, Bytes, "Virtual memory of the process.");
 pub(crate) const OPEN_FDS: Metric =
-    Metric::new("process_open_fds", Gauge, Count, "File descriptors that are open.");
+    Metric::new("process_open_fds", Gauge, Count, "Open file descriptors.");
 pub(crate) const MAX_FDS: Metric =
-    Metric::new("process_max_fds", Gauge, Count, "File descriptors that may be open.");
+    Metric::new("process_max_fds", Gauge, Count, "Limit on open file descriptors.");
 pub(crate) const THREADS: Metric =
     Metric::new("process_threads", Gauge, Count, "Threads of the process.");
 pub(crate) const CPU: Metric = Metric::new(
     "process_cpu_seconds_total",
     Counter,
     Seconds,
-    "Processor time taken, in whole seconds.",
+    "User and system CPU time, in whole seconds.",
 );
 pub(crate) const PROCESS_START: Metric = Metric::new(
     "process_start_time_seconds",
     Gauge,
     Seconds,
-    "When the process began, in seconds since 1970.",
+    "Start of the process, in seconds since 1970.",
 );
 
-/// All of them. What `/proc` does not tell stays 0.
+/// All metrics of every node. Values that `/proc` does not provide stay 0.
 pub const ALL: &[Metric] = &[
     BUILD,
     STARTED,
@@ -209,6 +224,7 @@ pub const ALL: &[Metric] = &[
     TOMBSTONES,
     JOINED,
     INCARNATION_START,
+    INCARNATION_START_NAMES[1],
     RESTARTS,
     CRASHES,
     LINK_STATE,
@@ -217,6 +233,7 @@ pub const ALL: &[Metric] = &[
     BYTES,
     ENTRIES,
     PEERS_REFUSED,
+    PEERS_REFUSED_NAMES[1],
     REQUESTS,
     REQUEST_DURATION,
     RESIDENT,

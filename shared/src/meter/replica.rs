@@ -1,7 +1,6 @@
-//! Counts what a replica does. It is shown the replica after each step, and compares with what it
-//! saw before.
+//! The metrics of a replica, computed after each step from the difference to the previous state.
 //!
-//! Invariant: a round is counted once; what a crash takes with it uncounted is less than one step.
+//! Invariant: each round is counted once; a crash loses at most the counts of one step.
 
 use metrics::Gauge;
 
@@ -11,7 +10,7 @@ use gossip::replica::Event;
 
 use crate::app::Replica;
 
-/// What was seen of one life's replica.
+/// The last observed state of the replica of one incarnation.
 pub(crate) struct Watcher {
     asked: u64,
     ended: u64,
@@ -21,16 +20,16 @@ pub(crate) struct Watcher {
 }
 
 impl Watcher {
-    /// For the replica of a life that begins.
+    /// Returns a watcher of the replica of a new incarnation.
     pub(crate) fn new() -> Self {
         let (heroes, tombstones, joined) =
             (gauge!(node::HEROES.name), gauge!(node::TOMBSTONES.name), gauge!(node::JOINED.name));
         Self { asked: 0, ended: 0, heroes, tombstones, joined }
     }
 
-    /// Counts what has happened since it looked last.
+    /// Records the changes since the last call.
     #[expect(clippy::cast_precision_loss, reason = "no map holds 2^53 heroes")]
-    pub(crate) fn look(&mut self, replica: &Replica) {
+    pub(crate) fn update(&mut self, replica: &Replica) {
         self.heroes.set(replica.map().live() as f64);
         self.tombstones.set(replica.map().tombstones() as f64);
         self.joined.set(f64::from(u8::from(replica.joined())));
@@ -48,6 +47,7 @@ impl Watcher {
             };
             counter!(node::ENDED.name, "outcome" => outcome).increment(1);
             counter!(node::BROUGHT.name).increment(entries as u64);
+            // Unanswered and refused pulls have no round whose duration could be recorded.
             if matches!(record.outcome, PullOutcome::Same | PullOutcome::Merged { .. }) {
                 histogram!(node::ROUND_DURATION.name)
                     .record(record.ended.saturating_sub(record.asked));
@@ -56,7 +56,7 @@ impl Watcher {
     }
 }
 
-/// Counts the events of a replica that its journal does not hold.
+/// Counts the events of a replica that its pull log does not contain.
 pub(crate) fn count(event: &Event) {
     if let Some(reason) = event.refusal() {
         counter!(node::REFUSED.name, "reason" => reason).increment(1);

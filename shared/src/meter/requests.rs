@@ -1,7 +1,7 @@
-//! Counts HTTP requests.
+//! The metrics of HTTP requests.
 //!
-//! Invariant: whatever is asked for, there is one series for each route, known method and status,
-//! and no more: the path that was asked for is never a label.
+//! Invariant: the series are bounded for any input from clients: one for each route pattern, known
+//! method and status. The requested path is never a label.
 
 use axum::extract::{MatchedPath, Request};
 use axum::http::Method;
@@ -11,21 +11,22 @@ use tokio::time::Instant;
 
 use super::{counter, histogram, node};
 
-/// Counts a request when it is answered.
+/// Counts a request when its response is ready.
 pub(crate) async fn count(request: Request, next: Next) -> Response {
     let route =
         request.extensions().get::<MatchedPath>().map_or("none", MatchedPath::as_str).to_owned();
     let method = known(request.method());
-    let begun = Instant::now();
+    let started = Instant::now();
     let response = next.run(request).await;
     let status = response.status().as_u16().to_string();
-    histogram!(node::REQUEST_DURATION.name, "route" => route.clone()).record(begun.elapsed());
+    histogram!(node::REQUEST_DURATION.name, "route" => route.clone()).record(started.elapsed());
     counter!(node::REQUESTS.name, "method" => method, "route" => route, "status" => status)
         .increment(1);
     response
 }
 
-/// The name of a method that HTTP itself has; anybody may make up others.
+/// Returns the label of a method: its name if HTTP defines it, otherwise `other`, since clients can
+/// invent methods.
 fn known(method: &Method) -> &'static str {
     match *method {
         Method::GET => "GET",

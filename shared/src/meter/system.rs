@@ -1,17 +1,17 @@
-//! What the process costs, by the names that every dashboard knows. Where there is no `/proc`, it
-//! is not told.
+//! The resource usage of the process, under the standard Prometheus names. Without `/proc` the
+//! values stay 0.
 
-/// Measures it now.
+/// Updates the metrics.
 #[cfg(target_os = "linux")]
-pub(super) fn look() {
-    if let Err(error) = linux::look() {
-        tracing::debug!("the system does not say what this process costs: {error}");
+pub(super) fn measure() {
+    if let Err(error) = linux::measure() {
+        tracing::debug!("cannot read the resource usage of this process: {error}");
     }
 }
 
-/// Measures it now: there is no `/proc` here.
+/// Does nothing, since this system has no `/proc`.
 #[cfg(not(target_os = "linux"))]
-pub(super) fn look() {}
+pub(super) fn measure() {}
 
 #[cfg(target_os = "linux")]
 mod linux {
@@ -21,7 +21,7 @@ mod linux {
     use crate::meter::{counter, gauge, node};
 
     #[expect(clippy::cast_precision_loss, reason = "sizes of a process are below 2^53")]
-    pub(super) fn look() -> ProcResult<()> {
+    pub(super) fn measure() -> ProcResult<()> {
         let process = Process::myself()?;
         let stat = process.stat()?;
         let ticks = procfs::ticks_per_second();
@@ -32,6 +32,7 @@ mod linux {
         if let LimitValue::Value(most) = process.limits()?.max_open_files.soft_limit {
             gauge!(node::MAX_FDS.name).set(most as f64);
         }
+        // Counters are integers, hence whole seconds.
         counter!(node::CPU.name).absolute((stat.utime + stat.stime) / ticks);
         let booted = procfs::boot_time_secs()?;
         gauge!(node::PROCESS_START.name).set(booted as f64 + stat.starttime as f64 / ticks as f64);

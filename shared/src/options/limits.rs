@@ -1,4 +1,4 @@
-//! What a node may be made to hold, to wait for and to believe, whoever asks.
+//! The limits on connections, message sizes, stored entries and clock drift of a node.
 
 use std::time::Duration;
 
@@ -14,49 +14,100 @@ use gossip::wire::FRAME_BYTES_MAX;
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Limits")]
 pub struct LimitOptions {
-    /// Connections served at once; further ones are refused
-    #[arg(long, value_name = "N", default_value = "4096", value_parser = RangedU64ValueParser::<usize>::new().range(8..=1_000_000), env = "SUPERHERO_MAX_CONNECTIONS")]
+    /// Maximum concurrent connections; further ones are refused
+    #[arg(
+        long,
+        value_name = "N",
+        default_value = "4096",
+        value_parser = RangedU64ValueParser::<usize>::new().range(8..=1_000_000),
+        env = "SUPERHERO_MAX_CONNECTIONS"
+    )]
     pub max_connections: usize,
 
-    /// As --max-connections, from one address (IPv6: one network of 64 bits)
-    #[arg(long, value_name = "N", default_value = "2048", value_parser = RangedU64ValueParser::<usize>::new().range(8..=1_000_000), env = "SUPERHERO_MAX_CONNECTIONS_PER_ADDRESS")]
+    /// Maximum concurrent connections per client address (IPv6: per /64 network)
+    #[arg(
+        long,
+        value_name = "N",
+        default_value = "2048",
+        value_parser = RangedU64ValueParser::<usize>::new().range(8..=1_000_000),
+        env = "SUPERHERO_MAX_CONNECTIONS_PER_ADDRESS"
+    )]
     pub max_connections_per_address: usize,
 
-    /// How long a client may take to begin, to send the headers of a request, and to think between
-    /// two
-    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = timeout, env = "SUPERHERO_HEADER_TIMEOUT")]
+    /// Time limit for the TLS handshake, for request headers, and between two requests
+    #[arg(
+        long,
+        value_name = "TIME",
+        default_value = "10s",
+        value_parser = timeout,
+        env = "SUPERHERO_HEADER_TIMEOUT"
+    )]
     pub header_timeout: Duration,
 
-    /// How long a client may take nothing of what it is sent
-    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = timeout, env = "SUPERHERO_IDLE_TIMEOUT")]
+    /// Time after which a connection is closed if the client reads nothing
+    #[arg(
+        long,
+        value_name = "TIME",
+        default_value = "30s",
+        value_parser = timeout,
+        env = "SUPERHERO_IDLE_TIMEOUT"
+    )]
     pub idle_timeout: Duration,
 
-    /// The largest message that another node may send, in bytes; the same on all nodes
-    #[arg(long, value_name = "N", default_value_t = FRAME_BYTES_MAX, value_parser = RangedU64ValueParser::<usize>::new().range(256 * 1024..=16 * 1024 * 1024), env = "SUPERHERO_MAX_FRAME_BYTES")]
+    /// Maximum size of a message between nodes, in bytes; must be equal on all nodes
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = FRAME_BYTES_MAX,
+        value_parser = RangedU64ValueParser::<usize>::new().range(256 * 1024..=16 * 1024 * 1024),
+        env = "SUPERHERO_MAX_FRAME_BYTES"
+    )]
     pub max_frame_bytes: usize,
 
-    /// Roughly how many bytes of what another node lacks are sent to it in one piece; eight pieces
-    /// are under way at most
-    #[arg(long, value_name = "N", default_value = "65536", value_parser = RangedU64ValueParser::<usize>::new().range(1_024..=128 * 1024), env = "SUPERHERO_MAX_DELTA_BYTES")]
+    /// Approximate size of a gossip chunk, in bytes; at most eight chunks are in flight
+    #[arg(
+        long,
+        value_name = "N",
+        default_value = "65536",
+        value_parser = RangedU64ValueParser::<usize>::new().range(1_024..=128 * 1024),
+        env = "SUPERHERO_MAX_DELTA_BYTES"
+    )]
     pub max_delta_bytes: usize,
 
-    /// Heroes that may live; beyond that none is created
-    #[arg(long, value_name = "N", default_value = "1000000", value_parser = RangedU64ValueParser::<usize>::new().range(1..=10_000_000), env = "SUPERHERO_MAX_HEROES")]
+    /// Maximum number of heroes; at the limit, creating one is refused
+    #[arg(
+        long,
+        value_name = "N",
+        default_value = "1000000",
+        value_parser = RangedU64ValueParser::<usize>::new().range(1..=10_000_000),
+        env = "SUPERHERO_MAX_HEROES"
+    )]
     pub max_heroes: usize,
 
-    /// Tombstones that may wait for every city to hear of them; beyond that nobody is terminated,
-    /// and nobody falls
-    #[arg(long, value_name = "N", default_value = "1000000", value_parser = RangedU64ValueParser::<usize>::new().range(1..=10_000_000), env = "SUPERHERO_MAX_TOMBSTONES")]
+    /// Maximum number of tombstones not yet seen by every member; at the limit, deletions are
+    /// refused and heroes do not fall
+    #[arg(
+        long,
+        value_name = "N",
+        default_value = "1000000",
+        value_parser = RangedU64ValueParser::<usize>::new().range(1..=10_000_000),
+        env = "SUPERHERO_MAX_TOMBSTONES"
+    )]
     pub max_tombstones: usize,
 
-    /// How far ahead of this node's clock another's may be; what is stamped later is refused. The
-    /// same on all nodes
-    #[arg(long, value_name = "TIME", default_value = "2s", value_parser = drift, env = "SUPERHERO_MAX_DRIFT")]
+    /// Maximum clock drift between nodes; later stamps are refused. Must be equal on all nodes
+    #[arg(
+        long,
+        value_name = "TIME",
+        default_value = "2s",
+        value_parser = drift,
+        env = "SUPERHERO_MAX_DRIFT"
+    )]
     pub max_drift: Duration,
 }
 
 impl LimitOptions {
-    /// What connections may cost.
+    /// Returns the limits of connections.
     #[must_use]
     pub fn connections(&self) -> link::Limits {
         link::Limits {
@@ -67,13 +118,14 @@ impl LimitOptions {
         }
     }
 
-    /// What replication may cost, and whom it believes.
+    /// Returns the configuration of the replica with these limits.
     #[must_use]
     pub fn replica(&self) -> replica::Config {
         replica::Config {
             drift_max: self.max_drift,
             chunk_bytes: self.max_delta_bytes,
-            // On two sides of a cut, each may come to hold as many.
+            // While a cut lasts, each of its two sides can fill up to the limit; afterwards a round
+            // may have to stage the entries of both.
             live_max: self.max_heroes,
             tombstones_max: self.max_tombstones,
             staged_max: 2 * (self.max_heroes + self.max_tombstones),
@@ -82,13 +134,13 @@ impl LimitOptions {
     }
 }
 
-/// How long somebody is waited for.
+/// Parses a timeout.
 fn timeout(text: &str) -> Result<Duration, String> {
     between(text, Duration::from_millis(100), Duration::from_secs(3_600))
 }
 
-/// How far apart clocks may be. Less than this is not to be had by machines that ask each other for
-/// the time; with more, a wrong clock wins over right ones for too long.
+/// Parses the maximum drift. Network time synchronization cannot guarantee less than the lower
+/// bound; above the upper bound, writes of a wrong clock win over correct ones for too long.
 fn drift(text: &str) -> Result<Duration, String> {
     between(text, Duration::from_millis(50), Duration::from_secs(60))
 }
@@ -99,6 +151,6 @@ fn between(text: &str, least: Duration, most: Duration) -> Result<Duration, Stri
     if (least..=most).contains(&span) {
         Ok(span)
     } else {
-        Err(format!("it is {} to {}", shown(least), shown(most)))
+        Err(format!("expected {} to {}", shown(least), shown(most)))
     }
 }

@@ -1,7 +1,8 @@
-//! What keeps strangers out: certificates, and what is refused without them.
+//! TLS certificates, and the check that a node is not reachable without protection.
 //!
-//! Invariant: nothing that other machines can reach is unencrypted or open to everybody, unless
-//! somebody has said so in so many words.
+//! Invariant: a port that other machines can reach is encrypted and requires a secret cookie,
+//! unless
+//! `--insecure` is given.
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
@@ -10,35 +11,42 @@ use clap::Args;
 
 use gossip::link::TlsFiles as Files;
 
-/// The options of every node that keep strangers out.
+/// The security options of every node.
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Security")]
 pub struct SecurityOptions {
-    /// This node's certificate, in PEM, with its name as a DNS name; the whole port then speaks
-    /// TLS. `make certs` makes some to try
+    /// Certificate of this node (PEM) with its name as a DNS name; turns on TLS for the whole port.
+    /// `make certs` creates certificates for trying it
     #[arg(long, value_name = "PATH", env = "SUPERHERO_TLS_CERT")]
     pub tls_cert: Option<PathBuf>,
 
-    /// The key to --tls-cert, in PEM
+    /// Private key of --tls-cert (PEM)
     #[arg(long, value_name = "PATH", env = "SUPERHERO_TLS_KEY")]
     pub tls_key: Option<PathBuf>,
 
-    /// The certificates of the authorities that sign for nodes of this cluster, in PEM
+    /// Certificates of the authorities that sign for nodes of this cluster (PEM)
     #[arg(long, value_name = "PATH", env = "SUPERHERO_TLS_CA")]
     pub tls_ca: Option<PathBuf>,
 
-    /// Listen beyond this machine without TLS, or with the cookie that everybody knows; the log and
-    /// the page say so
-    #[arg(long, env = "SUPERHERO_INSECURE", num_args = 0..=1, default_value = "false", default_missing_value = "true", require_equals = true)]
+    /// Allow listening beyond this machine without TLS or with the built-in cookie; the log and the
+    /// page show a warning
+    #[arg(
+        long,
+        env = "SUPERHERO_INSECURE",
+        num_args = 0..=1,
+        default_value = "false",
+        default_missing_value = "true",
+        require_equals = true
+    )]
     pub insecure: bool,
 }
 
 impl SecurityOptions {
-    /// Where the certificates are, if there are any.
+    /// Returns the paths of the certificates; `None` if no path is given.
     ///
     /// # Errors
-    /// When only some of the three files are given. (Not by clap's `requires`, which knows nothing
-    /// of the configuration file.)
+    /// When only some of the three files are given. Clap's `requires` cannot check this, since it
+    /// ignores values from the configuration file.
     pub(super) fn files(&self) -> anyhow::Result<Option<Files>> {
         match (self.tls_cert.clone(), self.tls_key.clone(), self.tls_ca.clone()) {
             (None, None, None) => Ok(None),
@@ -46,15 +54,17 @@ impl SecurityOptions {
                 Ok(Some(Files { certificate, key, authorities }))
             }
             _ => anyhow::bail!(
-                "--tls-cert, --tls-key and --tls-ca belong together: give all three, or none"
+                "--tls-cert, --tls-key and --tls-ca must be given together or not at all"
             ),
         }
     }
 
-    /// What is unsafe about listening at `listen` and dialling `peers` (HOST:PORT), if anything is.
+    /// Returns a description of the risks of listening at `listen` and dialling `peers`
+    /// (HOST:PORT); `None` if there is no risk.
     ///
     /// # Errors
-    /// When other machines could reach this one so, and that was not asked for.
+    /// When `listen` is reachable from other machines, the configuration is unsafe, and
+    /// `--insecure` is not given.
     pub(super) fn judge<'a>(
         &self,
         listen: SocketAddr,
@@ -64,31 +74,35 @@ impl SecurityOptions {
         if listen.ip().is_loopback() {
             let goes_out = peers.into_iter().any(|peer| !is_local(peer))
                 && (self.tls_cert.is_none() || is_development_cookie);
-            return Ok(goes_out.then(|| "nodes on other machines are dialled without TLS, or with the cookie that everybody knows".into()));
+            return Ok(goes_out.then(|| {
+                "nodes on other machines are dialled without TLS or with the built-in cookie".into()
+            }));
         }
         let (mut unsafe_for, mut remedies) = (Vec::new(), Vec::new());
         if is_development_cookie {
-            unsafe_for.push("everybody knows the built-in cookie");
+            unsafe_for.push("the built-in cookie is public");
             remedies.push("--cookie-file or SUPERHERO_COOKIE");
         }
         if self.tls_cert.is_none() {
-            unsafe_for.push("what is said here is not encrypted");
+            unsafe_for.push("traffic is not encrypted");
             remedies.push("--tls-cert, --tls-key and --tls-ca (make certs)");
         }
         if unsafe_for.is_empty() {
             return Ok(None);
         }
-        let unsafe_for = unsafe_for.join(", and ");
+        let unsafe_for = unsafe_for.join(" and ");
         anyhow::ensure!(
             self.insecure,
-            "--listen {listen} is reachable from other machines, and {unsafe_for}: give {}; or --insecure, if that is what you want",
-            remedies.join(", and ")
+            "--listen {listen} is reachable from other machines, but {unsafe_for}: set {}, or pass \
+             --insecure to accept this",
+            remedies.join(" and ")
         );
         Ok(Some(unsafe_for))
     }
 }
 
-/// Whether this HOST:PORT is one of this machine.
+/// Returns whether this HOST:PORT is on this machine. A host name other than `localhost` counts as
+/// another machine, since it is not resolved.
 fn is_local(peer: &str) -> bool {
     let host = peer
         .rsplit_once(':')
@@ -119,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn what_others_can_reach_has_a_cookie_and_a_certificate_or_says_that_it_has_not() {
+    fn reachable_port_needs_cookie_and_certificate_or_insecure() {
         for local in ["127.0.0.1:1", "127.9.8.7:1", "[::1]:1"] {
             assert_eq!(judge(local, false, false, true), Ok(None), "{local}");
         }
@@ -154,11 +168,11 @@ mod tests {
             );
             assert_eq!(
                 judge(open, false, true, false),
-                Ok(Some("what is said here is not encrypted".into()))
+                Ok(Some("traffic is not encrypted".into()))
             );
             assert_eq!(
                 judge(open, true, true, true),
-                Ok(Some("everybody knows the built-in cookie".into()))
+                Ok(Some("the built-in cookie is public".into()))
             );
         }
     }

@@ -1,9 +1,9 @@
-//! The way of spans to a collector: in batches, over OTLP (protobuf over HTTP), from a thread of
-//! their own.
+//! The export of spans to a collector: in batches, over OTLP (protobuf over HTTP), on a separate
+//! thread.
 //!
-//! Invariants: nobody waits for a collector. Spans beyond the queue are dropped, and so is a batch
-//! that is not taken; that is said once, and once more when batches are taken again. The end of a
-//! process is delayed by no more than [`GOODBYE_TIMEOUT`].
+//! Invariants: no other work waits for the collector. Spans beyond the queue limit are dropped, and
+//! so is a batch that the collector does not accept. The first failure is logged, and so is the
+//! recovery. The exit of a process is delayed by at most [`SHUTDOWN_TIMEOUT`].
 
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -24,36 +24,37 @@ use tracing::{info, warn};
 
 use super::TRACER;
 
-/// How many spans may wait for the next batch.
+/// The most spans waiting for the next batch.
 const QUEUE_MAX: usize = 2_048;
-/// How many go into one batch.
+/// The most spans in one batch.
 const BATCH_MAX: usize = 512;
-/// How long a span waits at most before its batch is sent.
+/// The longest time that a span waits before its batch is sent.
 const BATCH_INTERVAL: Duration = Duration::from_secs(1);
-/// How long a collector may take for one batch.
+/// The time limit for the export of one batch.
 const COLLECTOR_TIMEOUT: Duration = Duration::from_secs(5);
-/// How long a process that ends waits for what is left to be taken.
-const GOODBYE_TIMEOUT: Duration = Duration::from_secs(1);
-/// How much of a collector's answer is read.
-const ANSWER_BYTES_MAX: u64 = 64 * 1024;
+/// The time limit for the export of the remaining spans when the process exits.
+const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(1);
+/// The most bytes read of a response of the collector.
+const RESPONSE_BYTES_MAX: u64 = 64 * 1024;
 
-/// Spans are exported while this lives. Dropping it sends what is left.
+/// A guard of the export. Dropping it exports the remaining spans and stops the export.
 #[derive(Debug)]
-#[must_use = "dropping it ends the export"]
-pub struct Exporting(Option<SdkTracerProvider>);
+#[must_use = "dropping it stops the export"]
+pub struct ExportGuard(Option<SdkTracerProvider>);
 
-/// Starts the export of the spans of `node` to the collector at `endpoint`; without one nothing is
-/// started.
+/// Starts the export of the spans of `node` to the collector at `endpoint`. Without an endpoint
+/// nothing is started.
 ///
 /// # Errors
-/// When the endpoint is not one that spans can be sent to.
-pub fn start(endpoint: Option<&str>, node: &str) -> anyhow::Result<Exporting> {
-    let Some(endpoint) = endpoint else { return Ok(Exporting(None)) };
+/// When the endpoint is not a valid address of a collector.
+pub fn start(endpoint: Option<&str>, node: &str) -> anyhow::Result<ExportGuard> {
+    let Some(endpoint) = endpoint else { return Ok(ExportGuard(None)) };
     let exporter = opentelemetry_otlp::SpanExporter::builder()
         .with_http()
         .with_http_client(Client::new())
         .with_endpoint(traces_at(endpoint)?)
         .with_timeout(COLLECTOR_TIMEOUT)
+        // A retry would delay the following batches while the queue fills up.
         .with_retry_policy(RetryPolicy::disabled())
         .build()
         .with_context(|| format!("--otlp-endpoint {endpoint}"))?;
@@ -79,16 +80,17 @@ pub fn start(endpoint: Option<&str>, node: &str) -> anyhow::Result<Exporting> {
             BatchSpanProcessor::builder(exporter).with_batch_config(batches.build()).build(),
         )
         .build();
+    // A process has one tracer; a second call keeps the first.
     TRACER.get_or_init(|| provider.tracer("superhero-cluster"));
-    info!(endpoint, "traces are exported");
-    Ok(Exporting(Some(provider)))
+    info!(endpoint, "exporting traces");
+    Ok(ExportGuard(Some(provider)))
 }
 
-/// Where a collector at this address takes traces.
+/// Returns the traces URL of the collector at this address.
 fn traces_at(endpoint: &str) -> anyhow::Result<String> {
     let uri: Uri = endpoint.parse().with_context(|| format!("--otlp-endpoint {endpoint}"))?;
-    // A port that is none is no error to the parser, and a name and a password would be sent to
-    // nobody.
+    // The parser accepts an invalid port and credentials. Neither would be used, so the authority
+    // must be exactly the host and the port.
     let address = format!(
         "{}{}",
         uri.host().unwrap_or_default(),
@@ -99,21 +101,22 @@ fn traces_at(endpoint: &str) -> anyhow::Result<String> {
     let is_usable = uri.scheme_str() == Some("http") && is_address && uri.query().is_none();
     anyhow::ensure!(
         is_usable,
-        "--otlp-endpoint {endpoint}: expected http://HOST:PORT, the address of a collector that speaks OTLP over HTTP"
+        "--otlp-endpoint {endpoint}: expected http://HOST:PORT, the address of an OTLP/HTTP collector"
     );
     Ok(format!("{}/v1/traces", endpoint.trim_end_matches('/')))
 }
 
-impl Drop for Exporting {
+impl Drop for ExportGuard {
     fn drop(&mut self) {
         if let Some(provider) = &self.0 {
-            // What is not taken by then is lost, as it is whenever a collector is not there.
-            let _ = provider.shutdown_with_timeout(GOODBYE_TIMEOUT);
+            // Spans that cannot be exported are lost, as they are while the collector is
+            // unreachable.
+            let _ = provider.shutdown_with_timeout(SHUTDOWN_TIMEOUT);
         }
     }
 }
 
-/// Tells when the collector is lost, and when it is back; not at each batch.
+/// An exporter that logs the first failure and the recovery, but not each failed batch.
 #[derive(Debug)]
 struct LoggedExporter {
     exporter: opentelemetry_otlp::SpanExporter,
@@ -128,10 +131,10 @@ impl SpanExporter for LoggedExporter {
         match &result {
             Err(error) if !was_lost => warn!(
                 endpoint = self.endpoint,
-                "traces are dropped: the collector does not take them: {error}"
+                "dropping traces: export to the collector failed: {error}"
             ),
             Ok(()) if was_lost => {
-                info!(endpoint = self.endpoint, "the collector takes traces again")
+                info!(endpoint = self.endpoint, "exporting traces again")
             }
             Err(_) | Ok(()) => {}
         }
@@ -147,7 +150,8 @@ impl SpanExporter for LoggedExporter {
     }
 }
 
-/// The HTTP of the exporter. It blocks, on the thread that batches have for themselves.
+/// The HTTP client of the exporter. It blocks, which is fine on the separate thread of the
+/// exporter.
 #[derive(Debug)]
 struct Client(ureq::Agent);
 
@@ -155,6 +159,8 @@ impl Client {
     fn new() -> Self {
         let config = ureq::Agent::config_builder()
             .timeout_global(Some(COLLECTOR_TIMEOUT))
+            // The exporter itself checks the status. Redirects and the proxy of the environment are
+            // off, so spans are sent only to the given address.
             .http_status_as_error(false)
             .max_redirects(0)
             .proxy(None);
@@ -163,19 +169,19 @@ impl Client {
 
     fn send(&self, request: Request<Bytes>) -> Result<Response<Bytes>, HttpError> {
         let (head, body) = self.0.run(request.map(|body| body.to_vec()))?.into_parts();
-        let body = body.into_with_config().limit(ANSWER_BYTES_MAX).read_to_vec()?;
+        let body = body.into_with_config().limit(RESPONSE_BYTES_MAX).read_to_vec()?;
         Ok(Response::from_parts(head, body.into()))
     }
 }
 
 impl HttpClient for Client {
-    fn send_bytes<'a, 'answer>(
+    fn send_bytes<'a, 'response>(
         &'a self,
         request: Request<Bytes>,
-    ) -> Pin<Box<dyn Future<Output = Result<Response<Bytes>, HttpError>> + Send + 'answer>>
+    ) -> Pin<Box<dyn Future<Output = Result<Response<Bytes>, HttpError>> + Send + 'response>>
     where
-        'a: 'answer,
-        Self: 'answer,
+        'a: 'response,
+        Self: 'response,
     {
         Box::pin(std::future::ready(self.send(request)))
     }
@@ -186,7 +192,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_endpoint_is_the_address_of_a_collector_and_nothing_else() {
+    fn endpoint_must_be_an_http_address() {
         assert_eq!(traces_at("http://localhost:4318").unwrap(), "http://localhost:4318/v1/traces");
         assert_eq!(
             traces_at("http://[::1]:4318/otlp/").unwrap(),

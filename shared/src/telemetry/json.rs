@@ -1,9 +1,8 @@
-//! A log line as one JSON object: time, level, node, the fields of the spans that it was logged in
-//! (the life, that is), and its own.
+//! A log line as one JSON object: time, level, node, the fields of the enclosing spans (such as the
+//! incarnation), and the event's own fields.
 //!
-//! Invariant: one line is one object, all its fields side by side. Where two have a name, the
-//! nearer one stands: an event's own before its span's. Time, level and node are always those of
-//! the line.
+//! Invariant: each line is one flat object. If a name occurs twice, the innermost field wins: the
+//! event's field over that of its span. Time, level and node cannot be overridden.
 
 use std::fmt;
 
@@ -17,7 +16,7 @@ use tracing_subscriber::registry::LookupSpan;
 
 use gossip::NodeName;
 
-/// The lines of one node. Spans' fields are expected to be kept as JSON.
+/// Formats the log lines of one node. The fields of spans must be formatted as JSON.
 pub(super) struct Lines {
     node: String,
 }
@@ -121,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_says_its_life_and_no_text_makes_two_lines_of_it() {
+    fn line_contains_its_incarnation_and_no_raw_newline() {
         let written = Written::default();
         let to = written.clone();
         let lines = fmt::layer()
@@ -130,9 +129,10 @@ mod tests {
         tracing::subscriber::with_default(
             registry().with(lines.with_writer(move || to.clone())),
             || {
-                let incarnation = tracing::error_span!("life", incarnation = 6, peer = "nobody");
+                let incarnation =
+                    tracing::error_span!("incarnation", incarnation = 6, peer = "gotham");
                 incarnation.in_scope(|| tracing::info!(peer = %"capitol", ok = true, node = "another", "linked\nwith \"quotes\""));
-                tracing::warn!("no life");
+                tracing::warn!("outside any incarnation");
             },
         );
         let text = String::from_utf8(written.0.lock().unwrap().clone()).unwrap();
