@@ -1,6 +1,8 @@
-//! Three replicas of a type of one's own in one process: no runtime, no socket, no clock.
+//! Three replicas of an application's own type in one process, without a runtime, sockets or
+//! clocks.
 //!
-//! Each takes a write while the others do not see it; then they exchange what they lack, and agree.
+//! Each replica accepts a write on its own. Then they pull missing entries from each other and
+//! converge.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -18,7 +20,7 @@ struct Book {
 type Shelf = Replica<Plain<Book>>;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    // The caller owns time: here it stands still after the replicas have joined.
+    // The caller provides the time. Here it stops after the replicas have joined.
     let now =
         |ms| Now { mono: Duration::from_millis(ms), wall: UnixMillis(1_800_000_000_000 + ms) };
     let names = ["a", "b", "c"].map(|name| name.parse::<NodeName>().expect("a valid name"));
@@ -27,7 +29,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         let config = Config { members: names.into(), ..Config::default() };
         let me = Origin { node, incarnation: Incarnation(2) };
         let mut shelf = Replica::new(me, config, now(0));
-        shelf.tick(now(1_000)); // Alone so far: it joins as the first.
+        shelf.tick(now(1_000)); // It has no links, so it joins as the first member.
         shelves.insert(node, shelf);
     }
     for (number, shelf) in (1..).zip(shelves.values_mut()) {
@@ -35,11 +37,16 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         let book = Plain::new(Book { title, copies: 1 })?;
         shelf.write(now(1_000), Key::from_u128(number), Value::Live(book))?;
     }
-    // Each pulls from the next one; mutually, so both sides learn.
+    // Each pulls from the next one. The pulls are mutual, so both sides receive missing entries.
     for (puller, source) in [(0, 1), (1, 2), (2, 0)].map(|(i, j)| (names[i], names[j])) {
         let origin = shelves[&source].me();
-        shelves.get_mut(&puller).expect("it is there").pull(now(1_001), origin, source, true);
-        // Carry messages until nobody has any. A network may lose, repeat or reorder them.
+        shelves.get_mut(&puller).expect("every name has a replica").pull(
+            now(1_001),
+            origin,
+            source,
+            true,
+        );
+        // Deliver messages until none are left. A real network may drop, duplicate or reorder them.
         while let Some((from, Output::Send { via, envelope })) =
             shelves.iter_mut().find_map(|(name, shelf)| {
                 std::iter::from_fn(|| shelf.poll()).find_map(|output| {
@@ -47,7 +54,11 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
                 })
             })
         {
-            shelves.get_mut(&via).expect("it is there").handle(now(1_001), from, envelope);
+            shelves.get_mut(&via).expect("every name has a replica").handle(
+                now(1_001),
+                from,
+                envelope,
+            );
         }
     }
     for (name, shelf) in &shelves {

@@ -1,4 +1,4 @@
-//! Three nodes over real sockets, in one process: each writes, and all come to hold all.
+//! Three nodes over real sockets in one process. Each writes one entry, and all replicas converge.
 
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
@@ -72,12 +72,13 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         let pulled = pulled.clone();
         let on_event = move |event| {
             match event {
-                // A node writes as soon as it may.
+                // A node writes as soon as it has joined.
                 MemberEvent::Replica(Event::Joined { .. }) => {
-                    let greeting = Plain::new(format!("hello from {name}")).expect("it is short");
+                    let greeting = Plain::new(format!("hello from {name}"))
+                        .expect("a greeting is below the size limit");
                     let key = Key::from_u128(ticket.into());
                     let write = Write { ticket, key, value: Value::Live(greeting) };
-                    commands.try_send(write).expect("nothing else is sent");
+                    commands.try_send(write).expect("this is the only command");
                 }
                 MemberEvent::Replica(Event::Committed { changed, .. }) => {
                     let _ = pulled.try_send((name, changed));
@@ -88,14 +89,14 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         };
         nodes.push(tokio::spawn(supervisor.run(inbox, begin, |_| NoHooks, on_event)));
     }
-    // Each node is complete when it has pulled the other two greetings.
+    // A node is complete once it has pulled the other two greetings.
     let mut missing: BTreeMap<NodeName, usize> = names.map(|name| (name, names.len() - 1)).into();
     while missing.values().any(|missing| *missing > 0) {
-        let (name, changed) = progress.recv().await.expect("the nodes run");
+        let (name, changed) = progress.recv().await.expect("the nodes are running");
         println!("{name} pulled {changed}");
         missing.entry(name).and_modify(|missing| *missing = missing.saturating_sub(changed));
     }
-    println!("all three hold all three greetings");
+    println!("all three nodes hold all three greetings");
     stop.cancel();
     for node in nodes {
         node.await?;

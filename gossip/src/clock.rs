@@ -1,12 +1,12 @@
-//! The hybrid logical clock: stamps that follow wall time where clocks agree and causality where
-//! they do not.
+//! The hybrid logical clock. Stamps follow wall time where clocks agree, and causality where they
+//! differ.
 //!
 //! Kulkarni et al., "Logical Physical Clocks and Consistent Snapshots in Globally Distributed
-//! Databases" (2014), section 3, with one addition: the replica refuses a stamp further ahead of
-//! the wall than the accepted drift before it reaches the clock, so one wrong clock cannot drag the
-//! others along.
+//! Databases" (2014), section 3, with one addition: the replica refuses stamps that are further
+//! ahead of its wall clock than the accepted drift, before they reach this clock. So one wrong
+//! clock cannot advance the others.
 //!
-//! Invariant: a clock never issues a reading at or below one that it issued or observed before.
+//! Invariant: each issued reading is above all readings that the clock issued or observed before.
 
 use std::fmt;
 
@@ -19,14 +19,15 @@ use crate::time::UnixMillis;
 /// millisecond.
 #[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Hlc {
-    /// Milliseconds since the Unix epoch; ahead of them where a faster clock was observed.
+    /// Milliseconds since the Unix epoch. Ahead of the local wall clock if a reading of a faster
+    /// clock was observed.
     pub wall: UnixMillis,
-    /// A counter of the readings that share `wall`.
+    /// A counter that orders the readings with the same `wall`.
     pub logical: u32,
 }
 
 impl Hlc {
-    /// The last reading: above every reading that the drift check accepts.
+    /// The highest possible reading, above all that pass the drift check.
     pub const LAST: Self = Self { wall: UnixMillis(u64::MAX), logical: u32::MAX };
 }
 
@@ -42,13 +43,13 @@ impl fmt::Debug for Hlc {
     }
 }
 
-/// The stamp of a write. Stamps are totally ordered, and equal only for the same write, since an
-/// origin never repeats a reading.
+/// The stamp of a write. Stamps are totally ordered, and no two writes share one, since an origin
+/// never repeats a reading.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Stamp {
     /// The reading of the writer's clock.
     pub hlc: Hlc,
-    /// The writer. It decides between two writes of the same reading.
+    /// The writer. It breaks the tie between two equal readings.
     pub origin: Origin,
 }
 
@@ -71,20 +72,21 @@ pub struct Clock {
 }
 
 impl Clock {
-    /// Returns a reading for a write: above every reading issued or observed so far.
+    /// Returns a reading for a write, above all readings issued or observed so far.
     pub fn tick(&mut self, wall: UnixMillis) -> Hlc {
         self.last = if wall > self.last.wall {
             Hlc { wall, logical: 0 }
         } else {
             match self.last.logical.checked_add(1) {
                 Some(logical) => Hlc { wall: self.last.wall, logical },
+                // A full counter continues in the next millisecond, ahead of the wall clock.
                 None => Hlc { wall: UnixMillis(self.last.wall.0.saturating_add(1)), logical: 0 },
             }
         };
         self.last
     }
 
-    /// Observes a reading made elsewhere: the next one issued here is above it.
+    /// Observes a reading of another clock. The next reading issued here is above it.
     pub fn observe(&mut self, reading: Hlc) {
         self.last = self.last.max(reading);
     }
@@ -95,7 +97,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn readings_rise_while_the_wall_stands_still_or_runs_backwards() {
+    fn readings_increase_while_wall_clock_stalls_or_goes_back() {
         let mut clock = Clock::default();
         let readings: Vec<Hlc> =
             [100, 100, 50, 101, 7].map(|wall| clock.tick(UnixMillis(wall))).to_vec();
@@ -103,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn a_write_after_an_observed_one_is_above_it_whatever_the_wall_says() {
+    fn reading_exceeds_observed_one_under_slow_wall_clock() {
         let mut clock = Clock::default();
         let seen = Hlc { wall: UnixMillis(5_000), logical: 3 };
         clock.observe(seen);
@@ -111,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn the_counter_carries_into_the_wall_instead_of_wrapping() {
+    fn full_counter_carries_into_wall() {
         let mut clock = Clock::default();
         clock.observe(Hlc { wall: UnixMillis(9), logical: u32::MAX });
         assert_eq!(clock.tick(UnixMillis(1)), Hlc { wall: UnixMillis(10), logical: 0 });

@@ -1,31 +1,31 @@
-//! The bytes that entries are packed as: varints, length-prefixed text, and dictionaries.
+//! The encoding of packed entries: varints, length-prefixed text, and dictionaries.
 //!
-//! Invariant: a reader believes no length. It returns an error instead of allocating for, or
-//! reading, bytes that are not there.
+//! Invariant: a reader trusts no length. It returns an error instead of allocating for, or reading,
+//! missing bytes.
 
 use crate::id::NodeName;
 
-/// The reason why bytes are not a batch of entries. Nothing was changed.
+/// The reason why bytes cannot be decoded as a batch. Nothing was changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum DecodeError {
     /// The bytes end inside a row, or a number is longer than 64 bits.
     #[error("truncated entry or oversized number")]
     Truncated,
-    /// A row has unknown flags, or flags that exclude each other.
+    /// A row has unknown flags, or contradictory ones.
     #[error("unknown or contradictory flags")]
     Flags,
-    /// A number refers to a dictionary value that no earlier row has introduced.
+    /// A number refers to a dictionary value that was not introduced by an earlier row.
     #[error("dangling dictionary reference")]
     Reference,
-    /// A text is not UTF-8, or a node name is not a node name.
+    /// A text is not valid UTF-8, or a node name is invalid.
     #[error("invalid text or node name")]
     Text,
-    /// An entry breaks a rule that every node of this version keeps.
+    /// An entry violates a rule of this protocol version.
     #[error("invalid entry")]
     Invalid,
 }
 
-/// Writes the bytes of one batch.
+/// An encoder of one batch.
 #[derive(Debug, Default)]
 pub struct Writer(Vec<u8>);
 
@@ -52,14 +52,14 @@ impl Writer {
         self.0.extend_from_slice(bytes);
     }
 
-    /// Appends these bytes behind their length.
+    /// Appends the length of these bytes, then the bytes.
     #[inline]
     pub fn bytes(&mut self, bytes: &[u8]) {
         self.number(bytes.len() as u64);
         self.raw(bytes);
     }
 
-    /// Appends a text behind its length in bytes.
+    /// Appends the length of a text in bytes, then the text.
     #[inline]
     pub fn text(&mut self, text: &str) {
         self.bytes(text.as_bytes());
@@ -77,14 +77,15 @@ impl Writer {
         self.0.is_empty()
     }
 
-    /// Returns all that was written.
+    /// Returns the written bytes.
     pub(crate) fn into_bytes(mut self) -> Vec<u8> {
+        // Batches stay in memory as snapshots, so the growth reserve is returned.
         self.0.shrink_to_fit();
         self.0
     }
 }
 
-/// Reads the bytes of one batch.
+/// A decoder of one batch.
 #[derive(Clone, Debug)]
 pub struct Reader<'a> {
     rest: &'a [u8],
@@ -101,7 +102,7 @@ impl<'a> Reader<'a> {
         self.rest.is_empty()
     }
 
-    /// Returns the next byte without reading it.
+    /// Returns the next byte without consuming it.
     #[must_use]
     pub fn peek(&self) -> Option<u8> {
         self.rest.first().copied()
@@ -128,6 +129,7 @@ impl<'a> Reader<'a> {
         for shift in (0..u64::BITS).step_by(7) {
             let byte = self.byte()?;
             let bits = u64::from(byte & 0x7f);
+            // The tenth byte has room for a single bit; any more would be lost silently.
             if bits << shift >> shift != bits {
                 return Err(DecodeError::Truncated);
             }
@@ -142,7 +144,7 @@ impl<'a> Reader<'a> {
     /// Reads `N` bytes.
     ///
     /// # Errors
-    /// [`DecodeError::Truncated`] where fewer are left.
+    /// [`DecodeError::Truncated`] if fewer are left.
     #[inline]
     pub fn array<const N: usize>(&mut self) -> Result<&'a [u8; N], DecodeError> {
         let (array, rest) = self.rest.split_first_chunk().ok_or(DecodeError::Truncated)?;
@@ -150,10 +152,10 @@ impl<'a> Reader<'a> {
         Ok(array)
     }
 
-    /// Reads a length and as many bytes.
+    /// Reads a length, then that many bytes.
     ///
     /// # Errors
-    /// [`DecodeError::Truncated`] where fewer are left.
+    /// [`DecodeError::Truncated`] if fewer are left.
     #[inline]
     pub fn bytes(&mut self) -> Result<&'a [u8], DecodeError> {
         let len = usize::try_from(self.number()?).map_err(|_| DecodeError::Truncated)?;
@@ -183,8 +185,8 @@ impl<'a> Reader<'a> {
 
 /// The values that the rows of one batch refer to by number.
 ///
-/// The first use of a number also carries the value: writer and reader number them in the same
-/// order.
+/// The first use of a number is followed by the value itself. Writer and reader assign numbers in
+/// the same order.
 #[derive(Clone, Debug)]
 pub struct Dictionary<T>(Vec<T>);
 
@@ -195,9 +197,10 @@ impl<T> Default for Dictionary<T> {
 }
 
 impl<T: Copy + PartialEq> Dictionary<T> {
-    /// Returns the number of `value`, and whether this is its first use.
+    /// Returns the number of `value`, and whether this is its first use in the batch.
     #[inline]
     pub fn number_of(&mut self, value: T) -> (u64, bool) {
+        // A linear scan: a batch refers to few distinct values (at most 256 origins).
         let found = self.0.iter().position(|known| *known == value);
         let number = found.unwrap_or(self.0.len());
         if found.is_none() {
@@ -206,10 +209,10 @@ impl<T: Copy + PartialEq> Dictionary<T> {
         (number as u64, found.is_none())
     }
 
-    /// Returns the value with this number; `read` provides it at its first use.
+    /// Returns the value with this number. At its first use, `read` decodes it.
     ///
     /// # Errors
-    /// [`DecodeError::Reference`] for a number that skips others, or what `read` returns.
+    /// [`DecodeError::Reference`] for a number above the next free one, or the error of `read`.
     #[inline]
     pub fn value(
         &mut self,
@@ -228,13 +231,13 @@ impl<T: Copy + PartialEq> Dictionary<T> {
         Ok(value)
     }
 
-    /// Returns the number of values in use.
+    /// Returns the number of values so far.
     #[must_use]
     pub fn len(&self) -> usize {
         self.0.len()
     }
 
-    /// Returns whether no value is in use.
+    /// Returns whether there are no values so far.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()

@@ -1,5 +1,5 @@
-//! The replicated data type: a last-writer-wins map whose tombstones beat every live entry, and the
-//! version vectors that describe how much of it a replica has seen.
+//! The replicated data type: a last-writer-wins map in which tombstones beat live entries, and the
+//! version vectors that describe the writes a replica has seen.
 
 pub(crate) mod batch;
 pub(crate) mod entry;

@@ -1,8 +1,7 @@
-//! Faults that people inject, as data: what kind, between which nodes, for how long. `link` carries
-//! them out.
+//! Injected faults as data: kind, affected nodes and duration. The module `link` applies them.
 //!
 //! Faults act on replication rounds, on a node's clock, or on a whole process. Commands,
-//! observation and control are exempt: otherwise a fault could not be healed.
+//! observation and control are exempt, since otherwise a fault could not be healed.
 
 use std::fmt;
 use std::ops::RangeInclusive;
@@ -14,20 +13,20 @@ use serde::{Deserialize, Serialize};
 use crate::id::NodeName;
 use crate::time::UnixMillis;
 
-/// The delay of a frame.
+/// The range of the delay of a frame.
 pub const DELAY: RangeInclusive<Duration> = Duration::from_millis(1)..=Duration::from_secs(10);
-/// The rate of a throttle, in bytes per second.
+/// The range of the rate of a throttle, in bytes per second.
 pub const BYTES_PER_S: RangeInclusive<u32> = 256..=1_000_000_000;
-/// The offset of a wall clock, in milliseconds; not 0.
+/// The range of the offset of a wall clock, in milliseconds; 0 is excluded.
 pub const SKEW_MS: RangeInclusive<i64> = -3_600_000..=3_600_000;
-/// The duration of a fault.
+/// The range of the duration of a fault.
 pub const HEAL_AFTER: RangeInclusive<Duration> =
     Duration::from_millis(100)..=Duration::from_secs(3_600);
-/// The most faults in force at once; a node ignores further ones.
+/// The maximum number of faults in force at a node, which ignores further ones.
 pub const FAULTS_MAX: usize = 64;
 
-/// The name of a fault in the whole cluster. It is drawn at random, so that a controller that has
-/// lost its memory does not repeat one.
+/// The identifier of a fault in the whole cluster. It is random, so that a controller does not
+/// reuse one after it has lost its memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct FaultId(pub u32);
 
@@ -50,7 +49,7 @@ impl FromStr for FaultId {
 pub struct Permille(u16);
 
 impl Permille {
-    /// Returns the probability of `percent` in a hundred; `None` below a tenth or above a hundred.
+    /// Returns the probability in percent, rounded to tenths; `None` below 0.1 or above 100.
     #[must_use]
     pub fn from_percent(percent: f64) -> Option<Self> {
         let permille = (percent * 10.0).round();
@@ -80,22 +79,22 @@ impl Permille {
 pub enum FaultKind {
     /// Every frame is dropped.
     Cut,
-    /// Every frame is delayed, in order.
+    /// Every frame is delayed. The order is kept.
     Delay {
         /// The mean delay.
         by: Duration,
-        /// The deviation from it, either way.
+        /// The maximum deviation from the mean, in either direction.
         jitter: Duration,
     },
     /// Some frames are dropped.
     Loss(Permille),
     /// Some frames are duplicated.
     Duplicate(Permille),
-    /// Some frames are delayed, and overtaken by later ones.
+    /// Some frames are delayed, so that later ones arrive first.
     Reorder(Permille),
     /// The rate is limited to this many bytes per second.
     Throttle(u32),
-    /// A process does nothing, as if stopped by SIGSTOP.
+    /// A process makes no progress, as if stopped by SIGSTOP.
     Freeze,
     /// A node's wall clock is offset by this many milliseconds.
     Skew(i64),
@@ -117,38 +116,38 @@ impl FaultKind {
         }
     }
 
-    /// Returns whether the fault acts on the link between two nodes, rather than on one node.
+    /// Returns whether the fault acts on links between nodes, rather than on one node.
     #[must_use]
     pub fn is_between_nodes(self) -> bool {
         !matches!(self, Self::Freeze | Self::Skew(_))
     }
 }
 
-/// A fault: its kind, and where it acts.
+/// A fault: its kind and the nodes that it affects.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Fault {
-    /// The name.
+    /// The identifier.
     pub id: FaultId,
     /// The kind.
     pub kind: FaultKind,
-    /// The sending node; for a fault of one node, that node.
+    /// The sending node. For a fault of one node, that node.
     pub from: NodeName,
-    /// The receiving node; `None` for every other. Meaningless for a fault of one node.
+    /// The receiving node; `None` for all others. Ignored for a fault of one node.
     pub to: Option<NodeName>,
-    /// Whether the other direction is affected too.
+    /// True if the opposite direction is affected too.
     pub both: bool,
 }
 
 impl Fault {
-    /// Returns whether `node` carries out any part of the fault: a node applies faults to what it
-    /// sends.
+    /// Returns whether `node` applies any part of the fault. Nodes apply faults to the frames that
+    /// they send.
     #[must_use]
     pub fn concerns(&self, node: NodeName) -> bool {
         self.from == node
             || (self.kind.is_between_nodes() && self.both && self.to.is_none_or(|to| to == node))
     }
 
-    /// Returns whether the fault acts on frames from `sender` to `receiver`.
+    /// Returns whether the fault affects frames from `sender` to `receiver`.
     #[must_use]
     pub fn affects(&self, sender: NodeName, receiver: NodeName) -> bool {
         let one_way = |from: NodeName, to: NodeName| {
@@ -158,7 +157,8 @@ impl Fault {
             && (one_way(sender, receiver) || self.both && one_way(receiver, sender))
     }
 
-    /// Returns whether all fields are in range, and a fault between nodes has two ends.
+    /// Returns whether all fields are in range, and a fault between nodes names two different
+    /// nodes.
     #[must_use]
     pub fn is_valid(&self) -> bool {
         let two_ends = !self.kind.is_between_nodes() || self.to != Some(self.from);
@@ -175,30 +175,30 @@ impl Fault {
     }
 }
 
-/// A request of the controller to a node's process, rather than to its machine.
+/// A request of the controller to a node's process. Machines do not receive it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Control {
-    /// Put a fault in force, or extend it.
+    /// Puts a fault in force, or extends it.
     Inject {
         /// The fault.
         fault: Fault,
-        /// The time after which it ends by itself.
+        /// The time after which it expires.
         heal_after: Duration,
     },
-    /// End a fault.
+    /// Ends a fault.
     Heal(FaultId),
-    /// Set the pace of gossip.
+    /// Sets the pace of gossip.
     Pace(Pace),
-    /// End the process, as a signal does.
+    /// Stops the process gracefully, as a signal does.
     Stop,
-    /// End the process immediately, as `kill -9` does.
+    /// Ends the process immediately, as `kill -9` does.
     Kill,
 }
 
-/// The pace at which a node begins rounds by itself.
+/// The pace at which a node begins rounds on its own timer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Pace {
-    /// Percent of the configured rate; 0 is paused.
+    /// The percentage of the configured rate; 0 pauses.
     pub percent: u16,
 }
 
@@ -209,21 +209,21 @@ impl Pace {
     pub const PAUSED: Self = Self { percent: 0 };
     /// The slowest and the fastest pace other than paused.
     pub const RANGE: RangeInclusive<u16> = 10..=1_000;
-    /// The time for which a node keeps a pace that is not repeated. The controller repeats it every
-    /// second; without a controller gossip returns to the configured rate.
+    /// The time for which a pace applies if it is not renewed. The controller renews it every
+    /// second; without a controller, gossip returns to the configured rate.
     pub const LEASE: Duration = Duration::from_secs(3);
 
-    /// Returns whether a node can be set to the pace.
+    /// Returns whether the pace is 0 or in [`RANGE`](Self::RANGE).
     #[must_use]
     pub fn is_valid(self) -> bool {
         self == Self::PAUSED || Self::RANGE.contains(&self.percent)
     }
 }
 
-/// A fault's effect on frames so far, at one node.
+/// Counters of the frames that a fault affected at one node.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Frames {
-    /// The frames that it applied to.
+    /// The frames that matched the fault, affected or not.
     pub seen: u64,
     /// The frames dropped.
     pub dropped: u64,
@@ -238,14 +238,14 @@ pub struct Frames {
 pub struct InForce {
     /// The fault.
     pub fault: Fault,
-    /// The time until it ends by itself.
+    /// The time until it expires.
     pub remaining: Duration,
-    /// Its effect so far.
+    /// The frames affected so far.
     pub frames: Frames,
 }
 
-/// The faults in force at a node, as its process reports them to the controller: on every change,
-/// and periodically while there are any.
+/// The faults in force at a node. Its process reports them to the controller on every change, and
+/// periodically while there are any.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Report {
     /// All faults in force.
@@ -276,7 +276,7 @@ mod tests {
         Fault { id: FaultId(1), kind: FaultKind::Cut, from: name(from), to: to.map(name), both }
     }
 
-    /// The ordered pairs of these three that it befalls, as initials.
+    /// The affected ordered pairs of three nodes, as initials.
     fn affected(fault: Fault) -> String {
         let names = ["gotham", "metropolis", "dispatch"];
         let pairs = names.iter().flat_map(|from| names.iter().map(move |to| (from, to)));
@@ -287,7 +287,7 @@ mod tests {
     }
 
     #[test]
-    fn a_fault_befalls_what_it_names_and_nothing_else() {
+    fn fault_affects_only_named_directions() {
         assert_eq!(affected(cut("gotham", Some("metropolis"), false)), "gm ");
         assert_eq!(affected(cut("gotham", Some("metropolis"), true)), "gm mg ");
         assert_eq!(affected(cut("gotham", None, false)), "gm gd ");
@@ -296,7 +296,7 @@ mod tests {
     }
 
     #[test]
-    fn a_fault_concerns_those_who_send_what_it_befalls() {
+    fn fault_concerns_senders_of_affected_frames() {
         let concerned = |fault: Fault| {
             ["gotham", "metropolis", "dispatch"].map(|node| fault.concerns(name(node)))
         };
@@ -310,7 +310,7 @@ mod tests {
     }
 
     #[test]
-    fn what_no_fault_can_be_is_told_apart() {
+    fn out_of_range_faults_are_invalid() {
         let possible = |kind| Fault { kind, ..cut("gotham", None, true) }.is_valid();
         assert!(!cut("gotham", Some("gotham"), true).is_valid());
         let ms = Duration::from_millis;
@@ -334,7 +334,7 @@ mod tests {
     }
 
     #[test]
-    fn a_chance_is_a_tenth_of_a_percent_at_least() {
+    fn probability_is_at_least_a_tenth_of_a_percent() {
         assert_eq!(Permille::from_percent(5.0).map(Permille::percent), Some(5.0));
         assert_eq!(Permille::from_percent(0.5).map(Permille::probability), Some(0.005));
         for wrong in [0.0, 0.04, -1.0, 100.1, 101.0, f64::NAN, f64::INFINITY] {
@@ -343,7 +343,7 @@ mod tests {
     }
 
     #[test]
-    fn a_paused_cluster_is_at_pace_0_and_no_other_is_below_10() {
+    fn pace_is_0_or_at_least_10_percent() {
         let possible = |percent| Pace { percent }.is_valid();
         assert!(possible(0) && possible(10) && possible(100) && possible(1_000));
         assert!(!possible(9) && !possible(1) && !possible(1_001));

@@ -1,5 +1,4 @@
-//! Names of nodes, their incarnations, and entries. All are `Copy`: the core never clones a string
-//! to name something.
+//! Identifiers of nodes, incarnations and entries. All are `Copy`, so the core clones no strings.
 
 use std::fmt;
 use std::str::FromStr;
@@ -12,7 +11,8 @@ use crate::time::UnixMillis;
 /// The length of the longest node name, in bytes.
 pub const NODE_NAME_BYTES_MAX: usize = 16;
 
-/// The name of a node: 1 to 16 of `a-z`, `0-9`, `-`. At most one living process has it at any time.
+/// The name of a node: 1 to 16 of `a-z`, `0-9`, `-`. At most one running process has a given name
+/// at any time.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct NodeName([u8; NODE_NAME_BYTES_MAX]);
 
@@ -20,10 +20,10 @@ pub struct NodeName([u8; NODE_NAME_BYTES_MAX]);
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NodeNameError {
     /// The text is empty or longer than [`NODE_NAME_BYTES_MAX`].
-    #[error("a node name has 1 to {NODE_NAME_BYTES_MAX} characters, not {0}")]
+    #[error("node name must have 1 to {NODE_NAME_BYTES_MAX} characters, not {0}")]
     Length(usize),
     /// The text has a character outside `a-z`, `0-9` and `-`.
-    #[error("a node name has only a-z, 0-9 and -, not {0:?}")]
+    #[error("node name may contain only a-z, 0-9 and -, not {0:?}")]
     Character(char),
 }
 
@@ -46,6 +46,7 @@ impl FromStr for NodeName {
     type Err = NodeNameError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
+        // The limit counts bytes; the error reports characters, as typed.
         if text.is_empty() || text.len() > NODE_NAME_BYTES_MAX {
             return Err(NodeNameError::Length(text.chars().count()));
         }
@@ -83,29 +84,31 @@ impl<'de> Deserialize<'de> for NodeName {
     }
 }
 
-/// An incarnation of a node: each restart that lost memory begins a new, higher one. It is the wall
-/// time of that start in milliseconds, raised where needed so that no two incarnations of a name
-/// share it.
+/// An incarnation of a node: one run between two losses of memory. The number is the wall time of
+/// its start in milliseconds, raised where needed so that each restart has a higher number than the
+/// run before it.
 ///
-/// Incarnations of processes have even numbers. The odd ones are for obituaries, which name the end
-/// of a member: no process can ever begin, under whatever clock, the incarnation of an obituary.
+/// Incarnations of processes have even numbers. The odd ones are for obituaries, which mark the end
+/// of a forgotten member. So no process can start with the incarnation of an obituary, whatever its
+/// clock reads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Incarnation(pub u64);
 
 impl Incarnation {
-    /// Returns the incarnation that begins at this wall time, or up to a millisecond later.
+    /// Returns the incarnation of a process started at this wall time: the time, rounded up to an
+    /// even number of milliseconds.
     #[must_use]
     pub fn begun_at(wall: UnixMillis) -> Self {
         Self(wall.0.saturating_add(1) & !1)
     }
 
-    /// Returns the first incarnation of a process after this one.
+    /// Returns the next even number: the lowest incarnation that a later process can have.
     #[must_use]
     pub fn successor(self) -> Self {
         Self(self.0.saturating_add(2) & !1)
     }
 
-    /// Returns the first obituary after this incarnation.
+    /// Returns the next odd number: the lowest obituary that is later than this incarnation.
     #[must_use]
     pub fn next_obituary(self) -> Self {
         Self(self.0.saturating_add(1) | 1)
@@ -118,8 +121,10 @@ impl fmt::Display for Incarnation {
     }
 }
 
-/// The writer of a stamp: one incarnation of one node. Without the incarnation, a restarted node's
-/// first new write would claim, in every version vector, the earlier writes that it has lost.
+/// The writer of a stamp: one incarnation of one node.
+///
+/// With the node alone, the first write after a restart would make every version vector cover the
+/// writes that the node lost.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Origin {
     /// The node.
@@ -140,8 +145,7 @@ impl fmt::Debug for Origin {
     }
 }
 
-/// The key of an entry: 16 bytes, usually a random UUID. A key that was deleted is never used
-/// again.
+/// The key of an entry: 16 bytes, usually a random UUID. A deleted key is never reused.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Key(Uuid);
 
@@ -149,13 +153,13 @@ impl Key {
     /// The lowest key: 16 zeros.
     pub const MIN: Self = Self(Uuid::nil());
 
-    /// Returns the key of these bytes.
+    /// Returns the key with these bytes.
     #[must_use]
     pub const fn from_bytes(bytes: [u8; 16]) -> Self {
         Self(Uuid::from_bytes(bytes))
     }
 
-    /// Returns the key whose bytes are this number, the most significant first.
+    /// Returns the key with the big-endian bytes of `number`.
     #[must_use]
     pub const fn from_u128(number: u128) -> Self {
         Self(Uuid::from_u128(number))
@@ -206,7 +210,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_node_name_is_what_was_parsed_and_sorts_as_text_does() {
+    fn node_names_round_trip_and_sort_as_text() {
         let mut names: Vec<NodeName> = ["metropolis", "capitol", "gotham", "city-10", "city-1"]
             .map(|n| n.parse().unwrap())
             .to_vec();
@@ -216,7 +220,7 @@ mod tests {
     }
 
     #[test]
-    fn a_text_that_is_no_node_name_is_refused_with_the_reason() {
+    fn invalid_node_name_is_refused_with_reason() {
         assert_eq!("".parse::<NodeName>(), Err(NodeNameError::Length(0)));
         assert_eq!("a-name-of-17-char".parse::<NodeName>(), Err(NodeNameError::Length(17)));
         assert_eq!("Gotham".parse::<NodeName>(), Err(NodeNameError::Character('G')));
@@ -224,7 +228,7 @@ mod tests {
     }
 
     #[test]
-    fn lives_and_obituaries_rise_and_never_share_a_number() {
+    fn incarnations_and_obituaries_increase_and_stay_distinct() {
         for wall in [0, 1, 2, 1_795_217_670_917] {
             let incarnation = Incarnation::begun_at(UnixMillis(wall));
             assert!(

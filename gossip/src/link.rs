@@ -1,8 +1,8 @@
-//! Links: the only asynchronous part. It owns sockets, clocks and tasks, and knows of machines only
-//! their contract.
+//! The network layer: the only asynchronous part of the crate. It owns sockets, clocks and tasks,
+//! and depends only on the [`Machine`](crate::Machine) contract.
 //!
-//! A [`Supervisor`] runs a node: one incarnation of its machine after the other. Its port serves
-//! HTTP and, at `/cluster`, the WebSockets of other nodes ([`serve`]).
+//! A [`Supervisor`] runs a node: its machine, one incarnation after the other. The node's port
+//! serves HTTP and, at `/cluster`, the WebSockets of other nodes ([`serve`]).
 
 mod clock;
 mod close;

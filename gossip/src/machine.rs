@@ -1,7 +1,7 @@
-//! The contract between a deterministic machine and its driver: the production driver of feature
-//! `net`, or a simulator. The very same machine runs under both.
+//! The contract between a deterministic machine and its driver, which is the production driver of
+//! the feature `net` or a simulator. The same machine runs under both.
 //!
-//! A machine owns all its state and does no input or output: no clock, no socket, no task, no
+//! A machine owns all its state and performs no I/O: it has no clock, no socket, no task, and no
 //! ambient randomness.
 
 use std::fmt::Debug;
@@ -12,60 +12,60 @@ use crate::id::{Incarnation, NodeName};
 use crate::message::{Application, Frame};
 use crate::time::Now;
 
-/// An input of a machine. `C` is the type of requests of its own process.
+/// An input of a machine. `C` is the type of the requests of its own process.
 #[derive(Clone, Debug)]
 pub enum Input<A: Application, C> {
-    /// A link to this incarnation of `peer` is up. A link belongs to both ends' incarnations: when
-    /// either changes, the link is lost and another is made.
+    /// A link to this incarnation of `peer` is up. A link is bound to the incarnations of both
+    /// ends: when either changes, the link is lost and a new one is made.
     LinkUp {
         /// The node at the other end.
         peer: NodeName,
         /// Its incarnation.
         incarnation: Incarnation,
     },
-    /// There is no link to `peer`: it was lost, or an attempt to connect failed.
+    /// There is no link to `peer`: it was lost, or a connection attempt failed.
     LinkDown {
         /// The node at the other end.
         peer: NodeName,
-        /// The reason, as far as it is known.
+        /// The reason, if known.
         cause: LinkDown,
     },
-    /// `peer` refuses a link, since another incarnation of this node's name is alive.
+    /// `peer` refuses a link, since another incarnation of this node's name is running.
     Refused {
         /// The node that refuses.
         peer: NodeName,
-        /// The incarnation that it is linked to.
+        /// The running incarnation, to which the peer is linked.
         alive: Incarnation,
     },
-    /// A frame arrived, decoded and within its bounds. `from` is the node at the other end of the
-    /// link; a carried frame has another author.
+    /// A decoded and validated frame arrived. `from` is the node at the other end of the link,
+    /// which is not the author of a carried frame.
     Frame {
         /// The node at the other end of the link.
         from: NodeName,
         /// The frame.
         frame: Frame<A>,
     },
-    /// The controller sets the pace of gossip, for [`Pace::LEASE`].
+    /// The controller set the pace of gossip, for [`Pace::LEASE`].
     Pace(Pace),
-    /// A request of the process.
+    /// A request of the machine's own process.
     Command(C),
 }
 
 /// The reason why there is no link to a peer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LinkDown {
-    /// Its address refuses connections: the process has stopped.
+    /// The address refused the connection: the process is stopped.
     Refused,
-    /// The connection broke or closed.
+    /// The connection failed or was closed.
     Lost,
-    /// The connection is silent: the process is frozen, or the network drops everything.
+    /// Nothing was received in time: the process is frozen, or the network drops all packets.
     Silent,
 }
 
-/// An output of a machine. `E` is the type of reports to its own process.
+/// An output of a machine. `E` is the type of the reports to its own process.
 #[derive(Clone, Debug)]
 pub enum Output<A: Application, E> {
-    /// Sends `frame` over the link to `to`. Without a link it is dropped.
+    /// Sends `frame` over the link to `to`. Without a link, the frame is dropped.
     Send {
         /// The node at the other end of the link.
         to: NodeName,
@@ -76,27 +76,26 @@ pub enum Output<A: Application, E> {
     Event(E),
 }
 
-/// A deterministic state machine: the same seed and the same inputs give the same outputs.
+/// A deterministic state machine: equal seeds and inputs give equal outputs.
 pub trait Machine {
-    /// The types of the application that it is part of.
+    /// The application that the machine is part of.
     type App: Application;
     /// A request of its own process.
     type Command: Debug;
     /// A report to its own process.
     type Event: Debug;
 
-    /// Takes one input. Cannot fail: the input was decoded and bounded at the edge.
+    /// Handles one input. This cannot fail, because inputs are decoded and validated before.
     fn handle(&mut self, now: Now, input: MachineInput<Self>);
 
-    /// Returns the next output, oldest first. Drivers call it until it is empty after each `handle`
-    /// or `tick`.
+    /// Returns the next output, oldest first. After each `handle` or `tick`, the driver calls this
+    /// until it returns `None`.
     fn poll(&mut self) -> Option<MachineOutput<Self>>;
 
-    /// Returns when to call [`tick`](Self::tick) if nothing else happens first, on the clock of
-    /// [`Now::mono`].
+    /// Returns the time at which to call [`tick`](Self::tick), on the clock of [`Now::mono`].
     fn deadline(&self) -> Option<Duration>;
 
-    /// Does what is due. Calling it early or twice does nothing.
+    /// Executes due work. Calling it too early, or twice, has no effect.
     fn tick(&mut self, now: Now);
 }
 

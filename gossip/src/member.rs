@@ -1,7 +1,7 @@
-//! A ready-made machine: a replica that gossips with every peer it is linked to.
+//! A ready-made machine: a replica that gossips with all linked peers.
 //!
-//! Invariants: it pulls from one linked peer each interval, in turn; every write of its process is
-//! answered once.
+//! Invariants: it pulls from one linked peer per interval, in turn; each write of its process gets
+//! exactly one answer.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
@@ -15,37 +15,37 @@ use crate::replica::{self, Replica, WriteError};
 use crate::time::Now;
 use crate::timer::{Timer, earliest};
 
-/// A machine that replicates a map, and does nothing else.
+/// A machine that only replicates a map.
 ///
-/// It answers no commands of other nodes and no observation. An application that needs more writes
-/// a [`Machine`] of its own around a [`Replica`]; this one is an example of how.
+/// It ignores commands of other nodes and observation requests. An application that needs these
+/// implements its own [`Machine`] around a [`Replica`], with this one as an example.
 #[derive(Clone, Debug)]
 pub struct Member<A: Application> {
     replica: Replica<A::Value>,
     links: BTreeMap<NodeName, Incarnation>,
-    /// The peer that was pulled from last.
+    /// The source of the latest pull.
     last: Option<NodeName>,
     gossip: Timer,
-    /// When the lease of the current pace ends.
+    /// The end of the lease of the current pace.
     pace_ends: Option<Duration>,
     out: VecDeque<Output<A, MemberEvent<A>>>,
 }
 
-/// A write that the process of a [`Member`] asks for.
+/// A write requested by the process of a [`Member`].
 #[derive(Clone, Debug)]
 pub struct Write<A: Application> {
-    /// The number that the answer repeats.
+    /// The process's number for the write, repeated in [`MemberEvent::Written`].
     pub ticket: u64,
     /// The key.
     pub key: Key,
-    /// The value, or a tombstone.
+    /// The value, or a tombstone to delete the key.
     pub value: Value<A::Value>,
 }
 
 /// A report of a [`Member`] to its process.
 #[derive(Clone, Debug)]
 pub enum MemberEvent<A: Application> {
-    /// A write was made, or refused.
+    /// A write was executed or refused.
     Written {
         /// The number of the write.
         ticket: u64,
@@ -57,7 +57,7 @@ pub enum MemberEvent<A: Application> {
 }
 
 impl<A: Application> Member<A> {
-    /// Returns an empty member at the start of the incarnation `me`. It pulls from a peer each
+    /// Returns an empty member at the start of the incarnation `me`, which pulls from one peer per
     /// `gossip_interval`.
     #[must_use]
     pub fn new(me: Origin, config: replica::Config, gossip_interval: Duration, now: Now) -> Self {
@@ -80,6 +80,7 @@ impl<A: Application> Member<A> {
     fn on_frame(&mut self, now: Now, from: NodeName, frame: Frame<A>) {
         match frame {
             Frame::Round(envelope) => self.replica.handle(now, from, envelope),
+            // Listed one by one, so that a new kind of frame is a decision here.
             Frame::Command { .. }
             | Frame::Answer { .. }
             | Frame::Observe { .. }
@@ -89,7 +90,7 @@ impl<A: Application> Member<A> {
         }
     }
 
-    /// Pulls from the next peer in the order of the names.
+    /// Pulls from the next peer, in the order of names.
     fn gossip(&mut self, now: Now) {
         let after = self.links.keys().find(|peer| self.last.is_none_or(|last| **peer > last));
         let Some(next) = after.or_else(|| self.links.keys().next()).copied() else { return };
@@ -101,6 +102,7 @@ impl<A: Application> Member<A> {
     fn set_pace(&mut self, now: Now, pace: Pace) {
         self.gossip.set_pace(pace, now);
         self.replica.pause(pace == Pace::PAUSED);
+        // Without a renewal the pace ends, so a lost controller does not pause gossip for ever.
         self.pace_ends = (pace != Pace::FREE).then(|| now.mono + Pace::LEASE);
     }
 
@@ -181,7 +183,7 @@ mod tests {
         text.parse().unwrap()
     }
 
-    /// Two members that are linked to each other from the start.
+    /// Two linked members.
     fn pair() -> [Member; 2] {
         let names = ["a", "b"].map(name);
         let member = |node| {
@@ -195,7 +197,7 @@ mod tests {
         pair
     }
 
-    /// Carries frames between the two until there are none, and returns the events of both.
+    /// Delivers frames until there are none left, and returns the events of both.
     fn exchange(now: Now, pair: &mut [Member; 2]) -> Vec<MemberEvent<Texts>> {
         let mut events = Vec::new();
         loop {
@@ -218,7 +220,7 @@ mod tests {
         }
     }
 
-    /// Lets time pass in steps of a tenth of an interval.
+    /// Advances time in steps of a tenth of an interval.
     fn run(pair: &mut [Member; 2], millis: std::ops::Range<u64>) -> Vec<MemberEvent<Texts>> {
         let mut events = Vec::new();
         for now in millis.step_by(100).map(at) {
@@ -229,7 +231,7 @@ mod tests {
     }
 
     #[test]
-    fn a_write_is_answered_once_and_reaches_the_other_within_two_intervals() {
+    fn write_is_answered_once_and_reaches_peer_in_two_intervals() {
         let mut pair = pair();
         run(&mut pair, 0..3_000);
         assert!(pair.iter().all(|member| member.replica().joined()));
@@ -245,7 +247,7 @@ mod tests {
     }
 
     #[test]
-    fn a_paused_member_begins_no_round_until_the_lease_ends() {
+    fn paused_member_begins_no_round_until_lease_ends() {
         let mut pair = pair();
         run(&mut pair, 0..3_000);
         for member in &mut pair {
@@ -258,6 +260,6 @@ mod tests {
         run(&mut pair, 3_000..5_900);
         assert_eq!(rounds(&pair), before);
         run(&mut pair, 5_900..8_000);
-        assert!(rounds(&pair) > before, "without a controller gossip goes on");
+        assert!(rounds(&pair) > before, "gossip resumes without a controller");
     }
 }

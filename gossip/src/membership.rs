@@ -1,40 +1,39 @@
-//! The members of a cluster, and the rule that decides which links may be made.
+//! The members of a cluster, and the rule that admits links.
 //!
-//! Invariant: at any time a node has at most one link to a name, and so to at most one incarnation
-//! of it.
+//! Invariant: a node has at most one link to each name, and so to at most one incarnation of it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::id::{Incarnation, NodeName, Origin};
 
-/// The members of the cluster, from the point of view of one of them.
+/// The members of a cluster, as configured at one of them.
 #[derive(Clone, Debug)]
 pub struct Roster {
     me: NodeName,
     names: BTreeSet<NodeName>,
 }
 
-/// The reason why a node may not link. Nothing was changed.
+/// The reason why a link is refused. Nothing was changed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum LinkRefusal {
     /// The peer has this node's own name.
-    #[error("{0} is this node's own name; another process carries it")]
+    #[error("{0} uses this node's own name")]
     OwnName(Origin),
     /// The peer is not on the roster.
     #[error("{0} is not a member of this cluster")]
     Stranger(NodeName),
-    /// Another incarnation of the name is linked and alive.
-    #[error("{name} is alive elsewhere, as {name}/{alive}")]
+    /// Another incarnation of the name is linked.
+    #[error("{name} is already running as {name}/{alive}")]
     RunningElsewhere {
-        /// The name in question.
+        /// The name.
         name: NodeName,
-        /// The incarnation that holds it.
+        /// The linked incarnation.
         alive: Incarnation,
     },
 }
 
 impl Roster {
-    /// Returns the cluster of `me` and `names`.
+    /// Returns the roster of a cluster of `names`, at its member `me`.
     #[must_use]
     pub fn new(me: NodeName, names: impl IntoIterator<Item = NodeName>) -> Self {
         Self { me, names: names.into_iter().chain([me]).collect() }
@@ -46,15 +45,16 @@ impl Roster {
         &self.names
     }
 
-    /// Iterates over all members but this node.
+    /// Iterates over all other members.
     pub fn peers(&self) -> impl Iterator<Item = NodeName> {
         self.names.iter().copied().filter(|name| *name != self.me)
     }
 
-    /// Checks whether a link to `peer` may be made, given the incarnations that are linked now. A
-    /// newcomer whose name is alive is refused. Of two incarnations that have both `joined`, on two
-    /// sides of a partition, the later takes the link of the earlier, which halts when it learns
-    /// the reason.
+    /// Checks whether a link to `peer` is allowed, given the incarnations that are linked.
+    ///
+    /// A newcomer is refused while its name is linked. If a later incarnation has already `joined`,
+    /// because the two ran on different sides of a partition, it replaces the link of the earlier
+    /// one. That one halts when it is refused.
     ///
     /// # Errors
     /// The [`LinkRefusal`] that applies.
@@ -71,9 +71,12 @@ impl Roster {
             return Err(LinkRefusal::Stranger(peer.node));
         }
         match linked.get(&peer.node) {
-            Some(alive) if peer.incarnation < *alive || peer.incarnation > *alive && !joined => {
-                Err(LinkRefusal::RunningElsewhere { name: peer.node, alive: *alive })
+            Some(running)
+                if peer.incarnation < *running || peer.incarnation > *running && !joined =>
+            {
+                Err(LinkRefusal::RunningElsewhere { name: peer.node, alive: *running })
             }
+            // The same incarnation again is a second connection, which the table of links resolves.
             Some(_) | None => Ok(()),
         }
     }
@@ -84,18 +87,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_life_of_a_known_name_may_link_and_nobody_else() {
+    fn only_one_incarnation_of_a_member_may_link() {
         let name = |text: &str| text.parse::<NodeName>().unwrap();
         let incarnation =
             |node, incarnation| Origin { node: name(node), incarnation: Incarnation(incarnation) };
         let roster = Roster::new(name("gotham"), ["capitol", "dispatch"].map(name));
         let linked = BTreeMap::from([(name("capitol"), Incarnation(7))]);
-        let alive =
+        let running =
             Err(LinkRefusal::RunningElsewhere { name: name("capitol"), alive: Incarnation(7) });
         for joined in [false, true] {
             assert_eq!(roster.admit(incarnation("dispatch", 1), joined, &linked), Ok(()));
             assert_eq!(roster.admit(incarnation("capitol", 7), joined, &linked), Ok(()));
-            assert_eq!(roster.admit(incarnation("capitol", 6), joined, &linked), alive);
+            assert_eq!(roster.admit(incarnation("capitol", 6), joined, &linked), running);
             assert_eq!(
                 roster.admit(incarnation("gotham", 9), joined, &linked),
                 Err(LinkRefusal::OwnName(incarnation("gotham", 9)))
@@ -105,16 +108,16 @@ mod tests {
                 Err(LinkRefusal::Stranger(name("riverdale")))
             );
         }
-        assert_eq!(roster.admit(incarnation("capitol", 8), false, &linked), alive, "a newcomer");
+        assert_eq!(roster.admit(incarnation("capitol", 8), false, &linked), running, "a newcomer");
         assert_eq!(
             roster.admit(incarnation("capitol", 8), true, &linked),
             Ok(()),
-            "one that has lived on the other side of a cut"
+            "one that joined on the other side of a partition"
         );
     }
 
     #[test]
-    fn a_node_is_a_member_and_not_its_own_peer() {
+    fn node_is_a_member_and_not_its_own_peer() {
         let [gotham, capitol, dispatch] =
             ["gotham", "capitol", "dispatch"].map(|text| text.parse::<NodeName>().unwrap());
         for names in [vec![capitol, dispatch], vec![gotham, capitol, dispatch]] {

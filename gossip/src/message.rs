@@ -1,8 +1,8 @@
-//! The messages on a link. Four conversations share it: rounds of replication, commands,
-//! observation, and control of a node's process.
+//! The messages on a link: rounds of replication, commands, observation, and control of a node's
+//! process.
 //!
-//! The commands are the application's own. All but rounds stay between the two ends of a link, and
-//! no fault affects them.
+//! The application defines the commands. All messages but rounds stay between the two ends of a
+//! link, and are exempt from faults.
 
 use std::fmt::Debug;
 use std::hash::Hash;
@@ -17,8 +17,8 @@ use crate::protocol::{Envelope, Step};
 use crate::time::UnixMillis;
 use crate::trace::TraceContext;
 
-/// The types that an application adds to the library: its replicated value, and the commands that
-/// its nodes send each other.
+/// The types that an application defines: its replicated value, and the commands that its nodes
+/// send each other.
 ///
 /// ```
 /// use gossip::{Application, Plain};
@@ -39,9 +39,9 @@ pub trait Application: Copy + Debug + Eq + Hash + Send + Sync + 'static {
     type Value: Payload;
     /// A request to one node.
     type Command: Message;
-    /// The answer of a node that carried a command out.
+    /// The response of a node that executed a command.
     type Done: Message;
-    /// The reason why a node did not carry a command out.
+    /// The reason why a node did not execute a command.
     type Refusal: Message;
 }
 
@@ -49,13 +49,13 @@ pub trait Application: Copy + Debug + Eq + Hash + Send + Sync + 'static {
 pub trait Message:
     Clone + Debug + PartialEq + Serialize + DeserializeOwned + Send + Sync + 'static
 {
-    /// Returns whether a node of this version can have sent the message. Any other is refused, and
-    /// the link it came over is closed.
+    /// Returns whether a node of this version could have sent the message. An invalid message
+    /// closes its link.
     fn is_valid(&self) -> bool {
         true
     }
 
-    /// Returns the number of entries that the message carries.
+    /// Returns the number of entries in the message.
     fn entries(&self) -> usize {
         0
     }
@@ -71,36 +71,37 @@ pub enum Frame<A: Application> {
     Round(Envelope<A::Value>),
     /// A request to the receiver.
     Command {
-        /// The sender's number for the request; the answer repeats it.
+        /// The sender's number for the request, repeated in the response.
         request: u64,
-        /// The receiver's wall time after which it refuses the command. A command that outlived its
-        /// sender's timeout, in a frozen node's buffers, must not be carried out after all.
+        /// The receiver's wall time after which it refuses the command. A command can stay in the
+        /// buffers of a frozen node for longer than its sender waits, and must not be executed
+        /// then.
         expires: UnixMillis,
-        /// The span that the command belongs to, if a trace of it is kept.
+        /// The span that the command belongs to, if it is traced.
         trace: Option<TraceContext>,
         /// The request itself.
         command: A::Command,
     },
-    /// The answer to a command.
+    /// The response to a command.
     Answer {
         /// The number of the command.
         request: u64,
         /// The outcome.
         result: Result<A::Done, A::Refusal>,
     },
-    /// Asks for what changed at the receiver after its change numbered `since`. The answer comes
-    /// when there is something, and at the latest after a second with nothing.
+    /// Requests the receiver's changes after its change numbered `since`. The response follows when
+    /// there are any, or after one second without any.
     Observe {
-        /// The number of the newest change that the sender knows of; 0 for none.
+        /// The number of the newest change that the sender has; 0 for none.
         since: u64,
-        /// The number of the newest pull that the sender knows of; 0 for none.
+        /// The number of the newest pull that the sender has; 0 for none.
         pulls: u64,
     },
-    /// The sender's own state, or the part of it that changed.
+    /// The sender's own state, or the changed part of it.
     Observation(Observation<A::Value>),
-    /// The controller asks something of a node's process. No machine sees it.
+    /// A request of the controller to a node's process. Machines do not receive it.
     Control(Control),
-    /// A node's process tells the controller which faults are in force there.
+    /// A report of a node's process to the controller, with the faults in force.
     Report(Report),
 }
 
@@ -119,7 +120,7 @@ impl<A: Application> Frame<A> {
         }
     }
 
-    /// Returns the number of entries that the frame carries.
+    /// Returns the number of entries in the frame.
     #[must_use]
     pub fn entries(&self) -> usize {
         match self {

@@ -1,6 +1,6 @@
-//! Observation: a node's own state, sent in parts to whoever asks for it.
+//! Observation: a node's own state, sent incrementally to an observer.
 //!
-//! Invariant: an observation is never merged into a map. Looking at a node heals nothing.
+//! Invariant: an observation is never merged into a map, so observing a node replicates nothing.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,30 +16,31 @@ use crate::payload::Payload;
 use crate::protocol::PullOutcome;
 use crate::time::UnixMillis;
 
-/// A node's own state: counts, and the entries that changed since a point that the observer named.
+/// A node's own state: counts, and the changes after a change number chosen by the observer.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(bound = "")]
 pub struct Observation<V: Payload> {
-    /// The node's incarnation. Each numbers its changes from 1.
+    /// The node's incarnation. Changes are numbered from 1 in each.
     pub incarnation: Incarnation,
-    /// The change after which it starts.
+    /// The change number after which this observation starts.
     pub since: u64,
-    /// The change up to which it goes; later changes follow in the next observation.
+    /// The change number up to which it extends; later changes follow in the next observation.
     pub until: u64,
-    /// The node's wall clock, by which it judges whether a command has expired.
+    /// The node's wall clock, with which it decides whether a command has expired.
     pub wall: UnixMillis,
     /// The number of the node's newest change.
     pub head: u64,
-    /// The keys removed between the two. A key that came back since is among the changes.
+    /// The keys removed between `since` and `until`. A key that was stored again is also in
+    /// `changes`.
     pub removed: Vec<Key>,
-    /// The entries stored between the two, oldest first.
+    /// The entries stored between `since` and `until`, oldest first.
     pub changes: Changes<V>,
-    /// The outcomes of the node's pulls after the one that the observer named, as far as they are
-    /// kept.
+    /// The outcomes of the node's pulls after the one chosen by the observer, if they are still in
+    /// the log.
     pub pulls: Vec<Pulled>,
     /// The number of the newest pull.
     pub pulls_until: u64,
-    /// The interval at which the node begins pulls of its own, if it does.
+    /// The interval at which the node begins pulls; `None` if it begins none.
     pub gossip_interval: Option<Duration>,
     /// The number of live entries.
     pub live: u64,
@@ -51,7 +52,7 @@ pub struct Observation<V: Payload> {
     pub vector: VersionVector,
     /// The number of crashes since the node's process started.
     pub crashes: u32,
-    /// Whether it has joined the cluster.
+    /// True once it has joined the cluster.
     pub joined: bool,
 }
 
@@ -83,13 +84,13 @@ impl<V: Payload> Default for Changes<V> {
 }
 
 impl<V: Payload> Changes<V> {
-    /// Returns whether there are none.
+    /// Returns whether there are no changes.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.numbers.is_empty()
     }
 
-    /// Returns whether each entry has its number.
+    /// Returns whether there is one number for each entry.
     #[must_use]
     pub fn is_valid(&self) -> bool {
         self.numbers.len() == self.entries.len()
@@ -114,15 +115,15 @@ impl<V: Payload> FromIterator<Change<V>> for Changes<V> {
     }
 }
 
-/// The outcome of a pull, as its puller reports it. Times are relative, since the puller's clock
+/// The outcome of a pull, as reported by the puller. Times are relative, since the puller's clock
 /// may be wrong.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Pulled {
-    /// The node that was asked.
+    /// The source of the pull.
     pub source: NodeName,
-    /// The time since the question.
+    /// The time since the request was sent.
     pub asked_ago: Duration,
-    /// The time since the end of the pull.
+    /// The time since the pull ended.
     pub ended_ago: Duration,
     /// The outcome.
     pub outcome: PullOutcome,

@@ -1,6 +1,6 @@
-//! Any serde type as a replicated value, kept and sent as its postcard bytes.
+//! Replication of any serde type, stored and sent as its postcard bytes.
 //!
-//! Invariant: the bytes decode to the value, and nothing follows them.
+//! Invariant: the bytes decode to the value, without trailing bytes.
 
 use std::fmt;
 use std::hash::{Hash, Hasher};
@@ -14,13 +14,13 @@ use xxhash_rust::xxh3::{xxh3_64, xxh3_128_with_seed};
 use crate::codec::{DecodeError, Reader, Writer};
 use crate::payload::{DIGEST_HEADER_BYTES, Payload};
 
-/// The most bytes that a [`Plain`] value may take.
+/// The size limit of a [`Plain`] value, in bytes.
 pub const PLAIN_BYTES_MAX: usize = 4 * 1024;
 
 /// A value of type `T`, replicated as its [postcard](https://docs.rs/postcard) bytes.
 ///
-/// This is the quickest way to replicate a type of your own. A type of which a map holds very many
-/// values can save memory and bytes by implementing [`Payload`] itself.
+/// This is the quickest way to replicate your own type. For maps with very many values,
+/// implementing [`Payload`] directly saves memory and bandwidth.
 ///
 /// ```
 /// use gossip::Plain;
@@ -42,10 +42,10 @@ pub struct Plain<T> {
 /// The reason why a value cannot be replicated as [`Plain`].
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PlainError {
-    /// The value takes too many bytes.
+    /// The encoded value exceeds [`PLAIN_BYTES_MAX`].
     #[error("value of {0} bytes exceeds the limit of {PLAIN_BYTES_MAX}")]
     TooLarge(usize),
-    /// The type's serde implementation does not fit postcard.
+    /// postcard does not support the type's serde implementation.
     #[error("postcard cannot encode the value: {0}")]
     Encode(String),
 }
@@ -54,7 +54,7 @@ impl<T: Serialize> Plain<T> {
     /// Encodes `value`.
     ///
     /// # Errors
-    /// [`PlainError`]; nothing else happened.
+    /// [`PlainError`]
     pub fn new(value: T) -> Result<Self, PlainError> {
         let bytes =
             postcard::to_stdvec(&value).map_err(|error| PlainError::Encode(error.to_string()))?;
@@ -66,7 +66,7 @@ impl<T: Serialize> Plain<T> {
 }
 
 impl<T> Plain<T> {
-    /// Returns the value alone.
+    /// Returns the value without its encoding.
     #[must_use]
     pub fn into_inner(self) -> T {
         self.value
@@ -131,6 +131,7 @@ where
     }
 
     fn digest(view: &[u8], header: &[u8; DIGEST_HEADER_BYTES]) -> u128 {
+        // The value's hash is the seed: one pass over each part, and no buffer for both.
         xxh3_128_with_seed(header, xxh3_64(view))
     }
 
@@ -175,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn a_value_is_read_from_a_batch_as_it_was_written() {
+    fn value_round_trips_through_batch() {
         let batch = batch("hello");
         let bytes = postcard::to_stdvec(&batch).unwrap();
         let read: Batch<Text> = postcard::from_bytes(&bytes).unwrap();
@@ -185,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn bytes_that_are_no_value_are_refused_with_their_batch() {
+    fn batch_with_undecodable_value_is_refused() {
         let mut bytes = postcard::to_stdvec(&batch("hello")).unwrap();
         // The last bytes are the text; a lone continuation byte is not UTF-8.
         *bytes.last_mut().unwrap() = 0x80;
@@ -193,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn a_value_over_the_limit_is_refused_before_it_is_written() {
+    fn value_over_limit_is_refused_on_creation() {
         let most = "x".repeat(PLAIN_BYTES_MAX - 2);
         assert!(Plain::new(most.clone()).is_ok());
         assert_eq!(Plain::new(most + "x").err(), Some(PlainError::TooLarge(PLAIN_BYTES_MAX + 1)));

@@ -1,6 +1,7 @@
-//! Anti-entropy rounds: the messages by which one replica pulls from another what it lacks.
+//! Anti-entropy rounds: the messages with which one replica pulls missing entries from another.
 //!
-//! A round names its two ends by origin (node and incarnation), because a third node may carry it.
+//! A round identifies its two ends by origin (node and incarnation), because a third node may carry
+//! it.
 
 use std::ops::RangeInclusive;
 
@@ -12,13 +13,13 @@ use crate::crdt::version_vector::VersionVector;
 use crate::id::Origin;
 use crate::payload::Payload;
 
-/// A step of a round, with the round's two ends. The puller is the end that lacks something.
+/// A step of a round, with the sender and the receiver.
 #[derive(Clone, Debug, PartialEq, Hash, Serialize, Deserialize)]
 #[serde(bound = "")]
 pub struct Envelope<V: Payload> {
     /// The sender.
     pub from: Origin,
-    /// The receiver. Another incarnation of that node drops the step.
+    /// The receiver. Other incarnations of that node drop the step.
     pub to: Origin,
     /// The puller's number for the round.
     pub round: u64,
@@ -26,41 +27,42 @@ pub struct Envelope<V: Payload> {
     pub step: Step<V>,
 }
 
-/// The steps of a round between a (the source) and b (the puller). Where both hold the same:
-/// `Pull`, `Same`. Otherwise: `Pull`, `Which`, `Pull` with the vector, then `Chunk`s answered by
-/// `Ack`s, and `End`.
+/// The steps of a round between a (the source) and b (the puller).
+///
+/// If both hold the same entries: `Pull`, `Same`. Otherwise: `Pull`, `Which`, `Pull` with the
+/// vector, then `Chunk`s, each acknowledged by an `Ack`, and `End`.
 #[derive(Clone, Debug, PartialEq, Hash, Serialize, Deserialize)]
 #[serde(bound = "")]
 pub enum Step<V: Payload> {
-    /// A third node to b: pull from `source`, through this link.
+    /// A third node to b: pull from `source` over this link.
     Invite {
         /// The node to pull from.
         source: Origin,
     },
-    /// b to a: send what b lacks.
+    /// b to a: send the entries that b is missing.
     Pull(Question),
-    /// a to b: both hold the same.
+    /// a to b: both cover the same writes.
     Same {
-        /// Hashes of what a covers and holds.
+        /// The hashes of a's vector and entries.
         summary: Summary,
-        /// Whether a has joined the cluster.
+        /// True once a has joined the cluster.
         joined: bool,
     },
     /// a to b: the hashes differ; send the vector.
     Which,
     /// a to b: a part of the delta.
     Chunk {
-        /// a's number for this serving of the round, so that parts of two snapshots are not mixed
-        /// where b asked twice.
+        /// a's number for this serving of the round. It keeps parts of two snapshots apart if b's
+        /// request was repeated.
         serving: u64,
-        /// From 0, without gaps.
+        /// The number of the chunk, from 0 without gaps.
         number: u32,
         /// Entries that b's vector does not cover.
         entries: Batch<V>,
     },
-    /// b to a: this many chunks of the round have arrived.
+    /// b to a: acknowledges chunks.
     Ack {
-        /// The number of chunks.
+        /// The number of chunks of the round received so far.
         chunks: u32,
     },
     /// a to b: the round is complete.
@@ -69,14 +71,14 @@ pub enum Step<V: Payload> {
         serving: u64,
         /// The number of chunks of the round.
         chunks: u32,
-        /// a's version vector at the moment of the snapshot that the chunks are of.
+        /// a's version vector at the time of the snapshot from which the chunks were taken.
         vector: VersionVector,
-        /// The newest tombstones that a has collected.
+        /// a's horizon: the newest collected tombstone of each origin.
         horizon: VersionVector,
-        /// Whether the chunks are all that a holds, rather than what b's vector does not cover: b
-        /// has not seen some tombstone that a has collected.
+        /// True if the chunks contain all entries of a, instead of those that b's vector does not
+        /// cover. Needed if b has not seen a tombstone that a has collected.
         full: bool,
-        /// Whether a has joined the cluster.
+        /// True once a has joined the cluster.
         joined: bool,
     },
 }
@@ -97,12 +99,12 @@ impl<V: Payload> Step<V> {
     }
 }
 
-/// The state of a puller.
+/// A pull request: the state of the puller.
 #[derive(Clone, Debug, PartialEq, Hash, Serialize, Deserialize)]
 pub struct Question {
-    /// Hashes of what it covers and holds.
+    /// The hashes of its vector and entries.
     pub summary: Summary,
-    /// Its version vector; only sent after the source asked for it, or where the two are known to
+    /// Its version vector. Sent after the source asked for it, or if the two replicas are known to
     /// differ.
     pub vector: Option<VersionVector>,
     /// The kind of pull.
@@ -112,14 +114,14 @@ pub struct Question {
 /// The kind of a pull.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct PullOptions {
-    /// Whether the source shall pull back what it lacks itself.
+    /// True if the source is to pull from the puller in turn.
     pub mutual: bool,
-    /// Whether the source shall send all it holds: the two cover the same writes and hold different
-    /// ones.
+    /// True if the source is to send all its entries, because the two cover the same writes and
+    /// hold different entries.
     pub full: bool,
 }
 
-/// Hashes that are equal exactly when two replicas cover and hold the same writes.
+/// Hashes that are equal if two replicas cover the same writes and hold the same live entries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Summary {
     /// Hash of the version vector.
@@ -131,7 +133,7 @@ pub struct Summary {
 /// The outcome of a pull.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum PullOutcome {
-    /// Both covered the same writes.
+    /// Both cover the same writes.
     Same,
     /// A round was merged.
     Merged {
@@ -139,10 +141,10 @@ pub enum PullOutcome {
         entries: usize,
         /// The number of bytes of those entries on the link.
         bytes: usize,
-        /// The numbers of the resulting changes of the map; empty where nothing changed.
+        /// The numbers of the resulting changes of the map; empty if nothing changed.
         changes: RangeInclusive<u64>,
     },
-    /// No answer arrived before the pull was repeated or given up.
+    /// No response arrived before the pull was repeated or given up.
     Unanswered,
     /// The round was refused.
     Refused,

@@ -1,26 +1,29 @@
-//! One node's copy of the map, and the anti-entropy rounds that bring copies together.
+//! One node's copy of the map, and the anti-entropy rounds that make copies converge.
 //!
-//! **The invariant.** If the version vector covers a write, the replica holds that write, or one
-//! that beats it, or the newest covered write of that key was a tombstone that has been collected.
+//! **The invariant.** If the version vector covers a write, then the replica holds that write, or
+//! it holds a write that beats it, or the newest covered write of that key was a tombstone that has
+//! been collected.
 //!
-//! Everything here keeps that sentence true:
+//! These rules preserve it:
 //! - A local write enters the map and the vector in one step.
-//! - A round is staged, and at its end merged in one step together with the source's vector
-//!   ([`Replica::handle`]): half a round would claim writes that it did not bring.
-//! - The source sends from a snapshot, taken with the vector that it sends at the end.
-//! - A round belongs to one incarnation of each end: the puller's number and both incarnations are
-//!   in every frame. The base is the puller's own vector at the time of the pull, which within one
-//!   incarnation only grows. Each serving of a round has a number, so its parts are all of one
-//!   snapshot.
-//! - A round with a stamp beyond the accepted drift, or one that claims this replica's own origin,
-//!   is refused as a whole, and the vector stays as it was.
-//! - A collected tombstone leaves a trace: `tombstone_gc` decides when it may go, and what a member
-//!   that was away is owed.
-//! - An incarnation that has ended leaves a trace too: `retire` decides when its slot may go, and
-//!   who may still bring its writes.
+//! - A round is staged. When it is complete, it is merged in one step together with the source's
+//!   vector ([`Replica::handle`]). Merging half a round with the vector would cover writes that
+//!   have not arrived.
+//! - The source serves a snapshot of its map, and sends the vector of the same moment.
+//! - A round belongs to one incarnation of each end: all its frames contain both origins and the
+//!   puller's number. Its base is the puller's vector at the time of the request, which only grows
+//!   within one incarnation. Each serving of a round has a number, so that all its parts come from
+//!   one snapshot.
+//! - A round is refused as a whole, and the vector stays unchanged, if a stamp exceeds the accepted
+//!   drift or if it contains writes of this replica's own origin that were never made.
+//! - A collected tombstone leaves a trace in the horizon. The module `tombstone_gc` decides when a
+//!   tombstone may be collected, and when a puller needs a full round.
+//! - An ended incarnation leaves a trace too. The module `retire` decides when its slot may be
+//!   closed, and from which replicas its writes are still accepted.
 //!
-//! Bounds: one pull for a source and one serving for a puller at a time, each with a deadline; a
-//! window of unacknowledged chunks, each of bounded size; a limit on staged entries.
+//! Bounds: one pull per source and one serving per puller at a time, each with a deadline; a
+//! limited number of unacknowledged chunks, each of limited size; a limited number of staged
+//! entries.
 
 mod commit;
 mod config;
@@ -61,19 +64,20 @@ use pull::{Ending, Progress, Pull};
 use serve::Serve;
 use tombstone_gc::Proof;
 
-/// The comparison of a peer's hashes with this replica's own.
+/// The result of comparing a peer's hashes with this replica's own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Comparison {
-    /// The peer covers other writes.
+    /// The peer covers different writes.
     Apart,
-    /// The peer covers and holds the same writes.
+    /// The peer covers the same writes and holds the same entries.
     Equal,
-    /// The peer covers the same writes and holds different ones.
+    /// The peer covers the same writes and holds different entries.
     Diverged,
 }
 
-/// One node's copy of the map, and its replication engine. Sans-io: inputs are its methods, outputs
-/// wait for [`poll`](Self::poll).
+/// One node's copy of the map, with its replication engine.
+///
+/// It performs no I/O: inputs are method calls, and outputs are queued for [`poll`](Self::poll).
 #[derive(Clone, Debug)]
 pub struct Replica<V: Payload> {
     me: Origin,
@@ -84,14 +88,14 @@ pub struct Replica<V: Payload> {
     vector: VersionVector,
     horizon: VersionVector,
     proofs: BTreeMap<NodeName, Proof>,
-    /// The incarnation of each node that was linked last.
+    /// The most recently linked incarnation of each node.
     present: BTreeMap<NodeName, Incarnation>,
     joined: bool,
     join_at: Duration,
-    /// While this incarnation has not joined: the linked members that have not reported that they
-    /// have not joined either.
+    /// Before this incarnation has joined: the linked members that may have joined, because they
+    /// have not reported otherwise.
     undecided: BTreeMap<NodeName, Origin>,
-    /// Whether it begins no rounds by itself.
+    /// True while it begins no rounds of its own.
     paused: bool,
     next_round: u64,
     pulls: BTreeMap<NodeName, Pull<V>>,
@@ -101,7 +105,8 @@ pub struct Replica<V: Payload> {
     out: VecDeque<Output<V>>,
 }
 
-/// Hashes all that decides what the replica will do. A state explorer tells states apart by this.
+/// Hashes all state that determines the replica's behaviour. State explorers use it to identify
+/// equal states.
 impl<V: Payload> Hash for Replica<V> {
     fn hash<H: Hasher>(&self, state: &mut H) {
         (self.me, &self.clock, &self.map, &self.vector, &self.horizon).hash(state);
@@ -137,7 +142,7 @@ impl<V: Payload> Replica<V> {
         }
     }
 
-    /// Returns the node and incarnation.
+    /// Returns the replica's own node and incarnation.
     #[must_use]
     pub fn me(&self) -> Origin {
         self.me
@@ -155,52 +160,53 @@ impl<V: Payload> Replica<V> {
         &self.vector
     }
 
-    /// Returns the newest tombstones that were collected, here or at the sources of its rounds.
+    /// Returns the horizon: for each origin, the newest tombstone that was collected here or at a
+    /// source of a merged round.
     #[must_use]
     pub fn horizon(&self) -> &VersionVector {
         &self.horizon
     }
 
-    /// Returns whether it may write.
+    /// Returns whether this incarnation has joined, and so may write.
     #[must_use]
     pub fn joined(&self) -> bool {
         self.joined
     }
 
-    /// Returns the number of rounds under way, at either end.
+    /// Returns the number of rounds under way, pulled and served.
     #[must_use]
     pub fn rounds_under_way(&self) -> usize {
         self.pulls.len() + self.serves.len()
     }
 
-    /// Returns the log of its pulls.
+    /// Returns the log of ended pulls.
     #[must_use]
     pub fn pull_log(&self) -> &PullLog {
         &self.pull_log
     }
 
-    /// Returns hashes of what it covers and holds.
+    /// Returns the hashes of the vector and of the live entries.
     #[must_use]
     pub fn summary(&self) -> Summary {
         Summary { vector: self.vector.hash(), fingerprint: self.map.fingerprint() }
     }
 
-    /// Stops or resumes the rounds that it begins by itself. It still serves, and pulls when
-    /// invited.
+    /// Pauses or resumes the replica's own rounds. While paused, it still serves pulls, and still
+    /// pulls when invited.
     pub fn pause(&mut self, paused: bool) {
         self.paused = paused;
     }
 
-    /// Begins a pull from `source` over the link to `via`, unless rounds are paused. A pull from
-    /// `source` that is under way and unanswered is repeated instead. With `mutual`, the source is
-    /// asked to pull back what it lacks itself.
+    /// Begins a pull from `source` over the link to `via`, unless paused. If a pull from `source`
+    /// is already under way without a response, its request is repeated instead. With `mutual`, the
+    /// source is asked to pull from this replica in turn.
     pub fn pull(&mut self, now: Now, source: Origin, via: NodeName, mutual: bool) {
         if self.paused {
             return;
         }
         if self.has_fenced(source) {
-            // It does not know yet that it was superseded, or forgotten; pulling from here tells
-            // it.
+            // It has not seen yet that it was superseded or forgotten. When it pulls from here, it
+            // receives the vector that shows it.
             return self.send(via, source, 0, Step::Invite { source: self.me });
         }
         self.begin_pull(now, source, via, PullOptions { mutual, full: false });
@@ -211,8 +217,8 @@ impl<V: Payload> Replica<V> {
             return;
         }
         if let Some(pull) = self.pulls.get(&source.node) {
-            // A lost question is repeated as the same one.
-            if pull.source == source && !pull.heard {
+            // The same round number, so a request that was only delayed is not served twice.
+            if pull.source == source && !pull.answered {
                 let (via, round, options) = (pull.via, pull.round, pull.options);
                 self.pull_log.ended(source, now.mono, PullOutcome::Unanswered);
                 self.pull_log.asked(source, now.mono);
@@ -233,6 +239,8 @@ impl<V: Payload> Replica<V> {
             source.node,
             Pull::new(source, via, round, options, now.mono + self.config.round_timeout),
         );
+        // A full pull follows equal vector hashes: without the vector, the source would answer
+        // `Same`.
         let vector = options.full.then(|| self.vector.clone());
         self.send(
             via,
@@ -242,9 +250,10 @@ impl<V: Payload> Replica<V> {
         );
     }
 
-    /// Takes a step of a round that arrived over the link to `via`. A step for another incarnation
-    /// of this node, or of a round that is not under way, is dropped: what it was computed for is
-    /// gone.
+    /// Handles a step of a round that arrived over the link to `via`.
+    ///
+    /// Steps for another incarnation of this node, and steps of rounds that are not under way, are
+    /// dropped: the state for which they were computed no longer exists.
     pub fn handle(&mut self, now: Now, via: NodeName, envelope: Envelope<V>) {
         let Envelope { from, to, round, step } = envelope;
         let mine = if self.keeps(Rule::RoundsAreBoundToIncarnations) {
@@ -256,11 +265,12 @@ impl<V: Payload> Replica<V> {
             return;
         }
         match step {
-            // Even from a fenced source: it may know of a later incarnation of this node.
+            // Accepted even from a fenced source, which may have seen a later incarnation of this
+            // node.
             Step::Invite { source } => {
                 self.begin_pull(now, source, via, PullOptions { mutual: false, full: false })
             }
-            Step::Pull(question) => self.on_pull(now, via, from, round, question),
+            Step::Pull(request) => self.on_pull(now, via, from, round, request),
             Step::Ack { chunks } => self.on_ack(now, from, round, chunks),
             Step::Same { summary, joined } => self.on_same(now, from, round, summary, joined),
             Step::Which => self.on_which(now, from, round),
@@ -280,8 +290,8 @@ impl<V: Payload> Replica<V> {
         }
     }
 
-    /// Notes that a link to `peer` is up. Proofs of its earlier incarnations are void. While this
-    /// incarnation has not joined, every peer is asked at once.
+    /// Records that a link to `peer` is up, and discards proofs of its other incarnations. If this
+    /// incarnation has not joined, it pulls from `peer` at once.
     pub fn link_up(&mut self, now: Now, peer: Origin) {
         self.present.insert(peer.node, peer.incarnation);
         if self.keeps(Rule::ProofsEndWithTheIncarnation) {
@@ -294,8 +304,9 @@ impl<V: Payload> Replica<V> {
         }
     }
 
-    /// Drops the rounds over the link to `via`, which is down.
+    /// Records that the link to `via` is down, and drops the rounds over it.
     pub fn link_down(&mut self, via: NodeName) {
+        // `present` and the proofs stay: a lost link does not end the peer's incarnation.
         self.undecided.remove(&via);
         self.pulls.retain(|_, pull| pull.via != via);
         self.serves.retain(|_, serve| serve.via != via);
@@ -306,7 +317,7 @@ impl<V: Payload> Replica<V> {
         self.out.pop_front()
     }
 
-    /// Returns when [`tick`](Self::tick) has something to do.
+    /// Returns the time at which to call [`tick`](Self::tick); `None` if no work is scheduled.
     #[must_use]
     pub fn deadline(&self) -> Option<Duration> {
         let pulls = self.pulls.values().map(|pull| pull.deadline);
@@ -314,13 +325,13 @@ impl<V: Payload> Replica<V> {
         pulls.chain(serves).chain(self.is_looking().then_some(self.join_at)).min()
     }
 
-    /// Gives up rounds without progress, and joins as the first member when no member that has
-    /// joined was found in time.
+    /// Gives up rounds without progress. Joins as the first member if no joined member was found in
+    /// time.
     pub fn tick(&mut self, now: Now) {
-        let (overdue, alive) = std::mem::take(&mut self.pulls)
+        let (overdue, active) = std::mem::take(&mut self.pulls)
             .into_iter()
             .partition(|(_, pull)| pull.deadline <= now.mono);
-        self.pulls = alive;
+        self.pulls = active;
         for (_, pull) in BTreeMap::<NodeName, Pull<V>>::into_iter(overdue) {
             self.pull_log.ended(pull.source, now.mono, PullOutcome::Unanswered);
             self.event(Event::GivenUp { source: pull.source });
@@ -331,8 +342,8 @@ impl<V: Payload> Replica<V> {
         }
     }
 
-    fn on_pull(&mut self, now: Now, via: NodeName, puller: Origin, round: u64, question: Question) {
-        let Question { summary: theirs, vector, options } = question;
+    fn on_pull(&mut self, now: Now, via: NodeName, puller: Origin, round: u64, request: Question) {
+        let Question { summary: theirs, vector, options } = request;
         let mine = self.summary();
         let Some(base) = vector else {
             if theirs.vector == mine.vector {
@@ -343,6 +354,8 @@ impl<V: Payload> Replica<V> {
             }
             return;
         };
+        // A duplicate of a request that is being served: a second snapshot would not match the
+        // chunks already sent.
         if self
             .serves
             .get(&puller.node)
@@ -350,8 +363,9 @@ impl<V: Payload> Replica<V> {
         {
             return;
         }
-        self.learn(puller, base.clone());
-        let full = options.full || self.owes_full_round(&base);
+        // The base covers all earlier rounds that the puller has merged, so it is a proof.
+        self.note_proof(puller, base.clone());
+        let full = options.full || self.needs_full_round(&base);
         let nothing = VersionVector::new();
         let snapshot =
             self.map.packed_delta(if full { &nothing } else { &base }, self.config.chunk_bytes);
@@ -364,6 +378,8 @@ impl<V: Payload> Replica<V> {
         let deadline = now.mono + self.config.round_timeout;
         let number = self.next_serving;
         self.next_serving += 1;
+        // Replaces an older serving: a puller has one round at a time with this source, so it has
+        // given the older one up.
         self.serves
             .insert(puller.node, Serve::new(puller, via, round, number, snapshot, end, deadline));
         self.serve(puller.node);
@@ -385,7 +401,7 @@ impl<V: Payload> Replica<V> {
         self.serve(puller.node);
     }
 
-    /// Sends as many chunks to `puller` as the window allows, and the end after the last one.
+    /// Sends as many chunks to `puller` as the window allows. The end follows the last chunk.
     fn serve(&mut self, puller: NodeName) {
         #[cfg(feature = "switches")]
         self.date_end_late(puller);
@@ -404,7 +420,7 @@ impl<V: Payload> Replica<V> {
             return;
         }
         self.note_joined(source, joined);
-        let pull = self.pulls.remove(&source.node).expect("the pull just looked at");
+        let pull = self.pulls.remove(&source.node).expect("pull_of returned this pull");
         self.pull_log.ended(source, now.mono, PullOutcome::Same);
         if self.compare(source, theirs, self.summary()) == Comparison::Diverged {
             self.begin_pull(now, source, pull.via, PullOptions { full: true, ..pull.options });
@@ -414,13 +430,14 @@ impl<V: Payload> Replica<V> {
         }
     }
 
-    /// Notes a proof where `peer` covers the same writes, and raises the alarm if it holds
-    /// different ones.
+    /// Compares the hashes of `peer` with this replica's own. Equal vectors are a proof of `peer`;
+    /// equal vectors with different entries are reported as [`Event::Diverged`].
     fn compare(&mut self, peer: Origin, theirs: Summary, mine: Summary) -> Comparison {
         if theirs.vector != mine.vector {
             return Comparison::Apart;
         }
-        self.learn(peer, self.vector.clone());
+        // Equal hashes: the peer's vector is this one.
+        self.note_proof(peer, self.vector.clone());
         if theirs.fingerprint == mine.fingerprint {
             return Comparison::Equal;
         }
@@ -434,7 +451,8 @@ impl<V: Payload> Replica<V> {
         let vector = self.vector.clone();
         let Some(pull) = self.pull_of(source, round) else { return };
         pull.deadline = deadline;
-        pull.heard = true;
+        // From here on `begin_pull` does not repeat the request.
+        pull.answered = true;
         let (via, options) = (pull.via, pull.options);
         self.send(
             via,
@@ -444,7 +462,7 @@ impl<V: Payload> Replica<V> {
         );
     }
 
-    /// Stages a part of a pulled round, and commits the round when it is whole.
+    /// Stages a part of a pulled round, and commits the round once it is complete.
     fn on_part(
         &mut self,
         now: Now,
@@ -460,7 +478,7 @@ impl<V: Payload> Replica<V> {
             return;
         }
         pull.deadline = deadline;
-        pull.heard = true;
+        pull.answered = true;
         let via = pull.via;
         match stage(pull) {
             Progress::Waiting => {}
@@ -471,7 +489,7 @@ impl<V: Payload> Replica<V> {
                 self.event(Event::GivenUp { source });
             }
             Progress::Whole => {
-                let pull = self.pulls.remove(&source.node).expect("the pull that was just staged");
+                let pull = self.pulls.remove(&source.node).expect("pull_of returned this pull");
                 let before = self.map.changes();
                 let outcome = self.commit(now, pull).map_or(
                     PullOutcome::Refused,
@@ -486,7 +504,7 @@ impl<V: Payload> Replica<V> {
         }
     }
 
-    /// Returns whether a rule is kept: always, but in tests that break it.
+    /// Returns whether a rule is in force. Always true, except in tests that disable it.
     fn keeps(&self, rule: Rule) -> bool {
         self.config.rules.keep(rule)
     }

@@ -1,9 +1,9 @@
-//! Restart intensity, as in Erlang/OTP: when to restart after a crash, and when to give up.
+//! Restart intensity, as in Erlang/OTP: the rule that decides between a restart and giving up.
 
 use std::collections::VecDeque;
 use std::time::Duration;
 
-/// A limit of `max` crashes within any `window`; one more ends the process.
+/// A limit on crashes: at most `max` within any `window`. One more ends the process.
 #[derive(Clone, Debug)]
 pub struct Intensity {
     max: usize,
@@ -12,15 +12,16 @@ pub struct Intensity {
 }
 
 impl Intensity {
-    /// Returns an intensity without a crash so far.
+    /// Returns an intensity with no crashes counted.
     #[must_use]
     pub fn new(max: usize, window: Duration) -> Self {
         Self { max, window, crashes: VecDeque::new() }
     }
 
-    /// Counts a crash at `at` (on a monotonic clock). Returns whether to restart.
+    /// Counts a crash at `at`, a time on a monotonic clock. Returns whether to restart.
     pub fn allows_restart_after_crash(&mut self, at: Duration) -> bool {
         self.crashes.push_back(at);
+        // Only crashes within the window count, so the list stays short.
         while self.crashes.front().is_some_and(|crash| at - *crash > self.window) {
             self.crashes.pop_front();
         }
@@ -40,7 +41,7 @@ mod tests {
     }
 
     #[test]
-    fn the_fourth_crash_within_the_window_is_one_too_many() {
+    fn fourth_crash_within_window_exceeds_limit() {
         for first in [0, 3_600_000] {
             assert_eq!(
                 allowed(&[0, 1_000, 2_000, 5_000].map(|later| first + later)),
@@ -50,7 +51,7 @@ mod tests {
     }
 
     #[test]
-    fn crashes_further_apart_are_forgiven_for_ever() {
+    fn crashes_outside_window_do_not_count() {
         assert_eq!(allowed(&[0, 2_000, 4_000, 6_000, 8_000, 10_000]), [true; 6]);
         assert_eq!(allowed(&[0, 1_000, 2_000, 5_001]), [true; 4]);
     }

@@ -9,7 +9,7 @@ use crate::payload::{DIGEST_HEADER_BYTES, Payload};
 
 const HAS_OWNER: u8 = 1;
 
-/// A text of at least one byte, perhaps with an owner.
+/// A text of at least one byte, with an optional owner.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Text {
     pub(crate) text: String,
@@ -96,7 +96,7 @@ impl Payload for Text {
     }
 }
 
-/// An application of such texts that sends no commands.
+/// An application that replicates such texts and sends no commands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Texts {}
 

@@ -1,5 +1,4 @@
-//! Readings of the clocks. The driver of a machine takes them and passes them in; the core never
-//! reads a clock.
+//! Readings of clocks. The core reads no clock: its driver takes the readings and passes them in.
 
 use std::fmt;
 use std::time::Duration;
@@ -13,7 +12,7 @@ use serde::{Deserialize, Serialize};
 pub struct UnixMillis(pub u64);
 
 impl UnixMillis {
-    /// Returns the time `later` after this one, or the last possible time on overflow.
+    /// Returns the time `later` after this one, saturating at the last representable time.
     #[must_use]
     pub fn plus(self, later: Duration) -> Self {
         let millis = u64::try_from(later.as_millis()).unwrap_or(u64::MAX);
@@ -29,12 +28,12 @@ impl fmt::Display for UnixMillis {
 
 /// One reading of both clocks, taken once per input.
 ///
-/// Timers use `mono`, which only goes forwards. Stamps use `wall`, which people may set, so nothing
-/// that must happen after a while depends on it.
+/// Timers use `mono`, which never goes back. Stamps use `wall`, which can be set to any time, so no
+/// timeout depends on it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Now {
-    /// Time since the driver started, from a clock that never goes back.
+    /// Time since the driver started, from a monotonic clock.
     pub mono: Duration,
-    /// The time of day, according to this machine.
+    /// The wall clock of this machine.
     pub wall: UnixMillis,
 }

@@ -1,5 +1,5 @@
-//! Deadlines of machines. A timer is a field and not a task: it is due when its machine is told the
-//! time.
+//! Recurring deadlines of machines. A timer is a field, not a task: it fires when its machine is
+//! ticked.
 
 use std::time::Duration;
 
@@ -15,9 +15,9 @@ pub struct Timer {
 }
 
 impl Timer {
-    /// Returns a timer that is first due after `first_fraction` (0 to 1) of its interval, and never
-    /// where that is `None`. Machines that start together take a random fraction each, so as not to
-    /// run in step.
+    /// Returns a timer that is first due after `first_fraction` (0 to 1) of its interval. With
+    /// `None` it is never due. Machines that start together should pass random fractions, so that
+    /// they do not act in step.
     #[must_use]
     pub fn new(interval: Option<Duration>, first_fraction: f64, now: Now) -> Self {
         Self {
@@ -27,13 +27,15 @@ impl Timer {
         }
     }
 
-    /// Changes the pace: the rest of the current interval is stretched or shrunk, or stops while
-    /// paused.
+    /// Changes the pace. A faster pace shortens the current interval, a slower one applies from the
+    /// next interval on, and at pace 0 the timer is not due.
     pub fn set_pace(&mut self, pace: Pace, now: Now) {
         if pace == self.pace {
             return;
         }
         self.pace = pace;
+        // `min`: no pace makes the current deadline later. After a pause there is none, so a whole
+        // interval passes.
         self.at =
             self.paced().map(|interval| self.at.unwrap_or(Duration::MAX).min(now.mono + interval));
     }
@@ -43,22 +45,24 @@ impl Timer {
         self.interval.filter(|_| percent > 0).map(|interval| interval * 100 / percent)
     }
 
-    /// Returns the interval at the usual pace; `None` if the timer is never due.
+    /// Returns the interval at the configured pace; `None` if the timer is never due.
     #[must_use]
     pub fn interval(&self) -> Option<Duration> {
         self.interval
     }
 
-    /// Returns when it is due next.
+    /// Returns the next due time; `None` if there is none.
     #[must_use]
     pub fn deadline(&self) -> Option<Duration> {
         self.at
     }
 
-    /// Returns whether it is due. If so, the next interval begins.
+    /// Returns whether the timer is due, and starts the next interval if so.
     pub fn is_due(&mut self, now: Now) -> bool {
         let due = self.at.is_some_and(|at| at <= now.mono);
         if due {
+            // From now, not from the deadline: a late tick is not followed by a burst of catch-up
+            // ticks.
             self.at = self.paced().map(|interval| now.mono + interval);
         }
         due

@@ -1,15 +1,15 @@
-//! A position in a trace, as data that travels with commands. The core carries it and never reads
+//! A position in a trace, as data that travels with commands. The core passes it on without reading
 //! it.
 //!
-//! Invariant: it names a recorded span. Work without a recorded trace carries none, so there is no
-//! flag.
+//! Invariant: a context names a recorded span. Work outside a recorded trace has no context, so no
+//! "sampled" flag is needed.
 
 use std::fmt;
 use std::num::{NonZeroU64, NonZeroU128};
 
 use serde::{Deserialize, Serialize};
 
-/// The span that a request belongs to. Spans of the work that it causes are its children.
+/// The span that a request belongs to: the parent of the spans of the work that the request causes.
 ///
 /// The two ids are those of [W3C Trace Context](https://www.w3.org/TR/trace-context/), which
 /// excludes zero.
@@ -22,7 +22,7 @@ pub struct TraceContext {
 }
 
 impl TraceContext {
-    /// Returns the id of the trace as tools show it: 32 hexadecimal digits.
+    /// Returns the id of the trace as 32 hexadecimal digits, the usual form in tracing tools.
     #[must_use]
     pub fn trace_id(&self) -> impl fmt::Display {
         let trace = self.trace;
@@ -35,7 +35,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_trace_is_named_as_tools_name_it() {
+    fn trace_id_has_32_hex_digits() {
         let context = TraceContext {
             trace: NonZeroU128::new(0xab).unwrap(),
             span: NonZeroU64::new(7).unwrap(),

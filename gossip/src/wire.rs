@@ -1,10 +1,10 @@
-//! Frames as bytes: postcard behind a hello that every version can read.
+//! The encoding of frames: postcard, after a hello that all versions can read.
 //!
-//! A link carries binary messages. The first in each direction is a [`Hello`]: four bytes `SHC1`,
-//! the protocol version as two bytes little-endian, then postcard. The first six bytes never change
-//! their meaning, so a peer of another version is reported as one. Then the dialer sends its
-//! [`Proof`] and the listener its [`Welcome`], both postcard. Every later message is a postcard
-//! [`Frame`].
+//! A link carries binary messages. The first one in each direction is a [`Hello`]: the four bytes
+//! `SHC1`, the protocol version as two little-endian bytes, then postcard. The meaning of these
+//! first six bytes never changes, so a peer of another version is recognized as such. Then the
+//! dialer sends its [`Proof`] and the listener its [`Welcome`], both as postcard. All later
+//! messages are [`Frame`]s as postcard.
 
 use serde::{Deserialize, Serialize};
 
@@ -14,11 +14,11 @@ use crate::id::{Incarnation, Origin};
 use crate::message::{Application, Frame, Message as _};
 use crate::protocol::{Envelope, Step};
 
-/// The version of everything after the first six bytes of a hello.
+/// The version of the protocol, except for the first six bytes of a hello.
 pub const PROTOCOL_VERSION: u16 = 6;
-/// The default limit of a message, in bytes. The link to a peer that sends more is closed.
+/// The default size limit of a message, in bytes. A larger message closes the link.
 pub const FRAME_BYTES_MAX: usize = 1024 * 1024;
-/// The longest cookie, in bytes.
+/// The length limit of a cookie, in bytes.
 pub const COOKIE_BYTES_MAX: usize = 256;
 
 const MAGIC: [u8; 4] = *b"SHC1";
@@ -26,39 +26,39 @@ const MAGIC: [u8; 4] = *b"SHC1";
 const CLOSED_SLOT: &str = "version vector with a slot for a closed incarnation";
 const OUT_OF_RANGE: &str = "control or observation field out of range";
 
-/// The introduction of a node.
+/// The first message of each end of a link.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Hello {
     /// The node and its incarnation.
     pub node: Origin,
-    /// Whether this incarnation has joined the cluster.
+    /// True once this incarnation has joined the cluster.
     pub joined: bool,
-    /// Random bytes, used once: a proof that names them is of this connection.
+    /// Random bytes, used once, which bind a proof to this connection.
     pub nonce: Nonce,
 }
 
-/// Random bytes that make each introduction unique.
+/// Random bytes that make each hello unique.
 pub type Nonce = [u8; 32];
-/// A proof of the cluster's cookie for two hellos.
+/// A proof of knowledge of the cluster's cookie, over both hellos.
 pub type Proof = [u8; 32];
 
-/// The answer of a listener to a dialer that has proved the cookie.
+/// The response of a listener to a dialer that has proved the cookie.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Welcome {
     /// The listener's own proof.
     pub proof: Proof,
-    /// The incarnation under which the dialer's name is alive; the connection is refused.
+    /// Set if the connection is refused: the running incarnation of the dialer's name.
     pub running_elsewhere: Option<Incarnation>,
 }
 
-/// The reason why bytes from a peer are refused. The link ends; nothing was changed.
+/// The reason for refusing bytes of a peer. The link is closed; nothing was changed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum WireError {
     /// The first message is not a hello.
     #[error("expected a hello")]
     NotHello,
-    /// The peer speaks another protocol version.
-    #[error("speaks protocol version {theirs}, this node speaks {PROTOCOL_VERSION}")]
+    /// The peer uses another protocol version.
+    #[error("peer speaks protocol version {theirs}, this node speaks {PROTOCOL_VERSION}")]
     Version {
         /// The peer's version.
         theirs: u16,
@@ -74,7 +74,7 @@ impl Hello {
     pub fn encode(&self) -> Vec<u8> {
         let mut bytes = MAGIC.to_vec();
         bytes.extend(PROTOCOL_VERSION.to_le_bytes());
-        postcard::to_extend(self, bytes).expect("postcard can write every type of a hello")
+        postcard::to_extend(self, bytes).expect("postcard supports every type in a hello")
     }
 
     /// Decodes a hello.
@@ -96,7 +96,7 @@ impl Welcome {
     /// Encodes the welcome.
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
-        postcard::to_stdvec(self).expect("postcard can write every type of a welcome")
+        postcard::to_stdvec(self).expect("postcard supports every type in a welcome")
     }
 
     /// Decodes a welcome.
@@ -111,33 +111,33 @@ impl Welcome {
 /// Encodes a frame.
 #[must_use]
 pub fn encode<A: Application>(frame: &Frame<A>) -> Vec<u8> {
-    postcard::to_stdvec(frame).expect("postcard can write every type of a frame")
+    postcard::to_stdvec(frame).expect("postcard supports every type in a frame")
 }
 
-/// Decodes a frame. The lengths in the bytes are not trusted: it allocates no more than they
-/// justify.
+/// Decodes a frame. The encoded lengths are not trusted: memory is allocated only for bytes that
+/// are present.
 ///
 /// # Errors
-/// [`WireError::Malformed`] where the bytes are not a frame that a node of this version can have
-/// sent.
+/// [`WireError::Malformed`] if a node of this version could not have sent the bytes.
 pub fn decode<A: Application>(bytes: &[u8]) -> Result<Frame<A>, WireError> {
     let frame = whole(bytes)?;
     check(&frame).map_err(|rule| WireError::Malformed(rule.into()))?;
     Ok(frame)
 }
 
-/// Checks what the types of a frame do not say. The entries of batches were checked when they were
-/// parsed.
+/// Checks the rules that the types of a frame do not express. Entries are not checked again:
+/// parsing a batch validates them.
 fn check<A: Application>(frame: &Frame<A>) -> Result<(), &'static str> {
     let (is_valid, rule) = match frame {
         Frame::Round(Envelope { step: Step::End { vector, horizon, .. }, .. }) => {
             if !vector.is_valid() || !horizon.is_valid() {
                 return Err(CLOSED_SLOT);
             }
+            // An invariant of `replica`, on which the collection of tombstones relies.
             (vector.covers_all(horizon), "horizon beyond the version vector")
         }
-        Frame::Round(Envelope { step: Step::Pull(question), .. }) => {
-            (question.vector.as_ref().is_none_or(VersionVector::is_valid), CLOSED_SLOT)
+        Frame::Round(Envelope { step: Step::Pull(request), .. }) => {
+            (request.vector.as_ref().is_none_or(VersionVector::is_valid), CLOSED_SLOT)
         }
         Frame::Observation(observation) => {
             if !observation.vector.is_valid() {
@@ -164,7 +164,7 @@ fn whole<'de, T: Deserialize<'de>>(bytes: &'de [u8]) -> Result<T, WireError> {
     match postcard::take_from_bytes(bytes) {
         Ok((value, [])) => Ok(value),
         Ok((_, rest)) => Err(WireError::Malformed(format!("{} trailing bytes", rest.len()))),
-        // postcard does not pass on the reason.
+        // postcard drops the custom message, so the text names the checks that can fail.
         Err(postcard::Error::SerdeDeCustom) => {
             Err(WireError::Malformed("invalid name, text or entry".into()))
         }
@@ -197,12 +197,12 @@ mod tests {
     }
 
     #[test]
-    fn a_hello_is_read_as_it_was_written() {
+    fn hello_round_trips() {
         assert!(Hello::decode(&hello().encode()) == Ok(hello()));
     }
 
     #[test]
-    fn a_peer_of_another_version_is_told_apart_from_garbage() {
+    fn other_protocol_version_is_distinguished_from_garbage() {
         let mut other = hello().encode();
         other[4] = 9;
         assert_eq!(Hello::decode(&other).err(), Some(WireError::Version { theirs: 9 }));
@@ -211,18 +211,18 @@ mod tests {
     }
 
     #[test]
-    fn bytes_after_a_frame_are_an_error_and_a_lying_length_is_not_believed() {
+    fn trailing_bytes_and_false_lengths_are_errors() {
         let mut bytes = encode::<Texts>(&Frame::Observe { since: 3, pulls: 4 });
         assert_eq!(decode(&bytes), Ok(Frame::Observe { since: 3, pulls: 4 }));
         bytes.push(0);
         assert!(matches!(decode(&bytes), Err(WireError::Malformed(_))));
-        // An answer to an observation that declares 2^60 entries in a few bytes.
-        let lie = [4, 0, 0, 0, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x10];
-        assert!(matches!(decode(&lie), Err(WireError::Malformed(_))));
+        // An observation with a declared number of 2^60 in a few bytes.
+        let false_length = [4, 0, 0, 0, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x10];
+        assert!(matches!(decode(&false_length), Err(WireError::Malformed(_))));
     }
 
     #[test]
-    fn a_vector_that_no_node_can_have_made_is_refused() {
+    fn vector_with_slot_for_closed_incarnation_is_refused() {
         let origin = |incarnation| Origin {
             node: "gotham".parse().unwrap(),
             incarnation: Incarnation(incarnation),
@@ -230,7 +230,7 @@ mod tests {
         let slot = Stamp { hlc: Hlc { wall: UnixMillis(5), logical: 0 }, origin: origin(3) };
         let mut vector: VersionVector = [slot].into_iter().collect();
         vector.close(origin(3));
-        let question = |vector| {
+        let request = |vector| {
             let summary = Summary { vector: 7, fingerprint: Fingerprint::default() };
             let step = Step::Pull(Question {
                 summary,
@@ -244,9 +244,9 @@ mod tests {
                 step,
             }))
         };
-        let mut bytes = question(vector);
+        let mut bytes = request(vector);
         assert!(decode(&bytes).is_ok());
-        // The mark's 3 becomes a 4: the slot of life 3 is closed now.
+        // The mark 3 becomes 4, which closes incarnation 3 although it has a slot.
         let mark = bytes.windows(8).position(|window| window == b"\x06gotham\x03").unwrap() + 7;
         bytes[mark] = 4;
         assert_eq!(
@@ -256,7 +256,7 @@ mod tests {
     }
 
     #[test]
-    fn a_horizon_beyond_the_vector_and_a_life_at_the_end_of_time_are_refused() {
+    fn horizon_beyond_vector_and_maximal_incarnation_are_refused() {
         let origin = |incarnation| Origin {
             node: "gotham".parse().unwrap(),
             incarnation: Incarnation(incarnation),
@@ -285,7 +285,7 @@ mod tests {
     }
 
     #[test]
-    fn a_report_that_no_node_can_make_is_refused() {
+    fn out_of_range_report_is_refused() {
         let fault = |id| Fault {
             id: FaultId(id),
             kind: FaultKind::Cut,

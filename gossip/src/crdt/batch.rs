@@ -1,23 +1,23 @@
-//! Entries packed for a link: the form of a snapshot, of a message, and of a round staged until it
-//! is whole. Entries are unpacked only to be validated and merged.
+//! Packed entries: the form of entries in a message, in a snapshot being served, and in a staged
+//! round. Entries are unpacked only for validation and for the merge.
 //!
-//! A batch is one row after the other. Numbers are varints: seven bits a byte, the lowest first.
+//! A batch is a sequence of rows. Numbers are varints: seven bits per byte, the lowest bits first.
 //!
 //! ```text
 //! row      = key (16 bytes) flags stamp [stamp of birth] [seen] [value]
-//! stamp    = [origin] reading         the origin is left out where it is that of the row before (SAME_ORIGIN)
-//! seen     = count, so many times: 0 for the birth, or an origin's number + 1 and a reading
-//! value    = whatever the payload encodes; two of the row's flags are its own
-//! origin   = a number; its first use is followed by the node's name (length, bytes) and incarnation
-//! reading  = the wall's difference, zigzag; then the counter, or where the wall is the same its
-//!            difference, zigzag
+//! stamp    = [origin] reading         without origin, that of the previous row (SAME_ORIGIN)
+//! seen     = count, then that many: 0 for the birth, or an origin's number + 1 and a reading
+//! value    = encoded by the payload, which also owns two of the row's flags
+//! origin   = a number; at its first use, the node's name (length, bytes) and incarnation follow
+//! reading  = the difference of the walls, zigzag; then the counter, or for equal walls the
+//!            difference of the counters, zigzag
 //! ```
 //!
-//! A row's reading is a difference to the row before (the first's to zero); those of birth and of
-//! seen writes are differences to the row's own. Sorted by origin and stamp, as deltas are, a stamp
-//! takes some three bytes.
+//! The reading of a row is encoded relative to the previous row (the first one to zero). The
+//! readings of birth and seen writes are relative to the row's own. Deltas are sorted by origin and
+//! stamp, so a stamp takes about three bytes.
 //!
-//! Invariants: every batch is well-formed, and every entry in it is valid. [`Batch::parse`] checks
+//! Invariants: every batch is well-formed, and all its entries are valid. [`Batch::parse`] checks
 //! both.
 
 use std::cmp::Reverse;
@@ -34,7 +34,7 @@ use crate::payload::Payload;
 use crate::time::UnixMillis;
 
 const TOMBSTONE: u8 = 1;
-/// The two flags that belong to the value.
+/// The two flags that the payload owns.
 const VALUE: u8 = 0b11 << VALUE_SHIFT;
 const VALUE_SHIFT: u32 = 1;
 const BORN_BEFORE: u8 = 1 << 3;
@@ -42,10 +42,11 @@ const HAS_SEEN: u8 = 1 << 4;
 const SAME_ORIGIN: u8 = 1 << 5;
 const FLAGS: u8 = TOMBSTONE | VALUE | BORN_BEFORE | HAS_SEEN | SAME_ORIGIN;
 
-/// The number of origins at which a batch is full: looking one up costs a scan.
+/// The number of origins at which a batch is full. Lookups are linear scans, so without a limit the
+/// time to decode a batch would be quadratic in its origins.
 const ORIGINS_MAX: usize = 256;
 
-/// Packed entries. Cheap to clone.
+/// A packed sequence of entries. Cheap to clone.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Batch<V>(Arc<Packed>, PhantomData<fn() -> V>);
 
@@ -63,13 +64,14 @@ struct Packed {
 }
 
 impl<V: Payload> Batch<V> {
-    /// Parses these bytes.
+    /// Parses and validates a batch.
     ///
     /// # Errors
-    /// [`DecodeError`] where they are malformed or hold an invalid entry.
+    /// [`DecodeError`] if the bytes are malformed or contain an invalid entry.
     pub fn parse(bytes: &[u8]) -> Result<Self, DecodeError> {
         let mut rows = Rows::<V>::of(bytes);
         let (mut len, mut highest) = (0, Highest::default());
+        // The only validation of received entries. Later reads rely on it.
         while let Some((_, entry)) = rows.next()? {
             if !entry.is_valid() {
                 return Err(DecodeError::Invalid);
@@ -99,7 +101,7 @@ impl<V: Payload> Batch<V> {
         self.0.bytes.len()
     }
 
-    /// Returns the newest stamp of each origin that wrote some of the entries.
+    /// Returns the newest stamp of each origin among the writers of the entries.
     #[must_use]
     pub fn highest(&self) -> &[Stamp] {
         &self.0.highest
@@ -144,7 +146,8 @@ impl<'de, V: Payload> Deserialize<'de> for Batch<V> {
     }
 }
 
-/// The newest stamp of each origin, as far as it has come.
+/// The newest stamp of each origin so far. An origin may occur more than once until
+/// [`finish`](Self::finish).
 #[derive(Debug, Default)]
 struct Highest(Vec<Stamp>);
 
@@ -157,7 +160,7 @@ impl Highest {
         }
     }
 
-    /// Each origin once.
+    /// Returns the stamps, sorted, with one for each origin.
     fn finish(mut self) -> Vec<Stamp> {
         self.0.sort_unstable_by_key(|stamp| (stamp.origin, Reverse(stamp.hlc)));
         self.0.dedup_by_key(|stamp| stamp.origin);
@@ -165,7 +168,7 @@ impl Highest {
     }
 }
 
-/// Packs entries into a batch, one at a time.
+/// A builder of a batch.
 #[derive(Debug)]
 pub(super) struct Packer<V: Payload> {
     bytes: Writer,
@@ -190,17 +193,17 @@ impl<V: Payload> Default for Packer<V> {
 }
 
 impl<V: Payload> Packer<V> {
-    /// Returns whether the batch has reached `bytes_max`, or the most origins it may name.
+    /// Returns whether the batch has reached `bytes_max` or [`ORIGINS_MAX`].
     pub(super) fn is_full(&self, bytes_max: usize) -> bool {
         self.bytes.len() >= bytes_max || self.origins.len() >= ORIGINS_MAX
     }
 
-    /// Returns whether nothing has been pushed so far.
+    /// Returns whether no entry has been pushed.
     pub(super) fn is_empty(&self) -> bool {
         self.len == 0
     }
 
-    /// Returns the batch of all that was pushed.
+    /// Returns the batch of the pushed entries.
     pub(super) fn finish(self) -> Batch<V> {
         let Self { bytes, len, highest, .. } = self;
         let packed = Packed { bytes: bytes.into_bytes(), len, highest: highest.finish() };
@@ -245,6 +248,7 @@ impl<V: Payload> Packer<V> {
     }
 
     fn reading(&mut self, reading: Hlc, base: Hlc) {
+        // Wrapping, so that any two walls have a difference that decodes to the same wall.
         let wall = reading.wall.0.wrapping_sub(base.wall.0);
         self.bytes.number(zigzag(wall.cast_signed()));
         match wall {
@@ -256,7 +260,7 @@ impl<V: Payload> Packer<V> {
         }
     }
 
-    /// Writes the origin's number plus `offset`, and the origin itself at its first use.
+    /// Writes the number of `origin` plus `offset`. At its first use, the origin itself follows.
     fn origin(&mut self, origin: Origin, offset: u64) {
         let (number, is_new) = self.origins.number_of(origin);
         self.bytes.number(number + offset);
@@ -267,7 +271,7 @@ impl<V: Payload> Packer<V> {
     }
 }
 
-/// A cursor over the rows of a batch.
+/// A cursor over the entries of a batch.
 #[derive(Debug)]
 pub struct Rows<'a, V: Payload> {
     input: Reader<'a>,
@@ -288,12 +292,12 @@ impl<'a, V: Payload> Rows<'a, V> {
         }
     }
 
-    /// Returns the next row, or `None` at the end.
+    /// Returns the next entry, or `None` at the end.
     pub fn advance(&mut self) -> Option<(Key, EntryRef<'a, '_, V>)> {
         self.next().expect("a batch is well-formed")
     }
 
-    /// Reads the next row of bytes that may not be a batch. The entry is not validated.
+    /// Decodes the next row of unchecked bytes. The entry is not validated.
     fn next(&mut self) -> Result<Option<(Key, EntryRef<'a, '_, V>)>, DecodeError> {
         if self.input.is_empty() {
             return Ok(None);
@@ -319,6 +323,7 @@ impl<'a, V: Payload> Rows<'a, V> {
         };
         self.seen.clear();
         let seen = if has(HAS_SEEN) { self.input.number()? } else { 0 };
+        // Checked before the loop, which would otherwise run for as long as the peer's count.
         if seen > SEEN_MAX as u64 {
             return Err(DecodeError::Invalid);
         }
@@ -369,7 +374,7 @@ fn flag(flag: u8, is_set: bool) -> u8 {
     if is_set { flag } else { 0 }
 }
 
-/// Maps numbers of either sign near zero to small unsigned ones.
+/// Maps signed numbers near zero to small unsigned ones.
 fn zigzag(number: i64) -> u64 {
     ((number << 1) ^ (number >> 63)).cast_unsigned()
 }

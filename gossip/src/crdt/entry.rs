@@ -1,7 +1,7 @@
-//! One key's state, and the order that decides between two entries of a key.
+//! The state of one key, and the order that decides which of two entries of a key wins.
 //!
-//! Invariant: the order is total over the entries of a key, so merging (taking the greater) is
-//! commutative, associative and idempotent.
+//! Invariant: the order is total over the entries of a key. So merging, which keeps the greater
+//! entry, is commutative, associative and idempotent.
 
 use serde::{Deserialize, Serialize};
 
@@ -9,7 +9,7 @@ use crate::clock::Stamp;
 use crate::crdt::version_vector::INCARNATION_MAX;
 use crate::payload::Payload;
 
-/// The most origins that an entry's [`seen`](Entry::seen) remembers.
+/// The maximum number of origins in an entry's [`seen`](Entry::seen).
 pub const SEEN_MAX: usize = 8;
 
 /// The content of a write.
@@ -17,43 +17,44 @@ pub const SEEN_MAX: usize = 8;
 pub enum Value<V> {
     /// The value that was written.
     Live(V),
-    /// The key is deleted, for good.
+    /// The key is deleted permanently.
     Tombstone,
 }
 
-/// The winning write under one key, as far as a replica has seen.
+/// The winning write of one key among those that a replica has seen.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Entry<V> {
     /// The content.
     pub value: Value<V>,
     /// The stamp of this write.
     pub stamp: Stamp,
-    /// The stamp of the key's first write. A replica that covers it and holds nothing under the key
-    /// has collected the key's tombstone: the key is deleted, without a guess.
+    /// The stamp of the key's first write. If a replica covers this stamp and holds no entry for
+    /// the key, it has collected the key's tombstone, so the key is known to be deleted.
     pub born: Stamp,
-    /// The writes to this key that the writer had seen. They do not decide the merge; they tell
-    /// afterwards whether a losing write was overwritten knowingly or lost unseen.
+    /// The writes to this key that the writer had seen. They do not affect the merge. They show
+    /// afterwards whether a losing write was overwritten knowingly or was never seen by the winner.
     pub seen: Seen,
 }
 
-/// The newest write that a writer had seen of each origin under one key, for the [`SEEN_MAX`]
-/// origins that wrote last.
+/// For each origin, the newest write to one key that the writer of an entry had seen. Limited to
+/// the [`SEEN_MAX`] origins with the newest writes.
 ///
 /// Invariant: sorted by origin, each origin once.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Seen(Vec<Stamp>);
 
-/// The order between two entries of a key: the higher rank wins. A tombstone is above every live
-/// entry, whatever the stamps; among tombstones or among live entries the later stamp is above.
+/// The order of the entries of a key: the higher rank wins. A tombstone ranks above all live
+/// entries, regardless of stamps. Between two tombstones, or two live entries, the later stamp
+/// ranks higher.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Rank {
-    /// Whether the entry is a tombstone.
+    /// True for a tombstone. The first field, so that it decides before the stamp.
     pub is_tombstone: bool,
     /// The stamp of the write.
     pub stamp: Stamp,
 }
 
-/// A borrowed view of an entry in a [`Batch`](crate::Batch) or a map.
+/// A borrowed view of an entry in a [`Batch`](crate::Batch) or a [`Map`](crate::Map).
 #[derive(Debug)]
 pub struct EntryRef<'a, 's, V: Payload> {
     /// The value; `None` for a tombstone.
@@ -62,7 +63,7 @@ pub struct EntryRef<'a, 's, V: Payload> {
     pub stamp: Stamp,
     /// The stamp of the key's first write.
     pub born: Stamp,
-    /// The writes that the writer had seen, as in [`Seen`].
+    /// The writes that the writer had seen, ordered as in [`Seen`].
     pub seen: &'s [Stamp],
 }
 
@@ -75,13 +76,15 @@ impl<V: Payload> Clone for EntryRef<'_, '_, V> {
 impl<V: Payload> Copy for EntryRef<'_, '_, V> {}
 
 impl Seen {
-    /// Returns what a writer has seen that overwrites this entry.
+    /// Returns the writes seen by a writer that overwrites `over`: those of `over`, and `over`
+    /// itself.
     fn after<V>(over: &Entry<V>) -> Self {
         let Self(mut seen) = over.seen.clone();
         match seen.binary_search_by_key(&over.stamp.origin, |stamp| stamp.origin) {
             Ok(at) => seen[at].hlc = seen[at].hlc.max(over.stamp.hlc),
             Err(at) => seen.insert(at, over.stamp),
         }
+        // The oldest is evicted, so `had_seen` can treat anything older than the rest as seen.
         while seen.len() > SEEN_MAX
             && let Some(oldest) = seen.iter().min().copied()
         {
@@ -104,7 +107,7 @@ impl Seen {
 }
 
 impl<V: Payload> Entry<V> {
-    /// Returns a write with this stamp on top of `over`; `None` for a new key.
+    /// Returns a write with this stamp that overwrites `over`, which is `None` for a new key.
     #[must_use]
     pub fn written(value: Value<V>, stamp: Stamp, over: Option<&Self>) -> Self {
         Self {
@@ -133,7 +136,7 @@ impl<V: Payload> Entry<V> {
         matches!(self.value, Value::Tombstone)
     }
 
-    /// Returns whether a node of this version can have written the entry.
+    /// Returns whether a node of this version could have written the entry.
     #[must_use]
     pub fn is_valid(&self) -> bool {
         self.as_entry_ref().is_valid()
@@ -148,8 +151,9 @@ impl<V: Payload> Entry<V> {
         }
     }
 
-    /// Returns whether the writer had seen the write with this stamp. A write older than all that
-    /// `seen` still remembers counts as seen.
+    /// Returns whether the writer had seen the write with this stamp. If [`seen`](Self::seen) is
+    /// full, a write older than all its stamps counts as seen, since its origin may have been
+    /// evicted.
     #[must_use]
     pub fn had_seen(&self, stamp: Stamp) -> bool {
         self.as_entry_ref().had_seen(stamp)
@@ -177,14 +181,14 @@ impl<V: Payload> EntryRef<'_, '_, V> {
     /// Returns whether the writer had seen the write with this stamp; see [`Entry::had_seen`].
     #[must_use]
     pub fn had_seen(&self, stamp: Stamp) -> bool {
-        let forgotten = self.seen.len() == SEEN_MAX
+        let evicted = self.seen.len() == SEEN_MAX
             && self.seen.iter().all(|remembered| stamp.hlc < remembered.hlc);
         stamp == self.stamp
-            || forgotten
+            || evicted
             || self.seen.iter().any(|seen| seen.origin == stamp.origin && stamp.hlc <= seen.hlc)
     }
 
-    /// Returns whether a node of this version can have written the entry.
+    /// Returns whether a node of this version could have written the entry.
     #[must_use]
     pub fn is_valid(&self) -> bool {
         self.seen.len() <= SEEN_MAX
@@ -198,7 +202,7 @@ impl<V: Payload> EntryRef<'_, '_, V> {
             && self.value.is_none_or(V::is_valid)
     }
 
-    /// Returns an owned entry.
+    /// Returns the entry in owned form.
     #[must_use]
     pub fn to_entry(&self) -> Entry<V> {
         let value = self.value.map_or(Value::Tombstone, |value| Value::Live(V::to_owned(value)));
@@ -228,7 +232,7 @@ mod tests {
         Value::Live(Text::new(text))
     }
 
-    /// One write after the other, each over the one before.
+    /// The last of a sequence of writes, each of which overwrites the one before.
     fn chain(writes: impl IntoIterator<Item = Stamp>) -> Entry {
         let last = writes.into_iter().fold(None, |over: Option<Entry>, stamp| {
             Some(Entry::written(live("Ada"), stamp, over.as_ref()))
@@ -237,7 +241,7 @@ mod tests {
     }
 
     #[test]
-    fn a_write_has_seen_itself_and_what_it_was_written_over_and_nothing_beside() {
+    fn write_has_seen_only_itself_and_overwritten_writes() {
         let entry = chain([stamp("a", 10), stamp("b", 20), stamp("c", 30)]);
         for known in [stamp("a", 10), stamp("a", 9), stamp("b", 20), stamp("c", 30)] {
             assert!(entry.had_seen(known), "{known}");
@@ -255,46 +259,48 @@ mod tests {
     }
 
     #[test]
-    fn what_is_older_than_all_that_is_remembered_counts_as_known() {
+    fn write_older_than_all_remembered_counts_as_seen() {
         let writers = ["a", "b", "c", "d", "e", "f", "g", "h", "i", "j"];
         let writes = || writers.iter().zip(10..).map(|(node, wall)| stamp(node, wall));
         let entry = chain(writes());
         assert_eq!(
             entry.seen.stamps().iter().map(|seen| seen.hlc.wall.0).collect::<Vec<_>>(),
             [11, 12, 13, 14, 15, 16, 17, 18],
-            "a's was forgotten"
+            "the stamp of a was evicted"
         );
         assert!(entry.had_seen(stamp("a", 10)) && entry.had_seen(stamp("z", 10)));
         assert!(!entry.had_seen(stamp("z", 11)) && !entry.had_seen(stamp("z", 15)));
         let shorter = chain(writes().skip(2));
         assert_eq!(shorter.seen.stamps().len(), SEEN_MAX - 1);
-        assert!(!shorter.had_seen(stamp("z", 5)), "it has forgotten nothing");
+        assert!(!shorter.had_seen(stamp("z", 5)), "nothing was evicted");
     }
 
     #[test]
-    fn an_entry_that_no_node_can_have_written_is_told() {
+    fn impossible_entries_are_invalid() {
         let possible = chain([stamp("a", 10), stamp("b", 20)]);
         assert!(possible.is_valid() && chain([stamp("a", 10)]).is_valid());
         assert!(Entry { value: Value::Tombstone, ..possible.clone() }.is_valid());
-        let nameless = Entry { value: live(""), ..possible.clone() };
-        let unborn = Entry { born: stamp("a", 21), ..possible.clone() };
+        let invalid_value = Entry { value: live(""), ..possible.clone() };
+        let born_after_write = Entry { born: stamp("a", 21), ..possible.clone() };
         let seen = |nodes: &[&str]| Seen(nodes.iter().map(|node| stamp(node, 5)).collect());
         let nodes = ["a", "b", "c", "d", "e", "f", "g", "h", "i"];
         assert!(Entry { seen: seen(&nodes[..SEEN_MAX]), ..possible.clone() }.is_valid());
-        let all_seeing = Entry { seen: seen(&nodes), ..possible.clone() };
-        let twice = Entry { seen: seen(&["a", "a"]), ..possible.clone() };
+        let too_many_seen = Entry { seen: seen(&nodes), ..possible.clone() };
+        let duplicate_origin = Entry { seen: seen(&["a", "a"]), ..possible.clone() };
         let unsorted = Entry { seen: seen(&["b", "a"]), ..possible.clone() };
         let late = Stamp {
             origin: Origin { incarnation: Incarnation(u64::MAX), ..stamp("z", 1).origin },
             ..stamp("z", 1)
         };
-        let by_a_late_incarnation = [
+        let beyond_incarnation_max = [
             Entry { stamp: Stamp { origin: late.origin, ..possible.stamp }, ..possible.clone() },
             Entry { born: late, ..possible.clone() },
             Entry { seen: Seen(vec![late]), ..possible },
         ];
         for impossible in
-            [nameless, unborn, all_seeing, twice, unsorted].into_iter().chain(by_a_late_incarnation)
+            [invalid_value, born_after_write, too_many_seen, duplicate_origin, unsorted]
+                .into_iter()
+                .chain(beyond_incarnation_max)
         {
             assert!(!impossible.is_valid(), "{impossible:?}");
         }

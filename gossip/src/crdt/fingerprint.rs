@@ -1,4 +1,4 @@
-//! A hash of a whole map that costs one addition when one entry changes.
+//! An incremental hash of a whole map: a change of one entry costs one addition.
 
 use std::fmt;
 
@@ -8,8 +8,8 @@ use crate::clock::Stamp;
 use crate::id::Key;
 use crate::payload::{DIGEST_HEADER_BYTES, Payload};
 
-/// A hash of all live entries of a map: the sum of the entries' hashes. It does not depend on the
-/// order in which they arrived, and one change costs one addition. Tombstones are left out, since
+/// The hash of all live entries of a map: the sum of the entries' hashes. It does not depend on the
+/// order of arrival, and a change of one entry costs one addition. Tombstones are excluded, since
 /// replicas that cover the same writes may have collected different ones.
 #[derive(
     Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
@@ -17,11 +17,11 @@ use crate::payload::{DIGEST_HEADER_BYTES, Payload};
 pub struct Fingerprint(u128);
 
 impl Fingerprint {
-    /// Returns the hash of one entry; zero for a tombstone. The stamp names the value; hashing the
-    /// value too reveals a stamp that was used twice.
+    /// Returns the hash of one entry; zero for a tombstone. The stamp alone identifies the value;
+    /// the value is hashed as well to detect a stamp that was used twice.
     pub(super) fn of<V: Payload>(key: Key, stamp: Stamp, value: Option<V::Ref<'_>>) -> Self {
         let Some(value) = value else { return Self::default() };
-        // Every field has its own place in a header of fixed width, so no two entries share one.
+        // Each field has a fixed position, so different entries have different headers.
         let mut header = [0; DIGEST_HEADER_BYTES];
         let mut rest = &mut header[..];
         let mut put = |bytes: &[u8]| {

@@ -1,8 +1,7 @@
-//! Values that many records share: each is kept once and referred to by a number while it is in
-//! use.
+//! Interning: values that many records share are stored once and referred to by number.
 //!
-//! Invariant: a number stands for one value from its first use to its last. Then it may stand for
-//! another.
+//! Invariant: a number refers to one value from its first use to its last. After that it may be
+//! reused for another value.
 
 use std::collections::BTreeMap;
 use std::ops::Bound;
@@ -14,7 +13,7 @@ pub struct Interned<T> {
     /// The value and its number of uses, by number.
     values: Vec<(T, usize)>,
     unused: Vec<u32>,
-    /// The number taken last. Entries of one origin often follow each other.
+    /// The number returned last: a cache, since entries of one origin often follow each other.
     last: u32,
 }
 
@@ -25,8 +24,9 @@ impl<T> Default for Interned<T> {
 }
 
 impl<T: Copy + Ord> Interned<T> {
-    /// Returns the number of `value`, and counts one use.
+    /// Returns the number of `value`, and adds a reference to it.
     pub fn take(&mut self, value: T) -> u32 {
+        // `uses` is checked because the number may have been released since.
         let is_last = self
             .values
             .get(self.last as usize)
@@ -43,7 +43,7 @@ impl<T: Copy + Ord> Interned<T> {
 
     fn begin(&mut self, value: T) -> u32 {
         let number = self.unused.pop().unwrap_or_else(|| {
-            u32::try_from(self.values.len()).expect("fewer than there are places")
+            u32::try_from(self.values.len()).expect("fewer values than numbers")
         });
         if number as usize == self.values.len() {
             self.values.push((value, 0));
@@ -54,7 +54,7 @@ impl<T: Copy + Ord> Interned<T> {
         number
     }
 
-    /// Gives back one use.
+    /// Releases one reference.
     pub fn give_back(&mut self, number: u32) {
         let (value, uses) = &mut self.values[number as usize];
         *uses -= 1;
@@ -64,7 +64,7 @@ impl<T: Copy + Ord> Interned<T> {
         }
     }
 
-    /// Returns the value with a number that is in use.
+    /// Returns the value with this number, which must be in use.
     #[must_use]
     pub fn get(&self, number: u32) -> T {
         self.values[number as usize].0
@@ -76,7 +76,7 @@ impl<T: Copy + Ord> Interned<T> {
         self.numbers.get(&value).copied()
     }
 
-    /// Iterates over the values in use from `from` on and their numbers, in the order of the
+    /// Iterates over the values in use, starting at `from`, with their numbers, in the order of the
     /// values.
     pub fn starting(&self, from: Bound<T>) -> impl Iterator<Item = (T, u32)> {
         self.numbers.range((from, Bound::Unbounded)).map(|(value, number)| (*value, *number))
@@ -88,7 +88,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_number_stands_for_its_value_until_its_last_use_and_is_used_again() {
+    fn number_keeps_its_value_until_last_use_and_is_reused() {
         let mut names = Interned::default();
         let (a, b) = (names.take("a"), names.take("b"));
         assert_eq!((names.take("a"), names.get(a), names.get(b)), (a, "a", "b"));

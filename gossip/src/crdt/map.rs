@@ -1,14 +1,14 @@
-//! The map, with indexes by which a delta costs its own size and never a scan.
+//! The map, with indexes that make the cost of a delta proportional to its size: it needs no scan.
 //!
-//! Records lie in a slab and refer to what they share with others (origins of stamps, and what the
-//! payload shares) by number. A hash table finds the slot of a key. Two indexes of slots find what
-//! an origin wrote after a reading, and what changed here after a change; they take four bytes an
-//! entry and almost always grow at their end.
+//! Records are stored in a slab. They refer to shared data (origins of stamps, and the shared data
+//! of the payload) by number. A hash table maps keys to slots. Two kinds of index list the slots by
+//! origin and reading, and by change number. They take four bytes per entry and grow almost only at
+//! their ends.
 //!
-//! Invariants: every record has its slot in the table once, in the index of changes once, and in
-//! the index of its origin's writes once; every tombstone also in that of its origin's tombstones.
-//! The fingerprint is that of the live entries. An interned value is in use as long as a record
-//! refers to it. Free slots and numbers are used again; memory is given back with the map.
+//! Invariants: every record has its slot once in the hash table, once in the index of changes, and
+//! once in the index of its origin's writes; every tombstone also in the index of its origin's
+//! tombstones. The fingerprint is the hash of the live entries. An interned value is in use as long
+//! as a record refers to it. Free slots and numbers are reused; memory is released with the map.
 
 mod index;
 mod slab;
@@ -32,23 +32,23 @@ use crate::payload::Payload;
 use index::{Index, SlotId};
 use slab::{Mark, Record, Slab};
 
-/// The most removals that a map remembers for followers of its changes.
+/// The number of removals that a map keeps for followers of its changes.
 const REMOVALS_MAX: usize = 10_000;
 
-/// The entries of one replica: a live entry or a tombstone for each key.
+/// The entries of one replica. Each key has a live entry or a tombstone.
 #[derive(Clone, Debug)]
 pub struct Map<V: Payload> {
     records: Slab<V>,
     slots: HashTable<SlotId>,
     origins: Interned<Origin>,
-    /// The writes held of each origin, by the origin's number.
+    /// The stored writes of each origin, by the origin's number.
     writes: Vec<Writes>,
     shared: V::Shared,
     by_change: Index<u64>,
     /// The newest removals, by change number.
     removals: BTreeMap<u64, Key>,
-    /// The newest removal that is no longer remembered; 0 for none.
-    forgotten: u64,
+    /// The change number of the newest removal that was dropped from `removals`; 0 for none.
+    last_dropped_removal: u64,
     changes: u64,
     tombstones: usize,
     fingerprint: Fingerprint,
@@ -64,7 +64,7 @@ impl<V: Payload> Default for Map<V> {
             shared: V::Shared::default(),
             by_change: Index::default(),
             removals: BTreeMap::new(),
-            forgotten: 0,
+            last_dropped_removal: 0,
             changes: 0,
             tombstones: 0,
             fingerprint: Fingerprint::default(),
@@ -79,12 +79,13 @@ struct Writes {
     tombstones: Index<Hlc>,
 }
 
-/// Maps with equal entries have equal hashes, in whatever order the entries arrived.
+/// Maps with equal entries have equal hashes, regardless of the order of arrival.
 impl<V: Payload> Hash for Map<V> {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        let mut held: Vec<(Key, Entry<V>)> = self.iter().collect();
-        held.sort_unstable_by_key(|(key, _)| *key);
-        held.hash(state);
+        // The order of records depends on the order of arrival, which must not affect the hash.
+        let mut entries: Vec<(Key, Entry<V>)> = self.iter().collect();
+        entries.sort_unstable_by_key(|(key, _)| *key);
+        entries.hash(state);
     }
 }
 
@@ -99,30 +100,31 @@ fn hash_of(key: Key) -> u64 {
 }
 
 impl<V: Payload> Map<V> {
-    /// Returns the entry under `key`.
+    /// Returns the entry of `key`.
     #[must_use]
     pub fn get(&self, key: Key) -> Option<Entry<V>> {
         Some(self.entry(self.records.at(self.slot_of(key)?)))
     }
 
-    /// Returns whether there is an entry under `key`.
+    /// Returns whether there is an entry for `key`.
     #[must_use]
     pub fn holds(&self, key: Key) -> bool {
         self.slot_of(key).is_some()
     }
 
-    /// Returns the rank of the entry under `key`.
+    /// Returns the rank of the entry of `key`.
     #[must_use]
     pub fn rank(&self, key: Key) -> Option<Rank> {
         Some(self.rank_of(self.records.at(self.slot_of(key)?)))
     }
 
-    /// Iterates over all entries, in an order that depends on how they arrived.
+    /// Iterates over all entries. The order is unspecified, and depends on the order of arrival.
     pub fn iter(&self) -> impl Iterator<Item = (Key, Entry<V>)> {
         self.records.iter().map(|record| (record.key, self.entry(record)))
     }
 
-    /// Iterates over the live values, in an order that depends on how they arrived.
+    /// Iterates over the live values. The order is unspecified, and depends on the order of
+    /// arrival.
     pub fn live_entries(&self) -> impl Iterator<Item = (Key, V::Ref<'_>)> {
         self.records.iter().filter_map(|record| Some((record.key, self.value(record)?)))
     }
@@ -146,7 +148,7 @@ impl<V: Payload> Map<V> {
         self.tombstones
     }
 
-    /// Returns whether there are no entries at all.
+    /// Returns whether there are no entries, tombstones included.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.slots.is_empty()
@@ -158,19 +160,20 @@ impl<V: Payload> Map<V> {
         self.fingerprint
     }
 
-    /// Iterates over all origins that entries refer to, sorted.
+    /// Iterates over the origins in the stamps of all entries, sorted.
     pub fn origins(&self) -> impl Iterator<Item = Origin> {
         self.origins.starting(Bound::Unbounded).map(|(origin, _)| origin)
     }
 
-    /// Reserves room for `keys` keys in all.
-    pub fn make_room(&mut self, keys: usize) {
+    /// Reserves capacity for `keys` keys in total.
+    pub fn reserve(&mut self, keys: usize) {
         let Self { slots, records, .. } = self;
         slots.reserve(keys.saturating_sub(slots.len()), |slot| hash_of(records.at(*slot).key));
     }
 
-    /// Stores `entry` if it beats the entry under `key`. Returns whether it did.
+    /// Stores `entry` if it beats the entry of `key`. Returns whether it did.
     pub fn merge(&mut self, key: Key, entry: &EntryRef<'_, '_, V>) -> bool {
+        // One lookup serves both the comparison and the insertion.
         let records = &self.records;
         let (is_same, hash) = (
             |slot: &SlotId| records.at(*slot).key == key,
@@ -182,6 +185,8 @@ impl<V: Payload> Map<V> {
                 if entry.rank() <= self.rank_of(self.records.at(slot)) {
                     return false;
                 }
+                // The new record is made before the old one is released. So parts that both share
+                // are not dropped and interned again.
                 let record = self.record(key, entry);
                 self.release(slot);
                 self.records.replace(slot, record);
@@ -200,23 +205,26 @@ impl<V: Payload> Map<V> {
         true
     }
 
-    /// Removes `key`, as if it had never existed. Only correct for a collected key.
+    /// Removes `key` without leaving a tombstone. Only correct for keys whose tombstone may be
+    /// collected.
     pub fn remove(&mut self, key: Key) {
         let found = self.slots.find_entry(hash_of(key), |slot| self.records.at(*slot).key == key);
         let Ok(found) = found else { return };
         let (slot, _) = found.remove();
         self.release(slot);
         self.records.take(slot);
+        // Removals and stored entries share one sequence, so that a single number is a follower's
+        // position.
         self.changes += 1;
         self.removals.insert(self.changes, key);
         if self.removals.len() > REMOVALS_MAX
             && let Some((change, _)) = self.removals.pop_first()
         {
-            self.forgotten = change;
+            self.last_dropped_removal = change;
         }
     }
 
-    /// Returns a record of `entry` as the newest change, and interns what it refers to.
+    /// Returns a record of `entry` with a new change number, and interns its shared parts.
     fn record(&mut self, key: Key, entry: &EntryRef<'_, '_, V>) -> Record<V> {
         self.changes += 1;
         let value = entry.value.map(|value| V::store(value, &mut self.shared));
@@ -235,6 +243,7 @@ impl<V: Payload> Map<V> {
         let Self { records, writes, by_change, tombstones, .. } = self;
         let record = records.at(slot);
         by_change.insert(record.change, slot, |slot| records.at(slot).change);
+        // Interned numbers are dense, so a `Vec` indexed by number serves as the map.
         let number = record.stamp.origin as usize;
         if writes.len() <= number {
             writes.resize_with(number + 1, Writes::default);
@@ -247,8 +256,8 @@ impl<V: Payload> Map<V> {
         }
     }
 
-    /// Removes the record in `slot` from the indexes and the fingerprint, and releases what it
-    /// interned.
+    /// Removes the record in `slot` from the indexes and the fingerprint, and releases its shared
+    /// parts.
     fn release(&mut self, slot: SlotId) {
         let record = self.records.at(slot);
         self.fingerprint.subtract(Fingerprint::of::<V>(
@@ -296,7 +305,7 @@ impl<V: Payload> Map<V> {
         record.value.as_ref().map(|value| V::load(value, &self.shared))
     }
 
-    /// Borrows the entry in a record; `seen` is scratch space for its seen writes.
+    /// Borrows the entry in a record. `seen` is a buffer for its seen writes.
     fn entry_ref<'a, 's>(
         &'a self,
         record: &'a Record<V>,
@@ -316,7 +325,7 @@ impl<V: Payload> Map<V> {
         self.entry_ref(record, &mut Vec::new()).to_entry()
     }
 
-    /// Iterates over the tombstones that `vector` covers: key, stamp and birth stamp.
+    /// Iterates over the tombstones that `vector` covers, as key, stamp and birth stamp.
     pub fn tombstones_covered_by<'a>(
         &'a self,
         vector: &'a VersionVector,
@@ -332,6 +341,7 @@ impl<V: Payload> Map<V> {
                     .tombstones
                     .iter()
                     .map(|slot| self.records.at(slot));
+                // The index is sorted by reading, so the first uncovered tombstone ends the search.
                 let covered = tombstones.take_while(move |record| {
                     highest.is_some_and(|highest| record.stamp.hlc() <= highest)
                 });
@@ -342,14 +352,14 @@ impl<V: Payload> Map<V> {
 
     /// Iterates over the entries that `base` does not cover, sorted by origin and stamp.
     pub fn delta<'a>(&'a self, base: &'a VersionVector) -> impl Iterator<Item = (Key, Entry<V>)> {
-        self.lacking(base).map(|record| (record.key, self.entry(record)))
+        self.uncovered_by(base).map(|record| (record.key, self.entry(record)))
     }
 
-    /// Returns the [delta](Self::delta) in batches of about `batch_bytes` bytes.
+    /// Returns the [delta](Self::delta) in batches of about `batch_bytes` bytes each.
     #[must_use]
     pub fn packed_delta(&self, base: &VersionVector, batch_bytes: usize) -> Vec<Batch<V>> {
         let (mut batches, mut packer, mut seen) = (Vec::new(), Packer::default(), Vec::new());
-        for record in self.lacking(base) {
+        for record in self.uncovered_by(base) {
             packer.push(record.key, &self.entry_ref(record, &mut seen));
             if packer.is_full(batch_bytes) {
                 batches.push(std::mem::take(&mut packer).finish());
@@ -361,7 +371,7 @@ impl<V: Payload> Map<V> {
         batches
     }
 
-    fn lacking(&self, base: &VersionVector) -> impl Iterator<Item = &Record<V>> {
+    fn uncovered_by(&self, base: &VersionVector) -> impl Iterator<Item = &Record<V>> {
         self.open_origins(base).flat_map(move |(number, highest)| {
             let hlc_of = |slot| self.records.at(slot).stamp.hlc();
             let after = highest.unwrap_or_default();
@@ -372,20 +382,22 @@ impl<V: Payload> Map<V> {
         })
     }
 
-    /// Iterates over the numbers of the origins that wrote entries, sorted by origin, each with the
-    /// highest reading that `base` covers. Origins that `base` has closed are left out; all closed
-    /// incarnations of a node cost one look-up.
+    /// Iterates over the numbers of the origins with stored writes, sorted by origin, each with the
+    /// highest reading that `base` covers. Origins that `base` has closed are skipped; one lookup
+    /// skips all closed incarnations of a node.
     fn open_origins(&self, base: &VersionVector) -> impl Iterator<Item = (u32, Option<Hlc>)> {
         let mut from = Bound::Unbounded;
         std::iter::from_fn(move || {
             loop {
                 let (origin, number) = self.origins.starting(from).next()?;
+                // All closed incarnations of a node are skipped by one jump to its first open one.
                 let open =
                     base.closed_before(origin.node).filter(|open| origin.incarnation < *open);
                 if let Some(incarnation) = open {
                     from = Bound::Included(Origin { incarnation, ..origin });
                     continue;
                 }
+                // `Excluded` instead of the next number: the highest incarnation has none.
                 from = Bound::Excluded(origin);
                 if self.writes_of(number).is_some() {
                     return Some((number, base.slot(origin)));
@@ -394,12 +406,13 @@ impl<V: Payload> Map<V> {
         })
     }
 
-    /// Returns the writes held of the origin with this number; `None` if it is only referred to.
+    /// Returns the stored writes of the origin with this number; `None` if entries only refer to
+    /// it.
     fn writes_of(&self, number: u32) -> Option<&Writes> {
         self.writes.get(number as usize).filter(|writes| !writes.all.is_empty())
     }
 
-    /// Iterates over the entries that `origin` wrote, oldest first.
+    /// Iterates over the stored entries that `origin` wrote, oldest first.
     pub fn written_by(&self, origin: Origin) -> impl Iterator<Item = (Key, Entry<V>)> {
         let writes = self.origins.number_of(origin).and_then(|number| self.writes_of(number));
         writes.into_iter().flat_map(|writes| writes.all.iter()).map(|slot| {
@@ -414,15 +427,16 @@ impl<V: Payload> Map<V> {
         self.changes
     }
 
-    /// Returns whether all removals after change `since` are still remembered. If not, a follower
-    /// has to start from nothing.
+    /// Returns whether all removals after change `since` are still listed. If not, a follower must
+    /// start again from an empty map.
     #[must_use]
     pub fn remembers_since(&self, since: u64) -> bool {
-        since >= self.forgotten
+        since >= self.last_dropped_removal
     }
 
     /// Iterates over the keys removed after change `since` and up to change `until`.
     pub fn removed_between(&self, since: u64, until: u64) -> impl Iterator<Item = Key> {
+        // `range` panics on an inverted range, so `until` is raised, and the filter restores it.
         self.removals
             .range((Bound::Excluded(since), Bound::Included(until.max(since + 1))))
             .filter(move |(change, _)| **change <= until)
@@ -435,7 +449,8 @@ impl<V: Payload> Map<V> {
         self.records_since(since).next().is_some()
     }
 
-    /// Iterates over the entries stored after change `since`, oldest first, with change numbers.
+    /// Iterates over the entries stored after change `since`, oldest first, with their change
+    /// numbers.
     pub fn changed_since(&self, since: u64) -> impl Iterator<Item = (u64, Key, Entry<V>)> {
         self.records_since(since).map(|record| (record.change, record.key, self.entry(record)))
     }
@@ -491,7 +506,7 @@ mod tests {
     }
 
     #[test]
-    fn changes_and_removals_share_one_count_and_each_is_told_to_those_who_follow() {
+    fn changes_and_removals_share_one_sequence() {
         let mut map = Map::default();
         assert_eq!(map.changes(), 0);
         for number in 1..=4 {
@@ -501,13 +516,9 @@ mod tests {
         map.remove(key(7));
         map.remove(key(4));
         assert!(write(&mut map, 1, stamp("a", 1, 20)));
-        assert!(!write(&mut map, 1, stamp("a", 1, 15)), "beaten, and no change");
-        assert!(!write(&mut map, 1, stamp("a", 1, 20)), "the same again, and no change");
-        assert_eq!(
-            map.changes(),
-            7,
-            "four entries, two removals of what was held, one newer write"
-        );
+        assert!(!write(&mut map, 1, stamp("a", 1, 15)), "a beaten entry is not a change");
+        assert!(!write(&mut map, 1, stamp("a", 1, 20)), "an equal entry is not a change");
+        assert_eq!(map.changes(), 7, "four entries, two removals of stored keys, one newer write");
         assert_eq!(
             map.changed_since(0).map(|(change, key, _)| (change, key)).collect::<Vec<_>>(),
             [(3, key(3)), (7, key(1))]
@@ -522,13 +533,13 @@ mod tests {
     }
 
     #[test]
-    fn only_the_newest_removals_are_remembered_and_it_is_known_since_when() {
+    fn map_keeps_newest_removals_and_reports_since_when() {
         let mut map = Map::default();
         let held = REMOVALS_MAX as u64 + 2;
         (0..held).for_each(|number| assert!(write(&mut map, number.into(), stamp("a", 1, number))));
         let before = map.changes();
         (0..held - 2).for_each(|number| map.remove(key(number.into())));
-        assert!(map.remembers_since(0), "all of them, yet");
+        assert!(map.remembers_since(0), "all removals are still listed");
         map.remove(key((held - 2).into()));
         assert_eq!(
             [before, before + 1, before + 2].map(|since| map.remembers_since(since)),
@@ -544,7 +555,7 @@ mod tests {
     }
 
     #[test]
-    fn what_one_life_wrote_and_still_stands_is_found_oldest_first() {
+    fn written_by_lists_surviving_writes_oldest_first() {
         let mut map = Map::default();
         for (number, stamp) in [
             (1, stamp("b", 2, 30)),
@@ -562,7 +573,7 @@ mod tests {
     }
 
     #[test]
-    fn a_life_as_late_as_a_number_can_say_hides_no_other_writes() {
+    fn maximal_incarnation_hides_no_other_writes() {
         let mut map = Map::default();
         let mut entry = Entry::written(Value::Tombstone, stamp("c", 1, 9), None);
         entry.born = stamp("a", u64::MAX, 1);
@@ -576,7 +587,7 @@ mod tests {
     }
 
     #[test]
-    fn the_living_and_the_dead_are_counted_apart() {
+    fn live_entries_and_tombstones_are_counted_separately() {
         let mut map = Map::default();
         for number in 1..=5 {
             write(&mut map, number.into(), stamp("a", 1, number));

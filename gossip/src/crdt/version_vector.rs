@@ -1,14 +1,14 @@
-//! Version vectors: the highest reading seen of each origin.
+//! Version vectors: the highest reading seen from each origin.
 //!
-//! Parker et al., "Detection of Mutual Inconsistency in Distributed Systems" (1983). A slot is
-//! named by an [`Origin`], incarnation included, so a restarted node starts a slot of its own and
-//! claims nothing of its earlier writes.
+//! Parker et al., "Detection of Mutual Inconsistency in Distributed Systems" (1983). Slots are
+//! keyed by [`Origin`], which includes the incarnation. So a restarted node starts a new slot, and
+//! does not cover the earlier writes that it has lost.
 //!
-//! A slot for every incarnation would make a vector grow with every restart. Incarnations that have
-//! ended, and of which every member has the same writes, are *closed*: one mark for each node
-//! covers every incarnation before it. `replica/retire.rs` decides when that is allowed.
+//! With a slot for each incarnation, a vector would grow with every restart. Ended incarnations are
+//! therefore *closed* once all members have the same writes of them: one mark for each node covers
+//! all incarnations before it. `replica/retire.rs` decides when an incarnation may be closed.
 //!
-//! Invariant: a closed incarnation has no slot.
+//! Invariant: closed incarnations have no slots.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -19,10 +19,11 @@ use xxhash_rust::xxh3::Xxh3;
 use crate::clock::{Hlc, Stamp};
 use crate::id::{Incarnation, NodeName, Origin};
 
-/// The last possible incarnation, in the year 10889; so there is always a later number.
+/// The highest valid incarnation (the year 10889). Far below `u64::MAX`, so a successor always
+/// exists.
 pub(crate) const INCARNATION_MAX: Incarnation = Incarnation(1 << 48);
 
-/// The highest reading seen of each origin. Nothing was seen of an absent origin, unless it is
+/// The highest reading seen from each origin. An absent origin has no covered writes, unless it is
 /// closed.
 #[derive(Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct VersionVector {
@@ -38,7 +39,7 @@ impl VersionVector {
         Self::default()
     }
 
-    /// Returns the highest covered reading of `origin`; the last possible one if it is closed.
+    /// Returns the highest covered reading of `origin`; [`Hlc::LAST`] if it is closed.
     #[must_use]
     pub fn highest(&self, origin: Origin) -> Option<Hlc> {
         if self.has_closed(origin) { Some(Hlc::LAST) } else { self.slot(origin) }
@@ -56,9 +57,10 @@ impl VersionVector {
         self.highest(stamp.origin).is_some_and(|highest| stamp.hlc <= highest)
     }
 
-    /// Returns whether everything that `other` covers is covered here.
+    /// Returns whether this vector covers all writes that `other` covers.
     #[must_use]
     pub fn covers_all(&self, other: &Self) -> bool {
+        // Closed incarnations have no slots to compare, so the marks are compared.
         other
             .closed
             .iter()
@@ -74,13 +76,14 @@ impl VersionVector {
         }
     }
 
-    /// Returns whether this incarnation is closed.
+    /// Returns whether `incarnation` is closed.
     #[must_use]
     pub fn has_closed(&self, incarnation: Origin) -> bool {
         self.closed.get(&incarnation.node).is_some_and(|before| incarnation.incarnation < *before)
     }
 
-    /// Returns the first incarnation of `node` that is not closed, if earlier ones are.
+    /// Returns the mark of `node`: its first incarnation that is not closed. `None` if none is
+    /// closed.
     #[must_use]
     pub fn closed_before(&self, node: NodeName) -> Option<Incarnation> {
         self.closed.get(&node).copied()
@@ -89,37 +92,38 @@ impl VersionVector {
     /// Closes every incarnation of `before.node` earlier than `before`.
     pub fn close(&mut self, before: Origin) {
         let mark = self.closed.entry(before.node).or_insert(before.incarnation);
+        // Marks only move forward, so a closed incarnation is never reopened.
         *mark = before.incarnation.max(*mark);
         let before = Origin { incarnation: *mark, ..before };
-        let over: Vec<Origin> = self
+        let ended: Vec<Origin> = self
             .incarnations(before.node)
-            .map(|incarnation| incarnation.origin)
+            .map(|slot| slot.origin)
             .take_while(|incarnation| *incarnation < before)
             .collect();
-        for incarnation in over {
+        for incarnation in ended {
             self.slots.remove(&incarnation);
         }
     }
 
-    /// Iterates over the slots of one node's incarnations, oldest first.
+    /// Iterates over the slots of the incarnations of `node`, oldest first.
     pub fn incarnations(&self, node: NodeName) -> impl Iterator<Item = Stamp> {
-        let incarnation = |incarnation| Origin { node, incarnation: Incarnation(incarnation) };
+        let origin = |incarnation| Origin { node, incarnation: Incarnation(incarnation) };
         self.slots
-            .range(incarnation(0)..=incarnation(u64::MAX))
+            .range(origin(0)..=origin(u64::MAX))
             .map(|(origin, hlc)| Stamp { hlc: *hlc, origin: *origin })
     }
 
     /// Returns the newest incarnation of `node` that has a slot.
     #[must_use]
     pub fn newest_incarnation(&self, node: NodeName) -> Option<Incarnation> {
-        let incarnation = |incarnation| Origin { node, incarnation: Incarnation(incarnation) };
+        let origin = |incarnation| Origin { node, incarnation: Incarnation(incarnation) };
         self.slots
-            .range(incarnation(0)..=incarnation(u64::MAX))
+            .range(origin(0)..=origin(u64::MAX))
             .next_back()
             .map(|(origin, _)| origin.incarnation)
     }
 
-    /// Covers everything that `other` covers.
+    /// Adds the coverage of `other` to this vector.
     pub fn merge(&mut self, other: &Self) {
         other
             .closed
@@ -128,7 +132,7 @@ impl VersionVector {
         other.iter().for_each(|stamp| self.advance(stamp));
     }
 
-    /// Returns the vector that covers what both cover.
+    /// Returns the vector that covers exactly the writes that both cover.
     #[must_use]
     pub fn meet(&self, other: &Self) -> Self {
         let mut both = Self::new();
@@ -137,7 +141,7 @@ impl VersionVector {
                 both.close(Origin { node: *node, incarnation: *before.min(theirs) });
             }
         }
-        // An incarnation that one has closed and the other has not still has a slot with the other.
+        // An incarnation that only one of the two has closed still has a slot in the other.
         for Stamp { origin, .. } in self.iter().chain(other.iter()) {
             if let (Some(mine), Some(theirs)) = (self.highest(origin), other.highest(origin)) {
                 both.advance(Stamp { hlc: mine.min(theirs), origin });
@@ -146,14 +150,14 @@ impl VersionVector {
         both
     }
 
-    /// Iterates over the marks: the first incarnation of each node that is not closed.
+    /// Iterates over the marks: for each node with closed incarnations, the first open one.
     pub fn marks(&self) -> impl Iterator<Item = Origin> {
         self.closed
             .iter()
             .map(|(node, incarnation)| Origin { node: *node, incarnation: *incarnation })
     }
 
-    /// Iterates over the slots, each as the stamp of its newest covered write.
+    /// Iterates over the slots, each as the stamp of the newest covered write.
     pub fn iter(&self) -> impl Iterator<Item = Stamp> {
         self.slots.iter().map(|(origin, hlc)| Stamp { hlc: *hlc, origin: *origin })
     }
@@ -170,7 +174,7 @@ impl VersionVector {
         self.slots.is_empty() && self.closed.is_empty()
     }
 
-    /// Returns whether a node of this version can have made the vector.
+    /// Returns whether a node of this version could have produced the vector.
     #[must_use]
     pub fn is_valid(&self) -> bool {
         let incarnations =
@@ -183,15 +187,17 @@ impl VersionVector {
     #[must_use]
     pub fn hash(&self) -> u64 {
         let mut hash = Xxh3::new();
-        let incarnation = |hash: &mut Xxh3, origin: Origin| {
+        let update_origin = |hash: &mut Xxh3, origin: Origin| {
             hash.update(origin.node.as_str().as_bytes());
+            // Names have no zero byte, so it separates the name from the number.
             hash.update(&[0]);
             hash.update(&origin.incarnation.0.to_le_bytes());
         };
-        self.marks().for_each(|mark| incarnation(&mut hash, mark));
+        self.marks().for_each(|mark| update_origin(&mut hash, mark));
+        // Separates marks from slots. No name is empty, so a slot cannot start with this byte.
         hash.update(&[0]);
         for Stamp { hlc, origin } in self.iter() {
-            incarnation(&mut hash, origin);
+            update_origin(&mut hash, origin);
             hash.update(&hlc.wall.0.to_le_bytes());
             hash.update(&hlc.logical.to_le_bytes());
         }

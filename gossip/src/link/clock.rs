@@ -1,4 +1,4 @@
-//! The real clocks, read once per input of a machine.
+//! The system clocks, read once per input of a machine.
 
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -7,24 +7,24 @@ use tokio::time::Instant;
 
 use crate::time::{Now, UnixMillis};
 
-/// The system's monotonic and wall clocks. The wall clock goes back where somebody sets it back;
-/// stamps do not.
+/// The system's monotonic and wall clocks. The wall clock may be set back; stamps never go back.
 #[derive(Debug)]
 pub(super) struct SystemClock {
     started: Instant,
-    /// The offset that faults add to the wall clock, in milliseconds.
+    /// The offset of the wall clock by faults, in milliseconds.
     skew_ms: AtomicI64,
 }
 
-#[expect(clippy::disallowed_methods, reason = "this is where the core's `Now` comes from")]
+#[expect(clippy::disallowed_methods, reason = "the source of `Now` for the core")]
 impl SystemClock {
-    /// Starts the monotonic clock at zero.
+    /// Returns a clock whose monotonic time starts at zero.
     pub(super) fn start() -> Self {
         Self { started: Instant::now(), skew_ms: AtomicI64::new(0) }
     }
 
-    /// Offsets the wall clock from now on; 0 ends it.
+    /// Sets the offset of the wall clock; 0 removes it.
     pub(super) fn skew(&self, ms: i64) {
+        // Relaxed, because no other memory depends on the value.
         self.skew_ms.store(ms, Ordering::Relaxed);
     }
 
@@ -36,8 +36,8 @@ impl SystemClock {
         Now { mono: self.started.elapsed(), wall: UnixMillis(wall) }
     }
 
-    /// Waits until the monotonic clock reads `deadline`; for ever without one, or where the system
-    /// cannot represent a time that far away.
+    /// Waits until the monotonic clock reads `deadline`. Never returns without a deadline, or if
+    /// the system cannot represent a time that far ahead.
     pub(super) async fn sleep_until(&self, deadline: Option<Duration>) {
         match deadline.and_then(|deadline| self.started.checked_add(deadline)) {
             Some(deadline) => tokio::time::sleep_until(deadline).await,

@@ -1,7 +1,7 @@
-//! The end of a WebSocket, from which the other side learns the reason.
+//! Closing of WebSockets, with a reason for the other side.
 //!
-//! Invariant: a connection is closed with nothing unread. Otherwise the system would send a reset,
-//! which can discard the reason before the peer reads it.
+//! Invariant: all input is read before a connection is closed. Otherwise the system would send a
+//! reset, which can discard the reason before the peer reads it.
 
 use std::time::Duration;
 
@@ -14,15 +14,16 @@ use tokio_tungstenite::tungstenite::error::ProtocolError;
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 
-/// The time that the other side may take to read the reason and to go.
+/// The time for the other side to read the reason and to disconnect.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
-/// The longest reason that fits into a close frame, in bytes.
+/// The maximum length of the reason in a close frame, in bytes: RFC 6455 limits its payload to 125,
+/// of which two are the code.
 const REASON_BYTES_MAX: usize = 123;
 /// The size of the buffer for discarded input, in bytes.
 const DRAINED_AT_ONCE: usize = 4_096;
 
-/// Returns the close code (RFC 6455, section 7.4.1) for an error that the peer caused; `None` for
-/// any other.
+/// Returns the close code (RFC 6455, section 7.4.1) for an error caused by the peer; `None` for
+/// others.
 #[must_use]
 pub fn close_code(error: &Error) -> Option<u16> {
     match error {
@@ -44,14 +45,15 @@ pub fn close_code(error: &Error) -> Option<u16> {
     }
 }
 
-/// Closes a socket: sends the reason (a close code and a text), or answers the close that the other
-/// side sent. Discards input until the other side has gone, for a second at most.
+/// Closes a socket: sends the reason (a close code and a text), or answers the other side's close
+/// frame. Then discards input until the other side disconnects, for at most one second.
 pub async fn close<S: AsyncRead + AsyncWrite + Unpin>(
     socket: &mut WebSocketStream<S>,
     reason: Option<(u16, &str)>,
 ) {
     let closed = async {
-        // The peer may still be sending even where the reason cannot be sent.
+        // Errors are ignored: even if the reason cannot be sent, the peer may still be sending, and
+        // its input must be drained.
         if let Some((code, reason)) = reason {
             let reason = &reason[..reason.floor_char_boundary(REASON_BYTES_MAX)];
             let _ = socket
@@ -64,7 +66,7 @@ pub async fn close<S: AsyncRead + AsyncWrite + Unpin>(
         let mut dropped = [0; DRAINED_AT_ONCE];
         while connection.read(&mut dropped).await.is_ok_and(|bytes| bytes > 0) {}
     };
-    // A peer that goes on sending is not waited for.
+    // On a timeout the connection is dropped: a peer that keeps sending is not waited for.
     let _ = timeout(CLOSE_TIMEOUT, closed).await;
 }
 
@@ -75,7 +77,7 @@ mod tests {
     use tokio_tungstenite::tungstenite::error::CapacityError;
 
     #[test]
-    fn what_was_wrong_has_the_code_that_the_standard_gives_it() {
+    fn errors_map_to_rfc_6455_close_codes() {
         let too_long = Error::Capacity(CapacityError::MessageTooLong { size: 2, max_size: 1 });
         for (error, code) in [
             (too_long, Some(1009)),

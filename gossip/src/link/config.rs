@@ -1,4 +1,4 @@
-//! What a node knows of its cluster: who belongs to it, where they listen, and what proves it.
+//! The configuration of a cluster at one node: members, addresses and credentials.
 
 use std::collections::BTreeMap;
 
@@ -7,20 +7,20 @@ use crate::link::secret::Secret;
 use crate::link::tls::Tls;
 use crate::membership::Roster;
 
-/// A node's configuration of its cluster.
+/// The configuration of the cluster at one node.
 #[derive(Clone, Debug)]
 pub struct ClusterConfig {
-    /// The members, this node among them.
+    /// The members, this node included.
     pub roster: Roster,
     /// The addresses that this node dials, as HOST:PORT.
     pub addresses: BTreeMap<NodeName, String>,
-    /// The member that may control other nodes' processes: inject faults, set the pace of gossip,
-    /// end them. It receives their reports.
+    /// The member that may control the processes of other nodes: inject faults, set the pace of
+    /// gossip, stop them. It receives their reports.
     pub controller: Option<NodeName>,
     /// The secret that all members share.
     pub secret: Secret,
-    /// The certificates by which links are encrypted, if they are.
+    /// The certificates for TLS; `None` for plain TCP.
     pub tls: Option<Tls>,
-    /// The largest frame that is read, in bytes.
+    /// The size limit of received frames, in bytes.
     pub frame_bytes_max: usize,
 }

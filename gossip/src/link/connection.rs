@@ -1,7 +1,8 @@
 //! One WebSocket to one peer, from hello to close.
 //!
-//! Invariants: nothing but the handshake is read before both ends have proved that they belong to
-//! the cluster. Both ends ping every second; three seconds of silence end the link.
+//! Invariants: only handshake messages are read before both ends have proved that they belong to
+//! the cluster. Both ends send a ping every second; after three seconds without input the link is
+//! closed.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,11 +23,11 @@ use crate::link::telemetry::{Direction, FrameStats, Telemetry};
 use crate::message::{Application, Frame};
 use crate::wire;
 
-/// The interval at which each end pings.
+/// The interval of the pings of each end.
 const PING_INTERVAL: Duration = Duration::from_secs(1);
-/// The longest silence, and the longest time to send one message, before the link is given up.
+/// The timeout for receiving anything, and for sending one message. Three missed pings.
 const SILENCE_MAX: Duration = Duration::from_secs(3);
-/// The most frames that may wait to be sent. The link to a peer that is slower is dropped.
+/// The maximum number of frames that wait to be sent. On overflow the link is dropped.
 pub(super) const OUTGOING_MAX: usize = 1_024;
 
 /// Returns the WebSocket limits of every link.
@@ -36,7 +37,7 @@ pub(super) fn limits(frame_bytes_max: usize) -> WebSocketConfig {
         .max_frame_size(Some(frame_bytes_max))
 }
 
-/// The channel to a driver, and the counters of what connections do.
+/// The channels from connections to their driver and to telemetry.
 pub(super) struct Reports<A: Application> {
     pub(super) events: mpsc::Sender<ConnectionEvent<A>>,
     pub(super) telemetry: Arc<dyn Telemetry>,
@@ -48,8 +49,8 @@ impl<A: Application> Clone for Reports<A> {
     }
 }
 
-/// Runs a connection from hello to close, and returns why it ended. `unauthenticated` is a permit
-/// for peers that have not introduced themselves; it is released when the peer has, or has gone.
+/// Runs a connection from hello to close, and returns the reason for its end. `unauthenticated` is
+/// a permit for a peer that is not authenticated yet. It is released after the handshake.
 pub(super) async fn run<A, S>(
     mut socket: WebSocketStream<S>,
     end: End,
@@ -69,7 +70,7 @@ where
             drop(unauthenticated.take());
             let ended =
                 pump(&mut socket, connection, outgoing, reports, identity.frame_bytes_max).await;
-            // A driver that is gone needs no report.
+            // An error means that the driver has ended, and needs no report.
             let ended_event = ConnectionEvent::Ended { connection, cause: ended.cause() };
             let _ = reports.events.send(ended_event).await;
             ended
@@ -79,7 +80,7 @@ where
     match (&ended, ended.close_code()) {
         (reason, Some(code)) => close(&mut socket, Some((code, &reason.to_string()))).await,
         (Ended::Closed | Ended::RefusedByPeer(_), None) => close(&mut socket, None).await,
-        // The peer is gone, or silent.
+        // The connection failed or timed out, so the peer cannot receive a reason.
         (_, None) => {}
     }
     ended
@@ -94,8 +95,7 @@ fn count<A: Application>(
     telemetry.frame(FrameStats { direction, kind: frame.kind(), bytes, entries: frame.entries() });
 }
 
-/// Sends and receives at the same time, so that two peers with full buffers never wait for each
-/// other.
+/// Sends and receives concurrently, so that two peers with full buffers do not wait for each other.
 async fn pump<A, S>(
     socket: &mut WebSocketStream<S>,
     connection: u64,
@@ -108,7 +108,8 @@ where
     S: AsyncRead + AsyncWrite + Unpin + Send,
 {
     let (sink, stream) = socket.split();
-    // Frames that the peer sent before it went are received before the failure to send is noticed.
+    // Biased: frames that the peer sent before it disconnected are received before a send error
+    // ends the connection.
     tokio::select! {
         biased;
         ended = receive(stream, connection, reports) => ended,
@@ -162,10 +163,12 @@ where
         let frame = match timeout(SILENCE_MAX, stream.next()).await {
             Err(_) => return Ended::Silent,
             Ok(None | Some(Ok(Message::Close(None)))) => return Ended::Closed,
+            // The codes of this protocol's refusals; see `Ended::close_code`.
             Ok(Some(Ok(Message::Close(Some(close))))) if u16::from(close.code) >= 4000 => {
                 return Ended::RefusedByPeer(close.reason.to_string());
             }
             Ok(Some(Ok(Message::Close(Some(_))))) => return Ended::Closed,
+            // Pings are answered by the WebSocket library. Both restart the timeout.
             Ok(Some(Ok(Message::Ping(_) | Message::Pong(_)))) => continue,
             Ok(Some(Ok(Message::Text(_) | Message::Frame(_)))) => return Ended::NotBinary,
             Ok(Some(Ok(Message::Binary(bytes)))) => match wire::decode(&bytes) {
@@ -177,9 +180,10 @@ where
             },
             Ok(Some(Err(error))) => return error.into(),
         };
+        // Waits while the queue is full, so that TCP slows the peer down.
         if reports.events.send(ConnectionEvent::Frame { connection, frame }).await.is_err() {
-            // This incarnation has ended. Its last frames are sent before the link goes; the other
-            // direction sees to that.
+            // This incarnation has ended. Receiving stops, and `send` closes the connection after
+            // it has sent the last frames.
             return std::future::pending().await;
         }
     }

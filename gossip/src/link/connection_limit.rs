@@ -1,12 +1,12 @@
-//! Limits on connections: one in all, and one for each address.
+//! Limits on connections: in total, and per address.
 //!
-//! Invariant: a permit counts from when it is acquired until it is dropped.
+//! Invariant: a permit counts from its acquisition until it is dropped.
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// A limit on connections in all and from one address.
+/// A limit on connections, in total and per address.
 #[derive(Clone, Debug)]
 pub struct ConnectionLimit {
     taken: Arc<Mutex<Taken>>,
@@ -27,28 +27,29 @@ pub struct Permit {
     address: IpAddr,
 }
 
-/// The limit that refused a permit. Existing permits stay valid.
+/// The reason why a permit was refused, with the limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LimitReached {
-    /// The limit in all is reached.
+    /// The total limit is reached.
     Full(usize),
-    /// The limit of this address is reached.
+    /// The limit for this address is reached.
     FullForAddress(usize),
 }
 
 impl ConnectionLimit {
-    /// Returns a limit of `max` permits, and of `per_address_max` for each address.
+    /// Returns a limit of `max` permits in total and `per_address_max` per address.
     #[must_use]
     pub fn new(max: usize, per_address_max: usize) -> Self {
         Self { taken: Arc::default(), max, per_address_max }
     }
 
-    /// Acquires a permit for a connection from this address.
+    /// Acquires a permit for a connection from `address`.
     ///
     /// # Errors
     /// [`LimitReached`]
     pub fn acquire(&self, address: IpAddr) -> Result<Permit, LimitReached> {
         let address = network(address);
+        // The counters are consistent whenever the lock is released, so poisoning is ignored.
         let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
         if taken.all >= self.max {
             return Err(LimitReached::Full(self.max));
@@ -77,7 +78,8 @@ impl Drop for Permit {
     }
 }
 
-/// Returns the address that a limit counts: in IPv6 a host has a network of 64 bits to choose from.
+/// Returns the address under which connections are counted. For IPv6 it is the /64 network, since a
+/// host can usually choose any address in it.
 fn network(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V4(address) => address.into(),
@@ -94,7 +96,7 @@ mod tests {
     }
 
     #[test]
-    fn a_dropped_permit_is_free_again_and_a_refusal_takes_none() {
+    fn dropped_permit_is_reusable_and_refusal_takes_none() {
         let limit = ConnectionLimit::new(3, 2);
         let take = |address: &str| limit.acquire(address.parse().unwrap()).unwrap();
         let first = take("10.0.0.1");
@@ -110,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_kept_of_who_has_gone() {
+    fn released_address_leaves_no_entry() {
         let limit = ConnectionLimit::new(1, 1);
         for last in 0..100 {
             drop(limit.acquire(IpAddr::from([10, 0, 0, last])).unwrap());

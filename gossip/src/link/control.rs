@@ -1,7 +1,6 @@
-//! The requests of the controller to a process: faults in force there, the pace of its gossip, its
-//! end.
+//! Control requests to a process: faults, the pace of gossip, and stopping.
 //!
-//! Invariant: they belong to the process and not to an incarnation, so a crash heals nothing.
+//! Invariant: this state belongs to the process, not to an incarnation, so a crash heals no fault.
 
 use std::ops::ControlFlow;
 use std::time::Duration;
@@ -22,22 +21,22 @@ use crate::time::Now;
 /// The interval between reports to the controller while faults are in force.
 const REPORT_INTERVAL: Duration = Duration::from_millis(500);
 
-/// The way in which the controller ends a process.
+/// A controller's request to end the process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum End {
-    /// As a signal does.
+    /// Graceful, as a signal.
     Stop,
-    /// Immediately.
+    /// Immediate, as `kill -9`.
     Kill,
 }
 
-/// The faults and the pace in force at this process.
+/// The faults in force and the pace of a process.
 pub(super) struct Controls<A: Application> {
     pub(super) faults: Faults<A>,
-    /// The pace that the controller last set, and when its lease ends.
+    /// The latest pace set by the controller, and the end of its lease.
     pace: Option<(Pace, Duration)>,
     frozen: watch::Sender<bool>,
-    /// The freezes that are to end.
+    /// The requests to end a freeze.
     thaw: (mpsc::Sender<FaultId>, mpsc::Receiver<FaultId>),
     report_at: Duration,
 }
@@ -53,13 +52,13 @@ impl<A: Application> Controls<A> {
         }
     }
 
-    /// Returns a receiver of whether the process is frozen, for tasks that must stop then.
+    /// Returns a receiver of the frozen state, for tasks that must pause.
     pub(super) fn frozen(&self) -> watch::Receiver<bool> {
         self.frozen.subscribe()
     }
 
-    /// Returns `router`, which answers nothing while the process is frozen, and the route that ends
-    /// a freeze.
+    /// Returns `router` so that it does not respond while the process is frozen, together with the
+    /// route that ends a freeze.
     pub(super) fn gate(&self, router: Router, me: NodeName, secret: Secret) -> Router {
         let thaw = self.thaw.0.clone();
         freeze::gate(router, self.frozen(), Thaw { me, secret, thaw })
@@ -70,27 +69,34 @@ impl<A: Application> Controls<A> {
         self.faults.is_frozen(now.mono)
     }
 
-    /// Waits until a freeze is ended, or until a fault ends by itself.
+    /// Waits, in a frozen process, until a freeze is healed or a fault expires.
     pub(super) async fn sleep(&mut self, now: Now) {
         let at_most = self.faults.ends_at().unwrap_or(now.mono).saturating_sub(now.mono);
         if let Ok(Some(fault)) = tokio::time::timeout(at_most, self.thaw.1.recv()).await {
-            info!(%fault, "trouble is healed");
-            // Only this one: the request may be late, and another freeze may be in force.
+            info!(%fault, "fault healed");
+            // Only this fault: the request may be late, and another freeze may be in force.
             self.faults.heal(fault);
         }
         self.report_soon();
     }
 
-    /// Does what the controller asks. Returns the new pace, if that is what it asked.
+    /// Applies a control request. Returns the new pace, if it set one.
     pub(super) fn apply(&mut self, now: Now, control: Control) -> ControlFlow<End, Option<Pace>> {
         match control {
             Control::Inject { fault, heal_after } => {
-                info!(fault = %fault.id, kind = fault.kind.as_str(), from = %fault.from, to = ?fault.to, ?heal_after, "trouble begins");
+                info!(
+                    fault = %fault.id,
+                    kind = fault.kind.as_str(),
+                    from = %fault.from,
+                    to = ?fault.to,
+                    ?heal_after,
+                    "fault in force"
+                );
                 self.faults.inject(now.mono, fault, heal_after);
                 self.report_soon();
             }
             Control::Heal(fault) => {
-                info!(%fault, "trouble is healed");
+                info!(%fault, "fault healed");
                 self.faults.heal(fault);
                 self.report_soon();
             }
@@ -104,15 +110,15 @@ impl<A: Application> Controls<A> {
         ControlFlow::Continue(None)
     }
 
-    /// Ends faults that are over, and applies the others to the clock and the connections.
+    /// Removes expired faults, and applies the others to the clock and the connections.
     pub(super) fn update(&mut self, now: Now, clock: &SystemClock) {
         if self.faults.expire(now.mono) {
-            info!("trouble has healed by itself");
+            info!("fault expired");
             self.report_soon();
         }
         clock.skew(self.faults.skew_ms());
         let frozen = self.is_frozen(now);
-        // Only on a change, since every write wakes the tasks that wait for it.
+        // Only on a change, because each write wakes all receivers.
         self.frozen.send_if_modified(|before| std::mem::replace(before, frozen) != frozen);
     }
 
@@ -130,12 +136,12 @@ impl<A: Application> Controls<A> {
         Some(Report { faults: self.faults.list(now.mono), wall: now.wall })
     }
 
-    /// Returns when there is something to do.
+    /// Returns the time of the next scheduled work.
     pub(super) fn deadline(&self, now: Now) -> Option<Duration> {
         self.faults.deadline(now.mono).into_iter().chain([self.report_at]).min()
     }
 
-    /// Returns the pace that an incarnation begins with, if it is not the usual one.
+    /// Returns the pace with which a new incarnation starts, if its lease has not ended.
     pub(super) fn pace(&self, now: Now) -> Option<Pace> {
         self.pace.filter(|(_, until)| *until > now.mono).map(|(pace, _)| pace)
     }
@@ -153,7 +159,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn only_who_ends_the_freeze_in_force_wakes_the_process() {
+    async fn only_thaw_of_freeze_in_force_wakes_process() {
         let me: NodeName = "gotham".parse().unwrap();
         let mut controls = Controls::<Texts>::new(me, 7);
         let freeze = |id| Fault {
@@ -165,7 +171,7 @@ mod tests {
         };
         let inject =
             |id| Control::Inject { fault: freeze(id), heal_after: Duration::from_secs(30) };
-        // The first is over before it took hold, and what should wake the process comes late.
+        // The first freeze is healed before it takes effect, and its thaw request arrives late.
         assert!(controls.apply(at(0), inject(1)).is_continue());
         assert!(controls.apply(at(10), Control::Heal(FaultId(1))).is_continue());
         controls.thaw.0.try_send(FaultId(1)).unwrap();

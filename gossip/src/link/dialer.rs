@@ -1,6 +1,6 @@
-//! The task that dials one peer while there is no link to it, with a growing, jittered pause
-//! between attempts. Each attempt resolves the peer's name again and tries each of its addresses,
-//! since a name may stand for several hosts, or for others than before.
+//! The task that dials one peer while there is no link to it, with growing, jittered pauses between
+//! attempts. Each attempt resolves the peer's name again and tries all its addresses, since a name
+//! may refer to several hosts, and its addresses may change.
 
 use std::collections::BTreeSet;
 use std::io;
@@ -22,29 +22,30 @@ use crate::link::tls::{self, Stream, Tls};
 use crate::machine::LinkDown;
 use crate::message::Application;
 
-/// The time to resolve a name, and to connect to one address with the WebSocket handshake included.
+/// The timeout for resolving a name, and for connecting to one address, TLS and WebSocket
+/// handshakes included.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
-/// The most addresses of a name that are tried.
+/// The maximum number of addresses of a name that are tried.
 const ADDRESSES_MAX: usize = 16;
-/// The time for which the greater of two names leaves dialling to the lesser.
+/// The time that the node with the greater name waits for the other one to dial.
 const PRECEDENCE: Duration = Duration::from_millis(200);
-/// The longest pause after the first failure.
+/// The maximum pause after the first failure.
 const BACKOFF_MIN: Duration = Duration::from_millis(50);
-/// The longest pause after many failures.
+/// The maximum pause after many failures.
 const BACKOFF_MAX: Duration = Duration::from_secs(1);
 const CONNECTION_REFUSED: io::ErrorKind = io::ErrorKind::ConnectionRefused;
 
-/// A peer to dial, and the means to do it.
+/// The configuration for dialling one peer.
 pub(super) struct Dialer<A: Application> {
     pub(super) peer: NodeName,
-    /// HOST:PORT.
+    /// The address, as HOST:PORT.
     pub(super) address: String,
     pub(super) identity: Identity,
     pub(super) tls: Option<Tls>,
     pub(super) reports: Reports<A>,
 }
 
-/// Dials whenever the peer is not among `linked`, until the driver is gone.
+/// Dials whenever the peer is not in `linked`, until the driver ends.
 pub(super) async fn keep_dialing<A: Application>(
     dialer: Dialer<A>,
     mut linked: watch::Receiver<BTreeSet<NodeName>>,
@@ -52,15 +53,16 @@ pub(super) async fn keep_dialing<A: Application>(
     let (me, peer, events) = (dialer.identity.me.node, dialer.peer, &dialer.reports.events);
     let mut retry = Retry { pause: BACKOFF_MIN, logged: String::new() };
     while linked.wait_for(|linked| !linked.contains(&peer)).await.is_ok() {
-        // One link is enough where both ends dial: the lesser name dials at once, the greater only
-        // if that has led to nothing.
+        // Both ends may dial, and one link is enough. The lesser name dials at once, the greater
+        // one only if no link was made in time.
         if me > peer {
             let by_peer = linked.wait_for(|linked| linked.contains(&peer));
             if timeout(PRECEDENCE, by_peer).await.is_ok() {
                 continue;
             }
         }
-        // The dialer ends with its driver: it would introduce an incarnation that has ended.
+        // The dialer ends with its driver. Otherwise it would make links for an incarnation that
+        // has ended.
         let looked_up = tokio::select! {
             () = events.closed() => return,
             looked_up = timeout(CONNECT_TIMEOUT, lookup_host(&dialer.address)) => looked_up,
@@ -72,7 +74,7 @@ pub(super) async fn keep_dialing<A: Application>(
                 Some(LinkDown::Lost)
             }
             Err(_) => {
-                retry.log_once(peer, &dialer.address, "its name was not resolved in time");
+                retry.log_once(peer, &dialer.address, "name resolution timed out");
                 Some(LinkDown::Silent)
             }
         };
@@ -80,6 +82,7 @@ pub(super) async fn keep_dialing<A: Application>(
         if events.send(ConnectionEvent::NotReached { peer, cause }).await.is_err() {
             return;
         }
+        // Jittered, so that nodes which lost their links together do not dial in step.
         let pause = rand::rng().random_range(BACKOFF_MIN / 2..=retry.pause);
         retry.pause = (retry.pause * 2).min(BACKOFF_MAX);
         tokio::select! {
@@ -89,27 +92,27 @@ pub(super) async fn keep_dialing<A: Application>(
     }
 }
 
-/// The state that attempts to reach one peer share.
+/// The state shared by the attempts to reach one peer.
 struct Retry {
-    /// The longest pause before the next attempt.
+    /// The maximum pause before the next attempt.
     pause: Duration,
-    /// The reason that was logged last.
+    /// The reason logged last.
     logged: String,
 }
 
 impl Retry {
-    /// Logs why there is no link, once for each reason and not once for each attempt.
+    /// Logs the reason for a failed attempt, unless it was the last one logged.
     fn log_once(&mut self, peer: NodeName, address: &str, reason: &str) {
         if self.logged != reason {
-            warn!(%peer, %address, "no link: {reason}");
+            warn!(%peer, %address, "cannot link: {reason}");
             reason.clone_into(&mut self.logged);
         }
     }
 }
 
 impl<A: Application> Dialer<A> {
-    /// Tries the addresses in turn, and runs the first link that is made to its end. Returns why
-    /// there is no link now; `None` where the driver is gone.
+    /// Tries the addresses in turn, and runs the first link until it ends. Returns the cause of the
+    /// missing link; `None` if the driver has ended.
     async fn try_each(
         &self,
         addresses: impl Iterator<Item = SocketAddr>,
@@ -119,7 +122,7 @@ impl<A: Application> Dialer<A> {
         let Self { peer, identity, reports, .. } = self;
         let mut cause = LinkDown::Silent;
         for address in addresses.take(ADDRESSES_MAX) {
-            // The peer may have dialled meanwhile.
+            // The peer may have dialled in the meantime.
             if linked.borrow().contains(peer) {
                 break;
             }
@@ -130,6 +133,8 @@ impl<A: Application> Dialer<A> {
             let address = address.to_string();
             let socket = match dialled {
                 Ok(Ok(socket)) => socket,
+                // The only cause that shows that the process is stopped. It is not logged: nodes
+                // start and stop in any order.
                 Ok(Err(DialError::Connect(error))) if error.kind() == CONNECTION_REFUSED => {
                     cause = LinkDown::Refused;
                     continue;
@@ -147,6 +152,7 @@ impl<A: Application> Dialer<A> {
             let end = End::Dialer(*peer);
             let ended = connection::run(socket, end, identity, &address, reports, None).await;
             cause = LinkDown::Lost;
+            // A refusal will probably be repeated, so it does not reset the pause.
             if ended.is_refusal() {
                 retry.log_once(*peer, &address, &ended.to_string());
             } else {
@@ -178,8 +184,8 @@ impl<A: Application> Dialer<A> {
 enum DialError {
     #[error("{0}")]
     Connect(io::Error),
-    #[error("no TLS: {0}")]
+    #[error("TLS handshake failed: {0}")]
     Tls(io::Error),
-    #[error("the WebSocket handshake failed: {0}")]
+    #[error("WebSocket handshake failed: {0}")]
     Handshake(#[from] tokio_tungstenite::tungstenite::Error),
 }

@@ -1,7 +1,7 @@
-//! The production driver of a machine: runs it and its links for one incarnation.
+//! The production driver of a machine: it runs the machine and its links for one incarnation.
 //!
-//! Invariants: one task owns the machine, so there is no lock. A deadline is compared with the
-//! clock before every wait, so steady input never starves the timers.
+//! Invariants: one task owns the machine, so no lock is needed. Deadlines are checked before each
+//! wait, so a steady flow of input does not starve the timers.
 
 use std::ops::ControlFlow;
 use std::sync::Arc;
@@ -29,39 +29,40 @@ use crate::machine::{Input, LinkDown, Machine, MachineInput, Output};
 use crate::message::Frame;
 use crate::time::Now;
 
-/// The longest delay of what is due by what comes in. A machine that is always due, because it has
-/// much to catch up with, still takes input in between.
+/// The maximum delay of due work by input, and also the minimum pause between two ticks while there
+/// is input. So a machine that is always due, because it has much to catch up with, still handles
+/// input.
 const TICK_PAUSE: Duration = Duration::from_millis(2);
-/// The most reports of connections that may wait for the machine; more make their connections wait.
+/// The capacity of the queue of connection events. Connections wait when it is full.
 const EVENTS_MAX: usize = 1_024;
-/// The most peers that may be authenticating at once.
+/// The maximum number of peers that are authenticating at the same time.
 const UNAUTHENTICATED_MAX: usize = 64;
 
-/// The surroundings of one incarnation's machine.
-pub(super) struct Surroundings<'a, M: Machine> {
-    /// The cluster.
+/// The environment of one incarnation's machine.
+pub(super) struct Environment<'a, M: Machine> {
+    /// The cluster configuration.
     pub(super) cluster: &'a ClusterConfig,
     /// The clocks.
     pub(super) clock: &'a SystemClock,
-    /// The signal that ends the node.
+    /// The signal to stop the node.
     pub(super) stop: &'a CancellationToken,
     /// The tasks of the node.
     pub(super) tasks: &'a TaskTracker,
-    /// Whether the incarnation has joined.
+    /// True once the incarnation has joined.
     pub(super) joined: watch::Receiver<bool>,
-    /// The controller's requests to the process.
+    /// The faults and the pace of the process.
     pub(super) controls: &'a mut Controls<M::App>,
-    /// The counters.
+    /// The telemetry of links.
     pub(super) telemetry: Arc<dyn Telemetry>,
 }
 
-/// The way in which an incarnation ended.
+/// The reason for which an incarnation ended.
 pub(super) enum Ended<B> {
-    /// The node was asked to stop.
+    /// The node was stopped.
     Stopped,
-    /// The controller ended the process immediately.
+    /// The controller killed the process.
     Killed,
-    /// An event of the machine ended it.
+    /// `on_event` broke with this value.
     Broke(B),
 }
 
@@ -86,11 +87,11 @@ struct Driver<'a, M: Machine, F, H> {
 /// Drives `machine` as the incarnation `me` until `on_event` breaks, the node is stopped, or the
 /// controller ends the process.
 ///
-/// When it returns, or is dropped, its links close after what was sent before.
+/// When it returns or is dropped, the links close after their queued frames are sent.
 pub(super) async fn drive<M, B>(
     machine: &mut M,
     me: Origin,
-    surroundings: Surroundings<'_, M>,
+    environment: Environment<'_, M>,
     incoming: &mut mpsc::Receiver<Incoming>,
     commands: &mut mpsc::Receiver<M::Command>,
     on_event: impl FnMut(&M, M::Event) -> ControlFlow<B>,
@@ -99,10 +100,11 @@ pub(super) async fn drive<M, B>(
 where
     M: Machine,
 {
-    let (events, mut happened) = mpsc::channel(EVENTS_MAX);
-    let mut driver = Driver::new(machine, me, surroundings, events, on_event, hooks);
+    let (events, mut connection_events) = mpsc::channel(EVENTS_MAX);
+    let mut driver = Driver::new(machine, me, environment, events, on_event, hooks);
     loop {
         let now = driver.clock.now();
+        // First, because expired faults end a freeze and change the clock offset.
         driver.controls.update(now, driver.clock);
         driver.hooks.elapsed(now.mono);
         if driver.controls.is_frozen(now) {
@@ -113,18 +115,19 @@ where
             continue;
         }
         driver.send_delayed(now);
-        let has_input = !(happened.is_empty() && commands.is_empty());
+        let has_input = !(connection_events.is_empty() && commands.is_empty());
         driver.tick(now, has_input);
         if let ControlFlow::Break(ended) = driver.do_outputs() {
             return ended;
         }
         driver.hooks.idle(driver.machine);
-        let has_input = !(happened.is_empty() && commands.is_empty());
+        let has_input = !(connection_events.is_empty() && commands.is_empty());
         let deadline = driver.deadline(has_input);
+        // Unbiased, so that no source of input starves the others.
         tokio::select! {
             () = driver.stop.cancelled() => return Ended::Stopped,
             () = driver.clock.sleep_until(deadline) => {}
-            Some(event) = happened.recv() => {
+            Some(event) = connection_events.recv() => {
                 if let ControlFlow::Break(ended) = driver.on_connection_event(event) {
                     return ended;
                 }
@@ -143,17 +146,16 @@ where
     F: FnMut(&M, M::Event) -> ControlFlow<B>,
     H: Hooks<M>,
 {
-    /// Starts dialling, and brings the machine's pace up to date.
+    /// Starts dialling, and passes the pace in force to the machine.
     fn new(
         machine: &'a mut M,
         me: Origin,
-        surroundings: Surroundings<'a, M>,
+        environment: Environment<'a, M>,
         events: mpsc::Sender<ConnectionEvent<M::App>>,
         on_event: F,
         hooks: H,
     ) -> Self {
-        let Surroundings { cluster, clock, stop, tasks, joined, controls, telemetry } =
-            surroundings;
+        let Environment { cluster, clock, stop, tasks, joined, controls, telemetry } = environment;
         let (secret, frame_bytes_max) = (cluster.secret.clone(), cluster.frame_bytes_max);
         let identity = Identity { me, secret, joined, frame_bytes_max };
         let links = Links::new(me, cluster.roster.clone(), Arc::clone(&telemetry));
@@ -169,10 +171,12 @@ where
             let dialing = dialer::keep_dialing(dialer, links.linked());
             tasks.spawn(freezable(controls.frozen(), dialing).in_current_span());
         }
+        // All links start as down, so that telemetry has a state for each peer.
         for peer in cluster.roster.peers() {
             reports.telemetry.link_changed(peer, Some(LinkDown::Lost));
         }
-        controls.faults.forget_waiting();
+        // Delayed frames are of the previous incarnation, and their receivers would drop them.
+        controls.faults.drop_delayed();
         if let Some(pace) = controls.pace(clock.now()) {
             machine.handle(clock.now(), Input::Pace(pace));
         }
@@ -194,7 +198,7 @@ where
         }
     }
 
-    /// Sends the frames that faults have delayed until now.
+    /// Sends the delayed frames that are due.
     fn send_delayed(&mut self, now: Now) {
         while let Some((to, frame)) = self.controls.faults.due(now.mono) {
             self.links.send(to, frame);
@@ -205,24 +209,25 @@ where
         let is_due = self.machine.deadline().is_some_and(|deadline| deadline <= now.mono);
         if is_due && (!has_input || self.ticked + TICK_PAUSE <= now.mono) {
             self.machine.tick(now);
+            // Read again, because a tick may take long: the pause starts at its end.
             self.ticked = self.clock.now().mono;
         }
     }
 
-    /// Returns when to go on without input.
+    /// Returns the time at which to continue if there is no input.
     fn deadline(&self, has_input: bool) -> Option<Duration> {
         let tick = self.machine.deadline();
         let tick = tick.map(|due| if has_input { due.max(self.ticked + TICK_PAUSE) } else { due });
         tick.into_iter().chain(self.controls.deadline(self.clock.now())).min()
     }
 
-    /// Does what the machine asks, and passes on the links that this costs, until it asks nothing
-    /// more.
+    /// Executes the machine's outputs, and reports the links lost by sending, until there are no
+    /// more outputs.
     fn do_outputs(&mut self) -> ControlFlow<Ended<B>> {
         loop {
             while let Some(output) = self.machine.poll() {
                 match output {
-                    // The controller also controls its own process.
+                    // The controller may send control requests to its own process.
                     Output::Send { to, frame: Frame::Control(control) } if to == self.me.node => {
                         self.apply(control)?;
                     }
@@ -238,7 +243,7 @@ where
                     }
                 }
             }
-            // A link that sending has cost may make the machine ask for more before the next wait.
+            // The loss of a link may make the machine produce more outputs before the next wait.
             if let Some(peer) = self.links.take_lost() {
                 self.handle(Input::LinkDown { peer, cause: LinkDown::Lost });
             } else if let Some(controller) = self.controller
@@ -263,7 +268,7 @@ where
                 if Some(from) == self.controller {
                     self.apply(control)?;
                 } else {
-                    warn!(%from, "refused: only the controller may send control frames");
+                    warn!(%from, "control frame refused: not sent by the controller");
                 }
             } else {
                 self.handle(input);
@@ -272,7 +277,7 @@ where
         ControlFlow::Continue(())
     }
 
-    /// Passes an input to the machine, and to whatever else follows links.
+    /// Passes an input to the machine, and to telemetry, hooks and reports.
     fn handle(&mut self, input: MachineInput<M>) {
         match &input {
             Input::LinkUp { peer, .. } => {
@@ -292,7 +297,7 @@ where
         self.machine.handle(self.clock.now(), input);
     }
 
-    /// Does what the controller asks of the process, and tells the machine its new pace.
+    /// Applies a control request, and passes a new pace to the machine.
     fn apply(&mut self, control: Control) -> ControlFlow<Ended<B>> {
         match self.controls.apply(self.clock.now(), control) {
             ControlFlow::Continue(pace) => {
@@ -303,7 +308,7 @@ where
                 ControlFlow::Continue(())
             }
             ControlFlow::Break(control::End::Stop) => {
-                info!("asked to stop");
+                info!("stopping: requested by the controller");
                 self.stop.cancel();
                 ControlFlow::Break(Ended::Stopped)
             }
@@ -311,7 +316,7 @@ where
         }
     }
 
-    /// Runs the connection of a peer that has connected.
+    /// Runs an incoming connection as a task.
     fn accept(&self, incoming: Incoming) {
         let Incoming { socket, address, certificate, permit } = incoming;
         let Ok(unauthenticated) = Arc::clone(&self.unauthenticated).try_acquire_owned() else {

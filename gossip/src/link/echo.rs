@@ -1,8 +1,8 @@
-//! An echo at `/cluster`, for a test suite of WebSockets (`make autobahn`). Behind the feature
-//! `echo`, in no node.
+//! An echo server at `/cluster`, for the Autobahn WebSocket test suite (`make autobahn`). Only with
+//! the feature `echo`, and not part of any node.
 //!
-//! Invariant: the route is the one of nodes, from the request to the socket. Only the size of a
-//! message differs, since the suite has larger ones than a node reads.
+//! Invariant: requests take the same path as those of nodes, from the HTTP request to the socket.
+//! Only the message size limit differs, since the suite sends larger messages than a node accepts.
 
 use std::sync::Arc;
 
@@ -17,14 +17,14 @@ use crate::link::telemetry::NoTelemetry;
 use crate::link::upgrade::Socket;
 
 #[cfg(not(debug_assertions))]
-compile_error!("the feature `echo` is for tests, and not to be released");
+compile_error!("the feature `echo` is for tests only, and not allowed in release builds");
 
-/// The largest message that the suite sends, in bytes.
+/// The size of the largest message of the suite, in bytes.
 pub const MESSAGE_BYTES_MAX: usize = 16 * 1024 * 1024;
-/// The most peers that may wait. The suite connects one at a time.
+/// The maximum number of waiting peers. The suite connects one at a time.
 const PEERS_MAX: usize = 8;
 
-/// Returns `/cluster` as an echo.
+/// Returns a route that serves `/cluster` as an echo.
 pub fn route() -> Router {
     let (incoming, mut peers) = mpsc::channel(PEERS_MAX);
     tokio::spawn(async move {
@@ -35,7 +35,7 @@ pub fn route() -> Router {
     listener::cluster_route(incoming, MESSAGE_BYTES_MAX, Arc::new(NoTelemetry))
 }
 
-/// Echoes every message, and closes as a node's sockets do.
+/// Echoes every message, and closes the socket as a node does.
 pub async fn echo(mut socket: Socket) {
     let reason = loop {
         match socket.next().await {

@@ -1,22 +1,31 @@
-//! The log lines of a replica's events: one place for their levels and words.
+//! The log messages of a replica's events, with their levels.
 
 use tracing::{debug, error, info, warn};
 
 use crate::replica::Event;
 
-/// Logs an event, with its parts as fields.
+/// Logs an event, with its data as fields.
 pub(super) fn log(event: &Event) {
     match event {
         Event::Adopted { source, writes } => {
-            warn!(%source, writes, "adopted: writes that the others had closed without");
+            warn!(
+                %source,
+                writes,
+                "adopted: rewrote entries of closed incarnations, missing at other members"
+            );
         }
         Event::Closed { before, incarnations } => {
-            debug!(%before, incarnations, "closed: every member has the same of these incarnations");
+            debug!(
+                %before,
+                incarnations,
+                "closed: all members have the same writes of these incarnations"
+            );
         }
-        Event::Forgotten { member } => warn!(%member, "forgotten, as requested"),
+        Event::Forgotten { member } => warn!(%member, "member forgotten"),
         Event::Fenced { source } => {
             warn!(%source, "round refused: its source has a later incarnation");
         }
+        // Rounds without changes are frequent, so they are logged only at debug level.
         Event::Committed { source, entries, changed: 0, full } => {
             debug!(%source, entries, full, "pulled");
         }
@@ -24,24 +33,29 @@ pub(super) fn log(event: &Event) {
             info!(source = %source.node, entries, changed, full, "pulled");
         }
         Event::Collected { tombstones } => {
-            info!(tombstones = tombstones.len(), "collected: every member has these tombstones");
+            info!(tombstones = tombstones.len(), "collected: all members have these tombstones");
         }
         Event::Buried { source, writes } => {
-            warn!(%source, writes, "buried: late writes to deleted keys");
+            warn!(%source, writes, "deleted again: late writes to deleted keys");
         }
         Event::TooFarAhead { source, writer, ahead_ms } => {
             let source = source.node;
-            warn!(%source, %writer, ahead_ms, "round refused: a stamp is too far ahead of this clock");
+            warn!(
+                %source,
+                %writer,
+                ahead_ms,
+                "round refused: a stamp is too far ahead of this node's clock"
+            );
         }
         Event::OriginStolen { source } => {
-            error!(%source, "round refused: it claims writes that this incarnation never made");
+            error!(%source, "round refused: it contains writes that this incarnation never made");
         }
         Event::Diverged { peer } => {
-            error!(%peer, "DIVERGED: the peer covers the same writes and holds different ones");
+            error!(%peer, "DIVERGED: the peer covers the same writes and holds different entries");
         }
         Event::GivenUp { source } => debug!(%source, "pull given up"),
         Event::Joined { through: Some(source) } => info!(through = %source, "joined"),
-        Event::Joined { through: None } => info!("joined: no linked member has joined before"),
+        Event::Joined { through: None } => info!("joined as the first member"),
         Event::Superseded { by, .. } => warn!(%by, "a later incarnation of this name exists"),
     }
 }

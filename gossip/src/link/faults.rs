@@ -1,9 +1,9 @@
-//! The faults in force at one process, applied to the rounds that it sends. Sans-io: the driver
-//! passes the time and each frame in.
+//! The faults in force at one process, applied to the rounds that it sends. It performs no I/O: the
+//! driver passes in the time and the frames.
 //!
-//! Invariants: each node applies faults to what it sends itself, so a one-way fault needs one node;
-//! every fault ends by itself, even where the controller is gone; delayed frames are bounded, and
-//! further ones are lost, as on a real network.
+//! Invariants: each node applies faults to the frames that it sends, so a one-way fault needs one
+//! node; every fault expires, even without a controller; the number of delayed frames is limited,
+//! and further ones are dropped, as on a real network.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -16,24 +16,26 @@ use crate::id::NodeName;
 use crate::message::{Application, Frame};
 use crate::wire;
 
-/// The most frames that may be delayed at once.
+/// The maximum number of delayed frames.
 const WAITING_MAX: usize = 4_096;
-/// The longest queue before a throttle; further frames are dropped.
+/// The maximum queueing time of a throttle; further frames are dropped.
 const QUEUE_MAX: Duration = Duration::from_secs(10);
-/// The delay before a freeze takes effect: long enough to report it first.
+/// The delay before a freeze takes effect, so that the process can still report it to the
+/// controller.
 const FREEZE_LAG: Duration = Duration::from_millis(100);
-/// The delay of a reordered frame, during which others overtake it.
-const OVERTAKEN_BY: Duration = Duration::from_millis(150);
+/// The delay of a reordered frame. Frames sent during this time arrive before it.
+const REORDER_DELAY: Duration = Duration::from_millis(150);
 
-/// The faults in force, and the frames that they delay. All times are on the process's monotonic
+/// The faults in force and the frames delayed by them. All times are on the process's monotonic
 /// clock.
 #[derive(Debug)]
 pub(super) struct Faults<A: Application> {
     me: NodeName,
     in_force: BTreeMap<FaultId, State>,
-    /// The delayed frames by due time, then by arrival.
+    /// The delayed frames, by due time, then in the order of sending.
     waiting: BTreeMap<(Duration, u64), (NodeName, Frame<A>)>,
-    /// The earliest due time of the next frame for a node that is to stay in order.
+    /// For each receiver, the latest due time of frames in order. The next one is not due before
+    /// it.
     in_order: BTreeMap<NodeName, Duration>,
     next: u64,
     rng: StdRng,
@@ -45,7 +47,7 @@ struct State {
     since: Duration,
     until: Duration,
     frames: Frames,
-    /// When a throttle is free again.
+    /// The time at which a throttle has sent its queue.
     free_at: Duration,
 }
 
@@ -61,8 +63,8 @@ impl<A: Application> Faults<A> {
         }
     }
 
-    /// Puts the fault in force, or extends it. A fault that does not concern this node, or is one
-    /// too many, is ignored.
+    /// Puts the fault in force, or extends it. Ignored if the fault does not concern this node, or
+    /// if the limit of faults is reached.
     pub(super) fn inject(&mut self, now: Duration, fault: Fault, heal_after: Duration) {
         if !fault.concerns(self.me)
             || self.in_force.len() >= FAULTS_MAX && !self.in_force.contains_key(&fault.id)
@@ -70,6 +72,8 @@ impl<A: Application> Faults<A> {
             return;
         }
         let until = now + heal_after;
+        // A repeated injection keeps the start and the counters. The controller repeats one if it
+        // misses the fault in a report.
         let state = self.in_force.entry(fault.id).or_insert(State {
             fault,
             since: now,
@@ -80,15 +84,15 @@ impl<A: Application> Faults<A> {
         state.until = until;
     }
 
-    /// Ends the fault. Frames that it delayed stay due when they were; later ones do not wait for
+    /// Ends the fault. Frames that it delayed keep their due times; later ones do not wait for
     /// them.
     pub(super) fn heal(&mut self, fault: FaultId) {
         self.in_force.remove(&fault);
-        self.forget_order();
+        self.clear_order();
     }
 
-    /// Lets later frames overtake delayed ones, unless another fault still delays.
-    fn forget_order(&mut self) {
+    /// Drops the order between delayed and later frames, unless another fault still delays frames.
+    fn clear_order(&mut self) {
         let holds_back = |state: &State| {
             matches!(state.fault.kind, FaultKind::Delay { .. } | FaultKind::Throttle(_))
         };
@@ -97,13 +101,13 @@ impl<A: Application> Faults<A> {
         }
     }
 
-    /// Ends the faults whose time is over. Returns whether there were any.
+    /// Removes expired faults. Returns whether there were any.
     pub(super) fn expire(&mut self, now: Duration) -> bool {
         let before = self.in_force.len();
         self.in_force.retain(|_, state| state.until > now);
         let ended = self.in_force.len() < before;
         if ended {
-            self.forget_order();
+            self.clear_order();
         }
         ended
     }
@@ -141,13 +145,13 @@ impl<A: Application> Faults<A> {
         self.in_force.values().map(in_force).collect()
     }
 
-    /// Returns when the next fault ends by itself.
+    /// Returns the time at which the next fault expires.
     pub(super) fn ends_at(&self) -> Option<Duration> {
         self.in_force.values().map(|state| state.until).min()
     }
 
-    /// Returns when there is something to do: a fault ends, a freeze takes effect, or a frame is
-    /// due.
+    /// Returns the time of the next scheduled work: a fault expires, a freeze takes effect, or a
+    /// frame is due.
     pub(super) fn deadline(&self, now: Duration) -> Option<Duration> {
         let frame = self.waiting.keys().map(|(due, _)| *due).next();
         let freeze = self.freezes_at().filter(|at| *at > now);
@@ -155,21 +159,23 @@ impl<A: Application> Faults<A> {
     }
 
     /// Drops the delayed frames of an incarnation that has ended.
-    pub(super) fn forget_waiting(&mut self) {
+    pub(super) fn drop_delayed(&mut self) {
         self.waiting.clear();
         self.in_order.clear();
     }
 
-    /// Returns the next delayed frame that is due, and its receiver.
+    /// Returns the next due frame, and its receiver.
     pub(super) fn due(&mut self, now: Duration) -> Option<(NodeName, Frame<A>)> {
         let next = self.waiting.first_entry().filter(|next| next.key().0 <= now)?.remove();
+        // Without delayed frames there is no order to keep, and later frames need not be delayed.
         if self.waiting.is_empty() {
             self.in_order.clear();
         }
         Some(next)
     }
 
-    /// Takes a frame for the link to `to`. Returns it if it is to be sent at once.
+    /// Applies the faults to a frame for the link to `to`. Returns the frame if it is to be sent at
+    /// once; otherwise it was delayed or dropped.
     pub(super) fn pass(
         &mut self,
         now: Duration,
@@ -179,8 +185,10 @@ impl<A: Application> Faults<A> {
         if self.in_force.is_empty() && self.waiting.is_empty() {
             return Some(frame);
         }
+        // All other frames are exempt, so that faults can be observed and healed.
         let Frame::Round(envelope) = &frame else { return Some(frame) };
-        // Faults apply to a carried round on its link and between its two ends.
+        // A carried round is affected by faults on this link, and by faults between its own two
+        // ends. Otherwise a cut between two cities could be bypassed through a carrier.
         let end = if envelope.from.node == self.me { envelope.to.node } else { to };
         let (mut due, mut copies, mut in_order) = (now, 1, true);
         let Self { me, in_force, rng, .. } = self;
@@ -192,20 +200,20 @@ impl<A: Application> Faults<A> {
             let passes = match state.fault.kind {
                 FaultKind::Freeze | FaultKind::Skew(_) => true,
                 FaultKind::Cut => false,
-                FaultKind::Loss(chance) => !happens(rng, chance),
+                FaultKind::Loss(chance) => !occurs(rng, chance),
                 FaultKind::Duplicate(chance) => {
-                    let twice = happens(rng, chance);
-                    copies += u32::from(twice);
-                    state.frames.duplicated += u64::from(twice);
+                    let duplicate = occurs(rng, chance);
+                    copies += u32::from(duplicate);
+                    state.frames.duplicated += u64::from(duplicate);
                     true
                 }
                 FaultKind::Reorder(chance) => {
-                    let overtaken = happens(rng, chance);
-                    if overtaken {
-                        due += OVERTAKEN_BY;
+                    let reordered = occurs(rng, chance);
+                    if reordered {
+                        due += REORDER_DELAY;
                         in_order = false;
                     }
-                    state.frames.delayed += u64::from(overtaken);
+                    state.frames.delayed += u64::from(reordered);
                     true
                 }
                 FaultKind::Delay { by, jitter } => {
@@ -216,7 +224,8 @@ impl<A: Application> Faults<A> {
                 FaultKind::Throttle(bytes_per_s) => {
                     let bytes = u32::try_from(wire::encode(&frame).len()).unwrap_or(u32::MAX);
                     let begins_at = state.free_at.max(now);
-                    // A frame that finds no queue passes in the end, however large it is.
+                    // The queue is measured before the frame is added, so a frame larger than the
+                    // limit still passes an empty queue.
                     let fits = begins_at - now <= QUEUE_MAX;
                     if fits {
                         state.free_at = begins_at + Duration::from_secs(1) * bytes / bytes_per_s;
@@ -231,6 +240,7 @@ impl<A: Application> Faults<A> {
                 return None;
             }
         }
+        // Jitter must not reorder frames, so a frame is due no earlier than the one before it.
         if in_order {
             let last = self.in_order.entry(to).or_insert(due);
             due = due.max(*last);
@@ -249,7 +259,7 @@ impl<A: Application> Faults<A> {
     }
 }
 
-fn happens(rng: &mut StdRng, chance: Permille) -> bool {
+fn occurs(rng: &mut StdRng, chance: Permille) -> bool {
     rng.random_bool(chance.probability())
 }
 
@@ -271,7 +281,7 @@ mod tests {
         Duration::from_millis(millis)
     }
 
-    /// The frame with this number, by gotham, to `to`.
+    /// A frame from gotham to `to` that contains this number.
     fn frame(to: &str, number: u32) -> Frame {
         let incarnation = |node| Origin { node: name(node), incarnation: Incarnation(1) };
         Frame::Round(Envelope {
@@ -284,7 +294,7 @@ mod tests {
 
     fn number(frame: &Frame) -> u32 {
         let Frame::Round(Envelope { step: Step::Ack { chunks }, .. }) = frame else {
-            panic!("not one of these tests' frames: {frame:?}")
+            panic!("not a frame of these tests: {frame:?}")
         };
         *chunks
     }
@@ -297,9 +307,9 @@ mod tests {
         faults
     }
 
-    /// Sends a thousand frames to metropolis, one a millisecond, and returns what came out, and
-    /// when, in milliseconds.
-    fn a_thousand(faults: &mut Faults) -> Vec<(u64, u32)> {
+    /// Sends a thousand frames to metropolis, one per millisecond, and returns the delivered ones
+    /// with their times in milliseconds.
+    fn send_thousand(faults: &mut Faults) -> Vec<(u64, u32)> {
         let mut out = Vec::new();
         for millis in 0..20_000 {
             while let Some((_, frame)) = faults.due(ms(millis)) {
@@ -326,13 +336,13 @@ mod tests {
     }
 
     #[test]
-    fn a_cut_stops_rounds_to_whom_it_names_and_nothing_else() {
+    fn cut_drops_only_rounds_to_named_node() {
         let mut faults = with(FaultKind::Cut, Some("metropolis"));
         assert_eq!(faults.pass(ms(1), name("metropolis"), frame("metropolis", 1)), None);
         assert_eq!(
             faults.pass(ms(1), name("dispatch"), frame("metropolis", 1)),
             None,
-            "nor by way of a third"
+            "a carrier does not bypass the cut"
         );
         assert!(faults.pass(ms(1), name("capitol"), frame("capitol", 1)).is_some());
         assert!(
@@ -343,7 +353,7 @@ mod tests {
     }
 
     #[test]
-    fn a_carrier_is_held_up_by_what_befalls_its_own_link() {
+    fn faults_on_carrier_link_affect_carried_rounds() {
         let mut faults = Faults::new(name("dispatch"), 7);
         let fault = Fault {
             id: FaultId(1),
@@ -358,40 +368,41 @@ mod tests {
     }
 
     #[test]
-    fn a_delay_keeps_the_order_and_holds_each_frame_as_long_as_it_says() {
+    fn delay_keeps_order_and_stays_within_jitter() {
         let mut faults = with(FaultKind::Delay { by: ms(300), jitter: ms(40) }, None);
-        let out = a_thousand(&mut faults);
+        let out = send_thousand(&mut faults);
         assert_eq!(out.len(), 1_000);
         assert!(is_in_order(&out));
-        let held: Vec<u64> = out.iter().map(|(came, sent)| came - u64::from(*sent)).collect();
+        let held: Vec<u64> =
+            out.iter().map(|(received, sent)| received - u64::from(*sent)).collect();
         assert!(held.iter().all(|held| (260..=341).contains(held)), "{held:?}");
         assert!(
             held.iter().any(|held| *held < 290) || held.iter().any(|held| *held > 310),
-            "there is jitter"
+            "the delays vary"
         );
         assert_eq!(frames(&faults), Frames { seen: 1_000, delayed: 1_000, ..Frames::default() });
     }
 
     #[test]
-    fn losses_and_repetitions_come_as_often_as_they_say() {
+    fn loss_and_duplication_match_their_probability() {
         let twenty = Permille::from_percent(20.0).unwrap();
         let mut faults = with(FaultKind::Loss(twenty), None);
-        let out = a_thousand(&mut faults);
+        let out = send_thousand(&mut faults);
         let lost = frames(&faults).dropped;
         assert!(
             (150..250).contains(&lost) && out.len() as u64 == 1_000 - lost && is_in_order(&out),
             "{lost}"
         );
         let mut faults = with(FaultKind::Duplicate(twenty), None);
-        let out = a_thousand(&mut faults);
+        let out = send_thousand(&mut faults);
         let twice = frames(&faults).duplicated;
         assert!((150..250).contains(&twice) && out.len() as u64 == 1_000 + twice, "{twice}");
     }
 
     #[test]
-    fn some_frames_are_overtaken_and_none_is_lost() {
+    fn reorder_changes_order_and_loses_no_frame() {
         let mut faults = with(FaultKind::Reorder(Permille::from_percent(10.0).unwrap()), None);
-        let out = a_thousand(&mut faults);
+        let out = send_thousand(&mut faults);
         let mut numbers: Vec<u32> = out.iter().map(|(_, number)| *number).collect();
         assert!(!is_in_order(&out));
         numbers.sort_unstable();
@@ -399,17 +410,18 @@ mod tests {
     }
 
     #[test]
-    fn a_throttle_lets_through_what_it_says_and_its_queue_overflows() {
+    fn throttle_limits_rate_and_its_queue_overflows() {
         let mut faults = with(FaultKind::Throttle(1_000), None);
         let bytes = wire::encode(&frame("metropolis", 500)).len() as u64;
-        let out = a_thousand(&mut faults);
-        let in_five_seconds = out.iter().filter(|(came, _)| *came < 5_000).count() as u64 * bytes;
+        let out = send_thousand(&mut faults);
+        let in_five_seconds =
+            out.iter().filter(|(received, _)| *received < 5_000).count() as u64 * bytes;
         assert!((4_500..=5_200).contains(&in_five_seconds), "{in_five_seconds} bytes");
         assert!(is_in_order(&out) && frames(&faults).dropped > 0, "{:?}", frames(&faults));
     }
 
     #[test]
-    fn a_fault_ends_by_itself_or_when_it_is_healed_and_what_comes_then_need_not_wait() {
+    fn ended_fault_does_not_delay_later_frames() {
         let mut faults = with(FaultKind::Delay { by: ms(5_000), jitter: ms(0) }, None);
         assert_eq!(faults.pass(ms(0), name("metropolis"), frame("metropolis", 1)), None);
         faults.heal(FaultId(1));
@@ -423,7 +435,7 @@ mod tests {
     }
 
     #[test]
-    fn an_injection_repeated_lasts_from_then_and_counts_on() {
+    fn repeated_injection_extends_fault_and_keeps_counts() {
         let mut faults = with(FaultKind::Cut, None);
         assert_eq!(faults.pass(ms(0), name("capitol"), frame("capitol", 1)), None);
         let fault = faults.list(ms(0))[0].fault;
@@ -433,7 +445,7 @@ mod tests {
     }
 
     #[test]
-    fn more_than_the_most_and_what_does_not_concern_this_node_is_ignored() {
+    fn excess_and_unrelated_faults_are_ignored() {
         let mut faults = Faults::new(name("gotham"), 7);
         let cut = |id, from| Fault {
             id: FaultId(id),
@@ -451,7 +463,7 @@ mod tests {
     }
 
     #[test]
-    fn a_freeze_and_a_skew_hold_up_no_frame() {
+    fn freeze_and_skew_delay_no_frame() {
         let mut faults = with(FaultKind::Skew(1_500), None);
         let freeze =
             Fault { id: FaultId(2), kind: FaultKind::Freeze, ..faults.list(ms(0))[0].fault };

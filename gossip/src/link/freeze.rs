@@ -1,9 +1,10 @@
-//! A frozen process: it does nothing, as if stopped by SIGSTOP, until the freeze ends or is ended.
+//! The freeze fault: a frozen process makes no progress, as if stopped by SIGSTOP, until the freeze
+//! expires or is healed.
 //!
-//! While it is frozen, none of its connections is read, written or answered, and its machine gets
-//! no input: from outside it looks like a stopped process. One request still works: `POST
-//! /thaw/FAULT`, with a proof of the cluster's cookie. Someone who overhears that proof can end
-//! this freeze of this node with it, and nothing else.
+//! While the process is frozen, its connections are not read, written or answered, and its machine
+//! gets no input. From outside it looks like a stopped process. One request still works: `POST
+//! /thaw/FAULT`, with a proof of the cluster's cookie. An eavesdropper can reuse this proof only to
+//! end the same freeze of the same node.
 
 use std::pin::pin;
 
@@ -25,7 +26,7 @@ use crate::link::http_request;
 use crate::link::problem::{Problem, wrong_method};
 use crate::link::secret::{Purpose, Secret};
 
-/// The path of the request, followed by the id of the freeze.
+/// The path of the request, before the id of the freeze.
 const THAW_PATH: &str = "/thaw/";
 /// The authorization scheme of the proof.
 const SCHEME: &str = "Cluster-Proof ";
@@ -36,33 +37,35 @@ pub(super) async fn freezable<F: Future>(
     future: F,
 ) -> F::Output {
     let mut future = pin!(future);
-    // The sender is gone when the process ends.
+    // An error means that the sender was dropped, which happens when the process ends. The future
+    // then runs unconditionally.
     while becomes(&mut frozen, false).await {
         tokio::select! {
+            // The frozen state is checked first, so that a frozen future is not polled.
             biased;
-            incarnations = becomes(&mut frozen, true) => if !incarnations { break },
+            running = becomes(&mut frozen, true) => if !running { break },
             output = &mut future => return output,
         }
     }
     future.await
 }
 
-/// Waits until the process is frozen, or is not. Returns `false` where it has ended.
+/// Waits until the frozen state is `state`. Returns `false` if the process has ended.
 async fn becomes(frozen: &mut watch::Receiver<bool>, state: bool) -> bool {
     frozen.wait_for(|now| *now == state).await.is_ok()
 }
 
-/// The state of the route that ends a freeze.
+/// The state of the thaw route.
 #[derive(Clone)]
 pub(super) struct Thaw {
     pub(super) me: NodeName,
     pub(super) secret: Secret,
-    /// The freezes that are to end.
+    /// The requests to end a freeze.
     pub(super) thaw: mpsc::Sender<FaultId>,
 }
 
-/// Returns `router`, which answers nothing while the process is frozen, and the route that ends a
-/// freeze.
+/// Returns `router` so that it does not respond while the process is frozen, together with the
+/// route that ends a freeze.
 pub(super) fn gate(router: Router, frozen: watch::Receiver<bool>, thaw: Thaw) -> Router {
     let wait = async |State(frozen): State<watch::Receiver<bool>>, request: Request, next: Next| {
         freezable(frozen, next.run(request)).await
@@ -71,6 +74,7 @@ pub(super) fn gate(router: Router, frozen: watch::Receiver<bool>, thaw: Thaw) ->
         .route(&format!("{THAW_PATH}{{fault}}"), post(wake))
         .method_not_allowed_fallback(wrong_method)
         .with_state(thaw);
+    // Merged after the layer, so that the thaw route works while the process is frozen.
     router.layer(middleware::from_fn_with_state(frozen, wait)).merge(wake)
 }
 
@@ -84,11 +88,12 @@ async fn wake(
         .get(header::AUTHORIZATION)
         .and_then(|value| value.to_str().ok()?.strip_prefix(SCHEME));
     let proof = given.and_then(|given| HEXLOWER.decode(given.as_bytes()).ok()).unwrap_or_default();
+    // Before the id is parsed, so that unauthenticated clients get one response to all requests.
     if !secret.is_proved(Purpose::THAWING, &[me.as_str().as_bytes(), fault.as_bytes()], &proof) {
         let problem = Problem::new(
             StatusCode::UNAUTHORIZED,
             "not_a_member",
-            "only members of the cluster may do this",
+            "a proof of cluster membership is required",
         );
         return ([(header::WWW_AUTHENTICATE, SCHEME.trim_end())], problem).into_response();
     }
@@ -104,15 +109,16 @@ async fn wake(
 /// Ends the freeze `freeze` of the process of `node`.
 ///
 /// # Errors
-/// Where the process cannot be reached in time, or refuses.
+/// If the process is unreachable, does not respond in time, or refuses.
 pub async fn thaw(cluster: &ClusterConfig, node: NodeName, freeze: FaultId) -> anyhow::Result<()> {
     let address = cluster
         .addresses
         .get(&node)
-        .with_context(|| format!("no address of {node} is configured"))?;
+        .with_context(|| format!("no address configured for {node}"))?;
     let freeze = freeze.to_string();
     let proof =
         cluster.secret.prove(Purpose::THAWING, &[node.as_str().as_bytes(), freeze.as_bytes()]);
+    // A proof instead of a link: a frozen process answers no WebSocket handshake.
     let request = hyper::Request::post(format!("{THAW_PATH}{freeze}"))
         .header(header::HOST, address)
         .header(header::AUTHORIZATION, format!("{SCHEME}{}", HEXLOWER.encode(&proof)))
@@ -125,7 +131,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn nothing_happens_while_frozen_and_all_of_it_afterwards() {
+    async fn frozen_future_makes_no_progress_until_thawed() {
         let (freeze, frozen) = watch::channel(true);
         let (send, mut receive) = mpsc::channel(1);
         let task = tokio::spawn(freezable(frozen, async move { send.send("awake").await }));
@@ -136,7 +142,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_future_that_waits_is_frozen_in_the_middle() {
+    async fn waiting_future_is_frozen_midway() {
         let (freeze, frozen) = watch::channel(false);
         let (send, mut steps) = mpsc::channel::<u8>(4);
         let task =
@@ -150,6 +156,6 @@ mod tests {
         tokio::task::yield_now().await;
         assert!(!task.is_finished());
         drop(freeze);
-        assert_eq!(task.await.expect("it does not panic"), (Some(1), Some(2)));
+        assert_eq!(task.await.expect("the future does not panic"), (Some(1), Some(2)));
     }
 }

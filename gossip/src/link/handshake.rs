@@ -1,18 +1,18 @@
-//! The mutual authentication at the start of a connection, before anything else is read.
+//! Mutual authentication at the start of a connection, before any other message is read.
 //!
 //! ```text
 //! dialer                                listener
 //!   | -- Hello{node, nonce} -------------> |
 //!   | <------------- Hello{node, nonce} -- |
 //!   | -- Proof of the cookie ------------> |   over both hellos: valid for this connection only
-//!   |                                      |   asks its driver whether this node may link now
+//!   |                                      |   its driver admits or refuses the peer
 //!   | <---- Welcome{proof of the cookie} - |
 //! ```
 //!
 //! Invariants: the cookie itself is never sent. The dialer proves first, so an unauthenticated
-//! dialer gets nothing to guess the cookie by. The listener welcomes after its driver has admitted
-//! the peer, so a refused peer never takes itself for linked. Where there are certificates, each
-//! end's names the node in its hello.
+//! dialer gets no material for guessing the cookie offline. The listener sends its welcome after
+//! its driver has admitted the peer, so a refused peer never considers itself linked. With TLS, the
+//! certificate of each end names the node in its hello.
 
 use std::time::Duration;
 
@@ -33,28 +33,28 @@ use crate::membership::LinkRefusal;
 use crate::message::Application;
 use crate::wire::{Hello, Proof, Welcome, WireError};
 
-/// The time that a peer may take to introduce itself.
+/// The time limit for the peer's part of the handshake.
 pub(super) const HELLO_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// The identity that this node shows to peers.
+/// The identity and credentials of this node.
 #[derive(Clone)]
 pub(super) struct Identity {
     pub(super) me: Origin,
     pub(super) secret: Secret,
-    /// Whether this incarnation has joined.
+    /// True once this incarnation has joined.
     pub(super) joined: watch::Receiver<bool>,
-    /// The largest frame that is read or sent, in bytes.
+    /// The size limit of received and sent frames, in bytes.
     pub(super) frame_bytes_max: usize,
 }
 
 impl Identity {
-    /// Returns the bytes of a new hello.
+    /// Returns an encoded hello with a fresh nonce.
     fn hello(&self) -> Vec<u8> {
         Hello { node: self.me, joined: *self.joined.borrow(), nonce: rand::random() }.encode()
     }
 }
 
-/// Authenticates both ends, and asks this one's driver to admit the peer.
+/// Authenticates both ends, and asks this end's driver to admit the peer.
 pub(super) async fn introduce<A, S>(
     socket: &mut WebSocketStream<S>,
     end: End,
@@ -68,32 +68,34 @@ where
 {
     match &end {
         End::Dialer(expected) => {
-            let (peer, welcome) = within(call(socket, *expected, identity)).await?;
-            if let Some(alive) = welcome.running_elsewhere {
+            let (peer, welcome) = within(dial(socket, *expected, identity)).await?;
+            if let Some(incarnation) = welcome.running_elsewhere {
                 let name = identity.me.node;
                 events
-                    .send(ConnectionEvent::RunningElsewhere { peer: peer.node.node, alive })
+                    .send(ConnectionEvent::RunningElsewhere { peer: peer.node.node, incarnation })
                     .await
                     .map_err(|_| Ended::OwnEnd)?;
                 return Err(Ended::RefusedByPeer(
-                    LinkRefusal::RunningElsewhere { name, alive }.to_string(),
+                    LinkRefusal::RunningElsewhere { name, alive: incarnation }.to_string(),
                 ));
             }
             ask_driver(peer, end, address, events).await?.map_err(Ended::Refused)
         }
         End::Listener(certificate) => {
-            let (peer, proof) = within(answer(socket, identity, certificate.as_ref())).await?;
+            let (peer, proof) = within(listen(socket, identity, certificate.as_ref())).await?;
             let decided = ask_driver(peer, end, address, events).await?;
-            // A peer whose name is taken learns so from an authenticated member.
+            // Only this refusal is sent in the welcome, which carries the listener's proof: a node
+            // halts on it, so it must come from an authenticated member.
             let running_elsewhere = match &decided {
                 Err(LinkRefusal::RunningElsewhere { alive, .. }) => Some(*alive),
                 Err(refusal) => return Err(refusal.clone().into()),
                 Ok(_) => None,
             };
-            let said =
+            let sent =
                 socket.send(Message::binary(Welcome { proof, running_elsewhere }.encode())).await;
             let admitted = decided?;
-            if let Err(error) = said {
+            if let Err(error) = sent {
+                // An error means that the driver has ended, and needs no report.
                 let _ = events
                     .send(ConnectionEvent::Ended {
                         connection: admitted.connection,
@@ -107,8 +109,8 @@ where
     }
 }
 
-/// The dialer's side.
-async fn call<S>(
+/// Runs the dialer's side of the handshake.
+async fn dial<S>(
     socket: &mut WebSocketStream<S>,
     expected: NodeName,
     identity: &Identity,
@@ -123,20 +125,20 @@ where
     if peer.node.node != expected {
         return Err(Ended::AnotherName(peer.node.node));
     }
-    let occasion: [&[u8]; 2] = [&ours, &theirs];
+    let context: [&[u8]; 2] = [&ours, &theirs];
     socket
-        .send(Message::binary(identity.secret.prove(Purpose::DIALLING, &occasion).to_vec()))
+        .send(Message::binary(identity.secret.prove(Purpose::DIALLING, &context).to_vec()))
         .await?;
     let welcome = Welcome::decode(&read(socket).await?)?;
-    if identity.secret.is_proved(Purpose::LISTENING, &occasion, &welcome.proof) {
+    if identity.secret.is_proved(Purpose::LISTENING, &context, &welcome.proof) {
         Ok((peer, welcome))
     } else {
         Err(Ended::Cookie)
     }
 }
 
-/// The listener's side, up to its own proof.
-async fn answer<S>(
+/// Runs the listener's side of the handshake, up to its own proof.
+async fn listen<S>(
     socket: &mut WebSocketStream<S>,
     identity: &Identity,
     certificate: Option<&Certificate>,
@@ -151,18 +153,18 @@ where
     }
     let ours = identity.hello();
     socket.send(Message::binary(ours.clone())).await?;
-    let occasion: [&[u8]; 2] = [&theirs, &ours];
-    if !identity.secret.is_proved(Purpose::DIALLING, &occasion, &read(socket).await?) {
+    let context: [&[u8]; 2] = [&theirs, &ours];
+    if !identity.secret.is_proved(Purpose::DIALLING, &context, &read(socket).await?) {
         return Err(Ended::Cookie);
     }
-    Ok((peer, identity.secret.prove(Purpose::LISTENING, &occasion)))
+    Ok((peer, identity.secret.prove(Purpose::LISTENING, &context)))
 }
 
 async fn within<T>(part: impl Future<Output = Result<T, Ended>>) -> Result<T, Ended> {
     timeout(HELLO_TIMEOUT, part).await.map_err(|_| Ended::NoHello)?
 }
 
-/// Returns the driver's decision about this peer.
+/// Returns the driver's decision on this peer.
 async fn ask_driver<A: Application>(
     peer: Hello,
     end: End,
@@ -181,7 +183,7 @@ async fn ask_driver<A: Application>(
     decided.await.map_err(|_| Ended::OwnEnd)
 }
 
-/// Reads the next message of the handshake, which is always binary.
+/// Reads the next handshake message, which must be binary.
 async fn read<S>(socket: &mut WebSocketStream<S>) -> Result<Bytes, Ended>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send,

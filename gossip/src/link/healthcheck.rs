@@ -1,5 +1,5 @@
-//! A request to this machine's own port: has the node that listens there joined? For containers and
-//! units that hold no other HTTP client.
+//! A readiness check of a node on this machine, for containers and units without another HTTP
+//! client.
 
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 
@@ -9,23 +9,23 @@ use crate::id::NodeName;
 use crate::link::config::ClusterConfig;
 use crate::link::http_request;
 
-/// Asks the node `me`, which was configured to listen at `listen`, whether it is ready.
+/// Checks that the node `me`, which is configured to listen at `listen`, is ready.
 ///
 /// # Errors
-/// Where it does not answer in time, or answers that it is not ready.
+/// If it does not respond in time, or responds that it is not ready.
 pub async fn ready(
     cluster: &ClusterConfig,
     me: NodeName,
     listen: SocketAddr,
 ) -> anyhow::Result<()> {
-    // A node accepts this name on its own machine, whatever hosts it is configured for.
+    // Nodes accept this host name from their own machine, regardless of the configured hosts.
     let request =
         hyper::Request::get("/readyz").header(header::HOST, "localhost").body(String::new())?;
     http_request::send(cluster, me, on_this_machine(listen), request, StatusCode::OK).await
 }
 
-/// Returns the address at which this machine reaches what listens at `listen`: a wildcard address
-/// cannot be dialled.
+/// Returns the address at which this machine reaches a listener at `listen`: loopback for a
+/// wildcard address, which cannot be dialled.
 fn on_this_machine(listen: SocketAddr) -> SocketAddr {
     let mut address = listen;
     match listen {
@@ -45,7 +45,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn who_listens_everywhere_is_asked_on_loopback() {
+    fn wildcard_listener_is_reached_on_loopback() {
         let asked = |listen: &str| on_this_machine(listen.parse().unwrap()).to_string();
         assert_eq!(asked("0.0.0.0:4900"), "127.0.0.1:4900");
         assert_eq!(asked("[::]:4900"), "[::1]:4900");

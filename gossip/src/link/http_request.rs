@@ -1,4 +1,4 @@
-//! One HTTP request to one node, over TLS where the cluster uses it.
+//! A single HTTP request to a node, over TLS if the cluster uses it.
 
 use std::fmt::Display;
 use std::time::Duration;
@@ -13,13 +13,13 @@ use crate::id::NodeName;
 use crate::link::config::ClusterConfig;
 use crate::link::tls;
 
-/// The time for the whole exchange.
+/// The timeout for the whole exchange.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Sends `request` to `node` at `address`, and expects the status `expected`.
 ///
 /// # Errors
-/// Where the node cannot be reached or does not answer in time, or answers another status.
+/// If the node is unreachable, does not respond in time, or responds with another status.
 pub(super) async fn send(
     cluster: &ClusterConfig,
     node: NodeName,
@@ -33,19 +33,23 @@ pub(super) async fn send(
             .with_context(|| format!("connecting to {address}"))?;
         let stream = tls::connect(cluster.tls.as_ref(), node, stream)
             .await
-            .with_context(|| format!("speaking TLS with {address}"))?;
+            .with_context(|| format!("TLS handshake with {address}"))?;
         let (mut sender, connection) =
             hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
         let answer = sender.send_request(request);
         tokio::select! {
+            // The response is checked first: a server may close the connection right after it.
             biased;
             answer = answer => Ok(answer?.status()),
-            ended = connection => Err(ended.map_or_else(anyhow::Error::from, |()| anyhow::anyhow!("{address} closed the connection"))),
+            ended = connection => Err(ended.map_or_else(
+                anyhow::Error::from,
+                |()| anyhow::anyhow!("{address} closed the connection"),
+            )),
         }
     };
     let status = timeout(REQUEST_TIMEOUT, asked)
         .await
-        .with_context(|| format!("{address} gives no answer"))??;
-    anyhow::ensure!(status == expected, "{address} answers {status}");
+        .with_context(|| format!("request to {address} timed out"))??;
+    anyhow::ensure!(status == expected, "{address} responded with {status}");
     Ok(())
 }

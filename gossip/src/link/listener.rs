@@ -1,8 +1,11 @@
-//! A node's one port: HTTP/1.1 with its own accept loop, and `/cluster`, where other nodes connect.
+//! The port of a node: HTTP/1.1 with its own accept loop, and `/cluster`, where other nodes
+//! connect.
 //!
-//! The loop is written here because `axum::serve` gives hyper no timer: a client that never
-//! finishes its headers would be waited for without end. Invariant: no new connection affects those
-//! that are open; a connection over the limit is refused with a reason.
+//! `axum::serve` is not used because it gives hyper no timer, so a client that never finishes its
+//! headers would be waited for without limit.
+//!
+//! Invariant: new connections do not affect open ones; a connection over the limit is refused with
+//! a reason.
 
 use std::convert::Infallible;
 use std::io;
@@ -37,34 +40,34 @@ use crate::link::telemetry::Telemetry;
 use crate::link::tls::{Certificate, Stream, Tls};
 use crate::link::upgrade::{Socket, not_upgraded, upgrade};
 
-/// The pause of accepting when the process has no file descriptors left.
+/// The pause after a failure to accept, usually for lack of file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
-/// The most connections that are told at the same time that they are over the limit; further ones
-/// are dropped.
+/// The maximum number of refusals sent at the same time; further connections are dropped without
+/// one. Each refusal holds a file descriptor for up to [`REFUSAL_TIMEOUT`].
 const REFUSALS_MAX: usize = 64;
-/// The time that a refused client may take to read the reason.
+/// The time limit for a refused client to read the reason.
 const REFUSAL_TIMEOUT: Duration = Duration::from_secs(1);
-/// The size of the read buffer, in bytes. The headers of a request must fit.
+/// The size of the read buffer, in bytes. It limits the headers of a request.
 const BUFFER_BYTES_MAX: usize = 64 * 1024;
-/// The first byte of every TLS connection.
+/// The first byte of a TLS connection: the content type of a handshake record.
 const TLS_HANDSHAKE: u8 = 0x16;
 
-/// The limits of connections.
+/// The limits of a port's connections.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// The most open connections, WebSockets and links among them; further ones are refused with
-    /// 503.
+    /// The maximum number of open connections, including WebSockets and links. Further ones are
+    /// refused with 503. Default: 4,096.
     pub connections: usize,
-    /// The most open connections from one address.
+    /// The maximum number of open connections from one address. Default: 2,048.
     pub connections_per_address: usize,
-    /// The time that a client may take to send the headers of a request, from the start of the
-    /// connection or the end of the request before.
+    /// The time limit for the headers of a request, from the start of the connection or the end of
+    /// the previous request.
     pub header_timeout: Duration,
-    /// The time for which a client may accept nothing of what is sent to it.
+    /// The time after which a connection is closed if the client accepts no data.
     pub idle_timeout: Duration,
 }
 
-/// Limits for a node of a small cluster.
+/// The limits for a node of a small cluster.
 impl Default for Limits {
     fn default() -> Self {
         Self {
@@ -76,38 +79,38 @@ impl Default for Limits {
     }
 }
 
-/// A node's port.
+/// A listener with its TLS configuration and limits.
 #[derive(Debug)]
 pub struct Port {
     /// The listener.
     pub listener: TcpListener,
-    /// The certificates that everything on the port is encrypted by, if it is.
+    /// The certificates for TLS; `None` for plain TCP.
     pub tls: Option<Tls>,
     /// The limits of connections.
     pub limits: Limits,
 }
 
-/// A peer that has connected and is not authenticated yet.
+/// An incoming connection of a peer that is not authenticated yet.
 pub(super) struct Incoming {
     pub(super) socket: Socket,
     pub(super) address: String,
     pub(super) certificate: Option<Certificate>,
-    /// Its permit among the connections.
+    /// The permit of the connection.
     pub(super) permit: Arc<Permit>,
 }
 
-/// The other end of a connection, as far as TLS knows.
+/// The other end of a connection, as identified by TLS.
 #[derive(Clone, Debug)]
 pub(super) enum Caller {
     /// A client without TLS, since this node uses none.
     Plain,
-    /// A client without a certificate: a browser, for example.
+    /// A client without a certificate, for example a browser.
     Unknown,
     /// A client with a certificate of this cluster.
     Certified(Certificate),
 }
 
-/// Where peers that have connected wait for the driver.
+/// The state of the route `/cluster`.
 #[derive(Clone)]
 struct ClusterRoute {
     incoming: mpsc::Sender<Incoming>,
@@ -115,7 +118,7 @@ struct ClusterRoute {
     telemetry: Arc<dyn Telemetry>,
 }
 
-/// Returns the route `/cluster`, at which other nodes connect. The peers go to `incoming`.
+/// Returns the route `/cluster`, which sends connecting peers to `incoming`.
 pub(super) fn cluster_route(
     incoming: mpsc::Sender<Incoming>,
     frame_bytes_max: usize,
@@ -133,20 +136,22 @@ async fn connect(
     request: Request,
 ) -> Response {
     let refused = |code, detail| not_upgraded(Problem::new(StatusCode::FORBIDDEN, code, detail));
+    // Browsers send this header with WebSocket requests, nodes do not. So a foreign page cannot
+    // connect through its visitor's browser.
     if request.headers().contains_key(header::ORIGIN) {
-        return refused("foreign_origin", "only nodes connect here, not browsers");
+        return refused("foreign_origin", "this endpoint is for nodes, not for browsers");
     }
     let certificate = match caller {
         Caller::Plain => None,
         Caller::Certified(certificate) => Some(certificate),
         Caller::Unknown => {
-            let detail = "only nodes connect here, with a certificate of this cluster";
+            let detail = "this endpoint requires a certificate of this cluster";
             return refused("not_a_member", detail);
         }
     };
     upgrade(request, connection::limits(frame_bytes_max), async move |socket| {
         let address = address.to_string();
-        // With a full queue the peer is dropped; it will dial again.
+        // If the queue is full the peer is dropped, and dials again later.
         if incoming
             .try_send(Incoming { socket, address: address.clone(), certificate, permit })
             .is_err()
@@ -157,7 +162,7 @@ async fn connect(
     })
 }
 
-/// Serves `router` on `port` until `stop`, each connection as a task of `tasks`.
+/// Serves `router` on `port` until `stop` is cancelled. Each connection runs as a task of `tasks`.
 pub async fn serve(port: Port, router: Router, stop: CancellationToken, tasks: TaskTracker) {
     let Port { listener, tls, limits } = port;
     let permits = ConnectionLimit::new(limits.connections, limits.connections_per_address);
@@ -168,24 +173,26 @@ pub async fn serve(port: Port, router: Router, stop: CancellationToken, tasks: T
             accepted = listener.accept() => match accepted {
                 Ok(accepted) => accepted,
                 Err(error) => {
-                    // Usually the process has no file descriptors left; some will be released.
+                    // Usually the process is out of file descriptors, and others will be closed.
+                    // Without a pause the loop would spin.
                     warn!("cannot accept a connection: {error}");
                     tokio::time::sleep(ACCEPT_PAUSE).await;
                     continue;
                 }
             },
         };
+        // An error is ignored: without the option the connection is slower, but works.
         let _ = stream.set_nodelay(true);
         let Ok(permit) = permits.acquire(address.ip()) else {
             debug!(%address, "connection limit reached");
-            // A TLS client could not read the refusal.
+            // Only without TLS: a TLS client could not read a plain refusal.
             if let (None, Ok(turn)) = (&tls, Arc::clone(&refusals).try_acquire_owned()) {
                 tasks.spawn(async move {
                     refuse(
                         stream,
                         Problem::unavailable(
                             "no_place",
-                            "too many connections are open; nothing was changed",
+                            "connection limit reached; nothing was changed",
                         ),
                     )
                     .await;
@@ -196,6 +203,7 @@ pub async fn serve(port: Port, router: Router, stop: CancellationToken, tasks: T
         };
         let (router, stop, tls) = (router.clone(), stop.clone(), tls.clone());
         tasks.spawn(async move {
+            // In the task, so that a slow TLS handshake does not block accepting.
             let opened = tokio::select! {
                 opened = timeout(limits.header_timeout, begin(stream, tls.as_ref())) => opened,
                 () = stop.cancelled() => return,
@@ -205,20 +213,21 @@ pub async fn serve(port: Port, router: Router, stop: CancellationToken, tasks: T
                     let client = Client { address, caller, permit: Arc::new(permit) };
                     serve_connection(stream, client, router, limits, stop).await;
                 }
-                Ok(Err(error)) => debug!(%address, "no TLS: {error}"),
-                Err(_) => debug!(%address, "sent nothing in time"),
+                Ok(Err(error)) => debug!(%address, "TLS handshake failed: {error}"),
+                Err(_) => debug!(%address, "TLS handshake timed out"),
             }
         });
     }
 }
 
-/// Starts TLS, if this node uses it.
+/// Starts TLS, if the port uses it.
 async fn begin(stream: TcpStream, tls: Option<&Tls>) -> io::Result<(Stream, Caller)> {
     let Some(tls) = tls else { return Ok((Either::Left(stream), Caller::Plain)) };
+    // Peeked, so that a client without TLS gets a readable response instead of a TLS alert.
     let mut first = [0];
     if stream.peek(&mut first).await? == 1 && first != [TLS_HANDSHAKE] {
-        let why = "this port speaks TLS: the address begins with https; nothing was changed";
-        refuse(stream, Problem::malformed("tls_required", why)).await;
+        let detail = "this port requires TLS: use an https URL; nothing was changed";
+        refuse(stream, Problem::malformed("tls_required", detail)).await;
         return Err(io::Error::new(io::ErrorKind::InvalidData, "client without TLS"));
     }
     let (stream, certificate) = tls.accept(stream).await?;
@@ -230,11 +239,11 @@ async fn begin(stream: TcpStream, tls: Option<&Tls>) -> io::Result<(Stream, Call
 struct Client {
     address: SocketAddr,
     caller: Caller,
-    /// A WebSocket that the connection becomes keeps it.
+    /// Shared, because a WebSocket keeps the permit after the upgrade.
     permit: Arc<Permit>,
 }
 
-/// Answers the requests of one connection until it ends.
+/// Serves the requests of one connection until it ends.
 async fn serve_connection(
     stream: Stream,
     client: Client,
@@ -252,7 +261,7 @@ async fn serve_connection(
             Ok::<_, Infallible>(router.call(request).await.unwrap_or_else(|never| match never {}))
         }
     });
-    // Reading has timeouts of its own: those of headers, bodies and WebSockets.
+    // Only for writing: reading has its own timeouts for headers, bodies and WebSockets.
     let mut stream = TimeoutStream::new(stream);
     stream.set_write_timeout(Some(limits.idle_timeout));
     let connection = http1::Builder::new()
@@ -266,6 +275,7 @@ async fn serve_connection(
     let served = tokio::select! {
         served = connection.as_mut() => served,
         () = stop.cancelled() => {
+            // The current request is still answered.
             connection.as_mut().graceful_shutdown();
             connection.await
         }
@@ -275,11 +285,12 @@ async fn serve_connection(
     }
 }
 
-/// Answers why the connection is refused. Input is discarded: left unread, it would reset the
-/// connection before the reason is read.
-async fn refuse(mut stream: TcpStream, why: Problem) {
+/// Responds with the reason for refusing a connection. Input is discarded: left unread, it would
+/// reset the connection before the client reads the reason.
+async fn refuse(mut stream: TcpStream, problem: Problem) {
+    // Errors are ignored: the connection is dropped in any case.
     let _ = timeout(REFUSAL_TIMEOUT, async {
-        let (head, body) = why.into_response().into_parts();
+        let (head, body) = problem.into_response().into_parts();
         let mut answer = format!("HTTP/1.1 {}\r\nconnection: close\r\n", head.status).into_bytes();
         for (name, value) in &head.headers {
             answer.extend([name.as_str().as_bytes(), b": ", value.as_bytes(), b"\r\n"].concat());

@@ -1,5 +1,4 @@
-//! The ends of a connection, and how a connection begins and ends, as its driver and its peer learn
-//! it.
+//! The events and results of connections, as reported to the driver and to the peer.
 
 use tokio::sync::{mpsc, oneshot};
 use tokio_tungstenite::tungstenite;
@@ -12,7 +11,7 @@ use crate::membership::LinkRefusal;
 use crate::message::{Application, Frame};
 use crate::wire::WireError;
 
-/// This node's end of a connection.
+/// The role of this node in a connection.
 #[derive(Clone, Debug)]
 pub(super) enum End {
     /// This node dialled, and expects this peer.
@@ -21,10 +20,10 @@ pub(super) enum End {
     Listener(Option<Certificate>),
 }
 
-/// The reports of connections to their driver.
+/// The events that connections report to their driver.
 pub(super) enum ConnectionEvent<A: Application> {
-    /// A peer introduced itself. The driver decides, and answers with the queue of frames for the
-    /// peer.
+    /// A peer has authenticated. The driver admits it, with the queue of frames to send, or refuses
+    /// it.
     Introduced {
         peer: Origin,
         joined: bool,
@@ -36,13 +35,13 @@ pub(super) enum ConnectionEvent<A: Application> {
     Frame { connection: u64, frame: Frame<A> },
     /// An admitted connection ended.
     Ended { connection: u64, cause: LinkDown },
-    /// A peer refused a link, since this incarnation of this node's own name is alive.
-    RunningElsewhere { peer: NodeName, alive: Incarnation },
-    /// Dialling a peer did not lead to a link.
+    /// A peer refused a link, because it is linked to this other incarnation of this node's name.
+    RunningElsewhere { peer: NodeName, incarnation: Incarnation },
+    /// Dialling a peer failed.
     NotReached { peer: NodeName, cause: LinkDown },
 }
 
-/// An admitted connection: its number at the driver, and the frames to send.
+/// An admitted connection: its number at the driver, and the queue of frames to send.
 pub(super) struct Admitted<A: Application> {
     pub(super) connection: u64,
     pub(super) outgoing: mpsc::Receiver<Frame<A>>,
@@ -51,37 +50,36 @@ pub(super) struct Admitted<A: Application> {
 /// The reason why a connection ended.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Ended {
-    #[error("no hello in time")]
+    #[error("timed out waiting for a hello")]
     NoHello,
     #[error(transparent)]
     Wire(#[from] WireError),
-    #[error("has another cookie")]
+    #[error("wrong cookie")]
     Cookie,
-    #[error("answers as {0}")]
+    #[error("identified itself as {0}")]
     AnotherName(NodeName),
-    #[error("shows a certificate that is not one for {0}")]
+    #[error("the certificate does not name {0}")]
     AnothersCertificate(NodeName),
     #[error(transparent)]
     Refused(#[from] LinkRefusal),
-    #[error("refuses this node: {0}")]
+    #[error("refused by the peer: {0}")]
     RefusedByPeer(String),
-    #[error("sent text instead of binary messages")]
+    #[error("expected binary messages, received text")]
     NotBinary,
-    #[error("silent for too long")]
+    #[error("timed out")]
     Silent,
     #[error("closed")]
     Closed,
     #[error("{0}")]
     Broken(#[from] tungstenite::Error),
-    #[error("a frame of {0} bytes exceeds the peer's limit")]
+    #[error("frame of {0} bytes exceeds the limit")]
     TooLarge(usize),
     #[error("this incarnation of the node has ended")]
     OwnEnd,
 }
 
 impl Ended {
-    /// Returns the close code that tells the peer the reason; `None` where there is nothing to
-    /// tell.
+    /// Returns the close code for the peer; `None` if no close frame with a reason is sent.
     pub(super) fn close_code(&self) -> Option<u16> {
         match self {
             Self::NoHello | Self::Wire(WireError::NotHello) => Some(4000),
@@ -99,7 +97,7 @@ impl Ended {
         }
     }
 
-    /// Returns whether one of the two ends refused the other.
+    /// Returns whether either end refused the other.
     pub(super) fn is_refusal(&self) -> bool {
         match self {
             Self::NoHello
@@ -118,8 +116,8 @@ impl Ended {
         }
     }
 
-    /// Returns a word for the reason why an unauthenticated peer was turned away; `None` for any
-    /// other end.
+    /// Returns the reason for refusing an unauthenticated peer, as a metric label; `None` for other
+    /// ends.
     pub(super) fn refusal_text(&self) -> Option<&'static str> {
         match self {
             Self::NoHello => Some("no_hello"),
@@ -142,7 +140,7 @@ impl Ended {
         }
     }
 
-    /// Returns the cause that the machine learns.
+    /// Returns the cause for the machine.
     pub(super) fn cause(&self) -> LinkDown {
         if matches!(self, Self::Silent) { LinkDown::Silent } else { LinkDown::Lost }
     }

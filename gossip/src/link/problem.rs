@@ -1,27 +1,27 @@
-//! Problem documents (RFC 9457): why a request failed, and what was not done.
+//! Problem documents (RFC 9457): the reason why a request failed, and its effect.
 //!
-//! Invariant: every error response of a node that has a body is one of these.
+//! Invariant: every error response with a body is a problem document.
 
 use axum::Json;
 use axum::http::{HeaderValue, Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
-/// The most characters of a request that an error repeats.
+/// The maximum number of characters of a request that an error repeats.
 const SHOWN_CHARS_MAX: usize = 100;
 
 /// A problem document.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Problem {
-    /// The problem type: a stable word for programs.
+    /// The problem type: a stable identifier for programs.
     #[serde(rename = "type")]
     pub code: &'static str,
-    /// The status's standard text.
+    /// The standard text of the status.
     title: &'static str,
     /// The status of the response.
     #[serde(serialize_with = "as_number")]
     pub status: StatusCode,
-    /// The reason, and what was not done, for people.
+    /// The reason and the effect, for people.
     pub detail: String,
 }
 
@@ -47,19 +47,19 @@ impl Problem {
         Self::new(StatusCode::BAD_REQUEST, code, detail)
     }
 
-    /// Returns a problem for a request that asks for something not allowed.
+    /// Returns a problem for a request that is well-formed but not allowed.
     #[must_use]
     pub fn not_allowed(code: &'static str, detail: impl Into<String>) -> Self {
         Self::new(StatusCode::UNPROCESSABLE_ENTITY, code, detail)
     }
 
-    /// Returns a problem for something that does not exist.
+    /// Returns a problem for a resource that does not exist.
     #[must_use]
     pub fn not_found(code: &'static str, detail: impl Into<String>) -> Self {
         Self::new(StatusCode::NOT_FOUND, code, detail)
     }
 
-    /// Returns a problem for something that no longer exists.
+    /// Returns a problem for a resource that no longer exists.
     #[must_use]
     pub fn gone(code: &'static str, detail: impl Into<String>) -> Self {
         Self::new(StatusCode::GONE, code, detail)
@@ -77,13 +77,13 @@ impl Problem {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, code, detail)
     }
 
-    /// Returns the problem for too many queued requests.
+    /// Returns the problem for a full request queue.
     #[must_use]
     pub fn overloaded() -> Self {
         Self::new(
             StatusCode::TOO_MANY_REQUESTS,
             "overloaded",
-            "too many requests are waiting; nothing was changed",
+            "the request queue is full; nothing was changed",
         )
     }
 }
@@ -103,17 +103,17 @@ impl IntoResponse for Problem {
 /// Responds to an unknown path.
 pub async fn unknown_path(uri: Uri) -> Problem {
     let path = shortened(uri.path(), SHOWN_CHARS_MAX);
-    Problem::not_found("unknown_path", format!("there is nothing at {path}"))
+    Problem::not_found("unknown_path", format!("unknown path {path}"))
 }
 
-/// Responds to a method that the path does not support. The router adds `Allow`.
+/// Responds to a method that the path does not support. The router adds the header `Allow`.
 pub async fn wrong_method(method: Method, uri: Uri) -> Problem {
     let (method, path) =
         (shortened(method.as_str(), SHOWN_CHARS_MAX), shortened(uri.path(), SHOWN_CHARS_MAX));
     Problem::new(
         StatusCode::METHOD_NOT_ALLOWED,
         "wrong_method",
-        format!("{path} does not answer to {method}"),
+        format!("{path} does not support {method}"),
     )
 }
 

@@ -1,8 +1,9 @@
-//! A node: one incarnation of its machine after the other, with supervision, until it is stopped.
+//! Supervision of a node: it runs one incarnation of the machine after the other, until the node is
+//! stopped.
 //!
-//! A crash (an intended one, or a panic, which is a bug) ends an incarnation and all its memory.
-//! The next begins at once, with a higher number. More crashes than the intensity allows end the
-//! node.
+//! A crash (an intended one, or a panic, which is a bug) ends an incarnation and loses its memory.
+//! The next one starts at once, with a higher number. If the crashes exceed the restart intensity,
+//! the node exits.
 
 use std::ops::ControlFlow;
 use std::panic::AssertUnwindSafe;
@@ -20,7 +21,7 @@ use crate::id::{Incarnation, NodeName, Origin};
 use crate::link::clock::SystemClock;
 use crate::link::config::ClusterConfig;
 use crate::link::control::Controls;
-use crate::link::driver::{self, Ended, Surroundings};
+use crate::link::driver::{self, Ended, Environment};
 use crate::link::event_log::log;
 use crate::link::listener::{self, Incoming};
 use crate::link::telemetry::{Hooks, Telemetry};
@@ -31,21 +32,21 @@ use crate::replica::{self, Replica};
 use crate::supervise::Intensity;
 use crate::time::Now;
 
-/// The bound of the random distance between an incarnation and an earlier one that was dated in the
-/// future.
+/// The upper bound of the distance between a new incarnation and a previous one that was dated in
+/// the future.
 const INCARNATION_JUMP: u64 = 65_536;
-/// The most peers that may wait for the driver.
+/// The maximum number of connected peers that wait for the driver.
 const INCOMING_MAX: usize = 64;
 
 /// The type of a machine's replicated values.
 type ValueOf<M> = <<M as Machine>::App as Application>::Value;
 
-/// A machine around a replica, as a supervisor runs it.
+/// A machine with a replica, as required by a supervisor.
 pub trait Node: Machine {
-    /// Returns the replica inside.
+    /// Returns the replica.
     fn replica(&self) -> &Replica<ValueOf<Self>>;
 
-    /// Returns the replica's event inside an event of the machine, if there is one.
+    /// Returns the event of the replica that an event of the machine contains, if any.
     fn replica_event(event: &Self::Event) -> Option<&replica::Event>;
 
     /// Returns a short description of an entry, for logs.
@@ -54,28 +55,28 @@ pub trait Node: Machine {
     }
 }
 
-/// The reason why an incarnation ended by itself.
+/// The reason why an incarnation ended while the node was not being stopped.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum IncarnationEnd {
-    /// It crashed, for this reason.
+    /// It crashed.
     Crashed(String),
-    /// Another incarnation of the name, which began later, is writing.
+    /// A later incarnation of the same name exists.
     Superseded {
-        /// The other incarnation.
+        /// The later incarnation.
         by: Incarnation,
-        /// Whether the node halts, rather than beginning an incarnation later than both.
+        /// True if the node halts. Otherwise it restarts with an incarnation later than both.
         halts: bool,
     },
 }
 
-/// The way in which a node ended.
+/// The reason why a node ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NodeEnd {
-    /// It was asked to stop.
+    /// It was stopped.
     Stopped,
-    /// The controller ended its process immediately.
+    /// The controller killed its process.
     Killed,
-    /// It failed: too many crashes, or a later incarnation of its name elsewhere.
+    /// It failed: it crashed too often, or a later incarnation of its name is running elsewhere.
     Failed,
 }
 
@@ -83,21 +84,21 @@ pub enum NodeEnd {
 pub struct NodeConfig {
     /// The node's name.
     pub name: NodeName,
-    /// Its cluster.
+    /// The cluster configuration.
     pub cluster: ClusterConfig,
-    /// The number of crashes that it survives in a time.
+    /// The limit on crashes.
     pub intensity: Intensity,
-    /// The seed of the chances of faults.
+    /// The seed of the random decisions of faults.
     pub seed: u64,
-    /// The signal that ends the node.
+    /// The signal to stop the node.
     pub stop: CancellationToken,
-    /// The tasks of the node, to wait for at its end.
+    /// The tasks of the node, to be awaited after it has ended.
     pub tasks: TaskTracker,
-    /// The counters of links and supervision.
+    /// The telemetry of links and supervision.
     pub telemetry: Arc<dyn Telemetry>,
 }
 
-/// Runs a node.
+/// A node, ready to run.
 pub struct Supervisor<M: Machine> {
     config: NodeConfig,
     clock: SystemClock,
@@ -107,7 +108,7 @@ pub struct Supervisor<M: Machine> {
 }
 
 impl<M: Node> Supervisor<M> {
-    /// Returns a node that has not begun.
+    /// Returns a node that is not running yet.
     #[must_use]
     pub fn new(config: NodeConfig) -> Self {
         Self {
@@ -119,27 +120,29 @@ impl<M: Node> Supervisor<M> {
         }
     }
 
-    /// Returns a receiver of whether the current incarnation has joined.
+    /// Returns a receiver of the readiness: true while the current incarnation has joined.
     #[must_use]
     pub fn ready(&self) -> watch::Receiver<bool> {
         self.ready.subscribe()
     }
 
-    /// Returns the route at which other nodes connect.
+    /// Returns the route `/cluster`, where other nodes connect.
     pub fn cluster_route(&self) -> Router {
         let (incoming, telemetry) = (self.incoming.0.clone(), Arc::clone(&self.config.telemetry));
         listener::cluster_route(incoming, self.config.cluster.frame_bytes_max, telemetry)
     }
 
-    /// Returns `router`, which answers nothing while the process is frozen, and the route that ends
-    /// a freeze. Everything that the node's port serves goes through this.
+    /// Returns `router` so that it does not respond while the process is frozen, together with the
+    /// route that ends a freeze. All routes of the node's port must be wrapped by this.
     pub fn gate(&self, router: Router) -> Router {
         self.controls.gate(router, self.config.name, self.config.cluster.secret.clone())
     }
 
-    /// Runs the node until it ends. `begin` makes the machine of each incarnation, from the number
-    /// of crashes before and the time, and `hooks` its hooks; `on_event` handles the machine's
-    /// events.
+    /// Runs the node until it ends.
+    ///
+    /// For each incarnation, `begin` returns the machine, from the origin, the number of crashes so
+    /// far and the time, and `hooks` returns its hooks. `on_event` handles the events of the
+    /// machine.
     pub async fn run<H: Hooks<M>>(
         mut self,
         mut commands: mpsc::Receiver<M::Command>,
@@ -152,27 +155,30 @@ impl<M: Node> Supervisor<M> {
         let mut above = Incarnation(0);
         loop {
             let now = self.clock.now();
+            // The wall clock may have been set back, so the number is also above the previous one.
             let incarnation = Incarnation::begun_at(now.wall).max(above.successor());
             let me = Origin { node: name, incarnation };
             above = incarnation;
             self.ready.send_replace(false);
-            info!(incarnation = incarnation.0, crashes, "{name} begins a life");
+            info!(incarnation = incarnation.0, crashes, "{name}: incarnation started");
             self.config.telemetry.incarnation_started(incarnation);
             let machine = begin(me, crashes, now);
-            let ended = self.live(machine, me, &mut commands, hooks(me), &mut on_event).await;
+            let ended =
+                self.run_incarnation(machine, me, &mut commands, hooks(me), &mut on_event).await;
             let (cause, reason) = match ended {
                 Ok(Ended::Stopped) => return NodeEnd::Stopped,
                 Ok(Ended::Killed) => {
-                    error!("the controller ended {name} immediately");
+                    error!("{name} killed by the controller");
                     return NodeEnd::Killed;
                 }
                 Ok(Ended::Broke(IncarnationEnd::Crashed(reason))) => ("bomb", reason),
                 Ok(Ended::Broke(IncarnationEnd::Superseded { by, halts: false })) => {
+                    // Not counted as a crash: the cause is the clock of an earlier process.
                     above = self.later_than(by);
                     continue;
                 }
                 Ok(Ended::Broke(IncarnationEnd::Superseded { by, halts: true })) => {
-                    error!("another process is {name}/{by}, a later incarnation: {me} halts");
+                    error!("a later incarnation is running as {name}/{by}: {me} halts");
                     return NodeEnd::Failed;
                 }
                 Err(_) => ("panic", "panic".to_owned()),
@@ -183,7 +189,7 @@ impl<M: Node> Supervisor<M> {
             if !self.config.intensity.allows_restart_after_crash(self.clock.now().mono) {
                 error!(
                     incarnation,
-                    "{name} crashed too often ({reason}; crash {crashes}): giving up"
+                    "{name} crashed too often ({reason}; crash {crashes}): exiting"
                 );
                 return NodeEnd::Failed;
             }
@@ -195,8 +201,8 @@ impl<M: Node> Supervisor<M> {
         }
     }
 
-    /// Runs one incarnation. The error is a panic's.
-    async fn live(
+    /// Runs one incarnation. The error is the payload of a panic.
+    async fn run_incarnation(
         &mut self,
         mut machine: M,
         me: Origin,
@@ -204,10 +210,10 @@ impl<M: Node> Supervisor<M> {
         hooks: impl Hooks<M>,
         on_event: &mut impl FnMut(M::Event) -> ControlFlow<IncarnationEnd>,
     ) -> Result<Ended<IncarnationEnd>, Box<dyn std::any::Any + Send>> {
-        // At level error, so that no filter removes it from the lines that it lets through.
-        let span = error_span!("life", incarnation = me.incarnation.0);
+        // At level error, so that every log line that passes a filter also gets this span.
+        let span = error_span!("incarnation", incarnation = me.incarnation.0);
         let Self { config, clock, controls, incoming, ready } = self;
-        let surroundings = Surroundings {
+        let environment = Environment {
             cluster: &config.cluster,
             clock,
             stop: &config.stop,
@@ -222,6 +228,8 @@ impl<M: Node> Supervisor<M> {
                 if let replica::Event::Joined { .. } = event {
                     ready.send_replace(true);
                 } else if let replica::Event::Superseded { by, halts } = event {
+                    // Here, because the machine and its memory are dropped when the incarnation
+                    // ends.
                     log_unreplicated(machine);
                     return ControlFlow::Break(IncarnationEnd::Superseded {
                         by: *by,
@@ -233,29 +241,32 @@ impl<M: Node> Supervisor<M> {
         };
         let incoming = &mut incoming.1;
         let incarnation =
-            driver::drive(&mut machine, me, surroundings, incoming, commands, on_event, hooks);
-        // The driver borrows only what outlives it; after a panic nothing of the incarnation is
-        // used.
+            driver::drive(&mut machine, me, environment, incoming, commands, on_event, hooks);
+        // Unwind safety: the driver borrows only state that outlives it, and after a panic no state
+        // of the incarnation is used.
         AssertUnwindSafe(incarnation.instrument(span)).catch_unwind().await
     }
 
-    /// Returns an incarnation later than `by`, which was dated in the future.
+    /// Returns the lower bound of the next incarnation: later than `by`, which was dated in the
+    /// future.
     fn later_than(&self, by: Incarnation) -> Incarnation {
         let name = self.config.name;
         warn!(
-            "an earlier incarnation of {name}, {by}, is dated later than this one: the clock went back"
+            "an earlier incarnation of {name}, {by}, is dated later than this one: \
+             the clock went back"
         );
         self.config.telemetry.restarting();
-        // Another process may have begun one just above it, and be gone: not that very one again.
+        // Another process may already have used the number right above `by`, so the distance
+        // varies.
         Incarnation(by.0.saturating_add(self.clock.now().wall.0 % INCARNATION_JUMP))
     }
 }
 
-/// Logs the writes of an incarnation that halts which no other node is known to have.
+/// Logs the writes of a halting incarnation that are not known to be at any other node.
 fn log_unreplicated<M: Node>(machine: &M) {
     for (key, entry) in machine.replica().unreplicated() {
         let name = M::describe(&entry);
-        error!(%key, name, stamp = %entry.stamp, "this write was not passed on, and is lost");
+        error!(%key, name, stamp = %entry.stamp, "write lost: not known to be at any other node");
     }
 }
 

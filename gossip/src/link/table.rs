@@ -1,7 +1,7 @@
 //! The table of links of one incarnation.
 //!
-//! Invariant: a peer has at most one link here, and of two that were made at once both ends keep
-//! the same.
+//! Invariant: there is at most one link to each peer. If two are made at the same time, both ends
+//! keep the same one.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -20,7 +20,7 @@ use crate::membership::{LinkRefusal, Roster};
 use crate::message::{Application, Frame};
 use crate::time::Now;
 
-/// A link that is up.
+/// An established link.
 struct Link<A: Application> {
     connection: u64,
     peer: Origin,
@@ -29,22 +29,22 @@ struct Link<A: Application> {
     outgoing: mpsc::Sender<Frame<A>>,
 }
 
-/// The table of links.
+/// The links of one incarnation, by peer.
 pub(super) struct Links<A: Application> {
     me: Origin,
     roster: Roster,
     telemetry: Arc<dyn Telemetry>,
     links: BTreeMap<NodeName, Link<A>>,
-    /// The connections that gave way to another one of the same two incarnations. Frames that still
-    /// arrive on them count.
-    giving_way: BTreeMap<u64, NodeName>,
+    /// The connections replaced by another one between the same two incarnations. Frames that still
+    /// arrive on them are accepted.
+    replaced: BTreeMap<u64, NodeName>,
     linked: watch::Sender<BTreeSet<NodeName>>,
-    /// The links dropped here that the machine has not learned of yet.
+    /// The links dropped here whose loss is not reported to the machine yet.
     lost: Vec<NodeName>,
     next_connection: u64,
 }
 
-/// The admission of a peer, and the inputs of the machine that follow from it.
+/// An admitted peer, with the resulting inputs of the machine.
 type Admission<A, C> = Result<(Admitted<A>, Vec<Input<A, C>>), LinkRefusal>;
 
 impl<A: Application> Links<A> {
@@ -54,19 +54,19 @@ impl<A: Application> Links<A> {
             roster,
             telemetry,
             links: BTreeMap::new(),
-            giving_way: BTreeMap::new(),
+            replaced: BTreeMap::new(),
             linked: watch::Sender::default(),
             lost: Vec::new(),
             next_connection: 1,
         }
     }
 
-    /// Returns a receiver of the names that are linked.
+    /// Returns a receiver of the names of linked peers.
     pub(super) fn linked(&self) -> watch::Receiver<BTreeSet<NodeName>> {
         self.linked.subscribe()
     }
 
-    /// Returns a link dropped here that the machine has not learned of yet.
+    /// Takes a link that was dropped here, to report it to the machine.
     pub(super) fn take_lost(&mut self) -> Option<NodeName> {
         self.lost.pop()
     }
@@ -78,24 +78,26 @@ impl<A: Application> Links<A> {
         }
     }
 
-    /// Sends the frame. Without a link it is dropped.
+    /// Sends the frame, or drops it if there is no link.
     pub(super) fn send(&mut self, to: NodeName, frame: Frame<A>) {
         let Some(link) = self.links.get(&to) else { return };
         match link.outgoing.try_send(frame) {
             Ok(()) => {}
-            // The connection has ended. Its end waits among the events, behind the peer's last
-            // frames.
+            // The connection has ended. Its `Ended` event follows the peer's last frames in the
+            // queue, so the link is not removed here.
             Err(TrySendError::Closed(_)) => {}
             Err(TrySendError::Full(_)) => {
                 self.telemetry.queue_overflowed();
-                warn!(peer = %to, "too slow for the frames sent to it: link dropped");
+                warn!(peer = %to, "send queue full: link dropped");
+                // Queued for the driver instead of returned: the machine is producing outputs at
+                // this time.
                 self.remove(to);
                 self.lost.push(to);
             }
         }
     }
 
-    /// Takes a report of a connection, and returns the inputs of the machine that follow from it.
+    /// Handles an event of a connection, and returns the resulting inputs of the machine.
     pub(super) fn on_event<C>(&mut self, event: ConnectionEvent<A>) -> Vec<Input<A, C>> {
         match event {
             ConnectionEvent::Introduced { peer, joined, end, address, decision } => {
@@ -103,24 +105,24 @@ impl<A: Application> Links<A> {
                     Ok((admitted, inputs)) => (Ok(admitted), inputs),
                     Err(refusal) => (Err(refusal), Vec::new()),
                 };
-                // A connection that is gone reports its end through its closed queue.
+                // An error means that the connection has ended. Its closed queue shows this.
                 let _ = decision.send(answer);
                 inputs
             }
             ConnectionEvent::Frame { connection, frame } => {
-                let giving_way = || self.giving_way.get(&connection).copied();
-                let from = self.peer_of(connection).or_else(giving_way);
+                let replaced = || self.replaced.get(&connection).copied();
+                let from = self.peer_of(connection).or_else(replaced);
                 from.map(|from| Input::Frame { from, frame }).into_iter().collect()
             }
             ConnectionEvent::Ended { connection, cause } => {
-                self.giving_way.remove(&connection);
+                self.replaced.remove(&connection);
                 let Some(peer) = self.peer_of(connection) else { return Vec::new() };
                 self.remove(peer);
                 info!(%peer, "link lost");
                 vec![Input::LinkDown { peer, cause }]
             }
-            ConnectionEvent::RunningElsewhere { peer, alive } => {
-                vec![Input::Refused { peer, alive }]
+            ConnectionEvent::RunningElsewhere { peer, incarnation } => {
+                vec![Input::Refused { peer, alive: incarnation }]
             }
             ConnectionEvent::NotReached { peer, .. } if self.links.contains_key(&peer) => {
                 Vec::new()
@@ -163,19 +165,19 @@ impl<A: Application> Links<A> {
         let up = Input::LinkUp { peer: peer.node, incarnation: peer.incarnation };
         let down = Input::LinkDown { peer: peer.node, cause: LinkDown::Lost };
         let inputs = match self.links.get(&peer.node) {
-            // A later incarnation that has joined takes the place of an earlier one.
+            // A later, joined incarnation replaces an earlier one.
             Some(link) if link.peer != peer => vec![down, up],
-            // Both dialled at once. Both ends keep the connection that the lesser name dialled; for
-            // the machines it is one link.
+            // Both dialled at the same time. Both ends keep the connection dialled by the lesser
+            // name. To the machines it remains one link.
             Some(link) if link.dialled_by < dialled_by => {
-                self.giving_way.insert(connection, peer.node);
+                self.replaced.insert(connection, peer.node);
                 return Ok((admitted, Vec::new()));
             }
             Some(link) if link.dialled_by > dialled_by => {
-                self.giving_way.insert(link.connection, peer.node);
+                self.replaced.insert(link.connection, peer.node);
                 Vec::new()
             }
-            // A peer that dials again has lost the link that this end still has.
+            // The peer dialled again, so it has lost the link that this end still has.
             Some(_) => vec![down, up],
             None => vec![up],
         };

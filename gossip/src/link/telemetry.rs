@@ -1,7 +1,6 @@
-//! The hooks by which an application counts and traces what links do.
+//! Hooks for metrics and traces of links.
 //!
-//! The library counts nothing itself: names of metrics and ways to export them are the
-//! application's.
+//! The library has no metrics of its own: the application chooses their names and exporters.
 
 use std::time::Duration;
 
@@ -18,36 +17,36 @@ pub enum Direction {
     Out,
 }
 
-/// A frame that passed a link, in figures.
+/// The statistics of one sent or received frame.
 #[derive(Clone, Copy, Debug)]
 pub struct FrameStats {
-    /// Received or sent.
+    /// The direction.
     pub direction: Direction,
     /// The frame's [kind](Frame::kind).
     pub kind: &'static str,
-    /// The size on the link, in bytes.
+    /// The encoded size, in bytes.
     pub bytes: usize,
-    /// The number of entries in it.
+    /// The number of entries in the frame.
     pub entries: usize,
 }
 
-/// The events of a node's links and supervision. Every method does nothing by default.
+/// A receiver of events of a node's links and supervision. All methods do nothing by default.
 ///
-/// They are called from the tasks that do the work, so an implementation must not block.
+/// The methods are called from the tasks that serve the links, so implementations must not block.
 pub trait Telemetry: Send + Sync + 'static {
     /// A frame was sent or received.
     fn frame(&self, _: FrameStats) {}
-    /// An unauthenticated peer was turned away, for this reason.
+    /// An unauthenticated peer was refused, for this reason.
     fn peer_refused(&self, _reason: &'static str) {}
-    /// A peer was too slow for the frames sent to it, and its link was dropped.
+    /// A peer's queue of frames to send was full, and its link was dropped.
     fn queue_overflowed(&self) {}
-    /// The link to `peer` is up (`None`), or down for this reason.
+    /// The link to `peer` is up (`None`), or down for the given reason.
     fn link_changed(&self, _peer: NodeName, _down: Option<LinkDown>) {}
-    /// An incarnation of the node has begun.
+    /// An incarnation of the node has started.
     fn incarnation_started(&self, _: Incarnation) {}
     /// An incarnation crashed: `"bomb"` for an intended crash, `"panic"` for a bug.
     fn crashed(&self, _cause: &'static str) {}
-    /// The node is about to begin another incarnation after a crash or a refusal.
+    /// The node is about to start another incarnation after a crash, or after it was superseded.
     fn restarting(&self) {}
 }
 
@@ -59,15 +58,15 @@ impl Telemetry for NoTelemetry {}
 
 /// The hooks of one incarnation of a machine, called from its driver.
 ///
-/// Every method does nothing by default.
+/// All methods do nothing by default.
 pub trait Hooks<M: Machine> {
-    /// The machine is about to wait for input: everything due has been done.
+    /// The machine has no work left, and is about to wait for input.
     fn idle(&mut self, _machine: &M) {}
     /// A frame is about to be sent to `to`. A hook may set the trace of a command.
     fn sending(&mut self, _now: Duration, _to: NodeName, _frame: &mut Frame<M::App>) {}
     /// A frame from `from` is about to reach the machine.
     fn received(&mut self, _now: Duration, _from: NodeName, _frame: &Frame<M::App>) {}
-    /// The time on the driver's monotonic clock; called at least once per input.
+    /// Reports the time on the driver's monotonic clock. Called at least once per input.
     fn elapsed(&mut self, _now: Duration) {}
 }
 

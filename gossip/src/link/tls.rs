@@ -1,8 +1,9 @@
-//! TLS on a node's one port. The listener shows its certificate to everybody; nodes show theirs to
-//! each other.
+//! TLS on the port of a node. The listener presents its certificate to all clients; nodes also
+//! present theirs as clients.
 //!
-//! Invariant: a node's certificate names the node (as a DNS name), so neither a name nor an address
-//! can be taken over without the key. Browsers show no certificate, and reach only the HTTP API.
+//! Invariant: a node's certificate contains the node's name (as a DNS name), so a name or an
+//! address cannot be taken over without the key. Browsers present no certificate, and can use only
+//! the HTTP API.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -25,27 +26,27 @@ pub(super) type Stream = Either<TcpStream, Box<tokio_rustls::TlsStream<TcpStream
 /// The paths of a node's certificate files, in PEM.
 #[derive(Clone, Debug)]
 pub struct Files {
-    /// The node's certificate, and any intermediate ones.
+    /// The node's certificate, followed by any intermediate ones.
     pub certificate: PathBuf,
-    /// Its private key.
+    /// The node's private key.
     pub key: PathBuf,
-    /// The certificates of the cluster's authorities.
+    /// The CA certificates of the cluster.
     pub authorities: PathBuf,
 }
 
-/// A node's certificate, its key, and the authorities that it trusts.
+/// The TLS configuration of a node: its certificate, its key, and the CA certificates to trust.
 #[derive(Clone)]
 pub struct Tls {
     acceptor: TlsAcceptor,
     connector: TlsConnector,
 }
 
-/// A certificate that a peer has shown, signed by an authority of the cluster.
+/// A certificate presented by a peer and signed by a CA of the cluster.
 #[derive(Clone, Debug)]
 pub(super) struct Certificate(CertificateDer<'static>);
 
 impl Certificate {
-    /// Returns whether it is a certificate for `node`.
+    /// Returns whether the certificate names `node`.
     pub(super) fn is_for(&self, node: NodeName) -> bool {
         let (Ok(certificate), Ok(name)) =
             (webpki::EndEntityCert::try_from(&self.0), server_name(node))
@@ -57,10 +58,10 @@ impl Certificate {
 }
 
 impl Tls {
-    /// Reads the files of the node `me`.
+    /// Loads the certificate files of the node `me`.
     ///
     /// # Errors
-    /// Where a file cannot be read or holds nothing of its kind, the key does not match, or the
+    /// If a file cannot be read or has no usable content, the key does not match, or the
     /// certificate does not name `me`.
     pub fn load(me: NodeName, files: &Files) -> anyhow::Result<Self> {
         let certificates = certificates(&files.certificate)?;
@@ -69,19 +70,21 @@ impl Tls {
         let mut roots = RootCertStore::empty();
         for authority in self::certificates(&files.authorities)? {
             roots.add(authority).with_context(|| {
-                format!("{} holds no certificate of an authority", files.authorities.display())
+                format!("{} holds no certificate of a CA", files.authorities.display())
             })?;
         }
         let roots = Arc::new(roots);
         let first = certificates.first().cloned().context("there is a certificate")?;
         anyhow::ensure!(
             Certificate(first).is_for(me),
-            "the certificate in {} is not one for {me}: it needs the DNS name {me} among its alternative names",
+            "the certificate in {} does not name {me}: the DNS name {me} must be among its \
+             alternative names",
             files.certificate.display()
         );
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let nodes =
             WebPkiClientVerifier::builder_with_provider(Arc::clone(&roots), Arc::clone(&provider))
+                // Browsers share the port and have no certificate; `/cluster` requires one itself.
                 .allow_unauthenticated()
                 .build()?;
         let mut server = ServerConfig::builder_with_provider(Arc::clone(&provider))
@@ -89,8 +92,13 @@ impl Tls {
             .with_client_cert_verifier(nodes)
             .with_single_cert(certificates.clone(), key.clone_key())
             .with_context(|| {
-                format!("{} is not the key to {}", files.key.display(), files.certificate.display())
+                format!(
+                    "the key in {} does not match the certificate in {}",
+                    files.key.display(),
+                    files.certificate.display()
+                )
             })?;
+        // The port serves only HTTP/1.1, which the WebSocket upgrade needs.
         server.alpn_protocols = vec![b"http/1.1".to_vec()];
         let client = ClientConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()?
@@ -102,7 +110,7 @@ impl Tls {
         })
     }
 
-    /// Accepts a connection. Returns the certificate that the client has shown, if any.
+    /// Accepts a connection. Returns the certificate presented by the client, if any.
     pub(super) async fn accept(
         &self,
         stream: TcpStream,
@@ -119,8 +127,8 @@ impl Tls {
     }
 }
 
-/// Connects to `peer`, over TLS where it is used. Then only the holder of that name's certificate
-/// can answer.
+/// Connects to `peer`, over TLS if it is configured. With TLS, the connection fails unless the
+/// server's certificate names `peer`.
 pub(super) async fn connect(
     tls: Option<&Tls>,
     peer: NodeName,
@@ -138,7 +146,8 @@ impl std::fmt::Debug for Tls {
     }
 }
 
-/// Returns the node's name as a server name. Some names cannot be one (only digits, for example).
+/// Returns the node's name as a server name. Some names are not valid there, for example those of
+/// only digits.
 fn server_name(node: NodeName) -> io::Result<ServerName<'static>> {
     ServerName::try_from(node.to_string())
         .map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))

@@ -1,8 +1,7 @@
 //! The upgrade of an HTTP request to a WebSocket.
 //!
-//! Written here and not taken from axum, because [closing](crate::link::close()) needs the
-//! connection beneath the socket, and because a request that is not a WebSocket request gets a
-//! problem document.
+//! axum's own upgrade is not used, because [closing](crate::link::close()) needs access to the
+//! connection beneath the socket, and because invalid requests must get a problem document.
 
 use std::sync::Arc;
 
@@ -19,11 +18,11 @@ use tracing::debug;
 use crate::link::connection_limit::Permit;
 use crate::link::problem::Problem;
 
-/// The server's end of a WebSocket.
+/// The server side of a WebSocket.
 pub type Socket = WebSocketStream<TokioIo<Upgraded>>;
 
-/// Answers a WebSocket request, and passes the socket to `then`. The limits of `config` apply to
-/// what is received.
+/// Responds to a WebSocket request, and passes the socket to `then`. The limits in `config` apply
+/// to received messages.
 pub fn upgrade<F: Future<Output = ()> + Send>(
     mut request: Request,
     config: WebSocketConfig,
@@ -33,7 +32,8 @@ pub fn upgrade<F: Future<Output = ()> + Send>(
         Ok(accept) => accept,
         Err(problem) => return not_upgraded(problem),
     };
-    // The permit of the HTTP connection goes on with the socket.
+    // The socket keeps the permit of its HTTP connection, so that it still counts against the
+    // limit.
     let permit = request.extensions().get::<Arc<Permit>>().cloned();
     let upgraded = hyper::upgrade::on(&mut request);
     tokio::spawn(async move {
@@ -61,7 +61,7 @@ pub fn upgrade<F: Future<Output = ()> + Send>(
     (StatusCode::SWITCHING_PROTOCOLS, headers).into_response()
 }
 
-/// Returns a refusal of a WebSocket request, which names the protocol that is spoken (RFC 9110,
+/// Returns a refusal of a WebSocket request. It names the supported protocol and version (RFC 9110,
 /// section 15.5.22; RFC 6455, section 4.4).
 #[must_use]
 pub fn not_upgraded(problem: Problem) -> Response {
@@ -69,7 +69,7 @@ pub fn not_upgraded(problem: Problem) -> Response {
         .into_response()
 }
 
-/// Returns the answer to the key of a WebSocket request (RFC 6455, section 4.2.1).
+/// Returns the value of `Sec-WebSocket-Accept` for a WebSocket request (RFC 6455, section 4.2.1).
 fn accept_key(headers: &HeaderMap) -> Result<HeaderValue, Problem> {
     let has = |name, token: &str| {
         let value = headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
@@ -79,7 +79,7 @@ fn accept_key(headers: &HeaderMap) -> Result<HeaderValue, Problem> {
         return Err(Problem::new(
             StatusCode::UPGRADE_REQUIRED,
             "not_a_websocket",
-            "this is a WebSocket endpoint: ask for an upgrade to one",
+            "this is a WebSocket endpoint: the request must ask for an upgrade",
         ));
     }
     if !has(header::SEC_WEBSOCKET_VERSION, "13") {

@@ -1,6 +1,7 @@
-//! The end of a pull: a whole round is merged with its vector, or refused.
+//! The end of a pull: a complete round is merged together with its vector, or refused.
 //!
-//! Invariant: one step or nothing. A refused round leaves map and vector as they were.
+//! Invariant: a round is merged in one step or not at all. A refused round changes neither the map
+//! nor the vector.
 
 use crate::crdt::entry::Entry;
 use crate::crdt::version_vector::VersionVector;
@@ -17,19 +18,19 @@ pub(super) struct Merged {
 }
 
 impl<V: Payload> Replica<V> {
-    /// Merges a whole round and its vector, in one step or not at all. Returns its size if it was
-    /// merged.
+    /// Merges a complete round and its vector, in one step or not at all. Returns the size of the
+    /// round if it was merged.
     pub(super) fn commit(&mut self, now: Now, pull: Pull<V>) -> Option<Merged> {
         let source = pull.source;
         let Round { entries, vector, horizon, full, joined } = pull.into_round();
         self.note_joined(source, joined);
-        let outlived_by = retire::newest_known(&vector, self.me.node)
+        let superseded_by = retire::newest_known(&vector, self.me.node)
             .filter(|newest| *newest > self.me.incarnation);
-        if let Some(by) = outlived_by
+        if let Some(by) = superseded_by
             && self.keeps(Rule::TheOlderIncarnationHalts)
         {
-            // Of two incarnations of one name the older ends. It must neither begin to write now
-            // nor take any write for its own.
+            // Of two incarnations of one name the older one halts. It must not join, and must not
+            // adopt or delete any writes under its own origin.
             self.event(Event::Superseded {
                 by,
                 halts: self.joined && !self.is_superseded_by_misdated(now, by),
@@ -37,7 +38,8 @@ impl<V: Payload> Replica<V> {
             return None;
         }
         if joined {
-            // Some member has joined, even if this round is refused.
+            // A joined member exists, even if this round is refused, so this incarnation is not the
+            // first and waits for another round.
             self.join_at = self.join_at.max(now.mono + self.config.join_timeout);
         }
         if let Some(refusal) = self.refusal(now, source, &entries, &vector, &horizon) {
@@ -45,13 +47,14 @@ impl<V: Payload> Replica<V> {
             return None;
         }
         if !full && retire::exceeds(&self.vector, &vector, &horizon) {
-            // This replica has seen more of a closed incarnation since it asked; its next pull says
-            // so.
+            // Since the request, this replica has received writes of an incarnation that the source
+            // has closed without them. The vector of the next pull shows this, and the source then
+            // sends a full round.
             self.event(Event::GivenUp { source });
             return None;
         }
-        // Past the horizon too, before anything is written here: a tombstone stamped below it would
-        // be lost on members that have collected.
+        // Includes the horizon, and happens before any local write: a tombstone stamped below the
+        // horizon would be lost at members that have collected.
         let stamps = entries.highest().chain(vector.iter()).chain(horizon.iter());
         if let Some(newest) = stamps.map(|stamp| stamp.hlc).max()
             && self.keeps(Rule::ClocksPassWhatWasMerged)
@@ -61,25 +64,29 @@ impl<V: Payload> Replica<V> {
         if full {
             self.forget_keys_missing_at(&vector, &horizon, &entries);
         }
-        let brought = Merged { entries: entries.len(), bytes: entries.size() };
+        let merged = Merged { entries: entries.len(), bytes: entries.size() };
         let (changed, late) = self.merge(entries);
+        // Before the vectors are merged: afterwards the incarnations of orphans are closed here
+        // too.
         let orphans = if full { self.orphans(&vector, &horizon) } else { Vec::new() };
         self.vector.merge(&vector);
         if self.keeps(Rule::HorizonsAreInherited) {
             self.horizon.merge(&horizon);
             self.forget_old_closings();
         }
-        self.bury(now, source, late);
+        self.delete_late_writes(now, source, late);
         self.adopt(now, source, orphans);
-        self.event(Event::Committed { source, entries: brought.entries, changed, full });
-        self.learn(source, vector);
+        self.event(Event::Committed { source, entries: merged.entries, changed, full });
+        // After the merge, because a proof counts only if the own vector covers it.
+        self.note_proof(source, vector);
+        // Last, so that the first stamp of this incarnation is above all merged ones.
         if joined {
             self.join(now, Some(source));
         }
-        Some(brought)
+        Some(merged)
     }
 
-    /// Returns the reason why a round must not be merged.
+    /// Returns the event for a round that must not be merged.
     fn refusal(
         &self,
         now: Now,
@@ -92,6 +99,8 @@ impl<V: Payload> Replica<V> {
             return Some(Event::Fenced { source });
         }
         let stamps = || entries.highest().chain(vector.iter()).chain(horizon.iter());
+        // Own writes return in the rounds of others. Only unmade ones are a sign of a second
+        // process with the same origin.
         if stamps().any(|stamp| stamp.origin == self.me && !self.vector.covers(stamp)) {
             return Some(Event::OriginStolen { source });
         }
@@ -107,20 +116,24 @@ impl<V: Payload> Replica<V> {
     /// which are not merged.
     fn merge(&mut self, entries: Chunks<V>) -> (usize, Vec<(Key, Entry<V>)>) {
         let skip_covered = self.keeps(Rule::CoveredEntriesAreSkipped);
-        let bury = self.keeps(Rule::LateWritesAreBuried);
+        let delete_late = self.keeps(Rule::LateWritesAreDeleted);
         let (mut changed, mut late) = (0, Vec::new());
-        self.map.make_room(entries.len());
-        // The vector waits for the end, so the seen part of an origin is the same for all rows.
-        let mut heard = retire::SeenWrites::new(&self.vector, &self.horizon);
+        // One growth of the hash table instead of several during the merge.
+        self.map.reserve(entries.len());
+        // The vector does not change during the merge, so the seen part of an origin is the same
+        // for all rows.
+        let mut seen = retire::SeenWrites::new(&self.vector, &self.horizon);
         for batch in entries.into_batches() {
             let mut rows = batch.rows();
             while let Some((key, entry)) = rows.advance() {
-                let is_late_over = |is_dead: bool| is_dead && bury && entry.value.is_some();
-                if skip_covered && heard.has(entry.stamp) {
-                    // It is held, or beaten, or collected: a late copy must not come back to life.
-                    // Merging over a held entry is safe, and repairs what should never be broken.
+                let is_late_over =
+                    |is_deleted: bool| is_deleted && delete_late && entry.value.is_some();
+                if skip_covered && seen.has(entry.stamp) {
+                    // By the invariant, this write is held, beaten or collected. Storing it again
+                    // could revive a collected key. Merging into a held entry is safe, and repairs
+                    // a diverged replica.
                     changed += usize::from(self.map.holds(key) && self.map.merge(key, &entry));
-                } else if is_late_over(heard.has(entry.born) && !self.map.holds(key)) {
+                } else if is_late_over(seen.has(entry.born) && !self.map.holds(key)) {
                     late.push((key, entry.to_entry()));
                 } else if self.map.merge(key, &entry) {
                     changed += 1;

@@ -1,4 +1,4 @@
-//! The configuration of a replica: its cluster's members and the bounds of its rounds.
+//! The configuration of a replica.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -6,37 +6,40 @@ use std::time::Duration;
 use crate::id::NodeName;
 use crate::replica::rules::Rules;
 
-/// The default number of pull records that a replica keeps: those of about a minute.
+/// The default number of pull records that a replica keeps: about one minute of pulls.
 pub const PULL_LOG_MAX: usize = 256;
 
 /// The members of a replica's cluster, and the bounds of its rounds.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// All members of the cluster, this node included, alive or not. A tombstone is kept until all
-    /// of them have it; for ever where this node is not among them.
+    /// All members of the cluster, this node included, running or not. A tombstone is kept until
+    /// all members have it. A node that is not a member never collects.
     pub members: BTreeSet<NodeName>,
-    /// The accepted drift: how far ahead of this node's wall clock a stamp may be. It must be the
-    /// same on every node of a cluster: a laxer one would relay what the others refuse.
+    /// The accepted drift: the maximum by which a stamp may be ahead of this node's wall clock. It
+    /// must be the same on all nodes of a cluster: a node with a larger drift would relay stamps
+    /// that the others refuse. Default: 2 s.
     pub drift_max: Duration,
-    /// The time for which a new incarnation looks for a member that has joined, before it takes
-    /// itself for the first; also the interval at which it asks linked members that have not
-    /// answered.
+    /// The time for which a new incarnation looks for a joined member before it joins as the first.
+    /// Also the interval at which it repeats its requests to linked members that have not answered.
+    /// Default: 1 s.
     pub join_timeout: Duration,
-    /// The time without progress after which a round is given up.
+    /// The time without progress after which a round is given up. Default: 3 s.
     pub round_timeout: Duration,
-    /// The size of a chunk, in bytes of entries.
+    /// The approximate size of a chunk, in bytes of entries. Default: 64 KiB.
     pub chunk_bytes: usize,
-    /// The most unacknowledged chunks of a round.
+    /// The maximum number of unacknowledged chunks of a round. Default: 8.
     pub window: u32,
-    /// The most entries of a round; a larger round is given up.
+    /// The maximum number of entries in a round; a larger round is given up. Default: 4,000,000.
     pub staged_max: usize,
-    /// The most live entries with which new keys are written here. Rounds are merged regardless.
+    /// The number of live entries at which local writes of new keys are refused. Rounds are merged
+    /// regardless. Default: 1,000,000.
     pub live_max: usize,
-    /// The most tombstones with which keys are deleted here. Rounds are merged regardless.
+    /// The number of tombstones at which local deletions are refused. Rounds are merged regardless.
+    /// Default: 1,000,000.
     pub tombstones_max: usize,
-    /// The number of pull records that the replica keeps.
+    /// The number of pull records that the replica keeps. Default: [`PULL_LOG_MAX`].
     pub pull_log_max: usize,
-    /// The rules that are kept: all of them, outside tests.
+    /// The rules in force: all of them, except in tests.
     #[doc(hidden)]
     pub rules: Rules,
 }

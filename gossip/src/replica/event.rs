@@ -15,39 +15,39 @@ pub enum Output<V: Payload> {
         /// The step with its ends.
         envelope: Envelope<V>,
     },
-    /// An event that an operator may want to know of.
+    /// An event for logs and metrics.
     Event(Event),
 }
 
 /// An event in the rounds of a replica.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event {
-    /// Tombstones that every member has were dropped.
+    /// Tombstones that all members have were dropped.
     Collected {
         /// Their stamps.
         tombstones: Vec<Stamp>,
     },
-    /// Late writes arrived for keys whose tombstones had been collected. New tombstones were
-    /// written over them.
+    /// Late writes to deleted keys arrived. The keys got new tombstones, which overwrite those
+    /// writes.
     Buried {
         /// The source of the round.
         source: Origin,
-        /// The number of them.
+        /// The number of late writes.
         writes: usize,
     },
-    /// Writes of incarnations that the other members had closed without them were written again
-    /// here.
+    /// Writes of closed incarnations that the other members had not received were rewritten by
+    /// this replica as its own.
     Adopted {
         /// The member that had closed the incarnations.
         source: Origin,
-        /// The number of them.
+        /// The number of rewritten entries.
         writes: usize,
     },
-    /// Ended incarnations of which every member has the same writes lost their slots.
+    /// Ended incarnations were closed: all members have the same writes of them.
     Closed {
         /// The first incarnation of the node that stays open.
         before: Origin,
-        /// The number of them.
+        /// The number of closed incarnations.
         incarnations: usize,
     },
     /// A member was forgotten.
@@ -55,64 +55,66 @@ pub enum Event {
         /// The member.
         member: NodeName,
     },
-    /// A round was refused: its source has a later incarnation. Nothing was changed.
+    /// A round was refused because its source has a later incarnation. Nothing was changed.
     Fenced {
         /// The source of the round.
         source: Origin,
     },
-    /// A round ended and was merged.
+    /// A complete round was merged.
     Committed {
         /// The source of the round.
         source: Origin,
         /// The number of entries in the round.
         entries: usize,
-        /// The number of entries that beat what was held.
+        /// The number of entries that changed the map.
         changed: usize,
-        /// Whether the round held all that the source held.
+        /// True if the round contained all entries of the source.
         full: bool,
     },
-    /// A round was refused: it holds a stamp beyond the accepted drift. Nothing was changed.
+    /// A round was refused because a stamp exceeds the accepted drift. Nothing was changed.
     TooFarAhead {
         /// The source of the round.
         source: Origin,
         /// The origin of the stamp.
         writer: Origin,
-        /// The distance to this node's wall clock, in milliseconds.
+        /// The difference to this node's wall clock, in milliseconds.
         ahead_ms: u64,
     },
-    /// A round was refused: it claims writes of this incarnation that were never made. Nothing was
-    /// changed.
+    /// A round was refused because it claims writes of this incarnation that were never made.
+    /// Nothing was changed.
     OriginStolen {
         /// The source of the round.
         source: Origin,
     },
-    /// An alarm that should never occur: equal vectors, different entries.
+    /// Equal vectors with different entries. This indicates a bug or corrupted memory.
     Diverged {
         /// The other replica.
         peer: Origin,
     },
-    /// A pull was given up: it made no progress, was too large, or was overtaken by another.
+    /// A pull was given up: it made no progress, was too large, or was outdated by another round.
     /// Nothing was changed.
     GivenUp {
         /// The source of the pull.
         source: Origin,
     },
-    /// This incarnation may write from now on.
+    /// This incarnation has joined, and may write.
     Joined {
-        /// The member that brought it up to date; `None` where none was found and it is the first.
+        /// The member from which it caught up; `None` if it joined as the first.
         through: Option<Origin>,
     },
-    /// A later incarnation of this name exists. This one is over.
+    /// A later incarnation of this name exists, so this one ends.
     Superseded {
         /// The later incarnation.
         by: Incarnation,
-        /// Whether the node halts. If not, it is to begin an incarnation later than that one.
+        /// True if the node must halt. Otherwise it must restart with an incarnation later than
+        /// `by`.
         halts: bool,
     },
 }
 
 impl Event {
-    /// Returns the reason for which the event refused a round, if it did: a label of the metrics.
+    /// Returns the reason for which a round was refused, as a metric label; `None` for all other
+    /// events.
     #[must_use]
     pub fn refusal(&self) -> Option<&'static str> {
         match self {

@@ -1,7 +1,8 @@
-//! How an incarnation comes to write: it catches up with a member that has joined, or is the first.
+//! Joining: a new incarnation catches up with a joined member, or joins as the first, before it
+//! writes.
 //!
-//! Invariant: an incarnation writes only after it has merged the round of a member that has joined,
-//! or after every linked member has reported that it has not joined either.
+//! Invariant: an incarnation writes only after it has merged a round of a joined member, or after
+//! all linked members have reported that they have not joined either.
 
 use std::time::Duration;
 
@@ -10,29 +11,31 @@ use crate::payload::Payload;
 use crate::replica::{Event, Replica, Rule};
 use crate::time::Now;
 
-/// The time for which an incarnation that was refused, since its name is alive, does not take
-/// itself for the first. Longer than any pause between two attempts to link.
+/// The time for which an incarnation does not join as the first after a peer refused it because its
+/// name is running. Longer than any pause between two link attempts, so repeated refusals extend
+/// it.
 const REFUSED_TIMEOUT: Duration = Duration::from_secs(10);
 
 impl<V: Payload> Replica<V> {
-    /// Notes that a member refuses a link, since the incarnation `alive` of this name is linked to
-    /// it. The older of two incarnations halts, and one that is not alone is not the first.
-    pub fn refused(&mut self, now: Now, alive: Incarnation) {
+    /// Records that a member refused a link, because the incarnation `running` of this name is
+    /// linked to it. If this incarnation has joined and is the older one, it halts. If it has not
+    /// joined, it is not the first, and waits.
+    pub fn refused(&mut self, now: Now, running: Incarnation) {
         if !self.joined {
             self.join_at = now.mono + self.config.join_timeout.max(REFUSED_TIMEOUT);
-        } else if alive > self.me.incarnation && self.keeps(Rule::TheOlderIncarnationHalts) {
-            self.event(Event::Superseded { by: alive, halts: true });
+        } else if running > self.me.incarnation && self.keeps(Rule::TheOlderIncarnationHalts) {
+            self.event(Event::Superseded { by: running, halts: true });
         }
     }
 
-    /// Returns whether it looks for a member that has joined, and has no pull open.
+    /// Returns whether it is looking for a joined member and has no pull under way.
     pub(super) fn is_looking(&self) -> bool {
         !self.joined && !self.paused && self.pulls.is_empty()
     }
 
-    /// Joins as the first member, or asks those again that have not answered.
+    /// Joins as the first member, or pulls again from linked members that have not answered.
     pub(super) fn ask_again_or_join(&mut self, now: Now) {
-        if self.undecided.is_empty() || !self.keeps(Rule::TheFirstHasAskedAll) {
+        if self.undecided.is_empty() || !self.keeps(Rule::FirstMemberHasAskedAll) {
             return self.join(now, None);
         }
         self.join_at = now.mono + self.config.join_timeout;
@@ -41,15 +44,15 @@ impl<V: Payload> Replica<V> {
         }
     }
 
-    /// Notes whether `source` has joined, as it reports.
+    /// Records whether `source` has joined, as it reports.
     pub(super) fn note_joined(&mut self, source: Origin, joined: bool) {
         if !joined && self.undecided.get(&source.node) == Some(&source) {
             self.undecided.remove(&source.node);
         }
     }
 
-    /// Lets this incarnation write from now on. Its own slot in the vector announces it: a replica
-    /// that sees the slot fences earlier incarnations.
+    /// Joins: this incarnation may write. The first stamp creates its own slot in the vector, and
+    /// replicas that see this slot fence the earlier incarnations.
     pub(super) fn join(&mut self, now: Now, through: Option<Origin>) {
         if !self.joined {
             self.joined = true;

@@ -1,5 +1,5 @@
-//! What a replica does instead, where a test has switched a rule off and the absence of code is not
-//! enough.
+//! Faulty behaviour for rules that a test has disabled, if skipping the check is not enough to
+//! violate them.
 
 use crate::crdt::batch::Batch;
 use crate::id::{NodeName, Origin};
@@ -7,8 +7,8 @@ use crate::payload::Payload;
 use crate::replica::{Replica, Rule};
 
 impl<V: Payload> Replica<V> {
-    /// Breaks [`Rule::VectorsWaitForTheEnd`]: a chunk is merged with its stamps before the round is
-    /// whole.
+    /// Violates [`Rule::VectorsWaitForTheEnd`]: a chunk and its stamps are merged before the round
+    /// is complete.
     pub(super) fn merge_early(&mut self, source: Origin, round: u64, entries: &Batch<V>) {
         if self.keeps(Rule::VectorsWaitForTheEnd) || self.pull_of(source, round).is_none() {
             return;
@@ -19,8 +19,8 @@ impl<V: Payload> Replica<V> {
         }
     }
 
-    /// Breaks [`Rule::TheEndIsOfTheSnapshot`]: the end of a round will carry the vector of this
-    /// moment.
+    /// Violates [`Rule::TheEndIsOfTheSnapshot`]: the vector at the end of a round is replaced by
+    /// the current one.
     pub(super) fn date_end_late(&mut self, puller: NodeName) {
         if self.keeps(Rule::TheEndIsOfTheSnapshot) {
             return;

@@ -1,6 +1,6 @@
-//! The pulling side of a round: parts are staged in any order, until the round is whole.
+//! The pulling side of a round: parts are staged, in any order, until the round is complete.
 //!
-//! Invariant: nothing of a round reaches the map before all of it has arrived.
+//! Invariant: no part of a round reaches the map before all parts have arrived.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -12,7 +12,7 @@ use crate::id::{Key, NodeName, Origin};
 use crate::payload::Payload;
 use crate::protocol::PullOptions;
 
-/// The most that a chunk may be ahead of the number of chunks held; no window is that wide.
+/// The maximum by which a chunk's number may exceed the number of staged chunks. Above any window.
 const AHEAD_MAX: u32 = 1_024;
 
 /// A pull under way.
@@ -23,15 +23,15 @@ pub(super) struct Pull<V: Payload> {
     pub(super) round: u64,
     pub(super) options: PullOptions,
     pub(super) deadline: Duration,
-    /// Whether the source has answered.
-    pub(super) heard: bool,
+    /// True once the source has answered.
+    pub(super) answered: bool,
     chunks: Chunks<V>,
     staged: usize,
     serving: Option<u64>,
     end: Option<(u32, Ending)>,
 }
 
-/// The chunks of a round by number, each once.
+/// The chunks of a round by number.
 #[derive(Clone, Debug, Hash)]
 pub(super) struct Chunks<V: Payload>(BTreeMap<u32, Batch<V>>);
 
@@ -47,7 +47,7 @@ impl<V: Payload> Chunks<V> {
         self.0.values().map(Batch::len).sum()
     }
 
-    /// Returns the number of bytes on a link.
+    /// Returns the encoded size in bytes.
     pub(super) fn size(&self) -> usize {
         self.0.values().map(Batch::size).sum()
     }
@@ -56,19 +56,19 @@ impl<V: Payload> Chunks<V> {
         self.0.values().flat_map(Batch::keys)
     }
 
-    /// Iterates over the newest stamps of each chunk and origin.
+    /// Iterates over the newest stamp of each origin in each chunk.
     pub(super) fn highest(&self) -> impl Iterator<Item = Stamp> {
         self.0.values().flat_map(Batch::highest).copied()
     }
 
-    /// Iterates over the chunks by value, so that a large round is not in memory twice while it is
-    /// merged.
+    /// Iterates over the chunks by value, so that each is freed once it is merged: a large round is
+    /// not in memory twice.
     pub(super) fn into_batches(self) -> impl Iterator<Item = Batch<V>> {
         self.0.into_values()
     }
 }
 
-/// A whole round: its entries and its end.
+/// A complete round: its entries, and the source's state at its end.
 pub(super) struct Round<V: Payload> {
     pub(super) entries: Chunks<V>,
     pub(super) vector: VersionVector,
@@ -86,11 +86,11 @@ pub(super) struct Ending {
     pub(super) joined: bool,
 }
 
-/// The state of a round after a part was staged.
+/// The state of a pull after a part was staged.
 pub(super) enum Progress {
     /// Parts are missing.
     Waiting,
-    /// A chunk was staged; this many are held.
+    /// A chunk was staged; this many are staged so far.
     Staged(u32),
     /// All parts have arrived.
     Whole,
@@ -112,7 +112,7 @@ impl<V: Payload> Pull<V> {
             round,
             options,
             deadline,
-            heard: false,
+            answered: false,
             chunks: Chunks::default(),
             staged: 0,
             serving: None,
@@ -120,23 +120,24 @@ impl<V: Payload> Pull<V> {
         }
     }
 
-    /// Returns whether a part of this serving belongs to the round: the first serving that answers
-    /// counts.
+    /// Returns whether a part of this serving belongs to the round. The first serving to answer is
+    /// used.
     pub(super) fn is_of(&mut self, serving: u64) -> bool {
         *self.serving.get_or_insert(serving) == serving
     }
 
     pub(super) fn stage(&mut self, number: u32, entries: Batch<V>, staged_max: usize) -> Progress {
+        // Counted before the check, so that an oversized chunk is never stored.
         self.staged += entries.len();
-        // No source sends empty chunks, and they would not count against the limit.
+        // Sources send no empty chunks, and these would not count against `staged_max`.
         if entries.is_empty()
             || self.staged > staged_max
             || number > self.held().saturating_add(AHEAD_MAX)
         {
             return Progress::TooLarge;
         }
-        if let Some(twice) = self.chunks.0.insert(number, entries) {
-            self.staged -= twice.len();
+        if let Some(duplicate) = self.chunks.0.insert(number, entries) {
+            self.staged -= duplicate.len();
         }
         if self.is_whole() { Progress::Whole } else { Progress::Staged(self.held()) }
     }
@@ -151,15 +152,15 @@ impl<V: Payload> Pull<V> {
     }
 
     fn is_whole(&self) -> bool {
-        // Numbers are distinct, so holding `chunks` of them, all below `chunks`, is holding all.
+        // Numbers are distinct, so `chunks` of them, all below `chunks`, are all.
         let highest = self.chunks.0.last_key_value().map_or(0, |(number, _)| number + 1);
         self.end.as_ref().is_some_and(|(chunks, _)| self.held() == *chunks && highest == *chunks)
     }
 
-    /// Returns the parts of a whole round.
+    /// Returns the parts of a complete round.
     pub(super) fn into_round(self) -> Round<V> {
         let (_, Ending { vector, horizon, full, joined }) =
-            self.end.expect("only a whole round is taken apart");
+            self.end.expect("the round is complete");
         Round { entries: self.chunks, vector, horizon, full, joined }
     }
 }
@@ -185,7 +186,7 @@ mod tests {
         )
     }
 
-    /// As many entries, which differ in nothing.
+    /// A batch of `count` equal entries.
     fn entries(count: usize) -> Batch {
         let stamp = Stamp { hlc: Hlc::default(), origin: pull().source };
         (0..count).map(|_| (Key::MIN, Entry::written(Value::Tombstone, stamp, None))).collect()
@@ -204,8 +205,8 @@ mod tests {
     }
 
     #[test]
-    fn a_round_is_whole_when_its_end_and_all_chunks_are_in_whatever_came_last() {
-        assert!(matches!(end(&mut pull(), 0), Progress::Whole), "nothing to bring");
+    fn round_is_whole_with_end_and_all_chunks_in_any_order() {
+        assert!(matches!(end(&mut pull(), 0), Progress::Whole), "an empty round");
         let mut end_last = pull();
         assert!(matches!(end_last.stage(1, entries(2), 9), Progress::Staged(1)));
         assert!(matches!(end_last.stage(0, entries(3), 9), Progress::Staged(2)));
@@ -218,7 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn a_round_whose_chunks_do_not_fit_its_end_is_never_whole() {
+    fn round_with_mismatched_chunks_is_never_whole() {
         for (numbers, chunks) in [
             (vec![0, 2], 2),
             (vec![1, 2], 2),
@@ -236,7 +237,7 @@ mod tests {
     }
 
     #[test]
-    fn a_round_of_more_than_the_limit_is_too_large_and_what_comes_twice_counts_once() {
+    fn oversized_round_is_refused_and_duplicates_count_once() {
         let mut pull = pull();
         for _ in 0..3 {
             assert!(matches!(pull.stage(0, entries(4), 10), Progress::Staged(1)));
@@ -246,7 +247,7 @@ mod tests {
     }
 
     #[test]
-    fn a_chunk_further_ahead_than_any_window_is_too_much() {
+    fn chunk_beyond_any_window_is_refused() {
         let mut pull = pull();
         assert!(matches!(pull.stage(AHEAD_MAX + 1, entries(1), 10), Progress::TooLarge));
         assert!(matches!(pull.stage(AHEAD_MAX, entries(1), 10), Progress::Staged(1)));

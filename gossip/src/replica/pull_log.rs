@@ -1,8 +1,8 @@
-//! A log of the outcomes of a replica's pulls, for observers. The protocol does not depend on it. A
-//! pull whose link broke leaves no record.
+//! A log of the outcomes of a replica's pulls, for observers. The protocol does not depend on it.
+//! Pulls whose link was lost are not recorded.
 //!
-//! Invariant: records are numbered from 1 without gaps, in the order in which the pulls ended; the
-//! newest are kept.
+//! Invariant: records are numbered from 1 without gaps, in the order in which the pulls ended, and
+//! the newest ones are kept.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
@@ -10,16 +10,16 @@ use std::time::Duration;
 use crate::id::{NodeName, Origin};
 use crate::protocol::PullOutcome;
 
-/// A pull that has ended.
+/// The record of an ended pull.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PullRecord {
-    /// Its number, from 1.
+    /// The number of the record, from 1.
     pub number: u64,
-    /// The replica that was asked.
+    /// The source of the pull.
     pub source: Origin,
-    /// When it was asked, on the monotonic clock.
+    /// The time of the request, on the monotonic clock.
     pub asked: Duration,
-    /// When the pull ended.
+    /// The time of the end, on the monotonic clock.
     pub ended: Duration,
     /// The outcome.
     pub outcome: PullOutcome,
@@ -28,7 +28,7 @@ pub struct PullRecord {
 /// The newest records of ended pulls.
 #[derive(Clone, Debug, Default)]
 pub struct PullLog {
-    /// When each replica was last asked, of those that have not answered.
+    /// The time of the latest request to each source with an open pull.
     open: BTreeMap<NodeName, Duration>,
     records: VecDeque<PullRecord>,
     written: u64,
@@ -63,13 +63,13 @@ impl PullLog {
         }
     }
 
-    /// Returns the number of records so far, kept or not.
+    /// Returns the number of records so far, including dropped ones.
     #[must_use]
     pub fn written(&self) -> u64 {
         self.written
     }
 
-    /// Returns the number of questions so far, repetitions included.
+    /// Returns the number of pull requests so far, including repeated ones.
     #[must_use]
     pub fn asked_so_far(&self) -> u64 {
         self.asked
@@ -87,7 +87,7 @@ mod tests {
     use crate::id::Incarnation;
 
     #[test]
-    fn it_keeps_the_newest_and_counts_all() {
+    fn log_keeps_newest_records_and_counts_all() {
         let source = Origin { node: "a".parse().unwrap(), incarnation: Incarnation(2) };
         let mut log = PullLog::new(3);
         for second in 0..5 {
@@ -95,7 +95,7 @@ mod tests {
             log.ended(source, Duration::from_secs(second + 1), PullOutcome::Same);
         }
         log.asked(source, Duration::from_secs(9));
-        assert_eq!(log.asked_so_far(), 6, "one of them is open");
+        assert_eq!(log.asked_so_far(), 6, "one pull is open");
         let numbers = |since| log.since(since).map(|record| record.number).collect::<Vec<_>>();
         assert_eq!(
             (log.written(), numbers(0), numbers(4), numbers(5)),

@@ -1,28 +1,30 @@
-//! The end of an incarnation: fencing it, closing its slot, adopting its last writes; and
-//! forgetting members.
+//! Retirement of incarnations: fencing, closing, and adoption of last writes. Also forgetting of
+//! members.
 //!
-//! An incarnation is *fenced* at a replica that has seen a later one of its name: nothing is pulled
-//! from it any more. A fenced incarnation is *closed* when every member, in its present
-//! incarnation, has proved the same slot for it after fencing it, and has fenced the earlier
-//! incarnations of all other members too. Then no incarnation that proved holds more of it, nor can
-//! come to hold more: by induction over the pulls after those proofs, each is from one that had
-//! proved the same, or from one that began empty since. (Only where the closed one runs on, as a
-//! second process of its name, can such a newcomer bring more; see orphans below.) So one mark
-//! replaces the slots of all closed incarnations of a node, and a node that restarted ten thousand
-//! times costs a vector one mark and one slot.
+//! An incarnation is *fenced* at a replica that has seen a later one of the same name: the replica
+//! no longer pulls from it.
 //!
-//! The last stamp that the closers had of a closed incarnation stays in the horizon for a while. A
-//! puller whose vector has the same slot gets a delta; any other gets a full round. Such a puller
-//! was not part of the agreement: a process that ran under a name twice, or learned from one that
-//! did. Its entries beyond that last stamp are *orphans*: it writes them again as its own, so that
-//! nothing is lost.
+//! A fenced incarnation is *closed* when each member, in its present incarnation, has proved the
+//! same slot for it after fencing it, and has also fenced the earlier incarnations of all other
+//! members. Then no incarnation that proved holds more writes of it, and none can receive more: by
+//! induction over the pulls after those proofs, each source has proved the same slot, or has
+//! started empty since. (There is one exception: if the closed incarnation is still running, as a
+//! second process of its name, a newcomer can pull more from it. See orphans below.) One mark then
+//! replaces the slots of all closed incarnations of a node. So a node that restarted ten thousand
+//! times takes one mark and one slot in a vector.
+//!
+//! The horizon keeps the last stamp of a closed incarnation, as the closing members had it, for a
+//! while. A puller with the same slot in its vector gets a delta; others get a full round. A
+//! puller with another slot was not part of the agreement: a name was used by two processes, and
+//! the puller is one of them or has pulled from one. Its entries beyond that last stamp are
+//! *orphans*: it rewrites them as its own, so that nothing is lost.
 //!
 //! *Forgetting* a member writes an obituary: a later slot, with a number that no process can have
-//! and the first possible reading. It fences the incarnations before it, and while it is the newest
-//! of its name the member does not count. A process that starts under the name later is a member
-//! again.
+//! and with the lowest possible reading. It fences the earlier incarnations. While the obituary is
+//! the newest slot of its name, the member does not count. A process that starts under the name
+//! later is a member again.
 //!
-//! Invariants: a closed incarnation is never opened again; the horizon has its last stamp, or has
+//! Invariants: a closed incarnation is never reopened; the horizon contains its last stamp, or has
 //! dropped it.
 
 use crate::clock::{Hlc, Stamp};
@@ -33,12 +35,12 @@ use crate::payload::Payload;
 use crate::replica::{Event, Replica, Rule};
 use crate::time::{Now, UnixMillis};
 
-/// The number of closed incarnations of a node whose last stamps the horizon keeps. A puller that
-/// missed more closings gets a full round, in which everything missing at the source counts as
-/// deleted.
+/// The number of closed incarnations of each node that keep their last stamp in the horizon. A
+/// puller that missed more closings gets a full round, in which all keys missing at the source
+/// count as deleted.
 const CLOSED_KEPT: usize = 16;
 
-/// The reading in the slot of an obituary. Those of processes are later.
+/// The reading in the slot of an obituary. Readings of processes are always later.
 const OBITUARY: Hlc = Hlc { wall: UnixMillis(0), logical: 0 };
 
 /// The reason why a member cannot be forgotten. Nothing was changed.
@@ -47,26 +49,26 @@ pub enum ForgetError {
     /// A node cannot forget itself.
     #[error("a node cannot forget itself")]
     Myself,
-    /// The name is not on the roster.
-    #[error("it is not a member")]
+    /// The node is not on the roster.
+    #[error("not a member of this cluster")]
     NotMember,
     /// This incarnation has not joined yet.
-    #[error("has just started and has not caught up with the cluster yet")]
+    #[error("this incarnation has not joined the cluster yet")]
     Joining,
 }
 
-/// Returns whether a replica with this vector and horizon has seen the write itself, rather than
-/// covering it because its incarnation is closed.
+/// Returns whether a replica with this vector and horizon has seen the write itself. A write can
+/// also be covered without having been seen, because its incarnation is closed.
 pub(super) fn has_seen(vector: &VersionVector, horizon: &VersionVector, stamp: Stamp) -> bool {
     Some(stamp.hlc) <= highest_seen(vector, horizon, stamp.origin)
 }
 
-/// Returns the newest write of `origin` that such a replica has seen itself.
+/// Returns the reading of the newest write of `origin` that such a replica has seen itself.
 fn highest_seen(vector: &VersionVector, horizon: &VersionVector, origin: Origin) -> Option<Hlc> {
     if vector.has_closed(origin) { horizon.highest(origin) } else { vector.slot(origin) }
 }
 
-/// [`has_seen`] for many writes, of which those of one origin mostly follow each other.
+/// A cache for [`has_seen`] of many writes, where writes of one origin mostly follow each other.
 pub(super) struct SeenWrites<'a> {
     vector: &'a VersionVector,
     horizon: &'a VersionVector,
@@ -89,8 +91,8 @@ impl<'a> SeenWrites<'a> {
     }
 }
 
-/// Returns whether `holder` has more of some incarnation that `vector` has closed than the closers
-/// had.
+/// Returns whether `holder` covers more writes than the closing members did, for some incarnation
+/// that `vector` has closed.
 pub(super) fn exceeds(
     holder: &VersionVector,
     vector: &VersionVector,
@@ -100,8 +102,8 @@ pub(super) fn exceeds(
 }
 
 impl<V: Payload> Replica<V> {
-    /// Returns whether a later incarnation of the name was seen. Nothing is pulled from a fenced
-    /// one.
+    /// Returns whether `incarnation` is fenced: a later one of the same name was seen. Nothing is
+    /// pulled from a fenced incarnation.
     #[must_use]
     pub fn has_fenced(&self, incarnation: Origin) -> bool {
         let later = self
@@ -112,10 +114,12 @@ impl<V: Payload> Replica<V> {
     }
 
     /// Returns whether `by` is later only because it is dated in the future, while this
-    /// incarnation's own date has come. It began under a wrong clock, and most likely has ended.
-    /// Every process started under the right clock is dated before it and would halt in turn, so
-    /// this one is to begin a later incarnation. It does so once: that one is dated in the future
-    /// too.
+    /// incarnation's own date has passed.
+    ///
+    /// Such an incarnation started under a wrong clock, and most likely has ended. All processes
+    /// that start under the right clock are dated before it and would halt, one after the other. So
+    /// this one restarts with a later number. It does so only once, because its next incarnation is
+    /// dated in the future too.
     pub(super) fn is_superseded_by_misdated(&self, now: Now, by: Incarnation) -> bool {
         let UnixMillis(latest) = self.latest_accepted(now).wall;
         by.0 > latest
@@ -123,13 +127,13 @@ impl<V: Payload> Replica<V> {
             && self.keeps(Rule::MisdatedIncarnationsAreSuperseded)
     }
 
-    /// Iterates over the members that count: all but those that are forgotten and have not
+    /// Iterates over the members that count: all except those that were forgotten and have not
     /// returned.
     pub(super) fn counted_members(&self) -> impl Iterator<Item = NodeName> {
         self.config.members.iter().copied().filter(|member| !self.is_forgotten(*member))
     }
 
-    /// Returns whether the member is forgotten, and has not returned since.
+    /// Returns whether the member was forgotten and has not returned since.
     #[must_use]
     pub fn is_forgotten(&self, member: NodeName) -> bool {
         let newest = self.vector.incarnations(member).last().filter(|slot| slot.hlc == OBITUARY);
@@ -138,9 +142,9 @@ impl<V: Payload> Replica<V> {
         })
     }
 
-    /// Closes the incarnations that every member agrees on.
+    /// Closes the incarnations on which all members agree.
     pub(super) fn close_incarnations(&mut self) {
-        if !self.config.members.contains(&self.me.node) || !self.has_dead_incarnations() {
+        if !self.config.members.contains(&self.me.node) || !self.has_ended_incarnations() {
             return;
         }
         let keep = |rule| self.keeps(rule);
@@ -149,12 +153,14 @@ impl<V: Payload> Replica<V> {
         let obituaries = forgotten
             .filter_map(|member| self.vector.incarnations(*member).last())
             .map(|obituary| obituary.origin);
+        // Forgotten members prove nothing. Their obituaries take the place of their incarnations.
         let incarnations: Vec<Origin> = proofs
             .iter()
             .map(|(incarnation, _)| *incarnation)
             .chain([self.me])
             .chain(obituaries)
             .collect();
+        // A slot of the present incarnation fences the earlier ones of that node.
         let fenced = |vector: &VersionVector| {
             incarnations.iter().all(|incarnation| vector.slot(*incarnation).is_some())
         };
@@ -168,9 +174,9 @@ impl<V: Payload> Replica<V> {
         };
         let mut marks = Vec::new();
         for present in incarnations {
-            let dead =
+            let ended =
                 self.vector.incarnations(present.node).take_while(|slot| slot.origin < present);
-            let open = dead
+            let open = ended
                 .into_iter()
                 .find(|slot| keep(Rule::ClosingNeedsAgreement) && !agreed(slot))
                 .map_or(present, |slot| slot.origin);
@@ -186,8 +192,9 @@ impl<V: Payload> Replica<V> {
         marks.into_iter().for_each(|mark| self.close(mark));
     }
 
-    /// Returns whether some node has slots of several incarnations.
-    fn has_dead_incarnations(&self) -> bool {
+    /// Returns whether any node has slots of more than one incarnation.
+    fn has_ended_incarnations(&self) -> bool {
+        // Slots are sorted by node, so those of one node are adjacent.
         let mut slots = self.vector.iter().peekable();
         std::iter::from_fn(|| Some((slots.next()?.origin.node, slots.peek()?.origin.node)))
             .any(|(this, next)| this == next)
@@ -202,7 +209,8 @@ impl<V: Payload> Replica<V> {
         self.event(Event::Closed { before, incarnations: closed.len() });
     }
 
-    /// Drops the last stamps of all but the newest closed incarnations of each node.
+    /// Drops the last stamps of closed incarnations from the horizon, except the newest ones of
+    /// each node.
     pub(super) fn forget_old_closings(&mut self) {
         let marks: Vec<Origin> = self.vector.marks().collect();
         for mark in marks {
@@ -218,9 +226,11 @@ impl<V: Payload> Replica<V> {
         }
     }
 
-    /// Forgets `member`, as an operator decided: it no longer holds back tombstones and slots. Its
-    /// running incarnation, if any, halts when it learns of this, and writes that only it has are
-    /// not merged.
+    /// Forgets `member` at an operator's request, so that it no longer holds back tombstones and
+    /// slots.
+    ///
+    /// If an incarnation of it is running, it halts when it receives the obituary. Writes that only
+    /// it has are not merged.
     ///
     /// # Errors
     /// [`ForgetError`]; nothing was changed.
@@ -234,12 +244,13 @@ impl<V: Payload> Replica<V> {
         if !self.joined {
             return Err(ForgetError::Joining);
         }
-        let proved = self.proofs.get(&member).map(|proof| proof.incarnation);
+        let with_proof = self.proofs.get(&member).map(|proof| proof.incarnation);
         let known =
-            [newest_known(&self.vector, member), proved, self.present.get(&member).copied()];
+            [newest_known(&self.vector, member), with_proof, self.present.get(&member).copied()];
         let newest = known.into_iter().flatten().max().unwrap_or(Incarnation(now.wall.0));
         if !self.is_forgotten(member) {
-            // An incarnation that began before this is fenced too, even if no member has seen it.
+            // The current time is included, so that an incarnation that started before and was
+            // never seen is fenced too.
             let incarnation = newest.max(Incarnation(now.wall.0)).next_obituary();
             self.vector
                 .advance(Stamp { hlc: OBITUARY, origin: Origin { node: member, incarnation } });
@@ -248,8 +259,8 @@ impl<V: Payload> Replica<V> {
         Ok(())
     }
 
-    /// Returns the entries here of incarnations that a replica with this vector and horizon has
-    /// closed without them.
+    /// Returns the keys of the orphans here: entries of incarnations that a replica with this
+    /// vector and horizon has closed without having seen them.
     pub(super) fn orphans(&self, vector: &VersionVector, horizon: &VersionVector) -> Vec<Key> {
         let unreplicated = |stamp: Stamp| {
             vector.has_closed(stamp.origin)
@@ -264,13 +275,13 @@ impl<V: Payload> Replica<V> {
             .stamps()
             .filter(|(_, Rank { stamp, .. }, born)| unreplicated(*stamp) || unreplicated(*born));
         let mut orphans: Vec<Key> = orphans.map(|(key, ..)| key).collect();
-        // The result must not depend on the order in the map.
+        // A deterministic order, since each adopted entry gets a new stamp.
         orphans.sort_unstable();
         orphans
     }
 
-    /// Writes these entries again as this replica's own. A key whose birth no other member has seen
-    /// is born again.
+    /// Rewrites orphans as this replica's own writes. If no other member has seen the birth of a
+    /// key, it gets the new stamp as its birth.
     pub(super) fn adopt(&mut self, now: Now, source: Origin, orphans: Vec<Key>) {
         if orphans.is_empty() || !self.keeps(Rule::OrphansAreAdopted) {
             return;
@@ -288,22 +299,23 @@ impl<V: Payload> Replica<V> {
         self.event(Event::Adopted { source, writes });
     }
 
-    /// Iterates over the writes of this incarnation that no other node is known to cover.
+    /// Iterates over the writes of this incarnation that are not known to be covered by any other
+    /// node.
     pub fn unreplicated(&self) -> impl Iterator<Item = (Key, Entry<V>)> {
-        let mut heard = VersionVector::new();
+        let mut proved = VersionVector::new();
         for proof in self.proofs.values() {
-            heard.merge(&proof.vector);
+            proved.merge(&proof.vector);
         }
         self.map
             .written_by(self.me)
-            .filter(move |(_, entry)| !has_seen(&heard, &self.horizon, entry.stamp))
+            .filter(move |(_, entry)| !has_seen(&proved, &self.horizon, entry.stamp))
     }
 
-    /// Returns the proof of each counted member but this one, in its present incarnation; `None`
-    /// while one has proved nothing in it, or has proved what this replica has not seen itself.
+    /// Returns the proofs of all other counted members, in their present incarnations. `None` if
+    /// one is missing, or covers writes that this replica has not received.
     pub(super) fn proofs_of_members(&self) -> Option<Vec<(Origin, &VersionVector)>> {
         if self.has_fenced(self.me) {
-            // A superseded incarnation decides nothing any more.
+            // A superseded incarnation must neither collect nor close.
             return None;
         }
         let keep = |rule| self.keeps(rule);
@@ -311,7 +323,7 @@ impl<V: Payload> Replica<V> {
         for member in self.counted_members().filter(|member| *member != self.me.node) {
             match self.proof_of(member) {
                 Some((_, proof))
-                    if keep(Rule::CollectorsDominate) && !self.vector.covers_all(proof) =>
+                    if keep(Rule::CollectorsCoverProofs) && !self.vector.covers_all(proof) =>
                 {
                     return None;
                 }
@@ -323,7 +335,7 @@ impl<V: Payload> Replica<V> {
         Some(proofs)
     }
 
-    /// Returns what a member has proved in its present incarnation, if anything.
+    /// Returns the proof of a member in its present incarnation, if there is one.
     pub(super) fn proof_of(&self, member: NodeName) -> Option<(Origin, &VersionVector)> {
         let proof = self.proofs.get(&member)?;
         let superseded =
@@ -333,8 +345,7 @@ impl<V: Payload> Replica<V> {
     }
 }
 
-/// Returns the newest incarnation of `node` in this vector; where all are closed, the first that is
-/// not.
+/// Returns the newest incarnation of `node` in this vector. If all are closed, returns the mark.
 pub(super) fn newest_known(vector: &VersionVector, node: NodeName) -> Option<Incarnation> {
     vector.newest_incarnation(node).max(vector.closed_before(node))
 }

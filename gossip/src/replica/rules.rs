@@ -1,82 +1,87 @@
-//! The rules of the protocol. Each has a name, at the line that keeps it.
+//! The rules of the protocol, by name. Each name is used at the line that implements the rule.
 //!
-//! With the feature `switches`, which only tests use, a replica can be told to break some of them,
-//! and the checks must notice. Without it every rule is kept, and the compiler knows that.
+//! With the feature `switches`, which only tests use, a replica can be configured to violate some
+//! rules, and the checks must detect it. Without the feature all rules are in force, and the
+//! compiler removes the checks.
 
 #[cfg(feature = "switches")]
 use std::collections::BTreeSet;
 
-/// A rule that keeps the invariant of [`replica`](super) true, and the consequence of breaking it.
+/// A rule that preserves the invariant of [`replica`](super), with the consequence of violating it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Rule {
-    /// An origin names the incarnation, not just the node. Otherwise a new incarnation's writes
-    /// claim the lost ones of the old.
+    /// An origin contains the incarnation, not just the node. Otherwise the writes of a new
+    /// incarnation cover the lost writes of the old one.
     OriginsNameTheIncarnation,
-    /// The vector advances when a round is whole. Otherwise half a round claims what a later chunk
-    /// brings.
+    /// The vector advances when a round is complete. Otherwise half a round covers the entries of a
+    /// later chunk.
     VectorsWaitForTheEnd,
-    /// A step counts for one incarnation of each end. Otherwise a delta made for the old
-    /// incarnation tells the new one that it has the rest.
+    /// A step is valid for one incarnation of each end. Otherwise the new incarnation merges a
+    /// delta that omits entries which only the old one had.
     RoundsAreBoundToIncarnations,
-    /// All parts of a round are of one serving. Otherwise chunks of one snapshot are committed with
-    /// the vector of another.
+    /// All parts of a round are from one serving. Otherwise chunks of one snapshot are committed
+    /// with the vector of another.
     RoundsAreOfOneServing,
-    /// The vector at the end is as old as the chunks. Otherwise it claims what was written since.
+    /// The vector at the end is from the same moment as the chunks. Otherwise it covers later
+    /// writes.
     TheEndIsOfTheSnapshot,
-    /// Covered entries are skipped. Otherwise a slow copy revives a key whose tombstone was
+    /// Covered entries are skipped. Otherwise a late copy revives a key whose tombstone was
     /// collected.
     CoveredEntriesAreSkipped,
-    /// A clock is never behind merged stamps. Otherwise a write over a shown entry may lose to it.
+    /// A clock is never behind merged stamps. Otherwise a write over a merged entry may lose to it.
     ClocksPassWhatWasMerged,
-    /// A round with a stamp too far ahead is refused as a whole. Otherwise the vector covers what
-    /// was left out.
+    /// A round with a stamp too far ahead is refused as a whole. Otherwise the vector covers the
+    /// entries that were left out.
     RoundsAreRefusedWhole,
-    /// A new incarnation writes after it has caught up with a member that has joined. Otherwise it
-    /// acts on an empty map.
+    /// A new incarnation writes only after it has caught up with a joined member. Otherwise it acts
+    /// on an empty map.
     WritersHaveJoined,
-    /// The first member has learned from every linked member that it has not joined either.
-    /// Otherwise a restarted member behind a partition begins alone.
-    TheFirstHasAskedAll,
-    /// A new incarnation's clock starts past the accepted drift. Otherwise it may stamp below an
-    /// acknowledged write of its predecessor.
+    /// An incarnation joins as the first only after all linked members have reported that they have
+    /// not joined. Otherwise a restarted member that gets no answers starts a second cluster.
+    FirstMemberHasAskedAll,
+    /// The clock of a new incarnation starts beyond the accepted drift. Otherwise it may stamp
+    /// below an acknowledged write of its predecessor.
     NewIncarnationsWaitOutTheDrift,
-    /// Collection needs a proof of every member. Otherwise one that was away revives the key.
+    /// Collection needs a proof of each member. Otherwise a member that was away revives the key.
     EveryMemberProves,
-    /// A collector covers what the members have proved. Otherwise an older write that it lacks
-    /// arrives as news.
-    CollectorsDominate,
-    /// A proof ends with its incarnation. Otherwise the next, which knows nothing, counts as
-    /// informed.
+    /// A collector covers all that the members have proved. Otherwise an older write that it is
+    /// missing arrives later and is stored.
+    CollectorsCoverProofs,
+    /// A proof ends with its incarnation. Otherwise the next incarnation, which starts empty,
+    /// counts as having proved the same.
     ProofsEndWithTheIncarnation,
-    /// The horizon travels with rounds. Otherwise a third node passes on a key whose tombstone it
-    /// never saw collected.
+    /// The horizon is sent with rounds. Otherwise a third node keeps sending a key whose tombstone
+    /// was collected elsewhere.
     HorizonsAreInherited,
-    /// A puller that does not cover the horizon gets a full round. Otherwise it never learns of the
-    /// deletion.
+    /// A puller that does not cover the horizon gets a full round. Otherwise it keeps the deleted
+    /// key.
     TheUninformedGetFullRounds,
-    /// A full round removes only what its source has seen. Otherwise it removes a write that no
-    /// other node has.
+    /// A full round removes only keys that its source has seen. Otherwise it removes a write that
+    /// no other node has.
     OnlySeenKeysAreForgotten,
-    /// A full round leaves tombstones that its source has not seen. Otherwise they are covered,
-    /// held nowhere, and never collected.
+    /// A full round keeps tombstones that its source has not seen. Otherwise they are covered but
+    /// no longer held, although they were never collected.
     UnseenTombstonesStay,
-    /// A late write to a deleted key gets a new tombstone. Otherwise it stays at some members only.
-    LateWritesAreBuried,
-    /// Nothing is pulled from an incarnation older than the newest known. Otherwise writes follow
-    /// its closing.
+    /// A late write to a deleted key gets a new tombstone. Otherwise it remains at some members
+    /// only.
+    LateWritesAreDeleted,
+    /// Nothing is pulled from an incarnation older than the newest one seen. Otherwise its writes
+    /// arrive after it was closed.
     OldIncarnationsAreFenced,
-    /// An incarnation is closed when every member covers the same of it. Otherwise one that has
-    /// less must be sent everything.
+    /// An incarnation is closed when all members cover the same writes of it. Otherwise a member
+    /// that covers less needs a full round.
     ClosingNeedsAgreement,
-    /// The members that agree have all fenced it. Otherwise they may still get more of it.
+    /// The members that agree have all fenced it. Otherwise they may still receive more of its
+    /// writes.
     ClosingNeedsFences,
-    /// Writes of a closed incarnation that the closers did not have are written again. Otherwise
-    /// they stay at their holder only.
+    /// Writes of a closed incarnation that the closing members did not have are rewritten by their
+    /// holder. Otherwise they remain at their holder only.
     OrphansAreAdopted,
-    /// Of two incarnations of one name the older halts.
+    /// Of two incarnations of one name the older one halts. Otherwise both keep writing under one
+    /// name.
     TheOlderIncarnationHalts,
-    /// An incarnation that learns of one dated in the future begins a later one, even after it has
-    /// joined. Otherwise each process that joins through a member without that knowledge halts,
+    /// An incarnation that sees one dated in the future restarts with a later number, even after it
+    /// has joined. Otherwise each process that joins through a member without that knowledge halts,
     /// until the clocks have caught up.
     MisdatedIncarnationsAreSuperseded,
 }
@@ -93,16 +98,16 @@ impl Rule {
         Self::ClocksPassWhatWasMerged,
         Self::RoundsAreRefusedWhole,
         Self::WritersHaveJoined,
-        Self::TheFirstHasAskedAll,
+        Self::FirstMemberHasAskedAll,
         Self::NewIncarnationsWaitOutTheDrift,
         Self::EveryMemberProves,
-        Self::CollectorsDominate,
+        Self::CollectorsCoverProofs,
         Self::ProofsEndWithTheIncarnation,
         Self::HorizonsAreInherited,
         Self::TheUninformedGetFullRounds,
         Self::OnlySeenKeysAreForgotten,
         Self::UnseenTombstonesStay,
-        Self::LateWritesAreBuried,
+        Self::LateWritesAreDeleted,
         Self::OldIncarnationsAreFenced,
         Self::ClosingNeedsAgreement,
         Self::ClosingNeedsFences,
@@ -112,7 +117,7 @@ impl Rule {
     ];
 }
 
-/// Which rules a replica keeps.
+/// The set of rules that are in force.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Rules {
     #[cfg(feature = "switches")]
@@ -120,7 +125,7 @@ pub struct Rules {
 }
 
 impl Rules {
-    /// All but these. For tests of tests.
+    /// Returns all rules except these. For tests that check the checks.
     #[cfg(feature = "switches")]
     #[must_use]
     pub fn without(broken: impl IntoIterator<Item = Rule>) -> Self {

@@ -1,7 +1,6 @@
-//! The serving side of a round: a packed snapshot, of which no more batches are under way than the
-//! window allows.
+//! The serving side of a round: a packed snapshot, sent in chunks with flow control.
 //!
-//! Invariant: the chunks and the vector at the end are of one moment.
+//! Invariant: the chunks and the vector at the end describe the same moment.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -29,7 +28,7 @@ pub(super) struct Serve<V: Payload> {
 }
 
 impl<V: Payload> Serve<V> {
-    /// Returns a serving; `number` is the source's own for it.
+    /// Returns a serving. `number` is the source's number for it.
     pub(super) fn new(
         puller: Origin,
         via: NodeName,
@@ -61,11 +60,12 @@ impl<V: Payload> Serve<V> {
     }
 
     pub(super) fn acknowledged(&mut self, chunks: u32, deadline: Duration) {
+        // Acks may be reordered, and a faulty peer may acknowledge more than was sent.
         self.acknowledged = self.acknowledged.max(chunks.min(self.sent));
         self.deadline = deadline;
     }
 
-    /// Returns the next chunk, the end after the last one, or `None` while the window is full.
+    /// Returns the next chunk, or the end after the last chunk. `None` while the window is full.
     pub(super) fn next(&mut self, window: u32) -> Option<Step<V>> {
         if self.snapshot.is_empty() {
             let Ending { vector, horizon, full, joined } = self.end.take()?;

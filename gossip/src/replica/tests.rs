@@ -1,5 +1,5 @@
-//! Interleavings that break simpler designs, as data in and data out: no clock, no socket, no task.
-//! This file holds what the groups of tests have in common.
+//! Interleavings that break simpler designs, driven without clocks, sockets or tasks. This file
+//! contains the helpers that the test modules share.
 
 use super::*;
 use crate::clock::{Hlc, Stamp};
@@ -16,14 +16,14 @@ mod retirement;
 mod rounds;
 mod stamps;
 
-/// The replicas of these tests hold small numbers.
+/// The value type of these tests: a small number.
 type Number = Plain<u8>;
 type Replica = super::Replica<Number>;
 type Output = super::Output<Number>;
 type Envelope = crate::protocol::Envelope<Number>;
 type Value = entry::Value<Number>;
 type Entry = entry::Entry<Number>;
-/// The application of these numbers.
+/// The application that replicates these numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Numbers {}
 
@@ -55,17 +55,17 @@ fn live(number: u8) -> Value {
     Value::Live(Plain::new(number).unwrap())
 }
 
-/// A replica of one entry a chunk, so that every round has borders.
-fn newborn(name: &str, incarnation: u64, now: Now) -> Replica {
+/// A replica that has not joined. Chunks contain one entry each, so that rounds have several parts.
+fn new_replica(name: &str, incarnation: u64, now: Now) -> Replica {
     let members = ["a", "b", "c"].map(|name| name.parse().unwrap()).into();
     let config =
         Config { members, chunk_bytes: 1, window: 2, rules: gate::rules(), ..Config::default() };
     Replica::new(origin(name, incarnation), config, now)
 }
 
-/// One that has joined, as the first.
+/// A replica that has joined as the first member.
 fn replica(name: &str, incarnation: u64) -> Replica {
-    let mut replica = newborn(name, incarnation, at(0));
+    let mut replica = new_replica(name, incarnation, at(0));
     replica.tick(at(1_000));
     assert!(replica.joined());
     drain(&mut replica);
@@ -83,14 +83,14 @@ fn drain(replica: &mut Replica) -> (Vec<Envelope>, Vec<Event>) {
     (sent, events)
 }
 
-/// Runs the conversation between the two until nobody has anything to say; the events of both.
-fn talk(now: Now, a: &mut Replica, b: &mut Replica) -> Vec<Event> {
+/// Delivers all messages between the two, and returns the events of both.
+fn exchange(now: Now, a: &mut Replica, b: &mut Replica) -> Vec<Event> {
     let mut events = Vec::new();
     loop {
-        let (from_a, mut happened) = drain(a);
-        events.append(&mut happened);
-        let (from_b, mut happened) = drain(b);
-        events.append(&mut happened);
+        let (from_a, mut more) = drain(a);
+        events.append(&mut more);
+        let (from_b, mut more) = drain(b);
+        events.append(&mut more);
         if from_a.is_empty() && from_b.is_empty() {
             return events;
         }
@@ -100,14 +100,14 @@ fn talk(now: Now, a: &mut Replica, b: &mut Replica) -> Vec<Event> {
     }
 }
 
-/// `b` pulls from `a`, one way.
+/// Runs a one-way pull by `b` from `a`.
 fn pull(now: Now, a: &mut Replica, b: &mut Replica) -> Vec<Event> {
     b.pull(now, a.me(), a.me().node, false);
-    talk(now, a, b)
+    exchange(now, a, b)
 }
 
-/// The frames of a pull by `b` from `a` that `b` has not seen yet: everything after its vector was
-/// asked for.
+/// Begins a pull by `b` from `a`, and returns the first chunks or end of the round before they
+/// reach `b`.
 fn answer_to_pull(now: Now, a: &mut Replica, b: &mut Replica) -> Vec<Envelope> {
     b.pull(now, a.me(), a.me().node, false);
     for _ in 0..2 {
@@ -130,8 +130,8 @@ fn has_only_own_slot(replica: &Replica) -> bool {
     replica.vector().iter().all(|slot| slot.origin == replica.me())
 }
 
-/// Whether the two hold the same; after a one-way pull the puller has heard more, at least of
-/// itself.
+/// Compares live entries only: after a one-way pull the puller covers more, at least its own
+/// writes.
 fn hold_the_same(a: &Replica, b: &Replica) -> bool {
     a.map().fingerprint() == b.map().fingerprint()
 }
@@ -140,8 +140,8 @@ fn number(replica: &Replica, number: u8) -> Option<u8> {
     replica.map().get(key(number)).and_then(|entry| entry.live().map(|number| **number))
 }
 
-/// Three members that all hold hero 1, and have proved it to each other.
-fn three_with_a_hero() -> (Replica, Replica, Replica) {
+/// Three members that all hold the entry of key 1.
+fn three_with_entry() -> (Replica, Replica, Replica) {
     let (mut a, mut b, mut c) = (replica("a", 1), replica("b", 1), replica("c", 1));
     a.write(at(2_000), key(1), live(50)).unwrap();
     pull(at(2_001), &mut a, &mut b);
@@ -149,7 +149,7 @@ fn three_with_a_hero() -> (Replica, Replica, Replica) {
     (a, b, c)
 }
 
-/// Every one pulls from every other, twice: all have heard all, and all have proved it.
+/// All pull from each other, twice, so that all cover everything and have proved it.
 fn all_pull(now: Now, a: &mut Replica, b: &mut Replica, c: &mut Replica) -> Vec<Event> {
     let mut events = Vec::new();
     for _ in 0..2 {
@@ -160,9 +160,9 @@ fn all_pull(now: Now, a: &mut Replica, b: &mut Replica, c: &mut Replica) -> Vec<
     events
 }
 
-/// A new life of `old`, brought up to date by `through`.
-fn reborn(old: &Replica, incarnation: u64, now: Now, through: &mut Replica) -> Replica {
-    let mut new = newborn(old.me().node.as_str(), incarnation, now);
+/// A new incarnation of `old` that has caught up with `through`.
+fn restarted(old: &Replica, incarnation: u64, now: Now, through: &mut Replica) -> Replica {
+    let mut new = new_replica(old.me().node.as_str(), incarnation, now);
     pull(now, through, &mut new);
     assert!(new.joined());
     new
@@ -176,12 +176,11 @@ fn sizes(replicas: [&Replica; 3]) -> [(usize, usize); 3] {
     replicas.map(|replica| (replica.vector().len(), replica.horizon().len()))
 }
 
-/// The question that a pull begins with, if one of these envelopes is one: of which round, and
-/// whether it is mutual.
-fn question(sent: &[Envelope]) -> Option<(Origin, u64, bool)> {
+/// The source, the round and the mutual flag of the first pull request among these envelopes.
+fn pull_request(sent: &[Envelope]) -> Option<(Origin, u64, bool)> {
     sent.iter().find_map(|Envelope { to, round, step, .. }| {
-        let Step::Pull(question) = step else { return None };
-        Some((*to, *round, question.options.mutual))
+        let Step::Pull(request) = step else { return None };
+        Some((*to, *round, request.options.mutual))
     })
 }
 

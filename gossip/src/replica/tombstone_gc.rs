@@ -1,12 +1,12 @@
-//! Collection of tombstones, and what a member that missed one is owed.
+//! Collection of tombstones, and full rounds for replicas that missed one.
 //!
-//! A tombstone is causally stable when every member has proved, in its present incarnation, a
-//! vector that covers it, and this replica covers all that those proofs cover. Then no member
-//! holds, or can still bring, a write that the tombstone should beat: what a member wrote before it
-//! saw the tombstone is covered here, and afterwards it does not write to the deleted key.
+//! A tombstone is causally stable when each member has proved, in its present incarnation, a vector
+//! that covers it, and this replica covers all that those proofs cover. Then no member holds, or
+//! can still send, a write that the tombstone must beat: the writes that a member made before it
+//! saw the tombstone are covered here, and afterwards it does not write to the deleted key.
 //!
-//! Invariants: the horizon covers every collected tombstone, and the vector covers the horizon. A
-//! member that is away holds back every tombstone that it has not seen, however long it is away.
+//! Invariants: the horizon covers all collected tombstones, and the vector covers the horizon. A
+//! member that is away holds back the tombstones that it has not seen, without a time limit.
 
 use crate::clock::Stamp;
 use crate::crdt::entry::{Entry, Rank, Value};
@@ -18,7 +18,7 @@ use crate::replica::retire::{exceeds, has_seen};
 use crate::replica::{Event, Replica, Rule};
 use crate::time::Now;
 
-/// The vector that a member has proved to cover, in one of its incarnations.
+/// The vector that a member has proved to cover in one of its incarnations.
 #[derive(Clone, Debug, Hash)]
 pub(super) struct Proof {
     pub(super) incarnation: Incarnation,
@@ -26,9 +26,11 @@ pub(super) struct Proof {
 }
 
 impl<V: Payload> Replica<V> {
-    /// Notes that `member` has proved to cover `vector`, and collects what that makes stable. A
-    /// proof ends with its incarnation.
-    pub(super) fn learn(&mut self, member: Origin, vector: VersionVector) {
+    /// Records that `member` has proved to cover `vector`. Collects the tombstones that become
+    /// stable, and closes the incarnations on which all members agree.
+    pub(super) fn note_proof(&mut self, member: Origin, vector: VersionVector) {
+        // The linked incarnation is the one that must prove. Rounds of another one may be carried
+        // or late.
         if self.present.get(&member.node).is_some_and(|present| *present != member.incarnation) {
             return;
         }
@@ -49,33 +51,33 @@ impl<V: Payload> Replica<V> {
             return;
         }
         let Some(stable) = self.stable() else { return };
-        // Once it is gone, only its key's birth, if covered, shows that it was there. A writer over
-        // a copy may not have seen the birth.
-        let leaves_a_trace = |born: Stamp| has_seen(&self.vector, &self.horizon, born);
-        let dead: Vec<_> = self
+        // After collection, only the covered birth shows that the key is deleted. The birth may be
+        // unseen here, if the key was deleted over a copy that came with a command.
+        let birth_is_seen = |born: Stamp| has_seen(&self.vector, &self.horizon, born);
+        let collected: Vec<_> = self
             .map
             .tombstones_covered_by(&stable)
-            .filter(|(_, _, born)| leaves_a_trace(*born))
+            .filter(|(_, _, born)| birth_is_seen(*born))
             .collect();
-        for (key, stamp, _) in &dead {
+        for (key, stamp, _) in &collected {
             self.map.remove(*key);
             self.horizon.advance(*stamp);
         }
-        if !dead.is_empty() {
+        if !collected.is_empty() {
             self.event(Event::Collected {
-                tombstones: dead.into_iter().map(|(_, stamp, _)| stamp).collect(),
+                tombstones: collected.into_iter().map(|(_, stamp, _)| stamp).collect(),
             });
         }
     }
 
-    /// Returns what every member has proved to cover; `None` while that is not known.
+    /// Returns the vector that all members have proved to cover; `None` while a proof is missing.
     fn stable(&self) -> Option<VersionVector> {
         let proofs = self.proofs_of_members()?;
         Some(proofs.iter().fold(self.vector.clone(), |stable, (_, proof)| stable.meet(proof)))
     }
 
-    /// Returns the members that hold back tombstones here: they have proved nothing in their
-    /// present incarnation, or something that this replica has not seen itself.
+    /// Returns the members that hold back tombstones here: those without a proof in their present
+    /// incarnation, and those whose proof covers writes that this replica has not received.
     #[must_use]
     pub fn awaited(&self) -> Vec<NodeName> {
         let others = self.counted_members().filter(|member| *member != self.me.node);
@@ -86,25 +88,25 @@ impl<V: Payload> Replica<V> {
             .collect()
     }
 
-    /// Returns whether a puller with this vector needs a full round: a delta does not contain
-    /// tombstones that are collected here, nor what the puller alone has of an incarnation that is
-    /// closed here.
-    pub(super) fn owes_full_round(&self, base: &VersionVector) -> bool {
-        let uninformed =
+    /// Returns whether a puller with this vector needs a full round. A delta contains neither
+    /// tombstones that were collected here, nor a hint at writes that only the puller has of an
+    /// incarnation closed here.
+    pub(super) fn needs_full_round(&self, base: &VersionVector) -> bool {
+        let behind_horizon =
             !base.covers_all(&self.horizon) || exceeds(base, &self.vector, &self.horizon);
-        self.keeps(Rule::TheUninformedGetFullRounds) && uninformed
+        self.keeps(Rule::TheUninformedGetFullRounds) && behind_horizon
     }
 
-    /// Returns whether the write with this stamp was seen, rather than covered because its
-    /// incarnation is closed.
+    /// Returns whether the write with this stamp was seen here. A write can also be covered without
+    /// having been seen, because its incarnation is closed.
     #[must_use]
     pub fn has_seen(&self, stamp: Stamp) -> bool {
         has_seen(&self.vector, &self.horizon, stamp)
     }
 
-    /// Returns whether the key of `entry` is known to be deleted, although nothing is held under
-    /// it: the vector covers its birth, so it was held, or something that beat it, and only a
-    /// collected tombstone leaves nothing.
+    /// Returns whether `key` is known to be deleted, given a copy of its entry. This can be known
+    /// even if no entry is held: if the vector covers the birth, the key was held, and only a
+    /// collected tombstone leaves no entry.
     #[must_use]
     pub fn is_deleted(&self, key: Key, entry: &Entry<V>) -> bool {
         self.map.rank(key).map_or_else(
@@ -113,10 +115,11 @@ impl<V: Payload> Replica<V> {
         )
     }
 
-    /// After a full round, removes every key whose birth the source covered and which the source
-    /// does not hold: the source held it once, and has collected a tombstone of it. A tombstone
-    /// that the source has not seen stays, since no member has collected it: this vector covers it,
-    /// and must bring it along.
+    /// After a full round, removes the keys whose birth the source covers and which the source does
+    /// not hold: it held each of them once, and has collected a tombstone.
+    ///
+    /// Tombstones that the source has not seen are kept, since no member has collected them: this
+    /// vector covers them, so the replica must be able to send them.
     pub(super) fn forget_keys_missing_at(
         &mut self,
         vector: &VersionVector,
@@ -129,32 +132,38 @@ impl<V: Payload> Replica<V> {
         let mut held_there: Vec<Key> = held_there.keys().collect();
         held_there.sort_unstable();
         let keep = |rule| self.keeps(rule);
-        let heard_there =
+        let seen_there =
             |stamp| has_seen(vector, horizon, stamp) || !keep(Rule::OnlySeenKeysAreForgotten);
         let stays = |held: Rank| {
-            held.is_tombstone && !heard_there(held.stamp) && keep(Rule::UnseenTombstonesStay)
+            held.is_tombstone && !seen_there(held.stamp) && keep(Rule::UnseenTombstonesStay)
         };
         let is_held_there = |key: &Key| held_there.binary_search(key).is_ok();
-        let gone = self
+        let missing = self
             .map
             .stamps()
-            .filter(|(key, held, born)| heard_there(*born) && !stays(*held) && !is_held_there(key));
-        let mut gone: Vec<Key> = gone.map(|(key, ..)| key).collect();
-        gone.sort_unstable();
-        gone.into_iter().for_each(|key| self.map.remove(key));
+            .filter(|(key, held, born)| seen_there(*born) && !stays(*held) && !is_held_there(key));
+        let mut missing: Vec<Key> = missing.map(|(key, ..)| key).collect();
+        // A deterministic order, since each removal gets a change number.
+        missing.sort_unstable();
+        missing.into_iter().for_each(|key| self.map.remove(key));
     }
 
-    /// Writes a tombstone of this replica's own over each of these late writes to deleted keys, so
-    /// that all members agree again. It takes the place of the earlier tombstone, and has seen what
-    /// that had: the late writes are lost, as they would have been to it.
-    pub(super) fn bury(&mut self, now: Now, source: Origin, late: Vec<(Key, Entry<V>)>) {
+    /// Writes a new tombstone of this replica over each of these late writes to deleted keys, so
+    /// that all members converge. The new tombstone replaces the earlier one and has seen the same
+    /// writes. So the late writes count as lost, as they would against the earlier one.
+    pub(super) fn delete_late_writes(
+        &mut self,
+        now: Now,
+        source: Origin,
+        late: Vec<(Key, Entry<V>)>,
+    ) {
         if late.is_empty() {
             return;
         }
         let writes = late.len();
         for (key, entry) in late {
             let stamp = self.stamp(now);
-            // Of a collected tombstone only this is known: it had seen the birth.
+            // Of a collected tombstone only the birth is still known, which it had seen.
             let over = self
                 .map
                 .get(key)

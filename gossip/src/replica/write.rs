@@ -1,7 +1,7 @@
 //! Local writes.
 //!
-//! Invariant: a write enters the map and the vector in one step, and its stamp is above every stamp
-//! seen.
+//! Invariant: a write enters the map and the vector in one step, and its stamp is above all stamps
+//! seen before.
 
 use crate::clock::{Hlc, Stamp};
 use crate::crdt::entry::{Entry, Value};
@@ -14,25 +14,25 @@ use crate::time::Now;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum WriteError {
     /// This incarnation has not joined yet.
-    #[error("has just started and has not caught up with the cluster yet")]
+    #[error("this incarnation has not joined the cluster yet")]
     Joining,
-    /// The key is deleted, for good.
+    /// The key is deleted permanently.
     #[error("the key is deleted")]
     Deleted,
-    /// The entry to write over is stamped beyond the accepted drift.
-    #[error("the copy is stamped too far in the future")]
+    /// The stamp of the entry to overwrite exceeds the accepted drift.
+    #[error("the stamp of the copy is too far in the future")]
     TooFarAhead,
     /// The limit of live entries is reached.
-    #[error("the limit of live entries is reached")]
+    #[error("live entry limit reached")]
     TooManyLive,
     /// The limit of tombstones is reached.
-    #[error("the limit of tombstones is reached")]
+    #[error("tombstone limit reached")]
     TooManyTombstones,
 }
 
 impl<V: Payload> Replica<V> {
-    /// Writes `value` under `key` on top of the entry held there, with a new stamp. Returns the new
-    /// entry.
+    /// Writes `value` to `key` with a new stamp, over the entry that the replica holds. Returns the
+    /// new entry.
     ///
     /// # Errors
     /// [`WriteError`]; nothing was changed.
@@ -41,8 +41,9 @@ impl<V: Payload> Replica<V> {
         self.write_over(now, key, value, over.as_ref())
     }
 
-    /// Writes as [`write`](Self::write), on top of `over`: a copy that came with a command, for a
-    /// key not held here. The copy itself is not stored, since the vector does not cover it.
+    /// Writes like [`write`](Self::write), but over `over`: a copy of the entry that came with a
+    /// command, for a key that this replica does not hold. The copy itself is not stored, since the
+    /// vector does not cover it.
     ///
     /// # Errors
     /// [`WriteError`]; nothing was changed.
@@ -60,7 +61,8 @@ impl<V: Payload> Replica<V> {
             if over.is_tombstone() || self.is_deleted(key, over) {
                 return Err(WriteError::Deleted);
             }
-            // A held entry was accepted before, even if the wall clock has been set back since.
+            // A held entry passed the check when it was merged. The wall clock may have been set
+            // back since.
             let is_held = self.map.rank(key).is_some_and(|held| held.stamp == over.stamp);
             if !is_held && over.stamp.hlc > self.latest_accepted(now) {
                 return Err(WriteError::TooFarAhead);
@@ -75,33 +77,37 @@ impl<V: Payload> Replica<V> {
             }
             Value::Live(_) | Value::Tombstone => {}
         }
+        // After all checks, so that a refused write changes nothing. The copy was not merged, so
+        // the clock may be behind its stamp.
         if let Some(over) = over {
             self.clock.observe(over.stamp.hlc);
         }
         let stamp = self.stamp(now);
         let entry = Entry::written(value, stamp, over);
         let won = self.map.merge(key, &entry.as_entry_ref());
-        assert!(won, "a local write of {key} at {stamp} lost against what was held");
+        // Its stamp is above all others, and the held entry is no tombstone. Anything else is a
+        // bug, and must not be acknowledged.
+        assert!(won, "local write of {key} at {stamp} does not beat the held entry");
         Ok(entry)
     }
 
-    /// Returns the number of new keys that the limit of live entries leaves.
+    /// Returns the number of new keys that can be written before the limit of live entries.
     #[must_use]
     pub fn room_for_live(&self) -> usize {
         self.config.live_max.saturating_sub(self.map.live())
     }
 
-    /// Returns the latest reading within the accepted drift.
+    /// Returns the latest reading that the accepted drift allows.
     pub(super) fn latest_accepted(&self, now: Now) -> Hlc {
         Hlc { wall: now.wall.plus(self.config.drift_max), logical: u32::MAX }
     }
 
-    /// Returns the stamp of a write that enters the map now.
+    /// Returns the stamp of a new local write, and advances the vector to it.
     ///
-    /// The first stamp of an incarnation is past the accepted drift: all that earlier incarnations
-    /// acknowledged was within it, so no later write is stamped below. The drift counts from the
-    /// start of the incarnation, so that peers need not wait for it; from now where the clock was
-    /// set back.
+    /// The first stamp of an incarnation is beyond the accepted drift. All writes that earlier
+    /// incarnations acknowledged were within it, so no later write is stamped below them. The drift
+    /// is measured from the start of the incarnation, so that peers accept the stamp without
+    /// waiting, or from the current time if the clock was set back.
     pub(super) fn stamp(&mut self, now: Now) -> Stamp {
         if self.vector.slot(self.me).is_none() && self.keeps(Rule::NewIncarnationsWaitOutTheDrift) {
             let wall = now.wall.min(self.born);

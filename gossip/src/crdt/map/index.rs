@@ -1,17 +1,17 @@
-//! Slots of a map's records, sorted by some key of the records. An entry of the index takes four
-//! bytes: its key is read from the record.
+//! A sorted index of the slots of a map's records. An index entry takes four bytes, because the
+//! sort key is read from the record.
 //!
-//! The index is a list of blocks, each a sorted list of slots with a lower bound of their keys.
-//! Almost every insertion is an append; any other goes into the middle of its block. No slot moves
-//! further than within its block, or to the next one.
+//! The index is a list of blocks, each a sorted list of slots with a lower bound of its keys.
+//! Almost all insertions are appends; the others go into the middle of one block. An insertion
+//! moves slots only within a block and to the next one.
 //!
-//! Invariant: keys rise from slot to slot and from block to block (slots break ties), and no block
-//! is empty.
+//! Invariants: keys ascend from slot to slot and from block to block, with ties broken by slot; no
+//! block is empty.
 
-/// How many slots a block has at most.
+/// The maximum number of slots in a block. It limits the number of slots that an insertion moves.
 const BLOCK: usize = 128;
 
-/// Where a record lies.
+/// The position of a record in the slab.
 pub(super) type SlotId = u32;
 
 #[derive(Clone, Debug)]
@@ -21,7 +21,8 @@ pub(super) struct Index<K> {
 
 #[derive(Clone, Debug)]
 struct Block<K> {
-    /// At most the first of it, and above all before it.
+    /// A lower bound: not above the first slot of this block, and above all slots of the blocks
+    /// before.
     from: (K, SlotId),
     slots: Vec<SlotId>,
 }
@@ -37,10 +38,11 @@ impl<K: Copy + Ord> Index<K> {
         self.blocks.is_empty()
     }
 
-    /// Puts `slot`, whose record has this key, where it belongs.
+    /// Inserts `slot`, whose record has this key.
     pub(super) fn insert(&mut self, key: K, slot: SlotId, key_of: impl Fn(SlotId) -> K) {
         let at = (key, slot);
         let of = |slot: SlotId| (key_of(slot), slot);
+        // The common case first: an append needs no search.
         let last = self.blocks.last().and_then(|block| block.slots.last());
         let number = if last.is_some_and(|last| of(*last) < at) {
             self.blocks.len() - 1
@@ -54,6 +56,8 @@ impl<K: Copy + Ord> Index<K> {
         if block.slots.last().is_some_and(|last| of(*last) < at) {
             if block.slots.len() < BLOCK {
                 block.slots.push(slot);
+            // Without this, insertions in descending order behind a full block would make a block
+            // each.
             } else if let Some(next) =
                 self.blocks.get_mut(number + 1).filter(|next| next.slots.len() < BLOCK)
             {
@@ -71,26 +75,29 @@ impl<K: Copy + Ord> Index<K> {
         }
     }
 
-    /// Takes out `slot`, whose record has, or had, this key.
+    /// Removes `slot`, which was inserted with this key.
     pub(super) fn remove(&mut self, key: K, slot: SlotId) {
         let number = self.block_of((key, slot));
         let (block, index) = self
             .blocks
             .get_mut(number)
             .and_then(|block| {
+                // A scan of the block: the record may already have another key.
                 block.slots.iter().position(|held| *held == slot).map(|index| (block, index))
             })
-            .expect("only what was put in is taken out");
+            .expect("a removed slot was inserted before");
         block.slots.remove(index);
         if block.slots.is_empty() {
             self.blocks.remove(number);
         } else {
+            // Joining only nearly empty neighbours keeps a block from being split again right
+            // after.
             self.join(number);
             number.checked_sub(1).into_iter().for_each(|before| self.join(before));
         }
     }
 
-    /// Makes one block of this and the next, if both are nearly empty.
+    /// Joins this block with the next one, if together they fill at most half a block.
     fn join(&mut self, number: usize) {
         if let [block, next, ..] = &mut self.blocks[number..]
             && block.slots.len() + next.slots.len() <= BLOCK / 2
@@ -100,8 +107,8 @@ impl<K: Copy + Ord> Index<K> {
         }
     }
 
-    /// The slots from the first whose key is not below `from` (or not even equal, with `excluded`),
-    /// in order.
+    /// Iterates over the slots in order, starting at the first key that is at least `from` (with
+    /// `excluded`: above `from`).
     pub(super) fn starting(
         &self,
         from: K,
@@ -117,12 +124,13 @@ impl<K: Copy + Ord> Index<K> {
         self.blocks.iter().skip(number).flat_map(|block| &block.slots).skip(skipped).copied()
     }
 
-    /// All slots, in order.
+    /// Iterates over all slots in order.
     pub(super) fn iter(&self) -> impl Iterator<Item = SlotId> {
         self.blocks.iter().flat_map(|block| &block.slots).copied()
     }
 
-    /// The block that this is in, or would be; 0 if there is none.
+    /// Returns the number of the block that contains, or would contain, `at`; 0 if there are no
+    /// blocks.
     fn block_of(&self, at: (K, SlotId)) -> usize {
         self.blocks.partition_point(|block| block.from <= at).saturating_sub(1)
     }
@@ -134,17 +142,16 @@ mod tests {
 
     use super::*;
 
-    /// Steps through a set of numbers in an order that looks like chance, and is the same in every
-    /// run.
+    /// Iterates over the numbers below `count` in a shuffled order that is the same in each run.
     fn shuffled(count: u32) -> impl Iterator<Item = u32> {
-        // A step that shares no factor with the modulus meets every number once.
+        // A step coprime to the modulus visits every number once.
         (0..u64::from(count))
             .map(move |step| ((step * 7_919 + 13) % u64::from(count)) as u32)
             .inspect(move |number| assert!(*number < count))
     }
 
     #[test]
-    fn it_holds_what_a_set_of_pairs_would_hold_in_the_same_order() {
+    fn index_matches_sorted_set_of_pairs() {
         const COUNT: u32 = 5_000;
         // Four slots share each key.
         let key_of = |slot: SlotId| slot.wrapping_mul(2_654_435_761) >> 20 & !3;
@@ -177,7 +184,7 @@ mod tests {
                 check(&order, &set);
                 assert!(
                     order.blocks.len() <= 2 + 4 * set.len() / (BLOCK / 2),
-                    "blocks that are nearly empty are joined"
+                    "nearly empty blocks are joined"
                 );
             }
         }
@@ -185,15 +192,14 @@ mod tests {
     }
 
     #[test]
-    fn what_arrives_in_falling_order_fills_its_blocks_too_and_what_goes_in_rising_order_leaves_few()
-    {
+    fn descending_inserts_and_ascending_removals_keep_blocks_full() {
         let mut order = Index::default();
         (0..128)
             .chain((10_000..20_000).rev())
             .for_each(|slot| order.insert(u64::from(slot), slot, u64::from));
         assert!(order.iter().eq((0..128).chain(10_000..20_000)));
         assert!(order.blocks.len() <= 2 + 10_000 / (BLOCK / 2), "{}", order.blocks.len());
-        // Of each ten one is left.
+        // One in ten remains.
         (10_000..20_000)
             .filter(|slot| slot % 10 > 0)
             .for_each(|slot| order.remove(u64::from(slot), slot));
@@ -202,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn what_arrives_in_order_fills_its_blocks() {
+    fn ascending_inserts_fill_blocks() {
         let mut order = Index::default();
         (0..10_000).for_each(|slot| order.insert(u64::from(slot), slot, u64::from));
         assert!(order.iter().eq(0..10_000));

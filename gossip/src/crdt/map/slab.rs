@@ -1,4 +1,5 @@
-//! The records of a map, in lists of bounded size: a map that grows moves only the last of them.
+//! The storage of a map's records: lists of bounded size, so that growing the map moves only the
+//! last one.
 
 use crate::crdt::map::index::SlotId;
 use crate::id::Key;
@@ -16,13 +17,13 @@ pub(super) struct Mark {
     pub(super) origin: u32,
 }
 
-/// An entry in a map's form: what it has in common with other entries is interned.
+/// An entry as a map stores it. Parts that entries share are interned.
 #[derive(Clone, Debug)]
 pub(super) struct Record<V: Payload> {
     pub(super) key: Key,
     pub(super) stamp: Mark,
     pub(super) born: Mark,
-    /// The map's number for the change that stored it.
+    /// The number of the change that stored it.
     pub(super) change: u64,
     pub(super) seen: Box<[Mark]>,
     /// `None` for a tombstone.
@@ -48,16 +49,16 @@ impl<V: Payload> Default for Slab<V> {
 }
 
 impl<V: Payload> Slab<V> {
-    /// Returns the record in a slot that holds one.
+    /// Returns the record in `slot`, which must be in use.
     pub(super) fn at(&self, slot: SlotId) -> &Record<V> {
         self.lists[slot as usize / LIST][slot as usize % LIST].as_ref().expect("the slot is in use")
     }
 
-    /// Returns the slot of the next record that is [put](Self::put) here.
+    /// Returns the slot that the next [`put`](Self::put) fills.
     pub(super) fn next_slot(&self) -> SlotId {
         let used = self.lists.last().map_or(0, |last| (self.lists.len() - 1) * LIST + last.len());
         self.free.last().copied().unwrap_or_else(|| {
-            SlotId::try_from(used).expect("memory ends before four billion records")
+            SlotId::try_from(used).expect("fewer than four billion records fit in memory")
         })
     }
 
@@ -68,10 +69,10 @@ impl<V: Payload> Slab<V> {
         if self.lists.last().is_none_or(|list| list.len() == LIST) {
             self.lists.push(Vec::new());
         }
-        self.lists.last_mut().expect("the list just looked at").push(Some(record));
+        self.lists.last_mut().expect("a list was pushed if there was none").push(Some(record));
     }
 
-    /// Puts `record` into a slot in use.
+    /// Replaces the record in `slot`.
     pub(super) fn replace(&mut self, slot: SlotId, record: Record<V>) {
         self.lists[slot as usize / LIST][slot as usize % LIST] = Some(record);
     }

@@ -1,6 +1,6 @@
-//! The mutant gate over the scenarios of this module: each rule of the protocol is broken in turn,
-//! and some scenario must fail. (The rules that only many events together bring to light have their
-//! gate in the simulator.)
+//! The mutant gate of these tests: each rule of the protocol is disabled in turn, and its scenario
+//! must fail. (Rules whose violation shows only in long random runs have their gate in the
+//! simulator.)
 
 #[cfg(feature = "switches")]
 use std::{cell::RefCell, panic};
@@ -12,7 +12,7 @@ thread_local! {
     static BROKEN: RefCell<Option<crate::replica::Rule>> = const { RefCell::new(None) };
 }
 
-/// The rules that the replicas of this thread's scenarios keep.
+/// The rules in force for the replicas of this thread's scenarios.
 #[cfg(feature = "switches")]
 pub(super) fn rules() -> Rules {
     Rules::without(BROKEN.with_borrow(|broken| *broken))
@@ -25,54 +25,106 @@ pub(super) fn rules() -> Rules {
 
 #[cfg(feature = "switches")]
 #[test]
-fn every_rule_that_is_broken_fails_the_scenario_that_tells_its_story() {
+fn each_broken_rule_fails_its_scenario() {
     use crate::replica::Rule;
 
-    let stories: [(Rule, fn()); 24] = [
-        (Rule::OriginsNameTheIncarnation, super::stamps::a_new_life_does_not_claim_the_writes_of_the_old),
-        (Rule::VectorsWaitForTheEnd, super::rounds::half_a_round_claims_nothing),
-        (Rule::RoundsAreBoundToIncarnations, super::rounds::a_round_made_for_another_incarnation_is_dropped),
-        (Rule::TheEndIsOfTheSnapshot, super::rounds::the_source_sends_what_it_had_when_it_was_asked),
-        (Rule::CoveredEntriesAreSkipped, super::collection::what_is_covered_is_no_news_even_in_a_full_round),
-        (Rule::ClocksPassWhatWasMerged, super::stamps::what_is_written_after_a_round_is_stamped_above_all_that_it_brought),
-        (Rule::RoundsAreRefusedWhole, super::stamps::a_round_from_a_clock_too_far_ahead_is_refused_whole_and_taken_once_time_has_caught_up),
-        (Rule::WritersHaveJoined, super::join::a_new_life_writes_only_after_it_has_caught_up_or_found_nobody),
-        (Rule::TheFirstHasAskedAll, super::join::a_new_life_that_is_linked_and_gets_no_answer_is_not_the_first),
-        (Rule::NewIncarnationsWaitOutTheDrift, super::stamps::a_new_life_stamps_above_all_that_the_old_one_acknowledged),
-        (Rule::EveryMemberProves, super::collection::a_member_that_is_away_keeps_the_tombstone),
-        (Rule::CollectorsDominate, super::collection::what_was_proved_but_not_received_keeps_the_tombstone),
-        (Rule::ProofsEndWithTheIncarnation, super::collection::a_proof_does_not_outlive_its_life_even_where_the_next_has_proved_nothing_yet),
-        (Rule::HorizonsAreInherited, super::collection::one_who_missed_a_collected_death_gets_a_full_round_and_forgets_the_hero),
-        (Rule::TheUninformedGetFullRounds, super::collection::one_who_missed_a_collected_death_gets_a_full_round_and_forgets_the_hero),
-        (Rule::OnlySeenKeysAreForgotten, super::collection::a_full_round_leaves_what_its_source_has_not_heard_of),
-        (Rule::UnseenTombstonesStay, super::collection::a_full_round_leaves_a_tombstone_that_its_source_has_not_heard_of),
-        (Rule::LateWritesAreBuried, super::collection::a_late_write_to_the_dead_is_buried),
-        (Rule::OldIncarnationsAreFenced, super::retirement::a_round_from_a_life_that_was_fenced_meanwhile_is_refused),
-        (Rule::ClosingNeedsAgreement, super::retirement::a_life_stays_open_until_all_have_heard_as_much_of_it),
-        (Rule::ClosingNeedsFences, super::retirement::a_life_is_not_closed_on_proofs_given_before_it_was_fenced),
-        (Rule::OrphansAreAdopted, super::retirement::orphans_of_a_closed_life_are_written_anew_by_their_holder),
-        (Rule::TheOlderIncarnationHalts, super::retirement::of_two_lives_of_one_name_the_older_halts_and_tells_what_it_leaves),
+    let scenarios: [(Rule, fn()); 24] = [
+        (Rule::OriginsNameTheIncarnation, super::stamps::new_incarnation_does_not_claim_old_writes),
+        (Rule::VectorsWaitForTheEnd, super::rounds::partial_round_claims_nothing),
+        (
+            Rule::RoundsAreBoundToIncarnations,
+            super::rounds::round_for_another_incarnation_is_dropped,
+        ),
+        (Rule::TheEndIsOfTheSnapshot, super::rounds::source_sends_snapshot_of_request_time),
+        (
+            Rule::CoveredEntriesAreSkipped,
+            super::collection::covered_entries_are_skipped_in_full_round,
+        ),
+        (
+            Rule::ClocksPassWhatWasMerged,
+            super::stamps::write_after_round_is_stamped_above_merged_entries,
+        ),
+        (
+            Rule::RoundsAreRefusedWhole,
+            super::stamps::round_too_far_ahead_is_refused_until_clock_catches_up,
+        ),
+        (Rule::WritersHaveJoined, super::join::new_incarnation_writes_only_after_joining),
+        (Rule::FirstMemberHasAskedAll, super::join::unanswered_incarnation_does_not_join_as_first),
+        (
+            Rule::NewIncarnationsWaitOutTheDrift,
+            super::stamps::new_incarnation_stamps_above_acknowledged_writes,
+        ),
+        (Rule::EveryMemberProves, super::collection::absent_member_holds_back_tombstone),
+        (
+            Rule::CollectorsCoverProofs,
+            super::collection::proof_beyond_own_vector_holds_back_tombstone,
+        ),
+        (
+            Rule::ProofsEndWithTheIncarnation,
+            super::collection::proof_ends_with_its_incarnation_before_successor_proves,
+        ),
+        (
+            Rule::HorizonsAreInherited,
+            super::collection::replica_behind_horizon_gets_full_round_and_removes_key,
+        ),
+        (
+            Rule::TheUninformedGetFullRounds,
+            super::collection::replica_behind_horizon_gets_full_round_and_removes_key,
+        ),
+        (
+            Rule::OnlySeenKeysAreForgotten,
+            super::collection::full_round_keeps_entries_unseen_by_source,
+        ),
+        (
+            Rule::UnseenTombstonesStay,
+            super::collection::full_round_keeps_tombstone_unseen_by_source,
+        ),
+        (
+            Rule::LateWritesAreDeleted,
+            super::collection::late_write_to_deleted_key_gets_new_tombstone,
+        ),
+        (
+            Rule::OldIncarnationsAreFenced,
+            super::retirement::round_from_fenced_incarnation_is_refused,
+        ),
+        (
+            Rule::ClosingNeedsAgreement,
+            super::retirement::incarnation_closes_only_when_all_cover_the_same,
+        ),
+        (
+            Rule::ClosingNeedsFences,
+            super::retirement::proofs_before_fencing_do_not_close_incarnation,
+        ),
+        (Rule::OrphansAreAdopted, super::retirement::orphans_of_closed_incarnation_are_adopted),
+        (
+            Rule::TheOlderIncarnationHalts,
+            super::retirement::older_incarnation_halts_and_lists_unreplicated_writes,
+        ),
         (
             Rule::MisdatedIncarnationsAreSuperseded,
-            super::retirement::one_that_is_outlived_by_a_life_dated_in_the_future_begins_a_later_one_instead_of_halting,
+            super::retirement::incarnation_superseded_by_misdated_one_does_not_halt,
         ),
     ];
-    // Only seeds bring this one to light: the parts of two servings mix where frames are repeated
-    // and overtake each other.
-    let by_seeds = [Rule::RoundsAreOfOneServing];
-    let told =
-        |rule: &Rule| stories.iter().any(|(broken, _)| broken == rule) || by_seeds.contains(rule);
-    assert!(Rule::ALL.iter().all(told), "a rule without a story");
+    // Only random runs show a violation of this rule: parts of two servings mix if frames are
+    // duplicated and reordered.
+    let in_simulator = [Rule::RoundsAreOfOneServing];
+    let has_scenario = |rule: &Rule| {
+        scenarios.iter().any(|(broken, _)| broken == rule) || in_simulator.contains(rule)
+    };
+    assert!(Rule::ALL.iter().all(has_scenario), "every rule needs a scenario");
     panic::set_hook(Box::new(|_| {}));
-    let verdicts = stories.map(|(rule, story)| {
-        let kept = panic::catch_unwind(story).is_ok();
+    let verdicts = scenarios.map(|(rule, scenario)| {
+        let kept = panic::catch_unwind(scenario).is_ok();
         BROKEN.set(Some(rule));
-        let broken = panic::catch_unwind(story).is_err();
+        let broken = panic::catch_unwind(scenario).is_err();
         BROKEN.set(None);
         (rule, kept, broken)
     });
     let _ = panic::take_hook();
     for (rule, kept, broken) in verdicts {
-        assert!(kept && broken, "{rule:?}: holds when kept: {kept}; noticed when broken: {broken}");
+        assert!(
+            kept && broken,
+            "{rule:?}: passes when in force: {kept}; fails when disabled: {broken}"
+        );
     }
 }

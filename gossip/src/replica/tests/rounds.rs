@@ -1,16 +1,16 @@
-//! Rounds: staging, serving, repetition, carrying, and giving up.
+//! Rounds: staging, serving, repetition, carrying and giving up.
 
 use super::*;
 
 #[test]
-pub(super) fn a_mutual_pull_leaves_both_the_same() {
+pub(super) fn mutual_pull_makes_replicas_equal() {
     let (mut a, mut b) = (replica("a", 1), replica("b", 1));
     for number in 0..5 {
         a.write(at(2_000), key(number), live(50)).unwrap();
         b.write(at(2_000), key(100 + number), live(60)).unwrap();
     }
     b.pull(at(2_001), a.me(), a.me().node, true);
-    let events = talk(at(2_001), &mut a, &mut b);
+    let events = exchange(at(2_001), &mut a, &mut b);
     assert_eq!(a.summary(), b.summary());
     assert_eq!(a.map().live(), 10);
     let committed = |replica: &Replica| Event::Committed {
@@ -22,31 +22,31 @@ pub(super) fn a_mutual_pull_leaves_both_the_same() {
     assert_eq!(
         events,
         [committed(&a), committed(&b)],
-        "and nothing else, although each is told of its own life"
+        "each vector contains a slot of its receiver, which is no event"
     );
 }
 
 #[test]
-pub(super) fn two_equal_replicas_say_two_short_words() {
+pub(super) fn equal_replicas_exchange_two_short_messages() {
     let (mut a, mut b) = (replica("a", 1), replica("b", 1));
     a.write(at(2_000), key(1), live(50)).unwrap();
     pull(at(2_001), &mut a, &mut b);
     pull(at(2_001), &mut b, &mut a);
     b.pull(at(2_002), a.me(), a.me().node, true);
-    let question = drain(&mut b).0.remove(0);
-    a.handle(at(2_002), b.me().node, question.clone());
+    let request = drain(&mut b).0.remove(0);
+    a.handle(at(2_002), b.me().node, request.clone());
     let answer = drain(&mut a).0.remove(0);
     assert!(matches!(answer.step, Step::Same { .. }));
-    for envelope in [question, answer] {
+    for envelope in [request, answer] {
         let bytes = crate::wire::encode(&Frame::Round(envelope));
         assert!(bytes.len() <= 100, "{} bytes", bytes.len());
     }
 }
 
-/// S1: half a delta claims nothing. A's x is overwritten by B; C gets the first chunk of B's delta,
-/// then B dies.
+/// S1: b has overwritten a write of a. c gets the first chunk of a round from b, then loses the
+/// link. It must not cover the rest.
 #[test]
-pub(super) fn half_a_round_claims_nothing() {
+pub(super) fn partial_round_claims_nothing() {
     let (mut a, mut b, mut c) = (replica("a", 1), replica("b", 1), replica("c", 1));
     a.write(at(2_000), key(1), live(10)).unwrap();
     a.write(at(2_001), key(2), live(20)).unwrap();
@@ -60,33 +60,33 @@ pub(super) fn half_a_round_claims_nothing() {
     assert_eq!(
         (number(&c, 1), number(&c, 2)),
         (Some(10), Some(20)),
-        "nobody else will ever send them"
+        "no other replica would send them again"
     );
 }
 
-/// S12: a delta made for the old life reaches the new one, which must not believe that it has the
-/// rest.
+/// S12: a delta for the old incarnation reaches the new one, which must not cover the entries that
+/// the delta omits.
 #[test]
-pub(super) fn a_round_made_for_another_incarnation_is_dropped() {
+pub(super) fn round_for_another_incarnation_is_dropped() {
     let (mut a, mut b) = (replica("a", 1), replica("b", 1));
     a.write(at(2_000), key(1), live(10)).unwrap();
     pull(at(2_001), &mut a, &mut b);
     a.write(at(2_002), key(2), live(20)).unwrap();
     let late = answer_to_pull(at(2_003), &mut a, &mut b);
-    let mut b2 = newborn("b", 2, at(2_004));
+    let mut b2 = new_replica("b", 2, at(2_004));
     b2.pull(at(2_004), a.me(), a.me().node, false);
     for envelope in late {
         b2.handle(at(2_005), a.me().node, envelope.clone());
-        // Not even where the number of the round is the same by chance.
+        // Dropped even if the round number is the same by chance.
         b2.handle(at(2_005), a.me().node, Envelope { round: 1, ..envelope });
     }
     assert!(has_only_own_slot(&b2));
-    talk(at(2_006), &mut a, &mut b2);
+    exchange(at(2_006), &mut a, &mut b2);
     assert_eq!((number(&b2, 1), number(&b2, 2)), (Some(10), Some(20)));
 }
 
 #[test]
-pub(super) fn a_round_from_another_life_than_the_one_asked_is_dropped() {
+pub(super) fn round_from_another_incarnation_is_dropped() {
     let (mut a, mut b) = (replica("a", 1), replica("b", 1));
     a.write(at(2_000), key(1), live(10)).unwrap();
     let parts = answer_to_pull(at(2_001), &mut a, &mut b);
@@ -99,7 +99,7 @@ pub(super) fn a_round_from_another_life_than_the_one_asked_is_dropped() {
 }
 
 #[test]
-pub(super) fn parts_may_come_twice_and_in_any_order() {
+pub(super) fn parts_may_be_duplicated_and_reordered() {
     let (mut a, mut b) = (replica("a", 1), replica("b", 1));
     (0..2).for_each(|number| drop(a.write(at(2_000), key(number), live(50)).unwrap()));
     let mut parts = answer_to_pull(at(2_001), &mut a, &mut b);
@@ -116,28 +116,29 @@ pub(super) fn parts_may_come_twice_and_in_any_order() {
     assert_eq!(committed, 1);
 }
 
-/// Found by the simulator: a repeated question was answered from a second snapshot under the same
-/// number, and the puller committed the second's vector with the first's chunks.
+/// Regression, found by the simulator: a repeated request was served from a second snapshot under
+/// the same round number, and the puller committed the vector of the second with the chunks of the
+/// first.
 #[test]
-pub(super) fn a_repeated_question_is_not_answered_from_another_moment() {
+pub(super) fn repeated_request_does_not_mix_snapshots() {
     let (mut a, mut b) = (replica("a", 1), replica("b", 1));
     a.write(at(2_000), key(1), live(10)).unwrap();
     b.pull(at(2_001), a.me(), a.me().node, false);
-    let question = drain(&mut b).0.remove(0);
-    a.handle(at(2_001), b.me().node, question);
+    let request = drain(&mut b).0.remove(0);
+    a.handle(at(2_001), b.me().node, request);
     let which = drain(&mut a).0.remove(0);
     b.handle(at(2_001), a.me().node, which);
-    let question = drain(&mut b).0.remove(0);
-    a.handle(at(2_002), b.me().node, question.clone());
+    let request = drain(&mut b).0.remove(0);
+    a.handle(at(2_002), b.me().node, request.clone());
     let first = drain(&mut a).0;
     a.write(at(2_003), key(1), live(20)).unwrap();
-    a.handle(at(2_004), b.me().node, question);
+    a.handle(at(2_004), b.me().node, request);
     let second = drain(&mut a).0;
-    // Parts of both, as a network that reorders might deliver them.
+    // Parts of both servings, as a reordering network may deliver them.
     let ([chunk, end], [other_chunk, other_end]) =
         (first.try_into().unwrap(), second.try_into().unwrap());
     for envelope in [chunk, other_end, other_chunk, end] {
-        assert!(has_only_own_slot(&b), "the end of the one is not the end of the other");
+        assert!(has_only_own_slot(&b), "an end does not complete another serving");
         b.handle(at(2_005), a.me().node, envelope);
     }
     assert_eq!(number(&b, 1), Some(10));
@@ -146,10 +147,10 @@ pub(super) fn a_repeated_question_is_not_answered_from_another_moment() {
     assert_eq!(number(&b, 1), Some(20));
 }
 
-/// A puller that gave up asks again, as another round, while the old one is still served; a network
-/// repeats a question.
+/// A puller that gave up pulls again, in a new round, while the old one is still served. A network
+/// may duplicate a request.
 #[test]
-pub(super) fn a_round_being_served_is_begun_anew_for_another_question_and_not_for_the_same() {
+pub(super) fn served_round_restarts_for_another_request_only() {
     let (mut a, mut b) = (replica("a", 1), replica("b", 1));
     (0..4).for_each(|number| drop(a.write(at(2_000), key(number), live(50)).unwrap()));
     let served = answer_to_pull(at(2_001), &mut a, &mut b);
@@ -158,11 +159,11 @@ pub(super) fn a_round_being_served_is_begun_anew_for_another_question_and_not_fo
     };
     let mut ask = |incarnation: Origin, round| {
         let options = PullOptions { mutual: false, full: false };
-        let question = Question { summary: b.summary(), vector: Some(b.vector().clone()), options };
+        let request = Question { summary: b.summary(), vector: Some(b.vector().clone()), options };
         a.handle(
             at(2_002),
             incarnation.node,
-            Envelope { from: incarnation, to: a.me(), round, step: Step::Pull(question) },
+            Envelope { from: incarnation, to: a.me(), round, step: Step::Pull(request) },
         );
         drain(&mut a).0.iter().find_map(|Envelope { to, round, step, .. }| {
             let Step::Chunk { serving, .. } = step else { return None };
@@ -170,17 +171,17 @@ pub(super) fn a_round_being_served_is_begun_anew_for_another_question_and_not_fo
         })
     };
     let (incarnation, successor) = (origin("b", 1), origin("b", 2));
-    assert_eq!(ask(incarnation, round), None, "that is under way");
+    assert_eq!(ask(incarnation, round), None, "a round under way is not restarted");
     assert_eq!(ask(incarnation, round + 1), Some((incarnation, round + 1, serving + 1)));
     assert_eq!(
         ask(successor, round + 1),
         Some((successor, round + 1, serving + 2)),
-        "the number is the same by chance"
+        "another incarnation, with the same round number by chance"
     );
 }
 
 #[test]
-pub(super) fn what_is_said_of_another_round_or_by_another_life_acknowledges_nothing() {
+pub(super) fn ack_of_other_round_or_incarnation_is_ignored() {
     let (mut a, mut b) = (replica("a", 1), replica("b", 1));
     (0..4).for_each(|number| drop(a.write(at(2_000), key(number), live(50)).unwrap()));
     let round = answer_to_pull(at(2_001), &mut a, &mut b)[0].round;
@@ -194,11 +195,11 @@ pub(super) fn what_is_said_of_another_round_or_by_another_life_acknowledges_noth
     };
     assert_eq!(acknowledge(b.me(), round + 1), 0);
     assert_eq!(acknowledge(origin("b", 2), round), 0);
-    assert_eq!(acknowledge(b.me(), round), 1, "the window was full, and has room for one now");
+    assert_eq!(acknowledge(b.me(), round), 1, "the window was full, and has room for one chunk");
 }
 
 #[test]
-pub(super) fn the_source_sends_what_it_had_when_it_was_asked() {
+pub(super) fn source_sends_snapshot_of_request_time() {
     let (mut a, mut b) = (replica("a", 1), replica("b", 1));
     (0..4).for_each(|number| drop(a.write(at(2_000), key(number), live(50)).unwrap()));
     let first = answer_to_pull(at(2_001), &mut a, &mut b);
@@ -206,24 +207,24 @@ pub(super) fn the_source_sends_what_it_had_when_it_was_asked() {
     let vector = a.vector().clone();
     a.write(at(2_002), key(3), live(60)).unwrap();
     first.into_iter().for_each(|envelope| b.handle(at(2_003), a.me().node, envelope));
-    talk(at(2_003), &mut a, &mut b);
+    exchange(at(2_003), &mut a, &mut b);
     assert_eq!(b.vector().slot(a.me()), vector.slot(a.me()));
     assert_eq!(number(&b, 3), Some(50));
 }
 
 #[test]
-pub(super) fn a_round_that_claims_writes_of_this_life_is_refused_whole() {
+pub(super) fn round_claiming_unmade_own_writes_is_refused() {
     let mut b = replica("b", 1);
-    let mut thief = replica("b", 1);
-    thief.write(at(2_000), key(1), live(10)).unwrap();
+    let mut twin = replica("b", 1);
+    twin.write(at(2_000), key(1), live(10)).unwrap();
     let mut a = replica("a", 1);
-    pull(at(2_001), &mut thief, &mut a);
+    pull(at(2_001), &mut twin, &mut a);
     assert_eq!(pull(at(2_002), &mut a, &mut b), [Event::OriginStolen { source: a.me() }]);
     assert!(has_only_own_slot(&b));
 }
 
 #[test]
-pub(super) fn a_pull_that_stands_still_is_given_up_and_can_begin_again() {
+pub(super) fn stalled_pull_is_given_up_and_can_restart() {
     let (mut a, mut b) = (replica("a", 1), replica("b", 1));
     a.write(at(2_000), key(1), live(10)).unwrap();
     b.pull(at(2_001), a.me(), a.me().node, false);
@@ -239,9 +240,9 @@ pub(super) fn a_pull_that_stands_still_is_given_up_and_can_begin_again() {
     );
     a.handle(at(2_002), b.me().node, repeated[0].clone());
     b.handle(at(2_003), a.me().node, drain(&mut a).0.remove(0));
-    assert_eq!(drain(&mut b).0.len(), 1, "its vector");
+    assert_eq!(drain(&mut b).0.len(), 1, "the request with its vector");
     b.pull(at(2_003), a.me(), a.me().node, false);
-    assert_eq!(drain(&mut b).0, [], "it has been heard: one at a time");
+    assert_eq!(drain(&mut b).0, [], "the source has answered, so the request is not repeated");
     b.tick(at(5_003));
     assert_eq!(drain(&mut b).1, [Event::GivenUp { source: a.me() }]);
     pull(at(5_002), &mut a, &mut b);
@@ -249,7 +250,7 @@ pub(super) fn a_pull_that_stands_still_is_given_up_and_can_begin_again() {
 }
 
 #[test]
-pub(super) fn a_third_node_may_carry_a_round() {
+pub(super) fn third_node_can_carry_round() {
     let (mut a, mut b) = (replica("a", 1), replica("b", 1));
     let carrier = origin("d", 1);
     a.write(at(2_000), key(1), live(10)).unwrap();
@@ -272,7 +273,7 @@ pub(super) fn a_third_node_may_carry_a_round() {
 }
 
 #[test]
-pub(super) fn the_journal_tells_of_each_question_when_it_was_asked_and_what_came_of_it() {
+pub(super) fn pull_log_records_times_and_outcome_of_each_pull() {
     let (mut a, mut b) = (replica("a", 1), replica("b", 1));
     b.write(at(2_000), key(9), live(9)).unwrap();
     let before = b.map().changes();
@@ -284,38 +285,38 @@ pub(super) fn the_journal_tells_of_each_question_when_it_was_asked_and_what_came
         .iter()
         .map(Batch::size)
         .sum();
-    // Lost, asked again, and heard.
+    // The request is lost, repeated, and answered.
     b.pull(at(2_100), a.me(), a.me().node, false);
     drain(&mut b);
     b.pull(at(3_100), a.me(), a.me().node, false);
-    talk(at(3_150), &mut a, &mut b);
+    exchange(at(3_150), &mut a, &mut b);
     a.pull(at(3_200), b.me(), b.me().node, false);
-    talk(at(3_200), &mut b, &mut a);
+    exchange(at(3_200), &mut b, &mut a);
     b.pull(at(4_000), a.me(), a.me().node, false);
-    talk(at(4_010), &mut a, &mut b);
-    // Lost for good.
+    exchange(at(4_010), &mut a, &mut b);
+    // The request is lost and not repeated.
     b.pull(at(5_000), a.me(), a.me().node, false);
     b.tick(at(8_000));
-    let told = |record: &PullRecord| {
+    let summarize = |record: &PullRecord| {
         (record.asked.as_millis(), record.ended.as_millis(), record.outcome.clone())
     };
-    let told: Vec<_> = b.pull_log().since(0).map(told).collect();
-    let PullOutcome::Merged { entries: 2, bytes, changes } = told[1].2.clone() else {
-        panic!("{told:?}")
+    let records: Vec<_> = b.pull_log().since(0).map(summarize).collect();
+    let PullOutcome::Merged { entries: 2, bytes, changes } = records[1].2.clone() else {
+        panic!("{records:?}")
     };
     assert_eq!((changes, bytes), (before + 1..=before + 2, packed));
-    let times: Vec<_> = told.iter().map(|(asked, ended, _)| (*asked, *ended)).collect();
+    let times: Vec<_> = records.iter().map(|(asked, ended, _)| (*asked, *ended)).collect();
     assert_eq!(times, [(2_100, 3_100), (3_100, 3_150), (4_000, 4_010), (5_000, 8_000)]);
     assert_eq!(
-        [&told[0].2, &told[2].2, &told[3].2],
+        [&records[0].2, &records[2].2, &records[3].2],
         [&PullOutcome::Unanswered, &PullOutcome::Same, &PullOutcome::Unanswered]
     );
-    assert!(told.iter().all(|(_, _, outcome)| *outcome != PullOutcome::Refused));
+    assert!(records.iter().all(|(_, _, outcome)| *outcome != PullOutcome::Refused));
     assert_eq!(b.pull_log().since(3).map(|record| record.number).collect::<Vec<_>>(), [4]);
 }
 
 #[test]
-pub(super) fn a_question_that_comes_late_takes_nothing_back() {
+pub(super) fn late_request_does_not_revoke_proof() {
     let (mut a, mut b) = (replica("a", 1), replica("b", 1));
     a.write(at(2_000), key(1), live(10)).unwrap();
     let options = PullOptions { mutual: false, full: false };
@@ -323,7 +324,7 @@ pub(super) fn a_question_that_comes_late_takes_nothing_back() {
         Step::Pull(Question { summary: b.summary(), vector: Some(b.vector().clone()), options });
     let late = Envelope { from: b.me(), to: a.me(), round: 1, step };
     pull(at(2_001), &mut a, &mut b);
-    assert_eq!(a.unreplicated().count(), 1, "b has not said yet that it came through");
+    assert_eq!(a.unreplicated().count(), 1, "b has not proved the write yet");
     pull(at(2_002), &mut a, &mut b);
     assert_eq!(a.unreplicated().count(), 0);
     a.handle(at(2_003), b.me().node, late);
@@ -331,13 +332,13 @@ pub(super) fn a_question_that_comes_late_takes_nothing_back() {
 }
 
 #[test]
-pub(super) fn the_rounds_over_a_lost_link_are_forgotten_and_no_others() {
+pub(super) fn only_rounds_over_lost_link_are_dropped() {
     let (mut a, mut b, c) = (replica("a", 1), replica("b", 1), replica("c", 1));
     (0..4).for_each(|number| drop(a.write(at(2_000), key(number), live(50)).unwrap()));
     answer_to_pull(at(2_001), &mut a, &mut b);
     assert_eq!((a.rounds_under_way(), b.rounds_under_way()), (1, 1), "the window is full");
     a.pull(at(2_001), c.me(), c.me().node, false);
-    assert_eq!(a.rounds_under_way(), 2, "one that it serves, and one that it pulls");
+    assert_eq!(a.rounds_under_way(), 2, "one served and one pulled");
     a.link_down(origin("d", 1).node);
     assert_eq!(a.rounds_under_way(), 2);
     a.link_down(c.me().node);
@@ -345,17 +346,17 @@ pub(super) fn the_rounds_over_a_lost_link_are_forgotten_and_no_others() {
     a.pull(at(2_001), c.me(), c.me().node, false);
     a.link_down(b.me().node);
     assert_eq!(a.rounds_under_way(), 1);
-    let begun = drain(&mut a).0.pop().expect("the question to c").round;
+    let begun = drain(&mut a).0.pop().expect("a request to c").round;
     a.pull(at(2_002), c.me(), c.me().node, false);
     assert_eq!(drain(&mut a).0[0].round, begun, "the pull from c is still under way");
 }
 
 #[test]
-pub(super) fn every_step_gives_a_round_its_whole_time_again_at_either_end() {
+pub(super) fn each_step_extends_round_deadline_at_both_ends() {
     let (mut a, mut b) = (replica("a", 1), replica("b", 1));
     (0..8).for_each(|number| drop(a.write(at(2_000), key(number), live(50)).unwrap()));
     b.pull(at(2_000), a.me(), a.me().node, false);
-    assert_eq!(b.deadline(), Some(at(5_000).mono), "since the question");
+    assert_eq!(b.deadline(), Some(at(5_000).mono), "since the request");
     let mut now = at(2_000);
     let mut hand_over = |a: &mut Replica, b: &mut Replica, step_at| {
         now = at(step_at);
@@ -367,11 +368,7 @@ pub(super) fn every_step_gives_a_round_its_whole_time_again_at_either_end() {
         }
         (a.deadline(), b.deadline())
     };
-    assert_eq!(
-        hand_over(&mut a, &mut b, 2_100),
-        (None, Some(at(5_100).mono)),
-        "since it was asked which"
-    );
+    assert_eq!(hand_over(&mut a, &mut b, 2_100), (None, Some(at(5_100).mono)), "since `Which`");
     assert_eq!(
         hand_over(&mut a, &mut b, 2_200),
         (Some(at(5_200).mono), Some(at(5_200).mono)),
@@ -380,7 +377,7 @@ pub(super) fn every_step_gives_a_round_its_whole_time_again_at_either_end() {
     assert_eq!(
         hand_over(&mut a, &mut b, 2_300),
         (Some(at(5_300).mono), Some(at(5_300).mono)),
-        "since the first was acknowledged"
+        "since the first ack"
     );
     for replica in [&mut a, &mut b] {
         replica.tick(at(5_299));
@@ -390,13 +387,14 @@ pub(super) fn every_step_gives_a_round_its_whole_time_again_at_either_end() {
     }
 }
 
-/// The rounds of one life have numbers of their own: what was given up does not come back as part
-/// of the next.
+/// The rounds of an incarnation have different numbers, so late parts of an abandoned round are not
+/// merged into the next one.
 #[test]
-pub(super) fn the_parts_of_a_round_that_was_given_up_are_not_taken_for_the_next() {
+pub(super) fn parts_of_abandoned_round_are_ignored() {
     let (mut a, mut b) = (replica("a", 1), replica("b", 1));
     a.write(at(2_000), key(1), live(10)).unwrap();
     let late = answer_to_pull(at(2_001), &mut a, &mut b);
+    // Past the deadline, so that the round is given up.
     b.tick(at(5_001));
     b.pull(at(5_002), a.me(), a.me().node, false);
     drain(&mut b);
