@@ -1,15 +1,15 @@
-// Keeps a live region from talking without pause while numbers run.
+// Limits how often a live region is announced while its numbers change.
 
 const PAUSE_MS = 5000;
 let lastText = document.querySelector('#verdict [aria-live]')?.textContent;
 let pausing = false;
 
-/** To be called after each change of `region`: one change is announced at once, the following ones after a pause. */
+/** Call it after each change of `region`: the first change is announced at once, later ones after a pause. */
 export function spaced(region) {
   if (!region || pausing || region.textContent === lastText) return;
   lastText = region.textContent;
   pausing = true;
-  // One frame later: the change itself has to be heard before the region goes quiet.
+  // Not at once: a busy region is not announced, and the change itself must be.
   setTimeout(() => region.setAttribute('aria-busy', 'true'), 100);
   setTimeout(() => {
     pausing = false;

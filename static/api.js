@@ -1,2 +1,2 @@
-// Shows the API's own description, to be read and tried. The validator that Swagger UI would ask is on somebody else's server.
+// Shows the API description. `validatorUrl: null` because the default validator is a third-party server.
 SwaggerUIBundle({ url: '/api/openapi.json', dom_id: '#api', deepLinking: true, validatorUrl: null, docExpansion: 'list', defaultModelsExpandDepth: 0 });

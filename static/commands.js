@@ -1,23 +1,23 @@
-// Sends forms by fetch instead of leaving the page. What a command changed is never guessed here: it comes with the frames.
-// Only a refusal is shown at once, beside the control that was used.
+// Sends forms by fetch instead of leaving the page. The effect of a command is never predicted here: it arrives with the frames.
+// Only a refusal is shown at once, next to the control that was used.
 
-const PATIENCE_MS = 10_000;
+const TIMEOUT_MS = 10_000;
 const commandForms = 'form[method=post]:not([data-leaves])';
 const busy = new WeakSet();
 
 /**
- * @param onNotice  (text) => void, with what a successful command has to say
- * @returns {{allow(allowed: boolean): void}} switches all commands off and on again
+ * @param onNotice  (text) => void, called with the notice of a successful command
+ * @returns {{allow(allowed: boolean): void}} disables and enables all commands
  */
 export function commands({ onNotice }) {
   let allowed = true;
-  let lastFocus = null; // a control that is switched off loses the focus, and gets it back
+  let lastFocus = null; // a disabled control loses the focus; it is restored when the control is enabled
 
   function refresh(form) {
     if (form.contains(document.activeElement)) lastFocus = document.activeElement;
     const off = !allowed || busy.has(form);
     for (const control of form.elements) {
-      // Typing is not commanding: a field is off only while its own text is on the way.
+      // Typing sends nothing, so a text field is disabled only while its own form is being sent.
       control.disabled = control.matches('input') ? busy.has(form) : off;
     }
     if (!off && form.contains(lastFocus) && document.activeElement === document.body) lastFocus.focus();
@@ -26,7 +26,7 @@ export function commands({ onNotice }) {
   async function send(form, submitter) {
     const action = form.getAttribute('action');
     const body = new URLSearchParams(new FormData(form, submitter));
-    const place = form.closest('.act, .beside');
+    const place = form.closest('.act, .command');
     place.querySelectorAll('.refusal').forEach((old) => old.remove());
     busy.add(form);
     refresh(form);
@@ -56,7 +56,7 @@ export function commands({ onNotice }) {
   };
 }
 
-/** Posts a command. Resolves with why it was refused, or with nothing. */
+/** Posts a command. Resolves with the reason of a refusal, or with nothing. */
 async function post(action, body, onNotice) {
   let response;
   try {
@@ -64,24 +64,24 @@ async function post(action, body, onNotice) {
       method: 'POST',
       body,
       headers: { Accept: 'application/json' },
-      signal: AbortSignal.timeout(PATIENCE_MS),
+      signal: AbortSignal.timeout(TIMEOUT_MS),
     });
   } catch (reason) {
     return reason.name === 'TimeoutError'
-      ? `No answer within ${PATIENCE_MS / 1000} s; the command may still take effect.`
-      : 'Dispatch does not answer; nothing was sent.';
+      ? `No answer within ${TIMEOUT_MS / 1000} s; the command may still take effect.`
+      : 'Dispatch is unreachable; the command may not have been executed.';
   }
   const answer = await response.json().catch(() => ({}));
   if (response.ok) onNotice(answer.notice);
-  else return answer.detail ?? answer.title ?? `Dispatch refused with ${response.status} and did not say why.`;
+  else return answer.detail ?? answer.title ?? `Dispatch refused the command with status ${response.status}, without a reason.`;
 }
 
-function refuse(place, why) {
+function refuse(place, reason) {
   const line = document.createElement('p');
   line.className = 'refusal';
   line.setAttribute('role', 'alert');
   const text = document.createElement('span');
-  text.textContent = why;
+  text.textContent = reason;
   const dismiss = document.createElement('button');
   dismiss.type = 'button';
   dismiss.className = 'dismiss';
@@ -93,8 +93,8 @@ function refuse(place, why) {
 }
 
 /**
- * Calls back once a choice in a command's list is meant. A click, or a letter, means it at once; but in a closed list the
- * arrow keys pass through every choice on the way, so there it takes Enter or leaving the list.
+ * Calls back once a choice in the list of a command is final. After a click or a letter it is final at once. In a closed list the
+ * arrow keys select every choice on the way, so there it is final on Enter or when the list loses the focus.
  */
 function choosing(onChosen) {
   const stepping = new Set(['ArrowUp', 'ArrowDown', 'ArrowLeft', 'ArrowRight', 'Home', 'End', 'PageUp', 'PageDown']);

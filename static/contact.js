@@ -1,21 +1,21 @@
-// Says whether the page is in contact with dispatch, and when it is not, that everything on it is past.
+// Shows whether the page is in contact with dispatch. Without contact, it marks the page as a past state.
 
 const root = document.documentElement;
 
-/** Returns a function that takes the state live.js reports. */
+/** Returns a function that takes each state that live.js reports. */
 export function contact({ onRetry }) {
   const status = document.getElementById('contact');
   const banner = document.getElementById('lost');
   const what = document.getElementById('lost-what');
   const next = document.getElementById('lost-next');
   let countdown;
-  let title; // as it was while there was contact
+  let title; // the title before contact was lost
 
   document.getElementById('lost-retry').addEventListener('click', onRetry);
   status.textContent = 'Connecting';
 
-  // What the page says was the case then; whether it is now, nobody here knows.
-  function tell(since) {
+  // Replaces the verdict by its past tense while there is no contact: the present state is unknown.
+  function showPast(since) {
     const now = document.getElementById('verdict-now');
     const then = document.getElementById('verdict-then');
     then.textContent = since ? `At ${clock(since)}: ${now.dataset.past}` : '';
@@ -34,15 +34,15 @@ export function contact({ onRetry }) {
       status.textContent = isLost ? 'Lost contact' : 'Live';
       banner.hidden = !isLost;
       what.textContent = isLost
-        ? `Lost contact with dispatch at ${clock(state.since)}. What you see is what was known then.`
+        ? `Lost contact with dispatch at ${clock(state.since)}. The page shows the state at that time.`
         : '';
-      tell(isLost && state.since);
+      showPast(isLost && state.since);
     }
     if (!isLost) return;
-    // Outside of the alert: counting down aloud would drown everything else.
+    // Outside of the alert, so that the countdown is not announced each second.
     const count = () => {
       const seconds = state.retryAt === null ? 0 : Math.ceil((state.retryAt - Date.now()) / 1000);
-      next.textContent = seconds > 0 ? `Trying again in ${seconds} s.` : 'Trying now.';
+      next.textContent = seconds > 0 ? `Reconnecting in ${seconds} s.` : 'Reconnecting.';
     };
     count();
     countdown = setInterval(count, 250);

@@ -1,18 +1,18 @@
-// Holding still what moves. Two things can be held: the whole page, by its button, while news goes on arriving; and the order of the rows, by
-// being in the table with pointer or focus, so that no row slips away under a finger.
+// Two kinds of hold. The button holds the whole page while frames continue to arrive. Pointer or focus in the table holds the order of the
+// rows, so that no row moves away while it is being used.
 
 /**
- * Holds the page. Frames that come meanwhile are laid over each other, so that what waits is never more than one page.
+ * Holds the page. Frames that arrive meanwhile are merged, so that no more than one page is waiting.
  *
- * @param button  the button that holds and lets go
+ * @param button  the button that holds and releases the page
  * @param apply   (frame) => void
- * @returns {(frame) => void} takes each frame
+ * @returns {{toggle(): void, free(): void, take(frame): void}} `take` is called with each frame
  */
 export function pageHold(button, apply) {
-  const words = button.textContent;
+  const caption = button.textContent;
   let waiting = null;
-  let changes = 0; // how many wait
-  let counted; // how many dispatch had counted by the newest frame
+  let changes = 0; // the number of changes that wait
+  let counted; // the total in the newest frame
   let held = false;
 
   function toggle() {
@@ -28,7 +28,7 @@ export function pageHold(button, apply) {
   }
 
   function label() {
-    button.textContent = held ? `${words}: ${changes} ${changes === 1 ? 'change' : 'changes'} waiting` : words;
+    button.textContent = held ? `${caption}: ${changes} ${changes === 1 ? 'change' : 'changes'} waiting` : caption;
   }
 
   function show(frame) {
@@ -40,22 +40,22 @@ export function pageHold(button, apply) {
 
   return {
     toggle,
-    /** Lets go, if it is held. */
+    /** Releases the page if it is held. */
     free() {
       if (held) toggle();
     },
     take(frame) {
-      // Dispatch that has begun anew counts anew.
+      // A smaller total means that dispatch has restarted and counts from 0.
       changes += frame.changes - (frame.changes < counted ? 0 : counted ?? frame.changes);
       counted = frame.changes;
       if (!held) return show(frame);
-      waiting = waiting ? laidOver(waiting, frame) : frame;
+      waiting = waiting ? merged(waiting, frame) : frame;
       label();
     },
   };
 }
 
-function laidOver(below, above) {
+function merged(below, above) {
   const lists = { ...below.lists };
   for (const [id, { order, items }] of Object.entries(above.lists ?? {})) {
     const both = { order: order ?? lists[id]?.order, items: { ...lists[id]?.items, ...items } };
@@ -66,42 +66,42 @@ function laidOver(below, above) {
   return { ...above, whole, html: { ...below.html, ...above.html }, lists, news: [...(below.news ?? []), ...(above.news ?? [])] };
 }
 
-const REST_MS = 8000; // pointer or focus that has not stirred for so long is not in the way any more
-const GONE_MS = 2000; // what is gone stays for so long: nobody shall hit what slid under the pointer
+const REST_MS = 8000; // pointer or focus without activity for this long does not hold the order
+const REMOVAL_DELAY_MS = 2000; // a removed row stays this long, so that no click hits the row that moves under the pointer
 
 /**
- * Holds the order of the children of `list` while somebody is busy inside of it.
+ * Holds the order of the children of `list` while pointer or focus is active inside of it.
  *
- * @param onHold  (keys) => void, when another order came: these are the children that stand still
- * @param onFree  () => void, when it may be brought about after all
- * @returns {{take(change, whole: boolean): change, release(): void, standing(): string[]}} `take` says what of a change of the list is to be
- *          carried out now, where `whole` is whether it is all of a view; `release` is to be called when another list was asked for, which
- *          is shown wherever the pointer is; `standing` are the children that stand still, if any
+ * @param onHold  (keys) => void, called when another order arrives while the list is in use; `keys` are the held children
+ * @param onFree  () => void, called when the new order may be applied
+ * @returns {{take(change, whole: boolean): change, release(): void, heldKeys(): string[]}} `take` returns the part of a change that may be
+ *          applied at once; `whole` is true if the change contains the whole view. `release` is called when another list was requested, which
+ *          is shown regardless of the pointer. `heldKeys` returns the held children, if any
  */
 export function orderHold(list, onHold, onFree) {
-  let stirred = 0;
+  let lastActivity = 0;
   let held = false;
-  let released = false; // until the whole of the other list is here
-  let partial = false; // whether news of rows that do not stand was dropped, until the whole is here
-  let wanted = new Set(); // what is in the list by the newest order
-  let look;
+  let released = false; // true until the whole of the other list has arrived
+  let partial = false; // true if changes of rows that are not held were dropped, until the whole has arrived
+  let wanted = new Set(); // the children by the newest order
+  let poll;
 
-  const isBusy = () => Date.now() - stirred < REST_MS && (list.matches(':hover') || list.contains(document.activeElement));
+  const isBusy = () => Date.now() - lastActivity < REST_MS && (list.matches(':hover') || list.contains(document.activeElement));
   const keys = () => [...list.children].map((child) => child.id);
 
-  function letGo() {
-    clearInterval(look);
+  function unhold() {
+    clearInterval(poll);
     held = false;
   }
 
-  // Looked at while something is held only.
+  // Polled while the order is held, because no event marks the end of activity.
   function free() {
     if (isBusy()) return;
-    letGo();
+    unhold();
     onFree();
   }
   for (const event of ['pointermove', 'pointerdown', 'keydown', 'focusin']) {
-    list.addEventListener(event, () => { stirred = Date.now(); }, { passive: true });
+    list.addEventListener(event, () => { lastActivity = Date.now(); }, { passive: true });
   }
 
   function take(change, whole) {
@@ -114,16 +114,16 @@ export function orderHold(list, onHold, onFree) {
     if (change.order && !released && (held || isBusy())) {
       wanted = new Set(change.order);
       for (const key of now) {
-        if (!wanted.has(key)) setTimeout(() => held && !wanted.has(key) && document.getElementById(key)?.remove(), GONE_MS);
+        if (!wanted.has(key)) setTimeout(() => held && !wanted.has(key) && document.getElementById(key)?.remove(), REMOVAL_DELAY_MS);
       }
       if (change.order.length === now.length && change.order.every((key, place) => key === now[place])) return change;
       if (!held) {
         held = true;
-        look = setInterval(free, 250);
+        poll = setInterval(free, 250);
         onHold(now);
       }
     }
-    // Only what stands here already; what is asked for now brings the news of the rest.
+    // Only the rows that are present; the request made in onHold returns the others.
     partial = true;
     return { items: Object.fromEntries(Object.entries(change.items ?? {}).filter(([key]) => now.includes(key))) };
   }
@@ -131,9 +131,9 @@ export function orderHold(list, onHold, onFree) {
   return {
     take,
     release() {
-      letGo();
+      unhold();
       released = true;
     },
-    standing: () => (held ? keys() : []),
+    heldKeys: () => (held ? keys() : []),
   };
 }

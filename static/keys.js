@@ -1,4 +1,4 @@
-// Keys, one letter each, for those who have their hands on them. They press what is on the page anyway, and can be switched off.
+// Keyboard shortcuts of one character. They operate the controls of the page, and can be disabled.
 
 import { parsed } from './morph.js';
 
@@ -10,18 +10,20 @@ const focus = (selector) => {
   found?.scrollIntoView({ block: 'nearest' });
 };
 
-/** @param hold  () => void, holds the page or lets it go */
+/** @param hold  () => void, holds or releases the page */
 export function keys({ hold }) {
   const help = document.getElementById('help');
   let on = stored() !== 'off';
 
-  // What helps is a page of its own, for those without scripts; here it is laid over.
+  // The help is a page of its own, for browsers without JavaScript; here its text is shown in a dialog.
   async function showHelp() {
     if (!help.firstChild) {
       const page = await fetch('/help').then((answer) => answer.text()).catch(() => '');
       const text = parsed(page).querySelector('#help-text');
       if (!text) return;
-      help.append(button('Close', () => help.close()), ...text.childNodes, switching());
+      help.append(button('Close', () => help.close()), ...text.childNodes);
+      // Before the glossary, which is long.
+      help.querySelector('#glossary').before(switching());
     }
     help.showModal();
   }
@@ -36,7 +38,7 @@ export function keys({ hold }) {
       on = box.checked;
       stored(on ? 'on' : 'off');
     });
-    label.append(box, ' Keys are on');
+    label.append(box, ' Keyboard shortcuts are on');
     return label;
   }
 
@@ -63,7 +65,7 @@ export function keys({ hold }) {
     const action = bound[event.key.length === 1 ? event.key.toLowerCase() : event.key];
     const isPlain = !(event.ctrlKey || event.metaKey || event.altKey || event.repeat || event.defaultPrevented);
     if (!action || !isPlain || !on || help.open) return;
-    // Where a key means something of its own, it keeps that meaning.
+    // In these elements the key keeps its usual meaning.
     const { target } = event;
     if (target.closest('input, select, textarea, dialog')) return;
     if (event.key === ' ' && target.closest('button, a, summary, [tabindex]')) return;
@@ -72,7 +74,7 @@ export function keys({ hold }) {
   });
 }
 
-/** Remembers a choice, if one is given; says which was made. */
+/** Stores a choice, if one is given. Returns the stored choice. */
 function stored(choice) {
   try {
     if (choice) localStorage.setItem(STORED, choice);

@@ -1,40 +1,40 @@
-// The live socket: opens it, notices when it falls silent, opens it again, and keeps count of the frames.
+// The live socket: opens it, detects a timeout, opens it again, and tracks the frame numbers.
 //
-// Each frame says from which number on it tells the news. Whoever has that number, or a later one, can take it; who has missed
-// something asks for all since. So a new socket goes on where the old one ended, and a lost frame mends itself.
+// Each frame contains all changes since the frame number `from`. A page that has this number, or a later one, can apply it; a page that
+// missed a frame requests all changes since its last one. So a new socket resumes where the old one ended, and a lost frame is repaired.
 
-const SILENCE_MS = 3000; // keep-alives come each second: three missed are no accident
+const CONTACT_TIMEOUT_MS = 3000; // keep-alives are sent each second; three missing ones are a timeout
 const BACKOFF_MS_MIN = 250;
 const BACKOFF_MS_MAX = 5000;
 
 /**
- * @param page       {epoch, frame}: the run of dispatch that this page is of, and the number of the frame that it shows
- * @param address    (epoch, frame, bare) => the address to connect to, asked anew for each socket
- * @param onFrame    (frame) => void; may throw, which drops the socket and everything known of frames
- * @param onSkip     () => void, when this browser was too slow, and frames in between were left out
+ * @param page       {epoch, frame}: the run of dispatch that rendered this page, and the number of the frame that it shows
+ * @param address    (epoch, frame, bare) => the address to connect to, called for each socket
+ * @param onFrame    (frame) => void; may throw, which drops the socket and resets the frame number
+ * @param onSkip     () => void, called when this browser was too slow and frames were skipped
  * @param onContact  (state) => void, where state is {name: 'live'} or {name: 'lost', since: Date, retryAt: Date | null};
- *                   also called when only `retryAt` changes. `retryAt` is null while an attempt is under way.
+ *                   also called when only `retryAt` changes. `retryAt` is null during an attempt.
  */
 export function live({ page, address, onFrame, onSkip, onContact }) {
   let { epoch, frame: last } = page;
   let socket = null;
-  let opened = 0; // when the socket was
-  let heard = Date.now(); // when the last message came; until one does, when the page did
+  let openedAt = 0; // the time at which the socket was opened
+  let lastMessageAt = Date.now(); // the time of the last message; at first, that of loading the page
   let state = 'connecting'; // then 'live' or 'lost'
   let failures = 0;
   let retryAt = null;
   let retryTimer;
-  let asked = false; // for what was missed
-  let bare = true; // the page comes without its history
-  let awaited = 0; // how many frames with the whole of a view have yet to come, at most
+  let resyncSent = false;
+  let bare = true; // the page was rendered without its history
+  let awaited = 0; // the most frames with the whole view that are still expected
 
   function open() {
     drop();
     clearTimeout(retryTimer);
     retryAt = null;
-    opened = Date.now();
-    asked = false;
-    // What was shown before is of no use where something else is wanted by now.
+    openedAt = Date.now();
+    resyncSent = false;
+    // The page has requested another view since, so the frames before are not a base for the next one.
     if (awaited > 0) last = 0;
     awaited = last === 0 ? 1 : 0;
     const mine = new WebSocket(address(epoch, last, bare));
@@ -44,7 +44,7 @@ export function live({ page, address, onFrame, onSkip, onContact }) {
       try {
         receive(JSON.parse(data));
       } catch (reason) {
-        console.warn('live: a frame that cannot be used; beginning anew', reason);
+        console.warn('live: invalid frame; resetting the frame number', reason);
         last = 0;
         retryLater();
       }
@@ -52,10 +52,10 @@ export function live({ page, address, onFrame, onSkip, onContact }) {
     mine.onclose = () => {
       if (mine === socket) retryLater();
     };
-    if (state === 'lost') tell();
+    if (state === 'lost') report();
   }
 
-  // Forgets the socket before closing it, so that its last words reach nobody.
+  // Clears the reference before closing, so that later messages of this socket are ignored.
   function drop() {
     const old = socket;
     socket = null;
@@ -72,39 +72,39 @@ export function live({ page, address, onFrame, onSkip, onContact }) {
     } else if (message.t === 'd') take(message);
     else if (message.t === 'skips') onSkip();
     else if (message.t !== 'k') return; // from a newer server
-    else if (message.s > last) ask();
-    heard = Date.now();
+    else if (message.s > last) resync();
+    lastMessageAt = Date.now();
     failures = 0;
     if (state !== 'live') {
       state = 'live';
-      tell();
+      report();
     }
   }
 
   function take(frame) {
     if (frame.from > last) {
-      ask();
+      resync();
       return;
     }
-    asked = false;
+    resyncSent = false;
     if (frame.whole) awaited = Math.max(0, awaited - 1);
     last = frame.s;
     bare = false;
     onFrame(frame);
-    say({ t: 'ack', s: frame.s });
+    send({ t: 'ack', s: frame.s });
   }
 
-  // What was missed may have been the whole of a view.
-  function ask() {
-    if (!asked) say({ t: 'resync', since: awaited > 0 ? 0 : last });
-    asked = true;
+  // The missed frame may have contained the whole view; then everything is requested.
+  function resync() {
+    if (!resyncSent) send({ t: 'resync', since: awaited > 0 ? 0 : last });
+    resyncSent = true;
   }
 
-  function say(message) {
+  function send(message) {
     if (socket?.readyState === WebSocket.OPEN) socket.send(JSON.stringify(message));
   }
 
-  // Full jitter: when dispatch comes back, its visitors do not all knock at the same moment.
+  // Full jitter: when dispatch restarts, its pages do not all reconnect at the same time.
   function retryLater() {
     drop();
     clearTimeout(retryTimer);
@@ -112,36 +112,36 @@ export function live({ page, address, onFrame, onSkip, onContact }) {
     failures += 1;
     retryAt = new Date(Date.now() + delay);
     retryTimer = setTimeout(open, delay);
-    if (state === 'lost') tell();
+    if (state === 'lost') report();
   }
 
-  // Silence counts from the last message, however many sockets came and went since; a socket gets as long to speak up.
-  function listen() {
+  // The timeout counts from the last message of any socket, so that failing reconnects do not extend it. A new socket gets the full time.
+  function checkTimeout() {
     const now = Date.now();
-    if (socket && now - Math.max(heard, opened) >= SILENCE_MS) retryLater();
-    if (state !== 'lost' && now - heard >= SILENCE_MS) {
+    if (socket && now - Math.max(lastMessageAt, openedAt) >= CONTACT_TIMEOUT_MS) retryLater();
+    if (state !== 'lost' && now - lastMessageAt >= CONTACT_TIMEOUT_MS) {
       state = 'lost';
-      tell();
+      report();
     }
   }
 
-  function tell() {
-    onContact(state === 'lost' ? { name: 'lost', since: new Date(heard), retryAt } : { name: 'live' });
+  function report() {
+    onContact(state === 'lost' ? { name: 'lost', since: new Date(lastMessageAt), retryAt } : { name: 'live' });
   }
 
   open();
-  setInterval(listen, 250);
+  setInterval(checkTimeout, 250);
 
   return {
     isLive: () => state === 'live',
     /** Opens a socket at once. */
     open,
-    /** Asks for what another address shows; with `pin`, for these heroes' rows, wherever they would stand. */
+    /** Requests the view of another query; with `pin`, the rows of these heroes keep their positions. */
     watch(view, pin = []) {
       awaited += 1;
-      // One that is only just opening was opened to the address before, and hears nothing yet.
+      // A socket that is still connecting has the previous address, and cannot send yet.
       if (socket && socket.readyState !== WebSocket.OPEN) open();
-      else say({ t: 'watch', view, pin });
+      else send({ t: 'watch', view, pin });
     },
   };
 }

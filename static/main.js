@@ -1,4 +1,4 @@
-// Puts the parts together. Without any of this the page is complete: forms post, links lead somewhere, it refreshes.
+// Connects the modules. The page is complete without them: forms post, links navigate, and the page refreshes.
 
 import { spaced } from './announce.js';
 import { commands } from './commands.js';
@@ -22,28 +22,28 @@ const shown = contact({ onRetry: () => socket.open() });
 
 const order = orderHold(rows, watch, () => watch());
 
-let skipped = 0; // when this browser was told last that it is slow
+let skipped = 0; // the time of the last notice that this browser is slow
 
-/** Asks for what the address says; with these rows, wherever they would stand. */
-function watch(standing = []) {
-  socket.watch(location.search.slice(1), standing.flatMap((id) => (id.startsWith('h-') ? [id.slice(2)] : [])));
+/** Requests the view of the current address; the rows in `held` keep their positions. */
+function watch(held = []) {
+  socket.watch(location.search.slice(1), held.flatMap((id) => (id.startsWith('h-') ? [id.slice(2)] : [])));
 }
 
-/** What of the address says which rows there are: all but who is looked at closely. */
+/** Returns the part of the address that determines the rows: all parameters except the inspected hero. */
 function listed() {
-  const asked = new URLSearchParams(location.search);
-  asked.delete('hero');
-  return asked.toString();
+  const query = new URLSearchParams(location.search);
+  query.delete('hero');
+  return query.toString();
 }
 
 let shownList = listed();
 
 function moved() {
-  // Who asks for something else wants to see it.
+  // A request for another view ends the hold, so that its result is visible.
   hold.free();
   if (listed() !== shownList) order.release();
   shownList = listed();
-  watch(order.standing());
+  watch(order.heldKeys());
 }
 
 const hold = pageHold(document.getElementById('hold'), ({ html = {}, lists = {}, news = [], moving, whole }) => {
@@ -68,7 +68,7 @@ const socket = live({
   },
   onFrame: (frame) => hold.take(frame),
   onSkip() {
-    if (Date.now() - skipped > 10_000) notice('This browser is slow: skipping to the newest.', 'skips');
+    if (Date.now() - skipped > 10_000) notice('This browser is slow: skipping to the newest state.', 'skips');
     skipped = Date.now();
   },
   onContact(state) {

@@ -1,46 +1,46 @@
-// Turns pieces of the page into their next version in place, and knows what in them belongs to the person and not to the server.
+// Updates pieces of the page in place, and preserves the state that belongs to the user and not to the server.
 
-// The one place where text becomes markup. It comes from our own templates, which escape every value.
+// The only conversion of text to markup. The text comes from the templates of dispatch, which escape every value.
 const policy = globalThis.trustedTypes?.createPolicy('superhero', { createHTML: (html) => html })
   ?? { createHTML: (html) => html };
 
 const callbacks = {
-  // What was typed, what is disabled, what is unfolded, and whether a region keeps quiet: all this is decided here, never by a frame.
+  // Typed text, disabled controls, open details and busy regions are state of this page; a frame never changes them.
   beforeAttributeUpdated(name, element) {
     if (name === 'value') return !(element instanceof HTMLInputElement) || element.type === 'hidden';
     if (name === 'open') return !(element instanceof HTMLDetailsElement);
     return name !== 'disabled' && name !== 'aria-busy';
   },
-  // The choices never change, and an open list has to stay open.
+  // The options never change, and a morph would close an open list.
   beforeNodeMorphed: (node) => !(node instanceof HTMLSelectElement),
-  // Why a command was refused stays until it is used again or dismissed.
+  // The reason of a refusal stays until the command is used again or the reason is dismissed.
   beforeNodeRemoved: (node) => !(node instanceof Element && node.matches('.refusal')),
 };
 
-/** The markup of one of our own templates, as nodes. */
+/** Parses the markup of a template into nodes. */
 export function parsed(html) {
   const template = document.createElement('template');
   template.innerHTML = policy.createHTML(html);
   return template.content;
 }
 
-/** The element that this markup is, to stand inside of `parent`. */
+/** Parses markup into its one element, for insertion into `parent`. */
 function element(html, parent) {
   const isPicture = parent instanceof SVGElement;
   const top = parsed(isPicture ? `<svg>${html}</svg>` : html).firstElementChild;
   return isPicture ? top.firstElementChild : top;
 }
 
-/** Morphs the element `id` into `html`, one element with the same id. A panel this page does not have is skipped. */
+/** Morphs the element `id` into `html`, one element with the same id. An id that this page does not contain is skipped. */
 export function morph(id, html) {
   const panel = document.getElementById(id);
   if (!panel) return;
   const next = element(html, panel.parentElement);
-  if (next?.id !== id) throw new Error(`panel ${id} has no such root`);
+  if (next?.id !== id) throw new Error(`the markup of panel ${id} has another root`);
   globalThis.Idiomorph.morph(panel, next, { callbacks });
 }
 
-/** Brings the children of the element `id` up to date: those that changed, which there are, and in which order. */
+/** Updates the children of the element `id`: changed items, removals, and their order. */
 export function arrange(id, { order, items = {} }) {
   const list = document.getElementById(id);
   if (!list) return;
@@ -51,13 +51,13 @@ export function arrange(id, { order, items = {} }) {
     else if (!kept || kept.has(key)) list.append(element(html, list));
   }
   if (!order) return;
-  // Moves only what stands in the wrong place, so that an open list in a row that stays is not disturbed.
+  // Moves only misplaced children: moving a row would close an open list in it.
   let place = list.firstElementChild;
   for (const key of order) {
     if (place?.id === key) place = place.nextElementSibling;
     else {
       const child = document.getElementById(key);
-      if (!child) throw new Error(`item ${key} of ${id} never came`);
+      if (!child) throw new Error(`item ${key} of ${id} is missing`);
       list.insertBefore(child, place);
     }
   }

@@ -1,10 +1,10 @@
-// Short messages about what commands did. They come twice, as the answer to a command and broadcast to every page, and are
+// Short messages about the results of commands. Each arrives twice, as the response to a command and as a broadcast to all pages, and is
 // shown once.
 
 const SHOWN_MS = 10_000;
 const TWIN_MS = 2000;
 
-/** Returns a function that shows `text` from `source`, unless the same just came from another source. */
+/** Returns a function that shows `text` from `source`, unless the same text has just arrived from another source. */
 export function notices(region) {
   let recent = [];
 
@@ -14,7 +14,7 @@ export function notices(region) {
     recent = recent.filter(({ at }) => now - at < TWIN_MS);
     const twin = recent.findIndex((other) => other.text === text && other.source !== source);
     if (twin !== -1) {
-      recent.splice(twin, 1); // each has one twin: two bombs are two messages
+      recent.splice(twin, 1); // removed, because each message has one twin: two bombs are two messages
       return;
     }
     recent.push({ text, source, at: now });

@@ -1,4 +1,4 @@
-// The switch between light, dark and the system's theme. What was chosen is applied again by early.js.
+// The switch between light, dark and the theme of the system. early.js applies the choice when the page is loaded.
 
 const root = document.documentElement;
 

@@ -1,5 +1,5 @@
-// Search, chips and pages without a reload: the address changes, and a socket to the new address brings the new rows.
-// Where that is not possible the browser follows the link as it always does.
+// Search, filters and pages without a reload: the address changes, and the socket delivers the rows of the new address.
+// Without contact, the browser follows the link as usual.
 
 const input = () => document.getElementById('find');
 
@@ -19,7 +19,7 @@ export function view({ canFollow, onMove }) {
     const isPlain = event.button === 0 && !(event.metaKey || event.ctrlKey || event.shiftKey || event.altKey);
     if (!link || !isPlain || event.defaultPrevented || !canFollow()) return;
     event.preventDefault();
-    // A page is read from its top.
+    // After a change of page, reading starts at the heading.
     move(link.href, link.rel ? document.getElementById('heroes-title') : null);
   });
 
@@ -27,12 +27,12 @@ export function view({ canFollow, onMove }) {
     const form = event.target;
     if (!form.matches('form[data-view]') || !canFollow()) return;
     event.preventDefault();
-    const asked = new URLSearchParams(new FormData(form));
-    if (!asked.get('q')) asked.delete('q');
-    move(`${form.getAttribute('action')}?${asked}`);
+    const query = new URLSearchParams(new FormData(form));
+    if (!query.get('q')) query.delete('q');
+    move(`${form.getAttribute('action')}?${query}`);
   });
 
-  // The cross in the field empties it, and means it.
+  // The clear button of the search field submits the empty search at once.
   document.addEventListener('search', ({ target }) => {
     if (target === input() && target.value === '' && canFollow()) target.form.requestSubmit();
   }, true);

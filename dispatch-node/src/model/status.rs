@@ -1,8 +1,8 @@
-//! The status of the cluster: one or two plain sentences, in either tense. One pure function of the
-//! nodes and rows makes the page's heading, its title, the screen reader's news and the API's
-//! answer.
+//! The status of the cluster: one or two plain sentences, in the present and in the past tense. One
+//! pure function of the nodes and rows produces the page's heading and title, the screen reader's
+//! announcements and the API's verdict.
 //!
-//! Invariant: each sentence is true of the nodes and rows that it was made of.
+//! Invariant: each sentence is true of the nodes and rows from which it was produced.
 
 use std::time::Duration;
 
@@ -16,39 +16,40 @@ use crate::text::{counted, grouped, title};
 /// The status of the cluster.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ClusterStatus {
-    /// Every city answers, and all of them and dispatch hold the same.
+    /// Every city is up, and all cities and dispatch have the same fingerprint.
     pub converged: bool,
     /// The sentences.
     pub sentence: String,
-    /// The sentences in the past tense: for a page that has lost dispatch, and cannot know what is.
+    /// The sentences in the past tense, for a page that has lost contact with dispatch.
     pub past: String,
-    /// The sentences in their parts, for a page that colours them.
+    /// The sentences in parts, so that a page can colour them.
     pub phrases: Vec<Phrase>,
-    /// The number of heroes of which the answering cities hold different entries.
+    /// The number of heroes whose entries differ between the reachable cities.
     pub differences: usize,
     /// The number of heroes that only one node holds.
     pub only_copies: usize,
-    /// The number of acknowledged writes that were overwritten everywhere by a writer that had not
-    /// seen them.
+    /// The number of lost writes: acknowledged, no longer held by any node, and not seen by the
+    /// writer of the entry that remains.
     pub lost_writes: u64,
-    /// The time since the oldest difference was first seen.
+    /// The time since the oldest difference was first observed.
     pub oldest_difference: Option<Duration>,
-    /// The number of living heroes of which all answering cities hold the same entry.
+    /// The number of heroes, without the terminated ones, for which all reachable cities hold the
+    /// same entry.
     pub agreed_on: usize,
-    /// The number of living heroes.
+    /// The number of heroes, without the terminated ones.
     pub heroes: usize,
 }
 
 /// A part of the status.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Phrase {
-    /// Plain words.
+    /// Plain text.
     Plain(String),
     /// A city's name.
     City(NodeName),
     /// A difference.
-    Apart(String),
-    /// A city that does not answer, or lost its memory.
+    Difference(String),
+    /// The state of a city that is not up, or that lost its memory.
     Bad(String),
 }
 
@@ -90,7 +91,7 @@ impl ClusterStatus {
 impl std::fmt::Display for Phrase {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::Plain(text) | Self::Apart(text) | Self::Bad(text) => f.write_str(text),
+            Self::Plain(text) | Self::Difference(text) | Self::Bad(text) => f.write_str(text),
             Self::City(name) => f.write_str(&title(*name)),
         }
     }
@@ -124,45 +125,50 @@ fn phrases(
     tense: Tense,
 ) -> Vec<Phrase> {
     let up = || (0..cities.len()).filter(|city| cities[*city].status == NodeStatus::Up);
-    // A city that has just lost its memory is no party to the others' agreement.
-    let (hurt, standing): (Vec<usize>, Vec<usize>) = up()
+    // A recovering city has lost its memory. Counted with the others, it would hide that these
+    // agree.
+    let (recovering, intact): (Vec<usize>, Vec<usize>) = up()
         .filter(|city| cities[*city].is_read || cities[*city].recovering)
         .partition(|city| cities[*city].recovering);
     let unread = up().any(|city| !cities[city].is_read && !cities[city].recovering);
-    let groups = groups(cities, &standing);
+    let groups = groups(cities, &intact);
     let mut sentence = match groups.as_slice() {
-        [] if hurt.is_empty() && !unread => {
+        [] if recovering.is_empty() && !unread => {
             return vec![Phrase::Bad(tense.of("No city answers.", "No city answered.").into())];
         }
-        [] if hurt.is_empty() => vec![plain(
-            tense.of("No city has told yet what it holds.", "No city had told yet what it held."),
-        )],
-        [] => {
-            vec![Phrase::Bad(tense.of("No city has its memory.", "No city had its memory.").into())]
+        [] if recovering.is_empty() => {
+            vec![plain(tense.of("No city has been read yet.", "No city had been read yet."))]
         }
-        [all] if all.len() == 1 && hurt.is_empty() && !unread => [
+        [] => {
+            vec![Phrase::Bad(
+                tense.of("No city has recovered yet.", "No city had recovered yet.").into(),
+            )]
+        }
+        [all] if all.len() == 1 && recovering.is_empty() && !unread => [
             vec![plain("Only ")],
             names(cities, all),
             vec![plain(tense.of(" answers.", " answered."))],
         ]
         .concat(),
         [all] if all.len() == 1 => {
-            [names(cities, all), vec![plain(tense.of(" stands alone.", " stood alone."))]].concat()
+            let alone =
+                tense.of(" has no other city to agree with.", " had no other city to agree with.");
+            [names(cities, all), vec![plain(alone)]].concat()
         }
         [all] => agreement(cities, all, rows, tense),
         [most, others @ ..] if most.len() > 1 => majority(cities, most, others, rows, tense),
         [_, _] => {
-            let apart = counted(changes(rows, standing[0], standing[1]), "change", "changes");
-            let parts =
-                [plain(tense.of(" are ", " were ")), Phrase::Apart(apart), plain(" apart.")];
-            [names(cities, &standing), parts.into()].concat()
+            let heroes = counted(changes(rows, intact[0], intact[1]), "hero", "heroes");
+            let differ = plain(tense.of(" differ in ", " differed in "));
+            let parts = [differ, Phrase::Difference(heroes), plain(".")];
+            [names(cities, &intact), parts.into()].concat()
         }
         _ => {
             let (one, many) = (
                 tense.of("hero differs", "hero differed"),
                 tense.of("heroes differ", "heroes differed"),
             );
-            let differ = Phrase::Apart(counted(differences, one, many));
+            let differ = Phrase::Difference(counted(differences, one, many));
             vec![
                 plain(tense.of("No two cities agree: ", "No two cities agreed: ")),
                 differ,
@@ -170,13 +176,14 @@ fn phrases(
             ]
         }
     };
+    // Without an intact city, the copy of dispatch is the reference.
     let most = groups.first().map_or(dispatch.heroes, |group| cities[group[0]].heroes);
-    sentence.extend(hurt.iter().flat_map(|city| destroyed(&cities[*city], most, tense)));
-    sentence.extend(cities.iter().flat_map(|city| silence(city, !groups.is_empty(), tense)));
+    sentence.extend(recovering.iter().flat_map(|city| destroyed(&cities[*city], most, tense)));
+    sentence.extend(cities.iter().flat_map(|city| unavailable(city, !groups.is_empty(), tense)));
     sentence
 }
 
-/// Most cities agree, and each of the others is some changes apart from them.
+/// Most cities agree, and each of the others differs from them in some heroes.
 fn majority(
     cities: &[NodeState],
     most: &[usize],
@@ -186,20 +193,20 @@ fn majority(
 ) -> Vec<Phrase> {
     let mut sentence = [names(cities, most), vec![plain(tense.of(" agree.", " agreed."))]].concat();
     for city in others.iter().flatten() {
-        let apart = Phrase::Apart(counted(changes(rows, *city, most[0]), "change", "changes"));
+        let heroes = Phrase::Difference(counted(changes(rows, *city, most[0]), "hero", "heroes"));
         let name = Phrase::City(cities[*city].name);
         sentence.extend([
             plain(" "),
             name,
-            plain(tense.of(" is ", " was ")),
-            apart,
-            plain(" apart."),
+            plain(tense.of(" differs in ", " differed in ")),
+            heroes,
+            plain("."),
         ]);
     }
     sentence
 }
 
-/// The city was destroyed, and holds some of the heroes that most others hold.
+/// The city was destroyed, and holds a part of the heroes that most others hold.
 fn destroyed(city: &NodeState, most: u64, tense: Tense) -> [Phrase; 7] {
     let of = counted(usize::try_from(most).unwrap_or(usize::MAX), "hero", "heroes");
     [
@@ -208,25 +215,26 @@ fn destroyed(city: &NodeState, most: u64, tense: Tense) -> [Phrase; 7] {
         plain(" was "),
         Phrase::Bad("destroyed".into()),
         plain(tense.of(" and holds ", " and held ")),
-        Phrase::Apart(format!("{} of {of}", grouped(city.heroes))),
+        Phrase::Difference(format!("{} of {of}", grouped(city.heroes))),
         plain("."),
     ]
 }
 
-/// The city does not say what it holds, and why.
-fn silence(city: &NodeState, others_do: bool, tense: Tense) -> Vec<Phrase> {
+/// The state of a city whose holdings are unknown; nothing if they are known.
+fn unavailable(city: &NodeState, others_are_read: bool, tense: Tense) -> Vec<Phrase> {
     let text = match city.status {
-        NodeStatus::Up if !city.is_read && !city.recovering && others_do => {
-            tense.of("has not told yet what it holds", "had not told yet what it held")
+        NodeStatus::Up if !city.is_read && !city.recovering && others_are_read => {
+            tense.of("has not been read yet", "had not been read yet")
         }
         NodeStatus::Up => return Vec::new(),
         NodeStatus::Down => tense.of("has stopped", "had stopped"),
-        NodeStatus::Unreachable => tense.of("gives no answer", "gave no answer"),
+        // Not "is unreachable", which the page never says of a frozen city.
+        NodeStatus::Unreachable => tense.of("does not answer", "did not answer"),
     };
     vec![plain(" "), Phrase::City(city.name), plain(" "), Phrase::Bad(text.into()), plain(".")]
 }
 
-/// Returns the cities of `up` in groups that hold the same, the largest group first.
+/// Returns the cities of `up` in groups with equal fingerprints, the largest group first.
 fn groups(cities: &[NodeState], up: &[usize]) -> Vec<Vec<usize>> {
     let mut groups: Vec<Vec<usize>> = Vec::new();
     for city in up {
@@ -238,11 +246,13 @@ fn groups(cities: &[NodeState], up: &[usize]) -> Vec<Vec<usize>> {
             None => groups.push(vec![*city]),
         }
     }
+    // The sort is stable: groups of equal size stay in the order of the page.
     groups.sort_by_key(|group| std::cmp::Reverse(group.len()));
     groups
 }
 
-/// Returns a city that holds what most answering cities hold; none if no two of several agree.
+/// Returns a city of the largest group of reachable cities that agree; none if no two of several
+/// agree.
 pub(crate) fn leader(cities: &[NodeState]) -> Option<usize> {
     let up: Vec<usize> = (0..cities.len())
         .filter(|city| {
@@ -264,7 +274,7 @@ fn agreement(cities: &[NodeState], all: &[usize], rows: &Rows, tense: Tense) -> 
             .of("agree: there are no heroes yet.", "agreed: there were no heroes yet.")
             .to_owned(),
         (0, true) => tense
-            .of("agree: they have heard of no hero yet.", "agreed: they had heard of no hero yet.")
+            .of("agree: they hold no heroes yet.", "agreed: they held no heroes yet.")
             .to_owned(),
         _ => {
             let heroes = counted(usize::try_from(heroes).unwrap_or(usize::MAX), "hero", "heroes");
@@ -274,13 +284,13 @@ fn agreement(cities: &[NodeState], all: &[usize], rows: &Rows, tense: Tense) -> 
     [names(cities, all), vec![Phrase::Plain(format!(" {ending}"))]].concat()
 }
 
-/// Returns the number of heroes of which these two cities hold different entries.
+/// Returns the number of heroes for which these two cities hold different entries.
 pub(crate) fn changes(rows: &Rows, a: usize, b: usize) -> usize {
     rows.count(|pattern| pattern.is_apart(a, b))
 }
 
-/// Returns the number of heroes of which this city holds another entry than some other city that
-/// answers and has its memory.
+/// Returns the number of heroes for which this city holds another entry than at least one other
+/// city that is up and not recovering.
 pub(crate) fn changes_from_any(cities: &[NodeState], rows: &Rows, city: usize) -> usize {
     let others: Vec<usize> = (0..cities.len())
         .filter(|other| cities[*other].status == NodeStatus::Up && !cities[*other].recovering)

@@ -1,5 +1,5 @@
-//! The live sockets, and the frames that they send: rendered once for all pages, and sent to each
-//! as far as it lacks them.
+//! The live sockets, and the frames that they send: rendered once for all pages. Each page is sent
+//! the parts that it is missing.
 
 pub(crate) mod broadcaster;
 pub(crate) mod data_socket;

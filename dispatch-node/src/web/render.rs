@@ -1,5 +1,7 @@
-//! Views as HTML. There are no handlers here: a function takes what dispatch knows and returns
-//! markup.
+//! Rendering of views as HTML.
+//!
+//! Invariant: rendering is pure. A function takes a view and returns markup; the handlers are in
+//! [`pages`](crate::web::pages).
 
 pub(crate) mod at_risk;
 pub(crate) mod cluster;

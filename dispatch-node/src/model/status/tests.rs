@@ -1,4 +1,4 @@
-//! The verdict for every state a cluster can show, the degraded ones first.
+//! The verdict for each state of a cluster, the degraded ones first.
 
 use std::sync::Arc;
 
@@ -14,17 +14,17 @@ use crate::model::view;
 
 const NOW: gossip::Now = gossip::Now { mono: Duration::ZERO, wall: UnixMillis(0) };
 
-/// A cluster as dispatch sees it: each city holds some of a few writes.
+/// A cluster as dispatch observes it: each city holds some of a few writes.
 struct Fixture {
     own: Map,
     cities: Vec<CityState>,
 }
 
 /// Write number `n` to hero `hero`; by convention a later number is a later write.
-fn entry(n: u64, dead: bool) -> Arc<Entry> {
+fn entry(n: u64, deleted: bool) -> Arc<Entry> {
     let origin = Origin { node: "dispatch".parse().unwrap(), incarnation: Incarnation(1) };
     let stamp = Stamp { hlc: Hlc { wall: UnixMillis(n), logical: 0 }, origin };
-    let value = if dead { Value::Tombstone } else { Value::Live(Hero::new("Granite".into())) };
+    let value = if deleted { Value::Tombstone } else { Value::Live(Hero::new("Granite".into())) };
     Arc::new(Entry::written(value, stamp, None))
 }
 
@@ -43,7 +43,8 @@ fn map(holding: &Holding) -> Map {
 }
 
 impl Fixture {
-    /// Gotham, metropolis and capitol hold this, in this order, and dispatch the last.
+    /// Returns a cluster with the holdings of gotham, metropolis, capitol and dispatch, in this
+    /// order.
     fn new(holdings: [Holding; 4]) -> Self {
         let mirror = |(name, holding): (&str, &Holding)| {
             let map = map(holding);
@@ -67,7 +68,7 @@ impl Fixture {
         self
     }
 
-    fn reborn(mut self, city: usize) -> Self {
+    fn restarted(mut self, city: usize) -> Self {
         let held = std::mem::take(&mut self.cities[city].entries);
         self.cities[city].link_up(Incarnation(2), Duration::ZERO);
         let map = map(&held.into_iter().map(|(id, entry)| (id.as_bytes()[0], entry)).collect());
@@ -162,7 +163,7 @@ fn all_hold(heroes: &[u8]) -> Fixture {
 }
 
 #[test]
-fn no_city_answers() {
+fn no_city_is_up() {
     let fixture =
         (0..3).fold(all_hold(&[1]), |fixture, city| fixture.without(city, LinkDown::Refused));
     assert_eq!(fixture.sentence(), "No city answers.");
@@ -170,33 +171,33 @@ fn no_city_answers() {
 }
 
 #[test]
-fn one_city_answers() {
+fn one_city_is_up() {
     let fixture = all_hold(&[1]).without(0, LinkDown::Refused).without(1, LinkDown::Silent);
     assert_eq!(
         fixture.sentence(),
-        "Only Capitol answers. Gotham has stopped. Metropolis gives no answer."
+        "Only Capitol answers. Gotham has stopped. Metropolis does not answer."
     );
 }
 
 #[test]
-fn a_stopped_city_is_not_counted_among_those_that_agree() {
+fn stopped_city_is_not_counted_as_agreeing() {
     let fixture = all_hold(&[1, 2]).without(1, LinkDown::Refused);
     assert_eq!(fixture.sentence(), "Gotham and Capitol agree on 2 heroes. Metropolis has stopped.");
-    assert!(!fixture.verdict().converged, "what a stopped city holds is not known");
+    assert!(!fixture.verdict().converged, "the holdings of a stopped city are unknown");
 }
 
 #[test]
-fn a_link_that_broke_is_not_a_stopped_process() {
+fn lost_link_does_not_mean_a_stopped_process() {
     assert_eq!(
         all_hold(&[1]).without(2, LinkDown::Lost).sentence(),
-        "Gotham and Metropolis agree on 1 hero. Capitol gives no answer."
+        "Gotham and Metropolis agree on 1 hero. Capitol does not answer."
     );
 }
 
 #[test]
-fn a_bombed_city_is_destroyed_until_it_holds_what_the_others_do() {
+fn bombed_city_is_destroyed_until_it_has_recovered() {
     let fixture =
-        Fixture::new([vec![], holding(&[1, 2]), holding(&[1, 2]), holding(&[1, 2])]).reborn(0);
+        Fixture::new([vec![], holding(&[1, 2]), holding(&[1, 2]), holding(&[1, 2])]).restarted(0);
     assert_eq!(
         fixture.sentence(),
         "Metropolis and Capitol agree on 2 heroes. Gotham was destroyed and holds 0 of 2 heroes."
@@ -204,26 +205,30 @@ fn a_bombed_city_is_destroyed_until_it_holds_what_the_others_do() {
 }
 
 #[test]
-fn cities_that_lost_their_memory_do_not_outvote_the_one_that_has_it() {
-    let fixture =
-        Fixture::new([vec![], vec![], holding(&[1, 2]), holding(&[1, 2])]).reborn(0).reborn(1);
-    let hurt = "Gotham was destroyed and holds 0 of 2 heroes. Metropolis was destroyed and holds 0 of 2 heroes.";
-    assert_eq!(fixture.sentence(), format!("Capitol stands alone. {hurt}"));
+fn recovering_cities_do_not_outvote_an_intact_one() {
+    let fixture = Fixture::new([vec![], vec![], holding(&[1, 2]), holding(&[1, 2])])
+        .restarted(0)
+        .restarted(1);
+    let destroyed = "Gotham was destroyed and holds 0 of 2 heroes. \
+                     Metropolis was destroyed and holds 0 of 2 heroes.";
+    assert_eq!(fixture.sentence(), format!("Capitol has no other city to agree with. {destroyed}"));
     assert_eq!(
-        fixture.reborn(2).sentence(),
-        format!("No city has its memory. {hurt} Capitol was destroyed and holds 2 of 2 heroes.")
+        fixture.restarted(2).sentence(),
+        format!(
+            "No city has recovered yet. {destroyed} Capitol was destroyed and holds 2 of 2 heroes."
+        )
     );
 }
 
 #[test]
-fn one_city_is_behind() {
+fn one_city_differs_from_two_that_agree() {
     let fixture = Fixture::new([
         holding(&[1, 2, 3]),
         holding(&[1]),
         holding(&[1, 2, 3]),
         holding(&[1, 2, 3]),
     ]);
-    assert_eq!(fixture.sentence(), "Gotham and Capitol agree. Metropolis is 2 changes apart.");
+    assert_eq!(fixture.sentence(), "Gotham and Capitol agree. Metropolis differs in 2 heroes.");
     assert_eq!(
         (fixture.verdict().differences, fixture.verdict().agreed_on, fixture.verdict().heroes),
         (2, 1, 3)
@@ -231,13 +236,10 @@ fn one_city_is_behind() {
 }
 
 #[test]
-fn two_cities_are_apart_while_the_third_is_gone() {
+fn two_cities_differ_and_the_third_has_stopped() {
     let fixture = Fixture::new([holding(&[1]), holding(&[1]), holding(&[1, 2]), holding(&[1])])
         .without(0, LinkDown::Refused);
-    assert_eq!(
-        fixture.sentence(),
-        "Metropolis and Capitol are 1 change apart. Gotham has stopped."
-    );
+    assert_eq!(fixture.sentence(), "Metropolis and Capitol differ in 1 hero. Gotham has stopped.");
 }
 
 #[test]
@@ -247,7 +249,7 @@ fn no_two_cities_agree() {
 }
 
 #[test]
-fn the_cities_agree_and_dispatch_lags() {
+fn cities_that_agree_without_dispatch_are_not_converged() {
     let fixture =
         Fixture::new([holding(&[1, 2]), holding(&[1, 2]), holding(&[1, 2]), holding(&[1])]);
     assert_eq!(fixture.sentence(), "Gotham, Metropolis and Capitol agree on 2 heroes.");
@@ -255,30 +257,27 @@ fn the_cities_agree_and_dispatch_lags() {
 }
 
 #[test]
-fn nothing_has_happened_yet() {
+fn empty_cluster_has_no_heroes_yet() {
     assert_eq!(
         all_hold(&[]).sentence(),
         "Gotham, Metropolis and Capitol agree: there are no heroes yet."
     );
     let new = Fixture::new([vec![], vec![], vec![], holding(&[1])]);
-    assert_eq!(
-        new.sentence(),
-        "Gotham, Metropolis and Capitol agree: they have heard of no hero yet."
-    );
+    assert_eq!(new.sentence(), "Gotham, Metropolis and Capitol agree: they hold no heroes yet.");
     assert_eq!(new.verdict().only_copies, 1, "dispatch alone holds it");
 }
 
 #[test]
-fn all_agree() {
+fn all_cities_and_dispatch_agree() {
     let fixture = all_hold(&[1, 2]);
     assert_eq!(fixture.sentence(), "Gotham, Metropolis and Capitol agree on 2 heroes.");
     assert!(fixture.verdict().converged);
 }
 
 #[test]
-fn a_death_that_one_city_has_not_heard_is_a_difference_and_one_that_all_heard_is_none() {
-    let dead = || vec![(1, entry(9, true))];
-    let fixture = Fixture::new([dead(), dead(), holding(&[1]), dead()]);
+fn tombstone_is_a_difference_until_every_city_holds_it() {
+    let deleted = || vec![(1, entry(9, true))];
+    let fixture = Fixture::new([deleted(), deleted(), holding(&[1]), deleted()]);
     let counted = view::counted(&fixture.cities);
     assert_eq!(
         fixture.rows().count(|pattern| pattern.state(&counted) == RowState::DeletePending),
@@ -286,13 +285,13 @@ fn a_death_that_one_city_has_not_heard_is_a_difference_and_one_that_all_heard_is
     );
     assert_eq!(fixture.verdict().differences, 1);
     assert_eq!(
-        Fixture::new([dead(), dead(), dead(), dead()]).verdict(),
+        Fixture::new([deleted(), deleted(), deleted(), deleted()]).verdict(),
         ClusterStatus { converged: true, ..all_hold(&[]).verdict() }
     );
 }
 
 #[test]
-fn a_hero_in_one_city_alone_is_an_only_copy_and_one_that_dispatch_holds_too_is_not() {
+fn only_copy_is_a_hero_that_exactly_one_node_holds() {
     assert_eq!(Fixture::new([holding(&[1]), vec![], vec![], vec![]]).verdict().only_copies, 1);
     assert_eq!(
         Fixture::new([holding(&[1]), vec![], vec![], holding(&[1])]).verdict().only_copies,
@@ -309,7 +308,7 @@ fn numbers_are_grouped_by_three() {
 }
 
 #[test]
-fn every_sentence_can_be_told_as_what_was_the_case() {
+fn every_sentence_has_a_past_tense() {
     let past = |fixture: &Fixture| fixture.verdict().past;
     let agreed = all_hold(&[1, 2]);
     assert_eq!(past(&agreed), "Gotham, Metropolis and Capitol agreed on 2 heroes.");
@@ -317,25 +316,27 @@ fn every_sentence_can_be_told_as_what_was_the_case() {
         past(&all_hold(&[])),
         "Gotham, Metropolis and Capitol agreed: there were no heroes yet."
     );
-    let apart = Fixture::new([holding(&[1, 2]), holding(&[1, 2]), holding(&[1]), holding(&[1, 2])]);
-    assert_eq!(past(&apart), "Gotham and Metropolis agreed. Capitol was 1 change apart.");
-    let nobody = Fixture::new([holding(&[1, 2]), holding(&[2]), holding(&[1]), holding(&[1, 2])]);
-    assert_eq!(past(&nobody), "No two cities agreed: 2 heroes differed.");
-    let silent = all_hold(&[1]).without(0, LinkDown::Refused).without(1, LinkDown::Silent);
+    let one_differs =
+        Fixture::new([holding(&[1, 2]), holding(&[1, 2]), holding(&[1]), holding(&[1, 2])]);
+    assert_eq!(past(&one_differs), "Gotham and Metropolis agreed. Capitol differed in 1 hero.");
+    let all_differ =
+        Fixture::new([holding(&[1, 2]), holding(&[2]), holding(&[1]), holding(&[1, 2])]);
+    assert_eq!(past(&all_differ), "No two cities agreed: 2 heroes differed.");
+    let one_up = all_hold(&[1]).without(0, LinkDown::Refused).without(1, LinkDown::Silent);
     assert_eq!(
-        past(&silent),
-        "Only Capitol answered. Gotham had stopped. Metropolis gave no answer."
+        past(&one_up),
+        "Only Capitol answered. Gotham had stopped. Metropolis did not answer."
     );
     let none = all_hold(&[1])
         .without(0, LinkDown::Refused)
         .without(1, LinkDown::Silent)
         .without(2, LinkDown::Silent);
     assert_eq!(past(&none), none.sentence().replace("answers", "answered"));
-    let reborn =
+    let destroyed =
         Fixture::new([holding(&[1]), holding(&[1, 2]), holding(&[1, 2]), holding(&[1, 2])])
-            .reborn(0);
+            .restarted(0);
     assert_eq!(
-        past(&reborn),
+        past(&destroyed),
         "Metropolis and Capitol agreed on 2 heroes. Gotham was destroyed and held 1 of 2 heroes."
     );
 }

@@ -1,8 +1,8 @@
-//! The broadcaster: renders each view once for all pages. One task turns each view into fragments,
-//! and keeps a subscription for each different page query (a search, a page of heroes, an inspected
-//! hero).
+//! The broadcaster, which renders each view once for all pages. One task renders each view into
+//! fragments, and keeps a subscription for each distinct page query (a search, a page of heroes, an
+//! inspected hero).
 //!
-//! Invariant: frame numbers rise, and a later number belongs to a later view.
+//! Invariant: frame numbers increase, and a higher number belongs to a later view.
 
 use std::collections::BTreeMap;
 use std::panic::AssertUnwindSafe;
@@ -21,7 +21,7 @@ use crate::model::view::View;
 use crate::web::error::{Problem, dispatch_silent};
 use crate::web::fragments::{Fragments, Number};
 use crate::web::launcher::LauncherClient;
-use crate::web::live::snapshot::{News, Snapshot};
+use crate::web::live::snapshot::{Announcement, Snapshot};
 use crate::web::page_query::PageQuery;
 use crate::web::render::forecast::Predictor;
 use crate::web::render::heroes::RowCache;
@@ -31,18 +31,18 @@ use crate::web::render::timeline::table::table_rows;
 use crate::web::scenario_runner::Playing;
 use crate::web::spans::writes::WriteSpans;
 
-/// The most subscription requests that wait.
+/// The most queued subscription requests.
 const REQUESTS_MAX: usize = 2_048;
-/// The most subscriptions without a receiver, and how long each is kept: a page that lost its
-/// connection returns.
+/// The most subscriptions without a receiver, and the time for which each is kept. They are kept
+/// because a page that lost its connection reconnects.
 const IDLE_MAX: usize = 200;
 const SUBSCRIPTION_TIMEOUT: Duration = Duration::from_secs(30);
-/// The delay after a panic, so that a view that causes one again does not flood the log.
+/// The delay after a panic, so that a view that causes it repeatedly does not flood the log.
 const RESTART_DELAY: Duration = Duration::from_secs(1);
-/// The most news kept for pages that were away.
-const NEWS_MAX: usize = 16;
+/// The most announcements kept for pages that reconnect.
+const ANNOUNCEMENTS_MAX: usize = 16;
 
-/// The side of the sockets and handlers. A clone shares the task.
+/// The handle of the broadcaster for sockets and handlers. A clone shares the task.
 #[derive(Clone)]
 pub(crate) struct Broadcaster {
     requests: mpsc::Sender<Request>,
@@ -56,16 +56,16 @@ pub(crate) struct Sources {
     pub(crate) views: watch::Receiver<Option<Arc<View>>>,
     /// The running or last scenario.
     pub(crate) playing: watch::Receiver<Option<Playing>>,
-    /// The way to start a city again.
+    /// The client of the launcher, for the instructions to start a city again.
     pub(crate) launcher: LauncherClient,
-    /// The writes whose traces end when a page is sent them.
+    /// The spans of writes, which end when a page is sent the write.
     pub(crate) write_spans: WriteSpans,
 }
 
 /// A request to subscribe.
 struct Request {
     query: PageQuery,
-    /// The oldest view that the snapshot may show.
+    /// The oldest view that the snapshot may contain.
     view: Option<Arc<View>>,
     reply: oneshot::Sender<watch::Receiver<Arc<Snapshot>>>,
 }
@@ -79,36 +79,37 @@ impl Broadcaster {
         Self { requests, epoch: epoch.into() }
     }
 
-    /// The id of this run of dispatch. Frame numbers of another run have no meaning here.
+    /// The id of this run of dispatch. Frame numbers of another run are invalid here.
     pub(crate) fn epoch(&self) -> &str {
         &self.epoch
     }
 
-    /// Subscribes to the snapshots for a query. The first one shows `view` or a later one, if one
+    /// Subscribes to the snapshots for a query. The first one contains `view` or a later one, if it
     /// is given.
     pub(crate) async fn subscribe(
         &self,
         query: PageQuery,
         view: Option<Arc<View>>,
     ) -> Result<watch::Receiver<Arc<Snapshot>>, Problem> {
-        let (reply, answered) = oneshot::channel();
+        let (reply, replied) = oneshot::channel();
+        // Not a waiting send: beyond the bound, a client is refused instead of queued.
         self.requests
             .try_send(Request { query, view, reply })
             .map_err(|_| Problem::overloaded())?;
-        answered.await.map_err(|_| dispatch_silent())
+        replied.await.map_err(|_| dispatch_silent())
     }
 }
 
 /// The state of the task.
 struct Renderer<'a> {
     sources: &'a Sources,
-    /// The number of the newest frame. It continues after a panic.
+    /// The number of the newest frame. It outlives a panic, because pages must not see it decrease.
     number: &'a mut Number,
     view: Option<Arc<View>>,
     shared: Fragments,
     history: Fragments,
     subscriptions: BTreeMap<PageQuery, Subscription>,
-    news: Vec<News>,
+    announcements: Vec<Announcement>,
     seconds: SecondCache,
     predictor: Predictor,
 }
@@ -122,7 +123,7 @@ struct Subscription {
     idle: Option<Instant>,
 }
 
-/// Renders until all senders are gone. A panic is logged and rendering starts again: pages
+/// Renders until all senders are dropped. A panic is logged and rendering restarts: pages
 /// reconnect, and replication is not affected.
 async fn run_until_dropped(sources: Sources, mut requests: mpsc::Receiver<Request>) {
     let mut number = 0;
@@ -133,7 +134,7 @@ async fn run_until_dropped(sources: Sources, mut requests: mpsc::Receiver<Reques
             .downcast_ref::<String>()
             .cloned()
             .or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()));
-        error!("rendering panicked, and starts again: {}", text.unwrap_or_default());
+        error!("rendering panicked and restarts: {}", text.unwrap_or_default());
         sleep(RESTART_DELAY).await;
     }
 }
@@ -143,6 +144,7 @@ async fn run(sources: &Sources, requests: &mut mpsc::Receiver<Request>, number: 
     let (mut views, mut playing) = (sources.views.clone(), sources.playing.clone());
     let mut renderer = Renderer::new(sources, number);
     let mut waiting = Vec::new();
+    // After a panic, the current view is rendered at once.
     views.mark_changed();
     loop {
         tokio::select! {
@@ -161,7 +163,8 @@ async fn run(sources: &Sources, requests: &mut mpsc::Receiver<Request>, number: 
                 if count == 0 {
                     return;
                 }
-                let newest = waiting.iter().filter_map(|request: &Request| request.view.clone()).max_by_key(|view| view.at.mono);
+                let views = waiting.iter().filter_map(|request: &Request| request.view.clone());
+                let newest = views.max_by_key(|view| view.at.mono);
                 renderer.show(newest, playing.borrow().as_ref());
             }
         }
@@ -180,7 +183,7 @@ impl<'a> Renderer<'a> {
             shared: Fragments::default(),
             history: Fragments::default(),
             subscriptions: BTreeMap::new(),
-            news: Vec::new(),
+            announcements: Vec::new(),
             seconds: SecondCache::default(),
             predictor: Predictor::default(),
         }
@@ -194,7 +197,7 @@ impl<'a> Renderer<'a> {
             return;
         };
         *self.number += 1;
-        self.add_news(&view);
+        self.announce(&view);
         let predicted = self.predictor.predict(&view);
         page::shared(
             &mut self.shared,
@@ -215,6 +218,7 @@ impl<'a> Renderer<'a> {
             subscription.idle = idle;
             idle.is_none_or(|since| now.duration_since(since) < SUBSCRIPTION_TIMEOUT)
         });
+        // Taken out of `self`, because rendering a subscription borrows it.
         for (query, mut subscription) in std::mem::take(&mut self.subscriptions) {
             // A subscription without a receiver is rendered when the next one subscribes.
             if subscription.idle.is_none() {
@@ -232,7 +236,7 @@ impl<'a> Renderer<'a> {
             shared,
             history,
             window.clone(),
-            self.news.clone(),
+            self.announcements.clone(),
         )
     }
 
@@ -248,26 +252,26 @@ impl<'a> Renderer<'a> {
         subscription.shown.send_replace(Arc::new(self.snapshot(view, &subscription.fragments)));
     }
 
-    /// Adds news of the cities destroyed since the previous view.
-    fn add_news(&mut self, view: &View) {
+    /// Adds an announcement for each city destroyed since the previous view.
+    fn announce(&mut self, view: &View) {
         let Some(before) = &self.view else { return };
         let last = before.events.last().map_or(0, |event| event.number);
         let destroyed = view.events.iter().rev().take_while(|event| event.number > last);
         let destroyed = destroyed.filter(|event| event.kind == EventKind::Destroyed);
-        // The same words as the answer to the command, so that a page shows the two as one.
-        let mut news: Vec<News> = destroyed
-            .map(|event| News {
+        // The text equals that of the response to the command, so that a page shows the two once.
+        let mut announcements: Vec<Announcement> = destroyed
+            .map(|event| Announcement {
                 n: event.number,
                 text: bomb_report::destroyed(event.node),
                 since: *self.number,
             })
             .collect();
-        news.reverse();
-        self.news.extend(news);
-        self.news.drain(..self.news.len().saturating_sub(NEWS_MAX));
+        announcements.reverse();
+        self.announcements.extend(announcements);
+        self.announcements.drain(..self.announcements.len().saturating_sub(ANNOUNCEMENTS_MAX));
     }
 
-    /// Drops the subscriptions that had no receiver for longest, where there are too many.
+    /// Drops the subscriptions that have had no receiver for longest, if there are too many.
     fn drop_idle(&mut self) {
         if self.subscriptions.len() < IDLE_MAX {
             return;
@@ -286,7 +290,7 @@ impl<'a> Renderer<'a> {
         }
     }
 
-    /// Serves a subscription request with an up-to-date snapshot.
+    /// Replies to a subscription request with an up-to-date snapshot.
     fn answer(&mut self, view: &Arc<View>, Request { query, reply, .. }: Request) {
         let subscription = if let Some(mut subscription) = self.subscriptions.remove(&query) {
             if subscription.shown.borrow().number < *self.number {
@@ -300,7 +304,7 @@ impl<'a> Renderer<'a> {
             let shown = watch::Sender::new(Arc::new(self.snapshot(view, &fragments)));
             Subscription { fragments, cache, shown, idle: None }
         };
-        // The page may be gone; then nothing receives the snapshot.
+        // The page may have disconnected; the subscription is kept, since it may reconnect.
         let _ = reply.send(subscription.shown.subscribe());
         self.subscriptions.insert(query, subscription);
     }
@@ -325,45 +329,46 @@ mod tests {
     }
 
     #[test]
-    fn a_window_that_nobody_looks_at_is_brought_up_to_date_when_somebody_does() {
+    fn idle_subscription_is_rendered_again_for_its_next_receiver() {
         let (sources, mut number) = (sources(), 0);
         let mut renderer = Renderer::new(&sources, &mut number);
-        let follow = |renderer: &mut Renderer<'_>| {
-            let (reply, mut answered) = oneshot::channel();
+        let subscribe = |renderer: &mut Renderer<'_>| {
+            let (reply, mut replied) = oneshot::channel();
             let view = renderer.view.clone().unwrap();
             renderer.answer(&view, Request { query: PageQuery::default(), view: None, reply });
-            answered.try_recv().unwrap()
+            replied.try_recv().unwrap()
         };
         renderer.show(Some(Arc::new(Fixture::new().view)), None);
-        let before = follow(&mut renderer).borrow().number;
+        let before = subscribe(&mut renderer).borrow().number;
         let entry = live(stamp("gotham", 9_000), 84, None);
         renderer
             .show(Some(Arc::new(Fixture::new().hold(1, "Granite", [Some(&entry); 4]).view)), None);
         assert_eq!(
             renderer.subscriptions[&PageQuery::default()].shown.borrow().number,
             before,
-            "nobody looks"
+            "there is no receiver"
         );
-        let subscription = follow(&mut renderer);
+        let subscription = subscribe(&mut renderer);
         assert!(subscription.borrow().number > before);
         assert!(subscription.borrow().since(Position::all(before)).unwrap().contains("Granite"));
         renderer.show(Some(Arc::new(Fixture::new().view)), None);
         assert!(
             subscription.borrow().since(Position::all(before)).unwrap().contains("heroes-empty"),
-            "somebody looks"
+            "there is a receiver"
         );
     }
 
     #[test]
-    fn a_destroyed_city_is_news_in_the_words_of_the_answer_to_who_destroyed_it() {
+    fn announcement_of_a_bomb_equals_the_response_to_it() {
         let (sources, mut number) = (sources(), 0);
         let mut renderer = Renderer::new(&sources, &mut number);
         renderer.show(Some(Arc::new(Fixture::new().view)), None);
         let mut fixture = Fixture::new().happened("gotham", EventKind::Destroyed);
-        let told = Arc::make_mut(&mut fixture.view.events[0]);
-        told.text = "gotham has been destroyed, and it alone had heard of Granite".to_owned();
+        let event = Arc::make_mut(&mut fixture.view.events[0]);
+        event.text = "gotham has been destroyed, and only it held Granite".to_owned();
         renderer.show(Some(Arc::new(fixture.view)), None);
-        let news: Vec<&str> = renderer.news.iter().map(|news| news.text.as_str()).collect();
-        assert_eq!(news, ["gotham has been destroyed"]);
+        let texts: Vec<&str> =
+            renderer.announcements.iter().map(|announcement| announcement.text.as_str()).collect();
+        assert_eq!(texts, ["gotham has been destroyed"]);
     }
 }

@@ -1,8 +1,8 @@
 //! The live socket for programs, `GET /live?as=data`: the verdict, the faults, the pace of gossip
 //! and the events, as JSON.
 //!
-//! Invariant: no program waits for another. A slow program skips views, but no event that dispatch
-//! still keeps.
+//! Invariant: no program waits for another. A slow program skips views, but none of the events that
+//! dispatch still keeps.
 
 use std::sync::Arc;
 
@@ -49,8 +49,13 @@ pub(crate) fn is_requested(query: &str) -> bool {
     query.split('&').any(|field| field == "as=data")
 }
 
-/// Sends a program every change, until it closes the socket or breaks a limit.
-pub(crate) async fn run(mut socket: Socket, views: Views, stop: CancellationToken, _place: Permit) {
+/// Sends views to a program until it closes the socket or exceeds a limit.
+pub(crate) async fn run(
+    mut socket: Socket,
+    views: Views,
+    stop: CancellationToken,
+    _permit: Permit,
+) {
     let _watched = Watched::by("program");
     let reason = tokio::select! {
         reason = send_views(&mut socket, views) => reason,
@@ -59,11 +64,12 @@ pub(crate) async fn run(mut socket: Socket, views: Views, stop: CancellationToke
     close(&mut socket, reason).await;
 }
 
-/// Sends views until the socket is to be closed; returns the reason, if there is one.
+/// Sends views until the socket must be closed. Returns the reason, if there is one.
 async fn send_views(socket: &mut Socket, mut views: Views) -> Option<Close> {
     let mut keep_alive = interval(KEEP_ALIVE);
     let mut allowance = Allowance::new();
     let mut last = None;
+    // The current view is sent at once, not only the next one.
     views.mark_changed();
     loop {
         tokio::select! {
@@ -74,7 +80,9 @@ async fn send_views(socket: &mut Socket, mut views: Views) -> Option<Close> {
                 let Some(view) = views.borrow_and_update().clone() else { continue };
                 let newest = view.events.last().map_or(0, |event| event.number);
                 // After a crash of the machine, events are numbered from 1 again.
-                let since = last.filter(|last| *last <= newest).unwrap_or(newest.saturating_sub(EVENTS_AT_FIRST));
+                let since = last
+                    .filter(|last| *last <= newest)
+                    .unwrap_or(newest.saturating_sub(EVENTS_AT_FIRST));
                 send(socket, &Push::Data(Box::new(data(&view, since)))).await?;
                 counter!(metrics::FRAMES_SENT.name, "to" => "program").increment(1);
                 last = Some(newest);
@@ -84,7 +92,9 @@ async fn send_views(socket: &mut Socket, mut views: Views) -> Option<Close> {
             message = socket.next() => match incoming(message, &mut allowance) {
                 Err(close) => return close,
                 Ok(None) => {}
-                Ok(Some(_)) => return Some((1008, "this socket only tells; send commands by the API")),
+                Ok(Some(_)) => {
+                    return Some((1008, "this socket is read-only; send commands through the API"));
+                }
             },
         }
     }

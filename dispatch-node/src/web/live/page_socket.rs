@@ -1,9 +1,9 @@
-//! The live socket of a page: it acknowledges frames, and receives what is newer, at most four
+//! The live socket of a page: the page acknowledges frames, and receives newer ones at most four
 //! times a second.
 //!
-//! Invariants: no page waits for another. A page receives the next frame only while few are
-//! unacknowledged, so a slow one skips to the newest; what it missed is in the next frame that it
-//! receives.
+//! Invariants: no page waits for another. A page is sent the next frame only while few are
+//! unacknowledged, so a slow page skips to the newest state. The next frame contains everything
+//! that the page missed.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -30,26 +30,28 @@ use crate::web::spans::writes::WriteSpans;
 const PROTOCOL: u32 = 1;
 /// The most frames a second.
 const FRAMES_PER_S: u32 = 4;
-/// The least time between two frames, a little less than between views.
+/// The least time between two frames. It is a little less than the interval of views, so that no
+/// view is skipped by jitter.
 const FRAME_INTERVAL_MIN: Duration = Duration::from_millis(200);
 /// The time without an acknowledgement after which the page is notified that it skips frames.
 const SLOW: Duration = Duration::from_secs(1);
 /// The most unacknowledged frames, and the greatest age of the oldest.
 const UNACKNOWLEDGED_MAX: usize = 8;
 const ACKNOWLEDGE_TIMEOUT: Duration = Duration::from_secs(60);
-/// A message of a page.
+
+/// A message from a page.
 #[derive(Debug, Deserialize)]
 #[serde(tag = "t", rename_all = "lowercase", deny_unknown_fields)]
 enum PageMessage {
     /// The page has frame `s`.
     Ack { s: Number },
-    /// The page lost a frame: it has nothing later than frame `since`.
+    /// The page missed a frame, and has nothing later than frame `since`.
     Resync { since: Number },
-    /// The page shows something else from now on.
+    /// The page shows another query.
     Watch {
         /// The query of its address, without the question mark.
         view: String,
-        /// The heroes whose rows keep their places.
+        /// The heroes whose rows keep their positions.
         #[serde(default)]
         pin: Vec<HeroId>,
     },
@@ -73,7 +75,7 @@ struct Skips {
     t: &'static str,
 }
 
-/// The message of a second without a frame.
+/// The keep-alive message, sent after a second without a frame.
 #[derive(Serialize)]
 struct KeepAlive {
     t: &'static str,
@@ -83,17 +85,17 @@ struct KeepAlive {
 /// The sources of frames.
 pub(crate) struct Sources {
     pub(crate) broadcaster: Broadcaster,
-    /// The writes whose traces end when a page is sent them.
+    /// The spans of writes, which end when a page is sent the write.
     pub(crate) write_spans: WriteSpans,
 }
 
-/// Sends frames to a page, until it closes the socket or breaks a limit.
+/// Sends frames to a page until it closes the socket or exceeds a limit.
 pub(crate) async fn run(
     mut socket: Socket,
     sources: Sources,
     query: String,
     stop: CancellationToken,
-    _place: Permit,
+    _permit: Permit,
 ) {
     let _watched = Watched::by("page");
     let reason = tokio::select! {
@@ -106,10 +108,10 @@ pub(crate) async fn run(
 /// The state of one page.
 struct Page {
     window: watch::Receiver<Arc<Snapshot>>,
-    /// The frames that it was sent.
+    /// The position up to which it was sent frames.
     sent: Position,
-    /// The unacknowledged frames, with the time when each was sent.
-    under_way: Vec<(Number, Instant)>,
+    /// The unacknowledged frames, with the time at which each was sent.
+    unacknowledged: Vec<(Number, Instant)>,
     /// The time since which no further frame may be sent.
     full_since: Option<Instant>,
     /// The earliest time of the next frame.
@@ -117,7 +119,7 @@ struct Page {
     allowance: Allowance,
 }
 
-/// Sends frames until the socket is to be closed; returns the reason, if there is one.
+/// Sends frames until the socket must be closed. Returns the reason, if there is one.
 async fn send_frames(socket: &mut Socket, sources: &Sources, query: &str) -> Option<Close> {
     let resumed = resumed(query, sources.broadcaster.epoch());
     let Ok(window) = sources.broadcaster.subscribe(PageQuery::parse(query), None).await else {
@@ -125,12 +127,13 @@ async fn send_frames(socket: &mut Socket, sources: &Sources, query: &str) -> Opt
     };
     let allowance = Allowance::new();
     let head = window.borrow().number;
+    // The position comes from the client. Beyond the head, the page would be sent nothing for long.
     let resumed = resumed.filter(|position| position.shared <= head);
     let sent = resumed.unwrap_or_default();
     let mut page = Page {
         window,
         sent,
-        under_way: Vec::new(),
+        unacknowledged: Vec::new(),
         full_since: None,
         not_before: Instant::now(),
         allowance,
@@ -145,9 +148,10 @@ async fn send_frames(socket: &mut Socket, sources: &Sources, query: &str) -> Opt
     };
     send(socket, &hello).await?;
     let mut keep_alive = interval(KEEP_ALIVE);
+    // The current snapshot is sent at once, not only the next one.
     page.window.mark_changed();
     loop {
-        let may_send = page.under_way.len() < UNACKNOWLEDGED_MAX;
+        let may_send = page.unacknowledged.len() < UNACKNOWLEDGED_MAX;
         tokio::select! {
             changed = page.next(), if may_send => {
                 if changed.is_err() {
@@ -158,7 +162,8 @@ async fn send_frames(socket: &mut Socket, sources: &Sources, query: &str) -> Opt
                 }
             }
             _ = keep_alive.tick() => {
-                if page.under_way.first().is_some_and(|(_, sent)| sent.elapsed() > ACKNOWLEDGE_TIMEOUT) {
+                let oldest = page.unacknowledged.first();
+                if oldest.is_some_and(|(_, sent)| sent.elapsed() > ACKNOWLEDGE_TIMEOUT) {
                     return Some((1008, "frames are not acknowledged"));
                 }
                 send(socket, &KeepAlive { t: "k", s: page.sent.shared }).await?;
@@ -167,7 +172,9 @@ async fn send_frames(socket: &mut Socket, sources: &Sources, query: &str) -> Opt
                 Err(close) => return close,
                 Ok(None) => {}
                 Ok(Some(text)) => {
-                    let Ok(message) = serde_json::from_str(&text) else { return Some((1008, "unknown message; send commands as forms")) };
+                    let Ok(message) = serde_json::from_str(&text) else {
+                        return Some((1008, "unknown message; send commands through forms"));
+                    };
                     if let Some(close) = page.apply(message, &sources.broadcaster).await {
                         return Some(close);
                     }
@@ -177,8 +184,8 @@ async fn send_frames(socket: &mut Socket, sources: &Sources, query: &str) -> Opt
     }
 }
 
-/// Returns the frame that the page reports, if it belongs to this run of dispatch. The history is
-/// excluded where the page has none.
+/// Returns the position that the page reports, if it belongs to this run of dispatch. The position
+/// in the history is 0 if the page has no history.
 fn resumed(query: &str, epoch: &str) -> Option<Position> {
     let fields: std::collections::BTreeMap<String, String> =
         serde_urlencoded::from_str(query).unwrap_or_default();
@@ -197,7 +204,7 @@ impl Page {
         self.window.changed().await
     }
 
-    /// Sends what the page lacks. Returns false if it lacks nothing.
+    /// Sends everything that the page is missing. Returns false if it is missing nothing.
     async fn send_newest(&mut self, socket: &mut Socket, write_spans: &WriteSpans) -> Option<bool> {
         let snapshot = Arc::clone(&self.window.borrow_and_update());
         let Some(frame) = snapshot.since(self.sent) else { return Some(false) };
@@ -209,27 +216,30 @@ impl Page {
         let pushes = write_spans.push(snapshot.number);
         send_text(socket, frame).await?;
         counter!(metrics::FRAMES_SENT.name, "to" => "page").increment(1);
+        // The spans end after the frame was written, so that they include a slow socket.
         drop(pushes);
         self.sent = Position::all(snapshot.number);
         let now = Instant::now();
-        self.under_way.push((snapshot.number, now));
-        self.full_since = (self.under_way.len() >= UNACKNOWLEDGED_MAX).then_some(now);
+        self.unacknowledged.push((snapshot.number, now));
+        self.full_since = (self.unacknowledged.len() >= UNACKNOWLEDGED_MAX).then_some(now);
         self.not_before = now + FRAME_INTERVAL_MIN;
         Some(true)
     }
 
-    /// Applies a message of the page; returns the reason to close the socket, if there is one.
+    /// Applies a message from the page. Returns the reason to close the socket, if there is one.
     async fn apply(&mut self, message: PageMessage, broadcaster: &Broadcaster) -> Option<Close> {
         match message {
             PageMessage::Ack { s } => {
-                self.under_way.retain(|(number, _)| *number > s);
-                // Acknowledged in time: no frame was skipped.
+                // An acknowledgement includes all earlier frames.
+                self.unacknowledged.retain(|(number, _)| *number > s);
+                // An acknowledgement in time: no skipped frame is reported.
                 self.full_since = self.full_since.filter(|since| since.elapsed() > SLOW);
             }
             PageMessage::Resync { since } => {
-                self.under_way.clear();
+                self.unacknowledged.clear();
                 self.full_since = None;
                 self.sent = self.sent.at_most(since);
+                // The reply must not wait for the next snapshot.
                 self.window.mark_changed();
             }
             PageMessage::Watch { view, pin } => {
@@ -239,7 +249,9 @@ impl Page {
                     return Some((1013, "too many pages at once"));
                 };
                 self.window = window;
+                // The fragments of the previous query are no base for those of this one.
                 self.sent.window = 0;
+                // The user waits for this view, so the frame interval does not apply.
                 self.not_before = Instant::now();
                 self.window.mark_changed();
             }

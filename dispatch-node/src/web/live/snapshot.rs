@@ -1,5 +1,5 @@
-//! Snapshots: the content of a page at one moment, and the frames made from it. A page reports the
-//! frame that it has, and receives what is newer; pages in step with each other receive the very
+//! Snapshots: the content of a page at one moment, and the frames rendered from it. A page reports
+//! the frame that it has, and receives everything newer. Pages at the same position receive the
 //! same bytes.
 
 use std::collections::BTreeMap;
@@ -12,8 +12,8 @@ use crate::model::view::View;
 use crate::web::fragments::{Fragments, Newer, Number};
 use crate::web::render::timeline;
 
-/// The most frames kept of one snapshot. Pages in step need one; frames beyond the limit are made
-/// for each request.
+/// The most frames kept of one snapshot. Pages at the same position need one. Beyond the limit a
+/// frame is rendered for each request, since positions are chosen by clients.
 const FRAMES_MAX: usize = 64;
 
 /// The content of a page at one moment.
@@ -21,12 +21,12 @@ pub(crate) struct Snapshot {
     pub(crate) number: Number,
     pub(crate) view: Arc<View>,
     pub(crate) shared: Fragments,
-    /// The seconds and the table of the timeline. They are large, and only a page with scripts
-    /// needs them.
+    /// The seconds and the table of the timeline. They are large, and only a page with scripts uses
+    /// them.
     pub(crate) history: Fragments,
     pub(crate) window: Fragments,
-    news: Vec<News>,
-    /// The frames made so far, by the position of the page.
+    announcements: Vec<Announcement>,
+    /// The frames rendered so far, by the position of the page.
     frames: Mutex<BTreeMap<Position, Option<Utf8Bytes>>>,
 }
 
@@ -56,7 +56,7 @@ impl Position {
 
 /// A short message to all pages.
 #[derive(Clone, Debug, Serialize)]
-pub(super) struct News {
+pub(super) struct Announcement {
     /// The number of the event.
     pub(super) n: u64,
     pub(super) text: String,
@@ -70,7 +70,7 @@ struct Frame<'a> {
     t: &'static str,
     s: Number,
     from: Number,
-    /// The transform that moves now to its place on the timeline.
+    /// The transform of the timeline, which puts the present at its fixed position.
     moving: String,
     /// The number of changes to rows so far.
     changes: u64,
@@ -79,8 +79,8 @@ struct Frame<'a> {
     whole: bool,
     #[serde(flatten)]
     newer: Newer<'a>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    news: Vec<&'a News>,
+    #[serde(rename = "news", skip_serializing_if = "Vec::is_empty")]
+    announcements: Vec<&'a Announcement>,
 }
 
 impl Snapshot {
@@ -91,13 +91,14 @@ impl Snapshot {
         shared: Fragments,
         history: Fragments,
         window: Fragments,
-        news: Vec<News>,
+        announcements: Vec<Announcement>,
     ) -> Self {
-        Self { number, view, shared, history, window, news, frames: Mutex::default() }
+        Self { number, view, shared, history, window, announcements, frames: Mutex::default() }
     }
 
-    /// Returns the frame for a page at this position; none where nothing is newer.
+    /// Returns the frame for a page at this position; none if nothing is newer.
     pub(crate) fn since(&self, position: Position) -> Option<Utf8Bytes> {
+        // A poisoned lock is harmless: the map is a cache, and each entry is complete.
         let mut frames = self.frames.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(frame) = frames.get(&position) {
             return frame.clone();
@@ -114,13 +115,13 @@ impl Snapshot {
         self.shared.since(position.shared, &mut newer);
         self.history.since(position.history, &mut newer);
         self.window.since(position.window, &mut newer);
-        // A new page has missed nothing.
-        let news: Vec<&News> = self
-            .news
+        // A new page, at position 0, gets no past announcements.
+        let announcements: Vec<&Announcement> = self
+            .announcements
             .iter()
-            .filter(|news| position.shared > 0 && news.since > position.shared)
+            .filter(|announcement| position.shared > 0 && announcement.since > position.shared)
             .collect();
-        if newer.is_empty() && news.is_empty() {
+        if newer.is_empty() && announcements.is_empty() {
             return None;
         }
         let frame = Frame {
@@ -131,15 +132,16 @@ impl Snapshot {
             changes: self.view.rows.changes(),
             whole: position.window == 0,
             newer,
-            news,
+            announcements,
         };
         Some(serde_json::to_string(&frame).expect("a frame has only strings and numbers").into())
     }
 
     /// Returns the same snapshot with another window.
     pub(crate) fn with_window(&self, window: Fragments) -> Self {
-        let Self { number, view, shared, history, news, .. } = self;
-        Self::new(*number, Arc::clone(view), shared.clone(), history.clone(), window, news.clone())
+        let Self { number, view, shared, history, announcements, .. } = self;
+        let (shared, history) = (shared.clone(), history.clone());
+        Self::new(*number, Arc::clone(view), shared, history, window, announcements.clone())
     }
 }
 
@@ -149,7 +151,7 @@ mod tests {
     use crate::fixtures::view;
 
     #[test]
-    fn frames_for_pages_that_claim_to_have_all_kinds_of_frames_are_not_all_kept() {
+    fn frames_kept_for_distinct_positions_are_bounded() {
         let mut shared = Fragments::default();
         for number in 1..=200 {
             shared.panel(number, "title", number.to_string());

@@ -1,5 +1,5 @@
 //! The parts that both kinds of live sockets share: settings, a message allowance, and sending with
-//! a time limit.
+//! a timeout.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use gossip::link::{Socket, close_code};
 
 /// The interval of keep-alive messages.
 pub(super) const KEEP_ALIVE: Duration = Duration::from_secs(1);
-/// The time limit for sending one message.
+/// The timeout for sending one message.
 const SEND_TIMEOUT: Duration = Duration::from_secs(10);
 /// The size of the read buffer. Messages are small, and the default of 128 KiB would be allocated
 /// and cleared for every page.
@@ -33,8 +33,8 @@ pub(crate) fn limits(message_bytes_max: usize) -> WebSocketConfig {
         .read_buffer_size(READ_BYTES)
 }
 
-/// Checks an incoming message: returns its text, nothing for a control frame, or the reason to
-/// close the socket.
+/// Checks an incoming message. Returns its text, `None` for a control frame, or the reason to close
+/// the socket.
 pub(super) fn incoming(
     message: Option<Result<Message, Error>>,
     allowance: &mut Allowance,
@@ -44,23 +44,23 @@ pub(super) fn incoming(
         Some(Err(error)) => return Err(close_code(&error).map(|code| (code, describe_code(code)))),
         Some(Ok(message)) => message,
     };
-    // Each message costs work, whatever its kind.
+    // Control frames count too: each costs work.
     if !allowance.take() {
         return Err(Some((1008, "too many messages")));
     }
     match message {
         Message::Text(text) => Ok(Some(text)),
         Message::Ping(_) | Message::Pong(_) | Message::Frame(_) | Message::Close(_) => Ok(None),
-        Message::Binary(_) => Err(Some((1003, "this socket takes text only"))),
+        Message::Binary(_) => Err(Some((1003, "this socket accepts text only"))),
     }
 }
 
 /// Describes a close code.
 fn describe_code(code: u16) -> &'static str {
     match code {
-        1007 => "text that is not UTF-8",
-        1009 => "a message that is too large",
-        _ => "this is not how WebSockets speak",
+        1007 => "text is not UTF-8",
+        1009 => "message too large",
+        _ => "WebSocket protocol error",
     }
 }
 
@@ -75,15 +75,16 @@ impl Allowance {
         Self { left: MESSAGES_BURST, since: Instant::now() }
     }
 
-    /// Takes one message from the allowance; false if it is used up.
+    /// Takes one message from the allowance. Returns false if it is used up.
     fn take(&mut self) -> bool {
         let earned = self.since.elapsed().as_secs_f64() * f64::from(MESSAGES_PER_S);
         #[expect(
             clippy::cast_possible_truncation,
             clippy::cast_sign_loss,
-            reason = "no more than the burst, and not negative"
+            reason = "at most the burst, and not negative"
         )]
         let earned = earned.min(f64::from(MESSAGES_BURST)) as u32;
+        // The time advances only with whole messages, so that fractions accumulate.
         if earned > 0 {
             self.left = (self.left + earned).min(MESSAGES_BURST);
             self.since = Instant::now();
@@ -94,7 +95,7 @@ impl Allowance {
     }
 }
 
-/// Sends a message as JSON; `None` if it is not accepted in time.
+/// Sends a message as JSON. Returns `None` if the socket does not accept it in time.
 pub(super) async fn send(socket: &mut Socket, message: &impl Serialize) -> Option<()> {
     send_text(
         socket,
@@ -103,7 +104,7 @@ pub(super) async fn send(socket: &mut Socket, message: &impl Serialize) -> Optio
     .await
 }
 
-/// Sends a text message; `None` if it is not accepted in time.
+/// Sends a text message. Returns `None` if the socket does not accept it in time.
 pub(super) async fn send_text(socket: &mut Socket, text: Utf8Bytes) -> Option<()> {
     timeout(SEND_TIMEOUT, socket.send(Message::Text(text))).await.ok()?.ok()
 }

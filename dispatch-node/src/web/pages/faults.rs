@@ -1,4 +1,4 @@
-//! The forms that inject and heal faults, and end the process of a city.
+//! The forms that inject and heal faults, and stop or kill the process of a city.
 
 use axum::extract::State;
 use axum::http::HeaderMap;
@@ -32,21 +32,22 @@ pub(crate) async fn inject(
     forms::act(&state, &headers, None, action).await
 }
 
-/// The city whose process ends.
+/// Returns the city whose process is to be stopped or killed.
 fn city(domain: &Domain, form: &FormBody) -> Result<NodeName, Problem> {
     let from = form.get("from").unwrap_or_default();
     domain.city(from).ok_or_else(|| {
         Problem::not_allowed(
             "unknown_node",
-            "only a city's process is ended from here; nothing was changed",
+            "only the process of a city can be stopped or killed here; nothing was changed",
         )
     })
 }
 
-/// Reads the fields of the form. Its one size is the amount that the kind of fault has.
+/// Returns the fault of the form. The field `size` is the amount that the kind of fault takes.
 fn fault_request(form: &FormBody) -> Result<FaultRequest, Problem> {
-    let number = |field: &str, otherwise: f64| match form.get(field) {
-        None => Ok(otherwise),
+    let number = |field: &str, default: f64| match form.get(field) {
+        None => Ok(default),
+        // The page itself shows a true minus sign, U+2212.
         Some(text) => text.trim().replace('−', "-").parse::<f64>().map_err(|_| {
             let shown = shortened(text, 20);
             Problem::not_allowed(

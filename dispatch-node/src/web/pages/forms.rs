@@ -1,6 +1,6 @@
 //! The forms of the page. They work without JavaScript: on success the browser is redirected to the
-//! page, on refusal it receives the page with the reason next to the control. With JavaScript the
-//! same forms are answered in JSON.
+//! page, and on refusal it receives the page with the reason next to the control. A script that
+//! sends the same forms receives JSON.
 
 use axum::Json;
 use axum::extract::State;
@@ -23,7 +23,7 @@ use crate::web::page_query::PageQuery;
 use crate::web::pages::index;
 use crate::web::state::AppState;
 
-/// The answer to a script.
+/// The response to a script.
 #[derive(Serialize)]
 struct Done {
     notice: String,
@@ -40,7 +40,7 @@ pub(crate) async fn create(
             Ok(count @ 1..=CREATE_MAX) => Ok(CreateMany { count }.into()),
             Ok(_) | Err(_) => Err(Problem::not_allowed(
                 "count_out_of_range",
-                format!("a count is 1 to {CREATE_MAX}; nothing was created"),
+                format!("count must be 1 to {CREATE_MAX}; nothing was created"),
             )),
         },
         (Some(name), None) => {
@@ -65,7 +65,7 @@ pub(crate) async fn command(
             return Ok(Terminate { hero }.into());
         }
         let place = form.get("location").ok_or_else(|| {
-            Problem::not_allowed("no_location", "choose where to; nothing was changed")
+            Problem::not_allowed("no_location", "location is missing; nothing was changed")
         })?;
         Ok(Assign { hero, to: state.domain.location(place)? }.into())
     });
@@ -96,20 +96,20 @@ pub(crate) async fn rebuild(
         Ok(CityPath(city)) => launcher::rebuild(&state.dispatch, &state.launcher, city).await,
         Err(problem) => Err(problem),
     };
-    // The result shows on the card of the city.
-    answer(&state, &headers, None, outcome.map(|()| News::default())).await
+    // The card of the city shows the result.
+    answer(&state, &headers, None, outcome.map(|()| CommandResult::default())).await
 }
 
-/// The result of a command, as far as the page does not show it otherwise.
+/// The part of a command's result that the page does not show by its next frames.
 #[derive(Default)]
-pub(crate) struct News {
+pub(crate) struct CommandResult {
     /// The city that was destroyed.
     destroyed: Option<NodeName>,
     /// Another notice.
     text: Option<String>,
 }
 
-/// Sends the action of a form to the machine, and answers the form.
+/// Sends the action of a form to the machine, and returns the response to the form.
 pub(crate) async fn act(
     state: &AppState,
     headers: &HeaderMap,
@@ -120,11 +120,11 @@ pub(crate) async fn act(
         Ok(action) => state.dispatch.perform(action, None).await,
         Err(problem) => Err(problem),
     };
-    let news = outcome.map(|answer| News {
-        destroyed: if let Reply::Bombed(city) = answer { Some(city) } else { None },
-        text: notice(&answer),
+    let result = outcome.map(|reply| CommandResult {
+        destroyed: if let Reply::Bombed(city) = reply { Some(city) } else { None },
+        text: notice(&reply),
     });
-    self::answer(state, headers, hero, news).await
+    answer(state, headers, hero, result).await
 }
 
 /// Returns the notice for a reply that the page does not show otherwise.
@@ -139,27 +139,27 @@ fn notice(reply: &Reply) -> Option<String> {
             counted(*entries, "entry", "entries")
         )
     } else {
-        format!("{puller} was to pull from {source}, and no end of it was seen in time")
+        format!("{puller} was asked to pull from {source}; no result was observed in time")
     })
 }
 
-/// Answers a form: JSON for a script, a redirect or the page for a browser.
+/// Returns the response to a form: JSON for a script, a redirect or the page for a browser.
 pub(crate) async fn answer(
     state: &AppState,
     headers: &HeaderMap,
     hero: Option<HeroId>,
-    outcome: Result<News, Problem>,
+    outcome: Result<CommandResult, Problem>,
 ) -> Response {
     let scripted = headers
         .get(header::ACCEPT)
         .and_then(|accept| accept.to_str().ok())
         .is_some_and(|accept| accept.contains("application/json"));
     match outcome {
-        Ok(News { destroyed, text }) if scripted => Json(Done {
+        Ok(CommandResult { destroyed, text }) if scripted => Json(Done {
             notice: destroyed.map(bomb_report::destroyed).or(text).unwrap_or_default(),
         })
         .into_response(),
-        Ok(News { destroyed, .. }) => {
+        Ok(CommandResult { destroyed, .. }) => {
             Redirect::to(&here(headers).href_with(destroyed)).into_response()
         }
         Err(problem) if scripted => problem.into_response(),
@@ -176,6 +176,6 @@ fn here(headers: &HeaderMap) -> PageQuery {
         .split_once("://")
         .and_then(|(_, rest)| rest.split_once('/'))
         .filter(|(theirs, _)| *theirs == host);
-    // Only the page itself is a target; its parameters are parsed when the browser requests it.
+    // Only the query is taken over, and it is parsed: a redirect to another address is impossible.
     PageQuery::parse(here.and_then(|(_, path)| path.strip_prefix('?')).unwrap_or_default())
 }

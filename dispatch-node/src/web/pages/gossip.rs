@@ -36,7 +36,7 @@ pub(crate) async fn speed(
         let refused = || {
             Problem::not_allowed(
                 "out_of_range",
-                "the speed is 10 to 1000 percent; nothing was changed",
+                "speed must be 10 to 1000 percent; nothing was changed",
             )
         };
         percent.map(|percent| SetPace { pace: Pace { percent } }.into()).ok_or_else(refused)

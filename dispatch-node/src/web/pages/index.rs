@@ -1,4 +1,4 @@
-//! The page itself: `GET /`, and the same page where a form was refused.
+//! The page itself: `GET /`, the same page after a refused form, and the help.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -31,14 +31,14 @@ pub(crate) async fn page(
         .get("destroyed")
         .and_then(|name| state.domain.cities().iter().find(|city| city.as_str() == name));
     let notice = city.map(|city| Notice { text: bomb_report::destroyed(*city), bad: false });
-    // The current view, so that a browser that has just sent a form sees the result.
+    // The current view, so that a browser that has just sent a form receives the result.
     let view = state.dispatch.now().await?;
     let snapshot =
         Arc::clone(&state.broadcaster.subscribe(query.clone(), Some(view)).await?.borrow());
     Ok(document(&state, role, &snapshot, &query, notice).into_response())
 }
 
-/// The page about keys and terms.
+/// The help page: an introduction, the keyboard shortcuts, and the glossary.
 #[derive(Template)]
 #[template(path = "help.html")]
 struct Help;
@@ -48,7 +48,7 @@ pub(crate) async fn help() -> Html<String> {
     Html(html(&Help))
 }
 
-/// The page, with the reason why a command was refused.
+/// Returns the page with the reason for which a command was refused.
 pub(crate) async fn refused(state: &AppState, query: PageQuery, refusal: Refusal) -> Response {
     let status = refusal.problem.status;
     match with_refusal(state, &query, refusal).await {
@@ -71,7 +71,7 @@ async fn with_refusal(
     let mut window = snapshot.window.clone();
     window.list(snapshot.number, "heroes-rows", rows);
     let snapshot = snapshot.with_window(window);
-    // A viewer's command is refused before it reaches a handler.
+    // The role is that of the host: a viewer's command is refused before it reaches a handler.
     Ok(document(
         state,
         Role::Host,

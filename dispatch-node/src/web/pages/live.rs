@@ -13,7 +13,7 @@ use crate::web::live::socket::limits;
 use crate::web::live::{data_socket, page_socket};
 use crate::web::state::AppState;
 
-/// The largest message of a page, in bytes.
+/// The largest message from a page or program, in bytes.
 const MESSAGE_BYTES_MAX: usize = 8_192;
 
 /// `GET /live`
@@ -23,24 +23,25 @@ pub(crate) async fn live(
     RawQuery(query): RawQuery,
     request: Request,
 ) -> Response {
-    // A page of another site could read what a socket sends.
+    // The same-origin policy does not apply to WebSockets: a page of another site could read the
+    // data.
     if !state.access.is_same_site(request.headers()) {
         return not_upgraded(Problem::new(
             StatusCode::FORBIDDEN,
             "foreign_origin",
-            "this comes from a page of another site",
+            "the request comes from a page of another site",
         ));
     }
-    let place = match state.places.acquire(address.ip()) {
-        Ok(place) => place,
+    let permit = match state.places.acquire(address.ip()) {
+        Ok(permit) => permit,
         Err(LimitReached::Full(max)) => {
             return not_upgraded(Problem::unavailable(
                 "full",
-                format!("{max} pages are open already"),
+                format!("page limit reached ({max})"),
             ));
         }
         Err(LimitReached::FullForAddress(max)) => {
-            let detail = format!("{max} pages are open from this address already");
+            let detail = format!("page limit for this address reached ({max})");
             return not_upgraded(Problem::new(
                 StatusCode::TOO_MANY_REQUESTS,
                 "too_many_from_address",
@@ -52,12 +53,12 @@ pub(crate) async fn live(
     let limits = limits(MESSAGE_BYTES_MAX);
     if data_socket::is_requested(&query) {
         return upgrade(request, limits, move |socket| {
-            data_socket::run(socket, state.dispatch.views(), state.stop, place)
+            data_socket::run(socket, state.dispatch.views(), state.stop, permit)
         });
     }
     let sources =
         page_socket::Sources { broadcaster: state.broadcaster, write_spans: state.write_spans };
     upgrade(request, limits, move |socket| {
-        page_socket::run(socket, sources, query, state.stop, place)
+        page_socket::run(socket, sources, query, state.stop, permit)
     })
 }

@@ -15,6 +15,6 @@ pub(crate) async fn play(
     headers: HeaderMap,
     form: Result<FormBody, Problem>,
 ) -> Response {
-    let begun = form.and_then(|form| state.scenarios.play(form.get("name").unwrap_or_default()));
-    forms::answer(&state, &headers, None, begun.map(|()| forms::News::default())).await
+    let started = form.and_then(|form| state.scenarios.play(form.get("name").unwrap_or_default()));
+    forms::answer(&state, &headers, None, started.map(|()| forms::CommandResult::default())).await
 }

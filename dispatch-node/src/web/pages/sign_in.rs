@@ -1,4 +1,4 @@
-//! Signing in: a browser sends a token once, and receives a session cookie.
+//! The sign-in form: a browser sends a token once, and receives a session cookie.
 
 use askama::Template;
 use axum::extract::State;
@@ -32,7 +32,8 @@ pub(crate) async fn sign_in(
     let access = &state.access;
     let token = form
         .get("token")
-        .ok_or_else(|| Problem::not_allowed("no_token", "there is no token in this form"))?;
+        .ok_or_else(|| Problem::not_allowed("no_token", "token is missing from the form"))?;
+    // A pasted token may end with a line break.
     Ok(match access.tokens.sign_in(token.trim(), access.encrypted) {
         Some(cookie) => ([(header::SET_COOKIE, cookie)], Redirect::to("/")).into_response(),
         None => (StatusCode::FORBIDDEN, Html(html(&SignIn { failed: true }))).into_response(),

@@ -1,4 +1,4 @@
-//! The heroes that one city alone holds: those that a bomb would destroy, and the outcome for those
+//! The heroes that only one city holds: those that a bomb would destroy, and the outcome for those
 //! that recent bombs put at risk.
 
 use askama::Template;
@@ -17,9 +17,10 @@ use crate::web::render::wording::{listed, moment};
 /// The most heroes listed by name.
 const NAMED: usize = 3;
 
-/// Describes the heroes that a bomb on this city would destroy now; none where other nodes hold
-/// them all, or the city does not answer.
+/// Describes the heroes that a bomb on this city would destroy now; none if other nodes hold them
+/// all, or the city is not up.
 pub(crate) fn at_stake(view: &View, city: usize) -> Option<String> {
+    // A city that is not up cannot be bombed, so nothing is at stake.
     let node = view.cities.get(city).filter(|node| node.status == NodeStatus::Up)?;
     let is_only_there = |pattern: &Pattern| pattern.only_at(&view.counted) == Some(city);
     let count = view.rows.count(is_only_there);
@@ -33,14 +34,14 @@ pub(crate) fn at_stake(view: &View, city: usize) -> Option<String> {
         .take(NAMED)
         .map(|row| row.name.to_string())
         .collect();
-    let else_ = if view.counted.iter().all(|counted| *counted) {
-        "nobody else"
+    let others = if view.counted.iter().all(|counted| *counted) {
+        "no other node"
     } else {
-        "nobody else that answers"
+        "no other node that answers"
     };
     let heroes = counted(count, "hero", "heroes");
     Some(format!(
-        "Bombing {} now would lose {heroes} that {else_} has heard of: {}.",
+        "Bombing {} now would lose {heroes} that {others} holds: {}.",
         title(node.name),
         names(&named, count)
     ))
@@ -68,7 +69,7 @@ pub(crate) struct BombReportPanel {
 /// The outcome of one bomb for the heroes that the city alone held.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct BombReport {
-    /// The time of the bomb; empty where its event is no longer kept.
+    /// The time of the bomb; empty if its event is no longer kept.
     pub(crate) at: String,
     /// The city.
     pub(crate) key: CityKey,
@@ -77,7 +78,7 @@ pub(crate) struct BombReport {
 }
 
 impl BombReportPanel {
-    /// The panel for this view.
+    /// Returns the panel for this view.
     pub(crate) fn of(view: &View) -> Self {
         Self { lines: bomb_report(view) }
     }
@@ -94,24 +95,25 @@ pub(crate) fn bomb_report(view: &View) -> Vec<BombReport> {
             .map(|it| moment(it.at))
             .unwrap_or_default(),
         key: bomb.city.to_string(),
-        text: became(view, bomb),
+        text: outcome(view, bomb),
     };
     view.bomb_reports.iter().rev().filter(|bomb| bomb.count > 0).map(|bomb| line(bomb)).collect()
 }
 
-fn became(view: &View, bomb: &bomb_report::BombReport) -> String {
+/// Describes the outcome of one bomb.
+fn outcome(view: &View, bomb: &bomb_report::BombReport) -> String {
     let city = title(bomb.city);
     let all: Vec<String> = bomb.only_there.iter().map(|(_, name)| name.to_string()).collect();
     let heroes = counted(bomb.count, "hero", "heroes");
-    if !is_back(view, bomb) {
+    if !has_answered_since(view, bomb) {
         return format!(
-            "{city} alone had heard of {heroes} when it was bombed ({}), and is not back yet.",
+            "Only {city} held {heroes} when it was bombed ({}), and it has not answered since.",
             names(&all, bomb.count)
         );
     }
-    let is_alive = |id| view.rows.get(id).is_some_and(|row| row.pattern.is_alive());
-    let (back, gone): (Vec<_>, Vec<_>) = bomb.only_there.iter().partition(|(id, _)| is_alive(*id));
-    // A city that does not answer may hold them, and bring them back.
+    let is_held = |id| view.rows.get(id).is_some_and(|row| row.pattern.is_alive());
+    let (back, gone): (Vec<_>, Vec<_>) = bomb.only_there.iter().partition(|(id, _)| is_held(*id));
+    // A city that does not answer may still hold them, so they are not reported as gone.
     let all_answer = view
         .cities
         .iter()
@@ -126,10 +128,10 @@ fn became(view: &View, bomb: &bomb_report::BombReport) -> String {
     if let [(_, name)] = bomb.only_there.as_slice()
         && bomb.count == 1
     {
-        let what = if back.is_empty() { is_gone(false) } else { "has come back" };
-        return format!("The one hero that {city} alone held, {name}, {what}.");
+        let verb = if back.is_empty() { is_gone(false) } else { "has come back" };
+        return format!("The one hero that {city} alone held, {name}, {verb}.");
     }
-    let told = |some: &[&(HeroId, HeroName)], verb: &str| {
+    let part = |some: &[&(HeroId, HeroName)], verb: &str| {
         let some_names: Vec<String> =
             some.iter().take(NAMED).map(|(_, name)| name.to_string()).collect();
         let more = some.len() - some_names.len();
@@ -141,7 +143,7 @@ fn became(view: &View, bomb: &bomb_report::BombReport) -> String {
     let parts: Vec<String> = [(&back, has), (&gone, is_gone(gone.len() != 1))]
         .into_iter()
         .filter(|(some, _)| !some.is_empty())
-        .map(|(some, verb)| told(some, verb))
+        .map(|(some, verb)| part(some, verb))
         .collect();
     let of = match bomb.only_there.len() {
         known if known < bomb.count => format!("{} of the {heroes}", grouped(known as u64)),
@@ -150,12 +152,14 @@ fn became(view: &View, bomb: &bomb_report::BombReport) -> String {
     format!("Of {of} that {city} alone held, {}.", parts.join(" and "))
 }
 
-/// Returns true if the city has answered since. Until then its last state is shown, with the heroes
-/// that the bomb destroyed.
-fn is_back(view: &View, bomb: &bomb_report::BombReport) -> bool {
+/// Returns true if the city has answered since the bomb. Until then the view contains its last
+/// known state, with the heroes that the bomb destroyed.
+fn has_answered_since(view: &View, bomb: &bomb_report::BombReport) -> bool {
     let mut since = view.events.iter().rev().take_while(|event| event.number > bomb.event);
-    let forgotten = view.events.front().is_some_and(|oldest| oldest.number > bomb.event);
-    forgotten || since.any(|event| event.node == bomb.city && event.kind == EventKind::Answers)
+    let is_dropped = view.events.front().is_some_and(|oldest| oldest.number > bomb.event);
+    // The log no longer contains the bomb, so whether the city answered cannot be looked up. A bomb
+    // that old is assumed to be over.
+    is_dropped || since.any(|event| event.node == bomb.city && event.kind == EventKind::Answers)
 }
 
 #[cfg(test)]
@@ -167,7 +171,7 @@ mod tests {
 
     const NAMES: [&str; 5] = ["Ada", "Bela", "Cleo", "Dora", "Emma"];
 
-    /// Gotham alone holds so many heroes.
+    /// A cluster in which only Gotham holds `count` heroes.
     fn only_gotham(count: usize) -> Fixture {
         let entry = live(stamp("gotham", 5_000), 84, None);
         let hold = |fixture: Fixture, number: usize| {
@@ -176,8 +180,8 @@ mod tests {
         (0..count).fold(Fixture::new(), hold)
     }
 
-    /// Gotham, back since, was bombed while it alone held `count` heroes; `back` of them have come
-    /// back.
+    /// Gotham was bombed while only it held `count` heroes, and has answered since; `back` of them
+    /// have come back.
     fn bombed(count: usize, back: usize) -> Fixture {
         let entry = live(stamp("gotham", 5_000), 84, None);
         let hold = |fixture: Fixture, number: usize| {
@@ -198,36 +202,37 @@ mod tests {
         fixture
     }
 
-    fn told(fixture: &Fixture) -> Vec<String> {
+    fn reports(fixture: &Fixture) -> Vec<String> {
         bomb_report(&fixture.view).into_iter().map(|line| line.text).collect()
     }
 
     #[test]
-    fn a_bomb_would_lose_what_nobody_else_has_heard_of() {
+    fn bomb_would_lose_heroes_that_no_other_node_holds() {
         let stake = |count| at_stake(&only_gotham(count).view, 0);
         assert_eq!(stake(0), None);
         assert_eq!(
             stake(1).unwrap(),
-            "Bombing Gotham now would lose 1 hero that nobody else has heard of: Ada."
+            "Bombing Gotham now would lose 1 hero that no other node holds: Ada."
         );
         assert_eq!(
             stake(3).unwrap(),
-            "Bombing Gotham now would lose 3 heroes that nobody else has heard of: Ada, Bela and Cleo."
+            "Bombing Gotham now would lose 3 heroes that no other node holds: Ada, Bela and Cleo."
         );
         assert_eq!(
             stake(5).unwrap(),
-            "Bombing Gotham now would lose 5 heroes that nobody else has heard of: Ada, Bela, Cleo and 2 more."
+            "Bombing Gotham now would lose 5 heroes that no other node holds: Ada, Bela, Cleo and \
+             2 more."
         );
         assert_eq!(at_stake(&only_gotham(3).view, 1), None, "another city holds none of them");
         assert_eq!(at_stake(&only_gotham(3).view, 9), None, "there is no such city");
     }
 
     #[test]
-    fn who_gives_no_answer_may_have_heard_of_what_a_bomb_would_lose() {
+    fn unreachable_city_may_hold_the_heroes_at_stake() {
         let fixture = only_gotham(1).status("capitol", NodeStatus::Unreachable);
         assert_eq!(
             at_stake(&fixture.view, 0).unwrap(),
-            "Bombing Gotham now would lose 1 hero that nobody else that answers has heard of: Ada."
+            "Bombing Gotham now would lose 1 hero that no other node that answers holds: Ada."
         );
         assert_eq!(
             at_stake(&only_gotham(1).status("gotham", NodeStatus::Down).view, 0),
@@ -237,17 +242,19 @@ mod tests {
     }
 
     #[test]
-    fn of_what_a_bomb_put_at_stake_some_comes_back_and_some_is_gone() {
+    fn bomb_report_splits_heroes_into_recovered_and_gone() {
         for (count, back, expected) in [
             (
                 3,
                 1,
-                "Of the 3 heroes that Gotham alone held, 1 has come back (Ada) and 2 are gone (Bela, Cleo).",
+                "Of the 3 heroes that Gotham alone held, 1 has come back (Ada) and 2 are gone \
+                 (Bela, Cleo).",
             ),
             (
                 3,
                 2,
-                "Of the 3 heroes that Gotham alone held, 2 have come back (Ada, Bela) and 1 is gone (Cleo).",
+                "Of the 3 heroes that Gotham alone held, 2 have come back (Ada, Bela) and 1 is \
+                 gone (Cleo).",
             ),
             (2, 2, "Of the 2 heroes that Gotham alone held, 2 have come back (Ada, Bela)."),
             (
@@ -258,35 +265,33 @@ mod tests {
             (1, 0, "The one hero that Gotham alone held, Ada, is gone."),
             (1, 1, "The one hero that Gotham alone held, Ada, has come back."),
         ] {
-            assert_eq!(told(&bombed(count, back)), [expected]);
+            assert_eq!(reports(&bombed(count, back)), [expected]);
         }
     }
 
     #[test]
-    fn nobody_is_gone_for_good_while_somebody_gives_no_answer() {
+    fn hero_is_not_gone_while_a_city_is_unreachable() {
         let fixture = bombed(2, 1).status("capitol", NodeStatus::Unreachable);
         assert_eq!(
-            told(&fixture),
-            [
-                "Of the 2 heroes that Gotham alone held, 1 has come back (Ada) and 1 has not come back yet (Bela)."
-            ]
+            reports(&fixture),
+            ["Of the 2 heroes that Gotham alone held, 1 has come back (Ada) and 1 has not come \
+                 back yet (Bela)."]
         );
     }
 
     #[test]
-    fn a_city_that_is_not_back_yet_is_still_shown_as_it_was_and_that_counts_for_nothing() {
+    fn last_known_state_of_a_bombed_city_does_not_count() {
         let mut fixture = bombed(2, 2);
         fixture.view.events.pop_back();
         assert_eq!(
-            told(&fixture),
-            [
-                "Gotham alone had heard of 2 heroes when it was bombed (Ada and Bela), and is not back yet."
-            ]
+            reports(&fixture),
+            ["Only Gotham held 2 heroes when it was bombed (Ada and Bela), and it has not \
+                 answered since."]
         );
     }
 
     #[test]
-    fn the_newest_bomb_comes_first_and_one_that_put_nothing_at_stake_is_not_told_of() {
+    fn bomb_reports_are_newest_first_without_harmless_bombs() {
         let mut fixture = bombed(1, 0);
         let bomb = |event, count, name: &str| bomb_report::BombReport {
             city: crate::fixtures::name("capitol"),
@@ -306,12 +311,12 @@ mod tests {
             "Of 1 of the 300 heroes that Capitol alone held, 1 is gone (Zoe).",
             "The one hero that Gotham alone held, Ada, is gone.",
         ];
-        assert_eq!(told(&fixture), expected);
+        assert_eq!(reports(&fixture), expected);
         assert_eq!(bomb_report(&fixture.view)[0].at, "12:41:40.000");
     }
 
     #[test]
-    fn a_name_is_text_on_the_page_whatever_it_says() {
+    fn hostile_name_is_escaped() {
         let mut fixture = bombed(1, 0);
         let only_there = vec![(id(0), "<img src=x onerror=alert(1)>".into())];
         fixture.view.bomb_reports = vec![Arc::new(bomb_report::BombReport {
@@ -322,6 +327,6 @@ mod tests {
         })];
         let html = BombReportPanel::of(&fixture.view).render().expect("rendering into a string");
         assert!(!html.contains("<img") && html.contains("alert(1)"), "{html}");
-        assert!(html.starts_with(r#"<div class="card aftermaths" id="aftermath""#), "{html}");
+        assert!(html.starts_with(r#"<div class="card bomb-reports" id="bomb-reports""#), "{html}");
     }
 }

@@ -1,5 +1,5 @@
-//! The panel of the processes: a card a city with its state and its buttons, and dispatch in one
-//! line.
+//! The panel of the processes: a card for each city with its state and its buttons, and dispatch in
+//! one line.
 
 use askama::Template;
 
@@ -12,11 +12,11 @@ use crate::web::render::at_risk;
 use crate::web::render::phrase::CityKey;
 use crate::web::render::wording::{age, clock};
 
-/// The processes: a card a city, and dispatch in one line.
+/// The processes: a card for each city, and dispatch in one line.
 #[derive(Debug, Clone, PartialEq, Eq, Template)]
 #[template(path = "cluster.html", whitespace = "minimize")]
 pub(crate) struct ClusterPanel {
-    /// Next to the heading: `4 processes, all running`.
+    /// Next to the heading: `4 processes, all up`.
     pub(crate) summary: String,
     /// The cities, always in the same order.
     pub(crate) cities: Vec<CityCard>,
@@ -24,7 +24,7 @@ pub(crate) struct ClusterPanel {
     pub(crate) dispatch: String,
 }
 
-/// One city, as dispatch last saw it.
+/// One city, as dispatch last observed it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct CityCard {
     /// `gotham`.
@@ -33,26 +33,26 @@ pub(crate) struct CityCard {
     pub(crate) name: String,
     /// The number of heroes that it holds: `4 120`.
     pub(crate) heroes: String,
-    /// The number of heroes to recover: `of 10 000`. Empty when it holds them all.
+    /// The number of heroes on the node that holds the most: `of 10 000`. Empty if it is this city.
     pub(crate) of: String,
-    /// The same as a share for the ring, in percent, 0 to 100.
+    /// The share of heroes for the ring, in percent, 0 to 100.
     pub(crate) fill: u8,
     /// The reachability of the process.
     pub(crate) status: NodeStatus,
-    /// The state in words: `agrees`, `14 changes apart`, `recovering`, `stopped`.
+    /// The state in words: `agrees`, `differs in 14 heroes`, `has stopped`.
     pub(crate) state: String,
-    /// It holds something else than the others.
+    /// Its entries differ from those of other cities.
     pub(crate) differs: bool,
-    /// The age of this knowledge: `as of 0.1 s ago`.
+    /// The age of the last observation: `as of 4 s ago`.
     pub(crate) age: String,
     /// The incarnation, counted: `4th incarnation`. Empty for the first.
     pub(crate) incarnation: String,
-    /// Eight hexadecimal digits over everything it holds. Equal fingerprints mean equal maps. May
-    /// be empty.
+    /// The first eight hexadecimal digits of the fingerprint of its map. Equal maps have equal
+    /// fingerprints. Empty if it is unknown.
     pub(crate) fingerprint: String,
-    /// The heroes that a bomb would destroy, since no other node holds them. May be empty.
+    /// The heroes that a bomb would destroy, because no other node holds them. May be empty.
     pub(crate) at_stake: String,
-    /// The way to start it again, where its process has ended. Such a city cannot be bombed.
+    /// The way to start it again, if its process has stopped. A stopped city cannot be bombed.
     pub(crate) rebuild: Option<Rebuild>,
 }
 
@@ -66,13 +66,13 @@ pub(crate) enum Rebuild {
 }
 
 impl ClusterPanel {
-    /// The processes as dispatch last saw them.
+    /// Returns the panel for this view.
     pub(crate) fn of(view: &View, launcher: &LauncherClient) -> Self {
-        let silent = view.cities.iter().filter(|city| city.status != NodeStatus::Up).count();
+        let down = view.cities.iter().filter(|city| city.status != NodeStatus::Up).count();
         let processes = view.cities.len() + 1;
-        let summary = match silent {
-            0 => format!("{processes} processes, all answer"),
-            _ => format!("{processes} processes, {silent} without an answer"),
+        let summary = match down {
+            0 => format!("{processes} processes, all up"),
+            _ => format!("{processes} processes, {down} not up"),
         };
         let most =
             view.cities.iter().chain([&view.dispatch]).map(|node| node.heroes).max().unwrap_or(0);
@@ -104,25 +104,27 @@ fn city_card(
     launcher: &LauncherClient,
 ) -> CityCard {
     let city = &view.cities[index];
-    let apart = match leader {
+    let differences = match leader {
         Some(leader) => status::changes(&view.rows, index, leader),
+        // Without a majority there is no reference, so the city is compared with all others.
         None => status::changes_from_any(&view.cities, &view.rows, index),
     };
     let (status, state) = match city.status {
         NodeStatus::Unreachable if city.age.is_none() => {
-            (NodeStatus::Unreachable, "not heard yet".to_owned())
+            (NodeStatus::Unreachable, "not read yet".to_owned())
         }
         NodeStatus::Unreachable if city.frozen => {
-            (NodeStatus::Unreachable, "frozen from here".to_owned())
+            (NodeStatus::Unreachable, "frozen by a fault".to_owned())
         }
-        NodeStatus::Unreachable => (NodeStatus::Unreachable, "gives no answer".to_owned()),
+        NodeStatus::Unreachable => (NodeStatus::Unreachable, "is unreachable".to_owned()),
         NodeStatus::Down => (NodeStatus::Down, "has stopped".to_owned()),
         NodeStatus::Up if !city.is_read && !city.recovering => {
-            (NodeStatus::Up, "not heard yet".to_owned())
+            (NodeStatus::Up, "not read yet".to_owned())
         }
         NodeStatus::Up if city.recovering => (NodeStatus::Up, "destroyed, recovering".to_owned()),
-        NodeStatus::Up if apart > 0 => {
-            (NodeStatus::Up, format!("{} apart", counted(apart, "change", "changes")))
+        NodeStatus::Up if differences > 0 => {
+            let heroes = counted(differences, "hero", "heroes");
+            (NodeStatus::Up, format!("differs in {heroes}"))
         }
         NodeStatus::Up => (NodeStatus::Up, "agrees".to_owned()),
     };
@@ -130,6 +132,7 @@ fn city_card(
         Some(clock) => format!("{state}, {clock}"),
         None => state,
     };
+    // Without any hero, every city holds all of them.
     let percent = (city.heroes * 100).checked_div(most).unwrap_or(100);
     CityCard {
         key: city.name.to_string(),
@@ -139,12 +142,12 @@ fn city_card(
         fill: u8::try_from(percent).unwrap_or(100),
         status,
         state,
-        differs: city.status == NodeStatus::Up && (apart > 0 || city.recovering),
+        differs: city.status == NodeStatus::Up && (differences > 0 || city.recovering),
         age: age(city),
         incarnation: if city.crashes == 0 {
             String::new()
         } else {
-            format!("{} life", ordinal(city.crashes + 1))
+            format!("{} incarnation", ordinal(city.crashes + 1))
         },
         fingerprint: if city.age.is_none() {
             String::new()

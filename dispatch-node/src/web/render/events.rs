@@ -13,7 +13,7 @@ const EVENTS_SHOWN: usize = 12;
 
 /// The last events, newest first.
 #[derive(Debug, Clone, PartialEq, Eq, Template)]
-#[template(path = "happened.html")]
+#[template(path = "events.html")]
 pub(crate) struct EventsPanel {
     /// Newest first.
     pub(crate) events: Vec<EventLine>,

@@ -1,5 +1,5 @@
-//! The forms that inject faults and play scenarios. They depend on the cities only, so they are
-//! rendered with the document.
+//! The forms that inject faults and play scenarios. They depend only on the names of the cities, so
+//! they are rendered once with the document and are not a fragment.
 
 use askama::Template;
 
@@ -11,7 +11,7 @@ use crate::text::title;
 
 /// The forms that inject faults and play scenarios.
 #[derive(Debug, Template)]
-#[template(path = "cause.html", whitespace = "minimize")]
+#[template(path = "fault_forms.html", whitespace = "minimize")]
 pub(crate) struct FaultForms {
     kinds: Vec<Kind>,
     /// Key and name.
@@ -32,11 +32,11 @@ impl FaultForms {
             ("cut", "Cut"),
             ("delay", "Delay"),
             ("loss", "Loss"),
-            ("duplicate", "Repetition"),
-            ("reorder", "Overtaking"),
+            ("duplicate", "Duplicate"),
+            ("reorder", "Reorder"),
             ("throttle", "Throttle"),
             ("freeze", "Freeze (from)"),
-            ("skew", "Wrong clock (from)"),
+            ("skew", "Clock skew (from)"),
             ("stop", "Stop the process (from)"),
             ("kill", "Kill the process (from)"),
         ];

@@ -1,4 +1,4 @@
-//! The panel of the faults in force, and of the scenario that is played.
+//! The panel of the faults in force and of the running or last scenario.
 
 use askama::Template;
 
@@ -10,9 +10,9 @@ use crate::text::counted;
 use crate::web::render::wording::capitalised;
 use crate::web::scenario_runner::Playing;
 
-/// The faults in force, and the scenario that is played.
+/// The faults in force, and the running or last scenario.
 #[derive(Debug, Template)]
-#[template(path = "trouble.html", whitespace = "minimize")]
+#[template(path = "faults.html", whitespace = "minimize")]
 pub(crate) struct FaultsPanel {
     faults: Vec<FaultLine>,
     playing: Option<PlayingPanel>,
@@ -24,17 +24,17 @@ struct FaultLine {
     id: String,
     /// `Gotham is cut from every other node, both ways`.
     text: String,
-    /// `12 frames lost`. May be empty.
-    did: String,
+    /// `12 frames dropped`. May be empty.
+    effect: String,
     /// `heals in 12 s`.
     left: String,
 }
 
-/// The scenario that is played, or was last.
+/// The running or last scenario.
 #[derive(Debug)]
 struct PlayingPanel {
     title: String,
-    /// `is being played`, or the outcome.
+    /// `running`, or the outcome.
     outcome: String,
     steps: Vec<StepLine>,
 }
@@ -44,8 +44,8 @@ impl FaultsPanel {
         let playing = playing.map(|playing| PlayingPanel {
             title: playing.title.clone(),
             outcome: match playing.progress.outcome.as_deref() {
-                None => "is being played".to_owned(),
-                Some("passed") => "passed: everything came about as it says".to_owned(),
+                None => "running".to_owned(),
+                Some("passed") => "passed: every expectation was met".to_owned(),
                 Some(_) if playing.progress.failure.is_empty() => "failed".to_owned(),
                 Some(_) => format!("failed: {}", playing.progress.failure),
             },
@@ -58,20 +58,23 @@ impl FaultsPanel {
 impl FaultLine {
     fn of(view: &FaultView) -> Self {
         let frames = view.frames;
-        let did =
-            [(frames.dropped, "lost"), (frames.delayed, "late"), (frames.duplicated, "repeated")]
-                .into_iter()
-                .filter(|(count, _)| *count > 0)
-                .map(|(count, what)| {
-                    format!(
-                        "{} {what}",
-                        counted(usize::try_from(count).unwrap_or(usize::MAX), "frame", "frames")
-                    )
-                });
+        let effects = [
+            (frames.dropped, "dropped"),
+            (frames.delayed, "delayed"),
+            (frames.duplicated, "duplicated"),
+        ]
+        .into_iter()
+        .filter(|(count, _)| *count > 0)
+        .map(|(count, effect)| {
+            format!(
+                "{} {effect}",
+                counted(usize::try_from(count).unwrap_or(usize::MAX), "frame", "frames")
+            )
+        });
         Self {
             id: view.fault.id.to_string(),
             text: capitalised(&describe(&view.fault)),
-            did: did.collect::<Vec<_>>().join(", "),
+            effect: effects.collect::<Vec<_>>().join(", "),
             left: format!("heals in {} s", view.remaining.as_secs_f64().ceil()),
         }
     }

@@ -1,5 +1,5 @@
-//! The forecast for a view, as a sentence and as a curve. It is computed again only when its inputs
-//! change.
+//! The forecast for a view, as a sentence and as a curve. It is computed again only if its inputs
+//! have changed.
 
 use std::time::Duration;
 
@@ -16,37 +16,37 @@ use crate::web::render::forecast_curve::{Predicted, PredictedPoint};
 const HORIZON: Duration = Duration::from_secs(20);
 const STEP: Duration = Duration::from_millis(250);
 
-/// Keeps the last forecast with its inputs.
+/// The last forecast with its inputs.
 #[derive(Debug, Default)]
 pub(crate) struct Predictor {
     last: Option<(Gossip, Vec<News>, Option<Predicted>)>,
 }
 
 impl Predictor {
-    /// Returns the expected number of differences over time; `None` where nothing differs, or there
-    /// are too many nodes.
+    /// Returns the expected number of differing heroes over time; `None` if nothing differs, or
+    /// there are too many nodes.
     pub(crate) fn predict(&mut self, view: &View) -> Option<Predicted> {
-        let news = news(view);
-        if news.is_empty() {
+        let differing = differing(view);
+        if differing.is_empty() {
             return None;
         }
         let gossip =
             Gossip::of_cities(view.cities.len(), view.intervals, view.pace, |a, b| way(view, a, b));
-        if let Some((same_gossip, same_news, predicted)) = &self.last
-            && (same_gossip, same_news) == (&gossip, &news)
+        if let Some((same_gossip, same_differing, predicted)) = &self.last
+            && (same_gossip, same_differing) == (&gossip, &differing)
         {
             return predicted.clone();
         }
         let predicted =
-            forecast(&gossip, &news, HORIZON, STEP).map(|forecast| predicted(&forecast));
-        self.last = Some((gossip, news, predicted.clone()));
+            forecast(&gossip, &differing, HORIZON, STEP).map(|forecast| predicted(&forecast));
+        self.last = Some((gossip, differing, predicted.clone()));
         predicted
     }
 }
 
-/// The heroes that differ, by the nodes that hold the newest write: a bit a city, and the last for
-/// dispatch.
-fn news(view: &View) -> Vec<News> {
+/// The numbers of differing heroes by the nodes that hold their newest write: a bit for each city,
+/// and the last bit for dispatch.
+fn differing(view: &View) -> Vec<News> {
     let cities = view.cities.len();
     let differing =
         view.rows.patterns().filter(|(pattern, _)| pattern.state(&view.counted).differs());
@@ -58,6 +58,7 @@ fn news(view: &View) -> Vec<News> {
         let is_done = holds.zip(counts).map(|(holds, counts)| holds || !counts);
         let places =
             [cities].into_iter().chain(0..cities).zip(is_done).filter(|(_, is_done)| *is_done);
+        // A ninth node does not fit into the mask; `forecast` returns `None` for so many nodes.
         let bits = places
             .map(|(place, _)| 1_u8.checked_shl(u32::try_from(place).ok()?))
             .collect::<Option<Vec<u8>>>()?;
@@ -95,11 +96,13 @@ fn predicted(forecast: &Forecast) -> Predicted {
     let tenths = |span: Duration| (span.as_secs_f64() * 10.0).round() / 10.0;
     let sentence = match (forecast.out_of_reach, forecast.agreed_within) {
         (0, Some((from, to))) => {
-            format!("Agreed in {} to {} s, nine runs in ten", tenths(from), tenths(to))
+            let (from, to) = (tenths(from), tenths(to));
+            format!("Expected to converge in {from} to {to}\u{a0}s (90\u{a0}%)")
         }
-        (0, None) => format!("Not agreed within {} s", HORIZON.as_secs()),
-        (apart, _) => {
-            format!("{} apart, as links are", counted(apart, "hero stays", "heroes stay"))
+        (0, None) => format!("Not expected to converge within {}\u{a0}s", HORIZON.as_secs()),
+        (out_of_reach, _) => {
+            let heroes = counted(out_of_reach, "hero", "heroes");
+            format!("{heroes} cannot converge over the current links")
         }
     };
     Predicted { points: forecast.points.iter().map(point).collect(), sentence }
@@ -110,57 +113,58 @@ mod tests {
     use super::*;
     use crate::fixtures::{Fixture, live, stamp};
 
-    /// A scene in which gotham alone holds the newest of a hero.
-    fn apart() -> Fixture {
+    /// Only Gotham holds the newest write of a hero.
+    fn only_gotham() -> Fixture {
         let base = live(stamp("dispatch", 9_000), 100, None);
         let newer = live(stamp("gotham", 1_000), 90, Some(&base));
         Fixture::new().held([Some(&newer), Some(&base), Some(&base), Some(&base)])
     }
 
-    fn said(fixture: Fixture) -> Option<String> {
+    fn forecast_text(fixture: Fixture) -> Option<String> {
         Predictor::default().predict(&fixture.view).map(|predicted| predicted.sentence)
     }
 
     #[test]
-    fn what_differs_is_predicted_to_be_agreed_on_unless_a_cut_keeps_it_apart() {
-        assert_eq!(said(Fixture::new()), None, "nothing differs");
-        let sentence = said(apart()).unwrap();
+    fn differing_hero_is_expected_to_converge_unless_cut_off() {
+        assert_eq!(forecast_text(Fixture::new()), None, "nothing differs");
+        let sentence = forecast_text(only_gotham()).unwrap();
         assert!(
-            sentence.starts_with("Agreed in ") && sentence.ends_with(" s, nine runs in ten"),
+            sentence.starts_with("Expected to converge in ")
+                && sentence.ends_with("\u{a0}s (90\u{a0}%)"),
             "{sentence}"
         );
-        let cut = apart().fault(FaultKind::Cut, "gotham", None, 30);
-        assert_eq!(said(cut).unwrap(), "1 hero stays apart, as links are");
+        let cut = only_gotham().fault(FaultKind::Cut, "gotham", None, 30);
+        assert_eq!(forecast_text(cut).unwrap(), "1 hero cannot converge over the current links");
         // A write that only a stopped city holds reaches no other node.
-        assert_eq!(said(apart().status("gotham", NodeStatus::Down)), None);
+        assert_eq!(forecast_text(only_gotham().status("gotham", NodeStatus::Down)), None);
         let behind = live(stamp("metropolis", 500), 80, None);
         let base = live(stamp("dispatch", 9_000), 100, None);
-        let gone = live(stamp("gotham", 100), 70, Some(&base));
+        let stopped = live(stamp("gotham", 100), 70, Some(&base));
         let rest = Fixture::new()
-            .held([Some(&gone), Some(&behind), Some(&base), Some(&base)])
+            .held([Some(&stopped), Some(&behind), Some(&base), Some(&base)])
             .status("gotham", NodeStatus::Down);
         assert!(
-            said(rest).unwrap().starts_with("Agreed in "),
-            "those that run agree among themselves"
+            forecast_text(rest).unwrap().starts_with("Expected to converge in "),
+            "the running nodes converge without it"
         );
     }
 
     #[test]
-    fn the_curve_begins_with_what_differs_and_is_made_once_for_the_same() {
+    fn forecast_starts_at_the_differences_and_is_cached() {
         let mut predictor = Predictor::default();
-        let fixture = apart();
+        let fixture = only_gotham();
         let predicted = predictor.predict(&fixture.view).unwrap();
         let (first, last) = (predicted.points[0], *predicted.points.last().unwrap());
         assert!(
             (first.after_s, first.mean) == (0.0, 1.0) && last.mean < 0.01,
             "{first:?} {last:?}"
         );
-        let made_of =
+        let inputs =
             predictor.last.as_ref().map(|(gossip, _, _)| std::ptr::from_ref(&gossip.actors[0]));
         assert_eq!(predictor.predict(&fixture.view), Some(predicted));
         assert_eq!(
             predictor.last.as_ref().map(|(gossip, _, _)| std::ptr::from_ref(&gossip.actors[0])),
-            made_of
+            inputs
         );
     }
 }

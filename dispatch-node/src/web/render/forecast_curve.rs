@@ -1,12 +1,12 @@
-//! The forecast as a curve: data between the forecast, which makes it, and the timeline, which
-//! draws it.
+//! The forecast as a curve: the data that the forecast returns and the timeline draws.
 
-/// The expected number of differences, from now on.
+/// The expected number of differing heroes over time.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Predicted {
-    /// In the order of time.
+    /// Ordered by time.
     pub(crate) points: Vec<PredictedPoint>,
-    /// The same in words: `Agreed in 2 to 5 s, nine runs in ten`.
+    /// The same as a sentence: `Expected to converge in 2 to 5 s (90 %)`. A no-break space precedes
+    /// each unit.
     pub(crate) sentence: String,
 }
 
@@ -17,8 +17,8 @@ pub(crate) struct PredictedPoint {
     pub(crate) after_s: f64,
     /// The mean.
     pub(crate) mean: f64,
-    /// The lower bound, in most runs.
+    /// The lower bound in nine runs of ten.
     pub(crate) low: f64,
-    /// The upper bound, in most runs.
+    /// The upper bound in nine runs of ten.
     pub(crate) high: f64,
 }

@@ -11,18 +11,19 @@ use crate::model::view::View;
 #[template(path = "gossip.html")]
 pub(crate) struct GossipPanel {
     paused: bool,
-    /// The paces to choose from: label, percent, and true for the current one.
+    /// The available paces: label, percent, and true for the current one.
     paces: [(&'static str, u16, bool); 3],
-    /// The pace in words; empty for the normal pace.
+    /// The pace as a sentence; empty for the normal pace.
     text: String,
 }
 
 impl GossipPanel {
     pub(crate) fn of(view: &View) -> Self {
         let text = match view.pace.percent {
-            0 => "Gossip is paused: nobody hears of anything, until it goes on or one exchange is run.".to_owned(),
+            0 => "Gossip is paused: nothing is pulled until it resumes, or one exchange runs."
+                .to_owned(),
             100 => String::new(),
-            percent => format!("Gossip goes at {percent} % of its pace."),
+            percent => format!("Gossip runs at {percent} % of its normal rate."),
         };
         let pace = |label, percent| (label, percent, view.pace.percent == percent);
         Self {

@@ -1,5 +1,5 @@
-//! The table of heroes: a row a hero, a cell a city. Each row is a fragment, so that a page
-//! receives only the rows that changed.
+//! The table of heroes: a row for each hero, a cell for each city. Each row is a fragment, so that
+//! a page receives only the rows that have changed.
 
 use std::sync::Arc;
 
@@ -30,7 +30,7 @@ struct Chips {
 #[derive(Debug)]
 struct Chip {
     label: &'static str,
-    /// The number of heroes that pass; may be empty.
+    /// The number of matching heroes; may be empty.
     count: String,
     href: String,
     on: bool,
@@ -50,7 +50,7 @@ struct Column {
     name: String,
     /// The age of the column: `as of 4 s ago`.
     age: String,
-    /// The column is out of date, since the city does not answer.
+    /// The column is out of date, because the city is not up.
     stale: bool,
 }
 
@@ -72,23 +72,24 @@ struct Foot {
 struct Row<'a> {
     columns: &'a [Column],
     id: String,
-    /// The same, short enough to be read: `7f3a…c41`.
+    /// The id, abbreviated: `7f3a…c41`.
     short_id: String,
     name: &'a str,
-    /// The common value, where all cities hold the same.
+    /// The common value, if all cities hold the same entry.
     agreed: Option<Cell>,
     /// The value at each city, in the order of the columns.
     cells: Vec<Cell>,
-    /// In words: `Agreed`, `Only copy`, `Delete not heard`, `Differs`, `Terminated`.
+    /// `Agreed`, `Only copy`, `Delete pending`, `Differs` or `Terminated`.
     state: &'static str,
     /// `warn`, `bad`, or nothing.
     tone: &'static str,
     /// The address that inspects this hero.
     why: String,
     chosen: bool,
-    /// The hero is alive, so its controls are shown.
+    /// The hero is not terminated, so its controls are shown.
     can_act: bool,
-    /// The reason why the last command to this hero was refused, for a browser without JavaScript.
+    /// The reason for which the last command to this hero was refused, for a browser without
+    /// JavaScript.
     error: &'a str,
 }
 
@@ -105,13 +106,13 @@ struct Empty {
 /// The value of a hero at one city, or at all of them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Cell {
-    /// The hero is alive.
+    /// The city holds a value of the hero.
     Live {
         /// The location: `gotham`, or `home`.
         place_key: String,
         /// The same as a name.
         place: String,
-        /// Health, 0 to 100.
+        /// The health, 0 to 100.
         health: u8,
         patrolling: bool,
         /// The value differs from that of the other cities.
@@ -189,7 +190,8 @@ pub(crate) fn foot(query: &PageQuery, selection: &Selection) -> String {
     })
 }
 
-/// The rows rendered last, by hero. A row is reused while its entries and its context are the same.
+/// The rows rendered last, by hero. A row is reused while its entries and its context are
+/// unchanged.
 #[derive(Debug, Default)]
 pub(crate) struct RowCache {
     /// The status of each city, the cities that count, and the address of the page.
@@ -208,6 +210,7 @@ pub(crate) fn rows(
     let columns = columns_of(view);
     let surroundings =
         (view.cities.iter().map(|city| city.status).collect(), view.counted.clone(), query.href());
+    // A cached row would not contain the refusal.
     if cache.surroundings != surroundings || refusal.is_some() {
         *cache = RowCache { surroundings, ..RowCache::default() };
     }
@@ -219,6 +222,7 @@ pub(crate) fn rows(
     let mut before = std::mem::take(&mut cache.rows);
     let mut items = Vec::with_capacity(selection.rows.len());
     for row in &selection.rows {
+        // Rows are shared between views, so an unchanged row is the same allocation.
         let known = before.remove(&row.id).filter(|(same, _)| Arc::ptr_eq(same, row));
         let (row, html) = known.unwrap_or_else(|| {
             (Arc::clone(row), hero_row(view, query, row, refusal, &columns).into())
@@ -234,7 +238,7 @@ fn nothing(query: &PageQuery) -> &'static str {
     match query.show {
         _ if !query.search.is_empty() => "No hero matches this search.",
         Show::All => "There are no heroes yet.",
-        Show::Differing => "The cities say the same of every hero.",
+        Show::Differing => "All cities agree on every hero.",
         Show::OnlyCopy => "Every hero is held by more than one node.",
         Show::Lost => "No hero has lost a write.",
         Show::Terminated => "No hero has been terminated.",
@@ -250,6 +254,7 @@ fn hero_row(
     columns: &[Column],
 ) -> String {
     let id = row.id.to_string();
+    // Cells are marked by their difference from the entry that most cities hold.
     let reference = most_held(&row.cells);
     let same = row.cells.windows(2).all(|pair| stamp(&pair[0]) == stamp(&pair[1]));
     let known = row.cells.first().is_some_and(Option::is_some);
@@ -257,16 +262,17 @@ fn hero_row(
         RowState::Agreed => ("Agreed", ""),
         RowState::Terminated => ("Terminated", ""),
         RowState::OnlyCopy => ("Only copy", "bad"),
-        RowState::DeletePending => ("Delete not heard", "warn"),
+        RowState::DeletePending => ("Delete pending", "warn"),
         RowState::Differs => ("Differs", "warn"),
     };
-    // A city whose entries are not known is compared with itself, so nothing is marked.
+    // The entries of a city that does not count are unknown. Each is compared with itself, so that
+    // nothing is marked.
     let cells = view.counted.iter().zip(&row.cells);
     html(&Row {
         columns,
         short_id: format!("{}…{}", &id[..4], &id[id.len() - 3..]),
         name: &row.name,
-        // A city that does not answer may have changed its entry since.
+        // A city that is not up may have changed its entry since it was last observed.
         agreed: (same && known && columns.iter().all(|column| !column.stale))
             .then(|| cell(row.cells[0].as_deref(), reference)),
         cells: cells
@@ -328,7 +334,7 @@ mod tests {
     use crate::fixtures::{Fixture, live, stamp};
 
     #[test]
-    fn a_row_is_made_again_when_a_city_comes_to_count() {
+    fn row_is_rendered_again_when_a_city_starts_to_count() {
         let entry = live(stamp("gotham", 9_000), 84, None);
         let mut fixture = Fixture::new().held([Some(&entry), Some(&entry), None, Some(&entry)]);
         let (query, mut cache) = (PageQuery::default(), RowCache::default());
@@ -336,8 +342,8 @@ mod tests {
             rows(view, &query, &query.select(view), None, &mut cache)[0].1.contains("Differs")
         };
         fixture.view.counted = vec![true, true, false];
-        assert!(!differs(&fixture.view), "the third has not been read yet");
+        assert!(!differs(&fixture.view), "the third city has not been read yet");
         fixture.view.counted = vec![true; 3];
-        assert!(differs(&fixture.view), "it has, and holds nothing");
+        assert!(differs(&fixture.view), "the third city has been read and holds nothing");
     }
 }

@@ -1,8 +1,8 @@
-//! The inspector: every relevant write of one hero, the winner and the reason, the way of each
-//! write, and the next steps.
+//! The inspector: every relevant write of one hero, the winner and the reason, the propagation of
+//! each write, and the next steps.
 //!
-//! Invariant: it claims nothing beyond what is known. Observations are distinguished from stamps,
-//! and the present state of a city from the last known one.
+//! Invariant: each statement follows from observations. Times of observation are distinguished from
+//! stamps, and the present state of a city from its last known state.
 
 mod comparison;
 mod explanation;
@@ -23,7 +23,7 @@ use crate::model::view::View;
 use crate::text::{counted, title};
 use crate::web::render::lost_writes;
 use crate::web::render::phrase::{CityKey, Phrase, Tone};
-use crate::web::render::wording::{self, moment, plain, says, wall};
+use crate::web::render::wording::{self, moment, plain, value, wall};
 
 use comparison::{Candidate, Comparison, Fate};
 use next::Next;
@@ -38,11 +38,11 @@ const LOST_MAX: usize = 12;
 #[derive(Debug, Template)]
 #[template(path = "inspector.html", whitespace = "minimize")]
 pub(crate) struct InspectorPanel {
-    /// The hero's name, where one is chosen and known.
+    /// The hero's name, if a hero is selected.
     hero: String,
     /// The winner, in pieces that include their spaces.
     sentence: Vec<Phrase>,
-    /// The reasons and the consequences. May be empty.
+    /// The reasons for the outcome, and its consequences. May be empty.
     reasons: Vec<String>,
     picture: Option<Picture>,
     writes: Vec<WriteLine>,
@@ -59,20 +59,20 @@ pub(crate) struct InspectorPanel {
 struct WriteLine {
     /// The id of the write within the hero.
     id: String,
-    /// It is built upon and held by no node, so it is folded.
+    /// The write is superseded and no node holds it, so its details are folded.
     is_past: bool,
     key: CityKey,
     writer: String,
     /// `Gotham 84 patrolling`.
-    says: String,
+    value: String,
     /// The fate in a word or two, and the reason.
     fate: &'static str,
     tone: &'static str,
     why: String,
-    /// The time of its stamp.
+    /// The time in its stamp.
     stamp: String,
     /// The time and the node of its first observation.
-    seen: String,
+    observed: String,
     /// The node and incarnation that wrote it.
     origin: String,
     /// The nodes that hold it.
@@ -82,7 +82,7 @@ struct WriteLine {
     more_steps: String,
 }
 
-/// One step of the way of a write.
+/// One step in the propagation of a write.
 #[derive(Debug)]
 struct StepLine {
     at: String,
@@ -91,12 +91,12 @@ struct StepLine {
 }
 
 impl InspectorPanel {
-    /// Returns the panel for this hero; a hint, where none is chosen.
+    /// Returns the panel for this hero; a hint if no hero is selected.
     pub(crate) fn of(view: &View, hero: Option<HeroId>) -> Self {
         let Some(hero) = hero else {
-            return Self::saying(
+            return Self::without_writes(
                 String::new(),
-                "Choose a hero’s state to see who wrote what, and what happens next.",
+                "Select a hero’s state to see its writes and what happens next.",
             );
         };
         let (lost, more_lost) = lost_lines(view, hero);
@@ -110,7 +110,7 @@ impl InspectorPanel {
             return Self {
                 lost,
                 more_lost,
-                ..Self::saying(name, "Nobody has heard of this hero any more.")
+                ..Self::without_writes(name, "No node holds this hero.")
             };
         };
         let comparison = Comparison::of(view, row);
@@ -129,8 +129,8 @@ impl InspectorPanel {
         }
     }
 
-    /// A panel without writes.
-    fn saying(hero: String, text: &str) -> Self {
+    /// A panel with a sentence and no writes.
+    fn without_writes(hero: String, text: &str) -> Self {
         Self {
             hero,
             sentence: vec![plain(text)],
@@ -144,7 +144,7 @@ impl InspectorPanel {
         }
     }
 
-    /// Returns true if no hero is chosen.
+    /// Returns true if no hero is selected.
     fn is_hint(&self) -> bool {
         self.hero.is_empty()
     }
@@ -163,22 +163,23 @@ fn write_lines(
     let mut steps_left = steps_max;
     let line = |candidate: &Candidate<'_>| {
         let entry = candidate.entry;
+        // The limit is shared by all writes; the winner is first and gets its steps first.
         let shown = candidate.steps.len().min(steps_left);
         steps_left -= shown;
         let (fate, tone, why) = fate(comparison, candidate);
         let Stamp { hlc, origin } = entry.stamp;
         WriteLine {
             id: format!("{}-{}-{}-{}", origin.node, origin.incarnation, hlc.wall.0, hlc.logical),
-            is_past: matches!(comparison.fate(candidate), Fate::BuiltUpon)
+            is_past: matches!(comparison.fate(candidate), Fate::Superseded)
                 && candidate.holders.is_empty(),
             key: entry.stamp.origin.node.to_string(),
             writer: title(entry.stamp.origin.node),
-            says: says(entry),
+            value: value(entry),
             fate,
             tone,
             why,
             stamp: moment(entry.stamp.hlc.wall),
-            seen: seen(view, candidate),
+            observed: observed(view, candidate),
             origin: entry.stamp.origin.to_string(),
             held: held(candidate),
             steps: candidate.steps.iter().take(shown).map(|step| step_line(view, step)).collect(),
@@ -196,7 +197,7 @@ fn write_lines(
     )
 }
 
-/// The fate of a write: the words, their style, and the reason.
+/// The fate of a write: the label, its style, and the reason.
 fn fate(
     comparison: &Comparison<'_>,
     candidate: &Candidate<'_>,
@@ -204,30 +205,28 @@ fn fate(
     let deletion = comparison.winner().is_some_and(|winner| winner.entry.is_tombstone());
     let winner = if deletion { "the deletion" } else { "the winner" };
     match comparison.fate(candidate) {
-        Fate::Stands => ("stands", "wins", String::new()),
+        Fate::Won => ("won", "wins", String::new()),
         Fate::Wins => ("wins", "wins", String::new()),
-        Fate::BuiltUpon => ("was built upon", "", format!("{winner} was written over it")),
-        Fate::SaysTheSame => ("says the same", "", "one deletion is as good as another".to_owned()),
+        Fate::Superseded => ("superseded", "", "a later write had seen it".to_owned()),
+        Fate::Equivalent => ("equivalent", "", "both are deletions".to_owned()),
         Fate::WillBeLost => ("will be lost", "bad", format!("{winner} had not seen it")),
-        Fate::GoesWith(heir) => {
-            ("goes with a later one", "bad", format!("{} built upon it", title(heir)))
+        Fate::SupersededByLoser(by) => {
+            let why = format!("by a later write from {}, which will be lost", title(by));
+            ("superseded", "bad", why)
         }
-        Fate::IsNowhere => ("is nowhere any more", "bad", format!("{winner} had not seen it")),
-        Fate::Stopped => (
-            "went with its city",
-            "bad",
-            format!(
-                "{} stopped, and nobody else held it",
-                wording::nodes(&candidate.stopped, "and")
-            ),
-        ),
+        Fate::Lost => ("lost", "bad", format!("{winner} had not seen it")),
+        Fate::Stopped => {
+            let stopped = wording::nodes(&candidate.stopped, "and");
+            let why = format!("{stopped} stopped, and no other node held it");
+            ("lost with its city", "bad", why)
+        }
     }
 }
 
 /// The time and the node of the first observation, in words.
-fn seen(view: &View, candidate: &Candidate<'_>) -> String {
+fn observed(view: &View, candidate: &Candidate<'_>) -> String {
     match candidate.steps.first() {
-        None => "before what is remembered".to_owned(),
+        None => "before the recorded history".to_owned(),
         Some(step) if step.way == Way::Written => moment(wall(view, step.at)),
         Some(step) => format!("{} at {}", moment(wall(view, step.at)), title(step.node)),
     }
@@ -237,8 +236,8 @@ fn seen(view: &View, candidate: &Candidate<'_>) -> String {
 fn held(candidate: &Candidate<'_>) -> String {
     let (holders, stopped) = (&candidate.holders, &candidate.stopped);
     match (holders.len(), stopped.len()) {
-        (0, 0) => "nobody".to_owned(),
-        (0, _) => format!("nobody; {} did until it stopped", wording::nodes(stopped, "and")),
+        (0, 0) => "no node".to_owned(),
+        (0, _) => format!("no running node; stopped: {}", wording::nodes(stopped, "and")),
         _ => wording::nodes(holders, "and"),
     }
 }
@@ -247,8 +246,8 @@ fn step_line(view: &View, step: &Step) -> StepLine {
     let node = title(step.node);
     let text = match step.way {
         Way::Written => format!("{node} wrote it"),
-        Way::Received(from) => format!("{node} heard it from {}", title(from)),
-        Way::Unknown => format!("{node} held it; how it came there is not known"),
+        Way::Received(from) => format!("{node} received it from {}", title(from)),
+        Way::Unknown => format!("{node} held it; its source is unknown"),
     };
     StepLine { at: moment(wall(view, step.at)), key: step.node.to_string(), text }
 }
@@ -261,7 +260,7 @@ fn lost_lines(view: &View, hero: HeroId) -> (Vec<String>, String) {
         format!(
             "{} {writer} wrote “{}”: {}",
             moment(lost.saved),
-            says(&lost.entry),
+            value(&lost.entry),
             lost_writes::why(lost)
         )
     };

@@ -1,4 +1,4 @@
-//! The panel of the writes lost for good.
+//! The panel of the lost writes.
 
 use std::sync::Arc;
 
@@ -10,12 +10,12 @@ use crate::model::lost_writes::Lost;
 use crate::model::view::View;
 use crate::text::{counted, grouped, title};
 use crate::web::render::phrase::CityKey;
-use crate::web::render::wording::{moment, says};
+use crate::web::render::wording::{moment, value};
 
 /// The most lost writes that the page shows.
 const SHOWN_MAX: usize = 50;
 
-/// The name of the hero, or its id where the name is no longer known.
+/// The name of the hero, or its id if the name is no longer known.
 pub(crate) fn name(view: &View, lost: &Lost) -> String {
     let written =
         [Some(&lost.entry), lost.to.as_ref()].into_iter().flatten().find_map(|entry| entry.live());
@@ -24,20 +24,20 @@ pub(crate) fn name(view: &View, lost: &Lost) -> String {
     name.map_or_else(|| lost.hero.to_string(), |name| name.to_string())
 }
 
-/// Returns the entry that beat the lost one; none where an older entry merely remains.
+/// Returns the entry that beat the lost one; none if only an older entry remains.
 fn beaten_by(lost: &Lost) -> Option<&Entry> {
     lost.to.as_deref().filter(|to| to.beats(&lost.entry))
 }
 
-/// The reason why the write is lost.
+/// The reason for which the write is lost.
 pub(crate) fn why(lost: &Lost) -> String {
     match beaten_by(lost) {
-        Some(to) => format!("{} had not heard of it", title(to.stamp.origin.node)),
-        None => "went with its only holder".to_owned(),
+        Some(to) => format!("{} had not seen it", title(to.stamp.origin.node)),
+        None => "lost with its only holder".to_owned(),
     }
 }
 
-/// The writes lost for good.
+/// The lost writes.
 #[derive(Debug, Template)]
 #[template(path = "lost.html", whitespace = "minimize")]
 pub(crate) struct LostWritesPanel {
@@ -52,13 +52,13 @@ pub(crate) struct LostWritesPanel {
 /// One lost write.
 #[derive(Debug)]
 struct LostWriteLine {
-    /// The time when it was confirmed, by dispatch's clock.
+    /// The time at which it was acknowledged, by dispatch's clock.
     saved: String,
     hero: String,
-    says: String,
+    value: String,
     key: CityKey,
     writer: String,
-    /// The entry that replaced it, and the writer of that one, if there is one.
+    /// The entry that replaced it, and the writer of that entry, if there is one.
     to: String,
     to_writer: Option<(CityKey, String)>,
     why: String,
@@ -73,12 +73,12 @@ impl LostWritesPanel {
             LostWriteLine {
                 saved: moment(lost.saved),
                 hero: name(view, lost),
-                says: says(&lost.entry),
+                value: value(&lost.entry),
                 key: writer.to_string(),
                 writer: title(writer),
                 to: match (to, &lost.to) {
-                    (Some(to), _) => says(to),
-                    (None, Some(older)) => format!("{}, as before", says(older)),
+                    (Some(to), _) => value(to),
+                    (None, Some(older)) => format!("{} (older)", value(older)),
                     (None, None) => "nothing".to_owned(),
                 },
                 to_writer: to
@@ -87,6 +87,7 @@ impl LostWritesPanel {
             }
         };
         let lines: Vec<LostWriteLine> = view.lost.iter().rev().take(SHOWN_MAX).map(line).collect();
+        // The count includes the lost writes that are no longer kept.
         let more = usize::try_from(view.status.lost_writes)
             .unwrap_or(usize::MAX)
             .saturating_sub(lines.len());
@@ -115,20 +116,20 @@ mod tests {
     fn rows(fixture: &Fixture) -> Vec<[String; 6]> {
         let row = |line: LostWriteLine| {
             let by = line.to_writer.map_or_else(String::new, |(_, writer)| writer);
-            [line.hero, line.says, line.writer, line.to, by, line.why]
+            [line.hero, line.value, line.writer, line.to, by, line.why]
         };
         LostWritesPanel::of(&fixture.view).lines.into_iter().map(row).collect()
     }
 
     #[test]
-    fn a_write_is_lost_to_one_who_had_not_heard_of_it_or_with_its_only_holder() {
+    fn write_is_lost_to_an_unaware_writer_or_with_its_only_holder() {
         let ours = live(stamp("gotham", 9_000), 84, None);
         let theirs = live(stamp("capitol", 8_000), 72, None);
-        let death = dead(stamp("dispatch", 20_000), None);
+        let deletion = dead(stamp("dispatch", 20_000), None);
         let fixture = Fixture::new()
             .lost(1, &ours, Some(&theirs))
             .lost(1, &theirs, Some(&ours))
-            .lost(1, &ours, Some(&death))
+            .lost(1, &ours, Some(&deletion))
             .lost(1, &ours, None);
         let expected = [
             [
@@ -137,7 +138,7 @@ mod tests {
                 "Gotham",
                 "nothing",
                 "",
-                "went with its only holder",
+                "lost with its only holder",
             ],
             [
                 "Silver Kestrel",
@@ -145,15 +146,15 @@ mod tests {
                 "Gotham",
                 "terminated",
                 "Dispatch",
-                "Dispatch had not heard of it",
+                "Dispatch had not seen it",
             ],
             [
                 "Silver Kestrel",
                 "Capitol 72 patrolling",
                 "Capitol",
-                "Gotham 84 patrolling, as before",
+                "Gotham 84 patrolling (older)",
                 "",
-                "went with its only holder",
+                "lost with its only holder",
             ],
             [
                 "Silver Kestrel",
@@ -161,41 +162,37 @@ mod tests {
                 "Gotham",
                 "Capitol 72 patrolling",
                 "Capitol",
-                "Capitol had not heard of it",
+                "Capitol had not seen it",
             ],
         ];
         assert_eq!(rows(&fixture), expected);
     }
 
     #[test]
-    fn a_hero_of_whom_nobody_knows_any_more_is_called_by_name_or_by_id() {
-        let death = dead(stamp("gotham", 9_000), None);
+    fn lost_hero_is_named_by_its_last_name_or_its_id() {
+        let deletion = dead(stamp("gotham", 9_000), None);
         let ours = live(stamp("gotham", 9_000), 84, None);
         let fixture = Fixture::new()
             .hold(3, "Granite", [None, None, None, Some(&ours)])
             .lost(1, &ours, None)
-            .lost(2, &death, None)
-            .lost(3, &death, None);
+            .lost(2, &deletion, None)
+            .lost(3, &deletion, None);
         let names: Vec<String> =
             fixture.view.lost.iter().map(|lost| name(&fixture.view, lost)).collect();
         assert_eq!(names, ["Silver Kestrel".to_owned(), id(2).to_string(), "Granite".to_owned()]);
     }
 
     #[test]
-    fn the_page_shows_the_newest_fifty_and_says_how_many_more_there_are() {
+    fn page_lists_the_newest_fifty_and_counts_the_others() {
         let ours = live(stamp("gotham", 9_000), 84, None);
         let mut fixture = Fixture::new();
-        assert!(
-            html(&fixture).contains("No write that was lost has been found"),
-            "{}",
-            html(&fixture)
-        );
+        assert!(html(&fixture).contains("No lost writes found"), "{}", html(&fixture));
         for hero in 0..60 {
             fixture = fixture.lost(hero, &ours, None);
         }
         let html = html(&fixture);
         assert!(
-            html.contains("Writes lost for good (60)") && html.contains("and 10 earlier ones"),
+            html.contains("Lost writes (60)") && html.contains("and 10 earlier ones"),
             "{html}"
         );
         assert_eq!(html.matches("<tr").count(), 51);
@@ -203,7 +200,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_is_text_on_the_page_whatever_it_says() {
+    fn hostile_name_is_escaped() {
         let mut hostile = (*live(stamp("gotham", 9_000), 84, None)).clone();
         if let shared::Value::Live(hero) = &mut hostile.value {
             hero.name = "<script>alert(1)</script>".into();

@@ -1,4 +1,4 @@
-//! The whole page: the fragments that it is made of, and the document around them.
+//! The whole page: its fragments, and the document that contains them.
 
 use askama::Template;
 
@@ -35,10 +35,10 @@ pub(crate) fn shared(
     fragments.panel(number, "verdict", html(&VerdictPanel::of(view)));
     fragments.panel(number, "gossip", html(&GossipPanel::of(view)));
     fragments.panel(number, "cluster", html(&ClusterPanel::of(view, launcher)));
-    fragments.panel(number, "trouble", html(&FaultsPanel::of(view, playing)));
-    fragments.panel(number, "happened", html(&EventsPanel::of(view)));
+    fragments.panel(number, "faults", html(&FaultsPanel::of(view, playing)));
+    fragments.panel(number, "events", html(&EventsPanel::of(view)));
     fragments.panel(number, "map", html(&Topology::of(view)));
-    fragments.panel(number, "aftermath", html(&BombReportPanel::of(view)));
+    fragments.panel(number, "bomb-reports", html(&BombReportPanel::of(view)));
     fragments.panel(number, "lost-writes", html(&LostWritesPanel::of(view)));
     fragments.panel(number, "timeline-summary", timeline::summary(view));
     fragments.panel(number, "timeline-spans", timeline::bands::spans(view));
@@ -50,7 +50,7 @@ pub(crate) fn shared(
     fragments.panel(number, "timeline-forecast", timeline::outlook::forecast(view, predicted));
 }
 
-/// Renders the fragments that depend on the query.
+/// Renders the fragments that depend on the query of a page.
 pub(crate) fn window(
     fragments: &mut Fragments,
     number: Number,
@@ -66,7 +66,7 @@ pub(crate) fn window(
     fragments.panel(number, "inspector", html(&InspectorPanel::of(view, query.hero)));
 }
 
-/// The document: the fragments in their places, and the fixed parts around them.
+/// The document: the fragments at their positions, and the fixed parts around them.
 #[derive(Template)]
 #[template(path = "page.html", whitespace = "minimize")]
 struct Page<'a> {
@@ -77,8 +77,8 @@ struct Page<'a> {
     window: &'a Fragments,
     /// The rows of the table.
     rows: String,
-    /// The rendered timeline; true if it contains its seconds and table; and the address of the
-    /// page with the other choice.
+    /// The rendered timeline; true if it contains its seconds and table; and the address of this
+    /// page with the opposite choice.
     timeline: String,
     with_history: bool,
     history_href: String,
@@ -90,14 +90,14 @@ struct Page<'a> {
     fault_forms: String,
     /// The result of a command that was sent without JavaScript.
     notice: Option<Notice>,
-    /// The role, where roles are configured. The page of a viewer contains all buttons and hides
-    /// them, since its fragments are shared.
+    /// The role, if tokens are configured. The page of a viewer contains all buttons and hides them
+    /// by CSS, because fragments are rendered once for all pages.
     role: Option<Role>,
-    /// The reason why dispatch, as it was started, is insecure.
+    /// The reason for which the configuration of dispatch is insecure.
     unsafe_for: Option<&'a str>,
-    /// A browser without JavaScript reloads the page.
+    /// A browser without JavaScript reloads the page periodically.
     refreshes: bool,
-    /// The address of this page, and of the same page with the other reload choice.
+    /// The addresses of this page, and of this page with the opposite reload choice.
     here: String,
     other_pace: String,
 }
@@ -130,6 +130,7 @@ pub(crate) fn document(
     query: &PageQuery,
     surroundings: Surroundings,
 ) -> String {
+    // A page with scripts receives the history over its socket, so the document omits it.
     let all = |list| if query.with_history { history.list_html(list) } else { String::new() };
     let pieces = Pieces {
         summary: shared.html("timeline-summary"),

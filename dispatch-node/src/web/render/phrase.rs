@@ -1,8 +1,8 @@
-//! Phrases: sentences in pieces, so that a template can set the name of a city in its hue and mark
-//! a difference.
+//! Phrases: sentences in pieces, so that a template can colour the name of a city and mark a
+//! difference.
 
 /// The key of a city: its name in lower case, `gotham`. It is the value in URLs and forms, and the
-/// class that gives hue and shape.
+/// CSS class that sets hue and shape.
 pub(crate) type CityKey = String;
 
 /// A piece of a sentence.

@@ -1,4 +1,5 @@
-//! The heading of the page: the status of the cluster as a sentence, the reason, and a few numbers.
+//! The heading of the page: the status of the cluster as a sentence, the reason for it, and a few
+//! numbers.
 
 use askama::Template;
 
@@ -11,7 +12,7 @@ use crate::model::status::{self, ClusterStatus};
 use crate::model::view::View;
 use crate::text::{counted, grouped, title};
 use crate::web::render::phrase::{Phrase, Tone};
-use crate::web::render::wording::{CLOCK_TOLD_MS, capitalised, tenths};
+use crate::web::render::wording::{CLOCK_ERROR_MIN_MS, capitalised, tenths};
 
 /// The heading: one or two sentences that are always true, and the numbers behind them.
 #[derive(Debug, Clone, PartialEq, Eq, Template)]
@@ -21,7 +22,7 @@ pub(crate) struct VerdictPanel {
     pub(crate) sentence: Vec<Phrase>,
     /// The sentence in the past tense, for a page that has lost contact.
     pub(crate) past: String,
-    /// All cities that answer hold the same. Takes the colour out of the page.
+    /// All nodes hold the same entries. The page then shows the names without colour.
     pub(crate) converged: bool,
     /// A second, quieter sentence: the reason, or the next step. May be empty.
     pub(crate) detail: String,
@@ -51,7 +52,7 @@ impl VerdictPanel {
             tone: match phrase {
                 status::Phrase::Plain(_) => Tone::Plain,
                 status::Phrase::City(name) => Tone::City(name.to_string()),
-                status::Phrase::Apart(_) => Tone::Mark,
+                status::Phrase::Difference(_) => Tone::Mark,
                 status::Phrase::Bad(_) => Tone::Bad,
             },
         };
@@ -80,7 +81,7 @@ impl VerdictPanel {
                     verdict.only_copies > 0,
                 ),
                 stat(
-                    "Writes lost for good",
+                    "Lost writes",
                     grouped(verdict.lost_writes),
                     String::new(),
                     verdict.lost_writes > 0,
@@ -94,25 +95,23 @@ impl VerdictPanel {
 fn detail(view: &View) -> String {
     let ClusterStatus { converged, differences, only_copies, heroes, .. } = view.status;
     let case = if !view.joined {
-        "Dispatch has just started and looks for cities that know more.".into()
+        "Dispatch has just started and is joining the cluster.".into()
     } else if converged && heroes == 0 {
-        "Create some heroes, assign them to cities, then bomb one and watch the others bring it back.".into()
+        "Create some heroes, assign them to cities, then bomb a city and watch the others restore \
+         it."
+        .into()
     } else if converged {
-        "Dispatch holds the same. Bomb a city and watch the others bring it back.".into()
+        "Dispatch holds the same. Bomb a city and watch the others restore it.".into()
     } else if only_copies > 0 {
-        format!(
-            "{} by one node alone: if that one goes now, so do they.",
-            counted(only_copies, "hero is held", "heroes are held")
-        )
+        let one = "hero is held by only one node, and is lost if that node crashes";
+        let many = "heroes are held by only one node each, and are lost if that node crashes";
+        format!("{}.", counted(only_copies, one, many))
     } else if differences > 0 {
-        format!(
-            "{} heard the same everywhere.",
-            counted(differences, "hero is not", "heroes are not")
-        )
+        format!("{} between nodes.", counted(differences, "hero differs", "heroes differ"))
     } else if view.cities.iter().any(|city| city.status != NodeStatus::Up) {
-        "What is shown of a city that does not answer is what was last known.".into()
+        "Cities that do not answer are shown in their last known state.".into()
     } else {
-        "Dispatch's own copy is still catching up.".into()
+        "Dispatch's own copy is not up to date yet.".into()
     };
     [case]
         .into_iter()
@@ -122,7 +121,8 @@ fn detail(view: &View) -> String {
         .join(" ")
 }
 
-/// The reason why the differences persist, or that they will not.
+/// The reason for which the differences persist; or that gossip is running, if nothing known stops
+/// it.
 fn hindrance(view: &View, differs: bool) -> Option<String> {
     let cut =
         view.faults.iter().map(|fault| &fault.fault).find(|fault| fault.kind == FaultKind::Cut);
@@ -130,7 +130,7 @@ fn hindrance(view: &View, differs: bool) -> Option<String> {
         (true, _) => Some("Gossip is paused.".into()),
         (false, Some(cut)) => Some(format!("{}.", capitalised(&describe(cut)))),
         (false, None) => (differs && view.cities.iter().all(|city| city.status == NodeStatus::Up))
-            .then(|| "Gossip will tell.".into()),
+            .then(|| "Gossip is running.".into()),
     }
 }
 
@@ -139,7 +139,8 @@ fn fast_clock(city: &NodeState) -> Option<String> {
     let ahead = city
         .clock_ahead_ms
         .and_then(|ahead| u64::try_from(ahead).ok())
-        .filter(|ahead| *ahead >= CLOCK_TOLD_MS)?;
+        .filter(|ahead| *ahead >= CLOCK_ERROR_MIN_MS)?;
+    // The clock error of a city that is not up is outdated.
     let is_known = city.status == NodeStatus::Up;
     is_known.then(|| {
         format!(

@@ -2,7 +2,7 @@
 
 use gossip::NodeName;
 
-/// A coordinate, to a tenth of a pixel, in as few characters as possible.
+/// A coordinate, to a tenth of a pixel, in the fewest characters.
 pub(crate) struct Px(pub(crate) f64);
 /// A point.
 pub(crate) struct Xy(pub(crate) f64, pub(crate) f64);
@@ -18,7 +18,7 @@ impl std::fmt::Display for Px {
 impl std::fmt::Display for Xy {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let y = Px(self.1).to_string();
-        // A minus sign separates the numbers as well.
+        // A minus sign also separates the numbers, so the space is omitted.
         write!(f, "{}{}{y}", Px(self.0), if y.starts_with('-') { "" } else { " " })
     }
 }

@@ -1,11 +1,12 @@
-//! The timeline: a space-time diagram of what happened. A lane a node, time from left to right;
-//! gossip as arrows, writes as shapes, faults as bands; below them the number of heroes that
-//! differed, and right of now the forecast.
+//! The timeline: a space-time diagram of the recent past. Each node has a lane, and time runs from
+//! left to right. Pulls are arrows, writes are shapes, faults are bands. Below the lanes is the
+//! number of heroes that differed, and right of the present is the forecast.
 //!
-//! It is cheap to update, since nothing is drawn twice. Each second of the history is a fragment of
-//! its own, whose markup does not depend on now, so only the last few change. All that moves is one
-//! transform, which [`moving_transform`] gives for now and a script continues. A shape that reaches
-//! past now (a band, the last step of the curve) is drawn too far and clipped there.
+//! Updates are cheap, because nothing is drawn twice. Each second of the history is a fragment
+//! whose markup does not depend on the present, so only the last few change. The only thing that
+//! moves is one transform, which [`moving_transform`] returns for the present and a script
+//! continues. A shape that reaches beyond the present (a band, the last step of the curve) is drawn
+//! too long and clipped there.
 
 pub(crate) mod bands;
 pub(crate) mod differences;
@@ -27,9 +28,9 @@ use crate::web::render::html::html;
 use crate::web::render::svg::shape;
 
 use layout::{FUTURE_S, Layout, NOW_X, PAST_S, SECOND_WIDTH, WIDTH, lane_y};
-use wording::brings;
+use wording::new_entries;
 
-/// The picture without its changing parts.
+/// The parts of the picture that do not change.
 #[derive(Template)]
 #[template(path = "timeline.html", whitespace = "minimize")]
 struct Skeleton<'a> {
@@ -56,7 +57,7 @@ struct Lane {
     shape: String,
 }
 
-/// The rendered parts that change.
+/// The rendered parts that change over time.
 pub(crate) struct Pieces<'a> {
     pub(crate) summary: &'a str,
     pub(crate) spans: &'a str,
@@ -66,7 +67,7 @@ pub(crate) struct Pieces<'a> {
     pub(crate) rows: &'a str,
 }
 
-/// Renders the picture with these parts: a section `timeline`.
+/// Renders the picture with these parts, as the section `timeline`.
 pub(crate) fn skeleton(view: &View, pieces: &Pieces) -> String {
     let layout = Layout::of(view);
     let nodes: Vec<NodeName> =
@@ -77,6 +78,7 @@ pub(crate) fn skeleton(view: &View, pieces: &Pieces) -> String {
         y: layout.y(*node),
         shape: shape(*node, 8.0, layout.y(*node), 5.0),
     };
+    // The present has a label of its own, so it gets no tick.
     let ticks =
         (0..=PAST_S + FUTURE_S).step_by(5).filter(|second| *second != PAST_S).map(|second| {
             let words = if second < PAST_S {
@@ -103,29 +105,29 @@ pub(crate) fn skeleton(view: &View, pieces: &Pieces) -> String {
     })
 }
 
-/// The transform that moves now to its place in the group `timeline-moving`.
+/// The transform of the group `timeline-moving`, which puts the present at its fixed position.
 pub(crate) fn moving_transform(view: &View) -> String {
     let x = NOW_X - Layout::of(view).x(view.at.mono);
     format!("translate({x:.2},0)")
 }
 
-/// Renders a summary: a paragraph `timeline-summary`.
+/// Renders a summary, as the paragraph `timeline-summary`.
 pub(crate) fn summary(view: &View) -> String {
     let layout = Layout::of(view);
     let pulls = || layout.seconds().flat_map(|second| &second.pulls);
     let failed = pulls()
         .filter(|pull| matches!(pull.outcome, PullOutcome::Unanswered | PullOutcome::Refused))
         .count();
-    let brought = pulls().filter(|pull| brings(pull).is_some()).count();
+    let with_entries = pulls().filter(|pull| new_entries(pull).is_some()).count();
     let writes: usize =
         layout.seconds().map(|second| second.writes.len() + second.more_writes).sum();
     let mut text = format!(
-        "Last {PAST_S} s: {}, {} with news",
+        "Last {PAST_S} s: {}, {} with new entries",
         counted(pulls().count(), "pull", "pulls"),
-        grouped(brought as u64)
+        grouped(with_entries as u64)
     );
     if failed > 0 {
-        let _ = write!(text, ", {} in vain", grouped(failed as u64));
+        let _ = write!(text, ", {} failed", grouped(failed as u64));
     }
     let _ = write!(text, "; {}.", counted(writes, "write", "writes"));
     match view.history.differences() {

@@ -1,9 +1,9 @@
-//! The map of the cluster: a disc a city, dispatch in the middle, and each link between two nodes
-//! with its faults; and the same as a table.
+//! The map of the cluster: a disc for each city, dispatch in the middle, and each link between two
+//! nodes with its faults; and the same as a table.
 //!
-//! It draws what the nodes report and nothing else: a fault that was requested and is not in force
-//! yet is not on the map. Colour alone carries no meaning, and the three conditions *frozen*, *has
-//! stopped* and *gives no answer* are never mixed.
+//! Invariants: the map contains only faults that the nodes report to be in force, not those that
+//! were merely requested. Colour alone carries no meaning. The three conditions *frozen*, *has
+//! stopped* and *is unreachable* are never mixed.
 
 mod condition;
 mod drawing;
@@ -20,7 +20,7 @@ use crate::text::title;
 use crate::web::render::svg::{Px, Xy};
 use crate::web::render::wording::{clock, time_of_day};
 
-use condition::{condition, dead_ends};
+use condition::{condition, unavailable_ends};
 use drawing::{City, Link};
 use layout::{Layout, Point};
 use link_faults::{link_faults, state};
@@ -31,17 +31,17 @@ use link_faults::{link_faults, state};
 pub(crate) struct Topology {
     width: f64,
     height: f64,
-    /// A summary in one sentence.
+    /// A summary in a few sentences.
     summary: String,
     links: Vec<Link>,
     cities: Vec<City>,
     dispatch: Point,
-    /// The pace of gossip, where it is not the normal one.
+    /// The pace of gossip, if it is not the normal one.
     pace: String,
     rows: Vec<Row>,
 }
 
-/// A line of the table.
+/// A row of the table.
 #[derive(Debug)]
 struct Row {
     from: String,
@@ -104,19 +104,19 @@ fn summary(view: &View, nodes: &[&NodeState], pairs: &[(usize, usize)]) -> Strin
     let sentences: Vec<String> = cities.chain(links).collect();
     let shown = format!("Map of {} cities and dispatch. ", view.cities.len());
     if sentences.is_empty() {
-        shown + "All ways are open."
+        shown + "All links are open."
     } else {
         shown + &sentences.join(". ") + "."
     }
 }
 
-/// The lines of the table.
+/// The rows of the table.
 fn rows(view: &View, nodes: &[&NodeState], pairs: &[(usize, usize)]) -> Vec<Row> {
     let mut rows = Vec::new();
     for (a, b) in pairs.iter().map(|(a, b)| (nodes[*a], nodes[*b])) {
         let faults = link_faults(view, a.name, b.name);
         let row = |from, to, state, until| Row { from: title(from), to: title(to), state, until };
-        let ends = dead_ends(a, b);
+        let ends = unavailable_ends(a, b);
         if faults.is_empty() || !ends.is_empty() {
             let state = if ends.is_empty() { "open both ways".to_owned() } else { ends.join(", ") };
             rows.push(row(a.name, b.name, state, String::new()));

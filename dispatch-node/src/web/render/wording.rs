@@ -12,13 +12,14 @@ use crate::model::view::View;
 use crate::text::title;
 use crate::web::render::phrase::{Phrase, Tone};
 
-/// The least clock error that is mentioned, in milliseconds: less than that varies with latency.
-pub(crate) const CLOCK_TOLD_MS: u64 = 500;
+/// The least clock error that is reported, in milliseconds. The estimate of a smaller one varies
+/// with latency.
+pub(crate) const CLOCK_ERROR_MIN_MS: u64 = 500;
 
-/// Describes the clock error of a city that answers, if it is worth mentioning.
+/// Describes the clock error of a city that is up, if it reaches [`CLOCK_ERROR_MIN_MS`].
 pub(crate) fn clock(city: &NodeState) -> Option<String> {
     let ahead_ms = city.clock_ahead_ms.filter(|ahead_ms| {
-        city.status == NodeStatus::Up && ahead_ms.unsigned_abs() >= CLOCK_TOLD_MS
+        city.status == NodeStatus::Up && ahead_ms.unsigned_abs() >= CLOCK_ERROR_MIN_MS
     })?;
     let tenths = ahead_ms.unsigned_abs().div_ceil(100);
     Some(format!(
@@ -29,13 +30,13 @@ pub(crate) fn clock(city: &NodeState) -> Option<String> {
     ))
 }
 
-/// The age up to which knowledge counts as the present.
+/// The age up to which an observation counts as current.
 const PRESENT: Duration = Duration::from_millis(1_500);
 
-/// Describes the age of the knowledge about a city.
+/// Describes the age of the last observation of a city.
 pub(crate) fn age(city: &NodeState) -> String {
     match city.age {
-        None => "never heard".into(),
+        None => "never read".into(),
         Some(age) if age < PRESENT => "as of now".into(),
         Some(age) => format!("as of {} s ago", age.as_secs()),
     }
@@ -70,8 +71,8 @@ pub(crate) fn tenths(millis: u64) -> String {
     format!("{}.{} s", tenths / 10, tenths % 10)
 }
 
-/// Describes the content of a write: `Gotham 84 patrolling`, `terminated`.
-pub(crate) fn says(entry: &Entry) -> String {
+/// Describes the value of an entry: `Gotham 84 patrolling`, `terminated`.
+pub(crate) fn value(entry: &Entry) -> String {
     let Some(hero) = entry.live() else { return "terminated".to_owned() };
     let place = match hero.location {
         Location::Home => "Home".to_owned(),
@@ -110,7 +111,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_time_of_day_is_that_of_the_clock_to_the_millisecond() {
+    fn time_of_day_is_formatted_to_the_millisecond() {
         assert_eq!(moment(UnixMillis(1_795_217_670_917)), "23:34:30.917");
         assert_eq!(
             (moment(UnixMillis(5)), time_of_day(UnixMillis(5_000))),
@@ -119,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn names_in_a_row_read_as_one_says_them() {
+    fn names_are_joined_with_commas_and_a_conjunction() {
         let names =
             |count: usize| listed(&["Ada", "Bela", "Cleo"].map(str::to_owned)[..count], "and");
         assert_eq!(

@@ -29,9 +29,9 @@ pub(super) struct Candidate<'a> {
     pub(super) entry: &'a Entry,
     /// The running nodes that hold it, as far as is known.
     pub(super) holders: Vec<NodeName>,
-    /// The stopped nodes that held it: their memory is gone.
+    /// The stopped nodes that held it. A stopped process has lost its memory.
     pub(super) stopped: Vec<NodeName>,
-    /// The steps of its way, oldest first.
+    /// The steps of its propagation, oldest first.
     pub(super) steps: Vec<&'a Step>,
 }
 
@@ -39,25 +39,25 @@ pub(super) struct Candidate<'a> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Fate {
     /// It won: every city holds it.
-    Stands,
-    /// It beats all others.
+    Won,
+    /// It beats all others that a node holds.
     Wins,
-    /// The writer of the winner had seen it.
-    BuiltUpon,
+    /// The writer of the winner, or of another deletion, had seen it.
+    Superseded,
     /// Both it and the winner are deletions.
-    SaysTheSame,
+    Equivalent,
     /// A node holds it, and the writer of the winner had not seen it.
     WillBeLost,
-    /// No node holds it; a later write had seen it, and will be lost to the winner.
-    GoesWith(NodeName),
+    /// No node holds it; a later write of this node had seen it, and will be lost to the winner.
+    SupersededByLoser(NodeName),
     /// No node holds it, and no write that is held had seen it.
-    IsNowhere,
+    Lost,
     /// Only stopped processes held it.
     Stopped,
 }
 
 impl Candidate<'_> {
-    /// The time when its writer was first seen to hold it.
+    /// The time at which its writer was first observed to hold it.
     pub(super) fn written_at(&self) -> Option<Duration> {
         self.steps.iter().find(|step| step.way == Way::Written).map(|step| step.at)
     }
@@ -67,7 +67,7 @@ impl Candidate<'_> {
     }
 
     /// Returns true if a running node holds it.
-    pub(super) fn stands(&self) -> bool {
+    pub(super) fn is_held(&self) -> bool {
         !self.holders.is_empty()
     }
 }
@@ -94,6 +94,7 @@ impl<'a> Comparison<'a> {
         for (node, entry) in holdings(view, row) {
             let Some(entry) = entry else { continue };
             let candidate = by_stamp.entry(entry.stamp).or_insert_with(|| fresh(entry));
+            // An unreachable node may still run, so it counts as a holder.
             let holders = if node.status == NodeStatus::Down {
                 &mut candidate.stopped
             } else {
@@ -108,17 +109,18 @@ impl<'a> Comparison<'a> {
         for candidate in &mut candidates {
             candidate.steps.sort_by_key(|step| step.at);
         }
+        // The order of `Entry::beats` among held writes. A write that no node holds cannot win.
         let rank = |candidate: &Candidate<'_>| {
             (
-                candidate.stands(),
-                candidate.entry.is_tombstone() && candidate.stands(),
+                candidate.is_held(),
+                candidate.entry.is_tombstone() && candidate.is_held(),
                 candidate.entry.stamp,
             )
         };
         candidates.sort_by_key(|candidate| Reverse(rank(candidate)));
         let winner = candidates
             .first()
-            .filter(|candidate| candidate.stands())
+            .filter(|candidate| candidate.is_held())
             .map(|candidate| candidate.entry.stamp);
         let all_cities_hold_it = winner.is_some()
             && row.cells.iter().all(|cell| cell.as_ref().map(|entry| entry.stamp) == winner);
@@ -127,14 +129,16 @@ impl<'a> Comparison<'a> {
 
     /// The write that beats all others that a node holds, if there is one.
     pub(super) fn winner(&self) -> Option<&Candidate<'a>> {
-        self.candidates.first().filter(|candidate| candidate.stands())
+        self.candidates.first().filter(|candidate| candidate.is_held())
     }
 
-    /// The writes that the winner had not seen, and that differ from it.
+    /// The losing writes that the writer of the winner had not seen, without deletions.
     pub(super) fn unseen(&self) -> impl Iterator<Item = &Candidate<'a>> {
         let lost = |candidate: &&Candidate<'_>| {
-            matches!(self.fate(candidate), Fate::WillBeLost | Fate::GoesWith(_) | Fate::IsNowhere)
-                && !candidate.entry.is_tombstone()
+            matches!(
+                self.fate(candidate),
+                Fate::WillBeLost | Fate::SupersededByLoser(_) | Fate::Lost
+            ) && !candidate.entry.is_tombstone()
         };
         self.candidates.iter().filter(lost)
     }
@@ -142,32 +146,35 @@ impl<'a> Comparison<'a> {
     /// Returns the fate of a write.
     pub(super) fn fate(&self, candidate: &Candidate<'_>) -> Fate {
         let Some(winner) = self.winner() else {
-            return if candidate.stopped.is_empty() { Fate::IsNowhere } else { Fate::Stopped };
+            return if candidate.stopped.is_empty() { Fate::Lost } else { Fate::Stopped };
         };
         let stamp = candidate.entry.stamp;
         if stamp == winner.entry.stamp {
-            return if self.all_cities_hold_it { Fate::Stands } else { Fate::Wins };
+            return if self.all_cities_hold_it { Fate::Won } else { Fate::Wins };
         }
-        // A second deletion that had seen the write has ended the hero as well.
-        let is_end = |other: &Candidate<'_>| {
+        // Any deletion deletes the hero, so a write that a losing deletion had seen is not lost.
+        let is_other_deletion = |other: &Candidate<'_>| {
             winner.entry.is_tombstone() && other.entry.is_tombstone() && other.entry.stamp != stamp
         };
         if winner.entry.had_seen(stamp)
-            || self.candidates.iter().any(|other| is_end(other) && other.entry.had_seen(stamp))
+            || self
+                .candidates
+                .iter()
+                .any(|other| is_other_deletion(other) && other.entry.had_seen(stamp))
         {
-            return Fate::BuiltUpon;
+            return Fate::Superseded;
         }
         if candidate.entry.is_tombstone() && winner.entry.is_tombstone() {
-            return Fate::SaysTheSame;
+            return Fate::Equivalent;
         }
-        if candidate.stands() {
+        if candidate.is_held() {
             return Fate::WillBeLost;
         }
-        let heir =
-            self.candidates.iter().find(|other| other.stands() && other.entry.had_seen(stamp));
-        match heir {
-            Some(heir) => Fate::GoesWith(heir.writer()),
-            None if candidate.stopped.is_empty() => Fate::IsNowhere,
+        let successor =
+            self.candidates.iter().find(|other| other.is_held() && other.entry.had_seen(stamp));
+        match successor {
+            Some(successor) => Fate::SupersededByLoser(successor.writer()),
+            None if candidate.stopped.is_empty() => Fate::Lost,
             None => Fate::Stopped,
         }
     }

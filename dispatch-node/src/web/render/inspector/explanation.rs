@@ -1,4 +1,4 @@
-//! The explanation of the outcome: a sentence that names the winner, and reasons where the outcome
+//! The explanation of the outcome: a sentence that names the winner, and the reasons if the outcome
 //! is surprising.
 
 use std::time::Duration;
@@ -10,16 +10,17 @@ use crate::model::node_state::NodeStatus;
 use crate::model::view::View;
 use crate::text::title;
 use crate::web::render::phrase::Phrase;
-use crate::web::render::wording::{self, CLOCK_TOLD_MS, node, plain, says, tenths, wall};
+use crate::web::render::wording::{self, CLOCK_ERROR_MIN_MS, node, plain, tenths, value, wall};
 
 use super::comparison::{Candidate, Comparison};
 
-/// The least time between two observed writes that orders them: cities publish ten times a second.
-const TOLD_APART: Duration = Duration::from_millis(250);
+/// The least time between two observations that orders their writes. It exceeds the interval of
+/// 100 ms at which cities publish.
+const ORDER_RESOLUTION: Duration = Duration::from_millis(250);
 /// The delay between stamp and observation from which a write counts as delayed, in milliseconds.
-const SEEN_LATE_MS: i64 = 1_000;
+const OBSERVED_LATE_MS: i64 = 1_000;
 /// The most lost writes that the reasons name.
-const GONE_TOLD: usize = 3;
+const LOST_NAMED_MAX: usize = 3;
 
 /// Returns the sentence and the reasons.
 pub(super) fn of(view: &View, comparison: &Comparison<'_>) -> (Vec<Phrase>, Vec<String>) {
@@ -29,17 +30,16 @@ pub(super) fn of(view: &View, comparison: &Comparison<'_>) -> (Vec<Phrase>, Vec<
             .iter()
             .flat_map(|candidate| candidate.stopped.iter().copied())
             .collect();
-        let reason =
-            format!("{} had heard of it, and has stopped.", wording::nodes(&stopped, "and"));
-        return (vec![plain("Nobody who runs holds this hero.")], vec![reason]);
+        let reason = format!("Only stopped nodes held it: {}.", wording::nodes(&stopped, "and"));
+        return (vec![plain("No running node holds this hero.")], vec![reason]);
     };
     let later = later_than(comparison, winner);
-    let late = later.is_some_and(|loser| is_seen_late(view, loser));
+    let late = later.is_some_and(|loser| is_observed_late(view, loser));
     let mut sentence = head(view, comparison, winner, later.is_some());
     let mut reasons = Vec::new();
     if let Some(loser) = later {
-        let what = if late { "’s write was seen last." } else { " wrote last." };
-        sentence.extend([plain(", although "), node(view, loser.writer()), plain(what)]);
+        let ending = if late { "’s write was observed last." } else { " wrote last." };
+        sentence.extend([plain(", although "), node(view, loser.writer()), plain(ending)]);
     } else {
         sentence.push(plain("."));
     }
@@ -49,29 +49,29 @@ pub(super) fn of(view: &View, comparison: &Comparison<'_>) -> (Vec<Phrase>, Vec<
         }
     } else if let Some(loser) = later {
         reasons.extend(why(view, winner, loser));
-    } else if comparison.unseen().any(Candidate::stands) {
-        reasons.push("Its stamp is the later one, and it had not seen the other.".to_owned());
+    } else if comparison.unseen().any(Candidate::is_held) {
+        reasons.push("Its stamp is later, and it had not seen the other write.".to_owned());
     } else if !comparison.all_cities_hold_it
-        && comparison.candidates.iter().skip(1).any(Candidate::stands)
+        && comparison.candidates.iter().skip(1).any(Candidate::is_held)
     {
-        reasons.push("It was written over what the others still hold.".to_owned());
+        reasons.push("It supersedes the entry that the other nodes still hold.".to_owned());
     }
-    let gone: Vec<String> = comparison
+    let lost: Vec<String> = comparison
         .unseen()
-        .filter(|candidate| candidate.stands())
-        .take(GONE_TOLD)
+        .filter(|candidate| candidate.is_held())
+        .take(LOST_NAMED_MAX)
         .map(|candidate| {
-            format!("what {} wrote ({})", title(candidate.writer()), says(candidate.entry))
+            format!("{}’s write ({})", title(candidate.writer()), value(candidate.entry))
         })
         .collect();
-    if !gone.is_empty() {
-        let are = if gone.len() == 1 { "is" } else { "are" };
+    if !lost.is_empty() {
+        let are = if lost.len() == 1 { "is" } else { "are" };
         reasons.push(format!(
-            "When they meet, {} {are} gone everywhere.",
-            wording::listed(&gone, "and")
+            "After the merge, {} {are} lost everywhere.",
+            wording::listed(&lost, "and")
         ));
     }
-    reasons.extend(holders_silent(view, winner));
+    reasons.extend(holders_unreachable(view, winner));
     (sentence, reasons)
 }
 
@@ -97,7 +97,7 @@ fn head(
         return match (deletion, surprising) {
             (true, true) => vec![plain(format!("{all}{known} on the deletion by ")), writer],
             (true, false) => vec![plain(format!("{all}{known}: ")), writer, plain(" deleted it")],
-            (false, true) => vec![plain(format!("{all}{known} on what ")), writer, plain(" wrote")],
+            (false, true) => vec![plain(format!("{all}{known} on ")), writer, plain("’s write")],
             (false, false) => {
                 vec![plain(format!("{all}{known}: ")), writer, plain(" wrote it last")]
             }
@@ -106,10 +106,10 @@ fn head(
     if deletion {
         return vec![writer, plain("’s deletion will win")];
     }
-    let others_stand = comparison.candidates.iter().skip(1).any(Candidate::stands);
-    match (others_stand, comparison.unseen().any(Candidate::stands)) {
-        (false, _) if surprising => vec![plain("Only what "), writer, plain(" wrote stands")],
-        (false, _) => vec![plain("Nothing else stands than what "), writer, plain(" wrote")],
+    let others_are_held = comparison.candidates.iter().skip(1).any(Candidate::is_held);
+    match (others_are_held, comparison.unseen().any(Candidate::is_held)) {
+        (false, _) if surprising => vec![plain("Only "), writer, plain("’s write still exists")],
+        (false, _) => vec![plain("Only "), writer, plain("’s write exists")],
         (true, false) if !surprising => vec![writer, plain(" wrote last, and will win")],
         (true, _) => vec![writer, plain(" will win")],
     }
@@ -121,7 +121,7 @@ fn later_than<'w, 'a>(
     winner: &Candidate<'_>,
 ) -> Option<&'w Candidate<'a>> {
     let is_later = |loser: &&Candidate<'_>| match (winner.written_at(), loser.written_at()) {
-        (Some(won), Some(lost)) => lost > won + TOLD_APART,
+        (Some(won), Some(lost)) => lost > won + ORDER_RESOLUTION,
         // A deletion also beats a write with a later stamp; that needs no observation.
         _ => winner.entry.is_tombstone() && loser.entry.stamp > winner.entry.stamp,
     };
@@ -129,33 +129,36 @@ fn later_than<'w, 'a>(
 }
 
 /// The stamp of the write relative to its observation, in milliseconds; negative if behind.
-fn ahead_of_seen(view: &View, candidate: &Candidate<'_>) -> Option<i64> {
-    let seen = wall(view, candidate.written_at()?);
-    Some(candidate.entry.stamp.hlc.wall.0.cast_signed().saturating_sub_unsigned(seen.0))
+fn ahead_of_observation(view: &View, candidate: &Candidate<'_>) -> Option<i64> {
+    let observed = wall(view, candidate.written_at()?);
+    Some(candidate.entry.stamp.hlc.wall.0.cast_signed().saturating_sub_unsigned(observed.0))
 }
 
 /// The clock error of the writer in milliseconds, if it is known and explains the stamp, and the
-/// tense that describes it.
+/// verb that describes it: `is` or `was`.
 fn clock_off(view: &View, candidate: &Candidate<'_>) -> Option<(i64, &'static str)> {
     let writer = candidate.writer();
     let at = candidate.written_at();
     let skewed = view.history.spans().find_map(|span| {
         let FaultKind::Skew(ms) = span.fault.kind else { return None };
+        // A skew still in force is covered by the present clock error.
         let then =
             at.is_some_and(|at| span.began <= at && span.ended.is_some_and(|ended| at <= ended));
         (span.fault.from == writer && then).then_some((ms, "was"))
     });
     let present = view.city(writer).and_then(|(_, city)| city.clock_ahead_ms).map(|ms| (ms, "is"));
-    // A clock that went wrong after this write does not explain its stamp.
-    let ahead = ahead_of_seen(view, candidate)?;
+    // An error that began after this write does not explain its stamp. Half of the error suffices,
+    // since the observation is later than the write.
+    let ahead = ahead_of_observation(view, candidate)?;
     let shows = |ms: i64| ahead.signum() == ms.signum() && ahead.abs() >= ms.abs() / 2;
-    skewed.or(present).filter(|(ms, _)| ms.unsigned_abs() >= CLOCK_TOLD_MS && shows(*ms))
+    skewed.or(present).filter(|(ms, _)| ms.unsigned_abs() >= CLOCK_ERROR_MIN_MS && shows(*ms))
 }
 
-/// Returns true if the write was delayed on its way, and its writer's clock is not behind.
-fn is_seen_late(view: &View, loser: &Candidate<'_>) -> bool {
+/// Returns true if the write was observed long after its stamp, and its writer's clock is not
+/// behind.
+fn is_observed_late(view: &View, loser: &Candidate<'_>) -> bool {
     let behind = clock_off(view, loser).is_some_and(|(ms, _)| ms < 0);
-    !behind && ahead_of_seen(view, loser).is_some_and(|ahead| ahead < -SEEN_LATE_MS)
+    !behind && ahead_of_observation(view, loser).is_some_and(|ahead| ahead < -OBSERVED_LATE_MS)
 }
 
 /// The reason why the earlier write has the later stamp.
@@ -165,48 +168,53 @@ fn why(view: &View, winner: &Candidate<'_>, loser: &Candidate<'_>) -> Option<Str
     let (winner_name, loser_name) = (title(winner.writer()), title(loser.writer()));
     if let Some((1.., is, off)) = clock(winner) {
         return Some(format!(
-            "The clock of {winner_name} {is} {off} ahead, so its older write carries the later stamp."
+            "The clock of {winner_name} {is} {off} ahead, so its older write carries the later \
+             stamp."
         ));
     }
     if let Some((..0, is, off)) = clock(loser) {
         return Some(format!(
-            "The clock of {loser_name} {is} {off} behind, so its newer write carries the earlier stamp."
+            "The clock of {loser_name} {is} {off} behind, so its newer write carries the earlier \
+             stamp."
         ));
     }
-    if is_seen_late(view, loser) {
-        let late = tenths(ahead_of_seen(view, loser)?.unsigned_abs());
+    if is_observed_late(view, loser) {
+        let late = tenths(ahead_of_observation(view, loser)?.unsigned_abs());
         return Some(format!(
-            "What {loser_name} wrote was seen {late} later than its stamp: the stamps alone tell which came first."
+            "{loser_name}’s write was observed {late} after its stamp: only the stamps show \
+             which write came first."
         ));
     }
-    let ahead = ahead_of_seen(view, winner).filter(|ahead| *ahead > 0)?;
+    let ahead = ahead_of_observation(view, winner).filter(|ahead| *ahead > 0)?;
     let drift = view.drift_max_ms;
-    let born = winner.entry.stamp.origin.incarnation.0;
-    let seen = wall(view, winner.written_at()?).0;
-    Some(if seen.saturating_sub(born) <= drift {
+    let incarnation_start = winner.entry.stamp.origin.incarnation.0;
+    let observed = wall(view, winner.written_at()?).0;
+    Some(if observed.saturating_sub(incarnation_start) <= drift {
         format!(
-            "{winner_name} had just begun a new life, whose stamps begin {} ahead, lest they fall behind those of its last: so its older write carries the later stamp.",
+            "The stamps of a new incarnation start {} ahead, to exceed those of the previous one: \
+             {winner_name} had just started one, so its older write carries the later stamp.",
             tenths(drift)
         )
     } else {
         format!(
-            "Its stamp claims {} later than it was seen: its writer’s clock ran ahead, or had heard of one that did.",
+            "Its stamp is {} later than its observation: its writer’s clock ran ahead, or \
+             received a stamp from one that did.",
             tenths(ahead.unsigned_abs())
         )
     })
 }
 
-/// The warning that no holder of the winner answers.
-fn holders_silent(view: &View, winner: &Candidate<'_>) -> Option<String> {
-    let answers = |name: &NodeName| {
+/// The warning that no holder of the winner is reachable.
+fn holders_unreachable(view: &View, winner: &Candidate<'_>) -> Option<String> {
+    let is_reachable = |name: &NodeName| {
         view.city(*name).is_none_or(|(_, city)| city.status == NodeStatus::Up || city.frozen)
     };
-    if winner.holders.iter().any(answers) {
+    if winner.holders.iter().any(is_reachable) {
         return None;
     }
     let holders = wording::nodes(&winner.holders, "and");
-    let give = if winner.holders.len() == 1 { "gives" } else { "give" };
+    let is = if winner.holders.len() == 1 { "is" } else { "are" };
     Some(format!(
-        "Nobody but {holders} is known to hold it, and {holders} {give} no answer: it wins if it is still there."
+        "Only {holders} {is} known to hold it, and {is} unreachable: it wins if it still exists."
     ))
 }

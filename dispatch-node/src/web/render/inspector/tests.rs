@@ -1,4 +1,4 @@
-//! The content of the inspector for a hero's writes, the surprising cases first.
+//! The content of the inspector for the writes of a hero, the surprising cases first.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,19 +12,19 @@ use super::*;
 use crate::fixtures::{Fixture, NOW, dead, id, live, name, stamp};
 use crate::model::node_state::NodeStatus;
 
-/// The content of the panel for the first hero.
-struct Said {
+/// The text of the panel for the first hero.
+struct Inspected {
     sentence: String,
     reasons: String,
     next: Vec<String>,
-    /// The writer, the fate and the reason of each write.
+    /// The writer, the fate, the reason and the holders of each write.
     fates: Vec<String>,
     panel: InspectorPanel,
 }
 
-fn said(fixture: &Fixture) -> Said {
+fn inspect(fixture: &Fixture) -> Inspected {
     let panel = InspectorPanel::of(&fixture.view, Some(id(1)));
-    Said {
+    Inspected {
         sentence: panel.sentence.iter().map(|phrase| phrase.text.as_str()).collect(),
         reasons: panel.reasons.join(" "),
         next: panel.next.iter().map(|next| next.text.clone()).collect(),
@@ -48,49 +48,49 @@ fn base() -> Arc<Entry> {
     live(stamp("dispatch", 60_000), 100, None)
 }
 
-/// Metropolis, cut off and with a clock that is 1.9 s fast, wrote before gotham did, and will win.
+/// Metropolis, cut off and with a clock 1.9 s ahead, wrote before Gotham, and will win.
 fn split_brain() -> Fixture {
     let base = base();
-    let theirs = live(stamp("metropolis", 7_100), 64, Some(&base));
-    let ours = live(stamp("gotham", 8_400), 84, Some(&base));
+    let metropolis = live(stamp("metropolis", 7_100), 64, Some(&base));
+    let gotham = live(stamp("gotham", 8_400), 84, Some(&base));
     Fixture::new()
-        .held([Some(&ours), Some(&theirs), Some(&ours), Some(&base)])
+        .held([Some(&gotham), Some(&metropolis), Some(&gotham), Some(&base)])
         .city("metropolis", |city| city.clock_ahead_ms = Some(1_900))
         .fault(FaultKind::Cut, "metropolis", None, 23)
         .wrote(60_000, &base)
-        .wrote(9_000, &theirs)
-        .wrote(8_380, &ours)
-        .heard(7_980, "capitol", &ours, "gotham")
+        .wrote(9_000, &metropolis)
+        .wrote(8_380, &gotham)
+        .heard(7_980, "capitol", &gotham, "gotham")
 }
 
-/// The same, healed: all hold what metropolis wrote.
+/// The same after the cut has healed: every node holds the write of Metropolis.
 fn healed() -> Fixture {
     let fixture = split_brain();
-    let theirs = fixture.view.rows.get(id(1)).and_then(|row| row.cells[1].clone()).unwrap();
-    let mut fixture = fixture.held([Some(&theirs); 4]);
+    let winner = fixture.view.rows.get(id(1)).and_then(|row| row.cells[1].clone()).unwrap();
+    let mut fixture = fixture.held([Some(&winner); 4]);
     fixture.view.faults.clear();
     fixture
 }
 
 #[test]
-fn a_clock_that_is_ahead_makes_the_older_write_win_and_is_named() {
-    let said = said(&split_brain());
-    assert_eq!(said.sentence, "Metropolis will win, although Gotham wrote last.");
+fn clock_ahead_explains_why_the_older_write_wins() {
+    let inspected = inspect(&split_brain());
+    assert_eq!(inspected.sentence, "Metropolis will win, although Gotham wrote last.");
     assert_eq!(
-        said.reasons,
+        inspected.reasons,
         "The clock of Metropolis is 1.9 s ahead, so its older write carries the later stamp. \
-         When they meet, what Gotham wrote (Gotham 84 patrolling) is gone everywhere."
+         After the merge, Gotham’s write (Gotham 84 patrolling) is lost everywhere."
     );
     let fates = [
         "Metropolis wins: Metropolis",
         "Gotham will be lost, the winner had not seen it: Gotham and Capitol",
-        "Dispatch was built upon, the winner was written over it: Dispatch",
+        "Dispatch superseded, a later write had seen it: Dispatch",
     ];
-    assert_eq!(said.fates, fates);
+    assert_eq!(inspected.fates, fates);
 }
 
 #[test]
-fn a_clock_that_was_ahead_then_is_named_though_it_is_right_by_now() {
+fn past_clock_error_is_named_after_it_was_corrected() {
     let mut fixture = split_brain().city("metropolis", |city| city.clock_ahead_ms = Some(3));
     let skew = Fault {
         id: FaultId(9),
@@ -102,7 +102,7 @@ fn a_clock_that_was_ahead_then_is_named_though_it_is_right_by_now() {
     let at = |ago: u64| Now { mono: NOW.mono - Duration::from_secs(ago), ..NOW };
     fixture.view.history.in_force(at(12), [skew].iter());
     fixture.view.history.in_force(at(5), std::iter::empty());
-    let reasons = said(&fixture).reasons;
+    let reasons = inspect(&fixture).reasons;
     assert!(
         reasons.starts_with(
             "The clock of Metropolis was 1.9 s ahead, so its older write carries the later stamp."
@@ -112,7 +112,7 @@ fn a_clock_that_was_ahead_then_is_named_though_it_is_right_by_now() {
 }
 
 #[test]
-fn a_clock_that_has_come_to_be_off_since_is_not_blamed() {
+fn clock_error_after_the_write_is_not_named() {
     let base = base();
     let first = live(stamp("metropolis", 9_000), 64, Some(&base));
     let second = live(stamp("gotham", 11_000), 84, Some(&base));
@@ -121,15 +121,12 @@ fn a_clock_that_has_come_to_be_off_since_is_not_blamed() {
         .city("metropolis", |city| city.clock_ahead_ms = Some(1_900))
         .wrote(9_000, &first)
         .wrote(8_000, &second);
-    let reasons = said(&fixture).reasons;
-    assert!(
-        reasons.starts_with("What Gotham wrote was seen 3.0 s later than its stamp"),
-        "{reasons}"
-    );
+    let reasons = inspect(&fixture).reasons;
+    assert!(reasons.starts_with("Gotham’s write was observed 3.0 s after its stamp"), "{reasons}");
 }
 
 #[test]
-fn a_clock_that_is_behind_makes_the_newer_write_lose_and_is_named() {
+fn clock_behind_explains_why_the_newer_write_loses() {
     let base = base();
     let first = live(stamp("metropolis", 9_000), 64, Some(&base));
     let second = live(stamp("gotham", 11_000), 84, Some(&base));
@@ -138,19 +135,19 @@ fn a_clock_that_is_behind_makes_the_newer_write_lose_and_is_named() {
         .city("gotham", |city| city.clock_ahead_ms = Some(-3_000))
         .wrote(9_000, &first)
         .wrote(8_000, &second);
-    let said = said(&fixture);
-    assert_eq!(said.sentence, "Metropolis will win, although Gotham wrote last.");
+    let inspected = inspect(&fixture);
+    assert_eq!(inspected.sentence, "Metropolis will win, although Gotham wrote last.");
     assert!(
-        said.reasons.starts_with(
+        inspected.reasons.starts_with(
             "The clock of Gotham is 3.0 s behind, so its newer write carries the earlier stamp."
         ),
         "{}",
-        said.reasons
+        inspected.reasons
     );
 }
 
 #[test]
-fn a_new_life_stamps_ahead_of_its_clock_and_that_is_said() {
+fn new_incarnation_explains_a_stamp_ahead_of_its_clock() {
     let base = base();
     let mut early = stamp("metropolis", 7_000);
     early.origin.incarnation = Incarnation(NOW.wall.0 - 9_002);
@@ -160,22 +157,19 @@ fn a_new_life_stamps_ahead_of_its_clock_and_that_is_said() {
         .held([Some(&second), Some(&first), Some(&first), Some(&base)])
         .wrote(8_800, &first)
         .wrote(8_000, &second);
-    let reasons = said(&fixture).reasons;
-    assert!(
-        reasons.starts_with("Metropolis had just begun a new life, whose stamps begin 2.0 s ahead"),
-        "{reasons}"
-    );
+    let reasons = inspect(&fixture).reasons;
+    assert!(reasons.starts_with("The stamps of a new incarnation start 2.0 s ahead"), "{reasons}");
 }
 
 #[test]
-fn a_stamp_ahead_of_its_time_is_told_where_no_clock_can_be_named() {
+fn stamp_ahead_of_its_observation_needs_no_clock_error() {
     let fixture = split_brain().city("metropolis", |city| city.clock_ahead_ms = None);
-    let reasons = said(&fixture).reasons;
-    assert!(reasons.starts_with("Its stamp claims 1.9 s later than it was seen"), "{reasons}");
+    let reasons = inspect(&fixture).reasons;
+    assert!(reasons.starts_with("Its stamp is 1.9 s later than its observation"), "{reasons}");
 }
 
 #[test]
-fn a_write_that_was_seen_late_is_not_said_to_be_the_last() {
+fn late_observation_does_not_make_a_write_the_last() {
     let base = base();
     let first = live(stamp("metropolis", 9_000), 64, Some(&base));
     let second = live(stamp("gotham", 12_000), 84, Some(&base));
@@ -183,17 +177,20 @@ fn a_write_that_was_seen_late_is_not_said_to_be_the_last() {
         .held([Some(&second), Some(&first), Some(&first), Some(&base)])
         .wrote(9_000, &first)
         .wrote(2_000, &second);
-    let said = said(&fixture);
-    assert_eq!(said.sentence, "Metropolis will win, although Gotham’s write was seen last.");
+    let inspected = inspect(&fixture);
+    assert_eq!(
+        inspected.sentence,
+        "Metropolis will win, although Gotham’s write was observed last."
+    );
     assert!(
-        said.reasons.starts_with("What Gotham wrote was seen 10.0 s later than its stamp"),
+        inspected.reasons.starts_with("Gotham’s write was observed 10.0 s after its stamp"),
         "{}",
-        said.reasons
+        inspected.reasons
     );
 }
 
 #[test]
-fn two_writes_seen_at_almost_the_same_time_are_not_told_apart_by_it() {
+fn nearly_simultaneous_observations_do_not_order_writes() {
     let base = base();
     let first = live(stamp("metropolis", 8_000), 64, Some(&base));
     let second = live(stamp("gotham", 8_050), 84, Some(&base));
@@ -201,192 +198,195 @@ fn two_writes_seen_at_almost_the_same_time_are_not_told_apart_by_it() {
         .held([Some(&second), Some(&first), Some(&first), Some(&base)])
         .wrote(8_000, &first)
         .wrote(7_900, &second);
-    let said = said(&fixture);
-    assert_eq!(said.sentence, "Metropolis will win.");
+    let inspected = inspect(&fixture);
+    assert_eq!(inspected.sentence, "Metropolis will win.");
     assert!(
-        said.reasons.starts_with("Its stamp is the later one, and it had not seen the other."),
+        inspected.reasons.starts_with("Its stamp is later, and it had not seen the other write."),
         "{}",
-        said.reasons
+        inspected.reasons
     );
 }
 
 #[test]
-fn a_deletion_beats_a_write_that_was_made_later() {
+fn deletion_beats_a_later_write() {
     let base = base();
-    let death = dead(stamp("dispatch", 9_000), Some(&base));
+    let deletion = dead(stamp("dispatch", 9_000), Some(&base));
     let later = live(stamp("gotham", 5_000), 84, Some(&base));
     let fixture = Fixture::new()
-        .held([Some(&later), Some(&death), Some(&base), Some(&death)])
-        .wrote(9_000, &death)
+        .held([Some(&later), Some(&deletion), Some(&base), Some(&deletion)])
+        .wrote(9_000, &deletion)
         .wrote(5_000, &later);
-    let said = said(&fixture);
-    assert_eq!(said.sentence, "Dispatch’s deletion will win, although Gotham wrote last.");
+    let inspected = inspect(&fixture);
+    assert_eq!(inspected.sentence, "Dispatch’s deletion will win, although Gotham wrote last.");
     assert!(
-        said.reasons.starts_with("A deletion beats every write, earlier or later. When they meet"),
+        inspected
+            .reasons
+            .starts_with("A deletion beats every write, earlier or later. After the merge"),
         "{}",
-        said.reasons
+        inspected.reasons
     );
-    assert_eq!(said.fates[0], "Dispatch wins: Metropolis and Dispatch");
-    assert_eq!(said.fates[1], "Gotham will be lost, the deletion had not seen it: Gotham");
-    // By the stamps alone it is known as well.
-    let unseen = Fixture::new().held([Some(&later), Some(&death), Some(&base), Some(&death)]);
+    assert_eq!(inspected.fates[0], "Dispatch wins: Metropolis and Dispatch");
+    assert_eq!(inspected.fates[1], "Gotham will be lost, the deletion had not seen it: Gotham");
+    // The stamps alone suffice, without an observation.
+    let unobserved =
+        Fixture::new().held([Some(&later), Some(&deletion), Some(&base), Some(&deletion)]);
     assert_eq!(
-        self::said(&unseen).sentence,
+        inspect(&unobserved).sentence,
         "Dispatch’s deletion will win, although Gotham wrote last."
     );
 }
 
 #[test]
-fn of_two_deletions_none_is_lost() {
+fn losing_deletion_is_equivalent_and_not_lost() {
     let base = base();
     let (first, second) =
         (dead(stamp("gotham", 9_000), Some(&base)), dead(stamp("capitol", 8_000), Some(&base)));
-    let said =
-        said(&Fixture::new().held([Some(&first), Some(&second), Some(&base), Some(&second)]));
-    assert_eq!(said.sentence, "Capitol’s deletion will win.");
-    assert_eq!(said.fates[1], "Gotham says the same, one deletion is as good as another: Gotham");
+    let inspected =
+        inspect(&Fixture::new().held([Some(&first), Some(&second), Some(&base), Some(&second)]));
+    assert_eq!(inspected.sentence, "Capitol’s deletion will win.");
+    assert_eq!(inspected.fates[1], "Gotham equivalent, both are deletions: Gotham");
 }
 
-/// A late write was replaced by a tombstone whose writer had collected the first deletion, and so
-/// knew neither it nor the birth.
+/// A tombstone replaced a late write. Its writer had collected the first deletion, and so had seen
+/// neither that deletion nor the creation of the hero.
 #[test]
-fn what_the_first_of_two_deletions_had_seen_is_not_lost_to_the_second() {
+fn write_seen_by_the_first_deletion_is_not_lost_to_the_second() {
     let base = base();
     let moved = live(stamp("capitol", 9_000), 84, Some(&base));
-    let (first, burial) = (
+    let (first, second) = (
         dead(stamp("dispatch", 8_000), Some(&moved)),
         dead(stamp("metropolis", 5_000), Some(&base)),
     );
     let late = live(stamp("gotham", 7_000), 64, Some(&moved));
-    let wrote = [(9_000, &moved), (8_000, &first), (7_000, &late), (5_000, &burial)];
+    let wrote = [(9_000, &moved), (8_000, &first), (7_000, &late), (5_000, &second)];
     let fixture =
-        wrote.iter().fold(Fixture::new().held([Some(&burial); 4]), |fixture, (at, entry)| {
+        wrote.iter().fold(Fixture::new().held([Some(&second); 4]), |fixture, (at, entry)| {
             fixture.wrote(*at, entry)
         });
-    let fates = said(&fixture).fates;
+    let fates = inspect(&fixture).fates;
     assert!(
-        fates.iter().any(
-            |fate| fate.starts_with("Capitol was built upon, the deletion was written over it")
-        ),
+        fates.iter().any(|fate| fate.starts_with("Capitol superseded, a later write had seen it")),
         "{fates:?}"
     );
     assert!(
-        fates.iter().any(
-            |fate| fate.starts_with("Gotham is nowhere any more, the deletion had not seen it")
-        ),
+        fates.iter().any(|fate| fate.starts_with("Gotham lost, the deletion had not seen it")),
         "{fates:?}"
     );
 }
 
 #[test]
-fn all_agree_and_who_wrote_it_last() {
+fn agreement_names_the_last_writer() {
     let base = base();
     let ours = live(stamp("gotham", 8_000), 84, Some(&base));
-    let said_of = |fixture: &Fixture| {
-        let said = said(fixture);
-        assert_eq!(said.reasons, "");
-        (said.sentence, said.fates, said.next)
+    let texts = |fixture: &Fixture| {
+        let inspected = inspect(fixture);
+        assert_eq!(inspected.reasons, "");
+        (inspected.sentence, inspected.fates, inspected.next)
     };
     let all = Fixture::new().held([Some(&ours); 4]).wrote(60_000, &base).wrote(8_000, &ours);
     let fates = [
-        "Gotham stands: Gotham, Metropolis, Capitol and Dispatch",
-        "Dispatch was built upon, the winner was written over it: nobody",
+        "Gotham won: Gotham, Metropolis, Capitol and Dispatch",
+        "Dispatch superseded, a later write had seen it: no node",
     ];
-    let next = ["Nothing is under way: everybody holds it."];
+    let next = ["Nothing: every node holds it."];
     assert_eq!(
-        said_of(&all),
+        texts(&all),
         (
             "All three agree: Gotham wrote it last.".into(),
             fates.map(str::to_owned).into(),
             next.map(str::to_owned).into()
         )
     );
-    let silent = Fixture::new().held([Some(&ours); 4]).status("capitol", NodeStatus::Unreachable);
-    assert_eq!(said_of(&silent).0, "All three agree, as far as is known: Gotham wrote it last.");
-    let death = dead(stamp("capitol", 8_000), Some(&ours));
+    let unreachable =
+        Fixture::new().held([Some(&ours); 4]).status("capitol", NodeStatus::Unreachable);
+    assert_eq!(texts(&unreachable).0, "All three agree, as far as is known: Gotham wrote it last.");
+    let deletion = dead(stamp("capitol", 8_000), Some(&ours));
     assert_eq!(
-        said_of(&Fixture::new().held([Some(&death); 4])).0,
+        texts(&Fixture::new().held([Some(&deletion); 4])).0,
         "All three agree: Capitol deleted it."
     );
 }
 
 #[test]
-fn once_all_agree_on_it_the_surprise_is_still_told() {
-    let said = said(&healed());
+fn surprising_outcome_is_still_explained_after_agreement() {
+    let inspected = inspect(&healed());
     assert_eq!(
-        said.sentence,
-        "All three agree on what Metropolis wrote, although Gotham wrote last."
+        inspected.sentence,
+        "All three agree on Metropolis’s write, although Gotham wrote last."
     );
     assert_eq!(
-        said.reasons,
+        inspected.reasons,
         "The clock of Metropolis is 1.9 s ahead, so its older write carries the later stamp."
     );
-    assert_eq!(said.fates[1], "Gotham is nowhere any more, the winner had not seen it: nobody");
+    assert_eq!(inspected.fates[1], "Gotham lost, the winner had not seen it: no node");
 }
 
 #[test]
-fn news_that_is_merely_under_way_is_no_conflict() {
+fn write_that_is_still_spreading_is_not_a_conflict() {
     let base = base();
     let ours = live(stamp("gotham", 300), 84, Some(&base));
-    let under_way = said(
+    let spreading = inspect(
         &Fixture::new()
             .held([Some(&ours), Some(&base), Some(&base), Some(&base)])
             .wrote(300, &ours),
     );
     assert_eq!(
-        (under_way.sentence, under_way.reasons),
+        (spreading.sentence, spreading.reasons),
         (
             "Gotham wrote last, and will win.".into(),
-            "It was written over what the others still hold.".into()
+            "It supersedes the entry that the other nodes still hold.".into()
         )
     );
-    let new = said(&Fixture::new().held([None, None, None, Some(&base)]).wrote(60_000, &base));
-    assert_eq!(new.sentence, "Nothing else stands than what Dispatch wrote.");
-    assert_eq!(new.next[0], "Gotham takes it when it next hears from Dispatch.");
+    let new = inspect(&Fixture::new().held([None, None, None, Some(&base)]).wrote(60_000, &base));
+    assert_eq!(new.sentence, "Only Dispatch’s write exists.");
+    assert_eq!(new.next[0], "Gotham receives it with its next pull from Dispatch.");
 }
 
 #[test]
-fn a_write_that_was_built_upon_goes_with_what_was_built_upon_it() {
+fn superseded_write_is_lost_with_its_losing_successor() {
     let base = base();
     let ours = live(stamp("gotham", 9_000), 84, Some(&base));
     let again = live(stamp("capitol", 8_000), 72, Some(&ours));
     let theirs = live(stamp("metropolis", 5_000), 64, Some(&base));
-    let said = said(
+    let inspected = inspect(
         &Fixture::new().held([Some(&again), Some(&theirs), Some(&again), None]).wrote(9_000, &ours),
     );
-    assert_eq!(said.fates[2], "Gotham goes with a later one, Capitol built upon it: nobody");
+    assert_eq!(
+        inspected.fates[2],
+        "Gotham superseded, by a later write from Capitol, which will be lost: no node"
+    );
 }
 
 #[test]
-fn who_does_not_hold_it_takes_it_from_those_who_do() {
+fn node_without_the_winner_pulls_it_from_any_holder() {
     let base = base();
     let ours = live(stamp("gotham", 300), 84, Some(&base));
     let mut fixture = Fixture::new().held([Some(&ours), Some(&ours), Some(&base), None]);
     let next = [
-        "Capitol takes it when it next hears from Gotham or Metropolis.",
-        "Dispatch takes it when it next hears from Gotham or Metropolis.",
+        "Capitol receives it with its next pull from Gotham or Metropolis.",
+        "Dispatch receives it with its next pull from Gotham or Metropolis.",
     ];
-    assert_eq!(said(&fixture).next, next);
+    assert_eq!(inspect(&fixture).next, next);
     fixture.view.pace = Pace::PAUSED;
     assert_eq!(
-        said(&fixture).next[0],
-        "Gossip is paused: nobody hears of anything until it goes on, or one exchange is run."
+        inspect(&fixture).next[0],
+        "Gossip is paused: nothing is pulled until it resumes, or one exchange runs."
     );
 }
 
 #[test]
-fn a_cut_link_is_gone_around_and_a_city_that_is_cut_off_waits() {
+fn cut_link_is_bypassed_and_isolated_city_waits() {
     let base = base();
     let ours = live(stamp("gotham", 300), 84, Some(&base));
     let fixture = || Fixture::new().held([Some(&ours), Some(&ours), Some(&base), Some(&ours)]);
-    let next = |fixture: Fixture| said(&fixture).next[0].clone();
+    let next = |fixture: Fixture| inspect(&fixture).next[0].clone();
     assert_eq!(
         next(fixture().fault(FaultKind::Cut, "gotham", Some("capitol"), 9)),
-        "Capitol takes it when it next hears from Metropolis or Dispatch."
+        "Capitol receives it with its next pull from Metropolis or Dispatch."
     );
     assert_eq!(
         next(fixture().fault(FaultKind::Cut, "capitol", None, 9)),
-        "Capitol does not take it before the cut around Capitol heals, in 9 s."
+        "Capitol cannot receive it before the cut around Capitol expires, in 9 s."
     );
     let alone = || Fixture::new().held([Some(&ours), Some(&base), Some(&base), Some(&base)]);
     let around = alone().fault(FaultKind::Cut, "gotham", Some("capitol"), 9).fault(
@@ -395,113 +395,120 @@ fn a_cut_link_is_gone_around_and_a_city_that_is_cut_off_waits() {
         Some("dispatch"),
         9,
     );
-    let next = said(&around).next;
-    assert_eq!(next[0], "Metropolis takes it when it next hears from Gotham.");
+    let next = inspect(&around).next;
+    assert_eq!(next[0], "Metropolis receives it with its next pull from Gotham.");
     assert_eq!(
         next[1],
-        "Capitol takes it by way of Metropolis or Dispatch, once one of these has heard of it: from Gotham it is cut."
+        "Capitol cannot pull from Gotham: it receives the write from Metropolis or Dispatch, once \
+         one of them holds it."
     );
-    // The first heal that opens any way is the one that counts.
+    // The decisive fault is the first whose end opens any path.
     let two = alone()
         .fault(FaultKind::Cut, "gotham", None, 30)
         .fault(FaultKind::Cut, "gotham", Some("metropolis"), 5)
         .fault(FaultKind::Cut, "capitol", None, 12);
     assert_eq!(
-        said(&two).next[1],
-        "Capitol does not take it before the cut around Gotham heals, in 30 s."
+        inspect(&two).next[1],
+        "Capitol cannot receive it before the cut around Gotham expires, in 30 s."
     );
-    // One direction is enough, whichever: a pull needs both.
+    // A cut of either direction suffices: a pull needs both.
     let one_way = |mut fixture: Fixture| {
         fixture.view.faults[0].fault.both = false;
-        said(&fixture).next[0].clone()
+        inspect(&fixture).next[0].clone()
     };
     let out = one_way(fixture().fault(FaultKind::Cut, "capitol", None, 9));
-    assert_eq!(out, "Capitol does not take it before the cut around Capitol heals, in 9 s.");
+    assert_eq!(out, "Capitol cannot receive it before the cut around Capitol expires, in 9 s.");
     let out = one_way(alone().fault(FaultKind::Cut, "gotham", None, 9));
-    assert_eq!(out, "Metropolis does not take it before the cut around Gotham heals, in 9 s.");
+    assert_eq!(out, "Metropolis cannot receive it before the cut around Gotham expires, in 9 s.");
 }
 
 #[test]
-fn a_frozen_city_takes_it_not_before_it_wakes_and_gives_it_not_before() {
+fn frozen_city_neither_receives_nor_sends_until_it_thaws() {
     let base = base();
     let ours = live(stamp("gotham", 300), 84, Some(&base));
     let freeze = |fixture: Fixture, city: &str| {
         let frozen =
             fixture.status(city, NodeStatus::Unreachable).city(city, |city| city.frozen = true);
-        said(&frozen.fault(FaultKind::Freeze, city, None, 12))
+        inspect(&frozen.fault(FaultKind::Freeze, city, None, 12))
     };
     let fixture = || Fixture::new().held([Some(&ours), Some(&base), Some(&base), Some(&base)]);
     assert_eq!(
         freeze(fixture(), "capitol").next[1],
-        "Capitol does not take it before Capitol wakes, in 12 s."
+        "Capitol cannot receive it before the freeze of Capitol expires, in 12 s."
     );
     let holder = freeze(fixture(), "gotham");
-    assert_eq!(holder.next[1], "Capitol does not take it before Gotham wakes, in 12 s.");
+    assert_eq!(
+        holder.next[1],
+        "Capitol cannot receive it before the freeze of Gotham expires, in 12 s."
+    );
     assert_eq!(holder.sentence, "Gotham wrote last, and will win.");
-    assert!(!holder.reasons.contains("gives no answer"), "{}", holder.reasons);
+    assert!(!holder.reasons.contains("unreachable"), "{}", holder.reasons);
 }
 
 #[test]
-fn what_only_a_stopped_city_held_cannot_win() {
+fn write_held_only_by_a_stopped_city_cannot_win() {
     let base = base();
     let ours = live(stamp("gotham", 300), 84, Some(&base));
     let fixture = Fixture::new()
         .held([Some(&ours), Some(&base), Some(&base), Some(&base)])
         .status("gotham", NodeStatus::Down);
-    let said_then = said(&fixture);
-    assert_eq!(said_then.fates[0], "Dispatch wins: Metropolis, Capitol and Dispatch");
+    let inspected = inspect(&fixture);
+    assert_eq!(inspected.fates[0], "Dispatch wins: Metropolis, Capitol and Dispatch");
     assert_eq!(
-        said_then.fates[1],
-        "Gotham went with its city, Gotham stopped, and nobody else held it: nobody; Gotham did until it stopped"
+        inspected.fates[1],
+        "Gotham lost with its city, Gotham stopped, and no other node held it: no running node; \
+         stopped: Gotham"
     );
     assert_eq!(
-        said_then.next,
-        ["Gotham has stopped. Started again, it hears of it from the others."]
+        inspected.next,
+        ["Gotham has stopped. When it runs again, it pulls the write from the others."]
     );
-    let alone = said(
+    let alone = inspect(
         &Fixture::new().held([Some(&ours), None, None, None]).status("gotham", NodeStatus::Down),
     );
-    assert_eq!(alone.sentence, "Nobody who runs holds this hero.");
-    assert_eq!(alone.reasons, "Gotham had heard of it, and has stopped.");
-    assert_eq!(alone.next, ["Nothing: unless another city brings it back, the hero is gone."]);
+    assert_eq!(alone.sentence, "No running node holds this hero.");
+    assert_eq!(alone.reasons, "Only stopped nodes held it: Gotham.");
+    assert_eq!(alone.next, ["Nothing: the hero is lost, unless another city still holds it."]);
 }
 
 #[test]
-fn of_a_city_that_gives_no_answer_nothing_is_promised() {
+fn unreachable_city_gets_no_promise() {
     let base = base();
     let ours = live(stamp("gotham", 300), 84, Some(&base));
     let fixture = || Fixture::new().held([Some(&ours), Some(&base), Some(&base), Some(&base)]);
-    let holder = said(&fixture().status("gotham", NodeStatus::Unreachable));
+    let holder = inspect(&fixture().status("gotham", NodeStatus::Unreachable));
     assert!(
-        holder.reasons.ends_with("Nobody but Gotham is known to hold it, and Gotham gives no answer: it wins if it is still there."),
+        holder.reasons.ends_with(
+            "Only Gotham is known to hold it, and is unreachable: it wins if it still exists."
+        ),
         "{}",
         holder.reasons
     );
     assert_eq!(
         holder.next[0],
-        "Metropolis takes it when Gotham can be heard again, and still holds it."
+        "Metropolis receives it if Gotham is reachable again and still holds it."
     );
-    let other = said(&fixture().status("capitol", NodeStatus::Unreachable));
-    assert_eq!(other.next[1], "Capitol gives no answer; whether it hears of it is not known.");
+    let other = inspect(&fixture().status("capitol", NodeStatus::Unreachable));
+    assert_eq!(other.next[1], "Capitol is unreachable; whether it receives the write is unknown.");
 }
 
 #[test]
-fn a_stamp_too_far_ahead_is_refused_until_its_time_has_come() {
+fn stamp_too_far_ahead_is_refused_until_the_clock_reaches_it() {
     let base = base();
     let ours = live(stamp("gotham", -3_200), 84, Some(&base));
     let fixture = Fixture::new()
         .held([Some(&ours), Some(&base), Some(&base), Some(&base)])
         .city("capitol", |city| city.clock_ahead_ms = Some(1_500));
-    let next = said(&fixture).next;
+    let next = inspect(&fixture).next;
     assert_eq!(
         next[0],
-        "Metropolis refuses it until its time has come, in 1.2 s: its stamp is further ahead than is accepted."
+        "Metropolis refuses it for 1.2 s: its stamp is too far ahead of Metropolis’s clock."
     );
-    assert_eq!(next[1], "Capitol takes it when it next hears from Gotham.");
+    assert_eq!(next[1], "Capitol receives it with its next pull from Gotham.");
 }
 
 #[test]
-fn the_way_of_a_write_is_told_step_by_step_and_what_is_not_known_is_said() {
+fn propagation_is_listed_by_step_with_unknown_sources() {
     let base = base();
     let ours = live(stamp("gotham", 8_000), 84, Some(&base));
     let fixture = Fixture::new()
@@ -509,35 +516,35 @@ fn the_way_of_a_write_is_told_step_by_step_and_what_is_not_known_is_said() {
         .heard(7_100, "capitol", &ours, "gotham")
         .wrote(7_990, &ours)
         .step(6_000, "metropolis", &ours, Way::Unknown);
-    let steps: Vec<String> = said(&fixture).panel.writes[0]
+    let steps: Vec<String> = inspect(&fixture).panel.writes[0]
         .steps
         .iter()
         .map(|step| format!("{} {}", step.at, step.text))
         .collect();
     let expected = [
         "12:41:32.010 Gotham wrote it",
-        "12:41:32.900 Capitol heard it from Gotham",
-        "12:41:34.000 Metropolis held it; how it came there is not known",
+        "12:41:32.900 Capitol received it from Gotham",
+        "12:41:34.000 Metropolis held it; its source is unknown",
     ];
     assert_eq!(steps, expected);
-    let write = &said(&fixture).panel.writes[0];
+    let write = &inspect(&fixture).panel.writes[0];
     assert_eq!(
-        (write.stamp.as_str(), write.seen.as_str(), write.origin.as_str()),
+        (write.stamp.as_str(), write.observed.as_str(), write.origin.as_str()),
         ("12:41:32.000", "12:41:32.010", "gotham/1789990000000")
     );
-    // Seen elsewhere first, or not at all.
+    // Observed at another node first, or not at all.
     let elsewhere = Fixture::new()
         .held([Some(&ours), None, Some(&ours), None])
         .heard(7_100, "capitol", &ours, "gotham");
-    assert_eq!(said(&elsewhere).panel.writes[0].seen, "12:41:32.900 at Capitol");
+    assert_eq!(inspect(&elsewhere).panel.writes[0].observed, "12:41:32.900 at Capitol");
     assert_eq!(
-        said(&Fixture::new().held([Some(&ours); 4])).panel.writes[0].seen,
-        "before what is remembered"
+        inspect(&Fixture::new().held([Some(&ours); 4])).panel.writes[0].observed,
+        "before the recorded history"
     );
 }
 
 #[test]
-fn too_many_writes_and_steps_are_counted_and_what_stands_is_told_all_the_same() {
+fn excess_writes_and_steps_are_counted_and_held_writes_are_kept() {
     let mut over = base();
     let mut fixture = Fixture::new();
     for number in 0..16 {
@@ -550,12 +557,12 @@ fn too_many_writes_and_steps_are_counted_and_what_stands_is_told_all_the_same() 
         );
     }
     let old = base();
-    let panel = said(&fixture.held([Some(&over), Some(&over), Some(&over), Some(&old)])).panel;
+    let panel = inspect(&fixture.held([Some(&over), Some(&over), Some(&over), Some(&old)])).panel;
     assert_eq!(
         (panel.writes.len(), panel.more_writes.as_str()),
         (WRITES_MAX, "and 5 earlier writes")
     );
-    assert_eq!(panel.writes[1].writer, "Dispatch", "it is the oldest, and stands");
+    assert_eq!(panel.writes[1].writer, "Dispatch", "it is the oldest, and is still held");
     let mut long = Fixture::new();
     let ours = live(stamp("gotham", 30_000), 84, None);
     let other = live(stamp("capitol", 30_001), 84, None);
@@ -573,7 +580,7 @@ fn too_many_writes_and_steps_are_counted_and_what_stands_is_told_all_the_same() 
 }
 
 #[test]
-fn lost_writes_of_this_hero_are_told_newest_first_and_others_not() {
+fn lost_writes_of_this_hero_are_listed_newest_first() {
     let ours = live(stamp("gotham", 9_000), 84, None);
     let theirs = live(stamp("capitol", 8_000), 72, None);
     let mut fixture = Fixture::new()
@@ -582,80 +589,84 @@ fn lost_writes_of_this_hero_are_told_newest_first_and_others_not() {
         .lost(1, &ours, Some(&theirs))
         .lost(1, &ours, None);
     let expected = [
-        "12:41:30.000 Gotham wrote “Gotham 84 patrolling”: went with its only holder",
-        "12:41:30.000 Gotham wrote “Gotham 84 patrolling”: Capitol had not heard of it",
+        "12:41:30.000 Gotham wrote “Gotham 84 patrolling”: lost with its only holder",
+        "12:41:30.000 Gotham wrote “Gotham 84 patrolling”: Capitol had not seen it",
     ];
-    assert_eq!(said(&fixture).panel.lost, expected);
+    assert_eq!(inspect(&fixture).panel.lost, expected);
     for _ in 0..12 {
         fixture = fixture.lost(1, &ours, None);
     }
-    let panel = said(&fixture).panel;
+    let panel = inspect(&fixture).panel;
     assert_eq!((panel.lost.len(), panel.more_lost.as_str()), (LOST_MAX, "and 2 earlier ones"));
 }
 
 #[test]
-fn a_hero_of_whom_nobody_has_heard_any_more_is_still_mourned() {
+fn hero_that_no_node_holds_still_lists_its_lost_writes() {
     let ours = live(stamp("gotham", 9_000), 84, None);
-    let gone = said(&Fixture::new().lost(1, &ours, None));
+    let lost = inspect(&Fixture::new().lost(1, &ours, None));
     assert_eq!(
-        (gone.sentence.as_str(), gone.panel.hero.as_str()),
-        ("Nobody has heard of this hero any more.", "Silver Kestrel")
+        (lost.sentence.as_str(), lost.panel.hero.as_str()),
+        ("No node holds this hero.", "Silver Kestrel")
     );
-    assert_eq!(gone.panel.lost.len(), 1);
-    assert_eq!(said(&Fixture::new()).panel.hero, id(1).to_string());
+    assert_eq!(lost.panel.lost.len(), 1);
+    assert_eq!(inspect(&Fixture::new()).panel.hero, id(1).to_string());
     let hint =
         InspectorPanel::of(&Fixture::new().view, None).render().expect("rendering into a string");
     assert!(
-        hint.contains("Choose a hero’s state to see who wrote what, and what happens next."),
+        hint.contains("Select a hero’s state to see its writes and what happens next."),
         "{hint}"
     );
     assert!(!hint.contains("<ol"), "{hint}");
 }
 
 #[test]
-fn the_picture_puts_both_orders_on_one_scale_and_says_who_wins() {
-    let picture = said(&split_brain()).panel.picture.unwrap();
-    let told: Vec<_> = picture
+fn picture_shows_both_orders_on_one_scale_and_the_winner() {
+    let picture = inspect(&split_brain()).panel.picture.unwrap();
+    let marks: Vec<_> = picture
         .marks
         .iter()
         .map(|mark| {
-            (mark.writer.as_str(), mark.seen_x.as_deref(), mark.stamp_x.as_str(), mark.wins)
+            (mark.writer.as_str(), mark.observed_x.as_deref(), mark.stamp_x.as_str(), mark.wins)
         })
         .collect();
-    // From 9.0 s ago, when the first was seen, to 7.1 s ago, the last stamp.
+    // The scale ranges from 9.0 s ago, the first observation, to 7.1 s ago, the last stamp.
     assert_eq!(
-        told,
+        marks,
         [("Metropolis", Some("46.0"), "294.0", "wins"), ("Gotham", Some("126.9"), "124.3", "")]
     );
     assert_eq!(
-        (picture.marks[0].seen_label.as_str(), picture.marks[0].stamp_label.as_str()),
+        (picture.marks[0].observed_label.as_str(), picture.marks[0].stamp_label.as_str()),
         (":31.00", ":32.90")
     );
     assert_eq!(
-        (picture.marks[0].seen.as_str(), picture.marks[0].stamp.as_str()),
+        (picture.marks[0].observed.as_str(), picture.marks[0].stamp.as_str()),
         ("12:41:31.000", "12:41:32.900")
     );
     assert_eq!(picture.marks[0].wins_anchor, "start", "the curve comes from the left");
-    assert_eq!(said(&healed()).panel.picture.unwrap().marks[0].wins, "stands");
+    assert_eq!(inspect(&healed()).panel.picture.unwrap().marks[0].wins, "won");
     assert!(
-        said(&Fixture::new().held([Some(&base()); 4])).panel.picture.is_none(),
-        "nobody saw it being written"
+        inspect(&Fixture::new().held([Some(&base()); 4])).panel.picture.is_none(),
+        "no write was observed"
     );
 }
 
 #[test]
-fn times_are_labelled_by_as_much_as_tells_them_apart() {
+fn time_labels_contain_only_the_differing_part() {
     let labels = |ago: u64| {
         let entry = live(stamp("gotham", 5_000), 84, None);
         let fixture = Fixture::new().held([Some(&entry), None, None, None]).wrote(ago, &entry);
-        let marks = said(&fixture).panel.picture.unwrap().marks;
-        [marks[0].seen_label.clone(), marks[0].stamp_label.clone(), marks[0].wins_anchor.to_owned()]
+        let marks = inspect(&fixture).panel.picture.unwrap().marks;
+        [
+            marks[0].observed_label.clone(),
+            marks[0].stamp_label.clone(),
+            marks[0].wins_anchor.to_owned(),
+        ]
     };
     assert_eq!(labels(4_000), [":36.00", ":35.00", "end"]);
     assert_eq!(labels(50_000), ["40:50.00", "41:35.00", "start"], "another minute");
     assert_eq!(labels(99_000), ["40:01.00", "41:35.00", "start"]);
     let old = live(stamp("gotham", 3_000_000), 84, None);
-    let marks = said(&Fixture::new().held([Some(&old), None, None, None]).wrote(4_000, &old))
+    let marks = inspect(&Fixture::new().held([Some(&old), None, None, None]).wrote(4_000, &old))
         .panel
         .picture
         .unwrap()
@@ -664,7 +675,7 @@ fn times_are_labelled_by_as_much_as_tells_them_apart() {
 }
 
 #[test]
-fn a_label_that_would_lie_over_another_is_left_out_and_never_that_of_what_wins() {
+fn overlapping_labels_are_omitted_except_that_of_the_winner() {
     let base = base();
     let writes: Vec<_> = (0..5)
         .map(|number| {
@@ -682,14 +693,14 @@ fn a_label_that_would_lie_over_another_is_left_out_and_never_that_of_what_wins()
     for write in &writes {
         fixture = fixture.wrote(9_000, write);
     }
-    let marks = said(&fixture).panel.picture.unwrap().marks;
+    let marks = inspect(&fixture).panel.picture.unwrap().marks;
     assert_eq!(marks.len(), 6);
     assert_eq!(marks.iter().filter(|mark| !mark.stamp_label.is_empty()).count(), 2);
     assert!(!marks[0].stamp_label.is_empty() && marks[0].wins == "wins");
 }
 
 #[test]
-fn the_picture_has_a_twin_that_is_a_table_with_the_same_writes() {
+fn picture_has_a_table_with_the_same_writes() {
     let html = html(&split_brain(), 1);
     let table =
         html.split_once("<table>").and_then(|(_, rest)| rest.split_once("</table>")).unwrap().0;
@@ -705,7 +716,7 @@ fn the_picture_has_a_twin_that_is_a_table_with_the_same_writes() {
 }
 
 #[test]
-fn a_name_is_text_whatever_it_says_and_nothing_needs_what_the_policy_forbids() {
+fn hostile_name_is_escaped_and_markup_respects_the_policy() {
     let mut hostile = (*base()).clone();
     if let Value::Live(hero) = &mut hostile.value {
         hero.name = "</h2><script>alert(1)</script>".into();

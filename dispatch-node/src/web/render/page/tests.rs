@@ -1,4 +1,4 @@
-//! The text of the page in each state of the cluster, the degraded ones first, without the markup.
+//! The text of the page in each state of the cluster, the degraded ones first, without markup.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,7 +14,7 @@ use gossip::NodeName;
 use gossip::fault::FaultKind;
 use shared::Entry;
 
-/// The page, as a browser gets it.
+/// The page as a browser receives it.
 fn page_of(view: &View, query: &PageQuery, refusal: Option<&Refusal>) -> String {
     let (mut shared, mut window) = (Fragments::default(), Fragments::default());
     super::shared(&mut shared, 1, view, &LauncherClient::Person { in_vs_code: false }, None, None);
@@ -38,8 +38,8 @@ fn page_of(view: &View, query: &PageQuery, refusal: Option<&Refusal>) -> String 
     document(view, 1, &shared, &Fragments::default(), &window, query, surroundings)
 }
 
-/// The text of `html`, a line for each stretch of text.
-fn words(html: &str) -> String {
+/// The text of `html`, with a line for each run of text between block elements.
+fn plain_text(html: &str) -> String {
     let mut text = String::new();
     let mut rest = html;
     while let Some((before, after)) = rest.split_once('<') {
@@ -65,10 +65,10 @@ fn words(html: &str) -> String {
         .replace("&#34;", "\"")
 }
 
-/// The parts of the page that differ from state to state, piece by piece.
-fn said(mut fixture: Fixture, query: &PageQuery) -> String {
+/// The text of the fragments that depend on the state, one after the other.
+fn page_text(mut fixture: Fixture, query: &PageQuery) -> String {
     let view = &mut fixture.view;
-    // What the pieces of a scene amount to together.
+    // A fixture sets the entries; the fingerprints and counts are derived from them here.
     let fingerprint = |column: &dyn Fn(&crate::model::rows::Row) -> Option<Arc<Entry>>| {
         let mut map = shared::Map::default();
         for (id, entry) in view.rows.iter().filter_map(|row| Some((row.id, column(row)?))) {
@@ -91,7 +91,7 @@ fn said(mut fixture: Fixture, query: &PageQuery) -> String {
     let (mut shared, mut window) = (Fragments::default(), Fragments::default());
     super::shared(&mut shared, 1, view, &LauncherClient::Person { in_vs_code: false }, None, None);
     super::window(&mut window, 1, view, query, &mut RowCache::default());
-    let pieces = ["title", "verdict", "gossip", "map", "cluster", "aftermath", "trouble"]
+    let pieces = ["title", "verdict", "gossip", "map", "cluster", "bomb-reports", "faults"]
         .map(|id| (id, shared.html(id).to_owned()));
     let table = [
         window.html("heroes-chips"),
@@ -104,7 +104,7 @@ fn said(mut fixture: Fixture, query: &PageQuery) -> String {
         ("lost-writes", shared.html("lost-writes").to_owned()),
         ("inspector", window.html("inspector").to_owned()),
     ];
-    let piece = |(id, html): (&str, String)| format!("# {id}\n{}\n", words(&html));
+    let piece = |(id, html): (&str, String)| format!("# {id}\n{}\n", plain_text(&html));
     pieces.into_iter().chain(rest).map(piece).collect()
 }
 
@@ -112,7 +112,7 @@ fn base() -> Arc<Entry> {
     live(stamp("dispatch", 60_000), 100, None)
 }
 
-/// Three heroes, which all hold.
+/// Three heroes that every node holds.
 fn three_heroes() -> Fixture {
     let fixture = Fixture::new();
     (1..4)
@@ -121,7 +121,7 @@ fn three_heroes() -> Fixture {
 }
 
 #[test]
-fn every_city_is_down() {
+fn page_with_every_city_down() {
     let fixture =
         ["gotham", "metropolis", "capitol"].into_iter().fold(three_heroes(), |fixture, city| {
             fixture.city(city, |city| {
@@ -129,84 +129,90 @@ fn every_city_is_down() {
                 city.age = Some(Duration::from_secs(6));
             })
         });
-    insta::assert_snapshot!(said(fixture, &PageQuery::default()));
+    insta::assert_snapshot!(page_text(fixture, &PageQuery::default()));
 }
 
 #[test]
-fn a_city_gives_no_answer_and_another_is_frozen_from_here() {
-    let silent = |city: &mut NodeState| {
+fn page_with_an_unreachable_and_a_frozen_city() {
+    let unreachable = |city: &mut NodeState| {
         city.status = NodeStatus::Unreachable;
         city.age = Some(Duration::from_secs(6));
     };
-    let fixture = three_heroes().city("gotham", silent).city("capitol", |city| {
-        silent(city);
+    let fixture = three_heroes().city("gotham", unreachable).city("capitol", |city| {
+        unreachable(city);
         city.frozen = true;
     });
-    insta::assert_snapshot!(said(
+    insta::assert_snapshot!(page_text(
         fixture.fault(FaultKind::Freeze, "capitol", None, 20),
         &PageQuery::default()
     ));
 }
 
 #[test]
-fn a_city_was_just_destroyed_and_recovers() {
+fn page_with_a_recovering_city() {
     let fixture =
         three_heroes().hold(2, "Bela", [None, Some(&base()), Some(&base()), Some(&base())]);
     let fixture = fixture.city("gotham", |city| {
         city.recovering = true;
         city.crashes = 1;
     });
-    insta::assert_snapshot!(said(fixture, &PageQuery::default()));
+    insta::assert_snapshot!(page_text(fixture, &PageQuery::default()));
 }
 
 #[test]
-fn two_sides_of_a_cut_have_written_to_one_hero() {
-    let ours = live(stamp("metropolis", 3_000), 64, Some(&base()));
-    let theirs = live(stamp("gotham", 2_000), 84, Some(&base()));
-    let fixture =
-        three_heroes().hold(2, "Bela", [Some(&theirs), Some(&ours), Some(&theirs), Some(&theirs)]);
+fn page_with_conflicting_writes_across_a_cut() {
+    let metropolis = live(stamp("metropolis", 3_000), 64, Some(&base()));
+    let gotham = live(stamp("gotham", 2_000), 84, Some(&base()));
+    let fixture = three_heroes().hold(
+        2,
+        "Bela",
+        [Some(&gotham), Some(&metropolis), Some(&gotham), Some(&gotham)],
+    );
     let fixture = fixture.fault(FaultKind::Cut, "metropolis", None, 30);
-    insta::assert_snapshot!(said(
+    insta::assert_snapshot!(page_text(
         fixture,
         &PageQuery { hero: Some(id(2)), ..PageQuery::default() }
     ));
 }
 
 #[test]
-fn a_death_is_not_heard_and_one_city_holds_an_only_copy() {
-    let death = dead(stamp("dispatch", 2_000), Some(&base()));
+fn page_with_a_pending_deletion_and_an_only_copy() {
+    let deletion = dead(stamp("dispatch", 2_000), Some(&base()));
     let only = live(stamp("capitol", 1_000), 50, None);
-    let fixture =
-        three_heroes().hold(1, "Ada", [Some(&death), Some(&base()), Some(&death), Some(&death)]);
+    let fixture = three_heroes().hold(
+        1,
+        "Ada",
+        [Some(&deletion), Some(&base()), Some(&deletion), Some(&deletion)],
+    );
     let fixture = fixture.hold(4, "Dora", [None, None, Some(&only), None]);
-    insta::assert_snapshot!(said(fixture, &PageQuery::default()));
+    insta::assert_snapshot!(page_text(fixture, &PageQuery::default()));
 }
 
 #[test]
-fn one_city_is_behind_and_a_write_was_lost() {
+fn page_with_a_city_behind_and_a_lost_write() {
     let newer = live(stamp("gotham", 1_000), 80, Some(&base()));
     let lost = live(stamp("capitol", 5_000), 70, Some(&base()));
     let fixture = three_heroes()
         .hold(3, "Cleo", [Some(&newer), Some(&base()), Some(&newer), Some(&newer)])
         .lost(3, &lost, Some(&newer));
-    insta::assert_snapshot!(said(fixture, &PageQuery::default()));
+    insta::assert_snapshot!(page_text(fixture, &PageQuery::default()));
 }
 
 #[test]
-fn all_agree() {
-    insta::assert_snapshot!(said(three_heroes(), &PageQuery::default()));
+fn page_when_all_nodes_agree() {
+    insta::assert_snapshot!(page_text(three_heroes(), &PageQuery::default()));
 }
 
 #[test]
-fn there_are_no_heroes_yet_and_a_search_finds_none() {
-    insta::assert_snapshot!(said(Fixture::new(), &PageQuery::default()));
+fn page_without_heroes() {
+    insta::assert_snapshot!(page_text(Fixture::new(), &PageQuery::default()));
     let searched =
-        said(three_heroes(), &PageQuery { search: "Zora".into(), ..PageQuery::default() });
+        page_text(three_heroes(), &PageQuery { search: "Zora".into(), ..PageQuery::default() });
     assert!(searched.contains("No hero matches this search."), "{searched}");
 }
 
 #[test]
-fn a_command_that_failed_says_why_beside_its_form_and_what_was_not_done() {
+fn refused_command_shows_its_reason_next_to_its_form() {
     let problem = Problem::unavailable(
         "no_answer",
         "capitol does not answer; nothing was changed".to_owned(),
@@ -226,7 +232,7 @@ fn a_command_that_failed_says_why_beside_its_form_and_what_was_not_done() {
 }
 
 #[test]
-fn a_name_is_text_wherever_it_stands() {
+fn hostile_name_and_search_are_escaped() {
     let name = r#""><script>alert('hi')</script>"#;
     let fixture = Fixture::new().hold(1, name, [Some(&base()), None, None, None]);
     let page = page_of(
@@ -241,7 +247,7 @@ fn a_name_is_text_wherever_it_stands() {
 }
 
 #[test]
-fn each_id_is_there_once_and_nothing_needs_what_the_security_policy_forbids() {
+fn ids_are_unique_and_markup_respects_the_security_policy() {
     let page = page_of(
         &three_heroes().view,
         &PageQuery { hero: Some(id(1)), with_history: true, ..PageQuery::default() },
@@ -262,16 +268,18 @@ fn each_id_is_there_once_and_nothing_needs_what_the_security_policy_forbids() {
 }
 
 #[test]
-fn a_search_keeps_what_was_chosen() {
+fn search_form_keeps_the_other_parameters() {
     let query = PageQuery::parse("show=differing&rows=25&q=x");
     let page = page_of(&three_heroes().view, &query, None);
-    assert!(page.contains(r#"<input type="hidden" name="show" value="differing"><input type="hidden" name="rows" value="25">"#), "{page}");
+    for (name, value) in [("show", "differing"), ("rows", "25")] {
+        let field = format!(r#"<input type="hidden" name="{name}" value="{value}">"#);
+        assert!(page.contains(&field), "{field} in {page}");
+    }
 }
 
-/// The first answer of fifty heroes, without compression: what a browser has to parse before it can
-/// show anything.
+/// The limit applies to the uncompressed document, which a browser parses before it shows anything.
 #[test]
-fn a_first_page_of_fifty_heroes_is_small() {
+fn first_page_of_fifty_heroes_is_small() {
     let fixture = (0..60).fold(Fixture::new(), |fixture, number| {
         fixture.hold(number, &format!("Silver Kestrel {number}"), [Some(&base()); 4])
     });

@@ -1,6 +1,6 @@
-//! The faults of the timeline, as bands across the lanes that they concern.
+//! The faults of the timeline, as bands on the lanes of the nodes that they affect.
 //!
-//! Invariant: bounded. The newest faults are drawn, a band each.
+//! Invariant: bounded, to the newest faults, with one band for each.
 
 use std::time::Duration;
 
@@ -20,7 +20,7 @@ use super::layout::{Layout, WORDS_HEIGHT};
 /// The first baseline of the labels, and the number of lines.
 const WORDS_Y: f64 = 13.0;
 const WORDS_LINES: usize = 2;
-/// The most bands. A fault is one band, at every lane that it concerns.
+/// The most bands. A fault is one band, with a rectangle on each lane that it affects.
 const BANDS_MAX: usize = 64;
 
 #[derive(Template)]
@@ -38,16 +38,17 @@ struct Band {
     lanes: Vec<f64>,
     /// The line from the label down to the lanes.
     post: String,
-    /// The position and the text of the label, if there was room for it.
+    /// The position and the text of the label, if there is room for it.
     words: Option<(f64, f64, String)>,
 }
 
-/// Renders the past and present faults: a group `timeline-spans`.
+/// Renders the past and present faults, as the group `timeline-spans`.
 pub(crate) fn spans(view: &View) -> String {
     let layout = Layout::of(view);
     let first = Duration::from_secs(layout.first());
     let shown: Vec<&Span> =
         view.history.spans().filter(|span| span.ended.is_none_or(|ended| ended >= first)).collect();
+    // The newest, in the order in which they began: the labels are placed from left to right.
     let shown = shown.iter().rev().take(BANDS_MAX).rev();
     // The end of the last label of each line.
     let mut ends = [f64::NEG_INFINITY; WORDS_LINES];
@@ -56,12 +57,14 @@ pub(crate) fn spans(view: &View) -> String {
 }
 
 impl Layout<'_> {
-    /// The band of one fault. `ends` has the end of the last label of each line.
+    /// The band of one fault. `ends` contains the end of the last label of each line, and is
+    /// updated.
     fn band(&self, span: &Span, ends: &mut [f64]) -> Band {
         let (beyond_left, inside, beyond_right) = self.edges();
         let is_older = span.began.as_secs() < self.first();
         let x = self.x(span.began).max(beyond_left);
         let words_x = if is_older { inside } else { x };
+        // A fault in force is drawn beyond the present and clipped, so that its band does not change.
         let until = span.ended.map_or(beyond_right, |ended| self.x(ended));
         let fault = &span.fault;
         let mut lanes = vec![self.y(fault.from)];
@@ -69,6 +72,7 @@ impl Layout<'_> {
             lanes.push(self.y(to));
         }
         let text = label(span);
+        // An estimate: the font and its widths are known only to the browser.
         let width = 6.6 * text.chars().count() as f64 + 16.0;
         let free = ends.iter().position(|end| *end <= words_x);
         let words = free.map(|line| {
@@ -89,7 +93,7 @@ impl Layout<'_> {
     }
 }
 
-/// The label of a fault, as short as possible.
+/// The label of a fault, shorter than [`describe`].
 fn label(span: &Span) -> String {
     let fault = &span.fault;
     let from = title(fault.from);
@@ -102,10 +106,10 @@ fn label(span: &Span) -> String {
     match fault.kind {
         FaultKind::Cut if fault.to.is_none() && fault.both => format!("{from} cut off"),
         FaultKind::Cut => format!("{ends} cut"),
-        FaultKind::Delay { by, .. } => format!("{ends} slow, {} ms", by.as_millis()),
-        FaultKind::Loss(chance) => format!("{ends} loses {} %", chance.percent()),
-        FaultKind::Duplicate(chance) => format!("{ends} repeats {} %", chance.percent()),
-        FaultKind::Reorder(chance) => format!("{ends} overtakes {} %", chance.percent()),
+        FaultKind::Delay { by, .. } => format!("{ends} delayed, {} ms", by.as_millis()),
+        FaultKind::Loss(chance) => format!("{ends} drops {} %", chance.percent()),
+        FaultKind::Duplicate(chance) => format!("{ends} duplicates {} %", chance.percent()),
+        FaultKind::Reorder(chance) => format!("{ends} reorders {} %", chance.percent()),
         FaultKind::Throttle(_) => format!("{ends} throttled"),
         FaultKind::Freeze => format!("{from} frozen"),
         FaultKind::Skew(ms) => format!(

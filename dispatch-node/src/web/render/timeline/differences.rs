@@ -1,4 +1,4 @@
-//! The curve of the timeline: the number of heroes that differed, and the scale that it shares with
+//! The curve of the timeline: the number of heroes that differed, on the scale that it shares with
 //! the forecast.
 
 use std::fmt::Write as _;
@@ -13,8 +13,8 @@ use super::layout::{CURVE_HEIGHT, Layout};
 /// The shortest step of the curve.
 const STEP: Duration = Duration::from_millis(100);
 
-/// The greatest number that the curve has to show.
-pub(super) fn most(layout: &Layout<'_>, predicted: Option<&Predicted>) -> f64 {
+/// The greatest number that the curve contains.
+pub(super) fn peak(layout: &Layout<'_>, predicted: Option<&Predicted>) -> f64 {
     let measured = layout.seconds().flat_map(|second| {
         second.differences.iter().map(|(_, count)| *count).chain([second.differences_before])
     });
@@ -27,16 +27,16 @@ pub(super) fn most(layout: &Layout<'_>, predicted: Option<&Predicted>) -> f64 {
 }
 
 /// The height of the curve above its baseline.
-pub(super) fn up(count: f64, most: f64) -> f64 {
-    if most > 0.0 { CURVE_HEIGHT * count / most } else { 0.0 }
+pub(super) fn up(count: f64, peak: f64) -> f64 {
+    if peak > 0.0 { CURVE_HEIGHT * count / peak } else { 0.0 }
 }
 
-/// Renders the number of heroes that differed: a group `timeline-differences` within the moving
-/// one. Its scale also fits `predicted`.
+/// Renders the number of heroes that differed, as the group `timeline-differences` within the
+/// moving one. Its scale also fits `predicted`.
 pub(crate) fn differences(view: &View, predicted: Option<&Predicted>) -> String {
     let layout = Layout::of(view);
-    let most = most(&layout, predicted);
-    let y = |count: usize| layout.curve_y() - up(count as f64, most);
+    let peak = peak(&layout, predicted);
+    let y = |count: usize| layout.curve_y() - up(count as f64, peak);
     let (start, _, end) = layout.edges();
     let now = view.history.differences();
     let before = layout.seconds().next().map_or(now, |second| second.differences_before);
@@ -44,7 +44,8 @@ pub(crate) fn differences(view: &View, predicted: Option<&Predicted>) -> String 
     let mut steps: Vec<(Duration, usize)> = Vec::new();
     for (at, count) in layout.seconds().flat_map(|second| &second.differences) {
         match steps.last_mut() {
-            Some((last, standing)) if at.saturating_sub(*last) < STEP => *standing = *count,
+            // Changes within one step are merged, which bounds the size of the path.
+            Some((last, height)) if at.saturating_sub(*last) < STEP => *height = *count,
             Some(_) | None => steps.push((*at, *count)),
         }
     }

@@ -1,8 +1,8 @@
-//! The layout of the timeline: times from left to right, a lane a node from top to bottom.
+//! The layout of the timeline: time from left to right, a lane for each node from top to bottom.
 //!
-//! A second is at [`SECOND_WIDTH`] times its number since the beginning of the current hour of
-//! dispatch's uptime. So coordinates stay below a hundred thousand, where the single precision of
-//! renderers is far finer than a pixel. Once an hour all fragments are rendered again.
+//! The x coordinate of a second is [`SECOND_WIDTH`] times its number since the start of the current
+//! hour of dispatch's uptime. Coordinates therefore stay below a hundred thousand, where the single
+//! precision of renderers is far finer than a pixel. Once an hour all fragments are rendered again.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -78,9 +78,9 @@ impl<'a> Layout<'a> {
         self.view.at.mono.as_secs().saturating_sub(PAST_S)
     }
 
-    /// The x coordinates left of the picture, just inside of it, and right of it. They change every
-    /// ten seconds, so that shapes that reach there need not be rendered with each frame. What is
-    /// outside is clipped.
+    /// The x coordinates left of the picture, just inside of it, and right of it. They change only
+    /// every ten seconds, so that shapes that reach them are not rendered again for each frame. The
+    /// parts outside of the picture are clipped.
     pub(super) fn edges(&self) -> (f64, f64, f64) {
         let inside = (self.first() / 10 + 1) * 10;
         (

@@ -1,4 +1,4 @@
-//! The forecast of the timeline, right of now, and the scale of the curve.
+//! The forecast of the timeline, right of the present, and the scale of the curve.
 
 use askama::Template;
 
@@ -8,10 +8,10 @@ use crate::web::render::forecast_curve::{Predicted, PredictedPoint};
 use crate::web::render::html::html;
 use crate::web::render::svg::Xy;
 
-use super::differences::{most, up};
+use super::differences::{peak, up};
 use super::layout::{CURVE_HEIGHT, FUTURE_S, Layout, NOW_X, SECOND_WIDTH, WIDTH, WORDS_HEIGHT};
 
-/// The most characters of a line of text right of now.
+/// The most characters of a line of text right of the present.
 const LINE_CHARS_MAX: usize = 36;
 
 #[derive(Template)]
@@ -23,20 +23,21 @@ struct Outlook {
     lines: Vec<(f64, f64, String)>,
     top: f64,
     width: f64,
-    /// The number of heroes at the top of the curve. Empty where none differs.
+    /// The number of heroes at the top of the curve. Empty if no hero differs.
     scale: String,
 }
 
-/// Renders the forecast and the scale: a group `timeline-forecast` next to the moving one.
+/// Renders the forecast and the scale, as the group `timeline-forecast` next to the moving one.
 pub(crate) fn forecast(view: &View, predicted: Option<&Predicted>) -> String {
     let layout = Layout::of(view);
-    let most = most(&layout, predicted);
+    let peak = peak(&layout, predicted);
     let at = |after_s: f64, count: f64| {
-        Xy(NOW_X + after_s * SECOND_WIDTH, layout.curve_y() - up(count, most)).to_string()
+        Xy(NOW_X + after_s * SECOND_WIDTH, layout.curve_y() - up(count, peak)).to_string()
     };
     let points: Vec<PredictedPoint> = predicted
         .into_iter()
         .flat_map(|predicted| predicted.points.iter().copied())
+        // The forecast reaches further than the picture.
         .filter(|point| (0.0..=FUTURE_S as f64).contains(&point.after_s))
         .collect();
     let lines = predicted.map(|predicted| wrapped(&predicted.sentence)).unwrap_or_default();
@@ -57,15 +58,16 @@ pub(crate) fn forecast(view: &View, predicted: Option<&Predicted>) -> String {
             .collect(),
         top,
         width: WIDTH,
-        scale: if most > 0.0 { grouped(most.ceil() as u64) } else { String::new() },
+        scale: if peak > 0.0 { grouped(peak.ceil() as u64) } else { String::new() },
     };
     html(&outlook)
 }
 
-/// Wraps a sentence into lines that fit right of now.
+/// Wraps a sentence at its spaces into lines that fit right of the present.
 fn wrapped(sentence: &str) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
-    for word in sentence.split_whitespace() {
+    // Not at any whitespace: a no-break space keeps a number and its unit on one line.
+    for word in sentence.split(' ') {
         match lines.last_mut() {
             Some(line) if line.chars().count() + 1 + word.chars().count() <= LINE_CHARS_MAX => {
                 line.push(' ');

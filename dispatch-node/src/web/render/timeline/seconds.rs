@@ -1,6 +1,7 @@
-//! The seconds of the timeline: gossip as arrows, writes as shapes, a fragment a second.
+//! The seconds of the timeline: pulls as arrows, writes as shapes, one fragment for each second.
 //!
-//! Invariant: bounded. Beyond a few a second, pulls and writes are drawn as one path and counted.
+//! Invariant: bounded. Beyond a few in one second, pulls and writes are drawn as one path and
+//! counted.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -19,7 +20,7 @@ use crate::web::render::html::html;
 use crate::web::render::svg::{Px, Xy, shape};
 
 use super::layout::{HOUR_S, Layout, SECOND_WIDTH, lane_y};
-use super::wording::{brings, pull_sentence, write_words};
+use super::wording::{new_entries, pull_sentence, write_words};
 
 /// The most pulls, and the most writes, of a second that are drawn one by one.
 const DRAWN_MAX: usize = 8;
@@ -58,7 +59,7 @@ pub(crate) struct SecondCache {
     seconds: BTreeMap<u64, (Arc<Second>, Arc<str>)>,
 }
 
-/// Renders each second of the picture: the id of its group, and the group.
+/// Renders each second of the picture. Returns the id of each group, and the group.
 pub(crate) fn seconds(view: &View, cache: &mut SecondCache) -> Vec<(Arc<str>, Arc<str>)> {
     let layout = Layout::of(view);
     let hour = view.at.mono.as_secs() / HOUR_S;
@@ -68,6 +69,7 @@ pub(crate) fn seconds(view: &View, cache: &mut SecondCache) -> Vec<(Arc<str>, Ar
     }
     let mut items = Vec::new();
     for second in layout.seconds() {
+        // A second is copied on write, so an unchanged one is the same allocation.
         let known = before.remove(&second.number).filter(|(same, _)| Arc::ptr_eq(same, second));
         let (second, html) =
             known.unwrap_or_else(|| (Arc::clone(second), html(&layout.second(second)).into()));
@@ -90,15 +92,15 @@ impl Layout<'_> {
     fn pulls(&self, second: &Second, x: f64, strokes: &mut Vec<Stroke>) {
         let across = |at: Duration| self.x(at) - x;
         let mut same = String::new();
-        let mut sames = 0;
-        let mut news: Vec<(&Pull, String)> = Vec::new();
+        let mut same_count = 0;
+        let mut received: Vec<(&Pull, String)> = Vec::new();
         let mut failed_pulls: Vec<(&Pull, String)> = Vec::new();
         for pull in &second.pulls {
             let (from, to) = (
                 (across(pull.asked), self.y(pull.source)),
                 (across(pull.ended), self.y(pull.puller)),
             );
-            match (&pull.outcome, brings(pull)) {
+            match (&pull.outcome, new_entries(pull)) {
                 (PullOutcome::Unanswered | PullOutcome::Refused, _) => {
                     failed_pulls.push((
                         pull,
@@ -110,7 +112,7 @@ impl Layout<'_> {
                     ));
                 }
                 (PullOutcome::Same | PullOutcome::Merged { .. }, Some(_)) => {
-                    news.push((pull, arrow(from, to)))
+                    received.push((pull, arrow(from, to)));
                 }
                 (PullOutcome::Same | PullOutcome::Merged { .. }, None) => {
                     let _ = write!(
@@ -119,26 +121,29 @@ impl Layout<'_> {
                         Xy(from.0, from.1),
                         line((to.0 - from.0, to.1 - from.1))
                     );
-                    sames += 1;
+                    same_count += 1;
                 }
             }
         }
-        if sames > 0 {
+        if same_count > 0 {
             strokes.push(Stroke {
                 class: "same".into(),
                 d: same,
-                title: format!("{} brought nothing", counted(sames, "pull", "pulls")),
+                title: format!("{} without new entries", counted(same_count, "pull", "pulls")),
             });
         }
-        let brought = |pull: &Pull| {
-            (format!("brought {}", pull.source), format!("More news from {}", title(pull.source)))
+        let class = |pull: &Pull| {
+            (format!("received {}", pull.source), format!("More pulls from {}", title(pull.source)))
         };
-        bundle(news, brought, pull_sentence, strokes);
+        bundle(received, class, pull_sentence, strokes);
         let failed = |pull: &Pull| {
             let refused = pull.outcome == PullOutcome::Refused;
-            let what =
-                if refused { "More rounds were refused" } else { "More questions got no answer" };
-            (if refused { "vain refused" } else { "vain" }.to_owned(), what.to_owned())
+            let (class, more) = if refused {
+                ("failed refused", "More refused pulls")
+            } else {
+                ("failed", "More pulls without an answer")
+            };
+            (class.to_owned(), more.to_owned())
         };
         bundle(failed_pulls, failed, pull_sentence, strokes);
     }
@@ -158,7 +163,7 @@ impl Layout<'_> {
             (write, d)
         });
         let class = |write: &Write| {
-            let kind = if write.entry.is_tombstone() { "grave" } else { "write" };
+            let kind = if write.entry.is_tombstone() { "deletion" } else { "write" };
             (format!("{kind} {}", write.node), format!("More writes at {}", title(write.node)))
         };
         bundle(
@@ -171,7 +176,7 @@ impl Layout<'_> {
 
     /// The labels of a second that begins at `x`.
     fn words(&self, second: &Second, x: f64) -> Vec<Words> {
-        // By lane: the position, the words, and true if something is lost.
+        // By lane: the position, the labels, and true if one of them is a loss.
         let mut marks: BTreeMap<usize, (f64, Vec<&str>, bool)> = BTreeMap::new();
         for mark in &second.marks {
             if let Some((event_label, is_bad)) = event_label(mark.kind) {
@@ -189,7 +194,8 @@ impl Layout<'_> {
         let words = |(lane, (x, words, is_bad)): (usize, (f64, Vec<&str>, bool))| Words {
             class: if is_bad { "mark bad" } else { "mark" },
             x: x - 4.0,
-            // Even seconds above the lane, odd ones below, so that neighbours do not overlap.
+            // Labels of even seconds are above the lane and those of odd ones below, so that
+            // neighbours do not overlap.
             y: lane_y(lane) + if second.number.is_multiple_of(2) { -7.0 } else { 15.0 },
             text: words.join(", "),
             title: String::new(),
@@ -217,7 +223,8 @@ fn shortened(number: usize) -> String {
     if number < 10_000 { number.to_string() } else { format!("{}k", number / 1_000) }
 }
 
-/// Draws the first few items one by one with a tooltip each, and the rest as one path a class.
+/// Draws the first few items one by one, each with a tooltip, and the rest as one path for each
+/// class.
 fn bundle<T>(
     drawn: Vec<(&T, String)>,
     class: impl Fn(&T) -> (String, String),
@@ -225,14 +232,14 @@ fn bundle<T>(
     strokes: &mut Vec<Stroke>,
 ) {
     let mut rest: BTreeMap<(String, String), (usize, String)> = BTreeMap::new();
-    for (index, (what, d)) in drawn.into_iter().enumerate() {
-        let (class, more) = class(what);
+    for (index, (item, d)) in drawn.into_iter().enumerate() {
+        let (class, more) = class(item);
         if index < DRAWN_MAX {
-            strokes.push(Stroke { class, d, title: sentence(what) });
+            strokes.push(Stroke { class, d, title: sentence(item) });
         } else {
             let (count, path) = rest.entry((class, more)).or_default();
             *count += 1;
-            // Items at the same position are drawn once.
+            // Items at the same position are drawn once, which bounds the path under load.
             if !path.ends_with(&d) {
                 path.push_str(&d);
             }
@@ -268,7 +275,7 @@ fn arrow(from: (f64, f64), to: (f64, f64)) -> String {
     )
 }
 
-/// A pull without a result: a short line from the puller towards the source.
+/// A failed pull: a short line from the puller towards the source, with a cross if it was refused.
 fn stub(from: (f64, f64), towards_y: f64, is_refused: bool) -> String {
     let down = if towards_y > from.1 { 1.0 } else { -1.0 };
     let mut d = format!("M{}l{}", Xy(from.0, from.1), Xy(3.0, 15.0 * down));
@@ -278,19 +285,19 @@ fn stub(from: (f64, f64), towards_y: f64, is_refused: bool) -> String {
     d
 }
 
-/// The label of an event at its lane, and true if something is lost. An event that is drawn
-/// otherwise has none.
+/// The label of an event at its lane, and true if it is a loss. An event that is drawn in another
+/// form has none.
 fn event_label(kind: EventKind) -> Option<(&'static str, bool)> {
     match kind {
         EventKind::Destroyed => Some(("bombed", true)),
-        EventKind::Lost => Some(("fell silent", true)),
+        EventKind::Lost => Some(("no answer", true)),
         EventKind::Killed => Some(("killed", true)),
-        EventKind::Stopped => Some(("told to stop", false)),
+        EventKind::Stopped => Some(("asked to stop", false)),
         EventKind::Answers => Some(("answers", false)),
         EventKind::Rebuilt => Some(("started", false)),
         EventKind::Forgotten => Some(("forgotten", false)),
         EventKind::Paused => Some(("gossip paused", false)),
-        EventKind::Resumed => Some(("gossip goes on", false)),
+        EventKind::Resumed => Some(("gossip resumed", false)),
         EventKind::Agreed => Some(("all agree", false)),
         EventKind::Alarm => Some(("alarm", false)),
         EventKind::Created

@@ -1,6 +1,6 @@
-//! The table of the timeline: the last pulls and writes in words.
+//! The table of the timeline: the last pulls and writes as text.
 //!
-//! Invariant: bounded, to the newest lines.
+//! Invariant: bounded, to the newest rows.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,18 +16,18 @@ use crate::web::render::html::html;
 use crate::web::render::wording::{time_of_day, wall};
 
 use super::layout::Layout;
-use super::wording::{brings, took, write_words};
+use super::wording::{duration, new_entries, write_words};
 
-/// The most lines of the table.
+/// The most rows of the table.
 pub(super) const ROWS_MAX: usize = 40;
 
-/// One line of the table.
+/// One row of the table.
 #[derive(Template)]
 #[template(path = "timeline_row.html")]
 struct TableRow<'a> {
     key: &'a str,
     at: String,
-    what: String,
+    kind: String,
     from: String,
     to: String,
     entries: String,
@@ -35,13 +35,14 @@ struct TableRow<'a> {
     outcome: String,
 }
 
-/// Renders the last pulls and writes, newest first: the id of each row, and the row.
+/// Renders the last pulls and writes, newest first. Returns the id of each row, and the row.
 pub(crate) fn table_rows(view: &View) -> Vec<(Arc<str>, Arc<str>)> {
     let layout = Layout::of(view);
     let mut rows: Vec<(Duration, String, String)> = Vec::new();
     for second in view.history.seconds().rev() {
         rows.extend(second.pulls.iter().map(|pull| layout.pull_row(pull)));
         rows.extend(second.writes.iter().map(|write| layout.write_row(write)));
+        // Only after a whole second: its pulls and writes are not ordered yet.
         if rows.len() >= ROWS_MAX {
             break;
         }
@@ -55,19 +56,19 @@ impl Layout<'_> {
     /// The row of a pull: its time, its id and its HTML.
     fn pull_row(&self, pull: &Pull) -> (Duration, String, String) {
         let key = format!("pull-{}-{}-{}", pull.puller, pull.source, pull.asked.as_micros());
-        let outcome = match (&pull.outcome, brings(pull)) {
-            (_, Some(_)) => "news",
+        let outcome = match (&pull.outcome, new_entries(pull)) {
+            (_, Some(_)) => "new entries",
             (PullOutcome::Unanswered, None) => "no answer",
             (PullOutcome::Refused, None) => "refused",
-            (PullOutcome::Same | PullOutcome::Merged { .. }, None) => "nothing new",
+            (PullOutcome::Same | PullOutcome::Merged { .. }, None) => "no new entries",
         };
-        let (entries, bytes) = brings(pull)
+        let (entries, bytes) = new_entries(pull)
             .map(|(entries, bytes)| (grouped(entries as u64), grouped(bytes as u64)))
             .unwrap_or_default();
         let row = TableRow {
             key: &key,
             at: time_of_day(wall(self.view, pull.ended)),
-            what: format!("pull, {}", took(pull)),
+            kind: format!("pull, {}", duration(pull)),
             from: title(pull.source),
             to: title(pull.puller),
             entries,
@@ -88,7 +89,7 @@ impl Layout<'_> {
         let row = TableRow {
             key: &key,
             at: time_of_day(wall(self.view, write.at)),
-            what: "write".to_owned(),
+            kind: "write".to_owned(),
             from: String::new(),
             to: title(write.node),
             entries: String::new(),

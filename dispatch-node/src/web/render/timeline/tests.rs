@@ -1,4 +1,4 @@
-//! The content of the timeline, the stability of past seconds, and the size of the markup.
+//! The content of the timeline, the stability of past seconds, and the bounds of the markup.
 
 use std::sync::Arc;
 
@@ -51,22 +51,22 @@ impl View {
         );
     }
 
-    /// A write of a hero of this name, or its death.
-    fn writes(&mut self, millis: u64, node: &str, number: u64, called: &str, incarnations: bool) {
+    /// A write of a live hero with this name, or of its tombstone.
+    fn writes(&mut self, millis: u64, node: &str, number: u64, hero_name: &str, is_live: bool) {
         let origin = Origin { node: name(node), incarnation: Incarnation(2) };
         let stamp = Stamp {
             hlc: Hlc { wall: at(millis).wall, logical: number.try_into().unwrap_or(0) },
             origin,
         };
         let place = if node == "dispatch" { Location::Home } else { Location::City(name(node)) };
-        let value = if incarnations {
-            Value::Live(Hero::new(called.into()).assigned(place))
+        let value = if is_live {
+            Value::Live(Hero::new(hero_name.into()).assigned(place))
         } else {
             Value::Tombstone
         };
         let entry = Arc::new(Entry::written(value, stamp, None));
         let held = vec![Some(Arc::clone(&entry)); self.cities.len()];
-        self.rows.put(hero(number), Row::of(hero(number), called.into(), None, held));
+        self.rows.put(hero(number), Row::of(hero(number), hero_name.into(), None, held));
         let arrival = Arrival {
             hero: hero(number),
             entry,
@@ -77,12 +77,12 @@ impl View {
     }
 }
 
-/// A round that brought this many entries.
-fn brought(entries: usize) -> PullOutcome {
+/// The outcome of a pull that received this many entries.
+fn received(entries: usize) -> PullOutcome {
     PullOutcome::Merged { entries, bytes: 200 * entries, changes: 1..=1 }
 }
 
-/// The one second in which something happened.
+/// The markup of the only second that is not empty.
 fn second(view: &View) -> String {
     let mut seconds = drawn(view);
     assert_eq!(seconds.len(), 1);
@@ -111,7 +111,7 @@ fn whole(view: &View, predicted: Option<&Predicted>) -> String {
 }
 
 #[test]
-fn a_second_is_drawn_again_only_when_something_was_added_to_it_or_the_hour_is_another() {
+fn second_is_rendered_again_only_after_a_change_or_a_new_hour() {
     let mut cache = SecondCache::default();
     let view = minute(8, 0);
     let once = seconds(&view, &mut cache);
@@ -122,13 +122,13 @@ fn a_second_is_drawn_again_only_when_something_was_added_to_it_or_the_hour_is_an
 }
 
 #[test]
-fn a_pull_goes_from_the_lane_of_its_source_when_it_was_asked_to_that_of_the_puller_when_it_ended() {
+fn pull_is_an_arrow_from_source_at_start_to_puller_at_end() {
     let mut view = three(100_000);
-    view.pulls_for(99_750, 500, "gotham", "capitol", brought(3));
+    view.pulls_for(99_750, 500, "gotham", "capitol", received(3));
     let html = second(&view);
-    // 250 ms before second 99 begins is 6 px left of it, and so on.
+    // The pull began 250 ms, or 6 px, after second 99.
     assert!(html.starts_with(r#"<g id="second-99" transform="translate(2376)">"#), "{html}");
-    assert!(html.contains(r#"<path class="brought capitol" d="M6 122l12-68"#), "{html}");
+    assert!(html.contains(r#"<path class="received capitol" d="M6 122l12-68"#), "{html}");
     assert!(
         html.contains(
             "<title>Gotham pulled 3 entries (about 600 bytes) from Capitol in 500 ms</title>"
@@ -138,36 +138,39 @@ fn a_pull_goes_from_the_lane_of_its_source_when_it_was_asked_to_that_of_the_pull
 }
 
 #[test]
-fn pulls_without_news_are_one_thin_path_a_second() {
+fn pulls_without_new_entries_are_one_path_per_second() {
     let mut view = three(100_000);
     for _ in 0..3 {
         view.pulls(99_500, "gotham", "metropolis", PullOutcome::Same);
     }
-    view.pulls(99_600, "capitol", "gotham", brought(0));
+    view.pulls(99_600, "capitol", "gotham", received(0));
     let html = second(&view);
     assert_eq!(html.matches("<path").count(), 1, "{html}");
     assert!(
         html.contains(r#"<path class="same""#)
-            && html.contains("<title>4 pulls brought nothing</title>"),
+            && html.contains("<title>4 pulls without new entries</title>"),
         "{html}"
     );
 }
 
 #[test]
-fn what_got_no_answer_is_a_stub_from_who_asked_and_what_was_refused_has_a_cross() {
+fn failed_pull_is_a_stub_and_a_refused_one_has_a_cross() {
     let mut view = three(100_000);
     view.pulls(99_500, "metropolis", "gotham", PullOutcome::Unanswered);
     view.pulls(99_500, "metropolis", "capitol", PullOutcome::Refused);
     let html = second(&view);
-    assert!(html.contains(r#"<path class="vain" d="M11.7 88l3-15"><title>Metropolis asked Gotham and got no answer</title>"#), "{html}");
+    let failed =
+        r#"<path class="failed" d="M11.7 88l3-15"><title>Metropolis got no answer from Gotham<"#;
+    assert!(html.contains(failed), "{html}");
     assert!(
-        html.contains(r#"<path class="vain refused" d="M11.7 88l3 15M11.7 100l6 6m0-6l-6 6"><title>Metropolis refused what Capitol sent"#),
+        html.contains(r#"<path class="failed refused" d="M11.7 88l3 15M11.7 100l6 6m0-6l-6 6">"#)
+            && html.contains("<title>Metropolis refused the round from Capitol</title>"),
         "{html}"
     );
 }
 
 #[test]
-fn a_write_is_told_with_the_heros_name_as_text() {
+fn write_is_described_with_the_escaped_hero_name() {
     let mut view = three(100_000);
     view.writes(99_100, "gotham", 1, "<script>alert(1)</script>", true);
     view.writes(99_200, "capitol", 2, "Granite", false);
@@ -180,14 +183,14 @@ fn a_write_is_told_with_the_heros_name_as_text() {
         "{html}"
     );
     assert!(
-        html.contains(r#"class="grave capitol""#)
+        html.contains(r#"class="deletion capitol""#)
             && html.contains("<title>Granite: terminated at Capitol</title>"),
         "{html}"
     );
 }
 
 #[test]
-fn writes_that_were_too_many_are_counted() {
+fn excess_writes_are_counted() {
     let mut view = three(100_000);
     for number in 0..200 {
         view.writes(99_100, "dispatch", number, "Granite", true);
@@ -198,7 +201,7 @@ fn writes_that_were_too_many_are_counted() {
 }
 
 #[test]
-fn marks_of_a_second_are_words_at_their_lane() {
+fn events_of_a_second_are_labels_at_their_lane() {
     let mut view = three(100_000);
     for kind in [EventKind::Destroyed, EventKind::Answers, EventKind::Created] {
         view.history.marked(at(98_500), name("metropolis"), kind);
@@ -211,9 +214,9 @@ fn marks_of_a_second_are_words_at_their_lane() {
 }
 
 #[test]
-fn a_second_that_is_over_does_not_change_and_the_moving_does_it_all() {
+fn past_second_is_stable_and_only_the_transform_moves() {
     let mut view = three(100_000);
-    view.pulls(99_500, "gotham", "capitol", brought(2));
+    view.pulls(99_500, "gotham", "capitol", received(2));
     view.writes(99_600, "gotham", 1, "Granite", true);
     view.history.marked(at(99_700), name("gotham"), EventKind::Destroyed);
     view.history.differ(at(99_700), 3);
@@ -228,13 +231,13 @@ fn a_second_that_is_over_does_not_change_and_the_moving_does_it_all() {
         ("translate(-1200.00,0)", "translate(-1439.98,0)")
     );
     view.at = at(149_999);
-    assert_eq!(drawn(&view).len(), 1, "its end is still to be seen");
+    assert_eq!(drawn(&view).len(), 1, "its end is still visible");
     view.at = at(150_000);
-    assert_eq!(drawn(&view), [], "it is out of sight");
+    assert_eq!(drawn(&view), [], "it is no longer visible");
 }
 
 #[test]
-fn coordinates_stay_small_however_long_dispatch_runs() {
+fn coordinates_stay_small_at_any_uptime() {
     let month = 30 * 86_400_000;
     let mut view = three(month + 3_599_000);
     view.pulls(month + 3_598_500, "gotham", "capitol", PullOutcome::Same);
@@ -243,14 +246,14 @@ fn coordinates_stay_small_however_long_dispatch_runs() {
         "{}",
         second(&view)
     );
-    // An hour begins: what was before stands left of it, and the picture is the same.
+    // A new hour starts: earlier seconds have negative coordinates, and the picture is the same.
     view.at = at(month + 3_600_000);
     assert!(second(&view).contains(r#"transform="translate(-48)""#), "{}", second(&view));
     assert_eq!(moving_transform(&view), "translate(1200.00,0)");
 }
 
 #[test]
-fn a_trouble_is_a_band_at_the_lanes_it_concerns_until_it_is_over() {
+fn fault_is_a_band_on_its_lanes_until_it_ends() {
     let fault = |kind, to: Option<&str>| Fault {
         id: FaultId(1),
         kind,
@@ -272,7 +275,7 @@ fn a_trouble_is_a_band_at_the_lanes_it_concerns_until_it_is_over() {
             && lasting.contains(">Gotham – Capitol cut</text>")
     );
     view.at = at(109_000);
-    assert_eq!(spans(&view), lasting, "what lasts is drawn beyond now, and clipped");
+    assert_eq!(spans(&view), lasting, "a lasting fault is drawn beyond the present, and clipped");
     view.history.in_force(at(110_000), std::iter::empty());
     view.at = at(111_000);
     assert!(spans(&view).contains(r#"width="480""#), "{}", spans(&view));
@@ -288,7 +291,7 @@ fn a_trouble_is_a_band_at_the_lanes_it_concerns_until_it_is_over() {
 }
 
 #[test]
-fn the_words_of_bands_do_not_cover_each_other() {
+fn band_labels_do_not_overlap() {
     let mut view = three(100_000);
     let fault = |id| Fault {
         id: FaultId(id),
@@ -305,18 +308,18 @@ fn the_words_of_bands_do_not_cover_each_other() {
         [1, 1, 2],
         "{html}"
     );
-    // One that began long before all that is shown has its words where they are seen.
+    // The label of a fault that began before the picture is inside of the picture.
     view.at = at(152_000);
     assert!(spans(&view).contains(r#"<text x="2644" y="13">"#), "{}", spans(&view));
 }
 
 #[test]
-fn the_curve_is_drawn_to_the_most_that_differed_or_is_predicted_to() {
+fn curve_scale_fits_measured_and_predicted_differences() {
     let mut view = three(100_000);
     view.history.differ(at(80_000), 4);
     view.history.differ(at(90_000), 2);
     let html = differences(&view, None);
-    // From 46 px above the line down to half of that.
+    // The curve falls from 46 px above the baseline to half of that.
     assert!(html.contains("M960 258H1920V212H2160V235H2880\""), "{html}");
     let point = |after_s, mean| PredictedPoint { after_s, mean, low: 0.0, high: 2.0 * mean };
     let predicted = Predicted {
@@ -339,16 +342,16 @@ fn the_curve_is_drawn_to_the_most_that_differed_or_is_predicted_to() {
 }
 
 #[test]
-fn a_long_sentence_takes_several_lines_and_no_scale_is_shown_where_nothing_differs() {
+fn long_forecast_is_wrapped_and_scale_needs_differences() {
     let view = three(100_000);
     let predicted = Predicted {
         points: Vec::new(),
-        sentence: "If healed now: agreed in 2 to 5 s, nine runs in ten".into(),
+        sentence: "Expected to converge in 2.5 to 15.5\u{a0}s (90\u{a0}%)".into(),
     };
     let html = forecast(&view, Some(&predicted));
     assert!(
-        html.contains(r#"y="188">If healed now: agreed in 2 to 5 s,</text>"#)
-            && html.contains(r#"y="202">nine runs in ten</text>"#),
+        html.contains(r#"y="188">Expected to converge in 2.5 to</text>"#)
+            && html.contains("y=\"202\">15.5\u{a0}s (90\u{a0}%)</text>"),
         "{html}"
     );
     assert!(!html.contains("scale") && !html.contains("NaN"), "{html}");
@@ -356,7 +359,7 @@ fn a_long_sentence_takes_several_lines_and_no_scale_is_shown_where_nothing_diffe
 }
 
 #[test]
-fn a_quiet_minute_still_says_how_many_differ() {
+fn idle_minute_still_shows_the_number_of_differences() {
     let mut view = three(300_000);
     view.history.differ(at(100_000), 5);
     assert_eq!(drawn(&view), []);
@@ -366,7 +369,7 @@ fn a_quiet_minute_still_says_how_many_differ() {
 }
 
 #[test]
-fn the_table_has_the_last_40_newest_first_and_a_line_keeps_its_key() {
+fn table_has_the_newest_40_rows_with_stable_keys() {
     let mut view = three(100_000);
     for number in 0..50_u64 {
         view.pulls(90_000 + 100 * number, "gotham", "capitol", PullOutcome::Same);
@@ -388,7 +391,7 @@ fn the_table_has_the_last_40_newest_first_and_a_line_keeps_its_key() {
     );
     assert!(before.iter().all(|(key, html)| html.starts_with(&format!(r#"<tr id="{key}">"#))));
     view.at = at(101_000);
-    view.pulls(101_000, "gotham", "capitol", brought(1));
+    view.pulls(101_000, "gotham", "capitol", received(1));
     let after = table_rows(&view);
     assert_eq!(after[1..], before[..ROWS_MAX - 1]);
     let keys: std::collections::BTreeSet<&Arc<str>> = after.iter().map(|(key, _)| key).collect();
@@ -396,9 +399,9 @@ fn the_table_has_the_last_40_newest_first_and_a_line_keeps_its_key() {
 }
 
 #[test]
-fn the_skeleton_holds_every_fragment_once() {
+fn skeleton_contains_every_fragment_once() {
     let mut view = three(100_000);
-    view.pulls(99_500, "gotham", "capitol", brought(2));
+    view.pulls(99_500, "gotham", "capitol", received(2));
     let html = whole(&view, None);
     for id in [
         "timeline",
@@ -421,7 +424,7 @@ fn the_skeleton_holds_every_fragment_once() {
     }
 }
 
-/// A minute with so many pulls and writes a second.
+/// A minute with this many pulls and writes in each second.
 fn minute(pulls: u64, writes: u64) -> View {
     let mut view = three(100_000);
     let nodes = ["gotham", "metropolis", "capitol", "dispatch"];
@@ -429,17 +432,17 @@ fn minute(pulls: u64, writes: u64) -> View {
         for number in 0..pulls {
             let (puller, source) =
                 (nodes[(number % 4) as usize], nodes[((number + 1 + number / 4 % 3) % 4) as usize]);
-            let outcome = if writes == 0 { PullOutcome::Same } else { brought(7) };
+            let outcome = if writes == 0 { PullOutcome::Same } else { received(7) };
             view.pulls(second * 1_000 + number * 1_000 / pulls, puller, source, outcome);
         }
         for number in 0..writes {
-            let incarnations = number % 8 > 0;
+            let is_live = number % 8 > 0;
             view.writes(
                 second * 1_000 + number * 1_000 / writes,
                 nodes[(number % 4) as usize],
                 second * 100 + number,
                 "Doctor Meridian",
-                incarnations,
+                is_live,
             );
         }
     }
@@ -447,7 +450,7 @@ fn minute(pulls: u64, writes: u64) -> View {
 }
 
 #[test]
-fn a_busy_minute_and_an_idle_one_stay_within_their_bounds() {
+fn markup_of_a_busy_and_an_idle_minute_is_bounded() {
     let (busy, idle) = (whole(&minute(60, 60), None).len(), whole(&minute(8, 0), None).len());
     assert!((50_000..400_000).contains(&busy), "{busy}");
     assert!((5_000..60_000).contains(&idle), "{idle}");

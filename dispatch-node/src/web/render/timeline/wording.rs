@@ -1,4 +1,4 @@
-//! Pulls and writes in words, for the tooltips of the picture and for the table.
+//! The descriptions of pulls and writes, for the tooltips of the picture and for the table.
 
 use gossip::PullOutcome;
 
@@ -7,8 +7,8 @@ use crate::text::{counted, grouped, title};
 
 use super::layout::Layout;
 
-/// The entries and bytes that the pull brought, if any.
-pub(super) fn brings(pull: &Pull) -> Option<(usize, usize)> {
+/// The numbers of new entries and bytes that the puller received, if it received any.
+pub(super) fn new_entries(pull: &Pull) -> Option<(usize, usize)> {
     match pull.outcome {
         PullOutcome::Merged { entries, bytes, .. } if entries > 0 => Some((entries, bytes)),
         PullOutcome::Merged { .. }
@@ -21,25 +21,25 @@ pub(super) fn brings(pull: &Pull) -> Option<(usize, usize)> {
 /// Describes a pull.
 pub(super) fn pull_sentence(pull: &Pull) -> String {
     let (puller, source) = (title(pull.puller), title(pull.source));
-    match (&pull.outcome, brings(pull)) {
+    match (&pull.outcome, new_entries(pull)) {
         (_, Some((entries, bytes))) => {
             let entries = counted(entries, "entry", "entries");
             format!(
                 "{puller} pulled {entries} (about {} bytes) from {source} in {}",
                 grouped(bytes as u64),
-                took(pull)
+                duration(pull)
             )
         }
-        (PullOutcome::Unanswered, None) => format!("{puller} asked {source} and got no answer"),
-        (PullOutcome::Refused, None) => format!("{puller} refused what {source} sent"),
+        (PullOutcome::Unanswered, None) => format!("{puller} got no answer from {source}"),
+        (PullOutcome::Refused, None) => format!("{puller} refused the round from {source}"),
         (PullOutcome::Same | PullOutcome::Merged { .. }, None) => {
-            format!("{puller} asked {source}, which had no news")
+            format!("{puller} pulled no new entries from {source}")
         }
     }
 }
 
-/// The time from the question to the end of the pull.
-pub(super) fn took(pull: &Pull) -> String {
+/// The duration of the pull.
+pub(super) fn duration(pull: &Pull) -> String {
     format!(
         "{} ms",
         grouped(pull.ended.saturating_sub(pull.asked).as_millis().try_into().unwrap_or(u64::MAX))

@@ -9,11 +9,11 @@ use crate::text::{grouped, title};
 use crate::web::render::svg::shape;
 use crate::web::render::wording::clock;
 
-use super::condition::{condition, dead_ends};
+use super::condition::{condition, unavailable_ends};
 use super::layout::{Curve, Layout, Point};
 use super::link_faults::{LinkFault, class, link_faults, words};
 
-/// The most labels at one link; the table has the rest.
+/// The most labels at one link. The table contains them all.
 const LABELS_MAX: usize = 3;
 
 /// A link between two nodes, drawn.
@@ -24,7 +24,7 @@ pub(super) struct Link {
     pub(super) is_faint: bool,
     pub(super) path: String,
     pub(super) cross: Option<Point>,
-    /// The arrowhead, where the fault affects one direction only.
+    /// The arrowhead, if the fault affects only one direction.
     pub(super) head: Option<String>,
     pub(super) labels: Vec<Label>,
     pub(super) title: String,
@@ -53,7 +53,7 @@ pub(super) struct City {
     pub(super) fill: u64,
     pub(super) shape: String,
     pub(super) heroes: Label,
-    /// The unit of the number, where there is room for it.
+    /// The unit of the number, if there is room for it.
     pub(super) unit: Option<Label>,
     pub(super) states: Vec<Label>,
 }
@@ -74,7 +74,7 @@ impl Layout {
         let words = [clock(city), Some(words.to_owned()).filter(|words| !words.is_empty())]
             .into_iter()
             .flatten();
-        // The state is next to the name, and the clock further out.
+        // The condition is next to the name, and the clock error further out.
         let beyond = |line: usize| {
             if is_above {
                 at.y - radius - 24.0 - 14.0 * line as f64
@@ -130,7 +130,7 @@ impl Layout {
         let curve =
             Curve::between(from, from_radius + 2.0, to, to_radius + 2.0, self.middle, !is_faint);
         let faults = link_faults(view, a.name, b.name);
-        let ends = dead_ends(a, b);
+        let ends = unavailable_ends(a, b);
         let worst = faults.first();
         let half = curve.at(0.5);
         let sentences: Vec<String> = ends
@@ -141,7 +141,7 @@ impl Layout {
             class: match worst {
                 Some(worst) => class(worst.kind()),
                 None if sentences.is_empty() => "open",
-                None => "dead",
+                None => "unavailable",
             },
             is_faint,
             path: curve.path(),
@@ -163,7 +163,7 @@ impl Layout {
         }
     }
 
-    /// The labels at the link between two cities, on the side away from the middle.
+    /// The labels at the link between two cities, on the side away from dispatch.
     pub(super) fn labels(
         &self,
         faults: &[LinkFault<'_>],
@@ -183,6 +183,7 @@ impl Layout {
                 }
             }
         }
+        // The worst faults come first, so the least important labels are omitted.
         lines.truncate(LABELS_MAX);
         let (dx, dy) = (half.x - self.middle.x, half.y - self.middle.y);
         let far = dx.hypot(dy).max(1.0);
@@ -210,7 +211,7 @@ impl Layout {
         lines.into_iter().enumerate().map(label).collect()
     }
 
-    /// One short label at a link of dispatch, where there is little room.
+    /// One short label at a link of dispatch, which has little room.
     pub(super) fn short_labels(&self, faults: &[LinkFault<'_>], curve: &Curve) -> Vec<Label> {
         let Some(worst) = faults.first() else { return Vec::new() };
         let at = curve.at(0.5);

@@ -4,7 +4,7 @@ use std::f64::consts::PI;
 
 use crate::web::render::svg::Xy;
 
-/// The margin around the outermost discs: sideways for words, above and below for a name and two
+/// The margins around the outermost discs: sideways for labels, above and below for a name and two
 /// lines.
 const SIDE: f64 = 32.0;
 const OUTSIDE: f64 = 54.0;
@@ -41,6 +41,7 @@ impl Layout {
         };
         let count = cities.max(1) as f64;
         let around = |index: usize| {
+            // Half a step left of the top, so that the first city is at the upper left.
             let angle = -PI / 2.0 - PI / count + 2.0 * PI * index as f64 / count;
             Point { x: circle * angle.cos(), y: circle * angle.sin() }
         };
@@ -92,6 +93,7 @@ impl Curve {
         let length = dx.hypot(dy).max(1.0);
         let (nx, ny) = (dy / length, -dx / length);
         let off_middle = (middle.x - from.x) * nx + (middle.y - from.y) * ny;
+        // A straight link that would touch the disc of dispatch is bent around it.
         let bow =
             if avoids_middle && off_middle.abs() < 2.0 * DISPATCH_RADIUS { 70.0 } else { 0.0 };
         let bend = Point {
@@ -127,7 +129,7 @@ impl Curve {
         format!("M{}Q{} {}", Xy(from.x, from.y), Xy(bend.x, bend.y), Xy(to.x, to.y))
     }
 
-    /// An arrowhead on it.
+    /// An arrowhead at this share of the curve, pointing forth or back.
     pub(super) fn head(&self, share: f64, forth: bool) -> String {
         let (tip, before) =
             (self.at(share), self.at(if forth { share - 0.05 } else { share + 0.05 }));

@@ -1,5 +1,4 @@
-//! The faults on a link between two nodes: which there are, how bad each is, and how it is
-//! described.
+//! The faults on a link between two nodes: their severity and their descriptions.
 
 use gossip::NodeName;
 use gossip::fault::FaultKind;
@@ -8,7 +7,7 @@ use crate::model::faults::FaultView;
 use crate::model::view::View;
 use crate::text::{grouped, title};
 
-/// A fault on the link between two nodes, as the nodes report it.
+/// A fault on the link between two nodes, as reported by the nodes.
 pub(super) struct LinkFault<'a> {
     pub(super) fault: &'a FaultView,
     /// The directions that it affects, from the first node to the second and back.
@@ -18,6 +17,7 @@ pub(super) struct LinkFault<'a> {
 
 /// The faults on the link between these two, the worst first.
 pub(super) fn link_faults(view: &View, a: NodeName, b: NodeName) -> Vec<LinkFault<'_>> {
+    // The sender executes a fault, so the report of the sender decides.
     let is_sent = |fault: &FaultView, sender, receiver| {
         fault.fault.affects(sender, receiver) && fault.at.contains(&sender)
     };
@@ -46,11 +46,11 @@ fn rank(kind: FaultKind) -> u8 {
 pub(super) fn class(kind: FaultKind) -> &'static str {
     match kind {
         FaultKind::Cut => "cut",
-        FaultKind::Loss(_) => "loses",
+        FaultKind::Loss(_) => "drops",
         FaultKind::Throttle(_) => "throttled",
-        FaultKind::Delay { .. } => "slow",
-        FaultKind::Reorder(_) => "overtakes",
-        FaultKind::Duplicate(_) => "repeats",
+        FaultKind::Delay { .. } => "delayed",
+        FaultKind::Reorder(_) => "reorders",
+        FaultKind::Duplicate(_) => "duplicates",
         FaultKind::Freeze | FaultKind::Skew(_) => "open",
     }
 }
@@ -59,7 +59,7 @@ pub(super) fn class(kind: FaultKind) -> &'static str {
 pub(super) fn words(kind: FaultKind) -> String {
     match kind {
         FaultKind::Cut => "cut".to_owned(),
-        FaultKind::Loss(chance) => format!("loses {} %", chance.percent()),
+        FaultKind::Loss(chance) => format!("drops {} %", chance.percent()),
         FaultKind::Throttle(bytes_per_s) => format!("{} bytes/s", grouped(bytes_per_s.into())),
         FaultKind::Delay { by, jitter } if jitter.is_zero() => {
             format!("{} ms", grouped(by.as_millis().try_into().unwrap_or(u64::MAX)))
@@ -67,16 +67,16 @@ pub(super) fn words(kind: FaultKind) -> String {
         FaultKind::Delay { by, jitter } => {
             format!("{} ± {} ms", by.as_millis(), jitter.as_millis())
         }
-        FaultKind::Reorder(chance) => format!("overtakes {} %", chance.percent()),
-        FaultKind::Duplicate(chance) => format!("repeats {} %", chance.percent()),
+        FaultKind::Reorder(chance) => format!("reorders {} %", chance.percent()),
+        FaultKind::Duplicate(chance) => format!("duplicates {} %", chance.percent()),
         FaultKind::Freeze | FaultKind::Skew(_) => String::new(),
     }
 }
 
-/// Describes the same as a state in a sentence.
+/// Describes a fault on a link as a clause, without its direction.
 pub(super) fn state(kind: FaultKind) -> String {
     match kind {
-        FaultKind::Delay { .. } => format!("slow, {}", words(kind)),
+        FaultKind::Delay { .. } => format!("delayed, {}", words(kind)),
         FaultKind::Throttle(_) => format!("throttled, {}", words(kind)),
         FaultKind::Cut
         | FaultKind::Loss(_)
@@ -101,7 +101,8 @@ impl LinkFault<'_> {
         }
     }
 
-    /// `cut both ways`, `loses 20 % one way, to Metropolis`.
+    /// Describes the fault with its direction: `cut both ways`, `drops 20 % one way, to
+    /// Metropolis`.
     pub(super) fn sentence(&self, a: NodeName, b: NodeName) -> String {
         match self.only_to(a, b) {
             Some(to) => format!("{} one way, to {}", state(self.kind()), title(to)),

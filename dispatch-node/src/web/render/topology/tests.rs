@@ -10,7 +10,7 @@ use crate::fixtures::{self, THREE, name};
 use crate::model::faults::FaultView;
 use crate::model::node_state::NodeStatus;
 
-/// A fault that all who carry it out report.
+/// A fault that every node that executes it reports.
 fn fault(kind: FaultKind, from: &str, to: Option<&str>, both: bool) -> FaultView {
     let fault = Fault { id: FaultId(7), kind, from: name(from), to: to.map(name), both };
     let all = ["gotham", "metropolis", "capitol", "dispatch"].map(name);
@@ -32,8 +32,8 @@ fn three() -> View {
     fixtures::view(&THREE, 100_000)
 }
 
-/// The words of the picture and the lines of the table, without the marks between them.
-fn drawn_and_told(view: &View) -> (String, String) {
+/// The labels of the picture and the cells of the table, as text.
+fn labels_and_cells(view: &View) -> (String, String) {
     let html = html(view);
     let (picture, table) = html.split_once("</svg>").unwrap();
     let plain = |html: &str| {
@@ -56,29 +56,34 @@ fn fifth() -> Permille {
 }
 
 #[test]
-fn a_cluster_without_trouble_is_a_map_of_open_ways() {
-    let (drawn, told) = drawn_and_told(&three());
+fn map_without_faults_has_open_links() {
+    let (labels, cells) = labels_and_cells(&three());
     assert_eq!(
-        drawn,
+        labels,
         "120 | heroes | Gotham | 120 | heroes | Metropolis | 120 | heroes | Capitol | dispatch"
     );
-    assert_eq!(told.matches("open both ways").count(), 6, "{told}");
+    assert_eq!(cells.matches("open both ways").count(), 6, "{cells}");
     let html = html(&three());
     assert!(
-        html.contains(r#"aria-label="Map of 3 cities and dispatch. All ways are open.""#),
+        html.contains(r#"aria-label="Map of 3 cities and dispatch. All links are open.""#),
         "{html}"
     );
     assert!(!html.contains(r#"class="cross""#));
 }
 
 #[test]
-fn each_trouble_has_its_words_its_look_and_its_line() {
+fn each_fault_kind_has_its_label_class_and_row() {
     let cases = [
         (FaultKind::Cut, "cut", "cut both ways", "cut, both ways"),
-        (delay(), "slow", "180 ± 40 ms", "slow, 180 ± 40 ms, both ways"),
-        (FaultKind::Loss(fifth()), "loses", "loses 20 %", "loses 20 %, both ways"),
-        (FaultKind::Duplicate(fifth()), "repeats", "repeats 20 %", "repeats 20 %, both ways"),
-        (FaultKind::Reorder(fifth()), "overtakes", "overtakes 20 %", "overtakes 20 %, both ways"),
+        (delay(), "delayed", "180 ± 40 ms", "delayed, 180 ± 40 ms, both ways"),
+        (FaultKind::Loss(fifth()), "drops", "drops 20 %", "drops 20 %, both ways"),
+        (
+            FaultKind::Duplicate(fifth()),
+            "duplicates",
+            "duplicates 20 %",
+            "duplicates 20 %, both ways",
+        ),
+        (FaultKind::Reorder(fifth()), "reorders", "reorders 20 %", "reorders 20 %, both ways"),
         (
             FaultKind::Throttle(2_000),
             "throttled",
@@ -86,18 +91,18 @@ fn each_trouble_has_its_words_its_look_and_its_line() {
             "throttled, 2\u{202f}000 bytes/s, both ways",
         ),
     ];
-    for (kind, class, words, line) in cases {
+    for (kind, class, label, row) in cases {
         let view =
             View { faults: vec![fault(kind, "gotham", Some("metropolis"), true)], ..three() };
-        let ((drawn, told), html) = (drawn_and_told(&view), html(&view));
-        assert!(drawn.contains(words), "{drawn}");
-        assert!(told.contains(&format!("Gotham | Metropolis | {line} | 14:15:12")), "{told}");
+        let ((labels, cells), html) = (labels_and_cells(&view), html(&view));
+        assert!(labels.contains(label), "{labels}");
+        assert!(cells.contains(&format!("Gotham | Metropolis | {row} | 14:15:12")), "{cells}");
         assert_eq!(html.matches(&format!(r#"<g class="way {class}">"#)).count(), 1, "{html}");
         assert_eq!(html.contains(r#"class="cross""#), kind == FaultKind::Cut, "{class}");
         assert!(
             html.contains(&format!(
                 r#"dispatch. Gotham and Metropolis: {} both ways."#,
-                line.trim_end_matches(", both ways")
+                row.trim_end_matches(", both ways")
             )),
             "{html}"
         );
@@ -105,24 +110,24 @@ fn each_trouble_has_its_words_its_look_and_its_line() {
 }
 
 #[test]
-fn a_trouble_of_one_direction_says_which() {
+fn one_way_fault_shows_its_direction() {
     for (from, to, shown) in [("gotham", "capitol", "Capitol"), ("capitol", "gotham", "Gotham")] {
         let view = View { faults: vec![fault(FaultKind::Cut, from, Some(to), false)], ..three() };
-        let (drawn, told) = drawn_and_told(&view);
-        assert!(drawn.ends_with(&format!("cut | to {shown}")), "{drawn}");
+        let (labels, cells) = labels_and_cells(&view);
+        assert!(labels.ends_with(&format!("cut | to {shown}")), "{labels}");
         assert!(
-            told.contains(&format!(
+            cells.contains(&format!(
                 "{} | {shown} | cut, one way | 14:15:12",
                 title(from.parse().unwrap())
             )),
-            "{told}"
+            "{cells}"
         );
         assert_eq!(html(&view).matches(r#"class="head""#).count(), 1);
     }
 }
 
 #[test]
-fn a_city_that_is_cut_off_from_all_is_cut_off_from_dispatch_too() {
+fn isolated_city_is_also_cut_off_from_dispatch() {
     let view = View { faults: vec![fault(FaultKind::Cut, "gotham", None, true)], ..three() };
     let html = html(&view);
     assert_eq!(html.matches(r#"class="cross""#).count(), 3);
@@ -130,70 +135,70 @@ fn a_city_that_is_cut_off_from_all_is_cut_off_from_dispatch_too() {
 }
 
 #[test]
-fn trouble_that_nobody_reports_is_not_on_the_map() {
-    let asked_for =
+fn unreported_fault_is_not_on_the_map() {
+    let requested =
         FaultView { at: Vec::new(), ..fault(FaultKind::Cut, "gotham", Some("capitol"), true) };
-    assert!(!html(&View { faults: vec![asked_for], ..three() }).contains(r#"class="cross""#));
+    assert!(!html(&View { faults: vec![requested], ..three() }).contains(r#"class="cross""#));
     let half = FaultView {
         at: vec!["gotham".parse().unwrap()],
         ..fault(FaultKind::Cut, "gotham", Some("capitol"), true)
     };
-    let (drawn, _) = drawn_and_told(&View { faults: vec![half], ..three() });
-    assert!(drawn.ends_with("cut | to Capitol"), "{drawn}");
+    let (labels, _) = labels_and_cells(&View { faults: vec![half], ..three() });
+    assert!(labels.ends_with("cut | to Capitol"), "{labels}");
 }
 
 #[test]
-fn the_worst_of_several_troubles_gives_the_look_and_all_are_told() {
+fn worst_fault_sets_the_class_and_every_fault_is_listed() {
     let faults = [delay(), FaultKind::Cut, FaultKind::Loss(fifth())]
         .map(|kind| fault(kind, "gotham", Some("metropolis"), true));
     let view = View { faults: faults.into(), ..three() };
-    let (drawn, told) = drawn_and_told(&view);
-    assert!(drawn.ends_with("cut both ways | loses 20 % | 180 ± 40 ms"), "{drawn}");
-    assert_eq!(told.matches("Gotham | Metropolis").count(), 3);
+    let (labels, cells) = labels_and_cells(&view);
+    assert!(labels.ends_with("cut both ways | drops 20 % | 180 ± 40 ms"), "{labels}");
+    assert_eq!(cells.matches("Gotham | Metropolis").count(), 3);
     assert!(html(&view).contains(r#"<g class="way cut">"#));
 }
 
 #[test]
-fn frozen_stopped_and_no_answer_are_never_mixed() {
-    let words = ["frozen", "has stopped", "gives no answer"];
+fn frozen_stopped_and_unreachable_are_never_mixed() {
+    let phrases = ["frozen", "has stopped", "is unreachable"];
     for (status, frozen, expected) in [
         (NodeStatus::Unreachable, true, "frozen"),
         (NodeStatus::Down, false, "has stopped"),
-        (NodeStatus::Unreachable, false, "gives no answer"),
+        (NodeStatus::Unreachable, false, "is unreachable"),
     ] {
         let mut view = three();
         (view.cities[1].status, view.cities[1].frozen) = (status, frozen);
         let html = html(&view);
-        for word in words {
-            assert_eq!(html.contains(word), word == expected, "{expected}: {word}");
+        for phrase in phrases {
+            assert_eq!(html.contains(phrase), phrase == expected, "{expected}: {phrase}");
         }
-        assert_eq!(html.matches(r#"<g class="way dead"#).count(), 3);
+        assert_eq!(html.matches(r#"<g class="way unavailable"#).count(), 3);
     }
 }
 
 #[test]
-fn a_city_says_that_it_recovers_and_what_its_clock_reads() {
+fn city_label_shows_recovery_and_clock_error() {
     let mut view = three();
     (view.cities[0].recovering, view.cities[0].heroes) = (true, 30);
     view.cities[1].clock_ahead_ms = Some(1_850);
     view.cities[2].clock_ahead_ms = Some(-499);
-    let (drawn, _) = drawn_and_told(&view);
-    assert!(drawn.contains("30 | of 120 | Gotham | recovering"), "{drawn}");
+    let (labels, _) = labels_and_cells(&view);
+    assert!(labels.contains("30 | of 120 | Gotham | recovering"), "{labels}");
     assert!(
-        drawn.contains("Metropolis | clock 1.9 s ahead") && drawn.contains("Capitol | dispatch"),
-        "{drawn}"
+        labels.contains("Metropolis | clock 1.9 s ahead") && labels.contains("Capitol | dispatch"),
+        "{labels}"
     );
     assert!(html(&view).contains(r#"stroke-dasharray="25 100""#));
 }
 
 #[test]
-fn paused_gossip_is_said_where_gossip_begins() {
+fn paused_gossip_is_shown_at_dispatch() {
     let view = View { pace: Pace::PAUSED, ..three() };
-    assert!(drawn_and_told(&view).0.contains("dispatch | gossip is paused"));
+    assert!(labels_and_cells(&view).0.contains("dispatch | gossip is paused"));
 }
 
 #[test]
-fn two_to_eight_cities_of_any_name_have_room_and_no_way_leads_through_dispatch() {
+fn two_to_eight_cities_fit_and_no_link_crosses_dispatch() {
     for count in 2..=8 {
         let names: Vec<String> = (0..count).map(|city| format!("a-long-name-n-{city}")).collect();
         let names: Vec<&str> = names.iter().map(String::as_str).collect();
@@ -220,12 +225,12 @@ fn two_to_eight_cities_of_any_name_have_room_and_no_way_leads_through_dispatch()
     let first = Layout::of(3).cities[0];
     assert!(
         first.x < Layout::of(3).middle.x && first.y < Layout::of(3).middle.y,
-        "the first one is at the upper left"
+        "the first city is at the upper left"
     );
 }
 
 #[test]
-fn nothing_on_the_map_needs_what_the_content_security_policy_forbids() {
+fn map_markup_respects_the_content_security_policy() {
     let html =
         html(&View { faults: vec![fault(FaultKind::Cut, "gotham", None, false)], ..three() });
     for forbidden in [" style=", "<style", "<script", "<animate", "href="] {
