@@ -177,7 +177,7 @@ impl Machine for Dispatch {
         match input {
             Input::LinkUp { peer, incarnation } => self.on_link_up(now, peer, incarnation),
             Input::LinkDown { peer, cause } => self.on_link_down(now, peer, cause),
-            Input::Refused { alive, .. } => self.replica.refused(now, alive),
+            Input::Refused { running, .. } => self.replica.refused(now, running),
             Input::Frame { from, frame } => self.on_frame(now, from, frame),
             // Dispatch sets the pace itself.
             Input::Pace(_) => {}

@@ -163,7 +163,7 @@ impl Fixture {
         self
     }
 
-    pub(crate) fn heard(self, ago_ms: u64, node: &str, entry: &Arc<Entry>, from: &str) -> Self {
+    pub(crate) fn received(self, ago_ms: u64, node: &str, entry: &Arc<Entry>, from: &str) -> Self {
         self.step(ago_ms, node, entry, Way::Received(name(from)))
     }
 
@@ -227,7 +227,7 @@ impl Fixture {
     }
 
     /// Adds an event at this city.
-    pub(crate) fn happened(mut self, city: &str, kind: EventKind) -> Self {
+    pub(crate) fn logged(mut self, city: &str, kind: EventKind) -> Self {
         let number = self.view.events.len() as u64 + 1;
         let event = LoggedEvent {
             number,

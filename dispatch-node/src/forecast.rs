@@ -39,7 +39,7 @@ const ROUNDING: f64 = 1e-9;
 
 /// A class of heroes whose newest writes are held by the same nodes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct News {
+pub struct HeroClass {
     /// The nodes that hold the newest write, one bit per node.
     pub holders: u8,
     /// The number of heroes.
@@ -90,7 +90,7 @@ pub struct Forecast {
 #[must_use]
 pub fn forecast(
     gossip: &Gossip,
-    classes: &[News],
+    classes: &[HeroClass],
     horizon: Duration,
     step: Duration,
 ) -> Option<Forecast> {
@@ -102,7 +102,7 @@ pub fn forecast(
     let is_useful = |actor: &&Actor| !actor.exchanges.is_empty() && !actor.interval.is_zero();
     let actors: Vec<Actor> = gossip.actors.iter().filter(is_useful).cloned().collect();
     let rounds = Rounds::until(horizon, &actors)?;
-    let classes = News::classes(classes, gossip.nodes);
+    let classes = HeroClass::classes(classes, gossip.nodes);
     let all_nodes_mask = all_nodes_mask(gossip.nodes);
     let forecast = Together::of(&classes, &actors, &rounds, all_nodes_mask).map_or_else(
         || Apart::of(&classes, &actors, &rounds, all_nodes_mask).forecast(horizon, step),
@@ -120,11 +120,11 @@ fn all_nodes_mask(nodes: usize) -> u8 {
     u8::MAX.checked_shr(u32::try_from(NODES_MAX - nodes).expect("at most NODES_MAX")).unwrap_or(0)
 }
 
-impl News {
+impl HeroClass {
     /// Returns the classes that differ, merged by holders.
     fn classes(all: &[Self], nodes: usize) -> Vec<Self> {
         let mut merged = BTreeMap::new();
-        for News { holders, heroes } in all {
+        for HeroClass { holders, heroes } in all {
             *merged.entry(holders & all_nodes_mask(nodes)).or_insert(0) += heroes;
         }
         let differs =
@@ -198,7 +198,12 @@ struct Together {
 
 impl Together {
     /// Returns `None` if there would be too many states.
-    fn of(classes: &[News], actors: &[Actor], rounds: &Rounds, all_nodes_mask: u8) -> Option<Self> {
+    fn of(
+        classes: &[HeroClass],
+        actors: &[Actor],
+        rounds: &Rounds,
+        all_nodes_mask: u8,
+    ) -> Option<Self> {
         // With more classes than sets in a state, follow the holders of each node's writes instead;
         // the holders of a class are the union over the nodes that hold it at the start.
         let (starts, parts): (Vec<u8>, Vec<u8>) = if classes.len() <= NODES_MAX {
@@ -273,12 +278,12 @@ impl Outlook for Together {
 
 /// Each class of heroes in a chain of its own: the probability that it still differs.
 struct Apart<'a> {
-    classes: &'a [News],
+    classes: &'a [HeroClass],
     probabilities: Table,
 }
 
 impl<'a> Apart<'a> {
-    fn of(classes: &'a [News], actors: &[Actor], rounds: &Rounds, all_nodes_mask: u8) -> Self {
+    fn of(classes: &'a [HeroClass], actors: &[Actor], rounds: &Rounds, all_nodes_mask: u8) -> Self {
         let starts = classes.iter().map(|class| state([class.holders]));
         let chain = Chain::explore(starts, actors, usize::MAX)
             .expect("the number of states is not limited");

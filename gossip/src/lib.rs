@@ -40,7 +40,7 @@ pub use message::{Application, Frame, Message};
 pub use observation::{Change, Changes, Observation, Pulled};
 pub use payload::{DIGEST_HEADER_BYTES, Payload};
 pub use plain::{PLAIN_BYTES_MAX, Plain, PlainError};
-pub use protocol::{Envelope, PullOptions, PullOutcome, Question, Step, Summary};
+pub use protocol::{Envelope, PullOptions, PullOutcome, PullRequest, Step, Summary};
 pub use replica::Replica;
 pub use supervise::Intensity;
 pub use time::{Now, UnixMillis};

@@ -35,7 +35,7 @@ pub enum Input<A: Application, C> {
         /// The node that refuses.
         peer: NodeName,
         /// The running incarnation, to which the peer is linked.
-        alive: Incarnation,
+        running: Incarnation,
     },
     /// A decoded and validated frame arrived. `from` is the node at the other end of the link,
     /// which is not the author of a carried frame.
@@ -59,7 +59,7 @@ pub enum LinkDown {
     /// The connection failed or was closed.
     Lost,
     /// Nothing was received in time: the process is frozen, or the network drops all packets.
-    Silent,
+    TimedOut,
 }
 
 /// An output of a machine. `E` is the type of the reports to its own process.

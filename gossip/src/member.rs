@@ -133,7 +133,7 @@ impl<A: Application> Machine for Member<A> {
                 self.links.remove(&peer);
                 self.replica.link_down(peer);
             }
-            Input::Refused { alive, .. } => self.replica.refused(now, alive),
+            Input::Refused { running, .. } => self.replica.refused(now, running),
             Input::Frame { from, frame } => self.on_frame(now, from, frame),
             Input::Pace(pace) => self.set_pace(now, pace),
             Input::Command(Write { ticket, key, value }) => {
@@ -254,7 +254,7 @@ mod tests {
             member.handle(at(3_000), Input::Pace(Pace::PAUSED));
         }
         let rounds = |pair: &[Member; 2]| -> u64 {
-            pair.iter().map(|member| member.replica().pull_log().asked_so_far()).sum()
+            pair.iter().map(|member| member.replica().pull_log().requests_sent()).sum()
         };
         let before = rounds(&pair);
         run(&mut pair, 3_000..5_900);

@@ -21,14 +21,14 @@ pub enum LinkRefusal {
     OwnName(Origin),
     /// The peer is not on the roster.
     #[error("{0} is not a member of this cluster")]
-    Stranger(NodeName),
+    NotMember(NodeName),
     /// Another incarnation of the name is linked.
-    #[error("{name} is already running as {name}/{alive}")]
+    #[error("{name} is already running as {name}/{running}")]
     RunningElsewhere {
         /// The name.
         name: NodeName,
         /// The linked incarnation.
-        alive: Incarnation,
+        running: Incarnation,
     },
 }
 
@@ -68,13 +68,13 @@ impl Roster {
             return Err(LinkRefusal::OwnName(peer));
         }
         if !self.names.contains(&peer.node) {
-            return Err(LinkRefusal::Stranger(peer.node));
+            return Err(LinkRefusal::NotMember(peer.node));
         }
         match linked.get(&peer.node) {
             Some(running)
                 if peer.incarnation < *running || peer.incarnation > *running && !joined =>
             {
-                Err(LinkRefusal::RunningElsewhere { name: peer.node, alive: *running })
+                Err(LinkRefusal::RunningElsewhere { name: peer.node, running: *running })
             }
             // The same incarnation again is a second connection, which the table of links resolves.
             Some(_) | None => Ok(()),
@@ -94,7 +94,7 @@ mod tests {
         let roster = Roster::new(name("gotham"), ["capitol", "dispatch"].map(name));
         let linked = BTreeMap::from([(name("capitol"), Incarnation(7))]);
         let running =
-            Err(LinkRefusal::RunningElsewhere { name: name("capitol"), alive: Incarnation(7) });
+            Err(LinkRefusal::RunningElsewhere { name: name("capitol"), running: Incarnation(7) });
         for joined in [false, true] {
             assert_eq!(roster.admit(incarnation("dispatch", 1), joined, &linked), Ok(()));
             assert_eq!(roster.admit(incarnation("capitol", 7), joined, &linked), Ok(()));
@@ -105,7 +105,7 @@ mod tests {
             );
             assert_eq!(
                 roster.admit(incarnation("riverdale", 1), joined, &linked),
-                Err(LinkRefusal::Stranger(name("riverdale")))
+                Err(LinkRefusal::NotMember(name("riverdale")))
             );
         }
         assert_eq!(roster.admit(incarnation("capitol", 8), false, &linked), running, "a newcomer");

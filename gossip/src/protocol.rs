@@ -40,7 +40,7 @@ pub enum Step<V: Payload> {
         source: Origin,
     },
     /// b to a: send the entries that b is missing.
-    Pull(Question),
+    Pull(PullRequest),
     /// a to b: both cover the same writes.
     Same {
         /// The hashes of a's vector and entries.
@@ -101,7 +101,7 @@ impl<V: Payload> Step<V> {
 
 /// A pull request: the state of the puller.
 #[derive(Clone, Debug, PartialEq, Hash, Serialize, Deserialize)]
-pub struct Question {
+pub struct PullRequest {
     /// The hashes of its vector and entries.
     pub summary: Summary,
     /// Its version vector. Sent after the source asked for it, or if the two replicas are known to

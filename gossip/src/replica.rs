@@ -48,7 +48,7 @@ use crate::crdt::map::Map;
 use crate::crdt::version_vector::VersionVector;
 use crate::id::{Incarnation, NodeName, Origin};
 use crate::payload::Payload;
-use crate::protocol::{Envelope, PullOptions, PullOutcome, Question, Step, Summary};
+use crate::protocol::{Envelope, PullOptions, PullOutcome, PullRequest, Step, Summary};
 use crate::time::{Now, UnixMillis};
 
 pub use config::{Config, PULL_LOG_MAX};
@@ -227,7 +227,7 @@ impl<V: Payload> Replica<V> {
                     via,
                     source,
                     round,
-                    Step::Pull(Question { summary: self.summary(), vector, options }),
+                    Step::Pull(PullRequest { summary: self.summary(), vector, options }),
                 );
             }
             return;
@@ -246,7 +246,7 @@ impl<V: Payload> Replica<V> {
             via,
             source,
             round,
-            Step::Pull(Question { summary: self.summary(), vector, options }),
+            Step::Pull(PullRequest { summary: self.summary(), vector, options }),
         );
     }
 
@@ -342,8 +342,15 @@ impl<V: Payload> Replica<V> {
         }
     }
 
-    fn on_pull(&mut self, now: Now, via: NodeName, puller: Origin, round: u64, request: Question) {
-        let Question { summary: theirs, vector, options } = request;
+    fn on_pull(
+        &mut self,
+        now: Now,
+        via: NodeName,
+        puller: Origin,
+        round: u64,
+        request: PullRequest,
+    ) {
+        let PullRequest { summary: theirs, vector, options } = request;
         let mine = self.summary();
         let Some(base) = vector else {
             if theirs.vector == mine.vector {
@@ -458,7 +465,7 @@ impl<V: Payload> Replica<V> {
             via,
             source,
             round,
-            Step::Pull(Question { summary, vector: Some(vector), options }),
+            Step::Pull(PullRequest { summary, vector: Some(vector), options }),
         );
     }
 
@@ -472,7 +479,7 @@ impl<V: Payload> Replica<V> {
         stage: impl FnOnce(&mut Pull<V>) -> Progress,
     ) {
         let deadline = now.mono + self.config.round_timeout;
-        let keep_serving = self.keeps(Rule::RoundsAreOfOneServing);
+        let keep_serving = self.keeps(Rule::RoundsUseOneServing);
         let Some(pull) = self.pull_of(source, round) else { return };
         if !pull.is_of(serving) && keep_serving {
             return;

@@ -60,7 +60,7 @@ impl Payload for Text {
     }
 
     fn release(stored: &Stored, shared: &mut Self::Shared) {
-        stored.owner.into_iter().for_each(|owner| shared.give_back(owner));
+        stored.owner.into_iter().for_each(|owner| shared.release(owner));
     }
 
     fn flags((_, owner): Self::Ref<'_>) -> u8 {

@@ -180,7 +180,7 @@ mod tests {
     use crate::clock::{Hlc, Stamp};
     use crate::crdt::fingerprint::Fingerprint;
     use crate::fault::{FAULTS_MAX, Fault, FaultId, FaultKind, Frames, InForce, Report};
-    use crate::protocol::{PullOptions, Question, Summary};
+    use crate::protocol::{PullOptions, PullRequest, Summary};
     use crate::testing::Texts;
     use crate::time::UnixMillis;
 
@@ -232,7 +232,7 @@ mod tests {
         vector.close(origin(3));
         let request = |vector| {
             let summary = Summary { vector: 7, fingerprint: Fingerprint::default() };
-            let step = Step::Pull(Question {
+            let step = Step::Pull(PullRequest {
                 summary,
                 vector: Some(vector),
                 options: PullOptions { mutual: false, full: false },

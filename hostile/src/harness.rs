@@ -134,7 +134,7 @@ impl<M: HeroNode> Harness<M> {
 
     fn link_down(&mut self, peer: NodeName) {
         if self.links.remove(&peer).is_some() {
-            self.machine.handle(self.now, Input::LinkDown { peer, cause: LinkDown::Silent });
+            self.machine.handle(self.now, Input::LinkDown { peer, cause: LinkDown::TimedOut });
         }
     }
 

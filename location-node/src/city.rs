@@ -376,7 +376,7 @@ impl Machine for City {
                 self.observers.remove(&peer);
                 self.replica.link_down(peer);
             }
-            Input::Refused { alive, .. } => self.replica.refused(now, alive),
+            Input::Refused { running, .. } => self.replica.refused(now, running),
             Input::Frame { from, frame } => self.on_frame(now, from, frame),
             Input::Pace(pace) => {
                 self.set_pace(now, pace);

@@ -36,7 +36,7 @@ pub enum Part {
     /// Executes a request of another process.
     Server,
     /// Runs within this process.
-    Own,
+    Internal,
 }
 
 /// A span, or nothing if the trace is not recorded. It ends when it is dropped.
@@ -47,7 +47,7 @@ pub struct Span(Option<Box<opentelemetry_sdk::trace::Span>>);
 
 /// Returns whether spans are recorded, which is the case if there is a collector.
 #[must_use]
-pub fn are_kept() -> bool {
+pub fn are_recorded() -> bool {
     TRACER.get().is_some()
 }
 
@@ -90,7 +90,7 @@ impl Span {
         let kind = match part {
             Part::Client => SpanKind::Client,
             Part::Server => SpanKind::Server,
-            Part::Own => SpanKind::Internal,
+            Part::Internal => SpanKind::Internal,
         };
         let span = tracer.span_builder(name).with_kind(kind).start_with_context(tracer, &parent());
         Self(span.is_recording().then(|| Box::new(span)))

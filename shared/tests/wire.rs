@@ -6,7 +6,7 @@ use std::time::Duration;
 use gossip::fault::{Control, Fault, FaultId, FaultKind, Frames, InForce, Pace, Report};
 use gossip::wire::{Hello, PROTOCOL_VERSION, Welcome, decode, encode};
 use gossip::{
-    Fingerprint, Hlc, Incarnation, Origin, PullOptions, Question, Stamp, Summary, TraceContext,
+    Fingerprint, Hlc, Incarnation, Origin, PullOptions, PullRequest, Stamp, Summary, TraceContext,
     UnixMillis, VersionVector,
 };
 use shared::hero::{Hero, HeroId};
@@ -73,7 +73,7 @@ fn version_6_has_these_bytes() {
     };
     let frames = Frames { seen: 9, dropped: 1, delayed: 8, duplicated: 0 };
     let pull = |vector, mutual| {
-        Step::Pull(Question { summary, vector, options: PullOptions { mutual, full: false } })
+        Step::Pull(PullRequest { summary, vector, options: PullOptions { mutual, full: false } })
     };
     let trace = TraceContext {
         trace: NonZeroU128::new(1 << 127).unwrap(),

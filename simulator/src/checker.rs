@@ -9,7 +9,7 @@ pub mod answers;
 pub mod bounds;
 pub mod claims;
 pub mod collection;
-pub mod deaths;
+pub mod deletions;
 #[cfg(test)]
 mod fixtures;
 pub mod monotonic;

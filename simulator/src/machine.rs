@@ -101,7 +101,7 @@ fn dispatch_input(input: Input<Infallible>) -> Input<Request> {
     match input {
         Input::LinkUp { peer, incarnation } => Input::LinkUp { peer, incarnation },
         Input::LinkDown { peer, cause } => Input::LinkDown { peer, cause },
-        Input::Refused { peer, alive } => Input::Refused { peer, alive },
+        Input::Refused { peer, running } => Input::Refused { peer, running },
         Input::Frame { from, frame } => Input::Frame { from, frame },
         Input::Pace(pace) => Input::Pace(pace),
         Input::Command(never) => match never {},

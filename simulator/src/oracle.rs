@@ -197,7 +197,7 @@ impl Oracle {
                 self.claim(at, "agreement", incarnation, Err(format!("{event:?}")));
             }
             Event::Committed { .. }
-            | Event::Buried { .. }
+            | Event::LateWritesDeleted { .. }
             | Event::TooFarAhead { .. }
             | Event::Adopted { .. }
             | Event::Closed { .. }

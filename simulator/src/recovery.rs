@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use dispatch_node::forecast::News;
+use dispatch_node::forecast::HeroClass;
 use gossip::Rank;
 use gossip::replica::Rules;
 use shared::hero::HeroId;
@@ -18,7 +18,7 @@ use crate::violation::Violation;
 pub struct Recovery {
     /// The heroes whose newest write some node was missing, with the nodes that had it as a bit
     /// set: cities by number, then dispatch.
-    pub differences: Vec<News>,
+    pub differences: Vec<HeroClass>,
     /// The number of these heroes that some node is still missing: at the start, then after each
     /// step.
     pub left: Vec<usize>,
@@ -59,7 +59,7 @@ pub fn follow(
         holders(cluster).into_iter().filter(|holders| *holders != all_nodes).collect::<Vec<_>>()
     };
     let differences =
-        differ(&cluster).into_iter().map(|holders| News { holders, heroes: 1 }).collect();
+        differ(&cluster).into_iter().map(|holders| HeroClass { holders, heroes: 1 }).collect();
     let mut left = vec![differ(&cluster).len()];
     for sample in 1..=samples {
         cluster.run(from + step * sample)?;

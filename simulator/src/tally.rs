@@ -52,7 +52,7 @@ impl Tally {
                 self.full += u64::from(*full);
             }
             Event::Collected { tombstones } => self.collected += tombstones.len() as u64,
-            Event::Buried { writes, .. } => self.late_deletes += *writes as u64,
+            Event::LateWritesDeleted { writes, .. } => self.late_deletes += *writes as u64,
             Event::Adopted { writes, .. } => self.adopted += *writes as u64,
             Event::Closed { incarnations, .. } => self.closed += *incarnations as u64,
             Event::TooFarAhead { .. } => self.too_far_ahead += 1,

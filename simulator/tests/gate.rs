@@ -17,15 +17,15 @@ const SEEDS: u64 = 300;
 fn seeds_detect_broken_rules() {
     let rules = [
         Rule::OriginsNameTheIncarnation,
-        Rule::VectorsWaitForTheEnd,
-        Rule::RoundsAreOfOneServing,
-        Rule::TheEndIsOfTheSnapshot,
-        Rule::ClocksPassWhatWasMerged,
+        Rule::VectorsWaitForWholeRound,
+        Rule::RoundsUseOneServing,
+        Rule::EndBelongsToSnapshot,
+        Rule::ClocksPassMergedStamps,
         Rule::WritersHaveJoined,
-        Rule::NewIncarnationsWaitOutTheDrift,
+        Rule::NewIncarnationsStartPastDrift,
         Rule::EveryMemberProves,
-        Rule::OnlySeenKeysAreForgotten,
-        Rule::TheOlderIncarnationHalts,
+        Rule::OnlySeenKeysAreRemoved,
+        Rule::OlderIncarnationHalts,
     ];
     let mut undetected = Vec::new();
     for rule in rules {
@@ -49,7 +49,7 @@ fn small_worlds_detect_broken_rules() {
         Budget { keys: 1, deletions: 1, rounds: 5, bombs: 1, ..Budget::default() };
     let two_deletions_and_bomb = Budget { deletions: 2, rounds: 4, ..deletion_and_bomb };
     let rules = [
-        (Rule::TheUninformedGetFullRounds, deletion_and_bomb),
+        (Rule::PullersBehindHorizonGetFullRounds, deletion_and_bomb),
         (Rule::ClosingNeedsFences, deletion_and_bomb),
         (Rule::UnseenTombstonesStay, two_deletions_and_bomb),
     ];

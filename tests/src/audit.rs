@@ -14,7 +14,7 @@ use shared::hero::{HeroId, Location};
 use shared::{Entry, Map, Value};
 use simulator::checker::rank::{Rank, rank};
 use simulator::checker::survival::Survivors;
-use simulator::checker::{agreement, claims, deaths, monotonic};
+use simulator::checker::{agreement, claims, deletions, monotonic};
 
 use crate::api::{Api, CityHeroes, Hero, NodeState};
 use crate::nodes::{CITIES, NODES};
@@ -161,7 +161,7 @@ pub struct Audit {
 /// The observations of one incarnation, and the writes of it that were acknowledged to clients.
 #[derive(Debug, Default)]
 struct IncarnationRecord {
-    deaths: deaths::Deaths,
+    deletions: deletions::Deletions,
     reads: monotonic::Reads,
     held: BTreeSet<HeroId>,
     deleted: BTreeSet<HeroId>,
@@ -253,7 +253,7 @@ impl Audit {
         map.iter().try_for_each(|(key, entry)| self.note(key, &entry))?;
         let record = self.incarnations.entry(*incarnation).or_default();
         for (key, entry) in map.iter() {
-            record.deaths.note(key, false)?;
+            record.deletions.note(key, false)?;
             record.reads.note(key, rank(&entry))?;
         }
         // A hero that disappeared was deleted: an incarnation drops heroes in no other way.
@@ -265,7 +265,7 @@ impl Audit {
             ensure(self.deletion_requested.contains(&missing), || {
                 format!("hero {missing} is missing, but its deletion was never requested")
             })?;
-            record.deaths.note(missing, true)?;
+            record.deletions.note(missing, true)?;
             record.deleted.insert(missing);
         }
         record.survivors.note_all(map);
@@ -308,7 +308,7 @@ impl Audit {
                 // Everything that a running incarnation has shown, or acknowledged.
                 let survived = record
                     .survivors
-                    .all_stand(|key| best(map, key), |key| self.deletion_requested.contains(&key));
+                    .all_held(|key| best(map, key), |key| self.deletion_requested.contains(&key));
                 survived.map_err(|text| at(format!("{text} ({survivor})")))?;
                 let reappeared = record.deleted.iter().find(|key| map.get(**key).is_some());
                 ensure(reappeared.is_none(), || {

@@ -279,7 +279,7 @@ fn page_without_scripts_has_no_violations() {
     let mut findings = Findings::default();
     browser.open(&cluster.api.url());
     browser.click("link", "Stop refreshing");
-    browser.wait_text("#contact", "the disabled reload", |text| text == "Standing still");
+    browser.wait_text("#contact", "the disabled reload", |text| text == "Not refreshing");
     browser.allow_scripts(true);
     findings.check(&browser, "no scripts, reload disabled");
     browser.allow_scripts(false);

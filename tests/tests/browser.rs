@@ -262,7 +262,7 @@ fn forms_work_without_javascript() {
     wait_row(&browser, "Batman", "gotham", |row| row.contains("Gotham"));
 
     browser.click("button", "Bomb Gotham");
-    browser.wait_text("#told", "the destruction", |text| text == "gotham has been destroyed");
+    browser.wait_text("#notice", "the destruction", |text| text == "gotham has been destroyed");
     wait_until("gotham is in its second incarnation", HANG_TIMEOUT, || {
         let gotham = cluster.node("gotham");
         ensure(gotham.crashes == 1 && gotham.status == "up", || format!("{gotham:?}"))
@@ -360,11 +360,11 @@ fn killed_city_without_launcher_shows_the_command_to_run() {
 
 /// Submits the form that injects faults, which is collapsed at first.
 fn inject_fault(browser: &Browser, kind: &str, from: &str, to: &str) {
-    let _ = browser.evaluate("document.getElementById('causes').open = true");
-    for (list, choice) in [("Trouble", kind), ("From", from), ("To", to)] {
+    let _ = browser.evaluate("document.getElementById('fault-forms').open = true");
+    for (list, choice) in [("Fault", kind), ("From", from), ("To", to)] {
         browser.choose(list, choice);
     }
-    browser.click("button", "Cause trouble");
+    browser.click("button", "Inject fault");
 }
 
 #[test]
@@ -385,32 +385,31 @@ fn faults_are_injected_shown_and_healed_on_the_page() {
         row.contains("Gotham") && row.contains("Home") && row.contains("Only copy")
             || row.contains("Differs")
     });
-    browser.wait_text(".faults .did", "the effect of the cut", |text| text.contains("lost"));
+    browser.wait_text(".faults .effect", "the effect of the cut", |text| text.contains("lost"));
     browser.click("button", "Heal: Gotham is cut from every other node, both ways");
-    browser.wait_text("#trouble", "no fault in force", |text| {
-        text.contains("No trouble is in force.")
-    });
+    browser.wait_text("#faults", "no fault in force", |text| text.contains("No faults in force."));
     heroes.assigned(&id, "gotham");
     cluster.wait_until_held(&heroes, &CITIES);
 
     inject_fault(&browser, "Delay", "Gotham", "Gotham");
-    browser.wait_text("#cause [role=alert]", "the reason", |text| {
+    browser.wait_text("#fault-form [role=alert]", "the reason", |text| {
         text.contains("from and to are both gotham")
     });
-    inject_fault(&browser, "Wrong clock (from)", "Capitol", "Every other");
+    inject_fault(&browser, "Clock skew (from)", "Capitol", "Every other");
     browser
         .wait_text("#city-capitol .doing", "the clock", |text| text.contains("clock 3.0 s ahead"));
     inject_fault(&browser, "Freeze (from)", "Metropolis", "Every other");
-    browser
-        .wait_text("#city-metropolis .doing", "the frozen city", |text| text == "frozen from here");
+    browser.wait_text("#city-metropolis .doing", "the frozen city", |text| {
+        text == "frozen by a fault"
+    });
     browser.wait_text("h1", "the unreachable city", |text| {
-        text.contains("Metropolis gives no answer")
+        text.contains("Metropolis does not answer")
     });
     browser.click("button", "Heal all");
     browser.wait_text("#city-metropolis .doing", "agreement", |text| text == "agrees");
     inject_fault(&browser, "Stop the process (from)", "Dispatch", "Every other");
-    browser.wait_text("#cause [role=alert]", "the reason", |text| {
-        text.contains("only a city's process is ended from here")
+    browser.wait_text("#fault-form [role=alert]", "the reason", |text| {
+        text.contains("only the process of a city can be stopped or killed here")
     });
     cluster.wait_until_held(&heroes, &CITIES);
     assert!(cluster.api.faults().is_empty());
@@ -427,7 +426,7 @@ fn gossip_is_paused_stepped_and_resumed_on_the_page() {
     browser.wait_text("#gossip", "the pause", |text| text.contains("Gossip is paused"));
     let mut heroes = Heroes::default();
     heroes.created([cluster.api.create_named("Granite").id]);
-    wait_row(&browser, "Granite", "a hero that no city holds", |row| row.contains("not heard of"));
+    wait_row(&browser, "Granite", "a hero that no city holds", |row| row.contains("missing"));
     browser.click("button", "One exchange");
     browser.wait_text("#notices", "the exchange", |text| {
         text.contains(" pulled ") && text.contains("bytes")
@@ -442,11 +441,11 @@ fn gossip_is_paused_stepped_and_resumed_on_the_page() {
 fn scenario_is_played_on_the_page_to_its_end() {
     let cluster = Cluster::start(Options::default());
     let browser = open_page(&cluster);
-    let _ = browser.evaluate("document.getElementById('causes').open = true");
+    let _ = browser.evaluate("document.getElementById('fault-forms').open = true");
     browser.choose("Scenario", "Only copy");
     browser.click("button", "Play");
     browser.wait_text(".playing", "the running scenario", |text| {
-        text.contains("Only copy") && text.contains("is being played")
+        text.contains("Only copy") && text.contains("running")
     });
     cluster.api.post("/api/v1/scenarios/split-brain/play", &json!({})).problem(409, "playing");
     cluster.api.post("/api/v1/scenarios/no-such/play", &json!({})).problem(404, "unknown_scenario");
@@ -455,7 +454,7 @@ fn scenario_is_played_on_the_page_to_its_end() {
         ensure(played["outcome"] == "passed", || played.to_string())
     });
     browser.wait_text(".playing", "the passed scenario", |text| {
-        text.contains("passed: everything came about as it says")
+        text.contains("passed: every expectation was met")
     });
     assert_eq!(
         cluster.api.get("/api/v1/scenarios").expect(200).json()["scenarios"]

@@ -242,9 +242,5 @@ fn cookie_permits_listening_beyond_loopback() {
     let port = address_of(&process).port();
     assert_eq!(Api::new(SocketAddr::from((own_address(), port))).get("/healthz").status, 200);
     assert!(!process.log().contains("a secret that"), "the log contains the cookie");
-    assert!(
-        process.log().contains("INSECURE: what is said here is not encrypted"),
-        "{}",
-        process.log()
-    );
+    assert!(process.log().contains("INSECURE: traffic is not encrypted"), "{}", process.log());
 }

@@ -99,16 +99,16 @@ const FAULTY_FILES: [(&str, &str, &[&str]); 27] = [
     ("[dispatch]\npol-interval = \"1s\"\n", "2:1:", &["did you mean poll-interval?"]),
     ("[gothem]\n", "1:2:", &["there is no node \"gothem\"; did you mean gotham?"]),
     ("[riverdale]\n", "1:2:", &["there is no node \"riverdale\""]),
-    ("gotham = 1\n", "1:10:", &["write [gotham]"]),
-    ("[seed]\n", "1:2:", &["seed has a value, and is no table"]),
-    ("[gotham.seed]\n", "1:1:", &["seed is a string, a number, or true or false"]),
+    ("gotham = 1\n", "1:10:", &["gotham must be a table: [gotham]"]),
+    ("[seed]\n", "1:2:", &["seed is an option and not a table"]),
+    ("[gotham.seed]\n", "1:1:", &["seed must be a string, a number or a boolean"]),
     ("gossip-interval = \"5\"\n", "1:19:", &["gossip-interval cannot be \"5\"", "250ms"]),
     ("gossip-interval = \"1ms\"\n", "1:19:", &["0 (off) or at least 10ms"]),
     ("gossip-interval = -1\n", "1:19:", &["gossip-interval cannot be \"-1\""]),
-    ("gossip-interval = [\"1s\"]\n", "1:19:", &["has one value"]),
+    ("gossip-interval = [\"1s\"]\n", "1:19:", &["takes a single value, not an array"]),
     ("gossip-interval = 1979-05-27\n", "1:19:", &["a string, a number"]),
-    ("log-format = \"xml\"\n", "1:14:", &["it is one of text, json"]),
-    ("cookie-file = \"\"\n", "1:15:", &["that is no value"]),
+    ("log-format = \"xml\"\n", "1:14:", &["expected one of text, json"]),
+    ("cookie-file = \"\"\n", "1:15:", &["expected a value"]),
     ("max-restarts = 1.5\n", "1:16:", &["max-restarts cannot be \"1.5\""]),
     ("peer = [\"dispatch=127.0.0.1:4900\",\n  \"capitol\"]\n", "2:3:", &["NAME=HOST:PORT"]),
     (
@@ -155,8 +155,8 @@ fn unreadable_files_are_refused_with_the_reason() {
         (directory.path(), "a directory"),
         (&pipe, "not a regular file"),
         (Path::new("/dev/zero"), "not a regular file"),
-        (&latin1.path, ":2:1: this is not UTF-8"),
-        (&huge.path, "at most 1048576 bytes"),
+        (&latin1.path, ":2:1: not valid UTF-8"),
+        (&huge.path, "larger than the limit of 1048576 bytes"),
     ] {
         for process in ["gotham", "dispatch", "superhero-cluster"] {
             let finished = print_config(process, Some(path), &[], &[]);
@@ -276,8 +276,8 @@ fn wrong_flags_are_reported_as_without_a_file() {
 #[test]
 fn rules_between_options_hold_for_files() {
     for (text, rule) in [
-        ("peer = [\"gotham=h:1\"]\n", "gotham is this node itself"),
-        ("peer = [\"capitol=h:1\", \"capitol=h:2\"]\n", "capitol is named twice"),
+        ("peer = [\"gotham=h:1\"]\n", "gotham is this node"),
+        ("peer = [\"capitol=h:1\", \"capitol=h:2\"]\n", "capitol is given twice"),
         ("cookie-file = \"/no/such/cookie\"\n", "reading the cookie from /no/such/cookie"),
         ("listen = \"0.0.0.0:4901\"\n", "0.0.0.0:4901"),
     ] {
@@ -335,7 +335,7 @@ fn secrets_are_not_printed() {
         ];
         assert!(!printed.concat().contains("through the looking glass"), "{node}: {printed:?}");
         assert!(
-            printed[1].contains("SUPERHERO_COOKIE is set, and not shown")
+            printed[1].contains("SUPERHERO_COOKIE is set (hidden)")
                 && printed[2].contains("SUPERHERO_COOKIE is not set"),
             "{printed:?}"
         );

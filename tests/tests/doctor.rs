@@ -93,7 +93,9 @@ fn healthy_cluster_passes_all_checks() {
         .cloned();
     assert_eq!(
         first,
-        Some(json!({ "check": "gossip", "state": "ok", "found": "goes on", "remedy": "" }))
+        Some(
+            json!({ "check": "gossip", "state": "ok", "found": "running at its configured rate", "remedy": "" })
+        )
     );
 }
 
@@ -101,15 +103,24 @@ fn healthy_cluster_passes_all_checks() {
 fn stopped_city_is_distinguished_from_an_occupied_port() {
     let mut cluster = Cluster::start(Options::default());
     cluster.kill9("gotham");
-    let report =
-        wait_reported(&cluster, 1, "gotham", &["FAIL", "does not run", "superhero rebuild gotham"]);
+    let report = wait_reported(
+        &cluster,
+        1,
+        "gotham",
+        &["FAIL", "is not running", "superhero rebuild gotham"],
+    );
     assert!(lines(&report, "capitol")[0].starts_with("ok: "), "{report:?}");
     foreign_server(cluster.address("gotham"), b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\nhello");
     wait_reported(
         &cluster,
         1,
         "gotham",
-        &["FAIL", "no node has its port", "HTTP/1.1 200 OK", "ss -ltnp 'sport = :4901'"],
+        &[
+            "FAIL",
+            "another program uses its address",
+            "HTTP/1.1 200 OK",
+            "ss -ltnp 'sport = :4901'",
+        ],
     );
 }
 
@@ -148,14 +159,14 @@ fn deviating_clock_is_reported() {
             .to_owned()
     };
     let id = skew(1_500);
-    wait_reported(&cluster, 0, "clocks", &["warn", "capitol's clock is 1s", "ahead of"]);
+    wait_reported(&cluster, 0, "clocks", &["warn", "the clock of capitol is 1s", "ahead of"]);
     cluster.api.request("DELETE", &format!("/api/v1/faults/{id}"), &[], &[]).expect(204);
     skew(-60_000);
     wait_reported(
         &cluster,
         1,
         "clocks",
-        &["FAIL", "capitol's clock is ", "behind dispatch's; 2s are accepted", "NTP"],
+        &["FAIL", "the clock of capitol is ", "behind that of dispatch; the limit is 2s", "NTP"],
     );
 }
 
@@ -166,7 +177,7 @@ fn stopped_dispatch_does_not_prevent_checks_of_cities() {
     let report = doctor(cluster.address("dispatch"), &[]);
     assert_eq!(report.code, Some(1), "{report:?}");
     assert!(
-        lines(&report, "dispatch")[0].starts_with("FAIL: nobody listens at http://127."),
+        lines(&report, "dispatch")[0].starts_with("FAIL: no process listens at http://127."),
         "{report:?}"
     );
     assert!(lines(&report, "gotham")[0].starts_with("ok: runs at "), "{report:?}");
@@ -182,8 +193,8 @@ fn foreign_servers_at_dispatchs_address_are_distinguished() {
         (b"HTTP/1.1 200 OK\r\nContent-Length: 99999999999\r\n\r\n", "is not dispatch"),
         (b"SSH-2.0-OpenSSH_9.9\r\n", "is not dispatch"),
         // The response of a TLS server to plain text: a fatal alert for a malformed message.
-        (&[0x15, 3, 3, 0, 2, 2, 50], "speaks TLS"),
-        (b"", "answers nothing"),
+        (&[0x15, 3, 3, 0, 2, 2, 50], "requires TLS"),
+        (b"", "no response from"),
     ] {
         let address = SocketAddr::from((own_address(), 4900));
         foreign_server(address, response);
@@ -223,7 +234,7 @@ fn configuration_is_checked_for_each_node() {
     );
     let readable = report(&with_cookie, 0o644);
     assert!(
-        lines(&readable, "cookie-file")[0].starts_with("FAIL: everybody on this machine may read"),
+        lines(&readable, "cookie-file")[0].starts_with("FAIL: all users can access"),
         "{readable:?}"
     );
     let invalid = report("[dispatch]\npatrol-interval = 0\n", 0o600);

@@ -535,17 +535,17 @@ fn unauthenticated_peers_are_refused_with_a_reason() {
                 }
             }
         };
-        let reason = refused(4002, "capitol", now, "another cookie");
+        let reason = refused(4002, "capitol", now, "wrong cookie");
         assert!(!reason.contains(DEVELOPMENT_COOKIE), "{reason}");
         refused(4002, "capitol", now, "");
         // Connections learn nothing about names before they have proved the cookie.
-        refused(4002, name, now, "another cookie");
-        refused(4002, "riverdale", now, "another cookie");
+        refused(4002, name, now, "wrong cookie");
+        refused(4002, "riverdale", now, "wrong cookie");
         let reason = refused(4003, name, now, DEVELOPMENT_COOKIE);
         assert!(reason.contains(name), "{reason}");
         // A later incarnation of a city that is up.
         let reason = refused(4004, "capitol", now + 1_000, DEVELOPMENT_COOKIE);
-        assert!(reason.contains("capitol is alive elsewhere"), "{reason}");
+        assert!(reason.contains("capitol is already running"), "{reason}");
         refused(4005, "riverdale", now, DEVELOPMENT_COOKIE);
 
         // A proof for one connection is invalid for another.
@@ -600,9 +600,9 @@ fn unauthenticated_peers_are_refused_with_a_reason() {
     for reason in [
         "expected a hello",
         "speaks protocol version 999",
-        "has another cookie",
+        "wrong cookie",
         "own name",
-        "alive elsewhere",
+        "is already running",
         "riverdale is not a member",
     ] {
         assert!(log.contains(reason), "gotham's log does not contain {reason:?}");

@@ -53,7 +53,7 @@ fn nodes_start_converge_and_log_with_their_prefix() {
 
     let log = launched.launcher.log();
     let page = format!(
-        "The page: http://{}   (Ctrl-C stops all four)",
+        "Page: http://{}   (Ctrl-C stops all four nodes)",
         launched.cluster.address("dispatch")
     );
     for line in log.lines().filter(|line| **line != page) {
@@ -110,7 +110,7 @@ fn killed_city_stays_down_until_rebuilt_and_recovers() {
         "the arguments and environment must be as before"
     );
     launched.wait_log("the restarted city's lines have its prefix", |log| {
-        log.split_once("\ncapitol is started again\n")
+        log.split_once("\ncapitol restarted\n")
             .is_some_and(|(_, later)| later.contains("capitol    | "))
     });
 
@@ -164,7 +164,7 @@ fn stop_signals_end_all_nodes_and_remove_the_socket() {
         assert!(launched.processes().is_empty(), "{signal}: {:?}", launched.processes());
         assert!(launched.leftovers().is_empty(), "{signal}: {:?}", launched.leftovers());
         assert!(
-            launched.launcher.log().ends_with("\nAll have stopped.\n"),
+            launched.launcher.log().ends_with("\nAll nodes have stopped.\n"),
             "{signal}: {}",
             launched.launcher.log()
         );
@@ -180,7 +180,7 @@ fn node_that_does_not_stop_is_killed() {
     assert!(launched.processes().is_empty(), "{:?}", launched.processes());
     assert!(launched.leftovers().is_empty(), "{:?}", launched.leftovers());
     let log = launched.launcher.log();
-    assert!(log.ends_with("error: did not stop within 3 s and were killed: capitol\n"), "{log}");
+    assert!(log.ends_with("error: killed after not stopping within 3 s: capitol\n"), "{log}");
 }
 
 /// A launcher with its cluster, killed when dropped.
@@ -268,7 +268,7 @@ fn blocked_terminal_does_not_prevent_stopping() {
     assert_eq!(launcher.signal_and_wait(Signal::SIGTERM, HANG_TIMEOUT, temporary.path()), Some(1));
     let mut text = String::new();
     launcher.0.stderr.take().expect("a pipe").read_to_string(&mut text).expect("text");
-    assert!(text.contains("did not stop within 3 s and were killed"), "{text}");
+    assert!(text.contains("killed after not stopping within 3 s"), "{text}");
 }
 
 #[test]
@@ -280,8 +280,8 @@ fn invalid_requests_are_refused_without_effect() {
         (b"start dispatch\n", "refused: dispatch is running\n"),
         (b"start riverdale\n", "refused: there is no node \"riverdale\"\n"),
         (b"start ../gotham\n", "refused: there is no node \"../gotham\"\n"),
-        (b"stop gotham\n", "refused: expected: start NAME\n"),
-        (b"\xff\xfe\n", "refused: expected: start NAME\n"),
+        (b"stop gotham\n", "refused: expected start NAME\n"),
+        (b"\xff\xfe\n", "refused: expected start NAME\n"),
         (b"start gotham", "refused: expected a line of at most 64 bytes\n"),
         (b"", "refused: expected a line of at most 64 bytes\n"),
         (&[b'x'; 1_000], "refused: expected a line of at most 64 bytes\n"),
@@ -299,7 +299,7 @@ fn invalid_requests_are_refused_without_effect() {
     let pending = UnixStream::connect(launched.socket()).expect("the socket exists");
     assert_eq!(launched.send_request(b"start gotham\n"), "refused: gotham is running\n");
     let response = BufReader::new(pending).lines().next().expect("a response").expect("a line");
-    assert_eq!(response, "refused: no line came within 1 s");
+    assert_eq!(response, "refused: no line received within 1 s");
     // A connection that is closed before the response does no harm.
     UnixStream::connect(launched.socket())
         .expect("the socket exists")
@@ -316,7 +316,8 @@ fn manually_started_city_is_left_alone() {
     launched.cluster.wait_status("gotham", "down", HANG_TIMEOUT);
     launched.cluster.restart("gotham");
     let by_hand = launched.processes();
-    let refusal = format!("another process has its port, {}", launched.cluster.address("gotham"));
+    let refusal =
+        format!("another process listens on its port, {}", launched.cluster.address("gotham"));
     assert_eq!(launched.send_request(b"start gotham\n"), format!("refused: {refusal}\n"));
     launched.wait_log("the refusal is logged", |log| {
         log.contains(&format!("\ngotham is not started again: {refusal}\n"))
@@ -339,7 +340,7 @@ fn occupied_port_is_reported_and_the_others_run() {
         let _listener = TcpListener::bind((address, 4901)).expect("a free address");
         let launched = Launched::start_at(address);
         let line = format!(
-            "gotham has ended (exit status: 1): another process has its port, {address}:4901\n"
+            "gotham exited (exit status: 1): another process listens on its port, {address}:4901\n"
         );
         launched.wait_log("the launcher reports the occupied port", |log| log.contains(&line));
         launched
@@ -357,7 +358,7 @@ fn launcher_exits_with_the_last_node() {
         launched.kill9(city);
     }
     launched.wait_log("the launcher reports how to restart the city", |log| {
-        log.contains("the page can rebuild it, and so can make capitol in another terminal\n")
+        log.contains("rebuild it on the page, or with make capitol in another terminal\n")
     });
     for city in CITIES {
         launched.cluster.wait_status(city, "down", HANG_TIMEOUT);
@@ -367,19 +368,21 @@ fn launcher_exits_with_the_last_node() {
 
     launched.kill9("dispatch");
     launched.wait_log("the launcher reports how to restart dispatch", |log| {
-        log.contains(
-            "; the page is gone with it; in another terminal, make dispatch brings it back\n",
-        )
+        log.contains("; the page is down; restart it with make dispatch in another terminal\n")
     });
     launched.kill9("gotham");
     launched.wait_log("the launcher reports the manual command", |log| {
-        log.contains("; make gotham in another terminal brings it back\n")
+        log.contains("; restart it with make gotham in another terminal\n")
     });
     launched.kill9("metropolis");
     assert!(!launched.launcher.has_ended());
     launched.kill9("capitol");
     assert_eq!(launched.launcher.exit_code(STOP_TIMEOUT), Some(1));
-    assert!(launched.launcher.log().ends_with("; nobody is left\n"), "{}", launched.launcher.log());
+    assert!(
+        launched.launcher.log().ends_with("; no node is running\n"),
+        "{}",
+        launched.launcher.log()
+    );
     assert!(launched.leftovers().is_empty(), "{:?}", launched.leftovers());
 }
 
@@ -415,7 +418,7 @@ fn faulty_launcher_is_reported_in_time() {
     cluster.wait_status("gotham", "down", HANG_TIMEOUT);
 
     let detail = rebuild(&cluster, "gotham").problem(409, "not_ours");
-    assert!(detail.contains("cannot be reached") && detail.ends_with("make gotham"), "{detail}");
+    assert!(detail.contains("is unreachable") && detail.ends_with("make gotham"), "{detail}");
 
     let listener = UnixListener::bind(&path).expect("a temporary directory");
     for (text, code) in [

@@ -177,7 +177,7 @@ fn page_receives_hello_then_whole_state_then_changes() {
     let next = page.frame();
     assert_eq!((&next["from"], next.get("whole")), (&first["s"], None), "{next}");
     assert!(
-        items(&next).is_empty() && next["html"].get("trouble").is_none(),
+        items(&next).is_empty() && next["html"].get("faults").is_none(),
         "unchanged parts must not be sent: {next}"
     );
 }
@@ -323,7 +323,7 @@ fn page_can_watch_another_view_and_pin_rows() {
     let found = page.receive_until("the search", |frame| frame["whole"] == true);
     assert_eq!(order(&found), Some(vec![row(&ids[1])]));
     assert!(
-        found["html"].get("heroes-chips").is_some() && found["html"].get("trouble").is_none(),
+        found["html"].get("heroes-chips").is_some() && found["html"].get("faults").is_none(),
         "parts common to all views must not be sent again: {found}"
     );
     assert_ne!(found["from"], 0);
@@ -428,7 +428,7 @@ fn invalid_messages_close_only_their_page_with_a_reason() {
         page.link.send(text.clone());
         assert_eq!(
             page.read_to_close(),
-            Disconnect::Closed(1008, "unknown message; send commands as forms".to_owned()),
+            Disconnect::Closed(1008, "unknown message; send commands through forms".to_owned()),
             "{text}"
         );
     }
@@ -438,7 +438,7 @@ fn invalid_messages_close_only_their_page_with_a_reason() {
     binary.link.send(br#"{"t":"ack","s":1}"#.to_vec());
     assert_eq!(
         binary.read_to_close(),
-        Disconnect::Closed(1003, "this socket takes text only".to_owned())
+        Disconnect::Closed(1003, "this socket accepts text only".to_owned())
     );
 
     // The socket is closed during sending, so the close frame may be lost.

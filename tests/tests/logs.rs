@@ -42,7 +42,7 @@ fn json_lines_contain_node_and_incarnation() {
             let incarnation = line
                 .get("incarnation")
                 .map(|incarnation| incarnation.as_u64().unwrap_or_else(|| panic!("{line}")));
-            if text("message").contains("begins a life") {
+            if text("message").contains("incarnation started") {
                 assert!(
                     started.insert(incarnation.expect("the start of an incarnation has a number")),
                     "{line}"
@@ -73,7 +73,7 @@ fn text_lines_contain_no_span_fields() {
     let mut cluster = Cluster::start(Options::default());
     for node in NODES {
         let log = cluster.process(node).log();
-        assert!(log.contains("begins a life") && log.contains("linked"), "{log}");
+        assert!(log.contains("incarnation started") && log.contains("linked"), "{log}");
         assert!(log.lines().all(|line| !line.contains("life{")), "{log}");
     }
 }

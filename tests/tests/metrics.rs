@@ -93,8 +93,12 @@ fn bomb_counts_as_one_crash_and_restart_of_its_city() {
     let cluster = Cluster::start(Options::default());
     let counts = |node| {
         let metrics = cluster.metrics(node);
-        ["superhero_restarts_total", "superhero_crashes_total", "superhero_life_start_time_seconds"]
-            .map(|name| metrics.sum(name, &[]))
+        [
+            "superhero_restarts_total",
+            "superhero_crashes_total",
+            "superhero_incarnation_start_time_seconds",
+        ]
+        .map(|name| metrics.sum(name, &[]))
     };
     let before = NODES.map(counts);
     assert!(
@@ -214,9 +218,7 @@ fn heroes_rounds_and_frames_are_counted() {
 fn refused_peers_are_counted_by_reason() {
     let cluster = Cluster::start(Options::default());
     let count = |reason| {
-        cluster
-            .metrics("metropolis")
-            .sum("superhero_strangers_refused_total", &[("reason", reason)])
+        cluster.metrics("metropolis").sum("superhero_peers_refused_total", &[("reason", reason)])
     };
     let mut other_version = hello("capitol", 2);
     other_version[4] = 99;
@@ -233,7 +235,7 @@ fn refused_peers_are_counted_by_reason() {
         wait_value(
             &cluster,
             "metropolis",
-            "superhero_strangers_refused_total",
+            "superhero_peers_refused_total",
             &[("reason", reason)],
             |count| count == 1.0,
         );

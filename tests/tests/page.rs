@@ -163,35 +163,32 @@ fn page_predicts_and_reports_a_lost_write() {
     let text = all_text(&browser, "#inspector");
     for part in [
         "Granite",
-        "Its stamp is the later one, and it had not seen the other.",
-        "When they meet, what Gotham wrote (Gotham 100",
-        "is gone everywhere.",
+        "Its stamp is later, and it had not seen the other write.",
+        "After the merge, Gotham’s write (Gotham 100",
+        "is lost everywhere.",
         "will be lost: the winner had not seen it",
-        "Gotham does not take it before the cut around Gotham heals",
+        "Gotham cannot receive it before the cut around Gotham expires",
     ] {
         assert!(text.contains(part), "expected {part:?} in {text}");
     }
     assert!(!text.contains("Lost for good"), "{text}");
-    assert!(browser.text("#lost-writes").contains("No write that was lost has been found."));
+    assert!(browser.text("#lost-writes").contains("No lost writes found."));
     assert_eq!(cluster.api.get("/api/v1/lost").expect(200).json()["count"], 0);
 
     browser.click("button", "Heal all");
     heroes.assigned(&id, "metropolis");
     cluster.wait_until_held(&heroes, &CITIES);
-    browser.wait_text("#lost-writes summary", "one lost write", |text| {
-        text == "Writes lost for good (1)"
-    });
+    browser.wait_text("#lost-writes summary", "one lost write", |text| text == "Lost writes (1)");
     browser.wait_text("#inspector .ruling", "the winner", |text| {
         text == "All three agree: Metropolis wrote it last."
     });
     let line = all_text(&browser, "#inspector .gone li");
     assert!(
-        line.contains("Gotham wrote “Gotham 100")
-            && line.ends_with("Metropolis had not heard of it"),
+        line.contains("Gotham wrote “Gotham 100") && line.ends_with("Metropolis had not seen it"),
         "{line}"
     );
     assert!(
-        all_text(&browser, "#verdict .stats").contains("Writes lost for good1"),
+        all_text(&browser, "#verdict .stats").contains("Lost writes1"),
         "{}",
         all_text(&browser, "#verdict .stats")
     );
@@ -208,7 +205,7 @@ fn page_predicts_and_reports_a_lost_write() {
     assert!(saved.len() == "12:00:00.000".len() && shown.starts_with("Gotham 100"), "{cells:?}");
     assert_eq!(
         (hero, writer, why),
-        ("Granite", "Gotham", "Metropolis had not heard of it"),
+        ("Granite", "Gotham", "Metropolis had not seen it"),
         "{cells:?}"
     );
     assert!(winner.starts_with("Metropolis 100") && winner.ends_with("by Metropolis"), "{cells:?}");
@@ -265,7 +262,7 @@ fn page_predicts_and_reports_the_loss_of_a_bomb() {
     cluster.kill9("dispatch");
     cluster.restart("dispatch");
     let browser = open_page(&cluster);
-    let warning = "Bombing Gotham now would lose 1 hero that nobody else has heard of: Lone Wolf.";
+    let warning = "Bombing Gotham now would lose 1 hero that no other node holds: Lone Wolf.";
     browser.wait_text("#city-gotham .at-stake", "the hero at stake", |text| text == warning);
     wait_row(&browser, "Lone Wolf", "the only copy", |row| row.contains("Only copy"));
     for city in ["metropolis", "capitol"] {
@@ -277,7 +274,7 @@ fn page_predicts_and_reports_the_loss_of_a_bomb() {
     browser.click("button", "Bomb Gotham");
     for name in ["Ash", "Birch"] {
         wait_row(&browser, name, "a missing hero in Gotham", |row| {
-            row.matches("not heard of").count() == 1
+            row.matches("missing").count() == 1
         });
     }
     wait_row(&browser, "Lone Wolf", "nothing", str::is_empty);
@@ -285,26 +282,24 @@ fn page_predicts_and_reports_the_loss_of_a_bomb() {
         text == "destroyed, recovering"
     });
     browser.wait_text("#city-gotham .holds", "nothing", |text| text == "0 of 2 heroes");
-    browser.wait_text("#aftermath", "the bomb report", |text| {
+    browser.wait_text("#bomb-reports", "the bomb report", |text| {
         text.ends_with("The one hero that Gotham alone held, Lone Wolf, is gone.")
     });
     assert_eq!(browser.text("#city-gotham .at-stake"), "");
 
     browser.click("button", "Heal all");
-    browser.wait_text("#trouble", "no fault in force", |text| {
-        text.contains("No trouble is in force.")
-    });
+    browser.wait_text("#faults", "no fault in force", |text| text.contains("No faults in force."));
     browser.click("button", "Resume gossip");
     for name in ["Ash", "Birch"] {
         wait_row(&browser, name, "agreement", |row| {
-            row.contains("All three say") && row.contains("Agreed")
+            row.contains("All three:") && row.contains("Agreed")
         });
     }
     browser.wait_text("#city-gotham .doing", "agreement", |text| text == "agrees");
     cluster.wait_until_held(&heroes, &CITIES);
     assert_eq!(cluster.api.hero(&lone).status, 404, "the hero must be lost");
     assert!(
-        browser.text("#aftermath").contains("Lone Wolf, is gone."),
+        browser.text("#bomb-reports").contains("Lone Wolf, is gone."),
         "the bomb report must remain visible"
     );
     assert_no_problems(&browser, &[]);
@@ -316,7 +311,7 @@ fn record_words(browser: &Browser) {
         "window.words = new Set(); \
          const look = () => { \
            const text = ['verdict', 'map', 'cluster'].map((id) => document.getElementById(id).textContent).join(' '); \
-           for (const word of ['has stopped', 'gives no answer', 'frozen']) if (text.includes(word)) words.add(word); \
+           for (const word of ['has stopped', 'is unreachable', 'frozen']) if (text.includes(word)) words.add(word); \
          }; \
          new MutationObserver(look).observe(document.body, { childList: true, subtree: true, characterData: true });",
     );
@@ -334,7 +329,7 @@ fn frozen_and_stopped_cities_are_never_confused() {
     record_words(&browser);
     cluster.api.inject(&json!({ "kind": "freeze", "from": "metropolis", "heal_after_s": 600 }));
     browser.wait_text("h1", "the unreachable city", |text| {
-        text.contains("Metropolis gives no answer.")
+        text.contains("Metropolis does not answer.")
     });
     wait_all_text(&browser, "#map .place.metropolis", "the frozen city", |text| {
         text.contains("frozen")
@@ -342,9 +337,10 @@ fn frozen_and_stopped_cities_are_never_confused() {
     wait_all_text(&browser, "#map-twin", "the frozen city", |text| {
         text.contains("Metropolis is frozen")
     });
-    browser
-        .wait_text("#city-metropolis .doing", "the frozen city", |text| text == "frozen from here");
-    assert_eq!(recorded_words(&browser), json!(["frozen", "gives no answer"]));
+    browser.wait_text("#city-metropolis .doing", "the frozen city", |text| {
+        text == "frozen by a fault"
+    });
+    assert_eq!(recorded_words(&browser), json!(["frozen"]));
     cluster.api.heal_all();
     browser.wait_text("#city-metropolis .doing", "agreement", |text| text == "agrees");
     cluster.wait_converged();
@@ -411,7 +407,7 @@ fn pages_show_lost_contact_in_time_and_recover_without_reload() {
             "contact was lost after only {} ms of silence",
             at - last_message
         );
-        assert!(browser.text("#lost-what").contains("What you see is what was known then."));
+        assert!(browser.text("#lost-what").contains("The page shows the state at that time."));
         let can_act = browser.evaluate("return [...document.querySelectorAll('main form[method=post] button')].some((b) => !b.disabled)");
         assert_eq!(can_act, false, "all buttons must be disabled without dispatch");
     }
@@ -463,7 +459,7 @@ fn lost_frame_is_requested_again_on_the_same_socket() {
     assert!(resync[0]["since"].as_u64() < dropped.as_u64(), "{resync} for {dropped}");
     for (name, place) in [("Ash", "Gotham"), ("Birch", "Capitol")] {
         wait_row(&browser, name, place, |row| {
-            row.contains(&format!("All three say {place}")) && row.contains("Agreed")
+            row.contains(&format!("All three: {place}")) && row.contains("Agreed")
         });
     }
     let answer = "return received.filter((message) => message.t === 'd' && message.s > dropped && message.from < dropped)";
@@ -499,7 +495,7 @@ fn lost_socket_is_reopened_and_resumed() {
     heroes.assigned(&ash, "gotham");
     cluster.wait_until_held(&heroes, &CITIES);
     wait_row(&browser, "Ash", "gotham", |row| {
-        row.contains("All three say Gotham") && row.contains("Agreed")
+        row.contains("All three: Gotham") && row.contains("Agreed")
     });
     let second = recorded(
         &browser,
@@ -522,7 +518,7 @@ fn lost_socket_is_reopened_and_resumed() {
         !rows.is_empty() && rows.iter().all(|row| **row == format!("h-{ash}")),
         "only the changed row may be sent, got {rows:?}"
     );
-    assert!(second[1]["html"].get("trouble").is_none(), "unchanged parts must not be sent again");
+    assert!(second[1]["html"].get("faults").is_none(), "unchanged parts must not be sent again");
     assert_eq!(browser.evaluate("return sockets.length"), 2);
     assert_eq!(
         browser.evaluate("return contacts.filter(({ name }) => name === 'lost').length"),
@@ -619,7 +615,7 @@ fn rows_do_not_move_under_the_pointer() {
         move_pointer();
         assert_eq!(names(&browser), ["Birch", "Cedar", "Dogwood"], "rows must not move");
         let row = row(&browser, "Cedar");
-        ensure(row.contains("All three say Gotham") && row.contains("Agreed"), || row.clone())
+        ensure(row.contains("All three: Gotham") && row.contains("Agreed"), || row.clone())
     });
 
     let _ = browser.evaluate(&format!(
@@ -689,7 +685,7 @@ fn keys_trigger_buttons_unless_typing_or_disabled() {
 
     browser.press("?");
     browser.wait_text("#help", "the key bindings", |text| {
-        text.contains("What this is, and its keys") && text.contains("pause or resume gossip")
+        text.contains("Keyboard shortcuts") && text.contains("pause or resume gossip")
     });
     browser.press("g");
     assert_eq!(newly_posted(&browser), json!([]), "keys must have no effect while help is open");
@@ -722,8 +718,7 @@ fn keys_trigger_buttons_unless_typing_or_disabled() {
     assert_eq!(gossip(&cluster)["paused"], true);
 
     browser.click("link", "Help and keys");
-    browser
-        .wait_text("#help", "the key bindings", |text| text.contains("What this is, and its keys"));
+    browser.wait_text("#help", "the key bindings", |text| text.contains("Keyboard shortcuts"));
     switch(true);
     browser.press("g");
     wait_until("gossip is resumed", HANG_TIMEOUT, || {
@@ -878,11 +873,13 @@ fn timeline_shows_writes_pulls_and_the_forecast() {
     let id = cluster.api.create_named("Granite").id;
     heroes.created([id.clone()]);
     wait_all_text(&browser, "#timeline-forecast", "the predicted agreement", |text| {
-        text.contains("Agreed in")
+        text.contains("Expected to converge in")
     });
     wait_drawn(&browser, "write.dispatch", "Granite: created, Home, health 100 at Dispatch");
     cluster.wait_until_held(&heroes, &CITIES);
-    wait_all_text(&browser, "#timeline-forecast", "no prediction", |text| !text.contains("Agreed"));
+    wait_all_text(&browser, "#timeline-forecast", "no prediction", |text| {
+        !text.contains("Expected")
+    });
 
     let moved = "return document.getElementById('timeline-moving').transform.baseVal.consolidate().matrix.e";
     let before = browser.evaluate(moved).as_f64().expect("a number");
@@ -894,12 +891,12 @@ fn timeline_shows_writes_pulls_and_the_forecast() {
     let _ = cluster.api.assign(&id, "gotham").expect(200);
     heroes.assigned(&id, "gotham");
     wait_drawn(&browser, "write.gotham", "Granite: Gotham, health 100");
-    wait_drawn(&browser, "brought.gotham", "pulled 1 entry");
-    wait_drawn(&browser, "same", "brought nothing");
+    wait_drawn(&browser, "received.gotham", "pulled 1 entry");
+    wait_drawn(&browser, "same", "without new entries");
     wait_timeline_row(
         &browser,
         "the table shows the pull with its entries",
-        |line| matches!(line, [_, what, "Gotham", _, "1", bytes, "news"] if what.starts_with("pull, ") && !bytes.is_empty()),
+        |line| matches!(line, [_, what, "Gotham", _, "1", bytes, "new entries"] if what.starts_with("pull, ") && !bytes.is_empty()),
     );
     wait_timeline_row(
         &browser,
@@ -908,22 +905,22 @@ fn timeline_shows_writes_pulls_and_the_forecast() {
     );
     cluster.wait_until_held(&heroes, &CITIES);
     assert!(
-        titles_on_timeline(&browser, "vain").is_empty(),
+        titles_on_timeline(&browser, "failed").is_empty(),
         "no request may remain unanswered: {:?}",
-        titles_on_timeline(&browser, "vain")
+        titles_on_timeline(&browser, "failed")
     );
 
     cut(&cluster, "capitol");
     let _ = cluster.api.assign(&id, "metropolis").expect(200);
-    wait_drawn(&browser, "vain", "Capitol asked");
+    wait_drawn(&browser, "failed", "Capitol got no answer");
     wait_timeline_row(&browser, "the table shows the cut city's unanswered request", |line| {
         matches!(line, [_, _, _, "Capitol", "", "", "no answer"])
     });
     wait_all_text(&browser, "#timeline-forecast", "the lasting difference", |text| {
-        text.contains("1 hero stays apart, as links are")
+        text.contains("1 hero cannot converge over the current links")
     });
     browser
-        .wait_text("#timeline-summary", "the unanswered requests", |text| text.contains("in vain"));
+        .wait_text("#timeline-summary", "the unanswered requests", |text| text.contains("failed"));
     wait_all_text(&browser, "#timeline-spans", "the cut", |text| text.contains("Capitol cut off"));
     assert_no_problems(&browser, &[]);
 }

@@ -116,7 +116,7 @@ fn scenario_is_played_by_the_client_and_reported() {
         finished.stdout
     );
     assert!(
-        finished.stdout.contains("FAILED  2/2  expect: 9 writes are lost  [seen instead: 0 lost]"),
+        finished.stdout.contains("FAILED  2/2  expect: 9 writes are lost  [observed: 0 lost]"),
         "{}",
         finished.stdout
     );

@@ -107,7 +107,7 @@ fn assignment_is_one_trace_from_request_to_push() {
         ("dispatch", "POST /heroes/{id}", "", SpanKind::Server),
         ("dispatch", "ask assign", "POST /heroes/{id}", SpanKind::Internal),
         ("dispatch", "command assign", "ask assign", SpanKind::Client),
-        ("gotham", "obey assign", "command assign", SpanKind::Server),
+        ("gotham", "execute assign", "command assign", SpanKind::Server),
         ("dispatch", "observe", "ask assign", SpanKind::Internal),
         ("dispatch", "push", "observe", SpanKind::Internal),
     ]);
@@ -123,7 +123,7 @@ fn assignment_is_one_trace_from_request_to_push() {
         span_named(&spans, "POST /heroes/{id}").attribute("http.response.status_code"),
         Some("200")
     );
-    let (command, observe) = (span_named(&spans, "obey assign"), span_named(&spans, "observe"));
+    let (command, observe) = (span_named(&spans, "execute assign"), span_named(&spans, "observe"));
     assert_eq!(
         (command.attribute("superhero.peer"), observe.attribute("superhero.peer")),
         (Some("dispatch"), Some("gotham"))
@@ -247,14 +247,14 @@ fn refusing_collector_is_logged_once_and_its_recovery_too() {
         let _ = cluster.api.get("/api/v1/verdict").expect(200);
         ensure(collector.batches() >= 4, || format!("{} batches", collector.batches()))
     });
-    let warnings = |log: String| log.matches("traces are dropped").count();
+    let warnings = |log: String| log.matches("dropping traces").count();
     assert_eq!(warnings(cluster.process("dispatch").log()), 1);
     assert_eq!(collector.spans(), Vec::new());
     collector.refuse(false);
     wait_until("dispatch logs the recovery", HANG_TIMEOUT, || {
         let _ = cluster.api.get("/api/v1/verdict").expect(200);
         let log = cluster.process("dispatch").log();
-        ensure(log.contains("takes traces again"), || log)
+        ensure(log.contains("exporting traces again"), || log)
     });
     assert_eq!(warnings(cluster.process("dispatch").log()), 1);
     assert!(!collector.spans().is_empty());

@@ -95,7 +95,7 @@ fn text(event: &replica::Event) -> Option<(NodeName, String)> {
         | replica::Event::Adopted { .. }
         | replica::Event::Closed { .. }
         | replica::Event::Forgotten { .. }
-        | replica::Event::Buried { .. }
+        | replica::Event::LateWritesDeleted { .. }
         | replica::Event::Committed { .. }
         | replica::Event::GivenUp { .. }
         | replica::Event::Joined { .. }

@@ -171,7 +171,7 @@ impl Dispatch {
         }
         self.replica.forget(now, city).map_err(|error| match error {
             ForgetError::Joining => RequestError::Joining { node: self.me() },
-            ForgetError::Myself | ForgetError::NotMember => RequestError::NoAnswer { city },
+            ForgetError::OwnName | ForgetError::NotMember => RequestError::NoAnswer { city },
         })?;
         let text = format!("{city} was forgotten: tombstone collection no longer waits for it");
         self.log(now, city, EventKind::Forgotten, text);

@@ -60,7 +60,7 @@ impl Dispatch {
         let has_ended = city.status == NodeStatus::Down;
         let text = match (city.status, cause) {
             (NodeStatus::Down, _) => Some(format!("{peer} has stopped")),
-            (NodeStatus::Unreachable, LinkDown::Silent) => Some(format!("{peer} is unreachable")),
+            (NodeStatus::Unreachable, LinkDown::TimedOut) => Some(format!("{peer} is unreachable")),
             // A bombed city usually restarts at once; the next connection attempt decides.
             (NodeStatus::Unreachable | NodeStatus::Up, _) => None,
         };

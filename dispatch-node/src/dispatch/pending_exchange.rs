@@ -81,7 +81,7 @@ impl PendingExchange {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use gossip::{Fingerprint, Incarnation, PullOptions, Question, Summary, VersionVector};
+    use gossip::{Fingerprint, Incarnation, PullOptions, PullRequest, Summary, VersionVector};
 
     fn origin(name: &str) -> Origin {
         Origin { node: name.parse().unwrap(), incarnation: Incarnation(1) }
@@ -93,7 +93,7 @@ mod tests {
 
     fn pull() -> Step {
         let summary = Summary { vector: 1, fingerprint: Fingerprint::default() };
-        Step::Pull(Question {
+        Step::Pull(PullRequest {
             summary,
             vector: None,
             options: PullOptions { mutual: false, full: false },

@@ -12,7 +12,7 @@ use crate::request::{
 };
 use gossip::fault::{Control, Fault, FaultKind, Frames, InForce, Report};
 use gossip::{
-    Fingerprint, Hlc, Incarnation, LinkDown, PullOptions, Pulled, Question, Stamp, Summary,
+    Fingerprint, Hlc, Incarnation, LinkDown, PullOptions, PullRequest, Pulled, Stamp, Summary,
     UnixMillis, VersionVector,
 };
 use shared::hero::{Hero, HeroId, Location};
@@ -215,7 +215,8 @@ fn end_of_incarnation_answers_pending_commands() {
     ] {
         ask(&mut dispatch, at(1_200), action);
     }
-    dispatch.handle(at(1_300), Input::Refused { peer: name("metropolis"), alive: Incarnation(9) });
+    dispatch
+        .handle(at(1_300), Input::Refused { peer: name("metropolis"), running: Incarnation(9) });
     let answers = outputs(&mut dispatch).1;
     assert!(
         matches!(
@@ -446,7 +447,7 @@ fn step_is_carried_only_from_its_author_to_a_linked_incarnation() {
         incarnation: Incarnation(incarnation),
     };
     let summary = Summary { vector: 1, fingerprint: Fingerprint::default() };
-    let step = Step::Pull(Question {
+    let step = Step::Pull(PullRequest {
         summary,
         vector: None,
         options: PullOptions { mutual: false, full: false },
@@ -539,7 +540,8 @@ fn bombed_city_is_shown_empty_and_an_unreachable_one_unchanged() {
             .handle(at(1_100), Input::Frame { from: name(city), frame: Frame::Observation(seen) });
     }
     dispatch.handle(at(1_200), Input::LinkDown { peer: name("gotham"), cause: LinkDown::Lost });
-    dispatch.handle(at(1_210), Input::LinkDown { peer: name("capitol"), cause: LinkDown::Silent });
+    dispatch
+        .handle(at(1_210), Input::LinkDown { peer: name("capitol"), cause: LinkDown::TimedOut });
     dispatch.handle(at(1_250), Input::LinkUp { peer: name("gotham"), incarnation: Incarnation(2) });
     let mut shown = None;
     while let Some(output) = dispatch.poll() {

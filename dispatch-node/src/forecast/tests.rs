@@ -23,12 +23,12 @@ fn cluster_with_cut(cities: usize, is_cut: impl Fn(usize, usize) -> bool) -> Gos
     })
 }
 
-fn heroes(holders: u8, heroes: usize) -> News {
-    News { holders, heroes }
+fn heroes(holders: u8, heroes: usize) -> HeroClass {
+    HeroClass { holders, heroes }
 }
 
 #[track_caller]
-fn of(gossip: &Gossip, classes: &[News]) -> Forecast {
+fn of(gossip: &Gossip, classes: &[HeroClass]) -> Forecast {
     forecast(gossip, classes, HORIZON, STEP).unwrap()
 }
 
@@ -343,7 +343,7 @@ fn balanced_orders_have_equal_positions_and_precedences() {
 
 #[test]
 fn empty_class_has_no_effect() {
-    let differing: Vec<News> = (0..8).map(|node| heroes(1 << node, 1)).collect();
+    let differing: Vec<HeroClass> = (0..8).map(|node| heroes(1 << node, 1)).collect();
     let with_empty = [&differing[..], &[heroes(0b11, 0)]].concat();
     assert_eq!(of(&cluster(7), &with_empty), of(&cluster(7), &differing));
 }
@@ -351,7 +351,7 @@ fn empty_class_has_no_effect() {
 /// With more classes than sets in a state, the writes of each node are followed instead.
 #[test]
 fn more_classes_than_sets_are_followed_by_node() {
-    let classes: Vec<News> = (1..15).map(|holders| heroes(holders, 1)).collect();
+    let classes: Vec<HeroClass> = (1..15).map(|holders| heroes(holders, 1)).collect();
     let all = of(&cluster(3), &classes);
     let sum: f64 = classes.iter().map(|class| at(&of(&cluster(3), &[*class]), SECOND).mean).sum();
     close(at(&all, SECOND).mean, sum, 14.0 * 0.01);

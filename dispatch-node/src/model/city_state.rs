@@ -135,7 +135,7 @@ impl CityState {
             LinkDown::Refused => NodeStatus::Down,
             // A broken link proves nothing about the process; the next attempt to connect does.
             LinkDown::Lost if self.status == NodeStatus::Down => NodeStatus::Down,
-            LinkDown::Lost | LinkDown::Silent => NodeStatus::Unreachable,
+            LinkDown::Lost | LinkDown::TimedOut => NodeStatus::Unreachable,
         };
     }
 

@@ -14,7 +14,7 @@ use gossip::TraceContext;
 
 use crate::model::view::View;
 use crate::request::{Action, Operation, Outcome, ReadView, Reply, Request, RequestError};
-use crate::web::error::{Problem, dispatch_silent};
+use crate::web::error::{Problem, dispatch_unresponsive};
 use crate::web::spans::requests;
 use crate::web::spans::writes::WriteSpans;
 
@@ -78,7 +78,7 @@ impl DispatchHandle {
     ) -> Result<O::Reply, Problem> {
         let reply = self.perform(operation.into(), key).await?;
         // The machine answers with a ticket of the operation's type, so this cannot fail.
-        O::from_reply(reply).ok_or_else(dispatch_silent)
+        O::from_reply(reply).ok_or_else(dispatch_unresponsive)
     }
 
     /// Requests an operation of any type from the machine, and returns its reply.
@@ -102,7 +102,7 @@ impl DispatchHandle {
             Err(_) => Err(Problem::overloaded()),
             Ok(()) => match timeout(REPLY_TIMEOUT, replied).await {
                 Ok(Ok(reply)) => reply.map_err(Problem::from),
-                Ok(Err(_)) | Err(_) => Err(dispatch_silent()),
+                Ok(Err(_)) | Err(_) => Err(dispatch_unresponsive()),
             },
         };
         // After a refusal or a timeout the ticket is still registered.

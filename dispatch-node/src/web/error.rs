@@ -4,7 +4,7 @@ pub(crate) use gossip::link::{Problem, shortened};
 use shared::hero::HeroId;
 
 /// Returns the problem of a machine that did not reply: it crashed, or is overloaded.
-pub(crate) fn dispatch_silent() -> Problem {
+pub(crate) fn dispatch_unresponsive() -> Problem {
     Problem::unavailable(
         "outcome_unknown",
         "dispatch did not answer in time; whether anything was changed is unknown",

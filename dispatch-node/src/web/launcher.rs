@@ -18,7 +18,7 @@ use crate::model::node_state::NodeStatus;
 use crate::request::Log;
 use crate::text::title;
 use crate::web::dispatch_handle::DispatchHandle;
-use crate::web::error::{Problem, dispatch_silent};
+use crate::web::error::{Problem, dispatch_unresponsive};
 
 /// The time limit for the launcher.
 const LAUNCHER_TIMEOUT: Duration = Duration::from_secs(2);
@@ -79,7 +79,7 @@ pub(crate) async fn rebuild(
     city: NodeName,
 ) -> Result<(), Problem> {
     let view = dispatch.now().await?;
-    let (_, seen) = view.city(city).ok_or_else(dispatch_silent)?;
+    let (_, seen) = view.city(city).ok_or_else(dispatch_unresponsive)?;
     if seen.status == NodeStatus::Up {
         return Err(Problem::conflict(
             "alive",

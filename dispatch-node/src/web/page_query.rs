@@ -161,7 +161,7 @@ impl PageQuery {
     }
 
     /// Returns the parameters that a search preserves.
-    pub(crate) fn kept_by_a_search(&self) -> Vec<(&'static str, String)> {
+    pub(crate) fn kept_parameters(&self) -> Vec<(&'static str, String)> {
         let kept = Self { search: String::new(), page: 0, hero: None, ..self.clone() }.href();
         let kept: BTreeMap<String, String> = kept
             .strip_prefix("/?")

@@ -25,7 +25,7 @@ use crate::request::{
     SetPace, Stop, Terminate, Written,
 };
 use crate::web::dispatch_handle::DispatchHandle;
-use crate::web::error::{Problem, dispatch_silent, out_of_range};
+use crate::web::error::{Problem, dispatch_unresponsive, out_of_range};
 use crate::web::extract::domain::Domain;
 use crate::web::extract::fault;
 use crate::web::launcher::{self, LauncherClient};
@@ -98,7 +98,7 @@ fn failure(problem: Problem) -> Failure {
 
 /// Returns the failure of a request whose reply lacks the expected value.
 fn no_reply() -> Failure {
-    failure(dispatch_silent())
+    failure(dispatch_unresponsive())
 }
 
 /// Parses the id of a hero or a fault. The player has it from an earlier reply, so it is valid.

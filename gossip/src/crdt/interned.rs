@@ -55,7 +55,7 @@ impl<T: Copy + Ord> Interned<T> {
     }
 
     /// Releases one reference.
-    pub fn give_back(&mut self, number: u32) {
+    pub fn release(&mut self, number: u32) {
         let (value, uses) = &mut self.values[number as usize];
         *uses -= 1;
         if *uses == 0 {
@@ -92,9 +92,9 @@ mod tests {
         let mut names = Interned::default();
         let (a, b) = (names.take("a"), names.take("b"));
         assert_eq!((names.take("a"), names.get(a), names.get(b)), (a, "a", "b"));
-        names.give_back(a);
+        names.release(a);
         assert_eq!((names.get(a), names.number_of("a")), ("a", Some(a)));
-        names.give_back(a);
+        names.release(a);
         assert_eq!(names.number_of("a"), None);
         assert_eq!((names.take("c"), names.get(a)), (a, "c"));
         assert!(

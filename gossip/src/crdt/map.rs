@@ -273,7 +273,7 @@ impl<V: Payload> Map<V> {
             self.tombstones -= 1;
         }
         for mark in [record.stamp, record.born].iter().chain(&record.seen) {
-            self.origins.give_back(mark.origin);
+            self.origins.release(mark.origin);
         }
         if let Some(value) = &record.value {
             V::release(value, &mut self.shared);

@@ -145,7 +145,7 @@ where
         match timeout(SILENCE_MAX, sink.send(message)).await {
             Ok(Ok(())) => {}
             Ok(Err(error)) => return error.into(),
-            Err(_) => return Ended::Silent,
+            Err(_) => return Ended::TimedOut,
         }
     }
 }
@@ -161,7 +161,7 @@ where
 {
     loop {
         let frame = match timeout(SILENCE_MAX, stream.next()).await {
-            Err(_) => return Ended::Silent,
+            Err(_) => return Ended::TimedOut,
             Ok(None | Some(Ok(Message::Close(None)))) => return Ended::Closed,
             // The codes of this protocol's refusals; see `Ended::close_code`.
             Ok(Some(Ok(Message::Close(Some(close))))) if u16::from(close.code) >= 4000 => {

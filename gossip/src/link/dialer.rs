@@ -75,7 +75,7 @@ pub(super) async fn keep_dialing<A: Application>(
             }
             Err(_) => {
                 retry.log_once(peer, &dialer.address, "name resolution timed out");
-                Some(LinkDown::Silent)
+                Some(LinkDown::TimedOut)
             }
         };
         let Some(cause) = cause else { return };
@@ -120,7 +120,7 @@ impl<A: Application> Dialer<A> {
         retry: &mut Retry,
     ) -> Option<LinkDown> {
         let Self { peer, identity, reports, .. } = self;
-        let mut cause = LinkDown::Silent;
+        let mut cause = LinkDown::TimedOut;
         for address in addresses.take(ADDRESSES_MAX) {
             // The peer may have dialled in the meantime.
             if linked.borrow().contains(peer) {
@@ -145,7 +145,7 @@ impl<A: Application> Dialer<A> {
                     continue;
                 }
                 Err(_) => {
-                    cause = LinkDown::Silent;
+                    cause = LinkDown::TimedOut;
                     continue;
                 }
             };

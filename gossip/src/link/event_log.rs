@@ -35,7 +35,7 @@ pub(super) fn log(event: &Event) {
         Event::Collected { tombstones } => {
             info!(tombstones = tombstones.len(), "collected: all members have these tombstones");
         }
-        Event::Buried { source, writes } => {
+        Event::LateWritesDeleted { source, writes } => {
             warn!(%source, writes, "deleted again: late writes to deleted keys");
         }
         Event::TooFarAhead { source, writer, ahead_ms } => {

@@ -76,7 +76,7 @@ where
                     .await
                     .map_err(|_| Ended::OwnEnd)?;
                 return Err(Ended::RefusedByPeer(
-                    LinkRefusal::RunningElsewhere { name, alive: incarnation }.to_string(),
+                    LinkRefusal::RunningElsewhere { name, running: incarnation }.to_string(),
                 ));
             }
             ask_driver(peer, end, address, events).await?.map_err(Ended::Refused)
@@ -87,7 +87,7 @@ where
             // Only this refusal is sent in the welcome, which carries the listener's proof: a node
             // halts on it, so it must come from an authenticated member.
             let running_elsewhere = match &decided {
-                Err(LinkRefusal::RunningElsewhere { alive, .. }) => Some(*alive),
+                Err(LinkRefusal::RunningElsewhere { running, .. }) => Some(*running),
                 Err(refusal) => return Err(refusal.clone().into()),
                 Ok(_) => None,
             };

@@ -67,7 +67,7 @@ pub(super) enum Ended {
     #[error("expected binary messages, received text")]
     NotBinary,
     #[error("timed out")]
-    Silent,
+    TimedOut,
     #[error("closed")]
     Closed,
     #[error("{0}")]
@@ -87,13 +87,13 @@ impl Ended {
             Self::Cookie | Self::AnothersCertificate(_) => Some(4002),
             Self::Refused(LinkRefusal::OwnName(_)) | Self::AnotherName(_) => Some(4003),
             Self::Refused(LinkRefusal::RunningElsewhere { .. }) => Some(4004),
-            Self::Refused(LinkRefusal::Stranger(_)) => Some(4005),
+            Self::Refused(LinkRefusal::NotMember(_)) => Some(4005),
             Self::Wire(WireError::Malformed(_)) => Some(4006),
             Self::NotBinary => Some(1003),
             Self::OwnEnd => Some(1001),
             Self::TooLarge(_) => Some(1011),
             Self::Broken(error) => close_code(error),
-            Self::Silent | Self::Closed | Self::RefusedByPeer(_) => None,
+            Self::TimedOut | Self::Closed | Self::RefusedByPeer(_) => None,
         }
     }
 
@@ -108,7 +108,7 @@ impl Ended {
             | Self::Refused(_)
             | Self::RefusedByPeer(_) => true,
             Self::NotBinary
-            | Self::Silent
+            | Self::TimedOut
             | Self::Closed
             | Self::Broken(_)
             | Self::TooLarge(_)
@@ -127,12 +127,12 @@ impl Ended {
             Self::Cookie => Some("cookie"),
             Self::AnothersCertificate(_) => Some("certificate"),
             Self::Refused(LinkRefusal::OwnName(_)) => Some("own_name"),
-            Self::Refused(LinkRefusal::Stranger(_)) => Some("not_a_member"),
+            Self::Refused(LinkRefusal::NotMember(_)) => Some("not_a_member"),
             Self::Refused(LinkRefusal::RunningElsewhere { .. }) => Some("alive_elsewhere"),
             Self::AnotherName(_)
             | Self::RefusedByPeer(_)
             | Self::NotBinary
-            | Self::Silent
+            | Self::TimedOut
             | Self::Closed
             | Self::Broken(_)
             | Self::TooLarge(_)
@@ -142,6 +142,6 @@ impl Ended {
 
     /// Returns the cause for the machine.
     pub(super) fn cause(&self) -> LinkDown {
-        if matches!(self, Self::Silent) { LinkDown::Silent } else { LinkDown::Lost }
+        if matches!(self, Self::TimedOut) { LinkDown::TimedOut } else { LinkDown::Lost }
     }
 }

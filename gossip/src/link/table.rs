@@ -122,7 +122,7 @@ impl<A: Application> Links<A> {
                 vec![Input::LinkDown { peer, cause }]
             }
             ConnectionEvent::RunningElsewhere { peer, incarnation } => {
-                vec![Input::Refused { peer, alive: incarnation }]
+                vec![Input::Refused { peer, running: incarnation }]
             }
             ConnectionEvent::NotReached { peer, .. } if self.links.contains_key(&peer) => {
                 Vec::new()

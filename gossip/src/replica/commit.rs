@@ -27,7 +27,7 @@ impl<V: Payload> Replica<V> {
         let superseded_by = retire::newest_known(&vector, self.me.node)
             .filter(|newest| *newest > self.me.incarnation);
         if let Some(by) = superseded_by
-            && self.keeps(Rule::TheOlderIncarnationHalts)
+            && self.keeps(Rule::OlderIncarnationHalts)
         {
             // Of two incarnations of one name the older one halts. It must not join, and must not
             // adopt or delete any writes under its own origin.
@@ -57,7 +57,7 @@ impl<V: Payload> Replica<V> {
         // horizon would be lost at members that have collected.
         let stamps = entries.highest().chain(vector.iter()).chain(horizon.iter());
         if let Some(newest) = stamps.map(|stamp| stamp.hlc).max()
-            && self.keeps(Rule::ClocksPassWhatWasMerged)
+            && self.keeps(Rule::ClocksPassMergedStamps)
         {
             self.clock.observe(newest);
         }

@@ -29,7 +29,7 @@ pub enum Event {
     },
     /// Late writes to deleted keys arrived. The keys got new tombstones, which overwrite those
     /// writes.
-    Buried {
+    LateWritesDeleted {
         /// The source of the round.
         source: Origin,
         /// The number of late writes.
@@ -122,7 +122,7 @@ impl Event {
             Self::TooFarAhead { .. } => Some("too_far_ahead"),
             Self::OriginStolen { .. } => Some("origin_stolen"),
             Self::Collected { .. }
-            | Self::Buried { .. }
+            | Self::LateWritesDeleted { .. }
             | Self::Adopted { .. }
             | Self::Closed { .. }
             | Self::Forgotten { .. }

@@ -23,7 +23,7 @@ impl<V: Payload> Replica<V> {
     pub fn refused(&mut self, now: Now, running: Incarnation) {
         if !self.joined {
             self.join_at = now.mono + self.config.join_timeout.max(REFUSED_TIMEOUT);
-        } else if running > self.me.incarnation && self.keeps(Rule::TheOlderIncarnationHalts) {
+        } else if running > self.me.incarnation && self.keeps(Rule::OlderIncarnationHalts) {
             self.event(Event::Superseded { by: running, halts: true });
         }
     }

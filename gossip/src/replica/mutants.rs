@@ -7,10 +7,10 @@ use crate::payload::Payload;
 use crate::replica::{Replica, Rule};
 
 impl<V: Payload> Replica<V> {
-    /// Violates [`Rule::VectorsWaitForTheEnd`]: a chunk and its stamps are merged before the round
+    /// Violates [`Rule::VectorsWaitForWholeRound`]: a chunk and its stamps are merged before the round
     /// is complete.
     pub(super) fn merge_early(&mut self, source: Origin, round: u64, entries: &Batch<V>) {
-        if self.keeps(Rule::VectorsWaitForTheEnd) || self.pull_of(source, round).is_none() {
+        if self.keeps(Rule::VectorsWaitForWholeRound) || self.pull_of(source, round).is_none() {
             return;
         }
         for (key, entry) in entries.iter() {
@@ -19,10 +19,10 @@ impl<V: Payload> Replica<V> {
         }
     }
 
-    /// Violates [`Rule::TheEndIsOfTheSnapshot`]: the vector at the end of a round is replaced by
+    /// Violates [`Rule::EndBelongsToSnapshot`]: the vector at the end of a round is replaced by
     /// the current one.
     pub(super) fn date_end_late(&mut self, puller: NodeName) {
-        if self.keeps(Rule::TheEndIsOfTheSnapshot) {
+        if self.keeps(Rule::EndBelongsToSnapshot) {
             return;
         }
         if let Some(serve) = self.serves.get_mut(&puller) {

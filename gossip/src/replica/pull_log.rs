@@ -71,7 +71,7 @@ impl PullLog {
 
     /// Returns the number of pull requests so far, including repeated ones.
     #[must_use]
-    pub fn asked_so_far(&self) -> u64 {
+    pub fn requests_sent(&self) -> u64 {
         self.asked
     }
 
@@ -95,7 +95,7 @@ mod tests {
             log.ended(source, Duration::from_secs(second + 1), PullOutcome::Same);
         }
         log.asked(source, Duration::from_secs(9));
-        assert_eq!(log.asked_so_far(), 6, "one pull is open");
+        assert_eq!(log.requests_sent(), 6, "one pull is open");
         let numbers = |since| log.since(since).map(|record| record.number).collect::<Vec<_>>();
         assert_eq!(
             (log.written(), numbers(0), numbers(4), numbers(5)),

@@ -48,7 +48,7 @@ const OBITUARY: Hlc = Hlc { wall: UnixMillis(0), logical: 0 };
 pub enum ForgetError {
     /// A node cannot forget itself.
     #[error("a node cannot forget itself")]
-    Myself,
+    OwnName,
     /// The node is not on the roster.
     #[error("not a member of this cluster")]
     NotMember,
@@ -236,7 +236,7 @@ impl<V: Payload> Replica<V> {
     /// [`ForgetError`]; nothing was changed.
     pub fn forget(&mut self, now: Now, member: NodeName) -> Result<(), ForgetError> {
         if member == self.me.node {
-            return Err(ForgetError::Myself);
+            return Err(ForgetError::OwnName);
         }
         if !self.config.members.contains(&member) {
             return Err(ForgetError::NotMember);

@@ -15,21 +15,21 @@ pub enum Rule {
     OriginsNameTheIncarnation,
     /// The vector advances when a round is complete. Otherwise half a round covers the entries of a
     /// later chunk.
-    VectorsWaitForTheEnd,
+    VectorsWaitForWholeRound,
     /// A step is valid for one incarnation of each end. Otherwise the new incarnation merges a
     /// delta that omits entries which only the old one had.
     RoundsAreBoundToIncarnations,
     /// All parts of a round are from one serving. Otherwise chunks of one snapshot are committed
     /// with the vector of another.
-    RoundsAreOfOneServing,
+    RoundsUseOneServing,
     /// The vector at the end is from the same moment as the chunks. Otherwise it covers later
     /// writes.
-    TheEndIsOfTheSnapshot,
+    EndBelongsToSnapshot,
     /// Covered entries are skipped. Otherwise a late copy revives a key whose tombstone was
     /// collected.
     CoveredEntriesAreSkipped,
     /// A clock is never behind merged stamps. Otherwise a write over a merged entry may lose to it.
-    ClocksPassWhatWasMerged,
+    ClocksPassMergedStamps,
     /// A round with a stamp too far ahead is refused as a whole. Otherwise the vector covers the
     /// entries that were left out.
     RoundsAreRefusedWhole,
@@ -41,7 +41,7 @@ pub enum Rule {
     FirstMemberHasAskedAll,
     /// The clock of a new incarnation starts beyond the accepted drift. Otherwise it may stamp
     /// below an acknowledged write of its predecessor.
-    NewIncarnationsWaitOutTheDrift,
+    NewIncarnationsStartPastDrift,
     /// Collection needs a proof of each member. Otherwise a member that was away revives the key.
     EveryMemberProves,
     /// A collector covers all that the members have proved. Otherwise an older write that it is
@@ -55,10 +55,10 @@ pub enum Rule {
     HorizonsAreInherited,
     /// A puller that does not cover the horizon gets a full round. Otherwise it keeps the deleted
     /// key.
-    TheUninformedGetFullRounds,
+    PullersBehindHorizonGetFullRounds,
     /// A full round removes only keys that its source has seen. Otherwise it removes a write that
     /// no other node has.
-    OnlySeenKeysAreForgotten,
+    OnlySeenKeysAreRemoved,
     /// A full round keeps tombstones that its source has not seen. Otherwise they are covered but
     /// no longer held, although they were never collected.
     UnseenTombstonesStay,
@@ -79,7 +79,7 @@ pub enum Rule {
     OrphansAreAdopted,
     /// Of two incarnations of one name the older one halts. Otherwise both keep writing under one
     /// name.
-    TheOlderIncarnationHalts,
+    OlderIncarnationHalts,
     /// An incarnation that sees one dated in the future restarts with a later number, even after it
     /// has joined. Otherwise each process that joins through a member without that knowledge halts,
     /// until the clocks have caught up.
@@ -90,29 +90,29 @@ impl Rule {
     /// All rules.
     pub const ALL: [Self; 25] = [
         Self::OriginsNameTheIncarnation,
-        Self::VectorsWaitForTheEnd,
+        Self::VectorsWaitForWholeRound,
         Self::RoundsAreBoundToIncarnations,
-        Self::RoundsAreOfOneServing,
-        Self::TheEndIsOfTheSnapshot,
+        Self::RoundsUseOneServing,
+        Self::EndBelongsToSnapshot,
         Self::CoveredEntriesAreSkipped,
-        Self::ClocksPassWhatWasMerged,
+        Self::ClocksPassMergedStamps,
         Self::RoundsAreRefusedWhole,
         Self::WritersHaveJoined,
         Self::FirstMemberHasAskedAll,
-        Self::NewIncarnationsWaitOutTheDrift,
+        Self::NewIncarnationsStartPastDrift,
         Self::EveryMemberProves,
         Self::CollectorsCoverProofs,
         Self::ProofsEndWithTheIncarnation,
         Self::HorizonsAreInherited,
-        Self::TheUninformedGetFullRounds,
-        Self::OnlySeenKeysAreForgotten,
+        Self::PullersBehindHorizonGetFullRounds,
+        Self::OnlySeenKeysAreRemoved,
         Self::UnseenTombstonesStay,
         Self::LateWritesAreDeleted,
         Self::OldIncarnationsAreFenced,
         Self::ClosingNeedsAgreement,
         Self::ClosingNeedsFences,
         Self::OrphansAreAdopted,
-        Self::TheOlderIncarnationHalts,
+        Self::OlderIncarnationHalts,
         Self::MisdatedIncarnationsAreSuperseded,
     ];
 }

@@ -51,7 +51,7 @@ impl<V: Payload> Serve<V> {
         }
     }
 
-    /// Replaces the vector at the end; see [`Rule::TheEndIsOfTheSnapshot`](super::Rule).
+    /// Replaces the vector at the end; see [`Rule::EndBelongsToSnapshot`](super::Rule).
     #[cfg(feature = "switches")]
     pub(super) fn replace_vector(&mut self, vector: VersionVector) {
         if let Some(end) = &mut self.end {

@@ -94,7 +94,7 @@ impl<V: Payload> Replica<V> {
     pub(super) fn needs_full_round(&self, base: &VersionVector) -> bool {
         let behind_horizon =
             !base.covers_all(&self.horizon) || exceeds(base, &self.vector, &self.horizon);
-        self.keeps(Rule::TheUninformedGetFullRounds) && behind_horizon
+        self.keeps(Rule::PullersBehindHorizonGetFullRounds) && behind_horizon
     }
 
     /// Returns whether the write with this stamp was seen here. A write can also be covered without
@@ -133,7 +133,7 @@ impl<V: Payload> Replica<V> {
         held_there.sort_unstable();
         let keep = |rule| self.keeps(rule);
         let seen_there =
-            |stamp| has_seen(vector, horizon, stamp) || !keep(Rule::OnlySeenKeysAreForgotten);
+            |stamp| has_seen(vector, horizon, stamp) || !keep(Rule::OnlySeenKeysAreRemoved);
         let stays = |held: Rank| {
             held.is_tombstone && !seen_there(held.stamp) && keep(Rule::UnseenTombstonesStay)
         };
@@ -171,6 +171,6 @@ impl<V: Payload> Replica<V> {
             self.map
                 .merge(key, &Entry::written(Value::Tombstone, stamp, Some(&over)).as_entry_ref());
         }
-        self.event(Event::Buried { source, writes });
+        self.event(Event::LateWritesDeleted { source, writes });
     }
 }

@@ -109,7 +109,7 @@ impl<V: Payload> Replica<V> {
     /// is measured from the start of the incarnation, so that peers accept the stamp without
     /// waiting, or from the current time if the clock was set back.
     pub(super) fn stamp(&mut self, now: Now) -> Stamp {
-        if self.vector.slot(self.me).is_none() && self.keeps(Rule::NewIncarnationsWaitOutTheDrift) {
+        if self.vector.slot(self.me).is_none() && self.keeps(Rule::NewIncarnationsStartPastDrift) {
             let wall = now.wall.min(self.born);
             self.clock.observe(Hlc { wall: wall.plus(self.config.drift_max), logical: u32::MAX });
         }

@@ -84,7 +84,7 @@ impl Payload for Hero {
     #[inline]
     fn release(stored: &StoredHero, cities: &mut Interned<NodeName>) {
         if stored.city != NOWHERE {
-            cities.give_back(stored.city);
+            cities.release(stored.city);
         }
     }
 

@@ -40,7 +40,7 @@ impl Telemetry for LinkMetrics {
             // A refused connection means that no process listens. A lost or silent link may be a
             // fault of the network.
             Some(LinkDown::Refused) => "down",
-            Some(LinkDown::Lost | LinkDown::Silent) => "unreachable",
+            Some(LinkDown::Lost | LinkDown::TimedOut) => "unreachable",
         };
         for other in ["linked", "unreachable", "down"] {
             let labels = [("peer", peer.to_string()), ("state", other.to_owned())];

@@ -34,7 +34,7 @@ impl Watcher {
         self.tombstones.set(replica.map().tombstones() as f64);
         self.joined.set(f64::from(u8::from(replica.joined())));
         let log = replica.pull_log();
-        let asked = std::mem::replace(&mut self.asked, log.asked_so_far());
+        let asked = std::mem::replace(&mut self.asked, log.requests_sent());
         if self.asked > asked {
             counter!(node::STARTED.name).increment(self.asked - asked);
         }

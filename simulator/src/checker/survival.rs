@@ -28,7 +28,7 @@ impl Survivors {
     ///
     /// # Errors
     /// Returns the first lost write.
-    pub fn all_stand(
+    pub fn all_held(
         &self,
         held: impl Fn(HeroId) -> Option<Rank>,
         deleted: impl Fn(HeroId) -> bool,
@@ -59,10 +59,10 @@ mod tests {
         let mut survivors = Survivors::default();
         survivors.note_all(&map_with(stamp("a", 10)));
         survivors.note(KEY, (false, stamp("a", 9)));
-        assert!(survivors.all_stand(|_| Some((false, stamp("a", 10))), |_| false).is_ok());
-        assert!(survivors.all_stand(|_| Some((false, stamp("b", 11))), |_| false).is_ok());
-        assert!(survivors.all_stand(|_| Some((false, stamp("a", 9))), |_| true).is_err());
-        assert!(survivors.all_stand(|_| None, |_| true).is_ok());
-        assert!(survivors.all_stand(|_| None, |_| false).is_err());
+        assert!(survivors.all_held(|_| Some((false, stamp("a", 10))), |_| false).is_ok());
+        assert!(survivors.all_held(|_| Some((false, stamp("b", 11))), |_| false).is_ok());
+        assert!(survivors.all_held(|_| Some((false, stamp("a", 9))), |_| true).is_err());
+        assert!(survivors.all_held(|_| None, |_| true).is_ok());
+        assert!(survivors.all_held(|_| None, |_| false).is_err());
     }
 }

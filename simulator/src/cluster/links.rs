@@ -64,12 +64,12 @@ impl Cluster {
                 }
                 true
             }
-            Err(LinkRefusal::RunningElsewhere { alive, .. }) => {
+            Err(LinkRefusal::RunningElsewhere { running, .. }) => {
                 let peer = self.processes[this].name;
-                self.input(other, Input::Refused { peer, alive });
+                self.input(other, Input::Refused { peer, running });
                 false
             }
-            Err(LinkRefusal::OwnName(_) | LinkRefusal::Stranger(_)) => false,
+            Err(LinkRefusal::OwnName(_) | LinkRefusal::NotMember(_)) => false,
         }
     }
 
@@ -97,7 +97,7 @@ impl Cluster {
     pub(super) fn notice_silence(&mut self, a: usize, b: usize) {
         let frozen = [a, b].iter().any(|end| self.processes[*end].frozen_until.is_some());
         if frozen || self.network.blocked_until(a, b, self.now).is_some() {
-            self.unlink(a, b, LinkDown::Silent);
+            self.unlink(a, b, LinkDown::TimedOut);
         }
     }
 

@@ -72,7 +72,7 @@ impl Oracle {
             let replica = process.replica();
             let held = |key| replica.map().get(key).map(|entry| rank(&entry));
             let deleted = |key| self.writes.covers_deletion(key, replica.vector());
-            survivors.all_stand(held, deleted).map_err(|text| Violation {
+            survivors.all_held(held, deleted).map_err(|text| Violation {
                 at,
                 claim: "survival",
                 text: format!("{}: {text}", process.me),

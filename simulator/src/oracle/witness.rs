@@ -1,14 +1,14 @@
 //! The earlier observations of one incarnation of a replica, with which the next observation is
 //! compared.
 
-use crate::checker::deaths::Deaths;
+use crate::checker::deletions::Deletions;
 use crate::checker::monotonic::Reads;
 use crate::checker::writers::Writers;
 
 /// The observations of one incarnation.
 #[derive(Debug, Default)]
 pub(super) struct Witness {
-    pub(super) deletions: Deaths,
+    pub(super) deletions: Deletions,
     pub(super) reads: Reads,
     pub(super) writers: Writers,
     pub(super) changes_seen: u64,

@@ -81,8 +81,8 @@ impl World {
                 ));
             }
             let held = |key| replica.map().get(key).map(|entry| rank(&entry));
-            let survived = survivors
-                .all_stand(held, |key| world.writes.covers_deletion(key, replica.vector()));
+            let survived =
+                survivors.all_held(held, |key| world.writes.covers_deletion(key, replica.vector()));
             survived.map_err(|text| format!("after healing: {}: {text}", replica.me()))?;
             // Collection needs proofs of all members, so tombstones may stay if a process has
             // halted or a second one runs.

@@ -172,7 +172,7 @@ fn no_city_is_up() {
 
 #[test]
 fn one_city_is_up() {
-    let fixture = all_hold(&[1]).without(0, LinkDown::Refused).without(1, LinkDown::Silent);
+    let fixture = all_hold(&[1]).without(0, LinkDown::Refused).without(1, LinkDown::TimedOut);
     assert_eq!(
         fixture.sentence(),
         "Only Capitol answers. Gotham has stopped. Metropolis does not answer."
@@ -322,15 +322,15 @@ fn every_sentence_has_a_past_tense() {
     let all_differ =
         Fixture::new([holding(&[1, 2]), holding(&[2]), holding(&[1]), holding(&[1, 2])]);
     assert_eq!(past(&all_differ), "No two cities agreed: 2 heroes differed.");
-    let one_up = all_hold(&[1]).without(0, LinkDown::Refused).without(1, LinkDown::Silent);
+    let one_up = all_hold(&[1]).without(0, LinkDown::Refused).without(1, LinkDown::TimedOut);
     assert_eq!(
         past(&one_up),
         "Only Capitol answered. Gotham had stopped. Metropolis did not answer."
     );
     let none = all_hold(&[1])
         .without(0, LinkDown::Refused)
-        .without(1, LinkDown::Silent)
-        .without(2, LinkDown::Silent);
+        .without(1, LinkDown::TimedOut)
+        .without(2, LinkDown::TimedOut);
     assert_eq!(past(&none), none.sentence().replace("answers", "answered"));
     let destroyed =
         Fixture::new([holding(&[1]), holding(&[1, 2]), holding(&[1, 2]), holding(&[1, 2])])

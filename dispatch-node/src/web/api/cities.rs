@@ -11,7 +11,7 @@ use gossip::NodeName;
 use crate::request::{Bomb, Forget, Kill, Operation, Stop};
 use crate::web::api::refusals::{Bombing, BombingAny, Ending, Forgetting, OfCity, Rebuilding};
 use crate::web::dispatch_handle::DispatchHandle;
-use crate::web::error::{Problem, dispatch_silent};
+use crate::web::error::{Problem, dispatch_unresponsive};
 use crate::web::extract::parameters::{CityPath, IdempotencyKey};
 use crate::web::launcher::{self, LauncherClient};
 use crate::web::representation;
@@ -28,7 +28,7 @@ pub(crate) async fn city_heroes(
     CityPath(name): CityPath,
 ) -> Result<Json<CityHeroes>, Problem> {
     let view = dispatch.now().await?;
-    representation::city_heroes(&view, name).map(Json).ok_or_else(dispatch_silent)
+    representation::city_heroes(&view, name).map(Json).ok_or_else(dispatch_unresponsive)
 }
 
 /// Bomb a city

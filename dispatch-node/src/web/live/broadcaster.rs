@@ -18,7 +18,7 @@ use tracing::error;
 use crate::event_log::EventKind;
 use crate::model::bomb_report;
 use crate::model::view::View;
-use crate::web::error::{Problem, dispatch_silent};
+use crate::web::error::{Problem, dispatch_unresponsive};
 use crate::web::fragments::{Fragments, Number};
 use crate::web::launcher::LauncherClient;
 use crate::web::live::snapshot::{Announcement, Snapshot};
@@ -96,7 +96,7 @@ impl Broadcaster {
         self.requests
             .try_send(Request { query, view, reply })
             .map_err(|_| Problem::overloaded())?;
-        replied.await.map_err(|_| dispatch_silent())
+        replied.await.map_err(|_| dispatch_unresponsive())
     }
 }
 
@@ -363,7 +363,7 @@ mod tests {
         let (sources, mut number) = (sources(), 0);
         let mut renderer = Renderer::new(&sources, &mut number);
         renderer.show(Some(Arc::new(Fixture::new().view)), None);
-        let mut fixture = Fixture::new().happened("gotham", EventKind::Destroyed);
+        let mut fixture = Fixture::new().logged("gotham", EventKind::Destroyed);
         let event = Arc::make_mut(&mut fixture.view.events[0]);
         event.text = "gotham has been destroyed, and only it held Granite".to_owned();
         renderer.show(Some(Arc::new(fixture.view)), None);

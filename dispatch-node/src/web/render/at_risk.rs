@@ -189,8 +189,8 @@ mod tests {
         };
         let mut fixture = (0..back)
             .fold(Fixture::new(), hold)
-            .happened("gotham", EventKind::Destroyed)
-            .happened("gotham", EventKind::Answers);
+            .logged("gotham", EventKind::Destroyed)
+            .logged("gotham", EventKind::Answers);
         let only_there =
             (0..count).map(|number| (id(number as u8), NAMES[number].into())).collect();
         fixture.view.bomb_reports.push(Arc::new(bomb_report::BombReport {
@@ -299,9 +299,8 @@ mod tests {
             only_there: vec![(id(9), name.into())],
             count,
         };
-        fixture = fixture
-            .happened("capitol", EventKind::Destroyed)
-            .happened("capitol", EventKind::Answers);
+        fixture =
+            fixture.logged("capitol", EventKind::Destroyed).logged("capitol", EventKind::Answers);
         fixture.view.bomb_reports.push(Arc::new(bomb(3, 300, "Zoe")));
         fixture
             .view

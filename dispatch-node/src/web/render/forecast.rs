@@ -6,7 +6,7 @@ use std::time::Duration;
 use gossip::NodeName;
 use gossip::fault::FaultKind;
 
-use crate::forecast::{Forecast, Gossip, News, Way, forecast};
+use crate::forecast::{Forecast, Gossip, HeroClass, Way, forecast};
 use crate::model::node_state::NodeStatus;
 use crate::model::view::View;
 use crate::text::counted;
@@ -19,7 +19,7 @@ const STEP: Duration = Duration::from_millis(250);
 /// The last forecast with its inputs.
 #[derive(Debug, Default)]
 pub(crate) struct Predictor {
-    last: Option<(Gossip, Vec<News>, Option<Predicted>)>,
+    last: Option<(Gossip, Vec<HeroClass>, Option<Predicted>)>,
 }
 
 impl Predictor {
@@ -46,7 +46,7 @@ impl Predictor {
 
 /// The numbers of differing heroes by the nodes that hold their newest write: a bit for each city,
 /// and the last bit for dispatch.
-fn differing(view: &View) -> Vec<News> {
+fn differing(view: &View) -> Vec<HeroClass> {
     let cities = view.cities.len();
     let differing =
         view.rows.patterns().filter(|(pattern, _)| pattern.state(&view.counted).differs());
@@ -62,7 +62,7 @@ fn differing(view: &View) -> Vec<News> {
         let bits = places
             .map(|(place, _)| 1_u8.checked_shl(u32::try_from(place).ok()?))
             .collect::<Option<Vec<u8>>>()?;
-        Some(News { holders: bits.into_iter().fold(0, |holders, bit| holders | bit), heroes })
+        Some(HeroClass { holders: bits.into_iter().fold(0, |holders, bit| holders | bit), heroes })
     });
     holders.collect()
 }

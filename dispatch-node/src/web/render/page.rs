@@ -151,7 +151,7 @@ pub(crate) fn document(
         with_history: query.with_history,
         history_href: other(PageQuery { with_history: !query.with_history, ..query.clone() }),
         query: &query.search,
-        kept: query.kept_by_a_search(),
+        kept: query.kept_parameters(),
         fault_forms: surroundings.fault_forms,
         notice: surroundings.notice,
         role: surroundings.role,

@@ -25,7 +25,7 @@ tokio::task_local! {
 
 /// Records a span for each HTTP request, named by its method and route.
 pub(crate) async fn request(request: Request, next: Next) -> Response {
-    if !spans::are_kept() {
+    if !spans::are_recorded() {
         return next.run(request).await;
     }
     let method = known(request.method());
@@ -55,7 +55,7 @@ pub(crate) async fn request(request: Request, next: Next) -> Response {
 
 /// Returns a span for a request to the machine, which lasts until the reply.
 pub(crate) fn ask(action: &Action) -> Span {
-    Span::child(action.span_name(), Part::Own, REQUEST.try_get().ok().flatten())
+    Span::child(action.span_name(), Part::Internal, REQUEST.try_get().ok().flatten())
 }
 
 /// Returns the method if it is a standard one, so that clients cannot create new span names.

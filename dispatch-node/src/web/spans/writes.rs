@@ -48,7 +48,7 @@ impl WriteSpans {
     /// Tracks the write of this reply, if there is one, as a child of `ask`.
     pub(crate) fn follow(&self, answer: &Reply, ask: Option<TraceContext>) {
         let Some(Written { hero, entry }) = answer.write() else { return };
-        let mut span = Span::child("observe", Part::Own, ask);
+        let mut span = Span::child("observe", Part::Internal, ask);
         if span.context().is_none() {
             return;
         }
@@ -94,7 +94,7 @@ impl WriteSpans {
             |write: &mut Write| matches!(write.way, Way::Shown(first, _) if first <= number);
         let mut writes = self.writes();
         let shown = writes.extract_if(.., is_included).filter_map(|write| match write.way {
-            Way::Shown(_, observed) => Some(Span::child("push", Part::Own, observed)),
+            Way::Shown(_, observed) => Some(Span::child("push", Part::Internal, observed)),
             Way::Observing(_) => None,
         });
         shown.collect()

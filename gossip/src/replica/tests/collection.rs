@@ -97,7 +97,10 @@ pub(super) fn late_write_to_deleted_key_gets_new_tombstone() {
     a.write(at(3_000), key(1), Value::Tombstone).unwrap();
     all_pull(at(3_001), &mut a, &mut b, &mut c);
     let events = pull(at(3_100), &mut outsider, &mut a);
-    assert!(events.contains(&Event::Buried { source: outsider.me(), writes: 1 }), "{events:?}");
+    assert!(
+        events.contains(&Event::LateWritesDeleted { source: outsider.me(), writes: 1 }),
+        "{events:?}"
+    );
     pull(at(3_101), &mut a, &mut outsider);
     assert_eq!((number(&outsider, 1), number(&a, 1)), (None, None));
     assert_eq!(a.summary().fingerprint, outsider.summary().fingerprint);

@@ -75,7 +75,7 @@ pub(super) fn obituary_differs_from_incarnations_after_clock_set_back() {
 #[test]
 pub(super) fn forget_requires_joined_node_and_other_member() {
     let mut a = replica("a", 1);
-    assert_eq!(a.forget(at(2_000), a.me().node), Err(ForgetError::Myself));
+    assert_eq!(a.forget(at(2_000), a.me().node), Err(ForgetError::OwnName));
     assert_eq!(a.forget(at(2_000), "z".parse().unwrap()), Err(ForgetError::NotMember));
     assert_eq!(
         new_replica("b", 1, at(2_000)).forget(at(2_000), a.me().node),

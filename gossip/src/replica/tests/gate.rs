@@ -30,18 +30,18 @@ fn each_broken_rule_fails_its_scenario() {
 
     let scenarios: [(Rule, fn()); 24] = [
         (Rule::OriginsNameTheIncarnation, super::stamps::new_incarnation_does_not_claim_old_writes),
-        (Rule::VectorsWaitForTheEnd, super::rounds::partial_round_claims_nothing),
+        (Rule::VectorsWaitForWholeRound, super::rounds::partial_round_claims_nothing),
         (
             Rule::RoundsAreBoundToIncarnations,
             super::rounds::round_for_another_incarnation_is_dropped,
         ),
-        (Rule::TheEndIsOfTheSnapshot, super::rounds::source_sends_snapshot_of_request_time),
+        (Rule::EndBelongsToSnapshot, super::rounds::source_sends_snapshot_of_request_time),
         (
             Rule::CoveredEntriesAreSkipped,
             super::collection::covered_entries_are_skipped_in_full_round,
         ),
         (
-            Rule::ClocksPassWhatWasMerged,
+            Rule::ClocksPassMergedStamps,
             super::stamps::write_after_round_is_stamped_above_merged_entries,
         ),
         (
@@ -51,7 +51,7 @@ fn each_broken_rule_fails_its_scenario() {
         (Rule::WritersHaveJoined, super::join::new_incarnation_writes_only_after_joining),
         (Rule::FirstMemberHasAskedAll, super::join::unanswered_incarnation_does_not_join_as_first),
         (
-            Rule::NewIncarnationsWaitOutTheDrift,
+            Rule::NewIncarnationsStartPastDrift,
             super::stamps::new_incarnation_stamps_above_acknowledged_writes,
         ),
         (Rule::EveryMemberProves, super::collection::absent_member_holds_back_tombstone),
@@ -68,11 +68,11 @@ fn each_broken_rule_fails_its_scenario() {
             super::collection::replica_behind_horizon_gets_full_round_and_removes_key,
         ),
         (
-            Rule::TheUninformedGetFullRounds,
+            Rule::PullersBehindHorizonGetFullRounds,
             super::collection::replica_behind_horizon_gets_full_round_and_removes_key,
         ),
         (
-            Rule::OnlySeenKeysAreForgotten,
+            Rule::OnlySeenKeysAreRemoved,
             super::collection::full_round_keeps_entries_unseen_by_source,
         ),
         (
@@ -97,7 +97,7 @@ fn each_broken_rule_fails_its_scenario() {
         ),
         (Rule::OrphansAreAdopted, super::retirement::orphans_of_closed_incarnation_are_adopted),
         (
-            Rule::TheOlderIncarnationHalts,
+            Rule::OlderIncarnationHalts,
             super::retirement::older_incarnation_halts_and_lists_unreplicated_writes,
         ),
         (
@@ -107,7 +107,7 @@ fn each_broken_rule_fails_its_scenario() {
     ];
     // Only random runs show a violation of this rule: parts of two servings mix if frames are
     // duplicated and reordered.
-    let in_simulator = [Rule::RoundsAreOfOneServing];
+    let in_simulator = [Rule::RoundsUseOneServing];
     let has_scenario = |rule: &Rule| {
         scenarios.iter().any(|(broken, _)| broken == rule) || in_simulator.contains(rule)
     };

@@ -159,7 +159,8 @@ pub(super) fn served_round_restarts_for_another_request_only() {
     };
     let mut ask = |incarnation: Origin, round| {
         let options = PullOptions { mutual: false, full: false };
-        let request = Question { summary: b.summary(), vector: Some(b.vector().clone()), options };
+        let request =
+            PullRequest { summary: b.summary(), vector: Some(b.vector().clone()), options };
         a.handle(
             at(2_002),
             incarnation.node,
@@ -234,7 +235,7 @@ pub(super) fn stalled_pull_is_given_up_and_can_restart() {
     assert!(
         matches!(
             &repeated[..],
-            [Envelope { round: 1, step: Step::Pull(Question { vector: None, .. }), .. }]
+            [Envelope { round: 1, step: Step::Pull(PullRequest { vector: None, .. }), .. }]
         ),
         "{repeated:?}"
     );
@@ -321,7 +322,7 @@ pub(super) fn late_request_does_not_revoke_proof() {
     a.write(at(2_000), key(1), live(10)).unwrap();
     let options = PullOptions { mutual: false, full: false };
     let step =
-        Step::Pull(Question { summary: b.summary(), vector: Some(b.vector().clone()), options });
+        Step::Pull(PullRequest { summary: b.summary(), vector: Some(b.vector().clone()), options });
     let late = Envelope { from: b.me(), to: a.me(), round: 1, step };
     pull(at(2_001), &mut a, &mut b);
     assert_eq!(a.unreplicated().count(), 1, "b has not proved the write yet");

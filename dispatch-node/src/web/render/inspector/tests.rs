@@ -60,7 +60,7 @@ fn split_brain() -> Fixture {
         .wrote(60_000, &base)
         .wrote(9_000, &metropolis)
         .wrote(8_380, &gotham)
-        .heard(7_980, "capitol", &gotham, "gotham")
+        .received(7_980, "capitol", &gotham, "gotham")
 }
 
 /// The same after the cut has healed: every node holds the write of Metropolis.
@@ -513,7 +513,7 @@ fn propagation_is_listed_by_step_with_unknown_sources() {
     let ours = live(stamp("gotham", 8_000), 84, Some(&base));
     let fixture = Fixture::new()
         .held([Some(&ours), Some(&ours), Some(&ours), None])
-        .heard(7_100, "capitol", &ours, "gotham")
+        .received(7_100, "capitol", &ours, "gotham")
         .wrote(7_990, &ours)
         .step(6_000, "metropolis", &ours, Way::Unknown);
     let steps: Vec<String> = inspect(&fixture).panel.writes[0]
@@ -535,7 +535,7 @@ fn propagation_is_listed_by_step_with_unknown_sources() {
     // Observed at another node first, or not at all.
     let elsewhere = Fixture::new()
         .held([Some(&ours), None, Some(&ours), None])
-        .heard(7_100, "capitol", &ours, "gotham");
+        .received(7_100, "capitol", &ours, "gotham");
     assert_eq!(inspect(&elsewhere).panel.writes[0].observed, "12:41:32.900 at Capitol");
     assert_eq!(
         inspect(&Fixture::new().held([Some(&ours); 4])).panel.writes[0].observed,
@@ -549,12 +549,10 @@ fn excess_writes_and_steps_are_counted_and_held_writes_are_kept() {
     let mut fixture = Fixture::new();
     for number in 0..16 {
         over = live(stamp("gotham", 30_000 - number), 84, Some(&over));
-        fixture = fixture.wrote(30_000, &over).heard(20_000, "capitol", &over, "gotham").heard(
-            19_000,
-            "metropolis",
-            &over,
-            "gotham",
-        );
+        fixture = fixture
+            .wrote(30_000, &over)
+            .received(20_000, "capitol", &over, "gotham")
+            .received(19_000, "metropolis", &over, "gotham");
     }
     let old = base();
     let panel = inspect(&fixture.held([Some(&over), Some(&over), Some(&over), Some(&old)])).panel;
@@ -568,7 +566,7 @@ fn excess_writes_and_steps_are_counted_and_held_writes_are_kept() {
     let other = live(stamp("capitol", 30_001), 84, None);
     for entry in [&ours, &other] {
         for _ in 0..24 {
-            long = long.heard(9_000, "metropolis", entry, "gotham");
+            long = long.received(9_000, "metropolis", entry, "gotham");
         }
     }
     let fixture = long.held([Some(&ours), Some(&other), None, None]);

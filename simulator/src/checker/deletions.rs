@@ -6,9 +6,9 @@ use shared::hero::HeroId;
 
 /// The heroes deleted at one replica.
 #[derive(Clone, Debug, Default)]
-pub struct Deaths(BTreeSet<HeroId>);
+pub struct Deletions(BTreeSet<HeroId>);
 
-impl Deaths {
+impl Deletions {
     /// Records the entry that the replica holds after a change.
     ///
     /// # Errors
@@ -30,7 +30,7 @@ mod tests {
 
     #[test]
     fn resurrection_is_rejected() {
-        let mut deletions = Deaths::default();
+        let mut deletions = Deletions::default();
         assert!(deletions.note(KEY, false).is_ok());
         assert!(deletions.note(KEY, true).is_ok());
         assert!(deletions.note(KEY, false).is_err());
