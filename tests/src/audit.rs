@@ -409,11 +409,11 @@ mod tests {
         let [old, new] = [[old], [new]];
         assert!(
             violation(&[snapshot("gotham/1", 9, &new), snapshot("gotham/1", 9, &old)])
-                .contains("went back")
+                .contains("changed back")
         );
         assert!(
             violation(&[snapshot("gotham/1", 9, &new), snapshot("gotham/1", 8, &new)])
-                .contains("now only")
+                .contains("vector shrank")
         );
         assert!(
             violation(&[snapshot("gotham/1", 9, &new), snapshot("gotham/1", 9, &[])])
@@ -439,7 +439,7 @@ mod tests {
         ];
         let mut audit = Audit::default();
         audit.note_deletion_request(live[0].0);
-        assert!(observe_all(&mut audit, &history).unwrap_err().contains("came back"));
+        assert!(observe_all(&mut audit, &history).unwrap_err().contains("is live again"));
         audit.note_acknowledged_deletion(live[0].0, 7);
         assert!(
             audit
@@ -484,7 +484,7 @@ mod tests {
             audit
                 .check_quiescent(&[snapshot("dispatch/1", 4, &[])], 0)
                 .unwrap_err()
-                .contains("which a survivor held")
+                .contains("a survivor held")
         );
         assert_eq!(audit.check_quiescent(&[snapshot("dispatch/2", 4, &[])], 0).unwrap().lost, 1);
     }

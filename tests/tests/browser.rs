@@ -385,7 +385,7 @@ fn faults_are_injected_shown_and_healed_on_the_page() {
         row.contains("Gotham") && row.contains("Home") && row.contains("Only copy")
             || row.contains("Differs")
     });
-    browser.wait_text(".faults .effect", "the effect of the cut", |text| text.contains("lost"));
+    browser.wait_text(".faults .effect", "the effect of the cut", |text| text.contains("dropped"));
     browser.click("button", "Heal: Gotham is cut from every other node, both ways");
     browser.wait_text("#faults", "no fault in force", |text| text.contains("No faults in force."));
     heroes.assigned(&id, "gotham");

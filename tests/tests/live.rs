@@ -167,7 +167,7 @@ fn page_receives_hello_then_whole_state_then_changes() {
         assert!(html.contains(&format!("id=\"{panel}\"")), "the page has no panel {panel}");
     }
     assert!(
-        ["verdict", "cluster", "map", "trouble", "inspector", "heroes-foot"]
+        ["verdict", "cluster", "map", "faults", "inspector", "heroes-foot"]
             .iter()
             .all(|panel| panels.contains_key(*panel))
     );

@@ -171,7 +171,7 @@ fn page_predicts_and_reports_a_lost_write() {
     ] {
         assert!(text.contains(part), "expected {part:?} in {text}");
     }
-    assert!(!text.contains("Lost for good"), "{text}");
+    assert!(!text.contains("Lost writes"), "{text}");
     assert!(browser.text("#lost-writes").contains("No lost writes found."));
     assert_eq!(cluster.api.get("/api/v1/lost").expect(200).json()["count"], 0);
 

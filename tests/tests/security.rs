@@ -351,7 +351,7 @@ fn ineffective_tokens_are_refused_at_start() {
         (vec!["--host-token-file", "/no/such/file"], "/no/such/file"),
         (
             vec!["--host-token-file", &host, "--viewer-token-file", &same],
-            "every viewer would be a host",
+            "every viewer could make changes",
         ),
         (vec!["--viewer-token-file", &host], "--host-token-file"),
         (vec!["--allow-origin", "evil.example"], "--allow-origin"),

@@ -362,7 +362,7 @@ fn view_claims_nothing_before_the_first_observation() {
     let mut dispatch = with_timers(&CITIES, None, None);
     let view = view(&mut dispatch, at(1_001));
     assert!(!view.status.converged);
-    assert_eq!(view.status.sentence, "No city has told yet what it holds.");
+    assert_eq!(view.status.sentence, "No city has been read yet.");
 }
 
 #[test]

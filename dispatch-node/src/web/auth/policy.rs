@@ -116,7 +116,7 @@ mod tests {
     use super::*;
     use axum::http::HeaderValue;
 
-    const TOKEN: &str = "the token of the host";
+    const TOKEN: &str = "the admin token";
 
     fn access(on_loopback: bool) -> AccessPolicy {
         let tokens = Tokens::new(None, None).unwrap();
@@ -143,7 +143,7 @@ mod tests {
         headers: &HeaderMap,
     ) -> &'static str {
         match access.admit(&method, path, headers) {
-            Ok(Role::Host) => "host",
+            Ok(Role::Admin) => "admin",
             Ok(Role::Viewer) => "viewer ",
             Err(Refused::SignIn) => "to the sign-in page",
             Err(Refused::Problem(problem)) => problem.code,
@@ -208,7 +208,7 @@ mod tests {
             );
             assert_eq!(
                 verdict(&access, Method::GET, "/", &headers("localhost:4900", Some(foreign))),
-                "host",
+                "admin",
                 "reading is allowed from other sites"
             );
         }
@@ -227,19 +227,19 @@ mod tests {
     fn viewers_are_read_only_and_unknown_clients_must_sign_in() {
         let mut access = access(true);
         let anonymous = headers("localhost", None);
-        let mut host = anonymous.clone();
-        host.insert(
+        let mut admin = anonymous.clone();
+        admin.insert(
             header::AUTHORIZATION,
             HeaderValue::from_str(&format!("Bearer {TOKEN}")).unwrap(),
         );
         access.tokens = Tokens::new(Some(TOKEN.into()), None).unwrap();
         for path in ["/", "/live", "/api/v1/heroes", "/lost"] {
             assert_eq!(verdict(&access, Method::GET, path, &anonymous), "viewer ", "{path}");
-            assert_eq!(verdict(&access, Method::GET, path, &host), "host", "{path}");
+            assert_eq!(verdict(&access, Method::GET, path, &admin), "admin", "{path}");
         }
         for method in [Method::POST, Method::PUT, Method::DELETE, Method::PATCH] {
             assert_eq!(verdict(&access, method.clone(), "/api/v1/heroes", &anonymous), "viewer");
-            assert_eq!(verdict(&access, method, "/api/v1/heroes", &host), "host");
+            assert_eq!(verdict(&access, method, "/api/v1/heroes", &admin), "admin");
         }
         access.tokens =
             Tokens::new(Some(TOKEN.into()), Some("the token of viewers".into())).unwrap();

@@ -1,4 +1,4 @@
-//! Roles: a host may change the cluster, a viewer may only read. A program sends a token with each
+//! Roles: an admin may change the cluster, a viewer may only read. A program sends a token with each
 //! request; a browser exchanges it for a cookie by signing in.
 //!
 //! Invariant: secrets are compared in constant time, and a browser stores no token.
@@ -24,13 +24,13 @@ pub(crate) enum Role {
     /// Reads everything.
     Viewer,
     /// Reads and changes everything.
-    Host,
+    Admin,
 }
 
 /// The tokens that grant a role.
 #[derive(Clone)]
 pub struct Tokens {
-    host: Option<Secret>,
+    admin: Option<Secret>,
     viewer: Option<Secret>,
 }
 
@@ -42,22 +42,22 @@ impl std::fmt::Debug for Tokens {
 }
 
 impl Tokens {
-    /// Returns the tokens. With a host token, changes require it; with a viewer token as well,
-    /// reading requires one of the two. Without any, every client is a host.
+    /// Returns the tokens. With an admin token, changes require it; with a viewer token as well,
+    /// reading requires one of the two. Without any, every client is an admin.
     ///
     /// # Errors
     /// If both tokens are equal.
-    pub fn new(host: Option<String>, viewer: Option<String>) -> anyhow::Result<Self> {
+    pub fn new(admin: Option<String>, viewer: Option<String>) -> anyhow::Result<Self> {
         anyhow::ensure!(
-            host.is_none() || host != viewer,
+            admin.is_none() || admin != viewer,
             "the viewer token equals the admin token: every viewer could make changes"
         );
-        Ok(Self { host: host.as_deref().map(secret), viewer: viewer.as_deref().map(secret) })
+        Ok(Self { admin: admin.as_deref().map(secret), viewer: viewer.as_deref().map(secret) })
     }
 
-    /// Returns whether a host token is configured.
+    /// Returns whether an admin token is configured.
     pub(crate) fn are_required(&self) -> bool {
-        self.host.is_some()
+        self.admin.is_some()
     }
 
     /// Returns the role that these headers grant; `None` without a valid token.
@@ -73,7 +73,7 @@ impl Tokens {
     /// unknown.
     pub(crate) fn sign_in(&self, token: &str, encrypted: bool) -> Option<HeaderValue> {
         let session = session(token);
-        let is_valid = [&self.host, &self.viewer]
+        let is_valid = [&self.admin, &self.viewer]
             .into_iter()
             .flatten()
             .any(|secret| is_session_of(secret, &session));
@@ -82,9 +82,9 @@ impl Tokens {
 
     /// Returns the role of a session; `None` for an unknown one if a viewer token is configured.
     fn role_of(&self, session: &[u8]) -> Option<Role> {
-        let Some(host) = &self.host else { return Some(Role::Host) };
-        if is_session_of(host, session) {
-            return Some(Role::Host);
+        let Some(admin) = &self.admin else { return Some(Role::Admin) };
+        if is_session_of(admin, session) {
+            return Some(Role::Admin);
         }
         let may_read = self.viewer.as_ref().is_none_or(|viewer| is_session_of(viewer, session));
         may_read.then_some(Role::Viewer)
@@ -133,11 +133,12 @@ fn set_cookie(value: &str, lasts_s: u32, encrypted: bool) -> HeaderValue {
 mod tests {
     use super::*;
 
-    const HOST: &str = "the token of the host";
+    const ADMIN: &str = "the token of the admin";
     const VIEWER: &str = "the token of viewers";
 
-    fn tokens(host: bool, viewer: bool) -> Tokens {
-        Tokens::new(host.then(|| HOST.into()), viewer.then(|| VIEWER.into())).expect("they differ")
+    fn tokens(admin: bool, viewer: bool) -> Tokens {
+        Tokens::new(admin.then(|| ADMIN.into()), viewer.then(|| VIEWER.into()))
+            .expect("they differ")
     }
 
     fn with(name: header::HeaderName, value: String) -> HeaderMap {
@@ -153,25 +154,25 @@ mod tests {
         let anonymous = HeaderMap::new();
         let (open, read_only, closed) =
             (tokens(false, false), tokens(true, false), tokens(true, true));
-        assert_eq!(open.role(&anonymous), Some(Role::Host));
+        assert_eq!(open.role(&anonymous), Some(Role::Admin));
         assert_eq!(
-            (read_only.role(&anonymous), read_only.role(&bearer(HOST))),
-            (Some(Role::Viewer), Some(Role::Host))
+            (read_only.role(&anonymous), read_only.role(&bearer(ADMIN))),
+            (Some(Role::Viewer), Some(Role::Admin))
         );
         assert_eq!(
             (closed.role(&anonymous), closed.role(&bearer(VIEWER))),
             (None, Some(Role::Viewer))
         );
         assert_eq!(
-            (closed.role(&bearer(HOST)), closed.role(&bearer("another one"))),
-            (Some(Role::Host), None)
+            (closed.role(&bearer(ADMIN)), closed.role(&bearer("another one"))),
+            (Some(Role::Admin), None)
         );
     }
 
     #[test]
     fn cookie_grants_the_role_and_contains_no_token() {
         let tokens = tokens(true, true);
-        for (token, role) in [(HOST, Role::Host), (VIEWER, Role::Viewer)] {
+        for (token, role) in [(ADMIN, Role::Admin), (VIEWER, Role::Viewer)] {
             let set = tokens.sign_in(token, true).unwrap();
             let set = set.to_str().unwrap();
             assert!(
@@ -193,12 +194,12 @@ mod tests {
             );
         }
         assert_eq!(tokens.sign_in("a guess", true), None);
-        assert!(!tokens.sign_in(HOST, false).unwrap().to_str().unwrap().contains("Secure"));
+        assert!(!tokens.sign_in(ADMIN, false).unwrap().to_str().unwrap().contains("Secure"));
         assert_eq!(tokens.role(&with(header::COOKIE, "superhero-session=zz".into())), None);
     }
 
     #[test]
     fn equal_tokens_are_refused() {
-        assert!(Tokens::new(Some(HOST.into()), Some(HOST.into())).is_err());
+        assert!(Tokens::new(Some(ADMIN.into()), Some(ADMIN.into())).is_err());
     }
 }

@@ -74,7 +74,7 @@ async fn with_refusal(
     // The role is that of the host: a viewer's command is refused before it reaches a handler.
     Ok(document(
         state,
-        Role::Host,
+        Role::Admin,
         &snapshot,
         query,
         Some(Notice { text: refusal.problem.detail, bad: true }),
