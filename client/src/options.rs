@@ -117,7 +117,7 @@ pub(crate) enum Command {
         /// Name of the city
         city: String,
     },
-    /// Restart a city's process
+    /// Start the process of a stopped city
     Rebuild {
         /// Name of the city
         city: String,
@@ -159,13 +159,13 @@ pub(crate) enum Command {
     Resume,
     /// Set the gossip rate
     Speed {
-        /// Percentage of the configured rate
+        /// Percentage of the configured rate, 10 to 1000
         #[arg(value_parser = clap::value_parser!(u32).range(10..=1_000))]
         percent: u32,
     },
     /// Run one gossip exchange between two nodes
     Step {
-        /// Node that is pulled from; a random pair if omitted
+        /// Source of the entries; a random pair if omitted
         #[arg(requires = "to")]
         from: Option<String>,
         /// Node that pulls
@@ -177,7 +177,7 @@ pub(crate) enum Command {
         #[arg(long, value_name = "N", default_value_t = 0)]
         since: u64,
     },
-    /// Print changes of the cluster as they happen, until Ctrl-C
+    /// Print the last 20 events, then each change as it happens, until Ctrl-C
     Watch,
     /// Play scenarios and check their expectations
     Play {

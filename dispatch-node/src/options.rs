@@ -36,7 +36,7 @@ pub(crate) struct Options {
     #[arg(long, value_name = "TIME", default_value = "2s", env = "SUPERHERO_POLL_INTERVAL")]
     pub(crate) poll_interval: Interval,
 
-    /// Crashes allowed within --max-restart-window; one more ends the process
+    /// Maximum restarts within --max-restart-window; one more crash ends the process
     #[arg(long, value_name = "N", default_value = "3", env = "SUPERHERO_MAX_RESTARTS")]
     pub(crate) max_restarts: usize,
 

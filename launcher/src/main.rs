@@ -3,7 +3,7 @@
 //!
 //! - `supervise`: the main loop, from the first start to the last stop.
 //! - `children`: the set of running nodes. A node that exits is reported and restarted only on
-//!   request of dispatch.
+//!   the request of dispatch.
 //! - `child`: one process; `layout`: its command and its address; `node`: its name.
 //! - `socket`: the requests of dispatch to rebuild a city.
 //! - `lines`: the output.

@@ -12,7 +12,7 @@ use shared::options::{Interval, NodeOptions, duration, well_known_address};
 #[derive(Clone, Debug, Parser)]
 #[command(version, about)]
 pub(crate) struct Options {
-    /// Listening address for nodes and probes; port 0 selects a free port and logs it
+    /// Listening address for nodes and probes; port 0 picks a free port and prints it
     #[arg(long, value_name = "ADDR", required = false, env = "SUPERHERO_LISTEN")]
     pub(crate) listen: SocketAddr,
 
@@ -31,7 +31,7 @@ pub(crate) struct Options {
     #[arg(long, value_name = "TIME", default_value = "5s", env = "SUPERHERO_FIGHT_INTERVAL")]
     pub(crate) fight_interval: Interval,
 
-    /// Maximum restarts within --max-restart-window; one more crash exits the process
+    /// Maximum restarts within --max-restart-window; one more crash ends the process
     #[arg(long, value_name = "N", default_value = "3", env = "SUPERHERO_MAX_RESTARTS")]
     pub(crate) max_restarts: usize,
 

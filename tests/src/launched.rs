@@ -110,7 +110,7 @@ impl Launched {
     /// If it does not run, or the launcher does not report its end.
     #[track_caller]
     pub fn kill9(&self, node: &str) {
-        let reports = |log: &str| log.matches(&format!("\n{node} has ended (signal: 9")).count();
+        let reports = |log: &str| log.matches(&format!("\n{node} exited (signal: 9")).count();
         let before = reports(&self.launcher.log());
         self.signal(node, Signal::SIGKILL);
         self.wait_log("the launcher reports the end", |log| reports(log) > before);

@@ -88,7 +88,7 @@ impl Requests {
     }
 
     /// Removes and returns the commands that were lost with the link to `city`. Bombs stay: the
-    /// next incarnation of the city decides whether they hit.
+    /// next incarnation of the city shows whether they took effect.
     pub(super) fn take_lost(&mut self, city: NodeName) -> Vec<PendingCommand> {
         self.take_if(|pending| pending.city == city && !pending.is_bomb())
     }

@@ -51,7 +51,7 @@ pub enum RequestError {
         node: NodeName,
     },
     /// The city is linked, so it must not be forgotten.
-    #[error("{city} is up; only an unreachable city can be forgotten")]
+    #[error("{city} is up; only a city that is stopped or unreachable can be forgotten")]
     StillUp {
         /// The city.
         city: NodeName,

@@ -29,9 +29,8 @@ use crate::machine::{Input, LinkDown, Machine, MachineInput, Output};
 use crate::message::Frame;
 use crate::time::Now;
 
-/// The maximum delay of due work by input, and also the minimum pause between two ticks while there
-/// is input. So a machine that is always due, because it has much to catch up with, still handles
-/// input.
+/// The minimum pause between two ticks while input is waiting, so that a machine that is always due
+/// still handles input. Due work is delayed by at most this.
 const TICK_PAUSE: Duration = Duration::from_millis(2);
 /// The capacity of the queue of connection events. Connections wait when it is full.
 const EVENTS_MAX: usize = 1_024;
@@ -63,7 +62,7 @@ pub(super) enum Ended<B> {
     /// The controller killed the process.
     Killed,
     /// `on_event` broke with this value.
-    Broke(B),
+    HandlerStopped(B),
 }
 
 /// A machine and its links.
@@ -81,7 +80,7 @@ struct Driver<'a, M: Machine, F, H> {
     identity: Identity,
     reports: Reports<M::App>,
     unauthenticated: Arc<Semaphore>,
-    ticked: Duration,
+    last_tick_ended: Duration,
 }
 
 /// Drives `machine` as the incarnation `me` until `on_event` breaks, the node is stopped, or the
@@ -194,7 +193,7 @@ where
             identity,
             reports,
             unauthenticated: Arc::new(Semaphore::new(UNAUTHENTICATED_MAX)),
-            ticked: Duration::ZERO,
+            last_tick_ended: Duration::ZERO,
         }
     }
 
@@ -207,17 +206,18 @@ where
 
     fn tick(&mut self, now: Now, has_input: bool) {
         let is_due = self.machine.deadline().is_some_and(|deadline| deadline <= now.mono);
-        if is_due && (!has_input || self.ticked + TICK_PAUSE <= now.mono) {
+        if is_due && (!has_input || self.last_tick_ended + TICK_PAUSE <= now.mono) {
             self.machine.tick(now);
             // Read again, because a tick may take long: the pause starts at its end.
-            self.ticked = self.clock.now().mono;
+            self.last_tick_ended = self.clock.now().mono;
         }
     }
 
     /// Returns the time at which to continue if there is no input.
     fn deadline(&self, has_input: bool) -> Option<Duration> {
         let tick = self.machine.deadline();
-        let tick = tick.map(|due| if has_input { due.max(self.ticked + TICK_PAUSE) } else { due });
+        let tick = tick
+            .map(|due| if has_input { due.max(self.last_tick_ended + TICK_PAUSE) } else { due });
         tick.into_iter().chain(self.controls.deadline(self.clock.now())).min()
     }
 
@@ -238,7 +238,7 @@ where
                     }
                     Output::Event(event) => {
                         if let ControlFlow::Break(reason) = (self.on_event)(self.machine, event) {
-                            return ControlFlow::Break(Ended::Broke(reason));
+                            return ControlFlow::Break(Ended::HandlerStopped(reason));
                         }
                     }
                 }
@@ -321,7 +321,7 @@ where
         let Incoming { socket, address, certificate, permit } = incoming;
         let Ok(unauthenticated) = Arc::clone(&self.unauthenticated).try_acquire_owned() else {
             self.reports.telemetry.peer_refused("too_many");
-            warn!(%address, "too many unauthenticated peers");
+            warn!(%address, "connection refused: too many unauthenticated peers");
             return;
         };
         let (identity, reports) = (self.identity.clone(), self.reports.clone());

@@ -157,7 +157,7 @@ async fn connect(
             .is_err()
         {
             telemetry.peer_refused("too_many");
-            warn!(%address, "too many unauthenticated peers");
+            warn!(%address, "connection refused: too many unauthenticated peers");
         }
     })
 }

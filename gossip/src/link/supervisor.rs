@@ -171,13 +171,13 @@ impl<M: Node> Supervisor<M> {
                     error!("{name} killed by the controller");
                     return NodeEnd::Killed;
                 }
-                Ok(Ended::Broke(IncarnationEnd::Crashed(reason))) => ("bomb", reason),
-                Ok(Ended::Broke(IncarnationEnd::Superseded { by, halts: false })) => {
+                Ok(Ended::HandlerStopped(IncarnationEnd::Crashed(reason))) => ("bomb", reason),
+                Ok(Ended::HandlerStopped(IncarnationEnd::Superseded { by, halts: false })) => {
                     // Not counted as a crash: the cause is the clock of an earlier process.
                     above = self.later_than(by);
                     continue;
                 }
-                Ok(Ended::Broke(IncarnationEnd::Superseded { by, halts: true })) => {
+                Ok(Ended::HandlerStopped(IncarnationEnd::Superseded { by, halts: true })) => {
                     error!("a later incarnation is running as {name}/{by}: {me} halts");
                     return NodeEnd::Failed;
                 }

@@ -24,8 +24,8 @@
 //! the newest slot of its name, the member does not count. A process that starts under the name
 //! later is a member again.
 //!
-//! Invariants: a closed incarnation is never reopened; the horizon contains its last stamp, or has
-//! dropped it.
+//! Invariants: a closed incarnation is never reopened; the horizon contains its last stamp while it
+//! is among the newest `CLOSED_KEPT` of its node.
 
 use crate::clock::{Hlc, Stamp};
 use crate::crdt::entry::{Entry, Rank};
@@ -82,12 +82,12 @@ impl<'a> SeenWrites<'a> {
 
     #[inline]
     pub(super) fn has(&mut self, stamp: Stamp) -> bool {
-        let of = match self.last {
-            Some((origin, of)) if origin == stamp.origin => of,
+        let highest = match self.last {
+            Some((origin, highest)) if origin == stamp.origin => highest,
             Some(_) | None => highest_seen(self.vector, self.horizon, stamp.origin),
         };
-        self.last = Some((stamp.origin, of));
-        Some(stamp.hlc) <= of
+        self.last = Some((stamp.origin, highest));
+        Some(stamp.hlc) <= highest
     }
 }
 
@@ -113,8 +113,8 @@ impl<V: Payload> Replica<V> {
         self.keeps(Rule::OldIncarnationsAreFenced) && (later || self.vector.has_closed(incarnation))
     }
 
-    /// Returns whether `by` is later only because it is dated in the future, while this
-    /// incarnation's own date has passed.
+    /// Returns whether `by` is later only because it is dated in the future, and this incarnation is
+    /// not.
     ///
     /// Such an incarnation started under a wrong clock, and most likely has ended. All processes
     /// that start under the right clock are dated before it and would halt, one after the other. So
@@ -259,10 +259,10 @@ impl<V: Payload> Replica<V> {
         Ok(())
     }
 
-    /// Returns the keys of the orphans here: entries of incarnations that a replica with this
-    /// vector and horizon has closed without having seen them.
+    /// Returns the keys of the orphans here: entries that a replica with this vector and horizon has
+    /// not seen, of incarnations that it has closed.
     pub(super) fn orphans(&self, vector: &VersionVector, horizon: &VersionVector) -> Vec<Key> {
-        let unreplicated = |stamp: Stamp| {
+        let closed_unseen = |stamp: Stamp| {
             vector.has_closed(stamp.origin)
                 && !has_seen(vector, horizon, stamp)
                 && has_seen(&self.vector, &self.horizon, stamp)
@@ -273,7 +273,7 @@ impl<V: Payload> Replica<V> {
         let orphans = self
             .map
             .stamps()
-            .filter(|(_, Rank { stamp, .. }, born)| unreplicated(*stamp) || unreplicated(*born));
+            .filter(|(_, Rank { stamp, .. }, born)| closed_unseen(*stamp) || closed_unseen(*born));
         let mut orphans: Vec<Key> = orphans.map(|(key, ..)| key).collect();
         // A deterministic order, since each adopted entry gets a new stamp.
         orphans.sort_unstable();

@@ -95,7 +95,7 @@ pub struct LimitOptions {
     )]
     pub max_tombstones: usize,
 
-    /// Maximum clock drift between nodes; later stamps are refused. Must be equal on all nodes
+    /// Maximum clock drift between nodes; stamps further ahead are refused. Must be equal on all nodes
     #[arg(
         long,
         value_name = "TIME",

@@ -16,7 +16,7 @@ use gossip::link::TlsFiles as Files;
 #[command(next_help_heading = "Security")]
 pub struct SecurityOptions {
     /// Certificate of this node (PEM) with its name as a DNS name; turns on TLS for the whole port.
-    /// `make certs` creates certificates for trying it
+    /// `make certs` creates certificates for testing
     #[arg(long, value_name = "PATH", env = "SUPERHERO_TLS_CERT")]
     pub tls_cert: Option<PathBuf>,
 

@@ -18,7 +18,7 @@ use crate::wall_clock::WallClock;
 
 /// The delay after which an operator restarts a process that has exited.
 const OPERATOR_DELAY: Duration = Duration::from_secs(1);
-/// The crashes survived within a window, as the cities are configured by default.
+/// The default restart limit of cities.
 const RESTARTS_MAX: usize = 3;
 const RESTARTS_WINDOW: Duration = Duration::from_secs(5);
 
@@ -111,8 +111,8 @@ impl Cluster {
                     self.oracle.restarted(now, number, incarnation, RESTARTS_MAX, RESTARTS_WINDOW);
                     self.begin_incarnation(number, Incarnation(0));
                 } else {
-                    // The supervisor gives up; the operator starts a new one, whose intensity
-                    // counts from zero.
+                    // The supervisor gives up; the operator starts a new one, with a fresh restart
+                    // limit.
                     self.oracle.forget_restarts(number);
                     self.stop(number, OPERATOR_DELAY);
                 }
