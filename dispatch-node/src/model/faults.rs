@@ -10,7 +10,7 @@ use std::time::Duration;
 use gossip::NodeName;
 use gossip::fault::{Control, FAULTS_MAX, Fault, FaultId, FaultKind, Frames, InForce, Report};
 
-use crate::text::title;
+use crate::text::{seconds, title};
 
 /// The number of remembered ended faults. They are distinguished from unknown ones.
 const ENDED_MAX: usize = 256;
@@ -230,6 +230,11 @@ impl Faults {
     }
 }
 
+/// Formats milliseconds, from one second on as seconds: `300 ms`, `1.5 s`.
+pub(crate) fn span(ms: u64) -> String {
+    if ms < 1_000 { format!("{ms} ms") } else { seconds(Duration::from_millis(ms)) }
+}
+
 /// Returns the fault as a clause: `Gotham is cut from every other node, both ways`.
 #[must_use]
 pub fn describe(fault: &Fault) -> String {
@@ -239,7 +244,8 @@ pub fn describe(fault: &Fault) -> String {
     match fault.kind {
         FaultKind::Cut => format!("{from} is cut from {to}, {ways}"),
         FaultKind::Delay { by, jitter } if jitter.is_zero() => {
-            format!("frames from {from} to {to} are delayed by {} ms, {ways}", by.as_millis())
+            let by = u64::try_from(by.as_millis()).unwrap_or(u64::MAX);
+            format!("frames from {from} to {to} are delayed by {}, {ways}", span(by))
         }
         FaultKind::Delay { by, jitter } => {
             format!(
@@ -269,8 +275,10 @@ pub fn describe(fault: &Fault) -> String {
             )
         }
         FaultKind::Freeze => format!("{from} is frozen"),
-        FaultKind::Skew(ms) if ms > 0 => format!("the clock of {from} is {ms} ms ahead"),
-        FaultKind::Skew(ms) => format!("the clock of {from} is {} ms behind", ms.unsigned_abs()),
+        FaultKind::Skew(ms) => {
+            let way = if ms > 0 { "ahead" } else { "behind" };
+            format!("the clock of {from} is {} {way}", span(ms.unsigned_abs()))
+        }
     }
 }
 
@@ -414,7 +422,7 @@ mod tests {
             text(FaultKind::Loss(five)),
             "5 % of the frames from Gotham to Capitol are dropped, both ways"
         );
-        assert_eq!(text(FaultKind::Skew(-1_500)), "the clock of Gotham is 1500 ms behind");
+        assert_eq!(text(FaultKind::Skew(-1_500)), "the clock of Gotham is 1.5 s behind");
         let to_all = Fault {
             to: None,
             both: false,
@@ -422,7 +430,7 @@ mod tests {
         };
         assert_eq!(
             describe(&to_all),
-            "frames from Gotham to every other node are delayed by 1000 ms, one way"
+            "frames from Gotham to every other node are delayed by 1 s, one way"
         );
     }
 }

@@ -176,8 +176,7 @@ fn phrases(
             ]
         }
     };
-    // Without an intact city, the copy of dispatch is the reference.
-    let most = groups.first().map_or(dispatch.heroes, |group| cities[group[0]].heroes);
+    let most = most_heroes(dispatch, cities);
     sentence.extend(recovering.iter().flat_map(|city| destroyed(&cities[*city], most, tense)));
     sentence.extend(cities.iter().flat_map(|city| unavailable(city, !groups.is_empty(), tense)));
     sentence
@@ -206,7 +205,7 @@ fn majority(
     sentence
 }
 
-/// The city was destroyed, and holds a part of the heroes that most others hold.
+/// The city was destroyed, and holds a part of the heroes that the fullest node holds.
 fn destroyed(city: &NodeState, most: u64, tense: Tense) -> [Phrase; 7] {
     let of = counted(usize::try_from(most).unwrap_or(usize::MAX), "hero", "heroes");
     [
@@ -228,10 +227,16 @@ fn unavailable(city: &NodeState, others_are_read: bool, tense: Tense) -> Vec<Phr
         }
         NodeStatus::Up => return Vec::new(),
         NodeStatus::Down => tense.of("has stopped", "had stopped"),
-        // Not "is unreachable", which the page never says of a frozen city.
-        NodeStatus::Unreachable => tense.of("does not answer", "did not answer"),
+        // A frozen city is never called unreachable: its process still runs, and thaws.
+        NodeStatus::Unreachable if city.frozen => tense.of("is frozen", "was frozen"),
+        NodeStatus::Unreachable => tense.of("is unreachable", "was unreachable"),
     };
     vec![plain(" "), Phrase::City(city.name), plain(" "), Phrase::Bad(text.into()), plain(".")]
+}
+
+/// Returns the number of heroes on the node that holds the most.
+pub(crate) fn most_heroes(dispatch: &NodeState, cities: &[NodeState]) -> u64 {
+    cities.iter().map(|city| city.heroes).fold(dispatch.heroes, u64::max)
 }
 
 /// Returns the cities of `up` in groups with equal fingerprints, the largest group first.

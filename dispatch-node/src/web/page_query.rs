@@ -47,7 +47,7 @@ impl Show {
             Self::All => "All",
             Self::Differing => "Differing",
             Self::OnlyCopy => "Only copy",
-            Self::Lost => "Lost a write",
+            Self::Lost => "With lost writes",
             Self::Terminated => "Terminated",
         }
     }

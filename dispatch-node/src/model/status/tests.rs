@@ -18,6 +18,8 @@ const NOW: gossip::Now = gossip::Now { mono: Duration::ZERO, wall: UnixMillis(0)
 struct Fixture {
     own: Map,
     cities: Vec<CityState>,
+    /// The index of a frozen city.
+    frozen: Option<usize>,
 }
 
 /// Write number `n` to hero `hero`; by convention a later number is a later write.
@@ -60,6 +62,7 @@ impl Fixture {
                 .map(mirror)
                 .collect(),
             own: map(&holdings[3]),
+            frozen: None,
         }
     }
 
@@ -107,7 +110,7 @@ impl Fixture {
             frozen: false,
             is_read: true,
         };
-        let cities: Vec<NodeState> = self
+        let mut cities: Vec<NodeState> = self
             .cities
             .iter()
             .map(|city| {
@@ -120,6 +123,9 @@ impl Fixture {
                 )
             })
             .collect();
+        if let Some(city) = self.frozen {
+            cities[city].frozen = true;
+        }
         let dispatch =
             node("dispatch", NodeStatus::Up, self.own.fingerprint(), self.own.live() as u64, false);
         ClusterStatus::of(&dispatch, &cities, &rows, &counted, None, 0)
@@ -175,7 +181,7 @@ fn one_city_is_up() {
     let fixture = all_hold(&[1]).without(0, LinkDown::Refused).without(1, LinkDown::TimedOut);
     assert_eq!(
         fixture.sentence(),
-        "Only Capitol answers. Gotham has stopped. Metropolis does not answer."
+        "Only Capitol answers. Gotham has stopped. Metropolis is unreachable."
     );
 }
 
@@ -190,7 +196,18 @@ fn stopped_city_is_not_counted_as_agreeing() {
 fn lost_link_does_not_mean_a_stopped_process() {
     assert_eq!(
         all_hold(&[1]).without(2, LinkDown::Lost).sentence(),
-        "Gotham and Metropolis agree on 1 hero. Capitol does not answer."
+        "Gotham and Metropolis agree on 1 hero. Capitol is unreachable."
+    );
+}
+
+#[test]
+fn frozen_city_is_not_called_unreachable() {
+    let mut fixture = all_hold(&[1]).without(2, LinkDown::TimedOut);
+    fixture.frozen = Some(2);
+    assert_eq!(fixture.sentence(), "Gotham and Metropolis agree on 1 hero. Capitol is frozen.");
+    assert_eq!(
+        fixture.verdict().past,
+        "Gotham and Metropolis agreed on 1 hero. Capitol was frozen."
     );
 }
 
@@ -325,7 +342,7 @@ fn every_sentence_has_a_past_tense() {
     let one_up = all_hold(&[1]).without(0, LinkDown::Refused).without(1, LinkDown::TimedOut);
     assert_eq!(
         past(&one_up),
-        "Only Capitol answered. Gotham had stopped. Metropolis did not answer."
+        "Only Capitol answered. Gotham had stopped. Metropolis was unreachable."
     );
     let none = all_hold(&[1])
         .without(0, LinkDown::Refused)

@@ -72,10 +72,9 @@ impl ClusterPanel {
         let processes = view.cities.len() + 1;
         let summary = match down {
             0 => format!("{processes} processes, all up"),
-            _ => format!("{processes} processes, {down} not up"),
+            _ => format!("{} of {processes} processes up", processes - down),
         };
-        let most =
-            view.cities.iter().chain([&view.dispatch]).map(|node| node.heroes).max().unwrap_or(0);
+        let most = status::most_heroes(&view.dispatch, &view.cities);
         let leader = status::leader(&view.cities);
         Self {
             summary,

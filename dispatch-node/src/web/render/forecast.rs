@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use gossip::NodeName;
-use gossip::fault::FaultKind;
+use gossip::fault::{FaultKind, Pace};
 
 use crate::forecast::{Forecast, Gossip, HeroClass, Way, forecast};
 use crate::model::node_state::NodeStatus;
@@ -37,8 +37,13 @@ impl Predictor {
         {
             return predicted.clone();
         }
-        let predicted =
+        let mut predicted =
             forecast(&gossip, &differing, HORIZON, STEP).map(|forecast| predicted(&forecast));
+        if let Some(predicted) = predicted.as_mut().filter(|_| view.pace == Pace::PAUSED) {
+            let heroes = differing.iter().map(|class| class.heroes).sum();
+            let differ = counted(heroes, "hero differs", "heroes differ");
+            predicted.sentence = format!("{differ}; gossip is paused");
+        }
         self.last = Some((gossip, differing, predicted.clone()));
         predicted
     }
@@ -135,6 +140,9 @@ mod tests {
         );
         let cut = only_gotham().fault(FaultKind::Cut, "gotham", None, 30);
         assert_eq!(forecast_text(cut).unwrap(), "1 hero cannot converge over the current links");
+        let mut paused = only_gotham();
+        paused.view.pace = Pace::PAUSED;
+        assert_eq!(forecast_text(paused).unwrap(), "1 hero differs; gossip is paused");
         // A write that only a stopped city holds reaches no other node.
         assert_eq!(forecast_text(only_gotham().status("gotham", NodeStatus::Down)), None);
         let behind = live(stamp("metropolis", 500), 80, None);

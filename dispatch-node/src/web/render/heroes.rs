@@ -241,7 +241,7 @@ fn nothing(query: &PageQuery) -> &'static str {
         Show::Differing => "All cities agree on every hero.",
         Show::OnlyCopy => "Every hero is held by more than one node.",
         Show::Lost => "No hero has lost a write.",
-        Show::Terminated => "No hero has been terminated.",
+        Show::Terminated => "No tombstones are held.",
     }
 }
 

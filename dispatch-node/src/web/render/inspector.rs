@@ -19,6 +19,7 @@ use shared::hero::HeroId;
 use crate::model::arrival::Way;
 use crate::model::history::Step;
 use crate::model::lost_writes::Lost;
+use crate::model::node_state::NodeStatus;
 use crate::model::view::View;
 use crate::text::{counted, title};
 use crate::web::render::lost_writes;
@@ -33,6 +34,8 @@ use picture::Picture;
 const WRITES_MAX: usize = 12;
 const STEPS_MAX: usize = 60;
 const LOST_MAX: usize = 12;
+/// The fate of a write that a city that cannot be read may still hold, or held until it stopped.
+const NOT_REACHABLE: &str = "not on any reachable node";
 
 /// The writes of one hero, compared.
 #[derive(Debug, Template)]
@@ -166,7 +169,7 @@ fn write_lines(
         // The limit is shared by all writes; the winner is first and gets its steps first.
         let shown = candidate.steps.len().min(steps_left);
         steps_left -= shown;
-        let (fate, tone, why) = fate(comparison, candidate);
+        let (fate, tone, why) = fate(view, comparison, candidate);
         let Stamp { hlc, origin } = entry.stamp;
         WriteLine {
             id: format!("{}-{}-{}-{}", origin.node, origin.incarnation, hlc.wall.0, hlc.logical),
@@ -199,26 +202,46 @@ fn write_lines(
 
 /// The fate of a write: the label, its style, and the reason.
 fn fate(
+    view: &View,
     comparison: &Comparison<'_>,
     candidate: &Candidate<'_>,
 ) -> (&'static str, &'static str, String) {
     let deletion = comparison.winner().is_some_and(|winner| winner.entry.is_tombstone());
-    let winner = if deletion { "the deletion" } else { "the winner" };
+    let node = if deletion { "the deleting node" } else { "the winner’s node" };
+    let not_received = format!("{node} had not received it");
     match comparison.fate(candidate) {
         Fate::Won => ("won", "wins", String::new()),
         Fate::Wins => ("wins", "wins", String::new()),
         Fate::Superseded => ("superseded", "", "a later write had seen it".to_owned()),
         Fate::Equivalent => ("equivalent", "", "both are deletions".to_owned()),
-        Fate::WillBeLost => ("will be lost", "bad", format!("{winner} had not seen it")),
+        Fate::WillBeLost => ("will be lost", "bad", not_received),
         Fate::SupersededByLoser(by) => {
             let why = format!("by a later write from {}, which will be lost", title(by));
             ("superseded", "bad", why)
         }
-        Fate::Lost => ("lost", "bad", format!("{winner} had not seen it")),
+        Fate::Lost => {
+            let all_read =
+                view.cities.iter().all(|city| city.status == NodeStatus::Up && city.is_read);
+            let stamp = candidate.entry.stamp;
+            // Only commands are recorded as lost, and only while every city is read.
+            let (label, tone) = if view.lost.iter().any(|lost| lost.entry.stamp == stamp) {
+                ("lost", "bad")
+            } else if all_read {
+                ("discarded", "")
+            } else {
+                (NOT_REACHABLE, "bad")
+            };
+            let why = match comparison.winner() {
+                Some(winner) if winner.entry.beats(candidate.entry) => not_received,
+                // Without a winner, or with unread cities, the reason is unknown.
+                Some(_) if all_read => "its only holder lost its memory".to_owned(),
+                Some(_) | None => String::new(),
+            };
+            (label, tone, why)
+        }
         Fate::Stopped => {
             let stopped = wording::nodes(&candidate.stopped, "and");
-            let why = format!("{stopped} stopped, and no other node held it");
-            ("lost with its city", "bad", why)
+            (NOT_REACHABLE, "bad", format!("{stopped} held it and stopped"))
         }
     }
 }

@@ -116,7 +116,7 @@ fn detail(view: &View) -> String {
     [case]
         .into_iter()
         .chain(hindrance(view, differences > 0))
-        .chain(view.cities.iter().filter_map(fast_clock))
+        .chain(view.cities.iter().filter_map(|city| fast_clock(city, view.drift_max_ms)))
         .collect::<Vec<_>>()
         .join(" ")
 }
@@ -134,19 +134,40 @@ fn hindrance(view: &View, differs: bool) -> Option<String> {
     }
 }
 
-/// The consequence of a city's clock that is ahead.
-fn fast_clock(city: &NodeState) -> Option<String> {
+/// The consequence of a city's clock that is ahead: the other nodes refuse stamps more than
+/// `drift_max_ms` ahead of their own clocks.
+fn fast_clock(city: &NodeState, drift_max_ms: u64) -> Option<String> {
     let ahead = city
         .clock_ahead_ms
         .and_then(|ahead| u64::try_from(ahead).ok())
         .filter(|ahead| *ahead >= CLOCK_ERROR_MIN_MS)?;
     // The clock error of a city that is not up is outdated.
     let is_known = city.status == NodeStatus::Up;
-    is_known.then(|| {
-        format!(
-            "{}'s clock is {} ahead: its writes beat later ones.",
-            title(city.name),
-            tenths(ahead)
-        )
-    })
+    let consequence = if ahead > drift_max_ms {
+        "the other nodes refuse its writes"
+    } else {
+        "its writes can beat later ones"
+    };
+    is_known
+        .then(|| format!("{}'s clock is {} ahead: {consequence}.", title(city.name), tenths(ahead)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixtures::Fixture;
+
+    #[test]
+    fn clock_beyond_the_accepted_drift_is_refused() {
+        let text = |ahead_ms| {
+            let fixture =
+                Fixture::new().city("metropolis", |city| city.clock_ahead_ms = Some(ahead_ms));
+            VerdictPanel::of(&fixture.view).detail
+        };
+        let beats = "Metropolis's clock is 2.0 s ahead: its writes can beat later ones.";
+        assert!(text(2_000).ends_with(beats), "{}", text(2_000));
+        let refused = "Metropolis's clock is 3.0 s ahead: the other nodes refuse its writes.";
+        assert!(text(3_000).ends_with(refused), "{}", text(3_000));
+        assert!(!text(400).contains("clock"), "{}", text(400));
+    }
 }

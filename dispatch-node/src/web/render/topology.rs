@@ -14,6 +14,7 @@ use askama::Template;
 
 use gossip::fault::FaultKind;
 
+use crate::model::faults::span;
 use crate::model::node_state::NodeState;
 use crate::model::view::View;
 use crate::text::title;
@@ -132,8 +133,10 @@ fn rows(view: &View, nodes: &[&NodeState], pairs: &[(usize, usize)]) -> Vec<Row>
         !fault.fault.kind.is_between_nodes() && fault.at.contains(&fault.fault.from)
     }) {
         let state = match fault.fault.kind {
-            FaultKind::Skew(ms) if ms > 0 => format!("clock set {ms} ms ahead"),
-            FaultKind::Skew(ms) => format!("clock set {} ms behind", ms.unsigned_abs()),
+            FaultKind::Skew(ms) => {
+                let way = if ms > 0 { "ahead" } else { "behind" };
+                format!("clock set {} {way}", span(ms.unsigned_abs()))
+            }
             FaultKind::Freeze
             | FaultKind::Cut
             | FaultKind::Delay { .. }

@@ -50,7 +50,10 @@ pub(super) fn of(view: &View, comparison: &Comparison<'_>) -> (Vec<Phrase>, Vec<
     } else if let Some(loser) = later {
         reasons.extend(why(view, winner, loser));
     } else if comparison.unseen().any(Candidate::is_held) {
-        reasons.push("Its stamp is later, and it had not seen the other write.".to_owned());
+        reasons.push(format!(
+            "Its stamp is later; {} had not received the other write.",
+            title(winner.writer())
+        ));
     } else if !comparison.all_cities_hold_it
         && comparison.candidates.iter().skip(1).any(Candidate::is_held)
     {
@@ -85,21 +88,19 @@ fn head(
     let writer = node(view, winner.writer());
     let deletion = winner.entry.is_tombstone();
     if comparison.all_cities_hold_it {
-        let all = match view.cities.len() {
-            3 => "All three agree",
+        let up = view.cities.iter().filter(|city| city.status == NodeStatus::Up).count();
+        let all = match (up, view.cities.len()) {
+            (0, _) => "All cities agreed when last read",
+            (up, cities) if up < cities => "All reachable cities agree",
+            (3, _) => "All three agree",
             _ => "All cities agree",
         };
-        let known = if view.cities.iter().all(|city| city.status == NodeStatus::Up) {
-            ""
-        } else {
-            ", as far as is known"
-        };
         return match (deletion, surprising) {
-            (true, true) => vec![plain(format!("{all}{known} on the deletion by ")), writer],
-            (true, false) => vec![plain(format!("{all}{known}: ")), writer, plain(" deleted it")],
-            (false, true) => vec![plain(format!("{all}{known} on ")), writer, plain("’s write")],
+            (true, true) => vec![plain(format!("{all} on the deletion by ")), writer],
+            (true, false) => vec![plain(format!("{all}: ")), writer, plain(" deleted it")],
+            (false, true) => vec![plain(format!("{all} on ")), writer, plain("’s write")],
             (false, false) => {
-                vec![plain(format!("{all}{known}: ")), writer, plain(" wrote it last")]
+                vec![plain(format!("{all}: ")), writer, plain(" wrote it last")]
             }
         };
     }
@@ -110,8 +111,8 @@ fn head(
     match (others_are_held, comparison.unseen().any(Candidate::is_held)) {
         (false, _) if surprising => vec![plain("Only "), writer, plain("’s write still exists")],
         (false, _) => vec![plain("Only "), writer, plain("’s write exists")],
-        (true, false) if !surprising => vec![writer, plain(" wrote last, and will win")],
-        (true, _) => vec![writer, plain(" will win")],
+        (true, false) if !surprising => vec![writer, plain(" wrote last, and its write will win")],
+        (true, _) => vec![writer, plain("’s write will win")],
     }
 }
 
@@ -147,8 +148,9 @@ fn clock_off(view: &View, candidate: &Candidate<'_>) -> Option<(i64, &'static st
         (span.fault.from == writer && then).then_some((ms, "was"))
     });
     let present = view.city(writer).and_then(|(_, city)| city.clock_ahead_ms).map(|ms| (ms, "is"));
-    // An error that began after this write does not explain its stamp. Half of the error suffices,
-    // since the observation is later than the write.
+    // An error that began after this write does not explain its stamp. A write is observed with a
+    // delay, which reduces the lead of its stamp below the clock error, so half of the error
+    // suffices.
     let ahead = ahead_of_observation(view, candidate)?;
     let shows = |ms: i64| ahead.signum() == ms.signum() && ahead.abs() >= ms.abs() / 2;
     skewed.or(present).filter(|(ms, _)| ms.unsigned_abs() >= CLOCK_ERROR_MIN_MS && shows(*ms))
@@ -215,6 +217,7 @@ fn holders_unreachable(view: &View, winner: &Candidate<'_>) -> Option<String> {
     let holders = wording::nodes(&winner.holders, "and");
     let is = if winner.holders.len() == 1 { "is" } else { "are" };
     Some(format!(
-        "Only {holders} {is} known to hold it, and {is} unreachable: it wins if it still exists."
+        "Only {holders} {is} known to hold it, and {is} unreachable: the write wins if it still \
+         exists."
     ))
 }

@@ -134,7 +134,7 @@ fn blocks(fault: &Fault) -> bool {
 fn ending(fault: &Fault) -> String {
     match (fault.kind, fault.to) {
         (FaultKind::Freeze, _) => format!("the freeze of {} expires", title(fault.from)),
-        (_, None) => format!("the cut around {} expires", title(fault.from)),
+        (_, None) => format!("the cut of {} expires", title(fault.from)),
         (_, Some(to)) => {
             format!("the cut between {} and {} expires", title(fault.from), title(to))
         }

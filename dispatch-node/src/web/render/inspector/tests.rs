@@ -75,7 +75,7 @@ fn healed() -> Fixture {
 #[test]
 fn clock_ahead_explains_why_the_older_write_wins() {
     let inspected = inspect(&split_brain());
-    assert_eq!(inspected.sentence, "Metropolis will win, although Gotham wrote last.");
+    assert_eq!(inspected.sentence, "Metropolis’s write will win, although Gotham wrote last.");
     assert_eq!(
         inspected.reasons,
         "The clock of Metropolis is 1.9 s ahead, so its older write carries the later stamp. \
@@ -83,7 +83,7 @@ fn clock_ahead_explains_why_the_older_write_wins() {
     );
     let fates = [
         "Metropolis wins: Metropolis",
-        "Gotham will be lost, the winner had not seen it: Gotham and Capitol",
+        "Gotham will be lost, the winner’s node had not received it: Gotham and Capitol",
         "Dispatch superseded, a later write had seen it: Dispatch",
     ];
     assert_eq!(inspected.fates, fates);
@@ -136,7 +136,7 @@ fn clock_behind_explains_why_the_newer_write_loses() {
         .wrote(9_000, &first)
         .wrote(8_000, &second);
     let inspected = inspect(&fixture);
-    assert_eq!(inspected.sentence, "Metropolis will win, although Gotham wrote last.");
+    assert_eq!(inspected.sentence, "Metropolis’s write will win, although Gotham wrote last.");
     assert!(
         inspected.reasons.starts_with(
             "The clock of Gotham is 3.0 s behind, so its newer write carries the earlier stamp."
@@ -180,7 +180,7 @@ fn late_observation_does_not_make_a_write_the_last() {
     let inspected = inspect(&fixture);
     assert_eq!(
         inspected.sentence,
-        "Metropolis will win, although Gotham’s write was observed last."
+        "Metropolis’s write will win, although Gotham’s write was observed last."
     );
     assert!(
         inspected.reasons.starts_with("Gotham’s write was observed 10.0 s after its stamp"),
@@ -199,9 +199,11 @@ fn nearly_simultaneous_observations_do_not_order_writes() {
         .wrote(8_000, &first)
         .wrote(7_900, &second);
     let inspected = inspect(&fixture);
-    assert_eq!(inspected.sentence, "Metropolis will win.");
+    assert_eq!(inspected.sentence, "Metropolis’s write will win.");
     assert!(
-        inspected.reasons.starts_with("Its stamp is later, and it had not seen the other write."),
+        inspected
+            .reasons
+            .starts_with("Its stamp is later; Metropolis had not received the other write."),
         "{}",
         inspected.reasons
     );
@@ -226,7 +228,10 @@ fn deletion_beats_a_later_write() {
         inspected.reasons
     );
     assert_eq!(inspected.fates[0], "Dispatch wins: Metropolis and Dispatch");
-    assert_eq!(inspected.fates[1], "Gotham will be lost, the deletion had not seen it: Gotham");
+    assert_eq!(
+        inspected.fates[1],
+        "Gotham will be lost, the deleting node had not received it: Gotham"
+    );
     // The stamps alone suffice, without an observation.
     let unobserved =
         Fixture::new().held([Some(&later), Some(&deletion), Some(&base), Some(&deletion)]);
@@ -269,7 +274,7 @@ fn write_seen_by_the_first_deletion_is_not_lost_to_the_second() {
         "{fates:?}"
     );
     assert!(
-        fates.iter().any(|fate| fate.starts_with("Gotham lost, the deletion had not seen it")),
+        fates.iter().any(|fate| fate.starts_with("Gotham discarded, the deleting node had not received it")),
         "{fates:?}"
     );
 }
@@ -299,7 +304,16 @@ fn agreement_names_the_last_writer() {
     );
     let unreachable =
         Fixture::new().held([Some(&ours); 4]).status("capitol", NodeStatus::Unreachable);
-    assert_eq!(texts(&unreachable).0, "All three agree, as far as is known: Gotham wrote it last.");
+    assert_eq!(texts(&unreachable).0, "All reachable cities agree: Gotham wrote it last.");
+    let unread = ["gotham", "metropolis", "capitol"]
+        .iter()
+        .fold(Fixture::new().held([Some(&ours); 4]), |fixture, city| {
+            fixture.status(city, NodeStatus::Unreachable)
+        });
+    assert_eq!(
+        inspect(&unread).sentence,
+        "All cities agreed when last read: Gotham wrote it last."
+    );
     let deletion = dead(stamp("capitol", 8_000), Some(&ours));
     assert_eq!(
         texts(&Fixture::new().held([Some(&deletion); 4])).0,
@@ -318,7 +332,36 @@ fn surprising_outcome_is_still_explained_after_agreement() {
         inspected.reasons,
         "The clock of Metropolis is 1.9 s ahead, so its older write carries the later stamp."
     );
-    assert_eq!(inspected.fates[1], "Gotham lost, the winner had not seen it: no node");
+    assert_eq!(
+        inspected.fates[1],
+        "Gotham discarded, the winner’s node had not received it: no node"
+    );
+}
+
+#[test]
+fn lost_discarded_and_unreachable_writes_are_distinguished() {
+    let newer = live(stamp("metropolis", 5_000), 64, None);
+    let older = base();
+    let ours = live(stamp("gotham", 8_000), 84, Some(&older));
+    let fate = |fixture: Fixture| inspect(&fixture.wrote(8_000, &ours)).fates[1].clone();
+    let to = |winner| Fixture::new().held([Some(winner); 4]);
+    assert_eq!(
+        fate(to(&newer).lost(1, &ours, Some(&newer))),
+        "Gotham lost, the winner’s node had not received it: no node"
+    );
+    assert_eq!(
+        fate(to(&older).lost(1, &ours, Some(&older))),
+        "Gotham lost, its only holder lost its memory: no node"
+    );
+    // Patrols and fights are not recorded as lost.
+    assert_eq!(
+        fate(to(&newer)),
+        "Gotham discarded, the winner’s node had not received it: no node"
+    );
+    assert_eq!(
+        fate(to(&older).status("capitol", NodeStatus::Unreachable)),
+        "Gotham not on any reachable node: no node"
+    );
 }
 
 #[test]
@@ -333,7 +376,7 @@ fn write_that_is_still_spreading_is_not_a_conflict() {
     assert_eq!(
         (spreading.sentence, spreading.reasons),
         (
-            "Gotham wrote last, and will win.".into(),
+            "Gotham wrote last, and its write will win.".into(),
             "It supersedes the entry that the other nodes still hold.".into()
         )
     );
@@ -386,7 +429,7 @@ fn cut_link_is_bypassed_and_isolated_city_waits() {
     );
     assert_eq!(
         next(fixture().fault(FaultKind::Cut, "capitol", None, 9)),
-        "Capitol cannot receive it before the cut around Capitol expires, in 9 s."
+        "Capitol cannot receive it before the cut of Capitol expires, in 9 s."
     );
     let alone = || Fixture::new().held([Some(&ours), Some(&base), Some(&base), Some(&base)]);
     let around = alone().fault(FaultKind::Cut, "gotham", Some("capitol"), 9).fault(
@@ -409,7 +452,7 @@ fn cut_link_is_bypassed_and_isolated_city_waits() {
         .fault(FaultKind::Cut, "capitol", None, 12);
     assert_eq!(
         inspect(&two).next[1],
-        "Capitol cannot receive it before the cut around Gotham expires, in 30 s."
+        "Capitol cannot receive it before the cut of Gotham expires, in 30 s."
     );
     // A cut of either direction suffices: a pull needs both.
     let one_way = |mut fixture: Fixture| {
@@ -417,9 +460,9 @@ fn cut_link_is_bypassed_and_isolated_city_waits() {
         inspect(&fixture).next[0].clone()
     };
     let out = one_way(fixture().fault(FaultKind::Cut, "capitol", None, 9));
-    assert_eq!(out, "Capitol cannot receive it before the cut around Capitol expires, in 9 s.");
+    assert_eq!(out, "Capitol cannot receive it before the cut of Capitol expires, in 9 s.");
     let out = one_way(alone().fault(FaultKind::Cut, "gotham", None, 9));
-    assert_eq!(out, "Metropolis cannot receive it before the cut around Gotham expires, in 9 s.");
+    assert_eq!(out, "Metropolis cannot receive it before the cut of Gotham expires, in 9 s.");
 }
 
 #[test]
@@ -441,7 +484,7 @@ fn frozen_city_neither_receives_nor_sends_until_it_thaws() {
         holder.next[1],
         "Capitol cannot receive it before the freeze of Gotham expires, in 12 s."
     );
-    assert_eq!(holder.sentence, "Gotham wrote last, and will win.");
+    assert_eq!(holder.sentence, "Gotham wrote last, and its write will win.");
     assert!(!holder.reasons.contains("unreachable"), "{}", holder.reasons);
 }
 
@@ -456,8 +499,8 @@ fn write_held_only_by_a_stopped_city_cannot_win() {
     assert_eq!(inspected.fates[0], "Dispatch wins: Metropolis, Capitol and Dispatch");
     assert_eq!(
         inspected.fates[1],
-        "Gotham lost with its city, Gotham stopped, and no other node held it: no running node; \
-         stopped: Gotham"
+        "Gotham not on any reachable node, Gotham held it and stopped: no running node; stopped: \
+         Gotham"
     );
     assert_eq!(
         inspected.next,
@@ -479,7 +522,7 @@ fn unreachable_city_gets_no_promise() {
     let holder = inspect(&fixture().status("gotham", NodeStatus::Unreachable));
     assert!(
         holder.reasons.ends_with(
-            "Only Gotham is known to hold it, and is unreachable: it wins if it still exists."
+            "Only Gotham is known to hold it, and is unreachable: the write wins if it still exists."
         ),
         "{}",
         holder.reasons

@@ -11,8 +11,9 @@ use crate::web::render::svg::Xy;
 use super::differences::{peak, up};
 use super::layout::{CURVE_HEIGHT, FUTURE_S, Layout, NOW_X, SECOND_WIDTH, WIDTH, WORDS_HEIGHT};
 
-/// The most characters of a line of text right of the present.
-const LINE_CHARS_MAX: usize = 36;
+/// The most characters of a line of text right of the present. On a narrow page such a line is
+/// visible without scrolling.
+const LINE_CHARS_MAX: usize = 26;
 
 #[derive(Template)]
 #[template(path = "timeline_forecast.html")]

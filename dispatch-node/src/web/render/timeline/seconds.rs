@@ -185,6 +185,9 @@ impl Layout<'_> {
                     Vec::new(),
                     false,
                 ));
+                // A city that answers again after a bomb runs as a new process.
+                let is_restart = event_label == "answers" && words.contains(&"bombed");
+                let event_label = if is_restart { "restarted" } else { event_label };
                 if !words.contains(&event_label) {
                     words.push(event_label);
                 }

@@ -175,7 +175,6 @@ impl Layout {
         for fault in faults {
             let is_bad = fault.kind() == FaultKind::Cut;
             match fault.only_to(a, b) {
-                None if is_bad => lines.push((is_bad, "cut both ways".to_owned())),
                 None => lines.push((is_bad, words(fault.kind()))),
                 Some(to) => {
                     lines.push((is_bad, words(fault.kind())));

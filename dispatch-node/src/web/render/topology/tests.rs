@@ -74,7 +74,7 @@ fn map_without_faults_has_open_links() {
 #[test]
 fn each_fault_kind_has_its_label_class_and_row() {
     let cases = [
-        (FaultKind::Cut, "cut", "cut both ways", "cut, both ways"),
+        (FaultKind::Cut, "cut", "cut", "cut, both ways"),
         (delay(), "delayed", "180 ± 40 ms", "delayed, 180 ± 40 ms, both ways"),
         (FaultKind::Loss(fifth()), "drops", "drops 20 %", "drops 20 %, both ways"),
         (
@@ -153,7 +153,7 @@ fn worst_fault_sets_the_class_and_every_fault_is_listed() {
         .map(|kind| fault(kind, "gotham", Some("metropolis"), true));
     let view = View { faults: faults.into(), ..three() };
     let (labels, cells) = labels_and_cells(&view);
-    assert!(labels.ends_with("cut both ways | drops 20 % | 180 ± 40 ms"), "{labels}");
+    assert!(labels.ends_with("cut | drops 20 % | 180 ± 40 ms"), "{labels}");
     assert_eq!(cells.matches("Gotham | Metropolis").count(), 3);
     assert!(html(&view).contains(r#"<g class="way cut">"#));
 }
