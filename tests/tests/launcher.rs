@@ -137,7 +137,7 @@ fn running_city_is_not_rebuilt() {
     launched.signal("gotham", Signal::SIGSTOP);
     launched.cluster.wait_status("gotham", "unreachable", HANG_TIMEOUT);
     let detail = rebuild(&launched.cluster, "gotham").problem(409, "alive");
-    assert!(detail.contains("running") && detail.contains("no answer"), "{detail}");
+    assert!(detail.contains("running") && detail.contains("does not answer"), "{detail}");
     launched.signal("gotham", Signal::SIGCONT);
     launched.cluster.wait_status("gotham", "up", HANG_TIMEOUT);
     assert_eq!(launched.processes(), before);
@@ -320,7 +320,7 @@ fn manually_started_city_is_left_alone() {
         format!("another process listens on its port, {}", launched.cluster.address("gotham"));
     assert_eq!(launched.send_request(b"start gotham\n"), format!("refused: {refusal}\n"));
     launched.wait_log("the refusal is logged", |log| {
-        log.contains(&format!("\ngotham is not started again: {refusal}\n"))
+        log.contains(&format!("\ngotham not restarted: {refusal}\n"))
     });
     assert_eq!(launched.processes(), by_hand);
     launched.cluster.wait_status("gotham", "up", HANG_TIMEOUT);

@@ -158,16 +158,16 @@ fn page_predicts_and_reports_a_lost_write() {
 
     browser.click("link", "Differs : why");
     browser.wait_text("#inspector .ruling", "the future winner", |text| {
-        text == "Metropolis will win."
+        text == "Metropolis’s write will win."
     });
     let text = all_text(&browser, "#inspector");
     for part in [
         "Granite",
-        "Its stamp is later, and it had not seen the other write.",
+        "Its stamp is later; Metropolis had not received the other write.",
         "After the merge, Gotham’s write (Gotham 100",
         "is lost everywhere.",
-        "will be lost: the winner had not seen it",
-        "Gotham cannot receive it before the cut around Gotham expires",
+        "will be lost: the winner’s node had not received it",
+        "Gotham cannot receive it before the cut of Gotham expires",
     ] {
         assert!(text.contains(part), "expected {part:?} in {text}");
     }
@@ -328,9 +328,7 @@ fn frozen_and_stopped_cities_are_never_confused() {
     let browser = open_page(&cluster);
     record_words(&browser);
     cluster.api.inject(&json!({ "kind": "freeze", "from": "metropolis", "heal_after_s": 600 }));
-    browser.wait_text("h1", "the unreachable city", |text| {
-        text.contains("Metropolis does not answer.")
-    });
+    browser.wait_text("h1", "the frozen city", |text| text.contains("Metropolis is frozen."));
     wait_all_text(&browser, "#map .place.metropolis", "the frozen city", |text| {
         text.contains("frozen")
     });
@@ -536,7 +534,9 @@ fn held_page_counts_changes_and_shows_them_on_release() {
     let browser = open_recorded_page(&cluster);
     wait_row(&browser, "Ash", "agreement", |row| row.contains("Agreed"));
     browser.click("button", "Hold view");
-    browser.wait_text("#hold", "no waiting changes", |text| text == "Hold view: 0 changes waiting");
+    browser.wait_text("#hold", "no waiting changes", |text| {
+        text == "Release view (0 changes waiting)"
+    });
     let held = browser.evaluate("return Date.now()").as_u64().expect("a time");
     let shown = browser.evaluate("return [document.getElementById('heroes').querySelector('table').innerHTML, document.title]");
     let changes = "return received.findLast((message) => message.t === 'd').changes";
@@ -555,7 +555,7 @@ fn held_page_counts_changes_and_shows_them_on_release() {
         let after = browser.evaluate(changes).as_u64().expect("a number");
         let shown = browser.text("#hold");
         ensure(
-            after > before && shown == format!("Hold view: {} changes waiting", after - before),
+            after > before && shown == format!("Release view ({} changes waiting)", after - before),
             || format!("the button shows {shown}, for {before} to {after}"),
         )
     });
@@ -571,15 +571,14 @@ fn held_page_counts_changes_and_shows_them_on_release() {
     // The same with the keyboard.
     let _ = browser.evaluate("document.activeElement.blur()");
     browser.press(" ");
-    browser.wait_text("#hold", "the held view", |text| text.ends_with(" waiting"));
+    browser.wait_text("#hold", "the held view", |text| text.ends_with(" waiting)"));
     browser.press(" ");
     browser.wait_text("#hold", "the released view", |text| text == "Hold view");
     // Navigation releases the view.
     browser.press(" ");
-    browser.wait_text("#hold", "the held view", |text| text.ends_with(" waiting"));
+    browser.wait_text("#hold", "the held view", |text| text.ends_with(" waiting)"));
     browser.click("link", "Terminated 0");
-    browser
-        .wait_text("#heroes-rows", "the empty list", |text| text == "No hero has been terminated.");
+    browser.wait_text("#heroes-rows", "the empty list", |text| text == "No tombstones are held.");
     assert_eq!(browser.text("#hold"), "Hold view");
     assert_not_reloaded(&browser);
     assert_no_problems(&browser, &[]);
@@ -901,7 +900,7 @@ fn timeline_shows_writes_pulls_and_the_forecast() {
     wait_timeline_row(
         &browser,
         "the table shows the write",
-        |line| matches!(line, [_, "write", "", "Gotham", "", "", shown] if shown.starts_with("Granite: Gotham, health 100")),
+        |line| matches!(line, [_, "write", "Gotham", "", "", "", shown] if shown.starts_with("Granite: Gotham, health 100")),
     );
     cluster.wait_until_held(&heroes, &CITIES);
     assert!(

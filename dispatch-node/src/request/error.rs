@@ -29,7 +29,8 @@ pub enum RequestError {
     /// The city did not answer the command in time. The command has expired there, so it will not
     /// be executed later.
     #[error(
-        "{city} did not answer in time; it may have executed the command, and will not do so later"
+        "{city} did not answer in time; whether it executed the command is not known, and it will \
+         not do so later"
     )]
     Unknown {
         /// The city.
