@@ -42,7 +42,7 @@ pub struct Node {
     pub crashes: u32,
     pub heroes: u64,
     pub tombstones: u64,
-    /// The fingerprint of all its entries. Nodes with equal fingerprints store the same entries.
+    /// The fingerprint of all its live entries. Nodes with equal fingerprints hold the same heroes.
     #[cfg_attr(feature = "schema", schema(example = "8b9d2f60c1a4e7d3"))]
     pub fingerprint: String,
     /// The highest stamp that it has seen from each open incarnation, as milliseconds and counter.

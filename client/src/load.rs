@@ -61,7 +61,7 @@ pub(crate) fn load(
     let judged = measured.and_then(|(report, tally, took)| {
         // Before the deletion, which may take a while.
         report.print(out, json)?;
-        judge(&report, &tally, took, &interrupt)
+        check(&report, &tally, took, &interrupt)
     });
     let cleared = if options.keep {
         Ok(())
@@ -149,7 +149,7 @@ fn lags(api: &Api) -> Lags {
 }
 
 /// Turns an interrupted, failed or diverged load into a failure.
-fn judge(report: &Report, tally: &Tally, took: Took, interrupt: &Interrupt) -> Result<(), Failure> {
+fn check(report: &Report, tally: &Tally, took: Took, interrupt: &Interrupt) -> Result<(), Failure> {
     if interrupt.is_set() {
         return Err(Failure::No("interrupted".into()));
     }

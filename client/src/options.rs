@@ -207,12 +207,12 @@ pub(crate) enum Command {
 
 #[derive(Clone, Debug, Subcommand)]
 pub(crate) enum FaultCommand {
-    /// Drop all frames of a link
+    /// Drop all gossip between two nodes; commands and observation still pass
     Cut {
         #[command(flatten)]
         link: Link,
     },
-    /// Delay all frames of a link
+    /// Delay all gossip between two nodes
     Delay {
         #[command(flatten)]
         link: Link,
@@ -223,13 +223,13 @@ pub(crate) enum FaultCommand {
         #[arg(long, value_name = "DURATION", default_value = "0", value_parser = span::duration)]
         jitter: Duration,
     },
-    /// Drop a percentage of the frames of a link
+    /// Drop a percentage of the gossip frames between two nodes
     Loss(Part),
-    /// Duplicate a percentage of the frames of a link
+    /// Duplicate a percentage of the gossip frames between two nodes
     Duplicate(Part),
-    /// Reorder a percentage of the frames of a link
+    /// Reorder a percentage of the gossip frames between two nodes
     Reorder(Part),
-    /// Limit the bandwidth of a link
+    /// Limit the bandwidth of gossip between two nodes
     Throttle {
         #[command(flatten)]
         link: Link,

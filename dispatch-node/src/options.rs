@@ -32,7 +32,7 @@ pub(crate) struct Options {
     #[arg(long, value_name = "TIME", default_value = "1s", env = "SUPERHERO_GOSSIP_INTERVAL")]
     pub(crate) gossip_interval: Interval,
 
-    /// Interval between exchanges of dispatch with a random city; 0 disables them
+    /// Interval at which dispatch pulls from a random city; 0 disables it
     #[arg(long, value_name = "TIME", default_value = "2s", env = "SUPERHERO_POLL_INTERVAL")]
     pub(crate) poll_interval: Interval,
 

@@ -33,7 +33,7 @@ const INTERVAL_MIN: Duration = Duration::from_millis(10);
 /// The options of every node.
 #[derive(Args, Clone, Debug)]
 pub struct NodeOptions {
-    /// Address of another node; repeat for each. Replaces the default addresses on this machine
+    /// Address of another node; repeat for each. If given, only the given peers are used, instead of the default addresses on this machine
     #[arg(
         long = "peer",
         value_name = "NAME=HOST:PORT",
@@ -199,7 +199,7 @@ impl NodeOptions {
         let roster = Roster::new(me, well_known.chain(addresses.keys().copied()));
         let cookie = self.cookie()?;
         let tls = self.security.files()?.map(|files| Tls::load(me, &files)).transpose()?;
-        let unsafe_for = self.security.judge(
+        let unsafe_for = self.security.check(
             listen,
             addresses.values().map(String::as_str),
             cookie == DEVELOPMENT_COOKIE,

@@ -35,7 +35,7 @@ pub(crate) struct LoadOptions {
     /// Kinds of writes and their weights: assign, create, delete (only heroes of this load)
     #[arg(long, value_name = "KIND=WEIGHT,…", default_value = "assign=100")]
     pub(super) mix: Mix,
-    /// Maximum number of writes in flight; the time a due write waits for a connection counts
+    /// Maximum number of writes in flight; the latency of a write includes its wait for a connection
     #[arg(
         long,
         value_name = "N",

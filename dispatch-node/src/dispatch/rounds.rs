@@ -106,9 +106,10 @@ impl Dispatch {
         if pace != self.gossip.pace() {
             let (kind, text) = match pace.percent {
                 0 => (EventKind::Paused, "gossip is paused".to_owned()),
-                100 => (EventKind::Resumed, "gossip was resumed".to_owned()),
+                100 => (EventKind::Resumed, "gossip runs at its configured pace".to_owned()),
                 percent => {
-                    (EventKind::Resumed, format!("gossip was resumed at {percent} % of its pace"))
+                    let text = format!("gossip runs at {percent} % of its configured pace");
+                    (EventKind::Resumed, text)
                 }
             };
             self.log(now, self.me(), kind, text);

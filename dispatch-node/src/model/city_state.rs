@@ -302,10 +302,10 @@ mod tests {
         }
     }
 
-    fn arrivals(mirror: &mut CityState) -> Vec<(u8, Way, u128)> {
+    fn arrivals(city: &mut CityState) -> Vec<(u8, Way, u128)> {
         let fields =
             |arrival: Arrival| (arrival.hero.as_bytes()[0], arrival.way, arrival.at.as_millis());
-        std::mem::take(&mut mirror.arrivals).into_iter().map(fields).collect()
+        std::mem::take(&mut city.arrivals).into_iter().map(fields).collect()
     }
 
     #[test]

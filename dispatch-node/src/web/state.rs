@@ -32,7 +32,7 @@ pub(crate) struct AppState {
     /// The writes whose traces end when a page receives them.
     pub(crate) write_spans: WriteSpans,
     /// The connection permits of live sockets.
-    pub(crate) places: ConnectionLimit,
+    pub(crate) connections: ConnectionLimit,
     /// The access policy.
     pub(crate) access: Arc<AccessPolicy>,
     /// The reason why dispatch, as configured, is insecure; `None` if it is secure.
@@ -91,7 +91,7 @@ impl AppState {
             scenarios,
             broadcaster: Broadcaster::new(sources),
             write_spans,
-            places: ConnectionLimit::new(limits.browsers, limits.browsers_per_address),
+            connections: ConnectionLimit::new(limits.browsers, limits.browsers_per_address),
             access: Arc::new(access),
             unsafe_for: unsafe_for.map(Into::into),
             stop,

@@ -55,7 +55,7 @@ pub(super) fn log(event: &Event) {
         }
         Event::GivenUp { source } => debug!(%source, "pull given up"),
         Event::Joined { through: Some(source) } => info!(through = %source, "joined"),
-        Event::Joined { through: None } => info!("joined: no member that has joined was found"),
+        Event::Joined { through: None } => info!("joined as the first member: no other had joined"),
         Event::Superseded { by, .. } => warn!(%by, "a later incarnation of this name exists"),
     }
 }

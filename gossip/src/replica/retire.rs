@@ -36,8 +36,8 @@ use crate::replica::{Event, Replica, Rule};
 use crate::time::{Now, UnixMillis};
 
 /// The number of closed incarnations of each node that keep their last stamp in the horizon. A
-/// puller that missed more closings gets a full round, in which all keys missing at the source
-/// count as deleted.
+/// puller that missed more closings gets a full round, which removes keys that the source has seen
+/// and no longer holds.
 const CLOSED_KEPT: usize = 16;
 
 /// The reading in the slot of an obituary. Readings of processes are always later.

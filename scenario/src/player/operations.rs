@@ -14,7 +14,7 @@ use crate::operation::{Action, HeroSelector, Operation};
 use super::state::{POLL_INTERVAL, Player, StepError, Write};
 
 /// The time for which an operation is retried. It is enough for a city to return from a bomb, and
-/// for dispatch to read a clock again.
+/// for dispatch to read the clock of a city that was skewed before.
 const RETRY_TIMEOUT: Duration = Duration::from_secs(5);
 /// The largest number of texts in the detail of a step.
 const TEXTS_MAX: usize = 4;
@@ -56,8 +56,8 @@ impl From<Result<Done, Failure>> for Attempt {
 }
 
 impl Player<'_> {
-    /// Starts all of these operations at the same moment, hero by hero, and returns the step's
-    /// detail.
+    /// Starts all of these operations at the same moment, for one hero after the other, and returns
+    /// the step's detail.
     pub(super) fn run_together(&mut self, operations: &[Operation]) -> Result<String, StepError> {
         let mut texts = Vec::new();
         for hero in self.turns(operations) {

@@ -85,7 +85,7 @@ pub struct LimitOptions {
     pub max_heroes: usize,
 
     /// Maximum number of tombstones not yet seen by every member; at the limit, deletions are
-    /// refused and heroes do not fall
+    /// refused and heroes do not die in fights
     #[arg(
         long,
         value_name = "N",

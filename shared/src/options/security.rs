@@ -65,7 +65,7 @@ impl SecurityOptions {
     /// # Errors
     /// When `listen` is reachable from other machines, the configuration is unsafe, and
     /// `--insecure` is not given.
-    pub(super) fn judge<'a>(
+    pub(super) fn check<'a>(
         &self,
         listen: SocketAddr,
         peers: impl IntoIterator<Item = &'a str>,
@@ -116,7 +116,7 @@ fn is_local(peer: &str) -> bool {
 mod tests {
     use super::*;
 
-    fn judge(
+    fn check(
         listen: &str,
         tls: bool,
         insecure: bool,
@@ -129,17 +129,17 @@ mod tests {
             tls_ca: path,
             insecure,
         };
-        options.judge(listen.parse().unwrap(), [], known).map_err(|error| error.to_string())
+        options.check(listen.parse().unwrap(), [], known).map_err(|error| error.to_string())
     }
 
     #[test]
     fn reachable_port_needs_cookie_and_certificate_or_insecure() {
         for local in ["127.0.0.1:1", "127.9.8.7:1", "[::1]:1"] {
-            assert_eq!(judge(local, false, false, true), Ok(None), "{local}");
+            assert_eq!(check(local, false, false, true), Ok(None), "{local}");
         }
         let none = SecurityOptions { tls_cert: None, tls_key: None, tls_ca: None, insecure: false };
         let dialling =
-            |peer, known| none.judge("127.0.0.1:1".parse().unwrap(), [peer], known).unwrap();
+            |peer, known| none.check("127.0.0.1:1".parse().unwrap(), [peer], known).unwrap();
         for here in ["127.0.0.1:4901", "[::1]:4901", "localhost:4901", "127.9.9.9:1"] {
             assert_eq!(dialling(here, true), None, "{here}");
         }
@@ -151,27 +151,27 @@ mod tests {
             );
         }
         for open in ["0.0.0.0:1", "10.0.0.1:1", "[::]:1", "[fe80::1]:1"] {
-            assert_eq!(judge(open, true, false, false), Ok(None), "{open}");
-            let refused = judge(open, false, false, true).unwrap_err();
+            assert_eq!(check(open, true, false, false), Ok(None), "{open}");
+            let refused = check(open, false, false, true).unwrap_err();
             for word in ["--cookie-file", "--tls-cert", "--insecure", "encrypted", "cookie"] {
                 assert!(refused.contains(word), "{refused}");
             }
-            let refused = judge(open, true, false, true).unwrap_err();
+            let refused = check(open, true, false, true).unwrap_err();
             assert!(
                 refused.contains("--cookie-file") && !refused.contains("--tls-cert"),
                 "{refused}"
             );
-            let refused = judge(open, false, false, false).unwrap_err();
+            let refused = check(open, false, false, false).unwrap_err();
             assert!(
                 !refused.contains("--cookie-file") && refused.contains("--tls-cert"),
                 "{refused}"
             );
             assert_eq!(
-                judge(open, false, true, false),
+                check(open, false, true, false),
                 Ok(Some("traffic is not encrypted".into()))
             );
             assert_eq!(
-                judge(open, true, true, true),
+                check(open, true, true, true),
                 Ok(Some("the built-in cookie is public".into()))
             );
         }

@@ -48,18 +48,18 @@ impl Fixture {
     /// Returns a cluster with the holdings of gotham, metropolis, capitol and dispatch, in this
     /// order.
     fn new(holdings: [Holding; 4]) -> Self {
-        let mirror = |(name, holding): (&str, &Holding)| {
+        let city = |(name, holding): (&str, &Holding)| {
             let map = map(holding);
-            let mut mirror = CityState::new(name.parse().unwrap());
-            mirror.link_up(Incarnation(1), Duration::ZERO);
-            mirror.observe(observation(&map), NOW);
-            mirror
+            let mut city = CityState::new(name.parse().unwrap());
+            city.link_up(Incarnation(1), Duration::ZERO);
+            city.observe(observation(&map), NOW);
+            city
         };
         Self {
             cities: ["gotham", "metropolis", "capitol"]
                 .into_iter()
                 .zip(&holdings)
-                .map(mirror)
+                .map(city)
                 .collect(),
             own: map(&holdings[3]),
             frozen: None,

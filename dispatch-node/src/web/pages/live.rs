@@ -32,7 +32,7 @@ pub(crate) async fn live(
             "the request comes from a page of another site",
         ));
     }
-    let permit = match state.places.acquire(address.ip()) {
+    let permit = match state.connections.acquire(address.ip()) {
         Ok(permit) => permit,
         Err(LimitReached::Full(max)) => {
             return not_upgraded(Problem::unavailable(

@@ -14,8 +14,8 @@ use crate::web::render::wording::{self, CLOCK_ERROR_MIN_MS, node, plain, tenths,
 
 use super::comparison::{Candidate, Comparison};
 
-/// The least time between two observations that orders their writes. It exceeds the interval of
-/// 100 ms at which cities publish.
+/// The least time between two observations that orders their writes. It exceeds the pause of up to
+/// 20 ms before a city reports a change, and its way to dispatch.
 const ORDER_RESOLUTION: Duration = Duration::from_millis(250);
 /// The delay between stamp and observation from which a write counts as delayed, in milliseconds.
 const OBSERVED_LATE_MS: i64 = 1_000;

@@ -121,12 +121,12 @@ impl Layout {
         &self,
         view: &View,
         a: &NodeState,
-        a_place: usize,
+        from_node: usize,
         b: &NodeState,
-        b_place: usize,
+        to_node: usize,
     ) -> Link {
-        let ((from, from_radius), (to, to_radius)) = (self.place(a_place), self.place(b_place));
-        let is_faint = b_place == self.cities.len();
+        let ((from, from_radius), (to, to_radius)) = (self.place(from_node), self.place(to_node));
+        let is_faint = to_node == self.cities.len();
         let curve =
             Curve::between(from, from_radius + 2.0, to, to_radius + 2.0, self.middle, !is_faint);
         let faults = link_faults(view, a.name, b.name);
