@@ -230,9 +230,9 @@ impl Faults {
     }
 }
 
-/// Formats milliseconds, from one second on as seconds: `300 ms`, `1.5 s`.
-pub(crate) fn span(ms: u64) -> String {
-    if ms < 1_000 { format!("{ms} ms") } else { seconds(Duration::from_millis(ms)) }
+/// Formats a duration in milliseconds, from one second on in seconds: `300 ms`, `1.5 s`.
+pub(crate) fn span(of: Duration) -> String {
+    if of < Duration::from_secs(1) { format!("{} ms", of.as_millis()) } else { seconds(of) }
 }
 
 /// Returns the fault as a clause: `Gotham is cut from every other node, both ways`.
@@ -244,7 +244,6 @@ pub fn describe(fault: &Fault) -> String {
     match fault.kind {
         FaultKind::Cut => format!("{from} is cut from {to}, {ways}"),
         FaultKind::Delay { by, jitter } if jitter.is_zero() => {
-            let by = u64::try_from(by.as_millis()).unwrap_or(u64::MAX);
             format!("frames from {from} to {to} are delayed by {}, {ways}", span(by))
         }
         FaultKind::Delay { by, jitter } => {
@@ -277,7 +276,10 @@ pub fn describe(fault: &Fault) -> String {
         FaultKind::Freeze => format!("{from} is frozen"),
         FaultKind::Skew(ms) => {
             let way = if ms > 0 { "ahead" } else { "behind" };
-            format!("the clock of {from} is {} {way}", span(ms.unsigned_abs()))
+            format!(
+                "the clock of {from} is {} {way}",
+                span(Duration::from_millis(ms.unsigned_abs()))
+            )
         }
     }
 }

@@ -32,19 +32,25 @@ impl Predictor {
         }
         let gossip =
             Gossip::of_cities(view.cities.len(), view.intervals, view.pace, |a, b| way(view, a, b));
-        if let Some((same_gossip, same_differing, predicted)) = &self.last
-            && (same_gossip, same_differing) == (&gossip, &differing)
-        {
-            return predicted.clone();
-        }
-        let mut predicted =
-            forecast(&gossip, &differing, HORIZON, STEP).map(|forecast| predicted(&forecast));
+        let heroes = differing.iter().map(|class| class.heroes).sum();
+        let mut predicted = match &self.last {
+            Some((same_gossip, same_differing, predicted))
+                if (same_gossip, same_differing) == (&gossip, &differing) =>
+            {
+                predicted.clone()
+            }
+            Some(_) | None => {
+                let predicted = forecast(&gossip, &differing, HORIZON, STEP)
+                    .map(|forecast| predicted(&forecast));
+                self.last = Some((gossip, differing, predicted.clone()));
+                predicted
+            }
+        };
+        // Not part of what is kept: without any interval, paused gossip equals running gossip.
         if let Some(predicted) = predicted.as_mut().filter(|_| view.pace == Pace::PAUSED) {
-            let heroes = differing.iter().map(|class| class.heroes).sum();
             let differ = counted(heroes, "hero differs", "heroes differ");
             predicted.sentence = format!("{differ}; gossip is paused");
         }
-        self.last = Some((gossip, differing, predicted.clone()));
         predicted
     }
 }
@@ -117,6 +123,7 @@ fn predicted(forecast: &Forecast) -> Predicted {
 mod tests {
     use super::*;
     use crate::fixtures::{Fixture, live, stamp};
+    use crate::forecast::Intervals;
 
     /// Only Gotham holds the newest write of a hero.
     fn only_gotham() -> Fixture {
@@ -155,6 +162,21 @@ mod tests {
             forecast_text(rest).unwrap().starts_with("Expected to converge in "),
             "the running nodes converge without it"
         );
+    }
+
+    #[test]
+    fn pause_is_named_even_if_the_forecast_is_cached() {
+        let mut predictor = Predictor::default();
+        let mut fixture = only_gotham();
+        fixture.view.intervals = Intervals { city: None, carried: None, poll: None };
+        let mut sentence = |pace| {
+            fixture.view.pace = pace;
+            predictor.predict(&fixture.view).unwrap().sentence
+        };
+        let running = sentence(Pace::FREE);
+        assert!(!running.contains("paused"), "{running}");
+        assert_eq!(sentence(Pace::PAUSED), "1 hero differs; gossip is paused");
+        assert_eq!(sentence(Pace::FREE), running);
     }
 
     #[test]

@@ -12,6 +12,8 @@ mod link_faults;
 
 use askama::Template;
 
+use std::time::Duration;
+
 use gossip::fault::FaultKind;
 
 use crate::model::faults::span;
@@ -135,7 +137,7 @@ fn rows(view: &View, nodes: &[&NodeState], pairs: &[(usize, usize)]) -> Vec<Row>
         let state = match fault.fault.kind {
             FaultKind::Skew(ms) => {
                 let way = if ms > 0 { "ahead" } else { "behind" };
-                format!("clock set {} {way}", span(ms.unsigned_abs()))
+                format!("clock set {} {way}", span(Duration::from_millis(ms.unsigned_abs())))
             }
             FaultKind::Freeze
             | FaultKind::Cut
