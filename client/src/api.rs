@@ -1,5 +1,7 @@
 //! The calls of dispatch's HTTP API.
 
+use std::time::Duration;
+
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -14,7 +16,7 @@ use crate::access::Access;
 use crate::address::Address;
 use crate::connection::{self, Opened};
 use crate::error::Error;
-use crate::http::{Http, segment};
+use crate::http::{Http, Sent, segment};
 
 /// A response, parsed and as received.
 #[derive(Clone, Debug)]
@@ -28,7 +30,9 @@ pub struct Answer<T> {
 /// A client for the dispatch at one URL.
 ///
 /// Each call opens its own connection, unless the client is [`kept`](Self::kept). Every call
-/// returns an [`Error`] if there is no usable response or the request is refused.
+/// returns an [`Error`] if there is no usable response or the request is refused. A call whose
+/// answer is lost is sent again, without further effect; [`Error::OutcomeUnknown`] if all answers
+/// are lost.
 #[derive(Clone, Debug)]
 pub struct Api {
     http: Http,
@@ -55,11 +59,17 @@ impl Api {
 
     /// Returns a client that keeps its connection open for the next call.
     ///
-    /// Use it from one thread: of two concurrent calls, one opens a second connection. A call on a
-    /// connection that dispatch is closing at that moment fails with [`Error::NoAnswer`].
+    /// Use it from one thread: of two concurrent calls, one opens a second connection.
     #[must_use]
     pub fn kept(&self) -> Self {
         Self { http: self.http.kept() }
+    }
+
+    /// Returns a client whose requests end within `timeout`, if that is shorter than
+    /// [`REQUEST_TIMEOUT`](crate::REQUEST_TIMEOUT).
+    #[must_use]
+    pub fn within(&self, timeout: Duration) -> Self {
+        Self { http: self.http.within(timeout) }
     }
 
     /// Opens a connection for a WebSocket.
@@ -136,7 +146,19 @@ impl Api {
 
     /// Runs an operation on a city: `bomb`, `stop`, `kill`, `rebuild` or `forget`.
     pub fn operate_city(&self, city: &str, operation: &str) -> Result<Answer<City>, Error> {
-        self.post(&format!("/cities/{}/{operation}", segment(city)), &json!({}))
+        let path = format!("/api/v1/cities/{}/{operation}", segment(city));
+        let Sent { result, is_repeated } = self.http.send(&Method::POST, &path, Some(&json!({})));
+        match result {
+            // The rebuild whose answer was lost has taken effect.
+            Err(error)
+                if is_repeated && operation == "rebuild" && error.refusal() == Some("alive") =>
+            {
+                let value = City { city: city.to_owned() };
+                let body = body(&value).to_string();
+                Ok(Answer { value, body })
+            }
+            result => self.parse(result),
+        }
     }
 
     /// Returns the state of every node.
@@ -146,7 +168,7 @@ impl Api {
 
     /// Returns dispatch's metrics in the Prometheus text format.
     pub fn metrics(&self) -> Result<String, Error> {
-        self.http.send(Method::GET, "/metrics", None)
+        self.http.send(&Method::GET, "/metrics", None).result
     }
 
     /// Returns the verdict: whether the cities agree.
@@ -219,7 +241,7 @@ impl Api {
     }
 
     fn delete(&self, path: &str) -> Result<(), Error> {
-        self.http.send(Method::DELETE, &format!("/api/v1{path}"), None).map(drop)
+        self.http.send(&Method::DELETE, &format!("/api/v1{path}"), None).result.map(drop)
     }
 
     fn call<T: DeserializeOwned>(
@@ -228,7 +250,14 @@ impl Api {
         path: &str,
         body: Option<&Value>,
     ) -> Result<Answer<T>, Error> {
-        let body = self.http.send(method, &format!("/api/v1{path}"), body)?;
+        self.parse(self.http.send(&method, &format!("/api/v1{path}"), body).result)
+    }
+
+    fn parse<T: DeserializeOwned>(
+        &self,
+        result: Result<String, Error>,
+    ) -> Result<Answer<T>, Error> {
+        let body = result?;
         match serde_json::from_str(&body) {
             Ok(value) => Ok(Answer { value, body }),
             Err(error) => Err(self.http.unexpected_body(&error, &body)),

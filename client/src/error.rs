@@ -1,5 +1,8 @@
 //! The errors of a call.
 
+/// The statuses of refusals that may pass: too many requests, and an unavailable node.
+const TEMPORARY: [u16; 2] = [429, 503];
+
 /// The reason a call failed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
@@ -19,9 +22,29 @@ pub enum Error {
         /// The reason the file cannot be used.
         why: String,
     },
-    /// There was no response in time. It is unknown whether anything was changed.
+    /// There was no response in time, and nothing was changed: nothing was sent, or it was a read.
     #[error("no response from dispatch at {url}: {why}")]
     NoAnswer {
+        /// The URL of dispatch.
+        url: String,
+        /// The cause.
+        why: String,
+    },
+    /// There was no response to a request that changes something, not even to its repetitions. It
+    /// is unknown whether it has taken effect.
+    #[error(
+        "the outcome is unknown: no response from dispatch at {url}: {why}; it may have taken effect"
+    )]
+    OutcomeUnknown {
+        /// The URL of dispatch.
+        url: String,
+        /// The cause.
+        why: String,
+    },
+    /// The TLS handshake failed: the certificate is not trusted, or the server does not use TLS.
+    /// Nothing was sent.
+    #[error("no trusted connection to dispatch at {url}: {why}; nothing was sent")]
+    Untrusted {
         /// The URL of dispatch.
         url: String,
         /// The cause.
@@ -56,6 +79,8 @@ impl Error {
             Self::Address { .. }
             | Self::Access { .. }
             | Self::NoAnswer { .. }
+            | Self::OutcomeUnknown { .. }
+            | Self::Untrusted { .. }
             | Self::NotDispatch { .. } => None,
         }
     }
@@ -64,8 +89,24 @@ impl Error {
     #[must_use]
     pub fn is_unreachable(&self) -> bool {
         match self {
-            Self::NoAnswer { .. } | Self::NotDispatch { .. } => true,
+            Self::NoAnswer { .. }
+            | Self::OutcomeUnknown { .. }
+            | Self::Untrusted { .. }
+            | Self::NotDispatch { .. } => true,
             Self::Address { .. } | Self::Access { .. } | Self::Refused { .. } => false,
+        }
+    }
+
+    /// Returns whether the cause may pass, so that a wait goes on.
+    #[must_use]
+    pub fn is_temporary(&self) -> bool {
+        match self {
+            Self::NoAnswer { .. } | Self::OutcomeUnknown { .. } => true,
+            Self::Refused { status, .. } => TEMPORARY.contains(status),
+            Self::Address { .. }
+            | Self::Access { .. }
+            | Self::Untrusted { .. }
+            | Self::NotDispatch { .. } => false,
         }
     }
 }

@@ -17,6 +17,8 @@ impl From<Error> for Failure {
             Error::Address { .. }
             | Error::Access { .. }
             | Error::NoAnswer { .. }
+            | Error::OutcomeUnknown { .. }
+            | Error::Untrusted { .. }
             | Error::NotDispatch { .. } => Self::Unanswered(error.to_string()),
         }
     }

@@ -1,22 +1,41 @@
 //! HTTP requests to dispatch.
 //!
-//! Invariant: a request ends within [`REQUEST_TIMEOUT`] (on a kept connection, each phase of it
-//! does), and reads a body of bounded size, even if the server is not dispatch.
+//! Invariants: a request ends within [`REQUEST_TIMEOUT`] (on a kept connection, each phase of it
+//! does), and reads a body of bounded size, even if the server is not dispatch. A request is sent
+//! again only if that has no further effect.
 
 use std::time::Duration;
+use std::{fmt, io, thread};
 
 use serde::Deserialize;
 use serde_json::Value;
 use ureq::config::ConfigBuilder;
-use ureq::http::{Method, Request};
+use ureq::http::{Method, Request, Response};
 use ureq::typestate::AgentScope;
+use ureq::{AsSendBody, Body, Timeout};
+use uuid::Uuid;
 
 use crate::access::Access;
 use crate::address::Address;
+use crate::clock::Stopwatch;
 use crate::error::Error;
 
 /// The timeout of a request. Dispatch responds within two seconds.
 pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
+/// The shortest timeout of a request.
+const TIMEOUT_MIN: Duration = Duration::from_millis(100);
+/// The pause before a request is sent again the first time. Each further pause is twice as long.
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
+/// The problem type of an outcome that dispatch does not know.
+pub const OUTCOME_UNKNOWN: &str = "outcome_unknown";
+/// The errors of a connection that was never made.
+const NOT_CONNECTED: [io::ErrorKind; 5] = [
+    io::ErrorKind::ConnectionRefused,
+    io::ErrorKind::HostUnreachable,
+    io::ErrorKind::NetworkUnreachable,
+    io::ErrorKind::NetworkDown,
+    io::ErrorKind::AddrNotAvailable,
+];
 /// The longest idle time of a kept connection. It is below the ten seconds after which dispatch
 /// closes one, so that no request races with the close.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(5);
@@ -33,10 +52,28 @@ struct Problem {
     detail: String,
 }
 
+/// The result of a request.
+pub(crate) struct Sent {
+    /// The body of a successful response.
+    pub(crate) result: Result<String, Error>,
+    /// An earlier answer was lost, so the request may already have taken effect before.
+    pub(crate) is_repeated: bool,
+}
+
+/// The reason why one attempt to send a request failed.
+enum Attempt {
+    /// The request may have been received, but there was no answer, for this reason.
+    Lost(String),
+    /// The request was refused, or not sent, or the answer is unusable.
+    Failed(Error),
+}
+
 /// The sender of requests to one dispatch.
 #[derive(Clone, Debug)]
 pub(crate) struct Http {
     agent: ureq::Agent,
+    timeout: Duration,
+    is_kept: bool,
     address: Address,
     access: Access,
 }
@@ -45,9 +82,14 @@ impl Http {
     /// Creates a sender that opens a connection for each request, so that it never waits on a stale
     /// one.
     pub(crate) fn new(address: Address, access: Access) -> Self {
-        let config = config(&access).max_idle_connections(0);
-        let agent = config.timeout_global(Some(REQUEST_TIMEOUT)).build().into();
-        Self { agent, address, access }
+        let agent = config(&access).max_idle_connections(0).build().into();
+        Self { agent, timeout: REQUEST_TIMEOUT, is_kept: false, address, access }
+    }
+
+    /// Returns a sender whose requests end within `timeout`, or within [`REQUEST_TIMEOUT`] if that
+    /// is shorter.
+    pub(crate) fn within(&self, timeout: Duration) -> Self {
+        Self { timeout: timeout.clamp(TIMEOUT_MIN, REQUEST_TIMEOUT), ..self.clone() }
     }
 
     /// Returns a sender that keeps its connection open for the next request.
@@ -66,7 +108,7 @@ impl Http {
             .timeout_recv_body(limit)
             .build()
             .into();
-        Self { agent, ..self.clone() }
+        Self { agent, is_kept: true, ..self.clone() }
     }
 
     /// Returns the address of dispatch.
@@ -79,25 +121,74 @@ impl Http {
         &self.access
     }
 
-    /// Sends a request, and returns the body of a successful response.
-    pub(crate) fn send(
+    /// Sends a request, and returns its result.
+    ///
+    /// A request whose answer is lost is sent again, within [`REQUEST_TIMEOUT`]. A `POST` carries
+    /// an idempotency key of its own, so that its repetitions have no further effect.
+    pub(crate) fn send(&self, method: &Method, path: &str, body: Option<&Value>) -> Sent {
+        let key = (method == Method::POST).then(|| Uuid::new_v4().to_string());
+        let attempt = |left| self.attempt(method, path, body, key.as_deref(), left);
+        let watch = Stopwatch::start();
+        let (mut unknown, mut pause) = (None, FIRST_PAUSE);
+        loop {
+            let left = self.timeout.saturating_sub(watch.elapsed());
+            let result = attempt(left.max(TIMEOUT_MIN));
+            let is_repeated = unknown.is_some();
+            let lost = match result {
+                Err(Attempt::Lost(why)) => why,
+                // The first request is still being executed.
+                Err(Attempt::Failed(Error::Refused { kind, detail, .. }))
+                    if is_repeated && kind == "under_way" =>
+                {
+                    detail
+                }
+                // Dispatch has stopped, and with it the keys that it knew.
+                Err(Attempt::Failed(Error::NoAnswer { why, .. })) if is_repeated => {
+                    return Sent { result: Err(self.lost(method, why)), is_repeated };
+                }
+                // The deletion whose answer was lost has taken effect.
+                Err(Attempt::Failed(Error::Refused { status: 410, .. }))
+                    if is_repeated && method == Method::DELETE =>
+                {
+                    return Sent { result: Ok(String::new()), is_repeated };
+                }
+                Err(Attempt::Failed(error)) => return Sent { result: Err(error), is_repeated },
+                Ok(body) => return Sent { result: Ok(body), is_repeated },
+            };
+            if watch.elapsed() + pause >= self.timeout {
+                return Sent { result: Err(self.lost(method, lost)), is_repeated };
+            }
+            unknown = Some(lost);
+            thread::sleep(pause);
+            pause *= 2;
+        }
+    }
+
+    /// Sends a request once.
+    fn attempt(
         &self,
-        method: Method,
+        method: &Method,
         path: &str,
         body: Option<&Value>,
-    ) -> Result<String, Error> {
+        key: Option<&str>,
+        limit: Duration,
+    ) -> Result<String, Attempt> {
         let uri = format!("{}{path}", self.address.url());
         let mut request = Request::builder().method(method).uri(uri);
         if let Some(token) = &self.access.token {
             request = request.header("authorization", format!("Bearer {token}"));
         }
-        let unsendable = |error: ureq::http::Error| self.unexpected(error.to_string());
+        if let Some(key) = key {
+            request = request.header("idempotency-key", key);
+        }
+        let unsendable =
+            |error: ureq::http::Error| Attempt::Failed(self.unexpected(error.to_string()));
         let sent = match body {
             Some(body) => {
                 let request = request.header("content-type", "application/json");
-                self.agent.run(request.body(body.to_string()).map_err(unsendable)?)
+                self.run(request.body(body.to_string()).map_err(unsendable)?, limit)
             }
-            None => self.agent.run(request.body(()).map_err(unsendable)?),
+            None => self.run(request.body(()).map_err(unsendable)?, limit),
         };
         let mut response = sent.map_err(|error| self.failed(&error))?;
         let status = response.status();
@@ -106,12 +197,41 @@ impl Http {
         if status.is_success() {
             return Ok(body);
         }
-        match serde_json::from_str::<Problem>(&body) {
-            Ok(Problem { kind, detail }) => {
-                Err(Error::Refused { status: status.as_u16(), kind, detail })
+        Err(match serde_json::from_str::<Problem>(&body) {
+            // A read has no outcome.
+            Ok(Problem { kind, detail }) if kind == OUTCOME_UNKNOWN && method == Method::GET => {
+                Attempt::Failed(self.no_answer(detail))
             }
-            Err(_) => Err(self.unexpected(format!("status {status} without a problem document"))),
+            Ok(Problem { kind, detail }) => {
+                Attempt::Failed(Error::Refused { status: status.as_u16(), kind, detail })
+            }
+            Err(_) => {
+                let why = format!("status {status} without a problem document");
+                // Dispatch always sends one, so this is the answer of a proxy.
+                if status.is_server_error() && method == Method::GET {
+                    Attempt::Failed(self.no_answer(why))
+                } else if status.is_server_error() {
+                    Attempt::Lost(why)
+                } else {
+                    Attempt::Failed(self.unexpected(why))
+                }
+            }
+        })
+    }
+
+    fn run<B: AsSendBody>(
+        &self,
+        request: Request<B>,
+        limit: Duration,
+    ) -> Result<Response<Body>, ureq::Error> {
+        if self.is_kept {
+            return self.agent.run(request);
         }
+        let request = self.agent.configure_request(request);
+        // A lower limit for the connection shows that nothing was sent.
+        let connect = limit - limit / 10;
+        let limited = request.timeout_global(Some(limit)).timeout_connect(Some(connect));
+        self.agent.run(limited.build())
     }
 
     /// Returns the error for a body that is not the expected JSON.
@@ -124,22 +244,60 @@ impl Http {
         Error::NotDispatch { url: self.address.url().to_owned(), why }
     }
 
-    fn failed(&self, error: &ureq::Error) -> Error {
-        let no_answer = |why: String| Error::NoAnswer { url: self.address.url().to_owned(), why };
+    fn no_answer(&self, why: String) -> Error {
+        Error::NoAnswer { url: self.address.url().to_owned(), why }
+    }
+
+    /// Returns the error for a request that was never answered.
+    fn lost(&self, method: &Method, why: String) -> Error {
+        if method == Method::GET {
+            return self.no_answer(why);
+        }
+        Error::OutcomeUnknown { url: self.address.url().to_owned(), why }
+    }
+
+    fn failed(&self, error: &ureq::Error) -> Attempt {
+        let not_sent = |why: &dyn fmt::Display| {
+            Attempt::Failed(self.no_answer(format!("{why}; nothing was sent")))
+        };
         #[expect(
             clippy::wildcard_enum_match_arm,
             reason = "a non-exhaustive enum of another crate"
         )]
         match error {
-            ureq::Error::Io(error) => no_answer(error.to_string()),
-            ureq::Error::Timeout(_) => {
-                no_answer(format!("timed out after {} s", REQUEST_TIMEOUT.as_secs()))
+            ureq::Error::Io(error) => match rejection(error) {
+                Some(rejection) => self.untrusted(rejection),
+                None if NOT_CONNECTED.contains(&error.kind()) => not_sent(error),
+                None => Attempt::Lost(error.to_string()),
+            },
+            ureq::Error::Rustls(error) if is_rejection(error) => self.untrusted(error),
+            ureq::Error::Rustls(error) => Attempt::Lost(error.to_string()),
+            ureq::Error::Timeout(Timeout::Resolve | Timeout::Connect) => {
+                not_sent(&"connecting timed out")
             }
-            ureq::Error::HostNotFound => no_answer("host not found".into()),
-            ureq::Error::ConnectionFailed => no_answer("connection failed".into()),
-            other => self.unexpected(other.to_string()),
+            ureq::Error::Timeout(_) => {
+                Attempt::Lost(format!("timed out after {} s", self.timeout.as_secs_f64()))
+            }
+            ureq::Error::HostNotFound | ureq::Error::ConnectionFailed => not_sent(error),
+            other => Attempt::Failed(self.unexpected(other.to_string())),
         }
     }
+
+    fn untrusted(&self, error: &rustls::Error) -> Attempt {
+        let url = self.address.url().to_owned();
+        Attempt::Failed(Error::Untrusted { url, why: error.to_string() })
+    }
+}
+
+/// Returns the reason why the peer was rejected in the TLS handshake, if it was.
+pub(crate) fn rejection(error: &io::Error) -> Option<&rustls::Error> {
+    error.get_ref()?.downcast_ref().filter(|error| is_rejection(error))
+}
+
+/// Returns whether this error ends a handshake, before anything is sent. The others may also end
+/// an established connection.
+fn is_rejection(error: &rustls::Error) -> bool {
+    !matches!(error, rustls::Error::AlertReceived(_) | rustls::Error::DecryptError)
 }
 
 /// Returns the settings common to all senders.

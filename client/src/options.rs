@@ -20,7 +20,10 @@ Exit codes:
   0  Success
   1  Request refused, expectation or check failed, or wait timed out
   2  Invalid command line or file; no request was sent
-  3  No response from dispatch (within 5 s)
+  3  No response from dispatch (within 5 s); nothing was changed
+  4  Outcome unknown: the request may have taken effect, but no answer arrived
+
+A request whose answer is lost is sent again, for up to 5 s and without further effect.
 
 Tables have aligned columns and headings on a terminal, and are tab-separated otherwise.
 Set NO_COLOR to disable bold headings.";

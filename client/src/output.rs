@@ -4,7 +4,7 @@ use std::io::{self, IsTerminal as _, Write as _};
 use std::process::ExitCode;
 use std::time::{Duration, SystemTime};
 
-use superhero::Error;
+use superhero::{Error, OUTCOME_UNKNOWN};
 
 use crate::table::{self, Style, clean};
 
@@ -19,6 +19,8 @@ pub(crate) enum Failure {
     Unusable(String),
     /// There was no usable response from dispatch: exit code 3.
     NoAnswer(String),
+    /// The request may have taken effect: exit code 4.
+    Unknown(String),
     /// The reader closed the pipe, which is no error: exit code 0.
     Closed,
 }
@@ -31,6 +33,7 @@ impl Failure {
             Self::Printed => (1, None),
             Self::Unusable(message) => (2, Some(message)),
             Self::NoAnswer(message) => (3, Some(message)),
+            Self::Unknown(message) => (4, Some(message)),
             Self::Closed => (0, None),
         };
         if let Some(message) = message {
@@ -50,7 +53,11 @@ impl From<Error> for Failure {
         let message = error.to_string();
         match error {
             Error::Address { .. } | Error::Access { .. } => Self::Unusable(message),
-            Error::NoAnswer { .. } | Error::NotDispatch { .. } => Self::NoAnswer(message),
+            Error::NoAnswer { .. } | Error::Untrusted { .. } | Error::NotDispatch { .. } => {
+                Self::NoAnswer(message)
+            }
+            Error::OutcomeUnknown { .. } => Self::Unknown(message),
+            Error::Refused { ref kind, .. } if kind == OUTCOME_UNKNOWN => Self::Unknown(message),
             Error::Refused { .. } => Self::No(message),
         }
     }

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use hdrhistogram::Histogram;
 use serde::Serialize;
-use superhero::Error;
+use superhero::{Error, OUTCOME_UNKNOWN};
 
 use super::mix::Kind;
 use super::schedule::Schedule;
@@ -72,7 +72,8 @@ pub(super) struct Moments {
 pub(super) struct Reason {
     /// The HTTP status; `None` without a valid response.
     pub(super) status: Option<u16>,
-    /// The problem type, or `silent` (no response) or `not_dispatch` (invalid response).
+    /// The problem type, or `silent` (no response), `outcome_unknown` (no response, but the
+    /// write may have taken effect) or `not_dispatch` (invalid response).
     #[serde(rename = "type")]
     pub(super) kind: String,
 }
@@ -84,9 +85,11 @@ impl Reason {
                 Self { status: Some(*status), kind: kind.clone() }
             }
             Error::NoAnswer { .. } => Self { status: None, kind: "silent".into() },
-            Error::NotDispatch { .. } | Error::Address { .. } | Error::Access { .. } => {
-                Self { status: None, kind: "not_dispatch".into() }
-            }
+            Error::OutcomeUnknown { .. } => Self { status: None, kind: OUTCOME_UNKNOWN.into() },
+            Error::Untrusted { .. }
+            | Error::NotDispatch { .. }
+            | Error::Address { .. }
+            | Error::Access { .. } => Self { status: None, kind: "not_dispatch".into() },
         }
     }
 }

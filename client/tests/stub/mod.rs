@@ -11,6 +11,8 @@ use std::thread;
 pub(crate) struct Request {
     /// `POST /faults`: the method, and the path below `/api/v1`.
     pub(crate) line: String,
+    /// The `Idempotency-Key`; empty without one.
+    pub(crate) key: String,
     pub(crate) body: String,
 }
 
@@ -50,6 +52,13 @@ impl Stub {
             .collect()
     }
 
+    /// Returns the idempotency keys of the requests so far, in order of arrival.
+    #[allow(dead_code, reason = "not every test file uses it")]
+    pub(crate) fn keys(&self) -> Vec<String> {
+        let seen = self.seen.lock().expect("no thread panics with the lock");
+        seen.iter().map(|request| request.key.clone()).collect()
+    }
+
     /// Returns the bodies of the requests with this line.
     #[allow(dead_code, reason = "not every test file uses it")]
     pub(crate) fn bodies(&self, line: &str) -> Vec<String> {
@@ -65,7 +74,7 @@ fn answer(stream: TcpStream, log: &Mutex<Vec<Request>>, handler: &Handler) -> st
     let mut reader = BufReader::new(stream);
     let mut first = String::new();
     reader.read_line(&mut first)?;
-    let mut length = 0;
+    let (mut length, mut key) = (0, String::new());
     loop {
         let mut header = String::new();
         reader.read_line(&mut header)?;
@@ -76,11 +85,14 @@ fn answer(stream: TcpStream, log: &Mutex<Vec<Request>>, handler: &Handler) -> st
         if let Some(value) = header.strip_prefix("content-length:") {
             length = value.trim().parse().unwrap_or(0);
         }
+        if let Some(value) = header.strip_prefix("idempotency-key:") {
+            value.trim().clone_into(&mut key);
+        }
     }
     let mut body = vec![0; length];
     reader.read_exact(&mut body)?;
     let line = first.trim_end().trim_end_matches(" HTTP/1.1").replacen("/api/v1", "", 1);
-    let request = Request { line, body: String::from_utf8_lossy(&body).into_owned() };
+    let request = Request { line, key, body: String::from_utf8_lossy(&body).into_owned() };
     log.lock().expect("no thread panics with the lock").push(request.clone());
     let (status, body) = handler(&request);
     write!(
