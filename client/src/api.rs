@@ -1,5 +1,6 @@
 //! The calls of dispatch's HTTP API.
 
+use std::io;
 use std::time::Duration;
 
 use serde::Serialize;
@@ -78,6 +79,12 @@ impl Api {
     /// [`Error::NoAnswer`]
     pub fn connect(&self) -> Result<Opened, Error> {
         connection::open(self.http.address(), self.http.access())
+    }
+
+    /// Returns the reason why a connection failed.
+    #[must_use]
+    pub fn connection_error(&self, error: &io::Error) -> Error {
+        self.http.connection_error(error)
     }
 
     /// Returns the URL of dispatch, without a trailing slash.

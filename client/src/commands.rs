@@ -10,11 +10,14 @@ use scenario::span;
 use superhero::{Answer, Api, Stopwatch};
 
 use crate::options::{Command, Options};
+use crate::outage::Outage;
 use crate::output::{Failure, Output, at};
 use crate::{doctor, load, play, watch};
 
 /// The interval between two requests for the verdict.
 const POLL_INTERVAL: Duration = Duration::from_millis(100);
+/// The shortest timeout of a request for the verdict, even if less time is left.
+const REQUEST_TIMEOUT_MIN: Duration = Duration::from_secs(1);
 /// The number of characters of an ID on a terminal. Commands accept such a prefix.
 const SHORT_ID: usize = 8;
 
@@ -249,24 +252,32 @@ fn event(event: &Event) -> Vec<String> {
 /// Waits until the verdict is `converged` or not, as given, and prints the last verdict.
 ///
 /// # Errors
-/// The limit has passed, or a request failed.
+/// The limit has passed, or a request failed for a reason that does not pass.
 fn verdict(api: &Api, print: Printer, converged: bool, limit: Duration) -> Result<(), Failure> {
     let watch = Stopwatch::start();
+    let (mut seen, mut outage) = (None, Outage::default());
     loop {
-        let seen = api.verdict()?;
-        if seen.value.converged == converged {
-            return print.verdict(&seen);
+        let left = limit.saturating_sub(watch.elapsed());
+        match outage.check(api.within(left.max(REQUEST_TIMEOUT_MIN)).verdict())? {
+            Some(verdict) if verdict.value.converged == converged => {
+                return print.verdict(&verdict);
+            }
+            verdict => seen = verdict.or(seen),
         }
         // Checked after the request, so that a timeout of 0 still makes one.
         if watch.elapsed() >= limit {
-            print.verdict(&seen)?;
-            let state =
-                if converged { "the nodes do not all agree" } else { "the nodes all agree" };
-            let limit = span::written(limit);
-            return Err(Failure::No(format!("timed out after {limit}: {state}")));
+            break;
         }
         thread::sleep(POLL_INTERVAL);
     }
+    if let Some(seen) = &seen {
+        print.verdict(seen)?;
+    }
+    let why = outage.why().map_or_else(
+        || if converged { "the nodes do not all agree" } else { "the nodes all agree" }.to_owned(),
+        |error| error.to_string(),
+    );
+    Err(Failure::No(format!("timed out after {}: {why}", span::written(limit))))
 }
 
 /// Returns the ID of the hero with this ID, ID prefix, or name.

@@ -14,10 +14,11 @@ impl From<Error> for Failure {
     fn from(error: Error) -> Self {
         match error {
             Error::Refused { kind, detail, .. } => Self::Refused { kind, detail },
+            Error::NoAnswer { .. } | Error::OutcomeUnknown { .. } => {
+                Self::Unavailable(error.to_string())
+            }
             Error::Address { .. }
             | Error::Access { .. }
-            | Error::NoAnswer { .. }
-            | Error::OutcomeUnknown { .. }
             | Error::Untrusted { .. }
             | Error::NotDispatch { .. } => Self::Unanswered(error.to_string()),
         }

@@ -45,11 +45,13 @@ const BODY_BYTES_MAX: u64 = 64 << 20;
 const SHOWN_CHARS_MAX: usize = 200;
 
 /// The fields of a problem document (RFC 9457) that the client uses.
-#[derive(Deserialize)]
-struct Problem {
+#[derive(Debug, Deserialize)]
+pub struct Problem {
+    /// The stable word for the problem.
     #[serde(rename = "type")]
-    kind: String,
-    detail: String,
+    pub kind: String,
+    /// A human-readable explanation.
+    pub detail: String,
 }
 
 /// The result of a request.
@@ -266,11 +268,13 @@ impl Http {
         )]
         match error {
             ureq::Error::Io(error) => match rejection(error) {
-                Some(rejection) => self.untrusted(rejection),
+                Some(rejection) => Attempt::Failed(self.untrusted(rejection)),
                 None if NOT_CONNECTED.contains(&error.kind()) => not_sent(error),
                 None => Attempt::Lost(error.to_string()),
             },
-            ureq::Error::Rustls(error) if is_rejection(error) => self.untrusted(error),
+            ureq::Error::Rustls(error) if is_rejection(error) => {
+                Attempt::Failed(self.untrusted(error))
+            }
             ureq::Error::Rustls(error) => Attempt::Lost(error.to_string()),
             ureq::Error::Timeout(Timeout::Resolve | Timeout::Connect) => {
                 not_sent(&"connecting timed out")
@@ -283,14 +287,19 @@ impl Http {
         }
     }
 
-    fn untrusted(&self, error: &rustls::Error) -> Attempt {
-        let url = self.address.url().to_owned();
-        Attempt::Failed(Error::Untrusted { url, why: error.to_string() })
+    /// Returns the error for a failed connection without a request.
+    pub(crate) fn connection_error(&self, error: &io::Error) -> Error {
+        rejection(error)
+            .map_or_else(|| self.no_answer(error.to_string()), |error| self.untrusted(error))
+    }
+
+    fn untrusted(&self, error: &rustls::Error) -> Error {
+        Error::Untrusted { url: self.address.url().to_owned(), why: error.to_string() }
     }
 }
 
 /// Returns the reason why the peer was rejected in the TLS handshake, if it was.
-pub(crate) fn rejection(error: &io::Error) -> Option<&rustls::Error> {
+fn rejection(error: &io::Error) -> Option<&rustls::Error> {
     error.get_ref()?.downcast_ref().filter(|error| is_rejection(error))
 }
 

@@ -21,4 +21,4 @@ pub use api::{Answer, Api};
 pub use clock::Stopwatch;
 pub use connection::{Connection, Opened};
 pub use error::Error;
-pub use http::{OUTCOME_UNKNOWN, REQUEST_TIMEOUT};
+pub use http::{OUTCOME_UNKNOWN, Problem, REQUEST_TIMEOUT};

@@ -30,6 +30,7 @@ use std::time::Duration;
 
 use superhero::{Api, Error, Stopwatch};
 
+use crate::outage::Outage;
 use crate::output::{Failure, Output};
 
 use agreement::{Newest, Took};
@@ -58,10 +59,10 @@ pub(crate) fn load(
     let interrupt = Interrupt::listen()?;
     let mut heroes = Heroes::default();
     let measured = measure(api, options, &interrupt, &mut heroes);
-    let judged = measured.and_then(|(report, tally, took)| {
+    let judged = measured.and_then(|(report, tally, took, outage)| {
         // Before the deletion, which may take a while.
         report.print(out, json)?;
-        check(&report, &tally, took, &interrupt)
+        check(&report, &tally, took, outage.why(), &interrupt)
     });
     let cleared = if options.keep {
         Ok(())
@@ -77,7 +78,7 @@ fn measure(
     options: &LoadOptions,
     interrupt: &Interrupt,
     heroes: &mut Heroes,
-) -> Result<(Report, Tally, Took), Failure> {
+) -> Result<(Report, Tally, Took, Outage), Failure> {
     let filled = fill(api, options, interrupt, heroes)?;
     // Otherwise late counts of the creations would be attributed to the load.
     if !interrupt.is_set() {
@@ -92,8 +93,10 @@ fn measure(
         writers::write(api, schedule, &options.mix, connections, heroes, interrupt);
     let processor =
         usage::processor_time().zip(processor).map(|(after, before)| after.saturating_sub(before));
-    // An unreachable dispatch must not discard the measurements, so the error becomes a timeout.
-    let took = agreement::wait(api, newest, options.wait, interrupt).unwrap_or_default();
+    // An unusable answer must not discard the measurements, so the error becomes a timeout.
+    let mut outage = Outage::default();
+    let took =
+        agreement::wait(api, newest, options.wait, interrupt, &mut outage).unwrap_or_default();
     if !interrupt.is_set() {
         thread::sleep(LAG_COUNT_WAIT);
     }
@@ -110,7 +113,7 @@ fn measure(
         connections,
         processor,
     };
-    Ok((Report::of(measurements), tally, took))
+    Ok((Report::of(measurements), tally, took, outage))
 }
 
 /// Creates the missing heroes, and waits until all nodes agree.
@@ -132,7 +135,9 @@ fn fill(
     let (created_count, took_ms) = (created.len() as u64, ms(watch.elapsed()));
     heroes.created(created);
     done?;
-    let agreed = agreement::wait(api, Newest::default(), options.wait, interrupt)?.agreed;
+    let mut outage = Outage::default();
+    let agreed =
+        agreement::wait(api, Newest::default(), options.wait, interrupt, &mut outage)?.agreed;
     if interrupt.is_set() {
         return Err(Failure::No("interrupted before anything was measured".into()));
     }
@@ -149,7 +154,13 @@ fn lags(api: &Api) -> Lags {
 }
 
 /// Turns an interrupted, failed or diverged load into a failure.
-fn check(report: &Report, tally: &Tally, took: Took, interrupt: &Interrupt) -> Result<(), Failure> {
+fn check(
+    report: &Report,
+    tally: &Tally,
+    took: Took,
+    outage: Option<&Error>,
+    interrupt: &Interrupt,
+) -> Result<(), Failure> {
     if interrupt.is_set() {
         return Err(Failure::No("interrupted".into()));
     }
@@ -162,7 +173,8 @@ fn check(report: &Report, tally: &Tally, took: Took, interrupt: &Interrupt) -> R
         });
     }
     if took.agreed.is_none() || report.heroes.agreed_ms.is_none() {
-        return Err(Failure::No("timed out waiting for the nodes to agree".into()));
+        let why = outage.map_or_else(String::new, |error| format!(": {error}"));
+        return Err(Failure::No(format!("timed out waiting for the nodes to agree{why}")));
     }
     Ok(())
 }

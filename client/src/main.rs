@@ -4,6 +4,7 @@ mod commands;
 mod doctor;
 mod load;
 mod options;
+mod outage;
 mod output;
 mod play;
 mod table;

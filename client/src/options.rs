@@ -134,7 +134,7 @@ pub(crate) enum Command {
     Cluster,
     /// Show whether all nodes agree
     Verdict {
-        /// Wait until all nodes agree; exit with 1 on timeout
+        /// Wait until all nodes agree, also while dispatch is unreachable; exit with 1 on timeout
         #[arg(
             long,
             value_name = "TIMEOUT",
@@ -142,7 +142,7 @@ pub(crate) enum Command {
             conflicts_with = "wait_diverged"
         )]
         wait_converged: Option<Duration>,
-        /// Wait until the nodes disagree; exit with 1 on timeout
+        /// Wait until the nodes disagree, also while dispatch is unreachable; exit with 1 on timeout
         #[arg(long, alias = "wait-apart", value_name = "TIMEOUT", value_parser = span::duration)]
         wait_diverged: Option<Duration>,
     },
@@ -180,7 +180,8 @@ pub(crate) enum Command {
         #[arg(long, value_name = "N", default_value_t = 0)]
         since: u64,
     },
-    /// Print the last 20 events, then each change as it happens, until Ctrl-C
+    /// Print the last 20 events, then each change as it happens, until Ctrl-C; reconnect if
+    /// dispatch restarts
     Watch,
     /// Play scenarios and check their expectations
     Play {

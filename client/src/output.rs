@@ -37,12 +37,7 @@ impl Failure {
             Self::Closed => (0, None),
         };
         if let Some(message) = message {
-            // A closed standard error must not change the exit code.
-            let _ = writeln!(
-                io::stderr(),
-                "error: {}",
-                message.lines().map(clean).collect::<Vec<_>>().join("\n")
-            );
+            note(&format!("error: {message}"));
         }
         ExitCode::from(code)
     }
@@ -71,6 +66,13 @@ impl From<io::Error> for Failure {
             Self::No(format!("cannot write to standard output: {error}"))
         }
     }
+}
+
+/// Prints lines to standard error.
+pub(crate) fn note(text: &str) {
+    let lines: Vec<String> = text.lines().map(clean).collect();
+    // A closed standard error must not change the exit code.
+    let _ = writeln!(io::stderr(), "{}", lines.join("\n"));
 }
 
 /// Standard output.

@@ -1,21 +1,28 @@
 //! `superhero watch`: changes of the cluster, from dispatch's live socket.
 
 use std::collections::BTreeMap;
-use std::io;
+use std::time::Duration;
+use std::{io, thread};
 
 use serde::Deserialize;
 use tungstenite::client::IntoClientRequest as _;
-use tungstenite::error::Error as SocketError;
+use tungstenite::error::{Error as SocketError, ProtocolError};
+use tungstenite::handshake::client::Response as Refusal;
 use tungstenite::protocol::WebSocketConfig;
 use tungstenite::{HandshakeError, Message, WebSocket};
 
 use api_types::{Event, Fault, Gossip, Verdict};
-use superhero::{Api, Connection, Error, Opened, REQUEST_TIMEOUT};
+use superhero::{Api, Connection, Error, Opened, Problem, REQUEST_TIMEOUT};
 
-use crate::output::{Failure, Output, at};
+use crate::output::{Failure, Output, at, note};
 
 /// The largest frame that is read.
 const FRAME_BYTES_MAX: usize = 16 << 20;
+
+/// The pause before the first attempt to reconnect. Each further pause is twice as long, up to
+/// [`PAUSE_MAX`].
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
+const PAUSE_MAX: Duration = Duration::from_secs(2);
 
 /// A frame of the live socket. Unknown kinds are ignored, since a newer dispatch may send more.
 #[derive(Deserialize)]
@@ -29,61 +36,128 @@ struct Frame {
     events: Vec<Event>,
 }
 
-/// Prints a line for each change, or with `json` the frames as received, until the socket or the
-/// pipe closes.
+/// Prints a line for each change, or with `json` the frames as received, until the pipe closes.
+/// Reconnects when the connection is lost.
 pub(crate) fn watch(api: &Api, out: Output, json: bool) -> Result<(), Failure> {
     let mut socket = open(api)?;
     let mut printed = Printed::default();
     loop {
-        let lost = |why: String| Failure::from(Error::NoAnswer { url: api.url().to_owned(), why });
+        let lost = follow(api, socket, out, json, &mut printed)?;
+        note(&format!("{lost}; reconnecting"));
+        socket = reconnect(api)?;
+        note("reconnected");
+        printed.is_resumed = true;
+    }
+}
+
+/// Prints the frames of one socket until it is lost. Returns the reason.
+fn follow(
+    api: &Api,
+    mut socket: WebSocket<Box<dyn Connection>>,
+    out: Output,
+    json: bool,
+    printed: &mut Printed,
+) -> Result<Error, Failure> {
+    loop {
         match socket.read() {
             Ok(Message::Text(text)) if json => out.line(&text)?,
             Ok(Message::Text(text)) => {
-                let frame: Frame = serde_json::from_str(&text).map_err(|error| {
-                    Failure::from(Error::NotDispatch {
-                        url: api.url().to_owned(),
-                        why: error.to_string(),
-                    })
-                })?;
+                let frame: Frame = serde_json::from_str(&text)
+                    .map_err(|error| not_dispatch(api, error.to_string()))?;
                 for line in printed.changes(frame) {
                     out.line(&line)?;
                 }
             }
             Ok(Message::Binary(_) | Message::Ping(_) | Message::Pong(_) | Message::Frame(_)) => {}
             Ok(Message::Close(why)) => {
-                return Err(lost(
-                    why.map_or_else(|| "connection closed".into(), |why| why.reason.to_string()),
-                ));
+                let why =
+                    why.map_or_else(|| "connection closed".into(), |why| why.reason.to_string());
+                return Ok(no_answer(api, why));
             }
-            Err(SocketError::Io(error))
-                if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) =>
-            {
-                return Err(lost(format!("no frame for {} s", REQUEST_TIMEOUT.as_secs())));
+            Err(error) => {
+                let error = failed(api, error);
+                return if error.is_temporary() { Ok(error) } else { Err(error.into()) };
             }
-            Err(error) => return Err(lost(error.to_string())),
         }
     }
 }
 
-fn open(api: &Api) -> Result<WebSocket<Box<dyn Connection>>, Failure> {
-    let no_answer = |why: String| Failure::from(Error::NoAnswer { url: api.url().to_owned(), why });
-    let Opened { connection, headers } = api.connect().map_err(Failure::from)?;
+/// Connects again, until dispatch accepts or refuses for a reason that does not pass.
+fn reconnect(api: &Api) -> Result<WebSocket<Box<dyn Connection>>, Error> {
+    let mut pause = FIRST_PAUSE;
+    loop {
+        thread::sleep(pause);
+        match open(api) {
+            Err(error) if error.is_temporary() => pause = PAUSE_MAX.min(pause * 2),
+            result => return result,
+        }
+    }
+}
+
+fn open(api: &Api) -> Result<WebSocket<Box<dyn Connection>>, Error> {
+    let Opened { connection, headers } = api.connect()?;
     let url = format!("ws://{}/live?as=data", api.authority());
-    let mut request = url.into_client_request().map_err(|error| no_answer(error.to_string()))?;
+    let mut request =
+        url.into_client_request().map_err(|error| not_dispatch(api, error.to_string()))?;
     for (name, value) in headers {
-        request
-            .headers_mut()
-            .insert(name, value.parse().map_err(|_| no_answer("invalid token".into()))?);
+        let value = value.parse().map_err(|_| not_dispatch(api, "invalid token".into()))?;
+        request.headers_mut().insert(name, value);
     }
     let config = WebSocketConfig::default()
         .max_message_size(Some(FRAME_BYTES_MAX))
         .max_frame_size(Some(FRAME_BYTES_MAX));
     match tungstenite::client::client_with_config(request, connection, Some(config)) {
         Ok((socket, _)) => Ok(socket),
-        Err(HandshakeError::Failure(SocketError::Http(refusal))) => {
-            Err(Failure::No(format!("dispatch refused the live socket: {}", refusal.status())))
+        Err(HandshakeError::Failure(error)) => Err(failed(api, error)),
+        // The socket has a timeout, which ends a handshake in the middle.
+        Err(HandshakeError::Interrupted(_)) => Err(no_answer(api, silence())),
+    }
+}
+
+fn no_answer(api: &Api, why: String) -> Error {
+    Error::NoAnswer { url: api.url().to_owned(), why }
+}
+
+fn not_dispatch(api: &Api, why: String) -> Error {
+    Error::NotDispatch { url: api.url().to_owned(), why }
+}
+
+fn silence() -> String {
+    format!("no frame for {} s", REQUEST_TIMEOUT.as_secs())
+}
+
+/// Returns the reason why a socket failed.
+fn failed(api: &Api, error: SocketError) -> Error {
+    #[expect(clippy::wildcard_enum_match_arm, reason = "the other errors are of the protocol")]
+    match error {
+        SocketError::Http(refusal) => refused(api, &refusal),
+        SocketError::Io(error) => {
+            let is_silent =
+                matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut);
+            if is_silent {
+                return no_answer(api, silence());
+            }
+            api.connection_error(&error)
         }
-        Err(error) => Err(no_answer(error.to_string())),
+        error @ (SocketError::ConnectionClosed
+        | SocketError::AlreadyClosed
+        | SocketError::Protocol(
+            ProtocolError::ResetWithoutClosingHandshake | ProtocolError::HandshakeIncomplete,
+        )) => no_answer(api, error.to_string()),
+        error => not_dispatch(api, error.to_string()),
+    }
+}
+
+/// Returns the reason why the handshake was refused.
+fn refused(api: &Api, refusal: &Refusal) -> Error {
+    let status = refusal.status();
+    let body = refusal.body().as_deref().unwrap_or_default();
+    match serde_json::from_slice::<Problem>(body) {
+        Ok(Problem { kind, detail }) => Error::Refused { status: status.as_u16(), kind, detail },
+        Err(_) if status.is_server_error() => {
+            no_answer(api, format!("status {status} without a problem document"))
+        }
+        Err(_) => not_dispatch(api, format!("dispatch refused the live socket: {status}")),
     }
 }
 
@@ -94,6 +168,10 @@ struct Printed {
     lost_writes: Option<u64>,
     faults: BTreeMap<String, String>,
     gossip: Option<Gossip>,
+    /// The number and the time of the last event.
+    last_event: Option<(u64, u64)>,
+    /// The next frame is the first of a new connection, and repeats earlier events.
+    is_resumed: bool,
 }
 
 impl Printed {
@@ -103,10 +181,10 @@ impl Printed {
         if frame.t != "data" {
             return lines;
         }
-        // A frame contains only the events since the previous frame, so all of them are new.
+        let (events, missing) = self.new_events(frame.events);
+        lines.extend(missing);
         lines.extend(
-            frame
-                .events
+            events
                 .iter()
                 .map(|event| format!("{}  {}: {}", at(event.at_ms), event.kind, event.text)),
         );
@@ -143,6 +221,33 @@ impl Printed {
             self.lost_writes = Some(verdict.lost_writes);
         }
         lines
+    }
+
+    /// Returns the events that were not printed yet, and a line about missing ones.
+    fn new_events(&mut self, mut events: Vec<Event>) -> (Vec<Event>, Option<String>) {
+        // On one connection, a frame contains only the events since the previous frame.
+        let resumed_after = self.last_event.filter(|_| std::mem::take(&mut self.is_resumed));
+        self.last_event =
+            events.last().map(|event| (event.number, event.at_ms)).or(self.last_event);
+        let (Some((last, at_ms)), Some(first)) = (resumed_after, events.first()) else {
+            return (events, None);
+        };
+        let first = first.number;
+        // A restarted dispatch numbers its events from 1, so an equal number may be another event.
+        let continues =
+            first > last || events.iter().any(|event| (event.number, event.at_ms) == (last, at_ms));
+        if !continues {
+            return (events, None);
+        }
+        events.retain(|event| event.number > last);
+        let missing = (first > last + 1).then(|| {
+            format!(
+                "events {} to {} are missing: superhero events --since {last}",
+                last + 1,
+                first - 1
+            )
+        });
+        (events, missing)
     }
 }
 

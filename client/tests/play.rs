@@ -400,3 +400,19 @@ fn unreachable_dispatch_fails_the_scenario() {
     assert!(!report.passed() && report.steps.is_empty() && report.verdict.is_none());
     assert!(report.failure.expect("a failure").contains("http://127.0.0.1:9"));
 }
+
+#[test]
+fn waits_go_on_while_dispatch_is_unavailable() {
+    let (lists, verdicts) = (AtomicU32::new(0), AtomicU32::new(0));
+    let stub = Stub::start(move |request| {
+        let count = |of: &AtomicU32| of.fetch_add(1, Ordering::Relaxed);
+        match request.line.as_str() {
+            // The first requests of the wait until all cities hold the heroes.
+            "GET /cities/gotham/heroes" if count(&lists) == 0 => problem(503, "no_place"),
+            "GET /verdict" if (1..3).contains(&count(&verdicts)) => (502, "<html>".into()),
+            _ => undisturbed(request),
+        }
+    });
+    let report = played(&stub, &scenario("[[step]]\nexpect = { converged = true }\n"));
+    assert!(report.passed(), "{report:?}");
+}

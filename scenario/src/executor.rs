@@ -18,7 +18,14 @@ pub enum Failure {
     /// There was no usable response. It is unknown whether anything was changed.
     #[error("{0}")]
     Unanswered(String),
+    /// There was no response, for a reason that may pass. It is unknown whether anything was
+    /// changed.
+    #[error("{0}")]
+    Unavailable(String),
 }
+
+/// The refusals whose reason may pass.
+const TEMPORARY: [&str; 5] = ["joining", "no_answer", "no_place", "outcome_unknown", "overloaded"];
 
 impl Failure {
     /// Returns the problem type, if the request was refused.
@@ -26,7 +33,17 @@ impl Failure {
     pub fn refusal(&self) -> Option<&str> {
         match self {
             Self::Refused { kind, .. } => Some(kind),
-            Self::Unanswered(_) => None,
+            Self::Unanswered(_) | Self::Unavailable(_) => None,
+        }
+    }
+
+    /// Returns whether the reason may pass, so that a wait goes on.
+    #[must_use]
+    pub fn is_temporary(&self) -> bool {
+        match self {
+            Self::Refused { kind, .. } => TEMPORARY.contains(&kind.as_str()),
+            Self::Unanswered(_) => false,
+            Self::Unavailable(_) => true,
         }
     }
 }

@@ -37,7 +37,7 @@ pub fn play(
     let mut steps = Vec::new();
     match player.prepare(scenario, on_progress) {
         Ok(()) => steps = player.run_steps(scenario, on_progress),
-        Err(StepError::Unmet(why) | StepError::Broken(why)) => {
+        Err(StepError::Unmet(why) | StepError::Broken(why) | StepError::Unavailable(why)) => {
             failure = Some(format!("before the first step: {why}"));
         }
     }
@@ -107,7 +107,7 @@ fn judged(result: Result<String, StepError>, is_inverted: bool) -> Result<String
         (Ok(seen), false) | (Err(StepError::Unmet(seen)), true) => Ok(seen),
         (Ok(seen), true) => Err(format!("the step passed, but should not have: {seen}")),
         (Err(StepError::Unmet(instead)), false) => Err(format!("observed: {instead}")),
-        (Err(StepError::Broken(why)), _) => Err(why),
+        (Err(StepError::Broken(why) | StepError::Unavailable(why)), _) => Err(why),
     }
 }
 

@@ -325,17 +325,18 @@ fn cities_are_stopped_and_killed() {
 
 #[test]
 fn watch_prints_changes_as_they_happen() {
-    let cluster = Cluster::start(Options::default());
+    let mut cluster = Cluster::start(Options::default());
     let directory = tempfile::tempdir().expect("a temporary directory");
+    let url = format!("--url=http://{}", cluster.address("dispatch"));
     let start = |more: &[&str], log: &str| {
-        let url = format!("--url=http://{}", cluster.address("dispatch"));
+        let url = url.clone();
         let arguments: Vec<String> = [url, "watch".to_owned()]
             .into_iter()
             .chain(more.iter().map(|word| (*word).to_owned()))
             .collect();
         Process::start("superhero", &arguments, &[], directory.path().join(log))
     };
-    let (mut lines, mut frames) = (start(&[], "lines"), start(&["--json"], "frames"));
+    let (lines, mut frames) = (start(&[], "lines"), start(&["--json"], "frames"));
     let wait_for = |process: &Process, what: &str| {
         wait_until(what, HANG_TIMEOUT, || {
             let log = process.log();
@@ -360,12 +361,35 @@ fn watch_prints_changes_as_they_happen() {
             serde_json::from_str(line).unwrap_or_else(|error| panic!("{error} in {line}"));
         assert!(frame["t"] == "data" || frame["t"] == "k", "{line}");
     }
-    drop(cluster);
-    assert_eq!(
-        lines.exit_code(HANG_TIMEOUT),
-        Some(3),
-        "the watch must exit with 3 without dispatch"
-    );
+    cluster.kill9("dispatch");
+    wait_for(&lines, "; reconnecting");
+    cluster.restart("dispatch");
+    wait_for(&lines, "\nreconnected");
+    succeed(&cluster, &["create", "Sandpiper"]);
+    wait_for(&lines, "created: Sandpiper");
+    assert_eq!(lines.log().matches("created: Nightjar").count(), 1, "{}", lines.log());
+}
+
+#[test]
+fn verdict_is_awaited_through_a_restart_of_dispatch() {
+    let mut cluster = Cluster::start(Options::default());
+    cluster.kill9("dispatch");
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let arguments = [
+        &format!("--url=http://{}", cluster.address("dispatch")),
+        "verdict",
+        "--wait-converged",
+        "10m",
+    ]
+    .map(str::to_owned);
+    let mut waiting =
+        Process::start("superhero", &arguments, &[], directory.path().join("verdict"));
+    wait_until("the client reports that dispatch is unreachable", HANG_TIMEOUT, || {
+        let log = waiting.log();
+        ensure(log.contains("nothing was sent; still waiting"), || log)
+    });
+    cluster.restart("dispatch");
+    assert_eq!(waiting.exit_code(HANG_TIMEOUT), Some(0), "{}", waiting.log());
 }
 
 #[test]

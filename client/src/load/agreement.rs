@@ -12,6 +12,7 @@ use api_types::{Cluster, Node, Stamp};
 use superhero::{Api, Error, Stopwatch};
 
 use super::interrupt::Interrupt;
+use crate::outage::Outage;
 
 /// The interval between two reads of the cluster's state.
 pub(super) const POLL_INTERVAL: Duration = Duration::from_millis(100);
@@ -102,21 +103,33 @@ pub(super) struct Took {
     pub(super) agreed: Option<Duration>,
 }
 
-/// Waits until all nodes agree, the limit has passed, or Ctrl-C.
+/// Waits until all nodes agree, the limit has passed, or Ctrl-C. `outage` has the last failure if
+/// the cluster's state is unknown at the end.
 ///
 /// # Errors
-/// A request to dispatch failed.
+/// A request to dispatch failed for a reason that does not pass.
 pub(super) fn wait(
     api: &Api,
     mut newest: Newest,
     limit: Duration,
     interrupt: &Interrupt,
+    outage: &mut Outage,
 ) -> Result<Took, Error> {
     // The times include this request, so they are upper bounds.
-    let (watch, mut took) = (Stopwatch::start(), Took::default());
-    newest.wrote_at_dispatch(&api.cluster()?.value);
-    while !interrupt.is_set() && watch.elapsed() < limit {
-        let observed = convergence(&api.cluster()?.value, &newest);
+    let (watch, mut took, mut is_first) = (Stopwatch::start(), Took::default(), true);
+    while !interrupt.is_set() && (is_first || watch.elapsed() < limit) {
+        let Some(cluster) = outage.check(api.cluster())? else {
+            if watch.elapsed() >= limit {
+                break;
+            }
+            thread::sleep(POLL_INTERVAL);
+            continue;
+        };
+        if std::mem::take(&mut is_first) {
+            newest.wrote_at_dispatch(&cluster.value);
+            continue;
+        }
+        let observed = convergence(&cluster.value, &newest);
         if observed.arrived && took.arrived.is_none() {
             took.arrived = Some(watch.elapsed());
         }

@@ -47,8 +47,16 @@ impl Player<'_> {
         let start = self.executor.now();
         let mut held_since = None;
         loop {
-            match self.observe(condition)? {
-                Observation::Met(seen) => {
+            let elapsed = || self.executor.now().saturating_sub(start);
+            match self.observe(condition) {
+                Err(StepError::Unavailable(why)) => {
+                    held_since = None;
+                    if elapsed() >= *within {
+                        return Err(StepError::Unavailable(why));
+                    }
+                }
+                Err(error) => return Err(error),
+                Ok(Observation::Met(seen)) => {
                     let now = self.executor.now();
                     // While the condition holds, only `holds_for` applies, even beyond `within`.
                     let since = *held_since.get_or_insert(now);
@@ -56,10 +64,9 @@ impl Player<'_> {
                         return Ok(seen);
                     }
                 }
-                Observation::Unmet(instead) => {
+                Ok(Observation::Unmet(instead)) => {
                     let held_before = held_since.take().is_some();
-                    let elapsed = self.executor.now().saturating_sub(start);
-                    if elapsed >= *within || condition.is_final() {
+                    if elapsed() >= *within || condition.is_final() {
                         let prefix = if held_before { "held only briefly, then " } else { "" };
                         return Err(StepError::Unmet(format!("{prefix}{instead}")));
                     }

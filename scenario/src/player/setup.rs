@@ -91,22 +91,33 @@ impl Player<'_> {
     fn wait_until_spread(&self) -> Result<(), StepError> {
         let start = self.executor.now();
         loop {
-            let mut lacking = None;
-            for city in CITIES {
-                let held = self.executor.city_heroes(city)?;
-                let is_missing = |id: &&String| !held.iter().any(|hero| hero.id == **id);
-                let missing = self.heroes.values().filter(is_missing).count();
-                if missing > 0 {
-                    lacking = Some(format!("{city} is missing {missing} of the scenario's heroes"));
-                }
-            }
-            let Some(lacking) = lacking else { return Ok(()) };
+            let lacking = match self.lacking() {
+                Ok(None) => return Ok(()),
+                Ok(Some(lacking)) => lacking,
+                Err(failure) if failure.is_temporary() => failure.to_string(),
+                Err(failure) => return Err(failure.into()),
+            };
             if self.executor.now().saturating_sub(start) >= SPREAD_TIMEOUT {
                 let seconds = SPREAD_TIMEOUT.as_secs();
                 return Err(StepError::Broken(format!("{lacking} after {seconds} s")));
             }
             self.wait(POLL_INTERVAL)?;
         }
+    }
+
+    /// Returns a text about a city that does not hold all heroes of the scenario; `None` if each
+    /// holds them.
+    fn lacking(&self) -> Result<Option<String>, Failure> {
+        let mut lacking = None;
+        for city in CITIES {
+            let held = self.executor.city_heroes(city)?;
+            let is_missing = |id: &&String| !held.iter().any(|hero| hero.id == **id);
+            let missing = self.heroes.values().filter(is_missing).count();
+            if missing > 0 {
+                lacking = Some(format!("{city} is missing {missing} of the scenario's heroes"));
+            }
+        }
+        Ok(lacking)
     }
 
     /// Waits until no node stamps ahead of its wall clock, because of a new incarnation or of a

@@ -18,11 +18,15 @@ pub(super) enum StepError {
     Unmet(String),
     /// The step could not be run or observed. An inverted step fails, too.
     Broken(String),
+    /// The same, for a reason that may pass.
+    Unavailable(String),
 }
 
 impl From<Failure> for StepError {
     fn from(failure: Failure) -> Self {
-        Self::Broken(failure.to_string())
+        let is_temporary = failure.is_temporary();
+        let why = failure.to_string();
+        if is_temporary { Self::Unavailable(why) } else { Self::Broken(why) }
     }
 }
 

@@ -17,6 +17,8 @@ struct Scripted {
     unanswered: AtomicU32,
     /// The start and end of the time in which the nodes agree.
     converged: (Duration, Duration),
+    /// The start and end of the time in which the verdict fails, and the failure.
+    unavailable: Option<(Duration, Duration, Failure)>,
 }
 
 impl Scripted {
@@ -26,6 +28,7 @@ impl Scripted {
             log: Mutex::new(Vec::new()),
             unanswered: AtomicU32::new(0),
             converged: (Duration::ZERO, Duration::MAX),
+            unavailable: None,
         }
     }
 
@@ -107,6 +110,11 @@ impl Executor for Scripted {
     }
 
     fn verdict(&self) -> Result<Verdict, Failure> {
+        if let Some((from, until, failure)) = &self.unavailable
+            && (*from..*until).contains(&self.elapsed())
+        {
+            return Err(failure.clone());
+        }
         let (from, until) = self.converged;
         Ok(Verdict {
             converged: (from..until).contains(&self.elapsed()),
@@ -202,6 +210,32 @@ fn condition_must_hold_within_its_timeout_and_for_its_duration() {
         let report = played(&cluster, expect);
         assert_eq!(outcomes(&report), [outcome], "{converged:?}");
         assert_eq!(report.took.as_secs(), seconds, "{converged:?}");
+    }
+}
+
+#[test]
+fn expectation_is_awaited_through_temporary_failures() {
+    let ms = Duration::from_millis;
+    let steps =
+        "[[step]]\nat = \"1s\"\nexpect = { converged = true, within = \"3s\", holds_for = \"2s\" }";
+    let refused = |kind: &str| Failure::Refused { kind: kind.into(), detail: "busy".into() };
+    let silent = Failure::Unavailable("no response".into());
+    for (from, until, failure, outcome, took) in [
+        // A failure in between interrupts `holds_for`.
+        (ms(1_500), ms(2_000), silent.clone(), Outcome::Passed, 4),
+        (ms(1_000), ms(3_000), refused("overloaded"), Outcome::Passed, 5),
+        (ms(1_000), ms(9_000), silent, Outcome::Failed, 4),
+        (ms(1_000), ms(9_000), refused("sign_in"), Outcome::Failed, 1),
+        (ms(1_000), ms(9_000), Failure::Unanswered("stopping".into()), Outcome::Failed, 1),
+    ] {
+        let text = failure.to_string();
+        let cluster = Scripted { unavailable: Some((from, until, failure)), ..Scripted::new() };
+        let report = played(&cluster, steps);
+        assert_eq!(outcomes(&report), [outcome], "{text}");
+        assert_eq!(report.took.as_secs(), took, "{text}");
+        if outcome == Outcome::Failed {
+            assert_eq!(report.steps[0].detail, text);
+        }
     }
 }
 
