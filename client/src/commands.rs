@@ -128,7 +128,7 @@ impl Printer {
         rows: impl Fn(&T) -> Vec<Vec<String>>,
     ) -> Result<(), Failure> {
         if self.json {
-            self.out.line(&answer.body)
+            self.out.json(&answer.body)
         } else {
             self.out.table(headings, &rows(&answer.value))
         }
@@ -155,7 +155,7 @@ impl Printer {
 
     fn verdict(self, answer: &Answer<Verdict>) -> Result<(), Failure> {
         if self.json {
-            return self.out.line(&answer.body);
+            return self.out.json(&answer.body);
         }
         let verdict = &answer.value;
         self.out.line(&verdict.sentence)?;

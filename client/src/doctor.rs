@@ -51,7 +51,7 @@ pub(crate) fn examine(
     let well = findings.iter().all(|finding| finding.state != State::Fail);
     if json {
         let report = serde_json::to_string(&Report { well, findings: &findings });
-        out.line(&report.map_err(|error| Failure::No(error.to_string()))?)?;
+        out.json(&report.map_err(|error| Failure::No(error.to_string()))?)?;
     } else {
         out.table(
             &["STATE", "CHECK", "FINDING", "REMEDY"],

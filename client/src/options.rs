@@ -26,6 +26,7 @@ Exit codes:
 A request whose answer is lost is sent again, for up to 5 s and without further effect.
 
 Tables have aligned columns and headings on a terminal, and are tab-separated otherwise.
+Times are in the local time zone (TZ), with date and offset: 2026-09-21T16:13:20.123+02:00.
 Set NO_COLOR to disable bold headings.";
 
 /// Command-line client for a superhero cluster

@@ -2,8 +2,10 @@
 
 use std::io::{self, IsTerminal as _, Write as _};
 use std::process::ExitCode;
-use std::time::{Duration, SystemTime};
+use std::sync::LazyLock;
 
+use jiff::Timestamp;
+use jiff::tz::{Offset, TimeZone};
 use superhero::{Error, OUTCOME_UNKNOWN};
 
 use crate::table::{self, Style, clean};
@@ -98,6 +100,22 @@ impl Output {
         self.bytes(format!("{}\n", clean(text)).as_bytes())
     }
 
+    /// Prints a line of [parts](Self::part), and flushes it.
+    pub(crate) fn parts(self, line: &str) -> Result<(), Failure> {
+        self.bytes(format!("{line}\n").as_bytes())
+    }
+
+    /// Prints JSON as a line, and flushes it.
+    pub(crate) fn json(self, json: &str) -> Result<(), Failure> {
+        self.bytes(format!("{}\n", escaped(json)).as_bytes())
+    }
+
+    /// Returns a text for a part of a line. On a terminal, right-to-left text does not reorder the
+    /// rest of the line.
+    pub(crate) fn part(self, text: &str) -> String {
+        if self.is_terminal() { table::isolated(text) } else { clean(text) }
+    }
+
     /// Prints bytes unchanged.
     pub(crate) fn bytes(self, bytes: &[u8]) -> Result<(), Failure> {
         let mut out = io::stdout().lock();
@@ -118,14 +136,62 @@ impl Output {
     }
 }
 
-/// The first millisecond of the year 10000, which RFC 3339 cannot represent.
-const YEAR_10000_MS: u64 = 253_402_300_800_000;
-
-/// Formats a time in UTC: `2026-09-21T14:13:20.123Z`.
+/// Formats a time in the local time zone, as in RFC 3339: `2026-09-21T16:13:20.123+02:00`.
 pub(crate) fn at(unix_ms: u64) -> String {
-    let time = SystemTime::UNIX_EPOCH.checked_add(Duration::from_millis(unix_ms));
-    match time.filter(|_| unix_ms < YEAR_10000_MS) {
-        Some(time) => humantime::format_rfc3339_millis(time).to_string(),
-        None => unix_ms.to_string(),
+    static ZONE: LazyLock<TimeZone> =
+        LazyLock::new(|| TimeZone::try_system().unwrap_or(TimeZone::UTC));
+    at_in(&ZONE, unix_ms)
+}
+
+fn at_in(zone: &TimeZone, unix_ms: u64) -> String {
+    let time = i64::try_from(unix_ms).ok().and_then(|ms| Timestamp::from_millisecond(ms).ok());
+    // RFC 3339 ends with the year 9999.
+    let Some(time) = time else { return unix_ms.to_string() };
+    let time = time.to_zoned_datetime(zone.clone());
+    let offset = if time.offset() == Offset::UTC { "Z" } else { "%:z" };
+    time.strftime(&format!("%Y-%m-%dT%H:%M:%S.%3f{offset}")).to_string()
+}
+
+/// Returns JSON in which each character that could act on a terminal is escaped.
+fn escaped(json: &str) -> String {
+    let mut escaped = String::with_capacity(json.len());
+    for character in json.chars() {
+        match character {
+            // Only between values: in a string they are escaped already.
+            '\n' | '\r' | '\t' => escaped.push(' '),
+            _ if table::is_hostile(character) => {
+                escaped.push_str(&format!("\\u{:04x}", u32::from(character)));
+            }
+            _ => escaped.push(character),
+        }
+    }
+    escaped
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::tz::TimeZone;
+
+    use super::*;
+
+    #[test]
+    fn time_has_its_date_and_offset() {
+        let ms = 1_790_000_000_123;
+        let berlin = TimeZone::posix("CET-1CEST,M3.5.0,M10.5.0/3").expect("a POSIX time zone");
+        assert_eq!(at_in(&berlin, ms), "2026-09-21T16:13:20.123+02:00");
+        assert_eq!(at_in(&berlin, 1_800_000_000_000), "2027-01-15T09:00:00.000+01:00");
+        assert_eq!(at_in(&TimeZone::UTC, ms), "2026-09-21T14:13:20.123Z");
+        assert_eq!(at_in(&TimeZone::UTC, u64::MAX), u64::MAX.to_string());
+        assert_eq!(at_in(&TimeZone::UTC, 253_402_300_800_000), "253402300800000");
+    }
+
+    #[test]
+    fn json_is_escaped_without_loss() {
+        let text = "{\"name\":\"a\u{202e}b\u{9b}c\u{e9}\",\n\"x\":1}";
+        let escaped = escaped(text);
+        assert_eq!(escaped, "{\"name\":\"a\\u202eb\\u009bc\u{e9}\", \"x\":1}");
+        let values = [text, escaped.as_str()]
+            .map(|text| serde_json::from_str::<serde_json::Value>(text).expect("JSON"));
+        assert_eq!(values[0], values[1]);
     }
 }

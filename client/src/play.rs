@@ -48,7 +48,7 @@ pub(crate) fn play(
         let mut print = |line: String| {
             // A closed pipe stops the player like Ctrl-C, so that it still cleans up.
             if unprinted.is_none()
-                && let Err(failure) = out.line(&line)
+                && let Err(failure) = if json { out.json(&line) } else { out.line(&line) }
             {
                 stop.store(true, Ordering::Relaxed);
                 unprinted = Some(failure);
@@ -162,7 +162,7 @@ pub(crate) fn list(out: Output, json: bool) -> Result<(), Failure> {
     let shipped = shipped();
     if json {
         let scenarios: Vec<ScenarioSummary> = shipped.into_iter().map(Scenario::summary).collect();
-        return out.line(&json!({ "scenarios": scenarios }).to_string());
+        return out.json(&json!({ "scenarios": scenarios }).to_string());
     }
     let rows: Vec<Vec<String>> = shipped
         .into_iter()

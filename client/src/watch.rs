@@ -60,12 +60,12 @@ fn follow(
 ) -> Result<Error, Failure> {
     loop {
         match socket.read() {
-            Ok(Message::Text(text)) if json => out.line(&text)?,
+            Ok(Message::Text(text)) if json => out.json(&text)?,
             Ok(Message::Text(text)) => {
                 let frame: Frame = serde_json::from_str(&text)
                     .map_err(|error| not_dispatch(api, error.to_string()))?;
-                for line in printed.changes(frame) {
-                    out.line(&line)?;
+                for line in printed.changes(frame, out) {
+                    out.parts(&line)?;
                 }
             }
             Ok(Message::Binary(_) | Message::Ping(_) | Message::Pong(_) | Message::Frame(_)) => {}
@@ -176,32 +176,32 @@ struct Printed {
 
 impl Printed {
     /// Returns a line for each change in this frame.
-    fn changes(&mut self, frame: Frame) -> Vec<String> {
+    fn changes(&mut self, frame: Frame, out: Output) -> Vec<String> {
         let mut lines = Vec::new();
         if frame.t != "data" {
             return lines;
         }
         let (events, missing) = self.new_events(frame.events);
         lines.extend(missing);
-        lines.extend(
-            events
-                .iter()
-                .map(|event| format!("{}  {}: {}", at(event.at_ms), event.kind, event.text)),
-        );
+        lines.extend(events.iter().map(|event| {
+            format!("{}  {}: {}", at(event.at_ms), out.part(&event.kind), out.part(&event.text))
+        }));
         if let Some(faults) = frame.faults {
-            let faults: BTreeMap<String, String> =
-                faults.iter().map(|fault| (fault.id.clone(), described(fault))).collect();
+            let faults: BTreeMap<String, String> = faults
+                .iter()
+                .map(|fault| (fault.id.clone(), out.part(&described(fault))))
+                .collect();
             lines.extend(
                 faults
                     .iter()
                     .filter(|(id, _)| !self.faults.contains_key(*id))
-                    .map(|(id, fault)| format!("fault {id}: {fault}")),
+                    .map(|(id, fault)| format!("fault {}: {fault}", out.part(id))),
             );
             lines.extend(
                 self.faults
                     .keys()
                     .filter(|id| !faults.contains_key(*id))
-                    .map(|id| format!("fault {id} is healed")),
+                    .map(|id| format!("fault {} is healed", out.part(id))),
             );
             self.faults = faults;
         }
@@ -212,7 +212,7 @@ impl Printed {
         }
         if let Some(verdict) = frame.verdict {
             if verdict.sentence != self.sentence {
-                lines.push(verdict.sentence.clone());
+                lines.push(out.part(&verdict.sentence));
                 self.sentence = verdict.sentence;
             }
             if self.lost_writes.is_some_and(|lost| lost != verdict.lost_writes) {
@@ -261,7 +261,10 @@ fn described(fault: &Fault) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::table::Style;
     use serde_json::{Value, json};
+
+    const OUT: Output = Output { style: Style::Tabs };
 
     fn frame(value: Value) -> Frame {
         serde_json::from_value(value).expect("a frame")
@@ -289,22 +292,22 @@ mod tests {
             })
         };
         assert_eq!(
-            printed.changes(frame(unchanged(json!([event])))),
+            printed.changes(frame(unchanged(json!([event]))), OUT),
             [
-                "2026-09-21T14:13:20.123Z  destroyed: boom",
+                &*format!("{}  destroyed: boom", at(1_790_000_000_123)),
                 "fault 3: cut gotham <-> *",
                 "gossip is running, rate 100 %",
                 "All agree."
             ]
         );
-        assert_eq!(printed.changes(frame(unchanged(json!([])))), [""; 0]);
-        assert_eq!(printed.changes(frame(json!({ "t": "k" }))), [""; 0]);
+        assert_eq!(printed.changes(frame(unchanged(json!([]))), OUT), [""; 0]);
+        assert_eq!(printed.changes(frame(json!({ "t": "k" })), OUT), [""; 0]);
         let later = json!({
             "t": "data", "verdict": verdict("All agree.", 2), "faults": [],
             "gossip": { "paused": true, "percent": 100 }, "events": [],
         });
         assert_eq!(
-            printed.changes(frame(later)),
+            printed.changes(frame(later), OUT),
             ["fault 3 is healed", "gossip is paused, rate 100 %", "lost writes: 2"]
         );
     }

@@ -241,3 +241,69 @@ fn shipped_scenarios_are_listed_without_a_request() {
             .expect("JSON");
     assert_eq!(json["scenarios"].as_array().map(Vec::len), Some(6));
 }
+
+/// Runs a command in this time zone.
+fn superhero_in(zone: &str, url: &str, arguments: &[&str]) -> String {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_superhero"));
+    command.env("TZ", zone).args(["--url", url]).args(arguments).stdin(Stdio::null());
+    text(&command.output().expect("the binary runs").stdout)
+}
+
+#[test]
+fn times_have_the_date_and_offset_of_the_local_time_zone() {
+    let stub = Stub::start(|_| {
+        let event = r#"{"number":1,"at_ms":1790000000123,"node":"n","kind":"k","text":"t"}"#;
+        (200, format!(r#"{{"events":[{event}]}}"#))
+    });
+    for (zone, time) in [
+        ("CET-1CEST,M3.5.0,M10.5.0/3", "2026-09-21T16:13:20.123+02:00"),
+        ("<-0330>3:30", "2026-09-21T10:43:20.123-03:30"),
+        ("UTC", "2026-09-21T14:13:20.123Z"),
+        // Without a known zone, times are in UTC.
+        ("Gotham/Narrows", "2026-09-21T14:13:20.123Z"),
+    ] {
+        let printed = superhero_in(zone, &stub.url, &["events"]);
+        assert_eq!(printed, format!("1\t{time}\tn\tk\tt\n"), "{zone}");
+    }
+}
+
+#[test]
+fn names_cannot_forge_or_reorder_lines() {
+    let name = "Ada\u{202e}\\u001b[2J\u{2066}\\nEve\\tx\u{9b}\u{2028}";
+    let hero = format!(
+        r#"{{"id":"aaaaaaaa-0000-4000-8000-000000000001","name":"{name}","location":"home","is_patrolling":false,"health":1,"stamp":{{"wall_ms":1,"logical":0,"origin":"d/1"}}}}"#
+    );
+    let problem = format!(r#"{{"type":"terminated","title":"T","status":410,"detail":"{name}"}}"#);
+    let is_hostile = |c: char| {
+        (c.is_control() && c != '\n' && c != '\t')
+            || matches!(c, '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    };
+    let list = format!(r#"{{"heroes":[{hero}],"tombstones":0}}"#);
+    let stub = Stub::start(move |request| match request.line.as_str() {
+        "GET /heroes" => (200, list.clone()),
+        "POST /heroes" => (201, hero.clone()),
+        _ => (410, problem.clone()),
+    });
+    for (arguments, lines) in [
+        (&["heroes"][..], 1),
+        (&["heroes", "--json"], 1),
+        (&["create"], 1),
+        (&["heal", "1"], 1),
+        (&["terminate", "Ada"], 1),
+    ] {
+        let done = superhero(&stub.url, arguments);
+        let printed = text(&done.stdout) + &text(&done.stderr);
+        assert!(!printed.contains(is_hostile), "{arguments:?}: {printed:?}");
+        // A line end in a problem's detail is kept.
+        assert!(
+            printed.lines().count() == lines || arguments[0] == "heal",
+            "{arguments:?}: {printed:?}"
+        );
+        if arguments.contains(&"--json") {
+            let json: serde_json::Value = serde_json::from_str(&printed).expect("JSON");
+            assert!(
+                json["heroes"][0]["name"].as_str().is_some_and(|name| name.contains('\u{202e}'))
+            );
+        }
+    }
+}

@@ -43,6 +43,7 @@ fn watched(connections: Vec<Vec<String>>, arguments: &[&str]) -> (Option<i32>, S
     });
     let mut command = Command::new(env!("CARGO_BIN_EXE_superhero"));
     let done = command
+        .env("TZ", "UTC")
         .args(["--url", &url, "watch"])
         .args(arguments)
         .stdin(Stdio::null())

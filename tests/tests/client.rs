@@ -15,7 +15,7 @@ fn superhero(cluster: &Cluster, arguments: &[&str]) -> Finished {
     run(
         "superhero",
         arguments,
-        &[("SUPERHERO_URL", &format!("http://{}", cluster.address("dispatch")))],
+        &[("SUPERHERO_URL", &format!("http://{}", cluster.address("dispatch"))), ("TZ", "UTC")],
         HANG_TIMEOUT,
     )
 }
@@ -334,7 +334,7 @@ fn watch_prints_changes_as_they_happen() {
             .into_iter()
             .chain(more.iter().map(|word| (*word).to_owned()))
             .collect();
-        Process::start("superhero", &arguments, &[], directory.path().join(log))
+        Process::start("superhero", &arguments, &[("TZ", "UTC")], directory.path().join(log))
     };
     let (lines, mut frames) = (start(&[], "lines"), start(&["--json"], "frames"));
     let wait_for = |process: &Process, what: &str| {

@@ -175,7 +175,7 @@ impl Report {
     /// Prints the report.
     pub(super) fn print(&self, out: Output, json: bool) -> Result<(), Failure> {
         if json {
-            return out.line(
+            return out.json(
                 &serde_json::to_string(self).map_err(|error| Failure::No(error.to_string()))?,
             );
         }
