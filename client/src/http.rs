@@ -28,6 +28,10 @@ const TIMEOUT_MIN: Duration = Duration::from_millis(100);
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 /// The problem type of an outcome that dispatch does not know.
 pub const OUTCOME_UNKNOWN: &str = "outcome_unknown";
+/// The refusals of a repetition that say nothing about the first request.
+const NOT_LOOKED_AT: [&str; 3] = ["no_place", "overloaded", "under_way"];
+/// The refusal of a dispatch that has just started, and does not know earlier keys.
+const JOINING: &str = "joining";
 /// The errors of a connection that was never made.
 const NOT_CONNECTED: [io::ErrorKind; 5] = [
     io::ErrorKind::ConnectionRefused,
@@ -131,38 +135,55 @@ impl Http {
         let key = (method == Method::POST).then(|| Uuid::new_v4().to_string());
         let attempt = |left| self.attempt(method, path, body, key.as_deref(), left);
         let watch = Stopwatch::start();
-        let (mut unknown, mut pause) = (None, FIRST_PAUSE);
+        let (mut is_repeated, mut pause) = (false, FIRST_PAUSE);
         loop {
             let left = self.timeout.saturating_sub(watch.elapsed());
-            let result = attempt(left.max(TIMEOUT_MIN));
-            let is_repeated = unknown.is_some();
+            let result = match attempt(left.max(TIMEOUT_MIN)) {
+                Err(Attempt::Failed(error)) if is_repeated => self.repeated(method, error),
+                result => result,
+            };
             let lost = match result {
-                Err(Attempt::Lost(why)) => why,
-                // The first request is still being executed.
-                Err(Attempt::Failed(Error::Refused { kind, detail, .. }))
-                    if is_repeated && kind == "under_way" =>
-                {
-                    detail
-                }
-                // Dispatch has stopped, and with it the keys that it knew.
-                Err(Attempt::Failed(Error::NoAnswer { why, .. })) if is_repeated => {
-                    return Sent { result: Err(self.lost(method, why)), is_repeated };
-                }
-                // The deletion whose answer was lost has taken effect.
-                Err(Attempt::Failed(Error::Refused { status: 410, .. }))
-                    if is_repeated && method == Method::DELETE =>
-                {
-                    return Sent { result: Ok(String::new()), is_repeated };
-                }
-                Err(Attempt::Failed(error)) => return Sent { result: Err(error), is_repeated },
                 Ok(body) => return Sent { result: Ok(body), is_repeated },
+                Err(Attempt::Failed(error)) => return Sent { result: Err(error), is_repeated },
+                Err(Attempt::Lost(why)) => why,
             };
             if watch.elapsed() + pause >= self.timeout {
                 return Sent { result: Err(self.lost(method, lost)), is_repeated };
             }
-            unknown = Some(lost);
             thread::sleep(pause);
             pause *= 2;
+            is_repeated = true;
+        }
+    }
+
+    /// Returns the result of a request whose repetition failed, although it may have taken effect
+    /// before.
+    fn repeated(&self, method: &Method, error: Error) -> Result<String, Attempt> {
+        match error {
+            // The first request is still being executed, or dispatch did not look at the key.
+            Error::Refused { kind, detail, .. } if NOT_LOOKED_AT.contains(&kind.as_str()) => {
+                Err(Attempt::Lost(detail))
+            }
+            // The deletion whose answer was lost has taken effect.
+            Error::Refused { status: 410, .. } if method == Method::DELETE => Ok(String::new()),
+            Error::Refused { kind, detail, .. } if kind == JOINING && method == Method::POST => {
+                Err(Attempt::Failed(self.lost(method, detail)))
+            }
+            // Dispatch has stopped, and with it the keys that it knew; or another server answers.
+            Error::NoAnswer { why, .. }
+            | Error::NotDispatch { why, .. }
+            | Error::Untrusted { why, .. }
+                if method != Method::GET =>
+            {
+                Err(Attempt::Failed(self.lost(method, why)))
+            }
+            error @ (Error::Address { .. }
+            | Error::Access { .. }
+            | Error::NoAnswer { .. }
+            | Error::OutcomeUnknown { .. }
+            | Error::Untrusted { .. }
+            | Error::NotDispatch { .. }
+            | Error::Refused { .. }) => Err(Attempt::Failed(error)),
         }
     }
 

@@ -231,6 +231,28 @@ fn repetition_waits_for_the_first_request_under_way() {
 }
 
 #[test]
+fn refusal_of_a_repetition_alone_leaves_the_outcome_unknown() {
+    for (status, kind) in
+        [(429, "overloaded"), (503, "no_place"), (503, "joining"), (200, "not JSON at all")]
+    {
+        let count = Mutex::new(0);
+        let stub = Stub::start(move |_| {
+            let mut count = count.lock().expect("no thread panics with the lock");
+            *count += 1;
+            match (*count, status) {
+                (1, _) => (202, CITY.to_owned()),
+                (_, 200) => (404, "<html>".to_owned()),
+                _ => problem(status, kind),
+            }
+        });
+        let url = proxy(&stub, 1, Instead::Reset, false);
+        let done = superhero(&url, &["bomb", "gotham"]);
+        assert_eq!(done.status.code(), Some(4), "{kind}: {}", text(&done.stderr));
+        assert!(text(&done.stderr).contains("the outcome is unknown"), "{kind}");
+    }
+}
+
+#[test]
 fn outcome_unknown_to_dispatch_exits_with_4() {
     let stub = Stub::start(|_| problem(503, "outcome_unknown"));
     let done = superhero(&stub.url, &["assign", ID, "gotham"]);
