@@ -10,17 +10,16 @@ use std::time::Duration;
 use anyhow::Context as _;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use tokio::io::stdout;
 use tokio::process::{self, Command};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 use crate::layout::Layout;
-use crate::lines::show;
+use crate::lines::{Terminal, show};
 use crate::node::Node;
 
-/// The time limit for printing the last lines of a child.
+/// The time limit for reading the last lines of a child.
 const LINES_TIMEOUT: Duration = Duration::from_millis(500);
 
 /// A started child process.
@@ -35,7 +34,11 @@ impl Child {
     ///
     /// # Errors
     /// When the process cannot be started.
-    pub(crate) fn start(layout: &Layout, node: &'static Node) -> anyhow::Result<Self> {
+    pub(crate) fn start(
+        layout: &Layout,
+        node: &'static Node,
+        terminal: Terminal,
+    ) -> anyhow::Result<Self> {
         let mut command = Command::from(layout.command(node.name));
         // Killed on drop, so that an error in the launcher leaves no child behind.
         let process = command.kill_on_drop(true).spawn();
@@ -49,7 +52,7 @@ impl Child {
         let out = process.stdout.take().context("taking the child's stdout")?;
         let err = process.stderr.take().context("taking the child's stderr")?;
         let lines = tokio::spawn(async move {
-            tokio::join!(show(out, &prefix, stdout()), show(err, &prefix, stdout()))
+            tokio::join!(show(out, &prefix, &terminal), show(err, &prefix, &terminal))
         });
         Ok(Self { node, process, lines })
     }
@@ -60,7 +63,8 @@ impl Child {
         signals: watch::Receiver<Option<Signal>>,
     ) -> (&'static Node, ExitStatus) {
         let status = wait(&mut self.process, signals).await;
-        // The last lines are printed before the exit is reported, unless the terminal accepts none.
+        // The last lines are printed before the exit is reported, unless another process keeps the
+        // child's output open.
         let _ = timeout(LINES_TIMEOUT, self.lines).await;
         (self.node, status)
     }

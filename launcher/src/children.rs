@@ -18,6 +18,8 @@ use tokio::time::timeout;
 
 use crate::child::Child;
 use crate::layout::Layout;
+use crate::lines::Terminal;
+use crate::listening::listening_process;
 use crate::node::Node;
 
 /// The time limit for children to exit after SIGTERM.
@@ -33,7 +35,11 @@ pub(crate) enum Refusal {
     /// The node is running as a child.
     Running(&'static str),
     /// Another process listens on its port, most likely a node started by hand.
-    PortTaken(SocketAddr),
+    PortTaken {
+        address: SocketAddr,
+        /// The id of the process, if the system reports it.
+        process: Option<u32>,
+    },
     /// The process could not be started, for this reason.
     Failed(String),
 }
@@ -42,7 +48,10 @@ impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Running(name) => write!(f, "{name} is running"),
-            Self::PortTaken(address) => write!(f, "another process listens on its port, {address}"),
+            Self::PortTaken { address, process } => {
+                write!(f, "another process listens on its port, {address}")?;
+                process.map_or(Ok(()), |process| write!(f, ": kill {process} stops it"))
+            }
             Self::Failed(reason) => f.write_str(reason),
         }
     }
@@ -51,6 +60,7 @@ impl fmt::Display for Refusal {
 /// The child processes of one cluster.
 pub(crate) struct Children {
     layout: Layout,
+    terminal: Terminal,
     tasks: JoinSet<(&'static Node, ExitStatus)>,
     running: BTreeSet<&'static str>,
     /// The last signal to all children.
@@ -58,10 +68,12 @@ pub(crate) struct Children {
 }
 
 impl Children {
-    /// Returns a cluster with this layout, without any running node.
-    pub(crate) fn new(layout: Layout) -> Self {
+    /// Returns a cluster with this layout, without any running node. Output of nodes goes to the
+    /// terminal.
+    pub(crate) fn new(layout: Layout, terminal: Terminal) -> Self {
         Self {
             layout,
+            terminal,
             tasks: JoinSet::new(),
             running: BTreeSet::new(),
             signal: watch::Sender::new(None),
@@ -73,7 +85,7 @@ impl Children {
     /// # Errors
     /// When the process cannot be started.
     pub(crate) fn start(&mut self, node: &'static Node) -> anyhow::Result<()> {
-        let child = Child::start(&self.layout, node)?;
+        let child = Child::start(&self.layout, node, self.terminal.clone())?;
         self.tasks.spawn(child.end(self.signal.subscribe()));
         self.running.insert(node.name);
         Ok(())
@@ -89,7 +101,7 @@ impl Children {
         }
         let address = self.layout.address(node.name);
         if is_taken(address).await {
-            return Err(Refusal::PortTaken(address));
+            return Err(port_taken(address));
         }
         self.start(node).map_err(|error| Refusal::Failed(format!("{error:#}")))
     }
@@ -111,7 +123,7 @@ impl Children {
     pub(crate) async fn report(&self, Node { name, .. }: &Node, status: ExitStatus) -> String {
         let address = self.layout.address(name);
         if is_taken(address).await {
-            return format!("{name} exited ({status}): {}", Refusal::PortTaken(address));
+            return format!("{name} exited ({status}): {}", port_taken(address));
         }
         let remedy = if self.none_runs() {
             "no node is running".to_owned()
@@ -145,6 +157,10 @@ impl Children {
         self.signal.send_replace(Some(signal));
         timeout(limit, async { while self.ended().await.is_some() {} }).await.is_ok()
     }
+}
+
+fn port_taken(address: SocketAddr) -> Refusal {
+    Refusal::PortTaken { address, process: listening_process(address) }
 }
 
 /// Returns whether a process listens on this address.

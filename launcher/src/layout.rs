@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use shared::options::well_known_address;
+use shared::process::LAUNCHER_ID_VARIABLE;
 use shared::well_known::DISPATCH;
 use tokio::process::Command;
 use tokio::time::timeout;
@@ -69,6 +70,8 @@ impl Layout {
         if let Some(config) = &self.config {
             command.arg("--config").arg(config);
         }
+        // The node stops when this process ends in any way.
+        command.env(LAUNCHER_ID_VARIABLE, std::process::id().to_string());
         // Removed if inherited from the environment: it would point to the socket of another
         // launcher.
         match &self.socket {

@@ -6,7 +6,7 @@
 //!   the request of dispatch.
 //! - `child`: one process; `layout`: its command and its address; `node`: its name.
 //! - `socket`: the requests of dispatch to rebuild a city.
-//! - `lines`: the output.
+//! - `lines`: the output. `listening`: the process at an address.
 //!
 //! Each child has its own process group: Ctrl-C reaches only the launcher, which then signals each
 //! child once.
@@ -15,6 +15,7 @@ mod child;
 mod children;
 mod layout;
 mod lines;
+mod listening;
 mod node;
 mod options;
 mod socket;
@@ -27,10 +28,11 @@ use clap::CommandFactory as _;
 use shared::configuration;
 use shared::configuration::{LAUNCHER, Loaded};
 
+use lines::Terminal;
 use options::Options;
 
 /// The time limit at exit for a terminal that accepts no more output.
-const SHUTDOWN_TIMEOUT: Duration = Duration::from_millis(200);
+const SHUTDOWN_TIMEOUT: Duration = Duration::from_millis(500);
 
 fn main() -> ExitCode {
     let Loaded { options, config, printout } =
@@ -38,19 +40,19 @@ fn main() -> ExitCode {
     if let Some(printout) = printout {
         return printout.print();
     }
+    let failed = |error: &anyhow::Error| {
+        lines::print_error(format!("error: {error:#}\n").into_bytes(), SHUTDOWN_TIMEOUT);
+        ExitCode::FAILURE
+    };
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
-        Err(error) => {
-            eprintln!("error: {error}");
-            return ExitCode::FAILURE;
-        }
+        Err(error) => return failed(&error.into()),
     };
-    let ended = runtime.block_on(supervise::run(options, config));
+    let (terminal, end) = Terminal::new(std::io::stdout());
+    let ended = runtime.block_on(supervise::run(options, config, &terminal));
+    // The tasks that read from children hold the terminal, too.
     runtime.shutdown_timeout(SHUTDOWN_TIMEOUT);
-    ended.unwrap_or_else(|error| {
-        // Not with `eprintln!`, which panics when the terminal is closed.
-        let error = format_args!("error: {error:#}\n");
-        let _ = std::io::Write::write_fmt(&mut std::io::stderr(), error);
-        ExitCode::FAILURE
-    })
+    drop(terminal);
+    end.wait(SHUTDOWN_TIMEOUT);
+    ended.unwrap_or_else(|error| failed(&error))
 }

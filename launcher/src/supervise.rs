@@ -2,7 +2,9 @@
 //! nodes.
 //!
 //! Invariant: no child outlives the launcher, on any exit path. The signal handlers are installed
-//! before the first child starts.
+//! before the first child starts. After SIGKILL, which runs no code here, the system stops the
+//! children (on Linux). That follows the thread that starts them, so all of them are started from
+//! the main thread, by a runtime without further threads.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -12,9 +14,10 @@ use shared::process::EXIT_UNUSABLE;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 
+use crate::SHUTDOWN_TIMEOUT;
 use crate::children::Children;
 use crate::layout::Layout;
-use crate::lines::print_line;
+use crate::lines::{Terminal, print_error};
 use crate::node::NODES;
 use crate::options::Options;
 use crate::socket::{Request, Socket};
@@ -23,13 +26,17 @@ use crate::socket::{Request, Socket};
 ///
 /// # Errors
 /// When a node cannot be started, a signal handler cannot be installed, or a child did not stop.
-pub(crate) async fn run(options: Options, config: Option<PathBuf>) -> anyhow::Result<ExitCode> {
+pub(crate) async fn run(
+    options: Options,
+    config: Option<PathBuf>,
+    terminal: &Terminal,
+) -> anyhow::Result<ExitCode> {
     let binary = std::env::current_exe().context("finding the directory of the binaries")?;
     let binaries = binary.parent().context("finding the directory of the binaries")?;
     let mut stops = StopSignals::listen()?;
     let (sender, mut requests) = mpsc::channel(1);
     // Dropping the socket removes its directory, so it is kept until the end of this function.
-    let socket = open_socket(sender).await;
+    let socket = open_socket(sender, terminal);
     let layout = Layout {
         binaries: binaries.to_owned(),
         host: options.host,
@@ -38,51 +45,50 @@ pub(crate) async fn run(options: Options, config: Option<PathBuf>) -> anyhow::Re
         socket: socket.as_ref().map(|socket| socket.path().to_owned()),
     };
     if let Some(error) = layout.configuration_error().await? {
-        // A failure to print the error cannot be reported either.
-        let _ = std::io::Write::write_all(&mut std::io::stderr(), &error);
+        print_error(error, SHUTDOWN_TIMEOUT);
         return Ok(ExitCode::from(EXIT_UNUSABLE));
     }
     let page = layout.page();
-    let mut children = Children::new(layout);
+    let mut children = Children::new(layout, terminal.clone());
     for node in &NODES {
         children.start(node)?;
     }
-    print_line(&format!("Page: {page}   (Ctrl-C stops all four nodes)")).await;
+    terminal.print(&format!("Page: {page}   (Ctrl-C stops all four nodes)"));
     let mut failed = false;
     loop {
         tokio::select! {
             Some((node, status)) = children.ended() => {
                 failed |= !status.success();
-                print_line(&children.report(node, status).await).await;
+                terminal.print(&children.report(node, status).await);
                 // The launcher stays while any node runs: it must stop the node later, and dispatch
                 // may send requests.
                 if children.none_runs() {
                     return Ok(if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS });
                 }
             }
-            Some(request) = requests.recv() => answer(&mut children, request).await,
+            Some(request) = requests.recv() => answer(&mut children, request, terminal).await,
             () = stops.next() => break,
         }
     }
     // Later requests are refused, so none can start a child while the others stop.
     drop(requests);
     children.stop().await?;
-    print_line("All nodes have stopped.").await;
+    terminal.print("All nodes have stopped.");
     Ok(ExitCode::SUCCESS)
 }
 
-async fn open_socket(requests: mpsc::Sender<Request>) -> Option<Socket> {
+fn open_socket(requests: mpsc::Sender<Request>, terminal: &Terminal) -> Option<Socket> {
     match Socket::open(requests) {
         Ok(socket) => Some(socket),
         Err(error) => {
             // The cluster works without the socket, so this is no reason to exit.
-            print_line(&format!("The page cannot rebuild cities: {error:#}")).await;
+            terminal.print(&format!("The page cannot rebuild cities: {error:#}"));
             None
         }
     }
 }
 
-async fn answer(children: &mut Children, Request { node, answer }: Request) {
+async fn answer(children: &mut Children, Request { node, answer }: Request, terminal: &Terminal) {
     let outcome = children.start_again(node).await;
     let line = match &outcome {
         Ok(()) => format!("{} restarted", node.name),
@@ -90,7 +96,7 @@ async fn answer(children: &mut Children, Request { node, answer }: Request) {
     };
     // Ignored: the client may have closed its connection, and the node is started anyway.
     let _ = answer.send(outcome);
-    print_line(&line).await;
+    terminal.print(&line);
 }
 
 /// The signals that stop the launcher.

@@ -8,6 +8,7 @@ use std::net::SocketAddr;
 use std::process::ExitCode;
 
 use clap::{Command, FromArgMatches};
+use tracing::info;
 
 use gossip::NodeName;
 use gossip::link::ClusterConfig;
@@ -62,6 +63,10 @@ pub fn main<O: Options, C>(
     }
     if options.node().healthcheck {
         return process::healthcheck(&cluster, name, options.listen());
+    }
+    if !process::ends_with_launcher() {
+        info!("stopping: the launcher has ended");
+        return ExitCode::from(process::EXIT_STOPPED);
     }
     // Dropping it stops the export, so it is kept until the node has stopped.
     let _export_guard = match options.node().export_traces(name) {

@@ -33,6 +33,9 @@ const OPEN_FILES_MAX: u64 = 65_536;
 /// The time limit for links and connections to close.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 
+/// The environment variable with the process id of the launcher, set for its nodes.
+pub const LAUNCHER_ID_VARIABLE: &str = "SUPERHERO_LAUNCHER_ID";
+
 /// Exit code: stopped on request.
 pub const EXIT_STOPPED: u8 = 0;
 /// Exit code: failed while running.
@@ -185,6 +188,30 @@ pub async fn run<M: HeroNode>(
     }
     info!("{name} has stopped");
     Ok(ExitCode::from(code))
+}
+
+/// Returns whether this process should run: it has no launcher, or its launcher still runs. From
+/// then on the system sends it SIGTERM when the launcher ends, even by SIGKILL.
+///
+/// Only Linux can send such a signal. It is sent when the *thread* ends that started this process;
+/// the launcher starts all nodes from its main thread.
+#[must_use]
+pub fn ends_with_launcher() -> bool {
+    #[cfg(target_os = "linux")]
+    {
+        use nix::sys::prctl::set_pdeathsig;
+        use nix::sys::signal::Signal;
+
+        let launcher = std::env::var(LAUNCHER_ID_VARIABLE).ok();
+        if let Some(launcher) = launcher.and_then(|id| id.parse().ok()) {
+            if let Err(error) = set_pdeathsig(Signal::SIGTERM) {
+                warn!("cannot be stopped when the launcher ends: {error}");
+            }
+            // Checked afterwards, since a launcher that ended before sends no signal.
+            return nix::unistd::getppid() == nix::unistd::Pid::from_raw(launcher);
+        }
+    }
+    true
 }
 
 fn stop_on_signals(stop: CancellationToken) -> anyhow::Result<()> {

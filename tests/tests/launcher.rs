@@ -247,7 +247,7 @@ fn closed_terminal_leaves_no_process_behind() {
 }
 
 #[test]
-fn blocked_terminal_does_not_prevent_stopping() {
+fn blocked_terminal_blocks_no_node_and_no_stop() {
     let (address, temporary) =
         (own_address(), tempfile::tempdir().expect("a temporary directory can be created"));
     let mut launcher = KillOnDrop::start(address, temporary.path());
@@ -261,14 +261,29 @@ fn blocked_terminal_does_not_prevent_stopping() {
         let outcome = create();
         ensure(outcome == Ok(201), || format!("{outcome:?}"))
     });
-    wait_until("dispatch blocks on its log output", HANG_TIMEOUT, || {
-        let created = (0..100).take_while(|_| create() == Ok(201)).count();
-        ensure(created < 100, || "dispatch does not block".to_owned())
-    });
-    assert_eq!(launcher.signal_and_wait(Signal::SIGTERM, HANG_TIMEOUT, temporary.path()), Some(1));
+    // More lines than fit into the pipes of dispatch and of the launcher.
+    for number in 0..3_000 {
+        assert_eq!(create(), Ok(201), "hero {number}");
+    }
+    assert_eq!(launcher.signal_and_wait(Signal::SIGTERM, STOP_TIMEOUT, temporary.path()), Some(0));
     let mut text = String::new();
     launcher.0.stderr.take().expect("a pipe").read_to_string(&mut text).expect("text");
-    assert!(text.contains("killed after not stopping within 3 s"), "{text}");
+    assert_eq!(text, "");
+}
+
+#[test]
+fn killed_launcher_leaves_no_node_and_starts_again() {
+    let address = own_address();
+    let mut launched = Launched::start_at(address);
+    launched.cluster.wait_ready(&NODES);
+    launched.launcher.signal(Signal::SIGKILL);
+    wait_until("all nodes have stopped", HANG_TIMEOUT, || {
+        let left = processes_at(address);
+        ensure(left.is_empty(), || format!("{left:?}"))
+    });
+    let again = Launched::start_at(address);
+    again.cluster.wait_ready(&NODES);
+    assert_eq!(again.processes().len(), 4);
 }
 
 #[test]
@@ -316,8 +331,11 @@ fn manually_started_city_is_left_alone() {
     launched.cluster.wait_status("gotham", "down", HANG_TIMEOUT);
     launched.cluster.restart("gotham");
     let by_hand = launched.processes();
-    let refusal =
-        format!("another process listens on its port, {}", launched.cluster.address("gotham"));
+    let refusal = format!(
+        "another process listens on its port, {}: kill {} stops it",
+        launched.cluster.address("gotham"),
+        by_hand["gotham"]
+    );
     assert_eq!(launched.send_request(b"start gotham\n"), format!("refused: {refusal}\n"));
     launched.wait_log("the refusal is logged", |log| {
         log.contains(&format!("\ngotham not restarted: {refusal}\n"))
@@ -340,7 +358,9 @@ fn occupied_port_is_reported_and_the_others_run() {
         let _listener = TcpListener::bind((address, 4901)).expect("a free address");
         let launched = Launched::start_at(address);
         let line = format!(
-            "gotham exited (exit status: 1): another process listens on its port, {address}:4901\n"
+            "gotham exited (exit status: 1): another process listens on its port, {address}:4901: \
+             kill {} stops it\n",
+            std::process::id()
         );
         launched.wait_log("the launcher reports the occupied port", |log| log.contains(&line));
         launched
