@@ -3,6 +3,8 @@
 //! Invariant: without CA certificates there is no encrypted connection. The system's own roots are
 //! never used.
 
+use std::fs::File;
+use std::io::{self, Read as _};
 use std::net::TcpStream;
 use std::path::Path;
 use std::sync::Arc;
@@ -13,6 +15,35 @@ use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 use ureq::tls::{Certificate, RootCerts, TlsConfig, TlsProvider};
 
 use crate::error::Error;
+
+/// The largest file that is read, in bytes.
+const BYTES_MAX: u64 = 1 << 20;
+/// The byte order mark of UTF-8.
+const BYTE_ORDER_MARK: [u8; 3] = [0xef, 0xbb, 0xbf];
+
+/// Reads a file with a secret or certificates, without the byte order marks that some editors
+/// write. In PEM they would hide the line after them.
+///
+/// # Errors
+/// The file cannot be read, or is larger than 1 MiB.
+pub fn read(path: &Path) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    File::open(path)?.take(BYTES_MAX + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > BYTES_MAX {
+        return Err(io::Error::other(format!("larger than the limit of {BYTES_MAX} bytes")));
+    }
+    Ok(without_byte_order_marks(&bytes))
+}
+
+fn without_byte_order_marks(mut bytes: &[u8]) -> Vec<u8> {
+    let mut kept = Vec::with_capacity(bytes.len());
+    while let Some(at) = bytes.windows(BYTE_ORDER_MARK.len()).position(|it| it == BYTE_ORDER_MARK) {
+        kept.extend_from_slice(&bytes[..at]);
+        bytes = &bytes[at + BYTE_ORDER_MARK.len()..];
+    }
+    kept.extend_from_slice(bytes);
+    kept
+}
 
 /// A token to send, and the CA certificates to trust.
 #[derive(Clone, Debug, Default)]
@@ -30,8 +61,10 @@ impl Access {
         let unusable =
             |path: &Path, why: String| Error::Access { path: path.display().to_string(), why };
         let token = token_file.map(|path| {
-            let token =
-                std::fs::read_to_string(path).map_err(|error| unusable(path, error.to_string()))?;
+            let token = read(path).and_then(|bytes| {
+                String::from_utf8(bytes).map_err(|_| io::Error::other("not valid UTF-8"))
+            });
+            let token = token.map_err(|error| unusable(path, error.to_string()))?;
             let token = token.trim().to_owned();
             let can_be_sent =
                 !token.is_empty() && token.bytes().all(|byte| byte.is_ascii_graphic());
@@ -43,9 +76,8 @@ impl Access {
             }
         });
         let authorities = authorities.map(|path| {
-            let read = CertificateDer::pem_file_iter(path)
-                .and_then(Iterator::collect::<Result<Vec<_>, _>>);
-            match read {
+            let pem = read(path).map_err(|error| unusable(path, error.to_string()))?;
+            match CertificateDer::pem_slice_iter(&pem).collect::<Result<Vec<_>, _>>() {
                 Ok(certificates) if certificates.is_empty() => {
                     Err(unusable(path, "no certificate found".into()))
                 }

@@ -16,7 +16,7 @@ mod error;
 mod executor;
 mod http;
 
-pub use access::Access;
+pub use access::{Access, read as read_file};
 pub use api::{Answer, Api};
 pub use clock::Stopwatch;
 pub use connection::{Connection, Opened};

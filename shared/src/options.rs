@@ -4,6 +4,8 @@ mod limits;
 mod security;
 
 use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::Read as _;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -27,6 +29,8 @@ pub use security::SecurityOptions;
 const DEVELOPMENT_COOKIE: &str = "superhero-cluster-development";
 /// The shortest cookie, in bytes. A shorter one could be guessed offline from a recorded proof.
 const COOKIE_BYTES_MIN: usize = 16;
+/// The part of a cookie file that is read, in bytes. It is more than the longest cookie.
+const COOKIE_FILE_BYTES_MAX: u64 = 1 << 20;
 /// The shortest interval of a repeated activity.
 const INTERVAL_MIN: Duration = Duration::from_millis(10);
 
@@ -165,12 +169,20 @@ impl NodeOptions {
     /// Returns the secret shared by all nodes of the cluster.
     fn cookie(&self) -> anyhow::Result<String> {
         let cookie = match &self.cookie_file {
-            Some(path) => std::fs::read_to_string(path)
-                .with_context(|| format!("reading the cookie from {}", path.display()))?
-                .trim()
-                .to_owned(),
+            Some(path) => {
+                let mut text = String::new();
+                File::open(path)
+                    .and_then(|file| file.take(COOKIE_FILE_BYTES_MAX).read_to_string(&mut text))
+                    .with_context(|| format!("reading the cookie from {}", path.display()))?;
+                // Some editors write a byte order mark.
+                text.trim_start_matches('\u{feff}').trim().to_owned()
+            }
             None => {
-                std::env::var("SUPERHERO_COOKIE").unwrap_or_else(|_| DEVELOPMENT_COOKIE.to_owned())
+                let cookie = std::env::var("SUPERHERO_COOKIE").ok();
+                // Empty counts as not set, as for every option.
+                cookie
+                    .filter(|cookie| !cookie.is_empty())
+                    .unwrap_or_else(|| DEVELOPMENT_COOKIE.to_owned())
             }
         };
         anyhow::ensure!(

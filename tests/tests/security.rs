@@ -2,11 +2,16 @@
 //! outside.
 
 use std::net::TcpListener;
+use std::path::Path;
 use std::thread;
 
 use cluster_tests::{
     Api, CITIES, Certificates, Cluster, DEVELOPMENT_COOKIE, Disconnect, HANG_TIMEOUT, Link,
     Options, Process, Reply, ensure, hello, incarnation_now, own_address, raw, run, wait_until,
+};
+use rcgen::ExtendedKeyUsagePurpose::{ClientAuth, ServerAuth};
+use rcgen::{
+    BasicConstraints, CertificateParams, CertifiedIssuer, ExtendedKeyUsagePurpose, IsCa, KeyPair,
 };
 use serde_json::json;
 use tungstenite::handshake::server::{Request, Response};
@@ -159,6 +164,72 @@ fn unusable_certificates_are_reported_at_start() {
     let cert_only =
         run("gotham", &["--listen=127.0.0.1:0", "--tls-cert", &cert], &[], HANG_TIMEOUT);
     assert!(cert_only.code == Some(2) && cert_only.stderr.contains("--tls-key"), "{cert_only:?}");
+}
+
+/// Writes a CA, and a certificate for gotham with these usages, to a directory. Returns the options
+/// with which gotham uses them.
+fn issued(directory: &Path, usages: &[ExtendedKeyUsagePurpose], around: &str) -> [String; 3] {
+    let mut authority = CertificateParams::default();
+    authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let key = KeyPair::generate().expect("a key");
+    let issuer = CertifiedIssuer::self_signed(authority, key).expect("a CA");
+    let mut params = CertificateParams::new(["gotham".to_owned()]).expect("a name");
+    params.extended_key_usages = usages.to_vec();
+    let key = KeyPair::generate().expect("a key");
+    let certificate = params.signed_by(&key, &issuer).expect("a certificate");
+    [("cert", certificate.pem()), ("key", key.serialize_pem()), ("ca", issuer.pem())].map(
+        |(option, pem)| {
+            let path = directory.join(option);
+            std::fs::write(&path, format!("{around}{pem}")).expect("a temporary file");
+            format!("--tls-{option}={}", path.display())
+        },
+    )
+}
+
+#[test]
+fn certificate_without_a_usage_is_refused_at_start() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let file = directory.path().join("cert").display().to_string();
+    let print = |options: &[String; 3]| {
+        let options: Vec<&str> = options.iter().map(String::as_str).collect();
+        run("gotham", &[&["--print-config"], &options[..]].concat(), &[], HANG_TIMEOUT)
+    };
+    for usages in [&[][..], &[ServerAuth, ClientAuth]] {
+        let accepted = print(&issued(directory.path(), usages, ""));
+        assert_eq!(accepted.code, Some(0), "{usages:?}: {accepted:?}");
+    }
+    for (usage, missing) in [(ServerAuth, "clientAuth"), (ClientAuth, "serverAuth")] {
+        let refused = print(&issued(directory.path(), &[usage], ""));
+        let text = format!("the certificate in {file} lacks the extended key usage {missing}: ");
+        assert!(refused.code == Some(2) && refused.stderr.contains(&text), "{refused:?}");
+    }
+    let mut options = issued(directory.path(), &[], "");
+    options[0] = options[2].replace("--tls-ca", "--tls-cert");
+    let refused = print(&options);
+    let text = "holds the certificate of a CA, not of a node";
+    assert!(refused.code == Some(2) && refused.stderr.contains(text), "{refused:?}");
+}
+
+#[test]
+fn pem_files_may_have_byte_order_marks_and_text_before_them() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    for around in ["\u{feff}", "\u{feff}\r\n\r\n", "Subject: gotham\n\n\u{feff}"] {
+        let options = issued(directory.path(), &[], around);
+        let options: Vec<&str> = options.iter().map(String::as_str).collect();
+        let accepted =
+            run("gotham", &[&["--print-config"], &options[..]].concat(), &[], HANG_TIMEOUT);
+        assert_eq!((accepted.code, accepted.stderr.as_str()), (Some(0), ""), "{around:?}");
+        let ca = directory.path().join("ca").display().to_string();
+        let token = directory.path().join("token").display().to_string();
+        std::fs::write(&token, "\u{feff}a-token\r\n").expect("a temporary file");
+        let listed = run(
+            "superhero",
+            &["--ca", &ca, "--token-file", &token, "scenarios"],
+            &[],
+            HANG_TIMEOUT,
+        );
+        assert_eq!((listed.code, listed.stderr.as_str()), (Some(0), ""), "{around:?}");
+    }
 }
 
 #[test]

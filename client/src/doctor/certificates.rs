@@ -3,17 +3,19 @@
 //! The checks are those of rustls, which nodes themselves use.
 
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use rustls::client::{verify_server_cert_signed_by_trust_anchor, verify_server_name};
 use rustls::crypto::{CryptoProvider, ring};
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
-use rustls::server::ParsedCertificate;
+use rustls::server::{ParsedCertificate, WebPkiClientVerifier};
 use rustls::sign::CertifiedKey;
-use rustls::{CertificateError, Error, RootCertStore};
+use rustls::{CertificateError, Error, ExtendedKeyPurpose, RootCertStore};
 
 use api_types::NODES;
+use superhero::read_file;
 
 use super::configuration::Known;
 use super::finding::Finding;
@@ -77,10 +79,15 @@ fn inspect(
     }
 
     let end = chain[0].clone();
+    if authorities.contains(&end) {
+        return Err(wrong(cert, &"the certificate of a CA, not of a node"));
+    }
     let parsed = ParsedCertificate::try_from(&end).map_err(|error| wrong(cert, &error))?;
     let soon = UnixTime::since_unix_epoch(Duration::from_secs(now.as_secs()) + WARNING);
     let verify_at = |at| verify(&provider, &roots, &end, &chain[1..], at);
     verify_at(now).map_err(|error| wrong(cert, &described(&error, ca)))?;
+    verify_client(&provider, &roots, &end, &chain[1..], now)
+        .map_err(|error| wrong(cert, &described(&error, ca)))?;
     let name = ServerName::try_from(node).map_err(|error| wrong(cert, &error))?;
     verify_server_name(&parsed, &name)
         .map_err(|_| wrong(cert, &format!("not valid for the name {node}")))?;
@@ -95,7 +102,8 @@ fn inspect(
     }
     let later =
         verify_at(soon).map_err(|error| format!("{}: {}", cert.display(), described(&error, ca)));
-    let key_der = PrivateKeyDer::from_pem_file(key).map_err(|error| wrong(key, &error))?;
+    let pem = read_file(key).map_err(|error| wrong(key, &error))?;
+    let key_der = PrivateKeyDer::from_pem_slice(&pem).map_err(|error| wrong(key, &error))?;
     chain.truncate(1);
     CertifiedKey::from_der(chain, key_der, &provider).map_err(|error| {
         let is_mismatch = matches!(error, Error::InconsistentKeys(_));
@@ -111,8 +119,9 @@ fn inspect(
 }
 
 fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
-    let read = CertificateDer::pem_file_iter(path).map_err(|error| error.to_string())?;
-    let certificates: Result<Vec<_>, _> = read.take(CERTIFICATES_MAX).collect();
+    let pem = read_file(path).map_err(|error| error.to_string())?;
+    let certificates: Result<Vec<_>, _> =
+        CertificateDer::pem_slice_iter(&pem).take(CERTIFICATES_MAX).collect();
     let certificates = certificates.map_err(|error| error.to_string())?;
     if certificates.is_empty() { Err("no certificate found".into()) } else { Ok(certificates) }
 }
@@ -132,6 +141,21 @@ fn verify(
         at,
         algorithms,
     )
+}
+
+/// Verifies a certificate as that of a client: nodes are clients of each other, too.
+fn verify_client(
+    provider: &CryptoProvider,
+    roots: &RootCertStore,
+    end: &CertificateDer<'_>,
+    between: &[CertificateDer<'_>],
+    at: UnixTime,
+) -> Result<(), Error> {
+    let (roots, provider) = (Arc::new(roots.clone()), Arc::new(provider.clone()));
+    let verifier = WebPkiClientVerifier::builder_with_provider(roots, provider)
+        .build()
+        .map_err(|error| Error::General(error.to_string()))?;
+    verifier.verify_client_cert(end, between, at).map(drop)
 }
 
 fn is_date_error(error: &Error) -> bool {
@@ -154,6 +178,16 @@ fn described(error: &Error, ca: &Path) -> String {
         }
         if let CertificateError::NotValidYetContext { not_before, .. } = invalid {
             return format!("not valid before {}", date(not_before));
+        }
+        if let CertificateError::InvalidPurposeContext { required, .. } = invalid {
+            let usage = match required {
+                ExtendedKeyPurpose::ClientAuth => "clientAuth",
+                ExtendedKeyPurpose::ServerAuth => "serverAuth",
+                _ => "for nodes",
+            };
+            return format!(
+                "lacks the extended key usage {usage}; nodes need serverAuth and clientAuth"
+            );
         }
         if matches!(invalid, CertificateError::UnknownIssuer | CertificateError::BadSignature) {
             return format!("not signed by the CA in {}", ca.display());

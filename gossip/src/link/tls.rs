@@ -5,20 +5,29 @@
 //! address cannot be taken over without the key. Browsers present no certificate, and can use only
 //! the HTTP API.
 
-use std::io;
+use std::fs::File;
+use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::Context as _;
+use rustls::client::verify_server_cert_signed_by_trust_anchor;
+use rustls::crypto::CryptoProvider;
 use rustls::pki_types::pem::PemObject as _;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
-use rustls::server::WebPkiClientVerifier;
-use rustls::{ClientConfig, RootCertStore, ServerConfig};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
+use rustls::server::{ParsedCertificate, WebPkiClientVerifier};
+use rustls::{CertificateError, ClientConfig, RootCertStore, ServerConfig};
 use tokio::net::TcpStream;
 use tokio_rustls::{TlsAcceptor, TlsConnector};
 use tokio_util::either::Either;
+use tracing::warn;
 
 use crate::id::NodeName;
+
+/// The largest PEM file, in bytes.
+const PEM_BYTES_MAX: u64 = 1 << 20;
+/// The byte order mark of UTF-8. It cannot occur within PEM.
+const BYTE_ORDER_MARK: [u8; 3] = [0xef, 0xbb, 0xbf];
 
 /// A connection, plain or encrypted.
 pub(super) type Stream = Either<TcpStream, Box<tokio_rustls::TlsStream<TcpStream>>>;
@@ -62,19 +71,25 @@ impl Tls {
     ///
     /// # Errors
     /// If a file cannot be read or has no usable content, the key does not match, or the
-    /// certificate does not name `me`.
+    /// certificate does not name `me` or lacks a usage.
     pub fn load(me: NodeName, files: &Files) -> anyhow::Result<Self> {
         let certificates = certificates(&files.certificate)?;
-        let key = PrivateKeyDer::from_pem_file(&files.key)
+        let key = PrivateKeyDer::from_pem_slice(&pem(&files.key)?)
             .with_context(|| format!("reading the key in {}", files.key.display()))?;
         let mut roots = RootCertStore::empty();
-        for authority in self::certificates(&files.authorities)? {
-            roots.add(authority).with_context(|| {
+        let authorities = self::certificates(&files.authorities)?;
+        for authority in &authorities {
+            roots.add(authority.clone()).with_context(|| {
                 format!("{} holds no certificate of a CA", files.authorities.display())
             })?;
         }
         let roots = Arc::new(roots);
         let first = certificates.first().cloned().context("there is a certificate")?;
+        anyhow::ensure!(
+            !authorities.contains(&first),
+            "{} holds the certificate of a CA, not of a node",
+            files.certificate.display()
+        );
         anyhow::ensure!(
             Certificate(first).is_for(me),
             "the certificate in {} does not name {me}: the DNS name {me} must be among its \
@@ -98,6 +113,8 @@ impl Tls {
                     files.certificate.display()
                 )
             })?;
+        let now = UnixTime::now();
+        check_usage(&files.certificate, &certificates, &roots, &provider, now)?;
         // The port serves only HTTP/1.1, which the WebSocket upgrade needs.
         server.alpn_protocols = vec![b"http/1.1".to_vec()];
         let client = ClientConfig::builder_with_provider(provider)
@@ -146,6 +163,55 @@ impl std::fmt::Debug for Tls {
     }
 }
 
+/// Checks that other nodes accept the certificate in this file, followed by intermediate ones.
+///
+/// # Errors
+/// If it is the certificate of a CA, or lacks a usage. A certificate that is accepted only later or
+/// elsewhere, for its dates or its CA, is a warning: the other nodes may have other clocks and
+/// files.
+fn check_usage(
+    file: &Path,
+    certificates: &[CertificateDer<'static>],
+    roots: &Arc<RootCertStore>,
+    provider: &Arc<CryptoProvider>,
+    now: UnixTime,
+) -> anyhow::Result<()> {
+    let Some((end, between)) = certificates.split_first() else { return Ok(()) };
+    let parsed = ParsedCertificate::try_from(end)
+        .with_context(|| format!("reading the certificate in {}", file.display()))?;
+    let algorithms = provider.signature_verification_algorithms.all;
+    let as_server =
+        verify_server_cert_signed_by_trust_anchor(&parsed, roots, between, now, algorithms);
+    let verifier =
+        WebPkiClientVerifier::builder_with_provider(Arc::clone(roots), Arc::clone(provider))
+            .build()?;
+    let as_client = verifier.verify_client_cert(end, between, now).map(drop);
+    for (usage, verified) in [("serverAuth", as_server), ("clientAuth", as_client)] {
+        match verified {
+            Ok(()) => {}
+            Err(error) if is_of_usage(&error) => anyhow::bail!(
+                "the certificate in {} lacks the extended key usage {usage}: a node is a server \
+                 and a client of other nodes, and needs serverAuth and clientAuth",
+                file.display()
+            ),
+            Err(error) => {
+                warn!("other nodes may refuse the certificate in {}: {error}", file.display());
+                break;
+            }
+        }
+    }
+    Ok(())
+}
+
+fn is_of_usage(error: &rustls::Error) -> bool {
+    matches!(
+        error,
+        rustls::Error::InvalidCertificate(
+            CertificateError::InvalidPurpose | CertificateError::InvalidPurposeContext { .. }
+        )
+    )
+}
+
 /// Returns the node's name as a server name. Some names are not valid there, for example those of
 /// only digits.
 fn server_name(node: NodeName) -> io::Result<ServerName<'static>> {
@@ -153,10 +219,34 @@ fn server_name(node: NodeName) -> io::Result<ServerName<'static>> {
         .map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))
 }
 
+/// Reads a PEM file, without the byte order marks that some editors write. They would hide the
+/// line after them.
+fn pem(path: &Path) -> anyhow::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    File::open(path)
+        .and_then(|file| file.take(PEM_BYTES_MAX + 1).read_to_end(&mut bytes))
+        .with_context(|| format!("reading {}", path.display()))?;
+    anyhow::ensure!(
+        bytes.len() as u64 <= PEM_BYTES_MAX,
+        "{} is larger than the limit of {PEM_BYTES_MAX} bytes",
+        path.display()
+    );
+    Ok(without_byte_order_marks(&bytes))
+}
+
+fn without_byte_order_marks(mut bytes: &[u8]) -> Vec<u8> {
+    let mut kept = Vec::with_capacity(bytes.len());
+    while let Some(at) = bytes.windows(BYTE_ORDER_MARK.len()).position(|it| it == BYTE_ORDER_MARK) {
+        kept.extend_from_slice(&bytes[..at]);
+        bytes = &bytes[at + BYTE_ORDER_MARK.len()..];
+    }
+    kept.extend_from_slice(bytes);
+    kept
+}
+
 fn certificates(path: &Path) -> anyhow::Result<Vec<CertificateDer<'static>>> {
     let reading = || format!("reading the certificates in {}", path.display());
-    let all = CertificateDer::pem_file_iter(path)
-        .with_context(reading)?
+    let all = CertificateDer::pem_slice_iter(&pem(path)?)
         .collect::<Result<Vec<_>, _>>()
         .with_context(reading)?;
     anyhow::ensure!(!all.is_empty(), "{} holds no certificate in PEM", path.display());

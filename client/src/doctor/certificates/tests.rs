@@ -3,7 +3,11 @@
 use std::fs;
 use std::path::PathBuf;
 
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair, date_time_ymd};
+use rcgen::ExtendedKeyUsagePurpose::{ClientAuth, ServerAuth};
+use rcgen::{
+    BasicConstraints, CertificateParams, CertifiedIssuer, ExtendedKeyUsagePurpose, IsCa, KeyPair,
+    date_time_ymd,
+};
 
 use super::*;
 
@@ -31,7 +35,13 @@ impl Authority {
 
     /// Issues a certificate for `node` that expires on the first day of the year `until`.
     fn issue(&self, node: &str, until: i32) -> &Self {
+        self.issue_for(node, until, &[])
+    }
+
+    /// Issues a certificate with these extended key usages.
+    fn issue_for(&self, node: &str, until: i32, usages: &[ExtendedKeyUsagePurpose]) -> &Self {
         let mut params = CertificateParams::new([node.to_owned()]).unwrap();
+        params.extended_key_usages = usages.to_vec();
         (params.not_before, params.not_after) =
             (date_time_ymd(2020, 1, 2), date_time_ymd(until, 1, 1));
         let key = KeyPair::generate().unwrap();
@@ -98,5 +108,46 @@ fn file_without_certificate_or_key_is_reported() {
         }
         fs::remove_file(authority.path(name)).unwrap();
         assert_rejected(authority.inspected(1), &format!("{}: ", authority.path(name).display()));
+    }
+}
+
+#[test]
+fn missing_usage_is_named() {
+    let authority = Authority::until(2040);
+    let both = authority.issue_for("gotham", 2040, &[ServerAuth, ClientAuth]);
+    assert!(both.inspected(1).is_ok(), "{:?}", both.inspected(1));
+    let server = authority.issue_for("gotham", 2040, &[ServerAuth]);
+    assert_rejected(server.inspected(1), "lacks the extended key usage clientAuth");
+    let client = authority.issue_for("gotham", 2040, &[ClientAuth]);
+    assert_rejected(client.inspected(1), "lacks the extended key usage serverAuth");
+    fs::copy(authority.path("ca"), authority.path("cert")).unwrap();
+    assert_rejected(authority.inspected(1), "the certificate of a CA, not of a node");
+}
+
+#[test]
+fn certificate_that_is_not_valid_yet_is_reported() {
+    let authority = Authority::until(2040);
+    authority.issue("gotham", 2040);
+    let (cert, key, ca) = (authority.path("cert"), authority.path("key"), authority.path("ca"));
+    // The first day of 2020, on which the CA is valid, and the certificate is not.
+    let at = UnixTime::since_unix_epoch(Duration::from_secs(1_577_840_400));
+    assert_rejected(inspect("gotham", &cert, &key, &ca, at), "not valid before 2020-01-02");
+}
+
+#[test]
+fn byte_order_marks_line_ends_and_text_around_pem_are_accepted() {
+    let authority = Authority::until(2040);
+    for around in [
+        |pem: &str| format!("\u{feff}{pem}"),
+        |pem: &str| format!("\n\nsubject: a\n\u{feff}{pem}\n\n"),
+        |pem: &str| format!("\u{feff}\r\n{}", pem.replace('\n', "\r\n")),
+    ] {
+        authority.issue("gotham", 2040);
+        fs::write(authority.path("ca"), authority.issuer.pem()).unwrap();
+        for name in ["ca", "cert", "key"] {
+            let pem = fs::read_to_string(authority.path(name)).unwrap();
+            fs::write(authority.path(name), around(&pem.replace("\r\n", "\n"))).unwrap();
+        }
+        assert!(authority.inspected(1).is_ok(), "{:?}", authority.inspected(1));
     }
 }
