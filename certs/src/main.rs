@@ -2,7 +2,7 @@
 //! stored, so adding a certificate requires a new authority and new certificates for all nodes.
 
 use std::fs::{self, OpenOptions};
-use std::io::Write as _;
+use std::io::{self, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -53,20 +53,46 @@ struct Options {
 }
 
 fn main() -> ExitCode {
-    match run(&Options::parse()) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("error: {error:#}");
-            ExitCode::FAILURE
+    let done = match Options::try_parse() {
+        Ok(options) => run(&options).and_then(|line| print(&line)).map(|()| ExitCode::SUCCESS),
+        // An invalid command line, or the text of `--help` or `--version`.
+        Err(error) => answered(&error),
+    };
+    done.unwrap_or_else(|error| {
+        // Not with `eprintln!`, which panics when standard error is closed.
+        let _ = writeln!(io::stderr(), "error: {error:#}");
+        ExitCode::FAILURE
+    })
+}
+
+fn answered(error: &clap::Error) -> anyhow::Result<ExitCode> {
+    let printed = error.print().and_then(|()| io::stdout().flush());
+    if !error.use_stderr() {
+        written(printed)?;
+    }
+    Ok(ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2)))
+}
+
+/// Prints a line to standard output.
+fn print(line: &str) -> anyhow::Result<()> {
+    written(writeln!(io::stdout(), "{line}").and_then(|()| io::stdout().flush()))
+}
+
+/// Returns the error of standard output. A reader that closes the pipe is none.
+fn written(result: io::Result<()>) -> anyhow::Result<()> {
+    match result {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            Err(error).context("cannot write to standard output")
         }
+        _ => Ok(()),
     }
 }
 
-fn run(Options { directory, nodes, hosts, keep, days }: &Options) -> anyhow::Result<()> {
+/// Writes the files. Returns the line to print.
+fn run(Options { directory, nodes, hosts, keep, days }: &Options) -> anyhow::Result<String> {
     fs::create_dir_all(directory).with_context(|| format!("creating {}", directory.display()))?;
     if *keep && directory.join("ca.pem").exists() {
-        println!("{}: kept unchanged", directory.display());
-        return Ok(());
+        return Ok(format!("{}: kept unchanged", directory.display()));
     }
     let validity = Validity::days(OffsetDateTime::now_utc(), *days);
     let authority = Authority::new(validity)?;
@@ -85,12 +111,11 @@ fn run(Options { directory, nodes, hosts, keep, days }: &Options) -> anyhow::Res
         write(&directory.join(format!("{node}.pem")), &signed.certificate, PUBLIC)?;
         write(&directory.join(format!("{node}-key.pem")), &signed.key, SECRET)?;
     }
-    println!(
+    Ok(format!(
         "{}: wrote ca.pem and certificates for {}, valid for {days} days",
         directory.display(),
         nodes.join(", ")
-    );
-    Ok(())
+    ))
 }
 
 /// Writes a new file. An existing file is not replaced, since it may still be in use.

@@ -12,10 +12,9 @@ mod watch;
 
 use std::process::ExitCode;
 
-use clap::Parser as _;
-
 fn main() -> ExitCode {
-    match commands::run(options::Options::parse()) {
+    let ran = options::Options::read().map_err(output::Failure::from).and_then(commands::run);
+    match ran {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => failure.report(),
     }

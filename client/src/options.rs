@@ -1,9 +1,11 @@
 //! The command line.
 
+use std::ffi::OsStr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args, Parser, Subcommand};
+use clap::builder::Resettable;
+use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use clap_complete::Shell;
 
 use api_types::ALL;
@@ -300,10 +302,28 @@ pub(crate) struct Lasts {
 }
 
 impl Options {
+    /// Parses the command line of this process.
+    ///
+    /// # Errors
+    /// The command line is invalid, or requests help or the version.
+    pub(crate) fn read() -> Result<Self, clap::Error> {
+        let matches = without_empty_variables(Self::command()).try_get_matches()?;
+        Self::from_arg_matches(&matches)
+    }
+
     /// Returns the client that the global options describe.
     pub(crate) fn api(&self) -> Result<Api, superhero::Error> {
         Api::with(&self.url, Access::read(self.token_file.as_deref(), self.ca.as_deref())?)
     }
+}
+
+/// Returns the command line without the environment variables that are set but empty: these count
+/// as not set.
+fn without_empty_variables(command: clap::Command) -> clap::Command {
+    let is_empty = |name: &OsStr| std::env::var_os(name).is_some_and(|value| value.is_empty());
+    command.mut_subcommands(without_empty_variables).mut_args(|option| {
+        if option.get_env().is_some_and(is_empty) { option.env(Resettable::Reset) } else { option }
+    })
 }
 
 impl FaultCommand {
@@ -342,7 +362,6 @@ fn at_node(kind: FaultKind, node: String, Lasts { lasts }: Lasts) -> Fault {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::CommandFactory as _;
 
     #[test]
     fn command_line_definition_is_valid() {

@@ -13,6 +13,8 @@ use crate::table::{self, Style, clean};
 /// The reason a command failed. Each kind has its own exit code.
 #[derive(Debug)]
 pub(crate) enum Failure {
+    /// Clap has a message: help (exit code 0) or an invalid command line (exit code 2).
+    Usage(clap::Error),
     /// The request was refused, or an expectation failed: exit code 1.
     No(String),
     /// The same, and the command has already printed the reason: exit code 1.
@@ -31,6 +33,7 @@ impl Failure {
     /// Prints the reason to standard error, and returns the exit code.
     pub(crate) fn report(self) -> ExitCode {
         let (code, message) = match self {
+            Self::Usage(error) => return answered(&error),
             Self::No(message) => (1, Some(message)),
             Self::Printed => (1, None),
             Self::Unusable(message) => (2, Some(message)),
@@ -42,6 +45,20 @@ impl Failure {
             note(&format!("error: {message}"));
         }
         ExitCode::from(code)
+    }
+}
+
+/// Prints a message of clap, and returns the exit code.
+fn answered(error: &clap::Error) -> ExitCode {
+    match error.print().and_then(|()| io::stdout().flush()) {
+        Err(failed) if !error.use_stderr() => Failure::from(failed).report(),
+        _ => ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2)),
+    }
+}
+
+impl From<clap::Error> for Failure {
+    fn from(error: clap::Error) -> Self {
+        Self::Usage(error)
     }
 }
 

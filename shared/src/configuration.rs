@@ -14,14 +14,16 @@ mod check;
 mod file;
 mod printout;
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fmt;
+use std::io::{self, Write as _};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use clap::builder::Resettable;
 use clap::{Arg, ArgAction, Command, FromArgMatches, value_parser};
 
-use crate::process::EXIT_UNUSABLE;
+use crate::process::{EXIT_FAILED, EXIT_UNUSABLE};
 use check::Given;
 use file::File;
 
@@ -102,18 +104,34 @@ impl From<Invalid> for Refusal {
 pub fn load<O: FromArgMatches>(me: &str, command: Command) -> Loaded<O> {
     match options(me, command, std::env::args_os().collect()) {
         Ok(loaded) => loaded,
-        Err(Refusal::CommandLine(error)) => error.exit(),
+        Err(Refusal::CommandLine(error)) => std::process::exit(answered(&error)),
         Err(Refusal::File(invalid)) => {
-            eprintln!("error: {invalid}");
+            print_error(&invalid);
             std::process::exit(EXIT_UNUSABLE.into())
         }
     }
 }
 
+/// Prints an error of clap, or the output of `--help` or `--version`. Returns the exit code.
+fn answered(error: &clap::Error) -> i32 {
+    match error.print().and_then(|()| io::stdout().flush()) {
+        Err(failed) if !error.use_stderr() && failed.kind() != io::ErrorKind::BrokenPipe => {
+            print_error(&format_args!("cannot write to standard output: {failed}"));
+            EXIT_FAILED.into()
+        }
+        _ => error.exit_code(),
+    }
+}
+
+/// Prints an error. Not with `eprintln!`, which panics when standard error is closed.
+fn print_error(error: &dyn fmt::Display) {
+    let _ = writeln!(io::stderr(), "error: {error}");
+}
+
 /// Prints the error and returns the exit code of an invalid configuration.
 #[must_use]
 pub fn unusable(error: &anyhow::Error) -> ExitCode {
-    eprintln!("error: {error:#}");
+    print_error(&format_args!("{error:#}"));
     ExitCode::from(EXIT_UNUSABLE)
 }
 
@@ -123,6 +141,7 @@ fn options<O: FromArgMatches>(
     arguments: Vec<OsString>,
 ) -> Result<Loaded<O>, Refusal> {
     let command = command.arg(config()).arg(print_config());
+    let (command, empty) = without_empty_variables(command);
     // The path of the file is itself an option, so the command line is parsed twice. Errors in
     // other options are ignored here and reported by the second pass.
     let first = command.clone().ignore_errors(true).try_get_matches_from(&arguments)?;
@@ -136,9 +155,27 @@ fn options<O: FromArgMatches>(
     let options = O::from_arg_matches(&matches)?;
     let printout = matches.get_flag(PRINT).then(|| {
         let file = config.as_ref().map(|path| path.display().to_string()).unwrap_or_default();
-        Printout::of(me, &command, &matches, &file, &given)
+        Printout::of(me, &command, &matches, &file, &given, &empty)
     });
     Ok(Loaded { options, config, printout })
+}
+
+/// Returns the command line without the environment variables that are set but empty, and their
+/// names. An empty variable counts as not set: files for containers contain `NAME=${NAME:-}`.
+fn without_empty_variables(command: Command) -> (Command, Vec<String>) {
+    let is_empty = |name: &OsStr| std::env::var_os(name).is_some_and(|value| value.is_empty());
+    let mut empty = Vec::new();
+    let command = command.mut_args(|option| {
+        let name = option.get_env().filter(|name| is_empty(name)).map(OsStr::to_owned);
+        match name {
+            Some(name) => {
+                empty.push(name.to_string_lossy().into_owned());
+                option.env(Resettable::Reset)
+            }
+            None => option,
+        }
+    });
+    (command, empty)
 }
 
 fn config() -> Arg {

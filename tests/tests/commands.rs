@@ -2,6 +2,7 @@
 
 use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
+use std::process::Stdio;
 use std::time::Duration;
 
 use cluster_tests::{Api, HANG_TIMEOUT, NODES, Process, Signal, own_address, run, wait_until};
@@ -89,8 +90,10 @@ fn listening_beyond_loopback_is_refused_with_remedies() {
     for remedy in ["--cookie-file", "SUPERHERO_COOKIE", "--tls-cert", "make certs", "--insecure"] {
         assert!(finished.stderr.contains(remedy), "{}", finished.stderr);
     }
-    for empty in [("SUPERHERO_COOKIE", ""), ("SUPERHERO_COOKIE", &"x".repeat(257))] {
-        let finished = run("gotham", &["--listen", "127.0.0.1:0"], &[empty], HANG_TIMEOUT);
+    // An empty cookie counts as not set, so the built-in one is in force.
+    for (listen, cookie) in [("0.0.0.0:0", String::new()), ("127.0.0.1:0", "x".repeat(257))] {
+        let variable = ("SUPERHERO_COOKIE", cookie.as_str());
+        let finished = run("gotham", &["--listen", listen], &[variable], HANG_TIMEOUT);
         assert_eq!(finished.code, Some(2), "{finished:?}");
         assert!(finished.stderr.contains("cookie"), "{finished:?}");
     }
@@ -243,4 +246,73 @@ fn cookie_permits_listening_beyond_loopback() {
     assert_eq!(Api::new(SocketAddr::from((own_address(), port))).get("/healthz").status, 200);
     assert!(!process.log().contains("a secret that"), "the log contains the cookie");
     assert!(process.log().contains("INSECURE: traffic is not encrypted"), "{}", process.log());
+}
+
+/// Runs a command with a full standard output. Returns its exit code and its errors.
+#[cfg(target_os = "linux")]
+fn run_on_full_output(name: &str, arguments: &[&str]) -> (Option<i32>, String) {
+    let full = std::fs::OpenOptions::new().write(true).open("/dev/full").expect("a device");
+    let output = cluster_tests::command(name)
+        .args(arguments)
+        .stdin(Stdio::null())
+        .stdout(full)
+        .stderr(Stdio::piped())
+        .output()
+        .unwrap_or_else(|error| panic!("starting {name}: {error}"));
+    (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn full_standard_output_is_an_error() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let certificates = directory.path().join("certs").display().to_string();
+    let mut calls = vec![
+        ("superhero-certs", vec![certificates.as_str()]),
+        ("superhero-certs", vec!["--keep", &certificates]),
+        ("superhero", vec!["scenarios"]),
+        ("superhero", vec!["scenarios", "--json"]),
+        ("superhero", vec!["completions", "bash"]),
+        ("superhero-cluster", vec!["--print-config"]),
+        ("gotham", vec!["--print-config"]),
+    ];
+    for name in ["superhero-certs", "superhero", "superhero-cluster", "gotham", "dispatch"] {
+        calls.push((name, vec!["--help"]));
+        calls.push((name, vec!["--version"]));
+    }
+    for (name, arguments) in calls {
+        let (code, errors) = run_on_full_output(name, &arguments);
+        assert_eq!(code, Some(1), "{name} {arguments:?}: {errors}");
+        assert!(
+            errors.starts_with("error: cannot write to standard output: ")
+                && errors.lines().count() == 1,
+            "{name} {arguments:?}: {errors}"
+        );
+    }
+    assert!(Path::new(&certificates).join("ca.pem").exists());
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn full_standard_error_does_not_change_the_exit_code() {
+    for (name, arguments, code) in [
+        ("superhero-certs", &["--days", "0"][..], 2),
+        ("superhero-certs", &["/dev/null/no"], 1),
+        ("superhero", &["explode"], 2),
+        ("superhero", &["--url", "nonsense", "verdict"], 2),
+        ("superhero-cluster", &["--host", "nowhere"], 2),
+        ("superhero-cluster", &["--config", "/no/such/file"], 2),
+        ("gotham", &["--config", "/no/such/file"], 2),
+        ("gotham", &["--listen=127.0.0.1:0", "--tls-cert=x"], 2),
+    ] {
+        let full = std::fs::OpenOptions::new().write(true).open("/dev/full").expect("a device");
+        let status = cluster_tests::command(name)
+            .args(arguments)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(full)
+            .status()
+            .unwrap_or_else(|error| panic!("starting {name}: {error}"));
+        assert_eq!(status.code(), Some(code), "{name} {arguments:?}");
+    }
 }

@@ -431,3 +431,53 @@ fn launcher_refuses_a_file_that_is_invalid_for_any_node() {
         );
     }
 }
+
+/// Returns the environment variables of a process's options.
+fn variables(process: &str) -> Vec<String> {
+    let help = run(process, &["--help"], &[], HANG_TIMEOUT).stdout;
+    let names = help.split("[env: ").skip(1).filter_map(|rest| rest.split('=').next());
+    names.map(str::to_owned).collect()
+}
+
+#[test]
+fn empty_variable_counts_as_not_set() {
+    for process in PROCESSES {
+        let names = variables(process);
+        assert!(!names.is_empty(), "{process}");
+        let mut empty: Vec<(&str, &str)> = names.iter().map(|name| (name.as_str(), "")).collect();
+        let values = |text: &str| {
+            text.lines()
+                .filter(|line| !line.starts_with('#'))
+                .map(str::to_owned)
+                .collect::<Vec<_>>()
+        };
+        let without = printed(process, None, &[], &[]);
+        let with = printed(process, None, &[], &empty);
+        assert_eq!(values(&with), values(&without), "{process}");
+        for name in &names {
+            let line = format!("# {name} is empty, which counts as not set.\n");
+            assert!(with.contains(&line), "{process}: {name}: {with}");
+        }
+        // The file still overrides the default, and a flag is still a flag.
+        let file = ConfigFile::new("");
+        empty.push(("SUPERHERO_COOKIE", ""));
+        let with = printed(process, Some(&file.path), &[], &empty);
+        assert!(with.contains("#   SUPERHERO_COOKIE is not set\n"), "{process}: {with}");
+    }
+    let names = variables("superhero");
+    assert!(names.contains(&"SUPERHERO_CA".to_owned()), "{names:?}");
+    let empty: Vec<(&str, &str)> = names.iter().map(|name| (name.as_str(), "")).collect();
+    let listed = run("superhero", &["scenarios"], &empty, HANG_TIMEOUT);
+    assert_eq!((listed.code, listed.stderr.as_str()), (Some(0), ""), "{listed:?}");
+    let doctor = run("superhero", &["doctor"], &[("SUPERHERO_CONFIG", "")], HANG_TIMEOUT);
+    assert!(!doctor.stdout.contains("configuration of"), "{doctor:?}");
+}
+
+#[test]
+fn cookie_file_may_begin_with_a_byte_order_mark() {
+    // The mark does not count, so it is no part of the cookie.
+    let short = ConfigFile::new(format!("\u{feff}{}", "x".repeat(15)));
+    let flag = format!("--cookie-file={}", short.path.display());
+    let refused = print_config("gotham", None, &[&flag], &[]);
+    assert!(refused.code == Some(2) && refused.stderr.contains("got 15"), "{refused:?}");
+}

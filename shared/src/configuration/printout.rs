@@ -4,7 +4,7 @@
 
 use std::ffi::OsStr;
 use std::fmt;
-use std::io::Write as _;
+use std::io::{self, Write as _};
 use std::process::ExitCode;
 
 use clap::parser::ValueSource;
@@ -12,6 +12,7 @@ use clap::{Arg, ArgAction, ArgMatches, Command};
 use toml::Value;
 
 use super::check::{Given, configured};
+use super::print_error;
 
 /// Variables without an option, each with whether its value is secret.
 const ENVIRONMENT_ALONE: [(&str, bool); 2] = [("SUPERHERO_COOKIE", true), ("RUST_LOG", false)];
@@ -34,6 +35,7 @@ impl Printout {
         matches: &ArgMatches,
         file: &str,
         given: &Given,
+        empty: &[String],
     ) -> Self {
         let version = env!("CARGO_PKG_VERSION");
         let mut lines = vec![format!(
@@ -46,12 +48,15 @@ impl Printout {
         }));
         lines.push("# Only from the environment:".into());
         lines.extend(ENVIRONMENT_ALONE.iter().map(|(name, is_secret)| {
-            match std::env::var_os(name) {
+            match std::env::var_os(name).filter(|value| !value.is_empty()) {
                 None => format!("#   {name} is not set"),
                 Some(_) if *is_secret => format!("#   {name} is set (hidden)"),
                 Some(value) => format!("#   {name} is {value:?}"),
             }
         }));
+        lines.extend(
+            empty.iter().map(|name| format!("# {name} is empty, which counts as not set.")),
+        );
         Self(lines.into_iter().flat_map(|line| [line, "\n".to_owned()]).collect())
     }
 
@@ -61,7 +66,12 @@ impl Printout {
         // Not with `print!`, which panics when the reader closes the pipe early.
         match std::io::stdout().lock().write_all(self.0.as_bytes()) {
             Ok(()) => ExitCode::SUCCESS,
-            Err(_) => ExitCode::FAILURE,
+            Err(error) => {
+                if error.kind() != io::ErrorKind::BrokenPipe {
+                    print_error(&format_args!("cannot write to standard output: {error}"));
+                }
+                ExitCode::FAILURE
+            }
         }
     }
 }
