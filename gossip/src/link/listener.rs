@@ -16,13 +16,13 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::to_bytes;
 use axum::extract::{ConnectInfo, Extension, Request, State};
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Version, header};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, mpsc};
 use tokio::time::timeout;
@@ -35,6 +35,7 @@ use tracing::{debug, warn};
 
 use crate::link::connection;
 use crate::link::connection_limit::{ConnectionLimit, Permit};
+use crate::link::header_timer::observed;
 use crate::link::problem::Problem;
 use crate::link::telemetry::Telemetry;
 use crate::link::tls::{Certificate, Stream, Tls};
@@ -49,6 +50,10 @@ const REFUSALS_MAX: usize = 64;
 const REFUSAL_TIMEOUT: Duration = Duration::from_secs(1);
 /// The size of the read buffer, in bytes. It limits the headers of a request.
 const BUFFER_BYTES_MAX: usize = 64 * 1024;
+/// The header with the time for which a connection is kept.
+const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
+/// The minimum difference between the advertised and the actual time, for delays of the network.
+const KEEP_ALIVE_MARGIN: Duration = Duration::from_millis(500);
 /// The first byte of a TLS connection: the content type of a handshake record.
 const TLS_HANDSHAKE: u8 = 0x16;
 
@@ -60,8 +65,8 @@ pub struct Limits {
     pub connections: usize,
     /// The maximum number of open connections from one address. Default: 2,048.
     pub connections_per_address: usize,
-    /// The time limit for the headers of a request, from the start of the connection or the end of
-    /// the previous request.
+    /// The time limit for the first byte of a request, from the start of the connection or the end
+    /// of the previous request; and the time limit for its headers, from that byte.
     pub header_timeout: Duration,
     /// The time after which a connection is closed if the client accepts no data.
     pub idle_timeout: Duration,
@@ -245,34 +250,49 @@ struct Client {
 
 /// Serves the requests of one connection until it ends.
 async fn serve_connection(
-    stream: Stream,
+    stream: impl AsyncRead + AsyncWrite + Send + 'static,
     client: Client,
     router: Router,
     limits: Limits,
     stop: CancellationToken,
 ) {
     let address = client.address;
+    let keep_alive = keep_alive(limits.header_timeout);
     let service = service_fn(move |mut request: hyper::Request<hyper::body::Incoming>| {
         request.extensions_mut().insert(ConnectInfo(client.address));
         request.extensions_mut().insert(client.caller.clone());
         request.extensions_mut().insert(Arc::clone(&client.permit));
-        let mut router = router.clone();
+        let (mut router, keep_alive) = (router.clone(), keep_alive.clone());
+        let is_last = request.version() != Version::HTTP_11 || is_closing(request.headers());
         async move {
-            Ok::<_, Infallible>(router.call(request).await.unwrap_or_else(|never| match never {}))
+            let mut response = router.call(request).await.unwrap_or_else(|never| match never {});
+            if let Some(keep_alive) = keep_alive
+                && !is_last
+                && response.status() != StatusCode::SWITCHING_PROTOCOLS
+                && !response.headers().contains_key(header::CONNECTION)
+            {
+                response.headers_mut().insert(KEEP_ALIVE, keep_alive);
+                let connection = HeaderValue::from_static("keep-alive");
+                response.headers_mut().insert(header::CONNECTION, connection);
+            }
+            Ok::<_, Infallible>(response)
         }
     });
     // Only for writing: reading has its own timeouts for headers, bodies and WebSockets.
     let mut stream = TimeoutStream::new(stream);
     stream.set_write_timeout(Some(limits.idle_timeout));
+    let (stream, timer) = observed(Box::pin(stream), limits.header_timeout);
     let connection = http1::Builder::new()
-        .timer(TokioTimer::new())
+        .timer(timer)
         .header_read_timeout(limits.header_timeout)
         .max_headers(100)
         .max_buf_size(BUFFER_BYTES_MAX)
-        .serve_connection(TokioIo::new(Box::pin(stream)), service)
+        .serve_connection(TokioIo::new(stream), service)
         .with_upgrades();
     let mut connection = std::pin::pin!(connection);
     let served = tokio::select! {
+        // The connection first, so that a request that has arrived is answered.
+        biased;
         served = connection.as_mut() => served,
         () = stop.cancelled() => {
             // The current request is still answered.
@@ -283,6 +303,23 @@ async fn serve_connection(
     if let Err(error) = served {
         debug!(%address, "connection ended: {error}");
     }
+}
+
+/// Returns the value of `Keep-Alive` for this limit: the whole seconds for which a client may keep
+/// an idle connection. It is below the limit, so that a request is not on its way when the
+/// connection is closed; `None` if that leaves nothing.
+fn keep_alive(limit: Duration) -> Option<HeaderValue> {
+    let seconds = limit.saturating_sub((limit / 5).max(KEEP_ALIVE_MARGIN)).as_secs();
+    (seconds > 0).then(|| {
+        HeaderValue::try_from(format!("timeout={seconds}")).expect("the value is visible ASCII")
+    })
+}
+
+/// Returns whether the client closes the connection after this request.
+fn is_closing(headers: &HeaderMap) -> bool {
+    let lists = headers.get_all(header::CONNECTION).into_iter();
+    let mut options = lists.filter_map(|list| list.to_str().ok()).flat_map(|list| list.split(','));
+    options.any(|option| option.trim().eq_ignore_ascii_case("close"))
 }
 
 /// Responds with the reason for refusing a connection. Input is discarded: left unread, it would
@@ -304,4 +341,83 @@ async fn refuse(mut stream: TcpStream, problem: Problem) {
         io::Result::Ok(())
     })
     .await;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    use tokio::io::{DuplexStream, duplex};
+
+    const HOUR: Duration = Duration::from_secs(3_600);
+
+    /// Serves one connection, and returns the client's end of it.
+    fn connect(header_timeout: Duration, stop: CancellationToken) -> DuplexStream {
+        let (client, stream) = duplex(64 * 1024);
+        let address = SocketAddr::from(([127, 0, 0, 1], 1));
+        let permit = ConnectionLimit::new(1, 1).acquire(address.ip()).expect("the first permit");
+        let peer = Client { address, caller: Caller::Plain, permit: Arc::new(permit) };
+        let router = Router::new().route("/", get(async || "answer"));
+        let limits = Limits { header_timeout, ..Limits::default() };
+        tokio::spawn(serve_connection(stream, peer, router, limits, stop));
+        client
+    }
+
+    async fn received(client: &mut DuplexStream, end: &str) -> String {
+        let mut text = Vec::new();
+        while !text.ends_with(end.as_bytes()) {
+            let byte = client.read_u8().await;
+            text.push(
+                byte.unwrap_or_else(|error| {
+                    panic!("{error}: {:?}", String::from_utf8_lossy(&text))
+                }),
+            );
+        }
+        String::from_utf8(text).expect("an ASCII response")
+    }
+
+    #[tokio::test]
+    async fn kept_connection_states_a_time_below_its_limit() {
+        for (limit, seconds) in
+            [(10_000, Some(8)), (30_000, Some(24)), (1_500, Some(1)), (1_000, None)]
+        {
+            let mut client = connect(Duration::from_millis(limit), CancellationToken::new());
+            client.write_all(b"GET / HTTP/1.1\r\nhost: a\r\n\r\n").await.expect("a pipe");
+            let response = received(&mut client, "answer").await;
+            let stated = seconds.map(|seconds| format!("keep-alive: timeout={seconds}\r\n"));
+            match stated {
+                Some(stated) => assert!(
+                    response.contains(&stated) && response.contains("connection: keep-alive\r\n"),
+                    "{response}"
+                ),
+                None => assert!(!response.contains("keep-alive"), "{response}"),
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn closed_connection_states_no_time() {
+        for request in [
+            "GET / HTTP/1.1\r\nhost: a\r\nconnection: Close\r\n\r\n",
+            "GET / HTTP/1.0\r\nhost: a\r\n\r\n",
+        ] {
+            let mut client = connect(HOUR, CancellationToken::new());
+            client.write_all(request.as_bytes()).await.expect("a pipe");
+            let mut response = String::new();
+            client.read_to_string(&mut response).await.expect("the server closes");
+            assert!(!response.contains("timeout="), "{response}");
+        }
+    }
+
+    #[tokio::test]
+    async fn request_that_arrived_before_the_limit_or_the_stop_is_answered() {
+        for _ in 0..1_000 {
+            // The limit is over and the process stops before the connection is first polled.
+            let stop = CancellationToken::new();
+            stop.cancel();
+            let mut client = connect(Duration::ZERO, stop);
+            client.write_all(b"GET / HTTP/1.1\r\nhost: a\r\n\r\n").await.expect("a pipe");
+            assert!(received(&mut client, "answer").await.starts_with("HTTP/1.1 200"));
+        }
+    }
 }

@@ -69,17 +69,24 @@ pub fn not_upgraded(problem: Problem) -> Response {
         .into_response()
 }
 
+/// Returns the reason why [`upgrade`] would refuse a request with these headers.
+#[must_use]
+pub fn upgrade_problem(headers: &HeaderMap) -> Option<Problem> {
+    accept_key(headers).err()
+}
+
 /// Returns the value of `Sec-WebSocket-Accept` for a WebSocket request (RFC 6455, section 4.2.1).
 fn accept_key(headers: &HeaderMap) -> Result<HeaderValue, Problem> {
-    let has = |name, token: &str| {
-        let value = headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
-        value.split(',').any(|part| part.trim().eq_ignore_ascii_case(token))
+    let has = |name: header::HeaderName, token: &str| {
+        let lists = headers.get_all(name).into_iter().filter_map(|value| value.to_str().ok());
+        lists.flat_map(|list| list.split(',')).any(|part| part.trim().eq_ignore_ascii_case(token))
     };
     if !has(header::CONNECTION, "upgrade") || !has(header::UPGRADE, "websocket") {
         return Err(Problem::new(
             StatusCode::UPGRADE_REQUIRED,
             "not_a_websocket",
-            "this is a WebSocket endpoint: the request must ask for an upgrade",
+            "this is a WebSocket endpoint: the request must have the headers Upgrade: websocket and \
+             Connection: Upgrade; a proxy in between must pass on both",
         ));
     }
     if !has(header::SEC_WEBSOCKET_VERSION, "13") {
@@ -94,4 +101,31 @@ fn accept_key(headers: &HeaderMap) -> Result<HeaderValue, Problem> {
     accept.ok_or_else(|| {
         Problem::malformed("websocket_key", "Sec-WebSocket-Key is missing or malformed")
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn upgrade_is_found_in_any_line_of_a_header() {
+        let mut headers = HeaderMap::new();
+        for (name, value) in [
+            (header::CONNECTION, "keep-alive"),
+            (header::CONNECTION, "Upgrade"),
+            (header::UPGRADE, "h2c"),
+            (header::UPGRADE, "WebSocket"),
+            (header::SEC_WEBSOCKET_VERSION, "13"),
+            (header::SEC_WEBSOCKET_KEY, "dGhlIHNhbXBsZSBub25jZQ=="),
+        ] {
+            headers.append(name, HeaderValue::from_static(value));
+        }
+        assert_eq!(upgrade_problem(&headers), None);
+        headers.remove(header::UPGRADE);
+        let problem = upgrade_problem(&headers).expect("a proxy removed the header");
+        assert!(
+            problem.code == "not_a_websocket" && problem.detail.contains("proxy"),
+            "{problem:?}"
+        );
+    }
 }
