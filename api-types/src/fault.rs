@@ -59,11 +59,11 @@ pub struct FaultRequest {
     pub percent: Option<f64>,
     /// For `throttle`: the rate in bytes per second.
     #[serde(skip_serializing_if = "Option::is_none", serialize_with = "shortest_or_null")]
-    #[cfg_attr(feature = "schema", schema(minimum = 256, maximum = 1_000_000_000))]
+    #[cfg_attr(feature = "schema", schema(value_type = Option<u32>, minimum = 256, maximum = 1_000_000_000))]
     pub bytes_per_s: Option<f64>,
     /// For `skew`: the offset of the clock in milliseconds, negative if it is behind; not 0.
     #[serde(skip_serializing_if = "Option::is_none", serialize_with = "shortest_or_null")]
-    #[cfg_attr(feature = "schema", schema(minimum = -3_600_000, maximum = 3_600_000))]
+    #[cfg_attr(feature = "schema", schema(value_type = Option<i64>, minimum = -3_600_000, maximum = 3_600_000))]
     pub skew_ms: Option<f64>,
     #[serde(skip_serializing_if = "Option::is_none", serialize_with = "shortest_or_null")]
     #[cfg_attr(feature = "schema", schema(minimum = 0.1, maximum = 3_600, default = 30))]

@@ -26,7 +26,7 @@ pub struct Gossip {
 pub struct SpeedRequest {
     /// The speed in percent of the configured one.
     #[serde(serialize_with = "shortest")]
-    #[cfg_attr(feature = "schema", schema(minimum = 10, maximum = 1_000, example = 50))]
+    #[cfg_attr(feature = "schema", schema(value_type = u16, minimum = 10, maximum = 1_000, example = 50))]
     pub percent: f64,
 }
 

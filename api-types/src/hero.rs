@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 #[cfg(feature = "schema")]
 use utoipa::ToSchema;
 
+use crate::number::whole_or_null;
 #[cfg(feature = "schema")]
 use crate::words::{Place, Reached};
 
@@ -177,7 +178,7 @@ pub struct CreateRequest {
     )]
     pub name: Option<String>,
     /// The number of heroes with generated names. Not allowed together with a name.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "whole_or_null")]
     #[cfg_attr(feature = "schema", schema(minimum = 1, maximum = 10_000))]
     pub count: Option<u32>,
 }
