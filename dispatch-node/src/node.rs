@@ -22,7 +22,7 @@ use shared::{Replica, process, well_known};
 use crate::dispatch::{Config, Dispatch, Event};
 use crate::event_log::EventKind;
 use crate::metrics::{self, ViewMetrics};
-use crate::options::Options;
+use crate::options::{EntranceOptions, Options};
 use crate::web::{
     self, AccessPolicy, DispatchHandle, LauncherClient, Limits, Responder, Settings, Tokens,
 };
@@ -62,10 +62,14 @@ fn run(start: Start<Options, Tokens>) -> ExitCode {
         };
         let (handle, responder, asks) = DispatchHandle::new(options.web.max_requests);
         let on_loopback = options.listen.ip().is_loopback();
-        let (hosts, origins) = (options.entrance.allow_hosts, options.entrance.allow_origins);
+        let EntranceOptions { allow_hosts: hosts, allow_origins: origins, hsts, .. } =
+            options.entrance;
+        if hsts.is_some() && !encrypted {
+            warn!("--hsts has no effect without --tls-cert: browsers ignore it without TLS");
+        }
         let settings = Settings {
             cities,
-            access: AccessPolicy { on_loopback, hosts, origins, tokens, encrypted },
+            access: AccessPolicy { on_loopback, hosts, origins, tokens, encrypted, hsts },
             launcher: LauncherClient::of(options.launcher),
             unsafe_for: unsafe_for.clone(),
             limits: Limits {

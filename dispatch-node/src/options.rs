@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::str::FromStr;
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -12,10 +13,15 @@ use shared::hero::HERO_NAME_CHARS_MAX;
 use shared::node;
 use shared::options::{Interval, NodeOptions, duration};
 
+use crate::web::{Authority, Origin};
+
 /// The accepted length of a token in bytes: a shorter one could be guessed, a longer one is most
 /// likely the wrong file.
 const TOKEN_BYTES_MIN: usize = 16;
 const TOKEN_BYTES_MAX: usize = 256;
+
+/// The longest time for which browsers may be told to insist on TLS, in seconds.
+const HSTS_S_MAX: u64 = 2 * 31_557_600;
 
 /// Dispatch of the superhero cluster: the page, the API, and gossip between the cities
 #[derive(Clone, Debug, Parser)]
@@ -81,20 +87,26 @@ pub(crate) struct EntranceOptions {
         long = "allow-host",
         value_name = "NAME",
         env = "SUPERHERO_ALLOW_HOST",
-        value_delimiter = ','
+        value_delimiter = ',',
+        value_parser = trimmed::<Authority>
     )]
-    pub(crate) allow_hosts: Vec<String>,
+    pub(crate) allow_hosts: Vec<Authority>,
 
-    /// Other origin whose pages may change the cluster, as https://HOST or https://HOST:PORT;
+    /// Other origin whose pages may read and change the cluster, as https://HOST or https://HOST:PORT;
     /// repeatable
     #[arg(
         long = "allow-origin",
         value_name = "ORIGIN",
         env = "SUPERHERO_ALLOW_ORIGIN",
         value_delimiter = ',',
-        value_parser = origin
+        value_parser = trimmed::<Origin>
     )]
-    pub(crate) allow_origins: Vec<String>,
+    pub(crate) allow_origins: Vec<Origin>,
+
+    /// Time for which browsers that have once used TLS insist on it, for every port of this host; 0
+    /// ends it. Requires TLS; not sent by default
+    #[arg(long, value_name = "TIME", env = "SUPERHERO_HSTS", value_parser = hsts)]
+    pub(crate) hsts: Option<Duration>,
 
     /// Admin token file; clients without it are read-only
     #[arg(long, value_name = "PATH", env = "SUPERHERO_HOST_TOKEN_FILE")]
@@ -189,15 +201,70 @@ impl EntranceOptions {
     }
 }
 
-/// Parses an origin as browsers send it (RFC 6454): scheme, host, and port unless it is the
-/// default.
-fn origin(text: &str) -> Result<String, String> {
-    let host = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
-    let is_one =
-        host.is_some_and(|host| !host.is_empty() && !host.contains(['/', '?', '#', '@', ' ', '*']));
-    if is_one {
-        Ok(text.to_ascii_lowercase())
+/// Parses one value of a list, in which blanks may follow the commas.
+fn trimmed<T: FromStr>(text: &str) -> Result<T, T::Err> {
+    text.trim().parse()
+}
+
+/// Parses the time for which browsers insist on TLS.
+fn hsts(text: &str) -> Result<Duration, String> {
+    if text == "0" {
+        return Ok(Duration::ZERO);
+    }
+    let time = humantime::parse_duration(text)
+        .map_err(|error| format!("{error}; expected a duration such as 1h or 365d"))?;
+    if (1..=HSTS_S_MAX).contains(&time.as_secs()) {
+        Ok(time)
     } else {
-        Err("expected https://HOST or https://HOST:PORT, without a path".into())
+        Err("expected 0, or 1s to 2years".into())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn entrance(arguments: &[&str]) -> Result<EntranceOptions, String> {
+        let all = ["dispatch"].into_iter().chain(arguments.iter().copied());
+        Options::try_parse_from(all)
+            .map(|options| options.entrance)
+            .map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn lists_of_hosts_and_origins_may_contain_blanks_but_no_empty_entries() {
+        let options = entrance(&[
+            "--allow-host=heroes.example, b\u{fc}cher.example ,[::1]",
+            "--allow-origin= https://class.example , http://Class.example:80",
+        ])
+        .expect("valid options");
+        let hosts: Vec<String> = options.allow_hosts.iter().map(ToString::to_string).collect();
+        let origins: Vec<String> = options.allow_origins.iter().map(ToString::to_string).collect();
+        assert_eq!(hosts, ["heroes.example", "xn--bcher-kva.example", "[::1]"]);
+        assert_eq!(origins, ["https://class.example", "http://class.example"]);
+        for (argument, rule) in [
+            ("--allow-host=heroes.example,,b.example", "expected a host"),
+            ("--allow-host=", "expected a host"),
+            ("--allow-host= ", "expected a host"),
+            ("--allow-host=https://heroes.example/", "without a scheme"),
+            ("--allow-origin=https://class.example/", "trailing slash"),
+            ("--allow-origin=https://class.example,", "https://HOST"),
+            ("--allow-origin=*", "https://HOST"),
+        ] {
+            let error = entrance(&[argument]).expect_err(argument);
+            assert!(error.contains(rule), "{argument}: {error}");
+        }
+    }
+
+    #[test]
+    fn time_of_hsts_is_unset_zero_or_within_two_years() {
+        assert_eq!(entrance(&[]).unwrap().hsts, None);
+        for (text, seconds) in [("0", Some(0)), ("365d", Some(31_536_000)), ("1h", Some(3_600))] {
+            let given = entrance(&["--hsts", text]).unwrap().hsts;
+            assert_eq!(given.map(|time| time.as_secs()), seconds, "{text}");
+        }
+        for text in ["", "1", "10ms", "forever", "-1h", "100years"] {
+            assert!(entrance(&[&format!("--hsts={text}")]).is_err(), "{text}");
+        }
     }
 }

@@ -11,6 +11,7 @@ pub mod echo;
 mod error;
 mod extract;
 mod fragments;
+mod idempotency;
 mod launcher;
 mod live;
 mod page_query;
@@ -23,6 +24,7 @@ mod scenario_runner;
 mod spans;
 mod state;
 
+pub use auth::origin::{Authority, Origin};
 pub use auth::policy::AccessPolicy;
 pub use auth::tokens::Tokens;
 pub use dispatch_handle::{DispatchHandle, Responder};

@@ -153,7 +153,14 @@ fn settings() -> Settings {
     let (hosts, origins) = (Vec::new(), Vec::new());
     Settings {
         cities: well_known_cities(),
-        access: AccessPolicy { on_loopback: false, hosts, origins, tokens, encrypted: false },
+        access: AccessPolicy {
+            on_loopback: false,
+            hosts,
+            origins,
+            tokens,
+            encrypted: false,
+            hsts: None,
+        },
         launcher: LauncherClient::of(None),
         unsafe_for: None,
         limits: Limits { name_chars: 100, browsers: 100, browsers_per_address: 100 },

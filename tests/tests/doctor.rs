@@ -237,6 +237,9 @@ fn configuration_is_checked_for_each_node() {
         lines(&readable, "cookie-file")[0].starts_with("FAIL: all users can access"),
         "{readable:?}"
     );
+    let unmatchable = report("allow-host = [\"https://heroes.example/\"]\n", 0o600);
+    let dispatch = &lines(&unmatchable, "configuration of dispatch")[0];
+    assert!(dispatch.starts_with("FAIL: ") && dispatch.contains("without a scheme"), "{dispatch}");
     let invalid = report("[dispatch]\npatrol-interval = 0\n", 0o600);
     assert!(
         lines(&invalid, "configuration of gotham")[0].starts_with("ok: "),

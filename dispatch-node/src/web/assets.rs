@@ -4,6 +4,7 @@ use axum::extract::Path;
 use axum::extract::rejection::PathRejection;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use headers::{ETag, HeaderMapExt as _, IfNoneMatch};
 use rust_embed::RustEmbed;
 
 use crate::web::error::{Problem, shortened};
@@ -33,13 +34,24 @@ pub(crate) async fn asset(
     };
     let hash: String =
         file.metadata.sha256_hash()[..8].iter().map(|byte| format!("{byte:02x}")).collect();
-    let tag = format!("\"{hash}\"");
+    // Weak, since the compressed and the plain file have the same tag.
+    let tag = format!("W/\"{hash}\"");
     // `no-cache` requires revalidation; it does not forbid storing.
-    let caching = [(header::ETAG, tag.clone()), (header::CACHE_CONTROL, "no-cache".to_owned())];
-    if headers.get(header::IF_NONE_MATCH).is_some_and(|known| known.as_bytes() == tag.as_bytes()) {
+    let caching = [(header::ETAG, tag), (header::CACHE_CONTROL, "no-cache".to_owned())];
+    if is_known(&headers, &hash) {
         return (StatusCode::NOT_MODIFIED, caching).into_response();
     }
     (caching, [(header::CONTENT_TYPE, content_type(&path))], file.data).into_response()
+}
+
+/// Returns whether the client has the file with this hash (RFC 9110, section 13.1.2).
+fn is_known(headers: &HeaderMap, hash: &str) -> bool {
+    let Some(known) = headers.typed_get::<IfNoneMatch>() else { return false };
+    // Proxies that compress add a suffix to the tag.
+    ["", "-gzip", "--gzip", "-br", "-zstd", "-deflate"].iter().any(|suffix| {
+        let tag: Result<ETag, _> = format!("W/\"{hash}{suffix}\"").parse();
+        tag.is_ok_and(|tag| !known.precondition_passes(&tag))
+    })
 }
 
 /// Returns the media type for the file's extension.

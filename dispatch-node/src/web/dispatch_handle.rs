@@ -14,7 +14,8 @@ use gossip::TraceContext;
 
 use crate::model::view::View;
 use crate::request::{Action, Operation, Outcome, ReadView, Reply, Request, RequestError};
-use crate::web::error::{Problem, dispatch_unresponsive};
+use crate::web::error::{OUTCOME_UNKNOWN, Problem, dispatch_unresponsive};
+use crate::web::idempotency::{Change, IdempotencyKeys};
 use crate::web::spans::requests;
 use crate::web::spans::writes::WriteSpans;
 
@@ -37,6 +38,7 @@ pub struct DispatchHandle {
     open: OpenTickets,
     view: watch::Receiver<Option<Arc<View>>>,
     write_spans: WriteSpans,
+    keys: IdempotencyKeys,
 }
 
 /// The end used by the process that drives the machine.
@@ -57,12 +59,18 @@ impl DispatchHandle {
         let write_spans = WriteSpans::default();
         let responder =
             Responder { open: Arc::clone(&open), view: shown, write_spans: write_spans.clone() };
-        (Self { asks, open, view, write_spans }, responder, queue)
+        let keys = IdempotencyKeys::default();
+        (Self { asks, open, view, write_spans, keys }, responder, queue)
     }
 
     /// Returns the writes whose traces end when a page receives them.
     pub(crate) fn write_spans(&self) -> &WriteSpans {
         &self.write_spans
+    }
+
+    /// Returns the idempotency keys of all changes.
+    pub(crate) fn keys(&self) -> &IdempotencyKeys {
+        &self.keys
     }
 
     /// Returns the published views; `None` before the first.
@@ -87,6 +95,17 @@ impl DispatchHandle {
         action: Action,
         key: Option<String>,
     ) -> Result<Reply, Problem> {
+        let dispatch = self.clone();
+        let execute = {
+            let action = action.clone();
+            async move || dispatch.execute(action).await.map(Some)
+        };
+        let reply = self.keys.once(key, Change::Action(action), execute).await?;
+        reply.ok_or_else(dispatch_unresponsive)
+    }
+
+    /// Sends an operation to the machine, and waits for its reply.
+    async fn execute(&self, action: Action) -> Result<Reply, Problem> {
         let (reply, replied) = oneshot::channel();
         let mut span = requests::ask(&action);
         let trace = span.context();
@@ -98,7 +117,7 @@ impl DispatchHandle {
             open.1.insert(ticket, Waiting { reply, trace });
             ticket
         };
-        let outcome = match self.asks.try_send(Request { ticket, key, action, trace }) {
+        let outcome = match self.asks.try_send(Request { ticket, key: None, action, trace }) {
             Err(_) => Err(Problem::overloaded()),
             Ok(()) => match timeout(REPLY_TIMEOUT, replied).await {
                 Ok(Ok(reply)) => reply.map_err(Problem::from),
@@ -157,7 +176,7 @@ impl From<RequestError> for Problem {
             RequestError::NoAnswer { .. } | RequestError::NoCity | RequestError::TooLate { .. } => {
                 Self::unavailable("no_answer", detail)
             }
-            RequestError::Unknown { .. } => Self::unavailable("outcome_unknown", detail),
+            RequestError::Unknown { .. } => Self::unavailable(OUTCOME_UNKNOWN, detail),
             RequestError::TooFarAhead { .. } => Self::conflict("too_far_ahead", detail),
             RequestError::Joining { .. } => Self::unavailable("joining", detail),
             RequestError::KeyReused => Self::not_allowed("idempotency_key_reused", detail),

@@ -3,10 +3,13 @@
 pub(crate) use gossip::link::{Problem, shortened};
 use shared::hero::HeroId;
 
+/// The type of a problem after which nothing is known about the effect of the request.
+pub(crate) const OUTCOME_UNKNOWN: &str = "outcome_unknown";
+
 /// Returns the problem of a machine that did not reply: it crashed, or is overloaded.
 pub(crate) fn dispatch_unresponsive() -> Problem {
     Problem::unavailable(
-        "outcome_unknown",
+        OUTCOME_UNKNOWN,
         "dispatch did not answer in time; whether anything was changed is unknown",
     )
 }

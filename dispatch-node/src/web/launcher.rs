@@ -18,7 +18,8 @@ use crate::model::node_state::NodeStatus;
 use crate::request::Log;
 use crate::text::title;
 use crate::web::dispatch_handle::DispatchHandle;
-use crate::web::error::{Problem, dispatch_unresponsive};
+use crate::web::error::{OUTCOME_UNKNOWN, Problem, dispatch_unresponsive};
+use crate::web::idempotency::Change;
 
 /// The time limit for the launcher.
 const LAUNCHER_TIMEOUT: Duration = Duration::from_secs(2);
@@ -68,12 +69,27 @@ fn task(city: NodeName) -> String {
     if city.as_str() == "capitol" { "Capitol City".to_owned() } else { title(city) }
 }
 
+/// Restarts the process of a city, unless the idempotency key was used for that before.
+///
+/// # Errors
+/// See `start`; and those of [`IdempotencyKeys`](crate::web::idempotency::IdempotencyKeys).
+pub(crate) async fn rebuild(
+    dispatch: &DispatchHandle,
+    launcher: &LauncherClient,
+    city: NodeName,
+    key: Option<String>,
+) -> Result<(), Problem> {
+    let (asked, launcher) = (dispatch.clone(), launcher.clone());
+    let execute = async move || start(&asked, &launcher, city).await.map(|()| None);
+    dispatch.keys().once(key, Change::Rebuild(city), execute).await.map(drop)
+}
+
 /// Restarts the process of a city.
 ///
 /// # Errors
 /// `alive`: the city is running. `not_ours`: no launcher manages it; the detail describes how to
 /// start it by hand. `outcome_unknown`: the launcher did not reply.
-pub(crate) async fn rebuild(
+async fn start(
     dispatch: &DispatchHandle,
     launcher: &LauncherClient,
     city: NodeName,
@@ -107,7 +123,7 @@ pub(crate) async fn rebuild(
             format!("the launcher is unreachable ({error}); to restart {city}, run: make {city}"),
         )),
         Err(_) => Err(Problem::unavailable(
-            "outcome_unknown",
+            OUTCOME_UNKNOWN,
             format!("the launcher did not answer; whether {city} was restarted is unknown"),
         )),
     }
@@ -139,7 +155,7 @@ fn parse_reply(answer: &[u8], city: NodeName) -> Result<(), Problem> {
             format!("the launcher refused: {why}; to restart {city}, run: make {city}"),
         ),
         None => Problem::unavailable(
-            "outcome_unknown",
+            OUTCOME_UNKNOWN,
             format!("the launcher's answer is invalid; whether {city} was restarted is unknown"),
         ),
     })

@@ -16,6 +16,7 @@ use gossip::link::{unknown_path, wrong_method};
 
 use crate::web::api::{cities, cluster, description, faults, heroes, lost_writes, pace, scenarios};
 use crate::web::assets;
+use crate::web::auth::cors;
 use crate::web::auth::middleware as access;
 use crate::web::auth::policy::{SIGN_IN, SIGN_OUT};
 use crate::web::dispatch_handle::DispatchHandle;
@@ -32,11 +33,12 @@ static ROUTES: LazyLock<Router<AppState>> = LazyLock::new(routes);
 /// Returns the service for browsers and programs. Live sockets close when `stop` is cancelled.
 pub fn router(dispatch: DispatchHandle, settings: Settings, stop: CancellationToken) -> Router {
     let state = AppState::new(dispatch, settings, stop);
-    let access = Arc::clone(&state.access);
     ROUTES
         .clone()
-        .with_state(state)
-        .layer(middleware::from_fn_with_state(access, access::apply))
+        .with_state(state.clone())
+        .layer(middleware::from_fn_with_state(state.clone(), access::apply))
+        // Outside of the access policy: preflights carry no token, and refusals must be readable.
+        .layer(middleware::from_fn_with_state(Arc::clone(&state.access), cors::apply))
         // Added last and therefore outermost, so that refused requests have spans as well.
         .layer(middleware::from_fn(requests::request))
 }
@@ -103,3 +105,6 @@ fn api() -> OpenApiRouter<AppState> {
         .routes(routes!(lost_writes::lost_writes_csv));
     OpenApiRouter::with_openapi(description::beginning()).nest("/api/v1", calls)
 }
+
+#[cfg(test)]
+mod tests;

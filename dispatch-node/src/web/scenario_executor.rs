@@ -138,7 +138,7 @@ impl Executor for OwnCluster {
             CityOperation::Stop => self.ask(Stop { city }).map(drop),
             CityOperation::Kill => self.ask(Kill { city }).map(drop),
             CityOperation::Rebuild => {
-                self.wait(launcher::rebuild(&self.dispatch, &self.launcher, city))
+                self.wait(launcher::rebuild(&self.dispatch, &self.launcher, city, None))
             }
         }
     }

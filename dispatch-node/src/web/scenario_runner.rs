@@ -15,6 +15,7 @@ use scenario::{Outcome, Progress, Report, Scenario, StepReport, play, shipped, s
 use crate::web::dispatch_handle::DispatchHandle;
 use crate::web::error::{Problem, shortened};
 use crate::web::extract::domain::Domain;
+use crate::web::idempotency::Change;
 use crate::web::launcher::LauncherClient;
 use crate::web::scenario_executor::OwnCluster;
 
@@ -52,11 +53,18 @@ impl ScenarioRunner {
         self.playing.subscribe()
     }
 
-    /// Starts the scenario with this name.
+    /// Starts the scenario with this name, unless the idempotency key was used for that before.
     ///
     /// # Errors
     /// `unknown_scenario`; `playing`: another one is in progress. Nothing was started.
-    pub(crate) fn play(&self, name: &str) -> Result<(), Problem> {
+    pub(crate) async fn play(&self, name: &str, key: Option<String>) -> Result<(), Problem> {
+        let (runner, name) = (self.clone(), name.to_owned());
+        let change = Change::Play(name.clone());
+        let execute = async move || runner.start(&name).map(|()| None);
+        self.dispatch.keys().once(key, change, execute).await.map(drop)
+    }
+
+    fn start(&self, name: &str) -> Result<(), Problem> {
         let scenario = shipped_by_name(name).ok_or_else(|| unknown(name))?;
         self.reserve(&scenario)?;
         let cluster = OwnCluster::new(

@@ -9,6 +9,7 @@ use gossip::NodeName;
 use gossip::link::ConnectionLimit;
 
 use crate::web::auth::policy::AccessPolicy;
+use crate::web::auth::refusal_log::RefusalLog;
 use crate::web::dispatch_handle::DispatchHandle;
 use crate::web::extract::domain::Domain;
 use crate::web::launcher::LauncherClient;
@@ -35,6 +36,8 @@ pub(crate) struct AppState {
     pub(crate) connections: ConnectionLimit,
     /// The access policy.
     pub(crate) access: Arc<AccessPolicy>,
+    /// The log of refusals that point to a wrong configuration.
+    pub(crate) refusals: RefusalLog,
     /// The reason why dispatch, as configured, is insecure; `None` if it is secure.
     pub(crate) unsafe_for: Option<Arc<str>>,
     /// Cancelled when dispatch stops.
@@ -93,6 +96,7 @@ impl AppState {
             write_spans,
             connections: ConnectionLimit::new(limits.browsers, limits.browsers_per_address),
             access: Arc::new(access),
+            refusals: RefusalLog::default(),
             unsafe_for: unsafe_for.map(Into::into),
             stop,
         }

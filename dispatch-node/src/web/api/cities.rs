@@ -128,18 +128,21 @@ async fn command(
 
 /// Rebuild a city
 ///
-/// Restarts the process of a stopped city, if dispatch has a launcher (`make run`). A repeated call
-/// returns `alive`, so an `Idempotency-Key` is not needed.
-#[utoipa::path(post, path = "/cities/{city}/rebuild", tag = "cities", params(CityPath), responses(
-    (status = 202, description = "the city was started", body = City),
-    Rebuilding,
-))]
+/// Restarts the process of a stopped city, if dispatch has a launcher (`make run`).
+#[utoipa::path(
+    post, path = "/cities/{city}/rebuild", tag = "cities", params(CityPath, IdempotencyKey),
+    responses(
+        (status = 202, description = "the city was started", body = City),
+        Rebuilding,
+    )
+)]
 pub(crate) async fn rebuild(
     State(dispatch): State<DispatchHandle>,
     State(launcher): State<LauncherClient>,
     CityPath(city): CityPath,
+    IdempotencyKey(key): IdempotencyKey,
 ) -> Result<Response, Problem> {
-    launcher::rebuild(&dispatch, &launcher, city).await?;
+    launcher::rebuild(&dispatch, &launcher, city, key).await?;
     Ok(accepted(city))
 }
 

@@ -66,21 +66,22 @@ pub(crate) async fn inject(
 }
 
 /// Heal a fault
-#[utoipa::path(delete, path = "/faults/{id}", tag = "faults", params(FaultPath), responses(
+#[utoipa::path(delete, path = "/faults/{id}", tag = "faults", params(FaultPath, IdempotencyKey), responses(
     (status = 204, description = "the fault is healed"),
     Healing,
 ))]
 pub(crate) async fn heal(
     State(dispatch): State<DispatchHandle>,
     FaultPath(fault): FaultPath,
+    IdempotencyKey(key): IdempotencyKey,
 ) -> Result<StatusCode, Problem> {
-    dispatch.ask(Heal { fault: Some(fault) }, None).await?;
+    dispatch.ask(Heal { fault: Some(fault) }, key).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
 /// Heal all
 #[utoipa::path(
-    delete, path = "/faults", tag = "faults",
+    delete, path = "/faults", tag = "faults", params(IdempotencyKey),
     responses(
         (status = 204, description = "no fault is in force"),
         Changing,
@@ -88,7 +89,8 @@ pub(crate) async fn heal(
 )]
 pub(crate) async fn heal_all(
     State(dispatch): State<DispatchHandle>,
+    IdempotencyKey(key): IdempotencyKey,
 ) -> Result<StatusCode, Problem> {
-    dispatch.ask(Heal { fault: None }, None).await?;
+    dispatch.ask(Heal { fault: None }, key).await?;
     Ok(StatusCode::NO_CONTENT)
 }

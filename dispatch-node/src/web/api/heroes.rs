@@ -118,7 +118,7 @@ pub(crate) async fn hero(
 /// The city makes the write and returns it; dispatch receives it by gossip like every other node.
 /// An assignment restores 20 points of health and ends a patrol.
 #[utoipa::path(
-    put, path = "/heroes/{id}/location", tag = "heroes", params(HeroPath),
+    put, path = "/heroes/{id}/location", tag = "heroes", params(HeroPath, IdempotencyKey),
     request_body = AssignRequest,
     responses(
         (status = 200, description = "the hero, as the city wrote it", body = Hero),
@@ -129,24 +129,26 @@ pub(crate) async fn assign(
     State(dispatch): State<DispatchHandle>,
     State(domain): State<Domain>,
     HeroPath(hero): HeroPath,
+    IdempotencyKey(key): IdempotencyKey,
     JsonBody(assign): JsonBody<AssignRequest>,
 ) -> Result<Json<Option<Hero>>, Problem> {
     let to = domain.location(&assign.location)?;
-    let Written { hero: id, entry } = dispatch.ask(AssignHero { hero, to }, None).await?;
+    let Written { hero: id, entry } = dispatch.ask(AssignHero { hero, to }, key).await?;
     Ok(Json(representation::hero(id, &entry)))
 }
 
 /// Terminate a hero
 ///
 /// Permanent: a tombstone beats every other write.
-#[utoipa::path(delete, path = "/heroes/{id}", tag = "heroes", params(HeroPath), responses(
+#[utoipa::path(delete, path = "/heroes/{id}", tag = "heroes", params(HeroPath, IdempotencyKey), responses(
     (status = 204, description = "the hero is terminated"),
     Terminating,
 ))]
 pub(crate) async fn terminate(
     State(dispatch): State<DispatchHandle>,
     HeroPath(hero): HeroPath,
+    IdempotencyKey(key): IdempotencyKey,
 ) -> Result<StatusCode, Problem> {
-    dispatch.ask(Terminate { hero }, None).await?;
+    dispatch.ask(Terminate { hero }, key).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -3,13 +3,13 @@
 //! Spreadsheets evaluate cells that look like formulas, and the name of a hero is arbitrary text.
 //! Invariant of the CSV: no cell starts like a formula.
 
-use std::fmt::Write as _;
 use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
+use csv::{Terminator, WriterBuilder};
 
 use api_types::{LostWrite, LostWrites};
 use shared::Entry;
@@ -50,7 +50,7 @@ fn lost_after(view: &View, number: u64) -> Vec<LostWrite> {
 
 /// Lost writes, for spreadsheets
 ///
-/// The same as `/lost` as CSV (RFC 4180), with a header line. A cell that a spreadsheet would
+/// The same as `/lost` as CSV (RFC 4180, with a byte order mark), with a header line. A cell that a spreadsheet would
 /// evaluate as a formula is prefixed with `'`.
 #[utoipa::path(
     get, path = "/lost.csv", tag = "cluster", params(Since),
@@ -80,6 +80,9 @@ fn download(csv: String) -> Response {
     (headers, csv).into_response()
 }
 
+/// The start of a file that is UTF-8.
+const BYTE_ORDER_MARK: char = '\u{feff}';
+
 /// The columns that describe a write; used for the lost write and for its replacement.
 const WRITE_COLUMNS: [&str; 7] =
     ["says", "location", "is_patrolling", "health", "wall_ms", "logical", "origin"];
@@ -88,8 +91,9 @@ const WRITE_COLUMNS: [&str; 7] =
 fn table(view: &View, number: u64) -> String {
     let columns = |prefix: &'static str| WRITE_COLUMNS.map(|column| format!("{prefix}_{column}"));
     let first = ["number", "hero", "name", "saved_at_ms", "found_at_ms"].map(str::to_owned);
-    let mut text = String::new();
-    record(&mut text, first.into_iter().chain(columns("wrote")).chain(columns("to")));
+    let mut records = vec![
+        first.into_iter().chain(columns("wrote")).chain(columns("to")).collect::<Vec<String>>(),
+    ];
     for lost in since(view, number) {
         let first = [
             lost.number.to_string(),
@@ -98,12 +102,21 @@ fn table(view: &View, number: u64) -> String {
             lost.saved.0.to_string(),
             lost.found.0.to_string(),
         ];
-        record(
-            &mut text,
-            first.into_iter().chain(fields(Some(&lost.entry))).chain(fields(lost.to.as_deref())),
-        );
+        let writes = [Some(&*lost.entry), lost.to.as_deref()].into_iter().flat_map(fields);
+        records.push(first.into_iter().chain(writes).collect());
     }
-    text
+    written(&records)
+}
+
+/// Returns records as CSV (RFC 4180). Without the byte order mark, Excel would not read UTF-8.
+fn written(records: &[Vec<String>]) -> String {
+    let mut writer = WriterBuilder::new().terminator(Terminator::CRLF).from_writer(Vec::new());
+    for record in records {
+        let record = record.iter().map(|field| cell(field));
+        writer.write_record(record).expect("records of equal width are written to memory");
+    }
+    let bytes = writer.into_inner().expect("memory accepts everything");
+    format!("{BYTE_ORDER_MARK}{}", String::from_utf8(bytes).expect("the fields are UTF-8"))
 }
 
 /// Returns the fields of a write in the order of [`WRITE_COLUMNS`]; empty if there is none.
@@ -119,23 +132,12 @@ fn fields(entry: Option<&Entry>) -> [String; 7] {
     [word.to_owned(), location, is_patrolling, health, wall, logical, stamp.origin.to_string()]
 }
 
-fn record(text: &mut String, fields: impl Iterator<Item = String>) {
-    for (position, field) in fields.enumerate() {
-        let comma = if position == 0 { "" } else { "," };
-        write!(text, "{comma}{}", cell(&field)).expect("writing to a string cannot fail");
-    }
-    text.push_str("\r\n");
-}
-
-/// Returns one cell, quoted if necessary, and never readable as a formula.
+/// Returns the text of one cell, which never starts like a formula (OWASP, CSV injection). Spreadsheets
+/// take full-width characters for plain ones.
 fn cell(field: &str) -> String {
-    let formula = field.starts_with(['=', '+', '-', '@', '\t', '\r']);
-    let field = if formula { format!("'{field}") } else { field.to_owned() };
-    if field.contains(['"', ',', '\r', '\n']) {
-        format!("\"{}\"", field.replace('"', "\"\""))
-    } else {
-        field
-    }
+    let is_formula =
+        field.starts_with(['=', '+', '-', '@', '\t', '\r', '\n', '＝', '＋', '－', '＠']);
+    if is_formula { format!("'{field}") } else { field.to_owned() }
 }
 
 #[cfg(test)]
@@ -160,8 +162,13 @@ mod tests {
             ("=HYPERLINK(\"x\",\"y\")", "\"'=HYPERLINK(\"\"x\"\",\"\"y\"\")\""),
             ("'=1", "'=1"),
             ("a=b", "a=b"),
+            ("\n=1", "\"'\n=1\""),
+            ("＝1+1", "'＝1+1"),
+            ("＠SUM(A1)", "'＠SUM(A1)"),
+            ("12", "12"),
         ] {
-            assert_eq!(cell(field), expected, "{field:?}");
+            let csv = written(&[vec![field.to_owned(), "1".to_owned()]]);
+            assert_eq!(csv, format!("\u{feff}{expected},1\r\n"), "{field:?}");
         }
     }
 
@@ -187,7 +194,7 @@ mod tests {
         let lines: Vec<&str> = csv.split_terminator("\r\n").collect();
         assert_eq!(
             lines[0],
-            "number,hero,name,saved_at_ms,found_at_ms,\
+            "\u{feff}number,hero,name,saved_at_ms,found_at_ms,\
              wrote_says,wrote_location,wrote_is_patrolling,wrote_health,\
              wrote_wall_ms,wrote_logical,wrote_origin,\
              to_says,to_location,to_is_patrolling,to_health,to_wall_ms,to_logical,to_origin"

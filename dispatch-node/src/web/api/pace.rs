@@ -12,6 +12,7 @@ use crate::web::dispatch_handle::DispatchHandle;
 use crate::web::error::{Problem, out_of_range};
 use crate::web::extract::body::{JsonBody, OptionalJsonBody};
 use crate::web::extract::domain::Domain;
+use crate::web::extract::parameters::IdempotencyKey;
 use crate::web::representation;
 
 /// The pace
@@ -28,39 +29,48 @@ pub(crate) async fn gossip(
 /// Pause gossip
 ///
 /// No node starts a round on its own, not even a city that was bombed.
-#[utoipa::path(post, path = "/gossip/pause", tag = "gossip", responses(
+#[utoipa::path(post, path = "/gossip/pause", tag = "gossip", params(IdempotencyKey), responses(
     (status = 200, description = "the current pace", body = Gossip),
     Changing,
 ))]
-pub(crate) async fn pause(State(dispatch): State<DispatchHandle>) -> Result<Json<Gossip>, Problem> {
-    set_pace(&dispatch, Pace::PAUSED).await
+pub(crate) async fn pause(
+    State(dispatch): State<DispatchHandle>,
+    IdempotencyKey(key): IdempotencyKey,
+) -> Result<Json<Gossip>, Problem> {
+    set_pace(&dispatch, Pace::PAUSED, key).await
 }
 
 /// Resume gossip
 ///
 /// Nodes return to the pace that they were started with.
-#[utoipa::path(post, path = "/gossip/resume", tag = "gossip", responses(
+#[utoipa::path(post, path = "/gossip/resume", tag = "gossip", params(IdempotencyKey), responses(
     (status = 200, description = "the current pace", body = Gossip),
     Changing,
 ))]
 pub(crate) async fn resume(
     State(dispatch): State<DispatchHandle>,
+    IdempotencyKey(key): IdempotencyKey,
 ) -> Result<Json<Gossip>, Problem> {
-    set_pace(&dispatch, Pace::FREE).await
+    set_pace(&dispatch, Pace::FREE, key).await
 }
 
 /// Set the pace
-#[utoipa::path(post, path = "/gossip/speed", tag = "gossip", request_body = SpeedRequest, responses(
-    (status = 200, description = "the current pace", body = Gossip),
-    Pacing,
-))]
+#[utoipa::path(
+    post, path = "/gossip/speed", tag = "gossip", params(IdempotencyKey),
+    request_body = SpeedRequest,
+    responses(
+        (status = 200, description = "the current pace", body = Gossip),
+        Pacing,
+    )
+)]
 pub(crate) async fn speed(
     State(dispatch): State<DispatchHandle>,
+    IdempotencyKey(key): IdempotencyKey,
     JsonBody(speed): JsonBody<SpeedRequest>,
 ) -> Result<Json<Gossip>, Problem> {
     let allowed = f64::from(*Pace::RANGE.start())..=f64::from(*Pace::RANGE.end());
-    if !allowed.contains(&speed.percent) {
-        return Err(out_of_range("percent", "10 to 1000", speed.percent));
+    if !allowed.contains(&speed.percent) || speed.percent.fract() != 0.0 {
+        return Err(out_of_range("percent", "a whole number from 10 to 1000", speed.percent));
     }
     #[expect(
         clippy::cast_possible_truncation,
@@ -68,11 +78,15 @@ pub(crate) async fn speed(
         reason = "it is within the bounds just checked"
     )]
     let percent = speed.percent as u16;
-    set_pace(&dispatch, Pace { percent }).await
+    set_pace(&dispatch, Pace { percent }, key).await
 }
 
-async fn set_pace(dispatch: &DispatchHandle, pace: Pace) -> Result<Json<Gossip>, Problem> {
-    let pace = dispatch.ask(SetPace { pace }, None).await?;
+async fn set_pace(
+    dispatch: &DispatchHandle,
+    pace: Pace,
+    key: Option<String>,
+) -> Result<Json<Gossip>, Problem> {
+    let pace = dispatch.ask(SetPace { pace }, key).await?;
     Ok(Json(representation::gossip(pace)))
 }
 
@@ -80,7 +94,8 @@ async fn set_pace(dispatch: &DispatchHandle, pace: Pace) -> Result<Json<Gossip>,
 ///
 /// `to` pulls from `from` once, even while gossip is paused.
 #[utoipa::path(
-    post, path = "/gossip/step", tag = "gossip", request_body = Option<ExchangeRequest>,
+    post, path = "/gossip/step", tag = "gossip", params(IdempotencyKey),
+    request_body = Option<ExchangeRequest>,
     responses(
         (status = 200, description = "the entries and bytes transferred", body = Exchange),
         Stepping,
@@ -89,6 +104,7 @@ async fn set_pace(dispatch: &DispatchHandle, pace: Pace) -> Result<Json<Gossip>,
 pub(crate) async fn step(
     State(dispatch): State<DispatchHandle>,
     State(domain): State<Domain>,
+    IdempotencyKey(key): IdempotencyKey,
     OptionalJsonBody(request): OptionalJsonBody<ExchangeRequest>,
 ) -> Result<Json<Exchange>, Problem> {
     let source = request.from.map(|name| domain.node("from", &name)).transpose()?;
@@ -101,6 +117,6 @@ pub(crate) async fn step(
             format!("from and to are both {source}; nothing was exchanged"),
         ));
     }
-    let exchange = dispatch.ask(RunExchange { source, puller }, None).await?;
+    let exchange = dispatch.ask(RunExchange { source, puller }, key).await?;
     Ok(Json(representation::exchange(exchange)))
 }

@@ -35,7 +35,7 @@ const ALL: &[(u16, &str, &str)] = &[
     (409, "too_far_ahead", "the newest write to this hero has a stamp too far in the future"),
     (409, "too_many_faults", "64 faults are in force"),
     (409, "too_many_heroes", "hero limit reached (--max-heroes)"),
-    (409, "under_way", "the same operation is in progress"),
+    (409, "under_way", "another exchange is in progress"),
     (410, "healed", "the fault is already healed"),
     (410, "terminated", "the hero is terminated"),
     (413, "too_large", "the body has more than 64 KiB"),
@@ -64,7 +64,8 @@ const ALL: &[(u16, &str, &str)] = &[
 /// The problems that every call can return.
 const ANY: &[&str] = &["sign_in", "foreign_host", "overloaded", "no_place", "outcome_unknown"];
 /// The problems that every call that changes something can return.
-const CHANGE: &[&str] = &["foreign_origin", "viewer"];
+const CHANGE: &[&str] =
+    &["foreign_origin", "viewer", "invalid_idempotency_key", "idempotency_key_reused"];
 const BODY: &[&str] = &[
     "body_required",
     "invalid_body",
@@ -74,7 +75,6 @@ const BODY: &[&str] = &[
     "not_json",
     "invalid_field",
 ];
-const KEY: &[&str] = &["invalid_idempotency_key", "under_way", "idempotency_key_reused"];
 const HERO: &[&str] = &["invalid_id", "invalid_path", "unknown_hero", "terminated"];
 const CITY: &[&str] = &["invalid_path", "unknown_city"];
 
@@ -98,18 +98,18 @@ refusals! {
     OfHero: HERO;
     OfCity: CITY;
     Changing: CHANGE;
-    Creating: CHANGE, KEY, BODY, &["name_and_count", "count_out_of_range", "invalid_name"],
+    Creating: CHANGE, BODY, &["name_and_count", "count_out_of_range", "invalid_name"],
         &["too_many_heroes", "joining"];
     Assigning: CHANGE, HERO, BODY, &["unknown_location", "not_heard_of", "too_far_ahead"],
         &["no_answer", "joining"];
     Terminating: CHANGE, HERO, &["not_heard_of", "too_far_ahead", "too_many_tombstones"],
         &["no_answer", "joining"];
-    Bombing: CHANGE, KEY, CITY, &["no_answer", "joining"];
-    BombingAny: CHANGE, KEY, &["no_answer", "joining"];
-    Forgetting: CHANGE, KEY, CITY, &["alive", "no_answer", "joining"];
-    Ending: CHANGE, KEY, CITY, &["no_answer"];
+    Bombing: CHANGE, CITY, &["no_answer", "joining"];
+    BombingAny: CHANGE, &["no_answer", "joining"];
+    Forgetting: CHANGE, CITY, &["alive", "no_answer", "joining"];
+    Ending: CHANGE, CITY, &["no_answer"];
     Rebuilding: CHANGE, CITY, &["alive", "not_ours"];
-    Injecting: CHANGE, KEY, BODY, &["missing_field", "not_allowed", "out_of_range", "same_node"],
+    Injecting: CHANGE, BODY, &["missing_field", "not_allowed", "out_of_range", "same_node"],
         &["unknown_kind", "unknown_node", "too_many_faults", "no_answer"];
     Healing: CHANGE, &["invalid_path", "unknown_fault", "healed"];
     Pacing: CHANGE, BODY, &["out_of_range"];

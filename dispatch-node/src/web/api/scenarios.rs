@@ -9,7 +9,7 @@ use api_types::Scenarios;
 
 use crate::web::api::refusals::{Beginning, Reading};
 use crate::web::error::Problem;
-use crate::web::extract::parameters::ScenarioPath;
+use crate::web::extract::parameters::{IdempotencyKey, ScenarioPath};
 use crate::web::scenario_runner::ScenarioRunner;
 
 /// All scenarios
@@ -27,7 +27,7 @@ pub(crate) async fn scenarios(State(runner): State<ScenarioRunner>) -> Json<Scen
 ///
 /// Only one can run at a time. `GET /scenarios` reports its progress.
 #[utoipa::path(
-    post, path = "/scenarios/{name}/play", tag = "scenarios", params(ScenarioPath),
+    post, path = "/scenarios/{name}/play", tag = "scenarios", params(ScenarioPath, IdempotencyKey),
     responses(
         (status = 202, description = "the scenario has started"),
         Beginning,
@@ -36,7 +36,8 @@ pub(crate) async fn scenarios(State(runner): State<ScenarioRunner>) -> Json<Scen
 pub(crate) async fn play_scenario(
     State(runner): State<ScenarioRunner>,
     ScenarioPath(name): ScenarioPath,
+    IdempotencyKey(key): IdempotencyKey,
 ) -> Result<StatusCode, Problem> {
-    runner.play(&name)?;
+    runner.play(&name, key).await?;
     Ok(StatusCode::ACCEPTED)
 }

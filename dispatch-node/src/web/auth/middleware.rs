@@ -1,13 +1,15 @@
 //! The middleware that applies the access policy and sets the security headers on every response.
 
-use std::sync::Arc;
-
 use axum::extract::{Request, State};
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Redirect, Response};
 
-use crate::web::auth::policy::{AccessPolicy, Refused, SIGN_IN};
+use crate::web::error::Problem;
+use crate::web::extract::accept;
+use crate::web::pages::forms;
+use crate::web::pages::sign_in;
+use crate::web::state::AppState;
 
 /// The content security policy of the page: its own scripts and styles only, and one Trusted Types
 /// policy.
@@ -17,22 +19,23 @@ const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; \
 
 /// Applies the access policy to a request, and sets the security headers on the response.
 pub(crate) async fn apply(
-    State(access): State<Arc<AccessPolicy>>,
+    State(state): State<AppState>,
     mut request: Request,
     next: Next,
 ) -> Response {
+    let access = &state.access;
     let mut response = match access.admit(request.method(), request.uri().path(), request.headers())
     {
         Ok(role) => {
             request.extensions_mut().insert(role);
             next.run(request).await
         }
-        Err(Refused::SignIn) => Redirect::to(SIGN_IN).into_response(),
-        Err(Refused::Problem(problem)) if problem.status == StatusCode::UNAUTHORIZED => {
-            ([(header::WWW_AUTHENTICATE, "Bearer realm=\"superhero cluster\"")], problem)
-                .into_response()
+        Err(problem) => {
+            if is_misconfigured(&state, &problem, request.headers()) {
+                state.refusals.warn(&problem);
+            }
+            refused(&state, request.method(), request.uri(), request.headers(), problem)
         }
-        Err(Refused::Problem(problem)) => problem.into_response(),
     };
     let headers = response.headers_mut();
     // Pages with a policy of their own keep it.
@@ -45,11 +48,42 @@ pub(crate) async fn apply(
     headers.insert("cross-origin-resource-policy", HeaderValue::from_static("same-origin"));
     // Assets set their own policy; everything else shows the present state.
     headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
-    if access.encrypted {
-        headers.insert(
-            header::STRICT_TRANSPORT_SECURITY,
-            HeaderValue::from_static("max-age=31536000"),
-        );
+    if let Some(age) = access.hsts.filter(|_| access.encrypted) {
+        let value = HeaderValue::try_from(format!("max-age={}", age.as_secs()));
+        headers.insert(header::STRICT_TRANSPORT_SECURITY, value.expect("the value is ASCII"));
     }
     response
+}
+
+/// Returns whether a refusal may be due to the configuration, and not only to its client.
+fn is_misconfigured(state: &AppState, problem: &Problem, headers: &HeaderMap) -> bool {
+    match problem.status {
+        StatusCode::UNAUTHORIZED => state.access.tokens.is_invalid(headers),
+        _ => problem.code != "viewer" || state.access.tokens.is_invalid(headers),
+    }
+}
+
+/// Returns the response to a refused request. A browser whose user can sign in is led to do so, and
+/// then back; programs and scripts receive the problem.
+fn refused(
+    state: &AppState,
+    method: &Method,
+    uri: &Uri,
+    headers: &HeaderMap,
+    problem: Problem,
+) -> Response {
+    let can_sign_in = matches!(problem.code, "sign_in" | "viewer");
+    let is_page = !accept::names(headers, "application/json")
+        && (accept::names(headers, "text/html") || (uri.path() == "/" && method == Method::GET));
+    if can_sign_in && is_page {
+        if matches!(*method, Method::GET | Method::HEAD) {
+            let path = uri.path_and_query().map_or("/", |path| path.as_str());
+            return Redirect::to(&sign_in::address(path)).into_response();
+        }
+        let back = forms::here(state, headers).href_with(None);
+        return sign_in::page(problem.status, &back, Some(&problem.detail));
+    }
+    let challenge = (problem.status == StatusCode::UNAUTHORIZED)
+        .then_some([(header::WWW_AUTHENTICATE, "Bearer realm=\"superhero cluster\"")]);
+    (challenge, problem).into_response()
 }

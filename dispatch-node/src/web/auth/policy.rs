@@ -2,76 +2,70 @@
 //! sites cannot change anything in any browser, and neither can viewers. An unknown host name that
 //! resolves to dispatch (DNS rebinding) is refused, since its pages would count as the same site.
 
-use std::net::IpAddr;
+use std::time::Duration;
 
 use axum::http::{HeaderMap, Method, StatusCode, header};
 
+use crate::web::auth::origin::{Authority, Origin, Scheme, only};
 use crate::web::auth::tokens::{Role, Tokens};
-use crate::web::error::Problem;
+use crate::web::error::{Problem, shortened};
 
 /// The paths of signing in and out.
 pub(crate) const SIGN_IN: &str = "/sign-in";
 pub(crate) const SIGN_OUT: &str = "/sign-out";
+/// The maximum number of characters of a header that an error repeats.
+const SHOWN_CHARS_MAX: usize = 100;
 
 /// The access policy.
 #[derive(Clone, Debug)]
 pub struct AccessPolicy {
     /// True if dispatch is reachable from this machine only.
     pub on_loopback: bool,
-    /// Accepted host names, in addition to localhost and IP addresses.
-    pub hosts: Vec<String>,
+    /// Accepted hosts, in addition to localhost and IP addresses.
+    pub hosts: Vec<Authority>,
     /// Other origins whose pages may request changes.
-    pub origins: Vec<String>,
+    pub origins: Vec<Origin>,
     /// The tokens that grant a role.
     pub tokens: Tokens,
     /// True if browsers connect over TLS.
     pub encrypted: bool,
-}
-
-/// The reason why a request is refused.
-pub(crate) enum Refused {
-    /// The client is a browser whose user can sign in.
-    SignIn,
-    Problem(Problem),
+    /// The time for which browsers insist on TLS; `None` to leave it to them.
+    pub hsts: Option<Duration>,
 }
 
 impl AccessPolicy {
-    /// Returns the role of a request, unless it is refused.
+    /// Returns the role of a request.
+    ///
+    /// # Errors
+    /// `foreign_host`, `foreign_origin`, `sign_in` or `viewer`. Nothing was changed.
     pub(crate) fn admit(
         &self,
         method: &Method,
         path: &str,
         headers: &HeaderMap,
-    ) -> Result<Role, Refused> {
-        let refused =
-            |status, code, detail: &str| Refused::Problem(Problem::new(status, code, detail));
+    ) -> Result<Role, Problem> {
         if !self.is_named(headers) {
-            let detail =
-                "unknown host name; nothing was changed (--allow-host adds a name for dispatch)";
-            return Err(refused(StatusCode::MISDIRECTED_REQUEST, "foreign_host", detail));
+            return Err(foreign_host(headers));
         }
         let is_change = !method.is_safe();
         if is_change && !self.is_same_site(headers) {
-            let detail = "the request comes from a page of another site; nothing was changed";
-            return Err(refused(StatusCode::FORBIDDEN, "foreign_origin", detail));
+            return Err(foreign_origin(headers));
         }
         // The sign-in page and its files must work without a role.
         if path == SIGN_IN || path == SIGN_OUT || path.starts_with("/static/") {
             return Ok(self.tokens.role(headers).unwrap_or(Role::Viewer));
         }
         match self.tokens.role(headers) {
-            Some(Role::Viewer) if is_change => Err(refused(
+            Some(Role::Viewer) if is_change => Err(Problem::new(
                 StatusCode::FORBIDDEN,
                 "viewer",
-                "viewers are read-only; nothing was changed. \
-                 Sign in with the admin token to make changes",
+                if self.tokens.is_invalid(headers) { INVALID } else { VIEWER },
             )),
             Some(role) => Ok(role),
-            None if path == "/" => Err(Refused::SignIn),
-            None => Err(refused(
+            None => Err(Problem::new(
                 StatusCode::UNAUTHORIZED,
                 "sign_in",
-                "a token is required: send it, or sign in; nothing was changed",
+                if self.tokens.is_invalid(headers) { INVALID } else { ANONYMOUS },
             )),
         }
     }
@@ -80,35 +74,92 @@ impl AccessPolicy {
     /// make a browser treat an address as its name; but on loopback only loopback addresses are
     /// accepted.
     fn is_named(&self, headers: &HeaderMap) -> bool {
-        let host =
-            headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
-        let name = if host.ends_with(']') {
-            host
-        } else {
-            host.rsplit_once(':').map_or(host, |(name, _)| name)
-        };
-        let address = name.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
-        name.eq_ignore_ascii_case("localhost")
-            || address.is_ok_and(|address| !self.on_loopback || address.is_loopback())
-            || self
-                .hosts
-                .iter()
-                .any(|own| own.eq_ignore_ascii_case(name) || own.eq_ignore_ascii_case(host))
+        let Some(requested) = Authority::requested(headers) else { return false };
+        let is_own_address =
+            requested.address().is_some_and(|address| !self.on_loopback || address.is_loopback());
+        requested.is_localhost()
+            || is_own_address
+            || self.hosts.iter().any(|host| host.includes(&requested))
     }
 
     /// Returns whether the request comes from a page of this site, of an allowed origin, or from no
     /// page.
     pub(crate) fn is_same_site(&self, headers: &HeaderMap) -> bool {
-        let Some(origin) = headers.get(header::ORIGIN) else { return true };
-        let Ok(origin) = origin.to_str() else { return false };
-        let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
-        // Without TLS here, a proxy in front may provide it, so both schemes are accepted.
-        let is_ours = |scheme| scheme == "https" || !self.encrypted;
-        let own = origin
-            .split_once("://")
-            .is_some_and(|(scheme, theirs)| Some(theirs) == host && is_ours(scheme));
-        own || self.origins.iter().any(|allowed| allowed.eq_ignore_ascii_case(origin))
+        let has_origin = headers.contains_key(header::ORIGIN);
+        !has_origin
+            || sender(headers).is_some_and(|origin| self.is_own(&origin, headers))
+            || self.is_allowed_origin(headers)
     }
+
+    /// Returns whether a page of this origin was served by the host that the request is for.
+    pub(crate) fn is_own(&self, origin: &Origin, headers: &HeaderMap) -> bool {
+        // Without TLS here, a proxy in front may provide it, so both schemes are accepted.
+        (origin.scheme == Scheme::Https || !self.encrypted)
+            && Authority::requested(headers).is_some_and(|requested| origin.is_of(&requested))
+    }
+
+    /// Returns whether the request comes from a page of an allowed origin.
+    pub(crate) fn is_allowed_origin(&self, headers: &HeaderMap) -> bool {
+        sender(headers).is_some_and(|origin| self.origins.contains(&origin))
+    }
+
+    /// Returns whether responses depend on the origin of the request.
+    pub(crate) fn allows_origins(&self) -> bool {
+        !self.origins.is_empty()
+    }
+}
+
+const VIEWER: &str = "viewers are read-only; nothing was changed. \
+     Sign in with the admin token to make changes";
+const ANONYMOUS: &str = "a token is required: send it, or sign in; nothing was changed";
+const INVALID: &str = "the token or session of the request is not valid, or not any more: it must \
+     match --host-token-file or --viewer-token-file; sign in again, or send the present token; \
+     nothing was changed";
+
+/// Returns the origin of the page that sent the request.
+fn sender(headers: &HeaderMap) -> Option<Origin> {
+    only(headers, &header::ORIGIN)?.parse().ok()
+}
+
+/// Returns the problem of a request for an unknown host.
+fn foreign_host(headers: &HeaderMap) -> Problem {
+    let shown = shown(headers, &header::HOST);
+    let detail = match Authority::requested(headers) {
+        Some(requested) => format!(
+            "dispatch has no host name {shown}; nothing was changed. If browsers reach it by that \
+             name, start it with --allow-host {}",
+            shortened(&requested.host().to_string(), SHOWN_CHARS_MAX)
+        ),
+        None => format!("the header Host must be one host, not {shown}; nothing was changed"),
+    };
+    Problem::new(StatusCode::MISDIRECTED_REQUEST, "foreign_host", detail)
+}
+
+/// Returns the problem of a request from a page of another site.
+pub(crate) fn foreign_origin(headers: &HeaderMap) -> Problem {
+    let (origin, host) = (shown(headers, &header::ORIGIN), shown(headers, &header::HOST));
+    let mut detail = format!(
+        "the request comes from a page of another site: of {origin}, while the requested Host is \
+         {host}; nothing was changed"
+    );
+    if let Some(sender) = sender(headers) {
+        let sender = shortened(&sender.to_string(), SHOWN_CHARS_MAX);
+        detail += &format!(
+            ". A proxy must pass on the header Host of the browser; if it is another site that may \
+             send changes, start dispatch with --allow-origin {sender}"
+        );
+    }
+    Problem::new(StatusCode::FORBIDDEN, "foreign_origin", detail)
+}
+
+/// Returns the value of a header, escaped and shortened.
+fn shown(headers: &HeaderMap, name: &header::HeaderName) -> String {
+    headers.get(name).map_or_else(
+        || "missing".to_owned(),
+        |value| {
+            format!("{:?}", shortened(&String::from_utf8_lossy(value.as_bytes()), SHOWN_CHARS_MAX))
+        },
+    )
 }
 
 #[cfg(test)]
@@ -126,6 +177,7 @@ mod tests {
             origins: Vec::new(),
             tokens,
             encrypted: false,
+            hsts: None,
         }
     }
 
@@ -135,7 +187,7 @@ mod tests {
         headers
     }
 
-    /// Returns the decision as text: a role, the redirect to sign in, or the code of a problem.
+    /// Returns the decision as text: a role, or the code of a problem.
     fn verdict(
         access: &AccessPolicy,
         method: Method,
@@ -145,8 +197,7 @@ mod tests {
         match access.admit(&method, path, headers) {
             Ok(Role::Admin) => "admin",
             Ok(Role::Viewer) => "viewer ",
-            Err(Refused::SignIn) => "to the sign-in page",
-            Err(Refused::Problem(problem)) => problem.code,
+            Err(problem) => problem.code,
         }
     }
 
@@ -175,7 +226,7 @@ mod tests {
         ] {
             assert!(!named(&access, foreign), "{foreign}");
         }
-        access.hosts = vec!["heroes.example".into()];
+        access.hosts = vec!["heroes.example".parse().unwrap()];
         assert!(
             named(&access, "Heroes.Example:4900")
                 && named(&access, "heroes.example")
@@ -218,7 +269,7 @@ mod tests {
             "an unencrypted origin is another site"
         );
         assert!(access.is_same_site(&headers("localhost:4900", Some("https://localhost:4900"))));
-        access.origins = vec!["https://class.example".into()];
+        access.origins = vec!["https://class.example".parse().unwrap()];
         assert!(access.is_same_site(&headers("localhost:4900", Some("https://class.example"))));
         assert!(!access.is_same_site(&headers("localhost:4900", Some("http://class.example"))));
     }
@@ -243,8 +294,8 @@ mod tests {
         }
         access.tokens =
             Tokens::new(Some(TOKEN.into()), Some("the token of viewers".into())).unwrap();
-        assert_eq!(verdict(&access, Method::GET, "/", &anonymous), "to the sign-in page");
         for (method, path) in [
+            (Method::GET, "/"),
             (Method::GET, "/live"),
             (Method::GET, "/api/v1/heroes"),
             (Method::POST, "/bomb"),

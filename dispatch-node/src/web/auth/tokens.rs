@@ -13,8 +13,13 @@ use shared::well_known::SECRET_DOMAIN;
 /// The purpose of the proof stored in a session cookie.
 const SIGNING_IN: Purpose = Purpose::new("signing in");
 
-/// The name of the session cookie.
+/// The start of the name of a session cookie. The rest is the start of its value: browsers send a
+/// cookie to every port of a host, so two clusters on one host need two names.
 const COOKIE: &str = "superhero-session";
+/// The number of characters of the value in the name.
+const NAME_CHARS: usize = 8;
+/// The maximum number of session cookies of one request that are tried.
+const COOKIES_MAX: usize = 16;
 /// The lifetime of a session cookie, in seconds.
 const SIGNED_IN_S: u32 = 30 * 24 * 3_600;
 
@@ -62,38 +67,75 @@ impl Tokens {
 
     /// Returns the role that these headers grant; `None` without a valid token.
     pub(crate) fn role(&self, headers: &HeaderMap) -> Option<Role> {
-        let bearer = headers
-            .get(header::AUTHORIZATION)
-            .and_then(|value| value.to_str().ok()?.strip_prefix("Bearer "));
-        let shown = bearer.map(|token| session(token).to_vec()).or_else(|| cookie(headers));
-        self.role_of(&shown.unwrap_or_default())
+        if let Some(token) = bearer(headers) {
+            return self.role_of(&session(token));
+        }
+        let granted = sessions(headers).filter_map(|(_, session)| self.granted(&session)).max();
+        granted.or_else(|| self.role_of(&[]))
     }
 
-    /// Returns the `Set-Cookie` header for a browser that sent this token; `None` if the token is
-    /// unknown.
-    pub(crate) fn sign_in(&self, token: &str, encrypted: bool) -> Option<HeaderValue> {
+    /// Returns whether these headers contain a token or a session of this dispatch, and none is
+    /// valid.
+    pub(crate) fn is_invalid(&self, headers: &HeaderMap) -> bool {
+        match bearer(headers) {
+            Some(token) => self.granted(&session(token)).is_none(),
+            None => {
+                let mut sessions = sessions(headers).peekable();
+                sessions.peek().is_some()
+                    && sessions.all(|(_, session)| self.granted(&session).is_none())
+            }
+        }
+    }
+
+    /// Returns the `Set-Cookie` headers for a browser that sent this token: its new session, and
+    /// the end of those that it has; `None` if the token is unknown.
+    pub(crate) fn sign_in(
+        &self,
+        token: &str,
+        headers: &HeaderMap,
+        encrypted: bool,
+    ) -> Option<Vec<HeaderValue>> {
         let session = session(token);
-        let is_valid = [&self.admin, &self.viewer]
-            .into_iter()
-            .flatten()
-            .any(|secret| is_session_of(secret, &session));
-        is_valid.then(|| set_cookie(&HEXLOWER.encode(&session), SIGNED_IN_S, encrypted))
+        self.granted(&session)?;
+        let value = HEXLOWER.encode(&session);
+        let name = format!("{COOKIE}-{}", &value[..NAME_CHARS]);
+        let mut cookies = self.ended(headers, Some(&name), encrypted);
+        cookies.push(set_cookie(&name, &value, SIGNED_IN_S, encrypted));
+        Some(cookies)
+    }
+
+    /// Returns the `Set-Cookie` headers that end the sessions of this browser. Those of other
+    /// clusters on this host stay.
+    pub(crate) fn sign_out(&self, headers: &HeaderMap, encrypted: bool) -> Vec<HeaderValue> {
+        self.ended(headers, None, encrypted)
+    }
+
+    /// Returns the headers that end the valid sessions, except for the cookie `kept`.
+    fn ended(&self, headers: &HeaderMap, kept: Option<&str>, encrypted: bool) -> Vec<HeaderValue> {
+        sessions(headers)
+            .filter(|(name, session)| Some(*name) != kept && self.granted(session).is_some())
+            .map(|(name, _)| set_cookie(name, "", 0, encrypted))
+            .collect()
+    }
+
+    /// Returns the role that a session was derived for.
+    fn granted(&self, session: &[u8]) -> Option<Role> {
+        let is_of = |token: &Option<Secret>| {
+            token.as_ref().is_some_and(|token| is_session_of(token, session))
+        };
+        if is_of(&self.admin) {
+            return Some(Role::Admin);
+        }
+        is_of(&self.viewer).then_some(Role::Viewer)
     }
 
     /// Returns the role of a session; `None` for an unknown one if a viewer token is configured.
     fn role_of(&self, session: &[u8]) -> Option<Role> {
-        let Some(admin) = &self.admin else { return Some(Role::Admin) };
-        if is_session_of(admin, session) {
+        if self.admin.is_none() {
             return Some(Role::Admin);
         }
-        let may_read = self.viewer.as_ref().is_none_or(|viewer| is_session_of(viewer, session));
-        may_read.then_some(Role::Viewer)
+        self.granted(session).or_else(|| self.viewer.is_none().then_some(Role::Viewer))
     }
-}
-
-/// Returns the `Set-Cookie` header that ends a session.
-pub(crate) fn sign_out(encrypted: bool) -> HeaderValue {
-    set_cookie("", 0, encrypted)
 }
 
 /// Returns the secret for this token.
@@ -111,21 +153,34 @@ fn is_session_of(token: &Secret, session: &[u8]) -> bool {
     token.is_proved(SIGNING_IN, &[], session)
 }
 
-/// Returns the session in the browser's cookie.
-fn cookie(headers: &HeaderMap) -> Option<Vec<u8>> {
+/// Returns the token that a program sent (RFC 6750). The scheme is case-insensitive.
+fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
+    let (scheme, token) = value.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("Bearer").then(|| token.trim())
+}
+
+/// Returns the names and values of the session cookies that a browser sent, also of other clusters.
+fn sessions(headers: &HeaderMap) -> impl Iterator<Item = (&str, Vec<u8>)> {
     let all = headers.get_all(header::COOKIE).into_iter().filter_map(|value| value.to_str().ok());
-    let mut pairs =
-        all.flat_map(|cookies| cookies.split(';')).filter_map(|pair| pair.trim().split_once('='));
-    let (_, value) = pairs.find(|(name, _)| *name == COOKIE)?;
-    HEXLOWER.decode(value.as_bytes()).ok()
+    all.flat_map(|cookies| cookies.split(';'))
+        .filter_map(|pair| pair.trim().split_once('='))
+        .filter(|(name, _)| name.starts_with(COOKIE) && is_token(name))
+        .take(COOKIES_MAX)
+        .map(|(name, value)| (name, HEXLOWER.decode(value.as_bytes()).unwrap_or_default()))
+}
+
+/// Returns whether a cookie can have this name, so that it can be repeated in a header.
+fn is_token(name: &str) -> bool {
+    name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
 }
 
 /// Builds a cookie that scripts cannot read, that forms of other sites do not send, and that is
 /// sent over TLS only, if dispatch uses TLS.
-fn set_cookie(value: &str, lasts_s: u32, encrypted: bool) -> HeaderValue {
+fn set_cookie(name: &str, value: &str, lasts_s: u32, encrypted: bool) -> HeaderValue {
     let secure = if encrypted { "; Secure" } else { "" };
     let cookie =
-        format!("{COOKIE}={value}; Path=/; Max-Age={lasts_s}; HttpOnly; SameSite=Lax{secure}");
+        format!("{name}={value}; Path=/; Max-Age={lasts_s}; HttpOnly; SameSite=Lax{secure}");
     HeaderValue::from_str(&cookie).expect("the cookie is visible ASCII")
 }
 
@@ -173,8 +228,8 @@ mod tests {
     fn cookie_grants_the_role_and_contains_no_token() {
         let tokens = tokens(true, true);
         for (token, role) in [(ADMIN, Role::Admin), (VIEWER, Role::Viewer)] {
-            let set = tokens.sign_in(token, true).unwrap();
-            let set = set.to_str().unwrap();
+            let set = tokens.sign_in(token, &HeaderMap::new(), true).unwrap();
+            let set = set[0].to_str().unwrap();
             assert!(
                 set.contains("HttpOnly")
                     && set.contains("SameSite=Lax")
@@ -193,8 +248,10 @@ mod tests {
                 "a truncated cookie"
             );
         }
-        assert_eq!(tokens.sign_in("a guess", true), None);
-        assert!(!tokens.sign_in(ADMIN, false).unwrap().to_str().unwrap().contains("Secure"));
+        let anonymous = HeaderMap::new();
+        assert_eq!(tokens.sign_in("a guess", &anonymous, true), None);
+        let plain = tokens.sign_in(ADMIN, &anonymous, false).unwrap();
+        assert!(!plain[0].to_str().unwrap().contains("Secure"));
         assert_eq!(tokens.role(&with(header::COOKIE, "superhero-session=zz".into())), None);
     }
 

@@ -88,8 +88,9 @@ fn kind(request: &FaultRequest) -> Result<FaultKind, Problem> {
         "throttle" => {
             let given = request.bytes_per_s.ok_or_else(|| missing(kind, "bytes_per_s"))?;
             let allowed = f64::from(*BYTES_PER_S.start())..=f64::from(*BYTES_PER_S.end());
-            if !allowed.contains(&given) {
-                return Err(out_of_range("bytes_per_s", "256 to 1000000000", given));
+            if !allowed.contains(&given) || given.fract() != 0.0 {
+                let rule = "a whole number from 256 to 1000000000";
+                return Err(out_of_range("bytes_per_s", rule, given));
             }
             #[expect(
                 clippy::cast_possible_truncation,
@@ -108,8 +109,9 @@ fn kind(request: &FaultRequest) -> Result<FaultKind, Problem> {
                 reason = "values that do not fit saturate, and are refused below"
             )]
             let ms = given as i64;
-            if !allowed.contains(&given) || ms == 0 {
-                return Err(out_of_range("skew_ms", "-3600000 to 3600000 and not 0", given));
+            if !allowed.contains(&given) || given.fract() != 0.0 || ms == 0 {
+                let rule = "a whole number from -3600000 to 3600000 and not 0";
+                return Err(out_of_range("skew_ms", rule, given));
             }
             FaultKind::Skew(ms)
         }

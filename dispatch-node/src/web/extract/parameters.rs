@@ -2,6 +2,7 @@
 
 use axum::extract::rejection::PathRejection;
 use axum::extract::{FromRef, FromRequestParts, Path, RawQuery};
+use axum::http::HeaderMap;
 use axum::http::request::Parts;
 use serde_json::{Value, json};
 use utoipa::openapi::path::{Parameter, ParameterIn};
@@ -129,12 +130,24 @@ impl<S: Send + Sync> FromRequestParts<S> for IdempotencyKey {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Problem> {
-        let Some(value) = parts.headers.get("idempotency-key") else { return Ok(Self(None)) };
-        let key = value.to_str().ok().filter(|key| {
+        Self::of(&parts.headers)
+    }
+}
+
+impl IdempotencyKey {
+    /// Returns the key in the headers.
+    pub(crate) fn of(headers: &HeaderMap) -> Result<Self, Problem> {
+        let key = headers.get("idempotency-key");
+        key.map(|key| Self::parse(key.as_bytes())).transpose().map(Self)
+    }
+
+    /// Parses a key.
+    pub(crate) fn parse(key: &[u8]) -> Result<String, Problem> {
+        let key = std::str::from_utf8(key).ok().filter(|key| {
             (1..=KEY_BYTES_MAX).contains(&key.len())
                 && key.bytes().all(|byte| byte.is_ascii_graphic())
         });
-        key.map(|key| Self(Some(key.to_owned()))).ok_or_else(|| {
+        key.map(str::to_owned).ok_or_else(|| {
             let detail = format!(
                 "an Idempotency-Key must have 1 to {KEY_BYTES_MAX} visible ASCII characters; \
                  nothing was changed"

@@ -1,7 +1,6 @@
 //! The forms that inject and heal faults, and stop or kill the process of a city.
 
 use axum::extract::State;
-use axum::http::HeaderMap;
 use axum::response::Response;
 
 use api_types::FaultRequest;
@@ -13,23 +12,19 @@ use crate::web::extract::body::FormBody;
 use crate::web::extract::domain::Domain;
 use crate::web::extract::fault;
 use crate::web::extract::parameters::FaultPath;
-use crate::web::pages::forms;
+use crate::web::pages::forms::{self, FormRequest};
 use crate::web::state::AppState;
 
 /// `POST /faults`
-pub(crate) async fn inject(
-    State(state): State<AppState>,
-    headers: HeaderMap,
-    form: Result<FormBody, Problem>,
-) -> Response {
-    let action = form.and_then(|form| match form.get("kind") {
-        Some("stop") => city(&state.domain, &form).map(|city| Stop { city }.into()),
-        Some("kill") => city(&state.domain, &form).map(|city| Kill { city }.into()),
-        Some(_) | None => fault_request(&form)
+pub(crate) async fn inject(State(state): State<AppState>, form: FormRequest) -> Response {
+    let action = form.fields().and_then(|form| match form.get("kind") {
+        Some("stop") => city(&state.domain, form).map(|city| Stop { city }.into()),
+        Some("kill") => city(&state.domain, form).map(|city| Kill { city }.into()),
+        Some(_) | None => fault_request(form)
             .and_then(|request| fault::parse(&request, &state.domain))
             .map(Into::into),
     });
-    forms::act(&state, &headers, None, action).await
+    forms::act(&state, &form, None, action).await
 }
 
 /// Returns the city whose process is to be stopped or killed.
@@ -79,11 +74,11 @@ fn fault_request(form: &FormBody) -> Result<FaultRequest, Problem> {
 pub(crate) async fn heal(
     State(state): State<AppState>,
     fault: Result<FaultPath, Problem>,
-    headers: HeaderMap,
+    form: FormRequest,
 ) -> Response {
     forms::act(
         &state,
-        &headers,
+        &form,
         None,
         fault.map(|FaultPath(fault)| Heal { fault: Some(fault) }.into()),
     )
@@ -91,6 +86,6 @@ pub(crate) async fn heal(
 }
 
 /// `POST /faults/heal`
-pub(crate) async fn heal_all(State(state): State<AppState>, headers: HeaderMap) -> Response {
-    forms::act(&state, &headers, None, Ok(Heal { fault: None }.into())).await
+pub(crate) async fn heal_all(State(state): State<AppState>, form: FormRequest) -> Response {
+    forms::act(&state, &form, None, Ok(Heal { fault: None }.into())).await
 }

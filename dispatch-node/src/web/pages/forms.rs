@@ -2,11 +2,14 @@
 //! page, and on refusal it receives the page with the reason next to the control. A script that
 //! sends the same forms receives JSON.
 
+use std::convert::Infallible;
+
 use axum::Json;
-use axum::extract::State;
+use axum::extract::{FromRequest, Request, State};
 use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Redirect, Response};
 use serde::Serialize;
+use url::Url;
 
 use gossip::NodeName;
 use shared::hero::HeroId;
@@ -15,30 +18,71 @@ use crate::model::bomb_report;
 use crate::model::exchange::Exchange;
 use crate::request::{Action, Assign, Bomb, CREATE_MAX, Create, CreateMany, Reply, Terminate};
 use crate::text::{counted, title};
+use crate::web::auth::origin::{Origin, only};
 use crate::web::error::{Problem, Refusal};
+use crate::web::extract::accept;
 use crate::web::extract::body::FormBody;
-use crate::web::extract::parameters::{CityPath, HeroPath};
+use crate::web::extract::parameters::{CityPath, HeroPath, IdempotencyKey};
 use crate::web::launcher;
 use crate::web::page_query::PageQuery;
 use crate::web::pages::index;
 use crate::web::state::AppState;
 
-/// The response to a script.
+/// The response to a script whose command was executed.
 #[derive(Serialize)]
-struct Done {
+pub(crate) struct Done {
+    /// Always true. It distinguishes this response from those of other programs, such as the
+    /// sign-in page of a proxy.
+    done: bool,
     notice: String,
 }
 
-/// `POST /heroes`
-pub(crate) async fn create(
-    State(state): State<AppState>,
+impl Default for Done {
+    fn default() -> Self {
+        Self { done: true, notice: String::new() }
+    }
+}
+
+/// The request of a form.
+pub(crate) struct FormRequest {
     headers: HeaderMap,
-    form: Result<FormBody, Problem>,
-) -> Response {
-    let action = form.and_then(|form| match (form.get("name"), form.get("count")) {
-        (_, Some(count)) => match count.parse() {
-            Ok(count @ 1..=CREATE_MAX) => Ok(CreateMany { count }.into()),
-            Ok(_) | Err(_) => Err(Problem::not_allowed(
+    body: Result<FormBody, Problem>,
+}
+
+impl<S: Send + Sync> FromRequest<S> for FormRequest {
+    type Rejection = Infallible;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Infallible> {
+        let headers = request.headers().clone();
+        Ok(Self { headers, body: FormBody::from_request(request, state).await })
+    }
+}
+
+impl FormRequest {
+    pub(crate) fn headers(&self) -> &HeaderMap {
+        &self.headers
+    }
+
+    /// Returns the fields, if they could be read.
+    pub(crate) fn fields(&self) -> Result<&FormBody, Problem> {
+        self.body.as_ref().map_err(Problem::clone)
+    }
+
+    /// Returns the idempotency key: of the header, or else of the field `key`, which a browser
+    /// repeats when it sends the form again.
+    pub(crate) fn key(&self) -> Result<Option<String>, Problem> {
+        let IdempotencyKey(key) = IdempotencyKey::of(&self.headers)?;
+        let field = self.fields()?.get("key").map(|key| IdempotencyKey::parse(key.as_bytes()));
+        Ok(key.or(field.transpose()?))
+    }
+}
+
+/// `POST /heroes`
+pub(crate) async fn create(State(state): State<AppState>, form: FormRequest) -> Response {
+    let action = form.fields().and_then(|form| match (form.get("name"), form.get("count")) {
+        (_, Some(count)) => match whole(count) {
+            Some(count @ 1..=CREATE_MAX) => Ok(CreateMany { count }.into()),
+            Some(_) | None => Err(Problem::not_allowed(
                 "count_out_of_range",
                 format!("count must be 1 to {CREATE_MAX}; nothing was created"),
             )),
@@ -48,19 +92,18 @@ pub(crate) async fn create(
         }
         (None, None) => Ok(Create { name: None }.into()),
     });
-    act(&state, &headers, None, action).await
+    act(&state, &form, None, action).await
 }
 
 /// `POST /heroes/{id}`: the form of a row, with a list that assigns and a button that terminates.
 pub(crate) async fn command(
     State(state): State<AppState>,
     hero: Result<HeroPath, Problem>,
-    headers: HeaderMap,
-    form: Result<FormBody, Problem>,
+    form: FormRequest,
 ) -> Response {
     let id = hero.as_ref().ok().map(|HeroPath(id)| *id);
     let action = hero.and_then(|HeroPath(hero)| {
-        let form = form?;
+        let form = form.fields()?;
         if form.get("terminate").is_some() {
             return Ok(Terminate { hero }.into());
         }
@@ -69,35 +112,35 @@ pub(crate) async fn command(
         })?;
         Ok(Assign { hero, to: state.domain.location(place)? }.into())
     });
-    act(&state, &headers, id, action).await
+    act(&state, &form, id, action).await
 }
 
 /// `POST /cities/{city}/bomb`
 pub(crate) async fn bomb(
     State(state): State<AppState>,
     city: Result<CityPath, Problem>,
-    headers: HeaderMap,
+    form: FormRequest,
 ) -> Response {
-    act(&state, &headers, None, city.map(|CityPath(city)| Bomb { city: Some(city) }.into())).await
+    act(&state, &form, None, city.map(|CityPath(city)| Bomb { city: Some(city) }.into())).await
 }
 
 /// `POST /bomb`
-pub(crate) async fn bomb_random(State(state): State<AppState>, headers: HeaderMap) -> Response {
-    act(&state, &headers, None, Ok(Bomb { city: None }.into())).await
+pub(crate) async fn bomb_random(State(state): State<AppState>, form: FormRequest) -> Response {
+    act(&state, &form, None, Ok(Bomb { city: None }.into())).await
 }
 
 /// `POST /cities/{city}/rebuild`
 pub(crate) async fn rebuild(
     State(state): State<AppState>,
     city: Result<CityPath, Problem>,
-    headers: HeaderMap,
+    form: FormRequest,
 ) -> Response {
-    let outcome = match city {
-        Ok(CityPath(city)) => launcher::rebuild(&state.dispatch, &state.launcher, city).await,
+    let outcome = match city.and_then(|CityPath(city)| Ok((city, form.key()?))) {
+        Ok((city, key)) => launcher::rebuild(&state.dispatch, &state.launcher, city, key).await,
         Err(problem) => Err(problem),
     };
     // The card of the city shows the result.
-    answer(&state, &headers, None, outcome.map(|()| CommandResult::default())).await
+    answer(&state, &form.headers, None, outcome.map(|()| CommandResult::default())).await
 }
 
 /// The part of a command's result that the page does not show by its next frames.
@@ -112,19 +155,19 @@ pub(crate) struct CommandResult {
 /// Sends the action of a form to the machine, and returns the response to the form.
 pub(crate) async fn act(
     state: &AppState,
-    headers: &HeaderMap,
+    form: &FormRequest,
     hero: Option<HeroId>,
     action: Result<Action, Problem>,
 ) -> Response {
-    let outcome = match action {
-        Ok(action) => state.dispatch.perform(action, None).await,
+    let outcome = match action.and_then(|action| Ok((action, form.key()?))) {
+        Ok((action, key)) => state.dispatch.perform(action, key).await,
         Err(problem) => Err(problem),
     };
     let result = outcome.map(|reply| CommandResult {
         destroyed: if let Reply::Bombed(city) = reply { Some(city) } else { None },
         text: notice(&reply),
     });
-    answer(state, headers, hero, result).await
+    answer(state, &form.headers, hero, result).await
 }
 
 /// Returns the notice for a reply that the page does not show otherwise.
@@ -150,32 +193,42 @@ pub(crate) async fn answer(
     hero: Option<HeroId>,
     outcome: Result<CommandResult, Problem>,
 ) -> Response {
-    let scripted = headers
-        .get(header::ACCEPT)
-        .and_then(|accept| accept.to_str().ok())
-        .is_some_and(|accept| accept.contains("application/json"));
+    let scripted = accept::names(headers, "application/json");
     match outcome {
         Ok(CommandResult { destroyed, text }) if scripted => Json(Done {
             notice: destroyed.map(bomb_report::destroyed).or(text).unwrap_or_default(),
+            ..Done::default()
         })
         .into_response(),
         Ok(CommandResult { destroyed, .. }) => {
-            Redirect::to(&here(headers).href_with(destroyed)).into_response()
+            Redirect::to(&here(state, headers).href_with(destroyed)).into_response()
         }
         Err(problem) if scripted => problem.into_response(),
-        Err(problem) => index::refused(state, here(headers), Refusal { hero, problem }).await,
+        Err(problem) => {
+            index::refused(state, here(state, headers), Refusal { hero, problem }).await
+        }
     }
 }
 
 /// Returns the query of the page that the form was on.
-fn here(headers: &HeaderMap) -> PageQuery {
-    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
-    let referer =
-        headers.get(header::REFERER).and_then(|referer| referer.to_str().ok()).unwrap_or_default();
-    let here = referer
-        .split_once("://")
-        .and_then(|(_, rest)| rest.split_once('/'))
-        .filter(|(theirs, _)| *theirs == host);
+pub(crate) fn here(state: &AppState, headers: &HeaderMap) -> PageQuery {
+    let referer = only(headers, &header::REFERER).and_then(|referer| Url::parse(referer).ok());
+    let here = referer.filter(|url| {
+        url.path() == "/"
+            && Origin::of(url).is_some_and(|origin| state.access.is_own(&origin, headers))
+    });
     // Only the query is taken over, and it is parsed: a redirect to another address is impossible.
-    PageQuery::parse(here.and_then(|(_, path)| path.strip_prefix('?')).unwrap_or_default())
+    PageQuery::parse(here.as_ref().and_then(Url::query).unwrap_or_default())
+}
+
+/// Parses a whole number. A number field of a browser may also contain `2.0` or `1e3`.
+pub(crate) fn whole(text: &str) -> Option<u32> {
+    let number: f64 = text.trim().parse().ok()?;
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "it is whole and within the bounds just checked"
+    )]
+    (number.fract() == 0.0 && (0.0..=f64::from(u32::MAX)).contains(&number))
+        .then_some(number as u32)
 }

@@ -1,50 +1,45 @@
 //! The forms that set the pace of gossip and run one exchange.
 
 use axum::extract::State;
-use axum::http::HeaderMap;
 use axum::response::Response;
 
 use gossip::fault::Pace;
 
 use crate::request::{RunExchange, SetPace};
 use crate::web::error::Problem;
-use crate::web::extract::body::FormBody;
-use crate::web::pages::forms;
+use crate::web::pages::forms::{self, FormRequest};
 use crate::web::state::AppState;
 
 /// `POST /gossip/pause`
-pub(crate) async fn pause(State(state): State<AppState>, headers: HeaderMap) -> Response {
-    forms::act(&state, &headers, None, Ok(SetPace { pace: Pace::PAUSED }.into())).await
+pub(crate) async fn pause(State(state): State<AppState>, form: FormRequest) -> Response {
+    forms::act(&state, &form, None, Ok(SetPace { pace: Pace::PAUSED }.into())).await
 }
 
 /// `POST /gossip/resume`
-pub(crate) async fn resume(State(state): State<AppState>, headers: HeaderMap) -> Response {
-    forms::act(&state, &headers, None, Ok(SetPace { pace: Pace::FREE }.into())).await
+pub(crate) async fn resume(State(state): State<AppState>, form: FormRequest) -> Response {
+    forms::act(&state, &form, None, Ok(SetPace { pace: Pace::FREE }.into())).await
 }
 
 /// `POST /gossip/speed`
-pub(crate) async fn speed(
-    State(state): State<AppState>,
-    headers: HeaderMap,
-    form: Result<FormBody, Problem>,
-) -> Response {
-    let action = form.and_then(|form| {
+pub(crate) async fn speed(State(state): State<AppState>, form: FormRequest) -> Response {
+    let action = form.fields().and_then(|form| {
         let percent = form
             .get("percent")
-            .and_then(|percent| percent.parse().ok())
+            .and_then(forms::whole)
+            .and_then(|percent| percent.try_into().ok())
             .filter(|percent| Pace::RANGE.contains(percent));
         let refused = || {
             Problem::not_allowed(
                 "out_of_range",
-                "speed must be 10 to 1000 percent; nothing was changed",
+                "speed must be a whole number from 10 to 1000 percent; nothing was changed",
             )
         };
         percent.map(|percent| SetPace { pace: Pace { percent } }.into()).ok_or_else(refused)
     });
-    forms::act(&state, &headers, None, action).await
+    forms::act(&state, &form, None, action).await
 }
 
 /// `POST /gossip/step`
-pub(crate) async fn step(State(state): State<AppState>, headers: HeaderMap) -> Response {
-    forms::act(&state, &headers, None, Ok(RunExchange { source: None, puller: None }.into())).await
+pub(crate) async fn step(State(state): State<AppState>, form: FormRequest) -> Response {
+    forms::act(&state, &form, None, Ok(RunExchange { source: None, puller: None }.into())).await
 }

@@ -6,8 +6,9 @@ use axum::extract::{ConnectInfo, RawQuery, Request, State};
 use axum::http::StatusCode;
 use axum::response::Response;
 
-use gossip::link::{LimitReached, not_upgraded, upgrade};
+use gossip::link::{LimitReached, not_upgraded, upgrade, upgrade_problem};
 
+use crate::web::auth::policy::foreign_origin;
 use crate::web::error::Problem;
 use crate::web::live::socket::limits;
 use crate::web::live::{data_socket, page_socket};
@@ -26,11 +27,15 @@ pub(crate) async fn live(
     // The same-origin policy does not apply to WebSockets: a page of another site could read the
     // data.
     if !state.access.is_same_site(request.headers()) {
-        return not_upgraded(Problem::new(
-            StatusCode::FORBIDDEN,
-            "foreign_origin",
-            "the request comes from a page of another site",
-        ));
+        let problem = foreign_origin(request.headers());
+        state.refusals.warn(&problem);
+        return not_upgraded(problem);
+    }
+    if let Some(problem) = upgrade_problem(request.headers()) {
+        if problem.status == StatusCode::UPGRADE_REQUIRED {
+            state.refusals.warn(&problem);
+        }
+        return not_upgraded(problem);
     }
     let permit = match state.connections.acquire(address.ip()) {
         Ok(permit) => permit,

@@ -1,20 +1,18 @@
 //! The form that plays a scenario.
 
 use axum::extract::State;
-use axum::http::HeaderMap;
 use axum::response::Response;
 
-use crate::web::error::Problem;
-use crate::web::extract::body::FormBody;
-use crate::web::pages::forms;
+use crate::web::pages::forms::{self, FormRequest};
 use crate::web::state::AppState;
 
 /// `POST /scenarios`
-pub(crate) async fn play(
-    State(state): State<AppState>,
-    headers: HeaderMap,
-    form: Result<FormBody, Problem>,
-) -> Response {
-    let started = form.and_then(|form| state.scenarios.play(form.get("name").unwrap_or_default()));
-    forms::answer(&state, &headers, None, started.map(|()| forms::CommandResult::default())).await
+pub(crate) async fn play(State(state): State<AppState>, form: FormRequest) -> Response {
+    let requested = form.fields().and_then(|fields| Ok((fields.get("name"), form.key()?)));
+    let started = match requested {
+        Ok((name, key)) => state.scenarios.play(name.unwrap_or_default(), key).await,
+        Err(problem) => Err(problem),
+    };
+    let result = started.map(|()| forms::CommandResult::default());
+    forms::answer(&state, form.headers(), None, result).await
 }

@@ -53,6 +53,11 @@ pub(crate) async fn request(request: Request, next: Next) -> Response {
     response
 }
 
+/// Returns a future that belongs to the HTTP request of this task, also if another task runs it.
+pub(crate) fn in_current<F: Future>(future: F) -> impl Future<Output = F::Output> {
+    REQUEST.scope(REQUEST.try_get().ok().flatten(), future)
+}
+
 /// Returns a span for a request to the machine, which lasts until the reply.
 pub(crate) fn ask(action: &Action) -> Span {
     Span::child(action.span_name(), Part::Internal, REQUEST.try_get().ok().flatten())

@@ -1,0 +1,172 @@
+//! Idempotency keys: a change that is sent again with the same key is not executed again, but
+//! answered with the outcome of the first request.
+//!
+//! Invariants:
+//! - A change continues when its client disconnects, so that a repetition receives its outcome.
+//! - A change that was refused did nothing and may be repeated. One with an unknown outcome is never
+//!   executed again, also not after a crash of the machine.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::watch;
+
+use gossip::NodeName;
+
+use crate::request::{Action, Reply, RequestError};
+use crate::web::error::{OUTCOME_UNKNOWN, Problem, dispatch_unresponsive};
+use crate::web::spans::requests;
+
+/// The number of keys that are stored.
+const KEYS_MAX: usize = 1_000;
+
+/// A change that a client can request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Change {
+    /// An operation of the machine.
+    Action(Action),
+    /// The start of a city's process.
+    Rebuild(NodeName),
+    /// The start of a scenario.
+    Play(String),
+}
+
+/// The outcome of a change; without a reply if the machine has no part in it.
+pub(crate) type Outcome = Result<Option<Reply>, Problem>;
+
+/// The keys that were used last, with their changes and outcomes. Clones share them.
+#[derive(Clone, Default)]
+pub(crate) struct IdempotencyKeys(Arc<Mutex<Known>>);
+
+#[derive(Default)]
+struct Known {
+    changes: BTreeMap<String, (Change, Pending)>,
+    by_age: VecDeque<String>,
+}
+
+/// The outcome of a change, once there is one.
+type Pending = watch::Receiver<Option<Outcome>>;
+
+impl IdempotencyKeys {
+    /// Executes a change, unless its key was used before: then returns that outcome, and waits for
+    /// it if necessary. `execute` must end within a time limit.
+    pub(crate) async fn once<F>(
+        &self,
+        key: Option<String>,
+        change: Change,
+        execute: impl FnOnce() -> F,
+    ) -> Outcome
+    where
+        F: Future<Output = Outcome> + Send + 'static,
+    {
+        let Some(key) = key else { return execute().await };
+        let (finished, mut pending) = match self.begin(&key, &change)? {
+            Begun::Before(pending) => (None, pending),
+            Begun::Now(finished, pending) => (Some(finished), pending),
+        };
+        if let Some(finished) = finished {
+            let (keys, execution) = (self.clone(), requests::in_current(execute()));
+            tokio::spawn(async move {
+                let outcome = execution.await;
+                keys.end(&key, &outcome);
+                finished.send_replace(Some(outcome));
+            });
+        }
+        match pending.wait_for(Option::is_some).await.map(|outcome| outcome.clone()) {
+            Ok(Some(outcome)) => outcome,
+            // The task has panicked.
+            Ok(None) | Err(_) => Err(dispatch_unresponsive()),
+        }
+    }
+
+    /// Stores the key, unless it is known.
+    fn begin(&self, key: &str, change: &Change) -> Result<Begun, Problem> {
+        let mut known = self.lock();
+        if let Some((before, pending)) = known.changes.get(key) {
+            return if before == change {
+                Ok(Begun::Before(pending.clone()))
+            } else {
+                Err(RequestError::KeyReused.into())
+            };
+        }
+        let (finished, pending) = watch::channel(None);
+        known.by_age.push_back(key.to_owned());
+        known.changes.insert(key.to_owned(), (change.clone(), pending.clone()));
+        known.drop_oldest();
+        Ok(Begun::Now(finished, pending))
+    }
+
+    /// Forgets the key of a change that was refused.
+    fn end(&self, key: &str, outcome: &Outcome) {
+        if outcome.as_ref().is_err_and(|problem| problem.code != OUTCOME_UNKNOWN) {
+            let mut known = self.lock();
+            known.changes.remove(key);
+            known.by_age.retain(|other| other != key);
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Known> {
+        // The maps are consistent whenever the lock is released, so poisoning is ignored.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Known {
+    /// Drops the oldest keys beyond the limit. Those of changes in progress stay; their number is
+    /// limited by the connections.
+    fn drop_oldest(&mut self) {
+        let Self { changes, by_age } = self;
+        let mut excess = by_age.len().saturating_sub(KEYS_MAX);
+        by_age.retain(|key| {
+            let is_kept = excess == 0
+                || changes.get(key).is_some_and(|(_, pending)| pending.borrow().is_none());
+            if !is_kept {
+                excess -= 1;
+                changes.remove(key);
+            }
+            is_kept
+        });
+    }
+}
+
+/// The state of a key.
+enum Begun {
+    /// Used by an earlier request.
+    Before(Pending),
+    /// New.
+    Now(watch::Sender<Option<Outcome>>, Pending),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn oldest_keys_are_dropped_but_not_those_in_progress() {
+        let keys = IdempotencyKeys::default();
+        let change = |key: usize| Change::Play(key.to_string());
+        let begun = keys.begin("in progress", &change(0)).ok();
+        for key in 0..KEYS_MAX {
+            let outcome = keys.once(Some(key.to_string()), change(key), async || Ok(None)).await;
+            assert_eq!(outcome.map(|_| ()), Ok(()));
+        }
+        let known: Vec<String> = keys.lock().by_age.iter().cloned().collect();
+        assert_eq!(
+            (known.len(), known[0].as_str(), known[1].as_str()),
+            (KEYS_MAX, "in progress", "1")
+        );
+        assert_eq!(keys.lock().changes.len(), KEYS_MAX);
+        drop(begun);
+    }
+
+    #[tokio::test]
+    async fn panic_leaves_an_unknown_outcome() {
+        let keys = IdempotencyKeys::default();
+        for _ in 0..2 {
+            let outcome = keys
+                .once(Some("a".into()), Change::Play("b".into()), async || panic!("on purpose"))
+                .await;
+            assert_eq!(outcome.map(|_| ()).expect_err("unknown").code, OUTCOME_UNKNOWN);
+        }
+    }
+}
