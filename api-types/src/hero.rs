@@ -234,6 +234,44 @@ mod tests {
     }
 
     #[test]
+    fn count_may_have_a_zero_fraction_but_no_other() {
+        let count = |text: &str| {
+            serde_json::from_str::<CreateRequest>(&format!("{{\"count\":{text}}}"))
+                .map(|request| request.count)
+        };
+        for (text, expected) in [
+            ("2", Some(2)),
+            ("2.0", Some(2)),
+            ("1e3", Some(1_000)),
+            ("-0.0", Some(0)),
+            ("null", None),
+        ] {
+            assert_eq!(count(text).expect(text), expected, "{text}");
+        }
+        assert_eq!(
+            serde_json::from_str::<CreateRequest>("{}").expect("no field"),
+            CreateRequest::default()
+        );
+        for text in [
+            "2.5",
+            "-1",
+            "-1.0",
+            "4294967296",
+            "1e20",
+            "1e300",
+            "1e999",
+            "NaN",
+            "\"2\"",
+            "[2]",
+            "true",
+        ] {
+            let error = count(text).expect_err(text).to_string();
+            let is_number = text.starts_with(['2', '-', '4']) || matches!(text, "1e20" | "1e300");
+            assert!(!is_number || error.contains("a whole number"), "{text}: {error}");
+        }
+    }
+
+    #[test]
     fn held_is_read_and_written_as_object_word_or_null() {
         let hero = json!({
             "id": "3f2b8c1e-6a4d-4f0b-9a57-0d7c1b2e4f60", "name": "Ada", "location": "home",

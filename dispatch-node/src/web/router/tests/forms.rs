@@ -202,3 +202,21 @@ async fn whole_numbers_of_forms_may_have_a_zero_fraction() {
         assert_eq!(site.form(path, &[JSON], form).await.status, status, "{path} {form}");
     }
 }
+
+#[tokio::test]
+async fn whole_numbers_of_the_api_may_have_a_zero_fraction() {
+    let site = Site::new(open_policy());
+    let fault = |amount: &str| format!(r#"{{"from":"gotham","to":"*",{amount}}}"#);
+    for (path, body, status) in [
+        ("/api/v1/heroes", r#"{"count":2.0}"#.to_owned(), 201),
+        ("/api/v1/heroes", r#"{"count":2.5}"#.to_owned(), 422),
+        ("/api/v1/gossip/speed", r#"{"percent":5e1}"#.to_owned(), 200),
+        ("/api/v1/gossip/speed", r#"{"percent":50.5}"#.to_owned(), 422),
+        ("/api/v1/faults", fault(r#""kind":"throttle","bytes_per_s":300.5"#), 422),
+        ("/api/v1/faults", fault(r#""kind":"skew","skew_ms":2.5"#), 422),
+    ] {
+        let json = [("content-type", "application/json")];
+        let answer = site.request("POST", path, &json, &body).await;
+        assert_eq!(answer.status, status, "{path} {body}: {answer:?}");
+    }
+}
