@@ -33,6 +33,8 @@ use tracing::warn;
 
 use gossip::NodeName;
 
+use crate::telemetry;
+
 pub use metrics::{Gauge, Unit, counter, gauge, histogram};
 
 /// The media type of the Prometheus text format.
@@ -154,6 +156,7 @@ pub fn register(node: NodeName, tables: &[&'static [Metric]]) {
 pub(crate) fn router() -> Router {
     let text = || async {
         system::measure();
+        counter!(node::LOG_LINES_DROPPED.name).absolute(telemetry::lines_dropped());
         (
             [(header::CONTENT_TYPE, TEXT)],
             RECORDER.get().map(PrometheusHandle::render).unwrap_or_default(),
@@ -167,12 +170,17 @@ pub(crate) fn router() -> Router {
 /// `/metrics` is not requested.
 pub(crate) async fn run_upkeep(stop: CancellationToken) {
     let mut interval = tokio::time::interval(UPKEEP_INTERVAL);
+    let mut dropped = 0;
     loop {
         tokio::select! {
             () = stop.cancelled() => return,
             _ = interval.tick() => {
                 if let Some(recorder) = RECORDER.get() {
                     recorder.run_upkeep();
+                }
+                let before = std::mem::replace(&mut dropped, telemetry::lines_dropped());
+                if dropped > before {
+                    warn!("{} log lines dropped: standard output was not read", dropped - before);
                 }
             }
         }

@@ -13,7 +13,7 @@ use tracing::info;
 use gossip::NodeName;
 use gossip::link::ClusterConfig;
 
-use crate::configuration::{self, Loaded};
+use crate::configuration::{self, Loaded, Printout};
 use crate::options::{NodeOptions, well_known_name};
 use crate::process;
 use crate::telemetry;
@@ -52,6 +52,17 @@ pub fn main<O: Options, C>(
     let Loaded { options, printout, .. } = configuration::load::<O>(name, command);
     let name = well_known_name(name);
     telemetry::init(name, options.node().log_format);
+    let _log = telemetry::EndOnDrop;
+    start(name, options, printout, check, run)
+}
+
+fn start<O: Options, C>(
+    name: NodeName,
+    options: O,
+    printout: Option<Printout>,
+    check: impl FnOnce(&O) -> anyhow::Result<C>,
+    run: impl FnOnce(Start<O, C>) -> ExitCode,
+) -> ExitCode {
     let cluster = options.node().cluster(name, options.listen());
     let ((cluster, unsafe_for), checked) =
         match cluster.and_then(|cluster| Ok((cluster, check(&options)?))) {

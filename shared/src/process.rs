@@ -21,12 +21,14 @@ use tokio_util::task::TaskTracker;
 use tracing::{debug, error, info, warn};
 
 use gossip::link::{
-    self, ClusterConfig, IncarnationEnd, Node, NodeConfig, NodeEnd, Port, Supervisor, wrong_method,
+    self, ClusterConfig, IncarnationEnd, Node, NodeConfig, NodeEnd, Port, Progress, Supervisor,
+    wrong_method,
 };
 use gossip::{Intensity, Machine, NodeName, Now, Origin};
 
 use crate::app::Superheroes;
 use crate::meter::{self, Metric};
+use crate::telemetry;
 
 /// The highest limit on open files that a process requests. Some systems allow an unlimited number.
 const OPEN_FILES_MAX: u64 = 65_536;
@@ -35,6 +37,9 @@ const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// The environment variable with the process id of the launcher, set for its nodes.
 pub const LAUNCHER_ID_VARIABLE: &str = "SUPERHERO_LAUNCHER_ID";
+
+/// The time limit for the last log lines of a process that was killed by the controller.
+const KILLED_LOG_TIMEOUT: Duration = Duration::from_millis(50);
 
 /// Exit code: stopped on request.
 pub const EXIT_STOPPED: u8 = 0;
@@ -157,7 +162,7 @@ pub async fn run<M: HeroNode>(
     });
     let router = router
         .merge(supervisor.cluster_route())
-        .merge(probes(supervisor.ready()))
+        .merge(probes(supervisor.ready(), supervisor.progress()))
         .merge(meter::router())
         .method_not_allowed_fallback(wrong_method);
     // The gate is the outermost layer, so a frozen node answers nothing, `/metrics` included.
@@ -179,7 +184,10 @@ pub async fn run<M: HeroNode>(
         NodeEnd::Stopped => EXIT_STOPPED,
         NodeEnd::Failed => EXIT_FAILED,
         // Without any cleanup: peers must see the same as after `kill -9`.
-        NodeEnd::Killed => std::process::exit(EXIT_KILLED),
+        NodeEnd::Killed => {
+            telemetry::end(KILLED_LOG_TIMEOUT);
+            std::process::exit(EXIT_KILLED)
+        }
     };
     stop.cancel();
     tasks.close();
@@ -228,16 +236,24 @@ fn stop_on_signals(stop: CancellationToken) -> anyhow::Result<()> {
 }
 
 /// Returns the liveness and readiness routes for orchestrators.
-fn probes(ready: watch::Receiver<bool>) -> Router {
-    let readyz = move || {
-        let ready = *ready.borrow();
-        async move {
-            if ready {
-                (StatusCode::OK, "joined\n")
-            } else {
-                (StatusCode::SERVICE_UNAVAILABLE, "not joined yet\n")
-            }
-        }
+fn probes(ready: watch::Receiver<bool>, progress: Progress) -> Router {
+    let stalled = |since: Duration| {
+        let text = format!("stalled: no progress for {} s\n", since.as_secs());
+        (StatusCode::SERVICE_UNAVAILABLE, text)
     };
-    Router::new().route("/healthz", get(|| async { "alive\n" })).route("/readyz", get(readyz))
+    let liveness = progress.clone();
+    let healthz = move || {
+        let stalled = liveness.stalled().map(stalled);
+        async move { stalled.unwrap_or((StatusCode::OK, "alive\n".to_owned())) }
+    };
+    let readyz = move || {
+        let joined = if *ready.borrow() {
+            (StatusCode::OK, "joined\n".to_owned())
+        } else {
+            (StatusCode::SERVICE_UNAVAILABLE, "not joined yet\n".to_owned())
+        };
+        let response = progress.stalled().map_or(joined, stalled);
+        async move { response }
+    };
+    Router::new().route("/healthz", get(healthz)).route("/readyz", get(readyz))
 }

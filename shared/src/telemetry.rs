@@ -2,13 +2,21 @@
 //!
 //! Each incarnation of a machine is a span, and so is each of its links, so a JSON line names the
 //! incarnation. Text lines omit it: the start of the incarnation is a few lines above.
+//!
+//! Invariant: no part of the process waits for the reader of the log. A thread of its own writes
+//! the lines; if the reader does not read, at most `LINES_MAX` lines wait, and further ones are
+//! dropped and counted.
 
 mod json;
 
 use std::io::IsTerminal as _;
+use std::sync::{Mutex, PoisonError, mpsc};
+use std::thread;
+use std::time::Duration;
 
 use clap::ValueEnum;
 use tracing::level_filters::LevelFilter;
+use tracing_appender::non_blocking::{ErrorCounter, NonBlockingBuilder, WorkerGuard};
 use tracing_subscriber::filter::{Targets, filter_fn};
 use tracing_subscriber::fmt::format::JsonFields;
 use tracing_subscriber::layer::SubscriberExt as _;
@@ -16,6 +24,15 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{Layer as _, fmt, registry};
 
 use gossip::NodeName;
+
+/// The number of log lines that wait while the reader does not read.
+const LINES_MAX: usize = 4_096;
+
+/// The time limit for writing the last lines.
+const END_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// The writer thread and its count of dropped lines.
+static WRITER: Mutex<Option<(WorkerGuard, ErrorCounter)>> = Mutex::new(None);
 
 /// The format of log lines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -31,15 +48,27 @@ pub enum LogFormat {
 /// # Panics
 /// When the process already has a log.
 pub fn init(node: NodeName, format: LogFormat) {
+    let (writer, guard) = NonBlockingBuilder::default()
+        .buffered_lines_limit(LINES_MAX)
+        .lossy(true)
+        .thread_name("log")
+        .finish(std::io::stdout());
+    let counter = writer.error_counter();
+    *WRITER.lock().unwrap_or_else(PoisonError::into_inner) = Some((guard, counter));
     let lines = match format {
         LogFormat::Text => {
-            let text = fmt::layer().with_target(false).with_ansi(std::io::stdout().is_terminal());
+            let text = fmt::layer()
+                .with_writer(writer)
+                .with_target(false)
+                .with_ansi(std::io::stdout().is_terminal());
             // Without its spans a text line omits their fields.
             text.with_filter(filter_fn(|metadata| metadata.is_event())).boxed()
         }
-        LogFormat::Json => {
-            fmt::layer().event_format(json::Lines::of(node)).fmt_fields(JsonFields::new()).boxed()
-        }
+        LogFormat::Json => fmt::layer()
+            .with_writer(writer)
+            .event_format(json::Lines::of(node))
+            .fmt_fields(JsonFields::new())
+            .boxed(),
     };
     let directives = std::env::var("RUST_LOG").unwrap_or_default();
     let parsed = parse_filter(&directives);
@@ -50,6 +79,36 @@ pub fn init(node: NodeName, format: LogFormat) {
     if let Err(reason) = parsed {
         tracing::warn!("RUST_LOG={directives:?} is ignored: {reason}");
     }
+}
+
+/// Returns the number of log lines dropped so far, because the reader did not read.
+pub fn lines_dropped() -> u64 {
+    let writer = WRITER.lock().unwrap_or_else(PoisonError::into_inner);
+    writer.as_ref().map_or(0, |(_, counter)| counter.dropped_lines() as u64)
+}
+
+/// Ends the log when it is dropped, also by a panic.
+#[derive(Debug)]
+pub struct EndOnDrop;
+
+impl Drop for EndOnDrop {
+    fn drop(&mut self) {
+        end(END_TIMEOUT);
+    }
+}
+
+/// Writes the waiting lines and ends the log. It gives up after `limit` if the reader does not
+/// read.
+pub(crate) fn end(limit: Duration) {
+    let Some(writer) = WRITER.lock().unwrap_or_else(PoisonError::into_inner).take() else { return };
+    let (written, end) = mpsc::channel::<()>();
+    // On a thread of its own: with a full queue, the drop prints to standard output and blocks.
+    thread::spawn(move || {
+        drop(writer);
+        drop(written);
+    });
+    // Always an error: the sender is dropped, or the time is over.
+    let _ = end.recv_timeout(limit);
 }
 
 /// Returns the filter for directives of the form `LEVEL` or `TARGET=LEVEL`, separated by commas.

@@ -23,6 +23,7 @@ use crate::link::freeze::freezable;
 use crate::link::handshake::Identity;
 use crate::link::listener::Incoming;
 use crate::link::outcome::{ConnectionEvent, End, Ended as ConnectionEnded};
+use crate::link::progress::{Progress, STEP_INTERVAL};
 use crate::link::table::Links;
 use crate::link::telemetry::{Hooks, Telemetry};
 use crate::machine::{Input, LinkDown, Machine, MachineInput, Output};
@@ -49,6 +50,8 @@ pub(super) struct Environment<'a, M: Machine> {
     pub(super) tasks: &'a TaskTracker,
     /// True once the incarnation has joined.
     pub(super) joined: watch::Receiver<bool>,
+    /// The progress of the machine.
+    pub(super) progress: Progress,
     /// The faults and the pace of the process.
     pub(super) controls: &'a mut Controls<M::App>,
     /// The telemetry of links.
@@ -100,8 +103,10 @@ where
     M: Machine,
 {
     let (events, mut connection_events) = mpsc::channel(EVENTS_MAX);
+    let progress = environment.progress.clone();
     let mut driver = Driver::new(machine, me, environment, events, on_event, hooks);
     loop {
+        progress.note();
         let now = driver.clock.now();
         // First, because expired faults end a freeze and change the clock offset.
         driver.controls.update(now, driver.clock);
@@ -154,7 +159,8 @@ where
         on_event: F,
         hooks: H,
     ) -> Self {
-        let Environment { cluster, clock, stop, tasks, joined, controls, telemetry } = environment;
+        let Environment { cluster, clock, stop, tasks, joined, progress: _, controls, telemetry } =
+            environment;
         let (secret, frame_bytes_max) = (cluster.secret.clone(), cluster.frame_bytes_max);
         let identity = Identity { me, secret, joined, frame_bytes_max };
         let links = Links::new(me, cluster.roster.clone(), Arc::clone(&telemetry));
@@ -218,7 +224,8 @@ where
         let tick = self.machine.deadline();
         let tick = tick
             .map(|due| if has_input { due.max(self.last_tick_ended + TICK_PAUSE) } else { due });
-        tick.into_iter().chain(self.controls.deadline(self.clock.now())).min()
+        let now = self.clock.now();
+        tick.into_iter().chain(self.controls.deadline(now)).chain([now.mono + STEP_INTERVAL]).min()
     }
 
     /// Executes the machine's outputs, and reports the links lost by sending, until there are no

@@ -24,6 +24,7 @@ use crate::link::control::Controls;
 use crate::link::driver::{self, Ended, Environment};
 use crate::link::event_log::log;
 use crate::link::listener::{self, Incoming};
+use crate::link::progress::Progress;
 use crate::link::telemetry::{Hooks, Telemetry};
 use crate::machine::Machine;
 use crate::member::{Member, MemberEvent};
@@ -105,6 +106,7 @@ pub struct Supervisor<M: Machine> {
     controls: Controls<M::App>,
     incoming: (mpsc::Sender<Incoming>, mpsc::Receiver<Incoming>),
     ready: watch::Sender<bool>,
+    progress: Progress,
 }
 
 impl<M: Node> Supervisor<M> {
@@ -116,6 +118,7 @@ impl<M: Node> Supervisor<M> {
             controls: Controls::new(config.name, config.seed),
             incoming: mpsc::channel(INCOMING_MAX),
             ready: watch::Sender::new(false),
+            progress: Progress::start(),
             config,
         }
     }
@@ -124,6 +127,12 @@ impl<M: Node> Supervisor<M> {
     #[must_use]
     pub fn ready(&self) -> watch::Receiver<bool> {
         self.ready.subscribe()
+    }
+
+    /// Returns the progress of the machine, for health checks.
+    #[must_use]
+    pub fn progress(&self) -> Progress {
+        self.progress.clone()
     }
 
     /// Returns the route `/cluster`, where other nodes connect.
@@ -212,13 +221,14 @@ impl<M: Node> Supervisor<M> {
     ) -> Result<Ended<IncarnationEnd>, Box<dyn std::any::Any + Send>> {
         // At level error, so that every log line that passes a filter also gets this span.
         let span = error_span!("incarnation", incarnation = me.incarnation.0);
-        let Self { config, clock, controls, incoming, ready } = self;
+        let Self { config, clock, controls, incoming, ready, progress } = self;
         let environment = Environment {
             cluster: &config.cluster,
             clock,
             stop: &config.stop,
             tasks: &config.tasks,
             joined: ready.subscribe(),
+            progress: progress.clone(),
             controls,
             telemetry: Arc::clone(&config.telemetry),
         };

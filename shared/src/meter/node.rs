@@ -18,6 +18,13 @@ pub(crate) const BUILD: Metric = Metric::new(
 )
 .by(&[("version", &[])]);
 
+pub(crate) const LOG_LINES_DROPPED: Metric = Metric::new(
+    "superhero_log_lines_dropped_total",
+    Counter,
+    Count,
+    "Log lines dropped because the reader of standard output did not read them.",
+);
+
 pub(crate) const STARTED: Metric = Metric::new(
     "superhero_gossip_rounds_started_total",
     Counter,
@@ -213,6 +220,7 @@ pub(crate) const PROCESS_START: Metric = Metric::new(
 /// All metrics of every node. Values that `/proc` does not provide stay 0.
 pub const ALL: &[Metric] = &[
     BUILD,
+    LOG_LINES_DROPPED,
     STARTED,
     ENDED,
     GIVEN_UP,
