@@ -2,7 +2,11 @@
 //!
 //! Invariant: nothing here depends on the subject of the text.
 
+use std::borrow::Cow;
 use std::time::Duration;
+
+use unicode_normalization::UnicodeNormalization as _;
+use unicode_normalization::char::is_combining_mark;
 
 use gossip::NodeName;
 
@@ -18,6 +22,46 @@ pub fn title(name: NodeName) -> String {
 #[must_use]
 pub fn seconds(span: Duration) -> String {
     format!("{} s", span.as_secs_f64())
+}
+
+/// Returns a hero's name for the middle of a sentence. A name with characters that are written from
+/// right to left is isolated (FSI, PDI), so that it does not reorder the words around it.
+#[must_use]
+pub fn isolated(name: &str) -> Cow<'_, str> {
+    if name.chars().any(affects_direction) {
+        format!("\u{2068}{name}\u{2069}").into()
+    } else {
+        name.into()
+    }
+}
+
+/// Returns whether the character is written from right to left, or controls the direction.
+fn affects_direction(c: char) -> bool {
+    controls_direction(c)
+        || matches!(c, '\u{590}'..='\u{8ff}' | '\u{fb1d}'..='\u{fdff}' | '\u{fe70}'..='\u{fefe}')
+        || matches!(c, '\u{200e}' | '\u{200f}' | '\u{10800}'..='\u{10fff}' | '\u{1e800}'..='\u{1efff}')
+}
+
+/// Returns whether the character embeds, overrides or isolates a direction (UAX #9). It takes
+/// effect until its end, which may be missing.
+#[must_use]
+pub fn controls_direction(c: char) -> bool {
+    matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+/// Returns the composed form of a text (NFC), so that equal texts have equal characters.
+#[must_use]
+pub fn composed(text: &str) -> String {
+    text.nfc().collect()
+}
+
+/// Returns a text for a search that ignores case and accents: `RENÉE` becomes `renee`.
+#[must_use]
+pub fn folded(text: &str) -> String {
+    if text.is_ascii() {
+        return text.to_ascii_lowercase();
+    }
+    text.nfkd().filter(|c| !is_combining_mark(*c)).flat_map(char::to_lowercase).collect()
 }
 
 /// Returns a number followed by the noun in the matching form.
@@ -38,4 +82,27 @@ pub fn grouped(number: u64) -> String {
         text.push(digit);
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn search_ignores_case_accents_and_forms() {
+        for text in ["Rene\u{301}e", "Ren\u{e9}e", "RENÉE", "ＲＥＮＥＥ"] {
+            assert_eq!(folded(text), "renee", "{text:?}");
+        }
+        assert_eq!(folded("Straße 4"), "straße 4");
+    }
+
+    #[test]
+    fn only_names_that_affect_the_direction_are_isolated() {
+        for name in ["Granite", "Zoë", "猫"] {
+            assert_eq!(isolated(name), name);
+        }
+        for name in ["نور", "a\u{202e}b", "\u{200f}x"] {
+            assert_eq!(isolated(name), format!("\u{2068}{name}\u{2069}"));
+        }
+    }
 }

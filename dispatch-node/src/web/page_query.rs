@@ -8,6 +8,7 @@ use shared::hero::HeroId;
 
 use crate::model::rows::{Row, RowState};
 use crate::model::view::View;
+use crate::text::folded;
 
 /// The default number of heroes per page, and the available choices.
 const ROWS: usize = 50;
@@ -202,7 +203,7 @@ impl PageQuery {
 
     /// Selects the heroes to show.
     pub(crate) fn select<'a>(&self, view: &'a View) -> Selection<'a> {
-        let search = self.search.to_lowercase();
+        let search = folded(&self.search);
         let fits = |row: &Row| self.show.includes(view.state(row)) && matches(&search, row);
         let all = || -> Box<dyn Iterator<Item = &Arc<Row>>> {
             match (self.show, self.sort) {
@@ -234,10 +235,10 @@ impl PageQuery {
     }
 }
 
-/// Returns whether a row matches the search; `search` is the text in lower case.
+/// Returns whether a row matches the search; `search` is the folded text.
 fn matches(search: &str, row: &Row) -> bool {
     search.is_empty()
-        || row.name.to_lowercase().contains(search)
+        || folded(&row.name).contains(search)
         || row.id.to_string().starts_with(search)
 }
 

@@ -81,7 +81,12 @@ fn refused(
             return Redirect::to(&sign_in::address(path)).into_response();
         }
         let back = forms::here(state, headers).href_with(None);
-        return sign_in::page(problem.status, &back, Some(&problem.detail));
+        let reason = if problem.code == "viewer" {
+            "Viewers are read-only: sign in with the admin token"
+        } else {
+            "You are signed out"
+        };
+        return sign_in::page(problem.status, &back, Some(reason));
     }
     let challenge = (problem.status == StatusCode::UNAUTHORIZED)
         .then_some([(header::WWW_AUTHENTICATE, "Bearer realm=\"superhero cluster\"")]);

@@ -18,8 +18,6 @@ const SIGNING_IN: Purpose = Purpose::new("signing in");
 const COOKIE: &str = "superhero-session";
 /// The number of characters of the value in the name.
 const NAME_CHARS: usize = 8;
-/// The maximum number of session cookies of one request that are tried.
-const COOKIES_MAX: usize = 16;
 /// The lifetime of a session cookie, in seconds.
 const SIGNED_IN_S: u32 = 30 * 24 * 3_600;
 
@@ -37,6 +35,8 @@ pub(crate) enum Role {
 pub struct Tokens {
     admin: Option<Secret>,
     viewer: Option<Secret>,
+    /// The names of the session cookies of these tokens.
+    cookies: Vec<String>,
 }
 
 impl std::fmt::Debug for Tokens {
@@ -57,7 +57,13 @@ impl Tokens {
             admin.is_none() || admin != viewer,
             "the viewer token equals the admin token: every viewer could make changes"
         );
-        Ok(Self { admin: admin.as_deref().map(secret), viewer: viewer.as_deref().map(secret) })
+        let tokens = [&admin, &viewer].into_iter().flatten();
+        let cookies = tokens.map(|token| cookie_name(&HEXLOWER.encode(&session(token)))).collect();
+        Ok(Self {
+            admin: admin.as_deref().map(secret),
+            viewer: viewer.as_deref().map(secret),
+            cookies,
+        })
     }
 
     /// Returns whether an admin token is configured.
@@ -70,7 +76,8 @@ impl Tokens {
         if let Some(token) = bearer(headers) {
             return self.role_of(&session(token));
         }
-        let granted = sessions(headers).filter_map(|(_, session)| self.granted(&session)).max();
+        let granted =
+            self.sessions(headers).filter_map(|(_, session)| self.granted(&session)).max();
         granted.or_else(|| self.role_of(&[]))
     }
 
@@ -80,7 +87,7 @@ impl Tokens {
         match bearer(headers) {
             Some(token) => self.granted(&session(token)).is_none(),
             None => {
-                let mut sessions = sessions(headers).peekable();
+                let mut sessions = self.sessions(headers).peekable();
                 sessions.peek().is_some()
                     && sessions.all(|(_, session)| self.granted(&session).is_none())
             }
@@ -98,7 +105,7 @@ impl Tokens {
         let session = session(token);
         self.granted(&session)?;
         let value = HEXLOWER.encode(&session);
-        let name = format!("{COOKIE}-{}", &value[..NAME_CHARS]);
+        let name = cookie_name(&value);
         let mut cookies = self.ended(headers, Some(&name), encrypted);
         cookies.push(set_cookie(&name, &value, SIGNED_IN_S, encrypted));
         Some(cookies)
@@ -112,10 +119,21 @@ impl Tokens {
 
     /// Returns the headers that end the valid sessions, except for the cookie `kept`.
     fn ended(&self, headers: &HeaderMap, kept: Option<&str>, encrypted: bool) -> Vec<HeaderValue> {
-        sessions(headers)
+        self.sessions(headers)
             .filter(|(name, session)| Some(*name) != kept && self.granted(session).is_some())
             .map(|(name, _)| set_cookie(name, "", 0, encrypted))
             .collect()
+    }
+
+    /// Returns the names and values of the cookies that may be sessions of these tokens. A browser
+    /// also sends the cookies of other clusters on the same host.
+    fn sessions<'a>(&'a self, headers: &'a HeaderMap) -> impl Iterator<Item = (&'a str, Vec<u8>)> {
+        let all = headers.get_all(header::COOKIE).into_iter();
+        all.filter_map(|value| value.to_str().ok())
+            .flat_map(|cookies| cookies.split(';'))
+            .filter_map(|pair| pair.trim().split_once('='))
+            .filter(|(name, _)| *name == COOKIE || self.cookies.iter().any(|own| own == name))
+            .map(|(name, value)| (name, HEXLOWER.decode(value.as_bytes()).unwrap_or_default()))
     }
 
     /// Returns the role that a session was derived for.
@@ -160,19 +178,9 @@ fn bearer(headers: &HeaderMap) -> Option<&str> {
     scheme.eq_ignore_ascii_case("Bearer").then(|| token.trim())
 }
 
-/// Returns the names and values of the session cookies that a browser sent, also of other clusters.
-fn sessions(headers: &HeaderMap) -> impl Iterator<Item = (&str, Vec<u8>)> {
-    let all = headers.get_all(header::COOKIE).into_iter().filter_map(|value| value.to_str().ok());
-    all.flat_map(|cookies| cookies.split(';'))
-        .filter_map(|pair| pair.trim().split_once('='))
-        .filter(|(name, _)| name.starts_with(COOKIE) && is_token(name))
-        .take(COOKIES_MAX)
-        .map(|(name, value)| (name, HEXLOWER.decode(value.as_bytes()).unwrap_or_default()))
-}
-
-/// Returns whether a cookie can have this name, so that it can be repeated in a header.
-fn is_token(name: &str) -> bool {
-    name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+/// Returns the name of the cookie with this session.
+fn cookie_name(session: &str) -> String {
+    format!("{COOKIE}-{}", &session[..NAME_CHARS])
 }
 
 /// Builds a cookie that scripts cannot read, that forms of other sites do not send, and that is

@@ -7,7 +7,9 @@ use gossip::NodeName;
 use shared::hero::Location;
 use shared::options::well_known_name;
 use shared::well_known::DISPATCH;
+use unicode_width::UnicodeWidthChar as _;
 
+use crate::text::{composed, controls_direction};
 use crate::web::error::{Problem, shortened};
 
 /// The cities of this cluster, and the limit on the name of a hero.
@@ -72,10 +74,12 @@ impl Domain {
         })
     }
 
-    /// Validates the name of a new hero, and trims surrounding whitespace.
+    /// Validates the name of a new hero, composes its characters (NFC), and trims surrounding
+    /// whitespace.
     pub(crate) fn hero_name(&self, text: &str) -> Result<String, Problem> {
         let max = self.name_chars_max;
-        let name = text.trim();
+        let name = composed(text);
+        let name = name.trim();
         let chars = name.chars().count();
         let refused = |detail: String| Err(Problem::not_allowed("invalid_name", detail));
         if !(1..=max).contains(&chars) {
@@ -83,12 +87,79 @@ impl Domain {
                 "a name must have 1 to {max} characters, not {chars}; nothing was created"
             ));
         }
-        match name.chars().find(|c| c.is_control()) {
+        let is_refused = |c: &char| {
+            c.is_control() || controls_direction(*c) || matches!(c, '\u{2028}' | '\u{2029}')
+        };
+        match name.chars().find(is_refused) {
             Some(control) => refused(format!(
                 "a name must not contain control characters such as {control:?}; \
                  nothing was created"
             )),
+            None if !name.chars().any(is_visible) => {
+                refused("a name must have a visible character; nothing was created".to_owned())
+            }
             None => Ok(name.to_owned()),
+        }
+    }
+}
+
+/// Returns whether the character is drawn. Some characters have a width and are blank.
+fn is_visible(c: char) -> bool {
+    const BLANK: [char; 5] = ['\u{115f}', '\u{1160}', '\u{2800}', '\u{3164}', '\u{ffa0}'];
+    !c.is_whitespace() && c.width().is_some_and(|width| width > 0) && !BLANK.contains(&c)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn domain() -> Domain {
+        Domain::new(Vec::new(), 10)
+    }
+
+    #[test]
+    fn equal_looking_names_are_equal() {
+        let names = ["Zo\u{eb}", "Zoe\u{308}", " Zo\u{eb}\u{3000}"];
+        for name in names {
+            assert_eq!(domain().hero_name(name).ok().as_deref(), Some("Zo\u{eb}"), "{name:?}");
+        }
+    }
+
+    #[test]
+    fn invisible_name_is_refused() {
+        let invisible = [
+            "\u{200b}",
+            "\u{200d}\u{200c}",
+            "\u{feff}",
+            "\u{ad}",
+            "\u{2060}\u{2063}",
+            "\u{3164}",
+            "\u{115f}\u{1160}",
+            "\u{2800}",
+            "\u{ffa0}",
+            "\u{34f}",
+            "\u{fe0f}",
+            "\u{e0041}",
+            "\u{a0}",
+            "\u{180e}",
+            "\u{301}",
+        ];
+        for name in invisible {
+            let refused = domain().hero_name(name);
+            assert!(refused.is_err_and(|problem| problem.code == "invalid_name"), "{name:?}");
+        }
+        for name in ["Ä", "猫", "👩\u{200d}🚀", "نور", "נור", "a\u{200b}"] {
+            assert!(domain().hero_name(name).is_ok(), "{name:?}");
+        }
+    }
+
+    #[test]
+    fn name_that_reorders_its_surroundings_is_refused() {
+        for control in [
+            '\u{202a}', '\u{202e}', '\u{2066}', '\u{2068}', '\u{2069}', '\u{2028}', '\u{2029}',
+            '\u{85}',
+        ] {
+            assert!(domain().hero_name(&format!("a{control}b")).is_err(), "{control:?}");
         }
     }
 }

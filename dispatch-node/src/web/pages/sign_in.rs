@@ -18,6 +18,8 @@ use crate::web::state::AppState;
 
 /// The maximum length of the address to return to, in bytes.
 const NEXT_BYTES_MAX: usize = 2_000;
+/// The number of times that the address to return to may be percent-encoded.
+const ENCODINGS_MAX: usize = 8;
 /// The page to which a browser returns by default.
 const HOME: &str = "/";
 
@@ -110,28 +112,32 @@ fn local(next: Option<&str>) -> &str {
 }
 
 fn is_local(next: &str) -> bool {
+    // First of all, so that the rest costs little.
+    if next.len() > NEXT_BYTES_MAX {
+        return false;
+    }
+    let is_plain = next.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'\\');
     let base = Url::parse("http://local.invalid/").expect("a URL");
     let Ok(url) = base.join(next) else { return false };
-    let is_plain = next.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'\\');
-    let path = decoded(url.path());
+    let (Some(path), Some(text)) = (decoded(url.path()), decoded(next)) else { return false };
     is_plain
-        && next.len() <= NEXT_BYTES_MAX
         && next.starts_with('/')
         && url.origin() == base.origin()
         && !path.get(1..).is_some_and(|rest| rest.starts_with(['/', '\\']))
-        && !decoded(next).contains(char::is_control)
+        && !text.contains(char::is_control)
         && ![SIGN_IN, SIGN_OUT].contains(&path.as_str())
 }
 
-/// Returns the text without percent-encoding, also if it was encoded repeatedly.
-fn decoded(text: &str) -> String {
+/// Returns the text without percent-encoding, also if it was encoded repeatedly; `None` if it was
+/// encoded more often than [`ENCODINGS_MAX`].
+fn decoded(text: &str) -> Option<String> {
     let mut text = text.to_owned();
-    loop {
+    for _ in 0..=ENCODINGS_MAX {
         let once = percent_decode_str(&text).decode_utf8_lossy().into_owned();
         if once == text {
-            return text;
+            return Some(text);
         }
-        // Shorter than before, except for invalid UTF-8, which is replaced once.
         text = once;
     }
+    None
 }

@@ -10,9 +10,9 @@ use crate::model::bomb_report;
 use crate::model::node_state::NodeStatus;
 use crate::model::rows::Pattern;
 use crate::model::view::View;
-use crate::text::{counted, grouped, title};
+use crate::text::{counted, grouped, isolated, title};
 use crate::web::render::phrase::CityKey;
-use crate::web::render::wording::{listed, moment};
+use crate::web::render::wording::{Time, listed};
 
 /// The most heroes listed by name.
 const NAMED: usize = 3;
@@ -32,7 +32,7 @@ pub(crate) fn at_stake(view: &View, city: usize) -> Option<String> {
         .iter()
         .filter(|row| is_only_there(&row.pattern))
         .take(NAMED)
-        .map(|row| row.name.to_string())
+        .map(|row| isolated(&row.name).into_owned())
         .collect();
     let others = if view.counted.iter().all(|counted| *counted) {
         "no other node"
@@ -69,8 +69,8 @@ pub(crate) struct BombReportPanel {
 /// The outcome of one bomb for the heroes that the city alone held.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct BombReport {
-    /// The time of the bomb; empty if its event is no longer kept.
-    pub(crate) at: String,
+    /// The time of the bomb; none if its event is no longer kept.
+    pub(crate) at: Option<Time>,
     /// The city.
     pub(crate) key: CityKey,
     /// `Of the 3 heroes that Gotham alone held, 1 has come back (Ada) and 2 are gone (Bela, Cleo).`
@@ -92,8 +92,7 @@ pub(crate) fn bomb_report(view: &View) -> Vec<BombReport> {
             .iter()
             .rev()
             .find(|event| event.number == bomb.event)
-            .map(|it| moment(it.at))
-            .unwrap_or_default(),
+            .map(|it| Time::in_millis(it.at, view.at.wall)),
         key: bomb.city.to_string(),
         text: outcome(view, bomb),
     };
@@ -311,7 +310,8 @@ mod tests {
             "The one hero that Gotham alone held, Ada, is gone.",
         ];
         assert_eq!(reports(&fixture), expected);
-        assert_eq!(bomb_report(&fixture.view)[0].at, "12:41:40.000");
+        let at = bomb_report(&fixture.view)[0].at.as_ref().map(ToString::to_string);
+        assert_eq!(at.as_deref(), Some("12:41:40.000"));
     }
 
     #[test]

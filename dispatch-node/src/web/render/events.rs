@@ -6,7 +6,7 @@ use askama::Template;
 
 use crate::event_log::LoggedEvent;
 use crate::model::view::View;
-use crate::web::render::wording::time_of_day;
+use crate::web::render::wording::Time;
 
 /// The number of events that a page shows.
 const EVENTS_SHOWN: usize = 12;
@@ -23,7 +23,7 @@ pub(crate) struct EventsPanel {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct EventLine {
     /// The time: `12:41:07`.
-    pub(crate) at: String,
+    pub(crate) at: Time,
     /// The node: a city's key, or `dispatch`.
     pub(crate) key: String,
     /// A sentence without its full stop.
@@ -35,7 +35,7 @@ impl EventsPanel {
     pub(crate) fn of(view: &View) -> Self {
         let latest = view.events.iter().rev().take(EVENTS_SHOWN);
         let event = |event: &Arc<LoggedEvent>| EventLine {
-            at: time_of_day(event.at),
+            at: Time::in_seconds(event.at, view.at.wall),
             key: event.node.to_string(),
             text: event.text.clone(),
         };

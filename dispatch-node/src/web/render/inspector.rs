@@ -24,7 +24,7 @@ use crate::model::view::View;
 use crate::text::{counted, title};
 use crate::web::render::lost_writes;
 use crate::web::render::phrase::{CityKey, Phrase, Tone};
-use crate::web::render::wording::{self, moment, plain, value, wall};
+use crate::web::render::wording::{self, Time, moment, plain, value, wall};
 
 use comparison::{Candidate, Comparison, Fate};
 use next::Next;
@@ -88,7 +88,7 @@ struct WriteLine {
 /// One step in the propagation of a write.
 #[derive(Debug)]
 struct StepLine {
-    at: String,
+    at: Time,
     key: CityKey,
     text: String,
 }
@@ -272,7 +272,8 @@ fn step_line(view: &View, step: &Step) -> StepLine {
         Way::Received(from) => format!("{node} received it from {}", title(from)),
         Way::Unknown => format!("{node} held it; its source is unknown"),
     };
-    StepLine { at: moment(wall(view, step.at)), key: step.node.to_string(), text }
+    let at = Time::in_millis(wall(view, step.at), view.at.wall);
+    StepLine { at, key: step.node.to_string(), text }
 }
 
 /// The lost writes of this hero, newest first.
@@ -281,8 +282,8 @@ fn lost_lines(view: &View, hero: HeroId) -> (Vec<String>, String) {
     let line = |lost: &Arc<Lost>| {
         let writer = title(lost.entry.stamp.origin.node);
         format!(
-            "{} {writer} wrote “{}”: {}",
-            moment(lost.saved),
+            "{} UTC {writer} wrote “{}”: {}",
+            Time::in_millis(lost.saved, view.at.wall),
             value(&lost.entry),
             lost_writes::why(lost)
         )

@@ -10,7 +10,7 @@ use crate::model::lost_writes::Lost;
 use crate::model::view::View;
 use crate::text::{counted, grouped, title};
 use crate::web::render::phrase::CityKey;
-use crate::web::render::wording::{moment, value};
+use crate::web::render::wording::{Time, value};
 
 /// The most lost writes that the page shows.
 const SHOWN_MAX: usize = 50;
@@ -53,7 +53,7 @@ pub(crate) struct LostWritesPanel {
 #[derive(Debug)]
 struct LostWriteLine {
     /// The time at which it was acknowledged, by dispatch's clock.
-    saved: String,
+    saved: Time,
     hero: String,
     value: String,
     key: CityKey,
@@ -71,7 +71,7 @@ impl LostWritesPanel {
             let writer = lost.entry.stamp.origin.node;
             let to = beaten_by(lost);
             LostWriteLine {
-                saved: moment(lost.saved),
+                saved: Time::in_millis(lost.saved, view.at.wall),
                 hero: name(view, lost),
                 value: value(&lost.entry),
                 key: writer.to_string(),

@@ -125,7 +125,7 @@ fn rows(view: &View, nodes: &[&NodeState], pairs: &[(usize, usize)]) -> Vec<Row>
             rows.push(row(a.name, b.name, state, String::new()));
         }
         for fault in &faults {
-            let until = time_of_day(view.at.wall.plus(fault.fault.remaining));
+            let until = format!("{} UTC", time_of_day(view.at.wall.plus(fault.fault.remaining)));
             let ways = if fault.forth && fault.back { "both ways" } else { "one way" };
             let (from, to) = if fault.forth { (a.name, b.name) } else { (b.name, a.name) };
             rows.push(row(from, to, format!("{}, {ways}", state(fault.kind())), until));
@@ -147,7 +147,7 @@ fn rows(view: &View, nodes: &[&NodeState], pairs: &[(usize, usize)]) -> Vec<Row>
             | FaultKind::Reorder(_)
             | FaultKind::Throttle(_) => "frozen".to_owned(),
         };
-        let until = time_of_day(view.at.wall.plus(fault.remaining));
+        let until = format!("{} UTC", time_of_day(view.at.wall.plus(fault.remaining)));
         rows.push(Row { from: title(fault.fault.from), to: String::new(), state, until });
     }
     rows

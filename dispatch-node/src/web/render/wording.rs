@@ -1,5 +1,6 @@
 //! Wording shared by several panels: times, writes, clocks, and lists of names.
 
+use std::fmt;
 use std::time::Duration;
 
 use gossip::{NodeName, UnixMillis};
@@ -57,6 +58,52 @@ pub(crate) fn time_of_day(at: UnixMillis) -> String {
 /// A time of day to the millisecond.
 pub(crate) fn moment(at: UnixMillis) -> String {
     format!("{}.{:03}", time_of_day(at), at.0 % 1_000)
+}
+
+/// A time of the page, in UTC: its text for people, and the exact time for programs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Time {
+    exact: String,
+    text: String,
+}
+
+impl Time {
+    /// Returns a time in seconds, with its date unless that is the date of `now`.
+    pub(crate) fn in_seconds(at: UnixMillis, now: UnixMillis) -> Self {
+        Self::of(at, now, time_of_day(at))
+    }
+
+    /// Returns a time in milliseconds, with its date unless that is the date of `now`.
+    pub(crate) fn in_millis(at: UnixMillis, now: UnixMillis) -> Self {
+        Self::of(at, now, moment(at))
+    }
+
+    fn of(at: UnixMillis, now: UnixMillis, time_of_day: String) -> Self {
+        let exact = format!("{}T{}Z", date(at), moment(at));
+        let text =
+            if date(at) == date(now) { time_of_day } else { format!("{} {time_of_day}", date(at)) };
+        Self { exact, text }
+    }
+
+    /// Returns the element. Both texts are digits and punctuation, so nothing is to be escaped.
+    pub(crate) fn html(&self) -> String {
+        format!("<time datetime=\"{}\">{}</time>", self.exact, self.text)
+    }
+}
+
+impl fmt::Display for Time {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+/// Year, month and day, UTC. A time that no calendar contains has none.
+fn date(at: UnixMillis) -> String {
+    let seconds = i64::try_from(at.0 / 1_000).unwrap_or(i64::MAX);
+    time::OffsetDateTime::from_unix_timestamp(seconds).map_or_else(
+        |_| "9999-12-31".to_owned(),
+        |at| format!("{:04}-{:02}-{:02}", at.year(), u8::from(at.month()), at.day()),
+    )
 }
 
 /// The wall clock of dispatch when its monotonic clock read `at`.
@@ -117,6 +164,19 @@ mod tests {
             (moment(UnixMillis(5)), time_of_day(UnixMillis(5_000))),
             ("00:00:00.005".into(), "00:00:05".into())
         );
+    }
+
+    #[test]
+    fn time_of_another_day_has_its_date() {
+        let now = UnixMillis(1_795_217_670_917);
+        assert_eq!(
+            Time::in_seconds(now, now).html(),
+            "<time datetime=\"2026-11-20T23:34:30.917Z\">23:34:30</time>"
+        );
+        let next_day = UnixMillis(now.0 + 3_600_000);
+        assert_eq!(Time::in_millis(now, next_day).to_string(), "2026-11-20 23:34:30.917");
+        assert_eq!(Time::in_seconds(UnixMillis(0), now).to_string(), "1970-01-01 00:00:00");
+        assert!(Time::in_seconds(UnixMillis(u64::MAX), now).to_string().starts_with("9999"));
     }
 
     #[test]

@@ -630,8 +630,8 @@ fn lost_writes_of_this_hero_are_listed_newest_first() {
         .lost(1, &ours, Some(&theirs))
         .lost(1, &ours, None);
     let expected = [
-        "12:41:30.000 Gotham wrote “Gotham 84 patrolling”: lost with its only holder",
-        "12:41:30.000 Gotham wrote “Gotham 84 patrolling”: Capitol had not seen it",
+        "12:41:30.000 UTC Gotham wrote “Gotham 84 patrolling”: lost with its only holder",
+        "12:41:30.000 UTC Gotham wrote “Gotham 84 patrolling”: Capitol had not seen it",
     ];
     assert_eq!(inspect(&fixture).panel.lost, expected);
     for _ in 0..12 {

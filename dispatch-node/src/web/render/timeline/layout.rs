@@ -12,6 +12,7 @@ use shared::hero::HeroId;
 
 use crate::model::history::Second;
 use crate::model::view::View;
+use crate::text::isolated;
 
 /// The width of a second, in pixels.
 pub(super) const SECOND_WIDTH: f64 = 24.0;
@@ -100,7 +101,7 @@ impl<'a> Layout<'a> {
     pub(super) fn hero(&self, hero: HeroId) -> String {
         self.view.rows.get(hero).map_or_else(
             || format!("Hero {}", hero.to_string().chars().take(8).collect::<String>()),
-            |row| row.name.to_string(),
+            |row| isolated(&row.name).into_owned(),
         )
     }
 }

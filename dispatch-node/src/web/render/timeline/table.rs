@@ -13,7 +13,7 @@ use crate::model::history::{Pull, Write};
 use crate::model::view::View;
 use crate::text::{grouped, title};
 use crate::web::render::html::html;
-use crate::web::render::wording::{time_of_day, wall};
+use crate::web::render::wording::{Time, wall};
 
 use super::layout::Layout;
 use super::wording::{duration, new_entries, write_words};
@@ -26,7 +26,7 @@ pub(super) const ROWS_MAX: usize = 40;
 #[template(path = "timeline_row.html")]
 struct TableRow<'a> {
     key: &'a str,
-    at: String,
+    at: Time,
     kind: String,
     source: String,
     puller: String,
@@ -67,7 +67,7 @@ impl Layout<'_> {
             .unwrap_or_default();
         let row = TableRow {
             key: &key,
-            at: time_of_day(wall(self.view, pull.ended)),
+            at: Time::in_seconds(wall(self.view, pull.ended), self.view.at.wall),
             kind: format!("pull, {}", duration(pull)),
             source: title(pull.source),
             puller: title(pull.puller),
@@ -88,7 +88,7 @@ impl Layout<'_> {
         );
         let row = TableRow {
             key: &key,
-            at: time_of_day(wall(self.view, write.at)),
+            at: Time::in_seconds(wall(self.view, write.at), self.view.at.wall),
             kind: "write".to_owned(),
             source: title(write.node),
             puller: String::new(),

@@ -378,14 +378,14 @@ fn table_has_the_newest_40_rows_with_stable_keys() {
     let before = table_rows(&view);
     assert_eq!(before.len(), ROWS_MAX);
     assert!(
-        before[0].1.contains("<td>14:14:55</td><td>write</td><td>Gotham</td><td></td>"),
+        before[0].1.contains(">14:14:55</time></td><td>write</td><td>Gotham</td><td></td>"),
         "{}",
         before[0].1
     );
     assert!(
         before[1]
             .1
-            .contains("<td>14:14:54</td><td>pull, 12 ms</td><td>Capitol</td><td>Gotham</td>"),
+            .contains(">14:14:54</time></td><td>pull, 12 ms</td><td>Capitol</td><td>Gotham</td>"),
         "{}",
         before[1].1
     );
