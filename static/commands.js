@@ -1,15 +1,17 @@
 // Sends forms by fetch instead of leaving the page. The effect of a command is never predicted here: it arrives with the frames.
 // Only a refusal is shown at once, next to the control that was used.
 
-const TIMEOUT_MS = 10_000;
+const TIMEOUT_MS = 5_000; // of one request
+const REPEATS_MS = [100, 400, 1_000, 2_000]; // the pauses before a request is repeated
 const commandForms = 'form[method=post]:not([data-leaves])';
 const busy = new WeakSet();
 
 /**
  * @param onNotice  (text) => void, called with the notice of a successful command
+ * @param run       () => the id of the run of dispatch that the page shows
  * @returns {{allow(allowed: boolean): void}} disables and enables all commands
  */
-export function commands({ onNotice }) {
+export function commands({ onNotice, run }) {
   let allowed = true;
   let lastFocus = null; // a disabled control loses the focus; it is restored when the control is enabled
 
@@ -30,7 +32,7 @@ export function commands({ onNotice }) {
     place.querySelectorAll('.refusal').forEach((old) => old.remove());
     busy.add(form);
     refresh(form);
-    const refusal = await post(action, body, onNotice);
+    const refusal = await post(action, body, onNotice, run);
     busy.delete(form);
     refresh(form);
     if (!('fields' in form.dataset)) for (const select of form.querySelectorAll('select')) select.selectedIndex = 0;
@@ -47,6 +49,11 @@ export function commands({ onNotice }) {
 
   choosing((select) => select.form.requestSubmit());
 
+  // A browser that goes back restores the lists by their place on the page, which may now be another hero's.
+  addEventListener('pageshow', () => {
+    for (const select of document.querySelectorAll(`${commandForms}:not([data-fields]) select`)) select.selectedIndex = 0;
+  });
+
   return {
     allow(now) {
       if (now === allowed) return;
@@ -56,24 +63,63 @@ export function commands({ onNotice }) {
   };
 }
 
-/** Posts a command. Resolves with the reason of a refusal, or with nothing. */
-async function post(action, body, onNotice) {
-  let response;
-  try {
-    response = await fetch(action, {
-      method: 'POST',
-      body,
-      headers: { Accept: 'application/json' },
-      signal: AbortSignal.timeout(TIMEOUT_MS),
-    });
-  } catch (reason) {
-    return reason.name === 'TimeoutError'
-      ? `No answer within ${TIMEOUT_MS / 1000} s; the command may still take effect.`
-      : 'Dispatch is unreachable; the command may not have been executed.';
+/**
+ * Posts a command. Resolves with the reason of a refusal, or with nothing.
+ *
+ * The key is made once per press. If the connection fails, the command may have been executed, so the same request is repeated with the
+ * same key: dispatch then returns the first outcome, or executes the command if it has not arrived.
+ */
+async function post(action, body, onNotice, run) {
+  // Another run of dispatch does not know the outcome. It refuses a key of this one.
+  const key = `${run()}~${randomHex()}`;
+  const request = { method: 'POST', body, headers: { Accept: 'application/json', 'Idempotency-Key': key }, redirect: 'manual' };
+  let isRepeated = false;
+  for (const pause of [...REPEATS_MS, null]) {
+    try {
+      const response = await fetch(action, { ...request, signal: AbortSignal.timeout(TIMEOUT_MS) });
+      // Throws if the answer is cut off.
+      const answer = isJson(response) ? await response.json() : null;
+      if (!isTransient(response, answer, isRepeated)) return outcome(response, answer, onNotice);
+    } catch {
+      // The connection failed, before or after the command was executed.
+    }
+    if (pause === null) break;
+    await new Promise((resume) => setTimeout(resume, pause));
+    isRepeated = true;
   }
-  const answer = await response.json().catch(() => ({}));
-  if (response.ok) onNotice(answer.notice);
-  else return answer.detail ?? answer.title ?? `Dispatch refused the command with status ${response.status}, without a reason.`;
+  return 'The connection failed, so the outcome is not known. Look whether the command took effect before you repeat it.';
+}
+
+function randomHex() {
+  return Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, '0')).join('');
+}
+
+// Dispatch refuses these before it looks at the key, so after a lost answer they say nothing about the command.
+const BEFORE_KEY = ['overloaded', 'no_place', 'full', 'too_many_from_address', 'sign_in', 'viewer', 'joining'];
+
+/** Returns whether to send the request again: the answer is a proxy's, or says nothing about a command whose first answer was lost. */
+function isTransient(response, answer, isRepeated) {
+  if (!answer) return [502, 503, 504].includes(response.status);
+  return isRepeated && BEFORE_KEY.includes(answer.type);
+}
+
+function isJson(response) {
+  return response.headers.get('content-type')?.includes('json') ?? false;
+}
+
+/** Returns the reason of a refusal; nothing after success. */
+function outcome(response, answer, onNotice) {
+  if (response.ok && answer?.done === true) {
+    onNotice(answer.notice);
+    return undefined;
+  }
+  if (response.status === 401) return 'You are signed out; nothing was changed. Sign in, then repeat the command.';
+  const reason = answer?.detail ?? answer?.title;
+  if (!response.ok && reason) return reason;
+  if (response.type === 'opaqueredirect' || response.ok) {
+    return 'The answer is not from dispatch; most likely a proxy asks for a sign-in. Reload the page, then repeat the command.';
+  }
+  return `Dispatch refused the command with status ${response.status}, without a reason.`;
 }
 
 function refuse(place, reason) {

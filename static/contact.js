@@ -10,6 +10,7 @@ export function contact({ onRetry }) {
   const next = document.getElementById('lost-next');
   let countdown;
   let title; // the title before contact was lost
+  let shown;
 
   document.getElementById('lost-retry').addEventListener('click', onRetry);
   status.textContent = 'Connecting';
@@ -21,24 +22,30 @@ export function contact({ onRetry }) {
     then.textContent = since ? `At ${clock(since)}: ${now.dataset.past}` : '';
     then.hidden = !since;
     now.hidden = Boolean(since);
-    if (since) title = document.title;
+    if (since) title ??= document.title;
     if (since || title) document.title = since ? `Lost contact · ${then.textContent}` : title;
     if (!since) title = undefined;
   }
 
   return (state) => {
     clearInterval(countdown);
-    const isLost = state.name === 'lost';
-    if (root.dataset.contact !== state.name) {
-      root.dataset.contact = state.name;
-      status.textContent = isLost ? 'Lost contact' : 'Live';
+    const isLost = state.name !== 'live';
+    const key = `${state.name} ${state.why ?? state.polling ?? ''}`;
+    if (shown !== key) {
+      shown = key;
+      root.dataset.contact = isLost ? 'lost' : 'live';
+      status.textContent = isLost ? 'Lost contact' : state.polling ? 'Polling' : 'Live';
+      status.title = state.polling ?? '';
       banner.hidden = !isLost;
-      what.textContent = isLost
-        ? `Lost contact with dispatch at ${clock(state.since)}. The page shows the state at that time.`
-        : '';
+      what.textContent = isLost ? sentence(state) : '';
+      next.replaceChildren();
       showPast(isLost && state.since);
     }
     if (!isLost) return;
+    if (state.name === 'refused') {
+      if (state.signIn && !next.firstChild) next.append(signInLink());
+      return;
+    }
     // Outside of the alert, so that the countdown is not announced each second.
     const count = () => {
       const seconds = state.retryAt === null ? 0 : Math.ceil((state.retryAt - Date.now()) / 1000);
@@ -49,6 +56,19 @@ export function contact({ onRetry }) {
   };
 }
 
+function sentence({ name, since, why }) {
+  const then = `The page shows the state at ${clock(since)}.`;
+  return name === 'refused' ? `${why} ${then}` : `Lost contact with dispatch at ${clock(since)}. The page shows the state at that time.`;
+}
+
+function signInLink() {
+  const link = document.createElement('a');
+  link.href = `/sign-in?next=${encodeURIComponent(location.pathname + location.search)}`;
+  link.textContent = 'Sign in';
+  return link;
+}
+
+// The time zone of the whole page, so that times can be compared.
 function clock(date) {
-  return date.toLocaleTimeString('en-GB');
+  return `${date.toISOString().slice(11, 19)} UTC`;
 }

@@ -63,8 +63,7 @@ export function keys({ hold }) {
 
   document.addEventListener('keydown', (event) => {
     const action = bound[event.key.length === 1 ? event.key.toLowerCase() : event.key];
-    const isPlain = !(event.ctrlKey || event.metaKey || event.altKey || event.repeat || event.defaultPrevented);
-    if (!action || !isPlain || !on || help.open) return;
+    if (!action || !isTyped(event) || event.repeat || event.defaultPrevented || !on || help.open) return;
     // In these elements the key keeps its usual meaning.
     const { target } = event;
     if (target.closest('input, select, textarea, dialog')) return;
@@ -72,6 +71,17 @@ export function keys({ hold }) {
     event.preventDefault();
     action();
   });
+}
+
+/**
+ * Returns whether the key types a character. On many keyboards `[` and `/` need AltGr, which Windows reports as Ctrl and Alt, or Option,
+ * which macOS reports as Alt.
+ */
+function isTyped(event) {
+  if (event.metaKey) return false;
+  if (event.getModifierState('AltGraph')) return true;
+  const isOption = event.altKey && !event.ctrlKey && /Mac|iP(hone|ad)/.test(navigator.platform) && !/[a-z0-9 ]/i.test(event.key);
+  return isOption || !(event.ctrlKey || event.altKey);
 }
 
 /** Stores a choice, if one is given. Returns the stored choice. */

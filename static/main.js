@@ -17,11 +17,12 @@ const rows = document.getElementById('heroes-rows');
 themeSwitch(document.getElementById('theme'));
 
 const notice = notices(document.getElementById('notices'));
-const command = commands({ onNotice: (text) => notice(text, 'answer') });
+const command = commands({ onNotice: (text) => notice(text, 'answer'), run: () => socket.epoch() });
 const shown = contact({ onRetry: () => socket.open() });
 
 const order = orderHold(rows, watch, () => watch());
 
+let polling; // the reason for polling that was last shown
 let skipped = 0; // the time of the last notice that this browser is slow
 
 /** Requests the view of the current address; the rows in `held` keep their positions. */
@@ -59,12 +60,12 @@ const hold = pageHold(document.getElementById('hold'), ({ html = {}, lists = {},
 
 const socket = live({
   page: { epoch: root.dataset.epoch, frame: Number(root.dataset.frame) },
-  address: (epoch, frame, bare) => {
+  query: (epoch, frame, bare) => {
     const query = new URLSearchParams(location.search);
     query.set('epoch', epoch);
     query.set('since', frame);
     if (bare) query.set('bare', '');
-    return `${location.origin.replace(/^http/, 'ws')}/live?${query}`;
+    return query;
   },
   onFrame: (frame) => hold.take(frame),
   onSkip() {
@@ -73,7 +74,9 @@ const socket = live({
   },
   onContact(state) {
     shown(state);
-    command.allow(state.name !== 'lost');
+    command.allow(state.name === 'live');
+    if (state.polling && state.polling !== polling) notice(`${state.polling} The page asks every second instead.`, 'contact');
+    polling = state.polling;
   },
 });
 

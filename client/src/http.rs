@@ -70,6 +70,8 @@ pub(crate) struct Sent {
 enum Attempt {
     /// The request may have been received, but there was no answer, for this reason.
     Lost(String),
+    /// A proxy answered in place of dispatch.
+    Proxied(String),
     /// The request was refused, or not sent, or the answer is unusable.
     Failed(Error),
 }
@@ -129,10 +131,10 @@ impl Http {
 
     /// Sends a request, and returns its result.
     ///
-    /// A request whose answer is lost is sent again, within [`REQUEST_TIMEOUT`]. A `POST` carries
-    /// an idempotency key of its own, so that its repetitions have no further effect.
+    /// A request whose answer is lost is sent again, within [`REQUEST_TIMEOUT`]. A change
+    /// carries an idempotency key of its own, so that its repetitions have no further effect.
     pub(crate) fn send(&self, method: &Method, path: &str, body: Option<&Value>) -> Sent {
-        let key = (method == Method::POST).then(|| Uuid::new_v4().to_string());
+        let key = (method != Method::GET).then(|| Uuid::new_v4().to_string());
         let attempt = |left| self.attempt(method, path, body, key.as_deref(), left);
         let watch = Stopwatch::start();
         let (mut is_repeated, mut pause) = (false, FIRST_PAUSE);
@@ -146,6 +148,11 @@ impl Http {
                 Ok(body) => return Sent { result: Ok(body), is_repeated },
                 Err(Attempt::Failed(error)) => return Sent { result: Err(error), is_repeated },
                 Err(Attempt::Lost(why)) => why,
+                // A proxy hides whether dispatch has restarted in the meantime, without its keys.
+                Err(Attempt::Proxied(why)) if is_repeated => {
+                    return Sent { result: Err(self.lost(method, why)), is_repeated };
+                }
+                Err(Attempt::Proxied(why)) => why,
             };
             if watch.elapsed() + pause >= self.timeout {
                 return Sent { result: Err(self.lost(method, lost)), is_repeated };
@@ -166,7 +173,7 @@ impl Http {
             }
             // The deletion whose answer was lost has taken effect.
             Error::Refused { status: 410, .. } if method == Method::DELETE => Ok(String::new()),
-            Error::Refused { kind, detail, .. } if kind == JOINING && method == Method::POST => {
+            Error::Refused { kind, detail, .. } if kind == JOINING && method != Method::GET => {
                 Err(Attempt::Failed(self.lost(method, detail)))
             }
             // Dispatch has stopped, and with it the keys that it knew; or another server answers.
@@ -234,7 +241,7 @@ impl Http {
                 if status.is_server_error() && method == Method::GET {
                     Attempt::Failed(self.no_answer(why))
                 } else if status.is_server_error() {
-                    Attempt::Lost(why)
+                    Attempt::Proxied(why)
                 } else {
                     Attempt::Failed(self.unexpected(why))
                 }

@@ -42,6 +42,7 @@ mod page;
 mod prober;
 mod process;
 mod promtool;
+mod proxy;
 pub mod raw;
 #[cfg(target_os = "linux")]
 pub mod resources;
@@ -69,6 +70,7 @@ pub use page::{assert_no_problems, open_page, row, wait_row, wait_settled, wait_
 pub use prober::{Latencies, Prober};
 pub use process::{Finished, Process, binary, command, run};
 pub use promtool::promtool;
+pub use proxy::{Proxy, Treatment};
 pub use superhero::Stopwatch;
 pub use tools::python_tool;
 pub use wait::{HANG_TIMEOUT, ensure, wait_until};

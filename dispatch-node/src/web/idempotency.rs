@@ -2,7 +2,8 @@
 //! answered with the outcome of the first request.
 //!
 //! Invariants:
-//! - A change continues when its client disconnects, so that a repetition receives its outcome.
+//! - A change with a key continues when its client disconnects, so that a repetition receives its
+//!   outcome.
 //! - A change that was refused did nothing and may be repeated. One with an unknown outcome is never
 //!   executed again, also not after a crash of the machine.
 
@@ -13,7 +14,7 @@ use tokio::sync::watch;
 
 use gossip::NodeName;
 
-use crate::request::{Action, Reply, RequestError};
+use crate::request::{Action, Reply};
 use crate::web::error::{OUTCOME_UNKNOWN, Problem, dispatch_unresponsive};
 use crate::web::spans::requests;
 
@@ -40,6 +41,8 @@ pub(crate) struct IdempotencyKeys(Arc<Mutex<Known>>);
 
 #[derive(Default)]
 struct Known {
+    /// The run of dispatch, as pages know it.
+    run: String,
     changes: BTreeMap<String, (Change, Pending)>,
     by_age: VecDeque<String>,
 }
@@ -48,6 +51,11 @@ struct Known {
 type Pending = watch::Receiver<Option<Outcome>>;
 
 impl IdempotencyKeys {
+    /// Sets the run of dispatch. Keys of pages that show another run are not executed.
+    pub(crate) fn set_run(&self, run: &str) {
+        run.clone_into(&mut self.lock().run);
+    }
+
     /// Executes a change, unless its key was used before: then returns that outcome, and waits for
     /// it if necessary. `execute` must end within a time limit.
     pub(crate) async fn once<F>(
@@ -82,11 +90,21 @@ impl IdempotencyKeys {
     /// Stores the key, unless it is known.
     fn begin(&self, key: &str, change: &Change) -> Result<Begun, Problem> {
         let mut known = self.lock();
+        if run_of(key).is_some_and(|run| run != known.run) {
+            return Err(Problem::unavailable(
+                OUTCOME_UNKNOWN,
+                "the request belongs to an earlier run of dispatch; whether that executed it is \
+                 not known, and it is not executed now",
+            ));
+        }
         if let Some((before, pending)) = known.changes.get(key) {
             return if before == change {
                 Ok(Begun::Before(pending.clone()))
             } else {
-                Err(RequestError::KeyReused.into())
+                Err(Problem::not_allowed(
+                    "idempotency_key_reused",
+                    "this Idempotency-Key was used for a different request",
+                ))
             };
         }
         let (finished, pending) = watch::channel(None);
@@ -115,7 +133,7 @@ impl Known {
     /// Drops the oldest keys beyond the limit. Those of changes in progress stay; their number is
     /// limited by the connections.
     fn drop_oldest(&mut self) {
-        let Self { changes, by_age } = self;
+        let Self { changes, by_age, .. } = self;
         let mut excess = by_age.len().saturating_sub(KEYS_MAX);
         by_age.retain(|key| {
             let is_kept = excess == 0
@@ -127,6 +145,14 @@ impl Known {
             is_kept
         });
     }
+}
+
+/// Returns the run in the key of a page: `RUN~RANDOM`, 8 and 32 hexadecimal digits. An earlier run
+/// may have executed the request, and its keys are lost.
+fn run_of(key: &str) -> Option<&str> {
+    let (run, random) = key.split_once('~')?;
+    let is_hex = |text: &str| text.bytes().all(|byte| byte.is_ascii_hexdigit());
+    (run.len() == 8 && random.len() == 32 && is_hex(run) && is_hex(random)).then_some(run)
 }
 
 /// The state of a key.
@@ -157,6 +183,21 @@ mod tests {
         );
         assert_eq!(keys.lock().changes.len(), KEYS_MAX);
         drop(begun);
+    }
+
+    #[tokio::test]
+    async fn key_of_another_run_is_not_executed() {
+        let keys = IdempotencyKeys::default();
+        keys.set_run("00c0ffee");
+        let outcome = async |key: &str| {
+            let execute = async || Ok(None);
+            keys.once(Some(key.to_owned()), Change::Play("a".into()), execute).await.map(drop)
+        };
+        let random = "0123456789abcdef0123456789abcdef";
+        assert_eq!(outcome(&format!("00c0ffee~{random}")).await, Ok(()));
+        let refused = outcome(&format!("deadbeef~{random}")).await.expect_err("another run");
+        assert_eq!(refused.code, OUTCOME_UNKNOWN);
+        assert_eq!(outcome("deadbeef~a key of a program").await, Ok(()));
     }
 
     #[tokio::test]

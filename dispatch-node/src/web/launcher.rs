@@ -116,25 +116,37 @@ async fn start(
         Ok(Ok(answer)) => {
             parse_reply(&answer, city)?;
             let text = format!("{city} was restarted");
-            dispatch.ask(Log { node: city, kind: EventKind::Rebuilt, text }, None).await
+            // Without the event, the city was restarted all the same.
+            drop(dispatch.ask(Log { node: city, kind: EventKind::Rebuilt, text }, None).await);
+            Ok(())
         }
-        Ok(Err(error)) => Err(Problem::conflict(
+        Ok(Err(StartError::Connect(error))) => Err(Problem::conflict(
             "not_ours",
             format!("the launcher is unreachable ({error}); to restart {city}, run: make {city}"),
         )),
-        Err(_) => Err(Problem::unavailable(
+        Ok(Err(StartError::Reply)) | Err(_) => Err(Problem::unavailable(
             OUTCOME_UNKNOWN,
             format!("the launcher did not answer; whether {city} was restarted is unknown"),
         )),
     }
 }
 
+/// The reason why there is no reply of the launcher.
+enum StartError {
+    /// It is unreachable; nothing was sent.
+    Connect(std::io::Error),
+    /// The connection was lost after that.
+    Reply,
+}
+
 /// Sends one line to the launcher, and reads its reply.
-async fn request_start(launcher: &Path, city: NodeName) -> std::io::Result<Vec<u8>> {
-    let mut stream = UnixStream::connect(launcher).await?;
-    stream.write_all(format!("start {city}\n").as_bytes()).await?;
+async fn request_start(launcher: &Path, city: NodeName) -> Result<Vec<u8>, StartError> {
+    let mut stream = UnixStream::connect(launcher).await.map_err(StartError::Connect)?;
     let mut answer = Vec::new();
-    stream.take(ANSWER_BYTES_MAX).read_to_end(&mut answer).await?;
+    let request = format!("start {city}\n");
+    stream.write_all(request.as_bytes()).await.map_err(|_| StartError::Reply)?;
+    let mut reply = stream.take(ANSWER_BYTES_MAX);
+    reply.read_to_end(&mut answer).await.map_err(|_| StartError::Reply)?;
     Ok(answer)
 }
 

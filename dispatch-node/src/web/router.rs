@@ -53,6 +53,7 @@ fn routes() -> Router<AppState> {
         .route(SIGN_IN, get(sign_in::form).post(sign_in::sign_in))
         .route(SIGN_OUT, post(sign_in::sign_out))
         .route("/live", get(pages::live::live))
+        .route("/frames", get(pages::live::frames).post(pages::live::check))
         .route("/static/{*path}", get(assets::asset))
         .route("/heroes", post(forms::create))
         .route("/heroes/{id}", post(forms::command))

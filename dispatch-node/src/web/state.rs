@@ -87,12 +87,14 @@ impl AppState {
             launcher: launcher.clone(),
             write_spans: write_spans.clone(),
         };
+        let broadcaster = Broadcaster::new(sources);
+        dispatch.keys().set_run(broadcaster.epoch());
         Self {
             dispatch,
             domain,
             launcher,
             scenarios,
-            broadcaster: Broadcaster::new(sources),
+            broadcaster,
             write_spans,
             connections: ConnectionLimit::new(limits.browsers, limits.browsers_per_address),
             access: Arc::new(access),

@@ -19,6 +19,7 @@ use shared::hero::HeroId;
 use shared::meter::counter;
 
 use crate::metrics::{self, Watched};
+use crate::web::error::Problem;
 use crate::web::fragments::Number;
 use crate::web::live::broadcaster::Broadcaster;
 use crate::web::live::snapshot::{Position, Snapshot};
@@ -105,6 +106,23 @@ pub(crate) async fn run(
     close(&mut socket, reason).await;
 }
 
+/// Returns the messages that a socket with this query would be sent at once, as a JSON array.
+pub(crate) async fn messages(broadcaster: &Broadcaster, query: &str) -> Result<String, Problem> {
+    let window = broadcaster.subscribe(PageQuery::parse(query), None).await?;
+    let snapshot = Arc::clone(&window.borrow());
+    let resumed = resumed(query, broadcaster.epoch()).filter(|at| at.shared <= snapshot.number);
+    let hello = hello(broadcaster.epoch(), snapshot.number, resumed.is_some());
+    let hello = serde_json::to_string(&hello).expect("a greeting has only strings and numbers");
+    Ok(match snapshot.since(resumed.unwrap_or_default()) {
+        Some(frame) => format!("[{hello},{frame}]"),
+        None => format!("[{hello}]"),
+    })
+}
+
+fn hello(epoch: &str, head: Number, resume: bool) -> Hello<'_> {
+    Hello { t: "hello", proto: PROTOCOL, epoch, head, hz: FRAMES_PER_S, resume }
+}
+
 /// The state of one page.
 struct Page {
     window: watch::Receiver<Arc<Snapshot>>,
@@ -138,14 +156,7 @@ async fn send_frames(socket: &mut Socket, sources: &Sources, query: &str) -> Opt
         not_before: Instant::now(),
         allowance,
     };
-    let hello = Hello {
-        t: "hello",
-        proto: PROTOCOL,
-        epoch: sources.broadcaster.epoch(),
-        head,
-        hz: FRAMES_PER_S,
-        resume: resumed.is_some(),
-    };
+    let hello = hello(sources.broadcaster.epoch(), head, resumed.is_some());
     send(socket, &hello).await?;
     let mut keep_alive = interval(KEEP_ALIVE);
     // The current snapshot is sent at once, not only the next one.

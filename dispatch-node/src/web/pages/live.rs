@@ -1,10 +1,12 @@
-//! `GET /live`: opens the live socket of a page or a program.
+//! `GET /live`: opens the live socket of a page or a program. `GET /frames`: the same messages for a
+//! page whose socket is refused.
 
 use std::net::SocketAddr;
 
 use axum::extract::{ConnectInfo, RawQuery, Request, State};
 use axum::http::StatusCode;
-use axum::response::Response;
+use axum::http::header;
+use axum::response::{IntoResponse, Response};
 
 use gossip::link::{LimitReached, not_upgraded, upgrade, upgrade_problem};
 
@@ -66,4 +68,20 @@ pub(crate) async fn live(
     upgrade(request, limits, move |socket| {
         page_socket::run(socket, sources, query, state.stop, permit)
     })
+}
+
+/// `GET /frames`
+pub(crate) async fn frames(
+    State(state): State<AppState>,
+    RawQuery(query): RawQuery,
+) -> Result<Response, Problem> {
+    let query = query.unwrap_or_default();
+    let messages = page_socket::messages(&state.broadcaster, &query).await?;
+    Ok(([(header::CONTENT_TYPE, "application/json")], messages).into_response())
+}
+
+/// `POST /frames`: accepted from the same origins as the live socket. A browser sends the origin with
+/// this method only.
+pub(crate) async fn check() -> StatusCode {
+    StatusCode::NO_CONTENT
 }
