@@ -63,6 +63,15 @@ pub struct Node {
     pub age_ms: Option<u64>,
     /// The lead of its wall clock over dispatch's, in milliseconds; null if unknown or negligible.
     pub clock_ahead_ms: Option<i64>,
+    /// The lead of the latest stamp that it has seen over its own wall clock, in milliseconds; 0 if
+    /// the stamp is in the past. More than the accepted drift if a clock was ahead when it wrote.
+    #[serde(default)]
+    #[cfg_attr(feature = "schema", schema(required = true))]
+    pub stamps_ahead_ms: u64,
+    /// The nodes whose last round it refused.
+    #[serde(default)]
+    #[cfg_attr(feature = "schema", schema(required = true))]
+    pub refuses: Vec<String>,
     #[serde(default)]
     #[cfg_attr(feature = "schema", schema(required = true))]
     pub frozen: bool,

@@ -14,6 +14,7 @@ mod lost_write;
 mod names;
 mod number;
 mod scenario;
+mod stamps;
 mod verdict;
 #[cfg(feature = "schema")]
 pub mod words;
@@ -31,4 +32,5 @@ pub use hero::{
 pub use lost_write::{LostWrite, LostWrites};
 pub use names::{ALL, CITIES, FAULT_KINDS, NODES};
 pub use scenario::{Playing, ScenarioSummary, Scenarios, StepLine};
+pub use stamps::{AcceptRequest, Accepted};
 pub use verdict::Verdict;

@@ -9,8 +9,9 @@ use serde_json::{Value, json};
 use ureq::http::Method;
 
 use api_types::{
-    AssignRequest, City, Cluster, CreateRequest, Events, Exchange, ExchangeRequest, Fault,
-    FaultRequest, Faults, Gossip, Hero, HeroEverywhere, Heroes, Ids, SpeedRequest, Verdict,
+    AcceptRequest, Accepted, AssignRequest, City, Cluster, CreateRequest, Events, Exchange,
+    ExchangeRequest, Fault, FaultRequest, Faults, Gossip, Hero, HeroEverywhere, Heroes, Ids,
+    SpeedRequest, Verdict,
 };
 
 use crate::access::Access;
@@ -226,6 +227,11 @@ impl Api {
     /// Sets the gossip rate, in percent of the configured one.
     pub fn speed(&self, percent: u32) -> Result<Answer<Gossip>, Error> {
         self.post("/gossip/speed", &SpeedRequest { percent: percent.into() })
+    }
+
+    /// Makes every node accept stamps up to this time ahead of dispatch's clock.
+    pub fn accept_stamps(&self, ahead: Duration) -> Result<Answer<Accepted>, Error> {
+        self.post("/stamps/accept", &AcceptRequest { ahead_ms: ahead.as_secs_f64() * 1_000.0 })
     }
 
     /// Runs one exchange, in which the second node of the pair pulls from the first; for a random

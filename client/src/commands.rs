@@ -69,6 +69,11 @@ pub(crate) fn run(options: Options) -> Result<(), Failure> {
         Command::Pause => print.gossip(&api.pause()?),
         Command::Resume => print.gossip(&api.resume()?),
         Command::Speed { percent } => print.gossip(&api.speed(percent)?),
+        Command::AcceptStamps { ahead } => {
+            print.one(&api.accept_stamps(ahead)?, &ACCEPTED, |accepted| {
+                vec![at(accepted.until_ms), accepted.nodes.join(" ")]
+            })
+        }
         Command::Step { from, to } => {
             let exchange = api.step(from.as_deref().zip(to.as_deref()))?;
             let completed = exchange.value.completed;
@@ -118,6 +123,7 @@ const NODE: [&str; 9] = [
 const EVENT: [&str; 5] = ["NUMBER", "TIME", "NODE", "KIND", "TEXT"];
 const FAULT: [&str; 9] =
     ["ID", "KIND", "FROM", "TO", "BOTH WAYS", "PARAMETERS", "HEALS IN", "IN FORCE AT", "FRAMES"];
+const ACCEPTED: [&str; 2] = ["UNTIL", "NODES"];
 const EXCHANGE: [&str; 5] = ["FROM", "TO", "COMPLETED", "ENTRIES", "BYTES"];
 
 impl Printer {

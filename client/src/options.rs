@@ -169,6 +169,16 @@ pub(crate) enum Command {
         #[arg(value_parser = clap::value_parser!(u32).range(10..=1_000))]
         percent: u32,
     },
+    /// Accept stamps up to this time ahead of dispatch's clock, after clocks were ahead
+    ///
+    /// Set the clocks right first. Nodes then exchange the writes that were made while a clock was
+    /// ahead; nothing is lost. Such a write beats the writes to the same hero that were made since
+    /// and had not seen it.
+    AcceptStamps {
+        /// How far ahead, for example 1h; at most 100 years
+        #[arg(value_name = "DURATION", value_parser = span::duration)]
+        ahead: Duration,
+    },
     /// Run one gossip exchange between two nodes
     Step {
         /// Source of the entries; a random pair if omitted

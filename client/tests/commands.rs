@@ -8,7 +8,12 @@ use stub::{Stub, problem};
 
 fn superhero(url: &str, arguments: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_superhero"));
-    command.env_remove("SUPERHERO_URL").args(["--url", url]).args(arguments).stdin(Stdio::null());
+    command
+        .env_remove("SUPERHERO_URL")
+        .env("TZ", "UTC")
+        .args(["--url", url])
+        .args(arguments)
+        .stdin(Stdio::null());
     command.output().expect("the binary runs")
 }
 
@@ -34,6 +39,14 @@ fn commands_send_one_request_and_print_the_response() {
         ("pause", "POST /gossip/pause", "{}", 200, GOSSIP, "yes\t0\n"),
         ("resume", "POST /gossip/resume", "{}", 200, GOSSIP, "yes\t0\n"),
         ("speed 300", "POST /gossip/speed", r#"{"percent":300}"#, 200, GOSSIP, "yes\t0\n"),
+        (
+            "accept-stamps 1h",
+            "POST /stamps/accept",
+            r#"{"ahead_ms":3600000}"#,
+            200,
+            r#"{"until_ms":1790000000000,"nodes":["gotham","dispatch"]}"#,
+            "2026-09-21T14:13:20.000Z\tgotham dispatch\n",
+        ),
         (
             "step gotham capitol",
             "POST /gossip/step",

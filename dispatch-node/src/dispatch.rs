@@ -26,13 +26,14 @@ mod refresh;
 mod refresh_queue;
 mod requests;
 mod rounds;
+mod stamps;
 mod write_pulls;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-use gossip::{Machine, NodeName, Now, Origin, Timer, earliest, replica};
+use gossip::{Machine, NodeName, Now, Origin, Timer, UnixMillis, earliest, replica};
 use shared::{Frame, Input, Output, Replica, Superheroes};
 
 use crate::event_log::{EventKind, LoggedEvent, LoggedWrite, NewEvent};
@@ -83,6 +84,8 @@ pub struct Dispatch {
     record: Record,
     publisher: Publisher,
     alarms: Alarms,
+    /// The time up to which stamps were accepted at a client's request.
+    accepted: UnixMillis,
     random: Random,
     out: VecDeque<Output<Event>>,
 }
@@ -108,6 +111,7 @@ impl Dispatch {
             known: KnownHeroes::default(),
             record: Record::new(config.events_max),
             publisher: Publisher::new(now),
+            accepted: UnixMillis::default(),
             random,
             out: VecDeque::new(),
         }
@@ -132,8 +136,7 @@ impl Dispatch {
     }
 
     fn reply<O: Operation>(&mut self, ticket: Ticket<O>, outcome: Result<O::Reply, RequestError>) {
-        let event = self.requests.settle(ticket, outcome);
-        self.event(event);
+        self.event(requests::answer(&ticket, outcome));
     }
 
     fn log(&mut self, now: Now, node: NodeName, kind: EventKind, text: String) {

@@ -109,6 +109,8 @@ pub enum EventKind {
     Injected,
     /// A fault was healed or expired.
     Healed,
+    /// Stamps ahead of the clocks were accepted.
+    Accepted,
     /// Gossip was paused.
     Paused,
     /// Gossip was resumed, or its pace changed.
@@ -143,6 +145,7 @@ impl EventKind {
             Self::Forgotten => "forgotten",
             Self::Injected => "injected",
             Self::Healed => "healed",
+            Self::Accepted => "accepted",
             Self::Paused => "paused",
             Self::Resumed => "resumed",
             Self::Stepped => "stepped",

@@ -25,8 +25,7 @@ use crate::model::status::ClusterStatus;
 use crate::model::view::View;
 
 /// The time of every fixture: 12:41:40 UTC, 100 seconds after dispatch started.
-pub(crate) const NOW: Now =
-    Now { mono: Duration::from_secs(100), wall: UnixMillis(1_789_994_500_000) };
+pub(crate) const NOW: Now = Now::new(Duration::from_secs(100), UnixMillis(1_789_994_500_000));
 /// The incarnation of each node, unless a test sets another.
 pub(crate) const INCARNATION: Incarnation = Incarnation(1_789_990_000_000);
 
@@ -75,7 +74,7 @@ pub(crate) fn dead(stamp: Stamp, over: Option<&Entry>) -> Arc<Entry> {
 pub(crate) const THREE: [&str; 3] = ["gotham", "metropolis", "capitol"];
 
 pub(crate) fn at(millis: u64) -> Now {
-    Now { mono: Duration::from_millis(millis), wall: UnixMillis(1_790_000_000_000 + millis) }
+    Now::new(Duration::from_millis(millis), UnixMillis(1_790_000_000_000 + millis))
 }
 
 /// An up-to-date node with 120 heroes.
@@ -92,6 +91,8 @@ pub(crate) fn node(text: &str) -> NodeState {
         age: Some(Duration::ZERO),
         recovering: false,
         clock_ahead_ms: Some(0),
+        stamps_ahead_ms: 0,
+        refuses: Vec::new(),
         frozen: false,
         is_read: true,
     }

@@ -9,7 +9,7 @@ use std::marker::PhantomData;
 use std::sync::Arc;
 
 use gossip::fault::Pace;
-use gossip::{NodeName, TraceContext};
+use gossip::{NodeName, TraceContext, UnixMillis};
 use shared::Entry;
 use shared::hero::HeroId;
 
@@ -19,8 +19,8 @@ use crate::model::view::View;
 
 pub use error::RequestError;
 pub use operations::{
-    Assign, Bomb, CREATE_MAX, Create, CreateMany, Find, Forget, Heal, Inject, Kill, Log, ReadView,
-    RunExchange, SetPace, Stop, Terminate,
+    ACCEPT_AHEAD_MAX, AcceptStamps, Assign, Bomb, CREATE_MAX, Create, CreateMany, Find, Forget,
+    Heal, Inject, Kill, Log, ReadView, RunExchange, SetPace, Stop, Terminate,
 };
 
 /// A request to dispatch; its reply carries the same ticket.
@@ -28,8 +28,6 @@ pub use operations::{
 pub struct Request {
     /// The ticket, unique among open requests.
     pub ticket: u64,
-    /// The client's idempotency key: a request with the same key is not executed again.
-    pub key: Option<String>,
     /// The operation.
     pub action: Action,
     /// The span of the request, if it is traced; a command to a city continues it.
@@ -52,13 +50,12 @@ pub trait Operation: Into<Action> {
 #[derive(Debug)]
 pub(crate) struct Ticket<O> {
     pub(crate) number: u64,
-    pub(crate) key: Option<String>,
     operation: PhantomData<fn() -> O>,
 }
 
 impl<O: Operation> Ticket<O> {
-    pub(crate) fn new(number: u64, key: Option<String>) -> Self {
-        Self { number, key, operation: PhantomData }
+    pub(crate) fn new(number: u64) -> Self {
+        Self { number, operation: PhantomData }
     }
 }
 
@@ -72,6 +69,15 @@ pub struct Written {
     pub hero: HeroId,
     /// The entry that was written.
     pub entry: Arc<Entry>,
+}
+
+/// The stamps that were accepted, and where.
+#[derive(Clone, Debug)]
+pub struct Acceptance {
+    /// The latest accepted time, apart from the accepted drift.
+    pub until: UnixMillis,
+    /// The nodes to which the request was sent.
+    pub nodes: Vec<NodeName>,
 }
 
 /// Declares the enum of all operations, the enum of all replies, and the reply of each operation.
@@ -125,6 +131,7 @@ operations! {
     Inject => Injected(FaultView), "ask inject";
     Heal => Healed(()), "ask heal";
     SetPace => PaceSet(Pace), "ask gossip";
+    AcceptStamps => Accepted(Acceptance), "ask accept stamps";
     RunExchange => Exchanged(Exchange), "ask exchange";
     Stop => Ended(NodeName), "ask stop";
     Kill => Ended(NodeName), "ask kill";
@@ -152,6 +159,8 @@ pub enum Reply {
     Healed(()),
     /// Gossip runs at this pace.
     PaceSet(Pace),
+    /// Stamps are accepted up to a time that the clocks do not read yet.
+    Accepted(Acceptance),
     /// The exchange ended or timed out.
     Exchanged(Exchange),
     /// The city's process was asked to stop, or was killed.
@@ -176,6 +185,7 @@ impl Reply {
             | Self::Injected(_)
             | Self::Healed(())
             | Self::PaceSet(_)
+            | Self::Accepted(_)
             | Self::Exchanged(_)
             | Self::Ended(_)
             | Self::Logged(())

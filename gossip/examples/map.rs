@@ -21,8 +21,7 @@ type Shelf = Replica<Plain<Book>>;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     // The caller provides the time. Here it stops after the replicas have joined.
-    let now =
-        |ms| Now { mono: Duration::from_millis(ms), wall: UnixMillis(1_800_000_000_000 + ms) };
+    let now = |ms| Now::new(Duration::from_millis(ms), UnixMillis(1_800_000_000_000 + ms));
     let names = ["a", "b", "c"].map(|name| name.parse::<NodeName>().expect("a valid name"));
     let mut shelves: BTreeMap<NodeName, Shelf> = BTreeMap::new();
     for node in names {

@@ -193,6 +193,8 @@ pub enum Control {
     Stop,
     /// Ends the process immediately, as `kill -9` does.
     Kill,
+    /// Accepts stamps up to this time, although the node's clock does not read it yet.
+    Accept(UnixMillis),
 }
 
 /// The pace at which a node begins rounds on its own timer.
@@ -252,6 +254,8 @@ pub struct Report {
     pub faults: Vec<InForce>,
     /// The node's wall clock.
     pub wall: UnixMillis,
+    /// By how many milliseconds the wall clock was set since the previous report; 0 if it was not.
+    pub clock_step_ms: i64,
 }
 
 impl Report {

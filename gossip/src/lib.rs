@@ -43,6 +43,6 @@ pub use plain::{PLAIN_BYTES_MAX, Plain, PlainError};
 pub use protocol::{Envelope, PullOptions, PullOutcome, PullRequest, Step, Summary};
 pub use replica::Replica;
 pub use supervise::Intensity;
-pub use time::{Now, UnixMillis};
+pub use time::{Now, Reference, UnixMillis};
 pub use timer::{Timer, earliest};
 pub use trace::TraceContext;

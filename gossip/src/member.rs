@@ -176,7 +176,7 @@ mod tests {
 
     fn at(millis: u64) -> Now {
         let wall = UnixMillis(1_790_000_000_000 + millis);
-        Now { mono: Duration::from_millis(millis), wall }
+        Now::new(Duration::from_millis(millis), wall)
     }
 
     fn name(text: &str) -> NodeName {

@@ -15,7 +15,7 @@ use crate::message::{Application, Frame, Message as _};
 use crate::protocol::{Envelope, Step};
 
 /// The version of the protocol, except for the first six bytes of a hello.
-pub const PROTOCOL_VERSION: u16 = 6;
+pub const PROTOCOL_VERSION: u16 = 7;
 /// The default size limit of a message, in bytes. A larger message closes the link.
 pub const FRAME_BYTES_MAX: usize = 1024 * 1024;
 /// The length limit of a cookie, in bytes.
@@ -153,7 +153,7 @@ fn check<A: Application>(frame: &Frame<A>) -> Result<(), &'static str> {
         }
         Frame::Control(Control::Pace(pace)) => (pace.is_valid(), OUT_OF_RANGE),
         Frame::Report(report) => (report.is_valid(), OUT_OF_RANGE),
-        Frame::Control(Control::Heal(_) | Control::Stop | Control::Kill)
+        Frame::Control(Control::Heal(_) | Control::Stop | Control::Kill | Control::Accept(_))
         | Frame::Round(_)
         | Frame::Observe { .. } => (true, ""),
     };
@@ -296,7 +296,11 @@ mod tests {
         let in_force =
             |id, remaining| InForce { fault: fault(id), remaining, frames: Frames::default() };
         let report = |faults| {
-            decode(&encode::<Texts>(&Frame::Report(Report { faults, wall: UnixMillis(5) })))
+            decode(&encode::<Texts>(&Frame::Report(Report {
+                faults,
+                wall: UnixMillis(5),
+                clock_step_ms: 0,
+            })))
         };
         let hour = Duration::from_secs(3_600);
         assert!(report(vec![in_force(1, hour)]).is_ok() && report(vec![]).is_ok());

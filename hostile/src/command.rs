@@ -36,6 +36,5 @@ pub fn numbered(dispatch: &Dispatch, verb: u8, subject: u8) -> Request {
         9 => RunExchange { source: None, puller: Some(city) }.into(),
         _ => ReadView.into(),
     };
-    let key = (verb >= 128).then(|| subject.to_string());
-    Request { ticket: u64::from(verb) << 8 | u64::from(subject), key, action, trace: None }
+    Request { ticket: u64::from(verb) << 8 | u64::from(subject), action, trace: None }
 }

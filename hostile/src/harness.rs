@@ -21,7 +21,7 @@ pub const NAMES: [&str; PEERS] = ["gotham", "metropolis", "capitol", "dispatch"]
 /// The number of dispatch in [`NAMES`].
 pub const DISPATCH: usize = 3;
 /// The clocks at the start.
-pub const BEGIN: Now = Now { mono: Duration::from_secs(1), wall: UnixMillis(1_795_217_670_000) };
+pub const BEGIN: Now = Now::new(Duration::from_secs(1), UnixMillis(1_795_217_670_000));
 /// The number of the first incarnation of every node.
 pub const FIRST_INCARNATION: u8 = 16;
 
@@ -139,8 +139,7 @@ impl<M: HeroNode> Harness<M> {
     }
 
     fn wait(&mut self, span: Duration) {
-        self.now.mono += span;
-        self.now.wall.0 += u64::try_from(span.as_millis()).expect("a minute fits");
+        self.now = Now::new(self.now.mono + span, self.now.wall.plus(span));
         for _ in 0..TICKS_MAX {
             if self.machine.deadline().is_none_or(|deadline| deadline > self.now.mono) {
                 return;

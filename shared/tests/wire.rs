@@ -31,11 +31,11 @@ fn hex(bytes: &[u8]) -> String {
 /// Golden bytes of the protocol version. If they change, [`PROTOCOL_VERSION`] must change too,
 /// since other builds of the version could not read them.
 #[test]
-fn version_6_has_these_bytes() {
-    assert_eq!(PROTOCOL_VERSION, 6);
+fn version_7_has_these_bytes() {
+    assert_eq!(PROTOCOL_VERSION, 7);
     assert_eq!(
         hex(&hello().encode()),
-        format!("53484331060006676f7468616d8586bfda9f3401{}", "07".repeat(32))
+        format!("53484331070006676f7468616d8586bfda9f3401{}", "07".repeat(32))
     );
     let welcome = Welcome { proof: [9; 32], running_elsewhere: Some(Incarnation(300)) };
     assert_eq!(hex(&welcome.encode()), format!("{}01ac02", "09".repeat(32)));
@@ -141,12 +141,14 @@ fn version_6_has_these_bytes() {
         (Frame::Control(Control::Heal(fault.id)), "05014d"),
         (Frame::Control(Control::Pace(Pace::PAUSED)), "050200"),
         (Frame::Control(Control::Stop), "0503"),
+        (Frame::Control(Control::Accept(UnixMillis(5_000))), "05058827"),
         (
             Frame::Report(Report {
                 faults: vec![InForce { fault, remaining: Duration::from_millis(1_500), frames }],
                 wall: UnixMillis(5),
+                clock_step_ms: -1,
             }),
-            "06014d010080c6868f010080c6868f0106676f7468616d00010180cab5ee010901080005",
+            "06014d010080c6868f010080c6868f0106676f7468616d00010180cab5ee01090108000501",
         ),
     ];
     for (frame, golden) in goldens {

@@ -22,7 +22,7 @@ use std::time::Duration;
 use dispatch_node::model::view::View;
 use dispatch_node::request;
 use gossip::replica::Rules;
-use gossip::{NodeName, Origin};
+use gossip::{NodeName, Origin, UnixMillis};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use shared::hero::HeroId;
@@ -57,6 +57,8 @@ pub(crate) struct Cluster {
     /// The heroes that dispatch has created; requests select from them.
     heroes: Vec<HeroId>,
     tickets: u64,
+    /// The time up to which an operator has accepted stamps.
+    accepted: UnixMillis,
     view: Option<Arc<View>>,
     trace: Xxh3,
     log: bool,
@@ -82,6 +84,7 @@ impl Cluster {
             incarnations: BTreeSet::new(),
             heroes: Vec::new(),
             tickets: 0,
+            accepted: UnixMillis::default(),
             view: None,
             trace: Xxh3::new(),
             log,

@@ -127,10 +127,10 @@ pub enum Action {
         /// The time until the restart.
         down: Duration,
     },
-    /// Sets the wall clock of a node wrong for a while.
+    /// Sets the wall clock of one node, or of all, wrong for a while.
     Jump {
-        /// The node.
-        node: usize,
+        /// The node; all of them if `None`.
+        node: Option<usize>,
         /// The offset, in milliseconds.
         by_ms: i64,
         /// The duration.

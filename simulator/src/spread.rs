@@ -117,7 +117,7 @@ impl Cluster {
     /// incarnation, so that the measured hero is the only difference.
     fn joined(nodes: usize, seed: u64) -> Self {
         assert!(nodes >= 2, "a write needs a second node to spread to");
-        let start = Now { mono: Duration::ZERO, wall: EPOCH };
+        let start = Now::new(Duration::ZERO, EPOCH);
         let incarnation = |number| Origin {
             node: format!("city-{number}").parse().expect("a valid name"),
             incarnation: Incarnation(1),
@@ -125,7 +125,7 @@ impl Cluster {
         let replicas = (0..nodes)
             .map(|number| Replica::new(incarnation(number), Config::default(), start))
             .collect();
-        let now = Now { mono: SETTLED, wall: EPOCH.plus(SETTLED) };
+        let now = Now::new(SETTLED, EPOCH.plus(SETTLED));
         let mut cluster = Self { replicas, now, rng: ChaCha8Rng::seed_from_u64(seed) };
         // The first node joins alone, the others through it. It then pulls from each, so that it
         // covers every incarnation, and each pulls from it again.
@@ -143,7 +143,7 @@ impl Cluster {
 
     fn round(&mut self, rule: Rule) {
         let second = Duration::from_secs(1);
-        self.now = Now { mono: self.now.mono + second, wall: self.now.wall.plus(second) };
+        self.now = Now::new(self.now.mono + second, self.now.wall.plus(second));
         let mut order: Vec<usize> = (0..self.replicas.len()).collect();
         match rule {
             Rule::EveryNodePulls => {

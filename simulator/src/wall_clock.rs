@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use gossip::{Now, UnixMillis};
+use gossip::{Now, Reference, UnixMillis};
 
 /// The wall time at the start of the simulation, late enough after 1970 for clocks to be off in
 /// both directions.
@@ -17,6 +17,7 @@ pub(crate) struct WallClock {
     drift_ppm: i64,
     pub(crate) jump_ms: i64,
     latest: UnixMillis,
+    reference: Reference,
 }
 
 impl WallClock {
@@ -32,12 +33,23 @@ impl WallClock {
         let wall = UnixMillis(EPOCH_MS.saturating_add_signed(millis + off));
         // Not clamped to `latest`: a clock that goes back is one of the faults.
         self.latest = wall.max(self.latest);
-        Now { mono: elapsed, wall }
+        self.reference.read(elapsed, wall)
     }
 
     /// Removes skew, drift and jump.
     pub(crate) fn set_right(&mut self) {
-        *self = Self { latest: self.latest, ..Self::default() };
+        let Self { latest, ref mut reference, .. } = *self;
+        *self = Self { latest, reference: std::mem::take(reference), ..Self::default() };
+    }
+
+    /// Accepts stamps up to `time`, at an operator's request.
+    pub(crate) fn accept(&mut self, time: UnixMillis) {
+        self.reference.accept(time);
+    }
+
+    /// Notes that a new process reads the clock: it does not know earlier readings.
+    pub(crate) fn process_started(&mut self) {
+        self.reference = Reference::default();
     }
 
     /// Returns whether the reading is earlier than the latest one that this clock returned.

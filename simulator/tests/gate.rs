@@ -21,6 +21,7 @@ fn seeds_detect_broken_rules() {
         Rule::RoundsUseOneServing,
         Rule::EndBelongsToSnapshot,
         Rule::ClocksPassMergedStamps,
+        Rule::AcceptedStampsStayAccepted,
         Rule::WritersHaveJoined,
         Rule::NewIncarnationsStartPastDrift,
         Rule::EveryMemberProves,

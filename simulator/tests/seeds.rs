@@ -65,7 +65,7 @@ fn misdated_incarnation_halts_at_most_once() {
     let steps = [
         alone(1_500, 0, 20_000),
         alone(1_500, dispatch, 2_500),
-        (1_600, Action::Jump { node: dispatch, by_ms: 3_600_000, lasts: ms(900) }),
+        (1_600, Action::Jump { node: Some(dispatch), by_ms: 3_600_000, lasts: ms(900) }),
         (1_700, Action::Kill { node: dispatch, down: Duration::ZERO }),
         (3_500, Action::Request(Request::Create)),
         (11_000, Action::Kill { node: dispatch, down: ms(1_000) }),

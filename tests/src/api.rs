@@ -108,6 +108,8 @@ pub struct NodeState {
     pub closed_before: BTreeMap<String, u64>,
     pub age_ms: Option<u64>,
     pub clock_ahead_ms: Option<i64>,
+    pub stamps_ahead_ms: u64,
+    pub refuses: Vec<String>,
     pub frozen: bool,
 }
 

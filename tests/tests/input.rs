@@ -339,7 +339,7 @@ fn markup_in_names_is_returned_verbatim_and_escaped_in_html() {
         "<script>alert(1)</script>",
         "\"><img src=x onerror=alert(1)>",
         "' OR 1=1 --",
-        "\u{202e}Батман 🦇",
+        "\u{200f}Батман 🦇",
         "{{7*7}}",
     ] {
         let hero = cluster.api.create_named(name);

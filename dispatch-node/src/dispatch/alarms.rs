@@ -46,20 +46,41 @@ impl Alarms {
         is_due.then_some((node, text))
     }
 
-    /// Returns the text of an alarm if the city's clock has just exceeded the accepted difference.
-    pub(super) fn on_clock(&self, now: Now, city: &mut CityState) -> Option<String> {
-        let ahead_ms = city.clock_ahead_ms(now).unwrap_or(0);
-        let off_by = Duration::from_millis(ahead_ms.unsigned_abs());
-        let is_off = off_by.as_millis() > self.drift_max.as_millis();
+    /// Returns the node and the text of an alarm if the clock of the city `name` has just exceeded
+    /// the accepted difference.
+    ///
+    /// If most cities differ from dispatch in the same way, dispatch's own clock is the wrong one.
+    pub(super) fn on_clock(
+        &self,
+        now: Now,
+        cities: &mut [CityState],
+        name: NodeName,
+        me: NodeName,
+    ) -> Option<(NodeName, String)> {
+        let drift = i64::try_from(self.drift_max.as_millis()).unwrap_or(i64::MAX);
+        let ahead = |city: &CityState| city.clock_ahead_ms(now).unwrap_or(0);
+        let ahead_ms = ahead(cities.iter().find(|city| city.name == name)?);
+        let is_off = ahead_ms.saturating_abs() > drift;
+        let alike =
+            |city: &&CityState| ahead(city).saturating_sub(ahead_ms).saturating_abs() <= drift;
+        let alike = cities.iter().filter(alike).count();
+        let mine = is_off && alike > 1 && alike * 2 > cities.len();
+        let known = cities.iter().any(|city| city.clock_is_off && city.name != name);
+        let city = cities.iter_mut().find(|city| city.name == name)?;
         let was_off = std::mem::replace(&mut city.clock_is_off, is_off);
+        if !is_off || was_off || (mine && known) {
+            return None;
+        }
+        // Seen from dispatch, a clock of its own that is behind puts all others ahead.
+        let (node, ahead_ms) =
+            if mine { (me, ahead_ms.saturating_neg()) } else { (name, ahead_ms) };
+        let off_by = seconds(Duration::from_millis(ahead_ms.unsigned_abs()));
         let (way, consequence) = match ahead_ms {
             0.. => ("ahead", "the other nodes refuse its writes"),
             _ => ("behind", "it refuses the writes of the other nodes"),
         };
-        (is_off && !was_off).then(|| {
-            let (name, off_by, drift_max) = (city.name, seconds(off_by), seconds(self.drift_max));
-            format!("the clock of {name} is {off_by} {way}; beyond {drift_max} {consequence}")
-        })
+        let limit = seconds(self.drift_max);
+        Some((node, format!("the clock of {node} is {off_by} {way}; beyond {limit} {consequence}")))
     }
 }
 
@@ -69,8 +90,10 @@ fn text(event: &replica::Event) -> Option<(NodeName, String)> {
         replica::Event::TooFarAhead { source, writer, ahead_ms } => Some((
             writer.node,
             format!(
-                "a round from {} was refused: the clock of {} is {ahead_ms} ms ahead",
-                source.node, writer.node
+                "a round from {} was refused: a stamp of {} is {} ahead of the clock of dispatch",
+                source.node,
+                writer.node,
+                seconds(Duration::from_millis(*ahead_ms))
             ),
         )),
         replica::Event::OriginStolen { source } => Some((
@@ -114,7 +137,7 @@ mod tests {
         let event = replica::Event::Diverged { peer: source };
         let mut alarms = Alarms::new(Duration::from_secs(1));
         let mut raised = |seconds| {
-            let now = Now { mono: Duration::from_secs(seconds), wall: UnixMillis(0) };
+            let now = Now::new(Duration::from_secs(seconds), UnixMillis(0));
             alarms.on_replica_event(now, &event).is_some()
         };
         assert_eq!([0, 1, 9, 10, 11].map(&mut raised), [true, false, false, true, false]);
@@ -122,12 +145,14 @@ mod tests {
 
     #[test]
     fn clock_that_stays_wrong_raises_one_alarm() {
-        let (alarms, mut city) =
-            (Alarms::new(Duration::from_secs(1)), CityState::new("gotham".parse().unwrap()));
-        let now = Now { mono: Duration::ZERO, wall: UnixMillis(10_000) };
+        let alarms = Alarms::new(Duration::from_secs(1));
+        let (gotham, me) = ("gotham".parse().unwrap(), "dispatch".parse().unwrap());
+        let mut cities =
+            ["gotham", "metropolis", "capitol"].map(|name| CityState::new(name.parse().unwrap()));
+        let now = Now::new(Duration::ZERO, UnixMillis(10_000));
         let mut raised = |wall| {
-            city.clock = Some((UnixMillis(wall), now.mono));
-            alarms.on_clock(now, &mut city)
+            cities[0].clock = Some((UnixMillis(wall), now.mono));
+            alarms.on_clock(now, &mut cities, gotham, me).map(|(_, text)| text)
         };
         assert_eq!(raised(11_000), None);
         assert_eq!(
@@ -139,5 +164,32 @@ mod tests {
         assert_eq!(raised(12_600), None);
         assert_eq!(raised(10_000), None);
         assert!(raised(8_000).is_some_and(|text| text.contains("2 s behind")));
+    }
+
+    #[test]
+    fn clock_that_differs_from_most_is_the_one_accused() {
+        let alarms = Alarms::new(Duration::from_secs(1));
+        let me: NodeName = "dispatch".parse().unwrap();
+        let names: [NodeName; 3] =
+            ["gotham", "metropolis", "capitol"].map(|name| name.parse().unwrap());
+        let now = Now::new(Duration::ZERO, UnixMillis(10_000));
+        let mut cities = names.map(CityState::new);
+        let mut raised = |city: usize, wall| {
+            cities[city].clock = Some((UnixMillis(wall), now.mono));
+            alarms.on_clock(now, &mut cities, names[city], me).map(|(node, _)| node)
+        };
+        // All cities are an hour ahead of dispatch: dispatch is an hour behind.
+        assert_eq!(raised(0, 3_610_000), Some(names[0]), "one of three is no majority");
+        assert_eq!(raised(1, 3_610_300), None, "one alarm about the same difference is enough");
+        assert_eq!(raised(2, 10_000), None);
+        let mut cities = names.map(CityState::new);
+        for city in &mut cities {
+            city.clock = Some((UnixMillis(3_610_000), now.mono));
+        }
+        let alarm = alarms.on_clock(now, &mut cities, names[0], me);
+        assert_eq!(
+            alarm.map(|(node, text)| (node, text.split(';').next().unwrap().to_owned())),
+            Some((me, "the clock of dispatch is 3600 s behind".to_owned()))
+        );
     }
 }

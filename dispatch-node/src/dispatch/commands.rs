@@ -13,69 +13,70 @@ use shared::hero::{HeroId, HeroName, Location};
 use shared::message::{Command, Done, Refusal};
 
 use super::Dispatch;
-use super::event::Event;
-use super::requests::{Commanded, PendingCommand};
+use super::requests::{self, Commanded, PendingCommand};
 use crate::event_log::{EventKind, LoggedWrite};
 use crate::request::{
-    Action, Assign, Bomb, CREATE_MAX, CreateMany, Find, Forget, Log, Operation, ReadView, Request,
-    RequestError, SetPace, Ticket, Written,
+    AcceptStamps, Action, Assign, Bomb, CREATE_MAX, CreateMany, Find, Forget, Log, Operation,
+    ReadView, Request, RequestError, SetPace, Ticket, Written,
 };
+use crate::text::isolated;
 
 /// The time after which a city no longer executes a command.
 const COMMAND_EXPIRES: Duration = Duration::from_secs(1);
 
 impl Dispatch {
-    pub(super) fn on_request(&mut self, now: Now, Request { ticket, key, action, trace }: Request) {
-        if let Some(reply) = self.requests.admit(key.as_deref(), &action) {
-            return self.event(Event::Reply { ticket, reply });
-        }
+    pub(super) fn on_request(&mut self, now: Now, Request { ticket, action, trace }: Request) {
         match action {
             Action::Create(create) => {
                 let name = create.name.unwrap_or_else(|| self.random.hero_name());
-                self.create(now, Ticket::<crate::request::Create>::new(ticket, key), vec![name]);
+                self.create(now, Ticket::<crate::request::Create>::new(ticket), vec![name]);
             }
             Action::CreateMany(CreateMany { count }) => {
                 // The API checks the limit, but scenarios send requests without it.
                 let names = (0..count.min(CREATE_MAX)).map(|_| self.random.hero_name()).collect();
-                self.create(now, Ticket::<CreateMany>::new(ticket, key), names);
+                self.create(now, Ticket::<CreateMany>::new(ticket), names);
             }
-            Action::Assign(assign) => self.assign(now, Ticket::new(ticket, key), assign, trace),
+            Action::Assign(assign) => self.assign(now, Ticket::new(ticket), assign, trace),
             Action::Terminate(terminate) => {
                 let outcome = self.terminate(now, terminate.hero);
-                self.reply(Ticket::<crate::request::Terminate>::new(ticket, key), outcome);
+                self.reply(Ticket::<crate::request::Terminate>::new(ticket), outcome);
             }
-            Action::Bomb(bomb) => self.bomb(now, Ticket::new(ticket, key), &bomb, trace),
+            Action::Bomb(bomb) => self.bomb(now, Ticket::new(ticket), &bomb, trace),
             Action::Forget(Forget { city }) => {
                 let outcome = self.forget(now, city);
-                self.reply(Ticket::<Forget>::new(ticket, key), outcome);
+                self.reply(Ticket::<Forget>::new(ticket), outcome);
             }
-            Action::Inject(inject) => self.inject(now, Ticket::new(ticket, key), inject),
-            Action::Heal(heal) => self.heal(now, Ticket::new(ticket, key), heal),
+            Action::Inject(inject) => self.inject(now, Ticket::new(ticket), inject),
+            Action::Heal(heal) => self.heal(now, Ticket::new(ticket), heal),
             Action::SetPace(SetPace { pace }) => {
                 self.set_pace(now, pace);
-                self.reply(Ticket::<SetPace>::new(ticket, key), Ok(pace));
+                self.reply(Ticket::<SetPace>::new(ticket), Ok(pace));
+            }
+            Action::AcceptStamps(request) => {
+                let acceptance = self.accept_stamps(now, &request);
+                self.reply(Ticket::<AcceptStamps>::new(ticket), Ok(acceptance));
             }
             Action::RunExchange(exchange) => {
-                self.begin_exchange(now, Ticket::new(ticket, key), exchange)
+                self.begin_exchange(now, Ticket::new(ticket), exchange)
             }
             Action::Stop(stop) => {
-                self.stop(now, Ticket::<crate::request::Stop>::new(ticket, key), stop.city)
+                self.stop(now, Ticket::<crate::request::Stop>::new(ticket), stop.city)
             }
             Action::Kill(kill) => {
-                self.kill(now, Ticket::<crate::request::Kill>::new(ticket, key), kill.city)
+                self.kill(now, Ticket::<crate::request::Kill>::new(ticket), kill.city)
             }
             Action::Log(Log { node, kind, text }) => {
                 self.log(now, node, kind, text);
-                self.reply(Ticket::<Log>::new(ticket, key), Ok(()));
+                self.reply(Ticket::<Log>::new(ticket), Ok(()));
             }
             Action::Find(Find { hero }) => {
                 let outcome = self.find(hero).map(|entry| Written { hero, entry });
-                self.reply(Ticket::<Find>::new(ticket, key), outcome);
+                self.reply(Ticket::<Find>::new(ticket), outcome);
             }
             Action::ReadView(_) => {
                 self.catch_up_for_reader(now);
                 let view = self.view(now);
-                self.reply(Ticket::<ReadView>::new(ticket, key), Ok(view));
+                self.reply(Ticket::<ReadView>::new(ticket), Ok(view));
             }
         }
     }
@@ -105,7 +106,7 @@ impl Dispatch {
         // unreachable.
         match self.copy_for(city, hero) {
             Err(error) => self.reply(ticket, Err(error)),
-            Ok(_) if !self.observer.is_linked(city) => {
+            Ok(_) if !self.observer.answers(city) => {
                 self.reply(ticket, Err(RequestError::NoAnswer { city }))
             }
             Ok(copy) => self.command(
@@ -134,7 +135,7 @@ impl Dispatch {
         let Some(city) = city.or_else(|| any(self)) else {
             return self.reply(ticket, Err(RequestError::NoCity));
         };
-        if !self.observer.is_linked(city) {
+        if !self.observer.answers(city) {
             return self.reply(ticket, Err(RequestError::NoAnswer { city }));
         }
         // Before the crash: afterwards the rows no longer show what only this city held.
@@ -214,7 +215,8 @@ impl Dispatch {
         self.comparison.acknowledged(now, *hero, entry);
         self.refresh.holdings_changed = true;
         self.known.acknowledge(*hero, Arc::clone(entry));
-        let text = format!("{} was assigned to {city}", self.known.name(*hero));
+        let name = self.known.name(*hero);
+        let text = format!("{} was assigned to {city}", isolated(&name));
         self.log_write(now, city, EventKind::Assigned, text, LoggedWrite::of(*hero, entry));
         self.pull_soon(now, city);
         written
@@ -249,7 +251,7 @@ impl Dispatch {
 
     pub(super) fn give_up(&mut self, pending: Vec<PendingCommand>) {
         for pending in pending {
-            let event = self.requests.give_up(pending);
+            let event = requests::give_up(&pending);
             self.event(event);
         }
     }

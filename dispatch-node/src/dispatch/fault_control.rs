@@ -139,7 +139,7 @@ mod tests {
 
     #[test]
     fn injection_is_confirmed_by_reports_of_linked_nodes_or_deadline() {
-        let now = |millis| Now { mono: Duration::from_millis(millis), wall: UnixMillis(millis) };
+        let now = |millis| Now::new(Duration::from_millis(millis), UnixMillis(millis));
         let (gotham, capitol): (NodeName, NodeName) =
             ("gotham".parse().unwrap(), "capitol".parse().unwrap());
         let fault = Fault {
@@ -151,9 +151,9 @@ mod tests {
         };
         let lasts = Duration::from_secs(9);
         let in_force = InForce { fault, remaining: lasts, frames: Frames::default() };
-        let report = Report { faults: vec![in_force], wall: UnixMillis(0) };
+        let report = Report { faults: vec![in_force], wall: UnixMillis(0), clock_step_ms: 0 };
         let mut control = FaultControl::default();
-        control.inject(now(0), Ticket::new(1, None), fault, lasts, [gotham, capitol].into());
+        control.inject(now(0), Ticket::new(1), fault, lasts, [gotham, capitol].into());
         control.on_report(now(10), gotham, &report);
         assert!(control.take_confirmed(now(10), |_| true).is_empty(), "capitol has not reported");
         assert_eq!(control.deadline(), Some(ANSWER_TIMEOUT));
@@ -162,7 +162,7 @@ mod tests {
             [Confirmed::Injected(..)]
         ));
         control.faults.end(fault.id);
-        control.await_healed(now(30), Ticket::new(2, None), vec![fault.id]);
+        control.await_healed(now(30), Ticket::new(2), vec![fault.id]);
         assert!(control.take_confirmed(now(40), |_| true).is_empty(), "gotham reported it last");
         assert!(matches!(control.take_confirmed(now(1_730), |_| true)[..], [Confirmed::Healed(_)]));
     }

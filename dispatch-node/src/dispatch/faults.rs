@@ -43,7 +43,7 @@ impl Dispatch {
     }
 
     /// Returns the nodes that can be sent a control: the linked ones, and dispatch's own process.
-    fn all_nodes(&self) -> Vec<NodeName> {
+    pub(super) fn all_nodes(&self) -> Vec<NodeName> {
         self.observer.links().keys().copied().chain([self.me()]).collect()
     }
 
@@ -105,6 +105,7 @@ impl Dispatch {
         if let Some(city) = self.observer.city_mut(from) {
             city.clock = Some((report.wall, now.mono));
         }
+        self.note_clock_step(now, from, report.clock_step_ms);
         self.check_clock(now, from);
         self.answer_confirmed(now);
         self.publisher.touch(now);

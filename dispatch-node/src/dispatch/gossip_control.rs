@@ -104,7 +104,7 @@ mod tests {
 
     #[test]
     fn changed_pace_is_announced_again_within_its_lease() {
-        let now = |millis| Now { mono: Duration::from_millis(millis), wall: UnixMillis(millis) };
+        let now = |millis| Now::new(Duration::from_millis(millis), UnixMillis(millis));
         let timer = || Timer::new(Some(Duration::from_secs(100)), 1.0, now(0));
         let mut gossip = GossipControl::new(timer(), timer());
         gossip.set_pace(now(0), Pace::PAUSED);

@@ -13,6 +13,7 @@ use shared::{Entry, EntryRef, Value};
 use super::Dispatch;
 use crate::event_log::{EventKind, LoggedWrite};
 use crate::request::{RequestError, Written};
+use crate::text::isolated;
 
 impl Dispatch {
     /// Creates heroes with these names: all of them or none.
@@ -33,7 +34,7 @@ impl Dispatch {
         }
         match created.as_slice() {
             [Written { hero, entry }] => {
-                let text = format!("{} was created", self.known.name(*hero));
+                let text = format!("{} was created", isolated(&self.known.name(*hero)));
                 self.log_write(
                     now,
                     self.me(),
@@ -75,7 +76,7 @@ impl Dispatch {
     ) -> Result<Written, RequestError> {
         let written = self.replica.write_over(now, id, value, Some(over));
         let written = self.written(now, id, written)?;
-        let text = format!("{} {action}", self.known.name(id));
+        let text = format!("{} {action}", isolated(&self.known.name(id)));
         self.log_write(now, self.me(), kind, text, LoggedWrite::of(id, &written.entry));
         Ok(written)
     }

@@ -18,12 +18,17 @@ impl Dispatch {
         if self.gossip.pace() != Pace::FREE {
             self.send(peer, Frame::Control(Control::Pace(self.gossip.pace())));
         }
+        self.send_accepted(now, peer);
         let Some(city) = self.observer.city_mut(peer) else { return };
         let (before, is_lost_reported) = (city.incarnation, city.is_lost_reported);
         city.link_up(incarnation, now.mono);
         city.is_lost_reported = false;
         let has_restarted = before.is_some_and(|before| before != incarnation);
         if has_restarted {
+            // The refused rounds were those of the incarnation that has ended.
+            for city in self.observer.cities_mut() {
+                city.refuses.remove(&peer);
+            }
             self.complete_bombs(now, peer);
             self.log(
                 now,
@@ -103,6 +108,13 @@ impl Dispatch {
         if !pulls.is_empty() {
             self.publisher.history_grew();
         }
+        if city.status != NodeStatus::Up {
+            city.status = NodeStatus::Up;
+            city.is_lost_reported = false;
+            self.log(now, from, EventKind::Answers, format!("{from} answers again"));
+            self.holdings_changed(now);
+        }
+        let Some(city) = self.observer.city_mut(from) else { return };
         let changed = !(observation.changes.is_empty() && observation.removed.is_empty());
         let before = (city.joined, city.is_read);
         city.observe(observation, now);
@@ -121,17 +133,23 @@ impl Dispatch {
     }
 
     pub(super) fn ask_overdue_cities(&mut self, now: Now) {
-        for city in self.observer.overdue(now) {
+        for (city, on_time) in self.observer.overdue(now) {
+            if on_time {
+                self.note_unobserved(now, city);
+            }
             self.ask_city(now, city);
         }
     }
 
-    /// Logs an alarm if the clock of a city has just exceeded the accepted difference.
-    pub(super) fn check_clock(&mut self, now: Now, name: NodeName) {
-        if let Some(text) =
-            self.observer.city_mut(name).and_then(|city| self.alarms.on_clock(now, city))
-        {
-            self.log(now, name, EventKind::Alarm, text);
+    /// Notes that a linked city does not answer the question for its state: its process runs, but
+    /// its machine does not.
+    fn note_unobserved(&mut self, now: Now, name: NodeName) {
+        let Some(city) = self.observer.city_mut(name) else { return };
+        if city.status == NodeStatus::Up {
+            city.link_down(LinkDown::TimedOut);
+            city.is_lost_reported = true;
+            self.log(now, name, EventKind::Lost, format!("{name} is unreachable"));
+            self.holdings_changed(now);
         }
     }
 }

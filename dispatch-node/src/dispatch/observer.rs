@@ -17,6 +17,9 @@ use crate::model::node_state::NodeStatus;
 /// without changes.
 const OBSERVATION_TIMEOUT: Duration = Duration::from_secs(3);
 
+/// The longest delay with which a busy dispatch notices a timeout.
+const NOTICED_LATE: Duration = Duration::from_secs(1);
+
 /// The observed cities, and the links to all nodes.
 #[derive(Debug)]
 pub(super) struct Observer {
@@ -81,6 +84,11 @@ impl Observer {
         self.links.contains_key(&name)
     }
 
+    /// Returns whether the city is linked and answers the questions for its state.
+    pub(super) fn answers(&self, name: NodeName) -> bool {
+        self.is_linked(name) && self.city(name).is_some_and(|city| city.status == NodeStatus::Up)
+    }
+
     /// Returns the incarnation at the other end of the link to this node.
     pub(super) fn linked(&self, name: NodeName) -> Option<Origin> {
         self.links.get(&name).map(|incarnation| Origin { node: name, incarnation: *incarnation })
@@ -110,11 +118,12 @@ impl Observer {
         self.links.get(&city) == Some(&incarnation) && self.asked.remove(&city).is_some()
     }
 
-    /// Returns the cities whose observations are overdue.
-    pub(super) fn overdue(&self, now: Now) -> Vec<NodeName> {
-        let overdue =
-            self.asked.iter().filter(|(_, asked)| **asked + OBSERVATION_TIMEOUT <= now.mono);
-        overdue.map(|(city, _)| *city).collect()
+    /// Returns the cities whose observations are overdue, each with whether dispatch noticed it on
+    /// time. If not, dispatch itself did not run, and the answer may be waiting for it.
+    pub(super) fn overdue(&self, now: Now) -> Vec<(NodeName, bool)> {
+        let late = |asked: Duration| now.mono.checked_sub(asked + OBSERVATION_TIMEOUT);
+        let overdue = self.asked.iter().filter_map(|(city, asked)| Some((*city, late(*asked)?)));
+        overdue.map(|(city, late)| (city, late <= NOTICED_LATE)).collect()
     }
 
     /// Returns the time at which the next observation is overdue.
@@ -144,7 +153,7 @@ mod tests {
     #[test]
     fn answer_is_accepted_once_and_only_from_the_linked_incarnation() {
         let (gotham, now) =
-            ("gotham".parse().unwrap(), Now { mono: Duration::from_secs(1), wall: UnixMillis(0) });
+            ("gotham".parse().unwrap(), Now::new(Duration::from_secs(1), UnixMillis(0)));
         let mut observer = Observer::new(vec![gotham]);
         assert!(observer.ask(now, "dispatch".parse().unwrap()).is_none(), "dispatch is not a city");
         observer.link_up(gotham, Incarnation(2));
@@ -156,7 +165,12 @@ mod tests {
                 && !observer.take_question(gotham, Incarnation(2))
         );
         observer.ask(now, gotham);
-        assert_eq!(observer.overdue(Now { mono: Duration::from_secs(4), ..now }), [gotham]);
+        let overdue = |observer: &Observer, seconds| {
+            observer.overdue(Now::new(Duration::from_secs(seconds), now.wall))
+        };
+        assert_eq!(overdue(&observer, 3), []);
+        assert_eq!(overdue(&observer, 4), [(gotham, true)]);
+        assert_eq!(overdue(&observer, 40), [(gotham, false)]);
         observer.link_down(gotham);
         assert_eq!((observer.deadline(), observer.linked_cities()), (None, vec![]));
     }

@@ -115,7 +115,7 @@ mod tests {
     #[test]
     fn exchange_counts_its_own_round_from_pull_to_end() {
         let mut exchange = PendingExchange::new(
-            Ticket::new(1, None),
+            Ticket::new(1),
             Duration::ZERO,
             origin("gotham"),
             origin("capitol"),

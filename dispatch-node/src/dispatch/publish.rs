@@ -20,7 +20,9 @@ impl Dispatch {
     pub(super) fn view(&mut self, now: Now) -> Arc<View> {
         self.collect_replica_outputs(now);
         self.observer.note_recoveries(self.replica.map().fingerprint());
-        let dispatch = NodeState::of_dispatch(&self.replica);
+        let dispatch = NodeState::of_dispatch(&self.replica, now, |source| {
+            self.observer.linked(source.node) == Some(source)
+        });
         let faults = &self.faults.faults;
         let state = |city: &CityState| city.node_state(faults.is_frozen(city.name), now);
         let cities: Vec<NodeState> = self.observer.cities().iter().map(state).collect();

@@ -82,7 +82,7 @@ mod tests {
     use gossip::UnixMillis;
 
     fn now(millis: u64) -> Now {
-        Now { mono: Duration::from_millis(millis), wall: UnixMillis(millis) }
+        Now::new(Duration::from_millis(millis), UnixMillis(millis))
     }
 
     #[test]

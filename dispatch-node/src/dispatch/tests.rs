@@ -2,13 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use super::requests::KEYS_MAX;
 use super::*;
 use crate::model::node_state::NodeStatus;
 use crate::model::view::View;
 use crate::request::{
-    Action, Assign, Bomb, CREATE_MAX, Create, CreateMany, Forget, Heal, Inject, Outcome, ReadView,
-    Reply, Terminate, Written,
+    AcceptStamps, Action, Assign, Bomb, CREATE_MAX, Create, CreateMany, Forget, Heal, Inject,
+    Outcome, ReadView, Reply, Terminate, Written,
 };
 use gossip::fault::{Control, Fault, FaultKind, Frames, InForce, Report};
 use gossip::{
@@ -27,20 +26,23 @@ fn name(text: &str) -> NodeName {
 }
 
 fn at(millis: u64) -> Now {
-    Now { mono: Duration::from_millis(millis), wall: UnixMillis(1_790_000_000_000 + millis) }
+    Now::new(Duration::from_millis(millis), UnixMillis(1_790_000_000_000 + millis))
 }
 
 /// A joined dispatch without timers, linked to these cities, which hold nothing.
 fn dispatch(linked: &[&str]) -> Dispatch {
     let mut dispatch = with_timers(linked, None, None);
-    for city in linked {
-        dispatch.handle(
-            at(1_000),
-            Input::Frame { from: name(city), frame: Frame::Observation(observation(0, vec![])) },
-        );
-    }
+    answer_questions(&mut dispatch, at(1_000), linked);
     outputs(&mut dispatch);
     dispatch
+}
+
+/// These cities answer the open questions for their state: they hold nothing.
+fn answer_questions(dispatch: &mut Dispatch, now: Now, cities: &[&str]) {
+    for city in cities {
+        let frame = Frame::Observation(observation(0, vec![]));
+        dispatch.handle(now, Input::Frame { from: name(city), frame });
+    }
 }
 
 fn with_timers(
@@ -90,30 +92,14 @@ fn outputs(dispatch: &mut Dispatch) -> (Vec<(NodeName, Frame)>, Vec<Outcome>) {
     (sent, answers)
 }
 
-fn ask_with_key(
-    dispatch: &mut Dispatch,
-    now: Now,
-    key: Option<&str>,
-    action: impl Into<Action>,
-) -> (Vec<(NodeName, Frame)>, Vec<Outcome>) {
-    dispatch.handle(
-        now,
-        Input::Command(Request {
-            ticket: 1,
-            key: key.map(str::to_owned),
-            action: action.into(),
-            trace: None,
-        }),
-    );
-    outputs(dispatch)
-}
-
 fn ask(
     dispatch: &mut Dispatch,
     now: Now,
     action: impl Into<Action>,
 ) -> (Vec<(NodeName, Frame)>, Vec<Outcome>) {
-    ask_with_key(dispatch, now, None, action)
+    let request = Request { ticket: 1, action: action.into(), trace: None };
+    dispatch.handle(now, Input::Command(request));
+    outputs(dispatch)
 }
 
 fn create(dispatch: &mut Dispatch, now: Now) -> HeroId {
@@ -299,62 +285,6 @@ fn incarnations_with_one_seed_create_different_heroes() {
     };
     assert_eq!(create(1), create(1), "a seed repeats the choices of an incarnation");
     assert!(create(1).is_disjoint(&create(2)));
-}
-
-#[test]
-fn repeated_key_gets_the_first_reply_unless_request_differs() {
-    let mut dispatch = dispatch(&CITIES);
-    let create = |dispatch: &mut Dispatch| match &ask_with_key(
-        dispatch,
-        at(1_100),
-        Some("k"),
-        CreateMany { count: 2 },
-    )
-    .1[..]
-    {
-        [Ok(Reply::Created(created))] => {
-            created.iter().map(|written| written.hero).collect::<Vec<_>>()
-        }
-        other => panic!("{other:?}"),
-    };
-    assert_eq!(create(&mut dispatch), create(&mut dispatch));
-    assert_eq!(view(&mut dispatch, at(1_200)).rows.len(), 2);
-    let other = ask_with_key(&mut dispatch, at(1_300), Some("k"), CreateMany { count: 3 }).1;
-    assert_eq!(refusal(&other), &RequestError::KeyReused);
-}
-
-#[test]
-fn request_in_progress_is_not_repeated_by_its_key() {
-    let mut dispatch = dispatch(&["gotham"]);
-    let bomb = Bomb { city: Some(name("gotham")) };
-    let (sent, _) = ask_with_key(&mut dispatch, at(1_100), Some("k"), bomb.clone());
-    assert_eq!(sent.len(), 1);
-    let (sent, answers) = ask_with_key(&mut dispatch, at(1_200), Some("k"), bomb.clone());
-    assert_eq!((sent.len(), refusal(&answers)), (0, &RequestError::UnderWay));
-    dispatch.tick(at(2_900));
-    outputs(&mut dispatch);
-    let (sent, answers) = ask_with_key(&mut dispatch, at(3_000), Some("k"), bomb);
-    assert_eq!(
-        (sent.len(), refusal(&answers)),
-        (0, &RequestError::Unknown { city: name("gotham") }),
-        "the bomb may have hit"
-    );
-}
-
-#[test]
-fn key_refused_many_times_still_works_once() {
-    let mut dispatch = dispatch(&[]);
-    for number in 0..KEYS_MAX as u64 {
-        ask_with_key(&mut dispatch, at(1_000 + number), Some("k"), Bomb { city: None });
-    }
-    ask_with_key(&mut dispatch, at(3_000), Some("other"), Create { name: None });
-    let created = [3_001, 3_002].map(|millis| {
-        match &ask_with_key(&mut dispatch, at(millis), Some("k"), Create { name: None }).1[..] {
-            [Ok(Reply::Created(created))] => created[0].hero,
-            other => panic!("{other:?}"),
-        }
-    });
-    assert_eq!(created[0], created[1]);
 }
 
 #[test]
@@ -682,7 +612,6 @@ fn views_are_published_four_times_a_second_during_changes_only() {
                     at(millis),
                     Input::Command(Request {
                         ticket: 1,
-                        key: None,
                         action: Create { name: None }.into(),
                         trace: None,
                     }),
@@ -696,7 +625,10 @@ fn views_are_published_four_times_a_second_during_changes_only() {
         views
     };
     assert!((7..=9).contains(&views(&mut dispatch, 2_000, true)));
+    answer_questions(&mut dispatch, at(4_000), &CITIES);
     views(&mut dispatch, 4_000, false);
+    // The cities answer without changes within a second.
+    answer_questions(&mut dispatch, at(6_000), &CITIES);
     assert_eq!(views(&mut dispatch, 6_000, false), 0);
 }
 
@@ -714,22 +646,22 @@ fn answer_and_following_observation_appear_in_one_view() {
     dispatch.tick(at(3_000));
     shown(&mut dispatch);
 
-    let (sent, _) = ask(&mut dispatch, at(4_000), Assign { hero, to: to("gotham") });
+    let (sent, _) = ask(&mut dispatch, at(3_900), Assign { hero, to: to("gotham") });
     let Some((_, Frame::Command { request, .. })) = sent.first() else { panic!("{sent:?}") };
     let (request, written) = (*request, foreign("gotham"));
     let result = Ok(Done::Assigned(Arc::clone(&written)));
     dispatch.handle(
-        at(4_001),
+        at(3_901),
         Input::Frame { from: name("gotham"), frame: Frame::Answer { request, result } },
     );
-    dispatch.tick(at(4_001));
+    dispatch.tick(at(3_901));
     let observed = Frame::Observation(observation(0, vec![(hero, written)]));
     // The city sent another observation just before the command arrived, so it pauses first.
-    dispatch.handle(at(4_020), Input::Frame { from: name("gotham"), frame: observed });
-    dispatch.tick(at(4_025));
+    dispatch.handle(at(3_920), Input::Frame { from: name("gotham"), frame: observed });
+    dispatch.tick(at(3_925));
     assert!(shown(&mut dispatch).is_empty());
-    assert_eq!(dispatch.deadline(), Some(Duration::from_millis(4_026)));
-    dispatch.tick(at(4_026));
+    assert_eq!(dispatch.deadline(), Some(Duration::from_millis(3_926)));
+    dispatch.tick(at(3_926));
     let views = shown(&mut dispatch);
     assert_eq!(views.len(), 1);
     assert!(views[0].events.iter().any(|event| event.kind == EventKind::Assigned));
@@ -881,12 +813,7 @@ fn heal_thaws_a_city_that_has_not_reported_its_freeze() {
     };
     dispatch.handle(
         at(2_010),
-        Input::Command(Request {
-            ticket: 2,
-            key: None,
-            action: Heal { fault: None }.into(),
-            trace: None,
-        }),
+        Input::Command(Request { ticket: 2, action: Heal { fault: None }.into(), trace: None }),
     );
     assert_eq!(thawed(&mut dispatch), 1);
     // A report sent before the freeze arrives late.
@@ -895,7 +822,7 @@ fn heal_thaws_a_city_that_has_not_reported_its_freeze() {
         remaining: Duration::from_secs(9),
         frames: Frames::default(),
     }];
-    let report = Frame::Report(Report { faults, wall: at(2_050).wall });
+    let report = Frame::Report(Report { faults, wall: at(2_050).wall, clock_step_ms: 0 });
     dispatch.handle(at(2_050), Input::Frame { from: name("gotham"), frame: report });
     assert_eq!(thawed(&mut dispatch), 1);
 }
@@ -922,4 +849,47 @@ fn pull_reported_by_two_answers_is_counted_once() {
     };
     assert_eq!(report(at(2_000), vec![pull(100)]), 1);
     assert_eq!(report(at(2_100), vec![pull(200), pull(50)]), 2);
+}
+
+#[test]
+fn accepted_stamps_are_sent_to_all_nodes_and_to_those_that_connect_later() {
+    let mut dispatch = dispatch(&["gotham", "metropolis"]);
+    let accepts = |sent: &[(NodeName, Frame)]| -> Vec<(String, u64)> {
+        let accepted = |frame: &Frame| {
+            if let Frame::Control(Control::Accept(until)) = frame { Some(until.0) } else { None }
+        };
+        sent.iter().filter_map(|(to, frame)| Some((to.to_string(), accepted(frame)?))).collect()
+    };
+    let until = at(2_000).wall.0 + 3_600_000;
+    let request = AcceptStamps { ahead: Duration::from_secs(3_600) };
+    let (sent, answers) = ask(&mut dispatch, at(2_000), request);
+    let nodes = ["gotham", "metropolis", "dispatch"];
+    assert_eq!(accepts(&sent), nodes.map(|node| (node.to_owned(), until)));
+    let [Ok(Reply::Accepted(acceptance))] = &answers[..] else { panic!("{answers:?}") };
+    assert_eq!((acceptance.until.0, &acceptance.nodes[..]), (until, &nodes.map(name)[..]));
+    let connect = |dispatch: &mut Dispatch, now| {
+        let link_up = Input::LinkUp { peer: name("capitol"), incarnation: Incarnation(1) };
+        dispatch.handle(now, link_up);
+        accepts(&outputs(dispatch).0)
+    };
+    assert_eq!(connect(&mut dispatch, at(9_000)), [("capitol".to_owned(), until)]);
+    assert_eq!(connect(&mut dispatch, at(3_700_000)), [], "every clock reads that time");
+}
+
+#[test]
+fn city_that_does_not_answer_questions_is_not_up() {
+    let mut dispatch = dispatch(&CITIES);
+    let status = |dispatch: &mut Dispatch, now| {
+        let view = view(dispatch, now);
+        view.cities[0].status
+    };
+    assert_eq!(status(&mut dispatch, at(3_900)), NodeStatus::Up);
+    dispatch.tick(at(4_000));
+    assert_eq!(status(&mut dispatch, at(4_010)), NodeStatus::Unreachable, "linked, but silent");
+    let answer = Frame::Observation(observation(0, vec![]));
+    dispatch.handle(at(5_000), Input::Frame { from: name("gotham"), frame: answer });
+    assert_eq!(status(&mut dispatch, at(5_010)), NodeStatus::Up);
+    // Dispatch itself was stopped for a minute: the answer may be waiting for it.
+    dispatch.tick(at(65_000));
+    assert_eq!(status(&mut dispatch, at(65_010)), NodeStatus::Up);
 }

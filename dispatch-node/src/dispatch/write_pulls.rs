@@ -47,7 +47,7 @@ mod tests {
 
     #[test]
     fn first_write_is_pulled_at_once_and_later_ones_together() {
-        let now = |millis| Now { mono: Duration::from_millis(millis), wall: UnixMillis(millis) };
+        let now = |millis| Now::new(Duration::from_millis(millis), UnixMillis(millis));
         let (gotham, mut pulls) = ("gotham".parse().unwrap(), WritePulls::default());
         pulls.schedule(now(100), gotham);
         assert_eq!(pulls.take_due(now(100)), [gotham]);

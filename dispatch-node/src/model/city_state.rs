@@ -4,7 +4,7 @@
 //! Invariant: all entries belong to one incarnation of the city. After a bomb they are as empty as
 //! the city.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ use shared::hero::HeroId;
 use shared::{Change, Changes, Entry, Frame, Observation};
 
 use crate::model::arrival::{Arrival, Rounds};
-use crate::model::node_state::{NodeState, NodeStatus};
+use crate::model::node_state::{NodeState, NodeStatus, note_outcome, stamps_ahead_ms};
 
 /// A part of an observation that is not complete yet.
 #[derive(Debug)]
@@ -68,6 +68,8 @@ pub(crate) struct CityState {
     /// The number of the city's newest known pull.
     pulls: u64,
     rounds: Rounds,
+    /// The nodes whose last round the city refused.
+    pub(crate) refuses: BTreeSet<NodeName>,
     /// The heroes whose entries have changed since this list was last emptied.
     pub(crate) changed: Vec<HeroId>,
     /// The entries that have arrived since this queue was last emptied.
@@ -99,6 +101,7 @@ impl CityState {
             gossip_interval: None,
             pulls: 0,
             rounds: Rounds::default(),
+            refuses: BTreeSet::new(),
             changed: Vec::new(),
             arrivals: VecDeque::new(),
         }
@@ -154,7 +157,11 @@ impl CityState {
             self.staged.clear();
             self.reload = Some(Reload::default());
         }
-        self.rounds.note(self.new_pulls(&observation), now);
+        let pulls = self.new_pulls(&observation);
+        for pulled in &pulls {
+            note_outcome(&mut self.refuses, pulled.source, &pulled.outcome);
+        }
+        self.rounds.note(pulls, now);
         self.pulls = observation.pulls_until;
         self.gossip_interval = observation.gossip_interval;
         // The next question continues after this part, even if the observation is not complete.
@@ -241,6 +248,8 @@ impl CityState {
             age: self.received_at.map(|at| now.mono.saturating_sub(at)),
             recovering: self.recovering,
             clock_ahead_ms: self.clock_ahead_ms(now),
+            stamps_ahead_ms: stamps_ahead_ms(&self.vector, self.wall(now)),
+            refuses: self.refuses.iter().copied().collect(),
             frozen,
             is_read: self.is_read,
         }
@@ -262,7 +271,7 @@ mod tests {
     use shared::Value;
 
     fn at(millis: u64) -> Now {
-        Now { mono: Duration::from_millis(millis), wall: UnixMillis(1_790_000_000_000 + millis) }
+        Now::new(Duration::from_millis(millis), UnixMillis(1_790_000_000_000 + millis))
     }
 
     fn change(number: u64, hero: u8, writer: &str) -> Change {

@@ -306,7 +306,7 @@ mod tests {
         let frames = Frames { seen: 2, dropped: 1, ..Frames::default() };
         let faults =
             faults.iter().map(|fault| InForce { fault: *fault, remaining: s(9), frames }).collect();
-        Report { faults, wall: UnixMillis(0) }
+        Report { faults, wall: UnixMillis(0), clock_step_ms: 0 }
     }
 
     #[test]

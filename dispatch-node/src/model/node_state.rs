@@ -2,9 +2,12 @@
 //!
 //! Invariant: data only, and only what the node itself has reported.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
-use gossip::{Fingerprint, Incarnation, NodeName, VersionVector};
+use gossip::{
+    Fingerprint, Incarnation, NodeName, Now, Origin, PullOutcome, UnixMillis, VersionVector,
+};
 use shared::Replica;
 
 /// The state of a node's process, as far as dispatch has observed it.
@@ -55,6 +58,11 @@ pub struct NodeState {
     pub recovering: bool,
     /// The lead of its wall clock over dispatch's in milliseconds, if it has ever answered.
     pub clock_ahead_ms: Option<i64>,
+    /// The lead of the latest stamp that it covers over its wall clock, in milliseconds; 0 if the
+    /// stamp is in the past.
+    pub stamps_ahead_ms: u64,
+    /// The nodes whose last round it refused.
+    pub refuses: Vec<NodeName>,
     /// True if an injected fault freezes it.
     pub frozen: bool,
     /// True if its present incarnation has been read completely. If not, its content is unknown.
@@ -63,7 +71,11 @@ pub struct NodeState {
 
 impl NodeState {
     /// Returns the state of dispatch's own node.
-    pub(crate) fn of_dispatch(replica: &Replica) -> Self {
+    pub(crate) fn of_dispatch(
+        replica: &Replica,
+        now: Now,
+        is_present: impl Fn(Origin) -> bool,
+    ) -> Self {
         Self {
             name: replica.me().node,
             status: NodeStatus::Up,
@@ -76,8 +88,42 @@ impl NodeState {
             age: Some(Duration::ZERO),
             recovering: false,
             clock_ahead_ms: Some(0),
+            stamps_ahead_ms: stamps_ahead_ms(replica.vector(), now.wall),
+            refuses: refused_by_dispatch(replica, is_present),
             frozen: false,
             is_read: true,
         }
+    }
+}
+
+/// Returns the lead of the latest stamp in the vector over a wall clock, in milliseconds.
+pub(crate) fn stamps_ahead_ms(vector: &VersionVector, wall: UnixMillis) -> u64 {
+    let latest = vector.iter().map(|stamp| stamp.hlc.wall).max().unwrap_or_default();
+    latest.0.saturating_sub(wall.0)
+}
+
+/// Returns the nodes whose last round dispatch's own replica refused, in their present incarnations.
+fn refused_by_dispatch(replica: &Replica, is_present: impl Fn(Origin) -> bool) -> Vec<NodeName> {
+    let mut refused = BTreeSet::new();
+    for record in replica.pull_log().since(0).filter(|record| is_present(record.source)) {
+        note_outcome(&mut refused, record.source.node, &record.outcome);
+    }
+    refused.into_iter().collect()
+}
+
+/// Notes the outcome of a pull from `source` in the set of nodes whose last round was refused.
+pub(crate) fn note_outcome(
+    refused: &mut BTreeSet<NodeName>,
+    source: NodeName,
+    outcome: &PullOutcome,
+) {
+    match outcome {
+        PullOutcome::Refused => {
+            refused.insert(source);
+        }
+        PullOutcome::Same | PullOutcome::Merged { .. } => {
+            refused.remove(&source);
+        }
+        PullOutcome::Unanswered => {}
     }
 }

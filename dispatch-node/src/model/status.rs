@@ -16,7 +16,8 @@ use crate::text::{counted, grouped, title};
 /// The status of the cluster.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ClusterStatus {
-    /// Every city is up, and all cities and dispatch have the same fingerprint.
+    /// Every city is up, all cities and dispatch have the same fingerprint, and none refuses
+    /// rounds.
     pub converged: bool,
     /// The sentences.
     pub sentence: String,
@@ -69,7 +70,8 @@ impl ClusterStatus {
         let all_up = cities.iter().all(|city| city.status == NodeStatus::Up && city.is_read);
         let converged = all_up
             && differences == 0
-            && cities.iter().all(|city| city.fingerprint == dispatch.fingerprint);
+            && cities.iter().all(|city| city.fingerprint == dispatch.fingerprint)
+            && !any_refuses(dispatch, cities);
         let phrases = |tense| phrases(dispatch, cities, rows, differences, tense);
         let text = |phrases: &[Phrase]| phrases.iter().map(Phrase::to_string).collect();
         let present = phrases(Tense::Present);
@@ -113,6 +115,27 @@ impl Tense {
     }
 }
 
+/// The verb for cities that hold the same entries.
+#[derive(Clone, Copy, Debug)]
+struct Verb {
+    alone: &'static str,
+    /// Before the number of heroes.
+    on: &'static str,
+}
+
+impl Verb {
+    /// Nodes that refuse rounds do not exchange writes, so equal copies are no agreement.
+    fn of(none_refuses: bool, tense: Tense) -> Self {
+        let (alone, on) = match (none_refuses, tense) {
+            (true, Tense::Present) => ("agree", "agree on"),
+            (true, Tense::Past) => ("agreed", "agreed on"),
+            (false, Tense::Present) => ("hold the same", "hold the same"),
+            (false, Tense::Past) => ("held the same", "held the same"),
+        };
+        Self { alone, on }
+    }
+}
+
 fn plain(text: &str) -> Phrase {
     Phrase::Plain(text.to_owned())
 }
@@ -132,6 +155,8 @@ fn phrases(
         .partition(|city| cities[*city].recovering);
     let unread = up().any(|city| !cities[city].is_read && !cities[city].recovering);
     let groups = groups(cities, &intact);
+    let refusals = refusals(dispatch, cities);
+    let verb = Verb::of(refusals.is_empty(), tense);
     let mut sentence = match groups.as_slice() {
         [] if recovering.is_empty() && !unread => {
             return vec![Phrase::Bad(tense.of("No city answers.", "No city answered.").into())];
@@ -155,8 +180,8 @@ fn phrases(
                 tense.of(" has no other city to agree with.", " had no other city to agree with.");
             [names(cities, all), vec![plain(alone)]].concat()
         }
-        [all] => agreement(cities, all, rows, tense),
-        [most, others @ ..] if most.len() > 1 => majority(cities, most, others, rows, tense),
+        [all] => agreement(cities, all, rows, verb, tense),
+        [most, others @ ..] if most.len() > 1 => majority(cities, most, others, rows, verb, tense),
         [_, _] => {
             let heroes = counted(changes(rows, intact[0], intact[1]), "hero", "heroes");
             let differ = plain(tense.of(" differ in ", " differed in "));
@@ -179,7 +204,45 @@ fn phrases(
     let most = most_heroes(dispatch, cities);
     sentence.extend(recovering.iter().flat_map(|city| destroyed(&cities[*city], most, tense)));
     sentence.extend(cities.iter().flat_map(|city| unavailable(city, !groups.is_empty(), tense)));
+    let refusal =
+        |(node, sources): &(NodeName, Vec<NodeName>)| refuses(*node, sources, dispatch.name, tense);
+    sentence.extend(refusals.iter().flat_map(refusal));
     sentence
+}
+
+/// Returns each node that answers and refuses rounds, with their sources that answer too.
+fn refusals(dispatch: &NodeState, cities: &[NodeState]) -> Vec<(NodeName, Vec<NodeName>)> {
+    let up: Vec<&NodeState> =
+        cities.iter().chain([dispatch]).filter(|node| node.status == NodeStatus::Up).collect();
+    // A refused round matters while its source has writes that the node has not received otherwise.
+    let lacks = |node: &NodeState, source: &NodeName| {
+        let mut sources = up.iter().filter(|other| other.name == *source);
+        sources.any(|other| !other.vector.iter().all(|stamp| node.vector.covers(stamp)))
+    };
+    let refused = |node: &&NodeState| {
+        let sources: Vec<NodeName> =
+            node.refuses.iter().copied().filter(|source| lacks(node, source)).collect();
+        (!sources.is_empty()).then_some((node.name, sources))
+    };
+    up.iter().filter_map(refused).collect()
+}
+
+/// Returns whether a node that answers refuses rounds of another.
+pub(crate) fn any_refuses(dispatch: &NodeState, cities: &[NodeState]) -> bool {
+    !refusals(dispatch, cities).is_empty()
+}
+
+/// The node refuses the rounds of these sources.
+fn refuses(node: NodeName, sources: &[NodeName], dispatch: NodeName, tense: Tense) -> Vec<Phrase> {
+    let name = |node: NodeName| {
+        if node == dispatch { plain(&title(node)) } else { Phrase::City(node) }
+    };
+    let mut phrases = vec![plain(" "), name(node), plain(" ")];
+    phrases.push(Phrase::Bad(tense.of("refuses", "refused").into()));
+    phrases.push(plain(" the writes of "));
+    phrases.extend(joined(sources.iter().map(|source| name(*source)).collect()));
+    phrases.push(plain("."));
+    phrases
 }
 
 /// Most cities agree, and each of the others differs from them in some heroes.
@@ -188,9 +251,10 @@ fn majority(
     most: &[usize],
     others: &[Vec<usize>],
     rows: &Rows,
+    verb: Verb,
     tense: Tense,
 ) -> Vec<Phrase> {
-    let mut sentence = [names(cities, most), vec![plain(tense.of(" agree.", " agreed."))]].concat();
+    let mut sentence = [names(cities, most), vec![plain(&format!(" {}.", verb.alone))]].concat();
     for city in others.iter().flatten() {
         let heroes = Phrase::Difference(counted(changes(rows, *city, most[0]), "hero", "heroes"));
         let name = Phrase::City(cities[*city].name);
@@ -272,18 +336,22 @@ pub(crate) fn leader(cities: &[NodeState]) -> Option<usize> {
         .map(|group| group[0])
 }
 
-fn agreement(cities: &[NodeState], all: &[usize], rows: &Rows, tense: Tense) -> Vec<Phrase> {
+fn agreement(
+    cities: &[NodeState],
+    all: &[usize],
+    rows: &Rows,
+    verb: Verb,
+    tense: Tense,
+) -> Vec<Phrase> {
     let heroes = cities[all[0]].heroes;
     let ending = match (heroes, rows.count(Pattern::is_alive) > 0) {
-        (0, false) => tense
-            .of("agree: there are no heroes yet.", "agreed: there were no heroes yet.")
-            .to_owned(),
-        (0, true) => tense
-            .of("agree: they hold no heroes yet.", "agreed: they held no heroes yet.")
-            .to_owned(),
+        (0, false) => {
+            format!("{}: there {} no heroes yet.", verb.alone, tense.of("are", "were"))
+        }
+        (0, true) => format!("{}: they {} no heroes yet.", verb.alone, tense.of("hold", "held")),
         _ => {
             let heroes = counted(usize::try_from(heroes).unwrap_or(usize::MAX), "hero", "heroes");
-            format!("{} on {heroes}.", tense.of("agree", "agreed"))
+            format!("{} {heroes}.", verb.on)
         }
     };
     [names(cities, all), vec![Phrase::Plain(format!(" {ending}"))]].concat()
@@ -304,15 +372,20 @@ pub(crate) fn changes_from_any(cities: &[NodeState], rows: &Rows, city: usize) -
 }
 
 fn names(cities: &[NodeState], group: &[usize]) -> Vec<Phrase> {
-    let mut phrases = Vec::new();
-    for (position, city) in group.iter().enumerate() {
+    joined(group.iter().map(|city| Phrase::City(cities[*city].name)).collect())
+}
+
+/// Returns the phrases with commas and an "and" between them.
+fn joined(phrases: Vec<Phrase>) -> Vec<Phrase> {
+    let mut joined = Vec::new();
+    let last = phrases.len().saturating_sub(1);
+    for (position, phrase) in phrases.into_iter().enumerate() {
         if position > 0 {
-            let last = position + 1 == group.len();
-            phrases.push(Phrase::Plain(if last { " and " } else { ", " }.into()));
+            joined.push(plain(if position == last { " and " } else { ", " }));
         }
-        phrases.push(Phrase::City(cities[*city].name));
+        joined.push(phrase);
     }
-    phrases
+    joined
 }
 
 #[cfg(test)]

@@ -90,10 +90,4 @@ pub enum RequestError {
         /// The node.
         node: NodeName,
     },
-    /// The idempotency key belongs to a different request.
-    #[error("this Idempotency-Key was used for a different request")]
-    KeyReused,
-    /// The same request is under way.
-    #[error("a request with this Idempotency-Key is under way")]
-    UnderWay,
 }

@@ -84,6 +84,17 @@ pub struct SetPace {
     pub pace: Pace,
 }
 
+/// The furthest time ahead of dispatch's clock up to which stamps can be accepted: a century.
+pub const ACCEPT_AHEAD_MAX: Duration = Duration::from_secs(36_525 * 24 * 3_600);
+
+/// Makes all nodes accept stamps that are further ahead than the accepted drift.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AcceptStamps {
+    /// The time ahead of dispatch's clock up to which stamps are accepted, at most
+    /// [`ACCEPT_AHEAD_MAX`].
+    pub ahead: Duration,
+}
+
 /// Makes one node pull from another, once. Nodes that are not given are chosen at random.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RunExchange {

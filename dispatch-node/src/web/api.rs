@@ -11,3 +11,4 @@ pub(crate) mod lost_writes;
 pub(crate) mod pace;
 pub(crate) mod refusals;
 pub(crate) mod scenarios;
+pub(crate) mod stamps;

@@ -117,7 +117,7 @@ impl DispatchHandle {
             open.1.insert(ticket, Waiting { reply, trace });
             ticket
         };
-        let outcome = match self.asks.try_send(Request { ticket, key: None, action, trace }) {
+        let outcome = match self.asks.try_send(Request { ticket, action, trace }) {
             Err(_) => Err(Problem::overloaded()),
             Ok(()) => match timeout(REPLY_TIMEOUT, replied).await {
                 Ok(Ok(reply)) => reply.map_err(Problem::from),
@@ -179,8 +179,6 @@ impl From<RequestError> for Problem {
             RequestError::Unknown { .. } => Self::unavailable(OUTCOME_UNKNOWN, detail),
             RequestError::TooFarAhead { .. } => Self::conflict("too_far_ahead", detail),
             RequestError::Joining { .. } => Self::unavailable("joining", detail),
-            RequestError::KeyReused => Self::not_allowed("idempotency_key_reused", detail),
-            RequestError::UnderWay => Self::conflict("under_way", detail),
         }
     }
 }

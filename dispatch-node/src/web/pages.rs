@@ -7,3 +7,4 @@ pub(crate) mod index;
 pub(crate) mod live;
 pub(crate) mod scenarios;
 pub(crate) mod sign_in;
+pub(crate) mod stamps;

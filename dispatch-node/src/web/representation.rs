@@ -7,8 +7,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use api_types::{
-    ALL, Amount, City, CityHeroes, Cluster, Event, Exchange, Fault, Frames, Gossip, Held, Hero,
-    HeroEverywhere, Heroes, LostWrite, Node, Stamp, Verdict,
+    ALL, Accepted, Amount, City, CityHeroes, Cluster, Event, Exchange, Fault, Frames, Gossip, Held,
+    Hero, HeroEverywhere, Heroes, LostWrite, Node, Stamp, Verdict,
 };
 use gossip::fault::{FaultKind, Pace};
 use gossip::{self, NodeName};
@@ -22,6 +22,7 @@ use crate::model::lost_writes::Lost;
 use crate::model::node_state::NodeState;
 use crate::model::status::ClusterStatus;
 use crate::model::view::View;
+use crate::request::Acceptance;
 
 pub(crate) fn stamp(stamp: gossip::Stamp) -> Stamp {
     Stamp {
@@ -116,6 +117,8 @@ fn node(node: &NodeState, role: &str) -> Node {
         closed_before: marks.map(|mark| (mark.node.to_string(), mark.incarnation.0)).collect(),
         age_ms: node.age.map(millis),
         clock_ahead_ms: node.clock_ahead_ms,
+        stamps_ahead_ms: node.stamps_ahead_ms,
+        refuses: node.refuses.iter().map(NodeName::to_string).collect(),
         frozen: node.frozen,
     }
 }
@@ -190,6 +193,13 @@ fn amount(kind: FaultKind) -> Amount {
 
 pub(crate) fn gossip(pace: Pace) -> Gossip {
     Gossip { paused: pace == Pace::PAUSED, percent: pace.percent }
+}
+
+pub(crate) fn acceptance(acceptance: Acceptance) -> Accepted {
+    Accepted {
+        until_ms: acceptance.until.0,
+        nodes: acceptance.nodes.iter().map(NodeName::to_string).collect(),
+    }
 }
 
 pub(crate) fn exchange(exchange: exchange::Exchange) -> Exchange {

@@ -14,7 +14,9 @@ use utoipa_axum::routes;
 
 use gossip::link::{unknown_path, wrong_method};
 
-use crate::web::api::{cities, cluster, description, faults, heroes, lost_writes, pace, scenarios};
+use crate::web::api::{
+    cities, cluster, description, faults, heroes, lost_writes, pace, scenarios, stamps,
+};
 use crate::web::assets;
 use crate::web::auth::cors;
 use crate::web::auth::middleware as access;
@@ -66,6 +68,7 @@ fn routes() -> Router<AppState> {
         .route("/gossip/resume", post(pages::gossip::resume))
         .route("/gossip/step", post(pages::gossip::step))
         .route("/gossip/speed", post(pages::gossip::speed))
+        .route("/stamps/accept", post(pages::stamps::accept))
         .route("/scenarios", post(pages::scenarios::play))
         .route("/cities/{city}/rebuild", post(forms::rebuild))
         .route("/api", get(description::page))
@@ -97,6 +100,7 @@ fn api() -> OpenApiRouter<AppState> {
         .routes(routes!(pace::resume))
         .routes(routes!(pace::speed))
         .routes(routes!(pace::step))
+        .routes(routes!(stamps::accept))
         .routes(routes!(scenarios::scenarios))
         .routes(routes!(scenarios::play_scenario))
         .routes(routes!(cluster::cluster))

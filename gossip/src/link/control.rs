@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use axum::Router;
 use tokio::sync::{mpsc, watch};
-use tracing::info;
+use tracing::{info, warn};
 
 use crate::fault::{Control, FAULTS_MAX, FaultId, Pace, Report};
 use crate::id::NodeName;
@@ -39,6 +39,8 @@ pub(super) struct Controls<A: Application> {
     /// The requests to end a freeze.
     thaw: (mpsc::Sender<FaultId>, mpsc::Receiver<FaultId>),
     report_at: Duration,
+    /// By how many milliseconds the wall clock was set since the last report.
+    clock_step_ms: i64,
 }
 
 impl<A: Application> Controls<A> {
@@ -49,6 +51,7 @@ impl<A: Application> Controls<A> {
             frozen: watch::Sender::new(false),
             thaw: mpsc::channel(FAULTS_MAX),
             report_at: Duration::ZERO,
+            clock_step_ms: 0,
         }
     }
 
@@ -81,7 +84,12 @@ impl<A: Application> Controls<A> {
     }
 
     /// Applies a control request. Returns the new pace, if it set one.
-    pub(super) fn apply(&mut self, now: Now, control: Control) -> ControlFlow<End, Option<Pace>> {
+    pub(super) fn apply(
+        &mut self,
+        now: Now,
+        clock: &SystemClock,
+        control: Control,
+    ) -> ControlFlow<End, Option<Pace>> {
         match control {
             Control::Inject { fault, heal_after } => {
                 info!(
@@ -104,6 +112,10 @@ impl<A: Application> Controls<A> {
                 self.pace = Some((pace, now.mono + Pace::LEASE));
                 return ControlFlow::Continue(Some(pace));
             }
+            Control::Accept(time) => {
+                info!(until_ms = time.0, "stamps accepted up to this time");
+                clock.accept(time);
+            }
             Control::Stop => return ControlFlow::Break(End::Stop),
             Control::Kill => return ControlFlow::Break(End::Kill),
         }
@@ -117,6 +129,11 @@ impl<A: Application> Controls<A> {
             self.report_soon();
         }
         clock.skew(self.faults.skew_ms());
+        if let Some(step_ms) = clock.take_step_ms() {
+            log_step(step_ms);
+            self.clock_step_ms = self.clock_step_ms.saturating_add(step_ms);
+            self.report_soon();
+        }
         let frozen = self.is_frozen(now);
         // Only on a change, because each write wakes all receivers.
         self.frozen.send_if_modified(|before| std::mem::replace(before, frozen) != frozen);
@@ -133,7 +150,8 @@ impl<A: Application> Controls<A> {
             return None;
         }
         self.report_at = if self.faults.any() { now.mono + REPORT_INTERVAL } else { Duration::MAX };
-        Some(Report { faults: self.faults.list(now.mono), wall: now.wall })
+        let clock_step_ms = std::mem::take(&mut self.clock_step_ms);
+        Some(Report { faults: self.faults.list(now.mono), wall: now.wall, clock_step_ms })
     }
 
     /// Returns the time of the next scheduled work.
@@ -147,6 +165,15 @@ impl<A: Application> Controls<A> {
     }
 }
 
+fn log_step(step_ms: i64) {
+    let by = Duration::from_millis(step_ms.unsigned_abs());
+    if step_ms < 0 {
+        warn!(step_ms, "the clock was set back by {by:?}: earlier stamps stay accepted");
+    } else {
+        warn!(step_ms, "the clock was set ahead by {by:?}, or the machine was suspended");
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -155,12 +182,13 @@ mod tests {
     use crate::time::UnixMillis;
 
     fn at(ms: u64) -> Now {
-        Now { mono: Duration::from_millis(ms), wall: UnixMillis(ms) }
+        Now::new(Duration::from_millis(ms), UnixMillis(ms))
     }
 
     #[tokio::test]
     async fn only_thaw_of_freeze_in_force_wakes_process() {
         let me: NodeName = "gotham".parse().unwrap();
+        let clock = SystemClock::start();
         let mut controls = Controls::<Texts>::new(me, 7);
         let freeze = |id| Fault {
             id: FaultId(id),
@@ -172,12 +200,12 @@ mod tests {
         let inject =
             |id| Control::Inject { fault: freeze(id), heal_after: Duration::from_secs(30) };
         // The first freeze is healed before it takes effect, and its thaw request arrives late.
-        assert!(controls.apply(at(0), inject(1)).is_continue());
-        assert!(controls.apply(at(10), Control::Heal(FaultId(1))).is_continue());
+        assert!(controls.apply(at(0), &clock, inject(1)).is_continue());
+        assert!(controls.apply(at(10), &clock, Control::Heal(FaultId(1))).is_continue());
         controls.thaw.0.try_send(FaultId(1)).unwrap();
         assert!(
-            controls.apply(at(20), inject(2)).is_continue()
-                && controls.apply(at(20), inject(3)).is_continue()
+            controls.apply(at(20), &clock, inject(2)).is_continue()
+                && controls.apply(at(20), &clock, inject(3)).is_continue()
         );
         for (ends, stays_frozen) in [(None, true), (Some(2), true), (Some(3), false)] {
             ends.into_iter().for_each(|id| controls.thaw.0.try_send(FaultId(id)).unwrap());

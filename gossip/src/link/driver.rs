@@ -306,7 +306,7 @@ where
 
     /// Applies a control request, and passes a new pace to the machine.
     fn apply(&mut self, control: Control) -> ControlFlow<Ended<B>> {
-        match self.controls.apply(self.clock.now(), control) {
+        match self.controls.apply(self.clock.now(), self.clock, control) {
             ControlFlow::Continue(pace) => {
                 self.controls.update(self.clock.now(), self.clock);
                 if let Some(pace) = pace {

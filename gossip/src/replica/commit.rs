@@ -107,8 +107,11 @@ impl<V: Payload> Replica<V> {
         let latest = self.latest_accepted(now);
         let ahead = stamps().filter(|stamp| stamp.hlc > latest).max()?;
         let UnixMillis(wall) = ahead.hlc.wall;
-        let refused =
-            Event::TooFarAhead { source, writer: ahead.origin, ahead_ms: wall - now.wall.0 };
+        let refused = Event::TooFarAhead {
+            source,
+            writer: ahead.origin,
+            ahead_ms: wall.saturating_sub(now.wall.0),
+        };
         self.keeps(Rule::RoundsAreRefusedWhole).then_some(refused)
     }
 

@@ -121,7 +121,7 @@ impl<V: Payload> Replica<V> {
     /// this one restarts with a later number. It does so only once, because its next incarnation is
     /// dated in the future too.
     pub(super) fn is_superseded_by_misdated(&self, now: Now, by: Incarnation) -> bool {
-        let UnixMillis(latest) = self.latest_accepted(now).wall;
+        let UnixMillis(latest) = now.wall.plus(self.config.drift_max);
         by.0 > latest
             && self.me.incarnation.0 <= latest
             && self.keeps(Rule::MisdatedIncarnationsAreSuperseded)

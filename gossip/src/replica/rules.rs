@@ -33,6 +33,9 @@ pub enum Rule {
     /// A round with a stamp too far ahead is refused as a whole. Otherwise the vector covers the
     /// entries that were left out.
     RoundsAreRefusedWhole,
+    /// The limit for stamps does not go back with the wall clock, and an operator can raise it.
+    /// Otherwise nodes whose clocks were ahead refuse each other's writes once the clocks are right.
+    AcceptedStampsStayAccepted,
     /// A new incarnation writes only after it has caught up with a joined member. Otherwise it acts
     /// on an empty map.
     WritersHaveJoined,
@@ -88,7 +91,7 @@ pub enum Rule {
 
 impl Rule {
     /// All rules.
-    pub const ALL: [Self; 25] = [
+    pub const ALL: [Self; 26] = [
         Self::OriginsNameTheIncarnation,
         Self::VectorsWaitForWholeRound,
         Self::RoundsAreBoundToIncarnations,
@@ -97,6 +100,7 @@ impl Rule {
         Self::CoveredEntriesAreSkipped,
         Self::ClocksPassMergedStamps,
         Self::RoundsAreRefusedWhole,
+        Self::AcceptedStampsStayAccepted,
         Self::WritersHaveJoined,
         Self::FirstMemberHasAskedAll,
         Self::NewIncarnationsStartPastDrift,

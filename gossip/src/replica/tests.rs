@@ -7,6 +7,7 @@ use crate::crdt::entry;
 use crate::id::Key;
 use crate::message::Application;
 use crate::plain::Plain;
+use crate::time::Reference;
 
 mod collection;
 mod forgetting;
@@ -40,7 +41,7 @@ type Batch = crate::crdt::batch::Batch<Number>;
 const START: u64 = 1_790_000_000_000;
 
 fn at(millis: u64) -> Now {
-    Now { mono: Duration::from_millis(millis), wall: UnixMillis(START + millis) }
+    Now::new(Duration::from_millis(millis), UnixMillis(START + millis))
 }
 
 fn origin(name: &str, incarnation: u64) -> Origin {

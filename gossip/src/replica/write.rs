@@ -99,7 +99,9 @@ impl<V: Payload> Replica<V> {
 
     /// Returns the latest reading that the accepted drift allows.
     pub(super) fn latest_accepted(&self, now: Now) -> Hlc {
-        Hlc { wall: now.wall.plus(self.config.drift_max), logical: u32::MAX }
+        let reference =
+            if self.keeps(Rule::AcceptedStampsStayAccepted) { now.reference } else { now.wall };
+        Hlc { wall: reference.plus(self.config.drift_max), logical: u32::MAX }
     }
 
     /// Returns the stamp of a new local write, and advances the vector to it.

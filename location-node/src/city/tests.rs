@@ -11,7 +11,7 @@ fn name(text: &str) -> NodeName {
 }
 
 fn at(millis: u64) -> Now {
-    Now { mono: Duration::from_millis(millis), wall: UnixMillis(1_790_000_000_000 + millis) }
+    Now::new(Duration::from_millis(millis), UnixMillis(1_790_000_000_000 + millis))
 }
 
 fn id(number: u8) -> HeroId {

@@ -1,6 +1,6 @@
 //! Heroes as replicated values: storage, packing and hashing.
 //!
-//! Invariant: the packed bytes are those of protocol version 6, which other builds read.
+//! Invariant: the packed bytes are those of protocol version 7, which other builds read.
 
 use xxhash_rust::xxh3::{xxh3_64, xxh3_128_with_seed};
 

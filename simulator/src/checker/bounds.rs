@@ -56,7 +56,7 @@ mod tests {
 
     #[test]
     fn leftover_tombstone_and_oversized_vector_are_rejected() {
-        let now = Now { mono: Duration::from_secs(5), wall: UnixMillis(5_000) };
+        let now = Now::new(Duration::from_secs(5), UnixMillis(5_000));
         let me = Origin { node: "a".parse().unwrap(), incarnation: Incarnation(1) };
         let mut replica = Replica::new(me, Config::default(), Now { mono: Duration::ZERO, ..now });
         replica.tick(now);

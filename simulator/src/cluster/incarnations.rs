@@ -177,6 +177,9 @@ impl Cluster {
         let skew_ms = self.rng.random_range(-skew..=skew);
         let process = &mut self.processes[number];
         process.clock.skew_ms = skew_ms;
+        process.clock.process_started();
+        // Dispatch sends it to every process that starts.
+        process.clock.accept(self.accepted);
         let now = process.clock.read(self.now);
         let name = process.name;
         let me = self.new_incarnation(name, Incarnation::begun_at(now.wall));

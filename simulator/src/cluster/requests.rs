@@ -41,7 +41,7 @@ impl Cluster {
         self.tickets += 1;
         self.oracle.requested(self.now, self.tickets);
         let ticket = self.tickets;
-        let request = request::Request { ticket, key: None, action, trace: None };
+        let request = request::Request { ticket, action, trace: None };
         self.processes[number].machine.request(now, request);
         self.take_outputs(number);
     }

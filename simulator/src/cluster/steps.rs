@@ -6,14 +6,13 @@
 use std::time::Duration;
 
 use dispatch_node::request;
-use gossip::{LinkDown, UnixMillis, replica};
+use gossip::{LinkDown, UnixMillis};
 
 use super::Cluster;
 use super::links::SILENCE_TIMEOUT;
 use super::queue::Event;
 use crate::plan::{Action, Noise};
 use crate::process::State;
-use crate::wall_clock::EPOCH_MS;
 
 impl Cluster {
     pub(super) fn carry_out(&mut self, action: Action) {
@@ -43,8 +42,11 @@ impl Cluster {
                 }
             }
             Action::Jump { node, by_ms, lasts } => {
-                self.processes[node].clock.jump_ms += by_ms;
-                self.schedule(lasts, Event::SetRight { node, by_ms });
+                let nodes = node.map_or(0..self.processes.len(), |node| node..node + 1);
+                for node in nodes {
+                    self.processes[node].clock.jump_ms += by_ms;
+                    self.schedule(lasts, Event::SetRight { node, by_ms });
+                }
             }
             Action::Forget { city, keep_running, away } => self.forget(city, keep_running, away),
             Action::Double { city, side, lasts } => self.double(city, side, lasts),
@@ -104,8 +106,8 @@ impl Cluster {
         }
     }
 
-    /// Ends all faults. A process whose vector contains stamps beyond the accepted drift is
-    /// restarted, as the documentation advises its operator to do.
+    /// Ends all faults. If a vector contains stamps beyond the accepted drift, they are accepted, as
+    /// the documentation advises an operator to do.
     pub(crate) fn heal(&mut self) {
         self.steps.clear();
         // Deliveries, silences and starts stay in the queue: they are effects that may still
@@ -119,26 +121,28 @@ impl Cluster {
         let Noise { fights, city_gossip, .. } = self.noise;
         self.noise = Noise { fights, city_gossip, ..Noise::none() };
         self.network.unblock_all();
+        self.accepted = self.latest_stamp();
         for number in 0..self.processes.len() {
             let process = &mut self.processes[number];
             process.clock.set_right();
+            process.clock.accept(self.accepted);
             // Due at once, for the `thaw` below.
             process.frozen_until = process.frozen_until.map(|_| self.now);
-            let truth = UnixMillis(
-                EPOCH_MS + u64::try_from(self.now.as_millis()).expect("virtual time is short"),
-            );
-            let latest = truth.plus(replica::Config::default().drift_max);
-            let ahead = process.replica().vector().iter().any(|slot| slot.hlc.wall > latest);
             if process.state == State::Down {
                 self.start(number);
-            } else if process.is_running() && ahead {
-                self.stop(number, Duration::ZERO);
             }
             self.thaw(number);
             if self.processes[number].is_running() {
                 self.dial_all(number);
             }
         }
+    }
+
+    /// Returns the latest wall time in any stamp that a running process covers.
+    fn latest_stamp(&self) -> UnixMillis {
+        let running = self.processes.iter().filter(|process| process.is_running());
+        let stamps = running.flat_map(|process| process.replica().vector().iter());
+        stamps.map(|stamp| stamp.hlc.wall).max().unwrap_or_default()
     }
 }
 

@@ -36,7 +36,11 @@ impl fmt::Display for Action {
                 write!(f, "kill node {node}, restart it after {down:?}")
             }
             Self::Jump { node, by_ms, lasts } => {
-                write!(f, "shift the clock of node {node} by {by_ms} ms for {lasts:?}")
+                match node {
+                    Some(node) => write!(f, "shift the clock of node {node}")?,
+                    None => f.write_str("shift all clocks")?,
+                }
+                write!(f, " by {by_ms} ms for {lasts:?}")
             }
             Self::Forget { city, keep_running: true, away } => {
                 write!(f, "cut node {city} off for {away:?}, and forget it meanwhile")

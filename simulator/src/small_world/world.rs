@@ -81,10 +81,7 @@ impl World {
     }
 
     pub(super) fn now(&self) -> Now {
-        Now {
-            mono: Duration::from_secs(self.seconds),
-            wall: UnixMillis(EPOCH_MS + self.seconds * 1_000),
-        }
+        Now::new(Duration::from_secs(self.seconds), UnixMillis(EPOCH_MS + self.seconds * 1_000))
     }
 
     /// Returns the violation found on the way to this state, if any.
@@ -164,7 +161,6 @@ fn new_replica(node: NodeName, incarnation: Incarnation, seconds: u64, rules: &R
         rules: rules.clone(),
         ..Config::default()
     };
-    let now =
-        Now { mono: Duration::from_secs(seconds), wall: UnixMillis(EPOCH_MS + seconds * 1_000) };
+    let now = Now::new(Duration::from_secs(seconds), UnixMillis(EPOCH_MS + seconds * 1_000));
     Replica::new(Origin { node, incarnation }, config, now)
 }

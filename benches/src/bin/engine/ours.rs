@@ -74,7 +74,9 @@ impl Ours {
     fn round(&mut self, source: &mut Self, mutual: bool) -> Bytes {
         let wall = self.now.wall.max(source.now.wall);
         // Equal clocks, so that no stamp exceeds the accepted drift of the other side.
-        (self.now.wall, source.now.wall) = (wall, wall);
+        for replica in [&mut *self, &mut *source] {
+            replica.now = Now::new(replica.now.mono, wall);
+        }
         let peer = source.replica.me();
         self.replica.pull(self.now, peer, peer.node, mutual);
         let mut bytes = Bytes::default();
@@ -94,7 +96,7 @@ impl Peer for Ours {
 
     fn empty(node: u8) -> Self {
         let node: NodeName = format!("city-{node}").parse().expect("a valid name");
-        let at = |mono, wall_ms| Now { mono: Duration::from_secs(mono), wall: UnixMillis(wall_ms) };
+        let at = |mono, wall_ms| Now::new(Duration::from_secs(mono), UnixMillis(wall_ms));
         // No limit of heroes, so that more than the default million can be measured.
         let config = Config { live_max: usize::MAX, ..Config::default() };
         let mut replica = Replica::new(
@@ -111,7 +113,7 @@ impl Peer for Ours {
 
     fn write(&mut self, writes: &[Write]) {
         for Write { key, record } in writes {
-            self.now.wall = UnixMillis(record.stamp.wall_ms);
+            self.now = Now::new(self.now.mono, UnixMillis(record.stamp.wall_ms));
             let location = match record.place {
                 Place::Home => Location::Home,
             };

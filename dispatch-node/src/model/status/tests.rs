@@ -12,7 +12,7 @@ use crate::model::node_state::NodeStatus;
 use crate::model::rows::Row;
 use crate::model::view;
 
-const NOW: gossip::Now = gossip::Now { mono: Duration::ZERO, wall: UnixMillis(0) };
+const NOW: gossip::Now = gossip::Now::new(Duration::ZERO, UnixMillis(0));
 
 /// A cluster as dispatch observes it: each city holds some of a few writes.
 struct Fixture {
@@ -20,6 +20,7 @@ struct Fixture {
     cities: Vec<CityState>,
     /// The index of a frozen city.
     frozen: Option<usize>,
+    dispatch_refuses: Vec<gossip::NodeName>,
 }
 
 /// Write number `n` to hero `hero`; by convention a later number is a later write.
@@ -63,6 +64,7 @@ impl Fixture {
                 .collect(),
             own: map(&holdings[3]),
             frozen: None,
+            dispatch_refuses: Vec::new(),
         }
     }
 
@@ -107,6 +109,8 @@ impl Fixture {
             age: None,
             recovering,
             clock_ahead_ms: Some(0),
+            stamps_ahead_ms: 0,
+            refuses: Vec::new(),
             frozen: false,
             is_read: true,
         };
@@ -123,11 +127,16 @@ impl Fixture {
                 )
             })
             .collect();
+        for (node, city) in cities.iter_mut().zip(&self.cities) {
+            node.refuses = city.refuses.iter().copied().collect();
+            node.vector = city.vector.clone();
+        }
         if let Some(city) = self.frozen {
             cities[city].frozen = true;
         }
-        let dispatch =
+        let mut dispatch =
             node("dispatch", NodeStatus::Up, self.own.fingerprint(), self.own.live() as u64, false);
+        dispatch.refuses = self.dispatch_refuses.clone();
         ClusterStatus::of(&dispatch, &cities, &rows, &counted, None, 0)
     }
 
@@ -190,6 +199,47 @@ fn stopped_city_is_not_counted_as_agreeing() {
     let fixture = all_hold(&[1, 2]).without(1, LinkDown::Refused);
     assert_eq!(fixture.sentence(), "Gotham and Capitol agree on 2 heroes. Metropolis has stopped.");
     assert!(!fixture.verdict().converged, "the holdings of a stopped city are unknown");
+}
+
+#[test]
+fn nodes_that_refuse_rounds_do_not_agree() {
+    let refusing = |node: &str, source: &str| {
+        let mut fixture = all_hold(&[1, 2]);
+        let origin = Origin { node: source.parse().unwrap(), incarnation: Incarnation(1) };
+        let ahead = Stamp { hlc: Hlc { wall: UnixMillis(9), logical: 0 }, origin };
+        for city in &mut fixture.cities {
+            if city.name == origin.node {
+                city.vector.advance(ahead);
+            }
+        }
+        let source = [origin.node];
+        match fixture.cities.iter_mut().find(|city| city.name.as_str() == node) {
+            Some(city) => city.refuses = source.into(),
+            None => fixture.dispatch_refuses = source.into(),
+        }
+        fixture
+    };
+    let fixture = refusing("dispatch", "gotham");
+    assert_eq!(
+        fixture.sentence(),
+        "Gotham, Metropolis and Capitol hold the same 2 heroes. Dispatch refuses the writes of \
+         Gotham."
+    );
+    assert_eq!(
+        fixture.verdict().past,
+        "Gotham, Metropolis and Capitol held the same 2 heroes. Dispatch refused the writes of \
+         Gotham."
+    );
+    assert!(!fixture.verdict().converged);
+    let mut received = refusing("capitol", "gotham");
+    received.cities[2].vector = received.cities[0].vector.clone();
+    assert!(received.sentence().contains("agree"), "it received the writes from another node");
+    let fixture = refusing("capitol", "gotham").without(0, LinkDown::Refused);
+    assert_eq!(
+        fixture.sentence(),
+        "Metropolis and Capitol agree on 2 heroes. Gotham has stopped.",
+        "a stopped city sends no rounds"
+    );
 }
 
 #[test]

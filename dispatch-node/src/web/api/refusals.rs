@@ -44,7 +44,7 @@ const ALL: &[(u16, &str, &str)] = &[
     (422, "count_out_of_range", "count must be 1 to 10000"),
     (422, "idempotency_key_reused", "this key was used for a different request"),
     (422, "invalid_field", "a field is missing, unknown, or of another type"),
-    (422, "invalid_name", "a name must have 1 to 100 characters and no control characters"),
+    (422, "invalid_name", "a name must have 1 to 100 characters, one of them visible, and no control characters"),
     (422, "missing_field", "a fault of this kind requires an amount, or a second node"),
     (422, "name_and_count", "give a name or a count, not both"),
     (422, "not_allowed", "dispatch cannot be frozen"),
@@ -112,6 +112,7 @@ refusals! {
     Injecting: CHANGE, BODY, &["missing_field", "not_allowed", "out_of_range", "same_node"],
         &["unknown_kind", "unknown_node", "too_many_faults", "no_answer"];
     Healing: CHANGE, &["invalid_path", "unknown_fault", "healed"];
+    AcceptingStamps: CHANGE, BODY, &["out_of_range"];
     Pacing: CHANGE, BODY, &["out_of_range"];
     Stepping: CHANGE, BODY, &["same_node", "unknown_node", "under_way", "no_answer"];
     Beginning: CHANGE, &["invalid_path", "unknown_scenario", "playing", "no_answer"];

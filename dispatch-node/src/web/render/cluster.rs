@@ -10,7 +10,7 @@ use crate::text::{counted, grouped, title};
 use crate::web::launcher::LauncherClient;
 use crate::web::render::at_risk;
 use crate::web::render::phrase::CityKey;
-use crate::web::render::wording::{age, clock};
+use crate::web::render::wording::{age, clock, early_stamps};
 
 /// The processes: a card for each city, and dispatch in one line.
 #[derive(Debug, Clone, PartialEq, Eq, Template)]
@@ -125,12 +125,19 @@ fn city_card(
             let heroes = counted(differences, "hero", "heroes");
             (NodeStatus::Up, format!("differs in {heroes}"))
         }
+        // Nodes that do not exchange writes hold the same without agreeing.
+        NodeStatus::Up if status::any_refuses(&view.dispatch, &view.cities) => {
+            (NodeStatus::Up, "holds the same".to_owned())
+        }
         NodeStatus::Up => (NodeStatus::Up, "agrees".to_owned()),
     };
-    let state = match clock(city) {
-        Some(clock) => format!("{state}, {clock}"),
-        None => state,
-    };
+    let refuses = (city.status == NodeStatus::Up && !city.refuses.is_empty())
+        .then(|| "refuses writes".to_owned());
+    let state = [Some(state), refuses, clock(city), early_stamps(city, view.drift_max_ms)]
+        .into_iter()
+        .flatten()
+        .collect::<Vec<_>>()
+        .join(", ");
     // Without any hero, every city holds all of them.
     let percent = (city.heroes * 100).checked_div(most).unwrap_or(100);
     CityCard {

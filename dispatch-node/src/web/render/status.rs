@@ -1,6 +1,8 @@
 //! The heading of the page: the status of the cluster as a sentence, the reason for it, and a few
 //! numbers.
 
+use std::time::Duration;
+
 use askama::Template;
 
 use gossip::fault::{FaultKind, Pace};
@@ -26,8 +28,19 @@ pub(crate) struct VerdictPanel {
     pub(crate) converged: bool,
     /// A second, quieter sentence: the reason, or the next step. May be empty.
     pub(crate) detail: String,
+    /// The offer to accept stamps that nodes refuse.
+    pub(crate) offer: Option<AcceptOffer>,
     /// A few numbers, in reading order.
     pub(crate) stats: Vec<Stat>,
+}
+
+/// The offer to accept stamps that are ahead of the clocks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct AcceptOffer {
+    /// The value of the form's field.
+    pub(crate) ahead_ms: u64,
+    /// The same as text: `60 min`.
+    pub(crate) ahead: String,
 }
 
 /// One number of the heading.
@@ -66,6 +79,7 @@ impl VerdictPanel {
             past: verdict.past.clone(),
             converged: verdict.converged,
             detail: detail(view),
+            offer: offer(view),
             stats: vec![
                 stat(
                     "Heroes agreed on",
@@ -117,6 +131,7 @@ fn detail(view: &View) -> String {
         .into_iter()
         .chain(hindrance(view, differences > 0))
         .chain(view.cities.iter().filter_map(|city| fast_clock(city, view.drift_max_ms)))
+        .chain(early_stamps(view))
         .collect::<Vec<_>>()
         .join(" ")
 }
@@ -152,6 +167,68 @@ fn fast_clock(city: &NodeState, drift_max_ms: u64) -> Option<String> {
         .then(|| format!("{}'s clock is {} ahead: {consequence}.", title(city.name), tenths(ahead)))
 }
 
+/// The lead of the latest stamp over dispatch's clock, rounded up to a time that does not change
+/// each second. `None` if no stamp is beyond the accepted drift.
+fn latest_stamp_ahead(view: &View) -> Option<Duration> {
+    let nodes = view
+        .cities
+        .iter()
+        .filter(|city| city.status == NodeStatus::Up && city.stamps_ahead_ms > view.drift_max_ms);
+    let ahead_ms = nodes
+        .map(|city| city.stamps_ahead_ms.saturating_add_signed(city.clock_ahead_ms.unwrap_or(0)))
+        .chain([view.dispatch.stamps_ahead_ms])
+        .max()?;
+    let seconds = ahead_ms.div_ceil(1_000);
+    let step = if seconds > 120 { 60 } else { 1 };
+    (ahead_ms > view.drift_max_ms + CLOCK_ERROR_MIN_MS)
+        .then(|| Duration::from_secs(seconds.next_multiple_of(step)))
+}
+
+/// Returns whether the clock of a node that answers exceeds the accepted difference.
+fn a_clock_is_off(view: &View) -> bool {
+    let is_off = |city: &NodeState| {
+        city.status == NodeStatus::Up
+            && city.clock_ahead_ms.is_some_and(|ahead| ahead.unsigned_abs() > view.drift_max_ms)
+    };
+    view.cities.iter().any(is_off)
+}
+
+/// The reason for stamps beyond the accepted drift, and what to do if nodes refuse them.
+fn early_stamps(view: &View) -> Option<String> {
+    let ahead = span(latest_stamp_ahead(view)?);
+    Some(match (status::any_refuses(&view.dispatch, &view.cities), a_clock_is_off(view)) {
+        (_, true) => format!("Stamps are up to {ahead} ahead. Set the clocks right first."),
+        (true, false) => format!(
+            "The clocks are right, but some writes are stamped up to {ahead} ahead of them: they \
+             were made while a clock was ahead. They can be accepted now, or in {ahead}."
+        ),
+        (false, false) => format!(
+            "Stamps are up to {ahead} ahead of the clocks, since a clock was ahead. All nodes \
+             accept them."
+        ),
+    })
+}
+
+/// The offer to accept stamps, once the clocks are right.
+fn offer(view: &View) -> Option<AcceptOffer> {
+    let ahead = latest_stamp_ahead(view)?;
+    (status::any_refuses(&view.dispatch, &view.cities) && !a_clock_is_off(view)).then(|| {
+        AcceptOffer {
+            ahead_ms: u64::try_from(ahead.as_millis()).unwrap_or(u64::MAX),
+            ahead: span(ahead),
+        }
+    })
+}
+
+/// Formats a whole number of seconds or minutes.
+fn span(span: Duration) -> String {
+    match span.as_secs() {
+        seconds @ ..=120 => format!("{seconds} s"),
+        seconds @ ..=172_800 => format!("{} min", grouped(seconds / 60)),
+        seconds => format!("{} days", grouped(seconds.div_ceil(86_400))),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -169,5 +246,29 @@ mod tests {
         let refused = "Metropolis's clock is 3.0 s ahead: the other nodes refuse its writes.";
         assert!(text(3_000).ends_with(refused), "{}", text(3_000));
         assert!(!text(400).contains("clock"), "{}", text(400));
+    }
+
+    #[test]
+    fn refused_stamps_of_right_clocks_can_be_accepted() {
+        let panel = |refuses: &[&str], clock_ahead_ms| {
+            let ahead = crate::fixtures::stamp("gotham", 9);
+            let fixture = Fixture::new().city("gotham", |city| city.vector.advance(ahead));
+            let fixture = fixture.city("metropolis", |city| {
+                city.stamps_ahead_ms = 3_597_001;
+                city.clock_ahead_ms = Some(clock_ahead_ms);
+                city.refuses = refuses.iter().map(|name| name.parse().unwrap()).collect();
+            });
+            VerdictPanel::of(&fixture.view)
+        };
+        let refused = panel(&["gotham"], 0);
+        assert!(refused.detail.contains("stamped up to 60 min ahead"), "{}", refused.detail);
+        assert_eq!(
+            refused.offer,
+            Some(AcceptOffer { ahead_ms: 3_600_000, ahead: "60 min".into() })
+        );
+        let accepted = panel(&[], 0);
+        assert!(accepted.offer.is_none() && accepted.detail.contains("All nodes accept them"));
+        let wrong = panel(&["gotham"], 3_600_000);
+        assert!(wrong.offer.is_none() && wrong.detail.contains("Set the clocks right first"));
     }
 }

@@ -31,6 +31,14 @@ pub(crate) fn clock(city: &NodeState) -> Option<String> {
     ))
 }
 
+/// Describes the stamps of a city that is up, if they are ahead of its clock beyond the accepted
+/// drift.
+pub(crate) fn early_stamps(city: &NodeState, drift_max_ms: u64) -> Option<String> {
+    let ahead_ms = city.stamps_ahead_ms;
+    (city.status == NodeStatus::Up && ahead_ms > drift_max_ms + CLOCK_ERROR_MIN_MS)
+        .then(|| format!("stamps {} s ahead of its clock", ahead_ms.div_ceil(1_000)))
+}
+
 /// The age up to which an observation counts as current.
 const PRESENT: Duration = Duration::from_millis(1_500);
 

@@ -189,6 +189,7 @@ fn reply(action: &Action) -> Reply {
         | Action::Terminate(_)
         | Action::Forget(_)
         | Action::Inject(_)
+        | Action::AcceptStamps(_)
         | Action::RunExchange(_)
         | Action::Log(_)
         | Action::Find(_)

@@ -28,7 +28,7 @@ pub(super) fn rules() -> Rules {
 fn each_broken_rule_fails_its_scenario() {
     use crate::replica::Rule;
 
-    let scenarios: [(Rule, fn()); 24] = [
+    let scenarios: [(Rule, fn()); 25] = [
         (Rule::OriginsNameTheIncarnation, super::stamps::new_incarnation_does_not_claim_old_writes),
         (Rule::VectorsWaitForWholeRound, super::rounds::partial_round_claims_nothing),
         (
@@ -47,6 +47,10 @@ fn each_broken_rule_fails_its_scenario() {
         (
             Rule::RoundsAreRefusedWhole,
             super::stamps::round_too_far_ahead_is_refused_until_clock_catches_up,
+        ),
+        (
+            Rule::AcceptedStampsStayAccepted,
+            super::stamps::clocks_set_back_together_do_not_stop_rounds,
         ),
         (Rule::WritersHaveJoined, super::join::new_incarnation_writes_only_after_joining),
         (Rule::FirstMemberHasAskedAll, super::join::unanswered_incarnation_does_not_join_as_first),

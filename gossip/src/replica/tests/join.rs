@@ -124,7 +124,7 @@ pub(super) fn superseded_incarnation_with_slow_clock_does_not_join() {
     let mut c9 = restarted(&c, 9, at(3_000), &mut a);
     all_pull(at(3_100), &mut a, &mut b, &mut c9);
     drop(c);
-    let slow = |millis: u64| Now { wall: UnixMillis(START - 60_000 + millis), ..at(millis) };
+    let slow = |millis: u64| Now::new(at(millis).mono, UnixMillis(START - 60_000 + millis));
     c = new_replica("c", 5, slow(4_000));
     let events = pull(slow(4_001), &mut a, &mut c);
     assert!(events.contains(&Event::Superseded { by: Incarnation(9), halts: false }), "{events:?}");

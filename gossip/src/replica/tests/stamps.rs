@@ -56,7 +56,7 @@ pub(super) fn new_incarnation_does_not_claim_old_writes() {
 #[test]
 pub(super) fn new_incarnation_stamps_above_acknowledged_writes() {
     let (mut fast, mut b) = (replica("a", 1), replica("b", 1));
-    let ahead = Now { wall: UnixMillis(at(2_000).wall.0 + 1_999), ..at(2_000) };
+    let ahead = Now::new(at(2_000).mono, UnixMillis(at(2_000).wall.0 + 1_999));
     let seen = fast.write(ahead, key(1), live(10)).unwrap().stamp;
     assert!(matches!(
         pull(at(2_000), &mut fast, &mut b)[..],
@@ -88,7 +88,7 @@ pub(super) fn held_entry_is_writable_after_clock_set_back() {
 
 #[test]
 pub(super) fn clock_corrected_before_first_write_is_used() {
-    let wrong = Now { wall: UnixMillis(START + 3_600_000), ..at(0) };
+    let wrong = Now::new(at(0).mono, UnixMillis(START + 3_600_000));
     let mut a = new_replica("a", 3_600_000, wrong);
     a.tick(at(1_000));
     let stamp = a.write(at(1_000), key(1), live(20)).unwrap().stamp;
@@ -101,7 +101,7 @@ pub(super) fn clock_corrected_before_first_write_is_used() {
 pub(super) fn round_too_far_ahead_is_refused_until_clock_catches_up() {
     let (mut fast, mut b) = (replica("a", 1), replica("b", 1));
     fast.write(at(2_000), key(1), live(10)).unwrap();
-    let ahead = Now { wall: UnixMillis(at(2_000).wall.0 + 10_000), ..at(2_000) };
+    let ahead = Now::new(at(2_000).mono, UnixMillis(at(2_000).wall.0 + 10_000));
     fast.write(ahead, key(2), live(20)).unwrap();
     let events = pull(at(2_001), &mut fast, &mut b);
     assert_eq!(
@@ -111,6 +111,37 @@ pub(super) fn round_too_far_ahead_is_refused_until_clock_catches_up() {
     assert!(has_only_own_slot(&b) && b.map().live() == 0, "no part of a refused round is merged");
     pull(at(10_001), &mut fast, &mut b);
     assert_eq!(b.map().live(), 2);
+}
+
+/// All clocks are an hour ahead and are then set right, one after the other.
+#[test]
+pub(super) fn clocks_set_back_together_do_not_stop_rounds() {
+    let (mut a, mut b) = (replica("a", 1), replica("b", 1));
+    let mut clocks = [Reference::default(), Reference::default()];
+    let mut read = |clock: usize, millis: u64, ahead: u64| {
+        let now = at(millis);
+        clocks[clock].read(now.mono, UnixMillis(now.wall.0 + ahead))
+    };
+    for clock in [0, 1] {
+        read(clock, 2_000, 3_600_000);
+    }
+    let right = read(0, 3_000, 0);
+    a.write(right, key(1), live(10)).unwrap();
+    // The clock of b is set right ten seconds after that of a.
+    let fast = read(1, 13_000, 3_600_000);
+    b.write(fast, key(2), live(20)).unwrap();
+    let (now_a, now_b) = (read(0, 14_000, 0), read(1, 14_000, 0));
+    pull(now_b, &mut a, &mut b);
+    pull(now_a, &mut b, &mut a);
+    assert_eq!([number(&a, 2), number(&b, 1)], [Some(20), Some(10)]);
+    // An operator accepts the stamps at a process that has started under the right clock.
+    let mut c = new_replica("c", 14_000, at(14_000));
+    let mut clock = Reference::default();
+    let events = pull(clock.read(at(14_000).mono, at(14_000).wall), &mut a, &mut c);
+    assert!(matches!(events[..], [Event::TooFarAhead { .. }]), "{events:?}");
+    clock.accept(UnixMillis(at(14_000).wall.0 + 3_600_000));
+    pull(clock.read(at(14_001).mono, at(14_001).wall), &mut a, &mut c);
+    assert_eq!([number(&c, 1), number(&c, 2)], [Some(10), Some(20)]);
 }
 
 #[test]
@@ -185,7 +216,7 @@ pub(super) fn copy_from_far_future_does_not_advance_clock() {
 #[test]
 pub(super) fn write_after_round_is_stamped_above_merged_entries() {
     let (mut fast, mut b) = (replica("a", 1), replica("b", 1));
-    let ahead = Now { wall: UnixMillis(at(2_000).wall.0 + 1_999), ..at(2_000) };
+    let ahead = Now::new(at(2_000).mono, UnixMillis(at(2_000).wall.0 + 1_999));
     let seen = fast.write(ahead, key(1), live(10)).unwrap().stamp;
     pull(at(2_000), &mut fast, &mut b);
     let written = b.write(at(2_001), key(2), live(20)).unwrap().stamp;

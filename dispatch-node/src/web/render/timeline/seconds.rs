@@ -299,6 +299,7 @@ fn event_label(kind: EventKind) -> Option<(&'static str, bool)> {
         EventKind::Answers => Some(("answers", false)),
         EventKind::Rebuilt => Some(("started", false)),
         EventKind::Forgotten => Some(("forgotten", false)),
+        EventKind::Accepted => Some(("stamps accepted", false)),
         EventKind::Paused => Some(("gossip paused", false)),
         EventKind::Resumed => Some(("gossip resumed", false)),
         EventKind::Agreed => Some(("all agree", false)),
