@@ -251,8 +251,13 @@ fn collection_is_safe(
 ) -> Result<(), String> {
     let replica = processes[collector].replica();
     let members = processes.running().filter(|process| process.me != replica.me());
-    let counted = members
-        .filter(|process| !replica.is_forgotten(process.name) && !processes.is_superseded(process));
+    // The collector pulls nothing more from an incarnation that it has fenced, which halts once it
+    // learns of the later one; also after that one has ended.
+    let counted = members.filter(|process| {
+        !replica.is_forgotten(process.name)
+            && !replica.has_fenced(process.me)
+            && !processes.is_superseded(process)
+    });
     let incarnations = counted.map(|process| (process.me, process.replica().vector()));
     collection::all_have_seen(collected, replica.vector(), incarnations)
 }
