@@ -68,7 +68,7 @@ pub struct Node {
     #[serde(default)]
     #[cfg_attr(feature = "schema", schema(required = true))]
     pub stamps_ahead_ms: u64,
-    /// The nodes whose last round it refused.
+    /// The nodes whose writes it refuses, because their stamps are too far ahead.
     #[serde(default)]
     #[cfg_attr(feature = "schema", schema(required = true))]
     pub refuses: Vec<String>,

@@ -11,7 +11,7 @@ use super::event::Event;
 use crate::event_log::EventKind;
 use crate::forecast::Intervals;
 use crate::model::city_state::CityState;
-use crate::model::node_state::{NodeState, NodeStatus};
+use crate::model::node_state::{NodeState, NodeStatus, keep_lasting_refusals};
 use crate::model::status::ClusterStatus;
 use crate::model::view::View;
 
@@ -25,7 +25,11 @@ impl Dispatch {
         });
         let faults = &self.faults.faults;
         let state = |city: &CityState| city.node_state(faults.is_frozen(city.name), now);
-        let cities: Vec<NodeState> = self.observer.cities().iter().map(state).collect();
+        let mut nodes: Vec<NodeState> = self.observer.cities().iter().map(state).collect();
+        nodes.push(dispatch);
+        keep_lasting_refusals(&mut nodes, now, self.alarms.drift_max());
+        let dispatch = nodes.pop().expect("it was pushed");
+        let cities = nodes;
         let (rows, counted) = (self.comparison.rows(), self.comparison.counted());
         let oldest = self.comparison.oldest_difference(now);
         let status = ClusterStatus::of(

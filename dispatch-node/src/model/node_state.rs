@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use gossip::{
-    Fingerprint, Incarnation, NodeName, Now, Origin, PullOutcome, UnixMillis, VersionVector,
+    Fingerprint, Incarnation, NodeName, Now, Origin, PullOutcome, Stamp, UnixMillis, VersionVector,
 };
 use shared::Replica;
 
@@ -100,6 +100,26 @@ impl NodeState {
 pub(crate) fn stamps_ahead_ms(vector: &VersionVector, wall: UnixMillis) -> u64 {
     let latest = vector.iter().map(|stamp| stamp.hlc.wall).max().unwrap_or_default();
     latest.0.saturating_sub(wall.0)
+}
+
+/// Keeps the refusals that last: the source still has a write that the node lacks, with a stamp
+/// beyond the node's clock and the accepted drift. Other rounds were refused only once.
+pub(crate) fn keep_lasting_refusals(nodes: &mut [NodeState], now: Now, drift_max: Duration) {
+    if nodes.iter().all(|node| node.refuses.is_empty()) {
+        return;
+    }
+    let vectors: Vec<(NodeName, VersionVector)> =
+        nodes.iter().map(|node| (node.name, node.vector.clone())).collect();
+    for node in nodes {
+        let wall = now.wall.0.saturating_add_signed(node.clock_ahead_ms.unwrap_or(0));
+        let latest = UnixMillis(wall).plus(drift_max);
+        let vector = &node.vector;
+        let is_refused = |stamp: Stamp| stamp.hlc.wall > latest && !vector.covers(stamp);
+        node.refuses.retain(|source| {
+            let mut theirs = vectors.iter().filter(|(name, _)| name == source);
+            theirs.any(|(_, vector)| vector.iter().any(is_refused))
+        });
+    }
 }
 
 /// Returns the nodes whose last round dispatch's own replica refused, in their present incarnations.
