@@ -2,24 +2,9 @@
 
 mod stub;
 
-use std::process::{Command, Output, Stdio};
+use std::process::{Command, Stdio};
 
-use stub::{Stub, problem};
-
-fn superhero(url: &str, arguments: &[&str]) -> Output {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_superhero"));
-    command
-        .env_remove("SUPERHERO_URL")
-        .env("TZ", "UTC")
-        .args(["--url", url])
-        .args(arguments)
-        .stdin(Stdio::null());
-    command.output().expect("the binary runs")
-}
-
-fn text(bytes: &[u8]) -> String {
-    String::from_utf8(bytes.to_vec()).expect("the output is UTF-8")
-}
+use stub::{Stub, problem, superhero, text};
 
 const CITY: &str = r#"{"city":"gotham"}"#;
 const GOSSIP: &str = r#"{"paused":true,"percent":0}"#;

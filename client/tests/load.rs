@@ -9,7 +9,7 @@ use std::time::Duration;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::Value;
-use stub::{Request, Stub, problem};
+use stub::{Request, Stub, problem, text};
 
 const HERO: &str = r#"{"id":"a","name":"Ada","location":"gotham","is_patrolling":false,"health":100,"stamp":{"wall_ms":7,"logical":0,"origin":"gotham/2"}}"#;
 
@@ -18,10 +18,6 @@ fn load(stub: &Stub, arguments: &[&str]) -> Command {
     command.env_remove("SUPERHERO_URL").args(["--url", &stub.url, "load"]).args(arguments);
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     command
-}
-
-fn text(bytes: &[u8]) -> String {
-    String::from_utf8(bytes.to_vec()).expect("the output is UTF-8")
 }
 
 /// Responds like a dispatch whose cities cover stamp `7+0` of `gotham/2`. A creation returns two

@@ -5,12 +5,11 @@ mod stub;
 use std::collections::BTreeMap;
 use std::io::{Read as _, Write as _};
 use std::net::{Shutdown, TcpListener, TcpStream};
-use std::process::{Command, Output, Stdio};
 use std::sync::{Arc, Mutex};
 use std::thread;
 
 use nix::sys::socket::{setsockopt, sockopt};
-use stub::{Request, Stub, problem};
+use stub::{Request, Stub, problem, superhero, text};
 
 const HERO: &str = r#"{"id":"aaaaaaaa-0000-4000-8000-000000000001","name":"Ada","location":"home","is_patrolling":false,"health":100,"stamp":{"wall_ms":1,"logical":0,"origin":"dispatch/1"}}"#;
 const CITY: &str = r#"{"city":"gotham"}"#;
@@ -28,16 +27,6 @@ enum Instead {
     Half,
     /// A page of its own.
     BadGateway,
-}
-
-fn superhero(url: &str, arguments: &[&str]) -> Output {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_superhero"));
-    command.env_remove("SUPERHERO_URL").args(["--url", url]).args(arguments).stdin(Stdio::null());
-    command.output().expect("the binary runs")
-}
-
-fn text(bytes: &[u8]) -> String {
-    String::from_utf8(bytes.to_vec()).expect("the output is UTF-8")
 }
 
 /// Starts a proxy for one stub that loses the first `lost` answers, and then ends if `ends`.

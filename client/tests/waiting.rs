@@ -3,20 +3,9 @@
 mod stub;
 
 use std::net::TcpListener;
-use std::process::{Command, Output, Stdio};
 use std::sync::Mutex;
 
-use stub::{Stub, problem};
-
-fn superhero(url: &str, arguments: &[&str]) -> Output {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_superhero"));
-    command.env_remove("SUPERHERO_URL").args(["--url", url]).args(arguments).stdin(Stdio::null());
-    command.output().expect("the binary runs")
-}
-
-fn text(bytes: &[u8]) -> String {
-    String::from_utf8(bytes.to_vec()).expect("the output is UTF-8")
-}
+use stub::{Stub, problem, superhero, text};
 
 fn verdict(converged: bool) -> (u16, String) {
     let verdict = format!(

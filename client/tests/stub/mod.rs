@@ -3,6 +3,7 @@
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
+use std::process::{Command, Output, Stdio};
 use std::sync::{Arc, Mutex};
 use std::thread;
 
@@ -110,4 +111,23 @@ pub(crate) fn problem(status: u16, kind: &str) -> (u16, String) {
             r#"{{"type":"{kind}","title":"T","status":{status},"detail":"the detail of {kind}"}}"#
         ),
     )
+}
+
+/// Runs `superhero` for the dispatch at this URL, in UTC.
+#[allow(dead_code, reason = "not every test file uses it")]
+pub(crate) fn superhero(url: &str, arguments: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_superhero"));
+    command
+        .env_remove("SUPERHERO_URL")
+        .env("TZ", "UTC")
+        .args(["--url", url])
+        .args(arguments)
+        .stdin(Stdio::null());
+    command.output().expect("the binary runs")
+}
+
+/// Returns the output of a program as text.
+#[allow(dead_code, reason = "not every test file uses it")]
+pub(crate) fn text(bytes: &[u8]) -> String {
+    String::from_utf8(bytes.to_vec()).expect("the output is UTF-8")
 }
