@@ -3,6 +3,7 @@
 //! Invariant: a round is merged in one step or not at all. A refused round changes neither the map
 //! nor the vector.
 
+use crate::clock::Stamp;
 use crate::crdt::entry::Entry;
 use crate::crdt::version_vector::VersionVector;
 use crate::id::{Key, Origin};
@@ -65,10 +66,12 @@ impl<V: Payload> Replica<V> {
             self.forget_keys_missing_at(&vector, &horizon, &entries);
         }
         let merged = Merged { entries: entries.len(), bytes: entries.size() };
-        let (changed, late) = self.merge(entries);
+        let (changed, late, mut orphans) = self.merge(entries);
         // Before the vectors are merged: afterwards the incarnations of orphans are closed here
         // too.
-        let orphans = if full { self.orphans(&vector, &horizon) } else { Vec::new() };
+        if full {
+            orphans.extend(self.orphans(&vector, &horizon));
+        }
         self.vector.merge(&vector);
         if self.keeps(Rule::HorizonsAreInherited) {
             self.horizon.merge(&horizon);
@@ -115,12 +118,13 @@ impl<V: Payload> Replica<V> {
         self.keeps(Rule::RoundsAreRefusedWhole).then_some(refused)
     }
 
-    /// Merges the entries. Returns the number of changes, and the late writes to deleted keys,
-    /// which are not merged.
-    fn merge(&mut self, entries: Chunks<V>) -> (usize, Vec<(Key, Entry<V>)>) {
+    /// Merges the entries. Returns the number of changes, the late writes to deleted keys, which
+    /// are not merged, and the keys of merged orphans.
+    fn merge(&mut self, entries: Chunks<V>) -> (usize, Vec<(Key, Entry<V>)>, Vec<Key>) {
         let skip_covered = self.keeps(Rule::CoveredEntriesAreSkipped);
         let delete_late = self.keeps(Rule::LateWritesAreDeleted);
-        let (mut changed, mut late) = (0, Vec::new());
+        let (mut changed, mut late, mut orphans) = (0, Vec::new(), Vec::new());
+        let any_closed = self.vector.marks().next().is_some();
         // One growth of the hash table instead of several during the merge.
         self.map.reserve(entries.len());
         // The vector does not change during the merge, so the seen part of an origin is the same
@@ -140,11 +144,16 @@ impl<V: Payload> Replica<V> {
                     late.push((key, entry.to_entry()));
                 } else if self.map.merge(key, &entry) {
                     changed += 1;
+                    let mut is_orphan =
+                        |stamp: Stamp| self.vector.has_closed(stamp.origin) && !seen.has(stamp);
+                    if any_closed && (is_orphan(entry.stamp) || is_orphan(entry.born)) {
+                        orphans.push(key);
+                    }
                 } else if is_late_over(self.map.rank(key).is_some_and(|held| held.is_tombstone)) {
                     late.push((key, entry.to_entry()));
                 }
             }
         }
-        (changed, late)
+        (changed, late, orphans)
     }
 }

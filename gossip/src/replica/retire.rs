@@ -17,7 +17,8 @@
 //! while. A puller with the same slot in its vector gets a delta; others get a full round. A
 //! puller with another slot was not part of the agreement: a name was used by two processes, and
 //! the puller is one of them or has pulled from one. Its entries beyond that last stamp are
-//! *orphans*: it rewrites them as its own, so that nothing is lost.
+//! *orphans*: it rewrites them as its own, so that nothing is lost. So does a replica that has
+//! closed the incarnation and receives orphans in a round that it requested before.
 //!
 //! *Forgetting* a member writes an obituary: a later slot, with a number that no process can have
 //! and with the lowest possible reading. It fences the earlier incarnations. While the obituary is
@@ -274,18 +275,18 @@ impl<V: Payload> Replica<V> {
             .map
             .stamps()
             .filter(|(_, Rank { stamp, .. }, born)| closed_unseen(*stamp) || closed_unseen(*born));
-        let mut orphans: Vec<Key> = orphans.map(|(key, ..)| key).collect();
-        // A deterministic order, since each adopted entry gets a new stamp.
-        orphans.sort_unstable();
-        orphans
+        orphans.map(|(key, ..)| key).collect()
     }
 
     /// Rewrites orphans as this replica's own writes. If no other member has seen the birth of a
     /// key, it gets the new stamp as its birth.
-    pub(super) fn adopt(&mut self, now: Now, source: Origin, orphans: Vec<Key>) {
+    pub(super) fn adopt(&mut self, now: Now, source: Origin, mut orphans: Vec<Key>) {
         if orphans.is_empty() || !self.keeps(Rule::OrphansAreAdopted) {
             return;
         }
+        // A deterministic order, since each adopted entry gets a new stamp.
+        orphans.sort_unstable();
+        orphans.dedup();
         let writes = orphans.len();
         for key in orphans {
             let Some(orphan) = self.map.get(key) else { continue };
