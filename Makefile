@@ -38,9 +38,9 @@ fix: ## format, and apply the linter's fixes
 	$(CARGO) clippy -p benches --all-targets --fix --allow-dirty --allow-staged
 	$(CARGO) fmt --all
 
-sim: ## run the simulator; SEED=n prints one run, SEEDS=a..b runs many, NODES=n (default: 3 to 9, random), MINUTES=n (runs for that long)
+sim: ## run the simulator; SEED=n prints one run, SEEDS=a..b runs many, NODES=n (default: 3 to 9, random), FAULTY=1 (replicas that lose entries, a lying member), MINUTES=n (runs for that long)
 	$(CARGO) run --quiet --release -p simulator --bin sim -- $(if $(SEED),--seed $(SEED)) $(if $(SEEDS),--seeds $(SEEDS)) \
-	  $(if $(NODES),--nodes $(NODES)) $(if $(MINUTES),--minutes $(MINUTES))
+	  $(if $(NODES),--nodes $(NODES)) $(if $(FAULTY),--faulty) $(if $(MINUTES),--minutes $(MINUTES))
 
 worlds: ## explore the larger small worlds exhaustively, millions of states (minutes)
 	$(CARGO) test --release -p simulator --test worlds -- --ignored --nocapture

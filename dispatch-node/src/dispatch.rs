@@ -100,8 +100,8 @@ impl Dispatch {
         let (carried, poll) = (timer(config.gossip_interval), timer(config.poll_interval));
         Self {
             alarms: Alarms::new(config.replica.drift_max),
+            observer: Observer::new(config.cities, config.replica.staged_max),
             replica: Replica::new(me, config.replica, now),
-            observer: Observer::new(config.cities),
             requests: Requests::default(),
             faults: FaultControl::default(),
             gossip: GossipControl::new(carried, poll),
@@ -121,6 +121,12 @@ impl Dispatch {
     #[must_use]
     pub fn replica(&self) -> &Replica {
         &self.replica
+    }
+
+    /// Removes entries of dispatch's own replica without a trace, as a fault of memory does. For tests.
+    #[doc(hidden)]
+    pub fn lose_entries(&mut self, is_lost: impl Fn(gossip::Key) -> bool) {
+        self.replica.lose_entries(is_lost);
     }
 
     fn me(&self) -> NodeName {

@@ -27,7 +27,7 @@ use crate::model::view::View;
 /// The time of every fixture: 12:41:40 UTC, 100 seconds after dispatch started.
 pub(crate) const NOW: Now = Now::new(Duration::from_secs(100), UnixMillis(1_789_994_500_000));
 /// The incarnation of each node, unless a test sets another.
-pub(crate) const INCARNATION: Incarnation = Incarnation(1_789_990_000_000);
+pub(crate) const INCARNATION: Incarnation = Incarnation::at(1_789_990_000_000);
 
 /// A view that is built step by step.
 pub(crate) struct Fixture {

@@ -26,7 +26,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut shelves: BTreeMap<NodeName, Shelf> = BTreeMap::new();
     for node in names {
         let config = Config { members: names.into(), ..Config::default() };
-        let me = Origin { node, incarnation: Incarnation(2) };
+        let me = Origin { node, incarnation: Incarnation::at(2) };
         let mut shelf = Replica::new(me, config, now(0));
         shelf.tick(now(1_000)); // It has no links, so it joins as the first member.
         shelves.insert(node, shelf);

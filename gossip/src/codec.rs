@@ -231,6 +231,11 @@ impl<T: Copy + PartialEq> Dictionary<T> {
         Ok(value)
     }
 
+    /// Returns the values so far.
+    pub(crate) fn into_values(self) -> Vec<T> {
+        self.0
+    }
+
     /// Returns the number of values so far.
     #[must_use]
     pub fn len(&self) -> usize {

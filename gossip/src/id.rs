@@ -84,40 +84,96 @@ impl<'de> Deserialize<'de> for NodeName {
     }
 }
 
-/// An incarnation of a node: one run between two losses of memory. The number is the wall time of
+/// An incarnation of a node: one run between two losses of memory. Its number is the wall time of
 /// its start in milliseconds, raised where needed so that each restart has a higher number than the
-/// run before it.
+/// run before it. 80 random bits follow, so that two processes of one name that start in the same
+/// millisecond are two incarnations.
 ///
 /// Incarnations of processes have even numbers. The odd ones are for obituaries, which mark the end
 /// of a forgotten member. So no process can start with the incarnation of an obituary, whatever its
 /// clock reads.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub struct Incarnation(pub u64);
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Incarnation(u128);
 
 impl Incarnation {
-    /// Returns the incarnation of a process started at this wall time: the time, rounded up to an
-    /// even number of milliseconds.
+    /// The number of random bits.
+    const RANDOM_BITS: u32 = 80;
+    /// The highest number (the year 10889).
+    const NUMBER_MAX: u64 = (1 << 48) - 1;
+
+    /// Returns the lowest incarnation with this number. Its random bits are zero.
     #[must_use]
-    pub fn begun_at(wall: UnixMillis) -> Self {
-        Self(wall.0.saturating_add(1) & !1)
+    pub const fn at(number: u64) -> Self {
+        let number = if number > Self::NUMBER_MAX { Self::NUMBER_MAX } else { number };
+        Self((number as u128) << Self::RANDOM_BITS)
     }
 
-    /// Returns the next even number: the lowest incarnation that a later process can have.
+    /// Returns the incarnation of a process started at this wall time, later than `above`: the
+    /// time, rounded up to an even number of milliseconds, and the lowest 80 bits of `random`.
     #[must_use]
-    pub fn successor(self) -> Self {
-        Self(self.0.saturating_add(2) & !1)
+    pub fn begun_at(wall: UnixMillis, above: Option<Self>, random: u128) -> Self {
+        let even = wall.0.saturating_add(1) & !1;
+        let later = above.map_or(0, |above| above.number().saturating_add(2) & !1);
+        Self::at(even.max(later)).with_random(random)
     }
 
-    /// Returns the next odd number: the lowest obituary that is later than this incarnation.
+    /// Returns an incarnation with the same number, and the lowest 80 bits of `random`.
+    #[must_use]
+    pub const fn with_random(self, random: u128) -> Self {
+        let mask = (1 << Self::RANDOM_BITS) - 1;
+        Self(self.0 & !mask | random & mask)
+    }
+
+    /// Returns the number.
+    #[must_use]
+    pub const fn number(self) -> u64 {
+        (self.0 >> Self::RANDOM_BITS) as u64
+    }
+
+    /// Returns the number and the random bits, big-endian.
+    #[must_use]
+    pub const fn to_bytes(self) -> [u8; 16] {
+        self.0.to_be_bytes()
+    }
+
+    /// Returns the incarnation with these bytes.
+    #[must_use]
+    pub const fn from_bytes(bytes: [u8; 16]) -> Self {
+        Self(u128::from_be_bytes(bytes))
+    }
+
+    /// Returns the lowest obituary that is later than this incarnation: the next odd number.
     #[must_use]
     pub fn next_obituary(self) -> Self {
-        Self(self.0.saturating_add(1) | 1)
+        Self::at(self.number().saturating_add(1) | 1)
     }
 }
 
+/// Displays the number.
 impl fmt::Display for Incarnation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
+        self.number().fmt(f)
+    }
+}
+
+/// Displays the number, and the random bits if there are any.
+impl fmt::Debug for Incarnation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let random = self.0 & ((1 << Self::RANDOM_BITS) - 1);
+        self.number().fmt(f)?;
+        if random == 0 { Ok(()) } else { write!(f, "-{random:020x}") }
+    }
+}
+
+impl Serialize for Incarnation {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.to_bytes().serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Incarnation {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        <[u8; 16]>::deserialize(deserializer).map(Self::from_bytes)
     }
 }
 
@@ -139,9 +195,10 @@ impl fmt::Display for Origin {
     }
 }
 
+/// Displays the random bits of the incarnation as well.
 impl fmt::Debug for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{self}")
+        write!(f, "{}/{:?}", self.node, self.incarnation)
     }
 }
 
@@ -230,21 +287,38 @@ mod tests {
     #[test]
     fn incarnations_and_obituaries_increase_and_stay_distinct() {
         for wall in [0, 1, 2, 1_795_217_670_917] {
-            let incarnation = Incarnation::begun_at(UnixMillis(wall));
+            let incarnation = Incarnation::begun_at(UnixMillis(wall), None, u128::MAX);
+            let number = incarnation.number();
             assert!(
-                incarnation.0.is_multiple_of(2) && (wall..=wall + 1).contains(&incarnation.0),
+                number.is_multiple_of(2) && (wall..=wall + 1).contains(&number),
                 "{incarnation}"
             );
-            let of_incarnation = [incarnation.successor(), incarnation.next_obituary()];
+            let next = |above| Incarnation::begun_at(UnixMillis(wall), Some(above), 0);
+            let obituary = incarnation.next_obituary();
             assert_eq!(
-                of_incarnation,
-                [Incarnation(incarnation.0 + 2), Incarnation(incarnation.0 + 1)]
-            );
-            let of_obituary = [of_incarnation[1].successor(), of_incarnation[1].next_obituary()];
-            assert_eq!(
-                of_obituary,
-                [Incarnation(incarnation.0 + 2), Incarnation(incarnation.0 + 3)]
+                [next(incarnation), obituary, next(obituary), obituary.next_obituary()],
+                [2, 1, 2, 3].map(|more| Incarnation::at(number + more))
             );
         }
+    }
+
+    #[test]
+    fn incarnations_of_one_millisecond_differ_in_their_random_bits() {
+        let wall = UnixMillis(1_795_217_670_918);
+        let [low, high] = [1, 2].map(|random| Incarnation::begun_at(wall, None, random));
+        assert!(low < high && low.number() == high.number() && high < low.next_obituary());
+        assert_eq!(Incarnation::from_bytes(high.to_bytes()), high);
+        assert_eq!(
+            [format!("{high}"), format!("{high:?}")],
+            ["1795217670918", "1795217670918-00000000000000000002"]
+        );
+    }
+
+    #[test]
+    fn incarnation_number_is_at_most_its_limit() {
+        let last = Incarnation::at(u64::MAX);
+        assert_eq!(last.number(), (1 << 48) - 1);
+        assert!(last.next_obituary() >= last);
+        assert!(Incarnation::begun_at(UnixMillis(u64::MAX), Some(last), 7).number() < 1 << 48);
     }
 }

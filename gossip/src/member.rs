@@ -188,11 +188,11 @@ mod tests {
         let names = ["a", "b"].map(name);
         let member = |node| {
             let config = replica::Config { members: names.into(), ..replica::Config::default() };
-            Member::new(Origin { node, incarnation: Incarnation(2) }, config, INTERVAL, at(0))
+            Member::new(Origin { node, incarnation: Incarnation::at(2) }, config, INTERVAL, at(0))
         };
         let mut pair = names.map(member);
         for (member, peer) in pair.iter_mut().zip(["b", "a"].map(name)) {
-            member.handle(at(0), Input::LinkUp { peer, incarnation: Incarnation(2) });
+            member.handle(at(0), Input::LinkUp { peer, incarnation: Incarnation::at(2) });
         }
         pair
     }

@@ -89,12 +89,16 @@ mod tests {
     #[test]
     fn only_one_incarnation_of_a_member_may_link() {
         let name = |text: &str| text.parse::<NodeName>().unwrap();
-        let incarnation =
-            |node, incarnation| Origin { node: name(node), incarnation: Incarnation(incarnation) };
+        let incarnation = |node, incarnation| Origin {
+            node: name(node),
+            incarnation: Incarnation::at(incarnation),
+        };
         let roster = Roster::new(name("gotham"), ["capitol", "dispatch"].map(name));
-        let linked = BTreeMap::from([(name("capitol"), Incarnation(7))]);
-        let running =
-            Err(LinkRefusal::RunningElsewhere { name: name("capitol"), running: Incarnation(7) });
+        let linked = BTreeMap::from([(name("capitol"), Incarnation::at(7))]);
+        let running = Err(LinkRefusal::RunningElsewhere {
+            name: name("capitol"),
+            running: Incarnation::at(7),
+        });
         for joined in [false, true] {
             assert_eq!(roster.admit(incarnation("dispatch", 1), joined, &linked), Ok(()));
             assert_eq!(roster.admit(incarnation("capitol", 7), joined, &linked), Ok(()));

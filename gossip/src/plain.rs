@@ -169,7 +169,7 @@ mod tests {
     type Text = Plain<String>;
 
     fn batch(text: &str) -> Batch<Text> {
-        let origin = Origin { node: "a".parse().unwrap(), incarnation: Incarnation(2) };
+        let origin = Origin { node: "a".parse().unwrap(), incarnation: Incarnation::at(2) };
         let value = Value::Live(Plain::new(text.to_owned()).unwrap());
         let entry = Entry::written(value, Stamp { hlc: Hlc::default(), origin }, None);
         [(Key::MIN, entry)].into_iter().collect()

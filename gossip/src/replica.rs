@@ -33,6 +33,8 @@ mod join;
 mod mutants;
 mod pull;
 mod pull_log;
+mod refuse;
+mod repair;
 mod retire;
 mod rules;
 mod serve;
@@ -119,6 +121,11 @@ impl<V: Payload> Replica<V> {
     /// Returns an empty replica at the start of the incarnation `me`.
     #[must_use]
     pub fn new(me: Origin, config: Config, now: Now) -> Self {
+        let me = if config.rules.keep(Rule::IncarnationsAreRandom) {
+            me
+        } else {
+            Origin { incarnation: Incarnation::at(me.incarnation.number()), ..me }
+        };
         Self {
             me,
             born: now.wall,
@@ -261,17 +268,20 @@ impl<V: Payload> Replica<V> {
         } else {
             to.node == self.me.node
         };
-        if !mine || from.node == self.me.node {
+        if !mine || from.node == self.me.node || !self.may_pass_on(via, from.node) {
             return;
         }
         match step {
             // Accepted even from a fenced source, which may have seen a later incarnation of this
             // node.
-            Step::Invite { source } => {
+            Step::Invite { source } if self.may_pass_on(via, source.node) => {
                 self.begin_pull(now, source, via, PullOptions { mutual: false, full: false })
             }
+            Step::Invite { .. } => {}
             Step::Pull(request) => self.on_pull(now, via, from, round, request),
-            Step::Ack { chunks } => self.on_ack(now, from, round, chunks),
+            Step::Ack { chunks } => self.on_ack(now, via, from, round, chunks),
+            Step::Same { .. } | Step::Which | Step::Chunk { .. } | Step::End { .. }
+                if self.pulls.get(&from.node).is_some_and(|pull| pull.via != via) => {}
             Step::Same { summary, joined } => self.on_same(now, from, round, summary, joined),
             Step::Which => self.on_which(now, from, round),
             Step::Chunk { serving, number, entries } => {
@@ -288,6 +298,12 @@ impl<V: Payload> Replica<V> {
                 });
             }
         }
+    }
+
+    /// Returns whether the node at the other end of a link may send rounds of the node `from`.
+    fn may_pass_on(&self, via: NodeName, from: NodeName) -> bool {
+        let carries = self.config.carriers.contains(&via) && self.config.knows(from);
+        via == from || carries || !self.keeps(Rule::OnlyCarriersPassOn)
     }
 
     /// Records that a link to `peer` is up, and discards proofs of its other incarnations. If this
@@ -371,7 +387,9 @@ impl<V: Payload> Replica<V> {
             return;
         }
         // The base covers all earlier rounds that the puller has merged, so it is a proof.
-        self.note_proof(puller, base.clone());
+        if self.is_possible_proof(now, &base) {
+            self.note_proof(puller, base.clone());
+        }
         let full = options.full || self.needs_full_round(&base);
         let nothing = VersionVector::new();
         let snapshot =
@@ -395,12 +413,12 @@ impl<V: Payload> Replica<V> {
         }
     }
 
-    fn on_ack(&mut self, now: Now, puller: Origin, round: u64, chunks: u32) {
+    fn on_ack(&mut self, now: Now, via: NodeName, puller: Origin, round: u64, chunks: u32) {
         let deadline = now.mono + self.config.round_timeout;
         let Some(serve) = self
             .serves
             .get_mut(&puller.node)
-            .filter(|serve| serve.puller == puller && serve.round == round)
+            .filter(|serve| serve.puller == puller && serve.round == round && serve.via == via)
         else {
             return;
         };
@@ -509,6 +527,12 @@ impl<V: Payload> Replica<V> {
                 self.pull_log.ended(source, now.mono, outcome);
             }
         }
+    }
+
+    /// Returns whether the node may pass on rounds between others, and send commands.
+    #[must_use]
+    pub fn is_carrier(&self, node: NodeName) -> bool {
+        self.config.carriers.contains(&node)
     }
 
     /// Returns whether a rule is in force. Always true, except in tests that disable it.

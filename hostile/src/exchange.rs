@@ -101,7 +101,7 @@ impl Exchange {
 /// Returns the hello of gotham.
 #[must_use]
 pub fn hello() -> Hello {
-    let incarnation = Incarnation(1_795_217_670_917);
+    let incarnation = Incarnation::at(1_795_217_670_917);
     Hello { node: Origin { node: named(GOTHAM), incarnation }, joined: true, nonce: [7; 32] }
 }
 

@@ -52,11 +52,15 @@ pub fn named(index: usize) -> NodeName {
 
 /// Returns the incarnation with this number.
 fn incarnation(number: u8) -> Incarnation {
-    Incarnation(BEGIN.wall.0 - 2 * u64::from(FIRST_INCARNATION) + 2 * u64::from(number))
+    Incarnation::at(BEGIN.wall.0 - 2 * u64::from(FIRST_INCARNATION) + 2 * u64::from(number))
 }
 
 fn replica_config() -> replica::Config {
-    replica::Config { members: NAMES.map(well_known_name).into(), ..replica::Config::default() }
+    replica::Config {
+        members: NAMES.map(well_known_name).into(),
+        carriers: [well_known_name("dispatch")].into(),
+        ..replica::Config::default()
+    }
 }
 
 impl Harness<City> {

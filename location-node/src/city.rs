@@ -138,6 +138,12 @@ impl City {
         &self.replica
     }
 
+    /// Removes entries of the city's replica without a trace, as a fault of memory does. For tests.
+    #[doc(hidden)]
+    pub fn lose_entries(&mut self, is_lost: impl Fn(HeroId) -> bool) {
+        self.replica.lose_entries(is_lost);
+    }
+
     fn here(&self) -> Location {
         Location::City(self.replica.me().node)
     }
@@ -145,6 +151,8 @@ impl City {
     fn on_frame(&mut self, now: Now, from: NodeName, frame: Frame) {
         match frame {
             Frame::Round(envelope) => self.replica.handle(now, from, envelope),
+            // Only dispatch sends commands. Any other member could destroy the city with one.
+            Frame::Command { .. } if !self.replica.is_carrier(from) => {}
             Frame::Command { request, expires, command, trace: _ } => {
                 // Dispatch has given up on an expired command, so it must not take effect.
                 let result = if now.wall > expires {

@@ -137,7 +137,7 @@ mod tests {
     fn command_spans_are_sent_and_bounded_in_number_and_time() {
         let (gotham, start) = (name("gotham"), Duration::ZERO);
         let mut traced =
-            CommandSpans::new(Origin { node: name("dispatch"), incarnation: Incarnation(2) });
+            CommandSpans::new(Origin { node: name("dispatch"), incarnation: Incarnation::at(2) });
         let parent = TraceContext { trace: NonZeroU128::MIN, span: NonZeroU64::MIN };
         let mut frame = bomb(1, Some(parent));
         traced.sends(start, gotham, &mut frame);

@@ -244,7 +244,7 @@ mod tests {
     fn deprecated_names_have_the_values_of_their_replacements() {
         register("gotham".parse().unwrap(), &[node::ALL]);
         links::LinkMetrics.peer_refused("cookie");
-        links::LinkMetrics.incarnation_started(Incarnation(1_790_000_000_500));
+        links::LinkMetrics.incarnation_started(Incarnation::at(1_790_000_000_500));
         let text = RECORDER.get().unwrap().render();
         // The order of the samples of a metric is unspecified.
         let samples = |name: &str| -> BTreeSet<&str> {

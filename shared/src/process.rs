@@ -252,7 +252,11 @@ fn probes(ready: watch::Receiver<bool>, progress: Progress) -> Router {
         } else {
             (StatusCode::SERVICE_UNAVAILABLE, "not joined yet\n".to_owned())
         };
-        let response = progress.stalled().map_or(joined, stalled);
+        let too_large = progress.too_large_frame().map(|bytes| {
+            let text = format!("links lost: a frame of {bytes} bytes exceeds --max-frame-bytes\n");
+            (StatusCode::SERVICE_UNAVAILABLE, text)
+        });
+        let response = progress.stalled().map(stalled).or(too_large).unwrap_or(joined);
         async move { response }
     };
     Router::new().route("/healthz", get(healthz)).route("/readyz", get(readyz))

@@ -16,7 +16,7 @@ fn stamp() -> impl Strategy<Value = Stamp> {
             ["gotham", "metropolis", "capitol"][node].parse().expect("a valid name");
         Stamp {
             hlc: Hlc { wall: UnixMillis(wall), logical },
-            origin: Origin { node, incarnation: Incarnation(incarnation) },
+            origin: Origin { node, incarnation: Incarnation::at(incarnation) },
         }
     })
 }
@@ -38,7 +38,7 @@ fn write() -> impl Strategy<Value = Write> {
     stamp().prop_map(|stamp| {
         let seed = stamp.hlc.wall.0 * 7
             + u64::from(stamp.hlc.logical) * 3
-            + stamp.origin.incarnation.0
+            + stamp.origin.incarnation.number()
             + stamp.origin.node.as_str().len() as u64;
         let health = u8::try_from(seed % 100).expect("below 100") + 1;
         let hero = Hero {
@@ -80,7 +80,7 @@ fn any_write() -> impl Strategy<Value = Write> {
             hlc: Hlc { wall: UnixMillis(wall), logical },
             origin: Origin {
                 node: node.parse().expect("a valid name"),
-                incarnation: Incarnation(incarnation),
+                incarnation: Incarnation::at(incarnation),
             },
         },
     );
@@ -377,7 +377,7 @@ proptest! {
         horizon in vector(),
         round in any::<u64>(),
     ) {
-        let origin = Origin { node: "gotham".parse().unwrap(), incarnation: Incarnation(7) };
+        let origin = Origin { node: "gotham".parse().unwrap(), incarnation: Incarnation::at(7) };
         let mut vector = vector;
         vector.merge(&horizon);
         for step in [

@@ -17,7 +17,7 @@ fn hello() -> Hello {
     Hello {
         node: Origin {
             node: "gotham".parse().expect("a valid name"),
-            incarnation: Incarnation(1_795_217_670_917),
+            incarnation: Incarnation::at(1_795_217_670_917),
         },
         joined: true,
         nonce: [7; 32],
@@ -37,12 +37,12 @@ fn version_7_has_these_bytes() {
         hex(&hello().encode()),
         format!("53484331070006676f7468616d8586bfda9f3401{}", "07".repeat(32))
     );
-    let welcome = Welcome { proof: [9; 32], running_elsewhere: Some(Incarnation(300)) };
+    let welcome = Welcome { proof: [9; 32], running_elsewhere: Some(Incarnation::at(300)) };
     assert_eq!(hex(&welcome.encode()), format!("{}01ac02", "09".repeat(32)));
     assert_eq!(Welcome::decode(&welcome.encode()), Ok(welcome));
     let origin = |node: &str, incarnation| Origin {
         node: node.parse().unwrap(),
-        incarnation: Incarnation(incarnation),
+        incarnation: Incarnation::at(incarnation),
     };
     let stamp = |wall, logical| Stamp {
         hlc: Hlc { wall: UnixMillis(wall), logical },

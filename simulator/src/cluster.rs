@@ -9,20 +9,20 @@
 //! one generator, drawn in the order of events: equal plans give equal runs.
 
 mod incarnations;
+mod lies;
 mod links;
 mod machines;
 mod queue;
 mod requests;
 mod steps;
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use dispatch_node::model::view::View;
 use dispatch_node::request;
 use gossip::replica::Rules;
-use gossip::{NodeName, Origin, UnixMillis};
+use gossip::{NodeName, UnixMillis};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use shared::hero::HeroId;
@@ -52,13 +52,16 @@ pub(crate) struct Cluster {
     network: Network,
     queue: Queue,
     rng: ChaCha8Rng,
-    /// The incarnations used so far, so that no two are the same.
-    incarnations: BTreeSet<Origin>,
+    /// The source of the random bits of incarnations.
+    incarnation_rng: ChaCha8Rng,
     /// The heroes that dispatch has created; requests select from them.
     heroes: Vec<HeroId>,
     tickets: u64,
     /// The time up to which an operator has accepted stamps.
     accepted: UnixMillis,
+    /// The process that sends false rounds.
+    liar: Option<usize>,
+    liar_rng: ChaCha8Rng,
     view: Option<Arc<View>>,
     trace: Xxh3,
     log: bool,
@@ -69,6 +72,10 @@ impl Cluster {
     pub(crate) fn new(plan: &Plan, rules: Rules, log: bool) -> Self {
         let city = |number| format!("city-{number}").parse().expect("a valid name");
         let cities: Vec<NodeName> = (0..plan.cities).map(city).collect();
+        let mut incarnation_rng = ChaCha8Rng::seed_from_u64(plan.seed);
+        incarnation_rng.set_stream(1);
+        let mut liar_rng = incarnation_rng.clone();
+        liar_rng.set_stream(4);
         let mut cluster = Self {
             processes: Processes::default(),
             oracle: Oracle::default(),
@@ -81,7 +88,9 @@ impl Cluster {
             network: Network::default(),
             queue: Queue::default(),
             rng: ChaCha8Rng::seed_from_u64(plan.seed),
-            incarnations: BTreeSet::new(),
+            incarnation_rng,
+            liar: None,
+            liar_rng,
             heroes: Vec::new(),
             tickets: 0,
             accepted: UnixMillis::default(),
@@ -89,9 +98,11 @@ impl Cluster {
             trace: Xxh3::new(),
             log,
         };
+        cluster.oracle.faulty = plan.is_faulty();
         let dispatch = "dispatch".parse().expect("a valid name");
         for name in cities.into_iter().chain([dispatch]) {
-            cluster.add_process(name);
+            let clock = cluster.draw_clock();
+            cluster.add_process(name, clock);
         }
         for (number, step) in plan.steps.iter().enumerate() {
             cluster.schedule(step.at, Event::Step(number));

@@ -11,6 +11,7 @@ use dispatch_node::dispatch::{self, Dispatch};
 use dispatch_node::request::{Outcome, Request};
 use gossip::{Machine as _, NodeName, Now, replica};
 use location_node::city::{self, City};
+use shared::hero::HeroId;
 use shared::{Frame, Input, Replica};
 
 /// The machine of a city or of dispatch.
@@ -33,6 +34,14 @@ impl Machine {
         match self {
             Self::City(city) => city.replica(),
             Self::Dispatch(dispatch) => dispatch.replica(),
+        }
+    }
+
+    /// Removes the entries of the keys for which `is_lost` holds.
+    pub(crate) fn lose_entries(&mut self, is_lost: impl Fn(HeroId) -> bool) {
+        match self {
+            Self::City(city) => city.lose_entries(is_lost),
+            Self::Dispatch(dispatch) => dispatch.lose_entries(is_lost),
         }
     }
 

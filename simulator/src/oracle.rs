@@ -36,6 +36,8 @@ pub(crate) struct Oracle {
     /// One witness per process, for its current incarnation.
     witnesses: Vec<Witness>,
     violation: Option<Violation>,
+    /// True if replicas lose entries or lie: then no claim about a single replica holds.
+    pub(crate) faulty: bool,
 }
 
 impl Oracle {
@@ -57,7 +59,11 @@ impl Oracle {
         incarnation: Origin,
         verdict: Result<(), String>,
     ) {
-        if let Err(text) = verdict {
+        // These hold also among faulty replicas.
+        let holds_always = ["answers", "restarts", "bounds"].contains(&claim);
+        if let Err(text) = verdict
+            && (holds_always || !self.faulty)
+        {
             let text = format!("{incarnation}: {text}");
             self.violation.get_or_insert(Violation { at, claim, text });
         }
@@ -190,13 +196,18 @@ impl Oracle {
                 let verdict = collection_is_safe(processes, number, tombstones);
                 self.claim(at, "collection", incarnation, verdict);
             }
-            Event::OriginStolen { .. } => {
+            Event::OriginStolen { .. } if !self.faulty => {
                 self.claim(at, "origins", incarnation, Err(format!("{event:?}")));
             }
-            Event::Diverged { .. } => {
+            Event::Diverged { .. } if !self.faulty => {
                 self.claim(at, "agreement", incarnation, Err(format!("{event:?}")));
             }
-            Event::Committed { .. }
+            Event::OriginStolen { .. }
+            | Event::Diverged { .. }
+            | Event::Repaired { .. }
+            | Event::NotMember { .. }
+            | Event::TooManyIncarnations { .. }
+            | Event::Committed { .. }
             | Event::LateWritesDeleted { .. }
             | Event::TooFarAhead { .. }
             | Event::Adopted { .. }

@@ -155,6 +155,28 @@ pub enum Action {
         /// The time for which no other node can reach both.
         lasts: Duration,
     },
+    /// Restarts a city, and starts a second process of its name in the same millisecond, as on a
+    /// cloned machine. The other nodes are divided between the two as in [`Double`](Self::Double).
+    Clone {
+        /// The city.
+        city: usize,
+        /// One bit per node.
+        side: u128,
+        /// The time for which no other node can reach both.
+        lasts: Duration,
+    },
+    /// Removes entries of a replica without a trace, as a fault of its memory.
+    Lose {
+        /// The node.
+        node: usize,
+        /// The keys: those whose bit is set, by a number of each key from 0 to 127.
+        keys: u128,
+    },
+    /// Lets a city send false rounds until all faults end. Then it restarts without memory.
+    Lie {
+        /// The city.
+        city: usize,
+    },
 }
 
 /// A user request. Heroes and places are arbitrary numbers, reduced modulo the number that exists
@@ -179,8 +201,10 @@ pub enum Request {
 
 impl Action {
     /// The names of the fault kinds, in the order of their counters. A request is not a fault.
-    pub const FAULTS: [&'static str; 10] =
-        ["bomb", "cut", "split", "flap", "freeze", "reset", "kill", "jump", "forget", "double"];
+    pub const FAULTS: [&'static str; 13] = [
+        "bomb", "cut", "split", "flap", "freeze", "reset", "kill", "jump", "forget", "double",
+        "clone", "lose", "lie",
+    ];
 
     /// Returns the index in [`FAULTS`](Self::FAULTS), or `None` for a request.
     #[must_use]
@@ -197,6 +221,9 @@ impl Action {
             Self::Jump { .. } => Some(7),
             Self::Forget { .. } => Some(8),
             Self::Double { .. } => Some(9),
+            Self::Clone { .. } => Some(10),
+            Self::Lose { .. } => Some(11),
+            Self::Lie { .. } => Some(12),
         }
     }
 }

@@ -120,7 +120,7 @@ impl Cluster {
         let start = Now::new(Duration::ZERO, EPOCH);
         let incarnation = |number| Origin {
             node: format!("city-{number}").parse().expect("a valid name"),
-            incarnation: Incarnation(1),
+            incarnation: Incarnation::at(1),
         };
         let replicas = (0..nodes)
             .map(|number| Replica::new(incarnation(number), Config::default(), start))

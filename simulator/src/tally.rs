@@ -37,6 +37,10 @@ pub struct Tally {
     pub closed: u64,
     /// Orphaned writes adopted.
     pub adopted: u64,
+    /// Entries taken from another replica after a divergence.
+    pub repaired: u64,
+    /// Rounds refused because of an origin that cannot exist.
+    pub impossible: u64,
     /// Members forgotten.
     pub forgotten: u64,
     /// Incarnations that received a later one of their name.
@@ -60,6 +64,8 @@ impl Tally {
             Event::GivenUp { .. } => self.given_up += 1,
             Event::Forgotten { .. } => self.forgotten += 1,
             Event::Superseded { .. } => self.superseded += 1,
+            Event::Repaired { entries, .. } => self.repaired += *entries as u64,
+            Event::NotMember { .. } | Event::TooManyIncarnations { .. } => self.impossible += 1,
             Event::Joined { .. } | Event::OriginStolen { .. } | Event::Diverged { .. } => {}
         }
     }
@@ -83,6 +89,8 @@ impl Tally {
             ("late deletes", self.late_deletes),
             ("closed", self.closed),
             ("adopted", self.adopted),
+            ("repaired", self.repaired),
+            ("impossible", self.impossible),
             ("forgotten", self.forgotten),
             ("superseded", self.superseded),
         ];
@@ -109,6 +117,8 @@ impl std::ops::AddAssign for Tally {
         self.late_deletes += other.late_deletes;
         self.closed += other.closed;
         self.adopted += other.adopted;
+        self.repaired += other.repaired;
+        self.impossible += other.impossible;
         self.forgotten += other.forgotten;
         self.superseded += other.superseded;
     }

@@ -44,6 +44,22 @@ fn seeds_detect_broken_rules() {
     assert!(undetected.is_empty(), "not detected within {SEEDS} seeds each: {undetected:?}");
 }
 
+/// Rules whose absence shows only if a replica loses entries or a member sends false rounds.
+#[test]
+fn seeds_with_faulty_replicas_detect_broken_rules() {
+    let mut undetected = Vec::new();
+    for rule in [Rule::FutureIncarnationsAreRefused, Rule::RepairsRemoveNothing] {
+        let broken = Rules::without([rule]);
+        let is_violated =
+            |seed: &u64| run::run(&Plan::draw_faulty(*seed, None), &broken, false).is_err();
+        match (0..SEEDS).find(is_violated) {
+            Some(seed) => println!("{rule:?}: seed {seed}"),
+            None => undetected.push(rule),
+        }
+    }
+    assert!(undetected.is_empty(), "not detected within {SEEDS} seeds each: {undetected:?}");
+}
+
 #[test]
 fn small_worlds_detect_broken_rules() {
     let deletion_and_bomb =

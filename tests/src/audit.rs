@@ -68,7 +68,7 @@ fn node_snapshot(list: &CityHeroes, before: &NodeState, after: &NodeState) -> Op
     let same = [before, after].into_iter().find(|node| node.fingerprint == fingerprint);
     let incarnation = Origin {
         node: before.name.parse().expect("the name of a node"),
-        incarnation: Incarnation(incarnation),
+        incarnation: Incarnation::at(incarnation),
     };
     Some(NodeSnapshot { incarnation, map, vector: same.map(vector), tombstones: list.tombstones })
 }
@@ -117,7 +117,7 @@ pub fn vector(node: &NodeState) -> VersionVector {
     for (name, incarnation) in &node.closed_before {
         vector.close(Origin {
             node: name.parse().expect("the name of a node"),
-            incarnation: Incarnation(*incarnation),
+            incarnation: Incarnation::at(*incarnation),
         });
     }
     for (incarnation, reading) in &node.version_vector {
@@ -135,7 +135,7 @@ fn origin(text: &str) -> Origin {
     let (node, incarnation) = text.split_once('/').expect("a node and its incarnation");
     Origin {
         node: node.parse().expect("the name of a node"),
-        incarnation: Incarnation(incarnation.parse().expect("a number")),
+        incarnation: Incarnation::at(incarnation.parse().expect("a number")),
     }
 }
 

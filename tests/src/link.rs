@@ -288,7 +288,7 @@ fn connect(address: SocketAddr) -> TcpStream {
 pub fn hello(name: &str, incarnation: u64) -> Vec<u8> {
     let node = Origin {
         node: name.parse().expect("a valid node name"),
-        incarnation: Incarnation(incarnation),
+        incarnation: Incarnation::at(incarnation),
     };
     Hello { node, joined: false, nonce: rand::random() }.encode()
 }

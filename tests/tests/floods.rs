@@ -248,10 +248,10 @@ fn serve_gotham(
 ) {
     let me = Origin {
         node: "capitol".parse().expect("a name"),
-        incarnation: Incarnation(incarnation_now() & !1),
+        incarnation: Incarnation::at(incarnation_now() & !1),
     };
     let mut link = wait_until("capitol can link again", HANG_TIMEOUT, || {
-        Link::as_member(cluster.address("gotham"), "capitol", me.incarnation.0)
+        Link::as_member(cluster.address("gotham"), "capitol", me.incarnation.number())
             .map_err(|disconnect| format!("{disconnect:?}"))
     });
     let mut serving = 0;
@@ -321,7 +321,7 @@ fn flood_of_replayed_deltas_changes_nothing() {
     cluster.kill9("capitol");
     let previous = Origin {
         node: "capitol".parse().expect("a name"),
-        incarnation: Incarnation((incarnation_now() - 60_000) & !1),
+        incarnation: Incarnation::at((incarnation_now() - 60_000) & !1),
     };
     let mut heroes = Heroes::default();
     (0..OLD).for_each(|number| heroes.deleted(&forged_id(number).to_string()));
@@ -331,7 +331,8 @@ fn flood_of_replayed_deltas_changes_nothing() {
         let old: Batch = (0..OLD)
             .map(|number| {
                 let (key, created, mut stamp) = forged_hero(previous, number, 0);
-                stamp.hlc = Hlc { wall: UnixMillis(previous.incarnation.0 + number), logical: 0 };
+                stamp.hlc =
+                    Hlc { wall: UnixMillis(previous.incarnation.number() + number), logical: 0 };
                 let (created, mut deletion) = (Entry { stamp, born: stamp, ..created }, stamp);
                 deletion.hlc.logical = 1;
                 (key, Entry::written(Value::Tombstone, deletion, Some(&created)))

@@ -99,8 +99,31 @@ fn text(event: &replica::Event) -> Option<(NodeName, String)> {
         replica::Event::OriginStolen { source } => Some((
             source.node,
             format!(
-                "a round from {} was refused: it claims writes that dispatch never made",
+                "a round from {} contains writes that dispatch never made: another process has its \
+                 origin, or {} is faulty",
+                source.node, source.node
+            ),
+        )),
+        replica::Event::NotMember { source, writer } => Some((
+            source.node,
+            format!(
+                "a round from {} was refused: it contains writes of {writer}, which is not a \
+                 member of this cluster",
                 source.node
+            ),
+        )),
+        replica::Event::TooManyIncarnations { source, node } => Some((
+            source.node,
+            format!(
+                "a round from {} was refused: it contains too many incarnations of {node}",
+                source.node
+            ),
+        )),
+        replica::Event::Repaired { peer, entries } => Some((
+            peer.node,
+            format!(
+                "repaired: dispatch was missing {entries} entries, and took them from {}",
+                peer.node
             ),
         )),
         replica::Event::Diverged { peer } => Some((
@@ -133,7 +156,7 @@ mod tests {
 
     #[test]
     fn repeated_refusal_raises_an_alarm_once_per_interval() {
-        let source = Origin { node: "gotham".parse().unwrap(), incarnation: Incarnation(1) };
+        let source = Origin { node: "gotham".parse().unwrap(), incarnation: Incarnation::at(1) };
         let event = replica::Event::Diverged { peer: source };
         let mut alarms = Alarms::new(Duration::from_secs(1));
         let mut raised = |seconds| {
@@ -147,8 +170,8 @@ mod tests {
     fn clock_that_stays_wrong_raises_one_alarm() {
         let alarms = Alarms::new(Duration::from_secs(1));
         let (gotham, me) = ("gotham".parse().unwrap(), "dispatch".parse().unwrap());
-        let mut cities =
-            ["gotham", "metropolis", "capitol"].map(|name| CityState::new(name.parse().unwrap()));
+        let mut cities = ["gotham", "metropolis", "capitol"]
+            .map(|name| CityState::new(name.parse().unwrap(), 1_000));
         let now = Now::new(Duration::ZERO, UnixMillis(10_000));
         let mut raised = |wall| {
             cities[0].clock = Some((UnixMillis(wall), now.mono));
@@ -173,7 +196,7 @@ mod tests {
         let names: [NodeName; 3] =
             ["gotham", "metropolis", "capitol"].map(|name| name.parse().unwrap());
         let now = Now::new(Duration::ZERO, UnixMillis(10_000));
-        let mut cities = names.map(CityState::new);
+        let mut cities = names.map(|name| CityState::new(name, 1_000));
         let mut raised = |city: usize, wall| {
             cities[city].clock = Some((UnixMillis(wall), now.mono));
             alarms.on_clock(now, &mut cities, names[city], me).map(|(node, _)| node)
@@ -182,7 +205,7 @@ mod tests {
         assert_eq!(raised(0, 3_610_000), Some(names[0]), "one of three is no majority");
         assert_eq!(raised(1, 3_610_300), None, "one alarm about the same difference is enough");
         assert_eq!(raised(2, 10_000), None);
-        let mut cities = names.map(CityState::new);
+        let mut cities = names.map(|name| CityState::new(name, 1_000));
         for city in &mut cities {
             city.clock = Some((UnixMillis(3_610_000), now.mono));
         }

@@ -84,7 +84,7 @@ mod tests {
     use gossip::{Fingerprint, Incarnation, PullOptions, PullRequest, Summary, VersionVector};
 
     fn origin(name: &str) -> Origin {
-        Origin { node: name.parse().unwrap(), incarnation: Incarnation(1) }
+        Origin { node: name.parse().unwrap(), incarnation: Incarnation::at(1) }
     }
 
     fn envelope(from: &str, to: &str, round: u64, step: Step) -> Envelope {

@@ -25,7 +25,7 @@ impl Random {
     pub(super) fn new(seed: u64, incarnation: Incarnation) -> Self {
         let choices = ChaCha8Rng::seed_from_u64(seed);
         let mut ids = choices.clone();
-        ids.set_stream(incarnation.0);
+        ids.set_stream(incarnation.number());
         Self { choices, ids }
     }
 

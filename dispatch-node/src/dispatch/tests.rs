@@ -59,7 +59,7 @@ fn in_incarnation(
     gossip_interval: Option<Duration>,
     poll_interval: Option<Duration>,
 ) -> Dispatch {
-    let me = Origin { node: name("dispatch"), incarnation: Incarnation(incarnation) };
+    let me = Origin { node: name("dispatch"), incarnation: Incarnation::at(incarnation) };
     let members = CITIES.map(name).into_iter().chain([me.node]).collect();
     let replica = replica::Config { members, ..replica::Config::default() };
     let config = Config {
@@ -72,7 +72,8 @@ fn in_incarnation(
     let mut dispatch = Dispatch::new(me, config, 7, at(0));
     dispatch.tick(at(1_000));
     for city in linked {
-        dispatch.handle(at(1_000), Input::LinkUp { peer: name(city), incarnation: Incarnation(1) });
+        dispatch
+            .handle(at(1_000), Input::LinkUp { peer: name(city), incarnation: Incarnation::at(1) });
     }
     outputs(&mut dispatch);
     dispatch
@@ -181,7 +182,7 @@ fn bomb_without_answer_has_hit_if_the_incarnation_changed() {
         lost(&mut dispatch);
         dispatch.handle(
             at(1_400),
-            Input::LinkUp { peer: name("gotham"), incarnation: Incarnation(incarnation) },
+            Input::LinkUp { peer: name("gotham"), incarnation: Incarnation::at(incarnation) },
         );
         let answers = outputs(&mut dispatch).1;
         assert_eq!(matches!(answers[..], [Ok(Reply::Bombed(_))]), hit, "{answers:?}");
@@ -201,8 +202,10 @@ fn end_of_incarnation_answers_pending_commands() {
     ] {
         ask(&mut dispatch, at(1_200), action);
     }
-    dispatch
-        .handle(at(1_300), Input::Refused { peer: name("metropolis"), running: Incarnation(9) });
+    dispatch.handle(
+        at(1_300),
+        Input::Refused { peer: name("metropolis"), running: Incarnation::at(9) },
+    );
     let answers = outputs(&mut dispatch).1;
     assert!(
         matches!(
@@ -255,7 +258,7 @@ fn sending_a_hero_home_needs_no_city() {
 
 #[test]
 fn joining_dispatch_creates_nothing() {
-    let me = Origin { node: name("dispatch"), incarnation: Incarnation(1) };
+    let me = Origin { node: name("dispatch"), incarnation: Incarnation::at(1) };
     let config = Config {
         cities: CITIES.map(name).to_vec(),
         gossip_interval: None,
@@ -302,7 +305,7 @@ fn second_command_has_seen_the_first() {
     let own = Arc::new(dispatch.replica.map().get(hero).unwrap());
     let (sent, _) = ask(&mut dispatch, at(1_200), Assign { hero, to: to("gotham") });
     let Some((_, Frame::Command { request, .. })) = sent.first() else { panic!("{sent:?}") };
-    let origin = Origin { node: name("gotham"), incarnation: Incarnation(1) };
+    let origin = Origin { node: name("gotham"), incarnation: Incarnation::at(1) };
     // Gotham was bombed a moment ago: its clock runs ahead, within the accepted drift.
     let stamp = Stamp { hlc: Hlc { wall: at(3_100).wall, logical: 1 }, origin };
     let written = Arc::new(Entry::written(
@@ -374,7 +377,7 @@ fn step_is_carried_only_from_its_author_to_a_linked_incarnation() {
     let mut dispatch = dispatch(&CITIES);
     let origin = |city: &str, incarnation| Origin {
         node: name(city),
-        incarnation: Incarnation(incarnation),
+        incarnation: Incarnation::at(incarnation),
     };
     let summary = Summary { vector: 1, fingerprint: Fingerprint::default() };
     let step = Step::Pull(PullRequest {
@@ -407,7 +410,7 @@ fn step_is_carried_only_from_its_author_to_a_linked_incarnation() {
 
 fn observation(since: u64, entries: Vec<(HeroId, Arc<Entry>)>) -> Observation {
     Observation {
-        incarnation: Incarnation(1),
+        incarnation: Incarnation::at(1),
         since,
         until: since + entries.len() as u64,
         wall: at(1_100).wall,
@@ -430,7 +433,7 @@ fn observation(since: u64, entries: Vec<(HeroId, Arc<Entry>)>) -> Observation {
 }
 
 fn foreign(city: &str) -> Arc<Entry> {
-    let origin = Origin { node: name(city), incarnation: Incarnation(1) };
+    let origin = Origin { node: name(city), incarnation: Incarnation::at(1) };
     let stamp = Stamp { hlc: Hlc { wall: at(500).wall, logical: 0 }, origin };
     Arc::new(Entry::written(
         Value::Live(Hero { location: to(city), ..Hero::new("Granite".into()) }),
@@ -472,7 +475,8 @@ fn bombed_city_is_shown_empty_and_an_unreachable_one_unchanged() {
     dispatch.handle(at(1_200), Input::LinkDown { peer: name("gotham"), cause: LinkDown::Lost });
     dispatch
         .handle(at(1_210), Input::LinkDown { peer: name("capitol"), cause: LinkDown::TimedOut });
-    dispatch.handle(at(1_250), Input::LinkUp { peer: name("gotham"), incarnation: Incarnation(2) });
+    dispatch
+        .handle(at(1_250), Input::LinkUp { peer: name("gotham"), incarnation: Incarnation::at(2) });
     let mut shown = None;
     while let Some(output) = dispatch.poll() {
         if let Output::Event(Event::View(view)) = output {
@@ -580,7 +584,8 @@ fn partial_observation_is_shown_when_complete() {
 fn observation_of_an_ended_incarnation_is_ignored() {
     let mut dispatch = dispatch(&["gotham"]);
     dispatch.handle(at(1_100), Input::LinkDown { peer: name("gotham"), cause: LinkDown::Lost });
-    dispatch.handle(at(1_100), Input::LinkUp { peer: name("gotham"), incarnation: Incarnation(2) });
+    dispatch
+        .handle(at(1_100), Input::LinkUp { peer: name("gotham"), incarnation: Incarnation::at(2) });
     let late = observation(0, vec![(HeroId::from_bytes([1; 16]), foreign("gotham"))]);
     dispatch
         .handle(at(1_200), Input::Frame { from: name("gotham"), frame: Frame::Observation(late) });
@@ -868,7 +873,7 @@ fn accepted_stamps_are_sent_to_all_nodes_and_to_those_that_connect_later() {
     let [Ok(Reply::Accepted(acceptance))] = &answers[..] else { panic!("{answers:?}") };
     assert_eq!((acceptance.until.0, &acceptance.nodes[..]), (until, &nodes.map(name)[..]));
     let connect = |dispatch: &mut Dispatch, now| {
-        let link_up = Input::LinkUp { peer: name("capitol"), incarnation: Incarnation(1) };
+        let link_up = Input::LinkUp { peer: name("capitol"), incarnation: Incarnation::at(1) };
         dispatch.handle(now, link_up);
         accepts(&outputs(dispatch).0)
     };

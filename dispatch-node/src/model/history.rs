@@ -304,7 +304,7 @@ mod tests {
     }
 
     fn arrival(hero: u8, wall: u64, way: Way, at: u64) -> Arrival {
-        let origin = Origin { node: name("gotham"), incarnation: Incarnation(2) };
+        let origin = Origin { node: name("gotham"), incarnation: Incarnation::at(2) };
         let entry = Arc::new(Entry::written(
             Value::Tombstone,
             Stamp { hlc: Hlc { wall: UnixMillis(wall), logical: 0 }, origin },

@@ -278,7 +278,7 @@ mod tests {
 
     /// Entry number `n`, newer than all lower ones; a tombstone from 100 on.
     fn entry(n: u8) -> Option<Arc<Entry>> {
-        let origin = Origin { node: "gotham".parse().unwrap(), incarnation: Incarnation(2) };
+        let origin = Origin { node: "gotham".parse().unwrap(), incarnation: Incarnation::at(2) };
         let stamp = Stamp { hlc: Hlc { wall: UnixMillis(n.into()), logical: 0 }, origin };
         let value =
             if n >= 100 { Value::Tombstone } else { Value::Live(Hero::new("Granite".into())) };

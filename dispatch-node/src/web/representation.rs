@@ -106,7 +106,7 @@ fn node(node: &NodeState, role: &str) -> Node {
         name: node.name.to_string(),
         role: role.to_owned(),
         status: node.status.as_str().to_owned(),
-        incarnation: node.incarnation.map(|incarnation| incarnation.0),
+        incarnation: node.incarnation.map(|incarnation| incarnation.number()),
         crashes: node.crashes,
         heroes: node.heroes,
         tombstones: node.tombstones,
@@ -114,7 +114,9 @@ fn node(node: &NodeState, role: &str) -> Node {
         version_vector: vector
             .map(|stamp| (stamp.origin.to_string(), stamp.hlc.to_string()))
             .collect(),
-        closed_before: marks.map(|mark| (mark.node.to_string(), mark.incarnation.0)).collect(),
+        closed_before: marks
+            .map(|mark| (mark.node.to_string(), mark.incarnation.number()))
+            .collect(),
         age_ms: node.age.map(millis),
         clock_ahead_ms: node.clock_ahead_ms,
         stamps_ahead_ms: node.stamps_ahead_ms,

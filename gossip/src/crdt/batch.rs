@@ -61,6 +61,7 @@ struct Packed {
     bytes: Vec<u8>,
     len: usize,
     highest: Vec<Stamp>,
+    origins: Vec<Origin>,
 }
 
 impl<V: Payload> Batch<V> {
@@ -79,7 +80,8 @@ impl<V: Payload> Batch<V> {
             highest.note(entry.stamp);
             len += 1;
         }
-        let packed = Packed { bytes: bytes.into(), len, highest: highest.finish() };
+        let origins = rows.origins.into_values();
+        let packed = Packed { bytes: bytes.into(), len, highest: highest.finish(), origins };
         Ok(Self(Arc::new(packed), PhantomData))
     }
 
@@ -105,6 +107,12 @@ impl<V: Payload> Batch<V> {
     #[must_use]
     pub fn highest(&self) -> &[Stamp] {
         &self.0.highest
+    }
+
+    /// Returns all origins that the entries refer to: of writers, births and seen writes.
+    #[must_use]
+    pub fn origins(&self) -> &[Origin] {
+        &self.0.origins
     }
 
     /// Iterates over owned entries.
@@ -205,8 +213,9 @@ impl<V: Payload> Packer<V> {
 
     /// Returns the batch of the pushed entries.
     pub(super) fn finish(self) -> Batch<V> {
-        let Self { bytes, len, highest, .. } = self;
-        let packed = Packed { bytes: bytes.into_bytes(), len, highest: highest.finish() };
+        let Self { bytes, len, highest, origins, .. } = self;
+        let (bytes, origins) = (bytes.into_bytes(), origins.into_values());
+        let packed = Packed { bytes, len, highest: highest.finish(), origins };
         Batch(Arc::new(packed), PhantomData)
     }
 
@@ -266,7 +275,7 @@ impl<V: Payload> Packer<V> {
         self.bytes.number(number + offset);
         if is_new {
             self.bytes.text(origin.node.as_str());
-            self.bytes.number(origin.incarnation.0);
+            self.bytes.raw(&origin.incarnation.to_bytes());
         }
     }
 }
@@ -365,7 +374,7 @@ impl<'a, V: Payload> Rows<'a, V> {
         let Self { input, origins, .. } = self;
         origins.value(number, || {
             let node = input.name()?;
-            Ok(Origin { node, incarnation: Incarnation(input.number()?) })
+            Ok(Origin { node, incarnation: Incarnation::from_bytes(*input.array()?) })
         })
     }
 }

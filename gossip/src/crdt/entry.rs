@@ -6,7 +6,6 @@
 use serde::{Deserialize, Serialize};
 
 use crate::clock::Stamp;
-use crate::crdt::version_vector::INCARNATION_MAX;
 use crate::payload::Payload;
 
 /// The maximum number of origins in an entry's [`seen`](Entry::seen).
@@ -194,11 +193,6 @@ impl<V: Payload> EntryRef<'_, '_, V> {
         self.seen.len() <= SEEN_MAX
             && self.seen.is_sorted_by(|a, b| a.origin < b.origin)
             && self.born.hlc <= self.stamp.hlc
-            && self
-                .seen
-                .iter()
-                .chain([&self.stamp, &self.born])
-                .all(|stamp| stamp.origin.incarnation <= INCARNATION_MAX)
             && self.value.is_none_or(V::is_valid)
     }
 
@@ -221,7 +215,7 @@ mod tests {
     fn stamp(node: &str, wall: u64) -> Stamp {
         Stamp {
             hlc: Hlc { wall: UnixMillis(wall), logical: 0 },
-            origin: Origin { node: node.parse().unwrap(), incarnation: Incarnation(1) },
+            origin: Origin { node: node.parse().unwrap(), incarnation: Incarnation::at(1) },
         }
     }
 
@@ -287,20 +281,9 @@ mod tests {
         assert!(Entry { seen: seen(&nodes[..SEEN_MAX]), ..possible.clone() }.is_valid());
         let too_many_seen = Entry { seen: seen(&nodes), ..possible.clone() };
         let duplicate_origin = Entry { seen: seen(&["a", "a"]), ..possible.clone() };
-        let unsorted = Entry { seen: seen(&["b", "a"]), ..possible.clone() };
-        let late = Stamp {
-            origin: Origin { incarnation: Incarnation(u64::MAX), ..stamp("z", 1).origin },
-            ..stamp("z", 1)
-        };
-        let beyond_incarnation_max = [
-            Entry { stamp: Stamp { origin: late.origin, ..possible.stamp }, ..possible.clone() },
-            Entry { born: late, ..possible.clone() },
-            Entry { seen: Seen(vec![late]), ..possible },
-        ];
+        let unsorted = Entry { seen: seen(&["b", "a"]), ..possible };
         for impossible in
             [invalid_value, born_after_write, too_many_seen, duplicate_origin, unsorted]
-                .into_iter()
-                .chain(beyond_incarnation_max)
         {
             assert!(!impossible.is_valid(), "{impossible:?}");
         }

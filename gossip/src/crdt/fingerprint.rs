@@ -31,7 +31,7 @@ impl Fingerprint {
         };
         put(key.as_bytes());
         put(stamp.origin.node.padded());
-        put(&stamp.origin.incarnation.0.to_le_bytes());
+        put(&stamp.origin.incarnation.to_bytes());
         put(&stamp.hlc.wall.0.to_le_bytes());
         put(&stamp.hlc.logical.to_le_bytes());
         Self(V::digest(value, &header))

@@ -205,6 +205,21 @@ impl<V: Payload> Map<V> {
         true
     }
 
+    /// Merges `entry` into `key` like [`merge`](Self::merge). If both entries have the same stamp
+    /// and different values, the one with the greater hash is kept. Two writes never have the same
+    /// stamp, so this is needed only after a fault.
+    pub fn merge_by_content(&mut self, key: Key, entry: &EntryRef<'_, '_, V>) -> bool {
+        let hash =
+            |entry: &EntryRef<'_, '_, V>| Fingerprint::of::<V>(key, entry.stamp, entry.value);
+        if let Some(held) = self.get(key)
+            && self.rank(key) == Some(entry.rank())
+            && hash(&held.as_entry_ref()) < hash(entry)
+        {
+            self.remove(key);
+        }
+        self.merge(key, entry)
+    }
+
     /// Removes `key` without leaving a tombstone. Only correct for keys whose tombstone may be
     /// collected.
     pub fn remove(&mut self, key: Key) {
@@ -493,7 +508,8 @@ mod tests {
     }
 
     fn stamp(node: &str, incarnation: u64, wall: u64) -> Stamp {
-        let origin = Origin { node: node.parse().unwrap(), incarnation: Incarnation(incarnation) };
+        let origin =
+            Origin { node: node.parse().unwrap(), incarnation: Incarnation::at(incarnation) };
         Stamp { hlc: Hlc { wall: UnixMillis(wall), logical: 0 }, origin }
     }
 

@@ -12,16 +12,13 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::ops::RangeInclusive;
 
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::Xxh3;
 
 use crate::clock::{Hlc, Stamp};
 use crate::id::{Incarnation, NodeName, Origin};
-
-/// The highest valid incarnation (the year 10889). Far below `u64::MAX`, so a successor always
-/// exists.
-pub(crate) const INCARNATION_MAX: Incarnation = Incarnation(1 << 48);
 
 /// The highest reading seen from each origin. An absent origin has no covered writes, unless it is
 /// closed.
@@ -107,20 +104,15 @@ impl VersionVector {
 
     /// Iterates over the slots of the incarnations of `node`, oldest first.
     pub fn incarnations(&self, node: NodeName) -> impl Iterator<Item = Stamp> {
-        let origin = |incarnation| Origin { node, incarnation: Incarnation(incarnation) };
         self.slots
-            .range(origin(0)..=origin(u64::MAX))
+            .range(all_incarnations(node))
             .map(|(origin, hlc)| Stamp { hlc: *hlc, origin: *origin })
     }
 
     /// Returns the newest incarnation of `node` that has a slot.
     #[must_use]
     pub fn newest_incarnation(&self, node: NodeName) -> Option<Incarnation> {
-        let origin = |incarnation| Origin { node, incarnation: Incarnation(incarnation) };
-        self.slots
-            .range(origin(0)..=origin(u64::MAX))
-            .next_back()
-            .map(|(origin, _)| origin.incarnation)
+        self.slots.range(all_incarnations(node)).next_back().map(|(origin, _)| origin.incarnation)
     }
 
     /// Adds the coverage of `other` to this vector.
@@ -162,6 +154,11 @@ impl VersionVector {
         self.slots.iter().map(|(origin, hlc)| Stamp { hlc: *hlc, origin: *origin })
     }
 
+    /// Iterates over the origins of all marks and slots.
+    pub fn origins(&self) -> impl Iterator<Item = Origin> {
+        self.marks().chain(self.slots.keys().copied())
+    }
+
     /// Returns the number of slots and marks.
     #[must_use]
     pub fn len(&self) -> usize {
@@ -177,10 +174,7 @@ impl VersionVector {
     /// Returns whether a node of this version could have produced the vector.
     #[must_use]
     pub fn is_valid(&self) -> bool {
-        let incarnations =
-            self.slots.keys().map(|origin| origin.incarnation).chain(self.closed.values().copied());
-        incarnations.max().is_none_or(|newest| newest <= INCARNATION_MAX)
-            && self.slots.keys().all(|origin| !self.has_closed(*origin))
+        self.slots.keys().all(|origin| !self.has_closed(*origin))
     }
 
     /// Returns a hash of the whole vector.
@@ -191,7 +185,7 @@ impl VersionVector {
             hash.update(origin.node.as_str().as_bytes());
             // Names have no zero byte, so it separates the name from the number.
             hash.update(&[0]);
-            hash.update(&origin.incarnation.0.to_le_bytes());
+            hash.update(&origin.incarnation.to_bytes());
         };
         self.marks().for_each(|mark| update_origin(&mut hash, mark));
         // Separates marks from slots. No name is empty, so a slot cannot start with this byte.
@@ -203,6 +197,12 @@ impl VersionVector {
         }
         hash.digest()
     }
+}
+
+/// Returns the range of all incarnations of `node`.
+fn all_incarnations(node: NodeName) -> RangeInclusive<Origin> {
+    let origin = |bytes| Origin { node, incarnation: Incarnation::from_bytes(bytes) };
+    origin([0; 16])..=origin([u8::MAX; 16])
 }
 
 impl FromIterator<Stamp> for VersionVector {

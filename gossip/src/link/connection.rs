@@ -19,6 +19,7 @@ use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use crate::link::close::close;
 use crate::link::handshake::{self, Identity};
 use crate::link::outcome::{Admitted, ConnectionEvent, End, Ended};
+use crate::link::progress::Progress;
 use crate::link::telemetry::{Direction, FrameStats, Telemetry};
 use crate::message::{Application, Frame};
 use crate::wire;
@@ -41,11 +42,14 @@ pub(super) fn limits(frame_bytes_max: usize) -> WebSocketConfig {
 pub(super) struct Reports<A: Application> {
     pub(super) events: mpsc::Sender<ConnectionEvent<A>>,
     pub(super) telemetry: Arc<dyn Telemetry>,
+    pub(super) progress: Progress,
 }
 
 impl<A: Application> Clone for Reports<A> {
     fn clone(&self) -> Self {
-        Self { events: self.events.clone(), telemetry: Arc::clone(&self.telemetry) }
+        let Self { events, telemetry, progress } = self;
+        let (events, telemetry) = (events.clone(), Arc::clone(telemetry));
+        Self { events, telemetry, progress: progress.clone() }
     }
 }
 
@@ -113,14 +117,14 @@ where
     tokio::select! {
         biased;
         ended = receive(stream, connection, reports) => ended,
-        ended = send(sink, outgoing, &*reports.telemetry, frame_bytes_max) => ended,
+        ended = send(sink, outgoing, reports, frame_bytes_max) => ended,
     }
 }
 
 async fn send<A, S>(
     mut sink: SplitSink<&mut WebSocketStream<S>, Message>,
     mut outgoing: mpsc::Receiver<Frame<A>>,
-    telemetry: &dyn Telemetry,
+    reports: &Reports<A>,
     frame_bytes_max: usize,
 ) -> Ended
 where
@@ -132,10 +136,12 @@ where
         let message = tokio::select! {
             frame = outgoing.recv() => match frame.map(|frame| (wire::encode(&frame), frame)) {
                 Some((bytes, _)) if bytes.len() > frame_bytes_max => {
-                    return Ended::TooLarge(bytes.len());
+                    reports.telemetry.frame_too_large();
+                    reports.progress.note_too_large(bytes.len());
+                    return Ended::TooLarge { bytes: bytes.len(), max: frame_bytes_max };
                 }
                 Some((bytes, frame)) => {
-                    count(telemetry, Direction::Out, &frame, bytes.len());
+                    count(&*reports.telemetry, Direction::Out, &frame, bytes.len());
                     Message::binary(bytes)
                 }
                 None => return Ended::OwnEnd,

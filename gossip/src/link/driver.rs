@@ -159,12 +159,12 @@ where
         on_event: F,
         hooks: H,
     ) -> Self {
-        let Environment { cluster, clock, stop, tasks, joined, progress: _, controls, telemetry } =
+        let Environment { cluster, clock, stop, tasks, joined, progress, controls, telemetry } =
             environment;
         let (secret, frame_bytes_max) = (cluster.secret.clone(), cluster.frame_bytes_max);
         let identity = Identity { me, secret, joined, frame_bytes_max };
         let links = Links::new(me, cluster.roster.clone(), Arc::clone(&telemetry));
-        let reports = Reports { events, telemetry };
+        let reports = Reports { events, telemetry, progress };
         for (peer, address) in &cluster.addresses {
             let dialer = Dialer {
                 peer: *peer,

@@ -48,10 +48,22 @@ pub(super) fn log(event: &Event) {
             );
         }
         Event::OriginStolen { source } => {
-            error!(%source, "round refused: it contains writes that this incarnation never made");
+            error!(%source, "a round contains writes that this incarnation never made: another process has its \
+                 origin, or the source is faulty");
         }
         Event::Diverged { peer } => {
             error!(%peer, "DIVERGED: the peer covers the same writes and holds different entries");
+        }
+        Event::Repaired { peer, entries } => {
+            warn!(%peer, entries, "repaired: took entries from the peer that were missing here");
+        }
+        Event::NotMember { source, writer } => {
+            let source = source.node;
+            error!(%source, %writer, "round refused: it contains writes of a node that is not a member");
+        }
+        Event::TooManyIncarnations { source, node } => {
+            let source = source.node;
+            error!(%source, %node, "round refused: it contains too many incarnations of one node");
         }
         Event::GivenUp { source } => debug!(%source, "pull given up"),
         Event::Joined { through: Some(source) } => info!(through = %source, "joined"),

@@ -283,7 +283,7 @@ mod tests {
 
     /// A frame from gotham to `to` that contains this number.
     fn frame(to: &str, number: u32) -> Frame {
-        let incarnation = |node| Origin { node: name(node), incarnation: Incarnation(1) };
+        let incarnation = |node| Origin { node: name(node), incarnation: Incarnation::at(1) };
         Frame::Round(Envelope {
             from: incarnation("gotham"),
             to: incarnation(to),

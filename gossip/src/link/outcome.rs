@@ -72,8 +72,8 @@ pub(super) enum Ended {
     Closed,
     #[error("{0}")]
     Broken(#[from] tungstenite::Error),
-    #[error("frame of {0} bytes exceeds the limit")]
-    TooLarge(usize),
+    #[error("a frame of {bytes} bytes exceeds the limit of {max}")]
+    TooLarge { bytes: usize, max: usize },
     #[error("this incarnation of the node has ended")]
     OwnEnd,
 }
@@ -91,7 +91,7 @@ impl Ended {
             Self::Wire(WireError::Malformed(_)) => Some(4006),
             Self::NotBinary => Some(1003),
             Self::OwnEnd => Some(1001),
-            Self::TooLarge(_) => Some(1011),
+            Self::TooLarge { .. } => Some(1011),
             Self::Broken(error) => close_code(error),
             Self::TimedOut | Self::Closed | Self::RefusedByPeer(_) => None,
         }
@@ -111,7 +111,7 @@ impl Ended {
             | Self::TimedOut
             | Self::Closed
             | Self::Broken(_)
-            | Self::TooLarge(_)
+            | Self::TooLarge { .. }
             | Self::OwnEnd => false,
         }
     }
@@ -135,7 +135,7 @@ impl Ended {
             | Self::TimedOut
             | Self::Closed
             | Self::Broken(_)
-            | Self::TooLarge(_)
+            | Self::TooLarge { .. }
             | Self::OwnEnd => None,
         }
     }

@@ -161,15 +161,15 @@ impl<M: Node> Supervisor<M> {
     ) -> NodeEnd {
         let name = self.config.name;
         let mut crashes = 0;
-        let mut above = Incarnation(0);
+        let mut above = None;
         loop {
             let now = self.clock.now();
             // The wall clock may have been set back, so the number is also above the previous one.
-            let incarnation = Incarnation::begun_at(now.wall).max(above.successor());
+            let incarnation = Incarnation::begun_at(now.wall, above, rand::random());
             let me = Origin { node: name, incarnation };
-            above = incarnation;
+            above = Some(incarnation);
             self.ready.send_replace(false);
-            info!(incarnation = incarnation.0, crashes, "{name}: incarnation started");
+            info!(incarnation = incarnation.number(), crashes, "{name}: incarnation started");
             self.config.telemetry.incarnation_started(incarnation);
             let machine = begin(me, crashes, now);
             let ended =
@@ -183,18 +183,18 @@ impl<M: Node> Supervisor<M> {
                 Ok(Ended::HandlerStopped(IncarnationEnd::Crashed(reason))) => ("bomb", reason),
                 Ok(Ended::HandlerStopped(IncarnationEnd::Superseded { by, halts: false })) => {
                     // Not counted as a crash: the cause is the clock of an earlier process.
-                    above = self.later_than(by);
+                    above = Some(self.later_than(by));
                     continue;
                 }
                 Ok(Ended::HandlerStopped(IncarnationEnd::Superseded { by, halts: true })) => {
-                    error!("a later incarnation is running as {name}/{by}: {me} halts");
+                    error!("a later incarnation is running as {name}/{by:?}: {me:?} halts");
                     return NodeEnd::Failed;
                 }
                 Err(_) => ("panic", "panic".to_owned()),
             };
             crashes += 1;
             self.config.telemetry.crashed(cause);
-            let incarnation = incarnation.0;
+            let incarnation = incarnation.number();
             if !self.config.intensity.allows_restart_after_crash(self.clock.now().mono) {
                 error!(
                     incarnation,
@@ -220,7 +220,7 @@ impl<M: Node> Supervisor<M> {
         on_event: &mut impl FnMut(M::Event) -> ControlFlow<IncarnationEnd>,
     ) -> Result<Ended<IncarnationEnd>, Box<dyn std::any::Any + Send>> {
         // At level error, so that every log line that passes a filter also gets this span.
-        let span = error_span!("incarnation", incarnation = me.incarnation.0);
+        let span = error_span!("incarnation", incarnation = me.incarnation.number());
         let Self { config, clock, controls, incoming, ready, progress } = self;
         let environment = Environment {
             cluster: &config.cluster,
@@ -268,7 +268,7 @@ impl<M: Node> Supervisor<M> {
         self.config.telemetry.restarting();
         // Another process may already have used the number right above `by`, so the distance
         // varies.
-        Incarnation(by.0.saturating_add(self.clock.now().wall.0 % INCARNATION_JUMP))
+        Incarnation::at(by.number().saturating_add(self.clock.now().wall.0 % INCARNATION_JUMP))
     }
 }
 

@@ -40,6 +40,8 @@ pub trait Telemetry: Send + Sync + 'static {
     fn peer_refused(&self, _reason: &'static str) {}
     /// A peer's queue of frames to send was full, and its link was dropped.
     fn queue_overflowed(&self) {}
+    /// A frame was too large to send, and its link was dropped.
+    fn frame_too_large(&self) {}
     /// The link to `peer` is up (`None`), or down for the given reason.
     fn link_changed(&self, _peer: NodeName, _down: Option<LinkDown>) {}
     /// An incarnation of the node has started.

@@ -5,12 +5,11 @@
 
 use crate::clock::Stamp;
 use crate::crdt::entry::Entry;
-use crate::crdt::version_vector::VersionVector;
-use crate::id::{Key, Origin};
+use crate::id::Key;
 use crate::payload::Payload;
 use crate::replica::pull::{Chunks, Pull, Round};
 use crate::replica::{Event, Replica, Rule, retire};
-use crate::time::{Now, UnixMillis};
+use crate::time::Now;
 
 /// The size of a merged round.
 pub(super) struct Merged {
@@ -22,9 +21,19 @@ impl<V: Payload> Replica<V> {
     /// Merges a complete round and its vector, in one step or not at all. Returns the size of the
     /// round if it was merged.
     pub(super) fn commit(&mut self, now: Now, pull: Pull<V>) -> Option<Merged> {
-        let source = pull.source;
-        let Round { entries, vector, horizon, full, joined } = pull.into_round();
-        self.note_joined(source, joined);
+        let (source, repairs) = (pull.source, pull.options.full);
+        let round = pull.into_round();
+        self.note_joined(source, round.joined);
+        if round.joined {
+            // A joined member exists, even if this round is refused, so this incarnation is not the
+            // first and waits for another round.
+            self.join_at = self.join_at.max(now.mono + self.config.join_timeout);
+        }
+        if let Some(refusal) = self.refusal_of_origins(now, source, &round) {
+            self.event(refusal);
+            return None;
+        }
+        let Round { entries, vector, horizon, full, joined } = round;
         let superseded_by = retire::newest_known(&vector, self.me.node)
             .filter(|newest| *newest > self.me.incarnation);
         if let Some(by) = superseded_by
@@ -38,12 +47,7 @@ impl<V: Payload> Replica<V> {
             });
             return None;
         }
-        if joined {
-            // A joined member exists, even if this round is refused, so this incarnation is not the
-            // first and waits for another round.
-            self.join_at = self.join_at.max(now.mono + self.config.join_timeout);
-        }
-        if let Some(refusal) = self.refusal(now, source, &entries, &vector, &horizon) {
+        if let Some(refusal) = self.refusal_of_stamps(now, source, &entries, &vector, &horizon) {
             self.event(refusal);
             return None;
         }
@@ -54,18 +58,28 @@ impl<V: Payload> Replica<V> {
             self.event(Event::GivenUp { source });
             return None;
         }
+        // Own writes return in the rounds of others. Unmade ones are a sign of a second process with
+        // the same origin, or of a false round. Refusing them would cut this replica off for as long
+        // as others cover them. Merged, they only leave gaps, which repairs close.
+        let stamps = || entries.highest().chain(vector.iter()).chain(horizon.iter());
+        if stamps().any(|stamp| stamp.origin == self.me && !self.vector.covers(stamp)) {
+            self.event(Event::OriginStolen { source });
+        }
         // Includes the horizon, and happens before any local write: a tombstone stamped below the
         // horizon would be lost at members that have collected.
-        let stamps = entries.highest().chain(vector.iter()).chain(horizon.iter());
-        if let Some(newest) = stamps.map(|stamp| stamp.hlc).max()
+        if let Some(newest) = stamps().map(|stamp| stamp.hlc).max()
             && self.keeps(Rule::ClocksPassMergedStamps)
         {
             self.clock.observe(newest);
         }
-        if full {
+        let repairs = full && repairs && self.is_equal_as_far_as_known(&vector);
+        if full && self.misses_collections(&horizon) {
             self.forget_keys_missing_at(&vector, &horizon, &entries);
         }
         let merged = Merged { entries: entries.len(), bytes: entries.size() };
+        if repairs {
+            self.repair(source, &entries);
+        }
         let (changed, late, mut orphans) = self.merge(entries);
         // Before the vectors are merged: afterwards the incarnations of orphans are closed here
         // too.
@@ -87,35 +101,6 @@ impl<V: Payload> Replica<V> {
             self.join(now, Some(source));
         }
         Some(merged)
-    }
-
-    /// Returns the event for a round that must not be merged.
-    fn refusal(
-        &self,
-        now: Now,
-        source: Origin,
-        entries: &Chunks<V>,
-        vector: &VersionVector,
-        horizon: &VersionVector,
-    ) -> Option<Event> {
-        if self.has_fenced(source) {
-            return Some(Event::Fenced { source });
-        }
-        let stamps = || entries.highest().chain(vector.iter()).chain(horizon.iter());
-        // Own writes return in the rounds of others. Only unmade ones are a sign of a second
-        // process with the same origin.
-        if stamps().any(|stamp| stamp.origin == self.me && !self.vector.covers(stamp)) {
-            return Some(Event::OriginStolen { source });
-        }
-        let latest = self.latest_accepted(now);
-        let ahead = stamps().filter(|stamp| stamp.hlc > latest).max()?;
-        let UnixMillis(wall) = ahead.hlc.wall;
-        let refused = Event::TooFarAhead {
-            source,
-            writer: ahead.origin,
-            ahead_ms: wall.saturating_sub(now.wall.0),
-        };
-        self.keeps(Rule::RoundsAreRefusedWhole).then_some(refused)
     }
 
     /// Merges the entries. Returns the number of changes, the late writes to deleted keys, which

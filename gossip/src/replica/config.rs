@@ -15,6 +15,9 @@ pub struct Config {
     /// All members of the cluster, this node included, running or not. A tombstone is kept until
     /// all members have it. A node that is not a member never collects.
     pub members: BTreeSet<NodeName>,
+    /// The nodes that may pass on rounds between others. From all other nodes, a replica accepts
+    /// only rounds of their own.
+    pub carriers: BTreeSet<NodeName>,
     /// The accepted drift: the maximum by which a stamp may be ahead of this node's wall clock. It
     /// must be the same on all nodes of a cluster: a node with a larger drift would relay stamps
     /// that the others refuse. Default: 2 s.
@@ -37,6 +40,9 @@ pub struct Config {
     /// The number of tombstones at which local deletions are refused. Rounds are merged regardless.
     /// Default: 1,000,000.
     pub tombstones_max: usize,
+    /// The maximum number of incarnations of one node that are not closed. A round that would add
+    /// more is refused. Default: 1,024.
+    pub incarnations_max: usize,
     /// The number of pull records that the replica keeps. Default: [`PULL_LOG_MAX`].
     pub pull_log_max: usize,
     /// The rules in force: all of them, except in tests.
@@ -44,10 +50,18 @@ pub struct Config {
     pub rules: Rules,
 }
 
+impl Config {
+    /// Returns whether writes of this node are accepted: it is a member or a carrier.
+    pub(super) fn knows(&self, node: NodeName) -> bool {
+        self.members.contains(&node) || self.carriers.contains(&node)
+    }
+}
+
 impl Default for Config {
     fn default() -> Self {
         Self {
             members: BTreeSet::new(),
+            carriers: BTreeSet::new(),
             drift_max: Duration::from_secs(2),
             join_timeout: Duration::from_secs(1),
             round_timeout: Duration::from_secs(3),
@@ -56,6 +70,7 @@ impl Default for Config {
             staged_max: 4_000_000,
             live_max: 1_000_000,
             tombstones_max: 1_000_000,
+            incarnations_max: 1_024,
             pull_log_max: PULL_LOG_MAX,
             rules: Rules::default(),
         }

@@ -80,8 +80,24 @@ pub enum Event {
         /// The difference to this node's wall clock, in milliseconds.
         ahead_ms: u64,
     },
-    /// A round was refused because it claims writes of this incarnation that were never made.
-    /// Nothing was changed.
+    /// A round was refused because it contains writes of a node that is not a member. Nothing was
+    /// changed.
+    NotMember {
+        /// The source of the round.
+        source: Origin,
+        /// The writer that is not a member.
+        writer: NodeName,
+    },
+    /// A round was refused because it contains too many incarnations of one node. Nothing was
+    /// changed.
+    TooManyIncarnations {
+        /// The source of the round.
+        source: Origin,
+        /// The node.
+        node: NodeName,
+    },
+    /// A round contains writes of this incarnation that were never made: another process has the
+    /// same origin, or the source is faulty. They were merged.
     OriginStolen {
         /// The source of the round.
         source: Origin,
@@ -90,6 +106,14 @@ pub enum Event {
     Diverged {
         /// The other replica.
         peer: Origin,
+    },
+    /// After a divergence, entries that were missing here, or were less than the peer's, were taken
+    /// from it.
+    Repaired {
+        /// The other replica.
+        peer: Origin,
+        /// The number of entries taken.
+        entries: usize,
     },
     /// A pull was given up: it made no progress, was too large, or was outdated by another round.
     /// Nothing was changed.
@@ -120,14 +144,17 @@ impl Event {
         match self {
             Self::Fenced { .. } => Some("fenced"),
             Self::TooFarAhead { .. } => Some("too_far_ahead"),
-            Self::OriginStolen { .. } => Some("origin_stolen"),
+            Self::NotMember { .. } => Some("not_a_member"),
+            Self::TooManyIncarnations { .. } => Some("too_many_incarnations"),
             Self::Collected { .. }
             | Self::LateWritesDeleted { .. }
             | Self::Adopted { .. }
             | Self::Closed { .. }
             | Self::Forgotten { .. }
             | Self::Committed { .. }
+            | Self::OriginStolen { .. }
             | Self::Diverged { .. }
+            | Self::Repaired { .. }
             | Self::GivenUp { .. }
             | Self::Joined { .. }
             | Self::Superseded { .. } => None,

@@ -61,6 +61,16 @@ impl<V: Payload> Chunks<V> {
         self.0.values().flat_map(Batch::highest).copied()
     }
 
+    /// Iterates over the origins that the entries of each chunk refer to.
+    pub(super) fn origins(&self) -> impl Iterator<Item = Origin> {
+        self.0.values().flat_map(Batch::origins).copied()
+    }
+
+    /// Iterates over the chunks.
+    pub(super) fn batches(&self) -> impl Iterator<Item = &Batch<V>> {
+        self.0.values()
+    }
+
     /// Iterates over the chunks by value, so that each is freed once it is merged: a large round is
     /// not in memory twice.
     pub(super) fn into_batches(self) -> impl Iterator<Item = Batch<V>> {
@@ -176,7 +186,7 @@ mod tests {
     type Batch = super::Batch<crate::testing::Text>;
 
     fn pull() -> Pull {
-        let source = Origin { node: "a".parse().unwrap(), incarnation: Incarnation(1) };
+        let source = Origin { node: "a".parse().unwrap(), incarnation: Incarnation::at(1) };
         Pull::new(
             source,
             source.node,

@@ -88,7 +88,7 @@ mod tests {
 
     #[test]
     fn log_keeps_newest_records_and_counts_all() {
-        let source = Origin { node: "a".parse().unwrap(), incarnation: Incarnation(2) };
+        let source = Origin { node: "a".parse().unwrap(), incarnation: Incarnation::at(2) };
         let mut log = PullLog::new(3);
         for second in 0..5 {
             log.asked(source, Duration::from_secs(second));

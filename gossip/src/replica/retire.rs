@@ -42,7 +42,7 @@ use crate::time::{Now, UnixMillis};
 const CLOSED_KEPT: usize = 16;
 
 /// The reading in the slot of an obituary. Readings of processes are always later.
-const OBITUARY: Hlc = Hlc { wall: UnixMillis(0), logical: 0 };
+pub(super) const OBITUARY: Hlc = Hlc { wall: UnixMillis(0), logical: 0 };
 
 /// The reason why a member cannot be forgotten. Nothing was changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -123,8 +123,8 @@ impl<V: Payload> Replica<V> {
     /// dated in the future too.
     pub(super) fn is_superseded_by_misdated(&self, now: Now, by: Incarnation) -> bool {
         let UnixMillis(latest) = now.wall.plus(self.config.drift_max);
-        by.0 > latest
-            && self.me.incarnation.0 <= latest
+        by.number() > latest
+            && self.me.incarnation.number() <= latest
             && self.keeps(Rule::MisdatedIncarnationsAreSuperseded)
     }
 
@@ -248,11 +248,15 @@ impl<V: Payload> Replica<V> {
         let with_proof = self.proofs.get(&member).map(|proof| proof.incarnation);
         let known =
             [newest_known(&self.vector, member), with_proof, self.present.get(&member).copied()];
-        let newest = known.into_iter().flatten().max().unwrap_or(Incarnation(now.wall.0));
+        // Others would refuse an obituary from the future. An incarnation from the future is refused
+        // as well, so it needs no obituary.
+        let UnixMillis(latest) = self.latest_accepted(now).wall;
+        let known = known.into_iter().flatten().filter(|known| known.number() < latest);
+        let newest = known.max().unwrap_or(Incarnation::at(now.wall.0));
         if !self.is_forgotten(member) {
             // The current time is included, so that an incarnation that started before and was
             // never seen is fenced too.
-            let incarnation = newest.max(Incarnation(now.wall.0)).next_obituary();
+            let incarnation = newest.max(Incarnation::at(now.wall.0)).next_obituary();
             self.vector
                 .advance(Stamp { hlc: OBITUARY, origin: Origin { node: member, incarnation } });
             self.event(Event::Forgotten { member });

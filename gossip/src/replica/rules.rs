@@ -13,6 +13,9 @@ pub enum Rule {
     /// An origin contains the incarnation, not just the node. Otherwise the writes of a new
     /// incarnation cover the lost writes of the old one.
     OriginsNameTheIncarnation,
+    /// An incarnation contains random bits. Otherwise two processes of one name that start in the
+    /// same millisecond write under one origin, and cover each other's writes without having them.
+    IncarnationsAreRandom,
     /// The vector advances when a round is complete. Otherwise half a round covers the entries of a
     /// later chunk.
     VectorsWaitForWholeRound,
@@ -33,6 +36,18 @@ pub enum Rule {
     /// A round with a stamp too far ahead is refused as a whole. Otherwise the vector covers the
     /// entries that were left out.
     RoundsAreRefusedWhole,
+    /// A round with an incarnation dated in the future is refused. Otherwise one such slot fences
+    /// all later processes of that name.
+    FutureIncarnationsAreRefused,
+    /// A round contains only writes of members. Otherwise one member fills all vectors with invented
+    /// names, until no frame can carry them.
+    WritersAreMembers,
+    /// A member passes on rounds of others only if it is a carrier. Otherwise any member speaks for
+    /// all others.
+    OnlyCarriersPassOn,
+    /// After a divergence each replica takes what it is missing. Otherwise a replica that lost
+    /// entries removes them from all others.
+    RepairsRemoveNothing,
     /// The limit for stamps does not go back with the wall clock, and an operator can raise it.
     /// Otherwise nodes whose clocks were ahead refuse each other's writes once the clocks are right.
     AcceptedStampsStayAccepted,
@@ -91,8 +106,9 @@ pub enum Rule {
 
 impl Rule {
     /// All rules.
-    pub const ALL: [Self; 26] = [
+    pub const ALL: [Self; 31] = [
         Self::OriginsNameTheIncarnation,
+        Self::IncarnationsAreRandom,
         Self::VectorsWaitForWholeRound,
         Self::RoundsAreBoundToIncarnations,
         Self::RoundsUseOneServing,
@@ -100,6 +116,10 @@ impl Rule {
         Self::CoveredEntriesAreSkipped,
         Self::ClocksPassMergedStamps,
         Self::RoundsAreRefusedWhole,
+        Self::FutureIncarnationsAreRefused,
+        Self::WritersAreMembers,
+        Self::OnlyCarriersPassOn,
+        Self::RepairsRemoveNothing,
         Self::AcceptedStampsStayAccepted,
         Self::WritersHaveJoined,
         Self::FirstMemberHasAskedAll,

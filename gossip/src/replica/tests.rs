@@ -10,6 +10,7 @@ use crate::plain::Plain;
 use crate::time::Reference;
 
 mod collection;
+mod faulty;
 mod forgetting;
 mod gate;
 mod join;
@@ -45,7 +46,7 @@ fn at(millis: u64) -> Now {
 }
 
 fn origin(name: &str, incarnation: u64) -> Origin {
-    Origin { node: name.parse().unwrap(), incarnation: Incarnation(incarnation) }
+    Origin { node: name.parse().unwrap(), incarnation: Incarnation::at(incarnation) }
 }
 
 fn key(number: u8) -> Key {
@@ -59,8 +60,14 @@ fn live(number: u8) -> Value {
 /// A replica that has not joined. Chunks contain one entry each, so that rounds have several parts.
 fn new_replica(name: &str, incarnation: u64, now: Now) -> Replica {
     let members = ["a", "b", "c"].map(|name| name.parse().unwrap()).into();
-    let config =
-        Config { members, chunk_bytes: 1, window: 2, rules: gate::rules(), ..Config::default() };
+    let config = Config {
+        members,
+        carriers: ["d".parse().unwrap()].into(),
+        chunk_bytes: 1,
+        window: 2,
+        rules: gate::rules(),
+        ..Config::default()
+    };
     Replica::new(origin(name, incarnation), config, now)
 }
 

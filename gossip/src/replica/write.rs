@@ -118,7 +118,7 @@ impl<V: Payload> Replica<V> {
         let incarnation = if self.keeps(Rule::OriginsNameTheIncarnation) {
             self.me.incarnation
         } else {
-            Incarnation(1)
+            Incarnation::at(1)
         };
         let stamp =
             Stamp { hlc: self.clock.tick(now.wall), origin: Origin { incarnation, ..self.me } };

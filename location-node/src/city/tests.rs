@@ -18,19 +18,27 @@ fn id(number: u8) -> HeroId {
     HeroId::from_bytes([number; 16])
 }
 
+fn replica_config() -> replica::Config {
+    replica::Config {
+        members: ["gotham", "metropolis", "capitol", DISPATCH].map(name).into(),
+        carriers: [name(DISPATCH)].into(),
+        ..replica::Config::default()
+    }
+}
+
 /// Returns gotham, joined and linked to dispatch, without gossip and with these intervals of
 /// patrols and fights.
 fn gotham(patrol: Option<Duration>, fight: Option<Duration>) -> City {
-    let me = Origin { node: name("gotham"), incarnation: Incarnation(1) };
+    let me = Origin { node: name("gotham"), incarnation: Incarnation::at(1) };
     let config = Config {
         gossip_interval: None,
         patrol_interval: patrol,
         fight_interval: fight,
-        replica: replica::Config::default(),
+        replica: replica_config(),
     };
     let mut city = City::new(me, config, 2, 7, at(0));
     city.tick(at(1_000));
-    city.handle(at(1_000), Input::LinkUp { peer: name(DISPATCH), incarnation: Incarnation(5) });
+    city.handle(at(1_000), Input::LinkUp { peer: name(DISPATCH), incarnation: Incarnation::at(5) });
     while city.poll().is_some() {}
     city
 }
@@ -66,7 +74,7 @@ fn command(city: &mut City, now: Now, command: Command) -> (Result<Done, Refusal
 
 /// Returns an entry of a hero written by dispatch.
 fn copy(health: u8) -> Arc<Entry> {
-    let origin = Origin { node: name(DISPATCH), incarnation: Incarnation(5) };
+    let origin = Origin { node: name(DISPATCH), incarnation: Incarnation::at(5) };
     let stamp = gossip::Stamp { hlc: gossip::Hlc { wall: at(0).wall, logical: 0 }, origin };
     Arc::new(Entry::written(
         Value::Live(Hero { health, ..Hero::new("Granite".into()) }),
@@ -139,15 +147,27 @@ fn deleted_hero_is_not_assigned() {
 
 #[test]
 fn assignment_is_refused_before_the_city_has_joined() {
-    let me = Origin { node: name("gotham"), incarnation: Incarnation(1) };
+    let me = Origin { node: name("gotham"), incarnation: Incarnation::at(1) };
     let config = Config {
         gossip_interval: None,
         patrol_interval: None,
         fight_interval: None,
-        replica: replica::Config::default(),
+        replica: replica_config(),
     };
     let mut city = City::new(me, config, 0, 7, at(0));
     assert_eq!(command(&mut city, at(100), assign(1, Some(copy(50)))).0, Err(Refusal::Joining));
+}
+
+/// Any other member could destroy the city with one frame.
+#[test]
+fn command_of_another_member_is_ignored() {
+    let mut city = gotham(None, None);
+    for command in [Command::Bomb, assign(1, Some(copy(50)))] {
+        let expires = at(5_000).wall;
+        let frame = Frame::Command { request: 9, expires, trace: None, command };
+        city.handle(at(1_100), Input::Frame { from: name("capitol"), frame });
+        assert_eq!(outputs(&mut city), (vec![], vec![]));
+    }
 }
 
 #[test]
@@ -305,19 +325,19 @@ fn observe_of_another_incarnation_is_answered_from_the_start() {
 
 #[test]
 fn city_gossips_only_with_linked_peers() {
-    let me = Origin { node: name("gotham"), incarnation: Incarnation(1) };
+    let me = Origin { node: name("gotham"), incarnation: Incarnation::at(1) };
     let config = Config {
         gossip_interval: Some(Duration::from_secs(1)),
         patrol_interval: None,
         fight_interval: None,
-        replica: replica::Config::default(),
+        replica: replica_config(),
     };
     let mut city = City::new(me, config, 0, 7, at(0));
     for millis in (0..5_000).step_by(100) {
         city.tick(at(millis));
     }
     assert_eq!(outputs(&mut city).0, []);
-    city.handle(at(5_000), Input::LinkUp { peer: name(DISPATCH), incarnation: Incarnation(5) });
+    city.handle(at(5_000), Input::LinkUp { peer: name(DISPATCH), incarnation: Incarnation::at(5) });
     city.tick(at(6_100));
     assert!(
         matches!(&outputs(&mut city).0[..], [Frame::Round(Envelope { to, .. })] if to.node == name(DISPATCH))
@@ -327,7 +347,7 @@ fn city_gossips_only_with_linked_peers() {
 #[test]
 fn observation_reports_new_pulls_with_relative_times() {
     let mut city = gotham(None, None);
-    let peer = Origin { node: name("capitol"), incarnation: Incarnation(4) };
+    let peer = Origin { node: name("capitol"), incarnation: Incarnation::at(4) };
     city.handle(at(1_100), Input::LinkUp { peer: peer.node, incarnation: peer.incarnation });
     city.replica.pull(at(1_100), peer, peer.node, false);
     city.tick(at(4_100));

@@ -34,6 +34,10 @@ impl Telemetry for LinkMetrics {
         counter!(node::OVERFLOWS.name).increment(1);
     }
 
+    fn frame_too_large(&self) {
+        counter!(node::TOO_LARGE.name).increment(1);
+    }
+
     fn link_changed(&self, peer: NodeName, down: Option<LinkDown>) {
         let state = match down {
             None => "linked",
@@ -50,7 +54,7 @@ impl Telemetry for LinkMetrics {
 
     fn incarnation_started(&self, incarnation: Incarnation) {
         for metric in node::INCARNATION_START_NAMES {
-            gauge!(metric.name).set(Duration::from_millis(incarnation.0));
+            gauge!(metric.name).set(Duration::from_millis(incarnation.number()));
         }
     }
 

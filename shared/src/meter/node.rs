@@ -49,10 +49,22 @@ pub(crate) const REFUSED: Metric = Metric::new(
     "superhero_gossip_rounds_refused_total",
     Counter,
     Count,
-    "Rounds refused as a whole: from a closed incarnation, stamped too far in the future, or claiming \
-     writes of this node that it never made.",
+    "Rounds refused as a whole: from an earlier incarnation, dated too far in the future, with writes \
+     of a node that is not a member, or with too many incarnations of one node.",
 )
-.by(&[("reason", &["fenced", "too_far_ahead", "origin_stolen"])]);
+.by(&[("reason", &["fenced", "too_far_ahead", "not_a_member", "too_many_incarnations"])]);
+pub(crate) const STOLEN: Metric = Metric::new(
+    "superhero_gossip_origin_stolen_total",
+    Counter,
+    Count,
+    "Rounds with writes of this incarnation that it never made. Should stay 0.",
+);
+pub(crate) const REPAIRED: Metric = Metric::new(
+    "superhero_gossip_entries_repaired_total",
+    Counter,
+    Count,
+    "Entries taken from a peer that covered the same writes but held more. Should stay 0.",
+);
 pub(crate) const ROUND_DURATION: Metric = Metric::new(
     "superhero_gossip_round_duration_seconds",
     Histogram(SHORT),
@@ -122,6 +134,12 @@ pub(crate) const LINK_STATE: Metric = Metric::new(
     "1 for the current state of the link to a peer, 0 for the other states.",
 )
 .by(&[("peer", &[]), ("state", &["linked", "unreachable", "down"])]);
+pub(crate) const TOO_LARGE: Metric = Metric::new(
+    "superhero_link_frames_too_large_total",
+    Counter,
+    Count,
+    "Links closed because a frame to send exceeded --max-frame-bytes. Should stay 0.",
+);
 pub(crate) const OVERFLOWS: Metric = Metric::new(
     "superhero_link_overflows_total",
     Counter,
@@ -228,6 +246,8 @@ pub const ALL: &[Metric] = &[
     ROUND_DURATION,
     BROUGHT,
     DIVERGED,
+    REPAIRED,
+    STOLEN,
     HEROES,
     TOMBSTONES,
     JOINED,
@@ -237,6 +257,7 @@ pub const ALL: &[Metric] = &[
     CRASHES,
     LINK_STATE,
     OVERFLOWS,
+    TOO_LARGE,
     FRAMES,
     BYTES,
     ENTRIES,

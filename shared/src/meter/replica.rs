@@ -64,5 +64,9 @@ pub(crate) fn count(event: &Event) {
         counter!(node::GIVEN_UP.name).increment(1);
     } else if matches!(event, Event::Diverged { .. }) {
         counter!(node::DIVERGED.name).increment(1);
+    } else if let Event::Repaired { entries, .. } = event {
+        counter!(node::REPAIRED.name).increment(*entries as u64);
+    } else if matches!(event, Event::OriginStolen { .. }) {
+        counter!(node::STOLEN.name).increment(1);
     }
 }

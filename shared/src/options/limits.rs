@@ -122,6 +122,7 @@ impl LimitOptions {
     #[must_use]
     pub fn replica(&self) -> replica::Config {
         replica::Config {
+            carriers: [super::well_known_name(crate::well_known::DISPATCH)].into(),
             drift_max: self.max_drift,
             chunk_bytes: self.max_delta_bytes,
             // While a cut lasts, each of its two sides can fill up to the limit; afterwards a round

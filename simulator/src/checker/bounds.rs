@@ -57,7 +57,7 @@ mod tests {
     #[test]
     fn leftover_tombstone_and_oversized_vector_are_rejected() {
         let now = Now::new(Duration::from_secs(5), UnixMillis(5_000));
-        let me = Origin { node: "a".parse().unwrap(), incarnation: Incarnation(1) };
+        let me = Origin { node: "a".parse().unwrap(), incarnation: Incarnation::at(1) };
         let mut replica = Replica::new(me, Config::default(), Now { mono: Duration::ZERO, ..now });
         replica.tick(now);
         assert!(at_rest(&replica, 1).is_ok());
@@ -66,7 +66,7 @@ mod tests {
         replica.write(now, key, Value::Live(Hero::new("Granite".into()))).unwrap();
         replica.write(now, key, Value::Tombstone).unwrap();
         assert!(at_rest(&replica, 1).unwrap_err().contains("tombstones"));
-        let peer = Origin { node: "b".parse().unwrap(), incarnation: Incarnation(1) };
+        let peer = Origin { node: "b".parse().unwrap(), incarnation: Incarnation::at(1) };
         replica.pull(now, peer, peer.node, false);
         assert!(rounds_in_flight(&replica, 1).is_ok() && rounds_in_flight(&replica, 0).is_err());
     }

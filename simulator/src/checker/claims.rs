@@ -148,8 +148,10 @@ mod tests {
         let mut writes = Writes::default();
         writes.note(KEY, (false, stamp("a", 10))).unwrap();
         let mut vector = VersionVector::new();
-        vector
-            .close(gossip::Origin { incarnation: gossip::Incarnation(2), ..stamp("a", 0).origin });
+        vector.close(gossip::Origin {
+            incarnation: gossip::Incarnation::at(2),
+            ..stamp("a", 0).origin
+        });
         assert!(no_overclaim(&writes, &Map::default(), &vector, &BTreeSet::new()).is_ok());
         assert!(
             no_overclaim(&writes, &Map::default(), &vector, &BTreeSet::from([stamp("a", 10)]))

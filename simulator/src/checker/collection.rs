@@ -63,7 +63,7 @@ mod tests {
         let (b, unreplicated) = (stamp("b", 1).origin, VersionVector::new());
         assert!(all_have_seen(&collected, &collector, [(b, &unreplicated)].into_iter()).is_err());
         assert!(all_have_seen(&collected, &collector, [(b, &covering)].into_iter()).is_ok());
-        let unseen = Origin { incarnation: Incarnation(2), ..b };
+        let unseen = Origin { incarnation: Incarnation::at(2), ..b };
         assert!(
             all_have_seen(&collected, &collector, [(unseen, &unreplicated)].into_iter()).is_ok()
         );

@@ -9,7 +9,7 @@ pub(crate) const KEY: HeroId = HeroId::MIN;
 pub(crate) fn stamp(node: &str, wall: u64) -> Stamp {
     Stamp {
         hlc: Hlc { wall: UnixMillis(wall), logical: 0 },
-        origin: Origin { node: node.parse().unwrap(), incarnation: Incarnation(1) },
+        origin: Origin { node: node.parse().unwrap(), incarnation: Incarnation::at(1) },
     }
 }
 

@@ -20,7 +20,15 @@ impl Survivors {
 
     /// Records every entry of a survivor.
     pub fn note_all(&mut self, map: &Map) {
-        map.iter().for_each(|(key, entry)| self.note(key, rank(&entry)));
+        self.note_if(map, |_| true);
+    }
+
+    /// Records the entries of a survivor for which `is_checked` holds, given whether the entry is a
+    /// tombstone. Where replicas lose entries, a deletion may be undone: a replica that lost the
+    /// tombstone covers it, and passes on nothing.
+    pub fn note_if(&mut self, map: &Map, is_checked: impl Fn(bool) -> bool) {
+        let ranks = map.iter().map(|(key, entry)| (key, rank(&entry)));
+        ranks.filter(|(_, rank)| is_checked(rank.0)).for_each(|(key, rank)| self.note(key, rank));
     }
 
     /// Checks each recorded write. `held` returns the rank of the entry held under a key; `deleted`

@@ -1,7 +1,7 @@
 //! The incarnations of processes: start, end, restart, freeze and thaw.
 //!
-//! Invariant: no two incarnations have the same name and number, and a new incarnation has no state
-//! of its predecessor.
+//! Invariant: no two incarnations have the same name, number and random bits, and a new incarnation
+//! has no state of its predecessor.
 
 use std::time::Duration;
 
@@ -32,14 +32,18 @@ pub(super) enum End {
 }
 
 impl Cluster {
-    /// Adds a running process with this name and returns its number.
-    pub(super) fn add_process(&mut self, name: NodeName) -> usize {
+    /// Returns a clock with a random skew and drift.
+    pub(super) fn draw_clock(&mut self) -> WallClock {
         let (skew, drift) = (self.noise.skew_ms, self.noise.drift_ppm);
         let skew_ms = self.rng.random_range(-skew..=skew);
         let drift_ppm = self.rng.random_range(-drift..=drift);
-        let mut clock = WallClock::new(skew_ms, drift_ppm);
+        WallClock::new(skew_ms, drift_ppm)
+    }
+
+    /// Adds a running process with this name and clock, and returns its number.
+    pub(super) fn add_process(&mut self, name: NodeName, mut clock: WallClock) -> usize {
         let now = clock.read(self.now);
-        let me = self.new_incarnation(name, Incarnation::begun_at(now.wall));
+        let me = self.new_incarnation(name, now, None);
         let machine = self.machine(me, 0, now);
         let number = self.processes.add(Process {
             name,
@@ -59,13 +63,10 @@ impl Cluster {
         number
     }
 
-    /// Returns an unused incarnation of this name, no lower than `least`.
-    fn new_incarnation(&mut self, node: NodeName, least: Incarnation) -> Origin {
-        let mut incarnation = Origin { node, incarnation: least };
-        while !self.incarnations.insert(incarnation) {
-            incarnation.incarnation = incarnation.incarnation.successor();
-        }
-        incarnation
+    /// Returns a new incarnation of this name, later than `above`.
+    fn new_incarnation(&mut self, node: NodeName, now: Now, above: Option<Incarnation>) -> Origin {
+        let incarnation = Incarnation::begun_at(now.wall, above, self.incarnation_rng.random());
+        Origin { node, incarnation }
     }
 
     fn machine(&mut self, me: Origin, crashes: u32, now: Now) -> Machine {
@@ -74,6 +75,7 @@ impl Cluster {
         let dispatch = "dispatch".parse().expect("a valid name");
         let replica = replica::Config {
             members: self.cities.iter().copied().chain([dispatch]).collect(),
+            carriers: [dispatch].into(),
             // About two entries fit into a chunk, so that small deltas also need many chunks and
             // the edge cases of a round occur often.
             chunk_bytes: 300,
@@ -109,7 +111,7 @@ impl Cluster {
                 if process.intensity.allows_restart_after_crash(now) {
                     let incarnation = process.me;
                     self.oracle.restarted(now, number, incarnation, RESTARTS_MAX, RESTARTS_WINDOW);
-                    self.begin_incarnation(number, Incarnation(0));
+                    self.begin_incarnation(number, incarnation.incarnation);
                 } else {
                     // The supervisor gives up; the operator starts a new one, with a fresh restart
                     // limit.
@@ -138,10 +140,9 @@ impl Cluster {
         self.unlink_all(number);
         let now = self.clock(number);
         let process = &self.processes[number];
-        let least = Incarnation::begun_at(now.wall);
-        let least = least.max(process.me.incarnation.successor()).max(above.successor());
+        let above = above.max(process.me.incarnation);
         let (name, crashes) = (process.name, process.crashes + 1);
-        let me = self.new_incarnation(name, least);
+        let me = self.new_incarnation(name, now, Some(above));
         let machine = self.machine(me, crashes, now);
         let process = &mut self.processes[number];
         (process.machine, process.me, process.crashes) = (machine, me, crashes);
@@ -182,7 +183,7 @@ impl Cluster {
         process.clock.accept(self.accepted);
         let now = process.clock.read(self.now);
         let name = process.name;
-        let me = self.new_incarnation(name, Incarnation::begun_at(now.wall));
+        let me = self.new_incarnation(name, now, None);
         let machine = self.machine(me, 0, now);
         let process = &mut self.processes[number];
         (process.machine, process.me, process.crashes) = (machine, me, 0);

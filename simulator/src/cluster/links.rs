@@ -101,11 +101,12 @@ impl Cluster {
         }
     }
 
-    pub(super) fn transmit(&mut self, from: usize, to: NodeName, frame: &Frame) {
+    pub(super) fn transmit(&mut self, from: usize, to: NodeName, frame: Frame) {
         let mut peers = self.network.peers(from).into_iter();
         // Without a link the frame is dropped, as by the production driver.
         let Some(to) = peers.find(|peer| self.processes[*peer].name == to) else { return };
-        let bytes = wire::encode(frame);
+        let Some(frame) = self.falsified(from, to, frame) else { return };
+        let bytes = wire::encode(&frame);
         self.trace.update(&self.now.as_micros().to_le_bytes());
         self.trace.update(&bytes);
         self.tally.frames += 1;
@@ -130,7 +131,14 @@ impl Cluster {
         let mut peers = self.network.peers(to).into_iter();
         let linked = peers.any(|peer| self.processes[peer].name == from);
         let same_incarnation = self.processes[to].incarnation() == incarnation;
-        let frame = wire::decode(bytes).expect("an encoded frame can be decoded");
+        let frame = match wire::decode(bytes) {
+            Ok(frame) => frame,
+            // A node closes the link at such a frame.
+            Err(error) => {
+                assert!(self.liar.is_some(), "an encoded frame cannot be decoded: {error}");
+                return;
+            }
+        };
         // A message of a round may have been relayed by dispatch, so it can outlast the connection
         // and the incarnation to which it was sent.
         let late = self.noise.reorder && (same_incarnation || matches!(frame, Frame::Round(_)));

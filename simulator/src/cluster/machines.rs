@@ -72,7 +72,7 @@ impl Cluster {
         let mut ended = None;
         while let Some(output) = self.processes[number].machine.poll() {
             match output {
-                Output::Send { to, frame } => self.transmit(number, to, &frame),
+                Output::Send { to, frame } => self.transmit(number, to, frame),
                 Output::Bombed => ended = Some(End::Bombed),
                 Output::Replica(event) => {
                     self.log(|cluster| format!("{}: {event:?}", cluster.processes[number].name));

@@ -7,12 +7,14 @@ use std::time::Duration;
 
 use dispatch_node::request;
 use gossip::{LinkDown, UnixMillis};
+use shared::hero::HeroId;
 
 use super::Cluster;
 use super::links::SILENCE_TIMEOUT;
 use super::queue::Event;
 use crate::plan::{Action, Noise};
 use crate::process::State;
+use crate::wall_clock::WallClock;
 
 impl Cluster {
     pub(super) fn carry_out(&mut self, action: Action) {
@@ -49,7 +51,23 @@ impl Cluster {
                 }
             }
             Action::Forget { city, keep_running, away } => self.forget(city, keep_running, away),
-            Action::Double { city, side, lasts } => self.double(city, side, lasts),
+            Action::Double { city, side, lasts } => {
+                let clock = self.draw_clock();
+                self.double(city, clock, side, lasts);
+            }
+            Action::Clone { city, side, lasts } => {
+                if self.processes[city].is_running() {
+                    self.stop(city, Duration::ZERO);
+                    self.start(city);
+                    let clock = self.processes[city].clock.clone();
+                    self.double(city, clock, side, lasts);
+                }
+            }
+            Action::Lose { node, keys } => {
+                let lost = |key: HeroId| keys >> (key.as_bytes()[0] % 128) & 1 == 1;
+                self.processes[node].machine.lose_entries(lost);
+            }
+            Action::Lie { city } => self.liar = Some(city),
         }
     }
 
@@ -97,8 +115,8 @@ impl Cluster {
         self.schedule(away / 2, Event::Forget(city));
     }
 
-    fn double(&mut self, city: usize, side: u128, lasts: Duration) {
-        let double = self.add_process(self.processes[city].name);
+    fn double(&mut self, city: usize, clock: WallClock, side: u128, lasts: Duration) {
+        let double = self.add_process(self.processes[city].name, clock);
         let others = (0..self.processes.len()).filter(|other| ![city, double].contains(other));
         for other in others {
             let hidden = if is_on(side, other) { city } else { double };
@@ -121,6 +139,11 @@ impl Cluster {
         let Noise { fights, city_gossip, .. } = self.noise;
         self.noise = Noise { fights, city_gossip, ..Noise::none() };
         self.network.unblock_all();
+        if let Some(liar) = self.liar.take()
+            && self.processes[liar].is_running()
+        {
+            self.stop(liar, Duration::ZERO);
+        }
         self.accepted = self.latest_stamp();
         for number in 0..self.processes.len() {
             let process = &mut self.processes[number];
@@ -140,9 +163,12 @@ impl Cluster {
 
     /// Returns the latest wall time in any stamp that a running process covers.
     fn latest_stamp(&self) -> UnixMillis {
-        let running = self.processes.iter().filter(|process| process.is_running());
-        let stamps = running.flat_map(|process| process.replica().vector().iter());
-        stamps.map(|stamp| stamp.hlc.wall).max().unwrap_or_default()
+        let running = || self.processes.iter().filter(|process| process.is_running());
+        let stamps = running().flat_map(|process| process.replica().vector().iter());
+        let times = stamps.map(|stamp| stamp.hlc.wall.0.max(stamp.origin.incarnation.number()));
+        // An incarnation without a slot yet will get one.
+        let started = running().map(|process| process.incarnation().number());
+        times.chain(started).max().map_or(UnixMillis::default(), UnixMillis)
     }
 }
 

@@ -45,10 +45,11 @@ impl Oracle {
         };
         let superseded = |process: &Process| processes.is_superseded(process) || fenced(process);
         for process in processes.running().filter(|process| !superseded(process)) {
-            survivors.note_all(process.replica().map());
+            let is_checked = |is_tombstone| !(self.faulty && is_tombstone);
+            survivors.note_if(process.replica().map(), is_checked);
             vectors.push(process.replica().vector().clone());
-            // Acknowledged writes count if their writer still runs.
-            let acknowledged = self.acknowledged.iter();
+            // Acknowledged writes count if their writer still runs, and has not lost entries.
+            let acknowledged = self.acknowledged.iter().filter(|_| !self.faulty);
             for (stamp, (key, is_tombstone)) in
                 acknowledged.filter(|(stamp, _)| stamp.origin == process.me)
             {

@@ -48,6 +48,15 @@ impl fmt::Display for Action {
             Self::Forget { city, keep_running: false, away } => {
                 write!(f, "stop node {city} for {away:?}, and forget it meanwhile")
             }
+            Self::Clone { city, side, lasts } => {
+                write!(
+                    f,
+                    "restart node {city}, and start a second process of it at the same time; \
+                     nodes {side:#x} reach only that one for {lasts:?}"
+                )
+            }
+            Self::Lose { node, keys } => write!(f, "remove the keys {keys:#x} of node {node}"),
+            Self::Lie { city } => write!(f, "let node {city} send false rounds"),
             Self::Double { city, side, lasts } => {
                 write!(
                     f,

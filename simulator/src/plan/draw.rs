@@ -10,6 +10,17 @@ use rand_chacha::ChaCha8Rng;
 
 use super::{Action, Noise, Plan, Request, Step};
 
+/// The generators of kinds of faults that were added later, so that the plans of earlier seeds
+/// stay as they are apart from these faults.
+const CLONES: u64 = 2;
+const FAULTY: u64 = 3;
+
+fn later_rng(seed: u64, kind: u64) -> ChaCha8Rng {
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    rng.set_stream(kind);
+    rng
+}
+
 impl Plan {
     /// Returns the plan of this seed for `nodes` nodes; by default, 3 to 9 nodes are drawn.
     ///
@@ -61,12 +72,57 @@ impl Plan {
                 plan.steps.push(Step { at: Duration::from_secs_f64(at), action });
             }
         }
+        plan.add_clones(&mut later_rng(seed, CLONES), nodes);
         plan.steps.sort_by_key(|step| step.at);
         // Two processes of one name detect each other only through nodes that gossip with either of
         // them.
-        plan.noise.city_gossip |=
-            plan.steps.iter().any(|step| matches!(step.action, Action::Double { .. }));
+        plan.noise.city_gossip |= plan
+            .steps
+            .iter()
+            .any(|step| matches!(step.action, Action::Double { .. } | Action::Clone { .. }));
         plan
+    }
+
+    /// Returns the plan of this seed with faults of memory and one member that sends false rounds.
+    #[must_use]
+    pub fn draw_faulty(seed: u64, nodes: Option<usize>) -> Self {
+        let mut plan = Self::draw(seed, nodes);
+        let mut rng = later_rng(seed, FAULTY);
+        let nodes = plan.cities + 1;
+        // Repairs begin when two replicas meet, and find that they cover the same.
+        plan.noise.city_gossip = true;
+        let mut at = || plan.fault_phase.mul_f64(rng.random_range(0.0..1.0));
+        let times = [at(), at(), at(), at()];
+        for at in times.into_iter().take(rng.random_range(0..4)) {
+            let (node, keys) =
+                (rng.random_range(0..nodes), rng.random::<u128>() & rng.random::<u128>());
+            plan.steps.push(Step { at, action: Action::Lose { node, keys } });
+        }
+        if rng.random_bool(0.7) {
+            let action = Action::Lie { city: rng.random_range(0..plan.cities) };
+            plan.steps.push(Step { at: times[3] / 2, action });
+        }
+        plan.steps.sort_by_key(|step| step.at);
+        plan
+    }
+
+    fn add_clones(&mut self, rng: &mut ChaCha8Rng, nodes: usize) {
+        if rng.random_bool(0.9) {
+            return;
+        }
+        let at = self.fault_phase.mul_f64(rng.random_range(0.0..1.0));
+        let (city, side) = (rng.random_range(0..nodes - 1), rng.random());
+        let lasts = Duration::from_millis(rng.random_range(50..12_000));
+        self.steps.push(Step { at, action: Action::Clone { city, side, lasts } });
+    }
+
+    /// Returns whether replicas lose entries or lie. Then only what the cluster comes to in the end
+    /// is checked.
+    #[must_use]
+    pub fn is_faulty(&self) -> bool {
+        let is_faulty =
+            |step: &Step| matches!(step.action, Action::Lose { .. } | Action::Lie { .. });
+        self.steps.iter().any(is_faulty)
     }
 
     /// Returns a plan without faults that contains only user requests.

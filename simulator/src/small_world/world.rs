@@ -45,7 +45,7 @@ impl World {
             .map(|name| {
                 Some(Arc::new(new_replica(
                     name.parse().expect("a valid name"),
-                    Incarnation(1),
+                    Incarnation::at(1),
                     0,
                     rules,
                 )))
@@ -75,7 +75,7 @@ impl World {
     pub(super) fn next_incarnation(&mut self, name: NodeName, rules: &Rules) -> Arc<Replica> {
         self.seconds += LATER;
         self.newest += 1;
-        let replica = new_replica(name, Incarnation(self.newest), self.seconds, rules);
+        let replica = new_replica(name, Incarnation::at(self.newest), self.seconds, rules);
         self.seconds += LATER;
         Arc::new(replica)
     }

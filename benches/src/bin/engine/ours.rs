@@ -97,10 +97,12 @@ impl Peer for Ours {
     fn empty(node: u8) -> Self {
         let node: NodeName = format!("city-{node}").parse().expect("a valid name");
         let at = |mono, wall_ms| Now::new(Duration::from_secs(mono), UnixMillis(wall_ms));
+        let members = (0..64).map(|node| format!("city-{node}").parse().expect("a valid name"));
         // No limit of heroes, so that more than the default million can be measured.
-        let config = Config { live_max: usize::MAX, ..Config::default() };
+        let config =
+            Config { members: members.collect(), live_max: usize::MAX, ..Config::default() };
         let mut replica = Replica::new(
-            Origin { node, incarnation: Incarnation(2) },
+            Origin { node, incarnation: Incarnation::at(2) },
             config,
             at(0, START_MS - STARTED_BEFORE_MS),
         );

@@ -47,10 +47,11 @@ pub(super) fn obituary_differs_from_incarnations_after_clock_set_back() {
     let mut a = replica("a", 1);
     let c = Origin {
         node: "c".parse().unwrap(),
-        incarnation: Incarnation::begun_at(at(3_600_000).wall),
+        incarnation: Incarnation::begun_at(at(3_600_000).wall, None, 7),
     };
     a.link_up(at(2_000), c);
-    a.forget(at(2_100), c.node).unwrap();
+    // An operator has accepted stamps from the future.
+    a.forget(Now { reference: at(7_200_000).wall, ..at(2_100) }, c.node).unwrap();
     let obituary = a
         .vector()
         .iter()
@@ -58,8 +59,9 @@ pub(super) fn obituary_differs_from_incarnations_after_clock_set_back() {
         .find(|incarnation| incarnation.node == c.node)
         .expect("the obituary of c has a slot");
     // The clock of c is set back by an hour, so its next incarnations get consecutive numbers.
-    let incarnations =
-        std::iter::successors(Some(c.incarnation), |incarnation| Some(incarnation.successor()));
+    let incarnations = std::iter::successors(Some(c.incarnation), |above| {
+        Some(Incarnation::begun_at(at(0).wall, Some(*above), 7))
+    });
     let around: Vec<Incarnation> = incarnations.take(3).collect();
     assert!(
         obituary.incarnation > c.incarnation && !around.contains(&obituary.incarnation),
@@ -103,7 +105,7 @@ pub(super) fn unseen_incarnation_begun_before_forgetting_is_fenced() {
     let (mut a, mut b, mut c) = three_with_entry();
     all_pull(at(2_100), &mut a, &mut b, &mut c);
     a.forget(at(5_000), c.me().node).unwrap();
-    let started_before = Origin { incarnation: Incarnation(at(4_000).wall.0), ..c.me() };
-    let starts_later = Origin { incarnation: Incarnation(at(6_000).wall.0), ..c.me() };
+    let started_before = Origin { incarnation: Incarnation::at(at(4_000).wall.0), ..c.me() };
+    let starts_later = Origin { incarnation: Incarnation::at(at(6_000).wall.0), ..c.me() };
     assert!(a.has_fenced(started_before) && !a.has_fenced(starts_later));
 }

@@ -28,8 +28,22 @@ pub(super) fn rules() -> Rules {
 fn each_broken_rule_fails_its_scenario() {
     use crate::replica::Rule;
 
-    let scenarios: [(Rule, fn()); 25] = [
+    let scenarios: [(Rule, fn()); 30] = [
         (Rule::OriginsNameTheIncarnation, super::stamps::new_incarnation_does_not_claim_old_writes),
+        (
+            Rule::IncarnationsAreRandom,
+            super::faulty::processes_of_one_name_and_millisecond_do_not_cover_each_others_writes,
+        ),
+        (
+            Rule::FutureIncarnationsAreRefused,
+            super::faulty::round_with_future_incarnation_is_refused,
+        ),
+        (Rule::WritersAreMembers, super::faulty::round_with_writes_of_no_member_is_refused),
+        (Rule::OnlyCarriersPassOn, super::faulty::rounds_of_others_are_accepted_from_carriers_only),
+        (
+            Rule::RepairsRemoveNothing,
+            super::faulty::round_of_replica_without_entries_removes_nothing,
+        ),
         (Rule::VectorsWaitForWholeRound, super::rounds::partial_round_claims_nothing),
         (
             Rule::RoundsAreBoundToIncarnations,

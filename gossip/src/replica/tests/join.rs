@@ -9,7 +9,7 @@ pub(super) fn older_incarnation_is_superseded_and_does_not_join() {
     pull(at(2_001), &mut newer, &mut a);
     let mut older = new_replica("b", 3, at(2_002));
     let events = pull(at(2_003), &mut a, &mut older);
-    assert_eq!(events.last(), Some(&Event::Superseded { by: Incarnation(9), halts: false }));
+    assert_eq!(events.last(), Some(&Event::Superseded { by: Incarnation::at(9), halts: false }));
     assert!(!older.joined());
 }
 
@@ -127,7 +127,10 @@ pub(super) fn superseded_incarnation_with_slow_clock_does_not_join() {
     let slow = |millis: u64| Now::new(at(millis).mono, UnixMillis(START - 60_000 + millis));
     c = new_replica("c", 5, slow(4_000));
     let events = pull(slow(4_001), &mut a, &mut c);
-    assert!(events.contains(&Event::Superseded { by: Incarnation(9), halts: false }), "{events:?}");
+    assert!(
+        events.contains(&Event::Superseded { by: Incarnation::at(9), halts: false }),
+        "{events:?}"
+    );
     // The same for an incarnation without a successor, whose clock refuses the rounds of joined
     // members.
     let mut d = new_replica("d", 1, slow(4_000));
@@ -141,7 +144,7 @@ pub(super) fn superseded_incarnation_with_slow_clock_does_not_join() {
 pub(super) fn refused_incarnation_does_not_join_as_first() {
     let mut b = new_replica("b", 2, at(0));
     for second in 0..20 {
-        b.refused(at(second * 3_000), Incarnation(1));
+        b.refused(at(second * 3_000), Incarnation::at(1));
         b.tick(at(second * 3_000 + 2_900));
         assert!(!b.joined());
     }
@@ -162,13 +165,13 @@ pub(super) fn new_link_is_pulled_from_at_once_until_joined() {
 pub(super) fn refusal_halts_older_joined_incarnation_or_delays_joining() {
     let mut a = replica("a", 5);
     for running in [4, 5] {
-        a.refused(at(2_000), Incarnation(running));
+        a.refused(at(2_000), Incarnation::at(running));
         assert_eq!(drain(&mut a).1, []);
     }
-    a.refused(at(2_000), Incarnation(6));
-    assert_eq!(drain(&mut a).1, [Event::Superseded { by: Incarnation(6), halts: true }]);
+    a.refused(at(2_000), Incarnation::at(6));
+    assert_eq!(drain(&mut a).1, [Event::Superseded { by: Incarnation::at(6), halts: true }]);
     let mut new = new_replica("a", 5, at(0));
-    new.refused(at(600), Incarnation(6));
+    new.refused(at(600), Incarnation::at(6));
     assert_eq!(new.deadline(), Some(at(10_600).mono));
     new.tick(at(10_599));
     assert_eq!((drain(&mut new).1, new.joined()), (vec![], false));

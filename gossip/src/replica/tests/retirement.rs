@@ -176,7 +176,10 @@ pub(super) fn older_incarnation_halts_and_lists_unreplicated_writes() {
     // a has seen the later one, so it does not pull from the older one, and invites it instead.
     let events = pull(at(2_701), &mut old, &mut a);
     assert_eq!(number(&a, 5), None);
-    assert!(events.contains(&Event::Superseded { by: Incarnation(2), halts: true }), "{events:?}");
+    assert!(
+        events.contains(&Event::Superseded { by: Incarnation::at(2), halts: true }),
+        "{events:?}"
+    );
     assert_eq!(old.unreplicated().map(|(key, _)| key).collect::<Vec<_>>(), [key(5)]);
     all_pull_all(at(2_800), &mut a, &mut b, &mut new);
     for replica in [&a, &b, &new] {
@@ -232,6 +235,8 @@ pub(super) fn incarnation_closes_only_when_all_cover_the_same() {
 #[test]
 pub(super) fn incarnation_superseded_by_misdated_one_does_not_halt() {
     let hour = 3_600_000;
+    // An operator has accepted stamps from the future.
+    let at = |millis| Now { reference: at(millis + hour).wall, ..at(millis) };
     let (mut a, mut b, old) = three_with_entry();
     let mut ahead = restarted(&old, at(2_000 + hour).wall.0, at(2_000), &mut a);
     ahead.write(at(2_500), key(7), live(70)).unwrap();
@@ -241,7 +246,7 @@ pub(super) fn incarnation_superseded_by_misdated_one_does_not_halt() {
     let events = pull(at(4_100), &mut a, &mut c);
     assert_eq!(events, [Event::Superseded { by: ahead.me().incarnation, halts: false }]);
     // The following incarnation is not superseded, and passes on the missing writes to b.
-    let mut last = restarted(&old, ahead.me().incarnation.0 + 1, at(4_200), &mut b);
+    let mut last = restarted(&old, ahead.me().incarnation.number() + 1, at(4_200), &mut b);
     let events = [pull(at(4_300), &mut a, &mut last), pull(at(4_400), &mut last, &mut b)].concat();
     assert!(!events.iter().any(|event| matches!(event, Event::Superseded { .. })), "{events:?}");
     assert_eq!(number(&b, 7), Some(70));
@@ -252,6 +257,7 @@ pub(super) fn incarnation_superseded_by_misdated_one_does_not_halt() {
 #[test]
 pub(super) fn misdated_incarnation_and_older_present_one_halt() {
     let hour = 3_600_000;
+    let at = |millis| Now { reference: at(millis + hour).wall, ..at(millis) };
     for (mine, later) in [(2_000 + hour, 2_001 + hour), (2_000, 4_000), (2_000, 6_100)] {
         let (mut a, mut b, old) = three_with_entry();
         let mut c = restarted(&old, at(mine).wall.0, at(2_000), &mut b);
@@ -262,10 +268,10 @@ pub(super) fn misdated_incarnation_and_older_present_one_halt() {
     }
     // An incarnation that is refused because a later one is running halts too.
     let mut c = replica("c", at(0).wall.0);
-    c.refused(at(2_000), Incarnation(at(hour).wall.0));
+    c.refused(at(2_000), Incarnation::at(at(hour).wall.0));
     assert_eq!(
         drain(&mut c).1,
-        [Event::Superseded { by: Incarnation(at(hour).wall.0), halts: true }]
+        [Event::Superseded { by: Incarnation::at(at(hour).wall.0), halts: true }]
     );
 }
 
@@ -278,7 +284,10 @@ pub(super) fn halting_incarnation_lists_unreplicated_writes_after_closing() {
     assert!(a.vector().has_closed(c.me()));
     c.write(at(2_400), key(9), live(90)).unwrap();
     let events = [pull(at(2_500), &mut c, &mut a), pull(at(2_501), &mut a, &mut c)].concat();
-    assert!(events.contains(&Event::Superseded { by: Incarnation(2), halts: true }), "{events:?}");
+    assert!(
+        events.contains(&Event::Superseded { by: Incarnation::at(2), halts: true }),
+        "{events:?}"
+    );
     assert!(
         !events.iter().any(|event| matches!(event, Event::Adopted { .. })),
         "an ending incarnation adopts nothing: {events:?}"

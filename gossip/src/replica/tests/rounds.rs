@@ -213,15 +213,22 @@ pub(super) fn source_sends_snapshot_of_request_time() {
     assert_eq!(number(&b, 3), Some(50));
 }
 
+/// A copy of a running process has the same origin.
 #[test]
-pub(super) fn round_claiming_unmade_own_writes_is_refused() {
+pub(super) fn unmade_own_writes_are_reported_and_merged() {
     let mut b = replica("b", 1);
     let mut twin = replica("b", 1);
     twin.write(at(2_000), key(1), live(10)).unwrap();
     let mut a = replica("a", 1);
     pull(at(2_001), &mut twin, &mut a);
-    assert_eq!(pull(at(2_002), &mut a, &mut b), [Event::OriginStolen { source: a.me() }]);
-    assert!(has_only_own_slot(&b));
+    let events = pull(at(2_002), &mut a, &mut b);
+    assert!(events.contains(&Event::OriginStolen { source: a.me() }), "{events:?}");
+    assert_eq!(number(&b, 1), Some(10));
+    // The next write of either is above those of the other.
+    let stamp = b.write(at(2_002), key(1), live(20)).unwrap().stamp;
+    assert!(stamp > twin.map().get(key(1)).unwrap().stamp);
+    let events = pull(at(2_003), &mut a, &mut b);
+    assert!(!events.contains(&Event::OriginStolen { source: a.me() }), "{events:?}");
 }
 
 #[test]

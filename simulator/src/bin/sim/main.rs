@@ -17,7 +17,7 @@ fn main() -> ExitCode {
     // second time, for each attempt of the shrinker.
     std::panic::set_hook(Box::new(|_| {}));
     match options.seed {
-        Some(seed) => seeds::run_one(seed, options.nodes()),
+        Some(seed) => seeds::run_one(seed, &options),
         None => seeds::run_many(&options),
     }
 }

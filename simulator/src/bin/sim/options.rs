@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use clap::Parser;
+use simulator::plan::Plan;
 
 /// Simulates the whole cluster in virtual time, one run per seed.
 ///
@@ -17,6 +18,9 @@ pub(crate) struct Options {
     /// Run a single seed and log every event
     #[arg(long, conflicts_with = "seeds")]
     pub(crate) seed: Option<u64>,
+    /// Add replicas that lose entries, and a member that sends false rounds
+    #[arg(long)]
+    pub(crate) faulty: bool,
     /// Range of seeds to run, end exclusive
     #[arg(long, value_name = "FROM..TO", default_value = "0..1000", value_parser = parse_range)]
     pub(crate) seeds: Range<u64>,
@@ -32,6 +36,15 @@ pub(crate) struct Options {
 }
 
 impl Options {
+    /// Returns the plan of a seed.
+    pub(crate) fn plan(&self, seed: u64) -> Plan {
+        if self.faulty {
+            Plan::draw_faulty(seed, self.nodes())
+        } else {
+            Plan::draw(seed, self.nodes())
+        }
+    }
+
     /// Returns the number of nodes if the option is set.
     pub(crate) fn nodes(&self) -> Option<usize> {
         self.nodes.map(|nodes| usize::try_from(nodes).expect("at most 128"))

@@ -7,6 +7,8 @@ use simulator::{Violation, shrink};
 
 use gossip::replica::Rules;
 
+use crate::options::Options;
+
 /// Prints the header of the lines that [`print_passed`] prints.
 pub(crate) fn print_header() {
     println!(
@@ -31,10 +33,11 @@ pub(crate) fn print_passed(seed: u64, plan: &Plan, outcome: &Outcome) {
 }
 
 /// Prints a violation and the smallest plan found that reproduces it.
-pub(crate) fn print_failed(seed: u64, nodes: Option<usize>, violation: &Violation) {
-    let replay = nodes.map_or(String::new(), |nodes| format!(" NODES={nodes}"));
-    println!("seed {seed} FAILED: {violation}\n  replay: make sim SEED={seed}{replay}");
-    let plan = Plan::draw(seed, nodes);
+pub(crate) fn print_failed(seed: u64, options: &Options, violation: &Violation) {
+    let nodes = options.nodes.map_or(String::new(), |nodes| format!(" NODES={nodes}"));
+    let faulty = if options.faulty { " FAULTY=1" } else { "" };
+    println!("seed {seed} FAILED: {violation}\n  replay: make sim SEED={seed}{nodes}{faulty}");
+    let plan = options.plan(seed);
     let (plan, violation) = shrink::shrink(&plan, violation.clone(), &Rules::default());
     println!("  shrunk to {} steps: {violation}", plan.steps.len());
     println!("  {} cities plus dispatch; {:?}", plan.cities, plan.noise);

@@ -10,7 +10,6 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use gossip::replica::Rules;
-use simulator::plan::Plan;
 use simulator::run;
 
 use crate::options::Options;
@@ -21,8 +20,8 @@ use crate::summary::Summary;
 const LINES_MAX: u64 = 200;
 
 /// Runs one seed and logs every event.
-pub(crate) fn run_one(seed: u64, nodes: Option<usize>) -> ExitCode {
-    let plan = Plan::draw(seed, nodes);
+pub(crate) fn run_one(seed: u64, options: &Options) -> ExitCode {
+    let plan = options.plan(seed);
     match run::run(&plan, &Rules::default(), true) {
         Ok(outcome) => {
             let after = outcome.converged_after;
@@ -30,7 +29,7 @@ pub(crate) fn run_one(seed: u64, nodes: Option<usize>) -> ExitCode {
             ExitCode::SUCCESS
         }
         Err(violation) => {
-            print_failed(seed, nodes, &violation);
+            print_failed(seed, options, &violation);
             ExitCode::FAILURE
         }
     }
@@ -40,7 +39,6 @@ pub(crate) fn run_one(seed: u64, nodes: Option<usize>) -> ExitCode {
 pub(crate) fn run_many(options: &Options) -> ExitCode {
     let available = || thread::available_parallelism().ok().map(usize::from);
     let jobs = options.jobs.or_else(available).unwrap_or(1);
-    let nodes = options.nodes();
     let Range { start, end } = options.seeds;
     let lines = options.minutes.is_none() && end.saturating_sub(start) <= LINES_MAX;
     if lines {
@@ -57,7 +55,7 @@ pub(crate) fn run_many(options: &Options) -> ExitCode {
             if limit.map_or(seed >= end, |limit| began.elapsed() >= limit) {
                 return summary;
             }
-            let plan = Plan::draw(seed, nodes);
+            let plan = options.plan(seed);
             match run::run(&plan, &Rules::default(), false) {
                 Ok(outcome) => {
                     summary.add(&outcome);
@@ -67,7 +65,7 @@ pub(crate) fn run_many(options: &Options) -> ExitCode {
                 }
                 Err(violation) => {
                     summary.add_failed();
-                    print_failed(seed, nodes, &violation);
+                    print_failed(seed, options, &violation);
                 }
             }
         }

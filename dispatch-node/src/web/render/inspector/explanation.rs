@@ -189,7 +189,7 @@ fn why(view: &View, winner: &Candidate<'_>, loser: &Candidate<'_>) -> Option<Str
     }
     let ahead = ahead_of_observation(view, winner).filter(|ahead| *ahead > 0)?;
     let drift = view.drift_max_ms;
-    let incarnation_start = winner.entry.stamp.origin.incarnation.0;
+    let incarnation_start = winner.entry.stamp.origin.incarnation.number();
     let observed = wall(view, winner.written_at()?).0;
     Some(if observed.saturating_sub(incarnation_start) <= drift {
         format!(

@@ -150,7 +150,7 @@ fn clock_behind_explains_why_the_newer_write_loses() {
 fn new_incarnation_explains_a_stamp_ahead_of_its_clock() {
     let base = base();
     let mut early = stamp("metropolis", 7_000);
-    early.origin.incarnation = Incarnation(NOW.wall.0 - 9_002);
+    early.origin.incarnation = Incarnation::at(NOW.wall.0 - 9_002);
     let first = live(early, 64, Some(&base));
     let second = live(stamp("gotham", 8_000), 84, Some(&base));
     let fixture = Fixture::new()

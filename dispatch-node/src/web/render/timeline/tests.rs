@@ -53,7 +53,7 @@ impl View {
 
     /// A write of a live hero with this name, or of its tombstone.
     fn writes(&mut self, millis: u64, node: &str, number: u64, hero_name: &str, is_live: bool) {
-        let origin = Origin { node: name(node), incarnation: Incarnation(2) };
+        let origin = Origin { node: name(node), incarnation: Incarnation::at(2) };
         let stamp = Stamp {
             hlc: Hlc { wall: at(millis).wall, logical: number.try_into().unwrap_or(0) },
             origin,
